@@ -1,0 +1,11 @@
+#ifndef WEIR_WEIR_H
+#define WEIR_WEIR_H
+
+/* Weir's own surface, beside the MLX-compatible one in mlx/c/mlx.h. */
+
+#include "weir/error.h"
+#include "weir/memory.h"
+#include "weir/stream.h"
+#include "weir/thread.h"
+
+#endif

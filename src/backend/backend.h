@@ -1,0 +1,98 @@
+#ifndef WR_BACKEND_BACKEND_H
+#define WR_BACKEND_BACKEND_H
+
+/* The contract between Weir and a device: a struct of functions. Nothing above this file may assume
+   that an array's bytes can be read by the host, or that work runs on threads.
+
+   An encoder is the backend's object behind a stream: a serial queue. encode() is called by one
+   thread at a time for an encoder, in the stream's order, and never blocks on other work. A backend
+   that runs the call before it returns answers WR_ENCODE_DONE; one that only queued it answers
+   WR_ENCODE_PENDING and later, from any thread and in the encoder's order, calls completion->fn. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/device.h"
+#include "core/dtype.h"
+#include "core/error.h"
+#include "core/op.h"
+#include "memory/buffer.h"
+
+/* One operand as a backend sees it: a read-only view of a node. `data` is the address of element 0
+   in the backend's memory (offset applied). Extents and strides live as long as the call. */
+struct wr_tensor {
+  void *data;
+  const int32_t *shape;
+  const int64_t *strides; /* elements */
+  int64_t size;           /* elements */
+  enum wr_dtype dtype;
+  int32_t ndim;
+  bool dense; /* row-major without gaps */
+};
+
+/* One command: out = op(in..., params). out is dense, never overlaps an input unless it is the very
+   same address and layout (a donated elementwise input). */
+struct wr_call {
+  enum wr_op op;
+  int32_t n_in;
+  const struct wr_tensor *in;
+  struct wr_tensor out;
+  const void *params;
+};
+
+enum wr_encode_status { WR_ENCODE_DONE, WR_ENCODE_PENDING };
+
+/* Filled by the caller of encode; the backend calls fn once when it answered PENDING. It takes the
+   reference of `error` (NULL: success). */
+struct wr_completion_hook {
+  void (*fn)(struct wr_completion_hook *hook, struct wr_error *error);
+};
+
+struct wr_encoder; /* the backend's own */
+
+struct wr_backend {
+  const char *name; /* "cpu", "cuda" */
+  enum wr_device_type type;
+
+  int (*device_count)(void);
+  /* Why device_count() is 0, in words; NULL when it is not. */
+  const char *(*absent_reason)(void);
+
+  struct wr_error *(*encoder_new)(int index, struct wr_encoder **out);
+  void (*encoder_free)(struct wr_encoder *encoder);
+  /* *error is set (one reference) when DONE with a failure; untouched otherwise. */
+  enum wr_encode_status (*encode)(struct wr_encoder *encoder, const struct wr_call *call,
+                                  struct wr_completion_hook *hook, struct wr_error **error);
+  /* Completes when all that was encoded before has; no data moves. */
+  enum wr_encode_status (*encode_marker)(struct wr_encoder *encoder,
+                                         struct wr_completion_hook *hook, struct wr_error **error);
+
+  struct wr_memory *(*memory)(int index);
+  /* Blocking copies for memory that is not host-visible; both ends hold `bytes`. Called only when
+     the data is not in use by queued work. */
+  struct wr_error *(*read)(int index, void *host, const void *device, size_t bytes);
+  struct wr_error *(*write)(int index, void *device, const void *host, size_t bytes);
+
+  /* True when the backend has a body for this operation and dtype. */
+  bool (*supports)(enum wr_op op, enum wr_dtype dtype);
+};
+
+/* Called by a backend's kernels to spread `n` items over the worker pool: body(ctx, begin, end) for
+   disjoint ranges that cover [0, n), each at least `grain` long but the last. The caller takes part
+   and returns when all ranges are done. Set once by the stream module at start; a plain loop
+   before that. */
+typedef void (*wr_parallel_body)(void *ctx, int64_t begin, int64_t end);
+typedef void (*wr_parallel_runner)(int64_t n, int64_t grain, wr_parallel_body body, void *ctx);
+void wr_backend_set_parallel(wr_parallel_runner runner);
+void wr_parallel_for(int64_t n, int64_t grain, wr_parallel_body body, void *ctx);
+
+/* The backend of a device type; NULL when none was built in or registered. */
+const struct wr_backend *wr_backend_for(enum wr_device_type type);
+/* Puts a backend in the GPU's (or CPU's) place, before the first stream; tests use it for the fake
+   device. */
+void wr_backend_register(const struct wr_backend *backend);
+
+extern const struct wr_backend wr_backend_cpu;
+
+#endif

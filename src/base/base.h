@@ -1,0 +1,69 @@
+#ifndef WR_BASE_BASE_H
+#define WR_BASE_BASE_H
+
+/* What every module needs of the C library, in one place: checked allocation that torture builds
+   can make fail, growable vectors, broken-invariant reports, logging and the environment. Nothing
+   here takes a lock except the log. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Allocation. NULL when the system refuses (or, in torture builds, when the n-th allocation is told
+   to fail by wr_alloc_fail_at). The memory is uninitialised; `wr_calloc` zeroes. */
+void *wr_alloc(size_t bytes);
+void *wr_calloc(size_t bytes);
+void *wr_realloc(void *old, size_t bytes);
+void wr_free(void *p);
+#ifdef WR_TORTURE
+/* Makes the n-th allocation of the calling thread from now on fail, once; 0 turns it off. */
+void wr_alloc_fail_at(uint64_t n);
+#endif
+
+/* A growable array of pointers. `{0}` is a valid empty one. Owner thread only. */
+struct wr_ptrs {
+  void **items;
+  size_t count;
+  size_t capacity;
+};
+bool wr_ptrs_reserve(struct wr_ptrs *v, size_t capacity);
+bool wr_ptrs_push(struct wr_ptrs *v, void *item);
+void wr_ptrs_free(struct wr_ptrs *v);
+
+/* a * b and a + b; false on overflow. */
+static inline bool wr_mul_size(size_t a, size_t b, size_t *out) {
+  return !__builtin_mul_overflow(a, b, out);
+}
+static inline bool wr_add_size(size_t a, size_t b, size_t *out) {
+  return !__builtin_add_overflow(a, b, out);
+}
+
+/* A broken invariant of Weir's own, never a caller's mistake: prints "weir bug: ..." and aborts. */
+_Noreturn void wr_bug(const char *file, int line, const char *what);
+#ifdef WR_DEBUG
+#define WR_ASSERT(cond) ((cond) ? (void)0 : wr_bug(__FILE__, __LINE__, #cond))
+#else
+#define WR_ASSERT(cond) ((void)0)
+#endif
+
+/* One line to stderr, whole lines only, never interleaved. */
+void wr_log_line(const char *line);
+
+/* The environment, read once, at first use, in env.c alone. */
+struct wr_env {
+  bool threads_checked; /* WEIR_THREADS=checked */
+  int workers;          /* WEIR_NUM_THREADS; 0: as many as processors that this process may use */
+  uint64_t seed;        /* WEIR_TORTURE_SEED; 0 when absent */
+};
+const struct wr_env *wr_env_get(void);
+
+/* Processors that this process may use: affinity and cgroup quota, at least 1. */
+int wr_cpu_count(void);
+
+/* Kernel thread id and name of the calling thread, for messages. */
+uint64_t wr_thread_os_id(void);
+void wr_thread_name(char *buf, size_t n);
+
+#define WR_CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
+
+#endif

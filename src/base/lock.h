@@ -1,0 +1,61 @@
+#ifndef WR_BASE_LOCK_H
+#define WR_BASE_LOCK_H
+
+/* Mutexes with ranks. A thread may only take a mutex of a higher rank than any it holds; debug
+   builds keep the list of held ranks per thread and abort with "weir bug" when the order is broken
+   or a mutex is asserted that is not held. Release builds are plain pthread mutexes. */
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum wr_rank {
+  WR_RANK_REGISTRY = 1,
+  WR_RANK_STREAM,
+  WR_RANK_SCHEDULER,
+  WR_RANK_EVENT,
+  WR_RANK_ALLOCATOR,
+  WR_RANK_BACKEND,
+  WR_RANK_LOG
+};
+
+struct wr_mutex {
+  pthread_mutex_t os;
+  enum wr_rank rank; /* immutable after publish */
+};
+
+#define WR_MUTEX_INIT(r) {.os = PTHREAD_MUTEX_INITIALIZER, .rank = (r)}
+
+void wr_mutex_init(struct wr_mutex *m, enum wr_rank rank);
+void wr_mutex_destroy(struct wr_mutex *m);
+void wr_mutex_lock(struct wr_mutex *m);
+void wr_mutex_unlock(struct wr_mutex *m);
+/* Debug builds abort unless the calling thread holds `m`. */
+void wr_mutex_assert_held(const struct wr_mutex *m);
+/* Debug builds abort if the calling thread holds any ranked mutex (before a user callback, K10). */
+void wr_mutex_assert_none_held(void);
+
+/* Condition variable on the monotonic clock. */
+struct wr_cond {
+  pthread_cond_t os;
+};
+
+void wr_cond_init(struct wr_cond *c);
+void wr_cond_destroy(struct wr_cond *c);
+void wr_cond_wait(struct wr_cond *c, struct wr_mutex *m);
+/* Waits at most until `deadline_ns` of wr_clock_ns; false when the time ran out. */
+bool wr_cond_wait_until(struct wr_cond *c, struct wr_mutex *m, uint64_t deadline_ns);
+void wr_cond_signal(struct wr_cond *c);
+void wr_cond_broadcast(struct wr_cond *c);
+
+/* Monotonic time in nanoseconds. */
+uint64_t wr_clock_ns(void);
+
+/* Torture builds yield the processor here at random, from WEIR_TORTURE_SEED; others do nothing. */
+#ifdef WR_TORTURE
+void wr_torture_point(void);
+#else
+static inline void wr_torture_point(void) {}
+#endif
+
+#endif

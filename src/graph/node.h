@@ -1,0 +1,73 @@
+#ifndef WR_GRAPH_NODE_H
+#define WR_GRAPH_NODE_H
+
+/* What leaves the graph module: recording nodes, forcing them, reading their values. A node is an
+   array: lazy until forced, then a value or an error for ever. Handles (mlx_array.ctx) are counted
+   references to nodes. Shape, strides, offset and dtype are fixed when the node is recorded. Every
+   function may be called from any thread. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/dtype.h"
+#include "core/error.h"
+#include "core/op.h"
+
+struct wr_node;
+struct wr_stream;
+
+/* What a new node is made of; all is copied, inputs and stream are retained. */
+struct wr_record {
+  enum wr_op op;
+  enum wr_dtype dtype;
+  int ndim;
+  const int32_t *shape;
+  int n_in;
+  struct wr_node *const *in;
+  const void *params; /* plain bytes */
+  size_t params_bytes;
+  struct wr_stream *stream;
+};
+
+/* Records a command whose result is dense. The caller owns *out. */
+struct wr_error *wr_node_record(struct wr_node **out, const struct wr_record *record);
+/* Records a view of `in`: the same buffer, another shape, strides and offset (elements, from the
+   start of the buffer, so usually wr_node_offset(in) plus something). */
+struct wr_error *wr_node_view(struct wr_node **out, enum wr_op op, struct wr_node *in, int ndim,
+                              const int32_t *shape, const int64_t *strides, int64_t offset,
+                              struct wr_stream *stream);
+/* An array with a value: copies `data` (bytes by shape and dtype) into a new CPU buffer. */
+struct wr_error *wr_node_from_data(struct wr_node **out, const void *data, int ndim,
+                                   const int32_t *shape, enum wr_dtype dtype);
+/* An array over the user's memory. dtor(payload) runs once, after the last use; when the call
+   fails it has not been called and will not be. */
+struct wr_error *wr_node_from_managed(struct wr_node **out, void *data, int ndim,
+                                      const int32_t *shape, enum wr_dtype dtype, void *payload,
+                                      void (*dtor)(void *));
+
+struct wr_node *wr_node_retain(struct wr_node *node);
+void wr_node_release(struct wr_node *node); /* NULL is a no-op; bounded stack at any depth */
+
+enum wr_dtype wr_node_dtype(const struct wr_node *node);
+int wr_node_ndim(const struct wr_node *node);
+const int32_t *wr_node_shape(const struct wr_node *node);
+const int64_t *wr_node_strides(const struct wr_node *node);
+int64_t wr_node_offset(const struct wr_node *node);
+int64_t wr_node_size(const struct wr_node *node);
+bool wr_node_is_row_contiguous(const struct wr_node *node);
+bool wr_node_is_col_contiguous(const struct wr_node *node);
+
+/* Forcing. eval waits until each is DONE or FAILED and returns the first error among `nodes`, in
+   their order; async returns at once, with an error only for inputs that had already failed. */
+struct wr_error *wr_eval(struct wr_node *const *nodes, size_t n);
+struct wr_error *wr_async_eval(struct wr_node *const *nodes, size_t n);
+/* Waits for a node that was submitted; forces it otherwise. */
+struct wr_error *wr_node_wait(struct wr_node *node);
+/* True when DONE or FAILED. */
+bool wr_node_is_available(const struct wr_node *node);
+/* Forces and gives the address of element 0 on the host (a copy when the device's memory is not
+   host-visible, kept with the node). Valid while the node lives. */
+struct wr_error *wr_node_host_data(struct wr_node *node, const void **data);
+
+#endif

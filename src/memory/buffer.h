@@ -1,0 +1,84 @@
+#ifndef WR_MEMORY_BUFFER_H
+#define WR_MEMORY_BUFFER_H
+
+/* Buffers: counted blocks of memory that arrays share, out of a size-class cache with a limit, or
+   wrapped around memory of the user's. All functions may be called from any thread. The memory
+   module takes locks of rank ALLOCATOR only, and never calls a user's destructor itself. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/atomic.h"
+#include "core/error.h"
+
+#define WR_BUFFER_ALIGN 64
+
+/* Where raw memory comes from: one per device instance, given by its backend. */
+struct wr_memory_source {
+  void *(*alloc)(const struct wr_memory_source *source, size_t bytes); /* NULL: refused */
+  void (*free)(const struct wr_memory_source *source, void *data, size_t bytes);
+  bool host_visible; /* the host may read and write `data` */
+};
+
+/* A cache over one source. The CPU's is wr_memory_host(). */
+struct wr_memory;
+
+struct wr_buffer {
+  wr_atomic_u32 refs;         /* atomic ACQ_REL */
+  uint32_t size_class;        /* immutable after publish */
+  void *data;                 /* immutable after publish; NULL when bytes is 0 */
+  size_t bytes;               /* immutable after publish; capacity */
+  struct wr_memory *memory;   /* immutable after publish; NULL: wrapped user memory */
+  void (*dtor)(void *);       /* immutable after publish; user memory: called once with payload */
+  void *payload;              /* immutable after publish */
+  struct wr_buffer *next;     /* under the memory's LOCK or owner thread only, while cached */
+};
+
+struct wr_memory *wr_memory_host(void);
+/* Makes a cache over `source` (kept by pointer, must outlive it). NULL when memory is refused. */
+struct wr_memory *wr_memory_new(const struct wr_memory_source *source);
+/* Frees an own cache (of a test device): all of its buffers must have been released. */
+void wr_memory_free(struct wr_memory *memory);
+bool wr_memory_host_visible(const struct wr_memory *memory);
+
+/* A buffer of at least `bytes`, aligned to 64, uninitialised, one reference. On refusal empties
+   the cache and tries once more, then returns an out-of-memory error that gives the bytes. */
+struct wr_error *wr_buffer_alloc(struct wr_memory *memory, size_t bytes, struct wr_buffer **out);
+/* Wraps the user's memory; dtor(payload) runs once, after the last release (dtor may be NULL).
+   NULL when memory is refused; the destructor is not called then. */
+struct wr_buffer *wr_buffer_wrap(void *data, size_t bytes, void (*dtor)(void *), void *payload);
+
+static inline struct wr_buffer *wr_buffer_retain(struct wr_buffer *b) {
+  wr_ref_take(&b->refs);
+  return b;
+}
+void wr_buffer_free_slow(struct wr_buffer *b);
+static inline void wr_buffer_release(struct wr_buffer *b) {
+  if (b && wr_ref_drop(&b->refs)) wr_buffer_free_slow(b);
+}
+/* True when the caller's reference is the only one: nobody else can read the buffer any more. */
+static inline bool wr_buffer_unique(const struct wr_buffer *b) {
+  /* Acquire: pairs with the release of the others' drops, so that their reads are over. */
+  return wr_load_acquire(&((struct wr_buffer *)b)->refs) == 1u;
+}
+
+/* How destructors of users are run (K10): set once by the stream module, which either calls them
+   at once (inside the caller's own free) or hands them to its reclaimer. */
+typedef void (*wr_destructor_runner)(void (*dtor)(void *), void *payload);
+void wr_buffer_set_destructor_runner(wr_destructor_runner runner);
+
+/* Called by thread teardown: gives the calling thread's cached buffers back to the shared cache. */
+void wr_memory_thread_exit(void);
+
+/* Accounting over all memories, as MLX counts: active = bytes in live buffers, cache = idle bytes. */
+size_t wr_memory_active(void);
+size_t wr_memory_cached(void);
+size_t wr_memory_peak(void);
+void wr_memory_reset_peak(void);
+size_t wr_memory_limit(void);
+size_t wr_memory_set_limit(size_t bytes);       /* returns the previous one */
+size_t wr_memory_set_cache_limit(size_t bytes); /* returns the previous one; trims at once */
+size_t wr_memory_set_wired_limit(size_t bytes); /* returns the previous one */
+void wr_memory_clear_cache(void);
+
+#endif
