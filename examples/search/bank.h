@@ -27,7 +27,7 @@ struct bank {
 /* Takes questions evenly from the corpus. */
 void bank_fill(struct bank *bank, const struct corpus *corpus);
 
-/* Answers all of them, one after another, on the calling thread. Returns 0, or 1 when one failed. */
+/* Answers all of them in turn, on the calling thread. Returns 0, or 1 when one failed. */
 int bank_answer(struct bank *bank, const struct index *index, int top, mlx_stream stream);
 
 /* How many have the paragraph that they were taken from among their hits. */

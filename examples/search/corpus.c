@@ -1,7 +1,7 @@
 /* Reading: walks folders in the order of their names, so that equal folders give equal row numbers,
-   and reads whole files. A file with a zero byte is binary. Symbolic links below a folder are passed
-   over (a loop of links cannot catch the walk, and no text is read twice); a path that the user
-   gives may be one. */
+   and reads whole files. A file with a zero byte is binary. Symbolic links below a folder are
+   passed over (a loop of links cannot catch the walk, and no text is read twice); a path that the
+   user gives may be one. */
 #include "corpus.h"
 
 #include <dirent.h>
@@ -87,9 +87,7 @@ no_memory:
   return out_of_memory(path);
 }
 
-static int is_visible(const struct dirent *entry) {
-  return entry->d_name[0] != '.';
-}
+static int is_visible(const struct dirent *entry) { return entry->d_name[0] != '.'; }
 
 static char *join(const char *folder, const char *name) {
   const size_t length = strlen(folder);

@@ -29,11 +29,11 @@ struct corpus {
   size_t file_count, file_room;
   struct paragraph *paragraphs;
   size_t paragraph_count, paragraph_room;
-  char *letters;  /* the letters of all paragraphs, one after another (letters.h) */
-  int32_t *rows;  /* for each letter, the number of its paragraph */
+  char *letters; /* the letters of all paragraphs, one after another (letters.h) */
+  int32_t *rows; /* for each letter, the number of its paragraph */
   size_t letter_count, letters_room, rows_room;
-  int skipped;    /* files and folders that could not be used; each was named on stderr */
-  bool full;      /* a bound was reached; said once on stderr, and what follows is left out */
+  int skipped; /* files and folders that could not be used; each was named on stderr */
+  bool full;   /* a bound was reached; said once on stderr, and what follows is left out */
 };
 
 /* Reads a file, or a folder and what is below it, into the corpus. What cannot be used is named on

@@ -41,8 +41,7 @@ struct crowd {
 };
 
 static enum outcome ask(const struct crowd_order *order, int number) {
-  const struct question *const question =
-      &order->bank->questions[number % order->bank->count];
+  const struct question *const question = &order->bank->questions[number % order->bank->count];
   mlx_stream stream = mlx_default_cpu_stream_new();
   struct index index = index_empty();
   struct answer answer;

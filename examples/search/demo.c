@@ -1,5 +1,5 @@
 /* The order of things: a bank of questions is answered by this thread alone; then the gauges are
-   read, the indexer starts, the crowd comes and goes, the indexer ends, the gauges are read again. */
+   read, the indexer starts, the crowd comes and goes, the indexer ends, the gauges are read anew. */
 #include "demo.h"
 
 #include <stdio.h>
@@ -35,8 +35,8 @@ static int serve_crowd(struct report *report, struct shelf *shelf,
   return sent || built;
 }
 
-/* What the last thread dropped may still be on its way to being reclaimed, which is not the business
-   of any thread that could be joined: waits up to a second for it. */
+/* What the last thread dropped may still be on its way to being reclaimed, which is not the
+   business of any thread that could be joined: waits up to a second for it. */
 static struct gauge read_settled(size_t live_streams) {
   const struct timespec millisecond = {.tv_nsec = 1000000};
   struct gauge gauge = gauge_read();
@@ -51,7 +51,8 @@ static struct gauge read_settled(size_t live_streams) {
 static void show_one(const struct bank *bank, const struct corpus *corpus) {
   const struct question *const question = &bank->questions[bank->count / 2];
   const struct paragraph *const paragraph = &corpus->paragraphs[question->row];
-  printf("\nFor example, words from %s:%d:\n", corpus->files[paragraph->file].path, paragraph->line);
+  printf("\nFor example, words from %s:%d:\n", corpus->files[paragraph->file].path,
+         paragraph->line);
   report_answer(&question->answer, corpus);
   printf("\n");
   fflush(stdout);

@@ -40,9 +40,7 @@ struct gauge gauge_read(void) {
   };
 }
 
-static size_t larger(size_t a, size_t b) {
-  return a > b ? a : b;
-}
+static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
 struct gauge gauge_most(struct gauge a, struct gauge b) {
   return (struct gauge){

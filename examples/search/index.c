@@ -18,7 +18,8 @@ static int part(mlx_array *res, mlx_array a, int start, int stop, mlx_stream s) 
 }
 
 /* number = number * 256 + the letters that stand `offset` places further on. */
-static int shift_in(mlx_array *number, mlx_array letters, int offset, mlx_array base, mlx_stream s) {
+static int shift_in(mlx_array *number, mlx_array letters, int offset, mlx_array base,
+                    mlx_stream s) {
   const int count = mlx_array_dim(letters, 0) - (TRIGRAM - 1);
   mlx_array next = mlx_array_new();
   const int rc = part(&next, letters, offset, offset + count, s) ||
@@ -87,9 +88,9 @@ static int weigh_rarity(mlx_array *rarity, mlx_array counts, mlx_stream s) {
   mlx_array zero = mlx_array_new_float(0);
   mlx_array one = mlx_array_new_float(1);
   mlx_array rows = mlx_array_new_float(1 + (float)mlx_array_dim(counts, 0));
-  const int rc = mlx_greater(rarity, counts, zero, s) || mlx_sum_axis(rarity, *rarity, 0, true, s) ||
-                 mlx_add(rarity, *rarity, one, s) || mlx_divide(rarity, rows, *rarity, s) ||
-                 mlx_log1p(rarity, *rarity, s);
+  const int rc = mlx_greater(rarity, counts, zero, s) ||
+                 mlx_sum_axis(rarity, *rarity, 0, true, s) || mlx_add(rarity, *rarity, one, s) ||
+                 mlx_divide(rarity, rows, *rarity, s) || mlx_log1p(rarity, *rarity, s);
   mlx_array_free(rows);
   mlx_array_free(one);
   mlx_array_free(zero);

@@ -1,6 +1,6 @@
-/* The index: for each paragraph a row of weighted, hashed character trigrams of length one, all made
-   by array operations. The product of the index and a question's row gives the cosine of the angle
-   between the question and each paragraph. */
+/* The index: for each paragraph a row of weighted, hashed character trigrams of length one, all
+   made by array operations. The product of the index and a question's row gives the cosine of the
+   angle between the question and each paragraph. */
 #ifndef WR_EXAMPLES_SEARCH_INDEX_H
 #define WR_EXAMPLES_SEARCH_INDEX_H
 
@@ -25,8 +25,8 @@ struct index {
   mlx_array rarity;  /* float32 [1, INDEX_BUCKETS], the inverse document frequency */
 };
 
-/* All functions return 0, or 1 when an array operation failed, which Weir has then reported. Results
-   are written over what the caller initialised with the matching `_empty`, and freed by it. */
+/* All functions return 0, or 1 when an array operation failed, which Weir has then reported.
+   Results replace what the caller initialised with the matching `_empty`, and are freed by it. */
 
 struct index_source index_source_empty(void);
 int index_source_make(struct index_source *source, const struct corpus *corpus);

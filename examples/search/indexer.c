@@ -7,8 +7,7 @@
 
 static int build_once(struct indexer *indexer, mlx_stream stream) {
   struct index fresh = index_empty();
-  const int rc =
-      index_build(&fresh, indexer->source, stream) || shelf_put(indexer->shelf, &fresh);
+  const int rc = index_build(&fresh, indexer->source, stream) || shelf_put(indexer->shelf, &fresh);
   index_free(&fresh);
   return rc;
 }

@@ -2,9 +2,7 @@
    depend on the locale. */
 #include "letters.h"
 
-static char fold(char c) {
-  return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
+static char fold(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c; }
 
 static bool is_letter(char c) {
   const unsigned char byte = (unsigned char)c;

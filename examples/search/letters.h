@@ -1,5 +1,5 @@
 /* The form in which text is compared: lower-case letters and digits, with single spaces between
-   words and one at either end, so that the beginning and end of a word make trigrams of their own. */
+   words and one at either end, so that a word's beginning and end make trigrams of their own. */
 #ifndef WR_EXAMPLES_SEARCH_LETTERS_H
 #define WR_EXAMPLES_SEARCH_LETTERS_H
 

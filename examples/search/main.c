@@ -1,5 +1,5 @@
-/* A text search by hashed trigrams, served from many threads: see options.c for its use, index.c and
-   query.c for how arrays do it, crowd.c for the threads. */
+/* A text search by hashed trigrams, served from many threads: see options.c for its use, index.c
+   and query.c for how arrays do it, crowd.c for the threads. */
 #include <stdio.h>
 #include <string.h>
 #include <weir/weir.h>

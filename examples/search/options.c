@@ -85,7 +85,7 @@ enum parsed options_parse(struct options *options, int argc, char **argv) {
       {"threads", required_argument, NULL, 'n'},
       {"at-once", required_argument, NULL, 'j'},
       {"help", no_argument, NULL, 'h'},
-      {NULL, 0, NULL, 0},
+      {0},
   };
   *options = (struct options){.top = 3, .threads = 10000, .at_once = 64};
   int letter;

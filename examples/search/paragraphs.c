@@ -33,8 +33,8 @@ static int reserve(struct corpus *corpus, size_t letters) {
   items = grow(corpus->letters, &corpus->letters_room, corpus->letter_count + letters, 1);
   if (items == NULL) return 1;
   corpus->letters = items;
-  items = grow(corpus->rows, &corpus->rows_room, corpus->letter_count + letters,
-               sizeof(*corpus->rows));
+  items =
+      grow(corpus->rows, &corpus->rows_room, corpus->letter_count + letters, sizeof(*corpus->rows));
   if (items == NULL) return 1;
   corpus->rows = items;
   return 0;
@@ -63,8 +63,8 @@ static int append(struct corpus *corpus, struct paragraph paragraph) {
   return 0;
 }
 
-/* The paragraph that begins at the first non-blank line at or after `begin`, of size 0 at the end of
-   the text; `line` counts along. */
+/* The paragraph that begins at the first non-blank line at or after `begin`, of size 0 at the end
+   of the text; `line` counts along. */
 static struct paragraph next_paragraph(const struct corpus_file *file, size_t begin, int *line) {
   struct paragraph paragraph = {.begin = begin, .line = *line};
   int lines = 0;

@@ -1,6 +1,6 @@
 /* A question becomes a row as the paragraphs did; one product gives all scores. topk gives the best
-   scores, without saying whose they are; argsort of the negated scores says that, and as the sort is
-   stable, equal scores stay in the order of the corpus. */
+   scores, without saying whose they are; argsort of the negated scores says that, and as the sort
+   is stable, equal scores stay in the order of the corpus. */
 #include "query.h"
 
 #include <stdlib.h>
@@ -65,8 +65,8 @@ static int answer_letters(struct answer *answer, const struct index *index, cons
   return rc;
 }
 
-int query_answer(struct answer *answer, const struct index *index, const char *question, size_t size,
-                 int top, mlx_stream stream) {
+int query_answer(struct answer *answer, const struct index *index, const char *question,
+                 size_t size, int top, mlx_stream stream) {
   answer->count = 0;
   char *const letters = malloc(size + 2);
   if (letters == NULL) return 1;

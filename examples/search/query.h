@@ -23,10 +23,10 @@ struct answer {
 };
 
 /* Answers from `index`, with at most `top` hits, on `stream`. A question without a letter or digit
-   has an answer without hits. Returns 0, or 1: an array operation failed, which Weir has reported, or
-   there was no memory. Any thread. */
-int query_answer(struct answer *answer, const struct index *index, const char *question, size_t size,
-                 int top, mlx_stream stream);
+   has an answer without hits. Returns 0, or 1: an array operation failed, which Weir has reported,
+   or there was no memory. Any thread. */
+int query_answer(struct answer *answer, const struct index *index, const char *question,
+                 size_t size, int top, mlx_stream stream);
 
 /* Equal to the last bit. */
 bool answer_equal(const struct answer *a, const struct answer *b);

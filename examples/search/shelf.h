@@ -1,5 +1,5 @@
 /* The place where the index of the day lies: the indexer replaces it, everybody else takes copies.
-   A copy is two counted handles; the arrays of a replaced index go when their last reader lets go. */
+   A copy is two counted handles; a replaced index goes when its last reader lets go. */
 #ifndef WR_EXAMPLES_SEARCH_SHELF_H
 #define WR_EXAMPLES_SEARCH_SHELF_H
 
@@ -12,7 +12,7 @@ struct shelf {
   struct index current; /* under lock */
 };
 
-/* Both return 0, or 1 when a handle could not be copied, which Weir has then reported. Any thread. */
+/* Both return 0, or 1 when a handle was not copied, which Weir has then reported. Any thread. */
 int shelf_take(struct shelf *shelf, struct index *index);
 int shelf_put(struct shelf *shelf, const struct index *index);
 
