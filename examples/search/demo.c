@@ -1,5 +1,5 @@
 /* The order of things: a bank of questions is answered by this thread alone; then the gauges are
-   read, the indexer starts, the crowd comes and goes, the indexer ends, the gauges are read anew. */
+   read, the indexer starts, the crowd comes and goes, the indexer ends, the gauges are read. */
 #include "demo.h"
 
 #include <stdio.h>

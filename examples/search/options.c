@@ -80,12 +80,12 @@ static enum parsed parse_option(struct options *options, int letter) {
 
 enum parsed options_parse(struct options *options, int argc, char **argv) {
   static const struct option names[] = {
-      {"ask", required_argument, NULL, 'a'},
-      {"top", required_argument, NULL, 'k'},
-      {"threads", required_argument, NULL, 'n'},
-      {"at-once", required_argument, NULL, 'j'},
-      {"help", no_argument, NULL, 'h'},
-      {0},
+      {.name = "ask", .has_arg = required_argument, .val = 'a'},
+      {.name = "top", .has_arg = required_argument, .val = 'k'},
+      {.name = "threads", .has_arg = required_argument, .val = 'n'},
+      {.name = "at-once", .has_arg = required_argument, .val = 'j'},
+      {.name = "help", .has_arg = no_argument, .val = 'h'},
+      {.name = NULL},
   };
   *options = (struct options){.top = 3, .threads = 10000, .at_once = 64};
   int letter;
