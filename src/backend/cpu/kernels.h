@@ -1,0 +1,37 @@
+#ifndef WR_BACKEND_CPU_KERNELS_H
+#define WR_BACKEND_CPU_KERNELS_H
+
+/* The CPU kernels: one function per kernel that a row of ops.def names. Each runs its call before
+   it returns, may spread it over the pool, never blocks on other work, and never reads outside an
+   operand. NULL is success; errors are refused scratch memory and dtypes without a body.
+
+   Values never kill. Where C leaves a result undefined, it is defined here:
+     signed overflow            wraps around
+     integer remainder by 0     0; INT_MIN remainder -1 is 0 as well
+     integer power, exponent<0  1 / x cut to an integer: 1, -1 or 0; 0 for x = 0
+     floating to integer        cut towards zero, clamped to int64 (uint64 from 2^63 on), then wrapped
+                                to the type's width; NaN is 0
+   16-bit floats compute in float32 and round once. maximum and minimum give NaN when either input
+   is. complex64 compares by real, then imaginary part. */
+
+#include "backend/backend.h"
+#include "backend/cpu/loop.h"
+
+typedef struct wr_error *(*wr_cpu_kernel)(const struct wr_call *call);
+
+/* Views share their input's buffer: wr_cpu_view is declared by their rows and never defined. */
+#define WR_OP(ID, name, family, arity, rule, fusable, cpu, cuda) \
+  struct wr_error *wr_cpu_##cpu(const struct wr_call *call);
+#include "core/ops.def"
+#undef WR_OP
+
+/* The row function of an elementwise operation on inputs of `dtype`; NULL when it has none. */
+wr_row_fn wr_cpu_unary_row(enum wr_op op, enum wr_dtype dtype);
+wr_row_fn wr_cpu_binary_row(enum wr_op op, enum wr_dtype dtype);
+/* `count` elements of one type to another; every pair has one. */
+wr_row_fn wr_cpu_cast_row(enum wr_dtype to, enum wr_dtype from);
+
+/* Runs `row`, or answers that the operation has no kernel for the type of its first input. */
+struct wr_error *wr_cpu_elementwise(const struct wr_call *call, wr_row_fn row);
+
+#endif

@@ -1,0 +1,138 @@
+/* The elementwise loop; see loop.h. Dense operands, the common case, go to the row function at
+   once, before anything is set up: a small kernel must cost no more than its arithmetic. Offsets
+   are formed from indices inside the extents only, so no address outside an operand is computed. */
+
+#include "backend/cpu/loop.h"
+
+#include "core/shape.h"
+
+struct loop {
+  wr_row_fn fn;
+  const struct wr_call *call;
+  int64_t out_bytes;                /* of an element */
+  int64_t in_bytes[WR_LOOP_INPUTS];  /* of an element */
+  int32_t ndim;                      /* merged axes, at least 1 */
+  int64_t shape[WR_MAX_NDIM];
+  int64_t strides[WR_LOOP_INPUTS][WR_MAX_NDIM];
+};
+
+static void loop_sizes(struct loop *l, const struct wr_call *call, wr_row_fn fn) {
+  l->fn = fn;
+  l->call = call;
+  l->out_bytes = (int64_t)wr_dtype_size(call->out.dtype);
+  for (int k = 0; k < call->n_in; k++) l->in_bytes[k] = (int64_t)wr_dtype_size(call->in[k].dtype);
+}
+
+static void dense_part(void *ctx, int64_t begin, int64_t end) {
+  const struct loop *l = ctx;
+  struct wr_row row = {.out = (char *)l->call->out.data + begin * l->out_bytes, .n = end - begin};
+  for (int k = 0; k < l->call->n_in; k++) {
+    row.in[k] = (const char *)l->call->in[k].data + begin * l->in_bytes[k];
+    row.stride[k] = 1;
+  }
+  l->fn(&row);
+}
+
+static bool all_dense(const struct wr_call *call) {
+  for (int k = 0; k < call->n_in; k++) {
+    if (!call->in[k].dense) return false;
+  }
+  return true;
+}
+
+/* True when, for every input, a step along axis d is the same as shape[d + 1] steps along the
+   merged axis that follows it. */
+static bool merges(const struct loop *l, int d, int64_t extent) {
+  int top = l->ndim - 1;
+  for (int k = 0; k < l->call->n_in; k++) {
+    if (l->strides[k][top] != l->call->in[k].strides[d] * extent) return false;
+  }
+  return true;
+}
+
+static void loop_merge(struct loop *l) {
+  const struct wr_tensor *out = &l->call->out;
+  l->ndim = 0;
+  for (int d = 0; d < out->ndim; d++) {
+    int64_t extent = out->shape[d];
+    if (extent == 1) continue;
+    if (l->ndim > 0 && merges(l, d, extent)) {
+      l->shape[l->ndim - 1] *= extent;
+    } else {
+      l->shape[l->ndim++] = extent;
+    }
+    for (int k = 0; k < l->call->n_in; k++) {
+      l->strides[k][l->ndim - 1] = l->call->in[k].strides[d];
+    }
+  }
+  if (l->ndim > 0) return;
+  l->ndim = 1;
+  l->shape[0] = 1;
+  for (int k = 0; k < l->call->n_in; k++) l->strides[k][0] = 1;
+}
+
+/* Where a part of the loop stands. */
+struct place {
+  int64_t index[WR_MAX_NDIM];
+  int64_t offset[WR_LOOP_INPUTS];
+};
+
+static void place_at(struct place *p, const struct loop *l, int64_t element) {
+  for (int k = 0; k < WR_LOOP_INPUTS; k++) p->offset[k] = 0;
+  for (int d = l->ndim - 1; d >= 0; d--) {
+    p->index[d] = element % l->shape[d];
+    element /= l->shape[d];
+    for (int k = 0; k < l->call->n_in; k++) p->offset[k] += p->index[d] * l->strides[k][d];
+  }
+}
+
+static void place_move(struct place *p, const struct loop *l, int d, int64_t by) {
+  p->index[d] += by;
+  for (int k = 0; k < l->call->n_in; k++) p->offset[k] += by * l->strides[k][d];
+}
+
+static void strided_part(void *ctx, int64_t begin, int64_t end) {
+  const struct loop *l = ctx;
+  const struct wr_call *call = l->call;
+  const int inner = l->ndim - 1;
+  struct place p;
+  struct wr_row row = {.out = (char *)call->out.data + begin * l->out_bytes};
+  for (int k = 0; k < call->n_in; k++) row.stride[k] = l->strides[k][inner];
+  place_at(&p, l, begin);
+  while (begin < end) {
+    row.n = l->shape[inner] - p.index[inner];
+    if (row.n > end - begin) row.n = end - begin;
+    for (int k = 0; k < call->n_in; k++) {
+      row.in[k] = (const char *)call->in[k].data + p.offset[k] * l->in_bytes[k];
+    }
+    l->fn(&row);
+    begin += row.n;
+    row.out = (char *)row.out + row.n * l->out_bytes;
+    place_move(&p, l, inner, row.n);
+    for (int d = inner; d > 0 && p.index[d] == l->shape[d]; d--) {
+      place_move(&p, l, d, -l->shape[d]);
+      place_move(&p, l, d - 1, 1);
+    }
+  }
+}
+
+static void loop_spread(struct loop *l, wr_parallel_body body) {
+  int64_t n = l->call->out.size;
+  if (n <= WR_LOOP_GRAIN) {
+    body(l, 0, n);
+  } else {
+    wr_parallel_for(n, WR_LOOP_GRAIN, body, l);
+  }
+}
+
+void wr_loop_run(const struct wr_call *call, wr_row_fn fn) {
+  struct loop l;
+  if (call->out.size == 0) return;
+  loop_sizes(&l, call, fn);
+  if (all_dense(call)) {
+    loop_spread(&l, dense_part);
+    return;
+  }
+  loop_merge(&l);
+  loop_spread(&l, strided_part);
+}

@@ -1,0 +1,43 @@
+#ifndef WR_BACKEND_CPU_LOOP_H
+#define WR_BACKEND_CPU_LOOP_H
+
+/* The loop around every elementwise kernel. A kernel is a row function: n results, one after the
+   other, from up to three inputs that each move by one constant stride (1: dense, 0: a broadcast
+   scalar, any other: a view). The loop merges the axes that lie in memory as one, walks over what
+   is left, and spreads large work over the pool. Plain values on the caller's stack; no
+   allocation, no locks. */
+
+#include <stdint.h>
+
+#include "backend/backend.h"
+
+enum { WR_LOOP_INPUTS = 3 };
+
+/* Elements that are worth a second thread. */
+enum { WR_LOOP_GRAIN = 32768 };
+
+struct wr_row {
+  void *out;
+  const void *in[WR_LOOP_INPUTS];
+  int64_t stride[WR_LOOP_INPUTS]; /* elements */
+  int64_t n;
+};
+
+/* The result may stand at the address of an input of the same layout: element i is read before it
+   is written, and no other element of that row depends on it. */
+typedef void (*wr_row_fn)(const struct wr_row *row);
+
+/* Runs `fn` over all elements of call->out; the inputs have its shape, with any strides. */
+void wr_loop_run(const struct wr_call *call, wr_row_fn fn);
+
+/* In front of a loop whose iterations are independent: `out` may be the very same address as an
+   input (never a shifted one), which compilers must otherwise assume to be a dependency. */
+#if defined(__clang__)
+#define WR_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define WR_INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
+#define WR_INLINE static inline __attribute__((always_inline))
+
+#endif
