@@ -1,0 +1,88 @@
+#ifndef WR_API_API_H
+#define WR_API_API_H
+
+/* What the files of src/api share: handles in and out, argument checks, error reports. A handle's
+   ctx is the counted object itself (mlx_array: wr_node, mlx_stream: wr_stream), NULL when empty.
+
+   Checks take `struct wr_error **error`, which must be NULL or hold an error already: then they do
+   nothing, so that a function runs all of its checks in a row and looks once. What they return is
+   borrowed from the handle. A typical function:
+
+     struct wr_error *error = NULL;
+     struct wr_node *x = wr_api_array(a, "a", &error);
+     struct wr_stream *stream = wr_api_stream(s, &error);
+     struct wr_node *out = NULL;
+     wr_api_result(res, "res", &error);
+     if (!error) error = wr_ops_abs(&out, x, stream);
+     return wr_api_finish_array("mlx_abs", error, res, out);
+
+   Parameter names are those of mlx-c's prototypes: messages carry them (H1). */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/device.h"
+#include "core/dtype.h"
+#include "core/error.h"
+#include "graph/node.h"
+#include "mlx/c/array.h"
+#include "mlx/c/device.h"
+#include "mlx/c/stream.h"
+#include "mlx/c/string.h"
+#include "mlx/c/vector.h"
+#include "stream/stream.h"
+
+/* ---- reporting ---- */
+
+/* Stores "function: message" and its status as the calling thread's last error, calls the handler,
+   takes the reference of `error`. Returns 1. No lock may be held. */
+int wr_api_fail(const char *function, struct wr_error *error);
+/* 0 when error is NULL, else wr_api_fail. */
+int wr_api_finish(const char *function, struct wr_error *error);
+/* The end of a function with an array for a result: *res receives `out` (its reference is taken)
+   and what it held is released; on an error `out` is released, if any, and res left alone. */
+int wr_api_finish_array(const char *function, struct wr_error *error, mlx_array *res,
+                        struct wr_node *out);
+/* The same for a vector of arrays: takes the references in `out` (not the array itself). */
+int wr_api_finish_vector(const char *function, struct wr_error *error, mlx_vector_array *res,
+                         struct wr_node *const *out, size_t n);
+
+/* ---- checks ---- */
+
+/* An error that names the parameter; for what only the caller can judge. */
+__attribute__((format(printf, 3, 4))) void wr_api_reject(struct wr_error **error, const char *param,
+                                                         const char *format, ...);
+/* A pointer through which a result is written, or an input pointer that must not be NULL. */
+void wr_api_result(const void *pointer, const char *param, struct wr_error **error);
+struct wr_node *wr_api_array(mlx_array a, const char *param, struct wr_error **error);
+/* NULL without an error when the handle is empty: for parameters that mlx-c lets be absent. */
+struct wr_node *wr_api_array_or_none(mlx_array a);
+/* The items of a vector, *n of them; never NULL unless *error. */
+struct wr_node *const *wr_api_vector(mlx_vector_array v, const char *param, size_t *n,
+                                     struct wr_error **error);
+/* The handle's stream; for an empty one the calling thread's default of the default device (D2). */
+struct wr_stream *wr_api_stream(mlx_stream s, struct wr_error **error);
+enum wr_dtype wr_api_dtype(mlx_dtype dtype, const char *param, struct wr_error **error);
+/* `n` integers: axes, extents of reshape, strides. NULL is fine when n is 0. */
+const int32_t *wr_api_ints(const int *values, size_t n, const char *param, struct wr_error **error);
+/* `n` extents: at most WR_MAX_NDIM, none negative. */
+const int32_t *wr_api_shape(const int *shape, size_t n, const char *param, struct wr_error **error);
+
+/* ---- handles of the other kinds, for the files of this folder ---- */
+
+/* Replaces what *res holds; takes `out`. Runs due destructors on this thread (the caller's own
+   free). */
+void wr_api_replace_array(mlx_array *res, struct wr_node *out);
+/* Copies the text into *str, replacing what it holds. */
+struct wr_error *wr_api_set_string(mlx_string *str, const char *text);
+/* Replaces *vec by a vector of copies of the strings. */
+struct wr_error *wr_api_set_strings(mlx_vector_string *vec, const char *const *items, size_t n);
+struct wr_device wr_api_device(mlx_device dev, const char *param, struct wr_error **error);
+mlx_device wr_api_device_handle(struct wr_device device);
+/* Writes "Device(cpu, 0)". Returns buf. */
+char *wr_api_format_device(struct wr_device device, char *buf, size_t n);
+/* Forces and formats as MLX prints; *text is to be freed with wr_free. */
+struct wr_error *wr_api_format_array(struct wr_node *node, char **text);
+
+#endif
