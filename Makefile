@@ -1,0 +1,44 @@
+# The front door: make demo, test, bench, check, install, clean. Builds come to lie in build/.
+# What is missing on the machine, tools/setup installs (Debian and Ubuntu) or names.
+
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+PREFIX ?= /usr/local
+RELEASE := build/release
+
+.PHONY: all demo test bench check install clean configure
+
+all: configure
+	@cmake --build $(RELEASE) --parallel $(JOBS)
+
+configure:
+	@tools/setup demo
+	@cmake --preset release
+
+# The search example, with its default folders: answers, then 10,000 threads.
+demo: configure
+	@cmake --build $(RELEASE) --parallel $(JOBS) --target search
+	@$(RELEASE)/examples/search
+
+test:
+	@tools/setup test
+	@cmake --preset release
+	@cmake --build $(RELEASE) --parallel $(JOBS)
+	@ctest --preset release
+
+bench:
+	@tools/setup bench
+	@cmake --preset release
+	@cmake --build $(RELEASE) --parallel $(JOBS)
+	@bench/run
+
+# Rules that need no build, then those of the tools that read code.
+check:
+	@tools/setup check
+	@cmake --preset debug
+	@tools/check/all build/debug
+
+install: all
+	@cmake --install $(RELEASE) --prefix $(PREFIX)
+
+clean:
+	@rm -rf build

@@ -1,0 +1,78 @@
+# How Weir is compiled and linked: warnings, visibility, optimisation by folder, sanitizers.
+
+set(weir_warnings -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes)
+if(WEIR_WERROR)
+  list(APPEND weir_warnings -Werror)
+endif()
+
+set(weir_sanitize_flags "")
+if(WEIR_SANITIZE)
+  set(weir_sanitize_flags -fsanitize=${WEIR_SANITIZE} -fno-sanitize-recover=all
+    -fno-omit-frame-pointer)
+endif()
+
+# Release is -O2; the kernels alone go further (weir_flags_by_folder).
+string(REPLACE "-O3" "-O2" CMAKE_C_FLAGS_RELEASE "${CMAKE_C_FLAGS_RELEASE}")
+
+set(weir_definitions _GNU_SOURCE= $<$<CONFIG:Debug>:WR_DEBUG=1>)
+if(WEIR_TORTURE)
+  list(APPEND weir_definitions WR_TORTURE=1)
+endif()
+
+# For the library and for the tests that see its insides: C11, the same warnings and definitions.
+function(weir_compile_as_own target)
+  set_target_properties(${target} PROPERTIES
+    C_STANDARD 11
+    C_STANDARD_REQUIRED ON
+    C_EXTENSIONS OFF)
+  target_compile_definitions(${target} PRIVATE ${weir_definitions})
+  target_compile_options(${target} PRIVATE ${weir_warnings} ${weir_sanitize_flags})
+endfunction()
+
+# Thread-local variables are reached in one load (initial-exec) and not by a call, as a thread's
+# default stream is found at every operation. The few bytes come from the room that the C library
+# keeps for libraries opened at run time, so dlopen works too.
+function(weir_compile_as_library target)
+  weir_compile_as_own(${target})
+  set_target_properties(${target} PROPERTIES
+    POSITION_INDEPENDENT_CODE ON
+    C_VISIBILITY_PRESET hidden)
+  target_compile_options(${target} PRIVATE -ftls-model=initial-exec -fno-semantic-interposition)
+  target_include_directories(${target} PRIVATE
+    "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/include")
+  target_link_libraries(${target} PRIVATE OpenBLAS::OpenBLAS Threads::Threads)
+endfunction()
+
+# Visibility: the public headers carry no export macro, since those of the MLX-compatible surface
+# stay as their users know them. So all public functions stand in src/api, which is compiled with
+# default visibility; everything else is hidden; and the version script cuts what is left to the
+# three public prefixes. A public function outside src/api fails to link in tests/capi.
+#
+# Kernels: -O3, and the two relaxations that change no value (errno and floating-point traps are
+# read by nobody). Never -ffast-math: NaN, infinities and the order of sums are part of the result.
+# -ffp-contract=off keeps a result the same on processors with and without fused multiply-add.
+function(weir_flags_by_folder)
+  foreach(source IN LISTS ARGN)
+    if(source MATCHES "/src/api/")
+      set(flags -fvisibility=default)
+    elseif(source MATCHES "/src/backend/cpu/")
+      set(flags $<$<CONFIG:Release>:-O3> -fno-math-errno -fno-trapping-math -ffp-contract=off)
+    else()
+      continue()
+    endif()
+    set_source_files_properties("${source}" PROPERTIES COMPILE_OPTIONS "${flags}")
+  endforeach()
+endfunction()
+
+# nodelete: pool threads and thread destructors may outlive a dlclose, so their code stays.
+# Sanitizers leave symbols open for their run-time library, so only plain builds ask for all.
+function(weir_link_shared target version_script)
+  target_link_options(${target} PRIVATE
+    "LINKER:--version-script=${version_script}"
+    LINKER:-Bsymbolic-functions
+    LINKER:-z,nodelete
+    ${weir_sanitize_flags})
+  if(NOT WEIR_SANITIZE)
+    target_link_options(${target} PRIVATE LINKER:-z,defs)
+  endif()
+endfunction()
