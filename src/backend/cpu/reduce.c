@@ -1,0 +1,219 @@
+/* Reductions over a mask of axes: sum, prod, max, min, all, any. The input's axes are parted into
+   kept ones (one result each, in order) and reduced ones. Three ways through memory: along the
+   reduced axes for each result (rows); along the last kept axis when that is the dense one, adding
+   whole rows into a line of totals (columns); and, for few large results, the reduced positions cut
+   into pieces that the pool folds and the caller merges in order, so that the result does not
+   depend on the number of threads. An empty reduction gives the neutral element; for max and min of
+   whole numbers, the lowest or highest value. Takes no locks, allocates nothing. */
+
+#include "backend/cpu/kernels.h"
+#include "backend/cpu/reduce_types.h"
+#include "backend/cpu/walk.h"
+#include "core/half.h"
+
+enum { MAX_PIECES = 64, FEW_RESULTS = 8 };
+
+struct reduction {
+  const struct wr_reducer *reducer;
+  const char *in;
+  int64_t item; /* bytes of an input element */
+  const struct wr_tensor *out;
+  struct wr_walk kept;
+  struct wr_walk reduced;
+};
+
+/* The neutral element of an empty max or min, in the narrow type itself. */
+static uint64_t clamp_whole(union wr_total t, enum wr_dtype dtype) {
+  if (wr_dtype_is_unsigned(dtype)) return t.u;
+  int64_t highest = INT64_MAX >> (64 - 8 * (int)wr_dtype_size(dtype));
+  if (t.i == INT64_MAX) return (uint64_t)highest;
+  if (t.i == INT64_MIN) return (uint64_t)(-highest - 1);
+  return t.u;
+}
+
+static void store_whole(uint64_t u, void *out, int64_t i, enum wr_dtype dtype) {
+  switch (wr_dtype_size(dtype)) {
+    case 1: ((uint8_t *)out)[i] = dtype == WR_BOOL ? u != 0 : (uint8_t)u; break;
+    case 2: ((uint16_t *)out)[i] = (uint16_t)u; break;
+    case 4: ((uint32_t *)out)[i] = (uint32_t)u; break;
+    default: ((uint64_t *)out)[i] = u; break;
+  }
+}
+
+static void store_real(double d, void *out, int64_t i, enum wr_dtype dtype) {
+  switch (dtype) {
+    case WR_FLOAT16: ((uint16_t *)out)[i] = wr_f32_to_f16((float)d); break;
+    case WR_BFLOAT16: ((uint16_t *)out)[i] = wr_f32_to_bf16((float)d); break;
+    case WR_FLOAT64: ((double *)out)[i] = d; break;
+    default: ((float *)out)[i] = (float)d; break;
+  }
+}
+
+static void store(const struct reduction *r, const union wr_total *t, int64_t i) {
+  enum wr_dtype dtype = r->out->dtype;
+  void *out = r->out->data;
+  switch (r->reducer->kind) {
+    case WR_TOTAL_WHOLE:
+      store_whole(r->reduced.size == 0 ? clamp_whole(*t, dtype) : t->u, out, i, dtype);
+      break;
+    case WR_TOTAL_REAL: store_real(t->d, out, i, dtype); break;
+    case WR_TOTAL_COMPLEX:
+      ((wr_complex64 *)out)[i] = (wr_complex64){(float)t->c.re, (float)t->c.im};
+      break;
+  }
+}
+
+/* Folds reduced positions [begin, end) of the result that starts at `p`. */
+static void fold(const struct reduction *r, const char *p, int64_t begin, int64_t end,
+                 union wr_total *total) {
+  struct wr_cursor c;
+  wr_cursor_start(&c, &r->reduced, begin, end);
+  int64_t stride = wr_walk_stride(&r->reduced, 0);
+  int64_t at[WR_WALK_OPERANDS];
+  for (int64_t n; (n = wr_cursor_next(&c, at)) > 0;) {
+    r->reducer->row(p + at[0] * r->item, n, stride, total);
+  }
+}
+
+static void rows_body(void *ctx, int64_t begin, int64_t end) {
+  const struct reduction *r = ctx;
+  struct wr_cursor c;
+  wr_cursor_start(&c, &r->kept, begin, end);
+  int64_t stride = wr_walk_stride(&r->kept, 0);
+  int64_t at[WR_WALK_OPERANDS];
+  for (int64_t n, i = begin; (n = wr_cursor_next(&c, at)) > 0;) {
+    for (int64_t k = 0; k < n; k++, i++) {
+      union wr_total total;
+      r->reducer->init(&total);
+      fold(r, r->in + (at[0] + k * stride) * r->item, 0, r->reduced.size, &total);
+      store(r, &total, i);
+    }
+  }
+}
+
+/* n <= WR_REDUCE_COLUMNS results whose inputs start side by side at `p`. */
+static void fold_columns(const struct reduction *r, const char *p, int64_t n, int64_t first) {
+  union wr_total totals[WR_REDUCE_COLUMNS];
+  for (int64_t k = 0; k < n; k++) r->reducer->init(&totals[k]);
+  struct wr_cursor c;
+  wr_cursor_start(&c, &r->reduced, 0, r->reduced.size);
+  int64_t stride = wr_walk_stride(&r->reduced, 0);
+  int64_t at[WR_WALK_OPERANDS];
+  for (int64_t rows; (rows = wr_cursor_next(&c, at)) > 0;) {
+    r->reducer->columns(p + at[0] * r->item, n, rows, stride, totals);
+  }
+  for (int64_t k = 0; k < n; k++) store(r, &totals[k], first + k);
+}
+
+static void columns_body(void *ctx, int64_t begin, int64_t end) {
+  const struct reduction *r = ctx;
+  struct wr_cursor c;
+  wr_cursor_start(&c, &r->kept, begin, end);
+  int64_t at[WR_WALK_OPERANDS];
+  for (int64_t n, i = begin; (n = wr_cursor_next(&c, at)) > 0; i += n) {
+    for (int64_t k = 0; k < n; k += WR_REDUCE_COLUMNS) {
+      int64_t m = n - k < WR_REDUCE_COLUMNS ? n - k : WR_REDUCE_COLUMNS;
+      fold_columns(r, r->in + (at[0] + k) * r->item, m, i + k);
+    }
+  }
+}
+
+/* One large result, its reduced positions in pieces of equal size. */
+struct pieces {
+  const struct reduction *r;
+  const char *p;
+  int64_t length;
+  union wr_total totals[MAX_PIECES];
+};
+
+static void pieces_body(void *ctx, int64_t begin, int64_t end) {
+  struct pieces *s = ctx;
+  for (int64_t i = begin; i < end; i++) {
+    int64_t first = i * s->length;
+    int64_t last = first + s->length;
+    if (last > s->r->reduced.size) last = s->r->reduced.size;
+    s->r->reducer->init(&s->totals[i]);
+    fold(s->r, s->p, first, last, &s->totals[i]);
+  }
+}
+
+static void fold_in_pieces(const struct reduction *r, const char *p, int64_t result) {
+  struct pieces s = {.r = r, .p = p};
+  int64_t size = r->reduced.size;
+  s.length = (size + MAX_PIECES - 1) / MAX_PIECES;
+  if (s.length < WR_CPU_GRAIN) s.length = WR_CPU_GRAIN;
+  int64_t n = (size + s.length - 1) / s.length;
+  wr_spread(n, 1, pieces_body, &s);
+  union wr_total total;
+  r->reducer->init(&total);
+  for (int64_t i = 0; i < n; i++) r->reducer->merge(&total, &s.totals[i]);
+  store(r, &total, result);
+}
+
+static void reduce_few(const struct reduction *r) {
+  struct wr_cursor c;
+  wr_cursor_start(&c, &r->kept, 0, r->kept.size);
+  int64_t stride = wr_walk_stride(&r->kept, 0);
+  int64_t at[WR_WALK_OPERANDS];
+  for (int64_t n, i = 0; (n = wr_cursor_next(&c, at)) > 0;) {
+    for (int64_t k = 0; k < n; k++, i++) {
+      fold_in_pieces(r, r->in + (at[0] + k * stride) * r->item, i);
+    }
+  }
+}
+
+/* True when walking along the last kept axis is the better way: it is dense, the reduced one is
+   not, and it is long enough to pay for the totals. */
+static bool by_columns(const struct reduction *r) {
+  int64_t width = r->kept.shape[r->kept.ndim - 1];
+  return wr_walk_stride(&r->kept, 0) == 1 && wr_walk_stride(&r->reduced, 0) != 1 && width >= 8;
+}
+
+static struct wr_error *reduce(const struct wr_call *call, enum wr_reduce_op op) {
+  const struct wr_tensor *in = &call->in[0];
+  const struct wr_reduce_params *params = call->params;
+  struct reduction r;
+  r.reducer = wr_reducer_for(op, in->dtype);
+  r.in = in->data;
+  r.item = (int64_t)wr_dtype_size(in->dtype);
+  r.out = &call->out;
+  wr_walk_axes(&r.kept, in, wr_axes_all(in) & ~params->axes);
+  wr_walk_axes(&r.reduced, in, params->axes);
+  if (r.kept.size == 0) return NULL;
+  int64_t per_result = r.reduced.size > 0 ? r.reduced.size : 1;
+  int64_t grain = per_result >= WR_CPU_GRAIN ? 1 : WR_CPU_GRAIN / per_result;
+  if (by_columns(&r)) {
+    /* Whole blocks of columns: narrower ranges would read the same cache lines twice. */
+    wr_spread(r.kept.size, grain < WR_REDUCE_COLUMNS ? WR_REDUCE_COLUMNS : grain, columns_body, &r);
+  } else if (r.kept.size < FEW_RESULTS && per_result >= 2 * WR_CPU_GRAIN) {
+    reduce_few(&r);
+  } else {
+    wr_spread(r.kept.size, grain, rows_body, &r);
+  }
+  return NULL;
+}
+
+/* Elements of bool are 0 or 1, so that all is their minimum and any their maximum. */
+struct wr_error *wr_cpu_reduce_all(const struct wr_call *call) {
+  return reduce(call, WR_REDUCE_MIN);
+}
+
+struct wr_error *wr_cpu_reduce_any(const struct wr_call *call) {
+  return reduce(call, WR_REDUCE_MAX);
+}
+
+struct wr_error *wr_cpu_reduce_max(const struct wr_call *call) {
+  return reduce(call, WR_REDUCE_MAX);
+}
+
+struct wr_error *wr_cpu_reduce_min(const struct wr_call *call) {
+  return reduce(call, WR_REDUCE_MIN);
+}
+
+struct wr_error *wr_cpu_reduce_prod(const struct wr_call *call) {
+  return reduce(call, WR_REDUCE_PROD);
+}
+
+struct wr_error *wr_cpu_reduce_sum(const struct wr_call *call) {
+  return reduce(call, WR_REDUCE_SUM);
+}

@@ -1,0 +1,736 @@
+/* Reducers: sum, product, maximum and minimum of every element type, each an instance of
+   reduce_kernel.inc. Whole numbers accumulate in 64 bits and wrap; 16-bit floats and float32
+   accumulate in float32 lanes whose blocks add up in double; float64 in double; complex64 as two
+   floats. Maximum and minimum return NaN when any element is NaN; complex numbers compare by real
+   part, then by imaginary part. No state, no locks. */
+
+#include <math.h>
+
+#include "backend/cpu/reduce_types.h"
+#include "core/half.h"
+
+enum { LANES = 16, DENSE_BLOCK = 1024, STRIDED_BLOCK = 128 };
+
+static inline uint64_t load_bool(uint8_t x) { return x; }
+static inline uint64_t load_u8(uint8_t x) { return x; }
+static inline uint64_t load_u16(uint16_t x) { return x; }
+static inline uint64_t load_u32(uint32_t x) { return x; }
+static inline uint64_t load_u64(uint64_t x) { return x; }
+static inline int64_t load_i8(int8_t x) { return x; }
+static inline int64_t load_i16(int16_t x) { return x; }
+static inline int64_t load_i32(int32_t x) { return x; }
+static inline int64_t load_i64(int64_t x) { return x; }
+static inline float load_f16(uint16_t x) { return wr_f16_to_f32(x); }
+static inline float load_bf16(uint16_t x) { return wr_bf16_to_f32(x); }
+static inline float load_f32(float x) { return x; }
+static inline double load_f64(double x) { return x; }
+static inline wr_complex64 load_c64(wr_complex64 x) { return x; }
+
+static inline uint64_t widen_u(uint64_t x) { return x; }
+static inline int64_t widen_i(int64_t x) { return x; }
+static inline double widen_f(float x) { return (double)x; }
+static inline double widen_d(double x) { return x; }
+static inline struct wr_complex_total widen_c(wr_complex64 x) {
+  return (struct wr_complex_total){(double)x.re, (double)x.im};
+}
+
+/* Signed operations go through unsigned ones, which wrap. */
+static inline uint64_t sum_u(uint64_t a, uint64_t b) { return a + b; }
+static inline int64_t sum_i(int64_t a, int64_t b) { return (int64_t)((uint64_t)a + (uint64_t)b); }
+static inline float sum_f(float a, float b) { return a + b; }
+static inline double sum_d(double a, double b) { return a + b; }
+static inline wr_complex64 sum_c(wr_complex64 a, wr_complex64 b) {
+  return (wr_complex64){a.re + b.re, a.im + b.im};
+}
+static inline struct wr_complex_total sum_w(struct wr_complex_total a, struct wr_complex_total b) {
+  return (struct wr_complex_total){a.re + b.re, a.im + b.im};
+}
+
+static inline uint64_t prod_u(uint64_t a, uint64_t b) { return a * b; }
+static inline int64_t prod_i(int64_t a, int64_t b) { return (int64_t)((uint64_t)a * (uint64_t)b); }
+static inline float prod_f(float a, float b) { return a * b; }
+static inline double prod_d(double a, double b) { return a * b; }
+static inline wr_complex64 prod_c(wr_complex64 a, wr_complex64 b) {
+  return (wr_complex64){a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
+}
+static inline struct wr_complex_total prod_w(struct wr_complex_total a, struct wr_complex_total b) {
+  return (struct wr_complex_total){a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
+}
+
+/* A NaN in b is taken; a NaN in a stays, since nothing compares greater or less. */
+static inline uint64_t max_u(uint64_t a, uint64_t b) { return b > a ? b : a; }
+static inline int64_t max_i(int64_t a, int64_t b) { return b > a ? b : a; }
+static inline float max_f(float a, float b) { return (b > a) | (b != b) ? b : a; }
+static inline double max_d(double a, double b) { return (b > a) | (b != b) ? b : a; }
+static inline struct wr_complex_total max_w(struct wr_complex_total a, struct wr_complex_total b) {
+  if (a.re != a.re || a.im != a.im) return a;
+  if (b.re != b.re || b.im != b.im) return b;
+  return b.re > a.re || (b.re == a.re && b.im > a.im) ? b : a;
+}
+
+static inline uint64_t min_u(uint64_t a, uint64_t b) { return b < a ? b : a; }
+static inline int64_t min_i(int64_t a, int64_t b) { return b < a ? b : a; }
+static inline float min_f(float a, float b) { return (b < a) | (b != b) ? b : a; }
+static inline double min_d(double a, double b) { return (b < a) | (b != b) ? b : a; }
+static inline struct wr_complex_total min_w(struct wr_complex_total a, struct wr_complex_total b) {
+  if (a.re != a.re || a.im != a.im) return a;
+  if (b.re != b.re || b.im != b.im) return b;
+  return b.re < a.re || (b.re == a.re && b.im < a.im) ? b : a;
+}
+
+static inline wr_complex64 narrow_c(struct wr_complex_total x) {
+  return (wr_complex64){(float)x.re, (float)x.im};
+}
+static inline wr_complex64 max_c(wr_complex64 a, wr_complex64 b) {
+  return narrow_c(max_w(widen_c(a), widen_c(b)));
+}
+static inline wr_complex64 min_c(wr_complex64 a, wr_complex64 b) {
+  return narrow_c(min_w(widen_c(a), widen_c(b)));
+}
+
+/* Sum */
+
+#define REDUCE_ACC uint64_t
+#define REDUCE_OP sum_u
+#define REDUCE_WIDE uint64_t
+#define REDUCE_WIDE_OP sum_u
+#define REDUCE_WIDEN widen_u
+#define REDUCE_FIELD u
+#define REDUCE_IDENTITY 0u
+#define REDUCE_KIND WR_TOTAL_WHOLE
+#define REDUCE_NAME(verb) sum_bool_##verb
+#define REDUCE_T uint8_t
+#define REDUCE_LOAD load_bool
+#include "backend/cpu/reduce_kernel.inc"
+#define REDUCE_NAME(verb) sum_u8_##verb
+#define REDUCE_T uint8_t
+#define REDUCE_LOAD load_u8
+#include "backend/cpu/reduce_kernel.inc"
+#define REDUCE_NAME(verb) sum_u16_##verb
+#define REDUCE_T uint16_t
+#define REDUCE_LOAD load_u16
+#include "backend/cpu/reduce_kernel.inc"
+#define REDUCE_NAME(verb) sum_u32_##verb
+#define REDUCE_T uint32_t
+#define REDUCE_LOAD load_u32
+#include "backend/cpu/reduce_kernel.inc"
+#define REDUCE_NAME(verb) sum_u64_##verb
+#define REDUCE_T uint64_t
+#define REDUCE_LOAD load_u64
+#include "backend/cpu/reduce_kernel.inc"
+#undef REDUCE_ACC
+#undef REDUCE_OP
+#undef REDUCE_WIDE
+#undef REDUCE_WIDE_OP
+#undef REDUCE_WIDEN
+#undef REDUCE_FIELD
+#undef REDUCE_IDENTITY
+#undef REDUCE_KIND
+
+#define REDUCE_ACC int64_t
+#define REDUCE_OP sum_i
+#define REDUCE_WIDE int64_t
+#define REDUCE_WIDE_OP sum_i
+#define REDUCE_WIDEN widen_i
+#define REDUCE_FIELD i
+#define REDUCE_IDENTITY 0
+#define REDUCE_KIND WR_TOTAL_WHOLE
+#define REDUCE_NAME(verb) sum_i8_##verb
+#define REDUCE_T int8_t
+#define REDUCE_LOAD load_i8
+#include "backend/cpu/reduce_kernel.inc"
+#define REDUCE_NAME(verb) sum_i16_##verb
+#define REDUCE_T int16_t
+#define REDUCE_LOAD load_i16
+#include "backend/cpu/reduce_kernel.inc"
+#define REDUCE_NAME(verb) sum_i32_##verb
+#define REDUCE_T int32_t
+#define REDUCE_LOAD load_i32
+#include "backend/cpu/reduce_kernel.inc"
+#define REDUCE_NAME(verb) sum_i64_##verb
+#define REDUCE_T int64_t
+#define REDUCE_LOAD load_i64
+#include "backend/cpu/reduce_kernel.inc"
+#undef REDUCE_ACC
+#undef REDUCE_OP
+#undef REDUCE_WIDE
+#undef REDUCE_WIDE_OP
+#undef REDUCE_WIDEN
+#undef REDUCE_FIELD
+#undef REDUCE_IDENTITY
+#undef REDUCE_KIND
+
+#define REDUCE_ACC float
+#define REDUCE_OP sum_f
+#define REDUCE_WIDE double
+#define REDUCE_WIDE_OP sum_d
+#define REDUCE_WIDEN widen_f
+#define REDUCE_FIELD d
+#define REDUCE_IDENTITY 0.0f
+#define REDUCE_KIND WR_TOTAL_REAL
+#define REDUCE_NAME(verb) sum_f16_##verb
+#define REDUCE_T uint16_t
+#define REDUCE_LOAD load_f16
+#include "backend/cpu/reduce_kernel.inc"
+#define REDUCE_NAME(verb) sum_f32_##verb
+#define REDUCE_T float
+#define REDUCE_LOAD load_f32
+#include "backend/cpu/reduce_kernel.inc"
+#define REDUCE_NAME(verb) sum_bf16_##verb
+#define REDUCE_T uint16_t
+#define REDUCE_LOAD load_bf16
+#include "backend/cpu/reduce_kernel.inc"
+#undef REDUCE_ACC
+#undef REDUCE_OP
+#undef REDUCE_WIDE
+#undef REDUCE_WIDE_OP
+#undef REDUCE_WIDEN
+#undef REDUCE_FIELD
+#undef REDUCE_IDENTITY
+#undef REDUCE_KIND
+
+#define REDUCE_ACC double
+#define REDUCE_OP sum_d
+#define REDUCE_WIDE double
+#define REDUCE_WIDE_OP sum_d
+#define REDUCE_WIDEN widen_d
+#define REDUCE_FIELD d
+#define REDUCE_IDENTITY 0.0
+#define REDUCE_KIND WR_TOTAL_REAL
+#define REDUCE_NAME(verb) sum_f64_##verb
+#define REDUCE_T double
+#define REDUCE_LOAD load_f64
+#include "backend/cpu/reduce_kernel.inc"
+#undef REDUCE_ACC
+#undef REDUCE_OP
+#undef REDUCE_WIDE
+#undef REDUCE_WIDE_OP
+#undef REDUCE_WIDEN
+#undef REDUCE_FIELD
+#undef REDUCE_IDENTITY
+#undef REDUCE_KIND
+
+#define REDUCE_ACC wr_complex64
+#define REDUCE_OP sum_c
+#define REDUCE_WIDE struct wr_complex_total
+#define REDUCE_WIDE_OP sum_w
+#define REDUCE_WIDEN widen_c
+#define REDUCE_FIELD c
+#define REDUCE_IDENTITY ((wr_complex64){0.0f, 0.0f})
+#define REDUCE_KIND WR_TOTAL_COMPLEX
+#define REDUCE_NAME(verb) sum_c64_##verb
+#define REDUCE_T wr_complex64
+#define REDUCE_LOAD load_c64
+#include "backend/cpu/reduce_kernel.inc"
+#undef REDUCE_ACC
+#undef REDUCE_OP
+#undef REDUCE_WIDE
+#undef REDUCE_WIDE_OP
+#undef REDUCE_WIDEN
+#undef REDUCE_FIELD
+#undef REDUCE_IDENTITY
+#undef REDUCE_KIND
+
+/* Product */
+
+#define REDUCE_ACC uint64_t
+#define REDUCE_OP prod_u
+#define REDUCE_WIDE uint64_t
+#define REDUCE_WIDE_OP prod_u
+#define REDUCE_WIDEN widen_u
+#define REDUCE_FIELD u
+#define REDUCE_IDENTITY 1u
+#define REDUCE_KIND WR_TOTAL_WHOLE
+#define REDUCE_NAME(verb) prod_bool_##verb
+#define REDUCE_T uint8_t
+#define REDUCE_LOAD load_bool
+#include "backend/cpu/reduce_kernel.inc"
+#define REDUCE_NAME(verb) prod_u8_##verb
+#define REDUCE_T uint8_t
+#define REDUCE_LOAD load_u8
+#include "backend/cpu/reduce_kernel.inc"
+#define REDUCE_NAME(verb) prod_u16_##verb
+#define REDUCE_T uint16_t
+#define REDUCE_LOAD load_u16
+#include "backend/cpu/reduce_kernel.inc"
+#define REDUCE_NAME(verb) prod_u32_##verb
+#define REDUCE_T uint32_t
+#define REDUCE_LOAD load_u32
+#include "backend/cpu/reduce_kernel.inc"
+#define REDUCE_NAME(verb) prod_u64_##verb
+#define REDUCE_T uint64_t
+#define REDUCE_LOAD load_u64
+#include "backend/cpu/reduce_kernel.inc"
+#undef REDUCE_ACC
+#undef REDUCE_OP
+#undef REDUCE_WIDE
+#undef REDUCE_WIDE_OP
+#undef REDUCE_WIDEN
+#undef REDUCE_FIELD
+#undef REDUCE_IDENTITY
+#undef REDUCE_KIND
+
+#define REDUCE_ACC int64_t
+#define REDUCE_OP prod_i
+#define REDUCE_WIDE int64_t
+#define REDUCE_WIDE_OP prod_i
+#define REDUCE_WIDEN widen_i
+#define REDUCE_FIELD i
+#define REDUCE_IDENTITY 1
+#define REDUCE_KIND WR_TOTAL_WHOLE
+#define REDUCE_NAME(verb) prod_i8_##verb
+#define REDUCE_T int8_t
+#define REDUCE_LOAD load_i8
+#include "backend/cpu/reduce_kernel.inc"
+#define REDUCE_NAME(verb) prod_i16_##verb
+#define REDUCE_T int16_t
+#define REDUCE_LOAD load_i16
+#include "backend/cpu/reduce_kernel.inc"
+#define REDUCE_NAME(verb) prod_i32_##verb
+#define REDUCE_T int32_t
+#define REDUCE_LOAD load_i32
+#include "backend/cpu/reduce_kernel.inc"
+#define REDUCE_NAME(verb) prod_i64_##verb
+#define REDUCE_T int64_t
+#define REDUCE_LOAD load_i64
+#include "backend/cpu/reduce_kernel.inc"
+#undef REDUCE_ACC
+#undef REDUCE_OP
+#undef REDUCE_WIDE
+#undef REDUCE_WIDE_OP
+#undef REDUCE_WIDEN
+#undef REDUCE_FIELD
+#undef REDUCE_IDENTITY
+#undef REDUCE_KIND
+
+#define REDUCE_ACC float
+#define REDUCE_OP prod_f
+#define REDUCE_WIDE double
+#define REDUCE_WIDE_OP prod_d
+#define REDUCE_WIDEN widen_f
+#define REDUCE_FIELD d
+#define REDUCE_IDENTITY 1.0f
+#define REDUCE_KIND WR_TOTAL_REAL
+#define REDUCE_NAME(verb) prod_f16_##verb
+#define REDUCE_T uint16_t
+#define REDUCE_LOAD load_f16
+#include "backend/cpu/reduce_kernel.inc"
+#define REDUCE_NAME(verb) prod_f32_##verb
+#define REDUCE_T float
+#define REDUCE_LOAD load_f32
+#include "backend/cpu/reduce_kernel.inc"
+#define REDUCE_NAME(verb) prod_bf16_##verb
+#define REDUCE_T uint16_t
+#define REDUCE_LOAD load_bf16
+#include "backend/cpu/reduce_kernel.inc"
+#undef REDUCE_ACC
+#undef REDUCE_OP
+#undef REDUCE_WIDE
+#undef REDUCE_WIDE_OP
+#undef REDUCE_WIDEN
+#undef REDUCE_FIELD
+#undef REDUCE_IDENTITY
+#undef REDUCE_KIND
+
+#define REDUCE_ACC double
+#define REDUCE_OP prod_d
+#define REDUCE_WIDE double
+#define REDUCE_WIDE_OP prod_d
+#define REDUCE_WIDEN widen_d
+#define REDUCE_FIELD d
+#define REDUCE_IDENTITY 1.0
+#define REDUCE_KIND WR_TOTAL_REAL
+#define REDUCE_NAME(verb) prod_f64_##verb
+#define REDUCE_T double
+#define REDUCE_LOAD load_f64
+#include "backend/cpu/reduce_kernel.inc"
+#undef REDUCE_ACC
+#undef REDUCE_OP
+#undef REDUCE_WIDE
+#undef REDUCE_WIDE_OP
+#undef REDUCE_WIDEN
+#undef REDUCE_FIELD
+#undef REDUCE_IDENTITY
+#undef REDUCE_KIND
+
+#define REDUCE_ACC wr_complex64
+#define REDUCE_OP prod_c
+#define REDUCE_WIDE struct wr_complex_total
+#define REDUCE_WIDE_OP prod_w
+#define REDUCE_WIDEN widen_c
+#define REDUCE_FIELD c
+#define REDUCE_IDENTITY ((wr_complex64){1.0f, 0.0f})
+#define REDUCE_KIND WR_TOTAL_COMPLEX
+#define REDUCE_NAME(verb) prod_c64_##verb
+#define REDUCE_T wr_complex64
+#define REDUCE_LOAD load_c64
+#include "backend/cpu/reduce_kernel.inc"
+#undef REDUCE_ACC
+#undef REDUCE_OP
+#undef REDUCE_WIDE
+#undef REDUCE_WIDE_OP
+#undef REDUCE_WIDEN
+#undef REDUCE_FIELD
+#undef REDUCE_IDENTITY
+#undef REDUCE_KIND
+
+/* Maximum */
+
+#define REDUCE_ACC uint64_t
+#define REDUCE_OP max_u
+#define REDUCE_WIDE uint64_t
+#define REDUCE_WIDE_OP max_u
+#define REDUCE_WIDEN widen_u
+#define REDUCE_FIELD u
+#define REDUCE_IDENTITY 0u
+#define REDUCE_KIND WR_TOTAL_WHOLE
+#define REDUCE_NAME(verb) max_bool_##verb
+#define REDUCE_T uint8_t
+#define REDUCE_LOAD load_bool
+#include "backend/cpu/reduce_kernel.inc"
+#define REDUCE_NAME(verb) max_u8_##verb
+#define REDUCE_T uint8_t
+#define REDUCE_LOAD load_u8
+#include "backend/cpu/reduce_kernel.inc"
+#define REDUCE_NAME(verb) max_u16_##verb
+#define REDUCE_T uint16_t
+#define REDUCE_LOAD load_u16
+#include "backend/cpu/reduce_kernel.inc"
+#define REDUCE_NAME(verb) max_u32_##verb
+#define REDUCE_T uint32_t
+#define REDUCE_LOAD load_u32
+#include "backend/cpu/reduce_kernel.inc"
+#define REDUCE_NAME(verb) max_u64_##verb
+#define REDUCE_T uint64_t
+#define REDUCE_LOAD load_u64
+#include "backend/cpu/reduce_kernel.inc"
+#undef REDUCE_ACC
+#undef REDUCE_OP
+#undef REDUCE_WIDE
+#undef REDUCE_WIDE_OP
+#undef REDUCE_WIDEN
+#undef REDUCE_FIELD
+#undef REDUCE_IDENTITY
+#undef REDUCE_KIND
+
+#define REDUCE_ACC int64_t
+#define REDUCE_OP max_i
+#define REDUCE_WIDE int64_t
+#define REDUCE_WIDE_OP max_i
+#define REDUCE_WIDEN widen_i
+#define REDUCE_FIELD i
+#define REDUCE_IDENTITY INT64_MIN
+#define REDUCE_KIND WR_TOTAL_WHOLE
+#define REDUCE_NAME(verb) max_i8_##verb
+#define REDUCE_T int8_t
+#define REDUCE_LOAD load_i8
+#include "backend/cpu/reduce_kernel.inc"
+#define REDUCE_NAME(verb) max_i16_##verb
+#define REDUCE_T int16_t
+#define REDUCE_LOAD load_i16
+#include "backend/cpu/reduce_kernel.inc"
+#define REDUCE_NAME(verb) max_i32_##verb
+#define REDUCE_T int32_t
+#define REDUCE_LOAD load_i32
+#include "backend/cpu/reduce_kernel.inc"
+#define REDUCE_NAME(verb) max_i64_##verb
+#define REDUCE_T int64_t
+#define REDUCE_LOAD load_i64
+#include "backend/cpu/reduce_kernel.inc"
+#undef REDUCE_ACC
+#undef REDUCE_OP
+#undef REDUCE_WIDE
+#undef REDUCE_WIDE_OP
+#undef REDUCE_WIDEN
+#undef REDUCE_FIELD
+#undef REDUCE_IDENTITY
+#undef REDUCE_KIND
+
+#define REDUCE_ACC float
+#define REDUCE_OP max_f
+#define REDUCE_WIDE double
+#define REDUCE_WIDE_OP max_d
+#define REDUCE_WIDEN widen_f
+#define REDUCE_FIELD d
+#define REDUCE_IDENTITY (-INFINITY)
+#define REDUCE_KIND WR_TOTAL_REAL
+#define REDUCE_NAME(verb) max_f16_##verb
+#define REDUCE_T uint16_t
+#define REDUCE_LOAD load_f16
+#include "backend/cpu/reduce_kernel.inc"
+#define REDUCE_NAME(verb) max_f32_##verb
+#define REDUCE_T float
+#define REDUCE_LOAD load_f32
+#include "backend/cpu/reduce_kernel.inc"
+#define REDUCE_NAME(verb) max_bf16_##verb
+#define REDUCE_T uint16_t
+#define REDUCE_LOAD load_bf16
+#include "backend/cpu/reduce_kernel.inc"
+#undef REDUCE_ACC
+#undef REDUCE_OP
+#undef REDUCE_WIDE
+#undef REDUCE_WIDE_OP
+#undef REDUCE_WIDEN
+#undef REDUCE_FIELD
+#undef REDUCE_IDENTITY
+#undef REDUCE_KIND
+
+#define REDUCE_ACC double
+#define REDUCE_OP max_d
+#define REDUCE_WIDE double
+#define REDUCE_WIDE_OP max_d
+#define REDUCE_WIDEN widen_d
+#define REDUCE_FIELD d
+#define REDUCE_IDENTITY (-(double)INFINITY)
+#define REDUCE_KIND WR_TOTAL_REAL
+#define REDUCE_NAME(verb) max_f64_##verb
+#define REDUCE_T double
+#define REDUCE_LOAD load_f64
+#include "backend/cpu/reduce_kernel.inc"
+#undef REDUCE_ACC
+#undef REDUCE_OP
+#undef REDUCE_WIDE
+#undef REDUCE_WIDE_OP
+#undef REDUCE_WIDEN
+#undef REDUCE_FIELD
+#undef REDUCE_IDENTITY
+#undef REDUCE_KIND
+
+#define REDUCE_ACC wr_complex64
+#define REDUCE_OP max_c
+#define REDUCE_WIDE struct wr_complex_total
+#define REDUCE_WIDE_OP max_w
+#define REDUCE_WIDEN widen_c
+#define REDUCE_FIELD c
+#define REDUCE_IDENTITY ((wr_complex64){-INFINITY, -INFINITY})
+#define REDUCE_KIND WR_TOTAL_COMPLEX
+#define REDUCE_NAME(verb) max_c64_##verb
+#define REDUCE_T wr_complex64
+#define REDUCE_LOAD load_c64
+#include "backend/cpu/reduce_kernel.inc"
+#undef REDUCE_ACC
+#undef REDUCE_OP
+#undef REDUCE_WIDE
+#undef REDUCE_WIDE_OP
+#undef REDUCE_WIDEN
+#undef REDUCE_FIELD
+#undef REDUCE_IDENTITY
+#undef REDUCE_KIND
+
+/* Minimum */
+
+#define REDUCE_ACC uint64_t
+#define REDUCE_OP min_u
+#define REDUCE_WIDE uint64_t
+#define REDUCE_WIDE_OP min_u
+#define REDUCE_WIDEN widen_u
+#define REDUCE_FIELD u
+#define REDUCE_IDENTITY UINT64_MAX
+#define REDUCE_KIND WR_TOTAL_WHOLE
+#define REDUCE_NAME(verb) min_bool_##verb
+#define REDUCE_T uint8_t
+#define REDUCE_LOAD load_bool
+#include "backend/cpu/reduce_kernel.inc"
+#define REDUCE_NAME(verb) min_u8_##verb
+#define REDUCE_T uint8_t
+#define REDUCE_LOAD load_u8
+#include "backend/cpu/reduce_kernel.inc"
+#define REDUCE_NAME(verb) min_u16_##verb
+#define REDUCE_T uint16_t
+#define REDUCE_LOAD load_u16
+#include "backend/cpu/reduce_kernel.inc"
+#define REDUCE_NAME(verb) min_u32_##verb
+#define REDUCE_T uint32_t
+#define REDUCE_LOAD load_u32
+#include "backend/cpu/reduce_kernel.inc"
+#define REDUCE_NAME(verb) min_u64_##verb
+#define REDUCE_T uint64_t
+#define REDUCE_LOAD load_u64
+#include "backend/cpu/reduce_kernel.inc"
+#undef REDUCE_ACC
+#undef REDUCE_OP
+#undef REDUCE_WIDE
+#undef REDUCE_WIDE_OP
+#undef REDUCE_WIDEN
+#undef REDUCE_FIELD
+#undef REDUCE_IDENTITY
+#undef REDUCE_KIND
+
+#define REDUCE_ACC int64_t
+#define REDUCE_OP min_i
+#define REDUCE_WIDE int64_t
+#define REDUCE_WIDE_OP min_i
+#define REDUCE_WIDEN widen_i
+#define REDUCE_FIELD i
+#define REDUCE_IDENTITY INT64_MAX
+#define REDUCE_KIND WR_TOTAL_WHOLE
+#define REDUCE_NAME(verb) min_i8_##verb
+#define REDUCE_T int8_t
+#define REDUCE_LOAD load_i8
+#include "backend/cpu/reduce_kernel.inc"
+#define REDUCE_NAME(verb) min_i16_##verb
+#define REDUCE_T int16_t
+#define REDUCE_LOAD load_i16
+#include "backend/cpu/reduce_kernel.inc"
+#define REDUCE_NAME(verb) min_i32_##verb
+#define REDUCE_T int32_t
+#define REDUCE_LOAD load_i32
+#include "backend/cpu/reduce_kernel.inc"
+#define REDUCE_NAME(verb) min_i64_##verb
+#define REDUCE_T int64_t
+#define REDUCE_LOAD load_i64
+#include "backend/cpu/reduce_kernel.inc"
+#undef REDUCE_ACC
+#undef REDUCE_OP
+#undef REDUCE_WIDE
+#undef REDUCE_WIDE_OP
+#undef REDUCE_WIDEN
+#undef REDUCE_FIELD
+#undef REDUCE_IDENTITY
+#undef REDUCE_KIND
+
+#define REDUCE_ACC float
+#define REDUCE_OP min_f
+#define REDUCE_WIDE double
+#define REDUCE_WIDE_OP min_d
+#define REDUCE_WIDEN widen_f
+#define REDUCE_FIELD d
+#define REDUCE_IDENTITY INFINITY
+#define REDUCE_KIND WR_TOTAL_REAL
+#define REDUCE_NAME(verb) min_f16_##verb
+#define REDUCE_T uint16_t
+#define REDUCE_LOAD load_f16
+#include "backend/cpu/reduce_kernel.inc"
+#define REDUCE_NAME(verb) min_f32_##verb
+#define REDUCE_T float
+#define REDUCE_LOAD load_f32
+#include "backend/cpu/reduce_kernel.inc"
+#define REDUCE_NAME(verb) min_bf16_##verb
+#define REDUCE_T uint16_t
+#define REDUCE_LOAD load_bf16
+#include "backend/cpu/reduce_kernel.inc"
+#undef REDUCE_ACC
+#undef REDUCE_OP
+#undef REDUCE_WIDE
+#undef REDUCE_WIDE_OP
+#undef REDUCE_WIDEN
+#undef REDUCE_FIELD
+#undef REDUCE_IDENTITY
+#undef REDUCE_KIND
+
+#define REDUCE_ACC double
+#define REDUCE_OP min_d
+#define REDUCE_WIDE double
+#define REDUCE_WIDE_OP min_d
+#define REDUCE_WIDEN widen_d
+#define REDUCE_FIELD d
+#define REDUCE_IDENTITY ((double)INFINITY)
+#define REDUCE_KIND WR_TOTAL_REAL
+#define REDUCE_NAME(verb) min_f64_##verb
+#define REDUCE_T double
+#define REDUCE_LOAD load_f64
+#include "backend/cpu/reduce_kernel.inc"
+#undef REDUCE_ACC
+#undef REDUCE_OP
+#undef REDUCE_WIDE
+#undef REDUCE_WIDE_OP
+#undef REDUCE_WIDEN
+#undef REDUCE_FIELD
+#undef REDUCE_IDENTITY
+#undef REDUCE_KIND
+
+#define REDUCE_ACC wr_complex64
+#define REDUCE_OP min_c
+#define REDUCE_WIDE struct wr_complex_total
+#define REDUCE_WIDE_OP min_w
+#define REDUCE_WIDEN widen_c
+#define REDUCE_FIELD c
+#define REDUCE_IDENTITY ((wr_complex64){INFINITY, INFINITY})
+#define REDUCE_KIND WR_TOTAL_COMPLEX
+#define REDUCE_NAME(verb) min_c64_##verb
+#define REDUCE_T wr_complex64
+#define REDUCE_LOAD load_c64
+#include "backend/cpu/reduce_kernel.inc"
+#undef REDUCE_ACC
+#undef REDUCE_OP
+#undef REDUCE_WIDE
+#undef REDUCE_WIDE_OP
+#undef REDUCE_WIDEN
+#undef REDUCE_FIELD
+#undef REDUCE_IDENTITY
+#undef REDUCE_KIND
+
+static const struct wr_reducer *const reducers[][WR_DTYPE_COUNT] = {
+    [WR_REDUCE_SUM] =
+        {
+            [WR_BOOL] = &sum_bool_reducer,
+            [WR_UINT8] = &sum_u8_reducer,
+            [WR_UINT16] = &sum_u16_reducer,
+            [WR_UINT32] = &sum_u32_reducer,
+            [WR_UINT64] = &sum_u64_reducer,
+            [WR_INT8] = &sum_i8_reducer,
+            [WR_INT16] = &sum_i16_reducer,
+            [WR_INT32] = &sum_i32_reducer,
+            [WR_INT64] = &sum_i64_reducer,
+            [WR_FLOAT16] = &sum_f16_reducer,
+            [WR_FLOAT32] = &sum_f32_reducer,
+            [WR_FLOAT64] = &sum_f64_reducer,
+            [WR_BFLOAT16] = &sum_bf16_reducer,
+            [WR_COMPLEX64] = &sum_c64_reducer,
+        },
+    [WR_REDUCE_PROD] =
+        {
+            [WR_BOOL] = &prod_bool_reducer,
+            [WR_UINT8] = &prod_u8_reducer,
+            [WR_UINT16] = &prod_u16_reducer,
+            [WR_UINT32] = &prod_u32_reducer,
+            [WR_UINT64] = &prod_u64_reducer,
+            [WR_INT8] = &prod_i8_reducer,
+            [WR_INT16] = &prod_i16_reducer,
+            [WR_INT32] = &prod_i32_reducer,
+            [WR_INT64] = &prod_i64_reducer,
+            [WR_FLOAT16] = &prod_f16_reducer,
+            [WR_FLOAT32] = &prod_f32_reducer,
+            [WR_FLOAT64] = &prod_f64_reducer,
+            [WR_BFLOAT16] = &prod_bf16_reducer,
+            [WR_COMPLEX64] = &prod_c64_reducer,
+        },
+    [WR_REDUCE_MAX] =
+        {
+            [WR_BOOL] = &max_bool_reducer,
+            [WR_UINT8] = &max_u8_reducer,
+            [WR_UINT16] = &max_u16_reducer,
+            [WR_UINT32] = &max_u32_reducer,
+            [WR_UINT64] = &max_u64_reducer,
+            [WR_INT8] = &max_i8_reducer,
+            [WR_INT16] = &max_i16_reducer,
+            [WR_INT32] = &max_i32_reducer,
+            [WR_INT64] = &max_i64_reducer,
+            [WR_FLOAT16] = &max_f16_reducer,
+            [WR_FLOAT32] = &max_f32_reducer,
+            [WR_FLOAT64] = &max_f64_reducer,
+            [WR_BFLOAT16] = &max_bf16_reducer,
+            [WR_COMPLEX64] = &max_c64_reducer,
+        },
+    [WR_REDUCE_MIN] =
+        {
+            [WR_BOOL] = &min_bool_reducer,
+            [WR_UINT8] = &min_u8_reducer,
+            [WR_UINT16] = &min_u16_reducer,
+            [WR_UINT32] = &min_u32_reducer,
+            [WR_UINT64] = &min_u64_reducer,
+            [WR_INT8] = &min_i8_reducer,
+            [WR_INT16] = &min_i16_reducer,
+            [WR_INT32] = &min_i32_reducer,
+            [WR_INT64] = &min_i64_reducer,
+            [WR_FLOAT16] = &min_f16_reducer,
+            [WR_FLOAT32] = &min_f32_reducer,
+            [WR_FLOAT64] = &min_f64_reducer,
+            [WR_BFLOAT16] = &min_bf16_reducer,
+            [WR_COMPLEX64] = &min_c64_reducer,
+        },
+};
+
+const struct wr_reducer *wr_reducer_for(enum wr_reduce_op op, enum wr_dtype dtype) {
+  return reducers[op][dtype];
+}

@@ -1,0 +1,43 @@
+#ifndef WR_BACKEND_CPU_REDUCE_TYPES_H
+#define WR_BACKEND_CPU_REDUCE_TYPES_H
+
+/* What reduce.c (which walks) and reduce_kernels.c (which computes) share: the running total of one
+   result, and the kernels of one operation and input type. */
+
+#include <stdint.h>
+
+#include "backend/backend.h"
+
+/* Totals are wider than the elements: whole numbers wrap in 64 bits, of which the result keeps the
+   low ones; floats add up block by block in double. */
+enum wr_total_kind { WR_TOTAL_WHOLE, WR_TOTAL_REAL, WR_TOTAL_COMPLEX };
+
+struct wr_complex_total {
+  double re, im;
+};
+
+union wr_total {
+  uint64_t u;
+  int64_t i;
+  double d;
+  struct wr_complex_total c;
+};
+
+enum { WR_REDUCE_COLUMNS = 256, WR_REDUCE_ROWS = 64 };
+
+struct wr_reducer {
+  enum wr_total_kind kind;
+  void (*init)(union wr_total *total);
+  void (*merge)(union wr_total *total, const union wr_total *other);
+  /* Folds n elements, `stride` apart, into the total. */
+  void (*row)(const void *p, int64_t n, int64_t stride, union wr_total *total);
+  /* Folds `rows` rows of n <= WR_REDUCE_COLUMNS dense elements, `stride` apart, into n totals. */
+  void (*columns)(const void *p, int64_t n, int64_t rows, int64_t stride, union wr_total *totals);
+};
+
+enum wr_reduce_op { WR_REDUCE_SUM, WR_REDUCE_PROD, WR_REDUCE_MAX, WR_REDUCE_MIN };
+
+/* NULL when the operation does not take the type. */
+const struct wr_reducer *wr_reducer_for(enum wr_reduce_op op, enum wr_dtype dtype);
+
+#endif

@@ -1,0 +1,286 @@
+/* Softmax and log-sum-exp over the last axis, both relative to the row's maximum. 16-bit floats and
+   float32 are computed in float32 (so softmax's `precise` changes nothing), their sums by lanes and
+   blocks that add up in double; float64 in double; complex64 with the maximum by real part, then by
+   imaginary part. A row whose maximum is infinite gives NaN in softmax, as MLX does, and the
+   maximum in log-sum-exp. Rows spread over the pool; takes no locks, allocates nothing. */
+
+#include <complex.h>
+#include <math.h>
+
+#include "backend/cpu/elements.h"
+#include "backend/cpu/kernels.h"
+#include "backend/cpu/walk.h"
+
+enum { LANES = 16, BLOCK = 512 };
+
+struct rows {
+  const char *in;
+  char *out;
+  int64_t item; /* bytes of an element */
+  enum wr_dtype dtype;
+  struct wr_lines lines;
+};
+
+/* e^x for x <= 0 or NaN, within 2 ulp, without branches: x = n ln 2 + r, and 2^n is put together
+   from its bits. Below -87.3 the result would be subnormal and is 0. */
+static inline float exp_below_zero(float x) {
+  float bounded = x < -87.3f ? -87.3f : x;
+  float n = bounded * 1.44269504f + 12582912.0f; /* 1.5 * 2^23: rounds to a whole number */
+  int32_t power = (int32_t)(wr_f32_bits(n) - 0x4b400000u);
+  n -= 12582912.0f;
+  float r = (bounded - n * 0.693145752f) - n * 1.42860677e-6f;
+  float p = 1.98412698e-4f;
+  p = p * r + 1.38888889e-3f;
+  p = p * r + 8.33333333e-3f;
+  p = p * r + 4.16666667e-2f;
+  p = p * r + 1.66666667e-1f;
+  p = p * r + 0.5f;
+  p = p * r * r + r + 1.0f;
+  float scale = wr_f32_from_bits((uint32_t)(power + 127) << 23);
+  return x < -87.3f ? 0.0f : p * scale;
+}
+
+static float max_of(const float *x, int64_t n, float start) {
+  float lanes[LANES];
+  for (int l = 0; l < LANES; l++) lanes[l] = start;
+  int64_t i = 0;
+  for (; i + LANES <= n; i += LANES) {
+    for (int l = 0; l < LANES; l++) lanes[l] = x[i + l] > lanes[l] ? x[i + l] : lanes[l];
+  }
+  for (int l = 0; i < n; i++, l++) lanes[l] = x[i] > lanes[l] ? x[i] : lanes[l];
+  float top = lanes[0];
+  for (int l = 1; l < LANES; l++) top = lanes[l] > top ? lanes[l] : top;
+  return top;
+}
+
+/* y = e^(x - top); x and y may be the same. Returns the sum of y. */
+static double exp_and_sum(const float *x, float *y, int64_t n, float top) {
+  double total = 0.0;
+  for (int64_t b = 0; b < n; b += BLOCK) {
+    int64_t end = n - b < BLOCK ? n : b + BLOCK;
+    float lanes[LANES] = {0};
+    int64_t i = b;
+    for (; i + LANES <= end; i += LANES) {
+      for (int l = 0; l < LANES; l++) {
+        y[i + l] = exp_below_zero(x[i + l] - top);
+        lanes[l] += y[i + l];
+      }
+    }
+    for (int l = 0; i < end; i++, l++) {
+      y[i] = exp_below_zero(x[i] - top);
+      lanes[l] += y[i];
+    }
+    for (int l = 0; l < LANES; l++) total += (double)lanes[l];
+  }
+  return total;
+}
+
+static void softmax_dense(const float *x, float *y, int64_t n) {
+  float top = max_of(x, n, -INFINITY);
+  float scale = (float)(1.0 / exp_and_sum(x, y, n, top));
+  for (int64_t i = 0; i < n; i++) y[i] *= scale;
+}
+
+/* Up to BLOCK elements of a row as float32. */
+static void load_block(float *block, const struct rows *r, const char *row, int64_t first,
+                       int64_t n) {
+  int64_t s = r->lines.stride;
+  const uint16_t *h = (const uint16_t *)(const void *)row;
+  const float *f = (const float *)(const void *)row;
+  switch (r->dtype) {
+    case WR_FLOAT16:
+      for (int64_t i = 0; i < n; i++) block[i] = wr_f16_to_f32(h[(first + i) * s]);
+      break;
+    case WR_BFLOAT16:
+      for (int64_t i = 0; i < n; i++) block[i] = wr_bf16_to_f32(h[(first + i) * s]);
+      break;
+    default:
+      for (int64_t i = 0; i < n; i++) block[i] = f[(first + i) * s];
+      break;
+  }
+}
+
+static void store_block(const float *block, const struct rows *r, char *row, int64_t first,
+                        int64_t n, float scale) {
+  uint16_t *h = (uint16_t *)(void *)row;
+  float *f = (float *)(void *)row;
+  switch (r->dtype) {
+    case WR_FLOAT16:
+      for (int64_t i = 0; i < n; i++) h[first + i] = wr_f32_to_f16(block[i] * scale);
+      break;
+    case WR_BFLOAT16:
+      for (int64_t i = 0; i < n; i++) h[first + i] = wr_f32_to_bf16(block[i] * scale);
+      break;
+    default:
+      for (int64_t i = 0; i < n; i++) f[first + i] = block[i] * scale;
+      break;
+  }
+}
+
+static int64_t block_length(int64_t n, int64_t first) {
+  return n - first < BLOCK ? n - first : BLOCK;
+}
+
+/* The maximum of a row and the sum of e^(x - maximum). */
+static float row_top_and_sum(const struct rows *r, const char *row, double *sum) {
+  float block[BLOCK];
+  int64_t n = r->lines.n;
+  float top = -INFINITY;
+  for (int64_t i = 0; i < n; i += BLOCK) {
+    load_block(block, r, row, i, block_length(n, i));
+    top = max_of(block, block_length(n, i), top);
+  }
+  *sum = 0.0;
+  for (int64_t i = 0; i < n; i += BLOCK) {
+    load_block(block, r, row, i, block_length(n, i));
+    *sum += exp_and_sum(block, block, block_length(n, i), top);
+  }
+  return top;
+}
+
+static void softmax_f32(const struct rows *r, const char *row, char *out) {
+  int64_t n = r->lines.n;
+  if (r->dtype == WR_FLOAT32 && r->lines.stride == 1) {
+    softmax_dense((const float *)(const void *)row, (float *)(void *)out, n);
+    return;
+  }
+  float block[BLOCK];
+  double sum;
+  float top = row_top_and_sum(r, row, &sum);
+  for (int64_t i = 0; i < n; i += BLOCK) {
+    load_block(block, r, row, i, block_length(n, i));
+    exp_and_sum(block, block, block_length(n, i), top);
+    store_block(block, r, out, i, block_length(n, i), (float)(1.0 / sum));
+  }
+}
+
+static void logsumexp_f32(const struct rows *r, const char *row, char *out) {
+  double sum;
+  float top = row_top_and_sum(r, row, &sum);
+  float result = isinf(top) ? top : (float)((double)top + log(sum));
+  if (isinf(top)) {
+    /* An infinite maximum makes the sum NaN by itself; only a NaN among the inputs counts. */
+    for (int64_t i = 0; i < r->lines.n; i++) {
+      float x;
+      load_block(&x, r, row, i, 1);
+      if (isnan(x)) result = x;
+    }
+  }
+  store_block(&result, r, out, 0, 1, 1.0f);
+}
+
+static double max_f64(const double *x, int64_t n, int64_t stride) {
+  double top = -(double)INFINITY;
+  for (int64_t i = 0; i < n; i++) {
+    double v = x[i * stride];
+    if (v > top || isnan(v)) top = v;
+    if (isnan(top)) break;
+  }
+  return top;
+}
+
+static void softmax_f64(const struct rows *r, const char *row, char *out) {
+  const double *x = (const double *)(const void *)row;
+  double *y = (double *)(void *)out;
+  int64_t n = r->lines.n;
+  double top = max_f64(x, n, r->lines.stride);
+  double sum = 0.0;
+  for (int64_t i = 0; i < n; i++) sum += y[i] = exp(x[i * r->lines.stride] - top);
+  for (int64_t i = 0; i < n; i++) y[i] /= sum;
+}
+
+static void logsumexp_f64(const struct rows *r, const char *row, char *out) {
+  const double *x = (const double *)(const void *)row;
+  double top = max_f64(x, r->lines.n, r->lines.stride);
+  double sum = 0.0;
+  for (int64_t i = 0; i < r->lines.n; i++) sum += exp(x[i * r->lines.stride] - top);
+  *(double *)(void *)out = isinf(top) ? top : top + log(sum);
+}
+
+static double complex to_double(wr_complex64 x) {
+  double complex z;
+  ((double *)&z)[0] = (double)x.re;
+  ((double *)&z)[1] = (double)x.im;
+  return z;
+}
+
+static wr_complex64 to_complex64(double complex z) {
+  return (wr_complex64){(float)creal(z), (float)cimag(z)};
+}
+
+/* The sum of e^(x - maximum) of a complex row. */
+static double complex complex_sum(const wr_complex64 *x, int64_t n, int64_t stride,
+                                  double complex *top) {
+  wr_complex64 most = x[0];
+  for (int64_t i = 1; i < n; i++) {
+    if (less_c64(most, x[i * stride])) most = x[i * stride];
+  }
+  *top = to_double(most);
+  double complex sum = 0.0;
+  for (int64_t i = 0; i < n; i++) sum += cexp(to_double(x[i * stride]) - *top);
+  return sum;
+}
+
+static void softmax_c64(const struct rows *r, const char *row, char *out) {
+  const wr_complex64 *x = (const wr_complex64 *)(const void *)row;
+  wr_complex64 *y = (wr_complex64 *)(void *)out;
+  double complex top;
+  double complex sum = complex_sum(x, r->lines.n, r->lines.stride, &top);
+  for (int64_t i = 0; i < r->lines.n; i++) {
+    y[i] = to_complex64(cexp(to_double(x[i * r->lines.stride]) - top) / sum);
+  }
+}
+
+static void logsumexp_c64(const struct rows *r, const char *row, char *out) {
+  double complex top;
+  double complex sum =
+      complex_sum((const wr_complex64 *)(const void *)row, r->lines.n, r->lines.stride, &top);
+  *(wr_complex64 *)(void *)out = to_complex64(isinf(creal(top)) ? top : top + clog(sum));
+}
+
+typedef void (*row_fn)(const struct rows *r, const char *row, char *out);
+
+struct row_job {
+  struct rows rows;
+  row_fn row;
+  int64_t out_step; /* bytes from one result row to the next */
+};
+
+static void rows_body(void *ctx, int64_t begin, int64_t end) {
+  const struct row_job *job = ctx;
+  const struct rows *r = &job->rows;
+  struct wr_cursor c;
+  wr_cursor_start(&c, &r->lines.walk, begin, end);
+  int64_t stride = wr_walk_stride(&r->lines.walk, 0);
+  int64_t at[WR_WALK_OPERANDS];
+  for (int64_t n, o = begin; (n = wr_cursor_next(&c, at)) > 0;) {
+    for (int64_t k = 0; k < n; k++, o++) {
+      job->row(r, r->in + (at[0] + k * stride) * r->item, r->out + o * job->out_step);
+    }
+  }
+}
+
+static struct wr_error *over_rows(const struct wr_call *call, row_fn f32, row_fn f64, row_fn c64,
+                                  bool whole_rows) {
+  const struct wr_tensor *in = &call->in[0];
+  if (in->size == 0) return NULL;
+  struct row_job job = {
+      .rows = {.in = in->data,
+               .out = call->out.data,
+               .item = (int64_t)wr_dtype_size(in->dtype),
+               .dtype = in->dtype},
+      .row = in->dtype == WR_FLOAT64 ? f64 : in->dtype == WR_COMPLEX64 ? c64 : f32,
+  };
+  wr_lines_of(&job.rows.lines, in, in->ndim - 1);
+  job.out_step = (whole_rows ? job.rows.lines.n : 1) * job.rows.item;
+  wr_spread(job.rows.lines.walk.size, wr_lines_grain(&job.rows.lines), rows_body, &job);
+  return NULL;
+}
+
+struct wr_error *wr_cpu_softmax(const struct wr_call *call) {
+  return over_rows(call, softmax_f32, softmax_f64, softmax_c64, true);
+}
+
+struct wr_error *wr_cpu_logsumexp(const struct wr_call *call) {
+  return over_rows(call, logsumexp_f32, logsumexp_f64, logsumexp_c64, false);
+}

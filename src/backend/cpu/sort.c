@@ -1,0 +1,178 @@
+/* Sort, argsort and partition along one axis, line by line: a line is gathered into scratch memory,
+   treated there and put back. NaN comes last. Short lines use the stack, longer ones one block of
+   scratch for each piece of work; refused memory is the call's error. Takes no locks. */
+
+#include <string.h>
+
+#include "backend/cpu/elements.h"
+#include "backend/cpu/kernels.h"
+#include "backend/cpu/walk.h"
+#include "base/atomic.h"
+#include "base/base.h"
+
+enum { RUN = 16, SELECT_DEPTH = 48, STACK_BYTES = 4096 };
+
+#define ELEMENT_KERNEL "backend/cpu/sort_kernel.inc"
+#include "backend/cpu/elements.inc"
+
+typedef void (*sort_fn)(void *line, void *scratch, int64_t n);
+typedef void (*order_fn)(const void *keys, uint32_t *order, uint32_t *scratch, int64_t n);
+typedef void (*select_fn)(void *line, void *scratch, int64_t n, int64_t kth);
+
+static const sort_fn sorts[WR_DTYPE_COUNT] = {
+    [WR_BOOL] = sort_bool,
+    [WR_UINT8] = sort_u8,
+    [WR_UINT16] = sort_u16,
+    [WR_UINT32] = sort_u32,
+    [WR_UINT64] = sort_u64,
+    [WR_INT8] = sort_i8,
+    [WR_INT16] = sort_i16,
+    [WR_INT32] = sort_i32,
+    [WR_INT64] = sort_i64,
+    [WR_FLOAT16] = sort_f16,
+    [WR_FLOAT32] = sort_f32,
+    [WR_FLOAT64] = sort_f64,
+    [WR_BFLOAT16] = sort_bf16,
+    [WR_COMPLEX64] = sort_c64,
+};
+
+static const order_fn orders[WR_DTYPE_COUNT] = {
+    [WR_BOOL] = order_bool,
+    [WR_UINT8] = order_u8,
+    [WR_UINT16] = order_u16,
+    [WR_UINT32] = order_u32,
+    [WR_UINT64] = order_u64,
+    [WR_INT8] = order_i8,
+    [WR_INT16] = order_i16,
+    [WR_INT32] = order_i32,
+    [WR_INT64] = order_i64,
+    [WR_FLOAT16] = order_f16,
+    [WR_FLOAT32] = order_f32,
+    [WR_FLOAT64] = order_f64,
+    [WR_BFLOAT16] = order_bf16,
+    [WR_COMPLEX64] = order_c64,
+};
+
+static const select_fn selects[WR_DTYPE_COUNT] = {
+    [WR_BOOL] = select_bool,
+    [WR_UINT8] = select_u8,
+    [WR_UINT16] = select_u16,
+    [WR_UINT32] = select_u32,
+    [WR_UINT64] = select_u64,
+    [WR_INT8] = select_i8,
+    [WR_INT16] = select_i16,
+    [WR_INT32] = select_i32,
+    [WR_INT64] = select_i64,
+    [WR_FLOAT16] = select_f16,
+    [WR_FLOAT32] = select_f32,
+    [WR_FLOAT64] = select_f64,
+    [WR_BFLOAT16] = select_bf16,
+    [WR_COMPLEX64] = select_c64,
+};
+
+struct sort_job;
+
+/* Treats the line in `keys` and writes n results to `out`, `inner` apart. `scratch` has room for two
+   more lines of 8-byte elements at most: see scratch_bytes. */
+typedef void (*line_fn)(const struct sort_job *job, char *keys, char *scratch, char *out);
+
+struct sort_job {
+  line_fn line;
+  enum wr_dtype dtype;
+  int item; /* bytes of an input element */
+  int out_item;
+  int64_t kth;
+  const char *in;
+  char *out;
+  struct wr_lines lines;
+  wr_atomic_bool refused; /* atomic RELAXED: read after the pool has joined */
+};
+
+static void sort_line(const struct sort_job *job, char *keys, char *scratch, char *out) {
+  sorts[job->dtype](keys, scratch, job->lines.n);
+  wr_copy_run(out, job->lines.inner, keys, 1, job->lines.n, job->item);
+}
+
+static void select_line(const struct sort_job *job, char *keys, char *scratch, char *out) {
+  selects[job->dtype](keys, scratch, job->lines.n, job->kth);
+  wr_copy_run(out, job->lines.inner, keys, 1, job->lines.n, job->item);
+}
+
+static void order_line(const struct sort_job *job, char *keys, char *scratch, char *out) {
+  int64_t n = job->lines.n;
+  uint32_t *order = (uint32_t *)scratch;
+  for (int64_t i = 0; i < n; i++) order[i] = (uint32_t)i;
+  orders[job->dtype](keys, order, order + n, n);
+  wr_copy_run(out, job->lines.inner, order, 1, n, job->out_item);
+}
+
+/* One line of keys, padded to 8 bytes, and two lines of whatever is sorted. */
+static size_t keys_bytes(const struct sort_job *job) {
+  return ((size_t)job->lines.n * (size_t)job->item + 7u) / 8u * 8u;
+}
+
+static size_t scratch_bytes(const struct sort_job *job) {
+  return keys_bytes(job) + 2u * (size_t)job->lines.n * (size_t)job->out_item;
+}
+
+static void sort_lines(const struct sort_job *job, char *scratch, int64_t begin, int64_t end) {
+  const struct wr_lines *l = &job->lines;
+  struct wr_cursor c;
+  wr_cursor_start(&c, &l->walk, begin, end);
+  int64_t stride = wr_walk_stride(&l->walk, 0);
+  int64_t at[WR_WALK_OPERANDS];
+  for (int64_t n, o = begin; (n = wr_cursor_next(&c, at)) > 0;) {
+    for (int64_t k = 0; k < n; k++, o++) {
+      const char *from = job->in + (at[0] + k * stride) * job->item;
+      wr_copy_run(scratch, 1, from, l->stride, l->n, job->item);
+      job->line(job, scratch, scratch + keys_bytes(job),
+                job->out + wr_lines_out(l, o) * job->out_item);
+    }
+  }
+}
+
+static void sort_body(void *ctx, int64_t begin, int64_t end) {
+  struct sort_job *job = ctx;
+  _Alignas(8) char stack[STACK_BYTES];
+  size_t bytes = scratch_bytes(job);
+  char *scratch = bytes <= sizeof stack ? stack : wr_alloc(bytes);
+  if (!scratch) {
+    wr_store_relaxed(&job->refused, true);
+    return;
+  }
+  sort_lines(job, scratch, begin, end);
+  if (scratch != stack) wr_free(scratch);
+}
+
+static struct wr_error *sort_along(const struct wr_call *call, int axis, int64_t kth,
+                                   line_fn line) {
+  const struct wr_tensor *in = &call->in[0];
+  if (in->size == 0) return NULL;
+  struct sort_job job = {
+      .line = line,
+      .dtype = in->dtype,
+      .item = (int)wr_dtype_size(in->dtype),
+      .out_item = (int)wr_dtype_size(call->out.dtype),
+      .kth = kth,
+      .in = in->data,
+      .out = call->out.data,
+  };
+  wr_lines_of(&job.lines, in, axis);
+  wr_spread(job.lines.walk.size, wr_lines_grain(&job.lines), sort_body, &job);
+  return wr_load_relaxed(&job.refused) ? wr_error_out_of_memory() : NULL;
+}
+
+struct wr_error *wr_cpu_sort(const struct wr_call *call) {
+  const struct wr_axis_params *params = call->params;
+  return sort_along(call, params->axis, 0, sort_line);
+}
+
+struct wr_error *wr_cpu_argsort(const struct wr_call *call) {
+  const struct wr_axis_params *params = call->params;
+  return sort_along(call, params->axis, 0, order_line);
+}
+
+struct wr_error *wr_cpu_partition(const struct wr_call *call) {
+  const struct wr_partition_params *params = call->params;
+  return sort_along(call, params->axis, params->kth, select_line);
+}
