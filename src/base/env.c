@@ -1,0 +1,51 @@
+/* The environment, read once at first use and here alone. Values that make no sense are ignored
+   with a line on stderr, so that a misspelt setting does not pass in silence. */
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base.h"
+
+static struct wr_env env;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void ignored(const char *name, const char *value, const char *want) {
+  char line[160];
+  snprintf(line, sizeof line, "weir: %s=%.40s is ignored: expected %s", name, value, want);
+  wr_log_line(line);
+}
+
+static uint64_t read_number(const char *name, uint64_t max) {
+  const char *text = getenv(name);
+  if (!text || !*text) return 0;
+  char *end;
+  errno = 0;
+  unsigned long long value = strtoull(text, &end, 10);
+  if (*end || errno || *text == '-' || value > max) {
+    ignored(name, text, "a number");
+    return 0;
+  }
+  return value;
+}
+
+static bool read_checked(void) {
+  const char *text = getenv("WEIR_THREADS");
+  if (!text || !*text || !strcmp(text, "free")) return false;
+  if (!strcmp(text, "checked")) return true;
+  ignored("WEIR_THREADS", text, "free or checked");
+  return false;
+}
+
+static void read_all(void) {
+  env.threads_checked = read_checked();
+  env.workers = (int)read_number("WEIR_NUM_THREADS", 4096);
+  env.seed = read_number("WEIR_TORTURE_SEED", UINT64_MAX);
+}
+
+const struct wr_env *wr_env_get(void) {
+  pthread_once(&once, read_all);
+  return &env;
+}

@@ -1,0 +1,152 @@
+/* Mutexes with ranks, condition variables on the monotonic clock, and the clock. Debug builds keep,
+   per thread, the mutexes that it holds in the order taken, and abort on a wrong order; the list is
+   thread-local, so the checks themselves need no lock. A refusal of pthread's is a defect of ours
+   (a mutex that is not initialised or not held), never the caller's. */
+
+#include "base/lock.h"
+
+#include <errno.h>
+#include <time.h>
+
+#include "base/base.h"
+
+#ifdef WR_TORTURE
+#include <sched.h>
+#endif
+
+/* ---- the list of held mutexes ---- */
+
+#ifdef WR_DEBUG
+
+enum { MAX_HELD = 16 };
+
+static _Thread_local struct {
+  const struct wr_mutex *items[MAX_HELD];
+  int count;
+} held;
+
+static void check_order(const struct wr_mutex *m) {
+  for (int i = 0; i < held.count; i++) {
+    if (held.items[i]->rank >= m->rank) wr_bug(__FILE__, __LINE__, "locks taken out of rank");
+  }
+}
+
+static void note_lock(const struct wr_mutex *m) {
+  if (held.count == MAX_HELD) wr_bug(__FILE__, __LINE__, "too many locks held");
+  held.items[held.count++] = m;
+}
+
+static int find_held(const struct wr_mutex *m) {
+  for (int i = held.count - 1; i >= 0; i--) {
+    if (held.items[i] == m) return i;
+  }
+  return -1;
+}
+
+static void note_unlock(const struct wr_mutex *m) {
+  int at = find_held(m);
+  if (at < 0) wr_bug(__FILE__, __LINE__, "a lock released that is not held");
+  held.count--;
+  for (int i = at; i < held.count; i++) held.items[i] = held.items[i + 1];
+}
+
+void wr_mutex_assert_held(const struct wr_mutex *m) {
+  if (find_held(m) < 0) wr_bug(__FILE__, __LINE__, "a lock is not held that must be");
+}
+
+void wr_mutex_assert_none_held(void) {
+  if (held.count) wr_bug(__FILE__, __LINE__, "a lock is held where none may be");
+}
+
+#else
+
+static void check_order(const struct wr_mutex *m) { (void)m; }
+static void note_lock(const struct wr_mutex *m) { (void)m; }
+static void note_unlock(const struct wr_mutex *m) { (void)m; }
+void wr_mutex_assert_held(const struct wr_mutex *m) { (void)m; }
+void wr_mutex_assert_none_held(void) {}
+
+#endif
+
+/* ---- mutexes ---- */
+
+static void must(int rc, const char *what) {
+  if (rc) wr_bug(__FILE__, __LINE__, what);
+}
+
+void wr_mutex_init(struct wr_mutex *m, enum wr_rank rank) {
+  must(pthread_mutex_init(&m->os, NULL), "pthread_mutex_init failed");
+  m->rank = rank;
+}
+
+void wr_mutex_destroy(struct wr_mutex *m) { pthread_mutex_destroy(&m->os); }
+
+void wr_mutex_lock(struct wr_mutex *m) {
+  wr_torture_point();
+  check_order(m);
+  must(pthread_mutex_lock(&m->os), "pthread_mutex_lock failed");
+  note_lock(m);
+}
+
+void wr_mutex_unlock(struct wr_mutex *m) {
+  note_unlock(m);
+  must(pthread_mutex_unlock(&m->os), "pthread_mutex_unlock failed");
+  wr_torture_point();
+}
+
+/* ---- condition variables ---- */
+
+void wr_cond_init(struct wr_cond *c) {
+  pthread_condattr_t attr;
+  must(pthread_condattr_init(&attr), "pthread_condattr_init failed");
+  must(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC), "no monotonic clock");
+  must(pthread_cond_init(&c->os, &attr), "pthread_cond_init failed");
+  pthread_condattr_destroy(&attr);
+}
+
+void wr_cond_destroy(struct wr_cond *c) { pthread_cond_destroy(&c->os); }
+
+void wr_cond_wait(struct wr_cond *c, struct wr_mutex *m) {
+  wr_mutex_assert_held(m);
+  must(pthread_cond_wait(&c->os, &m->os), "pthread_cond_wait failed");
+}
+
+bool wr_cond_wait_until(struct wr_cond *c, struct wr_mutex *m, uint64_t deadline_ns) {
+  wr_mutex_assert_held(m);
+  struct timespec at = {.tv_sec = (time_t)(deadline_ns / 1000000000u),
+                        .tv_nsec = (long)(deadline_ns % 1000000000u)};
+  int rc = pthread_cond_timedwait(&c->os, &m->os, &at);
+  if (rc == ETIMEDOUT) return false;
+  must(rc, "pthread_cond_timedwait failed");
+  return true;
+}
+
+void wr_cond_signal(struct wr_cond *c) { pthread_cond_signal(&c->os); }
+void wr_cond_broadcast(struct wr_cond *c) { pthread_cond_broadcast(&c->os); }
+
+/* ---- time ---- */
+
+uint64_t wr_clock_ns(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+#ifdef WR_TORTURE
+
+/* xorshift64; the state of each thread begins at the seed mixed with its id, so that a run with one
+   seed repeats as far as the scheduler allows. */
+static uint64_t next_random(void) {
+  static _Thread_local uint64_t state;
+  if (!state) state = (wr_env_get()->seed ^ (wr_thread_os_id() * 0x9e3779b97f4a7c15u)) | 1u;
+  state ^= state << 13;
+  state ^= state >> 7;
+  state ^= state << 17;
+  return state;
+}
+
+void wr_torture_point(void) {
+  if (next_random() % 8 == 0) sched_yield();
+}
+
+#endif

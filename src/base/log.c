@@ -1,0 +1,38 @@
+/* Lines to stderr, and the end of the process when an invariant of Weir's own is broken. Each line
+   is one write, so that lines of several threads or processes do not mix. Lock: LOG. */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/base.h"
+#include "base/lock.h"
+
+static struct wr_mutex log_lock = WR_MUTEX_INIT(WR_RANK_LOG);
+
+/* A log line that cannot be written has nowhere to be reported: the result is dropped. */
+static void write_line(const char *line) {
+  struct iovec parts[2] = {{.iov_base = (void *)line, .iov_len = strlen(line)},
+                           {.iov_base = (void *)"\n", .iov_len = 1}};
+  ssize_t n;
+  do {
+    n = writev(STDERR_FILENO, parts, 2);
+  } while (n < 0 && errno == EINTR);
+}
+
+void wr_log_line(const char *line) {
+  wr_mutex_lock(&log_lock);
+  write_line(line);
+  wr_mutex_unlock(&log_lock);
+}
+
+/* Takes no lock: it may be a lock that is broken. */
+_Noreturn void wr_bug(const char *file, int line, const char *what) {
+  char text[256];
+  snprintf(text, sizeof text, "weir bug: %s:%d: %s", file, line, what);
+  write_line(text);
+  abort();
+}
