@@ -1,0 +1,19 @@
+/* The operations as a table, made of the rows in ops.def. Constant data. */
+
+#include "core/op.h"
+
+/* What the words in the rows' columns mean. */
+enum { ARITY_VARIADIC = WR_ARITY_VARIADIC, ARITY_0 = 0, ARITY_1, ARITY_2, ARITY_3 };
+enum { FUSABLE_no, FUSABLE_yes };
+
+/* A suffix is a kernel's name, "view" the one word that is not: both compilers fold the builtin. */
+const struct wr_op_info wr_op_infos[WR_OP_COUNT] = {
+#define WR_OP(ID, text, family, inputs, dtype_rule, fuse, cpu, cuda) \
+  [WR_OP_##ID] = {.name = text,                                      \
+                  .arity = ARITY_##inputs,                           \
+                  .rule = WR_RULE_##dtype_rule,                      \
+                  .fusable = FUSABLE_##fuse,                         \
+                  .view = __builtin_strcmp(#cpu, "view") == 0},
+#include "core/ops.def"
+#undef WR_OP
+};
