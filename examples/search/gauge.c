@@ -28,8 +28,8 @@ static size_t read_resident(void) {
 }
 
 static size_t count_streams(void) {
-  weir_runtime_stats stats = {0};
-  return weir_get_runtime_stats(&stats) == 0 ? stats.live_streams : 0;
+  weir_runtime_stats_t stats = {0};
+  return weir_runtime_stats(&stats) == 0 ? stats.live_streams : 0;
 }
 
 struct gauge gauge_read(void) {
