@@ -4,8 +4,6 @@
 /* Weir's own surface, beside the MLX-compatible one in mlx/c/mlx.h. */
 
 #include "weir/error.h"
-#include "weir/memory.h"
 #include "weir/stream.h"
-#include "weir/thread.h"
 
 #endif

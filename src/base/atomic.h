@@ -29,6 +29,7 @@ typedef _Atomic(void *) wr_atomic_ptr;
 #define wr_fetch_sub_relaxed(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_relaxed)
 #define wr_fetch_sub_acq_rel(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_acq_rel)
 #define wr_fetch_or_acq_rel(p, v) atomic_fetch_or_explicit((p), (v), memory_order_acq_rel)
+#define wr_fetch_and_acq_rel(p, v) atomic_fetch_and_explicit((p), (v), memory_order_acq_rel)
 #define wr_fetch_or_seq_cst(p, v) atomic_fetch_or_explicit((p), (v), memory_order_seq_cst)
 /* Strong compare-and-swap; `expected` is a pointer and receives the value found. */
 #define wr_cas_acq_rel(p, expected, desired)                                                 \

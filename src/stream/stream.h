@@ -5,12 +5,16 @@
    synchronizing. See docs/streams.md for the rules. Every function may be called from any thread. */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/device.h"
 #include "core/error.h"
+#include "stream/completion.h"
 
 struct wr_stream;
+struct wr_encoder;
+struct wr_backend;
 
 /* A new stream on the device, one reference. */
 struct wr_error *wr_stream_new(struct wr_device device, struct wr_stream **out);
@@ -25,6 +29,14 @@ struct wr_error *wr_stream_default(struct wr_device device, struct wr_stream **b
 /* Makes it the calling thread's default for the stream's device (D3). */
 struct wr_error *wr_stream_set_default(struct wr_stream *stream);
 
+/* Makes `stream` the default of the calling thread for its device, and remembers the one before;
+   pop restores the newest that was remembered (D4). A pop without a push is an error. */
+struct wr_error *wr_stream_scope_push(struct wr_stream *stream);
+struct wr_error *wr_stream_scope_pop(void);
+
+/* True when nothing is queued or running on the stream, as far as this host knows. */
+bool wr_stream_idle(struct wr_stream *stream);
+
 /* The process-wide default device. */
 struct wr_device wr_default_device(void);
 struct wr_error *wr_set_default_device(struct wr_device device);
@@ -34,6 +46,60 @@ struct wr_error *wr_device_check(struct wr_device device);
 /* Waits for all that was submitted to the stream before the call. About time, not values: an array
    that failed there is no error here. */
 struct wr_error *wr_stream_synchronize(struct wr_stream *stream);
+
+/* Work for a stream. The owner embeds a wr_task; `run` is called by one thread at a time, which
+   drains the stream, after all tasks submitted before it are done. */
+enum wr_step {
+  WR_STEP_DONE,    /* finished; the task may be gone */
+  WR_STEP_BLOCKED, /* wr_stream_block_on was called; run again when that is over */
+  WR_STEP_YIELD    /* stopped because wr_drain_stop said so; run again later */
+};
+
+struct wr_drain; /* why the draining thread drains, and when it stops */
+
+struct wr_task {
+  struct wr_task *next; /* under the stream's LOCK */
+  enum wr_step (*run)(struct wr_task *task, struct wr_stream *stream, struct wr_drain *drain);
+};
+
+/* Appends the task; `publish` runs under the stream's lock, right after. The caller either says
+   `schedule`, and the pool drains the stream, or drains it itself by wr_stream_help. */
+void wr_stream_submit(struct wr_stream *stream, struct wr_task *task, bool schedule,
+                      void (*publish)(struct wr_task *task));
+/* True when the draining thread should return WR_STEP_YIELD: what it waits for is over, or its turn
+   is. Asked between two commands. */
+bool wr_drain_stop(struct wr_drain *drain);
+/* Called by run before it returns WR_STEP_BLOCKED: the stream sleeps until `c` is over. `c` stays
+   alive until run is called again; `by` is the stream that works on it, or NULL. */
+void wr_stream_block_on(struct wr_stream *stream, struct wr_completion *c, struct wr_stream *by);
+/* Waits until `c`, which was submitted to `stream`, is over. Meanwhile the calling thread drains
+   that stream, and those that it is blocked by. */
+void wr_stream_help(struct wr_stream *stream, struct wr_completion *c);
+/* Hands what is queued on the stream to the pool, if nobody drains it. */
+void wr_stream_kick(struct wr_stream *stream);
+/* The encoder and backend behind the stream. */
+struct wr_encoder *wr_stream_encoder(const struct wr_stream *stream);
+const struct wr_backend *wr_stream_backend(const struct wr_stream *stream);
+
+/* What is alive, for statistics and tests. */
+struct wr_stream_counts {
+  size_t live_streams;
+  size_t workers;
+  size_t helpers; /* other threads of the library's: the reclaimer */
+};
+void wr_stream_count(struct wr_stream_counts *counts);
+
+/* Runs fn(data) on the reclaimer, with no lock held. False when memory or a thread is refused; the
+   caller then calls it itself. */
+bool wr_reclaimer_call(void (*fn)(void *), void *data);
+/* Waits until all that was handed to the reclaimer before has run; false at the deadline (of
+   wr_clock_ns). Never called on the reclaimer itself. */
+bool wr_reclaimer_flush(uint64_t deadline_ns);
+
+/* For leak checkers: lets queued work finish, ends the library's threads, and drops the calling
+   thread's defaults and all idle memory; false when the deadline came first. The library can be used
+   again afterwards. */
+bool wr_stream_shutdown(uint64_t deadline_ns);
 
 /* Brackets the caller's own free: user destructors that become due inside run on the calling
    thread; everywhere else they go to the reclaimer (K10). */

@@ -1,0 +1,64 @@
+/* Forcing: plan, submit, and wait by draining. A plan on one stream is drained right here, without
+   a thread hop; one on several streams goes to the pool too, so that they run side by side. */
+
+#include "graph/internal.h"
+
+/* Waits for a node that the pool or another thread answers for. Its stream, while the node is queued
+   on it, is drained here meanwhile; where the stream cannot be known (another planner is about to
+   submit, another thread asks the same just now), this thread parks. */
+static void wait_over(struct wr_node *node) {
+  while (!wr_completion_over(&node->completion)) {
+    struct wr_stream *stream = wr_node_pending_stream(node);
+    if (stream) {
+      wr_stream_help(stream, &node->completion);
+      wr_stream_release(stream);
+    } else {
+      wr_completion_park(&node->completion);
+    }
+  }
+}
+
+static struct wr_error *first_error(struct wr_node *const *nodes, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    if (wr_completion_phase(&nodes[i]->completion) == WR_PHASE_FAILED) {
+      return wr_error_retain(nodes[i]->error);
+    }
+  }
+  return NULL;
+}
+
+/* A plan on one stream is not given to the pool: this thread answers for draining it, until every
+   root, and so every node that the plan claimed, is over. */
+static void run_here(struct wr_plan *plan, struct wr_node *const *nodes, size_t n) {
+  struct wr_node *first = plan->order.items[0];
+  struct wr_stream *stream = wr_stream_retain(first->stream);
+  wr_plan_submit(plan, false);
+  for (size_t i = 0; i < n; i++) wr_stream_help(stream, &nodes[i]->completion);
+  wr_stream_release(stream);
+}
+
+struct wr_error *wr_eval(struct wr_node *const *nodes, size_t n) {
+  struct wr_plan plan;
+  wr_plan_make(&plan, nodes, n);
+  wr_error_release(plan.failed);
+  if (plan.order.count && !plan.several_streams && !plan.foreign) {
+    run_here(&plan, nodes, n);
+  } else {
+    wr_plan_submit(&plan, true);
+  }
+  for (size_t i = 0; i < n; i++) wait_over(nodes[i]);
+  return first_error(nodes, n);
+}
+
+struct wr_error *wr_async_eval(struct wr_node *const *nodes, size_t n) {
+  struct wr_plan plan;
+  wr_plan_make(&plan, nodes, n);
+  struct wr_error *failed = plan.failed;
+  wr_plan_submit(&plan, true);
+  return failed;
+}
+
+struct wr_error *wr_node_wait(struct wr_node *node) {
+  if (!wr_completion_over(&node->completion)) return wr_eval(&node, 1);
+  return first_error(&node, 1);
+}

@@ -1,0 +1,232 @@
+/* Nodes: recording, reference counts, and what can be read without forcing. Recording is one
+   allocation. Takes no lock. */
+
+#include "graph/node.h"
+
+#include <string.h>
+
+#include "graph/internal.h"
+
+/* ---- making ---- */
+
+/* The tail in order of alignment: strides, edges, params (padded to 8), shape. */
+static bool tail_words(const struct wr_record *r, size_t *words) {
+  size_t params = (r->params_bytes + 7) / 8;
+  size_t shape = ((size_t)r->ndim * sizeof(int32_t) + 7) / 8;
+  *words = (size_t)r->ndim + (size_t)r->n_in + params + shape;
+  return r->ndim <= WR_MAX_NDIM && r->n_in >= 0;
+}
+
+_Static_assert(sizeof(void *) == sizeof(int64_t), "edges stand in the 8-byte words of the tail");
+
+static void lay_out_tail(struct wr_node *node, const struct wr_record *r) {
+  int64_t *at = node->tail;
+  node->strides = at;
+  at += r->ndim;
+  node->in = (struct wr_node **)(void *)at;
+  at += r->n_in;
+  node->params = at;
+  if (r->params_bytes) memcpy(at, r->params, r->params_bytes);
+  at += (r->params_bytes + 7) / 8;
+  node->shape = (const int32_t *)(void *)at;
+  if (r->ndim) memcpy(at, r->shape, (size_t)r->ndim * sizeof(int32_t));
+}
+
+static struct wr_error *check_record(const struct wr_record *r, int64_t *size) {
+  if (r->ndim < 0 || r->ndim > WR_MAX_NDIM) {
+    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "%s: %d dimensions; arrays have 0 to %d",
+                        wr_op_info(r->op)->name, r->ndim, WR_MAX_NDIM);
+  }
+  if (wr_shape_size(r->shape, r->ndim, size)) return NULL;
+  char text[256];
+  return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "%s: shape %s is negative or too large",
+                      wr_op_info(r->op)->name,
+                      wr_shape_format(r->shape, r->ndim, text, (int)sizeof text));
+}
+
+/* A node without strides yet; holds references to inputs and stream. */
+static struct wr_error *node_new(struct wr_node **out, const struct wr_record *r) {
+  int64_t size;
+  size_t words;
+  struct wr_error *error = check_record(r, &size);
+  if (error) return error;
+  if (!tail_words(r, &words)) return wr_error_out_of_memory();
+  struct wr_node *node = wr_alloc(sizeof *node + words * sizeof(int64_t));
+  if (!node) return wr_error_out_of_memory();
+  memset(node, 0, sizeof *node);
+  wr_store_relaxed(&node->refs, 1u);
+  wr_completion_init(&node->completion, WR_PHASE_LAZY);
+  node->op = (uint16_t)r->op;
+  node->dtype = (uint8_t)r->dtype;
+  node->ndim = (uint8_t)r->ndim;
+  node->size = size;
+  node->n_in = (uint32_t)r->n_in;
+  lay_out_tail(node, r);
+  for (int i = 0; i < r->n_in; i++) node->in[i] = wr_node_retain(r->in[i]);
+  if (r->stream) {
+    struct wr_device device = wr_stream_device(r->stream);
+    node->stream = wr_stream_retain(r->stream);
+    node->stream_identity = r->stream;
+    node->device_type = (uint8_t)device.type;
+    node->device_index = (uint16_t)device.index;
+  }
+  *out = node;
+  return NULL;
+}
+
+struct wr_error *wr_node_record(struct wr_node **out, const struct wr_record *record) {
+  struct wr_node *node = NULL;
+  struct wr_error *error = node_new(&node, record);
+  if (error) return error;
+  wr_shape_row_strides(node->shape, node->ndim, (int64_t *)node->strides);
+  node->dense = true;
+  *out = node;
+  return NULL;
+}
+
+struct wr_error *wr_node_view(struct wr_node **out, enum wr_op op, struct wr_node *in, int ndim,
+                              const int32_t *shape, const int64_t *strides, int64_t offset,
+                              struct wr_stream *stream) {
+  struct wr_node *node = NULL;
+  struct wr_record record = {.op = op,
+                             .dtype = (enum wr_dtype)in->dtype,
+                             .ndim = ndim,
+                             .shape = shape,
+                             .n_in = 1,
+                             .in = &in,
+                             .stream = stream};
+  struct wr_error *error = node_new(&node, &record);
+  if (error) return error;
+  if (ndim) memcpy((int64_t *)node->strides, strides, (size_t)ndim * sizeof *strides);
+  node->offset = offset;
+  node->dense = wr_shape_is_row_contiguous(shape, strides, ndim);
+  *out = node;
+  return NULL;
+}
+
+/* A node that has its value: takes the buffer's reference. */
+static struct wr_error *node_with_value(struct wr_node **out, int ndim, const int32_t *shape,
+                                        enum wr_dtype dtype, struct wr_buffer *buffer) {
+  struct wr_record record = {.op = WR_OP_DATA, .dtype = dtype, .ndim = ndim, .shape = shape};
+  struct wr_error *error = wr_node_record(out, &record);
+  if (error) return error;
+  (*out)->buffer = buffer;
+  wr_completion_init(&(*out)->completion, WR_PHASE_DONE);
+  return NULL;
+}
+
+static struct wr_error *data_bytes(int ndim, const int32_t *shape, enum wr_dtype dtype,
+                                   size_t *bytes) {
+  struct wr_record record = {.op = WR_OP_DATA, .dtype = dtype, .ndim = ndim, .shape = shape};
+  int64_t size;
+  struct wr_error *error = check_record(&record, &size);
+  if (!error) *bytes = (size_t)size * wr_dtype_size(dtype);
+  return error;
+}
+
+struct wr_error *wr_node_from_data(struct wr_node **out, const void *data, int ndim,
+                                   const int32_t *shape, enum wr_dtype dtype) {
+  size_t bytes;
+  struct wr_buffer *buffer;
+  struct wr_error *error = data_bytes(ndim, shape, dtype, &bytes);
+  if (!error) error = wr_buffer_alloc(wr_memory_host(), bytes, &buffer);
+  if (error) return error;
+  if (bytes) memcpy(buffer->data, data, bytes);
+  error = node_with_value(out, ndim, shape, dtype, buffer);
+  if (error) wr_buffer_release(buffer);
+  return error;
+}
+
+struct wr_error *wr_node_from_managed(struct wr_node **out, void *data, int ndim,
+                                      const int32_t *shape, enum wr_dtype dtype, void *payload,
+                                      void (*dtor)(void *)) {
+  size_t bytes;
+  struct wr_error *error = data_bytes(ndim, shape, dtype, &bytes);
+  if (error) return error;
+  struct wr_buffer *buffer = wr_buffer_wrap(data, bytes, dtor, payload);
+  if (!buffer) return wr_error_out_of_memory();
+  error = node_with_value(out, ndim, shape, dtype, buffer);
+  if (error) {
+    buffer->dtor = NULL; /* not published: the caller keeps the memory */
+    wr_buffer_release(buffer);
+  }
+  return error;
+}
+
+/* ---- references ---- */
+
+struct wr_node *wr_node_retain(struct wr_node *node) {
+  wr_ref_take(&node->refs);
+  return node;
+}
+
+/* Drops one reference; a node that it ended goes on the worklist. */
+static void drop_to_list(struct wr_node *node, struct wr_node **list) {
+  if (!wr_ref_drop(&node->refs)) return;
+  node->link = *list;
+  *list = node;
+}
+
+static void free_listed(struct wr_node *node, struct wr_node **list) {
+  for (uint32_t i = 0; i < node->n_in; i++) drop_to_list(node->in[i], list);
+  wr_stream_release(node->stream);
+  wr_buffer_release(node->buffer);
+  wr_buffer_release(wr_load_relaxed(&node->host_copy)); /* relaxed: the last reference is ours */
+  wr_error_release(node->error);
+  wr_free(node);
+}
+
+/* A worklist instead of recursion: a graph of any depth is freed on a bounded stack (K13). */
+static void free_list(struct wr_node *list) {
+  while (list) {
+    struct wr_node *node = list;
+    list = node->link;
+    free_listed(node, &list);
+  }
+}
+
+void wr_node_release(struct wr_node *node) {
+  struct wr_node *list = NULL;
+  if (!node) return;
+  drop_to_list(node, &list);
+  free_list(list);
+}
+
+void wr_node_drop_edges(struct wr_node *node, bool keep_stream) {
+  struct wr_node *list = NULL;
+  uint32_t n = node->n_in;
+  node->n_in = 0;
+  for (uint32_t i = 0; i < n; i++) drop_to_list(node->in[i], &list);
+  free_list(list);
+  if (keep_stream) return;
+  wr_stream_release(node->stream);
+  node->stream = NULL;
+}
+
+struct wr_stream *wr_node_pending_stream(struct wr_node *node) {
+  if (!wr_completion_pin(&node->completion)) return NULL;
+  struct wr_stream *stream = wr_stream_retain(node->stream);
+  if (wr_completion_unpin(&node->completion)) {
+    wr_stream_release(node->stream); /* finish left it to the pinner */
+    node->stream = NULL;
+  }
+  return stream;
+}
+
+/* ---- reading ---- */
+
+enum wr_dtype wr_node_dtype(const struct wr_node *node) { return (enum wr_dtype)node->dtype; }
+int wr_node_ndim(const struct wr_node *node) { return node->ndim; }
+const int32_t *wr_node_shape(const struct wr_node *node) { return node->shape; }
+const int64_t *wr_node_strides(const struct wr_node *node) { return node->strides; }
+int64_t wr_node_offset(const struct wr_node *node) { return node->offset; }
+int64_t wr_node_size(const struct wr_node *node) { return node->size; }
+bool wr_node_is_row_contiguous(const struct wr_node *node) { return node->dense; }
+
+bool wr_node_is_col_contiguous(const struct wr_node *node) {
+  return wr_shape_is_col_contiguous(node->shape, node->strides, node->ndim);
+}
+
+bool wr_node_is_available(const struct wr_node *node) {
+  return wr_completion_over(&node->completion);
+}

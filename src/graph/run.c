@@ -1,0 +1,243 @@
+/* Running a batch: each node in turn gets its operands resolved, its output buffer, and is encoded.
+   Called by the thread that drains the stream. The only waits are on inputs that other streams
+   work on, and they suspend the stream, not the thread (O2). No lock is held here. */
+
+#include <stdio.h>
+
+#include "graph/internal.h"
+#include "graph/transfer.h"
+
+enum { MAX_INLINE_INPUTS = 8 };
+
+/* ---- finishing ---- */
+
+void wr_node_finish(struct wr_node *node, struct wr_error *error) {
+  enum wr_phase phase = error ? WR_PHASE_FAILED : WR_PHASE_DONE;
+  /* A failed node keeps its buffer, if it has one, until it is freed: on an asynchronous device a
+     later command may be encoding on it right now. */
+  node->error = error;
+  bool pinned = wr_completion_finish(&node->completion, phase);
+  wr_node_drop_edges(node, pinned);
+  wr_node_release(node);
+}
+
+/* The error of an input that failed, or NULL. Errors flow along edges as they are (E1). */
+static struct wr_error *input_error(const struct wr_node *node) {
+  for (uint32_t i = 0; i < node->n_in; i++) {
+    const struct wr_node *in = node->in[i];
+    if (wr_completion_phase(&in->completion) == WR_PHASE_FAILED) return in->error;
+  }
+  return NULL;
+}
+
+static struct wr_error *describe_take(const struct wr_node *node, struct wr_error *error) {
+  char prefix[96];
+  struct wr_device d = wr_stream_device(node->stream);
+  snprintf(prefix, sizeof prefix, "%s on stream %d (%s:%d): ", wr_op_info(node->op)->name,
+           wr_stream_index(node->stream), d.type == WR_DEVICE_CPU ? "cpu" : "gpu", d.index);
+  return wr_error_prefix_take(error, prefix);
+}
+
+/* ---- commands that complete later ---- */
+
+struct pending {
+  struct wr_completion_hook hook;
+  struct wr_node *node;
+  struct wr_staged staged;
+};
+
+/* The device may report a failure of this command, or have run it on the output of one that
+   failed; then it is the input's error that counts. */
+static void pending_over(struct wr_completion_hook *hook, struct wr_error *error) {
+  struct pending *p = WR_CONTAINER_OF(hook, struct pending, hook);
+  struct wr_node *node = p->node;
+  struct wr_error *first = input_error(node);
+  wr_staged_release(&p->staged);
+  wr_free(p);
+  if (first) {
+    wr_error_release(error);
+    error = wr_error_retain(first);
+  } else if (error) {
+    error = describe_take(node, error);
+  }
+  wr_node_finish(node, error);
+}
+
+/* ---- operands ---- */
+
+static void tensor_of(const struct wr_node *node, struct wr_buffer *buffer, int64_t offset,
+                      struct wr_tensor *t) {
+  size_t item = wr_dtype_size((enum wr_dtype)node->dtype);
+  *t = (struct wr_tensor){
+      .data = buffer->data ? (char *)buffer->data + offset * (int64_t)item : NULL,
+      .shape = node->shape,
+      .strides = node->strides,
+      .size = node->size,
+      .dtype = (enum wr_dtype)node->dtype,
+      .ndim = node->ndim,
+      .dense = node->dense};
+}
+
+/* Nobody but this node can ever read the input again: one edge, this one, and one buffer reference,
+   the input's. References only come from references, so the counts stay at one. */
+static bool may_donate(const struct wr_node *node, struct wr_node *in, struct wr_memory *memory) {
+  return in->dense && in->offset == 0 && in->size == node->size &&
+         wr_dtype_size((enum wr_dtype)in->dtype) == wr_dtype_size((enum wr_dtype)node->dtype) &&
+         /* Acquire: the others' last reads happened before they dropped their references. */
+         wr_load_acquire(&in->refs) == 1u && wr_completion_over(&in->completion) &&
+         in->buffer->memory == memory && wr_buffer_unique(in->buffer);
+}
+
+/* An elementwise result may take the buffer of an input that ends here. */
+static struct wr_node *donor(const struct wr_node *node, struct wr_memory *memory) {
+  if (!wr_op_info(node->op)->fusable) return NULL;
+  for (uint32_t i = 0; i < node->n_in; i++) {
+    if (may_donate(node, node->in[i], memory)) return node->in[i];
+  }
+  return NULL;
+}
+
+static struct wr_error *output_buffer(struct wr_node *node, struct wr_memory *memory) {
+  struct wr_node *in = donor(node, memory);
+  if (in) {
+    node->buffer = wr_buffer_retain(in->buffer);
+    return NULL;
+  }
+  size_t bytes = (size_t)node->size * wr_dtype_size((enum wr_dtype)node->dtype);
+  return wr_buffer_alloc(memory, bytes, &node->buffer);
+}
+
+/* ---- one node ---- */
+
+static struct wr_error *encode(struct wr_node *node, struct wr_stream *stream,
+                               const struct wr_tensor *in, struct pending *pending, bool *done) {
+  const struct wr_backend *backend = wr_stream_backend(stream);
+  struct wr_call call = {.op = (enum wr_op)node->op,
+                         .n_in = (int32_t)node->n_in,
+                         .in = in,
+                         .params = node->params};
+  struct wr_error *error = NULL;
+  tensor_of(node, node->buffer, 0, &call.out);
+  *done = backend->encode(wr_stream_encoder(stream), &call, &pending->hook, &error) ==
+          WR_ENCODE_DONE;
+  return error;
+}
+
+static struct wr_error *operands(struct wr_node *node, struct wr_memory *memory,
+                                 struct wr_tensor *in, struct wr_staged *staged) {
+  for (uint32_t i = 0; i < node->n_in; i++) {
+    const struct wr_node *input = node->in[i];
+    struct wr_buffer *buffer = input->buffer;
+    int64_t offset = input->offset;
+    if (wr_needs_transfer(buffer, memory)) {
+      struct wr_error *error = wr_stage(input, memory, staged, &buffer, &offset);
+      if (error) return error;
+    }
+    tensor_of(input, buffer, offset, &in[i]);
+  }
+  return NULL;
+}
+
+/* Encodes with room for the operands at `in`. A backend whose memory the host sees runs each call
+   before it returns (backend.h); for others the record of the pending command is on the heap. */
+static void encode_node(struct wr_node *node, struct wr_stream *stream, struct wr_tensor *in) {
+  struct wr_device device = wr_stream_device(stream);
+  struct wr_memory *memory = wr_stream_backend(stream)->memory(device.index);
+  struct pending now = {.hook = {.fn = pending_over}, .node = node};
+  struct pending *pending = &now;
+  bool done = true;
+  struct wr_error *error = NULL;
+  if (!wr_memory_host_visible(memory)) {
+    pending = wr_alloc(sizeof *pending);
+    if (!pending) {
+      wr_node_finish(node, describe_take(node, wr_error_out_of_memory()));
+      return;
+    }
+    *pending = now;
+  }
+  error = operands(node, memory, in, &pending->staged);
+  if (!error) error = output_buffer(node, memory);
+  if (!error) error = encode(node, stream, in, pending, &done);
+  if (!done) return;
+  wr_staged_release(&pending->staged);
+  if (pending != &now) wr_free(pending);
+  wr_node_finish(node, error ? describe_take(node, error) : NULL);
+}
+
+/* A view shares the buffer. Where the input is only queued on this very stream, the view is over
+   when a marker behind it is. */
+static void run_view(struct wr_node *node, struct wr_stream *stream) {
+  struct wr_node *in = node->in[0];
+  node->buffer = wr_buffer_retain(in->buffer);
+  if (wr_completion_over(&in->completion)) {
+    wr_node_finish(node, NULL);
+    return;
+  }
+  struct wr_error *error = NULL;
+  struct pending *pending = wr_alloc(sizeof *pending);
+  if (!pending) {
+    wr_node_finish(node, describe_take(node, wr_error_out_of_memory()));
+    return;
+  }
+  *pending = (struct pending){.hook = {.fn = pending_over}, .node = node};
+  const struct wr_backend *backend = wr_stream_backend(stream);
+  if (backend->encode_marker(wr_stream_encoder(stream), &pending->hook, &error) ==
+      WR_ENCODE_DONE) {
+    pending_over(&pending->hook, error);
+  }
+}
+
+static void encode_many_inputs(struct wr_node *node, struct wr_stream *stream) {
+  struct wr_tensor *in = wr_alloc(node->n_in * sizeof *in);
+  if (!in) {
+    wr_node_finish(node, describe_take(node, wr_error_out_of_memory()));
+    return;
+  }
+  encode_node(node, stream, in);
+  wr_free(in);
+}
+
+static void run_node(struct wr_node *node, struct wr_stream *stream) {
+  struct wr_error *error = input_error(node);
+  if (error) {
+    wr_node_finish(node, wr_error_retain(error));
+  } else if (wr_op_info(node->op)->view) {
+    run_view(node, stream);
+  } else if (node->n_in <= MAX_INLINE_INPUTS) {
+    struct wr_tensor in[MAX_INLINE_INPUTS];
+    encode_node(node, stream, in);
+  } else {
+    encode_many_inputs(node, stream);
+  }
+}
+
+/* ---- the batch ---- */
+
+/* An input that must be over before the node can be encoded: any that is not, unless it was encoded
+   on this stream before, which the device's own order covers. */
+static struct wr_node *blocking_input(struct wr_node *node, struct wr_stream *stream) {
+  for (uint32_t i = 0; i < node->n_in; i++) {
+    struct wr_node *in = node->in[i];
+    if (!wr_completion_over(&in->completion) && in->stream_identity != stream) return in;
+  }
+  return NULL;
+}
+
+enum wr_step wr_batch_run(struct wr_task *task, struct wr_stream *stream, struct wr_drain *drain) {
+  struct wr_batch *batch = WR_CONTAINER_OF(task, struct wr_batch, task);
+  while (batch->next < batch->count) {
+    struct wr_node *node = batch->nodes[batch->next];
+    struct wr_node *blocker = blocking_input(node, stream);
+    if (blocker) {
+      struct wr_stream *by = wr_node_pending_stream(blocker);
+      wr_stream_block_on(stream, &blocker->completion, by);
+      wr_stream_release(by);
+      return WR_STEP_BLOCKED;
+    }
+    batch->next++;
+    run_node(node, stream);
+    if (batch->next < batch->count && wr_drain_stop(drain)) return WR_STEP_YIELD;
+  }
+  wr_free(batch);
+  return WR_STEP_DONE;
+}

@@ -1,0 +1,228 @@
+/* Submitting a plan. Runs of nodes on one stream become batches, appended in the plan's order, one
+   short step per batch under that stream's lock; a node is published as SUBMITTED only once it
+   stands in a queue (internal.h says why that order cannot deadlock).
+
+   When an input was claimed by another planner and not submitted yet, the nodes that need it are
+   deferred, and nobody waits: the rest of the plan goes into a heap object with a waiter on each
+   such input, and each time one is submitted, by whichever thread, another pass submits what has
+   become possible. Locks: STREAM, taken by wr_stream_submit; waiters fire with none held. */
+
+#include "graph/internal.h"
+
+/* A batch is bounded, so that the lock is held briefly and the stream can start meanwhile. */
+enum { MAX_BATCH = 1024 };
+
+static void publish(struct wr_task *task) {
+  struct wr_batch *batch = WR_CONTAINER_OF(task, struct wr_batch, task);
+  for (uint32_t i = 0; i < batch->count; i++) {
+    struct wr_node *node = batch->nodes[i];
+    if (!wr_completion_submit(&node->completion)) continue;
+    node->link = *batch->flush;
+    *batch->flush = wr_node_retain(node);
+  }
+}
+
+/* Fires, with no lock held, the waiters that publish found. */
+static void flush(struct wr_node *list) {
+  while (list) {
+    struct wr_node *node = list;
+    list = node->link;
+    wr_completion_flush(&node->completion);
+    wr_node_release(node);
+  }
+}
+
+/* Appends nodes[0..n), all of one stream; takes their references. */
+static void submit_run(struct wr_node **nodes, uint32_t n, bool schedule) {
+  struct wr_node *to_flush = NULL;
+  struct wr_batch *batch = wr_alloc(sizeof *batch + n * sizeof(struct wr_node *));
+  if (!batch) {
+    for (uint32_t i = 0; i < n; i++) wr_node_finish(nodes[i], wr_error_out_of_memory());
+    return;
+  }
+  batch->task = (struct wr_task){.run = wr_batch_run};
+  batch->count = n;
+  batch->next = 0;
+  batch->flush = &to_flush;
+  for (uint32_t i = 0; i < n; i++) batch->nodes[i] = nodes[i];
+  /* The nodes' references to the stream may go as soon as it is appended. */
+  struct wr_stream *stream = wr_stream_retain(nodes[0]->stream);
+  wr_stream_submit(stream, &batch->task, schedule, publish);
+  wr_stream_release(stream);
+  flush(to_flush);
+}
+
+static void submit_list(struct wr_node **nodes, size_t n, bool schedule) {
+  size_t i = 0;
+  while (i < n) {
+    size_t j = i + 1;
+    while (j < n && j - i < MAX_BATCH && nodes[j]->stream == nodes[i]->stream) j++;
+    submit_run(nodes + i, (uint32_t)(j - i), schedule);
+    i = j;
+  }
+}
+
+/* ---- plans with inputs that others have claimed ---- */
+
+struct deferred;
+
+struct foreign_wait {
+  struct wr_waiter waiter;
+  struct deferred *deferred; /* immutable after publish */
+  struct wr_node *input;     /* immutable after publish; one reference */
+};
+
+struct deferred {
+  wr_atomic_u32 refs;    /* atomic ACQ_REL: one per waiter, and the maker's */
+  wr_atomic_u32 signals; /* atomic ACQ_REL: passes asked for; who raises it from 0 makes them */
+  struct wr_ptrs nodes;  /* the thread that makes a pass only */
+  struct deferred *next; /* owner thread only: the list of passes to make */
+};
+
+/* Passes that this thread has to make. A pass fires waiters, and those ask for passes of other
+   plans: a list, not recursion, so that the stack stays bounded (K13). */
+static _Thread_local struct deferred *passes;
+static _Thread_local bool passing;
+
+static bool input_unsubmitted(const struct wr_node *node) {
+  for (uint32_t i = 0; i < node->n_in; i++) {
+    if (wr_completion_phase(&node->in[i]->completion) == WR_PHASE_CLAIMED) return true;
+  }
+  return false;
+}
+
+/* One pass, in topological order: a node goes when all its inputs went before. */
+static void make_pass(struct deferred *d) {
+  size_t kept = 0;
+  for (size_t i = 0; i < d->nodes.count; i++) {
+    struct wr_node *node = d->nodes.items[i];
+    if (input_unsubmitted(node)) {
+      d->nodes.items[kept++] = node;
+    } else {
+      submit_run(&node, 1, true);
+    }
+  }
+  d->nodes.count = kept;
+}
+
+static void deferred_drop(struct deferred *d) {
+  if (!wr_ref_drop(&d->refs)) return;
+  WR_ASSERT(d->nodes.count == 0);
+  wr_ptrs_free(&d->nodes);
+  wr_free(d);
+}
+
+static void make_passes_asked(struct deferred *d) {
+  uint32_t seen = wr_load_acquire(&d->signals);
+  for (;;) {
+    make_pass(d);
+    /* Acq_rel: a signal that comes after the pass looked is not taken off, and is seen here. */
+    uint32_t left = wr_fetch_sub_acq_rel(&d->signals, seen) - seen;
+    if (left == 0) return;
+    seen = left;
+  }
+}
+
+static void run_passes(void) {
+  if (passing) return;
+  passing = true;
+  while (passes) {
+    struct deferred *d = passes;
+    passes = d->next;
+    make_passes_asked(d);
+    deferred_drop(d);
+  }
+  passing = false;
+}
+
+/* Asks for a pass: whoever raises `signals` from 0 makes it; the others have left their mark. */
+static void ask_for_pass(struct deferred *d) {
+  if (wr_fetch_add_acq_rel(&d->signals, 1u) != 0) return;
+  wr_ref_take(&d->refs);
+  d->next = passes;
+  passes = d;
+  run_passes();
+}
+
+static void input_submitted(struct wr_waiter *waiter) {
+  struct foreign_wait *w = WR_CONTAINER_OF(waiter, struct foreign_wait, waiter);
+  struct deferred *d = w->deferred;
+  struct wr_node *input = w->input;
+  wr_free(w);
+  ask_for_pass(d);
+  deferred_drop(d);
+  wr_node_release(input);
+}
+
+static bool wait_for_input(struct deferred *d, struct wr_node *input) {
+  struct foreign_wait *w = wr_alloc(sizeof *w);
+  if (!w) return false;
+  *w = (struct foreign_wait){.waiter = {.want = WR_PHASE_SUBMITTED, .fire = input_submitted},
+                             .deferred = d,
+                             .input = wr_node_retain(input)};
+  wr_ref_take(&d->refs);
+  wr_completion_await(&input->completion, &w->waiter);
+  return true;
+}
+
+/* Collects the inputs of `nodes` that other planners have claimed; one reference each. The list is
+   complete before the first waiter is set, since a waiter may fire at once, and its pass submits
+   nodes whose edges must not be read any more. */
+static bool foreign_inputs(struct wr_plan *plan, struct wr_ptrs *inputs) {
+  for (size_t i = 0; i < plan->order.count; i++) {
+    struct wr_node *node = plan->order.items[i];
+    for (uint32_t k = 0; k < node->n_in; k++) {
+      struct wr_node *in = node->in[k];
+      if (wr_completion_phase(&in->completion) != WR_PHASE_CLAIMED) continue;
+      if (wr_load_relaxed(&in->planner) == plan) continue; /* relaxed: written by this thread */
+      if (!wr_ptrs_push(inputs, in)) return false;
+      wr_node_retain(in);
+    }
+  }
+  return true;
+}
+
+static void release_all(struct wr_ptrs *nodes) {
+  for (size_t i = 0; i < nodes->count; i++) wr_node_release(nodes->items[i]);
+  wr_ptrs_free(nodes);
+}
+
+/* Takes the plan's nodes into a deferred submission. `signals` starts at 1, held by this thread, so
+   that no pass runs before all waiters are set; then it makes the first pass itself. False when
+   memory is refused; nothing has changed then. */
+static bool defer(struct wr_plan *plan) {
+  struct wr_ptrs inputs = {0};
+  struct deferred *d = wr_calloc(sizeof *d);
+  if (!d || !foreign_inputs(plan, &inputs)) {
+    wr_free(d);
+    release_all(&inputs);
+    return false;
+  }
+  wr_store_relaxed(&d->refs, 1u);
+  wr_store_relaxed(&d->signals, 1u);
+  d->nodes = plan->order;
+  plan->order = (struct wr_ptrs){0};
+  /* The plan's address may be another plan's soon; these nodes are not that plan's. */
+  for (size_t i = 0; i < d->nodes.count; i++) {
+    wr_store_relaxed(&((struct wr_node *)d->nodes.items[i])->planner, d);
+  }
+  bool waiting = true;
+  for (size_t i = 0; i < inputs.count && waiting; i++) {
+    waiting = wait_for_input(d, inputs.items[i]);
+  }
+  release_all(&inputs);
+  if (!waiting) wr_fail_nodes(&d->nodes, wr_error_out_of_memory());
+  d->next = passes;
+  passes = d; /* with the maker's reference */
+  run_passes();
+  return true;
+}
+
+void wr_plan_submit(struct wr_plan *plan, bool schedule) {
+  if (plan->foreign && plan->order.count) {
+    if (defer(plan)) return;
+    wr_fail_nodes(&plan->order, wr_error_out_of_memory());
+  }
+  submit_list((struct wr_node **)plan->order.items, plan->order.count, schedule);
+  wr_ptrs_free(&plan->order);
+}

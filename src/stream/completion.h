@@ -1,0 +1,85 @@
+#ifndef WR_STREAM_COMPLETION_H
+#define WR_STREAM_COMPLETION_H
+
+/* A completion: the state of a piece of work and the list of who waits for it. Nodes, markers and
+   events embed one. It takes no lock.
+
+   The state word
+     bits 0-2  the phase, which only rises: LAZY, CLAIMED, SUBMITTED, then DONE or FAILED.
+               LAZY -> CLAIMED: by the planner whose compare-and-swap wins (ACQ_REL: it then reads
+               the edges). CLAIMED -> SUBMITTED: by the submitter, under the stream's lock, after
+               the work stands in the stream's queue. -> DONE or FAILED: by whoever ran it, after
+               value or error is written (RELEASE); readers load with ACQUIRE.
+     bit 3     WAITERS: the list may be non-empty. Set by await, cleared by finish.
+     bit 4     PINNED: a thread that waits has borrowed what the owner drops at the end (a node's
+               stream). Set by pin, while SUBMITTED and by one thread at a time; finish reads it and
+               then leaves that reference to the pinner; unpin learns from the phase that it did.
+
+   No wake-up is lost. await pushes its waiter, then sets WAITERS with a read-modify-write of the
+   state word; submit and finish change the phase with a read-modify-write of the same word. One of the two
+   comes first in that word's order. If await does, they read WAITERS and, by the release of
+   await's operation, the list with the waiter in it. If they do, await reads the new phase and
+   flushes the list itself. Lists are taken whole by an exchange, so each waiter has one owner and
+   fires exactly once. */
+
+#include <stdbool.h>
+
+#include "base/atomic.h"
+
+enum wr_phase {
+  WR_PHASE_LAZY,
+  WR_PHASE_CLAIMED,
+  WR_PHASE_SUBMITTED,
+  WR_PHASE_DONE,
+  WR_PHASE_FAILED,
+  WR_PHASE_MASK = 7,
+  WR_PHASE_WAITERS = 8,
+  WR_PHASE_PINNED = 16
+};
+
+struct wr_waiter {
+  struct wr_waiter *next;           /* owner of the list only */
+  enum wr_phase want;               /* immutable after publish: SUBMITTED or DONE (over) */
+  void (*fire)(struct wr_waiter *); /* immutable after publish; called once, no lock held; may run
+                                       inside await */
+};
+
+struct wr_completion {
+  wr_atomic_u32 state;                  /* atomic ACQ_REL; see above */
+  _Atomic(struct wr_waiter *) waiters;  /* atomic ACQ_REL; a stack */
+};
+
+static inline void wr_completion_init(struct wr_completion *c, enum wr_phase phase) {
+  wr_store_relaxed(&c->state, (uint32_t)phase);
+  wr_store_relaxed(&c->waiters, NULL);
+}
+
+static inline enum wr_phase wr_completion_phase(const struct wr_completion *c) {
+  /* Acquire: pairs with finish, so that the value behind DONE is visible. */
+  return (enum wr_phase)(wr_load_acquire(&((struct wr_completion *)c)->state) & WR_PHASE_MASK);
+}
+
+static inline bool wr_completion_over(const struct wr_completion *c) {
+  return wr_completion_phase(c) >= WR_PHASE_DONE;
+}
+
+/* LAZY -> CLAIMED; true when this call made the change. */
+bool wr_completion_claim(struct wr_completion *c);
+/* CLAIMED -> SUBMITTED without firing; true when somebody waits: the caller, who keeps the
+   completion alive, must then call wr_completion_flush once no lock is held. */
+bool wr_completion_submit(struct wr_completion *c);
+/* Raises the phase to DONE or FAILED and fires. The caller keeps the completion alive meanwhile.
+   True when a pinner has taken over what the owner would drop. */
+bool wr_completion_finish(struct wr_completion *c, enum wr_phase phase);
+/* Arranges for the waiter to fire once its phase is reached, perhaps before this returns. */
+void wr_completion_await(struct wr_completion *c, struct wr_waiter *waiter);
+/* Pins while SUBMITTED; false in any other phase, or when another thread has pinned. */
+bool wr_completion_pin(struct wr_completion *c);
+/* Ends a pin; true when the work is over and the pinner must drop what finish left to it. */
+bool wr_completion_unpin(struct wr_completion *c);
+/* Fires all waiters whose phase is reached. */
+void wr_completion_flush(struct wr_completion *c);
+/* Blocks the calling thread until the work is over. Never called with a lock held. */
+void wr_completion_park(struct wr_completion *c);
+
+#endif

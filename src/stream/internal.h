@@ -1,0 +1,89 @@
+#ifndef WR_STREAM_INTERNAL_H
+#define WR_STREAM_INTERNAL_H
+
+/* Shared between the files of src/stream alone: the stream itself, the pool's ends and the thread
+   state. */
+
+#include <pthread.h>
+
+#include "backend/backend.h"
+#include "base/lock.h"
+#include "stream/stream.h"
+
+/* Who drains a stream. All changes are made under the stream's lock.
+     IDLE       nobody; the queue is empty, or its submitter is about to drain it
+     READY      stands in the pool's list, or is about to
+     RUNNING    one thread drains it, without the lock
+     SUSPENDED  the first task waits for a completion; its waiter makes the stream READY
+   A resume that comes while the drainer is still on its way out (RUNNING) sets `resumed`, and that
+   drainer goes on: nothing is lost, and what it waited for stays alive until it has left run. */
+enum wr_stream_state {
+  WR_STREAM_IDLE,
+  WR_STREAM_READY,
+  WR_STREAM_RUNNING,
+  WR_STREAM_SUSPENDED
+};
+
+struct wr_stream {
+  wr_atomic_u32 refs;           /* atomic ACQ_REL */
+  int index;                    /* immutable after publish */
+  struct wr_device device;      /* immutable after publish */
+  struct wr_encoder *encoder;   /* immutable after publish */
+  const struct wr_backend *backend; /* immutable after publish */
+
+  struct wr_mutex lock;
+  struct wr_task *head;         /* under LOCK */
+  struct wr_task *tail;         /* under LOCK */
+  enum wr_stream_state state;   /* under LOCK */
+  bool resumed;                 /* under LOCK */
+  wr_atomic_bool asleep;        /* atomic RELAXED: a hint, written under LOCK: SUSPENDED */
+  struct wr_stream *blocked_by; /* under LOCK; one reference */
+  struct wr_waiter wake;        /* owner thread only: the drainer, until it is awaited */
+
+  struct wr_stream *ready_next; /* under the pool's LOCK */
+  bool in_ready_list;           /* under the pool's LOCK */
+};
+
+/* Why a thread drains. */
+struct wr_drain {
+  struct wr_completion *target; /* stop when it is over; NULL: the pool drains */
+  struct wr_stream *unblock;    /* stop when this stream is no longer suspended, or NULL */
+  uint64_t deadline;            /* pool: the turn ends then */
+  uint32_t checks;              /* pool: looks at the clock every so many commands */
+};
+
+enum wr_drained { WR_DRAINED, WR_DRAIN_BUSY, WR_DRAIN_SUSPENDED };
+
+/* Drains until empty or until `drain` says stop (then what is left goes to the pool). */
+enum wr_drained wr_stream_drain(struct wr_stream *stream, struct wr_drain *drain);
+
+/* Registry of indices: the smallest free one; given back when the stream is gone. */
+int wr_registry_take(void); /* -1 when memory is refused */
+void wr_registry_give(int index);
+size_t wr_registry_live(void);
+
+/* Puts a READY stream at the end of the pool's list, with a reference, and wakes or starts a
+   worker. */
+void wr_pool_push(struct wr_stream *stream);
+/* True when other streams wait for a worker. */
+bool wr_pool_has_ready(void);
+size_t wr_pool_workers(void);
+void wr_pool_parallel(int64_t n, int64_t grain, wr_parallel_body body, void *ctx);
+
+/* Ends the workers once there is no work left; false at the deadline. */
+bool wr_pool_stop(uint64_t deadline_ns);
+void wr_pool_init(void);
+
+size_t wr_reclaimer_threads(void);
+bool wr_reclaimer_stop(uint64_t deadline_ns);
+void wr_reclaimer_init(void);
+
+/* Frees the registry's memory if no stream is alive. */
+void wr_registry_trim(void);
+
+/* Starts a thread of the library's, all signals blocked. False when refused. */
+bool wr_thread_start(void *(*fn)(void *), void *arg, pthread_t *thread);
+/* Connects the modules below to the pool and the reclaimer, once. */
+void wr_stream_start_once(void);
+
+#endif

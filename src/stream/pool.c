@@ -1,0 +1,269 @@
+/* The worker pool: one for all streams, at most as many threads as processors, started when there
+   is work for them. A worker takes slices of parallel kernels first (somebody waits for those),
+   then a stream that is ready, and drains it for a turn. Locks: SCHEDULER; never held while work
+   runs. At process exit workers just end with the process (K8); only wr_pool_stop joins them. */
+
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "stream/internal.h"
+
+enum { TURN_NS = 2 * 1000 * 1000 };
+
+/* A parallel kernel in progress, on its caller's stack. */
+struct job {
+  struct job *next;          /* under LOCK */
+  wr_parallel_body body;     /* immutable after publish */
+  void *ctx;                 /* immutable after publish */
+  int64_t n;                 /* immutable after publish */
+  int64_t chunk;             /* immutable after publish */
+  wr_atomic_i64 begin;       /* atomic RELAXED: the next slice; results are published by LOCK */
+  int active;                /* under LOCK: workers inside */
+  struct wr_cond finished;   /* with LOCK */
+};
+
+struct worker {
+  struct worker *next; /* under LOCK */
+  pthread_t thread;    /* immutable after publish */
+};
+
+static struct {
+  struct wr_mutex lock;
+  struct wr_cond wake;           /* with LOCK */
+  struct wr_cond gone;           /* with LOCK: a worker has left */
+  struct worker *left;           /* under LOCK: workers that only have to be joined */
+  bool stopping;                 /* under LOCK: workers leave when there is no work */
+  struct wr_stream *ready_head;  /* under LOCK */
+  struct wr_stream *ready_tail;  /* under LOCK */
+  struct job *jobs;              /* under LOCK */
+  int workers;                   /* under LOCK */
+  int idle;                      /* under LOCK: inside wr_cond_wait */
+  int signalled;                 /* under LOCK: of those, how many were told to wake up */
+  wr_atomic_u32 ready_hint;      /* atomic RELAXED: streams in the list, a hint */
+} pool = {.lock = WR_MUTEX_INIT(WR_RANK_SCHEDULER), .wake = {PTHREAD_COND_INITIALIZER}};
+
+static int max_workers(void) {
+  int wanted = wr_env_get()->workers;
+  return wanted > 0 ? wanted : wr_cpu_count();
+}
+
+bool wr_thread_start(void *(*fn)(void *), void *arg, pthread_t *thread) {
+  sigset_t all, old;
+  /* The user's signals go to the user's threads. */
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &old);
+  bool started = pthread_create(thread, NULL, fn, arg) == 0;
+  pthread_sigmask(SIG_SETMASK, &old, NULL);
+  return started;
+}
+
+/* ---- workers ---- */
+
+static void run_job_slices(struct job *job) {
+  for (;;) {
+    /* Relaxed: only which slice; the data is published by the pool's lock. */
+    int64_t begin = wr_fetch_add_relaxed(&job->begin, job->chunk);
+    if (begin >= job->n) return;
+    int64_t end = job->n - begin < job->chunk ? job->n : begin + job->chunk;
+    job->body(job->ctx, begin, end);
+  }
+}
+
+static void help_job_locked(struct job *job) {
+  job->active++;
+  wr_mutex_unlock(&pool.lock);
+  run_job_slices(job);
+  wr_mutex_lock(&pool.lock);
+  if (--job->active == 0) wr_cond_signal(&job->finished);
+}
+
+static struct job *open_job_locked(void) {
+  for (struct job *job = pool.jobs; job; job = job->next) {
+    if (wr_load_relaxed(&job->begin) < job->n) return job;
+  }
+  return NULL;
+}
+
+static struct wr_stream *pop_ready_locked(void) {
+  struct wr_stream *s = pool.ready_head;
+  if (!s) return NULL;
+  pool.ready_head = s->ready_next;
+  if (!pool.ready_head) pool.ready_tail = NULL;
+  s->in_ready_list = false;
+  wr_fetch_sub_relaxed(&pool.ready_hint, 1u);
+  return s;
+}
+
+static void drain_turn(struct wr_stream *s) {
+  struct wr_drain drain = {.deadline = wr_clock_ns() + TURN_NS};
+  wr_stream_drain(s, &drain);
+  wr_stream_release(s);
+}
+
+static void park_locked(void) {
+  pool.idle++;
+  wr_cond_wait(&pool.wake, &pool.lock);
+  pool.idle--;
+  if (pool.signalled > 0) pool.signalled--;
+}
+
+/* Does one piece of work, with the lock released meanwhile; false when there is none. */
+static bool work_locked(void) {
+  struct job *job = open_job_locked();
+  if (job) {
+    help_job_locked(job);
+    return true;
+  }
+  struct wr_stream *s = pop_ready_locked();
+  if (!s) return false;
+  wr_mutex_unlock(&pool.lock);
+  drain_turn(s);
+  wr_mutex_lock(&pool.lock);
+  return true;
+}
+
+static void *worker_main(void *arg) {
+  struct worker *self = arg;
+  pthread_setname_np(pthread_self(), "weir-worker");
+  wr_mutex_lock(&pool.lock);
+  for (;;) {
+    if (work_locked()) continue;
+    if (pool.stopping) break;
+    park_locked();
+  }
+  pool.workers--;
+  self->next = pool.left;
+  pool.left = self;
+  wr_cond_signal(&pool.gone);
+  wr_mutex_unlock(&pool.lock);
+  return NULL;
+}
+
+/* Wakes up to `wanted` workers and says how many more to start. A worker that wakes for no reason
+   takes another's signal off the count: then one more is woken than there is work for, never one
+   fewer. */
+static int wake_locked(int wanted) {
+  for (; wanted > 0 && pool.signalled < pool.idle; wanted--) {
+    pool.signalled++;
+    wr_cond_signal(&pool.wake);
+  }
+  int start = max_workers() - pool.workers;
+  if (start > wanted) start = wanted;
+  pool.workers += start;
+  return start;
+}
+
+static bool start_worker(void) {
+  struct worker *worker = wr_alloc(sizeof *worker);
+  if (worker && wr_thread_start(worker_main, worker, &worker->thread)) return true;
+  wr_free(worker);
+  return false;
+}
+
+static void start_workers(int n) {
+  for (; n > 0; n--) {
+    if (start_worker()) continue;
+    /* No thread to be had: threads that wait drain their streams themselves. */
+    wr_mutex_lock(&pool.lock);
+    pool.workers -= n;
+    wr_mutex_unlock(&pool.lock);
+    return;
+  }
+}
+
+void wr_pool_init(void) { wr_cond_init(&pool.gone); }
+
+static void join_left(struct worker *worker) {
+  while (worker) {
+    struct worker *next = worker->next;
+    pthread_join(worker->thread, NULL);
+    wr_free(worker);
+    worker = next;
+  }
+}
+
+bool wr_pool_stop(uint64_t deadline_ns) {
+  bool in_time = true;
+  wr_mutex_lock(&pool.lock);
+  pool.stopping = true;
+  wr_cond_broadcast(&pool.wake);
+  while (pool.workers > 0 && in_time) {
+    in_time = wr_cond_wait_until(&pool.gone, &pool.lock, deadline_ns);
+  }
+  in_time = pool.workers == 0;
+  pool.stopping = false;
+  struct worker *left = pool.left;
+  pool.left = NULL;
+  wr_mutex_unlock(&pool.lock);
+  join_left(left); /* they have let go of the lock, or are about to: nothing to wait for */
+  return in_time;
+}
+
+/* ---- streams ---- */
+
+void wr_pool_push(struct wr_stream *stream) {
+  wr_mutex_lock(&pool.lock);
+  if (stream->in_ready_list) {
+    wr_mutex_unlock(&pool.lock);
+    return;
+  }
+  wr_stream_retain(stream);
+  stream->in_ready_list = true;
+  stream->ready_next = NULL;
+  if (pool.ready_head) {
+    pool.ready_tail->ready_next = stream;
+  } else {
+    pool.ready_head = stream;
+  }
+  pool.ready_tail = stream;
+  wr_fetch_add_relaxed(&pool.ready_hint, 1u);
+  int start = wake_locked(1);
+  wr_mutex_unlock(&pool.lock);
+  start_workers(start);
+}
+
+bool wr_pool_has_ready(void) { return wr_load_relaxed(&pool.ready_hint) > 0; }
+
+size_t wr_pool_workers(void) {
+  wr_mutex_lock(&pool.lock);
+  size_t n = (size_t)pool.workers;
+  wr_mutex_unlock(&pool.lock);
+  return n;
+}
+
+/* ---- parallel kernels ---- */
+
+static void remove_job_locked(struct job *job) {
+  struct job **p = &pool.jobs;
+  while (*p != job) p = &(*p)->next;
+  *p = job->next;
+}
+
+/* The caller takes slices too, so the job ends even if no worker ever comes. It then waits only for
+   slices that workers have begun, which are bounded: bodies are kernels, which wait for nothing. */
+void wr_pool_parallel(int64_t n, int64_t grain, wr_parallel_body body, void *ctx) {
+  int threads = max_workers();
+  if (grain < 1) grain = 1;
+  if (n <= grain || threads == 1) {
+    if (n > 0) body(ctx, 0, n);
+    return;
+  }
+  int64_t chunk = n / (4 * (int64_t)threads);
+  struct job job = {.body = body, .ctx = ctx, .n = n, .chunk = chunk > grain ? chunk : grain};
+  int64_t slices = (n + job.chunk - 1) / job.chunk;
+  wr_cond_init(&job.finished);
+  wr_mutex_lock(&pool.lock);
+  job.next = pool.jobs;
+  pool.jobs = &job;
+  int start = wake_locked((int)(slices - 1 < threads - 1 ? slices - 1 : threads - 1));
+  wr_mutex_unlock(&pool.lock);
+  start_workers(start);
+  run_job_slices(&job);
+  wr_mutex_lock(&pool.lock);
+  remove_job_locked(&job);
+  while (job.active > 0) wr_cond_wait(&job.finished, &pool.lock);
+  wr_mutex_unlock(&pool.lock);
+  wr_cond_destroy(&job.finished);
+}

@@ -1,0 +1,129 @@
+/* The reclaimer: one thread, started at first need, that runs what belongs to users (destructors of
+   their buffers, callbacks), with no lock of Weir's held (K10). It is neither a pool worker nor a
+   thread that waits for a result, so whatever the callback does or waits for, no work stops.
+   Lock: SCHEDULER. */
+
+#include "base/base.h"
+#include "stream/internal.h"
+
+struct call {
+  struct call *next; /* under LOCK */
+  void (*fn)(void *);
+  void *data;
+};
+
+static struct {
+  struct wr_mutex lock;
+  struct wr_cond wake;      /* with LOCK: there are calls */
+  struct wr_cond done;      /* with LOCK: `finished` went up */
+  struct call *head;        /* under LOCK */
+  struct call *tail;        /* under LOCK */
+  uint64_t queued;          /* under LOCK: calls ever handed in */
+  uint64_t finished;        /* under LOCK: calls ever run */
+  bool running;             /* under LOCK: the thread exists */
+  bool stopping;            /* under LOCK: it leaves when nothing is queued */
+  pthread_t thread;         /* under LOCK */
+} reclaimer = {.lock = WR_MUTEX_INIT(WR_RANK_SCHEDULER),
+               .wake = {PTHREAD_COND_INITIALIZER}};
+
+void wr_reclaimer_init(void) { wr_cond_init(&reclaimer.done); }
+
+/* The next call; NULL when the thread is to end. */
+static struct call *take_locked(void) {
+  while (!reclaimer.head && !reclaimer.stopping) {
+    wr_cond_wait(&reclaimer.wake, &reclaimer.lock);
+  }
+  struct call *call = reclaimer.head;
+  if (!call) return NULL;
+  reclaimer.head = call->next;
+  if (!reclaimer.head) reclaimer.tail = NULL;
+  return call;
+}
+
+static void run_call(struct call *call) {
+  wr_mutex_assert_none_held();
+  call->fn(call->data);
+  wr_free(call);
+}
+
+static void *reclaimer_main(void *arg) {
+  struct call *call;
+  (void)arg;
+  pthread_setname_np(pthread_self(), "weir-reclaimer");
+  wr_mutex_lock(&reclaimer.lock);
+  while ((call = take_locked()) != NULL) {
+    wr_mutex_unlock(&reclaimer.lock);
+    run_call(call);
+    wr_mutex_lock(&reclaimer.lock);
+    reclaimer.finished++;
+    wr_cond_broadcast(&reclaimer.done);
+  }
+  reclaimer.running = false;
+  wr_cond_broadcast(&reclaimer.done);
+  wr_mutex_unlock(&reclaimer.lock);
+  return NULL;
+}
+
+static bool running_locked(void) {
+  if (!reclaimer.running) {
+    reclaimer.running = wr_thread_start(reclaimer_main, NULL, &reclaimer.thread);
+  }
+  return reclaimer.running;
+}
+
+bool wr_reclaimer_call(void (*fn)(void *), void *data) {
+  struct call *call = wr_alloc(sizeof *call);
+  if (!call) return false;
+  *call = (struct call){.fn = fn, .data = data};
+  wr_mutex_lock(&reclaimer.lock);
+  bool ok = running_locked();
+  if (ok) {
+    if (reclaimer.head) {
+      reclaimer.tail->next = call;
+    } else {
+      reclaimer.head = call;
+    }
+    reclaimer.tail = call;
+    reclaimer.queued++;
+    wr_cond_signal(&reclaimer.wake);
+  }
+  wr_mutex_unlock(&reclaimer.lock);
+  if (!ok) wr_free(call);
+  return ok;
+}
+
+/* Waits until `finished` is reached and, when stopping, the thread has ended; false at the
+   deadline. */
+static bool wait_locked(uint64_t finished, uint64_t deadline_ns) {
+  while (reclaimer.finished < finished || (reclaimer.stopping && reclaimer.running)) {
+    if (!wr_cond_wait_until(&reclaimer.done, &reclaimer.lock, deadline_ns)) return false;
+  }
+  return true;
+}
+
+bool wr_reclaimer_flush(uint64_t deadline_ns) {
+  wr_mutex_lock(&reclaimer.lock);
+  bool in_time = wait_locked(reclaimer.queued, deadline_ns);
+  wr_mutex_unlock(&reclaimer.lock);
+  return in_time;
+}
+
+bool wr_reclaimer_stop(uint64_t deadline_ns) {
+  wr_mutex_lock(&reclaimer.lock);
+  bool was_running = reclaimer.running;
+  pthread_t thread = reclaimer.thread;
+  reclaimer.stopping = true;
+  wr_cond_signal(&reclaimer.wake);
+  bool in_time = wait_locked(reclaimer.queued, deadline_ns);
+  reclaimer.stopping = false;
+  wr_mutex_unlock(&reclaimer.lock);
+  if (was_running && in_time) pthread_join(thread, NULL);
+  return in_time;
+}
+
+size_t wr_reclaimer_threads(void) {
+  wr_mutex_lock(&reclaimer.lock);
+  size_t n = reclaimer.running ? 1 : 0;
+  wr_mutex_unlock(&reclaimer.lock);
+  return n;
+}

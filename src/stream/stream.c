@@ -1,0 +1,258 @@
+/* Streams: counted objects with a queue of tasks that some thread drains, one at a time. Order is
+   the order of the appends under the stream's lock (O1). No function here waits while it holds a
+   lock. Locks: STREAM (each stream's own), and below it the pool's. */
+
+#include "stream/stream.h"
+
+#include "base/base.h"
+#include "stream/internal.h"
+
+/* ---- life ---- */
+
+static void wake_stream(struct wr_waiter *waiter);
+
+static struct wr_error *stream_init(struct wr_stream *s, struct wr_device device) {
+  s->backend = wr_backend_for(device.type);
+  s->device = device;
+  struct wr_error *error = s->backend->encoder_new(device.index, &s->encoder);
+  if (error) return error;
+  s->index = wr_registry_take();
+  if (s->index < 0) {
+    s->backend->encoder_free(s->encoder);
+    return wr_error_out_of_memory();
+  }
+  wr_store_relaxed(&s->refs, 1u);
+  wr_mutex_init(&s->lock, WR_RANK_STREAM);
+  s->wake.want = WR_PHASE_DONE;
+  s->wake.fire = wake_stream;
+  return NULL;
+}
+
+struct wr_error *wr_stream_new(struct wr_device device, struct wr_stream **out) {
+  wr_stream_start_once();
+  struct wr_error *error = wr_device_check(device);
+  if (error) return error;
+  struct wr_stream *s = wr_calloc(sizeof *s);
+  if (!s) return wr_error_out_of_memory();
+  error = stream_init(s, device);
+  if (error) {
+    wr_free(s);
+    return error;
+  }
+  *out = s;
+  return NULL;
+}
+
+struct wr_stream *wr_stream_retain(struct wr_stream *stream) {
+  wr_ref_take(&stream->refs);
+  return stream;
+}
+
+/* The last reference is gone: tasks hold references through what they work on, so the queue is
+   empty and nobody drains. Nothing here blocks. */
+static void stream_free(struct wr_stream *s) {
+  WR_ASSERT(!s->head && !s->blocked_by);
+  s->backend->encoder_free(s->encoder);
+  wr_registry_give(s->index);
+  wr_mutex_destroy(&s->lock);
+  wr_free(s);
+}
+
+void wr_stream_release(struct wr_stream *stream) {
+  if (stream && wr_ref_drop(&stream->refs)) stream_free(stream);
+}
+
+struct wr_device wr_stream_device(const struct wr_stream *stream) { return stream->device; }
+int wr_stream_index(const struct wr_stream *stream) { return stream->index; }
+struct wr_encoder *wr_stream_encoder(const struct wr_stream *stream) { return stream->encoder; }
+
+const struct wr_backend *wr_stream_backend(const struct wr_stream *stream) {
+  return stream->backend;
+}
+
+void wr_stream_count(struct wr_stream_counts *counts) {
+  counts->live_streams = wr_registry_live();
+  counts->workers = wr_pool_workers();
+  counts->helpers = wr_reclaimer_threads();
+}
+
+/* ---- submitting ---- */
+
+static void ready_locked(struct wr_stream *s) {
+  s->state = WR_STREAM_READY;
+  wr_pool_push(s);
+}
+
+void wr_stream_submit(struct wr_stream *stream, struct wr_task *task, bool schedule,
+                      void (*publish)(struct wr_task *task)) {
+  task->next = NULL;
+  wr_mutex_lock(&stream->lock);
+  if (stream->head) {
+    stream->tail->next = task;
+  } else {
+    stream->head = task;
+  }
+  stream->tail = task;
+  publish(task);
+  if (schedule && stream->state == WR_STREAM_IDLE) ready_locked(stream);
+  wr_mutex_unlock(&stream->lock);
+}
+
+void wr_stream_kick(struct wr_stream *stream) {
+  wr_mutex_lock(&stream->lock);
+  if (stream->state == WR_STREAM_IDLE && stream->head) ready_locked(stream);
+  wr_mutex_unlock(&stream->lock);
+}
+
+bool wr_stream_idle(struct wr_stream *stream) {
+  wr_mutex_lock(&stream->lock);
+  bool idle = stream->state == WR_STREAM_IDLE && !stream->head;
+  wr_mutex_unlock(&stream->lock);
+  return idle;
+}
+
+/* ---- blocking on a completion ---- */
+
+static struct wr_stream *wake_locked(struct wr_stream *s) {
+  struct wr_stream *by = s->blocked_by;
+  s->blocked_by = NULL;
+  if (s->state == WR_STREAM_SUSPENDED) {
+    wr_store_relaxed(&s->asleep, false);
+    ready_locked(s);
+  } else {
+    s->resumed = true;
+  }
+  return by;
+}
+
+/* The reference that block_on took keeps the stream alive until here. */
+static void wake_stream(struct wr_waiter *waiter) {
+  struct wr_stream *s = WR_CONTAINER_OF(waiter, struct wr_stream, wake);
+  wr_mutex_lock(&s->lock);
+  struct wr_stream *by = wake_locked(s);
+  wr_mutex_unlock(&s->lock);
+  wr_stream_release(by);
+  wr_stream_release(s);
+}
+
+void wr_stream_block_on(struct wr_stream *stream, struct wr_completion *c, struct wr_stream *by) {
+  wr_stream_retain(stream);
+  wr_mutex_lock(&stream->lock);
+  stream->blocked_by = by ? wr_stream_retain(by) : NULL;
+  wr_mutex_unlock(&stream->lock);
+  wr_completion_await(c, &stream->wake);
+}
+
+/* ---- draining ---- */
+
+enum { CLOCK_EVERY = 16 };
+
+bool wr_drain_stop(struct wr_drain *drain) {
+  if (drain->target) {
+    if (wr_completion_over(drain->target)) return true;
+    return drain->unblock && !wr_load_relaxed(&drain->unblock->asleep);
+  }
+  if (++drain->checks % CLOCK_EVERY) return false;
+  return wr_clock_ns() >= drain->deadline && wr_pool_has_ready();
+}
+
+static struct wr_task *pop_locked(struct wr_stream *s) {
+  struct wr_task *task = s->head;
+  s->head = task->next;
+  if (!s->head) s->tail = NULL;
+  return task;
+}
+
+static void unpop_locked(struct wr_stream *s, struct wr_task *task) {
+  task->next = s->head;
+  s->head = task;
+  if (!s->tail) s->tail = task;
+}
+
+/* Runs tasks until the queue is empty, the first one blocks, or the drain stops. A task that is done
+   may be freed memory, so it leaves the queue before it runs. */
+static void run_tasks_locked(struct wr_stream *s, struct wr_drain *drain) {
+  while (s->head) {
+    struct wr_task *task = pop_locked(s);
+    wr_mutex_unlock(&s->lock);
+    enum wr_step step = task->run(task, s, drain);
+    wr_torture_point();
+    wr_mutex_lock(&s->lock);
+    if (step == WR_STEP_DONE) continue;
+    unpop_locked(s, task);
+    if (step == WR_STEP_YIELD) return;
+    if (!s->resumed) {
+      s->state = WR_STREAM_SUSPENDED;
+      wr_store_relaxed(&s->asleep, true);
+      return;
+    }
+    s->resumed = false;
+  }
+}
+
+enum wr_drained wr_stream_drain(struct wr_stream *stream, struct wr_drain *drain) {
+  enum wr_drained result = WR_DRAINED;
+  wr_mutex_lock(&stream->lock);
+  if (stream->state == WR_STREAM_RUNNING) {
+    result = WR_DRAIN_BUSY;
+  } else if (stream->state == WR_STREAM_SUSPENDED) {
+    result = WR_DRAIN_SUSPENDED;
+  } else {
+    stream->state = WR_STREAM_RUNNING;
+    run_tasks_locked(stream, drain);
+    if (stream->state == WR_STREAM_SUSPENDED) {
+      result = WR_DRAIN_SUSPENDED;
+    } else if (stream->head) {
+      ready_locked(stream);
+    } else {
+      stream->state = WR_STREAM_IDLE;
+    }
+  }
+  wr_mutex_unlock(&stream->lock);
+  return result;
+}
+
+/* ---- helping ---- */
+
+static struct wr_stream *blocker_of(struct wr_stream *s) {
+  wr_mutex_lock(&s->lock);
+  struct wr_stream *by = s->blocked_by ? wr_stream_retain(s->blocked_by) : NULL;
+  wr_mutex_unlock(&s->lock);
+  return by;
+}
+
+/* `stream` sleeps: drains what it is blocked by, and what that is blocked by in turn, as far as
+   nobody else does. True when something ran or changed, so that another look is worth it. */
+static bool help_blockers(struct wr_stream *stream, struct wr_completion *target) {
+  struct wr_stream *blocked = wr_stream_retain(stream);
+  enum wr_drained result = WR_DRAIN_SUSPENDED;
+  while (result == WR_DRAIN_SUSPENDED) {
+    struct wr_stream *by = blocker_of(blocked);
+    if (!by) break;
+    struct wr_drain drain = {.target = target, .unblock = blocked};
+    result = wr_stream_drain(by, &drain);
+    if (result != WR_DRAIN_SUSPENDED && wr_load_relaxed(&blocked->asleep)) {
+      wr_stream_release(by);
+      wr_stream_release(blocked);
+      return false;
+    }
+    wr_stream_release(blocked);
+    blocked = by;
+  }
+  wr_stream_release(blocked);
+  return true;
+}
+
+/* Whoever drains a stream that blocks us needs no help; and where nothing can be drained here, the
+   pool or a device works on it: then this thread parks. */
+void wr_stream_help(struct wr_stream *stream, struct wr_completion *c) {
+  wr_stream_retain(stream);
+  while (!wr_completion_over(c)) {
+    struct wr_drain drain = {.target = c};
+    enum wr_drained result = wr_stream_drain(stream, &drain);
+    if (wr_completion_over(c)) break;
+    if (result == WR_DRAIN_SUSPENDED && help_blockers(stream, c)) continue;
+    wr_completion_park(c);
+  }
+  wr_stream_release(stream);
+}

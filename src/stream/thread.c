@@ -1,0 +1,151 @@
+/* Thread state: the calling thread's default streams and whether it is inside its own free. The
+   state is thread-local and holds references, never ownership: its destructor only drops them, so a
+   thread may end at any time, also with work in flight (K7). Takes no lock but through others. */
+
+#include <pthread.h>
+
+#include "base/base.h"
+#include "stream/internal.h"
+
+enum { MAX_INDEX = 16 }; /* devices of one type that have a default stream per thread */
+
+struct thread_state {
+  struct wr_stream *defaults[WR_DEVICE_TYPE_COUNT][MAX_INDEX]; /* owner thread only; references */
+  struct wr_ptrs scopes; /* owner thread only; references: the defaults that pushes replaced */
+  int free_scope;        /* owner thread only */
+  bool registered; /* owner thread only: the destructor will run */
+};
+
+static _Thread_local struct thread_state self;
+static pthread_key_t key;
+static pthread_once_t started = PTHREAD_ONCE_INIT;
+/* type << 16 | index; atomic RELAXED: a plain value, nothing is published by it (B14). */
+static wr_atomic_u32 default_device;
+
+static void drop_defaults(void *arg) {
+  struct thread_state *t = arg;
+  t->registered = false; /* another destructor of the thread may still use Weir: register again */
+  for (int type = 0; type < WR_DEVICE_TYPE_COUNT; type++) {
+    for (int i = 0; i < MAX_INDEX; i++) {
+      struct wr_stream *s = t->defaults[type][i];
+      t->defaults[type][i] = NULL;
+      wr_stream_release(s);
+    }
+  }
+  while (t->scopes.count) wr_stream_release(t->scopes.items[--t->scopes.count]);
+  wr_ptrs_free(&t->scopes);
+  wr_memory_thread_exit();
+}
+
+static void call_destructor(void (*dtor)(void *), void *payload) {
+  if (self.free_scope == 0 && wr_reclaimer_call(dtor, payload)) return;
+  wr_mutex_assert_none_held();
+  dtor(payload);
+}
+
+static void start(void) {
+  if (pthread_key_create(&key, drop_defaults)) {
+    wr_log_line("weir: no thread-local key left: default streams outlive their threads");
+  }
+  wr_pool_init();
+  wr_reclaimer_init();
+  wr_buffer_set_destructor_runner(call_destructor);
+  wr_backend_set_parallel(wr_pool_parallel);
+}
+
+void wr_stream_start_once(void) { pthread_once(&started, start); }
+
+/* At load, before any thread can make a buffer or a stream. */
+__attribute__((constructor)) static void start_at_load(void) { wr_stream_start_once(); }
+
+/* Workers first: what they finish may hand destructors to the reclaimer. */
+bool wr_stream_shutdown(uint64_t deadline_ns) {
+  drop_defaults(&self);
+  bool stopped = wr_pool_stop(deadline_ns) && wr_reclaimer_stop(deadline_ns);
+  wr_memory_thread_exit();
+  wr_memory_clear_cache();
+  wr_registry_trim();
+  return stopped;
+}
+
+void wr_free_scope_enter(void) { self.free_scope++; }
+void wr_free_scope_leave(void) { self.free_scope--; }
+
+static void set_slot(struct wr_stream **slot, struct wr_stream *taken) {
+  struct wr_stream *old = *slot;
+  *slot = taken;
+  if (!self.registered) {
+    pthread_setspecific(key, &self);
+    self.registered = true;
+  }
+  wr_stream_release(old);
+}
+
+static struct wr_error *default_slow(struct wr_device device, struct wr_stream **borrowed) {
+  if (device.index < 0 || device.index >= MAX_INDEX) return wr_device_check(device);
+  struct wr_error *error = wr_stream_new(device, borrowed);
+  if (!error) set_slot(&self.defaults[device.type][device.index], *borrowed);
+  return error;
+}
+
+struct wr_error *wr_stream_default(struct wr_device device, struct wr_stream **borrowed) {
+  if ((unsigned)device.index < MAX_INDEX) {
+    *borrowed = self.defaults[device.type][device.index];
+    if (*borrowed) return NULL;
+  }
+  return default_slow(device, borrowed);
+}
+
+struct wr_error *wr_stream_set_default(struct wr_stream *stream) {
+  struct wr_device d = wr_stream_device(stream);
+  set_slot(&self.defaults[d.type][d.index], wr_stream_retain(stream));
+  return NULL;
+}
+
+struct wr_error *wr_stream_scope_push(struct wr_stream *stream) {
+  struct wr_stream *before;
+  struct wr_error *error = wr_stream_default(wr_stream_device(stream), &before);
+  if (error) return error;
+  if (!wr_ptrs_push(&self.scopes, before)) return wr_error_out_of_memory();
+  wr_stream_retain(before);
+  return wr_stream_set_default(stream);
+}
+
+struct wr_error *wr_stream_scope_pop(void) {
+  if (self.scopes.count == 0) {
+    return wr_error_new(WEIR_ERROR_STATE, "no stream scope is open on this thread");
+  }
+  struct wr_stream *before = self.scopes.items[--self.scopes.count];
+  struct wr_error *error = wr_stream_set_default(before);
+  wr_stream_release(before);
+  return error;
+}
+
+struct wr_device wr_default_device(void) {
+  uint32_t v = wr_load_relaxed(&default_device);
+  return (struct wr_device){.type = (enum wr_device_type)(v >> 16), .index = (int)(v & 0xffff)};
+}
+
+struct wr_error *wr_set_default_device(struct wr_device device) {
+  struct wr_error *error = wr_device_check(device);
+  if (error) return error;
+  wr_store_relaxed(&default_device, (uint32_t)device.type << 16 | (uint32_t)device.index);
+  return NULL;
+}
+
+static const char *type_name(enum wr_device_type type) {
+  return type == WR_DEVICE_CPU ? "cpu" : "gpu";
+}
+
+struct wr_error *wr_device_check(struct wr_device device) {
+  const struct wr_backend *backend = wr_backend_for(device.type);
+  int count = backend ? backend->device_count() : 0;
+  if (device.index >= 0 && device.index < count && device.index < MAX_INDEX) return NULL;
+  if (count > 0) {
+    return wr_error_new(WEIR_ERROR_NO_DEVICE, "no device %s:%d: there are %d of type %s",
+                        type_name(device.type), device.index, count, type_name(device.type));
+  }
+  return wr_error_new(WEIR_ERROR_NO_DEVICE, "no device %s:%d: %s", type_name(device.type),
+                      device.index,
+                      backend ? backend->absent_reason() : "this build has no GPU backend");
+}
