@@ -9,10 +9,9 @@
      signed overflow            wraps around
      integer remainder by 0     0; INT_MIN remainder -1 is 0 as well
      integer power, exponent<0  1 / x cut to an integer: 1, -1 or 0; 0 for x = 0
-     floating to integer        cut towards zero, clamped to int64 (uint64 from 2^63 on), then wrapped
-                                to the type's width; NaN is 0
-   16-bit floats compute in float32 and round once. maximum and minimum give NaN when either input
-   is. complex64 compares by real, then imaginary part. */
+     floating to integer        cut towards zero, clamped to int64 (uint64 from 2^63 on), then
+   wrapped to the type's width; NaN is 0 16-bit floats compute in float32 and round once. maximum
+   and minimum give NaN when either input is. complex64 compares by real, then imaginary part. */
 
 #include "backend/backend.h"
 #include "backend/cpu/loop.h"

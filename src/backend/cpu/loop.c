@@ -10,8 +10,8 @@ struct loop {
   wr_row_fn fn;
   const struct wr_call *call;
   int64_t out_bytes;                /* of an element */
-  int64_t in_bytes[WR_LOOP_INPUTS];  /* of an element */
-  int32_t ndim;                      /* merged axes, at least 1 */
+  int64_t in_bytes[WR_LOOP_INPUTS]; /* of an element */
+  int32_t ndim;                     /* merged axes, at least 1 */
   int64_t shape[WR_MAX_NDIM];
   int64_t strides[WR_LOOP_INPUTS][WR_MAX_NDIM];
 };

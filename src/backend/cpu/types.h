@@ -3,7 +3,8 @@
 
 /* Element types as the kernel templates name them: wr_el_<t> is what lies in memory, wr_ct_<t> what
    is computed in (float for the 16-bit floats), and wr_load_<t> / wr_store_<t> go between them,
-   rounding once. Templates are files included once per type with EL defined as one of these names. */
+   rounding once. Templates are files included once per type with EL defined as one of these names.
+ */
 
 #include <stdint.h>
 
@@ -14,7 +15,7 @@
 #define WR_PASTE2(a, b) a##b
 #define WR_PASTE(a, b) WR_PASTE2(a, b)
 
-typedef uint8_t wr_el_bool, wr_ct_bool;
+typedef uint8_t wr_el_b8, wr_ct_b8;
 typedef uint8_t wr_el_u8, wr_ct_u8;
 typedef uint16_t wr_el_u16, wr_ct_u16;
 typedef uint32_t wr_el_u32, wr_ct_u32;
@@ -28,7 +29,7 @@ typedef float wr_el_f32, wr_ct_f32, wr_ct_f16, wr_ct_bf16;
 typedef double wr_el_f64, wr_ct_f64;
 typedef wr_complex64 wr_el_c64, wr_ct_c64;
 
-WR_INLINE uint8_t wr_load_bool(uint8_t x) { return x; }
+WR_INLINE uint8_t wr_load_b8(uint8_t x) { return x; }
 WR_INLINE uint8_t wr_load_u8(uint8_t x) { return x; }
 WR_INLINE uint16_t wr_load_u16(uint16_t x) { return x; }
 WR_INLINE uint32_t wr_load_u32(uint32_t x) { return x; }
@@ -44,7 +45,7 @@ WR_INLINE float wr_load_bf16(uint16_t x) { return wr_bf16_to_f32(x); }
 WR_INLINE wr_complex64 wr_load_c64(wr_complex64 x) { return x; }
 
 /* Bool arithmetic is that of C's bool: any result that is not zero is 1. */
-WR_INLINE uint8_t wr_store_bool(uint8_t x) { return x != 0; }
+WR_INLINE uint8_t wr_store_b8(uint8_t x) { return x != 0; }
 WR_INLINE uint8_t wr_store_u8(uint8_t x) { return x; }
 WR_INLINE uint16_t wr_store_u16(uint16_t x) { return x; }
 WR_INLINE uint32_t wr_store_u32(uint32_t x) { return x; }

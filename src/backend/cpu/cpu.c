@@ -1,0 +1,125 @@
+/* The CPU as a backend. Kernels run inside encode, on the thread that drains the stream, so an
+   encoder has no state of its own and every stream shares one. Reading and writing are copies: the
+   CPU's memory is the host's. No locks. */
+
+#include <string.h>
+
+#include "backend/cpu/kernels.h"
+
+/* Views have no kernel; the rows of ops.def say `view` in the kernel's place. */
+#define wr_cpu_view NULL
+static const wr_cpu_kernel kernels[WR_OP_COUNT] = {
+#define WR_OP(ID, name, family, arity, rule, fusable, cpu, cuda) [WR_OP_##ID] = wr_cpu_##cpu,
+#include "core/ops.def"
+#undef WR_OP
+};
+#undef wr_cpu_view
+
+enum family {
+  FAMILY_index,
+  FAMILY_shape,
+  FAMILY_copy,
+  FAMILY_unary,
+  FAMILY_binary,
+  FAMILY_ternary,
+  FAMILY_reduce,
+  FAMILY_softmax,
+  FAMILY_scan,
+  FAMILY_sort,
+  FAMILY_matmul,
+  FAMILY_random
+};
+
+static const uint8_t families[WR_OP_COUNT] = {
+#define WR_OP(ID, name, family, arity, rule, fusable, cpu, cuda) [WR_OP_##ID] = FAMILY_##family,
+#include "core/ops.def"
+#undef WR_OP
+};
+
+struct wr_encoder {
+  char unused; /* C has no empty struct */
+};
+
+static int device_count(void) { return 1; }
+
+static const char *absent_reason(void) { return NULL; }
+
+static struct wr_error *encoder_new(int index, struct wr_encoder **out) {
+  static struct wr_encoder shared;
+  (void)index;
+  *out = &shared;
+  return NULL;
+}
+
+static void encoder_free(struct wr_encoder *encoder) { (void)encoder; }
+
+static enum wr_encode_status encode(struct wr_encoder *encoder, const struct wr_call *call,
+                                    struct wr_completion_hook *hook, struct wr_error **error) {
+  (void)encoder;
+  (void)hook;
+  wr_cpu_kernel kernel = kernels[call->op];
+  struct wr_error *failure =
+      kernel ? kernel(call)
+             : wr_error_new(WEIR_ERROR_INTERNAL, "%s is a view and has no CPU kernel",
+                            wr_op_info(call->op)->name);
+  if (failure) *error = failure;
+  return WR_ENCODE_DONE;
+}
+
+static enum wr_encode_status encode_marker(struct wr_encoder *encoder,
+                                           struct wr_completion_hook *hook,
+                                           struct wr_error **error) {
+  (void)encoder;
+  (void)hook;
+  (void)error;
+  return WR_ENCODE_DONE;
+}
+
+static struct wr_memory *memory(int index) {
+  (void)index;
+  return wr_memory_host();
+}
+
+static struct wr_error *copy(int index, void *to, const void *from, size_t bytes) {
+  (void)index;
+  if (bytes > 0) memcpy(to, from, bytes);
+  return NULL;
+}
+
+static bool supports(enum wr_op op, enum wr_dtype dtype) {
+  if (!kernels[op]) return wr_op_info(op)->view;
+  switch ((enum family)families[op]) {
+    case FAMILY_unary:
+      return wr_cpu_unary_row(op, dtype) != NULL;
+    case FAMILY_binary:
+      return wr_cpu_binary_row(op, dtype) != NULL;
+    case FAMILY_matmul:
+      return wr_dtype_is_floating(dtype) || dtype == WR_COMPLEX64;
+    default:
+      return true;
+  }
+}
+
+struct wr_error *wr_cpu_elementwise(const struct wr_call *call, wr_row_fn row) {
+  if (!row) {
+    return wr_error_new(WEIR_ERROR_UNSUPPORTED, "%s has no CPU kernel for %s",
+                        wr_op_info(call->op)->name, wr_dtype_name(call->in[0].dtype));
+  }
+  wr_loop_run(call, row);
+  return NULL;
+}
+
+const struct wr_backend wr_backend_cpu = {
+    .name = "cpu",
+    .type = WR_DEVICE_CPU,
+    .device_count = device_count,
+    .absent_reason = absent_reason,
+    .encoder_new = encoder_new,
+    .encoder_free = encoder_free,
+    .encode = encode,
+    .encode_marker = encode_marker,
+    .memory = memory,
+    .read = copy,
+    .write = copy,
+    .supports = supports,
+};

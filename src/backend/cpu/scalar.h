@@ -1,0 +1,142 @@
+#ifndef WR_BACKEND_CPU_SCALAR_H
+#define WR_BACKEND_CPU_SCALAR_H
+
+/* Elementwise functions of single values: <compute type>_<operation>, for f32, f64 and c64 (those
+   of the integers are in their templates). The rows of unary.c and binary.c are loops over these.
+ */
+
+#include <complex.h>
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "backend/cpu/types.h"
+
+/* e^x in float32 without a call or a branch, so that loops over it vectorise. x = k ln 2 + r with
+   |r| <= ln 2 / 2; e^r by its Taylor polynomial, 2^k in two factors, so that results near both ends
+   of the range, subnormal ones included, come out right. Error below 2 ulp. */
+WR_INLINE float f32_exp(float x) {
+  /* Past these e^x is infinite or 0; clamping keeps k inside int32. A NaN passes both. */
+  float c = x > 89.0f ? 89.0f : x;
+  c = c < -104.0f ? -104.0f : c;
+  /* Adding 1.5 * 2^23 leaves the nearest integer in the low bits. */
+  float shifted = c * 0x1.715476p+0f + 0x1.8p23f;
+  float k = shifted - 0x1.8p23f;
+  float r = (c - k * 0x1.62e4p-1f) - k * -0x1.7f7d1cp-20f;
+  float p = 1.0f / 5040.0f;
+  p = p * r + 1.0f / 720.0f;
+  p = p * r + 1.0f / 120.0f;
+  p = p * r + 1.0f / 24.0f;
+  p = p * r + 1.0f / 6.0f;
+  p = p * r + 0.5f;
+  p = p * r * r + r + 1.0f;
+  int32_t e = (int32_t)(wr_f32_bits(shifted) - 0x4b400000u);
+  int32_t half = e >> 1;
+  float low = wr_f32_from_bits((uint32_t)(half + 127) << 23);
+  float high = wr_f32_from_bits((uint32_t)(e - half + 127) << 23);
+  return p * low * high;
+}
+
+WR_INLINE double f64_exp(double x) { return exp(x); }
+
+#define CT f32
+#define CM f
+#include "backend/cpu/scalar_float.h"
+#define CT f64
+#define CM
+#include "backend/cpu/scalar_float.h"
+
+float wr_cpu_erfinv_f32(float x);
+double wr_cpu_erfinv_f64(double x);
+
+WR_INLINE float f32_erfinv(float x) { return wr_cpu_erfinv_f32(x); }
+WR_INLINE double f64_erfinv(double x) { return wr_cpu_erfinv_f64(x); }
+
+/* complex64 through C's own complex type, of the same layout. */
+WR_INLINE float complex c64_to_c(wr_complex64 x) {
+  float complex z;
+  memcpy(&z, &x, sizeof z);
+  return z;
+}
+WR_INLINE wr_complex64 c64_from_c(float complex z) {
+  wr_complex64 x;
+  memcpy(&x, &z, sizeof x);
+  return x;
+}
+
+WR_INLINE float c64_abs(wr_complex64 x) { return hypotf(x.re, x.im); }
+WR_INLINE bool c64_isnan(wr_complex64 x) { return x.re != x.re || x.im != x.im; }
+WR_INLINE bool c64_isinf(wr_complex64 x) { return f32_isinf(x.re) || f32_isinf(x.im); }
+WR_INLINE bool c64_isfinite(wr_complex64 x) { return f32_isfinite(x.re) && f32_isfinite(x.im); }
+
+WR_INLINE wr_complex64 c64_cos(wr_complex64 x) { return c64_from_c(ccosf(c64_to_c(x))); }
+WR_INLINE wr_complex64 c64_exp(wr_complex64 x) { return c64_from_c(cexpf(c64_to_c(x))); }
+WR_INLINE wr_complex64 c64_log(wr_complex64 x) { return c64_from_c(clogf(c64_to_c(x))); }
+WR_INLINE wr_complex64 c64_sin(wr_complex64 x) { return c64_from_c(csinf(c64_to_c(x))); }
+WR_INLINE wr_complex64 c64_sqrt(wr_complex64 x) { return c64_from_c(csqrtf(c64_to_c(x))); }
+WR_INLINE wr_complex64 c64_tan(wr_complex64 x) { return c64_from_c(ctanf(c64_to_c(x))); }
+WR_INLINE wr_complex64 c64_tanh(wr_complex64 x) { return c64_from_c(ctanhf(c64_to_c(x))); }
+WR_INLINE wr_complex64 c64_negative(wr_complex64 x) { return (wr_complex64){-x.re, -x.im}; }
+WR_INLINE wr_complex64 c64_round(wr_complex64 x) {
+  return (wr_complex64){rintf(x.re), rintf(x.im)};
+}
+WR_INLINE wr_complex64 c64_reciprocal(wr_complex64 x) { return c64_from_c(1.0f / c64_to_c(x)); }
+WR_INLINE wr_complex64 c64_rsqrt(wr_complex64 x) { return c64_from_c(1.0f / csqrtf(c64_to_c(x))); }
+
+WR_INLINE wr_complex64 c64_log2(wr_complex64 x) {
+  wr_complex64 l = c64_log(x);
+  return (wr_complex64){l.re * 0x1.715476p+0f, l.im * 0x1.715476p+0f};
+}
+
+/* |1 + x|^2 = 1 + re (2 + re) + im^2, so that a small x keeps its digits. */
+WR_INLINE wr_complex64 c64_log1p(wr_complex64 x) {
+  double re = x.re;
+  double im = x.im;
+  double square = re * (2 + re) + im * im;
+  return (wr_complex64){(float)(0.5 * log1p(square)), (float)atan2(im, 1 + re)};
+}
+
+WR_INLINE wr_complex64 c64_sign(wr_complex64 x) {
+  float r = c64_abs(x);
+  return r == 0 ? x : (wr_complex64){x.re / r, x.im / r};
+}
+
+WR_INLINE wr_complex64 c64_add(wr_complex64 a, wr_complex64 b) {
+  return (wr_complex64){a.re + b.re, a.im + b.im};
+}
+WR_INLINE wr_complex64 c64_subtract(wr_complex64 a, wr_complex64 b) {
+  return (wr_complex64){a.re - b.re, a.im - b.im};
+}
+WR_INLINE wr_complex64 c64_multiply(wr_complex64 a, wr_complex64 b) {
+  return (wr_complex64){a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
+}
+WR_INLINE wr_complex64 c64_square(wr_complex64 x) { return c64_multiply(x, x); }
+WR_INLINE wr_complex64 c64_divide(wr_complex64 a, wr_complex64 b) {
+  return c64_from_c(c64_to_c(a) / c64_to_c(b));
+}
+WR_INLINE wr_complex64 c64_power(wr_complex64 a, wr_complex64 b) {
+  return c64_from_c(cpowf(c64_to_c(a), c64_to_c(b)));
+}
+
+WR_INLINE bool c64_equal(wr_complex64 a, wr_complex64 b) { return a.re == b.re && a.im == b.im; }
+WR_INLINE bool c64_not_equal(wr_complex64 a, wr_complex64 b) { return !c64_equal(a, b); }
+WR_INLINE bool c64_equal_nan(wr_complex64 a, wr_complex64 b) {
+  return c64_equal(a, b) || (c64_isnan(a) && c64_isnan(b));
+}
+/* By real, then imaginary part. */
+WR_INLINE bool c64_less(wr_complex64 a, wr_complex64 b) {
+  return a.re < b.re || (a.re == b.re && a.im < b.im);
+}
+WR_INLINE bool c64_less_equal(wr_complex64 a, wr_complex64 b) {
+  return a.re < b.re || (a.re == b.re && a.im <= b.im);
+}
+WR_INLINE bool c64_greater(wr_complex64 a, wr_complex64 b) { return c64_less(b, a); }
+WR_INLINE bool c64_greater_equal(wr_complex64 a, wr_complex64 b) { return c64_less_equal(b, a); }
+WR_INLINE wr_complex64 c64_maximum(wr_complex64 a, wr_complex64 b) {
+  return c64_isnan(a) || c64_greater(a, b) ? a : b;
+}
+WR_INLINE wr_complex64 c64_minimum(wr_complex64 a, wr_complex64 b) {
+  return c64_isnan(a) || c64_less(a, b) ? a : b;
+}
+
+#endif

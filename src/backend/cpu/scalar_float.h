@@ -1,0 +1,66 @@
+/* Template: the scalar functions of one floating compute type. Included with
+     CT   f32 or f64
+     CM   the suffix of the C library's functions: f, or nothing
+   Branches are written as selections where that lets a compiler vectorise the loops around them. */
+
+#define T WR_PASTE(wr_ct_, CT)
+#define F(name) WR_PASTE(CT, name)
+#define M(name) WR_PASTE(name, CM)
+
+WR_INLINE T F(_abs)(T x) { return M(fabs)(x); }
+WR_INLINE T F(_ceil)(T x) { return M(ceil)(x); }
+WR_INLINE T F(_cos)(T x) { return M(cos)(x); }
+WR_INLINE T F(_erf)(T x) { return M(erf)(x); }
+WR_INLINE T F(_expm1)(T x) { return M(expm1)(x); }
+WR_INLINE T F(_floor)(T x) { return M(floor)(x); }
+WR_INLINE T F(_log)(T x) { return M(log)(x); }
+WR_INLINE T F(_log1p)(T x) { return M(log1p)(x); }
+WR_INLINE T F(_log2)(T x) { return M(log2)(x); }
+WR_INLINE T F(_negative)(T x) { return -x; }
+WR_INLINE T F(_reciprocal)(T x) { return 1 / x; }
+WR_INLINE T F(_round)(T x) { return M(rint)(x); }
+WR_INLINE T F(_rsqrt)(T x) { return 1 / M(sqrt)(x); }
+WR_INLINE T F(_sign)(T x) { return (T)((x > 0) - (x < 0)); }
+WR_INLINE T F(_sin)(T x) { return M(sin)(x); }
+WR_INLINE T F(_sqrt)(T x) { return M(sqrt)(x); }
+WR_INLINE T F(_square)(T x) { return x * x; }
+WR_INLINE T F(_tan)(T x) { return M(tan)(x); }
+WR_INLINE T F(_tanh)(T x) { return M(tanh)(x); }
+
+/* exp is taken of -|x|, which cannot overflow. */
+WR_INLINE T F(_sigmoid)(T x) {
+  T e = F(_exp)(-M(fabs)(x));
+  return (x < 0 ? e : 1) / (1 + e);
+}
+
+WR_INLINE bool F(_isnan)(T x) { return x != x; }
+WR_INLINE bool F(_isinf)(T x) { return M(fabs)(x) == (T)INFINITY; }
+WR_INLINE bool F(_isfinite)(T x) { return M(fabs)(x) < (T)INFINITY; }
+
+WR_INLINE T F(_add)(T a, T b) { return a + b; }
+WR_INLINE T F(_subtract)(T a, T b) { return a - b; }
+WR_INLINE T F(_multiply)(T a, T b) { return a * b; }
+WR_INLINE T F(_divide)(T a, T b) { return a / b; }
+WR_INLINE T F(_maximum)(T a, T b) { return a != a || a > b ? a : b; }
+WR_INLINE T F(_minimum)(T a, T b) { return a != a || a < b ? a : b; }
+WR_INLINE T F(_power)(T a, T b) { return M(pow)(a, b); }
+
+/* The sign of the divisor, as Python's. */
+WR_INLINE T F(_remainder)(T a, T b) {
+  T r = M(fmod)(a, b);
+  return r != 0 && (r < 0) != (b < 0) ? r + b : r;
+}
+
+WR_INLINE bool F(_equal)(T a, T b) { return a == b; }
+WR_INLINE bool F(_equal_nan)(T a, T b) { return a == b || (a != a && b != b); }
+WR_INLINE bool F(_greater)(T a, T b) { return a > b; }
+WR_INLINE bool F(_greater_equal)(T a, T b) { return a >= b; }
+WR_INLINE bool F(_less)(T a, T b) { return a < b; }
+WR_INLINE bool F(_less_equal)(T a, T b) { return a <= b; }
+WR_INLINE bool F(_not_equal)(T a, T b) { return a != b; }
+
+#undef T
+#undef F
+#undef M
+#undef CT
+#undef CM
