@@ -1,0 +1,85 @@
+#ifndef WR_OPS_INTERNAL_H
+#define WR_OPS_INTERNAL_H
+
+/* What the files of this folder share and nobody else sees: checked recording, axes, texts for
+   messages, constants, and `struct compose` for operations made of others. Messages name arguments
+   as in mlx-c's prototypes; the caller in api puts the function's name in front. No locks. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ops/ops.h"
+
+/* A shape as text, to be used inside the expression that makes it: shape_text(a).s */
+struct wr_ops_text {
+  char s[192];
+};
+struct wr_ops_text wr_ops_dims_text(const int32_t *shape, int ndim);
+static inline struct wr_ops_text wr_ops_shape_text(const struct wr_node *a) {
+  return wr_ops_dims_text(wr_node_shape(a), wr_node_ndim(a));
+}
+
+/* wr_node_record and wr_node_view after a check that the shape has at most WR_MAX_NDIM extents,
+   none negative, and a size in range. */
+struct wr_error *wr_ops_record(struct wr_node **out, const struct wr_record *record);
+struct wr_error *wr_ops_view(struct wr_node **out, enum wr_op op, struct wr_node *a, int ndim,
+                             const int32_t *shape, const int64_t *strides, int64_t offset,
+                             struct wr_stream *s);
+/* A record with a's shape, one input and no parameters. */
+struct wr_error *wr_ops_record_like(struct wr_node **out, enum wr_op op, struct wr_node *a,
+                                    enum wr_dtype dtype, struct wr_stream *s);
+/* Extents that a caller gave: NULL only when n is 0, at most WR_MAX_NDIM, none negative, in range. */
+struct wr_error *wr_ops_check_shape(const char *argument, const int32_t *shape, int n);
+
+/* The types that an operation computes in and gives, for inputs of (common) type t. */
+struct wr_ops_types {
+  enum wr_dtype compute;
+  enum wr_dtype result;
+};
+struct wr_ops_types wr_ops_types_of(enum wr_op op, enum wr_dtype t);
+
+/* Brings `axis` into [0, ndim). */
+struct wr_error *wr_ops_axis(const char *argument, int axis, int ndim, int *normal);
+/* The same for n axes without repeats, as a mask; WR_OPS_ALL_AXES gives all. */
+struct wr_error *wr_ops_axes(const int *axes, int n_axes, int ndim, uint32_t *mask);
+static inline bool wr_ops_has_axis(uint32_t mask, int axis) { return (mask >> axis & 1u) != 0; }
+
+/* A 0-dimensional constant of any dtype, converted on the host as a cast would. */
+struct wr_error *wr_ops_scalar(struct wr_node **out, double value, enum wr_dtype dtype);
+
+/* The calling thread's next default key. */
+void wr_ops_next_key(uint32_t key[2]);
+
+/* Composition: steps that hand on borrowed nodes. The first failure sticks, later steps then do
+   nothing and give NULL; the end releases all that the steps made, in one place. */
+enum { WR_COMPOSE_MAX = 2 * WR_MAX_NDIM + 8 }; /* a scatter takes two steps per axis */
+struct wr_compose {
+  struct wr_stream *stream;
+  struct wr_error *error;
+  int count;
+  struct wr_node *made[WR_COMPOSE_MAX];
+};
+static inline struct wr_compose wr_compose_begin(struct wr_stream *s) {
+  return (struct wr_compose){.stream = s};
+}
+/* For steps without a wrapper: `if (!c.error) x = wr_compose_step(&c, f(wr_compose_slot(&c), ..))`. */
+struct wr_node **wr_compose_slot(struct wr_compose *c);
+struct wr_node *wr_compose_step(struct wr_compose *c, struct wr_error *error);
+struct wr_node *wr_compose_unary(struct wr_compose *c, enum wr_op op, struct wr_node *a);
+struct wr_node *wr_compose_binary(struct wr_compose *c, enum wr_op op, struct wr_node *a,
+                                  struct wr_node *b);
+struct wr_node *wr_compose_where(struct wr_compose *c, struct wr_node *condition,
+                                 struct wr_node *x, struct wr_node *y);
+struct wr_node *wr_compose_astype(struct wr_compose *c, struct wr_node *a, enum wr_dtype dtype);
+struct wr_node *wr_compose_scalar(struct wr_compose *c, double value, enum wr_dtype dtype);
+struct wr_node *wr_compose_reduce(struct wr_compose *c, enum wr_op op, struct wr_node *a,
+                                  const int *axes, int n_axes, bool keepdims);
+struct wr_node *wr_compose_broadcast(struct wr_compose *c, struct wr_node *a, int ndim,
+                                     const int32_t *shape);
+struct wr_node *wr_compose_flatten(struct wr_compose *c, struct wr_node *a);
+/* Gives the caller its own reference of `result` in *out, or the error. */
+struct wr_error *wr_compose_end(struct wr_compose *c, struct wr_node **out,
+                                struct wr_node *result);
+
+#endif

@@ -1,0 +1,161 @@
+/* Matrix products. Invariant: both matrices of a recorded node have the same batch extents in front
+   (through broadcast views) and the result's type. Vectors become matrices by a view, and the axis
+   that was added goes from the result. No locks. */
+
+#include "ops/internal.h"
+
+/* How a product of a and b looks. */
+struct product {
+  enum wr_dtype dtype;
+  int32_t rows, inner, columns;
+  int batch_ndim;
+  int32_t batch[WR_MAX_NDIM];
+  bool a_is_vector, b_is_vector;
+};
+
+static struct wr_error *check_dtype(enum wr_dtype a, enum wr_dtype b, enum wr_dtype common) {
+  if (wr_dtype_is_floating(common) || common == WR_COMPLEX64) return NULL;
+  return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
+                      "a is %s and b is %s; matrix products need a floating point or complex type",
+                      wr_dtype_name(a), wr_dtype_name(b));
+}
+
+static struct wr_error *shape_mismatch(const struct wr_node *a, const struct wr_node *b) {
+  return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
+                      "a with shape %s and b with shape %s cannot be multiplied",
+                      wr_ops_shape_text(a).s, wr_ops_shape_text(b).s);
+}
+
+static struct wr_error *product_of(const struct wr_node *a, const struct wr_node *b,
+                                   enum wr_dtype dtype, struct product *p) {
+  int na = wr_node_ndim(a);
+  int nb = wr_node_ndim(b);
+  const int32_t *sa = wr_node_shape(a);
+  const int32_t *sb = wr_node_shape(b);
+  struct wr_error *error = check_dtype(wr_node_dtype(a), wr_node_dtype(b), dtype);
+  if (error) return error;
+  if (na == 0 || nb == 0) {
+    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "%s has no dimensions, at least one is needed",
+                        na == 0 ? "a" : "b");
+  }
+  *p = (struct product){.dtype = dtype, .a_is_vector = na == 1, .b_is_vector = nb == 1};
+  p->rows = na == 1 ? 1 : sa[na - 2];
+  p->inner = sa[na - 1];
+  p->columns = nb == 1 ? 1 : sb[nb - 1];
+  if (p->inner != sb[nb == 1 ? 0 : nb - 2] ||
+      !wr_shape_broadcast(sa, na > 2 ? na - 2 : 0, sb, nb > 2 ? nb - 2 : 0, p->batch,
+                          &p->batch_ndim)) {
+    return shape_mismatch(a, b);
+  }
+  return NULL;
+}
+
+/* Casts x, makes a vector a matrix, and gives it the batch extents. */
+static struct wr_node *matrix(struct wr_compose *c, struct wr_node *x, const struct product *p,
+                              int vector_axis, int32_t rows, int32_t columns) {
+  int32_t shape[WR_MAX_NDIM + 2];
+  int ndim = p->batch_ndim + 2;
+  for (int i = 0; i < p->batch_ndim; i++) shape[i] = p->batch[i];
+  shape[ndim - 2] = rows;
+  shape[ndim - 1] = columns;
+  struct wr_node *m = wr_compose_astype(c, x, p->dtype);
+  if (!c->error && wr_node_ndim(x) == 1) {
+    m = wr_compose_step(c, wr_ops_expand_dims(wr_compose_slot(c), m, &vector_axis, 1, c->stream));
+  }
+  return wr_compose_broadcast(c, m, ndim, shape);
+}
+
+/* The result's shape without the axes that vectors do not have. */
+static int result_shape(const struct product *p, int32_t *shape) {
+  int ndim = p->batch_ndim;
+  for (int i = 0; i < ndim; i++) shape[i] = p->batch[i];
+  if (!p->a_is_vector) shape[ndim++] = p->rows;
+  if (!p->b_is_vector) shape[ndim++] = p->columns;
+  return ndim;
+}
+
+static struct wr_node *drop_vector_axes(struct wr_compose *c, struct wr_node *x,
+                                        const struct product *p) {
+  if (c->error || (!p->a_is_vector && !p->b_is_vector)) return x;
+  int32_t shape[WR_MAX_NDIM + 2];
+  int ndim = result_shape(p, shape);
+  return wr_compose_step(c, wr_ops_reshape(wr_compose_slot(c), x, shape, ndim, c->stream));
+}
+
+static struct wr_node *record(struct wr_compose *c, enum wr_op op, struct wr_node *const *in,
+                              int n_in, const struct product *p,
+                              const struct wr_addmm_params *params) {
+  if (c->error) return NULL;
+  int32_t shape[WR_MAX_NDIM + 2];
+  struct product full = *p;
+  full.a_is_vector = full.b_is_vector = false;
+  int ndim = result_shape(&full, shape);
+  struct wr_record r = {.op = op,
+                        .dtype = p->dtype,
+                        .ndim = ndim,
+                        .shape = shape,
+                        .n_in = n_in,
+                        .in = in,
+                        .params = params,
+                        .params_bytes = params ? sizeof *params : 0,
+                        .stream = c->stream};
+  return wr_compose_step(c, wr_ops_record(wr_compose_slot(c), &r));
+}
+
+struct wr_error *wr_ops_matmul(struct wr_node **out, struct wr_node *a, struct wr_node *b,
+                               struct wr_stream *s) {
+  struct product p;
+  enum wr_dtype dtype = wr_dtype_promote(wr_node_dtype(a), wr_node_dtype(b));
+  struct wr_error *error = product_of(a, b, dtype, &p);
+  if (error) return error;
+  struct wr_compose c = wr_compose_begin(s);
+  struct wr_node *in[2] = {matrix(&c, a, &p, 0, p.rows, p.inner),
+                           matrix(&c, b, &p, 1, p.inner, p.columns)};
+  struct wr_node *r = record(&c, WR_OP_MATMUL, in, 2, &p, NULL);
+  return wr_compose_end(&c, out, drop_vector_axes(&c, r, &p));
+}
+
+/* c must broadcast to the product's shape, without making it larger. */
+static struct wr_error *check_addend(const struct wr_node *c, const struct product *p) {
+  int32_t shape[WR_MAX_NDIM + 2];
+  int32_t common[WR_MAX_NDIM + 2];
+  int common_ndim;
+  int ndim = result_shape(p, shape);
+  if (ndim <= WR_MAX_NDIM &&
+      wr_shape_broadcast(wr_node_shape(c), wr_node_ndim(c), shape, ndim, common, &common_ndim) &&
+      wr_shape_equal(common, common_ndim, shape, ndim)) {
+    return NULL;
+  }
+  return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
+                      "c with shape %s cannot be broadcast to the product's shape %s",
+                      wr_ops_shape_text(c).s, wr_ops_dims_text(shape, ndim).s);
+}
+
+/* c in the shape that the kernel sees: the result's, with the axes that vectors do not have. */
+static struct wr_node *addend(struct wr_compose *k, struct wr_node *c, const struct product *p) {
+  int32_t shape[WR_MAX_NDIM + 2];
+  struct product full = *p;
+  full.a_is_vector = full.b_is_vector = false;
+  struct wr_node *x = wr_compose_astype(k, c, p->dtype);
+  int ndim = result_shape(p, shape);
+  x = wr_compose_broadcast(k, x, ndim, shape);
+  if (k->error || (!p->a_is_vector && !p->b_is_vector)) return x;
+  ndim = result_shape(&full, shape);
+  return wr_compose_step(k, wr_ops_reshape(wr_compose_slot(k), x, shape, ndim, k->stream));
+}
+
+struct wr_error *wr_ops_addmm(struct wr_node **out, struct wr_node *c, struct wr_node *a,
+                              struct wr_node *b, float alpha, float beta, struct wr_stream *s) {
+  struct product p;
+  enum wr_dtype dtype = wr_dtype_promote(wr_node_dtype(a), wr_node_dtype(b));
+  dtype = wr_dtype_promote(dtype, wr_node_dtype(c));
+  struct wr_error *error = product_of(a, b, dtype, &p);
+  if (!error) error = check_addend(c, &p);
+  if (error) return error;
+  struct wr_addmm_params params = {.alpha = alpha, .beta = beta};
+  struct wr_compose k = wr_compose_begin(s);
+  struct wr_node *in[3] = {addend(&k, c, &p), matrix(&k, a, &p, 0, p.rows, p.inner),
+                           matrix(&k, b, &p, 1, p.inner, p.columns)};
+  struct wr_node *r = record(&k, WR_OP_ADDMM, in, 3, &p, &params);
+  return wr_compose_end(&k, out, drop_vector_axes(&k, r, &p));
+}

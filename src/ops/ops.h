@@ -1,0 +1,187 @@
+#ifndef WR_OPS_OPS_H
+#define WR_OPS_OPS_H
+
+/* What leaves the ops module: one function per operation of the API, by family. Each checks shapes,
+   dtypes and axes, then records nodes on `s`. Inputs are borrowed and never NULL, *out is owned by
+   the caller and untouched on failure. Messages name arguments as mlx-c does. Nothing here waits or
+   takes a lock, except that the default random keys take one of rank REGISTRY for an instant. Any
+   thread may call any of them. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/dtype.h"
+#include "core/error.h"
+#include "core/op.h"
+#include "graph/node.h"
+
+enum { WR_OPS_ALL_AXES = -1 }; /* as n_axes: every axis */
+
+/* unary, binary, ternary: elementwise, NumPy broadcasting, dtypes by the rule in ops.def */
+struct wr_error *wr_ops_unary(struct wr_node **out, enum wr_op op, struct wr_node *a,
+                              struct wr_stream *s);
+struct wr_error *wr_ops_round(struct wr_node **out, struct wr_node *a, int decimals,
+                              struct wr_stream *s);
+struct wr_error *wr_ops_binary(struct wr_node **out, enum wr_op op, struct wr_node *a,
+                               struct wr_node *b, struct wr_stream *s);
+struct wr_error *wr_ops_where(struct wr_node **out, struct wr_node *condition, struct wr_node *x,
+                              struct wr_node *y, struct wr_stream *s);
+
+/* reduce: ALL ANY MAX MIN PROD SUM; ARGMAX ARGMIN */
+struct wr_error *wr_ops_reduce(struct wr_node **out, enum wr_op op, struct wr_node *a,
+                               const int *axes, int n_axes, bool keepdims, struct wr_stream *s);
+struct wr_error *wr_ops_arg_reduce(struct wr_node **out, enum wr_op op, struct wr_node *a,
+                                   int axis, bool keepdims, struct wr_stream *s);
+struct wr_error *wr_ops_arg_reduce_all(struct wr_node **out, enum wr_op op, struct wr_node *a,
+                                       bool keepdims, struct wr_stream *s);
+
+/* stats: means and variances, composed */
+struct wr_error *wr_ops_mean(struct wr_node **out, struct wr_node *a, const int *axes, int n_axes,
+                             bool keepdims, struct wr_stream *s);
+struct wr_error *wr_ops_var(struct wr_node **out, struct wr_node *a, const int *axes, int n_axes,
+                            bool keepdims, int ddof, struct wr_stream *s);
+struct wr_error *wr_ops_std(struct wr_node **out, struct wr_node *a, const int *axes, int n_axes,
+                            bool keepdims, int ddof, struct wr_stream *s);
+
+/* softmax */
+struct wr_error *wr_ops_softmax(struct wr_node **out, struct wr_node *a, const int *axes,
+                                int n_axes, bool precise, struct wr_stream *s);
+struct wr_error *wr_ops_logsumexp(struct wr_node **out, struct wr_node *a, const int *axes,
+                                  int n_axes, bool keepdims, struct wr_stream *s);
+
+/* scan and sort; the _all forms work on the flattened array */
+struct wr_error *wr_ops_cumsum(struct wr_node **out, struct wr_node *a, int axis, bool reverse,
+                               bool inclusive, struct wr_stream *s);
+struct wr_error *wr_ops_sort(struct wr_node **out, enum wr_op op, struct wr_node *a, int axis,
+                             struct wr_stream *s); /* SORT ARGSORT */
+struct wr_error *wr_ops_sort_all(struct wr_node **out, enum wr_op op, struct wr_node *a,
+                                 struct wr_stream *s);
+struct wr_error *wr_ops_topk(struct wr_node **out, struct wr_node *a, int k, int axis,
+                             struct wr_stream *s);
+struct wr_error *wr_ops_topk_all(struct wr_node **out, struct wr_node *a, int k,
+                                 struct wr_stream *s);
+
+/* shape: views; reshape and flatten copy when the strides do not allow one */
+struct wr_error *wr_ops_broadcast_to(struct wr_node **out, struct wr_node *a, const int32_t *shape,
+                                     int ndim, struct wr_stream *s);
+struct wr_error *wr_ops_expand_dims(struct wr_node **out, struct wr_node *a, const int *axes,
+                                    int n_axes, struct wr_stream *s);
+struct wr_error *wr_ops_squeeze(struct wr_node **out, struct wr_node *a, const int *axes,
+                                int n_axes, struct wr_stream *s);
+struct wr_error *wr_ops_squeeze_all(struct wr_node **out, struct wr_node *a, struct wr_stream *s);
+struct wr_error *wr_ops_reshape(struct wr_node **out, struct wr_node *a, const int32_t *shape,
+                                int ndim, struct wr_stream *s);
+struct wr_error *wr_ops_flatten(struct wr_node **out, struct wr_node *a, int start_axis,
+                                int end_axis, struct wr_stream *s);
+struct wr_error *wr_ops_transpose(struct wr_node **out, struct wr_node *a, const int *axes,
+                                  int n_axes, struct wr_stream *s);
+struct wr_error *wr_ops_transpose_all(struct wr_node **out, struct wr_node *a,
+                                      struct wr_stream *s);
+struct wr_error *wr_ops_swapaxes(struct wr_node **out, struct wr_node *a, int axis1, int axis2,
+                                 struct wr_stream *s);
+
+/* slice: views of parts, and writing into one. A range has one entry per axis, as in Python. */
+struct wr_ops_range {
+  const int *start;
+  const int *stop;
+  const int *strides;
+  int n_start;
+  int n_stop;
+  int n_strides;
+};
+struct wr_error *wr_ops_slice(struct wr_node **out, struct wr_node *a,
+                              const struct wr_ops_range *range, struct wr_stream *s);
+struct wr_error *wr_ops_slice_update(struct wr_node **out, struct wr_node *src,
+                                     struct wr_node *update, const struct wr_ops_range *range,
+                                     struct wr_stream *s);
+/* The part [start, stop) of one axis, both in [0, extent]. */
+struct wr_error *wr_ops_slice_axis(struct wr_node **out, enum wr_op op, struct wr_node *a,
+                                   int axis, int32_t start, int32_t stop, struct wr_stream *s);
+/* Part `i` of n equal ones, and of the n_indices + 1 parts between cutting points. */
+struct wr_error *wr_ops_split_check(struct wr_node *a, int num_splits, int axis);
+struct wr_error *wr_ops_split_part(struct wr_node **out, struct wr_node *a, int num_splits,
+                                   int axis, int i, struct wr_stream *s);
+struct wr_error *wr_ops_split_section(struct wr_node **out, struct wr_node *a, const int *indices,
+                                      int n_indices, int axis, int i, struct wr_stream *s);
+
+/* copy: dense results, joins, and arrays from nothing */
+struct wr_error *wr_ops_astype(struct wr_node **out, struct wr_node *a, enum wr_dtype dtype,
+                               struct wr_stream *s);
+struct wr_error *wr_ops_copy(struct wr_node **out, struct wr_node *a, struct wr_stream *s);
+struct wr_error *wr_ops_contiguous(struct wr_node **out, struct wr_node *a, bool allow_col_major,
+                                   struct wr_stream *s);
+struct wr_error *wr_ops_concatenate(struct wr_node **out, struct wr_node *const *arrays, int n,
+                                    int axis, struct wr_stream *s);
+struct wr_error *wr_ops_concatenate_all(struct wr_node **out, struct wr_node *const *arrays, int n,
+                                        struct wr_stream *s);
+struct wr_error *wr_ops_stack(struct wr_node **out, struct wr_node *const *arrays, int n, int axis,
+                              struct wr_stream *s);
+struct wr_error *wr_ops_arange(struct wr_node **out, double start, double stop, double step,
+                               enum wr_dtype dtype, struct wr_stream *s);
+struct wr_error *wr_ops_linspace(struct wr_node **out, double start, double stop, int num,
+                                 enum wr_dtype dtype, struct wr_stream *s);
+struct wr_error *wr_ops_full(struct wr_node **out, const int32_t *shape, int ndim,
+                             struct wr_node *vals, enum wr_dtype dtype, struct wr_stream *s);
+struct wr_error *wr_ops_fill(struct wr_node **out, const int32_t *shape, int ndim, double value,
+                             enum wr_dtype dtype, struct wr_stream *s);
+struct wr_error *wr_ops_full_like(struct wr_node **out, struct wr_node *a, struct wr_node *vals,
+                                  enum wr_dtype dtype, struct wr_stream *s);
+
+/* index */
+struct wr_error *wr_ops_take(struct wr_node **out, struct wr_node *a, struct wr_node *indices,
+                             int axis, struct wr_stream *s);
+struct wr_error *wr_ops_take_all(struct wr_node **out, struct wr_node *a, struct wr_node *indices,
+                                 struct wr_stream *s);
+struct wr_error *wr_ops_take_along_axis(struct wr_node **out, struct wr_node *a,
+                                        struct wr_node *indices, int axis, struct wr_stream *s);
+struct wr_error *wr_ops_scatter_add(struct wr_node **out, struct wr_node *a,
+                                    struct wr_node *const *indices, int n_indices,
+                                    struct wr_node *updates, const int *axes, int n_axes,
+                                    struct wr_stream *s);
+
+/* matmul */
+struct wr_error *wr_ops_matmul(struct wr_node **out, struct wr_node *a, struct wr_node *b,
+                               struct wr_stream *s);
+struct wr_error *wr_ops_addmm(struct wr_node **out, struct wr_node *c, struct wr_node *a,
+                              struct wr_node *b, float alpha, float beta, struct wr_stream *s);
+
+/* compose: operations made of others */
+struct wr_error *wr_ops_isclose(struct wr_node **out, struct wr_node *a, struct wr_node *b,
+                                double rtol, double atol, bool equal_nan, struct wr_stream *s);
+struct wr_error *wr_ops_allclose(struct wr_node **out, struct wr_node *a, struct wr_node *b,
+                                 double rtol, double atol, bool equal_nan, struct wr_stream *s);
+struct wr_error *wr_ops_array_equal(struct wr_node **out, struct wr_node *a, struct wr_node *b,
+                                    bool equal_nan, struct wr_stream *s);
+/* a_min or a_max may be NULL, not both. */
+struct wr_error *wr_ops_clip(struct wr_node **out, struct wr_node *a, struct wr_node *a_min,
+                             struct wr_node *a_max, struct wr_stream *s);
+struct wr_error *wr_ops_eye(struct wr_node **out, int n, int m, int k, enum wr_dtype dtype,
+                            struct wr_stream *s);
+struct wr_error *wr_ops_tri(struct wr_node **out, int n, int m, int k, enum wr_dtype type,
+                            struct wr_stream *s);
+struct wr_error *wr_ops_tril(struct wr_node **out, struct wr_node *x, int k, struct wr_stream *s);
+struct wr_error *wr_ops_triu(struct wr_node **out, struct wr_node *x, int k, struct wr_stream *s);
+
+/* random: MLX's sequences. `key` may be NULL: the calling thread's next one (W4). */
+void wr_ops_random_seed(uint64_t seed);
+struct wr_error *wr_ops_random_key(struct wr_node **out, uint64_t seed);
+struct wr_error *wr_ops_random_bits(struct wr_node **out, const int32_t *shape, int ndim,
+                                    int width, struct wr_node *key, struct wr_stream *s);
+struct wr_error *wr_ops_random_split(struct wr_node **out, struct wr_node *key, int num,
+                                     struct wr_stream *s);
+/* Row `i` of a split in two. */
+struct wr_error *wr_ops_random_split_row(struct wr_node **out, struct wr_node *rows, int i,
+                                         struct wr_stream *s);
+struct wr_error *wr_ops_random_uniform(struct wr_node **out, struct wr_node *low,
+                                       struct wr_node *high, const int32_t *shape, int ndim,
+                                       enum wr_dtype dtype, struct wr_node *key,
+                                       struct wr_stream *s);
+struct wr_error *wr_ops_random_normal(struct wr_node **out, const int32_t *shape, int ndim,
+                                      enum wr_dtype dtype, float loc, float scale,
+                                      struct wr_node *key, struct wr_stream *s);
+struct wr_error *wr_ops_random_randint(struct wr_node **out, struct wr_node *low,
+                                       struct wr_node *high, const int32_t *shape, int ndim,
+                                       enum wr_dtype dtype, struct wr_node *key,
+                                       struct wr_stream *s);
+
+#endif

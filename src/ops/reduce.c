@@ -1,0 +1,108 @@
+/* Reductions. A kernel node is recorded with its final shape: reduced axes kept as 1 or dropped, the
+   data is the same. Invariant: the input of a recorded node has the type that the result is made in.
+   Axes that all have extent 1 need no kernel. No locks. */
+
+#include "ops/internal.h"
+
+struct reduction {
+  uint32_t axes;
+  int ndim;       /* of the result */
+  bool is_noop;   /* only extents of 1 go */
+  int32_t shape[WR_MAX_NDIM];
+};
+
+static struct reduction reduced_shape(const struct wr_node *a, uint32_t axes, bool keepdims) {
+  struct reduction r = {.axes = axes, .is_noop = true};
+  const int32_t *shape = wr_node_shape(a);
+  for (int i = 0; i < wr_node_ndim(a); i++) {
+    bool gone = wr_ops_has_axis(axes, i);
+    if (gone && shape[i] != 1) r.is_noop = false;
+    if (!gone || keepdims) r.shape[r.ndim++] = gone ? 1 : shape[i];
+  }
+  return r;
+}
+
+/* The greatest or least of no elements does not exist. */
+static struct wr_error *check_not_empty(enum wr_op op, const struct wr_node *a, uint32_t axes) {
+  if (op != WR_OP_MAX && op != WR_OP_MIN) return NULL;
+  for (int i = 0; i < wr_node_ndim(a); i++) {
+    if (wr_ops_has_axis(axes, i) && wr_node_shape(a)[i] == 0) {
+      return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
+                          "a with shape %s has no elements along axis %d",
+                          wr_ops_shape_text(a).s, i);
+    }
+  }
+  return NULL;
+}
+
+static struct wr_error *record(struct wr_node **out, enum wr_op op, struct wr_node *a,
+                               enum wr_dtype dtype, const struct reduction *r,
+                               struct wr_stream *s) {
+  struct wr_reduce_params params = {.axes = r->axes};
+  return wr_ops_record(out, &(struct wr_record){.op = op,
+                                                .dtype = dtype,
+                                                .ndim = r->ndim,
+                                                .shape = r->shape,
+                                                .n_in = 1,
+                                                .in = &a,
+                                                .params = &params,
+                                                .params_bytes = sizeof params,
+                                                .stream = s});
+}
+
+struct wr_error *wr_ops_reduce(struct wr_node **out, enum wr_op op, struct wr_node *a,
+                               const int *axes, int n_axes, bool keepdims, struct wr_stream *s) {
+  uint32_t mask;
+  struct wr_error *error = wr_ops_axes(axes, n_axes, wr_node_ndim(a), &mask);
+  if (!error) error = check_not_empty(op, a, mask);
+  if (error) return error;
+  /* MLX leaves these as they are, narrow integers too, when no axis is named. */
+  if (n_axes == 0 && (op == WR_OP_SUM || op == WR_OP_PROD)) {
+    *out = wr_node_retain(a);
+    return NULL;
+  }
+  struct reduction r = reduced_shape(a, mask, keepdims);
+  struct wr_ops_types types = wr_ops_types_of(op, wr_node_dtype(a));
+  struct wr_compose c = wr_compose_begin(s);
+  struct wr_node *x = wr_compose_astype(&c, a, types.compute);
+  struct wr_node *result = NULL;
+  if (!c.error) {
+    struct wr_node **slot = wr_compose_slot(&c);
+    result = wr_compose_step(&c, r.is_noop ? wr_ops_reshape(slot, x, r.shape, r.ndim, s)
+                                           : record(slot, op, x, types.result, &r, s));
+  }
+  return wr_compose_end(&c, out, result);
+}
+
+static struct wr_error *record_arg(struct wr_node **out, enum wr_op op, struct wr_node *a,
+                                   int axis, const struct reduction *r, struct wr_stream *s) {
+  if (wr_node_size(a) == 0) {
+    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "a with shape %s has no elements",
+                        wr_ops_shape_text(a).s);
+  }
+  struct wr_axis_params params = {.axis = axis};
+  return wr_ops_record(out, &(struct wr_record){.op = op,
+                                                .dtype = WR_UINT32,
+                                                .ndim = r->ndim,
+                                                .shape = r->shape,
+                                                .n_in = 1,
+                                                .in = &a,
+                                                .params = &params,
+                                                .params_bytes = sizeof params,
+                                                .stream = s});
+}
+
+struct wr_error *wr_ops_arg_reduce(struct wr_node **out, enum wr_op op, struct wr_node *a,
+                                   int axis, bool keepdims, struct wr_stream *s) {
+  int normal;
+  struct wr_error *error = wr_ops_axis("axis", axis, wr_node_ndim(a), &normal);
+  if (error) return error;
+  struct reduction r = reduced_shape(a, UINT32_C(1) << normal, keepdims);
+  return record_arg(out, op, a, normal, &r, s);
+}
+
+struct wr_error *wr_ops_arg_reduce_all(struct wr_node **out, enum wr_op op, struct wr_node *a,
+                                       bool keepdims, struct wr_stream *s) {
+  struct reduction r = reduced_shape(a, UINT32_MAX, keepdims);
+  return record_arg(out, op, a, -1, &r, s);
+}

@@ -1,0 +1,273 @@
+/* Views by shape: the same buffer under other extents, strides and offset. Invariant: a view is made
+   only where strides can say it; a reshape that they cannot say copies to a dense array first. An
+   operation that changes nothing gives its input back. No locks. */
+
+#include "ops/internal.h"
+
+static struct wr_error *same(struct wr_node **out, struct wr_node *a) {
+  *out = wr_node_retain(a);
+  return NULL;
+}
+
+struct wr_error *wr_ops_broadcast_to(struct wr_node **out, struct wr_node *a, const int32_t *shape,
+                                     int ndim, struct wr_stream *s) {
+  const int32_t *from = wr_node_shape(a);
+  int a_ndim = wr_node_ndim(a);
+  if (wr_shape_equal(from, a_ndim, shape, ndim)) return same(out, a);
+  struct wr_error *error = wr_ops_check_shape("shape", shape, ndim);
+  if (error) return error;
+  int32_t common[WR_MAX_NDIM];
+  int common_ndim;
+  if (!wr_shape_broadcast(from, a_ndim, shape, ndim, common, &common_ndim) ||
+      !wr_shape_equal(common, common_ndim, shape, ndim)) {
+    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "a with shape %s cannot be broadcast to %s",
+                        wr_ops_shape_text(a).s, wr_ops_dims_text(shape, ndim).s);
+  }
+  int64_t strides[WR_MAX_NDIM] = {0};
+  for (int i = 0; i < a_ndim; i++) {
+    int to = ndim - a_ndim + i;
+    strides[to] = from[i] == shape[to] ? wr_node_strides(a)[i] : 0;
+  }
+  return wr_ops_view(out, WR_OP_BROADCAST_TO, a, ndim, shape, strides, wr_node_offset(a), s);
+}
+
+struct wr_error *wr_ops_expand_dims(struct wr_node **out, struct wr_node *a, const int *axes,
+                                    int n_axes, struct wr_stream *s) {
+  if (n_axes == 0) return same(out, a);
+  int ndim = wr_node_ndim(a) + n_axes;
+  if (n_axes > WR_MAX_NDIM || ndim > WR_MAX_NDIM) {
+    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
+                        "axes: %d more than the %d that a has, at most %d are supported", n_axes,
+                        wr_node_ndim(a), WR_MAX_NDIM);
+  }
+  uint32_t mask;
+  struct wr_error *error = wr_ops_axes(axes, n_axes, ndim, &mask);
+  if (error) return error;
+  int32_t shape[WR_MAX_NDIM];
+  int64_t strides[WR_MAX_NDIM];
+  for (int i = 0, from = 0; i < ndim; i++) {
+    bool added = wr_ops_has_axis(mask, i);
+    shape[i] = added ? 1 : wr_node_shape(a)[from];
+    strides[i] = added ? 1 : wr_node_strides(a)[from];
+    if (!added) from++;
+  }
+  return wr_ops_view(out, WR_OP_EXPAND_DIMS, a, ndim, shape, strides, wr_node_offset(a), s);
+}
+
+/* Drops the axes of the mask, all of extent 1. */
+static struct wr_error *squeeze(struct wr_node **out, struct wr_node *a, uint32_t mask,
+                                struct wr_stream *s) {
+  if (mask == 0) return same(out, a);
+  int32_t shape[WR_MAX_NDIM];
+  int64_t strides[WR_MAX_NDIM];
+  int ndim = 0;
+  for (int i = 0; i < wr_node_ndim(a); i++) {
+    if (wr_ops_has_axis(mask, i)) continue;
+    shape[ndim] = wr_node_shape(a)[i];
+    strides[ndim++] = wr_node_strides(a)[i];
+  }
+  return wr_ops_view(out, WR_OP_SQUEEZE, a, ndim, shape, strides, wr_node_offset(a), s);
+}
+
+struct wr_error *wr_ops_squeeze(struct wr_node **out, struct wr_node *a, const int *axes,
+                                int n_axes, struct wr_stream *s) {
+  uint32_t mask;
+  struct wr_error *error = wr_ops_axes(axes, n_axes, wr_node_ndim(a), &mask);
+  if (error) return error;
+  for (int i = 0; i < wr_node_ndim(a); i++) {
+    if (wr_ops_has_axis(mask, i) && wr_node_shape(a)[i] != 1) {
+      return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
+                          "axis %d of a with shape %s is not 1 and cannot be squeezed", i,
+                          wr_ops_shape_text(a).s);
+    }
+  }
+  return squeeze(out, a, mask, s);
+}
+
+struct wr_error *wr_ops_squeeze_all(struct wr_node **out, struct wr_node *a, struct wr_stream *s) {
+  uint32_t mask = 0;
+  for (int i = 0; i < wr_node_ndim(a); i++) {
+    if (wr_node_shape(a)[i] == 1) mask |= UINT32_C(1) << i;
+  }
+  return squeeze(out, a, mask, s);
+}
+
+/* Strides under which `to` walks the elements of a in the same order; false when none exist. Groups
+   of axes with equal products on both sides are matched; a group can be said by strides when its
+   old axes are nested without gaps. Sizes are equal and not zero. */
+static bool reshape_strides(const struct wr_node *a, const int32_t *to, int ndim,
+                            int64_t *strides) {
+  int32_t shape[WR_MAX_NDIM];
+  int64_t old[WR_MAX_NDIM];
+  int n = 0;
+  for (int i = 0; i < wr_node_ndim(a); i++) {
+    if (wr_node_shape(a)[i] == 1) continue;
+    shape[n] = wr_node_shape(a)[i];
+    old[n++] = wr_node_strides(a)[i];
+  }
+  int done = 0;
+  for (int i = 0; i < n;) {
+    int first = done;
+    int64_t from_size = shape[i];
+    int64_t to_size = to[done++];
+    int last = i;
+    while (from_size != to_size) {
+      if (to_size < from_size) {
+        to_size *= to[done++];
+      } else {
+        if (old[last] != shape[last + 1] * old[last + 1]) return false;
+        from_size *= shape[++last];
+      }
+    }
+    int64_t stride = old[last];
+    for (int j = done - 1; j >= first; stride *= to[j--]) strides[j] = stride;
+    i = last + 1;
+  }
+  while (done < ndim) strides[done++] = 1; /* trailing extents of 1 */
+  return true;
+}
+
+static struct wr_error *reshape_view(struct wr_node **out, enum wr_op op, struct wr_node *a,
+                                     const int32_t *shape, int ndim, struct wr_stream *s) {
+  int64_t strides[WR_MAX_NDIM];
+  bool fits = true;
+  if (wr_node_size(a) == 0 || wr_node_is_row_contiguous(a)) {
+    wr_shape_row_strides(shape, ndim, strides);
+  } else {
+    fits = reshape_strides(a, shape, ndim, strides);
+  }
+  if (fits) return wr_ops_view(out, op, a, ndim, shape, strides, wr_node_offset(a), s);
+  struct wr_node *dense;
+  struct wr_error *error = wr_ops_copy(&dense, a, s);
+  if (error) return error;
+  error = reshape_view(out, op, dense, shape, ndim, s);
+  wr_node_release(dense);
+  return error;
+}
+
+static struct wr_error *reshape_mismatch(const struct wr_node *a, const int32_t *shape, int ndim) {
+  return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
+                      "a with shape %s and %lld elements cannot be reshaped to shape %s",
+                      wr_ops_shape_text(a).s, (long long)wr_node_size(a),
+                      wr_ops_dims_text(shape, ndim).s);
+}
+
+/* Puts the extent in the place of a -1. */
+static struct wr_error *infer_extent(const struct wr_node *a, const int32_t *shape, int ndim,
+                                     int32_t *full) {
+  int unknown = -1;
+  for (int i = 0; i < ndim; i++) {
+    full[i] = shape[i];
+    if (shape[i] != -1) continue;
+    if (unknown >= 0) {
+      return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "shape %s has more than one -1",
+                          wr_ops_dims_text(shape, ndim).s);
+    }
+    unknown = i;
+    full[i] = 1;
+  }
+  struct wr_error *error = wr_ops_check_shape("shape", full, ndim);
+  if (error) return error;
+  int64_t size = 1;
+  wr_shape_size(full, ndim, &size); /* in range: just checked */
+  if (unknown >= 0) {
+    int64_t extent = size ? wr_node_size(a) / size : -1;
+    if (extent < 0 || extent > INT32_MAX) return reshape_mismatch(a, shape, ndim);
+    full[unknown] = (int32_t)extent;
+    size *= extent;
+  }
+  return size == wr_node_size(a) ? NULL : reshape_mismatch(a, shape, ndim);
+}
+
+struct wr_error *wr_ops_reshape(struct wr_node **out, struct wr_node *a, const int32_t *shape,
+                                int ndim, struct wr_stream *s) {
+  if (wr_shape_equal(wr_node_shape(a), wr_node_ndim(a), shape, ndim)) return same(out, a);
+  if (ndim > WR_MAX_NDIM) return wr_ops_check_shape("shape", shape, ndim);
+  int32_t full[WR_MAX_NDIM];
+  struct wr_error *error = infer_extent(a, shape, ndim, full);
+  return error ? error : reshape_view(out, WR_OP_RESHAPE, a, full, ndim, s);
+}
+
+struct wr_error *wr_ops_flatten(struct wr_node **out, struct wr_node *a, int start_axis,
+                                int end_axis, struct wr_stream *s) {
+  int ndim = wr_node_ndim(a);
+  int32_t shape[WR_MAX_NDIM] = {1};
+  if (ndim == 0) return reshape_view(out, WR_OP_FLATTEN, a, shape, 1, s);
+  int64_t start = start_axis < 0 ? (int64_t)start_axis + ndim : start_axis;
+  int64_t end = end_axis < 0 ? (int64_t)end_axis + ndim : end_axis;
+  if (start < 0) start = 0;
+  if (end > ndim - 1) end = ndim - 1;
+  if (start > end) {
+    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
+                        "start_axis %d does not come before end_axis %d in a with %d dimensions",
+                        start_axis, end_axis, ndim);
+  }
+  if (start == end) return same(out, a);
+  int64_t merged = 1;
+  for (int64_t i = start; i <= end; i++) {
+    /* One past the limit is enough to know, and keeps the product in range until a 0 comes. */
+    if (merged > INT32_MAX) merged = (int64_t)INT32_MAX + 1;
+    merged *= wr_node_shape(a)[i];
+  }
+  if (merged > INT32_MAX) {
+    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
+                        "a with shape %s has too many elements to be flattened",
+                        wr_ops_shape_text(a).s);
+  }
+  int n = 0;
+  for (int i = 0; i < ndim; i++) {
+    if (i == start) shape[n++] = (int32_t)merged;
+    if (i < start || i > end) shape[n++] = wr_node_shape(a)[i];
+  }
+  return reshape_view(out, WR_OP_FLATTEN, a, shape, n, s);
+}
+
+/* order[i]: the axis of a that becomes axis i; a permutation. */
+static struct wr_error *transpose(struct wr_node **out, struct wr_node *a, const int *order,
+                                  struct wr_stream *s) {
+  int32_t shape[WR_MAX_NDIM];
+  int64_t strides[WR_MAX_NDIM];
+  int ndim = wr_node_ndim(a);
+  for (int i = 0; i < ndim; i++) {
+    shape[i] = wr_node_shape(a)[order[i]];
+    strides[i] = wr_node_strides(a)[order[i]];
+  }
+  return wr_ops_view(out, WR_OP_TRANSPOSE, a, ndim, shape, strides, wr_node_offset(a), s);
+}
+
+struct wr_error *wr_ops_transpose(struct wr_node **out, struct wr_node *a, const int *axes,
+                                  int n_axes, struct wr_stream *s) {
+  int ndim = wr_node_ndim(a);
+  if (n_axes != ndim) {
+    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "axes: %d are given, a has %d dimensions",
+                        n_axes, ndim);
+  }
+  uint32_t mask;
+  struct wr_error *error = wr_ops_axes(axes, n_axes, ndim, &mask);
+  if (error) return error;
+  int order[WR_MAX_NDIM];
+  for (int i = 0; i < ndim; i++) order[i] = axes[i] < 0 ? axes[i] + ndim : axes[i];
+  return transpose(out, a, order, s);
+}
+
+struct wr_error *wr_ops_transpose_all(struct wr_node **out, struct wr_node *a,
+                                      struct wr_stream *s) {
+  int order[WR_MAX_NDIM];
+  int ndim = wr_node_ndim(a);
+  for (int i = 0; i < ndim; i++) order[i] = ndim - 1 - i;
+  return transpose(out, a, order, s);
+}
+
+struct wr_error *wr_ops_swapaxes(struct wr_node **out, struct wr_node *a, int axis1, int axis2,
+                                 struct wr_stream *s) {
+  int ndim = wr_node_ndim(a);
+  int i, j;
+  struct wr_error *error = wr_ops_axis("axis1", axis1, ndim, &i);
+  if (!error) error = wr_ops_axis("axis2", axis2, ndim, &j);
+  if (error) return error;
+  int order[WR_MAX_NDIM];
+  for (int k = 0; k < ndim; k++) order[k] = k;
+  order[i] = j;
+  order[j] = i;
+  return transpose(out, a, order, s);
+}

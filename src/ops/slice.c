@@ -1,0 +1,196 @@
+/* Parts of arrays: views by start, stop and step, splits, and the copy with a part replaced.
+   Ranges are read as Python reads them: negative positions count from the end, out-of-range ones are
+   clamped. All arithmetic is in 64 bits, so that no position overflows. No locks. */
+
+#include "ops/internal.h"
+
+/* A range after clamping: element i of axis d is at start[d] + i * step[d], within a. */
+struct part {
+  int32_t start[WR_MAX_NDIM];
+  int32_t step[WR_MAX_NDIM];
+  int32_t shape[WR_MAX_NDIM];
+  bool reversed; /* some step is negative */
+};
+
+static int64_t clamp(int64_t x, int64_t low, int64_t high) {
+  return x < low ? low : x > high ? high : x;
+}
+
+static void normalize_axis(struct part *p, int d, int64_t n, int64_t start, int64_t stop,
+                           int64_t step) {
+  if (start < 0) start += n;
+  if (stop < 0) stop += n;
+  int64_t count;
+  if (step < 0) {
+    start = clamp(start, -1, n - 1);
+    stop = clamp(stop, -1, start);
+    count = (start - stop - step - 1) / -step;
+    p->reversed = true;
+  } else {
+    start = clamp(start, 0, n);
+    stop = clamp(stop, start, n);
+    if (stop > n) stop = n;
+    count = (stop - start + step - 1) / step;
+  }
+  /* An empty part has no first element: any position inside will do for the address. */
+  p->start[d] = (int32_t)(count == 0 ? 0 : start);
+  p->step[d] = (int32_t)(count <= 1 ? 1 : step);
+  p->shape[d] = (int32_t)count;
+}
+
+static struct wr_error *check_range(const struct wr_node *a, const struct wr_ops_range *range) {
+  const struct {
+    const char *name;
+    int n;
+  } lists[] = {{"start", range->n_start}, {"stop", range->n_stop}, {"strides", range->n_strides}};
+  for (int i = 0; i < 3; i++) {
+    if (lists[i].n != wr_node_ndim(a)) {
+      return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
+                          "%s has %d entries for an array with shape %s", lists[i].name,
+                          lists[i].n, wr_ops_shape_text(a).s);
+    }
+  }
+  for (int i = 0; i < range->n_strides; i++) {
+    if (range->strides[i] == 0) {
+      return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "strides: entry %d is 0", i);
+    }
+  }
+  return NULL;
+}
+
+static struct wr_error *normalize(const struct wr_node *a, const struct wr_ops_range *range,
+                                  struct part *p) {
+  struct wr_error *error = check_range(a, range);
+  if (error) return error;
+  p->reversed = false;
+  for (int d = 0; d < wr_node_ndim(a); d++) {
+    normalize_axis(p, d, wr_node_shape(a)[d], range->start[d], range->stop[d], range->strides[d]);
+  }
+  return NULL;
+}
+
+static bool is_whole(const struct wr_node *a, const struct part *p) {
+  int ndim = wr_node_ndim(a);
+  return !p->reversed && wr_shape_equal(wr_node_shape(a), ndim, p->shape, ndim);
+}
+
+static struct wr_error *view_part(struct wr_node **out, enum wr_op op, struct wr_node *a,
+                                  const struct part *p, struct wr_stream *s) {
+  int64_t strides[WR_MAX_NDIM];
+  int64_t offset = wr_node_offset(a);
+  int ndim = wr_node_ndim(a);
+  for (int d = 0; d < ndim; d++) {
+    strides[d] = wr_node_strides(a)[d] * p->step[d];
+    offset += wr_node_strides(a)[d] * p->start[d];
+  }
+  return wr_ops_view(out, op, a, ndim, p->shape, strides, offset, s);
+}
+
+struct wr_error *wr_ops_slice(struct wr_node **out, struct wr_node *a,
+                              const struct wr_ops_range *range, struct wr_stream *s) {
+  struct part p;
+  struct wr_error *error = normalize(a, range, &p);
+  if (error) return error;
+  if (!is_whole(a, &p)) return view_part(out, WR_OP_SLICE, a, &p, s);
+  *out = wr_node_retain(a);
+  return NULL;
+}
+
+struct wr_error *wr_ops_slice_axis(struct wr_node **out, enum wr_op op, struct wr_node *a,
+                                   int axis, int32_t start, int32_t stop, struct wr_stream *s) {
+  struct part p = {.reversed = false};
+  for (int d = 0; d < wr_node_ndim(a); d++) {
+    normalize_axis(&p, d, wr_node_shape(a)[d], 0, wr_node_shape(a)[d], 1);
+  }
+  normalize_axis(&p, axis, wr_node_shape(a)[axis], start, stop, 1);
+  return view_part(out, op, a, &p, s);
+}
+
+static struct wr_error *record_update(struct wr_node **out, struct wr_node *src,
+                                      struct wr_node *update, const struct part *p,
+                                      struct wr_stream *s) {
+  struct wr_slice_params params = {{0}, {0}};
+  for (int d = 0; d < wr_node_ndim(src); d++) {
+    params.start[d] = p->start[d];
+    params.step[d] = p->step[d];
+  }
+  struct wr_node *in[2] = {src, update};
+  return wr_ops_record(out, &(struct wr_record){.op = WR_OP_SLICE_UPDATE,
+                                                .dtype = wr_node_dtype(src),
+                                                .ndim = wr_node_ndim(src),
+                                                .shape = wr_node_shape(src),
+                                                .n_in = 2,
+                                                .in = in,
+                                                .params = &params,
+                                                .params_bytes = sizeof params,
+                                                .stream = s});
+}
+
+static struct wr_error *check_update(const struct wr_node *update, const struct part *p,
+                                     int ndim) {
+  int32_t common[WR_MAX_NDIM];
+  int common_ndim;
+  if (wr_shape_broadcast(wr_node_shape(update), wr_node_ndim(update), p->shape, ndim, common,
+                         &common_ndim) &&
+      wr_shape_equal(common, common_ndim, p->shape, ndim)) {
+    return NULL;
+  }
+  return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
+                      "update with shape %s cannot be broadcast to the slice's shape %s",
+                      wr_ops_shape_text(update).s, wr_ops_dims_text(p->shape, ndim).s);
+}
+
+struct wr_error *wr_ops_slice_update(struct wr_node **out, struct wr_node *src,
+                                     struct wr_node *update, const struct wr_ops_range *range,
+                                     struct wr_stream *s) {
+  struct part p;
+  int ndim = wr_node_ndim(src);
+  struct wr_error *error = normalize(src, range, &p);
+  if (!error) error = check_update(update, &p, ndim);
+  if (error) return error;
+  struct wr_compose c = wr_compose_begin(s);
+  struct wr_node *u = wr_compose_astype(&c, update, wr_node_dtype(src));
+  u = wr_compose_broadcast(&c, u, ndim, p.shape);
+  if (!c.error && !is_whole(src, &p)) {
+    u = wr_compose_step(&c, record_update(wr_compose_slot(&c), src, u, &p, s));
+  }
+  return wr_compose_end(&c, out, u);
+}
+
+struct wr_error *wr_ops_split_check(struct wr_node *a, int num_splits, int axis) {
+  int normal;
+  struct wr_error *error = wr_ops_axis("axis", axis, wr_node_ndim(a), &normal);
+  if (error) return error;
+  if (num_splits <= 0) {
+    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "num_splits is %d, not positive", num_splits);
+  }
+  if (wr_node_shape(a)[normal] % num_splits != 0) {
+    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
+                        "num_splits %d does not divide axis %d of a with shape %s", num_splits,
+                        normal, wr_ops_shape_text(a).s);
+  }
+  return NULL;
+}
+
+struct wr_error *wr_ops_split_part(struct wr_node **out, struct wr_node *a, int num_splits,
+                                   int axis, int i, struct wr_stream *s) {
+  struct wr_error *error = wr_ops_split_check(a, num_splits, axis);
+  if (error) return error;
+  if (num_splits == 1) {
+    *out = wr_node_retain(a);
+    return NULL;
+  }
+  int normal = axis < 0 ? axis + wr_node_ndim(a) : axis;
+  int32_t part = wr_node_shape(a)[normal] / num_splits;
+  return wr_ops_slice_axis(out, WR_OP_SPLIT, a, normal, i * part, (i + 1) * part, s);
+}
+
+struct wr_error *wr_ops_split_section(struct wr_node **out, struct wr_node *a, const int *indices,
+                                      int n_indices, int axis, int i, struct wr_stream *s) {
+  int normal;
+  struct wr_error *error = wr_ops_axis("axis", axis, wr_node_ndim(a), &normal);
+  if (error) return error;
+  int32_t start = i == 0 ? 0 : indices[i - 1];
+  int32_t stop = i == n_indices ? wr_node_shape(a)[normal] : indices[i];
+  return wr_ops_slice_axis(out, WR_OP_SPLIT, a, normal, start, stop, s);
+}

@@ -1,0 +1,77 @@
+/* Sorting, and the k greatest elements: a partition and a view of its end, so that their order is
+   that of the partition, as in MLX. No locks. */
+
+#include "ops/internal.h"
+
+static struct wr_error *record(struct wr_node **out, enum wr_op op, struct wr_node *a,
+                               const void *params, size_t params_bytes, struct wr_stream *s) {
+  enum wr_dtype dtype = wr_ops_types_of(op, wr_node_dtype(a)).result;
+  return wr_ops_record(out, &(struct wr_record){.op = op,
+                                                .dtype = dtype,
+                                                .ndim = wr_node_ndim(a),
+                                                .shape = wr_node_shape(a),
+                                                .n_in = 1,
+                                                .in = &a,
+                                                .params = params,
+                                                .params_bytes = params_bytes,
+                                                .stream = s});
+}
+
+struct wr_error *wr_ops_sort(struct wr_node **out, enum wr_op op, struct wr_node *a, int axis,
+                             struct wr_stream *s) {
+  int normal;
+  struct wr_error *error = wr_ops_axis("axis", axis, wr_node_ndim(a), &normal);
+  if (error) return error;
+  struct wr_axis_params params = {.axis = normal};
+  return record(out, op, a, &params, sizeof params, s);
+}
+
+struct wr_error *wr_ops_sort_all(struct wr_node **out, enum wr_op op, struct wr_node *a,
+                                 struct wr_stream *s) {
+  struct wr_compose c = wr_compose_begin(s);
+  struct wr_node *x = wr_compose_flatten(&c, a);
+  struct wr_node *r = NULL;
+  if (!c.error) r = wr_compose_step(&c, wr_ops_sort(wr_compose_slot(&c), op, x, 0, s));
+  return wr_compose_end(&c, out, r);
+}
+
+/* The last k along the axis of a partition at extent - k. */
+static struct wr_error *partition_end(struct wr_node **out, struct wr_node *a, int k, int axis,
+                                      struct wr_stream *s) {
+  int32_t extent = wr_node_shape(a)[axis];
+  struct wr_partition_params params = {.axis = axis, .kth = extent - k};
+  struct wr_node *partitioned;
+  struct wr_error *error = record(&partitioned, WR_OP_PARTITION, a, &params, sizeof params, s);
+  if (error) return error;
+  error = wr_ops_slice_axis(out, WR_OP_SLICE, partitioned, axis, extent - k, extent, s);
+  wr_node_release(partitioned);
+  return error;
+}
+
+struct wr_error *wr_ops_topk(struct wr_node **out, struct wr_node *a, int k, int axis,
+                             struct wr_stream *s) {
+  int normal;
+  struct wr_error *error = wr_ops_axis("axis", axis, wr_node_ndim(a), &normal);
+  if (error) return error;
+  int32_t extent = wr_node_shape(a)[normal];
+  if (k < 0 || k > extent) {
+    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
+                        "k is %d, not within 0 and %d, the extent of axis %d of a with shape %s", k,
+                        extent, normal, wr_ops_shape_text(a).s);
+  }
+  if (k == extent) {
+    *out = wr_node_retain(a);
+    return NULL;
+  }
+  if (k == 0) return wr_ops_slice_axis(out, WR_OP_SLICE, a, normal, extent, extent, s);
+  return partition_end(out, a, k, normal, s);
+}
+
+struct wr_error *wr_ops_topk_all(struct wr_node **out, struct wr_node *a, int k,
+                                 struct wr_stream *s) {
+  struct wr_compose c = wr_compose_begin(s);
+  struct wr_node *x = wr_compose_flatten(&c, a);
+  struct wr_node *r = NULL;
+  if (!c.error) r = wr_compose_step(&c, wr_ops_topk(wr_compose_slot(&c), x, k, 0, s));
+  return wr_compose_end(&c, out, r);
+}

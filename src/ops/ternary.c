@@ -1,0 +1,39 @@
+/* Elementwise selection. Invariant: the three inputs of a recorded node have one shape; the first
+   is bool, the others have one dtype. No locks. */
+
+#include "ops/internal.h"
+
+static struct wr_error *common_shape(struct wr_node *condition, struct wr_node *x,
+                                     struct wr_node *y, int32_t *shape, int *ndim) {
+  int32_t pair[WR_MAX_NDIM];
+  int pair_ndim;
+  if (wr_shape_broadcast(wr_node_shape(x), wr_node_ndim(x), wr_node_shape(y), wr_node_ndim(y),
+                         pair, &pair_ndim) &&
+      wr_shape_broadcast(wr_node_shape(condition), wr_node_ndim(condition), pair, pair_ndim, shape,
+                         ndim)) {
+    return NULL;
+  }
+  return wr_error_new(
+      WEIR_ERROR_INVALID_ARGUMENT,
+      "condition with shape %s, x with shape %s and y with shape %s cannot be broadcast together",
+      wr_ops_shape_text(condition).s, wr_ops_shape_text(x).s, wr_ops_shape_text(y).s);
+}
+
+struct wr_error *wr_ops_where(struct wr_node **out, struct wr_node *condition, struct wr_node *x,
+                              struct wr_node *y, struct wr_stream *s) {
+  int32_t shape[WR_MAX_NDIM];
+  int ndim;
+  struct wr_error *error = common_shape(condition, x, y, shape, &ndim);
+  if (error) return error;
+  enum wr_dtype dtype = wr_dtype_promote(wr_node_dtype(x), wr_node_dtype(y));
+  struct wr_compose c = wr_compose_begin(s);
+  struct wr_node *in[3] = {
+      wr_compose_broadcast(&c, wr_compose_astype(&c, condition, WR_BOOL), ndim, shape),
+      wr_compose_broadcast(&c, wr_compose_astype(&c, x, dtype), ndim, shape),
+      wr_compose_broadcast(&c, wr_compose_astype(&c, y, dtype), ndim, shape)};
+  struct wr_record record = {.op = WR_OP_WHERE, .dtype = dtype, .ndim = ndim, .shape = shape,
+                             .n_in = 3,         .in = in,       .stream = s};
+  struct wr_node *result = NULL;
+  if (!c.error) result = wr_compose_step(&c, wr_ops_record(wr_compose_slot(&c), &record));
+  return wr_compose_end(&c, out, result);
+}
