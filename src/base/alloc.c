@@ -26,4 +26,10 @@ void *wr_realloc(void *old, size_t bytes) {
   return refused() ? NULL : realloc(old, bytes ? bytes : 1);
 }
 
+void *wr_alloc_aligned(size_t align, size_t bytes) {
+  void *p;
+  if (refused() || posix_memalign(&p, align, bytes ? bytes : 1)) return NULL;
+  return p;
+}
+
 void wr_free(void *p) { free(p); }

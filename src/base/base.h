@@ -14,6 +14,7 @@
 void *wr_alloc(size_t bytes);
 void *wr_calloc(size_t bytes);
 void *wr_realloc(void *old, size_t bytes);
+void *wr_alloc_aligned(size_t align, size_t bytes); /* align: a power of two, at least 8 */
 void wr_free(void *p);
 #ifdef WR_TORTURE
 /* Makes the n-th allocation of the calling thread from now on fail, once; 0 turns it off. */

@@ -69,6 +69,9 @@ void wr_buffer_set_destructor_runner(wr_destructor_runner runner);
 
 /* Called by thread teardown: gives the calling thread's cached buffers back to the shared cache. */
 void wr_memory_thread_exit(void);
+/* Called in the child of a fork (registered here): idle memory of the parent's threads is dropped,
+   locks are new. */
+void wr_memory_fork_child(void);
 
 /* Accounting over all memories, as MLX counts: active = bytes in live buffers, cache = idle bytes. */
 size_t wr_memory_active(void);

@@ -1,0 +1,150 @@
+/* Buffers: allocation through the cache, user memory, and the end of both. An idle buffer keeps its
+   header and its memory together. No locks of its own; a user's destructor goes through the runner,
+   with no lock held. */
+
+#include <pthread.h>
+
+#include "base/lock.h"
+#include "memory/internal.h"
+
+/* ---- accounts ---- */
+
+static void count_alloc(size_t bytes) {
+  /* Relaxed throughout: counts that order nothing. */
+  uint64_t active = wr_fetch_add_relaxed(&wr_accounts.active, bytes) + bytes;
+  uint64_t peak = wr_load_relaxed(&wr_accounts.peak);
+  while (active > peak) {
+    if (wr_cas_acq_rel(&wr_accounts.peak, &peak, active)) return;
+  }
+}
+
+/* ---- memory from a source ---- */
+
+static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+static void watch_forks(void) { pthread_atfork(NULL, NULL, wr_memory_fork_child); }
+
+static void *source_alloc(struct wr_memory *memory, size_t bytes) {
+  const struct wr_memory_source *source = memory->source;
+  void *data = source->alloc(source, bytes);
+  if (data) return data;
+  wr_memory_clear_cache();
+  return source->alloc(source, bytes);
+}
+
+/* Above the limit the cache is emptied first; the allocation then goes on (K14). */
+static void respect_limit(size_t bytes) {
+  uint64_t held = wr_load_relaxed(&wr_accounts.held);
+  if (held + bytes > wr_memory_limit()) wr_cache_trim(0);
+}
+
+/* A header and memory for the class; NULL when either is refused. */
+static struct wr_buffer *buffer_make(struct wr_memory *memory, uint32_t size_class) {
+  pthread_once(&fork_once, watch_forks);
+  size_t bytes = wr_class_bytes(size_class);
+  respect_limit(bytes);
+  struct wr_buffer *b = wr_calloc(sizeof *b);
+  if (!b) return NULL;
+  b->data = source_alloc(memory, bytes);
+  if (!b->data) {
+    wr_free(b);
+    return NULL;
+  }
+  b->size_class = size_class;
+  b->bytes = bytes;
+  b->memory = memory;
+  wr_fetch_add_relaxed(&wr_accounts.held, bytes);
+  return b;
+}
+
+/* ---- allocation ---- */
+
+static bool has_magazines(const struct wr_memory *memory, uint32_t size_class) {
+  return size_class < WR_CLASS_MAGAZINES && memory == wr_memory_host();
+}
+
+static struct wr_buffer *take_or_make(struct wr_memory *memory, uint32_t size_class) {
+  struct wr_buffer *b = NULL;
+  if (has_magazines(memory, size_class)) b = wr_magazine_take(size_class);
+  if (!b) b = wr_cache_take(memory, size_class);
+  return b ? b : buffer_make(memory, size_class);
+}
+
+static struct wr_error *refused(size_t bytes) {
+  return wr_error_new(WEIR_ERROR_OUT_OF_MEMORY, "out of memory: %zu bytes were refused", bytes);
+}
+
+struct wr_error *wr_buffer_alloc(struct wr_memory *memory, size_t bytes, struct wr_buffer **out) {
+  if (bytes == 0) {
+    *out = wr_buffer_wrap(NULL, 0, NULL, NULL);
+    return *out ? NULL : wr_error_out_of_memory();
+  }
+  uint32_t size_class = wr_class_of(bytes);
+  if (size_class == WR_CLASS_NONE) return refused(bytes);
+  struct wr_buffer *b = take_or_make(memory, size_class);
+  if (!b) return refused(bytes);
+  count_alloc(b->bytes);
+  wr_store_relaxed(&b->refs, 1u); /* relaxed: not yet shared */
+  *out = b;
+  return NULL;
+}
+
+struct wr_buffer *wr_buffer_wrap(void *data, size_t bytes, void (*dtor)(void *), void *payload) {
+  struct wr_buffer *b = wr_calloc(sizeof *b);
+  if (!b) return NULL;
+  wr_store_relaxed(&b->refs, 1u); /* relaxed: not yet shared */
+  b->data = data;
+  b->bytes = bytes;
+  b->dtor = dtor;
+  b->payload = payload;
+  return b;
+}
+
+/* ---- the end ---- */
+
+static void run_directly(void (*dtor)(void *), void *payload) { dtor(payload); }
+
+static _Atomic(wr_destructor_runner) runner = run_directly;
+
+void wr_buffer_set_destructor_runner(wr_destructor_runner fn) {
+  /* Release: what the runner uses was set up before. */
+  wr_store_release(&runner, fn ? fn : run_directly);
+}
+
+static void end_wrapped(struct wr_buffer *b) {
+  void (*dtor)(void *) = b->dtor;
+  void *payload = b->payload;
+  wr_free(b);
+  if (!dtor) return;
+  wr_mutex_assert_none_held();
+  wr_load_acquire(&runner)(dtor, payload);
+}
+
+void wr_buffer_free_slow(struct wr_buffer *b) {
+  if (!b->memory) {
+    end_wrapped(b);
+    return;
+  }
+  uint64_t active = wr_fetch_sub_relaxed(&wr_accounts.active, b->bytes) - b->bytes;
+  uint64_t idle = wr_load_relaxed(&wr_accounts.held) - active;
+  bool roomy = idle <= wr_load_relaxed(&wr_accounts.cache_limit);
+  if (roomy && has_magazines(b->memory, b->size_class) && wr_magazine_put(b)) return;
+  wr_cache_put(b);
+}
+
+/* ---- memories ---- */
+
+struct wr_memory *wr_memory_new(const struct wr_memory_source *source) {
+  struct wr_memory *memory = wr_calloc(sizeof *memory);
+  if (!memory) return NULL;
+  memory->source = source;
+  wr_cache_register(memory);
+  return memory;
+}
+
+void wr_memory_free(struct wr_memory *memory) {
+  if (!memory) return;
+  wr_cache_unregister(memory);
+  wr_free(memory);
+}
+
+bool wr_memory_host_visible(const struct wr_memory *memory) { return memory->source->host_visible; }

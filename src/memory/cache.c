@@ -1,0 +1,171 @@
+/* The shared cache of idle buffers and the accounts of all memories. A freed buffer is kept when
+   all that is idle stays within the limit; older ones make room, the largest first. Lock: ALLOCATOR,
+   held for a few pointer moves; sources are called without it.
+
+   Idle bytes are not counted by themselves: they are what is held less what is active, so that a
+   small allocation changes one shared number. Both are exact; read at different moments they can
+   differ by an allocation in flight. */
+
+#include <malloc.h>
+
+#include "base/lock.h"
+#include "memory/internal.h"
+
+enum { MAX_ENTRIES = 8192, DEFAULT_CACHE_LIMIT = 32 << 20 /* MLX's, on CPU */ };
+
+struct wr_accounts wr_accounts = {.cache_limit = DEFAULT_CACHE_LIMIT};
+
+static struct {
+  struct wr_mutex lock;
+  struct wr_memory *memories; /* under LOCK; but the host's, which always is */
+  size_t entries;             /* under LOCK */
+} cache = {.lock = WR_MUTEX_INIT(WR_RANK_ALLOCATOR)};
+
+/* ---- lists ---- */
+
+static void push_locked(struct wr_buffer *b) {
+  struct wr_buffer **head = &b->memory->idle[b->size_class];
+  b->next = *head;
+  *head = b;
+  cache.entries++;
+}
+
+static struct wr_buffer *pop_locked(struct wr_memory *memory, uint32_t size_class) {
+  struct wr_buffer *b = memory->idle[size_class];
+  if (!b) return NULL;
+  memory->idle[size_class] = b->next;
+  cache.entries--;
+  return b;
+}
+
+/* Moves idle buffers to *out, the largest classes first, until `excess` bytes are moved. Returns
+   how many are still missing. */
+static size_t evict_locked(struct wr_memory *memory, size_t excess, struct wr_buffer **out) {
+  for (uint32_t c = WR_CLASS_COUNT; c-- > 0 && excess;) {
+    struct wr_buffer *b;
+    while (excess && (b = pop_locked(memory, c))) {
+      b->next = *out;
+      *out = b;
+      excess -= b->bytes < excess ? b->bytes : excess;
+    }
+  }
+  return excess;
+}
+
+static size_t evict_all_locked(size_t excess, struct wr_buffer **out) {
+  excess = evict_locked(wr_memory_host(), excess, out);
+  for (struct wr_memory *m = cache.memories; m && excess; m = m->next) {
+    excess = evict_locked(m, excess, out);
+  }
+  return excess;
+}
+
+/* Small buffers are the cheapest to make again: the smallest makes room for a new entry. */
+static struct wr_buffer *evict_smallest_locked(struct wr_memory *memory) {
+  for (uint32_t c = 0; c < WR_CLASS_COUNT; c++) {
+    struct wr_buffer *b = pop_locked(memory, c);
+    if (b) return b;
+  }
+  return NULL;
+}
+
+void wr_cache_destroy(struct wr_buffer *list) {
+  while (list) {
+    struct wr_buffer *b = list;
+    list = b->next;
+    const struct wr_memory_source *source = b->memory->source;
+    wr_fetch_sub_relaxed(&wr_accounts.held, b->bytes); /* relaxed: a count that orders nothing */
+    source->free(source, b->data, b->bytes);
+    wr_free(b);
+  }
+}
+
+/* ---- taking and putting ---- */
+
+static size_t excess_over(size_t limit) {
+  size_t idle = wr_memory_cached();
+  return idle > limit ? idle - limit : 0;
+}
+
+struct wr_buffer *wr_cache_take(struct wr_memory *memory, uint32_t size_class) {
+  wr_mutex_lock(&cache.lock);
+  struct wr_buffer *b = pop_locked(memory, size_class);
+  wr_mutex_unlock(&cache.lock);
+  return b;
+}
+
+/* Called when the buffer no longer counts as active. */
+void wr_cache_put(struct wr_buffer *buffer) {
+  size_t limit = wr_load_relaxed(&wr_accounts.cache_limit); /* relaxed: a number by itself */
+  size_t excess = excess_over(limit);
+  struct wr_buffer *out = NULL;
+  if (buffer->bytes > limit) {
+    buffer->next = NULL;
+    wr_cache_destroy(buffer);
+    return;
+  }
+  wr_mutex_lock(&cache.lock);
+  if (excess && evict_all_locked(excess, &out)) {
+    /* The rest of what is idle stands in magazines. */
+    buffer->next = out;
+    out = buffer;
+  } else {
+    if (cache.entries >= MAX_ENTRIES) {
+      struct wr_buffer *small = evict_smallest_locked(buffer->memory);
+      if (small) {
+        small->next = out;
+        out = small;
+      }
+    }
+    push_locked(buffer);
+  }
+  wr_mutex_unlock(&cache.lock);
+  wr_cache_destroy(out);
+}
+
+void wr_cache_trim(size_t limit) {
+  struct wr_buffer *out = NULL;
+  size_t excess = excess_over(limit);
+  if (!excess) return;
+  wr_mutex_lock(&cache.lock);
+  excess = evict_all_locked(excess, &out);
+  wr_mutex_unlock(&cache.lock);
+  wr_cache_destroy(out);
+  if (excess) wr_cache_destroy(wr_magazine_take_all());
+}
+
+/* ---- memories ---- */
+
+void wr_cache_register(struct wr_memory *memory) {
+  wr_mutex_lock(&cache.lock);
+  memory->next = cache.memories;
+  cache.memories = memory;
+  wr_mutex_unlock(&cache.lock);
+}
+
+void wr_cache_unregister(struct wr_memory *memory) {
+  struct wr_buffer *out = NULL;
+  wr_mutex_lock(&cache.lock);
+  struct wr_memory **link = &cache.memories;
+  while (*link != memory) link = &(*link)->next;
+  *link = memory->next;
+  evict_locked(memory, SIZE_MAX, &out);
+  wr_mutex_unlock(&cache.lock);
+  wr_cache_destroy(out);
+}
+
+void wr_memory_clear_cache(void) {
+  wr_cache_trim(0);
+  malloc_trim(0); /* small blocks: what malloc keeps goes back to the system too */
+}
+
+/* The lists may have been in the middle of a change by a thread that the child does not have; what
+   they held is lost to the child and no longer counted. */
+void wr_memory_fork_child(void) {
+  wr_mutex_init(&cache.lock, WR_RANK_ALLOCATOR);
+  wr_magazine_fork_child();
+  struct wr_memory *host = wr_memory_host();
+  for (int c = 0; c < WR_CLASS_COUNT; c++) host->idle[c] = NULL;
+  cache.entries = 0;
+  wr_store_relaxed(&wr_accounts.held, wr_load_relaxed(&wr_accounts.active));
+}

@@ -1,0 +1,71 @@
+#ifndef WR_MEMORY_INTERNAL_H
+#define WR_MEMORY_INTERNAL_H
+
+/* Shared between the files of src/memory alone: size classes, the shared cache, the threads'
+   magazines and the accounts. Idle buffers stand in lists linked by `next`. One lock of rank
+   ALLOCATOR guards the shared lists of all memories; memory goes back to its source only after the
+   lock is released. */
+
+#include "base/atomic.h"
+#include "base/base.h"
+#include "memory/buffer.h"
+
+/* Size classes: multiples of 64 bytes up to 512, then eight steps per doubling, so that at most an
+   eighth is unused. */
+enum {
+  WR_CLASS_SMALLEST = 64,
+  WR_CLASS_LINEAR = 8,      /* classes 0..7: 64, 128, .. 512 */
+  WR_CLASS_STEPS = 8,       /* per doubling above */
+  WR_CLASS_MAGAZINES = 64,  /* classes that magazines keep: up to 64 KB */
+  WR_CLASS_COUNT = 8 + 8 * 38, /* up to 2^47 bytes: all that processors address */
+  WR_CLASS_NONE = UINT16_MAX
+};
+
+/* The class that holds `bytes` (at least 1); WR_CLASS_NONE when none does. */
+uint32_t wr_class_of(size_t bytes);
+size_t wr_class_bytes(uint32_t size_class);
+
+struct wr_memory {
+  const struct wr_memory_source *source;      /* immutable after publish */
+  struct wr_memory *next;                     /* under LOCK; all memories */
+  struct wr_buffer *idle[WR_CLASS_COUNT];     /* under LOCK */
+};
+
+/* ---- accounts, over all memories ---- */
+
+struct wr_accounts {
+  wr_atomic_u64 active; /* atomic RELAXED; bytes in live buffers */
+  wr_atomic_u64 held;   /* atomic RELAXED; active and idle, all that sources gave */
+  wr_atomic_u64 peak;   /* atomic RELAXED */
+  wr_atomic_u64 cache_limit;  /* atomic RELAXED */
+  wr_atomic_u64 memory_limit; /* atomic RELAXED; 0: not asked yet */
+  wr_atomic_u64 wired_limit;  /* atomic RELAXED */
+};
+extern struct wr_accounts wr_accounts;
+
+/* ---- the cache ---- */
+
+/* An idle buffer of the class, or NULL. */
+struct wr_buffer *wr_cache_take(struct wr_memory *memory, uint32_t size_class);
+/* Keeps an idle buffer, or gives it back to its source when the limits say so. */
+void wr_cache_put(struct wr_buffer *buffer);
+/* Gives a list of idle buffers back to their sources. */
+void wr_cache_destroy(struct wr_buffer *list);
+/* Frees idle memory until at most `limit` bytes of it are left. */
+void wr_cache_trim(size_t limit);
+void wr_cache_register(struct wr_memory *memory);
+void wr_cache_unregister(struct wr_memory *memory);
+
+/* ---- magazines: idle small host buffers of one thread ---- */
+
+struct wr_buffer *wr_magazine_take(uint32_t size_class); /* NULL when it has none */
+bool wr_magazine_put(struct wr_buffer *buffer);          /* false when it is full or closed */
+/* Takes what all threads' magazines hold, as a list. Called without the lock. */
+struct wr_buffer *wr_magazine_take_all(void);
+/* In the child of a fork: forgets what the other threads had. */
+void wr_magazine_fork_child(void);
+
+/* Bytes of physical memory; 0 when unknown. */
+size_t wr_host_total_bytes(void);
+
+#endif

@@ -1,0 +1,162 @@
+/* Magazines: a few idle small host buffers per thread, so that most allocations touch nothing that
+   other threads write. What they hold counts as cache, and clear_cache empties those of all
+   threads: a flag in each, taken by its thread for a push or a pop and by whoever empties it, is a
+   lock that is nearly never contended. Its holder takes no other lock and calls nothing. The list
+   of magazines has the lock of rank ALLOCATOR below; the flag is taken inside it. */
+
+#include <pthread.h>
+#include <sched.h>
+
+#include "base/lock.h"
+#include "memory/internal.h"
+
+enum { MAX_PER_CLASS = 32, MAX_BYTES = 1 << 20 };
+
+struct magazine {
+  wr_atomic_bool busy;       /* atomic ACQ_REL: the flag */
+  struct magazine *next;     /* under LOCK */
+  struct magazine **link;    /* under LOCK; what points to this one */
+  uint32_t bytes;            /* under the flag */
+  uint8_t counts[WR_CLASS_MAGAZINES];             /* under the flag */
+  struct wr_buffer *idle[WR_CLASS_MAGAZINES];     /* under the flag */
+};
+
+static struct wr_mutex list_lock = WR_MUTEX_INIT(WR_RANK_ALLOCATOR);
+static struct magazine *list; /* under LOCK */
+
+static pthread_once_t key_once = PTHREAD_ONCE_INIT;
+static pthread_key_t key;
+static bool key_made; /* immutable after key_once */
+
+static _Thread_local struct magazine *mine;
+static _Thread_local bool closed; /* the thread is ending: it gets no magazine any more */
+
+/* Acquire: see what the flag's last holder did. */
+static void flag_take(struct magazine *m) {
+  while (wr_exchange_acq_rel(&m->busy, true)) sched_yield();
+}
+
+/* Release: pairs with the next holder's acquire. */
+static void flag_drop(struct magazine *m) { wr_store_release(&m->busy, false); }
+
+/* ---- life ---- */
+
+static void thread_ends(void *unused) {
+  (void)unused;
+  wr_memory_thread_exit();
+}
+
+static void make_key(void) { key_made = pthread_key_create(&key, thread_ends) == 0; }
+
+static void link_magazine(struct magazine *m) {
+  wr_mutex_lock(&list_lock);
+  m->next = list;
+  m->link = &list;
+  if (list) list->link = &m->next;
+  list = m;
+  wr_mutex_unlock(&list_lock);
+}
+
+static void unlink_magazine(struct magazine *m) {
+  wr_mutex_lock(&list_lock);
+  *m->link = m->next;
+  if (m->next) m->next->link = m->link;
+  wr_mutex_unlock(&list_lock);
+}
+
+/* Without a magazine (memory refused, no key left, thread ending) the shared cache serves. */
+static struct magazine *open_slow(void) {
+  if (closed) return NULL;
+  pthread_once(&key_once, make_key);
+  if (!key_made) return NULL;
+  struct magazine *m = wr_calloc(sizeof *m);
+  if (!m) return NULL;
+  if (pthread_setspecific(key, m)) {
+    wr_free(m);
+    return NULL;
+  }
+  link_magazine(m);
+  mine = m;
+  return m;
+}
+
+static struct wr_buffer *empty(struct magazine *m, struct wr_buffer *onto) {
+  flag_take(m);
+  for (int c = 0; c < WR_CLASS_MAGAZINES; c++) {
+    while (m->idle[c]) {
+      struct wr_buffer *b = m->idle[c];
+      m->idle[c] = b->next;
+      b->next = onto;
+      onto = b;
+    }
+    m->counts[c] = 0;
+  }
+  m->bytes = 0;
+  flag_drop(m);
+  return onto;
+}
+
+void wr_memory_thread_exit(void) {
+  struct magazine *m = mine;
+  closed = true;
+  mine = NULL;
+  if (!m) return;
+  unlink_magazine(m);
+  struct wr_buffer *idle = empty(m, NULL);
+  while (idle) {
+    struct wr_buffer *b = idle;
+    idle = b->next;
+    wr_cache_put(b);
+  }
+  wr_free(m);
+}
+
+/* ---- use ---- */
+
+struct wr_buffer *wr_magazine_take(uint32_t size_class) {
+  struct magazine *m = mine;
+  if (!m) return NULL;
+  flag_take(m);
+  struct wr_buffer *b = m->idle[size_class];
+  if (b) {
+    m->idle[size_class] = b->next;
+    m->counts[size_class]--;
+    m->bytes -= (uint32_t)b->bytes;
+  }
+  flag_drop(m);
+  return b;
+}
+
+bool wr_magazine_put(struct wr_buffer *buffer) {
+  struct magazine *m = mine ? mine : open_slow();
+  if (!m) return false;
+  uint32_t c = buffer->size_class;
+  flag_take(m);
+  bool fits = m->counts[c] < MAX_PER_CLASS && m->bytes + buffer->bytes <= MAX_BYTES;
+  if (fits) {
+    buffer->next = m->idle[c];
+    m->idle[c] = buffer;
+    m->counts[c]++;
+    m->bytes += (uint32_t)buffer->bytes;
+  }
+  flag_drop(m);
+  return fits;
+}
+
+struct wr_buffer *wr_magazine_take_all(void) {
+  struct wr_buffer *all = NULL;
+  wr_mutex_lock(&list_lock);
+  for (struct magazine *m = list; m; m = m->next) all = empty(m, all);
+  wr_mutex_unlock(&list_lock);
+  return all;
+}
+
+/* The other threads are gone, perhaps in the middle of a push: their lists cannot be trusted. The
+   memory in them is lost to the child, at most MAX_BYTES each. */
+void wr_magazine_fork_child(void) {
+  wr_mutex_init(&list_lock, WR_RANK_ALLOCATOR);
+  list = NULL;
+  if (!mine) return;
+  wr_store_relaxed(&mine->busy, false); /* relaxed: the only thread */
+  link_magazine(mine);
+}
