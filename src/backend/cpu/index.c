@@ -17,20 +17,11 @@ typedef void (*add_fn)(void *dst, int64_t dst_stride, const void *src, int64_t s
                        int64_t n);
 
 static const add_fn adds[WR_DTYPE_COUNT] = {
-    [WR_BOOL] = add_run_bool,
-    [WR_UINT8] = add_run_u8,
-    [WR_UINT16] = add_run_u16,
-    [WR_UINT32] = add_run_u32,
-    [WR_UINT64] = add_run_u64,
-    [WR_INT8] = add_run_i8,
-    [WR_INT16] = add_run_i16,
-    [WR_INT32] = add_run_i32,
-    [WR_INT64] = add_run_i64,
-    [WR_FLOAT16] = add_run_f16,
-    [WR_FLOAT32] = add_run_f32,
-    [WR_FLOAT64] = add_run_f64,
-    [WR_BFLOAT16] = add_run_bf16,
-    [WR_COMPLEX64] = add_run_c64,
+    [WR_BOOL] = add_run_bool,     [WR_UINT8] = add_run_u8,      [WR_UINT16] = add_run_u16,
+    [WR_UINT32] = add_run_u32,    [WR_UINT64] = add_run_u64,    [WR_INT8] = add_run_i8,
+    [WR_INT16] = add_run_i16,     [WR_INT32] = add_run_i32,     [WR_INT64] = add_run_i64,
+    [WR_FLOAT16] = add_run_f16,   [WR_FLOAT32] = add_run_f32,   [WR_FLOAT64] = add_run_f64,
+    [WR_BFLOAT16] = add_run_bf16, [WR_COMPLEX64] = add_run_c64,
 };
 
 /* The index at `offset` of an index array, counted from the start of an axis of `extent`. Out of
@@ -39,17 +30,28 @@ static int64_t index_at(const struct wr_tensor *t, int64_t offset, int64_t exten
   int64_t i;
   switch (t->dtype) {
     case WR_BOOL:
-    case WR_UINT8: return ((const uint8_t *)t->data)[offset];
-    case WR_UINT16: return ((const uint16_t *)t->data)[offset];
-    case WR_UINT32: return ((const uint32_t *)t->data)[offset];
+    case WR_UINT8:
+      return ((const uint8_t *)t->data)[offset];
+    case WR_UINT16:
+      return ((const uint16_t *)t->data)[offset];
+    case WR_UINT32:
+      return ((const uint32_t *)t->data)[offset];
     case WR_UINT64: {
       uint64_t u = ((const uint64_t *)t->data)[offset];
       return u > INT64_MAX ? INT64_MAX : (int64_t)u;
     }
-    case WR_INT8: i = ((const int8_t *)t->data)[offset]; break;
-    case WR_INT16: i = ((const int16_t *)t->data)[offset]; break;
-    case WR_INT32: i = ((const int32_t *)t->data)[offset]; break;
-    default: i = ((const int64_t *)t->data)[offset]; break;
+    case WR_INT8:
+      i = ((const int8_t *)t->data)[offset];
+      break;
+    case WR_INT16:
+      i = ((const int16_t *)t->data)[offset];
+      break;
+    case WR_INT32:
+      i = ((const int32_t *)t->data)[offset];
+      break;
+    default:
+      i = ((const int64_t *)t->data)[offset];
+      break;
   }
   return i < 0 ? i + extent : i;
 }

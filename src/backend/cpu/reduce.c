@@ -33,19 +33,35 @@ static uint64_t clamp_whole(union wr_total t, enum wr_dtype dtype) {
 
 static void store_whole(uint64_t u, void *out, int64_t i, enum wr_dtype dtype) {
   switch (wr_dtype_size(dtype)) {
-    case 1: ((uint8_t *)out)[i] = dtype == WR_BOOL ? u != 0 : (uint8_t)u; break;
-    case 2: ((uint16_t *)out)[i] = (uint16_t)u; break;
-    case 4: ((uint32_t *)out)[i] = (uint32_t)u; break;
-    default: ((uint64_t *)out)[i] = u; break;
+    case 1:
+      ((uint8_t *)out)[i] = dtype == WR_BOOL ? u != 0 : (uint8_t)u;
+      break;
+    case 2:
+      ((uint16_t *)out)[i] = (uint16_t)u;
+      break;
+    case 4:
+      ((uint32_t *)out)[i] = (uint32_t)u;
+      break;
+    default:
+      ((uint64_t *)out)[i] = u;
+      break;
   }
 }
 
 static void store_real(double d, void *out, int64_t i, enum wr_dtype dtype) {
   switch (dtype) {
-    case WR_FLOAT16: ((uint16_t *)out)[i] = wr_f32_to_f16((float)d); break;
-    case WR_BFLOAT16: ((uint16_t *)out)[i] = wr_f32_to_bf16((float)d); break;
-    case WR_FLOAT64: ((double *)out)[i] = d; break;
-    default: ((float *)out)[i] = (float)d; break;
+    case WR_FLOAT16:
+      ((uint16_t *)out)[i] = wr_f32_to_f16((float)d);
+      break;
+    case WR_BFLOAT16:
+      ((uint16_t *)out)[i] = wr_f32_to_bf16((float)d);
+      break;
+    case WR_FLOAT64:
+      ((double *)out)[i] = d;
+      break;
+    default:
+      ((float *)out)[i] = (float)d;
+      break;
   }
 }
 
@@ -56,7 +72,9 @@ static void store(const struct reduction *r, const union wr_total *t, int64_t i)
     case WR_TOTAL_WHOLE:
       store_whole(r->reduced.size == 0 ? clamp_whole(*t, dtype) : t->u, out, i, dtype);
       break;
-    case WR_TOTAL_REAL: store_real(t->d, out, i, dtype); break;
+    case WR_TOTAL_REAL:
+      store_real(t->d, out, i, dtype);
+      break;
     case WR_TOTAL_COMPLEX:
       ((wr_complex64 *)out)[i] = (wr_complex64){(float)t->c.re, (float)t->c.im};
       break;

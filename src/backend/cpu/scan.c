@@ -144,20 +144,11 @@ typedef void (*scan_fn)(const void *in, int64_t in_stride, void *out, int64_t ou
                         bool inclusive);
 
 static const scan_fn scans[WR_DTYPE_COUNT] = {
-    [WR_BOOL] = scan_bool,
-    [WR_UINT8] = scan_u8,
-    [WR_UINT16] = scan_u16,
-    [WR_UINT32] = scan_u32,
-    [WR_UINT64] = scan_u64,
-    [WR_INT8] = scan_i8,
-    [WR_INT16] = scan_i16,
-    [WR_INT32] = scan_i32,
-    [WR_INT64] = scan_i64,
-    [WR_FLOAT16] = scan_f16,
-    [WR_FLOAT32] = scan_f32,
-    [WR_FLOAT64] = scan_f64,
-    [WR_BFLOAT16] = scan_bf16,
-    [WR_COMPLEX64] = scan_c64,
+    [WR_BOOL] = scan_bool,     [WR_UINT8] = scan_u8,      [WR_UINT16] = scan_u16,
+    [WR_UINT32] = scan_u32,    [WR_UINT64] = scan_u64,    [WR_INT8] = scan_i8,
+    [WR_INT16] = scan_i16,     [WR_INT32] = scan_i32,     [WR_INT64] = scan_i64,
+    [WR_FLOAT16] = scan_f16,   [WR_FLOAT32] = scan_f32,   [WR_FLOAT64] = scan_f64,
+    [WR_BFLOAT16] = scan_bf16, [WR_COMPLEX64] = scan_c64,
 };
 
 struct scan {

@@ -269,7 +269,9 @@ static struct wr_error *over_rows(const struct wr_call *call, row_fn f32, row_fn
                .out = call->out.data,
                .item = (int64_t)wr_dtype_size(in->dtype),
                .dtype = in->dtype},
-      .row = in->dtype == WR_FLOAT64 ? f64 : in->dtype == WR_COMPLEX64 ? c64 : f32,
+      .row = in->dtype == WR_FLOAT64     ? f64
+             : in->dtype == WR_COMPLEX64 ? c64
+                                         : f32,
   };
   wr_lines_of(&job.rows.lines, in, in->ndim - 1);
   job.out_step = (whole_rows ? job.rows.lines.n : 1) * job.rows.item;

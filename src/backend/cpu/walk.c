@@ -14,7 +14,8 @@ void wr_walk_push(struct wr_walk *walk, int64_t extent, int64_t stride0, int64_t
   walk->size *= extent;
   if (extent == 1) return;
   int d = walk->ndim - 1;
-  if (d >= 0 && walk->strides[0][d] == stride0 * extent && walk->strides[1][d] == stride1 * extent) {
+  if (d >= 0 && walk->strides[0][d] == stride0 * extent &&
+      walk->strides[1][d] == stride1 * extent) {
     walk->shape[d] *= extent;
   } else {
     d = walk->ndim++;
@@ -88,7 +89,8 @@ void wr_lines_of(struct wr_lines *lines, const struct wr_tensor *in, int axis) {
   if (lines->inner == 0) lines->inner = 1;
 }
 
-/* By memcpy of a constant size: the elements are of any type, and complex64 is aligned to 4 only. */
+/* By memcpy of a constant size: the elements are of any type, and complex64 is aligned to 4 only.
+ */
 static inline void copy_fixed(char *d, int64_t ds, const char *s, int64_t ss, int64_t n,
                               size_t size) {
   for (int64_t i = 0; i < n; i++) memcpy(d + i * ds, s + i * ss, size);
@@ -103,9 +105,17 @@ void wr_copy_run(void *dst, int64_t dst_stride, const void *src, int64_t src_str
   int64_t ds = dst_stride * size;
   int64_t ss = src_stride * size;
   switch (size) {
-    case 1: copy_fixed(dst, ds, src, ss, n, 1); break;
-    case 2: copy_fixed(dst, ds, src, ss, n, 2); break;
-    case 4: copy_fixed(dst, ds, src, ss, n, 4); break;
-    default: copy_fixed(dst, ds, src, ss, n, 8); break;
+    case 1:
+      copy_fixed(dst, ds, src, ss, n, 1);
+      break;
+    case 2:
+      copy_fixed(dst, ds, src, ss, n, 2);
+      break;
+    case 4:
+      copy_fixed(dst, ds, src, ss, n, 4);
+      break;
+    default:
+      copy_fixed(dst, ds, src, ss, n, 8);
+      break;
   }
 }

@@ -1,0 +1,516 @@
+/* The fake device; see fake_device.h. Invariants: a command is in exactly one queue until its hook
+   has been called, and everything that it needs is copied when it is encoded, since shapes, strides
+   and parameters live only as long as the call. Locks: device.lock guards the gate, the orders to
+   fail, the counters, the table of memory blocks and every encoder's queue; it is never held while
+   a kernel runs or a hook is called. */
+
+#include "fake_device.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "backend/backend.h"
+#include "base/atomic.h"
+#include "core/shape.h"
+
+/* A block of device memory: `address` is what others see, `bytes_at` where the bytes are. */
+struct block {
+  struct block *next; /* under device.lock */
+  char *address;      /* immutable after publish */
+  char *bytes_at;     /* immutable after publish */
+  size_t bytes;       /* immutable after publish */
+};
+
+/* One operand with its own copy of extents and strides. */
+struct operand {
+  struct wr_tensor tensor;
+  int32_t shape[WR_MAX_NDIM];
+  int64_t strides[WR_MAX_NDIM];
+};
+
+union params {
+  struct wr_reduce_params reduce;
+  struct wr_axis_params axis;
+  struct wr_partition_params partition;
+  struct wr_scan_params scan;
+  struct wr_softmax_params softmax;
+  struct wr_arange_params arange;
+  struct wr_scatter_params scatter;
+  struct wr_slice_params slice;
+  struct wr_addmm_params addmm;
+  struct wr_bits_params bits;
+};
+
+/* Owned by the queue, then by the encoder's thread. */
+struct command {
+  struct command *next;
+  struct wr_completion_hook *hook;
+  struct wr_error *failure; /* ordered by fake_device_fail_next, or found while encoding */
+  bool marker;
+  enum wr_op op;
+  union params params;
+  bool has_params;
+  int32_t n_in;
+  struct operand *operands; /* n_in inputs, then the result */
+  struct wr_tensor *in;     /* what the kernel is given: n_in tensors */
+};
+
+struct wr_encoder {
+  struct command *first;    /* under device.lock */
+  struct command **last;    /* under device.lock */
+  bool closed;              /* under device.lock: its thread ends when the queue is empty */
+  wr_atomic_bool in_encode; /* atomic ACQ_REL: somebody is in encode() */
+  struct wr_encoder *cpu;   /* encoder's thread only */
+};
+
+static struct {
+  pthread_mutex_t lock;
+  pthread_cond_t changed; /* a queue, the gate or the number of threads */
+  bool installed;         /* by install alone */
+  unsigned held;
+  unsigned threads; /* of encoders, running */
+  uint64_t fail_in; /* 0: no order */
+  enum weir_status fail_status;
+  char fail_message[256];
+  uint64_t refuse_allocs;
+  struct block *blocks;
+  struct wr_memory *memory; /* set by install, before the first stream */
+  struct fake_device_stats stats;
+} device = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+static void lock(void) { pthread_mutex_lock(&device.lock); }
+static void unlock(void) { pthread_mutex_unlock(&device.lock); }
+
+static void count_violation(void) {
+  lock();
+  device.stats.violations++;
+  unlock();
+}
+
+/* Memory. */
+
+static struct block *block_new(size_t bytes) {
+  struct block *b = malloc(sizeof *b);
+  if (!b) return NULL;
+  b->bytes = bytes;
+  b->bytes_at = malloc(bytes);
+  if (!b->bytes_at) goto free_block;
+  b->address = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (b->address == MAP_FAILED) goto free_bytes;
+  return b;
+free_bytes:
+  free(b->bytes_at);
+free_block:
+  free(b);
+  return NULL;
+}
+
+static void *source_alloc(const struct wr_memory_source *source, size_t bytes) {
+  (void)source;
+  lock();
+  bool refuse = device.refuse_allocs > 0;
+  if (refuse) device.refuse_allocs--;
+  unlock();
+  struct block *b = refuse ? NULL : block_new(bytes);
+  if (!b) return NULL;
+  lock();
+  b->next = device.blocks;
+  device.blocks = b;
+  device.stats.blocks++;
+  unlock();
+  return b->address;
+}
+
+static struct block *take_block(void *address) {
+  lock();
+  struct block **at = &device.blocks;
+  while (*at && (*at)->address != address) at = &(*at)->next;
+  struct block *b = *at;
+  if (b) {
+    *at = b->next;
+    device.stats.blocks--;
+  } else {
+    device.stats.violations++;
+  }
+  unlock();
+  return b;
+}
+
+static void source_free(const struct wr_memory_source *source, void *data, size_t bytes) {
+  (void)source;
+  (void)bytes;
+  struct block *b = take_block(data);
+  if (!b) return;
+  munmap(b->address, b->bytes);
+  free(b->bytes_at);
+  free(b);
+}
+
+static const struct wr_memory_source source = {
+    .alloc = source_alloc, .free = source_free, .host_visible = false};
+
+/* Where the bytes of a device address are; NULL, and a violation, when it is none. An address one
+   past the end belongs to the block as well (an empty operand may stand there). */
+static void *bytes_of(const void *address) {
+  uintptr_t a = (uintptr_t)address;
+  void *found = NULL;
+  lock();
+  for (struct block *b = device.blocks; b && !found; b = b->next) {
+    uintptr_t start = (uintptr_t)b->address;
+    if (a >= start && a - start <= b->bytes) found = b->bytes_at + (a - start);
+  }
+  if (!found) device.stats.violations++;
+  unlock();
+  return found;
+}
+
+static struct wr_memory *fake_memory(int index) {
+  (void)index;
+  return device.memory;
+}
+
+static struct wr_error *move(void *dst, const void *src, size_t bytes) {
+  if (bytes == 0) return NULL;
+  if (!dst || !src) return wr_error_new(WEIR_ERROR_INTERNAL, "fake device: not a device address");
+  memcpy(dst, src, bytes);
+  lock();
+  device.stats.bytes_moved += bytes;
+  unlock();
+  return NULL;
+}
+
+static struct wr_error *fake_read(int index, void *host, const void *address, size_t bytes) {
+  (void)index;
+  return move(host, bytes ? bytes_of(address) : NULL, bytes);
+}
+
+static struct wr_error *fake_write(int index, void *address, const void *host, size_t bytes) {
+  (void)index;
+  return move(bytes ? bytes_of(address) : NULL, host, bytes);
+}
+
+/* Commands. */
+
+static void command_free(struct command *c) {
+  if (!c) return;
+  free(c->operands);
+  free(c->in);
+  free(c);
+}
+
+/* How many bytes an operation's parameters have; the call gives only their address. */
+static size_t params_bytes(enum wr_op op) {
+  switch (op) {
+    case WR_OP_ALL:
+    case WR_OP_ANY:
+    case WR_OP_MAX:
+    case WR_OP_MIN:
+    case WR_OP_PROD:
+    case WR_OP_SUM:
+      return sizeof(struct wr_reduce_params);
+    case WR_OP_ARGMAX:
+    case WR_OP_ARGMIN:
+    case WR_OP_ARGSORT:
+    case WR_OP_SORT:
+    case WR_OP_GATHER:
+    case WR_OP_GATHER_AXIS:
+    case WR_OP_CONCATENATE:
+      return sizeof(struct wr_axis_params);
+    case WR_OP_PARTITION:
+      return sizeof(struct wr_partition_params);
+    case WR_OP_CUMSUM:
+      return sizeof(struct wr_scan_params);
+    case WR_OP_SOFTMAX:
+      return sizeof(struct wr_softmax_params);
+    case WR_OP_ARANGE:
+      return sizeof(struct wr_arange_params);
+    case WR_OP_SCATTER_ADD:
+      return sizeof(struct wr_scatter_params);
+    case WR_OP_SLICE_UPDATE:
+      return sizeof(struct wr_slice_params);
+    case WR_OP_ADDMM:
+      return sizeof(struct wr_addmm_params);
+    case WR_OP_RANDOM_BITS:
+      return sizeof(struct wr_bits_params);
+    default:
+      return 0;
+  }
+}
+
+static void operand_copy(struct operand *to, const struct wr_tensor *t) {
+  to->tensor = *t;
+  for (int d = 0; d < t->ndim; d++) {
+    to->shape[d] = t->shape[d];
+    to->strides[d] = t->strides[d];
+  }
+  to->tensor.shape = to->shape;
+  to->tensor.strides = to->strides;
+}
+
+static struct command *command_new(const struct wr_call *call, struct wr_completion_hook *hook) {
+  struct command *c = calloc(1, sizeof *c);
+  if (!c) return NULL;
+  size_t n = (size_t)call->n_in;
+  c->hook = hook;
+  c->op = call->op;
+  c->n_in = call->n_in;
+  c->operands = calloc(n + 1, sizeof *c->operands);
+  c->in = calloc(n + 1, sizeof *c->in);
+  if (!c->operands || !c->in) {
+    command_free(c);
+    return NULL;
+  }
+  for (size_t i = 0; i < n; i++) operand_copy(&c->operands[i], &call->in[i]);
+  operand_copy(&c->operands[n], &call->out);
+  c->has_params = call->params && params_bytes(call->op) > 0;
+  if (c->has_params) memcpy(&c->params, call->params, params_bytes(call->op));
+  return c;
+}
+
+static bool translate(struct wr_tensor *to, const struct operand *o) {
+  *to = o->tensor;
+  if (o->tensor.size == 0) return true;
+  to->data = bytes_of(o->tensor.data);
+  return to->data != NULL;
+}
+
+static struct wr_error *command_run(struct wr_encoder *encoder, struct command *c) {
+  struct wr_call call = {.op = c->op, .n_in = c->n_in, .in = c->in};
+  call.params = c->has_params ? &c->params : NULL;
+  bool known = translate(&call.out, &c->operands[c->n_in]);
+  for (int i = 0; i < c->n_in; i++) known = translate(&c->in[i], &c->operands[i]) && known;
+  if (!known) return wr_error_new(WEIR_ERROR_INTERNAL, "fake device: not a device address");
+  struct wr_error *error = NULL;
+  wr_backend_cpu.encode(encoder->cpu, &call, NULL, &error);
+  return error;
+}
+
+/* Called under the lock. */
+static struct wr_error *ordered_failure(void) {
+  if (device.fail_in == 0 || --device.fail_in > 0) return NULL;
+  return wr_error_new(device.fail_status, "%s", device.fail_message);
+}
+
+/* Encoders. */
+
+/* Waits for the next command that may run; NULL when the encoder is closed and empty. Called under
+   the lock. */
+static struct command *next_command(struct wr_encoder *e) {
+  while (!(e->first && device.held == 0) && !(e->closed && !e->first)) {
+    pthread_cond_wait(&device.changed, &device.lock);
+  }
+  struct command *c = e->first;
+  if (!c) return NULL;
+  e->first = c->next;
+  if (!e->first) e->last = &e->first;
+  if (!c->marker) c->failure = ordered_failure();
+  return c;
+}
+
+static void command_complete(struct wr_encoder *e, struct command *c) {
+  struct wr_error *error = c->failure;
+  if (!error && !c->marker) error = command_run(e, c);
+  lock();
+  device.stats.queued--;
+  if (c->marker) {
+    device.stats.markers++;
+  } else {
+    device.stats.commands++;
+    device.stats.failed += error != NULL;
+  }
+  unlock();
+  struct wr_completion_hook *hook = c->hook;
+  command_free(c);
+  hook->fn(hook, error);
+}
+
+static void *encoder_main(void *arg) {
+  struct wr_encoder *e = arg;
+  for (;;) {
+    lock();
+    struct command *c = next_command(e);
+    unlock();
+    if (!c) break;
+    command_complete(e, c);
+  }
+  wr_backend_cpu.encoder_free(e->cpu);
+  free(e);
+  lock();
+  device.threads--;
+  pthread_cond_broadcast(&device.changed);
+  unlock();
+  return NULL;
+}
+
+static bool start_thread(struct wr_encoder *e) {
+  pthread_attr_t attributes;
+  pthread_t thread;
+  if (pthread_attr_init(&attributes) != 0) return false;
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  lock();
+  bool started = pthread_create(&thread, &attributes, encoder_main, e) == 0;
+  device.threads += started;
+  device.stats.encoders += started;
+  unlock();
+  pthread_attr_destroy(&attributes);
+  return started;
+}
+
+static struct wr_error *fake_encoder_new(int index, struct wr_encoder **out) {
+  (void)index;
+  struct wr_encoder *e = calloc(1, sizeof *e);
+  if (!e) return wr_error_out_of_memory();
+  e->last = &e->first;
+  struct wr_error *error = wr_backend_cpu.encoder_new(0, &e->cpu);
+  if (error) goto free_encoder;
+  if (!start_thread(e)) {
+    error = wr_error_out_of_memory();
+    goto free_cpu;
+  }
+  *out = e;
+  return NULL;
+free_cpu:
+  wr_backend_cpu.encoder_free(e->cpu);
+free_encoder:
+  free(e);
+  return error;
+}
+
+/* Its thread ends on its own: the caller may be that very thread, in a hook. */
+static void fake_encoder_free(struct wr_encoder *e) {
+  lock();
+  if (e->first) device.stats.violations++;
+  e->closed = true;
+  device.stats.encoders--;
+  pthread_cond_broadcast(&device.changed);
+  unlock();
+}
+
+static void enqueue(struct wr_encoder *e, struct command *c) {
+  lock();
+  *e->last = c;
+  e->last = &c->next;
+  device.stats.queued++;
+  pthread_cond_broadcast(&device.changed);
+  unlock();
+}
+
+/* Both orders: what the last thread in encode did with the encoder happens before this one. */
+static void enter_encode(struct wr_encoder *e) {
+  if (wr_exchange_acq_rel(&e->in_encode, true)) count_violation();
+}
+
+static enum wr_encode_status submit(struct wr_encoder *e, struct command *c,
+                                    struct wr_error **error) {
+  if (!c) {
+    *error = wr_error_out_of_memory();
+    wr_store_release(&e->in_encode, false);
+    return WR_ENCODE_DONE;
+  }
+  /* Left before it is queued: once the hook has run, the encoder may be gone. */
+  wr_store_release(&e->in_encode, false);
+  enqueue(e, c);
+  return WR_ENCODE_PENDING;
+}
+
+static enum wr_encode_status fake_encode(struct wr_encoder *e, const struct wr_call *call,
+                                         struct wr_completion_hook *hook, struct wr_error **error) {
+  enter_encode(e);
+  return submit(e, command_new(call, hook), error);
+}
+
+static enum wr_encode_status fake_encode_marker(struct wr_encoder *e,
+                                                struct wr_completion_hook *hook,
+                                                struct wr_error **error) {
+  enter_encode(e);
+  struct command *c = calloc(1, sizeof *c);
+  if (c) {
+    c->marker = true;
+    c->hook = hook;
+  }
+  return submit(e, c, error);
+}
+
+static int fake_count(void) { return 1; }
+static const char *fake_absent_reason(void) { return NULL; }
+
+static bool fake_supports(enum wr_op op, enum wr_dtype dtype) {
+  return wr_backend_cpu.supports(op, dtype);
+}
+
+static const struct wr_backend fake_backend = {
+    .name = "fake",
+    .type = WR_DEVICE_GPU,
+    .device_count = fake_count,
+    .absent_reason = fake_absent_reason,
+    .encoder_new = fake_encoder_new,
+    .encoder_free = fake_encoder_free,
+    .encode = fake_encode,
+    .encode_marker = fake_encode_marker,
+    .memory = fake_memory,
+    .read = fake_read,
+    .write = fake_write,
+    .supports = fake_supports,
+};
+
+/* What tests call. */
+
+void fake_device_install(void) {
+  /* Outside the lock: the memory module's own lock is above this one when it frees blocks. */
+  if (!device.memory) device.memory = wr_memory_new(&source);
+  if (!device.memory) abort();
+  if (!device.installed) wr_backend_register(&fake_backend);
+  device.installed = true;
+}
+
+int fake_device_shutdown(void) {
+  wr_memory_clear_cache();
+  lock();
+  bool busy = device.stats.encoders > 0 || device.stats.blocks > 0;
+  while (!busy && device.threads > 0) pthread_cond_wait(&device.changed, &device.lock);
+  unlock();
+  if (busy) return -1;
+  if (device.memory) wr_memory_free(device.memory);
+  device.memory = NULL;
+  return 0;
+}
+
+void fake_device_hold(void) {
+  lock();
+  device.held++;
+  unlock();
+}
+
+void fake_device_release(void) {
+  lock();
+  if (device.held > 0) device.held--;
+  pthread_cond_broadcast(&device.changed);
+  unlock();
+}
+
+void fake_device_fail_next(uint64_t n, enum weir_status status, const char *message) {
+  lock();
+  device.fail_in = n;
+  device.fail_status = status;
+  size_t length = strlen(message);
+  if (length >= sizeof device.fail_message) length = sizeof device.fail_message - 1;
+  memcpy(device.fail_message, message, length);
+  device.fail_message[length] = '\0';
+  unlock();
+}
+
+void fake_device_fail_alloc(uint64_t n) {
+  lock();
+  device.refuse_allocs = n;
+  unlock();
+}
+
+struct fake_device_stats fake_device_stats(void) {
+  lock();
+  struct fake_device_stats stats = device.stats;
+  unlock();
+  return stats;
+}

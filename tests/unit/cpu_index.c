@@ -1,0 +1,128 @@
+/* Take, take_along_axis and scatter_add: strided operands, every integer type of index, negative
+   indices, indices out of range (rule E6), duplicates. */
+
+#include "backend/cpu/kernels.h"
+#include "core/half.h"
+#include "kernel_case.h"
+
+static void test_take(void) {
+  int32_t a[12];
+  for (int i = 0; i < 12; i++) a[i] = i;
+  int64_t index[4] = {-1, 0, 2, 1};
+  int32_t y[16];
+  struct kernel_operand in[2], out;
+  operand_strided(&in[0], a, WR_INT32, 3, SHAPE(2, 3, 2), STRIDES(1, 2, 6));
+  operand_strided(&in[1], index, WR_INT64, 2, SHAPE(2, 2), STRIDES(1, 2));
+  operand_dense(&out, y, WR_INT32, 4, SHAPE(2, 2, 2, 2));
+  struct wr_tensor inputs[2] = {in[0].t, in[1].t};
+  EXPECT(kernel_run(wr_cpu_gather, inputs, 2, &out.t, &(struct wr_axis_params){.axis = 1}));
+  for (int i = 0; i < 2; i++) {
+    for (int k = 0; k < 4; k++) {
+      int pick = (int)index[k / 2 + k % 2 * 2];
+      pick = pick < 0 ? pick + 3 : pick;
+      for (int j = 0; j < 2; j++) EXPECT(y[(i * 4 + k) * 2 + j] == a[i + pick * 2 + j * 6]);
+    }
+  }
+}
+
+static float take_one(void *index, enum wr_dtype dtype) {
+  float a[3] = {10, 20, 30};
+  float y = 0;
+  struct kernel_operand o[2], out;
+  struct wr_tensor in[2] = {*operand_dense(&o[0], a, WR_FLOAT32, 1, SHAPE(3)),
+                            *operand_dense(&o[1], index, dtype, 0, NULL)};
+  EXPECT(kernel_run(wr_cpu_gather, in, 2, operand_dense(&out, &y, WR_FLOAT32, 0, NULL),
+                    &(struct wr_axis_params){.axis = 0}));
+  return y;
+}
+
+static void test_index_types(void) {
+  EXPECT(take_one(&(int8_t){-3}, WR_INT8) == 10);
+  EXPECT(take_one(&(int16_t){-1}, WR_INT16) == 30);
+  EXPECT(take_one(&(int32_t){-4}, WR_INT32) == 10);
+  EXPECT(take_one(&(int64_t){INT64_MIN}, WR_INT64) == 10);
+  EXPECT(take_one(&(int64_t){INT64_MAX}, WR_INT64) == 30);
+  EXPECT(take_one(&(uint8_t){1}, WR_UINT8) == 20);
+  EXPECT(take_one(&(uint16_t){3}, WR_UINT16) == 30);
+  EXPECT(take_one(&(uint32_t){UINT32_MAX}, WR_UINT32) == 30);
+  EXPECT(take_one(&(uint64_t){UINT64_MAX}, WR_UINT64) == 30);
+  EXPECT(take_one(&(uint8_t){1}, WR_BOOL) == 20);
+}
+
+static void test_take_along_axis(void) {
+  int16_t a[6] = {1, 2, 3, 4, 5, 6};
+  int32_t index[4] = {2, -3, 0, 9};
+  int16_t y[4];
+  struct kernel_operand o[2], out;
+  struct wr_tensor in[2] = {*operand_dense(&o[0], a, WR_INT16, 2, SHAPE(2, 3)),
+                            *operand_dense(&o[1], index, WR_INT32, 2, SHAPE(2, 2))};
+  EXPECT(kernel_run(wr_cpu_gather_axis, in, 2, operand_dense(&out, y, WR_INT16, 2, SHAPE(2, 2)),
+                    &(struct wr_axis_params){.axis = 1}));
+  EXPECT(memcmp(y, (const int16_t[]){3, 1, 4, 6}, sizeof y) == 0);
+  in[0] = *operand_strided(&o[0], a, WR_INT16, 2, SHAPE(3, 2), STRIDES(1, 3));
+  EXPECT(kernel_run(wr_cpu_gather_axis, in, 2, &out.t, &(struct wr_axis_params){.axis = 0}));
+  EXPECT(memcmp(y, (const int16_t[]){3, 4, 1, 6}, sizeof y) == 0);
+}
+
+static void test_scatter_elements(void) {
+  float a[4] = {1, 1, 1, 1};
+  float updates[5] = {1, 2, 4, 8, 16};
+  int32_t index[5] = {0, 3, 0, -1, 4};
+  float y[4];
+  struct kernel_operand o[3], out;
+  struct wr_tensor in[3] = {*operand_dense(&o[0], a, WR_FLOAT32, 1, SHAPE(4)),
+                            *operand_dense(&o[1], updates, WR_FLOAT32, 2, SHAPE(5, 1)),
+                            *operand_dense(&o[2], index, WR_INT32, 1, SHAPE(5))};
+  struct wr_scatter_params params = {.n_axes = 1, .axes = {0}};
+  EXPECT(kernel_run(wr_cpu_scatter_add, in, 3, operand_dense(&out, y, WR_FLOAT32, 1, SHAPE(4)),
+                    &params));
+  EXPECT(y[0] == 6 && y[1] == 1 && y[2] == 1 && y[3] == 11);
+}
+
+static void test_scatter_slices(void) {
+  int32_t a[12] = {0};
+  int32_t updates[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+  uint32_t row[2] = {1, 2};
+  int8_t column[2] = {-3, 1};
+  int32_t y[12];
+  struct kernel_operand o[4], out;
+  /* a (3,4); each update is a slice (1,2) at (row, column); the updates are read transposed. */
+  struct wr_tensor in[4] = {
+      *operand_strided(&o[0], a, WR_INT32, 2, SHAPE(3, 4), STRIDES(0, 0)),
+      *operand_strided(&o[1], updates, WR_INT32, 3, SHAPE(2, 1, 2), STRIDES(1, 0, 2)),
+      *operand_dense(&o[2], row, WR_UINT32, 1, SHAPE(2)),
+      *operand_dense(&o[3], column, WR_INT8, 1, SHAPE(2))};
+  struct wr_scatter_params params = {.n_axes = 2, .axes = {0, 1}};
+  operand_dense(&out, y, WR_INT32, 2, SHAPE(3, 4));
+  EXPECT(kernel_run(wr_cpu_scatter_add, in, 4, &out.t, &params));
+  static const int32_t expected[12] = {0, 0, 0, 0, 0, 1, 3, 0, 0, 2, 4, 0};
+  EXPECT(memcmp(y, expected, sizeof y) == 0);
+  column[0] = 3; /* the slice would stick out */
+  EXPECT(kernel_run(wr_cpu_scatter_add, in, 4, &out.t, &params));
+  EXPECT(y[5] == 0 && y[7] == 0 && y[8] == 0 && y[9] == 2);
+}
+
+static void test_scatter_types(void) {
+  uint16_t a[1] = {wr_f32_to_f16(0.5f)};
+  uint16_t updates[2] = {wr_f32_to_f16(1.0f), wr_f32_to_f16(2.0f)};
+  uint8_t index[2] = {0, 0};
+  uint16_t y[1];
+  struct kernel_operand o[3], out;
+  struct wr_tensor in[3] = {*operand_dense(&o[0], a, WR_FLOAT16, 1, SHAPE(1)),
+                            *operand_dense(&o[1], updates, WR_FLOAT16, 2, SHAPE(2, 1)),
+                            *operand_dense(&o[2], index, WR_UINT8, 1, SHAPE(2))};
+  struct wr_scatter_params params = {.n_axes = 1, .axes = {0}};
+  EXPECT(kernel_run(wr_cpu_scatter_add, in, 3, operand_dense(&out, y, WR_FLOAT16, 1, SHAPE(1)),
+                    &params));
+  EXPECT(wr_f16_to_f32(y[0]) == 3.5f);
+}
+
+int main(void) {
+  test_take();
+  test_index_types();
+  test_take_along_axis();
+  test_scatter_elements();
+  test_scatter_slices();
+  test_scatter_types();
+  return kernel_case_failures() != 0;
+}

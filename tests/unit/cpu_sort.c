@@ -1,0 +1,128 @@
+/* Sort, argsort and partition: against qsort on random lines with many ties, along inner axes,
+   NaN last, stability, and lines built to defeat a pivot. */
+
+#include <stdlib.h>
+
+#include "backend/cpu/kernels.h"
+#include "core/half.h"
+#include "kernel_case.h"
+
+enum { LENGTH = 5000 };
+
+static int32_t x[LENGTH];
+static int32_t sorted[LENGTH];
+static int32_t y[LENGTH];
+static uint32_t order[LENGTH];
+
+static int compare(const void *a, const void *b) {
+  int32_t p = *(const int32_t *)a;
+  int32_t q = *(const int32_t *)b;
+  return (p > q) - (p < q);
+}
+
+static void check_order(int32_t n) {
+  bool right = true;
+  for (int32_t i = 0; i < n; i++) {
+    right = right && x[order[i]] == sorted[i];
+    if (i > 0 && sorted[i - 1] == sorted[i]) right = right && order[i - 1] < order[i];
+  }
+  EXPECT(right);
+}
+
+static void check_partition(const struct wr_tensor *in, int32_t n, int32_t kth) {
+  struct kernel_operand out;
+  EXPECT(kernel_run(wr_cpu_partition, in, 1, operand_dense(&out, y, WR_INT32, 1, SHAPE(n)),
+                    &(struct wr_partition_params){.axis = 0, .kth = kth}));
+  bool right = y[kth] == sorted[kth];
+  for (int32_t i = 0; i < n; i++) right = right && (i < kth ? y[i] <= y[kth] : y[i] >= y[kth]);
+  EXPECT(right);
+  qsort(y, (size_t)n, sizeof *y, compare);
+  EXPECT(memcmp(y, sorted, (size_t)n * sizeof *y) == 0);
+}
+
+static void check_line(int32_t n) {
+  struct kernel_operand in, out;
+  memcpy(sorted, x, sizeof x);
+  qsort(sorted, (size_t)n, sizeof *sorted, compare);
+  operand_dense(&in, x, WR_INT32, 1, SHAPE(n));
+  struct wr_axis_params axis = {.axis = 0};
+  EXPECT(kernel_run(wr_cpu_sort, &in.t, 1, operand_dense(&out, y, WR_INT32, 1, SHAPE(n)), &axis));
+  EXPECT(memcmp(y, sorted, (size_t)n * sizeof *y) == 0);
+  EXPECT(kernel_run(wr_cpu_argsort, &in.t, 1, operand_dense(&out, order, WR_UINT32, 1, SHAPE(n)),
+                    &axis));
+  check_order(n);
+  for (int i = 0; i < 4 && n > 0; i++) check_partition(&in.t, n, (n - 1) * i / 3);
+}
+
+static void test_lines(void) {
+  static const int32_t lengths[] = {0, 1, 2, 15, 16, 17, 33, 100, 1000, LENGTH};
+  uint32_t seed = 9;
+  for (size_t l = 0; l < sizeof lengths / sizeof *lengths; l++) {
+    for (int i = 0; i < LENGTH; i++) x[i] = (int32_t)(kernel_case_next(&seed) % 700u) - 350;
+    check_line(lengths[l]);
+    for (int i = 0; i < LENGTH; i++) x[i] = LENGTH - i;
+    check_line(lengths[l]);
+    for (int i = 0; i < LENGTH; i++) x[i] = i % 2 ? i : LENGTH - i;
+    check_line(lengths[l]);
+    for (int i = 0; i < LENGTH; i++) x[i] = 7;
+    check_line(lengths[l]);
+  }
+}
+
+static void test_axis(void) {
+  int16_t v[6] = {3, -1, 2, 1, 5, -7};
+  int16_t w[6];
+  struct kernel_operand in, out;
+  operand_dense(&in, v, WR_INT16, 2, SHAPE(3, 2));
+  operand_dense(&out, w, WR_INT16, 2, SHAPE(3, 2));
+  EXPECT(kernel_run(wr_cpu_sort, &in.t, 1, &out.t, &(struct wr_axis_params){.axis = 0}));
+  EXPECT(memcmp(w, (const int16_t[]){2, -7, 3, -1, 5, 1}, sizeof w) == 0);
+  operand_strided(&in, v, WR_INT16, 2, SHAPE(2, 3), STRIDES(1, 2));
+  operand_dense(&out, w, WR_INT16, 2, SHAPE(2, 3));
+  EXPECT(kernel_run(wr_cpu_sort, &in.t, 1, &out.t, &(struct wr_axis_params){.axis = 1}));
+  EXPECT(memcmp(w, (const int16_t[]){2, 3, 5, -7, -1, 1}, sizeof w) == 0);
+}
+
+static void test_nan(void) {
+  float v[5] = {2.0f, NAN, -INFINITY, NAN, INFINITY};
+  float w[5];
+  uint32_t o[5];
+  struct kernel_operand in, out;
+  struct wr_axis_params axis = {.axis = 0};
+  operand_dense(&in, v, WR_FLOAT32, 1, SHAPE(5));
+  EXPECT(kernel_run(wr_cpu_sort, &in.t, 1, operand_dense(&out, w, WR_FLOAT32, 1, SHAPE(5)), &axis));
+  EXPECT(w[0] == -INFINITY && w[1] == 2.0f && w[2] == INFINITY && isnan(w[3]) && isnan(w[4]));
+  EXPECT(
+      kernel_run(wr_cpu_argsort, &in.t, 1, operand_dense(&out, o, WR_UINT32, 1, SHAPE(5)), &axis));
+  EXPECT(memcmp(o, (const uint32_t[]){2, 0, 4, 1, 3}, sizeof o) == 0);
+  EXPECT(kernel_run(wr_cpu_partition, &in.t, 1, operand_dense(&out, w, WR_FLOAT32, 1, SHAPE(5)),
+                    &(struct wr_partition_params){.axis = 0, .kth = 2}));
+  EXPECT(w[2] == INFINITY && isnan(w[3]) && isnan(w[4]));
+  float zeros[4] = {0.0f, -0.0f, 0.0f, -0.0f};
+  operand_dense(&in, zeros, WR_FLOAT32, 1, SHAPE(4));
+  EXPECT(
+      kernel_run(wr_cpu_argsort, &in.t, 1, operand_dense(&out, o, WR_UINT32, 1, SHAPE(4)), &axis));
+  EXPECT(memcmp(o, (const uint32_t[]){0, 1, 2, 3}, 4 * sizeof *o) == 0);
+}
+
+static void test_other_types(void) {
+  wr_complex64 z[4] = {{3, -1}, {1, 5}, {1, 2}, {0, 0}};
+  uint32_t o[4];
+  struct kernel_operand in, out;
+  struct wr_axis_params axis = {.axis = 0};
+  EXPECT(kernel_run(wr_cpu_argsort, operand_dense(&in, z, WR_COMPLEX64, 1, SHAPE(4)), 1,
+                    operand_dense(&out, o, WR_UINT32, 1, SHAPE(4)), &axis));
+  EXPECT(memcmp(o, (const uint32_t[]){3, 2, 1, 0}, sizeof o) == 0);
+  uint16_t h[3] = {wr_f32_to_bf16(1.0f), wr_f32_to_bf16(-2.0f), wr_f32_to_bf16(0.5f)};
+  EXPECT(kernel_run(wr_cpu_argsort, operand_dense(&in, h, WR_BFLOAT16, 1, SHAPE(3)), 1,
+                    operand_dense(&out, o, WR_UINT32, 1, SHAPE(3)), &axis));
+  EXPECT(o[0] == 1 && o[1] == 2 && o[2] == 0);
+}
+
+int main(void) {
+  test_lines();
+  test_axis();
+  test_nan();
+  test_other_types();
+  return kernel_case_failures() != 0;
+}
