@@ -20,9 +20,8 @@ static bool same_shape(const struct wr_node *a, const struct wr_node *b) {
 }
 
 /* Casts and broadcasts first. */
-static struct wr_error *record_mixed(struct wr_node **out, enum wr_op op,
-                                     struct wr_ops_types types, struct wr_node *a,
-                                     struct wr_node *b, struct wr_stream *s) {
+static struct wr_error *record_mixed(struct wr_node **out, enum wr_op op, struct wr_ops_types types,
+                                     struct wr_node *a, struct wr_node *b, struct wr_stream *s) {
   int32_t shape[WR_MAX_NDIM];
   int ndim;
   if (!wr_shape_broadcast(wr_node_shape(a), wr_node_ndim(a), wr_node_shape(b), wr_node_ndim(b),
@@ -32,10 +31,13 @@ static struct wr_error *record_mixed(struct wr_node **out, enum wr_op op,
                         wr_ops_shape_text(a).s, wr_ops_shape_text(b).s);
   }
   struct wr_compose c = wr_compose_begin(s);
-  struct wr_node *x = wr_compose_broadcast(&c, wr_compose_astype(&c, a, types.compute), ndim, shape);
-  struct wr_node *y = wr_compose_broadcast(&c, wr_compose_astype(&c, b, types.compute), ndim, shape);
+  struct wr_node *x =
+      wr_compose_broadcast(&c, wr_compose_astype(&c, a, types.compute), ndim, shape);
+  struct wr_node *y =
+      wr_compose_broadcast(&c, wr_compose_astype(&c, b, types.compute), ndim, shape);
   struct wr_node *result = NULL;
-  if (!c.error) result = wr_compose_step(&c, record(wr_compose_slot(&c), op, types.result, x, y, s));
+  if (!c.error)
+    result = wr_compose_step(&c, record(wr_compose_slot(&c), op, types.result, x, y, s));
   return wr_compose_end(&c, out, result);
 }
 

@@ -52,8 +52,7 @@ struct wr_error *wr_ops_record_like(struct wr_node **out, enum wr_op op, struct 
 struct wr_error *wr_ops_check_shape(const char *argument, const int32_t *shape, int n) {
   if (n < 0 || n > WR_MAX_NDIM) {
     return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
-                        "%s has %d dimensions, at most %d are supported", argument, n,
-                        WR_MAX_NDIM);
+                        "%s has %d dimensions, at most %d are supported", argument, n, WR_MAX_NDIM);
   }
   for (int i = 0; i < n; i++) {
     if (shape[i] < 0) {

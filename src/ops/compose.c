@@ -21,8 +21,9 @@ struct wr_error *wr_ops_isclose(struct wr_node **out, struct wr_node *a, struct 
   struct wr_node *distance =
       wr_compose_unary(&c, WR_OP_ABS, wr_compose_binary(&c, WR_OP_SUBTRACT, a, b));
   struct wr_node *close = wr_compose_binary(&c, WR_OP_LESS_EQUAL, distance, bound);
-  struct wr_node *any_infinite = wr_compose_binary(
-      &c, WR_OP_LOGICAL_OR, wr_compose_unary(&c, WR_OP_ISINF, a), wr_compose_unary(&c, WR_OP_ISINF, b));
+  struct wr_node *any_infinite =
+      wr_compose_binary(&c, WR_OP_LOGICAL_OR, wr_compose_unary(&c, WR_OP_ISINF, a),
+                        wr_compose_unary(&c, WR_OP_ISINF, b));
   close = wr_compose_binary(&c, WR_OP_LOGICAL_AND, close,
                             wr_compose_unary(&c, WR_OP_LOGICAL_NOT, any_infinite));
   for (int sign = 1; sign >= -1; sign -= 2) {
@@ -32,9 +33,9 @@ struct wr_error *wr_ops_isclose(struct wr_node **out, struct wr_node *a, struct 
     close = wr_compose_binary(&c, WR_OP_LOGICAL_OR, close, both);
   }
   if (equal_nan) {
-    struct wr_node *both = wr_compose_binary(&c, WR_OP_LOGICAL_AND,
-                                             wr_compose_unary(&c, WR_OP_ISNAN, a),
-                                             wr_compose_unary(&c, WR_OP_ISNAN, b));
+    struct wr_node *both =
+        wr_compose_binary(&c, WR_OP_LOGICAL_AND, wr_compose_unary(&c, WR_OP_ISNAN, a),
+                          wr_compose_unary(&c, WR_OP_ISNAN, b));
     close = wr_compose_binary(&c, WR_OP_LOGICAL_OR, close, both);
   }
   return wr_compose_end(&c, out, close);
@@ -44,8 +45,7 @@ struct wr_error *wr_ops_allclose(struct wr_node **out, struct wr_node *a, struct
                                  double rtol, double atol, bool equal_nan, struct wr_stream *s) {
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node **slot = wr_compose_slot(&c);
-  struct wr_node *close =
-      wr_compose_step(&c, wr_ops_isclose(slot, a, b, rtol, atol, equal_nan, s));
+  struct wr_node *close = wr_compose_step(&c, wr_ops_isclose(slot, a, b, rtol, atol, equal_nan, s));
   struct wr_node *r = wr_compose_reduce(&c, WR_OP_ALL, close, NULL, WR_OPS_ALL_AXES, false);
   return wr_compose_end(&c, out, r);
 }
@@ -118,14 +118,14 @@ static struct wr_error *triangle(struct wr_node **out, enum wr_op op, struct wr_
                                  struct wr_stream *s) {
   int ndim = wr_node_ndim(x);
   if (ndim < 2) {
-    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
-                        "x with shape %s has less than 2 dimensions", wr_ops_shape_text(x).s);
+    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "x with shape %s has less than 2 dimensions",
+                        wr_ops_shape_text(x).s);
   }
   const int32_t *shape = wr_node_shape(x);
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node **slot = wr_compose_slot(&c);
-  struct wr_node *mask = wr_compose_step(
-      &c, diagonal(slot, op, shape[ndim - 2], shape[ndim - 1], k, WR_BOOL, s));
+  struct wr_node *mask =
+      wr_compose_step(&c, diagonal(slot, op, shape[ndim - 2], shape[ndim - 1], k, WR_BOOL, s));
   struct wr_node *zero = wr_compose_scalar(&c, 0, wr_node_dtype(x));
   return wr_compose_end(&c, out, wr_compose_where(&c, mask, x, zero));
 }

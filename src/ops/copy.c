@@ -1,5 +1,5 @@
-/* Copies, casts, joins, and arrays made from nothing. Results are dense and own their buffer, except
-   where the input already is what was asked for. No locks. */
+/* Copies, casts, joins, and arrays made from nothing. Results are dense and own their buffer,
+   except where the input already is what was asked for. No locks. */
 
 #include <math.h>
 
@@ -26,8 +26,8 @@ struct wr_error *wr_ops_contiguous(struct wr_node **out, struct wr_node *a, bool
   return NULL;
 }
 
-/* The joined shape, and the type that *dtype and all have in common. Arrays agree in every extent but
-   the axis. */
+/* The joined shape, and the type that *dtype and all have in common. Arrays agree in every extent
+   but the axis. */
 static struct wr_error *joined(struct wr_node *const *arrays, int n, int axis, int32_t *shape,
                                enum wr_dtype *dtype) {
   int ndim = wr_node_ndim(arrays[0]);
@@ -179,13 +179,13 @@ struct wr_error *wr_ops_stack(struct wr_node **out, struct wr_node *const *array
 
 static struct wr_error *arange_length(double start, double stop, double step, int32_t *length) {
   if (!isfinite(start) || !isfinite(stop) || isnan(step)) {
-    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
-                        "start %g, stop %g and step %g give no length", start, stop, step);
+    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "start %g, stop %g and step %g give no length",
+                        start, stop, step);
   }
   if (step == 0) return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "step is 0");
   /* An infinite step takes the first element alone, if the direction is right. */
-  double n = isinf(step) ? ((step > 0) == (start < stop) && start != stop)
-                         : ceil((stop - start) / step);
+  double n =
+      isinf(step) ? ((step > 0) == (start < stop) && start != stop) : ceil((stop - start) / step);
   if (n > INT32_MAX) {
     return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
                         "start %g, stop %g and step %g give %g elements, which is too many", start,
@@ -276,4 +276,9 @@ struct wr_error *wr_ops_fill(struct wr_node **out, const int32_t *shape, int ndi
 struct wr_error *wr_ops_full_like(struct wr_node **out, struct wr_node *a, struct wr_node *vals,
                                   enum wr_dtype dtype, struct wr_stream *s) {
   return wr_ops_full(out, wr_node_shape(a), wr_node_ndim(a), vals, dtype, s);
+}
+
+struct wr_error *wr_ops_fill_like(struct wr_node **out, struct wr_node *a, double value,
+                                  struct wr_stream *s) {
+  return wr_ops_fill(out, wr_node_shape(a), wr_node_ndim(a), value, wr_node_dtype(a), s);
 }

@@ -135,8 +135,8 @@ static struct wr_error *common_indices(struct wr_node *const *indices, int n,
     if (!wr_shape_broadcast(set->shape, set->ndim, wr_node_shape(indices[i]),
                             wr_node_ndim(indices[i]), shape, &ndim)) {
       return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
-                          "indices: number %d with shape %s cannot be broadcast with the others",
-                          i, wr_ops_shape_text(indices[i]).s);
+                          "indices: number %d with shape %s cannot be broadcast with the others", i,
+                          wr_ops_shape_text(indices[i]).s);
     }
     set->ndim = ndim;
     for (int d = 0; d < ndim; d++) set->shape[d] = shape[d];
@@ -152,8 +152,7 @@ static struct wr_error *check_updates(const struct wr_node *a, const struct wr_n
   bool fits = wr_node_ndim(updates) == set->ndim + wr_node_ndim(a);
   for (int d = 0; fits && d < wr_node_ndim(updates); d++) {
     int32_t extent = wr_node_shape(updates)[d];
-    fits = d < set->ndim ? extent == set->shape[d]
-                         : extent <= wr_node_shape(a)[d - set->ndim];
+    fits = d < set->ndim ? extent == set->shape[d] : extent <= wr_node_shape(a)[d - set->ndim];
   }
   if (fits) return NULL;
   return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,

@@ -29,7 +29,8 @@ struct wr_error *wr_ops_view(struct wr_node **out, enum wr_op op, struct wr_node
 /* A record with a's shape, one input and no parameters. */
 struct wr_error *wr_ops_record_like(struct wr_node **out, enum wr_op op, struct wr_node *a,
                                     enum wr_dtype dtype, struct wr_stream *s);
-/* Extents that a caller gave: NULL only when n is 0, at most WR_MAX_NDIM, none negative, in range. */
+/* Extents that a caller gave: NULL only when n is 0, at most WR_MAX_NDIM, none negative, in range.
+ */
 struct wr_error *wr_ops_check_shape(const char *argument, const int32_t *shape, int n);
 
 /* The types that an operation computes in and gives, for inputs of (common) type t. */
@@ -63,14 +64,15 @@ struct wr_compose {
 static inline struct wr_compose wr_compose_begin(struct wr_stream *s) {
   return (struct wr_compose){.stream = s};
 }
-/* For steps without a wrapper: `if (!c.error) x = wr_compose_step(&c, f(wr_compose_slot(&c), ..))`. */
+/* For steps without a wrapper: `if (!c.error) x = wr_compose_step(&c, f(wr_compose_slot(&c), ..))`.
+ */
 struct wr_node **wr_compose_slot(struct wr_compose *c);
 struct wr_node *wr_compose_step(struct wr_compose *c, struct wr_error *error);
 struct wr_node *wr_compose_unary(struct wr_compose *c, enum wr_op op, struct wr_node *a);
 struct wr_node *wr_compose_binary(struct wr_compose *c, enum wr_op op, struct wr_node *a,
                                   struct wr_node *b);
-struct wr_node *wr_compose_where(struct wr_compose *c, struct wr_node *condition,
-                                 struct wr_node *x, struct wr_node *y);
+struct wr_node *wr_compose_where(struct wr_compose *c, struct wr_node *condition, struct wr_node *x,
+                                 struct wr_node *y);
 struct wr_node *wr_compose_astype(struct wr_compose *c, struct wr_node *a, enum wr_dtype dtype);
 struct wr_node *wr_compose_scalar(struct wr_compose *c, double value, enum wr_dtype dtype);
 struct wr_node *wr_compose_reduce(struct wr_compose *c, enum wr_op op, struct wr_node *a,
@@ -79,7 +81,6 @@ struct wr_node *wr_compose_broadcast(struct wr_compose *c, struct wr_node *a, in
                                      const int32_t *shape);
 struct wr_node *wr_compose_flatten(struct wr_compose *c, struct wr_node *a);
 /* Gives the caller its own reference of `result` in *out, or the error. */
-struct wr_error *wr_compose_end(struct wr_compose *c, struct wr_node **out,
-                                struct wr_node *result);
+struct wr_error *wr_compose_end(struct wr_compose *c, struct wr_node **out, struct wr_node *result);
 
 #endif

@@ -30,8 +30,8 @@ struct wr_error *wr_ops_where(struct wr_node **out, struct wr_node *condition, s
 /* reduce: ALL ANY MAX MIN PROD SUM; ARGMAX ARGMIN */
 struct wr_error *wr_ops_reduce(struct wr_node **out, enum wr_op op, struct wr_node *a,
                                const int *axes, int n_axes, bool keepdims, struct wr_stream *s);
-struct wr_error *wr_ops_arg_reduce(struct wr_node **out, enum wr_op op, struct wr_node *a,
-                                   int axis, bool keepdims, struct wr_stream *s);
+struct wr_error *wr_ops_arg_reduce(struct wr_node **out, enum wr_op op, struct wr_node *a, int axis,
+                                   bool keepdims, struct wr_stream *s);
 struct wr_error *wr_ops_arg_reduce_all(struct wr_node **out, enum wr_op op, struct wr_node *a,
                                        bool keepdims, struct wr_stream *s);
 
@@ -75,8 +75,7 @@ struct wr_error *wr_ops_flatten(struct wr_node **out, struct wr_node *a, int sta
                                 int end_axis, struct wr_stream *s);
 struct wr_error *wr_ops_transpose(struct wr_node **out, struct wr_node *a, const int *axes,
                                   int n_axes, struct wr_stream *s);
-struct wr_error *wr_ops_transpose_all(struct wr_node **out, struct wr_node *a,
-                                      struct wr_stream *s);
+struct wr_error *wr_ops_transpose_all(struct wr_node **out, struct wr_node *a, struct wr_stream *s);
 struct wr_error *wr_ops_swapaxes(struct wr_node **out, struct wr_node *a, int axis1, int axis2,
                                  struct wr_stream *s);
 
@@ -95,8 +94,8 @@ struct wr_error *wr_ops_slice_update(struct wr_node **out, struct wr_node *src,
                                      struct wr_node *update, const struct wr_ops_range *range,
                                      struct wr_stream *s);
 /* The part [start, stop) of one axis, both in [0, extent]. */
-struct wr_error *wr_ops_slice_axis(struct wr_node **out, enum wr_op op, struct wr_node *a,
-                                   int axis, int32_t start, int32_t stop, struct wr_stream *s);
+struct wr_error *wr_ops_slice_axis(struct wr_node **out, enum wr_op op, struct wr_node *a, int axis,
+                                   int32_t start, int32_t stop, struct wr_stream *s);
 /* Part `i` of n equal ones, and of the n_indices + 1 parts between cutting points. */
 struct wr_error *wr_ops_split_check(struct wr_node *a, int num_splits, int axis);
 struct wr_error *wr_ops_split_part(struct wr_node **out, struct wr_node *a, int num_splits,
@@ -126,6 +125,8 @@ struct wr_error *wr_ops_fill(struct wr_node **out, const int32_t *shape, int ndi
                              enum wr_dtype dtype, struct wr_stream *s);
 struct wr_error *wr_ops_full_like(struct wr_node **out, struct wr_node *a, struct wr_node *vals,
                                   enum wr_dtype dtype, struct wr_stream *s);
+struct wr_error *wr_ops_fill_like(struct wr_node **out, struct wr_node *a, double value,
+                                  struct wr_stream *s);
 
 /* index */
 struct wr_error *wr_ops_take(struct wr_node **out, struct wr_node *a, struct wr_node *indices,
@@ -165,8 +166,8 @@ struct wr_error *wr_ops_triu(struct wr_node **out, struct wr_node *x, int k, str
 /* random: MLX's sequences. `key` may be NULL: the calling thread's next one (W4). */
 void wr_ops_random_seed(uint64_t seed);
 struct wr_error *wr_ops_random_key(struct wr_node **out, uint64_t seed);
-struct wr_error *wr_ops_random_bits(struct wr_node **out, const int32_t *shape, int ndim,
-                                    int width, struct wr_node *key, struct wr_stream *s);
+struct wr_error *wr_ops_random_bits(struct wr_node **out, const int32_t *shape, int ndim, int width,
+                                    struct wr_node *key, struct wr_stream *s);
 struct wr_error *wr_ops_random_split(struct wr_node **out, struct wr_node *key, int num,
                                      struct wr_stream *s);
 /* Row `i` of a split in two. */

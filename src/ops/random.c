@@ -41,8 +41,8 @@ static struct wr_error *take_key(struct wr_node **out, struct wr_node *key) {
   return error;
 }
 
-struct wr_error *wr_ops_random_bits(struct wr_node **out, const int32_t *shape, int ndim,
-                                    int width, struct wr_node *key, struct wr_stream *s) {
+struct wr_error *wr_ops_random_bits(struct wr_node **out, const int32_t *shape, int ndim, int width,
+                                    struct wr_node *key, struct wr_stream *s) {
   if (width != 1 && width != 2 && width != 4) {
     return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "width is %d, not 1, 2 or 4", width);
   }
@@ -51,16 +51,17 @@ struct wr_error *wr_ops_random_bits(struct wr_node **out, const int32_t *shape, 
   if (!error) error = take_key(&own, key);
   if (error) return error;
   struct wr_bits_params params = {.width = width};
-  error = wr_ops_record(
-      out, &(struct wr_record){.op = WR_OP_RANDOM_BITS,
-                               .dtype = width == 4 ? WR_UINT32 : width == 2 ? WR_UINT16 : WR_UINT8,
-                               .ndim = ndim,
-                               .shape = shape,
-                               .n_in = 1,
-                               .in = &own,
-                               .params = &params,
-                               .params_bytes = sizeof params,
-                               .stream = s});
+  error = wr_ops_record(out, &(struct wr_record){.op = WR_OP_RANDOM_BITS,
+                                                 .dtype = width == 4   ? WR_UINT32
+                                                          : width == 2 ? WR_UINT16
+                                                                       : WR_UINT8,
+                                                 .ndim = ndim,
+                                                 .shape = shape,
+                                                 .n_in = 1,
+                                                 .in = &own,
+                                                 .params = &params,
+                                                 .params_bytes = sizeof params,
+                                                 .stream = s});
   wr_node_release(own);
   return error;
 }
@@ -94,10 +95,9 @@ static struct wr_error *check_bounds(const struct wr_node *low, const struct wr_
     if (!wr_shape_broadcast(wr_node_shape(bounds[i]), wr_node_ndim(bounds[i]), shape, ndim, common,
                             &common_ndim) ||
         !wr_shape_equal(common, common_ndim, shape, ndim)) {
-      return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
-                          "%s with shape %s cannot be broadcast to shape %s",
-                          i == 0 ? "low" : "high", wr_ops_shape_text(bounds[i]).s,
-                          wr_ops_dims_text(shape, ndim).s);
+      return wr_error_new(
+          WEIR_ERROR_INVALID_ARGUMENT, "%s with shape %s cannot be broadcast to shape %s",
+          i == 0 ? "low" : "high", wr_ops_shape_text(bounds[i]).s, wr_ops_dims_text(shape, ndim).s);
     }
   }
   return NULL;
@@ -114,8 +114,7 @@ static double below_one(enum wr_dtype dtype) {
 static struct wr_node *unit(struct wr_compose *c, const int32_t *shape, int ndim,
                             enum wr_dtype dtype, struct wr_node *key) {
   struct wr_node **slot = wr_compose_slot(c);
-  struct wr_node *u =
-      wr_compose_step(c, wr_ops_random_bits(slot, shape, ndim, 4, key, c->stream));
+  struct wr_node *u = wr_compose_step(c, wr_ops_random_bits(slot, shape, ndim, 4, key, c->stream));
   u = wr_compose_binary(c, WR_OP_DIVIDE, u, wr_compose_scalar(c, 0x1p32, WR_FLOAT32));
   u = wr_compose_binary(c, WR_OP_MINIMUM, u, wr_compose_scalar(c, below_one(dtype), WR_FLOAT32));
   return wr_compose_astype(c, u, dtype);
@@ -146,9 +145,8 @@ static struct wr_node *half_normal(struct wr_compose *c, const int32_t *shape, i
   struct wr_node *low = wr_compose_scalar(c, nextafterf(-1.0f, 0.0f), WR_FLOAT32);
   struct wr_node *high = wr_compose_scalar(c, 1, WR_FLOAT32);
   if (c->error) return NULL;
-  struct wr_node *u =
-      wr_compose_step(c, wr_ops_random_uniform(wr_compose_slot(c), low, high, shape, ndim,
-                                               WR_FLOAT32, key, c->stream));
+  struct wr_node *u = wr_compose_step(c, wr_ops_random_uniform(wr_compose_slot(c), low, high, shape,
+                                                               ndim, WR_FLOAT32, key, c->stream));
   return wr_compose_unary(c, WR_OP_ERFINV, u);
 }
 
@@ -229,8 +227,8 @@ struct wr_error *wr_ops_random_randint(struct wr_node **out, struct wr_node *low
   if (error) return error;
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node **slot = wr_compose_slot(&c);
-  struct wr_node *u = wr_compose_step(
-      &c, wr_ops_random_uniform(slot, low, high, shape, ndim, WR_FLOAT32, key, s));
+  struct wr_node *u =
+      wr_compose_step(&c, wr_ops_random_uniform(slot, low, high, shape, ndim, WR_FLOAT32, key, s));
   u = wr_compose_binary(&c, WR_OP_MAXIMUM, u, low);
   return wr_compose_end(&c, out, wr_compose_astype(&c, u, dtype));
 }

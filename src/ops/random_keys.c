@@ -29,8 +29,9 @@ struct sequence {
 
 static _Thread_local struct sequence mine;
 
-/* Another thread may have held the lock when the process was forked; its holder is not in the child.
-   The state it guards is whole enough: at worst the new seed serves the rest of the old epoch. */
+/* Another thread may have held the lock when the process was forked; its holder is not in the
+   child. The state it guards is whole enough: at worst the new seed serves the rest of the old
+   epoch. */
 static void child_after_fork(void) { wr_mutex_init(&process.lock, WR_RANK_REGISTRY); }
 
 static void watch_forks(void) { (void)pthread_atfork(NULL, NULL, child_after_fork); }

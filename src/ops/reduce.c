@@ -1,13 +1,13 @@
-/* Reductions. A kernel node is recorded with its final shape: reduced axes kept as 1 or dropped, the
-   data is the same. Invariant: the input of a recorded node has the type that the result is made in.
-   Axes that all have extent 1 need no kernel. No locks. */
+/* Reductions. A kernel node is recorded with its final shape: reduced axes kept as 1 or dropped,
+   the data is the same. Invariant: the input of a recorded node has the type that the result is
+   made in. Axes that all have extent 1 need no kernel. No locks. */
 
 #include "ops/internal.h"
 
 struct reduction {
   uint32_t axes;
-  int ndim;       /* of the result */
-  bool is_noop;   /* only extents of 1 go */
+  int ndim;     /* of the result */
+  bool is_noop; /* only extents of 1 go */
   int32_t shape[WR_MAX_NDIM];
 };
 
@@ -28,8 +28,8 @@ static struct wr_error *check_not_empty(enum wr_op op, const struct wr_node *a, 
   for (int i = 0; i < wr_node_ndim(a); i++) {
     if (wr_ops_has_axis(axes, i) && wr_node_shape(a)[i] == 0) {
       return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
-                          "a with shape %s has no elements along axis %d",
-                          wr_ops_shape_text(a).s, i);
+                          "a with shape %s has no elements along axis %d", wr_ops_shape_text(a).s,
+                          i);
     }
   }
   return NULL;
@@ -74,8 +74,8 @@ struct wr_error *wr_ops_reduce(struct wr_node **out, enum wr_op op, struct wr_no
   return wr_compose_end(&c, out, result);
 }
 
-static struct wr_error *record_arg(struct wr_node **out, enum wr_op op, struct wr_node *a,
-                                   int axis, const struct reduction *r, struct wr_stream *s) {
+static struct wr_error *record_arg(struct wr_node **out, enum wr_op op, struct wr_node *a, int axis,
+                                   const struct reduction *r, struct wr_stream *s) {
   if (wr_node_size(a) == 0) {
     return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "a with shape %s has no elements",
                         wr_ops_shape_text(a).s);
@@ -92,8 +92,8 @@ static struct wr_error *record_arg(struct wr_node **out, enum wr_op op, struct w
                                                 .stream = s});
 }
 
-struct wr_error *wr_ops_arg_reduce(struct wr_node **out, enum wr_op op, struct wr_node *a,
-                                   int axis, bool keepdims, struct wr_stream *s) {
+struct wr_error *wr_ops_arg_reduce(struct wr_node **out, enum wr_op op, struct wr_node *a, int axis,
+                                   bool keepdims, struct wr_stream *s) {
   int normal;
   struct wr_error *error = wr_ops_axis("axis", axis, wr_node_ndim(a), &normal);
   if (error) return error;

@@ -1,6 +1,6 @@
-/* Views by shape: the same buffer under other extents, strides and offset. Invariant: a view is made
-   only where strides can say it; a reshape that they cannot say copies to a dense array first. An
-   operation that changes nothing gives its input back. No locks. */
+/* Views by shape: the same buffer under other extents, strides and offset. Invariant: a view is
+   made only where strides can say it; a reshape that they cannot say copies to a dense array first.
+   An operation that changes nothing gives its input back. No locks. */
 
 #include "ops/internal.h"
 
@@ -34,12 +34,12 @@ struct wr_error *wr_ops_broadcast_to(struct wr_node **out, struct wr_node *a, co
 struct wr_error *wr_ops_expand_dims(struct wr_node **out, struct wr_node *a, const int *axes,
                                     int n_axes, struct wr_stream *s) {
   if (n_axes == 0) return same(out, a);
-  int ndim = wr_node_ndim(a) + n_axes;
-  if (n_axes > WR_MAX_NDIM || ndim > WR_MAX_NDIM) {
+  if (n_axes > WR_MAX_NDIM - wr_node_ndim(a)) {
     return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
                         "axes: %d more than the %d that a has, at most %d are supported", n_axes,
                         wr_node_ndim(a), WR_MAX_NDIM);
   }
+  int ndim = wr_node_ndim(a) + n_axes;
   uint32_t mask;
   struct wr_error *error = wr_ops_axes(axes, n_axes, ndim, &mask);
   if (error) return error;

@@ -1,6 +1,6 @@
 /* Parts of arrays: views by start, stop and step, splits, and the copy with a part replaced.
-   Ranges are read as Python reads them: negative positions count from the end, out-of-range ones are
-   clamped. All arithmetic is in 64 bits, so that no position overflows. No locks. */
+   Ranges are read as Python reads them: negative positions count from the end, out-of-range ones
+   are clamped. All arithmetic is in 64 bits, so that no position overflows. No locks. */
 
 #include "ops/internal.h"
 
@@ -46,8 +46,8 @@ static struct wr_error *check_range(const struct wr_node *a, const struct wr_ops
   for (int i = 0; i < 3; i++) {
     if (lists[i].n != wr_node_ndim(a)) {
       return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
-                          "%s has %d entries for an array with shape %s", lists[i].name,
-                          lists[i].n, wr_ops_shape_text(a).s);
+                          "%s has %d entries for an array with shape %s", lists[i].name, lists[i].n,
+                          wr_ops_shape_text(a).s);
     }
   }
   for (int i = 0; i < range->n_strides; i++) {
@@ -96,8 +96,8 @@ struct wr_error *wr_ops_slice(struct wr_node **out, struct wr_node *a,
   return NULL;
 }
 
-struct wr_error *wr_ops_slice_axis(struct wr_node **out, enum wr_op op, struct wr_node *a,
-                                   int axis, int32_t start, int32_t stop, struct wr_stream *s) {
+struct wr_error *wr_ops_slice_axis(struct wr_node **out, enum wr_op op, struct wr_node *a, int axis,
+                                   int32_t start, int32_t stop, struct wr_stream *s) {
   struct part p = {.reversed = false};
   for (int d = 0; d < wr_node_ndim(a); d++) {
     normalize_axis(&p, d, wr_node_shape(a)[d], 0, wr_node_shape(a)[d], 1);
@@ -126,8 +126,7 @@ static struct wr_error *record_update(struct wr_node **out, struct wr_node *src,
                                                 .stream = s});
 }
 
-static struct wr_error *check_update(const struct wr_node *update, const struct part *p,
-                                     int ndim) {
+static struct wr_error *check_update(const struct wr_node *update, const struct part *p, int ndim) {
   int32_t common[WR_MAX_NDIM];
   int common_ndim;
   if (wr_shape_broadcast(wr_node_shape(update), wr_node_ndim(update), p->shape, ndim, common,

@@ -43,7 +43,8 @@ static struct wr_error *softmax_any(struct wr_node **out, struct wr_node *a, con
   struct wr_node *x = a;
   if (precise && t != WR_COMPLEX64) x = wr_compose_astype(&c, a, WR_FLOAT32);
   struct wr_node *max = wr_compose_reduce(&c, WR_OP_MAX, x, axes, n_axes, true);
-  struct wr_node *e = wr_compose_unary(&c, WR_OP_EXP, wr_compose_binary(&c, WR_OP_SUBTRACT, x, max));
+  struct wr_node *e =
+      wr_compose_unary(&c, WR_OP_EXP, wr_compose_binary(&c, WR_OP_SUBTRACT, x, max));
   struct wr_node *sum = wr_compose_reduce(&c, WR_OP_SUM, e, axes, n_axes, true);
   /* Back to the input's type, integers too: so does MLX on this path. */
   struct wr_node *r = wr_compose_astype(&c, wr_compose_binary(&c, WR_OP_DIVIDE, e, sum), t);
@@ -96,12 +97,13 @@ static struct wr_error *logsumexp_any(struct wr_node **out, struct wr_node *a, c
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node *x = wr_compose_astype(&c, a, wr_dtype_to_inexact(wr_node_dtype(a)));
   struct wr_node *max = wr_compose_reduce(&c, WR_OP_MAX, x, axes, n_axes, true);
-  struct wr_node *e = wr_compose_unary(&c, WR_OP_EXP, wr_compose_binary(&c, WR_OP_SUBTRACT, x, max));
+  struct wr_node *e =
+      wr_compose_unary(&c, WR_OP_EXP, wr_compose_binary(&c, WR_OP_SUBTRACT, x, max));
   struct wr_node *sum = wr_compose_reduce(&c, WR_OP_SUM, e, axes, n_axes, keepdims);
   struct wr_node *log = wr_compose_unary(&c, WR_OP_LOG, sum);
   if (!c.error) {
-    max = wr_compose_step(&c, wr_ops_reshape(wr_compose_slot(&c), max, wr_node_shape(log),
-                                             wr_node_ndim(log), s));
+    max = wr_compose_step(
+        &c, wr_ops_reshape(wr_compose_slot(&c), max, wr_node_shape(log), wr_node_ndim(log), s));
   }
   struct wr_node *r = wr_compose_binary(&c, WR_OP_ADD, log, max);
   r = wr_compose_where(&c, wr_compose_unary(&c, WR_OP_ISINF, max), max, r);

@@ -59,7 +59,6 @@ struct wr_error *wr_ops_std(struct wr_node **out, struct wr_node *a, const int *
                             bool keepdims, int ddof, struct wr_stream *s) {
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node **slot = wr_compose_slot(&c);
-  struct wr_node *v =
-      wr_compose_step(&c, wr_ops_var(slot, a, axes, n_axes, keepdims, ddof, s));
+  struct wr_node *v = wr_compose_step(&c, wr_ops_var(slot, a, axes, n_axes, keepdims, ddof, s));
   return wr_compose_end(&c, out, wr_compose_unary(&c, WR_OP_SQRT, v));
 }

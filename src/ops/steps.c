@@ -28,8 +28,8 @@ struct wr_node *wr_compose_binary(struct wr_compose *c, enum wr_op op, struct wr
   return wr_compose_step(c, wr_ops_binary(wr_compose_slot(c), op, a, b, c->stream));
 }
 
-struct wr_node *wr_compose_where(struct wr_compose *c, struct wr_node *condition,
-                                 struct wr_node *x, struct wr_node *y) {
+struct wr_node *wr_compose_where(struct wr_compose *c, struct wr_node *condition, struct wr_node *x,
+                                 struct wr_node *y) {
   if (c->error) return NULL;
   return wr_compose_step(c, wr_ops_where(wr_compose_slot(c), condition, x, y, c->stream));
 }

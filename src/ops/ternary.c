@@ -7,8 +7,8 @@ static struct wr_error *common_shape(struct wr_node *condition, struct wr_node *
                                      struct wr_node *y, int32_t *shape, int *ndim) {
   int32_t pair[WR_MAX_NDIM];
   int pair_ndim;
-  if (wr_shape_broadcast(wr_node_shape(x), wr_node_ndim(x), wr_node_shape(y), wr_node_ndim(y),
-                         pair, &pair_ndim) &&
+  if (wr_shape_broadcast(wr_node_shape(x), wr_node_ndim(x), wr_node_shape(y), wr_node_ndim(y), pair,
+                         &pair_ndim) &&
       wr_shape_broadcast(wr_node_shape(condition), wr_node_ndim(condition), pair, pair_ndim, shape,
                          ndim)) {
     return NULL;
@@ -31,8 +31,13 @@ struct wr_error *wr_ops_where(struct wr_node **out, struct wr_node *condition, s
       wr_compose_broadcast(&c, wr_compose_astype(&c, condition, WR_BOOL), ndim, shape),
       wr_compose_broadcast(&c, wr_compose_astype(&c, x, dtype), ndim, shape),
       wr_compose_broadcast(&c, wr_compose_astype(&c, y, dtype), ndim, shape)};
-  struct wr_record record = {.op = WR_OP_WHERE, .dtype = dtype, .ndim = ndim, .shape = shape,
-                             .n_in = 3,         .in = in,       .stream = s};
+  struct wr_record record = {.op = WR_OP_WHERE,
+                             .dtype = dtype,
+                             .ndim = ndim,
+                             .shape = shape,
+                             .n_in = 3,
+                             .in = in,
+                             .stream = s};
   struct wr_node *result = NULL;
   if (!c.error) result = wr_compose_step(&c, wr_ops_record(wr_compose_slot(&c), &record));
   return wr_compose_end(&c, out, result);

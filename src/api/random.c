@@ -1,0 +1,120 @@
+/* Random numbers: handles in, one operation, handles out. An empty key means the calling thread's
+   next one. No logic, no locks of its own. */
+
+#include "mlx/c/random.h"
+#include "api/ops_glue.h"
+
+int mlx_random_seed(uint64_t seed) {
+  wr_ops_random_seed(seed);
+  return 0;
+}
+
+int mlx_random_key(mlx_array *res, uint64_t seed) {
+  struct wr_error *error = NULL;
+  struct wr_node *out = NULL;
+  wr_api_result(res, "res", &error);
+  if (!error) error = wr_ops_random_key(&out, seed);
+  return wr_api_finish_array("mlx_random_key", error, res, out);
+}
+
+int mlx_random_bits(mlx_array *res, const int *shape, size_t shape_num, int width,
+                    const mlx_array key, const mlx_stream s) {
+  struct wr_error *error = NULL;
+  struct wr_node *out = NULL;
+  wr_api_result(res, "res", &error);
+  const int32_t *dims = wr_api_shape(shape, shape_num, "shape", &error);
+  struct wr_node *k = wr_api_array_or_none(key);
+  struct wr_stream *stream = wr_api_stream(s, &error);
+  if (!error) error = wr_ops_random_bits(&out, dims, wr_api_count(shape_num), width, k, stream);
+  return wr_api_finish_array("mlx_random_bits", error, res, out);
+}
+
+int mlx_random_normal(mlx_array *res, const int *shape, size_t shape_num, mlx_dtype dtype,
+                      float loc, float scale, const mlx_array key, const mlx_stream s) {
+  struct wr_error *error = NULL;
+  struct wr_node *out = NULL;
+  wr_api_result(res, "res", &error);
+  const int32_t *dims = wr_api_shape(shape, shape_num, "shape", &error);
+  enum wr_dtype type_of = wr_api_dtype(dtype, "dtype", &error);
+  struct wr_node *k = wr_api_array_or_none(key);
+  struct wr_stream *stream = wr_api_stream(s, &error);
+  if (!error) {
+    error =
+        wr_ops_random_normal(&out, dims, wr_api_count(shape_num), type_of, loc, scale, k, stream);
+  }
+  return wr_api_finish_array("mlx_random_normal", error, res, out);
+}
+
+int mlx_random_uniform(mlx_array *res, const mlx_array low, const mlx_array high, const int *shape,
+                       size_t shape_num, mlx_dtype dtype, const mlx_array key, const mlx_stream s) {
+  struct wr_error *error = NULL;
+  struct wr_node *out = NULL;
+  wr_api_result(res, "res", &error);
+  struct wr_node *lo = wr_api_array(low, "low", &error);
+  struct wr_node *hi = wr_api_array(high, "high", &error);
+  const int32_t *dims = wr_api_shape(shape, shape_num, "shape", &error);
+  enum wr_dtype type_of = wr_api_dtype(dtype, "dtype", &error);
+  struct wr_node *k = wr_api_array_or_none(key);
+  struct wr_stream *stream = wr_api_stream(s, &error);
+  if (!error) {
+    error = wr_ops_random_uniform(&out, lo, hi, dims, wr_api_count(shape_num), type_of, k, stream);
+  }
+  return wr_api_finish_array("mlx_random_uniform", error, res, out);
+}
+
+int mlx_random_randint(mlx_array *res, const mlx_array low, const mlx_array high, const int *shape,
+                       size_t shape_num, mlx_dtype dtype, const mlx_array key, const mlx_stream s) {
+  struct wr_error *error = NULL;
+  struct wr_node *out = NULL;
+  wr_api_result(res, "res", &error);
+  struct wr_node *lo = wr_api_array(low, "low", &error);
+  struct wr_node *hi = wr_api_array(high, "high", &error);
+  const int32_t *dims = wr_api_shape(shape, shape_num, "shape", &error);
+  enum wr_dtype type_of = wr_api_dtype(dtype, "dtype", &error);
+  struct wr_node *k = wr_api_array_or_none(key);
+  struct wr_stream *stream = wr_api_stream(s, &error);
+  if (!error) {
+    error = wr_ops_random_randint(&out, lo, hi, dims, wr_api_count(shape_num), type_of, k, stream);
+  }
+  return wr_api_finish_array("mlx_random_randint", error, res, out);
+}
+
+int mlx_random_split_num(mlx_array *res, const mlx_array key, int num, const mlx_stream s) {
+  struct wr_error *error = NULL;
+  struct wr_node *out = NULL;
+  wr_api_result(res, "res", &error);
+  struct wr_node *k = wr_api_array(key, "key", &error);
+  struct wr_stream *stream = wr_api_stream(s, &error);
+  if (!error) error = wr_ops_random_split(&out, k, num, stream);
+  return wr_api_finish_array("mlx_random_split_num", error, res, out);
+}
+
+/* Two results, or none: both are made before either handle is touched. */
+static struct wr_error *split_rows(struct wr_node *out[2], struct wr_node *key,
+                                   struct wr_stream *s) {
+  struct wr_node *rows;
+  struct wr_error *error = wr_ops_random_split(&rows, key, 2, s);
+  if (error) return error;
+  error = wr_ops_random_split_row(&out[0], rows, 0, s);
+  if (!error) error = wr_ops_random_split_row(&out[1], rows, 1, s);
+  wr_node_release(rows);
+  if (error) {
+    wr_node_release(out[0]);
+    out[0] = NULL;
+  }
+  return error;
+}
+
+int mlx_random_split(mlx_array *res_0, mlx_array *res_1, const mlx_array key, const mlx_stream s) {
+  struct wr_error *error = NULL;
+  struct wr_node *out[2] = {NULL, NULL};
+  wr_api_result(res_0, "res_0", &error);
+  wr_api_result(res_1, "res_1", &error);
+  struct wr_node *k = wr_api_array(key, "key", &error);
+  struct wr_stream *stream = wr_api_stream(s, &error);
+  if (!error) error = split_rows(out, k, stream);
+  if (error) return wr_api_fail("mlx_random_split", error);
+  wr_api_replace_array(res_0, out[0]);
+  wr_api_replace_array(res_1, out[1]);
+  return 0;
+}
