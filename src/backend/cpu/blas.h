@@ -1,0 +1,29 @@
+#ifndef WR_BACKEND_CPU_BLAS_H
+#define WR_BACKEND_CPU_BLAS_H
+
+/* Products of matrices by OpenBLAS, in slices that the end of the process can wait for. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/dtype.h"
+
+/* c = alpha op(a) op(b) + beta c. op(a) is m x k, op(b) k x n, c m x n, all row-major; op
+   transposes where the flag says. With beta 0, c is not read. */
+struct wr_gemm {
+  enum wr_dtype dtype; /* WR_FLOAT32, WR_FLOAT64 or WR_COMPLEX64 */
+  bool a_transposed;
+  bool b_transposed;
+  int64_t m, n, k;
+  const void *a, *b;
+  int64_t lda, ldb, ldc;
+  void *c;
+  float alpha, beta;
+};
+
+/* Runs a product that takes a few milliseconds at most, on the calling thread alone. False when the
+   calling thread is the one that ends the process: nothing was computed. On any other thread it
+   does not return once the process is ending. */
+bool wr_cpu_gemm(const struct wr_gemm *g);
+
+#endif

@@ -1,0 +1,101 @@
+/* Every dtype to every other: a row function per pair, from templates. A type is first loaded as
+   one of six that stand for all (i32, i64, u64, f32, f64, c64), then made into the other. Between
+   16-bit floats and others the way is float32, as in MLX. complex64 gives its real part; bool is
+   true for what is not zero, NaN included. kernels.h has the rule for floating values that no
+   integer of the type can hold. No locks, no allocation. */
+
+#include "backend/cpu/kernels.h"
+#include "backend/cpu/types.h"
+
+/* Cut towards zero, clamped to [INT64_MIN, UINT64_MAX], modulo 2^64; NaN is 0. */
+WR_INLINE uint64_t integer_of_f64(double x) {
+  if (x >= 0x1p63) return x >= 0x1p64 ? UINT64_MAX : (uint64_t)x;
+  if (x >= -0x1p63) return (uint64_t)(int64_t)x;
+  return x < 0 ? (uint64_t)INT64_MIN : 0;
+}
+
+/* The same in float32: a value in the range of int32_t, nearly all of them, takes the short way. */
+WR_INLINE uint64_t integer_of_f32(float x) {
+  if (x >= -0x1p31f && x < 0x1p31f) return (uint64_t)(int64_t)(int32_t)x;
+  return integer_of_f64((double)x);
+}
+
+#define TO u8
+#include "backend/cpu/cast_int.h"
+#define TO u16
+#include "backend/cpu/cast_int.h"
+#define TO u32
+#include "backend/cpu/cast_int.h"
+#define TO u64
+#include "backend/cpu/cast_int.h"
+#define TO i8
+#include "backend/cpu/cast_int.h"
+#define TO i16
+#include "backend/cpu/cast_int.h"
+#define TO i32
+#include "backend/cpu/cast_int.h"
+#define TO i64
+#include "backend/cpu/cast_int.h"
+
+WR_INLINE uint8_t b8_of_i32(int32_t x) { return x != 0; }
+WR_INLINE uint8_t b8_of_i64(int64_t x) { return x != 0; }
+WR_INLINE uint8_t b8_of_u64(uint64_t x) { return x != 0; }
+WR_INLINE uint8_t b8_of_f32(float x) { return x != 0; }
+WR_INLINE uint8_t b8_of_f64(double x) { return x != 0; }
+WR_INLINE uint8_t b8_of_c64(wr_complex64 x) { return x.re != 0 || x.im != 0; }
+#define TO b8
+#include "backend/cpu/cast_to.h"
+
+WR_INLINE float f32_of_i32(int32_t x) { return (float)x; }
+WR_INLINE float f32_of_i64(int64_t x) { return (float)x; }
+WR_INLINE float f32_of_u64(uint64_t x) { return (float)x; }
+WR_INLINE float f32_of_f32(float x) { return x; }
+WR_INLINE float f32_of_f64(double x) { return (float)x; }
+WR_INLINE float f32_of_c64(wr_complex64 x) { return x.re; }
+#define TO f32
+#include "backend/cpu/cast_to.h"
+
+WR_INLINE double f64_of_i32(int32_t x) { return (double)x; }
+WR_INLINE double f64_of_i64(int64_t x) { return (double)x; }
+WR_INLINE double f64_of_u64(uint64_t x) { return (double)x; }
+WR_INLINE double f64_of_f32(float x) { return (double)x; }
+WR_INLINE double f64_of_f64(double x) { return x; }
+WR_INLINE double f64_of_c64(wr_complex64 x) { return (double)x.re; }
+#define TO f64
+#include "backend/cpu/cast_to.h"
+
+WR_INLINE uint16_t f16_of_i32(int32_t x) { return wr_f32_to_f16(f32_of_i32(x)); }
+WR_INLINE uint16_t f16_of_i64(int64_t x) { return wr_f32_to_f16(f32_of_i64(x)); }
+WR_INLINE uint16_t f16_of_u64(uint64_t x) { return wr_f32_to_f16(f32_of_u64(x)); }
+WR_INLINE uint16_t f16_of_f32(float x) { return wr_f32_to_f16(f32_of_f32(x)); }
+WR_INLINE uint16_t f16_of_f64(double x) { return wr_f32_to_f16(f32_of_f64(x)); }
+WR_INLINE uint16_t f16_of_c64(wr_complex64 x) { return wr_f32_to_f16(f32_of_c64(x)); }
+#define TO f16
+#include "backend/cpu/cast_to.h"
+
+WR_INLINE uint16_t bf16_of_i32(int32_t x) { return wr_f32_to_bf16(f32_of_i32(x)); }
+WR_INLINE uint16_t bf16_of_i64(int64_t x) { return wr_f32_to_bf16(f32_of_i64(x)); }
+WR_INLINE uint16_t bf16_of_u64(uint64_t x) { return wr_f32_to_bf16(f32_of_u64(x)); }
+WR_INLINE uint16_t bf16_of_f32(float x) { return wr_f32_to_bf16(f32_of_f32(x)); }
+WR_INLINE uint16_t bf16_of_f64(double x) { return wr_f32_to_bf16(f32_of_f64(x)); }
+WR_INLINE uint16_t bf16_of_c64(wr_complex64 x) { return wr_f32_to_bf16(f32_of_c64(x)); }
+#define TO bf16
+#include "backend/cpu/cast_to.h"
+
+WR_INLINE wr_complex64 c64_of_i32(int32_t x) { return (wr_complex64){f32_of_i32(x), 0}; }
+WR_INLINE wr_complex64 c64_of_i64(int64_t x) { return (wr_complex64){f32_of_i64(x), 0}; }
+WR_INLINE wr_complex64 c64_of_u64(uint64_t x) { return (wr_complex64){f32_of_u64(x), 0}; }
+WR_INLINE wr_complex64 c64_of_f32(float x) { return (wr_complex64){f32_of_f32(x), 0}; }
+WR_INLINE wr_complex64 c64_of_f64(double x) { return (wr_complex64){f32_of_f64(x), 0}; }
+WR_INLINE wr_complex64 c64_of_c64(wr_complex64 x) { return x; }
+#define TO c64
+#include "backend/cpu/cast_to.h"
+
+static const wr_row_fn *const to[WR_DTYPE_COUNT] = {
+    [WR_BOOL] = to_b8,       [WR_UINT8] = to_u8,      [WR_UINT16] = to_u16,  [WR_UINT32] = to_u32,
+    [WR_UINT64] = to_u64,    [WR_INT8] = to_i8,       [WR_INT16] = to_i16,   [WR_INT32] = to_i32,
+    [WR_INT64] = to_i64,     [WR_FLOAT16] = to_f16,   [WR_FLOAT32] = to_f32, [WR_FLOAT64] = to_f64,
+    [WR_BFLOAT16] = to_bf16, [WR_COMPLEX64] = to_c64,
+};
+
+wr_row_fn wr_cpu_cast_row(enum wr_dtype dtype, enum wr_dtype from) { return to[dtype][from]; }

@@ -1,0 +1,18 @@
+/* Template: how one integer type is made of each type that stands for the sources. Included by
+   cast.c with
+     TO   u8 .. u64, i8 .. i64
+   Values wrap to the type's width; floating ones are cut to int64_t or uint64_t first. */
+
+#define E WR_PASTE(wr_el_, TO)
+#define OF(name) WR_PASTE(TO, WR_PASTE(_of_, name))
+
+WR_INLINE E OF(i32)(int32_t x) { return (E)x; }
+WR_INLINE E OF(i64)(int64_t x) { return (E)x; }
+WR_INLINE E OF(u64)(uint64_t x) { return (E)x; }
+WR_INLINE E OF(f32)(float x) { return (E)integer_of_f32(x); }
+WR_INLINE E OF(f64)(double x) { return (E)integer_of_f64(x); }
+WR_INLINE E OF(c64)(wr_complex64 x) { return (E)integer_of_f32(x.re); }
+
+#undef E
+#undef OF
+#include "backend/cpu/cast_to.h"

@@ -1,0 +1,127 @@
+/* Kernels that move elements: copies between dtypes and layouts, concatenation, writing into a
+   slice, and arange. A source may have any strides; the result is dense, and where a part of it is
+   written (concatenate, slice_update) that part is walked as a view. No locks, no allocation. */
+
+#include "backend/cpu/kernels.h"
+#include "backend/cpu/walk.h"
+
+static void row_copy_1(const struct wr_row *r) {
+  wr_copy_run(r->out, 1, r->in[0], r->stride[0], r->n, 1);
+}
+static void row_copy_2(const struct wr_row *r) {
+  wr_copy_run(r->out, 1, r->in[0], r->stride[0], r->n, 2);
+}
+static void row_copy_4(const struct wr_row *r) {
+  wr_copy_run(r->out, 1, r->in[0], r->stride[0], r->n, 4);
+}
+static void row_copy_8(const struct wr_row *r) {
+  wr_copy_run(r->out, 1, r->in[0], r->stride[0], r->n, 8);
+}
+
+static wr_row_fn copy_row(size_t element) {
+  switch (element) {
+    case 1:
+      return row_copy_1;
+    case 2:
+      return row_copy_2;
+    case 4:
+      return row_copy_4;
+    default:
+      return row_copy_8;
+  }
+}
+
+/* COPY and ASTYPE. A source at the result's own address is there already. */
+struct wr_error *wr_cpu_copy(const struct wr_call *call) {
+  const struct wr_tensor *in = &call->in[0];
+  if (in->dtype != call->out.dtype) {
+    wr_loop_run(call, wr_cpu_cast_row(call->out.dtype, in->dtype));
+  } else if (in->data != call->out.data || !in->dense) {
+    wr_loop_run(call, copy_row(wr_dtype_size(in->dtype)));
+  }
+  return NULL;
+}
+
+/* A tensor copied into a view of the result of the same shape. */
+struct paste {
+  struct wr_walk walk; /* operand 0: the tensor, 1: the view */
+  const char *from;
+  char *to;
+  int64_t element; /* bytes */
+};
+
+static void paste_part(void *ctx, int64_t begin, int64_t end) {
+  const struct paste *p = ctx;
+  struct wr_cursor cursor;
+  int64_t at[WR_WALK_OPERANDS];
+  int64_t n;
+  wr_cursor_start(&cursor, &p->walk, begin, end);
+  while ((n = wr_cursor_next(&cursor, at)) > 0) {
+    wr_copy_run(p->to + at[1] * p->element, wr_walk_stride(&p->walk, 1),
+                p->from + at[0] * p->element, wr_walk_stride(&p->walk, 0), n, (int)p->element);
+  }
+}
+
+/* Copies `t` to where the view (first element, strides) of the result says. */
+static void paste(const struct wr_tensor *t, void *to, const int64_t *strides) {
+  struct paste p = {.from = t->data, .to = to, .element = (int64_t)wr_dtype_size(t->dtype)};
+  if (t->size == 0) return;
+  wr_walk_start(&p.walk);
+  for (int d = 0; d < t->ndim; d++) {
+    wr_walk_push(&p.walk, t->shape[d], t->strides[d], strides[d]);
+  }
+  wr_walk_finish(&p.walk);
+  wr_spread(t->size, WR_CPU_GRAIN, paste_part, &p);
+}
+
+struct wr_error *wr_cpu_concatenate(const struct wr_call *call) {
+  const struct wr_axis_params *params = call->params;
+  const int64_t *strides = call->out.strides;
+  char *to = call->out.data;
+  if (call->out.size == 0) return NULL;
+  for (int i = 0; i < call->n_in; i++) {
+    const struct wr_tensor *t = &call->in[i];
+    paste(t, to, strides);
+    to += t->shape[params->axis] * strides[params->axis] * (int64_t)wr_dtype_size(t->dtype);
+  }
+  return NULL;
+}
+
+struct wr_error *wr_cpu_slice_update(const struct wr_call *call) {
+  const struct wr_slice_params *params = call->params;
+  const struct wr_tensor *out = &call->out;
+  const struct wr_call copy = {.op = WR_OP_COPY, .n_in = 1, .in = call->in, .out = *out};
+  int64_t strides[WR_MAX_NDIM];
+  int64_t first = 0;
+  if (out->size == 0) return NULL;
+  struct wr_error *error = wr_cpu_copy(&copy);
+  if (error || call->in[1].size == 0) return error;
+  for (int d = 0; d < out->ndim; d++) {
+    first += params->start[d] * out->strides[d];
+    strides[d] = params->step[d] * out->strides[d];
+  }
+  paste(&call->in[1], (char *)out->data + first * (int64_t)wr_dtype_size(out->dtype), strides);
+  return NULL;
+}
+
+/* Values are made in double, a block at a time, and cast to the result's type. */
+static void arange_part(void *ctx, int64_t begin, int64_t end) {
+  enum { BLOCK = 256 };
+  const struct wr_call *call = ctx;
+  const struct wr_arange_params *params = call->params;
+  const wr_row_fn cast = wr_cpu_cast_row(call->out.dtype, WR_FLOAT64);
+  const int64_t element = (int64_t)wr_dtype_size(call->out.dtype);
+  double block[BLOCK];
+  for (int64_t at = begin; at < end; at += BLOCK) {
+    const int64_t n = end - at < BLOCK ? end - at : BLOCK;
+    for (int64_t i = 0; i < n; i++) block[i] = params->start + (double)(at + i) * params->step;
+    const struct wr_row row = {
+        .out = (char *)call->out.data + at * element, .in = {block}, .stride = {1}, .n = n};
+    cast(&row);
+  }
+}
+
+struct wr_error *wr_cpu_arange(const struct wr_call *call) {
+  wr_spread(call->out.size, WR_CPU_GRAIN, arange_part, (void *)call);
+  return NULL;
+}

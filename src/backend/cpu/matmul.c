@@ -1,0 +1,275 @@
+/* Matrix products over any batch axes. An operand whose last two axes BLAS can read (rows or
+   columns dense) is used where it lies; others, and the 16-bit floats, are first copied into dense
+   scratch in the type computed in, once for each matrix that differs (a broadcast batch axis is
+   copied once). The result is cut into tiles that the pool computes in any order; within a tile,
+   slices along k follow each other, each short enough for the gate of blas.c. No locks. */
+
+#include <limits.h>
+#include <string.h>
+
+#include "backend/cpu/blas.h"
+#include "backend/cpu/kernels.h"
+#include "base/atomic.h"
+#include "base/base.h"
+#include "core/shape.h"
+
+/* Larger tiles pack less, smaller ones balance better; a slice is a few milliseconds. */
+enum { TILE = 1024, SLICE_K_MIN = 128 };
+static const double slice_flops = 4e8;
+static const double part_flops = 1e6; /* worth a second thread */
+
+/* An input as BLAS wants it. */
+struct operand {
+  const char *data;
+  void *scratch; /* owned; NULL when the input is used where it lies */
+  bool transposed;
+  int64_t ld;
+  int64_t strides[WR_MAX_NDIM]; /* elements; of the batch axes */
+};
+
+struct product {
+  struct wr_gemm gemm; /* of a whole matrix; a, b and c at the first */
+  const struct wr_tensor *out;
+  struct operand a, b;
+  int64_t element; /* bytes, in the type computed in */
+  int64_t tile_m, tile_n;
+  int64_t tiles_m, tiles_n; /* per matrix */
+  wr_atomic_bool refused;   /* atomic RELAXED: read after the pool has finished */
+};
+
+static enum wr_dtype compute_type(enum wr_dtype t) {
+  return t == WR_FLOAT16 || t == WR_BFLOAT16 ? WR_FLOAT32 : t;
+}
+
+/* True when BLAS can read the last two axes of `t`; strides of axes of extent 1 do not count. */
+static bool operand_in_place(struct operand *o, const struct wr_tensor *t) {
+  const int64_t rows = t->shape[t->ndim - 2], cols = t->shape[t->ndim - 1];
+  const int64_t row = t->strides[t->ndim - 2], col = t->strides[t->ndim - 1];
+  if ((col == 1 || cols == 1) && (rows == 1 || row >= cols)) {
+    o->transposed = false;
+    o->ld = rows == 1 ? cols : row;
+  } else if ((row == 1 || rows == 1) && (cols == 1 || col >= rows)) {
+    o->transposed = true;
+    o->ld = cols == 1 ? rows : col;
+  } else {
+    return false;
+  }
+  return o->ld <= INT_MAX;
+}
+
+/* A dense copy in type `to`, in which broadcast batch axes stay broadcast. */
+static struct wr_error *operand_pack(struct operand *o, const struct wr_tensor *t,
+                                     enum wr_dtype to) {
+  int32_t shape[WR_MAX_NDIM];
+  struct wr_tensor in = *t;
+  in.shape = shape;
+  in.size = 1;
+  in.dense = false;
+  for (int d = 0; d < t->ndim; d++) {
+    shape[d] = d < t->ndim - 2 && t->strides[d] == 0 ? 1 : t->shape[d];
+    in.size *= shape[d];
+  }
+  wr_shape_row_strides(shape, t->ndim, o->strides);
+  for (int d = 0; d < t->ndim; d++) {
+    if (shape[d] == 1) o->strides[d] = 0;
+  }
+  o->scratch = wr_alloc((size_t)in.size * wr_dtype_size(to));
+  if (!o->scratch) return wr_error_out_of_memory();
+  o->data = o->scratch;
+  o->transposed = false;
+  o->ld = t->shape[t->ndim - 1];
+  const struct wr_call copy = {
+      .op = WR_OP_ASTYPE,
+      .n_in = 1,
+      .in = &in,
+      .out = {o->scratch, shape, o->strides, in.size, to, t->ndim, true},
+  };
+  wr_loop_run(&copy, wr_cpu_cast_row(to, t->dtype));
+  return NULL;
+}
+
+static struct wr_error *operand_prepare(struct operand *o, const struct wr_tensor *t) {
+  const enum wr_dtype to = compute_type(t->dtype);
+  o->scratch = NULL;
+  if (to != t->dtype || !operand_in_place(o, t)) return operand_pack(o, t, to);
+  o->data = t->data;
+  memcpy(o->strides, t->strides, (size_t)t->ndim * sizeof *t->strides);
+  return NULL;
+}
+
+/* The offset of matrix `index` of an operand. */
+static int64_t batch_offset(const struct product *p, const int64_t *strides, int64_t index) {
+  int64_t offset = 0;
+  for (int d = p->out->ndim - 3; d >= 0; d--) {
+    offset += index % p->out->shape[d] * strides[d];
+    index /= p->out->shape[d];
+  }
+  return offset;
+}
+
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* Adds the slices along k of the tile that `g` describes. */
+static bool tile_run(const struct product *p, struct wr_gemm g) {
+  const int64_t a_step = g.a_transposed ? g.lda : 1, b_step = g.b_transposed ? 1 : g.ldb;
+  const int64_t k = g.k;
+  int64_t step = (int64_t)(slice_flops / (2.0 * (double)g.m * (double)g.n));
+  if (step < SLICE_K_MIN) step = SLICE_K_MIN;
+  const char *a = g.a, *b = g.b;
+  for (int64_t at = 0; at < k; at += step) {
+    g.k = least(step, k - at);
+    g.a = a + at * a_step * p->element;
+    g.b = b + at * b_step * p->element;
+    if (!wr_cpu_gemm(&g)) return false;
+    g.beta = 1.0f;
+  }
+  return true;
+}
+
+static void tiles_run(void *ctx, int64_t begin, int64_t end) {
+  struct product *p = ctx;
+  const int64_t per_matrix = p->tiles_m * p->tiles_n;
+  for (int64_t t = begin; t < end; t++) {
+    const int64_t matrix = t / per_matrix;
+    const int64_t row = t % per_matrix / p->tiles_n * p->tile_m;
+    const int64_t col = t % p->tiles_n * p->tile_n;
+    struct wr_gemm g = p->gemm;
+    const int64_t a = batch_offset(p, p->a.strides, matrix) + row * (g.a_transposed ? 1 : g.lda);
+    const int64_t b = batch_offset(p, p->b.strides, matrix) + col * (g.b_transposed ? g.ldb : 1);
+    g.a = (const char *)g.a + a * p->element;
+    g.b = (const char *)g.b + b * p->element;
+    g.c = (char *)g.c + (matrix * g.m * g.n + row * g.ldc + col) * p->element;
+    g.m = least(p->tile_m, g.m - row);
+    g.n = least(p->tile_n, g.n - col);
+    if (!tile_run(p, g)) wr_store_relaxed(&p->refused, true);
+  }
+}
+
+static int64_t parts(int64_t extent, int64_t tile) { return (extent + tile - 1) / tile; }
+
+/* Halves the tiles until every processor has one, as long as they are worth a thread. */
+static void choose_tiles(struct product *p, int64_t matrices) {
+  const int64_t processors = wr_cpu_count();
+  p->tile_m = least(p->gemm.m, TILE);
+  p->tile_n = least(p->gemm.n, TILE);
+  for (;;) {
+    p->tiles_m = parts(p->gemm.m, p->tile_m);
+    p->tiles_n = parts(p->gemm.n, p->tile_n);
+    const double flops = 2.0 * (double)p->tile_m * (double)p->tile_n * (double)p->gemm.k;
+    if (flops < 2 * part_flops || matrices * p->tiles_m * p->tiles_n >= processors) return;
+    if (p->tile_m >= p->tile_n) {
+      p->tile_m = parts(p->tile_m, 2);
+    } else {
+      p->tile_n = parts(p->tile_n, 2);
+    }
+  }
+}
+
+static void spread(struct product *p) {
+  const int64_t matrices = p->out->size / (p->gemm.m * p->gemm.n);
+  const double matrix_flops = 2.0 * (double)p->gemm.m * (double)p->gemm.n * (double)p->gemm.k;
+  if (matrix_flops * (double)matrices < 2 * part_flops) {
+    p->tile_m = p->gemm.m;
+    p->tile_n = p->gemm.n;
+    p->tiles_m = p->tiles_n = 1;
+    tiles_run(p, 0, matrices);
+    return;
+  }
+  choose_tiles(p, matrices);
+  const int64_t tiles = matrices * p->tiles_m * p->tiles_n;
+  const int64_t grain = (int64_t)(part_flops * (double)tiles / (matrix_flops * (double)matrices));
+  wr_parallel_for(tiles, grain > 1 ? grain : 1, tiles_run, p);
+}
+
+/* c, when there is one, has been put into the result already. */
+static struct wr_error *multiply(const struct wr_tensor *in, const struct wr_tensor *out,
+                                 float alpha, float beta) {
+  struct product p = {.out = out, .element = (int64_t)wr_dtype_size(out->dtype)};
+  struct wr_error *error = operand_prepare(&p.a, &in[0]);
+  if (error) return error;
+  error = operand_prepare(&p.b, &in[1]);
+  if (error) goto free_a;
+  p.gemm = (struct wr_gemm){
+      .dtype = out->dtype,
+      .a_transposed = p.a.transposed,
+      .b_transposed = p.b.transposed,
+      .m = out->shape[out->ndim - 2],
+      .n = out->shape[out->ndim - 1],
+      .k = in[0].shape[in[0].ndim - 1],
+      .a = p.a.data,
+      .b = p.b.data,
+      .lda = p.a.ld,
+      .ldb = p.b.ld,
+      .ldc = out->shape[out->ndim - 1],
+      .c = out->data,
+      .alpha = alpha,
+      .beta = beta,
+  };
+  spread(&p);
+  if (wr_load_relaxed(&p.refused)) {
+    error = wr_error_new(WEIR_ERROR_STATE, "the process is ending: no matrix products any more");
+  }
+  wr_free(p.b.scratch);
+free_a:
+  wr_free(p.a.scratch);
+  return error;
+}
+
+static void convert(const struct wr_tensor *in, const struct wr_tensor *out) {
+  const struct wr_call call = {.op = WR_OP_ASTYPE, .n_in = 1, .in = in, .out = *out};
+  wr_loop_run(&call, wr_cpu_cast_row(out->dtype, in->dtype));
+}
+
+/* beta x, in place; what alpha a b + beta c comes to when k is 0. */
+static struct wr_error *scale(const struct wr_tensor *x, float beta) {
+  const wr_complex64 factor = {beta, 0};
+  const int64_t broadcast[WR_MAX_NDIM] = {0};
+  double value[1];
+  const struct wr_tensor from = {(void *)&factor, NULL, broadcast, 1, WR_COMPLEX64, 0, true};
+  const struct wr_tensor to = {value, NULL, broadcast, 1, x->dtype, 0, true};
+  convert(&from, &to);
+  struct wr_tensor in[2] = {*x, *x};
+  in[1].data = value;
+  in[1].strides = broadcast;
+  in[1].dense = false;
+  const struct wr_call call = {.op = WR_OP_MULTIPLY, .n_in = 2, .in = in, .out = *x};
+  return wr_cpu_elementwise(&call, wr_cpu_binary_row(WR_OP_MULTIPLY, x->dtype));
+}
+
+/* alpha a b + beta c, in the type computed in; c is NULL for a plain product. */
+static struct wr_error *multiply_add(const struct wr_tensor *in, const struct wr_tensor *c,
+                                     const struct wr_tensor *out, float alpha, float beta) {
+  if (c) convert(c, out);
+  if (in[0].shape[in[0].ndim - 1] > 0) return multiply(in, out, alpha, beta);
+  if (c) return scale(out, beta);
+  memset(out->data, 0, (size_t)out->size * wr_dtype_size(out->dtype));
+  return NULL;
+}
+
+static struct wr_error *run(const struct wr_call *call, const struct wr_tensor *in,
+                            const struct wr_tensor *c, float alpha, float beta) {
+  const enum wr_dtype to = compute_type(call->out.dtype);
+  if (!wr_dtype_is_floating(to) && to != WR_COMPLEX64) {
+    return wr_error_new(WEIR_ERROR_UNSUPPORTED, "%s has no CPU kernel for %s",
+                        wr_op_info(call->op)->name, wr_dtype_name(to));
+  }
+  if (call->out.size == 0) return NULL;
+  if (to == call->out.dtype) return multiply_add(in, c, &call->out, alpha, beta);
+  struct wr_tensor wide = call->out;
+  wide.dtype = to;
+  wide.data = wr_alloc((size_t)wide.size * wr_dtype_size(to));
+  if (!wide.data) return wr_error_out_of_memory();
+  struct wr_error *error = multiply_add(in, c, &wide, alpha, beta);
+  if (!error) convert(&wide, &call->out);
+  wr_free(wide.data);
+  return error;
+}
+
+struct wr_error *wr_cpu_matmul(const struct wr_call *call) {
+  return run(call, call->in, NULL, 1.0f, 0.0f);
+}
+
+struct wr_error *wr_cpu_addmm(const struct wr_call *call) {
+  const struct wr_addmm_params *params = call->params;
+  return run(call, call->in + 1, call->in, params->alpha, params->beta);
+}
