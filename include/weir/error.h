@@ -1,9 +1,9 @@
 #ifndef WEIR_ERROR_H
 #define WEIR_ERROR_H
 
-/* Errors. Every function of mlx_* and weir_* that can fail returns 1 (or NULL, or 0 where it returns
-   a value); the message and the code of the last failing call on the calling thread are kept here.
-   Both may be called from any thread; they never fail. */
+/* Errors. Every function of mlx_* and weir_* that can fail returns 1 (or NULL, or 0 where it
+   returns a value); the message and the code of the last failing call on the calling thread are
+   kept here. Both may be called from any thread; they never fail. */
 
 #ifdef __cplusplus
 extern "C" {
@@ -11,16 +11,17 @@ extern "C" {
 
 typedef enum weir_status {
   WEIR_OK = 0,
-  WEIR_ERROR_INVALID_ARGUMENT,  /* a handle, shape, dtype, axis or value that the call does not take */
-  WEIR_ERROR_OUT_OF_MEMORY,     /* the system, the device or a limit refused memory */
-  WEIR_ERROR_WRONG_THREAD,      /* checked policy: a stream used away from its thread */
-  WEIR_ERROR_THREAD_RETIRED,    /* checked policy: work on a thread that cleared its streams */
-  WEIR_ERROR_UNSUPPORTED,       /* no body of this operation for this device or dtype */
-  WEIR_ERROR_NO_DEVICE,         /* no such device on this machine */
-  WEIR_ERROR_DEVICE,            /* the device reported a failure */
-  WEIR_ERROR_TIMEOUT,           /* a wait ran out of time */
-  WEIR_ERROR_STATE,             /* the call is not possible in this state */
-  WEIR_ERROR_INTERNAL           /* a defect of Weir's */
+  WEIR_ERROR_INVALID_ARGUMENT, /* a handle, shape, dtype, axis or value that the call does not take
+                                */
+  WEIR_ERROR_OUT_OF_MEMORY,    /* the system, the device or a limit refused memory */
+  WEIR_ERROR_WRONG_THREAD,     /* checked policy: a stream used away from its thread */
+  WEIR_ERROR_THREAD_RETIRED,   /* checked policy: work on a thread that cleared its streams */
+  WEIR_ERROR_UNSUPPORTED,      /* no body of this operation for this device or dtype */
+  WEIR_ERROR_NO_DEVICE,        /* no such device on this machine */
+  WEIR_ERROR_DEVICE,           /* the device reported a failure */
+  WEIR_ERROR_TIMEOUT,          /* a wait ran out of time */
+  WEIR_ERROR_STATE,            /* the call is not possible in this state */
+  WEIR_ERROR_INTERNAL          /* a defect of Weir's */
 } weir_status;
 
 /* The message of the last failing call on this thread; "" when none failed. Valid until the next

@@ -24,9 +24,9 @@ int weir_stream_query(bool *idle, mlx_stream stream);
 
 /* What the process holds right now; a consistent snapshot of each field, not of all together. */
 typedef struct weir_runtime_stats_t {
-  size_t live_streams;  /* streams that something refers to */
+  size_t live_streams;   /* streams that something refers to */
   size_t worker_threads; /* threads of the one pool, at most as many as processors */
-  size_t other_threads; /* the reclaimer, which runs users' destructors: 0 or 1 */
+  size_t other_threads;  /* the reclaimer, which runs users' destructors: 0 or 1 */
 } weir_runtime_stats_t;
 
 int weir_runtime_stats(weir_runtime_stats_t *stats);

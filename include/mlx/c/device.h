@@ -1,0 +1,85 @@
+#ifndef MLX_DEVICE_H
+#define MLX_DEVICE_H
+
+/* Devices: plain values {cpu or gpu, index} in a handle, and what is known about them.
+
+   Functions return 0, or 1 after an error: weir_last_error() then has the message, which names
+   the function and the parameter, and the handler of mlx_set_error_handler has been called.
+   Those that return a handle, a pointer or a value return an empty handle, NULL or 0 instead.
+   Any function may be called from any thread with any handle; only changing one handle variable
+   while another thread uses that same variable needs a lock of the caller's. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "mlx/c/string.h"
+#include "mlx/c/vector.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct mlx_device_ {
+  void *ctx; /* NULL: empty */
+} mlx_device;
+
+typedef enum mlx_device_type_ { MLX_CPU, MLX_GPU } mlx_device_type;
+
+/* Facts about a device, by name: numbers and texts. */
+typedef struct mlx_device_info_ {
+  void *ctx; /* NULL: empty */
+} mlx_device_info;
+
+/* The default device. */
+mlx_device mlx_device_new(void);
+
+/* The device of a type and index, whether or not it is there. */
+mlx_device mlx_device_new_type(mlx_device_type type, int index);
+
+/* Releases the handle. */
+int mlx_device_free(mlx_device dev);
+
+/* Makes *dev a copy of src. */
+int mlx_device_set(mlx_device *dev, const mlx_device src);
+
+/* Writes "Device(cpu, 0)". */
+int mlx_device_tostring(mlx_string *str, mlx_device dev);
+
+/* Whether both are the same type and index. */
+bool mlx_device_equal(mlx_device lhs, mlx_device rhs);
+
+/* The parts of a device. */
+int mlx_device_get_index(int *index, mlx_device dev);
+int mlx_device_get_type(mlx_device_type *type, mlx_device dev);
+
+/* The process-wide default device; setting it is atomic. A device that is not there is an error. */
+int mlx_get_default_device(mlx_device *dev);
+int mlx_set_default_device(mlx_device dev);
+
+/* Whether the device is there, and how many of a type are. */
+int mlx_device_is_available(bool *avail, mlx_device dev);
+int mlx_device_count(int *count, mlx_device_type type);
+
+/* A new empty handle. */
+mlx_device_info mlx_device_info_new(void);
+
+/* Fills *info with what is known of the device. */
+int mlx_device_info_get(mlx_device_info *info, mlx_device dev);
+
+/* Releases the handle. */
+int mlx_device_info_free(mlx_device_info info);
+
+/* Looks up one fact. Texts live as long as the info. */
+int mlx_device_info_has_key(bool *exists, mlx_device_info info, const char *key);
+int mlx_device_info_is_string(bool *is_string, mlx_device_info info, const char *key);
+int mlx_device_info_get_string(const char **value, mlx_device_info info, const char *key);
+int mlx_device_info_get_size(size_t *value, mlx_device_info info, const char *key);
+
+/* The names of all facts. */
+int mlx_device_info_get_keys(mlx_vector_string *keys, mlx_device_info info);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,45 @@
+#ifndef MLX_MEMORY_H
+#define MLX_MEMORY_H
+
+/* Memory of the process's arrays, in bytes. Active memory is held by live arrays; idle memory
+   waits in a cache for the next array. Setters return the value before through `res`,
+   atomically.
+
+   Functions return 0, or 1 after an error: weir_last_error() then has the message, which names
+   the function and the parameter, and the handler of mlx_set_error_handler has been called.
+   Those that return a handle, a pointer or a value return an empty handle, NULL or 0 instead.
+   Any function may be called from any thread with any handle; only changing one handle variable
+   while another thread uses that same variable needs a lock of the caller's. */
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Gives idle memory back to the system. Never waits for work. */
+int mlx_clear_cache(void);
+
+/* Bytes in live arrays, in the cache, the limit, the highest active so far. */
+int mlx_get_active_memory(size_t *res);
+int mlx_get_cache_memory(size_t *res);
+int mlx_get_memory_limit(size_t *res);
+int mlx_get_peak_memory(size_t *res);
+
+/* The peak starts again at 0. */
+int mlx_reset_peak_memory(void);
+
+/* The most idle memory to keep; what is above goes at once. */
+int mlx_set_cache_limit(size_t *res, size_t limit);
+
+/* A guideline: above it the cache is emptied before memory is asked of the system. */
+int mlx_set_memory_limit(size_t *res, size_t limit);
+
+/* The most memory to keep resident. */
+int mlx_set_wired_limit(size_t *res, size_t limit);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,398 @@
+#ifndef MLX_OPS_H
+#define MLX_OPS_H
+
+/* Operations on arrays. Each records a node and returns at once; nothing is computed before the
+   result is forced (mlx/c/array.h).
+
+   Common to all. `res` receives the result; what it held is released. `s` is the stream that
+   will run the operation; an empty handle means the calling thread's default stream of the
+   default device. Inputs are not consumed. Inputs of several types are cast to MLX's common type
+   first; functions of real numbers (exp, log, sin and so on) cast integers and bool to float32.
+   Shapes broadcast as in NumPy. An axis counts from the end when negative; one that does not
+   exist is an error. Views (transpose, slice, reshape where possible, ...) share memory with
+   their input. Values never kill: integer division and remainder by zero give 0, an index out of
+   range is clamped where it reads and dropped where it writes.
+
+   Functions return 0, or 1 after an error: weir_last_error() then has the message, which names
+   the function and the parameter, and the handler of mlx_set_error_handler has been called.
+   Those that return a handle, a pointer or a value return an empty handle, NULL or 0 instead.
+   Any function may be called from any thread with any handle; only changing one handle variable
+   while another thread uses that same variable needs a lock of the caller's. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mlx/c/array.h"
+#include "mlx/c/stream.h"
+#include "mlx/c/vector.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Absolute value; of complex64 the magnitude, float32. */
+int mlx_abs(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* a + b. */
+int mlx_add(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
+
+/* alpha (a @ b) + beta c; shapes as in mlx_matmul, c broadcasts to the result. */
+int mlx_addmm(mlx_array *res, const mlx_array c, const mlx_array a, const mlx_array b, float alpha,
+              float beta, const mlx_stream s);
+
+/* Whether all elements over the axes are true, as bool. */
+int mlx_all_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
+                 const mlx_stream s);
+int mlx_all_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s);
+int mlx_all(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s);
+
+/* Whether all of mlx_isclose hold: a bool without dimensions. */
+int mlx_allclose(mlx_array *res, const mlx_array a, const mlx_array b, double rtol, double atol,
+                 bool equal_nan, const mlx_stream s);
+
+/* Whether any element over the axes is true, as bool. */
+int mlx_any_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
+                 const mlx_stream s);
+int mlx_any_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s);
+int mlx_any(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s);
+
+/* start, start + step, ... below stop. */
+int mlx_arange(mlx_array *res, double start, double stop, double step, mlx_dtype dtype,
+               const mlx_stream s);
+
+/* Index of the first largest element, uint32; without an axis in the flattened array. */
+int mlx_argmax_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s);
+int mlx_argmax(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s);
+
+/* Index of the first smallest element, uint32; without an axis in the flattened array. */
+int mlx_argmin_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s);
+int mlx_argmin(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s);
+
+/* Indices that sort, uint32, stable; without an axis of the flattened array. */
+int mlx_argsort_axis(mlx_array *res, const mlx_array a, int axis, const mlx_stream s);
+int mlx_argsort(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* Whether shapes and all elements agree: a bool without dimensions. */
+int mlx_array_equal(mlx_array *res, const mlx_array a, const mlx_array b, bool equal_nan,
+                    const mlx_stream s);
+
+/* Converts to dtype. Float to integer truncates; out of range saturates, NaN gives 0. */
+int mlx_astype(mlx_array *res, const mlx_array a, mlx_dtype dtype, const mlx_stream s);
+
+/* A view of the given shape. */
+int mlx_broadcast_to(mlx_array *res, const mlx_array a, const int *shape, size_t shape_num,
+                     const mlx_stream s);
+
+/* Rounds up. */
+int mlx_ceil(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* Limits to [a_min, a_max], either of which may be an empty handle. */
+int mlx_clip(mlx_array *res, const mlx_array a, const mlx_array a_min, const mlx_array a_max,
+             const mlx_stream s);
+
+/* Joins along an axis; without one along the first. */
+int mlx_concatenate_axis(mlx_array *res, const mlx_vector_array arrays, int axis,
+                         const mlx_stream s);
+int mlx_concatenate(mlx_array *res, const mlx_vector_array arrays, const mlx_stream s);
+
+/* The same array where it is dense (row-major, or column-major if allowed), else a dense copy. */
+int mlx_contiguous(mlx_array *res, const mlx_array a, bool allow_col_major, const mlx_stream s);
+
+/* A new array of the same values. */
+int mlx_copy(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* Cosine. */
+int mlx_cos(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* Running sums along an axis, from the end if reverse, without the element itself unless
+   inclusive. */
+int mlx_cumsum(mlx_array *res, const mlx_array a, int axis, bool reverse, bool inclusive,
+               const mlx_stream s);
+
+/* a / b; integers give float32. */
+int mlx_divide(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
+
+/* a == b, as bool. */
+int mlx_equal(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
+
+/* Error function. */
+int mlx_erf(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* e^a. */
+int mlx_exp(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* A view with new axes of extent 1; positions are of the result. */
+int mlx_expand_dims_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
+                         const mlx_stream s);
+int mlx_expand_dims(mlx_array *res, const mlx_array a, int axis, const mlx_stream s);
+
+/* e^a - 1. */
+int mlx_expm1(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* (n, m), ones on the k-th diagonal. */
+int mlx_eye(mlx_array *res, int n, int m, int k, mlx_dtype dtype, const mlx_stream s);
+
+/* Makes one axis of start_axis to end_axis. */
+int mlx_flatten(mlx_array *res, const mlx_array a, int start_axis, int end_axis,
+                const mlx_stream s);
+
+/* Rounds down. */
+int mlx_floor(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* vals, broadcast to the shape. */
+int mlx_full(mlx_array *res, const int *shape, size_t shape_num, const mlx_array vals,
+             mlx_dtype dtype, const mlx_stream s);
+
+/* vals, broadcast to a's shape. */
+int mlx_full_like(mlx_array *res, const mlx_array a, const mlx_array vals, mlx_dtype dtype,
+                  const mlx_stream s);
+
+/* a > b, as bool. */
+int mlx_greater(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
+
+/* a >= b, as bool. */
+int mlx_greater_equal(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
+
+/* (n, n), ones on the diagonal. */
+int mlx_identity(mlx_array *res, int n, mlx_dtype dtype, const mlx_stream s);
+
+/* |a - b| <= atol + rtol |b|, as bool; equal infinities are close, NaNs if equal_nan. */
+int mlx_isclose(mlx_array *res, const mlx_array a, const mlx_array b, double rtol, double atol,
+                bool equal_nan, const mlx_stream s);
+
+/* Tests each element, as bool. */
+int mlx_isfinite(mlx_array *res, const mlx_array a, const mlx_stream s);
+int mlx_isinf(mlx_array *res, const mlx_array a, const mlx_stream s);
+int mlx_isnan(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* a < b, as bool. */
+int mlx_less(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
+
+/* a <= b, as bool. */
+int mlx_less_equal(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
+
+/* num numbers from start to stop, both included. */
+int mlx_linspace(mlx_array *res, double start, double stop, int num, mlx_dtype dtype,
+                 const mlx_stream s);
+
+/* Natural logarithm. */
+int mlx_log(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* log(1 + a). */
+int mlx_log1p(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* Logarithm to base 2. */
+int mlx_log2(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* Logic on truth values (not zero is true), as bool. */
+int mlx_logical_and(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
+int mlx_logical_not(mlx_array *res, const mlx_array a, const mlx_stream s);
+int mlx_logical_or(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
+
+/* log of the sum of exp over the axes. */
+int mlx_logsumexp_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
+                       bool keepdims, const mlx_stream s);
+int mlx_logsumexp_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims,
+                       const mlx_stream s);
+int mlx_logsumexp(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s);
+
+/* Matrix product over the last two axes, (..., n, k) @ (..., k, m); leading axes broadcast; a
+   vector counts as a row on the left and a column on the right. */
+int mlx_matmul(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
+
+/* Largest element over the axes; NaN if there is one. */
+int mlx_max_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
+                 const mlx_stream s);
+int mlx_max_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s);
+int mlx_max(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s);
+
+/* The larger of a and b; NaN if either is. */
+int mlx_maximum(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
+
+/* Arithmetic mean over the axes; integers give float32. */
+int mlx_mean_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
+                  bool keepdims, const mlx_stream s);
+int mlx_mean_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s);
+int mlx_mean(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s);
+
+/* Smallest element over the axes; NaN if there is one. */
+int mlx_min_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
+                 const mlx_stream s);
+int mlx_min_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s);
+int mlx_min(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s);
+
+/* The smaller of a and b; NaN if either is. */
+int mlx_minimum(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
+
+/* a b. */
+int mlx_multiply(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
+
+/* -a. */
+int mlx_negative(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* a != b, as bool. */
+int mlx_not_equal(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
+
+/* Ones. */
+int mlx_ones(mlx_array *res, const int *shape, size_t shape_num, mlx_dtype dtype,
+             const mlx_stream s);
+int mlx_ones_like(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* a^b. Integers: a negative power truncates 1 / a^-b, with 0^-n = 0. */
+int mlx_power(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
+
+/* Product over the axes. */
+int mlx_prod_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
+                  bool keepdims, const mlx_stream s);
+int mlx_prod_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s);
+int mlx_prod(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s);
+
+/* 1 / a. */
+int mlx_reciprocal(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* a - b floor(a / b), with the sign of b; integers by zero give 0. */
+int mlx_remainder(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
+
+/* The same elements in row-major order under another shape, one extent of which may be -1. */
+int mlx_reshape(mlx_array *res, const mlx_array a, const int *shape, size_t shape_num,
+                const mlx_stream s);
+
+/* To `decimals` places, halves to even. */
+int mlx_round(mlx_array *res, const mlx_array a, int decimals, const mlx_stream s);
+
+/* 1 / sqrt(a). */
+int mlx_rsqrt(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* a with updates added at the indices: one index array per axis in `axes`; updates have the
+   indices' broadcast shape, then one axis per axis of a. Repeated indices add up. */
+int mlx_scatter_add(mlx_array *res, const mlx_array a, const mlx_vector_array indices,
+                    const mlx_array updates, const int *axes, size_t axes_num, const mlx_stream s);
+
+/* The same with one index array and axis. */
+int mlx_scatter_add_single(mlx_array *res, const mlx_array a, const mlx_array indices,
+                           const mlx_array updates, int axis, const mlx_stream s);
+
+/* 1 / (1 + e^-a). */
+int mlx_sigmoid(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* -1, 0 or 1; complex64: a / |a|. */
+int mlx_sign(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* Sine. */
+int mlx_sin(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* A view of a[start:stop:stride] per axis, as in NumPy, negative strides included. */
+int mlx_slice(mlx_array *res, const mlx_array a, const int *start, size_t start_num,
+              const int *stop, size_t stop_num, const int *strides, size_t strides_num,
+              const mlx_stream s);
+
+/* src with that slice replaced by update, which broadcasts to it. */
+int mlx_slice_update(mlx_array *res, const mlx_array src, const mlx_array update, const int *start,
+                     size_t start_num, const int *stop, size_t stop_num, const int *strides,
+                     size_t strides_num, const mlx_stream s);
+
+/* exp(a) / sum(exp(a)) over the axes; `precise` sums 16-bit types in float32. */
+int mlx_softmax_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
+                     bool precise, const mlx_stream s);
+int mlx_softmax_axis(mlx_array *res, const mlx_array a, int axis, bool precise, const mlx_stream s);
+int mlx_softmax(mlx_array *res, const mlx_array a, bool precise, const mlx_stream s);
+
+/* Sorted in rising order, NaN last; without an axis the flattened array. */
+int mlx_sort_axis(mlx_array *res, const mlx_array a, int axis, const mlx_stream s);
+int mlx_sort(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* Views: num_splits equal parts, or the parts between the indices. */
+int mlx_split(mlx_vector_array *res, const mlx_array a, int num_splits, int axis,
+              const mlx_stream s);
+int mlx_split_sections(mlx_vector_array *res, const mlx_array a, const int *indices,
+                       size_t indices_num, int axis, const mlx_stream s);
+
+/* Square root. */
+int mlx_sqrt(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* a a. */
+int mlx_square(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* A view without axes of extent 1; without a list, without all of them. */
+int mlx_squeeze_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
+                     const mlx_stream s);
+int mlx_squeeze_axis(mlx_array *res, const mlx_array a, int axis, const mlx_stream s);
+int mlx_squeeze(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* Joins along a new axis; without one along a new first. */
+int mlx_stack_axis(mlx_array *res, const mlx_vector_array arrays, int axis, const mlx_stream s);
+int mlx_stack(mlx_array *res, const mlx_vector_array arrays, const mlx_stream s);
+
+/* Standard deviation over the axes, with divisor n - ddof. */
+int mlx_std_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
+                 int ddof, const mlx_stream s);
+int mlx_std_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, int ddof,
+                 const mlx_stream s);
+int mlx_std(mlx_array *res, const mlx_array a, bool keepdims, int ddof, const mlx_stream s);
+
+/* a - b. */
+int mlx_subtract(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
+
+/* Sum over the axes. */
+int mlx_sum_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
+                 const mlx_stream s);
+int mlx_sum_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s);
+int mlx_sum(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s);
+
+/* A view with two axes swapped. */
+int mlx_swapaxes(mlx_array *res, const mlx_array a, int axis1, int axis2, const mlx_stream s);
+
+/* The elements at the indices along an axis; without one of the flattened array. Negative
+   indices count from the end. */
+int mlx_take_axis(mlx_array *res, const mlx_array a, const mlx_array indices, int axis,
+                  const mlx_stream s);
+int mlx_take(mlx_array *res, const mlx_array a, const mlx_array indices, const mlx_stream s);
+
+/* For each position the element at its own index along the axis. */
+int mlx_take_along_axis(mlx_array *res, const mlx_array a, const mlx_array indices, int axis,
+                        const mlx_stream s);
+
+/* Tangent. */
+int mlx_tan(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* Hyperbolic tangent. */
+int mlx_tanh(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* The k largest elements, in no particular order; without an axis of the flattened array. */
+int mlx_topk_axis(mlx_array *res, const mlx_array a, int k, int axis, const mlx_stream s);
+int mlx_topk(mlx_array *res, const mlx_array a, int k, const mlx_stream s);
+
+/* A view with the axes in the given order; without one reversed. */
+int mlx_transpose_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
+                       const mlx_stream s);
+int mlx_transpose(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* (n, m), ones at and below the k-th diagonal. */
+int mlx_tri(mlx_array *res, int n, int m, int k, mlx_dtype type, const mlx_stream s);
+
+/* x with zeros above (below) the k-th diagonal of the last two axes. */
+int mlx_tril(mlx_array *res, const mlx_array x, int k, const mlx_stream s);
+int mlx_triu(mlx_array *res, const mlx_array x, int k, const mlx_stream s);
+
+/* Variance over the axes, with divisor n - ddof. */
+int mlx_var_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
+                 int ddof, const mlx_stream s);
+int mlx_var_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, int ddof,
+                 const mlx_stream s);
+int mlx_var(mlx_array *res, const mlx_array a, bool keepdims, int ddof, const mlx_stream s);
+
+/* x where condition is true, else y. */
+int mlx_where(mlx_array *res, const mlx_array condition, const mlx_array x, const mlx_array y,
+              const mlx_stream s);
+
+/* Zeros. */
+int mlx_zeros(mlx_array *res, const int *shape, size_t shape_num, mlx_dtype dtype,
+              const mlx_stream s);
+int mlx_zeros_like(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,59 @@
+#ifndef MLX_RANDOM_H
+#define MLX_RANDOM_H
+
+/* Random numbers: Threefry-2x32, the same sequences as MLX's for a given key or seed.
+
+   `key` is a uint32 array of shape (2); an empty handle means the next key of the calling
+   thread. After mlx_random_seed(k) the seeding thread draws MLX's own sequence for k, every
+   other thread a distinct one, derived from k and the order in which threads first draw. `res`
+   and `s` are as in mlx/c/ops.h.
+
+   Functions return 0, or 1 after an error: weir_last_error() then has the message, which names
+   the function and the parameter, and the handler of mlx_set_error_handler has been called.
+   Those that return a handle, a pointer or a value return an empty handle, NULL or 0 instead.
+   Any function may be called from any thread with any handle; only changing one handle variable
+   while another thread uses that same variable needs a lock of the caller's. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mlx/c/array.h"
+#include "mlx/c/stream.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Uniform bits; width is 1, 2 or 4 bytes: uint8, uint16 or uint32. */
+int mlx_random_bits(mlx_array *res, const int *shape, size_t shape_num, int width,
+                    const mlx_array key, const mlx_stream s);
+
+/* The key of a seed. */
+int mlx_random_key(mlx_array *res, uint64_t seed);
+
+/* Normal with mean loc and deviation scale; a floating dtype. */
+int mlx_random_normal(mlx_array *res, const int *shape, size_t shape_num, mlx_dtype dtype,
+                      float loc, float scale, const mlx_array key, const mlx_stream s);
+
+/* Integers in [low, high), which broadcast to the shape. */
+int mlx_random_randint(mlx_array *res, const mlx_array low, const mlx_array high, const int *shape,
+                       size_t shape_num, mlx_dtype dtype, const mlx_array key, const mlx_stream s);
+
+/* Starts a new sequence for the whole process. */
+int mlx_random_seed(uint64_t seed);
+
+/* `num` new keys: (num, 2). */
+int mlx_random_split_num(mlx_array *res, const mlx_array key, int num, const mlx_stream s);
+
+/* Two new keys. */
+int mlx_random_split(mlx_array *res_0, mlx_array *res_1, const mlx_array key, const mlx_stream s);
+
+/* Uniform in [low, high), which broadcast to the shape; a floating dtype. */
+int mlx_random_uniform(mlx_array *res, const mlx_array low, const mlx_array high, const int *shape,
+                       size_t shape_num, mlx_dtype dtype, const mlx_array key, const mlx_stream s);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,70 @@
+#ifndef MLX_STREAM_H
+#define MLX_STREAM_H
+
+/* Streams: serial queues of work on one device.
+
+   A handle is a counted reference; mlx_stream_free releases it, and never waits. When nothing
+   refers to a stream any more (no handle, no thread's default, no unevaluated array, no pending
+   work), it is gone. A stream has no owning thread: any thread may record on it, force what was
+   recorded, synchronize it or free it. Work on one stream runs in the order in which the
+   submitting calls took effect.
+
+   Functions return 0, or 1 after an error: weir_last_error() then has the message, which names
+   the function and the parameter, and the handler of mlx_set_error_handler has been called.
+   Those that return a handle, a pointer or a value return an empty handle, NULL or 0 instead.
+   Any function may be called from any thread with any handle; only changing one handle variable
+   while another thread uses that same variable needs a lock of the caller's. */
+
+#include <stdbool.h>
+
+#include "mlx/c/device.h"
+#include "mlx/c/string.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct mlx_stream_ {
+  void *ctx; /* NULL: empty */
+} mlx_stream;
+
+/* A new stream on the default device, or on `dev`. */
+mlx_stream mlx_stream_new(void);
+mlx_stream mlx_stream_new_device(mlx_device dev);
+
+/* Makes *stream another reference to src. */
+int mlx_stream_set(mlx_stream *stream, const mlx_stream src);
+
+/* Releases the handle. Submitted work is not dropped. */
+int mlx_stream_free(mlx_stream stream);
+
+/* Writes "Stream(Device(cpu, 0), 3)". Never fails on a live handle. */
+int mlx_stream_tostring(mlx_string *str, mlx_stream stream);
+
+/* Whether both refer to the same stream. */
+bool mlx_stream_equal(mlx_stream lhs, mlx_stream rhs);
+
+/* The stream's device, and its index: unique among live streams. */
+int mlx_stream_get_device(mlx_device *dev, mlx_stream stream);
+int mlx_stream_get_index(int *index, mlx_stream stream);
+
+/* Waits for all that was submitted to the stream before the call. An empty handle means the
+   calling thread's default. About time, not values: 0 also after a failure. */
+int mlx_synchronize(mlx_stream stream);
+
+/* The calling thread's default stream of the device; made at first use. */
+int mlx_get_default_stream(mlx_stream *stream, mlx_device dev);
+
+/* Makes it the default of the calling thread alone, for the stream's device. */
+int mlx_set_default_stream(mlx_stream stream);
+
+/* The calling thread's default stream, as a new reference. With no GPU the second is empty, and
+   the message says why. */
+mlx_stream mlx_default_cpu_stream_new(void);
+mlx_stream mlx_default_gpu_stream_new(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
