@@ -11,30 +11,17 @@ struct wr_ops_text wr_ops_dims_text(const int32_t *shape, int ndim) {
   return text;
 }
 
-static struct wr_error *check_size(const int32_t *shape, int ndim) {
-  if (ndim > WR_MAX_NDIM) {
-    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
-                        "the result would have %d dimensions, at most %d are supported", ndim,
-                        WR_MAX_NDIM);
-  }
-  int64_t size;
-  if (!wr_shape_size(shape, ndim, &size)) {
-    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
-                        "the result's shape %s is negative or too large",
-                        wr_ops_dims_text(shape, ndim).s);
-  }
-  return NULL;
-}
+static const char result_shape[] = "the result's shape";
 
 struct wr_error *wr_ops_record(struct wr_node **out, const struct wr_record *record) {
-  struct wr_error *error = check_size(record->shape, record->ndim);
+  struct wr_error *error = wr_ops_check_shape(result_shape, record->shape, record->ndim);
   return error ? error : wr_node_record(out, record);
 }
 
 struct wr_error *wr_ops_view(struct wr_node **out, enum wr_op op, struct wr_node *a, int ndim,
                              const int32_t *shape, const int64_t *strides, int64_t offset,
                              struct wr_stream *s) {
-  struct wr_error *error = check_size(shape, ndim);
+  struct wr_error *error = wr_ops_check_shape(result_shape, shape, ndim);
   return error ? error : wr_node_view(out, op, a, ndim, shape, strides, offset, s);
 }
 

@@ -29,7 +29,6 @@ static void normalize_axis(struct part *p, int d, int64_t n, int64_t start, int6
   } else {
     start = clamp(start, 0, n);
     stop = clamp(stop, start, n);
-    if (stop > n) stop = n;
     count = (stop - start + step - 1) / step;
   }
   /* An empty part has no first element: any position inside will do for the address. */
@@ -79,6 +78,11 @@ static struct wr_error *view_part(struct wr_node **out, enum wr_op op, struct wr
   int64_t strides[WR_MAX_NDIM];
   int64_t offset = wr_node_offset(a);
   int ndim = wr_node_ndim(a);
+  if (wr_node_size(a) == 0) {
+    /* Extents beside a 0 have no bound, so products with them could overflow. */
+    wr_shape_row_strides(p->shape, ndim, strides);
+    return wr_ops_view(out, op, a, ndim, p->shape, strides, offset, s);
+  }
   for (int d = 0; d < ndim; d++) {
     strides[d] = wr_node_strides(a)[d] * p->step[d];
     offset += wr_node_strides(a)[d] * p->start[d];
