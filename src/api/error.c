@@ -1,0 +1,136 @@
+/* Reporting: the last error of each thread and the handler of the process. The last error is a
+   buffer of the thread's, so that keeping it never fails and leaves nothing behind. The handler is
+   a counted object: whoever reports takes a reference, so its data lives until its last use, also
+   while another thread replaces it. Lock: EVENT, for the pointer alone; handlers and destructors
+   run without it (K10). */
+
+#include "mlx/c/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/api.h"
+#include "base/atomic.h"
+#include "base/base.h"
+#include "base/lock.h"
+
+enum { LAST_BYTES = 2048 };
+
+static _Thread_local char last_message[LAST_BYTES];
+static _Thread_local weir_status last_status;
+
+const char *weir_last_error(void) { return last_message; }
+weir_status weir_last_status(void) { return last_status; }
+
+static void remember(const struct wr_error *error) {
+  snprintf(last_message, sizeof last_message, "%s", wr_error_message(error));
+  last_status = wr_error_status(error);
+}
+
+/* ---- the handler ---- */
+
+struct handler {
+  wr_atomic_u32 refs;        /* atomic ACQ_REL */
+  mlx_error_handler_func fn; /* immutable after publish */
+  void *data;                /* immutable after publish */
+  void (*dtor)(void *);      /* immutable after publish; may be NULL */
+};
+
+static struct wr_mutex lock = WR_MUTEX_INIT(WR_RANK_EVENT);
+static struct handler *current; /* under LOCK; NULL: the default, a line on stderr */
+
+static struct handler *handler_get(void) {
+  wr_mutex_lock(&lock);
+  struct handler *h = current;
+  if (h) wr_ref_take(&h->refs);
+  wr_mutex_unlock(&lock);
+  return h;
+}
+
+static void handler_end(void *handler) {
+  struct handler *h = handler;
+  if (h->dtor) h->dtor(h->data);
+  wr_free(h);
+}
+
+/* After a report the data's destructor does not run here: this thread may hold a lock of the
+   user's. Without a reclaimer nobody else is there to run it. */
+static void handler_drop(struct handler *h) {
+  if (!wr_ref_drop(&h->refs)) return;
+  if (!h->dtor || !wr_reclaimer_call(handler_end, h)) handler_end(h);
+}
+
+static void report(const char *message) {
+  wr_mutex_assert_none_held();
+  struct handler *h = handler_get();
+  if (!h) {
+    char line[LAST_BYTES + 8];
+    snprintf(line, sizeof line, "weir: %s", message);
+    wr_log_line(line);
+    return;
+  }
+  h->fn(message, h->data);
+  handler_drop(h);
+}
+
+static struct handler *handler_swap(struct handler *h) {
+  wr_mutex_lock(&lock);
+  struct handler *old = current;
+  current = h;
+  wr_mutex_unlock(&lock);
+  return old;
+}
+
+/* Without a handler the data has nobody to be given to, and ends at once. */
+static struct handler *handler_make(mlx_error_handler_func fn, void *data, void (*dtor)(void *)) {
+  struct handler *h = fn ? wr_alloc(sizeof *h) : NULL;
+  if (!h) {
+    if (dtor) dtor(data);
+    return NULL;
+  }
+  wr_store_relaxed(&h->refs, 1u); /* relaxed: not yet shared */
+  h->fn = fn;
+  h->data = data;
+  h->dtor = dtor;
+  return h;
+}
+
+/* When memory is refused the old handler stays, and hears of it. */
+void mlx_set_error_handler(mlx_error_handler_func handler, void *data, void (*dtor)(void *)) {
+  struct handler *h = handler_make(handler, data, dtor);
+  if (handler && !h) {
+    wr_api_fail("mlx_set_error_handler", wr_error_out_of_memory());
+    return;
+  }
+  struct handler *old = handler_swap(h);
+  if (old && wr_ref_drop(&old->refs)) handler_end(old);
+}
+
+/* ---- failing ---- */
+
+static int fail(struct wr_error *error) {
+  remember(error);
+  report(wr_error_message(error));
+  wr_error_release(error);
+  return 1;
+}
+
+int wr_api_fail(const char *function, struct wr_error *error) {
+  char prefix[96];
+  snprintf(prefix, sizeof prefix, "%s: ", function);
+  return fail(wr_error_prefix_take(error, prefix));
+}
+
+int wr_api_finish(const char *function, struct wr_error *error) {
+  return error ? wr_api_fail(function, error) : 0;
+}
+
+void _mlx_error(const char *file, const int line, const char *fmt, ...) {
+  char message[LAST_BYTES];
+  va_list args;
+  va_start(args, fmt);
+  vsnprintf(message, sizeof message, fmt, args);
+  va_end(args);
+  fail(wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "%s at %s:%d", message, file, line));
+}
