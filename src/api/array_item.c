@@ -1,0 +1,279 @@
+/* Values of arrays: the element of an array of size one, converted to the type asked for, and the
+   address of the elements. Both force the array. A conversion never fails: a real number becomes an
+   integer by dropping its fraction, cut off at the ends of 64 bits, NaN is 0; narrower integers
+   keep the low bits. No locks. */
+
+#include <math.h>
+#include <string.h>
+
+#include "api/api.h"
+#include "core/half.h"
+
+/* ---- one element, as a value ---- */
+
+enum form { FORM_SIGNED, FORM_UNSIGNED, FORM_REAL };
+
+struct value {
+  enum form form;
+  int64_t i;
+  uint64_t u;
+  double re;
+  double im;
+};
+
+static struct value of_signed(int64_t i) { return (struct value){.form = FORM_SIGNED, .i = i}; }
+static struct value of_unsigned(uint64_t u) { return (struct value){.form = FORM_UNSIGNED, .u = u}; }
+
+static struct value of_real(double re, double im) {
+  return (struct value){.form = FORM_REAL, .re = re, .im = im};
+}
+
+static struct value load(enum wr_dtype dtype, const void *at) {
+  union {
+    uint8_t u8;
+    uint16_t u16;
+    uint32_t u32;
+    uint64_t u64;
+    int8_t i8;
+    int16_t i16;
+    int32_t i32;
+    int64_t i64;
+    float f32;
+    double f64;
+    wr_complex64 c64;
+  } v;
+  memcpy(&v, at, wr_dtype_size(dtype));
+  switch (dtype) {
+    case WR_BOOL:
+    case WR_UINT8: return of_unsigned(v.u8);
+    case WR_UINT16: return of_unsigned(v.u16);
+    case WR_UINT32: return of_unsigned(v.u32);
+    case WR_UINT64: return of_unsigned(v.u64);
+    case WR_INT8: return of_signed(v.i8);
+    case WR_INT16: return of_signed(v.i16);
+    case WR_INT32: return of_signed(v.i32);
+    case WR_INT64: return of_signed(v.i64);
+    case WR_FLOAT16: return of_real((double)wr_f16_to_f32(v.u16), 0);
+    case WR_BFLOAT16: return of_real((double)wr_bf16_to_f32(v.u16), 0);
+    case WR_FLOAT32: return of_real((double)v.f32, 0);
+    case WR_FLOAT64: return of_real(v.f64, 0);
+    default: return of_real((double)v.c64.re, (double)v.c64.im);
+  }
+}
+
+/* The 64 bits of an integer; of negative ones the two's complement. */
+static uint64_t to_bits(struct value v) {
+  if (v.form == FORM_SIGNED) return (uint64_t)v.i;
+  if (v.form == FORM_UNSIGNED) return v.u;
+  if (isnan(v.re)) return 0;
+  if (v.re >= 0) return v.re < 0x1p64 ? (uint64_t)v.re : UINT64_MAX;
+  return v.re > -0x1p63 ? (uint64_t)(int64_t)v.re : (uint64_t)INT64_MIN;
+}
+
+static double to_double(struct value v) {
+  return v.form == FORM_SIGNED ? (double)v.i : v.form == FORM_UNSIGNED ? (double)v.u : v.re;
+}
+
+/* By itself, so that large integers are rounded once. */
+static float to_float(struct value v) {
+  return v.form == FORM_SIGNED ? (float)v.i : v.form == FORM_UNSIGNED ? (float)v.u : (float)v.re;
+}
+
+static bool to_bool(struct value v) {
+  if (v.form == FORM_REAL) return v.re != 0 || v.im != 0;
+  return to_bits(v) != 0;
+}
+
+/* ---- items ---- */
+
+static void check_size_one(struct wr_node *node, struct wr_error **error) {
+  if (!*error && wr_node_size(node) != 1) {
+    wr_api_reject(error, "arr", "has %lld elements; only arrays of one element have an item",
+                  (long long)wr_node_size(node));
+  }
+}
+
+static bool item(const char *function, const void *res, mlx_array arr, struct value *out) {
+  struct wr_error *error = NULL;
+  const void *data = NULL;
+  wr_api_result(res, "res", &error);
+  struct wr_node *node = wr_api_array(arr, "arr", &error);
+  check_size_one(node, &error);
+  if (!error) error = wr_node_host_data(node, &data);
+  if (wr_api_finish(function, error)) return false;
+  *out = load(wr_node_dtype(node), data);
+  return true;
+}
+
+int mlx_array_item_bool(bool *res, const mlx_array arr) {
+  struct value v;
+  if (!item("mlx_array_item_bool", res, arr, &v)) return 1;
+  *res = to_bool(v);
+  return 0;
+}
+
+int mlx_array_item_uint8(uint8_t *res, const mlx_array arr) {
+  struct value v;
+  if (!item("mlx_array_item_uint8", res, arr, &v)) return 1;
+  *res = (uint8_t)to_bits(v);
+  return 0;
+}
+
+int mlx_array_item_uint16(uint16_t *res, const mlx_array arr) {
+  struct value v;
+  if (!item("mlx_array_item_uint16", res, arr, &v)) return 1;
+  *res = (uint16_t)to_bits(v);
+  return 0;
+}
+
+int mlx_array_item_uint32(uint32_t *res, const mlx_array arr) {
+  struct value v;
+  if (!item("mlx_array_item_uint32", res, arr, &v)) return 1;
+  *res = (uint32_t)to_bits(v);
+  return 0;
+}
+
+int mlx_array_item_uint64(uint64_t *res, const mlx_array arr) {
+  struct value v;
+  if (!item("mlx_array_item_uint64", res, arr, &v)) return 1;
+  *res = to_bits(v);
+  return 0;
+}
+
+int mlx_array_item_int8(int8_t *res, const mlx_array arr) {
+  struct value v;
+  if (!item("mlx_array_item_int8", res, arr, &v)) return 1;
+  *res = (int8_t)to_bits(v);
+  return 0;
+}
+
+int mlx_array_item_int16(int16_t *res, const mlx_array arr) {
+  struct value v;
+  if (!item("mlx_array_item_int16", res, arr, &v)) return 1;
+  *res = (int16_t)to_bits(v);
+  return 0;
+}
+
+int mlx_array_item_int32(int32_t *res, const mlx_array arr) {
+  struct value v;
+  if (!item("mlx_array_item_int32", res, arr, &v)) return 1;
+  *res = (int32_t)to_bits(v);
+  return 0;
+}
+
+int mlx_array_item_int64(int64_t *res, const mlx_array arr) {
+  struct value v;
+  if (!item("mlx_array_item_int64", res, arr, &v)) return 1;
+  *res = (int64_t)to_bits(v);
+  return 0;
+}
+
+int mlx_array_item_float32(float *res, const mlx_array arr) {
+  struct value v;
+  if (!item("mlx_array_item_float32", res, arr, &v)) return 1;
+  *res = to_float(v);
+  return 0;
+}
+
+int mlx_array_item_float64(double *res, const mlx_array arr) {
+  struct value v;
+  if (!item("mlx_array_item_float64", res, arr, &v)) return 1;
+  *res = to_double(v);
+  return 0;
+}
+
+/* Bytes, because what the three types below are differs between compilers. */
+int mlx_array_item_complex64(mlx_complex64_t *res, const mlx_array arr) {
+  struct value v;
+  if (!item("mlx_array_item_complex64", res, arr, &v)) return 1;
+  wr_complex64 z = {to_float(v), (float)v.im};
+  memcpy(res, &z, sizeof z);
+  return 0;
+}
+
+int mlx_array_item_float16(float16_t *res, const mlx_array arr) {
+  struct value v;
+  if (!item("mlx_array_item_float16", res, arr, &v)) return 1;
+  uint16_t bits = wr_f32_to_f16(to_float(v));
+  memcpy(res, &bits, sizeof bits);
+  return 0;
+}
+
+int mlx_array_item_bfloat16(bfloat16_t *res, const mlx_array arr) {
+  struct value v;
+  if (!item("mlx_array_item_bfloat16", res, arr, &v)) return 1;
+  uint16_t bits = wr_f32_to_bf16(to_float(v));
+  memcpy(res, &bits, sizeof bits);
+  return 0;
+}
+
+/* ---- addresses ---- */
+
+/* Elements may be looked at as another type, as in MLX, but not past their end. */
+static const void *data_of(const char *function, mlx_array arr, size_t item_size) {
+  struct wr_error *error = NULL;
+  const void *data = NULL;
+  struct wr_node *node = wr_api_array(arr, "arr", &error);
+  if (!error && wr_dtype_size(wr_node_dtype(node)) < item_size) {
+    wr_api_reject(&error, "arr", "is of %s, whose elements are smaller than what was asked for",
+                  wr_dtype_name(wr_node_dtype(node)));
+  }
+  if (!error) error = wr_node_host_data(node, &data);
+  return wr_api_finish(function, error) ? NULL : data;
+}
+
+const bool *mlx_array_data_bool(const mlx_array arr) {
+  return data_of("mlx_array_data_bool", arr, sizeof(bool));
+}
+
+const uint8_t *mlx_array_data_uint8(const mlx_array arr) {
+  return data_of("mlx_array_data_uint8", arr, sizeof(uint8_t));
+}
+
+const uint16_t *mlx_array_data_uint16(const mlx_array arr) {
+  return data_of("mlx_array_data_uint16", arr, sizeof(uint16_t));
+}
+
+const uint32_t *mlx_array_data_uint32(const mlx_array arr) {
+  return data_of("mlx_array_data_uint32", arr, sizeof(uint32_t));
+}
+
+const uint64_t *mlx_array_data_uint64(const mlx_array arr) {
+  return data_of("mlx_array_data_uint64", arr, sizeof(uint64_t));
+}
+
+const int8_t *mlx_array_data_int8(const mlx_array arr) {
+  return data_of("mlx_array_data_int8", arr, sizeof(int8_t));
+}
+
+const int16_t *mlx_array_data_int16(const mlx_array arr) {
+  return data_of("mlx_array_data_int16", arr, sizeof(int16_t));
+}
+
+const int32_t *mlx_array_data_int32(const mlx_array arr) {
+  return data_of("mlx_array_data_int32", arr, sizeof(int32_t));
+}
+
+const int64_t *mlx_array_data_int64(const mlx_array arr) {
+  return data_of("mlx_array_data_int64", arr, sizeof(int64_t));
+}
+
+const float *mlx_array_data_float32(const mlx_array arr) {
+  return data_of("mlx_array_data_float32", arr, sizeof(float));
+}
+
+const double *mlx_array_data_float64(const mlx_array arr) {
+  return data_of("mlx_array_data_float64", arr, sizeof(double));
+}
+
+const mlx_complex64_t *mlx_array_data_complex64(const mlx_array arr) {
+  return data_of("mlx_array_data_complex64", arr, sizeof(wr_complex64));
+}
+
+const float16_t *mlx_array_data_float16(const mlx_array arr) {
+  return data_of("mlx_array_data_float16", arr, sizeof(uint16_t));
+}
+
+const bfloat16_t *mlx_array_data_bfloat16(const mlx_array arr) {
+  return data_of("mlx_array_data_bfloat16", arr, sizeof(uint16_t));
+}

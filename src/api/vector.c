@@ -1,0 +1,465 @@
+/* Vectors: growable arrays that own copies of what is put into them (references for arrays). One
+   implementation for all element kinds: a kind says how to copy the i-th of the caller's elements
+   and how to drop an item. Items are pointers; integers are kept in the pointer itself. A failed
+   call changes nothing. As in mlx-c a vector is not to be changed by two threads at once. No locks.
+ */
+
+#include "mlx/c/vector.h"
+
+#include <string.h>
+
+#include "api/api.h"
+#include "base/base.h"
+
+struct kind {
+  /* Copies data[i] to *item, or sets *error. */
+  void (*fetch)(const void *data, size_t i, const char *param, void **item,
+                struct wr_error **error);
+  /* Copies an item of another vector; false when memory is refused. */
+  bool (*copy)(void *item, void **copy);
+  void (*drop)(void *item);
+};
+
+/* ---- one vector ---- */
+
+/* Destructors of arrays that end here run on this thread: it is the caller's own free. */
+static void truncate_to(const struct kind *kind, struct wr_ptrs *v, size_t count) {
+  wr_free_scope_enter();
+  while (v->count > count) kind->drop(v->items[--v->count]);
+  wr_free_scope_leave();
+}
+
+static void vector_end(const struct kind *kind, struct wr_ptrs *v) {
+  if (!v) return;
+  truncate_to(kind, v, 0);
+  wr_ptrs_free(v);
+  wr_free(v);
+}
+
+/* Room for at least one item: then `items` is never NULL, whatever the vector holds. */
+static struct wr_ptrs *vector_make(size_t capacity) {
+  struct wr_ptrs *v = wr_calloc(sizeof *v);
+  if (!v) return NULL;
+  if (wr_ptrs_reserve(v, capacity ? capacity : 1)) return v;
+  wr_free(v);
+  return NULL;
+}
+
+static struct wr_error *append(const struct kind *kind, struct wr_ptrs *v, const void *data,
+                               size_t n, const char *param) {
+  struct wr_error *error = NULL;
+  size_t before = v->count;
+  size_t total;
+  if (n && !data) wr_api_reject(&error, param, "is NULL");
+  if (!error && (!wr_add_size(before, n, &total) || !wr_ptrs_reserve(v, total))) {
+    return wr_error_out_of_memory();
+  }
+  for (size_t i = 0; i < n && !error; i++) {
+    void *item = NULL;
+    kind->fetch(data, i, param, &item, &error);
+    if (!error) v->items[v->count++] = item;
+  }
+  if (error) truncate_to(kind, v, before);
+  return error;
+}
+
+static struct wr_ptrs *duplicate(const struct kind *kind, const struct wr_ptrs *v) {
+  struct wr_ptrs *made = vector_make(v->count);
+  for (size_t i = 0; made && i < v->count; i++) {
+    if (!kind->copy(v->items[i], &made->items[i])) {
+      vector_end(kind, made);
+      return NULL;
+    }
+    made->count++;
+  }
+  return made;
+}
+
+/* ---- what the functions of all kinds do ---- */
+
+static void replace(const struct kind *kind, void **ctx, struct wr_ptrs *made) {
+  struct wr_ptrs *old = *ctx;
+  *ctx = made;
+  vector_end(kind, old);
+}
+
+static struct wr_error *make_from(const struct kind *kind, void **ctx, const void *data, size_t n,
+                                  const char *param) {
+  struct wr_ptrs *made = vector_make(0); /* append checks the size before it reserves */
+  if (!made) return wr_error_out_of_memory();
+  struct wr_error *error = append(kind, made, data, n, param);
+  if (error) {
+    vector_end(kind, made);
+    return error;
+  }
+  replace(kind, ctx, made);
+  return NULL;
+}
+
+static void *new_from(const char *function, const struct kind *kind, const void *data, size_t n,
+                      const char *param) {
+  void *ctx = NULL;
+  wr_api_finish(function, make_from(kind, &ctx, data, n, param));
+  return ctx;
+}
+
+/* `ctx` points into the caller's handle, NULL when the handle's address was. */
+static int set_from(const char *function, const struct kind *kind, void **ctx, const void *data,
+                    size_t n, const char *param) {
+  struct wr_error *error = NULL;
+  wr_api_result(ctx, "vec", &error);
+  if (!error) error = make_from(kind, ctx, data, n, param);
+  return wr_api_finish(function, error);
+}
+
+static const struct wr_ptrs *check_vector(const void *ctx, const char *param,
+                                          struct wr_error **error) {
+  if (!ctx) wr_api_reject(error, param, "is an empty vector handle");
+  return ctx;
+}
+
+static int set_copy(const char *function, const struct kind *kind, void **ctx, const void *src) {
+  struct wr_error *error = NULL;
+  wr_api_result(ctx, "vec", &error);
+  const struct wr_ptrs *from = check_vector(src, "src", &error);
+  struct wr_ptrs *made = error ? NULL : duplicate(kind, from);
+  if (!error && !made) error = wr_error_out_of_memory();
+  if (error) return wr_api_fail(function, error);
+  replace(kind, ctx, made);
+  return 0;
+}
+
+static int append_to(const char *function, const struct kind *kind, void *ctx, const void *data,
+                     size_t n, const char *param) {
+  struct wr_error *error = NULL;
+  check_vector(ctx, "vec", &error);
+  if (!error) error = append(kind, ctx, data, n, param);
+  return wr_api_finish(function, error);
+}
+
+static size_t size_of(const char *function, const void *ctx) {
+  struct wr_error *error = NULL;
+  const struct wr_ptrs *v = check_vector(ctx, "vec", &error);
+  if (wr_api_finish(function, error)) return 0;
+  return v->count;
+}
+
+/* The item at `idx`, borrowed. */
+static void *item_at(const void *res, const void *ctx, size_t idx, struct wr_error **error) {
+  wr_api_result(res, "res", error);
+  const struct wr_ptrs *v = check_vector(ctx, "vec", error);
+  if (!*error && idx >= v->count) {
+    wr_api_reject(error, "idx", "%zu is out of range for %zu items", idx, v->count);
+  }
+  return *error ? NULL : v->items[idx];
+}
+
+/* ---- arrays ---- */
+
+static void fetch_array(const void *data, size_t i, const char *param, void **item,
+                        struct wr_error **error) {
+  struct wr_node *node = wr_api_array(((const mlx_array *)data)[i], param, error);
+  if (node) *item = wr_node_retain(node);
+}
+
+static bool copy_array(void *item, void **copy) {
+  *copy = wr_node_retain(item);
+  return true;
+}
+
+static void drop_array(void *item) { wr_node_release(item); }
+
+static const struct kind arrays = {fetch_array, copy_array, drop_array};
+
+mlx_vector_array mlx_vector_array_new(void) {
+  return (mlx_vector_array){new_from("mlx_vector_array_new", &arrays, NULL, 0, "")};
+}
+
+int mlx_vector_array_set(mlx_vector_array *vec, const mlx_vector_array src) {
+  return set_copy("mlx_vector_array_set", &arrays, vec ? &vec->ctx : NULL, src.ctx);
+}
+
+int mlx_vector_array_free(mlx_vector_array vec) {
+  vector_end(&arrays, vec.ctx);
+  return 0;
+}
+
+mlx_vector_array mlx_vector_array_new_data(const mlx_array *data, size_t size) {
+  return (mlx_vector_array){new_from("mlx_vector_array_new_data", &arrays, data, size, "data")};
+}
+
+mlx_vector_array mlx_vector_array_new_value(const mlx_array val) {
+  return (mlx_vector_array){new_from("mlx_vector_array_new_value", &arrays, &val, 1, "val")};
+}
+
+int mlx_vector_array_set_data(mlx_vector_array *vec, const mlx_array *data, size_t size) {
+  return set_from("mlx_vector_array_set_data", &arrays, vec ? &vec->ctx : NULL, data, size,
+                  "data");
+}
+
+int mlx_vector_array_set_value(mlx_vector_array *vec, const mlx_array val) {
+  return set_from("mlx_vector_array_set_value", &arrays, vec ? &vec->ctx : NULL, &val, 1, "val");
+}
+
+int mlx_vector_array_append_data(mlx_vector_array vec, const mlx_array *data, size_t size) {
+  return append_to("mlx_vector_array_append_data", &arrays, vec.ctx, data, size, "data");
+}
+
+int mlx_vector_array_append_value(mlx_vector_array vec, const mlx_array val) {
+  return append_to("mlx_vector_array_append_value", &arrays, vec.ctx, &val, 1, "val");
+}
+
+size_t mlx_vector_array_size(mlx_vector_array vec) {
+  return size_of("mlx_vector_array_size", vec.ctx);
+}
+
+int mlx_vector_array_get(mlx_array *res, const mlx_vector_array vec, size_t idx) {
+  struct wr_error *error = NULL;
+  struct wr_node *node = item_at(res, vec.ctx, idx, &error);
+  if (!error) wr_node_retain(node);
+  return wr_api_finish_array("mlx_vector_array_get", error, res, node);
+}
+
+/* ---- vectors of arrays ---- */
+
+static void fetch_vector(const void *data, size_t i, const char *param, void **item,
+                         struct wr_error **error) {
+  const struct wr_ptrs *v = check_vector(((const mlx_vector_array *)data)[i].ctx, param, error);
+  if (*error) return;
+  *item = duplicate(&arrays, v);
+  if (!*item) *error = wr_error_out_of_memory();
+}
+
+static bool copy_vector(void *item, void **copy) {
+  *copy = duplicate(&arrays, item);
+  return *copy != NULL;
+}
+
+static void drop_vector(void *item) { vector_end(&arrays, item); }
+
+static const struct kind vectors = {fetch_vector, copy_vector, drop_vector};
+
+mlx_vector_vector_array mlx_vector_vector_array_new(void) {
+  return (mlx_vector_vector_array){new_from("mlx_vector_vector_array_new", &vectors, NULL, 0, "")};
+}
+
+int mlx_vector_vector_array_set(mlx_vector_vector_array *vec, const mlx_vector_vector_array src) {
+  return set_copy("mlx_vector_vector_array_set", &vectors, vec ? &vec->ctx : NULL, src.ctx);
+}
+
+int mlx_vector_vector_array_free(mlx_vector_vector_array vec) {
+  vector_end(&vectors, vec.ctx);
+  return 0;
+}
+
+mlx_vector_vector_array mlx_vector_vector_array_new_data(const mlx_vector_array *data,
+                                                         size_t size) {
+  return (mlx_vector_vector_array){
+      new_from("mlx_vector_vector_array_new_data", &vectors, data, size, "data")};
+}
+
+mlx_vector_vector_array mlx_vector_vector_array_new_value(const mlx_vector_array val) {
+  return (mlx_vector_vector_array){
+      new_from("mlx_vector_vector_array_new_value", &vectors, &val, 1, "val")};
+}
+
+int mlx_vector_vector_array_set_data(mlx_vector_vector_array *vec, const mlx_vector_array *data,
+                                     size_t size) {
+  return set_from("mlx_vector_vector_array_set_data", &vectors, vec ? &vec->ctx : NULL, data, size,
+                  "data");
+}
+
+int mlx_vector_vector_array_set_value(mlx_vector_vector_array *vec, const mlx_vector_array val) {
+  return set_from("mlx_vector_vector_array_set_value", &vectors, vec ? &vec->ctx : NULL, &val, 1,
+                  "val");
+}
+
+int mlx_vector_vector_array_append_data(mlx_vector_vector_array vec, const mlx_vector_array *data,
+                                        size_t size) {
+  return append_to("mlx_vector_vector_array_append_data", &vectors, vec.ctx, data, size, "data");
+}
+
+int mlx_vector_vector_array_append_value(mlx_vector_vector_array vec, const mlx_vector_array val) {
+  return append_to("mlx_vector_vector_array_append_value", &vectors, vec.ctx, &val, 1, "val");
+}
+
+size_t mlx_vector_vector_array_size(mlx_vector_vector_array vec) {
+  return size_of("mlx_vector_vector_array_size", vec.ctx);
+}
+
+int mlx_vector_vector_array_get(mlx_vector_array *res, const mlx_vector_vector_array vec,
+                                size_t idx) {
+  struct wr_error *error = NULL;
+  const struct wr_ptrs *item = item_at(res, vec.ctx, idx, &error);
+  struct wr_ptrs *made = error ? NULL : duplicate(&arrays, item);
+  if (!error && !made) error = wr_error_out_of_memory();
+  if (error) return wr_api_fail("mlx_vector_vector_array_get", error);
+  replace(&arrays, &res->ctx, made);
+  return 0;
+}
+
+/* ---- integers ---- */
+
+static void fetch_int(const void *data, size_t i, const char *param, void **item,
+                      struct wr_error **error) {
+  (void)param;
+  (void)error;
+  *item = (void *)(intptr_t)((const int *)data)[i];
+}
+
+static bool copy_int(void *item, void **copy) {
+  *copy = item;
+  return true;
+}
+
+static void drop_int(void *item) { (void)item; }
+
+static const struct kind ints = {fetch_int, copy_int, drop_int};
+
+mlx_vector_int mlx_vector_int_new(void) {
+  return (mlx_vector_int){new_from("mlx_vector_int_new", &ints, NULL, 0, "")};
+}
+
+int mlx_vector_int_set(mlx_vector_int *vec, const mlx_vector_int src) {
+  return set_copy("mlx_vector_int_set", &ints, vec ? &vec->ctx : NULL, src.ctx);
+}
+
+int mlx_vector_int_free(mlx_vector_int vec) {
+  vector_end(&ints, vec.ctx);
+  return 0;
+}
+
+mlx_vector_int mlx_vector_int_new_data(int *data, size_t size) {
+  return (mlx_vector_int){new_from("mlx_vector_int_new_data", &ints, data, size, "data")};
+}
+
+mlx_vector_int mlx_vector_int_new_value(int val) {
+  return (mlx_vector_int){new_from("mlx_vector_int_new_value", &ints, &val, 1, "val")};
+}
+
+int mlx_vector_int_set_data(mlx_vector_int *vec, int *data, size_t size) {
+  return set_from("mlx_vector_int_set_data", &ints, vec ? &vec->ctx : NULL, data, size, "data");
+}
+
+int mlx_vector_int_set_value(mlx_vector_int *vec, int val) {
+  return set_from("mlx_vector_int_set_value", &ints, vec ? &vec->ctx : NULL, &val, 1, "val");
+}
+
+int mlx_vector_int_append_data(mlx_vector_int vec, int *data, size_t size) {
+  return append_to("mlx_vector_int_append_data", &ints, vec.ctx, data, size, "data");
+}
+
+int mlx_vector_int_append_value(mlx_vector_int vec, int val) {
+  return append_to("mlx_vector_int_append_value", &ints, vec.ctx, &val, 1, "val");
+}
+
+size_t mlx_vector_int_size(mlx_vector_int vec) { return size_of("mlx_vector_int_size", vec.ctx); }
+
+int mlx_vector_int_get(int *res, const mlx_vector_int vec, size_t idx) {
+  struct wr_error *error = NULL;
+  void *item = item_at(res, vec.ctx, idx, &error);
+  if (!error) *res = (int)(intptr_t)item;
+  return wr_api_finish("mlx_vector_int_get", error);
+}
+
+/* ---- strings ---- */
+
+static bool copy_string(void *item, void **copy) {
+  size_t bytes = strlen(item) + 1;
+  *copy = wr_alloc(bytes);
+  if (*copy) memcpy(*copy, item, bytes);
+  return *copy != NULL;
+}
+
+static void fetch_string(const void *data, size_t i, const char *param, void **item,
+                         struct wr_error **error) {
+  const char *text = ((const char *const *)data)[i];
+  wr_api_result(text, param, error);
+  if (!*error && !copy_string((void *)text, item)) *error = wr_error_out_of_memory();
+}
+
+static void drop_string(void *item) { wr_free(item); }
+
+static const struct kind strings = {fetch_string, copy_string, drop_string};
+
+mlx_vector_string mlx_vector_string_new(void) {
+  return (mlx_vector_string){new_from("mlx_vector_string_new", &strings, NULL, 0, "")};
+}
+
+int mlx_vector_string_set(mlx_vector_string *vec, const mlx_vector_string src) {
+  return set_copy("mlx_vector_string_set", &strings, vec ? &vec->ctx : NULL, src.ctx);
+}
+
+int mlx_vector_string_free(mlx_vector_string vec) {
+  vector_end(&strings, vec.ctx);
+  return 0;
+}
+
+mlx_vector_string mlx_vector_string_new_data(const char **data, size_t size) {
+  return (mlx_vector_string){new_from("mlx_vector_string_new_data", &strings, data, size, "data")};
+}
+
+mlx_vector_string mlx_vector_string_new_value(const char *val) {
+  return (mlx_vector_string){new_from("mlx_vector_string_new_value", &strings, &val, 1, "val")};
+}
+
+int mlx_vector_string_set_data(mlx_vector_string *vec, const char **data, size_t size) {
+  return set_from("mlx_vector_string_set_data", &strings, vec ? &vec->ctx : NULL, data, size,
+                  "data");
+}
+
+int mlx_vector_string_set_value(mlx_vector_string *vec, const char *val) {
+  return set_from("mlx_vector_string_set_value", &strings, vec ? &vec->ctx : NULL, &val, 1, "val");
+}
+
+int mlx_vector_string_append_data(mlx_vector_string vec, const char **data, size_t size) {
+  return append_to("mlx_vector_string_append_data", &strings, vec.ctx, data, size, "data");
+}
+
+int mlx_vector_string_append_value(mlx_vector_string vec, const char *val) {
+  return append_to("mlx_vector_string_append_value", &strings, vec.ctx, &val, 1, "val");
+}
+
+size_t mlx_vector_string_size(mlx_vector_string vec) {
+  return size_of("mlx_vector_string_size", vec.ctx);
+}
+
+/* *res points into the vector and lives as long as the item. */
+int mlx_vector_string_get(char **res, const mlx_vector_string vec, size_t idx) {
+  struct wr_error *error = NULL;
+  char *text = item_at(res, vec.ctx, idx, &error);
+  if (!error) *res = text;
+  return wr_api_finish("mlx_vector_string_get", error);
+}
+
+/* ---- for the other files of the API ---- */
+
+/* Pointers to objects share one representation, here as everywhere that the library runs. */
+struct wr_node *const *wr_api_vector(mlx_vector_array v, const char *param, size_t *n,
+                                     struct wr_error **error) {
+  const struct wr_ptrs *found = check_vector(v.ctx, param, error);
+  if (*error) return NULL;
+  *n = found->count;
+  return (struct wr_node *const *)found->items;
+}
+
+struct wr_error *wr_api_set_strings(mlx_vector_string *vec, const char *const *items, size_t n) {
+  return make_from(&strings, &vec->ctx, items, n, "items");
+}
+
+static struct wr_ptrs *vector_of_nodes(struct wr_node *const *nodes, size_t n) {
+  struct wr_ptrs *made = vector_make(n);
+  for (size_t i = 0; made && i < n; i++) made->items[made->count++] = nodes[i];
+  return made;
+}
+
+int wr_api_finish_vector(const char *function, struct wr_error *error, mlx_vector_array *res,
+                         struct wr_node *const *out, size_t n) {
+  struct wr_ptrs *made = error ? NULL : vector_of_nodes(out, n);
+  if (made) {
+    replace(&arrays, &res->ctx, made);
+    return 0;
+  }
+  for (size_t i = 0; i < n; i++) wr_node_release(out[i]);
+  return wr_api_fail(function, error ? error : wr_error_out_of_memory());
+}
