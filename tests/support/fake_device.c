@@ -152,15 +152,16 @@ static void source_free(const struct wr_memory_source *source, void *data, size_
 static const struct wr_memory_source source = {
     .alloc = source_alloc, .free = source_free, .host_visible = false};
 
-/* Where the bytes of a device address are; NULL, and a violation, when it is none. An address one
-   past the end belongs to the block as well (an empty operand may stand there). */
-static void *bytes_of(const void *address) {
+/* Where the `bytes` (at least 1) at a device address are; NULL, and a violation, when they do not
+   lie in one block. */
+static void *bytes_of(const void *address, size_t bytes) {
   uintptr_t a = (uintptr_t)address;
   void *found = NULL;
   lock();
   for (struct block *b = device.blocks; b && !found; b = b->next) {
     uintptr_t start = (uintptr_t)b->address;
-    if (a >= start && a - start <= b->bytes) found = b->bytes_at + (a - start);
+    size_t at = a - start;
+    if (a >= start && at < b->bytes && bytes <= b->bytes - at) found = b->bytes_at + at;
   }
   if (!found) device.stats.violations++;
   unlock();
@@ -184,12 +185,12 @@ static struct wr_error *move(void *dst, const void *src, size_t bytes) {
 
 static struct wr_error *fake_read(int index, void *host, const void *address, size_t bytes) {
   (void)index;
-  return move(host, bytes ? bytes_of(address) : NULL, bytes);
+  return move(host, bytes ? bytes_of(address, bytes) : NULL, bytes);
 }
 
 static struct wr_error *fake_write(int index, void *address, const void *host, size_t bytes) {
   (void)index;
-  return move(bytes ? bytes_of(address) : NULL, host, bytes);
+  return move(bytes ? bytes_of(address, bytes) : NULL, host, bytes);
 }
 
 /* Commands. */
@@ -273,7 +274,7 @@ static struct command *command_new(const struct wr_call *call, struct wr_complet
 static bool translate(struct wr_tensor *to, const struct operand *o) {
   *to = o->tensor;
   if (o->tensor.size == 0) return true;
-  to->data = bytes_of(o->tensor.data);
+  to->data = bytes_of(o->tensor.data, 1);
   return to->data != NULL;
 }
 
