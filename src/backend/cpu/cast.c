@@ -7,34 +7,52 @@
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/types.h"
 
-/* Cut towards zero, clamped to [INT64_MIN, UINT64_MAX], modulo 2^64; NaN is 0. */
-WR_INLINE uint64_t integer_of_f64(double x) {
-  if (x >= 0x1p63) return x >= 0x1p64 ? UINT64_MAX : (uint64_t)x;
-  if (x >= -0x1p63) return (uint64_t)(int64_t)x;
-  return x < 0 ? (uint64_t)INT64_MIN : 0;
+/* Cut towards zero, clamped to int64_t; NaN is 0. */
+WR_INLINE int64_t signed_of_f64(double x) {
+  if (x >= -0x1p63 && x < 0x1p63) return (int64_t)x;
+  return x > 0 ? INT64_MAX : x < 0 ? INT64_MIN : 0;
 }
 
-/* The same in float32: a value in the range of int32_t, nearly all of them, takes the short way. */
-WR_INLINE uint64_t integer_of_f32(float x) {
+/* The same from 2^63 on: clamped to uint64_t; below, negative values wrap. */
+WR_INLINE uint64_t unsigned_of_f64(double x) {
+  if (x >= 0x1p63) return x < 0x1p64 ? (uint64_t)x : UINT64_MAX;
+  return (uint64_t)signed_of_f64(x);
+}
+
+/* Nearly all values are in the range of int32_t and take the short way. */
+WR_INLINE int64_t signed_of_f32(float x) {
+  if (x >= -0x1p31f && x < 0x1p31f) return (int32_t)x;
+  return signed_of_f64((double)x);
+}
+
+WR_INLINE uint64_t unsigned_of_f32(float x) {
   if (x >= -0x1p31f && x < 0x1p31f) return (uint64_t)(int64_t)(int32_t)x;
-  return integer_of_f64((double)x);
+  return unsigned_of_f64((double)x);
 }
 
 #define TO u8
+#define CUT(from) WR_PASTE(unsigned_of_, from)
 #include "backend/cpu/cast_int.h"
 #define TO u16
+#define CUT(from) WR_PASTE(unsigned_of_, from)
 #include "backend/cpu/cast_int.h"
 #define TO u32
+#define CUT(from) WR_PASTE(unsigned_of_, from)
 #include "backend/cpu/cast_int.h"
 #define TO u64
+#define CUT(from) WR_PASTE(unsigned_of_, from)
 #include "backend/cpu/cast_int.h"
 #define TO i8
+#define CUT(from) WR_PASTE(signed_of_, from)
 #include "backend/cpu/cast_int.h"
 #define TO i16
+#define CUT(from) WR_PASTE(signed_of_, from)
 #include "backend/cpu/cast_int.h"
 #define TO i32
+#define CUT(from) WR_PASTE(signed_of_, from)
 #include "backend/cpu/cast_int.h"
 #define TO i64
+#define CUT(from) WR_PASTE(signed_of_, from)
 #include "backend/cpu/cast_int.h"
 
 WR_INLINE uint8_t b8_of_i32(int32_t x) { return x != 0; }

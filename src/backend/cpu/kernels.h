@@ -6,12 +6,14 @@
    operand. NULL is success; errors are refused scratch memory and dtypes without a body.
 
    Values never kill. Where C leaves a result undefined, it is defined here:
-     signed overflow            wraps around
-     integer remainder by 0     0; INT_MIN remainder -1 is 0 as well
-     integer power, exponent<0  1 / x cut to an integer: 1, -1 or 0; 0 for x = 0
-     floating to integer        cut towards zero, clamped to int64 (uint64 from 2^63 on), then
-   wrapped to the type's width; NaN is 0 16-bit floats compute in float32 and round once. maximum
-   and minimum give NaN when either input is. complex64 compares by real, then imaginary part. */
+   - signed overflow wraps around;
+   - integer remainder by 0 is 0, and so is INT_MIN remainder -1;
+   - an integer to a negative power is 1 / x^n cut to an integer: 1, -1 or 0, and 0 for x = 0;
+   - floating to integer is cut towards zero, clamped to int64 (for unsigned types from 2^63 on to
+     uint64), then wrapped to the type's width; NaN is 0.
+
+   16-bit floats compute in float32 and round once. maximum and minimum give NaN when either input
+   is. complex64 compares by real, then imaginary part. */
 
 #include "backend/backend.h"
 #include "backend/cpu/loop.h"

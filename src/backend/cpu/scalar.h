@@ -22,7 +22,7 @@ WR_INLINE float f32_exp(float x) {
   /* Adding 1.5 * 2^23 leaves the nearest integer in the low bits. */
   float shifted = c * 0x1.715476p+0f + 0x1.8p23f;
   float k = shifted - 0x1.8p23f;
-  float r = (c - k * 0x1.62e4p-1f) - k * -0x1.7f7d1cp-20f;
+  float r = (c - k * 0x1.62e4p-1f) - k * 0x1.7f7d1cp-20f;
   float p = 1.0f / 5040.0f;
   p = p * r + 1.0f / 720.0f;
   p = p * r + 1.0f / 120.0f;
