@@ -77,9 +77,13 @@ struct gather {
 
 static void copy_piece(const struct gather *g, int64_t in_offset, char *out) {
   const char *in = g->in->data;
+  int64_t stride = wr_walk_stride(&g->inner, 0);
+  if (g->inner.ndim == 1) { /* small pieces would feel the cursor */
+    wr_copy_run(out, 1, in + in_offset * g->item, stride, g->inner.size, (int)g->item);
+    return;
+  }
   struct wr_cursor c;
   wr_cursor_start(&c, &g->inner, 0, g->inner.size);
-  int64_t stride = wr_walk_stride(&g->inner, 0);
   int64_t at[WR_WALK_OPERANDS];
   for (int64_t n; (n = wr_cursor_next(&c, at)) > 0; out += n * g->item) {
     wr_copy_run(out, 1, in + (in_offset + at[0]) * g->item, stride, n, (int)g->item);

@@ -84,9 +84,13 @@ static void store(const struct reduction *r, const union wr_total *t, int64_t i)
 /* Folds reduced positions [begin, end) of the result that starts at `p`. */
 static void fold(const struct reduction *r, const char *p, int64_t begin, int64_t end,
                  union wr_total *total) {
+  int64_t stride = wr_walk_stride(&r->reduced, 0);
+  if (r->reduced.ndim == 1) { /* short rows would feel the cursor */
+    r->reducer->row(p + begin * stride * r->item, end - begin, stride, total);
+    return;
+  }
   struct wr_cursor c;
   wr_cursor_start(&c, &r->reduced, begin, end);
-  int64_t stride = wr_walk_stride(&r->reduced, 0);
   int64_t at[WR_WALK_OPERANDS];
   for (int64_t n; (n = wr_cursor_next(&c, at)) > 0;) {
     r->reducer->row(p + at[0] * r->item, n, stride, total);

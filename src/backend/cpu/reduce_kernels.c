@@ -60,8 +60,14 @@ static inline struct wr_complex_total prod_w(struct wr_complex_total a, struct w
 /* A NaN in b is taken; a NaN in a stays, since nothing compares greater or less. */
 static inline uint64_t max_u(uint64_t a, uint64_t b) { return b > a ? b : a; }
 static inline int64_t max_i(int64_t a, int64_t b) { return b > a ? b : a; }
-static inline float max_f(float a, float b) { return ((b > a) | (b != b)) ? b : a; }
-static inline double max_d(double a, double b) { return ((b > a) | (b != b)) ? b : a; }
+static inline float max_f(float a, float b) {
+  float m = b > a ? b : a;
+  return b != b ? b : m;
+}
+static inline double max_d(double a, double b) {
+  double m = b > a ? b : a;
+  return b != b ? b : m;
+}
 static inline struct wr_complex_total max_w(struct wr_complex_total a, struct wr_complex_total b) {
   if (a.re != a.re || a.im != a.im) return a;
   if (b.re != b.re || b.im != b.im) return b;
@@ -70,8 +76,14 @@ static inline struct wr_complex_total max_w(struct wr_complex_total a, struct wr
 
 static inline uint64_t min_u(uint64_t a, uint64_t b) { return b < a ? b : a; }
 static inline int64_t min_i(int64_t a, int64_t b) { return b < a ? b : a; }
-static inline float min_f(float a, float b) { return ((b < a) | (b != b)) ? b : a; }
-static inline double min_d(double a, double b) { return ((b < a) | (b != b)) ? b : a; }
+static inline float min_f(float a, float b) {
+  float m = b < a ? b : a;
+  return b != b ? b : m;
+}
+static inline double min_d(double a, double b) {
+  double m = b < a ? b : a;
+  return b != b ? b : m;
+}
 static inline struct wr_complex_total min_w(struct wr_complex_total a, struct wr_complex_total b) {
   if (a.re != a.re || a.im != a.im) return a;
   if (b.re != b.re || b.im != b.im) return b;

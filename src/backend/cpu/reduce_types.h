@@ -23,7 +23,7 @@ union wr_total {
   struct wr_complex_total c;
 };
 
-enum { WR_REDUCE_COLUMNS = 256, WR_REDUCE_ROWS = 64 };
+enum { WR_REDUCE_COLUMNS = 512, WR_REDUCE_ROWS = 64 };
 
 struct wr_reducer {
   enum wr_total_kind kind;
