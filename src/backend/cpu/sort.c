@@ -46,7 +46,7 @@ static const select_fn selects[WR_DTYPE_COUNT] = {
 struct sort_job;
 
 /* Treats the line in `keys` and writes n results to `out`, `inner` apart. `scratch` has room for
-   two more lines of 8-byte elements at most: see scratch_bytes. */
+   two lines of results. */
 typedef void (*line_fn)(const struct sort_job *job, char *keys, char *scratch, char *out);
 
 struct sort_job {
@@ -79,7 +79,7 @@ static void order_line(const struct sort_job *job, char *keys, char *scratch, ch
   wr_copy_run(out, job->lines.inner, order, 1, n, job->out_item);
 }
 
-/* One line of keys, padded to 8 bytes, and two lines of whatever is sorted. */
+/* Padded, so that what follows is aligned for any type. */
 static size_t keys_bytes(const struct sort_job *job) {
   return ((size_t)job->lines.n * (size_t)job->item + 7u) / 8u * 8u;
 }
