@@ -48,25 +48,27 @@ WR_INLINE void ROW(_test)(const struct wr_row *r, bool (*f)(C, C)) {
   }
 }
 
-static void ROW(_add)(const struct wr_row *r) { ROW(_map)(r, OP(_add)); }
-static void ROW(_maximum)(const struct wr_row *r) { ROW(_map)(r, OP(_maximum)); }
-static void ROW(_minimum)(const struct wr_row *r) { ROW(_map)(r, OP(_minimum)); }
-static void ROW(_multiply)(const struct wr_row *r) { ROW(_map)(r, OP(_multiply)); }
+WR_WIDE static void ROW(_add)(const struct wr_row *r) { ROW(_map)(r, OP(_add)); }
+WR_WIDE static void ROW(_maximum)(const struct wr_row *r) { ROW(_map)(r, OP(_maximum)); }
+WR_WIDE static void ROW(_minimum)(const struct wr_row *r) { ROW(_map)(r, OP(_minimum)); }
+WR_WIDE static void ROW(_multiply)(const struct wr_row *r) { ROW(_map)(r, OP(_multiply)); }
 static void ROW(_power)(const struct wr_row *r) { ROW(_map)(r, OP(_power)); }
-static void ROW(_subtract)(const struct wr_row *r) { ROW(_map)(r, OP(_subtract)); }
+WR_WIDE static void ROW(_subtract)(const struct wr_row *r) { ROW(_map)(r, OP(_subtract)); }
 #ifndef NO_DIVIDE
-static void ROW(_divide)(const struct wr_row *r) { ROW(_map)(r, OP(_divide)); }
+WR_WIDE static void ROW(_divide)(const struct wr_row *r) { ROW(_map)(r, OP(_divide)); }
 #endif
 #ifndef NO_REMAINDER
 static void ROW(_remainder)(const struct wr_row *r) { ROW(_map)(r, OP(_remainder)); }
 #endif
-static void ROW(_equal)(const struct wr_row *r) { ROW(_test)(r, OP(_equal)); }
+WR_WIDE static void ROW(_equal)(const struct wr_row *r) { ROW(_test)(r, OP(_equal)); }
 static void ROW(_equal_nan)(const struct wr_row *r) { ROW(_test)(r, OP(_equal_nan)); }
-static void ROW(_greater)(const struct wr_row *r) { ROW(_test)(r, OP(_greater)); }
-static void ROW(_greater_equal)(const struct wr_row *r) { ROW(_test)(r, OP(_greater_equal)); }
-static void ROW(_less)(const struct wr_row *r) { ROW(_test)(r, OP(_less)); }
-static void ROW(_less_equal)(const struct wr_row *r) { ROW(_test)(r, OP(_less_equal)); }
-static void ROW(_not_equal)(const struct wr_row *r) { ROW(_test)(r, OP(_not_equal)); }
+WR_WIDE static void ROW(_greater)(const struct wr_row *r) { ROW(_test)(r, OP(_greater)); }
+WR_WIDE static void ROW(_greater_equal)(const struct wr_row *r) {
+  ROW(_test)(r, OP(_greater_equal));
+}
+WR_WIDE static void ROW(_less)(const struct wr_row *r) { ROW(_test)(r, OP(_less)); }
+WR_WIDE static void ROW(_less_equal)(const struct wr_row *r) { ROW(_test)(r, OP(_less_equal)); }
+WR_WIDE static void ROW(_not_equal)(const struct wr_row *r) { ROW(_test)(r, OP(_not_equal)); }
 
 static const wr_row_fn ROW(s)[WR_OP_COUNT] = {
     [WR_OP_ADD] = ROW(_add),

@@ -28,26 +28,26 @@ WR_INLINE void ROW(_test)(const struct wr_row *r, bool (*f)(C)) {
   for (int64_t i = 0; i < n; i++) out[i] = f(LOAD(in[i * s]));
 }
 
-static void ROW(_abs)(const struct wr_row *r) { ROW(_map)(r, OP(_abs)); }
-static void ROW(_ceil)(const struct wr_row *r) { ROW(_map)(r, OP(_ceil)); }
+WR_WIDE static void ROW(_abs)(const struct wr_row *r) { ROW(_map)(r, OP(_abs)); }
+WR_WIDE static void ROW(_ceil)(const struct wr_row *r) { ROW(_map)(r, OP(_ceil)); }
 static void ROW(_cos)(const struct wr_row *r) { ROW(_map)(r, OP(_cos)); }
 static void ROW(_erf)(const struct wr_row *r) { ROW(_map)(r, OP(_erf)); }
 static void ROW(_erfinv)(const struct wr_row *r) { ROW(_map)(r, OP(_erfinv)); }
-static void ROW(_exp)(const struct wr_row *r) { ROW(_map)(r, OP(_exp)); }
+WR_WIDE static void ROW(_exp)(const struct wr_row *r) { ROW(_map)(r, OP(_exp)); }
 static void ROW(_expm1)(const struct wr_row *r) { ROW(_map)(r, OP(_expm1)); }
-static void ROW(_floor)(const struct wr_row *r) { ROW(_map)(r, OP(_floor)); }
+WR_WIDE static void ROW(_floor)(const struct wr_row *r) { ROW(_map)(r, OP(_floor)); }
 static void ROW(_log)(const struct wr_row *r) { ROW(_map)(r, OP(_log)); }
 static void ROW(_log1p)(const struct wr_row *r) { ROW(_map)(r, OP(_log1p)); }
 static void ROW(_log2)(const struct wr_row *r) { ROW(_map)(r, OP(_log2)); }
-static void ROW(_negative)(const struct wr_row *r) { ROW(_map)(r, OP(_negative)); }
-static void ROW(_reciprocal)(const struct wr_row *r) { ROW(_map)(r, OP(_reciprocal)); }
-static void ROW(_round)(const struct wr_row *r) { ROW(_map)(r, OP(_round)); }
-static void ROW(_rsqrt)(const struct wr_row *r) { ROW(_map)(r, OP(_rsqrt)); }
-static void ROW(_sigmoid)(const struct wr_row *r) { ROW(_map)(r, OP(_sigmoid)); }
-static void ROW(_sign)(const struct wr_row *r) { ROW(_map)(r, OP(_sign)); }
+WR_WIDE static void ROW(_negative)(const struct wr_row *r) { ROW(_map)(r, OP(_negative)); }
+WR_WIDE static void ROW(_reciprocal)(const struct wr_row *r) { ROW(_map)(r, OP(_reciprocal)); }
+WR_WIDE static void ROW(_round)(const struct wr_row *r) { ROW(_map)(r, OP(_round)); }
+WR_WIDE static void ROW(_rsqrt)(const struct wr_row *r) { ROW(_map)(r, OP(_rsqrt)); }
+WR_WIDE static void ROW(_sigmoid)(const struct wr_row *r) { ROW(_map)(r, OP(_sigmoid)); }
+WR_WIDE static void ROW(_sign)(const struct wr_row *r) { ROW(_map)(r, OP(_sign)); }
 static void ROW(_sin)(const struct wr_row *r) { ROW(_map)(r, OP(_sin)); }
-static void ROW(_sqrt)(const struct wr_row *r) { ROW(_map)(r, OP(_sqrt)); }
-static void ROW(_square)(const struct wr_row *r) { ROW(_map)(r, OP(_square)); }
+WR_WIDE static void ROW(_sqrt)(const struct wr_row *r) { ROW(_map)(r, OP(_sqrt)); }
+WR_WIDE static void ROW(_square)(const struct wr_row *r) { ROW(_map)(r, OP(_square)); }
 static void ROW(_tan)(const struct wr_row *r) { ROW(_map)(r, OP(_tan)); }
 static void ROW(_tanh)(const struct wr_row *r) { ROW(_map)(r, OP(_tanh)); }
 static void ROW(_isfinite)(const struct wr_row *r) { ROW(_test)(r, OP(_isfinite)); }
