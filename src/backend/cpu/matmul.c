@@ -14,7 +14,7 @@
 #include "core/shape.h"
 
 /* Larger tiles pack less, smaller ones balance better; a slice is a few milliseconds. */
-enum { TILE = 1024, SLICE_K_MIN = 128 };
+enum { TILE = 1024, TILE_MIN = 32, SLICE_K_MIN = 128 };
 static const double slice_flops = 4e8;
 static const double part_flops = 1e6; /* worth a second thread */
 
@@ -156,7 +156,8 @@ static void choose_tiles(struct product *p, int64_t matrices) {
     p->tiles_m = parts(p->gemm.m, p->tile_m);
     p->tiles_n = parts(p->gemm.n, p->tile_n);
     const double flops = 2.0 * (double)p->tile_m * (double)p->tile_n * (double)p->gemm.k;
-    if (flops < 2 * part_flops || matrices * p->tiles_m * p->tiles_n >= processors) return;
+    if (matrices * p->tiles_m * p->tiles_n >= processors) return;
+    if (flops < 2 * part_flops || (p->tile_m <= TILE_MIN && p->tile_n <= TILE_MIN)) return;
     if (p->tile_m >= p->tile_n) {
       p->tile_m = parts(p->tile_m, 2);
     } else {

@@ -1,0 +1,164 @@
+/* Elementwise operations of two and three inputs: what C leaves undefined, NaN, broadcasting in
+   each position, complex order, where over every size of element. */
+
+#include "backend/cpu/kernels.h"
+#include "kernel_case.h"
+
+static struct kernel_operand a, b, out;
+
+static void int32s(kernel_fn kernel, int32_t x, int32_t y, int32_t expected) {
+  int32_t result = 77;
+  operand_dense(&a, &x, WR_INT32, 0, NULL);
+  operand_dense(&b, &y, WR_INT32, 0, NULL);
+  operand_dense(&out, &result, WR_INT32, 0, NULL);
+  const struct wr_tensor in[] = {a.t, b.t};
+  EXPECT(kernel_run(kernel, in, 2, &out.t, NULL));
+  EXPECT(result == expected);
+}
+
+static float float32s(kernel_fn kernel, float x, float y) {
+  float result = 77;
+  operand_dense(&a, &x, WR_FLOAT32, 0, NULL);
+  operand_dense(&b, &y, WR_FLOAT32, 0, NULL);
+  operand_dense(&out, &result, WR_FLOAT32, 0, NULL);
+  const struct wr_tensor in[] = {a.t, b.t};
+  EXPECT(kernel_run(kernel, in, 2, &out.t, NULL));
+  return result;
+}
+
+static bool complexes(kernel_fn kernel, wr_complex64 x, wr_complex64 y) {
+  uint8_t result = 7;
+  operand_dense(&a, &x, WR_COMPLEX64, 0, NULL);
+  operand_dense(&b, &y, WR_COMPLEX64, 0, NULL);
+  operand_dense(&out, &result, WR_BOOL, 0, NULL);
+  const struct wr_tensor in[] = {a.t, b.t};
+  EXPECT(kernel_run(kernel, in, 2, &out.t, NULL));
+  return result == 1;
+}
+
+static void test_integers(void) {
+  int32s(wr_cpu_remainder, 5, 3, 2);
+  int32s(wr_cpu_remainder, -5, 3, 1);
+  int32s(wr_cpu_remainder, 5, -3, -1);
+  int32s(wr_cpu_remainder, -5, -3, -2);
+  int32s(wr_cpu_remainder, 5, 0, 0);
+  int32s(wr_cpu_remainder, INT32_MIN, -1, 0);
+  int32s(wr_cpu_power, 3, 4, 81);
+  int32s(wr_cpu_power, -2, 31, INT32_MIN);
+  int32s(wr_cpu_power, 5, 0, 1);
+  int32s(wr_cpu_power, 2, -1, 0);
+  int32s(wr_cpu_power, 1, -3, 1);
+  int32s(wr_cpu_power, -1, -3, -1);
+  int32s(wr_cpu_power, -1, -2, 1);
+  int32s(wr_cpu_power, 0, -1, 0);
+  int32s(wr_cpu_power, 3, INT32_MIN, 0);
+  int32s(wr_cpu_add, INT32_MAX, 1, INT32_MIN);
+  int32s(wr_cpu_subtract, INT32_MIN, 1, INT32_MAX);
+  int32s(wr_cpu_multiply, INT32_MAX, INT32_MAX, 1);
+}
+
+static void test_floats(void) {
+  EXPECT(isnan(float32s(wr_cpu_maximum, NAN, 1)) && isnan(float32s(wr_cpu_maximum, 1, NAN)));
+  EXPECT(isnan(float32s(wr_cpu_minimum, NAN, 1)) && isnan(float32s(wr_cpu_minimum, 1, NAN)));
+  EXPECT(float32s(wr_cpu_maximum, -INFINITY, 1) == 1);
+  EXPECT(float32s(wr_cpu_remainder, -5, 3) == 1 && float32s(wr_cpu_remainder, 5, -3) == -1);
+  EXPECT(isnan(float32s(wr_cpu_remainder, 5, 0)));
+  EXPECT(isinf(float32s(wr_cpu_divide, 1, 0)) && isnan(float32s(wr_cpu_divide, 0, 0)));
+  EXPECT(float32s(wr_cpu_power, 2, -1) == 0.5f);
+}
+
+static void test_complex_order(void) {
+  const wr_complex64 x = {1, 2}, y = {1, 3}, z = {0, 9}, nan = {NAN, 0};
+  EXPECT(complexes(wr_cpu_less, x, y) && !complexes(wr_cpu_less, y, x));
+  EXPECT(complexes(wr_cpu_greater, x, z) && complexes(wr_cpu_less_equal, x, x));
+  EXPECT(!complexes(wr_cpu_less, nan, x) && !complexes(wr_cpu_greater_equal, nan, x));
+  EXPECT(!complexes(wr_cpu_equal, nan, nan) && complexes(wr_cpu_equal_nan, nan, nan));
+  EXPECT(complexes(wr_cpu_not_equal, nan, nan) && complexes(wr_cpu_equal, x, x));
+  EXPECT(!wr_cpu_binary_row(WR_OP_REMAINDER, WR_COMPLEX64));
+}
+
+/* Bool arithmetic is C's: add is or, multiply and, subtract exclusive or. */
+static void test_bool(void) {
+  uint8_t x[] = {0, 0, 1, 1}, y[] = {0, 1, 0, 1}, result[4];
+  operand_dense(&a, x, WR_BOOL, 1, SHAPE(4));
+  operand_dense(&b, y, WR_BOOL, 1, SHAPE(4));
+  operand_dense(&out, result, WR_BOOL, 1, SHAPE(4));
+  const struct wr_tensor in[] = {a.t, b.t};
+  EXPECT(kernel_run(wr_cpu_add, in, 2, &out.t, NULL));
+  EXPECT(memcmp(result, (const uint8_t[]){0, 1, 1, 1}, 4) == 0);
+  EXPECT(kernel_run(wr_cpu_multiply, in, 2, &out.t, NULL));
+  EXPECT(memcmp(result, (const uint8_t[]){0, 0, 0, 1}, 4) == 0);
+  EXPECT(kernel_run(wr_cpu_subtract, in, 2, &out.t, NULL));
+  EXPECT(memcmp(result, (const uint8_t[]){0, 1, 1, 0}, 4) == 0);
+  EXPECT(kernel_run(wr_cpu_logical_and, in, 2, &out.t, NULL));
+  EXPECT(memcmp(result, (const uint8_t[]){0, 0, 0, 1}, 4) == 0);
+  EXPECT(kernel_run(wr_cpu_logical_or, in, 2, &out.t, NULL));
+  EXPECT(memcmp(result, (const uint8_t[]){0, 1, 1, 1}, 4) == 0);
+}
+
+/* x - y over a ROWS x COLS view, with the operands' strides as given, against the plain loop. */
+static void check_strides(int64_t xr, int64_t xc, int64_t yr, int64_t yc) {
+  enum { ROWS = 37, COLS = 1100 }; /* more than one part for the pool */
+  static float x[ROWS * COLS], y[ROWS * COLS], result[ROWS * COLS];
+  for (int i = 0; i < ROWS * COLS; i++) {
+    x[i] = (float)i;
+    y[i] = (float)(3 * i);
+  }
+  operand_strided(&a, x, WR_FLOAT32, 2, SHAPE(ROWS, COLS), STRIDES(xr, xc));
+  operand_strided(&b, y, WR_FLOAT32, 2, SHAPE(ROWS, COLS), STRIDES(yr, yc));
+  operand_dense(&out, result, WR_FLOAT32, 2, SHAPE(ROWS, COLS));
+  const struct wr_tensor in[] = {a.t, b.t};
+  EXPECT(kernel_run(wr_cpu_subtract, in, 2, &out.t, NULL));
+  int bad = 0;
+  for (int r = 0; r < ROWS; r++) {
+    for (int c = 0; c < COLS; c++) {
+      bad += result[r * COLS + c] != x[r * xr + c * xc] - y[r * yr + c * yc];
+    }
+  }
+  EXPECT(bad == 0);
+}
+
+static void test_broadcast(void) {
+  check_strides(1100, 1, 1100, 1);
+  check_strides(1100, 1, 0, 1);
+  check_strides(1100, 1, 0, 0);
+  check_strides(0, 0, 1100, 1);
+  check_strides(1, 0, 0, 1);
+  check_strides(1, 37, 1100, 1);
+  check_strides(0, 0, 0, 0);
+}
+
+static void check_where(enum wr_dtype dtype) {
+  static const uint8_t condition[6] = {1, 0, 1, 0, 0, 1};
+  const size_t size = wr_dtype_size(dtype);
+  uint8_t x[6 * 8], y[8], result[6 * 8];
+  struct kernel_operand c;
+  memset(y, 0, sizeof y);
+  for (size_t i = 0; i < sizeof x; i++) x[i] = (uint8_t)(i + 1);
+  operand_dense(&c, (void *)condition, WR_BOOL, 2, SHAPE(2, 3));
+  operand_dense(&a, x, dtype, 2, SHAPE(2, 3));
+  operand_strided(&b, y, dtype, 2, SHAPE(2, 3), STRIDES(0, 0));
+  operand_dense(&out, result, dtype, 2, SHAPE(2, 3));
+  const struct wr_tensor in[] = {c.t, a.t, b.t};
+  EXPECT(kernel_run(wr_cpu_where, in, 3, &out.t, NULL));
+  for (size_t i = 0; i < 6; i++) {
+    EXPECT(memcmp(result + i * size, condition[i] ? x + i * size : y, size) == 0);
+  }
+}
+
+static void test_where(void) {
+  check_where(WR_UINT8);
+  check_where(WR_BFLOAT16);
+  check_where(WR_FLOAT32);
+  check_where(WR_COMPLEX64);
+}
+
+int main(void) {
+  test_integers();
+  test_floats();
+  test_complex_order();
+  test_bool();
+  test_broadcast();
+  test_where();
+  return kernel_case_failures() != 0;
+}
