@@ -34,7 +34,6 @@ static void drop_defaults(void *arg) {
   }
   while (t->scopes.count) wr_stream_release(t->scopes.items[--t->scopes.count]);
   wr_ptrs_free(&t->scopes);
-  wr_memory_thread_exit();
 }
 
 static void call_destructor(void (*dtor)(void *), void *payload) {
@@ -62,7 +61,6 @@ __attribute__((constructor)) static void start_at_load(void) { wr_stream_start_o
 bool wr_stream_shutdown(uint64_t deadline_ns) {
   drop_defaults(&self);
   bool stopped = wr_pool_stop(deadline_ns) && wr_reclaimer_stop(deadline_ns);
-  wr_memory_thread_exit();
   wr_memory_clear_cache();
   wr_registry_trim();
   return stopped;

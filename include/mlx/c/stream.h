@@ -28,8 +28,10 @@ typedef struct mlx_stream_ {
   void *ctx; /* NULL: empty */
 } mlx_stream;
 
-/* A new stream on the default device, or on `dev`. */
+/* A new empty handle. */
 mlx_stream mlx_stream_new(void);
+
+/* A new stream on the device. */
 mlx_stream mlx_stream_new_device(mlx_device dev);
 
 /* Makes *stream another reference to src. */
@@ -48,8 +50,8 @@ bool mlx_stream_equal(mlx_stream lhs, mlx_stream rhs);
 int mlx_stream_get_device(mlx_device *dev, mlx_stream stream);
 int mlx_stream_get_index(int *index, mlx_stream stream);
 
-/* Waits for all that was submitted to the stream before the call. An empty handle means the
-   calling thread's default. About time, not values: 0 also after a failure. */
+/* Waits for all that was submitted to the stream before the call. About time, not values: 0
+   also after a failure. */
 int mlx_synchronize(mlx_stream stream);
 
 /* The calling thread's default stream of the device; made at first use. */

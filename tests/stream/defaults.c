@@ -1,0 +1,132 @@
+/* Default streams per thread, and handles: D1 to D6, H1 to H3. FAILURES: A13, B2, E12. */
+
+#include "programs.h"
+
+static mlx_stream worker_default;
+
+static void keep_default(int i) {
+  (void)i;
+  worker_default = mlx_default_cpu_stream_new();
+}
+
+static int index_of(mlx_stream s) {
+  int index = -1;
+  CHECK(mlx_stream_get_index(&index, s) == 0);
+  return index;
+}
+
+static void d1_found_again_and_one_per_thread(void) {
+  mlx_stream a = mlx_default_cpu_stream_new();
+  mlx_stream b = mlx_default_cpu_stream_new();
+  CHECK(mlx_stream_equal(a, b) && a.ctx == b.ctx);
+  run_threads(1, keep_default);
+  CHECK(!mlx_stream_equal(a, worker_default)); /* A13: and it still works */
+  CHECK(index_of(a) != index_of(worker_default));
+  mlx_array x = mlx_array_new_float(2);
+  add_to(&x, x, worker_default);
+  CHECK(float_of(x) == 4);
+  mlx_array_free(x);
+  mlx_stream_free(worker_default);
+  mlx_stream_free(b);
+  mlx_stream_free(a);
+}
+
+static void d3_set_default_is_this_threads_alone(void) {
+  mlx_stream old = mlx_default_cpu_stream_new();
+  mlx_stream mine = new_stream();
+  CHECK(mlx_set_default_stream(mine) == 0);
+  run_threads(1, keep_default);
+  CHECK(!mlx_stream_equal(worker_default, mine));
+  mlx_stream_free(worker_default);
+  mlx_stream now = mlx_default_cpu_stream_new();
+  CHECK(mlx_stream_equal(now, mine));
+  mlx_stream_free(now);
+  int index = index_of(mine);
+  mlx_stream_free(mine); /* E12: still the default */
+  now = mlx_default_cpu_stream_new();
+  CHECK(index_of(now) == index);
+  mlx_stream_free(now);
+  size_t before = live_streams();
+  CHECK(mlx_set_default_stream(old) == 0);
+  CHECK(live_streams() == before - 1);
+  mlx_stream_free(old);
+}
+
+static void d4_scopes_nest(void) {
+  mlx_stream outer = new_stream(), inner = new_stream();
+  mlx_stream base = mlx_default_cpu_stream_new();
+  CHECK(weir_stream_scope_push(outer) == 0);
+  CHECK(weir_stream_scope_push(inner) == 0);
+  mlx_stream now = mlx_default_cpu_stream_new();
+  CHECK(mlx_stream_equal(now, inner));
+  mlx_stream_free(now);
+  CHECK(weir_stream_scope_pop() == 0);
+  now = mlx_default_cpu_stream_new();
+  CHECK(mlx_stream_equal(now, outer));
+  mlx_stream_free(now);
+  CHECK(weir_stream_scope_pop() == 0);
+  now = mlx_default_cpu_stream_new();
+  CHECK(mlx_stream_equal(now, base));
+  mlx_stream_free(now);
+  CHECK(weir_stream_scope_pop() == 1);
+  CHECK(weir_last_status() == WEIR_ERROR_STATE);
+  mlx_stream_free(base);
+  mlx_stream_free(inner);
+  mlx_stream_free(outer);
+}
+
+static void d6_no_gpu_is_said_in_words(void) {
+  mlx_stream s = mlx_default_gpu_stream_new();
+  CHECK(s.ctx == NULL);
+  CHECK(weir_last_status() == WEIR_ERROR_NO_DEVICE);
+  CHECK(strstr(weir_last_error(), "gpu") != NULL);
+}
+
+static void h1_copies_are_references(void) {
+  size_t before = live_streams();
+  mlx_stream a = new_stream();
+  mlx_stream copy = {0};
+  CHECK(mlx_stream_set(&copy, a) == 0);
+  CHECK(mlx_stream_equal(a, copy));
+  mlx_stream_free(a);
+  mlx_string text = mlx_string_new();
+  CHECK(mlx_stream_tostring(&text, copy) == 0);
+  CHECK(strstr(mlx_string_data(text), "cpu") != NULL);
+  mlx_string_free(text);
+  CHECK(live_streams() == before + 1);
+  mlx_stream_free(copy);
+  CHECK(live_streams() == before);
+  CHECK(mlx_stream_free((mlx_stream){0}) == 0);
+}
+
+/* B2: all indices of live streams differ. */
+enum { MAKERS = 64, EACH = 100 };
+static int indices[MAKERS * EACH];
+static mlx_stream made[MAKERS * EACH];
+
+static void make_many(int i) {
+  for (int k = 0; k < EACH; k++) {
+    made[i * EACH + k] = new_stream();
+    indices[i * EACH + k] = index_of(made[i * EACH + k]);
+  }
+}
+
+static int by_value(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
+
+static void b2_indices_are_unique(void) {
+  run_threads(MAKERS, make_many);
+  qsort(indices, MAKERS * EACH, sizeof *indices, by_value);
+  for (int i = 1; i < MAKERS * EACH; i++) CHECK(indices[i] != indices[i - 1]);
+  for (int i = 0; i < MAKERS * EACH; i++) mlx_stream_free(made[i]);
+}
+
+int main(void) {
+  mlx_set_error_handler(quiet, NULL, NULL);
+  d1_found_again_and_one_per_thread();
+  d3_set_default_is_this_threads_alone();
+  d4_scopes_nest();
+  d6_no_gpu_is_said_in_words();
+  h1_copies_are_references();
+  b2_indices_are_unique();
+  return 0;
+}

@@ -1,0 +1,135 @@
+#ifndef WR_TESTS_SUPPORT_PROGRAMS_H
+#define WR_TESTS_SUPPORT_PROGRAMS_H
+
+/* What tests of streams share: threads in bulk, children with a time limit, counts of what the
+   process holds, and short ways to make and read arrays. Header-only, on the public API alone. */
+
+#include <dirent.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "mlx/c/mlx.h"
+#include "weir/weir.h"
+
+/* Runs fn(i) on n threads at once and joins them. */
+struct program_thread {
+  pthread_t thread;
+  void (*fn)(int);
+  int i;
+};
+
+static inline void *program_thread_main(void *arg) {
+  struct program_thread *t = arg;
+  t->fn(t->i);
+  return NULL;
+}
+
+static inline void run_threads(int n, void (*fn)(int)) {
+  struct program_thread *all = calloc((size_t)n, sizeof *all);
+  CHECK(all != NULL);
+  for (int i = 0; i < n; i++) {
+    all[i] = (struct program_thread){.fn = fn, .i = i};
+    CHECK(pthread_create(&all[i].thread, NULL, program_thread_main, &all[i]) == 0);
+  }
+  for (int i = 0; i < n; i++) pthread_join(all[i].thread, NULL);
+  free(all);
+}
+
+/* OS threads of this process. */
+static inline int os_threads(void) {
+  int n = 0;
+  DIR *dir = opendir("/proc/self/task");
+  if (!dir) return -1;
+  for (struct dirent *e; (e = readdir(dir));) n += e->d_name[0] != '.';
+  closedir(dir);
+  return n;
+}
+
+/* Resident memory in bytes. */
+static inline size_t rss_bytes(void) {
+  unsigned long total = 0, resident = 0;
+  FILE *f = fopen("/proc/self/statm", "r");
+  if (!f) return 0;
+  int got = fscanf(f, "%lu %lu", &total, &resident);
+  fclose(f);
+  return got == 2 ? resident * (size_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+static inline size_t live_streams(void) {
+  weir_runtime_stats_t stats;
+  CHECK(weir_runtime_stats(&stats) == 0);
+  return stats.live_streams;
+}
+
+/* Runs fn in a child, whose exit status is what fn leaves it with; 1000 + signal when one killed it,
+   SIGALRM when it took longer than `seconds`. */
+static inline int in_child(void (*fn)(void), unsigned seconds) {
+  int status = 0;
+  fflush(NULL);
+  pid_t pid = fork();
+  CHECK(pid >= 0);
+  if (pid == 0) {
+    alarm(seconds);
+    fn();
+    _exit(0);
+  }
+  CHECK(waitpid(pid, &status, 0) == pid);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+/* A new stream on the CPU. */
+static inline mlx_stream new_stream(void) {
+  mlx_device cpu = mlx_device_new_type(MLX_CPU, 0);
+  mlx_stream s = mlx_stream_new_device(cpu);
+  CHECK(s.ctx != NULL);
+  mlx_device_free(cpu);
+  return s;
+}
+
+/* Synchronizes the calling thread's default CPU stream. */
+static inline int synchronize_default(void) {
+  mlx_stream s = mlx_default_cpu_stream_new();
+  int rc = mlx_synchronize(s);
+  mlx_stream_free(s);
+  return rc;
+}
+
+/* An array of n floats v, v+1, ... */
+static inline mlx_array floats(int n, float v) {
+  float *data = malloc((size_t)n * sizeof *data + 1);
+  CHECK(data != NULL);
+  for (int i = 0; i < n; i++) data[i] = v + (float)i;
+  mlx_array a = mlx_array_new_data(data, &n, 1, MLX_FLOAT32);
+  free(data);
+  return a;
+}
+
+/* The float in a one-element array; forces it. */
+static inline float float_of(mlx_array a) {
+  float v = -1;
+  CHECK(mlx_array_item_float32(&v, a) == 0);
+  return v;
+}
+
+/* *a = *a + b, lazily, on s. */
+static inline void add_to(mlx_array *a, mlx_array b, mlx_stream s) {
+  mlx_array sum = mlx_array_new();
+  CHECK(mlx_add(&sum, *a, b, s) == 0);
+  mlx_array_free(*a);
+  *a = sum;
+}
+
+/* A handler for errors that a test makes on purpose: no line on stderr. */
+static inline void quiet(const char *message, void *data) {
+  (void)message;
+  (void)data;
+}
+
+#endif
