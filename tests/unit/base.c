@@ -1,0 +1,130 @@
+/* Locks, conditions, pointers, processors and names of threads. */
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/base.h"
+#include "base/lock.h"
+#include "check.h"
+
+static struct {
+  struct wr_mutex lock;
+  struct wr_cond changed;
+  int value; /* under LOCK */
+} shared = {.lock = WR_MUTEX_INIT(WR_RANK_STREAM)};
+
+static void *add_one(void *unused) {
+  (void)unused;
+  for (int i = 0; i < 1000; i++) {
+    wr_mutex_lock(&shared.lock);
+    shared.value++;
+    wr_cond_signal(&shared.changed);
+    wr_mutex_unlock(&shared.lock);
+  }
+  return NULL;
+}
+
+static void locks_and_conditions(void) {
+  pthread_t threads[4];
+  wr_cond_init(&shared.changed);
+  for (int i = 0; i < 4; i++) CHECK(pthread_create(&threads[i], NULL, add_one, NULL) == 0);
+  wr_mutex_lock(&shared.lock);
+  while (shared.value < 4000) wr_cond_wait(&shared.changed, &shared.lock);
+  uint64_t start = wr_clock_ns();
+  while (wr_cond_wait_until(&shared.changed, &shared.lock, start + 2000000)) {
+  }
+  CHECK(wr_clock_ns() >= start + 2000000);
+  wr_mutex_assert_held(&shared.lock);
+  wr_mutex_unlock(&shared.lock);
+  wr_mutex_assert_none_held();
+  for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
+  wr_cond_destroy(&shared.changed);
+}
+
+#ifdef WR_DEBUG
+
+static bool child_aborts(void (*fn)(void)) {
+  pid_t pid = fork();
+  CHECK(pid >= 0);
+  if (pid == 0) {
+    close(STDERR_FILENO);
+    fn();
+    _exit(0);
+  }
+  int status;
+  CHECK(waitpid(pid, &status, 0) == pid);
+  return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+}
+
+static struct wr_mutex low = WR_MUTEX_INIT(WR_RANK_REGISTRY);
+static struct wr_mutex high = WR_MUTEX_INIT(WR_RANK_LOG);
+
+static void out_of_rank(void) {
+  wr_mutex_lock(&high);
+  wr_mutex_lock(&low);
+}
+
+static void not_held(void) { wr_mutex_assert_held(&low); }
+
+static void held(void) {
+  wr_mutex_lock(&low);
+  wr_mutex_assert_none_held();
+}
+
+static void ranks(void) {
+  CHECK(child_aborts(out_of_rank));
+  CHECK(child_aborts(not_held));
+  CHECK(child_aborts(held));
+}
+
+#else
+
+static void ranks(void) {}
+
+#endif
+
+static void pointers(void) {
+  struct wr_ptrs v = {0};
+  for (uintptr_t i = 0; i < 1000; i++) CHECK(wr_ptrs_push(&v, (void *)i));
+  CHECK(v.count == 1000 && v.capacity >= 1000);
+  for (uintptr_t i = 0; i < 1000; i++) CHECK(v.items[i] == (void *)i);
+  CHECK(!wr_ptrs_reserve(&v, SIZE_MAX / 2));
+  CHECK(v.count == 1000);
+  wr_ptrs_free(&v);
+  CHECK(!v.items && !v.count && !v.capacity);
+}
+
+static void processors(void) {
+  cpu_set_t all;
+  CHECK(sched_getaffinity(0, sizeof all, &all) == 0);
+  CHECK(wr_cpu_count() >= 1 && wr_cpu_count() <= CPU_COUNT(&all));
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  for (int i = 0; i < CPU_SETSIZE && !CPU_COUNT(&one); i++) {
+    if (CPU_ISSET(i, &all)) CPU_SET(i, &one);
+  }
+  CHECK(sched_setaffinity(0, sizeof one, &one) == 0);
+  CHECK(wr_cpu_count() == 1);
+  CHECK(sched_setaffinity(0, sizeof all, &all) == 0);
+}
+
+static void threads_have_names(void) {
+  char name[32];
+  pthread_setname_np(pthread_self(), "known");
+  wr_thread_name(name, sizeof name);
+  CHECK(!strcmp(name, "known"));
+  CHECK(wr_thread_os_id() == (uint64_t)getpid());
+}
+
+int main(void) {
+  locks_and_conditions();
+  ranks();
+  pointers();
+  processors();
+  threads_have_names();
+  return 0;
+}
