@@ -56,8 +56,8 @@ struct wr_error *wr_ops_reduce(struct wr_node **out, enum wr_op op, struct wr_no
   struct wr_error *error = wr_ops_axes(axes, n_axes, wr_node_ndim(a), &mask);
   if (!error) error = check_not_empty(op, a, mask);
   if (error) return error;
-  /* MLX leaves these as they are, narrow integers too, when no axis is named. */
-  if (n_axes == 0 && (op == WR_OP_SUM || op == WR_OP_PROD)) {
+  /* MLX leaves these as they are, narrow integers too, when there is no axis to go over. */
+  if (mask == 0 && (op == WR_OP_SUM || op == WR_OP_PROD)) {
     *out = wr_node_retain(a);
     return NULL;
   }

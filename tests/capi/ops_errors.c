@@ -1,0 +1,204 @@
+/* Operations called wrongly: shapes, dtypes, axes, negative and overflowing dimensions, NULL lists.
+   Each gives rc 1 and a message that names function and argument, and leaves its result alone. */
+
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mlx/c/mlx.h"
+#include "weir/error.h"
+
+static int failures;
+static const mlx_stream none = {NULL}; /* the default stream */
+static const mlx_array no_key = {NULL};
+static mlx_array res; /* holds `kept` all the time */
+static void *kept;
+static mlx_array a34, b5, i34, scalar, empty03, bools, complexes, floats4d;
+
+static void silent(const char *message, void *data) {
+  (void)message;
+  (void)data;
+}
+
+static void fails(int rc, int line, const char *function, const char *word) {
+  const char *message = weir_last_error();
+  size_t n = strlen(function);
+  bool named = strncmp(message, function, n) == 0 && message[n] == ':' && strstr(message, word);
+  if (rc == 1 && named && res.ctx == kept) return;
+  failures++;
+  fprintf(stderr, "%d: %s: rc %d, message \"%s\", expected \"%s\"\n", line, function, rc, message,
+          word);
+}
+
+/* FAILS(mlx_abs, "a", &res, ...): the function must fail and name the word. */
+#define FAILS(function, word, ...) fails(function(__VA_ARGS__), __LINE__, #function, word)
+#define INTS(...) ((const int[]){__VA_ARGS__})
+
+static mlx_array zeros(mlx_dtype dtype, const int *shape, int ndim) {
+  static const char data[4096];
+  return mlx_array_new_data(data, shape, ndim, dtype);
+}
+
+static void make_arrays(void) {
+  a34 = zeros(MLX_FLOAT32, INTS(3, 4), 2);
+  b5 = zeros(MLX_FLOAT32, INTS(5), 1);
+  i34 = zeros(MLX_INT32, INTS(3, 4), 2);
+  scalar = mlx_array_new_float(1.0f);
+  empty03 = zeros(MLX_FLOAT32, INTS(0, 3), 2);
+  bools = zeros(MLX_BOOL, INTS(2), 1);
+  complexes = zeros(MLX_COMPLEX64, INTS(2), 1);
+  floats4d = zeros(MLX_FLOAT32, INTS(2, 3, 1, 2), 4);
+  res = mlx_array_new_float(0.0f);
+  kept = res.ctx;
+}
+
+static void free_arrays(void) {
+  mlx_array all[] = {a34, b5, i34, scalar, empty03, bools, complexes, floats4d, res};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) mlx_array_free(all[i]);
+}
+
+static void test_elementwise(void) {
+  FAILS(mlx_abs, "a is an empty array", &res, no_key, none);
+  FAILS(mlx_abs, "res", NULL, a34, none);
+  FAILS(mlx_negative, "a is bool", &res, bools, none);
+  FAILS(mlx_floor, "a is complex64", &res, complexes, none);
+  FAILS(mlx_erf, "a is complex64", &res, complexes, none);
+  FAILS(mlx_sigmoid, "a is complex64", &res, complexes, none);
+  FAILS(mlx_round, "a", &res, no_key, 2, none);
+  FAILS(mlx_add, "b with shape (5)", &res, a34, b5, none);
+  FAILS(mlx_add, "b is an empty array", &res, a34, no_key, none);
+  FAILS(mlx_remainder, "complex64", &res, complexes, scalar, none);
+  FAILS(mlx_where, "y with shape (5)", &res, bools, a34, b5, none);
+  FAILS(mlx_where, "condition", &res, no_key, a34, b5, none);
+  FAILS(mlx_clip, "a_min", &res, a34, no_key, no_key, none);
+  FAILS(mlx_isclose, "b with shape (5)", &res, a34, b5, 0, 0, false, none);
+}
+
+static void test_reductions(void) {
+  FAILS(mlx_sum_axis, "axes", &res, a34, 2, false, none);
+  FAILS(mlx_sum_axis, "axes", &res, a34, INT_MIN, false, none);
+  FAILS(mlx_sum_axes, "axes", &res, a34, INTS(0, -2), 2, false, none);
+  FAILS(mlx_sum_axes, "axes is NULL", &res, a34, NULL, 1, false, none);
+  FAILS(mlx_sum_axes, "axes", &res, a34, INTS(0, 1, 0), 3, false, none);
+  FAILS(mlx_max, "a with shape (0,3)", &res, empty03, false, none);
+  FAILS(mlx_argmax, "a with shape (0,3)", &res, empty03, false, none);
+  FAILS(mlx_argmin_axis, "axis 2", &res, a34, 2, false, none);
+  FAILS(mlx_mean_axis, "axes", &res, a34, 7, false, none);
+  FAILS(mlx_var_axes, "axes", &res, a34, INTS(1, 1), 2, false, 0, none);
+  FAILS(mlx_std_axis, "axes", &res, scalar, 0, false, 0, none);
+  FAILS(mlx_softmax_axis, "axes", &res, a34, -3, false, none);
+  FAILS(mlx_logsumexp, "a with shape (0,3)", &res, empty03, false, none);
+  FAILS(mlx_cumsum, "axis 0", &res, scalar, 0, false, true, none);
+  FAILS(mlx_sort_axis, "axis 2", &res, a34, 2, none);
+  FAILS(mlx_argsort_axis, "axis -3", &res, a34, -3, none);
+  FAILS(mlx_topk_axis, "k is 5", &res, a34, 5, 1, none);
+  FAILS(mlx_topk, "k is -1", &res, a34, -1, none);
+}
+
+static void test_shapes(void) {
+  FAILS(mlx_reshape, "shape", &res, a34, INTS(5, -1), 2, none);
+  FAILS(mlx_reshape, "shape", &res, a34, INTS(-1, -1), 2, none);
+  FAILS(mlx_reshape, "shape", &res, a34, INTS(-3, -4), 2, none);
+  FAILS(mlx_reshape, "shape", &res, a34, INTS(INT_MAX, INT_MAX, INT_MAX), 3, none);
+  FAILS(mlx_reshape, "shape is NULL", &res, a34, NULL, 2, none);
+  FAILS(mlx_broadcast_to, "shape", &res, a34, INTS(-1, 4), 2, none);
+  FAILS(mlx_broadcast_to, "broadcast to (4)", &res, a34, INTS(4), 1, none);
+  FAILS(mlx_expand_dims, "axes", &res, a34, 3, none);
+  FAILS(mlx_expand_dims_axes, "axes", &res, a34, INTS(0, 0), 2, none);
+  FAILS(mlx_squeeze_axis, "axis 0", &res, a34, 0, none);
+  FAILS(mlx_flatten, "start_axis", &res, a34, 1, 0, none);
+  FAILS(mlx_transpose_axes, "axes", &res, a34, INTS(0), 1, none);
+  FAILS(mlx_transpose_axes, "axes", &res, a34, INTS(0, -2), 2, none);
+  FAILS(mlx_swapaxes, "axis1", &res, a34, 2, 0, none);
+  FAILS(mlx_slice, "stop", &res, a34, INTS(0, 0), 2, INTS(1), 1, INTS(1, 1), 2, none);
+  FAILS(mlx_slice, "strides", &res, a34, INTS(0, 0), 2, INTS(1, 1), 2, INTS(1, 0), 2, none);
+  FAILS(mlx_slice_update, "update with shape (5)", &res, a34, b5, INTS(0, 0), 2, INTS(3, 4), 2,
+        INTS(1, 1), 2, none);
+}
+
+static void test_splits_and_joins(void) {
+  mlx_vector_array parts = mlx_vector_array_new();
+  mlx_vector_array mixed = mlx_vector_array_new();
+  FAILS(mlx_concatenate, "arrays", &res, mixed, none);
+  mlx_vector_array_append_value(mixed, a34);
+  mlx_vector_array_append_value(mixed, b5);
+  FAILS(mlx_split, "num_splits 5", &parts, a34, 5, 1, none);
+  FAILS(mlx_split, "num_splits is 0", &parts, a34, 0, 1, none);
+  FAILS(mlx_split, "axis 2", &parts, a34, 2, 2, none);
+  FAILS(mlx_split_sections, "axis 2", &parts, a34, INTS(1), 1, 2, none);
+  FAILS(mlx_split_sections, "indices", &parts, a34, NULL, 1, 0, none);
+  FAILS(mlx_concatenate_axis, "arrays", &res, mixed, 0, none);
+  FAILS(mlx_concatenate_axis, "axis 2", &res, mixed, 2, none);
+  FAILS(mlx_stack, "arrays", &res, mixed, none);
+  mlx_vector_array_free(mixed);
+  mlx_vector_array_free(parts);
+}
+
+static void test_sources(void) {
+  FAILS(mlx_astype, "dtype", &res, a34, (mlx_dtype)99, none);
+  FAILS(mlx_zeros, "shape", &res, INTS(2, -1), 2, MLX_FLOAT32, none);
+  FAILS(mlx_ones, "shape", &res, INTS(INT_MAX, INT_MAX, INT_MAX), 3, MLX_INT8, none);
+  FAILS(mlx_full, "vals", &res, INTS(2, 4), 2, b5, MLX_INT8, none);
+  FAILS(mlx_full_like, "vals", &res, a34, b5, MLX_INT8, none);
+  FAILS(mlx_arange, "step", &res, 0, 1, 0, MLX_FLOAT32, none);
+  FAILS(mlx_arange, "dtype", &res, 0, 1, 1, MLX_BOOL, none);
+  FAILS(mlx_arange, "stop", &res, 0, 1e18, 1, MLX_INT64, none);
+  FAILS(mlx_arange, "start", &res, NAN, 1, 1, MLX_INT64, none);
+  FAILS(mlx_linspace, "num", &res, 0, 1, -1, MLX_FLOAT32, none);
+  FAILS(mlx_eye, "n is -1", &res, -1, 2, 0, MLX_FLOAT32, none);
+  FAILS(mlx_identity, "n is -1", &res, -1, MLX_FLOAT32, none);
+  FAILS(mlx_tri, "m is -2", &res, 1, -2, 0, MLX_FLOAT32, none);
+  FAILS(mlx_tril, "x with shape (5)", &res, b5, 0, none);
+  FAILS(mlx_triu, "x", &res, scalar, 0, none);
+}
+
+static void test_indices(void) {
+  mlx_vector_array one = mlx_vector_array_new_value(i34);
+  FAILS(mlx_take_axis, "axis 2", &res, a34, i34, 2, none);
+  FAILS(mlx_take_axis, "indices", &res, a34, b5, 0, none);
+  FAILS(mlx_take, "indices", &res, a34, bools, none);
+  FAILS(mlx_take_axis, "a with shape (0,3)", &res, empty03, i34, 0, none);
+  FAILS(mlx_take_along_axis, "indices", &res, b5, i34, 0, none);
+  FAILS(mlx_scatter_add_single, "updates", &res, a34, i34, b5, 0, none);
+  FAILS(mlx_scatter_add_single, "axes", &res, a34, i34, b5, 2, none);
+  FAILS(mlx_scatter_add, "axes", &res, a34, one, b5, INTS(0, 1), 2, none);
+  mlx_vector_array_free(one);
+}
+
+static void test_products(void) {
+  FAILS(mlx_matmul, "b with shape (3,4)", &res, a34, a34, none);
+  FAILS(mlx_matmul, "a has no dimensions", &res, scalar, b5, none);
+  FAILS(mlx_matmul, "a is int32", &res, i34, i34, none);
+  FAILS(mlx_matmul, "a with shape (2,3,1,2)", &res, floats4d, floats4d, none);
+  FAILS(mlx_addmm, "c with shape (3,4)", &res, a34, b5, b5, 1, 1, none);
+}
+
+static void test_random(void) {
+  FAILS(mlx_random_bits, "width is 3", &res, INTS(2), 1, 3, no_key, none);
+  FAILS(mlx_random_bits, "shape", &res, INTS(-2), 1, 4, no_key, none);
+  FAILS(mlx_random_bits, "key is float32", &res, INTS(2), 1, 4, b5, none);
+  FAILS(mlx_random_uniform, "dtype", &res, scalar, scalar, INTS(2), 1, MLX_INT32, no_key, none);
+  FAILS(mlx_random_uniform, "low", &res, b5, scalar, INTS(2), 1, MLX_FLOAT32, no_key, none);
+  FAILS(mlx_random_normal, "dtype", &res, INTS(2), 1, MLX_BOOL, 0, 1, no_key, none);
+  FAILS(mlx_random_randint, "dtype", &res, scalar, scalar, INTS(2), 1, MLX_FLOAT32, no_key, none);
+  FAILS(mlx_random_randint, "high", &res, scalar, b5, INTS(2), 1, MLX_INT32, no_key, none);
+  FAILS(mlx_random_split_num, "num is -1", &res, scalar, -1, none);
+  FAILS(mlx_random_split, "key", &res, &res, no_key, none);
+  FAILS(mlx_random_key, "res", NULL, 1);
+}
+
+int main(void) {
+  mlx_set_error_handler(silent, NULL, NULL);
+  make_arrays();
+  test_elementwise();
+  test_reductions();
+  test_shapes();
+  test_splits_and_joins();
+  test_sources();
+  test_indices();
+  test_products();
+  test_random();
+  free_arrays();
+  return failures != 0;
+}
