@@ -2,6 +2,8 @@
    slice, and arange. A source may have any strides; the result is dense, and where a part of it is
    written (concatenate, slice_update) that part is walked as a view. No locks, no allocation. */
 
+#include <string.h>
+
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/walk.h"
 
@@ -31,11 +33,82 @@ static wr_row_fn copy_row(size_t element) {
   }
 }
 
+/* A copy of a view whose last two axes are the other way round in memory goes by blocks: read along
+   memory into a block on the stack, written out along memory. Element by element, every read of a
+   large matrix would miss the cache. */
+enum { BLOCK = 32 };
+
+struct turn {
+  const struct wr_tensor *in;
+  char *out;
+  int64_t element; /* bytes */
+  int64_t rows, cols, col_stride;
+  int64_t bands; /* of BLOCK rows, in a matrix */
+};
+
+static bool is_turned(const struct wr_tensor *t) {
+  if (t->ndim < 2) return false;
+  const int row = t->ndim - 2, col = t->ndim - 1;
+  return t->strides[row] == 1 && t->strides[col] != 1 && t->strides[col] != 0 &&
+         t->shape[row] >= BLOCK && t->shape[col] >= BLOCK;
+}
+
+static void turn_block(const struct turn *t, const char *in, char *out, int64_t rows,
+                       int64_t cols) {
+  _Alignas(8) char block[BLOCK * BLOCK * 8];
+  const int size = (int)t->element;
+  for (int64_t c = 0; c < cols; c++) {
+    wr_copy_run(block + c * size, BLOCK, in + c * t->col_stride * size, 1, rows, size);
+  }
+  for (int64_t r = 0; r < rows; r++) {
+    memcpy(out + r * t->cols * size, block + r * BLOCK * size, (size_t)(cols * size));
+  }
+}
+
+static int64_t matrix_offset(const struct wr_tensor *t, int64_t index) {
+  int64_t offset = 0;
+  for (int d = t->ndim - 3; d >= 0; d--) {
+    offset += index % t->shape[d] * t->strides[d];
+    index /= t->shape[d];
+  }
+  return offset;
+}
+
+static int64_t at_most_block(int64_t n) { return n < BLOCK ? n : BLOCK; }
+
+static void turn_part(void *ctx, int64_t begin, int64_t end) {
+  const struct turn *t = ctx;
+  for (int64_t i = begin; i < end; i++) {
+    const int64_t matrix = i / t->bands, row = i % t->bands * BLOCK;
+    const char *in = (const char *)t->in->data + (matrix_offset(t->in, matrix) + row) * t->element;
+    char *out = t->out + (matrix * t->rows + row) * t->cols * t->element;
+    for (int64_t col = 0; col < t->cols; col += BLOCK) {
+      turn_block(t, in + col * t->col_stride * t->element, out + col * t->element,
+                 at_most_block(t->rows - row), at_most_block(t->cols - col));
+    }
+  }
+}
+
+static void turn(const struct wr_tensor *in, void *out) {
+  struct turn t = {.in = in,
+                   .out = out,
+                   .element = (int64_t)wr_dtype_size(in->dtype),
+                   .rows = in->shape[in->ndim - 2],
+                   .cols = in->shape[in->ndim - 1],
+                   .col_stride = in->strides[in->ndim - 1]};
+  t.bands = (t.rows + BLOCK - 1) / BLOCK;
+  if (in->size == 0) return;
+  wr_spread(in->size / (t.rows * t.cols) * t.bands, 1 + WR_CPU_GRAIN / (BLOCK * t.cols), turn_part,
+            &t);
+}
+
 /* COPY and ASTYPE. A source at the result's own address is there already. */
 struct wr_error *wr_cpu_copy(const struct wr_call *call) {
   const struct wr_tensor *in = &call->in[0];
   if (in->dtype != call->out.dtype) {
     wr_loop_run(call, wr_cpu_cast_row(call->out.dtype, in->dtype));
+  } else if (is_turned(in)) {
+    turn(in, call->out.data);
   } else if (in->data != call->out.data || !in->dense) {
     wr_loop_run(call, copy_row(wr_dtype_size(in->dtype)));
   }
@@ -106,14 +179,14 @@ struct wr_error *wr_cpu_slice_update(const struct wr_call *call) {
 
 /* Values are made in double, a block at a time, and cast to the result's type. */
 static void arange_part(void *ctx, int64_t begin, int64_t end) {
-  enum { BLOCK = 256 };
+  enum { VALUES = 256 };
   const struct wr_call *call = ctx;
   const struct wr_arange_params *params = call->params;
   const wr_row_fn cast = wr_cpu_cast_row(call->out.dtype, WR_FLOAT64);
   const int64_t element = (int64_t)wr_dtype_size(call->out.dtype);
-  double block[BLOCK];
-  for (int64_t at = begin; at < end; at += BLOCK) {
-    const int64_t n = end - at < BLOCK ? end - at : BLOCK;
+  double block[VALUES];
+  for (int64_t at = begin; at < end; at += VALUES) {
+    const int64_t n = end - at < VALUES ? end - at : VALUES;
     for (int64_t i = 0; i < n; i++) block[i] = params->start + (double)(at + i) * params->step;
     const struct wr_row row = {
         .out = (char *)call->out.data + at * element, .in = {block}, .stride = {1}, .n = n};
