@@ -49,42 +49,39 @@ static int read_text(struct corpus_file *file, const char *path) {
   return error;
 }
 
+/* Takes over the file's text and path, also when it fails. */
 static int keep_file(struct corpus *corpus, struct corpus_file file) {
   struct corpus_file *const files =
       grow(corpus->files, &corpus->file_room, corpus->file_count + 1, sizeof(*files));
-  if (files == NULL) return 1;
-  corpus->files = files;
-  files[corpus->file_count++] = file; /* the corpus owns its text and path from here */
+  if (files != NULL) corpus->files = files;
+  if (files == NULL || file.path == NULL) {
+    free(file.path);
+    free(file.text);
+    return 1;
+  }
+  files[corpus->file_count++] = file;
   return corpus_split_last(corpus);
+}
+
+/* Why the file cannot be used, or NULL. */
+static const char *unusable(const struct corpus_file *file, int error) {
+  if (error != 0) return strerror(error);
+  if (file->text != NULL && memchr(file->text, 0, file->size) != NULL) return "binary";
+  return NULL;
 }
 
 static int read_file(struct corpus *corpus, const char *path) {
   struct corpus_file file = {0};
   const int error = read_text(&file, path);
-  if (error == ENOMEM) goto no_memory;
-  if (error != 0) {
-    skip(corpus, path, strerror(error));
+  const char *const reason = unusable(&file, error);
+  if (reason != NULL) {
     free(file.text);
-    return 0;
-  }
-  if (memchr(file.text, 0, file.size) != NULL) {
-    skip(corpus, path, "binary");
-    free(file.text);
+    if (error == ENOMEM) return out_of_memory(path);
+    skip(corpus, path, reason);
     return 0;
   }
   file.path = strdup(path);
-  if (file.path == NULL) goto no_memory;
-  const size_t before = corpus->file_count;
-  if (keep_file(corpus, file) != 0) {
-    if (corpus->file_count > before) return out_of_memory(path); /* kept: the corpus frees it */
-    goto no_memory;
-  }
-  return 0;
-
-no_memory:
-  free(file.path);
-  free(file.text);
-  return out_of_memory(path);
+  return keep_file(corpus, file) != 0 ? out_of_memory(path) : 0;
 }
 
 static int is_visible(const struct dirent *entry) { return entry->d_name[0] != '.'; }
