@@ -25,7 +25,6 @@ WR_INLINE T F(_sin)(T x) { return M(sin)(x); }
 WR_INLINE T F(_sqrt)(T x) { return M(sqrt)(x); }
 WR_INLINE T F(_square)(T x) { return x * x; }
 WR_INLINE T F(_tan)(T x) { return M(tan)(x); }
-WR_INLINE T F(_tanh)(T x) { return M(tanh)(x); }
 
 /* exp is taken of -|x|, which cannot overflow. */
 WR_INLINE T F(_sigmoid)(T x) {

@@ -49,7 +49,7 @@ static void ROW(_sin)(const struct wr_row *r) { ROW(_map)(r, OP(_sin)); }
 WR_WIDE static void ROW(_sqrt)(const struct wr_row *r) { ROW(_map)(r, OP(_sqrt)); }
 WR_WIDE static void ROW(_square)(const struct wr_row *r) { ROW(_map)(r, OP(_square)); }
 static void ROW(_tan)(const struct wr_row *r) { ROW(_map)(r, OP(_tan)); }
-static void ROW(_tanh)(const struct wr_row *r) { ROW(_map)(r, OP(_tanh)); }
+WR_WIDE static void ROW(_tanh)(const struct wr_row *r) { ROW(_map)(r, OP(_tanh)); }
 static void ROW(_isfinite)(const struct wr_row *r) { ROW(_test)(r, OP(_isfinite)); }
 static void ROW(_isinf)(const struct wr_row *r) { ROW(_test)(r, OP(_isinf)); }
 static void ROW(_isnan)(const struct wr_row *r) { ROW(_test)(r, OP(_isnan)); }
