@@ -102,12 +102,34 @@ static struct wr_node *record(struct wr_compose *c, enum wr_op op, struct wr_nod
   return wr_compose_step(c, wr_ops_record(wr_compose_slot(c), &r));
 }
 
+/* Many dense matrices times one are one tall matrix times it: a single large product. */
+static bool is_tall(const struct wr_node *a, const struct wr_node *b, const struct product *p) {
+  return wr_node_ndim(a) > 2 && wr_node_ndim(b) <= 2 && wr_node_is_row_contiguous(a) &&
+         p->inner > 0 && wr_node_size(a) / p->inner <= INT32_MAX;
+}
+
+static struct wr_error *tall_matmul(struct wr_node **out, struct wr_node *a, struct wr_node *b,
+                                    const struct product *p, struct wr_stream *s) {
+  int32_t shape[WR_MAX_NDIM];
+  struct wr_compose c = wr_compose_begin(s);
+  struct wr_node **slot = wr_compose_slot(&c);
+  struct wr_node *tall = wr_compose_step(&c, wr_ops_flatten(slot, a, 0, -2, s));
+  struct wr_node *r = NULL;
+  if (!c.error) r = wr_compose_step(&c, wr_ops_matmul(wr_compose_slot(&c), tall, b, s));
+  if (!c.error) {
+    int ndim = result_shape(p, shape);
+    r = wr_compose_step(&c, wr_ops_reshape(wr_compose_slot(&c), r, shape, ndim, s));
+  }
+  return wr_compose_end(&c, out, r);
+}
+
 struct wr_error *wr_ops_matmul(struct wr_node **out, struct wr_node *a, struct wr_node *b,
                                struct wr_stream *s) {
   struct product p;
   enum wr_dtype dtype = wr_dtype_promote(wr_node_dtype(a), wr_node_dtype(b));
   struct wr_error *error = product_of(a, b, dtype, &p);
   if (error) return error;
+  if (is_tall(a, b, &p)) return tall_matmul(out, a, b, &p, s);
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node *in[2] = {matrix(&c, a, &p, 0, p.rows, p.inner),
                            matrix(&c, b, &p, 1, p.inner, p.columns)};

@@ -229,6 +229,7 @@ struct wr_error *wr_ops_random_randint(struct wr_node **out, struct wr_node *low
   struct wr_node **slot = wr_compose_slot(&c);
   struct wr_node *u =
       wr_compose_step(&c, wr_ops_random_uniform(slot, low, high, shape, ndim, WR_FLOAT32, key, s));
-  u = wr_compose_binary(&c, WR_OP_MAXIMUM, wr_compose_unary(&c, WR_OP_FLOOR, u), low);
-  return wr_compose_end(&c, out, wr_compose_astype(&c, u, dtype));
+  u = wr_compose_astype(&c, wr_compose_unary(&c, WR_OP_FLOOR, u), dtype);
+  struct wr_node *least = wr_compose_astype(&c, low, dtype);
+  return wr_compose_end(&c, out, wr_compose_binary(&c, WR_OP_MAXIMUM, u, least));
 }
