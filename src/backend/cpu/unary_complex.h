@@ -1,3 +1,6 @@
+#ifndef WR_BACKEND_CPU_UNARY_COMPLEX_H
+#define WR_BACKEND_CPU_UNARY_COMPLEX_H
+
 /* The rows of the operations of one input for complex64; part of unary.c. Operations that are not
    in the table have no complex form in MLX either. */
 
@@ -63,3 +66,5 @@ static const wr_row_fn c64_rows[WR_OP_COUNT] = {
     [WR_OP_TAN] = c64_row_tan,
     [WR_OP_TANH] = c64_row_tanh,
 };
+
+#endif
