@@ -143,9 +143,8 @@ mlx_array mlx_array_new_data_managed(void *data, const int *shape, int dim, mlx_
   return new_managed("mlx_array_new_data_managed", data, shape, dim, dtype, data, dtor);
 }
 
-mlx_array mlx_array_new_data_managed_payload(void *data, const int *shape, int dim,
-                                             mlx_dtype dtype, void *payload,
-                                             void (*dtor)(void *)) {
+mlx_array mlx_array_new_data_managed_payload(void *data, const int *shape, int dim, mlx_dtype dtype,
+                                             void *payload, void (*dtor)(void *)) {
   return new_managed("mlx_array_new_data_managed_payload", data, shape, dim, dtype, payload, dtor);
 }
 

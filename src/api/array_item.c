@@ -22,7 +22,9 @@ struct value {
 };
 
 static struct value of_signed(int64_t i) { return (struct value){.form = FORM_SIGNED, .i = i}; }
-static struct value of_unsigned(uint64_t u) { return (struct value){.form = FORM_UNSIGNED, .u = u}; }
+static struct value of_unsigned(uint64_t u) {
+  return (struct value){.form = FORM_UNSIGNED, .u = u};
+}
 
 static struct value of_real(double re, double im) {
   return (struct value){.form = FORM_REAL, .re = re, .im = im};
@@ -45,19 +47,32 @@ static struct value load(enum wr_dtype dtype, const void *at) {
   memcpy(&v, at, wr_dtype_size(dtype));
   switch (dtype) {
     case WR_BOOL:
-    case WR_UINT8: return of_unsigned(v.u8);
-    case WR_UINT16: return of_unsigned(v.u16);
-    case WR_UINT32: return of_unsigned(v.u32);
-    case WR_UINT64: return of_unsigned(v.u64);
-    case WR_INT8: return of_signed(v.i8);
-    case WR_INT16: return of_signed(v.i16);
-    case WR_INT32: return of_signed(v.i32);
-    case WR_INT64: return of_signed(v.i64);
-    case WR_FLOAT16: return of_real((double)wr_f16_to_f32(v.u16), 0);
-    case WR_BFLOAT16: return of_real((double)wr_bf16_to_f32(v.u16), 0);
-    case WR_FLOAT32: return of_real((double)v.f32, 0);
-    case WR_FLOAT64: return of_real(v.f64, 0);
-    default: return of_real((double)v.c64.re, (double)v.c64.im);
+    case WR_UINT8:
+      return of_unsigned(v.u8);
+    case WR_UINT16:
+      return of_unsigned(v.u16);
+    case WR_UINT32:
+      return of_unsigned(v.u32);
+    case WR_UINT64:
+      return of_unsigned(v.u64);
+    case WR_INT8:
+      return of_signed(v.i8);
+    case WR_INT16:
+      return of_signed(v.i16);
+    case WR_INT32:
+      return of_signed(v.i32);
+    case WR_INT64:
+      return of_signed(v.i64);
+    case WR_FLOAT16:
+      return of_real((double)wr_f16_to_f32(v.u16), 0);
+    case WR_BFLOAT16:
+      return of_real((double)wr_bf16_to_f32(v.u16), 0);
+    case WR_FLOAT32:
+      return of_real((double)v.f32, 0);
+    case WR_FLOAT64:
+      return of_real(v.f64, 0);
+    default:
+      return of_real((double)v.c64.re, (double)v.c64.im);
   }
 }
 

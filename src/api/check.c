@@ -11,8 +11,7 @@
 /* Values cross the boundary by cast. */
 _Static_assert((int)MLX_BOOL == (int)WR_BOOL && (int)MLX_INT8 == (int)WR_INT8 &&
                    (int)MLX_FLOAT16 == (int)WR_FLOAT16 && (int)MLX_FLOAT64 == (int)WR_FLOAT64 &&
-                   (int)MLX_BFLOAT16 == (int)WR_BFLOAT16 &&
-                   (int)MLX_COMPLEX64 == (int)WR_COMPLEX64,
+                   (int)MLX_BFLOAT16 == (int)WR_BFLOAT16 && (int)MLX_COMPLEX64 == (int)WR_COMPLEX64,
                "mlx_dtype and wr_dtype have the same values");
 _Static_assert(sizeof(int) == sizeof(int32_t), "shapes are passed on without a copy");
 
@@ -35,7 +34,9 @@ struct wr_node *wr_api_array(mlx_array a, const char *param, struct wr_error **e
   return a.ctx;
 }
 
-struct wr_node *wr_api_array_or_none(mlx_array a) { return a.ctx; }
+struct wr_node *wr_api_array_or_none(mlx_array a) {
+  return a.ctx;
+}
 
 static struct wr_error *default_stream(struct wr_stream **borrowed) {
   return wr_stream_default(wr_default_device(), borrowed);

@@ -72,14 +72,30 @@ static void add_integer(struct text *t, enum wr_dtype dtype, const void *at) {
   } v;
   memcpy(&v, at, wr_dtype_size(dtype));
   switch (dtype) {
-    case WR_UINT8: text_format(t, "%u", v.u8); break;
-    case WR_UINT16: text_format(t, "%u", v.u16); break;
-    case WR_UINT32: text_format(t, "%u", v.u32); break;
-    case WR_UINT64: text_format(t, "%llu", (unsigned long long)v.u64); break;
-    case WR_INT8: text_format(t, "%d", v.i8); break;
-    case WR_INT16: text_format(t, "%d", v.i16); break;
-    case WR_INT32: text_format(t, "%d", v.i32); break;
-    default: text_format(t, "%lld", (long long)v.i64); break;
+    case WR_UINT8:
+      text_format(t, "%u", v.u8);
+      break;
+    case WR_UINT16:
+      text_format(t, "%u", v.u16);
+      break;
+    case WR_UINT32:
+      text_format(t, "%u", v.u32);
+      break;
+    case WR_UINT64:
+      text_format(t, "%llu", (unsigned long long)v.u64);
+      break;
+    case WR_INT8:
+      text_format(t, "%d", v.i8);
+      break;
+    case WR_INT16:
+      text_format(t, "%d", v.i16);
+      break;
+    case WR_INT32:
+      text_format(t, "%d", v.i32);
+      break;
+    default:
+      text_format(t, "%lld", (long long)v.i64);
+      break;
   }
 }
 
@@ -92,11 +108,21 @@ static void add_inexact(struct text *t, enum wr_dtype dtype, const void *at) {
   } v;
   memcpy(&v, at, wr_dtype_size(dtype));
   switch (dtype) {
-    case WR_FLOAT16: text_format(t, "%g", (double)wr_f16_to_f32(v.half)); break;
-    case WR_BFLOAT16: text_format(t, "%g", (double)wr_bf16_to_f32(v.half)); break;
-    case WR_FLOAT32: text_format(t, "%g", (double)v.f32); break;
-    case WR_FLOAT64: text_format(t, "%g", v.f64); break;
-    default: add_complex(t, v.c64); break;
+    case WR_FLOAT16:
+      text_format(t, "%g", (double)wr_f16_to_f32(v.half));
+      break;
+    case WR_BFLOAT16:
+      text_format(t, "%g", (double)wr_bf16_to_f32(v.half));
+      break;
+    case WR_FLOAT32:
+      text_format(t, "%g", (double)v.f32);
+      break;
+    case WR_FLOAT64:
+      text_format(t, "%g", v.f64);
+      break;
+    default:
+      add_complex(t, v.c64);
+      break;
   }
 }
 

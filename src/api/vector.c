@@ -193,8 +193,7 @@ mlx_vector_array mlx_vector_array_new_value(const mlx_array val) {
 }
 
 int mlx_vector_array_set_data(mlx_vector_array *vec, const mlx_array *data, size_t size) {
-  return set_from("mlx_vector_array_set_data", &arrays, vec ? &vec->ctx : NULL, data, size,
-                  "data");
+  return set_from("mlx_vector_array_set_data", &arrays, vec ? &vec->ctx : NULL, data, size, "data");
 }
 
 int mlx_vector_array_set_value(mlx_vector_array *vec, const mlx_array val) {

@@ -9,20 +9,13 @@ static const struct {
   uint8_t size;
   uint8_t kind;
 } infos[WR_DTYPE_COUNT] = {
-    [WR_BOOL] = {"bool", 1, KIND_BOOL},
-    [WR_UINT8] = {"uint8", 1, KIND_UNSIGNED},
-    [WR_UINT16] = {"uint16", 2, KIND_UNSIGNED},
-    [WR_UINT32] = {"uint32", 4, KIND_UNSIGNED},
-    [WR_UINT64] = {"uint64", 8, KIND_UNSIGNED},
-    [WR_INT8] = {"int8", 1, KIND_SIGNED},
-    [WR_INT16] = {"int16", 2, KIND_SIGNED},
-    [WR_INT32] = {"int32", 4, KIND_SIGNED},
-    [WR_INT64] = {"int64", 8, KIND_SIGNED},
-    [WR_FLOAT16] = {"float16", 2, KIND_FLOAT},
-    [WR_FLOAT32] = {"float32", 4, KIND_FLOAT},
-    [WR_FLOAT64] = {"float64", 8, KIND_FLOAT},
-    [WR_BFLOAT16] = {"bfloat16", 2, KIND_FLOAT},
-    [WR_COMPLEX64] = {"complex64", 8, KIND_COMPLEX},
+    [WR_BOOL] = {"bool", 1, KIND_BOOL},          [WR_UINT8] = {"uint8", 1, KIND_UNSIGNED},
+    [WR_UINT16] = {"uint16", 2, KIND_UNSIGNED},  [WR_UINT32] = {"uint32", 4, KIND_UNSIGNED},
+    [WR_UINT64] = {"uint64", 8, KIND_UNSIGNED},  [WR_INT8] = {"int8", 1, KIND_SIGNED},
+    [WR_INT16] = {"int16", 2, KIND_SIGNED},      [WR_INT32] = {"int32", 4, KIND_SIGNED},
+    [WR_INT64] = {"int64", 8, KIND_SIGNED},      [WR_FLOAT16] = {"float16", 2, KIND_FLOAT},
+    [WR_FLOAT32] = {"float32", 4, KIND_FLOAT},   [WR_FLOAT64] = {"float64", 8, KIND_FLOAT},
+    [WR_BFLOAT16] = {"bfloat16", 2, KIND_FLOAT}, [WR_COMPLEX64] = {"complex64", 8, KIND_COMPLEX},
 };
 
 size_t wr_dtype_size(enum wr_dtype t) { return infos[t].size; }

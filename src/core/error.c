@@ -16,11 +16,12 @@ struct wr_error {
   const char *message;     /* immutable after publish; in the same block, or a literal */
 };
 
-static struct wr_error out_of_memory = {.refs = 1,
-                                        .status = WEIR_ERROR_OUT_OF_MEMORY,
-                                        .message = "out of memory"};
+static struct wr_error out_of_memory = {
+    .refs = 1, .status = WEIR_ERROR_OUT_OF_MEMORY, .message = "out of memory"};
 
-struct wr_error *wr_error_out_of_memory(void) { return &out_of_memory; }
+struct wr_error *wr_error_out_of_memory(void) {
+  return &out_of_memory;
+}
 
 /* An error with room for a message of `length`, which the caller writes to *text. */
 static struct wr_error *error_make(enum weir_status status, size_t length, char **text) {

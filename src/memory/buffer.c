@@ -116,7 +116,7 @@ static void end_wrapped(struct wr_buffer *b) {
   wr_free(b);
   if (!dtor) return;
   wr_mutex_assert_none_held();
-  wr_load_acquire(&runner)(dtor, payload);
+  wr_load_acquire (&runner)(dtor, payload);
 }
 
 void wr_buffer_free_slow(struct wr_buffer *b) {

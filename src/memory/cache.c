@@ -1,6 +1,6 @@
 /* The shared cache of idle buffers and the accounts of all memories. A freed buffer is kept when
-   all that is idle stays within the limit; older ones make room, the largest first. Lock: ALLOCATOR,
-   held for a few pointer moves; sources are called without it.
+   all that is idle stays within the limit; older ones make room, the largest first. Lock:
+   ALLOCATOR, held for a few pointer moves; sources are called without it.
 
    Idle bytes are not counted by themselves: they are what is held less what is active, so that a
    small allocation changes one shared number. Both are exact; read at different moments they can

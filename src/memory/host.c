@@ -43,7 +43,9 @@ static const struct wr_memory_source host_source = {
 
 static struct wr_memory host = {.source = &host_source};
 
-struct wr_memory *wr_memory_host(void) { return &host; }
+struct wr_memory *wr_memory_host(void) {
+  return &host;
+}
 
 size_t wr_host_total_bytes(void) {
   long pages = sysconf(_SC_PHYS_PAGES);

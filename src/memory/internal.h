@@ -14,9 +14,9 @@
    eighth is unused. */
 enum {
   WR_CLASS_SMALLEST = 64,
-  WR_CLASS_LINEAR = 8,      /* classes 0..7: 64, 128, .. 512 */
-  WR_CLASS_STEPS = 8,       /* per doubling above */
-  WR_CLASS_MAGAZINES = 64,  /* classes that magazines keep: up to 64 KB */
+  WR_CLASS_LINEAR = 8,         /* classes 0..7: 64, 128, .. 512 */
+  WR_CLASS_STEPS = 8,          /* per doubling above */
+  WR_CLASS_MAGAZINES = 64,     /* classes that magazines keep: up to 64 KB */
   WR_CLASS_COUNT = 8 + 8 * 38, /* up to 2^47 bytes: all that processors address */
   WR_CLASS_NONE = UINT16_MAX
 };
@@ -26,17 +26,17 @@ uint32_t wr_class_of(size_t bytes);
 size_t wr_class_bytes(uint32_t size_class);
 
 struct wr_memory {
-  const struct wr_memory_source *source;      /* immutable after publish */
-  struct wr_memory *next;                     /* under LOCK; all memories */
-  struct wr_buffer *idle[WR_CLASS_COUNT];     /* under LOCK */
+  const struct wr_memory_source *source;  /* immutable after publish */
+  struct wr_memory *next;                 /* under LOCK; all memories */
+  struct wr_buffer *idle[WR_CLASS_COUNT]; /* under LOCK */
 };
 
 /* ---- accounts, over all memories ---- */
 
 struct wr_accounts {
-  wr_atomic_u64 active; /* atomic RELAXED; bytes in live buffers */
-  wr_atomic_u64 held;   /* atomic RELAXED; active and idle, all that sources gave */
-  wr_atomic_u64 peak;   /* atomic RELAXED */
+  wr_atomic_u64 active;       /* atomic RELAXED; bytes in live buffers */
+  wr_atomic_u64 held;         /* atomic RELAXED; active and idle, all that sources gave */
+  wr_atomic_u64 peak;         /* atomic RELAXED */
   wr_atomic_u64 cache_limit;  /* atomic RELAXED */
   wr_atomic_u64 memory_limit; /* atomic RELAXED; 0: not asked yet */
   wr_atomic_u64 wired_limit;  /* atomic RELAXED */

@@ -13,12 +13,12 @@
 enum { MAX_PER_CLASS = 32, MAX_BYTES = 1 << 20 };
 
 struct magazine {
-  wr_atomic_bool busy;       /* atomic ACQ_REL: the flag */
-  struct magazine *next;     /* under LOCK */
-  struct magazine **link;    /* under LOCK; what points to this one */
-  uint32_t bytes;            /* under the flag */
-  uint8_t counts[WR_CLASS_MAGAZINES];             /* under the flag */
-  struct wr_buffer *idle[WR_CLASS_MAGAZINES];     /* under the flag */
+  wr_atomic_bool busy;                        /* atomic ACQ_REL: the flag */
+  struct magazine *next;                      /* under LOCK */
+  struct magazine **link;                     /* under LOCK; what points to this one */
+  uint32_t bytes;                             /* under the flag */
+  uint8_t counts[WR_CLASS_MAGAZINES];         /* under the flag */
+  struct wr_buffer *idle[WR_CLASS_MAGAZINES]; /* under the flag */
 };
 
 static struct wr_mutex list_lock = WR_MUTEX_INIT(WR_RANK_ALLOCATOR);

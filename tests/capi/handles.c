@@ -93,8 +93,7 @@ static void user_memory(void) {
   int ends = 0;
   float data[4] = {1, 2, 3, 4};
   int shape[1] = {4}, negative[1] = {-4};
-  mlx_array a =
-      mlx_array_new_data_managed_payload(data, shape, 1, MLX_FLOAT32, &ends, count);
+  mlx_array a = mlx_array_new_data_managed_payload(data, shape, 1, MLX_FLOAT32, &ends, count);
   mlx_array b = mlx_array_new();
   CHECK(mlx_array_data_float32(a) == data);
   CHECK(mlx_array_set(&b, a) == 0);

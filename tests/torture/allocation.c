@@ -47,11 +47,10 @@ static void arithmetic(void) {
   mlx_array_free(a);
 }
 
-static void handlers(void) {
-  mlx_set_error_handler(hear, &failures, NULL);
-}
+static void handlers(void) { mlx_set_error_handler(hear, &failures, NULL); }
 
-/* With the cache off, every buffer is an allocation. Returns at the first n that is never reached. */
+/* With the cache off, every buffer is an allocation. Returns at the first n that is never reached.
+ */
 static void sweep(void (*scenario)(void)) {
   scenario();
   size_t before = wr_memory_active();

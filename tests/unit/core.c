@@ -26,7 +26,8 @@ static void promotion(void) {
   CHECK(wr_dtype_promote(WR_FLOAT16, WR_BFLOAT16) == WR_FLOAT32);
   CHECK(wr_dtype_promote(WR_FLOAT16, WR_INT64) == WR_FLOAT16);
   CHECK(wr_dtype_promote(WR_FLOAT32, WR_FLOAT64) == WR_FLOAT64);
-  CHECK(wr_dtype_to_inexact(WR_INT64) == WR_FLOAT32 && wr_dtype_to_inexact(WR_FLOAT16) == WR_FLOAT16);
+  CHECK(wr_dtype_to_inexact(WR_INT64) == WR_FLOAT32 &&
+        wr_dtype_to_inexact(WR_FLOAT16) == WR_FLOAT16);
 }
 
 static void sizes(void) {
