@@ -27,13 +27,13 @@ static struct wr_error *first_error(struct wr_node *const *nodes, size_t n) {
   return NULL;
 }
 
-/* A plan on one stream is not given to the pool: this thread answers for draining it, until every
-   root, and so every node that the plan claimed, is over. */
-static void run_here(struct wr_plan *plan, struct wr_node *const *nodes, size_t n) {
-  struct wr_node *first = plan->order.items[0];
-  struct wr_stream *stream = wr_stream_retain(first->stream);
+/* A plan on one stream is not given to the pool: this thread answers for draining it. The last node
+   in the order is a root, so the caller keeps it alive; when it is over, so is all before it. */
+static void run_here(struct wr_plan *plan) {
+  struct wr_node *last = plan->order.items[plan->order.count - 1];
+  struct wr_stream *stream = wr_stream_retain(last->stream);
   wr_plan_submit(plan, false);
-  for (size_t i = 0; i < n; i++) wr_stream_help(stream, &nodes[i]->completion);
+  wr_stream_help(stream, &last->completion);
   wr_stream_release(stream);
 }
 
@@ -42,7 +42,7 @@ struct wr_error *wr_eval(struct wr_node *const *nodes, size_t n) {
   wr_plan_make(&plan, nodes, n);
   wr_error_release(plan.failed);
   if (plan.order.count && !plan.several_streams && !plan.foreign) {
-    run_here(&plan, nodes, n);
+    run_here(&plan);
   } else {
     wr_plan_submit(&plan, true);
   }

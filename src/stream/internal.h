@@ -41,6 +41,7 @@ struct wr_stream {
   struct wr_waiter wake;        /* owner thread only: the drainer, until it is awaited */
 
   struct wr_stream *ready_next; /* under the pool's LOCK */
+  struct wr_stream *ready_prev; /* under the pool's LOCK */
   bool in_ready_list;           /* under the pool's LOCK */
 };
 
@@ -65,6 +66,9 @@ size_t wr_registry_live(void);
 /* Puts a READY stream at the end of the pool's list, with a reference, and wakes or starts a
    worker. */
 void wr_pool_push(struct wr_stream *stream);
+/* Takes the stream out of the list, where a thread that waits drains it before a worker came; true
+   when it stood there: the caller drops the list's reference once no lock is held. */
+bool wr_pool_remove(struct wr_stream *stream);
 /* True when other streams wait for a worker. */
 bool wr_pool_has_ready(void);
 size_t wr_pool_workers(void);

@@ -86,13 +86,38 @@ static struct job *open_job_locked(void) {
   return NULL;
 }
 
-static struct wr_stream *pop_ready_locked(void) {
-  struct wr_stream *s = pool.ready_head;
-  if (!s) return NULL;
-  pool.ready_head = s->ready_next;
-  if (!pool.ready_head) pool.ready_tail = NULL;
+static void append_ready_locked(struct wr_stream *s) {
+  s->in_ready_list = true;
+  s->ready_next = NULL;
+  s->ready_prev = pool.ready_tail;
+  if (pool.ready_tail) {
+    pool.ready_tail->ready_next = s;
+  } else {
+    pool.ready_head = s;
+  }
+  pool.ready_tail = s;
+  wr_fetch_add_relaxed(&pool.ready_hint, 1u);
+}
+
+static void unlink_ready_locked(struct wr_stream *s) {
+  if (s->ready_prev) {
+    s->ready_prev->ready_next = s->ready_next;
+  } else {
+    pool.ready_head = s->ready_next;
+  }
+  if (s->ready_next) {
+    s->ready_next->ready_prev = s->ready_prev;
+  } else {
+    pool.ready_tail = s->ready_prev;
+  }
   s->in_ready_list = false;
   wr_fetch_sub_relaxed(&pool.ready_hint, 1u);
+}
+
+/* The next stream, with the list's reference; NULL when there is none. */
+static struct wr_stream *pop_ready_locked(void) {
+  struct wr_stream *s = pool.ready_head;
+  if (s) unlink_ready_locked(s);
   return s;
 }
 
@@ -204,24 +229,22 @@ bool wr_pool_stop(uint64_t deadline_ns) {
 /* ---- streams ---- */
 
 void wr_pool_push(struct wr_stream *stream) {
+  int start = 0;
   wr_mutex_lock(&pool.lock);
-  if (stream->in_ready_list) {
-    wr_mutex_unlock(&pool.lock);
-    return;
+  if (!stream->in_ready_list) {
+    append_ready_locked(wr_stream_retain(stream));
+    start = wake_locked(1);
   }
-  wr_stream_retain(stream);
-  stream->in_ready_list = true;
-  stream->ready_next = NULL;
-  if (pool.ready_head) {
-    pool.ready_tail->ready_next = stream;
-  } else {
-    pool.ready_head = stream;
-  }
-  pool.ready_tail = stream;
-  wr_fetch_add_relaxed(&pool.ready_hint, 1u);
-  int start = wake_locked(1);
   wr_mutex_unlock(&pool.lock);
   start_workers(start);
+}
+
+bool wr_pool_remove(struct wr_stream *stream) {
+  wr_mutex_lock(&pool.lock);
+  bool listed = stream->in_ready_list;
+  if (listed) unlink_ready_locked(stream);
+  wr_mutex_unlock(&pool.lock);
+  return listed;
 }
 
 bool wr_pool_has_ready(void) { return wr_load_relaxed(&pool.ready_hint) > 0; }

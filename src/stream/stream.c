@@ -190,25 +190,30 @@ static void run_tasks_locked(struct wr_stream *s, struct wr_drain *drain) {
   }
 }
 
+/* Called and left with the lock held; says what became of the stream. */
+static enum wr_drained drain_locked(struct wr_stream *s, struct wr_drain *drain) {
+  s->state = WR_STREAM_RUNNING;
+  run_tasks_locked(s, drain);
+  if (s->state == WR_STREAM_SUSPENDED) return WR_DRAIN_SUSPENDED;
+  s->state = WR_STREAM_IDLE;
+  if (s->head) ready_locked(s);
+  return WR_DRAINED;
+}
+
+/* A stream that was READY leaves the pool's list with it: otherwise, while all workers are busy,
+   streams that waiting threads have drained would pile up there. */
 enum wr_drained wr_stream_drain(struct wr_stream *stream, struct wr_drain *drain) {
-  enum wr_drained result = WR_DRAINED;
+  enum wr_drained result = WR_DRAIN_BUSY;
+  bool listed = false;
   wr_mutex_lock(&stream->lock);
-  if (stream->state == WR_STREAM_RUNNING) {
-    result = WR_DRAIN_BUSY;
-  } else if (stream->state == WR_STREAM_SUSPENDED) {
+  if (stream->state == WR_STREAM_SUSPENDED) {
     result = WR_DRAIN_SUSPENDED;
-  } else {
-    stream->state = WR_STREAM_RUNNING;
-    run_tasks_locked(stream, drain);
-    if (stream->state == WR_STREAM_SUSPENDED) {
-      result = WR_DRAIN_SUSPENDED;
-    } else if (stream->head) {
-      ready_locked(stream);
-    } else {
-      stream->state = WR_STREAM_IDLE;
-    }
+  } else if (stream->state != WR_STREAM_RUNNING) {
+    listed = stream->state == WR_STREAM_READY && wr_pool_remove(stream);
+    result = drain_locked(stream, drain);
   }
   wr_mutex_unlock(&stream->lock);
+  if (listed) wr_stream_release(stream); /* never the last: the caller holds one */
   return result;
 }
 
