@@ -83,10 +83,9 @@ int mlx_stream_get_index(int *index, mlx_stream stream) {
   return wr_api_finish("mlx_stream_get_index", error);
 }
 
-/* An empty handle is the calling thread's default. */
 int mlx_synchronize(mlx_stream stream) {
   struct wr_error *error = NULL;
-  struct wr_stream *s = wr_api_stream(stream, &error);
+  struct wr_stream *s = check_stream(stream, "stream", &error);
   if (!error) error = wr_stream_synchronize(s);
   return wr_api_finish("mlx_synchronize", error);
 }

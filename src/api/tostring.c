@@ -128,7 +128,8 @@ static void add_inexact(struct text *t, enum wr_dtype dtype, const void *at) {
 
 static void add_element(struct text *t, enum wr_dtype dtype, const void *at) {
   if (dtype == WR_BOOL) {
-    text_add(t, *(const uint8_t *)at ? "True" : "False");
+    /* As MLX prints in C++, and so through mlx-c; only its Python prints True. */
+    text_add(t, *(const uint8_t *)at ? "true" : "false");
   } else if (wr_dtype_is_integer(dtype)) {
     add_integer(t, dtype, at);
   } else {

@@ -39,7 +39,7 @@ static mlx_array floats(const float *data, int n) {
 }
 
 static void scalars(void) {
-  expect(mlx_array_new_bool(true), "array(True, dtype=bool)");
+  expect(mlx_array_new_bool(true), "array(true, dtype=bool)");
   expect(mlx_array_new_float(1.5f), "array(1.5, dtype=float32)");
   expect(mlx_array_new_int(-3), "array(-3, dtype=int32)");
   expect(mlx_array_new_complex(1, 2), "array(1+2j, dtype=complex64)");
@@ -76,8 +76,8 @@ static void rows(void) {
   expect(zeros(2, (int[]){2, 3}, MLX_FLOAT32),
          "array([[0, 0, 0],\n       [0, 0, 0]], dtype=float32)");
   expect(zeros(3, (int[]){2, 2, 2}, MLX_BOOL),
-         "array([[[False, False],\n        [False, False]],\n"
-         "       [[False, False],\n        [False, False]]], dtype=bool)");
+         "array([[[false, false],\n        [false, false]],\n"
+         "       [[false, false],\n        [false, false]]], dtype=bool)");
   expect(zeros(2, (int[]){7, 1}, MLX_UINT8),
          "array([[0],\n       [0],\n       [0],\n       ...,\n       [0],\n       [0],\n"
          "       [0]], dtype=uint8)");

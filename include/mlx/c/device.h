@@ -30,7 +30,7 @@ typedef struct mlx_device_info_ {
   void *ctx; /* NULL: empty */
 } mlx_device_info;
 
-/* The default device. */
+/* A new empty handle. */
 mlx_device mlx_device_new(void);
 
 /* The device of a type and index, whether or not it is there. */
