@@ -7,7 +7,8 @@
    An encoder is the backend's object behind a stream: a serial queue. encode() is called by one
    thread at a time for an encoder, in the stream's order, and never blocks on other work. A backend
    that runs the call before it returns answers WR_ENCODE_DONE (always, where the host sees its
-   memory); one that only queued it answers WR_ENCODE_PENDING and later, from any thread and in the encoder's order, calls completion->fn. */
+   memory); one that only queued it answers WR_ENCODE_PENDING and later, from any thread and in the
+   encoder's order, calls completion->fn. */
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -32,11 +32,11 @@ typedef _Atomic(void *) wr_atomic_ptr;
 #define wr_fetch_and_acq_rel(p, v) atomic_fetch_and_explicit((p), (v), memory_order_acq_rel)
 #define wr_fetch_or_seq_cst(p, v) atomic_fetch_or_explicit((p), (v), memory_order_seq_cst)
 /* Strong compare-and-swap; `expected` is a pointer and receives the value found. */
-#define wr_cas_acq_rel(p, expected, desired)                                                 \
+#define wr_cas_acq_rel(p, expected, desired)                                                \
   atomic_compare_exchange_strong_explicit((p), (expected), (desired), memory_order_acq_rel, \
                                           memory_order_acquire)
-#define wr_cas_weak_release(p, expected, desired)                                           \
-  atomic_compare_exchange_weak_explicit((p), (expected), (desired), memory_order_release,  \
+#define wr_cas_weak_release(p, expected, desired)                                         \
+  atomic_compare_exchange_weak_explicit((p), (expected), (desired), memory_order_release, \
                                         memory_order_relaxed)
 
 /* A reference count. Taking a reference needs no order: whoever takes one already holds one. */

@@ -24,7 +24,8 @@ struct wr_mutex {
   enum wr_rank rank; /* immutable after publish */
 };
 
-#define WR_MUTEX_INIT(r) {.os = PTHREAD_MUTEX_INITIALIZER, .rank = (r)}
+#define WR_MUTEX_INIT(r) \
+  { .os = PTHREAD_MUTEX_INITIALIZER, .rank = (r) }
 
 void wr_mutex_init(struct wr_mutex *m, enum wr_rank rank);
 void wr_mutex_destroy(struct wr_mutex *m);

@@ -2,9 +2,9 @@
 #define WR_CORE_ERROR_H
 
 /* An error is a value: a status and a message, counted and immutable, so that any number of arrays
-   and threads can hold it. Functions that can fail return `struct wr_error *`: NULL is success, else
-   the caller owns one reference. Making an error never fails: when the system refuses memory, a
-   static out-of-memory error stands in for it (its count is ignored). */
+   and threads can hold it. Functions that can fail return `struct wr_error *`: NULL is success,
+   else the caller owns one reference. Making an error never fails: when the system refuses memory,
+   a static out-of-memory error stands in for it (its count is ignored). */
 
 #include "weir/error.h"
 

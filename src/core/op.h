@@ -47,7 +47,8 @@ extern const struct wr_op_info wr_op_infos[WR_OP_COUNT];
 static inline const struct wr_op_info *wr_op_info(enum wr_op op) { return &wr_op_infos[op]; }
 
 /* Parameters by operation; operations that are not named have none. All are plain values. */
-struct wr_reduce_params { /* ALL ANY MAX MIN PROD SUM; kept axes of extent 1 do not change the data */
+struct wr_reduce_params { /* ALL ANY MAX MIN PROD SUM; kept axes of extent 1 do not change the data
+                           */
   uint32_t axes;          /* bit i: axis i of the input is reduced */
 };
 struct wr_axis_params { /* ARGMAX ARGMIN (axis -1: over the flattened input) ARGSORT SORT GATHER
@@ -83,7 +84,7 @@ struct wr_addmm_params { /* inputs c (broadcast to the result's shape), a, b: al
   float beta;
 };
 struct wr_bits_params { /* RANDOM_BITS: input key (uint32, last axis 2), result (key batch.., n) */
-  int32_t width; /* bytes per element: 1, 2 or 4 */
+  int32_t width;        /* bytes per element: 1, 2 or 4 */
 };
 
 #endif

@@ -24,14 +24,14 @@ struct wr_memory_source {
 struct wr_memory;
 
 struct wr_buffer {
-  wr_atomic_u32 refs;         /* atomic ACQ_REL */
-  uint32_t size_class;        /* immutable after publish */
-  void *data;                 /* immutable after publish; NULL when bytes is 0 */
-  size_t bytes;               /* immutable after publish; capacity */
-  struct wr_memory *memory;   /* immutable after publish; NULL: wrapped user memory */
-  void (*dtor)(void *);       /* immutable after publish; user memory: called once with payload */
-  void *payload;              /* immutable after publish */
-  struct wr_buffer *next;     /* under the memory's LOCK or owner thread only, while cached */
+  wr_atomic_u32 refs;       /* atomic ACQ_REL */
+  uint32_t size_class;      /* immutable after publish */
+  void *data;               /* immutable after publish; NULL when bytes is 0 */
+  size_t bytes;             /* immutable after publish; capacity */
+  struct wr_memory *memory; /* immutable after publish; NULL: wrapped user memory */
+  void (*dtor)(void *);     /* immutable after publish; user memory: called once with payload */
+  void *payload;            /* immutable after publish */
+  struct wr_buffer *next;   /* under the memory's LOCK or owner thread only, while cached */
 };
 
 struct wr_memory *wr_memory_host(void);
@@ -73,7 +73,8 @@ void wr_memory_thread_exit(void);
    locks are new. */
 void wr_memory_fork_child(void);
 
-/* Accounting over all memories, as MLX counts: active = bytes in live buffers, cache = idle bytes. */
+/* Accounting over all memories, as MLX counts: active = bytes in live buffers, cache = idle bytes.
+ */
 size_t wr_memory_active(void);
 size_t wr_memory_cached(void);
 size_t wr_memory_peak(void);
