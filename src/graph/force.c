@@ -3,9 +3,9 @@
 
 #include "graph/internal.h"
 
-/* Waits for a node that the pool or another thread answers for. Its stream, while the node is queued
-   on it, is drained here meanwhile; where the stream cannot be known (another planner is about to
-   submit, another thread asks the same just now), this thread parks. */
+/* Waits for a node that the pool or another thread answers for. Its stream, while the node is
+   queued on it, is drained here meanwhile; where the stream cannot be known (another planner is
+   about to submit, another thread asks the same just now), this thread parks. */
 static void wait_over(struct wr_node *node) {
   while (!wr_completion_over(&node->completion)) {
     struct wr_stream *stream = wr_node_pending_stream(node);

@@ -4,10 +4,10 @@
 /* Shared between the files of src/graph alone: the node, the batch, and who does what with them.
 
    A node's life. Recorded: LAZY, edges to its inputs, a reference to its stream. A planner that
-   claims it (completion.h) may read its edges and takes a reference, the plan's, which goes with the
-   node into a batch. The batch runs in its stream's order; whoever runs the node writes buffer or
-   error, finishes the completion, then drops the edges, the stream and the plan's reference. Nobody
-   but the claimer reads edges, so they can be dropped at once.
+   claims it (completion.h) may read its edges and takes a reference, the plan's, which goes with
+   the node into a batch. The batch runs in its stream's order; whoever runs the node writes buffer
+   or error, finishes the completion, then drops the edges, the stream and the plan's reference.
+   Nobody but the claimer reads edges, so they can be dropped at once.
 
    Why FIFO queues cannot deadlock. A node is appended to its stream's queue only after all of its
    inputs stand in queues themselves (phase SUBMITTED): within a plan by topological order, and for
@@ -24,39 +24,39 @@
 #include "stream/stream.h"
 
 struct wr_node {
-  wr_atomic_u32 refs;            /* atomic ACQ_REL */
+  wr_atomic_u32 refs; /* atomic ACQ_REL */
   struct wr_completion completion;
-  uint16_t op;                   /* immutable after publish; enum wr_op */
-  uint8_t dtype;                 /* immutable after publish; enum wr_dtype */
-  uint8_t ndim;                  /* immutable after publish */
-  bool dense;                    /* immutable after publish: row-major without gaps */
-  uint8_t device_type;           /* immutable after publish */
-  uint16_t device_index;         /* immutable after publish */
-  uint32_t n_in;                 /* claimer only, from claim to finish; then 0 */
-  uint32_t cursor;               /* claimer only: the next edge that planning looks at */
-  int64_t size;                  /* immutable after publish; elements */
-  int64_t offset;                /* immutable after publish; elements from the buffer's start */
-  const int32_t *shape;          /* immutable after publish; in the tail */
-  const int64_t *strides;        /* immutable after publish; in the tail */
-  struct wr_node **in;           /* immutable after publish; in the tail; counted edges */
-  const void *params;            /* immutable after publish; in the tail */
-  struct wr_stream *stream;      /* claimer only once claimed; a reference until finished; others
-                                    through wr_node_pending_stream */
-  const void *stream_identity;   /* immutable after publish; that stream's address, compared only */
-  struct wr_buffer *buffer;      /* claimer only; read by others after DONE */
-  struct wr_error *error;        /* claimer only; read by others after FAILED */
-  struct wr_node *link;          /* submitter only, or the freeing thread: a worklist */
-  wr_atomic_ptr planner;         /* atomic RELAXED: only compared, with the address of the reader's
-                                    own plan */
-  wr_atomic_ptr host_copy;       /* atomic ACQ_REL: struct wr_buffer *, set once */
-  int64_t tail[];                /* strides, edges, params, shape */
+  uint16_t op;                 /* immutable after publish; enum wr_op */
+  uint8_t dtype;               /* immutable after publish; enum wr_dtype */
+  uint8_t ndim;                /* immutable after publish */
+  bool dense;                  /* immutable after publish: row-major without gaps */
+  uint8_t device_type;         /* immutable after publish */
+  uint16_t device_index;       /* immutable after publish */
+  uint32_t n_in;               /* claimer only, from claim to finish; then 0 */
+  uint32_t cursor;             /* claimer only: the next edge that planning looks at */
+  int64_t size;                /* immutable after publish; elements */
+  int64_t offset;              /* immutable after publish; elements from the buffer's start */
+  const int32_t *shape;        /* immutable after publish; in the tail */
+  const int64_t *strides;      /* immutable after publish; in the tail */
+  struct wr_node **in;         /* immutable after publish; in the tail; counted edges */
+  const void *params;          /* immutable after publish; in the tail */
+  struct wr_stream *stream;    /* claimer only once claimed; a reference until finished; others
+                                  through wr_node_pending_stream */
+  const void *stream_identity; /* immutable after publish; that stream's address, compared only */
+  struct wr_buffer *buffer;    /* claimer only; read by others after DONE */
+  struct wr_error *error;      /* claimer only; read by others after FAILED */
+  struct wr_node *link;        /* submitter only, or the freeing thread: a worklist */
+  wr_atomic_ptr planner;       /* atomic RELAXED: only compared, with the address of the reader's
+                                  own plan */
+  wr_atomic_ptr host_copy;     /* atomic ACQ_REL: struct wr_buffer *, set once */
+  int64_t tail[];              /* strides, edges, params, shape */
 };
 
 /* One short submission: nodes of one stream in order. */
 struct wr_batch {
   struct wr_task task;
   uint32_t count;
-  uint32_t next; /* drainer only: the first node that has not run */
+  uint32_t next;          /* drainer only: the first node that has not run */
   struct wr_node **flush; /* submitter only, while it submits: gets the nodes that have waiters */
   struct wr_node *nodes[];
 };
@@ -77,11 +77,11 @@ void wr_node_finish(struct wr_node *node, struct wr_error *error);
 
 /* plan.c: claims all that the roots need and nobody has claimed yet. */
 struct wr_plan {
-  struct wr_ptrs order;     /* claimed nodes, inputs first, one reference each */
-  struct wr_ptrs stack;     /* while planning: claimed nodes whose inputs are being looked at */
-  bool foreign;             /* some input is claimed by another planner and not submitted */
-  bool several_streams;     /* `order` has nodes of more than one stream */
-  struct wr_error *failed;  /* the first input or root that had failed before; a reference or NULL */
+  struct wr_ptrs order;    /* claimed nodes, inputs first, one reference each */
+  struct wr_ptrs stack;    /* while planning: claimed nodes whose inputs are being looked at */
+  bool foreign;            /* some input is claimed by another planner and not submitted */
+  bool several_streams;    /* `order` has nodes of more than one stream */
+  struct wr_error *failed; /* the first input or root that had failed before; a reference or NULL */
 };
 /* When memory is refused, what was claimed fails with that error, and the plan is empty. */
 void wr_plan_make(struct wr_plan *plan, struct wr_node *const *roots, size_t n);

@@ -1,7 +1,7 @@
-/* Planning: a depth-first walk from the roots that claims each lazy node by one compare-and-swap and
-   lists it after its inputs. Private to the caller, linear in what it claims, and on an explicit
-   stack, so that a graph of any depth fits a small thread stack (K13). Only claimed nodes are
-   entered: their edges are this planner's alone. No lock. */
+/* Planning: a depth-first walk from the roots that claims each lazy node by one compare-and-swap
+   and lists it after its inputs. Private to the caller, linear in what it claims, and on an
+   explicit stack, so that a graph of any depth fits a small thread stack (K13). Only claimed nodes
+   are entered: their edges are this planner's alone. No lock. */
 
 #include "graph/internal.h"
 
@@ -41,8 +41,7 @@ static bool leave(struct wr_plan *plan, struct wr_node *node) {
 static bool walk(struct wr_plan *plan) {
   while (plan->stack.count) {
     struct wr_node *node = plan->stack.items[plan->stack.count - 1];
-    bool ok = node->cursor < node->n_in ? enter(plan, node->in[node->cursor++])
-                                        : leave(plan, node);
+    bool ok = node->cursor < node->n_in ? enter(plan, node->in[node->cursor++]) : leave(plan, node);
     if (!ok) return false;
   }
   return true;

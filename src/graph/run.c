@@ -112,14 +112,12 @@ static struct wr_error *output_buffer(struct wr_node *node, struct wr_memory *me
 static struct wr_error *encode(struct wr_node *node, struct wr_stream *stream,
                                const struct wr_tensor *in, struct pending *pending, bool *done) {
   const struct wr_backend *backend = wr_stream_backend(stream);
-  struct wr_call call = {.op = (enum wr_op)node->op,
-                         .n_in = (int32_t)node->n_in,
-                         .in = in,
-                         .params = node->params};
+  struct wr_call call = {
+      .op = (enum wr_op)node->op, .n_in = (int32_t)node->n_in, .in = in, .params = node->params};
   struct wr_error *error = NULL;
   tensor_of(node, node->buffer, 0, &call.out);
-  *done = backend->encode(wr_stream_encoder(stream), &call, &pending->hook, &error) ==
-          WR_ENCODE_DONE;
+  *done =
+      backend->encode(wr_stream_encoder(stream), &call, &pending->hook, &error) == WR_ENCODE_DONE;
   return error;
 }
 
@@ -181,8 +179,7 @@ static void run_view(struct wr_node *node, struct wr_stream *stream) {
   }
   *pending = (struct pending){.hook = {.fn = pending_over}, .node = node};
   const struct wr_backend *backend = wr_stream_backend(stream);
-  if (backend->encode_marker(wr_stream_encoder(stream), &pending->hook, &error) ==
-      WR_ENCODE_DONE) {
+  if (backend->encode_marker(wr_stream_encoder(stream), &pending->hook, &error) == WR_ENCODE_DONE) {
     pending_over(&pending->hook, error);
   }
 }

@@ -64,8 +64,8 @@ static struct wr_error *copy_from_host(struct wr_buffer *to, const void *from, s
 }
 
 /* Between two devices the bytes go through the host. */
-static struct wr_error *copy_bytes(const struct wr_buffer *from, size_t start,
-                                   struct wr_buffer *to, size_t bytes) {
+static struct wr_error *copy_bytes(const struct wr_buffer *from, size_t start, struct wr_buffer *to,
+                                   size_t bytes) {
   struct wr_buffer *host;
   if (bytes == 0) return NULL;
   if (host_sees(to->memory)) return copy_to_host(from, start, to->data, bytes);

@@ -108,7 +108,7 @@ struct wr_error *wr_ops_axes(const int *axes, int n_axes, int ndim, uint32_t *ma
   }
   *mask = 0;
   for (int i = 0; i < n_axes; i++) {
-    int axis;
+    int axis = 0;
     struct wr_error *error = wr_ops_axis("axes:", axes[i], ndim, &axis);
     if (error) return error;
     if (wr_ops_has_axis(*mask, axis)) {

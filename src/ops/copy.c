@@ -131,7 +131,7 @@ struct wr_error *wr_ops_concatenate(struct wr_node **out, struct wr_node *const 
     *out = wr_node_retain(arrays[0]);
     return NULL;
   }
-  struct wr_node **cast;
+  struct wr_node **cast = NULL;
   error = list_map(&cast, arrays, n, cast_each, (int)dtype, s);
   if (error) return error;
   error = record_join(out, cast, n, normal, shape, dtype, s);
@@ -141,7 +141,7 @@ struct wr_error *wr_ops_concatenate(struct wr_node **out, struct wr_node *const 
 
 struct wr_error *wr_ops_concatenate_all(struct wr_node **out, struct wr_node *const *arrays, int n,
                                         struct wr_stream *s) {
-  struct wr_node **flat;
+  struct wr_node **flat = NULL;
   struct wr_error *error = check_some(n);
   if (!error) error = list_map(&flat, arrays, n, flatten_each, 0, s);
   if (error) return error;
@@ -166,7 +166,7 @@ static struct wr_error *check_equal_shapes(struct wr_node *const *arrays, int n)
 struct wr_error *wr_ops_stack(struct wr_node **out, struct wr_node *const *arrays, int n, int axis,
                               struct wr_stream *s) {
   int normal;
-  struct wr_node **expanded;
+  struct wr_node **expanded = NULL;
   struct wr_error *error = check_some(n);
   if (!error) error = check_equal_shapes(arrays, n);
   if (!error) error = wr_ops_axis("axis", axis, wr_node_ndim(arrays[0]) + 1, &normal);

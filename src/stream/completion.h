@@ -16,8 +16,8 @@
                then leaves that reference to the pinner; unpin learns from the phase that it did.
 
    No wake-up is lost. await pushes its waiter, then sets WAITERS with a read-modify-write of the
-   state word; submit and finish change the phase with a read-modify-write of the same word. One of the two
-   comes first in that word's order. If await does, they read WAITERS and, by the release of
+   state word; submit and finish change the phase with a read-modify-write of the same word. One of
+   the two comes first in that word's order. If await does, they read WAITERS and, by the release of
    await's operation, the list with the waiter in it. If they do, await reads the new phase and
    flushes the list itself. Lists are taken whole by an exchange, so each waiter has one owner and
    fires exactly once. */
@@ -45,8 +45,8 @@ struct wr_waiter {
 };
 
 struct wr_completion {
-  wr_atomic_u32 state;                  /* atomic ACQ_REL; see above */
-  _Atomic(struct wr_waiter *) waiters;  /* atomic ACQ_REL; a stack */
+  wr_atomic_u32 state;                 /* atomic ACQ_REL; see above */
+  _Atomic(struct wr_waiter *) waiters; /* atomic ACQ_REL; a stack */
 };
 
 static inline void wr_completion_init(struct wr_completion *c, enum wr_phase phase) {

@@ -17,18 +17,13 @@
      SUSPENDED  the first task waits for a completion; its waiter makes the stream READY
    A resume that comes while the drainer is still on its way out (RUNNING) sets `resumed`, and that
    drainer goes on: nothing is lost, and what it waited for stays alive until it has left run. */
-enum wr_stream_state {
-  WR_STREAM_IDLE,
-  WR_STREAM_READY,
-  WR_STREAM_RUNNING,
-  WR_STREAM_SUSPENDED
-};
+enum wr_stream_state { WR_STREAM_IDLE, WR_STREAM_READY, WR_STREAM_RUNNING, WR_STREAM_SUSPENDED };
 
 struct wr_stream {
-  wr_atomic_u32 refs;           /* atomic ACQ_REL */
-  int index;                    /* immutable after publish */
-  struct wr_device device;      /* immutable after publish */
-  struct wr_encoder *encoder;   /* immutable after publish */
+  wr_atomic_u32 refs;               /* atomic ACQ_REL */
+  int index;                        /* immutable after publish */
+  struct wr_device device;          /* immutable after publish */
+  struct wr_encoder *encoder;       /* immutable after publish */
   const struct wr_backend *backend; /* immutable after publish */
 
   struct wr_mutex lock;

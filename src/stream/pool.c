@@ -14,14 +14,14 @@ enum { TURN_NS = 2 * 1000 * 1000 };
 
 /* A parallel kernel in progress, on its caller's stack. */
 struct job {
-  struct job *next;          /* under LOCK */
-  wr_parallel_body body;     /* immutable after publish */
-  void *ctx;                 /* immutable after publish */
-  int64_t n;                 /* immutable after publish */
-  int64_t chunk;             /* immutable after publish */
-  wr_atomic_i64 begin;       /* atomic RELAXED: the next slice; results are published by LOCK */
-  int active;                /* under LOCK: workers inside */
-  struct wr_cond finished;   /* with LOCK */
+  struct job *next;        /* under LOCK */
+  wr_parallel_body body;   /* immutable after publish */
+  void *ctx;               /* immutable after publish */
+  int64_t n;               /* immutable after publish */
+  int64_t chunk;           /* immutable after publish */
+  wr_atomic_i64 begin;     /* atomic RELAXED: the next slice; results are published by LOCK */
+  int active;              /* under LOCK: workers inside */
+  struct wr_cond finished; /* with LOCK */
 };
 
 struct worker {
@@ -31,17 +31,17 @@ struct worker {
 
 static struct {
   struct wr_mutex lock;
-  struct wr_cond wake;           /* with LOCK */
-  struct wr_cond gone;           /* with LOCK: a worker has left */
-  struct worker *left;           /* under LOCK: workers that only have to be joined */
-  bool stopping;                 /* under LOCK: workers leave when there is no work */
-  struct wr_stream *ready_head;  /* under LOCK */
-  struct wr_stream *ready_tail;  /* under LOCK */
-  struct job *jobs;              /* under LOCK */
-  int workers;                   /* under LOCK */
-  int idle;                      /* under LOCK: inside wr_cond_wait */
-  int signalled;                 /* under LOCK: of those, how many were told to wake up */
-  wr_atomic_u32 ready_hint;      /* atomic RELAXED: streams in the list, a hint */
+  struct wr_cond wake;          /* with LOCK */
+  struct wr_cond gone;          /* with LOCK: a worker has left */
+  struct worker *left;          /* under LOCK: workers that only have to be joined */
+  bool stopping;                /* under LOCK: workers leave when there is no work */
+  struct wr_stream *ready_head; /* under LOCK */
+  struct wr_stream *ready_tail; /* under LOCK */
+  struct job *jobs;             /* under LOCK */
+  int workers;                  /* under LOCK */
+  int idle;                     /* under LOCK: inside wr_cond_wait */
+  int signalled;                /* under LOCK: of those, how many were told to wake up */
+  wr_atomic_u32 ready_hint;     /* atomic RELAXED: streams in the list, a hint */
 } pool = {.lock = WR_MUTEX_INIT(WR_RANK_SCHEDULER), .wake = {PTHREAD_COND_INITIALIZER}};
 
 static int max_workers(void) {

@@ -14,17 +14,16 @@ struct call {
 
 static struct {
   struct wr_mutex lock;
-  struct wr_cond wake;      /* with LOCK: there are calls */
-  struct wr_cond done;      /* with LOCK: `finished` went up */
-  struct call *head;        /* under LOCK */
-  struct call *tail;        /* under LOCK */
-  uint64_t queued;          /* under LOCK: calls ever handed in */
-  uint64_t finished;        /* under LOCK: calls ever run */
-  bool running;             /* under LOCK: the thread exists */
-  bool stopping;            /* under LOCK: it leaves when nothing is queued */
-  pthread_t thread;         /* under LOCK */
-} reclaimer = {.lock = WR_MUTEX_INIT(WR_RANK_SCHEDULER),
-               .wake = {PTHREAD_COND_INITIALIZER}};
+  struct wr_cond wake; /* with LOCK: there are calls */
+  struct wr_cond done; /* with LOCK: `finished` went up */
+  struct call *head;   /* under LOCK */
+  struct call *tail;   /* under LOCK */
+  uint64_t queued;     /* under LOCK: calls ever handed in */
+  uint64_t finished;   /* under LOCK: calls ever run */
+  bool running;        /* under LOCK: the thread exists */
+  bool stopping;       /* under LOCK: it leaves when nothing is queued */
+  pthread_t thread;    /* under LOCK */
+} reclaimer = {.lock = WR_MUTEX_INIT(WR_RANK_SCHEDULER), .wake = {PTHREAD_COND_INITIALIZER}};
 
 void wr_reclaimer_init(void) { wr_cond_init(&reclaimer.done); }
 

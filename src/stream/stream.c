@@ -62,9 +62,13 @@ void wr_stream_release(struct wr_stream *stream) {
   if (stream && wr_ref_drop(&stream->refs)) stream_free(stream);
 }
 
-struct wr_device wr_stream_device(const struct wr_stream *stream) { return stream->device; }
+struct wr_device wr_stream_device(const struct wr_stream *stream) {
+  return stream->device;
+}
 int wr_stream_index(const struct wr_stream *stream) { return stream->index; }
-struct wr_encoder *wr_stream_encoder(const struct wr_stream *stream) { return stream->encoder; }
+struct wr_encoder *wr_stream_encoder(const struct wr_stream *stream) {
+  return stream->encoder;
+}
 
 const struct wr_backend *wr_stream_backend(const struct wr_stream *stream) {
   return stream->backend;
@@ -169,8 +173,8 @@ static void unpop_locked(struct wr_stream *s, struct wr_task *task) {
   if (!s->tail) s->tail = task;
 }
 
-/* Runs tasks until the queue is empty, the first one blocks, or the drain stops. A task that is done
-   may be freed memory, so it leaves the queue before it runs. */
+/* Runs tasks until the queue is empty, the first one blocks, or the drain stops. A task that is
+   done may be freed memory, so it leaves the queue before it runs. */
 static void run_tasks_locked(struct wr_stream *s, struct wr_drain *drain) {
   while (s->head) {
     struct wr_task *task = pop_locked(s);

@@ -2,7 +2,8 @@
 #define WR_STREAM_STREAM_H
 
 /* What leaves the stream module for the API: streams as counted handles, per-thread defaults, and
-   synchronizing. See docs/streams.md for the rules. Every function may be called from any thread. */
+   synchronizing. See docs/streams.md for the rules. Every function may be called from any thread.
+ */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -97,8 +98,8 @@ bool wr_reclaimer_call(void (*fn)(void *), void *data);
 bool wr_reclaimer_flush(uint64_t deadline_ns);
 
 /* For leak checkers: lets queued work finish, ends the library's threads, and drops the calling
-   thread's defaults and all idle memory; false when the deadline came first. The library can be used
-   again afterwards. */
+   thread's defaults and all idle memory; false when the deadline came first. The library can be
+   used again afterwards. */
 bool wr_stream_shutdown(uint64_t deadline_ns);
 
 /* Brackets the caller's own free: user destructors that become due inside run on the calling

@@ -13,7 +13,7 @@ struct thread_state {
   struct wr_stream *defaults[WR_DEVICE_TYPE_COUNT][MAX_INDEX]; /* owner thread only; references */
   struct wr_ptrs scopes; /* owner thread only; references: the defaults that pushes replaced */
   int free_scope;        /* owner thread only */
-  bool registered; /* owner thread only: the destructor will run */
+  bool registered;       /* owner thread only: the destructor will run */
 };
 
 static _Thread_local struct thread_state self;

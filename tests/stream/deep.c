@@ -25,7 +25,8 @@ static void k13_small_stack(void) {
   pthread_attr_destroy(&attr);
 }
 
-/* B18: handlers are swapped while other threads fail; each handler's data lives while it is used. */
+/* B18: handlers are swapped while other threads fail; each handler's data lives while it is used.
+ */
 static void handler(const char *message, void *data) {
   CHECK(message[0] != '\0');
   __atomic_add_fetch((int *)data, 1, __ATOMIC_RELAXED);

@@ -22,7 +22,8 @@ static int async_eval(mlx_array a) {
 static void values_cross_devices(void) {
   mlx_array a = floats(100, 1), t = mlx_array_new();
   int stop = 90, start = 10, step = 2;
-  CHECK(mlx_slice(&t, a, &start, 1, &stop, 1, &step, 1, gpu) == 0); /* a strided view of host data */
+  CHECK(mlx_slice(&t, a, &start, 1, &stop, 1, &step, 1, gpu) ==
+        0); /* a strided view of host data */
   for (int i = 0; i < 20; i++) add_to(&t, t, i % 3 ? gpu : cpu);
   const float *data = mlx_array_data_float32(t);
   CHECK(data != NULL);

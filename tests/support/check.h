@@ -1,8 +1,8 @@
 #ifndef WR_TESTS_SUPPORT_CHECK_H
 #define WR_TESTS_SUPPORT_CHECK_H
 
-/* One check: it ends the program with the place and the condition. Also valid in a child process and
-   on any thread. */
+/* One check: it ends the program with the place and the condition. Also valid in a child process
+   and on any thread. */
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -68,15 +68,15 @@ static inline size_t live_streams(void) {
   return stats.live_streams;
 }
 
-/* True once `n` streams are alive. A worker that has drained a stream may hold it for a moment after
-   the result is out, so the count is awaited, for ten seconds at most. */
+/* True once `n` streams are alive. A worker that has drained a stream may hold it for a moment
+   after the result is out, so the count is awaited, for ten seconds at most. */
 static inline bool streams_become(size_t n) {
   for (int i = 0; i < 10000 && live_streams() != n; i++) usleep(1000);
   return live_streams() == n;
 }
 
-/* Runs fn in a child, whose exit status is what fn leaves it with; 1000 + signal when one killed it,
-   SIGALRM when it took longer than `seconds`. */
+/* Runs fn in a child, whose exit status is what fn leaves it with; 1000 + signal when one killed
+   it, SIGALRM when it took longer than `seconds`. */
 static inline int in_child(void (*fn)(void), unsigned seconds) {
   int status = 0;
   fflush(NULL);
