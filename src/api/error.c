@@ -1,11 +1,14 @@
 /* Reporting: the last error of each thread and the handler of the process. The last error is a
-   buffer of the thread's, so that keeping it never fails and leaves nothing behind. The handler is
+   counted reference, so that keeping it never fails; a thread's end drops it. Thread-local storage
+   holds the pointer alone: the C library keeps little room for that of libraries which a running
+   program opens (ctypes, plug-ins). The handler is
    a counted object: whoever reports takes a reference, so its data lives until its last use, also
    while another thread replaces it. Lock: EVENT, for the pointer alone; handlers and destructors
    run without it (K10). */
 
 #include "mlx/c/error.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,17 +18,32 @@
 #include "base/base.h"
 #include "base/lock.h"
 
-enum { LAST_BYTES = 2048 };
+enum { LINE_BYTES = 2048 }; /* of what is printed or formatted; longer is cut */
 
-static _Thread_local char last_message[LAST_BYTES];
-static _Thread_local weir_status last_status;
+static _Thread_local struct wr_error *last; /* owner thread only; a reference or NULL */
 
-const char *weir_last_error(void) { return last_message; }
-weir_status weir_last_status(void) { return last_status; }
+static pthread_once_t key_once = PTHREAD_ONCE_INIT;
+static pthread_key_t key;
+static bool key_made; /* immutable after key_once */
 
-static void remember(const struct wr_error *error) {
-  snprintf(last_message, sizeof last_message, "%s", wr_error_message(error));
-  last_status = wr_error_status(error);
+static void thread_ends(void *error) {
+  last = NULL;
+  wr_error_release(error);
+}
+
+static void make_key(void) { key_made = pthread_key_create(&key, thread_ends) == 0; }
+
+const char *weir_last_error(void) { return last ? wr_error_message(last) : ""; }
+weir_status weir_last_status(void) { return last ? wr_error_status(last) : WEIR_OK; }
+
+/* Without a key nothing would drop the reference at the thread's end; then the one error that needs
+   no dropping stands in. */
+static void remember(struct wr_error *error) {
+  struct wr_error *old = last;
+  pthread_once(&key_once, make_key);
+  bool kept = key_made && pthread_setspecific(key, error) == 0;
+  last = kept ? wr_error_retain(error) : wr_error_out_of_memory();
+  wr_error_release(old);
 }
 
 /* ---- the handler ---- */
@@ -65,7 +83,7 @@ static void report(const char *message) {
   wr_mutex_assert_none_held();
   struct handler *h = handler_get();
   if (!h) {
-    char line[LAST_BYTES + 8];
+    char line[LINE_BYTES];
     snprintf(line, sizeof line, "weir: %s", message);
     wr_log_line(line);
     return;
@@ -127,7 +145,7 @@ int wr_api_finish(const char *function, struct wr_error *error) {
 }
 
 void _mlx_error(const char *file, const int line, const char *fmt, ...) {
-  char message[LAST_BYTES];
+  char message[LINE_BYTES];
   va_list args;
   va_start(args, fmt);
   vsnprintf(message, sizeof message, fmt, args);
