@@ -52,6 +52,8 @@ struct wr_node {
   int64_t tail[];              /* strides, edges, params, shape */
 };
 
+_Static_assert(offsetof(struct wr_node, refs) == 0, "node.h counts without seeing the struct");
+
 /* One short submission: nodes of one stream in order. */
 struct wr_batch {
   struct wr_task task;

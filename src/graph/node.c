@@ -155,11 +155,6 @@ struct wr_error *wr_node_from_managed(struct wr_node **out, void *data, int ndim
 
 /* ---- references ---- */
 
-struct wr_node *wr_node_retain(struct wr_node *node) {
-  wr_ref_take(&node->refs);
-  return node;
-}
-
 /* Drops one reference; a node that it ended goes on the worklist. */
 static void drop_to_list(struct wr_node *node, struct wr_node **list) {
   if (!wr_ref_drop(&node->refs)) return;

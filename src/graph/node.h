@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/atomic.h"
 #include "core/dtype.h"
 #include "core/error.h"
 #include "core/op.h"
@@ -46,7 +47,11 @@ struct wr_error *wr_node_from_managed(struct wr_node **out, void *data, int ndim
                                       const int32_t *shape, enum wr_dtype dtype, void *payload,
                                       void (*dtor)(void *));
 
-struct wr_node *wr_node_retain(struct wr_node *node);
+/* The count is a node's first field (internal.h asserts it). */
+static inline struct wr_node *wr_node_retain(struct wr_node *node) {
+  wr_ref_take((wr_atomic_u32 *)(void *)node);
+  return node;
+}
 void wr_node_release(struct wr_node *node); /* NULL is a no-op; bounded stack at any depth */
 
 enum wr_dtype wr_node_dtype(const struct wr_node *node);

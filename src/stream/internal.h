@@ -40,6 +40,8 @@ struct wr_stream {
   bool in_ready_list;           /* under the pool's LOCK */
 };
 
+_Static_assert(offsetof(struct wr_stream, refs) == 0, "stream.h counts without seeing the struct");
+
 /* Why a thread drains. */
 struct wr_drain {
   struct wr_completion *target; /* stop when it is over; NULL: the pool drains */

@@ -43,23 +43,14 @@ struct wr_error *wr_stream_new(struct wr_device device, struct wr_stream **out) 
   return NULL;
 }
 
-struct wr_stream *wr_stream_retain(struct wr_stream *stream) {
-  wr_ref_take(&stream->refs);
-  return stream;
-}
-
 /* The last reference is gone: tasks hold references through what they work on, so the queue is
    empty and nobody drains. Nothing here blocks. */
-static void stream_free(struct wr_stream *s) {
+void wr_stream_free_slow(struct wr_stream *s) {
   WR_ASSERT(!s->head && !s->blocked_by);
   s->backend->encoder_free(s->encoder);
   wr_registry_give(s->index);
   wr_mutex_destroy(&s->lock);
   wr_free(s);
-}
-
-void wr_stream_release(struct wr_stream *stream) {
-  if (stream && wr_ref_drop(&stream->refs)) stream_free(stream);
 }
 
 struct wr_device wr_stream_device(const struct wr_stream *stream) {

@@ -19,8 +19,17 @@ struct wr_backend;
 
 /* A new stream on the device, one reference. */
 struct wr_error *wr_stream_new(struct wr_device device, struct wr_stream **out);
-struct wr_stream *wr_stream_retain(struct wr_stream *stream);
-void wr_stream_release(struct wr_stream *stream); /* NULL is a no-op; never blocks */
+/* The count is a stream's first field (internal.h asserts it): both are on the path of every
+   operation. */
+static inline struct wr_stream *wr_stream_retain(struct wr_stream *stream) {
+  wr_ref_take((wr_atomic_u32 *)(void *)stream);
+  return stream;
+}
+void wr_stream_free_slow(struct wr_stream *stream);
+/* NULL is a no-op; never blocks. */
+static inline void wr_stream_release(struct wr_stream *stream) {
+  if (stream && wr_ref_drop((wr_atomic_u32 *)(void *)stream)) wr_stream_free_slow(stream);
+}
 struct wr_device wr_stream_device(const struct wr_stream *stream);
 int wr_stream_index(const struct wr_stream *stream);
 
