@@ -91,7 +91,7 @@ int mlx_ceil(mlx_array *res, const mlx_array a, const mlx_stream s);
 int mlx_clip(mlx_array *res, const mlx_array a, const mlx_array a_min, const mlx_array a_max,
              const mlx_stream s);
 
-/* Joins along an axis; without one along the first. */
+/* Joins along an axis; without one the flattened arrays. */
 int mlx_concatenate_axis(mlx_array *res, const mlx_vector_array arrays, int axis,
                          const mlx_stream s);
 int mlx_concatenate(mlx_array *res, const mlx_vector_array arrays, const mlx_stream s);
@@ -320,7 +320,7 @@ int mlx_squeeze_axes(mlx_array *res, const mlx_array a, const int *axes, size_t 
 int mlx_squeeze_axis(mlx_array *res, const mlx_array a, int axis, const mlx_stream s);
 int mlx_squeeze(mlx_array *res, const mlx_array a, const mlx_stream s);
 
-/* Joins along a new axis; without one along a new first. */
+/* Joins along a new axis; without one it is the first. */
 int mlx_stack_axis(mlx_array *res, const mlx_vector_array arrays, int axis, const mlx_stream s);
 int mlx_stack(mlx_array *res, const mlx_vector_array arrays, const mlx_stream s);
 
