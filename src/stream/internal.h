@@ -79,6 +79,17 @@ size_t wr_reclaimer_threads(void);
 bool wr_reclaimer_stop(uint64_t deadline_ns);
 void wr_reclaimer_init(void);
 
+/* Fork: prepare takes each module's lock, in the order of ranks; parent and child let go of them.
+ */
+void wr_registry_fork_prepare(void);
+void wr_registry_fork_done(void);
+void wr_pool_fork_prepare(void);
+void wr_pool_fork_parent(void);
+void wr_pool_fork_child(void);
+void wr_reclaimer_fork_prepare(void);
+void wr_reclaimer_fork_parent(void);
+void wr_reclaimer_fork_child(void);
+
 /* Frees the registry's memory if no stream is alive. */
 void wr_registry_trim(void);
 

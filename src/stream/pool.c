@@ -290,3 +290,23 @@ void wr_pool_parallel(int64_t n, int64_t grain, wr_parallel_body body, void *ctx
   wr_mutex_unlock(&pool.lock);
   wr_cond_destroy(&job.finished);
 }
+
+/* ---- fork (K11) ----
+
+   The lists are consistent in the child, since the forking thread held the lock. The workers are
+   not there: what they were draining stays as it was, everything else finds an empty pool. */
+
+void wr_pool_fork_prepare(void) { wr_mutex_lock(&pool.lock); }
+void wr_pool_fork_parent(void) { wr_mutex_unlock(&pool.lock); }
+
+void wr_pool_fork_child(void) {
+  wr_cond_init(&pool.wake);
+  wr_cond_init(&pool.gone);
+  pool.jobs = NULL;
+  pool.left = NULL;
+  pool.workers = 0;
+  pool.idle = 0;
+  pool.signalled = 0;
+  pool.stopping = false;
+  wr_mutex_unlock(&pool.lock);
+}

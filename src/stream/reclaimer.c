@@ -1,7 +1,7 @@
 /* The reclaimer: one thread, started at first need, that runs what belongs to users (destructors of
    their buffers, callbacks), with no lock of Weir's held (K10). It is neither a pool worker nor a
    thread that waits for a result, so whatever the callback does or waits for, no work stops.
-   Lock: SCHEDULER. */
+   Lock: EVENT. */
 
 #include "base/base.h"
 #include "stream/internal.h"
@@ -23,7 +23,7 @@ static struct {
   bool running;        /* under LOCK: the thread exists */
   bool stopping;       /* under LOCK: it leaves when nothing is queued */
   pthread_t thread;    /* under LOCK */
-} reclaimer = {.lock = WR_MUTEX_INIT(WR_RANK_SCHEDULER), .wake = {PTHREAD_COND_INITIALIZER}};
+} reclaimer = {.lock = WR_MUTEX_INIT(WR_RANK_EVENT), .wake = {PTHREAD_COND_INITIALIZER}};
 
 void wr_reclaimer_init(void) { wr_cond_init(&reclaimer.done); }
 
@@ -125,4 +125,20 @@ size_t wr_reclaimer_threads(void) {
   size_t n = reclaimer.running ? 1 : 0;
   wr_mutex_unlock(&reclaimer.lock);
   return n;
+}
+
+void wr_reclaimer_fork_prepare(void) { wr_mutex_lock(&reclaimer.lock); }
+void wr_reclaimer_fork_parent(void) { wr_mutex_unlock(&reclaimer.lock); }
+
+/* Calls that were queued are the parent's; a call that its thread was in counts as finished here.
+ */
+void wr_reclaimer_fork_child(void) {
+  wr_cond_init(&reclaimer.wake);
+  wr_cond_init(&reclaimer.done);
+  reclaimer.head = NULL;
+  reclaimer.tail = NULL;
+  reclaimer.finished = reclaimer.queued;
+  reclaimer.running = false;
+  reclaimer.stopping = false;
+  wr_mutex_unlock(&reclaimer.lock);
 }

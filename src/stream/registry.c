@@ -71,3 +71,6 @@ void wr_registry_trim(void) {
   }
   wr_mutex_unlock(&registry.lock);
 }
+
+void wr_registry_fork_prepare(void) { wr_mutex_lock(&registry.lock); }
+void wr_registry_fork_done(void) { wr_mutex_unlock(&registry.lock); }

@@ -42,9 +42,30 @@ static void call_destructor(void (*dtor)(void *), void *payload) {
   dtor(payload);
 }
 
+static void fork_prepare(void) {
+  wr_registry_fork_prepare();
+  wr_pool_fork_prepare();
+  wr_reclaimer_fork_prepare();
+}
+
+static void fork_parent(void) {
+  wr_reclaimer_fork_parent();
+  wr_pool_fork_parent();
+  wr_registry_fork_done();
+}
+
+static void fork_child(void) {
+  wr_reclaimer_fork_child();
+  wr_pool_fork_child();
+  wr_registry_fork_done();
+}
+
 static void start(void) {
   if (pthread_key_create(&key, drop_defaults)) {
     wr_log_line("weir: no thread-local key left: default streams outlive their threads");
+  }
+  if (pthread_atfork(fork_prepare, fork_parent, fork_child)) {
+    wr_log_line("weir: no memory to watch forks: a child must not use the library");
   }
   wr_pool_init();
   wr_reclaimer_init();
