@@ -9,7 +9,11 @@
    The gate is one word: a closed bit and the count of threads inside. Entering adds 1 and looks at
    the bit in the same atomic step; closing sets the bit and looks at the count in one step. One of
    the two comes first in the word's modification order: either the closer sees the thread in the
-   count, or the thread sees the bit and leaves without a call. No locks. */
+   count, or the thread sees the bit and leaves without a call.
+
+   OpenBLAS without threads of its own is not safe for concurrent calls as Debian builds it: two
+   products can be given one packing buffer, and now and then one of them is wrong. Then a lock of
+   rank BACKEND lets in one at a time; its slices are short. The threaded builds need none. */
 
 #include "backend/cpu/blas.h"
 
@@ -19,6 +23,7 @@
 #include <unistd.h>
 
 #include "base/atomic.h"
+#include "base/lock.h"
 
 #define GATE_CLOSED 0x80000000u
 
@@ -27,14 +32,20 @@ enum { CLOSE_STEP_NS = 100 * 1000, CLOSE_STEPS = 5000 }; /* half a second */
 static wr_atomic_u32 gate;
 static _Thread_local bool ends_process; /* on the thread that runs the destructors */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+static bool one_at_a_time; /* immutable after once */
+static struct wr_mutex turn = WR_MUTEX_INIT(WR_RANK_BACKEND);
 
 /* The threads inside are not part of the child; its gate starts empty. */
-static void forked(void) { wr_store_relaxed(&gate, 0u); }
+static void forked(void) {
+  wr_store_relaxed(&gate, 0u);
+  wr_mutex_init(&turn, WR_RANK_BACKEND);
+}
 
 static void set_up(void) {
   /* Weir's pool spreads the slices; OpenBLAS's own threads would be a second pool on the same
      cores. */
   openblas_set_num_threads(1);
+  one_at_a_time = openblas_get_parallel() == OPENBLAS_SEQUENTIAL;
   /* When the system refuses the memory, a child's exit waits half a second at worst. */
   (void)pthread_atfork(NULL, NULL, forked);
 }
@@ -50,6 +61,19 @@ static bool gate_enter(void) {
      published by it. */
   if (!(wr_fetch_add_acq_rel(&gate, 1u) & GATE_CLOSED)) return true;
   gate_leave();
+  return false;
+}
+
+static void leave(void) {
+  gate_leave();
+  if (one_at_a_time) wr_mutex_unlock(&turn);
+}
+
+/* The turn first, so that the closer waits for one product and not for all that queue for it. */
+static bool enter(void) {
+  if (one_at_a_time) wr_mutex_lock(&turn);
+  if (gate_enter()) return true;
+  if (one_at_a_time) wr_mutex_unlock(&turn);
   if (ends_process) return false;
   /* The process ends within moments, and this thread with it. There is no result to return. */
   for (;;) pause();
@@ -123,7 +147,7 @@ static void product(const struct wr_gemm *g) {
 
 bool wr_cpu_gemm(const struct wr_gemm *g) {
   pthread_once(&once, set_up);
-  if (!gate_enter()) return false;
+  if (!enter()) return false;
   if (g->n == 1 && g->dtype != WR_COMPLEX64) {
     matrix_times_column(g);
   } else if (g->m == 1 && g->dtype != WR_COMPLEX64) {
@@ -131,6 +155,6 @@ bool wr_cpu_gemm(const struct wr_gemm *g) {
   } else {
     product(g);
   }
-  gate_leave();
+  leave();
   return true;
 }

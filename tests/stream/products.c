@@ -1,0 +1,56 @@
+/* Matrix products of several shapes from many short-lived threads at once, each bit-equal to the
+   one computed alone. OpenBLAS without threads of its own gave a wrong one now and then: its calls
+   are not safe side by side (src/backend/cpu/blas.c). */
+
+#include "programs.h"
+
+enum { SHAPES = 4, THREADS = 32, ROUNDS = 12 };
+
+static const int shapes[SHAPES][3] = {{1, 300, 700}, {700, 300, 1}, {64, 64, 64}, {96, 200, 33}};
+static mlx_array left[SHAPES], right[SHAPES];
+static float *expected[SHAPES];
+
+static mlx_array product(int k) {
+  mlx_array p = mlx_array_new();
+  CHECK(mlx_matmul(&p, left[k], right[k], (mlx_stream){0}) == 0);
+  CHECK(mlx_array_eval(p) == 0);
+  return p;
+}
+
+static size_t bytes(int k) { return (size_t)(shapes[k][0] * shapes[k][2]) * sizeof(float); }
+
+static void compare(int i) {
+  for (int n = 0; n < 30; n++) {
+    int k = (i + n) % SHAPES;
+    mlx_array p = product(k);
+    CHECK(memcmp(mlx_array_data_float32(p), expected[k], bytes(k)) == 0);
+    mlx_array_free(p);
+  }
+}
+
+static mlx_array normal(int rows, int columns) {
+  int shape[2] = {rows, columns};
+  mlx_array a = mlx_array_new();
+  CHECK(mlx_random_normal(&a, shape, 2, MLX_FLOAT32, 0, 1, (mlx_array){0}, (mlx_stream){0}) == 0);
+  CHECK(mlx_array_eval(a) == 0);
+  return a;
+}
+
+int main(void) {
+  for (int k = 0; k < SHAPES; k++) {
+    left[k] = normal(shapes[k][0], shapes[k][1]);
+    right[k] = normal(shapes[k][1], shapes[k][2]);
+    mlx_array alone = product(k);
+    expected[k] = malloc(bytes(k));
+    CHECK(expected[k] != NULL);
+    memcpy(expected[k], mlx_array_data_float32(alone), bytes(k));
+    mlx_array_free(alone);
+  }
+  for (int n = 0; n < ROUNDS; n++) run_threads(THREADS, compare);
+  for (int k = 0; k < SHAPES; k++) {
+    free(expected[k]);
+    mlx_array_free(left[k]);
+    mlx_array_free(right[k]);
+  }
+  return 0;
+}
