@@ -1,7 +1,7 @@
 // What the machine itself needs for each row: hand-written loops on as many threads as there are
 // cores, cblas_sgemm, pthread create and join. No library of arrays; nothing here is a promise.
 // Threads share only disjoint slices, joined before the result is read.
-#include <cblas.h>
+#include <dlfcn.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -27,6 +27,25 @@ struct slice {
   struct job job;
   size_t from, to;
 };
+
+enum { ROW_MAJOR = 101, NO_TRANS = 111 };  // of cblas.h
+typedef void (*gemm_function)(int, int, int, int, int, int, float, const float *, int,
+                              const float *, int, float, float *, int);
+static gemm_function sgemm;
+
+// The same library as Weir opens, where it is in the loader's path; single-threaded: the rows
+// spread over the cores themselves.
+static void open_blas(void) {
+  const char *chosen = getenv("WEIR_OPENBLAS");
+  void *library = dlopen(chosen ? chosen : "libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
+  void (*set_threads)(int);
+  void *address = library ? dlsym(library, "cblas_sgemm") : NULL;
+  void *setter = library ? dlsym(library, "openblas_set_num_threads") : NULL;
+  if (!address || !setter) return;
+  memcpy(&sgemm, &address, sizeof address);
+  memcpy(&set_threads, &setter, sizeof setter);
+  set_threads(1);
+}
 
 static int cores(void) {
   long n = sysconf(_SC_NPROCESSORS_ONLN);
@@ -155,8 +174,7 @@ static void run_chain(const struct bench_row *row) {
 }
 
 static void product(const float *a, const float *b, float *y, int side) {
-  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, side, side, side, 1, a, side, b, side, 0,
-              y, side);
+  sgemm(ROW_MAJOR, NO_TRANS, NO_TRANS, side, side, side, 1, a, side, b, side, 0, y, side);
 }
 
 static void step_products(void *state) {
@@ -172,6 +190,7 @@ static void step_products(void *state) {
 }
 
 static void run_matmul_chain(const struct bench_row *row) {
+  if (!sgemm) return;  // a row without a floor
   enum { COUNT = BENCH_PRODUCT_SIDE * BENCH_PRODUCT_SIDE };
   struct job job = {.a = bench_data(COUNT, 1), .b = bench_rotation(1), .y = bench_floats(COUNT)};
   bench_emit(row, "s", bench_time(step_products, &job) / BENCH_PRODUCTS);
@@ -222,8 +241,8 @@ static void step_sum(void *state) {
 // A band of rows for each core, the BLAS itself on one thread: whichever variant is installed.
 static void matmul_slice(struct job *job, size_t from, size_t to) {
   enum { SIDE = BENCH_MATMUL_SIDE };
-  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)(to - from), SIDE, SIDE, 1,
-              job->a + from * SIDE, SIDE, job->b, SIDE, 0, job->y + from * SIDE, SIDE);
+  sgemm(ROW_MAJOR, NO_TRANS, NO_TRANS, (int)(to - from), SIDE, SIDE, 1, job->a + from * SIDE, SIDE,
+        job->b, SIDE, 0, job->y + from * SIDE, SIDE);
 }
 
 static void step_matmul(void *job) { over_cores(matmul_slice, job, BENCH_MATMUL_SIDE); }
@@ -264,6 +283,7 @@ static void run_softmax(const struct bench_row *row) {
 }
 
 static void run_matmul(const struct bench_row *row) {
+  if (!sgemm) return;  // a row without a floor
   enum { SIDE = BENCH_MATMUL_SIDE };
   struct job job = {.a = bench_data(SIDE * SIDE, 1),
                     .b = bench_data(SIDE * SIDE, 2),
@@ -320,6 +340,6 @@ static const struct bench_row rows[] = {
 };
 
 int main(int argc, char **argv) {
-  openblas_set_num_threads(1);
+  open_blas();
   return bench_main(argc, argv, rows, sizeof rows / sizeof rows[0]);
 }

@@ -14,6 +14,12 @@ endif()
 # Release is -O2; the kernels alone go further (weir_flags_by_folder).
 string(REPLACE "-O3" "-O2" CMAKE_C_FLAGS_RELEASE "${CMAKE_C_FLAGS_RELEASE}")
 
+# Where the system keeps its libraries, for those that are opened at run time.
+set(weir_library_folder /usr/lib)
+if(CMAKE_LIBRARY_ARCHITECTURE)
+  string(APPEND weir_library_folder "/${CMAKE_LIBRARY_ARCHITECTURE}")
+endif()
+
 set(weir_definitions _GNU_SOURCE= $<$<CONFIG:Debug>:WR_DEBUG=1>)
 if(WEIR_TORTURE)
   list(APPEND weir_definitions WR_TORTURE=1)
@@ -37,10 +43,11 @@ function(weir_compile_as_library target)
   set_target_properties(${target} PROPERTIES
     POSITION_INDEPENDENT_CODE ON
     C_VISIBILITY_PRESET hidden)
+  target_compile_definitions(${target} PRIVATE WR_LIBRARY_FOLDER="${weir_library_folder}")
   target_compile_options(${target} PRIVATE -ftls-model=initial-exec -fno-semantic-interposition)
   target_include_directories(${target} PRIVATE
     "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/include")
-  target_link_libraries(${target} PRIVATE OpenBLAS::OpenBLAS Threads::Threads)
+  target_link_libraries(${target} PRIVATE Threads::Threads)
 endfunction()
 
 # Visibility: the public headers carry no export macro, since those of the MLX-compatible surface

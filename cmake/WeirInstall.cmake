@@ -7,7 +7,7 @@ set(weir_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/Weir")
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
   FILES_MATCHING PATTERN "*.h")
 
-# Two export sets: the static library needs OpenBLAS from whoever links it, the shared one does not.
+# Two export sets: the static library needs threads from whoever links it, the shared one does not.
 install(TARGETS weir EXPORT WeirShared)
 install(TARGETS weir_static EXPORT WeirStatic)
 install(EXPORT WeirShared NAMESPACE Weir:: DESTINATION "${weir_package_dir}")
@@ -21,12 +21,10 @@ write_basic_package_version_file("${PROJECT_BINARY_DIR}/WeirConfigVersion.cmake"
 install(FILES
   "${PROJECT_BINARY_DIR}/WeirConfig.cmake"
   "${PROJECT_BINARY_DIR}/WeirConfigVersion.cmake"
-  "${PROJECT_SOURCE_DIR}/cmake/FindOpenBLAS.cmake"
   DESTINATION "${weir_package_dir}")
 
 # The pkg-config file finds its prefix from where it lies: an install can be moved.
 set(weir_pc_dir "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig")
 file(RELATIVE_PATH weir_pc_to_prefix "${weir_pc_dir}" "${CMAKE_INSTALL_PREFIX}")
-get_filename_component(weir_blas_dir "${OpenBLAS_LIBRARY}" DIRECTORY)
 configure_file("${PROJECT_SOURCE_DIR}/weir.pc.in" "${PROJECT_BINARY_DIR}/weir.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/weir.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")

@@ -13,18 +13,6 @@ static void *deep_graph(void *arg) {
   return arg;
 }
 
-static void k13_small_stack(void) {
-  pthread_attr_t attr;
-  pthread_t thread;
-  CHECK(pthread_attr_init(&attr) == 0);
-#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
-  CHECK(pthread_attr_setstacksize(&attr, 64 * 1024) == 0);
-#endif
-  CHECK(pthread_create(&thread, &attr, deep_graph, NULL) == 0);
-  pthread_join(thread, NULL);
-  pthread_attr_destroy(&attr);
-}
-
 /* B18: handlers are swapped while other threads fail; each handler's data lives while it is used.
  */
 static void handler(const char *message, void *data) {
@@ -64,7 +52,7 @@ static void clear_or_work(int i) {
 
 int main(void) {
   mlx_set_error_handler(quiet, NULL, NULL);
-  k13_small_stack();
+  run_on_small_stack(deep_graph);
   run_threads(8, swap_or_fail);
   mlx_set_error_handler(quiet, NULL, NULL);
   run_threads(8, clear_or_work);

@@ -1,6 +1,6 @@
 /* Matrix products of several shapes from many short-lived threads at once, each bit-equal to the
-   one computed alone. OpenBLAS without threads of its own gave a wrong one now and then: its calls
-   are not safe side by side (src/backend/cpu/blas.c). */
+   one computed alone; on a thread with a small stack, the first one of all (K13); and in children
+   of a process that is multiplying (K11). */
 
 #include "programs.h"
 
@@ -36,7 +36,37 @@ static mlx_array normal(int rows, int columns) {
   return a;
 }
 
+static void *first_product(void *arg) {
+  left[0] = normal(64, 64);
+  right[0] = normal(64, 64);
+  mlx_array_free(product(0));
+  mlx_array_free(left[0]);
+  mlx_array_free(right[0]);
+  return arg;
+}
+
+static void compare_and_leave(void) {
+  compare(0);
+  _exit(42);
+}
+
+static void *multiply(void *arg) {
+  for (int n = 0; n < 4 * ROUNDS; n++) run_threads(4, compare);
+  return arg;
+}
+
+static void k11_children(void) {
+  pthread_t thread;
+#ifdef __SANITIZE_THREAD__
+  return; /* ThreadSanitizer has no threads in the child of a process with threads */
+#endif
+  CHECK(pthread_create(&thread, NULL, multiply, NULL) == 0);
+  for (int i = 0; i < 30; i++) CHECK(in_child(compare_and_leave, 20) == 42);
+  pthread_join(thread, NULL);
+}
+
 int main(void) {
+  run_on_small_stack(first_product);
   for (int k = 0; k < SHAPES; k++) {
     left[k] = normal(shapes[k][0], shapes[k][1]);
     right[k] = normal(shapes[k][1], shapes[k][2]);
@@ -47,6 +77,7 @@ int main(void) {
     mlx_array_free(alone);
   }
   for (int n = 0; n < ROUNDS; n++) run_threads(THREADS, compare);
+  k11_children();
   for (int k = 0; k < SHAPES; k++) {
     free(expected[k]);
     mlx_array_free(left[k]);

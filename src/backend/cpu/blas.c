@@ -1,15 +1,17 @@
 /* OpenBLAS behind a gate.
 
-   Its library destructor frees the buffers in which products are packed. The process may end
-   (return from main, exit) while other threads compute, and a product that runs then reads freed
-   memory. libweir is linked with OpenBLAS, so that Weir's destructor runs first: it closes the gate
-   and waits, bounded, for the products inside; these are slices of a few milliseconds. It joins no
-   thread and runs no work.
+   Its library destructor frees the buffers in which products are packed, or waits for its threads.
+   The process may end (return from main, exit) while other threads compute, and a product that runs
+   then reads freed memory. So a handler closes the gate and waits, bounded, for the products
+   inside; these are slices of a few milliseconds. It joins no thread and runs no work. Handlers
+   that were registered after main began run before the destructors of all libraries, so the order
+   among the handlers does not matter; it is registered before the library is opened, and opening
+   counts as being inside. A fork closes the gate too, before the process is copied, so that the
+   child finds neither OpenBLAS's own locks held nor the loader's, and opens it again on both sides.
 
-   The gate is one word: a closed bit and the count of threads inside. Entering adds 1 and looks at
-   the bit in the same atomic step; closing sets the bit and looks at the count in one step. One of
-   the two comes first in the word's modification order: either the closer sees the thread in the
-   count, or the thread sees the bit and leaves without a call.
+   The gate is a read-write lock: a product holds it for reading, who closes it for writing. Writers
+   come first, so a stream of products cannot keep them out. No product holds a lock of Weir's that
+   is not below the gate, and none waits for anything inside it.
 
    OpenBLAS without threads of its own is not safe for concurrent calls as Debian builds it: two
    products can be given one packing buffer, and now and then one of them is wrong. Then a lock of
@@ -17,95 +19,115 @@
 
 #include "backend/cpu/blas.h"
 
-#include <cblas.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "backend/cpu/openblas.h"
 #include "base/atomic.h"
 #include "base/lock.h"
 
-#define GATE_CLOSED 0x80000000u
+enum { CLOSE_NS = 500 * 1000 * 1000 }; /* how long a closer waits at most */
 
-enum { CLOSE_STEP_NS = 100 * 1000, CLOSE_STEPS = 5000 }; /* half a second */
+static const char ending_text[] = "the process is ending: no matrix products any more";
 
-static wr_atomic_u32 gate;
-static _Thread_local bool ends_process; /* on the thread that runs the destructors */
+static pthread_rwlock_t gate;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static bool one_at_a_time; /* immutable after once */
+static wr_atomic_bool ending;          /* atomic RELAXED: written before the gate is closed */
+static struct wr_openblas blas;        /* immutable after once */
+static struct wr_error *unavailable;   /* immutable after once; why there is no OpenBLAS, or NULL */
+static _Thread_local bool fork_closed; /* on a thread that forks, between prepare and after */
+static _Thread_local bool ends_process; /* on the thread that runs the handlers */
 static struct wr_mutex turn = WR_MUTEX_INIT(WR_RANK_BACKEND);
 
-/* The threads inside are not part of the child; its gate starts empty. */
-static void forked(void) {
-  wr_store_relaxed(&gate, 0u);
+static void gate_init(void) {
+  pthread_rwlockattr_t attr;
+  pthread_rwlockattr_init(&attr);
+  /* The one kind of glibc's in which writers come first. */
+  pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+  pthread_rwlock_init(&gate, &attr);
+  pthread_rwlockattr_destroy(&attr);
+}
+
+/* False when products were still inside after CLOSE_NS. */
+static bool gate_close(void) {
+  struct timespec deadline;
+  clock_gettime(CLOCK_REALTIME, &deadline);
+  int64_t ns = deadline.tv_nsec + (int64_t)CLOSE_NS;
+  deadline.tv_sec += (time_t)(ns / 1000000000);
+  deadline.tv_nsec = (long)(ns % 1000000000);
+  return pthread_rwlock_timedwrlock(&gate, &deadline) == 0;
+}
+
+static void at_exit(void) {
+  ends_process = true;
+  /* Relaxed: who does not see it holds the gate for reading, and is waited for. */
+  wr_store_relaxed(&ending, true);
+  (void)gate_close(); /* and never opened again */
+}
+
+static void fork_prepare(void) { fork_closed = gate_close(); }
+
+static void fork_parent(void) {
+  if (fork_closed) pthread_rwlock_unlock(&gate);
+}
+
+/* The lock knows its writer by a thread id that is the parent's, so it is made anew. */
+static void fork_child(void) {
+  gate_init();
   wr_mutex_init(&turn, WR_RANK_BACKEND);
 }
 
+/* Any other thread's products end with the process, within moments. */
+static void gate_enter(void) {
+  pthread_rwlock_rdlock(&gate);
+  if (!wr_load_relaxed(&ending)) return;
+  pthread_rwlock_unlock(&gate);
+  for (;;) pause();
+}
+
+static void gate_leave(void) { pthread_rwlock_unlock(&gate); }
+
 static void set_up(void) {
-  /* Weir's pool spreads the slices; OpenBLAS's own threads would be a second pool on the same
-     cores. */
-  openblas_set_num_threads(1);
-  one_at_a_time = openblas_get_parallel() == OPENBLAS_SEQUENTIAL;
-  /* When the system refuses the memory, a child's exit waits half a second at worst. */
-  (void)pthread_atfork(NULL, NULL, forked);
-}
-
-static void gate_leave(void) {
-  /* Release: this thread's use of OpenBLAS's buffers comes before the destructor that frees them,
-     which follows the closer's acquire load of the count. */
-  wr_fetch_sub_acq_rel(&gate, 1u);
-}
-
-static bool gate_enter(void) {
-  /* Acquire-release: on one word the modification order decides, see above; nothing else is
-     published by it. */
-  if (!(wr_fetch_add_acq_rel(&gate, 1u) & GATE_CLOSED)) return true;
+  gate_init();
+  /* Refused by a process that has run its handlers already, or by the system. */
+  if (atexit(at_exit)) {
+    unavailable = wr_error_new(WEIR_ERROR_STATE, "%s", ending_text);
+    return;
+  }
+  /* Without memory for handlers, a child finds OpenBLAS's locks, or the loader's, as they happened
+     to be. */
+  (void)pthread_atfork(fork_prepare, fork_parent, fork_child);
+  gate_enter();
+  unavailable = wr_openblas_open(&blas);
   gate_leave();
-  return false;
 }
 
 static void leave(void) {
   gate_leave();
-  if (one_at_a_time) wr_mutex_unlock(&turn);
+  if (blas.one_at_a_time) wr_mutex_unlock(&turn);
 }
 
-/* The turn first, so that the closer waits for one product and not for all that queue for it. */
-static bool enter(void) {
-  if (one_at_a_time) wr_mutex_lock(&turn);
-  if (gate_enter()) return true;
-  if (one_at_a_time) wr_mutex_unlock(&turn);
-  if (ends_process) return false;
-  /* The process ends within moments, and this thread with it. There is no result to return. */
-  for (;;) pause();
+/* The turn first, so that a closer waits for one product and not for all that queue for it. */
+static void enter(void) {
+  if (blas.one_at_a_time) wr_mutex_lock(&turn);
+  gate_enter();
 }
 
-__attribute__((destructor)) static void gate_close(void) {
-  const struct timespec step = {.tv_sec = 0, .tv_nsec = CLOSE_STEP_NS};
-  ends_process = true;
-  uint32_t inside = wr_fetch_or_acq_rel(&gate, GATE_CLOSED) & ~GATE_CLOSED;
-  /* Polling, since a wake-up would cost every product; this wait happens once per process. Acquire:
-     pairs with gate_leave. */
-  for (int i = 0; inside != 0 && i < CLOSE_STEPS; i++) {
-    nanosleep(&step, NULL);
-    inside = wr_load_acquire(&gate) & ~GATE_CLOSED;
-  }
-}
-
-static enum CBLAS_TRANSPOSE transpose(bool transposed) {
-  return transposed ? CblasTrans : CblasNoTrans;
-}
+static int transpose(bool transposed) { return transposed ? WR_BLAS_TRANS : WR_BLAS_NO_TRANS; }
 
 /* c and b are columns. b's elements are ldb apart unless it is given transposed. */
 static void matrix_times_column(const struct wr_gemm *g) {
-  blasint rows = (blasint)(g->a_transposed ? g->k : g->m);
-  blasint cols = (blasint)(g->a_transposed ? g->m : g->k);
-  blasint step = (blasint)(g->b_transposed ? 1 : g->ldb);
+  int rows = (int)(g->a_transposed ? g->k : g->m);
+  int cols = (int)(g->a_transposed ? g->m : g->k);
+  int step = (int)(g->b_transposed ? 1 : g->ldb);
   if (g->dtype == WR_FLOAT32) {
-    cblas_sgemv(CblasRowMajor, transpose(g->a_transposed), rows, cols, g->alpha, g->a,
-                (blasint)g->lda, g->b, step, g->beta, g->c, (blasint)g->ldc);
+    blas.sgemv(WR_BLAS_ROW_MAJOR, transpose(g->a_transposed), rows, cols, g->alpha, g->a,
+               (int)g->lda, g->b, step, g->beta, g->c, (int)g->ldc);
   } else {
-    cblas_dgemv(CblasRowMajor, transpose(g->a_transposed), rows, cols, (double)g->alpha, g->a,
-                (blasint)g->lda, g->b, step, (double)g->beta, g->c, (blasint)g->ldc);
+    blas.dgemv(WR_BLAS_ROW_MAJOR, transpose(g->a_transposed), rows, cols, (double)g->alpha, g->a,
+               (int)g->lda, g->b, step, (double)g->beta, g->c, (int)g->ldc);
   }
 }
 
@@ -129,25 +151,28 @@ static void row_times_matrix(const struct wr_gemm *g) {
 }
 
 static void product(const struct wr_gemm *g) {
-  const enum CBLAS_TRANSPOSE ta = transpose(g->a_transposed);
-  const enum CBLAS_TRANSPOSE tb = transpose(g->b_transposed);
-  const blasint m = (blasint)g->m, n = (blasint)g->n, k = (blasint)g->k;
-  const blasint lda = (blasint)g->lda, ldb = (blasint)g->ldb, ldc = (blasint)g->ldc;
+  const int ta = transpose(g->a_transposed);
+  const int tb = transpose(g->b_transposed);
+  const int m = (int)g->m, n = (int)g->n, k = (int)g->k;
+  const int lda = (int)g->lda, ldb = (int)g->ldb, ldc = (int)g->ldc;
   if (g->dtype == WR_FLOAT32) {
-    cblas_sgemm(CblasRowMajor, ta, tb, m, n, k, g->alpha, g->a, lda, g->b, ldb, g->beta, g->c, ldc);
+    blas.sgemm(WR_BLAS_ROW_MAJOR, ta, tb, m, n, k, g->alpha, g->a, lda, g->b, ldb, g->beta, g->c,
+               ldc);
   } else if (g->dtype == WR_FLOAT64) {
-    cblas_dgemm(CblasRowMajor, ta, tb, m, n, k, (double)g->alpha, g->a, lda, g->b, ldb,
-                (double)g->beta, g->c, ldc);
+    blas.dgemm(WR_BLAS_ROW_MAJOR, ta, tb, m, n, k, (double)g->alpha, g->a, lda, g->b, ldb,
+               (double)g->beta, g->c, ldc);
   } else {
     const wr_complex64 alpha = {g->alpha, 0};
     const wr_complex64 beta = {g->beta, 0};
-    cblas_cgemm(CblasRowMajor, ta, tb, m, n, k, &alpha, g->a, lda, g->b, ldb, &beta, g->c, ldc);
+    blas.cgemm(WR_BLAS_ROW_MAJOR, ta, tb, m, n, k, &alpha, g->a, lda, g->b, ldb, &beta, g->c, ldc);
   }
 }
 
-bool wr_cpu_gemm(const struct wr_gemm *g) {
+struct wr_error *wr_cpu_gemm(const struct wr_gemm *g) {
+  if (ends_process) return wr_error_new(WEIR_ERROR_STATE, "%s", ending_text);
   pthread_once(&once, set_up);
-  if (!enter()) return false;
+  if (unavailable) return wr_error_retain(unavailable);
+  enter();
   if (g->n == 1 && g->dtype != WR_COMPLEX64) {
     matrix_times_column(g);
   } else if (g->m == 1 && g->dtype != WR_COMPLEX64) {
@@ -156,5 +181,5 @@ bool wr_cpu_gemm(const struct wr_gemm *g) {
     product(g);
   }
   leave();
-  return true;
+  return NULL;
 }

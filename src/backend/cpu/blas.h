@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "core/dtype.h"
+#include "core/error.h"
 
 /* c = alpha op(a) op(b) + beta c. op(a) is m x k, op(b) k x n, c m x n, all row-major; op
    transposes where the flag says. With beta 0, c is not read. */
@@ -21,9 +22,9 @@ struct wr_gemm {
   float alpha, beta;
 };
 
-/* Runs a product that takes a few milliseconds at most, on the calling thread alone. False when the
-   calling thread is the one that ends the process: nothing was computed. On any other thread it
-   does not return once the process is ending. */
-bool wr_cpu_gemm(const struct wr_gemm *g);
+/* Runs a product that takes a few milliseconds at most, on the calling thread alone. An error when
+   there is no OpenBLAS, or on the thread that ends the process; any other thread that comes while
+   the process is ending does not return. */
+struct wr_error *wr_cpu_gemm(const struct wr_gemm *g);
 
 #endif

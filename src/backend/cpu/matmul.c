@@ -34,7 +34,7 @@ struct product {
   int64_t element; /* bytes, in the type computed in */
   int64_t tile_m, tile_n;
   int64_t tiles_m, tiles_n; /* per matrix */
-  wr_atomic_bool refused;   /* atomic RELAXED: read after the pool has finished */
+  wr_atomic_ptr error;      /* atomic ACQ_REL: struct wr_error *, the first one; a reference */
 };
 
 static enum wr_dtype compute_type(enum wr_dtype t) {
@@ -110,7 +110,7 @@ static int64_t batch_offset(const struct product *p, const int64_t *strides, int
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* Adds the slices along k of the tile that `g` describes. */
-static bool tile_run(const struct product *p, struct wr_gemm g) {
+static struct wr_error *tile_run(const struct product *p, struct wr_gemm g) {
   const int64_t a_step = g.a_transposed ? g.lda : 1, b_step = g.b_transposed ? 1 : g.ldb;
   const int64_t k = g.k;
   int64_t step = (int64_t)(slice_flops / (2.0 * (double)g.m * (double)g.n));
@@ -120,10 +120,16 @@ static bool tile_run(const struct product *p, struct wr_gemm g) {
     g.k = least(step, k - at);
     g.a = a + at * a_step * p->element;
     g.b = b + at * b_step * p->element;
-    if (!wr_cpu_gemm(&g)) return false;
+    struct wr_error *error = wr_cpu_gemm(&g);
+    if (error) return error;
     g.beta = 1.0f;
   }
-  return true;
+  return NULL;
+}
+
+static void keep_first(struct product *p, struct wr_error *error) {
+  void *none = NULL;
+  if (error && !wr_cas_acq_rel(&p->error, &none, (void *)error)) wr_error_release(error);
 }
 
 static void tiles_run(void *ctx, int64_t begin, int64_t end) {
@@ -141,7 +147,7 @@ static void tiles_run(void *ctx, int64_t begin, int64_t end) {
     g.c = (char *)g.c + (matrix * g.m * g.n + row * g.ldc + col) * p->element;
     g.m = least(p->tile_m, g.m - row);
     g.n = least(p->tile_n, g.n - col);
-    if (!tile_run(p, g)) wr_store_relaxed(&p->refused, true);
+    keep_first(p, tile_run(p, g));
   }
 }
 
@@ -207,9 +213,7 @@ static struct wr_error *multiply(const struct wr_tensor *in, const struct wr_ten
       .beta = beta,
   };
   spread(&p);
-  if (wr_load_relaxed(&p.refused)) {
-    error = wr_error_new(WEIR_ERROR_STATE, "the process is ending: no matrix products any more");
-  }
+  error = wr_load_acquire(&p.error); /* the pool has finished */
   wr_free(p.b.scratch);
 free_a:
   wr_free(p.a.scratch);

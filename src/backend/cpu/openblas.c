@@ -1,0 +1,113 @@
+/* Opening OpenBLAS. It is opened at the first product and not linked, for two reasons. The threaded
+   builds keep 60 KB of thread-local data: linked, these are part of every thread's stack, and a
+   thread with a stack of 64 KB could not start (K13); opened, a thread gets them when it first
+   needs them, from the heap. And a handler for the end of the process can be registered after the
+   library is there (blas.c).
+
+   The build for POSIX threads comes first: its calls are safe side by side. Those of the serial one
+   are not, as Debian builds it, and the one for OpenMP takes the number of threads from each
+   calling thread's own OpenMP settings, which are not Weir's to change. */
+
+#include "backend/cpu/openblas.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What openblas_get_parallel() returns for a build without threads. */
+enum { SEQUENTIAL = 0 };
+
+/* Where distributions put the builds. WR_LIBRARY_FOLDER is the system's folder for libraries. */
+static const char *const places[] = {WR_LIBRARY_FOLDER "/openblas-pthread/libopenblas.so.0",
+                                     "libopenblas.so.0", "libopenblas.so",
+                                     WR_LIBRARY_FOLDER "/openblas-serial/libopenblas.so.0"};
+
+static void *open_first(void) {
+  const char *chosen = getenv("WEIR_OPENBLAS");
+  if (chosen && *chosen) return dlopen(chosen, RTLD_NOW | RTLD_LOCAL);
+  void *library = NULL;
+  for (size_t i = 0; !library && i < sizeof places / sizeof places[0]; i++) {
+    library = dlopen(places[i], RTLD_NOW | RTLD_LOCAL);
+  }
+  return library;
+}
+
+struct symbol {
+  const char *name;
+  void *slot; /* where the function's address is written */
+};
+
+/* ISO C has no conversion between data and function pointers; POSIX gives both one form. */
+static const char *first_missing(void *library, const struct symbol *symbols, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    void *address = dlsym(library, symbols[i].name);
+    if (!address) return symbols[i].name;
+    memcpy(symbols[i].slot, &address, sizeof address);
+  }
+  return NULL;
+}
+
+static struct wr_error *open_library(struct wr_openblas *blas) {
+  void *library = open_first();
+  if (!library) {
+    const char *why = dlerror();
+    return wr_error_new(WEIR_ERROR_UNSUPPORTED,
+                        "matrix products need OpenBLAS (on Debian and Ubuntu: "
+                        "libopenblas0-pthread), and it could not be opened: %s",
+                        why ? why : "no reason given");
+  }
+  void (*set_threads)(int);
+  int (*get_parallel)(void);
+  const struct symbol symbols[] = {
+      {"cblas_sgemm", &blas->sgemm},
+      {"cblas_dgemm", &blas->dgemm},
+      {"cblas_cgemm", &blas->cgemm},
+      {"cblas_sgemv", &blas->sgemv},
+      {"cblas_dgemv", &blas->dgemv},
+      {"openblas_set_num_threads", &set_threads},
+      {"openblas_get_parallel", &get_parallel},
+  };
+  const char *missing = first_missing(library, symbols, sizeof symbols / sizeof symbols[0]);
+  if (missing) {
+    return wr_error_new(WEIR_ERROR_UNSUPPORTED, "the OpenBLAS on this machine has no %s", missing);
+  }
+  /* Weir's pool spreads the slices; OpenBLAS's own threads would be a second pool on the same
+     cores. */
+  set_threads(1);
+  blas->one_at_a_time = get_parallel() == SEQUENTIAL;
+  return NULL;
+}
+
+/* As it is opened, the library starts a thread for each processor but one that the calling thread
+   may run on. */
+static void stay_on_one_processor(void) {
+  int here = sched_getcpu();
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  if (here < 0 || here >= CPU_SETSIZE) return;
+  CPU_SET(here, &one);
+  (void)sched_setaffinity(0, sizeof one, &one);
+}
+
+struct opening {
+  struct wr_openblas *blas;
+  struct wr_error *error;
+};
+
+static void *open_alone(void *arg) {
+  struct opening *opening = arg;
+  stay_on_one_processor();
+  opening->error = open_library(opening->blas);
+  return NULL;
+}
+
+/* On a thread of its own: for the processor above, and since the caller's stack may be small. */
+struct wr_error *wr_openblas_open(struct wr_openblas *blas) {
+  struct opening opening = {.blas = blas};
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, open_alone, &opening)) return wr_error_out_of_memory();
+  pthread_join(thread, NULL);
+  return opening.error;
+}
