@@ -39,7 +39,9 @@
    takes the reference of `error`. Returns 1. No lock may be held. */
 int wr_api_fail(const char *function, struct wr_error *error);
 /* 0 when error is NULL, else wr_api_fail. */
-int wr_api_finish(const char *function, struct wr_error *error);
+static inline int wr_api_finish(const char *function, struct wr_error *error) {
+  return error ? wr_api_fail(function, error) : 0;
+}
 /* The end of a function with an array for a result: *res receives `out` (its reference is taken)
    and what it held is released; on an error `out` is released, if any, and res left alone. */
 int wr_api_finish_array(const char *function, struct wr_error *error, mlx_array *res,

@@ -140,10 +140,6 @@ int wr_api_fail(const char *function, struct wr_error *error) {
   return fail(wr_error_prefix_take(error, prefix));
 }
 
-int wr_api_finish(const char *function, struct wr_error *error) {
-  return error ? wr_api_fail(function, error) : 0;
-}
-
 void _mlx_error(const char *file, const int line, const char *fmt, ...) {
   char message[LINE_BYTES];
   va_list args;

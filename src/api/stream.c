@@ -110,11 +110,17 @@ int mlx_set_default_stream(mlx_stream stream) {
   return wr_api_finish("mlx_set_default_stream", error);
 }
 
-static mlx_stream default_of(const char *function, enum wr_device_type type) {
+static mlx_stream first_default_of(const char *function, enum wr_device_type type) {
   struct wr_stream *found = NULL;
   struct wr_error *error = wr_stream_default((struct wr_device){type, 0}, &found);
   if (wr_api_finish(function, error)) return (mlx_stream){NULL};
   return (mlx_stream){wr_stream_retain(found)};
+}
+
+/* The whole of it on all calls but a thread's first: two loads and an addition (D1). */
+static inline mlx_stream default_of(const char *function, enum wr_device_type type) {
+  struct wr_stream *s = wr_thread_defaults[type][0];
+  return s ? (mlx_stream){wr_stream_retain(s)} : first_default_of(function, type);
 }
 
 mlx_stream mlx_default_cpu_stream_new(void) {

@@ -20,7 +20,7 @@
 enum wr_stream_state { WR_STREAM_IDLE, WR_STREAM_READY, WR_STREAM_RUNNING, WR_STREAM_SUSPENDED };
 
 struct wr_stream {
-  wr_atomic_u32 refs;               /* atomic ACQ_REL */
+  struct wr_stream_refs refs;
   int index;                        /* immutable after publish */
   struct wr_device device;          /* immutable after publish */
   struct wr_encoder *encoder;       /* immutable after publish */
@@ -51,6 +51,12 @@ struct wr_drain {
 };
 
 enum wr_drained { WR_DRAINED, WR_DRAIN_BUSY, WR_DRAIN_SUSPENDED };
+
+/* Biases a new stream, of which nobody else knows, towards the calling thread, whose default it
+   becomes; and takes that back as the thread's slot lets go of it, together with the slot's
+   reference. The second may be called for a stream that was never biased. */
+void wr_stream_bias(struct wr_stream *stream);
+void wr_stream_unbias_release(struct wr_stream *stream);
 
 /* Drains until empty or until `drain` says stop (then what is left goes to the pool). */
 enum wr_drained wr_stream_drain(struct wr_stream *stream, struct wr_drain *drain);

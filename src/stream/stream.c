@@ -21,7 +21,7 @@ static struct wr_error *stream_init(struct wr_stream *s, struct wr_device device
     s->backend->encoder_free(s->encoder);
     return wr_error_out_of_memory();
   }
-  wr_store_relaxed(&s->refs, 1u);
+  wr_store_relaxed(&s->refs.shared, 1u);
   wr_mutex_init(&s->lock, WR_RANK_STREAM);
   s->wake.want = WR_PHASE_DONE;
   s->wake.fire = wake_stream;
@@ -51,6 +51,25 @@ void wr_stream_free_slow(struct wr_stream *s) {
   wr_registry_give(s->index);
   wr_mutex_destroy(&s->lock);
   wr_free(s);
+}
+
+_Thread_local char wr_thread_mark;
+
+void wr_stream_bias(struct wr_stream *s) {
+  wr_fetch_add_relaxed(&s->refs.shared, WR_REFS_BIAS);
+  wr_store_relaxed(&s->refs.owner, (void *)&wr_thread_mark);
+}
+
+void wr_stream_unbias_release(struct wr_stream *s) {
+  if (wr_stream_is_biased_here(&s->refs)) {
+    uint64_t own = s->refs.own;
+    s->refs.own = 0;
+    wr_store_relaxed(&s->refs.owner, NULL);
+    /* Never the last: the slot's own reference is still there. Release: what this thread did with
+       the stream under its plain count comes before whoever ends it. */
+    wr_fetch_add_acq_rel(&s->refs.shared, own - WR_REFS_BIAS);
+  }
+  wr_stream_release(s);
 }
 
 struct wr_device wr_stream_device(const struct wr_stream *stream) {

@@ -19,23 +19,75 @@ struct wr_backend;
 
 /* A new stream on the device, one reference. */
 struct wr_error *wr_stream_new(struct wr_device device, struct wr_stream **out);
-/* The count is a stream's first field (internal.h asserts it): both are on the path of every
-   operation. */
+/* The count of a stream's references, biased towards the thread whose default stream it is (after
+   Choi, Shull and Torrellas, "Biased reference counting", PACT 2018): that thread takes and drops
+   references with plain additions, since both are on the path of every operation.
+
+   While the stream is biased, `own` holds the owner's sum and `shared` everybody else's plus
+   WR_REFS_BIAS, which no number of drops uses up: nobody mistakes it for the last reference. The
+   owner's default slot keeps the stream alive meanwhile. When the slot lets go of it, the owner
+   clears `owner`, and adds own - WR_REFS_BIAS to `shared` in one step; from then on
+   `shared` is the count, and 0 the end.
+
+   `owner` is an address in the owner's thread-local memory. Another thread that compares it with
+   its own can only find them equal if it has got that memory after the owner ended. The owner
+   cleared the field before; and a stream that was never cleared (a fork's other threads, a last
+   destructor of the thread that made a new default) just stays biased towards the one live thread
+   with that address. */
+struct wr_stream_refs {
+  wr_atomic_u64 shared; /* atomic ACQ_REL */
+  wr_atomic_ptr owner;  /* atomic RELAXED: only compared; NULL, or the owner's wr_thread_mark */
+  uint64_t own;         /* owner thread only; modulo 2^64 */
+};
+
+#define WR_REFS_BIAS (UINT64_C(1) << 62)
+
+extern _Thread_local char wr_thread_mark;
+
+static inline bool wr_stream_is_biased_here(struct wr_stream_refs *refs) {
+  return wr_load_relaxed(&refs->owner) == &wr_thread_mark;
+}
+
+/* The count is a stream's first field (internal.h asserts it). */
 static inline struct wr_stream *wr_stream_retain(struct wr_stream *stream) {
-  wr_ref_take((wr_atomic_u32 *)(void *)stream);
+  struct wr_stream_refs *refs = (struct wr_stream_refs *)(void *)stream;
+  if (wr_stream_is_biased_here(refs)) {
+    refs->own++;
+  } else {
+    wr_fetch_add_relaxed(&refs->shared, 1u); /* relaxed: as wr_ref_take */
+  }
   return stream;
 }
 void wr_stream_free_slow(struct wr_stream *stream);
 /* NULL is a no-op; never blocks. */
 static inline void wr_stream_release(struct wr_stream *stream) {
-  if (stream && wr_ref_drop((wr_atomic_u32 *)(void *)stream)) wr_stream_free_slow(stream);
+  struct wr_stream_refs *refs = (struct wr_stream_refs *)(void *)stream;
+  if (!stream) return;
+  if (wr_stream_is_biased_here(refs)) {
+    refs->own--;
+  } else if (wr_fetch_sub_acq_rel(&refs->shared, 1u) == 1u) { /* as wr_ref_drop */
+    wr_stream_free_slow(stream);
+  }
 }
 struct wr_device wr_stream_device(const struct wr_stream *stream);
 int wr_stream_index(const struct wr_stream *stream);
 
-/* The calling thread's default stream of the device (D1); borrowed: lives until the thread ends or
-   replaces it. */
-struct wr_error *wr_stream_default(struct wr_device device, struct wr_stream **borrowed);
+/* The calling thread's default streams (D1); owner thread only; references. */
+enum { WR_MAX_DEVICES = 16 }; /* of one type */
+extern _Thread_local struct wr_stream *wr_thread_defaults[WR_DEVICE_TYPE_COUNT][WR_MAX_DEVICES];
+
+struct wr_error *wr_stream_default_slow(struct wr_device device, struct wr_stream **borrowed);
+
+/* The calling thread's default stream of the device, made at first use; borrowed: lives until the
+   thread ends or replaces it. */
+static inline struct wr_error *wr_stream_default(struct wr_device device,
+                                                 struct wr_stream **borrowed) {
+  if ((unsigned)device.index < WR_MAX_DEVICES) {
+    *borrowed = wr_thread_defaults[device.type][device.index];
+    if (*borrowed) return NULL;
+  }
+  return wr_stream_default_slow(device, borrowed);
+}
 /* Makes it the calling thread's default for the stream's device (D3). */
 struct wr_error *wr_stream_set_default(struct wr_stream *stream);
 

@@ -7,16 +7,14 @@
 #include "base/base.h"
 #include "stream/internal.h"
 
-enum { MAX_INDEX = 16 }; /* devices of one type that have a default stream per thread */
-
 struct thread_state {
-  struct wr_stream *defaults[WR_DEVICE_TYPE_COUNT][MAX_INDEX]; /* owner thread only; references */
   struct wr_ptrs scopes; /* owner thread only; references: the defaults that pushes replaced */
   int free_scope;        /* owner thread only */
   bool registered;       /* owner thread only: the destructor will run */
 };
 
 static _Thread_local struct thread_state self;
+_Thread_local struct wr_stream *wr_thread_defaults[WR_DEVICE_TYPE_COUNT][WR_MAX_DEVICES];
 static pthread_key_t key;
 static pthread_once_t started = PTHREAD_ONCE_INIT;
 /* type << 16 | index; atomic RELAXED: a plain value, nothing is published by it (B14). */
@@ -26,10 +24,10 @@ static void drop_defaults(void *arg) {
   struct thread_state *t = arg;
   t->registered = false; /* another destructor of the thread may still use Weir: register again */
   for (int type = 0; type < WR_DEVICE_TYPE_COUNT; type++) {
-    for (int i = 0; i < MAX_INDEX; i++) {
-      struct wr_stream *s = t->defaults[type][i];
-      t->defaults[type][i] = NULL;
-      wr_stream_release(s);
+    for (int i = 0; i < WR_MAX_DEVICES; i++) {
+      struct wr_stream *s = wr_thread_defaults[type][i];
+      wr_thread_defaults[type][i] = NULL;
+      if (s) wr_stream_unbias_release(s);
     }
   }
   while (t->scopes.count) wr_stream_release(t->scopes.items[--t->scopes.count]);
@@ -97,27 +95,21 @@ static void set_slot(struct wr_stream **slot, struct wr_stream *taken) {
     pthread_setspecific(key, &self);
     self.registered = true;
   }
-  wr_stream_release(old);
+  if (old) wr_stream_unbias_release(old);
 }
 
-static struct wr_error *default_slow(struct wr_device device, struct wr_stream **borrowed) {
-  if (device.index < 0 || device.index >= MAX_INDEX) return wr_device_check(device);
+struct wr_error *wr_stream_default_slow(struct wr_device device, struct wr_stream **borrowed) {
+  if (device.index < 0 || device.index >= WR_MAX_DEVICES) return wr_device_check(device);
   struct wr_error *error = wr_stream_new(device, borrowed);
-  if (!error) set_slot(&self.defaults[device.type][device.index], *borrowed);
-  return error;
-}
-
-struct wr_error *wr_stream_default(struct wr_device device, struct wr_stream **borrowed) {
-  if ((unsigned)device.index < MAX_INDEX) {
-    *borrowed = self.defaults[device.type][device.index];
-    if (*borrowed) return NULL;
-  }
-  return default_slow(device, borrowed);
+  if (error) return error;
+  wr_stream_bias(*borrowed);
+  set_slot(&wr_thread_defaults[device.type][device.index], *borrowed);
+  return NULL;
 }
 
 struct wr_error *wr_stream_set_default(struct wr_stream *stream) {
   struct wr_device d = wr_stream_device(stream);
-  set_slot(&self.defaults[d.type][d.index], wr_stream_retain(stream));
+  set_slot(&wr_thread_defaults[d.type][d.index], wr_stream_retain(stream));
   return NULL;
 }
 
@@ -159,7 +151,7 @@ static const char *type_name(enum wr_device_type type) {
 struct wr_error *wr_device_check(struct wr_device device) {
   const struct wr_backend *backend = wr_backend_for(device.type);
   int count = backend ? backend->device_count() : 0;
-  if (device.index >= 0 && device.index < count && device.index < MAX_INDEX) return NULL;
+  if (device.index >= 0 && device.index < count && device.index < WR_MAX_DEVICES) return NULL;
   if (count > 0) {
     return wr_error_new(WEIR_ERROR_NO_DEVICE, "no device %s:%d: there are %d of type %s",
                         type_name(device.type), device.index, count, type_name(device.type));
