@@ -66,7 +66,7 @@ static struct wr_error *node_new(struct wr_node **out, const struct wr_record *r
   if (r->stream) {
     struct wr_device device = wr_stream_device(r->stream);
     node->stream = wr_stream_retain(r->stream);
-    node->stream_identity = r->stream;
+    node->stream_id = wr_stream_id(r->stream);
     node->device_type = (uint8_t)device.type;
     node->device_index = (uint16_t)device.index;
   }

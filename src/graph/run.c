@@ -213,9 +213,10 @@ static void run_node(struct wr_node *node, struct wr_stream *stream) {
 /* An input that must be over before the node can be encoded: any that is not, unless it was encoded
    on this stream before, which the device's own order covers. */
 static struct wr_node *blocking_input(struct wr_node *node, struct wr_stream *stream) {
+  uint64_t id = wr_stream_id(stream);
   for (uint32_t i = 0; i < node->n_in; i++) {
     struct wr_node *in = node->in[i];
-    if (!wr_completion_over(&in->completion) && in->stream_identity != stream) return in;
+    if (!wr_completion_over(&in->completion) && in->stream_id != id) return in;
   }
   return NULL;
 }

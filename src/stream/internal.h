@@ -22,6 +22,7 @@ enum wr_stream_state { WR_STREAM_IDLE, WR_STREAM_READY, WR_STREAM_RUNNING, WR_ST
 struct wr_stream {
   struct wr_stream_refs refs;
   int index;                        /* immutable after publish */
+  uint64_t id;                      /* immutable after publish; never another stream's */
   struct wr_device device;          /* immutable after publish */
   struct wr_encoder *encoder;       /* immutable after publish */
   const struct wr_backend *backend; /* immutable after publish */
@@ -61,9 +62,14 @@ void wr_stream_unbias_release(struct wr_stream *stream);
 /* Drains until empty or until `drain` says stop (then what is left goes to the pool). */
 enum wr_drained wr_stream_drain(struct wr_stream *stream, struct wr_drain *drain);
 
-/* Registry of indices: the smallest free one; given back when the stream is gone. */
-int wr_registry_take(void); /* -1 when memory is refused */
-void wr_registry_give(int index);
+/* The table of live streams: gives a new stream its index and id; false when memory is refused. */
+bool wr_registry_add(struct wr_stream *stream);
+void wr_registry_remove(struct wr_stream *stream);
+/* Calls visit(stream, arg) under the registry's lock, for the stream with that id (false when there
+   is none any more) or for all. A stream that is visited may be about to be freed: no reference may
+   be taken to it. */
+bool wr_registry_visit(uint64_t id, void (*visit)(struct wr_stream *stream, void *arg), void *arg);
+void wr_registry_visit_all(void (*visit)(struct wr_stream *stream, void *arg), void *arg);
 size_t wr_registry_live(void);
 
 /* Puts a READY stream at the end of the pool's list, with a reference, and wakes or starts a

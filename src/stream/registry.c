@@ -1,5 +1,8 @@
-/* Stream indices: unique among live streams, and reused only when nothing refers to the old one
-   (H2). A bitmap that grows, and a hint where the first free bit may be. Lock: REGISTRY. */
+/* The table of live streams. A stream's index is its slot: unique among live streams, and reused
+   only when nothing refers to the old one (H2). Its id is the index and the number of streams that
+   were made before it, so an id that outlives its stream finds nothing, never another stream. A
+   bitmap of taken slots, and a hint where the first free one may be. Lock: REGISTRY; below it, each
+   stream's own, when all of them are walked. */
 
 #include <string.h>
 
@@ -10,14 +13,19 @@ enum { BITS = 64 };
 
 static struct {
   struct wr_mutex lock;
-  uint64_t *words;   /* under LOCK; bit set: in use */
-  size_t count;      /* under LOCK; words */
-  size_t first_hint; /* under LOCK; no word before it has a free bit */
-  size_t live;       /* under LOCK */
+  uint64_t *words;            /* under LOCK; bit set: in use */
+  struct wr_stream **streams; /* under LOCK; by index */
+  size_t count;               /* under LOCK; words */
+  size_t first_hint;          /* under LOCK; no word before it has a free bit */
+  size_t live;                /* under LOCK */
+  uint32_t made;              /* under LOCK; modulo 2^32 */
 } registry = {.lock = WR_MUTEX_INIT(WR_RANK_REGISTRY)};
 
 static bool grow_locked(void) {
   size_t count = registry.count ? registry.count * 2 : 16;
+  struct wr_stream **streams = wr_realloc(registry.streams, count * BITS * sizeof *streams);
+  if (!streams) return false;
+  registry.streams = streams;
   uint64_t *words = wr_realloc(registry.words, count * sizeof *words);
   if (!words) return false;
   memset(words + registry.count, 0, (count - registry.count) * sizeof *words);
@@ -26,31 +34,62 @@ static bool grow_locked(void) {
   return true;
 }
 
-static int take_locked(void) {
+static bool take_locked(struct wr_stream *stream) {
   size_t w = registry.first_hint;
   while (w < registry.count && registry.words[w] == UINT64_MAX) w++;
   registry.first_hint = w;
-  if (w == registry.count && !grow_locked()) return -1;
-  int bit = __builtin_ctzll(~registry.words[w]);
+  if (w == registry.count && !grow_locked()) return false;
+  size_t bit = (size_t)__builtin_ctzll(~registry.words[w]);
   registry.words[w] |= UINT64_C(1) << bit;
   registry.live++;
-  return (int)(w * BITS) + bit;
+  stream->index = (int)(w * BITS + bit);
+  stream->id = (uint64_t)registry.made++ << 32 | (uint32_t)stream->index;
+  registry.streams[stream->index] = stream;
+  return true;
 }
 
-int wr_registry_take(void) {
+bool wr_registry_add(struct wr_stream *stream) {
   wr_mutex_lock(&registry.lock);
-  int index = take_locked();
+  bool added = take_locked(stream);
   wr_mutex_unlock(&registry.lock);
-  return index;
+  return added;
 }
 
-void wr_registry_give(int index) {
-  size_t w = (size_t)index / BITS;
+static bool taken_locked(size_t index) {
+  return index < registry.count * BITS && registry.words[index / BITS] >> (index % BITS) & 1;
+}
+
+void wr_registry_remove(struct wr_stream *stream) {
+  size_t index = (size_t)stream->index;
   wr_mutex_lock(&registry.lock);
-  WR_ASSERT(registry.words[w] >> (index % BITS) & 1);
-  registry.words[w] &= ~(UINT64_C(1) << (index % BITS));
-  if (w < registry.first_hint) registry.first_hint = w;
+  WR_ASSERT(taken_locked(index) && registry.streams[index] == stream);
+  registry.words[index / BITS] &= ~(UINT64_C(1) << (index % BITS));
+  if (index / BITS < registry.first_hint) registry.first_hint = index / BITS;
   registry.live--;
+  wr_mutex_unlock(&registry.lock);
+}
+
+bool wr_registry_visit(uint64_t id, void (*visit)(struct wr_stream *stream, void *arg), void *arg) {
+  size_t index = (uint32_t)id;
+  wr_mutex_lock(&registry.lock);
+  bool found = taken_locked(index) && registry.streams[index]->id == id;
+  if (found) visit(registry.streams[index], arg);
+  wr_mutex_unlock(&registry.lock);
+  return found;
+}
+
+static void visit_all_locked(void (*visit)(struct wr_stream *stream, void *arg), void *arg) {
+  size_t left = registry.live;
+  for (size_t index = 0; left > 0; index++) {
+    if (!taken_locked(index)) continue;
+    left--;
+    visit(registry.streams[index], arg);
+  }
+}
+
+void wr_registry_visit_all(void (*visit)(struct wr_stream *stream, void *arg), void *arg) {
+  wr_mutex_lock(&registry.lock);
+  visit_all_locked(visit, arg);
   wr_mutex_unlock(&registry.lock);
 }
 
@@ -65,7 +104,9 @@ void wr_registry_trim(void) {
   wr_mutex_lock(&registry.lock);
   if (registry.live == 0) {
     wr_free(registry.words);
+    wr_free(registry.streams);
     registry.words = NULL;
+    registry.streams = NULL;
     registry.count = 0;
     registry.first_hint = 0;
   }

@@ -16,16 +16,14 @@ static struct wr_error *stream_init(struct wr_stream *s, struct wr_device device
   s->device = device;
   struct wr_error *error = s->backend->encoder_new(device.index, &s->encoder);
   if (error) return error;
-  s->index = wr_registry_take();
-  if (s->index < 0) {
-    s->backend->encoder_free(s->encoder);
-    return wr_error_out_of_memory();
-  }
   wr_store_relaxed(&s->refs.shared, 1u);
   wr_mutex_init(&s->lock, WR_RANK_STREAM);
   s->wake.want = WR_PHASE_DONE;
   s->wake.fire = wake_stream;
-  return NULL;
+  if (wr_registry_add(s)) return NULL;
+  wr_mutex_destroy(&s->lock);
+  s->backend->encoder_free(s->encoder);
+  return wr_error_out_of_memory();
 }
 
 struct wr_error *wr_stream_new(struct wr_device device, struct wr_stream **out) {
@@ -47,8 +45,8 @@ struct wr_error *wr_stream_new(struct wr_device device, struct wr_stream **out) 
    empty and nobody drains. Nothing here blocks. */
 void wr_stream_free_slow(struct wr_stream *s) {
   WR_ASSERT(!s->head && !s->blocked_by);
+  wr_registry_remove(s);
   s->backend->encoder_free(s->encoder);
-  wr_registry_give(s->index);
   wr_mutex_destroy(&s->lock);
   wr_free(s);
 }
@@ -76,6 +74,7 @@ struct wr_device wr_stream_device(const struct wr_stream *stream) {
   return stream->device;
 }
 int wr_stream_index(const struct wr_stream *stream) { return stream->index; }
+uint64_t wr_stream_id(const struct wr_stream *stream) { return stream->id; }
 struct wr_encoder *wr_stream_encoder(const struct wr_stream *stream) {
   return stream->encoder;
 }

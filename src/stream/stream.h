@@ -71,6 +71,8 @@ static inline void wr_stream_release(struct wr_stream *stream) {
 }
 struct wr_device wr_stream_device(const struct wr_stream *stream);
 int wr_stream_index(const struct wr_stream *stream);
+/* Unique among all streams that ever were. */
+uint64_t wr_stream_id(const struct wr_stream *stream);
 
 /* The calling thread's default streams (D1); owner thread only; references. */
 enum { WR_MAX_DEVICES = 16 }; /* of one type */
