@@ -4,6 +4,8 @@
 /* Weir's own surface, beside the MLX-compatible one in mlx/c/mlx.h. */
 
 #include "weir/error.h"
+#include "weir/event.h"
 #include "weir/stream.h"
+#include "weir/thread.h"
 
 #endif

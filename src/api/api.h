@@ -65,6 +65,11 @@ struct wr_node *const *wr_api_vector(mlx_vector_array v, const char *param, size
                                      struct wr_error **error);
 /* The handle's stream; for an empty one the calling thread's default of the default device (D2). */
 struct wr_stream *wr_api_stream(mlx_stream s, struct wr_error **error);
+/* The handle's stream, where none is an error; whose it is does not matter. */
+struct wr_stream *wr_api_some_stream(mlx_stream s, const char *param, struct wr_error **error);
+/* When a timeout that begins now ends, in nanoseconds of wr_clock_ns; a negative one is an error.
+ */
+uint64_t wr_api_deadline(int64_t timeout_ns, struct wr_error **error);
 enum wr_dtype wr_api_dtype(mlx_dtype dtype, const char *param, struct wr_error **error);
 /* `n` integers: axes, extents of reshape, strides. NULL is fine when n is 0. */
 const int32_t *wr_api_ints(const int *values, size_t n, const char *param, struct wr_error **error);

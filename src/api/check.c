@@ -6,7 +6,9 @@
 
 #include "api/api.h"
 #include "base/base.h"
+#include "base/lock.h"
 #include "core/shape.h"
+#include "stream/policy.h"
 
 /* Values cross the boundary by cast. */
 _Static_assert((int)MLX_BOOL == (int)WR_BOOL && (int)MLX_INT8 == (int)WR_INT8 &&
@@ -45,6 +47,7 @@ static struct wr_error *default_stream(struct wr_stream **borrowed) {
 struct wr_stream *wr_api_stream(mlx_stream s, struct wr_error **error) {
   struct wr_stream *stream = s.ctx;
   if (!stream && !*error) *error = default_stream(&stream);
+  if (!*error) *error = wr_stream_check(stream);
   return stream;
 }
 
@@ -91,4 +94,15 @@ int wr_api_finish_array(const char *function, struct wr_error *error, mlx_array 
   }
   wr_api_replace_array(res, out);
   return 0;
+}
+
+struct wr_stream *wr_api_some_stream(mlx_stream s, const char *param, struct wr_error **error) {
+  if (!s.ctx) wr_api_reject(error, param, "is an empty stream");
+  return s.ctx;
+}
+
+uint64_t wr_api_deadline(int64_t timeout_ns, struct wr_error **error) {
+  uint64_t now = wr_clock_ns();
+  if (timeout_ns < 0) wr_api_reject(error, "timeout_ns", "%lld is negative", (long long)timeout_ns);
+  return now + (uint64_t)timeout_ns;
 }

@@ -3,14 +3,16 @@
 
 #include "mlx/c/random.h"
 #include "api/ops_glue.h"
+#include "stream/policy.h"
 
 int mlx_random_seed(uint64_t seed) {
-  wr_ops_random_seed(seed);
-  return 0;
+  struct wr_error *error = wr_thread_check();
+  if (!error) wr_ops_random_seed(seed);
+  return wr_api_finish("mlx_random_seed", error);
 }
 
 int mlx_random_key(mlx_array *res, uint64_t seed) {
-  struct wr_error *error = NULL;
+  struct wr_error *error = wr_thread_check();
   struct wr_node *out = NULL;
   wr_api_result(res, "res", &error);
   if (!error) error = wr_ops_random_key(&out, seed);

@@ -5,11 +5,7 @@
 #include <stdio.h>
 
 #include "api/api.h"
-
-static struct wr_stream *check_stream(mlx_stream s, const char *param, struct wr_error **error) {
-  if (!s.ctx) wr_api_reject(error, param, "is an empty stream");
-  return s.ctx;
-}
+#include "stream/policy.h"
 
 /* Takes the reference. */
 static void replace_stream(mlx_stream *res, struct wr_stream *stream) {
@@ -31,10 +27,13 @@ mlx_stream mlx_stream_new_device(mlx_device dev) {
   return (mlx_stream){stream};
 }
 
+mlx_stream mlx_stream_new_thread_unsafe(mlx_device dev) { return mlx_stream_new_device(dev); }
+
 int mlx_stream_set(mlx_stream *stream, const mlx_stream src) {
   struct wr_error *error = NULL;
   wr_api_result(stream, "stream", &error);
-  struct wr_stream *from = check_stream(src, "src", &error);
+  struct wr_stream *from = wr_api_some_stream(src, "src", &error);
+  if (!error) error = wr_thread_check();
   if (error) return wr_api_fail("mlx_stream_set", error);
   replace_stream(stream, wr_stream_retain(from));
   return 0;
@@ -45,12 +44,16 @@ int mlx_stream_free(mlx_stream stream) {
   return 0;
 }
 
+/* ---- clearing ---- */
+
+int mlx_clear_streams(void) { return wr_api_finish("mlx_clear_streams", wr_stream_clear()); }
+
 /* ---- what it is ---- */
 
 int mlx_stream_tostring(mlx_string *str, mlx_stream stream) {
   struct wr_error *error = NULL;
   wr_api_result(str, "str", &error);
-  struct wr_stream *s = check_stream(stream, "stream", &error);
+  struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
   if (error) return wr_api_fail("mlx_stream_tostring", error);
   char device[64];
   char text[128];
@@ -61,8 +64,9 @@ int mlx_stream_tostring(mlx_string *str, mlx_stream stream) {
 
 bool mlx_stream_equal(mlx_stream lhs, mlx_stream rhs) {
   struct wr_error *error = NULL;
-  struct wr_stream *a = check_stream(lhs, "lhs", &error);
-  struct wr_stream *b = check_stream(rhs, "rhs", &error);
+  struct wr_stream *a = wr_api_some_stream(lhs, "lhs", &error);
+  struct wr_stream *b = wr_api_some_stream(rhs, "rhs", &error);
+  if (!error) error = wr_thread_check();
   if (wr_api_finish("mlx_stream_equal", error)) return false;
   return a == b;
 }
@@ -70,7 +74,8 @@ bool mlx_stream_equal(mlx_stream lhs, mlx_stream rhs) {
 int mlx_stream_get_device(mlx_device *dev, mlx_stream stream) {
   struct wr_error *error = NULL;
   wr_api_result(dev, "dev", &error);
-  struct wr_stream *s = check_stream(stream, "stream", &error);
+  struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
+  if (!error) error = wr_thread_check();
   if (!error) *dev = wr_api_device_handle(wr_stream_device(s));
   return wr_api_finish("mlx_stream_get_device", error);
 }
@@ -78,14 +83,16 @@ int mlx_stream_get_device(mlx_device *dev, mlx_stream stream) {
 int mlx_stream_get_index(int *index, mlx_stream stream) {
   struct wr_error *error = NULL;
   wr_api_result(index, "index", &error);
-  struct wr_stream *s = check_stream(stream, "stream", &error);
+  struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
+  if (!error) error = wr_thread_check();
   if (!error) *index = wr_stream_index(s);
   return wr_api_finish("mlx_stream_get_index", error);
 }
 
 int mlx_synchronize(mlx_stream stream) {
   struct wr_error *error = NULL;
-  struct wr_stream *s = check_stream(stream, "stream", &error);
+  struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
+  if (!error) error = wr_stream_check(s);
   if (!error) error = wr_stream_synchronize(s);
   return wr_api_finish("mlx_synchronize", error);
 }
@@ -105,7 +112,7 @@ int mlx_get_default_stream(mlx_stream *stream, mlx_device dev) {
 
 int mlx_set_default_stream(mlx_stream stream) {
   struct wr_error *error = NULL;
-  struct wr_stream *s = check_stream(stream, "stream", &error);
+  struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
   if (!error) error = wr_stream_set_default(s);
   return wr_api_finish("mlx_set_default_stream", error);
 }

@@ -3,17 +3,11 @@
 #include "weir/stream.h"
 
 #include "api/api.h"
-#include "base/lock.h"
-
-/* A stream handle that must not be empty. */
-static struct wr_stream *required(mlx_stream stream, struct wr_error **error) {
-  if (!stream.ctx) wr_api_reject(error, "stream", "is an empty handle");
-  return stream.ctx;
-}
+#include "stream/policy.h"
 
 int weir_stream_scope_push(mlx_stream stream) {
   struct wr_error *error = NULL;
-  struct wr_stream *s = required(stream, &error);
+  struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
   if (!error) error = wr_stream_scope_push(s);
   return wr_api_finish(__func__, error);
 }
@@ -22,9 +16,46 @@ int weir_stream_scope_pop(void) { return wr_api_finish(__func__, wr_stream_scope
 
 int weir_stream_query(bool *idle, mlx_stream stream) {
   struct wr_error *error = NULL;
-  struct wr_stream *s = required(stream, &error);
+  struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
   wr_api_result(idle, "idle", &error);
   if (!error) *idle = wr_stream_idle(s);
+  return wr_api_finish(__func__, error);
+}
+
+int weir_stream_wait(mlx_stream stream, int64_t timeout_ns) {
+  struct wr_error *error = NULL;
+  struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
+  uint64_t deadline = wr_api_deadline(timeout_ns, &error);
+  if (!error) error = wr_stream_check(s);
+  if (!error) error = wr_stream_wait(s, deadline);
+  return wr_api_finish(__func__, error);
+}
+
+int weir_stream_on_idle(mlx_stream stream, void (*fn)(void *data), void *data) {
+  struct wr_error *error = NULL;
+  struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
+  if (!fn) wr_api_reject(&error, "fn", "is NULL");
+  if (!error) error = wr_stream_check(s);
+  if (!error) error = wr_stream_on_idle(s, fn, data);
+  return wr_api_finish(__func__, error);
+}
+
+int weir_stream_set_label(mlx_stream stream, const char *label) {
+  struct wr_error *error = NULL;
+  struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
+  if (!error) error = wr_stream_set_label(s, label);
+  return wr_api_finish(__func__, error);
+}
+
+int weir_stream_stats(weir_stream_stats_t *stats, mlx_stream stream) {
+  struct wr_error *error = NULL;
+  wr_api_result(stats, "stats", &error);
+  struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
+  if (!error) {
+    struct wr_stream_numbers n;
+    wr_stream_numbers(s, &n);
+    *stats = (weir_stream_stats_t){n.queued, n.running, n.done, n.failed, n.busy_ns, n.bytes};
+  }
   return wr_api_finish(__func__, error);
 }
 
@@ -34,18 +65,19 @@ int weir_runtime_stats(weir_runtime_stats_t *stats) {
   if (!error) {
     struct wr_stream_counts counts;
     wr_stream_count(&counts);
+    /* Each live stream has an encoder, and the CPU's are not worth keeping. */
     *stats = (weir_runtime_stats_t){.live_streams = counts.live_streams,
+                                    .live_encoders = counts.live_streams,
                                     .worker_threads = counts.workers,
                                     .other_threads = counts.helpers};
   }
   return wr_api_finish(__func__, error);
 }
 
-int weir_shutdown(uint64_t timeout_ns) {
-  uint64_t now = wr_clock_ns();
-  uint64_t deadline = timeout_ns > UINT64_MAX - now ? UINT64_MAX : now + timeout_ns;
+int weir_shutdown(int64_t timeout_ns) {
   struct wr_error *error = NULL;
-  if (!wr_stream_shutdown(deadline)) {
+  uint64_t deadline = wr_api_deadline(timeout_ns, &error);
+  if (!error && !wr_stream_shutdown(deadline)) {
     error = wr_error_new(WEIR_ERROR_TIMEOUT, "work or callbacks were still running");
   }
   return wr_api_finish(__func__, error);

@@ -52,18 +52,20 @@ void wr_log_line(const char *line);
 
 /* The environment, read once, at first use, in env.c alone. */
 struct wr_env {
-  bool threads_checked; /* WEIR_THREADS=checked */
+  bool threads_set;     /* WEIR_THREADS has a value that makes sense */
+  bool threads_checked; /* and it is checked */
   int workers;          /* WEIR_NUM_THREADS; 0: as many as processors that this process may use */
   uint64_t seed;        /* WEIR_TORTURE_SEED; 0 when absent */
 };
 const struct wr_env *wr_env_get(void);
 
-/* Processors that this process may use: affinity and cgroup quota, at least 1. */
+/* Processors that this process may use: affinity and cgroup quota at the first call, at least 1. */
 int wr_cpu_count(void);
 
-/* Kernel thread id and name of the calling thread, for messages. */
+/* The system's number of the calling thread. */
 uint64_t wr_thread_os_id(void);
-void wr_thread_name(char *buf, size_t n);
+/* The name of a thread of this process; false when there is no such thread. */
+bool wr_thread_name_of(uint64_t os_id, char *buf, size_t n);
 
 #define WR_CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 

@@ -31,16 +31,16 @@ static uint64_t read_number(const char *name, uint64_t max) {
   return value;
 }
 
-static bool read_checked(void) {
+static void read_threads(void) {
   const char *text = getenv("WEIR_THREADS");
-  if (!text || !*text || !strcmp(text, "free")) return false;
-  if (!strcmp(text, "checked")) return true;
-  ignored("WEIR_THREADS", text, "free or checked");
-  return false;
+  if (!text || !*text) return;
+  env.threads_checked = !strcmp(text, "checked");
+  env.threads_set = env.threads_checked || !strcmp(text, "free");
+  if (!env.threads_set) ignored("WEIR_THREADS", text, "free or checked");
 }
 
 static void read_all(void) {
-  env.threads_checked = read_checked();
+  read_threads();
   env.workers = (int)read_number("WEIR_NUM_THREADS", 4096);
   env.seed = read_number("WEIR_TORTURE_SEED", UINT64_MAX);
 }

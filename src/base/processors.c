@@ -119,15 +119,29 @@ static int quota_count(void) {
   return lowest;
 }
 
-int wr_cpu_count(void) {
+static int cpu_count;
+static pthread_once_t counted = PTHREAD_ONCE_INIT;
+
+static void count(void) {
   int cpus = affinity_count();
   int quota = quota_count();
-  return quota < cpus ? quota : cpus;
+  cpu_count = quota < cpus ? quota : cpus;
+}
+
+int wr_cpu_count(void) {
+  pthread_once(&counted, count);
+  return cpu_count;
 }
 
 uint64_t wr_thread_os_id(void) { return (uint64_t)syscall(SYS_gettid); }
 
-void wr_thread_name(char *buf, size_t n) {
-  if (n == 0) return;
-  if (pthread_getname_np(pthread_self(), buf, n) != 0) buf[0] = '\0';
+bool wr_thread_name_of(uint64_t os_id, char *buf, size_t n) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/self/task/%llu/comm", (unsigned long long)os_id);
+  FILE *f = fopen(path, "re");
+  if (!f) return false;
+  bool found = fgets(buf, (int)n, f) != NULL;
+  fclose(f);
+  if (found) buf[strcspn(buf, "\n")] = '\0';
+  return found;
 }

@@ -2,6 +2,7 @@
    a thread hop; one on several streams goes to the pool too, so that they run side by side. */
 
 #include "graph/internal.h"
+#include "stream/policy.h"
 
 /* Waits for a node that the pool or another thread answers for. Its stream, while the node is
    queued on it, is drained here meanwhile; where the stream cannot be known (another planner is
@@ -37,7 +38,58 @@ static void run_here(struct wr_plan *plan) {
   wr_stream_release(stream);
 }
 
+/* ---- the checked policy: C1, C4 ---- */
+
+struct check {
+  struct wr_ptrs stack; /* nodes still to be looked at; borrowed */
+  uint64_t passed;      /* a stream that belongs to this thread */
+  bool any_passed;
+};
+
+static struct wr_error *check_stream(struct check *check, const struct wr_node *node) {
+  if (check->any_passed && check->passed == node->stream_id) return NULL;
+  struct wr_error *error = wr_stream_check_id(node->stream_id);
+  check->any_passed = !error;
+  check->passed = node->stream_id;
+  return error;
+}
+
+/* A lazy node whose stream is this thread's can be claimed by no other thread, so its edges stay as
+   they are while they are read. What is claimed already was claimed by the thread that it belongs
+   to, and is only waited for. */
+static struct wr_error *check_node(struct check *check, struct wr_node *node) {
+  if (wr_completion_phase(&node->completion) != WR_PHASE_LAZY) return NULL;
+  struct wr_error *error = check_stream(check, node);
+  if (error || wr_completion_phase(&node->completion) != WR_PHASE_LAZY) return error;
+  if (wr_load_relaxed(&node->planner) == check)
+    return NULL; /* relaxed: equal only by this thread */
+  wr_store_relaxed(&node->planner, check);
+  for (uint32_t i = 0; i < node->n_in; i++) {
+    if (!wr_ptrs_push(&check->stack, node->in[i])) return wr_error_out_of_memory();
+  }
+  return NULL;
+}
+
+/* Fails before anything is claimed, so that the array stays lazy for the thread that may. */
+static struct wr_error *check_force(struct wr_node *const *nodes, size_t n) {
+  struct wr_error *error = wr_thread_check();
+  if (error || !wr_policy_checked()) return error;
+  struct check check = {0};
+  for (size_t i = 0; i < n && !error; i++) {
+    error = check_node(&check, nodes[i]);
+    while (!error && check.stack.count) {
+      error = check_node(&check, check.stack.items[--check.stack.count]);
+    }
+  }
+  wr_ptrs_free(&check.stack);
+  return error;
+}
+
+/* ---- forcing ---- */
+
 struct wr_error *wr_eval(struct wr_node *const *nodes, size_t n) {
+  struct wr_error *error = check_force(nodes, n);
+  if (error) return error;
   struct wr_plan plan;
   wr_plan_make(&plan, nodes, n);
   wr_error_release(plan.failed);
@@ -51,6 +103,8 @@ struct wr_error *wr_eval(struct wr_node *const *nodes, size_t n) {
 }
 
 struct wr_error *wr_async_eval(struct wr_node *const *nodes, size_t n) {
+  struct wr_error *error = check_force(nodes, n);
+  if (error) return error;
   struct wr_plan plan;
   wr_plan_make(&plan, nodes, n);
   struct wr_error *failed = plan.failed;
@@ -60,5 +114,6 @@ struct wr_error *wr_async_eval(struct wr_node *const *nodes, size_t n) {
 
 struct wr_error *wr_node_wait(struct wr_node *node) {
   if (!wr_completion_over(&node->completion)) return wr_eval(&node, 1);
-  return first_error(&node, 1);
+  struct wr_error *error = wr_thread_check();
+  return error ? error : first_error(&node, 1);
 }

@@ -11,11 +11,18 @@ enum { MAX_INLINE_INPUTS = 8 };
 
 /* ---- finishing ---- */
 
+/* A view's bytes are its input's. */
+static uint64_t result_bytes(const struct wr_node *node) {
+  if (!node->buffer || wr_op_info(node->op)->view) return 0;
+  return (uint64_t)node->size * wr_dtype_size((enum wr_dtype)node->dtype);
+}
+
 void wr_node_finish(struct wr_node *node, struct wr_error *error) {
   enum wr_phase phase = error ? WR_PHASE_FAILED : WR_PHASE_DONE;
   /* A failed node keeps its buffer, if it has one, until it is freed: on an asynchronous device a
      later command may be encoding on it right now. */
   node->error = error;
+  wr_stream_note_finished(node->stream, error != NULL, result_bytes(node));
   bool pinned = wr_completion_finish(&node->completion, phase);
   wr_node_drop_edges(node, pinned);
   wr_node_release(node);

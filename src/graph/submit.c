@@ -47,6 +47,7 @@ static void submit_run(struct wr_node **nodes, uint32_t n, bool schedule) {
   for (uint32_t i = 0; i < n; i++) batch->nodes[i] = nodes[i];
   /* The nodes' references to the stream may go as soon as it is appended. */
   struct wr_stream *stream = wr_stream_retain(nodes[0]->stream);
+  wr_stream_note_submitted(stream, n);
   wr_stream_submit(stream, &batch->task, schedule, publish);
   wr_stream_release(stream);
   flush(to_flush);

@@ -27,7 +27,11 @@ struct wr_stream {
   struct wr_encoder *encoder;       /* immutable after publish */
   const struct wr_backend *backend; /* immutable after publish */
 
+  wr_atomic_u64 owner;    /* atomic ACQ_REL: the thread it belongs to (policy.c); 0: none */
+  wr_atomic_bool cleared; /* atomic RELAXED: finished by mlx_clear_streams */
+
   struct wr_mutex lock;
+  char *label;                  /* under LOCK; NULL: none */
   struct wr_task *head;         /* under LOCK */
   struct wr_task *tail;         /* under LOCK */
   enum wr_stream_state state;   /* under LOCK */
@@ -35,6 +39,12 @@ struct wr_stream {
   wr_atomic_bool asleep;        /* atomic RELAXED: a hint, written under LOCK: SUSPENDED */
   struct wr_stream *blocked_by; /* under LOCK; one reference */
   struct wr_waiter wake;        /* owner thread only: the drainer, until it is awaited */
+
+  wr_atomic_u64 submitted; /* atomic RELAXED, these five: counts, which order nothing */
+  wr_atomic_u64 done;
+  wr_atomic_u64 failed;
+  wr_atomic_u64 bytes;
+  wr_atomic_u64 busy_ns;
 
   struct wr_stream *ready_next; /* under the pool's LOCK */
   struct wr_stream *ready_prev; /* under the pool's LOCK */
@@ -58,6 +68,41 @@ enum wr_drained { WR_DRAINED, WR_DRAIN_BUSY, WR_DRAIN_SUSPENDED };
    reference. The second may be called for a stream that was never biased. */
 void wr_stream_bias(struct wr_stream *stream);
 void wr_stream_unbias_release(struct wr_stream *stream);
+
+/* Takes a reference unless the last one is gone; for streams found in the table. */
+bool wr_stream_retain_if_alive(struct wr_stream *stream);
+
+/* Thread state, for policy.c. */
+void wr_thread_retire(void);
+void wr_thread_drop_defaults(void);
+void wr_thread_forget_default(struct wr_stream *stream);
+struct wr_error *wr_thread_synchronize_defaults(void);
+
+/* policy.c: reads the environment, at load; fixes the policy with the first stream; what a thread
+   that ends leaves behind belongs to nobody. */
+void wr_policy_start(void);
+void wr_policy_fix(void);
+void wr_policy_thread_ends(void);
+/* `parents` is the forking thread's number in the parent, or 0. */
+void wr_policy_fork_child(uint64_t parents);
+
+/* A place in a stream's order: over when all that was submitted before it is. Counted; the queue
+   holds a reference of its own until it is over. */
+struct wr_marker;
+struct wr_marker_hook {
+  void (*fn)(struct wr_marker_hook *hook); /* called once when it is over, on any thread, with no
+                                              lock held */
+};
+struct wr_marker *wr_marker_new(struct wr_marker_hook *hook); /* NULL: memory is refused */
+struct wr_marker *wr_marker_retain(struct wr_marker *marker);
+void wr_marker_release(struct wr_marker *marker);
+/* Once. With `schedule` the pool drains the stream; else the caller waits and drains it. */
+void wr_marker_submit(struct wr_marker *marker, struct wr_stream *stream, bool schedule);
+struct wr_completion *wr_marker_completion(struct wr_marker *marker);
+struct wr_stream *wr_marker_stream(struct wr_marker *marker); /* a reference; NULL when over */
+uint64_t wr_marker_time(const struct wr_marker *marker);      /* of wr_clock_ns; valid when over */
+/* Waits without draining; false at the deadline. */
+bool wr_marker_wait(struct wr_marker *marker, uint64_t deadline_ns);
 
 /* Drains until empty or until `drain` says stop (then what is left goes to the pool). */
 enum wr_drained wr_stream_drain(struct wr_stream *stream, struct wr_drain *drain);

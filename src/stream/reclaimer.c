@@ -6,47 +6,47 @@
 #include "base/base.h"
 #include "stream/internal.h"
 
-struct call {
-  struct call *next; /* under LOCK */
+struct wr_callback {
+  struct wr_callback *next; /* under LOCK */
   void (*fn)(void *);
   void *data;
 };
 
 static struct {
   struct wr_mutex lock;
-  struct wr_cond wake; /* with LOCK: there are calls */
-  struct wr_cond done; /* with LOCK: `finished` went up */
-  struct call *head;   /* under LOCK */
-  struct call *tail;   /* under LOCK */
-  uint64_t queued;     /* under LOCK: calls ever handed in */
-  uint64_t finished;   /* under LOCK: calls ever run */
-  bool running;        /* under LOCK: the thread exists */
-  bool stopping;       /* under LOCK: it leaves when nothing is queued */
-  pthread_t thread;    /* under LOCK */
+  struct wr_cond wake;      /* with LOCK: there are calls */
+  struct wr_cond done;      /* with LOCK: `finished` went up */
+  struct wr_callback *head; /* under LOCK */
+  struct wr_callback *tail; /* under LOCK */
+  uint64_t queued;          /* under LOCK: calls ever handed in */
+  uint64_t finished;        /* under LOCK: calls ever run */
+  bool running;             /* under LOCK: the thread exists */
+  bool stopping;            /* under LOCK: it leaves when nothing is queued */
+  pthread_t thread;         /* under LOCK */
 } reclaimer = {.lock = WR_MUTEX_INIT(WR_RANK_EVENT), .wake = {PTHREAD_COND_INITIALIZER}};
 
 void wr_reclaimer_init(void) { wr_cond_init(&reclaimer.done); }
 
 /* The next call; NULL when the thread is to end. */
-static struct call *take_locked(void) {
+static struct wr_callback *take_locked(void) {
   while (!reclaimer.head && !reclaimer.stopping) {
     wr_cond_wait(&reclaimer.wake, &reclaimer.lock);
   }
-  struct call *call = reclaimer.head;
+  struct wr_callback *call = reclaimer.head;
   if (!call) return NULL;
   reclaimer.head = call->next;
   if (!reclaimer.head) reclaimer.tail = NULL;
   return call;
 }
 
-static void run_call(struct call *call) {
+static void run_call(struct wr_callback *call) {
   wr_mutex_assert_none_held();
   call->fn(call->data);
   wr_free(call);
 }
 
 static void *reclaimer_main(void *arg) {
-  struct call *call;
+  struct wr_callback *call;
   (void)arg;
   pthread_setname_np(pthread_self(), "weir-reclaimer");
   wr_mutex_lock(&reclaimer.lock);
@@ -70,25 +70,38 @@ static bool running_locked(void) {
   return reclaimer.running;
 }
 
-bool wr_reclaimer_call(void (*fn)(void *), void *data) {
-  struct call *call = wr_alloc(sizeof *call);
-  if (!call) return false;
-  *call = (struct call){.fn = fn, .data = data};
+struct wr_callback *wr_reclaimer_reserve(void (*fn)(void *), void *data) {
+  struct wr_callback *call = wr_alloc(sizeof *call);
+  if (!call) return NULL;
+  *call = (struct wr_callback){.fn = fn, .data = data};
   wr_mutex_lock(&reclaimer.lock);
-  bool ok = running_locked();
-  if (ok) {
-    if (reclaimer.head) {
-      reclaimer.tail->next = call;
-    } else {
-      reclaimer.head = call;
-    }
-    reclaimer.tail = call;
-    reclaimer.queued++;
-    wr_cond_signal(&reclaimer.wake);
-  }
+  bool running = running_locked();
   wr_mutex_unlock(&reclaimer.lock);
-  if (!ok) wr_free(call);
-  return ok;
+  if (running) return call;
+  wr_free(call);
+  return NULL;
+}
+
+void wr_reclaimer_post(struct wr_callback *call) {
+  wr_mutex_lock(&reclaimer.lock);
+  if (reclaimer.head) {
+    reclaimer.tail->next = call;
+  } else {
+    reclaimer.head = call;
+  }
+  reclaimer.tail = call;
+  reclaimer.queued++;
+  /* The thread that ran when the call was reserved may have been shut down since. Where it cannot
+     be started again, the call waits for the next one. */
+  (void)running_locked();
+  wr_cond_signal(&reclaimer.wake);
+  wr_mutex_unlock(&reclaimer.lock);
+}
+
+bool wr_reclaimer_call(void (*fn)(void *), void *data) {
+  struct wr_callback *call = wr_reclaimer_reserve(fn, data);
+  if (call) wr_reclaimer_post(call);
+  return call != NULL;
 }
 
 /* Waits until `finished` is reached and, when stopping, the thread has ended; false at the

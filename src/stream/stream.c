@@ -4,8 +4,12 @@
 
 #include "stream/stream.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "base/base.h"
 #include "stream/internal.h"
+#include "stream/policy.h"
 
 /* ---- life ---- */
 
@@ -14,6 +18,8 @@ static void wake_stream(struct wr_waiter *waiter);
 static struct wr_error *stream_init(struct wr_stream *s, struct wr_device device) {
   s->backend = wr_backend_for(device.type);
   s->device = device;
+  wr_policy_fix();
+  if (wr_policy_checked()) wr_store_relaxed(&s->owner, wr_thread_self());
   struct wr_error *error = s->backend->encoder_new(device.index, &s->encoder);
   if (error) return error;
   wr_store_relaxed(&s->refs.shared, 1u);
@@ -28,7 +34,8 @@ static struct wr_error *stream_init(struct wr_stream *s, struct wr_device device
 
 struct wr_error *wr_stream_new(struct wr_device device, struct wr_stream **out) {
   wr_stream_start_once();
-  struct wr_error *error = wr_device_check(device);
+  struct wr_error *error = wr_thread_check();
+  if (!error) error = wr_device_check(device);
   if (error) return error;
   struct wr_stream *s = wr_calloc(sizeof *s);
   if (!s) return wr_error_out_of_memory();
@@ -48,7 +55,17 @@ void wr_stream_free_slow(struct wr_stream *s) {
   wr_registry_remove(s);
   s->backend->encoder_free(s->encoder);
   wr_mutex_destroy(&s->lock);
+  wr_free(s->label);
   wr_free(s);
+}
+
+bool wr_stream_retain_if_alive(struct wr_stream *s) {
+  uint64_t found = wr_load_relaxed(&s->refs.shared);
+  while (found != 0) {
+    /* As wr_ref_take: the table, whose lock is held, published what is behind it. */
+    if (wr_cas_weak_release(&s->refs.shared, &found, found + 1)) return true;
+  }
+  return false;
 }
 
 _Thread_local char wr_thread_mark;
@@ -75,6 +92,40 @@ struct wr_device wr_stream_device(const struct wr_stream *stream) {
 }
 int wr_stream_index(const struct wr_stream *stream) { return stream->index; }
 uint64_t wr_stream_id(const struct wr_stream *stream) { return stream->id; }
+
+char *wr_stream_describe(struct wr_stream *s, char *text) {
+  const char *type = s->device.type == WR_DEVICE_CPU ? "cpu" : "gpu";
+  wr_mutex_lock(&s->lock);
+  if (s->label) {
+    snprintf(text, WR_STREAM_TEXT, "stream %d \"%s\" (%s:%d)", s->index, s->label, type,
+             s->device.index);
+  } else {
+    snprintf(text, WR_STREAM_TEXT, "stream %d (%s:%d)", s->index, type, s->device.index);
+  }
+  wr_mutex_unlock(&s->lock);
+  return text;
+}
+
+struct wr_error *wr_stream_set_label(struct wr_stream *s, const char *label) {
+  size_t length = label ? strnlen(label, WR_STREAM_LABEL) : 0;
+  if (length == WR_STREAM_LABEL) {
+    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "label is longer than %d bytes",
+                        WR_STREAM_LABEL - 1);
+  }
+  char *copy = NULL;
+  if (label) {
+    copy = wr_alloc(length + 1);
+    if (!copy) return wr_error_out_of_memory();
+    memcpy(copy, label, length + 1);
+  }
+  wr_mutex_lock(&s->lock);
+  char *old = s->label;
+  s->label = copy;
+  wr_mutex_unlock(&s->lock);
+  wr_free(old);
+  return NULL;
+}
+
 struct wr_encoder *wr_stream_encoder(const struct wr_stream *stream) {
   return stream->encoder;
 }
@@ -122,6 +173,32 @@ bool wr_stream_idle(struct wr_stream *stream) {
   bool idle = stream->state == WR_STREAM_IDLE && !stream->head;
   wr_mutex_unlock(&stream->lock);
   return idle;
+}
+
+/* ---- numbers ---- */
+
+void wr_stream_note_submitted(struct wr_stream *s, uint64_t n) {
+  wr_fetch_add_relaxed(&s->submitted, n);
+}
+
+void wr_stream_note_finished(struct wr_stream *s, bool failed, uint64_t bytes) {
+  wr_fetch_add_relaxed(failed ? &s->failed : &s->done, UINT64_C(1));
+  if (bytes) wr_fetch_add_relaxed(&s->bytes, bytes);
+}
+
+/* What is finished is read first: what follows can only be more. */
+void wr_stream_numbers(struct wr_stream *s, struct wr_stream_numbers *n) {
+  *n = (struct wr_stream_numbers){.done = wr_load_relaxed(&s->done),
+                                  .failed = wr_load_relaxed(&s->failed),
+                                  .bytes = wr_load_relaxed(&s->bytes),
+                                  .busy_ns = wr_load_relaxed(&s->busy_ns)};
+  uint64_t finished = n->done + n->failed;
+  uint64_t submitted = wr_load_relaxed(&s->submitted);
+  uint64_t left = submitted > finished ? submitted - finished : 0;
+  wr_mutex_lock(&s->lock);
+  n->running = s->state == WR_STREAM_RUNNING && left > 0 ? 1 : 0;
+  wr_mutex_unlock(&s->lock);
+  n->queued = left - n->running;
 }
 
 /* ---- blocking on a completion ---- */
@@ -205,8 +282,10 @@ static void run_tasks_locked(struct wr_stream *s, struct wr_drain *drain) {
 
 /* Called and left with the lock held; says what became of the stream. */
 static enum wr_drained drain_locked(struct wr_stream *s, struct wr_drain *drain) {
+  uint64_t start = wr_clock_ns();
   s->state = WR_STREAM_RUNNING;
   run_tasks_locked(s, drain);
+  wr_fetch_add_relaxed(&s->busy_ns, wr_clock_ns() - start);
   if (s->state == WR_STREAM_SUSPENDED) return WR_DRAIN_SUSPENDED;
   s->state = WR_STREAM_IDLE;
   if (s->head) ready_locked(s);

@@ -74,6 +74,12 @@ int wr_stream_index(const struct wr_stream *stream);
 /* Unique among all streams that ever were. */
 uint64_t wr_stream_id(const struct wr_stream *stream);
 
+/* Names the stream in messages: stream 3 "loader" (cpu:0). Returns text, WR_STREAM_TEXT bytes. */
+enum { WR_STREAM_LABEL = 256, WR_STREAM_TEXT = WR_STREAM_LABEL + 64 };
+char *wr_stream_describe(struct wr_stream *stream, char *text);
+/* A copy of the label, at most WR_STREAM_LABEL - 1 bytes; NULL takes it away. */
+struct wr_error *wr_stream_set_label(struct wr_stream *stream, const char *label);
+
 /* The calling thread's default streams (D1); owner thread only; references. */
 enum { WR_MAX_DEVICES = 16 }; /* of one type */
 extern _Thread_local struct wr_stream *wr_thread_defaults[WR_DEVICE_TYPE_COUNT][WR_MAX_DEVICES];
@@ -110,6 +116,26 @@ struct wr_error *wr_device_check(struct wr_device device);
 /* Waits for all that was submitted to the stream before the call. About time, not values: an array
    that failed there is no error here. */
 struct wr_error *wr_stream_synchronize(struct wr_stream *stream);
+/* The same until a deadline of wr_clock_ns; WEIR_ERROR_TIMEOUT when it comes first. The calling
+   thread runs nothing meanwhile, so that it can keep to the deadline. */
+struct wr_error *wr_stream_wait(struct wr_stream *stream, uint64_t deadline_ns);
+/* fn(data) runs once on the reclaimer, after all that was submitted before the call. On an error it
+   will not be called. */
+struct wr_error *wr_stream_on_idle(struct wr_stream *stream, void (*fn)(void *), void *data);
+
+/* What a stream has done and has before it; commands, each the making of one array. */
+struct wr_stream_numbers {
+  uint64_t queued;  /* submitted and not begun */
+  uint64_t running; /* 0 or 1 where the host runs it; what a device has accepted counts as queued */
+  uint64_t done;
+  uint64_t failed;
+  uint64_t busy_ns; /* time that threads spent draining it */
+  uint64_t bytes;   /* of results */
+};
+void wr_stream_numbers(struct wr_stream *stream, struct wr_stream_numbers *numbers);
+/* Called by who submits and finishes commands. */
+void wr_stream_note_submitted(struct wr_stream *stream, uint64_t n);
+void wr_stream_note_finished(struct wr_stream *stream, bool failed, uint64_t bytes);
 
 /* Work for a stream. The owner embeds a wr_task; `run` is called by one thread at a time, which
    drains the stream, after all tasks submitted before it are done. */
@@ -156,6 +182,9 @@ void wr_stream_count(struct wr_stream_counts *counts);
 /* Runs fn(data) on the reclaimer, with no lock held. False when memory or a thread is refused; the
    caller then calls it itself. */
 bool wr_reclaimer_call(void (*fn)(void *), void *data);
+/* The same in two steps: post cannot fail. NULL when memory or a thread is refused. */
+struct wr_callback *wr_reclaimer_reserve(void (*fn)(void *), void *data);
+void wr_reclaimer_post(struct wr_callback *call);
 /* Waits until all that was handed to the reclaimer before has run; false at the deadline (of
    wr_clock_ns). Never called on the reclaimer itself. */
 bool wr_reclaimer_flush(uint64_t deadline_ns);

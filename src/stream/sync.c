@@ -1,32 +1,57 @@
-/* Synchronizing: a marker at the end of the stream's queue, and a wait for it. It is over when all
-   that stood before it is, also on a device that works asynchronously. About time, not values:
-   failures before it do not reach it. */
+/* Markers: places in a stream's order, over when all that stood before is, also on a device that
+   works asynchronously. Synchronizing and waiting are a marker at the end of the queue and a wait
+   for it. About time, not values: failures before it do not reach it. Locks: EVENT, each marker's
+   own, for waits with a deadline; held by nobody who waits for anything else. */
 
 #include "base/base.h"
 #include "stream/internal.h"
 
-struct marker {
+struct wr_marker {
   struct wr_task task;
   struct wr_completion_hook hook;
   struct wr_completion completion;
-  wr_atomic_u32 refs; /* atomic ACQ_REL: the queue's and the waiting thread's */
+  wr_atomic_u32 refs;          /* atomic ACQ_REL */
+  struct wr_marker_hook *then; /* immutable after publish; or NULL */
+  uint64_t time;               /* written before the completion is over */
+  struct wr_mutex lock;
+  struct wr_cond wake;      /* with LOCK */
+  bool over;                /* under LOCK */
+  struct wr_stream *stream; /* under LOCK; one reference until it is over */
 };
 
-static void marker_drop(struct marker *m) {
-  if (wr_ref_drop(&m->refs)) wr_free(m);
+struct wr_marker *wr_marker_retain(struct wr_marker *m) {
+  wr_ref_take(&m->refs);
+  return m;
+}
+
+void wr_marker_release(struct wr_marker *m) {
+  if (!m || !wr_ref_drop(&m->refs)) return;
+  wr_stream_release(m->stream);
+  wr_cond_destroy(&m->wake);
+  wr_mutex_destroy(&m->lock);
+  wr_free(m);
 }
 
 static void marker_over(struct wr_completion_hook *hook, struct wr_error *error) {
-  struct marker *m = WR_CONTAINER_OF(hook, struct marker, hook);
+  struct wr_marker *m = WR_CONTAINER_OF(hook, struct wr_marker, hook);
   wr_error_release(error);
+  m->time = wr_clock_ns();
   wr_completion_finish(&m->completion, WR_PHASE_DONE);
-  marker_drop(m);
+  wr_mutex_lock(&m->lock);
+  struct wr_stream *stream = m->stream;
+  m->stream = NULL;
+  m->over = true;
+  wr_cond_broadcast(&m->wake);
+  wr_mutex_unlock(&m->lock);
+  wr_stream_release(stream);
+  if (m->then) m->then->fn(m->then);
+  wr_marker_release(m);
 }
 
 static enum wr_step marker_run(struct wr_task *task, struct wr_stream *stream,
                                struct wr_drain *drain) {
   (void)drain;
-  struct marker *m = WR_CONTAINER_OF(task, struct marker, task);
+  struct wr_marker *m = WR_CONTAINER_OF(task, struct wr_marker, task);
   struct wr_error *error = NULL;
   if (stream->backend->encode_marker(stream->encoder, &m->hook, &error) == WR_ENCODE_DONE) {
     marker_over(&m->hook, error);
@@ -36,14 +61,108 @@ static enum wr_step marker_run(struct wr_task *task, struct wr_stream *stream,
 
 static void publish_nothing(struct wr_task *task) { (void)task; }
 
-struct wr_error *wr_stream_synchronize(struct wr_stream *stream) {
-  struct marker *m = wr_alloc(sizeof *m);
-  if (!m) return wr_error_out_of_memory();
-  *m = (struct marker){.task = {.run = marker_run}, .hook = {.fn = marker_over}};
-  wr_store_relaxed(&m->refs, 2u);
+struct wr_marker *wr_marker_new(struct wr_marker_hook *hook) {
+  struct wr_marker *m = wr_alloc(sizeof *m);
+  if (!m) return NULL;
+  *m = (struct wr_marker){.task = {.run = marker_run}, .hook = {.fn = marker_over}, .then = hook};
+  wr_store_relaxed(&m->refs, 1u);
   wr_completion_init(&m->completion, WR_PHASE_SUBMITTED);
-  wr_stream_submit(stream, &m->task, false, publish_nothing);
+  wr_mutex_init(&m->lock, WR_RANK_EVENT);
+  wr_cond_init(&m->wake);
+  return m;
+}
+
+void wr_marker_submit(struct wr_marker *m, struct wr_stream *stream, bool schedule) {
+  m->stream = wr_stream_retain(stream);
+  wr_stream_submit(stream, &wr_marker_retain(m)->task, schedule, publish_nothing);
+}
+
+struct wr_completion *wr_marker_completion(struct wr_marker *m) {
+  return &m->completion;
+}
+
+struct wr_stream *wr_marker_stream(struct wr_marker *m) {
+  wr_mutex_lock(&m->lock);
+  struct wr_stream *stream = m->stream ? wr_stream_retain(m->stream) : NULL;
+  wr_mutex_unlock(&m->lock);
+  return stream;
+}
+
+uint64_t wr_marker_time(const struct wr_marker *m) { return m->time; }
+
+bool wr_marker_wait(struct wr_marker *m, uint64_t deadline_ns) {
+  bool in_time = true;
+  wr_mutex_lock(&m->lock);
+  while (!m->over && in_time) in_time = wr_cond_wait_until(&m->wake, &m->lock, deadline_ns);
+  bool over = m->over;
+  wr_mutex_unlock(&m->lock);
+  return over;
+}
+
+/* ---- waiting for a stream ---- */
+
+struct wr_error *wr_stream_synchronize(struct wr_stream *stream) {
+  struct wr_marker *m = wr_marker_new(NULL);
+  if (!m) return wr_error_out_of_memory();
+  wr_marker_submit(m, stream, false);
   wr_stream_help(stream, &m->completion);
-  marker_drop(m);
+  wr_marker_release(m);
+  return NULL;
+}
+
+/* A marker that stands last in the queue serves every wait that comes while nothing follows it, so
+   that polling with short timeouts does not fill the queue of a stream that is stuck. */
+static struct wr_marker *last_marker(struct wr_stream *stream) {
+  struct wr_marker *m = NULL;
+  wr_mutex_lock(&stream->lock);
+  if (stream->tail && stream->tail->run == marker_run) {
+    m = wr_marker_retain(WR_CONTAINER_OF(stream->tail, struct wr_marker, task));
+  }
+  wr_mutex_unlock(&stream->lock);
+  return m;
+}
+
+struct wr_error *wr_stream_wait(struct wr_stream *stream, uint64_t deadline_ns) {
+  struct wr_marker *m = last_marker(stream);
+  if (m) {
+    wr_stream_kick(stream);
+  } else {
+    m = wr_marker_new(NULL);
+    if (!m) return wr_error_out_of_memory();
+    wr_marker_submit(m, stream, true);
+  }
+  bool over = wr_marker_wait(m, deadline_ns);
+  wr_marker_release(m);
+  if (over) return NULL;
+  char text[WR_STREAM_TEXT];
+  return wr_error_new(WEIR_ERROR_TIMEOUT, "%s still has work", wr_stream_describe(stream, text));
+}
+
+/* ---- callbacks ---- */
+
+struct idle_call {
+  struct wr_marker_hook hook;
+  struct wr_callback *call;
+};
+
+static void stream_idle(struct wr_marker_hook *hook) {
+  struct idle_call *idle = WR_CONTAINER_OF(hook, struct idle_call, hook);
+  struct wr_callback *call = idle->call;
+  wr_free(idle);
+  wr_reclaimer_post(call);
+}
+
+struct wr_error *wr_stream_on_idle(struct wr_stream *stream, void (*fn)(void *), void *data) {
+  struct idle_call *idle = wr_alloc(sizeof *idle);
+  struct wr_callback *call = idle ? wr_reclaimer_reserve(fn, data) : NULL;
+  struct wr_marker *m = call ? wr_marker_new(&idle->hook) : NULL;
+  if (!m) {
+    wr_free(call);
+    wr_free(idle);
+    return wr_error_out_of_memory();
+  }
+  *idle = (struct idle_call){.hook = {.fn = stream_idle}, .call = call};
+  wr_marker_submit(m, stream, true);
+  wr_marker_release(m);
   return NULL;
 }

@@ -1,15 +1,19 @@
-/* Thread state: the calling thread's default streams and whether it is inside its own free. The
-   state is thread-local and holds references, never ownership: its destructor only drops them, so a
-   thread may end at any time, also with work in flight (K7). Takes no lock but through others. */
+/* Thread state: the calling thread's default streams, whether it is inside its own free, and
+   whether it is retired. The state is thread-local and holds references, never ownership: its
+   destructor only drops them, so a thread may end at any time, also with work in flight (K7). Takes
+   no lock but through others. */
 
 #include <pthread.h>
 
 #include "base/base.h"
 #include "stream/internal.h"
+#include "stream/policy.h"
 
 struct thread_state {
   struct wr_ptrs scopes; /* owner thread only; references: the defaults that pushes replaced */
   int free_scope;        /* owner thread only */
+  uint64_t id;           /* owner thread only; 0: not asked yet */
+  bool retired;          /* owner thread only: by mlx_clear_streams, under the checked policy */
   bool registered;       /* owner thread only: the destructor will run */
 };
 
@@ -20,19 +24,66 @@ static pthread_once_t started = PTHREAD_ONCE_INIT;
 /* type << 16 | index; atomic RELAXED: a plain value, nothing is published by it (B14). */
 static wr_atomic_u32 default_device;
 
-static void drop_defaults(void *arg) {
-  struct thread_state *t = arg;
-  t->registered = false; /* another destructor of the thread may still use Weir: register again */
+/* The destructor of `key` will run at the end of this thread. */
+static void watch_end(void) {
+  if (self.registered) return;
+  pthread_setspecific(key, &self);
+  self.registered = true;
+}
+
+static void drop_slot(struct wr_stream **slot) {
+  struct wr_stream *s = *slot;
+  *slot = NULL;
+  if (s) wr_stream_unbias_release(s);
+}
+
+void wr_thread_drop_defaults(void) {
   for (int type = 0; type < WR_DEVICE_TYPE_COUNT; type++) {
-    for (int i = 0; i < WR_MAX_DEVICES; i++) {
+    for (int i = 0; i < WR_MAX_DEVICES; i++) drop_slot(&wr_thread_defaults[type][i]);
+  }
+  while (self.scopes.count) wr_stream_release(self.scopes.items[--self.scopes.count]);
+  wr_ptrs_free(&self.scopes);
+}
+
+void wr_thread_forget_default(struct wr_stream *stream) {
+  struct wr_device d = wr_stream_device(stream);
+  struct wr_stream **slot = &wr_thread_defaults[d.type][d.index];
+  if (*slot == stream) drop_slot(slot);
+}
+
+struct wr_error *wr_thread_synchronize_defaults(void) {
+  struct wr_error *error = NULL;
+  for (int type = 0; type < WR_DEVICE_TYPE_COUNT; type++) {
+    for (int i = 0; i < WR_MAX_DEVICES && !error; i++) {
       struct wr_stream *s = wr_thread_defaults[type][i];
-      wr_thread_defaults[type][i] = NULL;
-      if (s) wr_stream_unbias_release(s);
+      if (s) error = wr_stream_synchronize(s);
     }
   }
-  while (t->scopes.count) wr_stream_release(t->scopes.items[--t->scopes.count]);
-  wr_ptrs_free(&t->scopes);
+  return error;
 }
+
+static void thread_ends(void *arg) {
+  (void)arg;
+  self.registered = false; /* another destructor of the thread may still use Weir: register again */
+  wr_thread_drop_defaults();
+  wr_policy_thread_ends();
+}
+
+/* ---- the checked policy ---- */
+
+uint64_t wr_thread_self(void) {
+  if (self.id == 0) {
+    self.id = wr_thread_os_id();
+    watch_end();
+  }
+  return self.id;
+}
+
+bool wr_thread_is_retired(void) { return self.retired; }
+void wr_thread_retire(void) { self.retired = true; }
+void wr_thread_revive(void) { self.retired = false; }
+
+/* ---- start ---- */
 
 static void call_destructor(void (*dtor)(void *), void *payload) {
   if (self.free_scope == 0 && wr_reclaimer_call(dtor, payload)) return;
@@ -53,18 +104,22 @@ static void fork_parent(void) {
 }
 
 static void fork_child(void) {
+  uint64_t parents = self.id;
+  self.id = 0; /* the system numbers the child's thread anew */
   wr_reclaimer_fork_child();
   wr_pool_fork_child();
   wr_registry_fork_done();
+  wr_policy_fork_child(parents);
 }
 
 static void start(void) {
-  if (pthread_key_create(&key, drop_defaults)) {
+  if (pthread_key_create(&key, thread_ends)) {
     wr_log_line("weir: no thread-local key left: default streams outlive their threads");
   }
   if (pthread_atfork(fork_prepare, fork_parent, fork_child)) {
     wr_log_line("weir: no memory to watch forks: a child must not use the library");
   }
+  wr_policy_start();
   wr_pool_init();
   wr_reclaimer_init();
   wr_buffer_set_destructor_runner(call_destructor);
@@ -78,7 +133,7 @@ __attribute__((constructor)) static void start_at_load(void) { wr_stream_start_o
 
 /* Workers first: what they finish may hand destructors to the reclaimer. */
 bool wr_stream_shutdown(uint64_t deadline_ns) {
-  drop_defaults(&self);
+  wr_thread_drop_defaults();
   bool stopped = wr_pool_stop(deadline_ns) && wr_reclaimer_stop(deadline_ns);
   wr_memory_clear_cache();
   wr_registry_trim();
@@ -91,10 +146,7 @@ void wr_free_scope_leave(void) { self.free_scope--; }
 static void set_slot(struct wr_stream **slot, struct wr_stream *taken) {
   struct wr_stream *old = *slot;
   *slot = taken;
-  if (!self.registered) {
-    pthread_setspecific(key, &self);
-    self.registered = true;
-  }
+  watch_end();
   if (old) wr_stream_unbias_release(old);
 }
 
@@ -107,7 +159,15 @@ struct wr_error *wr_stream_default_slow(struct wr_device device, struct wr_strea
   return NULL;
 }
 
+struct wr_stream *wr_stream_default_if_any(struct wr_device device) {
+  if ((unsigned)device.index >= WR_MAX_DEVICES) return NULL;
+  struct wr_stream *s = wr_thread_defaults[device.type][device.index];
+  return s ? wr_stream_retain(s) : NULL;
+}
+
 struct wr_error *wr_stream_set_default(struct wr_stream *stream) {
+  struct wr_error *error = wr_thread_check();
+  if (error) return error;
   struct wr_device d = wr_stream_device(stream);
   set_slot(&wr_thread_defaults[d.type][d.index], wr_stream_retain(stream));
   return NULL;

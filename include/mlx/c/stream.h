@@ -34,6 +34,14 @@ mlx_stream mlx_stream_new(void);
 /* A new stream on the device. */
 mlx_stream mlx_stream_new_device(mlx_device dev);
 
+/* The same, by the name that newer versions of mlx-c have for it; here any thread may use it. */
+mlx_stream mlx_stream_new_thread_unsafe(mlx_device dev);
+
+/* Finishes the work on the calling thread's default streams and drops them; the thread makes new
+   ones when it needs them. Harmless to repeat. Under Weir's checked policy (weir/thread.h) it is a
+   thread's last act: it finishes all streams that belong to the thread, and retires it. */
+int mlx_clear_streams(void);
+
 /* Makes *stream another reference to src. */
 int mlx_stream_set(mlx_stream *stream, const mlx_stream src);
 

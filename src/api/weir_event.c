@@ -1,0 +1,71 @@
+/* weir_*: events. Checks handles and reports; no logic. */
+
+#include "weir/event.h"
+
+#include "api/api.h"
+#include "stream/event.h"
+
+static struct wr_event *some_event(weir_event event, const char *param, struct wr_error **error) {
+  if (!event.ctx) wr_api_reject(error, param, "is an empty event");
+  return event.ctx;
+}
+
+weir_event weir_event_new(void) {
+  struct wr_event *event = NULL;
+  wr_api_finish(__func__, wr_event_new(&event));
+  return (weir_event){event};
+}
+
+int weir_event_free(weir_event event) {
+  wr_event_release(event.ctx);
+  return 0;
+}
+
+int weir_event_record(weir_event event, mlx_stream stream) {
+  struct wr_error *error = NULL;
+  struct wr_event *e = some_event(event, "event", &error);
+  struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
+  if (!error) error = wr_event_record(e, s);
+  return wr_api_finish(__func__, error);
+}
+
+int weir_event_wait(weir_event event, mlx_stream stream) {
+  struct wr_error *error = NULL;
+  struct wr_event *e = some_event(event, "event", &error);
+  struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
+  if (!error) error = wr_event_stream_wait(e, s);
+  return wr_api_finish(__func__, error);
+}
+
+int weir_event_query(bool *done, weir_event event) {
+  struct wr_error *error = NULL;
+  wr_api_result(done, "done", &error);
+  struct wr_event *e = some_event(event, "event", &error);
+  if (!error) error = wr_event_query(e, done);
+  return wr_api_finish(__func__, error);
+}
+
+int weir_event_synchronize(weir_event event, int64_t timeout_ns) {
+  struct wr_error *error = NULL;
+  struct wr_event *e = some_event(event, "event", &error);
+  uint64_t deadline = wr_api_deadline(timeout_ns, &error);
+  if (!error) error = wr_event_host_wait(e, deadline);
+  return wr_api_finish(__func__, error);
+}
+
+int weir_event_elapsed(int64_t *ns, weir_event start, weir_event end) {
+  struct wr_error *error = NULL;
+  wr_api_result(ns, "ns", &error);
+  struct wr_event *from = some_event(start, "start", &error);
+  struct wr_event *to = some_event(end, "end", &error);
+  if (!error) error = wr_event_elapsed(from, to, ns);
+  return wr_api_finish(__func__, error);
+}
+
+int weir_event_fd(int *fd, weir_event event) {
+  struct wr_error *error = NULL;
+  wr_api_result(fd, "fd", &error);
+  struct wr_event *e = some_event(event, "event", &error);
+  if (!error) error = wr_event_fd(e, fd);
+  return wr_api_finish(__func__, error);
+}

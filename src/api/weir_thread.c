@@ -1,0 +1,66 @@
+/* weir_*: threads and streams. Checks handles and reports; no logic. */
+
+#include "weir/thread.h"
+
+#include "api/api.h"
+#include "stream/policy.h"
+
+int weir_set_thread_policy(weir_thread_policy policy) {
+  struct wr_error *error = NULL;
+  if (policy != WEIR_THREADS_FREE && policy != WEIR_THREADS_CHECKED) {
+    wr_api_reject(&error, "policy", "%d is no policy", (int)policy);
+  }
+  if (!error) error = wr_policy_set(policy == WEIR_THREADS_CHECKED);
+  return wr_api_finish(__func__, error);
+}
+
+weir_thread_policy weir_get_thread_policy(void) {
+  return wr_policy_checked() ? WEIR_THREADS_CHECKED : WEIR_THREADS_FREE;
+}
+
+weir_thread weir_thread_current(void) { return wr_thread_self(); }
+
+int weir_stream_hand_over(mlx_stream stream, weir_thread thread) {
+  struct wr_error *error = NULL;
+  struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
+  if (!error) error = wr_stream_hand_over(s, thread);
+  return wr_api_finish(__func__, error);
+}
+
+int weir_stream_adopt(mlx_stream stream) {
+  struct wr_error *error = NULL;
+  struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
+  if (!error) error = wr_stream_adopt(s);
+  return wr_api_finish(__func__, error);
+}
+
+int weir_thread_revive(void) {
+  wr_thread_revive();
+  return 0;
+}
+
+/* ---- probes ---- */
+
+bool weir_thread_retired(void) { return wr_thread_is_retired(); }
+
+int weir_try_synchronize(mlx_stream stream) {
+  struct wr_error *error = stream.ctx ? wr_stream_check(stream.ctx) : NULL;
+  if (stream.ctx && !error) error = wr_stream_synchronize(stream.ctx);
+  wr_error_release(error);
+  return 0;
+}
+
+int weir_try_default_stream(mlx_stream *stream, mlx_device dev) {
+  struct wr_error *error = NULL;
+  struct wr_stream *found = NULL;
+  struct wr_device device = wr_api_device(dev, "dev", &error);
+  if (!error) found = wr_stream_default_if_any(device);
+  wr_error_release(error);
+  if (!stream) {
+    wr_stream_release(found);
+    return 0;
+  }
+  wr_stream_release(stream->ctx);
+  stream->ctx = found;
+  return 0;
+}
