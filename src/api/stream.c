@@ -18,16 +18,20 @@ static void replace_stream(mlx_stream *res, struct wr_stream *stream) {
 
 mlx_stream mlx_stream_new(void) { return (mlx_stream){NULL}; }
 
-mlx_stream mlx_stream_new_device(mlx_device dev) {
+static mlx_stream new_on(const char *function, mlx_device dev) {
   struct wr_error *error = NULL;
   struct wr_stream *stream = NULL;
   struct wr_device device = wr_api_device(dev, "dev", &error);
   if (!error) error = wr_stream_new(device, &stream);
-  wr_api_finish("mlx_stream_new_device", error);
+  wr_api_finish(function, error);
   return (mlx_stream){stream};
 }
 
-mlx_stream mlx_stream_new_thread_unsafe(mlx_device dev) { return mlx_stream_new_device(dev); }
+mlx_stream mlx_stream_new_device(mlx_device dev) { return new_on("mlx_stream_new_device", dev); }
+
+mlx_stream mlx_stream_new_thread_unsafe(mlx_device dev) {
+  return new_on("mlx_stream_new_thread_unsafe", dev);
+}
 
 int mlx_stream_set(mlx_stream *stream, const mlx_stream src) {
   struct wr_error *error = NULL;

@@ -42,6 +42,7 @@ static void run_here(struct wr_plan *plan) {
 
 struct check {
   struct wr_ptrs stack; /* nodes still to be looked at; borrowed */
+  void *mark;           /* on nodes that were looked at */
   uint64_t passed;      /* a stream that belongs to this thread */
   bool any_passed;
 };
@@ -61,9 +62,9 @@ static struct wr_error *check_node(struct check *check, struct wr_node *node) {
   if (wr_completion_phase(&node->completion) != WR_PHASE_LAZY) return NULL;
   struct wr_error *error = check_stream(check, node);
   if (error || wr_completion_phase(&node->completion) != WR_PHASE_LAZY) return error;
-  if (wr_load_relaxed(&node->planner) == check)
-    return NULL; /* relaxed: equal only by this thread */
-  wr_store_relaxed(&node->planner, check);
+  /* Relaxed: equal only by this thread's doing. */
+  if (wr_load_relaxed(&node->planner) == check->mark) return NULL;
+  wr_store_relaxed(&node->planner, check->mark);
   for (uint32_t i = 0; i < node->n_in; i++) {
     if (!wr_ptrs_push(&check->stack, node->in[i])) return wr_error_out_of_memory();
   }
@@ -74,7 +75,10 @@ static struct wr_error *check_node(struct check *check, struct wr_node *node) {
 static struct wr_error *check_force(struct wr_node *const *nodes, size_t n) {
   struct wr_error *error = wr_thread_check();
   if (error || !wr_policy_checked()) return error;
-  struct check check = {0};
+  static wr_atomic_u64 walks; /* atomic RELAXED: each walk's number is its own */
+  /* Odd, so that no plan's address is taken for it. */
+  uintptr_t number = (uintptr_t)(wr_fetch_add_relaxed(&walks, UINT64_C(2)) + 1);
+  struct check check = {.mark = (void *)number};
   for (size_t i = 0; i < n && !error; i++) {
     error = check_node(&check, nodes[i]);
     while (!error && check.stack.count) {

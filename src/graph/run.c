@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "core/shape.h"
 #include "graph/internal.h"
 #include "graph/transfer.h"
 
@@ -37,11 +38,13 @@ static struct wr_error *input_error(const struct wr_node *node) {
   return NULL;
 }
 
+/* Operation, result, stream, then the reason: E1. */
 static struct wr_error *describe_take(const struct wr_node *node, struct wr_error *error) {
-  char prefix[96];
-  struct wr_device d = wr_stream_device(node->stream);
-  snprintf(prefix, sizeof prefix, "%s on stream %d (%s:%d): ", wr_op_info(node->op)->name,
-           wr_stream_index(node->stream), d.type == WR_DEVICE_CPU ? "cpu" : "gpu", d.index);
+  char shape[160], stream[WR_STREAM_TEXT], prefix[sizeof shape + sizeof stream + 64];
+  wr_shape_format(node->shape, node->ndim, shape, (int)sizeof shape);
+  snprintf(prefix, sizeof prefix, "%s to %s of shape %s on %s: ", wr_op_info(node->op)->name,
+           wr_dtype_name((enum wr_dtype)node->dtype), shape,
+           wr_stream_describe(node->stream, stream));
   return wr_error_prefix_take(error, prefix);
 }
 

@@ -118,7 +118,8 @@ struct wr_error *wr_stream_check_id_slow(uint64_t id) {
 /* ---- moving a stream ---- */
 
 static bool alive(uint64_t thread) {
-  return syscall(SYS_tgkill, (long)getpid(), (long)thread, 0L) == 0 || errno != ESRCH;
+  if (syscall(SYS_tgkill, (long)getpid(), (long)thread, 0L) == 0) return true;
+  return errno != ESRCH && errno != EINVAL; /* the second: no number of a thread */
 }
 
 struct wr_error *wr_stream_hand_over(struct wr_stream *stream, uint64_t thread) {
