@@ -125,6 +125,8 @@ void wr_pool_push(struct wr_stream *stream);
 bool wr_pool_remove(struct wr_stream *stream);
 /* True when other streams wait for a worker. */
 bool wr_pool_has_ready(void);
+/* True when a worker sleeps that nobody has told to wake up, or one more may be started. */
+bool wr_pool_has_free_worker(void);
 size_t wr_pool_workers(void);
 void wr_pool_parallel(int64_t n, int64_t grain, wr_parallel_body body, void *ctx);
 

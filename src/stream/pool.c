@@ -249,6 +249,13 @@ bool wr_pool_remove(struct wr_stream *stream) {
 
 bool wr_pool_has_ready(void) { return wr_load_relaxed(&pool.ready_hint) > 0; }
 
+bool wr_pool_has_free_worker(void) {
+  wr_mutex_lock(&pool.lock);
+  bool has = pool.signalled < pool.idle || pool.workers < max_workers();
+  wr_mutex_unlock(&pool.lock);
+  return has;
+}
+
 size_t wr_pool_workers(void) {
   wr_mutex_lock(&pool.lock);
   size_t n = (size_t)pool.workers;

@@ -246,6 +246,12 @@ bool wr_drain_stop(struct wr_drain *drain) {
   return wr_clock_ns() >= drain->deadline && wr_pool_has_ready();
 }
 
+/* Between two tasks. A thread that has what it waited for leaves the rest to a worker that is free;
+   while all are busy it goes on, since those who wait for the rest have parked. */
+static bool leave_locked(const struct wr_stream *s, struct wr_drain *drain) {
+  return s->head && wr_drain_stop(drain) && (!drain->target || wr_pool_has_free_worker());
+}
+
 static struct wr_task *pop_locked(struct wr_stream *s) {
   struct wr_task *task = s->head;
   s->head = task->next;
@@ -268,7 +274,10 @@ static void run_tasks_locked(struct wr_stream *s, struct wr_drain *drain) {
     enum wr_step step = task->run(task, s, drain);
     wr_torture_point();
     wr_mutex_lock(&s->lock);
-    if (step == WR_STEP_DONE) continue;
+    if (step == WR_STEP_DONE) {
+      if (leave_locked(s, drain)) return;
+      continue;
+    }
     unpop_locked(s, task);
     if (step == WR_STEP_YIELD) return;
     if (!s->resumed) {
@@ -319,25 +328,26 @@ static struct wr_stream *blocker_of(struct wr_stream *s) {
 }
 
 /* `stream` sleeps: drains what it is blocked by, and what that is blocked by in turn, as far as
-   nobody else does. True when something ran or changed, so that another look is worth it. */
+   nobody else does. True when something ran or changed, so that another look is worth it; false
+   also where a stream sleeps and it is not known by whom it is blocked. */
 static bool help_blockers(struct wr_stream *stream, struct wr_completion *target) {
   struct wr_stream *blocked = wr_stream_retain(stream);
   enum wr_drained result = WR_DRAIN_SUSPENDED;
-  while (result == WR_DRAIN_SUSPENDED) {
+  bool again = true;
+  while (again && result == WR_DRAIN_SUSPENDED) {
     struct wr_stream *by = blocker_of(blocked);
-    if (!by) break;
+    if (!by) {
+      again = !wr_load_relaxed(&blocked->asleep);
+      break;
+    }
     struct wr_drain drain = {.target = target, .unblock = blocked};
     result = wr_stream_drain(by, &drain);
-    if (result != WR_DRAIN_SUSPENDED && wr_load_relaxed(&blocked->asleep)) {
-      wr_stream_release(by);
-      wr_stream_release(blocked);
-      return false;
-    }
+    again = result == WR_DRAIN_SUSPENDED || !wr_load_relaxed(&blocked->asleep);
     wr_stream_release(blocked);
     blocked = by;
   }
   wr_stream_release(blocked);
-  return true;
+  return again;
 }
 
 /* Whoever drains a stream that blocks us needs no help; and where nothing can be drained here, the
