@@ -1,0 +1,643 @@
+/*
+ * Streams and the pool: submit, drain, suspend and resume (src/stream/stream.c), the list of ready
+ * streams and the workers' sleep (src/stream/pool.c), a batch as a task (src/graph/run.c), and the
+ * threads that wait and help (wr_stream_help, src/graph/force.c).
+ *
+ * A completion is one step here: await registers or fires, finish takes the whole list; node.pml
+ * shows that the code may be read so. A section under a stream's lock is one step where only its
+ * last access is seen outside that lock (the pool's lock is taken last); wake_stream has two.
+ * The device is the CPU: a node is over when it has run.
+ *
+ * scenario: CROSS     a chain of batches over two streams, forced by one thread while another forces
+ *                     its own batch on one of them; one worker
+ * scenario: CHAIN     the same with three streams, each blocked by the next, in the wrong order for
+ *                     the pool; one thread waits, one worker
+ * scenario: SHARED    two threads force two nodes each on one stream, and there is work behind them
+ * scenario: WORKERS   the chain of CROSS is recorded and left to two workers; nobody waits
+ *
+ * Checked: each node runs once, in the order of its stream's appends, after its inputs, while its
+ * stream is there; nobody sleeps for ever while there is work; all references come back; a thread
+ * that waits starts at most one node after its result is there (K9) if a worker is free to go on;
+ * it never goes round in circles.
+ *
+ * mutant: AWAIT_FIRST     block_on sets the waiter before it holds its reference
+ * mutant: RESUME_LOST     a wake that finds the stream RUNNING leaves no mark
+ * mutant: RESUME_KEPT     the drainer suspends the stream although it was resumed
+ * mutant: PARK_BLIND      a worker goes to sleep without another look at the list
+ * mutant: ONE_SIGNAL      the pool counts a worker as told although that one is awake
+ * mutant: KICK_FORGOTTEN  a drainer that stops leaves the rest of the queue to nobody
+ * mutant: SUBMIT_SILENT   a task on a stream that nobody drains is not announced
+ * mutant: UNPOP_BACK      a task that blocked goes to the end of the queue
+ * mutant: TWO_DRAINERS    drain does not look whether the stream is RUNNING
+ * mutant: REF_FORGOTTEN   the pool's list holds no reference
+ * mutant: NO_STOP         between two tasks the drainer does not ask whether it should stop
+ * mutant: HELP_SPINS      a thread that finds no blocker looks again instead of parking
+ */
+
+#define NONE 15
+
+#define IDLE 0
+#define READY 1
+#define RUNNING 2
+#define SUSPENDED 3
+
+#define DRAINED 1
+#define BUSY 2
+#define ASLEEP 3
+
+#define STEP_DONE 1
+#define STEP_BLOCKED 2
+#define STEP_YIELD 3
+
+#ifdef CHAIN
+#define STREAMS 3
+#else
+#define STREAMS 2
+#endif
+#define NODES 5
+#define QUEUE 3
+#ifdef WORKERS
+#define MAX_WORKERS 2
+#else
+#define MAX_WORKERS 1
+#endif
+#define THREADS 2
+
+/* A waiter's bit in a node's list: stream s has bit s, thread t the bit THREAD(t). */
+#define THREAD(t) (STREAMS + (t))
+
+byte stream_of[NODES];
+byte input[NODES]; /* the one input, on another stream, or NONE */
+byte first[NODES]; /* batch b has nodes first[b] to first[b] + count[b] - 1 */
+byte count[NODES];
+byte next[NODES];
+
+bool over[NODES];
+byte waiters[NODES];
+byte place[NODES]; /* in the order of its stream's appends */
+
+bool lock[STREAMS]; /* held over a step's end */
+byte state[STREAMS];
+bool resumed[STREAMS];
+bool asleep[STREAMS];
+byte blocked_by[STREAMS];
+byte queue[STREAMS * QUEUE];
+byte length[STREAMS];
+byte refs[STREAMS];
+byte appended[STREAMS];
+byte ran[STREAMS];
+
+chan ready = [STREAMS] of { byte };
+bool listed[STREAMS];
+byte workers, idle, signalled; /* as in pool.c */
+byte sleeping;                 /* inside wr_cond_wait */
+byte woken;                    /* signalled there, and not out yet */
+byte starting;                 /* threads that are being made */
+
+bool unparked[THREADS];
+byte ended;
+
+/* ---- references ---- */
+
+inline retain(s) {
+  assert(refs[s] > 0);
+  refs[s]++
+}
+
+inline release(s) {
+  assert(refs[s] > 0);
+  refs[s]--;
+  assert(refs[s] > 0 || (length[s] == 0 && state[s] == IDLE && blocked_by[s] == NONE))
+}
+
+/* ---- the pool's list ---- */
+
+/* wr_pool_push, with wake_locked(1) */
+inline pool_push(s) {
+  if
+  :: !listed[s] ->
+     listed[s] = true;
+     ready ! s;
+#ifndef REF_FORGOTTEN
+     refs[s]++;
+#endif
+     if
+#ifdef ONE_SIGNAL
+     :: signalled < workers ->
+#else
+     :: signalled < idle ->
+#endif
+        signalled++;
+        if
+        :: sleeping > 0 -> sleeping--; woken++
+        :: else
+        fi
+     :: else ->
+        if
+        :: workers < MAX_WORKERS -> workers++; starting++
+        :: else
+        fi
+     fi
+  :: else
+  fi
+}
+
+inline make_ready(s) {
+  state[s] = READY;
+  pool_push(s)
+}
+
+/* ---- queues, under the stream's lock ---- */
+
+inline append(s, b) {
+  queue[s * QUEUE + length[s]] = b;
+  length[s]++
+}
+
+inline pop(s, b) {
+  b = queue[s * QUEUE];
+  queue[s * QUEUE] = queue[s * QUEUE + 1];
+  queue[s * QUEUE + 1] = queue[s * QUEUE + 2];
+  queue[s * QUEUE + 2] = 0;
+  length[s]--
+}
+
+inline unpop(s, b) {
+#ifdef UNPOP_BACK
+  append(s, b);
+#else
+  queue[s * QUEUE + 2] = queue[s * QUEUE + 1];
+  queue[s * QUEUE + 1] = queue[s * QUEUE];
+  queue[s * QUEUE] = b;
+  length[s]++;
+#endif
+}
+
+/* wr_stream_submit; publish is part of the step, see claim.pml for what lies inside */
+inline submit(b, schedule) {
+  d_step {
+    n = first[b];
+    s = stream_of[n];
+    assert(refs[s] > 0)
+  };
+  d_step {
+    !lock[s] ->
+    append(s, b);
+    do
+    :: n < first[b] + count[b] -> place[n] = appended[s]; appended[s]++; n++
+    :: else -> break
+    od;
+#ifndef SUBMIT_SILENT
+    if
+    :: schedule && state[s] == IDLE -> make_ready(s)
+    :: else
+    fi;
+#endif
+    n = 0;
+    s = 0
+  }
+}
+
+/* ---- completions ---- */
+
+/* Takes one of the waiters in `list` that this thread has to fire. */
+inline fire_list() {
+  do
+  :: list != 0 ->
+     d_step {
+       w = 0;
+       do
+       :: !(list & (1 << w)) -> w++
+       :: else -> break
+       od;
+       list = list & ~(1 << w)
+     };
+     if
+     :: w >= STREAMS -> unparked[w - STREAMS] = true
+     :: else ->
+        /* wake_stream */
+        d_step { !lock[w] -> assert(refs[w] > 0); lock[w] = true; by = blocked_by[w];
+                 blocked_by[w] = NONE;
+                 if
+                 :: state[w] == SUSPENDED -> asleep[w] = false
+#ifndef RESUME_LOST
+                 :: else -> resumed[w] = true
+#else
+                 :: else
+#endif
+                 fi };
+        d_step {
+          if
+          :: state[w] == SUSPENDED -> make_ready(w)
+          :: else
+          fi;
+          lock[w] = false;
+          if
+          :: by != NONE -> release(by); by = NONE
+          :: else
+          fi;
+          release(w)
+        }
+     fi
+  :: else -> break
+  od;
+  w = 0
+}
+
+/* ---- draining ---- */
+
+/* wr_drain_stop: true by what the drainer waits for; a worker's turn ends at any time once others
+   are ready. */
+#define DRAIN_STOP(worker) \
+  (worker -> len(ready) > 0 && tired : over[target] || (blocked != NONE && !asleep[blocked]))
+
+/* wr_pool_has_free_worker */
+#define FREE_WORKER (signalled < idle || workers < MAX_WORKERS)
+
+/* Some time passes. */
+inline get_tired(worker) {
+  if
+  :: worker -> if :: tired = true :: tired = false fi
+  :: else
+  fi
+}
+
+/* wr_stream_drain of stream s. `result` says what came of it. */
+inline drain(worker) {
+  d_step {
+    !lock[s] ->
+    assert(refs[s] > 0);
+    if
+    :: state[s] == SUSPENDED -> result = ASLEEP
+#ifndef TWO_DRAINERS
+    :: state[s] == RUNNING -> result = BUSY
+#endif
+    :: else ->
+       result = DRAINED;
+       if
+       :: state[s] == READY && listed[s] ->
+          /* wr_pool_remove */
+          ready ?? eval(s);
+          listed[s] = false;
+          was_listed = true
+       :: else
+       fi;
+       state[s] = RUNNING;
+       step = STEP_DONE;
+       lock[s] = true
+    fi
+  };
+  do
+  :: result != DRAINED || step == STEP_YIELD -> break
+  :: result == DRAINED && step != STEP_YIELD ->
+     /* run_tasks_locked: the top of its loop, in the same section as what came before */
+     atomic {
+       lock[s] = false;
+       if
+       :: length[s] == 0 -> state[s] = IDLE; break
+       :: else -> pop(s, b)
+       fi
+     };
+     step = STEP_DONE;
+     /* wr_batch_run */
+     do
+     :: step == STEP_DONE && next[b] < count[b] ->
+        n = first[b] + next[b];
+        if
+        :: input[n] != NONE && !over[input[n]] ->
+           step = STEP_BLOCKED;
+           /* wr_node_pending_stream: NULL also where somebody else has pinned just now */
+           atomic {
+             if
+             :: !over[input[n]] -> by = stream_of[input[n]]; retain(by)
+             :: by = NONE
+             fi
+           };
+           /* wr_stream_block_on */
+#ifndef AWAIT_FIRST
+           d_step { !lock[s] -> retain(s); blocked_by[s] = by; by = NONE };
+#endif
+           d_step {
+             if
+             :: over[input[n]] -> list = 1 << s
+             :: else -> waiters[input[n]] = waiters[input[n]] | (1 << s)
+             fi
+           };
+#ifdef AWAIT_FIRST
+           d_step { !lock[s] -> retain(s); blocked_by[s] = by; by = NONE };
+#endif
+        :: else ->
+           next[b]++;
+           atomic {
+             assert(!over[n] && place[n] == ran[s]);
+             ran[s]++;
+             if
+             :: !worker && over[target] -> late++; assert(late <= 1)
+             :: else
+             fi;
+             rounds = 0
+           };
+           /* wr_node_finish */
+           d_step { over[n] = true; list = waiters[n]; waiters[n] = 0 }
+        fi;
+        fire_list();
+        if
+        :: step == STEP_DONE ->
+           d_step { release(s) }; /* the node's */
+           get_tired(worker);
+           if
+           :: next[b] < count[b] && DRAIN_STOP(worker) -> step = STEP_YIELD
+           :: else
+           fi
+        :: else
+        fi
+     :: else -> break
+     od;
+     /* run_tasks_locked after the task has run, and the end of drain_locked */
+     atomic {
+       !lock[s];
+       if
+       :: step == STEP_DONE ->
+          /* leave_locked */
+#ifndef NO_STOP
+          if
+          :: length[s] > 0 && DRAIN_STOP(worker) && (worker || FREE_WORKER) -> step = STEP_YIELD
+          :: else -> if :: FREE_WORKER :: else -> late = 0 fi
+          fi
+#else
+          skip
+#endif
+       :: step == STEP_YIELD -> unpop(s, b)
+       :: step == STEP_BLOCKED ->
+          unpop(s, b);
+          if
+#ifndef RESUME_KEPT
+          :: resumed[s] -> resumed[s] = false
+#endif
+          :: else -> state[s] = SUSPENDED; asleep[s] = true; result = ASLEEP
+          fi
+       fi;
+       if
+       :: step == STEP_YIELD ->
+          state[s] = IDLE;
+#ifndef KICK_FORGOTTEN
+          if
+          :: length[s] > 0 -> make_ready(s)
+          :: else
+          fi
+#endif
+       :: else -> lock[s] = result == DRAINED
+       fi;
+       n = 0;
+       b = 0
+     }
+  od;
+  atomic {
+    if
+    :: was_listed -> release(s); was_listed = false
+    :: else
+    fi;
+    step = 0;
+    tired = false
+  }
+}
+
+#define LOCALS \
+  byte s, b, n, w, list, result, step, late, rounds; \
+  byte by = NONE, blocked = NONE, target = NONE; \
+  bool was_listed, tired
+
+/* ---- threads ---- */
+
+/* worker_main */
+active [MAX_WORKERS] proctype worker() {
+  LOCALS;
+end_unborn:
+  atomic { starting > 0 -> starting-- };
+look:
+  atomic {
+    if
+    :: ready ? s -> listed[s] = false
+    :: empty(ready) ->
+#ifdef PARK_BLIND
+       goto park
+#else
+       idle++;
+       sleeping++;
+       goto sleep
+#endif
+    fi
+  };
+  drain(true);
+  d_step { release(s); s = 0; result = 0 };
+  goto look;
+#ifdef PARK_BLIND
+park:
+  atomic { idle++; sleeping++ };
+#endif
+sleep:
+end_asleep:
+  atomic {
+    woken > 0 ->
+    woken--;
+    idle--;
+    if
+    :: signalled > 0 -> signalled--
+    :: else
+    fi
+  };
+  goto look
+}
+
+/* wr_completion_park */
+inline park() {
+  d_step {
+    rounds = 0;
+    if
+    :: over[target]
+    :: else -> waiters[target] = waiters[target] | (1 << THREAD(self)); parked = true
+    fi
+  };
+  if
+  :: parked -> d_step { unparked[self] -> unparked[self] = false; parked = false }
+  :: else
+  fi
+}
+
+/* wr_stream_help, with help_blockers unfolded: s is what is drained, `blocked` what it blocks.
+   The caller has a reference to `home`. */
+inline help() {
+  do
+  :: over[target] -> break
+  :: else ->
+     rounds++;
+     assert(rounds < 4);
+     s = home;
+     retain(s);
+     blocked = NONE;
+     do
+     :: drain(false);
+        if
+        :: result == ASLEEP ->
+           /* blocker_of */
+           d_step {
+             !lock[s] ->
+             if
+             :: blocked != NONE -> release(blocked)
+             :: else
+             fi;
+             blocked = s;
+             s = blocked_by[blocked];
+             if
+             :: s != NONE -> retain(s)
+             :: else
+             fi
+           };
+           if
+           :: s == NONE ->
+#ifdef HELP_SPINS
+              break
+#else
+              if
+              :: asleep[blocked] -> park(); break
+              :: else -> break
+              fi
+#endif
+           :: else
+           fi
+        :: result != ASLEEP && blocked == NONE -> park(); break
+        :: result != ASLEEP && blocked != NONE && asleep[blocked] -> park(); break
+        :: result != ASLEEP && blocked != NONE && !asleep[blocked] -> break
+        fi
+     od;
+     atomic {
+       if
+       :: blocked != NONE -> release(blocked); blocked = NONE
+       :: else
+       fi;
+       if
+       :: s != NONE -> release(s)
+       :: else
+       fi;
+       s = 0;
+       result = 0
+     }
+  od
+}
+
+/* wait_over: its stream is known while the node is queued, unless somebody else has pinned. */
+inline wait_over(n) {
+  target = n;
+  do
+  :: over[target] -> break
+  :: else ->
+     atomic {
+       if
+       :: !over[target] -> home = stream_of[target]; retain(home)
+       :: home = NONE
+       fi
+     };
+     if
+     :: home != NONE -> help(); atomic { release(home); home = NONE }
+     :: else -> park()
+     fi
+  od
+}
+
+/* run_here */
+inline run_here(b, n) {
+  d_step { target = n; home = stream_of[target]; retain(home) };
+  submit(b, false);
+  help();
+  atomic { release(home); home = NONE }
+}
+
+proctype user(byte self) {
+  LOCALS;
+  bool parked;
+  byte home = NONE;
+#ifdef CROSS
+  if
+  :: self == 0 -> submit(0, true); submit(1, true); submit(2, true); wait_over(2)
+  :: else -> run_here(3, 3)
+  fi;
+#endif
+#ifdef CHAIN
+  if
+  :: self == 0 -> submit(0, true); submit(1, true); submit(2, true); wait_over(2)
+  :: else
+  fi;
+#endif
+#ifdef SHARED
+  if
+  :: self == 0 -> run_here(0, 1)
+  :: else -> submit(1, true); wait_over(2); submit(2, true)
+  fi;
+#endif
+#ifdef WORKERS
+  if
+  :: self == 0 -> submit(0, true); submit(1, true); submit(2, true)
+  :: else -> submit(3, true)
+  fi;
+#endif
+  ended++
+}
+
+inline node(n, on, needs) {
+  stream_of[n] = on;
+  input[n] = needs;
+  refs[on]++
+}
+
+inline batch(b, from, n) {
+  first[b] = from;
+  count[b] = n
+}
+
+#define ALL_OVER (over[0] && over[1] && over[2] && (over[3] || !FOUR) && (over[4] || !FIVE))
+
+init {
+  atomic {
+    byte i;
+    for (i : 0 .. STREAMS - 1) { blocked_by[i] = NONE }
+#if defined(CROSS) || defined(WORKERS)
+#define FOUR 1
+#define FIVE 0
+    node(0, 0, NONE);
+    node(1, 1, 0);
+    node(2, 0, 1);
+    node(3, 1, NONE);
+    batch(0, 0, 1);
+    batch(1, 1, 1);
+    batch(2, 2, 1);
+    batch(3, 3, 1);
+#endif
+#ifdef CHAIN
+#define FOUR 0
+#define FIVE 0
+    node(0, 0, NONE);
+    node(1, 1, 0);
+    node(2, 2, 1);
+    batch(0, 0, 1);
+    batch(1, 1, 1);
+    batch(2, 2, 1);
+#endif
+#ifdef SHARED
+#define FOUR 1
+#define FIVE 1
+    node(0, 0, NONE);
+    node(1, 0, NONE);
+    node(2, 0, NONE);
+    node(3, 0, NONE);
+    node(4, 0, NONE);
+    batch(0, 0, 2);
+    batch(1, 2, 2);
+    batch(2, 4, 1);
+#endif
+    run user(0);
+    run user(1)
+  };
+  /* Handles are gone by now: the last references were the nodes'. */
+  ended == THREADS && ALL_OVER && refs[0] == 0 && refs[1] == 0;
+  assert(length[0] == 0 && length[1] == 0)
+}
