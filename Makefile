@@ -31,7 +31,7 @@ bench:
 	@cmake --build $(RELEASE) --parallel $(JOBS)
 	@bench/run
 
-# Rules that need no build, then those of the tools that read code.
+# Rules that need no build, those of the tools that read code, then the models in tests/model.
 check:
 	@tools/setup check
 	@cmake --preset debug
