@@ -22,29 +22,24 @@ static void count_alloc(size_t bytes) {
 
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 static void watch_forks(void) { pthread_atfork(NULL, NULL, wr_memory_fork_child); }
+void wr_memory_watch_forks(void) { pthread_once(&fork_once, watch_forks); }
 
-static void *source_alloc(struct wr_memory *memory, size_t bytes) {
-  const struct wr_memory_source *source = memory->source;
-  void *data = source->alloc(source, bytes);
-  if (data) return data;
-  wr_memory_clear_cache();
-  return source->alloc(source, bytes);
-}
-
-/* Above the limit the cache is emptied first; the allocation then goes on (K14). */
+/* Above the limit the cache is emptied first; the allocation then goes on (K14). There is nothing
+   to wait for: a stream whose memory the host sees runs its commands one by one, so all that they
+   release is released before the next one asks. */
 static void respect_limit(size_t bytes) {
   uint64_t held = wr_load_relaxed(&wr_accounts.held);
   if (held + bytes > wr_memory_limit()) wr_cache_trim(0);
 }
 
 /* A header and memory for the class; NULL when either is refused. */
-static struct wr_buffer *buffer_make(struct wr_memory *memory, uint32_t size_class) {
-  pthread_once(&fork_once, watch_forks);
+static struct wr_buffer *try_make(struct wr_memory *memory, uint32_t size_class) {
+  const struct wr_memory_source *source = memory->source;
   size_t bytes = wr_class_bytes(size_class);
-  respect_limit(bytes);
-  struct wr_buffer *b = wr_calloc(sizeof *b);
+  bool mapped = wr_memory_maps(memory, bytes);
+  struct wr_buffer *b = wr_calloc(mapped ? sizeof(struct wr_mapped_buffer) : sizeof *b);
   if (!b) return NULL;
-  b->data = source_alloc(memory, bytes);
+  b->data = source->alloc(source, bytes);
   if (!b->data) {
     wr_free(b);
     return NULL;
@@ -52,8 +47,19 @@ static struct wr_buffer *buffer_make(struct wr_memory *memory, uint32_t size_cla
   b->size_class = size_class;
   b->bytes = bytes;
   b->memory = memory;
+  if (mapped) wr_wired_add(wr_mapped_buffer(b));
   wr_fetch_add_relaxed(&wr_accounts.held, bytes);
   return b;
+}
+
+/* The cache may hold what the system misses: emptied at a refusal, before the second attempt. */
+static struct wr_buffer *buffer_make(struct wr_memory *memory, uint32_t size_class) {
+  wr_memory_watch_forks();
+  respect_limit(wr_class_bytes(size_class));
+  struct wr_buffer *b = try_make(memory, size_class);
+  if (b) return b;
+  wr_memory_clear_cache();
+  return try_make(memory, size_class);
 }
 
 /* ---- allocation ---- */

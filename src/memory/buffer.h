@@ -82,7 +82,16 @@ void wr_memory_reset_peak(void);
 size_t wr_memory_limit(void);
 size_t wr_memory_set_limit(size_t bytes);       /* returns the previous one */
 size_t wr_memory_set_cache_limit(size_t bytes); /* returns the previous one; trims at once */
-size_t wr_memory_set_wired_limit(size_t bytes); /* returns the previous one */
 void wr_memory_clear_cache(void);
+
+/* Wired memory: large host buffers whose pages stay resident, while their sum is within the limit:
+   the one that was set plus all that has been raised and not lowered. What the system does not
+   allow to be locked stays unlocked, is no error, and is the shortfall. */
+size_t wr_memory_set_wired_limit(size_t bytes); /* returns the one that was set before */
+void wr_memory_wired_raise(size_t bytes);
+void wr_memory_wired_lower(size_t bytes); /* by as much as was raised */
+size_t wr_memory_wired_limit(void);       /* the sum of both */
+size_t wr_memory_wired(void);             /* bytes that are wired */
+size_t wr_memory_wired_shortfall(void);   /* bytes that the limit allows and the system refuses */
 
 #endif

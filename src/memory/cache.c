@@ -69,14 +69,19 @@ static struct wr_buffer *evict_smallest_locked(struct wr_memory *memory) {
   return NULL;
 }
 
+void wr_buffer_return(struct wr_buffer *b) {
+  const struct wr_memory_source *source = b->memory->source;
+  source->free(source, b->data, b->bytes);
+  wr_free(b);
+}
+
 void wr_cache_destroy(struct wr_buffer *list) {
   while (list) {
     struct wr_buffer *b = list;
     list = b->next;
-    const struct wr_memory_source *source = b->memory->source;
     wr_fetch_sub_relaxed(&wr_accounts.held, b->bytes); /* relaxed: a count that orders nothing */
-    source->free(source, b->data, b->bytes);
-    wr_free(b);
+    bool mapped = wr_memory_maps(b->memory, b->bytes);
+    if (!mapped || wr_wired_remove(wr_mapped_buffer(b))) wr_buffer_return(b);
   }
 }
 
@@ -164,6 +169,7 @@ void wr_memory_clear_cache(void) {
 void wr_memory_fork_child(void) {
   wr_mutex_init(&cache.lock, WR_RANK_ALLOCATOR);
   wr_magazine_fork_child();
+  wr_wired_fork_child();
   struct wr_memory *host = wr_memory_host();
   for (int c = 0; c < WR_CLASS_COUNT; c++) host->idle[c] = NULL;
   cache.entries = 0;

@@ -47,6 +47,10 @@ struct wr_memory *wr_memory_host(void) {
   return &host;
 }
 
+bool wr_memory_maps(const struct wr_memory *memory, size_t bytes) {
+  return memory == &host && bytes >= large;
+}
+
 size_t wr_host_total_bytes(void) {
   long pages = sysconf(_SC_PHYS_PAGES);
   long page = sysconf(_SC_PAGESIZE);

@@ -2,9 +2,9 @@
 #define WR_MEMORY_INTERNAL_H
 
 /* Shared between the files of src/memory alone: size classes, the shared cache, the threads'
-   magazines and the accounts. Idle buffers stand in lists linked by `next`. One lock of rank
-   ALLOCATOR guards the shared lists of all memories; memory goes back to its source only after the
-   lock is released. */
+   magazines, wired buffers and the accounts. Idle buffers stand in lists linked by `next`. One lock
+   of rank ALLOCATOR guards the shared lists of all memories; memory goes back to its source only
+   after the lock is released. */
 
 #include "base/atomic.h"
 #include "base/base.h"
@@ -39,7 +39,6 @@ struct wr_accounts {
   wr_atomic_u64 peak;         /* atomic RELAXED */
   wr_atomic_u64 cache_limit;  /* atomic RELAXED */
   wr_atomic_u64 memory_limit; /* atomic RELAXED; 0: not asked yet */
-  wr_atomic_u64 wired_limit;  /* atomic RELAXED */
 };
 extern struct wr_accounts wr_accounts;
 
@@ -64,6 +63,39 @@ bool wr_magazine_put(struct wr_buffer *buffer);          /* false when it is ful
 struct wr_buffer *wr_magazine_take_all(void);
 /* In the child of a fork: forgets what the other threads had. */
 void wr_magazine_fork_child(void);
+
+/* ---- buffers with a mapping of their own, which can be wired: the host's large ones ---- */
+
+struct wr_link {
+  struct wr_link *prev, *next;
+};
+
+struct wr_mapped_buffer {
+  struct wr_buffer buffer;
+  struct wr_link link; /* under LOCK; in one of wired.c's lists, unless busy */
+  uint64_t pass;       /* under LOCK; the change of the limit that it was last tried for */
+  uint32_t generation; /* immutable after publish; of the process whose lists it stands in */
+  bool wired;          /* under LOCK, or while busy by the thread it is busy with */
+  bool refused;        /* under LOCK; the system refused to lock its pages */
+  bool busy;           /* under LOCK; a thread is locking or unlocking its pages */
+  bool dying;          /* under LOCK; destroyed while busy: that thread frees it */
+};
+
+/* Makes a new buffer, whose memory is there, known; wires it if the limit allows. */
+void wr_wired_add(struct wr_mapped_buffer *m);
+/* Called before its memory goes back. False: another thread is at work on it, and frees it. */
+bool wr_wired_remove(struct wr_mapped_buffer *m);
+void wr_wired_fork_child(void);
+
+static inline struct wr_mapped_buffer *wr_mapped_buffer(struct wr_buffer *b) {
+  return WR_CONTAINER_OF(b, struct wr_mapped_buffer, buffer);
+}
+bool wr_memory_maps(const struct wr_memory *memory, size_t bytes);
+/* Gives memory and header back. */
+void wr_buffer_return(struct wr_buffer *b);
+
+/* Connects forks with wr_memory_fork_child, once. */
+void wr_memory_watch_forks(void);
 
 /* Bytes of physical memory; 0 when unknown. */
 size_t wr_host_total_bytes(void);

@@ -1,4 +1,5 @@
-/* What the memory module reports and is told, over all memories. The numbers are atomics that order
+/* What the memory module reports and is told, over all memories (but the wired limit:
+   wired.c). The numbers are atomics that order
    nothing: relaxed everywhere. Setting a limit is one exchange, so that of several threads each
    gets the value that it replaced. */
 
@@ -39,8 +40,4 @@ size_t wr_memory_set_cache_limit(size_t bytes) {
   size_t old = wr_exchange_acq_rel(&wr_accounts.cache_limit, (uint64_t)bytes);
   wr_cache_trim(bytes);
   return old;
-}
-
-size_t wr_memory_set_wired_limit(size_t bytes) {
-  return wr_exchange_acq_rel(&wr_accounts.wired_limit, (uint64_t)bytes);
 }
