@@ -3,6 +3,7 @@
 #include "weir/stream.h"
 
 #include "api/api.h"
+#include "memory/buffer.h"
 #include "stream/policy.h"
 
 int weir_stream_scope_push(mlx_stream stream) {
@@ -69,7 +70,9 @@ int weir_runtime_stats(weir_runtime_stats_t *stats) {
     *stats = (weir_runtime_stats_t){.live_streams = counts.live_streams,
                                     .live_encoders = counts.live_streams,
                                     .worker_threads = counts.workers,
-                                    .other_threads = counts.helpers};
+                                    .other_threads = counts.helpers,
+                                    .wired_bytes = wr_memory_wired(),
+                                    .wired_shortfall_bytes = wr_memory_wired_shortfall()};
   }
   return wr_api_finish(__func__, error);
 }
