@@ -35,7 +35,7 @@ int mlx_set_cache_limit(size_t *res, size_t limit);
 /* A guideline: above it the cache is emptied before memory is asked of the system. */
 int mlx_set_memory_limit(size_t *res, size_t limit);
 
-/* The most memory to keep resident. */
+/* The most memory to keep resident, 0 at first; weir/memory.h says what that means. */
 int mlx_set_wired_limit(size_t *res, size_t limit);
 
 #ifdef __cplusplus
