@@ -23,11 +23,9 @@ static void check_streams(const mlx_stream *streams, size_t n, struct wr_error *
   }
 }
 
+/* The size cannot overflow: so many handles, as large as pointers, have just been looked at. */
 static struct guard *guard_new(size_t bytes, const mlx_stream *streams, size_t n) {
-  size_t size;
-  if (!wr_mul_size(n, sizeof(struct wr_stream *), &size)) return NULL;
-  if (!wr_add_size(size, sizeof(struct guard), &size)) return NULL;
-  struct guard *g = wr_alloc(size);
+  struct guard *g = wr_alloc(sizeof *g + n * sizeof g->streams[0]);
   if (!g) return NULL;
   g->bytes = bytes;
   g->n = n;
