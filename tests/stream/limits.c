@@ -9,10 +9,10 @@
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 /* They keep freed memory, need much address space, and make the first touch of a page slow. */
 static const bool sanitized = true;
-enum { ALL_MB = 64 };
+enum { ALL_MB = 48, ROUNDS = 20 };
 #else
 static const bool sanitized = false;
-enum { ALL_MB = 1024 };
+enum { ALL_MB = 1024, ROUNDS = 60 };
 #endif
 
 static const size_t mb = (size_t)1 << 20;
@@ -78,7 +78,7 @@ static void e8_cache_within_its_limit(void) {
 
 /* ---- B17 ---- */
 
-enum { THREADS = 8, ROUNDS = 60 };
+enum { THREADS = 8 };
 
 /* Half of the threads compute; the others take away all that is idle. */
 static void work_or_clear(int i) {
@@ -116,8 +116,8 @@ static void b17_clear_with_work_in_flight(void) {
 /* Above it, what is idle goes first and the work goes on: also while another stream, which holds
    memory, does not move. */
 static void k14_the_limit_is_a_guideline(mlx_stream gpu) {
-  come_and_go(16 * mb);
-  CHECK(cached() >= 16 * mb);
+  come_and_go(4 * mb);
+  CHECK(cached() >= 4 * mb);
   mlx_array held = floats(1 << 19, 1);
   fake_device_hold();
   add_to(&held, held, gpu);
