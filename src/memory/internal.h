@@ -38,7 +38,7 @@ struct wr_accounts {
   wr_atomic_u64 held;         /* atomic RELAXED; active and idle, all that sources gave */
   wr_atomic_u64 peak;         /* atomic RELAXED */
   wr_atomic_u64 cache_limit;  /* atomic RELAXED */
-  wr_atomic_u64 memory_limit; /* atomic RELAXED; 0: not asked yet */
+  wr_atomic_u64 memory_limit; /* atomic RELAXED; through limits.c alone */
 };
 extern struct wr_accounts wr_accounts;
 

@@ -3,6 +3,8 @@
    nothing: relaxed everywhere. Setting a limit is one exchange, so that of several threads each
    gets the value that it replaced. */
 
+#include <pthread.h>
+
 #include "memory/internal.h"
 
 size_t wr_memory_active(void) { return wr_load_relaxed(&wr_accounts.active); }
@@ -24,16 +26,18 @@ static uint64_t default_limit(void) {
   return total ? (uint64_t)((double)total * 0.8) : (uint64_t)8 << 30;
 }
 
+/* Asked once, since the limit is looked at whenever memory is asked of the system. */
+static pthread_once_t asked = PTHREAD_ONCE_INIT;
+static void ask(void) { wr_store_relaxed(&wr_accounts.memory_limit, default_limit()); }
+
 size_t wr_memory_limit(void) {
-  uint64_t limit = wr_load_relaxed(&wr_accounts.memory_limit);
-  return limit ? limit - 1 : default_limit();
+  pthread_once(&asked, ask);
+  return wr_load_relaxed(&wr_accounts.memory_limit);
 }
 
-/* Stored plus one, so that 0 can mean "the default" and a limit of 0 can be set. */
 size_t wr_memory_set_limit(size_t bytes) {
-  uint64_t stored = bytes == SIZE_MAX ? SIZE_MAX : (uint64_t)bytes + 1;
-  uint64_t old = wr_exchange_acq_rel(&wr_accounts.memory_limit, stored);
-  return old ? old - 1 : default_limit();
+  pthread_once(&asked, ask);
+  return wr_exchange_acq_rel(&wr_accounts.memory_limit, (uint64_t)bytes);
 }
 
 size_t wr_memory_set_cache_limit(size_t bytes) {

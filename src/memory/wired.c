@@ -4,7 +4,7 @@
 
    Every buffer with a mapping of its own stands in a list here, under any limit, since a limit that
    rises must find the buffers that were made before. That costs a lock and a few pointer moves per
-   mapping, a hundredth of the system calls around it; smaller buffers, and large ones out of the
+   mapping, a thousandth of the system calls around it; smaller buffers, and large ones out of the
    cache, pass by without a look. Idle buffers count like live ones: wiring follows the mapping.
 
    Locking pages that are in use takes the system up to half a second per gigabyte, so the lock

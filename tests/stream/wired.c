@@ -290,34 +290,45 @@ static void forks_wire_their_own(void) {
 
 /* ---- E9 ---- */
 
-enum { SETTERS = 8, ROUNDS = 300 };
+enum { SETTERS = 8, ROUNDS = 300, LIMITS = 3 };
 
-static size_t sum_set[SETTERS], sum_got[SETTERS];
+static int (*const setters[LIMITS])(size_t *res, size_t limit) = {
+    mlx_set_wired_limit, mlx_set_cache_limit, mlx_set_memory_limit};
+static size_t sum_set[LIMITS][SETTERS], sum_got[LIMITS][SETTERS];
+
+static size_t exchange(int limit, size_t value) {
+  size_t old = 0;
+  CHECK(setters[limit](&old, value) == 0);
+  return old;
+}
 
 /* Sets and restores, with guards in between that end in another order. */
 static void set_and_restore(int i) {
   for (int k = 0; k < ROUNDS; k++) {
+    int limit = k % LIMITS;
     size_t mine = (size_t)(i * ROUNDS + k) << 12;
     weir_wired_guard a = begin(mine, NULL, 0), b = begin(mb, NULL, 0);
-    size_t old = set_limit(mine);
+    size_t old = exchange(limit, mine);
     end(&a);
-    sum_got[i] += old + set_limit(old);
-    sum_set[i] += mine + old;
+    sum_got[limit][i] += old + exchange(limit, old);
+    sum_set[limit][i] += mine + old;
     end(&b);
   }
 }
 
 /* Each setter gets what it replaced, so the values that went in came out, but the last one. */
 static void e9_no_limit_is_lost(void) {
-  size_t set = 77, got = 0;
-  CHECK(set_limit(77) == 0);
+  size_t before[LIMITS];
+  for (int l = 0; l < LIMITS; l++) before[l] = exchange(l, 77);
   run_threads(SETTERS, set_and_restore);
-  for (int i = 0; i < SETTERS; i++) {
-    set += sum_set[i];
-    got += sum_got[i];
+  for (int l = 0; l < LIMITS; l++) {
+    size_t set = 77, got = exchange(l, before[l]);
+    for (int i = 0; i < SETTERS; i++) {
+      set += sum_set[l][i];
+      got += sum_got[l][i];
+    }
+    CHECK(got == set);
   }
-  size_t last = set_limit(0);
-  CHECK(got + last == set);
   CHECK(wr_memory_wired_limit() == 0); /* nothing is left of the guards */
 }
 
