@@ -364,6 +364,36 @@ static void accounts_stay_exact(void) {
   mlx_array_free(a);
 }
 
+static wr_atomic_bool flipping;
+
+static void *flip(void *unused) {
+  while (wr_load_relaxed(&flipping)) {
+    set_limit(64 * mb);
+    set_limit(0);
+  }
+  return unused;
+}
+
+/* The system is at work on the pages for milliseconds, and the array goes meanwhile: freeing it
+   does not wait, and who is at work on it ends it. */
+static void arrays_go_while_their_pages_change(void) {
+  pthread_t thread;
+  size_t cache = 0;
+  CHECK(mlx_set_cache_limit(&cache, 0) == 0);
+  wr_store_relaxed(&flipping, true);
+  CHECK(pthread_create(&thread, NULL, flip, NULL) == 0);
+  for (int i = 0; i < 40; i++) {
+    mlx_array a = megabytes(8);
+    usleep(500);
+    mlx_array_free(a);
+  }
+  wr_store_relaxed(&flipping, false);
+  pthread_join(thread, NULL);
+  CHECK(stats().wired_bytes == 0 && stats().wired_shortfall_bytes == 0);
+  if (!sanitized) CHECK(locked_bytes() == 0);
+  CHECK(mlx_set_cache_limit(&cache, cache) == 0);
+}
+
 int main(void) {
   mlx_set_error_handler(quiet, NULL, NULL);
   CHECK(in_child(with_a_system_that_refuses, 20) == 0);
@@ -383,6 +413,7 @@ int main(void) {
   other_guards_do_not_wait();
   e9_no_limit_is_lost();
   accounts_stay_exact();
+  arrays_go_while_their_pages_change();
   mlx_stream_free(gpu);
   mlx_device_free(device);
   CHECK(weir_shutdown(UINT64_C(10000000000)) == 0);
