@@ -382,7 +382,7 @@ static void arrays_go_while_their_pages_change(void) {
   CHECK(mlx_set_cache_limit(&cache, 0) == 0);
   wr_store_relaxed(&flipping, true);
   CHECK(pthread_create(&thread, NULL, flip, NULL) == 0);
-  for (int i = 0; i < 40; i++) {
+  for (int i = 0; i < (sanitized ? 10 : 40); i++) {
     mlx_array a = megabytes(8);
     usleep(500);
     mlx_array_free(a);
