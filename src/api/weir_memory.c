@@ -5,6 +5,7 @@
 #include "weir/memory.h"
 
 #include "api/api.h"
+#include "stream/policy.h"
 #include "base/base.h"
 #include "memory/buffer.h"
 
@@ -52,11 +53,13 @@ int weir_wired_guard_begin(weir_wired_guard *guard, size_t bytes, const mlx_stre
 /* Waits for the guard's streams, all of them also when one fails. A thread without a default stream
    has submitted nothing to it. */
 static struct wr_error *wait_for(const struct guard *g) {
+  if (wr_thread_is_retired()) return NULL; /* it must not wait, and must restore */
   struct wr_stream *own = wr_thread_defaults[WR_DEVICE_CPU][0];
   if (g->n == 0) return own ? wr_stream_synchronize(own) : NULL;
   struct wr_error *first = NULL;
   for (size_t i = 0; i < g->n; i++) {
-    struct wr_error *error = wr_stream_synchronize(g->streams[i]);
+    struct wr_error *error = wr_stream_check(g->streams[i]);
+    if (!error) error = wr_stream_synchronize(g->streams[i]);
     if (first) {
       wr_error_release(error);
     } else {

@@ -37,6 +37,7 @@ static struct {
   mlx_complex64_t c64;
 } out;
 
+static weir_wired_guard guard;
 static int numbers[1] = {1};
 static int wrong;
 
@@ -80,6 +81,7 @@ static void exempt_calls(void) {
   CHECK(weir_try_synchronize(good.stream) == 0);
   CHECK(weir_try_default_stream(&s, good.device) == 0 && !s.ctx);
   CHECK(mlx_clear_streams() == 0 && mlx_clear_streams() == 0);
+  CHECK(weir_wired_guard_end(&guard) == 0 && !guard.ctx); /* W1 */
   CHECK(mlx_stream_tostring(&text, good.stream) == 0);
   CHECK(!strncmp(mlx_string_data(text), "Stream(", 7));
   mlx_string_free(text);
@@ -93,6 +95,7 @@ static void *clear_and_try_all(void *arg) {
   good.arrays = mlx_vector_array_new_value(good.array);
   good.device = mlx_device_new_type(MLX_CPU, 0);
   good.stream = new_stream();
+  CHECK(weir_wired_guard_begin(&guard, 1 << 20, &good.stream, 1) == 0);
   CHECK(mlx_clear_streams() == 0);
   all_calls();
   own_calls();
