@@ -34,7 +34,7 @@ typedef struct mlx_array_ {
   void *ctx; /* NULL: empty */
 } mlx_array;
 
-typedef float _Complex mlx_complex64_t;
+__extension__ typedef float _Complex mlx_complex64_t; /* C++ has it as an extension */
 
 /* An empty handle, for parameters that may be absent. */
 __attribute__((unused)) static mlx_array mlx_array_empty;
