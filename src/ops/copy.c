@@ -123,14 +123,14 @@ struct wr_error *wr_ops_concatenate(struct wr_node **out, struct wr_node *const 
   enum wr_dtype dtype;
   struct wr_error *error = check_some(n);
   if (error) return error;
+  if (n == 1) { /* whatever the axis, as in MLX: a 0-dimensional array has none */
+    *out = wr_node_retain(arrays[0]);
+    return NULL;
+  }
   dtype = wr_node_dtype(arrays[0]);
   error = wr_ops_axis("axis", axis, wr_node_ndim(arrays[0]), &normal);
   if (!error) error = joined(arrays, n, normal, shape, &dtype);
   if (error) return error;
-  if (n == 1) {
-    *out = wr_node_retain(arrays[0]);
-    return NULL;
-  }
   struct wr_node **cast = NULL;
   error = list_map(&cast, arrays, n, cast_each, (int)dtype, s);
   if (error) return error;
@@ -195,6 +195,18 @@ static struct wr_error *arange_length(double start, double stop, double step, in
   return NULL;
 }
 
+/* Integers count from the first element in steps as long as that to the second, both cut to
+   integers, as in MLX and NumPy. Floating ranges keep start and step in double, so that rounding
+   does not add up over a long one. */
+static struct wr_arange_params arange_params(double start, double step, enum wr_dtype dtype) {
+  if (isinf(step)) step = 0; /* there is the first element alone */
+  if (wr_dtype_is_integer(dtype)) {
+    step = trunc(start + step) - trunc(start);
+    start = trunc(start);
+  }
+  return (struct wr_arange_params){.start = start, .step = step};
+}
+
 struct wr_error *wr_ops_arange(struct wr_node **out, double start, double stop, double step,
                                enum wr_dtype dtype, struct wr_stream *s) {
   if (dtype == WR_BOOL) {
@@ -203,7 +215,7 @@ struct wr_error *wr_ops_arange(struct wr_node **out, double start, double stop, 
   int32_t length;
   struct wr_error *error = arange_length(start, stop, step, &length);
   if (error) return error;
-  struct wr_arange_params params = {.start = start, .step = isinf(step) ? 0 : step};
+  struct wr_arange_params params = arange_params(start, step, dtype);
   return wr_ops_record(out, &(struct wr_record){.op = WR_OP_ARANGE,
                                                 .dtype = dtype,
                                                 .ndim = 1,

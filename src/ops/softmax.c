@@ -53,13 +53,13 @@ static struct wr_error *softmax_any(struct wr_node **out, struct wr_node *a, con
 
 struct wr_error *wr_ops_softmax(struct wr_node **out, struct wr_node *a, const int *axes,
                                 int n_axes, bool precise, struct wr_stream *s) {
-  uint32_t mask;
-  struct wr_error *error = wr_ops_axes(axes, n_axes, wr_node_ndim(a), &mask);
-  if (error) return error;
-  if (wr_node_size(a) == 0) {
+  if (wr_node_size(a) == 0) { /* whatever the axes, as in MLX */
     *out = wr_node_retain(a);
     return NULL;
   }
+  uint32_t mask;
+  struct wr_error *error = wr_ops_axes(axes, n_axes, wr_node_ndim(a), &mask);
+  if (error) return error;
   if (wr_node_dtype(a) != WR_COMPLEX64 && is_last_axis(a, mask)) {
     return softmax_last(out, a, precise, s);
   }
