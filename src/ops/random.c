@@ -215,6 +215,20 @@ struct wr_error *wr_ops_random_normal(struct wr_node **out, const int32_t *shape
   return wr_compose_end(&c, out, real_normal(&c, shape, ndim, dtype, loc, scale, key));
 }
 
+/* A float32 draw can lie beside integer bounds, by its rounding or because a bound has a fraction;
+   so it is held between low and high - 1, and low wins where no integer is between them. Bools have
+   no step below `high`. */
+static struct wr_node *within(struct wr_compose *c, struct wr_node *x, struct wr_node *low,
+                              struct wr_node *high, enum wr_dtype dtype) {
+  if (dtype != WR_BOOL) {
+    struct wr_node *one = wr_compose_scalar(c, 1, dtype);
+    struct wr_node *top =
+        wr_compose_binary(c, WR_OP_SUBTRACT, wr_compose_astype(c, high, dtype), one);
+    x = wr_compose_binary(c, WR_OP_MINIMUM, x, top);
+  }
+  return wr_compose_binary(c, WR_OP_MAXIMUM, x, wr_compose_astype(c, low, dtype));
+}
+
 struct wr_error *wr_ops_random_randint(struct wr_node **out, struct wr_node *low,
                                        struct wr_node *high, const int32_t *shape, int ndim,
                                        enum wr_dtype dtype, struct wr_node *key,
@@ -230,6 +244,5 @@ struct wr_error *wr_ops_random_randint(struct wr_node **out, struct wr_node *low
   struct wr_node *u =
       wr_compose_step(&c, wr_ops_random_uniform(slot, low, high, shape, ndim, WR_FLOAT32, key, s));
   u = wr_compose_astype(&c, wr_compose_unary(&c, WR_OP_FLOOR, u), dtype);
-  struct wr_node *least = wr_compose_astype(&c, low, dtype);
-  return wr_compose_end(&c, out, wr_compose_binary(&c, WR_OP_MAXIMUM, u, least));
+  return wr_compose_end(&c, out, within(&c, u, low, high, dtype));
 }

@@ -124,6 +124,9 @@ def shape():
                 ("squeeze_axes", (a[:1, :1], [0, 1]), lambda a: mx.squeeze(a[:1, :1], (0, 1))),
                 ("concatenate_axis", ([a, a], 1), lambda a: mx.concatenate([a, a], 1)),
                 ("concatenate", ([a, a[:2]],), lambda a: mx.concatenate([a.flatten(), a[:2].flatten()])),
+                ("concatenate_axis", ([a], 7), lambda a: mx.concatenate([a], 7)),
+                ("concatenate_axis", ([a, a], 3), lambda a: mx.concatenate([a, a], 3)),
+                ("softmax_axis", (a[:0], 7, False), lambda a: mx.softmax(a[:0], 7)),
                 ("stack_axis", ([a, a], 1), lambda a: mx.stack([a, a], 1)),
                 ("stack", ([a, a],), lambda a: mx.stack([a, a])),
                 ("split", (a, 2, 0), lambda a: mx.split(a, 2, 0)),
@@ -251,13 +254,15 @@ def random():
                    lambda n=n, d=dtype: mx.random.uniform(-1.0, 2.0, (n,), d, key))
             yield ("random", "mlx_random_normal", ([n], dtype, 0.0, 1.0, key),
                    lambda n=n, d=dtype: mx.random.normal((n,), d, key=key))
-
-
-        for dtype in (mx.int32, mx.uint8, mx.int64):
-            yield ("random", "mlx_random_randint", (mx.array(-0), mx.array(9), [n], dtype, key),
-                   lambda n=n, d=dtype: mx.random.randint(0, 9, (n,), d, key))
-
-
+        for low, high in ((0, 9), (-5, 5), (0.5, 3.7), (-2.5, 2.5), (5, 2), (3, 3), (2**24, 2**24 + 5)):
+            low, high = mx.array(low), mx.array(high)
+            for dtype in (mx.bool_, mx.int32, mx.uint8, mx.int64, mx.uint64):
+                yield ("random", "mlx_random_randint", (low, high, [n], dtype, key),
+                       lambda n=n, d=dtype, x=low, y=high: mx.random.randint(x, y, (n,), d, key))
+    low, high = mx.array([[0.0], [1.0]]), mx.array([2.0, 3.0, 4.0])
+    for shape in ([2, 3], [4, 2, 3], [3], [2, 1]):
+        yield ("random", "mlx_random_uniform", (low, high, shape, mx.float32, key),
+               lambda s=shape: mx.random.uniform(low, high, s, mx.float32, key))
     # A seed, then what the seeding thread draws: MLX's own sequence (W4).
     yield "random", "mlx_random_seed", (11,), lambda: mx.random.seed(11) or []
     for n in (3, 1, 8):
@@ -272,6 +277,12 @@ def make():
         yield "make", "mlx_eye", (3, 4, 1, dtype), lambda d=dtype: mx.eye(3, 4, 1, dtype=d)
         yield "make", "mlx_zeros", ([2, 0], dtype), lambda d=dtype: mx.zeros([2, 0], d)
         yield "make", "mlx_arange", (1., 7., 2., dtype), lambda d=dtype: mx.arange(1., 7., 2., d)
+        for start, stop, step in ((1.5, 9.2, 1.7), (-0.9, 3., 0.9), (10., -10., -3.3), (0., 1., 0.3),
+                                  (5., 0., 1.), (0., 5., 0.), (0., np.inf, 1.), (0., 5., np.inf)):
+            # A sum of float16 steps drifts in MLX.
+            if dtype not in (mx.float16, mx.bfloat16) and (start >= 0 or dtype not in UNSIGNED):
+                yield ("make", "mlx_arange", (start, stop, step, dtype),
+                       lambda x=start, y=stop, z=step, d=dtype: mx.arange(x, y, z, d))
         yield "make", "mlx_linspace", (0., 3., 4, dtype), lambda d=dtype: mx.linspace(0., 3., 4, dtype=d)
         yield "make", "mlx_identity", (3, dtype), lambda d=dtype: mx.identity(3, dtype=d)
         yield "make", "mlx_tri", (3, 4, -1, dtype), lambda d=dtype: mx.tri(3, 4, -1, dtype=d)
