@@ -66,6 +66,9 @@ static void handler_hears_on_the_calling_thread(void) {
   CHECK(ear.ended == 1);
   _mlx_error("file.c", 12, "%s", "100%s %n");
   CHECK(other.calls == 1 && strstr(other.message, "100%s %n at file.c:12"));
+  mlx_error("no %s", "more");
+  CHECK(other.calls == 2 && strstr(other.message, "no more at ") &&
+        strstr(other.message, "errors.c:"));
   mlx_set_error_handler(NULL, NULL, NULL);
   CHECK(other.ended == 1 && ear.ended == 1 && ear.calls == 1);
 }

@@ -22,6 +22,9 @@ void mlx_set_error_handler(mlx_error_handler_func handler, void *data, void (*dt
    printf format. */
 void _mlx_error(const char *file, const int line, const char *fmt, ...);
 
+/* The same, from the place where it is written. */
+#define mlx_error(...) _mlx_error(__FILE__, __LINE__, __VA_ARGS__)
+
 #ifdef __cplusplus
 }
 #endif

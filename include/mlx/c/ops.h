@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h> /* programs for mlx-c find it here */
 
 #include "mlx/c/array.h"
 #include "mlx/c/stream.h"
