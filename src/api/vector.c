@@ -77,10 +77,18 @@ static struct wr_ptrs *duplicate(const struct kind *kind, const struct wr_ptrs *
 
 /* ---- what the functions of all kinds do ---- */
 
+/* In place: a handle is a plain struct, and in mlx-c its copies go on naming the same vector after
+   one of them was set. */
 static void replace(const struct kind *kind, void **ctx, struct wr_ptrs *made) {
-  struct wr_ptrs *old = *ctx;
-  *ctx = made;
-  vector_end(kind, old);
+  struct wr_ptrs *vector = *ctx;
+  if (!vector) {
+    *ctx = made;
+    return;
+  }
+  struct wr_ptrs old = *vector;
+  *vector = *made;
+  *made = old;
+  vector_end(kind, made);
 }
 
 static struct wr_error *make_from(const struct kind *kind, void **ctx, const void *data, size_t n,

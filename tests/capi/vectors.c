@@ -42,6 +42,23 @@ static void arrays(void) {
   mlx_array_free(two[0]);
 }
 
+/* A handle is a plain struct; after one copy of it was set, the others name the same vector. */
+static void copies_of_a_handle(void) {
+  mlx_array a = mlx_array_new_float(3);
+  mlx_vector_array v = mlx_vector_array_new(), copy = v, split = mlx_vector_array_new_value(a);
+  CHECK(mlx_vector_array_set_value(&v, a) == 0 && mlx_vector_array_size(copy) == 1);
+  CHECK(mlx_vector_array_append_value(copy, a) == 0 && mlx_vector_array_size(v) == 2);
+  CHECK(mlx_vector_array_set(&copy, split) == 0 && mlx_vector_array_size(v) == 1);
+  mlx_vector_array parts = split;
+  mlx_array pair = mlx_array_new_data((float[]){6, 7}, (int[]){2}, 1, MLX_FLOAT32);
+  CHECK(mlx_split(&split, pair, 2, 0, (mlx_stream){NULL}) == 0);
+  CHECK(mlx_vector_array_size(parts) == 2 && value_at(parts, 1) == 7 && value_at(copy, 0) == 3);
+  mlx_array_free(pair);
+  mlx_vector_array_free(parts);
+  mlx_vector_array_free(copy);
+  mlx_array_free(a);
+}
+
 static void vectors(void) {
   mlx_array a = mlx_array_new_float(5);
   mlx_vector_array v = mlx_vector_array_new_value(a), got = mlx_vector_array_new();
@@ -97,6 +114,7 @@ static void strings(void) {
 int main(void) {
   mlx_set_error_handler(silent, NULL, NULL);
   arrays();
+  copies_of_a_handle();
   vectors();
   ints();
   strings();
