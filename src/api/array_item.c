@@ -224,6 +224,9 @@ int mlx_array_item_bfloat16(bfloat16_t *res, const mlx_array arr) {
 
 /* ---- addresses ---- */
 
+/* The address of no elements, aligned for all types: NULL means an error and nothing else. */
+static const double no_elements;
+
 /* Elements may be looked at as another type, as in MLX, but not past their end. */
 static const void *data_of(const char *function, mlx_array arr, size_t item_size) {
   struct wr_error *error = NULL;
@@ -234,7 +237,8 @@ static const void *data_of(const char *function, mlx_array arr, size_t item_size
                   wr_dtype_name(wr_node_dtype(node)));
   }
   if (!error) error = wr_node_host_data(node, &data);
-  return wr_api_finish(function, error) ? NULL : data;
+  if (wr_api_finish(function, error)) return NULL;
+  return data ? data : &no_elements;
 }
 
 const bool *mlx_array_data_bool(const mlx_array arr) {

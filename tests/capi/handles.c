@@ -62,6 +62,15 @@ static void shapes(void) {
   mlx_array_free(a);
 }
 
+static void empty_arrays(void) {
+  mlx_array a = mlx_array_new_data(NULL, (int[]){0, 3}, 2, MLX_FLOAT64), b = mlx_array_new();
+  CHECK(mlx_array_data_float64(a) != NULL); /* NULL is for errors */
+  CHECK(mlx_square(&b, a, (mlx_stream){0}) == 0 && mlx_array_data_float64(b) != NULL);
+  CHECK(mlx_array_nbytes(b) == 0 && mlx_array_dim(b, 1) == 3 && mlx_array_size(b) == 0);
+  mlx_array_free(b);
+  mlx_array_free(a);
+}
+
 static void expect_refused(mlx_array a, const char *word) {
   CHECK(a.ctx == NULL && strstr(weir_last_error(), word));
   CHECK(weir_last_status() == WEIR_ERROR_INVALID_ARGUMENT);
@@ -172,6 +181,7 @@ int main(void) {
   mlx_set_error_handler(silent, NULL, NULL);
   scalars();
   shapes();
+  empty_arrays();
   wrong_arguments();
   user_memory();
   devices();

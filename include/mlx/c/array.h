@@ -145,7 +145,7 @@ int mlx_array_item_complex64(mlx_complex64_t *res, const mlx_array arr);
 int mlx_array_item_float16(float16_t *res, const mlx_array arr);
 int mlx_array_item_bfloat16(bfloat16_t *res, const mlx_array arr);
 
-/* Forces and gives the address of the first element, NULL after an error. The elements lie as
+/* Forces and gives the address of the first element, NULL after an error alone. The elements lie as
    mlx_array_strides says. Valid while the array lives; the type is the caller's promise. */
 const bool *mlx_array_data_bool(const mlx_array arr);
 const uint8_t *mlx_array_data_uint8(const mlx_array arr);
