@@ -107,9 +107,11 @@ struct wr_error *wr_ops_axes(const int *axes, int n_axes, int ndim, uint32_t *ma
     return NULL;
   }
   *mask = 0;
+  /* One may come from a function whose parameter is `axis`. */
+  const char *argument = n_axes == 1 ? "axis" : "axes: axis";
   for (int i = 0; i < n_axes; i++) {
     int axis = 0;
-    struct wr_error *error = wr_ops_axis("axes:", axes[i], ndim, &axis);
+    struct wr_error *error = wr_ops_axis(argument, axes[i], ndim, &axis);
     if (error) return error;
     if (wr_ops_has_axis(*mask, axis)) {
       return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "axes: axis %d is given twice", axes[i]);

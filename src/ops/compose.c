@@ -95,6 +95,7 @@ static struct wr_error *diagonal(struct wr_node **out, enum wr_op op, int n, int
                                  enum wr_dtype type, struct wr_stream *s) {
   struct wr_error *error = check_matrix("n", n);
   if (!error) error = check_matrix("m", m);
+  if (!error) error = wr_ops_check_shape("n and m:", (const int32_t[]){n, m}, 2);
   if (error) return error;
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node *rows = positions(&c, n, k, 1);

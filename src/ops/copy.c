@@ -143,15 +143,20 @@ struct wr_error *wr_ops_concatenate_all(struct wr_node **out, struct wr_node *co
                                         struct wr_stream *s) {
   struct wr_node **flat = NULL;
   struct wr_error *error = check_some(n);
-  if (!error) error = list_map(&flat, arrays, n, flatten_each, 0, s);
   if (error) return error;
+  error = list_map(&flat, arrays, n, flatten_each, 0, s);
+  if (error) return wr_error_prefix_take(error, "arrays: ");
   error = wr_ops_concatenate(out, flat, n, 0, s);
   list_free(flat, n);
   return error;
 }
 
-static struct wr_error *check_equal_shapes(struct wr_node *const *arrays, int n) {
+static struct wr_error *check_stackable(struct wr_node *const *arrays, int n) {
   const struct wr_node *first = arrays[0];
+  if (wr_node_ndim(first) == WR_MAX_NDIM) {
+    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
+                        "arrays have %d dimensions, the most that are supported", WR_MAX_NDIM);
+  }
   for (int i = 1; i < n; i++) {
     if (!wr_shape_equal(wr_node_shape(first), wr_node_ndim(first), wr_node_shape(arrays[i]),
                         wr_node_ndim(arrays[i]))) {
@@ -168,7 +173,7 @@ struct wr_error *wr_ops_stack(struct wr_node **out, struct wr_node *const *array
   int normal;
   struct wr_node **expanded = NULL;
   struct wr_error *error = check_some(n);
-  if (!error) error = check_equal_shapes(arrays, n);
+  if (!error) error = check_stackable(arrays, n);
   if (!error) error = wr_ops_axis("axis", axis, wr_node_ndim(arrays[0]) + 1, &normal);
   if (!error) error = list_map(&expanded, arrays, n, expand_each, normal, s);
   if (error) return error;

@@ -36,8 +36,8 @@ struct wr_error *wr_ops_expand_dims(struct wr_node **out, struct wr_node *a, con
   if (n_axes == 0) return same(out, a);
   if (n_axes > WR_MAX_NDIM - wr_node_ndim(a)) {
     return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
-                        "axes: %d more than the %d that a has, at most %d are supported", n_axes,
-                        wr_node_ndim(a), WR_MAX_NDIM);
+                        "a with %d dimensions cannot have %d more axes, at most %d are supported",
+                        wr_node_ndim(a), n_axes, WR_MAX_NDIM);
   }
   int ndim = wr_node_ndim(a) + n_axes;
   uint32_t mask;

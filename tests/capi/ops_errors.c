@@ -76,18 +76,19 @@ static void test_elementwise(void) {
 }
 
 static void test_reductions(void) {
-  FAILS(mlx_sum_axis, "axes", &res, a34, 2, false, none);
-  FAILS(mlx_sum_axis, "axes", &res, a34, INT_MIN, false, none);
+  FAILS(mlx_sum_axis, "axis 2", &res, a34, 2, false, none);
+  FAILS(mlx_sum_axis, "axis -2147483648", &res, a34, INT_MIN, false, none);
   FAILS(mlx_sum_axes, "axes", &res, a34, INTS(0, -2), 2, false, none);
+  FAILS(mlx_sum_axes, "axes: axis 2", &res, a34, INTS(0, 2), 2, false, none);
   FAILS(mlx_sum_axes, "axes is NULL", &res, a34, NULL, 1, false, none);
   FAILS(mlx_sum_axes, "axes", &res, a34, INTS(0, 1, 0), 3, false, none);
   FAILS(mlx_max, "a with shape (0,3)", &res, empty03, false, none);
   FAILS(mlx_argmax, "a with shape (0,3)", &res, empty03, false, none);
   FAILS(mlx_argmin_axis, "axis 2", &res, a34, 2, false, none);
-  FAILS(mlx_mean_axis, "axes", &res, a34, 7, false, none);
+  FAILS(mlx_mean_axis, "axis 7", &res, a34, 7, false, none);
   FAILS(mlx_var_axes, "axes", &res, a34, INTS(1, 1), 2, false, 0, none);
-  FAILS(mlx_std_axis, "axes", &res, scalar, 0, false, 0, none);
-  FAILS(mlx_softmax_axis, "axes", &res, a34, -3, false, none);
+  FAILS(mlx_std_axis, "axis 0", &res, scalar, 0, false, 0, none);
+  FAILS(mlx_softmax_axis, "axis -3", &res, a34, -3, false, none);
   FAILS(mlx_logsumexp, "a with shape (0,3)", &res, empty03, false, none);
   FAILS(mlx_cumsum, "axis 0", &res, scalar, 0, false, true, none);
   FAILS(mlx_sort_axis, "axis 2", &res, a34, 2, none);
@@ -104,7 +105,7 @@ static void test_shapes(void) {
   FAILS(mlx_reshape, "shape is NULL", &res, a34, NULL, 2, none);
   FAILS(mlx_broadcast_to, "shape", &res, a34, INTS(-1, 4), 2, none);
   FAILS(mlx_broadcast_to, "broadcast to (4)", &res, a34, INTS(4), 1, none);
-  FAILS(mlx_expand_dims, "axes", &res, a34, 3, none);
+  FAILS(mlx_expand_dims, "axis 3", &res, a34, 3, none);
   FAILS(mlx_expand_dims_axes, "axes", &res, a34, INTS(0, 0), 2, none);
   FAILS(mlx_squeeze_axis, "axis 0", &res, a34, 0, none);
   FAILS(mlx_flatten, "start_axis", &res, a34, 1, 0, none);
@@ -131,6 +132,13 @@ static void test_splits_and_joins(void) {
   FAILS(mlx_concatenate_axis, "arrays", &res, mixed, 0, none);
   FAILS(mlx_concatenate_axis, "axis 2", &res, mixed, 2, none);
   FAILS(mlx_stack, "arrays", &res, mixed, none);
+  int ones[32];
+  for (int i = 0; i < 32; i++) ones[i] = 1;
+  mlx_array deep = mlx_array_new_data(ones, ones, 32, MLX_INT32);
+  mlx_vector_array_set_value(&mixed, deep);
+  FAILS(mlx_stack, "arrays have 32", &res, mixed, none);
+  FAILS(mlx_expand_dims, "a with 32", &res, deep, 0, none);
+  mlx_array_free(deep);
   mlx_vector_array_free(mixed);
   mlx_vector_array_free(parts);
 }
@@ -149,6 +157,7 @@ static void test_sources(void) {
   FAILS(mlx_eye, "n is -1", &res, -1, 2, 0, MLX_FLOAT32, none);
   FAILS(mlx_identity, "n is -1", &res, -1, MLX_FLOAT32, none);
   FAILS(mlx_tri, "m is -2", &res, 1, -2, 0, MLX_FLOAT32, none);
+  FAILS(mlx_identity, "n and m", &res, INT_MAX, MLX_FLOAT32, none);
   FAILS(mlx_tril, "x with shape (5)", &res, b5, 0, none);
   FAILS(mlx_triu, "x", &res, scalar, 0, none);
 }
@@ -161,7 +170,7 @@ static void test_indices(void) {
   FAILS(mlx_take_axis, "a with shape (0,3)", &res, empty03, i34, 0, none);
   FAILS(mlx_take_along_axis, "indices", &res, b5, i34, 0, none);
   FAILS(mlx_scatter_add_single, "updates", &res, a34, i34, b5, 0, none);
-  FAILS(mlx_scatter_add_single, "axes", &res, a34, i34, b5, 2, none);
+  FAILS(mlx_scatter_add_single, "axis 2", &res, a34, i34, b5, 2, none);
   FAILS(mlx_scatter_add, "axes", &res, a34, one, b5, INTS(0, 1), 2, none);
   mlx_vector_array_free(one);
 }

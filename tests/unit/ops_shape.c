@@ -114,8 +114,8 @@ static void test_axes(void) {
   wr_node_release(out);
   EXPECT(ops_fails(wr_ops_squeeze(&out, a, AXES(1), 1, s), "axis 1"));
   EXPECT(ops_fails(wr_ops_squeeze(&out, a, AXES(0, -3), 2, s), "twice"));
-  EXPECT(ops_fails(wr_ops_squeeze(&out, a, AXES(3), 1, s), "axes"));
-  EXPECT(ops_fails(wr_ops_expand_dims(&out, a, AXES(INT_MIN), 1, s), "axes"));
+  EXPECT(ops_fails(wr_ops_squeeze(&out, a, AXES(3), 1, s), "axis 3"));
+  EXPECT(ops_fails(wr_ops_expand_dims(&out, a, AXES(INT_MIN), 1, s), "axis"));
   EXPECT(ops_fails(wr_ops_expand_dims(&out, a, AXES(0), INT_MAX, s), "axes"));
   EXPECT(ops_fails(wr_ops_transpose(&out, a, AXES(0, 1), 2, s), "axes"));
   EXPECT(ops_fails(wr_ops_transpose(&out, a, AXES(0, 1, 1), 3, s), "twice"));
