@@ -71,6 +71,24 @@ static void empty_arrays(void) {
   mlx_array_free(a);
 }
 
+/* A result handle may be one of the inputs, and one handle may stand for two results. */
+static void results_in_place(void) {
+  mlx_stream s = {NULL};
+  mlx_array a = mlx_array_new_float(1), b = mlx_array_new(), key = mlx_array_new();
+  float f;
+  for (int i = 0; i < 10; i++) CHECK(mlx_add(&a, a, a, s) == 0);
+  CHECK(mlx_array_item_float32(&f, a) == 0 && f == 1024);
+  CHECK(mlx_array_set(&b, a) == 0 && mlx_where(&a, a, b, a, s) == 0);
+  CHECK(mlx_reshape(&a, a, (int[]){1, 1}, 2, s) == 0 && mlx_matmul(&a, a, a, s) == 0);
+  CHECK(mlx_array_item_float32(&f, a) == 0 && f == 1024 * 1024);
+  CHECK(mlx_random_key(&key, 3) == 0 && mlx_random_split(&key, &b, key, s) == 0);
+  CHECK(mlx_random_split(&key, &key, key, s) == 0 && mlx_array_eval(key) == 0);
+  CHECK(mlx_array_dim(key, 0) == 2 && mlx_array_eval(b) == 0);
+  mlx_array_free(key);
+  mlx_array_free(b);
+  mlx_array_free(a);
+}
+
 static void expect_refused(mlx_array a, const char *word) {
   CHECK(a.ctx == NULL && strstr(weir_last_error(), word));
   CHECK(weir_last_status() == WEIR_ERROR_INVALID_ARGUMENT);
@@ -182,6 +200,7 @@ int main(void) {
   scalars();
   shapes();
   empty_arrays();
+  results_in_place();
   wrong_arguments();
   user_memory();
   devices();

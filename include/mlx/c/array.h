@@ -5,7 +5,9 @@
 
    A handle is a counted reference. mlx_array_free releases it; freeing an empty handle does
    nothing. Where a function has a result handle `res` or `arr`, what it held is released and
-   replaced. Shapes and strides are in elements; an array has 0 to 32 dimensions.
+   replaced; it may be one of the inputs. A copy of the struct is no reference of its own: it ends
+   with the handle it was copied from, freed or replaced. mlx_array_set makes a second reference.
+   Shapes and strides are in elements; an array has 0 to 32 dimensions.
 
    Forcing (eval, item, data, tostring, wait) computes what the array needs, each part once,
    however many threads force it, and reports the array's error, if it has one, every time.
