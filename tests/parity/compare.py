@@ -1,4 +1,4 @@
-"""Runs the table against MLX. Usage: compare.py LIBRARY"""
+"""Runs the tables against MLX. Usage: compare.py LIBRARY"""
 
 import ctypes
 import os
@@ -11,6 +11,7 @@ if __name__ == "__main__":
 import mlx.core as mx
 
 from check import difference
+from edges import EDGES
 from table import FAMILIES
 from weirlib import View, Weir, WeirError, to_numpy
 
@@ -64,7 +65,7 @@ def compare(weir, name, args, call):
 def main(path):
     mx.set_default_device(mx.cpu)
     weir, passed, failures = Weir(path), 0, []
-    for family in FAMILIES:
+    for family in FAMILIES + EDGES:
         good, bad = 0, 0
         for _, name, args, call in family():
             if os.environ.get("WEIR_PARITY_TRACE"):

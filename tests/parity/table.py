@@ -254,7 +254,8 @@ def random():
                    lambda n=n, d=dtype: mx.random.uniform(-1.0, 2.0, (n,), d, key))
             yield ("random", "mlx_random_normal", ([n], dtype, 0.0, 1.0, key),
                    lambda n=n, d=dtype: mx.random.normal((n,), d, key=key))
-        for low, high in ((0, 9), (-5, 5), (0.5, 3.7), (-2.5, 2.5), (5, 2), (3, 3), (2**24, 2**24 + 5)):
+        for low, high in ((0, 9), (-5, 5), (0.5, 3.7), (-2.5, 2.5), (5, 2), (3, 3),
+                          (2**24, 2**24 + 5)):
             low, high = mx.array(low), mx.array(high)
             for dtype in (mx.bool_, mx.int32, mx.uint8, mx.int64, mx.uint64):
                 yield ("random", "mlx_random_randint", (low, high, [n], dtype, key),
@@ -277,8 +278,8 @@ def make():
         yield "make", "mlx_eye", (3, 4, 1, dtype), lambda d=dtype: mx.eye(3, 4, 1, dtype=d)
         yield "make", "mlx_zeros", ([2, 0], dtype), lambda d=dtype: mx.zeros([2, 0], d)
         yield "make", "mlx_arange", (1., 7., 2., dtype), lambda d=dtype: mx.arange(1., 7., 2., d)
-        for start, stop, step in ((1.5, 9.2, 1.7), (-0.9, 3., 0.9), (10., -10., -3.3), (0., 1., 0.3),
-                                  (5., 0., 1.), (0., 5., 0.), (0., np.inf, 1.), (0., 5., np.inf)):
+        for start, stop, step in ((1.5, 9.2, 1.7), (-0.9, 3., 0.9), (10., -10., -3.3),
+                                  (0., 1., 0.3), (5., 0., 1.), (0., 5., 0.), (0., np.inf, 1.), (0., 5., np.inf)):
             # A sum of float16 steps drifts in MLX.
             if dtype not in (mx.float16, mx.bfloat16) and (start >= 0 or dtype not in UNSIGNED):
                 yield ("make", "mlx_arange", (start, stop, step, dtype),
