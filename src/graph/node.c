@@ -124,6 +124,17 @@ static struct wr_error *data_bytes(int ndim, const int32_t *shape, enum wr_dtype
   return error;
 }
 
+/* Kernels count on bools that are 0 or 1; in a caller's memory any other byte is true as well. */
+static void copy_data(void *to, const void *from, size_t bytes, enum wr_dtype dtype) {
+  if (dtype != WR_BOOL) {
+    memcpy(to, from, bytes);
+    return;
+  }
+  const uint8_t *x = from;
+  uint8_t *y = to;
+  for (size_t i = 0; i < bytes; i++) y[i] = x[i] != 0;
+}
+
 struct wr_error *wr_node_from_data(struct wr_node **out, const void *data, int ndim,
                                    const int32_t *shape, enum wr_dtype dtype) {
   size_t bytes;
@@ -131,7 +142,7 @@ struct wr_error *wr_node_from_data(struct wr_node **out, const void *data, int n
   struct wr_error *error = data_bytes(ndim, shape, dtype, &bytes);
   if (!error) error = wr_buffer_alloc(wr_memory_host(), bytes, &buffer);
   if (error) return error;
-  if (bytes) memcpy(buffer->data, data, bytes);
+  if (bytes) copy_data(buffer->data, data, bytes, dtype);
   error = node_with_value(out, ndim, shape, dtype, buffer);
   if (error) wr_buffer_release(buffer);
   return error;

@@ -71,6 +71,17 @@ static void empty_arrays(void) {
   mlx_array_free(a);
 }
 
+static void bools_are_0_or_1(void) {
+  const unsigned char data[4] = {0, 255, 2, 1};
+  mlx_array a = mlx_array_new_data(data, (int[]){4}, 1, MLX_BOOL), sum = mlx_array_new();
+  int32_t n;
+  CHECK(mlx_sum(&sum, a, false, (mlx_stream){NULL}) == 0);
+  CHECK(mlx_array_item_int32(&n, sum) == 0 && n == 3);
+  CHECK(!memcmp(mlx_array_data_bool(a), (char[]){0, 1, 1, 1}, 4));
+  mlx_array_free(sum);
+  mlx_array_free(a);
+}
+
 /* A result handle may be one of the inputs, and one handle may stand for two results. */
 static void results_in_place(void) {
   mlx_stream s = {NULL};
@@ -200,6 +211,7 @@ int main(void) {
   scalars();
   shapes();
   empty_arrays();
+  bools_are_0_or_1();
   results_in_place();
   wrong_arguments();
   user_memory();

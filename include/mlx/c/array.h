@@ -80,12 +80,12 @@ mlx_array mlx_array_new_float64(double val);
 mlx_array mlx_array_new_double(double val);
 mlx_array mlx_array_new_complex(float real_val, float imag_val);
 
-/* A copy of row-major data. `shape` has `dim` extents. */
+/* A copy of row-major data. `shape` has `dim` extents. A bool is a byte, true unless it is 0. */
 mlx_array mlx_array_new_data(const void *data, const int *shape, int dim, mlx_dtype dtype);
 
 /* An array over `data` itself, row-major, which stays the caller's memory until dtor(data) is
    called: once, after its last use, on the thread of the last free or on one of the library's
-   that holds no lock. On failure the destructor is not called. */
+   that holds no lock. On failure the destructor is not called. A bool has to be 0 or 1. */
 mlx_array mlx_array_new_data_managed(void *data, const int *shape, int dim, mlx_dtype dtype,
                                      void (*dtor)(void *));
 
