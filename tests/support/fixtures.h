@@ -137,6 +137,13 @@ static inline pthread_t start_thread(void *(*fn)(void *), void *arg) {
   return thread;
 }
 
+/* True once the process has at most n OS threads: a thread that was joined can stand in /proc for a
+   moment more. */
+static inline bool threads_become(int n) {
+  for (int i = 0; i < 10000 && os_threads() > n; i++) usleep(1000);
+  return os_threads() <= n;
+}
+
 static inline void run_one(void *(*fn)(void *), void *arg) {
   pthread_join(start_thread(fn, arg), NULL);
 }

@@ -1,0 +1,151 @@
+/* What is left when streams, threads and memory have come and gone. E3 stands in destroy.c, E12 in
+   defaults.c. */
+
+#include "fixtures.h"
+
+static void one_add(mlx_stream s) {
+  mlx_array a = floats(16, 1);
+  add_to(&a, a, s);
+  CHECK(mlx_array_eval(a) == 0);
+  mlx_array_free(a);
+}
+
+static void *one_request(void *arg) {
+  one_add((mlx_stream){0});
+  if (arg) probe_count(arg);
+  return NULL;
+}
+
+/* Memory is flat: within 1 MB of what it was. Sanitizers keep records of what is gone. */
+static void check_flat(size_t rss) { CHECK(SANITIZED || rss_bytes() < rss + (1 << 20)); }
+
+/* E1: 100,000 x {new stream, small add, eval, free}. */
+static void e1_streams_one_after_another(void) {
+  int n = times(SANITIZED ? 5000 : 100000, 100000), highest = 0;
+  size_t rss = 0, streams = live_streams();
+  one_add((mlx_stream){0});
+  int threads = os_threads();
+  for (int i = 0; i < n; i++) {
+    mlx_stream s = new_stream();
+    int index = -1;
+    CHECK(mlx_stream_get_index(&index, s) == 0);
+    if (index > highest) highest = index;
+    one_add(s);
+    mlx_stream_free(s);
+    if (i == 1000) rss = rss_bytes();
+  }
+  check_flat(rss);
+  CHECK(os_threads() <= threads);
+  CHECK(streams_become(streams > 1 ? streams : 1));
+  CHECK(highest < 64); /* slots are used again */
+}
+
+/* E2: threads, each one add on its default stream: joined, then detached. */
+static void e2_threads_one_after_another(void) {
+  int n = times(SANITIZED ? 500 : 10000, 100000), ended = 0;
+  int threads = os_threads();
+  size_t streams = live_streams(), rss = 0;
+  for (int i = 0; i < n; i++) {
+    run_one(one_request, NULL);
+    if (i == n / 10) rss = rss_bytes();
+  }
+  check_flat(rss);
+  for (int i = 0; i < n; i++) {
+    pthread_detach(start_thread(one_request, &ended));
+    if (i % 64 == 63) CHECK(becomes(&ended, i + 1));
+  }
+  CHECK(becomes(&ended, n));
+  CHECK(streams_become(streams));
+  CHECK(threads_become(threads));
+}
+
+/* E6: a worker exits with objects of its own alive, which its own thread-local destructor frees,
+   after the library has let go of the thread, or before. */
+static pthread_key_t own_key;
+
+struct own {
+  mlx_stream stream;
+  mlx_array lazy, value;
+};
+
+static void drop_own(void *arg) {
+  struct own *own = arg;
+  CHECK(float_of(own->lazy) == 20);
+  one_add((mlx_stream){0}); /* a new default, on a thread that is ending */
+  mlx_array_free(own->lazy);
+  mlx_array_free(own->value);
+  mlx_stream_free(own->stream);
+  free(own);
+}
+
+static void *leave_objects(void *arg) {
+  struct own *own = malloc(sizeof *own);
+  CHECK(own != NULL);
+  *own = (struct own){new_stream(), chain(0, 20, (mlx_stream){0}), floats(100, 1)};
+  CHECK(submit(own->value) == 0);
+  CHECK(pthread_setspecific(own_key, own) == 0);
+  return arg;
+}
+
+static void e6_objects_of_a_thread_that_ends(void) {
+  size_t streams = live_streams();
+  CHECK(pthread_key_create(&own_key, drop_own) == 0);
+  for (int i = 0; i < 200; i++) run_one(leave_objects, NULL);
+  CHECK(streams_become(streams));
+  CHECK(pthread_key_delete(own_key) == 0);
+}
+
+/* E8: 1 GB, allocated and freed in rising sizes. */
+static void e8_rising_sizes(void) {
+  size_t before = 0, cached = 0, limit = 16 << 20;
+  size_t rss = rss_bytes();
+  CHECK(mlx_set_cache_limit(&before, limit) == 0);
+  for (int bytes = 1 << 12; bytes <= 256 << 20; bytes *= 2) {
+    int n = bytes / (int)sizeof(float);
+    mlx_array a = mlx_array_new();
+    CHECK(mlx_ones(&a, &n, 1, MLX_FLOAT32, (mlx_stream){0}) == 0);
+    add_to(&a, a, (mlx_stream){0});
+    CHECK(mlx_array_data_float32(a)[n - 1] == 2);
+    mlx_array_free(a);
+    CHECK(mlx_get_cache_memory(&cached) == 0 && cached <= limit);
+  }
+  CHECK(mlx_clear_cache() == 0);
+  CHECK(mlx_get_cache_memory(&cached) == 0 && cached == 0);
+  CHECK(SANITIZED || rss_bytes() < rss + (8 << 20));
+  CHECK(mlx_set_cache_limit(&limit, before) == 0);
+}
+
+/* E9: threads swap limits in a loop. Each value set is returned to exactly one other setter, or is
+   the last: so the sums agree. */
+static long long set_sum, returned_sum;
+
+static void swap_limits(int i) {
+  for (size_t k = 0; k < 500; k++) {
+    size_t value = ((size_t)1 << 30) + (size_t)i * 1000 + k, old = 0;
+    CHECK(mlx_set_wired_limit(&old, value) == 0);
+    __atomic_add_fetch(&set_sum, (long long)value, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&returned_sum, (long long)old, __ATOMIC_RELAXED);
+    CHECK(mlx_set_memory_limit(&old, value) == 0);
+    one_add((mlx_stream){0});
+    CHECK(mlx_set_memory_limit(&value, old) == 0);
+  }
+}
+
+static void e9_limits_in_a_loop(void) {
+  size_t first = 0, last = 0, memory = 0, unused = 0;
+  CHECK(mlx_get_memory_limit(&memory) == 0);
+  CHECK(mlx_set_wired_limit(&first, 0) == 0);
+  run_threads(8, swap_limits);
+  CHECK(mlx_set_wired_limit(&last, first) == 0);
+  CHECK(returned_sum + (long long)last == set_sum);
+  CHECK(mlx_set_memory_limit(&unused, memory) == 0);
+}
+
+int main(void) {
+  e1_streams_one_after_another();
+  e2_threads_one_after_another();
+  e6_objects_of_a_thread_that_ends();
+  e8_rising_sizes();
+  e9_limits_in_a_loop();
+  return 0;
+}
