@@ -85,10 +85,16 @@ void wr_thread_revive(void) { self.retired = false; }
 
 /* ---- start ---- */
 
+/* Inside a free the destructor runs here. While it does, the thread is in no free: what the
+   destructor evaluates may let go of other buffers in the middle of draining a stream, and their
+   destructors, which may wait for that very stream, belong to the reclaimer. */
 static void call_destructor(void (*dtor)(void *), void *payload) {
   if (self.free_scope == 0 && wr_reclaimer_call(dtor, payload)) return;
+  int scope = self.free_scope;
+  self.free_scope = 0;
   wr_mutex_assert_none_held();
   dtor(payload);
+  self.free_scope = scope;
 }
 
 static void fork_prepare(void) {
