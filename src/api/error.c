@@ -21,6 +21,7 @@
 enum { LINE_BYTES = 2048 }; /* of what is printed or formatted; longer is cut */
 
 static _Thread_local struct wr_error *last; /* owner thread only; a reference or NULL */
+static _Thread_local bool reporting;        /* owner thread only: inside the handler */
 
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
@@ -127,9 +128,16 @@ void mlx_set_error_handler(mlx_error_handler_func handler, void *data, void (*dt
 
 /* ---- failing ---- */
 
+/* A failure inside the handler is remembered, but the handler does not hear of it: one that fails
+   each time would never return. The call that it was called for is the last to fail. */
 static int fail(struct wr_error *error) {
   remember(error);
-  report(wr_error_message(error));
+  if (!reporting) {
+    reporting = true;
+    report(wr_error_message(error));
+    reporting = false;
+    if (last != error) remember(error);
+  }
   wr_error_release(error);
   return 1;
 }

@@ -4,7 +4,8 @@
 /* Errors and their handler.
 
    When a call fails, the handler is called on the calling thread, with the message as data and
-   no lock held; it may call anything. The default handler writes one line to stderr. Nothing
+   no lock held; it may call anything. What fails inside the handler is reported to its own
+   caller, but not to the handler again. The default handler writes one line to stderr. Nothing
    ever exits. Handlers may be replaced at any time: the old handler's data is released by its
    destructor after its last use. */
 
