@@ -1,6 +1,6 @@
 /* How many processors this process may use: the affinity mask, capped by the CPU quota of the
    control groups (versions 1 and 2) that it is in. Also the identity of the calling thread. Reads
-   files of /proc and /sys; no locks. What cannot be read does not cap. */
+   files of /proc and /sys, once, at first need; no locks. What cannot be read does not cap. */
 
 #include <errno.h>
 #include <inttypes.h>
@@ -119,17 +119,21 @@ static int quota_count(void) {
   return lowest;
 }
 
-static int cpu_count;
 static pthread_once_t counted = PTHREAD_ONCE_INIT;
+static int cpu_count; /* immutable after `counted` */
 
-static void count(void) {
+/* Reading files is a cancellation point; a call of Weir's is none. */
+static void count_cpus(void) {
+  int before;
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
   int cpus = affinity_count();
   int quota = quota_count();
   cpu_count = quota < cpus ? quota : cpus;
+  pthread_setcancelstate(before, NULL);
 }
 
 int wr_cpu_count(void) {
-  pthread_once(&counted, count);
+  pthread_once(&counted, count_cpus);
   return cpu_count;
 }
 

@@ -168,13 +168,13 @@ static void *worker_main(void *arg) {
 
 /* Wakes up to `wanted` workers and says how many more to start. A worker that wakes for no reason
    takes another's signal off the count: then one more is woken than there is work for, never one
-   fewer. */
-static int wake_locked(int wanted) {
+   fewer. `most` is max_workers(), asked without the lock. */
+static int wake_locked(int wanted, int most) {
   for (; wanted > 0 && pool.signalled < pool.idle; wanted--) {
     pool.signalled++;
     wr_cond_signal(&pool.wake);
   }
-  int start = max_workers() - pool.workers;
+  int start = most - pool.workers;
   if (start > wanted) start = wanted;
   pool.workers += start;
   return start;
@@ -229,11 +229,11 @@ bool wr_pool_stop(uint64_t deadline_ns) {
 /* ---- streams ---- */
 
 void wr_pool_push(struct wr_stream *stream) {
-  int start = 0;
+  int start = 0, most = max_workers();
   wr_mutex_lock(&pool.lock);
   if (!stream->in_ready_list) {
     append_ready_locked(wr_stream_retain(stream));
-    start = wake_locked(1);
+    start = wake_locked(1, most);
   }
   wr_mutex_unlock(&pool.lock);
   start_workers(start);
@@ -287,7 +287,7 @@ void wr_pool_parallel(int64_t n, int64_t grain, wr_parallel_body body, void *ctx
   wr_mutex_lock(&pool.lock);
   job.next = pool.jobs;
   pool.jobs = &job;
-  int start = wake_locked((int)(slices - 1 < threads - 1 ? slices - 1 : threads - 1));
+  int start = wake_locked((int)(slices - 1 < threads - 1 ? slices - 1 : threads - 1), threads);
   wr_mutex_unlock(&pool.lock);
   start_workers(start);
   run_job_slices(&job);
