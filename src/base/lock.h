@@ -36,7 +36,7 @@ void wr_mutex_assert_held(const struct wr_mutex *m);
 /* Debug builds abort if the calling thread holds any ranked mutex (before a user callback, K10). */
 void wr_mutex_assert_none_held(void);
 
-/* Condition variable on the monotonic clock. */
+/* Condition variable on the monotonic clock. Waiting is no cancellation point. */
 struct wr_cond {
   pthread_cond_t os;
 };

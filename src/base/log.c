@@ -2,6 +2,7 @@
    is one write, so that lines of several threads or processes do not mix. Lock: LOG. */
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,10 +24,14 @@ static void write_line(const char *line) {
   } while (n < 0 && errno == EINTR);
 }
 
+/* Writing is a cancellation point: a thread that ended here would keep the lock. */
 void wr_log_line(const char *line) {
+  int before;
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
   wr_mutex_lock(&log_lock);
   write_line(line);
   wr_mutex_unlock(&log_lock);
+  pthread_setcancelstate(before, NULL);
 }
 
 /* Takes no lock: it may be a lock that is broken. */
