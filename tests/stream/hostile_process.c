@@ -1,0 +1,238 @@
+/* Signals, forks, cancelled threads, shutdown and exit in the middle of work: K7, K8, K11. Each
+   case runs in a child with a time limit, many times. */
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+
+#include "fixtures.h"
+
+static int over;
+static bool is_over(void) { return __atomic_load_n(&over, __ATOMIC_ACQUIRE); }
+static void set_over(void) { __atomic_store_n(&over, 1, __ATOMIC_RELEASE); }
+
+static mlx_array sorted_bits(int n, mlx_stream s) {
+  mlx_array bits = mlx_array_new(), sorted = mlx_array_new();
+  CHECK(mlx_random_bits(&bits, &n, 1, 4, (mlx_array){0}, s) == 0);
+  CHECK(mlx_sort(&sorted, bits, s) == 0);
+  mlx_array_free(bits);
+  return sorted;
+}
+
+/* ---- signals ---- */
+
+static void on_signal(int number) { (void)number; }
+
+static void evaluate_mixed(int i) {
+  mlx_stream s = new_stream();
+  for (int k = 0; k < 60; k++) {
+    mlx_array a = sorted_bits(5000, s), b = chain((float)i, 30, (mlx_stream){0});
+    CHECK(submit(a) == 0);
+    CHECK(float_of(b) == (float)i + 30);
+    CHECK(mlx_synchronize(s) == 0 && available(a));
+    mlx_array_free(a);
+    mlx_array_free(b);
+  }
+  mlx_stream_free(s);
+}
+
+/* Waits are interrupted all the time, by a handler without SA_RESTART. */
+static void signals_during_waits(void) {
+  struct sigaction action = {.sa_handler = on_signal};
+  struct itimerval often = {{0, 300}, {0, 300}};
+  CHECK(sigaction(SIGPROF, &action, NULL) == 0 && sigaction(SIGVTALRM, &action, NULL) == 0);
+  CHECK(setitimer(ITIMER_PROF, &often, NULL) == 0 && setitimer(ITIMER_VIRTUAL, &often, NULL) == 0);
+  run_threads(4, evaluate_mixed);
+  _exit(42);
+}
+
+/* ---- cancelled threads ---- */
+
+static mlx_stream shared_stream;
+
+static void *work_until_cancelled(void *arg) {
+  mlx_array empty = mlx_array_new();
+  for (;;) {
+    CHECK(mlx_array_eval(empty) == 1); /* a line on stderr */
+    mlx_array a = sorted_bits(2000, shared_stream), b = chain(0, 20, (mlx_stream){0});
+    add_to(&b, b, shared_stream);
+    CHECK(submit(a) == 0);
+    CHECK(float_of(b) == 40);
+    CHECK(mlx_synchronize(shared_stream) == 0);
+    mlx_array_free(a);
+    mlx_array_free(b);
+    pthread_testcancel();
+  }
+  return arg;
+}
+
+/* A thread that is cancelled in the middle of a call ends after that call: the stream that it was
+   draining, or waiting for, goes on. */
+static void cancelled_threads(void) {
+  CHECK(freopen("/dev/null", "w", stderr) != NULL);
+  shared_stream = new_stream();
+  for (int i = 0; i < 30; i++) {
+    pthread_t threads[4];
+    for (int k = 0; k < 4; k++) threads[k] = start_thread(work_until_cancelled, NULL);
+    usleep((useconds_t)(i * 150));
+    for (int k = 0; k < 4; k++) CHECK(pthread_cancel(threads[k]) == 0);
+    for (int k = 0; k < 4; k++) pthread_join(threads[k], NULL);
+    mlx_array a = chain(0, 10, shared_stream);
+    CHECK(float_of(a) == 10);
+    mlx_array_free(a);
+  }
+  CHECK(mlx_synchronize(shared_stream) == 0);
+  mlx_stream_free(shared_stream);
+  CHECK(weir_shutdown(UINT64_C(20000000000)) == 0);
+  _exit(42);
+}
+
+/* ---- shutdown ---- */
+
+static void evaluate_a_while(int i) {
+  for (int k = 0; k < 100; k++) {
+    mlx_array a = chain((float)i, 10, (mlx_stream){0}), b = sorted_bits(3000, (mlx_stream){0});
+    CHECK(submit(b) == 0);
+    CHECK(float_of(a) == (float)i + 10);
+    mlx_array_free(a);
+    mlx_array_free(b);
+    if (i == 0 && k % 10 == 0) weir_shutdown(UINT64_C(1000000));
+    if (i == 1 && k % 10 == 0) weir_shutdown(0);
+  }
+}
+
+/* Others work while two threads shut down; then again, to the end; then all is used again. */
+static void shut_down_while_used(void) {
+  mlx_set_error_handler(quiet, NULL, NULL);
+  for (int i = 0; i < 3; i++) {
+    run_threads(6, evaluate_a_while);
+    CHECK(weir_shutdown(UINT64_C(20000000000)) == 0);
+    CHECK(weir_shutdown(UINT64_C(20000000000)) == 0);
+  }
+  _exit(42);
+}
+
+/* ---- exit ---- */
+
+static void *submit_and_exit(void *arg) {
+  for (int i = 0; i < 10; i++) {
+    mlx_array a = sorted_bits(100000, new_stream());
+    CHECK(submit(a) == 0);
+  }
+  exit(42);
+  return arg;
+}
+
+static void *work_for_ever(void *arg) {
+  for (;;) {
+    mlx_array a = sorted_bits(20000, (mlx_stream){0});
+    CHECK(submit(a) == 0 && mlx_array_eval(a) == 0);
+    mlx_array_free(a);
+  }
+  return arg;
+}
+
+/* exit is called on a worker thread while main waits for a result. */
+static void exit_on_another_thread(void) {
+  start_thread(work_for_ever, NULL);
+  start_thread(submit_and_exit, NULL);
+  work_for_ever(NULL);
+}
+
+/* atexit functions and destructors of the user's still use the library. */
+static void use_at_exit(void) {
+  mlx_array a = chain(0, 10, (mlx_stream){0}), b = sorted_bits(300000, new_stream());
+  CHECK(submit(b) == 0);
+  CHECK(float_of(a) == 10);
+  CHECK(mlx_array_eval(b) == 0);
+}
+
+static void work_at_exit(void) {
+  CHECK(atexit(use_at_exit) == 0);
+  start_thread(work_for_ever, NULL);
+  use_at_exit();
+  exit(42);
+}
+
+/* main ends by pthread_exit; the last thread ends the process. */
+static void *outlive_main(void *arg) {
+  usleep(2000);
+  use_at_exit();
+  exit(42);
+  return arg;
+}
+
+static void main_thread_exits_first(void) {
+  use_at_exit();
+  start_thread(outlive_main, NULL);
+  pthread_exit(NULL);
+}
+
+/* ---- fork ---- */
+
+static void use_after_fork(void) {
+  mlx_array a = chain(0, 10, (mlx_stream){0}), b = sorted_bits(200000, new_stream());
+  CHECK(submit(b) == 0);
+  CHECK(float_of(a) == 10);
+  CHECK(mlx_array_eval(b) == 0);
+}
+
+static int child_of_child(void (*fn)(void)) {
+  int status = 0;
+  pid_t pid = fork();
+  CHECK(pid >= 0);
+  if (pid == 0) {
+    alarm(20);
+    fn();
+    _exit(43);
+  }
+  CHECK(waitpid(pid, &status, 0) == pid);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+static void *work_until_over(void *arg) {
+  while (!is_over()) {
+    mlx_array a = sorted_bits(20000, (mlx_stream){0}), b = chain(0, 20, shared_stream);
+    CHECK(submit(a) == 0 && float_of(b) == 20 && mlx_array_eval(a) == 0);
+    mlx_array_free(a);
+    mlx_array_free(b);
+  }
+  return arg;
+}
+
+/* Forked by one thread while three others evaluate, in a row of generations. */
+static void fork_twice(void) {
+  use_after_fork();
+  CHECK(child_of_child(use_after_fork) == 43);
+}
+
+static void fork_while_others_evaluate(void) {
+  pthread_t threads[3];
+  shared_stream = new_stream();
+  for (int i = 0; i < 3; i++) threads[i] = start_thread(work_until_over, NULL);
+  for (int i = 0; i < 20; i++) CHECK(child_of_child(fork_twice) == 43);
+  set_over();
+  for (int i = 0; i < 3; i++) pthread_join(threads[i], NULL);
+  _exit(42);
+}
+
+static void repeat(void (*program)(void), const char *name, int n) {
+  for (int i = 0; i < n; i++) {
+    int status = in_child(program, SANITIZED ? 100 : 30);
+    if (status != 42) fprintf(stderr, "%s: status %d in run %d\n", name, status, i);
+    CHECK(status == 42);
+  }
+}
+
+int main(void) {
+  repeat(signals_during_waits, "signals", 2);
+  repeat(cancelled_threads, "cancelled threads", 2);
+  repeat(shut_down_while_used, "shutdown", 2);
+  repeat(exit_on_another_thread, "exit on another thread", times(20, 500));
+  repeat(work_at_exit, "work at exit", times(20, 500));
+  repeat(main_thread_exits_first, "main exits first", times(10, 500));
+#ifndef __SANITIZE_THREAD__
+  repeat(fork_while_others_evaluate, "fork", 1); /* no threads there after such a fork */
+#endif
+  return 0;
+}
