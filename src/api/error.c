@@ -23,16 +23,24 @@ enum { LINE_BYTES = 2048 }; /* of what is printed or formatted; longer is cut */
 static _Thread_local struct wr_error *last; /* owner thread only; a reference or NULL */
 static _Thread_local bool reporting;        /* owner thread only: inside the handler */
 
-static pthread_once_t key_once = PTHREAD_ONCE_INIT;
+static struct wr_mutex lock = WR_MUTEX_INIT(WR_RANK_EVENT);
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
-static bool key_made; /* immutable after key_once */
+static bool key_made; /* immutable after once */
 
 static void thread_ends(void *error) {
   last = NULL;
   wr_error_release(error);
 }
 
-static void make_key(void) { key_made = pthread_key_create(&key, thread_ends) == 0; }
+/* The lock guards one pointer, which is whole at any moment: in a child it begins anew. */
+static void unlock_in_child(void) { wr_mutex_init(&lock, WR_RANK_EVENT); }
+
+static void start(void) {
+  key_made = pthread_key_create(&key, thread_ends) == 0;
+  (void)pthread_atfork(NULL, NULL, unlock_in_child);
+}
 
 const char *weir_last_error(void) { return last ? wr_error_message(last) : ""; }
 weir_status weir_last_status(void) { return last ? wr_error_status(last) : WEIR_OK; }
@@ -41,7 +49,7 @@ weir_status weir_last_status(void) { return last ? wr_error_status(last) : WEIR_
    no dropping stands in. */
 static void remember(struct wr_error *error) {
   struct wr_error *old = last;
-  pthread_once(&key_once, make_key);
+  pthread_once(&once, start);
   bool kept = key_made && pthread_setspecific(key, error) == 0;
   last = kept ? wr_error_retain(error) : wr_error_out_of_memory();
   wr_error_release(old);
@@ -56,7 +64,6 @@ struct handler {
   void (*dtor)(void *);      /* immutable after publish; may be NULL */
 };
 
-static struct wr_mutex lock = WR_MUTEX_INIT(WR_RANK_EVENT);
 static struct handler *current; /* under LOCK; NULL: the default, a line on stderr */
 
 static struct handler *handler_get(void) {
@@ -122,6 +129,7 @@ void mlx_set_error_handler(mlx_error_handler_func handler, void *data, void (*dt
     wr_api_fail("mlx_set_error_handler", wr_error_out_of_memory());
     return;
   }
+  pthread_once(&once, start);
   struct handler *old = handler_swap(h);
   if (old && wr_ref_drop(&old->refs)) handler_end(old);
 }

@@ -13,6 +13,11 @@
 #include "base/lock.h"
 
 static struct wr_mutex log_lock = WR_MUTEX_INIT(WR_RANK_LOG);
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/* Another thread of the parent may have been writing when the process forked. */
+static void unlock_in_child(void) { wr_mutex_init(&log_lock, WR_RANK_LOG); }
+static void watch_forks(void) { (void)pthread_atfork(NULL, NULL, unlock_in_child); }
 
 /* A log line that cannot be written has nowhere to be reported: the result is dropped. */
 static void write_line(const char *line) {
@@ -27,6 +32,7 @@ static void write_line(const char *line) {
 /* Writing is a cancellation point: a thread that ended here would keep the lock. */
 void wr_log_line(const char *line) {
   int before;
+  pthread_once(&once, watch_forks);
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
   wr_mutex_lock(&log_lock);
   write_line(line);

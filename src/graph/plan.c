@@ -1,8 +1,12 @@
 /* Planning: a depth-first walk from the roots that claims each lazy node by one compare-and-swap
    and lists it after its inputs. Private to the caller, linear in what it claims, and on an
    explicit stack, so that a graph of any depth fits a small thread stack (K13). Only claimed nodes
-   are entered: their edges are this planner's alone. No lock. */
+   are entered: their edges are this planner's alone. No lock; but EVENT, in the child of a fork,
+   for nodes that its parent's threads had claimed. */
 
+#include <pthread.h>
+
+#include "base/lock.h"
 #include "graph/internal.h"
 
 /* A node that another planner was faster with: nothing to do here but to remember whether it still
@@ -17,9 +21,64 @@ static void note_claimed(struct wr_plan *plan, struct wr_node *node) {
   }
 }
 
+/* ---- what a fork has left behind (K11) ---- */
+
+static struct wr_mutex lost_lock = WR_MUTEX_INIT(WR_RANK_EVENT);
+static pthread_once_t lost_once = PTHREAD_ONCE_INIT;
+
+static void lost_in_child(void) { wr_mutex_init(&lost_lock, WR_RANK_EVENT); }
+static void watch_forks(void) { (void)pthread_atfork(NULL, NULL, lost_in_child); }
+
+/* Elementwise results may be written over an input that ends with them (run.c). */
+static bool written_in_place(const struct wr_node *node) {
+  if (!node->buffer || wr_op_info(node->op)->view) return false;
+  for (uint32_t i = 0; i < node->n_in; i++) {
+    if (node->in[i]->buffer == node->buffer) return true;
+  }
+  return false;
+}
+
+/* Was over nowhere, so its edges are all there: it is lazy again. Waiters are of the parent's, and
+   not looked at; a thread of this process sets one only once it has found the node claimed by this
+   process. What it has of a buffer is given back; the plan's reference to it is lost. */
+static void take_back_locked(struct wr_node *node) {
+  if (!wr_completion_lost(&node->completion)) return;
+  wr_store_relaxed(&node->completion.waiters, NULL); /* relaxed, both: published by the state */
+  wr_store_relaxed(&node->planner, NULL);
+  node->cursor = 0;
+  node->error = NULL;
+  enum wr_phase phase = WR_PHASE_LAZY;
+  if (written_in_place(node)) {
+    node->error = wr_error_new(WEIR_ERROR_STATE, "%s: was being computed when the process forked",
+                               wr_op_info(node->op)->name);
+    phase = WR_PHASE_FAILED;
+  } else {
+    wr_buffer_release(node->buffer);
+    node->buffer = NULL;
+  }
+  /* Release: all of the above before somebody claims it, or reads the error. */
+  wr_store_release(&node->completion.state, (uint32_t)phase);
+}
+
+static void take_back(struct wr_node *node) {
+  pthread_once(&lost_once, watch_forks);
+  wr_mutex_lock(&lost_lock);
+  take_back_locked(node);
+  wr_mutex_unlock(&lost_lock);
+}
+
+/* ---- the walk ---- */
+
+static bool claim(struct wr_node *node) {
+  if (wr_completion_claim(&node->completion)) return true;
+  if (!wr_completion_lost(&node->completion)) return false;
+  take_back(node);
+  return wr_completion_claim(&node->completion);
+}
+
 /* Claims the node and puts it on the stack; false when memory is refused. */
 static bool enter(struct wr_plan *plan, struct wr_node *node) {
-  if (!wr_completion_claim(&node->completion)) {
+  if (!claim(node)) {
     note_claimed(plan, node);
     return true;
   }

@@ -6,6 +6,8 @@
 
 #include "base/lock.h"
 
+uint32_t wr_fork_generation;
+
 static bool reached(const struct wr_completion *c, const struct wr_waiter *w) {
   return wr_completion_phase(c) >= w->want;
 }
@@ -14,7 +16,9 @@ bool wr_completion_claim(struct wr_completion *c) {
   uint32_t found = wr_load_relaxed(&c->state);
   while ((found & WR_PHASE_MASK) == WR_PHASE_LAZY) {
     /* Acq_rel: the winner reads edges that the recorder wrote, and others see that it won. */
-    if (wr_cas_acq_rel(&c->state, &found, found + WR_PHASE_CLAIMED)) return true;
+    uint32_t claimed =
+        (found % WR_PHASE_GENERATION) + WR_PHASE_CLAIMED + wr_fork_generation * WR_PHASE_GENERATION;
+    if (wr_cas_acq_rel(&c->state, &found, claimed)) return true;
   }
   return false;
 }

@@ -15,6 +15,12 @@
                stream). Set by pin, while SUBMITTED and by one thread at a time; finish reads it and
                then leaves that reference to the pinner; unpin learns from the phase that it did.
 
+     bits 8-31 the generation of the process that claimed it: how many forks lie between the first
+               process that loaded the library and this one. In a child, what was claimed in the
+               parent and is not over is lost: the threads that would finish it are not there, nor
+               are its waiters, whose memory may be used for something else. Set by claim, and gone
+               with finish.
+
    No wake-up is lost. await pushes its waiter, then sets WAITERS with a read-modify-write of the
    state word; submit and finish change the phase with a read-modify-write of the same word. One of
    the two comes first in that word's order. If await does, they read WAITERS and, by the release of
@@ -34,8 +40,12 @@ enum wr_phase {
   WR_PHASE_FAILED,
   WR_PHASE_MASK = 7,
   WR_PHASE_WAITERS = 8,
-  WR_PHASE_PINNED = 16
+  WR_PHASE_PINNED = 16,
+  WR_PHASE_GENERATION = 256 /* times the generation */
 };
+
+/* Written by a fork's child alone, while it has one thread. */
+extern uint32_t wr_fork_generation;
 
 struct wr_waiter {
   struct wr_waiter *next;           /* owner of the list only */
@@ -61,6 +71,14 @@ static inline enum wr_phase wr_completion_phase(const struct wr_completion *c) {
 
 static inline bool wr_completion_over(const struct wr_completion *c) {
   return wr_completion_phase(c) >= WR_PHASE_DONE;
+}
+
+/* True when it was claimed in a parent of this process, and can no more be over. */
+static inline bool wr_completion_lost(const struct wr_completion *c) {
+  uint32_t found = wr_load_acquire(&((struct wr_completion *)c)->state);
+  uint32_t phase = found & WR_PHASE_MASK;
+  return (phase == WR_PHASE_CLAIMED || phase == WR_PHASE_SUBMITTED) &&
+         found / WR_PHASE_GENERATION != wr_fork_generation;
 }
 
 /* LAZY -> CLAIMED; true when this call made the change. */

@@ -64,9 +64,7 @@ static void fd_clear(int fd) {
   (void)got;
 }
 
-static bool over(struct wr_marker *marker) {
-  return wr_completion_over(wr_marker_completion(marker));
-}
+static bool over(struct wr_marker *marker) { return wr_marker_passed(marker); }
 
 /* ---- recording ---- */
 
@@ -176,7 +174,7 @@ static struct wr_error *time_of(struct wr_event *e, const char *name, uint64_t *
   struct wr_marker *marker;
   struct wr_error *error = place(e, &marker);
   if (error) return error;
-  if (over(marker)) {
+  if (wr_completion_over(wr_marker_completion(marker))) {
     *time = wr_marker_time(marker);
   } else {
     error = wr_error_new(WEIR_ERROR_STATE, "%s is not over yet", name);

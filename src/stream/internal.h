@@ -101,6 +101,8 @@ void wr_marker_submit(struct wr_marker *marker, struct wr_stream *stream, bool s
 struct wr_completion *wr_marker_completion(struct wr_marker *marker);
 struct wr_stream *wr_marker_stream(struct wr_marker *marker); /* a reference; NULL when over */
 uint64_t wr_marker_time(const struct wr_marker *marker);      /* of wr_clock_ns; valid when over */
+/* True when it is over, or stands behind work of the parent, before a fork: nobody has to wait. */
+bool wr_marker_passed(const struct wr_marker *marker);
 /* Waits without draining; false at the deadline. */
 bool wr_marker_wait(struct wr_marker *marker, uint64_t deadline_ns);
 
@@ -141,7 +143,10 @@ void wr_reclaimer_init(void);
 /* Fork: prepare takes each module's lock, in the order of ranks; parent and child let go of them.
  */
 void wr_registry_fork_prepare(void);
-void wr_registry_fork_done(void);
+void wr_registry_fork_parent(void);
+void wr_registry_fork_child(void);
+/* Gives up what the parent's threads were doing on the stream. */
+void wr_stream_fork_child(struct wr_stream *stream, void *unused);
 void wr_pool_fork_prepare(void);
 void wr_pool_fork_parent(void);
 void wr_pool_fork_child(void);

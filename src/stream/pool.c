@@ -300,8 +300,7 @@ void wr_pool_parallel(int64_t n, int64_t grain, wr_parallel_body body, void *ctx
 
 /* ---- fork (K11) ----
 
-   The lists are consistent in the child, since the forking thread held the lock. The workers are
-   not there: what they were draining stays as it was, everything else finds an empty pool. */
+   The workers are not in the child, and all streams there begin anew (wr_stream_fork_child). */
 
 void wr_pool_fork_prepare(void) { wr_mutex_lock(&pool.lock); }
 void wr_pool_fork_parent(void) { wr_mutex_unlock(&pool.lock); }
@@ -311,6 +310,9 @@ void wr_pool_fork_child(void) {
   wr_cond_init(&pool.gone);
   pool.jobs = NULL;
   pool.left = NULL;
+  pool.ready_head = NULL;
+  pool.ready_tail = NULL;
+  wr_store_relaxed(&pool.ready_hint, 0u);
   pool.workers = 0;
   pool.idle = 0;
   pool.signalled = 0;

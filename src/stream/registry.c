@@ -114,4 +114,9 @@ void wr_registry_trim(void) {
 }
 
 void wr_registry_fork_prepare(void) { wr_mutex_lock(&registry.lock); }
-void wr_registry_fork_done(void) { wr_mutex_unlock(&registry.lock); }
+void wr_registry_fork_parent(void) { wr_mutex_unlock(&registry.lock); }
+
+void wr_registry_fork_child(void) {
+  visit_all_locked(wr_stream_fork_child, NULL);
+  wr_mutex_unlock(&registry.lock);
+}

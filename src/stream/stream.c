@@ -363,3 +363,22 @@ void wr_stream_help(struct wr_stream *stream, struct wr_completion *c) {
   }
   wr_stream_release(stream);
 }
+
+/* ---- fork (K11) ----
+
+   In the child no other thread is there: what they were draining is half done, what they waited for
+   or held is on stacks that are no more. Nothing of it is looked at. Queues begin empty; whoever
+   forces an array that was submitted in the parent computes it anew (graph/plan.c). The tasks, and
+   the references that they hold, are lost to the child. */
+void wr_stream_fork_child(struct wr_stream *s, void *unused) {
+  (void)unused;
+  wr_mutex_init(&s->lock, WR_RANK_STREAM);
+  s->head = NULL;
+  s->tail = NULL;
+  s->state = WR_STREAM_IDLE;
+  s->resumed = false;
+  s->blocked_by = NULL;
+  s->in_ready_list = false;
+  wr_store_relaxed(&s->asleep, false); /* relaxed, all: the only thread */
+  wr_store_relaxed(&s->submitted, wr_load_relaxed(&s->done) + wr_load_relaxed(&s->failed));
+}

@@ -66,7 +66,9 @@ struct wr_marker *wr_marker_new(struct wr_marker_hook *hook) {
   if (!m) return NULL;
   *m = (struct wr_marker){.task = {.run = marker_run}, .hook = {.fn = marker_over}, .then = hook};
   wr_store_relaxed(&m->refs, 1u);
-  wr_completion_init(&m->completion, WR_PHASE_SUBMITTED);
+  wr_completion_init(&m->completion, WR_PHASE_LAZY);
+  (void)wr_completion_claim(&m->completion);
+  (void)wr_completion_submit(&m->completion);
   wr_mutex_init(&m->lock, WR_RANK_EVENT);
   wr_cond_init(&m->wake);
   return m;
@@ -90,8 +92,13 @@ struct wr_stream *wr_marker_stream(struct wr_marker *m) {
 
 uint64_t wr_marker_time(const struct wr_marker *m) { return m->time; }
 
+bool wr_marker_passed(const struct wr_marker *m) {
+  return wr_completion_over(&m->completion) || wr_completion_lost(&m->completion);
+}
+
 bool wr_marker_wait(struct wr_marker *m, uint64_t deadline_ns) {
   bool in_time = true;
+  if (wr_completion_lost(&m->completion)) return true;
   wr_mutex_lock(&m->lock);
   while (!m->over && in_time) in_time = wr_cond_wait_until(&m->wake, &m->lock, deadline_ns);
   bool over = m->over;

@@ -106,15 +106,16 @@ static void fork_prepare(void) {
 static void fork_parent(void) {
   wr_reclaimer_fork_parent();
   wr_pool_fork_parent();
-  wr_registry_fork_done();
+  wr_registry_fork_parent();
 }
 
 static void fork_child(void) {
   uint64_t parents = self.id;
   self.id = 0; /* the system numbers the child's thread anew */
   wr_reclaimer_fork_child();
+  wr_fork_generation++;
   wr_pool_fork_child();
-  wr_registry_fork_done();
+  wr_registry_fork_child();
   wr_policy_fork_child(parents);
 }
 
