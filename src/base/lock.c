@@ -94,6 +94,16 @@ void wr_mutex_unlock(struct wr_mutex *m) {
   wr_torture_point();
 }
 
+/* ---- cancellation ---- */
+
+int wr_cancel_off(void) {
+  int before;
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+  return before;
+}
+
+void wr_cancel_restore(int before) { pthread_setcancelstate(before, NULL); }
+
 /* ---- condition variables ---- */
 
 void wr_cond_init(struct wr_cond *c) {
@@ -106,24 +116,20 @@ void wr_cond_init(struct wr_cond *c) {
 
 void wr_cond_destroy(struct wr_cond *c) { pthread_cond_destroy(&c->os); }
 
-/* pthread's waits are cancellation points, ours are not: a thread that ended here would leave a
-   lock taken, a stream that nobody else may drain, or a waiter on a stack that is gone. */
 void wr_cond_wait(struct wr_cond *c, struct wr_mutex *m) {
-  int before;
   wr_mutex_assert_held(m);
-  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+  int before = wr_cancel_off();
   must(pthread_cond_wait(&c->os, &m->os), "pthread_cond_wait failed");
-  pthread_setcancelstate(before, NULL);
+  wr_cancel_restore(before);
 }
 
 bool wr_cond_wait_until(struct wr_cond *c, struct wr_mutex *m, uint64_t deadline_ns) {
   wr_mutex_assert_held(m);
   struct timespec at = {.tv_sec = (time_t)(deadline_ns / 1000000000u),
                         .tv_nsec = (long)(deadline_ns % 1000000000u)};
-  int before;
-  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+  int before = wr_cancel_off();
   int rc = pthread_cond_timedwait(&c->os, &m->os, &at);
-  pthread_setcancelstate(before, NULL);
+  wr_cancel_restore(before);
   if (rc == ETIMEDOUT) return false;
   must(rc, "pthread_cond_timedwait failed");
   return true;

@@ -49,6 +49,12 @@ bool wr_cond_wait_until(struct wr_cond *c, struct wr_mutex *m, uint64_t deadline
 void wr_cond_signal(struct wr_cond *c);
 void wr_cond_broadcast(struct wr_cond *c);
 
+/* Brackets system calls that are cancellation points: no call of Weir's is one, since a thread that
+   ended inside would keep locks, leave a stream that nobody else may drain, or a waiter on a stack
+   that is gone. Restore takes what off returned. */
+int wr_cancel_off(void);
+void wr_cancel_restore(int before);
+
 /* Monotonic time in nanoseconds. */
 uint64_t wr_clock_ns(void);
 

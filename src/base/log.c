@@ -29,15 +29,13 @@ static void write_line(const char *line) {
   } while (n < 0 && errno == EINTR);
 }
 
-/* Writing is a cancellation point: a thread that ended here would keep the lock. */
 void wr_log_line(const char *line) {
-  int before;
   pthread_once(&once, watch_forks);
-  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+  int before = wr_cancel_off();
   wr_mutex_lock(&log_lock);
   write_line(line);
   wr_mutex_unlock(&log_lock);
-  pthread_setcancelstate(before, NULL);
+  wr_cancel_restore(before);
 }
 
 /* Takes no lock: it may be a lock that is broken. */

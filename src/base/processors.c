@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/base.h"
+#include "base/lock.h"
 
 enum { PATH_BYTES = 1024, MAX_CPUS = 1 << 16, NO_CAP = 1 << 30 };
 
@@ -122,14 +123,12 @@ static int quota_count(void) {
 static pthread_once_t counted = PTHREAD_ONCE_INIT;
 static int cpu_count; /* immutable after `counted` */
 
-/* Reading files is a cancellation point; a call of Weir's is none. */
 static void count_cpus(void) {
-  int before;
-  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+  int before = wr_cancel_off();
   int cpus = affinity_count();
   int quota = quota_count();
   cpu_count = quota < cpus ? quota : cpus;
-  pthread_setcancelstate(before, NULL);
+  wr_cancel_restore(before);
 }
 
 int wr_cpu_count(void) {

@@ -59,7 +59,10 @@ static uint64_t begin_epoch_locked(uint64_t seed) {
 
 static uint64_t random_seed(void) {
   uint64_t seed;
-  if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) == (ssize_t)sizeof seed) return seed;
+  int before = wr_cancel_off();
+  ssize_t got = getrandom(&seed, sizeof seed, GRND_NONBLOCK);
+  wr_cancel_restore(before);
+  if (got == (ssize_t)sizeof seed) return seed;
   /* No entropy yet, early in the system's life: time and process differ between runs. */
   return wr_clock_ns() ^ (uint64_t)getpid() << 32;
 }

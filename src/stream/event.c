@@ -54,13 +54,17 @@ static struct wr_error *place(struct wr_event *e, struct wr_marker **out) {
  */
 static void fd_raise(int fd) {
   uint64_t one = 1;
+  int before = wr_cancel_off();
   ssize_t written = write(fd, &one, sizeof one);
+  wr_cancel_restore(before);
   (void)written;
 }
 
 static void fd_clear(int fd) {
   uint64_t count;
+  int before = wr_cancel_off();
   ssize_t got = read(fd, &count, sizeof count);
+  wr_cancel_restore(before);
   (void)got;
 }
 

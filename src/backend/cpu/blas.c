@@ -99,9 +99,11 @@ static void set_up(void) {
   /* Without memory for handlers, a child finds OpenBLAS's locks, or the loader's, as they happened
      to be. */
   (void)pthread_atfork(fork_prepare, fork_parent, fork_child);
+  int before = wr_cancel_off();
   gate_enter();
   unavailable = wr_openblas_open(&blas);
   gate_leave();
+  wr_cancel_restore(before);
 }
 
 static void leave(void) {
