@@ -59,6 +59,59 @@ static void e2_threads_one_after_another(void) {
   CHECK(threads_become(threads));
 }
 
+/* E4: pooled threads clear their streams between requests, and are used again; what they share with
+   other threads goes on. Under the checked policy the next request says what to do, in words. */
+static mlx_stream shared;
+
+static void requests_with_clear(int i) {
+  for (int k = 0; k < 100; k++) {
+    mlx_array a = chain((float)i, 10, k % 2 ? shared : (mlx_stream){0}), b = another(a);
+    add_to(&b, a, (mlx_stream){0});
+    CHECK(k % 3 || submit(b) == 0);
+    CHECK(mlx_clear_streams() == 0);
+    CHECK(k % 5 || mlx_clear_streams() == 0);
+    CHECK(float_of(b) == 2 * ((float)i + 10));
+    mlx_array_free(a);
+    mlx_array_free(b);
+  }
+  CHECK(mlx_clear_streams() == 0);
+}
+
+static void e4_pooled_threads_clear(void) {
+  size_t before = live_streams();
+  shared = new_stream();
+  run_threads(8, requests_with_clear);
+  one_add(shared);
+  mlx_stream_free(shared);
+  CHECK(streams_become(before));
+}
+
+static void *clear_then_work(void *arg) {
+  mlx_stream s = new_stream();
+  one_add(s);
+  CHECK(mlx_clear_streams() == 0 && mlx_clear_streams() == 0);
+  mlx_array a = mlx_array_new_float(1), b = mlx_array_new();
+  CHECK(mlx_add(&b, a, a, (mlx_stream){0}) == 1);
+  CHECK(weir_last_status() == WEIR_ERROR_THREAD_RETIRED);
+  CHECK(strstr(weir_last_error(), "mlx_clear_streams") != NULL);
+  CHECK(strstr(weir_last_error(), "weir_thread_revive") != NULL);
+  CHECK(weir_thread_revive() == 0);
+  one_add((mlx_stream){0});
+  mlx_array_free(a);
+  mlx_array_free(b);
+  mlx_stream_free(s);
+  return arg;
+}
+
+static void clear_under_the_checked_policy(void) {
+  CHECK(weir_set_thread_policy(WEIR_THREADS_CHECKED) == 0);
+  mlx_set_error_handler(quiet, NULL, NULL);
+  one_add((mlx_stream){0});
+  run_one(clear_then_work, NULL);
+  one_add((mlx_stream){0}); /* C6: nobody else is harmed */
+  _exit(42);
+}
+
 /* E6: a worker exits with objects of its own alive, which its own thread-local destructor frees,
    after the library has let go of the thread, or before. */
 static pthread_key_t own_key;
@@ -142,6 +195,8 @@ static void e9_limits_in_a_loop(void) {
 }
 
 int main(void) {
+  CHECK(in_child(clear_under_the_checked_policy, 20) == 42);
+  e4_pooled_threads_clear();
   e1_streams_one_after_another();
   e2_threads_one_after_another();
   e6_objects_of_a_thread_that_ends();
