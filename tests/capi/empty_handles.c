@@ -88,11 +88,11 @@ static void check_case(const char *function, const char *parameter, bool failed)
 
 #define CASE(function, parameter, condition) check_case(function, parameter, condition);
 
-static void core(void) {
+static void f12_core(void) {
 #include "empty_core.def"
 }
 
-static void ops(void) {
+static void f12_ops(void) {
 #include "empty_ops.def"
 }
 
@@ -139,8 +139,8 @@ int main(void) {
   static const struct results untouched;
   mlx_set_error_handler(hear, &calls, NULL);
   make_good();
-  core();
-  ops();
+  f12_core();
+  f12_ops();
   free_is_a_no_op();
   free_good();
   CHECK(!memcmp(&out, &untouched, sizeof out));

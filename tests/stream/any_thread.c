@@ -21,7 +21,7 @@ static void make_stream(int i) {
   shared_stream = mlx_default_cpu_stream_new();
 }
 
-static void a1_one_stream_many_workers(void) {
+static void a1_b1_one_stream_many_workers(void) {
   shared_stream = new_stream();
   run_threads(64, worker_on_shared_stream);
   mlx_stream_free(shared_stream);
@@ -98,7 +98,7 @@ static void a10_ring(void) {
 int main(void) {
   mlx_stream mine = mlx_default_cpu_stream_new();
   mlx_stream_free(mine);
-  a1_one_stream_many_workers();
+  a1_b1_one_stream_many_workers();
   a6_stream_of_a_thread_that_ended();
   a3_lazy_chain_of_a_thread_that_ended();
   a7_a_task_that_hops_threads();

@@ -20,7 +20,7 @@ static void handler(const char *message, void *data) {
   __atomic_add_fetch((int *)data, 1, __ATOMIC_RELAXED);
 }
 
-static void swap_or_fail(int i) {
+static void b18_swap_or_fail(int i) {
   mlx_array a = floats(3, 0), b = floats(4, 0), c = mlx_array_new();
   for (int k = 0; k < 500; k++) {
     if (i % 2) {
@@ -35,7 +35,7 @@ static void swap_or_fail(int i) {
 }
 
 /* B17: the cache is cleared and its limit is 0 while work is in flight. */
-static void clear_or_work(int i) {
+static void b17_clear_or_work(int i) {
   size_t before = 0;
   for (int k = 0; k < 200; k++) {
     if (i % 4 == 0) {
@@ -53,8 +53,8 @@ static void clear_or_work(int i) {
 int main(void) {
   mlx_set_error_handler(quiet, NULL, NULL);
   run_on_small_stack(deep_graph);
-  run_threads(8, swap_or_fail);
+  run_threads(8, b18_swap_or_fail);
   mlx_set_error_handler(quiet, NULL, NULL);
-  run_threads(8, clear_or_work);
+  run_threads(8, b17_clear_or_work);
   return 0;
 }

@@ -31,7 +31,7 @@ static void d1_found_again_and_one_per_thread(void) {
   mlx_stream_free(a);
 }
 
-static void d3_set_default_is_this_threads_alone(void) {
+static void d3_e12_set_default_is_this_threads_alone(void) {
   mlx_stream old = mlx_default_cpu_stream_new();
   mlx_stream mine = new_stream();
   CHECK(mlx_set_default_stream(mine) == 0);
@@ -124,7 +124,7 @@ static void b2_indices_are_unique(void) {
 int main(void) {
   mlx_set_error_handler(quiet, NULL, NULL);
   d1_found_again_and_one_per_thread();
-  d3_set_default_is_this_threads_alone();
+  d3_e12_set_default_is_this_threads_alone();
   d4_scopes_nest();
   d6_no_gpu_is_said_in_words();
   h1_copies_are_references();

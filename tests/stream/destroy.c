@@ -62,7 +62,7 @@ static void e3_free_with_work(void) {
 }
 
 /* B4: streams come and go while others work. */
-static void churn(int i) {
+static void b4_streams_come_and_go(int i) {
   for (int k = 0; k < 500; k++) {
     if (i % 2) {
       one_add((mlx_stream){0});
@@ -78,6 +78,6 @@ int main(void) {
   e1_stream_per_request();
   e2_thread_per_request();
   e3_free_with_work();
-  run_threads(8, churn);
+  run_threads(8, b4_streams_come_and_go);
   return 0;
 }

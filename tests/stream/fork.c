@@ -22,7 +22,7 @@ static void keep_busy(int i) {
 }
 
 /* In the child: small and large work, its own streams, work for the pool. */
-static void evaluate(void) {
+static void d11_evaluate_in_the_child(void) {
   mlx_stream a = new_stream(), b = new_stream();
   mlx_array x = floats(1 << 18, 0), one = mlx_array_new_float(1);
   for (int i = 0; i < 10; i++) add_to(&x, one, i % 3 ? a : b);
@@ -49,7 +49,7 @@ int main(void) {
 #endif
   pthread_t thread;
   CHECK(pthread_create(&thread, NULL, busy, NULL) == 0);
-  for (int i = 0; i < 60; i++) CHECK(in_child(evaluate, 20) == 42);
+  for (int i = 0; i < 60; i++) CHECK(in_child(d11_evaluate_in_the_child, 20) == 42);
   pthread_join(thread, NULL);
   return 0;
 }
