@@ -261,14 +261,6 @@ static void e4_message_is_no_format(void) {
   _exit(42);
 }
 
-static void repeat(void (*program)(void), const char *name, int n) {
-  for (int i = 0; i < n; i++) {
-    int status = in_child(program, SANITIZED ? 100 : 30);
-    if (status != 42) fprintf(stderr, "%s: status %d in run %d\n", name, status, i);
-    CHECK(status == 42);
-  }
-}
-
 int main(void) {
   repeat(k10_destructor_works_after_evaluation, "work after evaluation", 3);
   repeat(k10_destructors_that_free, "nested frees", 3);

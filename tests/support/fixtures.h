@@ -108,6 +108,15 @@ static inline mlx_array chain(float v, int n, mlx_stream s) {
   return a;
 }
 
+/* n random bits, sorted: work that takes a while. */
+static inline mlx_array sorted_bits(int n, mlx_stream s) {
+  mlx_array bits = mlx_array_new(), sorted = mlx_array_new();
+  CHECK(mlx_random_bits(&bits, &n, 1, 4, (mlx_array){0}, s) == 0);
+  CHECK(mlx_sort(&sorted, bits, s) == 0);
+  mlx_array_free(bits);
+  return sorted;
+}
+
 /* ---- a probe ---- */
 
 static inline void probe_count(void *counter) {
@@ -146,6 +155,17 @@ static inline bool threads_become(int n) {
 
 static inline void run_one(void *(*fn)(void *), void *arg) {
   pthread_join(start_thread(fn, arg), NULL);
+}
+
+/* ---- children ---- */
+
+/* Runs the program in n children, one after another, each of which must leave with 42. */
+static inline void repeat(void (*program)(void), const char *name, int n) {
+  for (int i = 0; i < n; i++) {
+    int status = in_child(program, SANITIZED ? 100 : 30);
+    if (status != 42) fprintf(stderr, "%s: status %d in run %d\n", name, status, i);
+    CHECK(status == 42);
+  }
 }
 
 #endif
