@@ -73,22 +73,20 @@ static void handler_hears_on_the_calling_thread(void) {
   CHECK(other.ended == 1 && ear.ended == 1 && ear.calls == 1);
 }
 
-/* A handler may call anything, also what fails, and replace itself. */
+/* A handler may call anything, also what fails, which it alone hears of, and replace itself. */
 static void nested(const char *message, void *data) {
-  int *depth = data;
+  int *calls = data;
   CHECK(strstr(message, "mlx_abs"));
-  if (++*depth < 3) fail_once();
-  if (*depth == 3) {
-    ++*depth;
-    mlx_set_error_handler(NULL, NULL, NULL);
-  }
+  ++*calls;
+  fail_once();
+  mlx_set_error_handler(NULL, NULL, NULL);
 }
 
 static void handler_may_call_anything(void) {
-  int depth = 0;
-  mlx_set_error_handler(nested, &depth, NULL);
+  int calls = 0;
+  mlx_set_error_handler(nested, &calls, NULL);
   fail_once();
-  CHECK(depth == 4);
+  CHECK(calls == 1 && strstr(weir_last_error(), "mlx_abs"));
 }
 
 static void quiet(const char *message, void *data) {
