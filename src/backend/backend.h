@@ -42,6 +42,29 @@ struct wr_call {
   const void *params;
 };
 
+/* A group: elementwise operations of one shape that run as one command, element by element, so that
+   nothing but the last result is written to memory. Values are numbered: the inputs first, then the
+   steps, each of which reads values before its own. Results are bit for bit those of the same
+   operations as commands of their own. Fusable operations have no parameters. */
+enum { WR_GROUP_INPUTS = 8, WR_GROUP_STEPS = 32, WR_GROUP_OPERANDS = 3 };
+
+struct wr_group_step {
+  uint16_t op;                   /* enum wr_op; fusable */
+  uint8_t dtype;                 /* enum wr_dtype, of the result */
+  uint8_t n_in;                  /* 1 to WR_GROUP_OPERANDS */
+  uint8_t in[WR_GROUP_OPERANDS]; /* values */
+};
+
+/* out = the last step. Inputs have its shape, with any strides; out is dense, and overlaps an input
+   only as in a wr_call. Several steps may read one input. */
+struct wr_group {
+  int32_t n_in;    /* at most WR_GROUP_INPUTS */
+  int32_t n_steps; /* 2 to WR_GROUP_STEPS */
+  const struct wr_tensor *in;
+  const struct wr_group_step *steps;
+  struct wr_tensor out;
+};
+
 enum wr_encode_status { WR_ENCODE_DONE, WR_ENCODE_PENDING };
 
 /* Filled by the caller of encode; the backend calls fn once when it answered PENDING. It takes the
@@ -65,6 +88,10 @@ struct wr_backend {
   /* *error is set (one reference) when DONE with a failure; untouched otherwise. */
   enum wr_encode_status (*encode)(struct wr_encoder *encoder, const struct wr_call *call,
                                   struct wr_completion_hook *hook, struct wr_error **error);
+  /* The same for a group; each of its operations is one that the backend supports. NULL: the
+     backend runs no groups, and gets every operation as a command of its own. */
+  enum wr_encode_status (*encode_group)(struct wr_encoder *encoder, const struct wr_group *group,
+                                        struct wr_completion_hook *hook, struct wr_error **error);
   /* Completes when all that was encoded before has; no data moves. */
   enum wr_encode_status (*encode_marker)(struct wr_encoder *encoder,
                                          struct wr_completion_hook *hook, struct wr_error **error);

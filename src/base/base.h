@@ -56,6 +56,7 @@ struct wr_env {
   bool threads_checked; /* and it is checked */
   int workers;          /* WEIR_NUM_THREADS; 0: as many as processors that this process may use */
   uint64_t seed;        /* WEIR_TORTURE_SEED; 0 when absent */
+  bool fuse;            /* false with WEIR_FUSE=0: every operation runs by itself */
 };
 const struct wr_env *wr_env_get(void);
 

@@ -39,10 +39,19 @@ static void read_threads(void) {
   if (!env.threads_set) ignored("WEIR_THREADS", text, "free or checked");
 }
 
+static bool read_fuse(void) {
+  const char *text = getenv("WEIR_FUSE");
+  if (!text || !*text || !strcmp(text, "1")) return true;
+  if (!strcmp(text, "0")) return false;
+  ignored("WEIR_FUSE", text, "0 or 1");
+  return true;
+}
+
 static void read_all(void) {
   read_threads();
   env.workers = (int)read_number("WEIR_NUM_THREADS", 4096);
   env.seed = read_number("WEIR_TORTURE_SEED", UINT64_MAX);
+  env.fuse = read_fuse();
 }
 
 const struct wr_env *wr_env_get(void) {

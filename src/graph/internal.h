@@ -23,6 +23,14 @@
 #include "stream/completion.h"
 #include "stream/stream.h"
 
+/* What fuse.c gives to the root of a group: the group's inputs, which are the root's edges from
+   then on, and its steps. */
+struct wr_fused {
+  struct wr_node *in[WR_GROUP_INPUTS]; /* counted edges; as many as the root's n_in says */
+  uint32_t n_steps;
+  struct wr_group_step steps[];
+};
+
 struct wr_node {
   wr_atomic_u32 refs; /* atomic ACQ_REL */
   struct wr_completion completion;
@@ -38,14 +46,16 @@ struct wr_node {
   int64_t offset;           /* immutable after publish; elements from the buffer's start */
   const int32_t *shape;     /* immutable after publish; in the tail */
   const int64_t *strides;   /* immutable after publish; in the tail */
-  struct wr_node **in;      /* immutable after publish; in the tail; counted edges */
+  struct wr_node **in;      /* claimer only; counted edges; in the tail, or in `fused` */
   const void *params;       /* immutable after publish; in the tail */
   struct wr_stream *stream; /* claimer only once claimed; a reference until finished; others
                                through wr_node_pending_stream */
   uint64_t stream_id;       /* immutable after publish; that stream's; it may be gone */
   struct wr_buffer *buffer; /* claimer only; read by others after DONE */
   struct wr_error *error;   /* claimer only; read by others after FAILED */
-  struct wr_node *link;     /* submitter only, or the freeing thread: a worklist */
+  struct wr_fused *fused;   /* claimer only, from planning to finish: what runs with the node */
+  struct wr_node *link;     /* planner only: the root that the node has been fused into; then
+                               submitter only, or the freeing thread: a worklist */
   wr_atomic_ptr planner;    /* atomic RELAXED: only compared, with the address of the reader's
                                own plan */
   wr_atomic_ptr host_copy;  /* atomic ACQ_REL: struct wr_buffer *, set once */
@@ -83,10 +93,14 @@ struct wr_plan {
   struct wr_ptrs stack;    /* while planning: claimed nodes whose inputs are being looked at */
   bool foreign;            /* some input is claimed by another planner and not submitted */
   bool several_streams;    /* `order` has nodes of more than one stream */
+  size_t fusable;          /* nodes in `order` whose operation may join a group */
   struct wr_error *failed; /* the first input or root that had failed before; a reference or NULL */
 };
 /* When memory is refused, what was claimed fails with that error, and the plan is empty. */
 void wr_plan_make(struct wr_plan *plan, struct wr_node *const *roots, size_t n);
+
+/* fuse.c: takes out of the order what can run as part of a later node. */
+void wr_plan_fuse(struct wr_plan *plan);
 
 /* submit.c: appends the plan's nodes to their streams; takes the references of `order`. With
    `schedule` the pool drains the streams, else the caller does. */

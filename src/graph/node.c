@@ -204,6 +204,8 @@ void wr_node_drop_edges(struct wr_node *node, bool keep_stream) {
   node->n_in = 0;
   for (uint32_t i = 0; i < n; i++) drop_to_list(node->in[i], &list);
   free_list(list);
+  wr_free(node->fused);
+  node->fused = NULL;
   if (keep_stream) return;
   wr_stream_release(node->stream);
   node->stream = NULL;

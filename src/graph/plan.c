@@ -93,6 +93,7 @@ static bool leave(struct wr_plan *plan, struct wr_node *node) {
   struct wr_node **order = (struct wr_node **)plan->order.items;
   if (plan->order.count && order[0]->stream != node->stream) plan->several_streams = true;
   if (!wr_ptrs_push(&plan->order, node)) return false;
+  plan->fusable += wr_op_info(node->op)->fusable;
   plan->stack.count--;
   return true;
 }
@@ -123,4 +124,5 @@ void wr_plan_make(struct wr_plan *plan, struct wr_node *const *roots, size_t n) 
     wr_fail_nodes(&plan->order, wr_error_out_of_memory());
   }
   wr_ptrs_free(&plan->stack);
+  if (ok && plan->fusable > 1) wr_plan_fuse(plan);
 }

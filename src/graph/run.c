@@ -119,15 +119,33 @@ static struct wr_error *output_buffer(struct wr_node *node, struct wr_memory *me
 
 /* ---- one node ---- */
 
-static struct wr_error *encode(struct wr_node *node, struct wr_stream *stream,
-                               const struct wr_tensor *in, struct pending *pending, bool *done) {
-  const struct wr_backend *backend = wr_stream_backend(stream);
+static enum wr_encode_status encode_one(struct wr_node *node, struct wr_stream *stream,
+                                        const struct wr_tensor *in, struct pending *pending,
+                                        struct wr_error **error) {
   struct wr_call call = {
       .op = (enum wr_op)node->op, .n_in = (int32_t)node->n_in, .in = in, .params = node->params};
-  struct wr_error *error = NULL;
   tensor_of(node, node->buffer, 0, &call.out);
-  *done =
-      backend->encode(wr_stream_encoder(stream), &call, &pending->hook, &error) == WR_ENCODE_DONE;
+  return wr_stream_backend(stream)->encode(wr_stream_encoder(stream), &call, &pending->hook, error);
+}
+
+/* The backend takes groups, or fuse.c would not have made one. */
+static enum wr_encode_status encode_group(struct wr_node *node, struct wr_stream *stream,
+                                          const struct wr_tensor *in, struct pending *pending,
+                                          struct wr_error **error) {
+  struct wr_group group = {.n_in = (int32_t)node->n_in,
+                           .n_steps = (int32_t)node->fused->n_steps,
+                           .in = in,
+                           .steps = node->fused->steps};
+  tensor_of(node, node->buffer, 0, &group.out);
+  return wr_stream_backend(stream)->encode_group(wr_stream_encoder(stream), &group, &pending->hook,
+                                                 error);
+}
+
+static struct wr_error *encode(struct wr_node *node, struct wr_stream *stream,
+                               const struct wr_tensor *in, struct pending *pending, bool *done) {
+  struct wr_error *error = NULL;
+  *done = (node->fused ? encode_group : encode_one)(node, stream, in, pending, &error) ==
+          WR_ENCODE_DONE;
   return error;
 }
 

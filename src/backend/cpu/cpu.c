@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "backend/cpu/fused.h"
 #include "backend/cpu/kernels.h"
 
 /* Views have no kernel; the rows of ops.def say `view` in the kernel's place. */
@@ -66,6 +67,16 @@ static enum wr_encode_status encode(struct wr_encoder *encoder, const struct wr_
   return WR_ENCODE_DONE;
 }
 
+static enum wr_encode_status encode_group(struct wr_encoder *encoder, const struct wr_group *group,
+                                          struct wr_completion_hook *hook,
+                                          struct wr_error **error) {
+  (void)encoder;
+  (void)hook;
+  struct wr_error *failure = wr_cpu_fused(group);
+  if (failure) *error = failure;
+  return WR_ENCODE_DONE;
+}
+
 static enum wr_encode_status encode_marker(struct wr_encoder *encoder,
                                            struct wr_completion_hook *hook,
                                            struct wr_error **error) {
@@ -100,6 +111,21 @@ static bool supports(enum wr_op op, enum wr_dtype dtype) {
   }
 }
 
+wr_row_fn wr_cpu_fusable_row(enum wr_op op, enum wr_dtype in, enum wr_dtype out) {
+  switch ((enum family)families[op]) {
+    case FAMILY_unary:
+      return wr_cpu_unary_row(op, in);
+    case FAMILY_binary:
+      return wr_cpu_binary_row(op, in);
+    case FAMILY_ternary:
+      return wr_cpu_where_row(out);
+    case FAMILY_copy:
+      return wr_cpu_cast_row(out, in);
+    default:
+      return NULL;
+  }
+}
+
 struct wr_error *wr_cpu_elementwise(const struct wr_call *call, wr_row_fn row) {
   if (!row) {
     return wr_error_new(WEIR_ERROR_UNSUPPORTED, "%s has no CPU kernel for %s",
@@ -117,6 +143,7 @@ const struct wr_backend wr_backend_cpu = {
     .encoder_new = encoder_new,
     .encoder_free = encoder_free,
     .encode = encode,
+    .encode_group = encode_group,
     .encode_marker = encode_marker,
     .memory = memory,
     .read = copy,

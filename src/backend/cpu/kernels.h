@@ -32,6 +32,11 @@ wr_row_fn wr_cpu_binary_row(enum wr_op op, enum wr_dtype dtype);
 /* `count` elements of one type to another; every pair has one. */
 wr_row_fn wr_cpu_cast_row(enum wr_dtype to, enum wr_dtype from);
 
+wr_row_fn wr_cpu_where_row(enum wr_dtype dtype);
+/* The row function of a fusable operation other than copy, by the types of its first input and its
+   result; NULL when it has none. */
+wr_row_fn wr_cpu_fusable_row(enum wr_op op, enum wr_dtype in, enum wr_dtype out);
+
 /* Runs `row`, or answers that the operation has no kernel for the type of its first input. */
 struct wr_error *wr_cpu_elementwise(const struct wr_call *call, wr_row_fn row);
 

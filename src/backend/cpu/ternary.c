@@ -15,11 +15,14 @@
 #define EL c64
 #include "backend/cpu/where_row.h"
 
-struct wr_error *wr_cpu_where(const struct wr_call *call) {
+wr_row_fn wr_cpu_where_row(enum wr_dtype dtype) {
   static const wr_row_fn rows[] = {
       [1] = u8_where, [2] = u16_where, [4] = u32_where, [8] = u64_where};
-  const enum wr_dtype dtype = call->out.dtype;
   /* complex64 is aligned to 4 bytes only. */
-  wr_loop_run(call, dtype == WR_COMPLEX64 ? c64_where : rows[wr_dtype_size(dtype)]);
+  return dtype == WR_COMPLEX64 ? c64_where : rows[wr_dtype_size(dtype)];
+}
+
+struct wr_error *wr_cpu_where(const struct wr_call *call) {
+  wr_loop_run(call, wr_cpu_where_row(call->out.dtype));
   return NULL;
 }

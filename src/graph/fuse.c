@@ -1,0 +1,186 @@
+/* Fusion: elementwise nodes of one shape and stream become one command. From the end of a plan's
+   order, each elementwise node in turn is the root of a group, which takes in what its nodes read
+   for as long as it can; the root stays in the order and is what runs, the others leave it.
+
+   Who may be taken in. A node whose references are the plan's own and the edges of nodes in the
+   group, and no other: seen by its claimer. References only come from references, and these are all
+   this thread's (edges are the claimer's, internal.h), so nobody else can reach the node any more:
+   no handle, no edge of a node that is not in the group, no planner on another thread, no waiter
+   (each keeps a reference to what it waits for). So nobody can ever ask for its value or phase, and
+   it may vanish without one. A count that other threads are just lowering is read as higher than it
+   is about to be; then the node is left alone, which is right as well.
+
+   What stays as it was. The root's edges become the group's inputs, which stand earlier in the order
+   or were claimed by others, exactly as the inputs of its nodes did: deferring, submitting, blocking
+   and finishing see a node with those inputs, and know nothing of groups. Inputs are kept in the
+   order in which a walk along the edges first meets them, so that of several inputs that have failed
+   the same one's error comes out as without fusion (E1).
+
+   Linear in the plan, since groups are bounded; explicit arrays, no recursion (K13). When memory is
+   refused the nodes are not fused. No lock. */
+
+#include <string.h>
+
+#include "core/shape.h"
+#include "graph/internal.h"
+
+struct group {
+  const struct wr_plan *plan;
+  const struct wr_backend *backend;
+  uint32_t n_nodes;
+  uint32_t n_in;
+  struct wr_node *nodes[WR_GROUP_STEPS]; /* the root first; each before those that it reads */
+  struct wr_node *in[WR_GROUP_INPUTS];   /* read by the nodes, and not among them */
+  uint32_t uses[WR_GROUP_INPUTS];        /* edges from the group's nodes */
+};
+
+/* Claimed by this plan: the thread may read what the claimer alone may. */
+static bool is_ours(const struct wr_plan *plan, struct wr_node *node) {
+  /* Relaxed: equal only if this thread wrote it. */
+  return wr_load_relaxed(&node->planner) == plan &&
+         wr_completion_phase(&node->completion) == WR_PHASE_CLAIMED;
+}
+
+/* Copies stay commands: those of views are transpositions, which have a way of their own through
+   memory, and others are rare. */
+static bool is_elementwise(const struct wr_node *node) {
+  return wr_op_info(node->op)->fusable && node->op != WR_OP_COPY;
+}
+
+static bool is_supported(const struct group *g, const struct wr_node *node) {
+  return g->backend->supports((enum wr_op)node->op, (enum wr_dtype)node->in[0]->dtype);
+}
+
+static uint32_t input_index(const struct group *g, const struct wr_node *node) {
+  uint32_t i = 0;
+  while (i < g->n_in && g->in[i] != node) i++;
+  return i;
+}
+
+/* True when the group has room for the node in the place of its input `i`. */
+static bool has_room(const struct group *g, const struct wr_node *node) {
+  uint32_t n = g->n_in - 1;
+  for (uint32_t k = 0; k < node->n_in; k++) n += input_index(g, node->in[k]) == g->n_in;
+  return n <= WR_GROUP_INPUTS && g->n_nodes < WR_GROUP_STEPS;
+}
+
+static bool may_join(const struct group *g, uint32_t i) {
+  struct wr_node *node = g->in[i];
+  const struct wr_node *root = g->nodes[0];
+  return is_elementwise(node) && is_ours(g->plan, node) &&
+         /* Acquire: the others' last reads happened before they dropped their references. */
+         wr_load_acquire(&node->refs) == 1u + g->uses[i] && node->stream == root->stream &&
+         wr_shape_equal(node->shape, node->ndim, root->shape, root->ndim) && has_room(g, node) &&
+         is_supported(g, node);
+}
+
+static void remove_input(struct group *g, uint32_t i) {
+  g->n_in--;
+  memmove(&g->in[i], &g->in[i + 1], (g->n_in - i) * sizeof g->in[0]);
+  memmove(&g->uses[i], &g->uses[i + 1], (g->n_in - i) * sizeof g->uses[0]);
+}
+
+static void insert_input(struct group *g, uint32_t i, struct wr_node *node, uint32_t uses) {
+  memmove(&g->in[i + 1], &g->in[i], (g->n_in - i) * sizeof g->in[0]);
+  memmove(&g->uses[i + 1], &g->uses[i], (g->n_in - i) * sizeof g->uses[0]);
+  g->n_in++;
+  g->in[i] = node;
+  g->uses[i] = uses;
+}
+
+/* Takes the node in; its inputs take the place `at`, but those that the walk meets earlier. */
+static void take_in(struct group *g, struct wr_node *node, uint32_t at) {
+  g->nodes[g->n_nodes++] = node;
+  for (uint32_t k = 0; k < node->n_in; k++) {
+    uint32_t i = input_index(g, node->in[k]);
+    if (i < at) {
+      g->uses[i]++;
+      continue;
+    }
+    uint32_t uses = 1;
+    if (i < g->n_in) {
+      uses += g->uses[i];
+      remove_input(g, i);
+    }
+    insert_input(g, at++, node->in[k], uses);
+  }
+}
+
+/* The last input that can join goes first, so that the steps of one operand stand together and few
+   values are alive at a time. */
+static void grow(struct group *g) {
+  for (uint32_t i = g->n_in; i-- > 0;) {
+    if (!may_join(g, i)) continue;
+    struct wr_node *node = g->in[i];
+    remove_input(g, i);
+    take_in(g, node, i);
+    i = g->n_in;
+  }
+}
+
+/* The value's number, for the step that reads it; `cursor` is a node's own step. */
+static uint8_t value_of(const struct group *g, const struct wr_node *node) {
+  uint32_t i = input_index(g, node);
+  return (uint8_t)(i < g->n_in ? i : g->n_in + node->cursor);
+}
+
+static void write_steps(const struct group *g, struct wr_fused *fused) {
+  fused->n_steps = g->n_nodes;
+  for (uint32_t s = 0; s < g->n_nodes; s++) {
+    struct wr_node *node = g->nodes[g->n_nodes - 1 - s];
+    struct wr_group_step *step = &fused->steps[s];
+    node->cursor = s;
+    *step = (struct wr_group_step){
+        .op = node->op, .dtype = node->dtype, .n_in = (uint8_t)node->n_in};
+    for (uint32_t k = 0; k < node->n_in; k++) step->in[k] = value_of(g, node->in[k]);
+  }
+}
+
+/* The edges of the group's nodes become the root's, one for each input. The others keep the plan's
+   reference alone. */
+static void move_edges(const struct group *g, struct wr_fused *fused) {
+  struct wr_node *root = g->nodes[0];
+  for (uint32_t i = 0; i < g->n_in; i++) {
+    fused->in[i] = g->in[i];
+    for (uint32_t k = 1; k < g->uses[i]; k++) wr_node_release(g->in[i]);
+  }
+  for (uint32_t i = 1; i < g->n_nodes; i++) {
+    struct wr_node *node = g->nodes[i];
+    node->n_in = 0;
+    node->link = root;
+    wr_store_relaxed(&node->refs, 1u); /* relaxed: nobody else can reach it */
+  }
+  root->fused = fused;
+  root->in = fused->in;
+  root->n_in = g->n_in;
+}
+
+static void fuse_into(const struct wr_plan *plan, struct wr_node *root) {
+  struct group g = {.plan = plan, .backend = wr_stream_backend(root->stream)};
+  if (!g.backend->encode_group || !is_supported(&g, root)) return;
+  take_in(&g, root, 0);
+  grow(&g);
+  if (g.n_nodes < 2) return;
+  struct wr_fused *fused = wr_alloc(sizeof *fused + g.n_nodes * sizeof fused->steps[0]);
+  if (!fused) return;
+  write_steps(&g, fused);
+  move_edges(&g, fused);
+}
+
+/* From the end, so that a node comes after all that read it; what is kept is gathered there. */
+void wr_plan_fuse(struct wr_plan *plan) {
+  struct wr_node **order = (struct wr_node **)plan->order.items;
+  size_t kept = plan->order.count;
+  if (!wr_env_get()->fuse) return;
+  for (size_t i = plan->order.count; i-- > 0;) {
+    struct wr_node *node = order[i];
+    if (node->link) {
+      wr_node_release(node);
+      continue;
+    }
+    if (is_elementwise(node)) fuse_into(plan, node);
+    order[--kept] = node;
+  }
+  plan->order.count -= kept;
+  if (kept) memmove(order, order + kept, plan->order.count * sizeof *order);
+}
