@@ -40,11 +40,12 @@ void wr_loop_run(const struct wr_call *call, wr_row_fn fn);
 #define WR_INDEPENDENT _Pragma("GCC ivdep")
 #endif
 
-/* In front of a row function: compiled once more for AVX2 and for AVX-512, and the loader picks.
-   Not under sanitizers, whose run-time library is not ready when the loader asks. */
+/* In front of a row function: compiled once more for AVX2 and for AVX-512, and the loader picks, by
+   what the processor can do: names of single processors would leave all others with the base. Not
+   under sanitizers, whose run-time library is not ready when the loader asks. */
 #if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__SANITIZE_ADDRESS__) && \
     !defined(__SANITIZE_THREAD__) && !defined(__clang__)
-#define WR_WIDE __attribute__((target_clones("default", "arch=haswell", "arch=skylake-avx512")))
+#define WR_WIDE __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
 #else
 #define WR_WIDE
 #endif
