@@ -10,11 +10,11 @@
    it may vanish without one. A count that other threads are just lowering is read as higher than it
    is about to be; then the node is left alone, which is right as well.
 
-   What stays as it was. The root's edges become the group's inputs, which stand earlier in the order
-   or were claimed by others, exactly as the inputs of its nodes did: deferring, submitting, blocking
-   and finishing see a node with those inputs, and know nothing of groups. Inputs are kept in the
-   order in which a walk along the edges first meets them, so that of several inputs that have failed
-   the same one's error comes out as without fusion (E1).
+   What stays as it was. The root's edges become the group's inputs, which stand earlier in the
+   order or were claimed by others, exactly as the inputs of its nodes did: deferring, submitting,
+   blocking and finishing see a node with those inputs, and know nothing of groups. Inputs are kept
+   in the order in which a walk along the edges first meets them, so that of several inputs that
+   have failed the same one's error comes out as without fusion (E1).
 
    Linear in the plan, since groups are bounded; explicit arrays, no recursion (K13). When memory is
    refused the nodes are not fused. No lock. */
@@ -130,8 +130,8 @@ static void write_steps(const struct group *g, struct wr_fused *fused) {
     struct wr_node *node = g->nodes[g->n_nodes - 1 - s];
     struct wr_group_step *step = &fused->steps[s];
     node->cursor = s;
-    *step = (struct wr_group_step){
-        .op = node->op, .dtype = node->dtype, .n_in = (uint8_t)node->n_in};
+    *step =
+        (struct wr_group_step){.op = node->op, .dtype = node->dtype, .n_in = (uint8_t)node->n_in};
     for (uint32_t k = 0; k < node->n_in; k++) step->in[k] = value_of(g, node->in[k]);
   }
 }

@@ -5,9 +5,9 @@
 
    Where values are: a dense input is read where it lies, the last step writes to the result, all
    else lives in a scratch on the stack of the thread that runs the tile: the steps' values, each
-   only until its last reader; broadcast scalars, spread once; and inputs of any other layout, copied
-   for each tile, unless they happen to lie dense there. So row functions see dense operands alone,
-   which is what they are fast at. No allocation, no locks. */
+   only until its last reader; broadcast scalars, spread once; and inputs of any other layout,
+   copied for each tile, unless they happen to lie dense there. So row functions see dense operands
+   alone, which is what they are fast at. No allocation, no locks. */
 
 #include "backend/cpu/fused.h"
 
@@ -99,8 +99,9 @@ static void place_input(struct program *p, struct slots *s, int i) {
   if (p->layout[i] == WALKED) wr_walk_axes(&p->walk[i], t, wr_axes_all(t));
 }
 
-/* A value that no later step reads gives its slot away, a scalar's excepted, which is filled for all
-   tiles. The step's own result may be the next to take it: a row function may write where it reads.
+/* A value that no later step reads gives its slot away, a scalar's excepted, which is filled for
+   all tiles. The step's own result may be the next to take it: a row function may write where it
+   reads.
  */
 static void free_operands(const struct program *p, struct slots *s, int step) {
   const struct wr_group *g = p->group;
@@ -172,7 +173,8 @@ static void part_start(struct part *part, int64_t begin, int64_t end) {
   const struct program *p = part->program;
   const struct wr_group *g = p->group;
   for (int i = 0; i < g->n_in; i++) {
-    if (p->layout[i] == SCALAR) spread_scalar(part, i, end - begin < p->tile ? end - begin : p->tile);
+    if (p->layout[i] == SCALAR)
+      spread_scalar(part, i, end - begin < p->tile ? end - begin : p->tile);
     if (p->layout[i] == WALKED) wr_cursor_start(&part->cursor[i], &p->walk[i], begin, end);
   }
   for (int v = g->n_in; v < g->n_in + g->n_steps - 1; v++) part->value[v] = slot_address(part, v);
@@ -200,7 +202,8 @@ static void place_tile(struct part *part, int64_t at, int64_t n) {
   const struct wr_group *g = p->group;
   for (int i = 0; i < g->n_in; i++) {
     const struct wr_tensor *t = &g->in[i];
-    if (p->layout[i] == DENSE) part->value[i] = (char *)t->data + at * (int64_t)wr_dtype_size(t->dtype);
+    if (p->layout[i] == DENSE)
+      part->value[i] = (char *)t->data + at * (int64_t)wr_dtype_size(t->dtype);
     if (p->layout[i] == WALKED) part->value[i] = walk_on(part, i, n);
   }
   part->value[g->n_in + g->n_steps - 1] =
