@@ -21,8 +21,13 @@
 
 #include <string.h>
 
-#include "core/shape.h"
 #include "graph/internal.h"
+
+/* What the group's nodes read and is not among them. */
+struct input {
+  struct wr_node *node;
+  uint32_t uses; /* edges from the group's nodes */
+};
 
 struct group {
   const struct wr_plan *plan;
@@ -30,8 +35,7 @@ struct group {
   uint32_t n_nodes;
   uint32_t n_in;
   struct wr_node *nodes[WR_GROUP_STEPS]; /* the root first; each before those that it reads */
-  struct wr_node *in[WR_GROUP_INPUTS];   /* read by the nodes, and not among them */
-  uint32_t uses[WR_GROUP_INPUTS];        /* edges from the group's nodes */
+  struct input in[WR_GROUP_INPUTS];
 };
 
 /* Claimed by this plan: the thread may read what the claimer alone may. */
@@ -51,9 +55,18 @@ static bool is_supported(const struct group *g, const struct wr_node *node) {
   return g->backend->supports((enum wr_op)node->op, (enum wr_dtype)node->in[0]->dtype);
 }
 
+/* All dense, so the extents say it all. */
+static bool same_shape(const struct wr_node *a, const struct wr_node *b) {
+  if (a->size != b->size || a->ndim != b->ndim) return false;
+  for (int d = 0; d < a->ndim; d++) {
+    if (a->shape[d] != b->shape[d]) return false;
+  }
+  return true;
+}
+
 static uint32_t input_index(const struct group *g, const struct wr_node *node) {
   uint32_t i = 0;
-  while (i < g->n_in && g->in[i] != node) i++;
+  while (i < g->n_in && g->in[i].node != node) i++;
   return i;
 }
 
@@ -65,56 +78,53 @@ static bool has_room(const struct group *g, const struct wr_node *node) {
 }
 
 static bool may_join(const struct group *g, uint32_t i) {
-  struct wr_node *node = g->in[i];
+  struct wr_node *node = g->in[i].node;
   const struct wr_node *root = g->nodes[0];
-  return is_elementwise(node) && is_ours(g->plan, node) &&
+  return is_elementwise(node) && same_shape(node, root) && is_ours(g->plan, node) &&
          /* Acquire: the others' last reads happened before they dropped their references. */
-         wr_load_acquire(&node->refs) == 1u + g->uses[i] && node->stream == root->stream &&
-         wr_shape_equal(node->shape, node->ndim, root->shape, root->ndim) && has_room(g, node) &&
-         is_supported(g, node);
+         wr_load_acquire(&node->refs) == 1u + g->in[i].uses && node->stream == root->stream &&
+         has_room(g, node) && is_supported(g, node);
 }
 
 static void remove_input(struct group *g, uint32_t i) {
   g->n_in--;
-  memmove(&g->in[i], &g->in[i + 1], (g->n_in - i) * sizeof g->in[0]);
-  memmove(&g->uses[i], &g->uses[i + 1], (g->n_in - i) * sizeof g->uses[0]);
+  for (; i < g->n_in; i++) g->in[i] = g->in[i + 1];
 }
 
-static void insert_input(struct group *g, uint32_t i, struct wr_node *node, uint32_t uses) {
-  memmove(&g->in[i + 1], &g->in[i], (g->n_in - i) * sizeof g->in[0]);
-  memmove(&g->uses[i + 1], &g->uses[i], (g->n_in - i) * sizeof g->uses[0]);
-  g->n_in++;
-  g->in[i] = node;
-  g->uses[i] = uses;
+static void insert_input(struct group *g, uint32_t at, struct input input) {
+  for (uint32_t i = g->n_in++; i > at; i--) g->in[i] = g->in[i - 1];
+  g->in[at] = input;
 }
 
-/* Takes the node in; its inputs take the place `at`, but those that the walk meets earlier. */
-static void take_in(struct group *g, struct wr_node *node, uint32_t at) {
-  g->nodes[g->n_nodes++] = node;
+/* The inputs of a node that has been taken in come to stand at `at`, in their order; those that the
+   walk meets earlier stay where they are. Returns the place behind them. */
+static uint32_t add_inputs(struct group *g, const struct wr_node *node, uint32_t at) {
   for (uint32_t k = 0; k < node->n_in; k++) {
-    uint32_t i = input_index(g, node->in[k]);
+    struct input input = {.node = node->in[k], .uses = 1};
+    uint32_t i = input_index(g, input.node);
     if (i < at) {
-      g->uses[i]++;
+      g->in[i].uses++;
       continue;
     }
-    uint32_t uses = 1;
     if (i < g->n_in) {
-      uses += g->uses[i];
+      input.uses += g->in[i].uses;
       remove_input(g, i);
     }
-    insert_input(g, at++, node->in[k], uses);
+    insert_input(g, at++, input);
   }
+  return at;
 }
 
 /* The last input that can join goes first, so that the steps of one operand stand together and few
-   values are alive at a time. */
+   values are alive at a time. One that could not join can only later if it gets another use, and
+   then it has moved to the left. */
 static void grow(struct group *g) {
   for (uint32_t i = g->n_in; i-- > 0;) {
     if (!may_join(g, i)) continue;
-    struct wr_node *node = g->in[i];
+    struct wr_node *node = g->in[i].node;
+    g->nodes[g->n_nodes++] = node;
     remove_input(g, i);
-    take_in(g, node, i);
-    i = g->n_in;
+    i = add_inputs(g, node, i);
   }
 }
 
@@ -141,8 +151,8 @@ static void write_steps(const struct group *g, struct wr_fused *fused) {
 static void move_edges(const struct group *g, struct wr_fused *fused) {
   struct wr_node *root = g->nodes[0];
   for (uint32_t i = 0; i < g->n_in; i++) {
-    fused->in[i] = g->in[i];
-    for (uint32_t k = 1; k < g->uses[i]; k++) wr_node_release(g->in[i]);
+    fused->in[i] = g->in[i].node;
+    for (uint32_t k = 1; k < g->in[i].uses; k++) wr_node_release(g->in[i].node);
   }
   for (uint32_t i = 1; i < g->n_nodes; i++) {
     struct wr_node *node = g->nodes[i];
@@ -155,10 +165,24 @@ static void move_edges(const struct group *g, struct wr_fused *fused) {
   root->n_in = g->n_in;
 }
 
+/* False for most nodes that begin no group, before anything is set up. */
+static bool may_begin(const struct wr_node *root) {
+  for (uint32_t k = 0; k < root->n_in; k++) {
+    const struct wr_node *in = root->in[k];
+    if (is_elementwise(in) && in->size == root->size) return true;
+  }
+  return false;
+}
+
 static void fuse_into(const struct wr_plan *plan, struct wr_node *root) {
-  struct group g = {.plan = plan, .backend = wr_stream_backend(root->stream)};
+  struct group g;
+  g.plan = plan;
+  g.backend = wr_stream_backend(root->stream);
+  g.n_in = 0;
+  g.n_nodes = 1;
+  g.nodes[0] = root;
   if (!g.backend->encode_group || !is_supported(&g, root)) return;
-  take_in(&g, root, 0);
+  add_inputs(&g, root, 0);
   grow(&g);
   if (g.n_nodes < 2) return;
   struct wr_fused *fused = wr_alloc(sizeof *fused + g.n_nodes * sizeof fused->steps[0]);
@@ -178,7 +202,7 @@ void wr_plan_fuse(struct wr_plan *plan) {
       wr_node_release(node);
       continue;
     }
-    if (is_elementwise(node)) fuse_into(plan, node);
+    if (is_elementwise(node) && may_begin(node)) fuse_into(plan, node);
     order[--kept] = node;
   }
   plan->order.count -= kept;

@@ -9,7 +9,12 @@
 #include "graph/node.h"
 #include "programs.h"
 
-enum { GRAPHS = 400, STEPS = 40, POOL = 10 };
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+enum { GRAPHS = 60 };
+#else
+enum { GRAPHS = 400 };
+#endif
+enum { STEPS = 40, POOL = 10 };
 
 /* Where a child writes down its results: a hash of each. */
 struct results {

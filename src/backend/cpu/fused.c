@@ -26,20 +26,15 @@ _Static_assert((MAX_VALUES - 1) * 8 * TILE_UNIT <= SCRATCH, "a tile of every gro
 
 enum layout { DENSE, SCALAR, WALKED };
 
-struct step {
-  wr_row_fn row;
-  int32_t n_in;
-  uint8_t in[WR_GROUP_OPERANDS]; /* values */
-};
-
 /* Slots are numbered by where they begin, in bytes for each element of a tile. */
 enum { NO_SLOT = UINT16_MAX };
 
 struct program {
   const struct wr_group *group;
   int64_t tile; /* elements */
-  struct step steps[WR_GROUP_STEPS];
+  wr_row_fn row[WR_GROUP_STEPS];
   uint8_t layout[WR_GROUP_INPUTS];
+  uint8_t width[MAX_VALUES]; /* bytes of an element */
   uint16_t slot[MAX_VALUES];
   struct wr_walk walk[WR_GROUP_INPUTS]; /* of inputs that are WALKED */
 };
@@ -48,20 +43,12 @@ struct program {
 
 /* Slots that nobody uses at this point, and how much scratch there is in all. */
 struct slots {
-  uint16_t bytes; /* of all slots, for each element */
+  uint32_t bytes; /* of all slots, for each element */
   int32_t n_free;
   uint16_t free[MAX_VALUES];
   uint8_t width[MAX_VALUES]; /* of the free ones */
   uint8_t last[MAX_VALUES];  /* the last step that reads the value */
 };
-
-static enum wr_dtype dtype_of(const struct wr_group *g, int value) {
-  return value < g->n_in ? g->in[value].dtype : (enum wr_dtype)g->steps[value - g->n_in].dtype;
-}
-
-static uint8_t width_of(const struct wr_group *g, int value) {
-  return (uint8_t)wr_dtype_size(dtype_of(g, value));
-}
 
 static uint16_t slot_take(struct slots *s, uint8_t width) {
   for (int i = s->n_free; i-- > 0;) {
@@ -72,9 +59,8 @@ static uint16_t slot_take(struct slots *s, uint8_t width) {
     s->width[i] = s->width[s->n_free];
     return slot;
   }
-  uint16_t slot = s->bytes;
-  s->bytes = (uint16_t)(s->bytes + width);
-  return slot;
+  s->bytes += width;
+  return (uint16_t)(s->bytes - width);
 }
 
 static void slot_give(struct slots *s, uint16_t slot, uint8_t width) {
@@ -95,7 +81,7 @@ static void place_input(struct program *p, struct slots *s, int i) {
   p->layout[i] = (uint8_t)layout_of(t);
   p->slot[i] = NO_SLOT;
   if (p->layout[i] == DENSE) return;
-  p->slot[i] = slot_take(s, width_of(p->group, i));
+  p->slot[i] = slot_take(s, p->width[i]);
   if (p->layout[i] == WALKED) wr_walk_axes(&p->walk[i], t, wr_axes_all(t));
 }
 
@@ -111,22 +97,23 @@ static void free_operands(const struct program *p, struct slots *s, int step) {
     bool kept = p->slot[value] == NO_SLOT || s->last[value] != step ||
                 (value < g->n_in && p->layout[value] == SCALAR);
     if (kept) continue;
-    slot_give(s, p->slot[value], width_of(g, value));
+    slot_give(s, p->slot[value], p->width[value]);
     s->last[value] = UINT8_MAX; /* once, though the step may read it twice */
   }
 }
 
 static void place_values(struct program *p) {
   const struct wr_group *g = p->group;
-  struct slots s = {0};
+  struct slots s;
+  s.bytes = 0;
+  s.n_free = 0;
   for (int i = 0; i < g->n_steps; i++) {
     for (int k = 0; k < g->steps[i].n_in; k++) s.last[g->steps[i].in[k]] = (uint8_t)i;
   }
   for (int i = 0; i < g->n_in; i++) place_input(p, &s, i);
-  for (int i = 0; i < g->n_steps; i++) {
-    int value = g->n_in + i;
+  for (int i = 0; i < g->n_steps - 1; i++) {
     free_operands(p, &s, i);
-    p->slot[value] = i + 1 < g->n_steps ? slot_take(&s, width_of(g, value)) : NO_SLOT;
+    p->slot[g->n_in + i] = slot_take(&s, p->width[g->n_in + i]);
   }
   int64_t tile = SCRATCH / s.bytes / TILE_UNIT * TILE_UNIT;
   p->tile = tile < MAX_TILE ? tile : MAX_TILE;
@@ -134,17 +121,22 @@ static void place_values(struct program *p) {
 
 static struct wr_error *find_rows(struct program *p) {
   const struct wr_group *g = p->group;
+  enum wr_dtype dtype[MAX_VALUES];
+  for (int i = 0; i < g->n_in; i++) {
+    dtype[i] = g->in[i].dtype;
+    p->width[i] = (uint8_t)wr_dtype_size(dtype[i]);
+  }
   for (int i = 0; i < g->n_steps; i++) {
-    const struct wr_group_step *from = &g->steps[i];
-    struct step *step = &p->steps[i];
-    enum wr_dtype in = dtype_of(g, from->in[0]);
-    step->row = wr_cpu_fusable_row((enum wr_op)from->op, in, (enum wr_dtype)from->dtype);
-    if (!step->row) {
+    const struct wr_group_step *step = &g->steps[i];
+    const int value = g->n_in + i;
+    dtype[value] = (enum wr_dtype)step->dtype;
+    p->width[value] = (uint8_t)wr_dtype_size(dtype[value]);
+    p->row[i] = wr_cpu_fusable_row((enum wr_op)step->op, dtype[step->in[0]], dtype[value]);
+    if (!p->row[i]) {
       return wr_error_new(WEIR_ERROR_UNSUPPORTED, "%s has no CPU kernel for %s",
-                          wr_op_info((enum wr_op)from->op)->name, wr_dtype_name(in));
+                          wr_op_info((enum wr_op)step->op)->name,
+                          wr_dtype_name(dtype[step->in[0]]));
     }
-    step->n_in = from->n_in;
-    for (int k = 0; k < from->n_in; k++) step->in[k] = from->in[k];
   }
   return NULL;
 }
@@ -166,7 +158,7 @@ static char *slot_address(struct part *part, int value) {
 static void spread_scalar(struct part *part, int i, int64_t n) {
   const struct wr_tensor *t = &part->program->group->in[i];
   part->value[i] = slot_address(part, i);
-  wr_copy_run(part->value[i], 1, t->data, 0, n, (int)wr_dtype_size(t->dtype));
+  wr_copy_run(part->value[i], 1, t->data, 0, n, part->program->width[i]);
 }
 
 static void part_start(struct part *part, int64_t begin, int64_t end) {
@@ -183,7 +175,7 @@ static void part_start(struct part *part, int64_t begin, int64_t end) {
 /* The next n elements of a walked input: where they are, or a copy. */
 static char *walk_on(struct part *part, int i, int64_t n) {
   const struct wr_tensor *t = &part->program->group->in[i];
-  const int64_t item = (int64_t)wr_dtype_size(t->dtype);
+  const int item = part->program->width[i];
   const int64_t stride = wr_walk_stride(&part->program->walk[i], 0);
   struct wr_cursor *c = &part->cursor[i];
   char *copy = slot_address(part, i);
@@ -192,7 +184,7 @@ static char *walk_on(struct part *part, int i, int64_t n) {
   for (int64_t run, done = 0; (run = wr_cursor_next(c, at)) > 0; done += run) {
     char *from = (char *)t->data + at[0] * item;
     if (run == n && stride == 1) return from;
-    wr_copy_run(copy + done * item, 1, from, stride, run, (int)item);
+    wr_copy_run(copy + done * item, 1, from, stride, run, item);
   }
   return copy;
 }
@@ -200,14 +192,12 @@ static char *walk_on(struct part *part, int i, int64_t n) {
 static void place_tile(struct part *part, int64_t at, int64_t n) {
   const struct program *p = part->program;
   const struct wr_group *g = p->group;
+  const int last = g->n_in + g->n_steps - 1;
   for (int i = 0; i < g->n_in; i++) {
-    const struct wr_tensor *t = &g->in[i];
-    if (p->layout[i] == DENSE)
-      part->value[i] = (char *)t->data + at * (int64_t)wr_dtype_size(t->dtype);
+    if (p->layout[i] == DENSE) part->value[i] = (char *)g->in[i].data + at * p->width[i];
     if (p->layout[i] == WALKED) part->value[i] = walk_on(part, i, n);
   }
-  part->value[g->n_in + g->n_steps - 1] =
-      (char *)g->out.data + at * (int64_t)wr_dtype_size(g->out.dtype);
+  part->value[last] = (char *)g->out.data + at * p->width[last];
 }
 
 static void run_steps(const struct part *part, int64_t n) {
@@ -215,10 +205,10 @@ static void run_steps(const struct part *part, int64_t n) {
   const struct wr_group *g = p->group;
   struct wr_row row = {.stride = {1, 1, 1}, .n = n};
   for (int i = 0; i < g->n_steps; i++) {
-    const struct step *step = &p->steps[i];
+    const struct wr_group_step *step = &g->steps[i];
     for (int k = 0; k < step->n_in; k++) row.in[k] = part->value[step->in[k]];
     row.out = part->value[g->n_in + i];
-    step->row(&row);
+    p->row[i](&row);
   }
 }
 
