@@ -36,7 +36,7 @@ struct program {
   uint8_t layout[WR_GROUP_INPUTS];
   uint8_t width[MAX_VALUES]; /* bytes of an element */
   uint16_t slot[MAX_VALUES];
-  struct wr_walk walk[WR_GROUP_INPUTS]; /* of inputs that are WALKED */
+  struct wr_walk *walk; /* of each input; only those that are WALKED are set */
 };
 
 /* ---- making the program ---- */
@@ -115,8 +115,8 @@ static void place_values(struct program *p) {
     free_operands(p, &s, i);
     p->slot[g->n_in + i] = slot_take(&s, p->width[g->n_in + i]);
   }
-  int64_t tile = SCRATCH / s.bytes / TILE_UNIT * TILE_UNIT;
-  p->tile = tile < MAX_TILE ? tile : MAX_TILE;
+  p->tile = MAX_TILE;
+  if (s.bytes * MAX_TILE > SCRATCH) p->tile = SCRATCH / s.bytes / TILE_UNIT * TILE_UNIT;
 }
 
 static struct wr_error *find_rows(struct program *p) {
@@ -225,8 +225,8 @@ static void run_part(void *ctx, int64_t begin, int64_t end) {
 }
 
 struct wr_error *wr_cpu_fused(const struct wr_group *group) {
-  struct program p; /* not initialised: walks are large and seldom needed */
-  p.group = group;
+  struct wr_walk walks[WR_GROUP_INPUTS]; /* not initialised: large, and seldom needed */
+  struct program p = {.group = group, .walk = walks};
   struct wr_error *error = find_rows(&p);
   if (error || group->out.size == 0) return error;
   place_values(&p);
