@@ -4,7 +4,7 @@
 
 /* What the words in the rows' columns mean. */
 enum { ARITY_VARIADIC = WR_ARITY_VARIADIC, ARITY_0 = 0, ARITY_1, ARITY_2, ARITY_3 };
-enum { FUSABLE_no, FUSABLE_yes };
+enum { FUSABLE_no, FUSABLE_yes, FUSABLE_last };
 
 /* A suffix is a kernel's name, "view" the one word that is not: both compilers fold the builtin. */
 const struct wr_op_info wr_op_infos[WR_OP_COUNT] = {
@@ -12,7 +12,8 @@ const struct wr_op_info wr_op_infos[WR_OP_COUNT] = {
   [WR_OP_##ID] = {.name = text,                                      \
                   .arity = ARITY_##inputs,                           \
                   .rule = WR_RULE_##dtype_rule,                      \
-                  .fusable = FUSABLE_##fuse,                         \
+                  .fusable = FUSABLE_##fuse == FUSABLE_yes,          \
+                  .ends_group = FUSABLE_##fuse == FUSABLE_last,      \
                   .view = __builtin_strcmp(#cpu, "view") == 0},
 #include "core/ops.def"
 #undef WR_OP

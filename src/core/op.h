@@ -37,9 +37,10 @@ enum { WR_ARITY_VARIADIC = -1 };
 struct wr_op_info {
   const char *name;
   int8_t arity;
-  uint8_t rule; /* enum wr_dtype_rule */
-  bool fusable;
-  bool view; /* shares its input's buffer, has no kernel */
+  uint8_t rule;    /* enum wr_dtype_rule */
+  bool fusable;    /* elementwise, may join a group */
+  bool ends_group; /* a reduction, may be the last of a group */
+  bool view;       /* shares its input's buffer, has no kernel */
 };
 
 extern const struct wr_op_info wr_op_infos[WR_OP_COUNT];

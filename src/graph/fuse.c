@@ -1,6 +1,7 @@
-/* Fusion: elementwise nodes of one shape and stream become one command. From the end of a plan's
-   order, each elementwise node in turn is the root of a group, which takes in what its nodes read
-   for as long as it can; the root stays in the order and is what runs, the others leave it.
+/* Fusion: elementwise nodes of one shape and stream become one command, with a reduction over the
+   last axes at the end of it or without. From the end of a plan's order, each such node in turn is
+   the root of a group, which takes in what its nodes read for as long as it can; the root stays in
+   the order and is what runs, the others leave it.
 
    Who may be taken in. A node whose references are the plan's own and the edges of nodes in the
    group, and no other: seen by its claimer. References only come from references, and these are all
@@ -36,6 +37,7 @@ struct input {
 struct group {
   const struct wr_plan *plan;
   const struct wr_backend *backend;
+  const struct wr_node *last; /* of the elementwise nodes: the root, or what it reduces */
   uint32_t n_nodes;
   uint32_t n_in;
   struct wr_node *nodes[WR_GROUP_STEPS]; /* the root first; each before those that it reads */
@@ -83,11 +85,10 @@ static bool has_room(const struct group *g, const struct wr_node *node) {
 
 static bool may_join(const struct group *g, uint32_t i) {
   struct wr_node *node = g->in[i].node;
-  const struct wr_node *root = g->nodes[0];
-  return is_elementwise(node) && same_shape(node, root) && is_ours(g->plan, node) &&
+  return is_elementwise(node) && same_shape(node, g->last) && is_ours(g->plan, node) &&
          /* Acquire: the others' last reads happened before they dropped their references. */
-         wr_load_acquire(&node->refs) == 1u + g->in[i].uses && node->stream == root->stream &&
-         has_room(g, node) && is_supported(g, node);
+         wr_load_acquire(&node->refs) == 1u + g->in[i].uses &&
+         node->stream == g->nodes[0]->stream && has_room(g, node) && is_supported(g, node);
 }
 
 static void remove_input(struct group *g, uint32_t i) {
@@ -169,9 +170,25 @@ static void move_edges(const struct group *g, struct wr_fused *fused) {
   root->n_in = g->n_in;
 }
 
+/* True when each result is made of elements that stand one after the other. */
+static bool is_over_last_axes(const struct wr_node *reduction) {
+  const struct wr_reduce_params *params = reduction->params;
+  const int ndim = reduction->in[0]->ndim;
+  uint64_t beyond = (uint64_t)params->axes + (params->axes & -params->axes);
+  return params->axes && beyond == UINT64_C(1) << ndim;
+}
+
+static bool pays(const struct wr_plan *plan, const struct wr_node *node) {
+  return node->size >= SMALL || plan->fusable >= FEW;
+}
+
 /* False for most nodes that begin no group, before anything is set up. */
 static bool may_begin(const struct wr_plan *plan, const struct wr_node *root) {
-  if (!is_elementwise(root) || (root->size < SMALL && plan->fusable < FEW)) return false;
+  if (wr_op_info(root->op)->ends_group) {
+    const struct wr_node *in = root->in[0];
+    return is_elementwise(in) && in->size > 0 && pays(plan, in) && is_over_last_axes(root);
+  }
+  if (!is_elementwise(root) || !pays(plan, root)) return false;
   for (uint32_t k = 0; k < root->n_in; k++) {
     const struct wr_node *in = root->in[k];
     if (is_elementwise(in) && in->size == root->size) return true;
@@ -183,6 +200,7 @@ static void fuse_into(const struct wr_plan *plan, struct wr_node *root) {
   struct group g;
   g.plan = plan;
   g.backend = wr_stream_backend(root->stream);
+  g.last = wr_op_info(root->op)->ends_group ? root->in[0] : root;
   g.n_in = 0;
   g.n_nodes = 1;
   g.nodes[0] = root;

@@ -93,7 +93,7 @@ struct wr_plan {
   struct wr_ptrs stack;    /* while planning: claimed nodes whose inputs are being looked at */
   bool foreign;            /* some input is claimed by another planner and not submitted */
   bool several_streams;    /* `order` has nodes of more than one stream */
-  size_t fusable;          /* nodes in `order` whose operation may join a group */
+  size_t fusable;          /* nodes in `order` whose operation may be in a group */
   struct wr_error *failed; /* the first input or root that had failed before; a reference or NULL */
 };
 /* When memory is refused, what was claimed fails with that error, and the plan is empty. */

@@ -93,7 +93,8 @@ static bool leave(struct wr_plan *plan, struct wr_node *node) {
   struct wr_node **order = (struct wr_node **)plan->order.items;
   if (plan->order.count && order[0]->stream != node->stream) plan->several_streams = true;
   if (!wr_ptrs_push(&plan->order, node)) return false;
-  plan->fusable += wr_op_info(node->op)->fusable;
+  const struct wr_op_info *info = wr_op_info(node->op);
+  plan->fusable += info->fusable || info->ends_group;
   plan->stack.count--;
   return true;
 }

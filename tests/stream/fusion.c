@@ -163,6 +163,32 @@ static void many_inputs(void) {
   mlx_array_free(sum);
 }
 
+/* A reduction over the last axes ends the group, and one over others reads an array. */
+static void reductions_end_groups(void) {
+  enum { ROWS = 50, COLUMNS = N / ROWS };
+  mlx_array a = some(1), t = mlx_array_new(), r = mlx_array_new();
+  CHECK(mlx_square(&t, a, cpu) == 0 && mlx_sum(&r, t, false, cpu) == 0);
+  mlx_array_free(t);
+  expect_run(r, 0, 1, 2);
+  double sum = 0;
+  const float *pa = mlx_array_data_float32(a);
+  for (int i = 0; i < N; i++) sum += (double)pa[i] * (double)pa[i];
+  CHECK(fabs((double)float_of(r) - sum) < 1e-6 * sum);
+  for (int axis = 0; axis < 2; axis++) {
+    const int shape[] = {ROWS, COLUMNS};
+    mlx_array m = mlx_array_new(), u = mlx_array_new();
+    CHECK(mlx_reshape(&m, a, shape, 2, cpu) == 0 && mlx_negative(&u, m, cpu) == 0);
+    CHECK(mlx_abs(&u, u, cpu) == 0 && mlx_max_axis(&r, u, axis, false, cpu) == 0);
+    mlx_array_free(u);
+    expect_run(r, 1 - axis, 1, axis ? 3 : 2);
+    const float last = pa[axis ? COLUMNS - 1 : N - COLUMNS];
+    CHECK(mlx_array_data_float32(r)[0] == last);
+    mlx_array_free(m);
+  }
+  mlx_array_free(r);
+  mlx_array_free(a);
+}
+
 /* ---- what is not ---- */
 
 /* A handle in the middle: what it stands for is computed, once, and its value is there. */
@@ -277,6 +303,40 @@ static void the_first_error_counts(void) {
   mlx_stream_free(gpu);
 }
 
+/* ---- small stacks (K13) ---- */
+
+/* The largest scratch and every walk: broadcast columns, turned matrices, and a reduction. */
+static void *on_a_small_stack(void *arg) {
+  enum { SIDE = 300, INPUTS = 6 };
+  const int square[] = {SIDE, SIDE}, column[] = {SIDE, 1};
+  mlx_array sum = mlx_array_new(), r = mlx_array_new(), all = floats(SIDE * SIDE, 0);
+  CHECK(mlx_reshape(&all, all, square, 2, cpu) == 0 && mlx_transpose(&sum, all, cpu) == 0);
+  for (int i = 0; i < INPUTS; i++) {
+    mlx_array next = floats(SIDE, (float)i);
+    CHECK(mlx_reshape(&next, next, column, 2, cpu) == 0);
+    CHECK(mlx_astype(&sum, sum, i % 2 ? MLX_FLOAT32 : MLX_FLOAT64, cpu) == 0);
+    add_to(&sum, next, cpu);
+    mlx_array_free(next);
+  }
+  CHECK(mlx_max(&r, sum, false, cpu) == 0);
+  CHECK(mlx_array_eval(r) == 0 && float_of(r) == SIDE * SIDE - 1 + INPUTS * (SIDE - 1) + 15);
+  mlx_array each[] = {sum, r, all};
+  for (int i = 0; i < 3; i++) mlx_array_free(each[i]);
+  return arg;
+}
+
+static void a_small_stack_is_enough(void) {
+  pthread_attr_t attr;
+  pthread_t thread;
+  CHECK(pthread_attr_init(&attr) == 0);
+#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
+  CHECK(pthread_attr_setstacksize(&attr, 64 * 1024) == 0);
+#endif
+  CHECK(pthread_create(&thread, &attr, on_a_small_stack, NULL) == 0);
+  pthread_join(thread, NULL);
+  pthread_attr_destroy(&attr);
+}
+
 /* ---- other threads ---- */
 
 enum { THREADS = 8, LINKS = 40, ROUNDS = 100 };
@@ -338,6 +398,7 @@ int main(void) {
   dtypes_mix();
   long_chains_are_cut();
   many_inputs();
+  reductions_end_groups();
   handles_keep_values();
   lazy_readers_keep_values();
   streams_stay_apart();
@@ -345,6 +406,7 @@ int main(void) {
   nothing_is_allocated_in_between();
   errors_pass_through();
   the_first_error_counts();
+  a_small_stack_is_enough();
   others_force_the_middle();
   mlx_stream_free(cpu);
   CHECK(weir_shutdown(UINT64_C(10000000000)) == 0);

@@ -12,32 +12,19 @@
 #include "backend/cpu/fused.h"
 
 #include "backend/cpu/kernels.h"
-#include "backend/cpu/walk.h"
 
 enum {
-  MAX_VALUES = WR_GROUP_INPUTS + WR_GROUP_STEPS,
-  SCRATCH = 20480, /* bytes; threads may have stacks of 64 KB (K13) */
-  TILE_UNIT = 64,  /* elements; a slot of any width is then aligned to 64 bytes */
+  TILE_UNIT = 32, /* elements; vectors of a slot are then aligned */
   MAX_TILE = 4096,
   MIN_GRAIN = 4096
 };
 
-_Static_assert((MAX_VALUES - 1) * 8 * TILE_UNIT <= SCRATCH, "a tile of every group fits");
+_Static_assert((WR_FUSED_VALUES - 1) * 8 * TILE_UNIT <= WR_FUSED_SCRATCH,
+               "a tile of every group fits");
 
 enum layout { DENSE, SCALAR, WALKED };
 
-/* Slots are numbered by where they begin, in bytes for each element of a tile. */
 enum { NO_SLOT = UINT16_MAX };
-
-struct program {
-  const struct wr_group *group;
-  int64_t tile; /* elements */
-  wr_row_fn row[WR_GROUP_STEPS];
-  uint8_t layout[WR_GROUP_INPUTS];
-  uint8_t width[MAX_VALUES]; /* bytes of an element */
-  uint16_t slot[MAX_VALUES];
-  struct wr_walk *walk; /* of each input; only those that are WALKED are set */
-};
 
 /* ---- making the program ---- */
 
@@ -45,9 +32,9 @@ struct program {
 struct slots {
   uint32_t bytes; /* of all slots, for each element */
   int32_t n_free;
-  uint16_t free[MAX_VALUES];
-  uint8_t width[MAX_VALUES]; /* of the free ones */
-  uint8_t last[MAX_VALUES];  /* the last step that reads the value */
+  uint16_t free[WR_FUSED_VALUES];
+  uint8_t width[WR_FUSED_VALUES]; /* of the free ones */
+  uint8_t last[WR_FUSED_VALUES];  /* the last step that reads the value */
 };
 
 static uint16_t slot_take(struct slots *s, uint8_t width) {
@@ -76,7 +63,7 @@ static enum layout layout_of(const struct wr_tensor *t) {
   return SCALAR;
 }
 
-static void place_input(struct program *p, struct slots *s, int i) {
+static void place_input(struct wr_fused_program *p, struct slots *s, int i) {
   const struct wr_tensor *t = &p->group->in[i];
   p->layout[i] = (uint8_t)layout_of(t);
   p->slot[i] = NO_SLOT;
@@ -89,7 +76,7 @@ static void place_input(struct program *p, struct slots *s, int i) {
    all tiles. The step's own result may be the next to take it: a row function may write where it
    reads.
  */
-static void free_operands(const struct program *p, struct slots *s, int step) {
+static void free_operands(const struct wr_fused_program *p, struct slots *s, int step) {
   const struct wr_group *g = p->group;
   const struct wr_group_step *from = &g->steps[step];
   for (int k = 0; k < from->n_in; k++) {
@@ -102,31 +89,33 @@ static void free_operands(const struct program *p, struct slots *s, int step) {
   }
 }
 
-static void place_values(struct program *p) {
+static void place_values(struct wr_fused_program *p) {
   const struct wr_group *g = p->group;
   struct slots s;
   s.bytes = 0;
   s.n_free = 0;
-  for (int i = 0; i < g->n_steps; i++) {
+  for (int i = 0; i < p->n_steps; i++) {
     for (int k = 0; k < g->steps[i].n_in; k++) s.last[g->steps[i].in[k]] = (uint8_t)i;
   }
   for (int i = 0; i < g->n_in; i++) place_input(p, &s, i);
-  for (int i = 0; i < g->n_steps - 1; i++) {
+  for (int i = 0; i < p->n_steps - 1; i++) {
     free_operands(p, &s, i);
     p->slot[g->n_in + i] = slot_take(&s, p->width[g->n_in + i]);
   }
   p->tile = MAX_TILE;
-  if (s.bytes * MAX_TILE > SCRATCH) p->tile = SCRATCH / s.bytes / TILE_UNIT * TILE_UNIT;
+  if (s.bytes * MAX_TILE > WR_FUSED_SCRATCH) {
+    p->tile = WR_FUSED_SCRATCH / s.bytes / TILE_UNIT * TILE_UNIT;
+  }
 }
 
-static struct wr_error *find_rows(struct program *p) {
+static struct wr_error *find_rows(struct wr_fused_program *p) {
   const struct wr_group *g = p->group;
-  enum wr_dtype dtype[MAX_VALUES];
+  enum wr_dtype dtype[WR_FUSED_VALUES];
   for (int i = 0; i < g->n_in; i++) {
     dtype[i] = g->in[i].dtype;
     p->width[i] = (uint8_t)wr_dtype_size(dtype[i]);
   }
-  for (int i = 0; i < g->n_steps; i++) {
+  for (int i = 0; i < p->n_steps; i++) {
     const struct wr_group_step *step = &g->steps[i];
     const int value = g->n_in + i;
     dtype[value] = (enum wr_dtype)step->dtype;
@@ -143,68 +132,56 @@ static struct wr_error *find_rows(struct program *p) {
 
 /* ---- running it ---- */
 
-/* What one thread has for its part of the result. */
-struct part {
-  const struct program *program;
-  char *value[MAX_VALUES];
-  struct wr_cursor cursor[WR_GROUP_INPUTS]; /* of inputs that are WALKED */
-  _Alignas(64) char scratch[SCRATCH];
-};
-
-static char *slot_address(struct part *part, int value) {
+static char *slot_address(struct wr_fused_part *part, int value) {
   return part->scratch + part->program->slot[value] * part->program->tile;
 }
 
-static void spread_scalar(struct part *part, int i, int64_t n) {
-  const struct wr_tensor *t = &part->program->group->in[i];
+static void spread_scalar(struct wr_fused_part *part, int i, int64_t n) {
+  const struct wr_fused_program *p = part->program;
   part->value[i] = slot_address(part, i);
-  wr_copy_run(part->value[i], 1, t->data, 0, n, part->program->width[i]);
+  wr_copy_run(part->value[i], 1, p->group->in[i].data, 0, n < p->tile ? n : p->tile, p->width[i]);
 }
 
-static void part_start(struct part *part, int64_t begin, int64_t end) {
-  const struct program *p = part->program;
-  const struct wr_group *g = p->group;
-  for (int i = 0; i < g->n_in; i++) {
-    if (p->layout[i] == SCALAR)
-      spread_scalar(part, i, end - begin < p->tile ? end - begin : p->tile);
+void wr_fused_start(struct wr_fused_part *part, int64_t begin, int64_t end) {
+  const struct wr_fused_program *p = part->program;
+  const int n_in = p->group->n_in;
+  for (int i = 0; i < n_in; i++) {
+    if (p->layout[i] == SCALAR) spread_scalar(part, i, end - begin);
     if (p->layout[i] == WALKED) wr_cursor_start(&part->cursor[i], &p->walk[i], begin, end);
   }
-  for (int v = g->n_in; v < g->n_in + g->n_steps - 1; v++) part->value[v] = slot_address(part, v);
+  for (int v = n_in; v < wr_fused_last(p); v++) part->value[v] = slot_address(part, v);
 }
 
 /* The next n elements of a walked input: where they are, or a copy. */
-static char *walk_on(struct part *part, int i, int64_t n) {
-  const struct wr_tensor *t = &part->program->group->in[i];
-  const int item = part->program->width[i];
+static char *walk_on(struct wr_fused_part *part, int i, int64_t n) {
+  const int width = part->program->width[i];
   const int64_t stride = wr_walk_stride(&part->program->walk[i], 0);
   struct wr_cursor *c = &part->cursor[i];
   char *copy = slot_address(part, i);
   int64_t at[WR_WALK_OPERANDS];
   c->left = n;
   for (int64_t run, done = 0; (run = wr_cursor_next(c, at)) > 0; done += run) {
-    char *from = (char *)t->data + at[0] * item;
+    char *from = (char *)part->program->group->in[i].data + at[0] * width;
     if (run == n && stride == 1) return from;
-    wr_copy_run(copy + done * item, 1, from, stride, run, item);
+    wr_copy_run(copy + done * width, 1, from, stride, run, width);
   }
   return copy;
 }
 
-static void place_tile(struct part *part, int64_t at, int64_t n) {
-  const struct program *p = part->program;
+static void place_inputs(struct wr_fused_part *part, int64_t at, int64_t n) {
+  const struct wr_fused_program *p = part->program;
   const struct wr_group *g = p->group;
-  const int last = g->n_in + g->n_steps - 1;
   for (int i = 0; i < g->n_in; i++) {
     if (p->layout[i] == DENSE) part->value[i] = (char *)g->in[i].data + at * p->width[i];
     if (p->layout[i] == WALKED) part->value[i] = walk_on(part, i, n);
   }
-  part->value[last] = (char *)g->out.data + at * p->width[last];
 }
 
-static void run_steps(const struct part *part, int64_t n) {
-  const struct program *p = part->program;
+static void run_steps(const struct wr_fused_part *part, int64_t n) {
+  const struct wr_fused_program *p = part->program;
   const struct wr_group *g = p->group;
   struct wr_row row = {.stride = {1, 1, 1}, .n = n};
-  for (int i = 0; i < g->n_steps; i++) {
+  for (int i = 0; i < p->n_steps; i++) {
     const struct wr_group_step *step = &g->steps[i];
     for (int k = 0; k < step->n_in; k++) row.in[k] = part->value[step->in[k]];
     row.out = part->value[g->n_in + i];
@@ -212,25 +189,42 @@ static void run_steps(const struct part *part, int64_t n) {
   }
 }
 
-static void run_part(void *ctx, int64_t begin, int64_t end) {
-  struct part part; /* not initialised: the scratch is large, and all else is written first */
-  part.program = ctx;
-  const int64_t tile = part.program->tile;
-  part_start(&part, begin, end);
-  for (int64_t at = begin; at < end; at += tile) {
-    int64_t n = end - at < tile ? end - at : tile;
-    place_tile(&part, at, n);
-    run_steps(&part, n);
+void wr_fused_run(struct wr_fused_part *part, int64_t at, int64_t n, char *out) {
+  const struct wr_fused_program *p = part->program;
+  const int last = wr_fused_last(p);
+  for (int64_t done = 0; done < n; done += p->tile) {
+    int64_t m = n - done < p->tile ? n - done : p->tile;
+    place_inputs(part, at + done, m);
+    part->value[last] = out + done * p->width[last];
+    run_steps(part, m);
   }
+}
+
+static void run_part(void *ctx, int64_t begin, int64_t end) {
+  const struct wr_fused_program *p = ctx;
+  struct wr_fused_part part; /* not initialised: large, and all is written before it is read */
+  part.program = p;
+  wr_fused_start(&part, begin, end);
+  wr_fused_run(&part, begin, end - begin,
+               (char *)p->group->out.data + begin * p->width[wr_fused_last(p)]);
+}
+
+int64_t wr_fused_grain(const struct wr_fused_program *p) {
+  int64_t grain = WR_LOOP_GRAIN / p->n_steps;
+  return grain > MIN_GRAIN ? grain : MIN_GRAIN;
 }
 
 struct wr_error *wr_cpu_fused(const struct wr_group *group) {
   struct wr_walk walks[WR_GROUP_INPUTS]; /* not initialised: large, and seldom needed */
-  struct program p = {.group = group, .walk = walks};
+  const bool reduces = wr_op_info((enum wr_op)group->steps[group->n_steps - 1].op)->ends_group;
+  struct wr_fused_program p = {.group = group,
+                               .n_steps = group->n_steps - reduces,
+                               .size = group->in[0].size,
+                               .walk = walks};
   struct wr_error *error = find_rows(&p);
-  if (error || group->out.size == 0) return error;
+  if (error || p.size == 0) return error;
   place_values(&p);
-  int64_t grain = WR_LOOP_GRAIN / group->n_steps;
-  wr_spread(group->out.size, grain > MIN_GRAIN ? grain : MIN_GRAIN, run_part, &p);
+  if (reduces) return wr_fused_reduce(&p);
+  wr_spread(p.size, wr_fused_grain(&p), run_part, &p);
   return NULL;
 }

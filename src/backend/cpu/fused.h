@@ -1,11 +1,54 @@
 #ifndef WR_BACKEND_CPU_FUSED_H
 #define WR_BACKEND_CPU_FUSED_H
 
-/* Groups on the CPU: see fused.c. */
+/* Groups on the CPU. cpu.c sees wr_cpu_fused; the rest is between fused.c, which makes and runs the
+   program, and fused_reduce.c, which reduces what it computes. */
 
 #include "backend/backend.h"
+#include "backend/cpu/loop.h"
+#include "backend/cpu/walk.h"
 
 /* Runs the group before it returns, spread over the pool where it is large. */
 struct wr_error *wr_cpu_fused(const struct wr_group *group);
+
+enum {
+  WR_FUSED_VALUES = WR_GROUP_INPUTS + WR_GROUP_STEPS,
+  WR_FUSED_SCRATCH = 16384 /* bytes; threads may have stacks of 64 KB (K13) */
+};
+
+/* The elementwise steps of a group. */
+struct wr_fused_program {
+  const struct wr_group *group;
+  int32_t n_steps;
+  int64_t size; /* elements that each step computes */
+  int64_t tile; /* elements */
+  wr_row_fn row[WR_GROUP_STEPS];
+  uint8_t layout[WR_GROUP_INPUTS]; /* fused.c */
+  uint8_t width[WR_FUSED_VALUES];  /* bytes of an element */
+  uint16_t slot[WR_FUSED_VALUES];  /* where in the scratch: bytes for each element of a tile */
+  struct wr_walk *walk;            /* of each input; set where it is walked */
+};
+
+/* What one thread has for its part of the program. */
+struct wr_fused_part {
+  const struct wr_fused_program *program;
+  char *value[WR_FUSED_VALUES];
+  struct wr_cursor cursor[WR_GROUP_INPUTS];
+  _Alignas(64) char scratch[WR_FUSED_SCRATCH];
+};
+
+static inline int wr_fused_last(const struct wr_fused_program *p) {
+  return p->group->n_in + p->n_steps - 1;
+}
+
+/* Elements that are worth a second thread. */
+int64_t wr_fused_grain(const struct wr_fused_program *program);
+/* Readies the part for elements [begin, end). */
+void wr_fused_start(struct wr_fused_part *part, int64_t begin, int64_t end);
+/* Computes elements [at, at + n) to `out`; called in order, from `begin` to `end` without gaps. */
+void wr_fused_run(struct wr_fused_part *part, int64_t at, int64_t n, char *out);
+
+/* Runs the program and reduces what it computes by the group's last step. */
+struct wr_error *wr_fused_reduce(const struct wr_fused_program *program);
 
 #endif

@@ -11,7 +11,7 @@
 #include "backend/cpu/walk.h"
 #include "core/half.h"
 
-enum { MAX_PIECES = 64, FEW_RESULTS = 8 };
+enum { FEW_RESULTS = 8 };
 
 struct reduction {
   const struct wr_reducer *reducer;
@@ -65,20 +65,26 @@ static void store_real(double d, void *out, int64_t i, enum wr_dtype dtype) {
   }
 }
 
-static void store(const struct reduction *r, const union wr_total *t, int64_t i) {
-  enum wr_dtype dtype = r->out->dtype;
-  void *out = r->out->data;
-  switch (r->reducer->kind) {
+void wr_reduce_store(const struct wr_reducer *reducer, const union wr_total *total,
+                     const struct wr_tensor *out, int64_t i) {
+  switch (reducer->kind) {
     case WR_TOTAL_WHOLE:
-      store_whole(r->reduced.size == 0 ? clamp_whole(*t, dtype) : t->u, out, i, dtype);
+      store_whole(total->u, out->data, i, out->dtype);
       break;
     case WR_TOTAL_REAL:
-      store_real(t->d, out, i, dtype);
+      store_real(total->d, out->data, i, out->dtype);
       break;
     case WR_TOTAL_COMPLEX:
-      ((wr_complex64 *)out)[i] = (wr_complex64){(float)t->c.re, (float)t->c.im};
+      ((wr_complex64 *)out->data)[i] = (wr_complex64){(float)total->c.re, (float)total->c.im};
       break;
   }
+}
+
+static void store(const struct reduction *r, union wr_total *total, int64_t i) {
+  if (r->reduced.size == 0 && r->reducer->kind == WR_TOTAL_WHOLE) {
+    total->u = clamp_whole(*total, r->out->dtype);
+  }
+  wr_reduce_store(r->reducer, total, r->out, i);
 }
 
 /* Folds reduced positions [begin, end) of the result that starts at `p`. */
@@ -145,8 +151,14 @@ struct pieces {
   const struct reduction *r;
   const char *p;
   int64_t length;
-  union wr_total totals[MAX_PIECES];
+  union wr_total totals[WR_REDUCE_PIECES];
 };
+
+int64_t wr_reduce_piece(int64_t results, int64_t per_result) {
+  if (results >= FEW_RESULTS || per_result < 2 * WR_CPU_GRAIN) return 0;
+  int64_t length = (per_result + WR_REDUCE_PIECES - 1) / WR_REDUCE_PIECES;
+  return length < WR_CPU_GRAIN ? WR_CPU_GRAIN : length;
+}
 
 static void pieces_body(void *ctx, int64_t begin, int64_t end) {
   struct pieces *s = ctx;
@@ -159,12 +171,10 @@ static void pieces_body(void *ctx, int64_t begin, int64_t end) {
   }
 }
 
-static void fold_in_pieces(const struct reduction *r, const char *p, int64_t result) {
-  struct pieces s = {.r = r, .p = p};
-  int64_t size = r->reduced.size;
-  s.length = (size + MAX_PIECES - 1) / MAX_PIECES;
-  if (s.length < WR_CPU_GRAIN) s.length = WR_CPU_GRAIN;
-  int64_t n = (size + s.length - 1) / s.length;
+static void fold_in_pieces(const struct reduction *r, const char *p, int64_t length,
+                           int64_t result) {
+  struct pieces s = {.r = r, .p = p, .length = length};
+  int64_t n = (r->reduced.size + length - 1) / length;
   wr_spread(n, 1, pieces_body, &s);
   union wr_total total;
   r->reducer->init(&total);
@@ -172,14 +182,14 @@ static void fold_in_pieces(const struct reduction *r, const char *p, int64_t res
   store(r, &total, result);
 }
 
-static void reduce_few(const struct reduction *r) {
+static void reduce_few(const struct reduction *r, int64_t piece) {
   struct wr_cursor c;
   wr_cursor_start(&c, &r->kept, 0, r->kept.size);
   int64_t stride = wr_walk_stride(&r->kept, 0);
   int64_t at[WR_WALK_OPERANDS];
   for (int64_t n, i = 0; (n = wr_cursor_next(&c, at)) > 0;) {
     for (int64_t k = 0; k < n; k++, i++) {
-      fold_in_pieces(r, r->in + (at[0] + k * stride) * r->item, i);
+      fold_in_pieces(r, r->in + (at[0] + k * stride) * r->item, piece, i);
     }
   }
 }
@@ -191,11 +201,26 @@ static bool by_columns(const struct reduction *r) {
   return wr_walk_stride(&r->kept, 0) == 1 && wr_walk_stride(&r->reduced, 0) != 1 && width >= 8;
 }
 
-static struct wr_error *reduce(const struct wr_call *call, enum wr_reduce_op op) {
+enum wr_reduce_op wr_reduce_op_of(enum wr_op op) {
+  switch (op) {
+    case WR_OP_PROD:
+      return WR_REDUCE_PROD;
+    case WR_OP_ANY:
+    case WR_OP_MAX:
+      return WR_REDUCE_MAX;
+    case WR_OP_ALL:
+    case WR_OP_MIN:
+      return WR_REDUCE_MIN;
+    default:
+      return WR_REDUCE_SUM;
+  }
+}
+
+static struct wr_error *reduce(const struct wr_call *call, enum wr_op op) {
   const struct wr_tensor *in = &call->in[0];
   const struct wr_reduce_params *params = call->params;
   struct reduction r;
-  r.reducer = wr_reducer_for(op, in->dtype);
+  r.reducer = wr_reducer_for(wr_reduce_op_of(op), in->dtype);
   r.in = in->data;
   r.item = (int64_t)wr_dtype_size(in->dtype);
   r.out = &call->out;
@@ -204,38 +229,33 @@ static struct wr_error *reduce(const struct wr_call *call, enum wr_reduce_op op)
   if (r.kept.size == 0) return NULL;
   int64_t per_result = r.reduced.size > 0 ? r.reduced.size : 1;
   int64_t grain = per_result >= WR_CPU_GRAIN ? 1 : WR_CPU_GRAIN / per_result;
+  int64_t piece = wr_reduce_piece(r.kept.size, per_result);
   if (by_columns(&r)) {
     /* Whole blocks of columns: narrower ranges would read the same cache lines twice. */
     wr_spread(r.kept.size, grain < WR_REDUCE_COLUMNS ? WR_REDUCE_COLUMNS : grain, columns_body, &r);
-  } else if (r.kept.size < FEW_RESULTS && per_result >= 2 * WR_CPU_GRAIN) {
-    reduce_few(&r);
+  } else if (piece > 0) {
+    reduce_few(&r, piece);
   } else {
     wr_spread(r.kept.size, grain, rows_body, &r);
   }
   return NULL;
 }
 
-/* Elements of bool are 0 or 1, so that all is their minimum and any their maximum. */
 struct wr_error *wr_cpu_reduce_all(const struct wr_call *call) {
-  return reduce(call, WR_REDUCE_MIN);
+  return reduce(call, WR_OP_ALL);
 }
-
 struct wr_error *wr_cpu_reduce_any(const struct wr_call *call) {
-  return reduce(call, WR_REDUCE_MAX);
+  return reduce(call, WR_OP_ANY);
 }
-
 struct wr_error *wr_cpu_reduce_max(const struct wr_call *call) {
-  return reduce(call, WR_REDUCE_MAX);
+  return reduce(call, WR_OP_MAX);
 }
-
 struct wr_error *wr_cpu_reduce_min(const struct wr_call *call) {
-  return reduce(call, WR_REDUCE_MIN);
+  return reduce(call, WR_OP_MIN);
 }
-
 struct wr_error *wr_cpu_reduce_prod(const struct wr_call *call) {
-  return reduce(call, WR_REDUCE_PROD);
+  return reduce(call, WR_OP_PROD);
 }
-
 struct wr_error *wr_cpu_reduce_sum(const struct wr_call *call) {
-  return reduce(call, WR_REDUCE_SUM);
+  return reduce(call, WR_OP_SUM);
 }

@@ -9,7 +9,7 @@
 #include "backend/cpu/reduce_types.h"
 #include "core/half.h"
 
-enum { LANES = 16, DENSE_BLOCK = 1024, STRIDED_BLOCK = 128 };
+enum { LANES = 16, STRIDED_BLOCK = 128 };
 
 static inline uint64_t load_bool(uint8_t x) { return x; }
 static inline uint64_t load_u8(uint8_t x) { return x; }

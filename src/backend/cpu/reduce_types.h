@@ -1,8 +1,9 @@
 #ifndef WR_BACKEND_CPU_REDUCE_TYPES_H
 #define WR_BACKEND_CPU_REDUCE_TYPES_H
 
-/* What reduce.c (which walks) and reduce_kernels.c (which computes) share: the running total of one
-   result, and the kernels of one operation and input type. */
+/* What reduce.c (which walks), reduce_kernels.c (which computes) and fused_reduce.c (which reduces
+   what a group computes) share: the running total of one result, the kernels of one operation and
+   input type, and how large results are cut. */
 
 #include <stdint.h>
 
@@ -25,6 +26,9 @@ union wr_total {
 
 enum { WR_REDUCE_COLUMNS = 512, WR_REDUCE_ROWS = 64 };
 
+/* Dense elements are folded in blocks of so many, and the blocks in order. */
+enum { WR_REDUCE_BLOCK = 1024 };
+
 struct wr_reducer {
   enum wr_total_kind kind;
   void (*init)(union wr_total *total);
@@ -39,5 +43,18 @@ enum wr_reduce_op { WR_REDUCE_SUM, WR_REDUCE_PROD, WR_REDUCE_MAX, WR_REDUCE_MIN 
 
 /* NULL when the operation does not take the type. */
 const struct wr_reducer *wr_reducer_for(enum wr_reduce_op op, enum wr_dtype dtype);
+
+/* ALL ANY MAX MIN PROD SUM. Elements of bool are 0 or 1, so that all is their minimum and any their
+   maximum. */
+enum wr_reduce_op wr_reduce_op_of(enum wr_op op);
+/* Writes the total, of one element at least, as element i of `out`. */
+void wr_reduce_store(const struct wr_reducer *reducer, const union wr_total *total,
+                     const struct wr_tensor *out, int64_t i);
+
+/* A few large results are cut into pieces, which are folded by themselves and then merged in order,
+   so that they do not depend on the number of threads. Gives the elements of a piece; 0 where
+   results stay whole. */
+enum { WR_REDUCE_PIECES = 64 };
+int64_t wr_reduce_piece(int64_t results, int64_t per_result);
 
 #endif
