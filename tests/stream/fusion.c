@@ -253,7 +253,7 @@ static void nothing_is_allocated_in_between(void) {
   CHECK(mlx_get_active_memory(&before) == 0 && mlx_reset_peak_memory() == 0);
   CHECK(mlx_array_eval(y) == 0);
   CHECK(mlx_get_peak_memory(&peak) == 0);
-  CHECK(peak - before < 2 * N * sizeof(float));
+  CHECK(peak < before + 2 * N * sizeof(float)); /* what others let go late makes it less */
   mlx_array all[] = {a, b, c, y};
   for (int i = 0; i < 4; i++) mlx_array_free(all[i]);
 }
@@ -388,8 +388,8 @@ static void switched_off(void) {
 }
 
 int main(void) {
+  CHECK(in_child(switched_off, 30) == 0); /* first: the environment is read once */
   mlx_set_error_handler(quiet, NULL, NULL);
-  CHECK(in_child(switched_off, 30) == 0);
   install_counting();
   fake_device_install();
   cpu = mlx_default_cpu_stream_new();

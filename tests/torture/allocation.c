@@ -47,6 +47,22 @@ static void arithmetic(void) {
   mlx_array_free(a);
 }
 
+/* Groups: a chain that is fused, and one that ends in a sum. */
+static void fusion(void) {
+  static float data[2000];
+  int n = 2000;
+  mlx_stream s = {0};
+  mlx_array a = mlx_array_new_data(data, &n, 1, MLX_FLOAT32), b = mlx_array_new();
+  float total = 0;
+  bool made =
+      a.ctx && mlx_exp(&b, a, s) == 0 && mlx_add(&b, b, a, s) == 0 && mlx_negative(&b, b, s) == 0;
+  if (made && mlx_array_eval(b) == 0) CHECK(mlx_array_data_float32(b)[n - 1] == -1);
+  made = made && mlx_square(&b, b, s) == 0 && mlx_sum(&b, b, false, s) == 0;
+  if (made && mlx_array_item_float32(&total, b) == 0) CHECK(total == (float)n);
+  mlx_array_free(b);
+  mlx_array_free(a);
+}
+
 static void handlers(void) { mlx_set_error_handler(hear, &failures, NULL); }
 
 /* With the cache off, every buffer is an allocation. Returns at the first n that is never reached.
@@ -70,6 +86,7 @@ int main(void) {
   wr_memory_set_cache_limit(0);
   sweep(vectors_and_strings);
   sweep(arithmetic);
+  sweep(fusion);
   sweep(handlers);
   return 0;
 }
