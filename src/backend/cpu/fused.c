@@ -14,8 +14,8 @@
 #include "backend/cpu/kernels.h"
 
 enum {
-  TILE_UNIT = 32, /* elements; vectors of a slot are then aligned */
-  MAX_TILE = 4096,
+  TILE_UNIT = 32,  /* elements; vectors of a slot are then aligned */
+  MAX_TILE = 1024, /* elements; larger ones let memory wait while steps compute */
   MIN_GRAIN = 4096
 };
 
