@@ -53,6 +53,8 @@ struct command {
   enum wr_op op;
   union params params;
   bool has_params;
+  int32_t n_steps; /* of a group; 0: one operation, op */
+  struct wr_group_step steps[WR_GROUP_STEPS];
   int32_t n_in;
   struct operand *operands; /* n_in inputs, then the result */
   struct wr_tensor *in;     /* what the kernel is given: n_in tensors */
@@ -251,23 +253,40 @@ static void operand_copy(struct operand *to, const struct wr_tensor *t) {
   to->tensor.strides = to->strides;
 }
 
-static struct command *command_new(const struct wr_call *call, struct wr_completion_hook *hook) {
+static struct command *command_new(int32_t n_in, const struct wr_tensor *in,
+                                   const struct wr_tensor *out, struct wr_completion_hook *hook) {
   struct command *c = calloc(1, sizeof *c);
   if (!c) return NULL;
-  size_t n = (size_t)call->n_in;
+  size_t n = (size_t)n_in;
   c->hook = hook;
-  c->op = call->op;
-  c->n_in = call->n_in;
+  c->n_in = n_in;
   c->operands = calloc(n + 1, sizeof *c->operands);
   c->in = calloc(n + 1, sizeof *c->in);
   if (!c->operands || !c->in) {
     command_free(c);
     return NULL;
   }
-  for (size_t i = 0; i < n; i++) operand_copy(&c->operands[i], &call->in[i]);
-  operand_copy(&c->operands[n], &call->out);
+  for (size_t i = 0; i < n; i++) operand_copy(&c->operands[i], &in[i]);
+  operand_copy(&c->operands[n], out);
+  return c;
+}
+
+static struct command *command_of_call(const struct wr_call *call,
+                                       struct wr_completion_hook *hook) {
+  struct command *c = command_new(call->n_in, call->in, &call->out, hook);
+  if (!c) return NULL;
+  c->op = call->op;
   c->has_params = call->params && params_bytes(call->op) > 0;
   if (c->has_params) memcpy(&c->params, call->params, params_bytes(call->op));
+  return c;
+}
+
+static struct command *command_of_group(const struct wr_group *group,
+                                        struct wr_completion_hook *hook) {
+  struct command *c = command_new(group->n_in, group->in, &group->out, hook);
+  if (!c) return NULL;
+  c->n_steps = group->n_steps;
+  memcpy(c->steps, group->steps, (size_t)group->n_steps * sizeof group->steps[0]);
   return c;
 }
 
@@ -279,13 +298,21 @@ static bool translate(struct wr_tensor *to, const struct operand *o) {
 }
 
 static struct wr_error *command_run(struct wr_encoder *encoder, struct command *c) {
-  struct wr_call call = {.op = c->op, .n_in = c->n_in, .in = c->in};
-  call.params = c->has_params ? &c->params : NULL;
-  bool known = translate(&call.out, &c->operands[c->n_in]);
+  struct wr_tensor out;
+  bool known = translate(&out, &c->operands[c->n_in]);
   for (int i = 0; i < c->n_in; i++) known = translate(&c->in[i], &c->operands[i]) && known;
   if (!known) return wr_error_new(WEIR_ERROR_INTERNAL, "fake device: not a device address");
   struct wr_error *error = NULL;
-  wr_backend_cpu.encode(encoder->cpu, &call, NULL, &error);
+  if (c->n_steps > 0) {
+    struct wr_group group = {.n_in = c->n_in, .n_steps = c->n_steps, .in = c->in};
+    group.steps = c->steps;
+    group.out = out;
+    wr_backend_cpu.encode_group(encoder->cpu, &group, NULL, &error);
+  } else {
+    struct wr_call call = {.op = c->op, .n_in = c->n_in, .in = c->in, .out = out};
+    call.params = c->has_params ? &c->params : NULL;
+    wr_backend_cpu.encode(encoder->cpu, &call, NULL, &error);
+  }
   return error;
 }
 
@@ -420,7 +447,14 @@ static enum wr_encode_status submit(struct wr_encoder *e, struct command *c,
 static enum wr_encode_status fake_encode(struct wr_encoder *e, const struct wr_call *call,
                                          struct wr_completion_hook *hook, struct wr_error **error) {
   enter_encode(e);
-  return submit(e, command_new(call, hook), error);
+  return submit(e, command_of_call(call, hook), error);
+}
+
+static enum wr_encode_status fake_encode_group(struct wr_encoder *e, const struct wr_group *group,
+                                               struct wr_completion_hook *hook,
+                                               struct wr_error **error) {
+  enter_encode(e);
+  return submit(e, command_of_group(group, hook), error);
 }
 
 static enum wr_encode_status fake_encode_marker(struct wr_encoder *e,
@@ -442,7 +476,7 @@ static bool fake_supports(enum wr_op op, enum wr_dtype dtype) {
   return wr_backend_cpu.supports(op, dtype);
 }
 
-static const struct wr_backend fake_backend = {
+static struct wr_backend fake_backend = {
     .name = "fake",
     .type = WR_DEVICE_GPU,
     .device_count = fake_count,
@@ -466,6 +500,8 @@ void fake_device_install(void) {
   if (!device.installed) wr_backend_register(&fake_backend);
   device.installed = true;
 }
+
+void fake_device_take_groups(void) { fake_backend.encode_group = fake_encode_group; }
 
 int fake_device_shutdown(void) {
   wr_memory_clear_cache();

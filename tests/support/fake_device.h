@@ -21,6 +21,9 @@
 /* Puts the device in the GPU's place; before the first stream. Again: a no-op. */
 void fake_device_install(void);
 
+/* From now on it runs groups too, one command each; before the first stream. */
+void fake_device_take_groups(void);
+
 /* Waits until every encoder that was freed has ended and frees the device's memory, so that a leak
    checker finds nothing. All arrays and streams on the device must be gone; returns 0, or -1 when
    encoders are still alive or buffers are still out (nothing is freed then). */
