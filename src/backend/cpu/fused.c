@@ -14,9 +14,8 @@
 #include "backend/cpu/kernels.h"
 
 enum {
-  TILE_UNIT = 32,  /* elements; vectors of a slot are then aligned */
-  MAX_TILE = 1024, /* elements; larger ones let memory wait while steps compute */
-  MIN_GRAIN = 4096
+  TILE_UNIT = 32, /* elements; vectors of a slot are then aligned */
+  MAX_TILE = 1024 /* elements; larger ones let memory wait while steps compute */
 };
 
 _Static_assert((WR_FUSED_VALUES - 1) * 8 * TILE_UNIT <= WR_FUSED_SCRATCH,
@@ -209,11 +208,6 @@ static void run_part(void *ctx, int64_t begin, int64_t end) {
                (char *)p->group->out.data + begin * p->width[wr_fused_last(p)]);
 }
 
-int64_t wr_fused_grain(const struct wr_fused_program *p) {
-  int64_t grain = WR_LOOP_GRAIN / p->n_steps;
-  return grain > MIN_GRAIN ? grain : MIN_GRAIN;
-}
-
 struct wr_error *wr_cpu_fused(const struct wr_group *group) {
   struct wr_walk walks[WR_GROUP_INPUTS]; /* not initialised: large, and seldom needed */
   const bool reduces = wr_op_info((enum wr_op)group->steps[group->n_steps - 1].op)->ends_group;
@@ -225,6 +219,8 @@ struct wr_error *wr_cpu_fused(const struct wr_group *group) {
   if (error || p.size == 0) return error;
   place_values(&p);
   if (reduces) return wr_fused_reduce(&p);
-  wr_spread(p.size, wr_fused_grain(&p), run_part, &p);
+  /* Split where one operation would be, not earlier: waking a thread can cost as much as the steps
+     of a group take on arrays of that size. */
+  wr_spread(p.size, WR_LOOP_GRAIN, run_part, &p);
   return NULL;
 }

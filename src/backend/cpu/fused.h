@@ -41,8 +41,6 @@ static inline int wr_fused_last(const struct wr_fused_program *p) {
   return p->group->n_in + p->n_steps - 1;
 }
 
-/* Elements that are worth a second thread. */
-int64_t wr_fused_grain(const struct wr_fused_program *program);
 /* Readies the part for elements [begin, end). */
 void wr_fused_start(struct wr_fused_part *part, int64_t begin, int64_t end);
 /* Computes elements [at, at + n) to `out`; called in order, from `begin` to `end` without gaps. */
