@@ -52,9 +52,10 @@ static bool is_ours(const struct wr_plan *plan, struct wr_node *node) {
 }
 
 /* Copies stay commands: those of views are transpositions, which have a way of their own through
-   memory, and others are rare. */
+   memory, and others are rare. A node that is a group already was claimed by the parent of this
+   process, which was forked (plan.c): it runs as it is. */
 static bool is_elementwise(const struct wr_node *node) {
-  return wr_op_info(node->op)->fusable && node->op != WR_OP_COPY;
+  return wr_op_info(node->op)->fusable && node->op != WR_OP_COPY && !node->fused;
 }
 
 static bool is_supported(const struct group *g, const struct wr_node *node) {
@@ -225,7 +226,7 @@ void wr_plan_fuse(struct wr_plan *plan) {
       wr_node_release(node);
       continue;
     }
-    if (may_begin(plan, node)) fuse_into(plan, node);
+    if (!node->fused && may_begin(plan, node)) fuse_into(plan, node);
     order[--kept] = node;
   }
   plan->order.count -= kept;

@@ -46,6 +46,7 @@ static void take_back_locked(struct wr_node *node) {
   wr_store_relaxed(&node->completion.waiters, NULL); /* relaxed, both: published by the state */
   wr_store_relaxed(&node->planner, NULL);
   node->cursor = 0;
+  node->link = NULL;
   node->error = NULL;
   enum wr_phase phase = WR_PHASE_LAZY;
   if (written_in_place(node)) {
