@@ -9,12 +9,7 @@
 #include "graph/node.h"
 #include "programs.h"
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-enum { GRAPHS = 60 };
-#else
-enum { GRAPHS = 400 };
-#endif
-enum { STEPS = 40, POOL = 10 };
+enum { GRAPHS = SANITIZED ? 60 : 400, STEPS = 40, POOL = 10 };
 
 /* Where a child writes down its results: a hash of each. */
 struct results {

@@ -161,8 +161,6 @@ static void fork_while_locks_are_held(void) {
 }
 
 int main(void) {
-  /* In the child of a process with threads ThreadSanitizer allows none, and AddressSanitizer's
-     allocator keeps the locks of those that are gone. */
   if (SANITIZED) return 77;
   repeat(fork_while_others_evaluate, "fork", 1);
   repeat(fork_with_work_in_flight, "fork with work in flight", times(10, 500));

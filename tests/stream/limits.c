@@ -8,10 +8,8 @@
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 /* They keep freed memory, need much address space, and make the first touch of a page slow. */
-static const bool sanitized = true;
 enum { ALL_MB = 48, ROUNDS = 20 };
 #else
-static const bool sanitized = false;
 enum { ALL_MB = 1024, ROUNDS = 60 };
 #endif
 
@@ -70,9 +68,9 @@ static void e8_cache_within_its_limit(void) {
   CHECK(set_cache_limit(4096 * mb) == 32 * mb);
   rising_sizes(4096 * mb);
   CHECK(cached() >= ALL_MB * mb / 2);
-  if (!sanitized) CHECK(rss_bytes() > rss + 256 * mb);
+  if (!SANITIZED) CHECK(rss_bytes() > rss + 256 * mb);
   CHECK(mlx_clear_cache() == 0 && cached() == 0);
-  if (!sanitized) CHECK(rss_bytes() < rss + 16 * mb);
+  if (!SANITIZED) CHECK(rss_bytes() < rss + 16 * mb);
   CHECK(set_cache_limit(32 * mb) == 4096 * mb);
 }
 
@@ -215,7 +213,7 @@ static void until_the_system_refuses(void) {
 
 int main(void) {
   mlx_set_error_handler(quiet, NULL, NULL);
-  if (!sanitized) CHECK(in_child(until_the_system_refuses, 20) == 0);
+  if (!SANITIZED) CHECK(in_child(until_the_system_refuses, 20) == 0);
   fake_device_install();
   e8_cache_within_its_limit();
   b17_clear_with_work_in_flight();

@@ -10,12 +10,6 @@
 #include "memory/buffer.h"
 #include "programs.h"
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-static const bool sanitized = true;
-#else
-static const bool sanitized = false;
-#endif
-
 static const size_t mb = (size_t)1 << 20;
 static mlx_stream gpu;
 
@@ -223,10 +217,10 @@ static void pages_follow_the_limit(void) {
   weir_wired_guard guard = begin(2 * mb, NULL, 0); /* 10 MB: room for all */
   CHECK(stats().wired_bytes == 6 * mb && stats().wired_shortfall_bytes == 0);
   CHECK(set_limit(0) == 8 * mb && stats().wired_bytes == 2 * mb);
-  if (!sanitized) CHECK(locked_bytes() == 2 * mb);
+  if (!SANITIZED) CHECK(locked_bytes() == 2 * mb);
   end(&guard);
   CHECK(stats().wired_bytes == 0);
-  if (!sanitized) CHECK(locked_bytes() == 0);
+  if (!SANITIZED) CHECK(locked_bytes() == 0);
   CHECK(mlx_array_data_float32(a)[1] == 2);
   mlx_array_free(d);
   mlx_array_free(c);
@@ -355,7 +349,7 @@ static void accounts_stay_exact(void) {
   run_threads(SETTERS, churn);
   set_limit(0);
   CHECK(stats().wired_bytes == 0 && stats().wired_shortfall_bytes == 0);
-  if (!sanitized) CHECK(locked_bytes() == 0);
+  if (!SANITIZED) CHECK(locked_bytes() == 0);
   if (may_lock(2 * mb)) {
     mlx_clear_cache();
     CHECK(set_limit(2 * mb) == 0 && stats().wired_bytes == 2 * mb);
@@ -382,7 +376,7 @@ static void arrays_go_while_their_pages_change(void) {
   CHECK(mlx_set_cache_limit(&cache, 0) == 0);
   wr_store_relaxed(&flipping, true);
   CHECK(pthread_create(&thread, NULL, flip, NULL) == 0);
-  for (int i = 0; i < (sanitized ? 10 : 40); i++) {
+  for (int i = 0; i < (SANITIZED ? 10 : 40); i++) {
     mlx_array a = megabytes(8);
     usleep(500);
     mlx_array_free(a);
@@ -390,7 +384,7 @@ static void arrays_go_while_their_pages_change(void) {
   wr_store_relaxed(&flipping, false);
   pthread_join(thread, NULL);
   CHECK(stats().wired_bytes == 0 && stats().wired_shortfall_bytes == 0);
-  if (!sanitized) CHECK(locked_bytes() == 0);
+  if (!SANITIZED) CHECK(locked_bytes() == 0);
   CHECK(mlx_set_cache_limit(&cache, cache) == 0);
 }
 

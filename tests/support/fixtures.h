@@ -18,13 +18,6 @@ static inline int times(int usual, int full) {
   return text && text[0] == '1' ? full : usual;
 }
 
-/* Sanitizers keep records of threads and slow everything down. */
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-enum { SANITIZED = 1 };
-#else
-enum { SANITIZED = 0 };
-#endif
-
 static inline double seconds_now(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);

@@ -18,6 +18,15 @@
 #include "mlx/c/mlx.h"
 #include "weir/weir.h"
 
+/* Sanitizers keep records of threads and freed memory, need larger stacks and address space, and
+   slow everything down. In the child of a process with threads ThreadSanitizer allows none, and
+   AddressSanitizer's allocator keeps the locks of those that are gone. */
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+enum { SANITIZED = 1 };
+#else
+enum { SANITIZED = 0 };
+#endif
+
 /* Runs fn(i) on n threads at once and joins them. */
 struct program_thread {
   pthread_t thread;
@@ -47,9 +56,7 @@ static inline void run_on_small_stack(void *(*fn)(void *)) {
   pthread_attr_t attr;
   pthread_t thread;
   CHECK(pthread_attr_init(&attr) == 0);
-#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
-  CHECK(pthread_attr_setstacksize(&attr, 64 * 1024) == 0);
-#endif
+  if (!SANITIZED) CHECK(pthread_attr_setstacksize(&attr, 64 * 1024) == 0);
   CHECK(pthread_create(&thread, &attr, fn, NULL) == 0);
   pthread_join(thread, NULL);
   pthread_attr_destroy(&attr);
@@ -81,8 +88,8 @@ static inline size_t live_streams(void) {
   return stats.live_streams;
 }
 
-/* True once no more than `n` streams are alive. A worker that has drained a stream may hold it for a
-   moment after the result is out, also when the baseline was taken: so it is awaited, for ten
+/* True once no more than `n` streams are alive. A worker that has drained a stream may hold it for
+   a moment after the result is out, also when the baseline was taken: so it is awaited, for ten
    seconds at most, and may be passed. */
 static inline bool streams_become(size_t n) {
   for (int i = 0; i < 10000 && live_streams() > n; i++) usleep(1000);
