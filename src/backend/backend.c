@@ -14,7 +14,7 @@ const struct wr_backend *wr_backend_for(enum wr_device_type type) {
   /* Acquire: the backend's struct was filled before it was registered. */
   const struct wr_backend *backend = wr_load_acquire(&registered[type]);
   if (backend) return backend;
-  return type == WR_DEVICE_CPU ? &wr_backend_cpu : NULL;
+  return type == WR_DEVICE_CPU ? &wr_backend_cpu : &wr_backend_cuda;
 }
 
 void wr_backend_register(const struct wr_backend *backend) {

@@ -78,6 +78,12 @@ struct wr_completion_hook {
 
 struct wr_encoder; /* the backend's own */
 
+struct wr_device_facts {
+  char name[128];
+  char architecture[32];
+  size_t memory; /* bytes */
+};
+
 struct wr_backend {
   const char *name; /* "cpu", "cuda" */
   enum wr_device_type type;
@@ -105,8 +111,17 @@ struct wr_backend {
   struct wr_error *(*read)(int index, void *host, const void *device, size_t bytes);
   struct wr_error *(*write)(int index, void *device, const void *host, size_t bytes);
 
+  /* The same between two devices of the backend; NULL: there is no way but through the host. */
+  struct wr_error *(*copy)(int to_index, void *to, int from_index, const void *from, size_t bytes);
+  /* Called by a thread that waits for something encoded here: publishes what the device has
+     finished, after waiting a while for it, and answers true; false when there is nothing in flight
+     or another thread is at it, so that the caller may park. NULL: results come by themselves. */
+  bool (*poll)(struct wr_encoder *encoder);
+
   /* True when the backend has a body for this operation and dtype. */
   bool (*supports)(enum wr_op op, enum wr_dtype dtype);
+  /* What is known of a device; false when nothing is. NULL: never anything. */
+  bool (*facts)(int index, struct wr_device_facts *facts);
 };
 
 /* Called by a backend's kernels to spread `n` items over the worker pool: body(ctx, begin, end) for
@@ -125,5 +140,6 @@ const struct wr_backend *wr_backend_for(enum wr_device_type type);
 void wr_backend_register(const struct wr_backend *backend);
 
 extern const struct wr_backend wr_backend_cpu;
+extern const struct wr_backend wr_backend_cuda;
 
 #endif

@@ -57,6 +57,8 @@ struct wr_env {
   int workers;          /* WEIR_NUM_THREADS; 0: as many as processors that this process may use */
   uint64_t seed;        /* WEIR_TORTURE_SEED; 0 when absent */
   bool fuse;            /* false with WEIR_FUSE=0: every operation runs by itself */
+  char cuda_home[256];  /* CUDA_HOME or CUDA_PATH; "" when absent */
+  char cache_home[256]; /* XDG_CACHE_HOME, or .cache in HOME; "" when both are absent */
 };
 const struct wr_env *wr_env_get(void);
 

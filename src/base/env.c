@@ -47,11 +47,31 @@ static bool read_fuse(void) {
   return true;
 }
 
+/* A path that does not fit is as good as none. */
+static bool read_path(const char *name, const char *below, char *out, size_t bytes) {
+  const char *text = getenv(name);
+  if (!text || *text != '/') return false;
+  int length = snprintf(out, bytes, "%s%s", text, below);
+  if (length > 0 && (size_t)length < bytes) return true;
+  *out = '\0';
+  return false;
+}
+
+static void read_paths(void) {
+  if (!read_path("CUDA_HOME", "", env.cuda_home, sizeof env.cuda_home)) {
+    read_path("CUDA_PATH", "", env.cuda_home, sizeof env.cuda_home);
+  }
+  if (!read_path("XDG_CACHE_HOME", "", env.cache_home, sizeof env.cache_home)) {
+    read_path("HOME", "/.cache", env.cache_home, sizeof env.cache_home);
+  }
+}
+
 static void read_all(void) {
   read_threads();
   env.workers = (int)read_number("WEIR_NUM_THREADS", 4096);
   env.seed = read_number("WEIR_TORTURE_SEED", UINT64_MAX);
   env.fuse = read_fuse();
+  read_paths();
 }
 
 const struct wr_env *wr_env_get(void) {

@@ -75,7 +75,10 @@ static struct wr_buffer *take_or_make(struct wr_memory *memory, uint32_t size_cl
   return b ? b : buffer_make(memory, size_class);
 }
 
-static struct wr_error *refused(size_t bytes) {
+static struct wr_error *refused(const struct wr_memory *memory, size_t bytes) {
+  const struct wr_memory_source *source = memory->source;
+  struct wr_error *error = source->refusal ? source->refusal(source) : NULL;
+  if (error) return error;
   return wr_error_new(WEIR_ERROR_OUT_OF_MEMORY, "out of memory: %zu bytes were refused", bytes);
 }
 
@@ -85,9 +88,9 @@ struct wr_error *wr_buffer_alloc(struct wr_memory *memory, size_t bytes, struct 
     return *out ? NULL : wr_error_out_of_memory();
   }
   uint32_t size_class = wr_class_of(bytes);
-  if (size_class == WR_CLASS_NONE) return refused(bytes);
+  if (size_class == WR_CLASS_NONE) return refused(memory, bytes);
   struct wr_buffer *b = take_or_make(memory, size_class);
-  if (!b) return refused(bytes);
+  if (!b) return refused(memory, bytes);
   count_alloc(b->bytes);
   wr_store_relaxed(&b->refs, 1u); /* relaxed: not yet shared */
   *out = b;

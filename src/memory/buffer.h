@@ -17,6 +17,8 @@
 struct wr_memory_source {
   void *(*alloc)(const struct wr_memory_source *source, size_t bytes); /* NULL: refused */
   void (*free)(const struct wr_memory_source *source, void *data, size_t bytes);
+  /* Why all is refused, where that is not for want of memory; NULL, or no function: it is. */
+  struct wr_error *(*refusal)(const struct wr_memory_source *source);
   bool host_visible; /* the host may read and write `data` */
 };
 

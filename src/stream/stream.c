@@ -359,6 +359,7 @@ void wr_stream_help(struct wr_stream *stream, struct wr_completion *c) {
     enum wr_drained result = wr_stream_drain(stream, &drain);
     if (wr_completion_over(c)) break;
     if (result == WR_DRAIN_SUSPENDED && help_blockers(stream, c)) continue;
+    if (stream->backend->poll && stream->backend->poll(stream->encoder)) continue;
     wr_completion_park(c);
   }
   wr_stream_release(stream);

@@ -1,0 +1,45 @@
+/* NVIDIA GPUs as a backend: the table of kernels, and what each dtype has. Everything is found at
+   first need; see library.h. No locks. */
+
+#include "backend/cuda/kernel.h"
+
+/* Views share their input's buffer: wr_gpu_view is declared by their rows and never defined, and so
+   is wr_gpu_none, of operations without a body. */
+#define wr_gpu_view NULL
+#define wr_gpu_none NULL
+static const wr_gpu_kernel kernels[WR_OP_COUNT] = {
+#define WR_OP(ID, name, family, arity, rule, fusable, cpu, cuda) [WR_OP_##ID] = wr_gpu_##cuda,
+#include "core/ops.def"
+#undef WR_OP
+};
+#undef wr_gpu_view
+#undef wr_gpu_none
+
+wr_gpu_kernel wr_gpu_kernel_for(enum wr_op op) { return kernels[op]; }
+
+static bool supports(enum wr_op op, enum wr_dtype dtype) {
+  wr_gpu_kernel kernel = kernels[op];
+  if (!kernel) return wr_op_info(op)->view;
+  if (kernel == wr_gpu_unary) return wr_gpu_unary_has(op, dtype);
+  if (kernel == wr_gpu_binary) return wr_gpu_binary_has(op, dtype);
+  if (kernel == wr_gpu_matmul || kernel == wr_gpu_addmm) return wr_gpu_matmul_has(dtype);
+  return true;
+}
+
+const struct wr_backend wr_backend_cuda = {
+    .name = "cuda",
+    .type = WR_DEVICE_GPU,
+    .device_count = wr_gpu_count,
+    .absent_reason = wr_gpu_absent_reason,
+    .encoder_new = wr_gpu_encoder_new,
+    .encoder_free = wr_gpu_encoder_free,
+    .encode = wr_gpu_encode,
+    .encode_marker = wr_gpu_encode_marker,
+    .memory = wr_gpu_memory,
+    .read = wr_gpu_read,
+    .write = wr_gpu_write,
+    .copy = wr_gpu_peer_copy,
+    .poll = wr_gpu_poll,
+    .supports = supports,
+    .facts = wr_gpu_facts,
+};

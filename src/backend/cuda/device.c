@@ -1,0 +1,224 @@
+/* The GPUs: found through the driver at first need, set up one by one when a stream is first made
+   on one, and kept until the process ends. A fault that the driver makes sticky marks its GPU as
+   failed, once and for all: everything on it then fails at once, and the rest of the process goes
+   on. In the child of a fork all GPUs are unusable. Locks: `turn`, while a GPU is set up, which has
+   no rank as it is above them all: nothing is held when a stream is made. */
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backend/cuda/gpu.h"
+#include "backend/cuda/kernel.h"
+
+const struct wr_driver *wr_cu;
+
+static struct {
+  wr_atomic_ptr gpus[WR_GPU_MAX]; /* atomic ACQ_REL; set once, by the holder of `turn` */
+  wr_atomic_bool forked;          /* atomic RELAXED: set in a child while it has one thread */
+  int count;                      /* immutable after once */
+  bool opened;                    /* immutable after once */
+  const char *reason;             /* immutable after once */
+} table;
+
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/* ---- fork ---- */
+
+static void each_known(void (*fn)(struct wr_gpu *gpu)) {
+  for (int i = 0; i < table.count; i++) {
+    struct wr_gpu *gpu = wr_gpu_known(i);
+    if (gpu) fn(gpu);
+  }
+}
+
+/* Raw, since the ranks allow only one lock of a kind at a time. */
+static void lock_raw(struct wr_gpu *gpu) { pthread_mutex_lock(&gpu->lock.os); }
+static void unlock_raw(struct wr_gpu *gpu) { pthread_mutex_unlock(&gpu->lock.os); }
+
+static void fork_prepare(void) {
+  pthread_mutex_lock(&turn);
+  each_known(lock_raw);
+}
+
+static void fork_parent(void) {
+  each_known(unlock_raw);
+  pthread_mutex_unlock(&turn);
+}
+
+static void fork_child(void) {
+  wr_store_relaxed(&table.forked, true);
+  each_known(wr_gpu_streams_forked);
+  fork_parent();
+}
+
+bool wr_gpu_forked(void) { return wr_load_relaxed(&table.forked); }
+
+/* ---- finding ---- */
+
+static void open_once(void) {
+  wr_cu = wr_cuda_driver(&table.reason);
+  if (!wr_cu) return;
+  wr_cu->device_count(&table.count);
+  if (table.count > WR_GPU_MAX) table.count = WR_GPU_MAX;
+  table.opened = true;
+  if (pthread_atfork(fork_prepare, fork_parent, fork_child)) {
+    wr_log_line("weir: no memory to watch forks: a child must not use the GPU");
+  }
+}
+
+int wr_gpu_count(void) {
+  pthread_once(&once, open_once);
+  return wr_gpu_forked() ? 0 : table.count;
+}
+
+const char *wr_gpu_absent_reason(void) {
+  pthread_once(&once, open_once);
+  if (wr_gpu_forked()) return "this process was forked from one that uses the GPU";
+  return table.opened ? NULL : table.reason;
+}
+
+struct wr_gpu *wr_gpu_known(int index) {
+  /* Acquire: the GPU was filled before it was published. */
+  return index >= 0 && index < WR_GPU_MAX ? wr_load_acquire(&table.gpus[index]) : NULL;
+}
+
+struct wr_memory *wr_gpu_memory(int index) {
+  struct wr_gpu *gpu = wr_gpu_known(index);
+  return gpu ? gpu->memory : NULL;
+}
+
+bool wr_gpu_facts(int index, struct wr_device_facts *facts) {
+  wr_cu_device id;
+  int major, minor;
+  if (index < 0 || index >= wr_gpu_count()) return false;
+  if (wr_cu->device_get(&id, index) != WR_CU_SUCCESS ||
+      wr_cu->device_name(facts->name, (int)sizeof facts->name, id) != WR_CU_SUCCESS ||
+      wr_cu->device_memory(&facts->memory, id) != WR_CU_SUCCESS ||
+      wr_cu->device_attribute(&major, WR_CU_ATTRIBUTE_MAJOR, id) != WR_CU_SUCCESS ||
+      wr_cu->device_attribute(&minor, WR_CU_ATTRIBUTE_MINOR, id) != WR_CU_SUCCESS) {
+    return false;
+  }
+  snprintf(facts->architecture, sizeof facts->architecture, "sm_%d%d", major, minor);
+  return true;
+}
+
+/* ---- setting up ---- */
+
+static struct wr_error *read_attributes(struct wr_gpu *gpu) {
+  int major, minor, pools;
+  wr_cu_result result = wr_cu->device_get(&gpu->id, gpu->index);
+  if (!result) result = wr_cu->device_attribute(&major, WR_CU_ATTRIBUTE_MAJOR, gpu->id);
+  if (!result) result = wr_cu->device_attribute(&minor, WR_CU_ATTRIBUTE_MINOR, gpu->id);
+  if (!result) result = wr_cu->device_attribute(&pools, WR_CU_ATTRIBUTE_POOLS, gpu->id);
+  if (!result) {
+    result =
+        wr_cu->device_attribute(&gpu->multiprocessors, WR_CU_ATTRIBUTE_MULTIPROCESSORS, gpu->id);
+  }
+  if (result) return wr_gpu_result(gpu, result, "cuDeviceGetAttribute");
+  gpu->arch = 10 * major + minor;
+  if (pools) return NULL;
+  return wr_error_new(WEIR_ERROR_UNSUPPORTED, "gpu:%d has no memory pools", gpu->index);
+}
+
+static struct wr_error *set_up(struct wr_gpu *gpu) {
+  struct wr_error *error = read_attributes(gpu);
+  if (error) return error;
+  /* The primary context, which the process shares with the user's own CUDA code. It stays until
+     the driver takes it down at the end of the process. */
+  error =
+      wr_gpu_result(gpu, wr_cu->context_retain(&gpu->context, gpu->id), "cuDevicePrimaryCtxRetain");
+  if (error) return error;
+  wr_gpu_enter(gpu);
+  error = wr_gpu_memory_new(gpu);
+  wr_gpu_leave();
+  if (!error) error = wr_kernel_table_new(&gpu->kernels);
+  if (!error) error = wr_matmul_table_new(&gpu->matmuls);
+  if (!error) error = wr_gpu_reaper_start(gpu);
+  return error;
+}
+
+/* A GPU that could not be set up is tried again by the next stream; what the attempt took from the
+   driver is little and stays. */
+static struct wr_error *make(int index, struct wr_gpu **out) {
+  struct wr_gpu *gpu = wr_calloc(sizeof *gpu);
+  if (!gpu) return wr_error_out_of_memory();
+  gpu->index = index;
+  wr_mutex_init(&gpu->lock, WR_RANK_BACKEND);
+  wr_cond_init(&gpu->wake);
+  struct wr_error *error = set_up(gpu);
+  if (error) {
+    if (gpu->memory) wr_memory_free(gpu->memory);
+    wr_kernel_table_free(gpu->kernels);
+    wr_matmul_table_free(gpu->matmuls);
+    wr_free(gpu);
+    return error;
+  }
+  *out = gpu;
+  return NULL;
+}
+
+struct wr_error *wr_gpu_get(int index, struct wr_gpu **out) {
+  *out = wr_gpu_known(index);
+  if (*out) return wr_gpu_unusable(*out);
+  if (index < 0 || index >= wr_gpu_count()) {
+    return wr_error_new(WEIR_ERROR_NO_DEVICE, "there is no gpu:%d", index);
+  }
+  struct wr_error *error = NULL;
+  pthread_mutex_lock(&turn);
+  *out = wr_gpu_known(index);
+  if (!*out) {
+    error = make(index, out);
+    /* Release: pairs with the acquire in wr_gpu_known. */
+    if (!error) wr_store_release(&table.gpus[index], (void *)*out);
+  }
+  pthread_mutex_unlock(&turn);
+  return error;
+}
+
+/* ---- calling the driver ---- */
+
+/* Neither fails but where every call after it does too, and then that one reports it. */
+void wr_gpu_enter(struct wr_gpu *gpu) { (void)wr_cu->context_push(gpu->context); }
+
+void wr_gpu_leave(void) {
+  wr_cu_context popped;
+  (void)wr_cu->context_pop(&popped);
+}
+
+static bool is_sticky(wr_cu_result r) {
+  return (r >= WR_CU_ILLEGAL_ADDRESS && r <= WR_CU_LAUNCH_TIMEOUT &&
+          r != WR_CU_ILLEGAL_ADDRESS + 1) ||
+         (r >= WR_CU_CONTEXT_IS_DESTROYED && r <= WR_CU_ASSERT) ||
+         (r >= WR_CU_HARDWARE_STACK_ERROR && r <= WR_CU_LAUNCH_FAILED) ||
+         r == WR_CU_ECC_UNCORRECTABLE || r == WR_CU_NVLINK_UNCORRECTABLE || r == WR_CU_CONTAINED;
+}
+
+static void mark_failed(struct wr_gpu *gpu, const struct wr_error *error) {
+  struct wr_error *first =
+      wr_error_new(WEIR_ERROR_DEVICE, "gpu:%d is out of use in this process since a fault: %s",
+                   gpu->index, wr_error_message(error));
+  void *none = NULL;
+  if (!wr_cas_acq_rel(&gpu->failed, &none, (void *)first)) wr_error_release(first);
+}
+
+struct wr_error *wr_gpu_result(struct wr_gpu *gpu, wr_cu_result result, const char *call) {
+  if (result == WR_CU_SUCCESS) return NULL;
+  const char *name = NULL, *text = NULL;
+  if (wr_cu->error_name(result, &name) != WR_CU_SUCCESS || !name) name = "unknown";
+  if (wr_cu->error_text(result, &text) != WR_CU_SUCCESS || !text) text = "no description";
+  enum weir_status status =
+      result == WR_CU_OUT_OF_MEMORY ? WEIR_ERROR_OUT_OF_MEMORY : WEIR_ERROR_DEVICE;
+  struct wr_error *error =
+      wr_error_new(status, "%s failed on gpu:%d: %s (%s)", call, gpu->index, text, name);
+  if (is_sticky(result)) mark_failed(gpu, error);
+  return error;
+}
+
+struct wr_error *wr_gpu_unusable(struct wr_gpu *gpu) {
+  if (wr_gpu_forked()) return wr_error_new(WEIR_ERROR_NO_DEVICE, "%s", wr_gpu_absent_reason());
+  /* Acquire: the error's text was written before it was published. */
+  struct wr_error *failed = wr_load_acquire(&gpu->failed);
+  return failed ? wr_error_retain(failed) : NULL;
+}

@@ -1,0 +1,524 @@
+/* Encoders: a leased stream of the driver and a queue of the commands in flight on it.
+
+   encode() launches and appends; it never waits. Completion is found out by marks: events on the
+   stream that cover all commands up to one. A mark is set after every MARK_EVERY commands, and by
+   whoever looks for results and finds commands that no mark covers, so that a lone command costs
+   one event and a thousand in a row cost few. Whoever looks (the "reaper" of an encoder, one thread
+   at a time, marked by `reaping`) takes the commands of a mark that is over off the queue and calls
+   their hooks in order, with no lock held. That is a thread that waits for a result (poll), or else
+   the GPU's own thread, which looks at all encoders with work in flight and sleeps in between.
+
+   An encoder is counted: its owner's reference, and one of each thread that reaps it, since a hook
+   may drop the owner's. When the last is gone its stream goes back to a bounded pool. Lock: the
+   GPU's. */
+
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "backend/cuda/gpu.h"
+
+enum {
+  MARK_EVERY = 16,
+  SPIN_NS = 50 * 1000,    /* a waiting thread looks that long, then sleeps */
+  NAP_MIN_NS = 20 * 1000, /* the GPU's thread, between two looks */
+  NAP_MAX_NS = 500 * 1000,
+  LINGER_NS = 20 * 1000 * 1000, /* it stays awake that long after the last work */
+  BATCH = 64                    /* encoders that it looks at in one round */
+};
+
+/* A command in flight; owned by the queue, then by its reaper. */
+struct command {
+  struct command *next;
+  struct wr_completion_hook *hook;
+  struct wr_error *error; /* found while it was encoded; or NULL */
+  struct wr_ptrs scratch;
+  uint64_t number; /* of the encoder's commands, from 1 */
+};
+
+struct mark {
+  struct mark *next;
+  wr_cu_event event;
+  uint64_t covers; /* all commands up to this number */
+};
+
+struct wr_encoder {
+  struct wr_gpu *gpu;          /* immutable after publish */
+  wr_cu_stream stream;         /* immutable after publish */
+  struct wr_buffer *workspace; /* owner thread only: whoever encodes; or NULL */
+  unsigned refs;               /* under LOCK */
+  bool reaping;            /* under LOCK: a thread publishes, or looks for what it may publish */
+  bool in_busy_list;       /* under LOCK */
+  uint64_t encoded;        /* under LOCK: number of the last command */
+  uint64_t marked;         /* under LOCK: what the last mark covers */
+  struct command *first;   /* under LOCK */
+  struct command **last;   /* under LOCK */
+  struct mark *marks;      /* under LOCK, oldest first */
+  struct mark **last_mark; /* under LOCK */
+  struct wr_encoder *busy_next; /* under LOCK */
+  struct wr_encoder *busy_prev; /* under LOCK */
+};
+
+/* ---- pools of the driver's objects ---- */
+
+struct wr_error *wr_gpu_stream_take(struct wr_gpu *gpu, wr_cu_stream *out) {
+  *out = NULL;
+  wr_mutex_lock(&gpu->lock);
+  if (gpu->n_idle_streams > 0) *out = gpu->idle_streams[--gpu->n_idle_streams];
+  wr_mutex_unlock(&gpu->lock);
+  if (*out) return NULL;
+  return wr_gpu_result(gpu, wr_cu->stream_new(out, WR_CU_STREAM_NON_BLOCKING), "cuStreamCreate");
+}
+
+void wr_gpu_stream_give(struct wr_gpu *gpu, wr_cu_stream stream) {
+  wr_mutex_lock(&gpu->lock);
+  bool keep = gpu->n_idle_streams < WR_GPU_IDLE_STREAMS;
+  if (keep) gpu->idle_streams[gpu->n_idle_streams++] = stream;
+  wr_mutex_unlock(&gpu->lock);
+  if (!keep) (void)wr_cu->stream_free(stream);
+}
+
+struct wr_error *wr_gpu_event_take_locked(struct wr_gpu *gpu, wr_cu_event *out) {
+  if (gpu->n_idle_events > 0) {
+    *out = gpu->idle_events[--gpu->n_idle_events];
+    return NULL;
+  }
+  return wr_gpu_result(gpu, wr_cu->event_new(out, WR_CU_EVENT_BLOCKING | WR_CU_EVENT_NO_TIMING),
+                       "cuEventCreate");
+}
+
+void wr_gpu_event_give_locked(struct wr_gpu *gpu, wr_cu_event event) {
+  if (gpu->n_idle_events < WR_GPU_IDLE_EVENTS) {
+    gpu->idle_events[gpu->n_idle_events++] = event;
+  } else {
+    (void)wr_cu->event_free(event);
+  }
+}
+
+/* ---- the list of encoders with commands in flight ---- */
+
+static void busy_insert_locked(struct wr_encoder *e) {
+  struct wr_gpu *gpu = e->gpu;
+  if (e->in_busy_list) return;
+  e->in_busy_list = true;
+  e->busy_prev = NULL;
+  e->busy_next = gpu->busy;
+  if (gpu->busy) gpu->busy->busy_prev = e;
+  gpu->busy = e;
+  if (!gpu->reaper_sleeps) return;
+  gpu->reaper_sleeps = false;
+  wr_cond_signal(&gpu->wake);
+}
+
+static void busy_remove_locked(struct wr_encoder *e) {
+  if (!e->in_busy_list) return;
+  e->in_busy_list = false;
+  if (e->busy_prev) {
+    e->busy_prev->busy_next = e->busy_next;
+  } else {
+    e->gpu->busy = e->busy_next;
+  }
+  if (e->busy_next) e->busy_next->busy_prev = e->busy_prev;
+}
+
+/* ---- life ---- */
+
+struct wr_error *wr_gpu_encoder_new(int index, struct wr_encoder **out) {
+  struct wr_gpu *gpu;
+  struct wr_error *error = wr_gpu_get(index, &gpu);
+  if (error) return error;
+  struct wr_encoder *e = wr_calloc(sizeof *e);
+  if (!e) return wr_error_out_of_memory();
+  e->gpu = gpu;
+  e->refs = 1;
+  e->last = &e->first;
+  e->last_mark = &e->marks;
+  wr_gpu_enter(gpu);
+  error = wr_gpu_stream_take(gpu, &e->stream);
+  wr_gpu_leave();
+  if (error) {
+    wr_free(e);
+    return error;
+  }
+  *out = e;
+  return NULL;
+}
+
+/* In a forked child the stream is left alone: it is the parent's. */
+static void encoder_drop(struct wr_encoder *e) {
+  wr_mutex_lock(&e->gpu->lock);
+  bool last = --e->refs == 0;
+  wr_mutex_unlock(&e->gpu->lock);
+  if (!last) return;
+  WR_ASSERT(!e->first && !e->marks && !e->in_busy_list);
+  if (!wr_gpu_forked()) {
+    wr_gpu_enter(e->gpu);
+    wr_gpu_stream_give(e->gpu, e->stream);
+    wr_gpu_leave();
+  }
+  wr_buffer_release(e->workspace);
+  wr_free(e);
+}
+
+void wr_gpu_encoder_free(struct wr_encoder *encoder) { encoder_drop(encoder); }
+
+/* ---- marks ---- */
+
+/* Between enter and leave. A mark that cannot be set leaves its commands to the next attempt. */
+static struct wr_error *mark_set_locked(struct wr_encoder *e) {
+  struct mark *m = wr_alloc(sizeof *m);
+  if (!m) return wr_error_out_of_memory();
+  *m = (struct mark){.covers = e->encoded};
+  struct wr_error *error = wr_gpu_event_take_locked(e->gpu, &m->event);
+  if (!error) {
+    error = wr_gpu_result(e->gpu, wr_cu->event_record(m->event, e->stream), "cuEventRecord");
+    if (error) wr_gpu_event_give_locked(e->gpu, m->event);
+  }
+  if (error) {
+    wr_free(m);
+    return error;
+  }
+  e->marked = m->covers;
+  *e->last_mark = m;
+  e->last_mark = &m->next;
+  return NULL;
+}
+
+static void mark_drop_locked(struct wr_encoder *e) {
+  struct mark *m = e->marks;
+  e->marks = m->next;
+  if (!e->marks) e->last_mark = &e->marks;
+  wr_gpu_event_give_locked(e->gpu, m->event);
+  wr_free(m);
+}
+
+/* ---- publishing ---- */
+
+/* Takes the commands up to a number off the queue. */
+static struct command *take_commands_locked(struct wr_encoder *e, uint64_t up_to) {
+  struct command *list = NULL;
+  struct command **end = &list;
+  while (e->first && e->first->number <= up_to) {
+    struct command *c = e->first;
+    e->first = c->next;
+    c->next = NULL;
+    *end = c;
+    end = &c->next;
+  }
+  if (!e->first) {
+    e->last = &e->first;
+    busy_remove_locked(e);
+  }
+  return list;
+}
+
+static void scratch_release(struct wr_ptrs *scratch) {
+  for (size_t i = 0; i < scratch->count; i++) wr_buffer_release(scratch->items[i]);
+  wr_ptrs_free(scratch);
+}
+
+static void command_end(struct command *c, struct wr_error *failure) {
+  struct wr_completion_hook *hook = c->hook;
+  struct wr_error *error = c->error;
+  if (failure && !error) error = wr_error_retain(failure);
+  scratch_release(&c->scratch);
+  wr_free(c);
+  hook->fn(hook, error);
+}
+
+static void publish(struct command *list, struct wr_error *failure) {
+  while (list) {
+    struct command *c = list;
+    list = c->next;
+    command_end(c, failure);
+  }
+}
+
+/* All that is in flight fails: the GPU is out of use, or not this process's any more. */
+static void fail_all(struct wr_encoder *e, struct wr_error *failure) {
+  wr_mutex_lock(&e->gpu->lock);
+  while (e->marks) mark_drop_locked(e);
+  struct command *list = take_commands_locked(e, UINT64_MAX);
+  wr_mutex_unlock(&e->gpu->lock);
+  publish(list, failure);
+}
+
+/* Looks until the mark is over or the time is up, then, with `sleep`, waits for it. */
+static wr_cu_result look(wr_cu_event event, uint64_t spin_ns, bool sleep) {
+  wr_cu_result result = wr_cu->event_query(event);
+  if (result != WR_CU_NOT_READY || spin_ns == 0) return result;
+  uint64_t deadline = wr_clock_ns() + spin_ns;
+  do {
+    result = wr_cu->event_query(event);
+  } while (result == WR_CU_NOT_READY && wr_clock_ns() < deadline);
+  if (result == WR_CU_NOT_READY && sleep) result = wr_cu->event_finish(event);
+  return result;
+}
+
+enum found { FOUND_NOTHING, FOUND_LATER, FOUND_DONE, FOUND_FAULT };
+
+/* The oldest mark's commands are published if it is over. Called by the encoder's reaper. */
+static enum found reap_mark(struct wr_encoder *e, bool wait) {
+  struct wr_gpu *gpu = e->gpu;
+  wr_mutex_lock(&gpu->lock);
+  if (!e->first) {
+    wr_mutex_unlock(&gpu->lock);
+    return FOUND_NOTHING;
+  }
+  struct wr_error *error = e->marks ? NULL : mark_set_locked(e);
+  wr_cu_event event = error ? NULL : e->marks->event;
+  uint64_t covers = error ? 0 : e->marks->covers;
+  wr_mutex_unlock(&gpu->lock);
+  if (error) {
+    bool dry = wr_error_status(error) == WEIR_ERROR_OUT_OF_MEMORY;
+    wr_error_release(error);
+    return dry ? FOUND_LATER : FOUND_FAULT;
+  }
+  wr_cu_result result = look(event, wait ? SPIN_NS : 0, wait);
+  if (result == WR_CU_NOT_READY) return FOUND_LATER;
+  if (result != WR_CU_SUCCESS) {
+    wr_error_release(wr_gpu_result(gpu, result, "cuEventQuery"));
+    return result == WR_CU_DEINITIALIZED ? FOUND_LATER : FOUND_FAULT;
+  }
+  wr_mutex_lock(&gpu->lock);
+  mark_drop_locked(e);
+  struct command *list = take_commands_locked(e, covers);
+  wr_mutex_unlock(&gpu->lock);
+  wr_gpu_leave();
+  publish(list, NULL);
+  wr_gpu_enter(gpu);
+  return FOUND_DONE;
+}
+
+/* The failure that all commands in flight get after a fault. */
+static struct wr_error *fault_of(struct wr_gpu *gpu) {
+  struct wr_error *error = wr_gpu_unusable(gpu);
+  return error ? error
+               : wr_error_new(WEIR_ERROR_DEVICE, "gpu:%d cannot say whether the work is done",
+                              gpu->index);
+}
+
+/* Becomes the encoder's reaper, with a reference; false when there is nothing to do, or another is
+   at it. */
+static bool reap_begin_locked(struct wr_encoder *e) {
+  if (e->reaping || !e->first) return false;
+  e->reaping = true;
+  e->refs++;
+  return true;
+}
+
+static void reap_end(struct wr_encoder *e) {
+  wr_mutex_lock(&e->gpu->lock);
+  e->reaping = false;
+  wr_mutex_unlock(&e->gpu->lock);
+  encoder_drop(e);
+}
+
+/* One mark when it waits, else all marks that are over. True when something was published. */
+static bool reap(struct wr_encoder *e, bool wait) {
+  enum found found = FOUND_FAULT;
+  bool progress = false;
+  struct wr_error *unusable = wr_gpu_unusable(e->gpu);
+  if (!unusable) {
+    wr_gpu_enter(e->gpu);
+    do {
+      found = reap_mark(e, wait);
+      progress = progress || found == FOUND_DONE;
+    } while (found == FOUND_DONE && !wait);
+    wr_gpu_leave();
+  }
+  if (found == FOUND_FAULT) {
+    if (!unusable) unusable = fault_of(e->gpu);
+    fail_all(e, unusable);
+    progress = true;
+  }
+  wr_error_release(unusable);
+  return progress;
+}
+
+bool wr_gpu_poll(struct wr_encoder *encoder) {
+  wr_mutex_lock(&encoder->gpu->lock);
+  bool mine = reap_begin_locked(encoder);
+  wr_mutex_unlock(&encoder->gpu->lock);
+  if (!mine) return false;
+  bool progress = reap(encoder, true);
+  reap_end(encoder);
+  return progress;
+}
+
+/* ---- encoding ---- */
+
+struct wr_error *wr_run_scratch(struct wr_run *run, size_t bytes, void **out) {
+  struct wr_buffer *buffer;
+  struct wr_error *error = wr_buffer_alloc(run->gpu->memory, bytes, &buffer);
+  if (error) return error;
+  if (!wr_ptrs_push(&run->scratch, buffer)) {
+    wr_buffer_release(buffer);
+    return wr_error_out_of_memory();
+  }
+  *out = buffer->data;
+  return NULL;
+}
+
+struct wr_error *wr_run_workspace(struct wr_run *run, size_t bytes, void **out) {
+  struct wr_buffer **workspace = &run->encoder->workspace;
+  if (!*workspace) {
+    struct wr_error *error = wr_buffer_alloc(run->gpu->memory, bytes, workspace);
+    if (error) return error;
+  }
+  *out = (*workspace)->data;
+  return NULL;
+}
+
+/* Appends the command, whose work has been launched. Between enter and leave. */
+static void append(struct wr_encoder *e, struct command *c) {
+  wr_mutex_lock(&e->gpu->lock);
+  c->number = ++e->encoded;
+  *e->last = c;
+  e->last = &c->next;
+  busy_insert_locked(e);
+  /* A mark that is refused now is set by the reaper. */
+  if (e->encoded - e->marked >= MARK_EVERY) wr_error_release(mark_set_locked(e));
+  wr_mutex_unlock(&e->gpu->lock);
+}
+
+static struct wr_error *run_call(struct wr_run *run, const struct wr_call *call) {
+  wr_gpu_kernel kernel = wr_gpu_kernel_for(call->op);
+  if (kernel) return kernel(run, call);
+  return wr_error_new(WEIR_ERROR_UNSUPPORTED, "%s has no GPU kernel", wr_op_info(call->op)->name);
+}
+
+enum wr_encode_status wr_gpu_encode(struct wr_encoder *e, const struct wr_call *call,
+                                    struct wr_completion_hook *hook, struct wr_error **error) {
+  struct wr_gpu *gpu = e->gpu;
+  struct wr_run run = {.gpu = gpu, .stream = e->stream, .encoder = e};
+  *error = wr_gpu_unusable(gpu);
+  if (*error) return WR_ENCODE_DONE;
+  struct command *c = wr_alloc(sizeof *c);
+  if (!c) {
+    *error = wr_error_out_of_memory();
+    return WR_ENCODE_DONE;
+  }
+  wr_gpu_enter(gpu);
+  struct wr_error *failure = run_call(&run, call);
+  if (failure && !run.launched) {
+    wr_gpu_leave();
+    scratch_release(&run.scratch);
+    wr_free(c);
+    *error = failure;
+    return WR_ENCODE_DONE;
+  }
+  *c = (struct command){.hook = hook, .error = failure, .scratch = run.scratch};
+  append(e, c);
+  wr_gpu_leave();
+  return WR_ENCODE_PENDING;
+}
+
+/* With nothing in flight a marker is over at once. */
+enum wr_encode_status wr_gpu_encode_marker(struct wr_encoder *e, struct wr_completion_hook *hook,
+                                           struct wr_error **error) {
+  *error = wr_gpu_unusable(e->gpu);
+  if (*error) return WR_ENCODE_DONE;
+  struct command *c = wr_alloc(sizeof *c);
+  if (!c) {
+    *error = wr_error_out_of_memory();
+    return WR_ENCODE_DONE;
+  }
+  *c = (struct command){.hook = hook};
+  wr_gpu_enter(e->gpu);
+  append(e, c);
+  wr_gpu_leave();
+  return WR_ENCODE_PENDING;
+}
+
+/* ---- the GPU's thread ---- */
+
+/* Encoders that nobody reaps; this thread becomes their reaper. */
+static int collect_locked(struct wr_gpu *gpu, struct wr_encoder **out) {
+  int n = 0;
+  for (struct wr_encoder *e = gpu->busy; e && n < BATCH; e = e->busy_next) {
+    if (reap_begin_locked(e)) out[n++] = e;
+  }
+  return n;
+}
+
+/* Those that were looked at go to the end, so that all come to their turn. */
+static void rotate_locked(struct wr_gpu *gpu, struct wr_encoder *const *looked, int n) {
+  struct wr_encoder *tail = gpu->busy;
+  if (n < BATCH || !tail) return;
+  while (tail->busy_next) tail = tail->busy_next;
+  for (int i = 0; i < n; i++) {
+    struct wr_encoder *e = looked[i];
+    if (!e->in_busy_list || e == tail) continue;
+    busy_remove_locked(e);
+    e->in_busy_list = true;
+    e->busy_next = NULL;
+    e->busy_prev = tail;
+    tail->busy_next = e;
+    tail = e;
+  }
+}
+
+static bool look_round(struct wr_gpu *gpu) {
+  struct wr_encoder *mine[BATCH];
+  bool progress = false;
+  wr_mutex_lock(&gpu->lock);
+  int n = collect_locked(gpu, mine);
+  rotate_locked(gpu, mine, n);
+  wr_mutex_unlock(&gpu->lock);
+  for (int i = 0; i < n; i++) {
+    progress = reap(mine[i], false) || progress;
+    reap_end(mine[i]);
+  }
+  return progress;
+}
+
+/* Naps grow while nothing ends. Some time after the last work the thread sleeps until it is told:
+   in between, threads that wait for their own results need not wake it. */
+static void nap(struct wr_gpu *gpu, uint64_t *nap_ns, uint64_t *idle_since) {
+  wr_mutex_lock(&gpu->lock);
+  uint64_t now = wr_clock_ns();
+  if (gpu->busy) *idle_since = now;
+  if (!gpu->busy && now - *idle_since > LINGER_NS) {
+    gpu->reaper_sleeps = true;
+    while (gpu->reaper_sleeps) wr_cond_wait(&gpu->wake, &gpu->lock);
+    *idle_since = wr_clock_ns();
+    *nap_ns = NAP_MIN_NS;
+  } else {
+    wr_cond_wait_until(&gpu->wake, &gpu->lock, now + (gpu->busy ? *nap_ns : NAP_MAX_NS));
+    *nap_ns = *nap_ns * 2 < NAP_MAX_NS ? *nap_ns * 2 : NAP_MAX_NS;
+  }
+  wr_mutex_unlock(&gpu->lock);
+}
+
+static void *reaper_main(void *arg) {
+  struct wr_gpu *gpu = arg;
+  uint64_t nap_ns = NAP_MIN_NS;
+  uint64_t idle_since = wr_clock_ns();
+  pthread_setname_np(pthread_self(), "weir-gpu");
+  prctl(PR_SET_TIMERSLACK, 1000ul); /* naps are shorter than the usual slack */
+  for (;;) {
+    if (look_round(gpu)) nap_ns = NAP_MIN_NS;
+    nap(gpu, &nap_ns, &idle_since);
+  }
+  return NULL;
+}
+
+struct wr_error *wr_gpu_reaper_start(struct wr_gpu *gpu) {
+  sigset_t all, old;
+  pthread_t thread;
+  /* The user's signals go to the user's threads. */
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &old);
+  int refused = pthread_create(&thread, NULL, reaper_main, gpu);
+  pthread_sigmask(SIG_SETMASK, &old, NULL);
+  if (refused) return wr_error_new(WEIR_ERROR_OUT_OF_MEMORY, "no thread for gpu:%d", gpu->index);
+  pthread_detach(thread);
+  return NULL;
+}
+
+void wr_gpu_streams_forked(struct wr_gpu *gpu) {
+  gpu->reaper_sleeps = false;
+  for (struct wr_encoder *e = gpu->busy; e; e = e->busy_next) e->reaping = false;
+}

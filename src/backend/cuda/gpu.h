@@ -1,0 +1,133 @@
+#ifndef WR_BACKEND_CUDA_GPU_H
+#define WR_BACKEND_CUDA_GPU_H
+
+/* Shared between the files of src/backend/cuda: a GPU, its streams, and what a kernel's host side
+   works with. One lock of rank BACKEND per GPU guards lists and queues; it is never held while a
+   hook is called or memory is asked for. Calls of the driver happen between wr_gpu_enter and
+   wr_gpu_leave, which put the GPU's context on the calling thread and take it off again, so that a
+   user's own CUDA code on the same thread notices nothing. */
+
+#include "backend/backend.h"
+#include "backend/cuda/library.h"
+#include "base/atomic.h"
+#include "base/base.h"
+#include "base/lock.h"
+
+enum { WR_GPU_MAX = 16, WR_GPU_IDLE_STREAMS = 64, WR_GPU_IDLE_EVENTS = 256 };
+
+struct wr_kernel_table;
+struct wr_matmul_table;
+
+struct wr_gpu {
+  struct wr_memory_source source; /* immutable after publish */
+  int index;                      /* immutable after publish */
+  wr_cu_device id;                /* immutable after publish */
+  wr_cu_context context;          /* immutable after publish */
+  int arch;                       /* immutable after publish; 90 for compute capability 9.0 */
+  int multiprocessors;            /* immutable after publish */
+  wr_cu_pool pool;                /* immutable after publish */
+  wr_cu_stream memory_stream; /* immutable after publish; allocations and frees are ordered here */
+  struct wr_memory *memory;   /* immutable after publish */
+  struct wr_kernel_table *kernels; /* immutable after publish; kernel.c */
+  struct wr_matmul_table *matmuls; /* immutable after publish; matmul.c */
+  wr_atomic_ptr failed;            /* atomic ACQ_REL: struct wr_error *, set once: a sticky fault */
+
+  struct wr_mutex lock;
+  struct wr_cond wake;                            /* with LOCK: the reaper */
+  struct wr_encoder *busy;                        /* under LOCK: those with commands in flight */
+  wr_cu_stream idle_streams[WR_GPU_IDLE_STREAMS]; /* under LOCK */
+  int n_idle_streams;                             /* under LOCK */
+  wr_cu_event idle_events[WR_GPU_IDLE_EVENTS];    /* under LOCK */
+  int n_idle_events;                              /* under LOCK */
+  bool reaper_sleeps;                             /* under LOCK: until it is told */
+};
+
+/* ---- device.c ---- */
+
+/* The driver's functions; only where a GPU or an encoder exists, which means that they do. */
+extern const struct wr_driver *wr_cu;
+
+int wr_gpu_count(void);
+const char *wr_gpu_absent_reason(void);
+/* The GPU, set up at first need. */
+struct wr_error *wr_gpu_get(int index, struct wr_gpu **out);
+/* The GPU if it was set up, else NULL. */
+struct wr_gpu *wr_gpu_known(int index);
+struct wr_memory *wr_gpu_memory(int index);
+bool wr_gpu_facts(int index, struct wr_device_facts *facts);
+
+void wr_gpu_enter(struct wr_gpu *gpu);
+void wr_gpu_leave(void);
+
+/* NULL for success; else an error that names the call. A fault that the driver repeats on every
+   later call marks the GPU as failed. */
+struct wr_error *wr_gpu_result(struct wr_gpu *gpu, wr_cu_result result, const char *call);
+/* Why nothing can run on the GPU any more: a sticky fault, or this process was forked from one that
+   used it; NULL when all is well. One reference. */
+struct wr_error *wr_gpu_unusable(struct wr_gpu *gpu);
+bool wr_gpu_forked(void);
+
+/* ---- transfer between host and GPU, and memory: gpu_memory.c ---- */
+
+struct wr_error *wr_gpu_memory_new(struct wr_gpu *gpu);
+struct wr_error *wr_gpu_read(int index, void *host, const void *device, size_t bytes);
+struct wr_error *wr_gpu_write(int index, void *device, const void *host, size_t bytes);
+struct wr_error *wr_gpu_peer_copy(int to_index, void *to, int from_index, const void *from,
+                                  size_t bytes);
+
+/* ---- encoder.c ---- */
+
+struct wr_error *wr_gpu_encoder_new(int index, struct wr_encoder **out);
+void wr_gpu_encoder_free(struct wr_encoder *encoder);
+enum wr_encode_status wr_gpu_encode(struct wr_encoder *encoder, const struct wr_call *call,
+                                    struct wr_completion_hook *hook, struct wr_error **error);
+enum wr_encode_status wr_gpu_encode_marker(struct wr_encoder *encoder,
+                                           struct wr_completion_hook *hook,
+                                           struct wr_error **error);
+bool wr_gpu_poll(struct wr_encoder *encoder);
+/* Starts the thread that publishes what nobody waits for. */
+struct wr_error *wr_gpu_reaper_start(struct wr_gpu *gpu);
+/* In the child of a fork, with the lock held: nothing in flight there will ever end. */
+void wr_gpu_streams_forked(struct wr_gpu *gpu);
+
+/* Streams and events of the driver, out of bounded pools; the context is entered. Given back, they
+   have nothing in flight. */
+struct wr_error *wr_gpu_stream_take(struct wr_gpu *gpu, wr_cu_stream *out);
+void wr_gpu_stream_give(struct wr_gpu *gpu, wr_cu_stream stream);
+struct wr_error *wr_gpu_event_take_locked(struct wr_gpu *gpu, wr_cu_event *out);
+void wr_gpu_event_give_locked(struct wr_gpu *gpu, wr_cu_event event);
+
+/* ---- running one call ---- */
+
+/* One call on its way to the GPU; lives on the stack of encode. */
+struct wr_run {
+  struct wr_gpu *gpu;
+  wr_cu_stream stream;
+  struct wr_encoder *encoder;
+  struct wr_ptrs scratch; /* buffers that live until the call is over */
+  bool launched;          /* something was queued: the call ends through its hook */
+};
+
+typedef struct wr_error *(*wr_gpu_kernel)(struct wr_run *run, const struct wr_call *call);
+
+/* Memory for the time of the call. */
+struct wr_error *wr_run_scratch(struct wr_run *run, size_t bytes, void **out);
+/* Memory that the calls of a stream use one after the other; `bytes` is the same every time. */
+struct wr_error *wr_run_workspace(struct wr_run *run, size_t bytes, void **out);
+struct wr_error *wr_run_copy(struct wr_run *run, void *to, const void *from, size_t bytes);
+struct wr_error *wr_run_zero(struct wr_run *run, void *at, size_t bytes);
+
+/* Views have no kernel; the rows of ops.def say `view` or `none` in its place. */
+#define WR_OP(ID, name, family, arity, rule, fusable, cpu, cuda) \
+  struct wr_error *wr_gpu_##cuda(struct wr_run *run, const struct wr_call *call);
+#include "core/ops.def"
+#undef WR_OP
+
+/* Which elementwise operations have a body for a dtype. */
+bool wr_gpu_unary_has(enum wr_op op, enum wr_dtype dtype);
+bool wr_gpu_binary_has(enum wr_op op, enum wr_dtype dtype);
+bool wr_gpu_matmul_has(enum wr_dtype dtype);
+/* The kernel of the operation, or NULL. */
+wr_gpu_kernel wr_gpu_kernel_for(enum wr_op op);
+
+#endif

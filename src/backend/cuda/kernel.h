@@ -1,0 +1,180 @@
+#ifndef WR_BACKEND_CUDA_KERNEL_H
+#define WR_BACKEND_CUDA_KERNEL_H
+
+/* Kernels: which there are, where their machine code comes from, and how one is launched. A module
+   is one file of CUDA source compiled for an operation and element types; its kernels are its
+   entries. Any thread. */
+
+#include "backend/cuda/gpu.h"
+
+enum wr_source {
+#define WR_SOURCE(ID, file, ...) WR_SOURCE_##ID,
+#include "backend/cuda/sources.def"
+#undef WR_SOURCE
+  WR_SOURCE_COUNT
+};
+
+enum { WR_ENTRIES_MAX = 5 };
+
+/* Entries by their number in sources.def. */
+enum {
+  WR_ENTRY_DENSE = 0, /* unary, binary, where, cast */
+  WR_ENTRY_STRIDED = 1,
+  WR_ENTRY_SCALAR_LEFT = 2,
+  WR_ENTRY_SCALAR_RIGHT = 3,
+  WR_ENTRY_COPY_STRIDED = 0,
+  WR_ENTRY_COPY_PASTE = 1,
+  WR_ENTRY_COPY_TURN = 2,
+  WR_ENTRY_ONLY = 0, /* arange, scale, scatter, random */
+  WR_ENTRY_REDUCE_ROWS_DENSE = 0,
+  WR_ENTRY_REDUCE_ROWS = 1,
+  WR_ENTRY_REDUCE_SHORT_ROWS = 2,
+  WR_ENTRY_REDUCE_COLUMNS = 3,
+  WR_ENTRY_REDUCE_MERGE = 4,
+  WR_ENTRY_ARG_ROWS = 0,
+  WR_ENTRY_ARG_MERGE = 1,
+  WR_ENTRY_SOFTMAX = 0,
+  WR_ENTRY_LOGSUMEXP = 1,
+  WR_ENTRY_SOFTMAX_1 = 2,
+  WR_ENTRY_SOFTMAX_4 = 3,
+  WR_ENTRY_SCAN_LINES = 0,
+  WR_ENTRY_SCAN_TOTALS = 1,
+  WR_ENTRY_SCAN_CARRIES = 2,
+  WR_ENTRY_SCAN_COLUMNS = 3,
+  WR_ENTRY_SORT_TILES = 0,
+  WR_ENTRY_SORT_MERGE = 1,
+  WR_ENTRY_TAKE = 0,
+  WR_ENTRY_TAKE_ALONG = 1
+};
+
+/* What a module is compiled for. */
+struct wr_module_id {
+  uint8_t source; /* enum wr_source */
+  uint8_t op;     /* enum wr_op; its name is part of the source where that asks for it */
+  uint8_t a, b;   /* enum wr_dtype */
+  bool big;       /* indices of 64 bits and up to 32 axes; else 32 bits and 8 */
+};
+
+/* ---- jit.c: source to machine code ---- */
+
+/* The machine code for compute capability `arch` (90 for 9.0), in memory of wr_alloc: from the
+   cache on disk, where `driver` (its version) is part of the key, or from the compiler. */
+struct wr_error *wr_jit_image(struct wr_module_id id, int arch, int driver, void **image);
+/* The same, from the compiler alone. */
+struct wr_error *wr_jit_compile(struct wr_module_id id, int arch, void **image, size_t *bytes);
+/* Names the module in messages: "unary exp of float32 to float32". */
+const char *wr_module_name(struct wr_module_id id, char *buf, size_t n);
+/* The entries of a source; NULL past the last. */
+const char *wr_source_entry(enum wr_source source, int entry);
+
+/* ---- jit_cache.c: machine code on disk ---- */
+
+struct wr_jit_key {
+  uint64_t hash[2];
+};
+
+/* NULL when there is none, or what is there is damaged. */
+void *wr_jit_cache_read(struct wr_jit_key key, size_t *bytes);
+/* Best effort: a cache that cannot be written is one that stays empty. */
+void wr_jit_cache_write(struct wr_jit_key key, const void *image, size_t bytes);
+
+/* ---- kernel.c: loaded modules of a GPU ---- */
+
+struct wr_error *wr_kernel_table_new(struct wr_kernel_table **out);
+void wr_kernel_table_free(struct wr_kernel_table *table); /* NULL is a no-op; nothing was loaded */
+/* The kernel on this GPU, loaded and, where the cache has no machine code, compiled at first use;
+   a thread that asks meanwhile for the same module waits for it. Between enter and leave. */
+struct wr_error *wr_kernel_find(struct wr_gpu *gpu, struct wr_module_id id, int entry,
+                                wr_cu_function *out);
+
+/* ---- matmul.c ---- */
+
+struct wr_error *wr_matmul_table_new(struct wr_matmul_table **out);
+void wr_matmul_table_free(struct wr_matmul_table *table); /* NULL is a no-op */
+
+/* ---- launching ---- */
+
+enum { WR_AXES = 8, WR_AXES_BIG = 32, WR_LAYOUT_OPERANDS = 9 };
+
+/* Axes of several operands, as the kernels' layout<N>: neighbouring axes that lie in memory as one
+   are merged. */
+struct wr_layout {
+  int operands;
+  int ndim; /* at least 1 after wr_layout_finish */
+  int64_t size;
+  int64_t shape[WR_AXES_BIG];
+  int64_t strides[WR_LAYOUT_OPERANDS][WR_AXES_BIG];
+  int64_t packed[1 + (1 + WR_LAYOUT_OPERANDS) * WR_AXES_BIG]; /* as it is handed to a kernel */
+};
+
+void wr_layout_start(struct wr_layout *l, int operands);
+/* Axes from the outermost to the innermost. */
+void wr_layout_push(struct wr_layout *l, int64_t extent, const int64_t *strides);
+void wr_layout_finish(struct wr_layout *l);
+/* The axes of `t` whose bit in `axes` is set. */
+void wr_layout_of(struct wr_layout *l, const struct wr_tensor *t, uint32_t axes);
+static inline uint32_t wr_layout_all(const struct wr_tensor *t) {
+  return t->ndim >= 32 ? UINT32_MAX : (1u << t->ndim) - 1u;
+}
+/* True when operand 0 is one run of neighbours. */
+bool wr_layout_is_dense(const struct wr_layout *l);
+/* True when indices of 32 bits or 8 axes do not do. */
+bool wr_layout_is_big(const struct wr_layout *l);
+
+/* Lines along one axis, as the kernels' line_start counts them. */
+struct wr_line_axis {
+  struct wr_layout other; /* all axes but that one */
+  int64_t n;
+  int64_t stride;
+  int64_t inner;
+};
+void wr_line_axis_of(struct wr_line_axis *l, const struct wr_tensor *t, int axis);
+
+/* One launch: arguments in the kernel's order, then where and how wide. Addresses given must stay
+   until wr_launch. */
+struct wr_launch {
+  struct wr_module_id id;
+  int entry;
+  int n;
+  void *args[20];
+  union {
+    uint32_t u32;
+    int64_t i64;
+    double f64;
+    float f32;
+    const void *pointer;
+  } values[20];
+  unsigned grid[3];
+  unsigned block[3];
+};
+
+void wr_launch_start(struct wr_launch *l, struct wr_module_id id, int entry);
+void wr_launch_pointer(struct wr_launch *l, const void *p);
+void wr_launch_index(struct wr_launch *l, int64_t i); /* an index_t */
+void wr_launch_i64(struct wr_launch *l, int64_t i);
+void wr_launch_f64(struct wr_launch *l, double f);
+void wr_launch_f32(struct wr_launch *l, float f);
+void wr_launch_struct(struct wr_launch *l, const void *s);
+void wr_launch_layout(struct wr_launch *l, struct wr_layout *layout);
+/* Blocks of `threads` for `work` pieces, so many that the GPU is full; kernels loop over the rest.
+ */
+void wr_launch_threads(struct wr_launch *l, const struct wr_run *run, int64_t work,
+                       unsigned threads);
+void wr_launch_blocks(struct wr_launch *l, int64_t x, int64_t y, unsigned threads);
+struct wr_error *wr_launch(struct wr_launch *l, struct wr_run *run);
+
+/* True when the address and, with `stride`, all that follow in steps of it, lie on multiples of
+   `bytes`. */
+bool wr_aligned(const void *p, size_t bytes);
+/* The dtype that stands for all of an element's size where elements only move. */
+enum wr_dtype wr_dtype_of_size(enum wr_dtype t);
+
+/* unary.c: one input, elementwise, by a source with its two entries. */
+struct wr_error *wr_gpu_map(struct wr_run *run, enum wr_source source, const struct wr_call *call);
+/* The error of an operation that has no body for the dtype of its first input. */
+struct wr_error *wr_gpu_no_body(const struct wr_call *call);
+/* copy.c: a dense copy of `t` in type `to` at `out`. */
+struct wr_error *wr_gpu_convert(struct wr_run *run, const struct wr_tensor *t, enum wr_dtype to,
+                                void *out);
+
+#endif

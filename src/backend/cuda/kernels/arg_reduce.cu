@@ -1,0 +1,90 @@
+/* The index of the largest or smallest element along some axes, by WR_OP (argmax, argmin). The
+   first of equal elements counts; a NaN wins over every number, the first NaN over the others. Cut
+   into splits as in reduce.cu; a split's answer is an index, whose element is read again. */
+
+#include "types.cuh"
+#include "order.cuh"
+
+typedef compute<WR_A>::type value_t;
+
+struct op_argmax {
+  static INLINE bool beats(value_t a, value_t b) { return less<value_t>(b, a); }
+};
+struct op_argmin {
+  static INLINE bool beats(value_t a, value_t b) {
+    if (!is_number<value_t>(b)) return false;
+    return !is_number<value_t>(a) || less<value_t>(a, b);
+  }
+};
+
+struct best {
+  value_t value;
+  i64 index; /* -1: none yet */
+};
+
+INLINE best better(best a, best b) {
+  if (a.index < 0) return b;
+  if (b.index < 0) return a;
+  if (WR_OP::beats(b.value, a.value)) return b;
+  if (WR_OP::beats(a.value, b.value)) return a;
+  return b.index < a.index ? b : a;
+}
+
+/* The block's best, right in thread 0. Blocks of 256 threads. */
+INLINE best best_of_block(best mine) {
+  __shared__ best all[256];
+  __syncthreads();
+  all[threadIdx.x] = mine;
+  __syncthreads();
+  for (int half = 128; half > 0; half /= 2) {
+    if ((int)threadIdx.x < half) {
+      all[threadIdx.x] = better(all[threadIdx.x], all[threadIdx.x + half]);
+    }
+    __syncthreads();
+  }
+  return all[0];
+}
+
+extern "C" __global__ void rows(u32 *out, i64 *found, const WR_A *a, layout<1> kept,
+                                layout<1> reduced, index_t results, i64 n, i64 per_split) {
+  const i64 begin = (i64)blockIdx.y * per_split;
+  const i64 end = begin + per_split < n ? begin + per_split : n;
+  for (index_t r = blockIdx.x; r < results; r += gridDim.x) {
+    const WR_A *row = a + offset_of(kept, r);
+    best mine;
+    mine.index = -1;
+    mine.value = load<WR_A>(row[0]);
+    for (i64 j = begin + threadIdx.x; j < end; j += blockDim.x) {
+      const value_t v = load<WR_A>(row[offset_of(reduced, (index_t)j)]);
+      if (mine.index >= 0 && !WR_OP::beats(v, mine.value)) continue;
+      mine.value = v;
+      mine.index = j;
+    }
+    mine = best_of_block(mine);
+    if (threadIdx.x != 0) continue;
+    if (found) {
+      found[(i64)blockIdx.y * results + r] = mine.index;
+    } else {
+      out[r] = (u32)mine.index;
+    }
+  }
+}
+
+/* A thread per result. */
+extern "C" __global__ void merge(u32 *out, const i64 *found, const WR_A *a, layout<1> kept,
+                                 layout<1> reduced, index_t results, i64 splits) {
+  for (index_t r = thread_index(); r < results; r += thread_count()) {
+    const WR_A *row = a + offset_of(kept, r);
+    best top;
+    top.index = -1;
+    top.value = load<WR_A>(row[0]);
+    for (i64 s = 0; s < splits; s++) {
+      best next;
+      next.index = found[s * results + r];
+      if (next.index < 0) continue;
+      next.value = load<WR_A>(row[offset_of(reduced, (index_t)next.index)]);
+      top = better(top, next);
+    }
+    out[r] = (u32)top.index;
+  }
+}

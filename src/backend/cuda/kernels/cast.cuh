@@ -1,0 +1,129 @@
+/* Every element type to every other, as on the CPU: floating to whole numbers is cut towards zero,
+   clamped to 64 bits (for unsigned types from 2^63 on to those of u64), then wrapped to the type's
+   width, and NaN is 0; complex64 gives its real part; bool is true for what is not zero; between
+   16-bit floats and others the way is float. */
+
+INLINE i64 signed_of(double x) {
+  if (x >= -9223372036854775808.0 && x < 9223372036854775808.0) return (i64)x;
+  return x > 0 ? 0x7fffffffffffffffll : x < 0 ? (i64)0x8000000000000000ull : 0;
+}
+
+INLINE u64 unsigned_of(double x) {
+  if (x >= 9223372036854775808.0) return x < 18446744073709551616.0 ? (u64)x : ~0ull;
+  return (u64)signed_of(x);
+}
+
+/* What is loaded, as one of the types that stand for all: whole numbers, float, double, c64. */
+template <class C>
+INLINE float real_float(C x) {
+  return (float)x;
+}
+template <>
+INLINE float real_float<c64>(c64 x) {
+  return x.re;
+}
+template <class C>
+INLINE double real_double(C x) {
+  return (double)x;
+}
+template <>
+INLINE double real_double<c64>(c64 x) {
+  return (double)x.re;
+}
+template <class C>
+INLINE bool truth(C x) {
+  return x != 0;
+}
+template <>
+INLINE bool truth<c64>(c64 x) {
+  return x.re != 0 || x.im != 0;
+}
+template <class C>
+INLINE u64 whole_unsigned(C x) {
+  return (u64)(i64)x;
+}
+template <>
+INLINE u64 whole_unsigned<u64>(u64 x) {
+  return x;
+}
+template <>
+INLINE u64 whole_unsigned<float>(float x) {
+  return unsigned_of((double)x);
+}
+template <>
+INLINE u64 whole_unsigned<double>(double x) {
+  return unsigned_of(x);
+}
+template <>
+INLINE u64 whole_unsigned<c64>(c64 x) {
+  return unsigned_of((double)x.re);
+}
+template <class C>
+INLINE i64 whole_signed(C x) {
+  return (i64)x;
+}
+template <>
+INLINE i64 whole_signed<float>(float x) {
+  return signed_of((double)x);
+}
+template <>
+INLINE i64 whole_signed<double>(double x) {
+  return signed_of(x);
+}
+template <>
+INLINE i64 whole_signed<c64>(c64 x) {
+  return signed_of((double)x.re);
+}
+
+template <class TO>
+struct cast_to {
+  template <class C>
+  static INLINE TO of(C x) {
+    return (TO)-1 < (TO)0 ? (TO)whole_signed<C>(x) : (TO)whole_unsigned<C>(x);
+  }
+};
+template <>
+struct cast_to<b8> {
+  template <class C>
+  static INLINE b8 of(C x) {
+    b8 r;
+    r.v = truth<C>(x);
+    return r;
+  }
+};
+template <>
+struct cast_to<float> {
+  template <class C>
+  static INLINE float of(C x) {
+    return real_float<C>(x);
+  }
+};
+template <>
+struct cast_to<double> {
+  template <class C>
+  static INLINE double of(C x) {
+    return real_double<C>(x);
+  }
+};
+template <>
+struct cast_to<f16> {
+  template <class C>
+  static INLINE f16 of(C x) {
+    return to_f16(real_float<C>(x));
+  }
+};
+template <>
+struct cast_to<bf16> {
+  template <class C>
+  static INLINE bf16 of(C x) {
+    return to_bf16(real_float<C>(x));
+  }
+};
+template <>
+struct cast_to<c64> {
+  template <class C>
+  static INLINE c64 of(C x) {
+    return make_c64(real_float<C>(x), 0);
+  }
+  static INLINE c64 of(c64 x) { return x; }
+};

@@ -1,0 +1,329 @@
+/* Elementwise functions of single values, op_<operation>, for float, double, complex64 and the whole
+   numbers. Where C leaves a result undefined it is defined, as on the CPU: overflow wraps, a
+   remainder by 0 is 0, a negative power of a whole number is 1, -1 or 0. Complex functions go
+   through double and round once. */
+
+template <class C>
+struct is_signed {
+  static const bool value = (C)-1 < (C)0;
+};
+
+/* ---- whole numbers: any type that no overload below takes ---- */
+
+template <class C>
+INLINE C op_negative(C x) {
+  return (C)(0 - (u64)x);
+}
+template <class C>
+INLINE C op_abs(C x) {
+  return x < 0 ? op_negative(x) : x;
+}
+template <class C>
+INLINE C op_sign(C x) {
+  return (C)((x > 0) - (x < 0));
+}
+template <class C>
+INLINE C op_square(C x) {
+  return (C)((u64)x * (u64)x);
+}
+template <class C>
+INLINE C op_ceil(C x) {
+  return x;
+}
+template <class C>
+INLINE C op_floor(C x) {
+  return x;
+}
+template <class C>
+INLINE C op_round(C x) {
+  return x;
+}
+template <class C>
+INLINE bool op_isfinite(C) {
+  return true;
+}
+template <class C>
+INLINE bool op_isinf(C) {
+  return false;
+}
+template <class C>
+INLINE bool op_isnan(C) {
+  return false;
+}
+template <class C>
+INLINE bool op_logical_not(C x) {
+  return x == 0;
+}
+
+template <class C>
+INLINE C op_add(C a, C b) {
+  return (C)((u64)a + (u64)b);
+}
+template <class C>
+INLINE C op_subtract(C a, C b) {
+  return (C)((u64)a - (u64)b);
+}
+template <class C>
+INLINE C op_multiply(C a, C b) {
+  return (C)((u64)a * (u64)b);
+}
+template <class C>
+INLINE C op_maximum(C a, C b) {
+  return a > b ? a : b;
+}
+template <class C>
+INLINE C op_minimum(C a, C b) {
+  return a < b ? a : b;
+}
+template <class C>
+INLINE C op_remainder(C a, C b) {
+  if (b == 0 || (is_signed<C>::value && b == (C)-1)) return 0;
+  C r = (C)(a % b);
+  return (C)(r != 0 && (r < 0) != (b < 0) ? r + b : r);
+}
+
+/* By squaring, modulo 2^64: the low bits are right for every narrower type. */
+INLINE u64 power_of(u64 base, u64 exponent) {
+  u64 result = 1;
+  for (; exponent != 0; exponent >>= 1) {
+    if (exponent & 1u) result *= base;
+    base *= base;
+  }
+  return result;
+}
+
+template <class C>
+INLINE C op_power(C a, C b) {
+  if (b < 0) return (C)(a == 1 ? 1 : a == (C)-1 ? (b & 1 ? -1 : 1) : 0);
+  return (C)power_of((u64)a, (u64)b);
+}
+template <class C>
+INLINE bool op_equal(C a, C b) {
+  return a == b;
+}
+template <class C>
+INLINE bool op_equal_nan(C a, C b) {
+  return a == b || (a != a && b != b);
+}
+template <class C>
+INLINE bool op_not_equal(C a, C b) {
+  return a != b;
+}
+template <class C>
+INLINE bool op_greater(C a, C b) {
+  return a > b;
+}
+template <class C>
+INLINE bool op_greater_equal(C a, C b) {
+  return a >= b;
+}
+template <class C>
+INLINE bool op_less(C a, C b) {
+  return a < b;
+}
+template <class C>
+INLINE bool op_less_equal(C a, C b) {
+  return a <= b;
+}
+template <class C>
+INLINE bool op_logical_and(C a, C b) {
+  return (a != 0) & (b != 0);
+}
+template <class C>
+INLINE bool op_logical_or(C a, C b) {
+  return (a != 0) | (b != 0);
+}
+
+/* ---- float ---- */
+
+INLINE float op_abs(float x) { return fabsf(x); }
+INLINE float op_ceil(float x) { return ceilf(x); }
+INLINE float op_cos(float x) { return cosf(x); }
+INLINE float op_erf(float x) { return erff(x); }
+INLINE float op_erfinv(float x) { return erfinvf(x); }
+INLINE float op_exp(float x) { return expf(x); }
+INLINE float op_expm1(float x) { return expm1f(x); }
+INLINE float op_floor(float x) { return floorf(x); }
+INLINE float op_log(float x) { return logf(x); }
+INLINE float op_log1p(float x) { return log1pf(x); }
+INLINE float op_log2(float x) { return log2f(x); }
+INLINE float op_negative(float x) { return -x; }
+INLINE float op_reciprocal(float x) { return 1.0f / x; }
+INLINE float op_round(float x) { return rintf(x); }
+INLINE float op_rsqrt(float x) { return 1.0f / sqrtf(x); }
+INLINE float op_sign(float x) { return (float)((x > 0) - (x < 0)); }
+INLINE float op_sin(float x) { return sinf(x); }
+INLINE float op_sqrt(float x) { return sqrtf(x); }
+INLINE float op_square(float x) { return x * x; }
+INLINE float op_tan(float x) { return tanf(x); }
+INLINE float op_tanh(float x) { return tanhf(x); }
+/* exp is taken of -|x|, which cannot overflow. */
+INLINE float op_sigmoid(float x) {
+  float e = expf(-fabsf(x));
+  return (x < 0 ? e : 1.0f) / (1.0f + e);
+}
+INLINE bool op_isnan(float x) { return x != x; }
+INLINE bool op_isinf(float x) { return fabsf(x) == __int_as_float(0x7f800000); }
+INLINE bool op_isfinite(float x) { return fabsf(x) < __int_as_float(0x7f800000); }
+
+INLINE float op_add(float a, float b) { return a + b; }
+INLINE float op_subtract(float a, float b) { return a - b; }
+INLINE float op_multiply(float a, float b) { return a * b; }
+INLINE float op_divide(float a, float b) { return a / b; }
+INLINE float op_maximum(float a, float b) { return a != a || a > b ? a : b; }
+INLINE float op_minimum(float a, float b) { return a != a || a < b ? a : b; }
+INLINE float op_power(float a, float b) { return powf(a, b); }
+/* The sign of the divisor. */
+INLINE float op_remainder(float a, float b) {
+  float r = fmodf(a, b);
+  return r != 0 && (r < 0) != (b < 0) ? r + b : r;
+}
+
+/* ---- double ---- */
+
+INLINE double op_abs(double x) { return fabs(x); }
+INLINE double op_ceil(double x) { return ceil(x); }
+INLINE double op_cos(double x) { return cos(x); }
+INLINE double op_erf(double x) { return erf(x); }
+INLINE double op_erfinv(double x) { return erfinv(x); }
+INLINE double op_exp(double x) { return exp(x); }
+INLINE double op_expm1(double x) { return expm1(x); }
+INLINE double op_floor(double x) { return floor(x); }
+INLINE double op_log(double x) { return log(x); }
+INLINE double op_log1p(double x) { return log1p(x); }
+INLINE double op_log2(double x) { return log2(x); }
+INLINE double op_negative(double x) { return -x; }
+INLINE double op_reciprocal(double x) { return 1.0 / x; }
+INLINE double op_round(double x) { return rint(x); }
+INLINE double op_rsqrt(double x) { return 1.0 / sqrt(x); }
+INLINE double op_sign(double x) { return (double)((x > 0) - (x < 0)); }
+INLINE double op_sin(double x) { return sin(x); }
+INLINE double op_sqrt(double x) { return sqrt(x); }
+INLINE double op_square(double x) { return x * x; }
+INLINE double op_tan(double x) { return tan(x); }
+INLINE double op_tanh(double x) { return tanh(x); }
+INLINE double op_sigmoid(double x) {
+  double e = exp(-fabs(x));
+  return (x < 0 ? e : 1.0) / (1.0 + e);
+}
+INLINE bool op_isnan(double x) { return x != x; }
+INLINE bool op_isinf(double x) {
+  return fabs(x) == __longlong_as_double(0x7ff0000000000000ll);
+}
+INLINE bool op_isfinite(double x) {
+  return fabs(x) < __longlong_as_double(0x7ff0000000000000ll);
+}
+
+INLINE double op_add(double a, double b) { return a + b; }
+INLINE double op_subtract(double a, double b) { return a - b; }
+INLINE double op_multiply(double a, double b) { return a * b; }
+INLINE double op_divide(double a, double b) { return a / b; }
+INLINE double op_maximum(double a, double b) { return a != a || a > b ? a : b; }
+INLINE double op_minimum(double a, double b) { return a != a || a < b ? a : b; }
+INLINE double op_power(double a, double b) { return pow(a, b); }
+INLINE double op_remainder(double a, double b) {
+  double r = fmod(a, b);
+  return r != 0 && (r < 0) != (b < 0) ? r + b : r;
+}
+
+/* ---- complex64 ---- */
+
+INLINE z128 z_multiply(z128 a, z128 b) {
+  return make_z128(a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re);
+}
+
+INLINE z128 z_divide(z128 a, z128 b) {
+  /* Floats squared neither overflow nor vanish in double. */
+  double d = b.re * b.re + b.im * b.im;
+  if (d == 0 && !(b.re != b.re) && !(b.im != b.im)) return make_z128(a.re / fabs(b.re), a.im / fabs(b.re));
+  return make_z128((a.re * b.re + a.im * b.im) / d, (a.im * b.re - a.re * b.im) / d);
+}
+
+/* A part that is exactly 0 stays 0, also beside an infinite factor. */
+INLINE double times(double factor, double part) { return part == 0 ? part : factor * part; }
+
+INLINE z128 z_exp(z128 x) {
+  double e = exp(x.re);
+  if (x.im == 0) return make_z128(e, x.im);
+  return make_z128(times(e, cos(x.im)), times(e, sin(x.im)));
+}
+
+INLINE z128 z_log(z128 x) { return make_z128(log(hypot(x.re, x.im)), atan2(x.im, x.re)); }
+
+INLINE z128 z_sqrt(z128 x) {
+  if (x.re == 0 && x.im == 0) return make_z128(0, x.im);
+  double r = hypot(x.re, x.im);
+  double s = sqrt(0.5 * (r + fabs(x.re)));
+  double t = fabs(x.im) / (2 * s);
+  if (x.re >= 0) return make_z128(s, copysign(t, x.im));
+  return make_z128(t, copysign(s, x.im));
+}
+
+INLINE z128 z_tanh(z128 x) {
+  /* Past that the result is 1 to all digits of a float. */
+  if (fabs(x.re) > 25) return make_z128(copysign(1.0, x.re), copysign(0.0, sin(2 * x.im)));
+  double d = cosh(2 * x.re) + cos(2 * x.im);
+  return make_z128(sinh(2 * x.re) / d, sin(2 * x.im) / d);
+}
+
+INLINE float op_abs(c64 x) { return hypotf(x.re, x.im); }
+INLINE bool op_isnan(c64 x) { return x.re != x.re || x.im != x.im; }
+INLINE bool op_isinf(c64 x) { return op_isinf(x.re) || op_isinf(x.im); }
+INLINE bool op_isfinite(c64 x) { return op_isfinite(x.re) && op_isfinite(x.im); }
+INLINE c64 op_exp(c64 x) { return narrow(z_exp(widen(x))); }
+INLINE c64 op_log(c64 x) { return narrow(z_log(widen(x))); }
+INLINE c64 op_sqrt(c64 x) { return narrow(z_sqrt(widen(x))); }
+INLINE c64 op_tanh(c64 x) { return narrow(z_tanh(widen(x))); }
+INLINE c64 op_negative(c64 x) { return make_c64(-x.re, -x.im); }
+INLINE c64 op_round(c64 x) { return make_c64(rintf(x.re), rintf(x.im)); }
+INLINE c64 op_cos(c64 x) {
+  return make_c64((float)(cos((double)x.re) * cosh((double)x.im)),
+                  (float)-times(sin((double)x.re), sinh((double)x.im)));
+}
+INLINE c64 op_sin(c64 x) {
+  return make_c64((float)(sin((double)x.re) * cosh((double)x.im)),
+                  (float)times(cos((double)x.re), sinh((double)x.im)));
+}
+/* tan z = -i tanh(i z). */
+INLINE c64 op_tan(c64 x) {
+  z128 t = z_tanh(make_z128(-(double)x.im, (double)x.re));
+  return make_c64((float)t.im, (float)-t.re);
+}
+INLINE c64 op_log2(c64 x) {
+  z128 l = z_log(widen(x));
+  return make_c64((float)(l.re * 1.4426950408889634), (float)(l.im * 1.4426950408889634));
+}
+/* |1 + x|^2 = 1 + re (2 + re) + im^2, so that a small x keeps its digits. */
+INLINE c64 op_log1p(c64 x) {
+  double re = x.re, im = x.im;
+  return make_c64((float)(0.5 * log1p(re * (2 + re) + im * im)), (float)atan2(im, 1 + re));
+}
+INLINE c64 op_reciprocal(c64 x) { return narrow(z_divide(make_z128(1, 0), widen(x))); }
+INLINE c64 op_rsqrt(c64 x) { return narrow(z_divide(make_z128(1, 0), z_sqrt(widen(x)))); }
+INLINE c64 op_sign(c64 x) {
+  float r = op_abs(x);
+  return r == 0 ? x : make_c64(x.re / r, x.im / r);
+}
+
+INLINE c64 op_add(c64 a, c64 b) { return make_c64(a.re + b.re, a.im + b.im); }
+INLINE c64 op_subtract(c64 a, c64 b) { return make_c64(a.re - b.re, a.im - b.im); }
+INLINE c64 op_multiply(c64 a, c64 b) {
+  return make_c64(a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re);
+}
+INLINE c64 op_square(c64 x) { return op_multiply(x, x); }
+INLINE c64 op_divide(c64 a, c64 b) { return narrow(z_divide(widen(a), widen(b))); }
+INLINE c64 op_power(c64 a, c64 b) {
+  if (b.re == 0 && b.im == 0) return make_c64(1, 0);
+  if (a.re == 0 && a.im == 0 && b.re > 0) return make_c64(0, 0);
+  return narrow(z_exp(z_multiply(widen(b), z_log(widen(a)))));
+}
+INLINE bool op_equal(c64 a, c64 b) { return a.re == b.re && a.im == b.im; }
+INLINE bool op_not_equal(c64 a, c64 b) { return !op_equal(a, b); }
+INLINE bool op_equal_nan(c64 a, c64 b) { return op_equal(a, b) || (op_isnan(a) && op_isnan(b)); }
+/* By real, then imaginary part. */
+INLINE bool op_less(c64 a, c64 b) { return a.re < b.re || (a.re == b.re && a.im < b.im); }
+INLINE bool op_less_equal(c64 a, c64 b) { return a.re < b.re || (a.re == b.re && a.im <= b.im); }
+INLINE bool op_greater(c64 a, c64 b) { return op_less(b, a); }
+INLINE bool op_greater_equal(c64 a, c64 b) { return op_less_equal(b, a); }
+INLINE c64 op_maximum(c64 a, c64 b) { return op_isnan(a) || op_greater(a, b) ? a : b; }
+INLINE c64 op_minimum(c64 a, c64 b) { return op_isnan(a) || op_less(a, b) ? a : b; }

@@ -1,0 +1,189 @@
+/* Element types as the kernels name them, what each is computed in, and the places of elements in
+   strided operands. Compiled at run time; the names of types, the operation and the width of an
+   index come as definitions: WR_A, WR_B (element types), WR_OP, WR_INDEX, WR_DIMS. */
+
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+typedef signed char i8;
+typedef short i16;
+typedef int i32;
+typedef long long i64;
+typedef float f32;
+typedef double f64;
+
+struct b8 {
+  u8 v;
+};
+struct f16 {
+  u16 v;
+};
+struct bf16 {
+  u16 v;
+};
+struct alignas(8) c64 {
+  float re, im;
+};
+/* A complex number of two doubles: totals, and the inside of complex functions. */
+struct z128 {
+  double re, im;
+};
+
+typedef WR_INDEX index_t;
+
+#define INLINE __device__ __forceinline__
+
+/* ---- 16-bit floats ---- */
+
+INLINE float to_float(f16 x) {
+  float f;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(f) : "h"(x.v));
+  return f;
+}
+
+INLINE float to_float(bf16 x) { return __uint_as_float((u32)x.v << 16); }
+
+INLINE f16 to_f16(float x) {
+  f16 h;
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(h.v) : "f"(x));
+  return h;
+}
+
+/* To nearest even; a NaN stays one. */
+INLINE bf16 to_bf16(float x) {
+  bf16 h;
+  u32 u = __float_as_uint(x);
+  h.v = (u & 0x7fffffffu) > 0x7f800000u ? (u16)((u >> 16) | 0x40u)
+                                        : (u16)((u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
+  return h;
+}
+
+/* ---- what is computed in, and the way there and back ---- */
+
+template <class E>
+struct compute {
+  typedef E type;
+};
+template <>
+struct compute<b8> {
+  typedef u8 type;
+};
+template <>
+struct compute<f16> {
+  typedef float type;
+};
+template <>
+struct compute<bf16> {
+  typedef float type;
+};
+
+template <class E>
+INLINE typename compute<E>::type load(E x) {
+  return x;
+}
+template <>
+INLINE u8 load<b8>(b8 x) {
+  return x.v;
+}
+template <>
+INLINE float load<f16>(f16 x) {
+  return to_float(x);
+}
+template <>
+INLINE float load<bf16>(bf16 x) {
+  return to_float(x);
+}
+
+template <class E>
+struct store_as {
+  template <class C>
+  static INLINE E of(C x) {
+    return (E)x;
+  }
+};
+template <>
+struct store_as<b8> {
+  template <class C>
+  static INLINE b8 of(C x) {
+    b8 r;
+    r.v = x != 0;
+    return r;
+  }
+};
+template <>
+struct store_as<f16> {
+  static INLINE f16 of(float x) { return to_f16(x); }
+};
+template <>
+struct store_as<bf16> {
+  static INLINE bf16 of(float x) { return to_bf16(x); }
+};
+template <>
+struct store_as<c64> {
+  static INLINE c64 of(c64 x) { return x; }
+};
+
+INLINE c64 make_c64(float re, float im) {
+  c64 z;
+  z.re = re;
+  z.im = im;
+  return z;
+}
+
+INLINE z128 make_z128(double re, double im) {
+  z128 z;
+  z.re = re;
+  z.im = im;
+  return z;
+}
+
+INLINE z128 widen(c64 x) { return make_z128(x.re, x.im); }
+INLINE c64 narrow(z128 x) { return make_c64((float)x.re, (float)x.im); }
+
+/* ---- places ---- */
+
+/* Some axes of N operands, the innermost last; axes that lie in memory as one have been merged. */
+template <int N>
+struct layout {
+  i64 ndim;
+  i64 shape[WR_DIMS];
+  i64 strides[N][WR_DIMS]; /* elements */
+};
+
+/* The offsets of position i, which counts in row-major order. */
+template <int N>
+INLINE void offsets_of(const layout<N> &l, index_t i, i64 *out) {
+#pragma unroll
+  for (int k = 0; k < N; k++) out[k] = 0;
+  for (int d = (int)l.ndim - 1; d > 0; d--) {
+    const index_t extent = (index_t)l.shape[d];
+    const index_t next = i / extent;
+    const i64 at = (i64)(i - next * extent);
+#pragma unroll
+    for (int k = 0; k < N; k++) out[k] += at * l.strides[k][d];
+    i = next;
+  }
+#pragma unroll
+  for (int k = 0; k < N; k++) out[k] += (i64)i * l.strides[k][0];
+}
+
+INLINE i64 offset_of(const layout<1> &l, index_t i) {
+  i64 at[1];
+  offsets_of<1>(l, i, at);
+  return at[0];
+}
+
+/* Lines along one axis of an operand, for results of the same shape: line o begins at position o of
+   the other axes in the operand and at line_start in the dense result, where its elements are
+   `inner` apart. */
+INLINE i64 line_start(i64 o, i64 n, i64 inner) { return o / inner * n * inner + o % inner; }
+
+/* Several elements that move as one. */
+template <class E, int K>
+struct alignas(sizeof(E) * K) pack {
+  E e[K];
+};
+
+INLINE index_t thread_index() { return (index_t)blockIdx.x * blockDim.x + threadIdx.x; }
+INLINE index_t thread_count() { return (index_t)gridDim.x * blockDim.x; }

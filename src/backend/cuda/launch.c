@@ -1,0 +1,117 @@
+/* Launching: arguments are collected by value, the grid is chosen, and the module's kernel is
+   queued on the call's stream. No locks but the kernel table's. */
+
+#include <string.h>
+
+#include "backend/cuda/kernel.h"
+
+enum { BLOCKS_PER_MULTIPROCESSOR = 32 };
+
+void wr_launch_start(struct wr_launch *l, struct wr_module_id id, int entry) {
+  l->id = id;
+  l->entry = entry;
+  l->n = 0;
+  for (int i = 0; i < 3; i++) l->grid[i] = l->block[i] = 1;
+}
+
+void wr_launch_struct(struct wr_launch *l, const void *s) { l->args[l->n++] = (void *)s; }
+
+void wr_launch_pointer(struct wr_launch *l, const void *p) {
+  l->values[l->n].pointer = p;
+  wr_launch_struct(l, &l->values[l->n]);
+}
+
+void wr_launch_i64(struct wr_launch *l, int64_t i) {
+  l->values[l->n].i64 = i;
+  wr_launch_struct(l, &l->values[l->n]);
+}
+
+void wr_launch_index(struct wr_launch *l, int64_t i) {
+  if (l->id.big) {
+    wr_launch_i64(l, i);
+    return;
+  }
+  l->values[l->n].u32 = (uint32_t)i;
+  wr_launch_struct(l, &l->values[l->n]);
+}
+
+void wr_launch_f64(struct wr_launch *l, double f) {
+  l->values[l->n].f64 = f;
+  wr_launch_struct(l, &l->values[l->n]);
+}
+
+void wr_launch_f32(struct wr_launch *l, float f) {
+  l->values[l->n].f32 = f;
+  wr_launch_struct(l, &l->values[l->n]);
+}
+
+void wr_launch_layout(struct wr_launch *l, struct wr_layout *layout) {
+  const int axes = l->id.big ? WR_AXES_BIG : WR_AXES;
+  int64_t *at = layout->packed;
+  *at++ = layout->ndim;
+  memcpy(at, layout->shape, (size_t)layout->ndim * sizeof *at);
+  at += axes;
+  for (int k = 0; k < layout->operands; k++, at += axes) {
+    memcpy(at, layout->strides[k], (size_t)layout->ndim * sizeof *at);
+  }
+  wr_launch_struct(l, layout->packed);
+}
+
+void wr_launch_blocks(struct wr_launch *l, int64_t x, int64_t y, unsigned threads) {
+  enum { MOST_X = 1 << 30, MOST_Y = 65535 };
+  l->grid[0] = (unsigned)(x < 1 ? 1 : x > MOST_X ? MOST_X : x);
+  l->grid[1] = (unsigned)(y < 1 ? 1 : y > MOST_Y ? MOST_Y : y);
+  l->block[0] = threads;
+}
+
+void wr_launch_threads(struct wr_launch *l, const struct wr_run *run, int64_t work,
+                       unsigned threads) {
+  int64_t blocks = (work + threads - 1) / threads;
+  int64_t most = (int64_t)run->gpu->multiprocessors * BLOCKS_PER_MULTIPROCESSOR;
+  wr_launch_blocks(l, blocks < most ? blocks : most, 1, threads);
+}
+
+struct wr_error *wr_launch(struct wr_launch *l, struct wr_run *run) {
+  wr_cu_function function;
+  struct wr_error *error = wr_kernel_find(run->gpu, l->id, l->entry, &function);
+  if (error) return error;
+  error = wr_gpu_result(run->gpu,
+                        wr_cu->launch(function, l->grid[0], l->grid[1], l->grid[2], l->block[0],
+                                      l->block[1], l->block[2], 0, run->stream, l->args, NULL),
+                        "cuLaunchKernel");
+  if (!error) run->launched = true;
+  return error;
+}
+
+struct wr_error *wr_run_copy(struct wr_run *run, void *to, const void *from, size_t bytes) {
+  struct wr_error *error =
+      wr_gpu_result(run->gpu,
+                    wr_cu->copy_on_device((wr_cu_address)(uintptr_t)to,
+                                          (wr_cu_address)(uintptr_t)from, bytes, run->stream),
+                    "cuMemcpyDtoDAsync");
+  if (!error) run->launched = true;
+  return error;
+}
+
+struct wr_error *wr_run_zero(struct wr_run *run, void *at, size_t bytes) {
+  struct wr_error *error = wr_gpu_result(
+      run->gpu, wr_cu->fill_bytes((wr_cu_address)(uintptr_t)at, 0, bytes, run->stream),
+      "cuMemsetD8Async");
+  if (!error) run->launched = true;
+  return error;
+}
+
+bool wr_aligned(const void *p, size_t bytes) { return (uintptr_t)p % bytes == 0; }
+
+enum wr_dtype wr_dtype_of_size(enum wr_dtype t) {
+  switch (wr_dtype_size(t)) {
+    case 1:
+      return WR_UINT8;
+    case 2:
+      return WR_UINT16;
+    case 4:
+      return WR_UINT32;
+    default:
+      return WR_UINT64;
+  }
+}

@@ -1,0 +1,60 @@
+/* Layouts for kernels: axes merged where they lie in memory as one, and put into the form in which
+   a kernel takes them. Plain values; no locks, no allocation. */
+
+#include <string.h>
+
+#include "backend/cuda/kernel.h"
+
+void wr_layout_start(struct wr_layout *l, int operands) {
+  l->operands = operands;
+  l->ndim = 0;
+  l->size = 1;
+}
+
+/* The axis in front moves each operand by what this one covers. */
+static bool continues(const struct wr_layout *l, int64_t extent, const int64_t *strides) {
+  for (int k = 0; k < l->operands; k++) {
+    if (l->strides[k][l->ndim - 1] != extent * strides[k]) return false;
+  }
+  return true;
+}
+
+void wr_layout_push(struct wr_layout *l, int64_t extent, const int64_t *strides) {
+  l->size *= extent;
+  if (extent == 1) return;
+  bool merged = l->ndim > 0 && continues(l, extent, strides);
+  int d = merged ? l->ndim - 1 : l->ndim++;
+  l->shape[d] = merged ? l->shape[d] * extent : extent;
+  for (int k = 0; k < l->operands; k++) l->strides[k][d] = strides[k];
+}
+
+void wr_layout_finish(struct wr_layout *l) {
+  if (l->ndim > 0) return;
+  l->ndim = 1;
+  l->shape[0] = 1;
+  for (int k = 0; k < l->operands; k++) l->strides[k][0] = 1;
+}
+
+void wr_layout_of(struct wr_layout *l, const struct wr_tensor *t, uint32_t axes) {
+  wr_layout_start(l, 1);
+  for (int d = 0; d < t->ndim; d++) {
+    if (axes >> d & 1u) wr_layout_push(l, t->shape[d], &t->strides[d]);
+  }
+  wr_layout_finish(l);
+}
+
+bool wr_layout_is_dense(const struct wr_layout *l) { return l->ndim == 1 && l->strides[0][0] == 1; }
+
+/* Half of what 32 bits hold, so that an index plus a grid's width does not wrap. */
+bool wr_layout_is_big(const struct wr_layout *l) {
+  return l->ndim > WR_AXES || l->size > INT32_MAX;
+}
+
+void wr_line_axis_of(struct wr_line_axis *l, const struct wr_tensor *t, int axis) {
+  l->n = t->ndim > 0 ? t->shape[axis] : 1;
+  l->stride = t->ndim > 0 ? t->strides[axis] : 1;
+  l->inner = 1;
+  for (int d = axis + 1; d < t->ndim; d++) l->inner *= t->shape[d];
+  uint32_t all = wr_layout_all(t);
+  wr_layout_of(&l->other, t, t->ndim > 0 ? all & ~(1u << axis) : all);
+}

@@ -1,0 +1,49 @@
+/* Softmax and log-sum-exp over the last axis. Rows that lie dense, begin on 16 bytes and are not
+   too long are kept in registers; others are read three times. */
+
+#include "backend/cuda/kernel.h"
+
+enum { THREADS_MOST = 1024 };
+
+/* The kernel that keeps rows of this length in registers, and its threads; -1 when none does. */
+static int in_registers(const struct wr_tensor *in, const struct wr_line_axis *l,
+                        unsigned *threads) {
+  const int64_t item = (int64_t)wr_dtype_size(in->dtype), k = 16 / item;
+  bool fits = l->stride == 1 && l->n % k == 0 && wr_aligned(in->data, 16);
+  for (int d = 0; d < l->other.ndim; d++) {
+    fits = fits && (l->other.size == 1 || l->other.strides[0][d] * item % 16 == 0);
+  }
+  const int64_t packs = l->n / k;
+  if (!fits || packs > 4 * THREADS_MOST) return -1;
+  const int per_thread = packs > 128 ? 4 : 1;
+  *threads = (unsigned)(((packs + per_thread - 1) / per_thread + 31) / 32 * 32);
+  return per_thread == 4 ? WR_ENTRY_SOFTMAX_4 : WR_ENTRY_SOFTMAX_1;
+}
+
+static unsigned threads_for(int64_t n) {
+  unsigned threads = 32;
+  while (threads < THREADS_MOST && threads * 4 < n) threads *= 2;
+  return threads;
+}
+
+struct wr_error *wr_gpu_softmax(struct wr_run *run, const struct wr_call *call) {
+  const struct wr_tensor *in = &call->in[0];
+  struct wr_line_axis lines;
+  struct wr_launch l;
+  if (in->size == 0) return NULL;
+  wr_line_axis_of(&lines, in, in->ndim - 1);
+  unsigned threads = threads_for(lines.n);
+  int entry = call->op == WR_OP_SOFTMAX ? in_registers(in, &lines, &threads) : WR_ENTRY_LOGSUMEXP;
+  const bool strided = entry < 0 || entry == WR_ENTRY_LOGSUMEXP;
+  const struct wr_module_id id = {WR_SOURCE_SOFTMAX, (uint8_t)WR_OP_SOFTMAX, (uint8_t)in->dtype,
+                                  (uint8_t)in->dtype, wr_layout_is_big(&lines.other)};
+  wr_launch_start(&l, id, entry < 0 ? WR_ENTRY_SOFTMAX : entry);
+  wr_launch_pointer(&l, call->out.data);
+  wr_launch_pointer(&l, in->data);
+  wr_launch_i64(&l, lines.other.size);
+  wr_launch_i64(&l, lines.n);
+  if (strided) wr_launch_i64(&l, lines.stride);
+  wr_launch_layout(&l, &lines.other);
+  wr_launch_blocks(&l, lines.other.size, 1, threads);
+  return wr_launch(&l, run);
+}

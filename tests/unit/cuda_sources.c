@@ -1,0 +1,147 @@
+/* Every GPU kernel that Weir may ask for compiles: each source for each operation and dtype that has
+   a body, for compute capability 9.0. It needs the compiler library alone, no GPU; where that is
+   missing the test is skipped. With arguments, only sources whose file begins like one of them. */
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backend/cuda/kernel.h"
+#include "base/atomic.h"
+
+enum { ARCH = 90, THREADS = 4, MOST = 4096 };
+
+static struct wr_module_id wanted[MOST];
+static int n_wanted;
+static wr_atomic_u32 next_wanted, failures; /* atomic RELAXED: the threads are joined */
+
+static char **only;
+static int n_only;
+
+static const char *const files[] = {
+#define WR_SOURCE(ID, file, ...) [WR_SOURCE_##ID] = file,
+#include "backend/cuda/sources.def"
+#undef WR_SOURCE
+};
+
+static bool asked_for(enum wr_source source) {
+  for (int i = 0; i < n_only; i++) {
+    if (!strncmp(files[source], only[i], strlen(only[i]))) return true;
+  }
+  return n_only == 0;
+}
+
+static void want(enum wr_source source, enum wr_op op, enum wr_dtype a, enum wr_dtype b) {
+  if (asked_for(source) && n_wanted < MOST) {
+    wanted[n_wanted++] = (struct wr_module_id){(uint8_t)source, (uint8_t)op, (uint8_t)a, (uint8_t)b,
+                                               n_wanted % 16 == 0};
+  }
+}
+
+static enum wr_dtype unary_result(enum wr_op op, enum wr_dtype t) {
+  bool predicate = wr_op_info(op)->rule == WR_RULE_PREDICATE || op == WR_OP_LOGICAL_NOT;
+  if (predicate) return WR_BOOL;
+  return op == WR_OP_ABS && t == WR_COMPLEX64 ? WR_FLOAT32 : t;
+}
+
+static enum wr_dtype binary_result(enum wr_op op, enum wr_dtype t) {
+  bool predicate = wr_op_info(op)->rule == WR_RULE_COMPARE || wr_op_info(op)->rule == WR_RULE_LOGICAL;
+  return predicate ? WR_BOOL : t;
+}
+
+static void want_elementwise(enum wr_dtype t) {
+  for (int op = 0; op < WR_OP_COUNT; op++) {
+    wr_gpu_kernel kernel = wr_gpu_kernel_for((enum wr_op)op);
+    if (kernel == wr_gpu_unary && wr_gpu_unary_has((enum wr_op)op, t)) {
+      want(WR_SOURCE_UNARY, (enum wr_op)op, t, unary_result((enum wr_op)op, t));
+    }
+    if (kernel == wr_gpu_binary && wr_gpu_binary_has((enum wr_op)op, t)) {
+      want(WR_SOURCE_BINARY, (enum wr_op)op, t, binary_result((enum wr_op)op, t));
+    }
+  }
+  for (int to = 0; to < WR_DTYPE_COUNT; to++) {
+    if (to != (int)t) want(WR_SOURCE_CAST, WR_OP_ASTYPE, t, (enum wr_dtype)to);
+  }
+  want(WR_SOURCE_ARANGE, WR_OP_ARANGE, t, t);
+  if (wr_gpu_matmul_has(t)) want(WR_SOURCE_SCALE, WR_OP_MULTIPLY, t, t);
+}
+
+/* Sums and products of narrow whole numbers widen. */
+static void want_reductions(enum wr_dtype t) {
+  bool narrow = t == WR_BOOL || (wr_dtype_is_integer(t) && wr_dtype_size(t) < 4);
+  enum wr_dtype wide = !narrow ? t : wr_dtype_is_unsigned(t) && t != WR_BOOL ? WR_UINT32 : WR_INT32;
+  want(WR_SOURCE_REDUCE, WR_OP_SUM, t, wide);
+  want(WR_SOURCE_REDUCE, WR_OP_PROD, t, wide);
+  want(WR_SOURCE_REDUCE, WR_OP_MAX, t, t);
+  want(WR_SOURCE_REDUCE, WR_OP_MIN, t, t);
+  want(WR_SOURCE_ARG_REDUCE, WR_OP_ARGMAX, t, WR_UINT32);
+  want(WR_SOURCE_ARG_REDUCE, WR_OP_ARGMIN, t, WR_UINT32);
+  want(WR_SOURCE_SCAN, WR_OP_CUMSUM, t, t);
+  want(WR_SOURCE_SORT, WR_OP_SORT, t, t);
+  want(WR_SOURCE_SORT, WR_OP_ARGSORT, t, WR_UINT32);
+  if (wr_gpu_matmul_has(t)) want(WR_SOURCE_SOFTMAX, WR_OP_SOFTMAX, t, t);
+}
+
+static void want_by_index(enum wr_dtype t) {
+  for (int index = WR_BOOL; index <= WR_INT64; index++) {
+    want(WR_SOURCE_SCATTER, WR_OP_SCATTER_ADD, t, (enum wr_dtype)index);
+    if (t >= WR_UINT8 && t <= WR_UINT64) {
+      want(WR_SOURCE_GATHER, WR_OP_GATHER, t, (enum wr_dtype)index);
+    }
+  }
+}
+
+static void want_all(void) {
+  for (int i = 0; i < WR_DTYPE_COUNT; i++) {
+    enum wr_dtype t = (enum wr_dtype)i;
+    want_elementwise(t);
+    want_reductions(t);
+    want_by_index(t);
+    if (t < WR_UINT8 || t > WR_UINT64) continue;
+    want(WR_SOURCE_WHERE, WR_OP_WHERE, t, t);
+    want(WR_SOURCE_COPY, WR_OP_COPY, t, t);
+  }
+  want(WR_SOURCE_REDUCE, WR_OP_ALL, WR_BOOL, WR_BOOL);
+  want(WR_SOURCE_REDUCE, WR_OP_ANY, WR_BOOL, WR_BOOL);
+  want(WR_SOURCE_SCAN, WR_OP_CUMSUM, WR_BOOL, WR_INT32);
+  want(WR_SOURCE_RANDOM, WR_OP_RANDOM_BITS, WR_UINT32, WR_UINT32);
+}
+
+static void *compile_some(void *arg) {
+  for (;;) {
+    uint32_t i = wr_fetch_add_relaxed(&next_wanted, 1u);
+    if (i >= (uint32_t)n_wanted) return arg;
+    void *image;
+    size_t bytes;
+    struct wr_error *error = wr_jit_compile(wanted[i], ARCH, &image, &bytes);
+    if (!error) {
+      wr_free(image);
+      continue;
+    }
+    if (wr_fetch_add_relaxed(&failures, 1u) < 5) fprintf(stderr, "%s\n", wr_error_message(error));
+    wr_error_release(error);
+  }
+}
+
+int main(int argc, char **argv) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  return 77; /* the compiler library is not ours to check */
+#endif
+  const char *reason;
+  if (!wr_cuda_nvrtc(&reason)) {
+    fprintf(stderr, "skipped: %s\n", reason);
+    return 77;
+  }
+  only = argv + 1;
+  n_only = argc - 1;
+  want_all();
+  pthread_t threads[THREADS];
+  int started = 0;
+  while (started < THREADS && !pthread_create(&threads[started], NULL, compile_some, NULL)) {
+    started++;
+  }
+  for (int i = 0; i < started; i++) pthread_join(threads[i], NULL);
+  uint32_t failed = wr_load_relaxed(&failures);
+  printf("%d kernels compiled, %u failed\n", n_wanted - (int)failed, failed);
+  return failed != 0 || started == 0;
+}
