@@ -1,4 +1,4 @@
-/* What is known of a device, as named values. Texts alone so far: a processor has no others. The
+/* What is known of a device, as named values: texts, and for a GPU the bytes of its memory. The
    object is immutable once made. No locks. */
 
 #include <stdio.h>
@@ -6,6 +6,7 @@
 #include <sys/utsname.h>
 
 #include "api/api.h"
+#include "backend/backend.h"
 #include "base/base.h"
 
 enum { TEXT_BYTES = 128, NOT_FOUND = 2 /* mlx-c's rc for a key that is absent */ };
@@ -13,15 +14,18 @@ enum { TEXT_BYTES = 128, NOT_FOUND = 2 /* mlx-c's rc for a key that is absent */
 struct info {
   char architecture[TEXT_BYTES];
   char device_name[TEXT_BYTES];
+  size_t memory_size; /* 0: not known, and then there is no such key */
 };
 
 static const struct {
   const char *key;
   size_t offset;
-} keys[] = {{"architecture", offsetof(struct info, architecture)},
-            {"device_name", offsetof(struct info, device_name)}};
+} texts[] = {{"architecture", offsetof(struct info, architecture)},
+             {"device_name", offsetof(struct info, device_name)}};
 
-enum { KEY_COUNT = sizeof keys / sizeof keys[0] };
+enum { TEXT_COUNT = sizeof texts / sizeof texts[0] };
+
+static const char memory_key[] = "memory_size";
 
 /* The text of a "model name : ..." line of /proc/cpuinfo; false on any other line. */
 static bool parse_model(const char *line, char *name) {
@@ -52,10 +56,24 @@ static void info_fill_cpu(struct info *info) {
 }
 
 static const char *info_text(const struct info *info, const char *key) {
-  for (int i = 0; i < KEY_COUNT; i++) {
-    if (!strcmp(keys[i].key, key)) return (const char *)info + keys[i].offset;
+  for (int i = 0; i < TEXT_COUNT; i++) {
+    if (!strcmp(texts[i].key, key)) return (const char *)info + texts[i].offset;
   }
   return NULL;
+}
+
+static bool has_size(const struct info *info, const char *key) {
+  return info->memory_size > 0 && !strcmp(key, memory_key);
+}
+
+static bool info_fill_gpu(struct info *info, int index) {
+  const struct wr_backend *backend = wr_backend_for(WR_DEVICE_GPU);
+  struct wr_device_facts facts;
+  if (!backend->facts || !backend->facts(index, &facts)) return false;
+  snprintf(info->architecture, TEXT_BYTES, "%s", facts.architecture);
+  snprintf(info->device_name, TEXT_BYTES, "%s", facts.name);
+  info->memory_size = facts.memory;
+  return true;
 }
 
 static const struct info *check_info(mlx_device_info info, struct wr_error **error) {
@@ -73,12 +91,14 @@ int mlx_device_info_free(mlx_device_info info) {
 static struct wr_error *info_make(struct wr_device device, struct info **out) {
   struct wr_error *error = wr_device_check(device);
   if (error) return error;
-  if (device.type != WR_DEVICE_CPU) {
-    return wr_error_new(WEIR_ERROR_UNSUPPORTED, "nothing is known about devices of this type");
-  }
   struct info *info = wr_calloc(sizeof *info);
   if (!info) return wr_error_out_of_memory();
-  info_fill_cpu(info);
+  if (device.type == WR_DEVICE_CPU) {
+    info_fill_cpu(info);
+  } else if (!info_fill_gpu(info, device.index)) {
+    wr_free(info);
+    return wr_error_new(WEIR_ERROR_UNSUPPORTED, "nothing is known about this device");
+  }
   *out = info;
   return NULL;
 }
@@ -100,7 +120,7 @@ int mlx_device_info_has_key(bool *exists, mlx_device_info info, const char *key)
   wr_api_result(exists, "exists", &error);
   const struct info *known = check_info(info, &error);
   wr_api_result(key, "key", &error);
-  if (!error) *exists = info_text(known, key) != NULL;
+  if (!error) *exists = info_text(known, key) || has_size(known, key);
   return wr_api_finish("mlx_device_info_has_key", error);
 }
 
@@ -110,8 +130,9 @@ int mlx_device_info_is_string(bool *is_string, mlx_device_info info, const char 
   const struct info *known = check_info(info, &error);
   wr_api_result(key, "key", &error);
   if (error) return wr_api_fail("mlx_device_info_is_string", error);
-  if (!info_text(known, key)) return NOT_FOUND;
-  *is_string = true;
+  bool text = info_text(known, key) != NULL;
+  if (!text && !has_size(known, key)) return NOT_FOUND;
+  *is_string = text;
   return 0;
 }
 
@@ -127,22 +148,25 @@ int mlx_device_info_get_string(const char **value, mlx_device_info info, const c
   return 0;
 }
 
-/* No value of a processor is a number. */
 int mlx_device_info_get_size(size_t *value, mlx_device_info info, const char *key) {
   struct wr_error *error = NULL;
   wr_api_result(value, "value", &error);
-  check_info(info, &error);
+  const struct info *known = check_info(info, &error);
   wr_api_result(key, "key", &error);
   if (error) return wr_api_fail("mlx_device_info_get_size", error);
-  return NOT_FOUND;
+  if (!has_size(known, key)) return NOT_FOUND;
+  *value = known->memory_size;
+  return 0;
 }
 
 int mlx_device_info_get_keys(mlx_vector_string *vec, mlx_device_info info) {
-  const char *names[KEY_COUNT];
+  const char *names[TEXT_COUNT + 1];
+  int count = TEXT_COUNT;
   struct wr_error *error = NULL;
   wr_api_result(vec, "keys", &error);
-  check_info(info, &error);
-  for (int i = 0; i < KEY_COUNT; i++) names[i] = keys[i].key;
-  if (!error) error = wr_api_set_strings(vec, names, KEY_COUNT);
+  const struct info *known = check_info(info, &error);
+  for (int i = 0; i < TEXT_COUNT; i++) names[i] = texts[i].key;
+  if (!error && has_size(known, memory_key)) names[count++] = memory_key;
+  if (!error) error = wr_api_set_strings(vec, names, (size_t)count);
   return wr_api_finish("mlx_device_info_get_keys", error);
 }

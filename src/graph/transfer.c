@@ -63,14 +63,30 @@ static struct wr_error *copy_from_host(struct wr_buffer *to, const void *from, s
   return wr_backend_for(device.type)->write(device.index, to->data, from, bytes);
 }
 
-/* Between two devices the bytes go through the host. */
+/* From one device of a backend to another, where it has a way; *copied says whether it had. */
+static struct wr_error *copy_to_peer(const struct wr_buffer *from, size_t start,
+                                     struct wr_buffer *to, size_t bytes, bool *copied) {
+  struct wr_device source, target;
+  *copied = false;
+  if (!device_of(from->memory, &source) || !device_of(to->memory, &target)) return NULL;
+  const struct wr_backend *backend = wr_backend_for(source.type);
+  if (source.type != target.type || !backend->copy) return NULL;
+  *copied = true;
+  return backend->copy(target.index, to->data, source.index, (const char *)from->data + start,
+                       bytes);
+}
+
+/* Between devices that know no other way the bytes go through the host. */
 static struct wr_error *copy_bytes(const struct wr_buffer *from, size_t start, struct wr_buffer *to,
                                    size_t bytes) {
   struct wr_buffer *host;
   if (bytes == 0) return NULL;
   if (host_sees(to->memory)) return copy_to_host(from, start, to->data, bytes);
   if (host_sees(from->memory)) return copy_from_host(to, (char *)from->data + start, bytes);
-  struct wr_error *error = wr_buffer_alloc(wr_memory_host(), bytes, &host);
+  bool copied;
+  struct wr_error *error = copy_to_peer(from, start, to, bytes, &copied);
+  if (error || copied) return error;
+  error = wr_buffer_alloc(wr_memory_host(), bytes, &host);
   if (error) return error;
   error = copy_to_host(from, start, host->data, bytes);
   if (!error) error = copy_from_host(to, host->data, bytes);

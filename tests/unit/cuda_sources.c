@@ -1,6 +1,7 @@
-/* Every GPU kernel that Weir may ask for compiles: each source for each operation and dtype that has
-   a body, for compute capability 9.0. It needs the compiler library alone, no GPU; where that is
-   missing the test is skipped. With arguments, only sources whose file begins like one of them. */
+/* Every GPU kernel that Weir may ask for compiles: each source for each operation and dtype that
+   has a body, for compute capability 9.0. It needs the compiler library alone, no GPU; where that
+   is missing the test is skipped. With arguments, only sources whose file begins like one of them.
+ */
 
 #include <pthread.h>
 #include <stdio.h>
@@ -45,7 +46,8 @@ static enum wr_dtype unary_result(enum wr_op op, enum wr_dtype t) {
 }
 
 static enum wr_dtype binary_result(enum wr_op op, enum wr_dtype t) {
-  bool predicate = wr_op_info(op)->rule == WR_RULE_COMPARE || wr_op_info(op)->rule == WR_RULE_LOGICAL;
+  bool predicate =
+      wr_op_info(op)->rule == WR_RULE_COMPARE || wr_op_info(op)->rule == WR_RULE_LOGICAL;
   return predicate ? WR_BOOL : t;
 }
 

@@ -1,0 +1,73 @@
+/* A process that uses the GPU ends at once with its own status, at any moment and from any thread:
+   K8. FAILURES: G2, G3, G5. Each way runs in a child that is the first of its process to use the
+   GPU. */
+
+#include <time.h>
+
+#include "programs.h"
+
+static mlx_array work(mlx_stream s) {
+  mlx_array a = floats(1 << 16, 0), one = mlx_array_new_float(1);
+  for (int i = 0; i < 100; i++) add_to(&a, one, s);
+  mlx_vector_array v = mlx_vector_array_new_value(a);
+  CHECK(mlx_async_eval(v) == 0);
+  return a;
+}
+
+/* Everything used, nothing freed, work in flight. */
+static void leave_by_exit(void) {
+  work(mlx_default_gpu_stream_new());
+  exit(42);
+}
+
+static void leave_after_waiting(void) {
+  mlx_array a = work(mlx_default_gpu_stream_new());
+  CHECK(mlx_array_data_float32(a)[0] == 100);
+  exit(42);
+}
+
+static void *busy(void *arg) {
+  mlx_stream s = mlx_default_gpu_stream_new();
+  for (;;) CHECK(mlx_array_eval(work(s)) == 0);
+  return arg;
+}
+
+static void leave_while_others_work(void) {
+  pthread_t thread;
+  for (int i = 0; i < 4; i++) {
+    CHECK(pthread_create(&thread, NULL, busy, NULL) == 0);
+    CHECK(pthread_detach(thread) == 0);
+  }
+  const struct timespec a_while = {.tv_nsec = 300 * 1000 * 1000};
+  nanosleep(&a_while, NULL);
+  exit(42);
+}
+
+static void leave_at_once(void) {
+  work(mlx_default_gpu_stream_new());
+  _exit(42);
+}
+
+/* Asked in a child, so that this process never uses the GPU itself. */
+static void has_gpu(void) {
+  int count = 0;
+  CHECK(mlx_device_count(&count, MLX_GPU) == 0);
+  _exit(count > 0 ? 42 : 77);
+}
+
+int main(void) {
+  void (*const ways[])(void) = {leave_by_exit, leave_after_waiting, leave_while_others_work,
+                                leave_at_once};
+  if (in_child(has_gpu, 60) != 42) {
+    printf("skipped: there is no GPU\n");
+    return 77;
+  }
+  for (int i = 0; i < 3; i++) {
+    for (int way = 0; way < 4; way++) {
+      int status = in_child(ways[way], 60);
+      if (status != 42) fprintf(stderr, "way %d ended with %d\n", way, status);
+      CHECK(status == 42);
+    }
+  }
+  return 0;
+}

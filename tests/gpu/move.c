@@ -1,0 +1,136 @@
+/* What moves elements, on the GPU against the CPU: concatenation, writing into a slice, arange,
+   take and take_along_axis with indices of every type and out of range, scatter_add, random bits.
+ */
+
+#include "gpu_case.h"
+
+static void run(enum wr_op op, enum wr_dtype to, int ndim, const int32_t *shape, int n_in,
+                struct wr_node *const *in, const void *params, size_t bytes, const char *form) {
+  char what[128];
+  snprintf(what, sizeof what, "%s of %s, %s", wr_op_info(op)->name, wr_dtype_name(to), form);
+  const struct gpu_case c = {
+      .op = op,
+      .dtype = to,
+      .ndim = ndim,
+      .shape = shape,
+      .n_in = n_in,
+      .in = in,
+      .params = params,
+      .params_bytes = bytes,
+      .tolerance =
+          op == WR_OP_SCATTER_ADD && wr_dtype_is_floating(to) && wr_dtype_size(to) == 2 ? 0.05 : 0};
+  gpu_case_run(&c, what);
+}
+
+static void release_all(struct wr_node **nodes, int n) {
+  for (int i = 0; i < n; i++) wr_node_release(nodes[i]);
+}
+
+static void concatenates(enum wr_dtype t) {
+  struct wr_node *in[] = {gpu_case_form_array(GPU_DENSE, t, 1u, true),
+                          gpu_case_form_array(GPU_TURNED, t, 2u, true),
+                          gpu_case_form_array(GPU_BACKWARD, t, 3u, true)};
+  for (int axis = 0; axis < 2; axis++) {
+    const struct wr_axis_params params = {axis};
+    int32_t shape[] = {17, 23};
+    shape[axis] *= 3;
+    run(WR_OP_CONCATENATE, t, 2, shape, 3, in, &params, sizeof params, axis ? "cols" : "rows");
+  }
+  release_all(in, 3);
+}
+
+static void slice_updates(enum wr_dtype t) {
+  struct wr_slice_params params = {.start = {1, 20}, .step = {3, -4}};
+  struct wr_node *in[] = {gpu_case_form_array(GPU_TURNED, t, 1u, true),
+                          gpu_case_array(t, 2, (const int32_t[]){5, 5}, 2u, true)};
+  run(WR_OP_SLICE_UPDATE, t, 2, (const int32_t[]){17, 23}, 2, in, &params, sizeof params, "steps");
+  release_all(in, 2);
+}
+
+static void aranges(enum wr_dtype t) {
+  const struct wr_arange_params params = {-3.5, 0.75};
+  run(WR_OP_ARANGE, t, 1, (const int32_t[]){t == WR_BOOL ? 3 : 100}, 0, NULL, &params,
+      sizeof params, "from -3.5");
+}
+
+/* Indices around a range of 17, some of them outside. */
+static struct wr_node *indices(enum wr_dtype t, int ndim, const int32_t *shape) {
+  uint64_t values[512];
+  int64_t size;
+  struct wr_node *node = NULL;
+  uint32_t seed = 11u;
+  wr_shape_size(shape, ndim, &size);
+  char bytes[512 * 8];
+  for (int64_t i = 0; i < size; i++) {
+    int64_t v = (int64_t)(gpu_case_next(&seed) % 50) - (wr_dtype_is_unsigned(t) ? 0 : 25);
+    values[i] = t == WR_BOOL ? (uint64_t)(v & 1) : (uint64_t)v;
+    memcpy(bytes + (size_t)i * wr_dtype_size(t), &values[i], wr_dtype_size(t));
+  }
+  if (wr_node_from_data(&node, bytes, ndim, shape, t)) exit(1);
+  return node;
+}
+
+static void takes(enum wr_dtype t, enum wr_dtype index) {
+  char form[64];
+  snprintf(form, sizeof form, "by %s", wr_dtype_name(index));
+  struct wr_node *in[] = {gpu_case_form_array(GPU_TURNED, t, 1u, true),
+                          indices(index, 2, (const int32_t[]){4, 6})};
+  struct wr_axis_params params = {0};
+  run(WR_OP_GATHER, t, 3, (const int32_t[]){4, 6, 23}, 2, in, &params, sizeof params, form);
+  params.axis = 1;
+  run(WR_OP_GATHER, t, 3, (const int32_t[]){17, 4, 6}, 2, in, &params, sizeof params, form);
+  wr_node_release(in[1]);
+  in[1] = indices(index, 2, (const int32_t[]){9, 23});
+  params.axis = 0;
+  run(WR_OP_GATHER_AXIS, t, 2, (const int32_t[]){9, 23}, 2, in, &params, sizeof params, form);
+  release_all(in, 2);
+}
+
+static void scatters(enum wr_dtype t, enum wr_dtype index) {
+  char form[64];
+  snprintf(form, sizeof form, "by %s", wr_dtype_name(index));
+  const struct wr_scatter_params rows = {1, {0}}, points = {2, {0, 1}};
+  struct wr_node *in[] = {gpu_case_form_array(GPU_DENSE, t, 1u, false),
+                          gpu_case_array(t, 3, (const int32_t[]){30, 1, 23}, 2u, false),
+                          indices(index, 1, (const int32_t[]){30}),
+                          indices(WR_INT32, 1, (const int32_t[]){30})};
+  run(WR_OP_SCATTER_ADD, t, 2, (const int32_t[]){17, 23}, 3, in, &rows, sizeof rows, form);
+  wr_node_release(in[1]);
+  in[1] = gpu_case_array(t, 3, (const int32_t[]){30, 1, 2}, 3u, false);
+  run(WR_OP_SCATTER_ADD, t, 2, (const int32_t[]){17, 23}, 4, in, &points, sizeof points, form);
+  release_all(in, 4);
+}
+
+static void random_bits(void) {
+  static const enum wr_dtype types[] = {WR_UINT8, WR_UINT16, WR_UINT32};
+  const uint32_t key_values[] = {1u, 2u, 0xffffffffu, 0u, 77u, 78u};
+  struct wr_node *keys = NULL;
+  if (wr_node_from_data(&keys, key_values, 2, (const int32_t[]){3, 2}, WR_UINT32)) exit(1);
+  for (int i = 0; i < 3; i++) {
+    for (int32_t n = 1; n < 40; n += 3) {
+      const struct wr_bits_params params = {1 << i};
+      run(WR_OP_RANDOM_BITS, types[i], 2, (const int32_t[]){3, n}, 1, &keys, &params, sizeof params,
+          "three keys");
+    }
+    const struct wr_bits_params params = {1 << i};
+    run(WR_OP_RANDOM_BITS, types[i], 2, (const int32_t[]){3, 100001}, 1, &keys, &params,
+        sizeof params, "long");
+  }
+  wr_node_release(keys);
+}
+
+int main(void) {
+  if (!gpu_case_start()) return GPU_CASE_SKIPPED;
+  for (int i = 0; i < WR_DTYPE_COUNT; i++) {
+    enum wr_dtype t = (enum wr_dtype)i;
+    concatenates(t);
+    slice_updates(t);
+    aranges(t);
+    for (int index = WR_BOOL; index <= WR_INT64; index++) takes(t, (enum wr_dtype)index);
+    scatters(t, WR_INT32);
+    scatters(t, WR_UINT32);
+    scatters(t, WR_INT64);
+  }
+  random_bits();
+  return gpu_case_end();
+}

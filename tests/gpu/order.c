@@ -1,0 +1,111 @@
+/* Sorts, running sums, softmax and log-sum-exp on the GPU against the CPU: every dtype, every axis,
+   lines from one element to several tiles and segments. */
+
+#include "gpu_case.h"
+
+static void along(enum wr_op op, struct wr_node *in, enum wr_dtype to, const void *params,
+                  size_t bytes, const char *form) {
+  char what[128];
+  const enum wr_dtype t = wr_node_dtype(in);
+  snprintf(what, sizeof what, "%s of %s, %s", wr_op_info(op)->name, wr_dtype_name(t), form);
+  const struct gpu_case c = {.op = op,
+                             .dtype = to,
+                             .ndim = wr_node_ndim(in),
+                             .shape = wr_node_shape(in),
+                             .n_in = 1,
+                             .in = &in,
+                             .params = params,
+                             .params_bytes = bytes,
+                             .tolerance = to == WR_FLOAT32 || to == WR_COMPLEX64 ? 2e-5 : 0};
+  gpu_case_run(&c, what);
+}
+
+static void sorts(struct wr_node *in, int axis, const char *form) {
+  const struct wr_axis_params params = {axis};
+  along(WR_OP_SORT, in, wr_node_dtype(in), &params, sizeof params, form);
+  along(WR_OP_ARGSORT, in, WR_UINT32, &params, sizeof params, form);
+}
+
+static void scans(struct wr_node *in, int axis, const char *form) {
+  for (int way = 0; way < 4; way++) {
+    const struct wr_scan_params params = {axis, way % 2 == 1, way < 2};
+    along(WR_OP_CUMSUM, in, wr_node_dtype(in), &params, sizeof params, form);
+    if (wr_node_dtype(in) != WR_BOOL) continue;
+    along(WR_OP_CUMSUM, in, WR_INT32, &params, sizeof params, form);
+  }
+}
+
+static void all_axes(struct wr_node *in, const char *form) {
+  for (int axis = 0; axis < wr_node_ndim(in); axis++) {
+    sorts(in, axis, form);
+    scans(in, axis, form);
+  }
+}
+
+static void log_sum(struct wr_node *in, const char *form) {
+  char what[128];
+  const enum wr_dtype t = wr_node_dtype(in);
+  snprintf(what, sizeof what, "logsumexp of %s, %s", wr_dtype_name(t), form);
+  const struct gpu_case c = {.op = WR_OP_LOGSUMEXP,
+                             .dtype = t,
+                             .ndim = wr_node_ndim(in) - 1,
+                             .shape = wr_node_shape(in),
+                             .n_in = 1,
+                             .in = &in,
+                             .tolerance = t == WR_COMPLEX64 ? 2e-5 : 0};
+  gpu_case_run(&c, what);
+}
+
+static void softmaxes(enum wr_dtype t) {
+  const struct wr_softmax_params params = {true};
+  const int32_t lengths[] = {1, 5, 8, 64, 100, 512, 1000, 4096, 16384, 20000};
+  for (int i = 0; i < 10; i++) {
+    char form[32];
+    struct wr_node *in = gpu_case_array(t, 2, (const int32_t[]){3, lengths[i]}, 7u, false);
+    snprintf(form, sizeof form, "rows of %d", lengths[i]);
+    along(WR_OP_SOFTMAX, in, t, &params, sizeof params, form);
+    log_sum(in, form);
+    wr_node_release(in);
+  }
+  struct wr_node *in = gpu_case_form_array(GPU_TURNED, t, 8u, false);
+  along(WR_OP_SOFTMAX, in, t, &params, sizeof params, "turned");
+  log_sum(in, "turned");
+  wr_node_release(in);
+  if (t == WR_COMPLEX64) return;
+  in = gpu_case_array(t, 2, (const int32_t[]){64, 6}, 9u, true);
+  along(WR_OP_SOFTMAX, in, t, &params, sizeof params, "odd values");
+  log_sum(in, "odd values");
+  wr_node_release(in);
+}
+
+static void of_type(enum wr_dtype t) {
+  struct wr_node *in = gpu_case_array(t, 3, (const int32_t[]){3, 33, 40}, 1u, false);
+  all_axes(in, "dense");
+  in = gpu_case_view(in, 3, (const int32_t[]){40, 3, 33}, (const int64_t[]){1, 1320, 40}, 0);
+  all_axes(in, "turned");
+  wr_node_release(in);
+  in = gpu_case_array(t, 2, (const int32_t[]){2, 9001}, 2u, false);
+  sorts(in, 1, "several tiles");
+  sorts(in, 0, "pairs");
+  scans(in, 1, "long");
+  wr_node_release(in);
+  in = gpu_case_array(t, 1, (const int32_t[]){100003}, 3u, false);
+  all_axes(in, "one line");
+  wr_node_release(in);
+  in = gpu_case_array(t, 2, (const int32_t[]){2000, 3}, 4u, false);
+  all_axes(in, "many short lines");
+  wr_node_release(in);
+  in = gpu_case_array(t, 1, (const int32_t[]){500}, 5u, true);
+  sorts(in, 0, "odd values");
+  wr_node_release(in);
+  in = gpu_case_array(t, 2, (const int32_t[]){0, 3}, 6u, false);
+  all_axes(in, "empty");
+  wr_node_release(in);
+  if (wr_dtype_is_floating(t) || t == WR_COMPLEX64) softmaxes(t);
+}
+
+int main(void) {
+  if (!gpu_case_start()) return GPU_CASE_SKIPPED;
+  for (int t = 0; t < WR_DTYPE_COUNT; t++) of_type((enum wr_dtype)t);
+  return gpu_case_end();
+}

@@ -1,0 +1,114 @@
+/* Reductions and searches for the largest and smallest on the GPU against the CPU: every dtype,
+   over each choice of axes of dense and strided inputs, small and large enough to be cut into
+   splits, and of empty ones. */
+
+#include "gpu_case.h"
+
+static enum wr_dtype sum_type(enum wr_dtype t) {
+  bool narrow = t == WR_BOOL || (wr_dtype_is_integer(t) && wr_dtype_size(t) < 4);
+  if (!narrow) return t;
+  return wr_dtype_is_unsigned(t) && t != WR_BOOL ? WR_UINT32 : WR_INT32;
+}
+
+static int kept_shape(const struct wr_node *in, uint32_t axes, int32_t *shape) {
+  for (int d = 0; d < wr_node_ndim(in); d++) {
+    shape[d] = axes >> d & 1u ? 1 : wr_node_shape(in)[d];
+  }
+  return wr_node_ndim(in);
+}
+
+static void reduce_one(enum wr_op op, struct wr_node *in, uint32_t axes, enum wr_dtype to,
+                       const char *form) {
+  char what[128];
+  int32_t shape[WR_MAX_NDIM];
+  const struct wr_reduce_params params = {axes};
+  const enum wr_dtype t = wr_node_dtype(in);
+  snprintf(what, sizeof what, "%s of %s over %x, %s", wr_op_info(op)->name, wr_dtype_name(t), axes,
+           form);
+  const struct gpu_case c = {.op = op,
+                             .dtype = to,
+                             .ndim = kept_shape(in, axes, shape),
+                             .shape = shape,
+                             .n_in = 1,
+                             .in = &in,
+                             .params = &params,
+                             .params_bytes = sizeof params,
+                             .tolerance = t == WR_COMPLEX64 || t == WR_FLOAT32 ? 2e-5 : 0};
+  gpu_case_run(&c, what);
+}
+
+static void search_one(enum wr_op op, struct wr_node *in, int axis, const char *form) {
+  char what[128];
+  int32_t shape[WR_MAX_NDIM];
+  const struct wr_axis_params params = {axis};
+  const uint32_t axes = axis < 0 ? (1u << wr_node_ndim(in)) - 1u : 1u << axis;
+  snprintf(what, sizeof what, "%s of %s over %d, %s", wr_op_info(op)->name,
+           wr_dtype_name(wr_node_dtype(in)), axis, form);
+  const struct gpu_case c = {.op = op,
+                             .dtype = WR_UINT32,
+                             .ndim = kept_shape(in, axes, shape),
+                             .shape = shape,
+                             .n_in = 1,
+                             .in = &in,
+                             .params = &params,
+                             .params_bytes = sizeof params};
+  gpu_case_run(&c, what);
+}
+
+/* Products of many numbers leave the range of every type: theirs are kept short. */
+static void all_of(struct wr_node *in, const char *form, bool small) {
+  const enum wr_dtype t = wr_node_dtype(in);
+  const uint32_t all = (1u << wr_node_ndim(in)) - 1u;
+  for (uint32_t axes = 0; axes <= all; axes++) {
+    reduce_one(WR_OP_SUM, in, axes, sum_type(t), form);
+    reduce_one(WR_OP_MAX, in, axes, t, form);
+    reduce_one(WR_OP_MIN, in, axes, t, form);
+    if (small) reduce_one(WR_OP_PROD, in, axes, sum_type(t), form);
+    if (t != WR_BOOL) continue;
+    reduce_one(WR_OP_ALL, in, axes, WR_BOOL, form);
+    reduce_one(WR_OP_ANY, in, axes, WR_BOOL, form);
+  }
+  for (int axis = -1; axis < wr_node_ndim(in); axis++) {
+    search_one(WR_OP_ARGMAX, in, axis, form);
+    search_one(WR_OP_ARGMIN, in, axis, form);
+  }
+}
+
+static void of_type(enum wr_dtype t) {
+  const int32_t cube[] = {3, 5, 8}, tall[] = {4099, 9}, wide[] = {3, 70001}, tiny[] = {2, 3},
+                empty[] = {2, 0, 3};
+  struct wr_node *in = gpu_case_array(t, 3, cube, 1u, false);
+  all_of(in, "dense", false);
+  in = gpu_case_view(in, 3, (const int32_t[]){8, 3, 5}, (const int64_t[]){1, 40, 8}, 0);
+  all_of(in, "turned", false);
+  wr_node_release(in);
+  in = gpu_case_array(t, 2, tiny, 2u, false);
+  all_of(in, "tiny", true);
+  wr_node_release(in);
+  in = gpu_case_array(t, 2, tall, 3u, false);
+  all_of(in, "tall", false);
+  wr_node_release(in);
+  in = gpu_case_array(t, 2, wide, 4u, false);
+  all_of(in, "wide", false);
+  wr_node_release(in);
+  in = gpu_case_array(t, 1, (const int32_t[]){300}, 5u, true);
+  search_one(WR_OP_ARGMAX, in, 0, "odd values");
+  search_one(WR_OP_ARGMIN, in, 0, "odd values");
+  reduce_one(WR_OP_MAX, in, 1u, t, "odd values");
+  reduce_one(WR_OP_MIN, in, 1u, t, "odd values");
+  wr_node_release(in);
+  in = gpu_case_array(t, 3, empty, 6u, false);
+  for (uint32_t axes = 0; axes < 8; axes++) {
+    reduce_one(WR_OP_SUM, in, axes, sum_type(t), "empty");
+    reduce_one(WR_OP_PROD, in, axes, sum_type(t), "empty");
+    reduce_one(WR_OP_MAX, in, axes, t, "empty");
+    reduce_one(WR_OP_MIN, in, axes, t, "empty");
+  }
+  wr_node_release(in);
+}
+
+int main(void) {
+  if (!gpu_case_start()) return GPU_CASE_SKIPPED;
+  for (int t = 0; t < WR_DTYPE_COUNT; t++) of_type((enum wr_dtype)t);
+  return gpu_case_end();
+}
