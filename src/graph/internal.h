@@ -34,32 +34,33 @@ struct wr_fused {
 struct wr_node {
   wr_atomic_u32 refs; /* atomic ACQ_REL */
   struct wr_completion completion;
-  uint16_t op;              /* immutable after publish; enum wr_op */
-  uint8_t dtype;            /* immutable after publish; enum wr_dtype */
-  uint8_t ndim;             /* immutable after publish */
-  bool dense;               /* immutable after publish: row-major without gaps */
-  uint8_t device_type;      /* immutable after publish */
-  uint16_t device_index;    /* immutable after publish */
-  uint32_t n_in;            /* claimer only, from claim to finish; then 0 */
-  uint32_t cursor;          /* claimer only: the next edge that planning looks at */
-  int64_t size;             /* immutable after publish; elements */
-  int64_t offset;           /* immutable after publish; elements from the buffer's start */
-  const int32_t *shape;     /* immutable after publish; in the tail */
-  const int64_t *strides;   /* immutable after publish; in the tail */
-  struct wr_node **in;      /* claimer only; counted edges; in the tail, or in `fused` */
-  const void *params;       /* immutable after publish; in the tail */
-  struct wr_stream *stream; /* claimer only once claimed; a reference until finished; others
-                               through wr_node_pending_stream */
-  uint64_t stream_id;       /* immutable after publish; that stream's; it may be gone */
-  struct wr_buffer *buffer; /* claimer only; read by others after DONE */
-  struct wr_error *error;   /* claimer only; read by others after FAILED */
-  struct wr_fused *fused;   /* claimer only, from planning to finish: what runs with the node */
-  struct wr_node *link;     /* planner only: the root that the node has been fused into; then
-                               submitter only, or the freeing thread: a worklist */
-  wr_atomic_ptr planner;    /* atomic RELAXED: only compared, with the address of the reader's
-                               own plan */
-  wr_atomic_ptr host_copy;  /* atomic ACQ_REL: struct wr_buffer *, set once */
-  int64_t tail[];           /* strides, edges, params, shape */
+  uint16_t op;               /* immutable after publish; enum wr_op */
+  uint8_t dtype;             /* immutable after publish; enum wr_dtype */
+  uint8_t ndim;              /* immutable after publish */
+  bool dense;                /* immutable after publish: row-major without gaps */
+  uint8_t device_type;       /* immutable after publish */
+  uint16_t device_index;     /* immutable after publish */
+  uint32_t n_in;             /* claimer only, from claim to finish; then 0 */
+  uint32_t cursor;           /* claimer only: the next edge that planning looks at */
+  int64_t size;              /* immutable after publish; elements */
+  int64_t offset;            /* immutable after publish; elements from the buffer's start */
+  const int32_t *shape;      /* immutable after publish; in the tail */
+  const int64_t *strides;    /* immutable after publish; in the tail */
+  struct wr_node **in;       /* claimer only; counted edges; in the tail, or in `fused` */
+  const void *params;        /* immutable after publish; in the tail */
+  struct wr_stream *stream;  /* claimer only once claimed; a reference until finished; others
+                                through wr_node_pending_stream */
+  uint64_t stream_id;        /* immutable after publish; that stream's; it may be gone */
+  struct wr_buffer *buffer;  /* claimer only; read by others after DONE */
+  struct wr_error *error;    /* claimer only; read by others after FAILED */
+  struct wr_fused *fused;    /* claimer only, from planning to finish: what runs with the node */
+  struct wr_node *link;      /* planner only: the root that the node has been fused into; then
+                                submitter only, or the freeing thread: a worklist */
+  wr_atomic_ptr planner;     /* atomic RELAXED: only compared, with the address of the reader's
+                                own plan */
+  wr_atomic_ptr host_copy;   /* atomic ACQ_REL: struct wr_buffer *, set once */
+  wr_atomic_ptr device_copy; /* the same, for the first device that used a value of the host\'s */
+  int64_t tail[];            /* strides, edges, params, shape */
 };
 
 _Static_assert(offsetof(struct wr_node, refs) == 0, "node.h counts without seeing the struct");

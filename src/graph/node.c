@@ -177,7 +177,9 @@ static void free_listed(struct wr_node *node, struct wr_node **list) {
   for (uint32_t i = 0; i < node->n_in; i++) drop_to_list(node->in[i], list);
   wr_stream_release(node->stream);
   wr_buffer_release(node->buffer);
-  wr_buffer_release(wr_load_relaxed(&node->host_copy)); /* relaxed: the last reference is ours */
+  /* Relaxed: the last reference is ours. */
+  wr_buffer_release(wr_load_relaxed(&node->host_copy));
+  wr_buffer_release(wr_load_relaxed(&node->device_copy));
   wr_error_release(node->error);
   wr_free(node);
 }

@@ -152,7 +152,7 @@ static struct wr_error *encode(struct wr_node *node, struct wr_stream *stream,
 static struct wr_error *operands(struct wr_node *node, struct wr_memory *memory,
                                  struct wr_tensor *in, struct wr_staged *staged) {
   for (uint32_t i = 0; i < node->n_in; i++) {
-    const struct wr_node *input = node->in[i];
+    struct wr_node *input = node->in[i];
     struct wr_buffer *buffer = input->buffer;
     int64_t offset = input->offset;
     if (wr_needs_transfer(buffer, memory)) {

@@ -109,10 +109,29 @@ static struct wr_error *copy_span(const struct wr_node *node, struct wr_memory *
   return error;
 }
 
-struct wr_error *wr_stage(const struct wr_node *node, struct wr_memory *memory,
-                          struct wr_staged *staged, struct wr_buffer **buffer, int64_t *offset) {
+/* The copy that the node has in this memory, or NULL. */
+static struct wr_buffer *known_copy(struct wr_node *node, const struct wr_memory *memory) {
+  /* Acquire: the bytes behind the pointer. */
+  struct wr_buffer *copy = wr_load_acquire(&node->device_copy);
+  return copy && copy->memory == memory ? copy : NULL;
+}
+
+struct wr_error *wr_stage(struct wr_node *node, struct wr_memory *memory, struct wr_staged *staged,
+                          struct wr_buffer **buffer, int64_t *offset) {
+  *buffer = known_copy(node, memory);
+  if (*buffer) {
+    int64_t low = node->offset, count;
+    if (node->size > 0) span(node, &low, &count);
+    *offset = node->offset - low;
+    return NULL;
+  }
   struct wr_error *error = copy_span(node, memory, buffer, offset);
   if (error) return error;
+  void *none = NULL;
+  if (!wr_memory_host_visible(memory) &&
+      wr_cas_acq_rel(&node->device_copy, &none, (void *)*buffer)) {
+    return NULL;
+  }
   if (wr_ptrs_push(&staged->buffers, *buffer)) return NULL;
   wr_buffer_release(*buffer);
   return wr_error_out_of_memory();

@@ -15,9 +15,10 @@ struct wr_staged {
 /* True when a command in `memory` cannot read `buffer` where it is. */
 bool wr_needs_transfer(const struct wr_buffer *buffer, const struct wr_memory *memory);
 /* Copies what `node` covers of its buffer; *buffer and *offset then say where element 0 is. The
-   copy belongs to `staged`. */
-struct wr_error *wr_stage(const struct wr_node *node, struct wr_memory *memory,
-                          struct wr_staged *staged, struct wr_buffer **buffer, int64_t *offset);
+   first copy of a node stays with it, so that a value that many commands use moves once; any other
+   belongs to `staged`. */
+struct wr_error *wr_stage(struct wr_node *node, struct wr_memory *memory, struct wr_staged *staged,
+                          struct wr_buffer **buffer, int64_t *offset);
 void wr_staged_release(struct wr_staged *staged);
 
 #endif

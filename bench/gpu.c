@@ -1,0 +1,293 @@
+// The GPU table: what Weir takes on gpu:0 through its C API, beside what the driver itself takes
+// for the same in this very run. Values are random and lie on the GPU before the clock starts.
+// Prints `name<TAB>floor<TAB>Weir<TAB>unit`; a floor that is not known is a dash. Sees the
+// library's insides, for the driver's functions alone.
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "backend/cuda/kernel.h"
+#include "mlx/c/mlx.h"
+#include "weir/weir.h"
+
+static mlx_stream gpu;
+static struct wr_gpu *device;
+
+static void must(int rc) {
+  if (!rc) return;
+  fprintf(stderr, "%s\n", weir_last_error());
+  exit(1);
+}
+
+static void need(struct wr_error *error) {
+  if (!error) return;
+  fprintf(stderr, "%s\n", wr_error_message(error));
+  exit(1);
+}
+
+static void driver(wr_cu_result result, const char *call) {
+  need(wr_gpu_result(device, result, call));
+}
+
+static double seconds(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int by_value(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+// Seconds per call: the median of 9 batches of `count` calls, each batch with `end` after it.
+static double median(void (*step)(void), void (*end)(void), int count) {
+  double times[9];
+  for (int batch = -1; batch < 9; batch++) {
+    double start = seconds();
+    for (int i = 0; i < count; i++) step();
+    if (end) end();
+    if (batch >= 0) times[batch] = (seconds() - start) / count;
+  }
+  qsort(times, 9, sizeof times[0], by_value);
+  return times[4];
+}
+
+static void report(const char *name, double floor, double weir, const char *unit) {
+  char text[32] = "-";
+  if (floor > 0) snprintf(text, sizeof text, "%.2f", floor);
+  printf("%s\t%s\t%.2f\t%s\n", name, text, weir, unit);
+  fflush(stdout);
+}
+
+// ---- the driver's side ----
+
+static wr_cu_stream stream;
+static wr_cu_function kernel;
+static wr_cu_address here, there;
+static size_t copied;
+
+static void floor_launch(void) {
+  void *out = NULL;
+  uint32_t n = 0;
+  void *args[] = {&out, &out, &out, &n};
+  driver(wr_cu->launch(kernel, 1, 1, 1, 32, 1, 1, 0, stream, args, NULL), "cuLaunchKernel");
+}
+
+static void floor_finish(void) { driver(wr_cu->stream_finish(stream), "cuStreamSynchronize"); }
+
+static void floor_launch_and_finish(void) {
+  floor_launch();
+  floor_finish();
+}
+
+static void floor_stream(void) {
+  wr_cu_stream s;
+  driver(wr_cu->stream_new(&s, WR_CU_STREAM_NON_BLOCKING), "cuStreamCreate");
+  driver(wr_cu->stream_free(s), "cuStreamDestroy");
+}
+
+static void floor_copy(void) {
+  driver(wr_cu->copy_on_device(there, here, copied, stream), "cuMemcpyDtoDAsync");
+}
+
+static double copy_rate;  // bytes read and written per second
+
+static void measure_floor(void) {
+  const struct wr_module_id id = {WR_SOURCE_BINARY, WR_OP_ADD, WR_FLOAT32, WR_FLOAT32, false};
+  need(wr_gpu_get(0, &device));
+  wr_gpu_enter(device);
+  driver(wr_cu->stream_new(&stream, WR_CU_STREAM_NON_BLOCKING), "cuStreamCreate");
+  need(wr_kernel_find(device, id, WR_ENTRY_DENSE, &kernel));
+  copied = (size_t)1 << 30;
+  driver(wr_cu->alloc_async(&here, copied, device->pool, stream), "cuMemAllocAsync");
+  driver(wr_cu->alloc_async(&there, copied, device->pool, stream), "cuMemAllocAsync");
+  driver(wr_cu->fill_bytes(here, 0x3f, copied, stream), "cuMemsetD8Async");
+  copy_rate = 2.0 * (double)copied / median(floor_copy, floor_finish, 20);
+  driver(wr_cu->free_async(here, stream), "cuMemFreeAsync");
+  driver(wr_cu->free_async(there, stream), "cuMemFreeAsync");
+  floor_finish();
+}
+
+// ---- Weir's side ----
+
+static mlx_array a, b, c, y;
+
+static mlx_array on_gpu(const int *shape, int ndim, mlx_dtype dtype) {
+  mlx_array r = mlx_array_new(), made = mlx_array_new(), low = mlx_array_new_float(-1.0f),
+            high = mlx_array_new_float(1.0f);
+  must(mlx_random_uniform(&r, low, high, shape, (size_t)ndim, MLX_FLOAT32, (mlx_array){0}, gpu));
+  must(mlx_astype(&made, r, dtype, gpu));
+  must(mlx_array_eval(made));
+  mlx_array_free(r);
+  mlx_array_free(low);
+  mlx_array_free(high);
+  return made;
+}
+
+static void set(mlx_array *to, mlx_array taken) {
+  mlx_array_free(*to);
+  *to = taken;
+}
+
+static void submit(mlx_array r) {
+  mlx_vector_array v = mlx_vector_array_new_value(r);
+  must(mlx_async_eval(v));
+  mlx_vector_array_free(v);
+}
+
+static void finish(void) { must(mlx_synchronize(gpu)); }
+
+// A thousand operations recorded one on the other, evaluated at once.
+enum { CHAIN = 1000 };
+static void step_chain(void) {
+  mlx_array r = mlx_array_new();
+  must(mlx_add(&r, a, b, gpu));
+  for (int i = 1; i < CHAIN; i++) {
+    mlx_array next = mlx_array_new();
+    must(mlx_add(&next, r, b, gpu));
+    set(&r, next);
+  }
+  must(mlx_array_eval(r));
+  mlx_array_free(r);
+}
+
+static void step_small(void) {
+  mlx_array r = mlx_array_new();
+  must(mlx_add(&r, a, b, gpu));
+  must(mlx_array_eval(r));
+  mlx_array_free(r);
+}
+
+static void step_stream(void) {
+  mlx_device d = mlx_device_new_type(MLX_GPU, 0);
+  mlx_stream_free(mlx_stream_new_device(d));
+  mlx_device_free(d);
+}
+
+static void step_elementwise(void) {
+  mlx_array r[6];
+  for (int i = 0; i < 6; i++) r[i] = mlx_array_new();
+  must(mlx_multiply(&r[0], a, b, gpu));
+  must(mlx_add(&r[1], r[0], c, gpu));
+  must(mlx_abs(&r[2], r[1], gpu));
+  must(mlx_sqrt(&r[3], r[2], gpu));
+  must(mlx_negative(&r[4], a, gpu));
+  must(mlx_exp(&r[5], r[4], gpu));
+  mlx_array out = mlx_array_new();
+  must(mlx_multiply(&out, r[3], r[5], gpu));
+  for (int i = 0; i < 6; i++) mlx_array_free(r[i]);
+  submit(out);
+  set(&y, out);
+}
+
+static void step_add(void) {
+  mlx_array r = mlx_array_new();
+  must(mlx_add(&r, a, b, gpu));
+  submit(r);
+  set(&y, r);
+}
+
+static void step_softmax(void) {
+  mlx_array r = mlx_array_new();
+  must(mlx_softmax_axis(&r, a, -1, false, gpu));
+  submit(r);
+  set(&y, r);
+}
+
+static void step_sum(void) {
+  mlx_array r = mlx_array_new();
+  must(mlx_sum(&r, a, false, gpu));
+  submit(r);
+  set(&y, r);
+}
+
+static void step_matmul(void) {
+  mlx_array r = mlx_array_new();
+  must(mlx_matmul(&r, a, b, gpu));
+  submit(r);
+  set(&y, r);
+}
+
+static void *request(void *arg) {
+  mlx_stream s = mlx_default_gpu_stream_new();
+  float data[] = {1, 2, 3, 4}, value[4];
+  int n = 4;
+  mlx_array x = mlx_array_new_data(data, &n, 1, MLX_FLOAT32), r = mlx_array_new();
+  must(mlx_add(&r, x, x, s));
+  const float *out = mlx_array_data_float32(r);
+  must(out == NULL);
+  memcpy(value, out, sizeof value);
+  if (value[3] != 8) exit(1);
+  mlx_array_free(x);
+  mlx_array_free(r);
+  mlx_stream_free(s);
+  return arg;
+}
+
+static void step_request(void) {
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, request, NULL)) exit(1);
+  pthread_join(thread, NULL);
+}
+
+// ---- the table ----
+
+static void small_rows(void) {
+  const int n = 16;
+  a = on_gpu(&n, 1, MLX_FLOAT32);
+  b = on_gpu(&n, 1, MLX_FLOAT32);
+  report("small operation, pipelined", median(floor_launch, floor_finish, 1000) * 1e6,
+         median(step_chain, NULL, 3) * 1e6 / CHAIN, "us");
+  report("small operation + synchronize", median(floor_launch_and_finish, NULL, 300) * 1e6,
+         median(step_small, NULL, 300) * 1e6, "us");
+  report("new stream", median(floor_stream, NULL, 100) * 1e6, median(step_stream, NULL, 1000) * 1e6,
+         "us");
+  report("thread per request", 0, median(step_request, NULL, 100) * 1e6, "us");
+}
+
+static void large_rows(void) {
+  const int n = 64 << 20, square[] = {16384, 4096};
+  const double bytes = 4.0 * n;
+  set(&a, on_gpu(&n, 1, MLX_FLOAT32));
+  set(&b, on_gpu(&n, 1, MLX_FLOAT32));
+  c = on_gpu(&n, 1, MLX_FLOAT32);
+  report("a + b, 64M floats", 3 * bytes / copy_rate * 1e6, median(step_add, finish, 20) * 1e6,
+         "us");
+  report("sqrt(abs(a*b+c))*exp(-a), 64M floats", 4 * bytes / copy_rate * 1e6,
+         median(step_elementwise, finish, 5) * 1e6, "us");
+  report("sum of 64M floats", bytes / copy_rate * 1e6, median(step_sum, finish, 20) * 1e6, "us");
+  set(&a, on_gpu(square, 2, MLX_FLOAT32));
+  report("softmax 16384x4096 f32", 2 * bytes / copy_rate * 1e6,
+         median(step_softmax, finish, 20) * 1e6, "us");
+}
+
+static void matmul_row(const char *name, int side, mlx_dtype dtype) {
+  const int shape[] = {side, side};
+  const double flops = 2.0 * side * side * side;
+  set(&a, on_gpu(shape, 2, dtype));
+  set(&b, on_gpu(shape, 2, dtype));
+  report(name, 0, flops / median(step_matmul, finish, 10) * 1e-12, "TFLOP/s");
+}
+
+int main(void) {
+  int count = 0;
+  must(mlx_device_count(&count, MLX_GPU));
+  if (count == 0) {
+    printf("skipped: there is no GPU\n");
+    return 77;
+  }
+  gpu = mlx_default_gpu_stream_new();
+  must(gpu.ctx == NULL);
+  y = mlx_array_new();
+  measure_floor();
+  printf("name\tfloor\tWeir\tunit\ncopy on the GPU, read and written\t%.2f\t-\tTB/s\n",
+         copy_rate * 1e-12);
+  small_rows();
+  large_rows();
+  matmul_row("matmul 8192 bf16", 8192, MLX_BFLOAT16);
+  matmul_row("matmul 4096 f32", 4096, MLX_FLOAT32);
+  return 0;
+}
