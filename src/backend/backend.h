@@ -8,7 +8,8 @@
    thread at a time for an encoder, in the stream's order, and never blocks on other work. A backend
    that runs the call before it returns answers WR_ENCODE_DONE (always, where the host sees its
    memory); one that only queued it answers WR_ENCODE_PENDING and later, from any thread and in the
-   encoder's order, calls completion->fn. */
+   encoder's order, calls completion->fn. With an error it answers only WR_ENCODE_DONE: what is
+   encoded fails later by a fault of the device alone, which ends all work on it. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -57,9 +58,9 @@ struct wr_group_step {
   uint8_t in[WR_GROUP_OPERANDS]; /* values */
 };
 
-/* out = the last step, dense; it overlaps an input only as in a wr_call. Inputs have the shape of the
-   elementwise steps, with any strides; there is at least one, and several steps may read it. With a
-   reduction neither they nor out are empty. */
+/* out = the last step, dense; it overlaps an input only as in a wr_call. Inputs have the shape of
+   the elementwise steps, with any strides; there is at least one, and several steps may read it.
+   With a reduction neither they nor out are empty. */
 struct wr_group {
   int32_t n_in;    /* at most WR_GROUP_INPUTS */
   int32_t n_steps; /* 2 to WR_GROUP_STEPS */
@@ -67,6 +68,8 @@ struct wr_group {
   const struct wr_group_step *steps;
   struct wr_tensor out;
 };
+
+enum { WR_DEVICE_INDICES = 16 }; /* devices of one type that are looked for */
 
 enum wr_encode_status { WR_ENCODE_DONE, WR_ENCODE_PENDING };
 
@@ -105,6 +108,11 @@ struct wr_backend {
   enum wr_encode_status (*encode_marker)(struct wr_encoder *encoder,
                                          struct wr_completion_hook *hook, struct wr_error **error);
 
+  /* Makes what is encoded next wait, on the device, for all that has been encoded on `other`, an
+     encoder of the same device; false when that cannot be. NULL: it never can. */
+  bool (*encode_wait)(struct wr_encoder *encoder, struct wr_encoder *other);
+
+  /* NULL: no such device, or nothing was ever made on it. */
   struct wr_memory *(*memory)(int index);
   /* Blocking copies for memory that is not host-visible; both ends hold `bytes`. Called only when
      the data is not in use by queued work. */

@@ -1,6 +1,7 @@
 /* Running a batch: each node in turn gets its operands resolved, its output buffer, and is encoded.
    Called by the thread that drains the stream. The only waits are on inputs that other streams
-   work on, and they suspend the stream, not the thread (O2). No lock is held here. */
+   work on: on the device where it can, else they suspend the stream, not the thread (O2). No lock
+   is held here. */
 
 #include <stdio.h>
 
@@ -119,6 +120,19 @@ static struct wr_error *output_buffer(struct wr_node *node, struct wr_memory *me
 
 /* ---- one node ---- */
 
+/* Where streams wait for each other on the device, a node says when it is queued there. Its hook
+   may run before it could, so the node is kept meanwhile. */
+static void begin_pending(struct wr_node *node, const struct wr_backend *backend) {
+  if (backend->encode_wait) wr_node_retain(node);
+}
+
+static void end_pending(struct wr_node *node, const struct wr_backend *backend, bool done) {
+  if (!backend->encode_wait) return;
+  /* Release: the buffer, and the command in the device's queue. */
+  if (!done) wr_store_release(&node->encoded, true);
+  wr_node_release(node);
+}
+
 static enum wr_encode_status encode_one(struct wr_node *node, struct wr_stream *stream,
                                         const struct wr_tensor *in, struct pending *pending,
                                         struct wr_error **error) {
@@ -143,9 +157,12 @@ static enum wr_encode_status encode_group(struct wr_node *node, struct wr_stream
 
 static struct wr_error *encode(struct wr_node *node, struct wr_stream *stream,
                                const struct wr_tensor *in, struct pending *pending, bool *done) {
+  const struct wr_backend *backend = wr_stream_backend(stream);
   struct wr_error *error = NULL;
+  begin_pending(node, backend);
   *done = (node->fused ? encode_group : encode_one)(node, stream, in, pending, &error) ==
           WR_ENCODE_DONE;
+  end_pending(node, backend, *done);
   return error;
 }
 
@@ -207,9 +224,11 @@ static void run_view(struct wr_node *node, struct wr_stream *stream) {
   }
   *pending = (struct pending){.hook = {.fn = pending_over}, .node = node};
   const struct wr_backend *backend = wr_stream_backend(stream);
-  if (backend->encode_marker(wr_stream_encoder(stream), &pending->hook, &error) == WR_ENCODE_DONE) {
-    pending_over(&pending->hook, error);
-  }
+  begin_pending(node, backend);
+  bool done =
+      backend->encode_marker(wr_stream_encoder(stream), &pending->hook, &error) == WR_ENCODE_DONE;
+  end_pending(node, backend, done);
+  if (done) pending_over(&pending->hook, error);
 }
 
 static void encode_many_inputs(struct wr_node *node, struct wr_stream *stream) {
@@ -238,13 +257,32 @@ static void run_node(struct wr_node *node, struct wr_stream *stream) {
 
 /* ---- the batch ---- */
 
+/* Lets the stream wait for the input on the device, where it is queued on another stream of the
+   same device; false when only the host can wait. */
+static bool wait_on_device(struct wr_node *in, struct wr_stream *stream) {
+  const struct wr_backend *backend = wr_stream_backend(stream);
+  const struct wr_device device = wr_stream_device(stream);
+  if (!backend->encode_wait || in->device_type != device.type || in->device_index != device.index) {
+    return false;
+  }
+  /* Acquire: the buffer, and the command in the device's queue. */
+  if (!wr_load_acquire(&in->encoded)) return false;
+  struct wr_stream *other = wr_node_pending_stream(in);
+  if (!other) return wr_completion_over(&in->completion);
+  bool waits = backend->encode_wait(wr_stream_encoder(stream), wr_stream_encoder(other));
+  wr_stream_release(other);
+  return waits;
+}
+
 /* An input that must be over before the node can be encoded: any that is not, unless it was encoded
-   on this stream before, which the device's own order covers. */
+   on this stream before, which the device's own order covers, or on another that the device can
+   wait for. */
 static struct wr_node *blocking_input(struct wr_node *node, struct wr_stream *stream) {
   uint64_t id = wr_stream_id(stream);
   for (uint32_t i = 0; i < node->n_in; i++) {
     struct wr_node *in = node->in[i];
-    if (!wr_completion_over(&in->completion) && in->stream_id != id) return in;
+    if (wr_completion_over(&in->completion) || in->stream_id == id) continue;
+    if (!wait_on_device(in, stream)) return in;
   }
   return NULL;
 }

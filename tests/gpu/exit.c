@@ -10,7 +10,9 @@ static mlx_array work(mlx_stream s) {
   mlx_array a = floats(1 << 16, 0), one = mlx_array_new_float(1);
   for (int i = 0; i < 100; i++) add_to(&a, one, s);
   mlx_vector_array v = mlx_vector_array_new_value(a);
-  CHECK(mlx_async_eval(v) == 0);
+  mlx_async_eval(v);
+  mlx_vector_array_free(v);
+  mlx_array_free(one);
   return a;
 }
 
@@ -26,10 +28,15 @@ static void leave_after_waiting(void) {
   exit(42);
 }
 
+/* Once the process is ending, evaluations fail in words. */
 static void *busy(void *arg) {
   mlx_stream s = mlx_default_gpu_stream_new();
-  for (;;) CHECK(mlx_array_eval(work(s)) == 0);
-  return arg;
+  mlx_set_error_handler(quiet, NULL, NULL);
+  for (;;) {
+    mlx_array a = work(s);
+    if (mlx_array_eval(a)) return arg;
+    mlx_array_free(a);
+  }
 }
 
 static void leave_while_others_work(void) {

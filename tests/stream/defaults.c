@@ -76,6 +76,9 @@ static void d4_scopes_nest(void) {
 }
 
 static void d6_no_gpu_is_said_in_words(void) {
+  int count = 0;
+  CHECK(mlx_device_count(&count, MLX_GPU) == 0);
+  if (count > 0) return;
   mlx_stream s = mlx_default_gpu_stream_new();
   CHECK(s.ctx == NULL);
   CHECK(weir_last_status() == WEIR_ERROR_NO_DEVICE);

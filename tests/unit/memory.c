@@ -78,9 +78,9 @@ static void limits_hold(void) {
 
 static void a_refusal_is_an_error(void) {
   struct wr_buffer *b = NULL;
-  struct wr_error *error = wr_buffer_alloc(wr_memory_host(), (size_t)1 << 46, &b);
+  struct wr_error *error = wr_buffer_alloc(wr_memory_host(), (size_t)1 << 47, &b);
   CHECK(error && wr_error_status(error) == WEIR_ERROR_OUT_OF_MEMORY && !b);
-  CHECK(strstr(wr_error_message(error), "70368744177664"));
+  CHECK(strstr(wr_error_message(error), "140737488355328"));
   wr_error_release(error);
   error = wr_buffer_alloc(wr_memory_host(), SIZE_MAX, &b);
   CHECK(error && !b);

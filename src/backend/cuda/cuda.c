@@ -35,6 +35,7 @@ const struct wr_backend wr_backend_cuda = {
     .encoder_free = wr_gpu_encoder_free,
     .encode = wr_gpu_encode,
     .encode_marker = wr_gpu_encode_marker,
+    .encode_wait = wr_gpu_encode_wait,
     .memory = wr_gpu_memory,
     .read = wr_gpu_read,
     .write = wr_gpu_write,

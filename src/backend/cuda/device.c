@@ -205,6 +205,9 @@ static void mark_failed(struct wr_gpu *gpu, const struct wr_error *error) {
 
 struct wr_error *wr_gpu_result(struct wr_gpu *gpu, wr_cu_result result, const char *call) {
   if (result == WR_CU_SUCCESS) return NULL;
+  if (result == WR_CU_DEINITIALIZED) {
+    return wr_error_new(WEIR_ERROR_STATE, "the process is ending: no work on the GPU any more");
+  }
   const char *name = NULL, *text = NULL;
   if (wr_cu->error_name(result, &name) != WR_CU_SUCCESS || !name) name = "unknown";
   if (wr_cu->error_text(result, &text) != WR_CU_SUCCESS || !text) text = "no description";

@@ -32,7 +32,6 @@ enum {
 struct command {
   struct command *next;
   struct wr_completion_hook *hook;
-  struct wr_error *error; /* found while it was encoded; or NULL */
   struct wr_ptrs scratch;
   uint64_t number; /* of the encoder's commands, from 1 */
 };
@@ -220,11 +219,9 @@ static void scratch_release(struct wr_ptrs *scratch) {
 
 static void command_end(struct command *c, struct wr_error *failure) {
   struct wr_completion_hook *hook = c->hook;
-  struct wr_error *error = c->error;
-  if (failure && !error) error = wr_error_retain(failure);
   scratch_release(&c->scratch);
   wr_free(c);
-  hook->fn(hook, error);
+  hook->fn(hook, failure ? wr_error_retain(failure) : NULL);
 }
 
 static void publish(struct command *list, struct wr_error *failure) {
@@ -401,18 +398,19 @@ enum wr_encode_status wr_gpu_encode(struct wr_encoder *e, const struct wr_call *
     return WR_ENCODE_DONE;
   }
   wr_gpu_enter(gpu);
-  struct wr_error *failure = run_call(&run, call);
-  if (failure && !run.launched) {
-    wr_gpu_leave();
-    scratch_release(&run.scratch);
-    wr_free(c);
-    *error = failure;
-    return WR_ENCODE_DONE;
+  *error = run_call(&run, call);
+  if (!*error) {
+    *c = (struct command){.hook = hook, .scratch = run.scratch};
+    append(e, c);
+  } else if (run.launched) {
+    /* A part of the call is running and uses its operands, which are let go after this. */
+    (void)wr_cu->stream_finish(e->stream);
   }
-  *c = (struct command){.hook = hook, .error = failure, .scratch = run.scratch};
-  append(e, c);
   wr_gpu_leave();
-  return WR_ENCODE_PENDING;
+  if (!*error) return WR_ENCODE_PENDING;
+  scratch_release(&run.scratch);
+  wr_free(c);
+  return WR_ENCODE_DONE;
 }
 
 /* With nothing in flight a marker is over at once. */
@@ -430,6 +428,29 @@ enum wr_encode_status wr_gpu_encode_marker(struct wr_encoder *e, struct wr_compl
   append(e, c);
   wr_gpu_leave();
   return WR_ENCODE_PENDING;
+}
+
+/* An event is only borrowed: the wait keeps what was recorded. */
+bool wr_gpu_encode_wait(struct wr_encoder *e, struct wr_encoder *other) {
+  struct wr_gpu *gpu = e->gpu;
+  wr_cu_event event;
+  if (other->gpu != gpu || wr_gpu_forked()) return false;
+  wr_gpu_enter(gpu);
+  wr_mutex_lock(&gpu->lock);
+  struct wr_error *error = wr_gpu_event_take_locked(gpu, &event);
+  wr_mutex_unlock(&gpu->lock);
+  if (!error) {
+    error = wr_gpu_result(gpu, wr_cu->event_record(event, other->stream), "cuEventRecord");
+    if (!error) {
+      error = wr_gpu_result(gpu, wr_cu->stream_wait(e->stream, event, 0), "cuStreamWaitEvent");
+    }
+    wr_mutex_lock(&gpu->lock);
+    wr_gpu_event_give_locked(gpu, event);
+    wr_mutex_unlock(&gpu->lock);
+  }
+  wr_gpu_leave();
+  wr_error_release(error);
+  return !error;
 }
 
 /* ---- the GPU's thread ---- */

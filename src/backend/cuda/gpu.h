@@ -13,7 +13,7 @@
 #include "base/base.h"
 #include "base/lock.h"
 
-enum { WR_GPU_MAX = 16, WR_GPU_IDLE_STREAMS = 64, WR_GPU_IDLE_EVENTS = 256 };
+enum { WR_GPU_MAX = WR_DEVICE_INDICES, WR_GPU_IDLE_STREAMS = 64, WR_GPU_IDLE_EVENTS = 256 };
 
 struct wr_kernel_table;
 struct wr_matmul_table;
@@ -84,6 +84,7 @@ enum wr_encode_status wr_gpu_encode(struct wr_encoder *encoder, const struct wr_
 enum wr_encode_status wr_gpu_encode_marker(struct wr_encoder *encoder,
                                            struct wr_completion_hook *hook,
                                            struct wr_error **error);
+bool wr_gpu_encode_wait(struct wr_encoder *encoder, struct wr_encoder *other);
 bool wr_gpu_poll(struct wr_encoder *encoder);
 /* Starts the thread that publishes what nobody waits for. */
 struct wr_error *wr_gpu_reaper_start(struct wr_gpu *gpu);
@@ -105,7 +106,7 @@ struct wr_run {
   wr_cu_stream stream;
   struct wr_encoder *encoder;
   struct wr_ptrs scratch; /* buffers that live until the call is over */
-  bool launched;          /* something was queued: the call ends through its hook */
+  bool launched;          /* something was queued */
 };
 
 typedef struct wr_error *(*wr_gpu_kernel)(struct wr_run *run, const struct wr_call *call);

@@ -228,8 +228,21 @@ INLINE double op_remainder(double a, double b) {
 
 /* ---- complex64 ---- */
 
+/* 1 or 0 in the place of an infinite or a finite part, and 0 in that of a NaN. */
+INLINE double boxed(double x) { return copysign(isinf(x) ? 1.0 : 0.0, x); }
+INLINE double without_nan(double x) { return x != x ? copysign(0.0, x) : x; }
+
+/* An infinite factor makes an infinite product, also where its parts cancel to NaN. */
 INLINE z128 z_multiply(z128 a, z128 b) {
-  return make_z128(a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re);
+  const z128 p = make_z128(a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re);
+  const bool a_infinite = isinf(a.re) || isinf(a.im), b_infinite = isinf(b.re) || isinf(b.im);
+  if (p.re == p.re || p.im == p.im || !(a_infinite || b_infinite)) return p;
+  if (a_infinite) a = make_z128(boxed(a.re), boxed(a.im));
+  if (b_infinite) b = make_z128(boxed(b.re), boxed(b.im));
+  a = make_z128(without_nan(a.re), without_nan(a.im));
+  b = make_z128(without_nan(b.re), without_nan(b.im));
+  const double infinity = __longlong_as_double(0x7ff0000000000000ll);
+  return make_z128(infinity * (a.re * b.re - a.im * b.im), infinity * (a.re * b.im + a.im * b.re));
 }
 
 INLINE z128 z_divide(z128 a, z128 b) {
@@ -245,6 +258,9 @@ INLINE double times(double factor, double part) { return part == 0 ? part : fact
 INLINE z128 z_exp(z128 x) {
   double e = exp(x.re);
   if (x.im == 0) return make_z128(e, x.im);
+  if (isinf(x.re) && !(fabs(x.im) < __longlong_as_double(0x7ff0000000000000ll))) {
+    return x.re > 0 ? make_z128(x.re, x.im - x.im) : make_z128(0, 0);
+  }
   return make_z128(times(e, cos(x.im)), times(e, sin(x.im)));
 }
 
