@@ -27,7 +27,7 @@ static void one(enum wr_op op, enum wr_dtype t, struct wr_node *a, struct wr_nod
                              .shape = wr_node_shape(a),
                              .n_in = 2,
                              .in = in,
-                             .tolerance = t == WR_COMPLEX64 ? 1e-4 : 0};
+                             .tolerance = t == WR_COMPLEX64 ? 1e-3 : 0};
   gpu_case_run(&c, what);
   wr_node_release(a);
   wr_node_release(b);

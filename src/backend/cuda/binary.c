@@ -60,6 +60,10 @@ struct wr_error *wr_gpu_binary(struct wr_run *run, const struct wr_call *call) {
   wr_launch_pointer(&launch, b->data);
   wr_launch_index(&launch, out->size);
   if (!packs) wr_launch_layout(&launch, &layout);
-  wr_launch_threads(&launch, run, packs ? out->size / (int64_t)k + (int64_t)k : out->size, 256);
+  if (packs) {
+    wr_launch_packs(&launch, out->size, k);
+  } else {
+    wr_launch_threads(&launch, run, out->size, 256);
+  }
   return wr_launch(&launch, run);
 }

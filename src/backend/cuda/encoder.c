@@ -21,7 +21,7 @@
 
 enum {
   MARK_EVERY = 16,
-  SPIN_NS = 50 * 1000,    /* a waiting thread looks that long, then sleeps */
+  SPIN_NS = 400 * 1000,   /* a waiting thread looks that long, then sleeps */
   NAP_MIN_NS = 20 * 1000, /* the GPU's thread, between two looks */
   NAP_MAX_NS = 500 * 1000,
   LINGER_NS = 20 * 1000 * 1000, /* it stays awake that long after the last work */

@@ -160,6 +160,8 @@ void wr_launch_layout(struct wr_launch *l, struct wr_layout *layout);
  */
 void wr_launch_threads(struct wr_launch *l, const struct wr_run *run, int64_t work,
                        unsigned threads);
+/* A thread per piece of `k` elements, and for what is left of n. */
+void wr_launch_packs(struct wr_launch *l, int64_t n, size_t k);
 void wr_launch_blocks(struct wr_launch *l, int64_t x, int64_t y, unsigned threads);
 struct wr_error *wr_launch(struct wr_launch *l, struct wr_run *run);
 

@@ -71,6 +71,12 @@ void wr_launch_threads(struct wr_launch *l, const struct wr_run *run, int64_t wo
   wr_launch_blocks(l, blocks < most ? blocks : most, 1, threads);
 }
 
+void wr_launch_packs(struct wr_launch *l, int64_t n, size_t k) {
+  enum { THREADS = 256 };
+  const int64_t threads = n / (int64_t)k + (int64_t)k;
+  wr_launch_blocks(l, (threads + THREADS - 1) / THREADS, 1, THREADS);
+}
+
 struct wr_error *wr_launch(struct wr_launch *l, struct wr_run *run) {
   wr_cu_function function;
   struct wr_error *error = wr_kernel_find(run->gpu, l->id, l->entry, &function);

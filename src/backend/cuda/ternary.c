@@ -33,6 +33,10 @@ struct wr_error *wr_gpu_where(struct wr_run *run, const struct wr_call *call) {
   for (int i = 0; i < 3; i++) wr_launch_pointer(&launch, in[i].data);
   wr_launch_index(&launch, out->size);
   if (!dense) wr_launch_layout(&launch, &layout);
-  wr_launch_threads(&launch, run, dense ? out->size / (int64_t)k + (int64_t)k : out->size, 256);
+  if (dense) {
+    wr_launch_packs(&launch, out->size, k);
+  } else {
+    wr_launch_threads(&launch, run, out->size, 256);
+  }
   return wr_launch(&launch, run);
 }

@@ -296,7 +296,7 @@ INLINE total_t fold_block(total_t t) {
 enum { K = 16 / sizeof(WR_A), UNROLL = 4 };
 
 /* A block per result and split; the reduced elements are dense, and all rows aligned to 16 bytes. */
-extern "C" __global__ void rows_dense(target to, const WR_A *a, layout<1> kept, index_t results,
+extern "C" __global__ void __launch_bounds__(256, 8) rows_dense(target to, const WR_A *a, layout<1> kept, index_t results,
                                       i64 n, i64 per_split) {
   const i64 begin = (i64)blockIdx.y * per_split;
   const i64 end = begin + per_split < n ? begin + per_split : n;
