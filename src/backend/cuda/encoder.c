@@ -4,7 +4,7 @@
    stream that cover all commands up to one. A mark is set after every MARK_EVERY commands, and by
    whoever looks for results and finds commands that no mark covers, so that a lone command costs
    one event and a thousand in a row cost few. Whoever looks (the "reaper" of an encoder, one thread
-   at a time, marked by `reaping`) takes the commands of a mark that is over off the queue and calls
+   at a time, marked by `reaper`) takes the commands of a mark that is over off the queue and calls
    their hooks in order, with no lock held. That is a thread that waits for a result (poll), or else
    the GPU's own thread, which looks at all encoders with work in flight and sleeps in between.
 
@@ -13,6 +13,7 @@
    GPU's. */
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -42,19 +43,23 @@ struct mark {
   uint64_t covers; /* all commands up to this number */
 };
 
+/* Who publishes, or looks for what there is to publish. The GPU's thread never waits while it does.
+ */
+enum reaper { REAPER_NONE, REAPER_WAITER, REAPER_WATCHER };
+
 struct wr_encoder {
-  struct wr_gpu *gpu;          /* immutable after publish */
-  wr_cu_stream stream;         /* immutable after publish */
-  struct wr_buffer *workspace; /* owner thread only: whoever encodes; or NULL */
-  unsigned refs;               /* under LOCK */
-  bool reaping;            /* under LOCK: a thread publishes, or looks for what it may publish */
-  bool in_busy_list;       /* under LOCK */
-  uint64_t encoded;        /* under LOCK: number of the last command */
-  uint64_t marked;         /* under LOCK: what the last mark covers */
-  struct command *first;   /* under LOCK */
-  struct command **last;   /* under LOCK */
-  struct mark *marks;      /* under LOCK, oldest first */
-  struct mark **last_mark; /* under LOCK */
+  struct wr_gpu *gpu;           /* immutable after publish */
+  wr_cu_stream stream;          /* immutable after publish */
+  struct wr_buffer *workspace;  /* owner thread only: whoever encodes; or NULL */
+  unsigned refs;                /* under LOCK */
+  enum reaper reaper;           /* under LOCK */
+  bool in_busy_list;            /* under LOCK */
+  uint64_t encoded;             /* under LOCK: number of the last command */
+  uint64_t marked;              /* under LOCK: what the last mark covers */
+  struct command *first;        /* under LOCK */
+  struct command **last;        /* under LOCK */
+  struct mark *marks;           /* under LOCK, oldest first */
+  struct mark **last_mark;      /* under LOCK */
   struct wr_encoder *busy_next; /* under LOCK */
   struct wr_encoder *busy_prev; /* under LOCK */
 };
@@ -298,16 +303,16 @@ static struct wr_error *fault_of(struct wr_gpu *gpu) {
 
 /* Becomes the encoder's reaper, with a reference; false when there is nothing to do, or another is
    at it. */
-static bool reap_begin_locked(struct wr_encoder *e) {
-  if (e->reaping || !e->first) return false;
-  e->reaping = true;
+static bool reap_begin_locked(struct wr_encoder *e, enum reaper as) {
+  if (e->reaper != REAPER_NONE || !e->first) return false;
+  e->reaper = as;
   e->refs++;
   return true;
 }
 
 static void reap_end(struct wr_encoder *e) {
   wr_mutex_lock(&e->gpu->lock);
-  e->reaping = false;
+  e->reaper = REAPER_NONE;
   wr_mutex_unlock(&e->gpu->lock);
   encoder_drop(e);
 }
@@ -334,11 +339,16 @@ static bool reap(struct wr_encoder *e, bool wait) {
   return progress;
 }
 
+/* While the GPU's own thread is at it, this one stays: parked, it would be told only after one of
+   that thread's naps. */
 bool wr_gpu_poll(struct wr_encoder *encoder) {
-  wr_mutex_lock(&encoder->gpu->lock);
-  bool mine = reap_begin_locked(encoder);
-  wr_mutex_unlock(&encoder->gpu->lock);
-  if (!mine) return false;
+  struct wr_gpu *gpu = encoder->gpu;
+  wr_mutex_lock(&gpu->lock);
+  bool watched = encoder->reaper == REAPER_WATCHER && !wr_gpu_forked();
+  bool mine = reap_begin_locked(encoder, REAPER_WAITER);
+  wr_mutex_unlock(&gpu->lock);
+  if (watched) sched_yield();
+  if (!mine) return watched;
   bool progress = reap(encoder, true);
   reap_end(encoder);
   return progress;
@@ -459,7 +469,7 @@ bool wr_gpu_encode_wait(struct wr_encoder *e, struct wr_encoder *other) {
 static int collect_locked(struct wr_gpu *gpu, struct wr_encoder **out) {
   int n = 0;
   for (struct wr_encoder *e = gpu->busy; e && n < BATCH; e = e->busy_next) {
-    if (reap_begin_locked(e)) out[n++] = e;
+    if (reap_begin_locked(e, REAPER_WATCHER)) out[n++] = e;
   }
   return n;
 }
@@ -541,5 +551,5 @@ struct wr_error *wr_gpu_reaper_start(struct wr_gpu *gpu) {
 
 void wr_gpu_streams_forked(struct wr_gpu *gpu) {
   gpu->reaper_sleeps = false;
-  for (struct wr_encoder *e = gpu->busy; e; e = e->busy_next) e->reaping = false;
+  for (struct wr_encoder *e = gpu->busy; e; e = e->busy_next) e->reaper = REAPER_NONE;
 }
