@@ -25,6 +25,8 @@ enum {
   SPIN_NS = 400 * 1000,   /* a waiting thread looks that long, then sleeps */
   NAP_MIN_NS = 20 * 1000, /* the GPU's thread, between two looks */
   NAP_MAX_NS = 500 * 1000,
+  NAP_EAGER_NS = 40 * 1000, /* the longest nap while some thread may be parked */
+  EAGER_NS = 100 * 1000 * 1000,
   LINGER_NS = 20 * 1000 * 1000, /* it stays awake that long after the last work */
   BATCH = 64                    /* encoders that it looks at in one round */
 };
@@ -110,7 +112,7 @@ static void busy_insert_locked(struct wr_encoder *e) {
   e->busy_next = gpu->busy;
   if (gpu->busy) gpu->busy->busy_prev = e;
   gpu->busy = e;
-  if (!gpu->reaper_sleeps) return;
+  if (!gpu->reaper_sleeps && wr_clock_ns() > gpu->eager_until) return;
   gpu->reaper_sleeps = false;
   wr_cond_signal(&gpu->wake);
 }
@@ -346,6 +348,8 @@ bool wr_gpu_poll(struct wr_encoder *encoder) {
   wr_mutex_lock(&gpu->lock);
   bool watched = encoder->reaper == REAPER_WATCHER && !wr_gpu_forked();
   bool mine = reap_begin_locked(encoder, REAPER_WAITER);
+  /* The caller parks. What it waits for may not be encoded yet: the GPU's thread finds it then. */
+  if (!mine && !watched) gpu->eager_until = wr_clock_ns() + EAGER_NS;
   wr_mutex_unlock(&gpu->lock);
   if (watched) sched_yield();
   if (!mine) return watched;
@@ -510,6 +514,7 @@ static bool look_round(struct wr_gpu *gpu) {
 static void nap(struct wr_gpu *gpu, uint64_t *nap_ns, uint64_t *idle_since) {
   wr_mutex_lock(&gpu->lock);
   uint64_t now = wr_clock_ns();
+  uint64_t most = now < gpu->eager_until ? NAP_EAGER_NS : NAP_MAX_NS;
   if (gpu->busy) *idle_since = now;
   if (!gpu->busy && now - *idle_since > LINGER_NS) {
     gpu->reaper_sleeps = true;
@@ -517,8 +522,10 @@ static void nap(struct wr_gpu *gpu, uint64_t *nap_ns, uint64_t *idle_since) {
     *idle_since = wr_clock_ns();
     *nap_ns = NAP_MIN_NS;
   } else {
-    wr_cond_wait_until(&gpu->wake, &gpu->lock, now + (gpu->busy ? *nap_ns : NAP_MAX_NS));
-    *nap_ns = *nap_ns * 2 < NAP_MAX_NS ? *nap_ns * 2 : NAP_MAX_NS;
+    bool busy = gpu->busy != NULL;
+    if (*nap_ns > most) *nap_ns = most;
+    wr_cond_wait_until(&gpu->wake, &gpu->lock, now + (busy ? *nap_ns : NAP_MAX_NS));
+    *nap_ns = busy ? *nap_ns * 2 : NAP_MIN_NS;
   }
   wr_mutex_unlock(&gpu->lock);
 }

@@ -39,7 +39,8 @@ struct wr_gpu {
   int n_idle_streams;                             /* under LOCK */
   wr_cu_event idle_events[WR_GPU_IDLE_EVENTS];    /* under LOCK */
   int n_idle_events;                              /* under LOCK */
-  bool reaper_sleeps;                             /* under LOCK: until it is told */
+  uint64_t eager_until; /* under LOCK, of wr_clock_ns: a thread has parked lately */
+  bool reaper_sleeps;   /* under LOCK: until it is told */
 };
 
 /* ---- device.c ---- */
