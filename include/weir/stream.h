@@ -53,7 +53,8 @@ typedef struct weir_runtime_stats_t {
   size_t live_encoders;         /* the devices' queues behind them */
   size_t pooled;                /* encoders kept for the next stream */
   size_t worker_threads;        /* threads of the one pool, at most as many as processors */
-  size_t other_threads;         /* the reclaimer, which runs users' destructors: 0 or 1 */
+  size_t other_threads;         /* the reclaimer, which runs users' destructors, and one of each
+                                   GPU in use */
   size_t wired_bytes;           /* memory whose pages are locked (weir/memory.h) */
   size_t wired_shortfall_bytes; /* what the wired limit allows and the system refuses to lock */
 } weir_runtime_stats_t;

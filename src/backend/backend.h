@@ -126,6 +126,13 @@ struct wr_backend {
      or another thread is at it, so that the caller may park. NULL: results come by themselves. */
   bool (*poll)(struct wr_encoder *encoder);
 
+  /* Returns once nothing is in flight and the backend's own threads have ended; those start again
+     with the next work. False when `deadline_ns` of wr_clock_ns came first. NULL: nothing ever
+     is, and it has none. */
+  bool (*settle)(uint64_t deadline_ns);
+  /* How many threads it runs; NULL: none. */
+  size_t (*threads)(void);
+
   /* True when the backend has a body for this operation and dtype. */
   bool (*supports)(enum wr_op op, enum wr_dtype dtype);
   /* What is known of a device; false when nothing is. NULL: never anything. */

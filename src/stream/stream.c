@@ -138,6 +138,10 @@ void wr_stream_count(struct wr_stream_counts *counts) {
   counts->live_streams = wr_registry_live();
   counts->workers = wr_pool_workers();
   counts->helpers = wr_reclaimer_threads();
+  for (int type = 0; type < WR_DEVICE_TYPE_COUNT; type++) {
+    const struct wr_backend *backend = wr_backend_for((enum wr_device_type)type);
+    if (backend->threads) counts->helpers += backend->threads();
+  }
 }
 
 /* ---- submitting ---- */

@@ -73,8 +73,9 @@ static struct {
   pthread_cond_t changed; /* a queue, the gate or the number of threads */
   bool installed;         /* by install alone */
   unsigned held;
-  unsigned threads; /* of encoders, running */
-  uint64_t fail_in; /* 0: no order */
+  unsigned threads;    /* of encoders, running */
+  unsigned completing; /* commands taken off a queue whose hook has not returned */
+  uint64_t fail_in;    /* 0: no order */
   enum weir_status fail_status;
   char fail_message[256];
   uint64_t refuse_allocs;
@@ -335,6 +336,7 @@ static struct command *next_command(struct wr_encoder *e) {
   e->first = c->next;
   if (!e->first) e->last = &e->first;
   if (!c->marker) c->failure = ordered_failure();
+  device.completing++;
   return c;
 }
 
@@ -363,6 +365,10 @@ static void *encoder_main(void *arg) {
     unlock();
     if (!c) break;
     command_complete(e, c);
+    lock();
+    device.completing--;
+    pthread_cond_broadcast(&device.changed);
+    unlock();
   }
   wr_backend_cpu.encoder_free(e->cpu);
   free(e);
@@ -415,6 +421,18 @@ static void fake_encoder_free(struct wr_encoder *e) {
   device.stats.encoders--;
   pthread_cond_broadcast(&device.changed);
   unlock();
+}
+
+static bool fake_settle(uint64_t deadline_ns) {
+  const uint64_t second = 1000000000u;
+  struct timespec deadline = {(time_t)(deadline_ns / second), (long)(deadline_ns % second)};
+  int late = 0;
+  lock();
+  while ((device.stats.queued > 0 || device.completing > 0) && !late) {
+    late = pthread_cond_clockwait(&device.changed, &device.lock, CLOCK_MONOTONIC, &deadline);
+  }
+  unlock();
+  return !late;
 }
 
 static void enqueue(struct wr_encoder *e, struct command *c) {
@@ -485,6 +503,7 @@ static struct wr_backend fake_backend = {
     .encoder_free = fake_encoder_free,
     .encode = fake_encode,
     .encode_marker = fake_encode_marker,
+    .settle = fake_settle,
     .memory = fake_memory,
     .read = fake_read,
     .write = fake_write,

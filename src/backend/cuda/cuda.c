@@ -41,6 +41,8 @@ const struct wr_backend wr_backend_cuda = {
     .write = wr_gpu_write,
     .copy = wr_gpu_peer_copy,
     .poll = wr_gpu_poll,
+    .settle = wr_gpu_settle,
+    .threads = wr_gpu_threads,
     .supports = supports,
     .facts = wr_gpu_facts,
 };

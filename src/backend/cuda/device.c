@@ -135,7 +135,6 @@ static struct wr_error *set_up(struct wr_gpu *gpu) {
   wr_gpu_leave();
   if (!error) error = wr_kernel_table_new(&gpu->kernels);
   if (!error) error = wr_matmul_table_new(&gpu->matmuls);
-  if (!error) error = wr_gpu_reaper_start(gpu);
   return error;
 }
 
@@ -147,6 +146,7 @@ static struct wr_error *make(int index, struct wr_gpu **out) {
   gpu->index = index;
   wr_mutex_init(&gpu->lock, WR_RANK_BACKEND);
   wr_cond_init(&gpu->wake);
+  wr_cond_init(&gpu->ended);
   struct wr_error *error = set_up(gpu);
   if (error) {
     if (gpu->memory) wr_memory_free(gpu->memory);

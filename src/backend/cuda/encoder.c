@@ -382,9 +382,45 @@ struct wr_error *wr_run_workspace(struct wr_run *run, size_t bytes, void **out) 
   return NULL;
 }
 
+static void *watcher_main(void *arg);
+
+/* The thread that publishes what nobody waits for. */
+static struct wr_error *watcher_start_locked(struct wr_gpu *gpu) {
+  sigset_t all, old;
+  /* The user's signals go to the user's threads. */
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &old);
+  pthread_t thread;
+  int refused = pthread_create(&thread, NULL, watcher_main, gpu);
+  pthread_sigmask(SIG_SETMASK, &old, NULL);
+  if (refused) return wr_error_new(WEIR_ERROR_OUT_OF_MEMORY, "no thread for gpu:%d", gpu->index);
+  pthread_detach(thread);
+  gpu->watched = true;
+  return NULL;
+}
+
+/* Before a command is launched; then append, or encode_end where there is nothing to append. The
+   GPU's thread runs from here until what is appended is over. */
+static struct wr_error *encode_begin(struct wr_gpu *gpu) {
+  struct wr_error *error = wr_gpu_unusable(gpu);
+  if (error) return error;
+  wr_mutex_lock(&gpu->lock);
+  if (!gpu->watched) error = watcher_start_locked(gpu);
+  if (!error) gpu->encoding++;
+  wr_mutex_unlock(&gpu->lock);
+  return error;
+}
+
+static void encode_end(struct wr_gpu *gpu) {
+  wr_mutex_lock(&gpu->lock);
+  gpu->encoding--;
+  wr_mutex_unlock(&gpu->lock);
+}
+
 /* Appends the command, whose work has been launched. Between enter and leave. */
 static void append(struct wr_encoder *e, struct command *c) {
   wr_mutex_lock(&e->gpu->lock);
+  e->gpu->encoding--;
   c->number = ++e->encoded;
   *e->last = c;
   e->last = &c->next;
@@ -404,11 +440,10 @@ enum wr_encode_status wr_gpu_encode(struct wr_encoder *e, const struct wr_call *
                                     struct wr_completion_hook *hook, struct wr_error **error) {
   struct wr_gpu *gpu = e->gpu;
   struct wr_run run = {.gpu = gpu, .stream = e->stream, .encoder = e};
-  *error = wr_gpu_unusable(gpu);
-  if (*error) return WR_ENCODE_DONE;
   struct command *c = wr_alloc(sizeof *c);
-  if (!c) {
-    *error = wr_error_out_of_memory();
+  *error = c ? encode_begin(gpu) : wr_error_out_of_memory();
+  if (*error) {
+    wr_free(c);
     return WR_ENCODE_DONE;
   }
   wr_gpu_enter(gpu);
@@ -422,6 +457,7 @@ enum wr_encode_status wr_gpu_encode(struct wr_encoder *e, const struct wr_call *
   }
   wr_gpu_leave();
   if (!*error) return WR_ENCODE_PENDING;
+  encode_end(gpu);
   scratch_release(&run.scratch);
   wr_free(c);
   return WR_ENCODE_DONE;
@@ -430,11 +466,10 @@ enum wr_encode_status wr_gpu_encode(struct wr_encoder *e, const struct wr_call *
 /* With nothing in flight a marker is over at once. */
 enum wr_encode_status wr_gpu_encode_marker(struct wr_encoder *e, struct wr_completion_hook *hook,
                                            struct wr_error **error) {
-  *error = wr_gpu_unusable(e->gpu);
-  if (*error) return WR_ENCODE_DONE;
   struct command *c = wr_alloc(sizeof *c);
-  if (!c) {
-    *error = wr_error_out_of_memory();
+  *error = c ? encode_begin(e->gpu) : wr_error_out_of_memory();
+  if (*error) {
+    wr_free(c);
     return WR_ENCODE_DONE;
   }
   *c = (struct command){.hook = hook};
@@ -509,51 +544,85 @@ static bool look_round(struct wr_gpu *gpu) {
   return progress;
 }
 
-/* Naps grow while nothing ends. Some time after the last work the thread sleeps until it is told:
-   in between, threads that wait for their own results need not wake it. */
-static void nap(struct wr_gpu *gpu, uint64_t *nap_ns, uint64_t *idle_since) {
-  wr_mutex_lock(&gpu->lock);
-  uint64_t now = wr_clock_ns();
-  uint64_t most = now < gpu->eager_until ? NAP_EAGER_NS : NAP_MAX_NS;
-  if (gpu->busy) *idle_since = now;
-  if (!gpu->busy && now - *idle_since > LINGER_NS) {
-    gpu->reaper_sleeps = true;
-    while (gpu->reaper_sleeps) wr_cond_wait(&gpu->wake, &gpu->lock);
-    *idle_since = wr_clock_ns();
-    *nap_ns = NAP_MIN_NS;
-  } else {
-    bool busy = gpu->busy != NULL;
-    if (*nap_ns > most) *nap_ns = most;
-    wr_cond_wait_until(&gpu->wake, &gpu->lock, now + (busy ? *nap_ns : NAP_MAX_NS));
-    *nap_ns = busy ? *nap_ns * 2 : NAP_MIN_NS;
-  }
-  wr_mutex_unlock(&gpu->lock);
+static bool all_over_locked(const struct wr_gpu *gpu) { return !gpu->busy && gpu->encoding == 0; }
+
+/* Until it is told. */
+static void sleep_locked(struct wr_gpu *gpu) {
+  gpu->reaper_sleeps = true;
+  while (gpu->reaper_sleeps) wr_cond_wait(&gpu->wake, &gpu->lock);
 }
 
-static void *reaper_main(void *arg) {
+/* Naps grow while nothing ends. Some time after the last work the thread sleeps until it is told:
+   in between, threads that wait for their own results need not wake it. */
+static void nap_locked(struct wr_gpu *gpu, uint64_t *nap_ns, uint64_t *idle_since) {
+  uint64_t now = wr_clock_ns();
+  uint64_t most = now < gpu->eager_until || gpu->stopping ? NAP_EAGER_NS : NAP_MAX_NS;
+  if (gpu->busy) *idle_since = now;
+  if (!gpu->busy && !gpu->stopping && now - *idle_since > LINGER_NS) {
+    sleep_locked(gpu);
+    *idle_since = wr_clock_ns();
+    *nap_ns = NAP_MIN_NS;
+    return;
+  }
+  bool busy = gpu->busy != NULL;
+  if (*nap_ns > most) *nap_ns = most;
+  wr_cond_wait_until(&gpu->wake, &gpu->lock, now + (busy ? *nap_ns : most));
+  *nap_ns = busy ? *nap_ns * 2 : NAP_MIN_NS;
+}
+
+static void *watcher_main(void *arg) {
   struct wr_gpu *gpu = arg;
   uint64_t nap_ns = NAP_MIN_NS;
   uint64_t idle_since = wr_clock_ns();
   pthread_setname_np(pthread_self(), "weir-gpu");
   prctl(PR_SET_TIMERSLACK, 1000ul); /* naps are shorter than the usual slack */
-  for (;;) {
+  wr_mutex_lock(&gpu->lock);
+  while (!gpu->stopping || !all_over_locked(gpu)) {
+    wr_mutex_unlock(&gpu->lock);
     if (look_round(gpu)) nap_ns = NAP_MIN_NS;
-    nap(gpu, &nap_ns, &idle_since);
+    wr_mutex_lock(&gpu->lock);
+    if (!gpu->stopping || !all_over_locked(gpu)) nap_locked(gpu, &nap_ns, &idle_since);
   }
+  gpu->watched = false;
+  wr_cond_broadcast(&gpu->ended);
+  wr_mutex_unlock(&gpu->lock);
   return NULL;
 }
 
-struct wr_error *wr_gpu_reaper_start(struct wr_gpu *gpu) {
-  sigset_t all, old;
-  pthread_t thread;
-  /* The user's signals go to the user's threads. */
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &old);
-  int refused = pthread_create(&thread, NULL, reaper_main, gpu);
-  pthread_sigmask(SIG_SETMASK, &old, NULL);
-  if (refused) return wr_error_new(WEIR_ERROR_OUT_OF_MEMORY, "no thread for gpu:%d", gpu->index);
-  pthread_detach(thread);
-  return NULL;
+static bool watcher_stop(struct wr_gpu *gpu, uint64_t deadline_ns) {
+  bool in_time = true;
+  wr_mutex_lock(&gpu->lock);
+  gpu->stopping = true;
+  gpu->reaper_sleeps = false;
+  wr_cond_signal(&gpu->wake);
+  while (gpu->watched && in_time) {
+    in_time = wr_cond_wait_until(&gpu->ended, &gpu->lock, deadline_ns);
+  }
+  bool ended = !gpu->watched;
+  gpu->stopping = false;
+  wr_mutex_unlock(&gpu->lock);
+  return ended;
+}
+
+bool wr_gpu_settle(uint64_t deadline_ns) {
+  bool settled = true;
+  for (int i = 0; i < WR_GPU_MAX && !wr_gpu_forked(); i++) {
+    struct wr_gpu *gpu = wr_gpu_known(i);
+    if (gpu) settled = watcher_stop(gpu, deadline_ns) && settled;
+  }
+  return settled;
+}
+
+size_t wr_gpu_threads(void) {
+  size_t n = 0;
+  for (int i = 0; i < WR_GPU_MAX && !wr_gpu_forked(); i++) {
+    struct wr_gpu *gpu = wr_gpu_known(i);
+    if (!gpu) continue;
+    wr_mutex_lock(&gpu->lock);
+    n += gpu->watched;
+    wr_mutex_unlock(&gpu->lock);
+  }
+  return n;
 }
 
 void wr_gpu_streams_forked(struct wr_gpu *gpu) {

@@ -33,7 +33,11 @@ struct wr_gpu {
   wr_atomic_ptr failed;            /* atomic ACQ_REL: struct wr_error *, set once: a sticky fault */
 
   struct wr_mutex lock;
-  struct wr_cond wake;                            /* with LOCK: the reaper */
+  struct wr_cond wake;                            /* with LOCK: the GPU's thread */
+  struct wr_cond ended;                           /* with LOCK: it has left */
+  bool watched;                                   /* under LOCK: the GPU's thread runs */
+  bool stopping;                                  /* under LOCK: it leaves when all is over */
+  unsigned encoding;                              /* under LOCK: threads between begin and append */
   struct wr_encoder *busy;                        /* under LOCK: those with commands in flight */
   wr_cu_stream idle_streams[WR_GPU_IDLE_STREAMS]; /* under LOCK */
   int n_idle_streams;                             /* under LOCK */
@@ -87,8 +91,8 @@ enum wr_encode_status wr_gpu_encode_marker(struct wr_encoder *encoder,
                                            struct wr_error **error);
 bool wr_gpu_encode_wait(struct wr_encoder *encoder, struct wr_encoder *other);
 bool wr_gpu_poll(struct wr_encoder *encoder);
-/* Starts the thread that publishes what nobody waits for. */
-struct wr_error *wr_gpu_reaper_start(struct wr_gpu *gpu);
+bool wr_gpu_settle(uint64_t deadline_ns);
+size_t wr_gpu_threads(void);
 /* In the child of a fork, with the lock held: nothing in flight there will ever end. */
 void wr_gpu_streams_forked(struct wr_gpu *gpu);
 
