@@ -44,18 +44,18 @@ struct group {
   struct input in[WR_GROUP_INPUTS];
 };
 
-/* Claimed by this plan: the thread may read what the claimer alone may. */
+/* Claimed by this plan: the thread may read what the claimer alone may. A node that is a group
+   already was claimed by the parent of this process, which was forked (plan.c): it runs as it is. */
 static bool is_ours(const struct wr_plan *plan, struct wr_node *node) {
   /* Relaxed: equal only if this thread wrote it. */
   return wr_load_relaxed(&node->planner) == plan &&
-         wr_completion_phase(&node->completion) == WR_PHASE_CLAIMED;
+         wr_completion_phase(&node->completion) == WR_PHASE_CLAIMED && !node->fused;
 }
 
 /* Copies stay commands: those of views are transpositions, which have a way of their own through
-   memory, and others are rare. A node that is a group already was claimed by the parent of this
-   process, which was forked (plan.c): it runs as it is. */
+   memory, and others are rare. */
 static bool is_elementwise(const struct wr_node *node) {
-  return wr_op_info(node->op)->fusable && node->op != WR_OP_COPY && !node->fused;
+  return wr_op_info(node->op)->fusable && node->op != WR_OP_COPY;
 }
 
 static bool is_supported(const struct group *g, const struct wr_node *node) {
