@@ -5,8 +5,7 @@
 #include "stream/policy.h"
 
 /* Waits for a node that the pool or another thread answers for. Its stream, while the node is
-   queued on it, is drained here meanwhile; where the stream cannot be known (another planner is
-   about to submit, another thread asks the same just now), this thread parks. */
+   queued on it, is drained here meanwhile. Another planner that has claimed it submits it soon. */
 static void wait_over(struct wr_node *node) {
   while (!wr_completion_over(&node->completion)) {
     struct wr_stream *stream = wr_node_pending_stream(node);
@@ -14,7 +13,7 @@ static void wait_over(struct wr_node *node) {
       wr_stream_help(stream, &node->completion);
       wr_stream_release(stream);
     } else {
-      wr_completion_park(&node->completion);
+      wr_completion_park(&node->completion, WR_PHASE_SUBMITTED);
     }
   }
 }

@@ -80,7 +80,7 @@ struct wr_batch {
 void wr_node_drop_edges(struct wr_node *node, bool keep_stream);
 
 /* The stream that a submitted, unfinished node is queued on, with a reference; NULL in any other
-   phase, or while another thread is asking the same. The caller holds a reference to the node. */
+   phase. The caller holds a reference to the node. */
 struct wr_stream *wr_node_pending_stream(struct wr_node *node);
 
 /* run.c: runs a batch as a stream's task. */

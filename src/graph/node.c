@@ -213,8 +213,12 @@ void wr_node_drop_edges(struct wr_node *node, bool keep_stream) {
   node->stream = NULL;
 }
 
+/* While one thread has pinned, others ask the table of streams. */
 struct wr_stream *wr_node_pending_stream(struct wr_node *node) {
-  if (!wr_completion_pin(&node->completion)) return NULL;
+  if (!wr_completion_pin(&node->completion)) {
+    bool queued = wr_completion_phase(&node->completion) == WR_PHASE_SUBMITTED;
+    return queued ? wr_stream_with_id(node->stream_id) : NULL;
+  }
   struct wr_stream *stream = wr_stream_retain(node->stream);
   if (wr_completion_unpin(&node->completion)) {
     wr_stream_release(node->stream); /* finish left it to the pinner */

@@ -101,8 +101,8 @@ static void unpark(struct wr_waiter *w) {
   wr_mutex_unlock(&p->lock);
 }
 
-void wr_completion_park(struct wr_completion *c) {
-  struct parked p = {.waiter = {.want = WR_PHASE_DONE, .fire = unpark},
+void wr_completion_park(struct wr_completion *c, enum wr_phase want) {
+  struct parked p = {.waiter = {.want = want, .fire = unpark},
                      .lock = WR_MUTEX_INIT(WR_RANK_EVENT),
                      .fired = false};
   wr_cond_init(&p.wake);

@@ -97,7 +97,8 @@ bool wr_completion_pin(struct wr_completion *c);
 bool wr_completion_unpin(struct wr_completion *c);
 /* Fires all waiters whose phase is reached. */
 void wr_completion_flush(struct wr_completion *c);
-/* Blocks the calling thread until the work is over. Never called with a lock held. */
-void wr_completion_park(struct wr_completion *c);
+/* Blocks the calling thread until that phase is reached (SUBMITTED or DONE). Never called with a
+   lock held. */
+void wr_completion_park(struct wr_completion *c, enum wr_phase want);
 
 #endif

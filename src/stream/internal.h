@@ -38,6 +38,7 @@ struct wr_stream {
   bool resumed;                 /* under LOCK */
   wr_atomic_bool asleep;        /* atomic RELAXED: a hint, written under LOCK: SUSPENDED */
   struct wr_stream *blocked_by; /* under LOCK; one reference */
+  struct wr_place *sleepers;    /* under LOCK: threads that sleep for it (help.c) */
   struct wr_waiter wake;        /* owner thread only: the drainer, until it is awaited */
 
   wr_atomic_u64 submitted; /* atomic RELAXED, these five: counts, which order nothing */
@@ -119,16 +120,19 @@ bool wr_registry_visit(uint64_t id, void (*visit)(struct wr_stream *stream, void
 void wr_registry_visit_all(void (*visit)(struct wr_stream *stream, void *arg), void *arg);
 size_t wr_registry_live(void);
 
-/* Puts a READY stream at the end of the pool's list, with a reference, and wakes or starts a
-   worker. */
-void wr_pool_push(struct wr_stream *stream);
+/* Wakes one of the threads that sleep for the stream; false when there is none. Under its lock. */
+bool wr_stream_poke_locked(struct wr_stream *stream);
+
+/* Puts a READY stream at the end of the pool's list, with a reference; with `tell` it wakes or
+   starts a worker. */
+void wr_pool_push(struct wr_stream *stream, bool tell);
+/* Wakes or starts a worker if a stream stands in the list. */
+void wr_pool_wake(void);
 /* Takes the stream out of the list, where a thread that waits drains it before a worker came; true
    when it stood there: the caller drops the list's reference once no lock is held. */
 bool wr_pool_remove(struct wr_stream *stream);
 /* True when other streams wait for a worker. */
 bool wr_pool_has_ready(void);
-/* True when a worker sleeps that nobody has told to wake up, or one more may be started. */
-bool wr_pool_has_free_worker(void);
 size_t wr_pool_workers(void);
 void wr_pool_parallel(int64_t n, int64_t grain, wr_parallel_body body, void *ctx);
 

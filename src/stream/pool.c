@@ -228,13 +228,19 @@ bool wr_pool_stop(uint64_t deadline_ns) {
 
 /* ---- streams ---- */
 
-void wr_pool_push(struct wr_stream *stream) {
+void wr_pool_push(struct wr_stream *stream, bool tell) {
   int start = 0, most = max_workers();
   wr_mutex_lock(&pool.lock);
-  if (!stream->in_ready_list) {
-    append_ready_locked(wr_stream_retain(stream));
-    start = wake_locked(1, most);
-  }
+  if (!stream->in_ready_list) append_ready_locked(wr_stream_retain(stream));
+  if (tell) start = wake_locked(1, most);
+  wr_mutex_unlock(&pool.lock);
+  start_workers(start);
+}
+
+void wr_pool_wake(void) {
+  int start = 0, most = max_workers();
+  wr_mutex_lock(&pool.lock);
+  if (pool.ready_head) start = wake_locked(1, most);
   wr_mutex_unlock(&pool.lock);
   start_workers(start);
 }
@@ -248,13 +254,6 @@ bool wr_pool_remove(struct wr_stream *stream) {
 }
 
 bool wr_pool_has_ready(void) { return wr_load_relaxed(&pool.ready_hint) > 0; }
-
-bool wr_pool_has_free_worker(void) {
-  wr_mutex_lock(&pool.lock);
-  bool has = pool.signalled < pool.idle || pool.workers < max_workers();
-  wr_mutex_unlock(&pool.lock);
-  return has;
-}
 
 size_t wr_pool_workers(void) {
   wr_mutex_lock(&pool.lock);

@@ -59,6 +59,16 @@ void wr_stream_free_slow(struct wr_stream *s) {
   wr_free(s);
 }
 
+static void retain_found(struct wr_stream *s, void *found) {
+  if (wr_stream_retain_if_alive(s)) *(struct wr_stream **)found = s;
+}
+
+struct wr_stream *wr_stream_with_id(uint64_t id) {
+  struct wr_stream *found = NULL;
+  wr_registry_visit(id, retain_found, &found);
+  return found;
+}
+
 bool wr_stream_retain_if_alive(struct wr_stream *s) {
   uint64_t found = wr_load_relaxed(&s->refs.shared);
   while (found != 0) {
@@ -146,9 +156,10 @@ void wr_stream_count(struct wr_stream_counts *counts) {
 
 /* ---- submitting ---- */
 
+/* Somebody who sleeps for the stream drains it, or else the pool (help.c). */
 static void ready_locked(struct wr_stream *s) {
   s->state = WR_STREAM_READY;
-  wr_pool_push(s);
+  wr_pool_push(s, !wr_stream_poke_locked(s));
 }
 
 void wr_stream_submit(struct wr_stream *stream, struct wr_task *task, bool schedule,
@@ -250,12 +261,6 @@ bool wr_drain_stop(struct wr_drain *drain) {
   return wr_clock_ns() >= drain->deadline && wr_pool_has_ready();
 }
 
-/* Between two tasks. A thread that has what it waited for leaves the rest to a worker that is free;
-   while all are busy it goes on, since those who wait for the rest have parked. */
-static bool leave_locked(const struct wr_stream *s, struct wr_drain *drain) {
-  return s->head && wr_drain_stop(drain) && (!drain->target || wr_pool_has_free_worker());
-}
-
 static struct wr_task *pop_locked(struct wr_stream *s) {
   struct wr_task *task = s->head;
   s->head = task->next;
@@ -279,7 +284,7 @@ static void run_tasks_locked(struct wr_stream *s, struct wr_drain *drain) {
     wr_torture_point();
     wr_mutex_lock(&s->lock);
     if (step == WR_STEP_DONE) {
-      if (leave_locked(s, drain)) return;
+      if (s->head && wr_drain_stop(drain)) return;
       continue;
     }
     unpop_locked(s, task);
@@ -287,6 +292,7 @@ static void run_tasks_locked(struct wr_stream *s, struct wr_drain *drain) {
     if (!s->resumed) {
       s->state = WR_STREAM_SUSPENDED;
       wr_store_relaxed(&s->asleep, true);
+      (void)wr_stream_poke_locked(s);
       return;
     }
     s->resumed = false;
@@ -322,53 +328,6 @@ enum wr_drained wr_stream_drain(struct wr_stream *stream, struct wr_drain *drain
   return result;
 }
 
-/* ---- helping ---- */
-
-static struct wr_stream *blocker_of(struct wr_stream *s) {
-  wr_mutex_lock(&s->lock);
-  struct wr_stream *by = s->blocked_by ? wr_stream_retain(s->blocked_by) : NULL;
-  wr_mutex_unlock(&s->lock);
-  return by;
-}
-
-/* `stream` sleeps: drains what it is blocked by, and what that is blocked by in turn, as far as
-   nobody else does. True when something ran or changed, so that another look is worth it; false
-   also where a stream sleeps and it is not known by whom it is blocked. */
-static bool help_blockers(struct wr_stream *stream, struct wr_completion *target) {
-  struct wr_stream *blocked = wr_stream_retain(stream);
-  enum wr_drained result = WR_DRAIN_SUSPENDED;
-  bool again = true;
-  while (again && result == WR_DRAIN_SUSPENDED) {
-    struct wr_stream *by = blocker_of(blocked);
-    if (!by) {
-      again = !wr_load_relaxed(&blocked->asleep);
-      break;
-    }
-    struct wr_drain drain = {.target = target, .unblock = blocked};
-    result = wr_stream_drain(by, &drain);
-    again = result == WR_DRAIN_SUSPENDED || !wr_load_relaxed(&blocked->asleep);
-    wr_stream_release(blocked);
-    blocked = by;
-  }
-  wr_stream_release(blocked);
-  return again;
-}
-
-/* Whoever drains a stream that blocks us needs no help; and where nothing can be drained here, the
-   pool or a device works on it: then this thread parks. */
-void wr_stream_help(struct wr_stream *stream, struct wr_completion *c) {
-  wr_stream_retain(stream);
-  while (!wr_completion_over(c)) {
-    struct wr_drain drain = {.target = c};
-    enum wr_drained result = wr_stream_drain(stream, &drain);
-    if (wr_completion_over(c)) break;
-    if (result == WR_DRAIN_SUSPENDED && help_blockers(stream, c)) continue;
-    if (stream->backend->poll && stream->backend->poll(stream->encoder)) continue;
-    wr_completion_park(c);
-  }
-  wr_stream_release(stream);
-}
-
 /* ---- fork (K11) ----
 
    In the child no other thread is there: what they were draining is half done, what they waited for
@@ -383,6 +342,7 @@ void wr_stream_fork_child(struct wr_stream *s, void *unused) {
   s->state = WR_STREAM_IDLE;
   s->resumed = false;
   s->blocked_by = NULL;
+  s->sleepers = NULL;
   s->in_ready_list = false;
   wr_store_relaxed(&s->asleep, false); /* relaxed, all: the only thread */
   wr_store_relaxed(&s->submitted, wr_load_relaxed(&s->done) + wr_load_relaxed(&s->failed));

@@ -73,6 +73,9 @@ struct wr_device wr_stream_device(const struct wr_stream *stream);
 int wr_stream_index(const struct wr_stream *stream);
 /* Unique among all streams that ever were. */
 uint64_t wr_stream_id(const struct wr_stream *stream);
+/* The live stream with that id, with a reference; NULL when it is gone. Takes a process-wide lock
+   for a moment. */
+struct wr_stream *wr_stream_with_id(uint64_t id);
 
 /* Names the stream in messages: stream 3 "loader" (cpu:0). Returns text, WR_STREAM_TEXT bytes. */
 enum { WR_STREAM_LABEL = 256, WR_STREAM_TEXT = WR_STREAM_LABEL + 64 };
@@ -163,7 +166,7 @@ bool wr_drain_stop(struct wr_drain *drain);
    alive until run is called again; `by` is the stream that works on it, or NULL. */
 void wr_stream_block_on(struct wr_stream *stream, struct wr_completion *c, struct wr_stream *by);
 /* Waits until `c`, which was submitted to `stream`, is over. Meanwhile the calling thread drains
-   that stream, and those that it is blocked by. */
+   that stream, and those that it is blocked by (help.c). */
 void wr_stream_help(struct wr_stream *stream, struct wr_completion *c);
 /* Hands what is queued on the stream to the pool, if nobody drains it. */
 void wr_stream_kick(struct wr_stream *stream);

@@ -1,24 +1,27 @@
 /*
  * Streams and the pool: submit, drain, suspend and resume (src/stream/stream.c), the list of ready
  * streams and the workers' sleep (src/stream/pool.c), a batch as a task (src/graph/run.c), and the
- * threads that wait and help (wr_stream_help, src/graph/force.c).
+ * threads that wait and help (src/stream/help.c, src/graph/force.c).
  *
  * A completion is one step here: await registers or fires, finish takes the whole list; node.pml
  * shows that the code may be read so. A section under a stream's lock is one step where only its
  * last access is seen outside that lock (the pool's lock is taken last); wake_stream has two.
  * The device is the CPU: a node is over when it has run.
  *
- * scenario: CROSS     a chain of batches over two streams, forced by one thread while another forces
- *                     its own batch on one of them; one worker
- * scenario: CHAIN     the same with three streams, each blocked by the next, in the wrong order for
- *                     the pool; one thread waits, one worker
- * scenario: SHARED    two threads force two nodes each on one stream, and there is work behind them
- * scenario: WORKERS   the chain of CROSS is recorded and left to two workers; nobody waits
+ * scenario: ALONE_CROSS   a chain of batches over two streams, forced by one thread while another
+ *                         forces its own batch on one of them; no worker can be had
+ * scenario: ALONE_CHAIN   the same with three streams, each blocked by the next, in the wrong order
+ *                         for the pool; one thread waits for the end, one for the middle
+ * scenario: ALONE_SHARED  two threads force nodes on one stream, and there is work behind them
+ * scenario: CROSS         the chain over two streams, with one worker; nobody waits for the other batch
+ * scenario: CHAIN         the chain over three, with one worker, and one thread that waits
+ * scenario: SHARED        with one worker, and nobody waits for the work behind
+ * scenario: WORKERS       the chain over two streams is left to two workers; nobody waits
+ * thorough: FULL_CROSS    ALONE_CROSS with one worker: 77 million states
  *
  * Checked: each node runs once, in the order of its stream's appends, after its inputs, while its
  * stream is there; nobody sleeps for ever while there is work; all references come back; a thread
- * that waits starts at most one node after its result is there (K9) if a worker is free to go on;
- * it never goes round in circles.
+ * that waits starts at most one node after its result is there (K9); it never goes round in circles.
  *
  * mutant: AWAIT_FIRST     block_on sets the waiter before it holds its reference
  * mutant: RESUME_LOST     a wake that finds the stream RUNNING leaves no mark
@@ -31,8 +34,27 @@
  * mutant: TWO_DRAINERS    drain does not look whether the stream is RUNNING
  * mutant: REF_FORGOTTEN   the pool's list holds no reference
  * mutant: NO_STOP         between two tasks the drainer does not ask whether it should stop
- * mutant: HELP_SPINS      a thread that finds no blocker looks again instead of parking
+ * mutant: HELP_SPINS      a thread that finds nothing to drain looks again instead of sleeping
+ * mutant: POKE_LOST       a stream that becomes READY neither pokes nor is the pool told
+ * mutant: NOT_PASSED_ON   who leaves a stream's list does not poke the next one
+ * mutant: LOOK_FIRST      a thread looks at the stream, and then enters its list
  */
+
+#ifdef ALONE_CROSS
+#define CROSS
+#define ALONE
+#endif
+#ifdef FULL_CROSS
+#define CROSS
+#endif
+#ifdef ALONE_CHAIN
+#define CHAIN
+#define ALONE
+#endif
+#ifdef ALONE_SHARED
+#define SHARED
+#define ALONE
+#endif
 
 #define NONE 15
 
@@ -58,7 +80,11 @@
 #define QUEUE 3
 #ifdef WORKERS
 #define MAX_WORKERS 2
-#else
+#endif
+#ifdef ALONE
+#define MAX_WORKERS 0
+#endif
+#ifndef MAX_WORKERS
 #define MAX_WORKERS 1
 #endif
 #define THREADS 2
@@ -94,7 +120,10 @@ byte sleeping;                 /* inside wr_cond_wait */
 byte woken;                    /* signalled there, and not out yet */
 byte starting;                 /* threads that are being made */
 
-bool unparked[THREADS];
+byte sleepers[STREAMS]; /* threads in the stream's list */
+byte newest[STREAMS];   /* the first in that list */
+bool poked[THREADS];
+bool fired[THREADS]; /* the sleeper's waiter has */
 byte ended;
 
 /* ---- references ---- */
@@ -112,39 +141,52 @@ inline release(s) {
 
 /* ---- the pool's list ---- */
 
-/* wr_pool_push, with wake_locked(1) */
-inline pool_push(s) {
+/* wake_locked(1) and start_workers */
+inline pool_tell() {
+  if
+#ifdef ONE_SIGNAL
+  :: signalled < workers ->
+#else
+  :: signalled < idle ->
+#endif
+     signalled++;
+     if
+     :: sleeping > 0 -> sleeping--; woken++
+     :: else
+     fi
+  :: else ->
+     if
+     :: workers < MAX_WORKERS -> workers++; starting++
+     :: else
+     fi
+  fi
+}
+
+inline poke(s) {
+  assert(sleepers[s] & (1 << newest[s]));
+  poked[newest[s]] = true
+}
+
+/* ready_locked, with wr_pool_push */
+inline make_ready(s) {
+  state[s] = READY;
   if
   :: !listed[s] ->
      listed[s] = true;
      ready ! s;
 #ifndef REF_FORGOTTEN
-     refs[s]++;
+     refs[s]++
 #endif
-     if
-#ifdef ONE_SIGNAL
-     :: signalled < workers ->
-#else
-     :: signalled < idle ->
-#endif
-        signalled++;
-        if
-        :: sleeping > 0 -> sleeping--; woken++
-        :: else
-        fi
-     :: else ->
-        if
-        :: workers < MAX_WORKERS -> workers++; starting++
-        :: else
-        fi
-     fi
   :: else
+  fi;
+  if
+#ifdef POKE_LOST
+  :: sleepers[s] != 0
+#else
+  :: sleepers[s] != 0 -> poke(s)
+#endif
+  :: else -> pool_tell()
   fi
-}
-
-inline make_ready(s) {
-  state[s] = READY;
-  pool_push(s)
 }
 
 /* ---- queues, under the stream's lock ---- */
@@ -213,7 +255,7 @@ inline fire_list() {
        list = list & ~(1 << w)
      };
      if
-     :: w >= STREAMS -> unparked[w - STREAMS] = true
+     :: w >= STREAMS -> fired[w - STREAMS] = true
      :: else ->
         /* wake_stream */
         d_step { !lock[w] -> assert(refs[w] > 0); lock[w] = true; by = blocked_by[w];
@@ -250,9 +292,6 @@ inline fire_list() {
    are ready. */
 #define DRAIN_STOP(worker) \
   (worker -> len(ready) > 0 && tired : over[target] || (blocked != NONE && !asleep[blocked]))
-
-/* wr_pool_has_free_worker */
-#define FREE_WORKER (signalled < idle || workers < MAX_WORKERS)
 
 /* Some time passes. */
 inline get_tired(worker) {
@@ -306,11 +345,11 @@ inline drain(worker) {
         if
         :: input[n] != NONE && !over[input[n]] ->
            step = STEP_BLOCKED;
-           /* wr_node_pending_stream: NULL also where somebody else has pinned just now */
-           atomic {
+           /* wr_node_pending_stream */
+           d_step {
              if
              :: !over[input[n]] -> by = stream_of[input[n]]; retain(by)
-             :: by = NONE
+             :: else -> by = NONE
              fi
            };
            /* wr_stream_block_on */
@@ -358,11 +397,10 @@ inline drain(worker) {
        !lock[s];
        if
        :: step == STEP_DONE ->
-          /* leave_locked */
 #ifndef NO_STOP
           if
-          :: length[s] > 0 && DRAIN_STOP(worker) && (worker || FREE_WORKER) -> step = STEP_YIELD
-          :: else -> if :: FREE_WORKER :: else -> late = 0 fi
+          :: length[s] > 0 && DRAIN_STOP(worker) -> step = STEP_YIELD
+          :: else
           fi
 #else
           skip
@@ -374,7 +412,14 @@ inline drain(worker) {
 #ifndef RESUME_KEPT
           :: resumed[s] -> resumed[s] = false
 #endif
-          :: else -> state[s] = SUSPENDED; asleep[s] = true; result = ASLEEP
+          :: else ->
+             state[s] = SUSPENDED;
+             asleep[s] = true;
+             result = ASLEEP;
+             if
+             :: sleepers[s] != 0 -> poke(s)
+             :: else
+             fi
           fi
        fi;
        if
@@ -410,6 +455,7 @@ inline drain(worker) {
 /* ---- threads ---- */
 
 /* worker_main */
+#ifndef ALONE
 active [MAX_WORKERS] proctype worker() {
   LOCALS;
 end_unborn:
@@ -448,98 +494,170 @@ end_asleep:
   };
   goto look
 }
+#endif
 
-/* wr_completion_park */
-inline park() {
-  d_step {
-    rounds = 0;
-    if
-    :: over[target]
-    :: else -> waiters[target] = waiters[target] | (1 << THREAD(self)); parked = true
-    fi
-  };
+/* cut: gives up the places from `from` on, the last one first */
+inline cut(from) {
+  do
+  :: d_step { places > from && !lock[spot[places - 1]] ->
+       places--;
+       sleepers[spot[places]] = sleepers[spot[places]] & ~(1 << self);
+       newest[spot[places]] = (sleepers[spot[places]] != 0 -> 1 - self : 0);
+#ifndef NOT_PASSED_ON
+       if
+       :: (state[spot[places]] == READY || state[spot[places]] == SUSPENDED) &&
+          sleepers[spot[places]] != 0 -> poke(spot[places])
+       :: state[spot[places]] == READY && sleepers[spot[places]] == 0 && len(ready) > 0 ->
+          pool_tell()
+       :: else
+       fi;
+#endif
+       release(spot[places]);
+       spot[places] = 0
+     }
+  :: places <= from -> break
+  od;
+  skip /* where a break may lead to */
+}
+
+/* take_place */
+inline take_place() {
   if
-  :: parked -> d_step { unparked[self] -> unparked[self] = false; parked = false }
-  :: else
+  :: atomic { depth < places && spot[depth] == s -> depth++ }
+  :: depth >= places || spot[depth] != s ->
+     cut(depth);
+     d_step {
+       !lock[s] ->
+       spot[depth] = s;
+       depth++;
+       places = depth;
+       retain(s);
+       sleepers[s] = sleepers[s] | (1 << self);
+       newest[s] = self
+     }
   fi
 }
 
-/* wr_stream_help, with help_blockers unfolded: s is what is drained, `blocked` what it blocks.
-   The caller has a reference to `home`. */
+/* look: s is what is drained, `blocked` what it blocks; `again` is the answer. */
+inline look(from_places) {
+  atomic {
+    rounds++;
+    assert(rounds < 5);
+    s = home;
+    retain(s);
+    result = 0;
+    again = false
+  };
+  do
+  :: true ->
+     if
+     :: from_places ->
+#ifndef LOOK_FIRST
+        take_place();
+#endif
+        /* drain_from_place */
+        d_step {
+          !lock[s] -> result = (state[s] == SUSPENDED -> ASLEEP : 0)
+        };
+        if
+        :: result != ASLEEP -> cut(depth); drain(false)
+        :: else
+        fi;
+#ifdef LOOK_FIRST
+        take_place()
+#endif
+     :: else -> drain(false)
+     fi;
+     atomic {
+       again = over[target] || (blocked != NONE -> !asleep[blocked] : false);
+       if
+       :: again || result != ASLEEP -> break
+       :: else
+       fi
+     };
+     atomic {
+       !lock[s];
+       by = blocked_by[s];
+       if
+       :: by == NONE -> again = !asleep[s]; break
+       :: else -> retain(by)
+       fi;
+       if
+       :: blocked != NONE -> release(blocked)
+       :: else
+       fi;
+       blocked = s;
+       s = by;
+       by = NONE
+     }
+  od;
+  if
+  :: from_places -> cut(depth)
+  :: else
+  fi;
+  atomic {
+    if
+    :: blocked != NONE -> release(blocked); blocked = NONE
+    :: else
+    fi;
+    release(s);
+    s = 0;
+    depth = 0;
+    result = 0
+  }
+}
+
+/* wr_stream_help; the caller has a reference to `home`. */
 inline help() {
   do
   :: over[target] -> break
   :: else ->
-     rounds++;
-     assert(rounds < 4);
-     s = home;
-     retain(s);
-     blocked = NONE;
-     do
-     :: drain(false);
-        if
-        :: result == ASLEEP ->
-           /* blocker_of */
-           d_step {
-             !lock[s] ->
-             if
-             :: blocked != NONE -> release(blocked)
-             :: else
-             fi;
-             blocked = s;
-             s = blocked_by[blocked];
-             if
-             :: s != NONE -> retain(s)
-             :: else
-             fi
-           };
-           if
-           :: s == NONE ->
-#ifdef HELP_SPINS
-              break
+     look(false);
+     if
+     :: again
+     :: else -> break
+     fi
+  od;
+  /* help_or_sleep; for who is done already it changes nothing */
+  atomic {
+    if
+    :: over[target] -> fired[self] = true
+    :: else -> waiters[target] = waiters[target] | (1 << THREAD(self))
+    fi
+  };
+  do
+  :: over[target] -> break
+  :: atomic { !over[target] -> poked[self] = false };
+     look(true);
+     if
+     :: again
+     :: else ->
+#ifndef HELP_SPINS
+        d_step { fired[self] || poked[self] -> rounds = 0 }
 #else
-              if
-              :: asleep[blocked] -> park(); break
-              :: else -> break
-              fi
+        skip
 #endif
-           :: else
-           fi
-        :: result != ASLEEP && blocked == NONE -> park(); break
-        :: result != ASLEEP && blocked != NONE && asleep[blocked] -> park(); break
-        :: result != ASLEEP && blocked != NONE && !asleep[blocked] -> break
-        fi
-     od;
-     atomic {
-       if
-       :: blocked != NONE -> release(blocked); blocked = NONE
-       :: else
-       fi;
-       if
-       :: s != NONE -> release(s)
-       :: else
-       fi;
-       s = 0;
-       result = 0
-     }
-  od
+     fi
+  od;
+  cut(0);
+  atomic { fired[self] -> fired[self] = false; poked[self] = false; rounds = 0; again = false }
 }
 
-/* wait_over: its stream is known while the node is queued, unless somebody else has pinned. */
+/* wait_over */
 inline wait_over(n) {
   target = n;
   do
   :: over[target] -> break
   :: else ->
-     atomic {
+     d_step {
        if
        :: !over[target] -> home = stream_of[target]; retain(home)
-       :: home = NONE
+       :: else
        fi
      };
      if
      :: home != NONE -> help(); atomic { release(home); home = NONE }
-     :: else -> park()
+     :: else
      fi
   od
 }
@@ -554,24 +672,41 @@ inline run_here(b, n) {
 
 proctype user(byte self) {
   LOCALS;
-  bool parked;
-  byte home = NONE;
+  byte home = NONE, depth, places;
+  byte spot[STREAMS];
+  bool again;
 #ifdef CROSS
   if
   :: self == 0 -> submit(0, true); submit(1, true); submit(2, true); wait_over(2)
+#if defined(ALONE) || defined(FULL_CROSS)
   :: else -> run_here(3, 3)
+#else
+  :: else -> submit(3, true)
+#endif
   fi;
 #endif
 #ifdef CHAIN
   if
   :: self == 0 -> submit(0, true); submit(1, true); submit(2, true); wait_over(2)
+#ifdef ALONE
+  :: else ->
+     appended[1] > 0; /* park until SUBMITTED */
+     wait_over(1)
+#else
   :: else
+#endif
   fi;
 #endif
 #ifdef SHARED
   if
   :: self == 0 -> run_here(0, 1)
-  :: else -> submit(1, true); wait_over(2); submit(2, true)
+  :: else ->
+     submit(1, true);
+     wait_over(2);
+     submit(2, true);
+#ifdef ALONE
+     wait_over(4)
+#endif
   fi;
 #endif
 #ifdef WORKERS

@@ -1,0 +1,233 @@
+/* Waiting for a completion by draining the stream that it was submitted to and the streams that
+   this one is blocked by. Only when none of them can be drained here, since other threads drain
+   them or a device works, the thread sleeps; then it stands in a list of each of those streams.
+
+   No sleeper depends on the pool, which may have no worker free, or none at all where the system
+   refuses threads. A stream that becomes drainable (READY), or whose drainer went to sleep on
+   another one (SUSPENDED), pokes one of the threads in its list, under its lock; a worker is only
+   told of a READY stream when the list is empty. A thread enters a list before it looks at the
+   stream, so whatever happens after that look pokes somebody who sleeps for it. The one who was
+   poked either drains the stream, or takes its place among those of the stream below, or leaves the
+   list; and who leaves pokes the next one, unless some thread drains the stream, and will poke at
+   its end. So while anybody sleeps for a stream that can be drained, or is blocked by one that can,
+   one of them is awake or will be.
+
+   Locks: STREAM for the lists, then EVENT, each sleeper's own. Neither is held while waiting. */
+
+#include "base/base.h"
+#include "stream/internal.h"
+
+enum { INLINE_PLACES = 4 };
+
+struct wr_place {
+  struct wr_stream *stream; /* owner thread only; one reference */
+  struct wr_place *below;  /* owner thread only: of the stream that blocks this one, as last seen */
+  struct sleeper *sleeper; /* immutable after publish; NULL: the place is free */
+  struct wr_place *next;   /* under the stream's LOCK */
+  struct wr_place **previous; /* under the stream's LOCK */
+};
+
+struct sleeper {
+  struct wr_waiter waiter;
+  struct wr_place *top;                  /* owner thread only */
+  struct wr_place places[INLINE_PLACES]; /* owner thread only; more are on the heap */
+  struct wr_mutex lock;
+  struct wr_cond wake; /* with LOCK */
+  bool over;           /* under LOCK: the waiter has fired */
+  bool poked;          /* under LOCK */
+};
+
+/* ---- lists ---- */
+
+bool wr_stream_poke_locked(struct wr_stream *s) {
+  if (!s->sleepers) return false;
+  struct sleeper *sleeper = s->sleepers->sleeper;
+  wr_mutex_lock(&sleeper->lock);
+  sleeper->poked = true;
+  wr_cond_signal(&sleeper->wake);
+  wr_mutex_unlock(&sleeper->lock);
+  return true;
+}
+
+/* NULL when memory is refused: the thread then does not sleep for that stream, and depends on the
+   pool for it. */
+static struct wr_place *place_new(struct sleeper *sleeper) {
+  struct wr_place *place = NULL;
+  for (int i = 0; i < INLINE_PLACES && !place; i++) {
+    if (!sleeper->places[i].sleeper) place = &sleeper->places[i];
+  }
+  if (!place) place = wr_alloc(sizeof *place);
+  if (place) *place = (struct wr_place){.sleeper = sleeper};
+  return place;
+}
+
+static void place_free(struct wr_place *place) {
+  struct sleeper *sleeper = place->sleeper;
+  if (place >= sleeper->places && place < sleeper->places + INLINE_PLACES) {
+    place->sleeper = NULL;
+  } else {
+    wr_free(place);
+  }
+}
+
+static void enter_list(struct wr_place *place, struct wr_stream *stream) {
+  place->stream = wr_stream_retain(stream);
+  wr_mutex_lock(&stream->lock);
+  place->next = stream->sleepers;
+  place->previous = &stream->sleepers;
+  if (place->next) place->next->previous = &place->next;
+  stream->sleepers = place;
+  wr_mutex_unlock(&stream->lock);
+}
+
+static void leave_list(struct wr_place *place) {
+  struct wr_stream *s = place->stream;
+  wr_mutex_lock(&s->lock);
+  *place->previous = place->next;
+  if (place->next) place->next->previous = place->previous;
+  bool waiting = s->state == WR_STREAM_READY || s->state == WR_STREAM_SUSPENDED;
+  bool poked = waiting && wr_stream_poke_locked(s);
+  bool untold = s->state == WR_STREAM_READY && !poked;
+  wr_mutex_unlock(&s->lock);
+  if (untold) wr_pool_wake();
+  wr_stream_release(s);
+}
+
+/* Gives up the place at `slot` and all below it. */
+static void cut(struct wr_place **slot) {
+  struct wr_place *place = *slot;
+  *slot = NULL;
+  while (place) {
+    struct wr_place *below = place->below;
+    leave_list(place);
+    place_free(place);
+    place = below;
+  }
+}
+
+/* Makes the place at `slot` one of this stream, and answers the slot below it. */
+static struct wr_place **take_place(struct sleeper *sleeper, struct wr_place **slot,
+                                    struct wr_stream *stream) {
+  if (*slot && (*slot)->stream == stream) return &(*slot)->below;
+  cut(slot);
+  *slot = place_new(sleeper);
+  if (!*slot) return slot;
+  enter_list(*slot, stream);
+  return &(*slot)->below;
+}
+
+/* ---- one look ---- */
+
+static struct wr_stream *blocker_of(struct wr_stream *s) {
+  wr_mutex_lock(&s->lock);
+  struct wr_stream *by = s->blocked_by ? wr_stream_retain(s->blocked_by) : NULL;
+  wr_mutex_unlock(&s->lock);
+  return by;
+}
+
+static bool is_asleep(struct wr_stream *s) { return s && wr_load_relaxed(&s->asleep); }
+
+/* Something that the device behind the stream has finished was published. */
+static bool poll_device(struct wr_stream *s) {
+  return s->backend->poll && s->backend->poll(s->encoder);
+}
+
+static bool is_suspended(struct wr_stream *s) {
+  wr_mutex_lock(&s->lock);
+  bool suspended = s->state == WR_STREAM_SUSPENDED;
+  wr_mutex_unlock(&s->lock);
+  return suspended;
+}
+
+/* Drains the stream unless it is suspended. Before it runs anything, the thread leaves the lists of
+   what the stream was blocked by: a poke for one of those would have to wait for what runs here. */
+static enum wr_drained drain_from_place(struct wr_stream *stream, struct wr_drain *drain,
+                                        struct wr_place **below) {
+  if (is_suspended(stream)) return WR_DRAIN_SUSPENDED;
+  cut(below);
+  return wr_stream_drain(stream, drain);
+}
+
+/* Drains `home`, or what it is blocked by, or what that is blocked by in turn, as far as nobody
+   else does; with `sleeper`, from a place in the list of each. True when something ran or changed,
+   so that another look is worth it. */
+static bool look(struct wr_stream *home, struct wr_completion *target, struct sleeper *sleeper) {
+  struct wr_place **slot = sleeper ? &sleeper->top : NULL;
+  struct wr_stream *stream = wr_stream_retain(home), *above = NULL;
+  bool again = false;
+  for (;;) {
+    struct wr_drain drain = {.target = target, .unblock = above};
+    if (sleeper) slot = take_place(sleeper, slot, stream);
+    enum wr_drained result =
+        sleeper ? drain_from_place(stream, &drain, slot) : wr_stream_drain(stream, &drain);
+    again = wr_completion_over(target) || (above && !is_asleep(above));
+    if (again) break;
+    if (result != WR_DRAIN_SUSPENDED) {
+      again = poll_device(stream);
+      break;
+    }
+    struct wr_stream *by = blocker_of(stream);
+    if (!by) {
+      again = !is_asleep(stream);
+      break;
+    }
+    wr_stream_release(above);
+    above = stream;
+    stream = by;
+  }
+  if (sleeper) cut(slot);
+  wr_stream_release(above);
+  wr_stream_release(stream);
+  return again;
+}
+
+/* ---- sleeping ---- */
+
+static void target_over(struct wr_waiter *waiter) {
+  struct sleeper *sleeper = WR_CONTAINER_OF(waiter, struct sleeper, waiter);
+  wr_mutex_lock(&sleeper->lock);
+  sleeper->over = true;
+  wr_cond_signal(&sleeper->wake);
+  wr_mutex_unlock(&sleeper->lock);
+}
+
+static void forget_pokes(struct sleeper *sleeper) {
+  wr_mutex_lock(&sleeper->lock);
+  sleeper->poked = false;
+  wr_mutex_unlock(&sleeper->lock);
+}
+
+/* Until the target is over or, unless the thread is `leaving`, somebody pokes. */
+static void sleep_on(struct sleeper *sleeper, bool leaving) {
+  wr_mutex_lock(&sleeper->lock);
+  while (!sleeper->over && (leaving || !sleeper->poked)) {
+    wr_cond_wait(&sleeper->wake, &sleeper->lock);
+  }
+  wr_mutex_unlock(&sleeper->lock);
+}
+
+/* The sleeper is on this stack. It is safe there: pokes come under the lock of a stream in whose
+   list it stands, and the waiter holds the sleeper's lock until its last touch, and is awaited. */
+static void help_or_sleep(struct wr_stream *home, struct wr_completion *target) {
+  struct sleeper sleeper = {.waiter = {.want = WR_PHASE_DONE, .fire = target_over},
+                            .lock = WR_MUTEX_INIT(WR_RANK_EVENT)};
+  wr_cond_init(&sleeper.wake);
+  wr_completion_await(target, &sleeper.waiter);
+  while (!wr_completion_over(target)) {
+    forget_pokes(&sleeper);
+    if (!look(home, target, &sleeper)) sleep_on(&sleeper, false);
+  }
+  cut(&sleeper.top);
+  sleep_on(&sleeper, true);
+  wr_cond_destroy(&sleeper.wake);
+  wr_mutex_destroy(&sleeper.lock);
+}
+
+/* Mostly the first look does it, with no place in any list. */
+void wr_stream_help(struct wr_stream *stream, struct wr_completion *c) {
+  wr_stream_retain(stream);
+  while (!wr_completion_over(c) && look(stream, c, NULL)) {
+  }
+  if (!wr_completion_over(c)) help_or_sleep(stream, c);
+  wr_stream_release(stream);
+}
