@@ -1,9 +1,11 @@
 #ifndef WEIR_ERROR_H
 #define WEIR_ERROR_H
 
-/* Errors. Every function of mlx_* and weir_* that can fail returns 1 (or NULL, or 0 where it
-   returns a value); the message and the code of the last failing call on the calling thread are
-   kept here. Both may be called from any thread; they never fail. */
+/* Errors. Every function of mlx_* and weir_* that can fail returns 1 (or an empty handle, NULL, 0
+   or false where it returns something else); the message and the code of the last failing call on
+   the calling thread are kept here, and the handler of mlx_set_error_handler is called. A success
+   changes neither: look at them after a failure. Both functions may be called from any thread; they
+   never fail. */
 
 #ifdef __cplusplus
 extern "C" {
@@ -24,8 +26,9 @@ typedef enum weir_status {
   WEIR_ERROR_INTERNAL          /* a defect of Weir's */
 } weir_status;
 
-/* The message of the last failing call on this thread; "" when none failed. Valid until the next
-   failing call on this thread. */
+/* The message of the last failing call on this thread; "" when none failed. It names the function,
+   and the parameter or the operation. The library's, valid until the next failing call on this
+   thread or the thread's end. */
 const char *weir_last_error(void);
 
 /* The code of the last failing call on this thread; WEIR_OK when none failed. */

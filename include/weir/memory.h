@@ -1,8 +1,8 @@
 #ifndef WEIR_MEMORY_H
 #define WEIR_MEMORY_H
 
-/* What Weir has around mlx_set_wired_limit. Every function may be called from any thread; rc 0 is
-   success, rc 1 an error (weir/error.h).
+/* What Weir has around mlx_set_wired_limit. Every function may be called from any thread; one guard
+   by one thread at a time. rc 0 is success, rc 1 an error (weir/error.h).
 
    Wired memory is kept resident: on the CPU the pages of arrays of 2 MB and more are locked, while
    their sum stays within the wired limit, which is 0 at first. Pages that the system does not allow
@@ -24,15 +24,18 @@ typedef struct weir_wired_guard_ {
 
 /* Raises the wired limit by `bytes`, in whole pages. Open guards add up, on top of the limit that
    mlx_set_wired_limit set and reports; so they end in any order, and a limit that is set meanwhile
-   stays. The guard keeps references to the `n` streams whose work it is for. Error: a guard that
-   has begun, an empty stream handle, or no memory; the limit is then left alone. */
+   stays. The guard keeps references of its own to the `n` streams whose work it is for; `streams`
+   may be NULL when n is 0. Error: a NULL guard, one that has begun, an empty stream handle
+   (WEIR_ERROR_INVALID_ARGUMENT), or no memory; the limit is then left alone. */
 int weir_wired_guard_begin(weir_wired_guard *guard, size_t bytes, const mlx_stream *streams,
                            size_t n);
 
 /* Waits for all that was submitted to the guard's streams, or, when it has none, to the calling
    thread's default CPU stream; then takes the guard's bytes off the limit and leaves the guard
-   empty. The limit falls also when a wait fails, which is the only error. An empty guard, and so
-   one that has ended, is a no-op. Any thread may end a guard. */
+   empty. The limit falls also when a wait fails. An empty guard, and so one that has ended, is a
+   no-op. Any thread may end a guard. Under the checked policy (weir/thread.h) a retired thread does
+   not wait, and another thread's stream is not waited for, which is WEIR_ERROR_WRONG_THREAD. Other
+   errors: a NULL guard, no memory to wait. */
 int weir_wired_guard_end(weir_wired_guard *guard);
 
 #ifdef __cplusplus

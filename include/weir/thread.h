@@ -4,7 +4,8 @@
 /* Threads and streams. Under the free policy, the default, any thread may use any stream, and
    nothing here is needed. Under the checked policy a stream belongs to one thread at a time, as on
    MLX itself: for programs that must also run there, and want to be told where they would not.
-   docs/streams.md has the rules. rc 0 is success, rc 1 an error (weir/error.h). */
+   docs/streams.md has the rules. Every function may be called from any thread; rc 0 is success,
+   rc 1 an error (weir/error.h). Nothing here takes ownership of a handle. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,12 +24,13 @@ typedef enum weir_thread_policy {
 } weir_thread_policy;
 
 /* Sets the policy of the process, before its first stream. The environment variable WEIR_THREADS
-   (free or checked) sets it too. Once it is set, or there is a stream, another policy is an error
-   (WEIR_ERROR_STATE). */
+   (free or checked), which is read as the library is loaded, sets it too. Once it is set, or there
+   was a stream, another policy is an error (WEIR_ERROR_STATE); the same one again is none. */
 int weir_set_thread_policy(weir_thread_policy policy);
 weir_thread_policy weir_get_thread_policy(void);
 
-/* The calling thread, as the system numbers it (gettid). */
+/* The calling thread, as the system numbers it (gettid): never 0, and used again by the system once
+   the thread has ended. */
 typedef uint64_t weir_thread;
 weir_thread weir_thread_current(void);
 
@@ -38,16 +40,18 @@ weir_thread weir_thread_current(void);
                 new one at its next use.
      adopt:     the calling thread takes a stream that was handed over to it or to nobody, or whose
                 thread has ended.
-   Work that was submitted before runs before. Under the free policy both succeed and change
-   nothing. Errors: WEIR_ERROR_WRONG_THREAD when it belongs to another thread, WEIR_ERROR_STATE when
-   it was finished by mlx_clear_streams, WEIR_ERROR_INVALID_ARGUMENT when there is no such thread.
- */
+   Work that was submitted before runs before; lazy arrays that were recorded on it move along.
+   Handles stay whose they are. Under the free policy both succeed and change nothing. Errors:
+   WEIR_ERROR_WRONG_THREAD when it belongs to another thread, WEIR_ERROR_STATE when it was finished
+   by mlx_clear_streams, WEIR_ERROR_INVALID_ARGUMENT when this process has no such thread or the
+   handle is empty, WEIR_ERROR_THREAD_RETIRED on a retired thread. */
 int weir_stream_hand_over(mlx_stream stream, weir_thread thread);
 int weir_stream_adopt(mlx_stream stream);
 
 /* A thread that called mlx_clear_streams under the checked policy is retired: every call on it that
    would work fails with WEIR_ERROR_THREAD_RETIRED. revive makes it usable again, with new default
-   streams; on a thread that is not retired it does nothing. */
+   streams; what was cleared stays finished. On a thread that is not retired it does nothing. Never
+   fails. */
 int weir_thread_revive(void);
 
 /* For destructors, which may run on a thread that is retired. They never fail.

@@ -31,45 +31,53 @@ typedef struct mlx_stream_ {
 /* A new empty handle. */
 mlx_stream mlx_stream_new(void);
 
-/* A new stream on the device. */
+/* A new stream on the device; the caller frees it. Empty, with WEIR_ERROR_NO_DEVICE and the reason,
+   where there is no such device. */
 mlx_stream mlx_stream_new_device(mlx_device dev);
 
 /* The same, by the name that newer versions of mlx-c have for it; here any thread may use it. */
 mlx_stream mlx_stream_new_thread_unsafe(mlx_device dev);
 
-/* Finishes the work on the calling thread's default streams and drops them; the thread makes new
-   ones when it needs them. Harmless to repeat. Under Weir's checked policy (weir/thread.h) it is a
-   thread's last act: it finishes all streams that belong to the thread, and retires it. */
+/* Finishes the work that was submitted to the calling thread's default streams and drops them; the
+   thread makes new ones when it needs them. Harmless to repeat. Under Weir's checked policy
+   (weir/thread.h) it is a thread's last act: it finishes all streams that belong to the thread, and
+   retires it. If it fails, nothing is dropped and the thread stays usable. */
 int mlx_clear_streams(void);
 
-/* Makes *stream another reference to src. */
+/* Makes *stream another reference to src, in place of what it held. An empty src is an error. */
 int mlx_stream_set(mlx_stream *stream, const mlx_stream src);
 
-/* Releases the handle. Submitted work is not dropped. */
+/* Releases the handle; an empty one is a no-op. Never waits or fails. Submitted work is not
+   dropped. */
 int mlx_stream_free(mlx_stream stream);
 
-/* Writes "Stream(Device(cpu, 0), 3)". Never fails on a live handle. */
+/* Writes "Stream(Device(cpu, 0), 3)" into *str, in place of what it held; the caller frees that.
+   On a live handle, on any thread, it fails only when memory is refused. */
 int mlx_stream_tostring(mlx_string *str, mlx_stream stream);
 
-/* Whether both refer to the same stream. */
+/* Whether both refer to the same stream. Empty handles are an error, and false. */
 bool mlx_stream_equal(mlx_stream lhs, mlx_stream rhs);
 
-/* The stream's device, and its index: unique among live streams. */
+/* The stream's device, a plain value; and its index, 0 or more: unique among
+   live streams, and used again only when nothing refers to the old one. */
 int mlx_stream_get_device(mlx_device *dev, mlx_stream stream);
 int mlx_stream_get_index(int *index, mlx_stream stream);
 
-/* Waits for all that was submitted to the stream before the call. About time, not values: 0
-   also after a failure. */
+/* Waits for all that was submitted to the stream before the call; the calling thread runs it
+   meanwhile. Arrays that are only recorded are not submitted (mlx_async_eval). About time, not
+   values: 0 also after a failure. */
 int mlx_synchronize(mlx_stream stream);
 
-/* The calling thread's default stream of the device; made at first use. */
+/* The calling thread's default stream of the device, as a new reference in place of what *stream
+   held; made at first use. */
 int mlx_get_default_stream(mlx_stream *stream, mlx_device dev);
 
-/* Makes it the default of the calling thread alone, for the stream's device. */
+/* Makes it the default of the calling thread alone, for the stream's device; the thread keeps a
+   reference of its own. */
 int mlx_set_default_stream(mlx_stream stream);
 
-/* The calling thread's default stream, as a new reference. With no GPU the second is empty, and
-   the message says why. */
+/* The calling thread's default stream of cpu:0 or gpu:0, as a new reference that the caller frees.
+   With no GPU the second is empty, and the message says why. */
 mlx_stream mlx_default_cpu_stream_new(void);
 mlx_stream mlx_default_gpu_stream_new(void);
 
