@@ -45,7 +45,8 @@ struct group {
 };
 
 /* Claimed by this plan: the thread may read what the claimer alone may. A node that is a group
-   already was claimed by the parent of this process, which was forked (plan.c): it runs as it is. */
+   already was claimed by the parent of this process, which was forked (plan.c): it runs as it is.
+ */
 static bool is_ours(const struct wr_plan *plan, struct wr_node *node) {
   /* Relaxed: equal only if this thread wrote it. */
   return wr_load_relaxed(&node->planner) == plan &&

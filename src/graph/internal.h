@@ -93,7 +93,8 @@ void wr_node_finish(struct wr_node *node, struct wr_error *error);
 struct wr_plan {
   struct wr_ptrs order;    /* claimed nodes, inputs first, one reference each */
   struct wr_ptrs stack;    /* while planning: claimed nodes whose inputs are being looked at */
-  bool foreign;            /* some input is claimed by another planner and not submitted */
+  struct wr_ptrs foreign;  /* roots and inputs that another planner has claimed and not yet
+                              submitted, one reference each */
   bool several_streams;    /* `order` has nodes of more than one stream */
   size_t fusable;          /* nodes in `order` whose operation may be in a group */
   struct wr_error *failed; /* the first input or root that had failed before; a reference or NULL */
@@ -104,10 +105,12 @@ void wr_plan_make(struct wr_plan *plan, struct wr_node *const *roots, size_t n);
 /* fuse.c: takes out of the order what can run as part of a later node. */
 void wr_plan_fuse(struct wr_plan *plan);
 
-/* submit.c: appends the plan's nodes to their streams; takes the references of `order`. With
+/* submit.c: appends the plan's nodes to their streams; takes the references of its lists. With
    `schedule` the pool drains the streams, else the caller does. */
 void wr_plan_submit(struct wr_plan *plan, bool schedule);
 /* Fails all nodes of the list, and takes its references. */
 void wr_fail_nodes(struct wr_ptrs *nodes, struct wr_error *taken);
+/* Drops the list's references, and its memory. */
+void wr_release_nodes(struct wr_ptrs *nodes);
 
 #endif

@@ -10,15 +10,15 @@
 #include "graph/internal.h"
 
 /* A node that another planner was faster with: nothing to do here but to remember whether it still
-   has to be submitted, and whether it has failed. */
-static void note_claimed(struct wr_plan *plan, struct wr_node *node) {
+   has to be submitted, and whether it has failed. False when memory is refused. */
+static bool note_claimed(struct wr_plan *plan, struct wr_node *node) {
   enum wr_phase phase = wr_completion_phase(&node->completion);
-  if (phase == WR_PHASE_CLAIMED) {
-    /* Relaxed: equal only if this thread wrote it. */
-    if (wr_load_relaxed(&node->planner) != plan) plan->foreign = true;
-  } else if (phase == WR_PHASE_FAILED && !plan->failed) {
-    plan->failed = wr_error_retain(node->error);
-  }
+  if (phase == WR_PHASE_FAILED && !plan->failed) plan->failed = wr_error_retain(node->error);
+  /* Relaxed: equal only if this thread wrote it. */
+  if (phase != WR_PHASE_CLAIMED || wr_load_relaxed(&node->planner) == plan) return true;
+  if (!wr_ptrs_push(&plan->foreign, node)) return false;
+  wr_node_retain(node);
+  return true;
 }
 
 /* ---- what a fork has left behind (K11) ---- */
@@ -79,10 +79,7 @@ static bool claim(struct wr_node *node) {
 
 /* Claims the node and puts it on the stack; false when memory is refused. */
 static bool enter(struct wr_plan *plan, struct wr_node *node) {
-  if (!claim(node)) {
-    note_claimed(plan, node);
-    return true;
-  }
+  if (!claim(node)) return note_claimed(plan, node);
   wr_store_relaxed(&node->planner, plan); /* relaxed: see note_claimed */
   wr_node_retain(node);
   if (wr_ptrs_push(&plan->stack, node)) return true;
@@ -117,6 +114,11 @@ void wr_fail_nodes(struct wr_ptrs *nodes, struct wr_error *taken) {
   wr_error_release(taken);
 }
 
+void wr_release_nodes(struct wr_ptrs *nodes) {
+  for (size_t i = 0; i < nodes->count; i++) wr_node_release(nodes->items[i]);
+  wr_ptrs_free(nodes);
+}
+
 void wr_plan_make(struct wr_plan *plan, struct wr_node *const *roots, size_t n) {
   *plan = (struct wr_plan){0};
   bool ok = true;
@@ -124,6 +126,7 @@ void wr_plan_make(struct wr_plan *plan, struct wr_node *const *roots, size_t n) 
   if (!ok) {
     wr_fail_nodes(&plan->stack, wr_error_out_of_memory());
     wr_fail_nodes(&plan->order, wr_error_out_of_memory());
+    wr_release_nodes(&plan->foreign);
   }
   wr_ptrs_free(&plan->stack);
   if (ok && plan->fusable > 1) wr_plan_fuse(plan);

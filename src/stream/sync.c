@@ -59,8 +59,6 @@ static enum wr_step marker_run(struct wr_task *task, struct wr_stream *stream,
   return WR_STEP_DONE;
 }
 
-static void publish_nothing(struct wr_task *task) { (void)task; }
-
 struct wr_marker *wr_marker_new(struct wr_marker_hook *hook) {
   struct wr_marker *m = wr_alloc(sizeof *m);
   if (!m) return NULL;
@@ -76,7 +74,7 @@ struct wr_marker *wr_marker_new(struct wr_marker_hook *hook) {
 
 void wr_marker_submit(struct wr_marker *m, struct wr_stream *stream, bool schedule) {
   m->stream = wr_stream_retain(stream);
-  wr_stream_submit(stream, &wr_marker_retain(m)->task, schedule, publish_nothing);
+  wr_stream_submit_last(stream, &wr_marker_retain(m)->task, schedule);
 }
 
 struct wr_completion *wr_marker_completion(struct wr_marker *m) {
@@ -122,7 +120,7 @@ struct wr_error *wr_stream_synchronize(struct wr_stream *stream) {
 static struct wr_marker *last_marker(struct wr_stream *stream) {
   struct wr_marker *m = NULL;
   wr_mutex_lock(&stream->lock);
-  if (stream->tail && stream->tail->run == marker_run) {
+  if (stream->tail && stream->tail->run == marker_run && !stream->expected) {
     m = wr_marker_retain(WR_CONTAINER_OF(stream->tail, struct wr_marker, task));
   }
   wr_mutex_unlock(&stream->lock);
