@@ -23,13 +23,13 @@ static void make_stream(int i) {
 
 static void a1_b1_one_stream_many_workers(void) {
   shared_stream = new_stream();
-  run_threads(64, worker_on_shared_stream);
+  run_threads(many(64), worker_on_shared_stream);
   mlx_stream_free(shared_stream);
 }
 
 static void a6_stream_of_a_thread_that_ended(void) {
   run_threads(1, make_stream);
-  run_threads(16, worker_on_shared_stream);
+  run_threads(many(16), worker_on_shared_stream);
   mlx_stream_free(shared_stream);
 }
 
@@ -50,7 +50,7 @@ static void a3_lazy_chain_of_a_thread_that_ended(void) {
   CHECK(streams_become(1)); /* this thread's default */
   run_threads(1, make_chain);
   CHECK(streams_become(2)); /* the unevaluated nodes keep it */
-  run_threads(8, force_shared);
+  run_threads(many(8), force_shared);
   CHECK(streams_become(1)); /* nothing refers to it any more (K6) */
   CHECK(float_of(shared_array) == 1000);
   mlx_array_free(shared_array);

@@ -53,8 +53,8 @@ static void b17_clear_or_work(int i) {
 int main(void) {
   mlx_set_error_handler(quiet, NULL, NULL);
   run_on_small_stack(deep_graph);
-  run_threads(8, b18_swap_or_fail);
+  run_threads(many(8), b18_swap_or_fail);
   mlx_set_error_handler(quiet, NULL, NULL);
-  run_threads(8, b17_clear_or_work);
+  run_threads(many(8), b17_clear_or_work);
   return 0;
 }

@@ -104,9 +104,9 @@ static void h1_copies_are_references(void) {
 }
 
 /* B2: all indices of live streams differ. */
-enum { MAKERS = 64, EACH = 100 };
-static int indices[MAKERS * EACH];
-static mlx_stream made[MAKERS * EACH];
+enum { EACH = 100, MOST = MOST_THREADS * EACH };
+static int indices[MOST];
+static mlx_stream made[MOST];
 
 static void make_many(int i) {
   for (int k = 0; k < EACH; k++) {
@@ -118,10 +118,11 @@ static void make_many(int i) {
 static int by_value(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
 
 static void b2_indices_are_unique(void) {
-  run_threads(MAKERS, make_many);
-  qsort(indices, MAKERS * EACH, sizeof *indices, by_value);
-  for (int i = 1; i < MAKERS * EACH; i++) CHECK(indices[i] != indices[i - 1]);
-  for (int i = 0; i < MAKERS * EACH; i++) mlx_stream_free(made[i]);
+  int n = many(64) * EACH;
+  run_threads(many(64), make_many);
+  qsort(indices, (size_t)n, sizeof *indices, by_value);
+  for (int i = 1; i < n; i++) CHECK(indices[i] != indices[i - 1]);
+  for (int i = 0; i < n; i++) mlx_stream_free(made[i]);
 }
 
 int main(void) {

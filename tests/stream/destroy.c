@@ -74,6 +74,6 @@ int main(void) {
   e1_stream_per_request();
   e2_thread_per_request();
   e3_free_with_work();
-  run_threads(8, b4_streams_come_and_go);
+  run_threads(many(8), b4_streams_come_and_go);
   return 0;
 }

@@ -155,7 +155,7 @@ int main(void) {
   d5_errors_follow_the_data();
   d4_reverse_chain();
   refused_memory();
-  run_threads(16, device_thread);
+  run_threads(many(16), device_thread);
   mlx_stream_free(gpu);
   mlx_stream_free(cpu);
   CHECK(weir_shutdown(UINT64_C(10000000000)) == 0);

@@ -101,7 +101,7 @@ static void a8_first_call_of_a_thread(void) {
   stream = new_stream();
   for (int i = 0; i < 100; i++) {
     shared = chain(0, 10, i % 2 ? stream : (mlx_stream){0});
-    run_threads(8, first_call);
+    run_threads(many(8), first_call);
     CHECK(float_of(shared) == 10);
     mlx_array_free(shared);
   }

@@ -20,7 +20,7 @@ static void own_stream(int i) {
   mlx_stream_free(s);
 }
 
-static void b3_a_stream_per_thread(void) { run_threads(64, own_stream); }
+static void b3_a_stream_per_thread(void) { run_threads(many(64), own_stream); }
 
 /* B9: one thread synchronizes in a loop, another evaluates on the same stream. */
 static void *synchronize_in_a_loop(void *arg) {
@@ -73,7 +73,8 @@ static void b14_default_device_flips(void) {
   pthread_join(t1, NULL);
 }
 
-/* B15: a fresh process, whose first use of anything is the same operation on 32 threads at once. */
+/* B15: a fresh process, whose first use of anything is the same operation on many threads at once.
+ */
 static pthread_barrier_t together;
 
 static void first_use(int i) {
@@ -88,15 +89,15 @@ static void first_use(int i) {
   mlx_array_free(a);
 }
 
-static void thirty_two_first_users(void) {
-  CHECK(pthread_barrier_init(&together, NULL, 32) == 0);
-  run_threads(32, first_use);
+static void many_first_users(void) {
+  CHECK(pthread_barrier_init(&together, NULL, (unsigned)many(32)) == 0);
+  run_threads(many(32), first_use);
   _exit(42);
 }
 
 static void b15_first_use_on_many_threads(void) {
   int n = times(20, 200);
-  for (int i = 0; i < n; i++) CHECK(in_child(thirty_two_first_users, 30) == 42);
+  for (int i = 0; i < n; i++) CHECK(in_child(many_first_users, 30) == 42);
 }
 
 int main(void) {

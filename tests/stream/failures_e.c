@@ -80,7 +80,7 @@ static void requests_with_clear(int i) {
 static void e4_pooled_threads_clear(void) {
   size_t before = live_streams();
   shared = new_stream();
-  run_threads(8, requests_with_clear);
+  run_threads(many(8), requests_with_clear);
   one_add(shared);
   mlx_stream_free(shared);
   CHECK(streams_become(before));
@@ -188,7 +188,7 @@ static void e9_limits_in_a_loop(void) {
   size_t first = 0, last = 0, memory = 0, unused = 0;
   CHECK(mlx_get_memory_limit(&memory) == 0);
   CHECK(mlx_set_wired_limit(&first, 0) == 0);
-  run_threads(8, swap_limits);
+  run_threads(many(8), swap_limits);
   CHECK(mlx_set_wired_limit(&last, first) == 0);
   CHECK(returned_sum + (long long)last == set_sum);
   CHECK(mlx_set_memory_limit(&unused, memory) == 0);

@@ -43,7 +43,7 @@ static void f3_every_way_to_force(void) {
   shared_bad = failing((mlx_stream){0});
   CHECK(submit(shared_bad) == 0);
   for (int i = 0; i < 3; i++) force_in_all_ways(shared_bad);
-  run_threads(8, force_on_a_thread);
+  run_threads(many(8), force_on_a_thread);
   mlx_array_free(shared_bad);
 }
 
@@ -112,7 +112,7 @@ static void small_or_huge(int i) {
   }
 }
 
-static void f15_out_of_memory(void) { run_threads(8, small_or_huge); }
+static void f15_out_of_memory(void) { run_threads(many(8), small_or_huge); }
 
 int main(void) {
   mlx_set_error_handler(quiet, NULL, NULL);

@@ -2,9 +2,10 @@
 
 #include "fixtures.h"
 
-enum { THREADS = 16, DRAWS = 8, PER_DRAW = 4 };
+enum { DRAWS = 8, PER_DRAW = 4 };
 
-static uint32_t drawn[2][THREADS][DRAWS * PER_DRAW];
+static int threads;
+static uint32_t drawn[2][MOST_THREADS][DRAWS * PER_DRAW];
 static int round_now, turn;
 
 static void draw(uint32_t *out) {
@@ -33,7 +34,7 @@ static void draw_in_turn(int i) {
 static void draw_at_once(int i) { draw(drawn[round_now][i]); }
 
 static void check_distinct(void) {
-  for (int a = 0; a < THREADS; a++) {
+  for (int a = 0; a < threads; a++) {
     for (int b = 0; b < a; b++) {
       CHECK(memcmp(drawn[round_now][a], drawn[round_now][b], sizeof drawn[0][0]) != 0);
     }
@@ -46,10 +47,10 @@ static void h2_seeded_by_main(void) {
   for (round_now = 0; round_now < 2; round_now++) {
     CHECK(mlx_random_seed(42) == 0);
     turn = 0;
-    run_threads(THREADS, draw_in_turn);
+    run_threads(threads, draw_in_turn);
     draw(mine[round_now]);
     check_distinct();
-    for (int i = 0; i < THREADS; i++) {
+    for (int i = 0; i < threads; i++) {
       CHECK(memcmp(mine[round_now], drawn[round_now][i], sizeof mine[0]) != 0);
     }
   }
@@ -57,12 +58,12 @@ static void h2_seeded_by_main(void) {
   CHECK(memcmp(mine[0], mine[1], sizeof mine[0]) == 0);
 }
 
-/* H3: 16 threads draw and evaluate, seeded and not; main seeds meanwhile. */
+/* H3: many threads draw and evaluate, seeded and not; main seeds meanwhile. */
 static void h3_all_at_once(void) {
   for (int i = 0; i < 20; i++) {
     round_now = i % 2;
     if (i % 3 == 2) CHECK(mlx_random_seed((uint64_t)i) == 0);
-    run_threads(THREADS, draw_at_once);
+    run_threads(threads, draw_at_once);
     check_distinct();
   }
 }
@@ -75,12 +76,13 @@ static void *seed_in_a_loop(void *arg) {
 static void h3_seeded_meanwhile(void) {
   int over = 0;
   pthread_t seeder = start_thread(seed_in_a_loop, &over);
-  for (int i = 0; i < 10; i++) run_threads(THREADS, draw_at_once);
+  for (int i = 0; i < 10; i++) run_threads(threads, draw_at_once);
   probe_count(&over);
   pthread_join(seeder, NULL);
 }
 
 int main(void) {
+  threads = many(16);
   h3_all_at_once(); /* first before any seed: a random epoch, distinct all the same */
   h2_seeded_by_main();
   h3_all_at_once();

@@ -337,7 +337,9 @@ static void a_small_stack_is_enough(void) {
 
 /* ---- other threads ---- */
 
-enum { THREADS = 8, LINKS = 40, ROUNDS = 100 };
+enum { LINKS = 40, ROUNDS = 100 };
+
+static int threads;
 
 static struct {
   mlx_array link[LINKS + 1]; /* link[i] = i + 1, each made of the one before */
@@ -353,13 +355,13 @@ static void chain_make(void) {
   }
 }
 
-/* Thread i has every THREADS-th handle of the chain: it forces some and only frees others, while
+/* Each thread has every so many-th handle of the chain: it forces some and only frees others, while
    the rest do the same with what stands before and after. */
 static void force_or_free(int thread) {
   for (int round = 0; round < ROUNDS; round++) {
     if (thread == 0) chain_make();
     pthread_barrier_wait(&chain.start);
-    for (int i = thread; i <= LINKS; i += THREADS) {
+    for (int i = thread; i <= LINKS; i += threads) {
       int link = LINKS - i;
       if ((link + round) % 3) CHECK(mlx_array_data_float32(chain.link[link])[7] == 7.0f / N);
       mlx_array_free(chain.link[link]);
@@ -369,8 +371,9 @@ static void force_or_free(int thread) {
 }
 
 static void others_force_the_middle(void) {
-  CHECK(pthread_barrier_init(&chain.start, NULL, THREADS) == 0);
-  run_threads(THREADS, force_or_free);
+  threads = many(8);
+  CHECK(pthread_barrier_init(&chain.start, NULL, (unsigned)threads) == 0);
+  run_threads(threads, force_or_free);
   pthread_barrier_destroy(&chain.start);
 }
 

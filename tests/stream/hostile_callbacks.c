@@ -50,8 +50,8 @@ static void let_go_while_evaluating(int i) {
 
 static void k10_destructor_works_after_evaluation(void) {
   busy = new_stream();
-  run_threads(4, let_go_while_evaluating);
-  CHECK(becomes(&ended, 200));
+  run_threads(many(4), let_go_while_evaluating);
+  CHECK(becomes(&ended, many(4) * 50));
   _exit(42);
 }
 
@@ -224,7 +224,7 @@ static void k10_handler_that_replaces_itself(void) {
   CHECK(first != NULL);
   *first = 7;
   mlx_set_error_handler(swapping_handler, first, free);
-  run_threads(8, fail_often);
+  run_threads(many(8), fail_often);
   mlx_set_error_handler(NULL, NULL, NULL);
   CHECK(weir_shutdown(UINT64_C(10000000000)) == 0);
   _exit(42);

@@ -175,8 +175,8 @@ static void w2_events_of_many_threads(void) {
   shared_stream = new_stream();
   shared_event = weir_event_new();
   CHECK(weir_event_record(shared_event, shared_stream) == 0);
-  run_threads(16, record_and_wait);
-  CHECK(becomes(&called, 160));
+  run_threads(many(16), record_and_wait);
+  CHECK(becomes(&called, many(16) * 10));
   weir_event_free(shared_event);
   CHECK(mlx_synchronize(shared_stream) == 0);
   mlx_stream_free(shared_stream);

@@ -3,8 +3,6 @@
 
 #include "fixtures.h"
 
-enum { THREADS = 16 };
-
 /* ---- handles freed elsewhere while operations use them ---- */
 
 static pthread_mutex_t box_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -42,7 +40,7 @@ static void pass_round(int i) {
 static void k4_handles_freed_elsewhere(void) {
   for (int i = 0; i < 8; i++) streams[i] = new_stream();
   for (int i = 0; i < 64; i++) box[i] = mlx_array_new();
-  run_threads(THREADS, pass_round);
+  run_threads(many(16), pass_round);
   for (int i = 0; i < 64; i++) {
     if (box[i].ctx) CHECK(float_of(box[i]) == 1);
     mlx_array_free(box[i]);
@@ -77,7 +75,7 @@ static void change_defaults(int i) {
 static void d3_defaults_change_under_way(void) {
   size_t before = live_streams();
   for (int i = 0; i < 8; i++) streams[i] = new_stream();
-  run_threads(THREADS, change_defaults);
+  run_threads(many(16), change_defaults);
   for (int i = 0; i < 8; i++) mlx_stream_free(streams[i]);
   CHECK(streams_become(before));
 }
@@ -112,33 +110,35 @@ static void k7_detached_threads_leave_work(void) {
 
 /* ---- diamonds across streams ---- */
 
-static mlx_array roots[THREADS];
+enum { ROOTS = 16 };
+
+static mlx_array roots[ROOTS];
 
 /* Each layer takes two of the layer before, on streams that change from node to node; every thread
    forces the roots in another order, and the first forcers have the deepest half only. */
 static void force_rotated(int i) {
-  for (int k = 0; k < THREADS; k++) {
-    mlx_array root = roots[(i * 5 + k) % THREADS];
+  for (int k = 0; k < ROOTS; k++) {
+    mlx_array root = roots[(i * 5 + k) % ROOTS];
     if (k % 3 == 0) CHECK(submit(root) == 0);
     if (k % 3 != 0) CHECK(mlx_array_eval(root) == 0);
   }
 }
 
 static void diamonds(int n_streams) {
-  mlx_array layer[THREADS], next[THREADS];
-  for (int i = 0; i < THREADS; i++) layer[i] = mlx_array_new_float(1);
+  mlx_array layer[ROOTS], next[ROOTS];
+  for (int i = 0; i < ROOTS; i++) layer[i] = mlx_array_new_float(1);
   for (int depth = 0; depth < 20; depth++) {
-    for (int i = 0; i < THREADS; i++) {
+    for (int i = 0; i < ROOTS; i++) {
       next[i] = mlx_array_new();
-      CHECK(mlx_add(&next[i], layer[i], layer[(i + 1 + depth) % THREADS],
+      CHECK(mlx_add(&next[i], layer[i], layer[(i + 1 + depth) % ROOTS],
                     streams[(i * 3 + depth) % n_streams]) == 0);
     }
-    for (int i = 0; i < THREADS; i++) mlx_array_free(layer[i]);
+    for (int i = 0; i < ROOTS; i++) mlx_array_free(layer[i]);
     memcpy(layer, next, sizeof layer);
   }
   memcpy(roots, layer, sizeof roots);
-  run_threads(THREADS, force_rotated);
-  for (int i = 0; i < THREADS; i++) {
+  run_threads(many(16), force_rotated);
+  for (int i = 0; i < ROOTS; i++) {
     CHECK(float_of(roots[i]) == 0x1p20f);
     mlx_array_free(roots[i]);
   }
@@ -150,7 +150,7 @@ static void k3_diamonds_across_streams(void) {
   for (int i = 0; i < 8; i++) mlx_stream_free(streams[i]);
 }
 
-/* ---- 64 threads read the same arrays ---- */
+/* ---- many threads read the same arrays ---- */
 
 static void read_all(int i) {
   for (int k = 0; k < 64; k++) {
@@ -160,9 +160,9 @@ static void read_all(int i) {
   }
 }
 
-static void k3_sixty_four_readers(void) {
+static void k3_many_readers(void) {
   for (int i = 0; i < 64; i++) box[i] = chain((float)i, 20, (mlx_stream){0});
-  run_threads(64, read_all);
+  run_threads(many(64), read_all);
   for (int i = 0; i < 64; i++) mlx_array_free(box[i]);
 }
 
@@ -226,7 +226,7 @@ static void k14_tiny_limits(void) {
   CHECK(mlx_set_memory_limit(&memory, 1) == 0);
   CHECK(mlx_set_cache_limit(&cache, 1) == 0);
   CHECK(mlx_set_wired_limit(&wired, 1) == 0);
-  run_threads(THREADS, work_without_memory);
+  run_threads(many(16), work_without_memory);
   CHECK(mlx_set_memory_limit(&unused, memory) == 0);
   CHECK(mlx_set_cache_limit(&unused, cache) == 0);
   CHECK(mlx_set_wired_limit(&unused, wired) == 0);
@@ -239,7 +239,7 @@ int main(void) {
   d3_defaults_change_under_way();
   k7_detached_threads_leave_work();
   k3_diamonds_across_streams();
-  k3_sixty_four_readers();
+  k3_many_readers();
   k13_deep_graphs_on_small_stacks();
   k14_tiny_limits();
   CHECK(weir_shutdown(UINT64_C(20000000000)) == 0);

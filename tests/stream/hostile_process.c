@@ -28,7 +28,7 @@ static void signals_during_waits(void) {
   struct itimerval often = {{0, 300}, {0, 300}};
   CHECK(sigaction(SIGPROF, &action, NULL) == 0 && sigaction(SIGVTALRM, &action, NULL) == 0);
   CHECK(setitimer(ITIMER_PROF, &often, NULL) == 0 && setitimer(ITIMER_VIRTUAL, &often, NULL) == 0);
-  run_threads(4, evaluate_mixed);
+  run_threads(many(4), evaluate_mixed);
   _exit(42);
 }
 
@@ -91,7 +91,7 @@ static void evaluate_a_while(int i) {
 static void shut_down_while_used(void) {
   mlx_set_error_handler(quiet, NULL, NULL);
   for (int i = 0; i < 3; i++) {
-    run_threads(6, evaluate_a_while);
+    run_threads(many(6), evaluate_a_while);
     CHECK(weir_shutdown(UINT64_C(20000000000)) == 0);
     CHECK(weir_shutdown(UINT64_C(20000000000)) == 0);
   }

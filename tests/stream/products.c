@@ -4,7 +4,7 @@
 
 #include "programs.h"
 
-enum { SHAPES = 4, THREADS = 32, ROUNDS = 12 };
+enum { SHAPES = 4, ROUNDS = 12 };
 
 static const int shapes[SHAPES][3] = {{1, 300, 700}, {700, 300, 1}, {64, 64, 64}, {96, 200, 33}};
 static mlx_array left[SHAPES], right[SHAPES];
@@ -51,7 +51,7 @@ static void compare_and_leave(void) {
 }
 
 static void *multiply(void *arg) {
-  for (int n = 0; n < 4 * ROUNDS; n++) run_threads(4, compare);
+  for (int n = 0; n < 4 * ROUNDS; n++) run_threads(many(4), compare);
   return arg;
 }
 
@@ -74,7 +74,7 @@ int main(void) {
     memcpy(expected[k], mlx_array_data_float32(alone), bytes(k));
     mlx_array_free(alone);
   }
-  for (int n = 0; n < ROUNDS; n++) run_threads(THREADS, compare);
+  for (int n = 0; n < ROUNDS; n++) run_threads(many(32), compare);
   k11_children();
   for (int k = 0; k < SHAPES; k++) {
     free(expected[k]);

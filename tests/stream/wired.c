@@ -284,11 +284,11 @@ static void forks_wire_their_own(void) {
 
 /* ---- E9 ---- */
 
-enum { SETTERS = 8, ROUNDS = 300, LIMITS = 3 };
+enum { ROUNDS = 300, LIMITS = 3 };
 
 static int (*const setters[LIMITS])(size_t *res, size_t limit) = {
     mlx_set_wired_limit, mlx_set_cache_limit, mlx_set_memory_limit};
-static size_t sum_set[LIMITS][SETTERS], sum_got[LIMITS][SETTERS];
+static size_t sum_set[LIMITS][MOST_THREADS], sum_got[LIMITS][MOST_THREADS];
 
 static size_t exchange(int limit, size_t value) {
   size_t old = 0;
@@ -314,10 +314,10 @@ static void set_and_restore(int i) {
 static void e9_no_limit_is_lost(void) {
   size_t before[LIMITS];
   for (int l = 0; l < LIMITS; l++) before[l] = exchange(l, 77);
-  run_threads(SETTERS, set_and_restore);
+  run_threads(many(8), set_and_restore);
   for (int l = 0; l < LIMITS; l++) {
     size_t set = 77, got = exchange(l, before[l]);
-    for (int i = 0; i < SETTERS; i++) {
+    for (int i = 0; i < MOST_THREADS; i++) {
       set += sum_set[l][i];
       got += sum_got[l][i];
     }
@@ -346,7 +346,7 @@ static void churn(int i) {
 
 static void accounts_stay_exact(void) {
   mlx_array a = megabytes(2);
-  run_threads(SETTERS, churn);
+  run_threads(8, churn);
   set_limit(0);
   CHECK(stats().wired_bytes == 0 && stats().wired_shortfall_bytes == 0);
   if (!SANITIZED) CHECK(locked_bytes() == 0);

@@ -27,6 +27,16 @@ enum { SANITIZED = 1 };
 enum { SANITIZED = 0 };
 #endif
 
+/* How many threads a program has where any number will do: its own, or WEIR_TEST_THREADS. */
+enum { MOST_THREADS = 64 };
+
+static inline int many(int usual) {
+  const char *text = getenv("WEIR_TEST_THREADS");
+  int n = text ? atoi(text) : usual;
+  CHECK(n >= 1 && n <= MOST_THREADS);
+  return n;
+}
+
 /* Runs fn(i) on n threads at once and joins them. */
 struct program_thread {
   pthread_t thread;
