@@ -16,9 +16,21 @@ void *wr_calloc(size_t bytes);
 void *wr_realloc(void *old, size_t bytes);
 void *wr_alloc_aligned(size_t align, size_t bytes); /* align: a power of two, at least 8 */
 void wr_free(void *p);
+
+/* The hostile build (the preset torture): what is bounded is tiny there, threads yield at random
+   (lock.h), allocations fail on demand. */
 #ifdef WR_TORTURE
+enum { WR_TORTURED = 1 };
 /* Makes the n-th allocation of the calling thread from now on fail, once; 0 turns it off. */
 void wr_alloc_fail_at(uint64_t n);
+/* The same for the n-th of all threads, the library's own among them. */
+void wr_alloc_fail_anywhere_at(uint64_t n);
+/* True once the allocation that was to fail has. */
+bool wr_alloc_has_failed(void);
+/* Blocks that are allocated and not freed. */
+size_t wr_alloc_live(void);
+#else
+enum { WR_TORTURED = 0 };
 #endif
 
 /* A growable array of pointers. `{0}` is a valid empty one. Owner thread only. */
@@ -55,7 +67,7 @@ struct wr_env {
   bool threads_set;     /* WEIR_THREADS has a value that makes sense */
   bool threads_checked; /* and it is checked */
   int workers;          /* WEIR_NUM_THREADS; 0: as many as processors that this process may use */
-  uint64_t seed;        /* WEIR_TORTURE_SEED; 0 when absent */
+  uint64_t seed;        /* WEIR_TORTURE_SEED; 0 when absent, but in torture builds */
   bool fuse;            /* false with WEIR_FUSE=0: every operation runs by itself */
   char cuda_home[256];  /* CUDA_HOME or CUDA_PATH; "" when absent */
   char cache_home[256]; /* XDG_CACHE_HOME, or .cache in HOME; "" when both are absent */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "base/lock.h"
 
 static struct wr_env env;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -66,12 +67,30 @@ static void read_paths(void) {
   }
 }
 
+#ifdef WR_TORTURE
+
+/* Each run gets a seed of its own unless it is told one, and says which. */
+static void set_seed(void) {
+  char line[64];
+  while (!env.seed) env.seed = wr_clock_ns() * 0x9e3779b97f4a7c15u;
+  snprintf(line, sizeof line, "weir: WEIR_TORTURE_SEED=%llu", (unsigned long long)env.seed);
+  wr_log_line(line);
+  wr_torture_seed(env.seed);
+}
+
+#else
+
+static void set_seed(void) {}
+
+#endif
+
 static void read_all(void) {
   read_threads();
   env.workers = (int)read_number("WEIR_NUM_THREADS", 4096);
   env.seed = read_number("WEIR_TORTURE_SEED", UINT64_MAX);
   env.fuse = read_fuse();
   read_paths();
+  set_seed();
 }
 
 const struct wr_env *wr_env_get(void) {

@@ -8,11 +8,8 @@
 #include <errno.h>
 #include <time.h>
 
+#include "base/atomic.h"
 #include "base/base.h"
-
-#ifdef WR_TORTURE
-#include <sched.h>
-#endif
 
 /* ---- the list of held mutexes ---- */
 
@@ -148,19 +145,35 @@ uint64_t wr_clock_ns(void) {
 
 #ifdef WR_TORTURE
 
-/* xorshift64; the state of each thread begins at the seed mixed with its id, so that a run with one
-   seed repeats as far as the scheduler allows. */
-static uint64_t next_random(void) {
+static wr_atomic_u64 seed;    /* atomic RELAXED: set once; 0 before that */
+static wr_atomic_u64 threads; /* atomic RELAXED: how many have begun; each gets its own number */
+
+void wr_torture_seed(uint64_t value) { wr_store_relaxed(&seed, value); }
+
+/* xorshift64; the state of each thread begins at the seed mixed with its number, so that a run with
+   one seed repeats as far as the scheduler allows. */
+static uint64_t next_random(uint64_t from) {
   static _Thread_local uint64_t state;
-  if (!state) state = (wr_env_get()->seed ^ (wr_thread_os_id() * 0x9e3779b97f4a7c15u)) | 1u;
+  if (!state) {
+    uint64_t number = wr_fetch_add_relaxed(&threads, UINT64_C(1)) + 1;
+    state = (from ^ (number * 0x9e3779b97f4a7c15u)) | 1u;
+  }
   state ^= state << 13;
   state ^= state >> 7;
   state ^= state << 17;
   return state;
 }
 
+/* The shortest sleep: whatever is ready gets ahead, and this thread is back at once also where
+   other programs keep the processors busy. After sched_yield one of those would run out its whole
+   turn, and a test that passes here a million times would take minutes. */
 void wr_torture_point(void) {
-  if (next_random() % 8 == 0) sched_yield();
+  static const struct timespec shortest = {.tv_nsec = 1};
+  uint64_t from = wr_load_relaxed(&seed);
+  if (!from || next_random(from) % 64 != 0) return;
+  int before = wr_cancel_off();
+  nanosleep(&shortest, NULL);
+  wr_cancel_restore(before);
 }
 
 #endif

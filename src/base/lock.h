@@ -58,8 +58,10 @@ void wr_cancel_restore(int before);
 /* Monotonic time in nanoseconds. */
 uint64_t wr_clock_ns(void);
 
-/* Torture builds yield the processor here at random, from WEIR_TORTURE_SEED; others do nothing. */
+/* Torture builds yield the processor here at random; others do nothing. Yields begin with the seed,
+   which env.c sets and prints: WEIR_TORTURE_SEED, or one of its own. */
 #ifdef WR_TORTURE
+void wr_torture_seed(uint64_t seed);
 void wr_torture_point(void);
 #else
 static inline void wr_torture_point(void) {}

@@ -102,6 +102,7 @@ struct wr_error *wr_eval(struct wr_node *const *nodes, size_t n) {
     wr_plan_submit(&plan, true);
   }
   for (size_t i = 0; i < n; i++) wait_over(nodes[i]);
+  wr_audit_forced(nodes, n);
   return first_error(nodes, n);
 }
 

@@ -41,7 +41,8 @@ struct wr_node {
   uint8_t device_type;       /* immutable after publish */
   uint16_t device_index;     /* immutable after publish */
   uint32_t n_in;             /* claimer only, from claim to finish; then 0 */
-  uint32_t cursor;           /* claimer only: the next edge that planning looks at */
+  uint32_t cursor;           /* claimer only: the next edge that planning looks at; then
+                               scratch of fuse.c and audit.c */
   int64_t size;              /* immutable after publish; elements */
   int64_t offset;            /* immutable after publish; elements from the buffer's start */
   const int32_t *shape;      /* immutable after publish; in the tail */
@@ -112,5 +113,20 @@ void wr_plan_submit(struct wr_plan *plan, bool schedule);
 void wr_fail_nodes(struct wr_ptrs *nodes, struct wr_error *taken);
 /* Drops the list's references, and its memory. */
 void wr_release_nodes(struct wr_ptrs *nodes);
+
+/* audit.c: torture builds end the process when a plan, a node about to run or what was forced is
+   not as this header says; others do nothing. */
+#ifdef WR_TORTURE
+void wr_audit_plan(const struct wr_plan *plan);
+void wr_audit_run(const struct wr_node *node);
+void wr_audit_forced(struct wr_node *const *nodes, size_t n);
+#else
+static inline void wr_audit_plan(const struct wr_plan *plan) { (void)plan; }
+static inline void wr_audit_run(const struct wr_node *node) { (void)node; }
+static inline void wr_audit_forced(struct wr_node *const *nodes, size_t n) {
+  (void)nodes;
+  (void)n;
+}
+#endif
 
 #endif

@@ -130,4 +130,5 @@ void wr_plan_make(struct wr_plan *plan, struct wr_node *const *roots, size_t n) 
   }
   wr_ptrs_free(&plan->stack);
   if (ok && plan->fusable > 1) wr_plan_fuse(plan);
+  wr_audit_plan(plan);
 }

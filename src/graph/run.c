@@ -299,6 +299,7 @@ enum wr_step wr_batch_run(struct wr_task *task, struct wr_stream *stream, struct
       return WR_STEP_BLOCKED;
     }
     batch->next++;
+    wr_audit_run(node);
     run_node(node, stream);
     if (batch->next < batch->count && wr_drain_stop(drain)) return WR_STEP_YIELD;
   }

@@ -11,7 +11,10 @@
 #include "base/lock.h"
 #include "memory/internal.h"
 
-enum { MAX_ENTRIES = 8192, DEFAULT_CACHE_LIMIT = 32 << 20 /* MLX's, on CPU */ };
+enum {
+  MAX_ENTRIES = 8192,
+  DEFAULT_CACHE_LIMIT = WR_TORTURED ? 4096 : 32 << 20 /* MLX's, on CPU */
+};
 
 struct wr_accounts wr_accounts = {.cache_limit = DEFAULT_CACHE_LIMIT};
 

@@ -10,7 +10,7 @@
 #include "base/lock.h"
 #include "memory/internal.h"
 
-enum { MAX_PER_CLASS = 32, MAX_BYTES = 1 << 20 };
+enum { MAX_PER_CLASS = WR_TORTURED ? 1 : 32, MAX_BYTES = WR_TORTURED ? 4096 : 1 << 20 };
 
 struct magazine {
   wr_atomic_bool busy;                        /* atomic ACQ_REL: the flag */

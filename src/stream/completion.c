@@ -14,6 +14,7 @@ static bool reached(const struct wr_completion *c, const struct wr_waiter *w) {
 
 bool wr_completion_claim(struct wr_completion *c) {
   uint32_t found = wr_load_relaxed(&c->state);
+  wr_torture_point();
   while ((found & WR_PHASE_MASK) == WR_PHASE_LAZY) {
     /* Acq_rel: the winner reads edges that the recorder wrote, and others see that it won. */
     uint32_t claimed =
@@ -26,13 +27,16 @@ bool wr_completion_claim(struct wr_completion *c) {
 bool wr_completion_submit(struct wr_completion *c) {
   /* Adding keeps the WAITERS bit. Release: the queue that holds the work is visible to whoever
      reads SUBMITTED; acquire: see the waiters behind the bit. */
+  wr_torture_point();
   uint32_t old = wr_fetch_add_acq_rel(&c->state, WR_PHASE_SUBMITTED - WR_PHASE_CLAIMED);
   return (old & WR_PHASE_WAITERS) != 0;
 }
 
 bool wr_completion_finish(struct wr_completion *c, enum wr_phase phase) {
   /* Release: value or error before the phase. Acquire: the waiters pushed before the bit. */
+  wr_torture_point();
   uint32_t old = wr_exchange_acq_rel(&c->state, (uint32_t)phase);
+  wr_torture_point();
   if (old & WR_PHASE_WAITERS) wr_completion_flush(c);
   return (old & WR_PHASE_PINNED) != 0;
 }
@@ -49,6 +53,7 @@ bool wr_completion_pin(struct wr_completion *c) {
 bool wr_completion_unpin(struct wr_completion *c) {
   /* One order of this and finish's exchange: whichever is second sees the other. Finish clears the
      bit, so a pin never outlives its pinner. */
+  wr_torture_point();
   uint32_t old = wr_fetch_and_acq_rel(&c->state, ~(uint32_t)WR_PHASE_PINNED);
   return (old & WR_PHASE_MASK) >= WR_PHASE_DONE;
 }
@@ -73,6 +78,7 @@ void wr_completion_await(struct wr_completion *c, struct wr_waiter *waiter) {
 
 void wr_completion_flush(struct wr_completion *c) {
   struct wr_waiter *list = wr_exchange_acq_rel(&c->waiters, NULL);
+  wr_torture_point();
   while (list) {
     struct wr_waiter *w = list;
     list = w->next;

@@ -1,0 +1,102 @@
+/* The hostile build's walker: what internal.h promises, looked at around each forcing. Only what
+   the looking thread may read: a plan is its planner's alone until it is submitted, a node that
+   runs is its drainer's, and of a node that is over only the value counts. Other threads change
+   counts meanwhile, but never below what is known to refer to the node. No lock. */
+
+#include "base/base.h"
+
+#ifdef WR_TORTURE
+
+#include "graph/internal.h"
+
+static void demand(bool truth, const char *what) {
+  if (!truth) wr_bug(__FILE__, __LINE__, what);
+}
+
+/* Above half of the range a count has been dropped once too often. */
+static bool counted(const struct wr_node *node, uint32_t least) {
+  uint32_t refs = wr_load_relaxed(&((struct wr_node *)node)->refs);
+  return refs >= least && refs <= UINT32_MAX / 2;
+}
+
+static bool in_plan(const struct wr_plan *plan, struct wr_node *node) {
+  return wr_load_relaxed(&node->planner) == plan &&
+         wr_completion_phase(&node->completion) == WR_PHASE_CLAIMED;
+}
+
+/* ---- the plan, before it is submitted ---- */
+
+static void audit_claimed(const struct wr_plan *plan, struct wr_node *node) {
+  demand(in_plan(plan, node), "a planned node is not this plan's");
+  demand(node->stream != NULL, "a planned node has no stream");
+  demand(!node->buffer && !node->error, "a planned node has run already");
+  demand(!node->link, "a planned node is part of another");
+  demand(counted(node, 1), "a planned node has no reference");
+}
+
+/* Inputs of the plan's stand before the node; others have been claimed, or are over. */
+static void audit_edges(const struct wr_plan *plan, const struct wr_node *node, uint32_t place,
+                        uint32_t *edges) {
+  for (uint32_t i = 0; i < node->n_in; i++) {
+    struct wr_node *in = node->in[i];
+    demand(in && counted(in, 1), "an input has no reference");
+    demand(wr_completion_phase(&in->completion) != WR_PHASE_LAZY, "an input is not claimed");
+    if (!in_plan(plan, in)) continue;
+    demand(in->cursor < place && plan->order.items[in->cursor] == in,
+           "an input does not stand before its reader");
+    edges[in->cursor]++;
+  }
+}
+
+/* Each node is referred to by the plan and by the edges that were found. Skipped where there is no
+   memory to count in. */
+void wr_audit_plan(const struct wr_plan *plan) {
+  size_t n = plan->order.count;
+  uint32_t *edges = n ? wr_calloc(n * sizeof *edges) : NULL;
+  if (!edges) return;
+  for (size_t i = 0; i < n; i++) {
+    struct wr_node *node = plan->order.items[i];
+    audit_claimed(plan, node);
+    node->cursor = (uint32_t)i;
+  }
+  for (size_t i = 0; i < n; i++) {
+    audit_edges(plan, plan->order.items[i], (uint32_t)i, edges);
+  }
+  for (size_t i = 0; i < n; i++) {
+    demand(counted(plan->order.items[i], 1 + edges[i]), "a node has fewer references than edges");
+  }
+  wr_free(edges);
+}
+
+/* ---- a node whose turn it is ---- */
+
+void wr_audit_run(const struct wr_node *node) {
+  demand(wr_completion_phase(&node->completion) == WR_PHASE_SUBMITTED, "a node runs twice");
+  demand(counted(node, 1), "a node that runs has no reference");
+  demand(!node->buffer && !node->error, "a node that runs has a result");
+  for (uint32_t i = 0; i < node->n_in; i++) {
+    const struct wr_node *in = node->in[i];
+    demand(in && counted(in, 1), "an input of a node that runs has no reference");
+    demand(wr_completion_phase(&in->completion) >= WR_PHASE_SUBMITTED,
+           "a node runs before its input stands in a queue");
+  }
+}
+
+/* ---- what was forced ---- */
+
+void wr_audit_forced(struct wr_node *const *nodes, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    const struct wr_node *node = nodes[i];
+    enum wr_phase phase = wr_completion_phase(&node->completion);
+    demand(counted(node, 1), "a forced node has no reference");
+    demand(phase == WR_PHASE_DONE || phase == WR_PHASE_FAILED, "a forced node is not over");
+    if (phase == WR_PHASE_FAILED) {
+      demand(node->error != NULL, "a failed node has no error");
+      continue;
+    }
+    demand(!node->error && node->buffer, "a node that is done has no value");
+    demand(wr_load_relaxed(&node->buffer->refs) - 1u < UINT32_MAX / 2, "a value has no reference");
+  }
+}
+
+#endif
