@@ -9,6 +9,7 @@
 
 #include "backend/cpu/elements.h"
 #include "backend/cpu/kernels.h"
+#include "backend/cpu/loop.h"
 #include "backend/cpu/walk.h"
 
 enum { LANES = 16, BLOCK = 512 };
@@ -40,7 +41,7 @@ static inline float exp_below_zero(float x) {
   return x < -87.3f ? 0.0f : p * scale;
 }
 
-static float max_of(const float *x, int64_t n, float start) {
+WR_WIDE static float max_of(const float *x, int64_t n, float start) {
   float lanes[LANES];
   for (int l = 0; l < LANES; l++) lanes[l] = start;
   int64_t i = 0;
@@ -54,7 +55,7 @@ static float max_of(const float *x, int64_t n, float start) {
 }
 
 /* y = e^(x - top); x and y may be the same. Returns the sum of y. */
-static double exp_and_sum(const float *x, float *y, int64_t n, float top) {
+WR_WIDE static double exp_and_sum(const float *x, float *y, int64_t n, float top) {
   double total = 0.0;
   for (int64_t b = 0; b < n; b += BLOCK) {
     int64_t end = n - b < BLOCK ? n : b + BLOCK;
@@ -75,10 +76,13 @@ static double exp_and_sum(const float *x, float *y, int64_t n, float top) {
   return total;
 }
 
+WR_WIDE static void scale_row(float *y, int64_t n, float scale) {
+  for (int64_t i = 0; i < n; i++) y[i] *= scale;
+}
+
 static void softmax_dense(const float *x, float *y, int64_t n) {
   float top = max_of(x, n, -INFINITY);
-  float scale = (float)(1.0 / exp_and_sum(x, y, n, top));
-  for (int64_t i = 0; i < n; i++) y[i] *= scale;
+  scale_row(y, n, (float)(1.0 / exp_and_sum(x, y, n, top)));
 }
 
 /* Up to BLOCK elements of a row as float32. */
