@@ -131,7 +131,8 @@ static mlx_stream first_default_of(const char *function, enum wr_device_type typ
 /* The whole of it on all calls but a thread's first: two loads and an addition (D1). */
 static inline mlx_stream default_of(const char *function, enum wr_device_type type) {
   struct wr_stream *s = wr_thread_defaults[type][0];
-  return s ? (mlx_stream){wr_stream_retain(s)} : first_default_of(function, type);
+  if (!s) return first_default_of(function, type);
+  return (mlx_stream){wr_stream_retain(s)};
 }
 
 mlx_stream mlx_default_cpu_stream_new(void) {

@@ -5,9 +5,9 @@
 #include "weir/memory.h"
 
 #include "api/api.h"
-#include "stream/policy.h"
 #include "base/base.h"
 #include "memory/buffer.h"
+#include "stream/policy.h"
 
 struct guard {
   size_t bytes;

@@ -206,12 +206,24 @@ struct wr_error *wr_stream_scope_push(struct wr_stream *stream) {
   return wr_stream_set_default(stream);
 }
 
+/* A stream that was handed over meanwhile is not restored (C2): the thread makes a new default. */
+static struct wr_error *restore_default(struct wr_stream *before) {
+  struct wr_error *error = wr_thread_check();
+  if (error) return error;
+  error = wr_stream_check(before);
+  if (!error) return wr_stream_set_default(before);
+  wr_error_release(error);
+  struct wr_device d = wr_stream_device(before);
+  drop_slot(&wr_thread_defaults[d.type][d.index]);
+  return NULL;
+}
+
 struct wr_error *wr_stream_scope_pop(void) {
   if (self.scopes.count == 0) {
     return wr_error_new(WEIR_ERROR_STATE, "no stream scope is open on this thread");
   }
   struct wr_stream *before = self.scopes.items[--self.scopes.count];
-  struct wr_error *error = wr_stream_set_default(before);
+  struct wr_error *error = restore_default(before);
   wr_stream_release(before);
   return error;
 }

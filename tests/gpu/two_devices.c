@@ -1,4 +1,5 @@
-/* Two GPUs: streams and buffers stay on theirs, and values go from one to the other. */
+/* Two GPUs: streams and buffers stay on theirs, and values go from one to the other; the default
+   stream of gpu:1 is on gpu:1 (D5). */
 
 #include "programs.h"
 
@@ -15,6 +16,12 @@ int main(void) {
     mlx_device device = mlx_device_new_type(MLX_GPU, i);
     s[i] = mlx_stream_new_device(device);
     CHECK(s[i].ctx != NULL);
+    mlx_stream its = mlx_stream_new();
+    mlx_device found = mlx_device_new();
+    CHECK(mlx_get_default_stream(&its, device) == 0 && mlx_stream_get_device(&found, its) == 0);
+    CHECK(mlx_device_equal(found, device));
+    mlx_device_free(found);
+    mlx_stream_free(its);
     mlx_device_free(device);
   }
   mlx_array a = floats(N, 0), one = mlx_array_new_float(1);

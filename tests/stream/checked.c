@@ -111,6 +111,24 @@ static void adopt_from_the_ended(void) {
   mlx_stream_free(left);
 }
 
+/* C2, D4: a scope that ends does not give back what was handed over inside it. */
+static void hand_over_inside_a_scope(void) {
+  mlx_stream given = new_stream(), inner = new_stream();
+  CHECK(weir_stream_scope_push(given) == 0 && weir_stream_scope_push(inner) == 0);
+  CHECK(weir_stream_hand_over(given, 0) == 0);
+  CHECK(weir_stream_scope_pop() == 0);
+  mlx_stream now = mlx_default_cpu_stream_new();
+  CHECK(!mlx_stream_equal(now, given) && !mlx_stream_equal(now, inner));
+  mlx_array a = mlx_array_new_float(1);
+  add_to(&a, a, (mlx_stream){0});
+  CHECK(float_of(a) == 2);
+  CHECK(weir_stream_scope_pop() == 0);
+  mlx_array_free(a);
+  mlx_stream_free(now);
+  mlx_stream_free(inner);
+  mlx_stream_free(given);
+}
+
 int main(void) {
   pthread_t thread;
   mlx_set_error_handler(quiet, NULL, NULL);
@@ -137,6 +155,7 @@ int main(void) {
   CHECK(_mlx_array_is_available(&available, lazy) == 0 && !available);
   hand_over_and_back();
   adopt_from_the_ended();
+  hand_over_inside_a_scope();
   mlx_array_free(one);
   mlx_array_free(below);
   mlx_array_free(lazy);

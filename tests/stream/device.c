@@ -1,5 +1,5 @@
 /* The same rules on an asynchronous device with memory of its own (the fake device), and between it
-   and the CPU: O2, O3, E1 to E5, K6. FAILURES: D1, D4, D5, D9, F3, F5. */
+   and the CPU: D2, D5, O2, O3, E1 to E5, K6. FAILURES: D1, D4, D5, D9, F3, F5. */
 
 #include "fake_device.h"
 #include "programs.h"
@@ -144,6 +144,54 @@ static void refused_memory(void) {
   mlx_array_free(a);
 }
 
+static bool is_on_gpu_1(mlx_stream s) {
+  mlx_device d = mlx_device_new();
+  int index = -1;
+  mlx_device_type type = MLX_CPU;
+  CHECK(mlx_stream_get_device(&d, s) == 0);
+  CHECK(mlx_device_get_index(&index, d) == 0 && mlx_device_get_type(&type, d) == 0);
+  mlx_device_free(d);
+  return type == MLX_GPU && index == 1;
+}
+
+/* D5: the default stream of gpu:1 is on gpu:1. D2: an operation without a stream runs on the
+   calling thread's default stream of the default device, and keeps to it when the default changes.
+ */
+static void d5_d2_default_device(void) {
+  mlx_device second = mlx_device_new_type(MLX_GPU, 1), before = mlx_device_new();
+  mlx_stream of_second = mlx_stream_new(), again = mlx_stream_new();
+  CHECK(mlx_get_default_stream(&of_second, second) == 0 && is_on_gpu_1(of_second));
+  CHECK(mlx_get_default_device(&before) == 0 && mlx_set_default_device(second) == 0);
+  CHECK(mlx_get_default_stream(&again, second) == 0 && mlx_stream_equal(again, of_second));
+  CHECK(!mlx_stream_equal(gpu, of_second));
+  mlx_array a = floats(4, 1), out = lazy_exp(a, (mlx_stream){0});
+  CHECK(mlx_set_default_device(before) == 0);
+  weir_stream_stats_t ran;
+  CHECK(mlx_array_eval(out) == 0 && weir_stream_stats(&ran, of_second) == 0 && ran.done == 1);
+  mlx_array_free(out);
+  mlx_array_free(a);
+  mlx_stream_free(again);
+  mlx_stream_free(of_second);
+  mlx_device_free(before);
+  mlx_device_free(second);
+}
+
+/* E3, E5: nobody waits for what fails on the library's own threads; the process goes on. */
+static void e3_failures_nobody_forces(void) {
+  mlx_array a = floats(4, 1);
+  for (int i = 0; i < 20; i++) {
+    fake_device_fail_next(1, WEIR_ERROR_DEVICE, "ordered");
+    mlx_array out = lazy_exp(a, gpu);
+    CHECK(async_eval(out) == 0);
+    mlx_array_free(out);
+    CHECK(mlx_synchronize(gpu) == 0);
+  }
+  mlx_array fine = lazy_exp(a, gpu);
+  CHECK(mlx_array_eval(fine) == 0);
+  mlx_array_free(fine);
+  mlx_array_free(a);
+}
+
 int main(void) {
   fake_device_install();
   mlx_set_error_handler(quiet, NULL, NULL);
@@ -155,6 +203,8 @@ int main(void) {
   d5_errors_follow_the_data();
   d4_reverse_chain();
   refused_memory();
+  d5_d2_default_device();
+  e3_failures_nobody_forces();
   run_threads(many(16), device_thread);
   mlx_stream_free(gpu);
   mlx_stream_free(cpu);

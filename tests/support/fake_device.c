@@ -487,7 +487,8 @@ static enum wr_encode_status fake_encode_marker(struct wr_encoder *e,
   return submit(e, c, error);
 }
 
-static int fake_count(void) { return 1; }
+/* Two devices that share one memory. */
+static int fake_count(void) { return 2; }
 static const char *fake_absent_reason(void) { return NULL; }
 
 static bool fake_supports(enum wr_op op, enum wr_dtype dtype) {
