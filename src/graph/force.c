@@ -96,7 +96,7 @@ struct wr_error *wr_eval(struct wr_node *const *nodes, size_t n) {
   struct wr_plan plan;
   wr_plan_make(&plan, nodes, n);
   wr_error_release(plan.failed);
-  if (plan.order.count && !plan.several_streams && !plan.foreign.count) {
+  if (plan.order.count && !plan.several_streams && !plan.foreign.count && !plan.refused) {
     run_here(&plan);
   } else {
     wr_plan_submit(&plan, true);

@@ -97,10 +97,13 @@ struct wr_plan {
   struct wr_ptrs foreign;  /* roots and inputs that another planner has claimed and not yet
                               submitted, one reference each */
   bool several_streams;    /* `order` has nodes of more than one stream */
+  bool refused;            /* memory was refused: the last of `order` may be no root */
   size_t fusable;          /* nodes in `order` whose operation may be in a group */
   struct wr_error *failed; /* the first input or root that had failed before; a reference or NULL */
 };
-/* When memory is refused, what was claimed fails with that error, and the plan is empty. */
+/* Each root is over, in `order` or claimed by others then, so that it can be waited for. When
+   memory is refused, the nodes for which there is none fail with that error; the others stay
+   planned. */
 void wr_plan_make(struct wr_plan *plan, struct wr_node *const *roots, size_t n);
 
 /* fuse.c: takes out of the order what can run as part of a later node. */

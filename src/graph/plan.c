@@ -121,14 +121,13 @@ void wr_release_nodes(struct wr_ptrs *nodes) {
 
 void wr_plan_make(struct wr_plan *plan, struct wr_node *const *roots, size_t n) {
   *plan = (struct wr_plan){0};
-  bool ok = true;
-  for (size_t i = 0; i < n && ok; i++) ok = enter(plan, roots[i]) && walk(plan);
-  if (!ok) {
+  for (size_t i = 0; i < n; i++) {
+    if (enter(plan, roots[i]) && walk(plan)) continue;
     wr_fail_nodes(&plan->stack, wr_error_out_of_memory());
-    wr_fail_nodes(&plan->order, wr_error_out_of_memory());
-    wr_release_nodes(&plan->foreign);
+    plan->refused = true;
+    if (!plan->failed) plan->failed = wr_error_out_of_memory();
   }
   wr_ptrs_free(&plan->stack);
-  if (ok && plan->fusable > 1) wr_plan_fuse(plan);
+  if (!plan->refused && plan->fusable > 1) wr_plan_fuse(plan);
   wr_audit_plan(plan);
 }

@@ -36,12 +36,19 @@ static void flush(struct wr_node *list) {
   }
 }
 
+/* Whoever would have drained the stream waits for one of these nodes, and so for nothing any more:
+   what was appended before goes to the pool. */
+static void refuse_run(struct wr_node **nodes, uint32_t n) {
+  wr_stream_kick(nodes[0]->stream);
+  for (uint32_t i = 0; i < n; i++) wr_node_finish(nodes[i], wr_error_out_of_memory());
+}
+
 /* Appends nodes[0..n), all of one stream; takes their references. */
 static void submit_run(struct wr_node **nodes, uint32_t n, bool schedule) {
   struct wr_node *to_flush = NULL;
   struct wr_batch *batch = wr_alloc(sizeof *batch + n * sizeof(struct wr_node *));
   if (!batch) {
-    for (uint32_t i = 0; i < n; i++) wr_node_finish(nodes[i], wr_error_out_of_memory());
+    refuse_run(nodes, n);
     return;
   }
   batch->task = (struct wr_task){.run = wr_batch_run};

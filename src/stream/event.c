@@ -157,6 +157,7 @@ struct wr_error *wr_event_query(struct wr_event *e, bool *is_over) {
   struct wr_marker *marker;
   struct wr_error *error = place(e, &marker);
   if (error) return error;
+  (void)wr_pool_ensure_worker();
   *is_over = over(marker);
   wr_marker_release(marker);
   return NULL;
@@ -197,6 +198,7 @@ struct wr_error *wr_event_elapsed(struct wr_event *start, struct wr_event *end, 
 
 struct wr_error *wr_event_fd(struct wr_event *e, int *fd) {
   struct wr_error *error = NULL;
+  (void)wr_pool_ensure_worker();
   wr_mutex_lock(&e->lock);
   if (e->fd < 0) {
     e->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -193,6 +193,7 @@ static void start_workers(int n) {
     /* No thread to be had: threads that wait drain their streams themselves. */
     wr_mutex_lock(&pool.lock);
     pool.workers -= n;
+    wr_cond_broadcast(&pool.gone);
     wr_mutex_unlock(&pool.lock);
     return;
   }
@@ -209,15 +210,25 @@ static void join_left(struct worker *worker) {
   }
 }
 
+/* Waits for the workers to leave; what is ready after that, since no thread was to be had, runs
+   here. */
+static bool finish_locked(uint64_t deadline_ns) {
+  while (pool.workers > 0 || pool.ready_head) {
+    if (pool.workers == 0) {
+      (void)work_locked();
+      if (wr_clock_ns() >= deadline_ns) break;
+    } else if (!wr_cond_wait_until(&pool.gone, &pool.lock, deadline_ns)) {
+      break;
+    }
+  }
+  return pool.workers == 0 && !pool.ready_head;
+}
+
 bool wr_pool_stop(uint64_t deadline_ns) {
-  bool in_time = true;
   wr_mutex_lock(&pool.lock);
   pool.stopping = true;
   wr_cond_broadcast(&pool.wake);
-  while (pool.workers > 0 && in_time) {
-    in_time = wr_cond_wait_until(&pool.gone, &pool.lock, deadline_ns);
-  }
-  in_time = pool.workers == 0;
+  bool in_time = finish_locked(deadline_ns);
   pool.stopping = false;
   struct worker *left = pool.left;
   pool.left = NULL;
@@ -251,6 +262,16 @@ bool wr_pool_remove(struct wr_stream *stream) {
   if (listed) unlink_ready_locked(stream);
   wr_mutex_unlock(&pool.lock);
   return listed;
+}
+
+bool wr_pool_ensure_worker(void) {
+  if (!wr_pool_has_ready()) return true;
+  int most = max_workers(), start = 0;
+  wr_mutex_lock(&pool.lock);
+  if (pool.workers == 0 && pool.ready_head) start = wake_locked(1, most);
+  wr_mutex_unlock(&pool.lock);
+  start_workers(start);
+  return start == 0 || wr_pool_workers() > 0;
 }
 
 bool wr_pool_has_ready(void) { return wr_load_relaxed(&pool.ready_hint) > 0; }

@@ -21,6 +21,7 @@ static struct {
   uint64_t queued;          /* under LOCK: calls ever handed in */
   uint64_t finished;        /* under LOCK: calls ever run */
   bool running;             /* under LOCK: the thread exists */
+  bool to_join;             /* under LOCK: it does, or has ended since and was not joined */
   bool stopping;            /* under LOCK: it leaves when nothing is queued */
   pthread_t thread;         /* under LOCK */
 } reclaimer = {.lock = WR_MUTEX_INIT(WR_RANK_EVENT), .wake = {PTHREAD_COND_INITIALIZER}};
@@ -63,9 +64,21 @@ static void *reclaimer_main(void *arg) {
   return NULL;
 }
 
+/* True for one caller: it joins the thread, which has ended, without the lock. */
+static bool take_ended_locked(pthread_t *thread) {
+  if (!reclaimer.to_join || reclaimer.running) return false;
+  reclaimer.to_join = false;
+  *thread = reclaimer.thread;
+  return true;
+}
+
+/* One that has ended and was not waited for until its end is left to itself. */
 static bool running_locked(void) {
   if (!reclaimer.running) {
+    pthread_t ended;
+    if (take_ended_locked(&ended)) pthread_detach(ended);
     reclaimer.running = wr_thread_start(reclaimer_main, NULL, &reclaimer.thread);
+    reclaimer.to_join = reclaimer.running;
   }
   return reclaimer.running;
 }
@@ -122,14 +135,14 @@ bool wr_reclaimer_flush(uint64_t deadline_ns) {
 
 bool wr_reclaimer_stop(uint64_t deadline_ns) {
   wr_mutex_lock(&reclaimer.lock);
-  bool was_running = reclaimer.running;
-  pthread_t thread = reclaimer.thread;
   reclaimer.stopping = true;
   wr_cond_signal(&reclaimer.wake);
   bool in_time = wait_locked(reclaimer.queued, deadline_ns);
   reclaimer.stopping = false;
+  pthread_t ended;
+  bool join = take_ended_locked(&ended);
   wr_mutex_unlock(&reclaimer.lock);
-  if (was_running && in_time) pthread_join(thread, NULL);
+  if (join) pthread_join(ended, NULL);
   return in_time;
 }
 
@@ -152,6 +165,7 @@ void wr_reclaimer_fork_child(void) {
   reclaimer.tail = NULL;
   reclaimer.finished = reclaimer.queued;
   reclaimer.running = false;
+  reclaimer.to_join = false;
   reclaimer.stopping = false;
   wr_mutex_unlock(&reclaimer.lock);
 }

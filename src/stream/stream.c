@@ -246,6 +246,7 @@ void wr_stream_kick(struct wr_stream *stream) {
 }
 
 bool wr_stream_idle(struct wr_stream *stream) {
+  (void)wr_pool_ensure_worker();
   wr_mutex_lock(&stream->lock);
   bool idle = stream->state == WR_STREAM_IDLE && !stream->head && !stream->expected;
   wr_mutex_unlock(&stream->lock);

@@ -94,9 +94,19 @@ bool wr_marker_passed(const struct wr_marker *m) {
   return wr_completion_over(&m->completion) || wr_completion_lost(&m->completion);
 }
 
+/* Where the system has no thread for a worker, this one does the work, and the deadline may pass.
+ */
+static void help_without_workers(struct wr_marker *m) {
+  struct wr_stream *stream = wr_pool_ensure_worker() ? NULL : wr_marker_stream(m);
+  if (!stream) return;
+  wr_stream_help(stream, &m->completion);
+  wr_stream_release(stream);
+}
+
 bool wr_marker_wait(struct wr_marker *m, uint64_t deadline_ns) {
   bool in_time = true;
   if (wr_completion_lost(&m->completion)) return true;
+  help_without_workers(m);
   wr_mutex_lock(&m->lock);
   while (!m->over && in_time) in_time = wr_cond_wait_until(&m->wake, &m->lock, deadline_ns);
   bool over = m->over;
