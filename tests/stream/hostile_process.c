@@ -75,8 +75,10 @@ static void cancelled_threads(void) {
 
 /* ---- shutdown ---- */
 
+enum { EVALUATIONS = 600 }; /* of all threads */
+
 static void evaluate_a_while(int i) {
-  for (int k = 0; k < 100; k++) {
+  for (int k = 0; k < EVALUATIONS / many(6); k++) {
     mlx_array a = chain((float)i, 10, (mlx_stream){0}), b = sorted_bits(3000, (mlx_stream){0});
     CHECK(submit(b) == 0);
     CHECK(float_of(a) == (float)i + 10);
