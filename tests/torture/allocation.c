@@ -1,20 +1,11 @@
-/* The n-th allocation fails, for each n until none does: every call succeeds or reports, results of
-   failed calls are left alone, and nothing is lost. */
+/* Vectors, strings, arithmetic, printing, groups and kernels with the n-th allocation failing. */
 
 #include <string.h>
 
-#include "base/base.h"
-#include "check.h"
 #include "memory/buffer.h"
-#include "mlx/c/mlx.h"
-#include "weir/error.h"
+#include "sweep.h"
 
-static int failures;
-
-static void hear(const char *message, void *data) {
-  CHECK(message[0] != '\0');
-  ++*(int *)data;
-}
+static void hear(const char *message, void *data) { CHECK(message[0] != '\0' && !data); }
 
 static void vectors_and_strings(void) {
   mlx_array a = mlx_array_new_float(1);
@@ -63,30 +54,57 @@ static void fusion(void) {
   mlx_array_free(a);
 }
 
-static void handlers(void) { mlx_set_error_handler(hear, &failures, NULL); }
+static mlx_array filled(int rows, int columns, float value) {
+  int shape[2] = {rows, columns};
+  mlx_array v = mlx_array_new_float(value), a = mlx_array_new();
+  if (got(v.ctx)) ok(mlx_full(&a, shape, 2, v, MLX_FLOAT32, (mlx_stream){0}));
+  mlx_array_free(v);
+  return a;
+}
 
-/* With the cache off, every buffer is an allocation. Returns at the first n that is never reached.
- */
-static void sweep(void (*scenario)(void)) {
-  scenario();
-  size_t before = wr_memory_active();
-  for (uint64_t n = 1;; n++) {
-    failures = 0;
-    wr_alloc_fail_at(n);
-    scenario();
-    wr_alloc_fail_at(0);
-    CHECK(wr_memory_active() == before);
-    CHECK(n < 100000);
-    if (!failures && n > 500) return;
+/* Small ones, large ones that are split over threads, and vectors. */
+static void products(void) {
+  static const int shapes[3][3] = {{4, 3, 5}, {96, 200, 33}, {1, 300, 70}};
+  for (int i = 0; i < 3; i++) {
+    const int *n = shapes[i];
+    mlx_array a = filled(n[0], n[1], 1), b = filled(n[1], n[2], 2), c = mlx_array_new();
+    if (a.ctx && b.ctx && ok(mlx_matmul(&c, a, b, (mlx_stream){0})) && ok(mlx_array_eval(c))) {
+      CHECK(mlx_array_data_float32(c)[n[0] * n[2] - 1] == 2 * (float)n[1]);
+    }
+    mlx_array_free(c);
+    mlx_array_free(b);
+    mlx_array_free(a);
   }
 }
 
+static void other_kernels(void) {
+  mlx_stream s = {0};
+  mlx_array a = filled(20, 30, 2), b = mlx_array_new();
+  mlx_vector_array two = mlx_vector_array_new();
+  if (a.ctx && ok(mlx_softmax_axis(&b, a, 1, true, s))) ok(mlx_array_eval(b));
+  if (a.ctx && ok(mlx_sort(&b, a, s))) ok(mlx_array_eval(b));
+  if (a.ctx && ok(mlx_cumsum(&b, a, 0, false, true, s))) ok(mlx_array_eval(b));
+  if (a.ctx && ok(mlx_mean(&b, a, false, s))) ok(mlx_array_eval(b));
+  if (a.ctx && got(two.ctx) && ok(mlx_vector_array_append_value(two, a)) &&
+      ok(mlx_vector_array_append_value(two, a)) && ok(mlx_concatenate(&b, two, s))) {
+    ok(mlx_array_eval(b));
+  }
+  mlx_vector_array_free(two);
+  mlx_array_free(b);
+  mlx_array_free(a);
+}
+
+static void handlers(void) { mlx_set_error_handler(hear, NULL, NULL); }
+
 int main(void) {
-  mlx_set_error_handler(hear, &failures, NULL);
-  wr_memory_set_cache_limit(0);
-  sweep(vectors_and_strings);
-  sweep(arithmetic);
-  sweep(fusion);
-  sweep(handlers);
+  mlx_set_error_handler(hear, NULL, NULL);
+  wr_memory_set_cache_limit(0); /* every buffer is an allocation */
+  sweep(vectors_and_strings, "vectors and strings");
+  sweep(arithmetic, "arithmetic");
+  sweep(fusion, "fusion");
+  sweep(products, "products");
+  sweep(other_kernels, "other kernels");
+  sweep(handlers, "handlers");
+  sweep_all_threads(products, "products, all threads");
   return 0;
 }
