@@ -88,14 +88,6 @@ static void f1_error_without_handler(void) {
   pthread_join(thread, NULL);
 }
 
-static void repeat(void (*program)(void), const char *name, int times) {
-  for (int i = 0; i < times; i++) {
-    int status = in_child(program, 20);
-    if (status != 42) fprintf(stderr, "%s: status %d in run %d\n", name, status, i);
-    CHECK(status == 42);
-  }
-}
-
 int main(void) {
   repeat(g1_worker_evaluates_for_ever, "G1", 20);
   repeat(g2_detached_threads_come_and_go, "G2", 20);

@@ -150,15 +150,4 @@ static inline void run_one(void *(*fn)(void *), void *arg) {
   pthread_join(start_thread(fn, arg), NULL);
 }
 
-/* ---- children ---- */
-
-/* Runs the program in n children, one after another, each of which must leave with 42. */
-static inline void repeat(void (*program)(void), const char *name, int n) {
-  for (int i = 0; i < n; i++) {
-    int status = in_child(program, SANITIZED ? 100 : 30);
-    if (status != 42) fprintf(stderr, "%s: status %d in run %d\n", name, status, i);
-    CHECK(status == 42);
-  }
-}
-
 #endif

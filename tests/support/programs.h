@@ -122,6 +122,19 @@ static inline int in_child(void (*fn)(void), unsigned seconds) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
 
+/* Runs the program in children, one after another, each of which must leave with 42: n, or as many
+   as WEIR_TEST_RUNS says. */
+static inline void repeat(void (*program)(void), const char *name, int n) {
+  const char *text = getenv("WEIR_TEST_RUNS");
+  if (text) n = atoi(text);
+  for (int i = 0; i < n; i++) {
+    int status = in_child(program, SANITIZED ? 100 : 30);
+    if (status != 42) fprintf(stderr, "%s: status %d in run %d\n", name, status, i);
+    CHECK(status == 42);
+  }
+  if (text) printf("%s: 42 in %d runs of %d\n", name, n, n);
+}
+
 /* A new stream on the CPU. */
 static inline mlx_stream new_stream(void) {
   mlx_device cpu = mlx_device_new_type(MLX_CPU, 0);
