@@ -1,7 +1,7 @@
 /* Every GPU kernel that Weir may ask for compiles: each source for each operation and dtype that
-   has a body, for compute capability 9.0. It needs the compiler library alone, no GPU; where that
-   is missing the test is skipped. With arguments, only sources whose file begins like one of them.
- */
+   has a body, and groups of all of them, for compute capability 9.0. It needs the compiler library
+   alone, no GPU; where that is missing the test is skipped. With arguments, only sources whose file
+   begins like one of them; "group" stands for those that are made from groups. */
 
 #include <pthread.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 enum { ARCH = 90, THREADS = 4, MOST = 4096 };
 
 static struct wr_module_id wanted[MOST];
-static int n_wanted;
+static int n_wanted, n_groups;
 static wr_atomic_u32 next_wanted, failures; /* atomic RELAXED: the threads are joined */
 
 static char **only;
@@ -109,6 +109,73 @@ static void want_all(void) {
   want(WR_SOURCE_RANDOM, WR_OP_RANDOM_BITS, WR_UINT32, WR_UINT32);
 }
 
+/* ---- groups ---- */
+
+struct group_case {
+  struct wr_tensor in[3]; /* two of the dtype, one bool */
+  struct wr_group_step steps[WR_GROUP_STEPS];
+  int n_steps;
+  int last; /* the last value of the inputs' dtype, so that the steps make a chain */
+};
+
+/* 0 when the operation is no part of a group of this dtype. */
+static int operands_of(enum wr_op op, enum wr_dtype t) {
+  wr_gpu_kernel kernel = wr_gpu_kernel_for(op);
+  if (kernel == wr_gpu_unary) return wr_gpu_unary_has(op, t) ? 1 : 0;
+  if (kernel == wr_gpu_binary) return wr_gpu_binary_has(op, t) ? 2 : 0;
+  return kernel == wr_gpu_where ? 3 : 0;
+}
+
+static void compile_group(struct group_case *c, enum wr_dtype t) {
+  static char text[WR_GROUP_TEXT];
+  void *image;
+  size_t bytes;
+  if (c->n_steps == 0) return;
+  const struct wr_group group = {.n_in = 3, .n_steps = c->n_steps, .in = c->in, .steps = c->steps};
+  wr_group_source(&group, c->n_steps, text);
+  struct wr_error *error = wr_jit_compile_group(text, t % 4 == 0, ARCH, &image, &bytes);
+  c->n_steps = 0;
+  c->last = 0;
+  n_groups++;
+  if (!error) {
+    wr_free(image);
+    return;
+  }
+  fprintf(stderr, "a group of %s: %s\n", wr_dtype_name(t), wr_error_message(error));
+  wr_fetch_add_relaxed(&failures, 1u);
+  wr_error_release(error);
+}
+
+static void add_step(struct group_case *c, enum wr_op op, enum wr_dtype t, enum wr_dtype to,
+                     int n_in) {
+  struct wr_group_step step = {.op = (uint16_t)op, .dtype = (uint8_t)to, .n_in = (uint8_t)n_in};
+  const uint8_t value = (uint8_t)c->last;
+  if (n_in == 3) {
+    memcpy(step.in, (const uint8_t[]){2, value, 1}, sizeof step.in);
+  } else {
+    memcpy(step.in, (const uint8_t[]){value, 1, 0}, sizeof step.in);
+  }
+  c->steps[c->n_steps++] = step;
+  if (to == t) c->last = 2 + c->n_steps;
+  if (c->n_steps == WR_GROUP_STEPS) compile_group(c, t);
+}
+
+/* Every operation that has a body and every cast, in groups as long as they may be. */
+static void compile_groups(enum wr_dtype t) {
+  struct group_case c = {.in = {{.dtype = t}, {.dtype = t}, {.dtype = WR_BOOL}}};
+  for (int op = 0; op < WR_OP_COUNT; op++) {
+    const int n = operands_of((enum wr_op)op, t);
+    if (n == 1) add_step(&c, (enum wr_op)op, t, unary_result((enum wr_op)op, t), 1);
+    if (n == 2) add_step(&c, (enum wr_op)op, t, binary_result((enum wr_op)op, t), 2);
+    if (n == 3) add_step(&c, (enum wr_op)op, t, t, 3);
+  }
+  compile_group(&c, t);
+  for (int to = 0; to < WR_DTYPE_COUNT; to++) {
+    if (to != (int)t) add_step(&c, WR_OP_ASTYPE, t, (enum wr_dtype)to, 1);
+  }
+  compile_group(&c, t);
+}
+
 static void *compile_some(void *arg) {
   for (;;) {
     uint32_t i = wr_fetch_add_relaxed(&next_wanted, 1u);
@@ -143,7 +210,10 @@ int main(int argc, char **argv) {
     started++;
   }
   for (int i = 0; i < started; i++) pthread_join(threads[i], NULL);
+  bool groups = n_only == 0;
+  for (int i = 0; i < n_only; i++) groups = groups || !strcmp(only[i], "group");
+  for (int i = 0; groups && i < WR_DTYPE_COUNT; i++) compile_groups((enum wr_dtype)i);
   uint32_t failed = wr_load_relaxed(&failures);
-  printf("%d kernels compiled, %u failed\n", n_wanted - (int)failed, failed);
+  printf("%d kernels compiled, %u failed\n", n_wanted + n_groups - (int)failed, failed);
   return failed != 0 || started == 0;
 }

@@ -34,6 +34,7 @@ const struct wr_backend wr_backend_cuda = {
     .encoder_new = wr_gpu_encoder_new,
     .encoder_free = wr_gpu_encoder_free,
     .encode = wr_gpu_encode,
+    .encode_group = wr_gpu_encode_group,
     .encode_marker = wr_gpu_encode_marker,
     .encode_wait = wr_gpu_encode_wait,
     .memory = wr_gpu_memory,

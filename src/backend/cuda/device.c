@@ -135,6 +135,7 @@ static struct wr_error *set_up(struct wr_gpu *gpu) {
   wr_gpu_leave();
   if (!error) error = wr_kernel_table_new(&gpu->kernels);
   if (!error) error = wr_matmul_table_new(&gpu->matmuls);
+  if (!error) error = wr_group_table_new(&gpu->groups);
   return error;
 }
 
@@ -152,6 +153,7 @@ static struct wr_error *make(int index, struct wr_gpu **out) {
     if (gpu->memory) wr_memory_free(gpu->memory);
     wr_kernel_table_free(gpu->kernels);
     wr_matmul_table_free(gpu->matmuls);
+    wr_group_table_free(gpu->groups);
     wr_free(gpu);
     return error;
   }

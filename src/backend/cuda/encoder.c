@@ -18,7 +18,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-#include "backend/cuda/gpu.h"
+#include "backend/cuda/kernel.h"
 
 enum {
   MARK_EVERY = 16,
@@ -436,8 +436,10 @@ static struct wr_error *run_call(struct wr_run *run, const struct wr_call *call)
   return wr_error_new(WEIR_ERROR_UNSUPPORTED, "%s has no GPU kernel", wr_op_info(call->op)->name);
 }
 
-enum wr_encode_status wr_gpu_encode(struct wr_encoder *e, const struct wr_call *call,
-                                    struct wr_completion_hook *hook, struct wr_error **error) {
+/* A call, or else a group. */
+static enum wr_encode_status encode(struct wr_encoder *e, const struct wr_call *call,
+                                    const struct wr_group *group, struct wr_completion_hook *hook,
+                                    struct wr_error **error) {
   struct wr_gpu *gpu = e->gpu;
   struct wr_run run = {.gpu = gpu, .stream = e->stream, .encoder = e};
   struct command *c = wr_alloc(sizeof *c);
@@ -447,7 +449,7 @@ enum wr_encode_status wr_gpu_encode(struct wr_encoder *e, const struct wr_call *
     return WR_ENCODE_DONE;
   }
   wr_gpu_enter(gpu);
-  *error = run_call(&run, call);
+  *error = group ? wr_gpu_group(&run, group) : run_call(&run, call);
   if (!*error) {
     *c = (struct command){.hook = hook, .scratch = run.scratch};
     append(e, c);
@@ -461,6 +463,17 @@ enum wr_encode_status wr_gpu_encode(struct wr_encoder *e, const struct wr_call *
   scratch_release(&run.scratch);
   wr_free(c);
   return WR_ENCODE_DONE;
+}
+
+enum wr_encode_status wr_gpu_encode(struct wr_encoder *e, const struct wr_call *call,
+                                    struct wr_completion_hook *hook, struct wr_error **error) {
+  return encode(e, call, NULL, hook, error);
+}
+
+enum wr_encode_status wr_gpu_encode_group(struct wr_encoder *e, const struct wr_group *group,
+                                          struct wr_completion_hook *hook,
+                                          struct wr_error **error) {
+  return encode(e, NULL, group, hook, error);
 }
 
 /* With nothing in flight a marker is over at once. */

@@ -17,6 +17,7 @@ enum { WR_GPU_MAX = WR_DEVICE_INDICES, WR_GPU_IDLE_STREAMS = 64, WR_GPU_IDLE_EVE
 
 struct wr_kernel_table;
 struct wr_matmul_table;
+struct wr_group_table;
 
 struct wr_gpu {
   struct wr_memory_source source; /* immutable after publish */
@@ -30,6 +31,7 @@ struct wr_gpu {
   struct wr_memory *memory;   /* immutable after publish */
   struct wr_kernel_table *kernels; /* immutable after publish; kernel.c */
   struct wr_matmul_table *matmuls; /* immutable after publish; matmul.c */
+  struct wr_group_table *groups;   /* immutable after publish; fused.c */
   wr_atomic_ptr failed;            /* atomic ACQ_REL: struct wr_error *, set once: a sticky fault */
 
   struct wr_mutex lock;
@@ -86,6 +88,8 @@ struct wr_error *wr_gpu_encoder_new(int index, struct wr_encoder **out);
 void wr_gpu_encoder_free(struct wr_encoder *encoder);
 enum wr_encode_status wr_gpu_encode(struct wr_encoder *encoder, const struct wr_call *call,
                                     struct wr_completion_hook *hook, struct wr_error **error);
+enum wr_encode_status wr_gpu_encode_group(struct wr_encoder *encoder, const struct wr_group *group,
+                                          struct wr_completion_hook *hook, struct wr_error **error);
 enum wr_encode_status wr_gpu_encode_marker(struct wr_encoder *encoder,
                                            struct wr_completion_hook *hook,
                                            struct wr_error **error);

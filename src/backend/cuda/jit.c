@@ -41,6 +41,8 @@ static const char *op_name(enum wr_op op) {
   return wr_op_info(op)->name;
 }
 
+const char *wr_type_name(enum wr_dtype t) { return type_names[t]; }
+
 const char *wr_module_name(struct wr_module_id id, char *buf, size_t n) {
   snprintf(buf, n, "%s, %s of %s and %s", files[id.source], wr_op_info((enum wr_op)id.op)->name,
            wr_dtype_name((enum wr_dtype)id.a), wr_dtype_name((enum wr_dtype)id.b));
@@ -87,16 +89,39 @@ static void options_make(struct options *o, struct wr_module_id id, int arch) {
 
 /* ---- the compiler ---- */
 
+/* What is compiled: the text, the name of its file, and what messages call it. */
+struct unit {
+  const char *text;
+  const char *file;
+  char label[128];
+  struct options options;
+};
+
+static void unit_of_module(struct unit *u, struct wr_module_id id, int arch) {
+  u->file = files[id.source];
+  u->text = wr_kernel_source(u->file);
+  wr_module_name(id, u->label, sizeof u->label);
+  options_make(&u->options, id, arch);
+}
+
+/* Of a group's text only the width of indices matters: the rest of the options fill themselves. */
+static void unit_of_group(struct unit *u, const char *text, bool big, int arch) {
+  const struct wr_module_id id = {WR_SOURCE_UNARY, WR_OP_ABS, WR_FLOAT32, WR_FLOAT32, big};
+  u->file = "group.cu";
+  u->text = text;
+  snprintf(u->label, sizeof u->label, "of a group");
+  options_make(&u->options, id, arch);
+}
+
 static struct wr_error *compile_error(const struct wr_nvrtc *nvrtc, wr_nvrtc_program program,
-                                      struct wr_module_id id, int result) {
-  char name[128];
+                                      const struct unit *unit, int result) {
   size_t bytes = 0;
   char *log = NULL;
   if (nvrtc->log_size(program, &bytes) == 0 && bytes > 0) log = wr_calloc(bytes + 1);
   if (log && nvrtc->log(program, log)) *log = '\0';
-  struct wr_error *error = wr_error_new(
-      WEIR_ERROR_INTERNAL, "the GPU kernel %s was not compiled by NVRTC (%d): %s",
-      wr_module_name(id, name, sizeof name), result, log && *log ? log : "no reason was given");
+  struct wr_error *error =
+      wr_error_new(WEIR_ERROR_INTERNAL, "the GPU kernel %s was not compiled by NVRTC (%d): %s",
+                   unit->label, result, log && *log ? log : "no reason was given");
   wr_free(log);
   return error;
 }
@@ -113,27 +138,32 @@ static struct wr_error *take_image(const struct wr_nvrtc *nvrtc, wr_nvrtc_progra
   return wr_error_new(WEIR_ERROR_INTERNAL, "NVRTC kept its machine code");
 }
 
-static struct wr_error *compile(struct wr_module_id id, const struct options *options, void **image,
-                                size_t *bytes) {
+static struct wr_error *compile(const struct unit *unit, void **image, size_t *bytes) {
   const char *reason;
   const struct wr_nvrtc *nvrtc = wr_cuda_nvrtc(&reason);
   if (!nvrtc) return wr_error_new(WEIR_ERROR_UNSUPPORTED, "no GPU kernels: %s", reason);
   wr_nvrtc_program program;
-  const char *source = wr_kernel_source(files[id.source]);
-  int result = nvrtc->create(&program, source, files[id.source], wr_kernel_header_count,
+  int result = nvrtc->create(&program, unit->text, unit->file, wr_kernel_header_count,
                              wr_kernel_header_texts, wr_kernel_header_names);
   if (result) return wr_error_new(WEIR_ERROR_INTERNAL, "NVRTC made no program (%d)", result);
-  result = nvrtc->compile(program, options->count, options->list);
-  struct wr_error *error =
-      result ? compile_error(nvrtc, program, id, result) : take_image(nvrtc, program, image, bytes);
+  result = nvrtc->compile(program, unit->options.count, unit->options.list);
+  struct wr_error *error = result ? compile_error(nvrtc, program, unit, result)
+                                  : take_image(nvrtc, program, image, bytes);
   nvrtc->destroy(&program);
   return error;
 }
 
 struct wr_error *wr_jit_compile(struct wr_module_id id, int arch, void **image, size_t *bytes) {
-  struct options options;
-  options_make(&options, id, arch);
-  return compile(id, &options, image, bytes);
+  struct unit unit;
+  unit_of_module(&unit, id, arch);
+  return compile(&unit, image, bytes);
+}
+
+struct wr_error *wr_jit_compile_group(const char *text, bool big, int arch, void **image,
+                                      size_t *bytes) {
+  struct unit unit;
+  unit_of_group(&unit, text, big, arch);
+  return compile(&unit, image, bytes);
 }
 
 /* ---- the cache's key ---- */
@@ -152,23 +182,34 @@ static void hash_text(struct wr_jit_key *key, const char *text) {
   hash_bytes(key, text, strlen(text) + 1);
 }
 
-static struct wr_jit_key key_of(struct wr_module_id id, const struct options *options, int driver) {
+static struct wr_jit_key key_of(const struct unit *unit, int driver) {
   struct wr_jit_key key = {{UINT64_C(0xcbf29ce484222325), UINT64_C(0x84222325cbf29ce4)}};
-  hash_text(&key, wr_kernel_source(files[id.source]));
+  hash_text(&key, unit->text);
   for (int i = 0; i < wr_kernel_header_count; i++) hash_text(&key, wr_kernel_header_texts[i]);
-  for (int i = 0; i < options->count; i++) hash_text(&key, options->list[i]);
+  for (int i = 0; i < unit->options.count; i++) hash_text(&key, unit->options.list[i]);
   hash_bytes(&key, &driver, sizeof driver);
   return key;
 }
 
-struct wr_error *wr_jit_image(struct wr_module_id id, int arch, int driver, void **image) {
-  struct options options;
+static struct wr_error *image_of(const struct unit *unit, int driver, void **image) {
   size_t bytes;
-  options_make(&options, id, arch);
-  struct wr_jit_key key = key_of(id, &options, driver);
+  struct wr_jit_key key = key_of(unit, driver);
   *image = wr_jit_cache_read(key, &bytes);
   if (*image) return NULL;
-  struct wr_error *error = compile(id, &options, image, &bytes);
+  struct wr_error *error = compile(unit, image, &bytes);
   if (!error) wr_jit_cache_write(key, *image, bytes);
   return error;
+}
+
+struct wr_error *wr_jit_image(struct wr_module_id id, int arch, int driver, void **image) {
+  struct unit unit;
+  unit_of_module(&unit, id, arch);
+  return image_of(&unit, driver, image);
+}
+
+struct wr_error *wr_jit_group_image(const char *text, bool big, int arch, int driver,
+                                    void **image) {
+  struct unit unit;
+  unit_of_group(&unit, text, big, arch);
+  return image_of(&unit, driver, image);
 }

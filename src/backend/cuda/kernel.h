@@ -67,6 +67,28 @@ const char *wr_module_name(struct wr_module_id id, char *buf, size_t n);
 /* The entries of a source; NULL past the last. */
 const char *wr_source_entry(enum wr_source source, int entry);
 
+/* The same for the text of a group (group_source.c), with the entries "dense" and "strided". */
+struct wr_error *wr_jit_group_image(const char *text, bool big, int arch, int driver, void **image);
+struct wr_error *wr_jit_compile_group(const char *text, bool big, int arch, void **image,
+                                      size_t *bytes);
+/* What the sources call an element type. */
+const char *wr_type_name(enum wr_dtype t);
+
+/* ---- group_source.c: a group as source ---- */
+
+enum { WR_GROUP_TEXT = 12 * 1024 };
+
+/* The first `n_steps` steps of the group, which are elementwise, as CUDA source. */
+void wr_group_source(const struct wr_group *group, int n_steps, char text[WR_GROUP_TEXT]);
+/* How many elements the dense kernel takes at a time. */
+size_t wr_group_pack(const struct wr_group *group, int n_steps);
+
+/* ---- fused.c: groups ---- */
+
+struct wr_error *wr_group_table_new(struct wr_group_table **out);
+void wr_group_table_free(struct wr_group_table *table); /* NULL is a no-op; nothing was loaded */
+struct wr_error *wr_gpu_group(struct wr_run *run, const struct wr_group *group);
+
 /* ---- jit_cache.c: machine code on disk ---- */
 
 struct wr_jit_key {
@@ -164,6 +186,9 @@ void wr_launch_threads(struct wr_launch *l, const struct wr_run *run, int64_t wo
 void wr_launch_packs(struct wr_launch *l, int64_t n, size_t k);
 void wr_launch_blocks(struct wr_launch *l, int64_t x, int64_t y, unsigned threads);
 struct wr_error *wr_launch(struct wr_launch *l, struct wr_run *run);
+/* The same for a kernel that was found already. */
+struct wr_error *wr_launch_function(struct wr_launch *l, struct wr_run *run,
+                                    wr_cu_function function);
 
 /* True when the address and, with `stride`, all that follow in steps of it, lie on multiples of
    `bytes`. */

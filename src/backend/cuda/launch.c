@@ -77,16 +77,21 @@ void wr_launch_packs(struct wr_launch *l, int64_t n, size_t k) {
   wr_launch_blocks(l, (threads + THREADS - 1) / THREADS, 1, THREADS);
 }
 
+struct wr_error *wr_launch_function(struct wr_launch *l, struct wr_run *run,
+                                    wr_cu_function function) {
+  struct wr_error *error =
+      wr_gpu_result(run->gpu,
+                    wr_cu->launch(function, l->grid[0], l->grid[1], l->grid[2], l->block[0],
+                                  l->block[1], l->block[2], 0, run->stream, l->args, NULL),
+                    "cuLaunchKernel");
+  if (!error) run->launched = true;
+  return error;
+}
+
 struct wr_error *wr_launch(struct wr_launch *l, struct wr_run *run) {
   wr_cu_function function;
   struct wr_error *error = wr_kernel_find(run->gpu, l->id, l->entry, &function);
-  if (error) return error;
-  error = wr_gpu_result(run->gpu,
-                        wr_cu->launch(function, l->grid[0], l->grid[1], l->grid[2], l->block[0],
-                                      l->block[1], l->block[2], 0, run->stream, l->args, NULL),
-                        "cuLaunchKernel");
-  if (!error) run->launched = true;
-  return error;
+  return error ? error : wr_launch_function(l, run, function);
 }
 
 struct wr_error *wr_run_copy(struct wr_run *run, void *to, const void *from, size_t bytes) {
