@@ -31,7 +31,7 @@ struct wr_gpu {
   struct wr_memory *memory;   /* immutable after publish */
   struct wr_kernel_table *kernels; /* immutable after publish; kernel.c */
   struct wr_matmul_table *matmuls; /* immutable after publish; matmul.c */
-  struct wr_group_table *groups;   /* immutable after publish; fused.c */
+  struct wr_group_table *groups;   /* immutable after publish; group.c */
   wr_atomic_ptr failed;            /* atomic ACQ_REL: struct wr_error *, set once: a sticky fault */
 
   struct wr_mutex lock;

@@ -83,7 +83,7 @@ void wr_group_source(const struct wr_group *group, int n_steps, char text[WR_GRO
 /* How many elements the dense kernel takes at a time. */
 size_t wr_group_pack(const struct wr_group *group, int n_steps);
 
-/* ---- fused.c: groups ---- */
+/* ---- group.c: groups ---- */
 
 struct wr_error *wr_group_table_new(struct wr_group_table **out);
 void wr_group_table_free(struct wr_group_table *table); /* NULL is a no-op; nothing was loaded */
