@@ -100,6 +100,8 @@ size_t wr_gpu_threads(void);
 /* In the child of a fork, with the lock held: nothing in flight there will ever end. */
 void wr_gpu_streams_forked(struct wr_gpu *gpu);
 
+/* ---- idle.c ---- */
+
 /* Streams and events of the driver, out of bounded pools; the context is entered. Given back, they
    have nothing in flight. */
 struct wr_error *wr_gpu_stream_take(struct wr_gpu *gpu, wr_cu_stream *out);

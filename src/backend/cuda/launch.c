@@ -126,3 +126,14 @@ enum wr_dtype wr_dtype_of_size(enum wr_dtype t) {
       return WR_UINT64;
   }
 }
+struct wr_error *wr_run_scratch(struct wr_run *run, size_t bytes, void **out) {
+  struct wr_buffer *buffer;
+  struct wr_error *error = wr_buffer_alloc(run->gpu->memory, bytes, &buffer);
+  if (error) return error;
+  if (!wr_ptrs_push(&run->scratch, buffer)) {
+    wr_buffer_release(buffer);
+    return wr_error_out_of_memory();
+  }
+  *out = buffer->data;
+  return NULL;
+}
