@@ -106,6 +106,13 @@ static inline bool streams_become(size_t n) {
   return live_streams() <= n;
 }
 
+/* How many times longer a child may take: WEIR_TEST_PATIENCE, where every instruction is looked
+   at. */
+static inline unsigned patience(void) {
+  const char *text = getenv("WEIR_TEST_PATIENCE");
+  return text ? (unsigned)atoi(text) : 1;
+}
+
 /* Runs fn in a child, whose exit status is what fn leaves it with; 1000 + signal when one killed
    it, SIGALRM when it took longer than `seconds`. */
 static inline int in_child(void (*fn)(void), unsigned seconds) {
@@ -114,7 +121,7 @@ static inline int in_child(void (*fn)(void), unsigned seconds) {
   pid_t pid = fork();
   CHECK(pid >= 0);
   if (pid == 0) {
-    alarm(seconds);
+    alarm(seconds * patience());
     fn();
     _exit(0);
   }
