@@ -107,7 +107,7 @@ int main(int argc, char **argv) {
   cpu = mlx_device_new_type(MLX_CPU, 0);
   one = mlx_array_new_float(1);
   series("graph of so many nodes", graph, 10, quick ? 100000 : 1000000, 10);
-  arrays(quick ? 100000000 : 1100000000);
+  arrays(quick ? 300000000 : 1100000000);
   const int small = 16;
   operand = mlx_array_new();
   must(mlx_full(&operand, &small, 1, one, MLX_FLOAT32, none));
