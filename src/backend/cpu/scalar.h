@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "backend/cpu/types.h"
+#include "backend/cpu/vector_math.h"
 
 /* e^x in float32 without a call or a branch, so that loops over it vectorise. x = k ln 2 + r with
    |r| <= ln 2 / 2; e^r by its Taylor polynomial, 2^k in two factors, so that results near both ends
@@ -55,8 +56,35 @@ WR_INLINE float f32_tanh(float x) {
   return copysignf(a < 0.55f ? small : large, x);
 }
 
+/* Far angles need more of pi than a loop without calls can afford. */
+WR_INLINE bool f32_is_far(float x) { return fabsf(x) > WR_TURN_LIMIT; }
+WR_INLINE float f32_sin(float x) { return f32_is_far(x) ? sinf(x) : wr_near_sin(x); }
+WR_INLINE float f32_cos(float x) { return f32_is_far(x) ? cosf(x) : wr_near_cos(x); }
+WR_INLINE float f32_tan(float x) { return f32_is_far(x) ? tanf(x) : wr_near_tan(x); }
+WR_INLINE float f32_near_sin(float x) { return wr_near_sin(x); }
+WR_INLINE float f32_near_cos(float x) { return wr_near_cos(x); }
+WR_INLINE float f32_near_tan(float x) { return wr_near_tan(x); }
+
+WR_INLINE double f64_cos(double x) { return cos(x); }
+WR_INLINE double f64_erf(double x) { return erf(x); }
 WR_INLINE double f64_exp(double x) { return exp(x); }
+WR_INLINE double f64_expm1(double x) { return expm1(x); }
+WR_INLINE double f64_log(double x) { return log(x); }
+WR_INLINE double f64_log1p(double x) { return log1p(x); }
+WR_INLINE double f64_log2(double x) { return log2(x); }
+/* exp is taken of -|x|, which cannot overflow. */
+WR_INLINE double f64_sigmoid(double x) {
+  double e = exp(-fabs(x));
+  return (x < 0.0 ? e : 1.0) / (1.0 + e);
+}
+WR_INLINE double f64_sin(double x) { return sin(x); }
+WR_INLINE double f64_tan(double x) { return tan(x); }
 WR_INLINE double f64_tanh(double x) { return tanh(x); }
+/* float64 has no loops without calls. */
+WR_INLINE bool f64_is_far(double x) { return x == x; }
+WR_INLINE double f64_near_sin(double x) { return x; }
+WR_INLINE double f64_near_cos(double x) { return x; }
+WR_INLINE double f64_near_tan(double x) { return x; }
 
 #define CT f32
 #define CM f

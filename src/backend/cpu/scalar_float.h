@@ -9,28 +9,14 @@
 
 WR_INLINE T F(_abs)(T x) { return M(fabs)(x); }
 WR_INLINE T F(_ceil)(T x) { return M(ceil)(x); }
-WR_INLINE T F(_cos)(T x) { return M(cos)(x); }
-WR_INLINE T F(_erf)(T x) { return M(erf)(x); }
-WR_INLINE T F(_expm1)(T x) { return M(expm1)(x); }
 WR_INLINE T F(_floor)(T x) { return M(floor)(x); }
-WR_INLINE T F(_log)(T x) { return M(log)(x); }
-WR_INLINE T F(_log1p)(T x) { return M(log1p)(x); }
-WR_INLINE T F(_log2)(T x) { return M(log2)(x); }
 WR_INLINE T F(_negative)(T x) { return -x; }
 WR_INLINE T F(_reciprocal)(T x) { return 1 / x; }
 WR_INLINE T F(_round)(T x) { return M(rint)(x); }
 WR_INLINE T F(_rsqrt)(T x) { return 1 / M(sqrt)(x); }
 WR_INLINE T F(_sign)(T x) { return (T)((x > 0) - (x < 0)); }
-WR_INLINE T F(_sin)(T x) { return M(sin)(x); }
 WR_INLINE T F(_sqrt)(T x) { return M(sqrt)(x); }
 WR_INLINE T F(_square)(T x) { return x * x; }
-WR_INLINE T F(_tan)(T x) { return M(tan)(x); }
-
-/* exp is taken of -|x|, which cannot overflow. */
-WR_INLINE T F(_sigmoid)(T x) {
-  T e = F(_exp)(-M(fabs)(x));
-  return (x < 0 ? e : 1) / (1 + e);
-}
 
 WR_INLINE bool F(_isnan)(T x) { return x != x; }
 WR_INLINE bool F(_isinf)(T x) { return M(fabs)(x) == (T)INFINITY; }

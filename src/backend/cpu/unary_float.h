@@ -28,27 +28,45 @@ WR_INLINE void ROW(_test)(const struct wr_row *r, bool (*f)(C)) {
   for (int64_t i = 0; i < n; i++) out[i] = f(LOAD(in[i * s]));
 }
 
+/* Trigonometric functions: a row without far angles goes without calls. The others get the same
+   bits element by element. */
+WR_INLINE bool ROW(_has_far)(const struct wr_row *r) {
+  const E *in = r->in[0];
+  const int64_t n = r->n, s = r->stride[0];
+  int far = 0;
+  for (int64_t i = 0; i < n; i++) far |= OP(_is_far)(LOAD(in[i * s]));
+  return far != 0;
+}
+
+WR_INLINE void ROW(_turn)(const struct wr_row *r, C (*near)(C), C (*any)(C)) {
+  if (ROW(_has_far)(r)) {
+    ROW(_map)(r, any);
+  } else {
+    ROW(_map)(r, near);
+  }
+}
+
 WR_WIDE static void ROW(_abs)(const struct wr_row *r) { ROW(_map)(r, OP(_abs)); }
 WR_WIDE static void ROW(_ceil)(const struct wr_row *r) { ROW(_map)(r, OP(_ceil)); }
-static void ROW(_cos)(const struct wr_row *r) { ROW(_map)(r, OP(_cos)); }
-static void ROW(_erf)(const struct wr_row *r) { ROW(_map)(r, OP(_erf)); }
+WR_WIDE static void ROW(_cos)(const struct wr_row *r) { ROW(_turn)(r, OP(_near_cos), OP(_cos)); }
+WR_WIDE static void ROW(_erf)(const struct wr_row *r) { ROW(_map)(r, OP(_erf)); }
 static void ROW(_erfinv)(const struct wr_row *r) { ROW(_map)(r, OP(_erfinv)); }
 WR_WIDE static void ROW(_exp)(const struct wr_row *r) { ROW(_map)(r, OP(_exp)); }
-static void ROW(_expm1)(const struct wr_row *r) { ROW(_map)(r, OP(_expm1)); }
+WR_WIDE static void ROW(_expm1)(const struct wr_row *r) { ROW(_map)(r, OP(_expm1)); }
 WR_WIDE static void ROW(_floor)(const struct wr_row *r) { ROW(_map)(r, OP(_floor)); }
-static void ROW(_log)(const struct wr_row *r) { ROW(_map)(r, OP(_log)); }
-static void ROW(_log1p)(const struct wr_row *r) { ROW(_map)(r, OP(_log1p)); }
-static void ROW(_log2)(const struct wr_row *r) { ROW(_map)(r, OP(_log2)); }
+WR_WIDE static void ROW(_log)(const struct wr_row *r) { ROW(_map)(r, OP(_log)); }
+WR_WIDE static void ROW(_log1p)(const struct wr_row *r) { ROW(_map)(r, OP(_log1p)); }
+WR_WIDE static void ROW(_log2)(const struct wr_row *r) { ROW(_map)(r, OP(_log2)); }
 WR_WIDE static void ROW(_negative)(const struct wr_row *r) { ROW(_map)(r, OP(_negative)); }
 WR_WIDE static void ROW(_reciprocal)(const struct wr_row *r) { ROW(_map)(r, OP(_reciprocal)); }
 WR_WIDE static void ROW(_round)(const struct wr_row *r) { ROW(_map)(r, OP(_round)); }
 WR_WIDE static void ROW(_rsqrt)(const struct wr_row *r) { ROW(_map)(r, OP(_rsqrt)); }
 WR_WIDE static void ROW(_sigmoid)(const struct wr_row *r) { ROW(_map)(r, OP(_sigmoid)); }
 WR_WIDE static void ROW(_sign)(const struct wr_row *r) { ROW(_map)(r, OP(_sign)); }
-static void ROW(_sin)(const struct wr_row *r) { ROW(_map)(r, OP(_sin)); }
+WR_WIDE static void ROW(_sin)(const struct wr_row *r) { ROW(_turn)(r, OP(_near_sin), OP(_sin)); }
 WR_WIDE static void ROW(_sqrt)(const struct wr_row *r) { ROW(_map)(r, OP(_sqrt)); }
 WR_WIDE static void ROW(_square)(const struct wr_row *r) { ROW(_map)(r, OP(_square)); }
-static void ROW(_tan)(const struct wr_row *r) { ROW(_map)(r, OP(_tan)); }
+WR_WIDE static void ROW(_tan)(const struct wr_row *r) { ROW(_turn)(r, OP(_near_tan), OP(_tan)); }
 WR_WIDE static void ROW(_tanh)(const struct wr_row *r) { ROW(_map)(r, OP(_tanh)); }
 static void ROW(_isfinite)(const struct wr_row *r) { ROW(_test)(r, OP(_isfinite)); }
 static void ROW(_isinf)(const struct wr_row *r) { ROW(_test)(r, OP(_isinf)); }

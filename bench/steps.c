@@ -1,0 +1,86 @@
+// Does one kind of operation so many times and ends: for counters of instructions, which have no
+// use for a clock. bench/counts runs it.
+//
+//   bench_steps default_stream|record|small_eval|chain|fused COUNT
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mlx/c/mlx.h"
+#include "weir/weir.h"
+
+static mlx_array one, two;
+static const mlx_stream none;
+
+static void must(int rc) {
+  if (rc == 0) return;
+  fprintf(stderr, "%s\n", weir_last_error());
+  exit(1);
+}
+
+static void default_stream(void) { mlx_stream_free(mlx_default_cpu_stream_new()); }
+
+static void record(void) {
+  mlx_array out = mlx_array_new();
+  must(mlx_add(&out, one, two, none));
+  mlx_array_free(out);
+}
+
+static void small_eval(void) {
+  mlx_array out = mlx_array_new();
+  must(mlx_add(&out, one, two, none));
+  must(mlx_array_eval(out));
+  mlx_array_free(out);
+}
+
+// Ten additions that depend on each other.
+static void chain(void) {
+  mlx_array out = mlx_array_new();
+  must(mlx_add(&out, one, two, none));
+  for (int i = 1; i < 10; i++) must(mlx_add(&out, out, one, none));
+  must(mlx_array_eval(out));
+  mlx_array_free(out);
+}
+
+// sqrt(abs(a*a+b)), one group where groups are on.
+static void fused(void) {
+  mlx_array out = mlx_array_new();
+  must(mlx_multiply(&out, one, one, none));
+  must(mlx_add(&out, out, two, none));
+  must(mlx_abs(&out, out, none));
+  must(mlx_sqrt(&out, out, none));
+  must(mlx_array_eval(out));
+  mlx_array_free(out);
+}
+
+static mlx_array ones(void) {
+  const int shape = 16;
+  mlx_array value = mlx_array_new_float(1), out = mlx_array_new();
+  must(mlx_full(&out, &shape, 1, value, MLX_FLOAT32, none));
+  must(mlx_array_eval(out));
+  mlx_array_free(value);
+  return out;
+}
+
+int main(int argc, char **argv) {
+  static const struct {
+    const char *name;
+    void (*step)(void);
+  } kinds[] = {{"default_stream", default_stream},
+               {"record", record},
+               {"small_eval", small_eval},
+               {"chain", chain},
+               {"fused", fused}};
+  if (argc != 3) return 2;
+  one = ones();
+  two = ones();
+  for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
+    if (strcmp(argv[1], kinds[k].name) != 0) continue;
+    for (long n = atol(argv[2]); n > 0; n--) kinds[k].step();
+    mlx_array_free(one);
+    mlx_array_free(two);
+    return 0;
+  }
+  return 2;
+}

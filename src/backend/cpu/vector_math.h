@@ -1,0 +1,215 @@
+#ifndef WR_BACKEND_CPU_VECTOR_MATH_H
+#define WR_BACKEND_CPU_VECTOR_MATH_H
+
+/* Functions of float32 that loops vectorise: no calls, no branches. Most compute in float64, whose
+   11 more bits of exponent hold every intermediate and whose 29 more bits of precision make simple
+   series good enough: each result is within 1 ulp of the exact one (tests/unit/vector_math.c). The
+   series are Taylor's, those of erf Chebyshev interpolations made for this file. */
+
+#include <math.h>
+
+#include "backend/cpu/types.h"
+
+#define WR_LN2 0x1.62e42fefa39efp-1
+/* Added to a number below 2^51 it leaves the nearest integer in the low bits. */
+#define WR_ROUNDER 0x1.8p52
+
+WR_INLINE double wr_f64_from_bits(uint64_t bits) {
+  double d;
+  memcpy(&d, &bits, sizeof d);
+  return d;
+}
+
+WR_INLINE uint64_t wr_f64_bits(double d) {
+  uint64_t bits;
+  memcpy(&bits, &d, sizeof bits);
+  return bits;
+}
+
+/* x = 2^k m with m between sqrt(1/2) and sqrt(2): returns log m, leaves k. By atanh's series in
+   (m - 1) / (m + 1), which is at most 0.1716. For x that is not positive and finite: anything. */
+WR_INLINE double wr_log_parts(double x, double *k) {
+  const uint64_t root_half = UINT64_C(0x3fe6a09e667f3bcd);
+  const uint64_t shifted = wr_f64_bits(x) - root_half + (UINT64_C(1024) << 52);
+  const uint64_t exponent = shifted >> 52; /* k + 1024 */
+  /* An integer below 2^52 in the low bits of 2^52. */
+  *k = wr_f64_from_bits(exponent | UINT64_C(0x4330000000000000)) - 0x1p52 - 1024.0;
+  const double m = wr_f64_from_bits(wr_f64_bits(x) - (exponent << 52) + (UINT64_C(1024) << 52));
+  const double s = (m - 1.0) / (m + 1.0);
+  const double z = s * s;
+  double p = 1.0 / 13.0;
+  p = p * z + 1.0 / 11.0;
+  p = p * z + 1.0 / 9.0;
+  p = p * z + 1.0 / 7.0;
+  p = p * z + 1.0 / 5.0;
+  p = p * z + 1.0 / 3.0;
+  return 2.0 * s + 2.0 * s * z * p;
+}
+
+/* What the logarithms of all other numbers are, and of a positive one `finite`. */
+WR_INLINE float wr_log_result(float x, float finite) {
+  const float outside = x == 0.0f ? -INFINITY : x < 0.0f ? NAN : x;
+  return x > 0.0f && x < INFINITY ? finite : outside;
+}
+
+WR_INLINE float f32_log(float x) {
+  double k;
+  const double log_m = wr_log_parts((double)x, &k);
+  return wr_log_result(x, (float)(k * WR_LN2 + log_m));
+}
+
+WR_INLINE float f32_log2(float x) {
+  double k;
+  const double log_m = wr_log_parts((double)x, &k);
+  return wr_log_result(x, (float)(k + log_m * 0x1.71547652b82fep+0));
+}
+
+/* 1 + x is exact in float64 unless x is so small that log(1 + x) is x. */
+WR_INLINE float f32_log1p(float x) {
+  double k;
+  const double log_m = wr_log_parts(1.0 + (double)x, &k);
+  const float y = (float)(k * WR_LN2 + log_m);
+  const float outside = x == -1.0f ? -INFINITY : x < -1.0f ? NAN : x;
+  const float inside = fabsf(x) < 0x1p-26f ? x : y;
+  return x > -1.0f && x < INFINITY ? inside : outside;
+}
+
+/* x = k ln 2 + r with |r| <= ln 2 / 2: returns e^r - 1, leaves 2^k. For |x| up to 700. */
+WR_INLINE double wr_exp_parts(double x, double *scale) {
+  const double shifted = x * 0x1.71547652b82fep+0 + WR_ROUNDER;
+  const double r = x - (shifted - WR_ROUNDER) * WR_LN2;
+  double p = 1.0 / 3628800.0;
+  p = p * r + 1.0 / 362880.0;
+  p = p * r + 1.0 / 40320.0;
+  p = p * r + 1.0 / 5040.0;
+  p = p * r + 1.0 / 720.0;
+  p = p * r + 1.0 / 120.0;
+  p = p * r + 1.0 / 24.0;
+  p = p * r + 1.0 / 6.0;
+  p = p * r + 0.5;
+  /* The low bits of `shifted` hold k; the others fall off. */
+  *scale = wr_f64_from_bits((wr_f64_bits(shifted) + 1023) << 52);
+  return p * r * r + r;
+}
+
+/* 2^k (e^r - 1) + (2^k - 1) */
+WR_INLINE float f32_expm1(float x) {
+  float c = x > 89.0f ? 89.0f : x; /* infinite from there on; a NaN passes */
+  c = c < -104.0f ? -104.0f : c;
+  double scale;
+  const double p = wr_exp_parts((double)c, &scale);
+  const float y = (float)(p * scale + (scale - 1.0));
+  return fabsf(x) < 0x1p-26f ? x : y; /* also keeps the sign of 0 */
+}
+
+/* exp is taken of -|x|, which cannot overflow. */
+WR_INLINE float f32_sigmoid(float x) {
+  const float c =
+      fabsf(x) > 110.0f ? 110.0f : fabsf(x); /* below the least subnormal from there on */
+  double scale;
+  const double p = wr_exp_parts(-(double)c, &scale);
+  const double e = p * scale + scale;
+  return (float)((x < 0.0f ? e : 1.0) / (1.0 + e));
+}
+
+/* The angle past a multiple of pi / 2, and that multiple's low bits. pi / 2 is taken off in two
+   parts, the first with so few bits that its multiples are exact while |x| <= WR_TURN_LIMIT. */
+#define WR_TURN_LIMIT 1e6f
+
+WR_INLINE double wr_turn(float x, uint64_t *quarter) {
+  const double d = (double)x;
+  const double shifted = d * 0x1.45f306dc9c883p-1 + WR_ROUNDER;
+  const double n = shifted - WR_ROUNDER;
+  *quarter = wr_f64_bits(shifted);
+  return (d - n * 0x1.921fb544p+0) - n * 0x1.0b4611a626331p-34;
+}
+
+WR_INLINE double wr_sin_series(double r) {
+  const double z = r * r;
+  double p = 1.0 / 6227020800.0;
+  p = p * z - 1.0 / 39916800.0;
+  p = p * z + 1.0 / 362880.0;
+  p = p * z - 1.0 / 5040.0;
+  p = p * z + 1.0 / 120.0;
+  p = p * z - 1.0 / 6.0;
+  return p * z * r + r;
+}
+
+WR_INLINE double wr_cos_series(double r) {
+  const double z = r * r;
+  double p = 1.0 / 479001600.0;
+  p = p * z - 1.0 / 3628800.0;
+  p = p * z + 1.0 / 40320.0;
+  p = p * z - 1.0 / 720.0;
+  p = p * z + 1.0 / 24.0;
+  p = p * z - 0.5;
+  return p * z + 1.0;
+}
+
+/* The sine of r plus so many quarters. */
+WR_INLINE double wr_sin_of_quarters(double r, uint64_t quarter) {
+  const double y = quarter & 1 ? wr_cos_series(r) : wr_sin_series(r);
+  return wr_f64_from_bits(wr_f64_bits(y) ^ (quarter & 2) << 62);
+}
+
+/* For |x| <= WR_TURN_LIMIT; f32_sin and the like in scalar.h take any. */
+WR_INLINE float wr_near_sin(float x) {
+  uint64_t quarter;
+  const double r = wr_turn(x, &quarter);
+  const float y = (float)wr_sin_of_quarters(r, quarter);
+  return x == 0.0f ? x : y; /* keeps the sign of 0 */
+}
+
+WR_INLINE float wr_near_cos(float x) {
+  uint64_t quarter;
+  const double r = wr_turn(x, &quarter);
+  return (float)wr_sin_of_quarters(r, quarter + 1);
+}
+
+WR_INLINE float wr_near_tan(float x) {
+  uint64_t quarter;
+  const double r = wr_turn(x, &quarter);
+  const float y = (float)(wr_sin_of_quarters(r, quarter) / wr_sin_of_quarters(r, quarter + 1));
+  return x == 0.0f ? x : y;
+}
+
+/* Below 1 by erf(x) / x in x^2, from there to 4 by erf itself, past 4 it is 1 in float32. */
+WR_INLINE float f32_erf(float x) {
+  const double a = (double)fabsf(x);
+  const double z = a * a;
+  double near = -0x1.c1d264378eb3ap-24;
+  near = near * z + 0x1.9aed7171d82d4p-20;
+  near = near * z - 0x1.f0736289d80b4p-17;
+  near = near * z + 0x1.f94221888443fp-14;
+  near = near * z - 0x1.c02873f8d8190p-11;
+  near = near * z + 0x1.565ba0913934bp-8;
+  near = near * z - 0x1.b82ce160233b3p-6;
+  near = near * z + 0x1.ce2f2197d4204p-4;
+  near = near * z - 0x1.812746b02755bp-2;
+  near = near * z + 0x1.20dd750429b1bp+0;
+  const double u = (a - 2.5) * (1.0 / 1.5);
+  double far = 0x1.f0de6d59ddfd0p-18;
+  far = far * u - 0x1.429bca6a8f9fep-13;
+  far = far * u + 0x1.e2d9e75fb21dbp-13;
+  far = far * u + 0x1.6151522542955p-11;
+  far = far * u - 0x1.050409d7042dfp-9;
+  far = far * u + 0x1.5fc07f7223deep-11;
+  far = far * u + 0x1.2fd22c42d05f7p-8;
+  far = far * u - 0x1.3f3dd1826461bp-7;
+  far = far * u + 0x1.b3d1764cd7c15p-8;
+  far = far * u + 0x1.30de86d1d817ep-7;
+  far = far * u - 0x1.0515d1683a6f9p-5;
+  far = far * u + 0x1.7c802c7e6080bp-5;
+  far = far * u - 0x1.659777af5f7c5p-5;
+  far = far * u + 0x1.cdbbba38df2a0p-6;
+  far = far * u - 0x1.91802c9bbb5bep-7;
+  far = far * u + 0x1.ac4458cf386c0p-9;
+  far = far * u + 0x1.ffcaa8f3b858ep-1;
+  const float small = (float)(near * (double)x);
+  const float middle = copysignf((float)far, x);
+  const float large = copysignf(1.0f, x);
+  const float y = fabsf(x) < 1.0f ? small : fabsf(x) < 4.0f ? middle : large;
+  return x != x ? x : y;
+}
+
+#endif
