@@ -46,4 +46,13 @@ static inline void wr_ref_take(wr_atomic_u32 *refs) { wr_fetch_add_relaxed(refs,
    happens before its end. Acquire: the thread that ends it sees what all others did. */
 static inline bool wr_ref_drop(wr_atomic_u32 *refs) { return wr_fetch_sub_acq_rel(refs, 1u) == 1u; }
 
+/* Between two looks at what another thread will write soon. */
+static inline void wr_pause(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
 #endif

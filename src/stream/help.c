@@ -17,7 +17,12 @@
 #include "base/base.h"
 #include "stream/internal.h"
 
-enum { INLINE_PLACES = 4 };
+enum {
+  INLINE_PLACES = 4,
+  SPINS =
+      8, /* looks before a thread sleeps, a few microseconds in all: about what sleeping costs */
+  PAUSES = 30
+};
 
 struct wr_place {
   struct wr_stream *stream; /* owner thread only; one reference */
@@ -223,10 +228,18 @@ static void help_or_sleep(struct wr_stream *home, struct wr_completion *target) 
   wr_mutex_destroy(&sleeper.lock);
 }
 
-/* Mostly the first look does it, with no place in any list. */
+static void pause_for(const struct wr_completion *c) {
+  for (int i = 0; i < PAUSES && !wr_completion_over(c); i++) wr_pause();
+}
+
+/* Mostly the first look does it, with no place in any list. Where threads share a stream and its
+   work is small, the other one's is over before this thread would sleep. */
 void wr_stream_help(struct wr_stream *stream, struct wr_completion *c) {
+  const int spins = wr_cpu_count() > 1 ? SPINS : 1;
   wr_stream_retain(stream);
-  while (!wr_completion_over(c) && look(stream, c, NULL)) {
+  for (int i = 0; i < spins && !wr_completion_over(c);) {
+    if (look(stream, c, NULL)) continue;
+    if (++i < spins) pause_for(c);
   }
   if (!wr_completion_over(c)) help_or_sleep(stream, c);
   wr_stream_release(stream);

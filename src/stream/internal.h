@@ -136,8 +136,8 @@ void wr_pool_wake(void);
 /* Takes the stream out of the list, where a thread that waits drains it before a worker came; true
    when it stood there: the caller drops the list's reference once no lock is held. */
 bool wr_pool_remove(struct wr_stream *stream);
-/* Called by who asks or waits for a stream without draining it: where streams are ready and there is
-   no worker, as a thread was refused when they became so, tries again. False when it is refused
+/* Called by who asks or waits for a stream without draining it: where streams are ready and there
+   is no worker, as a thread was refused when they became so, tries again. False when it is refused
    again. */
 bool wr_pool_ensure_worker(void);
 /* True when other streams wait for a worker. */
