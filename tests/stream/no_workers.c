@@ -141,7 +141,7 @@ int main(int argc, char **argv) {
   if (argc == 1) { /* the library reads its environment when it likes */
     char again[] = "again";
     CHECK(setenv("WEIR_NUM_THREADS", "1", 1) == 0);
-    execv("/proc/self/exe", (char *[]){argv[0], again, NULL});
+    execv(argv[0], (char *[]){argv[0], again, NULL});
   }
   without_any_thread();
   with_a_busy_worker();
