@@ -89,8 +89,8 @@ void wr_stream_bias(struct wr_stream *s) {
 
 void wr_stream_unbias_release(struct wr_stream *s) {
   if (wr_stream_is_biased_here(&s->refs)) {
-    uint64_t own = s->refs.own;
-    s->refs.own = 0;
+    uint64_t own = s->refs.taken - s->refs.dropped;
+    s->refs.taken = s->refs.dropped = 0;
     wr_store_relaxed(&s->refs.owner, NULL);
     /* Never the last: the slot's own reference is still there. Release: what this thread did with
        the stream under its plain count comes before whoever ends it. */

@@ -23,10 +23,11 @@ struct wr_error *wr_stream_new(struct wr_device device, struct wr_stream **out);
    Choi, Shull and Torrellas, "Biased reference counting", PACT 2018): that thread takes and drops
    references with plain additions, since both are on the path of every operation.
 
-   While the stream is biased, `own` holds the owner's sum and `shared` everybody else's plus
+   While the stream is biased, `taken - dropped` is the owner's sum (two counts, so that a take need
+   not wait for the store of the drop before it) and `shared` holds everybody else's plus
    WR_REFS_BIAS, which no number of drops uses up: nobody mistakes it for the last reference. The
    owner's default slot keeps the stream alive meanwhile. When the slot lets go of it, the owner
-   clears `owner`, and adds own - WR_REFS_BIAS to `shared` in one step; from then on
+   clears `owner`, and adds taken - dropped - WR_REFS_BIAS to `shared` in one step; from then on
    `shared` is the count, and 0 the end.
 
    `owner` is an address in the owner's thread-local memory. Another thread that compares it with
@@ -37,7 +38,8 @@ struct wr_error *wr_stream_new(struct wr_device device, struct wr_stream **out);
 struct wr_stream_refs {
   wr_atomic_u64 shared; /* atomic ACQ_REL */
   wr_atomic_ptr owner;  /* atomic RELAXED: only compared; NULL, or the owner's wr_thread_mark */
-  uint64_t own;         /* owner thread only; modulo 2^64 */
+  uint64_t taken;       /* owner thread only, these two; modulo 2^64 */
+  uint64_t dropped;
 };
 
 #define WR_REFS_BIAS (UINT64_C(1) << 62)
@@ -52,7 +54,7 @@ static inline bool wr_stream_is_biased_here(struct wr_stream_refs *refs) {
 static inline struct wr_stream *wr_stream_retain(struct wr_stream *stream) {
   struct wr_stream_refs *refs = (struct wr_stream_refs *)(void *)stream;
   if (wr_stream_is_biased_here(refs)) {
-    refs->own++;
+    refs->taken++;
   } else {
     wr_fetch_add_relaxed(&refs->shared, 1u); /* relaxed: as wr_ref_take */
   }
@@ -64,7 +66,7 @@ static inline void wr_stream_release(struct wr_stream *stream) {
   struct wr_stream_refs *refs = (struct wr_stream_refs *)(void *)stream;
   if (!stream) return;
   if (wr_stream_is_biased_here(refs)) {
-    refs->own--;
+    refs->dropped++;
   } else if (wr_fetch_sub_acq_rel(&refs->shared, 1u) == 1u) { /* as wr_ref_drop */
     wr_stream_free_slow(stream);
   }
