@@ -14,6 +14,13 @@ endif()
 # Release is -O2; the kernels alone go further (weir_flags_by_folder).
 string(REPLACE "-O3" "-O2" CMAKE_C_FLAGS_RELEASE "${CMAKE_C_FLAGS_RELEASE}")
 
+# Small operations cross every layer, so release builds inline between files, kernels apart. The
+# objects hold ordinary code too, which is what libweir.a gives to programs linked without it.
+set(weir_lto_flags "")
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND NOT WEIR_SANITIZE)
+  set(weir_lto_flags $<$<CONFIG:Release>:-flto=auto>)
+endif()
+
 # Where the system keeps its libraries, for those that are opened at run time.
 set(weir_library_folder /usr/lib)
 if(CMAKE_LIBRARY_ARCHITECTURE)
@@ -60,12 +67,14 @@ endfunction()
 # -ffp-contract=off keeps a result the same on processors with and without fused multiply-add.
 function(weir_flags_by_folder)
   foreach(source IN LISTS ARGN)
+    set(flags ${weir_lto_flags})
+    if(flags)
+      list(APPEND flags -ffat-lto-objects)
+    endif()
     if(source MATCHES "/src/api/")
-      set(flags -fvisibility=default)
+      list(APPEND flags -fvisibility=default)
     elseif(source MATCHES "/src/backend/cpu/")
       set(flags $<$<CONFIG:Release>:-O3> -fno-math-errno -fno-trapping-math -ffp-contract=off)
-    else()
-      continue()
     endif()
     set_source_files_properties("${source}" PROPERTIES COMPILE_OPTIONS "${flags}")
   endforeach()
@@ -78,6 +87,7 @@ function(weir_link_shared target version_script)
     "LINKER:--version-script=${version_script}"
     LINKER:-Bsymbolic-functions
     LINKER:-z,nodelete
+    ${weir_lto_flags}
     ${weir_sanitize_flags})
   if(NOT WEIR_SANITIZE)
     target_link_options(${target} PRIVATE LINKER:-z,defs)
