@@ -13,8 +13,9 @@
 #include "base/base.h"
 #include "core/shape.h"
 
-/* Larger tiles pack less, smaller ones balance better; a slice is a few milliseconds. */
-enum { TILE = 1024, TILE_MIN = 32, SLICE_K_MIN = 128 };
+/* Larger tiles pack less, smaller ones balance better: with one tile a processor, the last to start
+   is the last to end. A slice is a few milliseconds. */
+enum { TILE = 1024, TILE_MIN = 32, TILES_PER_PROCESSOR = 4, SLICE_K_MIN = 128 };
 static const double slice_flops = 4e8;
 static const double part_flops = 1e6; /* worth a second thread */
 
@@ -153,16 +154,16 @@ static void tiles_run(void *ctx, int64_t begin, int64_t end) {
 
 static int64_t parts(int64_t extent, int64_t tile) { return (extent + tile - 1) / tile; }
 
-/* Halves the tiles until every processor has one, as long as they are worth a thread. */
+/* Halves the tiles until every processor has a few, as long as they are worth a thread. */
 static void choose_tiles(struct product *p, int64_t matrices) {
-  const int64_t processors = wr_cpu_count();
+  const int64_t enough = wr_cpu_count() * TILES_PER_PROCESSOR;
   p->tile_m = least(p->gemm.m, TILE);
   p->tile_n = least(p->gemm.n, TILE);
   for (;;) {
     p->tiles_m = parts(p->gemm.m, p->tile_m);
     p->tiles_n = parts(p->gemm.n, p->tile_n);
     const double flops = 2.0 * (double)p->tile_m * (double)p->tile_n * (double)p->gemm.k;
-    if (matrices * p->tiles_m * p->tiles_n >= processors) return;
+    if (matrices * p->tiles_m * p->tiles_n >= enough) return;
     if (flops < 2 * part_flops || (p->tile_m <= TILE_MIN && p->tile_n <= TILE_MIN)) return;
     if (p->tile_m >= p->tile_n) {
       p->tile_m = parts(p->tile_m, 2);
