@@ -69,6 +69,7 @@ struct wr_env {
   int workers;          /* WEIR_NUM_THREADS; 0: as many as processors that this process may use */
   uint64_t seed;        /* WEIR_TORTURE_SEED; 0 when absent, but in torture builds */
   bool fuse;            /* false with WEIR_FUSE=0: every operation runs by itself */
+  bool graphs;          /* false with WEIR_GRAPHS=0: the GPU's kernels are launched one by one */
   char cuda_home[256];  /* CUDA_HOME or CUDA_PATH; "" when absent */
   char cache_home[256]; /* XDG_CACHE_HOME, or .cache in HOME; "" when both are absent */
 };

@@ -40,11 +40,11 @@ static void read_threads(void) {
   if (!env.threads_set) ignored("WEIR_THREADS", text, "free or checked");
 }
 
-static bool read_fuse(void) {
-  const char *text = getenv("WEIR_FUSE");
+static bool read_switch(const char *name) {
+  const char *text = getenv(name);
   if (!text || !*text || !strcmp(text, "1")) return true;
   if (!strcmp(text, "0")) return false;
-  ignored("WEIR_FUSE", text, "0 or 1");
+  ignored(name, text, "0 or 1");
   return true;
 }
 
@@ -88,7 +88,8 @@ static void read_all(void) {
   read_threads();
   env.workers = (int)read_number("WEIR_NUM_THREADS", 4096);
   env.seed = read_number("WEIR_TORTURE_SEED", UINT64_MAX);
-  env.fuse = read_fuse();
+  env.fuse = read_switch("WEIR_FUSE");
+  env.graphs = read_switch("WEIR_GRAPHS");
   read_paths();
   set_seed();
 }

@@ -166,6 +166,11 @@ static struct wr_error *encode(struct wr_node *node, struct wr_stream *stream,
   return error;
 }
 
+static void flush(struct wr_stream *stream) {
+  const struct wr_backend *backend = wr_stream_backend(stream);
+  if (backend->flush) backend->flush(wr_stream_encoder(stream));
+}
+
 static struct wr_error *operands(struct wr_node *node, struct wr_memory *memory,
                                  struct wr_tensor *in, struct wr_staged *staged) {
   for (uint32_t i = 0; i < node->n_in; i++) {
@@ -173,6 +178,7 @@ static struct wr_error *operands(struct wr_node *node, struct wr_memory *memory,
     struct wr_buffer *buffer = input->buffer;
     int64_t offset = input->offset;
     if (wr_needs_transfer(buffer, memory)) {
+      flush(node->stream); /* a copy may take long */
       struct wr_error *error = wr_stage(input, memory, staged, &buffer, &offset);
       if (error) return error;
     }

@@ -337,9 +337,31 @@ static void unpop_locked(struct wr_stream *s, struct wr_task *task) {
   if (!s->tail) s->tail = task;
 }
 
+/* Lets go of the lock meanwhile: tasks may be appended, and a stream about to suspend be resumed. */
+static void flush_unlocked(struct wr_stream *s) {
+  if (!s->backend->flush) return;
+  wr_mutex_unlock(&s->lock);
+  s->backend->flush(s->encoder);
+  wr_mutex_lock(&s->lock);
+}
+
+/* Suspends the stream, whose first task blocks, unless what blocked it is over by now. */
+static bool suspend_locked(struct wr_stream *s) {
+  if (!s->resumed) flush_unlocked(s);
+  if (s->resumed) {
+    s->resumed = false;
+    return false;
+  }
+  s->state = WR_STREAM_SUSPENDED;
+  wr_store_relaxed(&s->asleep, true);
+  (void)wr_stream_poke_locked(s);
+  return true;
+}
+
 /* Runs tasks until the queue is empty, the first one blocks, or the drain stops. A task that is
-   done may be freed memory, so it leaves the queue before it runs. */
-static void run_tasks_locked(struct wr_stream *s, struct wr_drain *drain) {
+   done may be freed memory, so it leaves the queue before it runs. False when the stream is
+   suspended. */
+static bool run_tasks_locked(struct wr_stream *s, struct wr_drain *drain) {
   while (s->head) {
     struct wr_task *task = pop_locked(s);
     wr_mutex_unlock(&s->lock);
@@ -347,28 +369,28 @@ static void run_tasks_locked(struct wr_stream *s, struct wr_drain *drain) {
     wr_torture_point();
     wr_mutex_lock(&s->lock);
     if (step == WR_STEP_DONE) {
-      if (s->head && wr_drain_stop(drain)) return;
+      if (s->head && wr_drain_stop(drain)) return true;
       continue;
     }
     unpop_locked(s, task);
-    if (step == WR_STEP_YIELD) return;
-    if (!s->resumed) {
-      s->state = WR_STREAM_SUSPENDED;
-      wr_store_relaxed(&s->asleep, true);
-      (void)wr_stream_poke_locked(s);
-      return;
-    }
-    s->resumed = false;
+    if (step == WR_STEP_YIELD) return true;
+    if (suspend_locked(s)) return false;
   }
+  return true;
 }
 
 /* Called and left with the lock held; says what became of the stream. */
 static enum wr_drained drain_locked(struct wr_stream *s, struct wr_drain *drain) {
   uint64_t start = wr_clock_ns();
   s->state = WR_STREAM_RUNNING;
-  run_tasks_locked(s, drain);
+  bool live, more;
+  do {
+    live = run_tasks_locked(s, drain);
+    if (live) flush_unlocked(s);
+    more = live && s->head && s->backend->flush && !wr_drain_stop(drain);
+  } while (more);
   wr_fetch_add_relaxed(&s->busy_ns, wr_clock_ns() - start);
-  if (s->state == WR_STREAM_SUSPENDED) return WR_DRAIN_SUSPENDED;
+  if (!live) return WR_DRAIN_SUSPENDED;
   s->state = WR_STREAM_IDLE;
   if (s->head) ready_locked(s);
   return WR_DRAINED;

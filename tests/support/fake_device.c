@@ -63,6 +63,8 @@ struct command {
 struct wr_encoder {
   struct command *first;    /* under device.lock */
   struct command **last;    /* under device.lock */
+  struct command *kept;     /* under device.lock: encoded, not flushed */
+  struct command **newest;  /* under device.lock */
   bool closed;              /* under device.lock: its thread ends when the queue is empty */
   wr_atomic_bool in_encode; /* atomic ACQ_REL: somebody is in encode() */
   struct wr_encoder *cpu;   /* encoder's thread only */
@@ -398,6 +400,7 @@ static struct wr_error *fake_encoder_new(int index, struct wr_encoder **out) {
   struct wr_encoder *e = calloc(1, sizeof *e);
   if (!e) return wr_error_out_of_memory();
   e->last = &e->first;
+  e->newest = &e->kept;
   struct wr_error *error = wr_backend_cpu.encoder_new(0, &e->cpu);
   if (error) goto free_encoder;
   if (!start_thread(e)) {
@@ -416,7 +419,7 @@ free_encoder:
 /* Its thread ends on its own: the caller may be that very thread, in a hook. */
 static void fake_encoder_free(struct wr_encoder *e) {
   lock();
-  if (e->first) device.stats.violations++;
+  if (e->first || e->kept) device.stats.violations++;
   e->closed = true;
   device.stats.encoders--;
   pthread_cond_broadcast(&device.changed);
@@ -435,12 +438,23 @@ static bool fake_settle(uint64_t deadline_ns) {
   return !late;
 }
 
-static void enqueue(struct wr_encoder *e, struct command *c) {
+static void keep(struct wr_encoder *e, struct command *c) {
   lock();
-  *e->last = c;
-  e->last = &c->next;
+  *e->newest = c;
+  e->newest = &c->next;
   device.stats.queued++;
-  pthread_cond_broadcast(&device.changed);
+  unlock();
+}
+
+static void fake_flush(struct wr_encoder *e) {
+  lock();
+  if (e->kept) {
+    *e->last = e->kept;
+    e->last = e->newest;
+    e->kept = NULL;
+    e->newest = &e->kept;
+    pthread_cond_broadcast(&device.changed);
+  }
   unlock();
 }
 
@@ -456,9 +470,8 @@ static enum wr_encode_status submit(struct wr_encoder *e, struct command *c,
     wr_store_release(&e->in_encode, false);
     return WR_ENCODE_DONE;
   }
-  /* Left before it is queued: once the hook has run, the encoder may be gone. */
+  keep(e, c);
   wr_store_release(&e->in_encode, false);
-  enqueue(e, c);
   return WR_ENCODE_PENDING;
 }
 
@@ -504,6 +517,7 @@ static struct wr_backend fake_backend = {
     .encoder_free = fake_encoder_free,
     .encode = fake_encode,
     .encode_marker = fake_encode_marker,
+    .flush = fake_flush,
     .settle = fake_settle,
     .memory = fake_memory,
     .read = fake_read,

@@ -8,6 +8,7 @@
      very place. The bytes themselves live elsewhere; only read(), write() and commands reach them.
    - It is asynchronous: each encoder has a thread and a queue; encode() always answers
      WR_ENCODE_PENDING, and the hook is called later, on the encoder's thread, in order.
+   - What is encoded stays with the encoder until it is flushed: a flush that is missing is a hang.
    - It computes with the CPU's kernels, after translating the addresses.
    - It fails when told to, holds its work when told to (a gate), and counts.
 

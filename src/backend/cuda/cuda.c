@@ -36,6 +36,7 @@ const struct wr_backend wr_backend_cuda = {
     .encode = wr_gpu_encode,
     .encode_group = wr_gpu_encode_group,
     .encode_marker = wr_gpu_encode_marker,
+    .flush = wr_gpu_flush,
     .encode_wait = wr_gpu_encode_wait,
     .memory = wr_gpu_memory,
     .read = wr_gpu_read,

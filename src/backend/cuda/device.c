@@ -136,6 +136,7 @@ static struct wr_error *set_up(struct wr_gpu *gpu) {
   if (!error) error = wr_kernel_table_new(&gpu->kernels);
   if (!error) error = wr_matmul_table_new(&gpu->matmuls);
   if (!error) error = wr_group_table_new(&gpu->groups);
+  if (!error) error = wr_graph_table_new(&gpu->graphs);
   return error;
 }
 
@@ -154,6 +155,7 @@ static struct wr_error *make(int index, struct wr_gpu **out) {
     wr_kernel_table_free(gpu->kernels);
     wr_matmul_table_free(gpu->matmuls);
     wr_group_table_free(gpu->groups);
+    wr_graph_table_free(gpu->graphs);
     wr_free(gpu);
     return error;
   }

@@ -13,11 +13,24 @@
 #include "base/base.h"
 #include "base/lock.h"
 
-enum { WR_GPU_MAX = WR_DEVICE_INDICES, WR_GPU_IDLE_STREAMS = 64, WR_GPU_IDLE_EVENTS = 256 };
+enum {
+  WR_GPU_MAX = WR_DEVICE_INDICES,
+  WR_GPU_IDLE_STREAMS = 64,
+  WR_GPU_IDLE_EVENTS = 256, /* of each kind */
+  WR_GPU_IDLE_LAUNCHES = 64
+};
+
 
 struct wr_kernel_table;
 struct wr_matmul_table;
 struct wr_group_table;
+struct wr_graph_table;
+struct wr_launches;
+
+struct wr_gpu_events {
+  wr_cu_event events[WR_GPU_IDLE_EVENTS];
+  int n;
+};
 
 struct wr_gpu {
   struct wr_memory_source source; /* immutable after publish */
@@ -32,6 +45,7 @@ struct wr_gpu {
   struct wr_kernel_table *kernels; /* immutable after publish; kernel.c */
   struct wr_matmul_table *matmuls; /* immutable after publish; matmul.c */
   struct wr_group_table *groups;   /* immutable after publish; group.c */
+  struct wr_graph_table *graphs;   /* immutable after publish; graphs.c */
   wr_atomic_ptr failed;            /* atomic ACQ_REL: struct wr_error *, set once: a sticky fault */
 
   struct wr_mutex lock;
@@ -39,12 +53,13 @@ struct wr_gpu {
   struct wr_cond ended;                           /* with LOCK: it has left */
   bool watched;                                   /* under LOCK: the GPU's thread runs */
   bool stopping;                                  /* under LOCK: it leaves when all is over */
-  unsigned encoding;                              /* under LOCK: threads between begin and append */
+  unsigned encoding;                              /* under LOCK: encoders that hold something back */
   struct wr_encoder *busy;                        /* under LOCK: those with commands in flight */
   wr_cu_stream idle_streams[WR_GPU_IDLE_STREAMS]; /* under LOCK */
   int n_idle_streams;                             /* under LOCK */
-  wr_cu_event idle_events[WR_GPU_IDLE_EVENTS];    /* under LOCK */
-  int n_idle_events;                              /* under LOCK */
+  struct wr_gpu_events idle_events[2];            /* under LOCK: to look at; to sleep for */
+  struct wr_launches *idle_launches;              /* under LOCK */
+  int n_idle_launches;                            /* under LOCK */
   uint64_t eager_until; /* under LOCK, of wr_clock_ns: a thread has parked lately */
   bool reaper_sleeps;   /* under LOCK: until it is told */
 };
@@ -93,7 +108,9 @@ enum wr_encode_status wr_gpu_encode_group(struct wr_encoder *encoder, const stru
 enum wr_encode_status wr_gpu_encode_marker(struct wr_encoder *encoder,
                                            struct wr_completion_hook *hook,
                                            struct wr_error **error);
+void wr_gpu_flush(struct wr_encoder *encoder);
 bool wr_gpu_encode_wait(struct wr_encoder *encoder, struct wr_encoder *other);
+/* reap.c */
 bool wr_gpu_poll(struct wr_encoder *encoder);
 bool wr_gpu_settle(uint64_t deadline_ns);
 size_t wr_gpu_threads(void);
@@ -106,8 +123,12 @@ void wr_gpu_streams_forked(struct wr_gpu *gpu);
    have nothing in flight. */
 struct wr_error *wr_gpu_stream_take(struct wr_gpu *gpu, wr_cu_stream *out);
 void wr_gpu_stream_give(struct wr_gpu *gpu, wr_cu_stream stream);
-struct wr_error *wr_gpu_event_take_locked(struct wr_gpu *gpu, wr_cu_event *out);
-void wr_gpu_event_give_locked(struct wr_gpu *gpu, wr_cu_event event);
+/* An event to look at or, blocking, to sleep for. */
+struct wr_error *wr_gpu_event_take_locked(struct wr_gpu *gpu, bool blocking, wr_cu_event *out);
+void wr_gpu_event_give_locked(struct wr_gpu *gpu, bool blocking, wr_cu_event event);
+/* Room for launches, its contents undefined; NULL when memory is refused. */
+struct wr_launches *wr_gpu_launches_take_locked(struct wr_gpu *gpu);
+void wr_gpu_launches_give_locked(struct wr_gpu *gpu, struct wr_launches *launches);
 
 /* ---- running one call ---- */
 
@@ -117,7 +138,12 @@ struct wr_run {
   wr_cu_stream stream;
   struct wr_encoder *encoder;
   struct wr_ptrs scratch; /* buffers that live until the call is over */
-  bool launched;          /* something was queued */
+  bool launched;          /* something was queued, and not held back */
+
+  /* launches.c: what was recorded before */
+  int launches;
+  uint32_t used;
+  uint64_t flushes;
 };
 
 typedef struct wr_error *(*wr_gpu_kernel)(struct wr_run *run, const struct wr_call *call);
@@ -126,6 +152,9 @@ typedef struct wr_error *(*wr_gpu_kernel)(struct wr_run *run, const struct wr_ca
 struct wr_error *wr_run_scratch(struct wr_run *run, size_t bytes, void **out);
 /* Memory that the calls of a stream use one after the other; `bytes` is the same every time. */
 struct wr_error *wr_run_workspace(struct wr_run *run, size_t bytes, void **out);
+void wr_run_scratch_release(struct wr_ptrs *scratch);
+/* Before anything goes to the stream by another way than wr_launch: what is held back goes first. */
+void wr_run_direct(struct wr_run *run);
 struct wr_error *wr_run_copy(struct wr_run *run, void *to, const void *from, size_t bytes);
 struct wr_error *wr_run_zero(struct wr_run *run, void *at, size_t bytes);
 

@@ -161,7 +161,7 @@ static struct wr_error *transfer_start(struct transfer *t, struct wr_gpu *gpu, s
   if (bytes > PIECE && t->pieces[0]) {
     t->pieces[1] = piece_take();
     wr_mutex_lock(&gpu->lock);
-    for (int i = 0; i < 2 && !error; i++) error = wr_gpu_event_take_locked(gpu, &t->over[i]);
+    for (int i = 0; i < 2 && !error; i++) error = wr_gpu_event_take_locked(gpu, true, &t->over[i]);
     wr_mutex_unlock(&gpu->lock);
   }
   return error;
@@ -170,7 +170,7 @@ static struct wr_error *transfer_start(struct transfer *t, struct wr_gpu *gpu, s
 static void transfer_end(struct transfer *t) {
   wr_mutex_lock(&t->gpu->lock);
   for (int i = 0; i < 2; i++) {
-    if (t->over[i]) wr_gpu_event_give_locked(t->gpu, t->over[i]);
+    if (t->over[i]) wr_gpu_event_give_locked(t->gpu, true, t->over[i]);
   }
   wr_mutex_unlock(&t->gpu->lock);
   for (int i = 0; i < 2; i++) piece_give(t->pieces[i]);

@@ -184,7 +184,7 @@ static void layout_of_group(struct wr_layout *l, const struct wr_group *g) {
   wr_layout_finish(l);
 }
 
-static struct wr_error *run_kernel(struct wr_run *run, const struct wr_group *g, int n_steps,
+static void run_kernel(struct wr_run *run, const struct wr_group *g, int n_steps,
                                    struct wr_layout *layout, const struct entry *e, void *out) {
   const int64_t size = g->in[0].size;
   const size_t k = wr_group_pack(g, n_steps);
@@ -198,13 +198,13 @@ static struct wr_error *run_kernel(struct wr_run *run, const struct wr_group *g,
   for (int i = 0; i < g->n_in; i++) wr_launch_pointer(&launch, g->in[i].data);
   wr_launch_index(&launch, size);
   if (packs) {
-    wr_launch_struct(&launch, &scalars);
+    wr_launch_struct(&launch, &scalars, sizeof scalars);
     wr_launch_packs(&launch, size, k);
   } else {
     wr_launch_layout(&launch, layout);
     wr_launch_threads(&launch, run, size, 256);
   }
-  return wr_launch_function(&launch, run, e->functions[packs ? 0 : 1]);
+  wr_launch_function(&launch, run, e->functions[packs ? 0 : 1]);
 }
 
 /* ---- step by step ---- */
@@ -251,8 +251,9 @@ static struct wr_error *run_elementwise(struct wr_run *run, const struct wr_grou
   struct wr_layout layout;
   layout_of_group(&layout, g);
   const struct entry *e = kernels_of(run, g, n_steps, wr_layout_is_big(&layout));
-  return e ? run_kernel(run, g, n_steps, &layout, e, out)
-           : run_steps(run, g, n_steps, strides, out);
+  if (!e) return run_steps(run, g, n_steps, strides, out);
+  run_kernel(run, g, n_steps, &layout, e, out);
+  return NULL;
 }
 
 /* The last axes that together hold what makes one result. */

@@ -1,7 +1,8 @@
 /* Idle streams and events of the driver, kept for the next encoder or mark: both cost the driver
-   microseconds to make. Bounded; what does not fit is freed. Lock: the GPU's. */
+   microseconds to make; and idle room for launches. Bounded; what does not fit is freed. Lock: the
+   GPU's. */
 
-#include "backend/cuda/gpu.h"
+#include "backend/cuda/encoder.h"
 
 struct wr_error *wr_gpu_stream_take(struct wr_gpu *gpu, wr_cu_stream *out) {
   *out = NULL;
@@ -20,19 +21,39 @@ void wr_gpu_stream_give(struct wr_gpu *gpu, wr_cu_stream stream) {
   if (!keep) (void)wr_cu->stream_free(stream);
 }
 
-struct wr_error *wr_gpu_event_take_locked(struct wr_gpu *gpu, wr_cu_event *out) {
-  if (gpu->n_idle_events > 0) {
-    *out = gpu->idle_events[--gpu->n_idle_events];
+struct wr_error *wr_gpu_event_take_locked(struct wr_gpu *gpu, bool blocking, wr_cu_event *out) {
+  struct wr_gpu_events *idle = &gpu->idle_events[blocking];
+  const unsigned flags = WR_CU_EVENT_NO_TIMING | (blocking ? WR_CU_EVENT_BLOCKING : 0u);
+  if (idle->n > 0) {
+    *out = idle->events[--idle->n];
     return NULL;
   }
-  return wr_gpu_result(gpu, wr_cu->event_new(out, WR_CU_EVENT_BLOCKING | WR_CU_EVENT_NO_TIMING),
-                       "cuEventCreate");
+  return wr_gpu_result(gpu, wr_cu->event_new(out, flags), "cuEventCreate");
 }
 
-void wr_gpu_event_give_locked(struct wr_gpu *gpu, wr_cu_event event) {
-  if (gpu->n_idle_events < WR_GPU_IDLE_EVENTS) {
-    gpu->idle_events[gpu->n_idle_events++] = event;
+void wr_gpu_event_give_locked(struct wr_gpu *gpu, bool blocking, wr_cu_event event) {
+  struct wr_gpu_events *idle = &gpu->idle_events[blocking];
+  if (idle->n < WR_GPU_IDLE_EVENTS) {
+    idle->events[idle->n++] = event;
   } else {
     (void)wr_cu->event_free(event);
   }
+}
+
+struct wr_launches *wr_gpu_launches_take_locked(struct wr_gpu *gpu) {
+  struct wr_launches *l = gpu->idle_launches;
+  if (!l) return wr_alloc(sizeof *l);
+  gpu->idle_launches = l->next;
+  gpu->n_idle_launches--;
+  return l;
+}
+
+void wr_gpu_launches_give_locked(struct wr_gpu *gpu, struct wr_launches *l) {
+  if (gpu->n_idle_launches >= WR_GPU_IDLE_LAUNCHES) {
+    wr_free(l);
+    return;
+  }
+  l->next = gpu->idle_launches;
+  gpu->idle_launches = l;
+  gpu->n_idle_launches++;
 }

@@ -143,7 +143,7 @@ static struct wr_error *add_slices(struct scatter *s, struct wr_run *run,
   wr_launch_pointer(&l, s->updates->data);
   wr_launch_index(&l, s->updates->size);
   wr_launch_i64(&l, s->slice.size);
-  wr_launch_struct(&l, &s->indices);
+  wr_launch_struct(&l, &s->indices, sizeof s->indices);
   wr_launch_layout(&l, &s->places);
   wr_launch_layout(&l, &s->slice);
   wr_launch_threads(&l, run, s->updates->size, 256);

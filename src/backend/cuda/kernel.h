@@ -89,6 +89,19 @@ struct wr_error *wr_group_table_new(struct wr_group_table **out);
 void wr_group_table_free(struct wr_group_table *table); /* NULL is a no-op; nothing was loaded */
 struct wr_error *wr_gpu_group(struct wr_run *run, const struct wr_group *group);
 
+/* ---- graphs.c: launches as graphs ---- */
+
+struct wr_graph_numbers {
+  size_t bytes;      /* what the graphs are thought to take, here and on the GPU */
+  uint64_t graphs;   /* that there are */
+  uint64_t built;    /* ever */
+  uint64_t launched; /* launches of graphs */
+};
+
+struct wr_error *wr_graph_table_new(struct wr_graph_table **out);
+void wr_graph_table_free(struct wr_graph_table *table); /* NULL is a no-op; no graph was made */
+void wr_graph_table_numbers(struct wr_graph_table *table, struct wr_graph_numbers *out);
+
 /* ---- jit_cache.c: machine code on disk ---- */
 
 struct wr_jit_key {
@@ -154,18 +167,21 @@ void wr_line_axis_of(struct wr_line_axis *l, const struct wr_tensor *t, int axis
 
 /* One launch: arguments in the kernel's order, then where and how wide. Addresses given must stay
    until wr_launch. */
+enum { WR_LAUNCH_ARGUMENTS = 20 };
+
 struct wr_launch {
   struct wr_module_id id;
   int entry;
   int n;
-  void *args[20];
+  const void *args[WR_LAUNCH_ARGUMENTS];
+  uint16_t sizes[WR_LAUNCH_ARGUMENTS]; /* bytes */
   union {
     uint32_t u32;
     int64_t i64;
     double f64;
     float f32;
     const void *pointer;
-  } values[20];
+  } values[WR_LAUNCH_ARGUMENTS];
   unsigned grid[3];
   unsigned block[3];
 };
@@ -176,7 +192,7 @@ void wr_launch_index(struct wr_launch *l, int64_t i); /* an index_t */
 void wr_launch_i64(struct wr_launch *l, int64_t i);
 void wr_launch_f64(struct wr_launch *l, double f);
 void wr_launch_f32(struct wr_launch *l, float f);
-void wr_launch_struct(struct wr_launch *l, const void *s);
+void wr_launch_struct(struct wr_launch *l, const void *s, size_t bytes);
 void wr_launch_layout(struct wr_launch *l, struct wr_layout *layout);
 /* Blocks of `threads` for `work` pieces, so many that the GPU is full; kernels loop over the rest.
  */
@@ -185,10 +201,10 @@ void wr_launch_threads(struct wr_launch *l, const struct wr_run *run, int64_t wo
 /* A thread per piece of `k` elements, and for what is left of n. */
 void wr_launch_packs(struct wr_launch *l, int64_t n, size_t k);
 void wr_launch_blocks(struct wr_launch *l, int64_t x, int64_t y, unsigned threads);
+/* Records the launch; the driver gets it with the next flush (launches.c). */
 struct wr_error *wr_launch(struct wr_launch *l, struct wr_run *run);
 /* The same for a kernel that was found already. */
-struct wr_error *wr_launch_function(struct wr_launch *l, struct wr_run *run,
-                                    wr_cu_function function);
+void wr_launch_function(const struct wr_launch *l, struct wr_run *run, wr_cu_function function);
 
 /* True when the address and, with `stride`, all that follow in steps of it, lie on multiples of
    `bytes`. */

@@ -1,5 +1,5 @@
 /* Launching: arguments are collected by value, the grid is chosen, and the module's kernel is
-   queued on the call's stream. No locks but the kernel table's. */
+   recorded for the call's stream. No locks but the kernel table's and the encoder's. */
 
 #include <string.h>
 
@@ -14,16 +14,19 @@ void wr_launch_start(struct wr_launch *l, struct wr_module_id id, int entry) {
   for (int i = 0; i < 3; i++) l->grid[i] = l->block[i] = 1;
 }
 
-void wr_launch_struct(struct wr_launch *l, const void *s) { l->args[l->n++] = (void *)s; }
+void wr_launch_struct(struct wr_launch *l, const void *s, size_t bytes) {
+  l->sizes[l->n] = (uint16_t)bytes;
+  l->args[l->n++] = s;
+}
 
 void wr_launch_pointer(struct wr_launch *l, const void *p) {
   l->values[l->n].pointer = p;
-  wr_launch_struct(l, &l->values[l->n]);
+  wr_launch_struct(l, &l->values[l->n], sizeof l->values[0].pointer);
 }
 
 void wr_launch_i64(struct wr_launch *l, int64_t i) {
   l->values[l->n].i64 = i;
-  wr_launch_struct(l, &l->values[l->n]);
+  wr_launch_struct(l, &l->values[l->n], sizeof l->values[0].i64);
 }
 
 void wr_launch_index(struct wr_launch *l, int64_t i) {
@@ -32,29 +35,31 @@ void wr_launch_index(struct wr_launch *l, int64_t i) {
     return;
   }
   l->values[l->n].u32 = (uint32_t)i;
-  wr_launch_struct(l, &l->values[l->n]);
+  wr_launch_struct(l, &l->values[l->n], sizeof l->values[0].u32);
 }
 
 void wr_launch_f64(struct wr_launch *l, double f) {
   l->values[l->n].f64 = f;
-  wr_launch_struct(l, &l->values[l->n]);
+  wr_launch_struct(l, &l->values[l->n], sizeof l->values[0].f64);
 }
 
 void wr_launch_f32(struct wr_launch *l, float f) {
   l->values[l->n].f32 = f;
-  wr_launch_struct(l, &l->values[l->n]);
+  wr_launch_struct(l, &l->values[l->n], sizeof l->values[0].f32);
 }
 
 void wr_launch_layout(struct wr_launch *l, struct wr_layout *layout) {
   const int axes = l->id.big ? WR_AXES_BIG : WR_AXES;
   int64_t *at = layout->packed;
   *at++ = layout->ndim;
+  /* What no axis fills is zero, so that equal layouts have equal bytes. */
+  memset(at, 0, (size_t)((1 + layout->operands) * axes) * sizeof *at);
   memcpy(at, layout->shape, (size_t)layout->ndim * sizeof *at);
   at += axes;
   for (int k = 0; k < layout->operands; k++, at += axes) {
     memcpy(at, layout->strides[k], (size_t)layout->ndim * sizeof *at);
   }
-  wr_launch_struct(l, layout->packed);
+  wr_launch_struct(l, layout->packed, (size_t)((char *)at - (char *)layout->packed));
 }
 
 void wr_launch_blocks(struct wr_launch *l, int64_t x, int64_t y, unsigned threads) {
@@ -77,24 +82,15 @@ void wr_launch_packs(struct wr_launch *l, int64_t n, size_t k) {
   wr_launch_blocks(l, (threads + THREADS - 1) / THREADS, 1, THREADS);
 }
 
-struct wr_error *wr_launch_function(struct wr_launch *l, struct wr_run *run,
-                                    wr_cu_function function) {
-  struct wr_error *error =
-      wr_gpu_result(run->gpu,
-                    wr_cu->launch(function, l->grid[0], l->grid[1], l->grid[2], l->block[0],
-                                  l->block[1], l->block[2], 0, run->stream, l->args, NULL),
-                    "cuLaunchKernel");
-  if (!error) run->launched = true;
-  return error;
-}
-
 struct wr_error *wr_launch(struct wr_launch *l, struct wr_run *run) {
   wr_cu_function function;
   struct wr_error *error = wr_kernel_find(run->gpu, l->id, l->entry, &function);
-  return error ? error : wr_launch_function(l, run, function);
+  if (!error) wr_launch_function(l, run, function);
+  return error;
 }
 
 struct wr_error *wr_run_copy(struct wr_run *run, void *to, const void *from, size_t bytes) {
+  wr_run_direct(run);
   struct wr_error *error =
       wr_gpu_result(run->gpu,
                     wr_cu->copy_on_device((wr_cu_address)(uintptr_t)to,
@@ -105,6 +101,7 @@ struct wr_error *wr_run_copy(struct wr_run *run, void *to, const void *from, siz
 }
 
 struct wr_error *wr_run_zero(struct wr_run *run, void *at, size_t bytes) {
+  wr_run_direct(run);
   struct wr_error *error = wr_gpu_result(
       run->gpu, wr_cu->fill_bytes((wr_cu_address)(uintptr_t)at, 0, bytes, run->stream),
       "cuMemsetD8Async");
@@ -126,6 +123,12 @@ enum wr_dtype wr_dtype_of_size(enum wr_dtype t) {
       return WR_UINT64;
   }
 }
+
+void wr_run_scratch_release(struct wr_ptrs *scratch) {
+  for (size_t i = 0; i < scratch->count; i++) wr_buffer_release(scratch->items[i]);
+  wr_ptrs_free(scratch);
+}
+
 struct wr_error *wr_run_scratch(struct wr_run *run, size_t bytes, void **out) {
   struct wr_buffer *buffer;
   struct wr_error *error = wr_buffer_alloc(run->gpu->memory, bytes, &buffer);

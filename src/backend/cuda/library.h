@@ -19,6 +19,24 @@ typedef struct wr_cu_event_object *wr_cu_event;
 typedef struct wr_cu_module_object *wr_cu_module;
 typedef struct wr_cu_function_object *wr_cu_function;
 
+typedef struct wr_cu_graph_object *wr_cu_graph;
+typedef struct wr_cu_graph_exec_object *wr_cu_graph_exec;
+typedef struct wr_cu_node_object *wr_cu_node;
+
+/* What the driver calls CUDA_KERNEL_NODE_PARAMS_v2. */
+struct wr_cu_node_values {
+  wr_cu_function function;
+  unsigned grid[3];
+  unsigned block[3];
+  unsigned shared_bytes;
+  void **arguments;
+  void **extra;
+  void *kernel;          /* in place of the function; NULL */
+  wr_cu_context context; /* NULL: the current one */
+};
+
+_Static_assert(sizeof(struct wr_cu_node_values) == 72, "as the driver lays it out");
+
 /* What the driver calls CUmemAccessDesc. */
 struct wr_cu_access {
   int location_type;

@@ -297,6 +297,7 @@ static struct wr_error *launch(struct wr_run *run, const struct product *p,
   struct wr_error *error = choose(run->gpu, p, d, &choice);
   if (!error && choice.workspace > 0) error = wr_run_workspace(run, WORKSPACE, &workspace);
   if (error) return error;
+  wr_run_direct(run);
   int status =
       p->lt->matmul(p->handle, d->product, &alpha, p->b.data, d->a, p->a.data, d->b, &beta, p->out,
                     d->out, p->out, d->out, &choice.algo, workspace, choice.workspace, run->stream);

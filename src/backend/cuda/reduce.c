@@ -74,7 +74,7 @@ static struct wr_error *run_kernel(struct reduction *r, struct wr_run *run,
   struct wr_launch l;
   const int64_t results = r->kept.size;
   wr_launch_start(&l, r->id, r->entry);
-  wr_launch_struct(&l, target);
+  wr_launch_struct(&l, target, sizeof *target);
   wr_launch_pointer(&l, r->in);
   wr_launch_layout(&l, &r->kept);
   if (r->entry != WR_ENTRY_REDUCE_ROWS_DENSE) wr_launch_layout(&l, &r->reduced);

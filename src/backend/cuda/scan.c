@@ -42,7 +42,7 @@ static struct wr_error *columns(struct scan *s, struct wr_run *run) {
   wr_launch_start(&l, s->id, WR_ENTRY_SCAN_COLUMNS);
   wr_launch_pointer(&l, s->call->out.data);
   wr_launch_pointer(&l, s->call->in[0].data);
-  wr_launch_struct(&l, &s->lines);
+  wr_launch_struct(&l, &s->lines, sizeof s->lines);
   wr_launch_layout(&l, &s->axis.other);
   wr_launch_threads(&l, run, s->lines.lines, 64);
   return wr_launch(&l, run);
@@ -53,7 +53,7 @@ static struct wr_error *totals(struct scan *s, struct wr_run *run, void *sums) {
   wr_launch_start(&l, s->id, WR_ENTRY_SCAN_TOTALS);
   wr_launch_pointer(&l, sums);
   wr_launch_pointer(&l, s->call->in[0].data);
-  wr_launch_struct(&l, &s->lines);
+  wr_launch_struct(&l, &s->lines, sizeof s->lines);
   wr_launch_layout(&l, &s->axis.other);
   wr_launch_blocks(&l, s->lines.lines, s->segments, THREADS);
   struct wr_error *error = wr_launch(&l, run);
@@ -81,7 +81,7 @@ static struct wr_error *by_blocks(struct scan *s, struct wr_run *run) {
   wr_launch_pointer(&l, s->call->out.data);
   wr_launch_pointer(&l, s->call->in[0].data);
   wr_launch_pointer(&l, sums);
-  wr_launch_struct(&l, &s->lines);
+  wr_launch_struct(&l, &s->lines, sizeof s->lines);
   wr_launch_layout(&l, &s->axis.other);
   wr_launch_blocks(&l, s->lines.lines, s->segments, THREADS);
   return wr_launch(&l, run);

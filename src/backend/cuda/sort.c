@@ -31,9 +31,9 @@ struct sort {
 static struct wr_error *tiles(struct sort *s, struct wr_run *run, const struct target *to) {
   struct wr_launch l;
   wr_launch_start(&l, s->id, WR_ENTRY_SORT_TILES);
-  wr_launch_struct(&l, to);
+  wr_launch_struct(&l, to, sizeof *to);
   wr_launch_pointer(&l, s->call->in[0].data);
-  wr_launch_struct(&l, &s->lines);
+  wr_launch_struct(&l, &s->lines, sizeof s->lines);
   wr_launch_layout(&l, &s->axis.other);
   wr_launch_blocks(&l, (s->lines.n + TILE - 1) / TILE, s->lines.lines, TILE_THREADS);
   return wr_launch(&l, run);
@@ -43,10 +43,10 @@ static struct wr_error *merge(struct sort *s, struct wr_run *run, const struct t
                               const struct target *to, int64_t width) {
   struct wr_launch l;
   wr_launch_start(&l, s->id, WR_ENTRY_SORT_MERGE);
-  wr_launch_struct(&l, to);
+  wr_launch_struct(&l, to, sizeof *to);
   wr_launch_pointer(&l, from->keys);
   wr_launch_pointer(&l, from->places);
-  wr_launch_struct(&l, &s->lines);
+  wr_launch_struct(&l, &s->lines, sizeof s->lines);
   wr_launch_i64(&l, width);
   wr_launch_threads(&l, run, s->lines.lines * s->lines.n, 256);
   return wr_launch(&l, run);

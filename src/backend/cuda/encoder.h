@@ -1,0 +1,113 @@
+#ifndef WR_BACKEND_CUDA_ENCODER_H
+#define WR_BACKEND_CUDA_ENCODER_H
+
+/* Shared between encoder.c, launches.c, graphs.c and reap.c alone: an encoder, the launches that it
+   holds back, and its commands in flight.
+
+   What becomes of a command. While it is encoded its launches are recorded. A flush launches all
+   that was recorded since the one before, as a graph of the driver's or one by one, and only then
+   puts the commands, in the same order, into the queue of those in flight: what stands there is
+   covered by every event that is recorded on the stream from then on. */
+
+#include "backend/cuda/kernel.h"
+
+enum { WR_HELD_LAUNCHES = 64, WR_HELD_BYTES = 32 << 10 };
+
+/* A launch that is held back. Its arguments lie one after the other in the room for them. */
+struct wr_held {
+  wr_cu_function function;
+  unsigned grid[3];
+  unsigned block[3];
+  uint32_t at;    /* bytes from the start of the room */
+  uint32_t bytes; /* of all arguments */
+  uint32_t n;     /* arguments */
+  uint16_t offsets[WR_LAUNCH_ARGUMENTS]; /* bytes from `at` */
+};
+
+/* What is recorded between two flushes. */
+struct wr_launches {
+  struct wr_launches *next; /* under the GPU's LOCK: the list of idle ones */
+  int count;
+  uint32_t used; /* bytes of the room */
+  struct wr_held held[WR_HELD_LAUNCHES];
+  uint64_t room[WR_HELD_BYTES / sizeof(uint64_t)];
+};
+
+/* Owned by the encoder that holds it back, then by the queue, then by its reaper. */
+struct wr_gpu_command {
+  struct wr_gpu_command *next;
+  struct wr_completion_hook *hook;
+  struct wr_ptrs scratch;
+  struct wr_error *error; /* a launch failed; a reference or NULL */
+  int launches;           /* recorded when it had been encoded, its own included */
+  uint64_t number;        /* of the encoder's commands in flight, from 1 */
+};
+
+/* Events on the stream behind commands in flight. */
+struct wr_mark {
+  struct wr_mark *next;
+  wr_cu_event event;   /* to look at */
+  wr_cu_event sleeper; /* right behind it, to sleep for: being woken costs the first microseconds */
+  uint64_t covers;     /* all commands up to this number */
+};
+
+/* Who publishes, or looks for what there is to publish. The GPU's thread never waits while it does.
+ */
+enum wr_reaper { WR_REAPER_NONE, WR_REAPER_WAITER, WR_REAPER_WATCHER };
+
+struct wr_encoder {
+  struct wr_gpu *gpu;          /* immutable after publish */
+  wr_cu_stream stream;         /* immutable after publish */
+  struct wr_buffer *workspace; /* owner thread only: whoever encodes; or NULL */
+
+  struct wr_mutex lock;              /* of rank ENCODER: recording and flushing */
+  struct wr_launches *launches;      /* under LOCK; NULL: nothing is held back */
+  struct wr_gpu_command *held;       /* under LOCK, oldest first */
+  struct wr_gpu_command **last_held; /* under LOCK */
+  uint64_t flushes;                  /* under LOCK */
+  bool recording;                    /* under LOCK: a command is being encoded */
+  struct wr_error *broken; /* under LOCK: a launch of that command failed; a reference or NULL */
+
+  /* All under the GPU's LOCK. */
+  unsigned refs;
+  enum wr_reaper reaper;
+  bool in_busy_list;
+  uint64_t encoded; /* number of the last command */
+  uint64_t marked;  /* what the last mark covers */
+  struct wr_gpu_command *first;
+  struct wr_gpu_command **last;
+  struct wr_mark *marks; /* oldest first */
+  struct wr_mark **last_mark;
+  struct wr_encoder *busy_next;
+  struct wr_encoder *busy_prev;
+};
+
+/* Drops a reference. */
+void wr_encoder_drop(struct wr_encoder *encoder);
+
+/* ---- launches.c: recording and flushing ---- */
+
+/* Before and after a command is encoded. Begin fails where nothing can be encoded; after it either
+   keep, which takes the command, or abandon, after which nothing of it will be launched or is
+   running. */
+struct wr_error *wr_record_begin(struct wr_encoder *encoder, struct wr_run *run);
+void wr_record_keep(struct wr_encoder *encoder, struct wr_gpu_command *command);
+void wr_record_abandon(struct wr_encoder *encoder, struct wr_run *run);
+
+/* ---- graphs.c: launches as graphs ---- */
+
+/* True when all the launches were launched on the stream as one graph; false: the caller launches
+   them. Any thread that holds the encoder's lock. */
+bool wr_graphs_launch(struct wr_gpu *gpu, wr_cu_stream stream, const struct wr_launches *launches);
+/* Launches a held launch by itself. */
+wr_cu_result wr_held_launch(const struct wr_launches *launches, int i, wr_cu_stream stream);
+
+/* ---- reap.c: commands in flight ---- */
+
+/* The thread that publishes what nobody waits for runs from here until nothing is in flight or
+   about to be: until gpu->encoding is 0. */
+struct wr_error *wr_watch_locked(struct wr_gpu *gpu);
+/* Appends the commands, which have been launched, in their order. */
+void wr_in_flight_locked(struct wr_encoder *encoder, struct wr_gpu_command *commands);
+
+#endif

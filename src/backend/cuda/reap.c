@@ -1,0 +1,406 @@
+/* Commands in flight: who finds out that they are over, and tells.
+
+   Completion is found out by marks: events on the stream that cover all commands up to one. A mark
+   is set after every MARK_EVERY commands, and by whoever looks for results and finds commands that
+   no mark covers, so that a lone command costs one mark and a thousand in a row cost few. Whoever
+   looks (the "reaper" of an encoder, one thread at a time, marked by `reaper`) takes the commands of
+   a mark that is over off the queue and calls their hooks in order, with no lock held. That is a
+   thread that waits for a result (poll), or else the GPU's own thread, which looks at all encoders
+   with work in flight and sleeps in between. A reaper holds a reference to the encoder, since a hook
+   may drop the owner's. Lock: the GPU's. */
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+
+#include "backend/cuda/encoder.h"
+
+enum {
+  MARK_EVERY = 16,
+  SPIN_NS = 400 * 1000,   /* a waiting thread looks that long, then sleeps */
+  NAP_MIN_NS = 20 * 1000, /* the GPU's thread, between two looks */
+  NAP_MAX_NS = 500 * 1000,
+  NAP_EAGER_NS = 40 * 1000, /* the longest nap while some thread may be parked */
+  EAGER_NS = 100 * 1000 * 1000,
+  LINGER_NS = 20 * 1000 * 1000, /* it stays awake that long after the last work */
+  BATCH = 64                    /* encoders that it looks at in one round */
+};
+
+/* ---- the list of encoders with commands in flight ---- */
+
+static void busy_insert_locked(struct wr_encoder *e) {
+  struct wr_gpu *gpu = e->gpu;
+  if (e->in_busy_list) return;
+  e->in_busy_list = true;
+  e->busy_prev = NULL;
+  e->busy_next = gpu->busy;
+  if (gpu->busy) gpu->busy->busy_prev = e;
+  gpu->busy = e;
+  if (!gpu->reaper_sleeps && wr_clock_ns() > gpu->eager_until) return;
+  gpu->reaper_sleeps = false;
+  wr_cond_signal(&gpu->wake);
+}
+
+static void busy_remove_locked(struct wr_encoder *e) {
+  if (!e->in_busy_list) return;
+  e->in_busy_list = false;
+  if (e->busy_prev) {
+    e->busy_prev->busy_next = e->busy_next;
+  } else {
+    e->gpu->busy = e->busy_next;
+  }
+  if (e->busy_next) e->busy_next->busy_prev = e->busy_prev;
+}
+
+/* ---- marks ---- */
+
+static struct wr_error *record_locked(struct wr_encoder *e, bool blocking, wr_cu_event *event) {
+  struct wr_error *error = wr_gpu_event_take_locked(e->gpu, blocking, event);
+  if (error) return error;
+  error = wr_gpu_result(e->gpu, wr_cu->event_record(*event, e->stream), "cuEventRecord");
+  if (error) wr_gpu_event_give_locked(e->gpu, blocking, *event);
+  return error;
+}
+
+/* Between enter and leave. A mark that cannot be set leaves its commands to the next attempt. */
+static struct wr_error *mark_set_locked(struct wr_encoder *e) {
+  struct wr_mark *m = wr_alloc(sizeof *m);
+  if (!m) return wr_error_out_of_memory();
+  *m = (struct wr_mark){.covers = e->encoded};
+  struct wr_error *error = record_locked(e, false, &m->event);
+  if (error) goto free_mark;
+  error = record_locked(e, true, &m->sleeper);
+  if (error) goto give_event;
+  e->marked = m->covers;
+  *e->last_mark = m;
+  e->last_mark = &m->next;
+  return NULL;
+give_event:
+  wr_gpu_event_give_locked(e->gpu, false, m->event);
+free_mark:
+  wr_free(m);
+  return error;
+}
+
+static void mark_drop_locked(struct wr_encoder *e) {
+  struct wr_mark *m = e->marks;
+  e->marks = m->next;
+  if (!e->marks) e->last_mark = &e->marks;
+  wr_gpu_event_give_locked(e->gpu, false, m->event);
+  wr_gpu_event_give_locked(e->gpu, true, m->sleeper);
+  wr_free(m);
+}
+
+void wr_in_flight_locked(struct wr_encoder *e, struct wr_gpu_command *commands) {
+  if (!commands) return;
+  *e->last = commands;
+  for (struct wr_gpu_command *c = commands; c; c = c->next) {
+    c->number = ++e->encoded;
+    e->last = &c->next;
+  }
+  busy_insert_locked(e);
+  /* A mark that is refused now is set by the reaper. */
+  if (e->encoded - e->marked >= MARK_EVERY) wr_error_release(mark_set_locked(e));
+}
+
+/* ---- publishing ---- */
+
+/* Takes the commands up to a number off the queue. */
+static struct wr_gpu_command *take_commands_locked(struct wr_encoder *e, uint64_t up_to) {
+  struct wr_gpu_command *list = NULL;
+  struct wr_gpu_command **end = &list;
+  while (e->first && e->first->number <= up_to) {
+    struct wr_gpu_command *c = e->first;
+    e->first = c->next;
+    c->next = NULL;
+    *end = c;
+    end = &c->next;
+  }
+  if (!e->first) {
+    e->last = &e->first;
+    busy_remove_locked(e);
+  }
+  return list;
+}
+
+static void command_end(struct wr_gpu_command *c, struct wr_error *failure) {
+  struct wr_completion_hook *hook = c->hook;
+  struct wr_error *error = c->error;
+  if (!error && failure) error = wr_error_retain(failure);
+  wr_run_scratch_release(&c->scratch);
+  wr_free(c);
+  hook->fn(hook, error);
+}
+
+static void publish(struct wr_gpu_command *list, struct wr_error *failure) {
+  while (list) {
+    struct wr_gpu_command *c = list;
+    list = c->next;
+    command_end(c, failure);
+  }
+}
+
+/* All that is in flight fails: the GPU is out of use, or not this process's any more. */
+static void fail_all(struct wr_encoder *e, struct wr_error *failure) {
+  wr_mutex_lock(&e->gpu->lock);
+  while (e->marks) mark_drop_locked(e);
+  struct wr_gpu_command *list = take_commands_locked(e, UINT64_MAX);
+  wr_mutex_unlock(&e->gpu->lock);
+  publish(list, failure);
+}
+
+/* One look at the mark; to wait, looks for a while and then sleeps until it is over. */
+static wr_cu_result look(const struct wr_mark *m, bool wait) {
+  wr_cu_result result = wr_cu->event_query(m->event);
+  if (result != WR_CU_NOT_READY || !wait) return result;
+  uint64_t deadline = wr_clock_ns() + SPIN_NS;
+  do {
+    result = wr_cu->event_query(m->event);
+  } while (result == WR_CU_NOT_READY && wr_clock_ns() < deadline);
+  return result == WR_CU_NOT_READY ? wr_cu->event_finish(m->sleeper) : result;
+}
+
+enum found { FOUND_NOTHING, FOUND_LATER, FOUND_DONE, FOUND_FAULT };
+
+/* The oldest mark's commands are published if it is over. Called by the encoder's reaper. */
+static enum found reap_mark(struct wr_encoder *e, bool wait) {
+  struct wr_gpu *gpu = e->gpu;
+  wr_mutex_lock(&gpu->lock);
+  if (!e->first) {
+    wr_mutex_unlock(&gpu->lock);
+    return FOUND_NOTHING;
+  }
+  struct wr_error *error = e->marks ? NULL : mark_set_locked(e);
+  struct wr_mark *mark = e->marks; /* stays until its reaper, this thread, drops it */
+  wr_mutex_unlock(&gpu->lock);
+  if (error) {
+    bool dry = wr_error_status(error) == WEIR_ERROR_OUT_OF_MEMORY;
+    wr_error_release(error);
+    return dry ? FOUND_LATER : FOUND_FAULT;
+  }
+  wr_cu_result result = look(mark, wait);
+  if (result == WR_CU_NOT_READY) return FOUND_LATER;
+  if (result != WR_CU_SUCCESS) {
+    wr_error_release(wr_gpu_result(gpu, result, "cuEventQuery"));
+    return result == WR_CU_DEINITIALIZED ? FOUND_LATER : FOUND_FAULT;
+  }
+  wr_mutex_lock(&gpu->lock);
+  uint64_t covers = mark->covers;
+  mark_drop_locked(e);
+  struct wr_gpu_command *list = take_commands_locked(e, covers);
+  wr_mutex_unlock(&gpu->lock);
+  wr_gpu_leave();
+  publish(list, NULL);
+  wr_gpu_enter(gpu);
+  return FOUND_DONE;
+}
+
+/* The failure that all commands in flight get after a fault. */
+static struct wr_error *fault_of(struct wr_gpu *gpu) {
+  struct wr_error *error = wr_gpu_unusable(gpu);
+  return error ? error
+               : wr_error_new(WEIR_ERROR_DEVICE, "gpu:%d cannot say whether the work is done",
+                              gpu->index);
+}
+
+/* Becomes the encoder's reaper, with a reference; false when there is nothing to do, or another is
+   at it. */
+static bool reap_begin_locked(struct wr_encoder *e, enum wr_reaper as) {
+  if (e->reaper != WR_REAPER_NONE || !e->first) return false;
+  e->reaper = as;
+  e->refs++;
+  return true;
+}
+
+static void reap_end(struct wr_encoder *e) {
+  wr_mutex_lock(&e->gpu->lock);
+  e->reaper = WR_REAPER_NONE;
+  wr_mutex_unlock(&e->gpu->lock);
+  wr_encoder_drop(e);
+}
+
+/* One mark when it waits, else all marks that are over. True when something was published. */
+static bool reap(struct wr_encoder *e, bool wait) {
+  enum found found = FOUND_FAULT;
+  bool progress = false;
+  struct wr_error *unusable = wr_gpu_unusable(e->gpu);
+  if (!unusable) {
+    wr_gpu_enter(e->gpu);
+    do {
+      found = reap_mark(e, wait);
+      progress = progress || found == FOUND_DONE;
+    } while (found == FOUND_DONE && !wait);
+    wr_gpu_leave();
+  }
+  if (found == FOUND_FAULT) {
+    if (!unusable) unusable = fault_of(e->gpu);
+    fail_all(e, unusable);
+    progress = true;
+  }
+  wr_error_release(unusable);
+  return progress;
+}
+
+/* While the GPU's own thread is at it, this one stays: parked, it would be told only after one of
+   that thread's naps. */
+bool wr_gpu_poll(struct wr_encoder *encoder) {
+  struct wr_gpu *gpu = encoder->gpu;
+  wr_mutex_lock(&gpu->lock);
+  bool watched = encoder->reaper == WR_REAPER_WATCHER && !wr_gpu_forked();
+  bool mine = reap_begin_locked(encoder, WR_REAPER_WAITER);
+  /* The caller parks. What it waits for may not be encoded yet: the GPU's thread finds it then. */
+  if (!mine && !watched) gpu->eager_until = wr_clock_ns() + EAGER_NS;
+  wr_mutex_unlock(&gpu->lock);
+  if (watched) sched_yield();
+  if (!mine) return watched;
+  bool progress = reap(encoder, true);
+  reap_end(encoder);
+  return progress;
+}
+
+/* ---- the GPU's thread ---- */
+
+/* Encoders that nobody reaps; this thread becomes their reaper. */
+static int collect_locked(struct wr_gpu *gpu, struct wr_encoder **out) {
+  int n = 0;
+  for (struct wr_encoder *e = gpu->busy; e && n < BATCH; e = e->busy_next) {
+    if (reap_begin_locked(e, WR_REAPER_WATCHER)) out[n++] = e;
+  }
+  return n;
+}
+
+/* Those that were looked at go to the end, so that all come to their turn. */
+static void rotate_locked(struct wr_gpu *gpu, struct wr_encoder *const *looked, int n) {
+  struct wr_encoder *tail = gpu->busy;
+  if (n < BATCH || !tail) return;
+  while (tail->busy_next) tail = tail->busy_next;
+  for (int i = 0; i < n; i++) {
+    struct wr_encoder *e = looked[i];
+    if (!e->in_busy_list || e == tail) continue;
+    busy_remove_locked(e);
+    e->in_busy_list = true;
+    e->busy_next = NULL;
+    e->busy_prev = tail;
+    tail->busy_next = e;
+    tail = e;
+  }
+}
+
+static bool look_round(struct wr_gpu *gpu) {
+  struct wr_encoder *mine[BATCH];
+  bool progress = false;
+  wr_mutex_lock(&gpu->lock);
+  int n = collect_locked(gpu, mine);
+  rotate_locked(gpu, mine, n);
+  wr_mutex_unlock(&gpu->lock);
+  for (int i = 0; i < n; i++) {
+    progress = reap(mine[i], false) || progress;
+    reap_end(mine[i]);
+  }
+  return progress;
+}
+
+static bool all_over_locked(const struct wr_gpu *gpu) { return !gpu->busy && gpu->encoding == 0; }
+
+/* Until it is told. */
+static void sleep_locked(struct wr_gpu *gpu) {
+  gpu->reaper_sleeps = true;
+  while (gpu->reaper_sleeps) wr_cond_wait(&gpu->wake, &gpu->lock);
+}
+
+/* Naps grow while nothing ends. Some time after the last work the thread sleeps until it is told:
+   in between, threads that wait for their own results need not wake it. */
+static void nap_locked(struct wr_gpu *gpu, uint64_t *nap_ns, uint64_t *idle_since) {
+  uint64_t now = wr_clock_ns();
+  uint64_t most = now < gpu->eager_until || gpu->stopping ? NAP_EAGER_NS : NAP_MAX_NS;
+  if (gpu->busy) *idle_since = now;
+  if (!gpu->busy && !gpu->stopping && now - *idle_since > LINGER_NS) {
+    sleep_locked(gpu);
+    *idle_since = wr_clock_ns();
+    *nap_ns = NAP_MIN_NS;
+    return;
+  }
+  bool busy = gpu->busy != NULL;
+  if (*nap_ns > most) *nap_ns = most;
+  wr_cond_wait_until(&gpu->wake, &gpu->lock, now + (busy ? *nap_ns : most));
+  *nap_ns = busy ? *nap_ns * 2 : NAP_MIN_NS;
+}
+
+static void *watcher_main(void *arg) {
+  struct wr_gpu *gpu = arg;
+  uint64_t nap_ns = NAP_MIN_NS;
+  uint64_t idle_since = wr_clock_ns();
+  pthread_setname_np(pthread_self(), "weir-gpu");
+  prctl(PR_SET_TIMERSLACK, 1000ul); /* naps are shorter than the usual slack */
+  wr_mutex_lock(&gpu->lock);
+  while (!gpu->stopping || !all_over_locked(gpu)) {
+    wr_mutex_unlock(&gpu->lock);
+    if (look_round(gpu)) nap_ns = NAP_MIN_NS;
+    wr_mutex_lock(&gpu->lock);
+    if (!gpu->stopping || !all_over_locked(gpu)) nap_locked(gpu, &nap_ns, &idle_since);
+  }
+  gpu->watched = false;
+  wr_cond_broadcast(&gpu->ended);
+  wr_mutex_unlock(&gpu->lock);
+  return NULL;
+}
+
+static struct wr_error *watcher_start_locked(struct wr_gpu *gpu) {
+  sigset_t all, old;
+  /* The user's signals go to the user's threads. */
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &old);
+  pthread_t thread;
+  int refused = pthread_create(&thread, NULL, watcher_main, gpu);
+  pthread_sigmask(SIG_SETMASK, &old, NULL);
+  if (refused) return wr_error_new(WEIR_ERROR_OUT_OF_MEMORY, "no thread for gpu:%d", gpu->index);
+  pthread_detach(thread);
+  gpu->watched = true;
+  return NULL;
+}
+
+struct wr_error *wr_watch_locked(struct wr_gpu *gpu) {
+  return gpu->watched ? NULL : watcher_start_locked(gpu);
+}
+
+static bool watcher_stop(struct wr_gpu *gpu, uint64_t deadline_ns) {
+  bool in_time = true;
+  wr_mutex_lock(&gpu->lock);
+  gpu->stopping = true;
+  gpu->reaper_sleeps = false;
+  wr_cond_signal(&gpu->wake);
+  while (gpu->watched && in_time) {
+    in_time = wr_cond_wait_until(&gpu->ended, &gpu->lock, deadline_ns);
+  }
+  bool ended = !gpu->watched;
+  gpu->stopping = false;
+  wr_mutex_unlock(&gpu->lock);
+  return ended;
+}
+
+bool wr_gpu_settle(uint64_t deadline_ns) {
+  bool settled = true;
+  for (int i = 0; i < WR_GPU_MAX && !wr_gpu_forked(); i++) {
+    struct wr_gpu *gpu = wr_gpu_known(i);
+    if (gpu) settled = watcher_stop(gpu, deadline_ns) && settled;
+  }
+  return settled;
+}
+
+size_t wr_gpu_threads(void) {
+  size_t n = 0;
+  for (int i = 0; i < WR_GPU_MAX && !wr_gpu_forked(); i++) {
+    struct wr_gpu *gpu = wr_gpu_known(i);
+    if (!gpu) continue;
+    wr_mutex_lock(&gpu->lock);
+    n += gpu->watched;
+    wr_mutex_unlock(&gpu->lock);
+  }
+  return n;
+}
+
+void wr_gpu_streams_forked(struct wr_gpu *gpu) {
+  gpu->reaper_sleeps = false;
+  for (struct wr_encoder *e = gpu->busy; e; e = e->busy_next) e->reaper = WR_REAPER_NONE;
+}
