@@ -154,6 +154,20 @@ static void step_chain(void) {
   mlx_array_free(r);
 }
 
+// The same of operations that are kernels of their own.
+enum { LINKS = 300 };
+static void step_links(void) {
+  mlx_array r = mlx_array_new();
+  must(mlx_cumsum(&r, a, 0, false, true, gpu));
+  for (int i = 1; i < LINKS; i++) {
+    mlx_array next = mlx_array_new();
+    must(mlx_cumsum(&next, r, 0, false, true, gpu));
+    set(&r, next);
+  }
+  must(mlx_array_eval(r));
+  mlx_array_free(r);
+}
+
 static void step_small(void) {
   mlx_array r = mlx_array_new();
   must(mlx_add(&r, a, b, gpu));
@@ -241,6 +255,9 @@ static void small_rows(void) {
   b = on_gpu(&n, 1, MLX_FLOAT32);
   report("small operation, pipelined", median(floor_launch, floor_finish, 1000) * 1e6,
          median(step_chain, NULL, 3) * 1e6 / CHAIN, "us");
+  report("small operation that does not fuse, pipelined",
+         median(floor_launch, floor_finish, 1000) * 1e6, median(step_links, NULL, 5) * 1e6 / LINKS,
+         "us");
   report("small operation + synchronize", median(floor_launch_and_finish, NULL, 300) * 1e6,
          median(step_small, NULL, 300) * 1e6, "us");
   report("new stream", median(floor_stream, NULL, 100) * 1e6, median(step_stream, NULL, 1000) * 1e6,

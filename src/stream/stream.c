@@ -337,7 +337,8 @@ static void unpop_locked(struct wr_stream *s, struct wr_task *task) {
   if (!s->tail) s->tail = task;
 }
 
-/* Lets go of the lock meanwhile: tasks may be appended, and a stream about to suspend be resumed. */
+/* Lets go of the lock meanwhile: tasks may be appended, and a stream about to suspend be resumed.
+ */
 static void flush_unlocked(struct wr_stream *s) {
   if (!s->backend->flush) return;
   wr_mutex_unlock(&s->lock);

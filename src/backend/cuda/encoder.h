@@ -18,9 +18,9 @@ struct wr_held {
   wr_cu_function function;
   unsigned grid[3];
   unsigned block[3];
-  uint32_t at;    /* bytes from the start of the room */
-  uint32_t bytes; /* of all arguments */
-  uint32_t n;     /* arguments */
+  uint32_t at;                           /* bytes from the start of the room */
+  uint32_t bytes;                        /* of all arguments */
+  uint32_t n;                            /* arguments */
   uint16_t offsets[WR_LAUNCH_ARGUMENTS]; /* bytes from `at` */
 };
 

@@ -20,7 +20,6 @@ enum {
   WR_GPU_IDLE_LAUNCHES = 64
 };
 
-
 struct wr_kernel_table;
 struct wr_matmul_table;
 struct wr_group_table;
@@ -49,12 +48,12 @@ struct wr_gpu {
   wr_atomic_ptr failed;            /* atomic ACQ_REL: struct wr_error *, set once: a sticky fault */
 
   struct wr_mutex lock;
-  struct wr_cond wake;                            /* with LOCK: the GPU's thread */
-  struct wr_cond ended;                           /* with LOCK: it has left */
-  bool watched;                                   /* under LOCK: the GPU's thread runs */
-  bool stopping;                                  /* under LOCK: it leaves when all is over */
-  unsigned encoding;                              /* under LOCK: encoders that hold something back */
-  struct wr_encoder *busy;                        /* under LOCK: those with commands in flight */
+  struct wr_cond wake;     /* with LOCK: the GPU's thread */
+  struct wr_cond ended;    /* with LOCK: it has left */
+  bool watched;            /* under LOCK: the GPU's thread runs */
+  bool stopping;           /* under LOCK: it leaves when all is over */
+  unsigned encoding;       /* under LOCK: encoders that hold something back */
+  struct wr_encoder *busy; /* under LOCK: those with commands in flight */
   wr_cu_stream idle_streams[WR_GPU_IDLE_STREAMS]; /* under LOCK */
   int n_idle_streams;                             /* under LOCK */
   struct wr_gpu_events idle_events[2];            /* under LOCK: to look at; to sleep for */
@@ -153,7 +152,8 @@ struct wr_error *wr_run_scratch(struct wr_run *run, size_t bytes, void **out);
 /* Memory that the calls of a stream use one after the other; `bytes` is the same every time. */
 struct wr_error *wr_run_workspace(struct wr_run *run, size_t bytes, void **out);
 void wr_run_scratch_release(struct wr_ptrs *scratch);
-/* Before anything goes to the stream by another way than wr_launch: what is held back goes first. */
+/* Before anything goes to the stream by another way than wr_launch: what is held back goes first.
+ */
 void wr_run_direct(struct wr_run *run);
 struct wr_error *wr_run_copy(struct wr_run *run, void *to, const void *from, size_t bytes);
 struct wr_error *wr_run_zero(struct wr_run *run, void *at, size_t bytes);

@@ -1,5 +1,5 @@
-/* Launches as graphs of the driver: a graph costs one call and about a third of the time between two
-   small kernels.
+/* Launches as graphs of the driver: a graph costs one call and about a third of the time between
+   two small kernels.
 
    Graphs are kept by stream and by what is launched: kernels and how many bytes their arguments
    have, in order, never extents or addresses. A sequence that was launched BUILD_AFTER times one by

@@ -185,7 +185,7 @@ static void layout_of_group(struct wr_layout *l, const struct wr_group *g) {
 }
 
 static void run_kernel(struct wr_run *run, const struct wr_group *g, int n_steps,
-                                   struct wr_layout *layout, const struct entry *e, void *out) {
+                       struct wr_layout *layout, const struct entry *e, void *out) {
   const int64_t size = g->in[0].size;
   const size_t k = wr_group_pack(g, n_steps);
   const enum wr_dtype to = (enum wr_dtype)g->steps[n_steps - 1].dtype;

@@ -1,9 +1,9 @@
 /* Launches that are held back, and how they go to the driver.
 
-   wr_launch records: which kernel, where, and the values of its arguments. Whoever drains the stream
-   flushes when it has nothing more to encode (backend.h), another encoder does when it is about to
-   wait for this one, and a full room flushes itself. A flush hands all launches to the driver, as
-   one graph (graphs.c) or one by one, and then appends the commands that they belong to.
+   wr_launch records: which kernel, where, and the values of its arguments. Whoever drains the
+   stream flushes when it has nothing more to encode (backend.h), another encoder does when it is
+   about to wait for this one, and a full room flushes itself. A flush hands all launches to the
+   driver, as one graph (graphs.c) or one by one, and then appends the commands that they belong to.
 
    A launch that the driver refuses fails its command and all later ones of the flush, of which no
    more is launched: they may need its result. Lock: the encoder's, of rank ENCODER; the GPU's is

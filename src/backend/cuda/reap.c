@@ -3,11 +3,11 @@
    Completion is found out by marks: events on the stream that cover all commands up to one. A mark
    is set after every MARK_EVERY commands, and by whoever looks for results and finds commands that
    no mark covers, so that a lone command costs one mark and a thousand in a row cost few. Whoever
-   looks (the "reaper" of an encoder, one thread at a time, marked by `reaper`) takes the commands of
-   a mark that is over off the queue and calls their hooks in order, with no lock held. That is a
+   looks (the "reaper" of an encoder, one thread at a time, marked by `reaper`) takes the commands
+   of a mark that is over off the queue and calls their hooks in order, with no lock held. That is a
    thread that waits for a result (poll), or else the GPU's own thread, which looks at all encoders
-   with work in flight and sleeps in between. A reaper holds a reference to the encoder, since a hook
-   may drop the owner's. Lock: the GPU's. */
+   with work in flight and sleeps in between. A reaper holds a reference to the encoder, since a
+   hook may drop the owner's. Lock: the GPU's. */
 
 #include <pthread.h>
 #include <sched.h>
