@@ -17,7 +17,9 @@ string(REPLACE "-O3" "-O2" CMAKE_C_FLAGS_RELEASE "${CMAKE_C_FLAGS_RELEASE}")
 # Small operations cross every layer, so release builds inline between files, kernels apart. The
 # objects hold ordinary code too, which is what libweir.a gives to programs linked without it.
 set(weir_lto_flags "")
-if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND NOT WEIR_SANITIZE)
+include(CheckIPOSupported)
+check_ipo_supported(RESULT weir_has_lto OUTPUT weir_lto_output LANGUAGES C)
+if(weir_has_lto AND CMAKE_C_COMPILER_ID STREQUAL "GNU" AND NOT WEIR_SANITIZE)
   set(weir_lto_flags $<$<CONFIG:Release>:-flto=auto>)
 endif()
 
