@@ -392,6 +392,8 @@ static enum wr_drained drain_locked(struct wr_stream *s, struct wr_drain *drain)
   } while (more);
   wr_fetch_add_relaxed(&s->busy_ns, wr_clock_ns() - start);
   if (!live) return WR_DRAIN_SUSPENDED;
+  /* Who sleeps may have looked while nothing was with the device yet; now there may be. */
+  if (s->backend->poll) (void)wr_stream_poke_locked(s);
   s->state = WR_STREAM_IDLE;
   if (s->head) ready_locked(s);
   return WR_DRAINED;
