@@ -2,9 +2,10 @@
 #define WR_BACKEND_CPU_VECTOR_MATH_H
 
 /* Functions of float32 that loops vectorise: no calls, no branches. Most compute in float64, whose
-   11 more bits of exponent hold every intermediate and whose 29 more bits of precision make simple
+   3 more bits of exponent hold every intermediate and whose 29 more bits of precision make simple
    series good enough: each result is within 1 ulp of the exact one (tests/unit/vector_math.c). The
-   series are Taylor's, those of erf Chebyshev interpolations made for this file. */
+   series of sine and cosine are Taylor's; the others are Chebyshev interpolations made for this
+   file, with no more terms than leave an error that float32 does not see. */
 
 #include <math.h>
 
@@ -26,8 +27,9 @@ WR_INLINE uint64_t wr_f64_bits(double d) {
   return bits;
 }
 
-/* x = 2^k m with m between sqrt(1/2) and sqrt(2): returns log m, leaves k. By atanh's series in
-   (m - 1) / (m + 1), which is at most 0.1716. For x that is not positive and finite: anything. */
+/* x = 2^k m with m between sqrt(1/2) and sqrt(2): returns log m, leaves k. As twice the atanh of
+   (m - 1) / (m + 1), which is at most 0.1716; off by 2^-35 of it. For x that is not positive and
+   finite: anything. */
 WR_INLINE double wr_log_parts(double x, double *k) {
   const uint64_t root_half = UINT64_C(0x3fe6a09e667f3bcd);
   const uint64_t shifted = wr_f64_bits(x) - root_half + (UINT64_C(1024) << 52);
@@ -37,12 +39,10 @@ WR_INLINE double wr_log_parts(double x, double *k) {
   const double m = wr_f64_from_bits(wr_f64_bits(x) - (exponent << 52) + (UINT64_C(1024) << 52));
   const double s = (m - 1.0) / (m + 1.0);
   const double z = s * s;
-  double p = 1.0 / 13.0;
-  p = p * z + 1.0 / 11.0;
-  p = p * z + 1.0 / 9.0;
-  p = p * z + 1.0 / 7.0;
-  p = p * z + 1.0 / 5.0;
-  p = p * z + 1.0 / 3.0;
+  double p = 0x1.ddd38f59194c2p-4;
+  p = p * z + 0x1.245c28dd25c56p-3;
+  p = p * z + 0x1.9999eba8b1211p-3;
+  p = p * z + 0x1.5555554ba304cp-2;
   return 2.0 * s + 2.0 * s * z * p;
 }
 
@@ -74,19 +74,17 @@ WR_INLINE float f32_log1p(float x) {
   return x > -1.0f && x < INFINITY ? inside : outside;
 }
 
-/* x = k ln 2 + r with |r| <= ln 2 / 2: returns e^r - 1, leaves 2^k. For |x| up to 700. */
+/* x = k ln 2 + r with |r| <= ln 2 / 2: returns e^r - 1, leaves 2^k. Off by 2^-32. For |x| up to
+   700. */
 WR_INLINE double wr_exp_parts(double x, double *scale) {
   const double shifted = x * 0x1.71547652b82fep+0 + WR_ROUNDER;
   const double r = x - (shifted - WR_ROUNDER) * WR_LN2;
-  double p = 1.0 / 3628800.0;
-  p = p * r + 1.0 / 362880.0;
-  p = p * r + 1.0 / 40320.0;
-  p = p * r + 1.0 / 5040.0;
-  p = p * r + 1.0 / 720.0;
-  p = p * r + 1.0 / 120.0;
-  p = p * r + 1.0 / 24.0;
-  p = p * r + 1.0 / 6.0;
-  p = p * r + 0.5;
+  double p = 0x1.a1517cf4d7bd5p-13;
+  p = p * r + 0x1.6d4328b3180cbp-10;
+  p = p * r + 0x1.1110c630c46cbp-7;
+  p = p * r + 0x1.5554e90218711p-5;
+  p = p * r + 0x1.555555675410cp-3;
+  p = p * r + 0x1.0000000b9226ap-1;
   /* The low bits of `shifted` hold k; the others fall off. */
   *scale = wr_f64_from_bits((wr_f64_bits(shifted) + 1023) << 52);
   return p * r * r + r;
