@@ -1,6 +1,6 @@
 /* Functions of float32 that loops vectorise, through their row functions: within 2 ulp of the exact
    values over dense samples of all floats and around the limits; the same bits wherever in a row an
-   element stands, and strided. */
+   element stands, strided, and with one operand broadcast. */
 
 #include <float.h>
 #include <math.h>
@@ -8,33 +8,35 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/backend.h"
+#include "backend/cpu/kernels.h"
 #include "check.h"
-#include "mlx/c/mlx.h"
-#include "weir/weir.h"
 
-enum { BLOCK = 4096, STEP = 1009 };
-
-typedef int (*operation)(mlx_array *out, mlx_array a, mlx_stream s);
+enum { BLOCK = 4096, STEP = 1009, PAIR_BLOCKS = 500 };
 
 static double tanh_of(double x) { return tanh(x); }
 static double sigmoid_of(double x) { return 1.0 / (1.0 + exp(-x)); }
 
 static const struct {
   const char *name;
-  operation of_array;
+  enum wr_op op;
   double (*exact)(double);
-} functions[] = {{"exp", mlx_exp, exp},
-                 {"expm1", mlx_expm1, expm1},
-                 {"log", mlx_log, log},
-                 {"log1p", mlx_log1p, log1p},
-                 {"log2", mlx_log2, log2},
-                 {"sin", mlx_sin, sin},
-                 {"cos", mlx_cos, cos},
-                 {"tan", mlx_tan, tan},
-                 {"erf", mlx_erf, erf},
-                 {"tanh", mlx_tanh, tanh_of},
-                 {"sigmoid", mlx_sigmoid, sigmoid_of}};
+} functions[] = {{"exp", WR_OP_EXP, exp},
+                 {"expm1", WR_OP_EXPM1, expm1},
+                 {"log", WR_OP_LOG, log},
+                 {"log1p", WR_OP_LOG1P, log1p},
+                 {"log2", WR_OP_LOG2, log2},
+                 {"sin", WR_OP_SIN, sin},
+                 {"cos", WR_OP_COS, cos},
+                 {"tan", WR_OP_TAN, tan},
+                 {"erf", WR_OP_ERF, erf},
+                 {"tanh", WR_OP_TANH, tanh_of},
+                 {"sigmoid", WR_OP_SIGMOID, sigmoid_of}};
+
+static const struct {
+  const char *name;
+  enum wr_op op;
+  double (*exact)(double, double);
+} pair_functions[] = {{"power", WR_OP_POWER, pow}};
 
 static float from_bits(uint32_t bits) {
   float x;
@@ -55,32 +57,40 @@ static double ulps(float value, double exact) {
   return fabs((double)value - exact) / ulp;
 }
 
-static void apply(operation f, const float *in, int n, float *out) {
-  mlx_array a = mlx_array_new_data(in, &n, 1, MLX_FLOAT32), y = mlx_array_new();
-  CHECK(f(&y, a, (mlx_stream){0}) == 0);
-  const float *data = mlx_array_data_float32(y);
-  CHECK(data != NULL);
-  memcpy(out, data, (size_t)n * sizeof *out);
-  mlx_array_free(y);
-  mlx_array_free(a);
+static double worst;
+static float worst_at[2];
+
+static void note(float value, double exact, float x, float y) {
+  const double off = ulps(value, exact);
+  if (!(off > worst)) return;
+  worst = off;
+  worst_at[0] = x;
+  worst_at[1] = y;
 }
 
-static double worst;
-static float worst_at;
+static void report(const char *name) {
+  fprintf(stderr, "%-9s %.3f ulp, at %a %a\n", name, worst, (double)worst_at[0],
+          (double)worst_at[1]);
+  CHECK(worst <= 2.0);
+  worst = worst_at[0] = worst_at[1] = 0;
+}
+
+/* ---- one input ---- */
+
+static void apply(enum wr_op op, const float *in, int64_t stride, int64_t n, float *out) {
+  const struct wr_row row = {.out = out, .in = {in}, .stride = {stride}, .n = n};
+  wr_cpu_unary_row(op, WR_FLOAT32)(&row);
+}
 
 static void check_block(size_t k, const float *in, int n) {
-  float out[BLOCK], alone[BLOCK];
-  apply(functions[k].of_array, in, n, out);
-  for (int i = 0; i < n; i++) {
-    double off = ulps(out[i], functions[k].exact((double)in[i]));
-    if (off > worst) {
-      worst = off;
-      worst_at = in[i];
-    }
-  }
+  float out[BLOCK], again[BLOCK];
+  apply(functions[k].op, in, 1, n, out);
+  for (int i = 0; i < n; i++) note(out[i], functions[k].exact((double)in[i]), in[i], 0.0f);
   /* From another place on, so that elements fall into other lanes and into the loop's end. */
-  apply(functions[k].of_array, in + 3, n - 7, alone);
-  CHECK(memcmp(alone, out + 3, (size_t)(n - 7) * sizeof *out) == 0);
+  apply(functions[k].op, in + 3, 1, n - 7, again);
+  CHECK(memcmp(again, out + 3, (size_t)(n - 7) * sizeof *out) == 0);
+  apply(functions[k].op, in, 2, n / 2, again);
+  for (int i = 0; i < n / 2; i++) CHECK(memcmp(&again[i], &out[2 * i], sizeof *out) == 0);
 }
 
 static void sample(size_t k) {
@@ -114,13 +124,108 @@ static void limits(size_t k) {
   check_block(k, in, n);
 }
 
+/* ---- two inputs ---- */
+
+struct pairs {
+  float x[BLOCK], y[BLOCK];
+};
+
+static void apply_pairs(enum wr_op op, const float *x, int64_t x_stride, const float *y,
+                        int64_t y_stride, int64_t n, float *out) {
+  const struct wr_row row = {.out = out, .in = {x, y}, .stride = {x_stride, y_stride}, .n = n};
+  wr_cpu_binary_row(op, WR_FLOAT32)(&row);
+}
+
+static void check_pairs(size_t k, const struct pairs *p) {
+  const enum wr_op op = pair_functions[k].op;
+  float out[BLOCK], again[BLOCK];
+  apply_pairs(op, p->x, 1, p->y, 1, BLOCK, out);
+  for (int i = 0; i < BLOCK; i++) {
+    const double exact = pair_functions[k].exact((double)p->x[i], (double)p->y[i]);
+    note(out[i], exact, p->x[i], p->y[i]);
+  }
+  apply_pairs(op, p->x + 3, 1, p->y + 3, 1, BLOCK - 7, again);
+  CHECK(memcmp(again, out + 3, (BLOCK - 7) * sizeof *out) == 0);
+  apply_pairs(op, p->x, 2, p->y, 2, BLOCK / 2, again);
+  for (int i = 0; i < BLOCK / 2; i++) CHECK(memcmp(&again[i], &out[2 * i], sizeof *out) == 0);
+}
+
+/* One of the pairs, with either operand broadcast, among enough others to fill vectors. */
+static void check_broadcast(size_t k, const struct pairs *p, int i) {
+  enum { N = 67 };
+  const enum wr_op op = pair_functions[k].op;
+  static float same_x[N], same_y[N];
+  float dense[N], spread[N];
+  for (int j = 0; j < N; j++) {
+    same_x[j] = p->x[i];
+    same_y[j] = p->y[i];
+  }
+  const int from = i < BLOCK - N ? i : BLOCK - N;
+  apply_pairs(op, p->x + from, 1, same_y, 1, N, dense);
+  apply_pairs(op, p->x + from, 1, p->y + i, 0, N, spread);
+  CHECK(memcmp(dense, spread, sizeof dense) == 0);
+  apply_pairs(op, same_x, 1, p->y + from, 1, N, dense);
+  apply_pairs(op, p->x + i, 0, p->y + from, 1, N, spread);
+  CHECK(memcmp(dense, spread, sizeof dense) == 0);
+}
+
+static uint32_t next_bits(void) {
+  static uint64_t state = 1;
+  state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+  return (uint32_t)(state >> 32);
+}
+
+/* Any two floats; a y that keeps the power finite, or almost; and a small whole or half number. */
+static void fill_pairs(struct pairs *p) {
+  for (int i = 0; i < BLOCK; i++) {
+    p->x[i] = from_bits(next_bits());
+    p->y[i] = from_bits(next_bits());
+    const double reach = (double)(int32_t)next_bits() * 0x1p-31 * 155.0;
+    if (i % 4 == 1) p->y[i] = (float)(reach / log2(fabs((double)p->x[i])));
+    if (i % 4 == 2) p->y[i] = (float)((int32_t)next_bits() % 100) * 0.5f;
+    if (i % 4 >= 2) p->x[i] = (float)((int32_t)next_bits() * 0x1p-28);
+  }
+}
+
+static void sample_pairs(size_t k) {
+  static struct pairs p;
+  for (int block = 0; block < PAIR_BLOCKS; block++) {
+    fill_pairs(&p);
+    check_pairs(k, &p);
+  }
+}
+
+/* Each of these and its negative with each. */
+static void limit_pairs(size_t k) {
+  static const float at[] = {0.0f,           0x1p-149f,      0x1.8p-140f,    FLT_MIN,   0x1p-30f,
+                             0.5f,           0x1.fffffep-1f, 1.0f,           1.000001f, 1.5f,
+                             2.0f,           3.0f,           4.0f,           5.5f,      127.0f,
+                             128.0f,         149.0f,         150.0f,         0x1p22f,   4194304.5f,
+                             0x1.fffffep22f, 8388609.0f,     0x1.fffffep23f, 0x1p24f,   33554434.f,
+                             0x1p31f,        0x1p60f,        FLT_MAX,        INFINITY,  NAN,
+                             0.1f,           10.0f};
+  enum { N = 2 * (int)(sizeof at / sizeof at[0]) };
+  _Static_assert(N * N == BLOCK, "they fill a block");
+  static struct pairs p;
+  for (int i = 0; i < BLOCK; i++) {
+    const float x = at[i / N / 2], y = at[i % N / 2];
+    p.x[i] = i / N % 2 ? -x : x;
+    p.y[i] = i % 2 ? -y : y;
+  }
+  check_pairs(k, &p);
+  for (int i = 0; i < BLOCK; i++) check_broadcast(k, &p, i);
+}
+
 int main(void) {
   for (size_t k = 0; k < sizeof functions / sizeof functions[0]; k++) {
-    worst = 0.0;
     sample(k);
     limits(k);
-    fprintf(stderr, "%-8s %.3f ulp, at %a\n", functions[k].name, worst, (double)worst_at);
-    CHECK(worst <= 2.0);
+    report(functions[k].name);
+  }
+  for (size_t k = 0; k < sizeof pair_functions / sizeof pair_functions[0]; k++) {
+    sample_pairs(k);
+    limit_pairs(k);
+    report(pair_functions[k].name);
   }
   return 0;
 }

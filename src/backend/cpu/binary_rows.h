@@ -52,7 +52,7 @@ WR_WIDE static void ROW(_add)(const struct wr_row *r) { ROW(_map)(r, OP(_add)); 
 WR_WIDE static void ROW(_maximum)(const struct wr_row *r) { ROW(_map)(r, OP(_maximum)); }
 WR_WIDE static void ROW(_minimum)(const struct wr_row *r) { ROW(_map)(r, OP(_minimum)); }
 WR_WIDE static void ROW(_multiply)(const struct wr_row *r) { ROW(_map)(r, OP(_multiply)); }
-static void ROW(_power)(const struct wr_row *r) { ROW(_map)(r, OP(_power)); }
+WR_WIDE static void ROW(_power)(const struct wr_row *r) { ROW(_map)(r, OP(_power)); }
 WR_WIDE static void ROW(_subtract)(const struct wr_row *r) { ROW(_map)(r, OP(_subtract)); }
 #ifndef NO_DIVIDE
 WR_WIDE static void ROW(_divide)(const struct wr_row *r) { ROW(_map)(r, OP(_divide)); }

@@ -72,6 +72,7 @@ WR_INLINE double f64_expm1(double x) { return expm1(x); }
 WR_INLINE double f64_log(double x) { return log(x); }
 WR_INLINE double f64_log1p(double x) { return log1p(x); }
 WR_INLINE double f64_log2(double x) { return log2(x); }
+WR_INLINE double f64_power(double a, double b) { return pow(a, b); }
 /* exp is taken of -|x|, which cannot overflow. */
 WR_INLINE double f64_sigmoid(double x) {
   double e = exp(-fabs(x));

@@ -28,7 +28,6 @@ WR_INLINE T F(_multiply)(T a, T b) { return a * b; }
 WR_INLINE T F(_divide)(T a, T b) { return a / b; }
 WR_INLINE T F(_maximum)(T a, T b) { return a != a || a > b ? a : b; }
 WR_INLINE T F(_minimum)(T a, T b) { return a != a || a < b ? a : b; }
-WR_INLINE T F(_power)(T a, T b) { return M(pow)(a, b); }
 
 /* The sign of the divisor, as Python's. */
 WR_INLINE T F(_remainder)(T a, T b) {

@@ -110,6 +110,37 @@ WR_INLINE float f32_sigmoid(float x) {
   return (float)((x < 0.0f ? e : 1.0) / (1.0 + e));
 }
 
+/* |x|^y as e^(y log|x|), which past 90 is infinite and below -105 is 0; then what C says of signs
+   and of NaN. Conditions are joined by & and |: && and || are branches, which end vectorisation. */
+WR_INLINE float f32_power(float x, float y) {
+  const float a = fabsf(x);
+  double k;
+  const double log_m = wr_log_parts((double)a, &k);
+  const double inside = a == INFINITY ? (double)INFINITY : k * WR_LN2 + log_m;
+  const double log_a = a == 0.0f ? -(double)INFINITY : inside;
+  double t = a == 1.0f ? 0.0 : (double)y * log_a; /* 1 to the infinity is 1 */
+  t = t > 90.0 ? 90.0 : t;
+  t = t < -105.0 ? -105.0 : t;
+  double scale;
+  const double p = wr_exp_parts(t, &scale);
+  const float magnitude = (float)(p * scale + scale);
+  /* |y|, but 2^24 for all from there on, which are even numbers too, and for a NaN. By its bits,
+     in which a minimum is no branch. */
+  const uint32_t y_bits = wr_f32_bits(fabsf(y));
+  const float c = wr_f32_from_bits(y_bits < 0x4b800000u ? y_bits : 0x4b800000u);
+  const int32_t n = (int32_t)c;
+  const bool whole = (float)n == c;
+  const uint32_t odd = whole ? (uint32_t)n : 0;
+  const uint32_t sign = wr_f32_bits(x) & odd << 31;
+  const float signed_power = wr_f32_from_bits(wr_f32_bits(magnitude) | sign);
+  const bool no_root = (x < 0.0f) & (x > -INFINITY) & !whole;
+  const float power = no_root ? NAN : signed_power;
+  const float of_y = y != y ? y : power;
+  const float of_x = x != x ? x : of_y;
+  const bool is_one = (x == 1.0f) | (y == 0.0f); /* of a NaN too */
+  return is_one ? 1.0f : of_x;
+}
+
 /* The angle past a multiple of pi / 2, and that multiple's low bits. pi / 2 is taken off in two
    parts, the first with so few bits that its multiples are exact while |x| <= WR_TURN_LIMIT. */
 #define WR_TURN_LIMIT 1e6f
