@@ -16,6 +16,20 @@ enum { BLOCK = 4096, STEP = 1009, PAIR_BLOCKS = 500 };
 static double tanh_of(double x) { return tanh(x); }
 static double sigmoid_of(double x) { return 1.0 / (1.0 + exp(-x)); }
 
+/* Newton's method from Winitzki's formula, on erf or on erfc, whichever keeps more digits. */
+static double erfinv_of(double x) {
+  const double a = fabs(x), pi = 3.14159265358979323846, c = 0.147;
+  if (!(a < 1.0)) return a == 1.0 ? copysign((double)INFINITY, x) : (double)NAN;
+  const double l = log1p(-a * a);
+  const double t = 2.0 / (pi * c) + 0.5 * l;
+  double y = a < 0.01 ? a * sqrt(pi) * 0.5 : sqrt(sqrt(t * t - l / c) - t);
+  for (int i = 0; i < 4; i++) {
+    const double missing = a < 0.5 ? a - erf(y) : erfc(y) - (1.0 - a);
+    y += missing * sqrt(pi) * 0.5 * exp(y * y);
+  }
+  return copysign(y, x);
+}
+
 static const struct {
   const char *name;
   enum wr_op op;
@@ -30,6 +44,7 @@ static const struct {
                  {"tan", WR_OP_TAN, tan},
                  {"erf", WR_OP_ERF, erf},
                  {"tanh", WR_OP_TANH, tanh_of},
+                 {"erfinv", WR_OP_ERFINV, erfinv_of},
                  {"sigmoid", WR_OP_SIGMOID, sigmoid_of}};
 
 static const struct {

@@ -94,10 +94,7 @@ WR_INLINE double f64_near_tan(double x) { return x; }
 #define CM
 #include "backend/cpu/scalar_float.h"
 
-float wr_cpu_erfinv_f32(float x);
 double wr_cpu_erfinv_f64(double x);
-
-WR_INLINE float f32_erfinv(float x) { return wr_cpu_erfinv_f32(x); }
 WR_INLINE double f64_erfinv(double x) { return wr_cpu_erfinv_f64(x); }
 
 /* complex64 through C's own complex type, of the same layout. */

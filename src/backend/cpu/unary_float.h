@@ -50,7 +50,7 @@ WR_WIDE static void ROW(_abs)(const struct wr_row *r) { ROW(_map)(r, OP(_abs)); 
 WR_WIDE static void ROW(_ceil)(const struct wr_row *r) { ROW(_map)(r, OP(_ceil)); }
 WR_WIDE static void ROW(_cos)(const struct wr_row *r) { ROW(_turn)(r, OP(_near_cos), OP(_cos)); }
 WR_WIDE static void ROW(_erf)(const struct wr_row *r) { ROW(_map)(r, OP(_erf)); }
-static void ROW(_erfinv)(const struct wr_row *r) { ROW(_map)(r, OP(_erfinv)); }
+WR_WIDE static void ROW(_erfinv)(const struct wr_row *r) { ROW(_map)(r, OP(_erfinv)); }
 WR_WIDE static void ROW(_exp)(const struct wr_row *r) { ROW(_map)(r, OP(_exp)); }
 WR_WIDE static void ROW(_expm1)(const struct wr_row *r) { ROW(_map)(r, OP(_expm1)); }
 WR_WIDE static void ROW(_floor)(const struct wr_row *r) { ROW(_map)(r, OP(_floor)); }
