@@ -47,11 +47,17 @@ static const struct {
                  {"erfinv", WR_OP_ERFINV, erfinv_of},
                  {"sigmoid", WR_OP_SIGMOID, sigmoid_of}};
 
+/* In float64 the sum, where there is one, could round twice. */
+static double remainder_of(double x, double y) {
+  const float r = fmodf((float)x, (float)y);
+  return r != 0.0f && (r < 0.0f) != (y < 0.0) ? r + (float)y : r;
+}
+
 static const struct {
   const char *name;
   enum wr_op op;
   double (*exact)(double, double);
-} pair_functions[] = {{"power", WR_OP_POWER, pow}};
+} pair_functions[] = {{"power", WR_OP_POWER, pow}, {"remainder", WR_OP_REMAINDER, remainder_of}};
 
 static float from_bits(uint32_t bits) {
   float x;
@@ -190,22 +196,30 @@ static uint32_t next_bits(void) {
   return (uint32_t)(state >> 32);
 }
 
-/* Any two floats; a y that keeps the power finite, or almost; and a small whole or half number. */
-static void fill_pairs(struct pairs *p) {
+/* Between -1 and 1. */
+static double next_part(void) { return (double)(int32_t)next_bits() * 0x1p-31; }
+
+/* By turns, and in blocks of their own since a row with one far pair goes another way: any two
+   floats; a y that keeps the power finite, or almost; a small whole or half y; a y whose quotient
+   is not far. */
+static void fill_pairs(struct pairs *p, int kind) {
   for (int i = 0; i < BLOCK; i++) {
-    p->x[i] = from_bits(next_bits());
-    p->y[i] = from_bits(next_bits());
-    const double reach = (double)(int32_t)next_bits() * 0x1p-31 * 155.0;
-    if (i % 4 == 1) p->y[i] = (float)(reach / log2(fabs((double)p->x[i])));
-    if (i % 4 == 2) p->y[i] = (float)((int32_t)next_bits() % 100) * 0.5f;
-    if (i % 4 >= 2) p->x[i] = (float)((int32_t)next_bits() * 0x1p-28);
+    const float x = from_bits(next_bits());
+    const double reach = next_part() * 155.0 / log2(fabs((double)x));
+    const int32_t halves = (int32_t)next_bits() % 100;
+    const double near = (double)x * exp2(next_part() * 27.0);
+    p->x[i] = kind == 2 ? (float)(next_part() * 8.0) : x;
+    p->y[i] = kind == 0   ? from_bits(next_bits())
+              : kind == 1 ? (float)reach
+              : kind == 2 ? (float)halves * 0.5f
+                          : (float)(halves % 2 ? near : -near);
   }
 }
 
 static void sample_pairs(size_t k) {
   static struct pairs p;
   for (int block = 0; block < PAIR_BLOCKS; block++) {
-    fill_pairs(&p);
+    fill_pairs(&p, block % 4);
     check_pairs(k, &p);
   }
 }

@@ -36,17 +36,19 @@ static uint64_t integer_power(uint64_t base, uint64_t exponent) {
 #define EL i64
 #define SIGNED
 #include "backend/cpu/binary_int.h"
+#define NEAR_REMAINDER
 #define EL f16
 #define CT f32
 #include "backend/cpu/binary_rows.h"
 #define EL f32
 #define CT f32
 #include "backend/cpu/binary_rows.h"
-#define EL f64
-#define CT f64
-#include "backend/cpu/binary_rows.h"
 #define EL bf16
 #define CT f32
+#include "backend/cpu/binary_rows.h"
+#undef NEAR_REMAINDER
+#define EL f64
+#define CT f64
 #include "backend/cpu/binary_rows.h"
 #define EL c64
 #define CT c64

@@ -2,7 +2,8 @@
      EL   the element type
      CT   the compute type: f32, f64, c64, or EL itself for integers (whose functions binary_int.h
           makes)
-     NO_REMAINDER, NO_DIVIDE   defined where the type has none */
+     NO_REMAINDER, NO_DIVIDE   defined where the type has none
+     NEAR_REMAINDER   defined where the remainder of pairs that are not far goes without calls */
 
 #define E WR_PASTE(wr_el_, EL)
 #define C WR_PASTE(wr_ct_, EL)
@@ -57,7 +58,24 @@ WR_WIDE static void ROW(_subtract)(const struct wr_row *r) { ROW(_map)(r, OP(_su
 #ifndef NO_DIVIDE
 WR_WIDE static void ROW(_divide)(const struct wr_row *r) { ROW(_map)(r, OP(_divide)); }
 #endif
-#ifndef NO_REMAINDER
+#if defined(NEAR_REMAINDER)
+/* A row with a far pair gives the same bits, element by element. */
+WR_INLINE bool ROW(_has_far)(const struct wr_row *r) {
+  const E *a = r->in[0], *b = r->in[1];
+  const int64_t n = r->n, s = r->stride[0], t = r->stride[1];
+  int far = 0;
+  for (int64_t i = 0; i < n; i++) far |= OP(_is_far_pair)(LOAD(a[i * s]), LOAD(b[i * t]));
+  return far != 0;
+}
+
+WR_WIDE static void ROW(_remainder)(const struct wr_row *r) {
+  if (ROW(_has_far)(r)) {
+    ROW(_map)(r, OP(_remainder));
+  } else {
+    ROW(_map)(r, OP(_near_remainder));
+  }
+}
+#elif !defined(NO_REMAINDER)
 static void ROW(_remainder)(const struct wr_row *r) { ROW(_map)(r, OP(_remainder)); }
 #endif
 WR_WIDE static void ROW(_equal)(const struct wr_row *r) { ROW(_test)(r, OP(_equal)); }

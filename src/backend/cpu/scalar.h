@@ -65,6 +65,11 @@ WR_INLINE float f32_near_sin(float x) { return wr_near_sin(x); }
 WR_INLINE float f32_near_cos(float x) { return wr_near_cos(x); }
 WR_INLINE float f32_near_tan(float x) { return wr_near_tan(x); }
 
+/* Far quotients need a long division. */
+WR_INLINE float f32_remainder(float a, float b) {
+  return f32_is_far_pair(a, b) ? wr_signed_remainder(fmodf(a, b), b) : f32_near_remainder(a, b);
+}
+
 WR_INLINE double f64_cos(double x) { return cos(x); }
 WR_INLINE double f64_erf(double x) { return erf(x); }
 WR_INLINE double f64_exp(double x) { return exp(x); }
@@ -73,6 +78,11 @@ WR_INLINE double f64_log(double x) { return log(x); }
 WR_INLINE double f64_log1p(double x) { return log1p(x); }
 WR_INLINE double f64_log2(double x) { return log2(x); }
 WR_INLINE double f64_power(double a, double b) { return pow(a, b); }
+/* The sign of the divisor, as Python's. */
+WR_INLINE double f64_remainder(double a, double b) {
+  double r = fmod(a, b);
+  return r != 0 && (r < 0) != (b < 0) ? r + b : r;
+}
 /* exp is taken of -|x|, which cannot overflow. */
 WR_INLINE double f64_sigmoid(double x) {
   double e = exp(-fabs(x));

@@ -29,12 +29,6 @@ WR_INLINE T F(_divide)(T a, T b) { return a / b; }
 WR_INLINE T F(_maximum)(T a, T b) { return a != a || a > b ? a : b; }
 WR_INLINE T F(_minimum)(T a, T b) { return a != a || a < b ? a : b; }
 
-/* The sign of the divisor, as Python's. */
-WR_INLINE T F(_remainder)(T a, T b) {
-  T r = M(fmod)(a, b);
-  return r != 0 && (r < 0) != (b < 0) ? r + b : r;
-}
-
 WR_INLINE bool F(_equal)(T a, T b) { return a == b; }
 WR_INLINE bool F(_equal_nan)(T a, T b) { return a == b || (a != a && b != b); }
 WR_INLINE bool F(_greater)(T a, T b) { return a > b; }

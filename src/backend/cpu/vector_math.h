@@ -141,6 +141,28 @@ WR_INLINE float f32_power(float x, float y) {
   return is_one ? 1.0f : of_x;
 }
 
+/* The remainder with the divisor's sign, as Python's, from any that is less than the divisor. */
+WR_INLINE float wr_signed_remainder(float r, float b) {
+  const float other = (r < 0.0f) != (b < 0.0f) ? r + b : r;
+  return r != 0.0f ? other : r;
+}
+
+/* The remainder by the nearest whole quotient is exact in float64 while that has at most 28 bits.
+   f32_remainder in scalar.h takes those past it. */
+WR_INLINE bool f32_is_far_pair(float a, float b) {
+  const bool has_quotient = (fabsf(a) < INFINITY) & (b != 0.0f);
+  return has_quotient & ((double)fabsf(a) > (double)fabsf(b) * 0x1p28);
+}
+
+WR_INLINE float f32_near_remainder(float a, float b) {
+  const double n = (double)a / (double)b + WR_ROUNDER - WR_ROUNDER;
+  const float nearest = (float)((double)a - n * (double)b);
+  const float finite = nearest == 0.0f ? copysignf(0.0f, a) : nearest; /* as fmod has it */
+  const float r = wr_signed_remainder(fabsf(b) == INFINITY ? a : finite, b);
+  const bool is_number = (fabsf(a) < INFINITY) & (b == b) & (b != 0.0f);
+  return is_number ? r : NAN;
+}
+
 /* The angle past a multiple of pi / 2, and that multiple's low bits. pi / 2 is taken off in two
    parts, the first with so few bits that its multiples are exact while |x| <= WR_TURN_LIMIT. */
 #define WR_TURN_LIMIT 1e6f
