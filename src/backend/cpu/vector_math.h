@@ -110,10 +110,19 @@ WR_INLINE float f32_sigmoid(float x) {
   return (float)((x < 0.0f ? e : 1.0) / (1.0 + e));
 }
 
-/* |x|^y as e^(y log|x|), which past 90 is infinite and below -105 is 0; then what C says of signs
-   and of NaN. Conditions are joined by & and |: && and || are branches, which end vectorisation. */
-WR_INLINE float f32_power(float x, float y) {
-  const float a = fabsf(x);
+/* Whether y is a whole number or infinite; leaves its lowest bit. From 2^24 on all floats are even,
+   so they count as 2^24, and so does a NaN: a minimum of bits, which is no branch. */
+WR_INLINE bool wr_is_whole(float y, uint32_t *odd) {
+  const uint32_t bits = wr_f32_bits(fabsf(y));
+  const float a = wr_f32_from_bits(bits < 0x4b800000u ? bits : 0x4b800000u);
+  const int32_t n = (int32_t)a;
+  const bool whole = (float)n == a;
+  *odd = whole ? (uint32_t)n & 1u : 0u;
+  return whole;
+}
+
+/* a^y for a that is not below 0, as e^(y log a), which past 90 is infinite and below -105 is 0. */
+WR_INLINE float wr_power_of_abs(float a, float y) {
   double k;
   const double log_m = wr_log_parts((double)a, &k);
   const double inside = a == INFINITY ? (double)INFINITY : k * WR_LN2 + log_m;
@@ -123,19 +132,19 @@ WR_INLINE float f32_power(float x, float y) {
   t = t < -105.0 ? -105.0 : t;
   double scale;
   const double p = wr_exp_parts(t, &scale);
-  const float magnitude = (float)(p * scale + scale);
-  /* |y|, but 2^24 for all from there on, which are even numbers too, and for a NaN. By its bits,
-     in which a minimum is no branch. */
-  const uint32_t y_bits = wr_f32_bits(fabsf(y));
-  const float c = wr_f32_from_bits(y_bits < 0x4b800000u ? y_bits : 0x4b800000u);
-  const int32_t n = (int32_t)c;
-  const bool whole = (float)n == c;
-  const uint32_t odd = whole ? (uint32_t)n : 0;
+  return (float)(p * scale + scale);
+}
+
+/* What C's pow says of signs and of NaN. Conditions are joined by & and |: && and || are branches,
+   which end vectorisation. */
+WR_INLINE float f32_power(float x, float y) {
+  uint32_t odd;
+  const bool whole = wr_is_whole(y, &odd);
   const uint32_t sign = wr_f32_bits(x) & odd << 31;
-  const float signed_power = wr_f32_from_bits(wr_f32_bits(magnitude) | sign);
+  const float power = wr_f32_from_bits(wr_f32_bits(wr_power_of_abs(fabsf(x), y)) | sign);
   const bool no_root = (x < 0.0f) & (x > -INFINITY) & !whole;
-  const float power = no_root ? NAN : signed_power;
-  const float of_y = y != y ? y : power;
+  const float of_number = no_root ? NAN : power;
+  const float of_y = y != y ? y : of_number;
   const float of_x = x != x ? x : of_y;
   const bool is_one = (x == 1.0f) | (y == 0.0f); /* of a NaN too */
   return is_one ? 1.0f : of_x;
