@@ -51,6 +51,19 @@ static void test_erfinv(void) {
   for (int i = 0; i < 7; i++) EXPECT(fabsf(back[i] - in[i]) < 1e-6f);
 }
 
+/* float64's own digits at both ends: erfinv(x) is x sqrt(pi) / 2 for a small x. */
+static void test_erfinv_float64(void) {
+  double in[] = {-0.0, 1e-20, -1e-300, 5e-9, 0.3, -0.75, 1 - 1e-10, 1 - 0x1p-53, -1}, out[9];
+  struct kernel_operand x, y;
+  operand_dense(&x, in, WR_FLOAT64, 1, SHAPE(9));
+  operand_dense(&y, out, WR_FLOAT64, 1, SHAPE(9));
+  EXPECT(kernel_run(wr_cpu_erfinv, &x.t, 1, &y.t, NULL));
+  EXPECT(out[0] == 0 && signbit(out[0]) && isinf(out[8]) && out[8] < 0);
+  for (int i = 1; i < 4; i++) EXPECT(fabs(out[i] / in[i] / 0.88622692545275801365 - 1) < 1e-15);
+  for (int i = 4; i < 6; i++) EXPECT(fabs(erf(out[i]) / in[i] - 1) < 1e-15);
+  for (int i = 6; i < 8; i++) EXPECT(fabs(erfc(out[i]) / (1 - in[i]) - 1) < 1e-13);
+}
+
 static void test_integers(void) {
   const int8_t in[] = {INT8_MIN, -3, 0, 5, INT8_MAX};
   int8_t out[5];
@@ -153,6 +166,7 @@ int main(void) {
   test_float_edges();
   test_exp();
   test_erfinv();
+  test_erfinv_float64();
   test_integers();
   test_predicates();
   test_halves();
