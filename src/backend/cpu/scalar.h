@@ -12,6 +12,7 @@
 
 #include "backend/cpu/types.h"
 #include "backend/cpu/vector_math.h"
+#include "backend/cpu/vector_math64.h"
 
 /* e^x in float32 without a call or a branch, so that loops over it vectorise. x = k ln 2 + r with
    |r| <= ln 2 / 2; e^r by its Taylor polynomial, 2^k in two factors, so that results near both ends
@@ -70,32 +71,18 @@ WR_INLINE float f32_remainder(float a, float b) {
   return f32_is_far_pair(a, b) ? wr_signed_remainder(fmodf(a, b), b) : f32_near_remainder(a, b);
 }
 
-WR_INLINE double f64_cos(double x) { return cos(x); }
+WR_INLINE bool f64_is_far(double x) { return fabs(x) > (double)WR_TURN_LIMIT; }
+WR_INLINE double f64_sin(double x) { return f64_is_far(x) ? sin(x) : f64_near_sin(x); }
+WR_INLINE double f64_cos(double x) { return f64_is_far(x) ? cos(x) : f64_near_cos(x); }
+WR_INLINE double f64_tan(double x) { return f64_is_far(x) ? tan(x) : f64_near_tan(x); }
 WR_INLINE double f64_erf(double x) { return erf(x); }
-WR_INLINE double f64_exp(double x) { return exp(x); }
-WR_INLINE double f64_expm1(double x) { return expm1(x); }
-WR_INLINE double f64_log(double x) { return log(x); }
-WR_INLINE double f64_log1p(double x) { return log1p(x); }
-WR_INLINE double f64_log2(double x) { return log2(x); }
 WR_INLINE double f64_power(double a, double b) { return pow(a, b); }
+
 /* The sign of the divisor, as Python's. */
 WR_INLINE double f64_remainder(double a, double b) {
   double r = fmod(a, b);
   return r != 0 && (r < 0) != (b < 0) ? r + b : r;
 }
-/* exp is taken of -|x|, which cannot overflow. */
-WR_INLINE double f64_sigmoid(double x) {
-  double e = exp(-fabs(x));
-  return (x < 0.0 ? e : 1.0) / (1.0 + e);
-}
-WR_INLINE double f64_sin(double x) { return sin(x); }
-WR_INLINE double f64_tan(double x) { return tan(x); }
-WR_INLINE double f64_tanh(double x) { return tanh(x); }
-/* float64 has no loops without calls. */
-WR_INLINE bool f64_is_far(double x) { return x == x; }
-WR_INLINE double f64_near_sin(double x) { return x; }
-WR_INLINE double f64_near_cos(double x) { return x; }
-WR_INLINE double f64_near_tan(double x) { return x; }
 
 #define CT f32
 #define CM f
