@@ -96,7 +96,7 @@ struct wr_error *wr_gpu_write(int index, void *device, const void *host, size_t 
 struct wr_error *wr_gpu_peer_copy(int to_index, void *to, int from_index, const void *from,
                                   size_t bytes);
 
-/* ---- encoder.c ---- */
+/* ---- encoder.c; launches.c has flush ---- */
 
 struct wr_error *wr_gpu_encoder_new(int index, struct wr_encoder **out);
 void wr_gpu_encoder_free(struct wr_encoder *encoder);
