@@ -1,28 +1,33 @@
-"""When two results are the same: dtype and shape exactly, elements within the dtype's tolerance."""
+"""When what Weir gives is what MLX gave: dtype and shape exactly, elements within the dtype's
+tolerance, the same text for the same bits, a refusal for a refusal."""
 
-import mlx.core as mx
+import os
+
 import numpy as np
 
+from plain import show
+from weirlib import WeirError
+
 # Relative and absolute; a dtype that is not here is compared exactly.
-TOLERANCE = {mx.float16: (4e-3, 1e-3), mx.bfloat16: (2e-2, 1e-2), mx.float32: (2e-5, 2e-6),
-             mx.float64: (1e-6, 1e-7), mx.complex64: (1e-4, 1e-5)}
+TOLERANCE = {"float16": (4e-3, 1e-3), "bfloat16": (2e-2, 1e-2), "float32": (2e-5, 2e-6),
+             "float64": (1e-6, 1e-7), "complex64": (1e-4, 1e-5)}
 
 
 def widen(dtype, bits):
-    if dtype == mx.bfloat16:
+    if dtype == "bfloat16":
         return (bits.astype(np.uint32) << 16).view(np.float32).astype(np.float64)
-    if dtype == mx.float16:
+    if dtype == "float16":
         return bits.astype(np.float64)
     return bits
 
 
 def difference(got, want):
-    """What differs, or None. Each is (dtype, shape, elements)."""
-    if got[0] != want[0]:
-        return f"dtype {got[0]}, expected {want[0]}"
-    if got[1] != want[1]:
-        return f"shape {got[1]}, expected {want[1]}"
-    a, b = widen(got[0], got[2]), widen(want[0], want[2])
+    """What differs, or None. Got is (dtype, shape, elements), want an array."""
+    if got[0] != want.dtype:
+        return f"dtype {got[0]}, expected {want.dtype}"
+    if got[1] != want.shape:
+        return f"shape {got[1]}, expected {want.shape}"
+    a, b = widen(got[0], got[2]), widen(want.dtype, want.bits)
     rtol, atol = TOLERANCE.get(got[0], (0, 0))
     with np.errstate(all="ignore"):
         same = np.isclose(a, b, rtol, atol, equal_nan=True) if rtol else a == b
@@ -30,3 +35,47 @@ def difference(got, want):
         return None
     i = tuple(np.argwhere(~same)[0])
     return f"element {tuple(map(int, i))}: {a[i]}, expected {b[i]}"
+
+
+def compare_one(got, text, want):
+    array, wanted = want
+    found = difference(got, array)
+    if found is None and got[2].tobytes() == array.bits.tobytes() and text != wanted:
+        return f"text {text!r}, expected {wanted!r}"
+    return found
+
+
+def compare(weir, name, args, want):
+    try:
+        results = weir.call(name, *args)
+        got = [(weir.read(r), weir.text(r)) for r in results]
+    except WeirError as error:
+        return None if want is None else f"refused: {error}"
+    for handle in results:
+        weir.lib.mlx_array_free(handle)
+    if want is None:
+        return "taken, MLX refuses"
+    if len(got) != len(want):
+        return f"{len(got)} results, expected {len(want)}"
+    found = [compare_one(*g, w) for g, w in zip(got, want)]
+    return next((f for f in found if f), None)
+
+
+def run(weir, cases):
+    """Compares all cases, prints a line a family, what failed, and the sum; the exit status."""
+    counts, failures = {}, []
+    for family, name, args, want in cases:
+        call = f"{name}({', '.join(map(show, args))})"
+        if os.environ.get("WEIR_PARITY_TRACE"):
+            print(call, flush=True)
+        found = compare(weir, name, args, want)
+        count = counts.setdefault(family, [0, 0])
+        count[found is not None] += 1
+        if found is not None:
+            failures.append(f"{call}: {found}")
+    for family, (good, bad) in counts.items():
+        print(f"{family}: {good} passed, {bad} failed")
+    limit = int(os.environ.get("WEIR_PARITY_SHOW", "40"))
+    print(*failures[:limit], sep="\n")
+    print(f"{sum(good for good, _ in counts.values())} passed, {len(failures)} failed")
+    return 1 if failures else 0

@@ -14,7 +14,7 @@ import mlx.core as mx
 import numpy as np
 
 from table import BINARY, FLOATS, UNARY, UNSIGNED, sample
-from weirlib import DTYPES, View
+from mlxside import DTYPES, View
 
 VALUES = [0.0, -0.0, 1e-45, 1e-38, 3.4e38, -3.4e38, np.inf, -np.inf, np.nan, 1e-7, 0.5, 1.5, 2.5,
           -0.5, -1.5, 1e10, 88.8, -104.0, 710.0, 0.999999, 1.0, -1.0, 0.1, 65504.0, 65520.0, 6e-5]

@@ -13,7 +13,7 @@ Where MLX is not asked, and why:
 import mlx.core as mx
 import numpy as np
 
-from weirlib import DTYPES, View
+from mlxside import DTYPES, View
 
 SHAPES = [(), (0,), (1,), (7,), (2, 3), (3, 0, 2), (2, 1, 4)]
 PAIRS = [((), ()), ((3,), ()), ((2, 3), (3,)), ((2, 1), (1, 4)), ((0, 3), (1, 3)), ((2,), (3,))]

@@ -8,12 +8,12 @@ import csv
 import ctypes as c
 import pathlib
 
-import mlx.core as mx
 import numpy as np
 
+from plain import DTYPES, Array
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-DTYPES = [mx.bool_, mx.uint8, mx.uint16, mx.uint32, mx.uint64, mx.int8, mx.int16, mx.int32,
-          mx.int64, mx.float16, mx.float32, mx.float64, mx.bfloat16, mx.complex64]
+NAMES = list(DTYPES)
 SCALARS = {"int": c.c_int, "float": c.c_float, "double": c.c_double, "bool": c.c_bool,
            "size_t": c.c_size_t, "uint64_t": c.c_uint64, "mlx_dtype": c.c_int}
 HANDLER = c.CFUNCTYPE(None, c.c_char_p, c.c_void_p)
@@ -27,31 +27,8 @@ class Handle(c.Structure):
     _fields_ = [("ctx", c.c_void_p)]
 
 
-class View:
-    """A strided view of an array: a slice, then a permutation of the axes, in both libraries."""
-
-    def __init__(self, base, start, stop, step, axes):
-        self.base, self.start, self.stop, self.step, self.axes = base, start, stop, step, axes
-        self.dtype, self.shape = base.dtype, self.mlx().shape
-
-    def mlx(self):
-        where = zip(self.start, self.stop, self.step)
-        return self.base[tuple(slice(*w) for w in where)].transpose(self.axes)
-
-    def weir(self, lib):
-        cut = lib.call("mlx_slice", self.base, self.start, self.stop, self.step)[0]
-        view = lib.call("mlx_transpose_axes", cut, self.axes)[0]
-        lib.lib.mlx_array_free(cut)
-        return view
-
-
-def to_numpy(a):
-    """The elements of an MLX array; bfloat16 as its bits."""
-    return np.array(a.view(mx.uint16) if a.dtype == mx.bfloat16 else a)
-
-
 class Weir:
-    def __init__(self, path):
+    def __init__(self, path, gpu=False):
         self.lib = c.CDLL(path)
         self.message = ""
         self.handler = HANDLER(self.on_error)
@@ -59,22 +36,30 @@ class Weir:
         with open(ROOT / "docs/api.tsv", encoding="utf-8") as f:
             self.table = {r["name"]: r for r in csv.DictReader(f, delimiter="\t")}
         for name in ("mlx_array_new", "mlx_array_new_data", "mlx_string_new", "mlx_stream_new",
-                     "mlx_default_cpu_stream_new", "mlx_vector_array_new_data",
-                     "mlx_vector_array_new"):
+                     "mlx_default_cpu_stream_new", "mlx_default_gpu_stream_new",
+                     "mlx_vector_array_new_data", "mlx_vector_array_new"):
             getattr(self.lib, name).restype = Handle
         for name in ("mlx_array_size", "mlx_array_ndim", "mlx_vector_array_size"):
             getattr(self.lib, name).restype = c.c_size_t
         self.lib.mlx_string_data.restype = c.c_char_p
-        self.stream = self.lib.mlx_default_cpu_stream_new()
+        device = "gpu" if gpu else "cpu"
+        self.stream = getattr(self.lib, f"mlx_default_{device}_stream_new")()
+        self.check(not self.stream.ctx)
 
     def on_error(self, message, _):
         self.message = message.decode()
 
     def array(self, a):
-        data = np.ascontiguousarray(to_numpy(a))
-        shape = (c.c_int * a.ndim)(*a.shape)
-        return self.lib.mlx_array_new_data(c.c_void_p(data.ctypes.data), shape, c.c_int(a.ndim),
-                                           c.c_int(DTYPES.index(a.dtype)))
+        data = np.ascontiguousarray(a.bits)
+        shape = (c.c_int * len(a.shape))(*a.shape)
+        return self.lib.mlx_array_new_data(c.c_void_p(data.ctypes.data), shape,
+                                           c.c_int(len(a.shape)), c.c_int(NAMES.index(a.dtype)))
+
+    def view(self, v):
+        cut = self.call("mlx_slice", v.base, v.start, v.stop, v.step)[0]
+        view = self.call("mlx_transpose_axes", cut, v.axes)[0]
+        self.lib.mlx_array_free(cut)
+        return view
 
     def check(self, rc):
         if rc:
@@ -86,7 +71,7 @@ class Weir:
                 return [self.lib.mlx_array_new()]
             if isinstance(value, Handle):
                 return [value]
-            made.append(value.weir(self) if isinstance(value, View) else self.array(value))
+            made.append(self.array(value) if isinstance(value, Array) else self.view(value))
             return [made[-1]]
         if kind == "mlx_vector_array":
             made.extend(self.array(v) for v in value)
@@ -96,7 +81,7 @@ class Weir:
         if kind == "int*":
             return [(c.c_int * len(value))(*value), c.c_size_t(len(value))]
         if kind == "mlx_dtype":
-            value = DTYPES.index(value)
+            value = NAMES.index(value)
         return [SCALARS[kind](value)]
 
     def call(self, name, *values):
@@ -139,15 +124,14 @@ class Weir:
         """(dtype, shape, elements in order) of a result."""
         dense = self.call("mlx_contiguous", handle, False)[0]
         self.check(self.lib.mlx_array_eval(dense))
-        dtype = DTYPES[self.lib.mlx_array_dtype(dense)]
+        dtype = NAMES[self.lib.mlx_array_dtype(dense)]
         shape = tuple(self.lib.mlx_array_dim(dense, c.c_int(i))
                       for i in range(self.lib.mlx_array_ndim(dense)))
-        bits = to_numpy(mx.zeros((1,), dtype, stream=mx.cpu)).dtype
-        count = self.lib.mlx_array_size(dense) * bits.itemsize
+        count = self.lib.mlx_array_size(dense) * np.dtype(DTYPES[dtype]).itemsize
         self.lib.mlx_array_data_uint8.restype = c.c_void_p
         data = c.string_at(self.lib.mlx_array_data_uint8(dense), count) if count else b""
         self.lib.mlx_array_free(dense)
-        return dtype, shape, np.frombuffer(data, bits).reshape(shape)
+        return dtype, shape, np.frombuffer(data, DTYPES[dtype]).reshape(shape)
 
     def text(self, handle):
         text = self.lib.mlx_string_new()

@@ -1,0 +1,56 @@
+"""MLX's side of the tables: its types, strided views of its arrays, and what the other side is
+given for them."""
+
+import mlx.core as mx
+import numpy as np
+
+import plain
+
+DTYPES = [mx.bool_, mx.uint8, mx.uint16, mx.uint32, mx.uint64, mx.int8, mx.int16, mx.int32,
+          mx.int64, mx.float16, mx.float32, mx.float64, mx.bfloat16, mx.complex64]
+NAMES = dict(zip(DTYPES, plain.DTYPES))
+
+
+class View:
+    """A slice of an array, then a permutation of the axes."""
+
+    def __init__(self, base, start, stop, step, axes):
+        self.base, self.start, self.stop, self.step, self.axes = base, start, stop, step, axes
+
+    def mlx(self):
+        where = zip(self.start, self.stop, self.step)
+        return self.base[tuple(slice(*w) for w in where)].transpose(self.axes)
+
+
+def to_plain(value):
+    if isinstance(value, mx.array):
+        bits = np.array(value.view(mx.uint16) if value.dtype == mx.bfloat16 else value)
+        return plain.Array(NAMES[value.dtype], bits)
+    if isinstance(value, View):
+        where = (list(value.start), list(value.stop), list(value.step), list(value.axes))
+        return plain.View(to_plain(value.base), *where)
+    if isinstance(value, mx.Dtype):
+        return plain.Dtype(NAMES[value])
+    if isinstance(value, (list, tuple)):
+        return [to_plain(v) for v in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def result_of(call):
+    """What MLX gives: arrays, each with its text; None where it refuses."""
+    try:
+        arrays = call()
+        arrays = arrays if isinstance(arrays, list) else [arrays]
+        mx.eval(arrays)
+    except (ValueError, RuntimeError, TypeError, IndexError):
+        return None
+    # MLX's Python prints True and False, its C++ (and so mlx-c) true and false.
+    texts = (str(a).replace("True", "true").replace("False", "false") for a in arrays)
+    return [[to_plain(a), text] for a, text in zip(arrays, texts)]
+
+
+def cases(families):
+    """(family, function, arguments, expected) of all that the families have."""
+    for family in families:
+        for _, name, args, call in family():
+            yield family.__name__, name, to_plain(args), result_of(call)

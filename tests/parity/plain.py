@@ -1,0 +1,81 @@
+"""Values as both sides see them, without MLX: arrays, views, types by their names; and the file in
+which calls are recorded with what MLX gave."""
+
+import base64
+import json
+import lzma
+
+import numpy as np
+
+# Names in the order of mlx_dtype's values, each with the type of its bits in NumPy.
+DTYPES = {"bool": np.bool_, "uint8": np.uint8, "uint16": np.uint16, "uint32": np.uint32,
+          "uint64": np.uint64, "int8": np.int8, "int16": np.int16, "int32": np.int32,
+          "int64": np.int64, "float16": np.float16, "float32": np.float32, "float64": np.float64,
+          "bfloat16": np.uint16, "complex64": np.complex64}
+
+
+class Dtype(str):
+    """A type as an argument."""
+
+
+class Array:
+    def __init__(self, dtype, bits):
+        self.dtype, self.bits, self.shape = dtype, bits, tuple(bits.shape)
+
+
+class View:
+    """A strided view of an array: a slice, then a permutation of the axes."""
+
+    def __init__(self, base, start, stop, step, axes):
+        self.base, self.start, self.stop, self.step, self.axes = base, start, stop, step, axes
+        where = tuple(slice(*w) for w in zip(start, stop, step))
+        self.dtype, self.shape = base.dtype, base.bits[where].transpose(axes).shape
+
+
+def show(value):
+    if isinstance(value, list):
+        return "[" + ", ".join(map(show, value)) + "]"
+    if isinstance(value, (Array, View)):
+        return f"{value.dtype}{list(value.shape)}"
+    return repr(value)
+
+
+def packed(value):
+    if isinstance(value, Array):
+        data = base64.b64encode(np.ascontiguousarray(value.bits).tobytes()).decode()
+        return {"array": [value.dtype, list(value.shape), data]}
+    if isinstance(value, View):
+        return {"view": [packed(value.base), value.start, value.stop, value.step, value.axes]}
+    if isinstance(value, Dtype):
+        return {"dtype": str(value)}
+    if isinstance(value, (list, tuple)):
+        return [packed(v) for v in value]
+    return value
+
+
+def unpacked(value):
+    if isinstance(value, list):
+        return [unpacked(v) for v in value]
+    if not isinstance(value, dict):
+        return value
+    if "dtype" in value:
+        return Dtype(value["dtype"])
+    if "view" in value:
+        base, *rest = value["view"]
+        return View(unpacked(base), *rest)
+    dtype, shape, data = value["array"]
+    bits = np.frombuffer(base64.b64decode(data), DTYPES[dtype])
+    return Array(dtype, bits.reshape(shape))
+
+
+def write(path, cases):
+    """Cases: (family, function, arguments, expected)."""
+    with lzma.open(path, "wt", encoding="utf-8", preset=9) as f:
+        for case in cases:
+            print(json.dumps(packed(case), separators=(",", ":")), file=f)
+
+
+def read(path):
+    with lzma.open(path, "rt", encoding="utf-8") as f:
+        for line in f:
+            yield unpacked(json.loads(line))

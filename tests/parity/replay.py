@@ -1,0 +1,21 @@
+"""Runs Weir against what MLX was recorded to give, with NumPy alone. Exits 77 without NumPy.
+
+replay.py LIBRARY [gpu]
+"""
+
+import pathlib
+import sys
+
+try:
+    import numpy  # noqa: F401
+except ImportError:
+    print("skipped: recorded parity: there is no NumPy")
+    sys.exit(77)
+
+import plain
+from check import run
+from weirlib import Weir
+
+if __name__ == "__main__":
+    record = pathlib.Path(__file__).resolve().parent / "recorded.xz"
+    sys.exit(run(Weir(sys.argv[1], gpu=sys.argv[2:] == ["gpu"]), plain.read(record)))
