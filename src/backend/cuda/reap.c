@@ -21,7 +21,7 @@ enum {
   /* A waiting thread looks that long, then sleeps: being woken costs 0.1 to 0.2 ms (H200, virtual
      machine), which is much of a shorter wait. Past the first part it lets others run in between.
    */
-  SPIN_NS = 2000 * 1000,
+  SPIN_NS = 5000 * 1000,
   SPIN_ALONE_NS = 200 * 1000,
   NAP_MIN_NS = 20 * 1000, /* the GPU's thread, between two looks */
   NAP_MAX_NS = 500 * 1000,

@@ -245,15 +245,29 @@ INLINE z128 z_multiply(z128 a, z128 b) {
   return make_z128(infinity * (a.re * b.re - a.im * b.im), infinity * (a.re * b.im + a.im * b.re));
 }
 
+/* Infinite by finite is infinite and finite by infinite 0, also where parts cancel to NaN. */
 INLINE z128 z_divide(z128 a, z128 b) {
   /* Floats squared neither overflow nor vanish in double. */
-  double d = b.re * b.re + b.im * b.im;
+  double d = b.re * b.re + b.im * b.im, factor = 1 / d;
   if (d == 0 && !(b.re != b.re) && !(b.im != b.im)) return make_z128(a.re / fabs(b.re), a.im / fabs(b.re));
-  return make_z128((a.re * b.re + a.im * b.im) / d, (a.im * b.re - a.re * b.im) / d);
+  const z128 q = make_z128((a.re * b.re + a.im * b.im) / d, (a.im * b.re - a.re * b.im) / d);
+  const bool a_infinite = isinf(a.re) || isinf(a.im), b_infinite = isinf(b.re) || isinf(b.im);
+  if (q.re == q.re || q.im == q.im || a_infinite == b_infinite) return q;
+  if (a_infinite ? b.re != b.re || b.im != b.im : a.re != a.re || a.im != a.im) return q;
+  if (a_infinite) {
+    a = make_z128(boxed(a.re), boxed(a.im));
+    factor = __longlong_as_double(0x7ff0000000000000ll);
+  } else {
+    b = make_z128(boxed(b.re), boxed(b.im));
+    factor = 0;
+  }
+  return make_z128(factor * (a.re * b.re + a.im * b.im), factor * (a.im * b.re - a.re * b.im));
 }
 
-/* A part that is exactly 0 stays 0, also beside an infinite factor. */
-INLINE double times(double factor, double part) { return part == 0 ? part : factor * part; }
+/* A factor that is exactly 0 makes 0, also beside an infinite one or a NaN. */
+INLINE double times(double a, double b) {
+  return a == 0 || b == 0 ? copysign(0.0, a) * copysign(1.0, b) : a * b;
+}
 
 INLINE z128 z_exp(z128 x) {
   double e = exp(x.re);
@@ -266,8 +280,14 @@ INLINE z128 z_exp(z128 x) {
 
 INLINE z128 z_log(z128 x) { return make_z128(log(hypot(x.re, x.im)), atan2(x.im, x.re)); }
 
+/* Special values here and in cosh and sinh: C11, annex G. */
 INLINE z128 z_sqrt(z128 x) {
   if (x.re == 0 && x.im == 0) return make_z128(0, x.im);
+  if (isinf(x.im)) return make_z128(fabs(x.im), x.im);
+  if (isinf(x.re)) {
+    const double zero = fabs(x.im - x.im); /* or NaN */
+    return x.re > 0 ? make_z128(x.re, copysign(zero, x.im)) : make_z128(zero, copysign(x.re, x.im));
+  }
   double r = hypot(x.re, x.im);
   double s = sqrt(0.5 * (r + fabs(x.re)));
   double t = fabs(x.im) / (2 * s);
@@ -282,6 +302,19 @@ INLINE z128 z_tanh(z128 x) {
   return make_z128(sinh(2 * x.re) / d, sin(2 * x.im) / d);
 }
 
+/* An infinite real part beside an imaginary one that is not finite: only the size is known. */
+INLINE bool is_lost(z128 x) { return isinf(x.re) && x.im - x.im != 0; }
+
+INLINE z128 z_cosh(z128 x) {
+  if (is_lost(x)) return make_z128(fabs(x.re), x.im - x.im);
+  return make_z128(times(cosh(x.re), cos(x.im)), times(sinh(x.re), sin(x.im)));
+}
+
+INLINE z128 z_sinh(z128 x) {
+  if (is_lost(x)) return make_z128(x.re, x.im - x.im);
+  return make_z128(times(sinh(x.re), cos(x.im)), times(cosh(x.re), sin(x.im)));
+}
+
 INLINE float op_abs(c64 x) { return hypotf(x.re, x.im); }
 INLINE bool op_isnan(c64 x) { return x.re != x.re || x.im != x.im; }
 INLINE bool op_isinf(c64 x) { return op_isinf(x.re) || op_isinf(x.im); }
@@ -292,13 +325,11 @@ INLINE c64 op_sqrt(c64 x) { return narrow(z_sqrt(widen(x))); }
 INLINE c64 op_tanh(c64 x) { return narrow(z_tanh(widen(x))); }
 INLINE c64 op_negative(c64 x) { return make_c64(-x.re, -x.im); }
 INLINE c64 op_round(c64 x) { return make_c64(rintf(x.re), rintf(x.im)); }
-INLINE c64 op_cos(c64 x) {
-  return make_c64((float)(cos((double)x.re) * cosh((double)x.im)),
-                  (float)-times(sin((double)x.re), sinh((double)x.im)));
-}
+/* cos z = cosh(i z), sin z = -i sinh(i z). */
+INLINE c64 op_cos(c64 x) { return narrow(z_cosh(make_z128(-(double)x.im, (double)x.re))); }
 INLINE c64 op_sin(c64 x) {
-  return make_c64((float)(sin((double)x.re) * cosh((double)x.im)),
-                  (float)times(cos((double)x.re), sinh((double)x.im)));
+  z128 s = z_sinh(make_z128(-(double)x.im, (double)x.re));
+  return make_c64((float)s.im, (float)-s.re);
 }
 /* tan z = -i tanh(i z). */
 INLINE c64 op_tan(c64 x) {
