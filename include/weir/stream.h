@@ -42,7 +42,8 @@ int weir_stream_wait(mlx_stream stream, int64_t timeout_ns);
 int weir_stream_on_idle(mlx_stream stream, void (*fn)(void *data), void *data);
 
 /* A name for messages, copied; at most 255 bytes, longer ones are an error and change nothing. NULL
-   takes it away. */
+   takes it away. A GPU stream's is also told to the tool that listens by NVTX, such as Nsight
+   Systems, where there is one. */
 int weir_stream_set_label(mlx_stream stream, const char *label);
 
 /* What the stream has done and has before it. A command is the making of one array, by one

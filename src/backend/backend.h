@@ -117,6 +117,11 @@ struct wr_backend {
      encoder of the same device; false when that cannot be. NULL: it never can. */
   bool (*encode_wait)(struct wr_encoder *encoder, struct wr_encoder *other);
 
+  /* The label of the encoder's stream is now this one, for tools that show the device's work; a
+     label of NULL takes it away. Called by any thread with no lock held. NULL: nobody would see it.
+   */
+  void (*label)(struct wr_encoder *encoder, const char *label);
+
   /* NULL: no such device, or nothing was ever made on it. */
   struct wr_memory *(*memory)(int index);
   /* Blocking copies for memory that is not host-visible; both ends hold `bytes`. Called only when

@@ -58,6 +58,12 @@ static bool read_path(const char *name, const char *below, char *out, size_t byt
   return false;
 }
 
+/* For dlopen, which takes names too. */
+static void read_library(const char *name, char *out, size_t bytes) {
+  const char *text = getenv(name);
+  if (text && strlen(text) < bytes) strcpy(out, text);
+}
+
 static void read_paths(void) {
   if (!read_path("CUDA_HOME", "", env.cuda_home, sizeof env.cuda_home)) {
     read_path("CUDA_PATH", "", env.cuda_home, sizeof env.cuda_home);
@@ -65,6 +71,7 @@ static void read_paths(void) {
   if (!read_path("XDG_CACHE_HOME", "", env.cache_home, sizeof env.cache_home)) {
     read_path("HOME", "/.cache", env.cache_home, sizeof env.cache_home);
   }
+  read_library("NVTX_INJECTION64_PATH", env.nvtx_tool, sizeof env.nvtx_tool);
 }
 
 #ifdef WR_TORTURE

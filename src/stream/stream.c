@@ -135,6 +135,7 @@ struct wr_error *wr_stream_set_label(struct wr_stream *s, const char *label) {
   s->label = copy;
   wr_mutex_unlock(&s->lock);
   wr_free(old);
+  if (s->backend->label) s->backend->label(s->encoder, label);
   return NULL;
 }
 

@@ -38,6 +38,7 @@ const struct wr_backend wr_backend_cuda = {
     .encode_marker = wr_gpu_encode_marker,
     .flush = wr_gpu_flush,
     .encode_wait = wr_gpu_encode_wait,
+    .label = wr_gpu_label,
     .memory = wr_gpu_memory,
     .read = wr_gpu_read,
     .write = wr_gpu_write,

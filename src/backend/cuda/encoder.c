@@ -5,6 +5,8 @@
 
 #include "backend/cuda/encoder.h"
 
+#include "backend/cuda/nvtx.h"
+
 /* ---- life ---- */
 
 struct wr_error *wr_gpu_encoder_new(int index, struct wr_encoder **out) {
@@ -40,6 +42,8 @@ void wr_encoder_drop(struct wr_encoder *e) {
     WR_ASSERT(!e->first && !e->marks && !e->in_busy_list && !e->launches);
     wr_mutex_destroy(&e->lock);
     wr_gpu_enter(e->gpu);
+    /* The next to lease the stream is somebody else. Relaxed: whoever named it held a reference. */
+    if (wr_load_relaxed(&e->named)) wr_nvtx_name_stream(e->stream, "");
     wr_gpu_stream_give(e->gpu, e->stream);
     wr_gpu_leave();
   }
@@ -48,6 +52,16 @@ void wr_encoder_drop(struct wr_encoder *e) {
 }
 
 void wr_gpu_encoder_free(struct wr_encoder *encoder) { wr_encoder_drop(encoder); }
+
+/* Of two threads that set labels at once either may be the last here. In a forked child the stream
+   is the parent's. */
+void wr_gpu_label(struct wr_encoder *e, const char *label) {
+  if (wr_gpu_forked() || !wr_nvtx_listens()) return;
+  wr_store_relaxed(&e->named, true);
+  wr_gpu_enter(e->gpu);
+  wr_nvtx_name_stream(e->stream, label ? label : "");
+  wr_gpu_leave();
+}
 
 /* ---- encoding ---- */
 

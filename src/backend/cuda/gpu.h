@@ -109,6 +109,7 @@ enum wr_encode_status wr_gpu_encode_marker(struct wr_encoder *encoder,
                                            struct wr_error **error);
 void wr_gpu_flush(struct wr_encoder *encoder);
 bool wr_gpu_encode_wait(struct wr_encoder *encoder, struct wr_encoder *other);
+void wr_gpu_label(struct wr_encoder *encoder, const char *label);
 /* reap.c */
 bool wr_gpu_poll(struct wr_encoder *encoder);
 bool wr_gpu_settle(uint64_t deadline_ns);
