@@ -61,7 +61,8 @@ static bool read_path(const char *name, const char *below, char *out, size_t byt
 /* For dlopen, which takes names too. */
 static void read_library(const char *name, char *out, size_t bytes) {
   const char *text = getenv(name);
-  if (text && strlen(text) < bytes) strcpy(out, text);
+  size_t length = text ? strlen(text) : 0;
+  if (text && length < bytes) memcpy(out, text, length + 1);
 }
 
 static void read_paths(void) {
