@@ -108,9 +108,9 @@ struct wr_backend {
   enum wr_encode_status (*encode_marker)(struct wr_encoder *encoder,
                                          struct wr_completion_hook *hook, struct wr_error **error);
 
-  /* Hands to the device what encoding has held back; any thread may ask for it. Whoever encodes does,
-     when there is nothing more to encode for the moment and before it waits for anything. What has
-     been encoded and not flushed may not begin before. NULL: nothing is ever held back. */
+  /* Hands to the device what encoding has held back; any thread may ask for it. Whoever encodes
+     does, when there is nothing more to encode for the moment and before it waits for anything.
+     What has been encoded and not flushed may not begin before. NULL: nothing is ever held back. */
   void (*flush)(struct wr_encoder *encoder);
 
   /* Makes what is encoded next wait, on the device, for all that has been encoded on `other`, an
