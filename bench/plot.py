@@ -7,6 +7,7 @@ linear, and up to 1.1 counts as that. On the way there a series is steeper once,
 caches."""
 
 import math
+import os
 import sys
 from html import escape
 
@@ -123,7 +124,7 @@ def main():
               f"to {points[-1][1] / points[-1][0] * 1e9:.3g} ns at the end")
     with open(sys.argv[1], "w", encoding="utf-8") as out:
         out.write("\n".join(draw(series)) + "\n")
-    print(f"drawn: {sys.argv[1]}")
+    print(f"drawn: {os.path.relpath(sys.argv[1])}")
 
 
 if __name__ == "__main__":

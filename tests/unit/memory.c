@@ -130,7 +130,7 @@ static void threads_leave_nothing(void) {
 }
 
 int main(void) {
-  wr_memory_set_cache_limit(32 << 20); /* the default, but in the hostile build */
+  wr_memory_set_cache_limit(256 << 20); /* the default, but in the hostile build */
   classes_are_tight_and_ordered();
   accounts_are_exact();
   what_was_freed_is_used_again();

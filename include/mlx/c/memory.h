@@ -2,8 +2,8 @@
 #define MLX_MEMORY_H
 
 /* Memory of the process's arrays, in bytes. Active memory is held by live arrays; idle memory
-   waits in a cache for the next array. Setters return the value before through `res`,
-   atomically.
+   waits in a cache for the next array, of 256 MB unless told otherwise. Setters return the value
+   before through `res`, atomically.
 
    Functions return 0, or 1 after an error: weir_last_error() then has the message, which names
    the function and the parameter, and the handler of mlx_set_error_handler has been called.
