@@ -40,8 +40,8 @@ int bench_main(int argc, char **argv, const struct bench_row *rows, size_t count
 void bench_emit(const struct bench_row *row, const char *unit, double value);
 void bench_emit_part(const struct bench_row *row, const char *part, const char *unit, double value);
 
-// Seconds per call of `step`: warmed up, in batches long enough for the clock, the median batch, less
-// what the same loop takes with an empty step.
+// Seconds per call of `step`: warmed up, in batches long enough for the clock, the median batch,
+// less what the same loop takes with an empty step.
 double bench_time(bench_step step, void *state);
 
 // Runs `step` `count` times after a warm-up of a tenth of it, and emits seconds per call, and the

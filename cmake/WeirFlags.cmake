@@ -17,10 +17,12 @@ string(REPLACE "-O3" "-O2" CMAKE_C_FLAGS_RELEASE "${CMAKE_C_FLAGS_RELEASE}")
 # Small operations cross every layer, so release builds inline between files, kernels apart. The
 # objects hold ordinary code too, which is what libweir.a gives to programs linked without it.
 set(weir_lto_flags "")
+set(weir_fat_flags "")
 include(CheckIPOSupported)
 check_ipo_supported(RESULT weir_has_lto OUTPUT weir_lto_output LANGUAGES C)
 if(weir_has_lto AND CMAKE_C_COMPILER_ID STREQUAL "GNU" AND NOT WEIR_SANITIZE)
   set(weir_lto_flags $<$<CONFIG:Release>:-flto=auto>)
+  set(weir_fat_flags $<$<CONFIG:Release>:-ffat-lto-objects>)
 endif()
 
 # Where the system keeps its libraries, for those that are opened at run time.
@@ -69,10 +71,7 @@ endfunction()
 # -ffp-contract=off keeps a result the same on processors with and without fused multiply-add.
 function(weir_flags_by_folder)
   foreach(source IN LISTS ARGN)
-    set(flags ${weir_lto_flags})
-    if(flags)
-      list(APPEND flags -ffat-lto-objects)
-    endif()
+    set(flags ${weir_lto_flags} ${weir_fat_flags})
     if(source MATCHES "/src/api/")
       list(APPEND flags -fvisibility=default)
     elseif(source MATCHES "/src/backend/cpu/")
