@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Draws what bench_growth prints as an SVG: one panel for each series, both axes logarithmic.
 
     build/release/bench/bench_growth | bench/plot.py build/bench/growth.svg
