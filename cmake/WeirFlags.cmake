@@ -15,12 +15,12 @@ endif()
 string(REPLACE "-O3" "-O2" CMAKE_C_FLAGS_RELEASE "${CMAKE_C_FLAGS_RELEASE}")
 
 # Small operations cross every layer, so release builds inline between files, kernels apart. The
-# objects hold ordinary code too, which is what libweir.a gives to programs linked without it.
+# objects hold ordinary code too, and libweir.a that alone: any compiler and version can link it.
 set(weir_lto_flags "")
 set(weir_fat_flags "")
 include(CheckIPOSupported)
 check_ipo_supported(RESULT weir_has_lto OUTPUT weir_lto_output LANGUAGES C)
-if(weir_has_lto AND CMAKE_C_COMPILER_ID STREQUAL "GNU" AND NOT WEIR_SANITIZE)
+if(weir_has_lto AND CMAKE_C_COMPILER_ID STREQUAL "GNU" AND CMAKE_OBJCOPY AND NOT WEIR_SANITIZE)
   set(weir_lto_flags $<$<CONFIG:Release>:-flto=auto>)
   set(weir_fat_flags $<$<CONFIG:Release>:-ffat-lto-objects>)
 endif()
@@ -79,6 +79,15 @@ function(weir_flags_by_folder)
     endif()
     set_source_files_properties("${source}" PROPERTIES COMPILE_OPTIONS "${flags}")
   endforeach()
+endfunction()
+
+function(weir_ordinary_code_only target)
+  if(weir_lto_flags)
+    add_custom_command(TARGET ${target} POST_BUILD
+      COMMAND "$<IF:$<CONFIG:Release>,${CMAKE_OBJCOPY},true>" --wildcard
+        "--remove-section=.gnu.lto_*" "--remove-section=.gnu.debuglto_*" "$<TARGET_FILE:${target}>"
+      VERBATIM)
+  endif()
 endfunction()
 
 # nodelete: pool threads and thread destructors may outlive a dlclose, so their code stays.
