@@ -14,15 +14,16 @@
 
    Locks: STREAM for the lists, then EVENT, each sleeper's own. Neither is held while waiting. */
 
+#include <sched.h>
+
 #include "base/base.h"
 #include "stream/internal.h"
 
-enum {
-  INLINE_PLACES = 4,
-  SPINS =
-      8, /* looks before a thread sleeps, a few microseconds in all: about what sleeping costs */
-  PAUSES = 30
-};
+/* A thread looks SPINS times before it sleeps, a few microseconds in all: about what sleeping
+   costs. Who drains may have lost its processor to just these looks, so past the first ones it lets
+   others run in between: once the threads of a shared stream sleep, each of its operations costs a
+   wake-up. */
+enum { INLINE_PLACES = 4, SPINS = 8, YIELD_FROM = 4, PAUSES = 30 };
 
 struct wr_place {
   struct wr_stream *stream; /* owner thread only; one reference */
@@ -240,6 +241,7 @@ void wr_stream_help(struct wr_stream *stream, struct wr_completion *c) {
   for (int i = 0; i < spins && !wr_completion_over(c);) {
     if (look(stream, c, NULL)) continue;
     if (++i < spins) pause_for(c);
+    if (i >= YIELD_FROM && i < spins && !wr_completion_over(c)) sched_yield();
   }
   if (!wr_completion_over(c)) help_or_sleep(stream, c);
   wr_stream_release(stream);
