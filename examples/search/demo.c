@@ -1,7 +1,9 @@
-/* The order of things: a bank of questions is answered by this thread alone; then the gauges are
-   read, the indexer starts, the crowd comes and goes, the indexer ends, the gauges are read. */
+/* The order of things: a bank of questions is answered by this thread alone, and a small crowd
+   comes and goes; then the gauges are read, the indexer starts, the crowd comes and goes, the
+   indexer ends, the gauges are read. */
 #include "demo.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -35,16 +37,27 @@ static int serve_crowd(struct report *report, struct shelf *shelf,
   return sent || built;
 }
 
+/* What a process keeps once so many threads have worked in it (the C library's heaps, Weir's cache)
+   is not what a thread leaves behind: a few come before the gauges are read. */
+static int warm_up(struct shelf *shelf, const struct index_source *source,
+                   const struct crowd_order *order) {
+  struct report unseen = {0};
+  struct crowd_order few = *order;
+  few.threads = 4 * order->at_once;
+  return serve_crowd(&unseen, shelf, source, &few);
+}
+
 /* What the last thread dropped may still be on its way to being reclaimed, which is not the
-   business of any thread that could be joined: waits up to a second for it. */
+   business of any thread that could be joined: waits up to a second for it. Idle memory goes back
+   to the system, so that the gauge shows what is held. */
 static struct gauge read_settled(size_t live_streams) {
   const struct timespec millisecond = {.tv_nsec = 1000000};
-  struct gauge gauge = gauge_read();
-  for (int i = 0; i < 1000 && gauge.live_streams > live_streams; i++) {
+  for (int i = 0; i < 1000 && gauge_read().live_streams > live_streams; i++) {
     nanosleep(&millisecond, NULL);
-    gauge = gauge_read();
   }
-  return gauge;
+  mlx_clear_cache();
+  malloc_trim(0);
+  return gauge_read();
 }
 
 /* Prints one of the answers, to show what they look like. */
@@ -71,7 +84,8 @@ static int run_with(struct bank *bank, struct shelf *shelf, const struct options
   bank_fill(bank, corpus);
   if (answer_alone(bank, &report, &shelf->current, options->top) != 0) return 1;
   show_one(bank, corpus);
-  report.before = gauge_read();
+  if (warm_up(shelf, source, &order) != 0) return 1;
+  report.before = read_settled(1);
   if (serve_crowd(&report, shelf, source, &order) != 0) return 1;
   report.after = read_settled(report.before.live_streams);
   report_table(&report);
