@@ -9,14 +9,6 @@ enum { MOST_BYTES = 64 << 20 };
 
 static mlx_stream gpu;
 
-static mlx_stream new_gpu_stream(void) {
-  mlx_device device = mlx_device_new_type(MLX_GPU, 0);
-  mlx_stream s = mlx_stream_new_device(device);
-  CHECK(s.ctx != NULL);
-  mlx_device_free(device);
-  return s;
-}
-
 static struct wr_graph_numbers numbers(void) {
   struct wr_graph_numbers n;
   wr_graph_table_numbers(wr_gpu_known(0)->graphs, &n);

@@ -5,14 +5,6 @@
 #include "nvtx_case.h"
 #include "programs.h"
 
-static mlx_stream new_gpu_stream(void) {
-  mlx_device device = mlx_device_new_type(MLX_GPU, 0);
-  mlx_stream s = mlx_stream_new_device(device);
-  CHECK(s.ctx != NULL);
-  mlx_device_free(device);
-  return s;
-}
-
 static void use(mlx_stream s) {
   mlx_array a = floats(4, 1), one = mlx_array_new_float(1);
   add_to(&a, one, s);

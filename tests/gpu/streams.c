@@ -6,21 +6,6 @@
 
 static mlx_stream gpu, cpu;
 
-static mlx_stream new_gpu_stream(void) {
-  mlx_device device = mlx_device_new_type(MLX_GPU, 0);
-  mlx_stream s = mlx_stream_new_device(device);
-  CHECK(s.ctx != NULL);
-  mlx_device_free(device);
-  return s;
-}
-
-static int async_eval(mlx_array a) {
-  mlx_vector_array v = mlx_vector_array_new_value(a);
-  int rc = mlx_async_eval(v);
-  mlx_vector_array_free(v);
-  return rc;
-}
-
 /* O2: a chain that hops between streams of both devices, evaluated whole and link by link. */
 static void across_streams(void) {
   enum { STREAMS = 8, HOPS = 400 };

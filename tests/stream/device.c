@@ -12,13 +12,6 @@ static mlx_array lazy_exp(mlx_array a, mlx_stream s) {
   return out;
 }
 
-static int async_eval(mlx_array a) {
-  mlx_vector_array v = mlx_vector_array_new_value(a);
-  int rc = mlx_async_eval(v);
-  mlx_vector_array_free(v);
-  return rc;
-}
-
 static void values_cross_devices(void) {
   mlx_array a = floats(100, 1), t = mlx_array_new();
   int stop = 90, start = 10, step = 2;

@@ -16,13 +16,6 @@ static mlx_array chain(mlx_array a, mlx_array b, mlx_stream s) {
   return t;
 }
 
-static int async_eval(mlx_array a) {
-  mlx_vector_array v = mlx_vector_array_new_value(a);
-  int rc = mlx_async_eval(v);
-  mlx_vector_array_free(v);
-  return rc;
-}
-
 static uint64_t commands_of(mlx_array a) {
   uint64_t before = fake_device_stats().commands;
   CHECK(mlx_array_eval(a) == 0);

@@ -142,13 +142,23 @@ static inline void repeat(void (*program)(void), const char *name, int n) {
   if (text) printf("%s: 42 in %d runs of %d\n", name, n, n);
 }
 
-/* A new stream on the CPU. */
-static inline mlx_stream new_stream(void) {
-  mlx_device cpu = mlx_device_new_type(MLX_CPU, 0);
-  mlx_stream s = mlx_stream_new_device(cpu);
+static inline mlx_stream new_stream_on(mlx_device_type type) {
+  mlx_device device = mlx_device_new_type(type, 0);
+  mlx_stream s = mlx_stream_new_device(device);
   CHECK(s.ctx != NULL);
-  mlx_device_free(cpu);
+  mlx_device_free(device);
   return s;
+}
+
+/* New streams on the CPU, and on the GPU or what stands in for it. */
+static inline mlx_stream new_stream(void) { return new_stream_on(MLX_CPU); }
+static inline mlx_stream new_gpu_stream(void) { return new_stream_on(MLX_GPU); }
+
+static inline int async_eval(mlx_array a) {
+  mlx_vector_array v = mlx_vector_array_new_value(a);
+  int rc = mlx_async_eval(v);
+  mlx_vector_array_free(v);
+  return rc;
 }
 
 /* Synchronizes the calling thread's default CPU stream. */
