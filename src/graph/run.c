@@ -1,7 +1,7 @@
 /* Running a batch: each node in turn gets its operands resolved, its output buffer, and is encoded.
    Called by the thread that drains the stream. The only waits are on inputs that other streams
-   work on: on the device where it can, else they suspend the stream, not the thread (O2). No lock
-   is held here. */
+   work on, on the device where it can, and on memory that this stream's own commands will release;
+   they suspend the stream, not the thread (O2, K14). No lock is held here. */
 
 #include <stdio.h>
 
@@ -10,6 +10,9 @@
 #include "graph/transfer.h"
 
 enum { MAX_INLINE_INPUTS = 8 };
+
+/* The node was encoded or is over, or nothing happened, for want of memory. */
+enum ran { RAN, LACKS_ROOM };
 
 /* ---- finishing ---- */
 
@@ -108,14 +111,17 @@ static struct wr_node *donor(const struct wr_node *node, struct wr_memory *memor
   return NULL;
 }
 
+static size_t output_bytes(const struct wr_node *node) {
+  return (size_t)node->size * wr_dtype_size((enum wr_dtype)node->dtype);
+}
+
 static struct wr_error *output_buffer(struct wr_node *node, struct wr_memory *memory) {
   struct wr_node *in = donor(node, memory);
   if (in) {
     node->buffer = wr_buffer_retain(in->buffer);
     return NULL;
   }
-  size_t bytes = (size_t)node->size * wr_dtype_size((enum wr_dtype)node->dtype);
-  return wr_buffer_alloc(memory, bytes, &node->buffer);
+  return wr_buffer_alloc(memory, output_bytes(node), &node->buffer);
 }
 
 /* ---- one node ---- */
@@ -187,30 +193,46 @@ static struct wr_error *operands(struct wr_node *node, struct wr_memory *memory,
   return NULL;
 }
 
+/* Takes the reference of a failure; NULL: success. */
+static enum ran finish_now(struct wr_node *node, struct wr_error *error) {
+  wr_node_finish(node, error ? describe_take(node, error) : NULL);
+  return RAN;
+}
+
+/* Nothing of the attempt is left. */
+static enum ran undo(struct wr_node *node, struct wr_error *error) {
+  wr_error_release(error);
+  wr_buffer_release(node->buffer);
+  node->buffer = NULL;
+  return LACKS_ROOM;
+}
+
 /* Encodes with room for the operands at `in`. A backend whose memory the host sees runs each call
-   before it returns (backend.h); for others the record of the pending command is on the heap. */
-static void encode_node(struct wr_node *node, struct wr_stream *stream, struct wr_tensor *in) {
+   before it returns (backend.h), so all that commands release is released before the next one asks
+   for memory; for others the record of the pending command is on the heap, and memory that is
+   refused may be there once those that are under way have ended. */
+static enum ran encode_node(struct wr_node *node, struct wr_stream *stream, struct wr_tensor *in,
+                            bool may_wait) {
   struct wr_device device = wr_stream_device(stream);
   struct wr_memory *memory = wr_stream_backend(stream)->memory(device.index);
   struct pending now = {.hook = {.fn = pending_over}, .node = node};
   struct pending *pending = &now;
   bool done = true;
-  struct wr_error *error = NULL;
+  may_wait = may_wait && !wr_memory_host_visible(memory);
+  if (may_wait && wr_memory_crowded(memory, output_bytes(node))) return LACKS_ROOM;
   if (!wr_memory_host_visible(memory)) {
     pending = wr_alloc(sizeof *pending);
-    if (!pending) {
-      wr_node_finish(node, describe_take(node, wr_error_out_of_memory()));
-      return;
-    }
+    if (!pending) return finish_now(node, wr_error_out_of_memory());
     *pending = now;
   }
-  error = operands(node, memory, in, &pending->staged);
+  struct wr_error *error = operands(node, memory, in, &pending->staged);
   if (!error) error = output_buffer(node, memory);
   if (!error) error = encode(node, stream, in, pending, &done);
-  if (!done) return;
+  if (!done) return RAN;
   wr_staged_release(&pending->staged);
   if (pending != &now) wr_free(pending);
-  wr_node_finish(node, error ? describe_take(node, error) : NULL);
+  bool dry = error && wr_error_status(error) == WEIR_ERROR_OUT_OF_MEMORY;
+  return dry && may_wait ? undo(node, error) : finish_now(node, error);
 }
 
 /* A view shares the buffer. Where the input is only queued on this very stream, the view is over
@@ -237,28 +259,80 @@ static void run_view(struct wr_node *node, struct wr_stream *stream) {
   if (done) pending_over(&pending->hook, error);
 }
 
-static void encode_many_inputs(struct wr_node *node, struct wr_stream *stream) {
+static enum ran encode_many_inputs(struct wr_node *node, struct wr_stream *stream, bool may_wait) {
   struct wr_tensor *in = wr_alloc(node->n_in * sizeof *in);
-  if (!in) {
-    wr_node_finish(node, describe_take(node, wr_error_out_of_memory()));
-    return;
-  }
-  encode_node(node, stream, in);
+  if (!in) return finish_now(node, wr_error_out_of_memory());
+  enum ran ran = encode_node(node, stream, in, may_wait);
   wr_free(in);
+  return ran;
 }
 
-static void run_node(struct wr_node *node, struct wr_stream *stream) {
+static enum ran run_node(struct wr_node *node, struct wr_stream *stream, bool may_wait) {
   struct wr_error *error = input_error(node);
   if (error) {
     wr_node_finish(node, wr_error_retain(error));
-  } else if (wr_op_info(node->op)->view) {
-    run_view(node, stream);
-  } else if (node->n_in <= MAX_INLINE_INPUTS) {
-    struct wr_tensor in[MAX_INLINE_INPUTS];
-    encode_node(node, stream, in);
-  } else {
-    encode_many_inputs(node, stream);
+    return RAN;
   }
+  if (wr_op_info(node->op)->view) {
+    run_view(node, stream);
+    return RAN;
+  }
+  if (node->n_in > MAX_INLINE_INPUTS) return encode_many_inputs(node, stream, may_wait);
+  struct wr_tensor in[MAX_INLINE_INPUTS];
+  return encode_node(node, stream, in, may_wait);
+}
+
+/* ---- room: memory that the stream's own commands will release (K14) ---- */
+
+/* Over when all that the stream has encoded is. Two references: the batch's, which goes when the
+   node runs again, and the device's. */
+struct wr_room {
+  wr_atomic_u32 refs; /* atomic ACQ_REL */
+  struct wr_completion over;
+  struct wr_completion_hook hook;
+};
+
+static void room_release(struct wr_room *room) {
+  if (room && wr_ref_drop(&room->refs)) wr_free(room);
+}
+
+static void room_over(struct wr_completion_hook *hook, struct wr_error *error) {
+  struct wr_room *room = WR_CONTAINER_OF(hook, struct wr_room, hook);
+  wr_error_release(error); /* it is about time, not values */
+  (void)wr_completion_finish(&room->over, WR_PHASE_DONE);
+  room_release(room);
+}
+
+/* Suspends the stream behind its own commands; false when there is nothing to wait for. */
+static bool wait_for_room(struct wr_batch *batch, struct wr_stream *stream) {
+  struct wr_error *error = NULL;
+  struct wr_room *room = wr_alloc(sizeof *room);
+  if (!room) return false;
+  wr_store_relaxed(&room->refs, 2u); /* relaxed: not yet shared */
+  wr_completion_init(&room->over, WR_PHASE_SUBMITTED);
+  room->hook = (struct wr_completion_hook){.fn = room_over};
+  if (wr_stream_backend(stream)->encode_marker(wr_stream_encoder(stream), &room->hook, &error) ==
+      WR_ENCODE_DONE) {
+    wr_error_release(error);
+    wr_free(room);
+    return false;
+  }
+  batch->room = room;
+  wr_stream_block_on(stream, &room->over, NULL);
+  return true;
+}
+
+/* Runs the node, once it has waited for room if there is none: false when it waits. After that,
+   what is refused is refused. */
+static bool run_or_wait(struct wr_batch *batch, struct wr_node *node, struct wr_stream *stream) {
+  struct wr_room *waited = batch->room;
+  batch->room = NULL;
+  if (run_node(node, stream, !waited) == LACKS_ROOM) {
+    if (wait_for_room(batch, stream)) return false;
+    (void)run_node(node, stream, false);
+  }
+  room_release(waited);
+  return true;
 }
 
 /* ---- the batch ---- */
@@ -304,9 +378,9 @@ enum wr_step wr_batch_run(struct wr_task *task, struct wr_stream *stream, struct
       wr_stream_release(by);
       return WR_STEP_BLOCKED;
     }
-    batch->next++;
     wr_audit_run(node);
-    run_node(node, stream);
+    if (!run_or_wait(batch, node, stream)) return WR_STEP_BLOCKED;
+    batch->next++;
     if (batch->next < batch->count && wr_drain_stop(drain)) return WR_STEP_YIELD;
   }
   wr_free(batch);

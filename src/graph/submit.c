@@ -55,6 +55,7 @@ static void submit_run(struct wr_node **nodes, uint32_t n, bool schedule) {
   batch->count = n;
   batch->next = 0;
   batch->flush = &to_flush;
+  batch->room = NULL;
   for (uint32_t i = 0; i < n; i++) batch->nodes[i] = nodes[i];
   /* The nodes' references to the stream may go as soon as it is appended. */
   struct wr_stream *stream = wr_stream_retain(nodes[0]->stream);

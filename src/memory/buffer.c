@@ -9,9 +9,17 @@
 
 /* ---- accounts ---- */
 
-static void count_alloc(size_t bytes) {
-  /* Relaxed throughout: counts that order nothing. */
-  uint64_t active = wr_fetch_add_relaxed(&wr_accounts.active, bytes) + bytes;
+/* Relaxed throughout: counts that order nothing. */
+static uint64_t count_active(struct wr_memory *memory, uint64_t bytes) {
+  if (memory != wr_memory_host()) {
+    wr_fetch_add_relaxed(&memory->account.active, bytes);
+    wr_fetch_add_relaxed(&wr_accounts.devices.active, bytes);
+  }
+  return wr_fetch_add_relaxed(&wr_accounts.all.active, bytes) + bytes;
+}
+
+static void count_alloc(struct wr_memory *memory, size_t bytes) {
+  uint64_t active = count_active(memory, bytes);
   uint64_t peak = wr_load_relaxed(&wr_accounts.peak);
   while (active > peak) {
     if (wr_cas_acq_rel(&wr_accounts.peak, &peak, active)) return;
@@ -24,12 +32,10 @@ static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 static void watch_forks(void) { pthread_atfork(NULL, NULL, wr_memory_fork_child); }
 void wr_memory_watch_forks(void) { pthread_once(&fork_once, watch_forks); }
 
-/* Above the limit the cache is emptied first; the allocation then goes on (K14). There is nothing
-   to wait for: a stream whose memory the host sees runs its commands one by one, so all that they
-   release is released before the next one asks. */
-static void respect_limit(size_t bytes) {
-  uint64_t held = wr_load_relaxed(&wr_accounts.held);
-  if (held + bytes > wr_memory_limit()) wr_cache_trim(0);
+/* Above the limit the cache is emptied first; the allocation then goes on (K14). Whoever encodes
+   for a device has waited before for what its stream will release (graph/run.c). */
+static void respect_limit(struct wr_memory *memory, size_t bytes) {
+  if (wr_account_held(memory) + bytes > wr_account_memory_limit(memory)) wr_cache_empty(memory);
 }
 
 /* A header and memory for the class; NULL when either is refused. */
@@ -48,14 +54,14 @@ static struct wr_buffer *try_make(struct wr_memory *memory, uint32_t size_class)
   b->bytes = bytes;
   b->memory = memory;
   if (mapped) wr_wired_add(wr_mapped_buffer(b));
-  wr_fetch_add_relaxed(&wr_accounts.held, bytes);
+  wr_account_hold(memory, bytes);
   return b;
 }
 
 /* The cache may hold what the system misses: emptied at a refusal, before the second attempt. */
 static struct wr_buffer *buffer_make(struct wr_memory *memory, uint32_t size_class) {
   wr_memory_watch_forks();
-  respect_limit(wr_class_bytes(size_class));
+  respect_limit(memory, wr_class_bytes(size_class));
   struct wr_buffer *b = try_make(memory, size_class);
   if (b) return b;
   wr_memory_clear_cache();
@@ -91,7 +97,7 @@ struct wr_error *wr_buffer_alloc(struct wr_memory *memory, size_t bytes, struct 
   if (size_class == WR_CLASS_NONE) return refused(memory, bytes);
   struct wr_buffer *b = take_or_make(memory, size_class);
   if (!b) return refused(memory, bytes);
-  count_alloc(b->bytes);
+  count_alloc(memory, b->bytes);
   wr_store_relaxed(&b->refs, 1u); /* relaxed: not yet shared */
   *out = b;
   return NULL;
@@ -133,10 +139,10 @@ void wr_buffer_free_slow(struct wr_buffer *b) {
     end_wrapped(b);
     return;
   }
-  uint64_t active = wr_fetch_sub_relaxed(&wr_accounts.active, b->bytes) - b->bytes;
-  uint64_t idle = wr_load_relaxed(&wr_accounts.held) - active;
-  bool roomy = idle <= wr_load_relaxed(&wr_accounts.cache_limit);
-  if (roomy && has_magazines(b->memory, b->size_class) && wr_magazine_put(b)) return;
+  (void)count_active(b->memory, -(uint64_t)b->bytes);
+  bool small = has_magazines(b->memory, b->size_class);
+  bool roomy = small && wr_account_idle(b->memory) <= wr_load_relaxed(&wr_accounts.cache_limit);
+  if (roomy && wr_magazine_put(b)) return;
   wr_cache_put(b);
 }
 

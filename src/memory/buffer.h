@@ -19,6 +19,9 @@ struct wr_memory_source {
   void (*free)(const struct wr_memory_source *source, void *data, size_t bytes);
   /* Why all is refused, where that is not for want of memory; NULL, or no function: it is. */
   struct wr_error *(*refusal)(const struct wr_memory_source *source);
+  /* Gives the system what the source itself has kept of what was freed; NULL: it keeps nothing. */
+  void (*release)(const struct wr_memory_source *source);
+  size_t capacity;   /* bytes that the device has; 0: its limits are by default the host's */
   bool host_visible; /* the host may read and write `data` */
 };
 
@@ -76,13 +79,17 @@ void wr_memory_thread_exit(void);
 void wr_memory_fork_child(void);
 
 /* Accounting over all memories, as MLX counts: active = bytes in live buffers, cache = idle bytes.
- */
+   A limit holds for each memory by itself; one that was never set depends on the memory: of the
+   host's an amount of its own (cache.c, limits.c), of a device's an eighth of what it has for the
+   cache and four fifths for all. */
 size_t wr_memory_active(void);
 size_t wr_memory_cached(void);
 size_t wr_memory_peak(void);
 void wr_memory_reset_peak(void);
 size_t wr_memory_limit(void);
-size_t wr_memory_set_limit(size_t bytes);       /* returns the previous one */
+size_t wr_memory_set_limit(size_t bytes); /* returns the previous one */
+/* True when a buffer more of that size, beside all that are live, is above the memory's limit. */
+bool wr_memory_crowded(const struct wr_memory *memory, size_t bytes);
 size_t wr_memory_set_cache_limit(size_t bytes); /* returns the previous one; trims at once */
 void wr_memory_clear_cache(void);
 

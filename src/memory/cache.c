@@ -1,6 +1,6 @@
 /* The shared cache of idle buffers and the accounts of all memories. A freed buffer is kept when
-   all that is idle stays within the limit; older ones make room, the largest first. Lock:
-   ALLOCATOR, held for a few pointer moves; sources are called without it.
+   all that is idle in its memory stays within the limit; older ones make room, the largest first.
+   Lock: ALLOCATOR, held for a few pointer moves; sources are called without it.
 
    Idle bytes are not counted by themselves: they are what is held less what is active, so that a
    small allocation changes one shared number. Both are exact; read at different moments they can
@@ -16,6 +16,15 @@
 enum { MAX_ENTRIES = 8192, DEFAULT_CACHE_LIMIT = WR_TORTURED ? 4096 : 256 << 20 };
 
 struct wr_accounts wr_accounts = {.cache_limit = DEFAULT_CACHE_LIMIT};
+
+/* Relaxed: counts that order nothing. */
+void wr_account_hold(struct wr_memory *memory, uint64_t bytes) {
+  if (memory != wr_memory_host()) {
+    wr_fetch_add_relaxed(&memory->account.held, bytes);
+    wr_fetch_add_relaxed(&wr_accounts.devices.held, bytes);
+  }
+  wr_fetch_add_relaxed(&wr_accounts.all.held, bytes);
+}
 
 static struct {
   struct wr_mutex lock;
@@ -54,14 +63,6 @@ static size_t evict_locked(struct wr_memory *memory, size_t excess, struct wr_bu
   return excess;
 }
 
-static size_t evict_all_locked(size_t excess, struct wr_buffer **out) {
-  excess = evict_locked(wr_memory_host(), excess, out);
-  for (struct wr_memory *m = cache.memories; m && excess; m = m->next) {
-    excess = evict_locked(m, excess, out);
-  }
-  return excess;
-}
-
 /* Small buffers are the cheapest to make again: the smallest makes room for a new entry. */
 static struct wr_buffer *evict_smallest_locked(struct wr_memory *memory) {
   for (uint32_t c = 0; c < WR_CLASS_COUNT; c++) {
@@ -81,7 +82,7 @@ void wr_cache_destroy(struct wr_buffer *list) {
   while (list) {
     struct wr_buffer *b = list;
     list = b->next;
-    wr_fetch_sub_relaxed(&wr_accounts.held, b->bytes); /* relaxed: a count that orders nothing */
+    wr_account_hold(b->memory, -(uint64_t)b->bytes);
     bool mapped = wr_memory_maps(b->memory, b->bytes);
     if (!mapped || wr_wired_remove(wr_mapped_buffer(b))) wr_buffer_return(b);
   }
@@ -89,9 +90,9 @@ void wr_cache_destroy(struct wr_buffer *list) {
 
 /* ---- taking and putting ---- */
 
-static size_t excess_over(size_t limit) {
-  size_t idle = wr_memory_cached();
-  return idle > limit ? idle - limit : 0;
+static size_t excess_over(const struct wr_memory *memory, uint64_t limit) {
+  uint64_t idle = wr_account_idle(memory);
+  return idle > limit ? (size_t)(idle - limit) : 0;
 }
 
 struct wr_buffer *wr_cache_take(struct wr_memory *memory, uint32_t size_class) {
@@ -103,8 +104,8 @@ struct wr_buffer *wr_cache_take(struct wr_memory *memory, uint32_t size_class) {
 
 /* Called when the buffer no longer counts as active. */
 void wr_cache_put(struct wr_buffer *buffer) {
-  size_t limit = wr_load_relaxed(&wr_accounts.cache_limit); /* relaxed: a number by itself */
-  size_t excess = excess_over(limit);
+  uint64_t limit = wr_account_cache_limit(buffer->memory);
+  size_t excess = excess_over(buffer->memory, limit);
   struct wr_buffer *out = NULL;
   if (buffer->bytes > limit) {
     buffer->next = NULL;
@@ -112,7 +113,7 @@ void wr_cache_put(struct wr_buffer *buffer) {
     return;
   }
   wr_mutex_lock(&cache.lock);
-  if (excess && evict_all_locked(excess, &out)) {
+  if (excess && evict_locked(buffer->memory, excess, &out)) {
     /* The rest of what is idle stands in magazines. */
     buffer->next = out;
     out = buffer;
@@ -130,15 +131,29 @@ void wr_cache_put(struct wr_buffer *buffer) {
   wr_cache_destroy(out);
 }
 
-void wr_cache_trim(size_t limit) {
+/* What a memory has above the limit, the host's first; those of threads' magazines come last. */
+static void trim_one(struct wr_memory *memory, size_t limit) {
+  size_t excess = excess_over(memory, limit);
   struct wr_buffer *out = NULL;
-  size_t excess = excess_over(limit);
-  if (!excess) return;
+  if (excess) {
+    wr_mutex_lock(&cache.lock);
+    excess = evict_locked(memory, excess, &out);
+    wr_mutex_unlock(&cache.lock);
+    wr_cache_destroy(out);
+  }
+  if (excess && memory == wr_memory_host()) wr_cache_destroy(wr_magazine_take_all());
+  if (memory->source->release) memory->source->release(memory->source);
+}
+
+void wr_cache_empty(struct wr_memory *memory) { trim_one(memory, 0); }
+
+/* Memories are only ever added, but by tests that let no other thread work meanwhile. */
+void wr_cache_trim(size_t limit) {
+  trim_one(wr_memory_host(), limit);
   wr_mutex_lock(&cache.lock);
-  excess = evict_all_locked(excess, &out);
+  struct wr_memory *memory = cache.memories;
   wr_mutex_unlock(&cache.lock);
-  wr_cache_destroy(out);
-  if (excess) wr_cache_destroy(wr_magazine_take_all());
+  for (; memory; memory = memory->next) trim_one(memory, limit);
 }
 
 /* ---- memories ---- */
@@ -166,14 +181,21 @@ void wr_memory_clear_cache(void) {
   malloc_trim(0); /* small blocks: what malloc keeps goes back to the system too */
 }
 
+/* Relaxed, all here: the only thread. */
+static void forget_idle(struct wr_memory *m) {
+  for (int c = 0; c < WR_CLASS_COUNT; c++) m->idle[c] = NULL;
+  wr_store_relaxed(&m->account.held, wr_load_relaxed(&m->account.active));
+}
+
 /* The lists may have been in the middle of a change by a thread that the child does not have; what
    they held is lost to the child and no longer counted. */
 void wr_memory_fork_child(void) {
   wr_mutex_init(&cache.lock, WR_RANK_ALLOCATOR);
   wr_magazine_fork_child();
   wr_wired_fork_child();
-  struct wr_memory *host = wr_memory_host();
-  for (int c = 0; c < WR_CLASS_COUNT; c++) host->idle[c] = NULL;
+  forget_idle(wr_memory_host());
+  for (struct wr_memory *m = cache.memories; m; m = m->next) forget_idle(m);
   cache.entries = 0;
-  wr_store_relaxed(&wr_accounts.held, wr_load_relaxed(&wr_accounts.active));
+  wr_store_relaxed(&wr_accounts.all.held, wr_load_relaxed(&wr_accounts.all.active));
+  wr_store_relaxed(&wr_accounts.devices.held, wr_load_relaxed(&wr_accounts.devices.active));
 }

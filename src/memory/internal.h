@@ -25,22 +25,40 @@ enum {
 uint32_t wr_class_of(size_t bytes);
 size_t wr_class_bytes(uint32_t size_class);
 
+/* Bytes: relaxed everywhere, as they order nothing. */
+struct wr_account {
+  wr_atomic_u64 active; /* atomic RELAXED; in live buffers */
+  wr_atomic_u64 held;   /* atomic RELAXED; active and idle, all that sources gave */
+};
+
 struct wr_memory {
-  const struct wr_memory_source *source;  /* immutable after publish */
-  struct wr_memory *next;                 /* under LOCK; all memories */
+  const struct wr_memory_source *source; /* immutable after publish */
+  struct wr_account account;             /* of a device's memory; unused in the host's */
+  struct wr_memory *next; /* immutable after publish (tests take their own out again) */
   struct wr_buffer *idle[WR_CLASS_COUNT]; /* under LOCK */
 };
 
-/* ---- accounts, over all memories ---- */
+/* ---- accounts ---- */
 
+/* The host's account is what `all` has more than `devices`: so an allocation on the host changes
+   one. */
 struct wr_accounts {
-  wr_atomic_u64 active;       /* atomic RELAXED; bytes in live buffers */
-  wr_atomic_u64 held;         /* atomic RELAXED; active and idle, all that sources gave */
-  wr_atomic_u64 peak;         /* atomic RELAXED */
-  wr_atomic_u64 cache_limit;  /* atomic RELAXED */
-  wr_atomic_u64 memory_limit; /* atomic RELAXED; through limits.c alone */
+  struct wr_account all;
+  struct wr_account devices;
+  wr_atomic_u64 peak;            /* atomic RELAXED */
+  wr_atomic_u64 cache_limit;     /* atomic RELAXED */
+  wr_atomic_bool cache_limited;  /* atomic RELAXED; the limit was set */
+  wr_atomic_u64 memory_limit;    /* atomic RELAXED; through limits.c alone */
+  wr_atomic_bool memory_limited; /* atomic RELAXED; the same */
 };
 extern struct wr_accounts wr_accounts;
+
+/* Counts bytes that a source gave; modulo 2^64, also less than none. */
+void wr_account_hold(struct wr_memory *memory, uint64_t bytes);
+uint64_t wr_account_held(const struct wr_memory *memory);
+uint64_t wr_account_idle(const struct wr_memory *memory);
+uint64_t wr_account_cache_limit(const struct wr_memory *memory);
+uint64_t wr_account_memory_limit(const struct wr_memory *memory);
 
 /* ---- the cache ---- */
 
@@ -50,8 +68,10 @@ struct wr_buffer *wr_cache_take(struct wr_memory *memory, uint32_t size_class);
 void wr_cache_put(struct wr_buffer *buffer);
 /* Gives a list of idle buffers back to their sources. */
 void wr_cache_destroy(struct wr_buffer *list);
-/* Frees idle memory until at most `limit` bytes of it are left. */
+/* Frees idle memory until each memory has at most `limit` bytes of it, and what sources keep. */
 void wr_cache_trim(size_t limit);
+/* Frees all idle memory of this one. */
+void wr_cache_empty(struct wr_memory *memory);
 void wr_cache_register(struct wr_memory *memory);
 void wr_cache_unregister(struct wr_memory *memory);
 

@@ -7,15 +7,59 @@
 
 #include "memory/internal.h"
 
-size_t wr_memory_active(void) { return wr_load_relaxed(&wr_accounts.active); }
+/* Read one after the other, two counts can be further apart than they ever were: cut off at zero.
+ */
+static uint64_t less(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
+
+size_t wr_memory_active(void) { return wr_load_relaxed(&wr_accounts.all.active); }
 
 /* Held is read first: an allocation in between makes the difference smaller, never negative by a
-   live buffer; what is left of the race is cut off at zero. */
+   live buffer. */
 size_t wr_memory_cached(void) {
-  uint64_t held = wr_load_relaxed(&wr_accounts.held);
-  uint64_t active = wr_load_relaxed(&wr_accounts.active);
-  return held > active ? held - active : 0;
+  uint64_t held = wr_load_relaxed(&wr_accounts.all.held);
+  return less(held, wr_load_relaxed(&wr_accounts.all.active));
 }
+
+/* ---- one memory ---- */
+
+static bool is_host(const struct wr_memory *m) { return m == wr_memory_host(); }
+
+uint64_t wr_account_held(const struct wr_memory *m) {
+  if (!is_host(m)) return wr_load_relaxed(&m->account.held);
+  uint64_t held = wr_load_relaxed(&wr_accounts.all.held);
+  return less(held, wr_load_relaxed(&wr_accounts.devices.held));
+}
+
+static uint64_t active_in(const struct wr_memory *m) {
+  if (!is_host(m)) return wr_load_relaxed(&m->account.active);
+  uint64_t active = wr_load_relaxed(&wr_accounts.all.active);
+  return less(active, wr_load_relaxed(&wr_accounts.devices.active));
+}
+
+uint64_t wr_account_idle(const struct wr_memory *m) {
+  uint64_t held = wr_account_held(m);
+  return less(held, active_in(m));
+}
+
+uint64_t wr_account_cache_limit(const struct wr_memory *m) {
+  size_t capacity = WR_TORTURED ? 0 : m->source->capacity;
+  if (!capacity || wr_load_relaxed(&wr_accounts.cache_limited)) {
+    return wr_load_relaxed(&wr_accounts.cache_limit);
+  }
+  return capacity / 8;
+}
+
+uint64_t wr_account_memory_limit(const struct wr_memory *m) {
+  size_t capacity = m->source->capacity;
+  if (!capacity || wr_load_relaxed(&wr_accounts.memory_limited)) return wr_memory_limit();
+  return capacity / 5 * 4;
+}
+
+bool wr_memory_crowded(const struct wr_memory *m, size_t bytes) {
+  return active_in(m) + bytes > wr_account_memory_limit(m);
+}
+
+/* ---- limits ---- */
 
 size_t wr_memory_peak(void) { return wr_load_relaxed(&wr_accounts.peak); }
 void wr_memory_reset_peak(void) { wr_store_relaxed(&wr_accounts.peak, 0u); }
@@ -37,11 +81,13 @@ size_t wr_memory_limit(void) {
 
 size_t wr_memory_set_limit(size_t bytes) {
   pthread_once(&asked, ask);
+  wr_store_relaxed(&wr_accounts.memory_limited, true);
   return wr_exchange_acq_rel(&wr_accounts.memory_limit, (uint64_t)bytes);
 }
 
 size_t wr_memory_set_cache_limit(size_t bytes) {
   size_t old = wr_exchange_acq_rel(&wr_accounts.cache_limit, (uint64_t)bytes);
+  wr_store_relaxed(&wr_accounts.cache_limited, true);
   wr_cache_trim(bytes);
   return old;
 }

@@ -174,7 +174,8 @@ static bool look(struct wr_stream *home, struct wr_completion *target, struct sl
     }
     struct wr_stream *by = blocker_of(stream);
     if (!by) {
-      again = !is_asleep(stream);
+      /* Its own device may be what it waits for: for room (graph/run.c). */
+      again = poll_device(stream) || !is_asleep(stream);
       break;
     }
     wr_stream_release(above);

@@ -137,6 +137,60 @@ static void k14_the_limit_is_a_guideline(mlx_stream gpu) {
   CHECK(mlx_synchronize(gpu) == 0); /* the device's thread has let go of its references too */
 }
 
+/* The stream gets more results to make than the device, or the limit, has room for, one after the
+   other let go of. It waits for those that are under way, and nobody waits with it: neither who
+   submits nor another stream. */
+static void results_come_and_go(mlx_stream gpu, float expected) {
+  enum { RESULTS = 64 };
+  mlx_array x = floats(1 << 18, 1), last = mlx_array_new();
+  fake_device_hold();
+  for (int i = 0; i < RESULTS; i++) {
+    CHECK(mlx_add(&last, x, x, gpu) == 0); /* lets go of the one before */
+    mlx_vector_array v = mlx_vector_array_new_value(last);
+    CHECK(mlx_async_eval(v) == 0);
+    mlx_vector_array_free(v);
+  }
+  come_and_go(1 * mb); /* on the host */
+  fake_device_release();
+  CHECK(mlx_array_data_float32(last)[77] == expected);
+  mlx_array_free(last);
+  mlx_array_free(x);
+  CHECK(mlx_synchronize(gpu) == 0);
+  CHECK(mlx_clear_cache() == 0);
+}
+
+static void k14_waits_for_its_own_stream(mlx_stream gpu) {
+  CHECK(mlx_clear_cache() == 0);
+  fake_device_capacity(8 * mb);
+  results_come_and_go(gpu, 2 * 78);
+  fake_device_capacity(0);
+  size_t old = set_memory_limit(4 * mb);
+  results_come_and_go(gpu, 2 * 78);
+  set_memory_limit(old);
+}
+
+/* F15 on a device: what is alive fills it. The stream goes on, and when there is room again so does
+   what was refused before, anew. */
+static void f15_a_full_device(mlx_stream gpu) {
+  enum { ARRAYS = 12, FIT = 8 };
+  mlx_array x = floats(1 << 18, 1), kept[ARRAYS];
+  fake_device_capacity((FIT + 1) * mb); /* and x */
+  for (int i = 0; i < ARRAYS; i++) {
+    kept[i] = mlx_array_new();
+    CHECK(mlx_add(&kept[i], x, x, gpu) == 0);
+    CHECK(mlx_array_eval(kept[i]) == (i < FIT ? 0 : 1));
+    CHECK(i < FIT || weir_last_status() == WEIR_ERROR_OUT_OF_MEMORY);
+  }
+  mlx_array_free(kept[0]);
+  kept[0] = mlx_array_new();
+  CHECK(mlx_add(&kept[0], x, x, gpu) == 0);
+  CHECK(mlx_array_data_float32(kept[0])[1] == 4);
+  for (int i = 0; i < ARRAYS; i++) mlx_array_free(kept[i]);
+  mlx_array_free(x);
+  fake_device_capacity(0);
+  CHECK(mlx_synchronize(gpu) == 0);
+}
+
 /* ---- F15 ---- */
 
 static void expect_refusal(mlx_array a, const char *operation) {
@@ -232,6 +286,8 @@ int main(void) {
   mlx_stream gpu = mlx_stream_new_device(device);
   CHECK(gpu.ctx != NULL);
   k14_the_limit_is_a_guideline(gpu);
+  k14_waits_for_its_own_stream(gpu);
+  f15_a_full_device(gpu);
   f15_one_array_fails();
   mlx_stream_free(gpu);
   mlx_device_free(device);

@@ -1,8 +1,8 @@
 /* The fake device; see fake_device.h. Invariants: a command is in exactly one queue until its hook
    has been called, and everything that it needs is copied when it is encoded, since shapes, strides
    and parameters live only as long as the call. Locks: device.lock guards the gate, the orders to
-   fail, the counters, the table of memory blocks and every encoder's queue; it is never held while
-   a kernel runs or a hook is called. */
+   fail, the counters and every encoder's queue; it is never held while a kernel runs or a hook is
+   called. */
 
 #include "fake_device.h"
 
@@ -10,19 +10,11 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "backend/backend.h"
 #include "base/atomic.h"
 #include "core/shape.h"
-
-/* A block of device memory: `address` is what others see, `bytes_at` where the bytes are. */
-struct block {
-  struct block *next; /* under device.lock */
-  char *address;      /* immutable after publish */
-  char *bytes_at;     /* immutable after publish */
-  size_t bytes;       /* immutable after publish */
-};
+#include "fake_memory.h"
 
 /* One operand with its own copy of extents and strides. */
 struct operand {
@@ -80,8 +72,6 @@ static struct {
   uint64_t fail_in;    /* 0: no order */
   enum weir_status fail_status;
   char fail_message[256];
-  uint64_t refuse_allocs;
-  struct block *blocks;
   struct wr_memory *memory; /* set by install, before the first stream */
   struct fake_device_stats stats;
 } device = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
@@ -96,82 +86,6 @@ static void count_violation(void) {
 }
 
 /* Memory. */
-
-static struct block *block_new(size_t bytes) {
-  struct block *b = malloc(sizeof *b);
-  if (!b) return NULL;
-  b->bytes = bytes;
-  b->bytes_at = malloc(bytes);
-  if (!b->bytes_at) goto free_block;
-  b->address = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (b->address == MAP_FAILED) goto free_bytes;
-  return b;
-free_bytes:
-  free(b->bytes_at);
-free_block:
-  free(b);
-  return NULL;
-}
-
-static void *source_alloc(const struct wr_memory_source *source, size_t bytes) {
-  (void)source;
-  lock();
-  bool refuse = device.refuse_allocs > 0;
-  if (refuse) device.refuse_allocs--;
-  unlock();
-  struct block *b = refuse ? NULL : block_new(bytes);
-  if (!b) return NULL;
-  lock();
-  b->next = device.blocks;
-  device.blocks = b;
-  device.stats.blocks++;
-  unlock();
-  return b->address;
-}
-
-static struct block *take_block(void *address) {
-  lock();
-  struct block **at = &device.blocks;
-  while (*at && (*at)->address != address) at = &(*at)->next;
-  struct block *b = *at;
-  if (b) {
-    *at = b->next;
-    device.stats.blocks--;
-  } else {
-    device.stats.violations++;
-  }
-  unlock();
-  return b;
-}
-
-static void source_free(const struct wr_memory_source *source, void *data, size_t bytes) {
-  (void)source;
-  (void)bytes;
-  struct block *b = take_block(data);
-  if (!b) return;
-  munmap(b->address, b->bytes);
-  free(b->bytes_at);
-  free(b);
-}
-
-static const struct wr_memory_source source = {
-    .alloc = source_alloc, .free = source_free, .host_visible = false};
-
-/* Where the `bytes` (at least 1) at a device address are; NULL, and a violation, when they do not
-   lie in one block. */
-static void *bytes_of(const void *address, size_t bytes) {
-  uintptr_t a = (uintptr_t)address;
-  void *found = NULL;
-  lock();
-  for (struct block *b = device.blocks; b && !found; b = b->next) {
-    uintptr_t start = (uintptr_t)b->address;
-    size_t at = a - start;
-    if (a >= start && at < b->bytes && bytes <= b->bytes - at) found = b->bytes_at + at;
-  }
-  if (!found) device.stats.violations++;
-  unlock();
-  return found;
-}
 
 static struct wr_memory *fake_memory(int index) {
   (void)index;
@@ -190,12 +104,12 @@ static struct wr_error *move(void *dst, const void *src, size_t bytes) {
 
 static struct wr_error *fake_read(int index, void *host, const void *address, size_t bytes) {
   (void)index;
-  return move(host, bytes ? bytes_of(address, bytes) : NULL, bytes);
+  return move(host, bytes ? fake_memory_at(address, bytes) : NULL, bytes);
 }
 
 static struct wr_error *fake_write(int index, void *address, const void *host, size_t bytes) {
   (void)index;
-  return move(bytes ? bytes_of(address, bytes) : NULL, host, bytes);
+  return move(bytes ? fake_memory_at(address, bytes) : NULL, host, bytes);
 }
 
 /* Commands. */
@@ -296,7 +210,7 @@ static struct command *command_of_group(const struct wr_group *group,
 static bool translate(struct wr_tensor *to, const struct operand *o) {
   *to = o->tensor;
   if (o->tensor.size == 0) return true;
-  to->data = bytes_of(o->tensor.data, 1);
+  to->data = fake_memory_at(o->tensor.data, 1);
   return to->data != NULL;
 }
 
@@ -528,8 +442,7 @@ static struct wr_backend fake_backend = {
 /* What tests call. */
 
 void fake_device_install(void) {
-  /* Outside the lock: the memory module's own lock is above this one when it frees blocks. */
-  if (!device.memory) device.memory = wr_memory_new(&source);
+  if (!device.memory) device.memory = wr_memory_new(fake_memory_source());
   if (!device.memory) abort();
   if (!device.installed) wr_backend_register(&fake_backend);
   device.installed = true;
@@ -540,7 +453,7 @@ void fake_device_take_groups(void) { fake_backend.encode_group = fake_encode_gro
 int fake_device_shutdown(void) {
   wr_memory_clear_cache();
   lock();
-  bool busy = device.stats.encoders > 0 || device.stats.blocks > 0;
+  bool busy = device.stats.encoders > 0 || fake_memory_blocks() > 0;
   while (!busy && device.threads > 0) pthread_cond_wait(&device.changed, &device.lock);
   unlock();
   if (busy) return -1;
@@ -573,15 +486,11 @@ void fake_device_fail_next(uint64_t n, enum weir_status status, const char *mess
   unlock();
 }
 
-void fake_device_fail_alloc(uint64_t n) {
-  lock();
-  device.refuse_allocs = n;
-  unlock();
-}
-
 struct fake_device_stats fake_device_stats(void) {
   lock();
   struct fake_device_stats stats = device.stats;
   unlock();
+  stats.blocks = fake_memory_blocks();
+  stats.violations += fake_memory_violations();
   return stats;
 }

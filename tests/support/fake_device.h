@@ -15,6 +15,7 @@
    install and shutdown are called by one thread, before and after all use; the others from any.
    None blocks but shutdown. */
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "weir/error.h"
@@ -41,6 +42,8 @@ void fake_device_release(void);
 void fake_device_fail_next(uint64_t n, enum weir_status status, const char *message);
 /* The next n requests for memory are refused. */
 void fake_device_fail_alloc(uint64_t n);
+/* Memory is refused beyond so many bytes, cached ones included; 0: no such end. */
+void fake_device_capacity(size_t bytes);
 
 struct fake_device_stats {
   uint64_t encoders;    /* alive */

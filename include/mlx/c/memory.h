@@ -2,8 +2,10 @@
 #define MLX_MEMORY_H
 
 /* Memory of the process's arrays, in bytes. Active memory is held by live arrays; idle memory
-   waits in a cache for the next array, of 256 MB unless told otherwise. Setters return the value
-   before through `res`, atomically.
+   waits in a cache for the next array. What is reported is the sum over the host and all GPUs; a
+   limit holds for each of them by itself. Unless told otherwise the cache has 256 MB on the host
+   and an eighth of a GPU's memory there, and the memory limit is four fifths of what there is.
+   Setters return the value before (of the host) through `res`, atomically.
 
    Functions return 0, or 1 after an error: weir_last_error() then has the message, which names
    the function and the parameter, and the handler of mlx_set_error_handler has been called.
@@ -32,7 +34,8 @@ int mlx_reset_peak_memory(void);
 /* The most idle memory to keep; what is above goes at once. */
 int mlx_set_cache_limit(size_t *res, size_t limit);
 
-/* A guideline: above it the cache is emptied before memory is asked of the system. */
+/* A guideline: above it the cache is emptied before memory is asked of the system, and a stream on
+   a GPU waits for what its own work will release. An array fails only when the system refuses. */
 int mlx_set_memory_limit(size_t *res, size_t limit);
 
 /* The most memory to keep resident, 0 at first; weir/memory.h says what that means. */

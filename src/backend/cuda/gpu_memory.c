@@ -47,19 +47,28 @@ static void source_free(const struct wr_memory_source *source, void *data, size_
   wr_gpu_leave();
 }
 
+/* What was freed is the driver's to give back once the stream has come to it. */
+static void source_release(const struct wr_memory_source *source) {
+  struct wr_gpu *gpu = gpu_of(source);
+  if (wr_gpu_forked() || wr_load_relaxed(&gpu->failed)) return; /* relaxed: compared alone */
+  wr_gpu_enter(gpu);
+  if (wr_cu->stream_finish(gpu->memory_stream) == WR_CU_SUCCESS) {
+    (void)wr_cu->pool_trim(gpu->pool, 0);
+  }
+  wr_gpu_leave();
+}
+
 static struct wr_error *source_refusal(const struct wr_memory_source *source) {
   return wr_gpu_unusable(gpu_of(source));
 }
 
-/* What the cache gives back stays with the driver up to a sixteenth of the GPU's memory, since
-   large buffers are too large for the cache. */
-static struct wr_error *pool_new(struct wr_gpu *gpu) {
+/* What the cache gives back stays with the driver up to a sixteenth of the GPU's memory, until the
+   cache is cleared: mapping memory anew takes longer than most kernels. */
+static struct wr_error *pool_new(struct wr_gpu *gpu, size_t total) {
   const struct wr_cu_pool_properties properties = {.allocation_type = WR_CU_ALLOCATION_PINNED,
                                                    .location_type = WR_CU_LOCATION_DEVICE,
                                                    .location_id = gpu->index};
-  size_t total = 0;
   wr_cu_result result = wr_cu->pool_new(&gpu->pool, &properties);
-  if (!result) result = wr_cu->device_memory(&total, gpu->id);
   if (result) return wr_gpu_result(gpu, result, "cuMemPoolCreate");
   uint64_t keep = total / 16;
   return wr_gpu_result(gpu, wr_cu->pool_set(gpu->pool, WR_CU_POOL_RELEASE_THRESHOLD, &keep),
@@ -80,14 +89,20 @@ static void pool_share(struct wr_gpu *gpu) {
 }
 
 struct wr_error *wr_gpu_memory_new(struct wr_gpu *gpu) {
-  struct wr_error *error = pool_new(gpu);
+  size_t total = 0;
+  struct wr_error *error =
+      wr_gpu_result(gpu, wr_cu->device_memory(&total, gpu->id), "cuDeviceTotalMem");
+  if (!error) error = pool_new(gpu, total);
   if (error) return error;
   pool_share(gpu);
   error = wr_gpu_result(gpu, wr_cu->stream_new(&gpu->memory_stream, WR_CU_STREAM_NON_BLOCKING),
                         "cuStreamCreate");
   if (error) return error;
-  gpu->source = (struct wr_memory_source){
-      .alloc = source_alloc, .free = source_free, .refusal = source_refusal};
+  gpu->source = (struct wr_memory_source){.alloc = source_alloc,
+                                          .free = source_free,
+                                          .refusal = source_refusal,
+                                          .release = source_release,
+                                          .capacity = total};
   gpu->memory = wr_memory_new(&gpu->source);
   return gpu->memory ? NULL : wr_error_out_of_memory();
 }
