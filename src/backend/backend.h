@@ -45,10 +45,11 @@ struct wr_call {
 
 /* A group: elementwise operations of one shape that run as one command, element by element, so that
    nothing but the last result is written to memory. Values are numbered: the inputs first, then the
-   steps, each of which reads values before its own. The last step may be a reduction over the last
-   axes of the step before it. Results are bit for bit those of the same operations as commands of
-   their own. No step has parameters: elementwise operations have none, and how many elements make
-   one result of the reduction follows from the sizes. */
+   steps, each of which reads values before its own. The last step may be one that ends a group
+   (core/op.h): a reduction over the last axes of the step before it, or what makes a row of each
+   row along that step's last axis. Results are bit for bit those of the same operations as commands
+   of their own. No step has parameters that a kernel needs: elementwise operations have none, and
+   how many elements make one result of the reduction follows from the sizes. */
 enum { WR_GROUP_INPUTS = 8, WR_GROUP_STEPS = 32, WR_GROUP_OPERANDS = 3 };
 
 struct wr_group_step {
@@ -60,7 +61,7 @@ struct wr_group_step {
 
 /* out = the last step, dense; it overlaps an input only as in a wr_call. Inputs have the shape of
    the elementwise steps, with any strides; there is at least one, and several steps may read it.
-   With a reduction neither they nor out are empty. */
+   With an end neither they nor out are empty. */
 struct wr_group {
   int32_t n_in;    /* at most WR_GROUP_INPUTS */
   int32_t n_steps; /* 2 to WR_GROUP_STEPS */

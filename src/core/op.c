@@ -4,16 +4,21 @@
 
 /* What the words in the rows' columns mean. */
 enum { ARITY_VARIADIC = WR_ARITY_VARIADIC, ARITY_0 = 0, ARITY_1, ARITY_2, ARITY_3 };
-enum { FUSABLE_no, FUSABLE_yes, FUSABLE_last };
+enum {
+  ENDS_no = WR_ENDS_NOTHING,
+  ENDS_yes = WR_ENDS_NOTHING,
+  ENDS_last = WR_ENDS_REDUCED,
+  ENDS_row = WR_ENDS_ROWS
+};
 
-/* A suffix is a kernel's name, "view" the one word that is not: both compilers fold the builtin. */
+/* Of the kernels' suffixes "view" is the one that is none: both compilers fold the builtin. */
 const struct wr_op_info wr_op_infos[WR_OP_COUNT] = {
 #define WR_OP(ID, text, family, inputs, dtype_rule, fuse, cpu, cuda) \
   [WR_OP_##ID] = {.name = text,                                      \
                   .arity = ARITY_##inputs,                           \
                   .rule = WR_RULE_##dtype_rule,                      \
-                  .fusable = FUSABLE_##fuse == FUSABLE_yes,          \
-                  .ends_group = FUSABLE_##fuse == FUSABLE_last,      \
+                  .fusable = __builtin_strcmp(#fuse, "yes") == 0,    \
+                  .ends_group = ENDS_##fuse,                         \
                   .view = __builtin_strcmp(#cpu, "view") == 0},
 #include "core/ops.def"
 #undef WR_OP

@@ -34,13 +34,20 @@ enum wr_dtype_rule {
 
 enum { WR_ARITY_VARIADIC = -1 };
 
+/* How an operation may be the last of a group. */
+enum wr_group_end {
+  WR_ENDS_NOTHING,
+  WR_ENDS_REDUCED, /* a reduction */
+  WR_ENDS_ROWS     /* makes a row of each row along the last axis */
+};
+
 struct wr_op_info {
   const char *name;
   int8_t arity;
-  uint8_t rule;    /* enum wr_dtype_rule */
-  bool fusable;    /* elementwise, may join a group */
-  bool ends_group; /* a reduction, may be the last of a group */
-  bool view;       /* shares its input's buffer, has no kernel */
+  uint8_t rule;       /* enum wr_dtype_rule */
+  uint8_t ends_group; /* enum wr_group_end */
+  bool fusable;       /* elementwise, may join a group */
+  bool view;          /* shares its input's buffer, has no kernel */
 };
 
 extern const struct wr_op_info wr_op_infos[WR_OP_COUNT];

@@ -1,7 +1,7 @@
 /* Fusion: elementwise nodes of one shape and stream become one command, with a reduction over the
-   last axes at the end of it or without. From the end of a plan's order, each such node in turn is
-   the root of a group, which takes in what its nodes read for as long as it can; the root stays in
-   the order and is what runs, the others leave it.
+   last axes at the end of it, a softmax over the last, or neither. From the end of a plan's order,
+   each such node in turn is the root of a group, which takes in what its nodes read for as long as
+   it can; the root stays in the order and is what runs, the others leave it.
 
    Who may be taken in. A node whose references are the plan's own and the edges of nodes in the
    group, and no other: seen by its claimer. References only come from references, and these are all
@@ -37,7 +37,7 @@ struct input {
 struct group {
   const struct wr_plan *plan;
   const struct wr_backend *backend;
-  const struct wr_node *last; /* of the elementwise nodes: the root, or what it reduces */
+  const struct wr_node *last; /* of the elementwise nodes: the root, or what it reads */
   uint32_t n_nodes;
   uint32_t n_in;
   struct wr_node *nodes[WR_GROUP_STEPS]; /* the root first; each before those that it reads */
@@ -172,10 +172,11 @@ static void move_edges(const struct group *g, struct wr_fused *fused) {
   root->n_in = g->n_in;
 }
 
-/* True when each result is made of elements that stand one after the other. */
-static bool is_over_last_axes(const struct wr_node *reduction) {
-  const struct wr_reduce_params *params = reduction->params;
-  const int ndim = reduction->in[0]->ndim;
+/* True when each result, or row of them, is made of elements that stand one after the other. */
+static bool is_over_last_axes(const struct wr_node *root) {
+  if (wr_op_info(root->op)->ends_group == WR_ENDS_ROWS) return true;
+  const struct wr_reduce_params *params = root->params;
+  const int ndim = root->in[0]->ndim;
   uint64_t beyond = (uint64_t)params->axes + (params->axes & -params->axes);
   return params->axes && beyond == UINT64_C(1) << ndim;
 }

@@ -189,6 +189,32 @@ static void reductions_end_groups(void) {
   mlx_array_free(a);
 }
 
+/* softmax(scale * x + mask): rows of a few elements, of more than a tile, and of all. */
+static void softmax_ends_groups(void) {
+  const int lengths[] = {4, 2500, N};
+  for (int k = 0; k < 3; k++) {
+    const int shape[] = {N / lengths[k], lengths[k]}, n = lengths[k];
+    mlx_array a = some(1), mask = floats(n, 0), scale = mlx_array_new_float(2.0f / N);
+    mlx_array y = mlx_array_new(), z = mlx_array_new();
+    CHECK(mlx_reshape(&a, a, shape, 2, cpu) == 0 && mlx_multiply(&y, a, scale, cpu) == 0);
+    CHECK(mlx_sin(&mask, mask, cpu) == 0 && mlx_add(&y, y, mask, cpu) == 0);
+    CHECK(mlx_array_set(&z, y) == 0 && mlx_softmax_axis(&y, y, -1, false, cpu) == 0);
+    CHECK(mlx_array_eval(mask) == 0 && mlx_array_free(z) == 0);
+    expect_run(y, 0, 1, 3);
+    const float *pa = mlx_array_data_float32(a), *pm = mlx_array_data_float32(mask);
+    const float *py = mlx_array_data_float32(y);
+    double sum = 0;
+    const int row = shape[0] - 1;
+    for (int i = 0; i < n; i++) sum += exp((double)pa[row * n + i] * 2.0 / N + (double)pm[i]);
+    for (int i = 0; i < n; i++) {
+      double expected = exp((double)pa[row * n + i] * 2.0 / N + (double)pm[i]) / sum;
+      CHECK(fabs((double)py[row * n + i] - expected) < 1e-5 * expected);
+    }
+    mlx_array all[] = {a, mask, scale, y};
+    for (int i = 0; i < 4; i++) mlx_array_free(all[i]);
+  }
+}
+
 /* ---- what is not ---- */
 
 /* A handle in the middle: what it stands for is computed, once, and its value is there. */
@@ -417,6 +443,7 @@ int main(int argc, char **argv) {
   long_chains_are_cut();
   many_inputs();
   reductions_end_groups();
+  softmax_ends_groups();
   handles_keep_values();
   lazy_readers_keep_values();
   streams_stay_apart();

@@ -156,12 +156,13 @@ static const binary_fn binaries[] = {
     mlx_maximum, mlx_logical_and, mlx_logical_or, mlx_minimum, mlx_multiply,      mlx_not_equal,
     mlx_power,   mlx_remainder,   mlx_subtract,   mlx_add,     mlx_multiply,      mlx_subtract};
 
-/* Results over the last axis or over all, of extents that broadcast again. */
-static int random_reduction(mlx_array *r, mlx_array a) {
+/* What may end a group, or nearly: results over the last axis or over all, of extents that
+   broadcast again. */
+static int random_end(mlx_array *r, mlx_array a) {
   mlx_stream s = {0};
   bool empty = mlx_array_size(a) == 0;
   if (mlx_array_ndim(a) == 0) return mlx_sum(r, a, true, s);
-  switch (random_below(empty ? 2 : 5)) {
+  switch (random_below(empty ? 2 : 7)) {
     case 0:
       return mlx_sum_axis(r, a, -1, true, s);
     case 1:
@@ -170,6 +171,9 @@ static int random_reduction(mlx_array *r, mlx_array a) {
       return mlx_max_axis(r, a, -1, true, s);
     case 3:
       return mlx_min(r, a, true, s);
+    case 4:
+    case 5:
+      return mlx_softmax_axis(r, a, -1, false, s);
     default:
       return mlx_sum_axis(r, a, 0, true, s);
   }
@@ -188,7 +192,7 @@ static void random_operation(mlx_array *r, const mlx_array *pool) {
       mlx_astype(r, a, random_dtype(), s);
       break;
     case 2:
-      random_reduction(r, a);
+      random_end(r, a);
       break;
     case 3:
     case 4:

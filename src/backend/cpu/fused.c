@@ -210,15 +210,16 @@ static void run_part(void *ctx, int64_t begin, int64_t end) {
 
 struct wr_error *wr_cpu_fused(const struct wr_group *group) {
   struct wr_walk walks[WR_GROUP_INPUTS]; /* not initialised: large, and seldom needed */
-  const bool reduces = wr_op_info((enum wr_op)group->steps[group->n_steps - 1].op)->ends_group;
+  const int end = wr_op_info((enum wr_op)group->steps[group->n_steps - 1].op)->ends_group;
   struct wr_fused_program p = {.group = group,
-                               .n_steps = group->n_steps - reduces,
+                               .n_steps = group->n_steps - (end != WR_ENDS_NOTHING),
                                .size = group->in[0].size,
                                .walk = walks};
   struct wr_error *error = find_rows(&p);
   if (error || p.size == 0) return error;
   place_values(&p);
-  if (reduces) return wr_fused_reduce(&p);
+  if (end == WR_ENDS_REDUCED) return wr_fused_reduce(&p);
+  if (end == WR_ENDS_ROWS) return wr_fused_softmax(&p);
   /* Split where one operation would be, not earlier: waking a thread can cost as much as the steps
      of a group take on arrays of that size. */
   wr_spread(p.size, WR_LOOP_GRAIN, run_part, &p);

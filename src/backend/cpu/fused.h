@@ -2,7 +2,7 @@
 #define WR_BACKEND_CPU_FUSED_H
 
 /* Groups on the CPU. cpu.c sees wr_cpu_fused; the rest is between fused.c, which makes and runs the
-   program, and fused_reduce.c, which reduces what it computes. */
+   program, fused_reduce.c, which reduces what it computes, and softmax.c, which makes rows of it. */
 
 #include "backend/backend.h"
 #include "backend/cpu/loop.h"
@@ -48,5 +48,7 @@ void wr_fused_run(struct wr_fused_part *part, int64_t at, int64_t n, char *out);
 
 /* Runs the program and reduces what it computes by the group's last step. */
 struct wr_error *wr_fused_reduce(const struct wr_fused_program *program);
+/* Runs the program and takes the softmax of its rows. */
+struct wr_error *wr_fused_softmax(const struct wr_fused_program *program);
 
 #endif

@@ -2,17 +2,25 @@
    float32 are computed in float32 (so softmax's `precise` changes nothing), their sums by lanes and
    blocks that add up in double; float64 in double; complex64 with the maximum by real part, then by
    imaginary part. A row whose maximum is infinite gives NaN in softmax, as MLX does, and the
-   maximum in log-sum-exp. Rows spread over the pool; takes no locks, allocates nothing. */
+   maximum in log-sum-exp. Rows spread over the pool; takes no locks, allocates nothing.
+
+   At the end of a group each row is computed where its result will be and then taken in place,
+   while it is in the cache. */
 
 #include <complex.h>
 #include <math.h>
 
 #include "backend/cpu/elements.h"
+#include "backend/cpu/fused.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/loop.h"
 #include "backend/cpu/walk.h"
 
-enum { LANES = 16, BLOCK = 512 };
+enum {
+  LANES = 16,
+  BLOCK = 512,
+  FEW = 1024 /* elements of short rows that a group computes at a time */
+};
 
 struct rows {
   const char *in;
@@ -289,4 +297,40 @@ struct wr_error *wr_cpu_softmax(const struct wr_call *call) {
 
 struct wr_error *wr_cpu_logsumexp(const struct wr_call *call) {
   return over_rows(call, logsumexp_f32, logsumexp_f64, logsumexp_c64, false);
+}
+
+/* ---- at the end of a group ---- */
+
+struct fused_rows {
+  const struct wr_fused_program *program;
+  struct rows rows; /* of the result */
+};
+
+static void fused_body(void *ctx, int64_t begin, int64_t end) {
+  const struct fused_rows *f = ctx;
+  const struct rows *r = &f->rows;
+  const int64_t n = r->lines.n, bytes = n * r->item, each = n >= FEW ? 1 : FEW / n;
+  struct wr_fused_part part; /* not initialised, as any part */
+  part.program = f->program;
+  wr_fused_start(&part, begin * n, end * n);
+  for (int64_t i = begin; i < end; i += each) {
+    const int64_t count = end - i < each ? end - i : each;
+    char *row = r->out + i * bytes;
+    wr_fused_run(&part, i * n, count * n, row);
+    for (int64_t k = 0; k < count; k++, row += bytes) {
+      (r->dtype == WR_FLOAT64 ? softmax_f64 : softmax_f32)(r, row, row);
+    }
+  }
+}
+
+/* Complex rows are composed of other operations (ops/softmax.c). */
+struct wr_error *wr_fused_softmax(const struct wr_fused_program *program) {
+  const struct wr_tensor *out = &program->group->out;
+  struct fused_rows f = {.program = program,
+                         .rows = {.out = out->data,
+                                  .item = (int64_t)wr_dtype_size(out->dtype),
+                                  .dtype = out->dtype,
+                                  .lines = {.n = out->shape[out->ndim - 1], .stride = 1}}};
+  wr_spread(out->size / f.rows.lines.n, wr_lines_grain(&f.rows.lines), fused_body, &f);
+  return NULL;
 }

@@ -1,6 +1,7 @@
 /* Groups: elementwise operations that run as one kernel, generated from the group (group_source.c)
-   and compiled like every other kernel, with the same cache on disk. A reduction at the end is the
-   operation's own kernel over the group's result, so that it rounds as it does by itself.
+   and compiled like every other kernel, with the same cache on disk. A reduction or softmax at the
+   end is the operation's own kernel over the group's result, so that it rounds as it does by
+   itself.
 
    Kernels are found by the group's structure: operations, dtypes and who reads what, never extents.
    A compilation takes tens of milliseconds and more, and the thread that encodes waits for it, so a
@@ -269,27 +270,27 @@ static uint32_t reduced_axes(const struct wr_group *g) {
   return axes;
 }
 
-static struct wr_error *run_reduced(struct wr_run *run, const struct wr_group *g, int n_steps,
-                                    const int64_t *strides) {
+/* The operation that ends the group, over the group's result in scratch. */
+static struct wr_error *run_ended(struct wr_run *run, const struct wr_group *g, int n_steps,
+                                  const int64_t *strides) {
   const enum wr_dtype dtype = (enum wr_dtype)g->steps[n_steps - 1].dtype;
-  const struct wr_reduce_params params = {.axes = reduced_axes(g)};
+  const enum wr_op op = (enum wr_op)g->steps[n_steps].op;
+  const struct wr_reduce_params reduced = {.axes = reduced_axes(g)};
+  const bool reduces = wr_op_info(op)->ends_group == WR_ENDS_REDUCED;
   void *values;
   struct wr_error *error =
       wr_run_scratch(run, (size_t)g->in[0].size * wr_dtype_size(dtype), &values);
   if (!error) error = run_elementwise(run, g, n_steps, strides, values);
   if (error) return error;
   const struct wr_tensor in = dense_tensor(g, strides, dtype, values);
-  const struct wr_call call = {.op = (enum wr_op)g->steps[n_steps].op,
-                               .n_in = 1,
-                               .in = &in,
-                               .out = g->out,
-                               .params = &params};
-  return wr_gpu_kernel_for(call.op)(run, &call);
+  const struct wr_call call = {
+      .op = op, .n_in = 1, .in = &in, .out = g->out, .params = reduces ? &reduced : NULL};
+  return wr_gpu_kernel_for(op)(run, &call);
 }
 
 struct wr_error *wr_gpu_group(struct wr_run *run, const struct wr_group *group) {
-  const bool reduces = wr_op_info((enum wr_op)group->steps[group->n_steps - 1].op)->ends_group;
-  const int n_steps = group->n_steps - reduces;
+  const bool ends = wr_op_info((enum wr_op)group->steps[group->n_steps - 1].op)->ends_group;
+  const int n_steps = group->n_steps - ends;
   int64_t strides[WR_MAX_NDIM];
   int64_t stride = 1;
   if (group->out.size == 0) return NULL;
@@ -297,6 +298,6 @@ struct wr_error *wr_gpu_group(struct wr_run *run, const struct wr_group *group) 
     strides[d] = stride;
     stride *= group->in[0].shape[d];
   }
-  return reduces ? run_reduced(run, group, n_steps, strides)
-                 : run_elementwise(run, group, n_steps, strides, group->out.data);
+  return ends ? run_ended(run, group, n_steps, strides)
+              : run_elementwise(run, group, n_steps, strides, group->out.data);
 }
