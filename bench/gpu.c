@@ -93,6 +93,12 @@ static void floor_copy(void) {
   driver(wr_cu->copy_on_device(there, here, copied, stream), "cuMemcpyDtoDAsync");
 }
 
+static wr_cu_event event;
+
+static void floor_record(void) { driver(wr_cu->event_record(event, stream), "cuEventRecord"); }
+
+static void floor_wait(void) { driver(wr_cu->stream_wait(stream, event, 0), "cuStreamWaitEvent"); }
+
 static double copy_rate;  // bytes read and written per second
 
 static void measure_floor(void) {
@@ -100,6 +106,7 @@ static void measure_floor(void) {
   need(wr_gpu_get(0, &device));
   wr_gpu_enter(device);
   driver(wr_cu->stream_new(&stream, WR_CU_STREAM_NON_BLOCKING), "cuStreamCreate");
+  driver(wr_cu->event_new(&event, WR_CU_EVENT_NO_TIMING), "cuEventCreate");
   need(wr_kernel_find(device, id, WR_ENTRY_DENSE, &kernel));
   copied = (size_t)1 << 30;
   driver(wr_cu->alloc_async(&here, copied, device->pool, stream), "cuMemAllocAsync");
@@ -179,6 +186,17 @@ static void step_stream(void) {
   mlx_device d = mlx_device_new_type(MLX_GPU, 0);
   mlx_stream_free(mlx_stream_new_device(d));
   mlx_device_free(d);
+}
+
+static weir_event mark;
+static mlx_stream other;
+
+static void step_record(void) { must(weir_event_record(mark, gpu)); }
+static void step_wait(void) { must(weir_event_wait(mark, other)); }
+
+static void finish_other(void) {
+  finish();
+  must(mlx_synchronize(other));
 }
 
 static void step_elementwise(void) {
@@ -262,6 +280,16 @@ static void small_rows(void) {
          median(step_small, NULL, 300) * 1e6, "us");
   report("new stream", median(floor_stream, NULL, 100) * 1e6, median(step_stream, NULL, 1000) * 1e6,
          "us");
+  mark = weir_event_new();
+  mlx_device d = mlx_device_new_type(MLX_GPU, 0);
+  other = mlx_stream_new_device(d);
+  report("event, recorded", median(floor_record, floor_finish, 1000) * 1e6,
+         median(step_record, finish, 1000) * 1e6, "us");
+  report("event, waited for by a stream", median(floor_wait, floor_finish, 1000) * 1e6,
+         median(step_wait, finish_other, 1000) * 1e6, "us");
+  mlx_stream_free(other);
+  weir_event_free(mark);
+  mlx_device_free(d);
   report("thread per request", 0, median(step_request, NULL, 100) * 1e6, "us");
 }
 

@@ -66,9 +66,10 @@ int weir_runtime_stats(weir_runtime_stats_t *stats) {
   if (!error) {
     struct wr_stream_counts counts;
     wr_stream_count(&counts);
-    /* Each live stream has an encoder, and the CPU's are not worth keeping. */
+    /* Each live stream has an encoder. */
     *stats = (weir_runtime_stats_t){.live_streams = counts.live_streams,
                                     .live_encoders = counts.live_streams,
+                                    .pooled = counts.pooled,
                                     .worker_threads = counts.workers,
                                     .other_threads = counts.helpers,
                                     .wired_bytes = wr_memory_wired(),

@@ -114,9 +114,13 @@ struct wr_backend {
      What has been encoded and not flushed may not begin before. NULL: nothing is ever held back. */
   void (*flush)(struct wr_encoder *encoder);
 
-  /* Makes what is encoded next wait, on the device, for all that has been encoded on `other`, an
-     encoder of the same device; false when that cannot be. NULL: it never can. */
-  bool (*encode_wait)(struct wr_encoder *encoder, struct wr_encoder *other);
+  /* The place in the encoder's order, from 1, of what was encoded last; asked by whoever encodes.
+     NULL where encode_wait is. */
+  uint64_t (*place)(const struct wr_encoder *encoder);
+  /* Makes what is encoded next wait, on the device, for all up to that place on `other`, an encoder
+     of the same device, and for as little as can be behind it; false when that cannot be. NULL: it
+     never can. */
+  bool (*encode_wait)(struct wr_encoder *encoder, struct wr_encoder *other, uint64_t place);
 
   /* The label of the encoder's stream is now this one, for tools that show the device's work; a
      label of NULL takes it away. Called by any thread with no lock held. NULL: nobody would see it.
@@ -143,6 +147,8 @@ struct wr_backend {
   bool (*settle)(uint64_t deadline_ns);
   /* How many threads it runs; NULL: none. */
   size_t (*threads)(void);
+  /* How many idle encoders, or what is costly of them, it keeps for the next; NULL: none. */
+  size_t (*pooled)(void);
 
   /* True when the backend has a body for this operation and dtype. */
   bool (*supports)(enum wr_op op, enum wr_dtype dtype);

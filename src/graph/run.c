@@ -132,10 +132,11 @@ static void begin_pending(struct wr_node *node, const struct wr_backend *backend
   if (backend->encode_wait) wr_node_retain(node);
 }
 
-static void end_pending(struct wr_node *node, const struct wr_backend *backend, bool done) {
+static void end_pending(struct wr_node *node, const struct wr_stream *stream, bool done) {
+  const struct wr_backend *backend = wr_stream_backend(stream);
   if (!backend->encode_wait) return;
   /* Release: the buffer, and the command in the device's queue. */
-  if (!done) wr_store_release(&node->encoded, true);
+  if (!done) wr_store_release(&node->encoded, backend->place(wr_stream_encoder(stream)));
   wr_node_release(node);
 }
 
@@ -168,7 +169,7 @@ static struct wr_error *encode(struct wr_node *node, struct wr_stream *stream,
   begin_pending(node, backend);
   *done = (node->fused ? encode_group : encode_one)(node, stream, in, pending, &error) ==
           WR_ENCODE_DONE;
-  end_pending(node, backend, *done);
+  end_pending(node, stream, *done);
   return error;
 }
 
@@ -255,7 +256,7 @@ static void run_view(struct wr_node *node, struct wr_stream *stream) {
   begin_pending(node, backend);
   bool done =
       backend->encode_marker(wr_stream_encoder(stream), &pending->hook, &error) == WR_ENCODE_DONE;
-  end_pending(node, backend, done);
+  end_pending(node, stream, done);
   if (done) pending_over(&pending->hook, error);
 }
 
@@ -340,16 +341,12 @@ static bool run_or_wait(struct wr_batch *batch, struct wr_node *node, struct wr_
 /* Lets the stream wait for the input on the device, where it is queued on another stream of the
    same device; false when only the host can wait. */
 static bool wait_on_device(struct wr_node *in, struct wr_stream *stream) {
-  const struct wr_backend *backend = wr_stream_backend(stream);
-  const struct wr_device device = wr_stream_device(stream);
-  if (!backend->encode_wait || in->device_type != device.type || in->device_index != device.index) {
-    return false;
-  }
   /* Acquire: the buffer, and the command in the device's queue. */
-  if (!wr_load_acquire(&in->encoded)) return false;
+  uint64_t place = wr_load_acquire(&in->encoded);
+  if (!place) return false;
   struct wr_stream *other = wr_node_pending_stream(in);
   if (!other) return wr_completion_over(&in->completion);
-  bool waits = backend->encode_wait(wr_stream_encoder(stream), wr_stream_encoder(other));
+  bool waits = wr_stream_wait_on_device(stream, other, place);
   wr_stream_release(other);
   return waits;
 }

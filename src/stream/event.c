@@ -121,15 +121,17 @@ struct stream_wait {
   struct wr_marker *marker; /* one reference */
 };
 
+/* On the device where it can (O2); else the stream is suspended. */
 static enum wr_step stream_wait_run(struct wr_task *task, struct wr_stream *stream,
                                     struct wr_drain *drain) {
   struct stream_wait *w = WR_CONTAINER_OF(task, struct stream_wait, task);
   (void)drain;
   if (!over(w->marker)) {
     struct wr_stream *by = wr_marker_stream(w->marker);
-    wr_stream_block_on(stream, wr_marker_completion(w->marker), by);
+    bool waits = by && wr_stream_wait_on_device(stream, by, wr_marker_place(w->marker));
+    if (!waits) wr_stream_block_on(stream, wr_marker_completion(w->marker), by);
     wr_stream_release(by);
-    return WR_STEP_BLOCKED;
+    if (!waits) return WR_STEP_BLOCKED;
   }
   wr_marker_release(w->marker);
   wr_free(w);

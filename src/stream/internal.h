@@ -106,7 +106,9 @@ void wr_marker_release(struct wr_marker *marker);
 void wr_marker_submit(struct wr_marker *marker, struct wr_stream *stream, bool schedule);
 struct wr_completion *wr_marker_completion(struct wr_marker *marker);
 struct wr_stream *wr_marker_stream(struct wr_marker *marker); /* a reference; NULL when over */
-uint64_t wr_marker_time(const struct wr_marker *marker);      /* of wr_clock_ns; valid when over */
+/* Where it stands on its stream's device, once it is encoded there; else 0. */
+uint64_t wr_marker_place(const struct wr_marker *marker);
+uint64_t wr_marker_time(const struct wr_marker *marker); /* of wr_clock_ns; valid when over */
 /* True when it is over, or stands behind work of the parent, before a fork: nobody has to wait. */
 bool wr_marker_passed(const struct wr_marker *marker);
 /* Waits without draining; false at the deadline. */

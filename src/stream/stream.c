@@ -151,9 +151,11 @@ void wr_stream_count(struct wr_stream_counts *counts) {
   counts->live_streams = wr_registry_live();
   counts->workers = wr_pool_workers();
   counts->helpers = wr_reclaimer_threads();
+  counts->pooled = 0;
   for (int type = 0; type < WR_DEVICE_TYPE_COUNT; type++) {
     const struct wr_backend *backend = wr_backend_for((enum wr_device_type)type);
     if (backend->threads) counts->helpers += backend->threads();
+    if (backend->pooled) counts->pooled += backend->pooled();
   }
 }
 
@@ -246,12 +248,15 @@ void wr_stream_kick(struct wr_stream *stream) {
   wr_mutex_unlock(&stream->lock);
 }
 
+/* What a device has accepted stands in no queue any more, and is counted alone. */
 bool wr_stream_idle(struct wr_stream *stream) {
+  struct wr_stream_numbers n;
   (void)wr_pool_ensure_worker();
+  wr_stream_numbers(stream, &n);
   wr_mutex_lock(&stream->lock);
   bool idle = stream->state == WR_STREAM_IDLE && !stream->head && !stream->expected;
   wr_mutex_unlock(&stream->lock);
-  return idle;
+  return idle && n.queued + n.running == 0;
 }
 
 /* ---- numbers ---- */
@@ -310,6 +315,13 @@ void wr_stream_block_on(struct wr_stream *stream, struct wr_completion *c, struc
   stream->blocked_by = by ? wr_stream_retain(by) : NULL;
   wr_mutex_unlock(&stream->lock);
   wr_completion_await(c, &stream->wake);
+}
+
+bool wr_stream_wait_on_device(struct wr_stream *s, struct wr_stream *other, uint64_t place) {
+  if (place == 0) return false;
+  if (s == other) return true;
+  return s->backend == other->backend && s->device.index == other->device.index &&
+         s->backend->encode_wait && s->backend->encode_wait(s->encoder, other->encoder, place);
 }
 
 /* ---- draining ---- */

@@ -10,6 +10,7 @@ struct wr_marker {
   struct wr_task task;
   struct wr_completion_hook hook;
   struct wr_completion completion;
+  wr_atomic_u64 place;         /* atomic ACQ_REL: on the device; 0: not encoded */
   wr_atomic_u32 refs;          /* atomic ACQ_REL */
   struct wr_marker_hook *then; /* immutable after publish; or NULL */
   uint64_t time;               /* written before the completion is over */
@@ -51,12 +52,21 @@ static void marker_over(struct wr_completion_hook *hook, struct wr_error *error)
 static enum wr_step marker_run(struct wr_task *task, struct wr_stream *stream,
                                struct wr_drain *drain) {
   (void)drain;
-  struct wr_marker *m = WR_CONTAINER_OF(task, struct wr_marker, task);
+  struct wr_marker *m = wr_marker_retain(WR_CONTAINER_OF(task, struct wr_marker, task));
+  const struct wr_backend *backend = stream->backend;
   struct wr_error *error = NULL;
-  if (stream->backend->encode_marker(stream->encoder, &m->hook, &error) == WR_ENCODE_DONE) {
+  if (backend->encode_marker(stream->encoder, &m->hook, &error) == WR_ENCODE_DONE) {
     marker_over(&m->hook, error);
+  } else if (backend->place) {
+    wr_store_release(&m->place, backend->place(stream->encoder)); /* release: what stands there */
   }
+  wr_marker_release(m); /* it may be over by now */
   return WR_STEP_DONE;
+}
+
+/* Acquire: pairs with the drainer's release. */
+uint64_t wr_marker_place(const struct wr_marker *m) {
+  return wr_load_acquire(&((struct wr_marker *)m)->place);
 }
 
 struct wr_marker *wr_marker_new(struct wr_marker_hook *hook) {

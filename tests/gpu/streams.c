@@ -45,6 +45,53 @@ static void reverse_chain(void) {
   mlx_array_free(one);
 }
 
+/* O3, W2: a value and an event that stand before a long backlog are waited for on the GPU, by
+   another stream, and the backlog is not. */
+static void no_foreign_backlog(void) {
+  enum { SIDE = 4096, BACKLOG = 60 };
+  const int square[] = {SIDE, SIDE};
+  mlx_stream busy = new_gpu_stream(), other = new_gpu_stream();
+  mlx_array one = mlx_array_new_float(1), m = mlx_array_new(), x = floats(1000, 0);
+  CHECK(mlx_full(&m, square, 2, one, MLX_FLOAT32, busy) == 0 && mlx_array_eval(m) == 0);
+  mlx_array product = mlx_array_new(), y = mlx_array_new();
+  weir_event event = weir_event_new();
+  bool over = false, idle = true;
+  add_to(&x, one, busy);
+  CHECK(async_eval(x) == 0 && weir_event_record(event, busy) == 0);
+  for (int i = 0; i < BACKLOG; i++) {
+    CHECK(mlx_matmul(&product, m, m, busy) == 0 && async_eval(product) == 0);
+  }
+  CHECK(weir_event_wait(event, other) == 0 && mlx_add(&y, x, one, other) == 0);
+  CHECK(mlx_array_data_float32(y)[7] == 9);
+  CHECK(weir_stream_query(&idle, busy) == 0 && !idle);
+  CHECK(weir_event_synchronize(event, INT64_MAX) == 0);
+  CHECK(weir_event_query(&over, event) == 0 && over);
+  CHECK(mlx_array_eval(product) == 0 && weir_event_free(event) == 0);
+  mlx_array all[] = {one, m, x, product, y};
+  for (int i = 0; i < 5; i++) mlx_array_free(all[i]);
+  mlx_stream_free(busy);
+  mlx_stream_free(other);
+}
+
+/* K14: results that come faster than the GPU makes them, each let go of at once, and more of them
+   than it has memory for. */
+static void more_than_there_is(void) {
+  enum { SIDE = 1 << 16, RESULTS = 48 }; /* of 4 GB */
+  const int shape[] = {SIDE, SIDE / 4};
+  mlx_stream s = new_gpu_stream();
+  mlx_array one = mlx_array_new_float(1), m = mlx_array_new(), last = mlx_array_new();
+  mlx_array sum = mlx_array_new();
+  CHECK(mlx_full(&m, shape, 2, one, MLX_FLOAT32, s) == 0);
+  for (int i = 0; i < RESULTS; i++) {
+    CHECK(mlx_add(&last, m, one, s) == 0 && async_eval(last) == 0);
+  }
+  CHECK(mlx_mean(&sum, last, false, s) == 0 && float_of(sum) == 2);
+  mlx_array all[] = {one, m, last, sum};
+  for (int i = 0; i < 4; i++) mlx_array_free(all[i]);
+  mlx_stream_free(s);
+  CHECK(mlx_clear_cache() == 0);
+}
+
 /* A thread per request: its own default stream, one sum, the value. */
 static void request(int i) {
   mlx_stream s = mlx_default_gpu_stream_new();
@@ -174,6 +221,8 @@ int main(void) {
   device_facts();
   across_streams();
   reverse_chain();
+  no_foreign_backlog();
+  more_than_there_is();
   from_many_threads();
   views();
   refused_memory();

@@ -1,5 +1,7 @@
 /* The same rules on an asynchronous device with memory of its own (the fake device), and between it
-   and the CPU: D2, D5, O2, O3, E1 to E5, K6. FAILURES: D1, D4, D5, D9, F3, F5. */
+   and the CPU: D2, D5, O2, O3, E1 to E5, K6, W3. FAILURES: D1, D4, D5, D9, F3, F5. */
+
+#include <sched.h>
 
 #include "fake_device.h"
 #include "programs.h"
@@ -137,6 +139,24 @@ static void refused_memory(void) {
   mlx_array_free(a);
 }
 
+/* W3: what the device has accepted and not finished is neither idle nor done. */
+static void w3_in_flight_is_not_idle(void) {
+  mlx_array a = floats(4, 0), out = lazy_exp(a, gpu);
+  weir_stream_stats_t before, held;
+  bool idle = true;
+  CHECK(mlx_synchronize(gpu) == 0 && weir_stream_stats(&before, gpu) == 0);
+  fake_device_hold();
+  CHECK(async_eval(out) == 0);
+  while (!fake_device_stats().queued) sched_yield();
+  CHECK(weir_stream_query(&idle, gpu) == 0 && !idle);
+  CHECK(weir_stream_stats(&held, gpu) == 0 && held.queued + held.running == 1);
+  fake_device_release();
+  CHECK(mlx_synchronize(gpu) == 0 && weir_stream_query(&idle, gpu) == 0 && idle);
+  CHECK(weir_stream_stats(&held, gpu) == 0 && held.done == before.done + 1);
+  mlx_array_free(out);
+  mlx_array_free(a);
+}
+
 static bool is_on_gpu_1(mlx_stream s) {
   mlx_device d = mlx_device_new();
   int index = -1;
@@ -196,6 +216,7 @@ int main(void) {
   d5_errors_follow_the_data();
   d4_reverse_chain();
   refused_memory();
+  w3_in_flight_is_not_idle();
   d5_d2_default_device();
   e3_failures_nobody_forces();
   run_threads(many(16), device_thread);

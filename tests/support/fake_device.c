@@ -36,9 +36,17 @@ union params {
   struct wr_bits_params bits;
 };
 
+/* How far an encoder is; who waits for it may outlive it. */
+struct progress {
+  unsigned refs;      /* under device.lock */
+  uint64_t completed; /* under device.lock */
+};
+
 /* Owned by the queue, then by the encoder's thread. */
 struct command {
   struct command *next;
+  struct progress *behind; /* of a wait: one reference; else NULL */
+  uint64_t place;          /* that has to be completed */
   struct wr_completion_hook *hook;
   struct wr_error *failure; /* ordered by fake_device_fail_next, or found while encoding */
   bool marker;
@@ -53,13 +61,16 @@ struct command {
 };
 
 struct wr_encoder {
-  struct command *first;    /* under device.lock */
-  struct command **last;    /* under device.lock */
-  struct command *kept;     /* under device.lock: encoded, not flushed */
-  struct command **newest;  /* under device.lock */
-  bool closed;              /* under device.lock: its thread ends when the queue is empty */
-  wr_atomic_bool in_encode; /* atomic ACQ_REL: somebody is in encode() */
-  struct wr_encoder *cpu;   /* encoder's thread only */
+  struct command *first;     /* under device.lock */
+  struct command **last;     /* under device.lock */
+  struct command *kept;      /* under device.lock: encoded, not flushed */
+  struct command **newest;   /* under device.lock */
+  struct progress *progress; /* immutable after publish; one reference */
+  uint64_t encoded;          /* by who encodes alone */
+  int64_t allowed;           /* under device.lock: commands that may start; negative: no end */
+  bool closed;               /* under device.lock: its thread ends when the queue is empty */
+  wr_atomic_bool in_encode;  /* atomic ACQ_REL: somebody is in encode() */
+  struct wr_encoder *cpu;    /* encoder's thread only */
 };
 
 static struct {
@@ -241,16 +252,40 @@ static struct wr_error *ordered_failure(void) {
 
 /* Encoders. */
 
+static void progress_drop_locked(struct progress *p) {
+  if (p && --p->refs == 0) free(p);
+}
+
+static struct command *pop_locked(struct wr_encoder *e) {
+  struct command *c = e->first;
+  e->first = c->next;
+  if (!e->first) e->last = &e->first;
+  return c;
+}
+
+/* Ends the waits that are over at the head of the queue. */
+static void pass_waits_locked(struct wr_encoder *e) {
+  while (e->first && e->first->behind && e->first->behind->completed >= e->first->place) {
+    struct command *c = pop_locked(e);
+    progress_drop_locked(c->behind);
+    command_free(c);
+  }
+}
+
+static bool may_start_locked(struct wr_encoder *e) {
+  pass_waits_locked(e);
+  return e->first && !e->first->behind && device.held == 0 && e->allowed != 0;
+}
+
 /* Waits for the next command that may run; NULL when the encoder is closed and empty. Called under
    the lock. */
 static struct command *next_command(struct wr_encoder *e) {
-  while (!(e->first && device.held == 0) && !(e->closed && !e->first)) {
+  while (!may_start_locked(e) && !(e->closed && !e->first)) {
     pthread_cond_wait(&device.changed, &device.lock);
   }
-  struct command *c = e->first;
-  if (!c) return NULL;
-  e->first = c->next;
-  if (!e->first) e->last = &e->first;
+  if (!e->first) return NULL;
+  struct command *c = pop_locked(e);
+  if (e->allowed > 0) e->allowed--;
   if (!c->marker) c->failure = ordered_failure();
   device.completing++;
   return c;
@@ -260,6 +295,8 @@ static void command_complete(struct wr_encoder *e, struct command *c) {
   struct wr_error *error = c->failure;
   if (!error && !c->marker) error = command_run(e, c);
   lock();
+  e->progress->completed++;
+  pthread_cond_broadcast(&device.changed);
   device.stats.queued--;
   if (c->marker) {
     device.stats.markers++;
@@ -287,8 +324,9 @@ static void *encoder_main(void *arg) {
     unlock();
   }
   wr_backend_cpu.encoder_free(e->cpu);
-  free(e);
   lock();
+  progress_drop_locked(e->progress);
+  free(e);
   device.threads--;
   pthread_cond_broadcast(&device.changed);
   unlock();
@@ -315,8 +353,12 @@ static struct wr_error *fake_encoder_new(int index, struct wr_encoder **out) {
   if (!e) return wr_error_out_of_memory();
   e->last = &e->first;
   e->newest = &e->kept;
-  struct wr_error *error = wr_backend_cpu.encoder_new(0, &e->cpu);
+  e->allowed = -1;
+  e->progress = calloc(1, sizeof *e->progress);
+  struct wr_error *error =
+      e->progress ? wr_backend_cpu.encoder_new(0, &e->cpu) : wr_error_out_of_memory();
   if (error) goto free_encoder;
+  e->progress->refs = 1;
   if (!start_thread(e)) {
     error = wr_error_out_of_memory();
     goto free_cpu;
@@ -326,6 +368,7 @@ static struct wr_error *fake_encoder_new(int index, struct wr_encoder **out) {
 free_cpu:
   wr_backend_cpu.encoder_free(e->cpu);
 free_encoder:
+  free(e->progress);
   free(e);
   return error;
 }
@@ -352,10 +395,15 @@ static bool fake_settle(uint64_t deadline_ns) {
   return !late;
 }
 
-static void keep(struct wr_encoder *e, struct command *c) {
-  lock();
+static void keep_locked(struct wr_encoder *e, struct command *c) {
   *e->newest = c;
   e->newest = &c->next;
+}
+
+static void keep(struct wr_encoder *e, struct command *c) {
+  lock();
+  keep_locked(e, c);
+  e->encoded++;
   device.stats.queued++;
   unlock();
 }
@@ -414,6 +462,21 @@ static enum wr_encode_status fake_encode_marker(struct wr_encoder *e,
   return submit(e, c, error);
 }
 
+static uint64_t fake_place(const struct wr_encoder *e) { return e->encoded; }
+
+static bool fake_encode_wait(struct wr_encoder *e, struct wr_encoder *other, uint64_t place) {
+  struct command *c = calloc(1, sizeof *c);
+  if (!c) return false;
+  fake_flush(other);
+  c->place = place;
+  lock();
+  c->behind = other->progress;
+  c->behind->refs++;
+  keep_locked(e, c);
+  unlock();
+  return true;
+}
+
 /* Two devices that share one memory. */
 static int fake_count(void) { return 2; }
 static const char *fake_absent_reason(void) { return NULL; }
@@ -446,6 +509,18 @@ void fake_device_install(void) {
   if (!device.memory) abort();
   if (!device.installed) wr_backend_register(&fake_backend);
   device.installed = true;
+}
+
+void fake_device_take_waits(void) {
+  fake_backend.place = fake_place;
+  fake_backend.encode_wait = fake_encode_wait;
+}
+
+void fake_device_allow(struct wr_encoder *e, int64_t commands) {
+  lock();
+  e->allowed = commands;
+  pthread_cond_broadcast(&device.changed);
+  unlock();
 }
 
 void fake_device_take_groups(void) { fake_backend.encode_group = fake_encode_group; }

@@ -31,6 +31,14 @@ void fake_device_take_groups(void);
    encoders are still alive or buffers are still out (nothing is freed then). */
 int fake_device_shutdown(void);
 
+/* From now on its streams wait for each other on the device; before the first stream. */
+void fake_device_take_waits(void);
+
+/* The encoder starts so many more commands and no further, until it is told otherwise; a negative
+   number is no end. */
+struct wr_encoder;
+void fake_device_allow(struct wr_encoder *encoder, int64_t commands);
+
 /* The gate. While it is held, commands (and markers) queue up and none starts; those that run
    finish. Holding counts: each hold needs its release. */
 void fake_device_hold(void);

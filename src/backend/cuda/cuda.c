@@ -37,6 +37,7 @@ const struct wr_backend wr_backend_cuda = {
     .encode_group = wr_gpu_encode_group,
     .encode_marker = wr_gpu_encode_marker,
     .flush = wr_gpu_flush,
+    .place = wr_gpu_place,
     .encode_wait = wr_gpu_encode_wait,
     .label = wr_gpu_label,
     .memory = wr_gpu_memory,
@@ -46,6 +47,7 @@ const struct wr_backend wr_backend_cuda = {
     .poll = wr_gpu_poll,
     .settle = wr_gpu_settle,
     .threads = wr_gpu_threads,
+    .pooled = wr_gpu_pooled,
     .supports = supports,
     .facts = wr_gpu_facts,
 };

@@ -131,27 +131,29 @@ enum wr_encode_status wr_gpu_encode_marker(struct wr_encoder *e, struct wr_compl
   return WR_ENCODE_PENDING;
 }
 
-/* What the caller waits for may be held back by a thread that is encoding on the other. An event is
-   only borrowed: the wait keeps what was recorded. */
-bool wr_gpu_encode_wait(struct wr_encoder *e, struct wr_encoder *other) {
+uint64_t wr_gpu_place(const struct wr_encoder *encoder) { return encoder->kept; }
+
+static bool is_launched(struct wr_encoder *e, uint64_t place) {
+  wr_mutex_lock(&e->gpu->lock);
+  bool launched = e->launched >= place;
+  wr_mutex_unlock(&e->gpu->lock);
+  return launched;
+}
+
+/* What the caller waits for may be held back by a thread that is encoding on the other. */
+bool wr_gpu_encode_wait(struct wr_encoder *e, struct wr_encoder *other, uint64_t place) {
   struct wr_gpu *gpu = e->gpu;
   wr_cu_event event;
   if (other->gpu != gpu || wr_gpu_forked()) return false;
-  wr_gpu_flush(other);
-  wr_gpu_flush(e);
+  if (!is_launched(other, place)) wr_gpu_flush(other);
+  wr_gpu_flush(e); /* what is held back here need not wait */
   wr_gpu_enter(gpu);
   wr_mutex_lock(&gpu->lock);
-  struct wr_error *error = wr_gpu_event_take_locked(gpu, false, &event);
-  wr_mutex_unlock(&gpu->lock);
-  if (!error) {
-    error = wr_gpu_result(gpu, wr_cu->event_record(event, other->stream), "cuEventRecord");
-    if (!error) {
-      error = wr_gpu_result(gpu, wr_cu->stream_wait(e->stream, event, 0), "cuStreamWaitEvent");
-    }
-    wr_mutex_lock(&gpu->lock);
-    wr_gpu_event_give_locked(gpu, false, event);
-    wr_mutex_unlock(&gpu->lock);
+  struct wr_error *error = wr_event_behind_locked(other, place, &event);
+  if (!error && event) {
+    error = wr_gpu_result(gpu, wr_cu->stream_wait(e->stream, event, 0), "cuStreamWaitEvent");
   }
+  wr_mutex_unlock(&gpu->lock);
   wr_gpu_leave();
   wr_error_release(error);
   return !error;

@@ -40,7 +40,7 @@ struct wr_gpu_command {
   struct wr_ptrs scratch;
   struct wr_error *error; /* a launch failed; a reference or NULL */
   int launches;           /* recorded when it had been encoded, its own included */
-  uint64_t number;        /* of the encoder's commands in flight, from 1 */
+  uint64_t number;        /* its place among the encoder's commands, from 1 */
 };
 
 /* Events on the stream behind commands in flight. */
@@ -60,6 +60,7 @@ struct wr_encoder {
   wr_cu_stream stream;         /* immutable after publish */
   struct wr_buffer *workspace; /* owner thread only: whoever encodes; or NULL */
   wr_atomic_bool named;        /* atomic RELAXED: a tool may know the stream by a label */
+  uint64_t kept;               /* owner thread only: whoever encodes; the last command's number */
 
   struct wr_mutex lock;              /* of rank ENCODER: recording and flushing */
   struct wr_launches *launches;      /* under LOCK; NULL: nothing is held back */
@@ -73,8 +74,8 @@ struct wr_encoder {
   unsigned refs;
   enum wr_reaper reaper;
   bool in_busy_list;
-  uint64_t encoded; /* number of the last command */
-  uint64_t marked;  /* what the last mark covers */
+  uint64_t launched; /* number of the last command in flight */
+  uint64_t marked;   /* what the last mark covers */
   struct wr_gpu_command *first;
   struct wr_gpu_command **last;
   struct wr_mark *marks; /* oldest first */
@@ -110,5 +111,10 @@ wr_cu_result wr_held_launch(const struct wr_launches *launches, int i, wr_cu_str
 struct wr_error *wr_watch_locked(struct wr_gpu *gpu);
 /* Appends the commands, which have been launched, in their order. */
 void wr_in_flight_locked(struct wr_encoder *encoder, struct wr_gpu_command *commands);
+/* An event behind the command of that number, which has been launched, and as little as can be
+   after it; NULL when the command is over. Between enter and leave; the event may be somebody
+   else's once the lock is released. */
+struct wr_error *wr_event_behind_locked(struct wr_encoder *encoder, uint64_t number,
+                                        wr_cu_event *event);
 
 #endif

@@ -108,7 +108,9 @@ enum wr_encode_status wr_gpu_encode_marker(struct wr_encoder *encoder,
                                            struct wr_completion_hook *hook,
                                            struct wr_error **error);
 void wr_gpu_flush(struct wr_encoder *encoder);
-bool wr_gpu_encode_wait(struct wr_encoder *encoder, struct wr_encoder *other);
+size_t wr_gpu_pooled(void);
+uint64_t wr_gpu_place(const struct wr_encoder *encoder);
+bool wr_gpu_encode_wait(struct wr_encoder *encoder, struct wr_encoder *other, uint64_t place);
 void wr_gpu_label(struct wr_encoder *encoder, const char *label);
 /* reap.c */
 bool wr_gpu_poll(struct wr_encoder *encoder);

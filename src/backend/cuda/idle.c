@@ -21,6 +21,18 @@ void wr_gpu_stream_give(struct wr_gpu *gpu, wr_cu_stream stream) {
   if (!keep) (void)wr_cu->stream_free(stream);
 }
 
+size_t wr_gpu_pooled(void) {
+  size_t n = 0;
+  for (int i = 0; i < WR_GPU_MAX && !wr_gpu_forked(); i++) {
+    struct wr_gpu *gpu = wr_gpu_known(i);
+    if (!gpu) continue;
+    wr_mutex_lock(&gpu->lock);
+    n += (size_t)gpu->n_idle_streams;
+    wr_mutex_unlock(&gpu->lock);
+  }
+  return n;
+}
+
 struct wr_error *wr_gpu_event_take_locked(struct wr_gpu *gpu, bool blocking, wr_cu_event *out) {
   struct wr_gpu_events *idle = &gpu->idle_events[blocking];
   const unsigned flags = WR_CU_EVENT_NO_TIMING | (blocking ? WR_CU_EVENT_BLOCKING : 0u);

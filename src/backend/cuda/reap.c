@@ -71,7 +71,7 @@ static struct wr_error *record_locked(struct wr_encoder *e, bool blocking, wr_cu
 static struct wr_error *mark_set_locked(struct wr_encoder *e) {
   struct wr_mark *m = wr_alloc(sizeof *m);
   if (!m) return wr_error_out_of_memory();
-  *m = (struct wr_mark){.covers = e->encoded};
+  *m = (struct wr_mark){.covers = e->launched};
   struct wr_error *error = record_locked(e, false, &m->event);
   if (error) goto free_mark;
   error = record_locked(e, true, &m->sleeper);
@@ -100,12 +100,25 @@ void wr_in_flight_locked(struct wr_encoder *e, struct wr_gpu_command *commands) 
   if (!commands) return;
   *e->last = commands;
   for (struct wr_gpu_command *c = commands; c; c = c->next) {
-    c->number = ++e->encoded;
+    e->launched = c->number;
     e->last = &c->next;
   }
   busy_insert_locked(e);
   /* A mark that is refused now is set by the reaper. */
-  if (e->encoded - e->marked >= MARK_EVERY) wr_error_release(mark_set_locked(e));
+  if (e->launched - e->marked >= MARK_EVERY) wr_error_release(mark_set_locked(e));
+}
+
+struct wr_error *wr_event_behind_locked(struct wr_encoder *e, uint64_t number, wr_cu_event *event) {
+  *event = NULL;
+  if (!e->first || e->first->number > number) return NULL;
+  if (e->marked < number) {
+    struct wr_error *error = mark_set_locked(e);
+    if (error) return error;
+  }
+  const struct wr_mark *m = e->marks;
+  while (m->covers < number) m = m->next;
+  *event = m->event;
+  return NULL;
 }
 
 /* ---- publishing ---- */
