@@ -36,7 +36,8 @@
 /* ---- reporting ---- */
 
 /* Stores "function: message" and its status as the calling thread's last error, calls the handler,
-   takes the reference of `error`. Returns 1. No lock may be held. */
+   takes the reference of `error`. Returns 1. No lock may be held; nor anything else, since the
+   handler need not return. */
 int wr_api_fail(const char *function, struct wr_error *error);
 /* 0 when error is NULL, else wr_api_fail. */
 static inline int wr_api_finish(const char *function, struct wr_error *error) {
@@ -46,9 +47,9 @@ static inline int wr_api_finish(const char *function, struct wr_error *error) {
    and what it held is released; on an error `out` is released, if any, and res left alone. */
 int wr_api_finish_array(const char *function, struct wr_error *error, mlx_array *res,
                         struct wr_node *out);
-/* The same for a vector of arrays: takes the references in `out` (not the array itself). */
+/* The same for a vector of arrays: takes `out`, memory of wr_alloc, and the references in it. */
 int wr_api_finish_vector(const char *function, struct wr_error *error, mlx_vector_array *res,
-                         struct wr_node *const *out, size_t n);
+                         struct wr_node **out, size_t n);
 
 /* ---- checks ---- */
 

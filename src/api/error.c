@@ -1,13 +1,15 @@
 /* Reporting: the last error of each thread and the handler of the process. The last error is a
    counted reference, so that keeping it never fails; a thread's end drops it. Thread-local storage
-   holds the pointer alone: the C library keeps little room for that of libraries which a running
+   holds pointers alone: the C library keeps little room for that of libraries which a running
    program opens (ctypes, plug-ins). The handler is
    a counted object: whoever reports takes a reference, so its data lives until its last use, also
-   while another thread replaces it. Lock: EVENT, for the pointer alone; handlers and destructors
-   run without it (K10). */
+   while another thread replaces it. A handler need not return: bindings leave it by longjmp or by a
+   C++ exception. So nothing of a report is on its stack or behind its call. Lock: EVENT, for the
+   pointer alone; handlers and destructors run without it (K10). */
 
 #include "mlx/c/error.h"
 
+#include <execinfo.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,10 +20,19 @@
 #include "base/base.h"
 #include "base/lock.h"
 
-enum { LINE_BYTES = 2048 }; /* of what is printed or formatted; longer is cut */
+enum {
+  LINE_BYTES = 2048,  /* of what is printed or formatted; longer is cut */
+  HANDLER_DEPTH = 256 /* of calls between a handler and what fails in it; deeper is told to it */
+};
 
 static _Thread_local struct wr_error *last; /* owner thread only; a reference or NULL */
-static _Thread_local bool reporting;        /* owner thread only: inside the handler */
+
+/* The report that the thread's handler is in, or has left without returning. */
+static _Thread_local struct {
+  struct handler *handler; /* owner thread only; a reference, NULL: there is no such report */
+  struct wr_error *error;  /* owner thread only; a reference */
+  const void *returns_to;  /* owner thread only; the code behind the call of tell() */
+} told;
 
 static struct wr_mutex lock = WR_MUTEX_INIT(WR_RANK_EVENT);
 
@@ -29,9 +40,12 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
 static bool key_made; /* immutable after once */
 
+static void told_drop(void);
+
 static void thread_ends(void *error) {
   last = NULL;
   wr_error_release(error);
+  told_drop();
 }
 
 /* The lock guards one pointer, which is whole at any moment: in a child it begins anew. */
@@ -87,17 +101,52 @@ static void handler_drop(struct handler *h) {
   if (!h->dtor || !wr_reclaimer_call(handler_end, h)) handler_end(h);
 }
 
-static void report(const char *message) {
+static void told_drop(void) {
+  struct handler *h = told.handler;
+  if (!h) return;
+  told.handler = NULL;
+  wr_error_release(told.error);
+  handler_drop(h);
+}
+
+/* Whether the thread is inside its handler: whether the call of it is still on the stack. A flag
+   would stay set for ever when the handler was left by a jump, which nothing here can notice. */
+static bool inside_handler(void) {
+  if (!told.handler) return false;
+  void *calls[HANDLER_DEPTH];
+  int n = backtrace(calls, HANDLER_DEPTH);
+  for (int i = 0; i < n; i++) {
+    if (calls[i] == told.returns_to) return true;
+  }
+  return false;
+}
+
+/* By itself, so that its return address says that a report is on the stack. */
+__attribute__((noinline)) static void tell(void) {
+  told.returns_to = __builtin_return_address(0);
+  told.handler->fn(wr_error_message(told.error), told.handler->data);
+}
+
+static void tell_default(const struct wr_error *error) {
+  char line[LINE_BYTES];
+  snprintf(line, sizeof line, "weir: %s", wr_error_message(error));
+  wr_log_line(line);
+}
+
+/* Takes the reference. The call that failed is the last to fail, whatever failed in the handler. */
+static void report(struct wr_error *error) {
   wr_mutex_assert_none_held();
-  struct handler *h = handler_get();
-  if (!h) {
-    char line[LINE_BYTES];
-    snprintf(line, sizeof line, "weir: %s", message);
-    wr_log_line(line);
+  told_drop();
+  told.handler = handler_get();
+  if (!told.handler) {
+    tell_default(error);
+    wr_error_release(error);
     return;
   }
-  h->fn(message, h->data);
-  handler_drop(h);
+  told.error = error;
+  tell();
+  if (last != told.error) remember(told.error);
+  told_drop();
 }
 
 static struct handler *handler_swap(struct handler *h) {
@@ -130,23 +179,23 @@ void mlx_set_error_handler(mlx_error_handler_func handler, void *data, void (*dt
     return;
   }
   pthread_once(&once, start);
+  if (!inside_handler()) told_drop();
   struct handler *old = handler_swap(h);
   if (old && wr_ref_drop(&old->refs)) handler_end(old);
 }
 
 /* ---- failing ---- */
 
-/* A failure inside the handler is remembered, but the handler does not hear of it: one that fails
-   each time would never return. The call that it was called for is the last to fail. */
+/* Takes the reference, and is the last that a function does: the handler may not come back. A
+   failure inside the handler is remembered, but the handler does not hear of it: one that fails
+   each time would never return. */
 static int fail(struct wr_error *error) {
   remember(error);
-  if (!reporting) {
-    reporting = true;
-    report(wr_error_message(error));
-    reporting = false;
-    if (last != error) remember(error);
+  if (inside_handler()) {
+    wr_error_release(error);
+  } else {
+    report(error);
   }
-  wr_error_release(error);
   return 1;
 }
 

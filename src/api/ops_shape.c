@@ -212,9 +212,7 @@ int mlx_split(mlx_vector_array *res, const mlx_array a, int num_splits, int axis
   size_t n = num_splits > 0 ? (size_t)num_splits : 0;
   struct wr_node **parts = parts_new(n, &error);
   if (!error) error = split_equal(parts, x, num_splits, axis, stream);
-  int rc = wr_api_finish_vector("mlx_split", error, res, parts, error ? 0 : n);
-  wr_free(parts);
-  return rc;
+  return wr_api_finish_vector("mlx_split", error, res, parts, error ? 0 : n);
 }
 
 int mlx_split_sections(mlx_vector_array *res, const mlx_array a, const int *indices,
@@ -228,7 +226,5 @@ int mlx_split_sections(mlx_vector_array *res, const mlx_array a, const int *indi
   struct wr_node **parts = parts_new(indices_num + 1, &error);
   if (!error) error = split_at(parts, x, at, (int)indices_num, axis, stream);
   size_t n = error ? 0 : indices_num + 1;
-  int rc = wr_api_finish_vector("mlx_split_sections", error, res, parts, n);
-  wr_free(parts);
-  return rc;
+  return wr_api_finish_vector("mlx_split_sections", error, res, parts, n);
 }

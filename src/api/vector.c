@@ -461,12 +461,11 @@ static struct wr_ptrs *vector_of_nodes(struct wr_node *const *nodes, size_t n) {
 }
 
 int wr_api_finish_vector(const char *function, struct wr_error *error, mlx_vector_array *res,
-                         struct wr_node *const *out, size_t n) {
+                         struct wr_node **out, size_t n) {
   struct wr_ptrs *made = error ? NULL : vector_of_nodes(out, n);
-  if (made) {
-    replace(&arrays, &res->ctx, made);
-    return 0;
-  }
-  for (size_t i = 0; i < n; i++) wr_node_release(out[i]);
-  return wr_api_fail(function, error ? error : wr_error_out_of_memory());
+  for (size_t i = 0; !made && i < n; i++) wr_node_release(out[i]);
+  wr_free(out);
+  if (!made) return wr_api_fail(function, error ? error : wr_error_out_of_memory());
+  replace(&arrays, &res->ctx, made);
+  return 0;
 }

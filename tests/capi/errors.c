@@ -1,7 +1,8 @@
-/* E4, F14, B18: the last error of a thread, the handler and its data, the default handler, and a
-   failed result used again. */
+/* E4, F14, B18: the last error of a thread, the handler and its data, handlers that do not return,
+   the default handler, and a failed result used again. */
 
 #include <pthread.h>
+#include <setjmp.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -89,6 +90,62 @@ static void handler_may_call_anything(void) {
   CHECK(calls == 1 && strstr(weir_last_error(), "mlx_abs"));
 }
 
+/* Bindings raise their language's error in the handler, which then never returns. */
+static jmp_buf caller;
+
+static void jump(const char *message, void *data) {
+  struct ear *ear = data;
+  hear(message, ear);
+  CHECK(mlx_array_eval((mlx_array){0}) == 1 && ear->calls == 1); /* not told to itself */
+  ear->calls = 0;
+  longjmp(caller, 1);
+}
+
+static void fail_in_split(void) {
+  mlx_vector_array parts = {0};
+  mlx_split(&parts, (mlx_array){0}, 2, 0, (mlx_stream){0});
+}
+
+static void (*const failures[])(void) = {fail_once, fail_in_split};
+
+/* The deeper, the further from where the call before was left. */
+static void fail_at(int depth, int which) {
+  volatile int here = depth; /* read at the end, so that the frame is there until then */
+  if (depth > 0) {
+    fail_at(depth - 1, which);
+  } else {
+    failures[which]();
+  }
+  CHECK(here == depth);
+}
+
+static void jump_out(struct ear *ear, int depth, int which) {
+  ear->message[0] = '\0';
+  if (setjmp(caller) == 0) {
+    fail_at(depth, which);
+    CHECK(!"the handler was called");
+  }
+  CHECK(strstr(ear->message, which ? "mlx_split" : "mlx_abs"));
+}
+
+static void *jump_and_end(void *ear) {
+  jump_out(ear, 3, 0);
+  return NULL;
+}
+
+static void handler_may_leave_by_a_jump(void) {
+  struct ear ear = {0};
+  pthread_t thread;
+  mlx_set_error_handler(jump, &ear, ear_end);
+  for (int depth = 0; depth < 10; depth++) jump_out(&ear, depth, depth % 2);
+  for (int depth = 10; depth-- > 0;) jump_out(&ear, depth, depth % 2);
+  CHECK(pthread_create(&thread, NULL, jump_and_end, &ear) == 0);
+  pthread_join(thread, NULL);
+  CHECK(ear.ended == 0);
+  mlx_set_error_handler(NULL, NULL, NULL);
+  CHECK(ear.ended == 1);
+}
+
 static void quiet(const char *message, void *data) {
   (void)message;
   (void)data;
@@ -130,6 +187,7 @@ int main(void) {
   default_is_one_line();
   handler_hears_on_the_calling_thread();
   handler_may_call_anything();
+  handler_may_leave_by_a_jump();
   mlx_set_error_handler(quiet, NULL, NULL);
   threads_have_their_own();
   failed_results_fail_again();
