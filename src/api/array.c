@@ -256,11 +256,20 @@ static int axis_with_stride(const struct wr_node *node, int64_t stride) {
   return -1;
 }
 
+/* Without the repetitions along broadcast axes, whose stride is 0. */
+static int64_t distinct_elements(const struct wr_node *node) {
+  int64_t n = 1;
+  for (int i = 0; i < wr_node_ndim(node); i++) {
+    if (wr_node_strides(node)[i] != 0) n *= wr_node_shape(node)[i];
+  }
+  return wr_node_size(node) == 0 ? 0 : n;
+}
+
 /* Dense in some order of the axes: from the innermost stride 1 outwards, each axis begins where the
    one inside it ends. */
 static bool is_dense(const struct wr_node *node) {
   int64_t covered = 1;
-  while (covered < wr_node_size(node)) {
+  while (covered < distinct_elements(node)) {
     int axis = axis_with_stride(node, covered);
     if (axis < 0) return false;
     covered *= wr_node_shape(node)[axis];

@@ -62,6 +62,23 @@ static void shapes(void) {
   mlx_array_free(a);
 }
 
+/* Repeated elements lie without gaps, but in no order. */
+static void repeated(void) {
+  mlx_array a = mlx_array_new_data((float[]){1, 2, 3}, (int[]){3}, 1, MLX_FLOAT32);
+  mlx_array b = mlx_array_new();
+  bool yes;
+  CHECK(mlx_broadcast_to(&b, a, (int[]){2, 3}, 2, (mlx_stream){0}) == 0);
+  CHECK(mlx_array_strides(b)[0] == 0 && mlx_array_strides(b)[1] == 1);
+  CHECK(_mlx_array_is_contiguous(&yes, b) == 0 && yes);
+  CHECK(_mlx_array_is_row_contiguous(&yes, b) == 0 && !yes);
+  CHECK(_mlx_array_is_col_contiguous(&yes, b) == 0 && !yes);
+  CHECK(mlx_slice(&a, a, (int[]){0}, 1, (int[]){3}, 1, (int[]){2}, 1, (mlx_stream){0}) == 0);
+  CHECK(mlx_broadcast_to(&b, a, (int[]){2, 2}, 2, (mlx_stream){0}) == 0);
+  CHECK(_mlx_array_is_contiguous(&yes, b) == 0 && !yes);
+  mlx_array_free(b);
+  mlx_array_free(a);
+}
+
 static void empty_arrays(void) {
   mlx_array a = mlx_array_new_data(NULL, (int[]){0, 3}, 2, MLX_FLOAT64), b = mlx_array_new();
   CHECK(mlx_array_data_float64(a) != NULL); /* NULL is for errors */
@@ -210,6 +227,7 @@ int main(void) {
   mlx_set_error_handler(silent, NULL, NULL);
   scalars();
   shapes();
+  repeated();
   empty_arrays();
   bools_are_0_or_1();
   results_in_place();

@@ -170,7 +170,8 @@ int _mlx_array_is_available(bool *res, const mlx_array arr);
 /* Waits for an array that was submitted; forces one that was not. */
 int _mlx_array_wait(const mlx_array arr);
 
-/* Whether the elements lie without gaps: in any order, in row-major, in column-major order. */
+/* Whether the elements lie without gaps: in any order, which repeated (broadcast) ones do too; in
+   row-major; in column-major order. */
 int _mlx_array_is_contiguous(bool *res, const mlx_array arr);
 int _mlx_array_is_row_contiguous(bool *res, const mlx_array arr);
 int _mlx_array_is_col_contiguous(bool *res, const mlx_array arr);
