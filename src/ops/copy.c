@@ -292,7 +292,16 @@ struct wr_error *wr_ops_fill(struct wr_node **out, const int32_t *shape, int ndi
 
 struct wr_error *wr_ops_full_like(struct wr_node **out, struct wr_node *a, struct wr_node *vals,
                                   enum wr_dtype dtype, struct wr_stream *s) {
-  return wr_ops_full(out, wr_node_shape(a), wr_node_ndim(a), vals, dtype, s);
+  int32_t shape[WR_MAX_NDIM];
+  int ndim;
+  /* MLX broadcasts both: the result may be larger than a. */
+  if (wr_shape_broadcast(wr_node_shape(a), wr_node_ndim(a), wr_node_shape(vals), wr_node_ndim(vals),
+                         shape, &ndim)) {
+    return wr_ops_full(out, shape, ndim, vals, dtype, s);
+  }
+  return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
+                      "vals with shape %s does not fit a with shape %s", wr_ops_shape_text(vals).s,
+                      wr_ops_shape_text(a).s);
 }
 
 struct wr_error *wr_ops_fill_like(struct wr_node **out, struct wr_node *a, double value,

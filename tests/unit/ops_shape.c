@@ -99,6 +99,19 @@ static void test_broadcast(void) {
   wr_node_release(c);
 }
 
+/* As in MLX, the result is as large as both together. */
+static void test_full_like(void) {
+  struct wr_stream *s = ops_stream();
+  struct wr_node *a = ops_counting(2, SHAPE(3, 1)), *b = ops_counting(2, SHAPE(1, 2));
+  struct wr_node *c = ops_counting(1, SHAPE(4)), *out = NULL;
+  EXPECT(wr_ops_full_like(&out, a, b, WR_INT8, s) == NULL && ops_has_shape(out, 2, SHAPE(3, 2)));
+  wr_node_release(out);
+  EXPECT(ops_fails(wr_ops_full_like(&out, b, c, WR_INT8, s), "vals"));
+  wr_node_release(a);
+  wr_node_release(b);
+  wr_node_release(c);
+}
+
 static void test_axes(void) {
   struct wr_stream *s = ops_stream();
   struct wr_node *a = ops_counting(3, SHAPE(1, 3, 1));
@@ -144,6 +157,7 @@ int main(void) {
   test_slice_update();
   test_reshape();
   test_broadcast();
+  test_full_like();
   test_axes();
   test_huge_empty();
   return ops_case_failures() != 0;
