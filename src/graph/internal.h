@@ -11,10 +11,11 @@
 
    Why FIFO queues cannot deadlock. A node is appended to its stream's queue only after all of its
    inputs stand in queues themselves (phase SUBMITTED): within a plan by topological order, and for
-   inputs that another planner has claimed by waiting for its submission (submit.c), not for its
-   result. So all appends, over all streams and threads, form one topological order of the graph;
-   each node waits only for nodes appended before it, and the earliest unfinished append can always
-   run. */
+   inputs that another planner has claimed by being deferred until that one submits (submit.c), not
+   until there is a result. Markers, and waits for markers that stand in queues, are appended as
+   they come. So all appends, over all streams and threads, form one topological order of the graph;
+   each task waits only for what was appended before it, and the earliest unfinished append can
+   always run. */
 
 #include "backend/backend.h"
 #include "base/base.h"

@@ -64,7 +64,8 @@ bool wr_node_is_row_contiguous(const struct wr_node *node);
 bool wr_node_is_col_contiguous(const struct wr_node *node);
 
 /* Forcing. eval waits until each is DONE or FAILED and returns the first error among `nodes`, in
-   their order; async returns at once, with an error only for inputs that had already failed. */
+   their order; async waits for no result, and has an error only for inputs that had failed before.
+   Of both, what they submit stands in queues when they return. */
 struct wr_error *wr_eval(struct wr_node *const *nodes, size_t n);
 struct wr_error *wr_async_eval(struct wr_node *const *nodes, size_t n);
 /* Waits for a node that was submitted; forces it otherwise. */

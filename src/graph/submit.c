@@ -3,13 +3,10 @@
    stands in a queue (internal.h says why that order cannot deadlock).
 
    When an input was claimed by another planner and not submitted yet, the nodes that need it are
-   deferred, and nobody waits: the rest of the plan goes into a heap object with a waiter on each
-   such input, and each time one is submitted, by whichever thread, another pass submits what has
-   become possible. Meanwhile the streams know that something is expected (wr_stream_expect), so
-   that markers come to stand behind it. Locks: STREAM, taken by wr_stream_submit; waiters fire with
-   none held. */
-
-#include <stdlib.h>
+   deferred, and nobody waits who holds a claim: the plan goes into a heap object with a waiter on
+   each such input, and each time one is submitted, by whichever thread, another pass submits what
+   has become possible. The call that made the plan returns when all of it stands in queues
+   (force.c). Locks: STREAM, taken by wr_stream_submit; waiters fire with none held. */
 
 #include "graph/internal.h"
 
@@ -83,15 +80,6 @@ struct foreign_wait {
   struct wr_waiter waiter;
   struct deferred *deferred; /* immutable after publish */
   struct wr_node *input;     /* immutable after publish; one reference */
-  struct wr_stream
-      *stream; /* immutable after publish; the input's, or NULL; the deferred keeps it */
-};
-
-/* What is expected of one stream. */
-struct outstanding {
-  struct wr_stream *stream; /* one reference, until nothing is left; or NULL */
-  size_t pieces;
-  struct wr_expected expected;
 };
 
 struct deferred {
@@ -99,9 +87,6 @@ struct deferred {
   wr_atomic_u32 signals; /* atomic ACQ_REL: passes asked for; who raises it from 0 makes them */
   struct wr_ptrs nodes;  /* the thread that makes a pass only */
   struct deferred *next; /* owner thread only: the list of passes to make */
-  struct outstanding *streams; /* immutable after publish but for what the streams' locks guard;
-                                  sorted by address */
-  size_t n_streams;            /* immutable after publish */
 };
 
 /* Passes that this thread has to make. A pass fires waiters, and those ask for passes of other
@@ -116,41 +101,6 @@ static bool input_unsubmitted(const struct wr_node *node) {
   return false;
 }
 
-static int by_stream(const void *a, const void *b) {
-  uintptr_t x = (uintptr_t)((const struct outstanding *)a)->stream;
-  uintptr_t y = (uintptr_t)((const struct outstanding *)b)->stream;
-  return x < y ? -1 : x > y;
-}
-
-/* Tells each stream what it has to expect, so that who synchronizes with it from now on waits for
-   that too. False when memory is refused. */
-static bool expect(struct deferred *d, struct wr_stream *const *streams, size_t n) {
-  size_t kept = 0;
-  struct outstanding *all = wr_calloc(n * sizeof *all);
-  if (!all) return false;
-  for (size_t i = 0; i < n; i++) all[i].stream = streams[i];
-  qsort(all, n, sizeof *all, by_stream);
-  for (size_t i = 0; i < n; i++) {
-    if (i == 0 || all[i].stream != all[kept - 1].stream) all[kept++].stream = all[i].stream;
-    all[kept - 1].pieces++;
-  }
-  for (size_t i = 0; i < kept; i++) {
-    if (!all[i].stream) continue;
-    wr_stream_expect(wr_stream_retain(all[i].stream), &all[i].expected, all[i].pieces);
-  }
-  d->streams = all;
-  d->n_streams = kept;
-  return true;
-}
-
-/* A node of that stream stands in its queue, or will never. */
-static void no_more_expected(struct deferred *d, struct wr_stream *stream) {
-  if (!stream) return;
-  struct outstanding key = {.stream = stream};
-  struct outstanding *found = bsearch(&key, d->streams, d->n_streams, sizeof key, by_stream);
-  if (wr_stream_appended(stream, &found->expected)) wr_stream_release(stream);
-}
-
 /* One pass, in topological order: a node goes when all its inputs went before. */
 static void make_pass(struct deferred *d) {
   size_t kept = 0;
@@ -159,9 +109,7 @@ static void make_pass(struct deferred *d) {
     if (input_unsubmitted(node)) {
       d->nodes.items[kept++] = node;
     } else {
-      struct wr_stream *stream = node->stream;
       submit_run(&node, 1, true);
-      no_more_expected(d, stream);
     }
   }
   d->nodes.count = kept;
@@ -171,7 +119,6 @@ static void deferred_drop(struct deferred *d) {
   if (!wr_ref_drop(&d->refs)) return;
   WR_ASSERT(d->nodes.count == 0);
   wr_ptrs_free(&d->nodes);
-  wr_free(d->streams);
   wr_free(d);
 }
 
@@ -211,95 +158,56 @@ static void input_submitted(struct wr_waiter *waiter) {
   struct foreign_wait *w = WR_CONTAINER_OF(waiter, struct foreign_wait, waiter);
   struct deferred *d = w->deferred;
   struct wr_node *input = w->input;
-  no_more_expected(d, w->stream);
   wr_free(w);
   ask_for_pass(d);
   deferred_drop(d);
   wr_node_release(input);
 }
 
-static bool wait_for_input(struct deferred *d, struct wr_node *input, struct wr_stream *stream) {
+static bool wait_for_input(struct deferred *d, struct wr_node *input) {
   struct foreign_wait *w = wr_alloc(sizeof *w);
   if (!w) return false;
   *w = (struct foreign_wait){.waiter = {.want = WR_PHASE_SUBMITTED, .fire = input_submitted},
                              .deferred = d,
-                             .stream = stream,
                              .input = wr_node_retain(input)};
   wr_ref_take(&d->refs);
   wr_completion_await(&input->completion, &w->waiter);
   return true;
 }
 
-/* The streams of the plan's nodes, then those of the foreign ones, which are gone where nothing is
-   pending any more: NULL. One reference to each of the latter. */
-static bool streams_of(const struct wr_plan *plan, struct wr_ptrs *streams) {
-  bool ok = true;
-  for (size_t i = 0; i < plan->order.count && ok; i++) {
-    ok = wr_ptrs_push(streams, ((struct wr_node *)plan->order.items[i])->stream);
-  }
-  for (size_t i = 0; i < plan->foreign.count && ok; i++) {
-    ok = wr_ptrs_push(streams, NULL);
-  }
-  if (!ok) return false;
-  for (size_t i = 0; i < plan->foreign.count; i++) {
-    const struct wr_node *node = plan->foreign.items[i];
-    streams->items[plan->order.count + i] = wr_stream_with_id(node->stream_id);
-  }
-  return true;
-}
-
 /* Memory is refused: no pass will be made for what could not be waited for. */
-static void give_up(struct deferred *d) {
-  for (size_t i = 0; i < d->nodes.count; i++) {
-    no_more_expected(d, ((struct wr_node *)d->nodes.items[i])->stream);
-  }
-  wr_fail_nodes(&d->nodes, wr_error_out_of_memory());
-}
-
-static void wait_for_inputs(struct deferred *d, const struct wr_ptrs *inputs,
-                            struct wr_stream **streams) {
+static void wait_for_inputs(struct deferred *d, const struct wr_ptrs *inputs) {
   bool waiting = true;
-  for (size_t i = 0; i < inputs->count; i++) {
-    waiting = waiting && wait_for_input(d, inputs->items[i], streams[i]);
-    if (!waiting) no_more_expected(d, streams[i]);
+  for (size_t i = 0; i < inputs->count && waiting; i++) {
+    waiting = wait_for_input(d, inputs->items[i]);
   }
-  if (!waiting) give_up(d);
+  if (!waiting) wr_fail_nodes(&d->nodes, wr_error_out_of_memory());
 }
 
 /* Takes the plan's nodes into a deferred submission. `signals` starts at 1, held by this thread, so
    that no pass runs before all waiters are set; then it makes the first pass itself. False when
    memory is refused; nothing has changed then. */
 static bool defer(struct wr_plan *plan) {
-  struct wr_ptrs streams = {0};
   struct deferred *d = wr_calloc(sizeof *d);
-  size_t own = plan->order.count, foreign = plan->foreign.count;
-  bool ok = d && streams_of(plan, &streams);
-  if (ok) ok = expect(d, (struct wr_stream **)streams.items, streams.count);
-  if (ok) {
-    wr_store_relaxed(&d->refs, 1u);
-    wr_store_relaxed(&d->signals, 1u);
-    d->nodes = plan->order;
-    plan->order = (struct wr_ptrs){0};
-    /* The plan's address may be another plan's soon; these nodes are not that plan's. */
-    for (size_t i = 0; i < own; i++) {
-      wr_store_relaxed(&((struct wr_node *)d->nodes.items[i])->planner, d);
-    }
-    wait_for_inputs(d, &plan->foreign, (struct wr_stream **)streams.items + own);
-    d->next = passes;
-    passes = d; /* with the maker's reference */
-    run_passes();
-  } else {
-    wr_free(d);
+  if (!d) return false;
+  wr_store_relaxed(&d->refs, 1u);
+  wr_store_relaxed(&d->signals, 1u);
+  d->nodes = plan->order;
+  plan->order = (struct wr_ptrs){0};
+  /* The plan's address may be another plan's soon, where a root was refused memory and nobody waits
+     for the rest; these nodes are not that plan's. */
+  for (size_t i = 0; i < d->nodes.count; i++) {
+    wr_store_relaxed(&((struct wr_node *)d->nodes.items[i])->planner, d);
   }
-  for (size_t i = 0; i < foreign && streams.count == own + foreign; i++) {
-    wr_stream_release(streams.items[own + i]);
-  }
-  wr_ptrs_free(&streams);
-  return ok;
+  wait_for_inputs(d, &plan->foreign);
+  d->next = passes;
+  passes = d; /* with the maker's reference */
+  run_passes();
+  return true;
 }
 
 void wr_plan_submit(struct wr_plan *plan, bool schedule) {
-  bool deferred = plan->foreign.count && defer(plan);
+  bool deferred = plan->foreign.count && plan->order.count && defer(plan);
   if (plan->foreign.count && !deferred) wr_fail_nodes(&plan->order, wr_error_out_of_memory());
   wr_release_nodes(&plan->foreign);
   if (deferred) return;

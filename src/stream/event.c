@@ -138,8 +138,6 @@ static enum wr_step stream_wait_run(struct wr_task *task, struct wr_stream *stre
   return WR_STEP_DONE;
 }
 
-static void publish_nothing(struct wr_task *task) { (void)task; }
-
 struct wr_error *wr_event_stream_wait(struct wr_event *e, struct wr_stream *stream) {
   struct wr_marker *marker;
   struct wr_error *error = wr_stream_check(stream);
@@ -151,7 +149,7 @@ struct wr_error *wr_event_stream_wait(struct wr_event *e, struct wr_stream *stre
     return wr_error_out_of_memory();
   }
   *w = (struct stream_wait){.task = {.run = stream_wait_run}, .marker = marker};
-  wr_stream_submit(stream, &w->task, true, publish_nothing);
+  wr_stream_submit(stream, &w->task, true, NULL);
   return NULL;
 }
 

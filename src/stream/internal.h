@@ -31,14 +31,9 @@ struct wr_stream {
   wr_atomic_bool cleared; /* atomic RELAXED: finished by mlx_clear_streams */
 
   struct wr_mutex lock;
-  char *label;                        /* under LOCK; NULL: none */
-  struct wr_task *head;               /* under LOCK */
-  struct wr_task *tail;               /* under LOCK */
-  struct wr_expected *expected;       /* under LOCK, oldest first */
-  struct wr_expected **last_expected; /* under LOCK */
-  uint64_t expected_number;           /* under LOCK: of the newest that ever was */
-  struct wr_task *held;         /* under LOCK, oldest first: tasks that wait for what is expected */
-  struct wr_task **last_held;   /* under LOCK */
+  char *label;                  /* under LOCK; NULL: none */
+  struct wr_task *head;         /* under LOCK */
+  struct wr_task *tail;         /* under LOCK */
   enum wr_stream_state state;   /* under LOCK */
   bool resumed;                 /* under LOCK */
   wr_atomic_bool asleep;        /* atomic RELAXED: a hint, written under LOCK: SUSPENDED */

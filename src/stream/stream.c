@@ -24,8 +24,6 @@ static struct wr_error *stream_init(struct wr_stream *s, struct wr_device device
   if (error) return error;
   wr_store_relaxed(&s->refs.shared, 1u);
   wr_mutex_init(&s->lock, WR_RANK_STREAM);
-  s->last_expected = &s->expected;
-  s->last_held = &s->held;
   s->wake.want = WR_PHASE_DONE;
   s->wake.fire = wake_stream;
   if (wr_registry_add(s)) return NULL;
@@ -53,7 +51,7 @@ struct wr_error *wr_stream_new(struct wr_device device, struct wr_stream **out) 
 /* The last reference is gone: tasks hold references through what they work on, so the queue is
    empty and nobody drains. Nothing here blocks. */
 void wr_stream_free_slow(struct wr_stream *s) {
-  WR_ASSERT(!s->head && !s->held && !s->blocked_by);
+  WR_ASSERT(!s->head && !s->blocked_by);
   wr_registry_remove(s);
   s->backend->encoder_free(s->encoder);
   wr_mutex_destroy(&s->lock);
@@ -181,65 +179,9 @@ void wr_stream_submit(struct wr_stream *stream, struct wr_task *task, bool sched
                       void (*publish)(struct wr_task *task)) {
   wr_mutex_lock(&stream->lock);
   append_locked(stream, task);
-  publish(task);
+  if (publish) publish(task);
   if (schedule && stream->state == WR_STREAM_IDLE) ready_locked(stream);
   wr_mutex_unlock(&stream->lock);
-}
-
-/* ---- what is expected ---- */
-
-void wr_stream_expect(struct wr_stream *s, struct wr_expected *expected, size_t n) {
-  wr_mutex_lock(&s->lock);
-  *expected =
-      (struct wr_expected){.previous = s->last_expected, .number = ++s->expected_number, .left = n};
-  *s->last_expected = expected;
-  s->last_expected = &expected->next;
-  wr_mutex_unlock(&s->lock);
-}
-
-static void expect_no_more_locked(struct wr_stream *s, struct wr_expected *expected) {
-  *expected->previous = expected->next;
-  if (expected->next) {
-    expected->next->previous = expected->previous;
-  } else {
-    s->last_expected = expected->previous;
-  }
-}
-
-/* Numbers rise along both lists. */
-static void append_held_locked(struct wr_stream *s) {
-  while (s->held && (!s->expected || s->held->after < s->expected->number)) {
-    struct wr_task *task = s->held;
-    s->held = task->next;
-    if (!s->held) s->last_held = &s->held;
-    append_locked(s, task);
-  }
-  if (s->head && s->state == WR_STREAM_IDLE) ready_locked(s);
-}
-
-bool wr_stream_appended(struct wr_stream *s, struct wr_expected *expected) {
-  wr_mutex_lock(&s->lock);
-  bool last = --expected->left == 0;
-  if (last) {
-    expect_no_more_locked(s, expected);
-    append_held_locked(s);
-  }
-  wr_mutex_unlock(&s->lock);
-  return last;
-}
-
-void wr_stream_submit_last(struct wr_stream *s, struct wr_task *task, bool schedule) {
-  wr_mutex_lock(&s->lock);
-  if (s->expected) {
-    task->next = NULL;
-    task->after = s->expected_number;
-    *s->last_held = task;
-    s->last_held = &task->next;
-  } else {
-    append_locked(s, task);
-    if (schedule && s->state == WR_STREAM_IDLE) ready_locked(s);
-  }
-  wr_mutex_unlock(&s->lock);
 }
 
 void wr_stream_kick(struct wr_stream *stream) {
@@ -254,7 +196,7 @@ bool wr_stream_idle(struct wr_stream *stream) {
   (void)wr_pool_ensure_worker();
   wr_stream_numbers(stream, &n);
   wr_mutex_lock(&stream->lock);
-  bool idle = stream->state == WR_STREAM_IDLE && !stream->head && !stream->expected;
+  bool idle = stream->state == WR_STREAM_IDLE && !stream->head;
   wr_mutex_unlock(&stream->lock);
   return idle && n.queued + n.running == 0;
 }
@@ -440,10 +382,6 @@ void wr_stream_fork_child(struct wr_stream *s, void *unused) {
   wr_mutex_init(&s->lock, WR_RANK_STREAM);
   s->head = NULL;
   s->tail = NULL;
-  s->expected = NULL;
-  s->last_expected = &s->expected;
-  s->held = NULL;
-  s->last_held = &s->held;
   s->state = WR_STREAM_IDLE;
   s->resumed = false;
   s->blocked_by = NULL;

@@ -154,29 +154,13 @@ struct wr_drain; /* why the draining thread drains, and when it stops */
 
 struct wr_task {
   struct wr_task *next; /* under the stream's LOCK */
-  uint64_t after;       /* under the stream's LOCK: of a task that is held, see below */
   enum wr_step (*run)(struct wr_task *task, struct wr_stream *stream, struct wr_drain *drain);
 };
 
-/* Appends the task; `publish` runs under the stream's lock, right after. The caller either says
-   `schedule`, and the pool drains the stream, or drains it itself by wr_stream_help. */
+/* Appends the task; `publish`, unless NULL, runs under the stream's lock, right after. The caller
+   either says `schedule`, and the pool drains the stream, or drains it itself by wr_stream_help. */
 void wr_stream_submit(struct wr_stream *stream, struct wr_task *task, bool schedule,
                       void (*publish)(struct wr_task *task));
-/* Work whose submitting call has returned, or will without a wait, and that some thread appends
-   later: a place in the stream's order that is still empty. The owner embeds it, and keeps it and
-   the stream alive until all `n` pieces are announced as appended, or given up. */
-struct wr_expected {
-  struct wr_expected *next;      /* under the stream's LOCK */
-  struct wr_expected **previous; /* under the stream's LOCK */
-  uint64_t number;               /* under the stream's LOCK */
-  size_t left;                   /* under the stream's LOCK */
-};
-void wr_stream_expect(struct wr_stream *stream, struct wr_expected *expected, size_t n);
-/* One piece fewer; true when it was the last. */
-bool wr_stream_appended(struct wr_stream *stream, struct wr_expected *expected);
-/* As wr_stream_submit, for a task that stands for all that was submitted before: it is held back
-   until what is expected by now has been appended, and then left to the pool or to who waits. */
-void wr_stream_submit_last(struct wr_stream *stream, struct wr_task *task, bool schedule);
 /* True when the draining thread should return WR_STEP_YIELD: what it waits for is over, or its turn
    is. Asked between two commands. */
 bool wr_drain_stop(struct wr_drain *drain);

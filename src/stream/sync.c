@@ -84,7 +84,7 @@ struct wr_marker *wr_marker_new(struct wr_marker_hook *hook) {
 
 void wr_marker_submit(struct wr_marker *m, struct wr_stream *stream, bool schedule) {
   m->stream = wr_stream_retain(stream);
-  wr_stream_submit_last(stream, &wr_marker_retain(m)->task, schedule);
+  wr_stream_submit(stream, &wr_marker_retain(m)->task, schedule, NULL);
 }
 
 struct wr_completion *wr_marker_completion(struct wr_marker *m) {
@@ -140,7 +140,7 @@ struct wr_error *wr_stream_synchronize(struct wr_stream *stream) {
 static struct wr_marker *last_marker(struct wr_stream *stream) {
   struct wr_marker *m = NULL;
   wr_mutex_lock(&stream->lock);
-  if (stream->tail && stream->tail->run == marker_run && !stream->expected) {
+  if (stream->tail && stream->tail->run == marker_run) {
     m = wr_marker_retain(WR_CONTAINER_OF(stream->tail, struct wr_marker, task));
   }
   wr_mutex_unlock(&stream->lock);

@@ -7,11 +7,13 @@
  * scenario: CROSSED   two planners force 2 = f(0, 1) and 3 = f(1, 0), on two streams
  * scenario: THREE     three planners force 1 = f(0), 2 = f(1) and 3 = f(2), on alternating streams
  * scenario: TWICE     one thread forces 1 = f(0), then 2 = f(1) by a plan at the same address, while
- *                     another forces 0
+ *                     another forces 0; it does not wait in between, as where the root of the first
+ *                     call was refused memory and what it had claimed was deferred
  *
  * Checked: each node is claimed, appended and run once; only after its inputs stand in queues
  * themselves; edges are read by the claimer alone and not after the node has run; a pass over a
- * deferred plan is made by one thread at a time; every node that was forced ends.
+ * deferred plan is made by one thread at a time; what a call has submitted stands in queues when it
+ * returns; every node that was forced ends.
  *
  * mutant: SPLIT_CLAIM     claim loads the phase, then stores: two accesses
  * mutant: IGNORE_FOREIGN  a plan is submitted although another planner holds an input
@@ -22,6 +24,7 @@
  * mutant: SIGNALS_FROM_0  others may make passes while the maker still sets waiters
  * mutant: SIGNAL_LOST     a signal that came during a pass is taken off with the others
  * mutant: PLANNERS_WAIT   a planner waits for foreign inputs while it holds its own claims
+ * mutant: RETURN_EARLY    a call returns while what it submitted is deferred
  */
 
 #define NODES 4
@@ -398,6 +401,13 @@ inline force(root, own) {
 #endif
   :: else -> submit_list()
   fi;
+#ifndef TWICE
+  /* wait_submitted */
+#ifndef RETURN_EARLY
+  phase[root] >= SUBMITTED;
+#endif
+  assert(IN_QUEUE(root) && IN_QUEUE(in0[root]) && IN_QUEUE(in1[root]));
+#endif
   atomic {
     do
     :: total > 0 -> total--; order[total] = 0
