@@ -142,6 +142,37 @@ static void work_at_exit(void) {
   exit(42);
 }
 
+/* A pool of the user's, which a destructor joins as the process ends, is in the middle of products
+   then. */
+static pthread_t multiplying[2];
+static int joining;
+
+static void *multiply_until_joined(void *arg) {
+  int shape[2] = {200, 200};
+  while (!count_of(&joining)) {
+    mlx_array a = mlx_array_new(), b = mlx_array_new();
+    CHECK(mlx_ones(&a, shape, 2, MLX_FLOAT32, (mlx_stream){0}) == 0);
+    CHECK(mlx_matmul(&b, a, a, (mlx_stream){0}) == 0);
+    CHECK(mlx_array_eval(b) == 0 || count_of(&joining));
+    mlx_array_free(a);
+    mlx_array_free(b);
+  }
+  return arg;
+}
+
+static void join_at_exit(void) {
+  probe_count(&joining);
+  for (int i = 0; i < 2; i++) pthread_join(multiplying[i], NULL);
+}
+
+static void joined_by_a_destructor(void) {
+  mlx_set_error_handler(quiet, NULL, NULL);
+  CHECK(atexit(join_at_exit) == 0);
+  for (int i = 0; i < 2; i++) multiplying[i] = start_thread(multiply_until_joined, NULL);
+  usleep(50000);
+  exit(42);
+}
+
 /* main ends by pthread_exit; the last thread ends the process. */
 static void *outlive_main(void *arg) {
   usleep(2000);
@@ -162,6 +193,7 @@ int main(void) {
   repeat(shut_down_while_used, "shutdown", 2);
   repeat(exit_on_another_thread, "exit on another thread", times(20, 500));
   repeat(work_at_exit, "work at exit", times(20, 500));
+  repeat(joined_by_a_destructor, "joined by a destructor", times(2, 50));
   repeat(main_thread_exits_first, "main exits first", times(10, 500));
   return 0;
 }

@@ -9,6 +9,11 @@
    counts as being inside. A fork closes the gate too, before the process is copied, so that the
    child finds neither OpenBLAS's own locks held nor the loader's, and opens it again on both sides.
 
+   A product that comes after the handler finds the process ending, and waits for that: an error
+   would make its thread do what the program has for errors, and perhaps end the process with
+   another status. Only when the end takes longer it fails after all, since a handler or a
+   destructor of the program's may be joining that very thread.
+
    The gate is a read-write lock: a product holds it for reading, who closes it for writing. Writers
    come first, so a stream of products cannot keep them out. No product holds a lock of Weir's that
    is not below the gate, and none waits for anything inside it.
@@ -22,7 +27,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "backend/cpu/openblas.h"
 #include "base/atomic.h"
@@ -30,11 +34,14 @@
 
 enum { CLOSE_NS = 500 * 1000 * 1000 }; /* how long a closer waits at most */
 
-static const char ending_text[] = "the process is ending: no matrix products any more";
+/* How long the end of a process may take before products fail. ThreadSanitizer's alone is a second.
+ */
+static const uint64_t ending_ns = UINT64_C(3000000000);
 
 static pthread_rwlock_t gate;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static wr_atomic_bool ending;          /* atomic RELAXED: written before the gate is closed */
+static wr_atomic_u64 ending;           /* atomic RELAXED: since when, by wr_clock_ns, or 0; written
+                                          before the gate is closed */
 static struct wr_openblas blas;        /* immutable after once */
 static struct wr_error *unavailable;   /* immutable after once; why there is no OpenBLAS, or NULL */
 static _Thread_local bool fork_closed; /* on a thread that forks, between prepare and after */
@@ -63,8 +70,9 @@ static bool gate_close(void) {
 static void at_exit(void) {
   ends_process = true;
   /* Relaxed: who does not see it holds the gate for reading, and is waited for. */
-  wr_store_relaxed(&ending, true);
-  (void)gate_close(); /* and never opened again */
+  wr_store_relaxed(&ending, wr_clock_ns());
+  /* Who comes to hold the gate after that sees that the process is ending. */
+  if (gate_close()) pthread_rwlock_unlock(&gate);
 }
 
 static void fork_prepare(void) { fork_closed = gate_close(); }
@@ -79,30 +87,46 @@ static void fork_child(void) {
   wr_mutex_init(&turn, WR_RANK_BACKEND);
 }
 
-/* Any other thread's products end with the process, within moments. */
-static void gate_enter(void) {
+static void sleep_until(uint64_t ns) {
+  struct timespec at = {.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
+  int before = wr_cancel_off();
+  while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL)) continue; /* a signal */
+  wr_cancel_restore(before);
+}
+
+/* False when the process is ending, and does not end. */
+static bool gate_enter(void) {
   pthread_rwlock_rdlock(&gate);
-  if (!wr_load_relaxed(&ending)) return;
+  uint64_t since = wr_load_relaxed(&ending);
+  if (!since) return true;
   pthread_rwlock_unlock(&gate);
-  for (;;) pause();
+  sleep_until(since + ending_ns);
+  return false;
 }
 
 static void gate_leave(void) { pthread_rwlock_unlock(&gate); }
+
+static struct wr_error *is_ending(void) {
+  return wr_error_new(WEIR_ERROR_STATE, "the process is ending: no matrix products any more");
+}
 
 static void set_up(void) {
   gate_init();
   /* Refused by a process that has run its handlers already, or by the system. */
   if (atexit(at_exit)) {
-    unavailable = wr_error_new(WEIR_ERROR_STATE, "%s", ending_text);
+    unavailable = is_ending();
     return;
   }
   /* Without memory for handlers, a child finds OpenBLAS's locks, or the loader's, as they happened
      to be. */
   (void)pthread_atfork(fork_prepare, fork_parent, fork_child);
   int before = wr_cancel_off();
-  gate_enter();
-  unavailable = wr_openblas_open(&blas);
-  gate_leave();
+  if (gate_enter()) {
+    unavailable = wr_openblas_open(&blas);
+    gate_leave();
+  } else {
+    unavailable = is_ending();
+  }
   wr_cancel_restore(before);
 }
 
@@ -112,9 +136,11 @@ static void leave(void) {
 }
 
 /* The turn first, so that a closer waits for one product and not for all that queue for it. */
-static void enter(void) {
+static bool enter(void) {
   if (blas.one_at_a_time) wr_mutex_lock(&turn);
-  gate_enter();
+  if (gate_enter()) return true;
+  if (blas.one_at_a_time) wr_mutex_unlock(&turn);
+  return false;
 }
 
 static int transpose(bool transposed) { return transposed ? WR_BLAS_TRANS : WR_BLAS_NO_TRANS; }
@@ -171,10 +197,10 @@ static void product(const struct wr_gemm *g) {
 }
 
 struct wr_error *wr_cpu_gemm(const struct wr_gemm *g) {
-  if (ends_process) return wr_error_new(WEIR_ERROR_STATE, "%s", ending_text);
+  if (ends_process) return is_ending();
   pthread_once(&once, set_up);
   if (unavailable) return wr_error_retain(unavailable);
-  enter();
+  if (!enter()) return is_ending();
   if (g->n == 1 && g->dtype != WR_COMPLEX64) {
     matrix_times_column(g);
   } else if (g->m == 1 && g->dtype != WR_COMPLEX64) {
