@@ -48,6 +48,7 @@ void wr_encoder_drop(struct wr_encoder *e) {
     wr_gpu_leave();
   }
   wr_buffer_release(e->workspace);
+  wr_buffer_release(e->counters);
   wr_free(e);
 }
 
@@ -72,6 +73,26 @@ struct wr_error *wr_run_workspace(struct wr_run *run, size_t bytes, void **out) 
     if (error) return error;
   }
   *out = (*workspace)->data;
+  return NULL;
+}
+
+/* Zeroed on the stream itself, once: what is launched there afterwards finds them so. */
+struct wr_error *wr_run_counters(struct wr_run *run, uint32_t **out) {
+  struct wr_buffer **counters = &run->encoder->counters;
+  if (!*counters) {
+    const size_t bytes =
+        (size_t)run->gpu->multiprocessors * WR_RUN_COUNTERS * sizeof(uint32_t);
+    struct wr_buffer *buffer;
+    struct wr_error *error = wr_buffer_alloc(run->gpu->memory, bytes, &buffer);
+    if (error) return error;
+    error = wr_run_zero(run, buffer->data, bytes);
+    if (error) {
+      wr_buffer_release(buffer);
+      return error;
+    }
+    *counters = buffer;
+  }
+  *out = (*counters)->data;
   return NULL;
 }
 

@@ -59,6 +59,7 @@ struct wr_encoder {
   struct wr_gpu *gpu;          /* immutable after publish */
   wr_cu_stream stream;         /* immutable after publish */
   struct wr_buffer *workspace; /* owner thread only: whoever encodes; or NULL */
+  struct wr_buffer *counters;  /* owner thread only: whoever encodes; or NULL */
   wr_atomic_bool named;        /* atomic RELAXED: a tool may know the stream by a label */
   uint64_t kept;               /* owner thread only: whoever encodes; the last command's number */
 

@@ -154,6 +154,10 @@ typedef struct wr_error *(*wr_gpu_kernel)(struct wr_run *run, const struct wr_ca
 struct wr_error *wr_run_scratch(struct wr_run *run, size_t bytes, void **out);
 /* Memory that the calls of a stream use one after the other; `bytes` is the same every time. */
 struct wr_error *wr_run_workspace(struct wr_run *run, size_t bytes, void **out);
+/* WR_RUN_COUNTERS for each multiprocessor, all 0: the calls of a stream use them one after the other
+   and leave them at 0. */
+enum { WR_RUN_COUNTERS = 8 };
+struct wr_error *wr_run_counters(struct wr_run *run, uint32_t **out);
 void wr_run_scratch_release(struct wr_ptrs *scratch);
 /* Before anything goes to the stream by another way than wr_launch: what is held back goes first.
  */

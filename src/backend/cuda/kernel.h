@@ -30,7 +30,6 @@ enum {
   WR_ENTRY_REDUCE_ROWS = 1,
   WR_ENTRY_REDUCE_SHORT_ROWS = 2,
   WR_ENTRY_REDUCE_COLUMNS = 3,
-  WR_ENTRY_REDUCE_MERGE = 4,
   WR_ENTRY_ARG_ROWS = 0,
   WR_ENTRY_ARG_MERGE = 1,
   WR_ENTRY_SOFTMAX = 0,
@@ -211,6 +210,32 @@ void wr_launch_function(const struct wr_launch *l, struct wr_run *run, wr_cu_fun
 bool wr_aligned(const void *p, size_t bytes);
 /* The dtype that stands for all of an element's size where elements only move. */
 enum wr_dtype wr_dtype_of_size(enum wr_dtype t);
+
+/* ---- reduce.c: what groups use of it ---- */
+
+/* How a reduction is spread over the GPU. */
+struct wr_reduction {
+  int64_t results;
+  int64_t n; /* elements of each */
+  int64_t splits;
+  int64_t per_split;
+  int entry;
+  struct {
+    void *out;
+    void *totals;
+    uint32_t *counters;
+  } target; /* as it is handed to a kernel */
+};
+
+/* Of `results` rows of n elements of `item` bytes; `packs`: they lie dense and each begins on 16
+   bytes. */
+void wr_reduction_of_rows(struct wr_reduction *r, const struct wr_run *run, int64_t results,
+                          int64_t n, size_t item, bool packs);
+/* Where results go, and room for the totals of splits; elements are of the type `from`. */
+struct wr_error *wr_reduction_target(struct wr_reduction *r, struct wr_run *run,
+                                     enum wr_dtype from, void *out);
+/* The last arguments, and the grid. */
+void wr_reduction_grid(const struct wr_reduction *r, const struct wr_run *run, struct wr_launch *l);
 
 /* unary.c: one input, elementwise, by a source with its two entries. */
 struct wr_error *wr_gpu_map(struct wr_run *run, enum wr_source source, const struct wr_call *call);

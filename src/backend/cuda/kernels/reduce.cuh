@@ -1,0 +1,435 @@
+/* Reductions over rows, by whatever makes their elements: WR_A to WR_B by WR_OP (sum, prod, max,
+   min). Whole numbers add up in 64 bits and wrap; 16-bit floats and float in float within a thread
+   and in double between threads; double in double; complex64 in floats, then doubles. A maximum or
+   minimum is NaN when any element is.
+
+   A reduction can be cut into splits, y of the grid; x goes over results. Each block puts the total
+   of its split away and counts itself. The block that comes last for a result finds all totals there
+   and folds them in their order: the result does not depend on the order in which blocks run.
+
+   Where elements come from is a class FROM: `of` gives the row of a result, from which `packs` reads
+   Q neighbouring elements and `one` a single one. `value` makes an element of what was read. It may
+   compute much or nothing; the order in which elements are folded depends on WR_A and on the extents
+   alone, so that results are the same bit for bit. */
+
+/* ---- what a thread adds up in, and what totals are kept in ---- */
+
+template <class E>
+struct kinds {
+  typedef i64 part;
+  typedef i64 total;
+};
+template <>
+struct kinds<b8> {
+  typedef u64 part;
+  typedef u64 total;
+};
+template <>
+struct kinds<u8> : kinds<b8> {};
+template <>
+struct kinds<u16> : kinds<b8> {};
+template <>
+struct kinds<u32> : kinds<b8> {};
+template <>
+struct kinds<u64> : kinds<b8> {};
+template <>
+struct kinds<float> {
+  typedef float part;
+  typedef double total;
+};
+template <>
+struct kinds<f16> : kinds<float> {};
+template <>
+struct kinds<bf16> : kinds<float> {};
+template <>
+struct kinds<double> {
+  typedef double part;
+  typedef double total;
+};
+template <>
+struct kinds<c64> {
+  typedef c64 part;
+  typedef z128 total;
+};
+
+typedef kinds<WR_A>::part part_t;
+typedef kinds<WR_A>::total total_t;
+
+INLINE u64 to_total(u64 x) { return x; }
+INLINE i64 to_total(i64 x) { return x; }
+INLINE double to_total(float x) { return (double)x; }
+INLINE double to_total(double x) { return x; }
+INLINE z128 to_total(c64 x) { return widen(x); }
+
+template <class P>
+struct part_as {
+  template <class E>
+  static INLINE P of(E x) {
+    return (P)load<E>(x);
+  }
+};
+template <>
+struct part_as<c64> {
+  static INLINE c64 of(c64 x) { return x; }
+};
+
+INLINE part_t to_part(WR_A x) { return part_as<part_t>::of(x); }
+
+/* ---- the operations ---- */
+
+template <class T>
+INLINE T sum(T a, T b) {
+  return a + b;
+}
+INLINE i64 sum(i64 a, i64 b) { return (i64)((u64)a + (u64)b); }
+INLINE c64 sum(c64 a, c64 b) { return make_c64(a.re + b.re, a.im + b.im); }
+INLINE z128 sum(z128 a, z128 b) { return make_z128(a.re + b.re, a.im + b.im); }
+
+template <class T>
+INLINE T prod(T a, T b) {
+  return a * b;
+}
+INLINE i64 prod(i64 a, i64 b) { return (i64)((u64)a * (u64)b); }
+INLINE c64 prod(c64 a, c64 b) {
+  return make_c64(a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re);
+}
+INLINE z128 prod(z128 a, z128 b) {
+  return make_z128(a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re);
+}
+
+/* A NaN in b is taken; a NaN in a stays, since nothing compares greater or less. */
+template <class T>
+INLINE T max_of(T a, T b) {
+  return b > a || b != b ? b : a;
+}
+template <class T>
+INLINE T min_of(T a, T b) {
+  return b < a || b != b ? b : a;
+}
+template <class Z>
+INLINE bool is_nan(Z x) {
+  return x.re != x.re || x.im != x.im;
+}
+template <class Z>
+INLINE Z max_complex(Z a, Z b) {
+  if (is_nan(a)) return a;
+  if (is_nan(b)) return b;
+  return b.re > a.re || (b.re == a.re && b.im > a.im) ? b : a;
+}
+template <class Z>
+INLINE Z min_complex(Z a, Z b) {
+  if (is_nan(a)) return a;
+  if (is_nan(b)) return b;
+  return b.re < a.re || (b.re == a.re && b.im < a.im) ? b : a;
+}
+INLINE c64 max_of(c64 a, c64 b) { return max_complex(a, b); }
+INLINE z128 max_of(z128 a, z128 b) { return max_complex(a, b); }
+INLINE c64 min_of(c64 a, c64 b) { return min_complex(a, b); }
+INLINE z128 min_of(z128 a, z128 b) { return min_complex(a, b); }
+
+struct op_sum {
+  template <class T>
+  static INLINE T of(T a, T b) {
+    return sum(a, b);
+  }
+};
+struct op_prod {
+  template <class T>
+  static INLINE T of(T a, T b) {
+    return prod(a, b);
+  }
+};
+struct op_max {
+  template <class T>
+  static INLINE T of(T a, T b) {
+    return max_of(a, b);
+  }
+};
+struct op_min {
+  template <class T>
+  static INLINE T of(T a, T b) {
+    return min_of(a, b);
+  }
+};
+
+/* ---- neutral elements; for maxima and minima the ends of the element's own range ---- */
+
+template <class E, class P>
+struct limits {
+  static INLINE P high() {
+    return (P)((E)-1 < (E)0 ? (E)~((E)1 << (sizeof(E) * 8 - 1)) : (E)~(E)0);
+  }
+  static INLINE P low() { return (P)((E)-1 < (E)0 ? (E)((E)1 << (sizeof(E) * 8 - 1)) : (E)0); }
+};
+template <class P>
+struct limits<b8, P> {
+  static INLINE P high() { return (P)1; }
+  static INLINE P low() { return (P)0; }
+};
+template <class P>
+struct real_limits {
+  static INLINE P high() { return (P)__int_as_float(0x7f800000); }
+  static INLINE P low() { return (P)__int_as_float(0xff800000); }
+};
+template <class P>
+struct limits<float, P> : real_limits<P> {};
+template <class P>
+struct limits<double, P> : real_limits<P> {};
+template <class P>
+struct limits<f16, P> : real_limits<P> {};
+template <class P>
+struct limits<bf16, P> : real_limits<P> {};
+
+template <class OP, class E>
+struct neutral;
+template <class E>
+struct neutral<op_sum, E> {
+  static INLINE part_t of() { return (part_t)0; }
+};
+template <class E>
+struct neutral<op_prod, E> {
+  static INLINE part_t of() { return (part_t)1; }
+};
+template <class E>
+struct neutral<op_max, E> {
+  static INLINE part_t of() { return limits<E, part_t>::low(); }
+};
+template <class E>
+struct neutral<op_min, E> {
+  static INLINE part_t of() { return limits<E, part_t>::high(); }
+};
+template <>
+struct neutral<op_sum, c64> {
+  static INLINE c64 of() { return make_c64(0, 0); }
+};
+template <>
+struct neutral<op_prod, c64> {
+  static INLINE c64 of() { return make_c64(1, 0); }
+};
+template <>
+struct neutral<op_max, c64> {
+  static INLINE c64 of() {
+    return make_c64(__int_as_float(0xff800000), __int_as_float(0xff800000));
+  }
+};
+template <>
+struct neutral<op_min, c64> {
+  static INLINE c64 of() {
+    return make_c64(__int_as_float(0x7f800000), __int_as_float(0x7f800000));
+  }
+};
+
+INLINE part_t nothing() { return neutral<WR_OP, WR_A>::of(); }
+INLINE part_t fold(part_t a, part_t b) { return WR_OP::of(a, b); }
+
+/* ---- results ---- */
+
+template <class TO>
+struct finish {
+  static INLINE TO of(total_t t) { return (TO)t; }
+};
+template <>
+struct finish<b8> {
+  static INLINE b8 of(u64 t) {
+    b8 r;
+    r.v = t != 0;
+    return r;
+  }
+};
+template <>
+struct finish<f16> {
+  static INLINE f16 of(double t) { return to_f16((float)t); }
+};
+template <>
+struct finish<bf16> {
+  static INLINE bf16 of(double t) { return to_bf16((float)t); }
+};
+template <>
+struct finish<c64> {
+  static INLINE c64 of(z128 t) { return narrow(t); }
+};
+
+/* The place of the results; where there are splits, also of their totals, and for each result a
+   counter that is 0. */
+struct target {
+  WR_B *out;
+  total_t *totals;
+  u32 *counters;
+};
+
+enum { K = 16 / sizeof(WR_A), UNROLL = 4, THREADS = 256 };
+
+/* ---- between threads ---- */
+
+template <class T>
+INLINE T shuffle_down(T x, int by) {
+  union {
+    T t;
+    u32 w[sizeof(T) / 4];
+  } u, v;
+  u.t = x;
+#pragma unroll
+  for (int i = 0; i < (int)(sizeof(T) / 4); i++) v.w[i] = __shfl_down_sync(~0u, u.w[i], by);
+  return v.t;
+}
+
+INLINE total_t fold_warp(total_t t) {
+#pragma unroll
+  for (int by = 16; by > 0; by /= 2) t = WR_OP::of(t, shuffle_down(t, by));
+  return t;
+}
+
+/* The block's total, right in thread 0. */
+INLINE total_t fold_block(total_t t) {
+  __shared__ total_t warps[32];
+  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+  t = fold_warp(t);
+  __syncthreads();
+  if (lane == 0) warps[warp] = t;
+  __syncthreads();
+  t = lane < (int)blockDim.x / 32 ? warps[lane] : to_total(nothing());
+  return warp == 0 ? fold_warp(t) : t;
+}
+
+/* ---- between blocks ---- */
+
+/* True, for all threads of the block, when the blocks of the other splits have been here before:
+   what their threads wrote before this can be read after it. Writes are fenced before they are
+   counted, and the count is read before the fence behind which reads begin.
+
+   The counter wraps to 0 with the last block, so that whatever runs next on the stream finds it as
+   this kernel did, also when the launch is a node of a graph that is launched again. No two kernels
+   that run at once share counters: they belong to a stream, whose kernels run one after the other. */
+INLINE bool comes_last(u32 *counter) {
+  __shared__ bool last;
+  __threadfence();
+  __syncthreads();
+  if (threadIdx.x == 0 && threadIdx.y == 0) {
+    last = atomicInc(counter, gridDim.y - 1) == gridDim.y - 1;
+  }
+  __syncthreads();
+  __threadfence();
+  return last;
+}
+
+/* Past the first-level cache, which may hold what stood there before other blocks wrote. */
+template <class T>
+INLINE T peek(const T *at) {
+  return *(const volatile T *)at;
+}
+INLINE z128 peek(const z128 *at) { return make_z128(peek(&at->re), peek(&at->im)); }
+
+/* The totals of splits `first`, `first + step` and so on, that lie `apart`; AHEAD are read at a
+   time. */
+template <int AHEAD>
+INLINE total_t fold_totals(const total_t *at, i64 apart, u32 first, u32 step) {
+  const u32 splits = gridDim.y;
+  total_t total = to_total(nothing());
+  for (u32 s = first; s < splits; s += AHEAD * step) {
+    total_t x[AHEAD];
+#pragma unroll
+    for (u32 k = 0; k < AHEAD; k++) {
+      if (s + k * step < splits) x[k] = peek(at + (i64)(s + k * step) * apart);
+    }
+#pragma unroll
+    for (u32 k = 0; k < AHEAD; k++) {
+      if (s + k * step < splits) total = WR_OP::of(total, x[k]);
+    }
+  }
+  return total;
+}
+
+/* What the block's split of result r comes to, right in thread 0. */
+INLINE void put_split(const target &to, index_t r, total_t total) {
+  if (gridDim.y > 1) {
+    total_t *totals = to.totals + (i64)r * gridDim.y;
+    if (threadIdx.x == 0) totals[blockIdx.y] = total;
+    if (!comes_last(to.counters + r)) return;
+    total = fold_block(fold_totals<4>(totals, 1, threadIdx.x, THREADS));
+  }
+  if (threadIdx.x == 0) to.out[r] = finish<WR_B>::of(total);
+}
+
+/* ---- rows ---- */
+
+/* COUNT packs of K elements, THREADS packs apart from `i` on; AHEAD pieces of Q elements are read at
+   a time. */
+template <int COUNT, int AHEAD, class FROM>
+INLINE part_t fold_packs(part_t part, const typename FROM::row &row, i64 i) {
+  enum { PIECES = K / FROM::Q };
+#pragma unroll 1
+  for (int s = 0; s < COUNT * PIECES; s += AHEAD) {
+    typename FROM::raw x[AHEAD];
+#pragma unroll
+    for (int k = 0; k < AHEAD; k++) {
+      x[k] = row.packs((i + (s + k) / PIECES * THREADS) * PIECES + (s + k) % PIECES);
+    }
+#pragma unroll
+    for (int k = 0; k < AHEAD; k++) {
+#pragma unroll
+      for (int q = 0; q < FROM::Q; q++) part = fold(part, to_part(FROM::value(x[k], q)));
+    }
+  }
+  return part;
+}
+
+/* A block per result and split; elements go by packs of K as if they lay dense in memory, from a
+   multiple of 16 bytes on. */
+template <class FROM>
+INLINE void reduce_packs(const target &to, const FROM &from, index_t results, i64 n,
+                         i64 per_split) {
+  const i64 begin = (i64)blockIdx.y * per_split;
+  const i64 end = begin + per_split < n ? begin + per_split : n;
+  for (index_t r = blockIdx.x; r < results; r += gridDim.x) {
+    const typename FROM::row row = from.of(r);
+    const index_t packs = (index_t)(end / K);
+    total_t total = to_total(nothing());
+    index_t i = (index_t)(begin / K) + threadIdx.x;
+    for (; i + (UNROLL - 1) * THREADS < packs; i += UNROLL * THREADS) {
+      const part_t part = fold_packs<UNROLL, FROM::AHEAD, FROM>(nothing(), row, i);
+      total = WR_OP::of(total, to_total(part));
+    }
+    part_t part = nothing();
+#pragma unroll 1
+    for (; i < packs; i += THREADS) part = fold_packs<1, 1, FROM>(part, row, i);
+    /* Fewer than K are left. */
+    const i64 j = (i64)packs * K + threadIdx.x;
+    if (j < end) part = fold(part, to_part(row.one(j)));
+    put_split(to, r, fold_block(WR_OP::of(total, to_total(part))));
+  }
+}
+
+/* The same for elements one by one. */
+template <class FROM>
+INLINE void reduce_rows(const target &to, const FROM &from, index_t results, i64 n,
+                        i64 per_split) {
+  const i64 begin = (i64)blockIdx.y * per_split;
+  const i64 end = begin + per_split < n ? begin + per_split : n;
+  for (index_t r = blockIdx.x; r < results; r += gridDim.x) {
+    const typename FROM::row row = from.of(r);
+    total_t total = to_total(nothing());
+    for (i64 j = begin + threadIdx.x; j < end; j += UNROLL * THREADS) {
+      part_t part = nothing();
+#pragma unroll FROM::AHEAD
+      for (int u = 0; u < UNROLL; u++) {
+        const i64 at = j + u * THREADS;
+        if (at < end) part = fold(part, to_part(row.one(at)));
+      }
+      total = WR_OP::of(total, to_total(part));
+    }
+    put_split(to, r, fold_block(total));
+  }
+}
+
+/* A warp per result, for few elements each. */
+template <class FROM>
+INLINE void reduce_short_rows(const target &to, const FROM &from, index_t results, i64 n) {
+  const index_t warps = thread_count() / 32;
+  for (index_t r = thread_index() / 32; r < results; r += warps) {
+    const typename FROM::row row = from.of(r);
+    part_t part = nothing();
+    for (i64 j = threadIdx.x % 32; j < n; j += 32) part = fold(part, to_part(row.one(j)));
+    const total_t total = fold_warp(to_total(part));
+    if (threadIdx.x % 32 == 0) to.out[r] = finish<WR_B>::of(total);
+  }
+}
