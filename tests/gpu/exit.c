@@ -1,6 +1,7 @@
 /* A process that uses the GPU ends at once with its own status, at any moment and from any thread:
    K8. FAILURES: G2, G3, G5. Each way runs in a child that is the first of its process to use the
-   GPU. */
+   GPU, and CMake gives them no folder for compiled kernels, so that the end comes upon the driver's
+   start, the compiler's and its work. */
 
 #include <time.h>
 
@@ -39,13 +40,15 @@ static void *busy(void *arg) {
   }
 }
 
+static int turn;
+
 static void leave_while_others_work(void) {
   pthread_t thread;
   for (int i = 0; i < 4; i++) {
     CHECK(pthread_create(&thread, NULL, busy, NULL) == 0);
     CHECK(pthread_detach(thread) == 0);
   }
-  const struct timespec a_while = {.tv_nsec = 300 * 1000 * 1000};
+  const struct timespec a_while = {.tv_nsec = turn * 70L * 1000 * 1000};
   nanosleep(&a_while, NULL);
   exit(42);
 }
@@ -69,10 +72,10 @@ int main(void) {
     printf("skipped: there is no GPU\n");
     return 77;
   }
-  for (int i = 0; i < 3; i++) {
-    for (int way = 0; way < 4; way++) {
+  for (turn = 0; turn < 12; turn++) {
+    for (int way = turn < 3 ? 0 : 2; way < 4; way++) {
       int status = in_child(ways[way], 60);
-      if (status != 42) fprintf(stderr, "way %d ended with %d\n", way, status);
+      if (status != 42) fprintf(stderr, "way %d, turn %d ended with %d\n", way, turn, status);
       CHECK(status == 42);
     }
   }

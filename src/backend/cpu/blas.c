@@ -1,22 +1,8 @@
-/* OpenBLAS behind a gate.
-
-   Its library destructor frees the buffers in which products are packed, or waits for its threads.
-   The process may end (return from main, exit) while other threads compute, and a product that runs
-   then reads freed memory. So a handler closes the gate and waits, bounded, for the products
-   inside; these are slices of a few milliseconds. It joins no thread and runs no work. Handlers
-   that were registered after main began run before the destructors of all libraries, so the order
-   among the handlers does not matter; it is registered before the library is opened, and opening
-   counts as being inside. A fork closes the gate too, before the process is copied, so that the
-   child finds neither OpenBLAS's own locks held nor the loader's, and opens it again on both sides.
-
-   A product that comes after the handler finds the process ending, and waits for that: an error
-   would make its thread do what the program has for errors, and perhaps end the process with
-   another status. Only when the end takes longer it fails after all, since a handler or a
-   destructor of the program's may be joining that very thread.
-
-   The gate is a read-write lock: a product holds it for reading, who closes it for writing. Writers
-   come first, so a stream of products cannot keep them out. No product holds a lock of Weir's that
-   is not below the gate, and none waits for anything inside it.
+/* OpenBLAS behind a gate (base/gate.h). Its library destructor frees the buffers in which products
+   are packed, or waits for its threads, and a product that runs then reads freed memory. The calls
+   inside the gate are slices of a few milliseconds, and opening the library. A fork closes the gate
+   too, before the process is copied, so that the child finds neither OpenBLAS's own locks held nor
+   the loader's.
 
    OpenBLAS without threads of its own is not safe for concurrent calls as Debian builds it: two
    products can be given one packing buffer, and now and then one of them is wrong. Then a lock of
@@ -25,105 +11,37 @@
 #include "backend/cpu/blas.h"
 
 #include <pthread.h>
-#include <stdlib.h>
-#include <time.h>
 
 #include "backend/cpu/openblas.h"
-#include "base/atomic.h"
+#include "base/gate.h"
 #include "base/lock.h"
 
-enum { CLOSE_NS = 500 * 1000 * 1000 }; /* how long a closer waits at most */
-
-/* How long the end of a process may take before products fail. ThreadSanitizer's alone is a second.
- */
-static const uint64_t ending_ns = UINT64_C(3000000000);
-
-static pthread_rwlock_t gate;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static wr_atomic_u64 ending;           /* atomic RELAXED: since when, by wr_clock_ns, or 0; written
-                                          before the gate is closed */
 static struct wr_openblas blas;        /* immutable after once */
 static struct wr_error *unavailable;   /* immutable after once; why there is no OpenBLAS, or NULL */
 static _Thread_local bool fork_closed; /* on a thread that forks, between prepare and after */
-static _Thread_local bool ends_process; /* on the thread that runs the handlers */
 static struct wr_mutex turn = WR_MUTEX_INIT(WR_RANK_BACKEND);
 
-static void gate_init(void) {
-  pthread_rwlockattr_t attr;
-  pthread_rwlockattr_init(&attr);
-  /* The one kind of glibc's in which writers come first. */
-  pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
-  pthread_rwlock_init(&gate, &attr);
-  pthread_rwlockattr_destroy(&attr);
-}
-
-/* False when products were still inside after CLOSE_NS. */
-static bool gate_close(void) {
-  struct timespec deadline;
-  clock_gettime(CLOCK_REALTIME, &deadline);
-  int64_t ns = deadline.tv_nsec + (int64_t)CLOSE_NS;
-  deadline.tv_sec += (time_t)(ns / 1000000000);
-  deadline.tv_nsec = (long)(ns % 1000000000);
-  return pthread_rwlock_timedwrlock(&gate, &deadline) == 0;
-}
-
-static void at_exit(void) {
-  ends_process = true;
-  /* Relaxed: who does not see it holds the gate for reading, and is waited for. */
-  wr_store_relaxed(&ending, wr_clock_ns());
-  /* Who comes to hold the gate after that sees that the process is ending. */
-  if (gate_close()) pthread_rwlock_unlock(&gate);
-}
-
-static void fork_prepare(void) { fork_closed = gate_close(); }
+static void fork_prepare(void) { fork_closed = wr_gate_close(WR_GATE_PRODUCTS); }
 
 static void fork_parent(void) {
-  if (fork_closed) pthread_rwlock_unlock(&gate);
+  if (fork_closed) wr_gate_open(WR_GATE_PRODUCTS);
 }
 
-/* The lock knows its writer by a thread id that is the parent's, so it is made anew. */
-static void fork_child(void) {
-  gate_init();
-  wr_mutex_init(&turn, WR_RANK_BACKEND);
-}
-
-static void sleep_until(uint64_t ns) {
-  struct timespec at = {.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
-  int before = wr_cancel_off();
-  while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL)) continue; /* a signal */
-  wr_cancel_restore(before);
-}
-
-/* False when the process is ending, and does not end. */
-static bool gate_enter(void) {
-  pthread_rwlock_rdlock(&gate);
-  uint64_t since = wr_load_relaxed(&ending);
-  if (!since) return true;
-  pthread_rwlock_unlock(&gate);
-  sleep_until(since + ending_ns);
-  return false;
-}
-
-static void gate_leave(void) { pthread_rwlock_unlock(&gate); }
+static void fork_child(void) { wr_mutex_init(&turn, WR_RANK_BACKEND); }
 
 static struct wr_error *is_ending(void) {
   return wr_error_new(WEIR_ERROR_STATE, "the process is ending: no matrix products any more");
 }
 
 static void set_up(void) {
-  gate_init();
-  /* Refused by a process that has run its handlers already, or by the system. */
-  if (atexit(at_exit)) {
-    unavailable = is_ending();
-    return;
-  }
-  /* Without memory for handlers, a child finds OpenBLAS's locks, or the loader's, as they happened
-     to be. */
-  (void)pthread_atfork(fork_prepare, fork_parent, fork_child);
   int before = wr_cancel_off();
-  if (gate_enter()) {
+  if (wr_gate_enter(WR_GATE_PRODUCTS)) {
+    /* Without memory for handlers, a child finds OpenBLAS's locks, or the loader's, as they
+       happened to be. */
+    (void)pthread_atfork(fork_prepare, fork_parent, fork_child);
     unavailable = wr_openblas_open(&blas);
-    gate_leave();
+    wr_gate_leave(WR_GATE_PRODUCTS);
   } else {
     unavailable = is_ending();
   }
@@ -131,14 +49,14 @@ static void set_up(void) {
 }
 
 static void leave(void) {
-  gate_leave();
+  wr_gate_leave(WR_GATE_PRODUCTS);
   if (blas.one_at_a_time) wr_mutex_unlock(&turn);
 }
 
 /* The turn first, so that a closer waits for one product and not for all that queue for it. */
 static bool enter(void) {
   if (blas.one_at_a_time) wr_mutex_lock(&turn);
-  if (gate_enter()) return true;
+  if (wr_gate_enter(WR_GATE_PRODUCTS)) return true;
   if (blas.one_at_a_time) wr_mutex_unlock(&turn);
   return false;
 }
@@ -197,7 +115,7 @@ static void product(const struct wr_gemm *g) {
 }
 
 struct wr_error *wr_cpu_gemm(const struct wr_gemm *g) {
-  if (ends_process) return is_ending();
+  if (wr_gate_ends_here()) return is_ending();
   pthread_once(&once, set_up);
   if (unavailable) return wr_error_retain(unavailable);
   if (!enter()) return is_ending();

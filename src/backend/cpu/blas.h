@@ -23,8 +23,7 @@ struct wr_gemm {
 };
 
 /* Runs a product that takes a few milliseconds at most, on the calling thread alone. An error when
-   there is no OpenBLAS, or on the thread that ends the process; any other thread that comes while
-   the process is ending does not return. */
+   there is no OpenBLAS, or when the process is ending (base/gate.h). */
 struct wr_error *wr_cpu_gemm(const struct wr_gemm *g);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "backend/cuda/gpu.h"
 #include "backend/cuda/kernel.h"
+#include "base/gate.h"
 
 const struct wr_driver *wr_cu;
 
@@ -57,7 +58,7 @@ bool wr_gpu_forked(void) { return wr_load_relaxed(&table.forked); }
 
 /* ---- finding ---- */
 
-static void open_once(void) {
+static void open_inside(void) {
   wr_cu = wr_cuda_driver(&table.reason);
   if (!wr_cu) return;
   wr_cu->device_count(&table.count);
@@ -65,6 +66,15 @@ static void open_once(void) {
   table.opened = true;
   if (pthread_atfork(fork_prepare, fork_parent, fork_child)) {
     wr_log_line("weir: no memory to watch forks: a child must not use the GPU");
+  }
+}
+
+static void open_once(void) {
+  if (wr_gate_enter(WR_GATE_GPU)) {
+    open_inside();
+    wr_gate_leave(WR_GATE_GPU);
+  } else {
+    table.reason = "the process is ending";
   }
 }
 
@@ -170,6 +180,7 @@ struct wr_error *wr_gpu_get(int index, struct wr_gpu **out) {
     return wr_error_new(WEIR_ERROR_NO_DEVICE, "there is no gpu:%d", index);
   }
   struct wr_error *error = NULL;
+  if (!wr_gate_enter(WR_GATE_GPU)) return wr_gpu_ending();
   pthread_mutex_lock(&turn);
   *out = wr_gpu_known(index);
   if (!*out) {
@@ -178,6 +189,7 @@ struct wr_error *wr_gpu_get(int index, struct wr_gpu **out) {
     if (!error) wr_store_release(&table.gpus[index], (void *)*out);
   }
   pthread_mutex_unlock(&turn);
+  wr_gate_leave(WR_GATE_GPU);
   return error;
 }
 
@@ -221,6 +233,10 @@ struct wr_error *wr_gpu_result(struct wr_gpu *gpu, wr_cu_result result, const ch
       wr_error_new(status, "%s failed on gpu:%d: %s (%s)", call, gpu->index, text, name);
   if (is_sticky(result)) mark_failed(gpu, error);
   return error;
+}
+
+struct wr_error *wr_gpu_ending(void) {
+  return wr_error_new(WEIR_ERROR_STATE, "the process is ending: no work for GPUs any more");
 }
 
 struct wr_error *wr_gpu_unusable(struct wr_gpu *gpu) {

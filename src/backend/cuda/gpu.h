@@ -86,6 +86,8 @@ struct wr_error *wr_gpu_result(struct wr_gpu *gpu, wr_cu_result result, const ch
 /* Why nothing can run on the GPU any more: a sticky fault, or this process was forked from one that
    used it; NULL when all is well. One reference. */
 struct wr_error *wr_gpu_unusable(struct wr_gpu *gpu);
+/* The error of what needs a library that ends with the process (base/gate.h). */
+struct wr_error *wr_gpu_ending(void);
 bool wr_gpu_forked(void);
 
 /* ---- transfer between host and GPU, and memory: gpu_memory.c ---- */
@@ -154,8 +156,8 @@ typedef struct wr_error *(*wr_gpu_kernel)(struct wr_run *run, const struct wr_ca
 struct wr_error *wr_run_scratch(struct wr_run *run, size_t bytes, void **out);
 /* Memory that the calls of a stream use one after the other; `bytes` is the same every time. */
 struct wr_error *wr_run_workspace(struct wr_run *run, size_t bytes, void **out);
-/* WR_RUN_COUNTERS for each multiprocessor, all 0: the calls of a stream use them one after the other
-   and leave them at 0. */
+/* WR_RUN_COUNTERS for each multiprocessor, all 0: the calls of a stream use them one after the
+   other and leave them at 0. */
 enum { WR_RUN_COUNTERS = 8 };
 struct wr_error *wr_run_counters(struct wr_run *run, uint32_t **out);
 void wr_run_scratch_release(struct wr_ptrs *scratch);

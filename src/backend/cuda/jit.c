@@ -8,6 +8,7 @@
 
 #include "backend/cuda/kernel.h"
 #include "backend/cuda/kernel_sources.h"
+#include "base/gate.h"
 
 enum { OPTION_BYTES = 64, OPTIONS = 12 };
 
@@ -138,7 +139,7 @@ static struct wr_error *take_image(const struct wr_nvrtc *nvrtc, wr_nvrtc_progra
   return wr_error_new(WEIR_ERROR_INTERNAL, "NVRTC kept its machine code");
 }
 
-static struct wr_error *compile(const struct unit *unit, void **image, size_t *bytes) {
+static struct wr_error *compile_inside(const struct unit *unit, void **image, size_t *bytes) {
   const char *reason;
   const struct wr_nvrtc *nvrtc = wr_cuda_nvrtc(&reason);
   if (!nvrtc) return wr_error_new(WEIR_ERROR_UNSUPPORTED, "no GPU kernels: %s", reason);
@@ -150,6 +151,14 @@ static struct wr_error *compile(const struct unit *unit, void **image, size_t *b
   struct wr_error *error = result ? compile_error(nvrtc, program, unit, result)
                                   : take_image(nvrtc, program, image, bytes);
   nvrtc->destroy(&program);
+  return error;
+}
+
+/* The compiler does not survive its library's destructor. */
+static struct wr_error *compile(const struct unit *unit, void **image, size_t *bytes) {
+  if (!wr_gate_enter(WR_GATE_GPU)) return wr_gpu_ending();
+  struct wr_error *error = compile_inside(unit, image, bytes);
+  wr_gate_leave(WR_GATE_GPU);
   return error;
 }
 

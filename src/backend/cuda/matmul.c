@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "backend/cuda/kernel.h"
+#include "base/gate.h"
 
 enum { TABLE = 512, WORKSPACE = 32 << 20 };
 
@@ -83,7 +84,7 @@ static struct wr_error *failed(int status, const char *call) {
   return wr_error_new(code, "%s failed with status %d", call, status);
 }
 
-static struct wr_error *handle_get(struct wr_gpu *gpu, struct product *p) {
+static struct wr_error *handle_get_inside(struct wr_gpu *gpu, struct product *p) {
   struct wr_matmul_table *t = gpu->matmuls;
   const char *reason;
   p->lt = wr_cuda_lt(&reason);
@@ -95,6 +96,14 @@ static struct wr_error *handle_get(struct wr_gpu *gpu, struct product *p) {
   p->handle = t->handle;
   wr_mutex_unlock(&t->lock);
   return status ? failed(status, "cublasLtCreate") : NULL;
+}
+
+/* As the compiler, cuBLASLt is not to be inside a call when its destructors run. */
+static struct wr_error *handle_get(struct wr_gpu *gpu, struct product *p) {
+  if (!wr_gate_enter(WR_GATE_GPU)) return wr_gpu_ending();
+  struct wr_error *error = handle_get_inside(gpu, p);
+  wr_gate_leave(WR_GATE_GPU);
+  return error;
 }
 
 /* ---- operands ---- */
@@ -335,9 +344,11 @@ static struct wr_error *multiply(struct wr_run *run, const struct wr_tensor *in,
     return wr_error_new(WEIR_ERROR_UNSUPPORTED, "%lld products at once are too many for the GPU",
                         (long long)p.key.batch);
   }
+  if (!wr_gate_enter(WR_GATE_GPU)) return wr_gpu_ending();
   int status = descriptions_make(&p, &d);
   error = status ? failed(status, "describing a product to cuBLASLt") : launch(run, &p, &d);
   descriptions_free(&p, &d);
+  wr_gate_leave(WR_GATE_GPU);
   return error;
 }
 

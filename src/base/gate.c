@@ -1,0 +1,97 @@
+/* Gates; see gate.h. Handlers that were registered after main began run before the destructors of
+   all libraries, so their order among the program's own does not matter.
+
+   A gate is a read-write lock: a call holds it for reading, who closes it for writing. Writers come
+   first, so a stream of calls cannot keep them out. No call holds a lock of Weir's that is not
+   below the gate, and none waits for anything inside it. */
+
+#include "base/gate.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/atomic.h"
+#include "base/lock.h"
+
+/* How long who closes a gate waits for the calls inside. */
+static const int64_t patience_ns[WR_GATE_COUNT] = {
+    [WR_GATE_PRODUCTS] = 500 * 1000 * 1000, [WR_GATE_GPU] = 900 * 1000 * 1000};
+
+/* How long the end of a process may take before calls fail. ThreadSanitizer's alone is a second. */
+static const uint64_t ending_ns = UINT64_C(3000000000);
+
+static pthread_rwlock_t gates[WR_GATE_COUNT];
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static bool watched;         /* immutable after once: the handler was registered */
+static wr_atomic_u64 ending; /* atomic RELAXED: since when, by wr_clock_ns, or 0; written before the
+                                gates are closed */
+static _Thread_local bool ends_process; /* on the thread that runs the handlers */
+
+static void make_all(void) {
+  pthread_rwlockattr_t attr;
+  pthread_rwlockattr_init(&attr);
+  /* The one kind of glibc's in which writers come first. */
+  pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+  for (int i = 0; i < WR_GATE_COUNT; i++) pthread_rwlock_init(&gates[i], &attr);
+  pthread_rwlockattr_destroy(&attr);
+}
+
+static bool close_within(enum wr_gate gate, int64_t patience) {
+  struct timespec deadline;
+  clock_gettime(CLOCK_REALTIME, &deadline);
+  int64_t ns = deadline.tv_nsec + patience;
+  deadline.tv_sec += (time_t)(ns / 1000000000);
+  deadline.tv_nsec = (long)(ns % 1000000000);
+  return pthread_rwlock_timedwrlock(&gates[gate], &deadline) == 0;
+}
+
+static void at_exit(void) {
+  ends_process = true;
+  /* Relaxed: who does not see it holds a gate for reading, and is waited for. */
+  wr_store_relaxed(&ending, wr_clock_ns());
+  for (int i = 0; i < WR_GATE_COUNT; i++) {
+    /* Who comes to hold the gate after that sees that the process is ending. */
+    if (close_within((enum wr_gate)i, patience_ns[i])) pthread_rwlock_unlock(&gates[i]);
+  }
+}
+
+/* The locks know their holders by thread ids, and those of the parent's other threads, which are
+   not here; so they are made anew. Where the system refuses the handler, a child may find them
+   held. */
+static void set_up(void) {
+  make_all();
+  /* Refused by a process that has run its handlers already, or by the system. */
+  watched = atexit(at_exit) == 0;
+  (void)pthread_atfork(NULL, NULL, make_all);
+}
+
+static void sleep_until(uint64_t ns) {
+  struct timespec at = {.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
+  int before = wr_cancel_off();
+  while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL)) continue; /* a signal */
+  wr_cancel_restore(before);
+}
+
+bool wr_gate_enter(enum wr_gate gate) {
+  if (ends_process) return false;
+  pthread_once(&once, set_up);
+  if (!watched) return false;
+  pthread_rwlock_rdlock(&gates[gate]);
+  uint64_t since = wr_load_relaxed(&ending);
+  if (!since) return true;
+  pthread_rwlock_unlock(&gates[gate]);
+  sleep_until(since + ending_ns);
+  return false;
+}
+
+bool wr_gate_ends_here(void) { return ends_process; }
+
+void wr_gate_leave(enum wr_gate gate) { pthread_rwlock_unlock(&gates[gate]); }
+
+bool wr_gate_close(enum wr_gate gate) {
+  pthread_once(&once, set_up);
+  return close_within(gate, patience_ns[WR_GATE_PRODUCTS]);
+}
+
+void wr_gate_open(enum wr_gate gate) { pthread_rwlock_unlock(&gates[gate]); }
