@@ -77,6 +77,34 @@ static void test_complex_order(void) {
   EXPECT(!wr_cpu_binary_row(WR_OP_REMAINDER, WR_COMPLEX64));
 }
 
+/* Rounded at each step: where a loop fuses two, the sign of a 0 tells. */
+static wr_complex64 product(wr_complex64 x, wr_complex64 y) {
+  volatile float parts[] = {x.re * y.re, x.im * y.im, x.re * y.im, x.im * y.re};
+  return (wr_complex64){parts[0] - parts[1], parts[2] + parts[3]};
+}
+
+static void test_complex_products(void) {
+  enum { N = 37 };
+  static const float values[] = {0, -0.0F, 1e-45F, -1e-45F, 0.25F, -0.25F, 1e-30F};
+  wr_complex64 x[2 * N], y[2 * N], z[N];
+  for (unsigned i = 0; i < 2 * N; i++) {
+    x[i] = (wr_complex64){values[i % 7], values[i / 7 % 7]};
+    y[i] = (wr_complex64){values[i * 5 % 7], values[i / 3 % 7]};
+  }
+  for (int form = 0; form < 9; form++) {
+    int s = form / 3, t = form % 3;
+    operand_strided(&a, x, WR_COMPLEX64, 1, SHAPE(N), STRIDES(s));
+    operand_strided(&b, y, WR_COMPLEX64, 1, SHAPE(N), STRIDES(t));
+    operand_dense(&out, z, WR_COMPLEX64, 1, SHAPE(N));
+    const struct wr_tensor in[] = {a.t, b.t};
+    EXPECT(kernel_run(wr_cpu_multiply, in, 2, &out.t, NULL));
+    for (int i = 0; i < N; i++) {
+      wr_complex64 want = product(x[i * s], y[i * t]);
+      EXPECT(memcmp(&z[i], &want, sizeof want) == 0);
+    }
+  }
+}
+
 /* Bool arithmetic is C's: add is or, multiply and, subtract exclusive or. */
 static void test_bool(void) {
   uint8_t x[] = {0, 0, 1, 1}, y[] = {0, 1, 0, 1}, result[4];
@@ -157,6 +185,7 @@ int main(void) {
   test_integers();
   test_floats();
   test_complex_order();
+  test_complex_products();
   test_bool();
   test_broadcast();
   test_where();

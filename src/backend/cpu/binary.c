@@ -50,11 +50,15 @@ static uint64_t integer_power(uint64_t base, uint64_t exponent) {
 #define EL f64
 #define CT f64
 #include "backend/cpu/binary_rows.h"
+/* GCC 12 knows complex products as a pattern, and makes fused steps of it in some loops whatever
+   -ffp-contract says: the sign of a 0 would depend on the strides. */
 #define EL c64
 #define CT c64
 #define NO_REMAINDER
+#define NO_WIDE_MULTIPLY
 #include "backend/cpu/binary_rows.h"
 #undef NO_REMAINDER
+#undef NO_WIDE_MULTIPLY
 
 /* The inputs of the two logical operations are bool by their dtype rule. */
 static void b8_row_logical_and(const struct wr_row *r) {

@@ -3,6 +3,7 @@
      CT   the compute type: f32, f64, c64, or EL itself for integers (whose functions binary_int.h
           makes)
      NO_REMAINDER, NO_DIVIDE   defined where the type has none
+     NO_WIDE_MULTIPLY   defined where GCC would fuse it with an addition, where processors can
      NEAR_REMAINDER   defined where the remainder of pairs that are not far goes without calls */
 
 #define E WR_PASTE(wr_el_, EL)
@@ -52,7 +53,10 @@ WR_INLINE void ROW(_test)(const struct wr_row *r, bool (*f)(C, C)) {
 WR_WIDE static void ROW(_add)(const struct wr_row *r) { ROW(_map)(r, OP(_add)); }
 WR_WIDE static void ROW(_maximum)(const struct wr_row *r) { ROW(_map)(r, OP(_maximum)); }
 WR_WIDE static void ROW(_minimum)(const struct wr_row *r) { ROW(_map)(r, OP(_minimum)); }
-WR_WIDE static void ROW(_multiply)(const struct wr_row *r) { ROW(_map)(r, OP(_multiply)); }
+#ifndef NO_WIDE_MULTIPLY
+WR_WIDE
+#endif
+static void ROW(_multiply)(const struct wr_row *r) { ROW(_map)(r, OP(_multiply)); }
 WR_WIDE static void ROW(_power)(const struct wr_row *r) { ROW(_map)(r, OP(_power)); }
 WR_WIDE static void ROW(_subtract)(const struct wr_row *r) { ROW(_map)(r, OP(_subtract)); }
 #ifndef NO_DIVIDE
