@@ -69,6 +69,29 @@ static void test_lines(void) {
   }
 }
 
+/* What std::nth_element of GCC's library makes of these lines: topk shows the order of the others.
+ */
+static void test_steps(void) {
+  enum { N = 40 };
+  static const int32_t want[N] = {-30, -48, -37, -48, -41, -41, -37, -24, -30, -25,
+                                  -25, -29, -29, -24, -23, 8,   -7,  18,  -9,  -9,
+                                  18,  -20, 21,  27,  8,   23,  13,  -7,  30,  21,
+                                  27,  -23, 23,  13,  30,  35,  48,  42,  42,  48};
+  static const int32_t last[N] = {35,  -48, -23, 30,  13, 23, -37, 27,  21,  -20, -7, -29, -24, 8,
+                                  -30, -41, -25, 18,  -9, -9, 18,  -25, -41, -30, 8,  -24, -29, -7,
+                                  -48, 21,  27,  -37, 23, 13, 30,  -23, 42,  42,  48, 48};
+  struct kernel_operand in, out;
+  for (int i = 0; i < N; i++) x[i] = (i * i * 7919 + i * 131) % 97 - 48;
+  operand_dense(&in, x, WR_INT32, 1, SHAPE(N));
+  operand_dense(&out, y, WR_INT32, 1, SHAPE(N));
+  struct wr_partition_params params = {.axis = 0, .kth = 13};
+  EXPECT(kernel_run(wr_cpu_partition, &in.t, 1, &out.t, &params));
+  EXPECT(memcmp(y, want, sizeof want) == 0);
+  params.kth = N - 1;
+  EXPECT(kernel_run(wr_cpu_partition, &in.t, 1, &out.t, &params));
+  EXPECT(memcmp(y, last, sizeof last) == 0);
+}
+
 static void test_axis(void) {
   int16_t v[6] = {3, -1, 2, 1, 5, -7};
   int16_t w[6];
@@ -121,6 +144,7 @@ static void test_other_types(void) {
 
 int main(void) {
   test_lines();
+  test_steps();
   test_axis();
   test_nan();
   test_other_types();

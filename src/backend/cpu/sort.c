@@ -10,7 +10,7 @@
 #include "base/atomic.h"
 #include "base/base.h"
 
-enum { RUN = 16, SELECT_DEPTH = 48, STACK_BYTES = 4096 };
+enum { RUN = 16, STACK_BYTES = 4096 };
 
 #define ELEMENT_KERNEL "backend/cpu/sort_kernel.inc"
 #include "backend/cpu/elements.inc"
