@@ -4,13 +4,20 @@
 
 #include "ops/internal.h"
 
-/* True when the mask means exactly one run over contiguous rows: the last axis, and beside it only
-   axes of extent 1. */
-static bool is_last_axis(const struct wr_node *a, uint32_t axes) {
-  int last = wr_node_ndim(a) - 1;
-  if (last < 0 || !wr_ops_has_axis(axes, last)) return false;
-  for (int i = 0; i < last; i++) {
-    if (wr_ops_has_axis(axes, i) && wr_node_shape(a)[i] != 1) return false;
+/* True when the axes, as they are written, are the last one, after none but axes of extent 1 that
+   come just before it: MLX goes over such rows at once and gives a floating type, and on its other
+   way, with the same numbers in another order, softmax gives integers. */
+static bool is_last_axis(const struct wr_node *a, const int *axes, int n_axes) {
+  int ndim = wr_node_ndim(a);
+  bool all = n_axes == WR_OPS_ALL_AXES;
+  int n = all ? ndim : n_axes;
+  if (n == 0) return false;
+  int last = all ? ndim - 1 : axes[n - 1];
+  if (last != ndim - 1 && last != -1) return false;
+  for (int i = 1; i < n; i++) {
+    int axis = last - i;
+    if (!all && axes[n - 1 - i] != axis) return false;
+    if (wr_node_shape(a)[axis < 0 ? axis + ndim : axis] != 1) return false;
   }
   return true;
 }
@@ -60,7 +67,7 @@ struct wr_error *wr_ops_softmax(struct wr_node **out, struct wr_node *a, const i
   uint32_t mask;
   struct wr_error *error = wr_ops_axes(axes, n_axes, wr_node_ndim(a), &mask);
   if (error) return error;
-  if (wr_node_dtype(a) != WR_COMPLEX64 && is_last_axis(a, mask)) {
+  if (wr_node_dtype(a) != WR_COMPLEX64 && is_last_axis(a, axes, n_axes)) {
     return softmax_last(out, a, precise, s);
   }
   return softmax_any(out, a, axes, n_axes, precise, s);
@@ -119,7 +126,7 @@ struct wr_error *wr_ops_logsumexp(struct wr_node **out, struct wr_node *a, const
     return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "a with shape %s has no elements",
                         wr_ops_shape_text(a).s);
   }
-  if (wr_node_dtype(a) != WR_COMPLEX64 && is_last_axis(a, mask)) {
+  if (wr_node_dtype(a) != WR_COMPLEX64 && is_last_axis(a, axes, n_axes)) {
     return logsumexp_last(out, a, mask, keepdims, s);
   }
   return logsumexp_any(out, a, axes, n_axes, keepdims, s);

@@ -6,6 +6,7 @@ hardly fit. Left out, because MLX differs and Weir keeps to the mathematics or t
 - Products of complex infinities: C++ recovers an infinity from NaN parts, NumPy and Weir do not.
 - tril, triu, eye and tri with a diagonal at the end of int32, which overflows in MLX.
 - Floating ranges: MLX adds the step again and again, in the result's type.
+- Integers whose distance from their maximum overflows, in logsumexp and softmax.
 - addmm of complex numbers whose addend is larger than the product: MLX lets it enlarge the result
   for this one type.
 """
@@ -109,4 +110,16 @@ def addends():
             yield "addends", "mlx_matmul", (v, w), lambda v=v, w=w: mx.matmul(v.mlx(), w.mlx())
 
 
-EDGES = (special, promotion, axes, ranges, addends)
+def spellings():
+    """The type of softmax of integers depends on how its axes are written."""
+    for shape in ((1, 7), (5, 1), (1, 1, 4), (2, 3, 1)):
+        for dtype in (mx.int16, mx.int64, mx.float16):
+            a = sample(shape, dtype, 8)
+            last = len(shape) - 1
+            for which in ([last], [-1], [0, last], [0, -1], [-1, 0], [-2, -1], [last - 1, last], [0]):
+                yield ("spellings", "mlx_softmax_axes", (a, which, False),
+                       lambda a=a, w=which: mx.softmax(a, w))
+            yield "spellings", "mlx_softmax", (a, False), lambda a=a: mx.softmax(a)
+
+
+EDGES = (special, promotion, axes, ranges, addends, spellings)
