@@ -137,17 +137,20 @@ struct wr_error *wr_ops_matmul(struct wr_node **out, struct wr_node *a, struct w
   return wr_compose_end(&c, out, drop_vector_axes(&c, r, &p));
 }
 
-/* c must broadcast to the product's shape, without making it larger. */
-static struct wr_error *check_addend(const struct wr_node *c, const struct product *p) {
+/* Whether c broadcasts to the product's shape without making it larger. */
+static bool addend_fits(const struct wr_node *c, const struct product *p) {
   int32_t shape[WR_MAX_NDIM + 2];
   int32_t common[WR_MAX_NDIM + 2];
   int common_ndim;
   int ndim = result_shape(p, shape);
-  if (ndim <= WR_MAX_NDIM &&
-      wr_shape_broadcast(wr_node_shape(c), wr_node_ndim(c), shape, ndim, common, &common_ndim) &&
-      wr_shape_equal(common, common_ndim, shape, ndim)) {
-    return NULL;
-  }
+  return ndim <= WR_MAX_NDIM &&
+         wr_shape_broadcast(wr_node_shape(c), wr_node_ndim(c), shape, ndim, common, &common_ndim) &&
+         wr_shape_equal(common, common_ndim, shape, ndim);
+}
+
+static struct wr_error *addend_misfit(const struct wr_node *c, const struct product *p) {
+  int32_t shape[WR_MAX_NDIM + 2];
+  int ndim = result_shape(p, shape);
   return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
                       "c with shape %s cannot be broadcast to the product's shape %s",
                       wr_ops_shape_text(c).s, wr_ops_dims_text(shape, ndim).s);
@@ -166,14 +169,30 @@ static struct wr_node *addend(struct wr_compose *k, struct wr_node *c, const str
   return wr_compose_step(k, wr_ops_reshape(wr_compose_slot(k), x, shape, ndim, k->stream));
 }
 
+/* Step by step, so that c may make the result larger: MLX lets it for complex numbers alone. */
+static struct wr_error *complex_addmm(struct wr_node **out, struct wr_node *c, struct wr_node *a,
+                                      struct wr_node *b, float alpha, float beta,
+                                      struct wr_stream *s) {
+  struct wr_compose k = wr_compose_begin(s);
+  struct wr_node **slot = wr_compose_slot(&k);
+  struct wr_node *x = wr_compose_step(&k, wr_ops_matmul(slot, a, b, s));
+  x = wr_compose_binary(&k, WR_OP_MULTIPLY, wr_compose_scalar(&k, alpha, WR_COMPLEX64), x);
+  struct wr_node *y =
+      wr_compose_binary(&k, WR_OP_MULTIPLY, wr_compose_scalar(&k, beta, WR_COMPLEX64), c);
+  return wr_compose_end(&k, out, wr_compose_binary(&k, WR_OP_ADD, x, y));
+}
+
 struct wr_error *wr_ops_addmm(struct wr_node **out, struct wr_node *c, struct wr_node *a,
                               struct wr_node *b, float alpha, float beta, struct wr_stream *s) {
   struct product p;
   enum wr_dtype dtype = wr_dtype_promote(wr_node_dtype(a), wr_node_dtype(b));
   dtype = wr_dtype_promote(dtype, wr_node_dtype(c));
   struct wr_error *error = product_of(a, b, dtype, &p);
-  if (!error) error = check_addend(c, &p);
   if (error) return error;
+  if (!addend_fits(c, &p)) {
+    if (dtype == WR_COMPLEX64) return complex_addmm(out, c, a, b, alpha, beta, s);
+    return addend_misfit(c, &p);
+  }
   struct wr_addmm_params params = {.alpha = alpha, .beta = beta};
   struct wr_compose k = wr_compose_begin(s);
   struct wr_node *in[3] = {addend(&k, c, &p), matrix(&k, a, &p, 0, p.rows, p.inner),
