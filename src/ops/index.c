@@ -141,9 +141,10 @@ static struct wr_error *common_indices(struct wr_node *const *indices, int n,
     set->ndim = ndim;
     for (int d = 0; d < ndim; d++) set->shape[d] = shape[d];
   }
-  /* int64 and uint64 promote to a float; as positions both are read as int64. */
-  if (!wr_dtype_is_integer(set->dtype)) set->dtype = WR_INT64;
-  return NULL;
+  /* uint64 and a signed type have no integer type in common. */
+  if (wr_dtype_is_integer(set->dtype)) return NULL;
+  return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
+                      "indices have no integer type in common: uint64 is mixed with a signed one");
 }
 
 /* Updates have the indices' shape, then one extent per axis of a, not larger than a's. */

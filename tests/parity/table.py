@@ -213,6 +213,11 @@ def to_numpy_type(dtype):
 
 def index():
     where, column = mx.array([[0, -1], [2, 1]]), mx.array([1, 0])
+    for types in ((mx.int8, mx.uint32), (mx.int32, mx.uint64), (mx.int64, mx.uint64)):
+        at = [i.astype(t) for i, t in zip((mx.abs(where[0]), column), types)]
+        a, u = mx.zeros((3, 2)), mx.ones((2, 1, 1))
+        yield ("index", "mlx_scatter_add", (a, at, u, [0, 1]),
+               lambda a=a, at=at: a.at[tuple(at)].add(mx.ones(2)))
     for dtype in DTYPES:
         a, u = sample((3, 2), dtype, 5), sample((2, 2), dtype, 6)
         yield "index", "mlx_take_axis", (a, where, 0), lambda a=a: mx.take(a, where, 0)
