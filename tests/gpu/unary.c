@@ -30,7 +30,7 @@ static void one(enum wr_op op, enum wr_dtype t, enum wr_dtype to, enum gpu_case_
   wr_node_release(in);
 }
 
-/* Float to whole numbers: both sides saturate the same way, so odd values are in. */
+/* Float to whole numbers: both sides give the same for what does not fit, so odd values are in. */
 static void casts(enum wr_dtype t) {
   for (int to = 0; to < WR_DTYPE_COUNT; to++) {
     for (int form = 0; form < GPU_FORMS; form++) {

@@ -6,6 +6,8 @@ hardly fit. Left out, because MLX differs and Weir keeps to the mathematics or t
 - Products of complex infinities: C++ recovers an infinity from NaN parts, NumPy and Weir do not.
 - tril, triu, eye and tri with a diagonal at the end of int32, which overflows in MLX.
 - Floating ranges: MLX adds the step again and again, in the result's type.
+- The order of complex numbers with a NaN part, and floating values beyond uint32 as uint32: what
+  MLX makes of them depends on where they stand.
 - Integers whose distance from their maximum overflows, in logsumexp and softmax.
 """
 
@@ -110,6 +112,16 @@ def addends():
             yield "addends", "mlx_matmul", (v, w), lambda v=v, w=w: mx.matmul(v.mlx(), w.mlx())
 
 
+def casts():
+    values = [np.nan, np.inf, -np.inf, 2.0**64, 3e38, 2.0**63, -(2.0**63), 1e10, -1e10, 2.0**31,
+              -(2.0**31), 70000, -300, 300.7, -1.5, 6e4]
+    for source in FLOATS + (mx.float64, mx.complex64):
+        for dtype in DTYPES:
+            if dtype != mx.uint32:
+                a = floats(values, source)
+                yield "casts", "mlx_astype", (a, dtype), lambda a=a, d=dtype: a.astype(d)
+
+
 def spellings():
     """The type of softmax of integers depends on how its axes are written."""
     for shape in ((1, 7), (5, 1), (1, 1, 4), (2, 3, 1)):
@@ -122,4 +134,4 @@ def spellings():
             yield "spellings", "mlx_softmax", (a, False), lambda a=a: mx.softmax(a)
 
 
-EDGES = (special, promotion, axes, ranges, addends, spellings)
+EDGES = (special, promotion, axes, ranges, addends, casts, spellings)

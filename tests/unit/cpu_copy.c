@@ -1,30 +1,48 @@
 /* Copies between dtypes and layouts, concatenation, slice_update, arange. */
 
+#include <string.h>
+
 #include "backend/cpu/kernels.h"
 #include "core/half.h"
 #include "kernel_case.h"
 
 static struct kernel_operand a, b, out;
 
+/* What a type cannot hold: see kernels.h. From float32 and float64. */
 static void test_floats_to_integers(void) {
-  const float in[] = {NAN, INFINITY, -INFINITY, 1e20f, 300.7f, -1.5f, 3e9f};
-  int64_t wide[7];
-  uint64_t natural[7];
-  uint8_t narrow[7];
-  operand_dense(&a, (void *)in, WR_FLOAT32, 1, SHAPE(7));
-  operand_dense(&out, wide, WR_INT64, 1, SHAPE(7));
-  EXPECT(kernel_run(wr_cpu_copy, &a.t, 1, &out.t, NULL));
-  EXPECT(wide[0] == 0 && wide[1] == INT64_MAX && wide[2] == INT64_MIN && wide[3] == INT64_MAX);
-  EXPECT(wide[4] == 300 && wide[5] == -1 && wide[6] == 3000000000);
-  operand_dense(&out, natural, WR_UINT64, 1, SHAPE(7));
-  EXPECT(kernel_run(wr_cpu_copy, &a.t, 1, &out.t, NULL));
-  EXPECT(natural[1] == UINT64_MAX && natural[5] == UINT64_MAX && natural[6] == 3000000000u);
-  operand_dense(&out, narrow, WR_UINT8, 1, SHAPE(7));
-  EXPECT(kernel_run(wr_cpu_copy, &a.t, 1, &out.t, NULL));
-  EXPECT(narrow[0] == 0 && narrow[4] == 44 && narrow[5] == 255);
-  operand_dense(&out, narrow, WR_BOOL, 1, SHAPE(7));
-  EXPECT(kernel_run(wr_cpu_copy, &a.t, 1, &out.t, NULL));
-  for (int i = 0; i < 7; i++) EXPECT(narrow[i] == 1);
+  enum { N = 9 };
+  const float in[N] = {NAN, INFINITY, -INFINITY, 1e20f, 300.7f, -1.5f, 3e9f, -0x1p31f, 0x1p63f};
+  const int64_t wide[N] = {INT64_MIN, INT64_MIN,  INT64_MIN, INT64_MIN, 300,
+                           -1,        3000000000, INT32_MIN, INT64_MIN};
+  const int32_t middle[N] = {INT32_MIN, INT32_MIN, INT32_MIN, INT32_MIN, 300,
+                             -1,        INT32_MIN, INT32_MIN, INT32_MIN};
+  const uint64_t natural[N] = {
+      UINT64_C(1) << 63, 0, UINT64_C(1) << 63, 0, 300, UINT64_MAX, 3000000000u, UINT64_MAX << 31,
+      UINT64_C(1) << 63};
+  const uint32_t natural32[N] = {0, 0, 0, 0, 300, UINT32_MAX, 3000000000u, UINT32_C(1) << 31, 0};
+  const uint8_t narrow[N] = {0, 0, 0, 0, 44, 255, 0, 0, 0};
+  const struct {
+    enum wr_dtype dtype;
+    const void *want;
+  } to[] = {{WR_INT64, wide},
+            {WR_INT32, middle},
+            {WR_UINT64, natural},
+            {WR_UINT32, natural32},
+            {WR_UINT8, narrow},
+            {WR_INT8, narrow},
+            {WR_BOOL, (const uint8_t[N]){1, 1, 1, 1, 1, 1, 1, 1, 1}}};
+  double in64[N];
+  for (int i = 0; i < N; i++) in64[i] = (double)in[i];
+  for (size_t i = 0; i < sizeof to / sizeof *to; i++) {
+    uint64_t got[N];
+    for (int from = 0; from < 2; from++) {
+      operand_dense(&a, from ? (void *)in64 : (void *)in, from ? WR_FLOAT64 : WR_FLOAT32, 1,
+                    SHAPE(N));
+      operand_dense(&out, got, to[i].dtype, 1, SHAPE(N));
+      EXPECT(kernel_run(wr_cpu_copy, &a.t, 1, &out.t, NULL));
+      EXPECT(memcmp(got, to[i].want, N * wr_dtype_size(to[i].dtype)) == 0);
+    }
+  }
 }
 
 /* 0 and 1 survive the way from every dtype to every other, through a strided view. */

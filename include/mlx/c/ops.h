@@ -78,7 +78,9 @@ int mlx_argsort(mlx_array *res, const mlx_array a, const mlx_stream s);
 int mlx_array_equal(mlx_array *res, const mlx_array a, const mlx_array b, bool equal_nan,
                     const mlx_stream s);
 
-/* Converts to dtype. Float to integer truncates; out of range saturates, NaN gives 0. */
+/* Converts to dtype. Float to integer truncates. What int32 cannot hold, NaN included, is INT32_MIN
+   in int32 and 0 in narrower types; what int64 cannot hold is INT64_MIN in int64 and 0 in uint32.
+   uint64 is right from -2^63, where values wrap, to 2^64; it is 0 above and 2^63 for the rest. */
 int mlx_astype(mlx_array *res, const mlx_array a, mlx_dtype dtype, const mlx_stream s);
 
 /* A view of the given shape. */

@@ -7,16 +7,17 @@
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/types.h"
 
-/* Cut towards zero, clamped to int64_t; NaN is 0. */
-WR_INLINE int64_t signed_of_f64(double x) {
-  if (x >= -0x1p63 && x < 0x1p63) return (int64_t)x;
-  return x > 0 ? INT64_MAX : x < 0 ? INT64_MIN : 0;
+/* Cut towards zero; the smallest where the type has no such value, NaN included. */
+WR_INLINE int32_t narrow_of_f32(float x) {
+  return x >= -0x1p31f && x < 0x1p31f ? (int32_t)x : INT32_MIN;
 }
 
-/* The same from 2^63 on: clamped to uint64_t; below, negative values wrap. */
-WR_INLINE uint64_t unsigned_of_f64(double x) {
-  if (x >= 0x1p63) return x < 0x1p64 ? (uint64_t)x : UINT64_MAX;
-  return (uint64_t)signed_of_f64(x);
+WR_INLINE int32_t narrow_of_f64(double x) {
+  return x > -0x1p31 - 1 && x < 0x1p31 ? (int32_t)x : INT32_MIN;
+}
+
+WR_INLINE int64_t signed_of_f64(double x) {
+  return x >= -0x1p63 && x < 0x1p63 ? (int64_t)x : INT64_MIN;
 }
 
 /* Nearly all values are in the range of int32_t and take the short way. */
@@ -25,31 +26,37 @@ WR_INLINE int64_t signed_of_f32(float x) {
   return signed_of_f64((double)x);
 }
 
+/* The same below 2^63, where negative values wrap; 0 from 2^64 on. */
+WR_INLINE uint64_t unsigned_of_f64(double x) {
+  if (x >= 0x1p63) return x < 0x1p64 ? (uint64_t)x : 0;
+  return (uint64_t)signed_of_f64(x);
+}
+
 WR_INLINE uint64_t unsigned_of_f32(float x) {
   if (x >= -0x1p31f && x < 0x1p31f) return (uint64_t)(int64_t)(int32_t)x;
   return unsigned_of_f64((double)x);
 }
 
 #define TO u8
-#define CUT(from) WR_PASTE(unsigned_of_, from)
+#define CUT(from) WR_PASTE(narrow_of_, from)
 #include "backend/cpu/cast_int.h"
 #define TO u16
-#define CUT(from) WR_PASTE(unsigned_of_, from)
+#define CUT(from) WR_PASTE(narrow_of_, from)
 #include "backend/cpu/cast_int.h"
 #define TO u32
-#define CUT(from) WR_PASTE(unsigned_of_, from)
+#define CUT(from) WR_PASTE(signed_of_, from)
 #include "backend/cpu/cast_int.h"
 #define TO u64
 #define CUT(from) WR_PASTE(unsigned_of_, from)
 #include "backend/cpu/cast_int.h"
 #define TO i8
-#define CUT(from) WR_PASTE(signed_of_, from)
+#define CUT(from) WR_PASTE(narrow_of_, from)
 #include "backend/cpu/cast_int.h"
 #define TO i16
-#define CUT(from) WR_PASTE(signed_of_, from)
+#define CUT(from) WR_PASTE(narrow_of_, from)
 #include "backend/cpu/cast_int.h"
 #define TO i32
-#define CUT(from) WR_PASTE(signed_of_, from)
+#define CUT(from) WR_PASTE(narrow_of_, from)
 #include "backend/cpu/cast_int.h"
 #define TO i64
 #define CUT(from) WR_PASTE(signed_of_, from)

@@ -1,7 +1,7 @@
 /* Template: how one integer type is made of each type that stands for the sources. Included by
    cast.c with
      TO    u8 .. u64, i8 .. i64
-     CUT   the function that cuts a floating value to int64_t or uint64_t
+     CUT   the function that cuts a floating value to int32_t, int64_t or uint64_t
    Values wrap to the type's width; floating ones are cut first. */
 
 #define E WR_PASTE(wr_el_, TO)

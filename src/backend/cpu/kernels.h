@@ -9,8 +9,10 @@
    - signed overflow wraps around;
    - integer remainder by 0 is 0, and so is INT_MIN remainder -1;
    - an integer to a negative power is 1 / x^n cut to an integer: 1, -1 or 0, and 0 for x = 0;
-   - floating to integer is cut towards zero, clamped to int64 (for unsigned types from 2^63 on to
-     uint64), then wrapped to the type's width; NaN is 0.
+   - floating to integer is cut towards zero, to int32 for types up to 16 bits and int32, to int64
+     for the others, then wrapped to the type's width; what that integer cannot hold, NaN included,
+     is its smallest value. uint64 is right up to 2^64, and 0 from there on. So do x86 processors,
+     and so MLX on them.
 
    16-bit floats compute in float32 and round once. maximum and minimum give NaN when either input
    is. complex64 compares by real, then imaginary part. */

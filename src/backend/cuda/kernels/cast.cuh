@@ -1,15 +1,20 @@
-/* Every element type to every other, as on the CPU: floating to whole numbers is cut towards zero,
-   clamped to 64 bits (for unsigned types from 2^63 on to those of u64), then wrapped to the type's
-   width, and NaN is 0; complex64 gives its real part; bool is true for what is not zero; between
-   16-bit floats and others the way is float. */
+/* Every element type to every other, as on the CPU: floating to whole numbers is cut towards zero to
+   32 bits for types up to 16 bits and i32, to 64 bits for the others, then wrapped to the type's
+   width; what those bits cannot hold, NaN included, is their smallest value, and u64 is 0 from 2^64
+   on. complex64 gives its real part; bool is true for what is not zero; between 16-bit floats and
+   others the way is float. */
 
 INLINE i64 signed_of(double x) {
   if (x >= -9223372036854775808.0 && x < 9223372036854775808.0) return (i64)x;
-  return x > 0 ? 0x7fffffffffffffffll : x < 0 ? (i64)0x8000000000000000ull : 0;
+  return (i64)0x8000000000000000ull;
+}
+
+INLINE i64 narrow_of(double x) {
+  return x > -2147483649.0 && x < 2147483648.0 ? (i64)x : -2147483648ll;
 }
 
 INLINE u64 unsigned_of(double x) {
-  if (x >= 9223372036854775808.0) return x < 18446744073709551616.0 ? (u64)x : ~0ull;
+  if (x >= 9223372036854775808.0) return x < 18446744073709551616.0 ? (u64)x : 0;
   return (u64)signed_of(x);
 }
 
@@ -59,6 +64,22 @@ INLINE u64 whole_unsigned<c64>(c64 x) {
   return unsigned_of((double)x.re);
 }
 template <class C>
+INLINE i64 whole_narrow(C x) {
+  return (i64)x;
+}
+template <>
+INLINE i64 whole_narrow<float>(float x) {
+  return narrow_of((double)x);
+}
+template <>
+INLINE i64 whole_narrow<double>(double x) {
+  return narrow_of(x);
+}
+template <>
+INLINE i64 whole_narrow<c64>(c64 x) {
+  return narrow_of((double)x.re);
+}
+template <class C>
 INLINE i64 whole_signed(C x) {
   return (i64)x;
 }
@@ -79,7 +100,9 @@ template <class TO>
 struct cast_to {
   template <class C>
   static INLINE TO of(C x) {
-    return (TO)-1 < (TO)0 ? (TO)whole_signed<C>(x) : (TO)whole_unsigned<C>(x);
+    const bool is_signed = (TO)-1 < (TO)0;
+    if (sizeof(TO) < 4 || (is_signed && sizeof(TO) == 4)) return (TO)whole_narrow<C>(x);
+    return is_signed || sizeof(TO) < 8 ? (TO)whole_signed<C>(x) : (TO)whole_unsigned<C>(x);
   }
 };
 template <>
