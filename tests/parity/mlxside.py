@@ -29,6 +29,8 @@ def to_plain(value):
     if isinstance(value, View):
         where = (list(value.start), list(value.stop), list(value.step), list(value.axes))
         return plain.View(to_plain(value.base), *where)
+    if isinstance(value, plain.Call):
+        return plain.Call(value.name, to_plain(value.args))
     if isinstance(value, mx.Dtype):
         return plain.Dtype(NAMES[value])
     if isinstance(value, (list, tuple)):

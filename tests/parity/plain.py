@@ -32,7 +32,16 @@ class View:
         self.dtype, self.shape = base.dtype, base.bits[where].transpose(axes).shape
 
 
+class Call:
+    """A function and its arguments; as an argument, the function's one result."""
+
+    def __init__(self, name, args):
+        self.name, self.args = name, args
+
+
 def show(value):
+    if isinstance(value, Call):
+        return f"{value.name}({', '.join(map(show, value.args))})"
     if isinstance(value, list):
         return "[" + ", ".join(map(show, value)) + "]"
     if isinstance(value, (Array, View)):

@@ -10,7 +10,7 @@ import pathlib
 
 import numpy as np
 
-from plain import DTYPES, Array
+from plain import DTYPES, Array, Call
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NAMES = list(DTYPES)
@@ -55,6 +55,12 @@ class Weir:
         return self.lib.mlx_array_new_data(c.c_void_p(data.ctypes.data), shape,
                                            c.c_int(len(a.shape)), c.c_int(NAMES.index(a.dtype)))
 
+    def argument(self, value):
+        """A handle of its own for an array, a view or the result of a call."""
+        if isinstance(value, Call):
+            return self.call(value.name, *value.args)[0]
+        return self.array(value) if isinstance(value, Array) else self.view(value)
+
     def view(self, v):
         cut = self.call("mlx_slice", v.base, v.start, v.stop, v.step)[0]
         view = self.call("mlx_transpose_axes", cut, v.axes)[0]
@@ -71,10 +77,10 @@ class Weir:
                 return [self.lib.mlx_array_new()]
             if isinstance(value, Handle):
                 return [value]
-            made.append(self.array(value) if isinstance(value, Array) else self.view(value))
+            made.append(self.argument(value))
             return [made[-1]]
         if kind == "mlx_vector_array":
-            made.extend(self.array(v) for v in value)
+            made.extend(self.argument(v) for v in value)
             items = (Handle * len(value))(*made[len(made) - len(value):])
             vectors.append(self.lib.mlx_vector_array_new_data(items, c.c_size_t(len(value))))
             return [vectors[-1]]

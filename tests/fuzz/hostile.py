@@ -1,0 +1,122 @@
+"""Draws calls whose values are at or over the edge (rule E6), with what mlx/c/ops.h says about them,
+computed in Python's own integers. MLX is not asked: it would end, hang, or read what is not its own.
+"""
+
+import mlx.core as mx
+import numpy as np
+
+import draw
+from mlxside import to_plain
+from plain import Array, Call
+
+EDGES = [0, 1, 2, 3, 5, 31, 32, 33, 63, 64, 127, 1 << 31, 1 << 62]
+FAR = [-(1 << 31), (1 << 31) - 1, -7, 7, -1, 0, 1, 1000]
+
+
+def integers(d, shape, dtype):
+    """Elements of the type, the extremes of all types among them."""
+    info = mx.iinfo(dtype)
+    near = [info.min, info.min + 1, info.max, info.max - 1] + EDGES + [-x for x in EDGES]
+    fit = [x for x in near if info.min <= x <= info.max]
+    return mx.array(d.rng.choice(np.array(fit, draw.to_numpy(dtype)), shape))
+
+
+def wrapped(value, dtype):
+    info = mx.iinfo(dtype)
+    return (value - info.min) % (info.max - info.min + 1) + info.min
+
+
+def remainder(a, b):
+    return a % b if b else 0
+
+
+def power(a, b):
+    if b < 0:
+        return {1: 1, -1: -1 if b % 2 else 1}.get(a, 0)
+    return pow(a, b, 1 << 64)
+
+
+def elementwise(d):
+    dtype, shape = d.one(draw.INTEGERS), d.shape(empty=0)
+    a, b = integers(d, shape, dtype), integers(d, shape, dtype)
+    name, f = d.one([("remainder", remainder), ("power", power)])
+    pairs = zip(*(np.array(v).ravel().tolist() for v in (a, b)))
+    want = [wrapped(f(x, y), dtype) for x, y in pairs]
+    return name, [a, b], np.array(want, draw.to_numpy(dtype)).reshape(shape)
+
+
+def nearest(at, n):
+    """An index as it is read: from the end if negative, then held inside."""
+    at = np.where(at < 0, at + n, at)
+    return np.array(np.clip(at, 0, n - 1), np.int64)
+
+
+def positions(at):
+    """Indices as Python's integers, which hold those of all types."""
+    return np.array(at).astype(object)
+
+
+def taken(d):
+    dtype, shape = d.one([mx.int32, mx.float32, mx.uint8]), d.shape(d.one([1, 2, 3]), empty=0)
+    a, axis = d.values(shape, dtype, "small"), d.between(0, len(shape) - 1)
+    values, n = np.array(a), shape[axis]
+    if d.chance(0.5):
+        at = integers(d, d.shape(d.one([0, 1, 2])), d.one(draw.INTEGERS))
+        return "take_axis", [a, at, axis], np.take(values, nearest(positions(at), n), axis)
+    to = list(shape)
+    to[axis] = d.between(0, 6)
+    at = integers(d, tuple(to), d.one(draw.INTEGERS))
+    want = np.take_along_axis(values, nearest(positions(at), n), axis)
+    return "take_along_axis", [a, at, axis], want
+
+
+def added(d):
+    n, m = d.between(1, 9), d.between(1, 5)
+    a = d.values((n, m), mx.int32, "small")
+    at = integers(d, (d.between(0, 9),), d.one(draw.INTEGERS))
+    updates = d.values((at.size, 1, m), mx.int32, "small")
+    want = np.array(a)
+    for i, row in zip(positions(at).tolist(), np.array(updates)):
+        i += n if i < 0 else 0
+        if 0 <= i < n:
+            want[i] += row[0]
+    return "scatter_add_single", [a, at, updates, 0], want
+
+
+def sliced(d):
+    shape = d.shape(d.one([1, 2, 3]))
+    start, stop = ([d.one(FAR) for _ in shape] for _ in range(2))
+    step = [d.one([x for x in FAR if x]) for _ in shape]
+    a = d.values(shape, mx.int32, "small")
+    # Python lets a negative stop reach the front only by its distance from the end, as here.
+    want = np.array(a)[tuple(slice(*w) for w in zip(start, stop, step))]
+    return "slice", [a, start, stop, step], want
+
+
+def misplaced(d):
+    """Numbers that are no axes, extents or counts: a refusal, or the rare right one's result."""
+    a, far = d.values(d.shape(2, empty=0), mx.float32, "small"), lambda: d.one(FAR[:4] + [1 << 30])
+    name, args = d.one([
+        ("sum_axis", [a, far(), True]), ("sort_axis", [a, far()]), ("cumsum", [a, far(), True, True]),
+        ("swapaxes", [a, far(), far()]), ("expand_dims", [a, far()]), ("squeeze_axis", [a, far()]),
+        ("take_axis", [a, mx.array([0]), far()]), ("softmax_axis", [a, far(), True]),
+        ("transpose_axes", [a, [far(), far()]]), ("reshape", [a, [-3, far()]]),
+        ("broadcast_to", [a, [-7, far(), 5]]), ("split", [a, -far() or -1, far()]),
+        ("topk_axis", [a, far(), far()]), ("zeros", [[-1, far()], mx.int8]),
+        ("zeros", [[1 << 30, 1 << 30, 1 << 30], mx.int8]), ("concatenate_axis", [[a, a], far()]),
+        ("argmax_axis", [a, far(), False]), ("logsumexp_axes", [a, [0, far()], True]),
+        ("random_split_num", [mx.random.key(1), -5]), ("eye", [-2, 3, far(), mx.int8])])
+    return name, args, None
+
+
+FAMILIES = [elementwise, elementwise, taken, added, sliced, misplaced]
+
+
+def call(seed, number):
+    """The call, and its results as check.compare takes them."""
+    name, args, want = draw.one_of(FAMILIES, seed, number)
+    if want is None:
+        return Call("mlx_" + name, args), None
+    want = np.array(want, order="C")
+    dtype = to_plain(mx.array(want)).dtype
+    return Call("mlx_" + name, args), [[Array(dtype, want), None]]

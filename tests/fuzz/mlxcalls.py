@@ -1,0 +1,88 @@
+"""MLX's functions under the names of its C API, with the same arguments in the same order."""
+
+import mlx.core as mx
+
+UNARY = """abs ceil cos erf exp expm1 floor isfinite isinf isnan log log1p log2 logical_not negative
+ reciprocal rsqrt sigmoid sign sin sqrt square tan tanh""".split()
+BINARY = """add divide equal greater greater_equal less less_equal logical_and logical_or maximum
+ minimum multiply not_equal power remainder subtract""".split()
+REDUCE = "all any max min sum prod mean logsumexp".split()
+ARG = ["argmax", "argmin"]
+SPREAD = ["var", "std"]
+
+
+def ranges(start, stop, step):
+    return tuple(slice(*w) for w in zip(start, stop, step))
+
+
+def slice_update(a, update, *where):
+    a = mx.array(a)
+    a[ranges(*where)] = update
+    return a
+
+
+def scatter_add(a, indices, updates, axes):
+    """Updates: the indices' extents, then 1 for each indexed axis and a's own for the others. MLX's
+    Python has the indices' extents where the first indexed axis was."""
+    n = indices[0].ndim
+    u = mx.squeeze(updates, [n + x for x in axes])
+    order = list(range(n, n + axes[0])) + list(range(n)) + list(range(n + axes[0], u.ndim))
+    where = [slice(None)] * a.ndim
+    for axis, index in zip(axes, indices):
+        where[axis] = index
+    return a.at[tuple(where)].add(mx.transpose(u, order) if order else u)
+
+
+def close(f):
+    return lambda a, b, rtol, atol, nan: f(a, b, rtol=rtol, atol=atol, equal_nan=nan)
+
+
+def table():
+    """Name in C: function of what C is given, without the result and the stream."""
+    calls = {n: getattr(mx, n) for n in UNARY + BINARY}
+    for n in REDUCE + ARG:
+        f = getattr(mx, n)
+        calls[n] = lambda a, keep, f=f: f(a, keepdims=keep)
+        calls[n + "_axis"] = lambda a, axis, keep, f=f: f(a, axis, keepdims=keep)
+        calls[n + "_axes"] = calls[n + "_axis"]
+    for n in SPREAD:
+        f = getattr(mx, n)
+        calls[n] = lambda a, keep, ddof, f=f: f(a, keepdims=keep, ddof=ddof)
+        calls[n + "_axis"] = lambda a, axis, keep, ddof, f=f: f(a, axis, keepdims=keep, ddof=ddof)
+        calls[n + "_axes"] = calls[n + "_axis"]
+    for n in ("sort", "argsort"):
+        calls[n] = lambda a, f=getattr(mx, n): f(a, None)
+        calls[n + "_axis"] = getattr(mx, n)
+    softmax = lambda a, axes, precise: mx.softmax(a, axes, precise=precise)
+    calls.update(
+        where=mx.where, clip=mx.clip, round=mx.round, astype=lambda a, d: a.astype(d),
+        isclose=close(mx.isclose), allclose=close(mx.allclose),
+        array_equal=lambda a, b, nan: mx.array_equal(a, b, equal_nan=nan),
+        softmax=lambda a, precise: mx.softmax(a, precise=precise), softmax_axis=softmax,
+        softmax_axes=softmax, topk=lambda a, k: mx.topk(a, k, None), topk_axis=mx.topk,
+        cumsum=lambda a, x, reverse, incl: mx.cumsum(a, x, reverse=reverse, inclusive=incl),
+        matmul=mx.matmul, addmm=mx.addmm, take=mx.take, take_axis=mx.take,
+        take_along_axis=mx.take_along_axis, scatter_add=scatter_add,
+        scatter_add_single=lambda a, i, u, x: scatter_add(a, [i], u, [x % max(a.ndim, 1)]),
+        slice=lambda a, *where: a[ranges(*where)], slice_update=slice_update,
+        reshape=mx.reshape, flatten=mx.flatten, transpose=mx.transpose,
+        transpose_axes=mx.transpose, swapaxes=mx.swapaxes, broadcast_to=mx.broadcast_to,
+        expand_dims=mx.expand_dims, expand_dims_axes=mx.expand_dims, squeeze=mx.squeeze,
+        squeeze_axis=mx.squeeze, squeeze_axes=mx.squeeze, copy=lambda a: a,
+        contiguous=mx.contiguous, concatenate_axis=mx.concatenate, stack_axis=mx.stack,
+        concatenate=lambda a: mx.concatenate([mx.flatten(x) for x in a]), stack=mx.stack,
+        split=mx.split, split_sections=mx.split, tril=mx.tril, triu=mx.triu,
+        ones_like=mx.ones_like, zeros_like=mx.zeros_like,
+        full=lambda shape, v, d: mx.full(shape, v.astype(d)),
+        full_like=lambda a, v, d: mx.full(a.shape, v.astype(d)), zeros=mx.zeros, ones=mx.ones,
+        eye=lambda n, m, k, d: mx.eye(n, m, k, d), identity=mx.identity, arange=mx.arange,
+        tri=lambda n, m, k, d: mx.tri(n, m, k, d),
+        linspace=lambda start, stop, n, d: mx.linspace(start, stop, n, dtype=d),
+        random_key=mx.random.key, random_split_num=mx.random.split,
+        random_uniform=lambda lo, hi, shape, d, key: mx.random.uniform(lo, hi, shape, d, key),
+        random_normal=lambda shape, d, loc, scale, key: mx.random.normal(shape, d, loc, scale, key),
+        random_randint=lambda lo, hi, shape, d, key: mx.random.randint(lo, hi, shape, d, key))
+    return {"mlx_" + n: f for n, f in calls.items()}
+
+
+CALLS = table()

@@ -1,0 +1,73 @@
+"""A child of fuzz.py, because MLX may crash or never return. It makes what is drawn and prints a line
+before each side's turn, `NUMBER SIDE`, and one after, `NUMBER = TEXT`; what the text means is the
+part's own.
+
+work.py LIBRARY PART SEED FIRST COUNT
+  calls             drawn calls on both sides: `ok`, or what differs
+  hostile           calls that may kill MLX, against the rules in mlx/c/ops.h: the same
+  graphs, stepwise  drawn graphs on Weir, forced at their end or after each step: the results' digest
+"""
+
+import ctypes
+import pathlib
+import sys
+
+ctypes.CDLL(sys.argv[1])  # before MLX, whose libraries take static thread-local room too
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "parity"))
+
+import mlx.core as mx
+
+import draw
+import graphs
+import hostile
+from check import compare
+from mlxcalls import CALLS
+from mlxside import result_of, to_plain
+from plain import Call, show
+from weirlib import Weir
+
+
+def mlx(value):
+    """An argument, or the result of a call, on MLX's side."""
+    if isinstance(value, Call):
+        return CALLS[value.name](*map(mlx, value.args))
+    return [mlx(v) for v in value] if isinstance(value, list) else value
+
+
+def judged(weir, call, want):
+    found = compare(weir, call.name, call.args, want)
+    return f"{show(call)}: {found}" if found else "ok"
+
+
+def calls(weir, seed, number):
+    call = draw.call(seed, number)
+    print(number, "MLX", flush=True)
+    want = result_of(lambda: mlx(call))
+    print(number, "Weir", flush=True)
+    return judged(weir, to_plain(call), want)
+
+
+def rules(weir, seed, number):
+    call, want = hostile.call(seed, number)
+    print(number, "Weir", flush=True)
+    return judged(weir, to_plain(call), want)
+
+
+def graph(weir, seed, number, stepwise=False):
+    print(number, "Weir", flush=True)
+    return graphs.digest(weir, seed, number, stepwise)
+
+
+PARTS = {"calls": calls, "hostile": rules, "graphs": graph,
+         "stepwise": lambda *args: graph(*args, stepwise=True)}
+
+
+def main(library, part, seed, first, count):
+    mx.set_default_device(mx.cpu)
+    weir = Weir(library)
+    for number in range(first, first + count):
+        print(number, "=", PARTS[part](weir, seed, number), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3], *map(int, sys.argv[3:]))
