@@ -235,17 +235,16 @@ struct wr_error *wr_ops_linspace(struct wr_node **out, double start, double stop
   if (num < 0) return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "num is %d, negative", num);
   int32_t one = 1;
   if (num == 1) return wr_ops_fill(out, &one, 1, (float)start, dtype, s);
-  /* (1 - t) * start + t * stop with t = i / (num - 1), in float32 whatever the result's type. */
+  /* (1 - t) * start + t * stop with t = i / (num - 1), in float32 unless the result is float64. */
+  enum wr_dtype in = dtype == WR_FLOAT64 ? WR_FLOAT64 : WR_FLOAT32;
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node **slot = wr_compose_slot(&c);
-  struct wr_node *t = wr_compose_step(&c, wr_ops_arange(slot, 0, num, 1, WR_FLOAT32, s));
-  t = wr_compose_binary(&c, WR_OP_DIVIDE, t, wr_compose_scalar(&c, num - 1.0, WR_FLOAT32));
+  struct wr_node *t = wr_compose_step(&c, wr_ops_arange(slot, 0, num, 1, in, s));
+  t = wr_compose_binary(&c, WR_OP_DIVIDE, t, wr_compose_scalar(&c, num - 1.0, in));
   struct wr_node *rest =
       wr_compose_binary(&c, WR_OP_SUBTRACT, wr_compose_scalar(&c, 1, WR_FLOAT32), t);
-  struct wr_node *x =
-      wr_compose_binary(&c, WR_OP_MULTIPLY, rest, wr_compose_scalar(&c, start, WR_FLOAT32));
-  struct wr_node *y =
-      wr_compose_binary(&c, WR_OP_MULTIPLY, t, wr_compose_scalar(&c, stop, WR_FLOAT32));
+  struct wr_node *x = wr_compose_binary(&c, WR_OP_MULTIPLY, rest, wr_compose_scalar(&c, start, in));
+  struct wr_node *y = wr_compose_binary(&c, WR_OP_MULTIPLY, t, wr_compose_scalar(&c, stop, in));
   struct wr_node *sum = wr_compose_binary(&c, WR_OP_ADD, x, y);
   return wr_compose_end(&c, out, wr_compose_astype(&c, sum, dtype));
 }

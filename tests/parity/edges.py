@@ -89,7 +89,8 @@ def ranges():
         where = tuple(slice(*w) for w in zip(start, stop, step))
         yield "ranges", "mlx_slice", (a, start, stop, step), lambda w=where: a[w]
     for dtype in DTYPES[1:]:
-        for start, stop, num in ((0, 1, 5), (0, 1, 1), (0, 1, 0), (1, 0, 7), (5, 5, 3), (0, 1, -1)):
+        for start, stop, num in ((0, 1, 5), (0, 1, 1), (0, 1, 0), (1, 0, 7), (5, 5, 3), (0, 1, -1),
+                                 (2.75, -5.5, 4), (0.125, 1e6, 7)):
             yield ("ranges", "mlx_linspace", (start, stop, num, dtype),
                    lambda x=start, y=stop, n=num, d=dtype: mx.linspace(x, y, n, dtype=d))
 
