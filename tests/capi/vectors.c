@@ -13,7 +13,7 @@ static void silent(const char *message, void *data) {
 
 static float value_at(mlx_vector_array v, size_t i) {
   mlx_array a = mlx_array_new();
-  float f;
+  float f = 0;
   CHECK(mlx_vector_array_get(&a, v, i) == 0 && mlx_array_item_float32(&f, a) == 0);
   mlx_array_free(a);
   return f;

@@ -34,8 +34,9 @@ static bool asked_for(enum wr_source source) {
 
 static void want(enum wr_source source, enum wr_op op, enum wr_dtype a, enum wr_dtype b) {
   if (asked_for(source) && n_wanted < MOST) {
-    wanted[n_wanted++] = (struct wr_module_id){(uint8_t)source, (uint8_t)op, (uint8_t)a, (uint8_t)b,
-                                               n_wanted % 16 == 0};
+    wanted[n_wanted] = (struct wr_module_id){(uint8_t)source, (uint8_t)op, (uint8_t)a, (uint8_t)b,
+                                             n_wanted % 16 == 0};
+    n_wanted++;
   }
 }
 

@@ -51,7 +51,7 @@ static void test_slice_update(void) {
 }
 
 static bool shares_buffer(struct wr_node *a, struct wr_node *b) {
-  const void *x, *y;
+  const void *x = NULL, *y = NULL;
   EXPECT(wr_node_host_data(a, &x) == NULL && wr_node_host_data(b, &y) == NULL);
   return x == y;
 }
