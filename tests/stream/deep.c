@@ -52,7 +52,7 @@ static void b17_clear_or_work(int i) {
 
 int main(void) {
   mlx_set_error_handler(quiet, NULL, NULL);
-  run_on_small_stack(deep_graph);
+  run_on_small_stack(deep_graph, NULL);
   run_threads(many(8), b18_swap_or_fail);
   mlx_set_error_handler(quiet, NULL, NULL);
   run_threads(many(8), b17_clear_or_work);

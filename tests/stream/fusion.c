@@ -351,15 +351,7 @@ static void *on_a_small_stack(void *arg) {
   return arg;
 }
 
-static void a_small_stack_is_enough(void) {
-  pthread_attr_t attr;
-  pthread_t thread;
-  CHECK(pthread_attr_init(&attr) == 0);
-  if (!SANITIZED) CHECK(pthread_attr_setstacksize(&attr, 64 * 1024) == 0);
-  CHECK(pthread_create(&thread, &attr, on_a_small_stack, NULL) == 0);
-  pthread_join(thread, NULL);
-  pthread_attr_destroy(&attr);
-}
+static void a_small_stack_is_enough(void) { run_on_small_stack(on_a_small_stack, NULL); }
 
 /* ---- other threads ---- */
 

@@ -180,16 +180,6 @@ static void *force_deep(void *arg) {
   return arg;
 }
 
-static void on_small_stack(void *(*fn)(void *), void *arg) {
-  pthread_attr_t attr;
-  pthread_t thread;
-  CHECK(pthread_attr_init(&attr) == 0);
-  if (!SANITIZED) CHECK(pthread_attr_setstacksize(&attr, 64 * 1024) == 0);
-  CHECK(pthread_create(&thread, &attr, fn, arg) == 0);
-  pthread_join(thread, NULL);
-  pthread_attr_destroy(&attr);
-}
-
 /* Made here across two streams, freed or forced there; forced, it also fails from the bottom up. */
 static void k13_deep_graphs_on_small_stacks(void) {
   int depth = SANITIZED ? 20000 : 100000;
@@ -199,8 +189,8 @@ static void k13_deep_graphs_on_small_stacks(void) {
     streams[1] = new_stream();
     deep = way == 3 ? failing(streams[0]) : mlx_array_new_float(0);
     for (int i = 0; i < depth; i++) add_to(&deep, way % 2 ? one : deep, streams[i / 100 % 2]);
-    if (way > 0) on_small_stack(force_deep, way == 3 ? NULL : &deep);
-    on_small_stack(free_deep, NULL);
+    if (way > 0) run_on_small_stack(force_deep, way == 3 ? NULL : &deep);
+    run_on_small_stack(free_deep, NULL);
     mlx_stream_free(streams[0]);
     mlx_stream_free(streams[1]);
   }

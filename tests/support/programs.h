@@ -61,13 +61,16 @@ static inline void run_threads(int n, void (*fn)(int)) {
   free(all);
 }
 
-/* Runs fn on a thread with a stack of 64 KB (K13), where no sanitizer needs more; joins it. */
-static inline void run_on_small_stack(void *(*fn)(void *)) {
+/* Runs fn(arg) on a thread with a stack of 64 KB (K13), or the least that the system gives its
+   threads, where no sanitizer needs more; joins it. */
+static inline void run_on_small_stack(void *(*fn)(void *), void *arg) {
   pthread_attr_t attr;
   pthread_t thread;
+  long least = sysconf(_SC_THREAD_STACK_MIN);
+  size_t bytes = least > 64 * 1024 ? (size_t)least : 64 * 1024;
   CHECK(pthread_attr_init(&attr) == 0);
-  if (!SANITIZED) CHECK(pthread_attr_setstacksize(&attr, 64 * 1024) == 0);
-  CHECK(pthread_create(&thread, &attr, fn, NULL) == 0);
+  if (!SANITIZED) CHECK(pthread_attr_setstacksize(&attr, bytes) == 0);
+  CHECK(pthread_create(&thread, &attr, fn, arg) == 0);
   pthread_join(thread, NULL);
   pthread_attr_destroy(&attr);
 }
