@@ -2,8 +2,8 @@
 #define WR_CORE_HALF_H
 
 /* IEEE binary16 and bfloat16 to and from float32, rounding to nearest even, NaN kept quiet.
-   Storage is uint16_t on every compiler, so that no public type leaks inwards. Plain C: compilers
-   vectorise the loops around it. */
+   Storage is uint16_t on every compiler, so that no public type leaks inwards. Compilers vectorise
+   the loops around it. */
 
 #include <stdint.h>
 #include <string.h>
@@ -28,6 +28,14 @@ static inline uint16_t wr_f32_to_bf16(float f) {
   return (uint16_t)((u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
 }
 
+#if defined(__aarch64__)
+/* The processor's own, which compilers use for eight values at once; GCC does not the other way. */
+static inline float wr_f16_to_f32(uint16_t h) {
+  __fp16 x;
+  memcpy(&x, &h, sizeof x);
+  return (float)x;
+}
+#else
 static inline float wr_f16_to_f32(uint16_t h) {
   uint32_t sign = (uint32_t)(h & 0x8000u) << 16;
   uint32_t exp = (h >> 10) & 0x1fu;
@@ -38,6 +46,7 @@ static inline float wr_f16_to_f32(uint16_t h) {
   float magnitude = (float)man * 0x1p-24f;
   return wr_f32_from_bits(sign | wr_f32_bits(magnitude));
 }
+#endif
 
 static inline uint16_t wr_f32_to_f16(float f) {
   uint32_t u = wr_f32_bits(f);
