@@ -5,6 +5,7 @@
 
 #include <math.h>
 
+#include "anew.h"
 #include "backend/backend.h"
 #include "fake_device.h"
 #include "programs.h"
@@ -397,13 +398,9 @@ static void others_force_the_middle(void) {
 
 /* ---- the switch ---- */
 
-static const char *program_path;
-
-/* This program anew: the library may have read its environment before main. */
 static void run_switched_off(void) {
   CHECK(setenv("WEIR_FUSE", "0", 1) == 0);
-  execl(program_path, "fusion", "off", (char *)NULL);
-  CHECK(!"the program can run itself");
+  run_anew("off");
 }
 
 static void switched_off(void) {
@@ -418,7 +415,6 @@ static void switched_off(void) {
 }
 
 int main(int argc, char **argv) {
-  program_path = argv[0];
   if (argc > 1) {
     CHECK(!strcmp(argv[1], "off"));
     switched_off();

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <sys/mman.h>
 
+#include "anew.h"
 #include "graph/node.h"
 #include "programs.h"
 
@@ -247,13 +248,9 @@ static struct results *map_results(int file) {
 static const char *fuse;
 static char file_text[16];
 
-static const char *program_path;
-
-/* This program anew: the library may have read its environment before main. */
 static void run_again(void) {
   CHECK(setenv("WEIR_FUSE", fuse, 1) == 0);
-  execl(program_path, "fusion_random", file_text, (char *)NULL);
-  CHECK(!"the program can run itself");
+  run_anew(file_text);
 }
 
 static struct results *run_with(const char *value) {
@@ -267,7 +264,6 @@ static struct results *run_with(const char *value) {
 }
 
 int main(int argc, char **argv) {
-  program_path = argv[0];
   if (argc > 1) {
     out = map_results(atoi(argv[1]));
     all_graphs();

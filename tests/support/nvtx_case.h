@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "../modules/nvtx_tool.h"
+#include "anew.h"
 #include "check.h"
 
 /* What the tool has recorded; NULL when nobody has opened it. */
@@ -21,18 +22,16 @@ static inline const struct nvtx_tool_report *nvtx_case_report(void) {
 
 /* Runs this program with the word and the two variables (NULL: unset); it must leave with 0 or 77,
    which is returned. */
-static inline int nvtx_case_run(char *word, const char *path, const char *how) {
+static inline int nvtx_case_run(const char *word, const char *path, const char *how) {
   int status = 0;
   fflush(NULL);
   pid_t pid = fork();
   CHECK(pid >= 0);
   if (pid == 0) {
-    char *args[] = {"nvtx", word, NULL};
     CHECK(path ? setenv("NVTX_INJECTION64_PATH", path, 1) == 0
                : unsetenv("NVTX_INJECTION64_PATH") == 0);
     CHECK(how ? setenv("WEIR_TEST_TOOL", how, 1) == 0 : unsetenv("WEIR_TEST_TOOL") == 0);
-    execv("/proc/self/exe", args);
-    _exit(1);
+    run_anew(word);
   }
   CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
   CHECK(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 77);
