@@ -42,7 +42,8 @@ void wr_loop_run(const struct wr_call *call, wr_row_fn fn);
 
 /* In front of a row function: compiled once more for AVX2 and for AVX-512, and the loader picks, by
    what the processor can do: names of single processors would leave all others with the base. Not
-   under sanitizers, whose run-time library is not ready when the loader asks. */
+   under sanitizers, whose run-time library is not ready when the loader asks. On aarch64 NEON is
+   the base: each row function is NEON code as it is, and there is nothing to pick. */
 #if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__SANITIZE_ADDRESS__) && \
     !defined(__SANITIZE_THREAD__) && !defined(__clang__)
 #define WR_WIDE __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
