@@ -2,7 +2,8 @@
 #define WR_API_API_H
 
 /* What the files of src/api share: handles in and out, argument checks, error reports. A handle's
-   ctx is the counted object itself (mlx_array: wr_node, mlx_stream: wr_stream), NULL when empty.
+   ctx is the counted object itself (mlx_stream: wr_stream) or leads to it (mlx_array: wr_handle),
+   NULL when empty.
 
    Checks take `struct wr_error **error`, which must be NULL or hold an error already: then they do
    nothing, so that a function runs all of its checks in a row and looks once. What they return is
@@ -79,9 +80,10 @@ const int32_t *wr_api_shape(const int *shape, size_t n, const char *param, struc
 
 /* ---- handles of the other kinds, for the files of this folder ---- */
 
-/* Replaces what *res holds; takes `out`. Runs due destructors on this thread (the caller's own
+/* Makes *res, and its copies, refer to `out`, in place of what they did; takes the reference, also
+   when memory for a new handle is refused. Runs due destructors on this thread (the caller's own
    free). */
-void wr_api_replace_array(mlx_array *res, struct wr_node *out);
+struct wr_error *wr_api_put_array(mlx_array *res, struct wr_node *out);
 /* Copies the text into *str, replacing what it holds. */
 struct wr_error *wr_api_set_string(mlx_string *str, const char *text);
 /* Replaces *vec by a vector of copies of the strings. */

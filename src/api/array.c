@@ -1,4 +1,4 @@
-/* Arrays: making them, what they are, forcing. A handle's ctx is a counted node. Values are in
+/* Arrays: making them, what they are, forcing. A handle's ctx is a wr_handle. Values are in
    array_item.c. No locks. */
 
 #include "mlx/c/array.h"
@@ -12,7 +12,10 @@
 mlx_array mlx_array_new(void) { return (mlx_array){NULL}; }
 
 int mlx_array_free(mlx_array arr) {
-  wr_api_replace_array(&arr, NULL);
+  if (!arr.ctx) return 0;
+  wr_free_scope_enter();
+  wr_handle_free(arr.ctx);
+  wr_free_scope_leave();
   return 0;
 }
 
@@ -20,9 +23,8 @@ int mlx_array_set(mlx_array *arr, const mlx_array src) {
   struct wr_error *error = NULL;
   wr_api_result(arr, "arr", &error);
   struct wr_node *node = wr_api_array(src, "src", &error);
-  if (error) return wr_api_fail("mlx_array_set", error);
-  wr_api_replace_array(arr, wr_node_retain(node));
-  return 0;
+  if (!error) error = wr_api_put_array(arr, wr_node_retain(node));
+  return wr_api_finish("mlx_array_set", error);
 }
 
 static int set_scalar(const char *function, mlx_array *arr, const void *value,
@@ -134,8 +136,9 @@ static mlx_array new_managed(const char *function, void *data, const int *shape,
   struct wr_node *node = NULL;
   enum wr_dtype type = check_data(data, shape, dim, dtype, &error);
   if (!error) error = wr_node_from_managed(&node, data, dim, shape, type, payload, dtor);
-  wr_api_finish(function, error);
-  return (mlx_array){node};
+  mlx_array arr = {NULL};
+  wr_api_finish_array(function, error, &arr, node);
+  return arr;
 }
 
 mlx_array mlx_array_new_data_managed(void *data, const int *shape, int dim, mlx_dtype dtype,

@@ -33,11 +33,12 @@ void wr_api_result(const void *pointer, const char *param, struct wr_error **err
 
 struct wr_node *wr_api_array(mlx_array a, const char *param, struct wr_error **error) {
   if (!a.ctx) wr_api_reject(error, param, "is an empty array");
-  return a.ctx;
+  return wr_api_array_or_none(a);
 }
 
 struct wr_node *wr_api_array_or_none(mlx_array a) {
-  return a.ctx;
+  const struct wr_handle *handle = a.ctx;
+  return handle ? handle->node : NULL;
 }
 
 static struct wr_error *default_stream(struct wr_stream **borrowed) {
@@ -77,23 +78,27 @@ const int32_t *wr_api_shape(const int *shape, size_t n, const char *param,
   return shape;
 }
 
-void wr_api_replace_array(mlx_array *res, struct wr_node *out) {
-  struct wr_node *old = res->ctx;
-  res->ctx = out;
-  if (!old) return;
-  wr_free_scope_enter();
-  wr_node_release(old);
-  wr_free_scope_leave();
+struct wr_error *wr_api_put_array(mlx_array *res, struct wr_node *out) {
+  if (res->ctx) {
+    wr_free_scope_enter();
+    wr_handle_set(res->ctx, out);
+    wr_free_scope_leave();
+    return NULL;
+  }
+  res->ctx = wr_handle_new(out);
+  if (res->ctx) return NULL;
+  wr_node_release(out);
+  return wr_error_out_of_memory();
 }
 
 int wr_api_finish_array(const char *function, struct wr_error *error, mlx_array *res,
                         struct wr_node *out) {
   if (error) {
     wr_node_release(out);
-    return wr_api_fail(function, error);
+  } else {
+    error = wr_api_put_array(res, out);
   }
-  wr_api_replace_array(res, out);
-  return 0;
+  return wr_api_finish(function, error);
 }
 
 struct wr_stream *wr_api_some_stream(mlx_stream s, const char *param, struct wr_error **error) {

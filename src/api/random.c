@@ -116,7 +116,8 @@ int mlx_random_split(mlx_array *res_0, mlx_array *res_1, const mlx_array key, co
   struct wr_stream *stream = wr_api_stream(s, &error);
   if (!error) error = split_rows(out, k, stream);
   if (error) return wr_api_fail("mlx_random_split", error);
-  wr_api_replace_array(res_0, out[0]);
-  wr_api_replace_array(res_1, out[1]);
-  return 0;
+  error = wr_api_put_array(res_0, out[0]);
+  if (error) wr_node_release(out[1]);
+  if (!error) error = wr_api_put_array(res_1, out[1]);
+  return wr_api_finish("mlx_random_split", error);
 }

@@ -15,7 +15,7 @@ static void demand(bool truth, const char *what) {
 
 /* Above half of the range a count has been dropped once too often. */
 static bool counted(const struct wr_node *node, uint32_t least) {
-  uint32_t refs = wr_load_relaxed(&((struct wr_node *)node)->refs);
+  uint32_t refs = wr_load_relaxed(&((struct wr_node *)node)->own.refs);
   return refs >= least && refs <= UINT32_MAX / 2;
 }
 

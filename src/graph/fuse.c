@@ -89,7 +89,7 @@ static bool may_join(const struct group *g, uint32_t i) {
   struct wr_node *node = g->in[i].node;
   return is_elementwise(node) && same_shape(node, g->last) && is_ours(g->plan, node) &&
          /* Acquire: the others' last reads happened before they dropped their references. */
-         wr_load_acquire(&node->refs) == 1u + g->in[i].uses &&
+         wr_load_acquire(&node->own.refs) == 1u + g->in[i].uses &&
          node->stream == g->nodes[0]->stream && has_room(g, node) && is_supported(g, node);
 }
 
@@ -165,7 +165,7 @@ static void move_edges(const struct group *g, struct wr_fused *fused) {
     struct wr_node *node = g->nodes[i];
     node->n_in = 0;
     node->link = root;
-    wr_store_relaxed(&node->refs, 1u); /* relaxed: nobody else can reach it */
+    wr_store_relaxed(&node->own.refs, 1u); /* relaxed: nobody else can reach it */
   }
   root->fused = fused;
   root->in = fused->in;

@@ -33,7 +33,7 @@ struct wr_fused {
 };
 
 struct wr_node {
-  wr_atomic_u32 refs; /* atomic ACQ_REL */
+  struct wr_handle own; /* the array's first handle, and the count of references */
   struct wr_completion completion;
   uint16_t op;               /* immutable after publish; enum wr_op */
   uint8_t dtype;             /* immutable after publish; enum wr_dtype */
@@ -47,7 +47,6 @@ struct wr_node {
   int64_t size;              /* immutable after publish; elements */
   int64_t offset;            /* immutable after publish; elements from the buffer's start */
   const int32_t *shape;      /* immutable after publish; in the tail */
-  const int64_t *strides;    /* immutable after publish; in the tail */
   struct wr_node **in;       /* claimer only; counted edges; in the tail, or in `fused` */
   const void *params;        /* immutable after publish; in the tail */
   struct wr_stream *stream;  /* claimer only once claimed; a reference until finished; others
@@ -64,10 +63,11 @@ struct wr_node {
                                 read), or 0 */
   wr_atomic_ptr host_copy;   /* atomic ACQ_REL: struct wr_buffer *, set once */
   wr_atomic_ptr device_copy; /* the same, for the first device that used a value of the host\'s */
-  int64_t tail[];            /* strides, edges, params, shape */
+  int64_t strides[];         /* immutable after publish; and behind them the rest of the tail:
+                                edges, params, shape */
 };
 
-_Static_assert(offsetof(struct wr_node, refs) == 0, "node.h counts without seeing the struct");
+_Static_assert(offsetof(struct wr_node, own) == 0, "node.h counts without seeing the struct");
 
 /* One short submission: nodes of one stream in order. */
 struct wr_batch {

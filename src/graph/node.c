@@ -1,5 +1,5 @@
-/* Nodes: recording, reference counts, and what can be read without forcing. Recording is one
-   allocation. Takes no lock. */
+/* Nodes: recording, reference counts, handles, and what can be read without forcing. Recording is
+   one allocation. Takes no lock. */
 
 #include "graph/node.h"
 
@@ -20,9 +20,7 @@ static bool tail_words(const struct wr_record *r, size_t *words) {
 _Static_assert(sizeof(void *) == sizeof(int64_t), "edges stand in the 8-byte words of the tail");
 
 static void lay_out_tail(struct wr_node *node, const struct wr_record *r) {
-  int64_t *at = node->tail;
-  node->strides = at;
-  at += r->ndim;
+  int64_t *at = node->strides + r->ndim;
   node->in = (struct wr_node **)(void *)at;
   at += r->n_in;
   node->params = at;
@@ -54,7 +52,8 @@ static struct wr_error *node_new(struct wr_node **out, const struct wr_record *r
   struct wr_node *node = wr_alloc(sizeof *node + words * sizeof(int64_t));
   if (!node) return wr_error_out_of_memory();
   memset(node, 0, sizeof *node);
-  wr_store_relaxed(&node->refs, 1u);
+  node->own.node = node;
+  wr_store_relaxed(&node->own.refs, 1u);
   wr_completion_init(&node->completion, WR_PHASE_LAZY);
   node->op = (uint16_t)r->op;
   node->dtype = (uint8_t)r->dtype;
@@ -78,7 +77,7 @@ struct wr_error *wr_node_record(struct wr_node **out, const struct wr_record *re
   struct wr_node *node = NULL;
   struct wr_error *error = node_new(&node, record);
   if (error) return error;
-  wr_shape_row_strides(node->shape, node->ndim, (int64_t *)node->strides);
+  wr_shape_row_strides(node->shape, node->ndim, node->strides);
   node->dense = true;
   *out = node;
   return NULL;
@@ -97,7 +96,7 @@ struct wr_error *wr_node_view(struct wr_node **out, enum wr_op op, struct wr_nod
                              .stream = stream};
   struct wr_error *error = node_new(&node, &record);
   if (error) return error;
-  if (ndim) memcpy((int64_t *)node->strides, strides, (size_t)ndim * sizeof *strides);
+  if (ndim) memcpy(node->strides, strides, (size_t)ndim * sizeof *strides);
   node->offset = offset;
   node->dense = wr_shape_is_row_contiguous(shape, strides, ndim);
   *out = node;
@@ -168,9 +167,24 @@ struct wr_error *wr_node_from_managed(struct wr_node **out, void *data, int ndim
 
 /* Drops one reference; a node that it ended goes on the worklist. */
 static void drop_to_list(struct wr_node *node, struct wr_node **list) {
-  if (!wr_ref_drop(&node->refs)) return;
+  if (!wr_ref_drop(&node->own.refs)) return;
   node->link = *list;
   *list = node;
+}
+
+/* The block of a node whose own handle was moved is freed by whichever ends last, the node or the
+   handle. Acquire and release: it sees the other's last use. */
+static void end_half(struct wr_node *node) {
+  if (wr_exchange_acq_rel(&node->own.half, true)) wr_free(node);
+}
+
+/* Whoever moved the handle let go of a reference afterwards, so the flag is seen here. */
+static void end_block(struct wr_node *node) {
+  if (node->own.moved) {
+    end_half(node);
+  } else {
+    wr_free(node);
+  }
 }
 
 static void free_listed(struct wr_node *node, struct wr_node **list) {
@@ -181,7 +195,7 @@ static void free_listed(struct wr_node *node, struct wr_node **list) {
   wr_buffer_release(wr_load_relaxed(&node->host_copy));
   wr_buffer_release(wr_load_relaxed(&node->device_copy));
   wr_error_release(node->error);
-  wr_free(node);
+  end_block(node);
 }
 
 /* A worklist instead of recursion: a graph of any depth is freed on a bounded stack (K13). */
@@ -225,6 +239,34 @@ struct wr_stream *wr_node_pending_stream(struct wr_node *node) {
     node->stream = NULL;
   }
   return stream;
+}
+
+/* ---- handles ---- */
+
+/* Acquire: whoever had the node's own handle used it last, or moved it, before letting go. */
+struct wr_handle *wr_handle_new(struct wr_node *taken) {
+  if (wr_load_acquire(&taken->own.refs) == 1u && !taken->own.moved) return &taken->own;
+  struct wr_handle *handle = wr_calloc(sizeof *handle);
+  if (!handle) return NULL;
+  handle->node = taken;
+  handle->apart = true;
+  return handle;
+}
+
+void wr_handle_set(struct wr_handle *handle, struct wr_node *taken) {
+  struct wr_node *old = handle->node;
+  /* Once: afterwards the end of the node may read it on another thread. */
+  if (!handle->apart && !handle->moved && taken != old) handle->moved = true;
+  handle->node = taken;
+  wr_node_release(old);
+}
+
+void wr_handle_free(struct wr_handle *handle) {
+  bool moved = handle->moved;
+  struct wr_node *node = handle->node;
+  if (handle->apart) wr_free(handle);
+  wr_node_release(node);
+  if (moved) end_half((struct wr_node *)(void *)handle);
 }
 
 /* ---- reading ---- */

@@ -2,9 +2,8 @@
 #define WR_GRAPH_NODE_H
 
 /* What leaves the graph module: recording nodes, forcing them, reading their values. A node is an
-   array: lazy until forced, then a value or an error for ever. Handles (mlx_array.ctx) are counted
-   references to nodes. Shape, strides, offset and dtype are fixed when the node is recorded. Every
-   function may be called from any thread. */
+   array: lazy until forced, then a value or an error for ever. Shape, strides, offset and dtype are
+   fixed when the node is recorded. Every function may be called from any thread. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,6 +16,25 @@
 
 struct wr_node;
 struct wr_stream;
+
+/* What mlx_array.ctx points to: one counted reference, which can be set to another node. Programs
+   copy the struct mlx_array, and all copies name the same handle. A node begins with a handle, so
+   that an array's first one costs nothing; others are blocks of their own. One thread at a time
+   changes a handle (K4). */
+struct wr_handle {
+  struct wr_node *node; /* under the caller's lock; never NULL */
+  wr_atomic_u32 refs;   /* atomic ACQ_REL: the references to the node that this is part of */
+  bool apart;           /* immutable after publish: a block of its own */
+  bool moved;           /* under the caller's lock, until the node's last reference goes: part of a
+                           node, and was set to another one */
+  wr_atomic_bool half;  /* atomic ACQ_REL: of a moved handle and the node around it, one is over */
+};
+
+/* Takes the reference; NULL, and nothing is taken, when memory is refused. */
+struct wr_handle *wr_handle_new(struct wr_node *taken);
+/* Takes the reference, and releases the one that the handle had. */
+void wr_handle_set(struct wr_handle *handle, struct wr_node *taken);
+void wr_handle_free(struct wr_handle *handle);
 
 /* What a new node is made of; all is copied, inputs and stream are retained. */
 struct wr_record {
@@ -47,9 +65,9 @@ struct wr_error *wr_node_from_managed(struct wr_node **out, void *data, int ndim
                                       const int32_t *shape, enum wr_dtype dtype, void *payload,
                                       void (*dtor)(void *));
 
-/* The count is a node's first field (internal.h asserts it). */
+/* A node begins with a handle (internal.h asserts it). */
 static inline struct wr_node *wr_node_retain(struct wr_node *node) {
-  wr_ref_take((wr_atomic_u32 *)(void *)node);
+  wr_ref_take(&((struct wr_handle *)(void *)node)->refs);
   return node;
 }
 void wr_node_release(struct wr_node *node); /* NULL is a no-op; bounded stack at any depth */

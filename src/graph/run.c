@@ -98,7 +98,7 @@ static bool may_donate(const struct wr_node *node, struct wr_node *in, struct wr
   return in->dense && in->offset == 0 && in->size == node->size &&
          wr_dtype_size((enum wr_dtype)in->dtype) == wr_dtype_size((enum wr_dtype)node->dtype) &&
          /* Acquire: the others' last reads happened before they dropped their references. */
-         wr_load_acquire(&in->refs) == 1u && wr_completion_over(&in->completion) &&
+         wr_load_acquire(&in->own.refs) == 1u && wr_completion_over(&in->completion) &&
          in->buffer->memory == memory && wr_buffer_unique(in->buffer);
 }
 

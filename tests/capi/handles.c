@@ -117,6 +117,45 @@ static void results_in_place(void) {
   mlx_array_free(a);
 }
 
+static float item(mlx_array a) {
+  float f;
+  CHECK(mlx_array_item_float32(&f, a) == 0);
+  return f;
+}
+
+/* Programs copy the struct: into a list of parameters, as an argument. The copies are one handle,
+   as in mlx-c: they follow what one of them is set to, and end with one free. */
+static void copies_follow(void) {
+  mlx_stream s = {NULL};
+  mlx_array w = mlx_array_new_float(1), step = mlx_array_new_float(0.25f);
+  mlx_array other = mlx_array_new(), list[2] = {w, step};
+  for (int i = 0; i < 2; i++) CHECK(mlx_subtract(&list[0], list[0], list[1], s) == 0);
+  CHECK(list[0].ctx == w.ctx && item(w) == 0.5f);
+  CHECK(mlx_array_set(&other, w) == 0 && mlx_array_set_int(&list[0], 7) == 0);
+  CHECK(mlx_array_dtype(w) == MLX_INT32 && item(other) == 0.5f); /* not a copy: a reference */
+  mlx_array copy = other;
+  CHECK(mlx_square(&copy, copy, s) == 0 && item(other) == 0.25f);
+  CHECK(mlx_array_set(&copy, w) == 0 && mlx_array_set(&w, w) == 0 && item(other) == 7);
+  CHECK(mlx_add(&w, w, step, s) == 0 && item(list[0]) == 7.25f && item(other) == 7);
+  mlx_array_free(list[0]);
+  CHECK(item(copy) == 7);
+  mlx_array_free(copy);
+  mlx_array_free(step);
+}
+
+/* What a handle was set from may come back to it, and outlive it. */
+static void there_and_back(void) {
+  mlx_array a = mlx_array_new_float(1), copy = a, b = mlx_array_new(), c = mlx_array_new();
+  CHECK(mlx_array_set(&b, a) == 0 && mlx_array_set_float(&a, 2) == 0);
+  CHECK(item(copy) == 2 && item(b) == 1);
+  CHECK(mlx_array_set(&a, b) == 0 && item(copy) == 1);
+  CHECK(mlx_array_set(&c, copy) == 0);
+  mlx_array_free(b);
+  mlx_array_free(a);
+  CHECK(item(c) == 1);
+  mlx_array_free(c);
+}
+
 static void expect_refused(mlx_array a, const char *word) {
   CHECK(a.ctx == NULL && strstr(weir_last_error(), word));
   CHECK(weir_last_status() == WEIR_ERROR_INVALID_ARGUMENT);
@@ -158,6 +197,11 @@ static void user_memory(void) {
   CHECK(ends == 1); /* inside the caller's own free */
   a = mlx_array_new_data_managed_payload(data, negative, 1, MLX_FLOAT32, &ends, count);
   CHECK(a.ctx == NULL && ends == 1);
+  a = mlx_array_new_data_managed_payload(data, shape, 1, MLX_FLOAT32, &ends, count);
+  b = a;
+  CHECK(mlx_array_set_float(&b, 1) == 0 && ends == 2); /* let go of, though the handle lives */
+  CHECK(mlx_array_ndim(a) == 0);
+  mlx_array_free(a);
 }
 
 static void devices(void) {
@@ -231,6 +275,8 @@ int main(void) {
   empty_arrays();
   bools_are_0_or_1();
   results_in_place();
+  copies_follow();
+  there_and_back();
   wrong_arguments();
   user_memory();
   devices();

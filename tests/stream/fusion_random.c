@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 
 #include "anew.h"
-#include "graph/node.h"
+#include "api/api.h"
 #include "programs.h"
 
 enum { GRAPHS = SANITIZED ? 60 : 400, STEPS = 40, POOL = 10 };
@@ -69,7 +69,7 @@ static void write_down(mlx_array a) {
   mlx_array dense = mlx_array_new();
   CHECK(mlx_contiguous(&dense, a, false, (mlx_stream){0}) == 0);
   const void *data;
-  CHECK(wr_node_host_data(dense.ctx, &data) == NULL);
+  CHECK(wr_node_host_data(wr_api_array_or_none(dense), &data) == NULL);
   size_t bytes = mlx_array_nbytes(dense);
   char *copy = malloc(bytes + 1);
   CHECK(copy != NULL);

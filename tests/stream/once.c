@@ -85,10 +85,34 @@ static void managed_once(void) {
   CHECK(runs == 1);
 }
 
+/* K4: each thread sets its own handle away from an array that the others hold, so that the array
+   and its first handle end at the same time, on two threads, in either order. */
+static void leave_root(int i) {
+  mlx_array copy = roots[i];
+  pthread_barrier_wait(&together);
+  CHECK(mlx_add(&copy, copy, copy, (mlx_stream){0}) == 0);
+  CHECK(mlx_add(&copy, copy, roots[i], (mlx_stream){0}) == 0 && float_of(copy) == 4);
+  mlx_array_free(roots[i]);
+}
+
+static void k4_handles_leave(void) {
+  pthread_barrier_init(&together, NULL, (unsigned)threads);
+  for (int round = 0; round < ROUNDS / threads; round++) {
+    roots[0] = mlx_array_new_float(1);
+    for (int i = 1; i < threads; i++) {
+      roots[i] = mlx_array_new();
+      mlx_array_set(&roots[i], roots[0]);
+    }
+    run_threads(threads, leave_root);
+  }
+  pthread_barrier_destroy(&together);
+}
+
 int main(void) {
   threads = many(16);
   b5_same_array();
   b6_shared_subgraphs();
+  k4_handles_leave();
   managed_once();
   return 0;
 }
