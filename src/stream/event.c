@@ -159,6 +159,7 @@ struct wr_error *wr_event_query(struct wr_event *e, bool *is_over) {
   if (error) return error;
   (void)wr_pool_ensure_worker();
   *is_over = over(marker);
+  if (!*is_over) wr_marker_hurry(marker);
   wr_marker_release(marker);
   return NULL;
 }

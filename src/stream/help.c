@@ -230,6 +230,23 @@ static void help_or_sleep(struct wr_stream *home, struct wr_completion *target) 
   wr_mutex_destroy(&sleeper.lock);
 }
 
+void wr_stream_help_at_once(struct wr_stream *stream, struct wr_completion *c) {
+  while (!wr_completion_over(c) && look(stream, c, NULL)) continue;
+}
+
+bool wr_stream_is_stranded(struct wr_stream *stream) {
+  struct wr_stream *s = wr_stream_retain(stream), *by;
+  while (is_suspended(s) && (by = blocker_of(s)) != NULL) {
+    wr_stream_release(s);
+    s = by;
+  }
+  wr_mutex_lock(&s->lock);
+  bool stranded = s->state == WR_STREAM_READY;
+  wr_mutex_unlock(&s->lock);
+  wr_stream_release(s);
+  return stranded;
+}
+
 static void pause_for(const struct wr_completion *c) {
   for (int i = 0; i < PAUSES && !wr_completion_over(c); i++) wr_pause();
 }

@@ -104,6 +104,10 @@ struct wr_stream *wr_marker_stream(struct wr_marker *marker); /* a reference; NU
 /* Where it stands on its stream's device, once it is encoded there; else 0. */
 uint64_t wr_marker_place(const struct wr_marker *marker);
 uint64_t wr_marker_time(const struct wr_marker *marker); /* of wr_clock_ns; valid when over */
+/* For a marker that is waited for without draining. Where its stream, or what that is blocked by,
+   has stood a while in the list of a pool whose workers are all inside long commands, a thread is
+   started for it: the commands of others are no reason to wait (O3). */
+void wr_marker_hurry(struct wr_marker *marker);
 /* True when it is over, or stands behind work of the parent, before a fork: nobody has to wait. */
 bool wr_marker_passed(const struct wr_marker *marker);
 /* Waits without draining; false at the deadline. */
@@ -137,6 +141,13 @@ bool wr_pool_remove(struct wr_stream *stream);
    is no worker, as a thread was refused when they became so, tries again. False when it is refused
    again. */
 bool wr_pool_ensure_worker(void);
+/* Starts a thread besides the workers that drains what `marker` stands behind, as far as it goes,
+   and ends; for a thread that waits and does not drain, whose place it takes. Does nothing where a
+   worker is idle, where there are enough of them, or where the system refuses one. */
+void wr_pool_relieve(struct wr_marker *marker);
+/* Says that the calling thread begins (1) to wait without draining for longer, or ends (-1). */
+void wr_pool_count_waiting(int n);
+size_t wr_pool_relievers(void);
 /* True when other streams wait for a worker. */
 bool wr_pool_has_ready(void);
 size_t wr_pool_workers(void);

@@ -25,8 +25,9 @@ struct job {
 };
 
 struct worker {
-  struct worker *next; /* under LOCK */
-  pthread_t thread;    /* immutable after publish */
+  struct worker *next;      /* under LOCK */
+  pthread_t thread;         /* immutable after publish */
+  struct wr_marker *marker; /* owner thread only: a reliever's, one reference */
 };
 
 static struct {
@@ -39,6 +40,8 @@ static struct {
   struct wr_stream *ready_tail; /* under LOCK */
   struct job *jobs;             /* under LOCK */
   int workers;                  /* under LOCK */
+  int relievers;                /* under LOCK: threads of wr_pool_relieve */
+  int waiting;                  /* under LOCK: threads that have waited a while without draining */
   int idle;                     /* under LOCK: inside wr_cond_wait */
   int signalled;                /* under LOCK: of those, how many were told to wake up */
   wr_atomic_u32 ready_hint;     /* atomic RELAXED: streams in the list, a hint */
@@ -149,6 +152,12 @@ static bool work_locked(void) {
   return true;
 }
 
+static void leave_locked(struct worker *self) {
+  self->next = pool.left;
+  pool.left = self;
+  wr_cond_broadcast(&pool.gone); /* several threads may shut down */
+}
+
 static void *worker_main(void *arg) {
   struct worker *self = arg;
   pthread_setname_np(pthread_self(), "weir-worker");
@@ -159,9 +168,7 @@ static void *worker_main(void *arg) {
     park_locked();
   }
   pool.workers--;
-  self->next = pool.left;
-  pool.left = self;
-  wr_cond_signal(&pool.gone);
+  leave_locked(self);
   wr_mutex_unlock(&pool.lock);
   return NULL;
 }
@@ -201,6 +208,7 @@ static void start_workers(int n) {
 
 void wr_pool_init(void) { wr_cond_init(&pool.gone); }
 
+/* They have let go of the lock, or are about to: nothing to wait for. */
 static void join_left(struct worker *worker) {
   while (worker) {
     struct worker *next = worker->next;
@@ -213,15 +221,15 @@ static void join_left(struct worker *worker) {
 /* Waits for the workers to leave; what is ready after that, since no thread was to be had, runs
    here. */
 static bool finish_locked(uint64_t deadline_ns) {
-  while (pool.workers > 0 || pool.ready_head) {
-    if (pool.workers == 0) {
+  while (pool.workers > 0 || pool.relievers > 0 || pool.ready_head) {
+    if (pool.workers == 0 && pool.ready_head) {
       (void)work_locked();
       if (wr_clock_ns() >= deadline_ns) break;
     } else if (!wr_cond_wait_until(&pool.gone, &pool.lock, deadline_ns)) {
       break;
     }
   }
-  return pool.workers == 0 && !pool.ready_head;
+  return pool.workers == 0 && pool.relievers == 0 && !pool.ready_head;
 }
 
 bool wr_pool_stop(uint64_t deadline_ns) {
@@ -233,8 +241,80 @@ bool wr_pool_stop(uint64_t deadline_ns) {
   struct worker *left = pool.left;
   pool.left = NULL;
   wr_mutex_unlock(&pool.lock);
-  join_left(left); /* they have let go of the lock, or are about to: nothing to wait for */
+  join_left(left);
   return in_time;
+}
+
+/* ---- relievers ----
+
+   Workers are as many as processors, and may all be inside long commands. A thread that waits
+   without draining leaves its processor to others, so one more thread for what it waits for is not
+   one too many. It runs nothing else, and ends when it can do no more. Who gives up and waits for
+   something else may leave it inside a long command: so that such threads do not become as many as
+   streams (K6), there are no more than one for each thread that waits now, and as many as workers.
+
+   Nothing depends on a reliever: it drains like a worker, and what it leaves stands where the pool
+   finds it. Nor is one missed, since who waits looks again. The next one, or the end of the pool,
+   joins those that have ended. */
+
+static void *reliever_main(void *arg) {
+  struct worker *self = arg;
+  pthread_setname_np(pthread_self(), "weir-reliever");
+  struct wr_stream *stream = wr_marker_stream(self->marker);
+  if (stream) wr_stream_help_at_once(stream, wr_marker_completion(self->marker));
+  wr_stream_release(stream);
+  wr_marker_release(self->marker);
+  wr_mutex_lock(&pool.lock);
+  pool.relievers--;
+  leave_locked(self);
+  wr_mutex_unlock(&pool.lock);
+  return NULL;
+}
+
+/* Counts one more unless there are enough, or a worker is idle: that one has been told, or somebody
+   who sleeps for the stream. */
+static bool count_reliever(void) {
+  int most = max_workers();
+  wr_mutex_lock(&pool.lock);
+  bool wanted = pool.idle == 0 && pool.relievers < most + pool.waiting;
+  if (wanted) pool.relievers++;
+  struct worker *left = wanted ? pool.left : NULL;
+  if (wanted) pool.left = NULL;
+  wr_mutex_unlock(&pool.lock);
+  join_left(left);
+  return wanted;
+}
+
+static void uncount_reliever(void) {
+  wr_mutex_lock(&pool.lock);
+  pool.relievers--;
+  wr_cond_broadcast(&pool.gone);
+  wr_mutex_unlock(&pool.lock);
+}
+
+void wr_pool_relieve(struct wr_marker *marker) {
+  if (!count_reliever()) return;
+  struct worker *self = wr_alloc(sizeof *self);
+  if (self) {
+    self->marker = wr_marker_retain(marker);
+    if (wr_thread_start(reliever_main, self, &self->thread)) return;
+    wr_marker_release(marker);
+    wr_free(self);
+  }
+  uncount_reliever();
+}
+
+void wr_pool_count_waiting(int n) {
+  wr_mutex_lock(&pool.lock);
+  pool.waiting += n;
+  wr_mutex_unlock(&pool.lock);
+}
+
+size_t wr_pool_relievers(void) {
+  wr_mutex_lock(&pool.lock);
+  size_t n = (size_t)pool.relievers;
+  wr_mutex_unlock(&pool.lock);
+  return n;
 }
 
 /* ---- streams ---- */
@@ -334,6 +414,8 @@ void wr_pool_fork_child(void) {
   pool.ready_tail = NULL;
   wr_store_relaxed(&pool.ready_hint, 0u);
   pool.workers = 0;
+  pool.relievers = 0;
+  pool.waiting = 0;
   pool.idle = 0;
   pool.signalled = 0;
   pool.stopping = false;

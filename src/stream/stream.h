@@ -174,6 +174,11 @@ bool wr_stream_wait_on_device(struct wr_stream *stream, struct wr_stream *other,
 /* Waits until `c`, which was submitted to `stream`, is over. Meanwhile the calling thread drains
    that stream, and those that it is blocked by (help.c). */
 void wr_stream_help(struct wr_stream *stream, struct wr_completion *c);
+/* As that, but returns as soon as other threads drain all of them, or a device works. */
+void wr_stream_help_at_once(struct wr_stream *stream, struct wr_completion *c);
+/* True when the stream, or what it is blocked by, can be drained and nobody does: a look, which may
+   be out of date as it returns. */
+bool wr_stream_is_stranded(struct wr_stream *stream);
 /* Hands what is queued on the stream to the pool, if nobody drains it. */
 void wr_stream_kick(struct wr_stream *stream);
 /* The encoder and backend behind the stream. */
@@ -184,7 +189,7 @@ const struct wr_backend *wr_stream_backend(const struct wr_stream *stream);
 struct wr_stream_counts {
   size_t live_streams;
   size_t workers;
-  size_t helpers; /* other threads of the library's: the reclaimer */
+  size_t helpers; /* other threads of the library's: the reclaimer, the devices', relievers */
   size_t pooled;  /* encoders that backends keep for the next stream */
 };
 void wr_stream_count(struct wr_stream_counts *counts);

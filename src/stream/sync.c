@@ -6,6 +6,10 @@
 #include "base/base.h"
 #include "stream/internal.h"
 
+/* How long a worker may take to come to a stream, and between two looks at whether one has: at
+   first and at most. */
+enum { LATE_NS = 2 * 1000 * 1000, LONGEST_NS = 64 * 1000 * 1000 };
+
 struct wr_marker {
   struct wr_task task;
   struct wr_completion_hook hook;
@@ -13,6 +17,7 @@ struct wr_marker {
   wr_atomic_u64 place;         /* atomic ACQ_REL: on the device; 0: not encoded */
   wr_atomic_u32 refs;          /* atomic ACQ_REL */
   struct wr_marker_hook *then; /* immutable after publish; or NULL */
+  uint64_t since;              /* immutable after publish: when it was submitted, by wr_clock_ns */
   uint64_t time;               /* written before the completion is over */
   struct wr_mutex lock;
   struct wr_cond wake;      /* with LOCK */
@@ -84,6 +89,7 @@ struct wr_marker *wr_marker_new(struct wr_marker_hook *hook) {
 
 void wr_marker_submit(struct wr_marker *m, struct wr_stream *stream, bool schedule) {
   m->stream = wr_stream_retain(stream);
+  m->since = wr_clock_ns();
   wr_stream_submit(stream, &wr_marker_retain(m)->task, schedule, NULL);
 }
 
@@ -113,14 +119,43 @@ static void help_without_workers(struct wr_marker *m) {
   wr_stream_release(stream);
 }
 
-bool wr_marker_wait(struct wr_marker *m, uint64_t deadline_ns) {
+void wr_marker_hurry(struct wr_marker *m) {
+  if (!wr_pool_has_ready() || wr_clock_ns() - m->since < LATE_NS) return;
+  struct wr_stream *stream = wr_marker_stream(m);
+  if (stream && wr_stream_is_stranded(stream)) wr_pool_relieve(m);
+  wr_stream_release(stream);
+}
+
+static bool wait_until(struct wr_marker *m, uint64_t deadline_ns) {
   bool in_time = true;
-  if (wr_completion_lost(&m->completion)) return true;
-  help_without_workers(m);
   wr_mutex_lock(&m->lock);
   while (!m->over && in_time) in_time = wr_cond_wait_until(&m->wake, &m->lock, deadline_ns);
   bool over = m->over;
   wr_mutex_unlock(&m->lock);
+  return over;
+}
+
+/* Looks again and again: whoever drained the stream may have left it to the pool since. */
+static bool wait_late(struct wr_marker *m, uint64_t deadline_ns) {
+  for (uint64_t step = LATE_NS;; step = step < LONGEST_NS ? step * 2 : step) {
+    help_without_workers(m);
+    wr_marker_hurry(m);
+    uint64_t next = wr_clock_ns() + step;
+    if (next >= deadline_ns) return wait_until(m, deadline_ns);
+    if (wait_until(m, next)) return true;
+  }
+}
+
+bool wr_marker_wait(struct wr_marker *m, uint64_t deadline_ns) {
+  if (wr_completion_lost(&m->completion)) return true;
+  help_without_workers(m);
+  wr_marker_hurry(m);
+  uint64_t late = wr_clock_ns() + LATE_NS;
+  if (late >= deadline_ns) return wait_until(m, deadline_ns);
+  if (wait_until(m, late)) return true;
+  wr_pool_count_waiting(1);
+  bool over = wait_late(m, deadline_ns);
+  wr_pool_count_waiting(-1);
   return over;
 }
 

@@ -46,13 +46,18 @@ static inline enum wr_step stall_run(struct wr_task *task, struct wr_stream *str
 
 static inline void stall_publish(struct wr_task *task) { (void)task; }
 
-/* Stalls the stream in a worker of the pool; returns once that worker is inside. */
-static inline void stall_begin(struct stall *g, mlx_stream s) {
+/* Stalls the stream as soon as somebody drains it. */
+static inline void stall_submit(struct stall *g, mlx_stream s) {
   g->task = (struct wr_task){.run = stall_run};
   CHECK(sem_init(&g->running, 0, 0) == 0);
   CHECK(sem_init(&g->open, 0, 0) == 0);
   CHECK(sem_init(&g->left, 0, 0) == 0);
   wr_stream_submit(s.ctx, &g->task, true, stall_publish);
+}
+
+/* Stalls the stream in a worker of the pool; returns once that worker is inside. */
+static inline void stall_begin(struct stall *g, mlx_stream s) {
+  stall_submit(g, s);
   while (sem_wait(&g->running)) continue;
 }
 
