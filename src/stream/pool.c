@@ -210,12 +210,14 @@ void wr_pool_init(void) { wr_cond_init(&pool.gone); }
 
 /* They have let go of the lock, or are about to: nothing to wait for. */
 static void join_left(struct worker *worker) {
+  int before = wr_cancel_off();
   while (worker) {
     struct worker *next = worker->next;
     pthread_join(worker->thread, NULL);
     wr_free(worker);
     worker = next;
   }
+  wr_cancel_restore(before);
 }
 
 /* Waits for the workers to leave; what is ready after that, since no thread was to be had, runs

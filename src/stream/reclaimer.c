@@ -142,7 +142,9 @@ bool wr_reclaimer_stop(uint64_t deadline_ns) {
   pthread_t ended;
   bool join = take_ended_locked(&ended);
   wr_mutex_unlock(&reclaimer.lock);
+  int before = wr_cancel_off();
   if (join) pthread_join(ended, NULL);
+  wr_cancel_restore(before);
   return in_time;
 }
 

@@ -73,6 +73,31 @@ static void cancelled_threads(void) {
   _exit(42);
 }
 
+static void nothing(void *data) { (void)data; }
+
+static void *shut_down(void *arg) {
+  mlx_stream s = new_stream();
+  mlx_array a = chain(0, 10, s);
+  CHECK(submit(a) == 0 && float_of(a) == 10);
+  mlx_array_free(a);
+  mlx_stream_free(s);
+  CHECK(weir_stream_on_idle(*(mlx_stream *)arg, nothing, NULL) == 0);
+  CHECK(weir_stream_wait(*(mlx_stream *)arg, INT64_C(60000000000)) == 0);
+  CHECK(pthread_cancel(pthread_self()) == 0);
+  CHECK(weir_shutdown(INT64_C(60000000000)) == 0);
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+  return arg;
+}
+
+/* Also where that call waits for threads to end. */
+static void cancelled_shutdown(void) {
+  mlx_stream s = new_stream();
+  void *came_back = NULL;
+  CHECK(pthread_join(start_thread(shut_down, &s), &came_back) == 0 && came_back == &s);
+  mlx_stream_free(s);
+  _exit(42);
+}
+
 /* ---- shutdown ---- */
 
 enum { EVALUATIONS = 600 }; /* of all threads */
@@ -190,6 +215,8 @@ static void main_thread_exits_first(void) {
 int main(void) {
   repeat(signals_during_waits, "signals", 2);
   repeat(cancelled_threads, "cancelled threads", 2);
+  /* AddressSanitizer's library ends the thread somewhere in that call all the same. */
+  if (!SANITIZED) repeat(cancelled_shutdown, "cancelled shutdown", 2);
   repeat(shut_down_while_used, "shutdown", 2);
   repeat(exit_on_another_thread, "exit on another thread", times(20, 500));
   repeat(work_at_exit, "work at exit", times(20, 500));
