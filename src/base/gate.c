@@ -1,5 +1,6 @@
-/* Gates; see gate.h. Handlers that were registered after main began run before the destructors of
-   all libraries, so their order among the program's own does not matter.
+/* Gates; see gate.h. Handlers that were registered after main began run before the destructors that
+   the loader calls for all libraries, but handlers that were registered later come before. So the
+   handler is registered again as libraries come to register theirs; it works once.
 
    A gate is a read-write lock: a call holds it for reading, who closes it for writing. Writers come
    first, so a stream of calls cannot keep them out. No call holds a lock of Weir's that is not
@@ -26,7 +27,8 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool watched;         /* immutable after once: the handler was registered */
 static wr_atomic_u64 ending; /* atomic RELAXED: since when, by wr_clock_ns, or 0; written before the
                                 gates are closed */
-static _Thread_local bool ends_process; /* on the thread that runs the handlers */
+static _Thread_local bool ends_process;             /* on the thread that runs the handlers */
+static _Thread_local uint32_t depth[WR_GATE_COUNT]; /* how often the thread is inside */
 
 static void make_all(void) {
   pthread_rwlockattr_t attr;
@@ -47,6 +49,7 @@ static bool close_within(enum wr_gate gate, int64_t patience) {
 }
 
 static void at_exit(void) {
+  if (ends_process) return;
   ends_process = true;
   /* Relaxed: who does not see it holds a gate for reading, and is waited for. */
   wr_store_relaxed(&ending, wr_clock_ns());
@@ -66,6 +69,13 @@ static void set_up(void) {
   (void)pthread_atfork(NULL, NULL, make_all);
 }
 
+/* Each takes a slot of the C library's for good, so that their number has an end. */
+void wr_gate_goes_first(void) {
+  enum { MOST = 64 };
+  static wr_atomic_u32 times; /* atomic RELAXED: a number by itself */
+  if (watched && wr_fetch_add_relaxed(&times, 1u) < MOST) (void)atexit(at_exit);
+}
+
 static void sleep_until(uint64_t ns) {
   struct timespec at = {.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
   int before = wr_cancel_off();
@@ -74,12 +84,19 @@ static void sleep_until(uint64_t ns) {
 }
 
 bool wr_gate_enter(enum wr_gate gate) {
+  if (depth[gate] > 0) {
+    depth[gate]++;
+    return true;
+  }
   if (ends_process) return false;
   pthread_once(&once, set_up);
   if (!watched) return false;
   pthread_rwlock_rdlock(&gates[gate]);
   uint64_t since = wr_load_relaxed(&ending);
-  if (!since) return true;
+  if (!since) {
+    depth[gate] = 1;
+    return true;
+  }
   pthread_rwlock_unlock(&gates[gate]);
   sleep_until(since + ending_ns);
   return false;
@@ -87,7 +104,10 @@ bool wr_gate_enter(enum wr_gate gate) {
 
 bool wr_gate_ends_here(void) { return ends_process; }
 
-void wr_gate_leave(enum wr_gate gate) { pthread_rwlock_unlock(&gates[gate]); }
+void wr_gate_leave(enum wr_gate gate) {
+  if (depth[gate] == 0 || --depth[gate] > 0) return;
+  pthread_rwlock_unlock(&gates[gate]);
+}
 
 bool wr_gate_close(enum wr_gate gate) {
   pthread_once(&once, set_up);

@@ -6,21 +6,26 @@
    gates before any library's destructor runs, and waits, bounded, for the calls inside. It joins no
    thread and runs no work. This is all that Weir does at the end of a process.
 
-   Any thread; a thread passes one gate at a time. Calls inside are short: WR_GATE_PRODUCTS slices
-   of a few milliseconds, WR_GATE_GPU up to some hundred, where a GPU is
-   set up or a kernel compiled. */
+   Any thread. Calls inside are short: WR_GATE_PRODUCTS slices of a few milliseconds, WR_GATE_GPU
+   single calls of NVIDIA's libraries, or a few, of which setting up a GPU and compiling a kernel
+   take up to some hundred. */
 
 #include <stdbool.h>
 
 enum wr_gate { WR_GATE_PRODUCTS, WR_GATE_GPU, WR_GATE_COUNT };
 
-/* Before a call, also the one that opens the library. False: the process is ending, so no call may
-   be made. For the thread that ends it that is known at once; any other first waits for the end,
-   three seconds: with an error it would do what the program has for errors, and perhaps end the
-   process with another status. Only an end that takes longer lets it go on, since a handler or a
-   destructor of the program's may be joining that very thread. */
+/* Before a call, also the one that opens the library; they nest. False: the process is ending, so
+   no call may be made. For the thread that ends it that is known at once; any other first waits for
+   the end, three seconds: with an error it would do what the program has for errors, and perhaps
+   end the process with another status. Only an end that takes longer lets it go on, since a handler
+   or a destructor of the program's may be joining that very thread. */
 bool wr_gate_enter(enum wr_gate gate);
+/* Nothing where the thread is not inside. */
 void wr_gate_leave(enum wr_gate gate);
+/* Puts the handler before all that libraries have registered so far: to be called once a library is
+   open, and after first calls, in which it may register more. Handlers run in the reverse order,
+   and destructors of C++ objects are among them. */
+void wr_gate_goes_first(void);
 /* True on the thread that ends the process, which must not wait for others that may be waiting for
    that. */
 bool wr_gate_ends_here(void);

@@ -99,10 +99,9 @@ struct wr_memory *wr_gpu_memory(int index) {
   return gpu ? gpu->memory : NULL;
 }
 
-bool wr_gpu_facts(int index, struct wr_device_facts *facts) {
+static bool facts_inside(int index, struct wr_device_facts *facts) {
   wr_cu_device id;
   int major, minor;
-  if (index < 0 || index >= wr_gpu_count()) return false;
   if (wr_cu->device_get(&id, index) != WR_CU_SUCCESS ||
       wr_cu->device_name(facts->name, (int)sizeof facts->name, id) != WR_CU_SUCCESS ||
       wr_cu->device_memory(&facts->memory, id) != WR_CU_SUCCESS ||
@@ -112,6 +111,13 @@ bool wr_gpu_facts(int index, struct wr_device_facts *facts) {
   }
   snprintf(facts->architecture, sizeof facts->architecture, "sm_%d%d", major, minor);
   return true;
+}
+
+bool wr_gpu_facts(int index, struct wr_device_facts *facts) {
+  if (index < 0 || index >= wr_gpu_count() || !wr_gate_enter(WR_GATE_GPU)) return false;
+  bool known = facts_inside(index, facts);
+  wr_gate_leave(WR_GATE_GPU);
+  return known;
 }
 
 /* ---- setting up ---- */
@@ -142,6 +148,7 @@ static struct wr_error *set_up(struct wr_gpu *gpu) {
   if (error) return error;
   wr_gpu_enter(gpu);
   error = wr_gpu_memory_new(gpu);
+  wr_gate_goes_first();
   wr_gpu_leave();
   if (!error) error = wr_kernel_table_new(&gpu->kernels);
   if (!error) error = wr_matmul_table_new(&gpu->matmuls);
@@ -195,12 +202,17 @@ struct wr_error *wr_gpu_get(int index, struct wr_gpu **out) {
 
 /* ---- calling the driver ---- */
 
-/* Neither fails but where every call after it does too, and then that one reports it. */
-void wr_gpu_enter(struct wr_gpu *gpu) { (void)wr_cu->context_push(gpu->context); }
+/* Neither fails but where every call after it does too, and then that one reports it: so where the
+   process is ending, and does not end. */
+void wr_gpu_enter(struct wr_gpu *gpu) {
+  (void)wr_gate_enter(WR_GATE_GPU);
+  (void)wr_cu->context_push(gpu->context);
+}
 
 void wr_gpu_leave(void) {
   wr_cu_context popped;
   (void)wr_cu->context_pop(&popped);
+  wr_gate_leave(WR_GATE_GPU);
 }
 
 static bool is_sticky(wr_cu_result r) {

@@ -43,12 +43,11 @@ struct wr_gpu_command {
   uint64_t number;        /* its place among the encoder's commands, from 1 */
 };
 
-/* Events on the stream behind commands in flight. */
+/* An event on the stream behind commands in flight. */
 struct wr_mark {
   struct wr_mark *next;
-  wr_cu_event event;   /* to look at */
-  wr_cu_event sleeper; /* right behind it, to sleep for: being woken costs the first microseconds */
-  uint64_t covers;     /* all commands up to this number */
+  wr_cu_event event;
+  uint64_t covers; /* all commands up to this number */
 };
 
 /* Who publishes, or looks for what there is to publish. The GPU's thread never waits while it does.

@@ -158,6 +158,7 @@ static struct wr_error *compile_inside(const struct unit *unit, void **image, si
 static struct wr_error *compile(const struct unit *unit, void **image, size_t *bytes) {
   if (!wr_gate_enter(WR_GATE_GPU)) return wr_gpu_ending();
   struct wr_error *error = compile_inside(unit, image, bytes);
+  wr_gate_goes_first();
   wr_gate_leave(WR_GATE_GPU);
   return error;
 }

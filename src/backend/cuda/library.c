@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "base/gate.h"
 
 enum { REASON_BYTES = 512, PATH_BYTES = 512 };
 
@@ -68,6 +69,7 @@ static void put_address(void *table, size_t offset, void *address) {
 static void library_open(struct library *library) {
   void *handle = open_any(library);
   if (!handle) return;
+  wr_gate_goes_first();
   for (size_t i = 0; i < library->count; i++) {
     void *address = dlsym(handle, library->symbols[i].name);
     if (!address) {
@@ -105,6 +107,7 @@ static void open_driver(void) {
   int count = 0;
   const char *call = "cuInit";
   wr_cu_result result = driver.init(0);
+  wr_gate_goes_first();
   if (result == WR_CU_SUCCESS) {
     call = "cuDeviceGetCount";
     result = driver.device_count(&count);

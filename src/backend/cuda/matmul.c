@@ -91,10 +91,12 @@ static struct wr_error *handle_get_inside(struct wr_gpu *gpu, struct product *p)
   if (!p->lt) return wr_error_new(WEIR_ERROR_UNSUPPORTED, "no GPU matrix products: %s", reason);
   int status = 0;
   wr_mutex_lock(&t->lock);
-  if (!t->handle) status = p->lt->create(&t->handle);
+  const bool make = !t->handle;
+  if (make) status = p->lt->create(&t->handle);
   if (status) t->handle = NULL;
   p->handle = t->handle;
   wr_mutex_unlock(&t->lock);
+  if (make) wr_gate_goes_first();
   return status ? failed(status, "cublasLtCreate") : NULL;
 }
 

@@ -13,17 +13,17 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <time.h>
 
 #include "backend/cuda/encoder.h"
 
 enum {
   MARK_EVERY = 16,
-  /* A waiting thread looks that long, then sleeps: being woken costs 0.1 to 0.2 ms (H200, virtual
-     machine), which is much of a shorter wait. Past the first part it lets others run in between.
+  /* A waiting thread looks that long, then naps. Past the first part it lets others run in between.
    */
   SPIN_NS = 5000 * 1000,
   SPIN_ALONE_NS = 200 * 1000,
-  NAP_MIN_NS = 20 * 1000, /* the GPU's thread, between two looks */
+  NAP_MIN_NS = 20 * 1000, /* between two looks */
   NAP_MAX_NS = 500 * 1000,
   NAP_EAGER_NS = 40 * 1000, /* the longest nap while some thread may be parked */
   EAGER_NS = 100 * 1000 * 1000,
@@ -59,22 +59,14 @@ static void busy_remove_locked(struct wr_encoder *e) {
 
 /* ---- marks ---- */
 
-static struct wr_error *record_locked(struct wr_encoder *e, bool blocking, wr_cu_event *event) {
-  struct wr_error *error = wr_gpu_event_take_locked(e->gpu, blocking, event);
-  if (error) return error;
-  error = wr_gpu_result(e->gpu, wr_cu->event_record(*event, e->stream), "cuEventRecord");
-  if (error) wr_gpu_event_give_locked(e->gpu, blocking, *event);
-  return error;
-}
-
 /* Between enter and leave. A mark that cannot be set leaves its commands to the next attempt. */
 static struct wr_error *mark_set_locked(struct wr_encoder *e) {
   struct wr_mark *m = wr_alloc(sizeof *m);
   if (!m) return wr_error_out_of_memory();
   *m = (struct wr_mark){.covers = e->launched};
-  struct wr_error *error = record_locked(e, false, &m->event);
+  struct wr_error *error = wr_gpu_event_take_locked(e->gpu, false, &m->event);
   if (error) goto free_mark;
-  error = record_locked(e, true, &m->sleeper);
+  error = wr_gpu_result(e->gpu, wr_cu->event_record(m->event, e->stream), "cuEventRecord");
   if (error) goto give_event;
   e->marked = m->covers;
   *e->last_mark = m;
@@ -92,7 +84,6 @@ static void mark_drop_locked(struct wr_encoder *e) {
   e->marks = m->next;
   if (!e->marks) e->last_mark = &e->marks;
   wr_gpu_event_give_locked(e->gpu, false, m->event);
-  wr_gpu_event_give_locked(e->gpu, true, m->sleeper);
   wr_free(m);
 }
 
@@ -167,8 +158,17 @@ static void fail_all(struct wr_encoder *e, struct wr_error *failure) {
   publish(list, failure);
 }
 
-/* One look at the mark; to wait, looks for a while and then sleeps until it is over. */
-static wr_cu_result look(const struct wr_mark *m, bool wait) {
+static void nap(uint64_t ns) {
+  const struct timespec time = {.tv_nsec = (long)ns};
+  int before = wr_cancel_off();
+  (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &time, NULL);
+  wr_cancel_restore(before);
+}
+
+/* One look at the mark; to wait, looks for a while and then between naps until it is over. Not
+   asleep in the driver, so that the end of the process need not wait for the GPU (base/gate.h);
+   being woken there takes as long as a nap. */
+static wr_cu_result look(struct wr_gpu *gpu, const struct wr_mark *m, bool wait) {
   wr_cu_result result = wr_cu->event_query(m->event);
   if (result != WR_CU_NOT_READY || !wait) return result;
   const uint64_t start = wr_clock_ns();
@@ -178,7 +178,13 @@ static wr_cu_result look(const struct wr_mark *m, bool wait) {
     result = wr_cu->event_query(m->event);
     looked = wr_clock_ns() - start;
   } while (result == WR_CU_NOT_READY && looked < SPIN_NS);
-  return result == WR_CU_NOT_READY ? wr_cu->event_finish(m->sleeper) : result;
+  for (uint64_t ns = NAP_MIN_NS; result == WR_CU_NOT_READY; ns = ns < NAP_MAX_NS ? ns * 2 : ns) {
+    wr_gpu_leave();
+    nap(ns);
+    wr_gpu_enter(gpu);
+    result = wr_cu->event_query(m->event);
+  }
+  return result;
 }
 
 enum found { FOUND_NOTHING, FOUND_LATER, FOUND_DONE, FOUND_FAULT };
@@ -199,11 +205,11 @@ static enum found reap_mark(struct wr_encoder *e, bool wait) {
     wr_error_release(error);
     return dry ? FOUND_LATER : FOUND_FAULT;
   }
-  wr_cu_result result = look(mark, wait);
+  wr_cu_result result = look(gpu, mark, wait);
   if (result == WR_CU_NOT_READY) return FOUND_LATER;
   if (result != WR_CU_SUCCESS) {
     wr_error_release(wr_gpu_result(gpu, result, "cuEventQuery"));
-    return result == WR_CU_DEINITIALIZED ? FOUND_LATER : FOUND_FAULT;
+    return FOUND_FAULT;
   }
   wr_mutex_lock(&gpu->lock);
   uint64_t covers = mark->covers;
