@@ -5,8 +5,8 @@
 
    A handle is a counted reference. mlx_array_free releases it; freeing an empty handle does
    nothing. Where a function has a result handle `res` or `arr`, what it held is released and
-   replaced; it may be one of the inputs. A copy of the struct names the same handle: it follows what
-   the handle is set to, and ends with its one free. mlx_array_set makes a second reference.
+   replaced; it may be one of the inputs. A copy of the struct names the same handle: it follows
+   what the handle is set to, and ends with its one free. mlx_array_set makes a second reference.
    Shapes and strides are in elements; an array has 0 to 32 dimensions.
 
    Forcing (eval, item, data, tostring, wait) computes what the array needs, each part once,

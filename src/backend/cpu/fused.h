@@ -2,7 +2,8 @@
 #define WR_BACKEND_CPU_FUSED_H
 
 /* Groups on the CPU. cpu.c sees wr_cpu_fused; the rest is between fused.c, which makes and runs the
-   program, fused_reduce.c, which reduces what it computes, and softmax.c, which makes rows of it. */
+   program, fused_reduce.c, which reduces what it computes, and softmax.c, which makes rows of it.
+ */
 
 #include "backend/backend.h"
 #include "backend/cpu/loop.h"

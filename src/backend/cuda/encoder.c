@@ -80,8 +80,7 @@ struct wr_error *wr_run_workspace(struct wr_run *run, size_t bytes, void **out) 
 struct wr_error *wr_run_counters(struct wr_run *run, uint32_t **out) {
   struct wr_buffer **counters = &run->encoder->counters;
   if (!*counters) {
-    const size_t bytes =
-        (size_t)run->gpu->multiprocessors * WR_RUN_COUNTERS * sizeof(uint32_t);
+    const size_t bytes = (size_t)run->gpu->multiprocessors * WR_RUN_COUNTERS * sizeof(uint32_t);
     struct wr_buffer *buffer;
     struct wr_error *error = wr_buffer_alloc(run->gpu->memory, bytes, &buffer);
     if (error) return error;

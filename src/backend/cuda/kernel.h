@@ -232,8 +232,8 @@ struct wr_reduction {
 void wr_reduction_of_rows(struct wr_reduction *r, const struct wr_run *run, int64_t results,
                           int64_t n, size_t item, bool packs);
 /* Where results go, and room for the totals of splits; elements are of the type `from`. */
-struct wr_error *wr_reduction_target(struct wr_reduction *r, struct wr_run *run,
-                                     enum wr_dtype from, void *out);
+struct wr_error *wr_reduction_target(struct wr_reduction *r, struct wr_run *run, enum wr_dtype from,
+                                     void *out);
 /* The last arguments, and the grid. */
 void wr_reduction_grid(const struct wr_reduction *r, const struct wr_run *run, struct wr_launch *l);
 

@@ -65,8 +65,8 @@ static void reduction_of_columns(struct wr_reduction *r, const struct wr_run *ru
   choose_splits(r, run, (results + 31) / 32, 256, 32);
 }
 
-struct wr_error *wr_reduction_target(struct wr_reduction *r, struct wr_run *run,
-                                     enum wr_dtype from, void *out) {
+struct wr_error *wr_reduction_target(struct wr_reduction *r, struct wr_run *run, enum wr_dtype from,
+                                     void *out) {
   const size_t total = from == WR_COMPLEX64 ? 16 : 8;
   r->target.out = out;
   if (r->splits == 1) return NULL;
