@@ -26,7 +26,7 @@ struct job {
 
 struct worker {
   struct worker *next;      /* under LOCK */
-  pthread_t thread;         /* immutable after publish */
+  pthread_t thread;         /* immutable after publish; of a reliever, once it has ended */
   struct wr_marker *marker; /* owner thread only: a reliever's, one reference */
 };
 
@@ -256,8 +256,8 @@ bool wr_pool_stop(uint64_t deadline_ns) {
    streams (K6), there are no more than one for each thread that waits now, and as many as workers.
 
    Nothing depends on a reliever: it drains like a worker, and what it leaves stands where the pool
-   finds it. Nor is one missed, since who waits looks again. The next one, or the end of the pool,
-   joins those that have ended. */
+   finds it. Nor is one missed, since who waits looks again. Nobody joins one, but the end of the
+   pool those that it waits for. */
 
 static void *reliever_main(void *arg) {
   struct worker *self = arg;
@@ -266,10 +266,15 @@ static void *reliever_main(void *arg) {
   if (stream) wr_stream_help_at_once(stream, wr_marker_completion(self->marker));
   wr_stream_release(stream);
   wr_marker_release(self->marker);
+  self->thread = pthread_self();
   wr_mutex_lock(&pool.lock);
   pool.relievers--;
-  leave_locked(self);
+  bool awaited = pool.stopping;
+  if (awaited) leave_locked(self);
   wr_mutex_unlock(&pool.lock);
+  if (awaited) return NULL;
+  wr_free(self);
+  pthread_detach(pthread_self());
   return NULL;
 }
 
@@ -280,10 +285,7 @@ static bool count_reliever(void) {
   wr_mutex_lock(&pool.lock);
   bool wanted = pool.idle == 0 && pool.relievers < most + pool.waiting;
   if (wanted) pool.relievers++;
-  struct worker *left = wanted ? pool.left : NULL;
-  if (wanted) pool.left = NULL;
   wr_mutex_unlock(&pool.lock);
-  join_left(left);
   return wanted;
 }
 
@@ -298,8 +300,9 @@ void wr_pool_relieve(struct wr_marker *marker) {
   if (!count_reliever()) return;
   struct worker *self = wr_alloc(sizeof *self);
   if (self) {
+    pthread_t thread; /* the reliever may be gone by the time that this is written */
     self->marker = wr_marker_retain(marker);
-    if (wr_thread_start(reliever_main, self, &self->thread)) return;
+    if (wr_thread_start(reliever_main, self, &thread)) return;
     wr_marker_release(marker);
     wr_free(self);
   }
