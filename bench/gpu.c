@@ -236,6 +236,25 @@ static void step_sum(void) {
   set(&y, r);
 }
 
+static void step_sum_of_product(void) {
+  mlx_array r = mlx_array_new(), out = mlx_array_new();
+  must(mlx_multiply(&r, a, b, gpu));
+  must(mlx_sum(&out, r, false, gpu));
+  mlx_array_free(r);
+  submit(out);
+  set(&y, out);
+}
+
+// b is one row, added to all.
+static void step_softmax_of_sum(void) {
+  mlx_array r = mlx_array_new(), out = mlx_array_new();
+  must(mlx_add(&r, a, b, gpu));
+  must(mlx_softmax_axis(&out, r, -1, false, gpu));
+  mlx_array_free(r);
+  submit(out);
+  set(&y, out);
+}
+
 static void step_matmul(void) {
   mlx_array r = mlx_array_new();
   must(mlx_matmul(&r, a, b, gpu));
@@ -304,9 +323,14 @@ static void large_rows(void) {
   report("sqrt(abs(a*b+c))*exp(-a), 64M floats", 4 * bytes / copy_rate * 1e6,
          median(step_elementwise, finish, 5) * 1e6, "us");
   report("sum of 64M floats", bytes / copy_rate * 1e6, median(step_sum, finish, 20) * 1e6, "us");
+  report("sum of a*b, 64M floats", 2 * bytes / copy_rate * 1e6,
+         median(step_sum_of_product, finish, 20) * 1e6, "us");
   set(&a, on_gpu(square, 2, MLX_FLOAT32));
+  set(&b, on_gpu(square + 1, 1, MLX_FLOAT32));
   report("softmax 16384x4096 f32", 2 * bytes / copy_rate * 1e6,
          median(step_softmax, finish, 20) * 1e6, "us");
+  report("softmax of a sum, 16384x4096 f32", 2 * bytes / copy_rate * 1e6,
+         median(step_softmax_of_sum, finish, 20) * 1e6, "us");
 }
 
 static void matmul_row(const char *name, int side, mlx_dtype dtype) {

@@ -1,7 +1,8 @@
-/* Groups on the GPU: chains of elementwise operations, with and without a reduction at the end,
-   evaluated at once, give the bytes that they give when every operation is evaluated by itself,
-   for all dtypes and for dense, broadcast and turned inputs. Each chain runs three times, so that
-   small ones run step by step first and then by their kernel. NaN is NaN. */
+/* Groups on the GPU: chains of elementwise operations, with a reduction, a softmax or nothing at
+   the end, evaluated at once, give the bytes that they give when every operation is evaluated by
+   itself, for all dtypes, for dense, broadcast and turned inputs, and for rows of each length that
+   kernels tell apart. Each chain runs three times, so that small ones run step by step first and
+   then by their kernel. NaN is NaN. */
 
 #include <math.h>
 #include <stdlib.h>
@@ -9,7 +10,10 @@
 #include "gpu_case.h"
 #include "mlx/c/mlx.h"
 
-enum { ROWS = 37, COLUMNS = 129, WIDE = 4099, LINKS = 12, CHAINS = 12 };
+enum { ROWS = 37, LINKS = 12, CHAINS = 16 };
+
+/* Short, odd, in packs of every dtype or of some, in registers by one pack or four, longer. */
+static const int columns_of[] = {31, 129, 144, 4099, 132, 1024, 7, 16400};
 
 static mlx_stream gpu, cpu;
 static uint32_t seed;
@@ -74,6 +78,33 @@ static void link_on(mlx_array *r, const mlx_array *in, mlx_dtype dtype) {
   }
 }
 
+static void end_on(mlx_array *r) {
+  switch (below(10)) {
+    case 0:
+      mlx_sum_axis(r, *r, -1, false, gpu);
+      break;
+    case 1:
+      mlx_max(r, *r, false, gpu);
+      break;
+    case 2:
+      mlx_min_axis(r, *r, -1, true, gpu);
+      break;
+    case 3:
+      mlx_all_axis(r, *r, -1, false, gpu);
+      break;
+    case 4:
+      mlx_sum(r, *r, false, gpu);
+      break;
+    case 5:
+    case 6:
+    case 7:
+      mlx_softmax_axis(r, *r, -1, below(2) != 0, gpu);
+      break;
+    default:
+      break;
+  }
+}
+
 static mlx_array chain(const mlx_array *in, mlx_dtype dtype, uint32_t from, bool apart) {
   mlx_array r = mlx_array_new();
   seed = from;
@@ -82,9 +113,7 @@ static mlx_array chain(const mlx_array *in, mlx_dtype dtype, uint32_t from, bool
     link_on(&r, in, dtype);
     if (apart) must(mlx_array_eval(r));
   }
-  const uint32_t end = below(4);
-  if (end == 0) mlx_sum_axis(&r, r, -1, false, gpu);
-  if (end == 1) mlx_max(&r, r, false, gpu);
+  end_on(&r);
   must(mlx_array_eval(r));
   return r;
 }
@@ -130,7 +159,7 @@ int main(void) {
   for (int dtype = 0; dtype < WR_DTYPE_COUNT; dtype++) {
     for (uint32_t i = 0; i < CHAINS; i++) {
       seed = (uint32_t)dtype * 1000u + i + 1u;
-      compare((mlx_dtype)dtype, i % 4 == 3 ? WIDE : COLUMNS);
+      compare((mlx_dtype)dtype, columns_of[i % (sizeof columns_of / sizeof columns_of[0])]);
     }
   }
   mlx_stream_free(gpu);

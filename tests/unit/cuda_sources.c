@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "backend/cuda/kernel.h"
+#include "backend/cuda/group.h"
 #include "base/atomic.h"
 
 enum { ARCH = 90, THREADS = 4, MOST = 4096 };
@@ -70,9 +70,15 @@ static void want_elementwise(enum wr_dtype t) {
 }
 
 /* Sums and products of narrow whole numbers widen. */
+static enum wr_dtype reduced_dtype(enum wr_op op, enum wr_dtype t) {
+  if (op == WR_OP_MAX || op == WR_OP_MIN) return t;
+  const bool narrow = t == WR_BOOL || (wr_dtype_is_integer(t) && wr_dtype_size(t) < 4);
+  if (!narrow) return t;
+  return wr_dtype_is_unsigned(t) && t != WR_BOOL ? WR_UINT32 : WR_INT32;
+}
+
 static void want_reductions(enum wr_dtype t) {
-  bool narrow = t == WR_BOOL || (wr_dtype_is_integer(t) && wr_dtype_size(t) < 4);
-  enum wr_dtype wide = !narrow ? t : wr_dtype_is_unsigned(t) && t != WR_BOOL ? WR_UINT32 : WR_INT32;
+  enum wr_dtype wide = reduced_dtype(WR_OP_SUM, t);
   want(WR_SOURCE_REDUCE, WR_OP_SUM, t, wide);
   want(WR_SOURCE_REDUCE, WR_OP_PROD, t, wide);
   want(WR_SOURCE_REDUCE, WR_OP_MAX, t, t);
@@ -127,24 +133,28 @@ static int operands_of(enum wr_op op, enum wr_dtype t) {
   return kernel == wr_gpu_where ? 3 : 0;
 }
 
-static void compile_group(struct group_case *c, enum wr_dtype t) {
+static void compile_form(const struct wr_group_form *form) {
   static char text[WR_GROUP_TEXT];
   void *image;
   size_t bytes;
-  if (c->n_steps == 0) return;
-  const struct wr_group group = {.n_in = 3, .n_steps = c->n_steps, .in = c->in, .steps = c->steps};
-  wr_group_source(&group, c->n_steps, text);
-  struct wr_error *error = wr_jit_compile_group(text, t % 4 == 0, ARCH, &image, &bytes);
-  c->n_steps = 0;
-  c->last = 0;
+  wr_group_source(form, text);
+  struct wr_error *error = wr_jit_compile_group(text, wr_group_module(form), ARCH, &image, &bytes);
   n_groups++;
   if (!error) {
     wr_free(image);
     return;
   }
-  fprintf(stderr, "a group of %s: %s\n", wr_dtype_name(t), wr_error_message(error));
+  fprintf(stderr, "a group, way %d: %s\n", (int)form->way, wr_error_message(error));
   wr_fetch_add_relaxed(&failures, 1u);
   wr_error_release(error);
+}
+
+static void compile_group(struct group_case *c, enum wr_dtype t) {
+  if (c->n_steps == 0) return;
+  const struct wr_group group = {.n_in = 3, .n_steps = c->n_steps, .in = c->in, .steps = c->steps};
+  compile_form(&(struct wr_group_form){.group = &group, .big = t % 4 == 0});
+  c->n_steps = 0;
+  c->last = 0;
 }
 
 static void add_step(struct group_case *c, enum wr_op op, enum wr_dtype t, enum wr_dtype to,
@@ -159,6 +169,42 @@ static void add_step(struct group_case *c, enum wr_op op, enum wr_dtype t, enum 
   c->steps[c->n_steps++] = step;
   if (to == t) c->last = 2 + c->n_steps;
   if (c->n_steps == WR_GROUP_STEPS) compile_group(c, t);
+}
+
+/* One operation and what ends the group, in each way of going over rows. The inputs are one of the
+   dtype and one of twice its size or half, so that packs of the two differ. */
+static void compile_ended(enum wr_op end, enum wr_dtype t, enum wr_dtype result,
+                          enum wr_group_way first, enum wr_group_way last) {
+  const struct wr_tensor in[] = {{.dtype = t}, {.dtype = t == WR_FLOAT64 ? WR_FLOAT32 : WR_INT64}};
+  const struct wr_group_step steps[] = {
+      {.op = WR_OP_ASTYPE, .dtype = (uint8_t)t, .n_in = 1, .in = {1}},
+      {.op = WR_OP_EQUAL, .dtype = WR_BOOL, .n_in = 2, .in = {0, 2}},
+      {.op = WR_OP_WHERE, .dtype = (uint8_t)t, .n_in = 3, .in = {3, 2, 0}},
+      {.op = (uint16_t)end, .dtype = (uint8_t)result, .n_in = 1, .in = {4}}};
+  const struct wr_group group = {.n_in = 2, .n_steps = 4, .in = in, .steps = steps};
+  for (int way = (int)first; way <= (int)last; way++) {
+    for (int packed = 0; packed < 2; packed++) {
+      compile_form(&(struct wr_group_form){.group = &group,
+                                           .way = (enum wr_group_way)way,
+                                           .packed = packed,
+                                           .big = (way + packed) % 3 == 0});
+    }
+  }
+}
+
+static void compile_ends(enum wr_dtype t) {
+  static const enum wr_op reductions[] = {WR_OP_SUM, WR_OP_PROD, WR_OP_MAX, WR_OP_MIN};
+  if (t == WR_BOOL) {
+    compile_ended(WR_OP_ALL, t, t, WR_GROUP_ROWS_BY_PACKS, WR_GROUP_SHORT_ROWS);
+    compile_ended(WR_OP_ANY, t, t, WR_GROUP_ROWS_BY_PACKS, WR_GROUP_SHORT_ROWS);
+  }
+  for (size_t i = 0; i < sizeof reductions / sizeof reductions[0]; i++) {
+    compile_ended(reductions[i], t, reduced_dtype(reductions[i], t), WR_GROUP_ROWS_BY_PACKS,
+                  WR_GROUP_SHORT_ROWS);
+  }
+  if (wr_gpu_matmul_has(t)) {
+    compile_ended(WR_OP_SOFTMAX, t, t, WR_GROUP_SOFTMAX_1, WR_GROUP_SOFTMAX_4);
+  }
 }
 
 /* Every operation that has a body and every cast, in groups as long as they may be. */
@@ -213,7 +259,10 @@ int main(int argc, char **argv) {
   for (int i = 0; i < started; i++) pthread_join(threads[i], NULL);
   bool groups = n_only == 0;
   for (int i = 0; i < n_only; i++) groups = groups || !strcmp(only[i], "group");
-  for (int i = 0; groups && i < WR_DTYPE_COUNT; i++) compile_groups((enum wr_dtype)i);
+  for (int i = 0; groups && i < WR_DTYPE_COUNT; i++) {
+    compile_groups((enum wr_dtype)i);
+    compile_ends((enum wr_dtype)i);
+  }
   uint32_t failed = wr_load_relaxed(&failures);
   printf("%d kernels compiled, %u failed\n", n_wanted + n_groups - (int)failed, failed);
   return failed != 0 || started == 0;

@@ -1,161 +1,10 @@
-/* Groups: elementwise operations that run as one kernel, generated from the group (group_source.c)
-   and compiled like every other kernel, with the same cache on disk. A reduction or softmax at the
-   end is the operation's own kernel over the group's result, so that it rounds as it does by
-   itself.
+/* Groups: elementwise operations that run as one kernel, generated from the group (group_source.c).
+   A reduction or softmax at the end is folded into the kernel where rows allow it (group_rows.c);
+   else it is the operation's own kernel over the group's result in scratch. A group whose kernel is
+   not there (group_table.c) runs step by step. Results are bit for bit the same in every way. No
+   locks but the table's. */
 
-   Kernels are found by the group's structure: operations, dtypes and who reads what, never extents.
-   A compilation takes tens of milliseconds and more, and the thread that encodes waits for it, so a
-   small group that was never seen before runs step by step, with its intermediate values in
-   scratch; seen again, it is compiled. A large one is compiled at once: its scratch would be as
-   large as the memory that fusing saves. While a thread compiles, others that have the same group
-   do not wait but run it step by step; so do groups that do not compile, and all new ones once the
-   table is full. Results are bit for bit the same either way. Nothing is unloaded: kernels of the
-   table may be in flight. Lock: BACKEND, the table's; not held while anything is compiled. */
-
-#include <string.h>
-
-#include "backend/cuda/kernel.h"
-
-enum {
-  BUCKETS = 256,
-  MOST_GROUPS = 1024, /* some tens of KB each, most of it in the GPU's memory */
-  SMALL = 1 << 16,    /* elements: scratch of at most 16 MB for 32 steps */
-  KEY_BYTES = 3 + WR_GROUP_INPUTS + WR_GROUP_STEPS * 7
-};
-
-enum state { SEEN_ONCE, LOADING, LOADED, REFUSED };
-
-struct key {
-  uint32_t bytes;
-  unsigned char data[KEY_BYTES];
-};
-
-struct entry {
-  struct entry *next;          /* under LOCK */
-  enum state state;            /* under LOCK */
-  wr_cu_function functions[2]; /* under LOCK until LOADED; immutable from then on */
-  struct key key;              /* immutable after publish */
-};
-
-struct wr_group_table {
-  struct wr_mutex lock;
-  int count;                    /* under LOCK */
-  struct entry *heads[BUCKETS]; /* under LOCK */
-};
-
-struct wr_error *wr_group_table_new(struct wr_group_table **out) {
-  struct wr_group_table *t = wr_calloc(sizeof *t);
-  if (!t) return wr_error_out_of_memory();
-  wr_mutex_init(&t->lock, WR_RANK_BACKEND);
-  *out = t;
-  return NULL;
-}
-
-void wr_group_table_free(struct wr_group_table *table) { wr_free(table); }
-
-/* ---- the table ---- */
-
-static void key_add(struct key *k, unsigned value) { k->data[k->bytes++] = (unsigned char)value; }
-
-static void key_make(struct key *k, const struct wr_group *g, int n_steps, bool big) {
-  k->bytes = 0;
-  key_add(k, (unsigned)g->n_in);
-  key_add(k, (unsigned)n_steps);
-  key_add(k, big);
-  for (int i = 0; i < g->n_in; i++) key_add(k, g->in[i].dtype);
-  for (int i = 0; i < n_steps; i++) {
-    const struct wr_group_step *s = &g->steps[i];
-    key_add(k, s->op & 0xffu);
-    key_add(k, s->op >> 8);
-    key_add(k, s->dtype);
-    key_add(k, s->n_in);
-    for (int j = 0; j < s->n_in; j++) key_add(k, s->in[j]);
-  }
-}
-
-static struct entry **bucket(struct wr_group_table *t, const struct key *k) {
-  uint64_t h = UINT64_C(0xcbf29ce484222325);
-  for (uint32_t i = 0; i < k->bytes; i++) h = (h ^ k->data[i]) * UINT64_C(0x100000001b3);
-  return &t->heads[(h ^ h >> 32) % BUCKETS];
-}
-
-static struct entry *find_locked(struct wr_group_table *t, const struct key *k) {
-  struct entry *e = *bucket(t, k);
-  while (e && (e->key.bytes != k->bytes || memcmp(e->key.data, k->data, k->bytes) != 0)) {
-    e = e->next;
-  }
-  return e;
-}
-
-/* NULL when the table is full or memory is refused. */
-static struct entry *add_locked(struct wr_group_table *t, const struct key *k) {
-  struct entry *e = t->count < MOST_GROUPS ? wr_calloc(sizeof *e) : NULL;
-  if (!e) return NULL;
-  e->state = SEEN_ONCE;
-  e->key = *k;
-  e->next = *bucket(t, k);
-  *bucket(t, k) = e;
-  t->count++;
-  return e;
-}
-
-/* The entry if its kernels are there or this thread is to load them (*mine), else NULL. */
-static struct entry *look_up(struct wr_group_table *t, const struct key *k, bool at_once,
-                             bool *mine) {
-  *mine = false;
-  wr_mutex_lock(&t->lock);
-  struct entry *e = find_locked(t, k);
-  bool is_new = !e;
-  if (is_new) e = add_locked(t, k);
-  if (e && e->state == SEEN_ONCE && (at_once || !is_new)) {
-    e->state = LOADING;
-    *mine = true;
-  }
-  if (e && !*mine && e->state != LOADED) e = NULL;
-  wr_mutex_unlock(&t->lock);
-  return e;
-}
-
-static struct wr_error *load(struct wr_run *run, const struct wr_group *g, int n_steps, bool big,
-                             wr_cu_function *functions) {
-  int driver = 0;
-  void *image;
-  wr_cu_module module;
-  char *text = wr_alloc(WR_GROUP_TEXT);
-  if (!text) return wr_error_out_of_memory();
-  wr_group_source(g, n_steps, text);
-  (void)wr_cu->driver_version(&driver);
-  struct wr_error *error = wr_jit_group_image(text, big, run->gpu->arch, driver, &image);
-  wr_free(text);
-  if (error) return error;
-  error = wr_gpu_result(run->gpu, wr_cu->module_load(&module, image), "cuModuleLoadData");
-  wr_free(image);
-  static const char *const names[] = {"dense", "strided"};
-  for (int i = 0; i < 2 && !error; i++) {
-    error = wr_gpu_result(run->gpu, wr_cu->module_function(&functions[i], module, names[i]),
-                          "cuModuleGetFunction");
-  }
-  return error;
-}
-
-/* The group's kernels, or NULL when it is to run step by step. Why a kernel could not be made is
-   of no interest then; a fault of the device comes out again in the steps. */
-static struct entry *kernels_of(struct wr_run *run, const struct wr_group *g, int n_steps,
-                                bool big) {
-  struct wr_group_table *t = run->gpu->groups;
-  struct key key;
-  bool mine;
-  key_make(&key, g, n_steps, big);
-  struct entry *e = look_up(t, &key, g->in[0].size > SMALL, &mine);
-  if (!mine) return e;
-  struct wr_error *error = load(run, g, n_steps, big, e->functions);
-  bool dry = error && wr_error_status(error) == WEIR_ERROR_OUT_OF_MEMORY;
-  wr_mutex_lock(&t->lock);
-  e->state = !error ? LOADED : dry ? SEEN_ONCE : REFUSED; /* memory may be there next time */
-  wr_mutex_unlock(&t->lock);
-  wr_error_release(error);
-  return error ? NULL : e;
-}
+#include "backend/cuda/group.h"
 
 /* ---- one kernel ---- */
 
@@ -185,16 +34,16 @@ static void layout_of_group(struct wr_layout *l, const struct wr_group *g) {
   wr_layout_finish(l);
 }
 
-static void run_kernel(struct wr_run *run, const struct wr_group *g, int n_steps,
-                       struct wr_layout *layout, const struct entry *e, void *out) {
+static void run_kernel(struct wr_run *run, const struct wr_group_form *form,
+                       struct wr_layout *layout, const wr_cu_function *kernels, void *out) {
+  const struct wr_group *g = form->group;
   const int64_t size = g->in[0].size;
-  const size_t k = wr_group_pack(g, n_steps);
-  const enum wr_dtype to = (enum wr_dtype)g->steps[n_steps - 1].dtype;
+  const size_t k = wr_group_pack(form);
+  const enum wr_dtype to = (enum wr_dtype)g->steps[g->n_steps - 1].dtype;
   uint32_t scalars;
   struct wr_launch launch;
   const bool packs = by_packs(g, layout, out, to, k, &scalars);
-  const struct wr_module_id id = {.big = wr_layout_is_big(layout)};
-  wr_launch_start(&launch, id, 0);
+  wr_launch_start(&launch, wr_group_module(form), 0);
   wr_launch_pointer(&launch, out);
   for (int i = 0; i < g->n_in; i++) wr_launch_pointer(&launch, g->in[i].data);
   wr_launch_index(&launch, size);
@@ -205,7 +54,7 @@ static void run_kernel(struct wr_run *run, const struct wr_group *g, int n_steps
     wr_launch_layout(&launch, layout);
     wr_launch_threads(&launch, run, size, 256);
   }
-  wr_launch_function(&launch, run, e->functions[packs ? 0 : 1]);
+  wr_launch_function(&launch, run, kernels[packs ? 0 : 1]);
 }
 
 /* ---- step by step ---- */
@@ -249,25 +98,15 @@ static struct wr_error *run_steps(struct wr_run *run, const struct wr_group *g, 
 
 static struct wr_error *run_elementwise(struct wr_run *run, const struct wr_group *g, int n_steps,
                                         const int64_t *strides, void *out) {
+  struct wr_group elementwise = *g;
   struct wr_layout layout;
+  elementwise.n_steps = n_steps;
   layout_of_group(&layout, g);
-  const struct entry *e = kernels_of(run, g, n_steps, wr_layout_is_big(&layout));
-  if (!e) return run_steps(run, g, n_steps, strides, out);
-  run_kernel(run, g, n_steps, &layout, e, out);
+  const struct wr_group_form form = {.group = &elementwise, .big = wr_layout_is_big(&layout)};
+  const wr_cu_function *kernels = wr_group_kernels(run, &form, g->in[0].size > WR_GROUP_SMALL);
+  if (!kernels) return run_steps(run, g, n_steps, strides, out);
+  run_kernel(run, &form, &layout, kernels, out);
   return NULL;
-}
-
-/* The last axes that together hold what makes one result. */
-static uint32_t reduced_axes(const struct wr_group *g) {
-  const struct wr_tensor *t = &g->in[0];
-  const int64_t length = t->size / g->out.size;
-  uint32_t axes = 0;
-  int64_t n = 1;
-  for (int d = t->ndim; d-- > 0 && n < length;) {
-    n *= t->shape[d];
-    axes |= 1u << d;
-  }
-  return axes;
 }
 
 /* The operation that ends the group, over the group's result in scratch. */
@@ -275,8 +114,8 @@ static struct wr_error *run_ended(struct wr_run *run, const struct wr_group *g, 
                                   const int64_t *strides) {
   const enum wr_dtype dtype = (enum wr_dtype)g->steps[n_steps - 1].dtype;
   const enum wr_op op = (enum wr_op)g->steps[n_steps].op;
-  const struct wr_reduce_params reduced = {.axes = reduced_axes(g)};
   const bool reduces = wr_op_info(op)->ends_group == WR_ENDS_REDUCED;
+  const struct wr_reduce_params reduced = {.axes = wr_group_row_axes(g)};
   void *values;
   struct wr_error *error =
       wr_run_scratch(run, (size_t)g->in[0].size * wr_dtype_size(dtype), &values);
@@ -293,7 +132,12 @@ struct wr_error *wr_gpu_group(struct wr_run *run, const struct wr_group *group) 
   const int n_steps = group->n_steps - ends;
   int64_t strides[WR_MAX_NDIM];
   int64_t stride = 1;
+  bool ran = false;
   if (group->out.size == 0) return NULL;
+  if (ends) {
+    struct wr_error *error = wr_group_run_rows(run, group, &ran);
+    if (error || ran) return error;
+  }
   for (int d = group->in[0].ndim; d-- > 0;) {
     strides[d] = stride;
     stride *= group->in[0].shape[d];

@@ -1,12 +1,13 @@
 /* A group as CUDA source: one function that applies its steps to the inputs' elements, each step
    by the very function that the operation's own kernel applies, each value rounded to its own type;
-   and two kernels around it. The text depends on operations and dtypes alone: extents, strides and
-   which inputs are a single element for all are arguments. No locks, no allocation. */
+   and kernels around it: two that go over elements, or one that goes over rows. The text depends on
+   the form alone: extents, strides and which inputs are a single element for all are arguments. No
+   locks, no allocation. */
 
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "backend/cuda/kernel.h"
+#include "backend/cuda/group.h"
 
 struct text {
   char *at;
@@ -67,32 +68,42 @@ static void put_head(struct text *t, const struct wr_group *g, const char *name)
   for (int i = 0; i < g->n_in; i++) put(t, ", const A%d *a%d", i, i);
 }
 
-/* Every input is dense, or has its bit in `scalars`: the same for all threads. */
-static void put_dense(struct text *t, const struct wr_group *g, size_t k) {
-  put(t, "enum { K = %d };\n", (int)k);
+/* K elements of an input at a time: neighbours, or K times the same one. */
+static void put_fetch(struct text *t, size_t k) {
+  put(t, "enum { PACK = %d };\n", (int)k);
   put(t,
       "template <class E>\n"
-      "INLINE pack<E, K> fetch(const E *p, index_t i, bool scalar) {\n"
-      "  if (!scalar) return ((const pack<E, K> *)p)[i];\n"
-      "  pack<E, K> x;\n"
-      "  for (int k = 0; k < K; k++) x.e[k] = *p;\n"
+      "INLINE pack<E, PACK> fetch(const E *p, i64 i, bool scalar) {\n"
+      "  if (!scalar) return ((const pack<E, PACK> *)p)[i];\n"
+      "  pack<E, PACK> x;\n"
+      "  for (int k = 0; k < PACK; k++) x.e[k] = *p;\n"
       "  return x;\n}\n");
+}
+
+/* The inputs' elements at a place. */
+static void put_single(struct text *t, const struct wr_group *g, const char *place) {
+  for (int i = 0; i < g->n_in; i++) {
+    put(t, "%sa%d[scalars >> %d & 1u ? 0 : %s]", i > 0 ? ", " : "", i, i, place);
+  }
+}
+
+/* Every input is dense, or has its bit in `scalars`: the same for all threads. */
+static void put_dense(struct text *t, const struct wr_group *g) {
   put_head(t, g, "dense");
   put(t,
       ", index_t n, u32 scalars) {\n"
-      "  const index_t packs = n / K;\n"
+      "  const index_t packs = n / PACK;\n"
       "  for (index_t i = thread_index(); i < packs; i += thread_count()) {\n");
   for (int i = 0; i < g->n_in; i++) {
-    put(t, "    const pack<A%d, K> x%d = fetch<A%d>(a%d, i, scalars >> %d & 1u);\n", i, i, i, i, i);
+    put(t, "    const pack<A%d, PACK> x%d = fetch(a%d, i, scalars >> %d & 1u);\n", i, i, i, i);
   }
-  put(t, "    pack<R, K> y;\n#pragma unroll\n    for (int k = 0; k < K; k++) y.e[k] = apply(");
+  put(t,
+      "    pack<R, PACK> y;\n#pragma unroll\n    for (int k = 0; k < PACK; k++) y.e[k] = apply(");
   put_list(t, g, ", ", "x", ".e[k]");
   put(t,
-      ");\n    ((pack<R, K> *)out)[i] = y;\n  }\n"
-      "  const index_t r = packs * K + thread_index();\n  if (r < n) out[r] = apply(");
-  for (int i = 0; i < g->n_in; i++) {
-    put(t, "%sa%d[scalars >> %d & 1u ? 0 : r]", i > 0 ? ", " : "", i, i);
-  }
+      ");\n    ((pack<R, PACK> *)out)[i] = y;\n  }\n"
+      "  const index_t r = packs * PACK + thread_index();\n  if (r < n) out[r] = apply(");
+  put_single(t, g, "r");
   put(t, ");\n}\n");
 }
 
@@ -107,8 +118,89 @@ static void put_strided(struct text *t, const struct wr_group *g) {
   put(t, ");\n  }\n}\n");
 }
 
-size_t wr_group_pack(const struct wr_group *g, int n_steps) {
-  size_t widest = wr_dtype_size((enum wr_dtype)g->steps[n_steps - 1].dtype);
+/* ---- rows ---- */
+
+/* A class of rows (kernels/rows.cuh). Inputs are read by packs, or one element at a time where
+   their strides along the row say. A thread reads some 64 bytes ahead. */
+static void put_rows_class(struct text *t, const struct wr_group *g, bool packed) {
+  put(t, "struct group_rows {\n  enum { Q = %s, AHEAD = %d };\n", packed ? "PACK" : "1",
+      g->n_in == 1   ? 4
+      : g->n_in <= 3 ? 2
+                     : 1);
+  put(t, "  struct raw {\n");
+  for (int i = 0; i < g->n_in; i++) put(t, "    pack<A%d, Q> x%d;\n", i, i);
+  put(t, "  };\n  struct row {\n");
+  for (int i = 0; i < g->n_in; i++) put(t, "    const A%d *a%d;\n", i, i);
+  put(t, packed ? "    u32 scalars;\n" : "    const layout<%d> &reduced;\n", g->n_in);
+  put(t, "    INLINE raw packs(i64 i) const {\n");
+  if (!packed)
+    put(t, "      i64 at[%d];\n      offsets_of<%d>(reduced, (index_t)i, at);\n", g->n_in, g->n_in);
+  put(t, "      raw x;\n");
+  for (int i = 0; i < g->n_in; i++) {
+    if (packed) {
+      put(t, "      x.x%d = fetch(a%d, i, scalars >> %d & 1u);\n", i, i, i);
+    } else {
+      put(t, "      x.x%d.e[0] = a%d[at[%d]];\n", i, i, i);
+    }
+  }
+  put(t, "      return x;\n    }\n    INLINE R one(i64 j) const { return ");
+  put(t, packed ? "apply(" : "value(packs(j), 0");
+  if (packed) put_single(t, g, "j");
+  put(t, "); }\n  };\n");
+  for (int i = 0; i < g->n_in; i++) put(t, "  const A%d *a%d;\n", i, i);
+  put(t, "  const layout<%d> &kept;\n", g->n_in);
+  put(t, packed ? "  u32 along;\n" : "  const layout<%d> &along;\n", g->n_in);
+  put(t,
+      "  INLINE row of(index_t r) const {\n    i64 at[%d];\n    offsets_of<%d>(kept, r, at);\n    "
+      "return {",
+      g->n_in, g->n_in);
+  for (int i = 0; i < g->n_in; i++) put(t, "a%d + at[%d], ", i, i);
+  put(t, "along};\n  }\n  static INLINE R value(const raw &x, int q) { return apply(");
+  put_list(t, g, ", ", "x.x", ".e[q]");
+  put(t, "); }\n};\n");
+}
+
+static void put_rows(struct text *t, const struct wr_group_form *f) {
+  static const struct {
+    const char *out, *extents, *call;
+    int threads;
+  } ways[] = {
+      [WR_GROUP_ROWS_BY_PACKS] = {"target to", "index_t rows, i64 n, i64 per_split",
+                                  "reduce_packs(to, from, rows, n, per_split)", 256},
+      [WR_GROUP_ROWS] = {"target to", "index_t rows, i64 n, i64 per_split",
+                         "reduce_rows(to, from, rows, n, per_split)", 256},
+      [WR_GROUP_SHORT_ROWS] = {"target to", "index_t rows, i64 n",
+                               "reduce_short_rows(to, from, rows, n)", 256},
+      [WR_GROUP_SOFTMAX_1] = {"R *to", "i64 rows, i64 n", "softmax_rows<1>(to, from, rows, n)",
+                              1024},
+      [WR_GROUP_SOFTMAX_4] = {"R *to", "i64 rows, i64 n", "softmax_rows<4>(to, from, rows, n)",
+                              1024},
+  };
+  const struct wr_group *g = f->group;
+  put(t, "extern \"C\" __global__ void __launch_bounds__(%d) rows(%s", ways[f->way].threads,
+      ways[f->way].out);
+  for (int i = 0; i < g->n_in; i++) put(t, ", const A%d *a%d", i, i);
+  put(t, ", const __grid_constant__ layout<%d> kept, ", g->n_in);
+  put(t, f->packed ? "u32 along" : "const __grid_constant__ layout<%d> along", g->n_in);
+  put(t, ", %s) {\n  const group_rows from = {", ways[f->way].extents);
+  put_list(t, g, "", "a", ", ");
+  put(t, "kept, along};\n  %s;\n}\n", ways[f->way].call);
+}
+
+/* ---- the whole ---- */
+
+static bool is_softmax(enum wr_group_way way) {
+  return way == WR_GROUP_SOFTMAX_1 || way == WR_GROUP_SOFTMAX_4;
+}
+
+const char *wr_group_entry(enum wr_group_way way, int entry) {
+  static const char *const each[] = {"dense", "strided"}, *const rows[] = {"rows", NULL};
+  return entry < WR_GROUP_ENTRIES ? (way == WR_GROUP_EACH ? each : rows)[entry] : NULL;
+}
+
+size_t wr_group_pack(const struct wr_group_form *f) {
+  const struct wr_group *g = f->group;
+  size_t widest = wr_dtype_size((enum wr_dtype)g->steps[wr_group_steps(f) - 1].dtype);
   for (int i = 0; i < g->n_in; i++) {
     size_t size = wr_dtype_size(g->in[i].dtype);
     if (size > widest) widest = size;
@@ -116,10 +208,31 @@ size_t wr_group_pack(const struct wr_group *g, int n_steps) {
   return 16 / widest;
 }
 
-void wr_group_source(const struct wr_group *group, int n_steps, char text[WR_GROUP_TEXT]) {
+/* Of a text without rows only the width of indices matters. */
+struct wr_module_id wr_group_module(const struct wr_group_form *f) {
+  const struct wr_group_step *last = &f->group->steps[wr_group_steps(f) - 1];
+  const struct wr_group_step *end = &f->group->steps[f->group->n_steps - 1];
+  if (f->way == WR_GROUP_EACH) {
+    return (struct wr_module_id){WR_SOURCE_UNARY, WR_OP_ABS, WR_FLOAT32, WR_FLOAT32, f->big};
+  }
+  const enum wr_source source = is_softmax(f->way) ? WR_SOURCE_SOFTMAX : WR_SOURCE_REDUCE;
+  return (struct wr_module_id){(uint8_t)source, (uint8_t)end->op, last->dtype, end->dtype, f->big};
+}
+
+void wr_group_source(const struct wr_group_form *f, char text[WR_GROUP_TEXT]) {
   struct text t = {.at = text, .left = WR_GROUP_TEXT};
   put(&t, "#include \"types.cuh\"\n#include \"scalar.cuh\"\n#include \"cast.cuh\"\n");
-  put_apply(&t, group, n_steps);
-  put_dense(&t, group, wr_group_pack(group, n_steps));
-  put_strided(&t, group);
+  if (f->way != WR_GROUP_EACH) {
+    put(&t, "#include \"rows.cuh\"\n#include \"%s\"\n",
+        is_softmax(f->way) ? "softmax.cuh" : "reduce.cuh");
+  }
+  put_apply(&t, f->group, wr_group_steps(f));
+  put_fetch(&t, wr_group_pack(f));
+  if (f->way == WR_GROUP_EACH) {
+    put_dense(&t, f->group);
+    put_strided(&t, f->group);
+  } else {
+    put_rows_class(&t, f->group, f->packed);
+    put_rows(&t, f);
+  }
 }

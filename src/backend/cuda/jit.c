@@ -105,9 +105,7 @@ static void unit_of_module(struct unit *u, struct wr_module_id id, int arch) {
   options_make(&u->options, id, arch);
 }
 
-/* Of a group's text only the width of indices matters: the rest of the options fill themselves. */
-static void unit_of_group(struct unit *u, const char *text, bool big, int arch) {
-  const struct wr_module_id id = {WR_SOURCE_UNARY, WR_OP_ABS, WR_FLOAT32, WR_FLOAT32, big};
+static void unit_of_group(struct unit *u, const char *text, struct wr_module_id id, int arch) {
   u->file = "group.cu";
   u->text = text;
   snprintf(u->label, sizeof u->label, "of a group");
@@ -169,10 +167,10 @@ struct wr_error *wr_jit_compile(struct wr_module_id id, int arch, void **image, 
   return compile(&unit, image, bytes);
 }
 
-struct wr_error *wr_jit_compile_group(const char *text, bool big, int arch, void **image,
-                                      size_t *bytes) {
+struct wr_error *wr_jit_compile_group(const char *text, struct wr_module_id id, int arch,
+                                      void **image, size_t *bytes) {
   struct unit unit;
-  unit_of_group(&unit, text, big, arch);
+  unit_of_group(&unit, text, id, arch);
   return compile(&unit, image, bytes);
 }
 
@@ -217,9 +215,9 @@ struct wr_error *wr_jit_image(struct wr_module_id id, int arch, int driver, void
   return image_of(&unit, driver, image);
 }
 
-struct wr_error *wr_jit_group_image(const char *text, bool big, int arch, int driver,
+struct wr_error *wr_jit_group_image(const char *text, struct wr_module_id id, int arch, int driver,
                                     void **image) {
   struct unit unit;
-  unit_of_group(&unit, text, big, arch);
+  unit_of_group(&unit, text, id, arch);
   return image_of(&unit, driver, image);
 }

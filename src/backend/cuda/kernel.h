@@ -66,23 +66,15 @@ const char *wr_module_name(struct wr_module_id id, char *buf, size_t n);
 /* The entries of a source; NULL past the last. */
 const char *wr_source_entry(enum wr_source source, int entry);
 
-/* The same for the text of a group (group_source.c), with the entries "dense" and "strided". */
-struct wr_error *wr_jit_group_image(const char *text, bool big, int arch, int driver, void **image);
-struct wr_error *wr_jit_compile_group(const char *text, bool big, int arch, void **image,
-                                      size_t *bytes);
+/* The same for the text of a group (group.h). */
+struct wr_error *wr_jit_group_image(const char *text, struct wr_module_id id, int arch, int driver,
+                                    void **image);
+struct wr_error *wr_jit_compile_group(const char *text, struct wr_module_id id, int arch,
+                                      void **image, size_t *bytes);
 /* What the sources call an element type. */
 const char *wr_type_name(enum wr_dtype t);
 
-/* ---- group_source.c: a group as source ---- */
-
-enum { WR_GROUP_TEXT = 12 * 1024 };
-
-/* The first `n_steps` steps of the group, which are elementwise, as CUDA source. */
-void wr_group_source(const struct wr_group *group, int n_steps, char text[WR_GROUP_TEXT]);
-/* How many elements the dense kernel takes at a time. */
-size_t wr_group_pack(const struct wr_group *group, int n_steps);
-
-/* ---- group.c: groups ---- */
+/* ---- groups: group_table.c and group.c ---- */
 
 struct wr_error *wr_group_table_new(struct wr_group_table **out);
 void wr_group_table_free(struct wr_group_table *table); /* NULL is a no-op; nothing was loaded */
@@ -236,6 +228,10 @@ struct wr_error *wr_reduction_target(struct wr_reduction *r, struct wr_run *run,
                                      void *out);
 /* The last arguments, and the grid. */
 void wr_reduction_grid(const struct wr_reduction *r, const struct wr_run *run, struct wr_launch *l);
+
+/* softmax.c: how many packs of 16 bytes each of so many threads keeps in registers, 1 or 4, of rows
+   of n elements of `item` bytes; 0: such rows do not fit. */
+int wr_softmax_packs(int64_t n, size_t item, unsigned *threads);
 
 /* unary.c: one input, elementwise, by a source with its two entries. */
 struct wr_error *wr_gpu_map(struct wr_run *run, enum wr_source source, const struct wr_call *call);

@@ -5,18 +5,24 @@
 
 enum { THREADS_MOST = 1024 };
 
-/* The kernel that keeps rows of this length in registers, and its threads; -1 when none does. */
+int wr_softmax_packs(int64_t n, size_t item, unsigned *threads) {
+  const int64_t k = 16 / (int64_t)item, packs = n / k;
+  if (n % k != 0 || packs > 4 * THREADS_MOST) return 0;
+  const int per_thread = packs > 128 ? 4 : 1;
+  *threads = (unsigned)(((packs + per_thread - 1) / per_thread + 31) / 32 * 32);
+  return per_thread;
+}
+
+/* The kernel that keeps such rows in registers, and its threads; -1 when none does. */
 static int in_registers(const struct wr_tensor *in, const struct wr_line_axis *l,
                         unsigned *threads) {
-  const int64_t item = (int64_t)wr_dtype_size(in->dtype), k = 16 / item;
-  bool fits = l->stride == 1 && l->n % k == 0 && wr_aligned(in->data, 16);
+  const int64_t item = (int64_t)wr_dtype_size(in->dtype);
+  bool fits = l->stride == 1 && wr_aligned(in->data, 16);
   for (int d = 0; d < l->other.ndim; d++) {
     fits = fits && (l->other.size == 1 || l->other.strides[0][d] * item % 16 == 0);
   }
-  const int64_t packs = l->n / k;
-  if (!fits || packs > 4 * THREADS_MOST) return -1;
-  const int per_thread = packs > 128 ? 4 : 1;
-  *threads = (unsigned)(((packs + per_thread - 1) / per_thread + 31) / 32 * 32);
+  const int per_thread = fits ? wr_softmax_packs(l->n, (size_t)item, threads) : 0;
+  if (per_thread == 0) return -1;
   return per_thread == 4 ? WR_ENTRY_SOFTMAX_4 : WR_ENTRY_SOFTMAX_1;
 }
 

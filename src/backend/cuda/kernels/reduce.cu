@@ -1,36 +1,8 @@
 /* Reductions over some axes of an array: see reduce.cuh. */
 
 #include "types.cuh"
+#include "rows.cuh"
 #include "reduce.cuh"
-
-/* Rows whose elements lie dense, each beginning at a multiple of 16 bytes. */
-struct dense_rows {
-  enum { Q = K, AHEAD = UNROLL };
-  typedef pack<WR_A, K> raw;
-  struct row {
-    const WR_A *a;
-    INLINE raw packs(i64 i) const { return ((const raw *)a)[i]; }
-    INLINE WR_A one(i64 j) const { return a[j]; }
-  };
-  const WR_A *a;
-  const layout<1> &kept;
-  INLINE row of(index_t r) const { return {a + offset_of(kept, r)}; }
-  static INLINE WR_A value(const raw &x, int q) { return x.e[q]; }
-};
-
-/* Rows of any strides. */
-struct strided_rows {
-  enum { AHEAD = UNROLL };
-  struct row {
-    const WR_A *a;
-    const layout<1> &reduced;
-    INLINE WR_A one(i64 j) const { return a[offset_of(reduced, (index_t)j)]; }
-  };
-  const WR_A *a;
-  const layout<1> &kept;
-  const layout<1> &reduced;
-  INLINE row of(index_t r) const { return {a + offset_of(kept, r), reduced}; }
-};
 
 extern "C" __global__ void __launch_bounds__(256, 8)
     rows_dense(target to, const WR_A *a, const __grid_constant__ layout<1> kept, index_t results,

@@ -7,10 +7,8 @@
    of its split away and counts itself. The block that comes last for a result finds all totals there
    and folds them in their order: the result does not depend on the order in which blocks run.
 
-   Where elements come from is a class FROM: `of` gives the row of a result, from which `packs` reads
-   Q neighbouring elements and `one` a single one. `value` makes an element of what was read. It may
-   compute much or nothing; the order in which elements are folded depends on WR_A and on the extents
-   alone, so that results are the same bit for bit. */
+   The order in which elements are folded depends on WR_A and on the extents alone, not on where they
+   come from (rows.cuh), so that results are the same bit for bit. */
 
 /* ---- what a thread adds up in, and what totals are kept in ---- */
 
@@ -256,8 +254,6 @@ struct target {
   total_t *totals;
   u32 *counters;
 };
-
-enum { K = 16 / sizeof(WR_A), UNROLL = 4, THREADS = 256 };
 
 /* ---- between threads ---- */
 

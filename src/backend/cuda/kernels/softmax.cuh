@@ -1,0 +1,177 @@
+/* What softmax and log-sum-exp over rows of WR_A are made of: in float for float and the 16-bit
+   floats, else in double; and softmax of rows that fit into the registers of a block. */
+
+/* ---- the arithmetic of one type ---- */
+
+struct real {
+  typedef float value;
+  static INLINE float get(float x) { return x; }
+  static INLINE float lowest() { return __int_as_float(0xff800000); }
+  static INLINE float larger(float a, float b) { return fmaxf(a, b); }
+  static INLINE float power(float x, float top) { return expf(x - top); }
+  static INLINE float add(float a, float b) { return a + b; }
+  static INLINE float zero() { return 0; }
+  static INLINE float share(float x, float sum) { return x * (1.0f / sum); }
+  static INLINE bool unbounded(float top) { return isinf(top); }
+  static INLINE bool is_nan(float x) { return x != x; }
+  static INLINE float whole(float top, float sum) { return top + logf(sum); }
+};
+
+struct wide {
+  typedef double value;
+  static INLINE double get(double x) { return x; }
+  static INLINE double lowest() {
+    return __longlong_as_double((i64)0xfff0000000000000ull);
+  }
+  static INLINE double larger(double a, double b) { return fmax(a, b); }
+  static INLINE double power(double x, double top) { return exp(x - top); }
+  static INLINE double add(double a, double b) { return a + b; }
+  static INLINE double zero() { return 0; }
+  static INLINE double share(double x, double sum) { return x / sum; }
+  static INLINE bool unbounded(double top) { return isinf(top); }
+  static INLINE bool is_nan(double x) { return x != x; }
+  static INLINE double whole(double top, double sum) { return top + log(sum); }
+};
+
+/* The maximum is by real, then by imaginary part. */
+struct plane {
+  typedef z128 value;
+  static INLINE z128 get(c64 x) { return widen(x); }
+  static INLINE z128 lowest() {
+    return make_z128(wide::lowest(), wide::lowest());
+  }
+  static INLINE z128 larger(z128 a, z128 b) {
+    if (is_nan(a)) return a;
+    if (is_nan(b)) return b;
+    return a.re < b.re || (a.re == b.re && a.im < b.im) ? b : a;
+  }
+  static INLINE z128 power(z128 x, z128 top) {
+    const double e = exp(x.re - top.re), t = x.im - top.im;
+    return make_z128(e * cos(t), t == 0 ? t : e * sin(t));
+  }
+  static INLINE z128 add(z128 a, z128 b) {
+    return make_z128(a.re + b.re, a.im + b.im);
+  }
+  static INLINE z128 zero() { return make_z128(0, 0); }
+  static INLINE z128 share(z128 a, z128 b) {
+    const double d = b.re * b.re + b.im * b.im;
+    return make_z128((a.re * b.re + a.im * b.im) / d, (a.im * b.re - a.re * b.im) / d);
+  }
+  static INLINE bool unbounded(z128 top) { return isinf(top.re); }
+  static INLINE bool is_nan(z128 x) { return x.re != x.re || x.im != x.im; }
+  static INLINE z128 whole(z128 top, z128 s) {
+    return make_z128(top.re + log(hypot(s.re, s.im)), top.im + atan2(s.im, s.re));
+  }
+};
+
+template <class C>
+struct arithmetic;
+template <>
+struct arithmetic<float> : real {};
+template <>
+struct arithmetic<double> : wide {};
+template <>
+struct arithmetic<c64> : plane {};
+
+typedef arithmetic<compute<WR_A>::type> math;
+typedef math::value value_t;
+
+INLINE value_t read(WR_A x) { return math::get(load<WR_A>(x)); }
+
+template <class E>
+INLINE E written(value_t x) {
+  return store_as<E>::of(x);
+}
+#if WR_COMPLEX
+template <>
+INLINE c64 written<c64>(z128 x) {
+  return narrow(x);
+}
+#endif
+
+/* ---- between threads: all get the answer ---- */
+
+template <class T>
+INLINE T shuffle_xor(T x, int by) {
+  union {
+    T t;
+    u32 w[sizeof(T) / 4];
+  } u, v;
+  u.t = x;
+#pragma unroll
+  for (int i = 0; i < (int)(sizeof(T) / 4); i++) v.w[i] = __shfl_xor_sync(~0u, u.w[i], by);
+  return v.t;
+}
+
+template <bool SUM>
+INLINE value_t both(value_t a, value_t b) {
+  return SUM ? math::add(a, b) : math::larger(a, b);
+}
+
+template <bool SUM>
+INLINE value_t over_block(value_t x) {
+  __shared__ value_t warps[32];
+  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+#pragma unroll
+  for (int by = 16; by > 0; by /= 2) x = both<SUM>(x, shuffle_xor(x, by));
+  if (blockDim.x == 32) return x;
+  __syncthreads();
+  if (lane == 0) warps[warp] = x;
+  __syncthreads();
+  x = lane < (int)blockDim.x / 32 ? warps[lane] : SUM ? math::zero() : math::lowest();
+#pragma unroll
+  for (int by = 16; by > 0; by /= 2) x = both<SUM>(x, shuffle_xor(x, by));
+  return x;
+}
+
+/* ---- rows in registers ---- */
+
+/* The row, by whatever makes its elements (rows.cuh): PACKS packs of K elements a thread. n is a
+   multiple of K, and `out` begins on 16 bytes. */
+template <int PACKS, class FROM>
+INLINE void softmax_packs(WR_A *out, const typename FROM::row &row, int n) {
+  enum { PIECES = K / FROM::Q };
+  value_t x[PACKS * K];
+  value_t top = math::lowest();
+#pragma unroll
+  for (int p = 0; p < PACKS; p++) {
+    const int at = p * (int)blockDim.x + (int)threadIdx.x;
+    if (at * K >= n) continue;
+    typename FROM::raw in[PIECES];
+#pragma unroll
+    for (int s = 0; s < PIECES; s++) in[s] = row.packs((i64)at * PIECES + s);
+#pragma unroll
+    for (int k = 0; k < K; k++) {
+      x[p * K + k] = read(FROM::value(in[k / FROM::Q], k % FROM::Q));
+      top = math::larger(top, x[p * K + k]);
+    }
+  }
+  top = over_block<false>(top);
+  value_t sum = math::zero();
+#pragma unroll
+  for (int p = 0; p < PACKS; p++) {
+    if ((p * (int)blockDim.x + (int)threadIdx.x) * K >= n) continue;
+#pragma unroll
+    for (int k = 0; k < K; k++) {
+      x[p * K + k] = math::power(x[p * K + k], top);
+      sum = math::add(sum, x[p * K + k]);
+    }
+  }
+  sum = over_block<true>(sum);
+#pragma unroll
+  for (int p = 0; p < PACKS; p++) {
+    const int at = (p * (int)blockDim.x + (int)threadIdx.x) * K;
+    if (at >= n) continue;
+    pack<WR_A, K> y;
+#pragma unroll
+    for (int k = 0; k < K; k++) y.e[k] = written<WR_A>(math::share(x[p * K + k], sum));
+    *(pack<WR_A, K> *)(out + at) = y;
+  }
+}
+
+template <int PACKS, class FROM>
+INLINE void softmax_rows(WR_A *out, const FROM &from, i64 rows, i64 n) {
+  for (i64 r = blockIdx.x; r < rows; r += gridDim.x) {
+    softmax_packs<PACKS, FROM>(out + r * n, from.of((index_t)r), (int)n);
+  }
+}
