@@ -187,6 +187,7 @@ static void compile_ended(enum wr_op end, enum wr_dtype t, enum wr_dtype result,
       compile_form(&(struct wr_group_form){.group = &group,
                                            .way = (enum wr_group_way)way,
                                            .packed = packed,
+                                           .scalars = packed ? (uint8_t)(way % 3) : 0,
                                            .big = (way + packed) % 3 == 0});
     }
   }

@@ -17,12 +17,14 @@ enum wr_group_way {
   WR_GROUP_SOFTMAX_4
 };
 
-/* What decides over a group's kernel: never extents, never strides. */
+/* What decides over a group's kernel: never extents, and of strides only what is said here. */
 struct wr_group_form {
   const struct wr_group *group;
   enum wr_group_way way;
-  bool packed; /* rows: inputs are read by packs, or are the same all along a row */
-  bool big;    /* as in a wr_module_id */
+  bool packed;     /* rows: inputs are read by packs, or are the same all along a row */
+  bool big;        /* as in a wr_module_id */
+  uint8_t scalars; /* packed: a bit for each input that is the same all along a row; a kernel that
+                      had to ask would wait for one load before it begins the next */
 };
 
 /* Its steps that are elementwise. */

@@ -12,7 +12,6 @@
 struct rows {
   struct wr_layout kept;    /* one position a row */
   struct wr_layout reduced; /* along a row */
-  uint32_t scalars;         /* a bit for each input that is the same all along a row */
 };
 
 uint32_t wr_group_row_axes(const struct wr_group *g) {
@@ -52,14 +51,15 @@ static bool rows_are_aligned(const struct rows *r, const struct wr_group *g, int
   return aligned;
 }
 
-/* True when packs of k elements can be read along all rows; sets r->scalars. */
-static bool by_packs(struct rows *r, const struct wr_group *g, size_t k) {
-  r->scalars = 0;
+/* True when packs of k elements can be read along all rows; a bit in *scalars for each input that
+   is the same all along a row. */
+static bool by_packs(const struct rows *r, const struct wr_group *g, size_t k, uint8_t *scalars) {
+  *scalars = 0;
   if (r->reduced.ndim > 1) return false;
   for (int i = 0; i < g->n_in; i++) {
     const int64_t stride = r->reduced.strides[i][0];
     if (stride == 0) {
-      r->scalars |= 1u << i;
+      *scalars |= (uint8_t)(1u << i);
     } else if (stride != 1 || !rows_are_aligned(r, g, i, k * wr_dtype_size(g->in[i].dtype))) {
       return false;
     }
@@ -71,11 +71,7 @@ static bool by_packs(struct rows *r, const struct wr_group *g, size_t k) {
 static void launch_inputs(struct wr_launch *l, const struct wr_group_form *f, struct rows *r) {
   for (int i = 0; i < f->group->n_in; i++) wr_launch_pointer(l, f->group->in[i].data);
   wr_launch_layout(l, &r->kept);
-  if (f->packed) {
-    wr_launch_struct(l, &r->scalars, sizeof r->scalars);
-  } else {
-    wr_launch_layout(l, &r->reduced);
-  }
+  if (!f->packed) wr_launch_layout(l, &r->reduced);
 }
 
 static enum wr_group_way way_of(const struct wr_reduction *cut) {
@@ -135,7 +131,8 @@ struct wr_error *wr_group_run_rows(struct wr_run *run, const struct wr_group *gr
       .group = group,
       .way = WR_GROUP_ROWS, /* until it is known which; packs are the same for all */
       .big = wr_layout_is_big(&r.kept) || wr_layout_is_big(&r.reduced)};
-  form.packed = by_packs(&r, group, wr_group_pack(&form));
+  form.packed = by_packs(&r, group, wr_group_pack(&form), &form.scalars);
+  if (!form.packed) form.scalars = 0;
   *ran = false;
   if (reduces) return run_reduction(run, &form, &r, dtype, ran);
   run_softmax(run, &form, &r, dtype, ran);

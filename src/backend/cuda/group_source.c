@@ -80,13 +80,6 @@ static void put_fetch(struct text *t, size_t k) {
       "  return x;\n}\n");
 }
 
-/* The inputs' elements at a place. */
-static void put_single(struct text *t, const struct wr_group *g, const char *place) {
-  for (int i = 0; i < g->n_in; i++) {
-    put(t, "%sa%d[scalars >> %d & 1u ? 0 : %s]", i > 0 ? ", " : "", i, i, place);
-  }
-}
-
 /* Every input is dense, or has its bit in `scalars`: the same for all threads. */
 static void put_dense(struct text *t, const struct wr_group *g) {
   put_head(t, g, "dense");
@@ -103,7 +96,9 @@ static void put_dense(struct text *t, const struct wr_group *g) {
   put(t,
       ");\n    ((pack<R, PACK> *)out)[i] = y;\n  }\n"
       "  const index_t r = packs * PACK + thread_index();\n  if (r < n) out[r] = apply(");
-  put_single(t, g, "r");
+  for (int i = 0; i < g->n_in; i++) {
+    put(t, "%sa%d[scalars >> %d & 1u ? 0 : r]", i > 0 ? ", " : "", i, i);
+  }
   put(t, ");\n}\n");
 }
 
@@ -120,42 +115,63 @@ static void put_strided(struct text *t, const struct wr_group *g) {
 
 /* ---- rows ---- */
 
-/* A class of rows (kernels/rows.cuh). Inputs are read by packs, or one element at a time where
-   their strides along the row say. A thread reads some 64 bytes ahead. */
-static void put_rows_class(struct text *t, const struct wr_group *g, bool packed) {
-  put(t, "struct group_rows {\n  enum { Q = %s, AHEAD = %d };\n", packed ? "PACK" : "1",
-      g->n_in == 1   ? 4
-      : g->n_in <= 3 ? 2
-                     : 1);
-  put(t, "  struct raw {\n");
-  for (int i = 0; i < g->n_in; i++) put(t, "    pack<A%d, Q> x%d;\n", i, i);
-  put(t, "  };\n  struct row {\n");
-  for (int i = 0; i < g->n_in; i++) put(t, "    const A%d *a%d;\n", i, i);
-  put(t, packed ? "    u32 scalars;\n" : "    const layout<%d> &reduced;\n", g->n_in);
-  put(t, "    INLINE raw packs(i64 i) const {\n");
-  if (!packed)
-    put(t, "      i64 at[%d];\n      offsets_of<%d>(reduced, (index_t)i, at);\n", g->n_in, g->n_in);
-  put(t, "      raw x;\n");
-  for (int i = 0; i < g->n_in; i++) {
-    if (packed) {
-      put(t, "      x.x%d = fetch(a%d, i, scalars >> %d & 1u);\n", i, i, i);
-    } else {
+/* Reads of an input each, by packs or one element at a time where strides along the row say. */
+static void put_reads(struct text *t, const struct wr_group_form *f) {
+  for (int i = 0; i < f->group->n_in; i++) {
+    if (!f->packed) {
       put(t, "      x.x%d.e[0] = a%d[at[%d]];\n", i, i, i);
+    } else {
+      put(t, "      x.x%d = fetch(a%d, i, %s);\n", i, i, f->scalars >> i & 1u ? "true" : "false");
     }
   }
+}
+
+static void put_one(struct text *t, const struct wr_group_form *f) {
+  if (!f->packed) {
+    put(t, "value(packs(j), 0)");
+    return;
+  }
+  put(t, "apply(");
+  for (int i = 0; i < f->group->n_in; i++) {
+    put(t, "%sa%d[%s]", i > 0 ? ", " : "", i, f->scalars >> i & 1u ? "0" : "j");
+  }
+  put(t, ")");
+}
+
+/* What a row is: where its inputs begin and, if it matters, how they go on. */
+static void put_row(struct text *t, const struct wr_group_form *f) {
+  const int n = f->group->n_in;
+  put(t, "  struct row {\n");
+  for (int i = 0; i < n; i++) put(t, "    const A%d *a%d;\n", i, i);
+  if (!f->packed) put(t, "    const layout<%d> &along;\n", n);
+  put(t, "    INLINE raw packs(i64 i) const {\n      raw x;\n");
+  if (!f->packed) put(t, "      i64 at[%d];\n      offsets_of<%d>(along, (index_t)i, at);\n", n, n);
+  put_reads(t, f);
   put(t, "      return x;\n    }\n    INLINE R one(i64 j) const { return ");
-  put(t, packed ? "apply(" : "value(packs(j), 0");
-  if (packed) put_single(t, g, "j");
-  put(t, "); }\n  };\n");
-  for (int i = 0; i < g->n_in; i++) put(t, "  const A%d *a%d;\n", i, i);
-  put(t, "  const layout<%d> &kept;\n", g->n_in);
-  put(t, packed ? "  u32 along;\n" : "  const layout<%d> &along;\n", g->n_in);
-  put(t,
-      "  INLINE row of(index_t r) const {\n    i64 at[%d];\n    offsets_of<%d>(kept, r, at);\n    "
-      "return {",
-      g->n_in, g->n_in);
-  for (int i = 0; i < g->n_in; i++) put(t, "a%d + at[%d], ", i, i);
-  put(t, "along};\n  }\n  static INLINE R value(const raw &x, int q) { return apply(");
+  put_one(t, f);
+  put(t, "; }\n  };\n");
+}
+
+/* A class of rows (kernels/rows.cuh). A thread reads some 64 bytes ahead. */
+static void put_rows_class(struct text *t, const struct wr_group_form *f) {
+  const struct wr_group *g = f->group;
+  const int n = g->n_in;
+  put(t, "struct group_rows {\n  enum { Q = %s, AHEAD = %d };\n", f->packed ? "PACK" : "1",
+      n == 1   ? 4
+      : n <= 3 ? 2
+               : 1);
+  put(t, "  struct raw {\n");
+  for (int i = 0; i < n; i++) put(t, "    pack<A%d, Q> x%d;\n", i, i);
+  put(t, "  };\n");
+  put_row(t, f);
+  for (int i = 0; i < n; i++) put(t, "  const A%d *a%d;\n", i, i);
+  put(t, "  const layout<%d> &kept;\n", n);
+  if (!f->packed) put(t, "  const layout<%d> &along;\n", n);
+  put(t, "  INLINE row of(index_t r) const {\n    i64 at[%d];\n", n);
+  put(t, "    offsets_of<%d>(kept, r, at);\n    return {", n);
+  for (int i = 0; i < n; i++) put(t, "%sa%d + at[%d]", i > 0 ? ", " : "", i, i);
+  put(t, f->packed ? "};\n  }\n" : ", along};\n  }\n");
+  put(t, "  static INLINE R value(const raw &x, int q) { return apply(");
   put_list(t, g, ", ", "x.x", ".e[q]");
   put(t, "); }\n};\n");
 }
@@ -180,11 +196,12 @@ static void put_rows(struct text *t, const struct wr_group_form *f) {
   put(t, "extern \"C\" __global__ void __launch_bounds__(%d) rows(%s", ways[f->way].threads,
       ways[f->way].out);
   for (int i = 0; i < g->n_in; i++) put(t, ", const A%d *a%d", i, i);
-  put(t, ", const __grid_constant__ layout<%d> kept, ", g->n_in);
-  put(t, f->packed ? "u32 along" : "const __grid_constant__ layout<%d> along", g->n_in);
+  put(t, ", const __grid_constant__ layout<%d> kept", g->n_in);
+  if (!f->packed) put(t, ", const __grid_constant__ layout<%d> along", g->n_in);
   put(t, ", %s) {\n  const group_rows from = {", ways[f->way].extents);
   put_list(t, g, "", "a", ", ");
-  put(t, "kept, along};\n  %s;\n}\n", ways[f->way].call);
+  put(t, f->packed ? "kept};\n" : "kept, along};\n");
+  put(t, "  %s;\n}\n", ways[f->way].call);
 }
 
 /* ---- the whole ---- */
@@ -232,7 +249,7 @@ void wr_group_source(const struct wr_group_form *f, char text[WR_GROUP_TEXT]) {
     put_dense(&t, f->group);
     put_strided(&t, f->group);
   } else {
-    put_rows_class(&t, f->group, f->packed);
+    put_rows_class(&t, f);
     put_rows(&t, f);
   }
 }

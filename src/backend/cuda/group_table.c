@@ -61,6 +61,7 @@ static void key_make(struct key *k, const struct wr_group_form *f) {
   key_add(k, f->big);
   key_add(k, f->way);
   key_add(k, f->packed);
+  key_add(k, f->scalars);
   for (int i = 0; i < g->n_in; i++) key_add(k, g->in[i].dtype);
   for (int i = 0; i < g->n_steps; i++) {
     const struct wr_group_step *s = &g->steps[i];
