@@ -72,18 +72,11 @@ static bool over(struct wr_marker *marker) { return wr_marker_passed(marker); }
 
 /* ---- recording ---- */
 
-struct recording {
-  struct wr_marker_hook hook;
-  struct wr_event *event; /* one reference */
-};
-
 /* Raises the descriptor if the event is at this place, or at one that is over too. Where this comes
    before the event has got the marker, or somebody asked for a descriptor, they look at the marker
    themselves under the lock. */
-static void recording_over(struct wr_marker_hook *hook) {
-  struct recording *r = WR_CONTAINER_OF(hook, struct recording, hook);
-  struct wr_event *e = r->event;
-  wr_free(r);
+static void recording_over(void *event) {
+  struct wr_event *e = event;
   wr_mutex_lock(&e->lock);
   if (e->fd >= 0 && e->marker && over(e->marker)) fd_raise(e->fd);
   wr_mutex_unlock(&e->lock);
@@ -95,14 +88,9 @@ static void recording_over(struct wr_marker_hook *hook) {
 struct wr_error *wr_event_record(struct wr_event *e, struct wr_stream *stream) {
   struct wr_error *error = wr_stream_check(stream);
   if (error) return error;
-  struct recording *r = wr_alloc(sizeof *r);
-  struct wr_marker *marker = r ? wr_marker_new(&r->hook) : NULL;
-  if (!marker) {
-    wr_free(r);
-    return wr_error_out_of_memory();
-  }
-  *r = (struct recording){.hook = {.fn = recording_over}, .event = e};
-  wr_event_retain(e);
+  struct wr_marker *marker = wr_marker_new(recording_over, e);
+  if (!marker) return wr_error_out_of_memory();
+  wr_event_retain(e); /* for recording_over */
   wr_marker_submit(marker, stream, true);
   wr_mutex_lock(&e->lock);
   struct wr_marker *old = e->marker;

@@ -90,11 +90,9 @@ void wr_policy_fork_child(uint64_t parents);
 /* A place in a stream's order: over when all that was submitted before it is. Counted; the queue
    holds a reference of its own until it is over. */
 struct wr_marker;
-struct wr_marker_hook {
-  void (*fn)(struct wr_marker_hook *hook); /* called once when it is over, on any thread, with no
-                                              lock held */
-};
-struct wr_marker *wr_marker_new(struct wr_marker_hook *hook); /* NULL: memory is refused */
+/* `then`, unless NULL, is called once when it is over, on any thread, with no lock held. NULL:
+   memory is refused. */
+struct wr_marker *wr_marker_new(void (*then)(void *data), void *data);
 struct wr_marker *wr_marker_retain(struct wr_marker *marker);
 void wr_marker_release(struct wr_marker *marker);
 /* Once. With `schedule` the pool drains the stream; else the caller waits and drains it. */

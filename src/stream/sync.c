@@ -14,11 +14,12 @@ struct wr_marker {
   struct wr_task task;
   struct wr_completion_hook hook;
   struct wr_completion completion;
-  wr_atomic_u64 place;         /* atomic ACQ_REL: on the device; 0: not encoded */
-  wr_atomic_u32 refs;          /* atomic ACQ_REL */
-  struct wr_marker_hook *then; /* immutable after publish; or NULL */
-  uint64_t since;              /* immutable after publish: when it was submitted, by wr_clock_ns */
-  uint64_t time;               /* written before the completion is over */
+  wr_atomic_u64 place;      /* atomic ACQ_REL: on the device; 0: not encoded */
+  wr_atomic_u32 refs;       /* atomic ACQ_REL */
+  void (*then)(void *data); /* immutable after publish; or NULL */
+  void *data;               /* immutable after publish */
+  uint64_t since;           /* immutable after publish: when it was submitted, by wr_clock_ns */
+  uint64_t time;            /* written before the completion is over */
   struct wr_mutex lock;
   struct wr_cond wake;      /* with LOCK */
   bool over;                /* under LOCK */
@@ -50,7 +51,7 @@ static void marker_over(struct wr_completion_hook *hook, struct wr_error *error)
   wr_cond_broadcast(&m->wake);
   wr_mutex_unlock(&m->lock);
   wr_stream_release(stream);
-  if (m->then) m->then->fn(m->then);
+  if (m->then) m->then(m->data);
   wr_marker_release(m);
 }
 
@@ -74,10 +75,11 @@ uint64_t wr_marker_place(const struct wr_marker *m) {
   return wr_load_acquire(&((struct wr_marker *)m)->place);
 }
 
-struct wr_marker *wr_marker_new(struct wr_marker_hook *hook) {
+struct wr_marker *wr_marker_new(void (*then)(void *data), void *data) {
   struct wr_marker *m = wr_alloc(sizeof *m);
   if (!m) return NULL;
-  *m = (struct wr_marker){.task = {.run = marker_run}, .hook = {.fn = marker_over}, .then = hook};
+  *m = (struct wr_marker){
+      .task = {.run = marker_run}, .hook = {.fn = marker_over}, .then = then, .data = data};
   wr_store_relaxed(&m->refs, 1u);
   wr_completion_init(&m->completion, WR_PHASE_LAZY);
   (void)wr_completion_claim(&m->completion);
@@ -162,7 +164,7 @@ bool wr_marker_wait(struct wr_marker *m, uint64_t deadline_ns) {
 /* ---- waiting for a stream ---- */
 
 struct wr_error *wr_stream_synchronize(struct wr_stream *stream) {
-  struct wr_marker *m = wr_marker_new(NULL);
+  struct wr_marker *m = wr_marker_new(NULL, NULL);
   if (!m) return wr_error_out_of_memory();
   wr_marker_submit(m, stream, false);
   wr_stream_help(stream, &m->completion);
@@ -187,7 +189,7 @@ struct wr_error *wr_stream_wait(struct wr_stream *stream, uint64_t deadline_ns) 
   if (m) {
     wr_stream_kick(stream);
   } else {
-    m = wr_marker_new(NULL);
+    m = wr_marker_new(NULL, NULL);
     if (!m) return wr_error_out_of_memory();
     wr_marker_submit(m, stream, true);
   }
@@ -200,28 +202,15 @@ struct wr_error *wr_stream_wait(struct wr_stream *stream, uint64_t deadline_ns) 
 
 /* ---- callbacks ---- */
 
-struct idle_call {
-  struct wr_marker_hook hook;
-  struct wr_callback *call;
-};
-
-static void stream_idle(struct wr_marker_hook *hook) {
-  struct idle_call *idle = WR_CONTAINER_OF(hook, struct idle_call, hook);
-  struct wr_callback *call = idle->call;
-  wr_free(idle);
-  wr_reclaimer_post(call);
-}
+static void stream_idle(void *call) { wr_reclaimer_post(call); }
 
 struct wr_error *wr_stream_on_idle(struct wr_stream *stream, void (*fn)(void *), void *data) {
-  struct idle_call *idle = wr_alloc(sizeof *idle);
-  struct wr_callback *call = idle ? wr_reclaimer_reserve(fn, data) : NULL;
-  struct wr_marker *m = call ? wr_marker_new(&idle->hook) : NULL;
+  struct wr_callback *call = wr_reclaimer_reserve(fn, data);
+  struct wr_marker *m = call ? wr_marker_new(stream_idle, call) : NULL;
   if (!m) {
     wr_free(call);
-    wr_free(idle);
     return wr_error_out_of_memory();
   }
-  *idle = (struct idle_call){.hook = {.fn = stream_idle}, .call = call};
   wr_marker_submit(m, stream, true);
   wr_marker_release(m);
   return NULL;
