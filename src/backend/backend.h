@@ -72,6 +72,8 @@ struct wr_group {
 
 enum { WR_DEVICE_INDICES = 16 }; /* devices of one type that are looked for */
 
+enum { WR_UPLOAD_BYTES = 1024, WR_DOWNLOAD_BYTES = 4096 };
+
 enum wr_encode_status { WR_ENCODE_DONE, WR_ENCODE_PENDING };
 
 /* Filled by the caller of encode; the backend calls fn once when it answered PENDING. It takes the
@@ -108,6 +110,18 @@ struct wr_backend {
   /* Completes when all that was encoded before has; no data moves. */
   enum wr_encode_status (*encode_marker)(struct wr_encoder *encoder,
                                          struct wr_completion_hook *hook, struct wr_error **error);
+
+  /* A few bytes, at most WR_UPLOAD_BYTES and WR_DOWNLOAD_BYTES, between the host and the device as
+     a command, in the encoder's order and without waiting. upload has taken them from `host` when
+     it returns; download has put them there when the hook is called. Where they cannot they fail,
+     and write or read does it. NULL, both: they never can. */
+  enum wr_encode_status (*encode_upload)(struct wr_encoder *encoder, void *device, const void *host,
+                                         size_t bytes, struct wr_completion_hook *hook,
+                                         struct wr_error **error);
+  enum wr_encode_status (*encode_download)(struct wr_encoder *encoder, void *host,
+                                           const void *device, size_t bytes,
+                                           struct wr_completion_hook *hook,
+                                           struct wr_error **error);
 
   /* Hands to the device what encoding has held back; any thread may ask for it. Whoever encodes
      does, when there is nothing more to encode for the moment and before it waits for anything.

@@ -2,6 +2,7 @@
    a thread hop; one on several streams goes to the pool too, so that they run side by side. */
 
 #include "graph/internal.h"
+#include "graph/transfer.h"
 #include "stream/policy.h"
 
 /* Waits for a node that the pool or another thread answers for. Its stream, while the node is
@@ -29,10 +30,13 @@ static struct wr_error *first_error(struct wr_node *const *nodes, size_t n) {
 
 /* A plan on one stream is not given to the pool: this thread answers for draining it. The last node
    in the order is a root, so the caller keeps it alive; when it is over, so is all before it. */
-static void run_here(struct wr_plan *plan) {
+static void run_here(struct wr_plan *plan, bool for_host) {
   struct wr_node *last = plan->order.items[plan->order.count - 1];
   struct wr_stream *stream = wr_stream_retain(last->stream);
+  struct wr_download *download = for_host ? wr_download_new(last, stream) : NULL;
+  plan->download = download; /* the plan's no more once it is submitted */
   wr_plan_submit(plan, false);
+  if (download) wr_download_end(download, stream);
   wr_stream_help(stream, &last->completion);
   wr_stream_release(stream);
 }
@@ -90,14 +94,18 @@ static struct wr_error *check_force(struct wr_node *const *nodes, size_t n) {
 
 /* ---- forcing ---- */
 
+static bool stays_here(const struct wr_plan *plan) {
+  return plan->order.count && !plan->several_streams && !plan->foreign.count && !plan->refused;
+}
+
 struct wr_error *wr_eval(struct wr_node *const *nodes, size_t n) {
   struct wr_error *error = check_force(nodes, n);
   if (error) return error;
   struct wr_plan plan;
   wr_plan_make(&plan, nodes, n);
   wr_error_release(plan.failed);
-  if (plan.order.count && !plan.several_streams && !plan.foreign.count && !plan.refused) {
-    run_here(&plan);
+  if (stays_here(&plan)) {
+    run_here(&plan, false);
   } else {
     wr_plan_submit(&plan, true);
   }
@@ -126,6 +134,24 @@ struct wr_error *wr_async_eval(struct wr_node *const *nodes, size_t n) {
   wr_plan_submit(&plan, true);
   wait_submitted(nodes, n);
   return failed;
+}
+
+/* On a device that can, the bytes come right behind the value, without another wait. */
+struct wr_error *wr_node_wait_for_host(struct wr_node *node) {
+  if (wr_completion_over(&node->completion)) return wr_node_wait(node);
+  struct wr_error *error = check_force(&node, 1);
+  if (error) return error;
+  struct wr_plan plan;
+  wr_plan_make(&plan, &node, 1);
+  wr_error_release(plan.failed);
+  if (stays_here(&plan)) {
+    run_here(&plan, true);
+  } else {
+    wr_plan_submit(&plan, true);
+  }
+  wait_over(node);
+  wr_audit_forced(&node, 1);
+  return first_error(&node, 1);
 }
 
 struct wr_error *wr_node_wait(struct wr_node *node) {

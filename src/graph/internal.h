@@ -69,6 +69,8 @@ struct wr_node {
 
 _Static_assert(offsetof(struct wr_node, own) == 0, "node.h counts without seeing the struct");
 
+struct wr_download; /* transfer.h */
+
 /* One short submission: nodes of one stream in order. */
 struct wr_batch {
   struct wr_task task;
@@ -76,6 +78,7 @@ struct wr_batch {
   uint32_t next;          /* drainer only: the first node that has not run */
   struct wr_node **flush; /* submitter only, while it submits: gets the nodes that have waiters */
   struct wr_room *room;   /* drainer only: what the next node waits for, or has waited for */
+  struct wr_download *download; /* drainer only: of the last node, which it comes behind; or NULL */
   struct wr_node *nodes[];
 };
 
@@ -103,6 +106,7 @@ struct wr_plan {
   bool refused;            /* memory was refused: the last of `order` may be no root */
   size_t fusable;          /* nodes in `order` whose operation may be in a group */
   struct wr_error *failed; /* the first input or root that had failed before; a reference or NULL */
+  struct wr_download *download; /* of the last of `order`, on a plan without foreign; or NULL */
 };
 /* Each root is over, in `order` or claimed by others then, so that it can be waited for. When
    memory is refused, the nodes for which there is none fail with that error; the others stay

@@ -66,6 +66,7 @@ static void pending_over(struct wr_completion_hook *hook, struct wr_error *error
   struct pending *p = WR_CONTAINER_OF(hook, struct pending, hook);
   struct wr_node *node = p->node;
   struct wr_error *first = input_error(node);
+  if (!first && !error) error = wr_staged_failure(&p->staged);
   wr_staged_release(&p->staged);
   wr_free(p);
   if (first) {
@@ -173,20 +174,15 @@ static struct wr_error *encode(struct wr_node *node, struct wr_stream *stream,
   return error;
 }
 
-static void flush(struct wr_stream *stream) {
-  const struct wr_backend *backend = wr_stream_backend(stream);
-  if (backend->flush) backend->flush(wr_stream_encoder(stream));
-}
-
-static struct wr_error *operands(struct wr_node *node, struct wr_memory *memory,
-                                 struct wr_tensor *in, struct wr_staged *staged) {
+static struct wr_error *operands(struct wr_node *node, struct wr_stream *stream,
+                                 struct wr_memory *memory, struct wr_tensor *in,
+                                 struct wr_staged *staged) {
   for (uint32_t i = 0; i < node->n_in; i++) {
     struct wr_node *input = node->in[i];
     struct wr_buffer *buffer = input->buffer;
     int64_t offset = input->offset;
     if (wr_needs_transfer(buffer, memory)) {
-      flush(node->stream); /* a copy may take long */
-      struct wr_error *error = wr_stage(input, memory, staged, &buffer, &offset);
+      struct wr_error *error = wr_stage(input, stream, staged, &buffer, &offset);
       if (error) return error;
     }
     tensor_of(input, buffer, offset, &in[i]);
@@ -226,7 +222,7 @@ static enum ran encode_node(struct wr_node *node, struct wr_stream *stream, stru
     if (!pending) return finish_now(node, wr_error_out_of_memory());
     *pending = now;
   }
-  struct wr_error *error = operands(node, memory, in, &pending->staged);
+  struct wr_error *error = operands(node, stream, memory, in, &pending->staged);
   if (!error) error = output_buffer(node, memory);
   if (!error) error = encode(node, stream, in, pending, &done);
   if (!done) return RAN;
@@ -380,6 +376,7 @@ enum wr_step wr_batch_run(struct wr_task *task, struct wr_stream *stream, struct
     batch->next++;
     if (batch->next < batch->count && wr_drain_stop(drain)) return WR_STEP_YIELD;
   }
+  if (batch->download) wr_download_run(batch->download, stream);
   wr_free(batch);
   return WR_STEP_DONE;
 }

@@ -9,6 +9,7 @@
    (force.c). Locks: STREAM, taken by wr_stream_submit; waiters fire with none held. */
 
 #include "graph/internal.h"
+#include "graph/transfer.h"
 
 /* A batch is bounded, so that the lock is held briefly and the stream can start meanwhile. */
 enum { MAX_BATCH = WR_TORTURED ? 2 : 1024 };
@@ -40,12 +41,15 @@ static void refuse_run(struct wr_node **nodes, uint32_t n) {
   for (uint32_t i = 0; i < n; i++) wr_node_finish(nodes[i], wr_error_out_of_memory());
 }
 
-/* Appends nodes[0..n), all of one stream; takes their references. */
-static void submit_run(struct wr_node **nodes, uint32_t n, bool schedule) {
+/* Appends nodes[0..n), all of one stream; takes their references. `download`, unless NULL, is of
+   the last. */
+static void submit_run(struct wr_node **nodes, uint32_t n, bool schedule,
+                       struct wr_download *download) {
   struct wr_node *to_flush = NULL;
   struct wr_batch *batch = wr_alloc(sizeof *batch + n * sizeof(struct wr_node *));
   if (!batch) {
     refuse_run(nodes, n);
+    if (download) wr_download_refuse(download);
     return;
   }
   batch->task = (struct wr_task){.run = wr_batch_run};
@@ -53,6 +57,7 @@ static void submit_run(struct wr_node **nodes, uint32_t n, bool schedule) {
   batch->next = 0;
   batch->flush = &to_flush;
   batch->room = NULL;
+  batch->download = download;
   for (uint32_t i = 0; i < n; i++) batch->nodes[i] = nodes[i];
   /* The nodes' references to the stream may go as soon as it is appended. */
   struct wr_stream *stream = wr_stream_retain(nodes[0]->stream);
@@ -62,12 +67,13 @@ static void submit_run(struct wr_node **nodes, uint32_t n, bool schedule) {
   flush(to_flush);
 }
 
-static void submit_list(struct wr_node **nodes, size_t n, bool schedule) {
+static void submit_list(struct wr_node **nodes, size_t n, bool schedule,
+                        struct wr_download *download) {
   size_t i = 0;
   while (i < n) {
     size_t j = i + 1;
     while (j < n && j - i < MAX_BATCH && nodes[j]->stream == nodes[i]->stream) j++;
-    submit_run(nodes + i, (uint32_t)(j - i), schedule);
+    submit_run(nodes + i, (uint32_t)(j - i), schedule, j == n ? download : NULL);
     i = j;
   }
 }
@@ -109,7 +115,7 @@ static void make_pass(struct deferred *d) {
     if (input_unsubmitted(node)) {
       d->nodes.items[kept++] = node;
     } else {
-      submit_run(&node, 1, true);
+      submit_run(&node, 1, true, NULL);
     }
   }
   d->nodes.count = kept;
@@ -211,6 +217,6 @@ void wr_plan_submit(struct wr_plan *plan, bool schedule) {
   if (plan->foreign.count && !deferred) wr_fail_nodes(&plan->order, wr_error_out_of_memory());
   wr_release_nodes(&plan->foreign);
   if (deferred) return;
-  submit_list((struct wr_node **)plan->order.items, plan->order.count, schedule);
+  submit_list((struct wr_node **)plan->order.items, plan->order.count, schedule, plan->download);
   wr_ptrs_free(&plan->order);
 }

@@ -93,47 +93,132 @@ static struct wr_error *copy_bytes(const struct wr_buffer *from, size_t start, s
   return error;
 }
 
-/* A copy in `memory` of what the node covers; element 0 is at *offset of it. */
-static struct wr_error *copy_span(const struct wr_node *node, struct wr_memory *memory,
-                                  struct wr_buffer **out, int64_t *offset) {
-  size_t item = wr_dtype_size((enum wr_dtype)node->dtype);
+/* A buffer in `memory` for what the node covers, `bytes` from `start` of its own buffer on; element
+   0 is at *offset of it. */
+static struct wr_error *room_for_span(const struct wr_node *node, struct wr_memory *memory,
+                                      struct wr_buffer **out, int64_t *offset, size_t *start,
+                                      size_t *bytes) {
+  const size_t item = wr_dtype_size((enum wr_dtype)node->dtype);
   int64_t low = node->offset;
   int64_t count = 0;
   if (node->size > 0) span(node, &low, &count);
-  struct wr_error *error = wr_buffer_alloc(memory, (size_t)count * item, out);
-  if (error) return error;
   *offset = node->offset - low;
-  error = copy_bytes(node->buffer, (size_t)low * item, *out, (size_t)count * item);
+  *start = (size_t)low * item;
+  *bytes = (size_t)count * item;
+  return wr_buffer_alloc(memory, *bytes, out);
+}
+
+/* ---- to a device ----
+
+   Few bytes become a command of the stream that needs them first. Until it is over they are there
+   for what is encoded on that stream afterwards, and for nobody else: buffer.only_on is the
+   stream's id then (which is never one of these). Another stream that needs them brings its own. A
+   command that failed leaves NOWHERE, so that nobody takes the buffer for a copy; what was encoded
+   in between fails when it is over. */
+
+#define EVERYWHERE UINT64_MAX
+#define NOWHERE (UINT64_MAX - 1)
+
+struct upload {
+  struct wr_completion_hook hook;
+  struct wr_buffer *buffer; /* one reference */
+};
+
+static void upload_over(struct wr_completion_hook *hook, struct wr_error *error) {
+  struct upload *u = WR_CONTAINER_OF(hook, struct upload, hook);
+  /* Release: the device has them for all who see this. */
+  wr_store_release(&u->buffer->only_on, error ? NOWHERE : EVERYWHERE);
+  wr_error_release(error);
+  wr_buffer_release(u->buffer);
+  wr_free(u);
+}
+
+static bool upload(struct wr_buffer *to, const void *from, size_t bytes, struct wr_stream *stream) {
+  const struct wr_backend *backend = wr_stream_backend(stream);
+  struct wr_error *error = NULL;
+  if (!backend->encode_upload || bytes == 0 || bytes > WR_UPLOAD_BYTES) return false;
+  struct upload *u = wr_alloc(sizeof *u);
+  if (!u) return false;
+  *u = (struct upload){.hook = {.fn = upload_over}, .buffer = wr_buffer_retain(to)};
+  wr_store_relaxed(&to->only_on, wr_stream_id(stream)); /* relaxed: not yet shared */
+  if (backend->encode_upload(wr_stream_encoder(stream), to->data, from, bytes, &u->hook, &error) ==
+      WR_ENCODE_PENDING) {
+    return true;
+  }
+  wr_error_release(error);
+  wr_buffer_release(to);
+  wr_free(u);
+  return false;
+}
+
+/* A new copy of the node for what is encoded on the stream next. */
+static struct wr_error *copy_to_device(const struct wr_node *node, struct wr_memory *memory,
+                                       struct wr_stream *stream, struct wr_buffer **out,
+                                       int64_t *offset) {
+  const struct wr_backend *backend = wr_stream_backend(stream);
+  const struct wr_buffer *from = node->buffer;
+  size_t start, bytes;
+  struct wr_error *error = room_for_span(node, memory, out, offset, &start, &bytes);
+  if (error) return error;
+  if (host_sees(from->memory) && upload(*out, (char *)from->data + start, bytes, stream)) {
+    return NULL;
+  }
+  wr_store_relaxed(&(*out)->only_on, EVERYWHERE);                /* relaxed: not yet shared */
+  if (backend->flush) backend->flush(wr_stream_encoder(stream)); /* a copy may take long */
+  error = copy_bytes(from, start, *out, bytes);
   if (error) wr_buffer_release(*out);
   return error;
 }
 
-/* The copy that the node has in this memory, or NULL. */
-static struct wr_buffer *known_copy(struct wr_node *node, const struct wr_memory *memory) {
+/* The copy that the node has in this memory, if a command of the stream may read it; or NULL. */
+static struct wr_buffer *known_copy(struct wr_node *node, const struct wr_memory *memory,
+                                    uint64_t stream) {
   /* Acquire: the bytes behind the pointer. */
   struct wr_buffer *copy = wr_load_acquire(&node->device_copy);
-  return copy && copy->memory == memory ? copy : NULL;
+  if (!copy || copy->memory != memory) return NULL;
+  uint64_t on = wr_load_acquire(&copy->only_on); /* acquire: the upload was over before */
+  return on == EVERYWHERE || on == stream ? copy : NULL;
 }
 
-struct wr_error *wr_stage(struct wr_node *node, struct wr_memory *memory, struct wr_staged *staged,
+/* Takes the reference. */
+static struct wr_error *keep(struct wr_staged *staged, struct wr_buffer *buffer) {
+  if (wr_ptrs_push(&staged->buffers, buffer)) return NULL;
+  wr_buffer_release(buffer);
+  return wr_error_out_of_memory();
+}
+
+struct wr_error *wr_stage(struct wr_node *node, struct wr_stream *stream, struct wr_staged *staged,
                           struct wr_buffer **buffer, int64_t *offset) {
-  *buffer = known_copy(node, memory);
+  const struct wr_device device = wr_stream_device(stream);
+  struct wr_memory *memory = wr_stream_backend(stream)->memory(device.index);
+  *buffer = known_copy(node, memory, wr_stream_id(stream));
   if (*buffer) {
     int64_t low = node->offset, count;
     if (node->size > 0) span(node, &low, &count);
     *offset = node->offset - low;
-    return NULL;
+  } else {
+    struct wr_error *error = copy_to_device(node, memory, stream, buffer, offset);
+    if (error) return error;
+    void *none = NULL;
+    if (wr_memory_host_visible(memory) ||
+        !wr_cas_acq_rel(&node->device_copy, &none, (void *)*buffer)) {
+      return keep(staged, *buffer);
+    }
   }
-  struct wr_error *error = copy_span(node, memory, buffer, offset);
-  if (error) return error;
-  void *none = NULL;
-  if (!wr_memory_host_visible(memory) &&
-      wr_cas_acq_rel(&node->device_copy, &none, (void *)*buffer)) {
-    return NULL;
+  /* The node has it; whether it came is asked when the command is over. */
+  if (wr_load_relaxed(&(*buffer)->only_on) == EVERYWHERE) return NULL;
+  return keep(staged, wr_buffer_retain(*buffer));
+}
+
+/* Acquire: of two commands of a stream the first is over first. */
+struct wr_error *wr_staged_failure(const struct wr_staged *staged) {
+  for (size_t i = 0; i < staged->buffers.count; i++) {
+    struct wr_buffer *buffer = staged->buffers.items[i];
+    if (wr_load_acquire(&buffer->only_on) == NOWHERE) {
+      return wr_error_new(WEIR_ERROR_DEVICE, "an input did not reach the device");
+    }
   }
-  if (wr_ptrs_push(&staged->buffers, *buffer)) return NULL;
-  wr_buffer_release(*buffer);
-  return wr_error_out_of_memory();
+  return NULL;
 }
 
 void wr_staged_release(struct wr_staged *staged) {
@@ -143,27 +228,114 @@ void wr_staged_release(struct wr_staged *staged) {
 
 /* ---- values for the host ---- */
 
-/* The host's copy, made once: of threads that race, one publishes its copy and the others drop
-   theirs. */
+/* Of threads that race, one publishes its copy and the others drop theirs. */
+static const struct wr_buffer *publish(struct wr_node *node, struct wr_buffer *made) {
+  void *copy = NULL;
+  if (wr_cas_acq_rel(&node->host_copy, &copy, (void *)made)) return made;
+  wr_buffer_release(made);
+  return copy;
+}
+
 static struct wr_error *host_copy(struct wr_node *node, const char **data) {
-  void *copy = wr_load_acquire(&node->host_copy); /* acquire: the bytes behind the pointer */
+  /* Acquire: the bytes behind the pointer. */
+  const struct wr_buffer *copy = wr_load_acquire(&node->host_copy);
   if (!copy) {
     struct wr_buffer *made;
     int64_t offset;
-    struct wr_error *error = copy_span(node, wr_memory_host(), &made, &offset);
+    size_t start, bytes;
+    struct wr_error *error = room_for_span(node, wr_memory_host(), &made, &offset, &start, &bytes);
     if (error) return error;
-    if (wr_cas_acq_rel(&node->host_copy, &copy, (void *)made)) {
-      copy = made;
-    } else {
+    error = copy_bytes(node->buffer, start, made, bytes);
+    if (error) {
       wr_buffer_release(made);
+      return error;
     }
+    copy = publish(node, made);
   }
-  *data = ((struct wr_buffer *)copy)->data;
+  *data = copy->data;
   return NULL;
 }
 
+/* References: the caller's, and the batch's, which goes when the completion is over. */
+struct wr_download {
+  struct wr_completion_hook hook;
+  struct wr_completion completion;
+  wr_atomic_u32 refs;     /* atomic ACQ_REL */
+  struct wr_node *node;   /* immutable after publish; the caller's reference outlives its use */
+  struct wr_buffer *host; /* immutable after publish; one reference */
+  bool came;              /* written before the completion is over */
+};
+
+static void download_release(struct wr_download *d) {
+  if (!wr_ref_drop(&d->refs)) return;
+  wr_buffer_release(d->host);
+  wr_free(d);
+}
+
+static void download_finish(struct wr_download *d, bool came) {
+  d->came = came;
+  (void)wr_completion_finish(&d->completion, WR_PHASE_DONE);
+  download_release(d);
+}
+
+static void download_over(struct wr_completion_hook *hook, struct wr_error *error) {
+  download_finish(WR_CONTAINER_OF(hook, struct wr_download, hook), !error);
+  wr_error_release(error);
+}
+
+struct wr_download *wr_download_new(struct wr_node *node, const struct wr_stream *stream) {
+  int64_t low, count, offset;
+  size_t start, bytes;
+  if (!wr_stream_backend(stream)->encode_download || node->size == 0) return NULL;
+  span(node, &low, &count);
+  if (count > WR_DOWNLOAD_BYTES / (int64_t)wr_dtype_size((enum wr_dtype)node->dtype)) return NULL;
+  struct wr_download *d = wr_alloc(sizeof *d);
+  if (!d) return NULL;
+  *d = (struct wr_download){.hook = {.fn = download_over}, .node = node};
+  wr_error_release(room_for_span(node, wr_memory_host(), &d->host, &offset, &start, &bytes));
+  if (!d->host) {
+    wr_free(d);
+    return NULL;
+  }
+  wr_store_relaxed(&d->refs, 2u); /* relaxed: not yet shared */
+  wr_completion_init(&d->completion, WR_PHASE_SUBMITTED);
+  return d;
+}
+
+/* A view may be of bytes that are the host's own. */
+static bool lies_on_device(const struct wr_node *node, const struct wr_stream *stream) {
+  const struct wr_device device = wr_stream_device(stream);
+  return wr_completion_phase(&node->completion) != WR_PHASE_FAILED &&
+         node->buffer->memory == wr_stream_backend(stream)->memory(device.index);
+}
+
+void wr_download_run(struct wr_download *d, struct wr_stream *stream) {
+  const struct wr_node *node = d->node;
+  struct wr_error *error = NULL;
+  bool pending = false;
+  if (lies_on_device(node, stream)) {
+    const size_t item = wr_dtype_size((enum wr_dtype)node->dtype);
+    int64_t low, count;
+    span(node, &low, &count);
+    pending = wr_stream_backend(stream)->encode_download(
+                  wr_stream_encoder(stream), d->host->data,
+                  (const char *)node->buffer->data + low * (int64_t)item, (size_t)count * item,
+                  &d->hook, &error) == WR_ENCODE_PENDING;
+  }
+  wr_error_release(error);
+  if (!pending) download_finish(d, false);
+}
+
+void wr_download_refuse(struct wr_download *d) { download_finish(d, false); }
+
+void wr_download_end(struct wr_download *d, struct wr_stream *stream) {
+  wr_stream_help(stream, &d->completion);
+  if (d->came) (void)publish(d->node, wr_buffer_retain(d->host));
+  download_release(d);
+}
+
 struct wr_error *wr_node_host_data(struct wr_node *node, const void **data) {
-  struct wr_error *error = wr_node_wait(node);
+  struct wr_error *error = wr_node_wait_for_host(node);
   if (error) return error;
   int64_t offset = node->offset;
   const char *base = node->buffer->data;

@@ -37,6 +37,7 @@ struct wr_buffer {
   void (*dtor)(void *);     /* immutable after publish; user memory: called once with payload */
   void *payload;            /* immutable after publish */
   struct wr_buffer *next;   /* under the memory's LOCK or owner thread only, while cached */
+  wr_atomic_u64 only_on;    /* atomic ACQ_REL: graph/transfer.c; set by it alone */
 };
 
 struct wr_memory *wr_memory_host(void);

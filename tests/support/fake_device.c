@@ -15,25 +15,13 @@
 #include "base/atomic.h"
 #include "core/shape.h"
 #include "fake_memory.h"
+#include "fake_params.h"
 
 /* One operand with its own copy of extents and strides. */
 struct operand {
   struct wr_tensor tensor;
   int32_t shape[WR_MAX_NDIM];
   int64_t strides[WR_MAX_NDIM];
-};
-
-union params {
-  struct wr_reduce_params reduce;
-  struct wr_axis_params axis;
-  struct wr_partition_params partition;
-  struct wr_scan_params scan;
-  struct wr_softmax_params softmax;
-  struct wr_arange_params arange;
-  struct wr_scatter_params scatter;
-  struct wr_slice_params slice;
-  struct wr_addmm_params addmm;
-  struct wr_bits_params bits;
 };
 
 /* How far an encoder is; who waits for it may outlive it. */
@@ -51,13 +39,19 @@ struct command {
   struct wr_error *failure; /* ordered by fake_device_fail_next, or found while encoding */
   bool marker;
   enum wr_op op;
-  union params params;
+  union fake_params params;
   bool has_params;
   int32_t n_steps; /* of a group; 0: one operation, op */
   struct wr_group_step steps[WR_GROUP_STEPS];
   int32_t n_in;
   struct operand *operands; /* n_in inputs, then the result */
   struct wr_tensor *in;     /* what the kernel is given: n_in tensors */
+
+  /* Of few bytes that move: from the device to `host`; else, where that is NULL, to the device. */
+  size_t few;
+  void *address;
+  void *host;
+  char bytes[WR_UPLOAD_BYTES];
 };
 
 struct wr_encoder {
@@ -132,45 +126,6 @@ static void command_free(struct command *c) {
   free(c);
 }
 
-/* How many bytes an operation's parameters have; the call gives only their address. */
-static size_t params_bytes(enum wr_op op) {
-  switch (op) {
-    case WR_OP_ALL:
-    case WR_OP_ANY:
-    case WR_OP_MAX:
-    case WR_OP_MIN:
-    case WR_OP_PROD:
-    case WR_OP_SUM:
-      return sizeof(struct wr_reduce_params);
-    case WR_OP_ARGMAX:
-    case WR_OP_ARGMIN:
-    case WR_OP_ARGSORT:
-    case WR_OP_SORT:
-    case WR_OP_GATHER:
-    case WR_OP_GATHER_AXIS:
-    case WR_OP_CONCATENATE:
-      return sizeof(struct wr_axis_params);
-    case WR_OP_PARTITION:
-      return sizeof(struct wr_partition_params);
-    case WR_OP_CUMSUM:
-      return sizeof(struct wr_scan_params);
-    case WR_OP_SOFTMAX:
-      return sizeof(struct wr_softmax_params);
-    case WR_OP_ARANGE:
-      return sizeof(struct wr_arange_params);
-    case WR_OP_SCATTER_ADD:
-      return sizeof(struct wr_scatter_params);
-    case WR_OP_SLICE_UPDATE:
-      return sizeof(struct wr_slice_params);
-    case WR_OP_ADDMM:
-      return sizeof(struct wr_addmm_params);
-    case WR_OP_RANDOM_BITS:
-      return sizeof(struct wr_bits_params);
-    default:
-      return 0;
-  }
-}
-
 static void operand_copy(struct operand *to, const struct wr_tensor *t) {
   to->tensor = *t;
   for (int d = 0; d < t->ndim; d++) {
@@ -204,8 +159,8 @@ static struct command *command_of_call(const struct wr_call *call,
   struct command *c = command_new(call->n_in, call->in, &call->out, hook);
   if (!c) return NULL;
   c->op = call->op;
-  c->has_params = call->params && params_bytes(call->op) > 0;
-  if (c->has_params) memcpy(&c->params, call->params, params_bytes(call->op));
+  c->has_params = call->params && fake_params_bytes(call->op) > 0;
+  if (c->has_params) memcpy(&c->params, call->params, fake_params_bytes(call->op));
   return c;
 }
 
@@ -225,8 +180,16 @@ static bool translate(struct wr_tensor *to, const struct operand *o) {
   return to->data != NULL;
 }
 
+static struct wr_error *run_few_bytes(const struct command *c) {
+  void *at = fake_memory_at(c->address, c->few);
+  if (!at) return wr_error_new(WEIR_ERROR_INTERNAL, "fake device: not a device address");
+  memcpy(c->host ? c->host : at, c->host ? at : c->bytes, c->few);
+  return NULL;
+}
+
 static struct wr_error *command_run(struct wr_encoder *encoder, struct command *c) {
   struct wr_tensor out;
+  if (c->few) return run_few_bytes(c);
   bool known = translate(&out, &c->operands[c->n_in]);
   for (int i = 0; i < c->n_in; i++) known = translate(&c->in[i], &c->operands[i]) && known;
   if (!known) return wr_error_new(WEIR_ERROR_INTERNAL, "fake device: not a device address");
@@ -462,6 +425,36 @@ static enum wr_encode_status fake_encode_marker(struct wr_encoder *e,
   return submit(e, c, error);
 }
 
+static enum wr_encode_status fake_encode_few(struct wr_encoder *e, void *address, const void *from,
+                                             void *to, size_t bytes,
+                                             struct wr_completion_hook *hook,
+                                             struct wr_error **error) {
+  enter_encode(e);
+  struct command *c = calloc(1, sizeof *c);
+  if (c) {
+    c->hook = hook;
+    c->few = bytes;
+    c->address = address;
+    c->host = to;
+    if (from) memcpy(c->bytes, from, bytes);
+  }
+  return submit(e, c, error);
+}
+
+static enum wr_encode_status fake_encode_upload(struct wr_encoder *e, void *address,
+                                                const void *host, size_t bytes,
+                                                struct wr_completion_hook *hook,
+                                                struct wr_error **error) {
+  return fake_encode_few(e, address, host, NULL, bytes, hook, error);
+}
+
+static enum wr_encode_status fake_encode_download(struct wr_encoder *e, void *host,
+                                                  const void *address, size_t bytes,
+                                                  struct wr_completion_hook *hook,
+                                                  struct wr_error **error) {
+  return fake_encode_few(e, (void *)(uintptr_t)address, NULL, host, bytes, hook, error);
+}
+
 static uint64_t fake_place(const struct wr_encoder *e) { return e->encoded; }
 
 static bool fake_encode_wait(struct wr_encoder *e, struct wr_encoder *other, uint64_t place) {
@@ -509,6 +502,11 @@ void fake_device_install(void) {
   if (!device.memory) abort();
   if (!device.installed) wr_backend_register(&fake_backend);
   device.installed = true;
+}
+
+void fake_device_take_few_bytes(void) {
+  fake_backend.encode_upload = fake_encode_upload;
+  fake_backend.encode_download = fake_encode_download;
 }
 
 void fake_device_take_waits(void) {

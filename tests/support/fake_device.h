@@ -34,6 +34,9 @@ int fake_device_shutdown(void);
 /* From now on its streams wait for each other on the device; before the first stream. */
 void fake_device_take_waits(void);
 
+/* From now on few bytes move as commands, which count like others; before the first stream. */
+void fake_device_take_few_bytes(void);
+
 /* The encoder starts so many more commands and no further, until it is told otherwise; a negative
    number is no end. */
 struct wr_encoder;

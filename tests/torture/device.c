@@ -4,7 +4,7 @@
 #include "fake_device.h"
 #include "sweep.h"
 
-enum { N = 300 };
+enum { N = 240 }; /* few enough to move as commands */
 
 static bool submitted(mlx_array a) {
   mlx_vector_array v = mlx_vector_array_new_value(a);
@@ -95,6 +95,7 @@ static void printing(void) {
 int main(void) {
   fake_device_install();
   fake_device_take_groups();
+  fake_device_take_few_bytes();
   mlx_set_error_handler(quiet, NULL, NULL);
   sweep(across_devices, "across devices");
   sweep(groups_and_views, "groups and views");

@@ -113,6 +113,7 @@ static void want_all(void) {
   want(WR_SOURCE_REDUCE, WR_OP_ALL, WR_BOOL, WR_BOOL);
   want(WR_SOURCE_REDUCE, WR_OP_ANY, WR_BOOL, WR_BOOL);
   want(WR_SOURCE_SCAN, WR_OP_CUMSUM, WR_BOOL, WR_INT32);
+  want(WR_SOURCE_EXCHANGE, WR_OP_COPY, WR_UINT8, WR_UINT8);
   want(WR_SOURCE_RANDOM, WR_OP_RANDOM_BITS, WR_UINT32, WR_UINT32);
 }
 
@@ -199,9 +200,10 @@ static void compile_ends(enum wr_dtype t) {
     compile_ended(WR_OP_ALL, t, t, WR_GROUP_ROWS_BY_PACKS, WR_GROUP_SHORT_ROWS);
     compile_ended(WR_OP_ANY, t, t, WR_GROUP_ROWS_BY_PACKS, WR_GROUP_SHORT_ROWS);
   }
+  /* What goes over rows is the same for all of them. */
   for (size_t i = 0; i < sizeof reductions / sizeof reductions[0]; i++) {
     compile_ended(reductions[i], t, reduced_dtype(reductions[i], t), WR_GROUP_ROWS_BY_PACKS,
-                  WR_GROUP_SHORT_ROWS);
+                  i == 0 ? WR_GROUP_SHORT_ROWS : WR_GROUP_ROWS_BY_PACKS);
   }
   if (wr_gpu_matmul_has(t)) {
     compile_ended(WR_OP_SOFTMAX, t, t, WR_GROUP_SOFTMAX_1, WR_GROUP_SOFTMAX_4);

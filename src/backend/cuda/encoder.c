@@ -95,50 +95,8 @@ struct wr_error *wr_run_counters(struct wr_run *run, uint32_t **out) {
   return NULL;
 }
 
-static struct wr_error *run_call(struct wr_run *run, const struct wr_call *call) {
-  wr_gpu_kernel kernel = wr_gpu_kernel_for(call->op);
-  if (kernel) return kernel(run, call);
-  return wr_error_new(WEIR_ERROR_UNSUPPORTED, "%s has no GPU kernel", wr_op_info(call->op)->name);
-}
-
-/* A call, or else a group. */
-static enum wr_encode_status encode(struct wr_encoder *e, const struct wr_call *call,
-                                    const struct wr_group *group, struct wr_completion_hook *hook,
-                                    struct wr_error **error) {
-  struct wr_run run = {.gpu = e->gpu, .stream = e->stream, .encoder = e};
-  struct wr_gpu_command *c = wr_alloc(sizeof *c);
-  *error = c ? wr_record_begin(e, &run) : wr_error_out_of_memory();
-  if (*error) {
-    wr_free(c);
-    return WR_ENCODE_DONE;
-  }
-  wr_gpu_enter(e->gpu);
-  *error = group ? wr_gpu_group(&run, group) : run_call(&run, call);
-  wr_gpu_leave();
-  if (*error) {
-    wr_record_abandon(e, &run);
-    wr_run_scratch_release(&run.scratch);
-    wr_free(c);
-    return WR_ENCODE_DONE;
-  }
-  *c = (struct wr_gpu_command){.hook = hook, .scratch = run.scratch};
-  wr_record_keep(e, c);
-  return WR_ENCODE_PENDING;
-}
-
-enum wr_encode_status wr_gpu_encode(struct wr_encoder *e, const struct wr_call *call,
-                                    struct wr_completion_hook *hook, struct wr_error **error) {
-  return encode(e, call, NULL, hook, error);
-}
-
-enum wr_encode_status wr_gpu_encode_group(struct wr_encoder *e, const struct wr_group *group,
-                                          struct wr_completion_hook *hook,
-                                          struct wr_error **error) {
-  return encode(e, NULL, group, hook, error);
-}
-
-enum wr_encode_status wr_gpu_encode_marker(struct wr_encoder *e, struct wr_completion_hook *hook,
-                                           struct wr_error **error) {
+enum wr_encode_status wr_encode_work(struct wr_encoder *e, wr_work work, const void *what,
+                                     struct wr_completion_hook *hook, struct wr_error **error) {
   struct wr_run run = {.gpu = e->gpu, .stream = e->stream, .encoder = e};
   struct wr_gpu_command *c = wr_alloc(sizeof *c);
   *error = c ? wr_record_begin(e, &run) : wr_error_out_of_memory();
@@ -147,8 +105,52 @@ enum wr_encode_status wr_gpu_encode_marker(struct wr_encoder *e, struct wr_compl
     return WR_ENCODE_DONE;
   }
   *c = (struct wr_gpu_command){.hook = hook};
+  if (work) {
+    wr_gpu_enter(e->gpu);
+    *error = work(&run, c, what);
+    wr_gpu_leave();
+  }
+  if (*error) {
+    wr_record_abandon(e, &run);
+    wr_exchange_end(c, false);
+    wr_run_scratch_release(&run.scratch);
+    wr_free(c);
+    return WR_ENCODE_DONE;
+  }
+  c->scratch = run.scratch;
   wr_record_keep(e, c);
   return WR_ENCODE_PENDING;
+}
+
+static struct wr_error *work_of_call(struct wr_run *run, struct wr_gpu_command *c,
+                                     const void *what) {
+  const struct wr_call *call = what;
+  wr_gpu_kernel kernel = wr_gpu_kernel_for(call->op);
+  (void)c;
+  if (kernel) return kernel(run, call);
+  return wr_error_new(WEIR_ERROR_UNSUPPORTED, "%s has no GPU kernel", wr_op_info(call->op)->name);
+}
+
+enum wr_encode_status wr_gpu_encode(struct wr_encoder *e, const struct wr_call *call,
+                                    struct wr_completion_hook *hook, struct wr_error **error) {
+  return wr_encode_work(e, work_of_call, call, hook, error);
+}
+
+static struct wr_error *work_of_group(struct wr_run *run, struct wr_gpu_command *c,
+                                      const void *what) {
+  (void)c;
+  return wr_gpu_group(run, what);
+}
+
+enum wr_encode_status wr_gpu_encode_group(struct wr_encoder *e, const struct wr_group *group,
+                                          struct wr_completion_hook *hook,
+                                          struct wr_error **error) {
+  return wr_encode_work(e, work_of_group, group, hook, error);
+}
+
+enum wr_encode_status wr_gpu_encode_marker(struct wr_encoder *e, struct wr_completion_hook *hook,
+                                           struct wr_error **error) {
+  return wr_encode_work(e, NULL, NULL, hook, error);
 }
 
 uint64_t wr_gpu_place(const struct wr_encoder *encoder) { return encoder->kept; }

@@ -1,8 +1,8 @@
 #ifndef WR_BACKEND_CUDA_ENCODER_H
 #define WR_BACKEND_CUDA_ENCODER_H
 
-/* Shared between encoder.c, launches.c, graphs.c and reap.c alone: an encoder, the launches that it
-   holds back, and its commands in flight.
+/* Shared between encoder.c, exchange.c, launches.c, graphs.c and reap.c alone: an encoder, the
+   launches that it holds back, and its commands in flight.
 
    What becomes of a command. While it is encoded its launches are recorded. A flush launches all
    that was recorded since the one before, as a graph of the driver's or one by one, and only then
@@ -39,8 +39,11 @@ struct wr_gpu_command {
   struct wr_completion_hook *hook;
   struct wr_ptrs scratch;
   struct wr_error *error; /* a launch failed; a reference or NULL */
-  int launches;           /* recorded when it had been encoded, its own included */
-  uint64_t number;        /* its place among the encoder's commands, from 1 */
+  void *slot;             /* of pinned memory, with `bytes` for `host` when it is over; or NULL */
+  void *host;
+  size_t bytes;
+  int launches;    /* recorded when it had been encoded, its own included */
+  uint64_t number; /* its place among the encoder's commands, from 1 */
 };
 
 /* An event on the stream behind commands in flight. */
@@ -83,6 +86,15 @@ struct wr_encoder {
   struct wr_encoder *busy_next;
   struct wr_encoder *busy_prev;
 };
+
+/* What is to be encoded: records the launches of the command `c`, which has its hook and nothing
+   else; NULL: a marker. After a failure nothing of `c` but its slot is looked at. */
+typedef struct wr_error *(*wr_work)(struct wr_run *run, struct wr_gpu_command *c, const void *what);
+enum wr_encode_status wr_encode_work(struct wr_encoder *e, wr_work work, const void *what,
+                                     struct wr_completion_hook *hook, struct wr_error **error);
+
+/* exchange.c: the command is over, and `arrived` says whether it ran; its slot is given back. */
+void wr_exchange_end(struct wr_gpu_command *command, bool arrived);
 
 /* Drops a reference. */
 void wr_encoder_drop(struct wr_encoder *encoder);

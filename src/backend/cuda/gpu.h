@@ -121,6 +121,17 @@ size_t wr_gpu_threads(void);
 /* In the child of a fork, with the lock held: nothing in flight there will ever end. */
 void wr_gpu_streams_forked(struct wr_gpu *gpu);
 
+/* ---- exchange.c ---- */
+
+enum wr_encode_status wr_gpu_encode_upload(struct wr_encoder *encoder, void *device,
+                                           const void *host, size_t bytes,
+                                           struct wr_completion_hook *hook,
+                                           struct wr_error **error);
+enum wr_encode_status wr_gpu_encode_download(struct wr_encoder *encoder, void *host,
+                                             const void *device, size_t bytes,
+                                             struct wr_completion_hook *hook,
+                                             struct wr_error **error);
+
 /* ---- idle.c ---- */
 
 /* Streams and events of the driver, out of bounded pools; the context is entered. Given back, they

@@ -25,6 +25,9 @@ enum {
   WR_ENTRY_COPY_STRIDED = 0,
   WR_ENTRY_COPY_PASTE = 1,
   WR_ENTRY_COPY_TURN = 2,
+  WR_ENTRY_PUT_FEW = 0,
+  WR_ENTRY_PUT = 1,
+  WR_ENTRY_GET = 2,
   WR_ENTRY_ONLY = 0, /* arange, scale, scatter, random */
   WR_ENTRY_REDUCE_ROWS_DENSE = 0,
   WR_ENTRY_REDUCE_ROWS = 1,
