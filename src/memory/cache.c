@@ -188,14 +188,15 @@ static void forget_idle(struct wr_memory *m) {
 }
 
 /* The lists may have been in the middle of a change by a thread that the child does not have; what
-   they held is lost to the child and no longer counted. */
+   they held is lost to the child and no longer counted. The forking thread's magazine is whole, and
+   stays. */
 void wr_memory_fork_child(void) {
   wr_mutex_init(&cache.lock, WR_RANK_ALLOCATOR);
-  wr_magazine_fork_child();
+  size_t kept = wr_magazine_fork_child();
   wr_wired_fork_child();
   forget_idle(wr_memory_host());
   for (struct wr_memory *m = cache.memories; m; m = m->next) forget_idle(m);
   cache.entries = 0;
-  wr_store_relaxed(&wr_accounts.all.held, wr_load_relaxed(&wr_accounts.all.active));
+  wr_store_relaxed(&wr_accounts.all.held, wr_load_relaxed(&wr_accounts.all.active) + kept);
   wr_store_relaxed(&wr_accounts.devices.held, wr_load_relaxed(&wr_accounts.devices.active));
 }

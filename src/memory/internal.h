@@ -81,8 +81,9 @@ struct wr_buffer *wr_magazine_take(uint32_t size_class); /* NULL when it has non
 bool wr_magazine_put(struct wr_buffer *buffer);          /* false when it is full or closed */
 /* Takes what all threads' magazines hold, as a list. Called without the lock. */
 struct wr_buffer *wr_magazine_take_all(void);
-/* In the child of a fork: forgets what the other threads had. */
-void wr_magazine_fork_child(void);
+/* In the child of a fork: forgets what the other threads had. Returns the bytes that this one's
+   magazine holds. */
+size_t wr_magazine_fork_child(void);
 
 /* ---- buffers with a mapping of their own, which can be wired: the host's large ones ---- */
 

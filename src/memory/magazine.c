@@ -153,10 +153,11 @@ struct wr_buffer *wr_magazine_take_all(void) {
 
 /* The other threads are gone, perhaps in the middle of a push: their lists cannot be trusted. The
    memory in them is lost to the child, at most MAX_BYTES each. */
-void wr_magazine_fork_child(void) {
+size_t wr_magazine_fork_child(void) {
   wr_mutex_init(&list_lock, WR_RANK_ALLOCATOR);
   list = NULL;
-  if (!mine) return;
+  if (!mine) return 0;
   wr_store_relaxed(&mine->busy, false); /* relaxed: the only thread */
   link_magazine(mine);
+  return mine->bytes;
 }

@@ -1,8 +1,11 @@
-/* Buffers: size classes, reuse, accounts, limits, magazines of several threads, user memory. */
+/* Buffers: size classes, reuse, accounts, limits, magazines of several threads, user memory,
+   forks. */
 
 #include <pthread.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/base.h"
 #include "check.h"
@@ -129,6 +132,25 @@ static void threads_leave_nothing(void) {
   CHECK(wr_memory_cached() == 0);
 }
 
+/* K11: of what was idle the child has the forking thread's magazine, counts it, and can drop it. */
+static void a_child_counts_what_it_keeps(void) {
+  int status = 0;
+  wr_buffer_release(take(1000));            /* into the magazine */
+  wr_buffer_release(take((size_t)4 << 20)); /* into the shared cache, which is lost */
+  pid_t child = fork();
+  CHECK(child >= 0);
+  if (child == 0) {
+    CHECK(wr_memory_cached() == 1024);
+    wr_buffer_release(take((size_t)4 << 20));
+    CHECK(wr_memory_cached() == 1024 + ((size_t)4 << 20));
+    wr_memory_clear_cache();
+    CHECK(wr_memory_cached() == 0);
+    _exit(0);
+  }
+  CHECK(waitpid(child, &status, 0) == child && status == 0);
+  wr_memory_clear_cache();
+}
+
 int main(void) {
   wr_memory_set_cache_limit(256 << 20); /* the default, but in the hostile build */
   classes_are_tight_and_ordered();
@@ -137,6 +159,7 @@ int main(void) {
   limits_hold();
   a_refusal_is_an_error();
   user_memory_ends_once();
+  a_child_counts_what_it_keeps();
   threads_leave_nothing();
   return 0;
 }
