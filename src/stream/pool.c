@@ -35,7 +35,8 @@ static struct {
   struct wr_cond wake;          /* with LOCK */
   struct wr_cond gone;          /* with LOCK: a worker has left */
   struct worker *left;          /* under LOCK: workers that only have to be joined */
-  bool stopping;                /* under LOCK: workers leave when there is no work */
+  int stopping;                 /* under LOCK: calls that wait for the workers to leave, which
+                                   they do meanwhile when there is no work */
   struct wr_stream *ready_head; /* under LOCK */
   struct wr_stream *ready_tail; /* under LOCK */
   struct job *jobs;             /* under LOCK */
@@ -164,7 +165,7 @@ static void *worker_main(void *arg) {
   wr_mutex_lock(&pool.lock);
   for (;;) {
     if (work_locked()) continue;
-    if (pool.stopping) break;
+    if (pool.stopping > 0) break;
     park_locked();
   }
   pool.workers--;
@@ -236,10 +237,10 @@ static bool finish_locked(uint64_t deadline_ns) {
 
 bool wr_pool_stop(uint64_t deadline_ns) {
   wr_mutex_lock(&pool.lock);
-  pool.stopping = true;
+  pool.stopping++;
   wr_cond_broadcast(&pool.wake);
   bool in_time = finish_locked(deadline_ns);
-  pool.stopping = false;
+  pool.stopping--;
   struct worker *left = pool.left;
   pool.left = NULL;
   wr_mutex_unlock(&pool.lock);
@@ -269,7 +270,7 @@ static void *reliever_main(void *arg) {
   self->thread = pthread_self();
   wr_mutex_lock(&pool.lock);
   pool.relievers--;
-  bool awaited = pool.stopping;
+  bool awaited = pool.stopping > 0;
   if (awaited) leave_locked(self);
   wr_mutex_unlock(&pool.lock);
   if (awaited) return NULL;
@@ -423,6 +424,6 @@ void wr_pool_fork_child(void) {
   pool.waiting = 0;
   pool.idle = 0;
   pool.signalled = 0;
-  pool.stopping = false;
+  pool.stopping = 0;
   wr_mutex_unlock(&pool.lock);
 }

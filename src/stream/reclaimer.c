@@ -22,7 +22,8 @@ static struct {
   uint64_t finished;        /* under LOCK: calls ever run */
   bool running;             /* under LOCK: the thread exists */
   bool to_join;             /* under LOCK: it does, or has ended since and was not joined */
-  bool stopping;            /* under LOCK: it leaves when nothing is queued */
+  int stopping;             /* under LOCK: calls that wait for it to end; meanwhile it leaves when
+                               nothing is queued */
   pthread_t thread;         /* under LOCK */
 } reclaimer = {.lock = WR_MUTEX_INIT(WR_RANK_EVENT), .wake = {PTHREAD_COND_INITIALIZER}};
 
@@ -30,7 +31,7 @@ void wr_reclaimer_init(void) { wr_cond_init(&reclaimer.done); }
 
 /* The next call; NULL when the thread is to end. */
 static struct wr_callback *take_locked(void) {
-  while (!reclaimer.head && !reclaimer.stopping) {
+  while (!reclaimer.head && reclaimer.stopping == 0) {
     wr_cond_wait(&reclaimer.wake, &reclaimer.lock);
   }
   struct wr_callback *call = reclaimer.head;
@@ -120,7 +121,7 @@ bool wr_reclaimer_call(void (*fn)(void *), void *data) {
 /* Waits until `finished` is reached and, when stopping, the thread has ended; false at the
    deadline. */
 static bool wait_locked(uint64_t finished, uint64_t deadline_ns) {
-  while (reclaimer.finished < finished || (reclaimer.stopping && reclaimer.running)) {
+  while (reclaimer.finished < finished || (reclaimer.stopping > 0 && reclaimer.running)) {
     if (!wr_cond_wait_until(&reclaimer.done, &reclaimer.lock, deadline_ns)) return false;
   }
   return true;
@@ -135,10 +136,10 @@ bool wr_reclaimer_flush(uint64_t deadline_ns) {
 
 bool wr_reclaimer_stop(uint64_t deadline_ns) {
   wr_mutex_lock(&reclaimer.lock);
-  reclaimer.stopping = true;
+  reclaimer.stopping++;
   wr_cond_signal(&reclaimer.wake);
   bool in_time = wait_locked(reclaimer.queued, deadline_ns);
-  reclaimer.stopping = false;
+  reclaimer.stopping--;
   pthread_t ended;
   bool join = take_ended_locked(&ended);
   wr_mutex_unlock(&reclaimer.lock);
@@ -168,6 +169,6 @@ void wr_reclaimer_fork_child(void) {
   reclaimer.finished = reclaimer.queued;
   reclaimer.running = false;
   reclaimer.to_join = false;
-  reclaimer.stopping = false;
+  reclaimer.stopping = 0;
   wr_mutex_unlock(&reclaimer.lock);
 }

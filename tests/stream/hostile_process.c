@@ -125,6 +125,49 @@ static void shut_down_while_used(void) {
   _exit(42);
 }
 
+/* Who gives up ends no other call: that one still sees all threads of the library's end. */
+static int entered;
+
+static void *shut_down_to_the_end(void *arg) {
+  weir_runtime_stats_t stats;
+  probe_count(&entered);
+  CHECK(weir_shutdown(INT64_C(10000000000)) == 0);
+  CHECK(weir_runtime_stats(&stats) == 0 && stats.worker_threads == 0 && stats.other_threads == 0);
+  return arg;
+}
+
+static void hold_up(void *stall) {
+  sem_post(&((struct stall *)stall)->running);
+  while (sem_wait(&((struct stall *)stall)->open)) continue;
+  sem_post(&((struct stall *)stall)->left);
+}
+
+static void give_up_beside(struct stall *g) {
+  entered = 0;
+  pthread_t patient = start_thread(shut_down_to_the_end, NULL);
+  CHECK(becomes(&entered, 1));
+  for (int i = 0; i < 20; i++) {
+    CHECK(weir_shutdown(2000000) == 1 && weir_last_status() == WEIR_ERROR_TIMEOUT);
+  }
+  stall_end(g);
+  pthread_join(patient, NULL);
+}
+
+static void two_shut_down(void) {
+  static struct stall in_worker, in_callback;
+  mlx_stream s = new_stream();
+  mlx_set_error_handler(quiet, NULL, NULL);
+  stall_begin(&in_worker, s);
+  give_up_beside(&in_worker);
+  CHECK(sem_init(&in_callback.running, 0, 0) == 0);
+  CHECK(sem_init(&in_callback.open, 0, 0) == 0 && sem_init(&in_callback.left, 0, 0) == 0);
+  CHECK(weir_stream_on_idle(s, hold_up, &in_callback) == 0);
+  while (sem_wait(&in_callback.running)) continue;
+  give_up_beside(&in_callback);
+  mlx_stream_free(s);
+  _exit(42);
+}
+
 /* ---- exit ---- */
 
 static void *submit_and_exit(void *arg) {
@@ -218,6 +261,7 @@ int main(void) {
   /* AddressSanitizer's library ends the thread somewhere in that call all the same. */
   if (!SANITIZED) repeat(cancelled_shutdown, "cancelled shutdown", 2);
   repeat(shut_down_while_used, "shutdown", 2);
+  repeat(two_shut_down, "two shut down", 2);
   repeat(exit_on_another_thread, "exit on another thread", times(20, 500));
   repeat(work_at_exit, "work at exit", times(20, 500));
   repeat(joined_by_a_destructor, "joined by a destructor", times(2, 50));
