@@ -26,7 +26,7 @@ struct job {
 
 struct worker {
   struct worker *next;      /* under LOCK */
-  pthread_t thread;         /* immutable after publish; of a reliever, once it has ended */
+  pthread_t thread;         /* under LOCK: set as it leaves, for who joins it */
   struct wr_marker *marker; /* owner thread only: a reliever's, one reference */
 };
 
@@ -154,6 +154,7 @@ static bool work_locked(void) {
 }
 
 static void leave_locked(struct worker *self) {
+  self->thread = pthread_self();
   self->next = pool.left;
   pool.left = self;
   wr_cond_broadcast(&pool.gone); /* several threads may shut down */
@@ -189,8 +190,9 @@ static int wake_locked(int wanted, int most) {
 }
 
 static bool start_worker(void) {
+  pthread_t thread; /* the worker may be gone by the time that this is written */
   struct worker *worker = wr_alloc(sizeof *worker);
-  if (worker && wr_thread_start(worker_main, worker, &worker->thread)) return true;
+  if (worker && wr_thread_start(worker_main, worker, &thread)) return true;
   wr_free(worker);
   return false;
 }
@@ -267,7 +269,6 @@ static void *reliever_main(void *arg) {
   if (stream) wr_stream_help_at_once(stream, wr_marker_completion(self->marker));
   wr_stream_release(stream);
   wr_marker_release(self->marker);
-  self->thread = pthread_self();
   wr_mutex_lock(&pool.lock);
   pool.relievers--;
   bool awaited = pool.stopping > 0;
@@ -301,7 +302,7 @@ void wr_pool_relieve(struct wr_marker *marker) {
   if (!count_reliever()) return;
   struct worker *self = wr_alloc(sizeof *self);
   if (self) {
-    pthread_t thread; /* the reliever may be gone by the time that this is written */
+    pthread_t thread; /* as in start_worker */
     self->marker = wr_marker_retain(marker);
     if (wr_thread_start(reliever_main, self, &thread)) return;
     wr_marker_release(marker);
