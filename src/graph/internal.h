@@ -95,6 +95,8 @@ enum wr_step wr_batch_run(struct wr_task *task, struct wr_stream *stream, struct
 /* Publishes value or error (takes the reference) and drops edges, stream and the plan's
    reference. */
 void wr_node_finish(struct wr_node *node, struct wr_error *error);
+/* The failure of a claimed node that never stood in a queue: its stream counts it all the same. */
+void wr_node_refuse(struct wr_node *node, struct wr_error *error);
 
 /* plan.c: claims all that the roots need and nobody has claimed yet. */
 struct wr_plan {

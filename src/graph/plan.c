@@ -83,7 +83,7 @@ static bool enter(struct wr_plan *plan, struct wr_node *node) {
   wr_store_relaxed(&node->planner, plan); /* relaxed: see note_claimed */
   wr_node_retain(node);
   if (wr_ptrs_push(&plan->stack, node)) return true;
-  wr_node_finish(node, wr_error_out_of_memory());
+  wr_node_refuse(node, wr_error_out_of_memory());
   return false;
 }
 
@@ -108,7 +108,7 @@ static bool walk(struct wr_plan *plan) {
 
 void wr_fail_nodes(struct wr_ptrs *nodes, struct wr_error *taken) {
   for (size_t i = 0; i < nodes->count; i++) {
-    wr_node_finish(nodes->items[i], wr_error_retain(taken));
+    wr_node_refuse(nodes->items[i], wr_error_retain(taken));
   }
   nodes->count = 0;
   wr_error_release(taken);

@@ -33,6 +33,11 @@ void wr_node_finish(struct wr_node *node, struct wr_error *error) {
   wr_node_release(node);
 }
 
+void wr_node_refuse(struct wr_node *node, struct wr_error *error) {
+  wr_stream_note_submitted(node->stream, 1);
+  wr_node_finish(node, error);
+}
+
 /* The error of an input that failed, or NULL. Errors flow along edges as they are (E1). */
 static struct wr_error *input_error(const struct wr_node *node) {
   for (uint32_t i = 0; i < node->n_in; i++) {

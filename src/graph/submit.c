@@ -38,7 +38,7 @@ static void flush(struct wr_node *list) {
    what was appended before goes to the pool. */
 static void refuse_run(struct wr_node **nodes, uint32_t n) {
   wr_stream_kick(nodes[0]->stream);
-  for (uint32_t i = 0; i < n; i++) wr_node_finish(nodes[i], wr_error_out_of_memory());
+  for (uint32_t i = 0; i < n; i++) wr_node_refuse(nodes[i], wr_error_out_of_memory());
 }
 
 /* Appends nodes[0..n), all of one stream; takes their references. `download`, unless NULL, is of

@@ -3,6 +3,7 @@
 
 #include <poll.h>
 
+#include "fixtures.h"
 #include "sweep.h"
 
 static mlx_stream a_stream(void) {
@@ -67,6 +68,31 @@ static void streams(void) {
     ok(weir_stream_wait(s, INT64_MAX));
   }
   mlx_stream_free(copy);
+  mlx_stream_free(s);
+}
+
+/* W3: commands that failed before they were queued do not hide those that are queued after them. */
+static void count_one(mlx_stream s) {
+  static struct stall g;
+  weir_stream_stats_t n;
+  mlx_array a = mlx_array_new_float(1);
+  stall_begin(&g, s);
+  CHECK(twice(&a, s) && submitted(a) && weir_stream_stats(&n, s) == 0);
+  CHECK(n.queued + n.running == 1);
+  stall_end(&g);
+  expect(a, 2);
+  mlx_array_free(a);
+}
+
+static void numbers(void) {
+  mlx_stream s = a_stream();
+  mlx_array a = mlx_array_new_float(1), b = mlx_array_new();
+  if (s.ctx && got(a.ctx) && ok(mlx_exp(&b, a, s)) && ok(mlx_exp(&b, b, s))) {
+    ok(mlx_array_eval(b));
+    if (wr_alloc_has_failed()) count_one(s);
+  }
+  mlx_array_free(b);
+  mlx_array_free(a);
   mlx_stream_free(s);
 }
 
@@ -229,6 +255,7 @@ static void draws(void) {
 int main(void) {
   mlx_set_error_handler(quiet, NULL, NULL);
   sweep(streams, "streams");
+  sweep(numbers, "numbers");
   sweep(events, "events");
   sweep(callbacks_to_the_end, "callbacks");
   sweep(across_streams, "across streams");
