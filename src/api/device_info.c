@@ -1,5 +1,5 @@
-/* What is known of a device, as named values: texts, and for a GPU the bytes of its memory. The
-   object is immutable once made. No locks. */
+/* What is known of a device, as named values: texts, and for a GPU the bytes of its memory. No
+   locks. */
 
 #include <stdio.h>
 #include <string.h>
@@ -88,31 +88,33 @@ int mlx_device_info_free(mlx_device_info info) {
   return 0;
 }
 
-static struct wr_error *info_make(struct wr_device device, struct info **out) {
+static struct wr_error *info_fill(struct info *info, struct wr_device device) {
   struct wr_error *error = wr_device_check(device);
   if (error) return error;
-  struct info *info = wr_calloc(sizeof *info);
-  if (!info) return wr_error_out_of_memory();
   if (device.type == WR_DEVICE_CPU) {
     info_fill_cpu(info);
   } else if (!info_fill_gpu(info, device.index)) {
-    wr_free(info);
-    return wr_error_new(WEIR_ERROR_UNSUPPORTED, "nothing is known about this device");
+    return wr_error_new(WEIR_ERROR_UNSUPPORTED, "dev: nothing is known about this device");
   }
-  *out = info;
+  return NULL;
+}
+
+/* In place where the handle has an object: copies of it follow. */
+static struct wr_error *info_put(mlx_device_info *handle, const struct info *info) {
+  if (!handle->ctx) handle->ctx = wr_alloc(sizeof *info);
+  if (!handle->ctx) return wr_error_out_of_memory();
+  memcpy(handle->ctx, info, sizeof *info);
   return NULL;
 }
 
 int mlx_device_info_get(mlx_device_info *info, mlx_device dev) {
   struct wr_error *error = NULL;
-  struct info *made = NULL;
+  struct info found = {.memory_size = 0};
   wr_api_result(info, "info", &error);
   struct wr_device device = wr_api_device(dev, "dev", &error);
-  if (!error) error = info_make(device, &made);
-  if (error) return wr_api_fail("mlx_device_info_get", error);
-  wr_free(info->ctx);
-  info->ctx = made;
-  return 0;
+  if (!error) error = info_fill(&found, device);
+  if (!error) error = info_put(info, &found);
+  return wr_api_finish("mlx_device_info_get", error);
 }
 
 int mlx_device_info_has_key(bool *exists, mlx_device_info info, const char *key) {

@@ -1,4 +1,5 @@
-/* Strings: the handle's ctx is a zero-terminated copy on the heap. No locks. */
+/* Strings: the handle's ctx is an object that owns a zero-terminated copy on the heap. The object
+   stays when its text is replaced, so that copies of the handle follow. No locks. */
 
 #include "mlx/c/string.h"
 
@@ -7,13 +8,35 @@
 #include "api/api.h"
 #include "base/base.h"
 
-struct wr_error *wr_api_set_string(mlx_string *str, const char *text) {
+struct string {
+  char *text;
+};
+
+static char *copy_of(const char *text) {
   size_t bytes = strlen(text) + 1;
   char *copy = wr_alloc(bytes);
-  if (!copy) return wr_error_out_of_memory();
-  memcpy(copy, text, bytes);
-  wr_free(str->ctx);
-  str->ctx = copy;
+  if (copy) memcpy(copy, text, bytes);
+  return copy;
+}
+
+struct wr_error *wr_api_set_string(mlx_string *str, const char *text) {
+  struct string *string = str->ctx ? str->ctx : wr_calloc(sizeof *string);
+  char *copy = string ? copy_of(text) : NULL;
+  if (!copy) {
+    if (!str->ctx) wr_free(string);
+    return wr_error_out_of_memory();
+  }
+  wr_free(string->text);
+  string->text = copy;
+  str->ctx = string;
+  return NULL;
+}
+
+/* The text of the handle, borrowed; NULL unless it is a string. */
+static const char *check_string(mlx_string str, const char *param, struct wr_error **error) {
+  const struct string *string = str.ctx;
+  if (string) return string->text;
+  wr_api_reject(error, param, "is an empty string handle");
   return NULL;
 }
 
@@ -31,19 +54,22 @@ mlx_string mlx_string_new_data(const char *str) {
 int mlx_string_set(mlx_string *str, const mlx_string src) {
   struct wr_error *error = NULL;
   wr_api_result(str, "str", &error);
-  if (!src.ctx) wr_api_reject(&error, "src", "is an empty string handle");
-  if (!error) error = wr_api_set_string(str, src.ctx);
+  const char *text = check_string(src, "src", &error);
+  if (!error) error = wr_api_set_string(str, text);
   return wr_api_finish("mlx_string_set", error);
 }
 
 const char *mlx_string_data(mlx_string str) {
   struct wr_error *error = NULL;
-  if (!str.ctx) wr_api_reject(&error, "str", "is an empty string handle");
+  const char *text = check_string(str, "str", &error);
   wr_api_finish("mlx_string_data", error);
-  return str.ctx;
+  return text;
 }
 
 int mlx_string_free(mlx_string str) {
-  wr_free(str.ctx);
+  struct string *string = str.ctx;
+  if (!string) return 0;
+  wr_free(string->text);
+  wr_free(string);
   return 0;
 }

@@ -1,7 +1,8 @@
 #ifndef MLX_DEVICE_H
 #define MLX_DEVICE_H
 
-/* Devices: plain values {cpu or gpu, index} in a handle, and what is known about them.
+/* Devices: plain values {cpu or gpu, index} in a handle, and what is known about them. A copy of
+   the struct is a device of its own.
 
    Functions return 0, or 1 after an error: weir_last_error() then has the message, which names
    the function and the parameter, and the handler of mlx_set_error_handler has been called.
@@ -63,7 +64,7 @@ int mlx_device_count(int *count, mlx_device_type type);
 /* A new empty handle. */
 mlx_device_info mlx_device_info_new(void);
 
-/* Fills *info with what is known of the device. */
+/* Fills *info, and so its copies, with what is known of the device. */
 int mlx_device_info_get(mlx_device_info *info, mlx_device dev);
 
 /* Releases the handle. */

@@ -3,7 +3,8 @@
 
 /* Streams: serial queues of work on one device.
 
-   A handle is a counted reference; mlx_stream_free releases it, and never waits. When nothing
+   A handle is a counted reference; mlx_stream_free releases it, and never waits. A copy of the
+   struct is no reference of its own: not to be used once one of them was freed or set. When nothing
    refers to a stream any more (no handle, no thread's default, no unevaluated array, no pending
    work), it is gone. A stream has no owning thread: any thread may record on it, force what was
    recorded, synchronize it or free it. Work on one stream runs in the order in which the

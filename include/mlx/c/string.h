@@ -1,7 +1,8 @@
 #ifndef MLX_STRING_H
 #define MLX_STRING_H
 
-/* Strings: heap objects that own their text.
+/* Strings: heap objects that own their text. A copy of the struct names the same string: it follows
+   what the string is set to, and ends with its one free.
 
    Functions return 0, or 1 after an error: weir_last_error() then has the message, which names
    the function and the parameter, and the handler of mlx_set_error_handler has been called.

@@ -2,8 +2,9 @@
 #define MLX_VECTOR_H
 
 /* Vectors: growable lists of arrays, of such lists, of integers and of strings. They own copies
-   of what is put in (for arrays: counted references), and give out copies. A vector belongs to
-   one thread at a time: two threads may not use one vector while either changes it.
+   of what is put in (for arrays: counted references), and give out copies. A copy of the struct
+   names the same vector: it follows what the vector is set to, and ends with its one free. Threads
+   may read one vector at once; while one changes it, no other may use it.
 
    Functions return 0, or 1 after an error: weir_last_error() then has the message, which names
    the function and the parameter, and the handler of mlx_set_error_handler has been called.
