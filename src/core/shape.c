@@ -86,6 +86,15 @@ bool wr_shape_broadcast(const int32_t *a, int a_ndim, const int32_t *b, int b_nd
   return true;
 }
 
+bool wr_shape_broadcasts_to(const int32_t *a, int a_ndim, const int32_t *to, int to_ndim) {
+  if (a_ndim > to_ndim) return false;
+  for (int i = 0; i < to_ndim; i++) {
+    int32_t extent = extent_of(a, a_ndim, to_ndim, i);
+    if (extent != 1 && extent != to[i]) return false;
+  }
+  return true;
+}
+
 /* Appends at `at` of a buffer of `n`; returns the length that the whole would have. */
 static int append(char *buf, int n, int at, const char *text) {
   size_t room = at < n ? (size_t)(n - at) : 0;

@@ -19,6 +19,8 @@ bool wr_shape_equal(const int32_t *a, int a_ndim, const int32_t *b, int b_ndim);
 /* NumPy broadcasting; out must hold WR_MAX_NDIM extents; false when they do not fit together. */
 bool wr_shape_broadcast(const int32_t *a, int a_ndim, const int32_t *b, int b_ndim, int32_t *out,
                         int *out_ndim);
+/* True when `a` broadcasts to exactly `to`, without making it larger. */
+bool wr_shape_broadcasts_to(const int32_t *a, int a_ndim, const int32_t *to, int to_ndim);
 /* Writes "(2,3)", as MLX does, truncated to n. Returns buf. */
 char *wr_shape_format(const int32_t *shape, int ndim, char *buf, int n);
 

@@ -260,13 +260,9 @@ static struct wr_error *full(struct wr_node **out, const int32_t *shape, int ndi
 
 struct wr_error *wr_ops_full(struct wr_node **out, const int32_t *shape, int ndim,
                              struct wr_node *vals, enum wr_dtype dtype, struct wr_stream *s) {
-  int32_t common[WR_MAX_NDIM];
-  int common_ndim;
   struct wr_error *error = wr_ops_check_shape("shape", shape, ndim);
   if (error) return error;
-  if (!wr_shape_broadcast(wr_node_shape(vals), wr_node_ndim(vals), shape, ndim, common,
-                          &common_ndim) ||
-      !wr_shape_equal(common, common_ndim, shape, ndim)) {
+  if (!wr_shape_broadcasts_to(wr_node_shape(vals), wr_node_ndim(vals), shape, ndim)) {
     return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
                         "vals with shape %s cannot be broadcast to shape %s",
                         wr_ops_shape_text(vals).s, wr_ops_dims_text(shape, ndim).s);

@@ -140,12 +140,9 @@ struct wr_error *wr_ops_matmul(struct wr_node **out, struct wr_node *a, struct w
 /* Whether c broadcasts to the product's shape without making it larger. */
 static bool addend_fits(const struct wr_node *c, const struct product *p) {
   int32_t shape[WR_MAX_NDIM + 2];
-  int32_t common[WR_MAX_NDIM + 2];
-  int common_ndim;
   int ndim = result_shape(p, shape);
   return ndim <= WR_MAX_NDIM &&
-         wr_shape_broadcast(wr_node_shape(c), wr_node_ndim(c), shape, ndim, common, &common_ndim) &&
-         wr_shape_equal(common, common_ndim, shape, ndim);
+         wr_shape_broadcasts_to(wr_node_shape(c), wr_node_ndim(c), shape, ndim);
 }
 
 static struct wr_error *addend_misfit(const struct wr_node *c, const struct product *p) {

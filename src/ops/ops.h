@@ -93,7 +93,7 @@ struct wr_error *wr_ops_slice(struct wr_node **out, struct wr_node *a,
 struct wr_error *wr_ops_slice_update(struct wr_node **out, struct wr_node *src,
                                      struct wr_node *update, const struct wr_ops_range *range,
                                      struct wr_stream *s);
-/* The part [start, stop) of one axis, both in [0, extent]. */
+/* The part [start, stop) of one axis in [0, ndim), read as a range is. */
 struct wr_error *wr_ops_slice_axis(struct wr_node **out, enum wr_op op, struct wr_node *a, int axis,
                                    int32_t start, int32_t stop, struct wr_stream *s);
 /* Part `i` of n equal ones, and of the n_indices + 1 parts between cutting points. */

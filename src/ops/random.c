@@ -90,11 +90,7 @@ static struct wr_error *check_bounds(const struct wr_node *low, const struct wr_
   if (error) return error;
   const struct wr_node *bounds[2] = {low, high};
   for (int i = 0; i < 2; i++) {
-    int32_t common[WR_MAX_NDIM];
-    int common_ndim;
-    if (!wr_shape_broadcast(wr_node_shape(bounds[i]), wr_node_ndim(bounds[i]), shape, ndim, common,
-                            &common_ndim) ||
-        !wr_shape_equal(common, common_ndim, shape, ndim)) {
+    if (!wr_shape_broadcasts_to(wr_node_shape(bounds[i]), wr_node_ndim(bounds[i]), shape, ndim)) {
       return wr_error_new(
           WEIR_ERROR_INVALID_ARGUMENT, "%s with shape %s cannot be broadcast to shape %s",
           i == 0 ? "low" : "high", wr_ops_shape_text(bounds[i]).s, wr_ops_dims_text(shape, ndim).s);

@@ -16,10 +16,7 @@ struct wr_error *wr_ops_broadcast_to(struct wr_node **out, struct wr_node *a, co
   if (wr_shape_equal(from, a_ndim, shape, ndim)) return same(out, a);
   struct wr_error *error = wr_ops_check_shape("shape", shape, ndim);
   if (error) return error;
-  int32_t common[WR_MAX_NDIM];
-  int common_ndim;
-  if (!wr_shape_broadcast(from, a_ndim, shape, ndim, common, &common_ndim) ||
-      !wr_shape_equal(common, common_ndim, shape, ndim)) {
+  if (!wr_shape_broadcasts_to(from, a_ndim, shape, ndim)) {
     return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "a with shape %s cannot be broadcast to %s",
                         wr_ops_shape_text(a).s, wr_ops_dims_text(shape, ndim).s);
   }

@@ -131,11 +131,7 @@ static struct wr_error *record_update(struct wr_node **out, struct wr_node *src,
 }
 
 static struct wr_error *check_update(const struct wr_node *update, const struct part *p, int ndim) {
-  int32_t common[WR_MAX_NDIM];
-  int common_ndim;
-  if (wr_shape_broadcast(wr_node_shape(update), wr_node_ndim(update), p->shape, ndim, common,
-                         &common_ndim) &&
-      wr_shape_equal(common, common_ndim, p->shape, ndim)) {
+  if (wr_shape_broadcasts_to(wr_node_shape(update), wr_node_ndim(update), p->shape, ndim)) {
     return NULL;
   }
   return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,

@@ -56,6 +56,12 @@ static void broadcasting(void) {
   CHECK(wr_shape_equal(out, n, (int32_t[]){2, 3}, 2));
   CHECK(wr_shape_broadcast((int32_t[]){0}, 1, (int32_t[]){1}, 1, out, &n) && out[0] == 0);
   CHECK(!wr_shape_broadcast((int32_t[]){2}, 1, (int32_t[]){3}, 1, out, &n));
+  CHECK(wr_shape_broadcasts_to((int32_t[]){1, 3}, 2, (int32_t[]){4, 2, 3}, 3));
+  CHECK(wr_shape_broadcasts_to(NULL, 0, NULL, 0) && wr_shape_broadcasts_to(NULL, 0, out, 1));
+  CHECK(wr_shape_broadcasts_to((int32_t[]){1}, 1, (int32_t[]){0}, 1));
+  CHECK(!wr_shape_broadcasts_to((int32_t[]){0}, 1, (int32_t[]){1}, 1));
+  CHECK(!wr_shape_broadcasts_to((int32_t[]){2}, 1, (int32_t[]){1}, 1));
+  CHECK(!wr_shape_broadcasts_to((int32_t[]){1, 1}, 2, (int32_t[]){1}, 1));
 }
 
 static void formatting(void) {
