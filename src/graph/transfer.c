@@ -26,10 +26,13 @@ bool wr_needs_transfer(const struct wr_buffer *buffer, const struct wr_memory *m
   return buffer->memory != memory && !(host_sees(buffer->memory) && host_sees(memory));
 }
 
-/* The span of elements that a non-empty node touches: [*low, *low + *count). */
+/* The span of elements that the node touches: [*low, *low + *count). */
 static void span(const struct wr_node *node, int64_t *low, int64_t *count) {
   int64_t first = node->offset;
   int64_t last = node->offset;
+  *low = first;
+  *count = 0;
+  if (node->size == 0) return;
   for (int i = 0; i < node->ndim; i++) {
     int64_t reach = (node->shape[i] - 1) * node->strides[i];
     if (reach < 0) {
@@ -99,9 +102,8 @@ static struct wr_error *room_for_span(const struct wr_node *node, struct wr_memo
                                       struct wr_buffer **out, int64_t *offset, size_t *start,
                                       size_t *bytes) {
   const size_t item = wr_dtype_size((enum wr_dtype)node->dtype);
-  int64_t low = node->offset;
-  int64_t count = 0;
-  if (node->size > 0) span(node, &low, &count);
+  int64_t low, count;
+  span(node, &low, &count);
   *offset = node->offset - low;
   *start = (size_t)low * item;
   *bytes = (size_t)count * item;
@@ -193,8 +195,8 @@ struct wr_error *wr_stage(struct wr_node *node, struct wr_stream *stream, struct
   struct wr_memory *memory = wr_stream_backend(stream)->memory(device.index);
   *buffer = known_copy(node, memory, wr_stream_id(stream));
   if (*buffer) {
-    int64_t low = node->offset, count;
-    if (node->size > 0) span(node, &low, &count);
+    int64_t low, count;
+    span(node, &low, &count);
     *offset = node->offset - low;
   } else {
     struct wr_error *error = copy_to_device(node, memory, stream, buffer, offset);
@@ -340,9 +342,8 @@ struct wr_error *wr_node_host_data(struct wr_node *node, const void **data) {
   int64_t offset = node->offset;
   const char *base = node->buffer->data;
   if (!host_sees(node->buffer->memory)) {
-    int64_t low = node->offset;
-    int64_t count = 0;
-    if (node->size > 0) span(node, &low, &count);
+    int64_t low, count;
+    span(node, &low, &count);
     offset -= low;
     error = host_copy(node, &base);
     if (error) return error;
