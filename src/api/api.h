@@ -14,7 +14,7 @@
      struct wr_stream *stream = wr_api_stream(s, &error);
      struct wr_node *out = NULL;
      wr_api_result(res, "res", &error);
-     if (!error) error = wr_ops_abs(&out, x, stream);
+     if (!error) error = wr_ops_unary(&out, WR_OP_ABS, x, stream);
      return wr_api_finish_array("mlx_abs", error, res, out);
 
    Parameter names are those of mlx-c's prototypes: messages carry them (H1). */

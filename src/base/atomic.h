@@ -18,19 +18,15 @@ typedef _Atomic(void *) wr_atomic_ptr;
 
 #define wr_load_relaxed(p) atomic_load_explicit((p), memory_order_relaxed)
 #define wr_load_acquire(p) atomic_load_explicit((p), memory_order_acquire)
-#define wr_load_seq_cst(p) atomic_load_explicit((p), memory_order_seq_cst)
 #define wr_store_relaxed(p, v) atomic_store_explicit((p), (v), memory_order_relaxed)
 #define wr_store_release(p, v) atomic_store_explicit((p), (v), memory_order_release)
-#define wr_store_seq_cst(p, v) atomic_store_explicit((p), (v), memory_order_seq_cst)
 #define wr_exchange_acq_rel(p, v) atomic_exchange_explicit((p), (v), memory_order_acq_rel)
-#define wr_exchange_seq_cst(p, v) atomic_exchange_explicit((p), (v), memory_order_seq_cst)
 #define wr_fetch_add_relaxed(p, v) atomic_fetch_add_explicit((p), (v), memory_order_relaxed)
 #define wr_fetch_add_acq_rel(p, v) atomic_fetch_add_explicit((p), (v), memory_order_acq_rel)
 #define wr_fetch_sub_relaxed(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_relaxed)
 #define wr_fetch_sub_acq_rel(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_acq_rel)
 #define wr_fetch_or_acq_rel(p, v) atomic_fetch_or_explicit((p), (v), memory_order_acq_rel)
 #define wr_fetch_and_acq_rel(p, v) atomic_fetch_and_explicit((p), (v), memory_order_acq_rel)
-#define wr_fetch_or_seq_cst(p, v) atomic_fetch_or_explicit((p), (v), memory_order_seq_cst)
 /* Strong compare-and-swap; `expected` is a pointer and receives the value found. */
 #define wr_cas_acq_rel(p, expected, desired)                                                \
   atomic_compare_exchange_strong_explicit((p), (expected), (desired), memory_order_acq_rel, \

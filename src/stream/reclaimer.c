@@ -118,27 +118,21 @@ bool wr_reclaimer_call(void (*fn)(void *), void *data) {
   return call != NULL;
 }
 
-/* Waits until `finished` is reached and, when stopping, the thread has ended; false at the
+/* Waits until all that has been handed in so far has run and the thread has ended; false at the
    deadline. */
-static bool wait_locked(uint64_t finished, uint64_t deadline_ns) {
-  while (reclaimer.finished < finished || (reclaimer.stopping > 0 && reclaimer.running)) {
+static bool finish_locked(uint64_t deadline_ns) {
+  uint64_t last = reclaimer.queued;
+  while (reclaimer.finished < last || reclaimer.running) {
     if (!wr_cond_wait_until(&reclaimer.done, &reclaimer.lock, deadline_ns)) return false;
   }
   return true;
-}
-
-bool wr_reclaimer_flush(uint64_t deadline_ns) {
-  wr_mutex_lock(&reclaimer.lock);
-  bool in_time = wait_locked(reclaimer.queued, deadline_ns);
-  wr_mutex_unlock(&reclaimer.lock);
-  return in_time;
 }
 
 bool wr_reclaimer_stop(uint64_t deadline_ns) {
   wr_mutex_lock(&reclaimer.lock);
   reclaimer.stopping++;
   wr_cond_signal(&reclaimer.wake);
-  bool in_time = wait_locked(reclaimer.queued, deadline_ns);
+  bool in_time = finish_locked(deadline_ns);
   reclaimer.stopping--;
   pthread_t ended;
   bool join = take_ended_locked(&ended);

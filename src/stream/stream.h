@@ -200,9 +200,6 @@ bool wr_reclaimer_call(void (*fn)(void *), void *data);
 /* The same in two steps: post cannot fail. NULL when memory or a thread is refused. */
 struct wr_callback *wr_reclaimer_reserve(void (*fn)(void *), void *data);
 void wr_reclaimer_post(struct wr_callback *call);
-/* Waits until all that was handed to the reclaimer before has run; false at the deadline (of
-   wr_clock_ns). Never called on the reclaimer itself. */
-bool wr_reclaimer_flush(uint64_t deadline_ns);
 
 /* For leak checkers: lets queued work finish, ends the library's threads, and drops the calling
    thread's defaults and all idle memory; false when the deadline came first. The library can be
