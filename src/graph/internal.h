@@ -92,10 +92,8 @@ struct wr_stream *wr_node_pending_stream(struct wr_node *node);
 
 /* run.c: runs a batch as a stream's task. */
 enum wr_step wr_batch_run(struct wr_task *task, struct wr_stream *stream, struct wr_drain *drain);
-/* Publishes value or error (takes the reference) and drops edges, stream and the plan's
-   reference. */
-void wr_node_finish(struct wr_node *node, struct wr_error *error);
-/* The failure of a claimed node that never stood in a queue: its stream counts it all the same. */
+/* The failure of a claimed node that never stood in a queue, which its stream counts all the same;
+   takes the reference. */
 void wr_node_refuse(struct wr_node *node, struct wr_error *error);
 
 /* plan.c: claims all that the roots need and nobody has claimed yet. */

@@ -22,7 +22,9 @@ static uint64_t result_bytes(const struct wr_node *node) {
   return (uint64_t)node->size * wr_dtype_size((enum wr_dtype)node->dtype);
 }
 
-void wr_node_finish(struct wr_node *node, struct wr_error *error) {
+/* Publishes value or error (takes the reference) and drops edges, stream and the plan's
+   reference. */
+static void finish(struct wr_node *node, struct wr_error *error) {
   enum wr_phase phase = error ? WR_PHASE_FAILED : WR_PHASE_DONE;
   /* A failed node keeps its buffer, if it has one, until it is freed: on an asynchronous device a
      later command may be encoding on it right now. */
@@ -35,7 +37,7 @@ void wr_node_finish(struct wr_node *node, struct wr_error *error) {
 
 void wr_node_refuse(struct wr_node *node, struct wr_error *error) {
   wr_stream_note_submitted(node->stream, 1);
-  wr_node_finish(node, error);
+  finish(node, error);
 }
 
 /* The error of an input that failed, or NULL. Errors flow along edges as they are (E1). */
@@ -80,7 +82,7 @@ static void pending_over(struct wr_completion_hook *hook, struct wr_error *error
   } else if (error) {
     error = describe_take(node, error);
   }
-  wr_node_finish(node, error);
+  finish(node, error);
 }
 
 /* ---- operands ---- */
@@ -197,7 +199,7 @@ static struct wr_error *operands(struct wr_node *node, struct wr_stream *stream,
 
 /* Takes the reference of a failure; NULL: success. */
 static enum ran finish_now(struct wr_node *node, struct wr_error *error) {
-  wr_node_finish(node, error ? describe_take(node, error) : NULL);
+  finish(node, error ? describe_take(node, error) : NULL);
   return RAN;
 }
 
@@ -243,13 +245,13 @@ static void run_view(struct wr_node *node, struct wr_stream *stream) {
   struct wr_node *in = node->in[0];
   node->buffer = wr_buffer_retain(in->buffer);
   if (wr_completion_over(&in->completion)) {
-    wr_node_finish(node, NULL);
+    finish(node, NULL);
     return;
   }
   struct wr_error *error = NULL;
   struct pending *pending = wr_alloc(sizeof *pending);
   if (!pending) {
-    wr_node_finish(node, describe_take(node, wr_error_out_of_memory()));
+    finish(node, describe_take(node, wr_error_out_of_memory()));
     return;
   }
   *pending = (struct pending){.hook = {.fn = pending_over}, .node = node};
@@ -272,7 +274,7 @@ static enum ran encode_many_inputs(struct wr_node *node, struct wr_stream *strea
 static enum ran run_node(struct wr_node *node, struct wr_stream *stream, bool may_wait) {
   struct wr_error *error = input_error(node);
   if (error) {
-    wr_node_finish(node, wr_error_retain(error));
+    finish(node, wr_error_retain(error));
     return RAN;
   }
   if (wr_op_info(node->op)->view) {

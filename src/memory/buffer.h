@@ -73,8 +73,6 @@ static inline bool wr_buffer_unique(const struct wr_buffer *b) {
 typedef void (*wr_destructor_runner)(void (*dtor)(void *), void *payload);
 void wr_buffer_set_destructor_runner(wr_destructor_runner runner);
 
-/* Called by thread teardown: gives the calling thread's cached buffers back to the shared cache. */
-void wr_memory_thread_exit(void);
 /* Called in the child of a fork (registered here): idle memory of the parent's threads is dropped,
    locks are new. */
 void wr_memory_fork_child(void);

@@ -78,7 +78,8 @@ void wr_buffer_return(struct wr_buffer *b) {
   wr_free(b);
 }
 
-void wr_cache_destroy(struct wr_buffer *list) {
+/* Gives a list of idle buffers back to their sources. */
+static void destroy(struct wr_buffer *list) {
   while (list) {
     struct wr_buffer *b = list;
     list = b->next;
@@ -109,7 +110,7 @@ void wr_cache_put(struct wr_buffer *buffer) {
   struct wr_buffer *out = NULL;
   if (buffer->bytes > limit) {
     buffer->next = NULL;
-    wr_cache_destroy(buffer);
+    destroy(buffer);
     return;
   }
   wr_mutex_lock(&cache.lock);
@@ -128,7 +129,7 @@ void wr_cache_put(struct wr_buffer *buffer) {
     push_locked(buffer);
   }
   wr_mutex_unlock(&cache.lock);
-  wr_cache_destroy(out);
+  destroy(out);
 }
 
 /* What a memory has above the limit, the host's first; those of threads' magazines come last. */
@@ -139,9 +140,9 @@ static void trim_one(struct wr_memory *memory, size_t limit) {
     wr_mutex_lock(&cache.lock);
     excess = evict_locked(memory, excess, &out);
     wr_mutex_unlock(&cache.lock);
-    wr_cache_destroy(out);
+    destroy(out);
   }
-  if (excess && memory == wr_memory_host()) wr_cache_destroy(wr_magazine_take_all());
+  if (excess && memory == wr_memory_host()) destroy(wr_magazine_take_all());
   if (memory->source->release) memory->source->release(memory->source);
 }
 
@@ -173,7 +174,7 @@ void wr_cache_unregister(struct wr_memory *memory) {
   *link = memory->next;
   evict_locked(memory, SIZE_MAX, &out);
   wr_mutex_unlock(&cache.lock);
-  wr_cache_destroy(out);
+  destroy(out);
 }
 
 void wr_memory_clear_cache(void) {

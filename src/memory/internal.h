@@ -66,8 +66,6 @@ uint64_t wr_account_memory_limit(const struct wr_memory *memory);
 struct wr_buffer *wr_cache_take(struct wr_memory *memory, uint32_t size_class);
 /* Keeps an idle buffer, or gives it back to its source when the limits say so. */
 void wr_cache_put(struct wr_buffer *buffer);
-/* Gives a list of idle buffers back to their sources. */
-void wr_cache_destroy(struct wr_buffer *list);
 /* Frees idle memory until each memory has at most `limit` bytes of it, and what sources keep. */
 void wr_cache_trim(size_t limit);
 /* Frees all idle memory of this one. */

@@ -41,13 +41,6 @@ static void flag_drop(struct magazine *m) { wr_store_release(&m->busy, false); }
 
 /* ---- life ---- */
 
-static void thread_ends(void *unused) {
-  (void)unused;
-  wr_memory_thread_exit();
-}
-
-static void make_key(void) { key_made = pthread_key_create(&key, thread_ends) == 0; }
-
 static void link_magazine(struct magazine *m) {
   wr_mutex_lock(&list_lock);
   m->next = list;
@@ -62,22 +55,6 @@ static void unlink_magazine(struct magazine *m) {
   *m->link = m->next;
   if (m->next) m->next->link = m->link;
   wr_mutex_unlock(&list_lock);
-}
-
-/* Without a magazine (memory refused, no key left, thread ending) the shared cache serves. */
-static struct magazine *open_slow(void) {
-  if (closed) return NULL;
-  pthread_once(&key_once, make_key);
-  if (!key_made) return NULL;
-  struct magazine *m = wr_calloc(sizeof *m);
-  if (!m) return NULL;
-  if (pthread_setspecific(key, m)) {
-    wr_free(m);
-    return NULL;
-  }
-  link_magazine(m);
-  mine = m;
-  return m;
 }
 
 static struct wr_buffer *empty(struct magazine *m, struct wr_buffer *onto) {
@@ -96,8 +73,10 @@ static struct wr_buffer *empty(struct magazine *m, struct wr_buffer *onto) {
   return onto;
 }
 
-void wr_memory_thread_exit(void) {
+/* Gives what the thread has to the shared cache. */
+static void thread_ends(void *unused) {
   struct magazine *m = mine;
+  (void)unused;
   closed = true;
   mine = NULL;
   if (!m) return;
@@ -109,6 +88,24 @@ void wr_memory_thread_exit(void) {
     wr_cache_put(b);
   }
   wr_free(m);
+}
+
+static void make_key(void) { key_made = pthread_key_create(&key, thread_ends) == 0; }
+
+/* Without a magazine (memory refused, no key left, thread ending) the shared cache serves. */
+static struct magazine *open_slow(void) {
+  if (closed) return NULL;
+  pthread_once(&key_once, make_key);
+  if (!key_made) return NULL;
+  struct magazine *m = wr_calloc(sizeof *m);
+  if (!m) return NULL;
+  if (pthread_setspecific(key, m)) {
+    wr_free(m);
+    return NULL;
+  }
+  link_magazine(m);
+  mine = m;
+  return m;
 }
 
 /* ---- use ---- */

@@ -29,8 +29,6 @@ struct wr_error *wr_event_new(struct wr_event **out) {
   return NULL;
 }
 
-void wr_event_retain(struct wr_event *e) { wr_ref_take(&e->refs); }
-
 void wr_event_release(struct wr_event *e) {
   if (!e || !wr_ref_drop(&e->refs)) return;
   wr_marker_release(e->marker);
@@ -68,8 +66,6 @@ static void fd_clear(int fd) {
   (void)got;
 }
 
-static bool over(struct wr_marker *marker) { return wr_marker_passed(marker); }
-
 /* ---- recording ---- */
 
 /* Raises the descriptor if the event is at this place, or at one that is over too. Where this comes
@@ -78,7 +74,7 @@ static bool over(struct wr_marker *marker) { return wr_marker_passed(marker); }
 static void recording_over(void *event) {
   struct wr_event *e = event;
   wr_mutex_lock(&e->lock);
-  if (e->fd >= 0 && e->marker && over(e->marker)) fd_raise(e->fd);
+  if (e->fd >= 0 && e->marker && wr_marker_passed(e->marker)) fd_raise(e->fd);
   wr_mutex_unlock(&e->lock);
   wr_event_release(e);
 }
@@ -90,13 +86,13 @@ struct wr_error *wr_event_record(struct wr_event *e, struct wr_stream *stream) {
   if (error) return error;
   struct wr_marker *marker = wr_marker_new(recording_over, e);
   if (!marker) return wr_error_out_of_memory();
-  wr_event_retain(e); /* for recording_over */
+  wr_ref_take(&e->refs); /* for recording_over */
   wr_marker_submit(marker, stream, true);
   wr_mutex_lock(&e->lock);
   struct wr_marker *old = e->marker;
   e->marker = marker;
   if (e->fd >= 0) fd_clear(e->fd);
-  if (e->fd >= 0 && over(marker)) fd_raise(e->fd);
+  if (e->fd >= 0 && wr_marker_passed(marker)) fd_raise(e->fd);
   wr_mutex_unlock(&e->lock);
   wr_marker_release(old);
   return NULL;
@@ -114,7 +110,7 @@ static enum wr_step stream_wait_run(struct wr_task *task, struct wr_stream *stre
                                     struct wr_drain *drain) {
   struct stream_wait *w = WR_CONTAINER_OF(task, struct stream_wait, task);
   (void)drain;
-  if (!over(w->marker)) {
+  if (!wr_marker_passed(w->marker)) {
     struct wr_stream *by = wr_marker_stream(w->marker);
     bool waits = by && wr_stream_wait_on_device(stream, by, wr_marker_place(w->marker));
     if (!waits) wr_stream_block_on(stream, wr_marker_completion(w->marker), by);
@@ -141,13 +137,13 @@ struct wr_error *wr_event_stream_wait(struct wr_event *e, struct wr_stream *stre
   return NULL;
 }
 
-struct wr_error *wr_event_query(struct wr_event *e, bool *is_over) {
+struct wr_error *wr_event_query(struct wr_event *e, bool *over) {
   struct wr_marker *marker;
   struct wr_error *error = place(e, &marker);
   if (error) return error;
   (void)wr_pool_ensure_worker();
-  *is_over = over(marker);
-  if (!*is_over) wr_marker_hurry(marker);
+  *over = wr_marker_passed(marker);
+  if (!*over) wr_marker_hurry(marker);
   wr_marker_release(marker);
   return NULL;
 }
@@ -191,7 +187,7 @@ struct wr_error *wr_event_fd(struct wr_event *e, int *fd) {
   wr_mutex_lock(&e->lock);
   if (e->fd < 0) {
     e->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (e->fd >= 0 && e->marker && over(e->marker)) fd_raise(e->fd);
+    if (e->fd >= 0 && e->marker && wr_marker_passed(e->marker)) fd_raise(e->fd);
   }
   *fd = e->fd;
   if (e->fd < 0) error = wr_error_new(WEIR_ERROR_STATE, "eventfd: %s", strerror(errno));

@@ -14,7 +14,6 @@ struct wr_event;
 struct wr_stream;
 
 struct wr_error *wr_event_new(struct wr_event **out);
-void wr_event_retain(struct wr_event *event);
 void wr_event_release(struct wr_event *event); /* NULL is a no-op */
 struct wr_error *wr_event_record(struct wr_event *event, struct wr_stream *stream);
 /* What follows on the stream runs after what stood before the event. The caller does not wait. */

@@ -179,7 +179,7 @@ over:
   ended++
 }
 
-/* wr_node_finish */
+/* finish, in run.c */
 proctype runner() {
   LOCALS;
   byte phase;

@@ -376,7 +376,7 @@ inline drain(worker) {
              fi;
              rounds = 0
            };
-           /* wr_node_finish */
+           /* finish, in run.c */
            d_step { over[n] = true; list = waiters[n]; waiters[n] = 0 }
         fi;
         fire_list();
