@@ -189,8 +189,7 @@ static void forget_idle(struct wr_memory *m) {
 }
 
 /* The lists may have been in the middle of a change by a thread that the child does not have; what
-   they held is lost to the child and no longer counted. The forking thread's magazine is whole, and
-   stays. */
+   they held is lost to the child and no longer counted. The forking thread's magazine stays. */
 void wr_memory_fork_child(void) {
   wr_mutex_init(&cache.lock, WR_RANK_ALLOCATOR);
   size_t kept = wr_magazine_fork_child();

@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <string.h>
 
 #include "base/lock.h"
 #include "memory/internal.h"
@@ -148,13 +149,14 @@ struct wr_buffer *wr_magazine_take_all(void) {
   return all;
 }
 
-/* The other threads are gone, perhaps in the middle of a push: their lists cannot be trusted. The
-   memory in them is lost to the child, at most MAX_BYTES each. */
+/* The other threads are gone, perhaps in the middle of a push: their lists cannot be trusted, nor
+   this thread's where one of them was emptying it. The memory in them is lost to the child, at most
+   MAX_BYTES each. */
 size_t wr_magazine_fork_child(void) {
   wr_mutex_init(&list_lock, WR_RANK_ALLOCATOR);
   list = NULL;
   if (!mine) return 0;
-  wr_store_relaxed(&mine->busy, false); /* relaxed: the only thread */
+  if (wr_load_relaxed(&mine->busy)) memset(mine, 0, sizeof *mine); /* relaxed: the only thread */
   link_magazine(mine);
   return mine->bytes;
 }

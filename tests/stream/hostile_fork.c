@@ -160,10 +160,48 @@ static void fork_while_locks_are_held(void) {
   _exit(42);
 }
 
+/* Another thread empties all caches, the forking thread's among them. */
+static void *clear_until_over(void *arg) {
+  while (!is_over()) CHECK(mlx_clear_cache() == 0);
+  return arg;
+}
+
+static void make_idle(void) {
+  enum { MANY = 300 };
+  static mlx_array arrays[MANY];
+  static char data[MANY * 64];
+  for (int i = 0; i < MANY; i++) {
+    int n = (i % 20 + 1) * 64;
+    arrays[i] = mlx_array_new_data(data, &n, 1, MLX_INT8);
+    CHECK(arrays[i].ctx != NULL);
+  }
+  for (int i = 0; i < MANY; i++) mlx_array_free(arrays[i]);
+}
+
+/* What the child has of it is whole, and counted. */
+static void count_idle(void) {
+  size_t bytes = 1;
+  make_idle();
+  CHECK(mlx_clear_cache() == 0);
+  CHECK(mlx_get_cache_memory(&bytes) == 0 && bytes == 0);
+}
+
+static void fork_while_others_clear(void) {
+  pthread_t thread = start_thread(clear_until_over, NULL);
+  for (int i = 0; i < 50; i++) {
+    make_idle();
+    CHECK(child_of_child(count_idle) == 43);
+  }
+  set_over();
+  pthread_join(thread, NULL);
+  _exit(42);
+}
+
 int main(void) {
   if (SANITIZED) return 77;
   repeat(fork_while_others_evaluate, "fork", 1);
   repeat(fork_with_work_in_flight, "fork with work in flight", times(10, 500));
   repeat(fork_while_locks_are_held, "fork while locks are held", times(2, 50));
+  repeat(fork_while_others_clear, "fork while others clear", times(2, 50));
   return 0;
 }
