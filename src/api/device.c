@@ -131,8 +131,6 @@ int mlx_device_count(int *count, mlx_device_type type) {
   struct wr_error *error = NULL;
   wr_api_result(count, "count", &error);
   check_type(type, &error);
-  if (error) return wr_api_fail("mlx_device_count", error);
-  const struct wr_backend *backend = wr_backend_for((enum wr_device_type)type);
-  *count = backend ? backend->device_count() : 0;
-  return 0;
+  if (!error) *count = wr_backend_for((enum wr_device_type)type)->device_count();
+  return wr_api_finish("mlx_device_count", error);
 }

@@ -179,7 +179,7 @@ typedef void (*wr_parallel_runner)(int64_t n, int64_t grain, wr_parallel_body bo
 void wr_backend_set_parallel(wr_parallel_runner runner);
 void wr_parallel_for(int64_t n, int64_t grain, wr_parallel_body body, void *ctx);
 
-/* The backend of a device type; NULL when none was built in or registered. */
+/* The backend of a device type, never NULL; device_count says whether there is a device. */
 const struct wr_backend *wr_backend_for(enum wr_device_type type);
 /* Puts a backend in the GPU's (or CPU's) place, before the first stream; tests use it for the fake
    device. */

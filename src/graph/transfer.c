@@ -9,7 +9,7 @@
 static bool device_of(const struct wr_memory *memory, struct wr_device *device) {
   for (int type = 0; memory && type < WR_DEVICE_TYPE_COUNT; type++) {
     const struct wr_backend *backend = wr_backend_for((enum wr_device_type)type);
-    for (int i = 0; backend && i < WR_DEVICE_INDICES; i++) {
+    for (int i = 0; i < WR_DEVICE_INDICES; i++) {
       if (backend->memory(i) != memory) continue;
       *device = (struct wr_device){.type = (enum wr_device_type)type, .index = i};
       return !wr_memory_host_visible(memory);

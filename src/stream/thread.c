@@ -246,13 +246,12 @@ static const char *type_name(enum wr_device_type type) {
 
 struct wr_error *wr_device_check(struct wr_device device) {
   const struct wr_backend *backend = wr_backend_for(device.type);
-  int count = backend ? backend->device_count() : 0;
+  int count = backend->device_count();
   if (device.index >= 0 && device.index < count && device.index < WR_MAX_DEVICES) return NULL;
   if (count > 0) {
     return wr_error_new(WEIR_ERROR_NO_DEVICE, "no device %s:%d: there are %d of type %s",
                         type_name(device.type), device.index, count, type_name(device.type));
   }
   return wr_error_new(WEIR_ERROR_NO_DEVICE, "no device %s:%d: %s", type_name(device.type),
-                      device.index,
-                      backend ? backend->absent_reason() : "this build has no GPU backend");
+                      device.index, backend->absent_reason());
 }

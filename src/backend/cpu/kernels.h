@@ -33,7 +33,7 @@ wr_row_fn wr_cpu_unary_row(enum wr_op op, enum wr_dtype dtype);
 wr_row_fn wr_cpu_binary_row(enum wr_op op, enum wr_dtype dtype);
 /* `count` elements of one type to another; every pair has one. */
 wr_row_fn wr_cpu_cast_row(enum wr_dtype to, enum wr_dtype from);
-
+/* Elements of `dtype`, chosen by a bool. */
 wr_row_fn wr_cpu_where_row(enum wr_dtype dtype);
 /* The row function of a fusable operation other than copy, by the types of its first input and its
    result; NULL when it has none. */

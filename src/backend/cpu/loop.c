@@ -4,6 +4,7 @@
 
 #include "backend/cpu/loop.h"
 
+#include "backend/cpu/walk.h"
 #include "core/shape.h"
 
 struct loop {
@@ -116,23 +117,14 @@ static void strided_part(void *ctx, int64_t begin, int64_t end) {
   }
 }
 
-static void loop_spread(struct loop *l, wr_parallel_body body) {
-  int64_t n = l->call->out.size;
-  if (n <= WR_LOOP_GRAIN) {
-    body(l, 0, n);
-  } else {
-    wr_parallel_for(n, WR_LOOP_GRAIN, body, l);
-  }
-}
-
 void wr_loop_run(const struct wr_call *call, wr_row_fn fn) {
   struct loop l;
   if (call->out.size == 0) return;
   loop_sizes(&l, call, fn);
   if (all_dense(call)) {
-    loop_spread(&l, dense_part);
+    wr_spread(call->out.size, WR_LOOP_GRAIN, dense_part, &l);
     return;
   }
   loop_merge(&l);
-  loop_spread(&l, strided_part);
+  wr_spread(call->out.size, WR_LOOP_GRAIN, strided_part, &l);
 }
