@@ -1,11 +1,11 @@
 /* Reporting: the last error of each thread and the handler of the process. The last error is a
    counted reference, so that keeping it never fails; a thread's end drops it. Thread-local storage
    holds pointers alone: the C library keeps little room for that of libraries which a running
-   program opens (ctypes, plug-ins). The handler is
-   a counted object: whoever reports takes a reference, so its data lives until its last use, also
-   while another thread replaces it. A handler need not return: bindings leave it by longjmp or by a
-   C++ exception. So nothing of a report is on its stack or behind its call. Lock: EVENT, for the
-   pointer alone; handlers and destructors run without it (K10). */
+   program opens (ctypes, plug-ins). The handler is a counted object: whoever reports takes a
+   reference, so its data lives until its last use, also while another thread replaces it. A handler
+   need not return: bindings leave it by longjmp or by a C++ exception. So nothing of a report is on
+   its stack or behind its call. Lock: EVENT, for the pointer alone; handlers and destructors run
+   without it (K10). */
 
 #include "mlx/c/error.h"
 

@@ -62,7 +62,7 @@ struct wr_node {
   wr_atomic_u64 encoded;     /* atomic ACQ_REL: the place in its device's queue (buffer may be
                                 read), or 0 */
   wr_atomic_ptr host_copy;   /* atomic ACQ_REL: struct wr_buffer *, set once */
-  wr_atomic_ptr device_copy; /* the same, for the first device that used a value of the host\'s */
+  wr_atomic_ptr device_copy; /* the same, for the first device that used a value of the host's */
   int64_t strides[];         /* immutable after publish; and behind them the rest of the tail:
                                 edges, params, shape */
 };

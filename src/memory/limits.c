@@ -1,7 +1,6 @@
-/* What the memory module reports and is told, over all memories (but the wired limit:
-   wired.c). The numbers are atomics that order
-   nothing: relaxed everywhere. Setting a limit is one exchange, so that of several threads each
-   gets the value that it replaced. */
+/* What the memory module reports and is told, over all memories (but the wired limit: wired.c). The
+   numbers are atomics that order nothing: relaxed everywhere. Setting a limit is one exchange, so
+   that of several threads each gets the value that it replaced. */
 
 #include <pthread.h>
 

@@ -34,7 +34,7 @@ typedef struct mlx_device_info_ {
 /* A new empty handle. */
 mlx_device mlx_device_new(void);
 
-/* The device of a type and index, whether or not it is there. */
+/* The device of a type and index, 0 or more, whether or not it is there. */
 mlx_device mlx_device_new_type(mlx_device_type type, int index);
 
 /* Releases the handle. */
@@ -64,19 +64,22 @@ int mlx_device_count(int *count, mlx_device_type type);
 /* A new empty handle. */
 mlx_device_info mlx_device_info_new(void);
 
-/* Fills *info, and so its copies, with what is known of the device. */
+/* Fills *info, and so its copies, with what is known of the device. One that is not there is an
+   error. */
 int mlx_device_info_get(mlx_device_info *info, mlx_device dev);
 
 /* Releases the handle. */
 int mlx_device_info_free(mlx_device_info info);
 
-/* Looks up one fact. Texts live as long as the info. */
+/* Looks up one fact. Of one that is not there, or get_string of a number and get_size of a text,
+   the last three return 2, which is no error and leaves the result alone. Texts live as long as
+   the info; sizes are in bytes. */
 int mlx_device_info_has_key(bool *exists, mlx_device_info info, const char *key);
 int mlx_device_info_is_string(bool *is_string, mlx_device_info info, const char *key);
 int mlx_device_info_get_string(const char **value, mlx_device_info info, const char *key);
 int mlx_device_info_get_size(size_t *value, mlx_device_info info, const char *key);
 
-/* The names of all facts. */
+/* The names of all facts, in place of what *keys held. */
 int mlx_device_info_get_keys(mlx_vector_string *keys, mlx_device_info info);
 
 #ifdef __cplusplus

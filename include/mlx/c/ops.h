@@ -58,7 +58,7 @@ int mlx_any_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes
 int mlx_any_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s);
 int mlx_any(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s);
 
-/* start, start + step, ... below stop. */
+/* start, start + step, ... below stop, or above it where step is negative; one axis. No bools. */
 int mlx_arange(mlx_array *res, double start, double stop, double step, mlx_dtype dtype,
                const mlx_stream s);
 
@@ -94,7 +94,8 @@ int mlx_ceil(mlx_array *res, const mlx_array a, const mlx_stream s);
 int mlx_clip(mlx_array *res, const mlx_array a, const mlx_array a_min, const mlx_array a_max,
              const mlx_stream s);
 
-/* Joins along an axis; without one the flattened arrays. */
+/* Joins one or more arrays along an axis, in which alone their extents may differ; without one the
+   flattened arrays. */
 int mlx_concatenate_axis(mlx_array *res, const mlx_vector_array arrays, int axis,
                          const mlx_stream s);
 int mlx_concatenate(mlx_array *res, const mlx_vector_array arrays, const mlx_stream s);
@@ -109,7 +110,7 @@ int mlx_copy(mlx_array *res, const mlx_array a, const mlx_stream s);
 int mlx_cos(mlx_array *res, const mlx_array a, const mlx_stream s);
 
 /* Running sums along an axis, from the end if reverse, without the element itself unless
-   inclusive. */
+   inclusive; bools give int32. */
 int mlx_cumsum(mlx_array *res, const mlx_array a, int axis, bool reverse, bool inclusive,
                const mlx_stream s);
 
@@ -201,10 +202,10 @@ int mlx_logsumexp_axis(mlx_array *res, const mlx_array a, int axis, bool keepdim
 int mlx_logsumexp(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s);
 
 /* Matrix product over the last two axes, (..., n, k) @ (..., k, m); leading axes broadcast; a
-   vector counts as a row on the left and a column on the right. */
+   vector counts as a row on the left and a column on the right. Floating types and complex64. */
 int mlx_matmul(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
 
-/* Largest element over the axes; NaN if there is one. */
+/* Largest element over the axes, NaN if there is one; of no elements an error. */
 int mlx_max_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
                  const mlx_stream s);
 int mlx_max_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s);
@@ -219,7 +220,7 @@ int mlx_mean_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axe
 int mlx_mean_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s);
 int mlx_mean(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s);
 
-/* Smallest element over the axes; NaN if there is one. */
+/* Smallest element over the axes, NaN if there is one; of no elements an error. */
 int mlx_min_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
                  const mlx_stream s);
 int mlx_min_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s);
@@ -245,7 +246,7 @@ int mlx_ones_like(mlx_array *res, const mlx_array a, const mlx_stream s);
 /* a^b. Integers: a negative power truncates 1 / a^-b, with 0^-n = 0. */
 int mlx_power(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
 
-/* Product over the axes. */
+/* Product over the axes. Types as in mlx_sum. */
 int mlx_prod_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
                   bool keepdims, const mlx_stream s);
 int mlx_prod_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s);
@@ -305,7 +306,8 @@ int mlx_softmax(mlx_array *res, const mlx_array a, bool precise, const mlx_strea
 int mlx_sort_axis(mlx_array *res, const mlx_array a, int axis, const mlx_stream s);
 int mlx_sort(mlx_array *res, const mlx_array a, const mlx_stream s);
 
-/* Views: num_splits equal parts, or the parts between the indices. */
+/* Views: num_splits equal parts, an error where they do not come out even; or the parts between the
+   indices, which are read as in mlx_slice. *res receives a vector. */
 int mlx_split(mlx_vector_array *res, const mlx_array a, int num_splits, int axis,
               const mlx_stream s);
 int mlx_split_sections(mlx_vector_array *res, const mlx_array a, const int *indices,
@@ -317,13 +319,13 @@ int mlx_sqrt(mlx_array *res, const mlx_array a, const mlx_stream s);
 /* a a. */
 int mlx_square(mlx_array *res, const mlx_array a, const mlx_stream s);
 
-/* A view without axes of extent 1; without a list, without all of them. */
+/* A view without axes of extent 1, others are an error; without a list, without all of them. */
 int mlx_squeeze_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
                      const mlx_stream s);
 int mlx_squeeze_axis(mlx_array *res, const mlx_array a, int axis, const mlx_stream s);
 int mlx_squeeze(mlx_array *res, const mlx_array a, const mlx_stream s);
 
-/* Joins along a new axis; without one it is the first. */
+/* Joins one or more arrays of one shape along a new axis; without one it is the first. */
 int mlx_stack_axis(mlx_array *res, const mlx_vector_array arrays, int axis, const mlx_stream s);
 int mlx_stack(mlx_array *res, const mlx_vector_array arrays, const mlx_stream s);
 
@@ -337,7 +339,7 @@ int mlx_std(mlx_array *res, const mlx_array a, bool keepdims, int ddof, const ml
 /* a - b. */
 int mlx_subtract(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
 
-/* Sum over the axes. */
+/* Sum over the axes. Bools and integers of up to 32 bits give int32, or uint32 where unsigned. */
 int mlx_sum_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
                  const mlx_stream s);
 int mlx_sum_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s);
@@ -346,13 +348,14 @@ int mlx_sum(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s
 /* A view with two axes swapped. */
 int mlx_swapaxes(mlx_array *res, const mlx_array a, int axis1, int axis2, const mlx_stream s);
 
-/* The elements at the indices along an axis; without one of the flattened array. Negative
-   indices count from the end. */
+/* The elements at the indices along an axis, in whose place the result has the indices' shape;
+   without one of the flattened array. Indices are integers; negative ones count from the end. */
 int mlx_take_axis(mlx_array *res, const mlx_array a, const mlx_array indices, int axis,
                   const mlx_stream s);
 int mlx_take(mlx_array *res, const mlx_array a, const mlx_array indices, const mlx_stream s);
 
-/* For each position the element at its own index along the axis. */
+/* For each position of the indices the element at that index along the axis; the other axes
+   broadcast. */
 int mlx_take_along_axis(mlx_array *res, const mlx_array a, const mlx_array indices, int axis,
                         const mlx_stream s);
 
@@ -362,11 +365,12 @@ int mlx_tan(mlx_array *res, const mlx_array a, const mlx_stream s);
 /* Hyperbolic tangent. */
 int mlx_tanh(mlx_array *res, const mlx_array a, const mlx_stream s);
 
-/* The k largest elements, in no particular order; without an axis of the flattened array. */
+/* The k largest elements along an axis, in no particular order; without one of the flattened
+   array. k is at most the extent. */
 int mlx_topk_axis(mlx_array *res, const mlx_array a, int k, int axis, const mlx_stream s);
 int mlx_topk(mlx_array *res, const mlx_array a, int k, const mlx_stream s);
 
-/* A view with the axes in the given order; without one reversed. */
+/* A view with the axes, each once, in the given order; without one reversed. */
 int mlx_transpose_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
                        const mlx_stream s);
 int mlx_transpose(mlx_array *res, const mlx_array a, const mlx_stream s);

@@ -59,8 +59,8 @@ int mlx_stream_tostring(mlx_string *str, mlx_stream stream);
 /* Whether both refer to the same stream. Empty handles are an error, and false. */
 bool mlx_stream_equal(mlx_stream lhs, mlx_stream rhs);
 
-/* The stream's device, a plain value; and its index, 0 or more: unique among
-   live streams, and used again only when nothing refers to the old one. */
+/* The stream's device, a plain value; and its index, 0 or more: unique among live streams, and used
+   again only when nothing refers to the old one. */
 int mlx_stream_get_device(mlx_device *dev, mlx_stream stream);
 int mlx_stream_get_index(int *index, mlx_stream stream);
 

@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-/* Writes the version, such as "0.31.2". */
+/* Writes the version, such as "0.32.4". */
 int mlx_version(mlx_string *str_);
 
 #ifdef __cplusplus
