@@ -73,6 +73,7 @@ static void read_paths(void) {
     read_path("HOME", "/.cache", env.cache_home, sizeof env.cache_home);
   }
   read_library("NVTX_INJECTION64_PATH", env.nvtx_tool, sizeof env.nvtx_tool);
+  read_library("WEIR_OPENBLAS", env.openblas, sizeof env.openblas);
 }
 
 #ifdef WR_TORTURE

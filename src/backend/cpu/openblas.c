@@ -13,8 +13,9 @@
 #include <dlfcn.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "base/base.h"
 
 /* What openblas_get_parallel() returns for a build without threads. */
 enum { SEQUENTIAL = 0 };
@@ -25,8 +26,8 @@ static const char *const places[] = {WR_LIBRARY_FOLDER "/openblas-pthread/libope
                                      WR_LIBRARY_FOLDER "/openblas-serial/libopenblas.so.0"};
 
 static void *open_first(void) {
-  const char *chosen = getenv("WEIR_OPENBLAS");
-  if (chosen && *chosen) return dlopen(chosen, RTLD_NOW | RTLD_LOCAL);
+  const char *chosen = wr_env_get()->openblas;
+  if (*chosen) return dlopen(chosen, RTLD_NOW | RTLD_LOCAL);
   void *library = NULL;
   for (size_t i = 0; !library && i < sizeof places / sizeof places[0]; i++) {
     library = dlopen(places[i], RTLD_NOW | RTLD_LOCAL);
