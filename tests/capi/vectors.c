@@ -111,6 +111,35 @@ static void strings(void) {
   mlx_vector_string_free(w);
 }
 
+/* What is put in may be the vector's own. */
+static void onto_themselves(void) {
+  int x;
+  char *text;
+  mlx_vector_int v = mlx_vector_int_new_value(7), v_copy = v;
+  mlx_vector_string s = mlx_vector_string_new_value("one"), s_copy = s;
+  mlx_array a = mlx_array_new_float(5);
+  mlx_vector_array inner = mlx_vector_array_new_value(a);
+  mlx_vector_vector_array vv = mlx_vector_vector_array_new_value(inner), vv_copy = vv;
+  CHECK(mlx_vector_int_set(&v, v) == 0 && mlx_vector_int_set(&v, v_copy) == 0);
+  CHECK(mlx_vector_int_get(&x, v_copy, 0) == 0 && x == 7 && mlx_vector_int_size(v) == 1);
+  for (int i = 0; i < 40; i++) {
+    CHECK(mlx_vector_string_get(&text, s, (size_t)i) == 0);
+    CHECK(mlx_vector_string_append_value(s_copy, text) == 0);
+  }
+  CHECK(mlx_vector_string_get(&text, s, 40) == 0 && mlx_vector_string_set_value(&s, text) == 0);
+  CHECK(mlx_vector_string_set(&s, s_copy) == 0 && mlx_vector_string_size(s_copy) == 1);
+  CHECK(mlx_vector_string_get(&text, s, 0) == 0 && !strcmp(text, "one"));
+  CHECK(mlx_vector_vector_array_set(&vv, vv_copy) == 0);
+  CHECK(mlx_vector_vector_array_get(&inner, vv, 0) == 0 && value_at(inner, 0) == 5);
+  CHECK(mlx_vector_array_get(&a, inner, 0) == 0 && mlx_vector_array_set_value(&inner, a) == 0);
+  CHECK(value_at(inner, 0) == 5);
+  mlx_vector_vector_array_free(vv_copy);
+  mlx_vector_array_free(inner);
+  mlx_vector_string_free(s);
+  mlx_vector_int_free(v);
+  mlx_array_free(a);
+}
+
 int main(void) {
   mlx_set_error_handler(silent, NULL, NULL);
   arrays();
@@ -118,5 +147,6 @@ int main(void) {
   vectors();
   ints();
   strings();
+  onto_themselves();
   return 0;
 }
