@@ -134,81 +134,77 @@ int mlx_argmin(mlx_array *res, const mlx_array a, bool keepdims, const mlx_strea
   return arg_reduce_all("mlx_argmin", WR_OP_ARGMIN, res, a, keepdims, s);
 }
 
-static int mean_over(const char *function, mlx_array *res, mlx_array a, const int *axes, int n_axes,
-                     bool keepdims, mlx_stream s) {
+typedef struct wr_error *(*over_fn)(struct wr_node **out, struct wr_node *a, const int *axes,
+                                    int n_axes, bool keepdims, struct wr_stream *s);
+
+static int over(const char *function, over_fn fn, mlx_array *res, mlx_array a, const int *axes,
+                int n_axes, bool keepdims, mlx_stream s) {
   struct wr_error *error = NULL;
   struct wr_node *out = NULL;
   wr_api_result(res, "res", &error);
   struct wr_node *x = wr_api_array(a, "a", &error);
   if (n_axes > 0) wr_api_ints(axes, (size_t)n_axes, "axes", &error);
   struct wr_stream *stream = wr_api_stream(s, &error);
-  if (!error) error = wr_ops_mean(&out, x, axes, n_axes, keepdims, stream);
+  if (!error) error = fn(&out, x, axes, n_axes, keepdims, stream);
   return wr_api_finish_array(function, error, res, out);
 }
 
 int mlx_mean_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
                   bool keepdims, const mlx_stream s) {
-  return mean_over("mlx_mean_axes", res, a, axes, wr_api_count(axes_num), keepdims, s);
+  return over("mlx_mean_axes", wr_ops_mean, res, a, axes, wr_api_count(axes_num), keepdims, s);
 }
 
 int mlx_mean_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s) {
-  return mean_over("mlx_mean_axis", res, a, &axis, 1, keepdims, s);
+  return over("mlx_mean_axis", wr_ops_mean, res, a, &axis, 1, keepdims, s);
 }
 
 int mlx_mean(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s) {
-  return mean_over("mlx_mean", res, a, NULL, WR_OPS_ALL_AXES, keepdims, s);
+  return over("mlx_mean", wr_ops_mean, res, a, NULL, WR_OPS_ALL_AXES, keepdims, s);
 }
 
-static int var_over(const char *function, mlx_array *res, mlx_array a, const int *axes, int n_axes,
-                    bool keepdims, int ddof, mlx_stream s) {
+typedef struct wr_error *(*moment_fn)(struct wr_node **out, struct wr_node *a, const int *axes,
+                                      int n_axes, bool keepdims, int ddof, struct wr_stream *s);
+
+static int moment(const char *function, moment_fn fn, mlx_array *res, mlx_array a, const int *axes,
+                  int n_axes, bool keepdims, int ddof, mlx_stream s) {
   struct wr_error *error = NULL;
   struct wr_node *out = NULL;
   wr_api_result(res, "res", &error);
   struct wr_node *x = wr_api_array(a, "a", &error);
   if (n_axes > 0) wr_api_ints(axes, (size_t)n_axes, "axes", &error);
   struct wr_stream *stream = wr_api_stream(s, &error);
-  if (!error) error = wr_ops_var(&out, x, axes, n_axes, keepdims, ddof, stream);
+  if (!error) error = fn(&out, x, axes, n_axes, keepdims, ddof, stream);
   return wr_api_finish_array(function, error, res, out);
 }
 
 int mlx_var_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
                  int ddof, const mlx_stream s) {
-  return var_over("mlx_var_axes", res, a, axes, wr_api_count(axes_num), keepdims, ddof, s);
+  return moment("mlx_var_axes", wr_ops_var, res, a, axes, wr_api_count(axes_num), keepdims, ddof,
+                s);
 }
 
 int mlx_var_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, int ddof,
                  const mlx_stream s) {
-  return var_over("mlx_var_axis", res, a, &axis, 1, keepdims, ddof, s);
+  return moment("mlx_var_axis", wr_ops_var, res, a, &axis, 1, keepdims, ddof, s);
 }
 
 int mlx_var(mlx_array *res, const mlx_array a, bool keepdims, int ddof, const mlx_stream s) {
-  return var_over("mlx_var", res, a, NULL, WR_OPS_ALL_AXES, keepdims, ddof, s);
-}
-
-static int std_over(const char *function, mlx_array *res, mlx_array a, const int *axes, int n_axes,
-                    bool keepdims, int ddof, mlx_stream s) {
-  struct wr_error *error = NULL;
-  struct wr_node *out = NULL;
-  wr_api_result(res, "res", &error);
-  struct wr_node *x = wr_api_array(a, "a", &error);
-  if (n_axes > 0) wr_api_ints(axes, (size_t)n_axes, "axes", &error);
-  struct wr_stream *stream = wr_api_stream(s, &error);
-  if (!error) error = wr_ops_std(&out, x, axes, n_axes, keepdims, ddof, stream);
-  return wr_api_finish_array(function, error, res, out);
+  return moment("mlx_var", wr_ops_var, res, a, NULL, WR_OPS_ALL_AXES, keepdims, ddof, s);
 }
 
 int mlx_std_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
                  int ddof, const mlx_stream s) {
-  return std_over("mlx_std_axes", res, a, axes, wr_api_count(axes_num), keepdims, ddof, s);
+  return moment("mlx_std_axes", wr_ops_std, res, a, axes, wr_api_count(axes_num), keepdims, ddof,
+                s);
 }
 
 int mlx_std_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, int ddof,
                  const mlx_stream s) {
-  return std_over("mlx_std_axis", res, a, &axis, 1, keepdims, ddof, s);
+  return moment("mlx_std_axis", wr_ops_std, res, a, &axis, 1, keepdims, ddof, s);
 }
 
 int mlx_std(mlx_array *res, const mlx_array a, bool keepdims, int ddof, const mlx_stream s) {
-  return std_over("mlx_std", res, a, NULL, WR_OPS_ALL_AXES, keepdims, ddof, s);
+  return moment("mlx_std", wr_ops_std, res, a, NULL, WR_OPS_ALL_AXES, keepdims, ddof, s);
 }
 
 static int softmax_over(const char *function, mlx_array *res, mlx_array a, const int *axes,
@@ -237,28 +233,17 @@ int mlx_softmax(mlx_array *res, const mlx_array a, bool precise, const mlx_strea
   return softmax_over("mlx_softmax", res, a, NULL, WR_OPS_ALL_AXES, precise, s);
 }
 
-static int logsumexp_over(const char *function, mlx_array *res, mlx_array a, const int *axes,
-                          int n_axes, bool keepdims, mlx_stream s) {
-  struct wr_error *error = NULL;
-  struct wr_node *out = NULL;
-  wr_api_result(res, "res", &error);
-  struct wr_node *x = wr_api_array(a, "a", &error);
-  if (n_axes > 0) wr_api_ints(axes, (size_t)n_axes, "axes", &error);
-  struct wr_stream *stream = wr_api_stream(s, &error);
-  if (!error) error = wr_ops_logsumexp(&out, x, axes, n_axes, keepdims, stream);
-  return wr_api_finish_array(function, error, res, out);
-}
-
 int mlx_logsumexp_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
                        bool keepdims, const mlx_stream s) {
-  return logsumexp_over("mlx_logsumexp_axes", res, a, axes, wr_api_count(axes_num), keepdims, s);
+  return over("mlx_logsumexp_axes", wr_ops_logsumexp, res, a, axes, wr_api_count(axes_num),
+              keepdims, s);
 }
 
 int mlx_logsumexp_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims,
                        const mlx_stream s) {
-  return logsumexp_over("mlx_logsumexp_axis", res, a, &axis, 1, keepdims, s);
+  return over("mlx_logsumexp_axis", wr_ops_logsumexp, res, a, &axis, 1, keepdims, s);
 }
 
 int mlx_logsumexp(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s) {
-  return logsumexp_over("mlx_logsumexp", res, a, NULL, WR_OPS_ALL_AXES, keepdims, s);
+  return over("mlx_logsumexp", wr_ops_logsumexp, res, a, NULL, WR_OPS_ALL_AXES, keepdims, s);
 }

@@ -47,8 +47,14 @@ int mlx_random_normal(mlx_array *res, const int *shape, size_t shape_num, mlx_dt
   return wr_api_finish_array("mlx_random_normal", error, res, out);
 }
 
-int mlx_random_uniform(mlx_array *res, const mlx_array low, const mlx_array high, const int *shape,
-                       size_t shape_num, mlx_dtype dtype, const mlx_array key, const mlx_stream s) {
+typedef struct wr_error *(*between_fn)(struct wr_node **out, struct wr_node *low,
+                                       struct wr_node *high, const int32_t *shape, int ndim,
+                                       enum wr_dtype dtype, struct wr_node *key,
+                                       struct wr_stream *s);
+
+static int between(const char *function, between_fn fn, mlx_array *res, mlx_array low,
+                   mlx_array high, const int *shape, size_t shape_num, mlx_dtype dtype,
+                   mlx_array key, mlx_stream s) {
   struct wr_error *error = NULL;
   struct wr_node *out = NULL;
   wr_api_result(res, "res", &error);
@@ -58,27 +64,20 @@ int mlx_random_uniform(mlx_array *res, const mlx_array low, const mlx_array high
   enum wr_dtype type_of = wr_api_dtype(dtype, "dtype", &error);
   struct wr_node *k = wr_api_array_or_none(key);
   struct wr_stream *stream = wr_api_stream(s, &error);
-  if (!error) {
-    error = wr_ops_random_uniform(&out, lo, hi, dims, wr_api_count(shape_num), type_of, k, stream);
-  }
-  return wr_api_finish_array("mlx_random_uniform", error, res, out);
+  if (!error) error = fn(&out, lo, hi, dims, wr_api_count(shape_num), type_of, k, stream);
+  return wr_api_finish_array(function, error, res, out);
+}
+
+int mlx_random_uniform(mlx_array *res, const mlx_array low, const mlx_array high, const int *shape,
+                       size_t shape_num, mlx_dtype dtype, const mlx_array key, const mlx_stream s) {
+  return between("mlx_random_uniform", wr_ops_random_uniform, res, low, high, shape, shape_num,
+                 dtype, key, s);
 }
 
 int mlx_random_randint(mlx_array *res, const mlx_array low, const mlx_array high, const int *shape,
                        size_t shape_num, mlx_dtype dtype, const mlx_array key, const mlx_stream s) {
-  struct wr_error *error = NULL;
-  struct wr_node *out = NULL;
-  wr_api_result(res, "res", &error);
-  struct wr_node *lo = wr_api_array(low, "low", &error);
-  struct wr_node *hi = wr_api_array(high, "high", &error);
-  const int32_t *dims = wr_api_shape(shape, shape_num, "shape", &error);
-  enum wr_dtype type_of = wr_api_dtype(dtype, "dtype", &error);
-  struct wr_node *k = wr_api_array_or_none(key);
-  struct wr_stream *stream = wr_api_stream(s, &error);
-  if (!error) {
-    error = wr_ops_random_randint(&out, lo, hi, dims, wr_api_count(shape_num), type_of, k, stream);
-  }
-  return wr_api_finish_array("mlx_random_randint", error, res, out);
+  return between("mlx_random_randint", wr_ops_random_randint, res, low, high, shape, shape_num,
+                 dtype, key, s);
 }
 
 int mlx_random_split_num(mlx_array *res, const mlx_array key, int num, const mlx_stream s) {
