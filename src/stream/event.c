@@ -1,9 +1,12 @@
 /* Events: the marker that was recorded last, and an eventfd when somebody has asked for one. Lock:
-   EVENT, each event's own; markers are counted, so waits hold a reference and no lock. */
+   EVENT, each event's own; markers are counted, so waits hold a reference and no lock. In the child
+   of a fork the lock is made anew at its first use, since a thread that is not there may hold it
+   (K11); what it guards is whole at any moment. */
 
 #include "stream/event.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -13,17 +16,36 @@
 #include "stream/policy.h"
 
 struct wr_event {
-  wr_atomic_u32 refs; /* atomic ACQ_REL */
+  wr_atomic_u32 refs;     /* atomic ACQ_REL */
+  wr_atomic_u32 made_for; /* atomic ACQ_REL: twice the generation of the process (completion.h) that
+                             the lock was made in; and 1 while a thread of it makes the lock */
   struct wr_mutex lock;
   struct wr_marker *marker; /* under LOCK; one reference; NULL: never recorded */
   int fd;                   /* under LOCK; -1: nobody has asked */
 };
 
+static void lock_event(struct wr_event *e) {
+  const uint32_t ours = 2 * wr_fork_generation;
+  uint32_t found = wr_load_acquire(&e->made_for); /* acquire: the lock as it was made */
+  while (found != ours) {
+    if (found == ours + 1) {
+      sched_yield();
+      found = wr_load_acquire(&e->made_for);
+    } else if (wr_cas_acq_rel(&e->made_for, &found, ours + 1)) {
+      wr_mutex_init(&e->lock, WR_RANK_EVENT);
+      wr_store_release(&e->made_for, ours); /* release: the lock before it is used */
+      found = ours;
+    }
+  }
+  wr_mutex_lock(&e->lock);
+}
+
 struct wr_error *wr_event_new(struct wr_event **out) {
   struct wr_event *e = wr_alloc(sizeof *e);
   if (!e) return wr_error_out_of_memory();
   *e = (struct wr_event){.fd = -1};
-  wr_store_relaxed(&e->refs, 1u);
+  wr_store_relaxed(&e->refs, 1u); /* relaxed, both: not yet shared */
+  wr_store_relaxed(&e->made_for, 2 * wr_fork_generation);
   wr_mutex_init(&e->lock, WR_RANK_EVENT);
   *out = e;
   return NULL;
@@ -40,7 +62,7 @@ void wr_event_release(struct wr_event *e) {
 /* The place that it has now, with a reference; an error when it has none. `name` is the caller's
    parameter. */
 static struct wr_error *place(struct wr_event *e, const char *name, struct wr_marker **out) {
-  wr_mutex_lock(&e->lock);
+  lock_event(e);
   *out = e->marker ? wr_marker_retain(e->marker) : NULL;
   wr_mutex_unlock(&e->lock);
   if (*out) return NULL;
@@ -74,7 +96,7 @@ static void fd_clear(int fd) {
    themselves under the lock. */
 static void recording_over(void *event) {
   struct wr_event *e = event;
-  wr_mutex_lock(&e->lock);
+  lock_event(e);
   if (e->fd >= 0 && e->marker && wr_marker_passed(e->marker)) fd_raise(e->fd);
   wr_mutex_unlock(&e->lock);
   wr_event_release(e);
@@ -89,7 +111,7 @@ struct wr_error *wr_event_record(struct wr_event *e, struct wr_stream *stream) {
   if (!marker) return wr_error_out_of_memory();
   wr_ref_take(&e->refs); /* for recording_over */
   wr_marker_submit(marker, stream, true);
-  wr_mutex_lock(&e->lock);
+  lock_event(e);
   struct wr_marker *old = e->marker;
   e->marker = marker;
   if (e->fd >= 0) fd_clear(e->fd);
@@ -185,7 +207,7 @@ struct wr_error *wr_event_elapsed(struct wr_event *start, struct wr_event *end, 
 struct wr_error *wr_event_fd(struct wr_event *e, int *fd) {
   struct wr_error *error = NULL;
   (void)wr_pool_ensure_worker();
-  wr_mutex_lock(&e->lock);
+  lock_event(e);
   if (e->fd < 0) {
     e->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (e->fd >= 0 && e->marker && wr_marker_passed(e->marker)) fd_raise(e->fd);

@@ -149,7 +149,8 @@ static bool wait_late(struct wr_marker *m, uint64_t deadline_ns) {
 }
 
 bool wr_marker_wait(struct wr_marker *m, uint64_t deadline_ns) {
-  if (wr_completion_lost(&m->completion)) return true;
+  /* In the child of a fork nobody may be there to set `over`, or to let go of the lock. */
+  if (wr_marker_passed(m)) return true;
   help_without_workers(m);
   wr_marker_hurry(m);
   uint64_t late = wr_clock_ns() + LATE_NS;

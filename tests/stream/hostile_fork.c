@@ -197,11 +197,46 @@ static void fork_while_others_clear(void) {
   _exit(42);
 }
 
+/* Other threads are inside the event's own functions, and its marker is just coming to be over. */
+static weir_event crowded;
+
+static void *record_until_over(void *arg) {
+  int fd;
+  while (!is_over()) {
+    CHECK(weir_event_record(crowded, shared_stream) == 0);
+    CHECK(weir_event_fd(&fd, crowded) == 0);
+  }
+  return arg;
+}
+
+static void use_event(void) {
+  bool done = false;
+  CHECK(weir_event_synchronize(crowded, INT64_MAX) == 0);
+  CHECK(weir_event_query(&done, crowded) == 0 && done);
+  CHECK(weir_event_record(crowded, shared_stream) == 0);
+  CHECK(weir_event_synchronize(crowded, INT64_MAX) == 0);
+  CHECK(weir_event_free(crowded) == 0);
+}
+
+static void fork_while_events_are_recorded(void) {
+  int fd;
+  pthread_t threads[2];
+  shared_stream = new_stream();
+  crowded = weir_event_new();
+  CHECK(weir_event_record(crowded, shared_stream) == 0 && weir_event_fd(&fd, crowded) == 0);
+  for (int i = 0; i < 2; i++) threads[i] = start_thread(record_until_over, NULL);
+  for (int i = 0; i < 100; i++) CHECK(child_of_child(use_event) == 43);
+  set_over();
+  for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
+  _exit(42);
+}
+
 int main(void) {
   if (SANITIZED) return 77;
   repeat(fork_while_others_evaluate, "fork", 1);
   repeat(fork_with_work_in_flight, "fork with work in flight", times(10, 500));
   repeat(fork_while_locks_are_held, "fork while locks are held", times(2, 50));
   repeat(fork_while_others_clear, "fork while others clear", times(2, 50));
+  repeat(fork_while_events_are_recorded, "fork while events are recorded", times(2, 50));
   return 0;
 }
