@@ -1,0 +1,192 @@
+/* What runs on the stand-in's streams besides events: copies, fills and kernels; and the calls that
+   queue them. Device memory is looked up when a command runs: what was freed by then is a misuse.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "internal.h"
+
+/* ---- running ---- */
+
+static char *find(wr_cu_address address, size_t bytes) {
+  char *p = addresses_find(address, bytes);
+  demand(p != NULL, "a copy or fill outside device memory that is there");
+  return p;
+}
+
+static void sleep_ns(uint64_t ns) {
+  const struct timespec time = {.tv_sec = (time_t)(ns / 1000000000u),
+                                .tv_nsec = (long)(ns % 1000000000u)};
+  nanosleep(&time, NULL);
+}
+
+/* Pseudo-random times, another in each thread. */
+static void kernel_take_time(void) {
+  static _Thread_local uint64_t seed;
+  const uint64_t most = kernel_pause_ns();
+  while (kernel_held()) sleep_ns(50000);
+  if (!most) return;
+  if (!seed) seed = (uint64_t)(uintptr_t)&seed;
+  seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
+  sleep_ns((seed >> 33) % most);
+}
+
+/* A byte at each pointer: enough for ThreadSanitizer to see what is not ordered. */
+static void touch(const struct kernel *k) {
+  for (int i = 0; i < k->function->n_params; i++) {
+    const uint64_t word = k->words[i];
+    if (!addresses_is_device(word)) continue;
+    volatile char *p = addresses_find(word, 1);
+    demand(p != NULL, "a kernel runs with a pointer outside device memory that is there");
+    if (k->function->params[i] == PARAM_READ) {
+      (void)*p;
+    } else if (k->function->params[i] == PARAM_WRITTEN) {
+      *p = 0;
+    }
+  }
+}
+
+static void run_kernels(wr_cu_context context, const struct command *c) {
+  for (int i = 0; i < c->n_kernels; i++) {
+    kernel_take_time();
+    const int fault = kernel_fault_now();
+    if (fault) wr_store_relaxed(&context->fault, (uint32_t)fault);
+    if (wr_load_relaxed(&context->fault)) return;
+    touch(&c->kernels[i]);
+    count_up(&counts.kernels);
+  }
+}
+
+static void run_free(wr_cu_address address) {
+  size_t bytes = 0;
+  void *bytes_at = addresses_remove(address, &bytes);
+  demand(bytes_at != NULL, "device memory is freed that is not there");
+  free(bytes_at);
+  count_down(&counts.allocations);
+  wr_fetch_sub_relaxed(&counts.bytes, bytes);
+}
+
+/* A device with a fault does nothing more. */
+void command_run(wr_cu_context context, const struct command *c) {
+  if (wr_load_relaxed(&context->fault)) return;
+  switch (c->kind) {
+    case COMMAND_KERNELS:
+      run_kernels(context, c);
+      return;
+    case COMMAND_FREE:
+      run_free(c->to);
+      return;
+    case COMMAND_TO_DEVICE:
+      memcpy(find(c->to, c->bytes), c->read, c->bytes);
+      break;
+    case COMMAND_TO_HOST:
+      memcpy(c->written, find(c->from, c->bytes), c->bytes);
+      break;
+    case COMMAND_ON_DEVICE:
+      memmove(find(c->to, c->bytes), find(c->from, c->bytes), c->bytes);
+      break;
+    default:
+      memset(find(c->to, c->bytes), c->value, c->bytes);
+      break;
+  }
+  count_up(&counts.copies);
+}
+
+/* ---- copies and fills ---- */
+
+static wr_cu_result submit(wr_cu_context context, wr_cu_stream stream, const struct command *like) {
+  stream_check(stream, context);
+  if (like->bytes) {
+    struct command *c = command_new(like->kind, 0);
+    memcpy(c, like, sizeof *c);
+    stream_submit(stream, c);
+  }
+  return call_end(WR_CU_SUCCESS);
+}
+
+wr_cu_result stand_in_copy_to_device(wr_cu_address to, const void *from, size_t bytes,
+                                     wr_cu_stream stream) {
+  wr_cu_context context;
+  wr_cu_result result = call_begin_inside(CALL_copy_to_device, &context);
+  if (result) return result;
+  const struct command c = {.kind = COMMAND_TO_DEVICE, .to = to, .read = from, .bytes = bytes};
+  return submit(context, stream, &c);
+}
+
+wr_cu_result stand_in_copy_to_host(void *to, wr_cu_address from, size_t bytes,
+                                   wr_cu_stream stream) {
+  wr_cu_context context;
+  wr_cu_result result = call_begin_inside(CALL_copy_to_host, &context);
+  if (result) return result;
+  const struct command c = {.kind = COMMAND_TO_HOST, .written = to, .from = from, .bytes = bytes};
+  return submit(context, stream, &c);
+}
+
+wr_cu_result stand_in_copy_on_device(wr_cu_address to, wr_cu_address from, size_t bytes,
+                                     wr_cu_stream stream) {
+  wr_cu_context context;
+  wr_cu_result result = call_begin_inside(CALL_copy_on_device, &context);
+  if (result) return result;
+  const struct command c = {.kind = COMMAND_ON_DEVICE, .to = to, .from = from, .bytes = bytes};
+  return submit(context, stream, &c);
+}
+
+wr_cu_result stand_in_copy_to_peer(wr_cu_address to, wr_cu_context to_context, wr_cu_address from,
+                                   wr_cu_context from_context, size_t bytes, wr_cu_stream stream) {
+  wr_cu_context context;
+  wr_cu_result result = call_begin_inside(CALL_copy_to_peer, &context);
+  if (result) return result;
+  demand(to_context != from_context, "a copy between a device and itself");
+  const wr_cu_result other = (wr_cu_result)wr_load_relaxed(&from_context->fault);
+  if (other) return call_end(other);
+  const struct command c = {.kind = COMMAND_ON_DEVICE, .to = to, .from = from, .bytes = bytes};
+  return submit(context, stream, &c);
+}
+
+wr_cu_result stand_in_fill_bytes(wr_cu_address at, unsigned char value, size_t bytes,
+                                 wr_cu_stream stream) {
+  wr_cu_context context;
+  wr_cu_result result = call_begin_inside(CALL_fill_bytes, &context);
+  if (result) return result;
+  const struct command c = {.kind = COMMAND_FILL, .to = at, .value = value, .bytes = bytes};
+  return submit(context, stream, &c);
+}
+
+/* ---- kernels ---- */
+
+static bool is_extent(const unsigned *n) { return n[0] && n[1] && n[2]; }
+
+wr_cu_result kernel_fill(struct kernel *k, wr_cu_function function, const unsigned *grid,
+                         const unsigned *block, void **arguments) {
+  if (!function || !is_extent(grid) || !is_extent(block)) return INVALID_VALUE;
+  if (block[0] * block[1] * block[2] > 1024) return INVALID_VALUE;
+  if (grid[1] > 65535 || grid[2] > 65535) return INVALID_VALUE;
+  k->function = function;
+  for (int i = 0; i < function->n_params; i++) {
+    memcpy(&k->words[i], arguments[i], sizeof k->words[i]);
+  }
+  return WR_CU_SUCCESS;
+}
+
+wr_cu_result stand_in_launch(wr_cu_function function, unsigned grid_x, unsigned grid_y,
+                             unsigned grid_z, unsigned block_x, unsigned block_y, unsigned block_z,
+                             unsigned shared_bytes, wr_cu_stream stream, void **arguments,
+                             void **extra) {
+  wr_cu_context context;
+  wr_cu_result result = call_begin_inside(CALL_launch, &context);
+  if (result) return result;
+  const unsigned grid[] = {grid_x, grid_y, grid_z}, block[] = {block_x, block_y, block_z};
+  stream_check(stream, context);
+  demand(function->context == context, "a kernel is launched in another context than its own");
+  demand(!shared_bytes && !extra, "a launch with more than the stand-in knows");
+  struct command *c = command_new(COMMAND_KERNELS, 1);
+  result = kernel_fill(&c->kernels[0], function, grid, block, arguments);
+  if (result) {
+    free(c);
+    return call_end(result);
+  }
+  stream_submit(stream, c);
+  return call_end(WR_CU_SUCCESS);
+}

@@ -1,0 +1,116 @@
+/* The stand-in's devices and their contexts: one primary context each, which never ends, and a
+   stack of contexts per thread. */
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "internal.h"
+
+enum { STACK = 16 };
+
+static struct wr_cu_context_object contexts[DEVICES_MAX]; /* ordinals: immutable after cuInit */
+static int n_devices;                                     /* immutable after cuInit */
+
+static _Thread_local wr_cu_context stack[STACK];
+static _Thread_local int depth;
+
+void devices_start(void) {
+  const char *text = getenv("WEIR_STAND_IN_DEVICES");
+  n_devices = text ? atoi(text) : 1;
+  demand(n_devices >= 0 && n_devices <= DEVICES_MAX, "WEIR_STAND_IN_DEVICES is out of range");
+  for (int i = 0; i < n_devices; i++) contexts[i].ordinal = i;
+}
+
+int devices_count(void) { return n_devices; }
+
+wr_cu_context context_current(void) { return depth ? stack[depth - 1] : NULL; }
+
+static bool is_device(wr_cu_device device) { return device >= 0 && device < n_devices; }
+
+wr_cu_result stand_in_device_count(int *count) {
+  wr_cu_result result = call_begin(CALL_device_count);
+  if (result) return result;
+  *count = n_devices;
+  return call_end(WR_CU_SUCCESS);
+}
+
+wr_cu_result stand_in_device_get(wr_cu_device *device, int ordinal) {
+  wr_cu_result result = call_begin(CALL_device_get);
+  if (result) return result;
+  if (!is_device(ordinal)) return call_end(INVALID_DEVICE);
+  *device = ordinal;
+  return call_end(WR_CU_SUCCESS);
+}
+
+wr_cu_result stand_in_device_name(char *name, int bytes, wr_cu_device device) {
+  wr_cu_result result = call_begin(CALL_device_name);
+  if (result) return result;
+  if (!is_device(device)) return call_end(INVALID_DEVICE);
+  snprintf(name, (size_t)bytes, "stand-in %d", device);
+  return call_end(WR_CU_SUCCESS);
+}
+
+wr_cu_result stand_in_device_memory(size_t *bytes, wr_cu_device device) {
+  wr_cu_result result = call_begin(CALL_device_memory);
+  if (result) return result;
+  if (!is_device(device)) return call_end(INVALID_DEVICE);
+  *bytes = addresses_total();
+  return call_end(WR_CU_SUCCESS);
+}
+
+wr_cu_result stand_in_device_attribute(int *value, int attribute, wr_cu_device device) {
+  wr_cu_result result = call_begin(CALL_device_attribute);
+  if (result) return result;
+  if (!is_device(device)) return call_end(INVALID_DEVICE);
+  switch (attribute) {
+    case WR_CU_ATTRIBUTE_MULTIPROCESSORS:
+      *value = 16;
+      break;
+    case WR_CU_ATTRIBUTE_MAJOR:
+      *value = 9;
+      break;
+    case WR_CU_ATTRIBUTE_MINOR:
+      *value = 0;
+      break;
+    case WR_CU_ATTRIBUTE_POOLS:
+      *value = 1;
+      break;
+    default:
+      return call_end(INVALID_VALUE);
+  }
+  return call_end(WR_CU_SUCCESS);
+}
+
+wr_cu_result stand_in_peer_possible(int *yes, wr_cu_device device, wr_cu_device peer) {
+  wr_cu_result result = call_begin(CALL_peer_possible);
+  if (result) return result;
+  if (!is_device(device) || !is_device(peer)) return call_end(INVALID_DEVICE);
+  *yes = device != peer;
+  return call_end(WR_CU_SUCCESS);
+}
+
+wr_cu_result stand_in_context_retain(wr_cu_context *context, wr_cu_device device) {
+  wr_cu_result result = call_begin(CALL_context_retain);
+  if (result) return result;
+  if (!is_device(device)) return call_end(INVALID_DEVICE);
+  *context = &contexts[device];
+  return call_end(WR_CU_SUCCESS);
+}
+
+wr_cu_result stand_in_context_push(wr_cu_context context) {
+  wr_cu_result result = call_begin(CALL_context_push);
+  if (result) return result;
+  demand(depth < STACK, "contexts are pushed and not popped");
+  demand(context >= contexts && context < contexts + n_devices, "no such context");
+  stack[depth++] = context;
+  return call_end(WR_CU_SUCCESS);
+}
+
+/* A push may have failed before, by order or at the end. */
+wr_cu_result stand_in_context_pop(wr_cu_context *context) {
+  wr_cu_result result = call_begin(CALL_context_pop);
+  if (result) return result;
+  if (depth == 0) return call_end(INVALID_CONTEXT);
+  *context = stack[--depth];
+  return call_end(WR_CU_SUCCESS);
+}

@@ -1,0 +1,107 @@
+/* The stand-in's modules. An image is the source that the stand-in compiler was given; a kernel is
+   found in it by name, and its parameters are read: how many, and which are pointers to what is
+   only read. Nothing is ever unloaded. */
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "image.h"
+#include "internal.h"
+
+struct wr_cu_module_object {
+  struct wr_cu_module_object *next;
+  wr_cu_context context;
+  wr_atomic_ptr functions; /* atomic RELAXED: struct wr_cu_function_object *, pushed alone */
+  char text[];
+};
+
+/* Atomic relaxed, pushed alone: so that a leak checker finds what Weir lets go of after an error.
+ */
+static wr_atomic_ptr modules;
+
+static void push(wr_atomic_ptr *list, void *item, void **next) {
+  void *first = wr_load_relaxed(list);
+  do {
+    *next = first;
+  } while (!atomic_compare_exchange_weak_explicit(list, &first, item, memory_order_relaxed,
+                                                  memory_order_relaxed));
+}
+
+wr_cu_result stand_in_module_load(wr_cu_module *module, const void *image) {
+  wr_cu_context context;
+  wr_cu_result result = call_begin_inside(CALL_module_load, &context);
+  if (result) return result;
+  const char *text = image;
+  if (strncmp(text, IMAGE_START, strlen(IMAGE_START)) != 0) return call_end(INVALID_IMAGE);
+  wr_cu_module m = malloc(sizeof *m + strlen(text) + 1);
+  if (!m) return call_end(WR_CU_OUT_OF_MEMORY);
+  m->context = context;
+  atomic_init(&m->functions, NULL);
+  memcpy(m->text, text, strlen(text) + 1);
+  void *next;
+  push(&modules, m, &next);
+  m->next = next;
+  count_up(&counts.modules);
+  *module = m;
+  return call_end(WR_CU_SUCCESS);
+}
+
+static bool is_word(char c) { return isalnum((unsigned char)c) || c == '_'; }
+
+/* Past the parenthesis that opens the parameters of the kernel; NULL when there is none. */
+static const char *parameters_of(const char *text, const char *name) {
+  const size_t length = strlen(name);
+  while ((text = strstr(text, "__global__"))) {
+    const char *end = strchr(text, '{');
+    const char *at = text;
+    for (; end && (at = strstr(at, name)) && at < end; at += length) {
+      if (!is_word(at[-1]) && at[length] == '(') return at + length + 1;
+    }
+    text += strlen("__global__");
+  }
+  return NULL;
+}
+
+static enum param kind_of(const char *begin, const char *end) {
+  const char *star = memchr(begin, '*', (size_t)(end - begin));
+  if (!star) return PARAM_VALUE;
+  for (const char *p = begin; p + 6 <= star; p++) {
+    if (memcmp(p, "const ", 6) == 0) return PARAM_READ;
+  }
+  return PARAM_WRITTEN;
+}
+
+/* Commas in angle brackets belong to a type. */
+static void read_parameters(struct wr_cu_function_object *f, const char *text) {
+  int depth = 0;
+  const char *begin = text;
+  for (const char *p = text;; p++) {
+    demand(*p != '\0' && f->n_params < PARAMS_MAX, "parameters that the stand-in cannot read");
+    if (*p == '<') depth++;
+    if (*p == '>') depth--;
+    if (depth > 0 || (*p != ',' && *p != ')')) continue;
+    f->params[f->n_params++] = kind_of(begin, p);
+    begin = p + 1;
+    if (*p == ')') return;
+  }
+}
+
+wr_cu_result stand_in_module_function(wr_cu_function *function, wr_cu_module module,
+                                      const char *name) {
+  wr_cu_context context;
+  wr_cu_result result = call_begin_inside(CALL_module_function, &context);
+  if (result) return result;
+  demand(module->context == context, "a module of another context");
+  const char *text = parameters_of(module->text, name);
+  if (!text) return call_end(NOT_FOUND);
+  struct wr_cu_function_object *f = calloc(1, sizeof *f);
+  if (!f) return call_end(WR_CU_OUT_OF_MEMORY);
+  f->context = context;
+  read_parameters(f, text);
+  void *next;
+  push(&module->functions, f, &next);
+  f->next = next;
+  *function = f;
+  return call_end(WR_CU_SUCCESS);
+}

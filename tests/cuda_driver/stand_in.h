@@ -1,0 +1,74 @@
+#ifndef WR_TESTS_CUDA_DRIVER_STAND_IN_H
+#define WR_TESTS_CUDA_DRIVER_STAND_IN_H
+
+/* A stand-in for NVIDIA's driver and compiler, for machines without a GPU: libcuda.so.1 and
+   libnvrtc.so.13 of the functions that Weir calls, and no more. A test finds them by
+   LD_LIBRARY_PATH, as it would find the real ones, and gives orders through what they export here.
+
+   - Device addresses are none of the host's: to read or write one ends the process at that place.
+     The bytes lie elsewhere, and no address is given twice. Copies and fills move them.
+   - A stream is a queue with a thread of its own. A kernel computes nothing: it looks whether its
+     pointers lie in memory that is there, and reads or writes a byte at each, so that
+     ThreadSanitizer sees two kernels that should have been ordered and were not.
+   - What the stand-in keeps for itself is hidden from ThreadSanitizer, so that its locks order
+     nothing that the driver would not have ordered.
+   - What no program may do (an object of another context, a call without one, memory that is not
+     there, a call in the child of a fork, the end of the process during a call) ends the process
+     with a line on stderr.
+
+   The environment, read by cuInit: WEIR_STAND_IN_DEVICES is how many GPUs there are (1);
+   WEIR_STAND_IN_DIRECT=1 runs all at once on the calling thread, for a profiler. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* What is alive, and what has been done. */
+struct stand_in_counts {
+  uint64_t streams;
+  uint64_t events;
+  uint64_t allocations; /* on all devices; one that is freed counts until its stream comes to it */
+  uint64_t bytes;       /* of those */
+  uint64_t graphs;
+  uint64_t graph_execs;
+  uint64_t modules;
+  uint64_t pinned; /* pieces of host memory */
+
+  uint64_t kernels; /* run, those of graphs too */
+  uint64_t graph_launches;
+  uint64_t copies; /* and fills */
+};
+
+/* Any thread. */
+struct stand_in {
+  /* The n-th call from now on of the function of that symbol does nothing and gives the result; 0
+     takes the order back. A failure of each function can be ordered. */
+  void (*fail)(const char *symbol, uint64_t n, int result);
+  /* The n-th call from now on, of any function but those that get rid of something or tell an
+     error's name. */
+  void (*fail_any)(uint64_t n, int result);
+  /* True when what was ordered by fail or fail_any has happened since. */
+  int (*has_failed)(void);
+  uint64_t (*calls)(const char *symbol);
+  const char *(*symbol)(int i); /* NULL past the last */
+
+  /* Kernels do not start while they are held. Each hold needs its release. */
+  void (*hold)(void);
+  void (*release)(void);
+  /* Each kernel takes up to so long, 0: no time. */
+  void (*pause)(uint64_t ns);
+  /* The n-th kernel from now on is a fault: from then on all calls for its device give the result.
+   */
+  void (*fault)(uint64_t n, int result);
+  /* Memory of each device in bytes; what is there already stays. */
+  void (*capacity)(size_t bytes);
+  void (*counts)(struct stand_in_counts *out);
+};
+
+/* Exported by libcuda.so.1. */
+#define STAND_IN_SYMBOL "weir_stand_in"
+
+/* Exported by libnvrtc.so.13: as `fail` above. */
+#define STAND_IN_NVRTC_SYMBOL "weir_stand_in_nvrtc_fail"
+typedef void (*stand_in_nvrtc_fail)(const char *symbol, uint64_t n, int result);
+
+#endif
