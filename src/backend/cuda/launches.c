@@ -66,16 +66,23 @@ static void flush_locked(struct wr_encoder *e) {
   wr_mutex_unlock(&e->gpu->lock);
 }
 
-/* A child of a fork may find the lock held for ever; it has nothing to flush. */
-void wr_gpu_flush(struct wr_encoder *e) {
-  if (wr_gpu_forked()) return;
+static bool holds_back(struct wr_encoder *e) {
   wr_mutex_lock(&e->lock);
-  if (e->launches) {
-    wr_gpu_enter(e->gpu);
-    flush_locked(e);
-    wr_gpu_leave();
-  }
+  bool any = e->launches != NULL;
   wr_mutex_unlock(&e->lock);
+  return any;
+}
+
+/* Entered first, as who encodes has: the end of the process closes the gate, and would keep one
+   that came to it with the lock from those inside. A child of a fork may find the lock held for
+   ever; it has nothing to flush. */
+void wr_gpu_flush(struct wr_encoder *e) {
+  if (wr_gpu_forked() || !holds_back(e)) return;
+  wr_gpu_enter(e->gpu);
+  wr_mutex_lock(&e->lock);
+  if (e->launches) flush_locked(e);
+  wr_mutex_unlock(&e->lock);
+  wr_gpu_leave();
 }
 
 void wr_run_direct(struct wr_run *run) {
