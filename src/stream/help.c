@@ -12,6 +12,9 @@
    its end. So while anybody sleeps for a stream that can be drained, or is blocked by one that can,
    one of them is awake or will be.
 
+   Streams of a device can block each other in a circle, one of which waits for what another has
+   with its device already. A look goes round once, asks the devices, and then the thread sleeps.
+
    Locks: STREAM for the lists, then EVENT, each sleeper's own. Neither is held while waiting. */
 
 #include <sched.h>
@@ -145,6 +148,38 @@ static bool is_suspended(struct wr_stream *s) {
   return suspended;
 }
 
+/* A walk from a stream to what blocks it, and so on, which finds out when it comes round: it
+   remembers one stream at a time, a later one after every twice as many steps. */
+struct walk {
+  struct wr_stream *seen; /* one reference; NULL at first */
+  uint32_t steps;         /* since then */
+  uint32_t limit;
+};
+
+static bool comes_round(struct walk *w, struct wr_stream *next) {
+  w->steps++;
+  if (next == w->seen) return true;
+  if (w->steps < w->limit) return false;
+  wr_stream_release(w->seen);
+  *w = (struct walk){.seen = wr_stream_retain(next), .limit = 2 * w->limit + 1};
+  return false;
+}
+
+/* Asks the devices of the streams in the circle that the walk has gone, up to one that has
+   something to tell. */
+static bool poll_circle(const struct walk *w) {
+  struct wr_stream *s = wr_stream_retain(w->seen);
+  bool found = false;
+  for (uint32_t i = 0; s && i < w->steps && !found; i++) {
+    found = poll_device(s);
+    struct wr_stream *by = found ? NULL : blocker_of(s);
+    wr_stream_release(s);
+    s = by;
+  }
+  wr_stream_release(s);
+  return found;
+}
+
 /* Drains the stream unless it is suspended. Before it runs anything, the thread leaves the lists of
    what the stream was blocked by: a poke for one of those would have to wait for what runs here. */
 static enum wr_drained drain_from_place(struct wr_stream *stream, struct wr_drain *drain,
@@ -160,6 +195,7 @@ static enum wr_drained drain_from_place(struct wr_stream *stream, struct wr_drai
 static bool look(struct wr_stream *home, struct wr_completion *target, struct sleeper *sleeper) {
   struct wr_place **slot = sleeper ? &sleeper->top : NULL;
   struct wr_stream *stream = wr_stream_retain(home), *above = NULL;
+  struct walk walk = {NULL};
   bool again = false;
   for (;;) {
     struct wr_drain drain = {.target = target, .unblock = above};
@@ -181,8 +217,13 @@ static bool look(struct wr_stream *home, struct wr_completion *target, struct sl
     wr_stream_release(above);
     above = stream;
     stream = by;
+    if (comes_round(&walk, stream)) {
+      again = poll_circle(&walk);
+      break;
+    }
   }
   if (sleeper) cut(slot);
+  wr_stream_release(walk.seen);
   wr_stream_release(above);
   wr_stream_release(stream);
   return again;
@@ -236,10 +277,13 @@ void wr_stream_help_at_once(struct wr_stream *stream, struct wr_completion *c) {
 
 bool wr_stream_is_stranded(struct wr_stream *stream) {
   struct wr_stream *s = wr_stream_retain(stream), *by;
+  struct walk walk = {NULL};
   while (is_suspended(s) && (by = blocker_of(s)) != NULL) {
     wr_stream_release(s);
     s = by;
+    if (comes_round(&walk, s)) break;
   }
+  wr_stream_release(walk.seen);
   wr_mutex_lock(&s->lock);
   bool stranded = s->state == WR_STREAM_READY;
   wr_mutex_unlock(&s->lock);
