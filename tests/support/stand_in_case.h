@@ -46,4 +46,31 @@ static inline bool allocations_become(uint64_t n) {
   return stand_in_now().allocations <= n;
 }
 
+/* ---- work whose result the stand-in has right: copies ---- */
+
+static inline mlx_array part_of(mlx_array a, int begin, int end, mlx_stream s) {
+  mlx_array out = mlx_array_new();
+  const int step = 1;
+  CHECK(mlx_slice(&out, a, &begin, 1, &end, 1, &step, 1, s) == 0);
+  return out;
+}
+
+/* *a with its first element last, lazily, on s. */
+static inline void turn(mlx_array *a, mlx_stream s) {
+  const int n = (int)mlx_array_size(*a);
+  const mlx_array parts[] = {part_of(*a, 1, n, s), part_of(*a, 0, 1, s)};
+  mlx_vector_array v = mlx_vector_array_new_data(parts, 2);
+  CHECK(mlx_concatenate_axis(a, v, 0, s) == 0);
+  mlx_vector_array_free(v);
+  for (int i = 0; i < 2; i++) mlx_array_free(parts[i]);
+}
+
+/* That it was floats(n, v) and has been turned so often; forces it. */
+static inline void expect_turned(mlx_array a, float v, int times) {
+  const int n = (int)mlx_array_size(a);
+  const float *data = mlx_array_data_float32(a);
+  CHECK(data != NULL);
+  for (int i = 0; i < n; i++) CHECK(data[i] == v + (float)((i + times) % n));
+}
+
 #endif

@@ -14,28 +14,37 @@ struct wr_error *wr_gpu_encoder_new(int index, struct wr_encoder **out) {
   struct wr_error *error = wr_gpu_get(index, &gpu);
   if (error) return error;
   struct wr_encoder *e = wr_calloc(sizeof *e);
-  if (!e) return wr_error_out_of_memory();
+  struct wr_progress *progress = wr_alloc(sizeof *progress);
+  if (!e || !progress) {
+    error = wr_error_out_of_memory();
+    goto free_both;
+  }
+  *progress = (struct wr_progress){.refs = 1, .encoder = e};
   e->gpu = gpu;
   e->refs = 1;
   e->last_held = &e->held;
   e->last = &e->first;
   e->last_mark = &e->marks;
+  e->progress = progress;
+  e->last_order = &e->orders;
   wr_gpu_enter(gpu);
   error = wr_gpu_stream_take(gpu, &e->stream);
   wr_gpu_leave();
-  if (error) {
-    wr_free(e);
-    return error;
-  }
+  if (error) goto free_both;
   wr_mutex_init(&e->lock, WR_RANK_ENCODER);
   *out = e;
   return NULL;
+free_both:
+  wr_free(progress);
+  wr_free(e);
+  return error;
 }
 
 /* In a forked child the stream is left alone: it is the parent's. */
 void wr_encoder_drop(struct wr_encoder *e) {
   wr_mutex_lock(&e->gpu->lock);
   bool last = --e->refs == 0;
+  if (last) wr_orders_free_locked(e);
   wr_mutex_unlock(&e->gpu->lock);
   if (!last) return;
   if (!wr_gpu_forked()) {
@@ -172,6 +181,7 @@ bool wr_gpu_encode_wait(struct wr_encoder *e, struct wr_encoder *other, uint64_t
   wr_gpu_enter(gpu);
   wr_mutex_lock(&gpu->lock);
   struct wr_error *error = wr_event_behind_locked(other, place, &event);
+  if (!error) error = wr_order_add_locked(e, e->kept, other, place);
   if (!error && event) {
     error = wr_gpu_result(gpu, wr_cu->stream_wait(e->stream, event, 0), "cuStreamWaitEvent");
   }

@@ -53,6 +53,23 @@ struct wr_mark {
   uint64_t covers; /* all commands up to this number */
 };
 
+/* How far an encoder has come with publishing. Outlives it, for those whose order looks here. */
+struct wr_progress {
+  unsigned refs;              /* all under the GPU's LOCK */
+  uint64_t published;         /* all commands up to this number */
+  struct wr_encoder *encoder; /* NULL: it is gone, and all was published */
+};
+
+/* Commands behind a wait on the device are over after what is waited for, and so they are published
+   after it: who sees that the one is over never sees that the other is not, and a failure is known
+   before what depends on it is looked at. */
+struct wr_order {
+  struct wr_order *next;
+  uint64_t behind;        /* the encoder's commands with higher numbers are behind the wait */
+  struct wr_progress *on; /* one reference */
+  uint64_t place;         /* what has to be published first: up to this number */
+};
+
 /* Who publishes, or looks for what there is to publish. The GPU's thread never waits while it does.
  */
 enum wr_reaper { WR_REAPER_NONE, WR_REAPER_WAITER, WR_REAPER_WATCHER };
@@ -83,6 +100,9 @@ struct wr_encoder {
   struct wr_gpu_command **last;
   struct wr_mark *marks; /* oldest first */
   struct wr_mark **last_mark;
+  struct wr_progress *progress; /* one reference */
+  struct wr_order *orders;      /* oldest first */
+  struct wr_order **last_order;
   struct wr_encoder *busy_next;
   struct wr_encoder *busy_prev;
 };
@@ -128,5 +148,11 @@ void wr_in_flight_locked(struct wr_encoder *encoder, struct wr_gpu_command *comm
    else's once the lock is released. */
 struct wr_error *wr_event_behind_locked(struct wr_encoder *encoder, uint64_t number,
                                         wr_cu_event *event);
+/* The encoder's commands after the one numbered `behind` are published after those of `other` up to
+   `place`. */
+struct wr_error *wr_order_add_locked(struct wr_encoder *encoder, uint64_t behind,
+                                     struct wr_encoder *other, uint64_t place);
+/* The encoder has nothing in flight, and ends. */
+void wr_orders_free_locked(struct wr_encoder *encoder);
 
 #endif

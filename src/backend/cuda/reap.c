@@ -112,6 +112,62 @@ struct wr_error *wr_event_behind_locked(struct wr_encoder *e, uint64_t number, w
   return NULL;
 }
 
+/* ---- the order of publishing ---- */
+
+static void progress_drop_locked(struct wr_progress *p) {
+  if (--p->refs == 0) wr_free(p);
+}
+
+static void order_drop_locked(struct wr_encoder *e) {
+  struct wr_order *o = e->orders;
+  e->orders = o->next;
+  if (!e->orders) e->last_order = &e->orders;
+  progress_drop_locked(o->on);
+  wr_free(o);
+}
+
+static void orders_drop_kept_locked(struct wr_encoder *e) {
+  while (e->orders && e->orders->on->published >= e->orders->place) order_drop_locked(e);
+}
+
+struct wr_error *wr_order_add_locked(struct wr_encoder *e, uint64_t behind,
+                                     struct wr_encoder *other, uint64_t place) {
+  orders_drop_kept_locked(e);
+  if (other->progress->published >= place) return NULL;
+  struct wr_order *o = wr_alloc(sizeof *o);
+  if (!o) return wr_error_out_of_memory();
+  *o = (struct wr_order){.behind = behind, .on = other->progress, .place = place};
+  o->on->refs++;
+  *e->last_order = o;
+  e->last_order = &o->next;
+  return NULL;
+}
+
+void wr_orders_free_locked(struct wr_encoder *e) {
+  while (e->orders) order_drop_locked(e);
+  e->progress->encoder = NULL;
+  e->progress->published = UINT64_MAX;
+  progress_drop_locked(e->progress);
+}
+
+/* The last of the commands up to a number that may be published now. */
+static uint64_t publishable_locked(struct wr_encoder *e, uint64_t up_to) {
+  orders_drop_kept_locked(e);
+  return e->orders && e->orders->behind < up_to ? e->orders->behind : up_to;
+}
+
+/* Who has to publish before the encoder's next command can be: with a reference, or NULL. */
+static struct wr_encoder *leader_of(struct wr_encoder *e) {
+  struct wr_encoder *leader = NULL;
+  wr_mutex_lock(&e->gpu->lock);
+  if (e->first && publishable_locked(e, e->first->number) < e->first->number) {
+    leader = e->orders->on->encoder;
+    leader->refs++;
+  }
+  wr_mutex_unlock(&e->gpu->lock);
+  return leader;
+}
+
 /* ---- publishing ---- */
 
 /* Takes the commands up to a number off the queue. */
@@ -142,21 +198,28 @@ static void command_end(struct wr_gpu_command *c, struct wr_error *failure) {
   hook->fn(hook, error);
 }
 
-static void publish(struct wr_gpu_command *list, struct wr_error *failure) {
+/* The commands up to that number. */
+static void publish(struct wr_encoder *e, struct wr_gpu_command *list, uint64_t up_to,
+                    struct wr_error *failure) {
   while (list) {
     struct wr_gpu_command *c = list;
     list = c->next;
     command_end(c, failure);
   }
+  wr_mutex_lock(&e->gpu->lock);
+  e->progress->published = up_to;
+  wr_mutex_unlock(&e->gpu->lock);
 }
 
 /* All that is in flight fails: the GPU is out of use, or not this process's any more. */
 static void fail_all(struct wr_encoder *e, struct wr_error *failure) {
   wr_mutex_lock(&e->gpu->lock);
   while (e->marks) mark_drop_locked(e);
-  struct wr_gpu_command *list = take_commands_locked(e, UINT64_MAX);
+  while (e->orders) order_drop_locked(e);
+  uint64_t last = e->launched;
+  struct wr_gpu_command *list = take_commands_locked(e, last);
   wr_mutex_unlock(&e->gpu->lock);
-  publish(list, failure);
+  publish(e, list, last, failure);
 }
 
 static void nap(uint64_t ns) {
@@ -188,9 +251,11 @@ static wr_cu_result look(struct wr_gpu *gpu, const struct wr_mark *m, bool wait)
   return result;
 }
 
-enum found { FOUND_NOTHING, FOUND_LATER, FOUND_DONE, FOUND_FAULT };
+/* BLOCKED: over, but another encoder has to publish first. */
+enum found { FOUND_NOTHING, FOUND_LATER, FOUND_BLOCKED, FOUND_DONE, FOUND_FAULT };
 
-/* The oldest mark's commands are published if it is over. Called by the encoder's reaper. */
+/* The oldest mark's commands are published if it is over, as far as their order allows. Called by
+   the encoder's reaper. */
 static enum found reap_mark(struct wr_encoder *e, bool wait) {
   struct wr_gpu *gpu = e->gpu;
   wr_mutex_lock(&gpu->lock);
@@ -213,12 +278,13 @@ static enum found reap_mark(struct wr_encoder *e, bool wait) {
     return FOUND_FAULT;
   }
   wr_mutex_lock(&gpu->lock);
-  uint64_t covers = mark->covers;
-  mark_drop_locked(e);
-  struct wr_gpu_command *list = take_commands_locked(e, covers);
+  const uint64_t covers = mark->covers, up_to = publishable_locked(e, covers);
+  if (up_to == covers) mark_drop_locked(e);
+  struct wr_gpu_command *list = take_commands_locked(e, up_to);
   wr_mutex_unlock(&gpu->lock);
+  if (!list && up_to < covers) return FOUND_BLOCKED;
   wr_gpu_leave();
-  publish(list, NULL);
+  publish(e, list, up_to, NULL);
   wr_gpu_enter(gpu);
   return FOUND_DONE;
 }
@@ -247,8 +313,9 @@ static void reap_end(struct wr_encoder *e) {
   wr_encoder_drop(e);
 }
 
-/* One mark when it waits, else all marks that are over. True when something was published. */
-static bool reap(struct wr_encoder *e, bool wait) {
+/* One mark when it waits, else all marks that are over. True when something was published;
+ *blocked: what comes next has to wait for another encoder's reaper. */
+static bool reap(struct wr_encoder *e, bool wait, bool *blocked) {
   enum found found = FOUND_FAULT;
   bool progress = false;
   struct wr_error *unusable = wr_gpu_unusable(e->gpu);
@@ -266,7 +333,28 @@ static bool reap(struct wr_encoder *e, bool wait) {
     progress = true;
   }
   wr_error_release(unusable);
+  *blocked = found == FOUND_BLOCKED;
   return progress;
+}
+
+/* Publishes what the encoder's next command has to come after, or what that has to; one of them is
+   ready for it. Where another thread is at it, lets that run. */
+static void reap_leader(struct wr_encoder *e) {
+  bool blocked = true;
+  for (struct wr_encoder *leader = leader_of(e); leader;) {
+    wr_mutex_lock(&leader->gpu->lock);
+    bool mine = reap_begin_locked(leader, WR_REAPER_WAITER);
+    wr_mutex_unlock(&leader->gpu->lock);
+    if (mine) {
+      (void)reap(leader, false, &blocked);
+      reap_end(leader);
+    } else {
+      sched_yield();
+    }
+    struct wr_encoder *next = mine && blocked ? leader_of(leader) : NULL;
+    wr_encoder_drop(leader);
+    leader = next;
+  }
 }
 
 /* While the GPU's own thread is at it, this one stays: parked, it would be told only after one of
@@ -281,9 +369,11 @@ bool wr_gpu_poll(struct wr_encoder *encoder) {
   wr_mutex_unlock(&gpu->lock);
   if (watched) sched_yield();
   if (!mine) return watched;
-  bool progress = reap(encoder, true);
+  bool blocked;
+  bool progress = reap(encoder, true, &blocked);
+  if (blocked) reap_leader(encoder);
   reap_end(encoder);
-  return progress;
+  return progress || blocked;
 }
 
 /* ---- the GPU's thread ---- */
@@ -322,7 +412,8 @@ static bool look_round(struct wr_gpu *gpu) {
   rotate_locked(gpu, mine, n);
   wr_mutex_unlock(&gpu->lock);
   for (int i = 0; i < n; i++) {
-    progress = reap(mine[i], false) || progress;
+    bool blocked;
+    progress = reap(mine[i], false, &blocked) || progress;
     reap_end(mine[i]);
   }
   return progress;

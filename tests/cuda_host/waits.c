@@ -1,0 +1,168 @@
+/* Waiting on the GPU and for it, over the stand-in driver: streams for each other on the device,
+   CPU and GPU streams for each other, the host with and without a time limit, an event loop; and
+   none of it longer than it has to. O2, O3, W2, W3. FAILURES: D1, D4. */
+
+#include <poll.h>
+
+#include "stand_in_case.h"
+
+/* O2: a chain that hops between streams of both devices, whole and link by link. */
+static void across_streams(int i) {
+  enum { STREAMS = 8, HOPS = 120 };
+  mlx_stream s[STREAMS];
+  for (int k = 0; k < STREAMS; k++) s[k] = k % 4 == 3 ? new_stream() : new_gpu_stream();
+  for (int round = 0; round < 2; round++) {
+    mlx_array a = floats(100, 0);
+    for (int k = 0; k < HOPS; k++) {
+      turn(&a, s[(k * 5 + k / 7 + i) % STREAMS]);
+      if (round == 1 && k % 10 == 0) CHECK(async_eval(a) == 0);
+    }
+    expect_turned(a, 0, HOPS);
+    mlx_array_free(a);
+  }
+  for (int k = 0; k < STREAMS; k++) mlx_stream_free(s[k]);
+}
+
+/* D4: streams that wait for one another in a chain, submitted from the far end. */
+static void reverse_chain(void) {
+  enum { STREAMS = 16, EACH = 10 };
+  mlx_stream s[STREAMS];
+  mlx_array link[STREAMS + 1];
+  link[0] = floats(50, 0);
+  for (int i = 0; i < STREAMS; i++) {
+    s[i] = new_gpu_stream();
+    link[i + 1] = mlx_array_new();
+    mlx_array_set(&link[i + 1], link[i]);
+    for (int k = 0; k < EACH; k++) turn(&link[i + 1], s[i]);
+  }
+  for (int i = STREAMS; i > 0; i--) CHECK(async_eval(link[i]) == 0);
+  for (int i = STREAMS; i > 0; i--) expect_turned(link[i], 0, i * EACH);
+  for (int i = 0; i <= STREAMS; i++) mlx_array_free(link[i]);
+  for (int i = 0; i < STREAMS; i++) mlx_stream_free(s[i]);
+}
+
+/* D1, O3: kernels are held on the GPU; the CPU and copies on the GPU go on. */
+static void no_foreign_backlog(void) {
+  mlx_stream busy = new_gpu_stream(), other = new_gpu_stream(), host = new_stream();
+  mlx_array one = mlx_array_new_float(1), first = floats(30, 0), slow = floats(30, 0);
+  mlx_array sum = mlx_array_new();
+  bool idle = true;
+  turn(&first, busy);
+  CHECK(mlx_array_eval(first) == 0);
+  cuda->hold();
+  for (int i = 0; i < 400; i++) {
+    add_to(&slow, one, busy);
+    CHECK(async_eval(slow) == 0);
+  }
+  turn(&first, other);
+  expect_turned(first, 0, 2);
+  CHECK(mlx_add(&sum, one, one, host) == 0 && float_of(sum) == 2);
+  CHECK(weir_stream_query(&idle, busy) == 0 && !idle);
+  CHECK(weir_stream_wait(busy, 1000000) == 1 && weir_last_status() == WEIR_ERROR_TIMEOUT);
+  cuda->release();
+  CHECK(weir_stream_wait(busy, INT64_MAX) == 0);
+  CHECK(weir_stream_query(&idle, busy) == 0 && idle);
+  mlx_array all[] = {one, first, slow, sum};
+  for (int i = 0; i < 4; i++) mlx_array_free(all[i]);
+  mlx_stream_free(busy);
+  mlx_stream_free(other);
+  mlx_stream_free(host);
+}
+
+static bool readable(int fd, int ms) {
+  struct pollfd p = {.fd = fd, .events = POLLIN};
+  return poll(&p, 1, ms) == 1;
+}
+
+/* W2: one event on a stream of the GPU, seen by the host in each of its ways, and waited for by a
+   stream of each device. */
+static void events(int i) {
+  mlx_stream gpu = new_gpu_stream(), other = new_gpu_stream(), host = new_stream();
+  mlx_array one = mlx_array_new_float(1);
+  weir_event event = weir_event_new(), later = weir_event_new();
+  int fd = -1;
+  CHECK(weir_event_fd(&fd, event) == 0);
+  for (int round = 0; round < 20; round++) {
+    mlx_array a = floats(10, 0), b = mlx_array_new(), c = mlx_array_new();
+    bool over = false;
+    int64_t ns = -1;
+    for (int k = 0; k < 1 + i; k++) add_to(&a, one, gpu);
+    CHECK(async_eval(a) == 0 && weir_event_record(event, gpu) == 0);
+    CHECK(weir_event_wait(event, other) == 0 && weir_event_wait(event, host) == 0);
+    CHECK(mlx_add(&b, one, one, host) == 0 && mlx_add(&c, one, one, other) == 0);
+    CHECK(async_eval(c) == 0 && weir_event_record(later, other) == 0);
+    if (round % 2) CHECK(readable(fd, 10000));
+    while (weir_event_synchronize(later, 200000)) CHECK(weir_last_status() == WEIR_ERROR_TIMEOUT);
+    CHECK(weir_event_query(&over, event) == 0);
+    CHECK(over);
+    CHECK(readable(fd, 10000));
+    CHECK(weir_event_elapsed(&ns, event, later) == 0);
+    CHECK(float_of(b) == 2);
+    mlx_array_free(a);
+    mlx_array_free(b);
+    mlx_array_free(c);
+  }
+  CHECK(weir_event_free(event) == 0 && weir_event_free(later) == 0);
+  mlx_array_free(one);
+  mlx_stream_free(gpu);
+  mlx_stream_free(other);
+  mlx_stream_free(host);
+}
+
+/* An event that is freed, with its stream, while it is not over. */
+static void event_dropped_in_flight(void) {
+  mlx_array one = mlx_array_new_float(1), a = floats(10, 0), b = floats(10, 0);
+  mlx_stream s = new_gpu_stream(), other = new_gpu_stream();
+  weir_event event = weir_event_new();
+  cuda->hold();
+  add_to(&a, one, s);
+  CHECK(async_eval(a) == 0 && weir_event_record(event, s) == 0);
+  CHECK(weir_event_wait(event, other) == 0);
+  mlx_stream_free(s);
+  CHECK(weir_event_free(event) == 0);
+  turn(&b, other);
+  CHECK(async_eval(b) == 0);
+  bool is = true;
+  CHECK(_mlx_array_is_available(&is, b) == 0 && !is);
+  cuda->release();
+  expect_turned(b, 0, 1);
+  mlx_array_free(one);
+  mlx_array_free(a);
+  mlx_array_free(b);
+  mlx_stream_free(other);
+}
+
+static void when_idle(void *data) { __atomic_add_fetch((int *)data, 1, __ATOMIC_ACQ_REL); }
+
+static void callbacks(void) {
+  mlx_stream s = new_gpu_stream();
+  mlx_array one = mlx_array_new_float(1), a = floats(10, 0);
+  int called = 0;
+  for (int i = 0; i < 20; i++) {
+    add_to(&a, one, s);
+    CHECK(async_eval(a) == 0 && weir_stream_on_idle(s, when_idle, &called) == 0);
+  }
+  for (int i = 0; i < 10000 && __atomic_load_n(&called, __ATOMIC_ACQUIRE) < 20; i++) usleep(1000);
+  CHECK(__atomic_load_n(&called, __ATOMIC_ACQUIRE) == 20);
+  mlx_array_free(one);
+  mlx_array_free(a);
+  mlx_stream_free(s);
+}
+
+int main(void) {
+  stand_in_start();
+  mlx_set_error_handler(quiet, NULL, NULL);
+  for (int round = 0; round < 2; round++) {
+    across_streams(0);
+    run_threads(many(8), across_streams);
+    reverse_chain();
+    no_foreign_backlog();
+    run_threads(many(6), events);
+    event_dropped_in_flight();
+    callbacks();
+    cuda->pause(20000);
+  }
+  CHECK(weir_shutdown(INT64_C(20000000000)) == 0);
+  CHECK(streams_become(0) && allocations_become(0));
+  return 0;
+}
