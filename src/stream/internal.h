@@ -36,6 +36,7 @@ struct wr_stream {
   struct wr_task *tail;         /* under LOCK */
   enum wr_stream_state state;   /* under LOCK */
   bool resumed;                 /* under LOCK */
+  bool in_work;                 /* under LOCK: its drainer runs a task that is no marker */
   wr_atomic_bool asleep;        /* atomic RELAXED: a hint, written under LOCK: SUSPENDED */
   struct wr_stream *blocked_by; /* under LOCK; one reference */
   struct wr_place *sleepers;    /* under LOCK: threads that sleep for it (help.c) */

@@ -190,13 +190,16 @@ void wr_stream_kick(struct wr_stream *stream) {
   wr_mutex_unlock(&stream->lock);
 }
 
-/* What a device has accepted stands in no queue any more, and is counted alone. */
+/* What a device has accepted stands in no queue any more, and is counted alone. Who waited for the
+   last marker may be here before its drainer has left, with nothing more to do. */
 bool wr_stream_idle(struct wr_stream *stream) {
   struct wr_stream_numbers n;
   (void)wr_pool_ensure_worker();
   wr_stream_numbers(stream, &n);
   wr_mutex_lock(&stream->lock);
-  bool idle = stream->state == WR_STREAM_IDLE && !stream->head;
+  bool drained =
+      stream->state == WR_STREAM_IDLE || (stream->state == WR_STREAM_RUNNING && !stream->in_work);
+  bool idle = drained && !stream->head;
   wr_mutex_unlock(&stream->lock);
   return idle && n.queued + n.running == 0;
 }
@@ -320,10 +323,12 @@ static bool suspend_locked(struct wr_stream *s) {
 static bool run_tasks_locked(struct wr_stream *s, struct wr_drain *drain) {
   while (s->head) {
     struct wr_task *task = pop_locked(s);
+    s->in_work = !task->is_marker;
     wr_mutex_unlock(&s->lock);
     enum wr_step step = task->run(task, s, drain);
     wr_torture_point();
     wr_mutex_lock(&s->lock);
+    s->in_work = false;
     if (step == WR_STEP_DONE) {
       if (s->head && wr_drain_stop(drain)) return true;
       continue;

@@ -155,6 +155,7 @@ struct wr_drain; /* why the draining thread drains, and when it stops */
 struct wr_task {
   struct wr_task *next; /* under the stream's LOCK */
   enum wr_step (*run)(struct wr_task *task, struct wr_stream *stream, struct wr_drain *drain);
+  bool is_marker; /* immutable after publish: no work by itself, so that the stream may be idle */
 };
 
 /* Appends the task; `publish`, unless NULL, runs under the stream's lock, right after. The caller

@@ -78,8 +78,10 @@ uint64_t wr_marker_place(const struct wr_marker *m) {
 struct wr_marker *wr_marker_new(void (*then)(void *data), void *data) {
   struct wr_marker *m = wr_alloc(sizeof *m);
   if (!m) return NULL;
-  *m = (struct wr_marker){
-      .task = {.run = marker_run}, .hook = {.fn = marker_over}, .then = then, .data = data};
+  *m = (struct wr_marker){.task = {.run = marker_run, .is_marker = true},
+                          .hook = {.fn = marker_over},
+                          .then = then,
+                          .data = data};
   wr_store_relaxed(&m->refs, 1u);
   wr_completion_init(&m->completion, WR_PHASE_LAZY);
   (void)wr_completion_claim(&m->completion);
