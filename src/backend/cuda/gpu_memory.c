@@ -29,6 +29,7 @@ static void *source_alloc(const struct wr_memory_source *source, size_t bytes) {
                           "cuMemAllocAsync");
     if (!error) {
       error = wr_gpu_result(gpu, wr_cu->stream_finish(gpu->memory_stream), "cuStreamSynchronize");
+      if (error) (void)wr_cu->free_async(address, gpu->memory_stream);
     }
     wr_gpu_leave();
   }
