@@ -132,7 +132,7 @@ wr_cu_result call_begin_inside(enum call call, wr_cu_context *context) {
   wr_cu_result result = call_begin(call);
   if (result) return result;
   *context = context_current();
-  if (!*context) misuse("a call without a context");
+  if (!*context) return call_end(INVALID_CONTEXT);
   result = (wr_cu_result)wr_load_relaxed(&(*context)->fault);
   return result ? call_end(result) : WR_CU_SUCCESS;
 }

@@ -13,6 +13,7 @@ static int n_devices;                                     /* immutable after cuI
 
 static _Thread_local wr_cu_context stack[STACK];
 static _Thread_local int depth;
+static _Thread_local bool refused; /* the last push failed by order */
 
 void devices_start(void) {
   const char *text = getenv("WEIR_STAND_IN_DEVICES");
@@ -23,7 +24,10 @@ void devices_start(void) {
 
 int devices_count(void) { return n_devices; }
 
-wr_cu_context context_current(void) { return depth ? stack[depth - 1] : NULL; }
+wr_cu_context context_current(void) {
+  demand(depth || refused, "a call without a context");
+  return depth ? stack[depth - 1] : NULL;
+}
 
 static bool is_device(wr_cu_device device) { return device >= 0 && device < n_devices; }
 
@@ -99,6 +103,7 @@ wr_cu_result stand_in_context_retain(wr_cu_context *context, wr_cu_device device
 
 wr_cu_result stand_in_context_push(wr_cu_context context) {
   wr_cu_result result = call_begin(CALL_context_push);
+  refused = result != WR_CU_SUCCESS;
   if (result) return result;
   demand(depth < STACK, "contexts are pushed and not popped");
   demand(context >= contexts && context < contexts + n_devices, "no such context");

@@ -67,7 +67,7 @@ struct wr_cu_context_object {
 
 void devices_start(void);
 int devices_count(void);
-/* The calling thread's context, or NULL. */
+/* The calling thread's context; NULL where it could not be pushed. */
 wr_cu_context context_current(void);
 
 /* ---- addresses.c: hidden from ThreadSanitizer ---- */

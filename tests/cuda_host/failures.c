@@ -1,0 +1,180 @@
+/* Each function of the driver fails once, at each of its calls in turn, over the stand-in: E1 to
+   E5. What fails says so in words, wherever it is forced, and nothing else has a wrong value;
+   afterwards all is given back, and the next round has no failure left. Memory that is refused, at
+   each request, is a case of it; so is a driver or a compiler that fails before there is a stream.
+ */
+
+#include "stand_in_case.h"
+
+enum { UNKNOWN = 999, OUT_OF_MEMORY = 2 };
+
+static mlx_array one;
+
+/* A call's rc: true when it has succeeded, else there is a message. */
+static bool ok(int rc) {
+  if (rc == 0) return true;
+  CHECK(rc == 1 && weir_last_status() != WEIR_OK && *weir_last_error());
+  return false;
+}
+
+/* The failure of an array is told in words, and again. */
+static bool good(mlx_array a) {
+  const bool is = mlx_array_eval(a) == 0;
+  if (is) return true;
+  CHECK(strstr(weir_last_error(), "gpu:0") || strstr(weir_last_error(), "memory") ||
+        strstr(weir_last_error(), "NVRTC"));
+  CHECK(mlx_array_eval(a) == 1 && mlx_array_data_float32(a) == NULL);
+  return false;
+}
+
+/* Where it is good, that its values are. */
+static bool good_turned(mlx_array a, float v, int times) {
+  if (!good(a)) return false;
+  const int n = (int)mlx_array_size(a);
+  const float *data = mlx_array_data_float32(a);
+  if (!data) CHECK(*weir_last_error());
+  for (int i = 0; data && i < n; i++) CHECK(data[i] == v + (float)((i + times) % n));
+  return true;
+}
+
+static mlx_stream try_stream(void) {
+  mlx_device device = mlx_device_new_type(MLX_GPU, 0);
+  mlx_stream s = mlx_stream_new_device(device);
+  if (!s.ctx) CHECK(*weir_last_error());
+  mlx_device_free(device);
+  return s;
+}
+
+/* Kernels, copies, and results of one stream that the other needs, there and on the CPU. */
+static void work(mlx_stream s, mlx_stream other, mlx_stream host) {
+  mlx_array sum = floats(40, 0), after = mlx_array_new(), on_host = mlx_array_new();
+  mlx_array turned = floats(40, 1), across = mlx_array_new(), plain = floats(40, 2);
+  for (int i = 0; i < 5; i++) {
+    CHECK(mlx_cumsum(&sum, sum, 0, false, true, s) == 0); /* does not fuse */
+    turn(&turned, s);
+  }
+  mlx_array_set(&across, turned);
+  turn(&across, other);
+  CHECK(mlx_add(&after, sum, one, other) == 0 && mlx_add(&on_host, after, one, host) == 0);
+  weir_event event = weir_event_new();
+  (void)ok(async_eval(sum));
+  (void)ok(async_eval(across));
+  CHECK(weir_event_record(event, s) == 0 && weir_event_wait(event, other) == 0);
+  turn(&plain, other);
+  const bool sum_is = good(sum), turned_is = good_turned(turned, 1, 5);
+  const bool after_is = good(after), across_is = good_turned(across, 1, 6);
+  CHECK((sum_is || !after_is) && (after_is || !good(on_host)));
+  CHECK(turned_is || !across_is);
+  (void)good(on_host);
+  (void)good_turned(plain, 2, 1);
+  CHECK(weir_event_synchronize(event, INT64_MAX) == 0 && weir_event_free(event) == 0);
+  CHECK(mlx_synchronize(s) == 0 && mlx_synchronize(other) == 0);
+  mlx_array all[] = {sum, after, on_host, turned, across, plain};
+  for (int i = 0; i < 6; i++) mlx_array_free(all[i]);
+}
+
+static void scenario(void) {
+  mlx_stream s = try_stream(), other = try_stream(), host = new_stream();
+  for (int i = 0; i < 4 && s.ctx && other.ctx; i++) work(s, other, host);
+  mlx_stream_free(s);
+  mlx_stream_free(other);
+  mlx_stream_free(host);
+}
+
+/* What could not be given back, since that was what failed, stays. */
+static bool gives_back(const char *symbol) {
+  return strstr(symbol, "Destroy") || strstr(symbol, "MemFree") || strstr(symbol, "Ctx");
+}
+
+static void check_all_given_back(const char *symbol, uint64_t n) {
+  CHECK(weir_shutdown(INT64_C(20000000000)) == 0);
+  CHECK(mlx_clear_cache() == 0);
+  CHECK(streams_become(0));
+  if (gives_back(symbol)) return;
+  if (!allocations_become(0)) {
+    fprintf(stderr, "%s, call %llu: %llu allocations are left\n", symbol, (unsigned long long)n,
+            (unsigned long long)stand_in_now().allocations);
+  }
+  CHECK(stand_in_now().allocations == 0);
+  const struct stand_in_counts now = stand_in_now();
+  CHECK(now.graphs == now.graph_execs && now.streams <= 8);
+}
+
+/* A round without a failure is right: the failure has left nothing behind. */
+static void sound_round(void) {
+  mlx_stream s = new_gpu_stream();
+  mlx_array a = floats(20, 3);
+  turn(&a, s);
+  CHECK(good_turned(a, 3, 1));
+  mlx_array_free(a);
+  mlx_stream_free(s);
+}
+
+static void sweep(const char *symbol, int result) {
+  uint64_t n = 1;
+  if (strstr(symbol, "CtxPop")) return; /* the thread would keep the context */
+  for (;; n++) {
+    cuda->fail(symbol, n, result);
+    scenario();
+    const bool failed = cuda->has_failed();
+    cuda->fail(symbol, 0, 0);
+    if (!failed) break;
+    sound_round();
+    check_all_given_back(symbol, n);
+  }
+  check_all_given_back("none", 0);
+  if (n > 1) printf("%s, %d: %llu calls\n", symbol, result, (unsigned long long)n - 1);
+}
+
+/* In a child, before the driver is open: each call up to the first result fails in turn. Then the
+   next stream that is made, or the next array, is right, but where the driver is not there at all.
+ */
+static uint64_t first_call;
+
+static void from_the_start(void) {
+  cuda->fail_any(first_call, UNKNOWN);
+  scenario();
+  const bool failed = cuda->has_failed();
+  cuda->fail_any(0, 0);
+  int count = 0;
+  if (mlx_device_count(&count, MLX_GPU) == 0 && count > 0) sound_round();
+  CHECK(weir_shutdown(INT64_C(20000000000)) == 0);
+  CHECK(streams_become(0));
+  _exit(failed ? 42 : 43);
+}
+
+static void compiler_refuses(void) {
+  const char *const calls[] = {"nvrtcCreateProgram", "nvrtcCompileProgram", "nvrtcGetCUBINSize",
+                               "nvrtcGetCUBIN", "nvrtcGetProgramLogSize"};
+  for (int i = 0; i < 5; i++) {
+    stand_in_nvrtc_order(calls[i], 1, 6);
+    scenario();
+  }
+  sound_round();
+  check_all_given_back("none", 0);
+  _exit(42);
+}
+
+int main(void) {
+  stand_in_start();
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  mlx_set_error_handler(quiet, NULL, NULL);
+  one = mlx_array_new_float(1);
+  CHECK(in_child(compiler_refuses, 60) == 42);
+  int status = 42;
+  for (first_call = 1; status == 42 && first_call < 60; first_call++) {
+    status = in_child(from_the_start, 60);
+    if (status != 42)
+      fprintf(stderr, "call %llu ended with %d\n", (unsigned long long)first_call, status);
+  }
+  CHECK(status == 42 || status == 43);
+  scenario();
+  for (int i = 0; cuda->symbol(i); i++) sweep(cuda->symbol(i), UNKNOWN);
+  sweep("cuMemAllocFromPoolAsync", OUT_OF_MEMORY);
+  sweep("cuLaunchKernel", OUT_OF_MEMORY);
+  sweep("cuGraphLaunch", OUT_OF_MEMORY);
+  sweep("cuEventCreate", OUT_OF_MEMORY);
+  mlx_array_free(one);
+  CHECK(weir_shutdown(INT64_C(20000000000)) == 0);
+  return 0;
+}
