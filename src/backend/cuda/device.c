@@ -223,7 +223,7 @@ static bool is_sticky(wr_cu_result r) {
          r == WR_CU_ECC_UNCORRECTABLE || r == WR_CU_NVLINK_UNCORRECTABLE || r == WR_CU_CONTAINED;
 }
 
-static void mark_failed(struct wr_gpu *gpu, const struct wr_error *error) {
+void wr_gpu_fault(struct wr_gpu *gpu, const struct wr_error *error) {
   struct wr_error *first =
       wr_error_new(WEIR_ERROR_DEVICE, "gpu:%d is out of use in this process since a fault: %s",
                    gpu->index, wr_error_message(error));
@@ -243,7 +243,14 @@ struct wr_error *wr_gpu_result(struct wr_gpu *gpu, wr_cu_result result, const ch
       result == WR_CU_OUT_OF_MEMORY ? WEIR_ERROR_OUT_OF_MEMORY : WEIR_ERROR_DEVICE;
   struct wr_error *error =
       wr_error_new(status, "%s failed on gpu:%d: %s (%s)", call, gpu->index, text, name);
-  if (is_sticky(result)) mark_failed(gpu, error);
+  if (is_sticky(result)) wr_gpu_fault(gpu, error);
+  return error;
+}
+
+/* At the end of the process nothing is marked: nothing is reused there either. */
+struct wr_error *wr_gpu_result_of_wait(struct wr_gpu *gpu, wr_cu_result result, const char *call) {
+  struct wr_error *error = wr_gpu_result(gpu, result, call);
+  if (error && result != WR_CU_DEINITIALIZED) wr_gpu_fault(gpu, error);
   return error;
 }
 

@@ -83,6 +83,11 @@ void wr_gpu_leave(void);
 /* NULL for success; else an error that names the call. A fault that the driver repeats on every
    later call marks the GPU as failed. */
 struct wr_error *wr_gpu_result(struct wr_gpu *gpu, wr_cu_result result, const char *call);
+/* The same for a call that tells whether work is over. Any failure of it marks the GPU as failed:
+   what is not known to be over may still use its memory, which therefore goes back to nobody. */
+struct wr_error *wr_gpu_result_of_wait(struct wr_gpu *gpu, wr_cu_result result, const char *call);
+/* Marks the GPU as failed, unless it is. */
+void wr_gpu_fault(struct wr_gpu *gpu, const struct wr_error *error);
 /* Why nothing can run on the GPU any more: a sticky fault, or this process was forked from one that
    used it; NULL when all is well. One reference. */
 struct wr_error *wr_gpu_unusable(struct wr_gpu *gpu);

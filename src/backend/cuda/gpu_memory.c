@@ -28,8 +28,8 @@ static void *source_alloc(const struct wr_memory_source *source, size_t bytes) {
     error = wr_gpu_result(gpu, wr_cu->alloc_async(&address, bytes, gpu->pool, gpu->memory_stream),
                           "cuMemAllocAsync");
     if (!error) {
-      error = wr_gpu_result(gpu, wr_cu->stream_finish(gpu->memory_stream), "cuStreamSynchronize");
-      if (error) (void)wr_cu->free_async(address, gpu->memory_stream);
+      error = wr_gpu_result_of_wait(gpu, wr_cu->stream_finish(gpu->memory_stream),
+                                    "cuStreamSynchronize");
     }
     wr_gpu_leave();
   }
@@ -194,7 +194,7 @@ static void transfer_end(struct transfer *t) {
 }
 
 static struct wr_error *finish(struct transfer *t) {
-  return wr_gpu_result(t->gpu, wr_cu->stream_finish(t->stream), "cuStreamSynchronize");
+  return wr_gpu_result_of_wait(t->gpu, wr_cu->stream_finish(t->stream), "cuStreamSynchronize");
 }
 
 static size_t piece_bytes(size_t left) { return left < PIECE ? left : PIECE; }
@@ -202,7 +202,7 @@ static size_t piece_bytes(size_t left) { return left < PIECE ? left : PIECE; }
 /* Waits until the piece's last copy is over. */
 static struct wr_error *piece_ready(struct transfer *t, int i, bool used) {
   if (!used) return NULL;
-  return wr_gpu_result(t->gpu, wr_cu->event_finish(t->over[i]), "cuEventSynchronize");
+  return wr_gpu_result_of_wait(t->gpu, wr_cu->event_finish(t->over[i]), "cuEventSynchronize");
 }
 
 static struct wr_error *piece_sent(struct transfer *t, int i, wr_cu_result copied) {
@@ -313,7 +313,7 @@ struct wr_error *wr_gpu_peer_copy(int to_index, void *to, int from_index, const 
                             (wr_cu_address)(uintptr_t)from, source->context, bytes, stream),
         "cuMemcpyPeerAsync");
     struct wr_error *last =
-        wr_gpu_result(target, wr_cu->stream_finish(stream), "cuStreamSynchronize");
+        wr_gpu_result_of_wait(target, wr_cu->stream_finish(stream), "cuStreamSynchronize");
     if (!error) {
       error = last;
     } else {

@@ -152,7 +152,8 @@ void wr_record_abandon(struct wr_encoder *e, struct wr_run *run) {
   wr_mutex_unlock(&e->lock);
   if (!partly && !run->launched) return;
   wr_gpu_enter(e->gpu);
-  (void)wr_cu->stream_finish(e->stream);
+  wr_error_release(
+      wr_gpu_result_of_wait(e->gpu, wr_cu->stream_finish(e->stream), "cuStreamSynchronize"));
   wr_gpu_leave();
 }
 

@@ -268,13 +268,14 @@ static enum found reap_mark(struct wr_encoder *e, bool wait) {
   wr_mutex_unlock(&gpu->lock);
   if (error) {
     bool dry = wr_error_status(error) == WEIR_ERROR_OUT_OF_MEMORY;
+    if (!dry) wr_gpu_fault(gpu, error);
     wr_error_release(error);
     return dry ? FOUND_LATER : FOUND_FAULT;
   }
   wr_cu_result result = look(gpu, mark, wait);
   if (result == WR_CU_NOT_READY) return FOUND_LATER;
   if (result != WR_CU_SUCCESS) {
-    wr_error_release(wr_gpu_result(gpu, result, "cuEventQuery"));
+    wr_error_release(wr_gpu_result_of_wait(gpu, result, "cuEventQuery"));
     return FOUND_FAULT;
   }
   wr_mutex_lock(&gpu->lock);
@@ -313,8 +314,8 @@ static void reap_end(struct wr_encoder *e) {
   wr_encoder_drop(e);
 }
 
-/* One mark when it waits, else all marks that are over. True when something was published;
- *blocked: what comes next has to wait for another encoder's reaper. */
+/* One mark when it waits, else all marks that are over. True when something was published; in
+ *blocked whether what comes next has to wait for another encoder's reaper. */
 static bool reap(struct wr_encoder *e, bool wait, bool *blocked) {
   enum found found = FOUND_FAULT;
   bool progress = false;
