@@ -1,0 +1,120 @@
+/* The GPU's memory and its limits, over the stand-in driver: results that come faster than they can
+   be held are waited for and not refused; what is too large fails in words, alone; limits and the
+   cache are MLX's guidelines; and with none of it is an array or a byte left behind. K14, E1, E2.
+   FAILURES: B17, E8, E9, F15. */
+
+#include "stand_in_case.h"
+
+enum { MB = 1 << 20, ALL = 96 };
+
+static mlx_stream gpu;
+
+static mlx_array of_megabytes(int mb, mlx_stream s) {
+  const int n = mb * MB / 4;
+  mlx_array value = mlx_array_new_float(1), out = mlx_array_new();
+  CHECK(mlx_full(&out, &n, 1, value, MLX_FLOAT32, s) == 0);
+  mlx_array_free(value);
+  return out;
+}
+
+/* More than there is memory for, each let go at once, from several threads too; none may fail. */
+static void faster_than_memory(int i) {
+  mlx_stream s = i ? new_gpu_stream() : gpu;
+  mlx_array m = of_megabytes(4, s), last = mlx_array_new();
+  mlx_array one = mlx_array_new_float(1);
+  CHECK(mlx_array_eval(m) == 0);
+  for (int k = 0; k < 40; k++) {
+    CHECK(mlx_cumsum(&last, m, 0, false, true, s) == 0 && mlx_add(&last, last, one, s) == 0);
+    CHECK(async_eval(last) == 0);
+  }
+  CHECK(mlx_array_eval(last) == 0);
+  mlx_array_free(m);
+  mlx_array_free(last);
+  mlx_array_free(one);
+  if (i) mlx_stream_free(s);
+}
+
+static void too_large(int i) {
+  mlx_stream s = new_gpu_stream();
+  mlx_array large = of_megabytes(2 * ALL + i, s), sum = mlx_array_new();
+  CHECK(mlx_cumsum(&sum, large, 0, false, true, s) == 0);
+  mlx_array turned = floats(50, 0);
+  turn(&turned, s);
+  for (int k = 0; k < 3; k++) {
+    CHECK(mlx_array_eval(sum) == 1 && weir_last_status() == WEIR_ERROR_OUT_OF_MEMORY);
+    CHECK(*weir_last_error() && mlx_synchronize(s) == 0);
+  }
+  expect_turned(turned, 0, 1);
+  mlx_array_free(large);
+  mlx_array_free(sum);
+  mlx_array_free(turned);
+  mlx_stream_free(s);
+}
+
+static size_t cached(void) {
+  size_t bytes = 0;
+  CHECK(mlx_get_cache_memory(&bytes) == 0);
+  return bytes;
+}
+
+/* B17: what is in flight keeps its memory. */
+static void cleared_in_flight(void) {
+  mlx_array m = of_megabytes(4, gpu), turned = floats(MB, 0);
+  size_t before = 0, back = 0;
+  CHECK(mlx_set_cache_limit(&before, 0) == 0);
+  cuda->hold();
+  mlx_array sum = mlx_array_new();
+  CHECK(mlx_cumsum(&sum, m, 0, false, true, gpu) == 0 && async_eval(sum) == 0);
+  mlx_array_free(m);
+  turn(&turned, gpu);
+  CHECK(async_eval(turned) == 0 && mlx_clear_cache() == 0);
+  cuda->release();
+  expect_turned(turned, 0, 1);
+  CHECK(mlx_array_eval(sum) == 0);
+  mlx_array_free(sum);
+  mlx_array_free(turned);
+  CHECK(mlx_synchronize(gpu) == 0 && cached() == 0);
+  CHECK(mlx_set_cache_limit(&back, before) == 0 && back == 0);
+}
+
+/* E9: limits that change while others work. */
+static void limits_change(int i) {
+  size_t old = 0;
+  for (int k = 0; k < 20; k++) {
+    if (i == 0) {
+      CHECK(mlx_set_memory_limit(&old, (size_t)(8 + k) * MB) == 0);
+      CHECK(mlx_set_cache_limit(&old, (size_t)(k % 4) * MB) == 0);
+      CHECK(mlx_clear_cache() == 0);
+    } else {
+      mlx_array a = of_megabytes(2, gpu), turned = floats(1000 * i, 1);
+      mlx_array sum = mlx_array_new();
+      CHECK(mlx_cumsum(&sum, a, 0, false, true, gpu) == 0 && async_eval(sum) == 0);
+      turn(&turned, gpu);
+      mlx_array_free(a);
+      expect_turned(turned, 1, 1);
+      CHECK(mlx_array_eval(sum) == 0);
+      mlx_array_free(turned);
+      mlx_array_free(sum);
+    }
+  }
+}
+
+int main(void) {
+  stand_in_start();
+  mlx_set_error_handler(quiet, NULL, NULL);
+  cuda->capacity((size_t)ALL * MB);
+  gpu = new_gpu_stream();
+  faster_than_memory(0);
+  cuda->pause(100000);
+  run_threads(4, faster_than_memory);
+  cuda->pause(0);
+  run_threads(4, too_large);
+  for (int i = 0; i < 3; i++) cleared_in_flight();
+  run_threads(4, limits_change);
+  mlx_stream_free(gpu);
+  CHECK(weir_shutdown(INT64_C(20000000000)) == 0 && mlx_clear_cache() == 0);
+  size_t bytes = 1;
+  CHECK(streams_become(0) && allocations_become(0));
+  CHECK(mlx_get_active_memory(&bytes) == 0 && bytes == 0 && cached() == 0);
+  return 0;
+}
