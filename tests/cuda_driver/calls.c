@@ -62,7 +62,11 @@ static void at_end(void) {
   if (wr_load_relaxed(&state.inside)) misuse("the process ends during a call");
 }
 
-static void in_child(void) { wr_store_relaxed(&state.forked, true); }
+/* Who was inside a call in the parent is not here. */
+static void in_child(void) {
+  wr_store_relaxed(&state.forked, true);
+  wr_store_relaxed(&state.inside, 0u);
+}
 
 /* As the driver: a handler of its own, registered late, and the library's destructor. */
 static void start(void) {
