@@ -145,8 +145,11 @@ wr_cu_result stand_in_init(unsigned flags) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   wr_cu_result result = call_begin(CALL_init);
   if (result) return result;
+  /* No program can keep the process from ending between the registration of a handler inside this
+     call and its own next step. */
+  result = call_end(flags ? INVALID_VALUE : WR_CU_SUCCESS);
   pthread_once(&once, start);
-  return call_end(flags ? INVALID_VALUE : WR_CU_SUCCESS);
+  return result;
 }
 
 wr_cu_result stand_in_driver_version(int *version) {
