@@ -7,6 +7,7 @@
    differ by an allocation in flight. */
 
 #include <malloc.h>
+#include <pthread.h>
 
 #include "base/lock.h"
 #include "memory/internal.h"
@@ -177,8 +178,14 @@ void wr_cache_unregister(struct wr_memory *memory) {
   destroy(out);
 }
 
+/* Where another malloc stands in for the C library's (a sanitizer's, jemalloc's), this is the first
+   that its own hears: it sets itself up then, which two threads must not make it do at once. */
+static void malloc_trim_first(void) { malloc_trim(0); }
+
 void wr_memory_clear_cache(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
   wr_cache_trim(0);
+  pthread_once(&once, malloc_trim_first);
   malloc_trim(0); /* small blocks: what malloc keeps goes back to the system too */
 }
 

@@ -115,6 +115,8 @@ int main(void) {
   CHECK(weir_shutdown(INT64_C(20000000000)) == 0 && mlx_clear_cache() == 0);
   size_t bytes = 1;
   CHECK(streams_become(0) && allocations_become(0));
-  CHECK(mlx_get_active_memory(&bytes) == 0 && bytes == 0 && cached() == 0);
+  CHECK(mlx_get_active_memory(&bytes) == 0);
+  if (bytes || cached()) fprintf(stderr, "%zu active, %zu cached\n", bytes, cached());
+  CHECK(bytes == 0 && cached() == 0);
   return 0;
 }
