@@ -91,6 +91,8 @@ static void thread_ends(void *unused) {
   wr_free(m);
 }
 
+void wr_memory_thread_exit(void) { thread_ends(NULL); }
+
 static void make_key(void) { key_made = pthread_key_create(&key, thread_ends) == 0; }
 
 /* Without a magazine (memory refused, no key left, thread ending) the shared cache serves. */

@@ -453,11 +453,18 @@ static void *watcher_main(void *arg) {
   pthread_setname_np(pthread_self(), "weir-gpu");
   prctl(PR_SET_TIMERSLACK, 1000ul); /* naps are shorter than the usual slack */
   wr_mutex_lock(&gpu->lock);
-  while (!gpu->stopping || !all_over_locked(gpu)) {
+  for (bool closed = false;; closed = true) {
+    while (!gpu->stopping || !all_over_locked(gpu)) {
+      wr_mutex_unlock(&gpu->lock);
+      if (look_round(gpu)) nap_ns = NAP_MIN_NS;
+      wr_mutex_lock(&gpu->lock);
+      if (!gpu->stopping || !all_over_locked(gpu)) nap_locked(gpu, &nap_ns, &idle_since);
+    }
+    if (closed) break;
+    /* What it has put by goes to the cache before who waits for its end empties that. */
     wr_mutex_unlock(&gpu->lock);
-    if (look_round(gpu)) nap_ns = NAP_MIN_NS;
+    wr_memory_thread_exit();
     wr_mutex_lock(&gpu->lock);
-    if (!gpu->stopping || !all_over_locked(gpu)) nap_locked(gpu, &nap_ns, &idle_since);
   }
   gpu->watched = false;
   wr_cond_broadcast(&gpu->ended);
