@@ -4,6 +4,8 @@
    each request, is a case of it; so is a driver or a compiler that fails before there is a stream.
  */
 
+#include <sched.h>
+
 #include "stand_in_case.h"
 
 enum { UNKNOWN = 999, OUT_OF_MEMORY = 2 };
@@ -160,6 +162,38 @@ static void sweep_faults(const char *symbol) {
   printf("%s: %d calls\n", symbol, (int)fault_call - 2);
 }
 
+static mlx_array sum_of(mlx_array a, mlx_stream s) {
+  mlx_array out = mlx_array_new();
+  CHECK(mlx_cumsum(&out, a, 0, false, true, s) == 0 && async_eval(out) == 0);
+  return out;
+}
+
+/* E1: a launch fails whose result another stream waits for on the device, behind a kernel that is
+   held. Who forces what depends on it looks at the other stream alone, and still gets the failure.
+ */
+static void failure_is_known_first(void) {
+  mlx_stream s = new_gpu_stream(), other = new_gpu_stream();
+  mlx_array a = floats(40, 0);
+  CHECK(mlx_array_eval(a) == 0);
+  const uint64_t launches = cuda->calls("cuLaunchKernel");
+  cuda->hold();
+  mlx_array held = sum_of(a, s);
+  while (cuda->calls("cuLaunchKernel") == launches) sched_yield();
+  cuda->fail("cuLaunchKernel", 1, UNKNOWN);
+  mlx_array bad = sum_of(a, s);
+  while (!cuda->has_failed()) sched_yield();
+  const uint64_t waits = cuda->calls("cuStreamWaitEvent");
+  mlx_array after = sum_of(bad, other);
+  while (cuda->calls("cuStreamWaitEvent") == waits) sched_yield();
+  cuda->release();
+  CHECK(mlx_array_eval(after) == 1 && strstr(weir_last_error(), "cuLaunchKernel"));
+  CHECK(mlx_array_eval(bad) == 1 && mlx_array_eval(held) == 0);
+  mlx_array all[] = {a, held, bad, after};
+  for (int i = 0; i < 4; i++) mlx_array_free(all[i]);
+  mlx_stream_free(s);
+  mlx_stream_free(other);
+}
+
 /* In a child, before the driver is open: each call up to the first result fails in turn. Then the
    next stream that is made, or the next array, is right, but where the driver is not there at all.
  */
@@ -214,6 +248,7 @@ int main(void) {
     if (is_fault(cuda->symbol(i))) sweep_faults(cuda->symbol(i));
   }
   scenario();
+  for (int i = 0; i < 20; i++) failure_is_known_first();
   for (int i = 0; cuda->symbol(i); i++) sweep(cuda->symbol(i), UNKNOWN);
   sweep("cuMemAllocFromPoolAsync", OUT_OF_MEMORY);
   sweep("cuLaunchKernel", OUT_OF_MEMORY);
