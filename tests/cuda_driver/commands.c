@@ -48,13 +48,26 @@ static void touch(const struct kernel *k) {
   }
 }
 
+/* put(to, n, bytes) and get(to, from, n). */
+static void move(const struct kernel *k) {
+  const uint64_t *w = k->words;
+  if (k->function->moves == MOVES_UP) {
+    memcpy(find(w[0], (uint32_t)w[1]), k->moved, (uint32_t)w[1]);
+  } else if (k->function->moves == MOVES_DOWN) {
+    void *host;
+    memcpy(&host, &w[0], sizeof host);
+    memcpy(host, find(w[1], (uint32_t)w[2]), (uint32_t)w[2]);
+  }
+}
+
 static void run_kernels(wr_cu_context context, const struct command *c) {
   for (int i = 0; i < c->n_kernels; i++) {
-    kernel_take_time();
+    if (c->kernels[i].function->moves == MOVES_NOTHING) kernel_take_time();
     const int fault = kernel_fault_now();
     if (fault) wr_store_relaxed(&context->fault, (uint32_t)fault);
     if (wr_load_relaxed(&context->fault)) return;
     touch(&c->kernels[i]);
+    move(&c->kernels[i]);
     count_up(&counts.kernels);
   }
 }
@@ -166,6 +179,10 @@ wr_cu_result kernel_fill(struct kernel *k, wr_cu_function function, const unsign
   k->function = function;
   for (int i = 0; i < function->n_params; i++) {
     memcpy(&k->words[i], arguments[i], sizeof k->words[i]);
+  }
+  if (function->moves == MOVES_UP) {
+    demand((uint32_t)k->words[1] <= MOVED_MAX, "more bytes in a launch than the stand-in knows");
+    memcpy(k->moved, arguments[2], (uint32_t)k->words[1]);
   }
   return WR_CU_SUCCESS;
 }

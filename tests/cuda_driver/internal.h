@@ -92,13 +92,18 @@ int kernel_fault_now(void);
 
 /* ---- modules.c ---- */
 
-enum { PARAMS_MAX = 40 };
+enum { PARAMS_MAX = 40, MOVED_MAX = 1024 };
 
 enum param { PARAM_VALUE, PARAM_READ, PARAM_WRITTEN };
+
+/* The kernels that move bytes between host and device (exchange.cu) do; the others compute nothing.
+ */
+enum moves { MOVES_NOTHING, MOVES_UP, MOVES_DOWN };
 
 struct wr_cu_function_object {
   struct wr_cu_function_object *next; /* of the module's */
   wr_cu_context context;
+  enum moves moves;
   int n_params;
   enum param params[PARAMS_MAX];
 };
@@ -111,6 +116,7 @@ struct ticket;
 struct kernel {
   wr_cu_function function;
   uint64_t words[PARAMS_MAX]; /* the first word of each argument */
+  unsigned char moved[MOVED_MAX];
 };
 
 enum command_kind {

@@ -87,6 +87,11 @@ static void read_parameters(struct wr_cu_function_object *f, const char *text) {
   }
 }
 
+static enum moves moves_of(const char *name) {
+  if (!strcmp(name, "put") || !strcmp(name, "put_few")) return MOVES_UP;
+  return strcmp(name, "get") ? MOVES_NOTHING : MOVES_DOWN;
+}
+
 wr_cu_result stand_in_module_function(wr_cu_function *function, wr_cu_module module,
                                       const char *name) {
   wr_cu_context context;
@@ -98,6 +103,7 @@ wr_cu_result stand_in_module_function(wr_cu_function *function, wr_cu_module mod
   struct wr_cu_function_object *f = calloc(1, sizeof *f);
   if (!f) return call_end(WR_CU_OUT_OF_MEMORY);
   f->context = context;
+  f->moves = moves_of(name);
   read_parameters(f, text);
   void *next;
   push(&module->functions, f, &next);

@@ -7,9 +7,10 @@
 
    - Device addresses are none of the host's: to read or write one ends the process at that place.
      The bytes lie elsewhere, and no address is given twice. Copies and fills move them.
-   - A stream is a queue with a thread of its own. A kernel computes nothing: it looks whether its
-     pointers lie in memory that is there, and reads or writes a byte at each, so that
-     ThreadSanitizer sees two kernels that should have been ordered and were not.
+   - A stream is a queue with a thread of its own. A kernel computes nothing, but those that move
+     bytes between host and device do: it looks whether its pointers lie in memory that is there,
+   and reads or writes a byte at each, so that ThreadSanitizer sees two kernels that should have
+   been ordered and were not.
    - What the stand-in keeps for itself is hidden from ThreadSanitizer, so that its locks order
      nothing that the driver would not have ordered.
    - What no program may do (an object of another context, a call without one, memory that is not
@@ -51,7 +52,8 @@ struct stand_in {
   uint64_t (*calls)(const char *symbol);
   const char *(*symbol)(int i); /* NULL past the last */
 
-  /* Kernels do not start while they are held. Each hold needs its release. */
+  /* Kernels do not start while they are held, but those that only move bytes. Each hold needs its
+     release. */
   void (*hold)(void);
   void (*release)(void);
   /* Each kernel takes up to so long, 0: no time. */
