@@ -33,9 +33,12 @@ enum {
 
 /* ---- the list of encoders with commands in flight ---- */
 
+/* The list holds a reference: a command that only brings bytes keeps no stream, so the owner may go
+   before it. Who takes the last command off is a reaper, with a reference of its own. */
 static void busy_insert_locked(struct wr_encoder *e) {
   struct wr_gpu *gpu = e->gpu;
   if (e->in_busy_list) return;
+  e->refs++;
   e->in_busy_list = true;
   e->busy_prev = NULL;
   e->busy_next = gpu->busy;
@@ -48,6 +51,7 @@ static void busy_insert_locked(struct wr_encoder *e) {
 
 static void busy_remove_locked(struct wr_encoder *e) {
   if (!e->in_busy_list) return;
+  e->refs--;
   e->in_busy_list = false;
   if (e->busy_prev) {
     e->busy_prev->busy_next = e->busy_next;
@@ -397,6 +401,7 @@ static void rotate_locked(struct wr_gpu *gpu, struct wr_encoder *const *looked, 
     struct wr_encoder *e = looked[i];
     if (!e->in_busy_list || e == tail) continue;
     busy_remove_locked(e);
+    e->refs++;
     e->in_busy_list = true;
     e->busy_next = NULL;
     e->busy_prev = tail;
