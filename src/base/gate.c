@@ -15,9 +15,11 @@
 #include "base/atomic.h"
 #include "base/lock.h"
 
-/* How long who closes a gate waits for the calls inside. */
+/* How long who closes a gate waits for the calls inside. A product's slice is short. A driver's or
+   compiler's call can take seconds on a loaded machine; what goes on before it is over crashes, so
+   only a driver that hangs is left behind. */
 static const int64_t patience_ns[WR_GATE_COUNT] = {
-    [WR_GATE_PRODUCTS] = 500 * 1000 * 1000, [WR_GATE_GPU] = 900 * 1000 * 1000};
+    [WR_GATE_PRODUCTS] = INT64_C(500000000), [WR_GATE_GPU] = INT64_C(10000000000)};
 
 /* How long the end of a process may take before calls fail. ThreadSanitizer's alone is a second. */
 static const uint64_t ending_ns = UINT64_C(3000000000);
@@ -54,8 +56,11 @@ static void at_exit(void) {
   /* Relaxed: who does not see it holds a gate for reading, and is waited for. */
   wr_store_relaxed(&ending, wr_clock_ns());
   for (int i = 0; i < WR_GATE_COUNT; i++) {
-    /* Who comes to hold the gate after that sees that the process is ending. */
-    if (close_within((enum wr_gate)i, patience_ns[i])) pthread_rwlock_unlock(&gates[i]);
+    if (!close_within((enum wr_gate)i, patience_ns[i])) continue;
+    /* Who comes to hold the gate after that sees that the process is ending, and since when: what
+       the rest of it takes is counted from here. */
+    wr_store_relaxed(&ending, wr_clock_ns());
+    pthread_rwlock_unlock(&gates[i]);
   }
 }
 

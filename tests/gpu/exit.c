@@ -5,6 +5,7 @@
 
 #include <time.h>
 
+#include "fixtures.h"
 #include "programs.h"
 
 static mlx_array work(mlx_stream s) {
@@ -74,8 +75,12 @@ int main(void) {
   }
   for (turn = 0; turn < 12; turn++) {
     for (int way = turn < 3 ? 0 : 2; way < 4; way++) {
+      const double start = seconds_now();
       int status = in_child(ways[way], 60);
-      if (status != 42) fprintf(stderr, "way %d, turn %d ended with %d\n", way, turn, status);
+      if (status != 42) {
+        fprintf(stderr, "way %d, turn %d ended with %d after %.1f s\n", way, turn, status,
+                seconds_now() - start);
+      }
       CHECK(status == 42);
     }
   }

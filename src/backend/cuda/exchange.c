@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "backend/cuda/encoder.h"
+#include "base/gate.h"
 
 enum { SLOTS = 256, SLOT = WR_DOWNLOAD_BYTES, FEW = 16, THREADS = 256 };
 
@@ -40,13 +41,19 @@ static void *slot_take(void) {
   return slot;
 }
 
-/* A child of a fork may find the lock held for ever; the slots are its parent's. */
-void wr_exchange_end(struct wr_gpu_command *c, bool arrived) {
-  if (!c->slot || wr_gpu_forked()) return;
-  if (arrived) memcpy(c->host, c->slot, c->bytes);
+/* The driver takes the memory away as the process ends, so it is read inside the gate. A child of a
+   fork may find the lock held for ever; the slots are its parent's. */
+struct wr_error *wr_exchange_end(struct wr_gpu_command *c, bool ran) {
+  if (!c->slot || wr_gpu_forked()) return NULL;
+  if (ran && !wr_gate_enter(WR_GATE_GPU)) return wr_gpu_ending();
+  if (ran) {
+    memcpy(c->host, c->slot, c->bytes);
+    wr_gate_leave(WR_GATE_GPU);
+  }
   wr_mutex_lock(&slots.lock);
   slots.free[slots.n_free++] = c->slot;
   wr_mutex_unlock(&slots.lock);
+  return NULL;
 }
 
 /* ---- commands ---- */

@@ -196,7 +196,8 @@ static void command_end(struct wr_gpu_command *c, struct wr_error *failure) {
   struct wr_completion_hook *hook = c->hook;
   struct wr_error *error = c->error;
   if (!error && failure) error = wr_error_retain(failure);
-  wr_exchange_end(c, !error);
+  struct wr_error *lost = wr_exchange_end(c, !error);
+  if (lost) error = lost;
   wr_run_scratch_release(&c->scratch);
   wr_free(c);
   hook->fn(hook, error);
