@@ -73,8 +73,8 @@ static inline bool wr_buffer_unique(const struct wr_buffer *b) {
 typedef void (*wr_destructor_runner)(void (*dtor)(void *), void *payload);
 void wr_buffer_set_destructor_runner(wr_destructor_runner runner);
 
-/* Gives what the calling thread has put by to the shared cache, as its end does; from now on it puts
-   nothing by. */
+/* Gives what the calling thread has put by to the shared cache, as its end does; from now on it
+   puts nothing by. */
 void wr_memory_thread_exit(void);
 /* Called in the child of a fork (registered here): idle memory of the parent's threads is dropped,
    locks are new. */

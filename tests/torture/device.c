@@ -66,7 +66,8 @@ static void failing_commands(void) {
   if (got(gpu.ctx) && a.ctx && ok(mlx_exp(&b, a, gpu)) && ok(mlx_add(&c, b, a, gpu))) {
     fake_device_fail_next(1, WEIR_ERROR_DEVICE, "on purpose");
     if (mlx_array_eval(c) == 0) {
-      /* What failed brought `a`, for an attempt that had no memory; the next one brought it anew. */
+      /* What failed brought `a`, for an attempt that had no memory; the next one brought it anew.
+       */
       const float *data = mlx_array_data_float32(c);
       if (got(data)) CHECK(data[0] > 3.71f && data[N - 1] < 3.72f);
     } else {
