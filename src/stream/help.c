@@ -13,7 +13,8 @@
    one of them is awake or will be.
 
    Streams of a device can block each other in a circle, one of which waits for what another has
-   with its device already. A look goes round once, asks the devices, and then the thread sleeps.
+   with its device already. A look goes on until it finds that it has come round, asks the devices,
+   and then the thread sleeps.
 
    Locks: STREAM for the lists, then EVENT, each sleeper's own. Neither is held while waiting. */
 

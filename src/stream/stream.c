@@ -389,6 +389,7 @@ void wr_stream_fork_child(struct wr_stream *s, void *unused) {
   s->tail = NULL;
   s->state = WR_STREAM_IDLE;
   s->resumed = false;
+  s->in_work = false;
   s->blocked_by = NULL;
   s->sleepers = NULL;
   s->in_ready_list = false;

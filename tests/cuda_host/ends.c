@@ -3,6 +3,7 @@
    demands that nobody is inside a call of the driver. K6, K8, K11. FAILURES: D11, G1, G2, G3, G5,
    G8. */
 
+#include "fixtures.h"
 #include "stand_in_case.h"
 
 static mlx_array work(mlx_stream s) {
@@ -32,6 +33,33 @@ static void shutdown_in_flight(void) {
   expect_turned(turned, 0, 1);
   mlx_array_free(a);
   mlx_array_free(turned);
+  mlx_stream_free(s);
+}
+
+/* Of two shutdowns the one that gives up takes nothing from the other. */
+static void *gives_up(void *arg) {
+  CHECK(weir_shutdown(INT64_C(100000000)) == 1 && weir_last_status() == WEIR_ERROR_TIMEOUT);
+  return arg;
+}
+
+static void *waits(void *arg) {
+  CHECK(weir_shutdown(INT64_C(20000000000)) == 0);
+  return arg;
+}
+
+static void two_shutdowns(void) {
+  pthread_t patient, other;
+  mlx_stream s = new_gpu_stream();
+  cuda->hold();
+  mlx_array a = work(s);
+  const double start = seconds_now();
+  CHECK(pthread_create(&patient, NULL, waits, NULL) == 0);
+  CHECK(pthread_create(&other, NULL, gives_up, NULL) == 0);
+  CHECK(pthread_join(other, NULL) == 0);
+  cuda->release();
+  CHECK(pthread_join(patient, NULL) == 0);
+  CHECK(seconds_now() - start < 15);
+  mlx_array_free(a);
   mlx_stream_free(s);
 }
 
@@ -165,6 +193,7 @@ int main(void) {
     for (int i = 0; i < 5; i++) repeat(ways[i], names[i], 1);
   }
   for (int i = 0; i < 5; i++) shutdown_in_flight();
+  two_shutdowns();
   run_threads(4, busy_while_it_ends);
   if (!SANITIZED) forks();
   CHECK(weir_shutdown(INT64_C(20000000000)) == 0);

@@ -121,7 +121,7 @@ enum wr_encode_status wr_encode_work(struct wr_encoder *e, wr_work work, const v
   }
   if (*error) {
     wr_record_abandon(e, &run);
-    (void)wr_exchange_end(c, false); /* nothing is read */
+    wr_exchange_undo(c);
     wr_run_scratch_release(&run.scratch);
     wr_free(c);
     return WR_ENCODE_DONE;

@@ -113,9 +113,11 @@ typedef struct wr_error *(*wr_work)(struct wr_run *run, struct wr_gpu_command *c
 enum wr_encode_status wr_encode_work(struct wr_encoder *e, wr_work work, const void *what,
                                      struct wr_completion_hook *hook, struct wr_error **error);
 
-/* exchange.c: the command is over, and `ran` says whether it was run; what it brought is copied out
-   of its slot, which is given back. NULL, or why that cannot be. */
-struct wr_error *wr_exchange_end(struct wr_gpu_command *command, bool ran);
+/* exchange.c, for a command with a slot. It was run: what it brought is copied out, and the slot is
+   given back; NULL, or why that cannot be. It was not launched: the slot is given back. Where
+   neither is known the slot stays away, as the GPU may still write there. */
+struct wr_error *wr_exchange_end(struct wr_gpu_command *command);
+void wr_exchange_undo(struct wr_gpu_command *command);
 
 /* Drops a reference. */
 void wr_encoder_drop(struct wr_encoder *encoder);

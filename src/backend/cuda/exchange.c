@@ -41,19 +41,25 @@ static void *slot_take(void) {
   return slot;
 }
 
+static void slot_give(void *slot) {
+  wr_mutex_lock(&slots.lock);
+  slots.free[slots.n_free++] = slot;
+  wr_mutex_unlock(&slots.lock);
+}
+
 /* The driver takes the memory away as the process ends, so it is read inside the gate. A child of a
    fork may find the lock held for ever; the slots are its parent's. */
-struct wr_error *wr_exchange_end(struct wr_gpu_command *c, bool ran) {
-  if (!c->slot || wr_gpu_forked()) return NULL;
-  if (ran && !wr_gate_enter(WR_GATE_GPU)) return wr_gpu_ending();
-  if (ran) {
-    memcpy(c->host, c->slot, c->bytes);
-    wr_gate_leave(WR_GATE_GPU);
-  }
-  wr_mutex_lock(&slots.lock);
-  slots.free[slots.n_free++] = c->slot;
-  wr_mutex_unlock(&slots.lock);
+struct wr_error *wr_exchange_end(struct wr_gpu_command *c) {
+  if (!c->slot) return NULL;
+  if (wr_gpu_forked() || !wr_gate_enter(WR_GATE_GPU)) return wr_gpu_ending();
+  memcpy(c->host, c->slot, c->bytes);
+  wr_gate_leave(WR_GATE_GPU);
+  slot_give(c->slot);
   return NULL;
+}
+
+void wr_exchange_undo(struct wr_gpu_command *c) {
+  if (c->slot && !wr_gpu_forked()) slot_give(c->slot);
 }
 
 /* ---- commands ---- */

@@ -43,7 +43,7 @@ struct wr_gpu {
   struct wr_memory *memory;   /* immutable after publish */
   struct wr_kernel_table *kernels; /* immutable after publish; kernel.c */
   struct wr_matmul_table *matmuls; /* immutable after publish; matmul.c */
-  struct wr_group_table *groups;   /* immutable after publish; group.c */
+  struct wr_group_table *groups;   /* immutable after publish; group_table.c */
   struct wr_graph_table *graphs;   /* immutable after publish; graphs.c */
   wr_atomic_ptr failed;            /* atomic ACQ_REL: struct wr_error *, set once: a sticky fault */
 
@@ -51,7 +51,7 @@ struct wr_gpu {
   struct wr_cond wake;     /* with LOCK: the GPU's thread */
   struct wr_cond ended;    /* with LOCK: it has left */
   bool watched;            /* under LOCK: the GPU's thread runs */
-  bool stopping;           /* under LOCK: it leaves when all is over */
+  int stopping;            /* under LOCK: who wants it to leave when all is over */
   unsigned encoding;       /* under LOCK: encoders that hold something back */
   struct wr_encoder *busy; /* under LOCK: those with commands in flight */
   wr_cu_stream idle_streams[WR_GPU_IDLE_STREAMS]; /* under LOCK */

@@ -3,8 +3,8 @@
    the operation's own way through a row, with the extents that its input would have, dense and
    aligned, so results are bit for bit those of the two one after the other.
 
-   Rows that a softmax cannot keep in registers are left to the caller: they are read three times,
-   which costs more than writing them once. */
+   Rows that a softmax cannot keep in registers, or take by packs, are left to the caller: they are
+   read three times, which costs more than writing them once. */
 
 #include "backend/cuda/group.h"
 

@@ -1,8 +1,8 @@
 /* A group as CUDA source: one function that applies its steps to the inputs' elements, each step
    by the very function that the operation's own kernel applies, each value rounded to its own type;
    and kernels around it: two that go over elements, or one that goes over rows. The text depends on
-   the form alone: extents, strides and which inputs are a single element for all are arguments. No
-   locks, no allocation. */
+   the form alone: extents and strides are arguments, and so is, but for rows, which inputs are a
+   single element for all. No locks, no allocation. */
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -195,9 +195,11 @@ static struct wr_gpu_command *take_commands_locked(struct wr_encoder *e, uint64_
 static void command_end(struct wr_gpu_command *c, struct wr_error *failure) {
   struct wr_completion_hook *hook = c->hook;
   struct wr_error *error = c->error;
-  if (!error && failure) error = wr_error_retain(failure);
-  struct wr_error *lost = wr_exchange_end(c, !error);
-  if (lost) error = lost;
+  if (error) {
+    wr_exchange_undo(c);
+  } else {
+    error = failure ? wr_error_retain(failure) : wr_exchange_end(c);
+  }
   wr_run_scratch_release(&c->scratch);
   wr_free(c);
   hook->fn(hook, error);
@@ -499,14 +501,14 @@ struct wr_error *wr_watch_locked(struct wr_gpu *gpu) {
 static bool watcher_stop(struct wr_gpu *gpu, uint64_t deadline_ns) {
   bool in_time = true;
   wr_mutex_lock(&gpu->lock);
-  gpu->stopping = true;
+  gpu->stopping++;
   gpu->reaper_sleeps = false;
   wr_cond_signal(&gpu->wake);
   while (gpu->watched && in_time) {
     in_time = wr_cond_wait_until(&gpu->ended, &gpu->lock, deadline_ns);
   }
   bool ended = !gpu->watched;
-  gpu->stopping = false;
+  gpu->stopping--;
   wr_mutex_unlock(&gpu->lock);
   return ended;
 }
