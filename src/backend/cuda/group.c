@@ -8,19 +8,21 @@
 
 /* ---- one kernel ---- */
 
-/* True when every input goes by packs; a bit in *scalars for those that are one element for all. */
-static bool by_packs(const struct wr_group *g, const struct wr_layout *l, const void *out,
-                     enum wr_dtype to, size_t k, uint32_t *scalars) {
+bool wr_group_by_packs(const struct wr_group *g, const struct wr_layout *kept,
+                       const struct wr_layout *along, size_t k, uint8_t *scalars) {
+  uint8_t same = 0;
   *scalars = 0;
-  if (l->ndim > 1 || !wr_aligned(out, k * wr_dtype_size(to))) return false;
+  if (along->ndim > 1) return false;
   for (int i = 0; i < g->n_in; i++) {
-    const int64_t stride = l->strides[i][0];
+    const int64_t stride = along->strides[i][0];
+    const size_t item = wr_dtype_size(g->in[i].dtype);
     if (stride == 0) {
-      *scalars |= 1u << i;
-    } else if (stride != 1 || !wr_aligned(g->in[i].data, k * wr_dtype_size(g->in[i].dtype))) {
+      same |= (uint8_t)(1u << i);
+    } else if (stride != 1 || !wr_layout_is_aligned(kept, i, g->in[i].data, item, k * item)) {
       return false;
     }
   }
+  *scalars = same;
   return true;
 }
 
@@ -40,9 +42,14 @@ static void run_kernel(struct wr_run *run, const struct wr_group_form *form,
   const int64_t size = g->in[0].size;
   const size_t k = wr_group_pack(form);
   const enum wr_dtype to = (enum wr_dtype)g->steps[g->n_steps - 1].dtype;
-  uint32_t scalars;
+  uint8_t same;
   struct wr_launch launch;
-  const bool packs = by_packs(g, layout, out, to, k, &scalars);
+  struct wr_layout whole; /* one row of all elements */
+  wr_layout_start(&whole, g->n_in);
+  wr_layout_finish(&whole);
+  const bool packs =
+      wr_aligned(out, k * wr_dtype_size(to)) && wr_group_by_packs(g, &whole, layout, k, &same);
+  const uint32_t scalars = packs ? same : 0;
   wr_launch_start(&launch, wr_group_module(form), 0);
   wr_launch_pointer(&launch, out);
   for (int i = 0; i < g->n_in; i++) wr_launch_pointer(&launch, g->in[i].data);
@@ -103,7 +110,7 @@ static struct wr_error *run_elementwise(struct wr_run *run, const struct wr_grou
   elementwise.n_steps = n_steps;
   layout_of_group(&layout, g);
   const struct wr_group_form form = {.group = &elementwise, .big = wr_layout_is_big(&layout)};
-  const wr_cu_function *kernels = wr_group_kernels(run, &form, g->in[0].size > WR_GROUP_SMALL);
+  const wr_cu_function *kernels = wr_group_kernels(run, &form);
   if (!kernels) return run_steps(run, g, n_steps, strides, out);
   run_kernel(run, &form, &layout, kernels, out);
   return NULL;

@@ -49,12 +49,16 @@ const char *wr_group_entry(enum wr_group_way way, int entry);
 enum { WR_GROUP_ENTRIES = 2 };
 
 /* The kernels of the form on this GPU, by their entries; NULL when the group is to run step by
-   step. `at_once`: also when the form was never seen before. Between enter and leave. */
-const wr_cu_function *wr_group_kernels(struct wr_run *run, const struct wr_group_form *form,
-                                       bool at_once);
+   step. Between enter and leave. */
+const wr_cu_function *wr_group_kernels(struct wr_run *run, const struct wr_group_form *form);
 
-/* Groups of more elements are compiled when they are first seen. */
-enum { WR_GROUP_SMALL = 1 << 16 };
+/* ---- group.c ---- */
+
+/* True when packs of k elements can be read along all rows: `kept` has where rows begin, `along`
+   how they go on. A bit in *scalars for each input that is the same all along a row; 0 when not
+   true. */
+bool wr_group_by_packs(const struct wr_group *group, const struct wr_layout *kept,
+                       const struct wr_layout *along, size_t k, uint8_t *scalars);
 
 /* ---- group_rows.c ---- */
 

@@ -41,32 +41,6 @@ static void rows_of(struct rows *r, const struct wr_group *g) {
   wr_layout_finish(&r->reduced);
 }
 
-/* Every row of the input begins at a multiple of `bytes`. */
-static bool rows_are_aligned(const struct rows *r, const struct wr_group *g, int i, size_t bytes) {
-  const int64_t item = (int64_t)wr_dtype_size(g->in[i].dtype);
-  bool aligned = wr_aligned(g->in[i].data, bytes);
-  for (int d = 0; d < r->kept.ndim && r->kept.size > 1; d++) {
-    aligned = aligned && r->kept.strides[i][d] * item % (int64_t)bytes == 0;
-  }
-  return aligned;
-}
-
-/* True when packs of k elements can be read along all rows; a bit in *scalars for each input that
-   is the same all along a row. */
-static bool by_packs(const struct rows *r, const struct wr_group *g, size_t k, uint8_t *scalars) {
-  *scalars = 0;
-  if (r->reduced.ndim > 1) return false;
-  for (int i = 0; i < g->n_in; i++) {
-    const int64_t stride = r->reduced.strides[i][0];
-    if (stride == 0) {
-      *scalars |= (uint8_t)(1u << i);
-    } else if (stride != 1 || !rows_are_aligned(r, g, i, k * wr_dtype_size(g->in[i].dtype))) {
-      return false;
-    }
-  }
-  return true;
-}
-
 /* What every kernel of rows begins with, behind the place of its results. */
 static void launch_inputs(struct wr_launch *l, const struct wr_group_form *f, struct rows *r) {
   for (int i = 0; i < f->group->n_in; i++) wr_launch_pointer(l, f->group->in[i].data);
@@ -88,7 +62,7 @@ static struct wr_error *run_reduction(struct wr_run *run, struct wr_group_form *
   /* As rows of a dense input would be. */
   wr_reduction_of_rows(&cut, run, results, n, (size_t)item, results == 1 || n * item % 16 == 0);
   f->way = way_of(&cut);
-  const wr_cu_function *kernels = wr_group_kernels(run, f, results * n > WR_GROUP_SMALL);
+  const wr_cu_function *kernels = wr_group_kernels(run, f);
   if (!kernels) return NULL;
   struct wr_error *error = wr_reduction_target(&cut, run, dtype, f->group->out.data);
   if (error) return error;
@@ -109,7 +83,7 @@ static void run_softmax(struct wr_run *run, struct wr_group_form *f, struct rows
   const int packs = wr_softmax_packs(n, wr_dtype_size(dtype), &threads);
   if (packs == 0) return;
   f->way = packs == 1 ? WR_GROUP_SOFTMAX_1 : WR_GROUP_SOFTMAX_4;
-  const wr_cu_function *kernels = wr_group_kernels(run, f, rows * n > WR_GROUP_SMALL);
+  const wr_cu_function *kernels = wr_group_kernels(run, f);
   if (!kernels) return;
   *ran = true;
   wr_launch_start(&l, wr_group_module(f), 0);
@@ -131,8 +105,7 @@ struct wr_error *wr_group_run_rows(struct wr_run *run, const struct wr_group *gr
       .group = group,
       .way = WR_GROUP_ROWS, /* until it is known which; packs are the same for all */
       .big = wr_layout_is_big(&r.kept) || wr_layout_is_big(&r.reduced)};
-  form.packed = by_packs(&r, group, wr_group_pack(&form), &form.scalars);
-  if (!form.packed) form.scalars = 0;
+  form.packed = wr_group_by_packs(group, &r.kept, &r.reduced, wr_group_pack(&form), &form.scalars);
   *ran = false;
   if (reduces) return run_reduction(run, &form, &r, dtype, ran);
   run_softmax(run, &form, &r, dtype, ran);

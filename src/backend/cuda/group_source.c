@@ -68,7 +68,7 @@ static void put_head(struct text *t, const struct wr_group *g, const char *name)
   for (int i = 0; i < g->n_in; i++) put(t, ", const A%d *a%d", i, i);
 }
 
-/* K elements of an input at a time: neighbours, or K times the same one. */
+/* PACK elements of an input at a time: neighbours, or the same one so often. */
 static void put_fetch(struct text *t, size_t k) {
   put(t, "enum { PACK = %d };\n", (int)k);
   put(t,

@@ -15,6 +15,7 @@
 
 enum {
   BUCKETS = 256,
+  SMALL = 1 << 16,    /* elements: scratch of at most 16 MB for 32 steps */
   MOST_GROUPS = 1024, /* some tens of KB each, most of it in the GPU's memory */
   KEY_BYTES = 8 + WR_GROUP_INPUTS + WR_GROUP_STEPS * 7
 };
@@ -141,13 +142,12 @@ static struct wr_error *load(struct wr_run *run, const struct wr_group_form *f,
 
 /* Why a kernel could not be made is of no interest; a fault of the device comes out again in the
    steps. */
-const wr_cu_function *wr_group_kernels(struct wr_run *run, const struct wr_group_form *form,
-                                       bool at_once) {
+const wr_cu_function *wr_group_kernels(struct wr_run *run, const struct wr_group_form *form) {
   struct wr_group_table *t = run->gpu->groups;
   struct key key;
   bool mine;
   key_make(&key, form);
-  struct entry *e = look_up(t, &key, at_once, &mine);
+  struct entry *e = look_up(t, &key, form->group->in[0].size > SMALL, &mine);
   if (!mine) return e ? e->functions : NULL;
   struct wr_error *error = load(run, form, e->functions);
   bool dry = error && wr_error_status(error) == WEIR_ERROR_OUT_OF_MEMORY;

@@ -200,9 +200,12 @@ struct wr_error *wr_launch(struct wr_launch *l, struct wr_run *run);
 /* The same for a kernel that was found already. */
 void wr_launch_function(const struct wr_launch *l, struct wr_run *run, wr_cu_function function);
 
-/* True when the address and, with `stride`, all that follow in steps of it, lie on multiples of
-   `bytes`. */
+/* True when the address lies on a multiple of `bytes`. */
 bool wr_aligned(const void *p, size_t bytes);
+/* True when all positions of an operand do, which begins at `data` with elements of `item` bytes.
+ */
+bool wr_layout_is_aligned(const struct wr_layout *l, int operand, const void *data, size_t item,
+                          size_t bytes);
 /* The dtype that stands for all of an element's size where elements only move. */
 enum wr_dtype wr_dtype_of_size(enum wr_dtype t);
 

@@ -43,6 +43,15 @@ void wr_layout_of(struct wr_layout *l, const struct wr_tensor *t, uint32_t axes)
   wr_layout_finish(l);
 }
 
+bool wr_layout_is_aligned(const struct wr_layout *l, int operand, const void *data, size_t item,
+                          size_t bytes) {
+  bool aligned = wr_aligned(data, bytes);
+  for (int d = 0; d < l->ndim && l->size > 1; d++) {
+    aligned = aligned && l->strides[operand][d] * (int64_t)item % (int64_t)bytes == 0;
+  }
+  return aligned;
+}
+
 bool wr_layout_is_dense(const struct wr_layout *l) { return l->ndim == 1 && l->strides[0][0] == 1; }
 
 /* Half of what 32 bits hold, so that an index plus a grid's width does not wrap. */

@@ -17,15 +17,6 @@ struct reduction {
 
 static bool is_side_by_side(const struct wr_layout *l) { return l->strides[0][l->ndim - 1] == 1; }
 
-/* All rows begin on 16 bytes. */
-static bool rows_are_aligned(const struct reduction *r, size_t item) {
-  bool aligned = wr_aligned(r->in, 16);
-  for (int d = 0; d < r->kept.ndim; d++) {
-    aligned = aligned && (r->kept.size == 1 || r->kept.strides[0][d] * (int64_t)item % 16 == 0);
-  }
-  return aligned;
-}
-
 /* Blocks that keep every multiprocessor busy. */
 static int64_t enough_blocks(const struct wr_run *run) {
   return (int64_t)run->gpu->multiprocessors * WR_RUN_COUNTERS;
@@ -98,7 +89,8 @@ static void choose_kernel(struct reduction *r, const struct wr_run *run, size_t 
   if (is_side_by_side(&r->kept) && !is_side_by_side(&r->reduced) && results >= 8) {
     reduction_of_columns(&r->cut, run, results, n);
   } else {
-    bool packs = wr_layout_is_dense(&r->reduced) && rows_are_aligned(r, item);
+    bool packs =
+        wr_layout_is_dense(&r->reduced) && wr_layout_is_aligned(&r->kept, 0, r->in, item, 16);
     wr_reduction_of_rows(&r->cut, run, results, n, item, packs);
   }
 }

@@ -16,12 +16,9 @@ int wr_softmax_packs(int64_t n, size_t item, unsigned *threads) {
 /* The kernel that keeps such rows in registers, and its threads; -1 when none does. */
 static int in_registers(const struct wr_tensor *in, const struct wr_line_axis *l,
                         unsigned *threads) {
-  const int64_t item = (int64_t)wr_dtype_size(in->dtype);
-  bool fits = l->stride == 1 && wr_aligned(in->data, 16);
-  for (int d = 0; d < l->other.ndim; d++) {
-    fits = fits && (l->other.size == 1 || l->other.strides[0][d] * item % 16 == 0);
-  }
-  const int per_thread = fits ? wr_softmax_packs(l->n, (size_t)item, threads) : 0;
+  const size_t item = wr_dtype_size(in->dtype);
+  const bool fits = l->stride == 1 && wr_layout_is_aligned(&l->other, 0, in->data, item, 16);
+  const int per_thread = fits ? wr_softmax_packs(l->n, item, threads) : 0;
   if (per_thread == 0) return -1;
   return per_thread == 4 ? WR_ENTRY_SOFTMAX_4 : WR_ENTRY_SOFTMAX_1;
 }

@@ -259,14 +259,7 @@ struct target {
 
 template <class T>
 INLINE T shuffle_down(T x, int by) {
-  union {
-    T t;
-    u32 w[sizeof(T) / 4];
-  } u, v;
-  u.t = x;
-#pragma unroll
-  for (int i = 0; i < (int)(sizeof(T) / 4); i++) v.w[i] = __shfl_down_sync(~0u, u.w[i], by);
-  return v.t;
+  return by_words(x, [by](u32 word) { return __shfl_down_sync(~0u, word, by); });
 }
 
 INLINE total_t fold_warp(total_t t) {

@@ -93,14 +93,7 @@ INLINE c64 written<c64>(z128 x) {
 
 template <class T>
 INLINE T shuffle_xor(T x, int by) {
-  union {
-    T t;
-    u32 w[sizeof(T) / 4];
-  } u, v;
-  u.t = x;
-#pragma unroll
-  for (int i = 0; i < (int)(sizeof(T) / 4); i++) v.w[i] = __shfl_xor_sync(~0u, u.w[i], by);
-  return v.t;
+  return by_words(x, [by](u32 word) { return __shfl_xor_sync(~0u, word, by); });
 }
 
 template <bool SUM>
