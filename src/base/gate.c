@@ -1,6 +1,8 @@
 /* Gates; see gate.h. Handlers that were registered after main began run before the destructors that
    the loader calls for all libraries, but handlers that were registered later come before. So the
-   handler is registered again as libraries come to register theirs; it works once.
+   handler is registered again as libraries come to register theirs; it works once. First it is
+   registered as Weir is loaded: a first call that comes upon the end of the process, while the
+   destructors run, must find that out, and a handler registered then would run after them.
 
    A gate is a read-write lock: a call holds it for reading, who closes it for writing. Writers come
    first, so a stream of calls cannot keep them out. No call holds a lock of Weir's that is not
@@ -50,9 +52,12 @@ static bool close_within(enum wr_gate gate, int64_t patience) {
   return pthread_rwlock_timedwrlock(&gates[gate], &deadline) == 0;
 }
 
+static void set_up(void);
+
 static void at_exit(void) {
   if (ends_process) return;
   ends_process = true;
+  pthread_once(&once, set_up);
   /* Relaxed: who does not see it holds a gate for reading, and is waited for. */
   wr_store_relaxed(&ending, wr_clock_ns());
   for (int i = 0; i < WR_GATE_COUNT; i++) {
@@ -69,10 +74,13 @@ static void at_exit(void) {
    held. */
 static void set_up(void) {
   make_all();
-  /* Refused by a process that has run its handlers already, or by the system. */
-  watched = atexit(at_exit) == 0;
+  /* Once more, before what the program has registered since. Only the system refuses it; and where
+     it was refused twice, nothing is opened. */
+  watched = atexit(at_exit) == 0 || watched;
   (void)pthread_atfork(NULL, NULL, make_all);
 }
+
+__attribute__((constructor)) static void at_load(void) { watched = atexit(at_exit) == 0; }
 
 /* Each takes a slot of the C library's for good, so that their number has an end. */
 void wr_gate_goes_first(void) {

@@ -3,8 +3,8 @@
 
 /* NVIDIA's libraries as Weir sees them: declarations of its own for the few functions it calls, so
    that nothing of CUDA is needed to build, and tables of their addresses, filled at first need.
-   Each library is opened once and never closed; nothing is opened at load, and no handler runs at
-   exit. Any thread; no locks but the ones of pthread_once. */
+   Each library is opened once and never closed; nothing is opened at load, and at exit only
+   the gates are closed (base/gate.h). Any thread; no locks but the ones of pthread_once. */
 
 #include <stddef.h>
 #include <stdint.h>
