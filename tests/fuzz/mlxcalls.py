@@ -2,12 +2,13 @@
 
 import mlx.core as mx
 
-UNARY = """abs ceil cos erf exp expm1 floor isfinite isinf isnan log log1p log2 logical_not negative
- reciprocal rsqrt sigmoid sign sin sqrt square tan tanh""".split()
-BINARY = """add divide equal greater greater_equal less less_equal logical_and logical_or maximum
- minimum multiply not_equal power remainder subtract""".split()
-REDUCE = "all any max min sum prod mean logsumexp".split()
-ARG = ["argmax", "argmin"]
+import tables
+
+UNARY = tables.family("unary", "res", "a", "s")
+BINARY = tables.family("binary", "res", "a", "b", "s")
+OVER_AXES = tables.with_parameters("res", "a", "keepdims", "s")
+ARG = [n for n in OVER_AXES if n.startswith("arg")]
+REDUCE = [n for n in OVER_AXES if n not in ARG]
 SPREAD = ["var", "std"]
 
 

@@ -13,15 +13,14 @@ Where MLX is not asked, and why:
 import mlx.core as mx
 import numpy as np
 
+import tables
 from mlxside import DTYPES, View
 
 SHAPES = [(), (0,), (1,), (7,), (2, 3), (3, 0, 2), (2, 1, 4)]
 PAIRS = [((), ()), ((3,), ()), ((2, 3), (3,)), ((2, 1), (1, 4)), ((0, 3), (1, 3)), ((2,), (3,))]
-UNARY = """abs ceil cos erf exp expm1 floor isfinite isinf isnan log log1p log2 logical_not negative
- reciprocal rsqrt sigmoid sign sin sqrt square tan tanh""".split()
-BINARY = """add divide equal greater greater_equal less less_equal logical_and logical_or maximum
- minimum multiply not_equal subtract power remainder""".split()
-REDUCE = "all any max min sum prod mean logsumexp argmax argmin".split()
+UNARY = tables.family("unary", "res", "a", "s")
+BINARY = tables.family("binary", "res", "a", "b", "s")
+REDUCE = tables.with_parameters("res", "a", "keepdims", "s")
 FLOATS = (mx.float16, mx.float32, mx.bfloat16)
 
 

@@ -1,41 +1,29 @@
 /* C3 to C6: mlx_clear_streams retires its thread, every function that would work says so there, and
    nobody else is harmed. All mlx_* functions that take a stream, force, or draw are rows of
-   retired_calls.def; what is left are frees, empty handles, sizes and shapes, containers of
-   handles, strings, memory settings and what is about devices. */
+   retired_calls.def, which tools/generate makes from the headers; what is left are frees, empty
+   handles, sizes and shapes, containers of handles, strings, memory settings and what is about
+   devices. */
 
 #include <complex.h>
 
 #include "programs.h"
 
+/* What the calls are given, and where they write. */
+#define CASE(function, failed)
+#define RESULT(type, member)
+#define HANDLE(type, member) type member;
 static struct {
-  mlx_array array;
-  mlx_stream stream;
-  mlx_device device;
-  mlx_vector_array arrays;
+#include "retired_calls.def"
 } good;
-
+#undef RESULT
+#undef HANDLE
+#define HANDLE(type, member)
+#define RESULT(type, member) type member;
 static struct {
-  mlx_array array;
-  mlx_stream stream;
-  mlx_device device;
-  mlx_string string;
-  mlx_vector_array arrays;
-  bool boolean;
-  int integer;
-  uint8_t u8;
-  uint16_t u16;
-  uint32_t u32;
-  uint64_t u64;
-  int8_t i8;
-  int16_t i16;
-  int32_t i32;
-  int64_t i64;
-  float f32;
-  double f64;
-  float16_t f16;
-  bfloat16_t bf16;
-  mlx_complex64_t c64;
+#include "retired_calls.def"
 } out;
+#undef RESULT
+#undef CASE
 
 static weir_wired_guard guard;
 static int numbers[1] = {1};
@@ -52,6 +40,7 @@ static void check_retired(const char *function, bool failed) {
   wrong++;
 }
 
+#define RESULT(type, member)
 #define CASE(function, condition) check_retired(function, condition);
 
 static void all_calls(void) {
@@ -92,7 +81,7 @@ static void *clear_and_try_all(void *arg) {
   CHECK(!weir_thread_retired());
   mlx_stream own = mlx_default_cpu_stream_new();
   good.array = mlx_array_new_complex(7, 0); /* as wide as any element */
-  good.arrays = mlx_vector_array_new_value(good.array);
+  good.vector_array = mlx_vector_array_new_value(good.array);
   good.device = mlx_device_new_type(MLX_CPU, 0);
   good.stream = new_stream();
   CHECK(weir_wired_guard_begin(&guard, 1 << 20, &good.stream, 1) == 0);
@@ -114,7 +103,7 @@ static void *clear_and_try_all(void *arg) {
   mlx_stream_free(own);
   mlx_stream_free(good.stream);
   mlx_device_free(good.device);
-  mlx_vector_array_free(good.arrays);
+  mlx_vector_array_free(good.vector_array);
   mlx_array_free(good.array);
   return arg;
 }

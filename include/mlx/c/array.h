@@ -91,7 +91,7 @@ mlx_array mlx_array_new_data_managed(void *data, const int *shape, int dim, mlx_
 
 /* The same, with dtor(payload). */
 mlx_array mlx_array_new_data_managed_payload(void *data, const int *shape, int dim, mlx_dtype dtype,
-                                             void *payload, void (*dtor)(void *));
+                                             void *payload /* may be null */, void (*dtor)(void *));
 
 /* Makes *arr another reference to src. */
 int mlx_array_set(mlx_array *arr, const mlx_array src);

@@ -91,8 +91,8 @@ int mlx_broadcast_to(mlx_array *res, const mlx_array a, const int *shape, size_t
 int mlx_ceil(mlx_array *res, const mlx_array a, const mlx_stream s);
 
 /* Limits to [a_min, a_max], either of which may be an empty handle. */
-int mlx_clip(mlx_array *res, const mlx_array a, const mlx_array a_min, const mlx_array a_max,
-             const mlx_stream s);
+int mlx_clip(mlx_array *res, const mlx_array a, const mlx_array a_min /* may be null */,
+             const mlx_array a_max /* may be null */, const mlx_stream s);
 
 /* Joins one or more arrays along an axis, in which alone their extents may differ; without one the
    flattened arrays. */

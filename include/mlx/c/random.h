@@ -26,18 +26,20 @@ extern "C" {
 
 /* Uniform bits; width is 1, 2 or 4 bytes: uint8, uint16 or uint32. */
 int mlx_random_bits(mlx_array *res, const int *shape, size_t shape_num, int width,
-                    const mlx_array key, const mlx_stream s);
+                    const mlx_array key /* may be null */, const mlx_stream s);
 
 /* The key of a seed: (2), uint32. */
 int mlx_random_key(mlx_array *res, uint64_t seed);
 
 /* Normal with mean loc and deviation scale; a floating dtype, or complex64. */
 int mlx_random_normal(mlx_array *res, const int *shape, size_t shape_num, mlx_dtype dtype,
-                      float loc, float scale, const mlx_array key, const mlx_stream s);
+                      float loc, float scale, const mlx_array key /* may be null */,
+                      const mlx_stream s);
 
 /* Integers in [low, high), which broadcast to the shape; an integer dtype, or bool. */
 int mlx_random_randint(mlx_array *res, const mlx_array low, const mlx_array high, const int *shape,
-                       size_t shape_num, mlx_dtype dtype, const mlx_array key, const mlx_stream s);
+                       size_t shape_num, mlx_dtype dtype, const mlx_array key /* may be null */,
+                       const mlx_stream s);
 
 /* Starts a new sequence for the whole process. */
 int mlx_random_seed(uint64_t seed);
@@ -50,7 +52,8 @@ int mlx_random_split(mlx_array *res_0, mlx_array *res_1, const mlx_array key, co
 
 /* Uniform in [low, high), which broadcast to the shape; float32, float16 or bfloat16. */
 int mlx_random_uniform(mlx_array *res, const mlx_array low, const mlx_array high, const int *shape,
-                       size_t shape_num, mlx_dtype dtype, const mlx_array key, const mlx_stream s);
+                       size_t shape_num, mlx_dtype dtype, const mlx_array key /* may be null */,
+                       const mlx_stream s);
 
 #ifdef __cplusplus
 }
