@@ -80,7 +80,11 @@ class Draw:
             parts = [self.values(shape, mx.float32, how) for _ in range(2)]
             z = np.empty(shape, np.complex64)
             z.real, z.imag = map(np.array, parts)
+            if how == "unit":
+                z = z.real * np.where(self.rng.random(shape) < 0.5, 1, 1j).astype(np.complex64)
             return mx.array(z)
+        if how == "unit":
+            return as_type(self.rng.choice([1.0, -1.0, 1.0078125], shape), dtype)
         if how == "small":
             low = 0 if dtype in UNSIGNED else -16
             quarters = self.rng.integers(low, 17, shape)
@@ -190,6 +194,8 @@ def reduce(d):
     shape, how = d.shape(empty=0), tame(dtype)
     if name == "logsumexp" and dtype in SIGNED:
         how = "small"
+    if name == "prod" and np.prod(shape) > 32 and dtype not in INTEGERS:
+        how = "unit"  # else it depends on the order whether a part of it overflows
     return over_axes(d, name, d.array(shape, dtype, how), len(shape), d.chance(0.5))
 
 
