@@ -117,5 +117,5 @@ def with_parameters(*names):
 
 def family(name, *parameters):
     """The same, of the operations of a family in ops.def that are public functions."""
-    names = {o.cells["name"].strip('"') for o in operations() if o.cells["family"] == name}
+    names = {o.cells["name"] for o in operations() if o.cells["family"] == name}
     return [n for n in with_parameters(*parameters) if n in names]

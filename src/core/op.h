@@ -7,10 +7,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/dtype.h"
 #include "core/shape.h"
 
 enum wr_op {
-#define WR_OP(ID, name, family, arity, rule, fusable, cpu, cuda) WR_OP_##ID,
+#define WR_OP(ID, ...) WR_OP_##ID,
 #include "core/ops.def"
 #undef WR_OP
   WR_OP_COUNT
@@ -32,6 +33,16 @@ enum wr_dtype_rule {
   WR_RULE_INDEX          /* uint32 out */
 };
 
+/* Sets of dtypes, a bit for each: what an operation computes in. */
+enum {
+  WR_TYPES_any = (1 << WR_DTYPE_COUNT) - 1,
+  WR_TYPES_boolean = 1 << WR_BOOL,
+  WR_TYPES_number = WR_TYPES_any & ~WR_TYPES_boolean,
+  WR_TYPES_real = WR_TYPES_any & ~(1 << WR_COMPLEX64),
+  WR_TYPES_floating = 1 << WR_FLOAT16 | 1 << WR_FLOAT32 | 1 << WR_FLOAT64 | 1 << WR_BFLOAT16,
+  WR_TYPES_inexact = WR_TYPES_floating | 1 << WR_COMPLEX64
+};
+
 enum { WR_ARITY_VARIADIC = -1 };
 
 /* How an operation may be the last of a group. */
@@ -43,6 +54,8 @@ enum wr_group_end {
 
 struct wr_op_info {
   const char *name;
+  uint16_t types;        /* WR_TYPES_.. */
+  uint16_t params_bytes; /* of its parameters */
   int8_t arity;
   uint8_t rule;       /* enum wr_dtype_rule */
   uint8_t ends_group; /* enum wr_group_end */
@@ -53,15 +66,17 @@ struct wr_op_info {
 extern const struct wr_op_info wr_op_infos[WR_OP_COUNT];
 
 static inline const struct wr_op_info *wr_op_info(enum wr_op op) { return &wr_op_infos[op]; }
+/* Whether the operation computes in the type. */
+static inline bool wr_op_takes(enum wr_op op, enum wr_dtype t) {
+  return (wr_op_infos[op].types >> t & 1) != 0;
+}
 
-/* Parameters by operation; operations that are not named have none. All are plain values. */
-struct wr_reduce_params { /* ALL ANY MAX MIN PROD SUM; kept axes of extent 1 do not change the data
-                           */
+/* Parameters, struct wr_<params>_params for the word in the row. All are plain values. */
+struct wr_reduce_params { /* kept axes of extent 1 do not change the data */
   uint32_t axes;          /* bit i: axis i of the input is reduced */
 };
-struct wr_axis_params { /* ARGMAX ARGMIN (axis -1: over the flattened input) ARGSORT SORT GATHER
-                           GATHER_AXIS CONCATENATE */
-  int32_t axis;
+struct wr_axis_params {
+  int32_t axis; /* ARGMAX ARGMIN: -1 is the flattened input */
 };
 struct wr_partition_params {
   int32_t axis;
@@ -79,11 +94,11 @@ struct wr_arange_params { /* element i = start + i * step, in the result's type 
   double start;
   double step;
 };
-struct wr_scatter_params { /* SCATTER_ADD: inputs a, updates, then one index array per axis */
+struct wr_scatter_params { /* inputs a, updates, then one index array per axis */
   int32_t n_axes;
   int32_t axes[WR_MAX_NDIM];
 };
-struct wr_slice_params { /* SLICE_UPDATE: inputs src, update; one start and step per axis */
+struct wr_slice_params { /* inputs src, update; one start and step per axis */
   int32_t start[WR_MAX_NDIM];
   int32_t step[WR_MAX_NDIM];
 };
@@ -91,7 +106,7 @@ struct wr_addmm_params { /* inputs c (broadcast to the result's shape), a, b: al
   float alpha;
   float beta;
 };
-struct wr_bits_params { /* RANDOM_BITS: input key (uint32, last axis 2), result (key batch.., n) */
+struct wr_bits_params { /* input key (uint32, last axis 2), result (key batch.., n) */
   int32_t width;        /* bytes per element: 1, 2 or 4 */
 };
 

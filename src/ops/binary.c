@@ -46,12 +46,12 @@ struct wr_error *wr_ops_binary(struct wr_node **out, enum wr_op op, struct wr_no
   enum wr_dtype ta = wr_node_dtype(a);
   enum wr_dtype tb = wr_node_dtype(b);
   enum wr_dtype common = ta == tb ? ta : wr_dtype_promote(ta, tb);
-  if (common == WR_COMPLEX64 && op == WR_OP_REMAINDER) {
-    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
-                        "a is %s and b is %s; remainder does not support complex64",
-                        wr_dtype_name(ta), wr_dtype_name(tb));
-  }
   struct wr_ops_types types = wr_ops_types_of(op, common);
+  if (!wr_op_takes(op, types.compute)) {
+    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "a is %s and b is %s; %s does not support %s",
+                        wr_dtype_name(ta), wr_dtype_name(tb), wr_op_info(op)->name,
+                        wr_dtype_name(common));
+  }
   if (ta == types.compute && tb == types.compute && same_shape(a, b)) {
     return record(out, op, types.result, a, b, s);
   }

@@ -1,46 +1,23 @@
-/* Elementwise operations of one input: the rule in ops.def gives the types, a row here says which
-   dtypes have no meaning. No locks. */
+/* Elementwise operations of one input: the row in ops.def gives the types. No locks. */
 
 #include <math.h>
 
 #include "ops/internal.h"
 
-/* Complex numbers have no floor, and MLX defines these functions for real ones alone. */
-static bool is_real_only(enum wr_op op) {
-  switch (op) {
-    case WR_OP_CEIL:
-    case WR_OP_FLOOR:
-    case WR_OP_ERF:
-    case WR_OP_ERFINV:
-    case WR_OP_EXPM1:
-    case WR_OP_SIGMOID:
-      return true;
-    default:
-      return false;
-  }
-}
-
-static struct wr_error *check_dtype(enum wr_op op, enum wr_dtype t) {
-  if (t == WR_COMPLEX64 && is_real_only(op)) {
-    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "a is complex64, which %s does not support",
-                        wr_op_info(op)->name);
-  }
-  if (t == WR_BOOL && op == WR_OP_NEGATIVE) {
-    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
-                        "a is bool, which negative does not support; use logical_not");
-  }
-  return NULL;
+static struct wr_error *refuse(enum wr_op op, enum wr_dtype t) {
+  return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "a is %s, which %s does not support%s",
+                      wr_dtype_name(t), wr_op_info(op)->name,
+                      op == WR_OP_NEGATIVE ? "; use logical_not" : "");
 }
 
 struct wr_error *wr_ops_unary(struct wr_node **out, enum wr_op op, struct wr_node *a,
                               struct wr_stream *s) {
   enum wr_dtype t = wr_node_dtype(a);
-  struct wr_error *error = check_dtype(op, t);
-  if (error) return error;
   struct wr_ops_types types = wr_ops_types_of(op, t);
+  if (!wr_op_takes(op, types.compute)) return refuse(op, t);
   if (types.compute == t) return wr_ops_record_like(out, op, a, types.result, s);
   struct wr_node *cast;
-  error = wr_ops_astype(&cast, a, types.compute, s);
+  struct wr_error *error = wr_ops_astype(&cast, a, types.compute, s);
   if (error) return error;
   error = wr_ops_record_like(out, op, cast, types.result, s);
   wr_node_release(cast);

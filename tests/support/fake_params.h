@@ -19,42 +19,6 @@ union fake_params {
 };
 
 /* How many bytes an operation's parameters have. */
-static inline size_t fake_params_bytes(enum wr_op op) {
-  switch (op) {
-    case WR_OP_ALL:
-    case WR_OP_ANY:
-    case WR_OP_MAX:
-    case WR_OP_MIN:
-    case WR_OP_PROD:
-    case WR_OP_SUM:
-      return sizeof(struct wr_reduce_params);
-    case WR_OP_ARGMAX:
-    case WR_OP_ARGMIN:
-    case WR_OP_ARGSORT:
-    case WR_OP_SORT:
-    case WR_OP_GATHER:
-    case WR_OP_GATHER_AXIS:
-    case WR_OP_CONCATENATE:
-      return sizeof(struct wr_axis_params);
-    case WR_OP_PARTITION:
-      return sizeof(struct wr_partition_params);
-    case WR_OP_CUMSUM:
-      return sizeof(struct wr_scan_params);
-    case WR_OP_SOFTMAX:
-      return sizeof(struct wr_softmax_params);
-    case WR_OP_ARANGE:
-      return sizeof(struct wr_arange_params);
-    case WR_OP_SCATTER_ADD:
-      return sizeof(struct wr_scatter_params);
-    case WR_OP_SLICE_UPDATE:
-      return sizeof(struct wr_slice_params);
-    case WR_OP_ADDMM:
-      return sizeof(struct wr_addmm_params);
-    case WR_OP_RANDOM_BITS:
-      return sizeof(struct wr_bits_params);
-    default:
-      return 0;
-  }
-}
+static inline size_t fake_params_bytes(enum wr_op op) { return wr_op_info(op)->params_bytes; }
 
 #endif

@@ -15,7 +15,7 @@ static void test_take(void) {
   operand_strided(&in[1], index, WR_INT64, 2, SHAPE(2, 2), STRIDES(1, 2));
   operand_dense(&out, y, WR_INT32, 4, SHAPE(2, 2, 2, 2));
   struct wr_tensor inputs[2] = {in[0].t, in[1].t};
-  EXPECT(kernel_run(wr_cpu_gather, inputs, 2, &out.t, &(struct wr_axis_params){.axis = 1}));
+  EXPECT(kernel_run(WR_OP_GATHER, inputs, 2, &out.t, &(struct wr_axis_params){.axis = 1}));
   for (int i = 0; i < 2; i++) {
     for (int k = 0; k < 4; k++) {
       int pick = (int)index[k / 2 + k % 2 * 2];
@@ -31,7 +31,7 @@ static float take_one(void *index, enum wr_dtype dtype) {
   struct kernel_operand o[2], out;
   struct wr_tensor in[2] = {*operand_dense(&o[0], a, WR_FLOAT32, 1, SHAPE(3)),
                             *operand_dense(&o[1], index, dtype, 0, NULL)};
-  EXPECT(kernel_run(wr_cpu_gather, in, 2, operand_dense(&out, &y, WR_FLOAT32, 0, NULL),
+  EXPECT(kernel_run(WR_OP_GATHER, in, 2, operand_dense(&out, &y, WR_FLOAT32, 0, NULL),
                     &(struct wr_axis_params){.axis = 0}));
   return y;
 }
@@ -56,11 +56,11 @@ static void test_take_along_axis(void) {
   struct kernel_operand o[2], out;
   struct wr_tensor in[2] = {*operand_dense(&o[0], a, WR_INT16, 2, SHAPE(2, 3)),
                             *operand_dense(&o[1], index, WR_INT32, 2, SHAPE(2, 2))};
-  EXPECT(kernel_run(wr_cpu_gather_axis, in, 2, operand_dense(&out, y, WR_INT16, 2, SHAPE(2, 2)),
+  EXPECT(kernel_run(WR_OP_GATHER_AXIS, in, 2, operand_dense(&out, y, WR_INT16, 2, SHAPE(2, 2)),
                     &(struct wr_axis_params){.axis = 1}));
   EXPECT(memcmp(y, (const int16_t[]){3, 1, 4, 6}, sizeof y) == 0);
   in[0] = *operand_strided(&o[0], a, WR_INT16, 2, SHAPE(3, 2), STRIDES(1, 3));
-  EXPECT(kernel_run(wr_cpu_gather_axis, in, 2, &out.t, &(struct wr_axis_params){.axis = 0}));
+  EXPECT(kernel_run(WR_OP_GATHER_AXIS, in, 2, &out.t, &(struct wr_axis_params){.axis = 0}));
   EXPECT(memcmp(y, (const int16_t[]){3, 4, 1, 6}, sizeof y) == 0);
 }
 
@@ -74,7 +74,7 @@ static void test_scatter_elements(void) {
                             *operand_dense(&o[1], updates, WR_FLOAT32, 2, SHAPE(5, 1)),
                             *operand_dense(&o[2], index, WR_INT32, 1, SHAPE(5))};
   struct wr_scatter_params params = {.n_axes = 1, .axes = {0}};
-  EXPECT(kernel_run(wr_cpu_scatter_add, in, 3, operand_dense(&out, y, WR_FLOAT32, 1, SHAPE(4)),
+  EXPECT(kernel_run(WR_OP_SCATTER_ADD, in, 3, operand_dense(&out, y, WR_FLOAT32, 1, SHAPE(4)),
                     &params));
   EXPECT(y[0] == 6 && y[1] == 1 && y[2] == 1 && y[3] == 11);
 }
@@ -94,11 +94,11 @@ static void test_scatter_slices(void) {
       *operand_dense(&o[3], column, WR_INT8, 1, SHAPE(2))};
   struct wr_scatter_params params = {.n_axes = 2, .axes = {0, 1}};
   operand_dense(&out, y, WR_INT32, 2, SHAPE(3, 4));
-  EXPECT(kernel_run(wr_cpu_scatter_add, in, 4, &out.t, &params));
+  EXPECT(kernel_run(WR_OP_SCATTER_ADD, in, 4, &out.t, &params));
   static const int32_t expected[12] = {0, 0, 0, 0, 0, 1, 3, 0, 0, 2, 4, 0};
   EXPECT(memcmp(y, expected, sizeof y) == 0);
   column[0] = 3; /* the slice would stick out */
-  EXPECT(kernel_run(wr_cpu_scatter_add, in, 4, &out.t, &params));
+  EXPECT(kernel_run(WR_OP_SCATTER_ADD, in, 4, &out.t, &params));
   EXPECT(y[5] == 0 && y[7] == 0 && y[8] == 0 && y[9] == 2);
 }
 
@@ -112,7 +112,7 @@ static void test_scatter_types(void) {
                             *operand_dense(&o[1], updates, WR_FLOAT16, 2, SHAPE(2, 1)),
                             *operand_dense(&o[2], index, WR_UINT8, 1, SHAPE(2))};
   struct wr_scatter_params params = {.n_axes = 1, .axes = {0}};
-  EXPECT(kernel_run(wr_cpu_scatter_add, in, 3, operand_dense(&out, y, WR_FLOAT16, 1, SHAPE(1)),
+  EXPECT(kernel_run(WR_OP_SCATTER_ADD, in, 3, operand_dense(&out, y, WR_FLOAT16, 1, SHAPE(1)),
                     &params));
   EXPECT(wr_f16_to_f32(y[0]) == 3.5f);
 }

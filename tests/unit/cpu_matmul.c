@@ -65,7 +65,7 @@ static void check(enum wr_dtype dtype, const int64_t *a_strides, const int64_t *
   operand_strided(&b, y, dtype, 3, SHAPE(3, 6, 4), b_strides);
   operand_dense(&out, result, dtype, 3, SHAPE(3, 5, 4));
   const struct wr_tensor in[] = {a.t, b.t};
-  EXPECT(kernel_run(wr_cpu_matmul, in, 2, &out.t, NULL));
+  EXPECT(kernel_run(WR_OP_MATMUL, in, 2, &out.t, NULL));
   EXPECT(count_wrong() == 0);
 }
 
@@ -92,7 +92,7 @@ static void check_size(int32_t m, int32_t n, int32_t k) {
   operand_dense(&b, y, WR_FLOAT32, 3, SHAPE(1, k, n));
   operand_dense(&out, result, WR_FLOAT32, 3, SHAPE(1, m, n));
   const struct wr_tensor in[] = {a.t, b.t};
-  EXPECT(kernel_run(wr_cpu_matmul, in, 2, &out.t, NULL));
+  EXPECT(kernel_run(WR_OP_MATMUL, in, 2, &out.t, NULL));
   EXPECT(count_wrong() == 0);
   free(result);
   free(y);
@@ -120,12 +120,12 @@ static void test_addmm(void) {
   operand_dense(&b, y, WR_FLOAT32, 2, SHAPE(2, 2));
   operand_dense(&out, result, WR_FLOAT32, 2, SHAPE(2, 2));
   const struct wr_tensor in[] = {c.t, a.t, b.t};
-  EXPECT(kernel_run(wr_cpu_addmm, in, 3, &out.t, &params));
+  EXPECT(kernel_run(WR_OP_ADDMM, in, 3, &out.t, &params));
   EXPECT(memcmp(result, (const float[]){7, 14, 11, 18}, sizeof result) == 0);
   operand_dense(&a, NULL, WR_FLOAT32, 2, SHAPE(2, 0));
   operand_dense(&b, NULL, WR_FLOAT32, 2, SHAPE(0, 2));
   const struct wr_tensor empty[] = {c.t, a.t, b.t};
-  EXPECT(kernel_run(wr_cpu_addmm, empty, 3, &out.t, &params));
+  EXPECT(kernel_run(WR_OP_ADDMM, empty, 3, &out.t, &params));
   EXPECT(memcmp(result, (const float[]){5, 10, 5, 10}, sizeof result) == 0);
 }
 
@@ -135,7 +135,7 @@ static void test_complex(void) {
   operand_dense(&b, y, WR_COMPLEX64, 2, SHAPE(2, 1));
   operand_dense(&out, &result, WR_COMPLEX64, 2, SHAPE(1, 1));
   const struct wr_tensor in[] = {a.t, b.t};
-  EXPECT(kernel_run(wr_cpu_matmul, in, 2, &out.t, NULL));
+  EXPECT(kernel_run(WR_OP_MATMUL, in, 2, &out.t, NULL));
   EXPECT(result.re == 0 && result.im == 2);
 }
 

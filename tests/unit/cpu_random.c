@@ -44,7 +44,7 @@ static void test_draws(void) {
     uint32_t key[2] = {0, 5};
     uint32_t bits[13];
     struct kernel_operand in, out;
-    EXPECT(kernel_run(wr_cpu_random_bits, operand_dense(&in, key, WR_UINT32, 1, SHAPE(2)), 1,
+    EXPECT(kernel_run(WR_OP_RANDOM_BITS, operand_dense(&in, key, WR_UINT32, 1, SHAPE(2)), 1,
                       operand_dense(&out, bits, dtype_of(draws[d].width), 1, SHAPE(draws[d].n)),
                       &(struct wr_bits_params){.width = draws[d].width}));
     for (int i = 0; i < draws[d].n; i++) {
@@ -60,12 +60,12 @@ static void test_batch(void) {
   uint8_t alone[13];
   struct kernel_operand in, out;
   struct wr_bits_params params = {.width = 1};
-  EXPECT(kernel_run(wr_cpu_random_bits,
+  EXPECT(kernel_run(WR_OP_RANDOM_BITS,
                     operand_strided(&in, keys, WR_UINT32, 2, SHAPE(2, 2), STRIDES(1, 2)), 1,
                     operand_dense(&out, both, WR_UINT8, 2, SHAPE(2, 13)), &params));
   for (int k = 0; k < 2; k++) {
     uint32_t key[2] = {keys[k], keys[k + 2]};
-    EXPECT(kernel_run(wr_cpu_random_bits, operand_dense(&in, key, WR_UINT32, 1, SHAPE(2)), 1,
+    EXPECT(kernel_run(WR_OP_RANDOM_BITS, operand_dense(&in, key, WR_UINT32, 1, SHAPE(2)), 1,
                       operand_dense(&out, alone, WR_UINT8, 1, SHAPE(13)), &params));
     EXPECT(memcmp(alone, both + 13 * k, 13) == 0);
   }

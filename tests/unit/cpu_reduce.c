@@ -37,10 +37,8 @@ static void check_mask(const struct wr_tensor *in, uint32_t axes) {
   for (int d = 0; d < 3; d++) shape[d] = axes >> d & 1u ? 1 : in->shape[d];
   struct kernel_operand out;
   struct wr_reduce_params params = {.axes = axes};
-  EXPECT(
-      kernel_run(wr_cpu_reduce_sum, in, 1, operand_dense(&out, sums, WR_INT32, 3, shape), &params));
-  EXPECT(kernel_run(wr_cpu_reduce_max, in, 1, operand_dense(&out, maxima, WR_INT32, 3, shape),
-                    &params));
+  EXPECT(kernel_run(WR_OP_SUM, in, 1, operand_dense(&out, sums, WR_INT32, 3, shape), &params));
+  EXPECT(kernel_run(WR_OP_MAX, in, 1, operand_dense(&out, maxima, WR_INT32, 3, shape), &params));
   bool same = true;
   int64_t step = out.t.size > 500 ? out.t.size / 97 : 1;
   for (int64_t o = 0; o < out.t.size; o += step) {
@@ -68,10 +66,10 @@ static void test_layouts(void) {
   }
 }
 
-static double reduce_floats(kernel_fn kernel, float *x, int32_t n) {
+static double reduce_floats(enum wr_op op, float *x, int32_t n) {
   struct kernel_operand in, out;
   float y = -1.0f;
-  EXPECT(kernel_run(kernel, operand_dense(&in, x, WR_FLOAT32, 1, SHAPE(n)), 1,
+  EXPECT(kernel_run(op, operand_dense(&in, x, WR_FLOAT32, 1, SHAPE(n)), 1,
                     operand_dense(&out, &y, WR_FLOAT32, 0, NULL),
                     &(struct wr_reduce_params){.axes = 1}));
   return (double)y;
@@ -79,17 +77,17 @@ static double reduce_floats(kernel_fn kernel, float *x, int32_t n) {
 
 static void test_values(void) {
   float x[3] = {1.0f, NAN, 3.0f};
-  EXPECT(isnan(reduce_floats(wr_cpu_reduce_max, x, 3)));
-  EXPECT(isnan(reduce_floats(wr_cpu_reduce_min, x, 3)));
-  EXPECT(isnan(reduce_floats(wr_cpu_reduce_sum, x, 3)));
-  EXPECT(reduce_floats(wr_cpu_reduce_sum, x, 0) == 0.0);
-  EXPECT(reduce_floats(wr_cpu_reduce_prod, x, 0) == 1.0);
-  EXPECT(reduce_floats(wr_cpu_reduce_max, x, 0) == -(double)INFINITY);
-  EXPECT(reduce_floats(wr_cpu_reduce_min, x, 0) == (double)INFINITY);
+  EXPECT(isnan(reduce_floats(WR_OP_MAX, x, 3)));
+  EXPECT(isnan(reduce_floats(WR_OP_MIN, x, 3)));
+  EXPECT(isnan(reduce_floats(WR_OP_SUM, x, 3)));
+  EXPECT(reduce_floats(WR_OP_SUM, x, 0) == 0.0);
+  EXPECT(reduce_floats(WR_OP_PROD, x, 0) == 1.0);
+  EXPECT(reduce_floats(WR_OP_MAX, x, 0) == -(double)INFINITY);
+  EXPECT(reduce_floats(WR_OP_MIN, x, 0) == (double)INFINITY);
   static float many[1 << 18];
   for (int i = 0; i < 1 << 18; i++) many[i] = 0.1f;
   double exact = (double)0.1f * (1 << 18);
-  EXPECT(fabs(reduce_floats(wr_cpu_reduce_sum, many, 1 << 18) - exact) < exact * 1e-6);
+  EXPECT(fabs(reduce_floats(WR_OP_SUM, many, 1 << 18) - exact) < exact * 1e-6);
 }
 
 static void test_narrow_types(void) {
@@ -98,21 +96,21 @@ static void test_narrow_types(void) {
   struct kernel_operand in, out;
   struct wr_reduce_params all = {.axes = 1};
   uint16_t h = 0;
-  EXPECT(kernel_run(wr_cpu_reduce_sum, operand_dense(&in, half, WR_FLOAT16, 1, SHAPE(5000)), 1,
+  EXPECT(kernel_run(WR_OP_SUM, operand_dense(&in, half, WR_FLOAT16, 1, SHAPE(5000)), 1,
                     operand_dense(&out, &h, WR_FLOAT16, 0, NULL), &all));
   EXPECT(wr_f16_to_f32(h) == 5000.0f);
   int8_t bytes[3] = {-128, -128, 127};
   int32_t wide = 0;
-  EXPECT(kernel_run(wr_cpu_reduce_sum, operand_dense(&in, bytes, WR_INT8, 1, SHAPE(3)), 1,
+  EXPECT(kernel_run(WR_OP_SUM, operand_dense(&in, bytes, WR_INT8, 1, SHAPE(3)), 1,
                     operand_dense(&out, &wide, WR_INT32, 0, NULL), &all));
   EXPECT(wide == -129);
   int8_t lowest = 1;
-  EXPECT(kernel_run(wr_cpu_reduce_max, operand_dense(&in, bytes, WR_INT8, 1, SHAPE(0)), 1,
+  EXPECT(kernel_run(WR_OP_MAX, operand_dense(&in, bytes, WR_INT8, 1, SHAPE(0)), 1,
                     operand_dense(&out, &lowest, WR_INT8, 0, NULL), &all));
   EXPECT(lowest == -128);
   int64_t big[2] = {INT64_MAX, 2};
   int64_t wrapped = 0;
-  EXPECT(kernel_run(wr_cpu_reduce_prod, operand_dense(&in, big, WR_INT64, 1, SHAPE(2)), 1,
+  EXPECT(kernel_run(WR_OP_PROD, operand_dense(&in, big, WR_INT64, 1, SHAPE(2)), 1,
                     operand_dense(&out, &wrapped, WR_INT64, 0, NULL), &all));
   EXPECT(wrapped == -2);
 }
@@ -124,27 +122,27 @@ static void test_bool_and_complex(void) {
   uint8_t got[2];
   operand_dense(&in, flags, WR_BOOL, 2, SHAPE(2, 3));
   operand_dense(&out, got, WR_BOOL, 1, SHAPE(2));
-  EXPECT(kernel_run(wr_cpu_reduce_all, &in.t, 1, &out.t, &last));
+  EXPECT(kernel_run(WR_OP_ALL, &in.t, 1, &out.t, &last));
   EXPECT(got[0] == 1 && got[1] == 0);
-  EXPECT(kernel_run(wr_cpu_reduce_any, &in.t, 1, &out.t, &last));
+  EXPECT(kernel_run(WR_OP_ANY, &in.t, 1, &out.t, &last));
   EXPECT(got[0] == 1 && got[1] == 1);
   operand_dense(&in, flags, WR_BOOL, 2, SHAPE(2, 0));
-  EXPECT(kernel_run(wr_cpu_reduce_all, &in.t, 1, &out.t, &last) && got[0] == 1 && got[1] == 1);
-  EXPECT(kernel_run(wr_cpu_reduce_any, &in.t, 1, &out.t, &last) && got[0] == 0 && got[1] == 0);
+  EXPECT(kernel_run(WR_OP_ALL, &in.t, 1, &out.t, &last) && got[0] == 1 && got[1] == 1);
+  EXPECT(kernel_run(WR_OP_ANY, &in.t, 1, &out.t, &last) && got[0] == 0 && got[1] == 0);
   wr_complex64 z[4] = {{1, 2}, {3, -1}, {1, 5}, {3, 0}};
   wr_complex64 w = {0, 0};
   operand_dense(&in, z, WR_COMPLEX64, 1, SHAPE(4));
   operand_dense(&out, &w, WR_COMPLEX64, 0, NULL);
   struct wr_reduce_params all = {.axes = 1};
-  EXPECT(kernel_run(wr_cpu_reduce_sum, &in.t, 1, &out.t, &all) && w.re == 8 && w.im == 6);
-  EXPECT(kernel_run(wr_cpu_reduce_max, &in.t, 1, &out.t, &all) && w.re == 3 && w.im == 0);
-  EXPECT(kernel_run(wr_cpu_reduce_min, &in.t, 1, &out.t, &all) && w.re == 1 && w.im == 2);
+  EXPECT(kernel_run(WR_OP_SUM, &in.t, 1, &out.t, &all) && w.re == 8 && w.im == 6);
+  EXPECT(kernel_run(WR_OP_MAX, &in.t, 1, &out.t, &all) && w.re == 3 && w.im == 0);
+  EXPECT(kernel_run(WR_OP_MIN, &in.t, 1, &out.t, &all) && w.re == 1 && w.im == 2);
 }
 
-static uint32_t arg(kernel_fn kernel, float *x, int32_t n, int axis) {
+static uint32_t arg(enum wr_op op, float *x, int32_t n, int axis) {
   struct kernel_operand in, out;
   uint32_t at = 77;
-  EXPECT(kernel_run(kernel, operand_dense(&in, x, WR_FLOAT32, 1, SHAPE(n)), 1,
+  EXPECT(kernel_run(op, operand_dense(&in, x, WR_FLOAT32, 1, SHAPE(n)), 1,
                     operand_dense(&out, &at, WR_UINT32, 0, NULL),
                     &(struct wr_axis_params){.axis = axis}));
   return at;
@@ -152,20 +150,20 @@ static uint32_t arg(kernel_fn kernel, float *x, int32_t n, int axis) {
 
 static void test_arg(void) {
   float ties[5] = {2, 7, 7, 1, 1};
-  EXPECT(arg(wr_cpu_argmax, ties, 5, 0) == 1);
-  EXPECT(arg(wr_cpu_argmin, ties, 5, -1) == 3);
+  EXPECT(arg(WR_OP_ARGMAX, ties, 5, 0) == 1);
+  EXPECT(arg(WR_OP_ARGMIN, ties, 5, -1) == 3);
   float nans[4] = {2, NAN, NAN, -INFINITY};
-  EXPECT(arg(wr_cpu_argmax, nans, 4, 0) == 1);
-  EXPECT(arg(wr_cpu_argmin, nans, 4, 0) == 1);
-  EXPECT(arg(wr_cpu_argmin, nans + 1, 3, 0) == 0);
+  EXPECT(arg(WR_OP_ARGMAX, nans, 4, 0) == 1);
+  EXPECT(arg(WR_OP_ARGMIN, nans, 4, 0) == 1);
+  EXPECT(arg(WR_OP_ARGMIN, nans + 1, 3, 0) == 0);
   int32_t grid[6] = {1, 9, 3, 4, 9, 9};
   struct kernel_operand in, out;
   uint32_t at[3];
   operand_strided(&in, grid, WR_INT32, 2, SHAPE(3, 2), STRIDES(1, 3));
-  EXPECT(kernel_run(wr_cpu_argmax, &in.t, 1, operand_dense(&out, at, WR_UINT32, 1, SHAPE(3)),
+  EXPECT(kernel_run(WR_OP_ARGMAX, &in.t, 1, operand_dense(&out, at, WR_UINT32, 1, SHAPE(3)),
                     &(struct wr_axis_params){.axis = 1}));
   EXPECT(at[0] == 1 && at[1] == 0 && at[2] == 1);
-  EXPECT(kernel_run(wr_cpu_argmax, &in.t, 1, operand_dense(&out, at, WR_UINT32, 0, NULL),
+  EXPECT(kernel_run(WR_OP_ARGMAX, &in.t, 1, operand_dense(&out, at, WR_UINT32, 0, NULL),
                     &(struct wr_axis_params){.axis = -1}));
   EXPECT(at[0] == 2);
 }

@@ -22,9 +22,9 @@ static void check_f32(const struct wr_tensor *in) {
   float lse[ROWS];
   struct kernel_operand out;
   struct wr_softmax_params precise = {.precise = false};
-  EXPECT(kernel_run(wr_cpu_softmax, in, 1, operand_dense(&out, y, WR_FLOAT32, 2, in->shape),
-                    &precise));
-  EXPECT(kernel_run(wr_cpu_logsumexp, in, 1, operand_dense(&out, lse, WR_FLOAT32, 1, SHAPE(ROWS)),
+  EXPECT(
+      kernel_run(WR_OP_SOFTMAX, in, 1, operand_dense(&out, y, WR_FLOAT32, 2, in->shape), &precise));
+  EXPECT(kernel_run(WR_OP_LOGSUMEXP, in, 1, operand_dense(&out, lse, WR_FLOAT32, 1, SHAPE(ROWS)),
                     NULL));
   double worst = 0.0;
   for (int r = 0; r < ROWS; r++) {
@@ -57,7 +57,7 @@ static void test_half(void) {
   static uint16_t y[5000];
   for (int i = 0; i < 5000; i++) x[i] = wr_f32_to_bf16((float)(i % 7));
   struct kernel_operand in, out;
-  EXPECT(kernel_run(wr_cpu_softmax, operand_dense(&in, x, WR_BFLOAT16, 1, SHAPE(5000)), 1,
+  EXPECT(kernel_run(WR_OP_SOFTMAX, operand_dense(&in, x, WR_BFLOAT16, 1, SHAPE(5000)), 1,
                     operand_dense(&out, y, WR_BFLOAT16, 1, SHAPE(5000)),
                     &(struct wr_softmax_params){.precise = true}));
   double sum = 0.0;
@@ -67,7 +67,7 @@ static void test_half(void) {
     EXPECT(fabs((double)wr_bf16_to_f32(y[i]) / exact - 1.0) < 1.0 / 256);
   }
   for (int i = 0; i < 2000; i++) x[i] = wr_f32_to_f16(1.0f);
-  EXPECT(kernel_run(wr_cpu_logsumexp, operand_dense(&in, x, WR_FLOAT16, 1, SHAPE(2000)), 1,
+  EXPECT(kernel_run(WR_OP_LOGSUMEXP, operand_dense(&in, x, WR_FLOAT16, 1, SHAPE(2000)), 1,
                     operand_dense(&out, y, WR_FLOAT16, 0, NULL), NULL));
   EXPECT(y[0] == wr_f32_to_f16(1.0f + logf(2000.0f)));
 }
@@ -76,7 +76,7 @@ static float lse2(float a, float b) {
   float x[2] = {a, b};
   float y = 0.0f;
   struct kernel_operand in, out;
-  EXPECT(kernel_run(wr_cpu_logsumexp, operand_dense(&in, x, WR_FLOAT32, 1, SHAPE(2)), 1,
+  EXPECT(kernel_run(WR_OP_LOGSUMEXP, operand_dense(&in, x, WR_FLOAT32, 1, SHAPE(2)), 1,
                     operand_dense(&out, &y, WR_FLOAT32, 0, NULL), NULL));
   return y;
 }
@@ -89,7 +89,7 @@ static void test_special(void) {
   float x[6] = {-INFINITY, -INFINITY, INFINITY, 1.0f, -INFINITY, 0.0f};
   float y[6];
   struct kernel_operand in, out;
-  EXPECT(kernel_run(wr_cpu_softmax, operand_dense(&in, x, WR_FLOAT32, 2, SHAPE(3, 2)), 1,
+  EXPECT(kernel_run(WR_OP_SOFTMAX, operand_dense(&in, x, WR_FLOAT32, 2, SHAPE(3, 2)), 1,
                     operand_dense(&out, y, WR_FLOAT32, 2, SHAPE(3, 2)),
                     &(struct wr_softmax_params){.precise = false}));
   EXPECT(isnan(y[0]) && isnan(y[1]) && isnan(y[2]) && isnan(y[3]));
@@ -101,16 +101,16 @@ static void test_double_and_complex(void) {
   double y[3];
   struct kernel_operand in, out;
   struct wr_softmax_params params = {.precise = false};
-  EXPECT(kernel_run(wr_cpu_softmax, operand_dense(&in, x, WR_FLOAT64, 1, SHAPE(3)), 1,
+  EXPECT(kernel_run(WR_OP_SOFTMAX, operand_dense(&in, x, WR_FLOAT64, 1, SHAPE(3)), 1,
                     operand_dense(&out, y, WR_FLOAT64, 1, SHAPE(3)), &params));
   EXPECT(fabs(y[2] - 0.66524095577482178) < 1e-15);
   wr_complex64 z[5] = {{1, 2}, {3, -1}, {1, 5}, {0, 0}, {3, 0}};
   wr_complex64 w[5];
-  EXPECT(kernel_run(wr_cpu_softmax, operand_dense(&in, z, WR_COMPLEX64, 1, SHAPE(5)), 1,
+  EXPECT(kernel_run(WR_OP_SOFTMAX, operand_dense(&in, z, WR_COMPLEX64, 1, SHAPE(5)), 1,
                     operand_dense(&out, w, WR_COMPLEX64, 1, SHAPE(5)), &params));
   EXPECT(fabsf(w[1].re - 0.48985076f) < 1e-6f && fabsf(w[1].im + 0.27095583f) < 1e-6f);
   EXPECT(
-      kernel_run(wr_cpu_logsumexp, &in.t, 1, operand_dense(&out, w, WR_COMPLEX64, 0, NULL), NULL));
+      kernel_run(WR_OP_LOGSUMEXP, &in.t, 1, operand_dense(&out, w, WR_COMPLEX64, 0, NULL), NULL));
   EXPECT(fabsf(w[0].re - 3.58018398f) < 1e-5f && fabsf(w[0].im + 0.49474961f) < 1e-5f);
 }
 

@@ -31,7 +31,7 @@ static void check_order(int32_t n) {
 
 static void check_partition(const struct wr_tensor *in, int32_t n, int32_t kth) {
   struct kernel_operand out;
-  EXPECT(kernel_run(wr_cpu_partition, in, 1, operand_dense(&out, y, WR_INT32, 1, SHAPE(n)),
+  EXPECT(kernel_run(WR_OP_PARTITION, in, 1, operand_dense(&out, y, WR_INT32, 1, SHAPE(n)),
                     &(struct wr_partition_params){.axis = 0, .kth = kth}));
   bool right = y[kth] == sorted[kth];
   for (int32_t i = 0; i < n; i++) right = right && (i < kth ? y[i] <= y[kth] : y[i] >= y[kth]);
@@ -46,9 +46,9 @@ static void check_line(int32_t n) {
   qsort(sorted, (size_t)n, sizeof *sorted, compare);
   operand_dense(&in, x, WR_INT32, 1, SHAPE(n));
   struct wr_axis_params axis = {.axis = 0};
-  EXPECT(kernel_run(wr_cpu_sort, &in.t, 1, operand_dense(&out, y, WR_INT32, 1, SHAPE(n)), &axis));
+  EXPECT(kernel_run(WR_OP_SORT, &in.t, 1, operand_dense(&out, y, WR_INT32, 1, SHAPE(n)), &axis));
   EXPECT(memcmp(y, sorted, (size_t)n * sizeof *y) == 0);
-  EXPECT(kernel_run(wr_cpu_argsort, &in.t, 1, operand_dense(&out, order, WR_UINT32, 1, SHAPE(n)),
+  EXPECT(kernel_run(WR_OP_ARGSORT, &in.t, 1, operand_dense(&out, order, WR_UINT32, 1, SHAPE(n)),
                     &axis));
   check_order(n);
   for (int i = 0; i < 4 && n > 0; i++) check_partition(&in.t, n, (n - 1) * i / 3);
@@ -85,10 +85,10 @@ static void test_steps(void) {
   operand_dense(&in, x, WR_INT32, 1, SHAPE(N));
   operand_dense(&out, y, WR_INT32, 1, SHAPE(N));
   struct wr_partition_params params = {.axis = 0, .kth = 13};
-  EXPECT(kernel_run(wr_cpu_partition, &in.t, 1, &out.t, &params));
+  EXPECT(kernel_run(WR_OP_PARTITION, &in.t, 1, &out.t, &params));
   EXPECT(memcmp(y, want, sizeof want) == 0);
   params.kth = N - 1;
-  EXPECT(kernel_run(wr_cpu_partition, &in.t, 1, &out.t, &params));
+  EXPECT(kernel_run(WR_OP_PARTITION, &in.t, 1, &out.t, &params));
   EXPECT(memcmp(y, last, sizeof last) == 0);
 }
 
@@ -98,11 +98,11 @@ static void test_axis(void) {
   struct kernel_operand in, out;
   operand_dense(&in, v, WR_INT16, 2, SHAPE(3, 2));
   operand_dense(&out, w, WR_INT16, 2, SHAPE(3, 2));
-  EXPECT(kernel_run(wr_cpu_sort, &in.t, 1, &out.t, &(struct wr_axis_params){.axis = 0}));
+  EXPECT(kernel_run(WR_OP_SORT, &in.t, 1, &out.t, &(struct wr_axis_params){.axis = 0}));
   EXPECT(memcmp(w, (const int16_t[]){2, -7, 3, -1, 5, 1}, sizeof w) == 0);
   operand_strided(&in, v, WR_INT16, 2, SHAPE(2, 3), STRIDES(1, 2));
   operand_dense(&out, w, WR_INT16, 2, SHAPE(2, 3));
-  EXPECT(kernel_run(wr_cpu_sort, &in.t, 1, &out.t, &(struct wr_axis_params){.axis = 1}));
+  EXPECT(kernel_run(WR_OP_SORT, &in.t, 1, &out.t, &(struct wr_axis_params){.axis = 1}));
   EXPECT(memcmp(w, (const int16_t[]){2, 3, 5, -7, -1, 1}, sizeof w) == 0);
 }
 
@@ -113,18 +113,18 @@ static void test_nan(void) {
   struct kernel_operand in, out;
   struct wr_axis_params axis = {.axis = 0};
   operand_dense(&in, v, WR_FLOAT32, 1, SHAPE(5));
-  EXPECT(kernel_run(wr_cpu_sort, &in.t, 1, operand_dense(&out, w, WR_FLOAT32, 1, SHAPE(5)), &axis));
+  EXPECT(kernel_run(WR_OP_SORT, &in.t, 1, operand_dense(&out, w, WR_FLOAT32, 1, SHAPE(5)), &axis));
   EXPECT(w[0] == -INFINITY && w[1] == 2.0f && w[2] == INFINITY && isnan(w[3]) && isnan(w[4]));
   EXPECT(
-      kernel_run(wr_cpu_argsort, &in.t, 1, operand_dense(&out, o, WR_UINT32, 1, SHAPE(5)), &axis));
+      kernel_run(WR_OP_ARGSORT, &in.t, 1, operand_dense(&out, o, WR_UINT32, 1, SHAPE(5)), &axis));
   EXPECT(memcmp(o, (const uint32_t[]){2, 0, 4, 1, 3}, sizeof o) == 0);
-  EXPECT(kernel_run(wr_cpu_partition, &in.t, 1, operand_dense(&out, w, WR_FLOAT32, 1, SHAPE(5)),
+  EXPECT(kernel_run(WR_OP_PARTITION, &in.t, 1, operand_dense(&out, w, WR_FLOAT32, 1, SHAPE(5)),
                     &(struct wr_partition_params){.axis = 0, .kth = 2}));
   EXPECT(w[2] == INFINITY && isnan(w[3]) && isnan(w[4]));
   float zeros[4] = {0.0f, -0.0f, 0.0f, -0.0f};
   operand_dense(&in, zeros, WR_FLOAT32, 1, SHAPE(4));
   EXPECT(
-      kernel_run(wr_cpu_argsort, &in.t, 1, operand_dense(&out, o, WR_UINT32, 1, SHAPE(4)), &axis));
+      kernel_run(WR_OP_ARGSORT, &in.t, 1, operand_dense(&out, o, WR_UINT32, 1, SHAPE(4)), &axis));
   EXPECT(memcmp(o, (const uint32_t[]){0, 1, 2, 3}, 4 * sizeof *o) == 0);
 }
 
@@ -133,11 +133,11 @@ static void test_other_types(void) {
   uint32_t o[4];
   struct kernel_operand in, out;
   struct wr_axis_params axis = {.axis = 0};
-  EXPECT(kernel_run(wr_cpu_argsort, operand_dense(&in, z, WR_COMPLEX64, 1, SHAPE(4)), 1,
+  EXPECT(kernel_run(WR_OP_ARGSORT, operand_dense(&in, z, WR_COMPLEX64, 1, SHAPE(4)), 1,
                     operand_dense(&out, o, WR_UINT32, 1, SHAPE(4)), &axis));
   EXPECT(memcmp(o, (const uint32_t[]){3, 2, 1, 0}, sizeof o) == 0);
   uint16_t h[3] = {wr_f32_to_bf16(1.0f), wr_f32_to_bf16(-2.0f), wr_f32_to_bf16(0.5f)};
-  EXPECT(kernel_run(wr_cpu_argsort, operand_dense(&in, h, WR_BFLOAT16, 1, SHAPE(3)), 1,
+  EXPECT(kernel_run(WR_OP_ARGSORT, operand_dense(&in, h, WR_BFLOAT16, 1, SHAPE(3)), 1,
                     operand_dense(&out, o, WR_UINT32, 1, SHAPE(3)), &axis));
   EXPECT(o[0] == 1 && o[1] == 2 && o[2] == 0);
 }

@@ -55,10 +55,10 @@ static enum wr_dtype binary_result(enum wr_op op, enum wr_dtype t) {
 static void want_elementwise(enum wr_dtype t) {
   for (int op = 0; op < WR_OP_COUNT; op++) {
     wr_gpu_kernel kernel = wr_gpu_kernel_for((enum wr_op)op);
-    if (kernel == wr_gpu_unary && wr_gpu_unary_has((enum wr_op)op, t)) {
+    if (kernel == wr_gpu_unary && wr_op_takes((enum wr_op)op, t)) {
       want(WR_SOURCE_UNARY, (enum wr_op)op, t, unary_result((enum wr_op)op, t));
     }
-    if (kernel == wr_gpu_binary && wr_gpu_binary_has((enum wr_op)op, t)) {
+    if (kernel == wr_gpu_binary && wr_op_takes((enum wr_op)op, t)) {
       want(WR_SOURCE_BINARY, (enum wr_op)op, t, binary_result((enum wr_op)op, t));
     }
   }
@@ -129,8 +129,8 @@ struct group_case {
 /* 0 when the operation is no part of a group of this dtype. */
 static int operands_of(enum wr_op op, enum wr_dtype t) {
   wr_gpu_kernel kernel = wr_gpu_kernel_for(op);
-  if (kernel == wr_gpu_unary) return wr_gpu_unary_has(op, t) ? 1 : 0;
-  if (kernel == wr_gpu_binary) return wr_gpu_binary_has(op, t) ? 2 : 0;
+  if (kernel == wr_gpu_unary) return wr_op_takes(op, t) ? 1 : 0;
+  if (kernel == wr_gpu_binary) return wr_op_takes(op, t) ? 2 : 0;
   return kernel == wr_gpu_where ? 3 : 0;
 }
 

@@ -21,6 +21,9 @@ WR_INLINE bool F(_less)(E a, E b) { return a < b; }
 WR_INLINE bool F(_less_equal)(E a, E b) { return a <= b; }
 WR_INLINE bool F(_not_equal)(E a, E b) { return a != b; }
 
+WR_INLINE E F(_logical_and)(E a, E b) { return (a != 0) & (b != 0); }
+WR_INLINE E F(_logical_or)(E a, E b) { return (a != 0) | (b != 0); }
+
 #ifdef SIGNED
 
 /* -1 takes its own way: INT_MIN % -1 traps on x86. */
@@ -46,6 +49,4 @@ WR_INLINE E F(_power)(E a, E b) { return (E)integer_power(a, b); }
 #undef F
 #undef SIGNED
 #define CT EL
-#define NO_DIVIDE
 #include "backend/cpu/binary_rows.h"
-#undef NO_DIVIDE

@@ -2,9 +2,10 @@
      EL   the element type
      CT   the compute type: f32, f64, c64, or EL itself for integers (whose functions binary_int.h
           makes)
-     NO_REMAINDER, NO_DIVIDE   defined where the type has none
-     NO_WIDE_MULTIPLY   defined where GCC would fuse it with an addition, where processors can
-     NEAR_REMAINDER   defined where the remainder of pairs that are not far goes without calls */
+     TAKES_<types>(..)  its arguments where the set of types has this one, else nothing
+     NO_WIDE_PRODUCT   defined where GCC would fuse it with an addition, where processors can
+     NEAR_REMAINDER   defined where the remainder of pairs that are not far goes without calls
+   The functions and their table ROW(s) come from the rows of ops.def. */
 
 #define E WR_PASTE(wr_el_, EL)
 #define C WR_PASTE(wr_ct_, EL)
@@ -34,7 +35,7 @@ WR_INLINE void ROW(_map)(const struct wr_row *r, C (*f)(C, C)) {
   }
 }
 
-WR_INLINE void ROW(_test)(const struct wr_row *r, bool (*f)(C, C)) {
+WR_INLINE void ROW(_check)(const struct wr_row *r, bool (*f)(C, C)) {
   uint8_t *out = r->out;
   const E *a = r->in[0], *b = r->in[1];
   const int64_t n = r->n, s = r->stride[0], t = r->stride[1];
@@ -50,19 +51,7 @@ WR_INLINE void ROW(_test)(const struct wr_row *r, bool (*f)(C, C)) {
   }
 }
 
-WR_WIDE static void ROW(_add)(const struct wr_row *r) { ROW(_map)(r, OP(_add)); }
-WR_WIDE static void ROW(_maximum)(const struct wr_row *r) { ROW(_map)(r, OP(_maximum)); }
-WR_WIDE static void ROW(_minimum)(const struct wr_row *r) { ROW(_map)(r, OP(_minimum)); }
-#ifndef NO_WIDE_MULTIPLY
-WR_WIDE
-#endif
-static void ROW(_multiply)(const struct wr_row *r) { ROW(_map)(r, OP(_multiply)); }
-WR_WIDE static void ROW(_power)(const struct wr_row *r) { ROW(_map)(r, OP(_power)); }
-WR_WIDE static void ROW(_subtract)(const struct wr_row *r) { ROW(_map)(r, OP(_subtract)); }
-#ifndef NO_DIVIDE
-WR_WIDE static void ROW(_divide)(const struct wr_row *r) { ROW(_map)(r, OP(_divide)); }
-#endif
-#if defined(NEAR_REMAINDER)
+#ifdef NEAR_REMAINDER
 /* A row with a far pair gives the same bits, element by element. */
 WR_INLINE bool ROW(_has_far)(const struct wr_row *r) {
   const E *a = r->in[0], *b = r->in[1];
@@ -72,48 +61,49 @@ WR_INLINE bool ROW(_has_far)(const struct wr_row *r) {
   return far != 0;
 }
 
-WR_WIDE static void ROW(_remainder)(const struct wr_row *r) {
+WR_INLINE void ROW(_far)(const struct wr_row *r, C (*near)(C, C), C (*any)(C, C)) {
   if (ROW(_has_far)(r)) {
-    ROW(_map)(r, OP(_remainder));
+    ROW(_map)(r, any);
   } else {
-    ROW(_map)(r, OP(_near_remainder));
+    ROW(_map)(r, near);
   }
 }
-#elif !defined(NO_REMAINDER)
-static void ROW(_remainder)(const struct wr_row *r) { ROW(_map)(r, OP(_remainder)); }
+#define FORM_binary_far(name)                             \
+  WR_WIDE static void ROW(_##name)(const struct wr_row *r) { \
+    ROW(_far)(r, OP(_near_##name), OP(_##name));          \
+  }
+#else
+#define FORM_binary_far(name) \
+  static void ROW(_##name)(const struct wr_row *r) { ROW(_map)(r, OP(_##name)); }
 #endif
-WR_WIDE static void ROW(_equal)(const struct wr_row *r) { ROW(_test)(r, OP(_equal)); }
-static void ROW(_equal_nan)(const struct wr_row *r) { ROW(_test)(r, OP(_equal_nan)); }
-WR_WIDE static void ROW(_greater)(const struct wr_row *r) { ROW(_test)(r, OP(_greater)); }
-WR_WIDE static void ROW(_greater_equal)(const struct wr_row *r) {
-  ROW(_test)(r, OP(_greater_equal));
-}
-WR_WIDE static void ROW(_less)(const struct wr_row *r) { ROW(_test)(r, OP(_less)); }
-WR_WIDE static void ROW(_less_equal)(const struct wr_row *r) { ROW(_test)(r, OP(_less_equal)); }
-WR_WIDE static void ROW(_not_equal)(const struct wr_row *r) { ROW(_test)(r, OP(_not_equal)); }
+#define FORM_binary(name) \
+  WR_WIDE static void ROW(_##name)(const struct wr_row *r) { ROW(_map)(r, OP(_##name)); }
+#ifdef NO_WIDE_PRODUCT
+#define FORM_binary_product(name) \
+  static void ROW(_##name)(const struct wr_row *r) { ROW(_map)(r, OP(_##name)); }
+#else
+#define FORM_binary_product FORM_binary
+#endif
+#define FORM_binary_test(name) \
+  WR_WIDE static void ROW(_##name)(const struct wr_row *r) { ROW(_check)(r, OP(_##name)); }
 
+#include "core/families.h"
+#undef OF_binary
+#define OF_binary(ID, name, arity, rule, types, params, fusable, cpu, cuda) \
+  TAKES_##types(FORM_##cpu(name))
+#include "core/ops.def"
+#undef OF_binary
+#define OF_binary(ID, name, arity, rule, types, params, fusable, cpu, cuda) \
+  TAKES_##types([WR_OP_##ID] = ROW(_##name), )
 static const wr_row_fn ROW(s)[WR_OP_COUNT] = {
-    [WR_OP_ADD] = ROW(_add),
-    [WR_OP_EQUAL] = ROW(_equal),
-    [WR_OP_EQUAL_NAN] = ROW(_equal_nan),
-    [WR_OP_GREATER] = ROW(_greater),
-    [WR_OP_GREATER_EQUAL] = ROW(_greater_equal),
-    [WR_OP_LESS] = ROW(_less),
-    [WR_OP_LESS_EQUAL] = ROW(_less_equal),
-    [WR_OP_MAXIMUM] = ROW(_maximum),
-    [WR_OP_MINIMUM] = ROW(_minimum),
-    [WR_OP_MULTIPLY] = ROW(_multiply),
-    [WR_OP_NOT_EQUAL] = ROW(_not_equal),
-    [WR_OP_POWER] = ROW(_power),
-    [WR_OP_SUBTRACT] = ROW(_subtract),
-#ifndef NO_DIVIDE
-    [WR_OP_DIVIDE] = ROW(_divide),
-#endif
-#ifndef NO_REMAINDER
-    [WR_OP_REMAINDER] = ROW(_remainder),
-#endif
+#include "core/ops.def"
 };
+#include "core/families_end.h"
 
+#undef FORM_binary
+#undef FORM_binary_far
+#undef FORM_binary_product
+#undef FORM_binary_test
 #undef E
 #undef C
 #undef LOAD

@@ -10,7 +10,8 @@
 /* Views have no kernel; the rows of ops.def say `view` in the kernel's place. */
 #define wr_cpu_view NULL
 static const wr_cpu_kernel kernels[WR_OP_COUNT] = {
-#define WR_OP(ID, name, family, arity, rule, fusable, cpu, cuda) [WR_OP_##ID] = wr_cpu_##cpu,
+#define WR_OP(ID, name, family, arity, rule, types, params, fusable, cpu, cuda) \
+  [WR_OP_##ID] = wr_cpu_##cpu,
 #include "core/ops.def"
 #undef WR_OP
 };
@@ -32,7 +33,7 @@ enum family {
 };
 
 static const uint8_t families[WR_OP_COUNT] = {
-#define WR_OP(ID, name, family, arity, rule, fusable, cpu, cuda) [WR_OP_##ID] = FAMILY_##family,
+#define WR_OP(ID, name, family, ...) [WR_OP_##ID] = FAMILY_##family,
 #include "core/ops.def"
 #undef WR_OP
 };
@@ -97,19 +98,7 @@ static struct wr_error *copy(int index, void *to, const void *from, size_t bytes
   return NULL;
 }
 
-static bool supports(enum wr_op op, enum wr_dtype dtype) {
-  if (!kernels[op]) return wr_op_info(op)->view;
-  switch ((enum family)families[op]) {
-    case FAMILY_unary:
-      return wr_cpu_unary_row(op, dtype) != NULL;
-    case FAMILY_binary:
-      return wr_cpu_binary_row(op, dtype) != NULL;
-    case FAMILY_matmul:
-      return wr_dtype_is_floating(dtype) || dtype == WR_COMPLEX64;
-    default:
-      return true;
-  }
-}
+static bool supports(enum wr_op op, enum wr_dtype dtype) { return wr_op_takes(op, dtype); }
 
 wr_row_fn wr_cpu_fusable_row(enum wr_op op, enum wr_dtype in, enum wr_dtype out) {
   switch ((enum family)families[op]) {

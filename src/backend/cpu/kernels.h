@@ -22,8 +22,15 @@
 
 typedef struct wr_error *(*wr_cpu_kernel)(const struct wr_call *call);
 
-/* Views share their input's buffer: wr_cpu_view is declared by their rows and never defined. */
-#define WR_OP(ID, name, family, arity, rule, fusable, cpu, cuda) \
+/* The forms of elementwise loops are one kernel each for one input and for two. Views share their
+   input's buffer: wr_cpu_view is declared by their rows and never defined. */
+#define wr_cpu_unary_magnitude wr_cpu_unary
+#define wr_cpu_unary_test wr_cpu_unary
+#define wr_cpu_unary_turn wr_cpu_unary
+#define wr_cpu_binary_far wr_cpu_binary
+#define wr_cpu_binary_product wr_cpu_binary
+#define wr_cpu_binary_test wr_cpu_binary
+#define WR_OP(ID, name, family, arity, rule, types, params, fusable, cpu, cuda) \
   struct wr_error *wr_cpu_##cpu(const struct wr_call *call);
 #include "core/ops.def"
 #undef WR_OP

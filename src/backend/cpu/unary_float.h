@@ -21,7 +21,7 @@ WR_INLINE void ROW(_map)(const struct wr_row *r, C (*f)(C)) {
   }
 }
 
-WR_INLINE void ROW(_test)(const struct wr_row *r, bool (*f)(C)) {
+WR_INLINE void ROW(_check)(const struct wr_row *r, bool (*f)(C)) {
   uint8_t *out = r->out;
   const E *in = r->in[0];
   const int64_t n = r->n, s = r->stride[0];
@@ -46,47 +46,22 @@ WR_INLINE void ROW(_turn)(const struct wr_row *r, C (*near)(C), C (*any)(C)) {
   }
 }
 
-WR_WIDE static void ROW(_abs)(const struct wr_row *r) { ROW(_map)(r, OP(_abs)); }
-WR_WIDE static void ROW(_ceil)(const struct wr_row *r) { ROW(_map)(r, OP(_ceil)); }
-WR_WIDE static void ROW(_cos)(const struct wr_row *r) { ROW(_turn)(r, OP(_near_cos), OP(_cos)); }
-WR_WIDE static void ROW(_erf)(const struct wr_row *r) { ROW(_map)(r, OP(_erf)); }
-WR_WIDE static void ROW(_erfinv)(const struct wr_row *r) { ROW(_map)(r, OP(_erfinv)); }
-WR_WIDE static void ROW(_exp)(const struct wr_row *r) { ROW(_map)(r, OP(_exp)); }
-WR_WIDE static void ROW(_expm1)(const struct wr_row *r) { ROW(_map)(r, OP(_expm1)); }
-WR_WIDE static void ROW(_floor)(const struct wr_row *r) { ROW(_map)(r, OP(_floor)); }
-WR_WIDE static void ROW(_log)(const struct wr_row *r) { ROW(_map)(r, OP(_log)); }
-WR_WIDE static void ROW(_log1p)(const struct wr_row *r) { ROW(_map)(r, OP(_log1p)); }
-WR_WIDE static void ROW(_log2)(const struct wr_row *r) { ROW(_map)(r, OP(_log2)); }
-WR_WIDE static void ROW(_negative)(const struct wr_row *r) { ROW(_map)(r, OP(_negative)); }
-WR_WIDE static void ROW(_reciprocal)(const struct wr_row *r) { ROW(_map)(r, OP(_reciprocal)); }
-WR_WIDE static void ROW(_round)(const struct wr_row *r) { ROW(_map)(r, OP(_round)); }
-WR_WIDE static void ROW(_rsqrt)(const struct wr_row *r) { ROW(_map)(r, OP(_rsqrt)); }
-WR_WIDE static void ROW(_sigmoid)(const struct wr_row *r) { ROW(_map)(r, OP(_sigmoid)); }
-WR_WIDE static void ROW(_sign)(const struct wr_row *r) { ROW(_map)(r, OP(_sign)); }
-WR_WIDE static void ROW(_sin)(const struct wr_row *r) { ROW(_turn)(r, OP(_near_sin), OP(_sin)); }
-WR_WIDE static void ROW(_sqrt)(const struct wr_row *r) { ROW(_map)(r, OP(_sqrt)); }
-WR_WIDE static void ROW(_square)(const struct wr_row *r) { ROW(_map)(r, OP(_square)); }
-WR_WIDE static void ROW(_tan)(const struct wr_row *r) { ROW(_turn)(r, OP(_near_tan), OP(_tan)); }
-WR_WIDE static void ROW(_tanh)(const struct wr_row *r) { ROW(_map)(r, OP(_tanh)); }
-static void ROW(_isfinite)(const struct wr_row *r) { ROW(_test)(r, OP(_isfinite)); }
-static void ROW(_isinf)(const struct wr_row *r) { ROW(_test)(r, OP(_isinf)); }
-static void ROW(_isnan)(const struct wr_row *r) { ROW(_test)(r, OP(_isnan)); }
-
-static const wr_row_fn ROW(s)[WR_OP_COUNT] = {
-    [WR_OP_ABS] = ROW(_abs),           [WR_OP_CEIL] = ROW(_ceil),
-    [WR_OP_COS] = ROW(_cos),           [WR_OP_ERF] = ROW(_erf),
-    [WR_OP_ERFINV] = ROW(_erfinv),     [WR_OP_EXP] = ROW(_exp),
-    [WR_OP_EXPM1] = ROW(_expm1),       [WR_OP_FLOOR] = ROW(_floor),
-    [WR_OP_ISFINITE] = ROW(_isfinite), [WR_OP_ISINF] = ROW(_isinf),
-    [WR_OP_ISNAN] = ROW(_isnan),       [WR_OP_LOG] = ROW(_log),
-    [WR_OP_LOG1P] = ROW(_log1p),       [WR_OP_LOG2] = ROW(_log2),
-    [WR_OP_NEGATIVE] = ROW(_negative), [WR_OP_RECIPROCAL] = ROW(_reciprocal),
-    [WR_OP_ROUND] = ROW(_round),       [WR_OP_RSQRT] = ROW(_rsqrt),
-    [WR_OP_SIGMOID] = ROW(_sigmoid),   [WR_OP_SIGN] = ROW(_sign),
-    [WR_OP_SIN] = ROW(_sin),           [WR_OP_SQRT] = ROW(_sqrt),
-    [WR_OP_SQUARE] = ROW(_square),     [WR_OP_TAN] = ROW(_tan),
-    [WR_OP_TANH] = ROW(_tanh),
-};
+#define FORM_unary(name) \
+  WR_WIDE static void ROW(_##name)(const struct wr_row *r) { ROW(_map)(r, OP(_##name)); }
+#define FORM_unary_magnitude FORM_unary
+#define FORM_unary_test(name) \
+  static void ROW(_##name)(const struct wr_row *r) { ROW(_check)(r, OP(_##name)); }
+#define FORM_unary_turn(name)                                \
+  WR_WIDE static void ROW(_##name)(const struct wr_row *r) { \
+    ROW(_turn)(r, OP(_near_##name), OP(_##name));            \
+  }
+#define TAKES_any(...) __VA_ARGS__
+#define TAKES_boolean(...)
+#define TAKES_floating(...) __VA_ARGS__
+#define TAKES_inexact(...) __VA_ARGS__
+#define TAKES_number(...) __VA_ARGS__
+#define TAKES_real(...) __VA_ARGS__
+#include "backend/cpu/unary_rows.h"
 
 #undef E
 #undef C

@@ -2,11 +2,13 @@
    unary.c with
      EL       b8 (bool), u8 .. u64, i8 .. i64
      SIGNED   defined for i8 .. i64
+     BOOLEAN  defined for b8
    Arithmetic goes through uint64_t, so that overflow wraps: -INT_MIN is INT_MIN. */
 
 #define E WR_PASTE(wr_el_, EL)
 #define STORE WR_PASTE(wr_store_, EL)
 #define ROW(name) WR_PASTE(EL, WR_PASTE(_row, name))
+#define ONE(name) WR_PASTE(EL, WR_PASTE(_, name))
 
 WR_INLINE void ROW(_map)(const struct wr_row *r, E (*f)(E)) {
   E *out = r->out;
@@ -20,33 +22,62 @@ WR_INLINE void ROW(_map)(const struct wr_row *r, E (*f)(E)) {
   }
 }
 
-WR_INLINE E ROW(_one_negative)(E x) { return (E)(0 - (uint64_t)x); }
+WR_INLINE void ROW(_check)(const struct wr_row *r, bool (*f)(E)) {
+  uint8_t *out = r->out;
+  const E *in = r->in[0];
+  const int64_t n = r->n, s = r->stride[0];
+  for (int64_t i = 0; i < n; i++) out[i] = f(in[i * s]);
+}
+
+WR_INLINE E ONE(negative)(E x) { return (E)(0 - (uint64_t)x); }
 #ifdef SIGNED
-WR_INLINE E ROW(_one_abs)(E x) { return x < 0 ? ROW(_one_negative)(x) : x; }
-WR_INLINE E ROW(_one_sign)(E x) { return (E)((x > 0) - (x < 0)); }
+WR_INLINE E ONE(abs)(E x) { return x < 0 ? ONE(negative)(x) : x; }
+WR_INLINE E ONE(sign)(E x) { return (E)((x > 0) - (x < 0)); }
 #else
-WR_INLINE E ROW(_one_abs)(E x) { return x; }
-WR_INLINE E ROW(_one_sign)(E x) { return x != 0; }
+WR_INLINE E ONE(abs)(E x) { return x; }
+WR_INLINE E ONE(sign)(E x) { return x != 0; }
 #endif
-WR_INLINE E ROW(_one_square)(E x) { return (E)((uint64_t)x * (uint64_t)x); }
-WR_INLINE E ROW(_one_same)(E x) { return x; }
+WR_INLINE E ONE(square)(E x) { return (E)((uint64_t)x * (uint64_t)x); }
+WR_INLINE E ONE(ceil)(E x) { return x; }
+WR_INLINE E ONE(floor)(E x) { return x; }
+WR_INLINE E ONE(round)(E x) { return x; }
+WR_INLINE E ONE(logical_not)(E x) { return x == 0; }
+/* Every integer is finite. */
+WR_INLINE bool ONE(isfinite)(E x) {
+  (void)x;
+  return true;
+}
+WR_INLINE bool ONE(isinf)(E x) {
+  (void)x;
+  return false;
+}
+WR_INLINE bool ONE(isnan)(E x) {
+  (void)x;
+  return false;
+}
 
-static void ROW(_abs)(const struct wr_row *r) { ROW(_map)(r, ROW(_one_abs)); }
-static void ROW(_negative)(const struct wr_row *r) { ROW(_map)(r, ROW(_one_negative)); }
-static void ROW(_sign)(const struct wr_row *r) { ROW(_map)(r, ROW(_one_sign)); }
-static void ROW(_square)(const struct wr_row *r) { ROW(_map)(r, ROW(_one_square)); }
-static void ROW(_same)(const struct wr_row *r) { ROW(_map)(r, ROW(_one_same)); }
-
-static const wr_row_fn ROW(s)[WR_OP_COUNT] = {
-    [WR_OP_ABS] = ROW(_abs),           [WR_OP_CEIL] = ROW(_same),
-    [WR_OP_FLOOR] = ROW(_same),        [WR_OP_ISFINITE] = integer_is,
-    [WR_OP_ISINF] = integer_is_not,    [WR_OP_ISNAN] = integer_is_not,
-    [WR_OP_NEGATIVE] = ROW(_negative), [WR_OP_ROUND] = ROW(_same),
-    [WR_OP_SIGN] = ROW(_sign),         [WR_OP_SQUARE] = ROW(_square),
-};
+#define FORM_unary(name) \
+  static void ROW(_##name)(const struct wr_row *r) { ROW(_map)(r, ONE(name)); }
+#define FORM_unary_magnitude FORM_unary
+#define FORM_unary_test(name) \
+  static void ROW(_##name)(const struct wr_row *r) { ROW(_check)(r, ONE(name)); }
+#define TAKES_any(...) __VA_ARGS__
+#ifdef BOOLEAN
+#define TAKES_boolean(...) __VA_ARGS__
+#define TAKES_number(...)
+#else
+#define TAKES_boolean(...)
+#define TAKES_number(...) __VA_ARGS__
+#endif
+#define TAKES_floating(...)
+#define TAKES_inexact(...)
+#define TAKES_real(...) __VA_ARGS__
+#include "backend/cpu/unary_rows.h"
 
 #undef E
 #undef STORE
 #undef ROW
+#undef ONE
 #undef EL
 #undef SIGNED
+#undef BOOLEAN

@@ -3,20 +3,6 @@
 
 #include "backend/cuda/kernel.h"
 
-bool wr_gpu_binary_has(enum wr_op op, enum wr_dtype dtype) {
-  switch (op) {
-    case WR_OP_LOGICAL_AND:
-    case WR_OP_LOGICAL_OR:
-      return dtype == WR_BOOL;
-    case WR_OP_DIVIDE:
-      return wr_dtype_is_floating(dtype) || dtype == WR_COMPLEX64;
-    case WR_OP_REMAINDER:
-      return dtype != WR_COMPLEX64;
-    default:
-      return true;
-  }
-}
-
 static size_t pack_count(const struct wr_call *call) {
   size_t in = wr_dtype_size(call->in[0].dtype), out = wr_dtype_size(call->out.dtype);
   return 16 / (in > out ? in : out);
@@ -43,7 +29,7 @@ struct wr_error *wr_gpu_binary(struct wr_run *run, const struct wr_call *call) {
   const size_t k = pack_count(call);
   struct wr_layout layout;
   struct wr_launch launch;
-  if (!wr_gpu_binary_has(call->op, a->dtype)) return wr_gpu_no_body(call);
+  if (!wr_op_takes(call->op, a->dtype)) return wr_gpu_no_body(call);
   if (out->size == 0) return NULL;
   wr_layout_start(&layout, 2);
   for (int d = 0; d < out->ndim; d++) {

@@ -8,7 +8,8 @@
 #define wr_gpu_view NULL
 #define wr_gpu_none NULL
 static const wr_gpu_kernel kernels[WR_OP_COUNT] = {
-#define WR_OP(ID, name, family, arity, rule, fusable, cpu, cuda) [WR_OP_##ID] = wr_gpu_##cuda,
+#define WR_OP(ID, name, family, arity, rule, types, params, fusable, cpu, cuda) \
+  [WR_OP_##ID] = wr_gpu_##cuda,
 #include "core/ops.def"
 #undef WR_OP
 };
@@ -18,12 +19,7 @@ static const wr_gpu_kernel kernels[WR_OP_COUNT] = {
 wr_gpu_kernel wr_gpu_kernel_for(enum wr_op op) { return kernels[op]; }
 
 static bool supports(enum wr_op op, enum wr_dtype dtype) {
-  wr_gpu_kernel kernel = kernels[op];
-  if (!kernel) return wr_op_info(op)->view;
-  if (kernel == wr_gpu_unary) return wr_gpu_unary_has(op, dtype);
-  if (kernel == wr_gpu_binary) return wr_gpu_binary_has(op, dtype);
-  if (kernel == wr_gpu_matmul || kernel == wr_gpu_addmm) return wr_gpu_matmul_has(dtype);
-  return true;
+  return (kernels[op] || wr_op_info(op)->view) && wr_op_takes(op, dtype);
 }
 
 const struct wr_backend wr_backend_cuda = {

@@ -184,14 +184,12 @@ struct wr_error *wr_run_copy(struct wr_run *run, void *to, const void *from, siz
 struct wr_error *wr_run_zero(struct wr_run *run, void *at, size_t bytes);
 
 /* Views have no kernel; the rows of ops.def say `view` or `none` in its place. */
-#define WR_OP(ID, name, family, arity, rule, fusable, cpu, cuda) \
+#define WR_OP(ID, name, family, arity, rule, types, params, fusable, cpu, cuda) \
   struct wr_error *wr_gpu_##cuda(struct wr_run *run, const struct wr_call *call);
 #include "core/ops.def"
 #undef WR_OP
 
-/* Which elementwise operations have a body for a dtype. */
-bool wr_gpu_unary_has(enum wr_op op, enum wr_dtype dtype);
-bool wr_gpu_binary_has(enum wr_op op, enum wr_dtype dtype);
+/* Which types products have. */
 bool wr_gpu_matmul_has(enum wr_dtype dtype);
 /* The kernel of the operation, or NULL. */
 wr_gpu_kernel wr_gpu_kernel_for(enum wr_op op);

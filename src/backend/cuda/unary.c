@@ -9,45 +9,6 @@ static size_t pack_count(enum wr_dtype a, enum wr_dtype b) {
   return 16 / (x > y ? x : y);
 }
 
-static bool on_whole_numbers(enum wr_op op) {
-  switch (op) {
-    case WR_OP_ABS:
-    case WR_OP_CEIL:
-    case WR_OP_FLOOR:
-    case WR_OP_ISFINITE:
-    case WR_OP_ISINF:
-    case WR_OP_ISNAN:
-    case WR_OP_NEGATIVE:
-    case WR_OP_ROUND:
-    case WR_OP_SIGN:
-    case WR_OP_SQUARE:
-      return true;
-    default:
-      return false;
-  }
-}
-
-/* MLX has no complex form of these either. */
-static bool on_complex(enum wr_op op) {
-  switch (op) {
-    case WR_OP_CEIL:
-    case WR_OP_ERF:
-    case WR_OP_ERFINV:
-    case WR_OP_EXPM1:
-    case WR_OP_FLOOR:
-    case WR_OP_SIGMOID:
-      return false;
-    default:
-      return true;
-  }
-}
-
-bool wr_gpu_unary_has(enum wr_op op, enum wr_dtype dtype) {
-  if (op == WR_OP_LOGICAL_NOT) return dtype == WR_BOOL;
-  if (dtype == WR_COMPLEX64) return on_complex(op);
-  return wr_dtype_is_floating(dtype) || on_whole_numbers(op);
-}
-
 /* Also for casts, which differ in their source alone. */
 struct wr_error *wr_gpu_map(struct wr_run *run, enum wr_source source, const struct wr_call *call) {
   const struct wr_tensor *in = &call->in[0], *out = &call->out;
@@ -79,6 +40,6 @@ struct wr_error *wr_gpu_no_body(const struct wr_call *call) {
 }
 
 struct wr_error *wr_gpu_unary(struct wr_run *run, const struct wr_call *call) {
-  if (!wr_gpu_unary_has(call->op, call->in[0].dtype)) return wr_gpu_no_body(call);
+  if (!wr_op_takes(call->op, call->in[0].dtype)) return wr_gpu_no_body(call);
   return wr_gpu_map(run, WR_SOURCE_UNARY, call);
 }

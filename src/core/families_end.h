@@ -1,0 +1,15 @@
+/* Template: the end of families.h. */
+
+#undef WR_OP
+#undef OF_binary
+#undef OF_copy
+#undef OF_index
+#undef OF_matmul
+#undef OF_random
+#undef OF_reduce
+#undef OF_scan
+#undef OF_shape
+#undef OF_softmax
+#undef OF_sort
+#undef OF_ternary
+#undef OF_unary
