@@ -28,11 +28,13 @@ enum {
 static _Thread_local struct wr_error *last; /* owner thread only; a reference or NULL */
 
 /* The report that the thread's handler is in, or has left without returning. */
-static _Thread_local struct {
+struct told {
   struct handler *handler; /* owner thread only; a reference, NULL: there is no such report */
   struct wr_error *error;  /* owner thread only; a reference */
   const void *returns_to;  /* owner thread only; the code behind the call of tell() */
-} told;
+};
+
+static _Thread_local struct told *told; /* owner thread only; made by the first report */
 
 static struct wr_mutex lock = WR_MUTEX_INIT(WR_RANK_EVENT);
 
@@ -46,6 +48,8 @@ static void thread_ends(void *error) {
   last = NULL;
   wr_error_release(error);
   told_drop();
+  wr_free(told);
+  told = NULL;
 }
 
 /* The lock guards one pointer, which is whole at any moment: in a child it begins anew. */
@@ -102,29 +106,29 @@ static void handler_drop(struct handler *h) {
 }
 
 static void told_drop(void) {
-  struct handler *h = told.handler;
+  struct handler *h = told ? told->handler : NULL;
   if (!h) return;
-  told.handler = NULL;
-  wr_error_release(told.error);
+  told->handler = NULL;
+  wr_error_release(told->error);
   handler_drop(h);
 }
 
 /* Whether the thread is inside its handler: whether the call of it is still on the stack. A flag
    would stay set for ever when the handler was left by a jump, which nothing here can notice. */
 static bool inside_handler(void) {
-  if (!told.handler) return false;
+  if (!told || !told->handler) return false;
   void *calls[HANDLER_DEPTH];
   int n = backtrace(calls, HANDLER_DEPTH);
   for (int i = 0; i < n; i++) {
-    if (calls[i] == told.returns_to) return true;
+    if (calls[i] == told->returns_to) return true;
   }
   return false;
 }
 
 /* By itself, so that its return address says that a report is on the stack. */
 __attribute__((noinline)) static void tell(void) {
-  told.returns_to = __builtin_return_address(0);
-  told.handler->fn(wr_error_message(told.error), told.handler->data);
+  told->returns_to = __builtin_return_address(0);
+  told->handler->fn(wr_error_message(told->error), told->handler->data);
 }
 
 static void tell_default(const struct wr_error *error) {
@@ -133,19 +137,31 @@ static void tell_default(const struct wr_error *error) {
   wr_log_line(line);
 }
 
+/* What is told to the handler needs a place off the stack; where memory for that is refused, it is
+   told as without a handler. */
+static bool told_begin(struct wr_error *error) {
+  struct handler *h = handler_get();
+  if (h && !told) told = wr_calloc(sizeof *told);
+  if (!h || !told) {
+    if (h) handler_drop(h);
+    return false;
+  }
+  told->handler = h;
+  told->error = error;
+  return true;
+}
+
 /* Takes the reference. The call that failed is the last to fail, whatever failed in the handler. */
 static void report(struct wr_error *error) {
   wr_mutex_assert_none_held();
   told_drop();
-  told.handler = handler_get();
-  if (!told.handler) {
+  if (!told_begin(error)) {
     tell_default(error);
     wr_error_release(error);
     return;
   }
-  told.error = error;
   tell();
-  if (last != told.error) remember(told.error);
+  if (last != told->error) remember(told->error);
   told_drop();
 }
 

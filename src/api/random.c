@@ -7,7 +7,7 @@
 
 int mlx_random_seed(uint64_t seed) {
   struct wr_error *error = wr_thread_check();
-  if (!error) wr_ops_random_seed(seed);
+  if (!error) error = wr_ops_random_seed(seed);
   return wr_api_finish("mlx_random_seed", error);
 }
 

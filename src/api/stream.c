@@ -128,9 +128,9 @@ static mlx_stream first_default_of(const char *function, enum wr_device_type typ
   return (mlx_stream){wr_stream_retain(found)};
 }
 
-/* The whole of it on all calls but a thread's first: two loads and an addition (D1). */
+/* The whole of it on all calls but a thread's first: three loads and an addition (D1). */
 static inline mlx_stream default_of(const char *function, enum wr_device_type type) {
-  struct wr_stream *s = wr_thread_defaults[type][0];
+  struct wr_stream *s = wr_thread_here->defaults[type][0];
   if (!s) return first_default_of(function, type);
   return (mlx_stream){wr_stream_retain(s)};
 }

@@ -54,7 +54,7 @@ int weir_wired_guard_begin(weir_wired_guard *guard, size_t bytes, const mlx_stre
    has submitted nothing to it. */
 static struct wr_error *wait_for(const struct guard *g) {
   if (wr_thread_is_retired()) return NULL; /* it must not wait, and must restore */
-  struct wr_stream *own = wr_thread_defaults[WR_DEVICE_CPU][0];
+  struct wr_stream *own = wr_thread_here->defaults[WR_DEVICE_CPU][0];
   if (g->n == 0) return own ? wr_stream_synchronize(own) : NULL;
   struct wr_error *first = NULL;
   for (size_t i = 0; i < g->n; i++) {

@@ -31,8 +31,11 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool watched;         /* immutable after once: the handler was registered */
 static wr_atomic_u64 ending; /* atomic RELAXED: since when, by wr_clock_ns, or 0; written before the
                                 gates are closed */
-static _Thread_local bool ends_process;             /* on the thread that runs the handlers */
-static _Thread_local uint32_t depth[WR_GATE_COUNT]; /* how often the thread is inside */
+
+static _Thread_local struct {
+  uint16_t depth[WR_GATE_COUNT]; /* how often the thread is inside */
+  bool ends_process;             /* it runs the handlers */
+} self;
 
 static void make_all(void) {
   pthread_rwlockattr_t attr;
@@ -55,8 +58,8 @@ static bool close_within(enum wr_gate gate, int64_t patience) {
 static void set_up(void);
 
 static void at_exit(void) {
-  if (ends_process) return;
-  ends_process = true;
+  if (self.ends_process) return;
+  self.ends_process = true;
   pthread_once(&once, set_up);
   /* Relaxed: who does not see it holds a gate for reading, and is waited for. */
   wr_store_relaxed(&ending, wr_clock_ns());
@@ -97,17 +100,17 @@ static void sleep_until(uint64_t ns) {
 }
 
 bool wr_gate_enter(enum wr_gate gate) {
-  if (depth[gate] > 0) {
-    depth[gate]++;
+  if (self.depth[gate] > 0) {
+    self.depth[gate]++;
     return true;
   }
-  if (ends_process) return false;
+  if (self.ends_process) return false;
   pthread_once(&once, set_up);
   if (!watched) return false;
   pthread_rwlock_rdlock(&gates[gate]);
   uint64_t since = wr_load_relaxed(&ending);
   if (!since) {
-    depth[gate] = 1;
+    self.depth[gate] = 1;
     return true;
   }
   pthread_rwlock_unlock(&gates[gate]);
@@ -115,10 +118,10 @@ bool wr_gate_enter(enum wr_gate gate) {
   return false;
 }
 
-bool wr_gate_ends_here(void) { return ends_process; }
+bool wr_gate_ends_here(void) { return self.ends_process; }
 
 void wr_gate_leave(enum wr_gate gate) {
-  if (depth[gate] == 0 || --depth[gate] > 0) return;
+  if (self.depth[gate] == 0 || --self.depth[gate] > 0) return;
   pthread_rwlock_unlock(&gates[gate]);
 }
 

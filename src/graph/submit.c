@@ -95,10 +95,10 @@ struct deferred {
   struct deferred *next; /* owner thread only: the list of passes to make */
 };
 
-/* Passes that this thread has to make. A pass fires waiters, and those ask for passes of other
-   plans: a list, not recursion, so that the stack stays bounded (K13). */
-static _Thread_local struct deferred *passes;
-static _Thread_local bool passing;
+/* Passes that this thread has to make, while it makes some: NULL, or the list of the one call that
+   makes them all. A pass fires waiters, and those ask for passes of other plans: a list, not
+   recursion, so that the stack stays bounded (K13). */
+static _Thread_local struct deferred **passes;
 
 static bool input_unsubmitted(const struct wr_node *node) {
   for (uint32_t i = 0; i < node->n_in; i++) {
@@ -139,25 +139,34 @@ static void make_passes_asked(struct deferred *d) {
   }
 }
 
-static void run_passes(void) {
-  if (passing) return;
-  passing = true;
-  while (passes) {
-    struct deferred *d = passes;
-    passes = d->next;
+static void run_passes(struct deferred *first) {
+  struct deferred *list = first;
+  passes = &list;
+  while (list) {
+    struct deferred *d = list;
+    list = d->next;
     make_passes_asked(d);
     deferred_drop(d);
   }
-  passing = false;
+  passes = NULL;
+}
+
+/* Makes a pass, or leaves it to the call of this thread's that is making some. Takes a reference.
+ */
+static void pass_take(struct deferred *d) {
+  d->next = passes ? *passes : NULL;
+  if (passes) {
+    *passes = d;
+  } else {
+    run_passes(d);
+  }
 }
 
 /* Asks for a pass: whoever raises `signals` from 0 makes it; the others have left their mark. */
 static void ask_for_pass(struct deferred *d) {
   if (wr_fetch_add_acq_rel(&d->signals, 1u) != 0) return;
   wr_ref_take(&d->refs);
-  d->next = passes;
-  passes = d;
-  run_passes();
+  pass_take(d);
 }
 
 static void input_submitted(struct wr_waiter *waiter) {
@@ -206,9 +215,7 @@ static bool defer(struct wr_plan *plan) {
     wr_store_relaxed(&((struct wr_node *)d->nodes.items[i])->planner, d);
   }
   wait_for_inputs(d, &plan->foreign);
-  d->next = passes;
-  passes = d; /* with the maker's reference */
-  run_passes();
+  pass_take(d); /* the maker's reference */
   return true;
 }
 

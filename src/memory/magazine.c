@@ -29,8 +29,10 @@ static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
 static bool key_made; /* immutable after key_once */
 
+static struct magazine closed; /* immutable: of threads that are ending, which get none any more */
 static _Thread_local struct magazine *mine;
-static _Thread_local bool closed; /* the thread is ending: it gets no magazine any more */
+
+static struct magazine *mine_if_any(void) { return mine == &closed ? NULL : mine; }
 
 /* Acquire: see what the flag's last holder did. */
 static void flag_take(struct magazine *m) {
@@ -76,10 +78,9 @@ static struct wr_buffer *empty(struct magazine *m, struct wr_buffer *onto) {
 
 /* Gives what the thread has to the shared cache. */
 static void thread_ends(void *unused) {
-  struct magazine *m = mine;
+  struct magazine *m = mine_if_any();
   (void)unused;
-  closed = true;
-  mine = NULL;
+  mine = &closed;
   if (!m) return;
   unlink_magazine(m);
   struct wr_buffer *idle = empty(m, NULL);
@@ -97,7 +98,7 @@ static void make_key(void) { key_made = pthread_key_create(&key, thread_ends) ==
 
 /* Without a magazine (memory refused, no key left, thread ending) the shared cache serves. */
 static struct magazine *open_slow(void) {
-  if (closed) return NULL;
+  if (mine) return NULL;
   pthread_once(&key_once, make_key);
   if (!key_made) return NULL;
   struct magazine *m = wr_calloc(sizeof *m);
@@ -114,7 +115,7 @@ static struct magazine *open_slow(void) {
 /* ---- use ---- */
 
 struct wr_buffer *wr_magazine_take(uint32_t size_class) {
-  struct magazine *m = mine;
+  struct magazine *m = mine_if_any();
   if (!m) return NULL;
   flag_take(m);
   struct wr_buffer *b = m->idle[size_class];
@@ -128,7 +129,8 @@ struct wr_buffer *wr_magazine_take(uint32_t size_class) {
 }
 
 bool wr_magazine_put(struct wr_buffer *buffer) {
-  struct magazine *m = mine ? mine : open_slow();
+  struct magazine *m = mine_if_any();
+  if (!m) m = open_slow();
   if (!m) return false;
   uint32_t c = buffer->size_class;
   flag_take(m);
@@ -157,8 +159,9 @@ struct wr_buffer *wr_magazine_take_all(void) {
 size_t wr_magazine_fork_child(void) {
   wr_mutex_init(&list_lock, WR_RANK_ALLOCATOR);
   list = NULL;
-  if (!mine) return 0;
-  if (wr_load_relaxed(&mine->busy)) memset(mine, 0, sizeof *mine); /* relaxed: the only thread */
-  link_magazine(mine);
-  return mine->bytes;
+  struct magazine *m = mine_if_any();
+  if (!m) return 0;
+  if (wr_load_relaxed(&m->busy)) memset(m, 0, sizeof *m); /* relaxed: the only thread */
+  link_magazine(m);
+  return m->bytes;
 }

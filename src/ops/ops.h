@@ -164,7 +164,7 @@ struct wr_error *wr_ops_tril(struct wr_node **out, struct wr_node *x, int k, str
 struct wr_error *wr_ops_triu(struct wr_node **out, struct wr_node *x, int k, struct wr_stream *s);
 
 /* random: MLX's sequences. `key` may be NULL: the calling thread's next one (W4). */
-void wr_ops_random_seed(uint64_t seed);
+struct wr_error *wr_ops_random_seed(uint64_t seed);
 struct wr_error *wr_ops_random_key(struct wr_node **out, uint64_t seed);
 struct wr_error *wr_ops_random_bits(struct wr_node **out, const int32_t *shape, int ndim, int width,
                                     struct wr_node *key, struct wr_stream *s);

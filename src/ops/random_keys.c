@@ -14,6 +14,7 @@
 #include "base/lock.h"
 #include "core/threefry.h"
 #include "ops/internal.h"
+#include "stream/stream.h"
 
 static struct {
   struct wr_mutex lock;
@@ -21,13 +22,6 @@ static struct {
   uint32_t key[2];     /* under LOCK: the epoch's seed as a key */
   uint64_t threads;    /* under LOCK: how many threads have derived a sequence in the epoch */
 } process = {.lock = WR_MUTEX_INIT(WR_RANK_REGISTRY)};
-
-struct sequence {
-  uint64_t epoch; /* 0: no draw yet */
-  uint32_t key[2];
-};
-
-static _Thread_local struct sequence mine;
 
 /* Another thread may have held the lock when the process was forked; its holder is not in the
    child. The state it guards is whole enough: at worst the new seed serves the rest of the old
@@ -67,37 +61,43 @@ static uint64_t random_seed(void) {
   return wr_clock_ns() ^ (uint64_t)getpid() << 32;
 }
 
-void wr_ops_random_seed(uint64_t seed) {
+struct wr_error *wr_ops_random_seed(uint64_t seed) {
+  struct wr_thread *t = wr_thread_own();
+  if (!t) return wr_error_out_of_memory();
   lock_process();
-  mine.epoch = begin_epoch_locked(seed);
+  t->random.epoch = begin_epoch_locked(seed);
   wr_mutex_unlock(&process.lock);
-  key_of_seed(seed, mine.key);
+  key_of_seed(seed, t->random.key);
+  return NULL;
 }
 
 /* Hashing with one key is a bijection of counters, so each thread's start differs from the others'.
    The constant keeps them away from the counters that the seeding thread's own draws use. */
-static void join_epoch(void) {
+static void join_epoch(struct wr_thread *t) {
   lock_process();
   if (wr_load_relaxed(&process.epoch) == 0) begin_epoch_locked(random_seed());
-  mine.epoch = wr_load_relaxed(&process.epoch);
+  t->random.epoch = wr_load_relaxed(&process.epoch);
   uint64_t n = process.threads++;
   struct wr_threefry start =
       wr_threefry_hash(process.key, (uint32_t)n, 0x77656972u + (uint32_t)(n >> 32));
   wr_mutex_unlock(&process.lock);
-  mine.key[0] = start.v[0];
-  mine.key[1] = start.v[1];
+  t->random.key[0] = start.v[0];
+  t->random.key[1] = start.v[1];
 }
 
 void wr_ops_next_key(uint32_t key[2]) {
+  struct wr_thread passing = {0}, *t = wr_thread_own();
+  /* Where memory is refused each draw is as that of another thread. */
+  if (!t) t = &passing;
   /* Relaxed is enough: a seed that happens before this draw is seen through coherence, and one that
      races with it may be seen now or at the next draw. */
   uint64_t epoch = wr_load_relaxed(&process.epoch);
-  if (epoch == 0 || mine.epoch != epoch) join_epoch();
+  if (epoch == 0 || t->random.epoch != epoch) join_epoch(t);
   /* As a split in two: the first half goes on, the second is given out. */
   uint32_t words[4];
-  for (size_t i = 0; i < 4; i++) words[i] = wr_threefry_word(mine.key, 4, i);
-  mine.key[0] = words[0];
-  mine.key[1] = words[1];
+  for (size_t i = 0; i < 4; i++) words[i] = wr_threefry_word(t->random.key, 4, i);
+  t->random.key[0] = words[0];
+  t->random.key[1] = words[1];
   key[0] = words[2];
   key[1] = words[3];
 }

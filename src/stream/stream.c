@@ -78,11 +78,9 @@ bool wr_stream_retain_if_alive(struct wr_stream *s) {
   return false;
 }
 
-_Thread_local char wr_thread_mark;
-
 void wr_stream_bias(struct wr_stream *s) {
   wr_fetch_add_relaxed(&s->refs.shared, WR_REFS_BIAS);
-  wr_store_relaxed(&s->refs.owner, (void *)&wr_thread_mark);
+  wr_store_relaxed(&s->refs.owner, (void *)wr_thread_here);
 }
 
 void wr_stream_unbias_release(struct wr_stream *s) {

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/base.h"
 #include "core/device.h"
 #include "core/error.h"
 #include "stream/completion.h"
@@ -30,24 +31,44 @@ struct wr_error *wr_stream_new(struct wr_device device, struct wr_stream **out);
    clears `owner`, and adds taken - dropped - WR_REFS_BIAS to `shared` in one step; from then on
    `shared` is the count, and 0 the end.
 
-   `owner` is an address in the owner's thread-local memory. Another thread that compares it with
-   its own can only find them equal if it has got that memory after the owner ended. The owner
-   cleared the field before; and a stream that was never cleared (a fork's other threads, a last
-   destructor of the thread that made a new default) just stays biased towards the one live thread
-   with that address. */
+   `owner` is the address of the owner's struct wr_thread. Another thread that compares it with its
+   own can only find them equal if it has got that memory after the owner gave it back. The owner
+   cleared the field before; and a stream that was never cleared (a fork's other threads) belongs to
+   a block that is never given back. A thread without a block of its own has that of all such
+   threads, which owns nothing. */
 struct wr_stream_refs {
   wr_atomic_u64 shared; /* atomic ACQ_REL */
-  wr_atomic_ptr owner;  /* atomic RELAXED: only compared; NULL, or the owner's wr_thread_mark */
+  wr_atomic_ptr owner;  /* atomic RELAXED: only compared; NULL, or the owner's wr_thread_here */
   uint64_t taken;       /* owner thread only, these two; modulo 2^64 */
   uint64_t dropped;
 };
 
 #define WR_REFS_BIAS (UINT64_C(1) << 62)
 
-extern _Thread_local char wr_thread_mark;
+/* What is kept of a thread, beyond the few words that stand in thread-local memory: of that the C
+   library keeps little for what a running program opens (ctypes, plug-ins), and all libraries share
+   it. Made when there is first something to keep, freed by the thread's end; owner thread only. */
+enum { WR_MAX_DEVICES = 16 }; /* of one type */
+
+struct wr_thread {
+  /* The default streams (D1); references. */
+  struct wr_stream *defaults[WR_DEVICE_TYPE_COUNT][WR_MAX_DEVICES];
+  struct wr_ptrs scopes; /* references: the defaults that pushes replaced */
+  uint64_t id;           /* 0: not asked yet */
+  /* The sequence of the thread's random keys (ops/random_keys.c). */
+  struct {
+    uint64_t epoch; /* 0: no draw yet */
+    uint32_t key[2];
+  } random;
+};
+
+/* Never NULL: where the thread has nothing to keep, it is an empty one for all, never written. */
+extern _Thread_local struct wr_thread *wr_thread_here;
+/* The thread's own, made at the first call; NULL when memory is refused. */
+struct wr_thread *wr_thread_own(void);
 
 static inline bool wr_stream_is_biased_here(struct wr_stream_refs *refs) {
-  return wr_load_relaxed(&refs->owner) == &wr_thread_mark;
+  return wr_load_relaxed(&refs->owner) == wr_thread_here;
 }
 
 /* The count is a stream's first field (internal.h asserts it). */
@@ -85,10 +106,6 @@ char *wr_stream_describe(struct wr_stream *stream, char *text);
 /* A copy of the label, at most WR_STREAM_LABEL - 1 bytes; NULL takes it away. */
 struct wr_error *wr_stream_set_label(struct wr_stream *stream, const char *label);
 
-/* The calling thread's default streams (D1); owner thread only; references. */
-enum { WR_MAX_DEVICES = 16 }; /* of one type */
-extern _Thread_local struct wr_stream *wr_thread_defaults[WR_DEVICE_TYPE_COUNT][WR_MAX_DEVICES];
-
 struct wr_error *wr_stream_default_slow(struct wr_device device, struct wr_stream **borrowed);
 
 /* The calling thread's default stream of the device, made at first use; borrowed: lives until the
@@ -96,7 +113,7 @@ struct wr_error *wr_stream_default_slow(struct wr_device device, struct wr_strea
 static inline struct wr_error *wr_stream_default(struct wr_device device,
                                                  struct wr_stream **borrowed) {
   if ((unsigned)device.index < WR_MAX_DEVICES) {
-    *borrowed = wr_thread_defaults[device.type][device.index];
+    *borrowed = wr_thread_here->defaults[device.type][device.index];
     if (*borrowed) return NULL;
   }
   return wr_stream_default_slow(device, borrowed);

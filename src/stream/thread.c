@@ -1,7 +1,8 @@
 /* Thread state: the calling thread's default streams, whether it is inside its own free, and
-   whether it is retired. The state is thread-local and holds references, never ownership: its
-   destructor only drops them, so a thread may end at any time, also with work in flight (K7). Takes
-   no lock but through others. */
+   whether it is retired. The state holds references, never ownership: its destructor only drops
+   them, so a thread may end at any time, also with work in flight (K7). All but a few bytes of it
+   stands in a block of the thread's own (stream.h), which the destructor frees; whoever writes to
+   it asks for it first, and fails where memory is refused. Takes no lock but through others. */
 
 #include <pthread.h>
 
@@ -9,26 +10,31 @@
 #include "stream/internal.h"
 #include "stream/policy.h"
 
-struct thread_state {
-  struct wr_ptrs scopes; /* owner thread only; references: the defaults that pushes replaced */
-  int free_scope;        /* owner thread only */
-  uint64_t id;           /* owner thread only; 0: not asked yet */
-  bool retired;          /* owner thread only: by mlx_clear_streams, under the checked policy */
-  bool registered;       /* owner thread only: the destructor will run */
-};
+static struct wr_thread nothing; /* immutable: of the threads that have no block */
+_Thread_local struct wr_thread *wr_thread_here = &nothing;
 
-static _Thread_local struct thread_state self;
-_Thread_local struct wr_stream *wr_thread_defaults[WR_DEVICE_TYPE_COUNT][WR_MAX_DEVICES];
+/* What must never be refused. */
+static _Thread_local struct {
+  uint16_t free_scope; /* owner thread only; frees do not nest deeper than their callers' stack */
+  bool retired;        /* owner thread only: by mlx_clear_streams, under the checked policy */
+} self;
+
 static pthread_key_t key;
 static pthread_once_t started = PTHREAD_ONCE_INIT;
 /* type << 16 | index; atomic RELAXED: a plain value, nothing is published by it (B14). */
 static wr_atomic_u32 default_device;
 
-/* The destructor of `key` will run at the end of this thread. */
-static void watch_end(void) {
-  if (self.registered) return;
-  pthread_setspecific(key, &self);
-  self.registered = true;
+/* The destructor of `key` will run at the end of a thread that has a block. */
+struct wr_thread *wr_thread_own(void) {
+  if (wr_thread_here != &nothing) return wr_thread_here;
+  struct wr_thread *made = wr_calloc(sizeof *made);
+  if (!made) return NULL;
+  if (pthread_setspecific(key, made)) {
+    wr_free(made);
+    return NULL;
+  }
+  wr_thread_here = made;
+  return made;
 }
 
 static void drop_slot(struct wr_stream **slot) {
@@ -38,16 +44,18 @@ static void drop_slot(struct wr_stream **slot) {
 }
 
 void wr_thread_drop_defaults(void) {
+  struct wr_thread *t = wr_thread_here;
+  if (t == &nothing) return;
   for (int type = 0; type < WR_DEVICE_TYPE_COUNT; type++) {
-    for (int i = 0; i < WR_MAX_DEVICES; i++) drop_slot(&wr_thread_defaults[type][i]);
+    for (int i = 0; i < WR_MAX_DEVICES; i++) drop_slot(&t->defaults[type][i]);
   }
-  while (self.scopes.count) wr_stream_release(self.scopes.items[--self.scopes.count]);
-  wr_ptrs_free(&self.scopes);
+  while (t->scopes.count) wr_stream_release(t->scopes.items[--t->scopes.count]);
+  wr_ptrs_free(&t->scopes);
 }
 
 void wr_thread_forget_default(struct wr_stream *stream) {
   struct wr_device d = wr_stream_device(stream);
-  struct wr_stream **slot = &wr_thread_defaults[d.type][d.index];
+  struct wr_stream **slot = &wr_thread_here->defaults[d.type][d.index];
   if (*slot == stream) drop_slot(slot);
 }
 
@@ -55,28 +63,30 @@ struct wr_error *wr_thread_synchronize_defaults(void) {
   struct wr_error *error = NULL;
   for (int type = 0; type < WR_DEVICE_TYPE_COUNT; type++) {
     for (int i = 0; i < WR_MAX_DEVICES && !error; i++) {
-      struct wr_stream *s = wr_thread_defaults[type][i];
+      struct wr_stream *s = wr_thread_here->defaults[type][i];
       if (s) error = wr_stream_synchronize(s);
     }
   }
   return error;
 }
 
-static void thread_ends(void *arg) {
-  (void)arg;
-  self.registered = false; /* another destructor of the thread may still use Weir: register again */
+/* Another destructor of the thread may still use Weir: then it gets a new block, and this is called
+   again. */
+static void thread_ends(void *block) {
   wr_thread_drop_defaults();
   wr_policy_thread_ends();
+  wr_thread_here = &nothing;
+  wr_free(block);
 }
 
 /* ---- the checked policy ---- */
 
+/* Where memory is refused the system is asked each time. */
 uint64_t wr_thread_self(void) {
-  if (self.id == 0) {
-    self.id = wr_thread_os_id();
-    watch_end();
-  }
-  return self.id;
+  struct wr_thread *t = wr_thread_own();
+  if (!t) return wr_thread_os_id();
+  if (t->id == 0) t->id = wr_thread_os_id();
+  return t->id;
 }
 
 bool wr_thread_is_retired(void) { return self.retired; }
@@ -90,7 +100,7 @@ void wr_thread_revive(void) { self.retired = false; }
    destructors, which may wait for that very stream, belong to the reclaimer. */
 static void call_destructor(void (*dtor)(void *), void *payload) {
   if (self.free_scope == 0 && wr_reclaimer_call(dtor, payload)) return;
-  int scope = self.free_scope;
+  uint16_t scope = self.free_scope;
   self.free_scope = 0;
   wr_mutex_assert_none_held();
   dtor(payload);
@@ -110,8 +120,8 @@ static void fork_parent(void) {
 }
 
 static void fork_child(void) {
-  uint64_t parents = self.id;
-  self.id = 0; /* the system numbers the child's thread anew */
+  uint64_t parents = wr_thread_here->id;
+  if (parents) wr_thread_here->id = 0; /* the system numbers the child's thread anew */
   wr_reclaimer_fork_child();
   wr_fork_generation++;
   wr_pool_fork_child();
@@ -170,30 +180,33 @@ void wr_free_scope_leave(void) { self.free_scope--; }
 static void set_slot(struct wr_stream **slot, struct wr_stream *taken) {
   struct wr_stream *old = *slot;
   *slot = taken;
-  watch_end();
   if (old) wr_stream_unbias_release(old);
 }
 
 struct wr_error *wr_stream_default_slow(struct wr_device device, struct wr_stream **borrowed) {
   if (device.index < 0 || device.index >= WR_MAX_DEVICES) return wr_device_check(device);
+  struct wr_thread *t = wr_thread_own();
+  if (!t) return wr_error_out_of_memory();
   struct wr_error *error = wr_stream_new(device, borrowed);
   if (error) return error;
   wr_stream_bias(*borrowed);
-  set_slot(&wr_thread_defaults[device.type][device.index], *borrowed);
+  set_slot(&t->defaults[device.type][device.index], *borrowed);
   return NULL;
 }
 
 struct wr_stream *wr_stream_default_if_any(struct wr_device device) {
   if ((unsigned)device.index >= WR_MAX_DEVICES) return NULL;
-  struct wr_stream *s = wr_thread_defaults[device.type][device.index];
+  struct wr_stream *s = wr_thread_here->defaults[device.type][device.index];
   return s ? wr_stream_retain(s) : NULL;
 }
 
 struct wr_error *wr_stream_set_default(struct wr_stream *stream) {
   struct wr_error *error = wr_thread_check();
   if (error) return error;
+  struct wr_thread *t = wr_thread_own();
+  if (!t) return wr_error_out_of_memory();
   struct wr_device d = wr_stream_device(stream);
-  set_slot(&wr_thread_defaults[d.type][d.index], wr_stream_retain(stream));
+  set_slot(&t->defaults[d.type][d.index], wr_stream_retain(stream));
   return NULL;
 }
 
@@ -201,7 +214,7 @@ struct wr_error *wr_stream_scope_push(struct wr_stream *stream) {
   struct wr_stream *before;
   struct wr_error *error = wr_stream_default(wr_stream_device(stream), &before);
   if (error) return error;
-  if (!wr_ptrs_push(&self.scopes, before)) return wr_error_out_of_memory();
+  if (!wr_ptrs_push(&wr_thread_here->scopes, before)) return wr_error_out_of_memory();
   wr_stream_retain(before);
   return wr_stream_set_default(stream);
 }
@@ -214,15 +227,16 @@ static struct wr_error *restore_default(struct wr_stream *before) {
   if (!error) return wr_stream_set_default(before);
   wr_error_release(error);
   struct wr_device d = wr_stream_device(before);
-  drop_slot(&wr_thread_defaults[d.type][d.index]);
+  drop_slot(&wr_thread_here->defaults[d.type][d.index]);
   return NULL;
 }
 
 struct wr_error *wr_stream_scope_pop(void) {
-  if (self.scopes.count == 0) {
+  struct wr_ptrs *scopes = &wr_thread_here->scopes;
+  if (scopes->count == 0) {
     return wr_error_new(WEIR_ERROR_STATE, "no stream scope is open on this thread");
   }
-  struct wr_stream *before = self.scopes.items[--self.scopes.count];
+  struct wr_stream *before = scopes->items[--scopes->count];
   struct wr_error *error = restore_default(before);
   wr_stream_release(before);
   return error;

@@ -252,6 +252,24 @@ static void draws(void) {
   for (int i = 0; i < 4; i++) mlx_array_free(all[i]);
 }
 
+/* K7: what is kept of a thread is made by its first calls, each of which may be the refused one,
+   and is gone with it. */
+static void first_calls(int i) {
+  mlx_array a = mlx_array_new();
+  int shape = 3;
+  if (i == 0) ok(mlx_random_seed(7));
+  if (i == 1 && ok(mlx_random_bits(&a, &shape, 1, 4, (mlx_array){0}, (mlx_stream){0}))) {
+    ok(mlx_array_eval(a));
+  }
+  mlx_stream s = a_stream();
+  if (s.ctx && ok(mlx_set_default_stream(s))) defaults(s);
+  CHECK(mlx_array_eval((mlx_array){0}) == 1); /* what tells of it is made too */
+  mlx_stream_free(s);
+  mlx_array_free(a);
+}
+
+static void new_threads(void) { run_threads(3, first_calls); }
+
 int main(void) {
   mlx_set_error_handler(quiet, NULL, NULL);
   sweep(streams, "streams");
@@ -265,5 +283,6 @@ int main(void) {
   sweep_all_threads(callbacks_to_the_end, "callbacks, all threads");
   sweep_all_threads(across_streams, "across streams, all threads");
   sweep_all_threads(across_threads, "across threads");
+  sweep_all_threads(new_threads, "new threads");
   return 0;
 }
