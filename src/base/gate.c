@@ -1,95 +1,77 @@
-/* Gates; see gate.h. Handlers that were registered after main began run before the destructors that
-   the loader calls for all libraries, but handlers that were registered later come before. So the
-   handler is registered again as libraries come to register theirs; it works once. First it is
-   registered as Weir is loaded: a first call that comes upon the end of the process, while the
-   destructors run, must find that out, and a handler registered then would run after them.
+/* Gates; see gate.h.
 
-   A gate is a read-write lock: a call holds it for reading, who closes it for writing. Writers come
-   first, so a stream of calls cannot keep them out. No call holds a lock of Weir's that is not
-   below the gate, and none waits for anything inside it. */
+   A gate is one word: how many threads are inside, and who keeps others out. Who enters adds itself
+   and reads in the same step whether it may; who closes sets a bit, in one step too, and then waits
+   until the number is 0. One of the two comes first in that word's order: either the one who enters
+   sees the bit, steps back and waits, or the one who closes sees the other inside and waits for it.
+   Who leaves, or steps back, and finds a bit and itself the last, tells under the lock, and who
+   waits looks at the number under the lock, so no telling is lost.
+
+   Lock: `lock` of rank LOG, for waiting alone; no other is taken inside it. No call holds a lock of
+   Weir's that is not below the gate, and none waits for anything inside it. */
 
 #include "base/gate.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/atomic.h"
+#include "base/handlers.h"
 #include "base/lock.h"
 
-/* How long who closes a gate waits for the calls inside. A product's slice is short. A driver's or
-   compiler's call can take seconds on a loaded machine; what goes on before it is over crashes, so
-   only a driver that hangs is left behind. */
-static const int64_t patience_ns[WR_GATE_COUNT] = {
-    [WR_GATE_PRODUCTS] = INT64_C(500000000), [WR_GATE_GPU] = INT64_C(10000000000)};
+/* How long who forks waits for the slices inside. */
+static const uint64_t fork_patience_ns = UINT64_C(500000000);
 
 /* How long the end of a process may take before calls fail. ThreadSanitizer's alone is a second. */
 static const uint64_t ending_ns = UINT64_C(3000000000);
 
-static pthread_rwlock_t gates[WR_GATE_COUNT];
+/* How long the last handler waits for standard streams that another thread keeps locked. */
+static const uint64_t flush_ns = UINT64_C(200000000);
+
+enum { FORKING = 1 << 29, ENDING = 1 << 30, CLOSED = FORKING | ENDING };
+
+static wr_atomic_u32 gates[WR_GATE_COUNT]; /* atomic ACQ_REL; see above */
+static struct wr_mutex lock = WR_MUTEX_INIT(WR_RANK_LOG);
+static struct wr_cond told; /* with LOCK: a gate became empty or was opened */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool watched;         /* immutable after once: the handler was registered */
-static wr_atomic_u64 ending; /* atomic RELAXED: since when, by wr_clock_ns, or 0; written before the
-                                gates are closed */
+static wr_atomic_u64 ending; /* atomic RELAXED: since when, by wr_clock_ns; written before ENDING */
+static bool left_behind;     /* by the thread that ends the process alone */
 
 static _Thread_local struct {
   uint16_t depth[WR_GATE_COUNT]; /* how often the thread is inside */
   bool ends_process;             /* it runs the handlers */
 } self;
 
-static void make_all(void) {
-  pthread_rwlockattr_t attr;
-  pthread_rwlockattr_init(&attr);
-  /* The one kind of glibc's in which writers come first. */
-  pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
-  for (int i = 0; i < WR_GATE_COUNT; i++) pthread_rwlock_init(&gates[i], &attr);
-  pthread_rwlockattr_destroy(&attr);
+/* ---- waiting ---- */
+
+static uint32_t inside(enum wr_gate gate) {
+  /* Acquire: what those who have left did inside comes before what follows. */
+  return wr_load_acquire(&gates[gate]) & ~(uint32_t)CLOSED;
 }
 
-static bool close_within(enum wr_gate gate, int64_t patience) {
-  struct timespec deadline;
-  clock_gettime(CLOCK_REALTIME, &deadline);
-  int64_t ns = deadline.tv_nsec + patience;
-  deadline.tv_sec += (time_t)(ns / 1000000000);
-  deadline.tv_nsec = (long)(ns % 1000000000);
-  return pthread_rwlock_timedwrlock(&gates[gate], &deadline) == 0;
+static bool wait_until_empty(enum wr_gate gate, uint64_t deadline_ns) {
+  bool in_time = true;
+  wr_mutex_lock(&lock);
+  while (inside(gate) > 0 && in_time) in_time = wr_cond_wait_until(&told, &lock, deadline_ns);
+  bool empty = inside(gate) == 0;
+  wr_mutex_unlock(&lock);
+  return empty;
 }
 
-static void set_up(void);
-
-static void at_exit(void) {
-  if (self.ends_process) return;
-  self.ends_process = true;
-  pthread_once(&once, set_up);
-  /* Relaxed: who does not see it holds a gate for reading, and is waited for. */
-  wr_store_relaxed(&ending, wr_clock_ns());
-  for (int i = 0; i < WR_GATE_COUNT; i++) {
-    if (!close_within((enum wr_gate)i, patience_ns[i])) continue;
-    /* Who comes to hold the gate after that sees that the process is ending, and since when: what
-       the rest of it takes is counted from here. */
-    wr_store_relaxed(&ending, wr_clock_ns());
-    pthread_rwlock_unlock(&gates[i]);
-  }
+static void tell(void) {
+  wr_mutex_lock(&lock);
+  wr_cond_broadcast(&told);
+  wr_mutex_unlock(&lock);
 }
 
-/* The locks know their holders by thread ids, and those of the parent's other threads, which are
-   not here; so they are made anew. Where the system refuses the handler, a child may find them
-   held. */
-static void set_up(void) {
-  make_all();
-  /* Once more, before what the program has registered since. Only the system refuses it; and where
-     it was refused twice, nothing is opened. */
-  watched = atexit(at_exit) == 0 || watched;
-  (void)pthread_atfork(NULL, NULL, make_all);
-}
-
-__attribute__((constructor)) static void at_load(void) { watched = atexit(at_exit) == 0; }
-
-/* Each takes a slot of the C library's for good, so that their number has an end. */
-void wr_gate_goes_first(void) {
-  enum { MOST = 64 };
-  static wr_atomic_u32 times; /* atomic RELAXED: a number by itself */
-  if (watched && wr_fetch_add_relaxed(&times, 1u) < MOST) (void)atexit(at_exit);
+/* Release: what was done inside comes before what who closes does after it. */
+static void step_out(enum wr_gate gate) {
+  uint32_t before = wr_fetch_sub_acq_rel(&gates[gate], 1u);
+  if ((before & CLOSED) && (before & ~(uint32_t)CLOSED) == 1u) tell();
 }
 
 static void sleep_until(uint64_t ns) {
@@ -97,6 +79,119 @@ static void sleep_until(uint64_t ns) {
   int before = wr_cancel_off();
   while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL)) continue; /* a signal */
   wr_cancel_restore(before);
+}
+
+static void wait_until_open(enum wr_gate gate) {
+  wr_mutex_lock(&lock);
+  /* Acquire: pairs with the release of open. */
+  while ((wr_load_acquire(&gates[gate]) & CLOSED) == FORKING) wr_cond_wait(&told, &lock);
+  wr_mutex_unlock(&lock);
+}
+
+/* ---- the end of the process ---- */
+
+static void set_up(void);
+
+/* All gates together have the time that one has. Once shut, they stay so. */
+bool wr_gate_shut(void) {
+  if (self.ends_process) return !left_behind;
+  self.ends_process = true;
+  pthread_once(&once, set_up);
+  const uint64_t now = wr_clock_ns();
+  wr_store_relaxed(&ending, now); /* relaxed: read by who has seen ENDING, which is set after it */
+  for (int i = 0; i < WR_GATE_COUNT; i++) (void)wr_fetch_or_acq_rel(&gates[i], (uint32_t)ENDING);
+  for (int i = 0; i < WR_GATE_COUNT; i++) {
+    if (!wait_until_empty((enum wr_gate)i, now + WR_GATE_PATIENCE_NS)) left_behind = true;
+  }
+  tell(); /* those who wait for a fork to be over */
+  return !left_behind;
+}
+
+static void shut(void *unused) {
+  (void)unused;
+  (void)wr_gate_shut();
+}
+
+struct flush {
+  struct wr_mutex lock;
+  struct wr_cond over; /* with LOCK */
+  bool done;           /* under LOCK */
+};
+
+static void *flush_all(void *arg) {
+  struct flush *f = arg;
+  fflush(NULL);
+  wr_mutex_lock(&f->lock);
+  f->done = true;
+  wr_cond_signal(&f->over);
+  wr_mutex_unlock(&f->lock);
+  return NULL;
+}
+
+/* A thread that reads a line keeps its stream locked until there is one, so another thread goes
+   through the streams, and is not waited for long: standard input comes last among them. */
+static void flush_within(uint64_t ns) {
+  static struct flush flush = {.lock = WR_MUTEX_INIT(WR_RANK_LOG)};
+  pthread_t thread;
+  wr_cond_init(&flush.over);
+  if (pthread_create(&thread, NULL, flush_all, &flush)) return;
+  const uint64_t deadline = wr_clock_ns() + ns;
+  bool in_time = true;
+  wr_mutex_lock(&flush.lock);
+  while (!flush.done && in_time) {
+    in_time = wr_cond_wait_until(&flush.over, &flush.lock, deadline);
+  }
+  wr_mutex_unlock(&flush.lock);
+}
+
+/* After all handlers that were registered since Weir was loaded, and before the destructors. */
+static void last(int status, void *unused) {
+  (void)unused;
+  if (wr_gate_shut()) return;
+  flush_within(flush_ns);
+  _exit(status);
+}
+
+__attribute__((constructor)) static void at_load(void) { watched = on_exit(last, NULL) == 0; }
+
+/* Each takes a slot of the C library's for good, so that their number has an end. */
+void wr_gate_goes_first(void) {
+  enum { MOST = 64 };
+  static wr_atomic_u32 times; /* atomic RELAXED: a number by itself */
+  if (watched && wr_fetch_add_relaxed(&times, 1u) < MOST) (void)wr_handlers_add(shut);
+}
+
+bool wr_gate_ends_here(void) { return self.ends_process; }
+
+/* ---- set-up, and the child of a fork ---- */
+
+/* The only thread of the child, which is not inside: no call forks. What its parent's other threads
+   held, and the parent's end, are not its own. */
+static void in_child(void) {
+  wr_mutex_init(&lock, WR_RANK_LOG);
+  wr_cond_init(&told);
+  for (int i = 0; i < WR_GATE_COUNT; i++) {
+    wr_store_relaxed(&gates[i], 0u); /* relaxed, both: the only thread */
+    self.depth[i] = 0;
+  }
+  wr_store_relaxed(&ending, UINT64_C(0));
+  self.ends_process = false;
+  left_behind = false;
+}
+
+/* Where the system refuses the handler, a child may find gates closed. */
+static void set_up(void) {
+  wr_cond_init(&told);
+  (void)pthread_atfork(NULL, NULL, in_child);
+}
+
+/* ---- passing ---- */
+
+bool wr_gate_is_inside(void) {
+  for (int i = 0; i < WR_GATE_COUNT; i++) {
+    if (self.depth[i] > 0) return true;
+  }
+  return false;
 }
 
 bool wr_gate_enter(enum wr_gate gate) {
@@ -107,27 +202,49 @@ bool wr_gate_enter(enum wr_gate gate) {
   if (self.ends_process) return false;
   pthread_once(&once, set_up);
   if (!watched) return false;
-  pthread_rwlock_rdlock(&gates[gate]);
-  uint64_t since = wr_load_relaxed(&ending);
-  if (!since) {
-    self.depth[gate] = 1;
-    return true;
+  for (;;) {
+    /* Acquire: what was done while the gate was closed. Release: as a step in the word's order. */
+    uint32_t before = wr_fetch_add_acq_rel(&gates[gate], 1u);
+    if (!(before & CLOSED)) {
+      self.depth[gate] = 1;
+      return true;
+    }
+    step_out(gate);
+    if (before & ENDING) break;
+    wait_until_open(gate);
   }
-  pthread_rwlock_unlock(&gates[gate]);
-  sleep_until(since + ending_ns);
+  sleep_until(wr_load_relaxed(&ending) + ending_ns);
   return false;
 }
 
-bool wr_gate_ends_here(void) { return self.ends_process; }
-
 void wr_gate_leave(enum wr_gate gate) {
   if (self.depth[gate] == 0 || --self.depth[gate] > 0) return;
-  pthread_rwlock_unlock(&gates[gate]);
+  step_out(gate);
 }
+
+void wr_gate_lend(enum wr_gate gate) { self.depth[gate] = 1; }
 
 bool wr_gate_close(enum wr_gate gate) {
+  const uint64_t deadline = wr_clock_ns() + fork_patience_ns;
+  bool in_time = true;
   pthread_once(&once, set_up);
-  return close_within(gate, patience_ns[WR_GATE_PRODUCTS]);
+  wr_mutex_lock(&lock);
+  while ((wr_load_relaxed(&gates[gate]) & FORKING) && in_time) { /* relaxed: read again below */
+    in_time = wr_cond_wait_until(&told, &lock, deadline);
+  }
+  /* Set and cleared under the lock alone. */
+  if (in_time) in_time = !(wr_fetch_or_acq_rel(&gates[gate], (uint32_t)FORKING) & FORKING);
+  wr_mutex_unlock(&lock);
+  if (!in_time) return false;
+  if (wait_until_empty(gate, deadline)) return true;
+  wr_gate_open(gate);
+  return false;
 }
 
-void wr_gate_open(enum wr_gate gate) { pthread_rwlock_unlock(&gates[gate]); }
+void wr_gate_open(enum wr_gate gate) {
+  wr_mutex_lock(&lock);
+  /* Release: what was done while it was closed. */
+  (void)wr_fetch_and_acq_rel(&gates[gate], ~(uint32_t)FORKING);
+  wr_cond_broadcast(&told);
+  wr_mutex_unlock(&lock);
+}

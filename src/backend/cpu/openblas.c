@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "base/gate.h"
 
 /* What openblas_get_parallel() returns for a build without threads. */
 enum { SEQUENTIAL = 0 };
@@ -99,6 +100,7 @@ struct opening {
 
 static void *open_alone(void *arg) {
   struct opening *opening = arg;
+  wr_gate_lend(WR_GATE_PRODUCTS); /* of the caller, who waits for this thread */
   stay_on_one_processor();
   opening->error = open_library(opening->blas);
   return NULL;

@@ -1,0 +1,95 @@
+/* What libraries register for the end of the process while a thread is inside a gate; gate.h has
+   the argument. C and C++ register by __cxa_atexit, and a library's destructor takes back what it
+   has registered by __cxa_finalize. Both are defined here as well, and a program that is linked
+   with Weir, and all libraries that it opens, find these first; they hand everything on to the C
+   library.
+
+   A handler that is registered inside a gate is handed on as `guarded`, with a record of its own
+   that is never freed: the C library runs it at most once. When a library is closed its handlers
+   run too, in the middle of the process; that is told by __cxa_finalize, which is where they are
+   called from then. Weak, so that a program that is linked statically, or with a sanitizer, takes
+   the other definition. No locks. */
+
+#include "base/handlers.h"
+
+#include <dlfcn.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/atomic.h"
+#include "base/gate.h"
+
+typedef int (*registers)(void (*fn)(void *), void *arg, void *library);
+typedef void (*finalizes)(void *library);
+
+struct record {
+  void (*fn)(void *);
+  void *arg;
+};
+
+static _Thread_local uint8_t closing; /* libraries that are being closed on this thread */
+
+/* The next definition after this one; POSIX says that an address has the bits of a pointer. */
+static void find_next(const char *name, void *function) {
+  void *address = dlsym(RTLD_NEXT, name);
+  memcpy(function, &address, sizeof address);
+}
+
+static registers next_registers(void) {
+  static wr_atomic_ptr found; /* atomic RELAXED: an address by itself, the same whoever finds it */
+  void *address = wr_load_relaxed(&found);
+  registers next;
+  if (!address) {
+    find_next("__cxa_atexit", &address);
+    wr_store_relaxed(&found, address);
+  }
+  memcpy(&next, &address, sizeof next);
+  return next;
+}
+
+static finalizes next_finalizes(void) {
+  static wr_atomic_ptr found; /* atomic RELAXED: as above */
+  void *address = wr_load_relaxed(&found);
+  finalizes next;
+  if (!address) {
+    find_next("__cxa_finalize", &address);
+    wr_store_relaxed(&found, address);
+  }
+  memcpy(&next, &address, sizeof next);
+  return next;
+}
+
+static void guarded(void *arg) {
+  const struct record *r = arg;
+  if (closing || wr_gate_shut()) r->fn(r->arg);
+}
+
+static int add(void (*fn)(void *), void *arg, void *library) {
+  registers next = next_registers();
+  return next ? next(fn, arg, library) : -1;
+}
+
+/* As the C library declares them. */
+__attribute__((weak, visibility("default"))) int __cxa_atexit(void (*fn)(void *), void *arg,
+                                                              void *library);
+__attribute__((weak, visibility("default"))) void __cxa_finalize(void *library);
+
+/* Without memory for its record a handler is refused: a library that is not told of the end is
+   better than one that is torn down under a call. */
+int __cxa_atexit(void (*fn)(void *), void *arg, void *library) {
+  if (!wr_gate_is_inside()) return add(fn, arg, library);
+  struct record *r = malloc(sizeof *r);
+  if (!r) return -1;
+  *r = (struct record){fn, arg};
+  return add(guarded, r, library);
+}
+
+void __cxa_finalize(void *library) {
+  finalizes next = next_finalizes();
+  closing++;
+  if (next) next(library);
+  closing--;
+}
+
+bool wr_handlers_add(void (*fn)(void *)) { return add(fn, NULL, NULL) == 0; }
