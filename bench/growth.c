@@ -105,6 +105,7 @@ static void streams(int64_t n) {
 int main(int argc, char **argv) {
   const int quick = argc > 1 && !strcmp(argv[1], "--quick");
   cpu = mlx_device_new_type(MLX_CPU, 0);
+  must(mlx_set_default_device(cpu));  // also where there is a GPU
   one = mlx_array_new_float(1);
   series("graph of so many nodes", graph, 10, quick ? 100000 : 1000000, 10);
   arrays(quick ? 300000000 : 1100000000);

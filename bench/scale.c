@@ -288,7 +288,8 @@ static void on_a_small_stack(void *(*fn)(void *)) {
 int main(int argc, char **argv) {
   if (argc > 1 && !strcmp(argv[1], "--quick")) divisor = 100;
   cpu = mlx_device_new_type(MLX_CPU, 0);
-  on_a_small_stack(large_graph);  // first, while all that is resident is the graph's
+  must(mlx_set_default_device(cpu));  // also where there is a GPU
+  on_a_small_stack(large_graph);      // first, while all that is resident is the graph's
   streams_in_turn();
   streams_alive();
   threads_in_turn();

@@ -73,6 +73,7 @@ int main(int argc, char **argv) {
                {"chain", chain},
                {"fused", fused}};
   if (argc != 3) return 2;
+  must(mlx_set_default_device(mlx_device_new_type(MLX_CPU, 0)));  // also where there is a GPU
   one = ones();
   two = ones();
   for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {

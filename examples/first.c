@@ -10,7 +10,7 @@ int main(void) {
   mlx_array ten = mlx_array_new_float(10);
   mlx_array result = mlx_array_new(); /* an empty handle, for a call to fill */
   mlx_string text = mlx_string_new();
-  mlx_stream stream = mlx_default_cpu_stream_new(); /* this thread's own */
+  mlx_stream stream = mlx_stream_new(); /* empty: the default, on a GPU where there is one */
 
   int rc = mlx_multiply(&result, a, ten, stream); /* recorded, not yet computed */
   if (rc == 0) rc = mlx_array_eval(result);       /* computed */

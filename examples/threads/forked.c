@@ -7,7 +7,7 @@
 int main(void) {
   int status = 1;
   float value = 0;
-  mlx_stream stream = {0};
+  mlx_stream stream = mlx_default_cpu_stream_new(); /* in a child, work on a GPU fails */
   mlx_array one = mlx_array_new_float(1), sum = mlx_array_new();
   if (mlx_add(&sum, one, one, stream) != 0) return 1;
   pid_t child = fork();
@@ -18,5 +18,6 @@ int main(void) {
   printf("child %d, parent %d\n", status, mlx_array_item_float32(&value, sum));
   mlx_array_free(sum);
   mlx_array_free(one);
+  mlx_stream_free(stream);
   return 0;
 }

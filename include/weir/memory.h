@@ -31,8 +31,8 @@ int weir_wired_guard_begin(weir_wired_guard *guard, size_t bytes, const mlx_stre
                            size_t n);
 
 /* Waits for all that was submitted to the guard's streams, or, when it has none, to the calling
-   thread's default CPU stream; then takes the guard's bytes off the limit and leaves the guard
-   empty. The limit falls also when a wait fails. An empty guard, and so one that has ended, is a
+   thread's default streams; then takes the guard's bytes off the limit and leaves the guard empty.
+   The limit falls also when a wait fails. An empty guard, and so one that has ended, is a
    no-op. Any thread may end a guard. Under the checked policy (weir/thread.h) a retired thread does
    not wait, and another thread's stream is not waited for, which is WEIR_ERROR_WRONG_THREAD. Other
    errors: a NULL guard, no memory to wait. */

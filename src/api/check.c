@@ -42,7 +42,9 @@ struct wr_node *wr_api_array_or_none(mlx_array a) {
 }
 
 static struct wr_error *default_stream(struct wr_stream **borrowed) {
-  return wr_stream_default(wr_default_device(), borrowed);
+  struct wr_device device;
+  struct wr_error *error = wr_default_device(&device);
+  return error ? error : wr_stream_default(device, borrowed);
 }
 
 struct wr_stream *wr_api_stream(mlx_stream s, struct wr_error **error) {

@@ -104,8 +104,10 @@ int mlx_device_get_type(mlx_device_type *type, mlx_device dev) {
 
 int mlx_get_default_device(mlx_device *dev) {
   struct wr_error *error = NULL;
+  struct wr_device device;
   wr_api_result(dev, "dev", &error);
-  if (!error) *dev = wr_api_device_handle(wr_default_device());
+  if (!error) error = wr_default_device(&device);
+  if (!error) *dev = wr_api_device_handle(device);
   return wr_api_finish("mlx_get_default_device", error);
 }
 

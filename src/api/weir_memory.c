@@ -50,12 +50,11 @@ int weir_wired_guard_begin(weir_wired_guard *guard, size_t bytes, const mlx_stre
 
 /* ---- end ---- */
 
-/* Waits for the guard's streams, all of them also when one fails. A thread without a default stream
-   has submitted nothing to it. */
+/* Waits for the guard's streams, all of them also when one fails. A guard without streams is for
+   what its thread does on its defaults. */
 static struct wr_error *wait_for(const struct guard *g) {
   if (wr_thread_is_retired()) return NULL; /* it must not wait, and must restore */
-  struct wr_stream *own = wr_thread_here->defaults[WR_DEVICE_CPU][0];
-  if (g->n == 0) return own ? wr_stream_synchronize(own) : NULL;
+  if (g->n == 0) return wr_thread_synchronize_defaults();
   struct wr_error *first = NULL;
   for (size_t i = 0; i < g->n; i++) {
     struct wr_error *error = wr_stream_check(g->streams[i]);

@@ -82,6 +82,10 @@ struct wr_completion_hook {
   void (*fn)(struct wr_completion_hook *hook, struct wr_error *error);
 };
 
+/* FOR_NOW: for a reason of the moment alone (no descriptor, no memory), so that another look may
+   find what this one did not. */
+enum wr_usable { WR_USABLE, WR_UNUSABLE, WR_UNUSABLE_FOR_NOW };
+
 struct wr_encoder; /* the backend's own */
 
 struct wr_device_facts {
@@ -97,6 +101,9 @@ struct wr_backend {
   int (*device_count)(void);
   /* Why device_count() is 0, in words; NULL when it is not. */
   const char *(*absent_reason)(void);
+  /* Whether a program that names no device can work on this one's first device; else *reason says
+     why not. May look for libraries. NULL: where there is a device. */
+  enum wr_usable (*usable)(const char **reason);
 
   struct wr_error *(*encoder_new)(int index, struct wr_encoder **out);
   void (*encoder_free)(struct wr_encoder *encoder);

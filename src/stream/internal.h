@@ -78,7 +78,6 @@ bool wr_stream_retain_if_alive(struct wr_stream *stream);
 void wr_thread_retire(void);
 void wr_thread_drop_defaults(void);
 void wr_thread_forget_default(struct wr_stream *stream);
-struct wr_error *wr_thread_synchronize_defaults(void);
 
 /* policy.c: reads the environment, at load; fixes the policy with the first stream; what a thread
    that ends leaves behind belongs to nobody. */
@@ -181,5 +180,8 @@ void wr_registry_trim(void);
 bool wr_thread_start(void *(*fn)(void *), void *arg, pthread_t *thread);
 /* Connects the modules below to the pool and the reclaimer, once. */
 void wr_stream_start_once(void);
+
+/* In the child of a fork: the default device is looked for anew, unless the program has set it. */
+void wr_default_device_fork_child(void);
 
 #endif

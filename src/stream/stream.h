@@ -126,11 +126,16 @@ struct wr_error *wr_stream_set_default(struct wr_stream *stream);
 struct wr_error *wr_stream_scope_push(struct wr_stream *stream);
 struct wr_error *wr_stream_scope_pop(void);
 
+/* Waits for all that was submitted to the default streams that the calling thread has. */
+struct wr_error *wr_thread_synchronize_defaults(void);
+
 /* True when nothing is queued or running on the stream, as far as this host knows. */
 bool wr_stream_idle(struct wr_stream *stream);
 
-/* The process-wide default device. */
-struct wr_device wr_default_device(void);
+/* The process-wide default device (D2): what the program has set, else the first GPU where there is
+   one, else the CPU. The first call of a process looks for GPUs, which takes up to seconds; no lock
+   is held. An error where that was refused for the moment, and then the next call looks again. */
+struct wr_error *wr_default_device(struct wr_device *out);
 struct wr_error *wr_set_default_device(struct wr_device device);
 /* An error in words when there is no such device. */
 struct wr_error *wr_device_check(struct wr_device device);

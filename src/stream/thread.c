@@ -21,8 +21,6 @@ static _Thread_local struct {
 
 static pthread_key_t key;
 static pthread_once_t started = PTHREAD_ONCE_INIT;
-/* type << 16 | index; atomic RELAXED: a plain value, nothing is published by it (B14). */
-static wr_atomic_u32 default_device;
 
 /* The destructor of `key` will run at the end of a thread that has a block. */
 struct wr_thread *wr_thread_own(void) {
@@ -122,6 +120,7 @@ static void fork_parent(void) {
 static void fork_child(void) {
   uint64_t parents = wr_thread_here->id;
   if (parents) wr_thread_here->id = 0; /* the system numbers the child's thread anew */
+  wr_default_device_fork_child();
   wr_reclaimer_fork_child();
   wr_fork_generation++;
   wr_pool_fork_child();
@@ -240,32 +239,4 @@ struct wr_error *wr_stream_scope_pop(void) {
   struct wr_error *error = restore_default(before);
   wr_stream_release(before);
   return error;
-}
-
-struct wr_device wr_default_device(void) {
-  uint32_t v = wr_load_relaxed(&default_device);
-  return (struct wr_device){.type = (enum wr_device_type)(v >> 16), .index = (int)(v & 0xffff)};
-}
-
-struct wr_error *wr_set_default_device(struct wr_device device) {
-  struct wr_error *error = wr_device_check(device);
-  if (error) return error;
-  wr_store_relaxed(&default_device, (uint32_t)device.type << 16 | (uint32_t)device.index);
-  return NULL;
-}
-
-static const char *type_name(enum wr_device_type type) {
-  return type == WR_DEVICE_CPU ? "cpu" : "gpu";
-}
-
-struct wr_error *wr_device_check(struct wr_device device) {
-  const struct wr_backend *backend = wr_backend_for(device.type);
-  int count = backend->device_count();
-  if (device.index >= 0 && device.index < count && device.index < WR_MAX_DEVICES) return NULL;
-  if (count > 0) {
-    return wr_error_new(WEIR_ERROR_NO_DEVICE, "no device %s:%d: there are %d of type %s",
-                        type_name(device.type), device.index, count, type_name(device.type));
-  }
-  return wr_error_new(WEIR_ERROR_NO_DEVICE, "no device %s:%d: %s", type_name(device.type),
-                      device.index, backend->absent_reason());
 }

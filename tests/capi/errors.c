@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "mean_cpu.h"
 #include "mlx/c/mlx.h"
 #include "weir/error.h"
 
@@ -184,6 +185,7 @@ static void failed_results_fail_again(void) {
 }
 
 int main(void) {
+  mean_cpu();
   default_is_one_line();
   handler_hears_on_the_calling_thread();
   handler_may_call_anything();

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "mean_cpu.h"
 #include "mlx/c/mlx.h"
 #include "weir/error.h"
 
@@ -268,6 +269,7 @@ static void memory(void) {
 }
 
 int main(void) {
+  mean_cpu();
   mlx_set_error_handler(silent, NULL, NULL);
   scalars();
   shapes();

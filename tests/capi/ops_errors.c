@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mean_cpu.h"
 #include "mlx/c/mlx.h"
 #include "weir/error.h"
 
@@ -198,6 +199,7 @@ static void test_random(void) {
 }
 
 int main(void) {
+  mean_cpu();
   mlx_set_error_handler(silent, NULL, NULL);
   make_arrays();
   test_elementwise();

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "mean_cpu.h"
 #include "mlx/c/mlx.h"
 
 static void expect(mlx_array a, const char *text) {
@@ -99,6 +100,7 @@ static void views(void) {
 }
 
 int main(void) {
+  mean_cpu();
   scalars();
   numbers();
   rows();

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "mean_cpu.h"
 #include "mlx/c/mlx.h"
 #include "weir/error.h"
 
@@ -141,6 +142,7 @@ static void onto_themselves(void) {
 }
 
 int main(void) {
+  mean_cpu();
   mlx_set_error_handler(silent, NULL, NULL);
   arrays();
   copies_of_a_handle();

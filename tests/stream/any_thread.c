@@ -96,6 +96,7 @@ static void a10_ring(void) {
 }
 
 int main(void) {
+  mean_cpu();
   mlx_stream mine = mlx_default_cpu_stream_new();
   mlx_stream_free(mine);
   a1_b1_one_stream_many_workers();

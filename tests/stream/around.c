@@ -120,6 +120,7 @@ static void clear(void) {
 }
 
 int main(void) {
+  mean_cpu();
   mlx_device cpu = mlx_device_new_type(MLX_CPU, 0);
   mlx_set_error_handler(quiet, NULL, NULL);
   stream = mlx_stream_new_thread_unsafe(cpu);

@@ -130,6 +130,7 @@ static void hand_over_inside_a_scope(void) {
 }
 
 int main(void) {
+  mean_cpu();
   pthread_t thread;
   mlx_set_error_handler(quiet, NULL, NULL);
   CHECK(weir_get_thread_policy() == WEIR_THREADS_FREE);

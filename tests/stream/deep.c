@@ -51,6 +51,7 @@ static void b17_clear_or_work(int i) {
 }
 
 int main(void) {
+  mean_cpu();
   mlx_set_error_handler(quiet, NULL, NULL);
   run_on_small_stack(deep_graph, NULL);
   run_threads(many(8), b18_swap_or_fail);

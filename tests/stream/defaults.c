@@ -126,6 +126,7 @@ static void b2_indices_are_unique(void) {
 }
 
 int main(void) {
+  mean_cpu();
   mlx_set_error_handler(quiet, NULL, NULL);
   d1_found_again_and_one_per_thread();
   d3_e12_set_default_is_this_threads_alone();

@@ -72,6 +72,7 @@ static void b4_streams_come_and_go(int i) {
 }
 
 int main(void) {
+  mean_cpu();
   e1_stream_per_request();
   e2_thread_per_request();
   e3_free_with_work();

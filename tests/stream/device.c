@@ -206,6 +206,7 @@ static void e3_failures_nobody_forces(void) {
 }
 
 int main(void) {
+  mean_cpu();
   fake_device_install();
   mlx_set_error_handler(quiet, NULL, NULL);
   gpu = mlx_default_gpu_stream_new();

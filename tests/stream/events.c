@@ -229,6 +229,7 @@ static void what_stays(void) {
 }
 
 int main(void) {
+  mean_cpu();
   mlx_set_error_handler(quiet, NULL, NULL);
   errors();
   host_wait();

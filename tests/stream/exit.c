@@ -93,6 +93,7 @@ static void f1_error_without_handler(void) {
 }
 
 int main(void) {
+  mean_cpu();
   repeat(g1_worker_evaluates_for_ever, "G1", 20);
   repeat(g2_detached_threads_come_and_go, "G2", 20);
   repeat(g3_free_nothing, "G3", 10);

@@ -143,6 +143,7 @@ static void a13_default_of_a_thread_that_ended(void) {
 }
 
 int main(void) {
+  mean_cpu();
   a2_chain_of_a_thread_that_lives();
   a4_synchronize_from_another_thread();
   a8_first_call_of_a_thread();

@@ -101,6 +101,7 @@ static void b15_first_use_on_many_threads(void) {
 }
 
 int main(void) {
+  mean_cpu();
   b15_first_use_on_many_threads(); /* first: this process has not used the library yet */
   fake_device_install();
   b3_a_stream_per_thread();

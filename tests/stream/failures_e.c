@@ -198,6 +198,7 @@ static void e9_limits_in_a_loop(void) {
 }
 
 int main(void) {
+  mean_cpu();
   CHECK(in_child(clear_under_the_checked_policy, 20) == 42);
   e4_pooled_threads_clear();
   e1_streams_one_after_another();

@@ -115,6 +115,7 @@ static void small_or_huge(int i) {
 static void f15_out_of_memory(void) { run_threads(many(8), small_or_huge); }
 
 int main(void) {
+  mean_cpu();
   mlx_set_error_handler(quiet, NULL, NULL);
   f3_every_way_to_force();
   f5_unrelated_work();

@@ -46,6 +46,7 @@ static void g8_free_everything(void) {
 }
 
 int main(void) {
+  mean_cpu();
   mlx_set_error_handler(quiet, NULL, NULL);
   g8_free_everything();
   mlx_set_error_handler(NULL, NULL, NULL);

@@ -82,6 +82,7 @@ static void h3_seeded_meanwhile(void) {
 }
 
 int main(void) {
+  mean_cpu();
   threads = many(16);
   h3_all_at_once(); /* first before any seed: a random epoch, distinct all the same */
   h2_seeded_by_main();

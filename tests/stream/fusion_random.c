@@ -264,6 +264,7 @@ static struct results *run_with(const char *value) {
 }
 
 int main(int argc, char **argv) {
+  mean_cpu();
   if (argc > 1) {
     out = map_results(atoi(argv[1]));
     all_graphs();

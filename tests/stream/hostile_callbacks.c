@@ -262,6 +262,7 @@ static void e4_message_is_no_format(void) {
 }
 
 int main(void) {
+  mean_cpu();
   repeat(k10_destructor_works_after_evaluation, "work after evaluation", 3);
   repeat(k10_destructors_that_free, "nested frees", 3);
   repeat(k10_destructor_that_evaluates_managed, "evaluates managed", 3);

@@ -184,6 +184,7 @@ static void w2_events_of_many_threads(void) {
 }
 
 int main(void) {
+  mean_cpu();
   CHECK(pthread_key_create(&keys[0], use_at_the_end) == 0);
   mlx_set_error_handler(quiet, NULL, NULL);
   k7_destructors_at_the_end();

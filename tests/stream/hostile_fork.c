@@ -232,6 +232,7 @@ static void fork_while_events_are_recorded(void) {
 }
 
 int main(void) {
+  mean_cpu();
   if (SANITIZED) return 77;
   repeat(fork_while_others_evaluate, "fork", 1);
   repeat(fork_with_work_in_flight, "fork with work in flight", times(10, 500));

@@ -224,6 +224,7 @@ static void k14_tiny_limits(void) {
 }
 
 int main(void) {
+  mean_cpu();
   mlx_set_error_handler(quiet, NULL, NULL);
   k4_handles_freed_elsewhere();
   d3_defaults_change_under_way();

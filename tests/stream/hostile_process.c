@@ -256,6 +256,7 @@ static void main_thread_exits_first(void) {
 }
 
 int main(void) {
+  mean_cpu();
   repeat(signals_during_waits, "signals", 2);
   repeat(cancelled_threads, "cancelled threads", 2);
   /* AddressSanitizer's library ends the thread somewhere in that call all the same. */

@@ -277,6 +277,7 @@ static void until_the_system_refuses(void) {
 }
 
 int main(void) {
+  mean_cpu();
   mlx_set_error_handler(quiet, NULL, NULL);
   if (!SANITIZED && !emulated()) CHECK(in_child(until_the_system_refuses, 20) == 0);
   fake_device_install();

@@ -139,6 +139,7 @@ static void the_rest_is_not_mine(void) {
 }
 
 int main(int argc, char **argv) {
+  mean_cpu();
   (void)argv;
   if (argc == 1) { /* the library reads its environment when it likes */
     CHECK(setenv("WEIR_NUM_THREADS", "1", 1) == 0);

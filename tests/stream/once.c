@@ -109,6 +109,7 @@ static void k4_handles_leave(void) {
 }
 
 int main(void) {
+  mean_cpu();
   threads = many(16);
   b5_same_array();
   b6_shared_subgraphs();

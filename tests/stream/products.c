@@ -64,6 +64,7 @@ static void k11_children(void) {
 }
 
 int main(void) {
+  mean_cpu();
   run_on_small_stack(first_product, NULL);
   for (int k = 0; k < SHAPES; k++) {
     left[k] = normal(shapes[k][0], shapes[k][1]);

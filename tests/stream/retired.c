@@ -160,6 +160,7 @@ static void on_a_thread(void *(*fn)(void *)) {
 }
 
 int main(void) {
+  mean_cpu();
   mlx_set_error_handler(quiet, NULL, NULL);
   CHECK(weir_set_thread_policy(WEIR_THREADS_CHECKED) == 0);
   mlx_stream mine = mlx_default_cpu_stream_new();

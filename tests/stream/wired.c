@@ -390,6 +390,7 @@ static void arrays_go_while_their_pages_change(void) {
 }
 
 int main(void) {
+  mean_cpu();
   mlx_set_error_handler(quiet, NULL, NULL);
   CHECK(in_child(with_a_system_that_refuses, 20) == 0);
   forks_wire_their_own();

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "mean_cpu.h"
 #include "mlx/c/mlx.h"
 #include "weir/weir.h"
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "mean_cpu.h"
 #include "memory/buffer.h"
 #include "sweep.h"
 
@@ -97,6 +98,7 @@ static void other_kernels(void) {
 static void handlers(void) { mlx_set_error_handler(hear, NULL, NULL); }
 
 int main(void) {
+  mean_cpu();
   mlx_set_error_handler(hear, NULL, NULL);
   wr_memory_set_cache_limit(0); /* every buffer is an allocation */
   sweep(vectors_and_strings, "vectors and strings");

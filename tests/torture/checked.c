@@ -1,6 +1,7 @@
 /* The checked policy with the n-th allocation failing: hand-over between threads, the wrong thread,
    the end of a thread's streams and its revival: C1 to C6. */
 
+#include "mean_cpu.h"
 #include "sweep.h"
 
 static struct {
@@ -104,6 +105,7 @@ static void clear_and_revive(void) {
 }
 
 int main(void) {
+  mean_cpu();
   mlx_set_error_handler(quiet, NULL, NULL);
   CHECK(weir_set_thread_policy(WEIR_THREADS_CHECKED) == 0);
   sweep(hand_over, "hand-over");

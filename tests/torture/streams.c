@@ -271,6 +271,7 @@ static void first_calls(int i) {
 static void new_threads(void) { run_threads(3, first_calls); }
 
 int main(void) {
+  mean_cpu();
   mlx_set_error_handler(quiet, NULL, NULL);
   sweep(streams, "streams");
   sweep(numbers, "numbers");

@@ -53,7 +53,15 @@ bool mlx_device_equal(mlx_device lhs, mlx_device rhs);
 int mlx_device_get_index(int *index, mlx_device dev);
 int mlx_device_get_type(mlx_device_type *type, mlx_device dev);
 
-/* The process-wide default device; setting it is atomic. A device that is not there is an error. */
+/* The process-wide default device, on which operations run that are given no stream. Until the
+   program sets it, it is the first GPU where there is one that can be used (there is a driver, and
+   NVIDIA's compiler NVRTC), and cpu:0 otherwise; which of them is found out by the first call that
+   needs to know, and loading a driver can take that call a second. Setting it first avoids that.
+   Where looking was refused for the moment (no descriptor or memory is left) the call that needed
+   to know fails, with WEIR_ERROR_NO_DEVICE, and the next one looks again. In the child of a fork
+   what was found is looked for anew: it is the CPU where the parent had opened the driver. What the
+   program has set stays, also when it is a GPU, on which a child's work fails.
+   Setting is atomic. A device that is not there is an error. */
 int mlx_get_default_device(mlx_device *dev);
 int mlx_set_default_device(mlx_device dev);
 

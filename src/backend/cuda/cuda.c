@@ -27,6 +27,7 @@ const struct wr_backend wr_backend_cuda = {
     .type = WR_DEVICE_GPU,
     .device_count = wr_gpu_count,
     .absent_reason = wr_gpu_absent_reason,
+    .usable = wr_gpu_usable,
     .encoder_new = wr_gpu_encoder_new,
     .encoder_free = wr_gpu_encoder_free,
     .encode = wr_gpu_encode,

@@ -89,6 +89,27 @@ const char *wr_gpu_absent_reason(void) {
   return table.opened ? NULL : table.reason;
 }
 
+/* Without the compiler nothing runs on a GPU. One that lies idle for that reason is worth a line.
+ */
+static enum wr_usable usable_inside(const char **reason) {
+  if (wr_cuda_nvrtc(reason)) return WR_USABLE;
+  char line[640];
+  snprintf(line, sizeof line, "weir: there is a GPU, but the default device is the CPU: %s",
+           *reason);
+  wr_log_line(line);
+  return WR_UNUSABLE;
+}
+
+enum wr_usable wr_gpu_usable(const char **reason) {
+  if (wr_gpu_count() == 0 || !wr_gate_enter(WR_GATE_GPU)) {
+    *reason = wr_gpu_absent_reason();
+    return WR_UNUSABLE;
+  }
+  enum wr_usable usable = usable_inside(reason);
+  wr_gate_leave(WR_GATE_GPU);
+  return usable;
+}
+
 struct wr_gpu *wr_gpu_known(int index) {
   /* Acquire: the GPU was filled before it was published. */
   return index >= 0 && index < WR_GPU_MAX ? wr_load_acquire(&table.gpus[index]) : NULL;

@@ -70,6 +70,7 @@ extern const struct wr_driver *wr_cu;
 
 int wr_gpu_count(void);
 const char *wr_gpu_absent_reason(void);
+enum wr_usable wr_gpu_usable(const char **reason);
 /* The GPU, set up at first need. */
 struct wr_error *wr_gpu_get(int index, struct wr_gpu **out);
 /* The GPU if it was set up, else NULL. */
