@@ -1,10 +1,11 @@
 #ifndef WR_CORE_HALF_H
 #define WR_CORE_HALF_H
 
-/* IEEE binary16 and bfloat16 to and from float32, rounding to nearest even, NaN kept quiet.
-   Storage is uint16_t on every compiler, so that no public type leaks inwards. Compilers vectorise
-   the loops around it. */
+/* IEEE binary16 and bfloat16 to and from float32, rounding to nearest even, NaN kept quiet; and of
+   wider numbers, which are rounded once as well. Storage is uint16_t on every compiler, so that no
+   public type leaks inwards. Compilers vectorise the loops around it. */
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -63,5 +64,38 @@ static inline uint16_t wr_f32_to_f16(float f) {
   u += 0xc8000fffu + odd; /* rebias the exponent by -112, add half an ulp less one */
   return (uint16_t)(sign | (u >> 13));
 }
+
+/* A float32 that rounds to the 16-bit floats as x itself does: x cut towards zero, and its last bit
+   set where that is not all of x ("rounding to odd"). The nearest float32 may be half way between
+   two 16-bit floats where x is not. */
+static inline float wr_f64_to_odd_f32(double x) {
+  float nearest = (float)x;
+  double back = (double)nearest;
+  uint32_t u = wr_f32_bits(nearest);
+  uint32_t away = (back < 0 ? -back : back) > (x < 0 ? -x : x) ? 1u : 0u;
+  uint32_t odd = (u - away) | 1u;
+  return wr_f32_from_bits(back == x || x != x ? u : odd);
+}
+
+/* The same for whole numbers. Far from 0 the low bits go first, and 1 stays for them. */
+static inline float wr_i32_to_odd_f32(int32_t x) {
+  int32_t cut = (x & ~0xff) | ((x & 0xff) != 0 ? 0x100 : 0);
+  bool near = x >= -(1 << 24) && x <= 1 << 24;
+  return (float)(near ? x : cut);
+}
+
+static inline float wr_i64_to_odd_f32(int64_t x) {
+  int64_t cut = (x & ~INT64_C(0x7ff)) | ((x & 0x7ff) != 0 ? 0x800 : 0);
+  bool near = x >= -(INT64_C(1) << 53) && x <= INT64_C(1) << 53;
+  return wr_f64_to_odd_f32((double)(near ? x : cut));
+}
+
+static inline float wr_u64_to_odd_f32(uint64_t x) {
+  uint64_t cut = (x & ~UINT64_C(0x7ff)) | ((x & 0x7ff) != 0 ? 0x800u : 0u);
+  return wr_f64_to_odd_f32((double)(x <= UINT64_C(1) << 53 ? x : cut));
+}
+
+static inline uint16_t wr_f64_to_f16(double x) { return wr_f32_to_f16(wr_f64_to_odd_f32(x)); }
+static inline uint16_t wr_f64_to_bf16(double x) { return wr_f32_to_bf16(wr_f64_to_odd_f32(x)); }
 
 #endif

@@ -145,10 +145,10 @@ struct wr_error *wr_ops_scalar(struct wr_node **out, double value, enum wr_dtype
       bytes.u = value != 0;
       break;
     case WR_FLOAT16:
-      bytes.h = wr_f32_to_f16((float)value);
+      bytes.h = wr_f64_to_f16(value);
       break;
     case WR_BFLOAT16:
-      bytes.h = wr_f32_to_bf16((float)value);
+      bytes.h = wr_f64_to_bf16(value);
       break;
     case WR_FLOAT32:
       bytes.f = (float)value;

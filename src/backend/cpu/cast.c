@@ -1,8 +1,8 @@
 /* Every dtype to every other: a row function per pair, from templates. A type is first loaded as
-   one of six that stand for all (i32, i64, u64, f32, f64, c64), then made into the other. Between
-   16-bit floats and others the way is float32, as in MLX. complex64 gives its real part; bool is
-   true for what is not zero, NaN included. kernels.h has the rule for floating values that no
-   integer of the type can hold. No locks, no allocation. */
+   one of six that stand for all (i32, i64, u64, f32, f64, c64), then made into the other. To a
+   16-bit float the way is a float32 that rounds as the value itself does (core/half.h). complex64
+   gives its real part; bool is true for what is not zero, NaN included. kernels.h has the rule for
+   floating values that no integer of the type can hold. No locks, no allocation. */
 
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/types.h"
@@ -89,20 +89,21 @@ WR_INLINE double f64_of_c64(wr_complex64 x) { return (double)x.re; }
 #define TO f64
 #include "backend/cpu/cast_to.h"
 
+/* Whole numbers that float32 rounds are infinite in float16. */
 WR_INLINE uint16_t f16_of_i32(int32_t x) { return wr_f32_to_f16(f32_of_i32(x)); }
 WR_INLINE uint16_t f16_of_i64(int64_t x) { return wr_f32_to_f16(f32_of_i64(x)); }
 WR_INLINE uint16_t f16_of_u64(uint64_t x) { return wr_f32_to_f16(f32_of_u64(x)); }
 WR_INLINE uint16_t f16_of_f32(float x) { return wr_f32_to_f16(f32_of_f32(x)); }
-WR_INLINE uint16_t f16_of_f64(double x) { return wr_f32_to_f16(f32_of_f64(x)); }
+WR_INLINE uint16_t f16_of_f64(double x) { return wr_f64_to_f16(x); }
 WR_INLINE uint16_t f16_of_c64(wr_complex64 x) { return wr_f32_to_f16(f32_of_c64(x)); }
 #define TO f16
 #include "backend/cpu/cast_to.h"
 
-WR_INLINE uint16_t bf16_of_i32(int32_t x) { return wr_f32_to_bf16(f32_of_i32(x)); }
-WR_INLINE uint16_t bf16_of_i64(int64_t x) { return wr_f32_to_bf16(f32_of_i64(x)); }
-WR_INLINE uint16_t bf16_of_u64(uint64_t x) { return wr_f32_to_bf16(f32_of_u64(x)); }
+WR_INLINE uint16_t bf16_of_i32(int32_t x) { return wr_f32_to_bf16(wr_i32_to_odd_f32(x)); }
+WR_INLINE uint16_t bf16_of_i64(int64_t x) { return wr_f32_to_bf16(wr_i64_to_odd_f32(x)); }
+WR_INLINE uint16_t bf16_of_u64(uint64_t x) { return wr_f32_to_bf16(wr_u64_to_odd_f32(x)); }
 WR_INLINE uint16_t bf16_of_f32(float x) { return wr_f32_to_bf16(f32_of_f32(x)); }
-WR_INLINE uint16_t bf16_of_f64(double x) { return wr_f32_to_bf16(f32_of_f64(x)); }
+WR_INLINE uint16_t bf16_of_f64(double x) { return wr_f64_to_bf16(x); }
 WR_INLINE uint16_t bf16_of_c64(wr_complex64 x) { return wr_f32_to_bf16(f32_of_c64(x)); }
 #define TO bf16
 #include "backend/cpu/cast_to.h"

@@ -51,10 +51,10 @@ static void store_whole(uint64_t u, void *out, int64_t i, enum wr_dtype dtype) {
 static void store_real(double d, void *out, int64_t i, enum wr_dtype dtype) {
   switch (dtype) {
     case WR_FLOAT16:
-      ((uint16_t *)out)[i] = wr_f32_to_f16((float)d);
+      ((uint16_t *)out)[i] = wr_f64_to_f16(d);
       break;
     case WR_BFLOAT16:
-      ((uint16_t *)out)[i] = wr_f32_to_bf16((float)d);
+      ((uint16_t *)out)[i] = wr_f64_to_bf16(d);
       break;
     case WR_FLOAT64:
       ((double *)out)[i] = d;

@@ -23,8 +23,8 @@ static inline struct sum_complex load_complex(wr_complex64 x) {
 }
 
 static inline uint8_t to_bool(uint64_t x) { return x != 0; }
-static inline uint16_t store_f16(double x) { return wr_f32_to_f16((float)x); }
-static inline uint16_t store_bf16(double x) { return wr_f32_to_bf16((float)x); }
+static inline uint16_t store_f16(double x) { return wr_f64_to_f16(x); }
+static inline uint16_t store_bf16(double x) { return wr_f64_to_bf16(x); }
 static inline wr_complex64 store_complex(struct sum_complex x) {
   return (wr_complex64){(float)x.re, (float)x.im};
 }

@@ -1,8 +1,8 @@
 /* Every element type to every other, as on the CPU: floating to whole numbers is cut towards zero to
    32 bits for types up to 16 bits and i32, to 64 bits for the others, then wrapped to the type's
    width; what those bits cannot hold, NaN included, is their smallest value, and u64 is 0 from 2^64
-   on. complex64 gives its real part; bool is true for what is not zero; between 16-bit floats and
-   others the way is float. */
+   on. complex64 gives its real part; bool is true for what is not zero; to a 16-bit float the
+   way is a float that rounds as the value itself does. */
 
 INLINE i64 signed_of(double x) {
   if (x >= -9223372036854775808.0 && x < 9223372036854775808.0) return (i64)x;
@@ -26,6 +26,35 @@ INLINE float real_float(C x) {
 template <>
 INLINE float real_float<c64>(c64 x) {
   return x.re;
+}
+/* What rounds to a 16-bit float as x does. */
+template <class C>
+INLINE float short_float(C x) {
+  return (float)x;
+}
+template <>
+INLINE float short_float<c64>(c64 x) {
+  return x.re;
+}
+template <>
+INLINE float short_float<double>(double x) {
+  return odd_float<double>(x, __double2float_rz(x));
+}
+template <>
+INLINE float short_float<i32>(i32 x) {
+  return odd_float<i32>(x, __int2float_rz(x));
+}
+template <>
+INLINE float short_float<u32>(u32 x) {
+  return odd_float<u32>(x, __uint2float_rz(x));
+}
+template <>
+INLINE float short_float<i64>(i64 x) {
+  return odd_float<i64>(x, __ll2float_rz(x));
+}
+template <>
+INLINE float short_float<u64>(u64 x) {
+  return odd_float<u64>(x, __ull2float_rz(x));
 }
 template <class C>
 INLINE double real_double(C x) {
@@ -132,14 +161,14 @@ template <>
 struct cast_to<f16> {
   template <class C>
   static INLINE f16 of(C x) {
-    return to_f16(real_float<C>(x));
+    return to_f16(short_float<C>(x));
   }
 };
 template <>
 struct cast_to<bf16> {
   template <class C>
   static INLINE bf16 of(C x) {
-    return to_bf16(real_float<C>(x));
+    return to_bf16(short_float<C>(x));
   }
 };
 template <>

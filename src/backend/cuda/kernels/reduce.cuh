@@ -236,11 +236,11 @@ struct finish<b8> {
 };
 template <>
 struct finish<f16> {
-  static INLINE f16 of(double t) { return to_f16((float)t); }
+  static INLINE f16 of(double t) { return to_f16(t); }
 };
 template <>
 struct finish<bf16> {
-  static INLINE bf16 of(double t) { return to_bf16((float)t); }
+  static INLINE bf16 of(double t) { return to_bf16(t); }
 };
 template <>
 struct finish<c64> {

@@ -62,11 +62,11 @@ struct written<b8> {
 };
 template <>
 struct written<f16> {
-  static INLINE f16 of(double x) { return to_f16((float)x); }
+  static INLINE f16 of(double x) { return to_f16(x); }
 };
 template <>
 struct written<bf16> {
-  static INLINE bf16 of(double x) { return to_bf16((float)x); }
+  static INLINE bf16 of(double x) { return to_bf16(x); }
 };
 template <>
 struct written<c64> {

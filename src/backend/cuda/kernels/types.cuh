@@ -59,6 +59,15 @@ INLINE bf16 to_bf16(float x) {
   return h;
 }
 
+/* A float that rounds to the 16-bit floats as x itself does: cut towards zero, the last bit set where
+   that is not all of x (core/half.h). */
+template <class C>
+INLINE float odd_float(C x, float cut) {
+  return (C)cut == x || x != x ? cut : __uint_as_float(__float_as_uint(cut) | 1u);
+}
+INLINE f16 to_f16(double x) { return to_f16(odd_float<double>(x, __double2float_rz(x))); }
+INLINE bf16 to_bf16(double x) { return to_bf16(odd_float<double>(x, __double2float_rz(x))); }
+
 /* ---- what is computed in, and the way there and back ---- */
 
 template <class E>
