@@ -130,17 +130,20 @@ WR_INLINE wr_complex64 c64_log2(wr_complex64 x) {
   return (wr_complex64){l.re * 0x1.715476p+0f, l.im * 0x1.715476p+0f};
 }
 
-/* |1 + x|^2 = 1 + re (2 + re) + im^2, so that a small x keeps its digits. */
+/* |1 + x|^2 = 1 + re (2 + re) + im^2, so that a small x keeps its digits; near x = -1 that would
+   lose them, and the distance from there has them. */
 WR_INLINE wr_complex64 c64_log1p(wr_complex64 x) {
   double re = x.re;
   double im = x.im;
   double square = re * (2 + re) + im * im;
-  return (wr_complex64){(float)(0.5 * log1p(square)), (float)atan2(im, 1 + re)};
+  double size = square < -0.5 ? log(hypot(1 + re, im)) : 0.5 * log1p(square);
+  return (wr_complex64){(float)size, (float)atan2(im, 1 + re)};
 }
 
+/* In double, in which the magnitude is finite. */
 WR_INLINE wr_complex64 c64_sign(wr_complex64 x) {
-  float r = c64_abs(x);
-  return r == 0 ? x : (wr_complex64){x.re / r, x.im / r};
+  double r = hypot((double)x.re, (double)x.im);
+  return r == 0 ? x : (wr_complex64){(float)(x.re / r), (float)(x.im / r)};
 }
 
 WR_INLINE wr_complex64 c64_add(wr_complex64 a, wr_complex64 b) {
@@ -156,8 +159,12 @@ WR_INLINE wr_complex64 c64_square(wr_complex64 x) { return c64_multiply(x, x); }
 WR_INLINE wr_complex64 c64_divide(wr_complex64 a, wr_complex64 b) {
   return c64_from_c(c64_to_c(a) / c64_to_c(b));
 }
+/* exp(b log a) in double. To the power of 0 all is 1, as for real numbers, and 0 to a power with a
+   positive real part is 0; the logarithm knows neither. */
 WR_INLINE wr_complex64 c64_power(wr_complex64 a, wr_complex64 b) {
-  return c64_from_c(cpowf(c64_to_c(a), c64_to_c(b)));
+  if (b.re == 0 && b.im == 0) return (wr_complex64){1, 0};
+  if (a.re == 0 && a.im == 0 && b.re > 0) return (wr_complex64){0, 0};
+  return c64_from_c((float complex)cpow((double complex)c64_to_c(a), (double complex)c64_to_c(b)));
 }
 
 WR_INLINE bool c64_equal(wr_complex64 a, wr_complex64 b) { return a.re == b.re && a.im == b.im; }

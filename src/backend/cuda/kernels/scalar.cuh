@@ -340,16 +340,19 @@ INLINE c64 op_log2(c64 x) {
   z128 l = z_log(widen(x));
   return make_c64((float)(l.re * 1.4426950408889634), (float)(l.im * 1.4426950408889634));
 }
-/* |1 + x|^2 = 1 + re (2 + re) + im^2, so that a small x keeps its digits. */
+/* |1 + x|^2 = 1 + re (2 + re) + im^2, so that a small x keeps its digits; near x = -1 that would lose
+   them, and the distance from there has them. */
 INLINE c64 op_log1p(c64 x) {
   double re = x.re, im = x.im;
-  return make_c64((float)(0.5 * log1p(re * (2 + re) + im * im)), (float)atan2(im, 1 + re));
+  double square = re * (2 + re) + im * im;
+  double size = square < -0.5 ? log(hypot(1 + re, im)) : 0.5 * log1p(square);
+  return make_c64((float)size, (float)atan2(im, 1 + re));
 }
 INLINE c64 op_reciprocal(c64 x) { return narrow(z_divide(make_z128(1, 0), widen(x))); }
 INLINE c64 op_rsqrt(c64 x) { return narrow(z_divide(make_z128(1, 0), z_sqrt(widen(x)))); }
 INLINE c64 op_sign(c64 x) {
-  float r = op_abs(x);
-  return r == 0 ? x : make_c64(x.re / r, x.im / r);
+  double r = hypot((double)x.re, (double)x.im);
+  return r == 0 ? x : make_c64((float)(x.re / r), (float)(x.im / r));
 }
 
 INLINE c64 op_add(c64 a, c64 b) { return make_c64(a.re + b.re, a.im + b.im); }
@@ -359,6 +362,7 @@ INLINE c64 op_multiply(c64 a, c64 b) {
 }
 INLINE c64 op_square(c64 x) { return op_multiply(x, x); }
 INLINE c64 op_divide(c64 a, c64 b) { return narrow(z_divide(widen(a), widen(b))); }
+/* To the power of 0 all is 1, and 0 to a power with a positive real part is 0. */
 INLINE c64 op_power(c64 a, c64 b) {
   if (b.re == 0 && b.im == 0) return make_c64(1, 0);
   if (a.re == 0 && a.im == 0 && b.re > 0) return make_c64(0, 0);
