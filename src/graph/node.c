@@ -147,12 +147,23 @@ struct wr_error *wr_node_from_data(struct wr_node **out, const void *data, int n
   return error;
 }
 
+/* Of an element, in bytes. A complex number is aligned as its parts are. */
+static size_t alignment_of(enum wr_dtype dtype) {
+  return dtype == WR_COMPLEX64 ? _Alignof(wr_complex64) : wr_dtype_size(dtype);
+}
+
 struct wr_error *wr_node_from_managed(struct wr_node **out, void *data, int ndim,
                                       const int32_t *shape, enum wr_dtype dtype, void *payload,
                                       void (*dtor)(void *)) {
   size_t bytes;
   struct wr_error *error = data_bytes(ndim, shape, dtype, &bytes);
   if (error) return error;
+  /* Kernels read elements where C lets them lie. */
+  if (bytes && (uintptr_t)data % alignment_of(dtype) != 0) {
+    error = wr_node_from_data(out, data, ndim, shape, dtype);
+    if (!error && dtor) dtor(payload);
+    return error;
+  }
   struct wr_buffer *buffer = wr_buffer_wrap(data, bytes, dtor, payload);
   if (!buffer) return wr_error_out_of_memory();
   error = node_with_value(out, ndim, shape, dtype, buffer);
@@ -281,6 +292,11 @@ bool wr_node_is_row_contiguous(const struct wr_node *node) { return node->dense;
 
 bool wr_node_is_col_contiguous(const struct wr_node *node) {
   return wr_shape_is_col_contiguous(node->shape, node->strides, node->ndim);
+}
+
+/* Such a node is DONE before anybody else can see it, and stays in the host's memory. */
+const void *wr_node_constant(const struct wr_node *node) {
+  return node->op == WR_OP_DATA ? node->buffer->data : NULL;
 }
 
 bool wr_node_is_available(const struct wr_node *node) {

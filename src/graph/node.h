@@ -60,7 +60,8 @@ struct wr_error *wr_node_view(struct wr_node **out, enum wr_op op, struct wr_nod
 struct wr_error *wr_node_from_data(struct wr_node **out, const void *data, int ndim,
                                    const int32_t *shape, enum wr_dtype dtype);
 /* An array over the user's memory. dtor(payload) runs once, after the last use; when the call
-   fails it has not been called and will not be. */
+   fails it has not been called and will not be. Memory at an address that the type does not allow
+   is copied, and dtor(payload) has run when the call returns. */
 struct wr_error *wr_node_from_managed(struct wr_node **out, void *data, int ndim,
                                       const int32_t *shape, enum wr_dtype dtype, void *payload,
                                       void (*dtor)(void *));
@@ -80,6 +81,10 @@ int64_t wr_node_offset(const struct wr_node *node);
 int64_t wr_node_size(const struct wr_node *node);
 bool wr_node_is_row_contiguous(const struct wr_node *node);
 bool wr_node_is_col_contiguous(const struct wr_node *node);
+
+/* The address of the elements of an array that was made from the host's data, NULL for any other.
+   Valid while the node lives; never forces, never waits. */
+const void *wr_node_constant(const struct wr_node *node);
 
 /* Forcing. eval waits until each is DONE or FAILED and returns the first error among `nodes`, in
    their order; async waits for no result, and has an error only for inputs that had failed before.
