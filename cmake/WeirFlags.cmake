@@ -11,6 +11,19 @@ if(WEIR_SANITIZE)
     -fno-omit-frame-pointer)
 endif()
 
+# Of these NaN, infinities and the order of sums do not survive; base/base.h asks the compiler too.
+set(weir_no_math
+  "(^|[ ;])(-Ofast|-ffast-math|-funsafe-math-optimizations|-ffinite-math-only|-fassociative-math|-freciprocal-math|-fno-signed-zeros)($|[ ;])")
+get_directory_property(weir_own_options COMPILE_OPTIONS)
+foreach(flags IN ITEMS
+    "${CMAKE_C_FLAGS}" "${CMAKE_C_FLAGS_RELEASE}" "${CMAKE_C_FLAGS_RELWITHDEBINFO}"
+    "${CMAKE_C_FLAGS_DEBUG}" "${CMAKE_C_FLAGS_MINSIZEREL}" "${weir_own_options}")
+  if(flags MATCHES "${weir_no_math}")
+    message(FATAL_ERROR "Weir cannot be compiled with ${CMAKE_MATCH_2}: NaN, infinities and the "
+      "order of sums are part of its results. Leave it out of the flags \"${flags}\".")
+  endif()
+endforeach()
+
 # Release is -O2; the kernels alone go further (weir_flags_by_folder).
 string(REPLACE "-O3" "-O2" CMAKE_C_FLAGS_RELEASE "${CMAKE_C_FLAGS_RELEASE}")
 

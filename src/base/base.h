@@ -9,6 +9,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* NaN, infinities, the sign of 0 and the order of sums are part of a result. */
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) || \
+    defined(__NO_SIGNED_ZEROS__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#error "Weir cannot be compiled with -ffast-math, -Ofast or a part of them"
+#endif
+
 /* Allocation. NULL when the system refuses (or, in torture builds, when the n-th allocation is told
    to fail by wr_alloc_fail_at). The memory is uninitialised; `wr_calloc` zeroes. */
 void *wr_alloc(size_t bytes);

@@ -63,17 +63,33 @@ static bool enter(void) {
 
 static int transpose(bool transposed) { return transposed ? WR_BLAS_TRANS : WR_BLAS_NO_TRANS; }
 
+/* What c held does not count where beta is 0. The products of matrices know that; those of a matrix
+   and a column multiply by 0 in some versions, and a NaN in memory that nobody has written yet
+   would stay one. */
+static float forget_column(const struct wr_gemm *g) {
+  if (g->beta != 0.0f) return g->beta;
+  for (int64_t i = 0; i < g->m; i++) {
+    if (g->dtype == WR_FLOAT32) {
+      ((float *)g->c)[i * g->ldc] = 0.0f;
+    } else {
+      ((double *)g->c)[i * g->ldc] = 0.0;
+    }
+  }
+  return 1.0f;
+}
+
 /* c and b are columns. b's elements are ldb apart unless it is given transposed. */
 static void matrix_times_column(const struct wr_gemm *g) {
+  const float beta = forget_column(g);
   int rows = (int)(g->a_transposed ? g->k : g->m);
   int cols = (int)(g->a_transposed ? g->m : g->k);
   int step = (int)(g->b_transposed ? 1 : g->ldb);
   if (g->dtype == WR_FLOAT32) {
     blas.sgemv(WR_BLAS_ROW_MAJOR, transpose(g->a_transposed), rows, cols, g->alpha, g->a,
-               (int)g->lda, g->b, step, g->beta, g->c, (int)g->ldc);
+               (int)g->lda, g->b, step, beta, g->c, (int)g->ldc);
   } else {
     blas.dgemv(WR_BLAS_ROW_MAJOR, transpose(g->a_transposed), rows, cols, (double)g->alpha, g->a,
-               (int)g->lda, g->b, step, (double)g->beta, g->c, (int)g->ldc);
+               (int)g->lda, g->b, step, (double)beta, g->c, (int)g->ldc);
   }
 }
 

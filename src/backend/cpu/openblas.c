@@ -51,6 +51,20 @@ static const char *first_missing(void *library, const struct symbol *symbols, si
   return NULL;
 }
 
+/* A build whose integers have 64 bits would read past the ints that it is given. It says so, or its
+   functions have names of their own. */
+static bool has_long_integers(void *library) {
+  static const char *const marked[] = {"cblas_sgemm64_", "cblas_sgemm_64", "cblas_sgemm_64_",
+                                       "scipy_cblas_sgemm64_"};
+  char *(*config)(void);
+  const struct symbol symbol = {"openblas_get_config", &config};
+  if (!first_missing(library, &symbol, 1)) return strstr(config(), "USE64BITINT") != NULL;
+  for (size_t i = 0; i < sizeof marked / sizeof marked[0]; i++) {
+    if (dlsym(library, marked[i])) return true;
+  }
+  return false;
+}
+
 static struct wr_error *open_library(struct wr_openblas *blas) {
   void *library = open_first();
   if (!library) {
@@ -59,6 +73,11 @@ static struct wr_error *open_library(struct wr_openblas *blas) {
                         "matrix products need OpenBLAS (on Debian and Ubuntu: "
                         "libopenblas0-pthread), and it could not be opened: %s",
                         why ? why : "no reason given");
+  }
+  if (has_long_integers(library)) {
+    return wr_error_new(WEIR_ERROR_UNSUPPORTED,
+                        "the OpenBLAS on this machine has 64-bit integers (ILP64), and matrix "
+                        "products need one with 32-bit integers (LP64)");
   }
   void (*set_threads)(int);
   int (*get_parallel)(void);
