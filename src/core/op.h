@@ -88,7 +88,7 @@ struct wr_scan_params {
   bool inclusive;
 };
 struct wr_softmax_params {
-  bool precise; /* accumulate in float32 for 16-bit types */
+  bool precise; /* the caller's wish; 16-bit types are computed in float32 without it */
 };
 struct wr_arange_params { /* element i = start + i * step, in the result's type */
   double start;

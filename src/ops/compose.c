@@ -1,42 +1,49 @@
-/* Operations made of others, with MLX's formulas, so that results agree in dtype and in the last
-   place. No locks. */
-
-#include <math.h>
+/* Operations made of others. No locks. */
 
 #include "ops/internal.h"
 
-/* Where a is +inf, or -inf, by sign. */
-static struct wr_node *is_infinity(struct wr_compose *c, struct wr_node *a, double infinity) {
-  return wr_compose_binary(c, WR_OP_EQUAL, a, wr_compose_scalar(c, infinity, WR_FLOAT32));
+/* |a - b| in a type that holds it: float64 for real numbers, and before that, of integers with a
+   common type, an unsigned one, in which the difference of the larger and the smaller is exact. */
+static struct wr_node *distance(struct wr_compose *c, struct wr_node *a, struct wr_node *b,
+                                enum wr_dtype common) {
+  if (common == WR_COMPLEX64) {
+    return wr_compose_unary(c, WR_OP_ABS, wr_compose_binary(c, WR_OP_SUBTRACT, a, b));
+  }
+  if (!wr_dtype_is_integer(common)) {
+    struct wr_node *x = wr_compose_astype(c, a, WR_FLOAT64);
+    struct wr_node *y = wr_compose_astype(c, b, WR_FLOAT64);
+    return wr_compose_unary(c, WR_OP_ABS, wr_compose_binary(c, WR_OP_SUBTRACT, x, y));
+  }
+  struct wr_node *most = wr_compose_binary(c, WR_OP_MAXIMUM, a, b);
+  struct wr_node *least = wr_compose_binary(c, WR_OP_MINIMUM, a, b);
+  return wr_compose_binary(c, WR_OP_SUBTRACT, wr_compose_astype(c, most, WR_UINT64),
+                           wr_compose_astype(c, least, WR_UINT64));
+}
+
+/* atol + rtol |b|, float64. */
+static struct wr_node *tolerance(struct wr_compose *c, struct wr_node *b, double rtol,
+                                 double atol) {
+  struct wr_node *size = b;
+  if (wr_node_dtype(b) != WR_COMPLEX64) size = wr_compose_astype(c, b, WR_FLOAT64);
+  size = wr_compose_astype(c, wr_compose_unary(c, WR_OP_ABS, size), WR_FLOAT64);
+  struct wr_node *bound =
+      wr_compose_binary(c, WR_OP_MULTIPLY, wr_compose_scalar(c, rtol, WR_FLOAT64), size);
+  return wr_compose_binary(c, WR_OP_ADD, wr_compose_scalar(c, atol, WR_FLOAT64), bound);
 }
 
 struct wr_error *wr_ops_isclose(struct wr_node **out, struct wr_node *a, struct wr_node *b,
                                 double rtol, double atol, bool equal_nan, struct wr_stream *s) {
+  enum wr_dtype common = wr_dtype_promote(wr_node_dtype(a), wr_node_dtype(b));
   struct wr_compose c = wr_compose_begin(s);
-  /* |a - b| <= atol + rtol |b| for finite numbers; infinities are close to themselves alone. */
-  struct wr_node *size = wr_compose_unary(&c, WR_OP_ABS, b);
-  struct wr_node *bound =
-      wr_compose_binary(&c, WR_OP_MULTIPLY, wr_compose_scalar(&c, rtol, WR_FLOAT32), size);
-  bound = wr_compose_binary(&c, WR_OP_ADD, wr_compose_scalar(&c, atol, WR_FLOAT32), bound);
-  struct wr_node *distance =
-      wr_compose_unary(&c, WR_OP_ABS, wr_compose_binary(&c, WR_OP_SUBTRACT, a, b));
-  struct wr_node *close = wr_compose_binary(&c, WR_OP_LESS_EQUAL, distance, bound);
-  struct wr_node *any_infinite =
-      wr_compose_binary(&c, WR_OP_LOGICAL_OR, wr_compose_unary(&c, WR_OP_ISINF, a),
-                        wr_compose_unary(&c, WR_OP_ISINF, b));
-  close = wr_compose_binary(&c, WR_OP_LOGICAL_AND, close,
-                            wr_compose_unary(&c, WR_OP_LOGICAL_NOT, any_infinite));
-  for (int sign = 1; sign >= -1; sign -= 2) {
-    struct wr_node *both =
-        wr_compose_binary(&c, WR_OP_LOGICAL_AND, is_infinity(&c, a, sign * INFINITY),
-                          is_infinity(&c, b, sign * INFINITY));
-    close = wr_compose_binary(&c, WR_OP_LOGICAL_OR, close, both);
-  }
-  if (equal_nan) {
-    struct wr_node *both =
-        wr_compose_binary(&c, WR_OP_LOGICAL_AND, wr_compose_unary(&c, WR_OP_ISNAN, a),
-                          wr_compose_unary(&c, WR_OP_ISNAN, b));
-    close = wr_compose_binary(&c, WR_OP_LOGICAL_OR, close, both);
+  struct wr_node *d = wr_compose_astype(&c, distance(&c, a, b, common), WR_FLOAT64);
+  struct wr_node *close = wr_compose_binary(&c, WR_OP_LESS_EQUAL, d, tolerance(&c, b, rtol, atol));
+  if (!wr_dtype_is_integer(common) && common != WR_BOOL) {
+    /* What is not finite is close to what equals it alone. */
+    struct wr_node *finite =
+        wr_compose_binary(&c, WR_OP_LOGICAL_AND, wr_compose_unary(&c, WR_OP_ISFINITE, a),
+                          wr_compose_unary(&c, WR_OP_ISFINITE, b));
+    enum wr_op equal = equal_nan ? WR_OP_EQUAL_NAN : WR_OP_EQUAL;
+    close = wr_compose_where(&c, finite, close, wr_compose_binary(&c, equal, a, b));
   }
   return wr_compose_end(&c, out, close);
 }

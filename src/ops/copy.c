@@ -230,23 +230,40 @@ struct wr_error *wr_ops_arange(struct wr_node **out, double start, double stop, 
                                                 .stream = s});
 }
 
+/* (start (last - i) + stop i) / last for i = 0 .. last, float64, with the ends as they were given:
+   where start and stop are whole numbers, the sum is exact, and so is every element that is one. */
+static struct wr_node *between(struct wr_compose *c, double start, double stop, int last) {
+  const enum wr_dtype t = WR_FLOAT64;
+  /* Products with i that would overflow are made of a part of the numbers. */
+  const double part = fmax(fabs(start), fabs(stop)) > 0x1p960 ? 0x1p-64 : 1;
+  if (c->error) return NULL;
+  struct wr_node *i =
+      wr_compose_step(c, wr_ops_arange(wr_compose_slot(c), 0, last + 1.0, 1, t, c->stream));
+  struct wr_node *end = wr_compose_scalar(c, last, t);
+  struct wr_node *rest = wr_compose_binary(c, WR_OP_SUBTRACT, end, i);
+  struct wr_node *x =
+      wr_compose_binary(c, WR_OP_MULTIPLY, rest, wr_compose_scalar(c, start * part, t));
+  struct wr_node *y = wr_compose_binary(c, WR_OP_MULTIPLY, i, wr_compose_scalar(c, stop * part, t));
+  x = wr_compose_binary(c, WR_OP_DIVIDE, wr_compose_binary(c, WR_OP_ADD, x, y), end);
+  if (part != 1) x = wr_compose_binary(c, WR_OP_MULTIPLY, x, wr_compose_scalar(c, 1 / part, t));
+  struct wr_node *first = wr_compose_binary(c, WR_OP_EQUAL, i, wr_compose_scalar(c, 0, t));
+  x = wr_compose_where(c, first, wr_compose_scalar(c, start, t), x);
+  return wr_compose_where(c, wr_compose_binary(c, WR_OP_EQUAL, i, end),
+                          wr_compose_scalar(c, stop, t), x);
+}
+
 struct wr_error *wr_ops_linspace(struct wr_node **out, double start, double stop, int num,
                                  enum wr_dtype dtype, struct wr_stream *s) {
   if (num < 0) return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "num is %d, negative", num);
-  int32_t one = 1;
-  if (num == 1) return wr_ops_fill(out, &one, 1, (float)start, dtype, s);
-  /* (1 - t) * start + t * stop with t = i / (num - 1), in float32 unless the result is float64. */
-  enum wr_dtype in = dtype == WR_FLOAT64 ? WR_FLOAT64 : WR_FLOAT32;
   struct wr_compose c = wr_compose_begin(s);
-  struct wr_node **slot = wr_compose_slot(&c);
-  struct wr_node *t = wr_compose_step(&c, wr_ops_arange(slot, 0, num, 1, in, s));
-  t = wr_compose_binary(&c, WR_OP_DIVIDE, t, wr_compose_scalar(&c, num - 1.0, in));
-  struct wr_node *rest =
-      wr_compose_binary(&c, WR_OP_SUBTRACT, wr_compose_scalar(&c, 1, WR_FLOAT32), t);
-  struct wr_node *x = wr_compose_binary(&c, WR_OP_MULTIPLY, rest, wr_compose_scalar(&c, start, in));
-  struct wr_node *y = wr_compose_binary(&c, WR_OP_MULTIPLY, t, wr_compose_scalar(&c, stop, in));
-  struct wr_node *sum = wr_compose_binary(&c, WR_OP_ADD, x, y);
-  return wr_compose_end(&c, out, wr_compose_astype(&c, sum, dtype));
+  struct wr_node *x = NULL;
+  if (num > 1) {
+    x = between(&c, start, stop, num - 1);
+  } else { /* none, or the start alone */
+    struct wr_node **slot = wr_compose_slot(&c);
+    x = wr_compose_step(&c, wr_ops_fill(slot, &num, 1, start, WR_FLOAT64, s));
+  }
+  return wr_compose_end(&c, out, wr_compose_astype(&c, x, dtype));
 }
 
 /* Broadcasts the value, already of the result's type, and makes it dense. */

@@ -214,5 +214,19 @@ struct wr_error *wr_ops_scatter_add(struct wr_node **out, struct wr_node *a,
   if (!error) error = common_indices(indices, n_indices, &set);
   if (!error) error = check_updates(a, updates, &set);
   if (error) return error;
-  return record_scatter(out, a, indices, updates, &set, &params, s);
+  if (wr_node_dtype(a) != WR_FLOAT16 && wr_node_dtype(a) != WR_BFLOAT16) {
+    return record_scatter(out, a, indices, updates, &set, &params, s);
+  }
+  /* Sums of 16 bits would be rounded at each step, and stop growing. */
+  struct wr_compose c = wr_compose_begin(s);
+  struct wr_node *x = wr_compose_astype(&c, a, WR_FLOAT32);
+  if (!c.error) {
+    struct wr_node **slot = wr_compose_slot(&c);
+    struct wr_node *u = wr_compose_step(&c, wr_ops_astype(slot, updates, wr_node_dtype(a), s));
+    if (!c.error) {
+      slot = wr_compose_slot(&c);
+      x = wr_compose_step(&c, record_scatter(slot, x, indices, u, &set, &params, s));
+    }
+  }
+  return wr_compose_end(&c, out, wr_compose_astype(&c, x, wr_node_dtype(a)));
 }

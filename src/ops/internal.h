@@ -51,6 +51,14 @@ struct wr_error *wr_ops_scalar(struct wr_node **out, double value, enum wr_dtype
 
 /* The calling thread's next default key. */
 void wr_ops_next_key(uint32_t key[2]);
+/* The caller's key, or if there is none the thread's next one; owned. */
+struct wr_error *wr_ops_take_key(struct wr_node **out, struct wr_node *key);
+/* low and high must broadcast to the shape, without making it larger. */
+struct wr_error *wr_ops_check_bounds(const struct wr_node *low, const struct wr_node *high,
+                                     const int32_t *shape, int ndim);
+/* The values of two bounds, where they are constants that float64 holds. A bound that is known is
+   worth it: what is made of it need not be computed for each draw. */
+bool wr_ops_known_bounds(const struct wr_node *low, const struct wr_node *high, double values[2]);
 
 /* Composition: steps that hand on borrowed nodes. The first failure sticks, later steps then do
    nothing and give NULL; the end releases all that the steps made, in one place. */

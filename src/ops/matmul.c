@@ -166,6 +166,17 @@ static struct wr_node *addend(struct wr_compose *k, struct wr_node *c, const str
   return wr_compose_step(k, wr_ops_reshape(wr_compose_slot(k), x, shape, ndim, k->stream));
 }
 
+/* Zeros that have x's shape and say nothing of its elements, if `factor` is 0; otherwise factor x.
+ */
+static struct wr_node *scaled(struct wr_compose *k, float factor, struct wr_node *x) {
+  if (factor != 0) {
+    return wr_compose_binary(k, WR_OP_MULTIPLY, wr_compose_scalar(k, factor, WR_COMPLEX64), x);
+  }
+  struct wr_node *zero = wr_compose_scalar(k, 0, WR_COMPLEX64);
+  if (k->error) return NULL;
+  return wr_compose_broadcast(k, zero, wr_node_ndim(x), wr_node_shape(x));
+}
+
 /* Step by step, so that c may make the result larger: MLX lets it for complex numbers alone. */
 static struct wr_error *complex_addmm(struct wr_node **out, struct wr_node *c, struct wr_node *a,
                                       struct wr_node *b, float alpha, float beta,
@@ -173,12 +184,40 @@ static struct wr_error *complex_addmm(struct wr_node **out, struct wr_node *c, s
   struct wr_compose k = wr_compose_begin(s);
   struct wr_node **slot = wr_compose_slot(&k);
   struct wr_node *x = wr_compose_step(&k, wr_ops_matmul(slot, a, b, s));
-  x = wr_compose_binary(&k, WR_OP_MULTIPLY, wr_compose_scalar(&k, alpha, WR_COMPLEX64), x);
-  struct wr_node *y =
-      wr_compose_binary(&k, WR_OP_MULTIPLY, wr_compose_scalar(&k, beta, WR_COMPLEX64), c);
+  x = scaled(&k, alpha, x);
+  struct wr_node *y = scaled(&k, beta, c);
   return wr_compose_end(&k, out, wr_compose_binary(&k, WR_OP_ADD, x, y));
 }
 
+/* beta c in the product's shape, when a and b do not count; rounded once. */
+static struct wr_error *addend_alone(struct wr_node **out, struct wr_node *c,
+                                     const struct product *p, float beta, struct wr_stream *s) {
+  int32_t shape[WR_MAX_NDIM + 2];
+  int ndim = result_shape(p, shape);
+  if (beta == 0) return wr_ops_fill(out, shape, ndim, 0, p->dtype, s);
+  bool narrow = p->dtype == WR_FLOAT16 || p->dtype == WR_BFLOAT16;
+  enum wr_dtype t = narrow ? WR_FLOAT32 : p->dtype;
+  struct wr_compose k = wr_compose_begin(s);
+  struct wr_node *x = wr_compose_astype(&k, c, t);
+  if (beta != 1) x = wr_compose_binary(&k, WR_OP_MULTIPLY, wr_compose_scalar(&k, beta, t), x);
+  x = wr_compose_broadcast(&k, wr_compose_astype(&k, x, p->dtype), ndim, shape);
+  if (!k.error) x = wr_compose_step(&k, wr_ops_contiguous(wr_compose_slot(&k), x, false, s));
+  return wr_compose_end(&k, out, x);
+}
+
+static struct wr_error *real_addmm(struct wr_node **out, struct wr_node *c, struct wr_node *a,
+                                   struct wr_node *b, const struct product *p, float alpha,
+                                   float beta, struct wr_stream *s) {
+  struct wr_addmm_params params = {.alpha = alpha, .beta = beta};
+  struct wr_compose k = wr_compose_begin(s);
+  struct wr_node *in[3] = {addend(&k, c, p), matrix(&k, a, p, 0, p->rows, p->inner),
+                           matrix(&k, b, p, 1, p->inner, p->columns)};
+  struct wr_node *r = record(&k, WR_OP_ADDMM, in, 3, p, &params);
+  return wr_compose_end(&k, out, drop_vector_axes(&k, r, p));
+}
+
+/* A factor of 0 makes 0 of all that it stands before, NaN and infinities too: that is not looked
+   at, as in BLAS. The others have their node, so that no kernel has to know. */
 struct wr_error *wr_ops_addmm(struct wr_node **out, struct wr_node *c, struct wr_node *a,
                               struct wr_node *b, float alpha, float beta, struct wr_stream *s) {
   struct product p;
@@ -190,10 +229,12 @@ struct wr_error *wr_ops_addmm(struct wr_node **out, struct wr_node *c, struct wr
     if (dtype == WR_COMPLEX64) return complex_addmm(out, c, a, b, alpha, beta, s);
     return addend_misfit(c, &p);
   }
-  struct wr_addmm_params params = {.alpha = alpha, .beta = beta};
-  struct wr_compose k = wr_compose_begin(s);
-  struct wr_node *in[3] = {addend(&k, c, &p), matrix(&k, a, &p, 0, p.rows, p.inner),
-                           matrix(&k, b, &p, 1, p.inner, p.columns)};
-  struct wr_node *r = record(&k, WR_OP_ADDMM, in, 3, &p, &params);
-  return wr_compose_end(&k, out, drop_vector_axes(&k, r, &p));
+  if (alpha == 0 || p.inner == 0) return addend_alone(out, c, &p, beta, s);
+  if (beta != 0) return real_addmm(out, c, a, b, &p, alpha, beta, s);
+  struct wr_node *none;
+  error = wr_ops_scalar(&none, 0, dtype);
+  if (error) return error;
+  error = real_addmm(out, none, a, b, &p, alpha, beta, s);
+  wr_node_release(none);
+  return error;
 }

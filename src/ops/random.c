@@ -1,10 +1,10 @@
-/* Random arrays: bits from a key, and distributions composed from them with MLX's formulas, so that
-   a key gives the numbers that it gives there. No locks here; keys that the caller leaves out come
-   from random_keys.c. */
+/* Random arrays: bits from a key, and the normal distribution composed from them with MLX's
+   formula, so that a key gives the numbers that it gives there (random_uniform.c and
+   random_integers.c have the other distributions). No locks here; keys that the caller leaves out
+   come from random_keys.c. */
 
 #include <math.h>
 
-#include "core/half.h"
 #include "ops/internal.h"
 
 static struct wr_error *key_from_words(struct wr_node **out, const uint32_t words[2]) {
@@ -29,8 +29,7 @@ static struct wr_error *check_key(const struct wr_node *key) {
   return NULL;
 }
 
-/* The caller's key, or the thread's next one; owned. */
-static struct wr_error *take_key(struct wr_node **out, struct wr_node *key) {
+struct wr_error *wr_ops_take_key(struct wr_node **out, struct wr_node *key) {
   if (!key) {
     uint32_t words[2];
     wr_ops_next_key(words);
@@ -48,7 +47,7 @@ struct wr_error *wr_ops_random_bits(struct wr_node **out, const int32_t *shape, 
   }
   struct wr_node *own;
   struct wr_error *error = wr_ops_check_shape("shape", shape, ndim);
-  if (!error) error = take_key(&own, key);
+  if (!error) error = wr_ops_take_key(&own, key);
   if (error) return error;
   struct wr_bits_params params = {.width = width};
   error = wr_ops_record(out, &(struct wr_record){.op = WR_OP_RANDOM_BITS,
@@ -81,58 +80,6 @@ struct wr_error *wr_ops_random_split_row(struct wr_node **out, struct wr_node *r
   error = wr_ops_squeeze(out, row, &axis, 1, s);
   wr_node_release(row);
   return error;
-}
-
-/* low and high must broadcast to the shape, without making it larger. */
-static struct wr_error *check_bounds(const struct wr_node *low, const struct wr_node *high,
-                                     const int32_t *shape, int ndim) {
-  struct wr_error *error = wr_ops_check_shape("shape", shape, ndim);
-  if (error) return error;
-  const struct wr_node *bounds[2] = {low, high};
-  for (int i = 0; i < 2; i++) {
-    if (!wr_shape_broadcasts_to(wr_node_shape(bounds[i]), wr_node_ndim(bounds[i]), shape, ndim)) {
-      return wr_error_new(
-          WEIR_ERROR_INVALID_ARGUMENT, "%s with shape %s cannot be broadcast to shape %s",
-          i == 0 ? "low" : "high", wr_ops_shape_text(bounds[i]).s, wr_ops_dims_text(shape, ndim).s);
-    }
-  }
-  return NULL;
-}
-
-/* The greatest number below 1 of the type, so that a draw never reaches `high`. */
-static double below_one(enum wr_dtype dtype) {
-  if (dtype == WR_FLOAT16) return wr_f16_to_f32(0x3bff);
-  if (dtype == WR_BFLOAT16) return wr_bf16_to_f32(0x3f7f);
-  return nextafterf(1.0f, 0.0f);
-}
-
-/* Uniform in [0, 1), of the type. */
-static struct wr_node *unit(struct wr_compose *c, const int32_t *shape, int ndim,
-                            enum wr_dtype dtype, struct wr_node *key) {
-  struct wr_node **slot = wr_compose_slot(c);
-  struct wr_node *u = wr_compose_step(c, wr_ops_random_bits(slot, shape, ndim, 4, key, c->stream));
-  u = wr_compose_binary(c, WR_OP_DIVIDE, u, wr_compose_scalar(c, 0x1p32, WR_FLOAT32));
-  u = wr_compose_binary(c, WR_OP_MINIMUM, u, wr_compose_scalar(c, below_one(dtype), WR_FLOAT32));
-  return wr_compose_astype(c, u, dtype);
-}
-
-struct wr_error *wr_ops_random_uniform(struct wr_node **out, struct wr_node *low,
-                                       struct wr_node *high, const int32_t *shape, int ndim,
-                                       enum wr_dtype dtype, struct wr_node *key,
-                                       struct wr_stream *s) {
-  if (dtype != WR_FLOAT32 && dtype != WR_FLOAT16 && dtype != WR_BFLOAT16) {
-    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
-                        "dtype is %s, not float32, float16 or bfloat16", wr_dtype_name(dtype));
-  }
-  struct wr_error *error = check_bounds(low, high, shape, ndim);
-  if (error) return error;
-  struct wr_compose c = wr_compose_begin(s);
-  struct wr_node *u = unit(&c, shape, ndim, dtype, key);
-  struct wr_node *lo = wr_compose_astype(&c, low, dtype);
-  struct wr_node *range =
-      wr_compose_binary(&c, WR_OP_SUBTRACT, wr_compose_astype(&c, high, dtype), lo);
-  struct wr_node *r = wr_compose_binary(&c, WR_OP_MULTIPLY, range, u);
-  return wr_compose_end(&c, out, wr_compose_binary(&c, WR_OP_ADD, r, lo));
 }
 
 /* erfinv of a uniform draw in (-1, 1): normal with variance 1/2, in float32. */
@@ -209,36 +156,4 @@ struct wr_error *wr_ops_random_normal(struct wr_node **out, const int32_t *shape
                         "dtype is %s, neither floating point nor complex", wr_dtype_name(dtype));
   }
   return wr_compose_end(&c, out, real_normal(&c, shape, ndim, dtype, loc, scale, key));
-}
-
-/* A float32 draw can lie beside integer bounds, by its rounding or because a bound has a fraction;
-   so it is held between low and high - 1, and low wins where no integer is between them. Bools have
-   no step below `high`. */
-static struct wr_node *within(struct wr_compose *c, struct wr_node *x, struct wr_node *low,
-                              struct wr_node *high, enum wr_dtype dtype) {
-  if (dtype != WR_BOOL) {
-    struct wr_node *one = wr_compose_scalar(c, 1, dtype);
-    struct wr_node *top =
-        wr_compose_binary(c, WR_OP_SUBTRACT, wr_compose_astype(c, high, dtype), one);
-    x = wr_compose_binary(c, WR_OP_MINIMUM, x, top);
-  }
-  return wr_compose_binary(c, WR_OP_MAXIMUM, x, wr_compose_astype(c, low, dtype));
-}
-
-struct wr_error *wr_ops_random_randint(struct wr_node **out, struct wr_node *low,
-                                       struct wr_node *high, const int32_t *shape, int ndim,
-                                       enum wr_dtype dtype, struct wr_node *key,
-                                       struct wr_stream *s) {
-  if (dtype != WR_BOOL && !wr_dtype_is_integer(dtype)) {
-    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "dtype is %s, neither integer nor bool",
-                        wr_dtype_name(dtype));
-  }
-  struct wr_error *error = check_bounds(low, high, shape, ndim);
-  if (error) return error;
-  struct wr_compose c = wr_compose_begin(s);
-  struct wr_node **slot = wr_compose_slot(&c);
-  struct wr_node *u =
-      wr_compose_step(&c, wr_ops_random_uniform(slot, low, high, shape, ndim, WR_FLOAT32, key, s));
-  u = wr_compose_astype(&c, wr_compose_unary(&c, WR_OP_FLOOR, u), dtype);
-  return wr_compose_end(&c, out, within(&c, u, low, high, dtype));
 }

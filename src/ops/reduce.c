@@ -80,6 +80,12 @@ static struct wr_error *record_arg(struct wr_node **out, enum wr_op op, struct w
     return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "a with shape %s has no elements",
                         wr_ops_shape_text(a).s);
   }
+  /* Along an axis they always have a number. */
+  if (axis < 0 && wr_node_size(a) > INT64_C(1) << 32) {
+    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
+                        "a with shape %s has more elements than uint32 can number",
+                        wr_ops_shape_text(a).s);
+  }
   struct wr_axis_params params = {.axis = axis};
   return wr_ops_record(out, &(struct wr_record){.op = op,
                                                 .dtype = WR_UINT32,

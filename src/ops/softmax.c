@@ -44,11 +44,12 @@ static struct wr_error *softmax_last(struct wr_node **out, struct wr_node *a, bo
 }
 
 static struct wr_error *softmax_any(struct wr_node **out, struct wr_node *a, const int *axes,
-                                    int n_axes, bool precise, struct wr_stream *s) {
+                                    int n_axes, struct wr_stream *s) {
   enum wr_dtype t = wr_node_dtype(a);
   struct wr_compose c = wr_compose_begin(s);
-  struct wr_node *x = a;
-  if (precise && t != WR_COMPLEX64) x = wr_compose_astype(&c, a, WR_FLOAT32);
+  /* Rounded once, at the end; `precise` has nothing to add. */
+  const bool wide = t == WR_FLOAT64 || t == WR_COMPLEX64;
+  struct wr_node *x = wr_compose_astype(&c, a, wide ? t : WR_FLOAT32);
   struct wr_node *max = wr_compose_reduce(&c, WR_OP_MAX, x, axes, n_axes, true);
   struct wr_node *e =
       wr_compose_unary(&c, WR_OP_EXP, wr_compose_binary(&c, WR_OP_SUBTRACT, x, max));
@@ -70,7 +71,7 @@ struct wr_error *wr_ops_softmax(struct wr_node **out, struct wr_node *a, const i
   if (wr_node_dtype(a) != WR_COMPLEX64 && is_last_axis(a, axes, n_axes)) {
     return softmax_last(out, a, precise, s);
   }
-  return softmax_any(out, a, axes, n_axes, precise, s);
+  return softmax_any(out, a, axes, n_axes, s);
 }
 
 /* a with the last axis dropped or kept as 1, and with it those of extent 1 in the mask. */
@@ -101,8 +102,10 @@ static struct wr_error *logsumexp_last(struct wr_node **out, struct wr_node *a, 
 /* log(sum(exp(a - max))) + max; where the maximum is infinite, it is the answer. */
 static struct wr_error *logsumexp_any(struct wr_node **out, struct wr_node *a, const int *axes,
                                       int n_axes, bool keepdims, struct wr_stream *s) {
+  const enum wr_dtype t = wr_node_dtype(a);
+  const bool wide = t == WR_FLOAT64 || t == WR_COMPLEX64;
   struct wr_compose c = wr_compose_begin(s);
-  struct wr_node *x = wr_compose_astype(&c, a, wr_dtype_to_inexact(wr_node_dtype(a)));
+  struct wr_node *x = wr_compose_astype(&c, a, wide ? t : WR_FLOAT32);
   struct wr_node *max = wr_compose_reduce(&c, WR_OP_MAX, x, axes, n_axes, true);
   struct wr_node *e =
       wr_compose_unary(&c, WR_OP_EXP, wr_compose_binary(&c, WR_OP_SUBTRACT, x, max));
@@ -114,7 +117,7 @@ static struct wr_error *logsumexp_any(struct wr_node **out, struct wr_node *a, c
   }
   struct wr_node *r = wr_compose_binary(&c, WR_OP_ADD, log, max);
   r = wr_compose_where(&c, wr_compose_unary(&c, WR_OP_ISINF, max), max, r);
-  return wr_compose_end(&c, out, r);
+  return wr_compose_end(&c, out, wr_compose_astype(&c, r, wr_dtype_to_inexact(t)));
 }
 
 struct wr_error *wr_ops_logsumexp(struct wr_node **out, struct wr_node *a, const int *axes,

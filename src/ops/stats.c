@@ -1,64 +1,116 @@
-/* Means, variances and standard deviations, with MLX's formulas: sums times the inverse of the
-   count, variance as the mean square of the distance from the mean. No locks. */
+/* Means, variances and standard deviations: sums divided by the count, and the variance as the mean
+   square of the distance from the mean. All is computed in a type in which sums neither wrap nor
+   stop growing, and rounded to the result's once, at the end. No locks. */
 
 #include "ops/internal.h"
 
-/* Elements that one result is made of. The axes have been checked. */
-static double count_over(const struct wr_node *a, uint32_t axes) {
-  double count = 1;
+/* Over which axes, and how many elements one result is made of. */
+struct spread {
+  const int *axes;
+  int n_axes;
+  uint32_t mask;
+  double count;
+};
+
+static struct wr_error *spread_of(struct spread *s, const struct wr_node *a, const int *axes,
+                                  int n_axes) {
+  *s = (struct spread){.axes = axes, .n_axes = n_axes, .count = 1};
+  struct wr_error *error = wr_ops_axes(axes, n_axes, wr_node_ndim(a), &s->mask);
+  if (error) return error;
   for (int i = 0; i < wr_node_ndim(a); i++) {
-    if (wr_ops_has_axis(axes, i)) count *= wr_node_shape(a)[i];
+    if (wr_ops_has_axis(s->mask, i)) s->count *= wr_node_shape(a)[i];
   }
-  return count;
+  return NULL;
 }
 
-static struct wr_node *mean(struct wr_compose *c, struct wr_node *a, const int *axes, int n_axes,
-                            bool keepdims, double count) {
-  enum wr_dtype t = wr_dtype_to_inexact(wr_node_dtype(a));
-  struct wr_node *sum = wr_compose_reduce(c, WR_OP_SUM, a, axes, n_axes, keepdims);
-  return wr_compose_binary(c, WR_OP_MULTIPLY, sum, wr_compose_scalar(c, 1.0 / count, t));
+/* What elements of type t become before the first addition: one that holds each of them. 64-bit
+   integers have none. */
+static enum wr_dtype compute_type(enum wr_dtype t) {
+  if (t == WR_COMPLEX64 || t == WR_FLOAT64) return t;
+  return wr_dtype_is_integer(t) && wr_dtype_size(t) >= 4 ? WR_FLOAT64 : WR_FLOAT32;
+}
+
+static struct wr_node *mean(struct wr_compose *c, struct wr_node *x, const struct spread *s,
+                            bool keepdims) {
+  struct wr_node *sum = wr_compose_reduce(c, WR_OP_SUM, x, s->axes, s->n_axes, keepdims);
+  if (c->error) return NULL;
+  enum wr_dtype t = wr_node_dtype(sum);
+  /* A complex quotient is no better than the product, and takes longer. */
+  if (t == WR_COMPLEX64) {
+    return wr_compose_binary(c, WR_OP_MULTIPLY, sum, wr_compose_scalar(c, 1.0 / s->count, t));
+  }
+  return wr_compose_binary(c, WR_OP_DIVIDE, sum, wr_compose_scalar(c, s->count, t));
 }
 
 struct wr_error *wr_ops_mean(struct wr_node **out, struct wr_node *a, const int *axes, int n_axes,
                              bool keepdims, struct wr_stream *s) {
-  uint32_t mask;
-  struct wr_error *error = wr_ops_axes(axes, n_axes, wr_node_ndim(a), &mask);
+  struct spread over;
+  struct wr_error *error = spread_of(&over, a, axes, n_axes);
   if (error) return error;
+  enum wr_dtype t = wr_node_dtype(a);
   struct wr_compose c = wr_compose_begin(s);
-  return wr_compose_end(&c, out, mean(&c, a, axes, n_axes, keepdims, count_over(a, mask)));
+  struct wr_node *x = wr_compose_astype(&c, a, compute_type(t));
+  struct wr_node *m = mean(&c, x, &over, keepdims);
+  return wr_compose_end(&c, out, wr_compose_astype(&c, m, wr_dtype_to_inexact(t)));
 }
 
-static struct wr_node *variance(struct wr_compose *c, struct wr_node *a, const int *axes,
-                                int n_axes, bool keepdims, int ddof, double count) {
-  struct wr_node *mu = mean(c, a, axes, n_axes, true, count);
-  struct wr_node *d = wr_compose_binary(c, WR_OP_SUBTRACT, a, mu);
-  if (wr_node_dtype(a) == WR_COMPLEX64) d = wr_compose_unary(c, WR_OP_ABS, d);
-  d = wr_compose_unary(c, WR_OP_SQUARE, d);
-  struct wr_node *sum = wr_compose_reduce(c, WR_OP_SUM, d, axes, n_axes, keepdims);
-  if (c->error) return NULL;
-  enum wr_dtype t = wr_node_dtype(sum);
-  if (ddof == 0) {
-    return wr_compose_binary(c, WR_OP_MULTIPLY, sum, wr_compose_scalar(c, 1.0 / count, t));
+/* The first element along the axes, which stay as extents of 1. There is one. */
+static struct wr_node *first_of(struct wr_compose *c, struct wr_node *a, uint32_t mask) {
+  for (int i = 0; i < wr_node_ndim(a); i++) {
+    if (!wr_ops_has_axis(mask, i) || c->error) continue;
+    a = wr_compose_step(c,
+                        wr_ops_slice_axis(wr_compose_slot(c), WR_OP_SLICE, a, i, 0, 1, c->stream));
   }
-  double free_count = count - ddof;
-  struct wr_node *divisor = wr_compose_scalar(c, free_count > 0 ? free_count : 0, t);
+  return a;
+}
+
+/* In the type computed in. Distances are counted from the first element, not from 0, so that equal
+   elements have the distance 0 and the variance 0, whatever their sum is rounded to. The distance
+   is made anew for each of the two sums, so that each is one pass over `a`. */
+static struct wr_node *variance(struct wr_compose *c, struct wr_node *a, const struct spread *s,
+                                bool keepdims, int ddof) {
+  const enum wr_dtype t = compute_type(wr_node_dtype(a));
+  struct wr_node *first = NULL;
+  if (s->count > 0) first = wr_compose_astype(c, first_of(c, a, s->mask), t);
+  struct wr_node *x[2];
+  for (int i = 0; i < 2; i++) {
+    x[i] = wr_compose_astype(c, a, t);
+    if (first) x[i] = wr_compose_binary(c, WR_OP_SUBTRACT, x[i], first);
+  }
+  struct wr_node *d = wr_compose_binary(c, WR_OP_SUBTRACT, x[1], mean(c, x[0], s, true));
+  if (t == WR_COMPLEX64) d = wr_compose_unary(c, WR_OP_ABS, d);
+  d = wr_compose_unary(c, WR_OP_SQUARE, d);
+  struct wr_node *sum = wr_compose_reduce(c, WR_OP_SUM, d, s->axes, s->n_axes, keepdims);
+  if (c->error) return NULL;
+  const double free_count = s->count - ddof;
+  struct wr_node *divisor =
+      wr_compose_scalar(c, free_count > 0 ? free_count : 0, wr_node_dtype(sum));
   return wr_compose_binary(c, WR_OP_DIVIDE, sum, divisor);
+}
+
+/* The type of a variance of elements of type t. */
+static enum wr_dtype result_type(enum wr_dtype t) {
+  return t == WR_COMPLEX64 ? WR_FLOAT32 : wr_dtype_to_inexact(t);
 }
 
 struct wr_error *wr_ops_var(struct wr_node **out, struct wr_node *a, const int *axes, int n_axes,
                             bool keepdims, int ddof, struct wr_stream *s) {
-  uint32_t mask;
-  struct wr_error *error = wr_ops_axes(axes, n_axes, wr_node_ndim(a), &mask);
+  struct spread over;
+  struct wr_error *error = spread_of(&over, a, axes, n_axes);
   if (error) return error;
   struct wr_compose c = wr_compose_begin(s);
-  struct wr_node *v = variance(&c, a, axes, n_axes, keepdims, ddof, count_over(a, mask));
-  return wr_compose_end(&c, out, v);
+  struct wr_node *v = variance(&c, a, &over, keepdims, ddof);
+  return wr_compose_end(&c, out, wr_compose_astype(&c, v, result_type(wr_node_dtype(a))));
 }
 
+/* The root is taken before the result is rounded. */
 struct wr_error *wr_ops_std(struct wr_node **out, struct wr_node *a, const int *axes, int n_axes,
                             bool keepdims, int ddof, struct wr_stream *s) {
+  struct spread over;
+  struct wr_error *error = spread_of(&over, a, axes, n_axes);
+  if (error) return error;
   struct wr_compose c = wr_compose_begin(s);
-  struct wr_node **slot = wr_compose_slot(&c);
-  struct wr_node *v = wr_compose_step(&c, wr_ops_var(slot, a, axes, n_axes, keepdims, ddof, s));
-  return wr_compose_end(&c, out, wr_compose_unary(&c, WR_OP_SQRT, v));
+  struct wr_node *v = variance(&c, a, &over, keepdims, ddof);
+  v = wr_compose_unary(&c, WR_OP_SQRT, v);
+  return wr_compose_end(&c, out, wr_compose_astype(&c, v, result_type(wr_node_dtype(a))));
 }

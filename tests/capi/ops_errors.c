@@ -85,6 +85,11 @@ static void test_reductions(void) {
   FAILS(mlx_sum_axes, "axes", &res, a34, INTS(0, 1, 0), 3, false, none);
   FAILS(mlx_max, "a with shape (0,3)", &res, empty03, false, none);
   FAILS(mlx_argmax, "a with shape (0,3)", &res, empty03, false, none);
+  mlx_array vast = mlx_array_new();
+  failures += mlx_broadcast_to(&vast, scalar, INTS(65537, 65536), 2, none);
+  FAILS(mlx_argmax, "more elements than uint32 can number", &res, vast, false, none);
+  FAILS(mlx_argmin, "more elements than uint32 can number", &res, vast, true, none);
+  mlx_array_free(vast);
   FAILS(mlx_argmin_axis, "axis 2", &res, a34, 2, false, none);
   FAILS(mlx_mean_axis, "axis 7", &res, a34, 7, false, none);
   FAILS(mlx_var_axes, "axes", &res, a34, INTS(1, 1), 2, false, 0, none);

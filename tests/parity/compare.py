@@ -19,8 +19,10 @@ from check import run
 from edges import EDGES
 from mlxside import cases
 from table import FAMILIES
+from values import values
 from weirlib import Weir
 
+CASES = FAMILIES + EDGES + (values,)
 RECORD = pathlib.Path(__file__).resolve().parent / "recorded.xz"
 
 
@@ -35,12 +37,12 @@ def main(argument):
     mx.set_default_device(mx.cpu)
     if argument != "--record":
         calls = []
-        status = run(Weir(argument), noted(cases(FAMILIES + EDGES), calls))
+        status = run(Weir(argument), noted(cases(CASES), calls))
         if calls == [plain.packed(case[:3]) for case in plain.read(RECORD)]:
             return status
         print(f"{RECORD.name} has other calls than the tables: tests/parity/run --record")
         return 1
-    plain.write(RECORD, cases(FAMILIES + EDGES))
+    plain.write(RECORD, cases(CASES))
     print(f"{RECORD}: MLX {mx.__version__}, {RECORD.stat().st_size >> 10} KB")
     return 0
 

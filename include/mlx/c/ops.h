@@ -38,7 +38,8 @@ int mlx_abs(mlx_array *res, const mlx_array a, const mlx_stream s);
 /* a + b. */
 int mlx_add(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
 
-/* alpha (a @ b) + beta c; shapes as in mlx_matmul, c broadcasts to the result. */
+/* alpha (a @ b) + beta c; shapes as in mlx_matmul, c broadcasts to the result. What a factor of 0
+   stands before is not looked at: its NaN and infinities do not count. */
 int mlx_addmm(mlx_array *res, const mlx_array c, const mlx_array a, const mlx_array b, float alpha,
               float beta, const mlx_stream s);
 
@@ -62,11 +63,13 @@ int mlx_any(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s
 int mlx_arange(mlx_array *res, double start, double stop, double step, mlx_dtype dtype,
                const mlx_stream s);
 
-/* Index of the first largest element, uint32; without an axis in the flattened array. */
+/* Index of the first largest element, uint32; without an axis in the flattened array, which may
+   have 2^32 elements at most. */
 int mlx_argmax_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s);
 int mlx_argmax(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s);
 
-/* Index of the first smallest element, uint32; without an axis in the flattened array. */
+/* Index of the first smallest element, uint32; without an axis in the flattened array, which may
+   have 2^32 elements at most. */
 int mlx_argmin_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s);
 int mlx_argmin(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s);
 
@@ -78,9 +81,10 @@ int mlx_argsort(mlx_array *res, const mlx_array a, const mlx_stream s);
 int mlx_array_equal(mlx_array *res, const mlx_array a, const mlx_array b, bool equal_nan,
                     const mlx_stream s);
 
-/* Converts to dtype. Float to integer truncates. What int32 cannot hold, NaN included, is INT32_MIN
-   in int32 and 0 in narrower types; what int64 cannot hold is INT64_MIN in int64 and 0 in uint32.
-   uint64 is right from -2^63, where values wrap, to 2^64; it is 0 above and 2^63 for the rest. */
+/* Converts to dtype, rounding once, to the nearest. Float to integer truncates. What int32 cannot
+   hold, NaN included, is INT32_MIN in int32 and 0 in narrower types; what int64 cannot hold is
+   INT64_MIN in int64 and 0 in uint32. uint64 is right from -2^63, where values wrap, to 2^64; it is
+   0 above and 2^63 for the rest. */
 int mlx_astype(mlx_array *res, const mlx_array a, mlx_dtype dtype, const mlx_stream s);
 
 /* A view of the given shape. */
@@ -161,7 +165,9 @@ int mlx_greater_equal(mlx_array *res, const mlx_array a, const mlx_array b, cons
 /* (n, n), ones on the diagonal. */
 int mlx_identity(mlx_array *res, int n, mlx_dtype dtype, const mlx_stream s);
 
-/* |a - b| <= atol + rtol |b|, as bool; equal infinities are close, NaNs if equal_nan. */
+/* |a - b| <= atol + rtol |b|, as bool, in float64; of integers a - b is exact, unless uint64 meets
+   a signed type, and of complex64 it is complex64. Equal infinities are close, NaNs if equal_nan.
+ */
 int mlx_isclose(mlx_array *res, const mlx_array a, const mlx_array b, double rtol, double atol,
                 bool equal_nan, const mlx_stream s);
 
@@ -176,7 +182,9 @@ int mlx_less(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_str
 /* a <= b, as bool. */
 int mlx_less_equal(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
 
-/* num numbers from start to stop, both included. */
+/* num numbers from start to stop, both included and as they are given. Between them float64 is
+   computed in, and between whole numbers of at most 53 bits times num, those that are whole come
+   out so. Integer types cut them. */
 int mlx_linspace(mlx_array *res, double start, double stop, int num, mlx_dtype dtype,
                  const mlx_stream s);
 
@@ -214,7 +222,8 @@ int mlx_max(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s
 /* The larger of a and b; NaN if either is. */
 int mlx_maximum(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
 
-/* Arithmetic mean over the axes; integers give float32. */
+/* Arithmetic mean over the axes; integers give float32. 16-bit floats and integers up to 16 bits
+   are added in float32, longer integers in float64, and the result is rounded once. */
 int mlx_mean_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
                   bool keepdims, const mlx_stream s);
 int mlx_mean_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s);
@@ -243,7 +252,7 @@ int mlx_ones(mlx_array *res, const int *shape, size_t shape_num, mlx_dtype dtype
              const mlx_stream s);
 int mlx_ones_like(mlx_array *res, const mlx_array a, const mlx_stream s);
 
-/* a^b. Integers: a negative power truncates 1 / a^-b, with 0^-n = 0. */
+/* a^b; a^0 is 1 for every a. Integers: a negative power truncates 1 / a^-b, with 0^-n = 0. */
 int mlx_power(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
 
 /* Product over the axes. Types as in mlx_sum. */
@@ -262,14 +271,18 @@ int mlx_remainder(mlx_array *res, const mlx_array a, const mlx_array b, const ml
 int mlx_reshape(mlx_array *res, const mlx_array a, const int *shape, size_t shape_num,
                 const mlx_stream s);
 
-/* To `decimals` places, halves to even. */
+/* To `decimals` places, halves to even; to tens, hundreds .. where negative. Integers stay exact,
+   and wrap where their type does not hold the result. Floats of 16 bits are computed in float32; a
+   float with no digits behind the place stays as it is, and so does a complex number that is not
+   finite. */
 int mlx_round(mlx_array *res, const mlx_array a, int decimals, const mlx_stream s);
 
 /* 1 / sqrt(a). */
 int mlx_rsqrt(mlx_array *res, const mlx_array a, const mlx_stream s);
 
 /* a with updates added at the indices: one index array per axis in `axes`; updates have the
-   indices' broadcast shape, then one axis per axis of a. Repeated indices add up. */
+   indices' broadcast shape, then one axis per axis of a. Repeated indices add up, 16-bit floats in
+   float32. */
 int mlx_scatter_add(mlx_array *res, const mlx_array a, const mlx_vector_array indices,
                     const mlx_array updates, const int *axes, size_t axes_num, const mlx_stream s);
 
@@ -296,7 +309,8 @@ int mlx_slice_update(mlx_array *res, const mlx_array src, const mlx_array update
                      size_t start_num, const int *stop, size_t stop_num, const int *strides,
                      size_t strides_num, const mlx_stream s);
 
-/* exp(a) / sum(exp(a)) over the axes; `precise` sums 16-bit types in float32. */
+/* exp(a) / sum(exp(a)) over the axes. 16-bit types are computed in float32, whether `precise` or
+   not. */
 int mlx_softmax_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
                      bool precise, const mlx_stream s);
 int mlx_softmax_axis(mlx_array *res, const mlx_array a, int axis, bool precise, const mlx_stream s);
@@ -329,7 +343,8 @@ int mlx_squeeze(mlx_array *res, const mlx_array a, const mlx_stream s);
 int mlx_stack_axis(mlx_array *res, const mlx_vector_array arrays, int axis, const mlx_stream s);
 int mlx_stack(mlx_array *res, const mlx_vector_array arrays, const mlx_stream s);
 
-/* Standard deviation over the axes, with divisor n - ddof. */
+/* Standard deviation over the axes, with divisor n - ddof; computed as mlx_var, and rounded once.
+ */
 int mlx_std_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
                  int ddof, const mlx_stream s);
 int mlx_std_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, int ddof,
@@ -382,7 +397,7 @@ int mlx_tri(mlx_array *res, int n, int m, int k, mlx_dtype type, const mlx_strea
 int mlx_tril(mlx_array *res, const mlx_array x, int k, const mlx_stream s);
 int mlx_triu(mlx_array *res, const mlx_array x, int k, const mlx_stream s);
 
-/* Variance over the axes, with divisor n - ddof. */
+/* Variance over the axes, with divisor n - ddof; in the types of mlx_mean. 0 for equal elements. */
 int mlx_var_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
                  int ddof, const mlx_stream s);
 int mlx_var_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, int ddof,

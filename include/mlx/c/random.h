@@ -36,7 +36,8 @@ int mlx_random_normal(mlx_array *res, const int *shape, size_t shape_num, mlx_dt
                       float loc, float scale, const mlx_array key /* may be null */,
                       const mlx_stream s);
 
-/* Integers in [low, high), which broadcast to the shape; an integer dtype, or bool. */
+/* Integers in [low, high), which broadcast to the shape; an integer dtype, or bool. Each of them can
+   come. Where low, high and high - low are at most 2^24 they are MLX's. */
 int mlx_random_randint(mlx_array *res, const mlx_array low, const mlx_array high, const int *shape,
                        size_t shape_num, mlx_dtype dtype, const mlx_array key /* may be null */,
                        const mlx_stream s);
@@ -50,7 +51,8 @@ int mlx_random_split_num(mlx_array *res, const mlx_array key, int num, const mlx
 /* Two new keys: (2) each. An empty key is an error. */
 int mlx_random_split(mlx_array *res_0, mlx_array *res_1, const mlx_array key, const mlx_stream s);
 
-/* Uniform in [low, high), which broadcast to the shape; float32, float16 or bfloat16. */
+/* Uniform in [low, high), or (high, low] where high is below low; they are finite and broadcast to
+   the shape. float32, float16 or bfloat16. */
 int mlx_random_uniform(mlx_array *res, const mlx_array low, const mlx_array high, const int *shape,
                        size_t shape_num, mlx_dtype dtype, const mlx_array key /* may be null */,
                        const mlx_stream s);

@@ -1,0 +1,171 @@
+"""What is right where MLX is not: the same functions from NumPy, from Python's integers, or from MLX
+in a wider type. values.py has the list, with the reasons."""
+
+import fractions
+
+import mlx.core as mx
+import numpy as np
+
+SHORT = (mx.float16, mx.bfloat16)
+SIGNED = (mx.int8, mx.int16, mx.int32, mx.int64)
+UNSIGNED = (mx.uint8, mx.uint16, mx.uint32, mx.uint64)
+INTEGERS = SIGNED + UNSIGNED
+WORD = np.uint64(0xffffffff)
+
+
+def cast(a, dtype):
+    return a.astype(dtype, stream=mx.cpu)
+
+
+def doubles(values):
+    """float64, which MLX makes float32 of unless it is told."""
+    return mx.array(np.array(values, np.float64), dtype=mx.float64)
+
+
+def numbers(a):
+    """As NumPy's, 16-bit floats as float32."""
+    return np.array(cast(a, mx.float32) if a.dtype in SHORT else a)
+
+
+def refuse_as(call, *args, **named):
+    """What MLX refuses is refused."""
+    mx.eval(call(*args, **named))
+
+
+def statistic(name):
+    """mean, var, std: of integers in float64, of 16-bit floats in float32."""
+    f, exact = getattr(mx, name), getattr(np, name)
+
+    def of(a, axes=None, keepdims=False, **named):
+        a = mx.array(a)
+        refuse_as(f, a, axes, keepdims=keepdims, **named)
+        if a.dtype in SHORT:
+            return cast(f(cast(a, mx.float32), axes, keepdims=keepdims, **named), a.dtype)
+        if a.dtype not in INTEGERS:
+            return f(a, axes, keepdims=keepdims, **named)
+        axes = tuple(axes) if isinstance(axes, (list, tuple)) else axes
+        with np.errstate(all="ignore"):
+            x = exact(np.array(a, np.float64), axes, keepdims=keepdims, **named)
+        return mx.array(np.asarray(x, np.float32))
+
+    return of
+
+
+def isclose(a, b, rtol=1e-5, atol=1e-8, equal_nan=False):
+    a, b = mx.array(a), mx.array(b)
+    x, y = np.broadcast_arrays(numbers(a), numbers(b))
+    whole = a.dtype in INTEGERS and b.dtype in INTEGERS
+    with np.errstate(all="ignore"):
+        if whole and {a.dtype, b.dtype} & {mx.uint64} and {a.dtype, b.dtype} & set(SIGNED):
+            x, y, whole = x.astype(np.float64), y.astype(np.float64), False
+        if whole:
+            apart = np.abs(x.astype(object) - y.astype(object)).astype(np.float64)
+            return mx.array(apart <= atol + rtol * np.abs(y.astype(np.float64)))
+        if mx.complex64 in (a.dtype, b.dtype):
+            x, y = x.astype(np.complex64), y.astype(np.complex64)
+            apart, size = np.abs(x - y).astype(np.float64), np.abs(y).astype(np.float64)
+        else:
+            x, y = x.astype(np.float64), y.astype(np.float64)
+            apart, size = np.abs(x - y), np.abs(y)
+        same = (x == y) | (equal_nan & np.isnan(x) & np.isnan(y))
+        close = np.where(np.isfinite(x) & np.isfinite(y), apart <= atol + rtol * size, same)
+    return mx.array(close)
+
+
+def allclose(*args, **named):
+    return mx.array(bool(np.all(np.array(isclose(*args, **named)))))
+
+
+def wrapped(values, dtype):
+    info = mx.iinfo(dtype)
+    span = info.max - info.min + 1
+    return [(v - info.min) % span + info.min for v in values]
+
+
+def rounded(a, decimals=0):
+    a = mx.array(a)
+    if decimals == 0:
+        return mx.round(a)
+    x = numbers(a)
+    if a.dtype in INTEGERS:
+        values = wrapped([round(v, decimals) for v in x.ravel().tolist()], a.dtype)
+        return mx.array(np.array(values, x.dtype).reshape(x.shape))
+    if a.dtype == mx.bool_:
+        return a if decimals > 0 else mx.zeros(a.shape, mx.bool_)
+    wide = np.float64 if abs(decimals) > 38 and a.dtype != mx.complex64 else x.dtype
+    with np.errstate(all="ignore"):
+        r = np.round(x.astype(wide), decimals)
+        r = np.where(np.isfinite(r), r, x)
+    r = r.astype(x.dtype)
+    return cast(doubles(r) if a.dtype == mx.float64 else mx.array(r), a.dtype)
+
+
+def linspace(start, stop, num, dtype=mx.float32):
+    if num < 0:
+        raise ValueError(num)
+    start, stop = fractions.Fraction(start), fractions.Fraction(stop)
+    last = max(num - 1, 1)
+    values = [float(start + (stop - start) * i / last) for i in range(num)]
+    return cast(doubles(values), dtype)
+
+
+def added(f):
+    """A sum at indices, of 16-bit floats in float32."""
+    def of(a, indices, updates, *rest):
+        if a.dtype not in SHORT:
+            return f(a, indices, updates, *rest)
+        u = cast(cast(updates, a.dtype), mx.float32)
+        return cast(f(cast(a, mx.float32), indices, u, *rest), a.dtype)
+    return of
+
+
+def addmm(c, a, b, alpha=1.0, beta=1.0):
+    """With what a factor of 0 stands before left out."""
+    zero = mx.zeros_like
+    refuse_as(mx.addmm, c, a, b, alpha, beta)
+    a, b = (zero(a), zero(b)) if alpha == 0 else (a, b)
+    return mx.addmm(zero(c) if beta == 0 else c, a, b, alpha, beta)
+
+
+def words(key, n):
+    """Threefry-2x32, as MLX lays its words out."""
+    half, odd = n // 2, n % 2
+    i = np.arange(half + odd, dtype=np.uint64)
+    x, y = i.copy(), np.where(i < half, half + odd + i, 0).astype(np.uint64)
+    ks = [int(k) for k in np.array(key)]
+    ks.append(ks[0] ^ ks[1] ^ 0x1bd11bda)
+    x, y = (x + np.uint64(ks[0])) & WORD, (y + np.uint64(ks[1])) & WORD
+    for turn in range(5):
+        for r in ((13, 15, 26, 6), (17, 29, 16, 24))[turn % 2]:
+            x = (x + y) & WORD
+            y = (((y << np.uint64(r)) | (y >> np.uint64(32 - r))) & WORD) ^ x
+        x = (x + np.uint64(ks[(turn + 1) % 3])) & WORD
+        y = (y + np.uint64(ks[(turn + 2) % 3] + turn + 1)) & WORD
+    return np.concatenate([x, y[:half]]).astype(np.uint32)
+
+
+def randint(low, high, shape, dtype, key):
+    """Words scaled by the exact range, two of them for types of 64 bits."""
+    n = int(np.prod(shape))
+    first = words(key, n).tolist()
+    second, width = [0] * n, 32
+    if dtype.size == 8:
+        second, width = words(words(key, 2), n).tolist(), 64
+    draws = [low + (((a << 32 | b) * max(high - low, 0) >> 64) if width == 64 else
+                    (a * max(high - low, 0) >> 32)) for a, b in zip(first, second)]
+    if dtype == mx.bool_:
+        return mx.array(np.array(draws) != 0).reshape(shape)
+    name = str(dtype).removeprefix("mlx.core.")
+    return mx.array(np.array(wrapped(draws, dtype), name)).reshape(shape)
+
+
+def uniform(low, high, shape, dtype, key):
+    """MLX's draws, and one step before the end where it gives the end."""
+    draws = np.array(cast(mx.random.uniform(low, high, shape, dtype, key), mx.float32))
+    unit = 2.0 ** {mx.float16: -11, mx.bfloat16: -8, mx.float32: -24}[dtype]
+    step = abs(high) * unit * (1 + unit)
+    last = high - step if low < high else high + step
+    end = np.array(cast(cast(mx.array(high, mx.float32), dtype), mx.float32))
+    last = cast(doubles(last), dtype)
+    draws = mx.array(np.where(draws == end, np.array(cast(last, mx.float32)), draws))
+    return cast(draws, dtype)
