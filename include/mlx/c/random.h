@@ -36,8 +36,8 @@ int mlx_random_normal(mlx_array *res, const int *shape, size_t shape_num, mlx_dt
                       float loc, float scale, const mlx_array key /* may be null */,
                       const mlx_stream s);
 
-/* Integers in [low, high), which broadcast to the shape; an integer dtype, or bool. Each of them can
-   come. Where low, high and high - low are at most 2^24 they are MLX's. */
+/* Integers in [low, high), which broadcast to the shape; an integer dtype, or bool. Each of them
+   can come. Where low, high and high - low are at most 2^24 they are MLX's. */
 int mlx_random_randint(mlx_array *res, const mlx_array low, const mlx_array high, const int *shape,
                        size_t shape_num, mlx_dtype dtype, const mlx_array key /* may be null */,
                        const mlx_stream s);
