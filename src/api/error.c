@@ -18,6 +18,7 @@
 #include "api/api.h"
 #include "base/atomic.h"
 #include "base/base.h"
+#include "base/fork.h"
 #include "base/lock.h"
 
 enum {
@@ -52,13 +53,10 @@ static void thread_ends(void *error) {
   told = NULL;
 }
 
-/* The lock guards one pointer, which is whole at any moment: in a child it begins anew. */
-static void unlock_in_child(void) { wr_mutex_init(&lock, WR_RANK_EVENT); }
+static struct wr_fork_row fork_row = {.rank = WR_RANK_EVENT, .lock = &lock};
+__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
 
-static void start(void) {
-  key_made = pthread_key_create(&key, thread_ends) == 0;
-  (void)pthread_atfork(NULL, NULL, unlock_in_child);
-}
+static void start(void) { key_made = pthread_key_create(&key, thread_ends) == 0; }
 
 const char *weir_last_error(void) { return last ? wr_error_message(last) : ""; }
 weir_status weir_last_status(void) { return last ? wr_error_status(last) : WEIR_OK; }

@@ -31,6 +31,13 @@ typedef _Atomic(void *) wr_atomic_ptr;
 #define wr_cas_acq_rel(p, expected, desired)                                                \
   atomic_compare_exchange_strong_explicit((p), (expected), (desired), memory_order_acq_rel, \
                                           memory_order_acquire)
+/* Sequentially consistent, for two threads of which each writes its own word and then reads the
+   other's, where one at least has to see the other's write. */
+#define wr_load_seq_cst(p) atomic_load_explicit((p), memory_order_seq_cst)
+#define wr_exchange_seq_cst(p, v) atomic_exchange_explicit((p), (v), memory_order_seq_cst)
+#define wr_cas_seq_cst(p, expected, desired)                                                \
+  atomic_compare_exchange_strong_explicit((p), (expected), (desired), memory_order_seq_cst, \
+                                          memory_order_seq_cst)
 #define wr_cas_weak_release(p, expected, desired)                                         \
   atomic_compare_exchange_weak_explicit((p), (expected), (desired), memory_order_release, \
                                         memory_order_relaxed)

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/atomic.h"
+#include "base/fork.h"
 #include "base/handlers.h"
 #include "base/lock.h"
 
@@ -179,11 +180,10 @@ static void in_child(void) {
   left_behind = false;
 }
 
-/* Where the system refuses the handler, a child may find gates closed. */
-static void set_up(void) {
-  wr_cond_init(&told);
-  (void)pthread_atfork(NULL, NULL, in_child);
-}
+static struct wr_fork_row fork_row = {.rank = WR_RANK_NONE, .child = in_child};
+__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
+
+static void set_up(void) { wr_cond_init(&told); }
 
 /* ---- passing ---- */
 

@@ -10,7 +10,8 @@
 #include <stdint.h>
 
 enum wr_rank {
-  WR_RANK_REGISTRY = 1,
+  WR_RANK_NONE, /* no lock's: rows of fork.h that come before all locks */
+  WR_RANK_REGISTRY,
   WR_RANK_STREAM,
   WR_RANK_SCHEDULER,
   WR_RANK_EVENT,

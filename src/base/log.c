@@ -2,7 +2,6 @@
    is one write, so that lines of several threads or processes do not mix. Lock: LOG. */
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,14 +9,16 @@
 #include <unistd.h>
 
 #include "base/base.h"
+#include "base/fork.h"
 #include "base/lock.h"
 
 static struct wr_mutex log_lock = WR_MUTEX_INIT(WR_RANK_LOG);
-static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-/* Another thread of the parent may have been writing when the process forked. */
+/* Another thread of the parent may be writing while the process forks, for as long as nobody reads
+   what it writes: no fork waits for that. */
 static void unlock_in_child(void) { wr_mutex_init(&log_lock, WR_RANK_LOG); }
-static void watch_forks(void) { (void)pthread_atfork(NULL, NULL, unlock_in_child); }
+static struct wr_fork_row fork_row = {.rank = WR_RANK_LOG, .child = unlock_in_child};
+__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
 
 /* A log line that cannot be written has nowhere to be reported: the result is dropped. */
 static void write_line(const char *line) {
@@ -30,7 +31,6 @@ static void write_line(const char *line) {
 }
 
 void wr_log_line(const char *line) {
-  pthread_once(&once, watch_forks);
   int before = wr_cancel_off();
   wr_mutex_lock(&log_lock);
   write_line(line);

@@ -2,8 +2,6 @@
    header and its memory together. No locks of its own; a user's destructor goes through the runner,
    with no lock held. */
 
-#include <pthread.h>
-
 #include "base/lock.h"
 #include "memory/internal.h"
 
@@ -27,10 +25,6 @@ static void count_alloc(struct wr_memory *memory, size_t bytes) {
 }
 
 /* ---- memory from a source ---- */
-
-static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
-static void watch_forks(void) { pthread_atfork(NULL, NULL, wr_memory_fork_child); }
-void wr_memory_watch_forks(void) { pthread_once(&fork_once, watch_forks); }
 
 /* Above the limit the cache is emptied first; the allocation then goes on (K14). Whoever encodes
    for a device has waited before for what its stream will release (graph/run.c). */
@@ -60,7 +54,6 @@ static struct wr_buffer *try_make(struct wr_memory *memory, uint32_t size_class)
 
 /* The cache may hold what the system misses: emptied at a refusal, before the second attempt. */
 static struct wr_buffer *buffer_make(struct wr_memory *memory, uint32_t size_class) {
-  wr_memory_watch_forks();
   respect_limit(memory, wr_class_bytes(size_class));
   struct wr_buffer *b = try_make(memory, size_class);
   if (b) return b;

@@ -76,10 +76,6 @@ void wr_buffer_set_destructor_runner(wr_destructor_runner runner);
 /* Gives what the calling thread has put by to the shared cache, as its end does; from now on it
    puts nothing by. */
 void wr_memory_thread_exit(void);
-/* Called in the child of a fork (registered here): idle memory of the parent's threads is dropped,
-   locks are new. */
-void wr_memory_fork_child(void);
-
 /* Accounting over all memories, as MLX counts: active = bytes in live buffers, cache = idle bytes.
    A limit holds for each memory by itself; one that was never set depends on the memory: of the
    host's an amount of its own (cache.c, limits.c), of a device's an eighth of what it has for the

@@ -9,6 +9,7 @@
 #include <malloc.h>
 #include <pthread.h>
 
+#include "base/fork.h"
 #include "base/lock.h"
 #include "memory/internal.h"
 
@@ -197,8 +198,7 @@ static void forget_idle(struct wr_memory *m) {
 
 /* The lists may have been in the middle of a change by a thread that the child does not have; what
    they held is lost to the child and no longer counted. The forking thread's magazine stays. */
-void wr_memory_fork_child(void) {
-  wr_mutex_init(&cache.lock, WR_RANK_ALLOCATOR);
+static void forget_in_child(void) {
   size_t kept = wr_magazine_fork_child();
   wr_wired_fork_child();
   forget_idle(wr_memory_host());
@@ -207,3 +207,7 @@ void wr_memory_fork_child(void) {
   wr_store_relaxed(&wr_accounts.all.held, wr_load_relaxed(&wr_accounts.all.active) + kept);
   wr_store_relaxed(&wr_accounts.devices.held, wr_load_relaxed(&wr_accounts.devices.active));
 }
+
+static struct wr_fork_row fork_row = {
+    .rank = WR_RANK_ALLOCATOR, .lock = &cache.lock, .child = forget_in_child};
+__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }

@@ -113,9 +113,6 @@ bool wr_memory_maps(const struct wr_memory *memory, size_t bytes);
 /* Gives memory and header back. */
 void wr_buffer_return(struct wr_buffer *b);
 
-/* Connects forks with wr_memory_fork_child, once. */
-void wr_memory_watch_forks(void);
-
 /* Bytes of physical memory; 0 when unknown. */
 size_t wr_host_total_bytes(void);
 

@@ -183,7 +183,6 @@ bool wr_wired_remove(struct wr_mapped_buffer *m) {
    second ends at the first buffer that was tried under this limit or a later one. */
 static void limit_changed(void) {
   struct wr_mapped_buffer *m;
-  wr_memory_watch_forks();
   wr_mutex_lock(&state.lock);
   uint64_t pass = ++state.pass;
   while (is_over_limit() && (m = first(&state.wired)) && take_and_settle_locked(m)) {

@@ -6,11 +6,12 @@
    thread's first draw in an epoch; later draws touch thread-local memory and one relaxed load. No
    other lock is taken while it is held. */
 
-#include <pthread.h>
+#include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
 #include "base/atomic.h"
+#include "base/fork.h"
 #include "base/lock.h"
 #include "core/threefry.h"
 #include "ops/internal.h"
@@ -21,20 +22,8 @@ static struct {
   wr_atomic_u64 epoch; /* atomic RELAXED; written under LOCK; 0: none yet */
   uint32_t key[2];     /* under LOCK: the epoch's seed as a key */
   uint64_t threads;    /* under LOCK: how many threads have derived a sequence in the epoch */
+  uint64_t children;   /* under LOCK: how often the process was forked in the epoch */
 } process = {.lock = WR_MUTEX_INIT(WR_RANK_REGISTRY)};
-
-/* Another thread may have held the lock when the process was forked; its holder is not in the
-   child. The state it guards is whole enough: at worst the new seed serves the rest of the old
-   epoch. */
-static void child_after_fork(void) { wr_mutex_init(&process.lock, WR_RANK_REGISTRY); }
-
-static void watch_forks(void) { (void)pthread_atfork(NULL, NULL, child_after_fork); }
-
-static void lock_process(void) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, watch_forks);
-  wr_mutex_lock(&process.lock);
-}
 
 static void key_of_seed(uint64_t seed, uint32_t key[2]) {
   key[0] = (uint32_t)(seed >> 32);
@@ -42,10 +31,11 @@ static void key_of_seed(uint64_t seed, uint32_t key[2]) {
 }
 
 /* The next epoch's number; the lock is held. */
-static uint64_t begin_epoch_locked(uint64_t seed) {
+static uint64_t begin_epoch_locked(const uint32_t key[2]) {
   uint64_t epoch = wr_load_relaxed(&process.epoch) + 1;
-  key_of_seed(seed, process.key);
+  memcpy(process.key, key, sizeof process.key);
   process.threads = 0;
+  process.children = 0;
   /* Relaxed: who reads it without the lock only compares, and takes the lock to read the rest. */
   wr_store_relaxed(&process.epoch, epoch);
   return epoch;
@@ -64,26 +54,60 @@ static uint64_t random_seed(void) {
 struct wr_error *wr_ops_random_seed(uint64_t seed) {
   struct wr_thread *t = wr_thread_own();
   if (!t) return wr_error_out_of_memory();
-  lock_process();
-  t->random.epoch = begin_epoch_locked(seed);
-  wr_mutex_unlock(&process.lock);
   key_of_seed(seed, t->random.key);
+  wr_mutex_lock(&process.lock);
+  t->random.epoch = begin_epoch_locked(t->random.key);
+  wr_mutex_unlock(&process.lock);
   return NULL;
 }
 
-/* Hashing with one key is a bijection of counters, so each thread's start differs from the others'.
-   The constant keeps them away from the counters that the seeding thread's own draws use. */
-static void join_epoch(struct wr_thread *t) {
-  lock_process();
-  if (wr_load_relaxed(&process.epoch) == 0) begin_epoch_locked(random_seed());
-  t->random.epoch = wr_load_relaxed(&process.epoch);
-  uint64_t n = process.threads++;
-  struct wr_threefry start =
-      wr_threefry_hash(process.key, (uint32_t)n, 0x77656972u + (uint32_t)(n >> 32));
-  wr_mutex_unlock(&process.lock);
-  t->random.key[0] = start.v[0];
-  t->random.key[1] = start.v[1];
+/* Hashing with one key is a bijection of counters, so what is derived from an epoch's key differs:
+   each thread's start from the others', and each child's key from those and from its siblings'. The
+   constants keep both away from the counters that the seeding thread's own draws use. */
+enum { FOR_THREADS = 0x77656972, FOR_CHILDREN = 0x666f726b };
+
+static void derive_locked(uint64_t n, uint32_t what, uint32_t key[2]) {
+  struct wr_threefry derived =
+      wr_threefry_hash(process.key, (uint32_t)n, what + (uint32_t)(n >> 32));
+  key[0] = derived.v[0];
+  key[1] = derived.v[1];
 }
+
+static void begin_random_epoch_locked(void) {
+  uint32_t key[2];
+  key_of_seed(random_seed(), key);
+  begin_epoch_locked(key);
+}
+
+static void join_epoch(struct wr_thread *t) {
+  wr_mutex_lock(&process.lock);
+  if (wr_load_relaxed(&process.epoch) == 0) begin_random_epoch_locked();
+  t->random.epoch = wr_load_relaxed(&process.epoch);
+  derive_locked(process.threads++, FOR_THREADS, t->random.key);
+  wr_mutex_unlock(&process.lock);
+}
+
+/* ---- fork (K11) ----
+
+   The child begins an epoch of its own, whose key follows from the parent's and from how often that
+   one was forked in it. So parent, children and theirs draw different numbers, and after a seed the
+   same ones in each run that forks in the same order. Before any draw there is nothing to differ
+   from. */
+
+static void count_child(void) { process.children++; }
+
+static void begin_in_child(void) {
+  uint32_t key[2];
+  if (wr_load_relaxed(&process.epoch) == 0) return;
+  derive_locked(process.children, FOR_CHILDREN, key);
+  begin_epoch_locked(key);
+}
+
+static struct wr_fork_row fork_row = {.rank = WR_RANK_REGISTRY,
+                                      .lock = &process.lock,
+                                      .parent = count_child,
+                                      .child = begin_in_child};
+__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
 
 void wr_ops_next_key(uint32_t key[2]) {
   struct wr_thread passing = {0}, *t = wr_thread_own();

@@ -6,8 +6,6 @@
 
 #include "base/lock.h"
 
-uint32_t wr_fork_generation;
-
 static bool reached(const struct wr_completion *c, const struct wr_waiter *w) {
   return wr_completion_phase(c) >= w->want;
 }
@@ -32,13 +30,21 @@ bool wr_completion_submit(struct wr_completion *c) {
   return (old & WR_PHASE_WAITERS) != 0;
 }
 
-bool wr_completion_finish(struct wr_completion *c, enum wr_phase phase) {
+uint32_t wr_completion_raise(struct wr_completion *c, enum wr_phase phase) {
   /* Release: value or error before the phase. Acquire: the waiters pushed before the bit. */
   wr_torture_point();
   uint32_t old = wr_exchange_acq_rel(&c->state, (uint32_t)phase);
   wr_torture_point();
-  if (old & WR_PHASE_WAITERS) wr_completion_flush(c);
-  return (old & WR_PHASE_PINNED) != 0;
+  return old;
+}
+
+bool wr_completion_tell(struct wr_completion *c, uint32_t raised) {
+  if (raised & WR_PHASE_WAITERS) wr_completion_flush(c);
+  return (raised & WR_PHASE_PINNED) != 0;
+}
+
+bool wr_completion_finish(struct wr_completion *c, enum wr_phase phase) {
+  return wr_completion_tell(c, wr_completion_raise(c, phase));
 }
 
 bool wr_completion_pin(struct wr_completion *c) {

@@ -31,6 +31,7 @@
 #include <stdbool.h>
 
 #include "base/atomic.h"
+#include "base/fork.h"
 
 enum wr_phase {
   WR_PHASE_LAZY,
@@ -43,9 +44,6 @@ enum wr_phase {
   WR_PHASE_PINNED = 16,
   WR_PHASE_GENERATION = 256 /* times the generation */
 };
-
-/* Written by a fork's child alone, while it has one thread. */
-extern uint32_t wr_fork_generation;
 
 struct wr_waiter {
   struct wr_waiter *next;           /* owner of the list only */
@@ -89,6 +87,9 @@ bool wr_completion_submit(struct wr_completion *c);
 /* Raises the phase to DONE or FAILED and fires. The caller keeps the completion alive meanwhile.
    True when a pinner has taken over what the owner would drop. */
 bool wr_completion_finish(struct wr_completion *c, enum wr_phase phase);
+/* The same in two steps: the first raises the phase, the second fires. */
+uint32_t wr_completion_raise(struct wr_completion *c, enum wr_phase phase);
+bool wr_completion_tell(struct wr_completion *c, uint32_t raised);
 /* Arranges for the waiter to fire once its phase is reached, perhaps before this returns. */
 void wr_completion_await(struct wr_completion *c, struct wr_waiter *waiter);
 /* Pins while SUBMITTED; false in any other phase, or when another thread has pinned. */

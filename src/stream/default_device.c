@@ -4,6 +4,7 @@
    locks.
  */
 
+#include "base/fork.h"
 #include "stream/internal.h"
 
 /* The default device of the process, in one word (D2, B14): how it became that, type << 16 and
@@ -63,9 +64,12 @@ struct wr_error *wr_set_default_device(struct wr_device device) {
 
 /* A child cannot use a GPU that its parent had opened. What was found is looked for anew there,
    which gives the CPU then; what the program has set stays, and gives errors in words (K11). */
-void wr_default_device_fork_child(void) {
+static void look_anew_in_child(void) {
   if (wr_load_relaxed(&default_device) & DEFAULT_FOUND) wr_store_relaxed(&default_device, 0u);
 }
+
+static struct wr_fork_row fork_row = {.rank = WR_RANK_NONE, .child = look_anew_in_child};
+__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
 
 static const char *type_name(enum wr_device_type type) {
   return type == WR_DEVICE_CPU ? "cpu" : "gpu";

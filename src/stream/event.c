@@ -1,58 +1,66 @@
 /* Events: the marker that was recorded last, and an eventfd when somebody has asked for one. Lock:
-   EVENT, each event's own; markers are counted, so waits hold a reference and no lock. In the child
-   of a fork the lock is made anew at its first use, since a thread that is not there may hold it
-   (K11); what it guards is whole at any moment. */
+   EVENT, each event's own; markers are counted, so waits hold a reference and no lock. All events
+   stand in a list, for the child of a fork (K11): there each gets a new lock, as a thread that is
+   not there may hold it (what it guards is whole at any moment), and one that has a descriptor gets
+   a counter of its own behind the same number, as whoever polls the parent's would take its
+   wake-ups from it. The list's lock, of rank REGISTRY, is held with no other. */
 
 #include "stream/event.h"
 
 #include <errno.h>
-#include <sched.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/base.h"
+#include "base/fork.h"
 #include "stream/internal.h"
 #include "stream/policy.h"
 
 struct wr_event {
   wr_atomic_u32 refs;     /* atomic ACQ_REL */
-  wr_atomic_u32 made_for; /* atomic ACQ_REL: twice the generation of the process (completion.h) that
-                             the lock was made in; and 1 while a thread of it makes the lock */
+  struct wr_event *next;  /* under the list's LOCK */
+  struct wr_event **link; /* under the list's LOCK; what points to this one */
   struct wr_mutex lock;
   struct wr_marker *marker; /* under LOCK; one reference; NULL: never recorded */
   int fd;                   /* under LOCK; -1: nobody has asked */
 };
 
-static void lock_event(struct wr_event *e) {
-  const uint32_t ours = 2 * wr_fork_generation;
-  uint32_t found = wr_load_acquire(&e->made_for); /* acquire: the lock as it was made */
-  while (found != ours) {
-    if (found == ours + 1) {
-      sched_yield();
-      found = wr_load_acquire(&e->made_for);
-    } else if (wr_cas_acq_rel(&e->made_for, &found, ours + 1)) {
-      wr_mutex_init(&e->lock, WR_RANK_EVENT);
-      wr_store_release(&e->made_for, ours); /* release: the lock before it is used */
-      found = ours;
-    }
-  }
-  wr_mutex_lock(&e->lock);
+static struct wr_mutex list_lock = WR_MUTEX_INIT(WR_RANK_REGISTRY);
+static struct wr_event *list; /* under LOCK */
+
+static void enter_list(struct wr_event *e) {
+  wr_mutex_lock(&list_lock);
+  e->next = list;
+  e->link = &list;
+  if (list) list->link = &e->next;
+  list = e;
+  wr_mutex_unlock(&list_lock);
+}
+
+static void leave_list(struct wr_event *e) {
+  wr_mutex_lock(&list_lock);
+  *e->link = e->next;
+  if (e->next) e->next->link = e->link;
+  wr_mutex_unlock(&list_lock);
 }
 
 struct wr_error *wr_event_new(struct wr_event **out) {
   struct wr_event *e = wr_alloc(sizeof *e);
   if (!e) return wr_error_out_of_memory();
   *e = (struct wr_event){.fd = -1};
-  wr_store_relaxed(&e->refs, 1u); /* relaxed, both: not yet shared */
-  wr_store_relaxed(&e->made_for, 2 * wr_fork_generation);
+  wr_store_relaxed(&e->refs, 1u); /* relaxed: not yet shared */
   wr_mutex_init(&e->lock, WR_RANK_EVENT);
+  enter_list(e);
   *out = e;
   return NULL;
 }
 
+/* Whoever ends it holds no lock: a caller, or a marker that is over. */
 void wr_event_release(struct wr_event *e) {
   if (!e || !wr_ref_drop(&e->refs)) return;
+  leave_list(e);
   wr_marker_release(e->marker);
   if (e->fd >= 0) close(e->fd);
   wr_mutex_destroy(&e->lock);
@@ -62,7 +70,7 @@ void wr_event_release(struct wr_event *e) {
 /* The place that it has now, with a reference; an error when it has none. `name` is the caller's
    parameter. */
 static struct wr_error *place(struct wr_event *e, const char *name, struct wr_marker **out) {
-  lock_event(e);
+  wr_mutex_lock(&e->lock);
   *out = e->marker ? wr_marker_retain(e->marker) : NULL;
   wr_mutex_unlock(&e->lock);
   if (*out) return NULL;
@@ -89,6 +97,34 @@ static void fd_clear(int fd) {
   (void)got;
 }
 
+/* A descriptor of the parent's number for a counter of this process. Its own place in the table of
+   descriptors is free for the new one, however full that is; -1 where the system refuses one. */
+static int fd_anew(int fd) {
+  int before = wr_cancel_off();
+  (void)close(fd);
+  int made = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (made >= 0 && made != fd) {
+    int moved = dup3(made, fd, O_CLOEXEC);
+    (void)close(made);
+    made = moved;
+  }
+  wr_cancel_restore(before);
+  return made;
+}
+
+/* What was recorded in the parent is over here, or is waited for by nobody (wr_marker_passed). */
+static void begin_in_child(void) {
+  for (struct wr_event *e = list; e; e = e->next) {
+    wr_mutex_init(&e->lock, WR_RANK_EVENT);
+    if (e->fd >= 0) e->fd = fd_anew(e->fd);
+    if (e->fd >= 0 && e->marker) fd_raise(e->fd);
+  }
+}
+
+static struct wr_fork_row fork_row = {
+    .rank = WR_RANK_REGISTRY, .lock = &list_lock, .child = begin_in_child};
+__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
+
 /* ---- recording ---- */
 
 /* Raises the descriptor if the event is at this place, or at one that is over too. Where this comes
@@ -96,7 +132,7 @@ static void fd_clear(int fd) {
    themselves under the lock. */
 static void recording_over(void *event) {
   struct wr_event *e = event;
-  lock_event(e);
+  wr_mutex_lock(&e->lock);
   if (e->fd >= 0 && e->marker && wr_marker_passed(e->marker)) fd_raise(e->fd);
   wr_mutex_unlock(&e->lock);
   wr_event_release(e);
@@ -111,7 +147,7 @@ struct wr_error *wr_event_record(struct wr_event *e, struct wr_stream *stream) {
   if (!marker) return wr_error_out_of_memory();
   wr_ref_take(&e->refs); /* for recording_over */
   wr_marker_submit(marker, stream, true);
-  lock_event(e);
+  wr_mutex_lock(&e->lock);
   struct wr_marker *old = e->marker;
   e->marker = marker;
   if (e->fd >= 0) fd_clear(e->fd);
@@ -207,7 +243,7 @@ struct wr_error *wr_event_elapsed(struct wr_event *start, struct wr_event *end, 
 struct wr_error *wr_event_fd(struct wr_event *e, int *fd) {
   struct wr_error *error = NULL;
   (void)wr_pool_ensure_worker();
-  lock_event(e);
+  wr_mutex_lock(&e->lock);
   if (e->fd < 0) {
     e->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (e->fd >= 0 && e->marker && wr_marker_passed(e->marker)) fd_raise(e->fd);

@@ -30,6 +30,8 @@ struct wr_stream {
   wr_atomic_u64 owner;    /* atomic ACQ_REL: the thread it belongs to (policy.c); 0: none */
   wr_atomic_bool cleared; /* atomic RELAXED: finished by mlx_clear_streams */
 
+  wr_atomic_u32 in_place; /* atomic SEQ_CST: see in_place.c */
+
   struct wr_mutex lock;
   char *label;                  /* under LOCK; NULL: none */
   struct wr_task *head;         /* under LOCK */
@@ -159,19 +161,8 @@ size_t wr_reclaimer_threads(void);
 bool wr_reclaimer_stop(uint64_t deadline_ns);
 void wr_reclaimer_init(void);
 
-/* Fork: prepare takes each module's lock, in the order of ranks; parent and child let go of them.
- */
-void wr_registry_fork_prepare(void);
-void wr_registry_fork_parent(void);
-void wr_registry_fork_child(void);
-/* Gives up what the parent's threads were doing on the stream. */
+/* In the child of a fork: gives up what the parent's threads were doing on the stream. */
 void wr_stream_fork_child(struct wr_stream *stream, void *unused);
-void wr_pool_fork_prepare(void);
-void wr_pool_fork_parent(void);
-void wr_pool_fork_child(void);
-void wr_reclaimer_fork_prepare(void);
-void wr_reclaimer_fork_parent(void);
-void wr_reclaimer_fork_child(void);
 
 /* Frees the registry's memory if no stream is alive. */
 void wr_registry_trim(void);
@@ -182,6 +173,5 @@ bool wr_thread_start(void *(*fn)(void *), void *arg, pthread_t *thread);
 void wr_stream_start_once(void);
 
 /* In the child of a fork: the default device is looked for anew, unless the program has set it. */
-void wr_default_device_fork_child(void);
 
 #endif

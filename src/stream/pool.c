@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "base/fork.h"
 #include "stream/internal.h"
 
 enum { TURN_NS = WR_TORTURED ? 0 : 2 * 1000 * 1000 };
@@ -409,10 +410,7 @@ void wr_pool_parallel(int64_t n, int64_t grain, wr_parallel_body body, void *ctx
 
    The workers are not in the child, and all streams there begin anew (wr_stream_fork_child). */
 
-void wr_pool_fork_prepare(void) { wr_mutex_lock(&pool.lock); }
-void wr_pool_fork_parent(void) { wr_mutex_unlock(&pool.lock); }
-
-void wr_pool_fork_child(void) {
+static void forget_in_child(void) {
   wr_cond_init(&pool.wake);
   wr_cond_init(&pool.gone);
   pool.jobs = NULL;
@@ -426,5 +424,8 @@ void wr_pool_fork_child(void) {
   pool.idle = 0;
   pool.signalled = 0;
   pool.stopping = 0;
-  wr_mutex_unlock(&pool.lock);
 }
+
+static struct wr_fork_row fork_row = {
+    .rank = WR_RANK_SCHEDULER, .lock = &pool.lock, .child = forget_in_child};
+__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }

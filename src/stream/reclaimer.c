@@ -4,6 +4,7 @@
    Lock: EVENT. */
 
 #include "base/base.h"
+#include "base/fork.h"
 #include "stream/internal.h"
 
 struct wr_callback {
@@ -150,12 +151,9 @@ size_t wr_reclaimer_threads(void) {
   return n;
 }
 
-void wr_reclaimer_fork_prepare(void) { wr_mutex_lock(&reclaimer.lock); }
-void wr_reclaimer_fork_parent(void) { wr_mutex_unlock(&reclaimer.lock); }
-
 /* Calls that were queued are the parent's; a call that its thread was in counts as finished here.
  */
-void wr_reclaimer_fork_child(void) {
+static void forget_in_child(void) {
   wr_cond_init(&reclaimer.wake);
   wr_cond_init(&reclaimer.done);
   reclaimer.head = NULL;
@@ -164,5 +162,8 @@ void wr_reclaimer_fork_child(void) {
   reclaimer.running = false;
   reclaimer.to_join = false;
   reclaimer.stopping = 0;
-  wr_mutex_unlock(&reclaimer.lock);
 }
+
+static struct wr_fork_row fork_row = {
+    .rank = WR_RANK_EVENT, .lock = &reclaimer.lock, .child = forget_in_child};
+__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }

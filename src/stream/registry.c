@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "base/fork.h"
 #include "stream/internal.h"
 
 enum { BITS = 64 };
@@ -113,10 +114,8 @@ void wr_registry_trim(void) {
   wr_mutex_unlock(&registry.lock);
 }
 
-void wr_registry_fork_prepare(void) { wr_mutex_lock(&registry.lock); }
-void wr_registry_fork_parent(void) { wr_mutex_unlock(&registry.lock); }
+static void forget_in_child(void) { visit_all_locked(wr_stream_fork_child, NULL); }
 
-void wr_registry_fork_child(void) {
-  visit_all_locked(wr_stream_fork_child, NULL);
-  wr_mutex_unlock(&registry.lock);
-}
+static struct wr_fork_row fork_row = {
+    .rank = WR_RANK_REGISTRY, .lock = &registry.lock, .child = forget_in_child};
+__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }

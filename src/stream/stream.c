@@ -392,5 +392,6 @@ void wr_stream_fork_child(struct wr_stream *s, void *unused) {
   s->sleepers = NULL;
   s->in_ready_list = false;
   wr_store_relaxed(&s->asleep, false); /* relaxed, all: the only thread */
+  wr_store_relaxed(&s->in_place, 0u);
   wr_store_relaxed(&s->submitted, wr_load_relaxed(&s->done) + wr_load_relaxed(&s->failed));
 }

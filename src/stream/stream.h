@@ -129,6 +129,12 @@ struct wr_error *wr_stream_scope_pop(void);
 /* Waits for all that was submitted to the default streams that the calling thread has. */
 struct wr_error *wr_thread_synchronize_defaults(void);
 
+/* Around a command that writes its result over an input, on the thread that drains the stream, with
+   no lock held and no user's code inside. Begin is false while the process forks: then the result
+   needs room of its own, and there is nothing to end. */
+bool wr_stream_begin_in_place(struct wr_stream *stream);
+void wr_stream_end_in_place(struct wr_stream *stream);
+
 /* True when nothing is queued or running on the stream, as far as this host knows. */
 bool wr_stream_idle(struct wr_stream *stream);
 

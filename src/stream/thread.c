@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "base/base.h"
+#include "base/fork.h"
 #include "stream/internal.h"
 #include "stream/policy.h"
 
@@ -105,36 +106,20 @@ static void call_destructor(void (*dtor)(void *), void *payload) {
   self.free_scope = scope;
 }
 
-static void fork_prepare(void) {
-  wr_registry_fork_prepare();
-  wr_pool_fork_prepare();
-  wr_reclaimer_fork_prepare();
-}
-
-static void fork_parent(void) {
-  wr_reclaimer_fork_parent();
-  wr_pool_fork_parent();
-  wr_registry_fork_parent();
-}
-
-static void fork_child(void) {
+/* Last of all, when the streams are whole and the table of them is free. */
+static void be_renumbered(void) {
   uint64_t parents = wr_thread_here->id;
   if (parents) wr_thread_here->id = 0; /* the system numbers the child's thread anew */
-  wr_default_device_fork_child();
-  wr_reclaimer_fork_child();
-  wr_fork_generation++;
-  wr_pool_fork_child();
-  wr_registry_fork_child();
   wr_policy_fork_child(parents);
 }
+
+static struct wr_fork_row fork_row = {.rank = WR_RANK_NONE, .child = be_renumbered};
 
 static void start(void) {
   if (pthread_key_create(&key, thread_ends)) {
     wr_log_line("weir: no thread-local key left: default streams outlive their threads");
   }
-  if (pthread_atfork(fork_prepare, fork_parent, fork_child)) {
-    wr_log_line("weir: no memory to watch forks: a child must not use the library");
-  }
+  wr_fork_register(&fork_row);
   wr_policy_start();
   wr_pool_init();
   wr_reclaimer_init();

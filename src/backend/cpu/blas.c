@@ -13,6 +13,7 @@
 #include <pthread.h>
 
 #include "backend/cpu/openblas.h"
+#include "base/fork.h"
 #include "base/gate.h"
 #include "base/lock.h"
 
@@ -30,6 +31,10 @@ static void fork_parent(void) {
 
 static void fork_child(void) { wr_mutex_init(&turn, WR_RANK_BACKEND); }
 
+static struct wr_fork_row fork_row = {
+    .rank = WR_RANK_NONE, .before = fork_prepare, .parent = fork_parent, .child = fork_child};
+__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
+
 static struct wr_error *is_ending(void) {
   return wr_error_new(WEIR_ERROR_STATE, "the process is ending: no matrix products any more");
 }
@@ -37,9 +42,6 @@ static struct wr_error *is_ending(void) {
 static void set_up(void) {
   int before = wr_cancel_off();
   if (wr_gate_enter(WR_GATE_PRODUCTS)) {
-    /* Without memory for handlers, a child finds OpenBLAS's locks, or the loader's, as they
-       happened to be. */
-    (void)pthread_atfork(fork_prepare, fork_parent, fork_child);
     unavailable = wr_openblas_open(&blas);
     wr_gate_leave(WR_GATE_PRODUCTS);
   } else {

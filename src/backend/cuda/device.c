@@ -10,12 +10,14 @@
 
 #include "backend/cuda/gpu.h"
 #include "backend/cuda/kernel.h"
+#include "base/fork.h"
 #include "base/gate.h"
 
 const struct wr_driver *wr_cu;
 
 static struct {
   wr_atomic_ptr gpus[WR_GPU_MAX]; /* atomic ACQ_REL; set once, by the holder of `turn` */
+  wr_atomic_bool touched;         /* atomic RELAXED: the driver is open, or is being opened */
   wr_atomic_bool forked;          /* atomic RELAXED: set in a child while it has one thread */
   int count;                      /* immutable after once */
   bool opened;                    /* immutable after once */
@@ -38,20 +40,28 @@ static void each_known(void (*fn)(struct wr_gpu *gpu)) {
 static void lock_raw(struct wr_gpu *gpu) { pthread_mutex_lock(&gpu->lock.os); }
 static void unlock_raw(struct wr_gpu *gpu) { pthread_mutex_unlock(&gpu->lock.os); }
 
-static void fork_prepare(void) {
-  pthread_mutex_lock(&turn);
-  each_known(lock_raw);
-}
+static void take_turn(void) { pthread_mutex_lock(&turn); }
+static void give_turn(void) { pthread_mutex_unlock(&turn); }
+static void lock_known(void) { each_known(lock_raw); }
+static void unlock_known(void) { each_known(unlock_raw); }
 
-static void fork_parent(void) {
-  each_known(unlock_raw);
-  pthread_mutex_unlock(&turn);
-}
-
-static void fork_child(void) {
+/* A driver that was opened, or was being opened, is the parent's. */
+static void lose_in_child(void) {
+  if (!wr_load_relaxed(&table.touched)) return;
   wr_store_relaxed(&table.forked, true);
   each_known(wr_gpu_streams_forked);
-  fork_parent();
+  unlock_known();
+}
+
+/* `turn` comes before all locks, as where a GPU is set up; each GPU's own lock in its rank. */
+static struct wr_fork_row turn_row = {
+    .rank = WR_RANK_NONE, .before = take_turn, .parent = give_turn, .child = give_turn};
+static struct wr_fork_row gpu_row = {
+    .rank = WR_RANK_ENCODER, .before = lock_known, .parent = unlock_known, .child = lose_in_child};
+
+__attribute__((constructor)) static void watch_forks(void) {
+  wr_fork_register(&turn_row);
+  wr_fork_register(&gpu_row);
 }
 
 bool wr_gpu_forked(void) { return wr_load_relaxed(&table.forked); }
@@ -59,14 +69,15 @@ bool wr_gpu_forked(void) { return wr_load_relaxed(&table.forked); }
 /* ---- finding ---- */
 
 static void open_inside(void) {
+  wr_store_relaxed(&table.touched, true); /* relaxed: asked by a child's only thread */
   wr_cu = wr_cuda_driver(&table.reason);
-  if (!wr_cu) return;
+  if (!wr_cu) {
+    wr_store_relaxed(&table.touched, false);
+    return;
+  }
   wr_cu->device_count(&table.count);
   if (table.count > WR_GPU_MAX) table.count = WR_GPU_MAX;
   table.opened = true;
-  if (pthread_atfork(fork_prepare, fork_parent, fork_child)) {
-    wr_log_line("weir: no memory to watch forks: a child must not use the GPU");
-  }
 }
 
 static void open_once(void) {
@@ -78,14 +89,16 @@ static void open_once(void) {
   }
 }
 
+/* In a child what the parent had begun to open is not opened again. */
 int wr_gpu_count(void) {
+  if (wr_gpu_forked()) return 0;
   pthread_once(&once, open_once);
-  return wr_gpu_forked() ? 0 : table.count;
+  return table.count;
 }
 
 const char *wr_gpu_absent_reason(void) {
-  pthread_once(&once, open_once);
   if (wr_gpu_forked()) return "this process was forked from one that uses the GPU";
+  pthread_once(&once, open_once);
   return table.opened ? NULL : table.reason;
 }
 
