@@ -37,8 +37,9 @@ static void audit_claimed(const struct wr_plan *plan, struct wr_node *node) {
 /* Inputs of the plan's stand before the node; others have been claimed, or are over. */
 static void audit_edges(const struct wr_plan *plan, const struct wr_node *node, uint32_t place,
                         uint32_t *edges) {
-  for (uint32_t i = 0; i < node->n_in; i++) {
-    struct wr_node *in = node->in[i];
+  const struct wr_edges *all = wr_edges_of(node);
+  for (uint32_t i = 0; i < all->n; i++) {
+    struct wr_node *in = all->in[i];
     demand(in && counted(in, 1), "an input has no reference");
     demand(wr_completion_phase(&in->completion) != WR_PHASE_LAZY, "an input is not claimed");
     if (!in_plan(plan, in)) continue;
@@ -74,8 +75,9 @@ void wr_audit_run(const struct wr_node *node) {
   demand(wr_completion_phase(&node->completion) == WR_PHASE_SUBMITTED, "a node runs twice");
   demand(counted(node, 1), "a node that runs has no reference");
   demand(!node->buffer && !node->error, "a node that runs has a result");
-  for (uint32_t i = 0; i < node->n_in; i++) {
-    const struct wr_node *in = node->in[i];
+  const struct wr_edges *all = wr_edges_of(node);
+  for (uint32_t i = 0; i < all->n; i++) {
+    const struct wr_node *in = all->in[i];
     demand(in && counted(in, 1), "an input of a node that runs has no reference");
     demand(wr_completion_phase(&in->completion) >= WR_PHASE_SUBMITTED,
            "a node runs before its input stands in a queue");

@@ -68,8 +68,9 @@ static struct wr_error *check_node(struct check *check, struct wr_node *node) {
   /* Relaxed: equal only by this thread's doing. */
   if (wr_load_relaxed(&node->planner) == check->mark) return NULL;
   wr_store_relaxed(&node->planner, check->mark);
-  for (uint32_t i = 0; i < node->n_in; i++) {
-    if (!wr_ptrs_push(&check->stack, node->in[i])) return wr_error_out_of_memory();
+  const struct wr_edges *edges = wr_edges_of(node);
+  for (uint32_t i = 0; i < edges->n; i++) {
+    if (!wr_ptrs_push(&check->stack, edges->in[i])) return wr_error_out_of_memory();
   }
   return NULL;
 }

@@ -11,6 +11,13 @@
    it may vanish without one. A count that other threads are just lowering is read as higher than it
    is about to be; then the node is left alone, which is right as well.
 
+   One store. All that a group changes in its root is which edges it has (struct wr_edges): the new
+   ones are made beside the old, then one store switches the root over. The references go with it:
+   of each input's uses in the group the first is the new edge, and the others are dropped, and the
+   nodes taken in emptied, when nobody can come upon them any more. So the child of a fork, which
+   may begin between any two of these steps, finds a root with its old edges or with its new ones,
+   and each of them has its reference; what was not dropped yet is lost there.
+
    What stays as it was. The root's edges become the group's inputs, which stand earlier in the
    order or were claimed by others, exactly as the inputs of its nodes did: deferring, submitting,
    blocking and finishing see a node with those inputs, and know nothing of groups. Inputs are kept
@@ -50,7 +57,7 @@ struct group {
 static bool is_ours(const struct wr_plan *plan, struct wr_node *node) {
   /* Relaxed: equal only if this thread wrote it. */
   return wr_load_relaxed(&node->planner) == plan &&
-         wr_completion_phase(&node->completion) == WR_PHASE_CLAIMED && !node->fused;
+         wr_completion_phase(&node->completion) == WR_PHASE_CLAIMED && !wr_is_group(node);
 }
 
 /* Copies stay commands: those of views are transpositions, which have a way of their own through
@@ -60,7 +67,7 @@ static bool is_elementwise(const struct wr_node *node) {
 }
 
 static bool is_supported(const struct group *g, const struct wr_node *node) {
-  return g->backend->supports((enum wr_op)node->op, (enum wr_dtype)node->in[0]->dtype);
+  return g->backend->supports((enum wr_op)node->op, (enum wr_dtype)wr_edges_of(node)->in[0]->dtype);
 }
 
 /* All dense, so the extents say it all. */
@@ -81,7 +88,8 @@ static uint32_t input_index(const struct group *g, const struct wr_node *node) {
 /* True when the group has room for the node in the place of its input `i`. */
 static bool has_room(const struct group *g, const struct wr_node *node) {
   uint32_t n = g->n_in - 1;
-  for (uint32_t k = 0; k < node->n_in; k++) n += input_index(g, node->in[k]) == g->n_in;
+  const struct wr_edges *edges = wr_edges_of(node);
+  for (uint32_t k = 0; k < edges->n; k++) n += input_index(g, edges->in[k]) == g->n_in;
   return n <= WR_GROUP_INPUTS && g->n_nodes < WR_GROUP_STEPS;
 }
 
@@ -106,8 +114,9 @@ static void insert_input(struct group *g, uint32_t at, struct input input) {
 /* The inputs of a node that has been taken in come to stand at `at`, in their order; those that the
    walk meets earlier stay where they are. Returns the place behind them. */
 static uint32_t add_inputs(struct group *g, const struct wr_node *node, uint32_t at) {
-  for (uint32_t k = 0; k < node->n_in; k++) {
-    struct input input = {.node = node->in[k], .uses = 1};
+  const struct wr_edges *edges = wr_edges_of(node);
+  for (uint32_t k = 0; k < edges->n; k++) {
+    struct input input = {.node = edges->in[k], .uses = 1};
     uint32_t i = input_index(g, input.node);
     if (i < at) {
       g->in[i].uses++;
@@ -141,42 +150,55 @@ static uint8_t value_of(const struct group *g, const struct wr_node *node) {
   return (uint8_t)(i < g->n_in ? i : g->n_in + node->cursor);
 }
 
-static void write_steps(const struct group *g, struct wr_fused *fused) {
-  fused->n_steps = g->n_nodes;
+static void write_steps(const struct group *g, struct wr_edges *fused) {
+  struct wr_group_step *steps = wr_group_steps(fused);
   for (uint32_t s = 0; s < g->n_nodes; s++) {
     struct wr_node *node = g->nodes[g->n_nodes - 1 - s];
-    struct wr_group_step *step = &fused->steps[s];
+    const struct wr_edges *edges = wr_edges_of(node);
     node->cursor = s;
-    *step =
-        (struct wr_group_step){.op = node->op, .dtype = node->dtype, .n_in = (uint8_t)node->n_in};
-    for (uint32_t k = 0; k < node->n_in; k++) step->in[k] = value_of(g, node->in[k]);
+    steps[s] =
+        (struct wr_group_step){.op = node->op, .dtype = node->dtype, .n_in = (uint8_t)edges->n};
+    for (uint32_t k = 0; k < edges->n; k++) steps[s].in[k] = value_of(g, edges->in[k]);
   }
 }
 
-/* The edges of the group's nodes become the root's, one for each input. The others keep the plan's
-   reference alone. */
-static void move_edges(const struct group *g, struct wr_fused *fused) {
+/* The group's edges, one for each input, with the reference of its first use; NULL: memory is
+   refused. */
+static struct wr_edges *make_edges(const struct group *g) {
+  struct wr_edges *fused = wr_alloc(sizeof *fused + g->n_in * sizeof fused->in[0] +
+                                    g->n_nodes * sizeof(struct wr_group_step));
+  if (!fused) return NULL;
+  *fused = (struct wr_edges){.n = g->n_in, .n_steps = g->n_nodes};
+  for (uint32_t i = 0; i < g->n_in; i++) fused->in[i] = g->in[i].node;
+  write_steps(g, fused);
+  return fused;
+}
+
+/* The nodes taken in keep the plan's reference alone. */
+static void switch_root(const struct group *g, struct wr_edges *fused) {
   struct wr_node *root = g->nodes[0];
+  wr_torture_point();
+  /* Acq_rel: what was made comes before it, and what follows comes after it, to a fork as well. */
+  (void)wr_exchange_acq_rel(&root->edges, fused);
+  wr_torture_point();
   for (uint32_t i = 0; i < g->n_in; i++) {
-    fused->in[i] = g->in[i].node;
     for (uint32_t k = 1; k < g->in[i].uses; k++) wr_node_release(g->in[i].node);
   }
+  wr_own_edges(root)->n = 0;
   for (uint32_t i = 1; i < g->n_nodes; i++) {
     struct wr_node *node = g->nodes[i];
-    node->n_in = 0;
+    wr_torture_point();
+    wr_own_edges(node)->n = 0;
     node->link = root;
     wr_store_relaxed(&node->own.refs, 1u); /* relaxed: nobody else can reach it */
   }
-  root->fused = fused;
-  root->in = fused->in;
-  root->n_in = g->n_in;
 }
 
 /* True when each result, or row of them, is made of elements that stand one after the other. */
 static bool is_over_last_axes(const struct wr_node *root) {
   if (wr_op_info(root->op)->ends_group == WR_ENDS_ROWS) return true;
   const struct wr_reduce_params *params = root->params;
-  const int ndim = root->in[0]->ndim;
+  const int ndim = wr_edges_of(root)->in[0]->ndim;
   uint64_t beyond = (uint64_t)params->axes + (params->axes & -params->axes);
   return params->axes && beyond == UINT64_C(1) << ndim;
 }
@@ -187,13 +209,14 @@ static bool pays(const struct wr_plan *plan, const struct wr_node *node) {
 
 /* False for most nodes that begin no group, before anything is set up. */
 static bool may_begin(const struct wr_plan *plan, const struct wr_node *root) {
+  const struct wr_edges *edges = wr_edges_of(root);
   if (wr_op_info(root->op)->ends_group) {
-    const struct wr_node *in = root->in[0];
+    const struct wr_node *in = edges->in[0];
     return is_elementwise(in) && in->size > 0 && pays(plan, in) && is_over_last_axes(root);
   }
   if (!is_elementwise(root) || !pays(plan, root)) return false;
-  for (uint32_t k = 0; k < root->n_in; k++) {
-    const struct wr_node *in = root->in[k];
+  for (uint32_t k = 0; k < edges->n; k++) {
+    const struct wr_node *in = edges->in[k];
     if (is_elementwise(in) && in->size == root->size) return true;
   }
   return false;
@@ -203,7 +226,7 @@ static void fuse_into(const struct wr_plan *plan, struct wr_node *root) {
   struct group g;
   g.plan = plan;
   g.backend = wr_stream_backend(root->stream);
-  g.last = wr_op_info(root->op)->ends_group ? root->in[0] : root;
+  g.last = wr_op_info(root->op)->ends_group ? wr_edges_of(root)->in[0] : root;
   g.n_in = 0;
   g.n_nodes = 1;
   g.nodes[0] = root;
@@ -211,10 +234,8 @@ static void fuse_into(const struct wr_plan *plan, struct wr_node *root) {
   add_inputs(&g, root, 0);
   grow(&g);
   if (g.n_nodes < 2) return;
-  struct wr_fused *fused = wr_alloc(sizeof *fused + g.n_nodes * sizeof fused->steps[0]);
-  if (!fused) return;
-  write_steps(&g, fused);
-  move_edges(&g, fused);
+  struct wr_edges *fused = make_edges(&g);
+  if (fused) switch_root(&g, fused);
 }
 
 /* From the end, so that a node comes after all that read it; what is kept is gathered there. */
@@ -228,7 +249,7 @@ void wr_plan_fuse(struct wr_plan *plan) {
       wr_node_release(node);
       continue;
     }
-    if (!node->fused && may_begin(plan, node)) fuse_into(plan, node);
+    if (!wr_is_group(node) && may_begin(plan, node)) fuse_into(plan, node);
     order[--kept] = node;
   }
   plan->order.count -= kept;

@@ -24,37 +24,42 @@
 #include "stream/completion.h"
 #include "stream/stream.h"
 
-/* What fuse.c gives to the root of a group: the group's inputs, which are the root's edges from
-   then on, and its steps. */
-struct wr_fused {
-  struct wr_node *in[WR_GROUP_INPUTS]; /* counted edges; as many as the root's n_in says */
-  uint32_t n_steps;
-  struct wr_group_step steps[];
+/* What a node reads, and what it computes of it: its own operation, or the steps of a group, of
+   which it is the root (fuse.c). A node begins with edges of its own, which stand in its tail. All
+   that a group changes in its root changes by the one store to `edges`, before which the old edges
+   are whole and after which the new ones are. So at any moment a claimed or submitted node can be
+   made lazy again, with one set of edges, each with its reference: in the child of a fork (plan.c),
+   where the claimer is not there, or by whoever takes the node back from a queue. A group that was
+   taken back stays a group: nobody but its root can reach the nodes that it took in. */
+struct wr_edges {
+  uint32_t n;           /* claimer only, from claim to finish; then 0 */
+  uint32_t n_steps;     /* immutable after publish; 0: no group, and in the node's tail */
+  struct wr_node *in[]; /* claimer only; counted. Behind those of a group, its steps */
 };
 
 struct wr_node {
   struct wr_handle own; /* the array's first handle, and the count of references */
   struct wr_completion completion;
-  uint16_t op;               /* immutable after publish; enum wr_op */
-  uint8_t dtype;             /* immutable after publish; enum wr_dtype */
-  uint8_t ndim;              /* immutable after publish */
-  bool dense;                /* immutable after publish: row-major without gaps */
-  uint8_t device_type;       /* immutable after publish */
-  uint16_t device_index;     /* immutable after publish */
-  uint32_t n_in;             /* claimer only, from claim to finish; then 0 */
-  uint32_t cursor;           /* claimer only: the next edge that planning looks at; then
-                               scratch of fuse.c and audit.c */
-  int64_t size;              /* immutable after publish; elements */
-  int64_t offset;            /* immutable after publish; elements from the buffer's start */
-  const int32_t *shape;      /* immutable after publish; in the tail */
-  struct wr_node **in;       /* claimer only; counted edges; in the tail, or in `fused` */
-  const void *params;        /* immutable after publish; in the tail */
-  struct wr_stream *stream;  /* claimer only once claimed; a reference until finished; others
-                                through wr_node_pending_stream */
-  uint64_t stream_id;        /* immutable after publish; that stream's; it may be gone */
-  struct wr_buffer *buffer;  /* claimer only; read by others after DONE */
-  struct wr_error *error;    /* claimer only; read by others after FAILED */
-  struct wr_fused *fused;    /* claimer only, from planning to finish: what runs with the node */
+  uint16_t op;                      /* immutable after publish; enum wr_op */
+  uint8_t dtype;                    /* immutable after publish; enum wr_dtype */
+  uint8_t ndim;                     /* immutable after publish */
+  bool dense;                       /* immutable after publish: row-major without gaps */
+  uint8_t device_type;              /* immutable after publish */
+  uint16_t device_index;            /* immutable after publish */
+  uint32_t cursor;                  /* claimer only: the next edge that planning looks at; then
+                                      scratch of fuse.c and audit.c */
+  int64_t size;                     /* immutable after publish; elements */
+  int64_t offset;                   /* immutable after publish; elements from the buffer's start */
+  const int32_t *shape;             /* immutable after publish; in the tail */
+  _Atomic(struct wr_edges *) edges; /* claimer only; atomic ACQ_REL for a fork's sake: when a group
+                                       replaces them, what it is made of was stored before, and
+                                       what it replaces is let go of after that */
+  const void *params;               /* immutable after publish; in the tail */
+  struct wr_stream *stream;         /* claimer only once claimed; a reference until finished; others
+                                       through wr_node_pending_stream */
+  uint64_t stream_id;               /* immutable after publish; that stream's; it may be gone */
+  struct wr_buffer *buffer;         /* claimer only; read by others after DONE */
+  struct wr_error *error;           /* claimer only; read by others after FAILED */
   struct wr_node *link;      /* planner only: the root that the node has been fused into; then
                                 submitter only, or the freeing thread: a worklist */
   wr_atomic_ptr planner;     /* atomic RELAXED: only compared, with the address of the reader's
@@ -68,6 +73,20 @@ struct wr_node {
 };
 
 _Static_assert(offsetof(struct wr_node, own) == 0, "node.h counts without seeing the struct");
+
+/* Relaxed: the claimer alone reads and writes them. */
+static inline struct wr_edges *wr_edges_of(const struct wr_node *node) {
+  return wr_load_relaxed(&((struct wr_node *)node)->edges);
+}
+static inline struct wr_edges *wr_own_edges(struct wr_node *node) {
+  return (struct wr_edges *)(void *)(node->strides + node->ndim);
+}
+static inline bool wr_is_group(const struct wr_node *node) {
+  return wr_edges_of(node)->n_steps > 0;
+}
+static inline struct wr_group_step *wr_group_steps(struct wr_edges *edges) {
+  return (struct wr_group_step *)(void *)(edges->in + edges->n);
+}
 
 struct wr_download; /* transfer.h */
 

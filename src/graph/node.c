@@ -9,20 +9,25 @@
 
 /* ---- making ---- */
 
+enum { EDGES_WORDS = sizeof(struct wr_edges) / sizeof(int64_t) };
+
 /* The tail in order of alignment: strides, edges, params (padded to 8), shape. */
 static bool tail_words(const struct wr_record *r, size_t *words) {
   size_t params = (r->params_bytes + 7) / 8;
   size_t shape = ((size_t)r->ndim * sizeof(int32_t) + 7) / 8;
-  *words = (size_t)r->ndim + (size_t)r->n_in + params + shape;
+  *words = (size_t)r->ndim + EDGES_WORDS + (size_t)r->n_in + params + shape;
   return r->ndim <= WR_MAX_NDIM && r->n_in >= 0;
 }
 
-_Static_assert(sizeof(void *) == sizeof(int64_t), "edges stand in the 8-byte words of the tail");
+_Static_assert(sizeof(void *) == sizeof(int64_t) && sizeof(struct wr_edges) == sizeof(int64_t),
+               "edges stand in the 8-byte words of the tail");
 
 static void lay_out_tail(struct wr_node *node, const struct wr_record *r) {
-  int64_t *at = node->strides + r->ndim;
-  node->in = (struct wr_node **)(void *)at;
-  at += r->n_in;
+  struct wr_edges *edges = wr_own_edges(node);
+  *edges = (struct wr_edges){.n = (uint32_t)r->n_in};
+  for (int i = 0; i < r->n_in; i++) edges->in[i] = wr_node_retain(r->in[i]);
+  wr_store_relaxed(&node->edges, edges); /* relaxed: not yet shared */
+  int64_t *at = node->strides + r->ndim + EDGES_WORDS + r->n_in;
   node->params = at;
   if (r->params_bytes) memcpy(at, r->params, r->params_bytes);
   at += (r->params_bytes + 7) / 8;
@@ -59,9 +64,7 @@ static struct wr_error *node_new(struct wr_node **out, const struct wr_record *r
   node->dtype = (uint8_t)r->dtype;
   node->ndim = (uint8_t)r->ndim;
   node->size = size;
-  node->n_in = (uint32_t)r->n_in;
   lay_out_tail(node, r);
-  for (int i = 0; i < r->n_in; i++) node->in[i] = wr_node_retain(r->in[i]);
   if (r->stream) {
     struct wr_device device = wr_stream_device(r->stream);
     node->stream = wr_stream_retain(r->stream);
@@ -198,8 +201,11 @@ static void end_block(struct wr_node *node) {
   }
 }
 
+/* In the child of a fork it may be a group that the parent made. */
 static void free_listed(struct wr_node *node, struct wr_node **list) {
-  for (uint32_t i = 0; i < node->n_in; i++) drop_to_list(node->in[i], list);
+  struct wr_edges *edges = wr_edges_of(node);
+  for (uint32_t i = 0; i < edges->n; i++) drop_to_list(edges->in[i], list);
+  if (edges->n_steps) wr_free(edges);
   wr_stream_release(node->stream);
   wr_buffer_release(node->buffer);
   /* Relaxed: the last reference is ours. */
@@ -225,17 +231,25 @@ void wr_node_release(struct wr_node *node) {
   free_list(list);
 }
 
+/* Here as everywhere, a pointer is cleared before its reference goes: the child of a fork may find
+   the node in between, and will free it. */
+static void drop_stream(struct wr_node *node) {
+  struct wr_stream *stream = node->stream;
+  node->stream = NULL;
+  wr_stream_release(stream);
+}
+
 void wr_node_drop_edges(struct wr_node *node, bool keep_stream) {
   struct wr_node *list = NULL;
-  uint32_t n = node->n_in;
-  node->n_in = 0;
-  for (uint32_t i = 0; i < n; i++) drop_to_list(node->in[i], &list);
+  struct wr_edges *edges = wr_edges_of(node), *own = wr_own_edges(node);
+  uint32_t n = edges->n;
+  own->n = 0;
+  wr_store_release(&node->edges, own); /* release: emptied before */
+  edges->n = 0;
+  for (uint32_t i = 0; i < n; i++) drop_to_list(edges->in[i], &list);
   free_list(list);
-  wr_free(node->fused);
-  node->fused = NULL;
-  if (keep_stream) return;
-  wr_stream_release(node->stream);
-  node->stream = NULL;
+  if (edges->n_steps) wr_free(edges);
+  if (!keep_stream) drop_stream(node);
 }
 
 /* While one thread has pinned, others ask the table of streams. */
@@ -245,10 +259,7 @@ struct wr_stream *wr_node_pending_stream(struct wr_node *node) {
     return queued ? wr_stream_with_id(node->stream_id) : NULL;
   }
   struct wr_stream *stream = wr_stream_retain(node->stream);
-  if (wr_completion_unpin(&node->completion)) {
-    wr_stream_release(node->stream); /* finish left it to the pinner */
-    node->stream = NULL;
-  }
+  if (wr_completion_unpin(&node->completion)) drop_stream(node); /* finish left it to the pinner */
   return stream;
 }
 

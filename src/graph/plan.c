@@ -4,8 +4,7 @@
    are entered: their edges are this planner's alone. No lock; but EVENT, in the child of a fork,
    for nodes that its parent's threads had claimed. */
 
-#include <pthread.h>
-
+#include "base/fork.h"
 #include "base/lock.h"
 #include "graph/internal.h"
 
@@ -24,27 +23,30 @@ static bool note_claimed(struct wr_plan *plan, struct wr_node *node) {
 /* ---- what a fork has left behind (K11) ---- */
 
 static struct wr_mutex lost_lock = WR_MUTEX_INIT(WR_RANK_EVENT);
-static pthread_once_t lost_once = PTHREAD_ONCE_INIT;
+static struct wr_fork_row fork_row = {.rank = WR_RANK_EVENT, .lock = &lost_lock};
+__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
 
-static void lost_in_child(void) { wr_mutex_init(&lost_lock, WR_RANK_EVENT); }
-static void watch_forks(void) { (void)pthread_atfork(NULL, NULL, lost_in_child); }
-
-/* Elementwise results may be written over an input that ends with them (run.c). */
+/* Elementwise results may be written over an input that ends with them (run.c): on the host only
+   where no fork comes in between (stream/in_place.c), on a device at any time. That device is not
+   in the child, and nobody could say what is left of the input. */
 static bool written_in_place(const struct wr_node *node) {
   if (!node->buffer || wr_op_info(node->op)->view) return false;
-  for (uint32_t i = 0; i < node->n_in; i++) {
-    if (node->in[i]->buffer == node->buffer) return true;
+  const struct wr_edges *edges = wr_edges_of(node);
+  for (uint32_t i = 0; i < edges->n; i++) {
+    if (edges->in[i]->buffer == node->buffer) return true;
   }
   return false;
 }
 
-/* Was over nowhere, so its edges are all there: it is lazy again. Waiters are of the parent's, and
-   not looked at; a thread of this process sets one only once it has found the node claimed by this
-   process. What it has of a buffer is given back; the plan's reference to it is lost. */
+/* Was over nowhere, so its edges are all there, its own or a group's (struct wr_edges): it is lazy
+   again. Waiters are of the parent's, and not looked at; a thread of this process sets one only
+   once it has found the node claimed by this process. What it has of a buffer is given back; the
+   plan's reference to it is lost. */
 static void take_back_locked(struct wr_node *node) {
   if (!wr_completion_lost(&node->completion)) return;
-  wr_store_relaxed(&node->completion.waiters, NULL); /* relaxed, both: published by the state */
+  wr_store_relaxed(&node->completion.waiters, NULL); /* relaxed, all: published by the state */
   wr_store_relaxed(&node->planner, NULL);
+  wr_store_relaxed(&node->encoded, UINT64_C(0));
   node->cursor = 0;
   node->link = NULL;
   node->error = NULL;
@@ -54,15 +56,15 @@ static void take_back_locked(struct wr_node *node) {
                                wr_op_info(node->op)->name);
     phase = WR_PHASE_FAILED;
   } else {
-    wr_buffer_release(node->buffer);
+    struct wr_buffer *buffer = node->buffer;
     node->buffer = NULL;
+    wr_buffer_release(buffer);
   }
   /* Release: all of the above before somebody claims it, or reads the error. */
   wr_store_release(&node->completion.state, (uint32_t)phase);
 }
 
 static void take_back(struct wr_node *node) {
-  pthread_once(&lost_once, watch_forks);
   wr_mutex_lock(&lost_lock);
   take_back_locked(node);
   wr_mutex_unlock(&lost_lock);
@@ -100,8 +102,9 @@ static bool leave(struct wr_plan *plan, struct wr_node *node) {
 static bool walk(struct wr_plan *plan) {
   while (plan->stack.count) {
     struct wr_node *node = plan->stack.items[plan->stack.count - 1];
-    bool ok = node->cursor < node->n_in ? enter(plan, node->in[node->cursor++]) : leave(plan, node);
-    if (!ok) return false;
+    const struct wr_edges *edges = wr_edges_of(node);
+    bool more = node->cursor < edges->n;
+    if (!(more ? enter(plan, edges->in[node->cursor++]) : leave(plan, node))) return false;
   }
   return true;
 }

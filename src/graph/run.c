@@ -23,17 +23,22 @@ static uint64_t result_bytes(const struct wr_node *node) {
 }
 
 /* Publishes value or error (takes the reference) and drops edges, stream and the plan's
-   reference. */
-static void finish(struct wr_node *node, struct wr_error *error) {
+   reference. `in_place` is the stream of a command that was written over its input, or NULL: that
+   ends as soon as nobody will compute it anew, before waiters fire and buffers end. */
+static void finish_from(struct wr_node *node, struct wr_error *error, struct wr_stream *in_place) {
   enum wr_phase phase = error ? WR_PHASE_FAILED : WR_PHASE_DONE;
   /* A failed node keeps its buffer, if it has one, until it is freed: on an asynchronous device a
      later command may be encoding on it right now. */
   node->error = error;
   wr_stream_note_finished(node->stream, error != NULL, result_bytes(node));
-  bool pinned = wr_completion_finish(&node->completion, phase);
+  uint32_t raised = wr_completion_raise(&node->completion, phase);
+  if (in_place) wr_stream_end_in_place(in_place);
+  bool pinned = wr_completion_tell(&node->completion, raised);
   wr_node_drop_edges(node, pinned);
   wr_node_release(node);
 }
+
+static void finish(struct wr_node *node, struct wr_error *error) { finish_from(node, error, NULL); }
 
 void wr_node_refuse(struct wr_node *node, struct wr_error *error) {
   wr_stream_note_submitted(node->stream, 1);
@@ -42,8 +47,9 @@ void wr_node_refuse(struct wr_node *node, struct wr_error *error) {
 
 /* The error of an input that failed, or NULL. Errors flow along edges as they are (E1). */
 static struct wr_error *input_error(const struct wr_node *node) {
-  for (uint32_t i = 0; i < node->n_in; i++) {
-    const struct wr_node *in = node->in[i];
+  const struct wr_edges *edges = wr_edges_of(node);
+  for (uint32_t i = 0; i < edges->n; i++) {
+    const struct wr_node *in = edges->in[i];
     if (wr_completion_phase(&in->completion) == WR_PHASE_FAILED) return in->error;
   }
   return NULL;
@@ -113,8 +119,9 @@ static bool may_donate(const struct wr_node *node, struct wr_node *in, struct wr
 /* An elementwise result may take the buffer of an input that ends here. */
 static struct wr_node *donor(const struct wr_node *node, struct wr_memory *memory) {
   if (!wr_op_info(node->op)->fusable) return NULL;
-  for (uint32_t i = 0; i < node->n_in; i++) {
-    if (may_donate(node, node->in[i], memory)) return node->in[i];
+  const struct wr_edges *edges = wr_edges_of(node);
+  for (uint32_t i = 0; i < edges->n; i++) {
+    if (may_donate(node, edges->in[i], memory)) return edges->in[i];
   }
   return NULL;
 }
@@ -123,9 +130,17 @@ static size_t output_bytes(const struct wr_node *node) {
   return (size_t)node->size * wr_dtype_size((enum wr_dtype)node->dtype);
 }
 
-static struct wr_error *output_buffer(struct wr_node *node, struct wr_memory *memory) {
+/* What a device does later no fork can wait for; in the child that device is not there. */
+static bool may_write_over(struct wr_stream *stream, struct wr_memory *memory, bool *in_place) {
+  *in_place = wr_memory_host_visible(memory) && wr_stream_begin_in_place(stream);
+  return *in_place || !wr_memory_host_visible(memory);
+}
+
+/* *in_place: the stream has to hear of the end. */
+static struct wr_error *output_buffer(struct wr_node *node, struct wr_stream *stream,
+                                      struct wr_memory *memory, bool *in_place) {
   struct wr_node *in = donor(node, memory);
-  if (in) {
+  if (in && may_write_over(stream, memory, in_place)) {
     node->buffer = wr_buffer_retain(in->buffer);
     return NULL;
   }
@@ -151,8 +166,10 @@ static void end_pending(struct wr_node *node, const struct wr_stream *stream, bo
 static enum wr_encode_status encode_one(struct wr_node *node, struct wr_stream *stream,
                                         const struct wr_tensor *in, struct pending *pending,
                                         struct wr_error **error) {
-  struct wr_call call = {
-      .op = (enum wr_op)node->op, .n_in = (int32_t)node->n_in, .in = in, .params = node->params};
+  struct wr_call call = {.op = (enum wr_op)node->op,
+                         .n_in = (int32_t)wr_edges_of(node)->n,
+                         .in = in,
+                         .params = node->params};
   tensor_of(node, node->buffer, 0, &call.out);
   return wr_stream_backend(stream)->encode(wr_stream_encoder(stream), &call, &pending->hook, error);
 }
@@ -161,10 +178,11 @@ static enum wr_encode_status encode_one(struct wr_node *node, struct wr_stream *
 static enum wr_encode_status encode_group(struct wr_node *node, struct wr_stream *stream,
                                           const struct wr_tensor *in, struct pending *pending,
                                           struct wr_error **error) {
-  struct wr_group group = {.n_in = (int32_t)node->n_in,
-                           .n_steps = (int32_t)node->fused->n_steps,
+  struct wr_edges *edges = wr_edges_of(node);
+  struct wr_group group = {.n_in = (int32_t)edges->n,
+                           .n_steps = (int32_t)edges->n_steps,
                            .in = in,
-                           .steps = node->fused->steps};
+                           .steps = wr_group_steps(edges)};
   tensor_of(node, node->buffer, 0, &group.out);
   return wr_stream_backend(stream)->encode_group(wr_stream_encoder(stream), &group, &pending->hook,
                                                  error);
@@ -175,7 +193,7 @@ static struct wr_error *encode(struct wr_node *node, struct wr_stream *stream,
   const struct wr_backend *backend = wr_stream_backend(stream);
   struct wr_error *error = NULL;
   begin_pending(node, backend);
-  *done = (node->fused ? encode_group : encode_one)(node, stream, in, pending, &error) ==
+  *done = (wr_is_group(node) ? encode_group : encode_one)(node, stream, in, pending, &error) ==
           WR_ENCODE_DONE;
   end_pending(node, stream, *done);
   return error;
@@ -184,8 +202,9 @@ static struct wr_error *encode(struct wr_node *node, struct wr_stream *stream,
 static struct wr_error *operands(struct wr_node *node, struct wr_stream *stream,
                                  struct wr_memory *memory, struct wr_tensor *in,
                                  struct wr_staged *staged) {
-  for (uint32_t i = 0; i < node->n_in; i++) {
-    struct wr_node *input = node->in[i];
+  const struct wr_edges *edges = wr_edges_of(node);
+  for (uint32_t i = 0; i < edges->n; i++) {
+    struct wr_node *input = edges->in[i];
     struct wr_buffer *buffer = input->buffer;
     int64_t offset = input->offset;
     if (wr_needs_transfer(buffer, memory)) {
@@ -205,9 +224,10 @@ static enum ran finish_now(struct wr_node *node, struct wr_error *error) {
 
 /* Nothing of the attempt is left. */
 static enum ran undo(struct wr_node *node, struct wr_error *error) {
+  struct wr_buffer *buffer = node->buffer;
   wr_error_release(error);
-  wr_buffer_release(node->buffer);
-  node->buffer = NULL;
+  node->buffer = NULL; /* first, for the child of a fork in between */
+  wr_buffer_release(buffer);
   return LACKS_ROOM;
 }
 
@@ -221,7 +241,7 @@ static enum ran encode_node(struct wr_node *node, struct wr_stream *stream, stru
   struct wr_memory *memory = wr_stream_backend(stream)->memory(device.index);
   struct pending now = {.hook = {.fn = pending_over}, .node = node};
   struct pending *pending = &now;
-  bool done = true;
+  bool done = true, in_place = false;
   may_wait = may_wait && !wr_memory_host_visible(memory);
   if (may_wait && wr_memory_crowded(memory, output_bytes(node))) return LACKS_ROOM;
   if (!wr_memory_host_visible(memory)) {
@@ -230,19 +250,21 @@ static enum ran encode_node(struct wr_node *node, struct wr_stream *stream, stru
     *pending = now;
   }
   struct wr_error *error = operands(node, stream, memory, in, &pending->staged);
-  if (!error) error = output_buffer(node, memory);
+  if (!error) error = output_buffer(node, stream, memory, &in_place);
   if (!error) error = encode(node, stream, in, pending, &done);
   if (!done) return RAN;
   wr_staged_release(&pending->staged);
   if (pending != &now) wr_free(pending);
   bool dry = error && wr_error_status(error) == WEIR_ERROR_OUT_OF_MEMORY;
-  return dry && may_wait ? undo(node, error) : finish_now(node, error);
+  if (dry && may_wait) return undo(node, error);
+  finish_from(node, error ? describe_take(node, error) : NULL, in_place ? stream : NULL);
+  return RAN;
 }
 
 /* A view shares the buffer. Where the input is only queued on this very stream, the view is over
    when a marker behind it is. */
 static void run_view(struct wr_node *node, struct wr_stream *stream) {
-  struct wr_node *in = node->in[0];
+  struct wr_node *in = wr_edges_of(node)->in[0];
   node->buffer = wr_buffer_retain(in->buffer);
   if (wr_completion_over(&in->completion)) {
     finish(node, NULL);
@@ -264,7 +286,7 @@ static void run_view(struct wr_node *node, struct wr_stream *stream) {
 }
 
 static enum ran encode_many_inputs(struct wr_node *node, struct wr_stream *stream, bool may_wait) {
-  struct wr_tensor *in = wr_alloc(node->n_in * sizeof *in);
+  struct wr_tensor *in = wr_alloc(wr_edges_of(node)->n * sizeof *in);
   if (!in) return finish_now(node, wr_error_out_of_memory());
   enum ran ran = encode_node(node, stream, in, may_wait);
   wr_free(in);
@@ -281,7 +303,7 @@ static enum ran run_node(struct wr_node *node, struct wr_stream *stream, bool ma
     run_view(node, stream);
     return RAN;
   }
-  if (node->n_in > MAX_INLINE_INPUTS) return encode_many_inputs(node, stream, may_wait);
+  if (wr_edges_of(node)->n > MAX_INLINE_INPUTS) return encode_many_inputs(node, stream, may_wait);
   struct wr_tensor in[MAX_INLINE_INPUTS];
   return encode_node(node, stream, in, may_wait);
 }
@@ -359,8 +381,9 @@ static bool wait_on_device(struct wr_node *in, struct wr_stream *stream) {
    wait for. */
 static struct wr_node *blocking_input(struct wr_node *node, struct wr_stream *stream) {
   uint64_t id = wr_stream_id(stream);
-  for (uint32_t i = 0; i < node->n_in; i++) {
-    struct wr_node *in = node->in[i];
+  const struct wr_edges *edges = wr_edges_of(node);
+  for (uint32_t i = 0; i < edges->n; i++) {
+    struct wr_node *in = edges->in[i];
     if (wr_completion_over(&in->completion) || in->stream_id == id) continue;
     if (!wait_on_device(in, stream)) return in;
   }

@@ -101,8 +101,9 @@ struct deferred {
 static _Thread_local struct deferred **passes;
 
 static bool input_unsubmitted(const struct wr_node *node) {
-  for (uint32_t i = 0; i < node->n_in; i++) {
-    if (wr_completion_phase(&node->in[i]->completion) == WR_PHASE_CLAIMED) return true;
+  const struct wr_edges *edges = wr_edges_of(node);
+  for (uint32_t i = 0; i < edges->n; i++) {
+    if (wr_completion_phase(&edges->in[i]->completion) == WR_PHASE_CLAIMED) return true;
   }
   return false;
 }
