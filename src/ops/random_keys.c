@@ -1,6 +1,7 @@
 /* Which key comes next when the caller gives none. Keys form one sequence per thread and epoch: the
    thread that seeds draws MLX's own for that seed, each other thread one derived from the seed and
-   from how many threads drew before it in the epoch. Before any seed the epoch is a random one.
+   from how many threads drew before it in the epoch. Before any seed the epoch is a random one. The
+   child of a fork begins an epoch of its own.
 
    The process state is one small struct under a lock of rank REGISTRY, taken by a seed and by each
    thread's first draw in an epoch; later draws touch thread-local memory and one relaxed load. No
