@@ -172,6 +172,4 @@ bool wr_thread_start(void *(*fn)(void *), void *arg, pthread_t *thread);
 /* Connects the modules below to the pool and the reclaimer, once. */
 void wr_stream_start_once(void);
 
-/* In the child of a fork: the default device is looked for anew, unless the program has set it. */
-
 #endif
