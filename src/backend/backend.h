@@ -135,6 +135,14 @@ struct wr_backend {
      What has been encoded and not flushed may not begin before. NULL: nothing is ever held back. */
   void (*flush)(struct wr_encoder *encoder);
 
+  /* What the device has accepted cannot be taken back, and a device whose queue is full blocks the
+     call that comes then; so it is handed a bounded stretch of work ahead (R8). Asked by whoever
+     encodes, before a command. full: the stretch is used up; a cheap look. when_room: PENDING, and
+     the hook is called, without an error, once a good part of the stretch is over; DONE: there is
+     room by now. NULL, both: there always is. */
+  bool (*full)(const struct wr_encoder *encoder);
+  enum wr_encode_status (*when_room)(struct wr_encoder *encoder, struct wr_completion_hook *hook);
+
   /* The place in the encoder's order, from 1, of what was encoded last; asked by whoever encodes.
      NULL where encode_wait is. */
   uint64_t (*place)(const struct wr_encoder *encoder);

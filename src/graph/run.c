@@ -329,14 +329,20 @@ static void room_over(struct wr_completion_hook *hook, struct wr_error *error) {
   room_release(room);
 }
 
-/* Suspends the stream behind its own commands; false when there is nothing to wait for. */
-static bool wait_for_room(struct wr_batch *batch, struct wr_stream *stream) {
-  struct wr_error *error = NULL;
+static struct wr_room *room_new(void) {
   struct wr_room *room = wr_alloc(sizeof *room);
-  if (!room) return false;
+  if (!room) return NULL;
   wr_store_relaxed(&room->refs, 2u); /* relaxed: not yet shared */
   wr_completion_init(&room->over, WR_PHASE_SUBMITTED);
   room->hook = (struct wr_completion_hook){.fn = room_over};
+  return room;
+}
+
+/* Suspends the stream behind its own commands; false when there is nothing to wait for. */
+static bool wait_for_room(struct wr_batch *batch, struct wr_stream *stream) {
+  struct wr_error *error = NULL;
+  struct wr_room *room = room_new();
+  if (!room) return false;
   if (wr_stream_backend(stream)->encode_marker(wr_stream_encoder(stream), &room->hook, &error) ==
       WR_ENCODE_DONE) {
     wr_error_release(error);
@@ -358,6 +364,25 @@ static bool run_or_wait(struct wr_batch *batch, struct wr_node *node, struct wr_
     (void)run_node(node, stream, false);
   }
   room_release(waited);
+  return true;
+}
+
+/* Suspends the stream while its device has as much work ahead as it should (R8); false when there
+   is room, or no memory to wait with. */
+static bool wait_for_device(struct wr_batch *batch, struct wr_stream *stream) {
+  const struct wr_backend *backend = wr_stream_backend(stream);
+  struct wr_encoder *encoder = wr_stream_encoder(stream);
+  room_release(batch->ahead);
+  batch->ahead = NULL;
+  if (!backend->full || !backend->full(encoder)) return false;
+  struct wr_room *room = room_new();
+  if (!room) return false;
+  if (backend->when_room(encoder, &room->hook) == WR_ENCODE_DONE) {
+    wr_free(room);
+    return false;
+  }
+  batch->ahead = room;
+  wr_stream_block_on(stream, &room->over, NULL);
   return true;
 }
 
@@ -401,6 +426,7 @@ enum wr_step wr_batch_run(struct wr_task *task, struct wr_stream *stream, struct
       wr_stream_release(by);
       return WR_STEP_BLOCKED;
     }
+    if (wait_for_device(batch, stream)) return WR_STEP_BLOCKED;
     wr_audit_run(node);
     if (!run_or_wait(batch, node, stream)) return WR_STEP_BLOCKED;
     batch->next++;

@@ -66,10 +66,12 @@ void wr_gpu_encoder_free(struct wr_encoder *encoder) { wr_encoder_drop(encoder);
 /* Of two threads that set labels at once either may be the last here. In a forked child the stream
    is the parent's. */
 void wr_gpu_label(struct wr_encoder *e, const char *label) {
-  if (wr_gpu_forked() || !wr_nvtx_listens()) return;
-  wr_store_relaxed(&e->named, true);
-  wr_gpu_enter(e->gpu);
-  wr_nvtx_name_stream(e->stream, label ? label : "");
+  if (wr_gpu_forked()) return;
+  wr_gpu_enter(e->gpu); /* first: a tool's library is opened by the first look */
+  if (wr_nvtx_listens()) {
+    wr_store_relaxed(&e->named, true);
+    wr_nvtx_name_stream(e->stream, label ? label : "");
+  }
   wr_gpu_leave();
 }
 
@@ -163,6 +165,12 @@ enum wr_encode_status wr_gpu_encode_marker(struct wr_encoder *e, struct wr_compl
 }
 
 uint64_t wr_gpu_place(const struct wr_encoder *encoder) { return encoder->kept; }
+
+/* Relaxed: who finds it full asks again under the lock. In the child of a fork nothing ends, and
+   what is encoded fails. */
+bool wr_gpu_full(const struct wr_encoder *e) {
+  return e->work - wr_load_relaxed(&e->work_over) >= wr_most_ahead(e->gpu) && !wr_gpu_forked();
+}
 
 static bool is_launched(struct wr_encoder *e, uint64_t place) {
   wr_mutex_lock(&e->gpu->lock);

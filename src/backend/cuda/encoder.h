@@ -44,6 +44,7 @@ struct wr_gpu_command {
   size_t bytes;
   int launches;    /* recorded when it had been encoded, its own included */
   uint64_t number; /* its place among the encoder's commands, from 1 */
+  uint64_t work;   /* of the encoder when it had been encoded */
 };
 
 /* An event on the stream behind commands in flight. */
@@ -81,6 +82,8 @@ struct wr_encoder {
   struct wr_buffer *counters;  /* owner thread only: whoever encodes; or NULL */
   wr_atomic_bool named;        /* atomic RELAXED: a tool may know the stream by a label */
   uint64_t kept;               /* owner thread only: whoever encodes; the last command's number */
+  uint64_t work;               /* owner thread only: whoever encodes; all launches, estimated */
+  wr_atomic_u64 work_over; /* atomic RELAXED, changed under the GPU's LOCK: of what is published */
 
   struct wr_mutex lock;              /* of rank ENCODER: recording and flushing */
   struct wr_launches *launches;      /* under LOCK; NULL: nothing is held back */
@@ -103,6 +106,8 @@ struct wr_encoder {
   struct wr_progress *progress; /* one reference */
   struct wr_order *orders;      /* oldest first */
   struct wr_order **last_order;
+  struct wr_completion_hook *room_hook; /* who waits for room; or NULL */
+  uint64_t room_at;                     /* until so much of the work is over */
   struct wr_encoder *busy_next;
   struct wr_encoder *busy_prev;
 };
@@ -155,6 +160,8 @@ struct wr_error *wr_event_behind_locked(struct wr_encoder *encoder, uint64_t num
    `place`. */
 struct wr_error *wr_order_add_locked(struct wr_encoder *encoder, uint64_t behind,
                                      struct wr_encoder *other, uint64_t place);
+/* How much work of one encoder may be with the driver and not over. */
+uint64_t wr_most_ahead(const struct wr_gpu *gpu);
 /* The encoder has nothing in flight, and ends. */
 void wr_orders_free_locked(struct wr_encoder *encoder);
 

@@ -54,6 +54,7 @@ struct wr_gpu {
   int stopping;            /* under LOCK: who wants it to leave when all is over */
   unsigned encoding;       /* under LOCK: encoders that hold something back */
   struct wr_encoder *busy; /* under LOCK: those with commands in flight */
+  wr_atomic_u32 n_busy;    /* atomic RELAXED, changed under LOCK: how many those are */
   wr_cu_stream idle_streams[WR_GPU_IDLE_STREAMS]; /* under LOCK */
   int n_idle_streams;                             /* under LOCK */
   struct wr_gpu_events idle_events[2];            /* under LOCK: to look at; to sleep for */
@@ -119,8 +120,10 @@ void wr_gpu_flush(struct wr_encoder *encoder);
 size_t wr_gpu_pooled(void);
 uint64_t wr_gpu_place(const struct wr_encoder *encoder);
 bool wr_gpu_encode_wait(struct wr_encoder *encoder, struct wr_encoder *other, uint64_t place);
+bool wr_gpu_full(const struct wr_encoder *encoder);
 void wr_gpu_label(struct wr_encoder *encoder, const char *label);
 /* reap.c */
+enum wr_encode_status wr_gpu_when_room(struct wr_encoder *encoder, struct wr_completion_hook *hook);
 bool wr_gpu_poll(struct wr_encoder *encoder);
 bool wr_gpu_settle(uint64_t deadline_ns);
 size_t wr_gpu_threads(void);
@@ -165,6 +168,7 @@ struct wr_run {
   int launches;
   uint32_t used;
   uint64_t flushes;
+  uint64_t work;
 };
 
 typedef struct wr_error *(*wr_gpu_kernel)(struct wr_run *run, const struct wr_call *call);

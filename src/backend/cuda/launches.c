@@ -86,6 +86,8 @@ void wr_gpu_flush(struct wr_encoder *e) {
 }
 
 void wr_run_direct(struct wr_run *run) {
+  enum { LAUNCHES = 4 }; /* at most, of a product or a copy */
+  run->encoder->work += LAUNCHES;
   wr_mutex_lock(&run->encoder->lock);
   flush_locked(run->encoder);
   wr_mutex_unlock(&run->encoder->lock);
@@ -123,6 +125,7 @@ struct wr_error *wr_record_begin(struct wr_encoder *e, struct wr_run *run) {
     run->launches = e->launches->count;
     run->used = e->launches->used;
     run->flushes = e->flushes;
+    run->work = e->work;
   }
   wr_mutex_unlock(&e->lock);
   return error;
@@ -131,6 +134,7 @@ struct wr_error *wr_record_begin(struct wr_encoder *e, struct wr_run *run) {
 void wr_record_keep(struct wr_encoder *e, struct wr_gpu_command *c) {
   wr_mutex_lock(&e->lock);
   c->number = ++e->kept;
+  c->work = e->work;
   c->launches = e->launches->count;
   c->error = e->broken;
   e->broken = NULL;
@@ -142,6 +146,7 @@ void wr_record_keep(struct wr_encoder *e, struct wr_gpu_command *c) {
 
 /* What of the command runs already uses its operands, which are let go after this. */
 void wr_record_abandon(struct wr_encoder *e, struct wr_run *run) {
+  e->work = run->work;
   wr_mutex_lock(&e->lock);
   bool partly = e->flushes != run->flushes;
   e->launches->count = partly ? 0 : run->launches;
@@ -194,5 +199,6 @@ void wr_launch_function(const struct wr_launch *l, struct wr_run *run, wr_cu_fun
     flush_locked(e);
   }
   record_locked(e->launches, l, function, bytes);
+  e->work++;
   wr_mutex_unlock(&e->lock);
 }

@@ -40,6 +40,7 @@ static void busy_insert_locked(struct wr_encoder *e) {
   if (e->in_busy_list) return;
   e->refs++;
   e->in_busy_list = true;
+  (void)wr_fetch_add_relaxed(&gpu->n_busy, 1u);
   e->busy_prev = NULL;
   e->busy_next = gpu->busy;
   if (gpu->busy) gpu->busy->busy_prev = e;
@@ -53,6 +54,7 @@ static void busy_remove_locked(struct wr_encoder *e) {
   if (!e->in_busy_list) return;
   e->refs--;
   e->in_busy_list = false;
+  (void)wr_fetch_sub_relaxed(&e->gpu->n_busy, 1u);
   if (e->busy_prev) {
     e->busy_prev->busy_next = e->busy_next;
   } else {
@@ -205,17 +207,63 @@ static void command_end(struct wr_gpu_command *c, struct wr_error *failure) {
   hook->fn(hook, error);
 }
 
+/* ---- room (R8) ----
+
+   The driver takes launches until its queue for the stream is full, and then blocks the call until
+   the device has come on: about a thousand of them. Up to CONNECTIONS streams have a queue of
+   their own, more of them share. What an encoder may have with the driver is half of a queue, or
+   its part of that: so no call blocks, and work for some milliseconds is there. Who finds that much
+   waits until half of it is over, so that the device has work while the stream is taken up again.
+ */
+
+uint64_t wr_most_ahead(const struct wr_gpu *gpu) {
+  enum { MOST = WR_TORTURED ? 16 : 512, LEAST = WR_TORTURED ? 8 : 32, CONNECTIONS = 8 };
+  const uint32_t streams = wr_load_relaxed(&gpu->n_busy);
+  const uint64_t part = streams > CONNECTIONS ? (uint64_t)MOST * CONNECTIONS / streams : MOST;
+  return part > LEAST ? part : LEAST;
+}
+
+/* What is ahead is with the driver, or is handed to it before the stream sleeps: it ends, and is
+   published, whatever happens to other streams that are not encoded yet. */
+enum wr_encode_status wr_gpu_when_room(struct wr_encoder *e, struct wr_completion_hook *hook) {
+  const uint64_t most = wr_most_ahead(e->gpu);
+  enum wr_encode_status status = WR_ENCODE_DONE;
+  wr_mutex_lock(&e->gpu->lock);
+  if (e->work - wr_load_relaxed(&e->work_over) >= most) {
+    e->room_hook = hook;
+    e->room_at = e->work - most / 2;
+    status = WR_ENCODE_PENDING;
+  }
+  wr_mutex_unlock(&e->gpu->lock);
+  return status;
+}
+
+/* The hook of who has waited long enough, or NULL. */
+static struct wr_completion_hook *room_taken_locked(struct wr_encoder *e, uint64_t over) {
+  struct wr_completion_hook *hook = e->room_hook;
+  wr_store_relaxed(&e->work_over, over);
+  if (!hook || over < e->room_at) return NULL;
+  e->room_hook = NULL;
+  return hook;
+}
+
+/* ---- publishing, continued ---- */
+
 /* The commands up to that number. */
 static void publish(struct wr_encoder *e, struct wr_gpu_command *list, uint64_t up_to,
                     struct wr_error *failure) {
+  uint64_t over = wr_load_relaxed(&e->work_over); /* relaxed: its reaper alone changes it */
   while (list) {
     struct wr_gpu_command *c = list;
     list = c->next;
+    over = c->work;
     command_end(c, failure);
   }
   wr_mutex_lock(&e->gpu->lock);
   e->progress->published = up_to;
+  struct wr_completion_hook *hook = room_taken_locked(e, over);
   wr_mutex_unlock(&e->gpu->lock);
+  if (hook) hook->fn(hook, NULL);
 }
 
 /* All that is in flight fails: the GPU is out of use, or not this process's any more. */
@@ -406,6 +454,7 @@ static void rotate_locked(struct wr_gpu *gpu, struct wr_encoder *const *looked, 
     busy_remove_locked(e);
     e->refs++;
     e->in_busy_list = true;
+    (void)wr_fetch_add_relaxed(&gpu->n_busy, 1u);
     e->busy_next = NULL;
     e->busy_prev = tail;
     tail->busy_next = e;
