@@ -11,11 +11,12 @@
       loader knows of, then flushes, then ends. Weir's own handler is registered as it is loaded, so
       it comes before the destructors. But a library registers handlers of its own, cuBLASLt 12,000
       of them in the half second in which it is opened, NVRTC 3,000, and those come before Weir's.
-   2. So no handler that is registered by a thread inside a gate is left as it is: handlers.c stands
-      in front of __cxa_atexit, through which C and C++ libraries register, and puts one of Weir's
-      in its place, which shuts the gates first and then runs the library's. No library is torn down
-      by a handler while gates are open, whichever handler comes first, however many a call that is
-      under way has registered so far, and whatever thread runs them.
+   2. So no handler that is registered by a thread inside a gate, or by one of those libraries, is
+      left as it is: handlers.c stands in front of __cxa_atexit, through which C and C++ libraries
+      register, and puts one of Weir's in its place, which shuts the gates first and then runs the
+      library's. No library is torn down by a handler while gates are open, whichever handler comes
+      first, however many a call that is under way has registered so far, and whatever thread runs
+      them.
    3. To shut is to let nobody enter any more, and to wait for those inside, all gates together,
       WR_GATE_PATIENCE_NS. Calls are short by rule, so that is the rule: then handlers and
       destructors run as if nothing had been.

@@ -4,15 +4,16 @@
    with Weir, and all libraries that it opens, find these first; they hand everything on to the C
    library.
 
-   A handler that is registered inside a gate is handed on as `guarded`, with a record of its own
-   that is never freed: the C library runs it at most once. When a library is closed its handlers
-   run too, in the middle of the process; that is told by __cxa_finalize, which is where they are
-   called from then. Weak, so that a program that is linked statically, or with a sanitizer, takes
-   the other definition. No locks. */
+   A handler that is registered inside a gate, or by a library that stands behind one, is handed on
+   as `guarded`, with a record of its own that is never freed: the C library runs it at most once.
+   When a library is closed its handlers run too, in the middle of the process; that is told by
+   __cxa_finalize, which is where they are called from then. Weak, so that a program that is linked
+   statically, or with a sanitizer, takes the other definition. No locks. */
 
 #include "base/handlers.h"
 
 #include <dlfcn.h>
+#include <link.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +61,51 @@ static finalizes next_finalizes(void) {
   return next;
 }
 
+/* ---- whose handlers are guarded ---- */
+
+/* The libraries behind gates: a program may have opened one before Weir does, or use it besides. */
+static bool stands_behind_a_gate(const char *path) {
+  static const char *const names[] = {"libcuda.so", "libnvrtc.", "libcublasLt.", "libopenblas"};
+  const char *slash = strrchr(path, '/');
+  const char *name = slash ? slash + 1 : path;
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    if (strncmp(name, names[i], strlen(names[i])) == 0) return true;
+  }
+  return false;
+}
+
+struct look {
+  uintptr_t address;
+  bool behind;
+};
+
+static int look_at(struct dl_phdr_info *object, size_t bytes, void *arg) {
+  struct look *look = arg;
+  (void)bytes;
+  for (int i = 0; i < object->dlpi_phnum; i++) {
+    const ElfW(Phdr) *part = &object->dlpi_phdr[i];
+    if (part->p_type != PT_LOAD) continue;
+    if (look->address - (object->dlpi_addr + part->p_vaddr) >= part->p_memsz) continue;
+    look->behind = stands_behind_a_gate(object->dlpi_name);
+    return 1;
+  }
+  return 0;
+}
+
+/* `library` is an address in it, always the same one. A library registers thousands in a row, so
+   the last that was looked for is remembered, of each kind. */
+static bool is_behind_a_gate(void *library) {
+  static wr_atomic_ptr last[2]; /* atomic RELAXED: addresses by themselves */
+  struct look look = {.address = (uintptr_t)library};
+  if (!library || wr_load_relaxed(&last[false]) == library) return false;
+  if (wr_load_relaxed(&last[true]) == library) return true;
+  dl_iterate_phdr(look_at, &look);
+  wr_store_relaxed(&last[look.behind], library);
+  return look.behind;
+}
+
+/* ---- in front of the C library's ---- */
+
 static void guarded(void *arg) {
   const struct record *r = arg;
   if (closing || wr_gate_shut()) r->fn(r->arg);
@@ -78,7 +124,7 @@ __attribute__((weak, visibility("default"))) void __cxa_finalize(void *library);
 /* Without memory for its record a handler is refused: a library that is not told of the end is
    better than one that is torn down under a call. */
 int __cxa_atexit(void (*fn)(void *), void *arg, void *library) {
-  if (!wr_gate_is_inside()) return add(fn, arg, library);
+  if (!wr_gate_is_inside() && !is_behind_a_gate(library)) return add(fn, arg, library);
   struct record *r = malloc(sizeof *r);
   if (!r) return -1;
   *r = (struct record){fn, arg};

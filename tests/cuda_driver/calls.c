@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "internal.h"
+#include "slow.h"
 
 struct counts counts;
 
@@ -25,10 +26,10 @@ __attribute__((used)) static const any_function functions[CALL_COUNT] = {
 #undef WR_CU
 };
 
-/* Atomic relaxed, all of them. */
+/* Atomic relaxed, all of them but the first. */
 static struct {
-  wr_atomic_u64 calls[CALL_COUNT];
-  wr_atomic_u64 left[CALL_COUNT]; /* calls until the one that fails, 0: no order */
+  wr_atomic_u64 calls[CALL_COUNT]; /* atomic ACQ_REL */
+  wr_atomic_u64 left[CALL_COUNT];  /* calls until the one that fails, 0: no order */
   wr_atomic_u32 result[CALL_COUNT];
   wr_atomic_u64 left_any;
   wr_atomic_u32 result_any;
@@ -68,15 +69,16 @@ static void in_child(void) {
   wr_store_relaxed(&state.inside, 0u);
 }
 
-/* As the driver: a handler of its own, registered late, and the library's destructor. */
+/* As the driver: handlers of its own, registered late, and the library's destructor. */
 static void start(void) {
   const char *text = getenv("WEIR_STAND_IN_DIRECT");
   direct = text && !strcmp(text, "1");
   devices_start();
-  atexit(at_end);
+  slow_first_call();
   pthread_atfork(NULL, NULL, in_child);
 }
 
+__attribute__((constructor)) static void load(void) { slow_open(at_end); }
 __attribute__((destructor)) static void unload(void) { at_end(); }
 
 /* ---- a call ---- */
@@ -125,10 +127,12 @@ wr_cu_result call_end(wr_cu_result result) {
 
 wr_cu_result call_begin(enum call call) {
   if (wr_load_relaxed(&state.forked)) misuse("a call in the child of a fork");
-  count_up(&state.calls[call]);
   wr_fetch_add_relaxed(&state.inside, 1u);
   if (wr_load_relaxed(&state.ended)) return call_end(WR_CU_DEINITIALIZED);
   wr_cu_result result = order_of(call);
+  /* Counted when it has been looked whether it is to fail: who has seen the number gives orders for
+     the next call. Release: pairs with the acquire in calls_of. */
+  (void)wr_fetch_add_acq_rel(&state.calls[call], 1u);
   return result ? call_end(result) : WR_CU_SUCCESS;
 }
 
@@ -145,11 +149,8 @@ wr_cu_result stand_in_init(unsigned flags) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   wr_cu_result result = call_begin(CALL_init);
   if (result) return result;
-  /* No program can keep the process from ending between the registration of a handler inside this
-     call and its own next step. */
-  result = call_end(flags ? INVALID_VALUE : WR_CU_SUCCESS);
   pthread_once(&once, start);
-  return result;
+  return call_end(flags ? INVALID_VALUE : WR_CU_SUCCESS);
 }
 
 wr_cu_result stand_in_driver_version(int *version) {
@@ -198,7 +199,7 @@ static void order_fail_any(uint64_t n, int result) {
 static int has_failed(void) { return wr_load_relaxed(&state.failed); }
 
 static uint64_t calls_of(const char *symbol) {
-  return wr_load_relaxed(&state.calls[call_of(symbol)]);
+  return wr_load_acquire(&state.calls[call_of(symbol)]);
 }
 
 static const char *symbol_at(int i) { return i >= 0 && i < CALL_COUNT ? symbols[i] : NULL; }
@@ -231,4 +232,6 @@ const struct stand_in weir_stand_in = {.fail = order_fail,
                                        .pause = kernel_pause,
                                        .fault = kernel_fault,
                                        .capacity = addresses_capacity,
+                                       .queue = queue_limit,
+                                       .blocked = queue_blocked,
                                        .counts = counts_read};

@@ -6,6 +6,7 @@
 #include "backend/cuda/library.h"
 #include "base/atomic.h"
 #include "image.h"
+#include "slow.h"
 #include "stand_in.h"
 
 #define WR_NVRTC(name, symbol, params) \
@@ -57,6 +58,9 @@ void weir_stand_in_nvrtc_fail(const char *symbol, uint64_t n, int result) {
   }
 }
 
+__attribute__((constructor)) static void load(void) { slow_open(NULL); }
+__attribute__((destructor)) static void unload(void) { slow_end(); }
+
 int stand_in_version(int *major, int *minor) {
   *major = 13;
   *minor = 0;
@@ -91,6 +95,9 @@ int stand_in_compile(wr_nvrtc_program program, int count, const char *const *opt
   (void)program;
   (void)count;
   (void)options;
+  slow_enter();
+  slow_first_call();
+  slow_leave();
   return ordered(CALL_compile);
 }
 

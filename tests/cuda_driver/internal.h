@@ -149,6 +149,10 @@ struct command *command_new(enum command_kind kind, int n_kernels);
 void stream_submit(wr_cu_stream stream, struct command *command);
 /* Waits until all is over that was submitted before. */
 void stream_drain(wr_cu_stream stream);
+/* Launches that a stream takes before it blocks the call that brings one more. */
+void queue_limit(uint64_t launches);
+/* How many calls were blocked. */
+uint64_t queue_blocked(void);
 void stream_check(wr_cu_stream stream, wr_cu_context context);
 
 /* ---- commands.c ---- */

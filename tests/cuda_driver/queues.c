@@ -25,6 +25,8 @@ struct wr_cu_stream_object {
   wr_cu_context context; /* immutable after publish */
   pthread_mutex_t lock;
   pthread_cond_t filled;
+  pthread_cond_t came_on;
+  uint64_t launches;     /* under LOCK: that are not over */
   struct command *first; /* under LOCK */
   struct command **last; /* under LOCK */
   bool destroyed;        /* under LOCK */
@@ -96,6 +98,28 @@ static void run(struct wr_cu_stream_object *s, struct command *c) {
   free(c);
 }
 
+/* ---- a full queue ---- */
+
+static wr_atomic_u64 limit = 1024; /* atomic RELAXED: a number by itself */
+static wr_atomic_u64 blocked;      /* atomic RELAXED: the same */
+
+void queue_limit(uint64_t launches) { wr_store_relaxed(&limit, launches); }
+uint64_t queue_blocked(void) { return wr_load_relaxed(&blocked); }
+
+static uint64_t launches_of(const struct command *c) {
+  return c->kind == COMMAND_KERNELS ? (uint64_t)c->n_kernels : 0;
+}
+
+static void wait_for_place_locked(struct wr_cu_stream_object *s, uint64_t launches) {
+  if (s->launches && s->launches + launches > wr_load_relaxed(&limit)) count_up(&blocked);
+  while (s->launches && s->launches + launches > wr_load_relaxed(&limit)) {
+    pthread_cond_wait(&s->came_on, &s->lock);
+  }
+  s->launches += launches;
+}
+
+/* ---- the thread of a stream ---- */
+
 /* NULL: the stream was destroyed and is empty. */
 static struct command *next(struct wr_cu_stream_object *s) {
   pthread_mutex_lock(&s->lock);
@@ -112,12 +136,20 @@ static struct command *next(struct wr_cu_stream_object *s) {
 static void stream_end(struct wr_cu_stream_object *s) {
   pthread_mutex_destroy(&s->lock);
   pthread_cond_destroy(&s->filled);
+  pthread_cond_destroy(&s->came_on);
   free(s);
 }
 
 static void *stream_main(void *arg) {
   struct wr_cu_stream_object *s = arg;
-  for (struct command *c; (c = next(s));) run(s, c);
+  for (struct command *c; (c = next(s));) {
+    const uint64_t launches = launches_of(c);
+    run(s, c);
+    pthread_mutex_lock(&s->lock);
+    s->launches -= launches;
+    pthread_cond_broadcast(&s->came_on);
+    pthread_mutex_unlock(&s->lock);
+  }
   stream_end(s);
   return NULL;
 }
@@ -129,6 +161,7 @@ void stream_submit(wr_cu_stream s, struct command *c) {
   }
   pthread_mutex_lock(&s->lock);
   demand(!s->destroyed, "a stream is used that was destroyed");
+  wait_for_place_locked(s, launches_of(c));
   *s->last = c;
   s->last = &c->next;
   pthread_cond_signal(&s->filled);
@@ -163,6 +196,7 @@ wr_cu_result stand_in_stream_new(wr_cu_stream *stream, unsigned flags) {
   s->last = &s->first;
   pthread_mutex_init(&s->lock, NULL);
   pthread_cond_init(&s->filled, NULL);
+  pthread_cond_init(&s->came_on, NULL);
   if (!runs_directly()) {
     pthread_t thread;
     demand(!pthread_create(&thread, NULL, stream_main, s), "no thread");

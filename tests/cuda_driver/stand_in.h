@@ -1,9 +1,10 @@
 #ifndef WR_TESTS_CUDA_DRIVER_STAND_IN_H
 #define WR_TESTS_CUDA_DRIVER_STAND_IN_H
 
-/* A stand-in for NVIDIA's driver and compiler, for machines without a GPU: libcuda.so.1 and
-   libnvrtc.so.13 of the functions that Weir calls, and no more. A test finds them by
-   LD_LIBRARY_PATH, as it would find the real ones, and gives orders through what they export here.
+/* A stand-in for NVIDIA's driver and compiler, for machines without a GPU: libcuda.so.1,
+   libnvrtc.so.13 and libcublasLt.so.13 of the functions that Weir calls, and no more. A test finds
+   them by LD_LIBRARY_PATH, as it would find the real ones, and gives orders through what they
+   export here.
 
    - Device addresses are none of the host's: to read or write one ends the process at that place.
      The bytes lie elsewhere, and no address is given twice. Copies and fills move them.
@@ -18,7 +19,13 @@
      with a line on stderr.
 
    The environment, read by cuInit: WEIR_STAND_IN_DEVICES is how many GPUs there are (1);
-   WEIR_STAND_IN_DIRECT=1 runs all at once on the calling thread, for a profiler. */
+   WEIR_STAND_IN_DIRECT=1 runs all at once on the calling thread, for a profiler.
+
+   The libraries do at the end of a process what NVIDIA's do (slow.h): they register handlers while
+   they are being opened and in their first calls, and one that runs while a thread is inside, or a
+   call that comes after it, ends the process. WEIR_STAND_IN_SLOW is how many milliseconds opening
+   each of them and each first call take (0). libcublasLt.so.13 is there for that, and computes
+   nothing. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -64,6 +71,10 @@ struct stand_in {
   /* Memory of each device in bytes; what is there already stays. */
   void (*capacity)(size_t bytes);
   void (*counts)(struct stand_in_counts *out);
+  /* A stream takes so many launches that are not over, 1024 unless it is told, and blocks the call
+     that brings one more until the device has come on; how many calls were. */
+  void (*queue)(uint64_t launches);
+  uint64_t (*blocked)(void);
 };
 
 /* Exported by libcuda.so.1. */
