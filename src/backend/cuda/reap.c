@@ -217,7 +217,7 @@ static void command_end(struct wr_gpu_command *c, struct wr_error *failure) {
  */
 
 uint64_t wr_most_ahead(const struct wr_gpu *gpu) {
-  enum { MOST = WR_TORTURED ? 16 : 512, LEAST = WR_TORTURED ? 8 : 32, CONNECTIONS = 8 };
+  enum { MOST = WR_TORTURED ? 128 : 512, LEAST = 32, CONNECTIONS = 8 };
   const uint32_t streams = wr_load_relaxed(&gpu->n_busy);
   const uint64_t part = streams > CONNECTIONS ? (uint64_t)MOST * CONNECTIONS / streams : MOST;
   return part > LEAST ? part : LEAST;
