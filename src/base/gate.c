@@ -136,6 +136,7 @@ static void flush_within(uint64_t ns) {
   pthread_t thread;
   wr_cond_init(&flush.over);
   if (pthread_create(&thread, NULL, flush_all, &flush)) return;
+  pthread_detach(thread);
   const uint64_t deadline = wr_clock_ns() + ns;
   bool in_time = true;
   wr_mutex_lock(&flush.lock);

@@ -58,7 +58,8 @@ bool runs_directly(void) { return direct; }
 
 /* ---- the beginning and the end ---- */
 
-static void at_end(void) {
+static void at_end(void *unused) {
+  (void)unused;
   if (wr_exchange_acq_rel(&state.ended, true)) return;
   if (wr_load_relaxed(&state.inside)) misuse("the process ends during a call");
 }
@@ -79,7 +80,7 @@ static void start(void) {
 }
 
 __attribute__((constructor)) static void load(void) { slow_open(at_end); }
-__attribute__((destructor)) static void unload(void) { at_end(); }
+__attribute__((destructor)) static void unload(void) { at_end(NULL); }
 
 /* ---- a call ---- */
 

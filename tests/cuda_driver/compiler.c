@@ -59,7 +59,7 @@ void weir_stand_in_nvrtc_fail(const char *symbol, uint64_t n, int result) {
 }
 
 __attribute__((constructor)) static void load(void) { slow_open(NULL); }
-__attribute__((destructor)) static void unload(void) { slow_end(); }
+__attribute__((destructor)) static void unload(void) { slow_end(NULL); }
 
 int stand_in_version(int *major, int *minor) {
   *major = 13;

@@ -15,7 +15,7 @@
 enum { ALLOC_FAILED = 3 };
 
 __attribute__((constructor)) static void load(void) { slow_open(NULL); }
-__attribute__((destructor)) static void unload(void) { slow_end(); }
+__attribute__((destructor)) static void unload(void) { slow_end(NULL); }
 
 static int called(void) {
   slow_enter();

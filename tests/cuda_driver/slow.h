@@ -14,6 +14,10 @@
 
 enum { SLOW_HANDLERS = 40 };
 
+/* What NVIDIA's libraries import. ThreadSanitizer's atexit would not come by it. */
+int __cxa_atexit(void (*fn)(void *), void *arg, void *library);
+extern void *__dso_handle;
+
 /* Atomic relaxed: numbers by themselves, and the handler that looks is to find any thread inside.
  */
 static wr_atomic_u32 slow_inside;
@@ -25,7 +29,8 @@ static _Noreturn void slow_misuse(const char *what) {
   abort();
 }
 
-static void slow_end(void) {
+static void slow_end(void *unused) {
+  (void)unused;
   if (wr_load_relaxed(&slow_inside)) slow_misuse("torn down with a thread inside");
   wr_store_relaxed(&slow_ended, true);
 }
@@ -44,15 +49,15 @@ static void slow_register(void) {
   const struct timespec part = {.tv_nsec = ms * 1000000 / SLOW_HANDLERS};
   slow_enter();
   for (int i = 0; i < SLOW_HANDLERS; i++) {
-    atexit(slow_end);
+    __cxa_atexit(slow_end, NULL, &__dso_handle);
     if (ms) nanosleep(&part, NULL);
   }
   slow_leave();
 }
 
 /* The library's constructor: `own` is a handler besides, or NULL. */
-static inline void slow_open(void (*own)(void)) {
-  if (own) atexit(own);
+static inline void slow_open(void (*own)(void *)) {
+  if (own) __cxa_atexit(own, NULL, &__dso_handle);
   slow_register();
 }
 
