@@ -7,13 +7,13 @@
 
 /* ---- accounts ---- */
 
-/* Relaxed throughout: counts that order nothing. */
+/* Relaxed, but active bytes: who reads more of those sees what was held for them (limits.c). */
 static uint64_t count_active(struct wr_memory *memory, uint64_t bytes) {
   if (memory != wr_memory_host()) {
-    wr_fetch_add_relaxed(&memory->account.active, bytes);
+    wr_fetch_add_acq_rel(&memory->account.active, bytes);
     wr_fetch_add_relaxed(&wr_accounts.devices.active, bytes);
   }
-  return wr_fetch_add_relaxed(&wr_accounts.all.active, bytes) + bytes;
+  return wr_fetch_add_acq_rel(&wr_accounts.all.active, bytes) + bytes;
 }
 
 static void count_alloc(struct wr_memory *memory, size_t bytes) {
@@ -52,8 +52,11 @@ static struct wr_buffer *try_make(struct wr_memory *memory, uint32_t size_class)
   return b;
 }
 
-/* The cache may hold what the system misses: emptied at a refusal, before the second attempt. */
+/* The cache may hold what the system misses: emptied at a refusal, before the second attempt. What
+   there is not, with or without it, is refused before anything is given up (K14): a system that
+   overcommits would map it, and end the process when it is written. */
 static struct wr_buffer *buffer_make(struct wr_memory *memory, uint32_t size_class) {
+  if (wr_memory_lacks(memory, wr_class_bytes(size_class))) return NULL;
   respect_limit(memory, wr_class_bytes(size_class));
   struct wr_buffer *b = try_make(memory, size_class);
   if (b) return b;
@@ -134,7 +137,7 @@ void wr_buffer_free_slow(struct wr_buffer *b) {
   }
   (void)count_active(b->memory, -(uint64_t)b->bytes);
   bool small = has_magazines(b->memory, b->size_class);
-  bool roomy = small && wr_account_idle(b->memory) <= wr_load_relaxed(&wr_accounts.cache_limit);
+  bool roomy = small && wr_account_excess(b->memory) == 0;
   if (roomy && wr_magazine_put(b)) return;
   wr_cache_put(b);
 }

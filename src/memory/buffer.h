@@ -48,7 +48,8 @@ void wr_memory_free(struct wr_memory *memory);
 bool wr_memory_host_visible(const struct wr_memory *memory);
 
 /* A buffer of at least `bytes`, aligned to 64, uninitialised, one reference. On refusal empties
-   the cache and tries once more, then returns an out-of-memory error that gives the bytes. */
+   the cache and tries once more, unless there is no such memory; then returns an out-of-memory
+   error that gives the bytes. */
 struct wr_error *wr_buffer_alloc(struct wr_memory *memory, size_t bytes, struct wr_buffer **out);
 /* Wraps the user's memory; dtor(payload) runs once, after the last release (dtor may be NULL).
    NULL when memory is refused; the destructor is not called then. */
@@ -77,9 +78,10 @@ void wr_buffer_set_destructor_runner(wr_destructor_runner runner);
    puts nothing by. */
 void wr_memory_thread_exit(void);
 /* Accounting over all memories, as MLX counts: active = bytes in live buffers, cache = idle bytes.
-   A limit holds for each memory by itself; one that was never set depends on the memory: of the
-   host's an amount of its own (cache.c, limits.c), of a device's an eighth of what it has for the
-   cache and four fifths for all. */
+   The memory limit holds for each memory by itself, a cache limit that was set for the idle bytes
+   of all together. One that was never set is each memory's own: of the host's an amount of its own
+   (cache.c, limits.c), of a device's an eighth of what it has for the cache and four fifths for
+   all. What the host has is what the process's memory control groups allow. */
 size_t wr_memory_active(void);
 size_t wr_memory_cached(void);
 size_t wr_memory_peak(void);

@@ -1,6 +1,7 @@
 /* The shared cache of idle buffers and the accounts of all memories. A freed buffer is kept when
-   all that is idle in its memory stays within the limit; older ones make room, the largest first.
-   Lock: ALLOCATOR, held for a few pointer moves; sources are called without it.
+   all that is idle, in its memory or, where a limit was set, in all of them, stays within the
+   limit; older ones make room, the largest first. Lock: ALLOCATOR, held for a few pointer moves;
+   sources are called without it.
 
    Idle bytes are not counted by themselves: they are what is held less what is active, so that a
    small allocation changes one shared number. Both are exact; read at different moments they can
@@ -17,7 +18,8 @@
    faults of its first write take longer than a sum of two. */
 enum { MAX_ENTRIES = 8192, DEFAULT_CACHE_LIMIT = WR_TORTURED ? 4096 : 256 << 20 };
 
-struct wr_accounts wr_accounts = {.cache_limit = DEFAULT_CACHE_LIMIT};
+struct wr_accounts wr_accounts = {.cache_limit = DEFAULT_CACHE_LIMIT,
+                                  .memory_limit = WR_LIMIT_UNSET};
 
 /* Relaxed: counts that order nothing. */
 void wr_account_hold(struct wr_memory *memory, uint64_t bytes) {
@@ -93,11 +95,6 @@ static void destroy(struct wr_buffer *list) {
 
 /* ---- taking and putting ---- */
 
-static size_t excess_over(const struct wr_memory *memory, uint64_t limit) {
-  uint64_t idle = wr_account_idle(memory);
-  return idle > limit ? (size_t)(idle - limit) : 0;
-}
-
 struct wr_buffer *wr_cache_take(struct wr_memory *memory, uint32_t size_class) {
   wr_mutex_lock(&cache.lock);
   struct wr_buffer *b = pop_locked(memory, size_class);
@@ -107,17 +104,16 @@ struct wr_buffer *wr_cache_take(struct wr_memory *memory, uint32_t size_class) {
 
 /* Called when the buffer no longer counts as active. */
 void wr_cache_put(struct wr_buffer *buffer) {
-  uint64_t limit = wr_account_cache_limit(buffer->memory);
-  size_t excess = excess_over(buffer->memory, limit);
+  size_t excess = wr_account_excess(buffer->memory);
   struct wr_buffer *out = NULL;
-  if (buffer->bytes > limit) {
+  if (wr_account_oversized(buffer->memory, buffer->bytes)) {
     buffer->next = NULL;
     destroy(buffer);
     return;
   }
   wr_mutex_lock(&cache.lock);
   if (excess && evict_locked(buffer->memory, excess, &out)) {
-    /* The rest of what is idle stands in magazines. */
+    /* The rest of what is idle stands in magazines, or is another memory's. */
     buffer->next = out;
     out = buffer;
   } else {
@@ -134,9 +130,8 @@ void wr_cache_put(struct wr_buffer *buffer) {
   destroy(out);
 }
 
-/* What a memory has above the limit, the host's first; those of threads' magazines come last. */
-static void trim_one(struct wr_memory *memory, size_t limit) {
-  size_t excess = excess_over(memory, limit);
+/* Takes so many bytes from a memory; those of threads' magazines come last, and all at once. */
+static void trim_one(struct wr_memory *memory, size_t excess) {
   struct wr_buffer *out = NULL;
   if (excess) {
     wr_mutex_lock(&cache.lock);
@@ -148,15 +143,20 @@ static void trim_one(struct wr_memory *memory, size_t limit) {
   if (memory->source->release) memory->source->release(memory->source);
 }
 
-void wr_cache_empty(struct wr_memory *memory) { trim_one(memory, 0); }
+void wr_cache_empty(struct wr_memory *memory) { trim_one(memory, SIZE_MAX); }
+
+static size_t cached_above(size_t limit) {
+  size_t cached = wr_memory_cached();
+  return cached > limit ? cached - limit : 0;
+}
 
 /* Memories are only ever added, but by tests that let no other thread work meanwhile. */
 void wr_cache_trim(size_t limit) {
-  trim_one(wr_memory_host(), limit);
+  trim_one(wr_memory_host(), cached_above(limit));
   wr_mutex_lock(&cache.lock);
   struct wr_memory *memory = cache.memories;
   wr_mutex_unlock(&cache.lock);
-  for (; memory; memory = memory->next) trim_one(memory, limit);
+  for (; memory; memory = memory->next) trim_one(memory, cached_above(limit));
 }
 
 /* ---- memories ---- */

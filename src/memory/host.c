@@ -2,8 +2,6 @@
    so that giving those back returns them to the system at once. No locks. */
 
 #include <sys/mman.h>
-#include <sys/sysinfo.h>
-#include <unistd.h>
 
 #include "memory/internal.h"
 
@@ -11,19 +9,10 @@
    first write. */
 static const size_t large = (size_t)2 << 20;
 
-/* More than the machine has, swap included: a system that overcommits would map it, and kill the
-   process when it is written. */
-static bool beyond_machine(size_t bytes) {
-  struct sysinfo machine;
-  if (sysinfo(&machine) != 0) return false;
-  uint64_t units = (uint64_t)machine.totalram + machine.totalswap;
-  return bytes / machine.mem_unit > units;
-}
-
 /* Maps more than asked to find an aligned stretch, and unmaps the ends. */
 static void *map_large(size_t bytes) {
   size_t span;
-  if (!wr_add_size(bytes, large, &span) || beyond_machine(bytes)) return NULL;
+  if (!wr_add_size(bytes, large, &span)) return NULL;
   char *base = mmap(NULL, span, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (base == MAP_FAILED) return NULL;
   size_t before = (large - (uintptr_t)base % large) % large;
@@ -59,10 +48,4 @@ struct wr_memory *wr_memory_host(void) {
 
 bool wr_memory_maps(const struct wr_memory *memory, size_t bytes) {
   return memory == &host && bytes >= large;
-}
-
-size_t wr_host_total_bytes(void) {
-  long pages = sysconf(_SC_PHYS_PAGES);
-  long page = sysconf(_SC_PAGESIZE);
-  return pages > 0 && page > 0 ? (size_t)pages * (size_t)page : 0;
 }

@@ -45,19 +45,23 @@ struct wr_memory {
 struct wr_accounts {
   struct wr_account all;
   struct wr_account devices;
-  wr_atomic_u64 peak;            /* atomic RELAXED */
-  wr_atomic_u64 cache_limit;     /* atomic RELAXED */
-  wr_atomic_bool cache_limited;  /* atomic RELAXED; the limit was set */
-  wr_atomic_u64 memory_limit;    /* atomic RELAXED; through limits.c alone */
-  wr_atomic_bool memory_limited; /* atomic RELAXED; the same */
+  wr_atomic_u64 peak;           /* atomic RELAXED */
+  wr_atomic_u64 cache_limit;    /* atomic RELAXED */
+  wr_atomic_bool cache_limited; /* atomic RELAXED; the limit was set */
+  wr_atomic_u64 memory_limit;   /* atomic RELAXED; through limits.c alone */
 };
+#define WR_LIMIT_UNSET (UINT64_MAX - 1)
 extern struct wr_accounts wr_accounts;
 
 /* Counts bytes that a source gave; modulo 2^64, also less than none. */
 void wr_account_hold(struct wr_memory *memory, uint64_t bytes);
 uint64_t wr_account_held(const struct wr_memory *memory);
-uint64_t wr_account_idle(const struct wr_memory *memory);
-uint64_t wr_account_cache_limit(const struct wr_memory *memory);
+/* Idle bytes above the limit of the cache. A default limit is the memory's own; one that was set is
+   for the idle bytes of all memories, which is what it is compared with. Never less than there are
+   once nothing is in flight: who frees counts before it asks. */
+uint64_t wr_account_excess(const struct wr_memory *memory);
+/* The same for a buffer that is to become idle: true when the cache would never hold it. */
+bool wr_account_oversized(const struct wr_memory *memory, size_t bytes);
 uint64_t wr_account_memory_limit(const struct wr_memory *memory);
 
 /* ---- the cache ---- */
@@ -66,7 +70,7 @@ uint64_t wr_account_memory_limit(const struct wr_memory *memory);
 struct wr_buffer *wr_cache_take(struct wr_memory *memory, uint32_t size_class);
 /* Keeps an idle buffer, or gives it back to its source when the limits say so. */
 void wr_cache_put(struct wr_buffer *buffer);
-/* Frees idle memory until each memory has at most `limit` bytes of it, and what sources keep. */
+/* Frees idle memory until there are at most `limit` bytes of it, and what sources keep. */
 void wr_cache_trim(size_t limit);
 /* Frees all idle memory of this one. */
 void wr_cache_empty(struct wr_memory *memory);
@@ -113,7 +117,21 @@ bool wr_memory_maps(const struct wr_memory *memory, size_t bytes);
 /* Gives memory and header back. */
 void wr_buffer_return(struct wr_buffer *b);
 
-/* Bytes of physical memory; 0 when unknown. */
-size_t wr_host_total_bytes(void);
+/* ---- the machine ---- */
+
+/* Bytes; UINT64_MAX when unknown. */
+struct wr_machine {
+  uint64_t memory; /* physical, or what the tightest control group allows */
+  uint64_t most;   /* of all arrays: with swap, and in a group less a sixteenth for the rest */
+};
+/* Looks below `root`, which is "" but in tests. False: something could not be read for the moment.
+ */
+bool wr_machine_look(const char *root, struct wr_machine *found);
+uint64_t wr_machine_memory(void);
+uint64_t wr_machine_most(void);
+
+/* True when the memory does not have so many bytes more beside all live buffers, whatever is given
+   up for them. */
+bool wr_memory_lacks(const struct wr_memory *memory, size_t bytes);
 
 #endif

@@ -2,8 +2,6 @@
    numbers are atomics that order nothing: relaxed everywhere. Setting a limit is one exchange, so
    that of several threads each gets the value that it replaced. */
 
-#include <pthread.h>
-
 #include "memory/internal.h"
 
 /* Read one after the other, two counts can be further apart than they ever were: cut off at zero.
@@ -35,23 +33,47 @@ static uint64_t active_in(const struct wr_memory *m) {
   return less(active, wr_load_relaxed(&wr_accounts.devices.active));
 }
 
-uint64_t wr_account_idle(const struct wr_memory *m) {
-  uint64_t held = wr_account_held(m);
-  return less(held, active_in(m));
+/* Active is read first, and acquired: whoever made it larger counted what it holds before. So an
+   allocation in between makes the difference larger, and a free in between asks for itself. */
+static uint64_t idle_in(const struct wr_memory *m) {
+  const struct wr_account *own = is_host(m) ? &wr_accounts.all : &m->account;
+  uint64_t active = wr_load_acquire(&own->active), held = wr_load_relaxed(&own->held);
+  if (!is_host(m)) return less(held, active);
+  uint64_t others = wr_load_relaxed(&wr_accounts.devices.held);
+  return less(less(held, active), less(others, wr_load_relaxed(&wr_accounts.devices.active)));
 }
 
-uint64_t wr_account_cache_limit(const struct wr_memory *m) {
+static uint64_t idle_in_all(void) {
+  uint64_t active = wr_load_acquire(&wr_accounts.all.active);
+  return less(wr_load_relaxed(&wr_accounts.all.held), active);
+}
+
+static uint64_t default_cache_limit(const struct wr_memory *m) {
   size_t capacity = WR_TORTURED ? 0 : m->source->capacity;
-  if (!capacity || wr_load_relaxed(&wr_accounts.cache_limited)) {
-    return wr_load_relaxed(&wr_accounts.cache_limit);
-  }
-  return capacity / 8;
+  return capacity ? capacity / 8 : wr_load_relaxed(&wr_accounts.cache_limit);
+}
+
+uint64_t wr_account_excess(const struct wr_memory *m) {
+  if (!wr_load_relaxed(&wr_accounts.cache_limited)) return less(idle_in(m), default_cache_limit(m));
+  return less(idle_in_all(), wr_load_relaxed(&wr_accounts.cache_limit));
+}
+
+bool wr_account_oversized(const struct wr_memory *m, size_t bytes) {
+  bool limited = wr_load_relaxed(&wr_accounts.cache_limited);
+  return bytes > (limited ? wr_load_relaxed(&wr_accounts.cache_limit) : default_cache_limit(m));
+}
+
+/* MLX's defaults: four fifths of the memory that this process may use, 8 GB where that is unknown.
+ */
+static uint64_t default_limit(void) {
+  uint64_t memory = wr_machine_memory();
+  return memory == UINT64_MAX ? (uint64_t)8 << 30 : (uint64_t)((double)memory * 0.8);
 }
 
 uint64_t wr_account_memory_limit(const struct wr_memory *m) {
-  size_t capacity = m->source->capacity;
-  if (!capacity || wr_load_relaxed(&wr_accounts.memory_limited)) return wr_memory_limit();
-  return capacity / 5 * 4;
+  uint64_t limit = wr_load_relaxed(&wr_accounts.memory_limit);
+  if (limit != WR_LIMIT_UNSET) return limit;
+  return m->source->capacity ? m->source->capacity / 5 * 4 : default_limit();
 }
 
 bool wr_memory_crowded(const struct wr_memory *m, size_t bytes) {
@@ -63,25 +85,22 @@ bool wr_memory_crowded(const struct wr_memory *m, size_t bytes) {
 size_t wr_memory_peak(void) { return wr_load_relaxed(&wr_accounts.peak); }
 void wr_memory_reset_peak(void) { wr_store_relaxed(&wr_accounts.peak, 0u); }
 
-/* MLX's defaults: four fifths of the machine's memory, 8 GB where that is unknown. */
-static uint64_t default_limit(void) {
-  size_t total = wr_host_total_bytes();
-  return total ? (uint64_t)((double)total * 0.8) : (uint64_t)8 << 30;
+/* A capacity of 0 is not known. */
+bool wr_memory_lacks(const struct wr_memory *m, size_t bytes) {
+  uint64_t most = is_host(m) ? wr_machine_most() : m->source->capacity;
+  return most && (bytes > most || active_in(m) > most - bytes);
 }
 
-/* Asked once, since the limit is looked at whenever memory is asked of the system. */
-static pthread_once_t asked = PTHREAD_ONCE_INIT;
-static void ask(void) { wr_store_relaxed(&wr_accounts.memory_limit, default_limit()); }
+static uint64_t limit_or_default(uint64_t limit) {
+  return limit == WR_LIMIT_UNSET ? default_limit() : limit;
+}
 
 size_t wr_memory_limit(void) {
-  pthread_once(&asked, ask);
-  return wr_load_relaxed(&wr_accounts.memory_limit);
+  return limit_or_default(wr_load_relaxed(&wr_accounts.memory_limit));
 }
 
 size_t wr_memory_set_limit(size_t bytes) {
-  pthread_once(&asked, ask);
-  wr_store_relaxed(&wr_accounts.memory_limited, true);
-  return wr_exchange_acq_rel(&wr_accounts.memory_limit, (uint64_t)bytes);
+  return limit_or_default(wr_exchange_acq_rel(&wr_accounts.memory_limit, (uint64_t)bytes));
 }
 
 size_t wr_memory_set_cache_limit(size_t bytes) {

@@ -77,6 +77,35 @@ static void cleared_in_flight(void) {
   CHECK(mlx_set_cache_limit(&back, before) == 0 && back == 0);
 }
 
+/* P14: what is idle on the GPU and on the host together keeps to a limit that was set; and P11:
+   what a GPU does not have is refused with the cache untouched. */
+static void cache_keeps_its_limit(void) {
+  size_t before = 0, back = 0;
+  CHECK(mlx_clear_cache() == 0 && mlx_set_cache_limit(&before, MB) == 0);
+  for (int k = 0; k < 40; k++) {
+    const int n = 500 << (k % 10);
+    mlx_array x = floats(n, k), turned = floats(n, k), host = floats(n, k);
+    mlx_stream cpu = mlx_default_cpu_stream_new();
+    turn(&turned, gpu);
+    CHECK(mlx_add(&host, host, x, cpu) == 0 && mlx_array_eval(host) == 0);
+    expect_turned(turned, k, 1);
+    mlx_array_free(x);
+    mlx_array_free(turned);
+    mlx_array_free(host);
+    mlx_stream_free(cpu);
+    CHECK(mlx_synchronize(gpu) == 0);
+    if (cached() > MB) fprintf(stderr, "%d: %zu bytes are cached\n", k, cached());
+    CHECK(cached() <= MB);
+  }
+  const size_t kept = cached();
+  CHECK(kept > 0);
+  mlx_array large = of_megabytes(2 * ALL, gpu);
+  CHECK(mlx_array_eval(large) == 1 && weir_last_status() == WEIR_ERROR_OUT_OF_MEMORY);
+  mlx_array_free(large);
+  CHECK(mlx_synchronize(gpu) == 0 && cached() >= kept);
+  CHECK(mlx_set_cache_limit(&back, before) == 0 && back == MB);
+}
+
 /* E9: limits that change while others work. */
 static void limits_change(int i) {
   size_t old = 0;
@@ -110,6 +139,7 @@ int main(void) {
   cuda->pause(0);
   run_threads(4, too_large);
   for (int i = 0; i < 3; i++) cleared_in_flight();
+  cache_keeps_its_limit();
   run_threads(4, limits_change);
   mlx_stream_free(gpu);
   CHECK(weir_shutdown(INT64_C(20000000000)) == 0 && mlx_clear_cache() == 0);

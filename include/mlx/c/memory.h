@@ -2,8 +2,9 @@
 #define MLX_MEMORY_H
 
 /* Memory of the process's arrays, in bytes. Active memory is held by live arrays; idle memory
-   waits in a cache for the next array. What is reported is the sum over the host and all GPUs; a
-   limit holds for each of them by itself. Unless told otherwise the cache has 256 MB on the host
+   waits in a cache for the next array. What is reported is the sum over the host and all GPUs. The
+   memory limit holds for each of them by itself, and so does a cache limit that was never set; one
+   that was set is for the sum. Unless told otherwise the cache has 256 MB on the host
    and an eighth of a GPU's memory there, and the memory limit is four fifths of what there is.
    Setters return the value before (of the host) through `res`, atomically.
 
@@ -31,11 +32,14 @@ int mlx_get_peak_memory(size_t *res);
 /* The peak starts again at 0. */
 int mlx_reset_peak_memory(void);
 
-/* The most idle memory to keep; what is above goes at once. */
+/* The most idle memory to keep, of all devices together; what is above goes at once. */
 int mlx_set_cache_limit(size_t *res, size_t limit);
 
 /* A guideline: above it the cache is emptied before memory is asked of the system, and a stream on
-   a GPU waits for what its own work will release. An array fails only when the system refuses. */
+   a GPU waits for what its own work will release. An array fails only when the system refuses, or
+   when the device, or the memory control groups of the process less a sixteenth, do not have room
+   for it beside all live arrays: then at once, and with nothing given up. By default four fifths of
+   what they have. */
 int mlx_set_memory_limit(size_t *res, size_t limit);
 
 /* The most memory to keep resident, 0 at first; weir/memory.h says what that means. */

@@ -183,13 +183,29 @@ static struct wr_error *transfer_start(struct transfer *t, struct wr_gpu *gpu, s
   return error;
 }
 
-static void transfer_end(struct transfer *t) {
+/* A piece whose wait failed is not known to be over with: the GPU may still write to it, so it goes
+   to nobody any more, and another may be made in its place. */
+static void piece_lose(const void *piece) {
+  if (!piece) return;
+  wr_mutex_lock(&pieces.lock);
+  pieces.made--;
+  wr_mutex_unlock(&pieces.lock);
+}
+
+/* `over`: nothing that was queued is under way any more. */
+static void transfer_end(struct transfer *t, bool over) {
   wr_mutex_lock(&t->gpu->lock);
   for (int i = 0; i < 2; i++) {
     if (t->over[i]) wr_gpu_event_give_locked(t->gpu, true, t->over[i]);
   }
   wr_mutex_unlock(&t->gpu->lock);
-  for (int i = 0; i < 2; i++) piece_give(t->pieces[i]);
+  for (int i = 0; i < 2; i++) {
+    if (over) {
+      piece_give(t->pieces[i]);
+    } else {
+      piece_lose(t->pieces[i]);
+    }
+  }
   if (t->stream) wr_gpu_stream_give(t->gpu, t->stream);
 }
 
@@ -268,7 +284,7 @@ struct wr_error *wr_gpu_write(int index, void *device, const void *host, size_t 
   }
   /* Also after a failure: pieces go back only when nothing reads them. */
   struct wr_error *last = t.stream ? finish(&t) : NULL;
-  transfer_end(&t);
+  transfer_end(&t, last == NULL);
   wr_gpu_leave();
   if (!error) return last;
   wr_error_release(last);
@@ -289,7 +305,7 @@ struct wr_error *wr_gpu_read(int index, void *host, const void *device, size_t b
                         : piece_sent(&t, 0, wr_cu->copy_to_host(host, from, bytes, t.stream));
   }
   struct wr_error *last = t.stream ? finish(&t) : NULL;
-  transfer_end(&t);
+  transfer_end(&t, last == NULL);
   wr_gpu_leave();
   if (!error) return last;
   wr_error_release(last);
