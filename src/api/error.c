@@ -20,6 +20,7 @@
 #include "base/base.h"
 #include "base/fork.h"
 #include "base/lock.h"
+#include "base/text.h"
 
 enum {
   LINE_BYTES = 2048,  /* of what is printed or formatted; longer is cut */
@@ -223,7 +224,7 @@ void _mlx_error(const char *file, const int line, const char *fmt, ...) {
   char message[LINE_BYTES];
   va_list args;
   va_start(args, fmt);
-  vsnprintf(message, sizeof message, fmt, args);
+  (void)wr_text_format(message, sizeof message, fmt, args);
   va_end(args);
   fail(wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "%s at %s:%d", message, file, line));
 }

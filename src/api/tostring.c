@@ -1,6 +1,7 @@
 /* Arrays as text, as MLX prints them: rows of at most six elements in full, of longer ones the
-   first and the last three. Numbers have six significant digits. The text grows on the heap; one
-   stack frame per dimension, of which there are at most WR_MAX_NDIM. No locks. */
+   first and the last three. Numbers have six significant digits, in every locale (T3). The text
+   grows on the heap; one stack frame per dimension, of which there are at most WR_MAX_NDIM. No
+   locks. */
 
 #include <math.h>
 #include <stdarg.h>
@@ -9,6 +10,7 @@
 
 #include "api/api.h"
 #include "base/base.h"
+#include "base/text.h"
 #include "core/half.h"
 #include "core/shape.h"
 
@@ -186,9 +188,11 @@ struct wr_error *wr_api_format_array(struct wr_node *node, char **text) {
   struct wr_error *error = wr_node_host_data(node, &data);
   if (error) return error;
   struct printer p = {.node = node, .ndim = wr_node_ndim(node), .dtype = wr_node_dtype(node)};
+  struct wr_text_state before = wr_text_begin();
   text_add(&p.text, "array(");
   add_item(&p, 0, data);
   text_format(&p.text, ", dtype=%s)", wr_dtype_name(p.dtype));
+  wr_text_end(before);
   if (p.text.refused) {
     wr_free(p.text.data);
     return wr_error_out_of_memory();

@@ -83,8 +83,9 @@ struct wr_env {
 };
 const struct wr_env *wr_env_get(void);
 
-/* Processors that this process may use: affinity and cgroup quota, at least 1; as they were at the
-   first call, which reads files and so stands outside of process-wide locks. */
+/* Processors that this process may use: the affinity of its first thread and the cgroup quota, at
+   least 1; as they were at the first call to which the system refused nothing. That one reads files
+   and so stands outside of process-wide locks. */
 int wr_cpu_count(void);
 
 /* The system's number of the calling thread. */

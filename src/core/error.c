@@ -4,11 +4,11 @@
 #include "core/error.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/atomic.h"
 #include "base/base.h"
+#include "base/text.h"
 
 struct wr_error {
   wr_atomic_u32 refs;      /* atomic ACQ_REL */
@@ -37,13 +37,13 @@ static struct wr_error *error_make(enum weir_status status, size_t length, char 
 struct wr_error *wr_error_new(enum weir_status status, const char *format, ...) {
   va_list args;
   va_start(args, format);
-  int length = vsnprintf(NULL, 0, format, args);
+  int length = wr_text_format(NULL, 0, format, args);
   va_end(args);
   char *text;
   struct wr_error *e = length < 0 ? NULL : error_make(status, (size_t)length, &text);
   if (!e) return &out_of_memory;
   va_start(args, format);
-  vsnprintf(text, (size_t)length + 1, format, args);
+  (void)wr_text_format(text, (size_t)length + 1, format, args);
   va_end(args);
   return e;
 }

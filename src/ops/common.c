@@ -2,6 +2,7 @@
    each shape that reaches the graph has at most WR_MAX_NDIM extents, none negative, and a byte size
    in range, because all go through wr_ops_record and wr_ops_view. Pure functions, no locks. */
 
+#include "base/floats.h"
 #include "core/half.h"
 #include "ops/internal.h"
 
@@ -140,6 +141,7 @@ struct wr_error *wr_ops_scalar(struct wr_node **out, double value, enum wr_dtype
     double d;
     wr_complex64 c;
   } bytes = {0};
+  struct wr_floats callers = wr_floats_enter(); /* what it rounds to is no matter of the thread */
   switch (dtype) {
     case WR_BOOL:
       bytes.u = value != 0;
@@ -162,5 +164,6 @@ struct wr_error *wr_ops_scalar(struct wr_node **out, double value, enum wr_dtype
     default:
       bytes.u = wr_dtype_is_unsigned(dtype) ? to_uint64(value) : (uint64_t)to_int64(value);
   }
+  wr_floats_leave(callers);
   return wr_node_from_data(out, &bytes, 0, NULL, dtype);
 }

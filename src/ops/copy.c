@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/base.h"
+#include "base/floats.h"
 #include "ops/internal.h"
 
 struct wr_error *wr_ops_astype(struct wr_node **out, struct wr_node *a, enum wr_dtype dtype,
@@ -218,9 +219,11 @@ struct wr_error *wr_ops_arange(struct wr_node **out, double start, double stop, 
     return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "dtype is bool, which has no ranges");
   }
   int32_t length;
+  struct wr_floats callers = wr_floats_enter();
   struct wr_error *error = arange_length(start, stop, step, &length);
-  if (error) return error;
   struct wr_arange_params params = arange_params(start, step, dtype);
+  wr_floats_leave(callers);
+  if (error) return error;
   return wr_ops_record(out, &(struct wr_record){.op = WR_OP_ARANGE,
                                                 .dtype = dtype,
                                                 .ndim = 1,

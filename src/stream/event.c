@@ -9,12 +9,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/base.h"
 #include "base/fork.h"
+#include "base/text.h"
 #include "stream/internal.h"
 #include "stream/policy.h"
 
@@ -249,7 +249,7 @@ struct wr_error *wr_event_fd(struct wr_event *e, int *fd) {
     if (e->fd >= 0 && e->marker && wr_marker_passed(e->marker)) fd_raise(e->fd);
   }
   *fd = e->fd;
-  if (e->fd < 0) error = wr_error_new(WEIR_ERROR_STATE, "eventfd: %s", strerror(errno));
+  if (e->fd < 0) error = wr_error_new(WEIR_ERROR_STATE, "eventfd: %s", wr_text_of_errno(errno));
   wr_mutex_unlock(&e->lock);
   return error;
 }

@@ -8,6 +8,7 @@
 
 #include "backend/backend.h"
 #include "base/lock.h"
+#include "base/thread.h"
 #include "stream/stream.h"
 
 /* Who drains a stream. All changes are made under the stream's lock.
@@ -167,8 +168,6 @@ void wr_stream_fork_child(struct wr_stream *stream, void *unused);
 /* Frees the registry's memory if no stream is alive. */
 void wr_registry_trim(void);
 
-/* Starts a thread of the library's, all signals blocked. False when refused. */
-bool wr_thread_start(void *(*fn)(void *), void *arg, pthread_t *thread);
 /* Connects the modules below to the pool and the reclaimer, once. */
 void wr_stream_start_once(void);
 

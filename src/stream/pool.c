@@ -4,7 +4,6 @@
    runs. At process exit workers just end with the process (K8); only wr_pool_stop joins them. */
 
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 
 #include "base/base.h"
@@ -52,16 +51,6 @@ static struct {
 static int max_workers(void) {
   int wanted = wr_env_get()->workers;
   return wanted > 0 ? wanted : wr_cpu_count();
-}
-
-bool wr_thread_start(void *(*fn)(void *), void *arg, pthread_t *thread) {
-  sigset_t all, old;
-  /* The user's signals go to the user's threads. */
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &old);
-  bool started = pthread_create(thread, NULL, fn, arg) == 0;
-  pthread_sigmask(SIG_SETMASK, &old, NULL);
-  return started;
 }
 
 /* ---- workers ---- */

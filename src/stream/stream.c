@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "base/floats.h"
 #include "stream/internal.h"
 #include "stream/policy.h"
 
@@ -358,7 +359,8 @@ static enum wr_drained drain_locked(struct wr_stream *s, struct wr_drain *drain)
 }
 
 /* A stream that was READY leaves the pool's list with it: otherwise, while all workers are busy,
-   streams that waiting threads have drained would pile up there. */
+   streams that waiting threads have drained would pile up there. All kernels run in here, or on a
+   worker that helps: so this is where a caller's floating point environment is put aside (T1). */
 enum wr_drained wr_stream_drain(struct wr_stream *stream, struct wr_drain *drain) {
   enum wr_drained result = WR_DRAIN_BUSY;
   bool listed = false;
@@ -367,7 +369,9 @@ enum wr_drained wr_stream_drain(struct wr_stream *stream, struct wr_drain *drain
     result = WR_DRAIN_SUSPENDED;
   } else if (stream->state != WR_STREAM_RUNNING) {
     listed = stream->state == WR_STREAM_READY && wr_pool_remove(stream);
+    struct wr_floats callers = wr_floats_enter();
     result = drain_locked(stream, drain);
+    wr_floats_leave(callers);
   }
   wr_mutex_unlock(&stream->lock);
   if (listed) wr_stream_release(stream); /* never the last: the caller holds one */

@@ -11,11 +11,11 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <sys/prctl.h>
 #include <time.h>
 
 #include "backend/cuda/encoder.h"
+#include "base/thread.h"
 
 enum {
   MARK_EVERY = 16,
@@ -530,14 +530,10 @@ static void *watcher_main(void *arg) {
 }
 
 static struct wr_error *watcher_start_locked(struct wr_gpu *gpu) {
-  sigset_t all, old;
-  /* The user's signals go to the user's threads. */
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &old);
   pthread_t thread;
-  int refused = pthread_create(&thread, NULL, watcher_main, gpu);
-  pthread_sigmask(SIG_SETMASK, &old, NULL);
-  if (refused) return wr_error_new(WEIR_ERROR_OUT_OF_MEMORY, "no thread for gpu:%d", gpu->index);
+  if (!wr_thread_start(watcher_main, gpu, &thread)) {
+    return wr_error_new(WEIR_ERROR_OUT_OF_MEMORY, "no thread for gpu:%d", gpu->index);
+  }
   pthread_detach(thread);
   gpu->watched = true;
   return NULL;
