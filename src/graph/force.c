@@ -1,6 +1,7 @@
 /* Forcing: plan, submit, and wait by draining. A plan on one stream is drained right here, without
    a thread hop; one on several streams goes to the pool too, so that they run side by side. */
 
+#include "base/lock.h"
 #include "graph/internal.h"
 #include "graph/transfer.h"
 #include "stream/policy.h"
@@ -99,7 +100,7 @@ static bool stays_here(const struct wr_plan *plan) {
   return plan->order.count && !plan->several_streams && !plan->foreign.count && !plan->refused;
 }
 
-struct wr_error *wr_eval(struct wr_node *const *nodes, size_t n) {
+static struct wr_error *eval(struct wr_node *const *nodes, size_t n) {
   struct wr_error *error = check_force(nodes, n);
   if (error) return error;
   struct wr_plan plan;
@@ -126,7 +127,7 @@ static void wait_submitted(struct wr_node *const *nodes, size_t n) {
   }
 }
 
-struct wr_error *wr_async_eval(struct wr_node *const *nodes, size_t n) {
+static struct wr_error *async_eval(struct wr_node *const *nodes, size_t n) {
   struct wr_error *error = check_force(nodes, n);
   if (error) return error;
   struct wr_plan plan;
@@ -138,8 +139,7 @@ struct wr_error *wr_async_eval(struct wr_node *const *nodes, size_t n) {
 }
 
 /* On a device that can, the bytes come right behind the value, without another wait. */
-struct wr_error *wr_node_wait_for_host(struct wr_node *node) {
-  if (wr_completion_over(&node->completion)) return wr_node_wait(node);
+static struct wr_error *eval_for_host(struct wr_node *node) {
   struct wr_error *error = check_force(&node, 1);
   if (error) return error;
   struct wr_plan plan;
@@ -153,6 +153,37 @@ struct wr_error *wr_node_wait_for_host(struct wr_node *node) {
   wait_over(node);
   wr_audit_forced(&node, 1);
   return first_error(&node, 1);
+}
+
+/* ---- cancellation (K7) ----
+
+   A thread that was cancelled in here would leave claims, a stream that it drains, a GPU whose
+   reaper it is, or a waiter on its stack, and others would wait for it for ever. The calls below
+   reach code of all kinds (drivers, compilers, the loader, files, OpenBLAS), any of which may be a
+   cancellation point. So from the first claim to the last look at the result the thread cannot be
+   cancelled; a request that comes meanwhile is acted upon after the call. That costs some
+   nanoseconds for each forcing. What runs on the library's own threads is nobody's to cancel. */
+
+struct wr_error *wr_eval(struct wr_node *const *nodes, size_t n) {
+  int before = wr_cancel_off();
+  struct wr_error *error = eval(nodes, n);
+  wr_cancel_restore(before);
+  return error;
+}
+
+struct wr_error *wr_async_eval(struct wr_node *const *nodes, size_t n) {
+  int before = wr_cancel_off();
+  struct wr_error *error = async_eval(nodes, n);
+  wr_cancel_restore(before);
+  return error;
+}
+
+struct wr_error *wr_node_wait_for_host(struct wr_node *node) {
+  if (wr_completion_over(&node->completion)) return wr_node_wait(node);
+  int before = wr_cancel_off();
+  struct wr_error *error = eval_for_host(node);
+  wr_cancel_restore(before);
+  return error;
 }
 
 struct wr_error *wr_node_wait(struct wr_node *node) {

@@ -62,7 +62,9 @@ void wr_event_release(struct wr_event *e) {
   if (!e || !wr_ref_drop(&e->refs)) return;
   leave_list(e);
   wr_marker_release(e->marker);
+  int before = wr_cancel_off();
   if (e->fd >= 0) close(e->fd);
+  wr_cancel_restore(before);
   wr_mutex_destroy(&e->lock);
   wr_free(e);
 }

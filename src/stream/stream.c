@@ -21,7 +21,9 @@ static struct wr_error *stream_init(struct wr_stream *s, struct wr_device device
   s->device = device;
   wr_policy_fix();
   if (wr_policy_checked()) wr_store_relaxed(&s->owner, wr_thread_self());
+  int before = wr_cancel_off(); /* a driver is opened */
   struct wr_error *error = s->backend->encoder_new(device.index, &s->encoder);
+  wr_cancel_restore(before);
   if (error) return error;
   wr_store_relaxed(&s->refs.shared, 1u);
   wr_mutex_init(&s->lock, WR_RANK_STREAM);

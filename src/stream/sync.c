@@ -150,7 +150,7 @@ static bool wait_late(struct wr_marker *m, uint64_t deadline_ns) {
   }
 }
 
-bool wr_marker_wait(struct wr_marker *m, uint64_t deadline_ns) {
+static bool marker_wait(struct wr_marker *m, uint64_t deadline_ns) {
   /* In the child of a fork nobody may be there to set `over`, or to let go of the lock. */
   if (wr_marker_passed(m)) return true;
   help_without_workers(m);
@@ -164,15 +164,31 @@ bool wr_marker_wait(struct wr_marker *m, uint64_t deadline_ns) {
   return over;
 }
 
+/* It may come to drain. */
+bool wr_marker_wait(struct wr_marker *m, uint64_t deadline_ns) {
+  int before = wr_cancel_off();
+  bool over = marker_wait(m, deadline_ns);
+  wr_cancel_restore(before);
+  return over;
+}
+
 /* ---- waiting for a stream ---- */
 
-struct wr_error *wr_stream_synchronize(struct wr_stream *stream) {
+static struct wr_error *synchronize(struct wr_stream *stream) {
   struct wr_marker *m = wr_marker_new(NULL, NULL);
   if (!m) return wr_error_out_of_memory();
   wr_marker_submit(m, stream, false);
   wr_stream_help(stream, &m->completion);
   wr_marker_release(m);
   return NULL;
+}
+
+/* As for forcing (graph/force.c): whoever drains cannot be cancelled. */
+struct wr_error *wr_stream_synchronize(struct wr_stream *stream) {
+  int before = wr_cancel_off();
+  struct wr_error *error = synchronize(stream);
+  wr_cancel_restore(before);
+  return error;
 }
 
 /* A marker that stands last in the queue serves every wait that comes while nothing follows it, so

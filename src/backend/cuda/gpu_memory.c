@@ -23,6 +23,7 @@ static void *source_alloc(const struct wr_memory_source *source, size_t bytes) {
   struct wr_gpu *gpu = gpu_of(source);
   struct wr_error *error = wr_gpu_unusable(gpu);
   wr_cu_address address = 0;
+  int before = wr_cancel_off();
   if (!error) {
     wr_gpu_enter(gpu);
     error = wr_gpu_result(gpu, wr_cu->alloc_async(&address, bytes, gpu->pool, gpu->memory_stream),
@@ -33,6 +34,7 @@ static void *source_alloc(const struct wr_memory_source *source, size_t bytes) {
     }
     wr_gpu_leave();
   }
+  wr_cancel_restore(before);
   bool ok = error == NULL;
   wr_error_release(error);
   return ok ? (void *)(uintptr_t)address : NULL; /* NOLINT(performance-no-int-to-ptr) */
@@ -43,9 +45,11 @@ static void source_free(const struct wr_memory_source *source, void *data, size_
   struct wr_gpu *gpu = gpu_of(source);
   (void)bytes;
   if (wr_gpu_forked() || wr_load_relaxed(&gpu->failed)) return; /* relaxed: compared alone */
+  int before = wr_cancel_off(); /* also in a free of the caller's own */
   wr_gpu_enter(gpu);
   (void)wr_cu->free_async((wr_cu_address)(uintptr_t)data, gpu->memory_stream);
   wr_gpu_leave();
+  wr_cancel_restore(before);
 }
 
 /* What was freed is the driver's to give back once the stream has come to it. */

@@ -1,0 +1,98 @@
+/* K7: a thread that is told to end while it is inside a call ends after that call, whatever files,
+   libraries and descriptors the call comes by: so no claim, lock or stream is left behind, and
+   others go on. The request stands before the call, so that any cancellation point in it would act.
+   FAILURES: P7. */
+
+#include "fixtures.h"
+
+static mlx_stream shared;
+static mlx_array lazy; /* what another thread forces too */
+
+static mlx_array product(mlx_stream s) {
+  const int shape[] = {40, 40};
+  mlx_array a = mlx_array_new();
+  CHECK(mlx_ones(&a, shape, 2, MLX_FLOAT32, s) == 0 && mlx_matmul(&a, a, a, s) == 0);
+  return a;
+}
+
+static void events(void) {
+  int fd = -1;
+  weir_event event = weir_event_new();
+  CHECK(weir_event_fd(&fd, event) == 0 && weir_event_record(event, shared) == 0);
+  CHECK(weir_event_synchronize(event, INT64_C(60000000000)) == 0);
+  CHECK(weir_event_record(event, shared) == 0);
+  CHECK(weir_event_free(event) == 0);
+}
+
+static void *calls(void *came_back) {
+  CHECK(pthread_cancel(pthread_self()) == 0);
+  mlx_array failed = mlx_array_new(), a = product((mlx_stream){0});
+  CHECK(mlx_array_eval(failed) == 1); /* a line on stderr */
+  CHECK(submit(a) == 0 && mlx_array_eval(lazy) == 0);
+  CHECK(mlx_array_eval(a) == 0 && mlx_array_data_float32(a)[0] == 40);
+  CHECK(mlx_synchronize(shared) == 0 && weir_stream_wait(shared, INT64_C(60000000000)) == 0);
+  events();
+  CHECK(mlx_clear_cache() == 0 && mlx_clear_streams() == 0);
+  mlx_array_free(a);
+  *(int *)came_back = 1;
+  pthread_testcancel();
+  return NULL;
+}
+
+static void *force(void *arg) {
+  CHECK(mlx_array_eval(lazy) == 0);
+  return arg;
+}
+
+static void program(void) {
+  int came_back = 0;
+  void *result;
+  shared = new_stream();
+  lazy = product(shared);
+  pthread_t cancelled = start_thread(calls, &came_back), other = start_thread(force, NULL);
+  CHECK(pthread_join(cancelled, &result) == 0 && result == PTHREAD_CANCELED && came_back);
+  CHECK(pthread_join(other, NULL) == 0);
+  mlx_array a = chain(0, 10, shared);
+  CHECK(float_of(a) == 10);
+  mlx_array_free(a);
+  mlx_array_free(lazy);
+  mlx_stream_free(shared);
+  _exit(42);
+}
+
+/* A destructor in the thread's own free may come by a cancellation point: what is freed with the
+   array is freed all the same. */
+static int ended;
+
+static void close_something(void *unused) {
+  (void)unused;
+  close(dup(STDERR_FILENO));
+  pthread_testcancel();
+  probe_count(&ended);
+}
+
+static void *free_two(void *arg) {
+  static float data[2] = {1, 2};
+  int n = 2;
+  mlx_array a = mlx_array_new_data_managed_payload(data, &n, 1, MLX_FLOAT32, NULL, close_something);
+  mlx_array b = mlx_array_new_data_managed_payload(data, &n, 1, MLX_FLOAT32, NULL, close_something);
+  CHECK(mlx_add(&a, a, b, (mlx_stream){0}) == 0); /* the last handle to a's data */
+  mlx_array_free(b);
+  CHECK(pthread_cancel(pthread_self()) == 0);
+  mlx_array_free(a);
+  pthread_testcancel();
+  return arg;
+}
+
+static void frees(void) {
+  void *result;
+  CHECK(pthread_join(start_thread(free_two, NULL), &result) == 0 && result == PTHREAD_CANCELED);
+  CHECK(ended == 2);
+  _exit(42);
+}
+
+int main(void) {
+  repeat(program, "cancelled", 5);
+  repeat(frees, "cancelled frees", 1);
+  return 0;
+}
