@@ -81,6 +81,11 @@ int weir_runtime_stats(weir_runtime_stats_t *stats) {
 int weir_shutdown(int64_t timeout_ns) {
   struct wr_error *error = NULL;
   uint64_t deadline = wr_api_deadline(timeout_ns, &error);
+  if (!error && wr_in_users_code()) {
+    error = wr_error_new(WEIR_ERROR_STATE,
+                         "called inside a callback or a destructor, which it "
+                         "would wait for");
+  }
   if (!error && !wr_stream_shutdown(deadline)) {
     error = wr_error_new(WEIR_ERROR_TIMEOUT, "work or callbacks were still running");
   }

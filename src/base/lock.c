@@ -101,6 +101,13 @@ int wr_cancel_off(void) {
 
 void wr_cancel_restore(int before) { pthread_setcancelstate(before, NULL); }
 
+void wr_nap(uint64_t ns) {
+  const struct timespec time = {.tv_nsec = (long)ns};
+  int before = wr_cancel_off();
+  (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &time, NULL);
+  wr_cancel_restore(before);
+}
+
 /* ---- condition variables ---- */
 
 void wr_cond_init(struct wr_cond *c) {

@@ -57,6 +57,9 @@ void wr_cond_broadcast(struct wr_cond *c);
 int wr_cancel_off(void);
 void wr_cancel_restore(int before);
 
+/* Sleeps that long, or until a signal; less than a second. No cancellation point. */
+void wr_nap(uint64_t ns);
+
 /* Monotonic time in nanoseconds. */
 uint64_t wr_clock_ns(void);
 

@@ -34,9 +34,21 @@ static _Thread_local struct magazine *mine;
 
 static struct magazine *mine_if_any(void) { return mine == &closed ? NULL : mine; }
 
+/* A thread for real time that only yielded could keep the holder off its processor for ever. */
+static void flag_take_slow(struct magazine *m) {
+  enum { YIELDS = 16, NAP_NS = 20 * 1000 };
+  for (int i = 0; wr_exchange_acq_rel(&m->busy, true); i++) {
+    if (i < YIELDS) {
+      sched_yield();
+    } else {
+      wr_nap(NAP_NS);
+    }
+  }
+}
+
 /* Acquire: see what the flag's last holder did. */
 static void flag_take(struct magazine *m) {
-  while (wr_exchange_acq_rel(&m->busy, true)) sched_yield();
+  if (wr_exchange_acq_rel(&m->busy, true)) flag_take_slow(m);
 }
 
 /* Release: pairs with the next holder's acquire. */
@@ -95,6 +107,9 @@ static void thread_ends(void *unused) {
 void wr_memory_thread_exit(void) { thread_ends(NULL); }
 
 static void make_key(void) { key_made = pthread_key_create(&key, thread_ends) == 0; }
+
+/* At load: later another library may have taken the last one. */
+__attribute__((constructor)) static void key_at_load(void) { pthread_once(&key_once, make_key); }
 
 /* Without a magazine (memory refused, no key left, thread ending) the shared cache serves. */
 static struct magazine *open_slow(void) {

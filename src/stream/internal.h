@@ -158,6 +158,9 @@ void wr_pool_parallel(int64_t n, int64_t grain, wr_parallel_body body, void *ctx
 bool wr_pool_stop(uint64_t deadline_ns);
 void wr_pool_init(void);
 
+/* Calls fn(data), a callback or a destructor of the user's; no lock is held. */
+void wr_run_users_code(void (*fn)(void *), void *data);
+
 size_t wr_reclaimer_threads(void);
 bool wr_reclaimer_stop(uint64_t deadline_ns);
 void wr_reclaimer_init(void);

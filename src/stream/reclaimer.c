@@ -44,7 +44,7 @@ static struct wr_callback *take_locked(void) {
 
 static void run_call(struct wr_callback *call) {
   wr_mutex_assert_none_held();
-  call->fn(call->data);
+  wr_run_users_code(call->fn, call->data);
   wr_free(call);
 }
 

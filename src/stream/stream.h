@@ -234,6 +234,8 @@ void wr_reclaimer_post(struct wr_callback *call);
    thread's defaults and all idle memory; false when the deadline came first. The library can be
    used again afterwards. */
 bool wr_stream_shutdown(uint64_t deadline_ns);
+/* True inside a callback or a destructor, where a shutdown would wait for the caller's own end. */
+bool wr_in_users_code(void);
 
 /* Brackets the caller's own free: user destructors that become due inside run on the calling
    thread; everywhere else they go to the reclaimer (K10). */

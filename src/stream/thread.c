@@ -18,17 +18,39 @@ _Thread_local struct wr_thread *wr_thread_here = &nothing;
 static _Thread_local struct {
   uint16_t free_scope; /* owner thread only; frees do not nest deeper than their callers' stack */
   bool retired;        /* owner thread only: by mlx_clear_streams, under the checked policy */
+  bool in_users_code;  /* owner thread only: a callback or a destructor */
 } self;
 
 static pthread_key_t key;
+static bool key_made; /* immutable after start; else the C library's other means is used */
 static pthread_once_t started = PTHREAD_ONCE_INIT;
 
-/* The destructor of `key` will run at the end of a thread that has a block. */
+static void thread_ends(void *block);
+
+#ifdef __GLIBC__
+/* What compilers use for thread_local of C++: it needs no key, of which a process has 1024. */
+int __cxa_thread_atexit_impl(void (*fn)(void *), void *arg, void *library);
+extern void *__dso_handle;
+static bool watch_without_key(void *block) {
+  return __cxa_thread_atexit_impl(thread_ends, block, &__dso_handle) == 0;
+}
+#else
+static bool watch_without_key(void *block) {
+  (void)block;
+  return false;
+}
+#endif
+
+static bool watch_end(void *block) {
+  return key_made ? pthread_setspecific(key, block) == 0 : watch_without_key(block);
+}
+
+/* thread_ends will run at the end of a thread that has a block. */
 struct wr_thread *wr_thread_own(void) {
   if (wr_thread_here != &nothing) return wr_thread_here;
   struct wr_thread *made = wr_calloc(sizeof *made);
   if (!made) return NULL;
-  if (pthread_setspecific(key, made)) {
+  if (!watch_end(made)) {
     wr_free(made);
     return NULL;
   }
@@ -102,9 +124,21 @@ static void call_destructor(void (*dtor)(void *), void *payload) {
   uint16_t scope = self.free_scope;
   self.free_scope = 0;
   wr_mutex_assert_none_held();
-  dtor(payload);
+  wr_run_users_code(dtor, payload);
   self.free_scope = scope;
 }
+
+/* Not cancelled inside, since what the caller still has to free would stay. */
+void wr_run_users_code(void (*fn)(void *), void *data) {
+  bool nested = self.in_users_code;
+  int before = wr_cancel_off();
+  self.in_users_code = true;
+  fn(data);
+  self.in_users_code = nested;
+  wr_cancel_restore(before);
+}
+
+bool wr_in_users_code(void) { return self.in_users_code; }
 
 /* Last of all, when the streams are whole and the table of them is free. */
 static void be_renumbered(void) {
@@ -116,9 +150,7 @@ static void be_renumbered(void) {
 static struct wr_fork_row fork_row = {.rank = WR_RANK_NONE, .child = be_renumbered};
 
 static void start(void) {
-  if (pthread_key_create(&key, thread_ends)) {
-    wr_log_line("weir: no thread-local key left: default streams outlive their threads");
-  }
+  key_made = pthread_key_create(&key, thread_ends) == 0;
   wr_fork_register(&fork_row);
   wr_policy_start();
   wr_pool_init();

@@ -10,14 +10,13 @@
 
 #include "backend/cpu/blas.h"
 
-#include <pthread.h>
-
 #include "backend/cpu/openblas.h"
 #include "base/fork.h"
 #include "base/gate.h"
 #include "base/lock.h"
+#include "base/once.h"
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static struct wr_once once;            /* opened, or known to be absent */
 static struct wr_openblas blas;        /* immutable after once */
 static struct wr_error *unavailable;   /* immutable after once; why there is no OpenBLAS, or NULL */
 static _Thread_local bool fork_closed; /* on a thread that forks, between prepare and after */
@@ -39,15 +38,22 @@ static struct wr_error *is_ending(void) {
   return wr_error_new(WEIR_ERROR_STATE, "the process is ending: no matrix products any more");
 }
 
-static void set_up(void) {
-  int before = wr_cancel_off();
-  if (wr_gate_enter(WR_GATE_PRODUCTS)) {
-    unavailable = wr_openblas_open(&blas);
-    wr_gate_leave(WR_GATE_PRODUCTS);
-  } else {
-    unavailable = is_ending();
+/* What the system refuses for the moment is an error of the call alone (T2). */
+static bool set_up(void *arg) {
+  struct wr_error **refusal = arg;
+  bool absent = false;
+  if (!wr_gate_enter(WR_GATE_PRODUCTS)) {
+    *refusal = is_ending();
+    return false;
   }
-  wr_cancel_restore(before);
+  struct wr_error *error = wr_openblas_open(&blas, &absent);
+  wr_gate_leave(WR_GATE_PRODUCTS);
+  if (error && !absent) {
+    *refusal = error;
+    return false;
+  }
+  unavailable = error;
+  return true;
 }
 
 static void leave(void) {
@@ -134,7 +140,8 @@ static void product(const struct wr_gemm *g) {
 
 struct wr_error *wr_cpu_gemm(const struct wr_gemm *g) {
   if (wr_gate_ends_here()) return is_ending();
-  pthread_once(&once, set_up);
+  struct wr_error *refusal = NULL;
+  if (!wr_once_try(&once, set_up, (void *)&refusal)) return refusal;
   if (unavailable) return wr_error_retain(unavailable);
   if (!enter()) return is_ending();
   if (g->n == 1 && g->dtype != WR_COMPLEX64) {

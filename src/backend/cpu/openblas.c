@@ -17,6 +17,8 @@
 
 #include "base/base.h"
 #include "base/gate.h"
+#include "base/once.h"
+#include "base/thread.h"
 
 /* What openblas_get_parallel() returns for a build without threads. */
 enum { SEQUENTIAL = 0 };
@@ -26,12 +28,16 @@ static const char *const places[] = {WR_LIBRARY_FOLDER "/openblas-pthread/libope
                                      "libopenblas.so.0", "libopenblas.so",
                                      WR_LIBRARY_FOLDER "/openblas-serial/libopenblas.so.0"};
 
-static void *open_first(void) {
+enum { WHY_BYTES = 400 };
+
+/* Of several reasons the first is told that is not about a file which is not there. */
+static void *open_first(bool *absent, char *why) {
   const char *chosen = wr_env_get()->openblas;
-  if (*chosen) return dlopen(chosen, RTLD_NOW | RTLD_LOCAL);
+  *absent = true;
+  if (*chosen) return wr_library_open(chosen, RTLD_NOW | RTLD_LOCAL, absent, why, WHY_BYTES);
   void *library = NULL;
-  for (size_t i = 0; !library && i < sizeof places / sizeof places[0]; i++) {
-    library = dlopen(places[i], RTLD_NOW | RTLD_LOCAL);
+  for (size_t i = 0; !library && *absent && i < sizeof places / sizeof places[0]; i++) {
+    library = wr_library_open(places[i], RTLD_NOW | RTLD_LOCAL, absent, why, WHY_BYTES);
   }
   return library;
 }
@@ -65,15 +71,16 @@ static bool has_long_integers(void *library) {
   return false;
 }
 
-static struct wr_error *open_library(struct wr_openblas *blas) {
-  void *library = open_first();
+static struct wr_error *open_library(struct wr_openblas *blas, bool *absent) {
+  char why[WHY_BYTES];
+  void *library = open_first(absent, why);
   if (!library) {
-    const char *why = dlerror();
     return wr_error_new(WEIR_ERROR_UNSUPPORTED,
                         "matrix products need OpenBLAS (on Debian and Ubuntu: "
                         "libopenblas0-pthread), and it could not be opened: %s",
-                        why ? why : "no reason given");
+                        why);
   }
+  *absent = true; /* what is wrong with it stays so */
   if (has_long_integers(library)) {
     return wr_error_new(WEIR_ERROR_UNSUPPORTED,
                         "the OpenBLAS on this machine has 64-bit integers (ILP64), and matrix "
@@ -115,21 +122,28 @@ static void stay_on_one_processor(void) {
 struct opening {
   struct wr_openblas *blas;
   struct wr_error *error;
+  bool absent;
 };
 
 static void *open_alone(void *arg) {
   struct opening *opening = arg;
   wr_gate_lend(WR_GATE_PRODUCTS); /* of the caller, who waits for this thread */
   stay_on_one_processor();
-  opening->error = open_library(opening->blas);
+  opening->error = open_library(opening->blas, &opening->absent);
   return NULL;
 }
 
 /* On a thread of its own: for the processor above, and since the caller's stack may be small. */
-struct wr_error *wr_openblas_open(struct wr_openblas *blas) {
+struct wr_error *wr_openblas_open(struct wr_openblas *blas, bool *absent) {
   struct opening opening = {.blas = blas};
   pthread_t thread;
-  if (pthread_create(&thread, NULL, open_alone, &opening)) return wr_error_out_of_memory();
+  *absent = false;
+  if (!wr_thread_start(open_alone, &opening, &thread)) {
+    return wr_error_new(WEIR_ERROR_STATE,
+                        "the system refuses the thread on which OpenBLAS is to "
+                        "be opened: matrix products need it");
+  }
   pthread_join(thread, NULL);
+  *absent = opening.absent;
   return opening.error;
 }

@@ -24,7 +24,9 @@ struct wr_openblas {
   bool one_at_a_time; /* this build's calls are not safe side by side */
 };
 
-/* Opens the library, never to be closed, and takes its own threads from it. Called once. */
-struct wr_error *wr_openblas_open(struct wr_openblas *blas);
+/* Opens the library, never to be closed, and takes its own threads from it. On an
+   error, *absent says that there is none to be opened; else the system refused something for the
+   moment. Once at a time, and not again after a success. */
+struct wr_error *wr_openblas_open(struct wr_openblas *blas, bool *absent);
 
 #endif

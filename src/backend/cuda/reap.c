@@ -277,13 +277,6 @@ static void fail_all(struct wr_encoder *e, struct wr_error *failure) {
   publish(e, list, last, failure);
 }
 
-static void nap(uint64_t ns) {
-  const struct timespec time = {.tv_nsec = (long)ns};
-  int before = wr_cancel_off();
-  (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &time, NULL);
-  wr_cancel_restore(before);
-}
-
 /* One look at the mark; to wait, looks for a while and then between naps until it is over. Not
    asleep in the driver, so that the end of the process need not wait for the GPU (base/gate.h);
    being woken there takes as long as a nap. */
@@ -299,7 +292,7 @@ static wr_cu_result look(struct wr_gpu *gpu, const struct wr_mark *m, bool wait)
   } while (result == WR_CU_NOT_READY && looked < SPIN_NS);
   for (uint64_t ns = NAP_MIN_NS; result == WR_CU_NOT_READY; ns = ns < NAP_MAX_NS ? ns * 2 : ns) {
     wr_gpu_leave();
-    nap(ns);
+    wr_nap(ns);
     wr_gpu_enter(gpu);
     result = wr_cu->event_query(m->event);
   }
@@ -393,6 +386,21 @@ static bool reap(struct wr_encoder *e, bool wait, bool *blocked) {
   return progress;
 }
 
+/* Lets another thread go on that is the encoder's reaper. A thread for real time that only yielded
+   would keep an ordinary one off its processor for ever: so it sleeps where yielding does not do.
+ */
+static void let_reap(struct wr_encoder *e) {
+  enum { YIELDS = 8 };
+  bool reaped = true;
+  for (int i = 0; i < YIELDS && reaped; i++) {
+    sched_yield();
+    wr_mutex_lock(&e->gpu->lock);
+    reaped = e->reaper != WR_REAPER_NONE;
+    wr_mutex_unlock(&e->gpu->lock);
+  }
+  if (reaped) wr_nap(NAP_MIN_NS);
+}
+
 /* Publishes what the encoder's next command has to come after, or what that has to; one of them is
    ready for it. Where another thread is at it, lets that run. */
 static void reap_leader(struct wr_encoder *e) {
@@ -405,7 +413,7 @@ static void reap_leader(struct wr_encoder *e) {
       (void)reap(leader, false, &blocked);
       reap_end(leader);
     } else {
-      sched_yield();
+      let_reap(leader);
     }
     struct wr_encoder *next = mine && blocked ? leader_of(leader) : NULL;
     wr_encoder_drop(leader);
@@ -423,7 +431,7 @@ bool wr_gpu_poll(struct wr_encoder *encoder) {
   /* The caller parks. What it waits for may not be encoded yet: the GPU's thread finds it then. */
   if (!mine && !watched) gpu->eager_until = wr_clock_ns() + EAGER_NS;
   wr_mutex_unlock(&gpu->lock);
-  if (watched) sched_yield();
+  if (watched) let_reap(encoder);
   if (!mine) return watched;
   bool blocked;
   bool progress = reap(encoder, true, &blocked);

@@ -1,0 +1,28 @@
+#ifndef WR_BASE_ONCE_H
+#define WR_BASE_ONCE_H
+
+/* What is done once, and may be refused for the moment (descriptors, threads, memory): unlike
+   pthread_once, a refusal is not kept, and the next call tries again (T2). What will not change is
+   for `attempt` to keep. In the child of a fork an attempt that was under way in the parent is made
+   anew. Any thread; an attempt runs on one at a time, with cancellation off, and the others wait.
+   `{0}` is one that was not done yet. */
+
+#include <stdbool.h>
+
+#include "base/atomic.h"
+
+struct wr_once {
+  wr_atomic_u32 state; /* atomic ACQ_REL: 0, the number of the process that tries, or done */
+};
+
+/* True once `attempt` has returned true; false when it returned false in this call. */
+bool wr_once_try(struct wr_once *once, bool (*attempt)(void *arg), void *arg);
+
+/* True when the system has no descriptor left: what was not found now may be there later. */
+bool wr_lacks_descriptors(void);
+
+/* dlopen; NULL where it fails, and then `why` says so, in the locale "C", and *absent becomes false
+   unless there is no such file. */
+void *wr_library_open(const char *name, int flags, bool *absent, char *why, size_t n);
+
+#endif
