@@ -81,8 +81,8 @@ int weir_runtime_stats(weir_runtime_stats_t *stats);
    library's threads, drops the calling thread's default streams and scopes and all idle memory.
    rc 1 (WEIR_ERROR_TIMEOUT) when that takes longer than `timeout_ns` nanoseconds, with the rest
    still running; a negative timeout is an error. Other threads may use the library meanwhile, which
-   may make it last longer. Inside a callback or a destructor it is WEIR_ERROR_STATE. The library can be
-   used again afterwards. */
+   may make it last longer. Inside a callback or a destructor it is WEIR_ERROR_STATE. The library
+   can be used again afterwards. */
 int weir_shutdown(int64_t timeout_ns);
 
 #ifdef __cplusplus

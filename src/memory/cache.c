@@ -186,8 +186,10 @@ static void malloc_trim_first(void) { malloc_trim(0); }
 void wr_memory_clear_cache(void) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   wr_cache_trim(0);
+  int before = wr_cancel_off(); /* its first call may ask the system for random bytes (K7) */
   pthread_once(&once, malloc_trim_first);
   malloc_trim(0); /* small blocks: what malloc keeps goes back to the system too */
+  wr_cancel_restore(before);
 }
 
 /* Relaxed, all here: the only thread. */
