@@ -1,0 +1,80 @@
+/* Functions with several results, and the lists of a slice. No logic, no locks. */
+
+#include "api/ops_glue.h"
+#include "base/base.h"
+#include "mlx/c/ops.h"
+
+struct wr_ops_range wr_api_range(const int *start, size_t start_num, const int *stop,
+                                 size_t stop_num, const int *strides, size_t strides_num,
+                                 struct wr_error **error) {
+  return (struct wr_ops_range){
+      .start = wr_api_ints(start, start_num, "start", error),
+      .stop = wr_api_ints(stop, stop_num, "stop", error),
+      .strides = wr_api_ints(strides, strides_num, "strides", error),
+      .n_start = wr_api_count(start_num),
+      .n_stop = wr_api_count(stop_num),
+      .n_strides = wr_api_count(strides_num),
+  };
+}
+
+static void release_all(struct wr_node **parts, size_t n) {
+  for (size_t i = 0; i < n; i++) wr_node_release(parts[i]);
+}
+
+static struct wr_error *split_equal(struct wr_node **parts, struct wr_node *a, int n, int axis,
+                                    struct wr_stream *s) {
+  for (int i = 0; i < n; i++) {
+    struct wr_error *error = wr_ops_split_part(&parts[i], a, n, axis, i, s);
+    if (!error) continue;
+    release_all(parts, (size_t)i);
+    return error;
+  }
+  return NULL;
+}
+
+static struct wr_error *split_at(struct wr_node **parts, struct wr_node *a, const int *indices,
+                                 int n_indices, int axis, struct wr_stream *s) {
+  for (int i = 0; i <= n_indices; i++) {
+    struct wr_error *error = wr_ops_split_section(&parts[i], a, indices, n_indices, axis, i, s);
+    if (!error) continue;
+    release_all(parts, (size_t)i);
+    return error;
+  }
+  return NULL;
+}
+
+/* Room for the parts of a split; NULL with an error when there was one or memory is refused. */
+static struct wr_node **parts_new(size_t n, struct wr_error **error) {
+  if (*error) return NULL;
+  size_t bytes;
+  struct wr_node **parts = wr_mul_size(n, sizeof *parts, &bytes) ? wr_alloc(bytes) : NULL;
+  if (!parts) *error = wr_error_out_of_memory();
+  return parts;
+}
+
+int mlx_split(mlx_vector_array *res, const mlx_array a, int num_splits, int axis,
+              const mlx_stream s) {
+  struct wr_error *error = NULL;
+  wr_api_result(res, "res", &error);
+  struct wr_node *x = wr_api_array(a, "a", &error);
+  struct wr_stream *stream = wr_api_stream(s, &error);
+  if (!error) error = wr_ops_split_check(x, num_splits, axis);
+  size_t n = num_splits > 0 ? (size_t)num_splits : 0;
+  struct wr_node **parts = parts_new(n, &error);
+  if (!error) error = split_equal(parts, x, num_splits, axis, stream);
+  return wr_api_finish_vector("mlx_split", error, res, parts, error ? 0 : n);
+}
+
+int mlx_split_sections(mlx_vector_array *res, const mlx_array a, const int *indices,
+                       size_t indices_num, int axis, const mlx_stream s) {
+  struct wr_error *error = NULL;
+  wr_api_result(res, "res", &error);
+  struct wr_node *x = wr_api_array(a, "a", &error);
+  const int32_t *at = wr_api_ints(indices, indices_num, "indices", &error);
+  if (indices_num >= INT_MAX) wr_api_reject(&error, "indices", "has too many entries");
+  struct wr_stream *stream = wr_api_stream(s, &error);
+  struct wr_node **parts = parts_new(indices_num + 1, &error);
+  if (!error) error = split_at(parts, x, at, (int)indices_num, axis, stream);
+  size_t n = error ? 0 : indices_num + 1;
+  return wr_api_finish_vector("mlx_split_sections", error, res, parts, n);
+}
