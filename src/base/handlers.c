@@ -5,7 +5,7 @@
    library.
 
    A handler that is registered inside a gate, or by a library that stands behind one, is handed on
-   as `guarded`, with a record of its own that is never freed: the C library runs it at most once.
+   as `guarded`, with a record of its own, freed as it runs: the C library runs it at most once.
    When a library is closed its handlers run too, in the middle of the process; that is told by
    __cxa_finalize, which is where they are called from then. Weak, so that a program that is linked
    statically, or with a sanitizer, takes the other definition. No locks. */
@@ -106,9 +106,12 @@ static bool is_behind_a_gate(void *library) {
 
 /* ---- in front of the C library's ---- */
 
+/* A thread that was left inside keeps the record, with all else. */
 static void guarded(void *arg) {
-  const struct record *r = arg;
-  if (closing || wr_gate_shut()) r->fn(r->arg);
+  const struct record r = *(struct record *)arg;
+  if (!closing && !wr_gate_shut()) return;
+  free(arg);
+  r.fn(r.arg);
 }
 
 static int add(void (*fn)(void *), void *arg, void *library) {
@@ -116,10 +119,19 @@ static int add(void (*fn)(void *), void *arg, void *library) {
   return next ? next(fn, arg, library) : -1;
 }
 
+/* ThreadSanitizer has definitions of its own, and registers by the one that it finds next before
+   its start is over, when nothing of this library can run yet: there nobody finds these. */
+#ifdef __SANITIZE_THREAD__
+#define __cxa_atexit wr_handlers_atexit
+#define __cxa_finalize wr_handlers_finalize
+#define IN_FRONT
+#else
+#define IN_FRONT __attribute__((weak, visibility("default")))
+#endif
+
 /* As the C library declares them. */
-__attribute__((weak, visibility("default"))) int __cxa_atexit(void (*fn)(void *), void *arg,
-                                                              void *library);
-__attribute__((weak, visibility("default"))) void __cxa_finalize(void *library);
+IN_FRONT int __cxa_atexit(void (*fn)(void *), void *arg, void *library);
+IN_FRONT void __cxa_finalize(void *library);
 
 /* Without memory for its record a handler is refused: a library that is not told of the end is
    better than one that is torn down under a call. */
