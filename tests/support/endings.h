@@ -16,8 +16,10 @@ static const char *const end_names[] = {"main", "a thread that works", "a thread
 
 /* Of the child, seen by its parent. */
 struct ending {
-  volatile double began; /* seconds_now() at the call of exit */
-  volatile int handlers; /* of the program's that have run: 1 for the early one, 2 for the late */
+  volatile double began;      /* ending_now() at the call of exit */
+  volatile double handled;    /* as the last of the program's handlers ran; 0: it has not */
+  volatile double destructed; /* as its destructor ran; 0: it has not, as after a quick end */
+  volatile int handlers;      /* that have run: 1 for the early one, 2 for the late */
 };
 
 static struct ending *ending;
@@ -28,8 +30,16 @@ static inline double ending_now(void) {
   return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-static void ending_early(void) { ending->handlers |= 1; }
+static void ending_early(void) {
+  ending->handlers |= 1;
+  ending->handled = ending_now();
+}
+
 static void ending_late(void) { ending->handlers |= 2; }
+
+__attribute__((destructor)) static void ending_destructor(void) {
+  if (ending) ending->destructed = ending_now();
+}
 
 /* The program's end, after so many microseconds. */
 static struct {
@@ -77,10 +87,32 @@ static void ending_child(void) {
   for (;;) pause();
 }
 
-/* Runs it once; the seconds that its end took. */
-static inline double ending_run(const char *name, void *(*work)(void *), int threads,
-                                enum end_from from, int after) {
+/* What an end took. The system gives the memory of a process back during its end, so a program that
+   holds many GB ends late whatever a library does. */
+struct ending_took {
+  double seconds;
+  double peak_gb; /* of the host's memory, over the whole run */
+};
+
+static inline double ending_part(double from, double to) {
+  return from > 0 && to > 0 ? to - from : -1;
+}
+
+/* The parts in which the end was late, -1 for one that was not come to. */
+static inline void ending_print(struct ending_took took, double over, const struct rusage *used) {
+  fprintf(stderr,
+          "  %.2f s: to the last handler %.2f, from there to the destructors %.2f, from these to "
+          "the end %.2f; %.2f GB of memory, %.2f s in the system\n",
+          took.seconds, ending_part(ending->began, ending->handled),
+          ending_part(ending->handled, ending->destructed), ending_part(ending->destructed, over),
+          took.peak_gb, (double)used->ru_stime.tv_sec + (double)used->ru_stime.tv_usec * 1e-6);
+}
+
+/* Runs it once. */
+static inline struct ending_took ending_run(const char *name, void *(*work)(void *), int threads,
+                                            enum end_from from, int after) {
   const unsigned limit = SANITIZED ? 100 : 30;
+  struct rusage used;
   if (!ending) {
     ending = mmap(NULL, sizeof *ending, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     CHECK(ending != MAP_FAILED);
@@ -89,13 +121,14 @@ static inline double ending_run(const char *name, void *(*work)(void *), int thr
   ending_program.after = (useconds_t)after;
   ending_program.work = work;
   ending_program.threads = threads;
-  ending->began = 0;
-  ending->handlers = 0;
-  const int status = in_child(ending_child, limit);
-  const double took = ending_now() - ending->began;
-  if (status != 42 || ending->handlers != 3) {
-    fprintf(stderr, "%s, left by %s after %d us: status %d, handlers %d, %.2f s\n", name,
-            end_names[from], after, status, ending->handlers, took);
+  *ending = (struct ending){0};
+  const int status = in_child_used(ending_child, limit, &used);
+  const double over = ending_now();
+  const struct ending_took took = {over - ending->began, (double)used.ru_maxrss / 1e6};
+  if (status != 42 || ending->handlers != 3 || took.seconds >= 1) {
+    fprintf(stderr, "%s, left by %s after %d us: status %d, handlers %d\n", name, end_names[from],
+            after, status, ending->handlers);
+    ending_print(took, over, &used);
   }
   CHECK(status == 42 && ending->handlers == 3);
   return took;

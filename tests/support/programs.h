@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -118,8 +119,8 @@ static inline unsigned patience(void) {
 }
 
 /* Runs fn in a child, whose exit status is what fn leaves it with; 1000 + signal when one killed
-   it, SIGALRM when it took longer than `seconds`. */
-static inline int in_child(void (*fn)(void), unsigned seconds) {
+   it, SIGALRM when it took longer than `seconds`. *used says what it took of the machine. */
+static inline int in_child_used(void (*fn)(void), unsigned seconds, struct rusage *used) {
   int status = 0;
   fflush(NULL);
   pid_t pid = fork();
@@ -129,8 +130,13 @@ static inline int in_child(void (*fn)(void), unsigned seconds) {
     fn();
     _exit(0);
   }
-  CHECK(waitpid(pid, &status, 0) == pid);
+  CHECK(wait4(pid, &status, 0, used) == pid);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+static inline int in_child(void (*fn)(void), unsigned seconds) {
+  struct rusage used;
+  return in_child_used(fn, seconds, &used);
 }
 
 /* Runs the program in children, one after another, each of which must leave with 42: n, or as many
