@@ -14,9 +14,12 @@
 #include "core/shape.h"
 
 /* Larger tiles pack less, smaller ones balance better: with one tile a processor, the last to start
-   is the last to end. A slice is a few milliseconds. */
-enum { TILE = 1024, TILE_MIN = 32, TILES_PER_PROCESSOR = 4, SLICE_K_MIN = 128 };
+   is the last to end. A slice is a few milliseconds, counted in operations on real numbers; a byte
+   of the operands takes as long as some. What each slice adds up follows from the shape of its tile
+   alone. */
+enum { TILE = 1024, TILE_MIN = 32, TILES_PER_PROCESSOR = 4, SLICE_K_MIN = 128, LINE = 64 };
 static const double slice_flops = 4e8;
+static const double byte_flops = 10;
 static const double part_flops = 1e6; /* worth a second thread */
 
 /* An input as BLAS wants it. */
@@ -109,13 +112,21 @@ static int64_t batch_offset(const struct product *p, const int64_t *strides, int
 }
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
+
+/* The extent along k of a slice of the tile. A few rows or columns are read as slowly as memory is,
+   by lines where the elements lie apart. */
+static int64_t slice_k(const struct wr_gemm *g, int64_t element) {
+  const int64_t bytes = most(g->m * element, LINE) + most(g->n * element, LINE);
+  const double flops = (g->dtype == WR_COMPLEX64 ? 8.0 : 2.0) * (double)g->m * (double)g->n;
+  const double one = flops + byte_flops * (double)bytes;
+  return most((int64_t)(slice_flops / one), SLICE_K_MIN);
+}
 
 /* Adds the slices along k of the tile that `g` describes. */
 static struct wr_error *tile_run(const struct product *p, struct wr_gemm g) {
   const int64_t a_step = g.a_transposed ? g.lda : 1, b_step = g.b_transposed ? 1 : g.ldb;
-  const int64_t k = g.k;
-  int64_t step = (int64_t)(slice_flops / (2.0 * (double)g.m * (double)g.n));
-  if (step < SLICE_K_MIN) step = SLICE_K_MIN;
+  const int64_t k = g.k, step = slice_k(&g, p->element);
   const char *a = g.a, *b = g.b;
   for (int64_t at = 0; at < k; at += step) {
     g.k = least(step, k - at);
@@ -157,8 +168,9 @@ static int64_t parts(int64_t extent, int64_t tile) { return (extent + tile - 1) 
 /* Halves the tiles until every processor has a few, as long as they are worth a thread. */
 static void choose_tiles(struct product *p, int64_t matrices) {
   const int64_t enough = wr_cpu_count() * TILES_PER_PROCESSOR;
-  p->tile_m = least(p->gemm.m, TILE);
-  p->tile_n = least(p->gemm.n, TILE);
+  const int64_t tile = p->gemm.dtype == WR_COMPLEX64 ? TILE / 2 : TILE;
+  p->tile_m = least(p->gemm.m, tile);
+  p->tile_n = least(p->gemm.n, tile);
   for (;;) {
     p->tiles_m = parts(p->gemm.m, p->tile_m);
     p->tiles_n = parts(p->gemm.n, p->tile_n);

@@ -1,0 +1,80 @@
+/* An OpenBLAS that computes nothing: it keeps what the longest of its calls would have done, and
+   what all of them together. See capi/slices.c. */
+
+#include "counting_blas.h"
+
+#include <pthread.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct counted counted; /* under LOCK */
+
+void openblas_set_num_threads(int n);
+int openblas_get_parallel(void);
+
+void openblas_set_num_threads(int n) { (void)n; }
+int openblas_get_parallel(void) { return 1; }
+
+/* The operands are m by k and k by n. */
+static void count(double m, double n, double k, double flops, double element) {
+  const double bytes = (m * k + k * n) * element;
+  pthread_mutex_lock(&lock);
+  counted.flops += flops * m * n * k;
+  if (flops * m * n * k > counted.most_flops) counted.most_flops = flops * m * n * k;
+  if (bytes > counted.most_bytes) counted.most_bytes = bytes;
+  pthread_mutex_unlock(&lock);
+}
+
+struct counted counting_blas_take(void) {
+  pthread_mutex_lock(&lock);
+  struct counted taken = counted;
+  counted = (struct counted){0};
+  pthread_mutex_unlock(&lock);
+  return taken;
+}
+
+/* ---- as cblas.h declares them ---- */
+
+#define UNUSED_GEMM (void)order, (void)ta, (void)tb, (void)a, (void)b, (void)c, (void)lda, (void)ldb
+
+void cblas_sgemm(int order, int ta, int tb, int m, int n, int k, float alpha, const float *a,
+                 int lda, const float *b, int ldb, float beta, float *c, int ldc);
+void cblas_dgemm(int order, int ta, int tb, int m, int n, int k, double alpha, const double *a,
+                 int lda, const double *b, int ldb, double beta, double *c, int ldc);
+void cblas_cgemm(int order, int ta, int tb, int m, int n, int k, const void *alpha, const void *a,
+                 int lda, const void *b, int ldb, const void *beta, void *c, int ldc);
+void cblas_sgemv(int order, int ta, int rows, int cols, float alpha, const float *a, int lda,
+                 const float *x, int step_x, float beta, float *y, int step_y);
+void cblas_dgemv(int order, int ta, int rows, int cols, double alpha, const double *a, int lda,
+                 const double *x, int step_x, double beta, double *y, int step_y);
+
+void cblas_sgemm(int order, int ta, int tb, int m, int n, int k, float alpha, const float *a,
+                 int lda, const float *b, int ldb, float beta, float *c, int ldc) {
+  UNUSED_GEMM, (void)alpha, (void)beta, (void)ldc;
+  count(m, n, k, 2, sizeof(float));
+}
+
+void cblas_dgemm(int order, int ta, int tb, int m, int n, int k, double alpha, const double *a,
+                 int lda, const double *b, int ldb, double beta, double *c, int ldc) {
+  UNUSED_GEMM, (void)alpha, (void)beta, (void)ldc;
+  count(m, n, k, 2, sizeof(double));
+}
+
+void cblas_cgemm(int order, int ta, int tb, int m, int n, int k, const void *alpha, const void *a,
+                 int lda, const void *b, int ldb, const void *beta, void *c, int ldc) {
+  UNUSED_GEMM, (void)alpha, (void)beta, (void)ldc;
+  count(m, n, k, 8, 2 * sizeof(float));
+}
+
+void cblas_sgemv(int order, int ta, int rows, int cols, float alpha, const float *a, int lda,
+                 const float *x, int step_x, float beta, float *y, int step_y) {
+  (void)order, (void)ta, (void)alpha, (void)a, (void)lda, (void)x, (void)step_x, (void)beta,
+      (void)y, (void)step_y;
+  count(rows, 1, cols, 2, sizeof(float));
+}
+
+void cblas_dgemv(int order, int ta, int rows, int cols, double alpha, const double *a, int lda,
+                 const double *x, int step_x, double beta, double *y, int step_y) {
+  (void)order, (void)ta, (void)alpha, (void)a, (void)lda, (void)x, (void)step_x, (void)beta,
+      (void)y, (void)step_y;
+  count(rows, 1, cols, 2, sizeof(double));
+}
