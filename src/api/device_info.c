@@ -1,5 +1,4 @@
-/* What is known of a device, as named values: texts, and for a GPU the bytes of its memory. No
-   locks. */
+/* What is known of a device, as named values: texts, and of a GPU numbers too. No locks. */
 
 #include <stdio.h>
 #include <string.h>
@@ -8,24 +7,38 @@
 #include "api/api.h"
 #include "backend/backend.h"
 #include "base/base.h"
+#include "memory/buffer.h"
 
 enum { TEXT_BYTES = 128, NOT_FOUND = 2 /* mlx-c's rc for a key that is absent */ };
+
+/* "" and UNKNOWN: there is no such key. */
+static const size_t UNKNOWN = SIZE_MAX;
 
 struct info {
   char architecture[TEXT_BYTES];
   char device_name[TEXT_BYTES];
-  size_t memory_size; /* 0: not known, and then there is no such key */
+  char uuid[TEXT_BYTES];
+  char pci_bus_id[TEXT_BYTES];
+  size_t major, minor; /* compute capability */
+  size_t memory, free_memory, working_set;
 };
 
-static const struct {
+static const struct field {
   const char *key;
   size_t offset;
-} texts[] = {{"architecture", offsetof(struct info, architecture)},
-             {"device_name", offsetof(struct info, device_name)}};
+  bool is_text;
+} fields[] = {{"architecture", offsetof(struct info, architecture), true},
+              {"device_name", offsetof(struct info, device_name), true},
+              {"uuid", offsetof(struct info, uuid), true},
+              {"pci_bus_id", offsetof(struct info, pci_bus_id), true},
+              {"compute_capability_major", offsetof(struct info, major), false},
+              {"compute_capability_minor", offsetof(struct info, minor), false},
+              {"memory_size", offsetof(struct info, memory), false},
+              {"total_memory", offsetof(struct info, memory), false},
+              {"free_memory", offsetof(struct info, free_memory), false},
+              {"max_recommended_working_set_size", offsetof(struct info, working_set), false}};
 
-enum { TEXT_COUNT = sizeof texts / sizeof texts[0] };
-
-static const char memory_key[] = "memory_size";
+enum { FIELDS = sizeof fields / sizeof fields[0] };
 
 /* The text of a "model name : ..." line of /proc/cpuinfo; false on any other line. */
 static bool parse_model(const char *line, char *name) {
@@ -55,15 +68,26 @@ static void info_fill_cpu(struct info *info) {
   }
 }
 
-static const char *info_text(const struct info *info, const char *key) {
-  for (int i = 0; i < TEXT_COUNT; i++) {
-    if (!strcmp(texts[i].key, key)) return (const char *)info + texts[i].offset;
-  }
-  return NULL;
+static const char *text_of(const struct info *info, const struct field *field) {
+  return (const char *)info + field->offset;
 }
 
-static bool has_size(const struct info *info, const char *key) {
-  return info->memory_size > 0 && !strcmp(key, memory_key);
+static size_t size_of(const struct info *info, const struct field *field) {
+  size_t value;
+  memcpy(&value, (const char *)info + field->offset, sizeof value);
+  return value;
+}
+
+static bool is_known(const struct info *info, const struct field *field) {
+  return field->is_text ? *text_of(info, field) != 0 : size_of(info, field) != UNKNOWN;
+}
+
+/* NULL where there is no such key. */
+static const struct field *find(const struct info *info, const char *key) {
+  for (int i = 0; i < FIELDS; i++) {
+    if (!strcmp(fields[i].key, key)) return is_known(info, &fields[i]) ? &fields[i] : NULL;
+  }
+  return NULL;
 }
 
 static bool info_fill_gpu(struct info *info, int index) {
@@ -72,7 +96,13 @@ static bool info_fill_gpu(struct info *info, int index) {
   if (!backend->facts || !backend->facts(index, &facts)) return false;
   snprintf(info->architecture, TEXT_BYTES, "%s", facts.architecture);
   snprintf(info->device_name, TEXT_BYTES, "%s", facts.name);
-  info->memory_size = facts.memory;
+  snprintf(info->uuid, TEXT_BYTES, "%s", facts.uuid);
+  snprintf(info->pci_bus_id, TEXT_BYTES, "%s", facts.pci_bus_id);
+  info->major = facts.major;
+  info->minor = facts.minor;
+  info->memory = facts.memory;
+  info->free_memory = facts.free_memory;
+  info->working_set = wr_memory_default_limit(facts.memory);
   return true;
 }
 
@@ -109,7 +139,11 @@ static struct wr_error *info_put(mlx_device_info *handle, const struct info *inf
 
 int mlx_device_info_get(mlx_device_info *info, mlx_device dev) {
   struct wr_error *error = NULL;
-  struct info found = {.memory_size = 0};
+  struct info found = {.major = UNKNOWN,
+                       .minor = UNKNOWN,
+                       .memory = UNKNOWN,
+                       .free_memory = UNKNOWN,
+                       .working_set = UNKNOWN};
   wr_api_result(info, "info", &error);
   struct wr_device device = wr_api_device(dev, "dev", &error);
   if (!error) error = info_fill(&found, device);
@@ -122,7 +156,7 @@ int mlx_device_info_has_key(bool *exists, mlx_device_info info, const char *key)
   wr_api_result(exists, "exists", &error);
   const struct info *known = check_info(info, &error);
   wr_api_result(key, "key", &error);
-  if (!error) *exists = info_text(known, key) || has_size(known, key);
+  if (!error) *exists = find(known, key) != NULL;
   return wr_api_finish("mlx_device_info_has_key", error);
 }
 
@@ -132,9 +166,9 @@ int mlx_device_info_is_string(bool *is_string, mlx_device_info info, const char 
   const struct info *known = check_info(info, &error);
   wr_api_result(key, "key", &error);
   if (error) return wr_api_fail("mlx_device_info_is_string", error);
-  bool text = info_text(known, key) != NULL;
-  if (!text && !has_size(known, key)) return NOT_FOUND;
-  *is_string = text;
+  const struct field *field = find(known, key);
+  if (!field) return NOT_FOUND;
+  *is_string = field->is_text;
   return 0;
 }
 
@@ -144,9 +178,9 @@ int mlx_device_info_get_string(const char **value, mlx_device_info info, const c
   const struct info *known = check_info(info, &error);
   wr_api_result(key, "key", &error);
   if (error) return wr_api_fail("mlx_device_info_get_string", error);
-  const char *text = info_text(known, key);
-  if (!text) return NOT_FOUND;
-  *value = text;
+  const struct field *field = find(known, key);
+  if (!field || !field->is_text) return NOT_FOUND;
+  *value = text_of(known, field);
   return 0;
 }
 
@@ -156,19 +190,21 @@ int mlx_device_info_get_size(size_t *value, mlx_device_info info, const char *ke
   const struct info *known = check_info(info, &error);
   wr_api_result(key, "key", &error);
   if (error) return wr_api_fail("mlx_device_info_get_size", error);
-  if (!has_size(known, key)) return NOT_FOUND;
-  *value = known->memory_size;
+  const struct field *field = find(known, key);
+  if (!field || field->is_text) return NOT_FOUND;
+  *value = size_of(known, field);
   return 0;
 }
 
 int mlx_device_info_get_keys(mlx_vector_string *vec, mlx_device_info info) {
-  const char *names[TEXT_COUNT + 1];
-  int count = TEXT_COUNT;
+  const char *names[FIELDS];
+  size_t count = 0;
   struct wr_error *error = NULL;
   wr_api_result(vec, "keys", &error);
   const struct info *known = check_info(info, &error);
-  for (int i = 0; i < TEXT_COUNT; i++) names[i] = texts[i].key;
-  if (!error && has_size(known, memory_key)) names[count++] = memory_key;
-  if (!error) error = wr_api_set_strings(vec, names, (size_t)count);
+  for (int i = 0; !error && i < FIELDS; i++) {
+    if (is_known(known, &fields[i])) names[count++] = fields[i].key;
+  }
+  if (!error) error = wr_api_set_strings(vec, names, count);
   return wr_api_finish("mlx_device_info_get_keys", error);
 }

@@ -91,7 +91,11 @@ struct wr_encoder; /* the backend's own */
 struct wr_device_facts {
   char name[128];
   char architecture[32];
-  size_t memory; /* bytes */
+  char uuid[48];
+  char pci_bus_id[16];
+  size_t major, minor; /* compute capability */
+  size_t memory;       /* bytes */
+  size_t free_memory;  /* bytes that no process holds now; SIZE_MAX: not known */
 };
 
 struct wr_backend {

@@ -88,6 +88,8 @@ size_t wr_memory_peak(void);
 void wr_memory_reset_peak(void);
 size_t wr_memory_limit(void);
 size_t wr_memory_set_limit(size_t bytes); /* returns the previous one */
+/* What the limit of a device with so many bytes is while none was set. */
+size_t wr_memory_default_limit(size_t capacity);
 /* True when a buffer more of that size, beside all that are live, is above the memory's limit. */
 bool wr_memory_crowded(const struct wr_memory *memory, size_t bytes);
 size_t wr_memory_set_cache_limit(size_t bytes); /* returns the previous one; trims at once */

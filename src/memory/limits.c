@@ -70,10 +70,12 @@ static uint64_t default_limit(void) {
   return memory == UINT64_MAX ? (uint64_t)8 << 30 : (uint64_t)((double)memory * 0.8);
 }
 
+size_t wr_memory_default_limit(size_t capacity) { return capacity / 5 * 4; }
+
 uint64_t wr_account_memory_limit(const struct wr_memory *m) {
   uint64_t limit = wr_load_relaxed(&wr_accounts.memory_limit);
   if (limit != WR_LIMIT_UNSET) return limit;
-  return m->source->capacity ? m->source->capacity / 5 * 4 : default_limit();
+  return m->source->capacity ? wr_memory_default_limit(m->source->capacity) : default_limit();
 }
 
 bool wr_memory_crowded(const struct wr_memory *m, size_t bytes) {

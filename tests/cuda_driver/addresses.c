@@ -124,6 +124,13 @@ size_t addresses_total(void) {
   return bytes;
 }
 
+size_t addresses_used(int ordinal) {
+  lock();
+  size_t bytes = table.used[ordinal];
+  unlock();
+  return bytes;
+}
+
 /* ---- orders ---- */
 
 void kernel_hold(int by) {

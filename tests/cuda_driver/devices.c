@@ -62,6 +62,14 @@ wr_cu_result stand_in_device_memory(size_t *bytes, wr_cu_device device) {
   return call_end(WR_CU_SUCCESS);
 }
 
+wr_cu_result stand_in_device_uuid(struct wr_cu_uuid *uuid, wr_cu_device device) {
+  wr_cu_result result = call_begin(CALL_device_uuid);
+  if (result) return result;
+  if (!is_device(device)) return call_end(INVALID_DEVICE);
+  for (int i = 0; i < 16; i++) uuid->bytes[i] = (unsigned char)(16 * device + i);
+  return call_end(WR_CU_SUCCESS);
+}
+
 wr_cu_result stand_in_device_attribute(int *value, int attribute, wr_cu_device device) {
   wr_cu_result result = call_begin(CALL_device_attribute);
   if (result) return result;
@@ -69,6 +77,15 @@ wr_cu_result stand_in_device_attribute(int *value, int attribute, wr_cu_device d
   switch (attribute) {
     case WR_CU_ATTRIBUTE_MULTIPROCESSORS:
       *value = 16;
+      break;
+    case WR_CU_ATTRIBUTE_PCI_DOMAIN:
+      *value = 1;
+      break;
+    case WR_CU_ATTRIBUTE_PCI_BUS:
+      *value = 0xab;
+      break;
+    case WR_CU_ATTRIBUTE_PCI_DEVICE:
+      *value = device;
       break;
     case WR_CU_ATTRIBUTE_MAJOR:
       *value = 9;
@@ -117,5 +134,15 @@ wr_cu_result stand_in_context_pop(wr_cu_context *context) {
   if (result) return result;
   if (depth == 0) return call_end(INVALID_CONTEXT);
   *context = stack[--depth];
+  return call_end(WR_CU_SUCCESS);
+}
+
+wr_cu_result stand_in_context_memory(size_t *free_bytes, size_t *total) {
+  wr_cu_context context;
+  wr_cu_result result = call_begin_inside(CALL_context_memory, &context);
+  if (result) return result;
+  const size_t used = addresses_used(context->ordinal);
+  *total = addresses_total();
+  *free_bytes = *total > used ? *total - used : 0;
   return call_end(WR_CU_SUCCESS);
 }

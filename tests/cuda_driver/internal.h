@@ -81,6 +81,7 @@ void *addresses_find(wr_cu_address address, size_t bytes);
 bool addresses_is_device(uint64_t value);
 void addresses_capacity(size_t bytes);
 size_t addresses_total(void);
+size_t addresses_used(int ordinal);
 /* Orders that kernels take from the test. */
 void kernel_hold(int by);
 bool kernel_held(void);

@@ -202,7 +202,13 @@ static void device_facts(void) {
   CHECK(mlx_device_info_get(&info, device) == 0);
   CHECK(mlx_device_info_get_string(&text, info, "device_name") == 0);
   CHECK(mlx_device_info_get_size(&bytes, info, "memory_size") == 0 && bytes > 1u << 30);
-  printf("%d of %s, %zu MiB\n", count, text, bytes >> 20);
+  printf("%d of %s, %zu MiB", count, text, bytes >> 20);
+  CHECK(mlx_device_info_get_size(&bytes, info, "free_memory") == 0 && bytes > 1u << 20);
+  printf(", %zu MiB free", bytes >> 20);
+  CHECK(mlx_device_info_get_string(&text, info, "uuid") == 0 && strlen(text) == 40);
+  printf(", %s", text);
+  CHECK(mlx_device_info_get_string(&text, info, "pci_bus_id") == 0 && strlen(text) >= 12);
+  printf(" at %s\n", text);
   mlx_device_info_free(info);
   mlx_device_free(device);
 }

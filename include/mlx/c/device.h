@@ -81,7 +81,16 @@ int mlx_device_info_free(mlx_device_info info);
 
 /* Looks up one fact. Of one that is not there, or get_string of a number and get_size of a text,
    the last three return 2, which is no error and leaves the result alone. Texts live as long as
-   the info; sizes are in bytes. */
+   the info; sizes are in bytes, but the two parts of a compute capability.
+
+     device_name, architecture     every device
+     uuid, pci_bus_id              GPUs, texts: "GPU-" and 36 characters; "0000:01:00.0"
+     compute_capability_major, compute_capability_minor
+     total_memory, memory_size     GPUs: what there is
+     free_memory                   GPUs: what no process held as the info was filled; Weir's cache
+                                   counts as held
+     max_recommended_working_set_size
+                                   GPUs: the memory limit that holds unless one is set */
 int mlx_device_info_has_key(bool *exists, mlx_device_info info, const char *key);
 int mlx_device_info_is_string(bool *is_string, mlx_device_info info, const char *key);
 int mlx_device_info_get_string(const char **value, mlx_device_info info, const char *key);

@@ -133,27 +133,6 @@ struct wr_memory *wr_gpu_memory(int index) {
   return gpu ? gpu->memory : NULL;
 }
 
-static bool facts_inside(int index, struct wr_device_facts *facts) {
-  wr_cu_device id;
-  int major, minor;
-  if (wr_cu->device_get(&id, index) != WR_CU_SUCCESS ||
-      wr_cu->device_name(facts->name, (int)sizeof facts->name, id) != WR_CU_SUCCESS ||
-      wr_cu->device_memory(&facts->memory, id) != WR_CU_SUCCESS ||
-      wr_cu->device_attribute(&major, WR_CU_ATTRIBUTE_MAJOR, id) != WR_CU_SUCCESS ||
-      wr_cu->device_attribute(&minor, WR_CU_ATTRIBUTE_MINOR, id) != WR_CU_SUCCESS) {
-    return false;
-  }
-  snprintf(facts->architecture, sizeof facts->architecture, "sm_%d%d", major, minor);
-  return true;
-}
-
-bool wr_gpu_facts(int index, struct wr_device_facts *facts) {
-  if (index < 0 || index >= wr_gpu_count() || !wr_gate_enter(WR_GATE_GPU)) return false;
-  bool known = facts_inside(index, facts);
-  wr_gate_leave(WR_GATE_GPU);
-  return known;
-}
-
 /* ---- setting up ---- */
 
 static struct wr_error *read_attributes(struct wr_gpu *gpu) {
@@ -232,6 +211,72 @@ struct wr_error *wr_gpu_get(int index, struct wr_gpu **out) {
   pthread_mutex_unlock(&turn);
   wr_gate_leave(WR_GATE_GPU);
   return error;
+}
+
+/* ---- what is known of a GPU ---- */
+
+/* As nvidia-smi writes it. */
+static void write_uuid(char *text, size_t bytes, const struct wr_cu_uuid *uuid) {
+  int at = snprintf(text, bytes, "GPU");
+  for (int i = 0; i < 16; i++) {
+    const char *dash = i == 0 || (i >= 4 && i <= 10 && i % 2 == 0) ? "-" : "";
+    at += snprintf(text + at, bytes - (size_t)at, "%s%02x", dash, uuid->bytes[i]);
+  }
+}
+
+static bool attributes_read(wr_cu_device id, const int *attributes, int *values, int n) {
+  for (int i = 0; i < n; i++) {
+    if (wr_cu->device_attribute(&values[i], attributes[i], id) != WR_CU_SUCCESS) return false;
+  }
+  return true;
+}
+
+static bool facts_inside(int index, struct wr_device_facts *facts) {
+  enum { MAJOR, MINOR, DOMAIN, BUS, DEVICE, COUNT };
+  static const int attributes[COUNT] = {WR_CU_ATTRIBUTE_MAJOR, WR_CU_ATTRIBUTE_MINOR,
+                                        WR_CU_ATTRIBUTE_PCI_DOMAIN, WR_CU_ATTRIBUTE_PCI_BUS,
+                                        WR_CU_ATTRIBUTE_PCI_DEVICE};
+  int values[COUNT];
+  wr_cu_device id;
+  struct wr_cu_uuid uuid;
+  if (wr_cu->device_get(&id, index) != WR_CU_SUCCESS ||
+      wr_cu->device_name(facts->name, (int)sizeof facts->name, id) != WR_CU_SUCCESS ||
+      wr_cu->device_memory(&facts->memory, id) != WR_CU_SUCCESS ||
+      wr_cu->device_uuid(&uuid, id) != WR_CU_SUCCESS ||
+      !attributes_read(id, attributes, values, COUNT)) {
+    return false;
+  }
+  write_uuid(facts->uuid, sizeof facts->uuid, &uuid);
+  facts->major = (size_t)values[MAJOR];
+  facts->minor = (size_t)values[MINOR];
+  snprintf(facts->architecture, sizeof facts->architecture, "sm_%d%d", values[MAJOR],
+           values[MINOR]);
+  snprintf(facts->pci_bus_id, sizeof facts->pci_bus_id, "%04x:%02x:%02x.0",
+           (unsigned)values[DOMAIN], (unsigned)values[BUS], (unsigned)values[DEVICE]);
+  return true;
+}
+
+/* The driver tells it inside a context alone, so the GPU is set up as its first stream would. */
+static size_t free_memory(int index) {
+  struct wr_gpu *gpu;
+  struct wr_error *error = wr_gpu_get(index, &gpu);
+  if (error) {
+    wr_error_release(error);
+    return SIZE_MAX;
+  }
+  size_t bytes, total;
+  wr_gpu_enter(gpu);
+  wr_cu_result result = wr_cu->context_memory(&bytes, &total);
+  wr_gpu_leave();
+  return result == WR_CU_SUCCESS ? bytes : SIZE_MAX;
+}
+
+bool wr_gpu_facts(int index, struct wr_device_facts *facts) {
+  if (index < 0 || index >= wr_gpu_count() || !wr_gate_enter(WR_GATE_GPU)) return false;
+  bool known = facts_inside(index, facts);
+  wr_gate_leave(WR_GATE_GPU);
+  if (known) facts->free_memory = free_memory(index);
+  return known;
 }
 
 /* ---- calling the driver ---- */

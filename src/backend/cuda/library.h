@@ -78,6 +78,9 @@ enum {
 
 enum {
   WR_CU_ATTRIBUTE_MULTIPROCESSORS = 16,
+  WR_CU_ATTRIBUTE_PCI_BUS = 33,
+  WR_CU_ATTRIBUTE_PCI_DEVICE = 34,
+  WR_CU_ATTRIBUTE_PCI_DOMAIN = 50,
   WR_CU_ATTRIBUTE_MAJOR = 75,
   WR_CU_ATTRIBUTE_MINOR = 76,
   WR_CU_ATTRIBUTE_POOLS = 115,
@@ -89,6 +92,11 @@ enum {
   WR_CU_ALLOCATION_PINNED = 1,
   WR_CU_LOCATION_DEVICE = 1,
   WR_CU_ACCESS_READ_WRITE = 3
+};
+
+/* What the driver calls CUuuid. */
+struct wr_cu_uuid {
+  unsigned char bytes[16];
 };
 
 struct wr_driver {
