@@ -38,13 +38,15 @@ static wr_atomic_u32 gates[WR_GATE_COUNT]; /* atomic ACQ_REL; see above */
 static struct wr_mutex lock = WR_MUTEX_INIT(WR_RANK_LOG);
 static struct wr_cond told; /* with LOCK: a gate became empty or was opened */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static bool watched;         /* immutable after once: the handler was registered */
+static bool watched;         /* immutable after load: the handler was registered */
+static bool passed;          /* immutable after load: libraries register past Weir */
 static wr_atomic_u64 ending; /* atomic RELAXED: since when, by wr_clock_ns; written before ENDING */
 static bool left_behind;     /* by the thread that ends the process alone */
 
 static _Thread_local struct {
   uint16_t depth[WR_GATE_COUNT]; /* how often the thread is inside */
   bool ends_process;             /* it runs the handlers */
+  bool leaves;                   /* `leaves` will be told of its end */
 } self;
 
 /* ---- waiting ---- */
@@ -154,13 +156,45 @@ static void last(int status, void *unused) {
   _exit(status);
 }
 
-__attribute__((constructor)) static void at_load(void) { watched = on_exit(last, NULL) == 0; }
+/* Each takes a slot of the C library's for good, so that their number has an end. Past Weir nothing
+   keeps the handlers of libraries from running once somebody is left behind: so the process ends
+   before them, and before what of the program's was registered earlier. */
+static void go_first(wr_atomic_u32 *times, uint32_t most) {
+  if (!watched || wr_fetch_add_relaxed(times, 1u) >= most) return;
+  if (passed) {
+    (void)on_exit(last, NULL);
+  } else {
+    (void)wr_handlers_add(shut);
+  }
+}
 
-/* Each takes a slot of the C library's for good, so that their number has an end. */
 void wr_gate_goes_first(void) {
-  enum { MOST = 64 };
   static wr_atomic_u32 times; /* atomic RELAXED: a number by itself */
-  if (watched && wr_fetch_add_relaxed(&times, 1u) < MOST) (void)wr_handlers_add(shut);
+  go_first(&times, 64);
+}
+
+static bool anybody_inside(void) {
+  for (int i = 0; i < WR_GATE_COUNT; i++) {
+    if (inside((enum wr_gate)i) > 0) return true;
+  }
+  return false;
+}
+
+/* The thread ends, or it ends the process and comes to the handlers next. Only the second matters,
+   and the two look alike; so this is for where libraries register past Weir alone. */
+static void leaves(void *loaded_here) {
+  static wr_atomic_u32 times; /* atomic RELAXED: as above */
+  if (loaded_here || anybody_inside()) go_first(&times, 1024);
+}
+
+static void watch_thread(void *loaded_here) {
+  if (!self.leaves) self.leaves = wr_handlers_as_thread_leaves(leaves, loaded_here);
+}
+
+__attribute__((constructor)) static void at_load(void) {
+  watched = on_exit(last, NULL) == 0;
+  passed = !wr_handlers_in_front();
+  if (passed) watch_thread(&passed);
 }
 
 bool wr_gate_ends_here(void) { return self.ends_process; }
@@ -203,6 +237,7 @@ bool wr_gate_enter(enum wr_gate gate) {
   if (self.ends_process) return false;
   pthread_once(&once, set_up);
   if (!watched) return false;
+  if (passed) watch_thread(NULL);
   for (;;) {
     /* Acquire: what was done while the gate was closed. Release: as a step in the word's order. */
     uint32_t before = wr_fetch_add_acq_rel(&gates[gate], 1u);

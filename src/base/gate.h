@@ -27,9 +27,14 @@
       and other streams hold and ends the process with its own status, before any destructor of a
       library. The destructors that the loader knows of are what such an end lacks, as with _exit.
 
-   Where Weir was itself opened at run time, and not for all to see (RTLD_LOCAL), libraries do not
-   find its __cxa_atexit, and the order of the handlers has to do: Weir's is registered again after
-   each first call.
+   Where Weir was itself opened at run time (RTLD_LOCAL, as Python does; RTLD_GLOBAL is no better),
+   libraries find the C library's __cxa_atexit first, and the order of the handlers has to do.
+   Weir's is registered again after each first call. And exit() begins with what is to run as its
+   thread ends, before all handlers: the thread that opened Weir, and each that has passed a gate,
+   registers it once more there. So on these threads it comes before every handler of a library, and
+   where somebody is left behind it ends the process at once: handlers of the program's that are
+   older do not run then. What is not covered is an end by a thread that has done neither, during a
+   first call.
 
    Any thread. Calls inside are short but for first calls: WR_GATE_PRODUCTS slices of a few
    milliseconds, WR_GATE_GPU single calls of NVIDIA's libraries, or a few, none of which waits for

@@ -151,3 +151,30 @@ void __cxa_finalize(void *library) {
 }
 
 bool wr_handlers_add(void (*fn)(void *)) { return add(fn, NULL, NULL) == 0; }
+
+extern void *__dso_handle; /* in each library, and in the program, another */
+
+/* Of the two that a library could come by, by where they stand. */
+bool wr_handlers_in_front(void) {
+#ifdef __SANITIZE_THREAD__
+  return true; /* the sanitizer stands between */
+#else
+  Dl_info used, own;
+  void *address = dlsym(RTLD_DEFAULT, "__cxa_atexit");
+  return address && dladdr(address, &used) && dladdr(&__dso_handle, &own) &&
+         used.dli_fbase == own.dli_fbase;
+#endif
+}
+
+#ifdef __GLIBC__
+int __cxa_thread_atexit_impl(void (*fn)(void *), void *arg, void *library);
+bool wr_handlers_as_thread_leaves(void (*fn)(void *), void *arg) {
+  return __cxa_thread_atexit_impl(fn, arg, &__dso_handle) == 0;
+}
+#else
+bool wr_handlers_as_thread_leaves(void (*fn)(void *), void *arg) {
+  (void)fn;
+  (void)arg;
+  return false;
+}
+#endif

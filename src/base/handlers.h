@@ -9,5 +9,11 @@
 /* Registers fn(NULL), before all handlers that are registered so far; false when the system
    refuses. It is left as it is. */
 bool wr_handlers_add(void (*fn)(void *));
+/* False: libraries register with the C library, past Weir, as where Weir was opened for one user
+   alone (RTLD_LOCAL). They look among what all see first, and the C library stands there. */
+bool wr_handlers_in_front(void);
+/* fn(arg) runs as the calling thread ends, or ends the process, before all handlers; false when the
+   system refuses or cannot. */
+bool wr_handlers_as_thread_leaves(void (*fn)(void *), void *arg);
 
 #endif
