@@ -44,9 +44,10 @@ static wr_atomic_u64 ending; /* atomic RELAXED: since when, by wr_clock_ns; writ
 static bool left_behind;     /* by the thread that ends the process alone */
 
 static _Thread_local struct {
-  uint16_t depth[WR_GATE_COUNT]; /* how often the thread is inside */
-  bool ends_process;             /* it runs the handlers */
-  bool leaves;                   /* `leaves` will be told of its end */
+  uint8_t depth[WR_GATE_COUNT]; /* how often the thread is inside; a handful */
+  uint8_t cancel;               /* what wr_cancel_off gave at the first of them: 0 or 1 */
+  bool ends_process;            /* it runs the handlers */
+  bool leaves;                  /* `leaves` will be told of its end */
 } self;
 
 /* ---- waiting ---- */
@@ -229,6 +230,13 @@ bool wr_gate_is_inside(void) {
   return false;
 }
 
+/* A thread that was cancelled inside would be waited for by the end of the process, and leave what
+   the library had begun: its lock, a half of what it opens. */
+static void go_inside(enum wr_gate gate) {
+  if (!wr_gate_is_inside()) self.cancel = (uint8_t)wr_cancel_off();
+  self.depth[gate] = 1;
+}
+
 bool wr_gate_enter(enum wr_gate gate) {
   if (self.depth[gate] > 0) {
     self.depth[gate]++;
@@ -242,7 +250,7 @@ bool wr_gate_enter(enum wr_gate gate) {
     /* Acquire: what was done while the gate was closed. Release: as a step in the word's order. */
     uint32_t before = wr_fetch_add_acq_rel(&gates[gate], 1u);
     if (!(before & CLOSED)) {
-      self.depth[gate] = 1;
+      go_inside(gate);
       return true;
     }
     step_out(gate);
@@ -256,9 +264,10 @@ bool wr_gate_enter(enum wr_gate gate) {
 void wr_gate_leave(enum wr_gate gate) {
   if (self.depth[gate] == 0 || --self.depth[gate] > 0) return;
   step_out(gate);
+  if (!wr_gate_is_inside()) wr_cancel_restore(self.cancel);
 }
 
-void wr_gate_lend(enum wr_gate gate) { self.depth[gate] = 1; }
+void wr_gate_lend(enum wr_gate gate) { go_inside(gate); }
 
 bool wr_gate_close(enum wr_gate gate) {
   const uint64_t deadline = wr_clock_ns() + fork_patience_ns;

@@ -48,11 +48,12 @@ enum wr_gate { WR_GATE_PRODUCTS, WR_GATE_GPU, WR_GATE_COUNT };
 /* How long the end of a process waits for those inside. */
 #define WR_GATE_PATIENCE_NS UINT64_C(300000000)
 
-/* Before a call, also the one that opens the library; they nest. False: the process is ending, so
-   no call may be made. For the thread that ends it that is known at once; any other first waits for
-   the end, three seconds: with an error it would do what the program has for errors, and perhaps
-   end the process with another status. Only an end that takes longer lets it go on, since a handler
-   or a destructor of the program's may be joining that very thread. */
+/* Before a call, also the one that opens the library; they nest. Inside, the thread is not
+   cancelled (K7). False: the process is ending, so no call may be made. For the thread that ends it
+   that is known at once; any other first waits for the end, three seconds: with an error it would
+   do what the program has for errors, and perhaps end the process with another status. Only an end
+   that takes longer lets it go on, since a handler or a destructor of the program's may be joining
+   that very thread. */
 bool wr_gate_enter(enum wr_gate gate);
 /* Nothing where the thread is not inside. */
 void wr_gate_leave(enum wr_gate gate);

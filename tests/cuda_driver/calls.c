@@ -126,8 +126,10 @@ wr_cu_result call_end(wr_cu_result result) {
   return result;
 }
 
+/* Any call may be a cancellation point, as those are that wait, read or write. */
 wr_cu_result call_begin(enum call call) {
   if (wr_load_relaxed(&state.forked)) misuse("a call in the child of a fork");
+  pthread_testcancel();
   wr_fetch_add_relaxed(&state.inside, 1u);
   if (wr_load_relaxed(&state.ended)) return call_end(WR_CU_DEINITIALIZED);
   wr_cu_result result = order_of(call);

@@ -1,7 +1,8 @@
 /* K7: a thread that is told to end while it is inside a call ends after that call, whatever files,
    libraries and descriptors the call comes by: so no claim, lock or stream is left behind, and
    others go on. The request stands before the call, so that any cancellation point in it would act.
-   FAILURES: P7. */
+   FAILURES: P7.
+   tests/cuda_host/cancelled.c has the same on a GPU. */
 
 #include "fixtures.h"
 
@@ -47,6 +48,7 @@ static void *force(void *arg) {
 static void program(void) {
   int came_back = 0;
   void *result;
+  mean_cpu();
   shared = new_stream();
   lazy = product(shared);
   pthread_t cancelled = start_thread(calls, &came_back), other = start_thread(force, NULL);
@@ -86,6 +88,7 @@ static void *free_two(void *arg) {
 
 static void frees(void) {
   void *result;
+  mean_cpu();
   CHECK(pthread_join(start_thread(free_two, NULL), &result) == 0 && result == PTHREAD_CANCELED);
   CHECK(ended == 2);
   _exit(42);
