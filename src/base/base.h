@@ -78,8 +78,9 @@ struct wr_env {
   bool graphs;          /* false with WEIR_GRAPHS=0: the GPU's kernels are launched one by one */
   char cuda_home[256];  /* CUDA_HOME or CUDA_PATH; "" when absent */
   char cache_home[256]; /* XDG_CACHE_HOME, or .cache in HOME; "" when both are absent */
-  char nvtx_tool[512];  /* NVTX_INJECTION64_PATH, as dlopen takes it; "" when absent */
-  char openblas[512];   /* WEIR_OPENBLAS, the same */
+  uint64_t kernel_cache_bytes; /* WEIR_KERNEL_CACHE_BYTES; 0: no cache on disk */
+  char nvtx_tool[512];         /* NVTX_INJECTION64_PATH, as dlopen takes it; "" when absent */
+  char openblas[512];          /* WEIR_OPENBLAS, the same */
 };
 const struct wr_env *wr_env_get(void);
 

@@ -10,6 +10,9 @@
 #include "base/base.h"
 #include "base/lock.h"
 
+/* A compiled kernel takes 5 to 50 KB: this is all of a few large programs. */
+static const uint64_t kernel_cache_bytes = (uint64_t)256 << 20;
+
 static struct wr_env env;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -19,15 +22,15 @@ static void ignored(const char *name, const char *value, const char *want) {
   wr_log_line(line);
 }
 
-static uint64_t read_number(const char *name, uint64_t max) {
+static uint64_t read_number(const char *name, uint64_t max, uint64_t unset) {
   const char *text = getenv(name);
-  if (!text || !*text) return 0;
+  if (!text || !*text) return unset;
   char *end;
   errno = 0;
   unsigned long long value = strtoull(text, &end, 10);
   if (*end || errno || *text == '-' || value > max) {
     ignored(name, text, "a number");
-    return 0;
+    return unset;
   }
   return value;
 }
@@ -95,8 +98,9 @@ static void set_seed(void) {}
 
 static void read_all(void) {
   read_threads();
-  env.workers = (int)read_number("WEIR_NUM_THREADS", 4096);
-  env.seed = read_number("WEIR_TORTURE_SEED", UINT64_MAX);
+  env.workers = (int)read_number("WEIR_NUM_THREADS", 4096, 0);
+  env.seed = read_number("WEIR_TORTURE_SEED", UINT64_MAX, 0);
+  env.kernel_cache_bytes = read_number("WEIR_KERNEL_CACHE_BYTES", INT64_MAX, kernel_cache_bytes);
   env.fuse = read_switch("WEIR_FUSE");
   env.graphs = read_switch("WEIR_GRAPHS");
   read_paths();

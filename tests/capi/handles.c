@@ -249,8 +249,9 @@ static void an_absent_gpu_is_told_in_words(void) {
 }
 
 static void memory(void) {
-  size_t before, after, old, again;
+  size_t before, after, old, again, usual;
   CHECK(mlx_get_active_memory(&before) == 0);
+  CHECK(mlx_set_cache_limit(&usual, 64 << 20) == 0); /* in a torture build it is a page */
   int shape[1] = {1 << 20};
   float *data = calloc(1 << 20, sizeof *data);
   mlx_array a = mlx_array_new_data(data, shape, 1, MLX_FLOAT32);
@@ -265,6 +266,7 @@ static void memory(void) {
   CHECK(mlx_get_memory_limit(&old) == 0 && mlx_set_memory_limit(&again, 7) == 0 && again == old);
   CHECK(mlx_set_memory_limit(&again, old) == 0 && again == 7);
   CHECK(mlx_set_wired_limit(&old, 9) == 0 && mlx_set_wired_limit(&again, old) == 0 && again == 9);
+  CHECK(mlx_set_cache_limit(&again, usual) == 0 && again == 64 << 20);
   CHECK(mlx_reset_peak_memory() == 0);
 }
 

@@ -2,18 +2,33 @@
    it was made from. A file begins with its own length and a hash of what follows; one that is cut,
    changed or of another format counts as none and is replaced. Files appear whole, by renaming, so
    that processes need not agree on anything. Nothing here is an error: without a cache, kernels are
-   compiled once per process. No locks. */
+   compiled once per process. No locks.
 
+   All files together keep to a bound, in bytes (WEIR_KERNEL_CACHE_BYTES) and in number. A file's
+   time of change is when it was last used: who reads it sets it. Whoever has put a file there looks
+   through the folder, and where that is over the bound, the files that were used longest ago go.
+   Any number of processes do this at once without a lock. Whoever renames last looks after all
+   renames, so the bound holds once nobody writes. A file that another process removes first is gone
+   as well, and each keeps what by its own look are the files used last, so together they remove no
+   more than one alone would, but for what was used between look and removal. Who reads a file that
+   is being removed has it open and reads it to its end. */
+
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "backend/cuda/kernel.h"
 
-enum { PATH_BYTES = 512, MOST_BYTES = 64 << 20 };
+enum { PATH_BYTES = 512, MOST_BYTES = 64 << 20, MOST_FILES = 4096 };
+
+/* Who removes files goes on to seven eighths of the bound, so that not each new file removes one.
+ */
+#define LESS_AN_EIGHTH(n) ((n) - (n) / 8)
 
 static const char magic[8] = "weircu1";
 
@@ -32,7 +47,7 @@ static uint64_t check_of(const unsigned char *p, size_t bytes) {
 
 static bool folder_of(char *path) {
   const char *home = wr_env_get()->cache_home;
-  if (!*home) return false;
+  if (!*home || wr_env_get()->kernel_cache_bytes == 0) return false;
   int length = snprintf(path, PATH_BYTES, "%s/weir", home);
   return length > 0 && length < PATH_BYTES;
 }
@@ -92,6 +107,8 @@ void *wr_jit_cache_read(struct wr_jit_key key, size_t *bytes) {
   int file = open(path, O_RDONLY | O_CLOEXEC);
   if (file < 0) return NULL;
   void *image = read_image(file, key, bytes);
+  if (image)
+    (void)futimens(file, NULL); /* it was used; refused where the cache is another user's */
   close(file);
   return image;
 }
@@ -104,15 +121,109 @@ static bool make_folder(void) {
   return mkdir(path, 0700) == 0 || errno == EEXIST;
 }
 
+/* ---- the bound ---- */
+
+enum { NAME_BYTES = 48, DIGITS = 32 };
+
+struct entry {
+  char name[NAME_BYTES];
+  uint64_t bytes;
+  struct timespec used;
+};
+
+struct look {
+  uint64_t bytes, files; /* that there are */
+  struct entry *list;    /* NULL: they are counted alone */
+  size_t count, room;    /* of the list */
+};
+
+/* A file of the cache's, or one that its writer has not renamed yet, or left as it died. */
+static bool is_ours(const char *name) {
+  return strspn(name, "0123456789abcdef") == DIGITS && strlen(name) < NAME_BYTES &&
+         strncmp(name + DIGITS, ".cubin", 6) == 0;
+}
+
+static void note(struct look *look, const char *name, const struct stat *state) {
+  look->bytes += (uint64_t)state->st_size;
+  look->files++;
+  if (look->count == look->room) return;
+  struct entry *entry = &look->list[look->count++];
+  strcpy(entry->name, name);
+  entry->bytes = (uint64_t)state->st_size;
+  entry->used = state->st_mtim;
+}
+
+static void look_through(DIR *folder, struct look *look) {
+  struct stat state;
+  look->bytes = look->files = look->count = 0;
+  rewinddir(folder);
+  for (const struct dirent *e; (e = readdir(folder));) {
+    if (!is_ours(e->d_name)) continue;
+    if (fstatat(dirfd(folder), e->d_name, &state, AT_SYMLINK_NOFOLLOW)) continue; /* gone */
+    if (S_ISREG(state.st_mode)) note(look, e->d_name, &state);
+  }
+}
+
+/* The longest unused first; of two of one time all processes choose the same. */
+static int by_use(const void *left, const void *right) {
+  const struct entry *a = left, *b = right;
+  if (a->used.tv_sec != b->used.tv_sec) return a->used.tv_sec < b->used.tv_sec ? -1 : 1;
+  if (a->used.tv_nsec != b->used.tv_nsec) return a->used.tv_nsec < b->used.tv_nsec ? -1 : 1;
+  return strcmp(a->name, b->name);
+}
+
+static bool exceeds(const struct look *look, uint64_t bytes, uint64_t files) {
+  return look->bytes > bytes || look->files > files;
+}
+
+static void remove_unused(DIR *folder, struct look *look) {
+  const uint64_t bytes = LESS_AN_EIGHTH(wr_env_get()->kernel_cache_bytes);
+  qsort(look->list, look->count, sizeof *look->list, by_use);
+  for (size_t i = 0; i < look->count && exceeds(look, bytes, LESS_AN_EIGHTH(MOST_FILES)); i++) {
+    if (unlinkat(dirfd(folder), look->list[i].name, 0) && errno != ENOENT) continue;
+    look->bytes -= look->list[i].bytes;
+    look->files--;
+  }
+}
+
+static void keep_to_bound(void) {
+  char path[PATH_BYTES];
+  DIR *folder = folder_of(path) ? opendir(path) : NULL;
+  struct look look = {0};
+  if (!folder) return;
+  look_through(folder, &look);
+  if (exceeds(&look, wr_env_get()->kernel_cache_bytes, MOST_FILES)) {
+    look.list = wr_alloc((size_t)look.files * sizeof *look.list);
+    look.room = look.list ? (size_t)look.files : 0;
+    look_through(folder, &look);
+    remove_unused(folder, &look);
+    wr_free(look.list);
+  }
+  closedir(folder);
+}
+
+/* ---- writing ---- */
+
+/* All of the file, under a name that no other writer has. */
+static bool write_apart(char *path, const struct header *h, const void *image) {
+  int file = mkostemp(path, O_CLOEXEC);
+  if (file < 0) return false;
+  bool whole = write_all(file, h, sizeof *h) && write_all(file, image, (size_t)h->bytes);
+  if (close(file) == 0 && whole) return true;
+  unlink(path);
+  return false;
+}
+
+/* One that would drive out all others stays out. */
 void wr_jit_cache_write(struct wr_jit_key key, const void *image, size_t bytes) {
-  char path[PATH_BYTES], temporary[PATH_BYTES + 64];
-  if (!file_of(key, path) || !make_folder()) return;
-  snprintf(temporary, sizeof temporary, "%s.%llu", path, (unsigned long long)wr_thread_os_id());
-  int file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (file < 0) return;
+  char path[PATH_BYTES], temporary[PATH_BYTES + 8];
   struct header h = {.key = {key.hash[0], key.hash[1]}, .bytes = bytes};
+  if (sizeof h + bytes > LESS_AN_EIGHTH(wr_env_get()->kernel_cache_bytes)) return;
+  if (!file_of(key, path) || !make_folder()) return;
   memcpy(h.magic, magic, sizeof magic);
   h.check = check_of(image, bytes);
-  bool whole = write_all(file, &h, sizeof h) && write_all(file, image, bytes);
-  if (close(file) || !whole || rename(temporary, path)) unlink(temporary);
+  snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
+  if (!write_apart(temporary, &h, image)) return;
+  if (rename(temporary, path)) unlink(temporary);
+  keep_to_bound();
 }

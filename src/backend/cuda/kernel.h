@@ -102,9 +102,10 @@ struct wr_jit_key {
   uint64_t hash[2];
 };
 
-/* NULL when there is none, or what is there is damaged. */
+/* NULL when there is none, or what is there is damaged. Counts as a use. */
 void *wr_jit_cache_read(struct wr_jit_key key, size_t *bytes);
-/* Best effort: a cache that cannot be written is one that stays empty. */
+/* Best effort: a cache that cannot be written is one that stays empty. What was used longest ago
+   makes room. */
 void wr_jit_cache_write(struct wr_jit_key key, const void *image, size_t bytes);
 
 /* ---- kernel.c: loaded modules of a GPU ---- */
