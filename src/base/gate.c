@@ -38,8 +38,10 @@ static wr_atomic_u32 gates[WR_GATE_COUNT]; /* atomic ACQ_REL; see above */
 static struct wr_mutex lock = WR_MUTEX_INIT(WR_RANK_LOG);
 static struct wr_cond told; /* with LOCK: a gate became empty or was opened */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static bool watched;         /* immutable after load: the handler was registered */
-static bool passed;          /* immutable after load: libraries register past Weir */
+static bool watched; /* immutable after once: the handler was registered */
+static bool passed;  /* immutable after load: libraries register past Weir */
+static pthread_once_t late = PTHREAD_ONCE_INIT;
+static bool comes_last;      /* immutable after late: it was registered after the loader's */
 static wr_atomic_u64 ending; /* atomic RELAXED: since when, by wr_clock_ns; written before ENDING */
 static bool left_behind;     /* by the thread that ends the process alone */
 
@@ -149,7 +151,7 @@ static void flush_within(uint64_t ns) {
   wr_mutex_unlock(&flush.lock);
 }
 
-/* After all handlers that were registered since Weir was loaded, and before the destructors. */
+/* After all handlers of the program's, and before the destructors. */
 static void last(int status, void *unused) {
   (void)unused;
   if (wr_gate_shut()) return;
@@ -167,6 +169,13 @@ static void go_first(wr_atomic_u32 *times, uint32_t most) {
   } else {
     (void)wr_handlers_add(shut);
   }
+}
+
+static void come_last(void) { comes_last = on_exit(last, NULL) == 0; }
+
+bool wr_gate_comes_last(void) {
+  pthread_once(&late, come_last);
+  return comes_last;
 }
 
 void wr_gate_goes_first(void) {
@@ -219,7 +228,10 @@ static void in_child(void) {
 static struct wr_fork_row fork_row = {.rank = WR_RANK_NONE, .child = in_child};
 __attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
 
-static void set_up(void) { wr_cond_init(&told); }
+static void set_up(void) {
+  wr_cond_init(&told);
+  if (wr_handlers_see_the_program()) watched = wr_gate_comes_last() && watched;
+}
 
 /* ---- passing ---- */
 

@@ -7,9 +7,14 @@
 
    What happens, and why it holds for any thread that ends the process at any moment (K8, P1).
 
-   1. exit() runs the handlers that were registered, the latest first, then the destructors that the
-      loader knows of, then flushes, then ends. Weir's own handler is registered as it is loaded, so
-      it comes before the destructors. But a library registers handlers of its own, cuBLASLt 12,000
+   1. exit() runs the handlers that were registered, the latest first, then flushes, then ends. The
+      destructors that the loader knows of are such a handler, which the C library registers as the
+      program starts: after a library that the program is linked with was loaded, and before
+      anything of the program's own. Weir's own handler has to run before the destructors, and after
+      all handlers of the program's. So it is registered as Weir is loaded, which is right where
+      Weir is part of the program or opened at run time, and once more, where the program is linked
+      with it: when the program registers its first handler, before that one, or else as a gate is
+      first passed. And a library registers handlers of its own, cuBLASLt 12,000
       of them in the half second in which it is opened, NVRTC 3,000, and those come before Weir's.
    2. So no handler that is registered by a thread inside a gate, or by one of those libraries, is
       left as it is: handlers.c stands in front of __cxa_atexit, through which C and C++ libraries
@@ -74,6 +79,8 @@ void wr_gate_open(enum wr_gate gate);
 
 /* ---- for handlers.c ---- */
 
+/* Registers Weir's handler after the loader's, once; false when the system refused. */
+bool wr_gate_comes_last(void);
 /* True on a thread that is inside a gate. */
 bool wr_gate_is_inside(void);
 /* The calling thread ends the process: shuts all gates. True when nobody was left behind, which is

@@ -76,20 +76,40 @@ static bool stands_behind_a_gate(const char *path) {
 
 struct look {
   uintptr_t address;
-  bool behind;
+  bool behind; /* the answer */
 };
+
+static bool holds(const struct dl_phdr_info *object, uintptr_t address) {
+  for (int i = 0; i < object->dlpi_phnum; i++) {
+    const ElfW(Phdr) *part = &object->dlpi_phdr[i];
+    if (part->p_type != PT_LOAD) continue;
+    if (address - (object->dlpi_addr + part->p_vaddr) < part->p_memsz) return true;
+  }
+  return false;
+}
 
 static int look_at(struct dl_phdr_info *object, size_t bytes, void *arg) {
   struct look *look = arg;
   (void)bytes;
-  for (int i = 0; i < object->dlpi_phnum; i++) {
-    const ElfW(Phdr) *part = &object->dlpi_phdr[i];
-    if (part->p_type != PT_LOAD) continue;
-    if (look->address - (object->dlpi_addr + part->p_vaddr) >= part->p_memsz) continue;
-    look->behind = stands_behind_a_gate(object->dlpi_name);
-    return 1;
-  }
-  return 0;
+  if (!holds(object, look->address)) return 0;
+  look->behind = stands_behind_a_gate(object->dlpi_name);
+  return 1;
+}
+
+/* The first of all objects is the program. */
+static int look_at_program(struct dl_phdr_info *object, size_t bytes, void *arg) {
+  struct look *look = arg;
+  (void)bytes;
+  look->behind = holds(object, look->address);
+  return 1;
+}
+
+/* A program that is not position-independent has no address for itself. */
+static bool is_of_the_program(void *library) {
+  struct look look = {.address = (uintptr_t)library};
+  if (!library) return true;
+  dl_iterate_phdr(look_at_program, &look);
+  return look.behind;
 }
 
 /* `library` is an address in it, always the same one. A library registers thousands in a row, so
@@ -133,9 +153,18 @@ static int add(void (*fn)(void *), void *arg, void *library) {
 IN_FRONT int __cxa_atexit(void (*fn)(void *), void *arg, void *library);
 IN_FRONT void __cxa_finalize(void *library);
 
+/* Before the program's first handler, which comes after the loader's (gate.h). */
+static void follow_the_program(void *library) {
+  static wr_atomic_bool followed; /* atomic RELAXED: only spares the look */
+  if (wr_load_relaxed(&followed) || !is_of_the_program(library)) return;
+  (void)wr_gate_comes_last();
+  wr_store_relaxed(&followed, true);
+}
+
 /* Without memory for its record a handler is refused: a library that is not told of the end is
    better than one that is torn down under a call. */
 int __cxa_atexit(void (*fn)(void *), void *arg, void *library) {
+  follow_the_program(library);
   if (!wr_gate_is_inside() && !is_behind_a_gate(library)) return add(fn, arg, library);
   struct record *r = malloc(sizeof *r);
   if (!r) return -1;
@@ -163,6 +192,14 @@ bool wr_handlers_in_front(void) {
   void *address = dlsym(RTLD_DEFAULT, "__cxa_atexit");
   return address && dladdr(address, &used) && dladdr(&__dso_handle, &own) &&
          used.dli_fbase == own.dli_fbase;
+#endif
+}
+
+bool wr_handlers_see_the_program(void) {
+#ifdef __SANITIZE_THREAD__
+  return false;
+#else
+  return wr_handlers_in_front();
 #endif
 }
 

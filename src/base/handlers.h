@@ -12,6 +12,8 @@ bool wr_handlers_add(void (*fn)(void *));
 /* False: libraries register with the C library, past Weir, as where Weir was opened for one user
    alone (RTLD_LOCAL). They look among what all see first, and the C library stands there. */
 bool wr_handlers_in_front(void);
+/* True: what the program itself registers is registered through Weir. */
+bool wr_handlers_see_the_program(void);
 /* fn(arg) runs as the calling thread ends, or ends the process, before all handlers; false when the
    system refuses or cannot. */
 bool wr_handlers_as_thread_leaves(void (*fn)(void *), void *arg);
