@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <gnu/libc-version.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -45,16 +46,32 @@ bool wr_lacks_descriptors(void) {
   return file < 0 && (errno == EMFILE || errno == ENFILE);
 }
 
+/* ---- libraries ---- */
+
+/* Before version 2.34 the C library has threads in a library of their own, and a second copy of
+   that takes the handlers of signals from the first. */
+static bool namespaces_are_sound(void) {
+  int major = 0, minor = 0;
+  if (sscanf(gnu_get_libc_version(), "%d.%d", &major, &minor) != 2) return false;
+  return major > 2 || minor >= 34;
+}
+
+static void *open_apart(const char *name) {
+  const int flags = RTLD_NOW | RTLD_LOCAL;
+  void *library = namespaces_are_sound() ? dlmopen(LM_ID_NEWLM, name, flags) : NULL;
+  return library ? library : dlopen(name, flags);
+}
+
 /* The loader is not even asked without a descriptor: it would never look into its list of libraries
    again. */
-void *wr_library_open(const char *name, int flags, bool *absent, char *why, size_t n) {
+void *wr_library_open_apart(const char *name, bool *absent, char *why, size_t n) {
   if (wr_lacks_descriptors()) {
     *absent = false;
     snprintf(why, n, "%s: the process has no descriptor left", name);
     return NULL;
   }
   struct wr_text_state before = wr_text_begin();
-  void *library = dlopen(name, flags);
+  void *library = open_apart(name);
   const char *text = library ? NULL : dlerror();
   if (!library) {
     snprintf(why, n, "%s", text ? text : "no reason given");

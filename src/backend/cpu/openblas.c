@@ -4,6 +4,13 @@
    needs them, from the heap. And a handler for the end of the process can be registered after the
    library is there (blas.c).
 
+   The library is a copy of Weir's own (base/once.h), since it is given one thread, which is a
+   setting of the whole library: a program that uses OpenBLAS too keeps its number of threads,
+   whether it opened it before or does so later. The copy's own libraries come with it: its start
+   takes some 3 ms, and 1 MB, most of which are pages of files. Nothing of it is needed around a
+   fork: it has no threads, and the gate keeps everybody out. Its destructors run with all others,
+   behind the gate.
+
    The build for POSIX threads comes first: its calls are safe side by side. Those of the serial one
    are not, as Debian builds it, and the one for OpenMP takes the number of threads from each
    calling thread's own OpenMP settings, which are not Weir's to change. */
@@ -34,10 +41,10 @@ enum { WHY_BYTES = 400 };
 static void *open_first(bool *absent, char *why) {
   const char *chosen = wr_env_get()->openblas;
   *absent = true;
-  if (*chosen) return wr_library_open(chosen, RTLD_NOW | RTLD_LOCAL, absent, why, WHY_BYTES);
+  if (*chosen) return wr_library_open_apart(chosen, absent, why, WHY_BYTES);
   void *library = NULL;
   for (size_t i = 0; !library && *absent && i < sizeof places / sizeof places[0]; i++) {
-    library = wr_library_open(places[i], RTLD_NOW | RTLD_LOCAL, absent, why, WHY_BYTES);
+    library = wr_library_open_apart(places[i], absent, why, WHY_BYTES);
   }
   return library;
 }
