@@ -1,7 +1,7 @@
 /* A fault of one of two GPUs, over the stand-in driver: what was in flight there fails in words,
    the GPU is out of use, and the CPU and the other GPU go on, with the values that they had. E1 to
-   E3. Before that, values that go from one GPU to the other: D5, O2. Each fault in a process of its
-   own. */
+   E3. Pinned memory of a wait that failed goes to nobody (K14). Before that, values that go from
+   one GPU to the other: D5, O2. Each fault in a process of its own. */
 
 #include "stand_in_case.h"
 
@@ -127,6 +127,35 @@ static void a_fault_among_threads(void) {
   _exit(42);
 }
 
+/* Pinned memory through which bytes went whose wait failed belongs to nobody any more, since the
+   device may still write to it: the other GPU gets a new piece. Without a failure it gets the same
+   one, which shows that it is looked at the right place. */
+static void pieces_after_a_failed_wait(void) {
+  enum { N = 100000 };
+  for (int i = 0; i < 2; i++) gpu[i] = stream_of(i);
+  mlx_array a = floats(N, 1), b = floats(N, 2), c = floats(N, 3);
+  turn(&a, gpu[0]);
+  expect_turned(a, 1, 1);
+  const uint64_t pinned = stand_in_now().pinned;
+  turn(&b, gpu[1]);
+  expect_turned(b, 2, 1);
+  CHECK(stand_in_now().pinned == pinned);
+  turn(&c, gpu[0]);
+  cuda->fail("cuStreamSynchronize", 1, 719);
+  CHECK(mlx_array_eval(c) == 1 && cuda->has_failed());
+  fails_in_words(c);
+  CHECK(stand_in_now().pinned == pinned);
+  mlx_array d = floats(N, 4);
+  turn(&d, gpu[1]);
+  expect_turned(d, 4, 1);
+  CHECK(stand_in_now().pinned == pinned + 1);
+  const mlx_array all[] = {a, b, c, d};
+  for (int i = 0; i < 4; i++) mlx_array_free(all[i]);
+  for (int i = 0; i < 2; i++) mlx_stream_free(gpu[i]);
+  CHECK(weir_shutdown(INT64_C(20000000000)) == 0 && streams_become(0));
+  _exit(42);
+}
+
 int main(void) {
   CHECK(setenv("WEIR_STAND_IN_DEVICES", "2", 1) == 0);
   stand_in_start();
@@ -135,6 +164,7 @@ int main(void) {
     repeat(a_fault, "fault", 1);
     repeat(a_fault_among_threads, "fault among threads", 1);
   }
+  repeat(pieces_after_a_failed_wait, "pieces", 1);
   host = new_stream();
   for (int i = 0; i < 2; i++) gpu[i] = stream_of(i);
   from_one_to_the_other(0);

@@ -1,5 +1,5 @@
 /* Limits are guidelines, and a refusal of the system is an error of one array: K14, E1. FAILURES:
-   B17, E8, F15. */
+   B17, E8, F15, P11. */
 
 #include <sched.h>
 #include <sys/resource.h>
@@ -225,6 +225,34 @@ static void f15_one_array_fails(void) {
   mlx_array_free(one);
 }
 
+/* P11: what no machine has is refused before the cache is emptied: 4 TB, more bytes than a number
+   of 64 bits holds, and more elements than that. Of the two last the call itself may say so. */
+static void p11_refused_before_anything_is_given_up(void) {
+  static const int shapes[][4] = {{1 << 20, 1 << 20, 1, 1},
+                                  {INT32_MAX, INT32_MAX, 1, 1},
+                                  {INT32_MAX, INT32_MAX, 4, 1},
+                                  {INT32_MAX, INT32_MAX, INT32_MAX, INT32_MAX}};
+  mlx_array one = mlx_array_new_float(1);
+  come_and_go(8 * mb);
+  const size_t kept = cached();
+  CHECK(kept >= 8 * mb);
+  for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+    mlx_array huge = mlx_array_new(), wide = mlx_array_new();
+    int rc = mlx_full(&huge, shapes[i], 4, one, MLX_FLOAT32, (mlx_stream){0});
+    if (rc == 0) rc = mlx_array_eval(huge);
+    CHECK(rc == 1 && weir_last_error()[0]);
+    rc = mlx_broadcast_to(&wide, one, shapes[i], 4, (mlx_stream){0});
+    if (rc == 0) rc = mlx_add(&wide, wide, one, (mlx_stream){0});
+    if (rc == 0) rc = mlx_array_eval(wide);
+    CHECK(rc == 1 && weir_last_error()[0]);
+    mlx_array_free(huge);
+    mlx_array_free(wide);
+    CHECK(cached() >= kept);
+  }
+  mlx_array_free(one);
+  CHECK(mlx_clear_cache() == 0);
+}
+
 static mlx_array doubled(mlx_array a) {
   mlx_array out = mlx_array_new();
   CHECK(mlx_add(&out, a, a, (mlx_stream){0}) == 0);
@@ -291,6 +319,7 @@ int main(void) {
   k14_waits_for_its_own_stream(gpu);
   f15_a_full_device(gpu);
   f15_one_array_fails();
+  p11_refused_before_anything_is_given_up();
   mlx_stream_free(gpu);
   mlx_device_free(device);
   CHECK(weir_shutdown(UINT64_C(10000000000)) == 0);

@@ -1,8 +1,9 @@
-/* Vectors, strings, arithmetic, printing, groups and kernels with the n-th allocation failing. */
+/* Vectors, strings, arithmetic, printing, groups, managed data and kernels with the n-th allocation
+   failing. */
 
 #include <string.h>
 
-#include "mean_cpu.h"
+#include "fixtures.h"
 #include "memory/buffer.h"
 #include "sweep.h"
 
@@ -95,6 +96,29 @@ static void other_kernels(void) {
   mlx_array_free(a);
 }
 
+/* At each address, also those from which data has to be copied: the destructor runs once where the
+   array was made, and else not at all. */
+static void managed(void) {
+  static _Alignas(16) unsigned char room[16 * sizeof(double) + 16];
+  const int shape[1] = {16};
+  for (int offset = 0; offset < 16; offset += 3) {
+    int ends = 0;
+    double sum = 1;
+    memset(room, 0, sizeof room);
+    mlx_array a = mlx_array_new_data_managed_payload(room + offset, shape, 1, MLX_FLOAT64, &ends,
+                                                     probe_count);
+    mlx_array b = mlx_array_new();
+    const bool made = got(a.ctx);
+    if (!made || offset % 8) CHECK(count_of(&ends) == made);
+    if (made && got(b.ctx) && ok(mlx_sum(&b, a, false, (mlx_stream){0})) && ok(mlx_array_eval(b))) {
+      CHECK(mlx_array_item_float64(&sum, b) == 0 && sum == 0);
+    }
+    mlx_array_free(b);
+    mlx_array_free(a);
+    CHECK(becomes(&ends, made));
+  }
+}
+
 static void handlers(void) { mlx_set_error_handler(hear, NULL, NULL); }
 
 int main(void) {
@@ -106,6 +130,8 @@ int main(void) {
   sweep(fusion, "fusion");
   sweep(products, "products");
   sweep(other_kernels, "other kernels");
+  sweep(managed, "managed data");
+  sweep_all_threads(managed, "managed data, all threads");
   sweep(handlers, "handlers");
   sweep_all_threads(products, "products, all threads");
   return 0;
