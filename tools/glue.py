@@ -28,6 +28,8 @@ def rows():
     for family, parameters in BY_FAMILY.items():
         for name in tables.family(family, *parameters):
             op = next(o.cells["ID"] for o in tables.operations() if o.cells["name"] == name)
+            if name in found:
+                continue
             found[name] = (f"wr_ops_{family}", [f"WR_OP_{op}", *parameters[1:-1]])
     return found
 

@@ -116,6 +116,58 @@ int mlx_arange(mlx_array *res, double start, double stop, double step, mlx_dtype
   return wr_api_end(&call);
 }
 
+int mlx_arccos(mlx_array *res, const mlx_array a, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_arccos", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ARCCOS, a_node, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_arccosh(mlx_array *res, const mlx_array a, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_arccosh", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ARCCOSH, a_node, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_arcsin(mlx_array *res, const mlx_array a, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_arcsin", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ARCSIN, a_node, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_arcsinh(mlx_array *res, const mlx_array a, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_arcsinh", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ARCSINH, a_node, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_arctan(mlx_array *res, const mlx_array a, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_arctan", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ARCTAN, a_node, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_arctan2(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_arctan2", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  struct wr_node *b_node = wr_api_array(b, "b", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_binary(&call.out, WR_OP_ARCTAN2, a_node, b_node, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_arctanh(mlx_array *res, const mlx_array a, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_arctanh", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ARCTANH, a_node, call.stream);
+  return wr_api_end(&call);
+}
+
 int mlx_argmax_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims,
                     const mlx_stream s) {
   struct wr_api_call call = wr_api_begin("mlx_argmax_axis", res, s);
@@ -187,6 +239,43 @@ int mlx_astype(mlx_array *res, const mlx_array a, mlx_dtype dtype, const mlx_str
   return wr_api_end(&call);
 }
 
+int mlx_bitwise_and(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_bitwise_and", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  struct wr_node *b_node = wr_api_array(b, "b", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_binary(&call.out, WR_OP_BITWISE_AND, a_node, b_node, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_bitwise_invert(mlx_array *res, const mlx_array a, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_bitwise_invert", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) call.error = wr_ops_bitwise_invert(&call.out, a_node, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_bitwise_or(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_bitwise_or", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  struct wr_node *b_node = wr_api_array(b, "b", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_binary(&call.out, WR_OP_BITWISE_OR, a_node, b_node, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_bitwise_xor(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_bitwise_xor", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  struct wr_node *b_node = wr_api_array(b, "b", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_binary(&call.out, WR_OP_BITWISE_XOR, a_node, b_node, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
 int mlx_broadcast_to(mlx_array *res, const mlx_array a, const int *shape, size_t shape_num,
                      const mlx_stream s) {
   struct wr_api_call call = wr_api_begin("mlx_broadcast_to", res, s);
@@ -239,6 +328,13 @@ int mlx_concatenate(mlx_array *res, const mlx_vector_array arrays, const mlx_str
   return wr_api_end(&call);
 }
 
+int mlx_conjugate(mlx_array *res, const mlx_array a, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_conjugate", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) call.error = wr_ops_conjugate(&call.out, a_node, call.stream);
+  return wr_api_end(&call);
+}
+
 int mlx_contiguous(mlx_array *res, const mlx_array a, bool allow_col_major, const mlx_stream s) {
   struct wr_api_call call = wr_api_begin("mlx_contiguous", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
@@ -257,6 +353,13 @@ int mlx_cos(mlx_array *res, const mlx_array a, const mlx_stream s) {
   struct wr_api_call call = wr_api_begin("mlx_cos", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_COS, a_node, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_cosh(mlx_array *res, const mlx_array a, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_cosh", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_COSH, a_node, call.stream);
   return wr_api_end(&call);
 }
 
@@ -290,6 +393,13 @@ int mlx_erf(mlx_array *res, const mlx_array a, const mlx_stream s) {
   struct wr_api_call call = wr_api_begin("mlx_erf", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ERF, a_node, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_erfinv(mlx_array *res, const mlx_array a, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_erfinv", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ERFINV, a_node, call.stream);
   return wr_api_end(&call);
 }
 
@@ -349,6 +459,16 @@ int mlx_floor(mlx_array *res, const mlx_array a, const mlx_stream s) {
   return wr_api_end(&call);
 }
 
+int mlx_floor_divide(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_floor_divide", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  struct wr_node *b_node = wr_api_array(b, "b", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_binary(&call.out, WR_OP_FLOOR_DIVIDE, a_node, b_node, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
 int mlx_full(mlx_array *res, const int *shape, size_t shape_num, const mlx_array vals,
              mlx_dtype dtype, const mlx_stream s) {
   struct wr_api_call call = wr_api_begin("mlx_full", res, s);
@@ -401,6 +521,13 @@ int mlx_identity(mlx_array *res, int n, mlx_dtype dtype, const mlx_stream s) {
   return wr_api_end(&call);
 }
 
+int mlx_imag(mlx_array *res, const mlx_array a, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_imag", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) call.error = wr_ops_imag(&call.out, a_node, call.stream);
+  return wr_api_end(&call);
+}
+
 int mlx_isclose(mlx_array *res, const mlx_array a, const mlx_array b, double rtol, double atol,
                 bool equal_nan, const mlx_stream s) {
   struct wr_api_call call = wr_api_begin("mlx_isclose", res, s);
@@ -430,6 +557,30 @@ int mlx_isnan(mlx_array *res, const mlx_array a, const mlx_stream s) {
   struct wr_api_call call = wr_api_begin("mlx_isnan", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ISNAN, a_node, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_isneginf(mlx_array *res, const mlx_array a, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_isneginf", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ISNEGINF, a_node, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_isposinf(mlx_array *res, const mlx_array a, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_isposinf", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ISPOSINF, a_node, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_left_shift(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_left_shift", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  struct wr_node *b_node = wr_api_array(b, "b", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_binary(&call.out, WR_OP_LEFT_SHIFT, a_node, b_node, call.stream);
+  }
   return wr_api_end(&call);
 }
 
@@ -468,6 +619,13 @@ int mlx_log(mlx_array *res, const mlx_array a, const mlx_stream s) {
   return wr_api_end(&call);
 }
 
+int mlx_log10(mlx_array *res, const mlx_array a, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_log10", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_LOG10, a_node, call.stream);
+  return wr_api_end(&call);
+}
+
 int mlx_log1p(mlx_array *res, const mlx_array a, const mlx_stream s) {
   struct wr_api_call call = wr_api_begin("mlx_log1p", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
@@ -479,6 +637,16 @@ int mlx_log2(mlx_array *res, const mlx_array a, const mlx_stream s) {
   struct wr_api_call call = wr_api_begin("mlx_log2", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_LOG2, a_node, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_logaddexp(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_logaddexp", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  struct wr_node *b_node = wr_api_array(b, "b", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_binary(&call.out, WR_OP_LOGADDEXP, a_node, b_node, call.stream);
+  }
   return wr_api_end(&call);
 }
 
@@ -743,6 +911,13 @@ int mlx_prod(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream 
   return wr_api_end(&call);
 }
 
+int mlx_real(mlx_array *res, const mlx_array a, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_real", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) call.error = wr_ops_real(&call.out, a_node, call.stream);
+  return wr_api_end(&call);
+}
+
 int mlx_reciprocal(mlx_array *res, const mlx_array a, const mlx_stream s) {
   struct wr_api_call call = wr_api_begin("mlx_reciprocal", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
@@ -767,6 +942,16 @@ int mlx_reshape(mlx_array *res, const mlx_array a, const int *shape, size_t shap
   wr_api_ints(shape, shape_num, "shape", &call.error);
   if (!call.error) {
     call.error = wr_ops_reshape(&call.out, a_node, shape, wr_api_count(shape_num), call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_right_shift(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_right_shift", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  struct wr_node *b_node = wr_api_array(b, "b", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_binary(&call.out, WR_OP_RIGHT_SHIFT, a_node, b_node, call.stream);
   }
   return wr_api_end(&call);
 }
@@ -832,6 +1017,13 @@ int mlx_sin(mlx_array *res, const mlx_array a, const mlx_stream s) {
   struct wr_api_call call = wr_api_begin("mlx_sin", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_SIN, a_node, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_sinh(mlx_array *res, const mlx_array a, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_sinh", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_SINH, a_node, call.stream);
   return wr_api_end(&call);
 }
 

@@ -78,3 +78,24 @@ int mlx_split_sections(mlx_vector_array *res, const mlx_array a, const int *indi
   size_t n = error ? 0 : indices_num + 1;
   return wr_api_finish_vector("mlx_split_sections", error, res, parts, n);
 }
+
+/* Both, or none. */
+static struct wr_error *divide_both(struct wr_node **parts, struct wr_node *a, struct wr_node *b,
+                                    struct wr_stream *s) {
+  struct wr_error *error = wr_ops_binary(&parts[0], WR_OP_FLOOR_DIVIDE, a, b, s);
+  if (error) return error;
+  error = wr_ops_binary(&parts[1], WR_OP_REMAINDER, a, b, s);
+  if (error) wr_node_release(parts[0]);
+  return error;
+}
+
+int mlx_divmod(mlx_vector_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
+  struct wr_error *error = NULL;
+  wr_api_result(res, "res", &error);
+  struct wr_node *x = wr_api_array(a, "a", &error);
+  struct wr_node *y = wr_api_array(b, "b", &error);
+  struct wr_stream *stream = wr_api_stream(s, &error);
+  struct wr_node **parts = parts_new(2, &error);
+  if (!error) error = divide_both(parts, x, y, stream);
+  return wr_api_finish_vector("mlx_divmod", error, res, parts, error ? 0 : 2);
+}

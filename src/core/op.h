@@ -25,6 +25,7 @@ enum wr_dtype_rule {
   WR_RULE_PREDICATE,     /* any input, bool out */
   WR_RULE_LOGICAL,       /* inputs cast to bool first, bool out */
   WR_RULE_PROMOTE,       /* inputs cast to their common type */
+  WR_RULE_SHIFT,         /* as PROMOTE; bool counts as uint8 */
   WR_RULE_PROMOTE_FLOAT, /* the same, then as FLOAT */
   WR_RULE_COMPARE,       /* inputs cast to their common type, bool out */
   WR_RULE_SELECT,        /* bool condition; the others cast to their common type */
@@ -38,9 +39,12 @@ enum {
   WR_TYPES_any = (1 << WR_DTYPE_COUNT) - 1,
   WR_TYPES_boolean = 1 << WR_BOOL,
   WR_TYPES_number = WR_TYPES_any & ~WR_TYPES_boolean,
-  WR_TYPES_real = WR_TYPES_any & ~(1 << WR_COMPLEX64),
+  WR_TYPES_complex64 = 1 << WR_COMPLEX64,
+  WR_TYPES_real = WR_TYPES_any & ~WR_TYPES_complex64,
   WR_TYPES_floating = 1 << WR_FLOAT16 | 1 << WR_FLOAT32 | 1 << WR_FLOAT64 | 1 << WR_BFLOAT16,
-  WR_TYPES_inexact = WR_TYPES_floating | 1 << WR_COMPLEX64
+  WR_TYPES_inexact = WR_TYPES_floating | WR_TYPES_complex64,
+  WR_TYPES_whole = WR_TYPES_any & ~WR_TYPES_inexact,
+  WR_TYPES_integer = WR_TYPES_whole & ~WR_TYPES_boolean
 };
 
 enum { WR_ARITY_VARIADIC = -1 };

@@ -73,6 +73,8 @@ struct wr_ops_types wr_ops_types_of(enum wr_op op, enum wr_dtype t) {
     case WR_RULE_PROMOTE:
     case WR_RULE_SELECT:
       return (struct wr_ops_types){t, t};
+    case WR_RULE_SHIFT:
+      return t == WR_BOOL ? (struct wr_ops_types){WR_UINT8, WR_UINT8} : (struct wr_ops_types){t, t};
     case WR_RULE_ABS:
       return (struct wr_ops_types){t, t == WR_COMPLEX64 ? WR_FLOAT32 : t};
     case WR_RULE_FLOAT:

@@ -20,6 +20,13 @@ enum { WR_OPS_ALL_AXES = -1 }; /* as n_axes: every axis */
 /* unary, binary, ternary: elementwise, NumPy broadcasting, dtypes by the rule in ops.def */
 struct wr_error *wr_ops_unary(struct wr_node **out, enum wr_op op, struct wr_node *a,
                               struct wr_stream *s);
+/* Of real numbers conjugate and real are the array itself, imag zeros. */
+struct wr_error *wr_ops_conjugate(struct wr_node **out, struct wr_node *a, struct wr_stream *s);
+struct wr_error *wr_ops_real(struct wr_node **out, struct wr_node *a, struct wr_stream *s);
+struct wr_error *wr_ops_imag(struct wr_node **out, struct wr_node *a, struct wr_stream *s);
+/* Of bools the logical not. */
+struct wr_error *wr_ops_bitwise_invert(struct wr_node **out, struct wr_node *a,
+                                       struct wr_stream *s);
 struct wr_error *wr_ops_round(struct wr_node **out, struct wr_node *a, int decimals,
                               struct wr_stream *s);
 struct wr_error *wr_ops_binary(struct wr_node **out, enum wr_op op, struct wr_node *a,

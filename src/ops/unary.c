@@ -80,6 +80,32 @@ static enum wr_dtype round_type(enum wr_dtype t, int decimals) {
   return wide ? WR_FLOAT64 : WR_FLOAT32;
 }
 
+static struct wr_error *same_array(struct wr_node **out, struct wr_node *a) {
+  *out = wr_node_retain(a);
+  return NULL;
+}
+
+struct wr_error *wr_ops_conjugate(struct wr_node **out, struct wr_node *a, struct wr_stream *s) {
+  if (wr_node_dtype(a) != WR_COMPLEX64) return same_array(out, a);
+  return wr_ops_unary(out, WR_OP_CONJUGATE, a, s);
+}
+
+struct wr_error *wr_ops_real(struct wr_node **out, struct wr_node *a, struct wr_stream *s) {
+  if (wr_node_dtype(a) != WR_COMPLEX64) return same_array(out, a);
+  return wr_ops_unary(out, WR_OP_REAL, a, s);
+}
+
+struct wr_error *wr_ops_imag(struct wr_node **out, struct wr_node *a, struct wr_stream *s) {
+  if (wr_node_dtype(a) != WR_COMPLEX64) return wr_ops_fill_like(out, a, 0, s);
+  return wr_ops_unary(out, WR_OP_IMAG, a, s);
+}
+
+struct wr_error *wr_ops_bitwise_invert(struct wr_node **out, struct wr_node *a,
+                                       struct wr_stream *s) {
+  bool logical = wr_node_dtype(a) == WR_BOOL;
+  return wr_ops_unary(out, logical ? WR_OP_LOGICAL_NOT : WR_OP_BITWISE_INVERT, a, s);
+}
+
 struct wr_error *wr_ops_round(struct wr_node **out, struct wr_node *a, int decimals,
                               struct wr_stream *s) {
   enum { INT64_POWERS = 18, FLOAT64_POWERS = 308 };

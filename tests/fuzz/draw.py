@@ -162,8 +162,10 @@ def unary(d):
 
 
 def binary(d):
-    name, left = d.one(BINARY), d.dtype()
-    right = left if d.chance(0.4) else d.dtype()
+    name = d.one(BINARY)
+    types = [t for t in DTYPES if name != "floor_divide" or t != mx.complex64]
+    left = d.one(types)
+    right = left if d.chance(0.4) else d.one(types)
     shape = d.shape()
     how = None
     if name in ("power", "remainder"):
@@ -177,6 +179,8 @@ def binary(d):
         b = d.array(b_shape, right, how)
     if name == "remainder" and not (left in FLOATS or right in FLOATS):
         b = as_type(d.rng.integers(1, 5, b_shape), right)
+    if name in ("left_shift", "right_shift") and right in INTEGERS:
+        b = as_type(d.rng.integers(0, 8, b_shape), right)  # below the width of every type
     return name, [a, b]
 
 

@@ -43,6 +43,7 @@ def close(f):
 def table():
     """Name in C: function of what C is given, without the result and the stream."""
     calls = {n: getattr(mx, n) for n in UNARY + BINARY}
+    calls["exp"] = right.exp
     for n in REDUCE + ARG:
         f = right.statistic(n) if n == "mean" else getattr(mx, n)
         calls[n] = lambda a, keep, f=f: f(a, keepdims=keep)

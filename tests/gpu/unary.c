@@ -6,7 +6,7 @@
 static enum wr_dtype result_of(enum wr_op op, enum wr_dtype t) {
   bool predicate = wr_op_info(op)->rule == WR_RULE_PREDICATE || op == WR_OP_LOGICAL_NOT;
   if (predicate) return WR_BOOL;
-  return op == WR_OP_ABS && t == WR_COMPLEX64 ? WR_FLOAT32 : t;
+  return wr_op_info(op)->rule == WR_RULE_ABS && t == WR_COMPLEX64 ? WR_FLOAT32 : t;
 }
 
 /* Arguments far out lose their digits in any library. */

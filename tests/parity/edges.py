@@ -55,6 +55,8 @@ def promotion():
     for name in BINARY:
         for left in DTYPES:
             for right in DTYPES:
+                if name == "floor_divide" and mx.complex64 in (left, right):
+                    continue  # as in table.py
                 a, b = sample((3,), left, 1, positive=True), sample((3,), right, 2, positive=True)
                 yield ("promotion", "mlx_" + name, (a, b),
                        lambda a=a, b=b, n=name: getattr(mx, n)(a, b))

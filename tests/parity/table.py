@@ -49,7 +49,10 @@ def binary():
         for i, left in enumerate(DTYPES):
             for right in (left, DTYPES[(i + 5) % len(DTYPES)]):
                 # Division and powers of integers by 0 or below can end the process in MLX.
-                safe = name in ("power", "remainder", "divide")
+                # Shifts by negative counts are what the machine does in MLX.
+                safe = name in ("power", "remainder", "divide", "floor_divide") or "shift" in name
+                if name == "floor_divide" and mx.complex64 in (left, right):
+                    continue  # MLX takes the floor of both parts
                 for x, y in PAIRS:
                     a, b = sample(x, left, 1), sample(y, right, 2, positive=safe)
                     yield "binary", "mlx_" + name, (a, b), lambda a=a, b=b, n=name: getattr(mx, n)(a, b)
@@ -180,6 +183,15 @@ def views():
             lambda v=v, b=base: mx.matmul(v.mlx(), b[0:2, 0:3, 0:3]))
 
 
+def pairs_of_results():
+    """divmod, of every pair of types but complex ones."""
+    for i, left in enumerate(DTYPES[:-1]):
+        right = DTYPES[(i + 5) % (len(DTYPES) - 1)]
+        for x, y in PAIRS:
+            a, b = sample(x, left, 1), sample(y, right, 2, positive=True)
+            yield "binary", "mlx_divmod", (a, b), lambda a=a, b=b: mx.divmod(a, b)
+
+
 def text():
     """Printing: special values, magnitudes, and where long arrays are cut."""
     values = [0.0, -0.0, 1.0, -1.5, 0.1, 1e-5, 123456.7, 1e6, 1e10, 1e-10, 3e38, np.inf, -np.inf,
@@ -295,4 +307,4 @@ def make():
                lambda d=dtype: mx.full([2, 3], mx.array([1, 2, 3])).astype(d))
 
 
-FAMILIES = (unary, binary, reduce, shape, text, views, limits, index, matmul, random, make)
+FAMILIES = (unary, binary, pairs_of_results, reduce, shape, text, views, limits, index, matmul, random, make)

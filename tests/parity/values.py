@@ -20,6 +20,9 @@ These are the intended differences:
   The sign of complex numbers whose magnitude overflows is finite; log1p near -1 keeps its digits.
 - addmm: what a factor of 0 stands before is not looked at; in MLX its NaN stays.
 - scatter_add to 16-bit floats adds in float32; in MLX each step is rounded.
+- exp of float32: MLX's is infinite from 88.376 on, here from 88.723.
+- Shifts by the width of the type or more, or by less than 0: 0, or -1 for negative numbers shifted
+  right; in MLX what the processor does. floor_divide of complex numbers is refused; MLX divides.
 - argmax of more elements than uint32 can number is refused: MLX's number wraps."""
 
 import mlx.core as mx

@@ -43,7 +43,7 @@ static void want(enum wr_source source, enum wr_op op, enum wr_dtype a, enum wr_
 static enum wr_dtype unary_result(enum wr_op op, enum wr_dtype t) {
   bool predicate = wr_op_info(op)->rule == WR_RULE_PREDICATE || op == WR_OP_LOGICAL_NOT;
   if (predicate) return WR_BOOL;
-  return op == WR_OP_ABS && t == WR_COMPLEX64 ? WR_FLOAT32 : t;
+  return wr_op_info(op)->rule == WR_RULE_ABS && t == WR_COMPLEX64 ? WR_FLOAT32 : t;
 }
 
 static enum wr_dtype binary_result(enum wr_op op, enum wr_dtype t) {

@@ -63,6 +63,27 @@ int mlx_any(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s
 int mlx_arange(mlx_array *res, double start, double stop, double step, mlx_dtype dtype,
                const mlx_stream s);
 
+/* Inverse cosine, in radians. */
+int mlx_arccos(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* Inverse hyperbolic cosine. */
+int mlx_arccosh(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* Inverse sine, in radians. */
+int mlx_arcsin(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* Inverse hyperbolic sine. */
+int mlx_arcsinh(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* Inverse tangent, in radians. */
+int mlx_arctan(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* The angle of the point (b, a), in radians, from -pi to pi. No complex64. */
+int mlx_arctan2(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
+
+/* Inverse hyperbolic tangent. */
+int mlx_arctanh(mlx_array *res, const mlx_array a, const mlx_stream s);
+
 /* Index of the first largest element, uint32; without an axis in the flattened array, which may
    have 2^32 elements at most. */
 int mlx_argmax_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s);
@@ -87,6 +108,18 @@ int mlx_array_equal(mlx_array *res, const mlx_array a, const mlx_array b, bool e
    0 above and 2^63 for the rest. */
 int mlx_astype(mlx_array *res, const mlx_array a, mlx_dtype dtype, const mlx_stream s);
 
+/* Bit by bit, of integers and bools. */
+int mlx_bitwise_and(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
+
+/* Every bit turned, of integers; of bools the logical not. */
+int mlx_bitwise_invert(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* Bit by bit, of integers and bools. */
+int mlx_bitwise_or(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
+
+/* Bit by bit, of integers and bools. */
+int mlx_bitwise_xor(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
+
 /* A view of the given shape. */
 int mlx_broadcast_to(mlx_array *res, const mlx_array a, const int *shape, size_t shape_num,
                      const mlx_stream s);
@@ -104,6 +137,9 @@ int mlx_concatenate_axis(mlx_array *res, const mlx_vector_array arrays, int axis
                          const mlx_stream s);
 int mlx_concatenate(mlx_array *res, const mlx_vector_array arrays, const mlx_stream s);
 
+/* Complex conjugate; of real numbers the array itself. */
+int mlx_conjugate(mlx_array *res, const mlx_array a, const mlx_stream s);
+
 /* The same array where it is dense (row-major, or column-major if allowed), else a dense copy. */
 int mlx_contiguous(mlx_array *res, const mlx_array a, bool allow_col_major, const mlx_stream s);
 
@@ -113,6 +149,9 @@ int mlx_copy(mlx_array *res, const mlx_array a, const mlx_stream s);
 /* Cosine. */
 int mlx_cos(mlx_array *res, const mlx_array a, const mlx_stream s);
 
+/* Hyperbolic cosine. */
+int mlx_cosh(mlx_array *res, const mlx_array a, const mlx_stream s);
+
 /* Running sums along an axis, from the end if reverse, without the element itself unless
    inclusive; bools give int32. */
 int mlx_cumsum(mlx_array *res, const mlx_array a, int axis, bool reverse, bool inclusive,
@@ -121,11 +160,17 @@ int mlx_cumsum(mlx_array *res, const mlx_array a, int axis, bool reverse, bool i
 /* a / b; integers give float32. */
 int mlx_divide(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
 
+/* Two arrays: mlx_floor_divide and mlx_remainder of a and b. */
+int mlx_divmod(mlx_vector_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
+
 /* a == b, as bool. */
 int mlx_equal(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
 
 /* Error function. */
 int mlx_erf(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* Inverse of mlx_erf: infinite at -1 and 1, NaN beyond. No complex64. */
+int mlx_erfinv(mlx_array *res, const mlx_array a, const mlx_stream s);
 
 /* e^a. */
 int mlx_exp(mlx_array *res, const mlx_array a, const mlx_stream s);
@@ -148,6 +193,10 @@ int mlx_flatten(mlx_array *res, const mlx_array a, int start_axis, int end_axis,
 /* Rounds down. */
 int mlx_floor(mlx_array *res, const mlx_array a, const mlx_stream s);
 
+/* The greatest whole number that is not above a / b, in the inputs' type; 0 by an integer 0. No
+   complex64. */
+int mlx_floor_divide(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
+
 /* vals, broadcast to the shape. */
 int mlx_full(mlx_array *res, const int *shape, size_t shape_num, const mlx_array vals,
              mlx_dtype dtype, const mlx_stream s);
@@ -165,6 +214,9 @@ int mlx_greater_equal(mlx_array *res, const mlx_array a, const mlx_array b, cons
 /* (n, n), ones on the diagonal. */
 int mlx_identity(mlx_array *res, int n, mlx_dtype dtype, const mlx_stream s);
 
+/* The imaginary part, float32; of real numbers zeros of their type. */
+int mlx_imag(mlx_array *res, const mlx_array a, const mlx_stream s);
+
 /* |a - b| <= atol + rtol |b|, as bool, in float64; of integers a - b is exact, unless uint64 meets
    a signed type, and of complex64 it is complex64. Equal infinities are close, NaNs if equal_nan.
  */
@@ -175,6 +227,16 @@ int mlx_isclose(mlx_array *res, const mlx_array a, const mlx_array b, double rto
 int mlx_isfinite(mlx_array *res, const mlx_array a, const mlx_stream s);
 int mlx_isinf(mlx_array *res, const mlx_array a, const mlx_stream s);
 int mlx_isnan(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* Whether an element is minus infinity (and 0 i), as bool. */
+int mlx_isneginf(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* Whether an element is infinity (and 0 i), as bool. */
+int mlx_isposinf(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* a shifted by b bits, of integers; bool counts as uint8. By a count that is negative or not less
+   than the width: 0. */
+int mlx_left_shift(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
 
 /* a < b, as bool. */
 int mlx_less(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
@@ -191,11 +253,17 @@ int mlx_linspace(mlx_array *res, double start, double stop, int num, mlx_dtype d
 /* Natural logarithm. */
 int mlx_log(mlx_array *res, const mlx_array a, const mlx_stream s);
 
+/* Logarithm to base 10. */
+int mlx_log10(mlx_array *res, const mlx_array a, const mlx_stream s);
+
 /* log(1 + a). */
 int mlx_log1p(mlx_array *res, const mlx_array a, const mlx_stream s);
 
 /* Logarithm to base 2. */
 int mlx_log2(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* log(e^a + e^b), without overflow on the way. */
+int mlx_logaddexp(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
 
 /* Logic on truth values (not zero is true), as bool. */
 int mlx_logical_and(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
@@ -261,6 +329,9 @@ int mlx_prod_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axe
 int mlx_prod_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s);
 int mlx_prod(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s);
 
+/* The real part, float32; real numbers are the array itself. */
+int mlx_real(mlx_array *res, const mlx_array a, const mlx_stream s);
+
 /* 1 / a. */
 int mlx_reciprocal(mlx_array *res, const mlx_array a, const mlx_stream s);
 
@@ -270,6 +341,10 @@ int mlx_remainder(mlx_array *res, const mlx_array a, const mlx_array b, const ml
 /* The same elements in row-major order under another shape, one extent of which may be -1. */
 int mlx_reshape(mlx_array *res, const mlx_array a, const int *shape, size_t shape_num,
                 const mlx_stream s);
+
+/* a shifted by b bits, of integers; the sign is kept, bool counts as uint8. By a count that is
+   negative or not less than the width: 0, or -1 where a is negative. */
+int mlx_right_shift(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
 
 /* To `decimals` places, halves to even; to tens, hundreds .. where negative. Integers stay exact,
    and wrap where their type does not hold the result. Floats of 16 bits are computed in float32; a
@@ -298,6 +373,9 @@ int mlx_sign(mlx_array *res, const mlx_array a, const mlx_stream s);
 
 /* Sine. */
 int mlx_sin(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* Hyperbolic sine. */
+int mlx_sinh(mlx_array *res, const mlx_array a, const mlx_stream s);
 
 /* A view of a[start:stop:stride] per axis, as in NumPy, negative strides included. */
 int mlx_slice(mlx_array *res, const mlx_array a, const int *start, size_t start_num,

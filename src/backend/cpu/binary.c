@@ -16,15 +16,19 @@ static uint64_t integer_power(uint64_t base, uint64_t exponent) {
 
 #define TAKES_any(...) __VA_ARGS__
 #define TAKES_boolean(...) __VA_ARGS__
+#define TAKES_integer(...)
 #define TAKES_floating(...)
 #define TAKES_inexact(...)
 #define TAKES_number(...)
 #define TAKES_real(...) __VA_ARGS__
+#define TAKES_whole(...) __VA_ARGS__
 #define EL b8
 #include "backend/cpu/binary_int.h"
 #undef TAKES_boolean
+#undef TAKES_integer
 #undef TAKES_number
 #define TAKES_boolean(...)
+#define TAKES_integer(...) __VA_ARGS__
 #define TAKES_number(...) __VA_ARGS__
 #define EL u8
 #include "backend/cpu/binary_int.h"
@@ -48,6 +52,10 @@ static uint64_t integer_power(uint64_t base, uint64_t exponent) {
 #include "backend/cpu/binary_int.h"
 #undef TAKES_floating
 #undef TAKES_inexact
+#undef TAKES_integer
+#undef TAKES_whole
+#define TAKES_integer(...)
+#define TAKES_whole(...)
 #define TAKES_floating(...) __VA_ARGS__
 #define TAKES_inexact(...) __VA_ARGS__
 #define NEAR_REMAINDER

@@ -24,6 +24,14 @@ WR_INLINE bool F(_not_equal)(E a, E b) { return a != b; }
 WR_INLINE E F(_logical_and)(E a, E b) { return (a != 0) & (b != 0); }
 WR_INLINE E F(_logical_or)(E a, E b) { return (a != 0) | (b != 0); }
 
+WR_INLINE E F(_bitwise_and)(E a, E b) { return (E)(a & b); }
+WR_INLINE E F(_bitwise_or)(E a, E b) { return (E)(a | b); }
+WR_INLINE E F(_bitwise_xor)(E a, E b) { return (E)(a ^ b); }
+/* A count that is negative or past the width shifts everything out. */
+WR_INLINE E F(_left_shift)(E a, E b) {
+  return (E)((uint64_t)b < 8 * sizeof(E) ? (uint64_t)a << ((uint64_t)b & 63) : 0);
+}
+
 #ifdef SIGNED
 
 /* -1 takes its own way: INT_MIN % -1 traps on x86. */
@@ -31,6 +39,18 @@ WR_INLINE E F(_remainder)(E a, E b) {
   if (b == 0 || b == -1) return 0;
   E r = (E)(a % b);
   return (E)(r != 0 && (r < 0) != (b < 0) ? r + b : r);
+}
+
+/* The smallest integer by -1 wraps to itself. */
+WR_INLINE E F(_floor_divide)(E a, E b) {
+  if (b == 0) return 0;
+  if (b == -1) return (E)(0 - (uint64_t)a);
+  E q = (E)(a / b);
+  return (E)(a % b != 0 && (a < 0) != (b < 0) ? q - 1 : q);
+}
+WR_INLINE E F(_right_shift)(E a, E b) {
+  const unsigned most = 8 * sizeof(E) - 1;
+  return (E)(a >> ((uint64_t)b < most ? (unsigned)b : most));
 }
 
 WR_INLINE E F(_power)(E a, E b) {
@@ -41,6 +61,10 @@ WR_INLINE E F(_power)(E a, E b) {
 #else
 
 WR_INLINE E F(_remainder)(E a, E b) { return (E)(b == 0 ? 0 : a % b); }
+WR_INLINE E F(_floor_divide)(E a, E b) { return (E)(b == 0 ? 0 : a / b); }
+WR_INLINE E F(_right_shift)(E a, E b) {
+  return (E)((uint64_t)b < 8 * sizeof(E) ? a >> ((uint64_t)b & 63) : 0);
+}
 WR_INLINE E F(_power)(E a, E b) { return (E)integer_power(a, b); }
 
 #endif

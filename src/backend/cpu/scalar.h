@@ -111,6 +111,21 @@ WR_INLINE bool c64_isnan(wr_complex64 x) { return x.re != x.re || x.im != x.im; 
 WR_INLINE bool c64_isinf(wr_complex64 x) { return f32_isinf(x.re) || f32_isinf(x.im); }
 WR_INLINE bool c64_isfinite(wr_complex64 x) { return f32_isfinite(x.re) && f32_isfinite(x.im); }
 
+/* Whether x is the given infinity and 0 i. */
+WR_INLINE bool c64_isneginf(wr_complex64 x) { return x.re == -INFINITY && x.im == 0; }
+WR_INLINE bool c64_isposinf(wr_complex64 x) { return x.re == INFINITY && x.im == 0; }
+WR_INLINE float c64_imag(wr_complex64 x) { return x.im; }
+WR_INLINE float c64_real(wr_complex64 x) { return x.re; }
+
+WR_INLINE wr_complex64 c64_arccos(wr_complex64 x) { return c64_from_c(cacosf(c64_to_c(x))); }
+WR_INLINE wr_complex64 c64_arccosh(wr_complex64 x) { return c64_from_c(cacoshf(c64_to_c(x))); }
+WR_INLINE wr_complex64 c64_arcsin(wr_complex64 x) { return c64_from_c(casinf(c64_to_c(x))); }
+WR_INLINE wr_complex64 c64_arcsinh(wr_complex64 x) { return c64_from_c(casinhf(c64_to_c(x))); }
+WR_INLINE wr_complex64 c64_arctan(wr_complex64 x) { return c64_from_c(catanf(c64_to_c(x))); }
+WR_INLINE wr_complex64 c64_arctanh(wr_complex64 x) { return c64_from_c(catanhf(c64_to_c(x))); }
+WR_INLINE wr_complex64 c64_conjugate(wr_complex64 x) { return (wr_complex64){x.re, -x.im}; }
+WR_INLINE wr_complex64 c64_cosh(wr_complex64 x) { return c64_from_c(ccoshf(c64_to_c(x))); }
+WR_INLINE wr_complex64 c64_sinh(wr_complex64 x) { return c64_from_c(csinhf(c64_to_c(x))); }
 WR_INLINE wr_complex64 c64_cos(wr_complex64 x) { return c64_from_c(ccosf(c64_to_c(x))); }
 WR_INLINE wr_complex64 c64_exp(wr_complex64 x) { return c64_from_c(cexpf(c64_to_c(x))); }
 WR_INLINE wr_complex64 c64_log(wr_complex64 x) { return c64_from_c(clogf(c64_to_c(x))); }
@@ -128,6 +143,11 @@ WR_INLINE wr_complex64 c64_rsqrt(wr_complex64 x) { return c64_from_c(1.0f / csqr
 WR_INLINE wr_complex64 c64_log2(wr_complex64 x) {
   wr_complex64 l = c64_log(x);
   return (wr_complex64){l.re * 0x1.715476p+0f, l.im * 0x1.715476p+0f};
+}
+
+WR_INLINE wr_complex64 c64_log10(wr_complex64 x) {
+  wr_complex64 l = c64_log(x);
+  return (wr_complex64){l.re * 0x1.bcb7b2p-2f, l.im * 0x1.bcb7b2p-2f};
 }
 
 /* |1 + x|^2 = 1 + re (2 + re) + im^2, so that a small x keeps its digits; near x = -1 that would
@@ -186,6 +206,14 @@ WR_INLINE wr_complex64 c64_maximum(wr_complex64 a, wr_complex64 b) {
 }
 WR_INLINE wr_complex64 c64_minimum(wr_complex64 a, wr_complex64 b) {
   return c64_isnan(a) || c64_less(a, b) ? a : b;
+}
+
+/* log(e^a + e^b) from the one that is greater in the order of complex numbers. */
+WR_INLINE wr_complex64 c64_logaddexp(wr_complex64 a, wr_complex64 b) {
+  if (c64_isnan(a) || c64_isnan(b)) return (wr_complex64){NAN, NAN};
+  wr_complex64 most = c64_maximum(a, b), least = c64_minimum(a, b);
+  if (least.re == -INFINITY || most.re == INFINITY) return most;
+  return c64_add(most, c64_log1p(c64_exp(c64_subtract(least, most))));
 }
 
 #endif

@@ -37,6 +37,9 @@ WR_INLINE void c64_row_magnitude(const struct wr_row *r, float (*f)(wr_complex64
 #define TAKES_floating(...)
 #define TAKES_inexact(...) __VA_ARGS__
 #define TAKES_number(...) __VA_ARGS__
+#define TAKES_complex64(...) __VA_ARGS__
+#define TAKES_integer(...)
+#define TAKES_whole(...)
 #define TAKES_real(...)
 #include "backend/cpu/unary_rows.h"
 #undef ROW

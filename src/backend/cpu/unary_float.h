@@ -60,6 +60,9 @@ WR_INLINE void ROW(_turn)(const struct wr_row *r, C (*near)(C), C (*any)(C)) {
 #define TAKES_floating(...) __VA_ARGS__
 #define TAKES_inexact(...) __VA_ARGS__
 #define TAKES_number(...) __VA_ARGS__
+#define TAKES_complex64(...)
+#define TAKES_integer(...)
+#define TAKES_whole(...)
 #define TAKES_real(...) __VA_ARGS__
 #include "backend/cpu/unary_rows.h"
 

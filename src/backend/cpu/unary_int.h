@@ -42,6 +42,7 @@ WR_INLINE E ONE(ceil)(E x) { return x; }
 WR_INLINE E ONE(floor)(E x) { return x; }
 WR_INLINE E ONE(round)(E x) { return x; }
 WR_INLINE E ONE(logical_not)(E x) { return x == 0; }
+WR_INLINE E ONE(bitwise_invert)(E x) { return (E)~x; }
 /* Every integer is finite. */
 WR_INLINE bool ONE(isfinite)(E x) {
   (void)x;
@@ -55,6 +56,14 @@ WR_INLINE bool ONE(isnan)(E x) {
   (void)x;
   return false;
 }
+WR_INLINE bool ONE(isneginf)(E x) {
+  (void)x;
+  return false;
+}
+WR_INLINE bool ONE(isposinf)(E x) {
+  (void)x;
+  return false;
+}
 
 #define FORM_unary(name) \
   static void ROW(_##name)(const struct wr_row *r) { ROW(_map)(r, ONE(name)); }
@@ -64,13 +73,17 @@ WR_INLINE bool ONE(isnan)(E x) {
 #define TAKES_any(...) __VA_ARGS__
 #ifdef BOOLEAN
 #define TAKES_boolean(...) __VA_ARGS__
+#define TAKES_integer(...)
 #define TAKES_number(...)
 #else
 #define TAKES_boolean(...)
+#define TAKES_integer(...) __VA_ARGS__
 #define TAKES_number(...) __VA_ARGS__
 #endif
 #define TAKES_floating(...)
 #define TAKES_inexact(...)
+#define TAKES_complex64(...)
+#define TAKES_whole(...) __VA_ARGS__
 #define TAKES_real(...) __VA_ARGS__
 #include "backend/cpu/unary_rows.h"
 

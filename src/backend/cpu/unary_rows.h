@@ -23,7 +23,10 @@ static const wr_row_fn ROW(s)[WR_OP_COUNT] = {
 #undef FORM_unary_turn
 #undef TAKES_any
 #undef TAKES_boolean
+#undef TAKES_complex64
 #undef TAKES_floating
 #undef TAKES_inexact
+#undef TAKES_integer
 #undef TAKES_number
 #undef TAKES_real
+#undef TAKES_whole

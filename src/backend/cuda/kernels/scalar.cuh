@@ -134,6 +134,50 @@ INLINE bool op_logical_or(C a, C b) {
   return (a != 0) | (b != 0);
 }
 
+template <class C>
+INLINE C op_bitwise_and(C a, C b) {
+  return (C)(a & b);
+}
+template <class C>
+INLINE C op_bitwise_or(C a, C b) {
+  return (C)(a | b);
+}
+template <class C>
+INLINE C op_bitwise_xor(C a, C b) {
+  return (C)(a ^ b);
+}
+/* A count that is negative or past the width shifts everything out. */
+template <class C>
+INLINE C op_left_shift(C a, C b) {
+  return (C)((u64)b < 8 * sizeof(C) ? (u64)a << ((u64)b & 63) : 0);
+}
+template <class C>
+INLINE C op_right_shift(C a, C b) {
+  const u64 width = 8 * sizeof(C);
+  if (is_signed<C>::value) return (C)(a >> (int)((u64)b < width ? (u64)b : width - 1));
+  return (C)((u64)b < width ? a >> (int)((u64)b & 63) : 0);
+}
+/* The smallest integer by -1 wraps to itself. */
+template <class C>
+INLINE C op_floor_divide(C a, C b) {
+  if (b == 0) return 0;
+  if (is_signed<C>::value && b == (C)-1) return (C)(0 - (u64)a);
+  const C q = (C)(a / b);
+  return (C)(a % b != 0 && (a < 0) != (b < 0) ? q - 1 : q);
+}
+template <class C>
+INLINE bool op_isneginf(C) {
+  return false;
+}
+template <class C>
+INLINE bool op_isposinf(C) {
+  return false;
+}
+template <class C>
+INLINE C op_bitwise_invert(C x) {
+  return (C)~x;
+}
+
 /* ---- float ---- */
 
 INLINE float op_abs(float x) { return fabsf(x); }
@@ -226,6 +270,40 @@ INLINE double op_remainder(double a, double b) {
   return r != 0 && (r < 0) != (b < 0) ? r + b : r;
 }
 
+/* ---- float and double alike ---- */
+
+#define REAL(name, for_float, for_double)                  \
+  INLINE float op_##name(float x) { return for_float(x); } \
+  INLINE double op_##name(double x) { return for_double(x); }
+
+REAL(arccos, acosf, acos)
+REAL(arccosh, acoshf, acosh)
+REAL(arcsin, asinf, asin)
+REAL(arcsinh, asinhf, asinh)
+REAL(arctan, atanf, atan)
+REAL(arctanh, atanhf, atanh)
+REAL(cosh, coshf, cosh)
+REAL(log10, log10f, log10)
+REAL(sinh, sinhf, sinh)
+INLINE float op_arctan2(float a, float b) { return atan2f(a, b); }
+INLINE double op_arctan2(double a, double b) { return atan2(a, b); }
+INLINE float op_floor_divide(float a, float b) { return floorf(a / b); }
+INLINE double op_floor_divide(double a, double b) { return floor(a / b); }
+INLINE bool op_isneginf(float x) { return x < 0 && op_isinf(x); }
+INLINE bool op_isposinf(float x) { return x > 0 && op_isinf(x); }
+INLINE bool op_isneginf(double x) { return x < 0 && op_isinf(x); }
+INLINE bool op_isposinf(double x) { return x > 0 && op_isinf(x); }
+
+/* log(e^a + e^b) from the greater one; equal infinities are what they are. */
+template <class T>
+INLINE T log_of_sum(T a, T b) {
+  if (a != a || b != b) return a + b;
+  const T most = a > b ? a : b;
+  return op_isinf(most) ? most : most + op_log1p(op_exp(-op_abs(a - b)));
+}
+INLINE float op_logaddexp(float a, float b) { return log_of_sum(a, b); }
+INLINE double op_logaddexp(double a, double b) { return log_of_sum(a, b); }
+
 /* ---- complex64 ---- */
 
 /* 1 or 0 in the place of an infinite or a finite part, and 0 in that of a NaN. */
@@ -315,6 +393,31 @@ INLINE z128 z_sinh(z128 x) {
   return make_z128(times(sinh(x.re), cos(x.im)), times(cosh(x.re), sin(x.im)));
 }
 
+/* Kahan, "Branch cuts for complex elementary functions", with his products of two square roots,
+   which put each sign on the right side of the cuts. */
+INLINE z128 z_arcsinh(z128 x) {
+  const z128 a = z_sqrt(make_z128(1 + x.im, -x.re)), b = z_sqrt(make_z128(1 - x.im, x.re));
+  return make_z128(asinh(a.re * b.im - a.im * b.re), atan2(x.im, a.re * b.re - a.im * b.im));
+}
+INLINE z128 z_arccos(z128 x) {
+  const z128 a = z_sqrt(make_z128(1 - x.re, -x.im)), b = z_sqrt(make_z128(1 + x.re, x.im));
+  return make_z128(2 * atan2(a.re, b.re), asinh(b.re * a.im - b.im * a.re));
+}
+INLINE z128 z_arccosh(z128 x) {
+  const z128 a = z_sqrt(make_z128(x.re - 1, x.im)), b = z_sqrt(make_z128(x.re + 1, x.im));
+  return make_z128(asinh(a.re * b.re + a.im * b.im), 2 * atan2(a.im, b.re));
+}
+/* log((1 + x) / (1 - x)) / 2: the size from 4 re / |1 - x|^2, which keeps a small one's digits. */
+INLINE z128 z_arctanh(z128 x) {
+  if (isinf(x.re) || isinf(x.im)) {
+    return make_z128(copysign(0.0, x.re), x.im != x.im ? x.im : copysign(1.5707963267948966, x.im));
+  }
+  const double far = 1 - x.re, square = far * far + x.im * x.im;
+  const double re = 0.25 * log1p(4 * x.re / square);
+  const double im = 0.5 * atan2(2 * x.im, far * (1 + x.re) - x.im * x.im);
+  return make_z128(re, im);
+}
+
 INLINE float op_abs(c64 x) { return hypotf(x.re, x.im); }
 INLINE bool op_isnan(c64 x) { return x.re != x.re || x.im != x.im; }
 INLINE bool op_isinf(c64 x) { return op_isinf(x.re) || op_isinf(x.im); }
@@ -355,6 +458,31 @@ INLINE c64 op_sign(c64 x) {
   return r == 0 ? x : make_c64((float)(x.re / r), (float)(x.im / r));
 }
 
+INLINE float op_imag(c64 x) { return x.im; }
+INLINE float op_real(c64 x) { return x.re; }
+INLINE bool op_isneginf(c64 x) { return op_isneginf(x.re) && x.im == 0; }
+INLINE bool op_isposinf(c64 x) { return op_isposinf(x.re) && x.im == 0; }
+INLINE c64 op_conjugate(c64 x) { return make_c64(x.re, -x.im); }
+INLINE c64 op_cosh(c64 x) { return narrow(z_cosh(widen(x))); }
+INLINE c64 op_sinh(c64 x) { return narrow(z_sinh(widen(x))); }
+INLINE c64 op_log10(c64 x) {
+  z128 l = z_log(widen(x));
+  return make_c64((float)(l.re * 0.43429448190325182), (float)(l.im * 0.43429448190325182));
+}
+INLINE c64 op_arcsinh(c64 x) { return narrow(z_arcsinh(widen(x))); }
+INLINE c64 op_arccosh(c64 x) { return narrow(z_arccosh(widen(x))); }
+INLINE c64 op_arctanh(c64 x) { return narrow(z_arctanh(widen(x))); }
+/* arcsin z = -i arcsinh(i z), arctan z = -i arctanh(i z). */
+INLINE c64 op_arcsin(c64 x) {
+  z128 t = z_arcsinh(make_z128(-(double)x.im, (double)x.re));
+  return make_c64((float)t.im, (float)-t.re);
+}
+INLINE c64 op_arctan(c64 x) {
+  z128 t = z_arctanh(make_z128(-(double)x.im, (double)x.re));
+  return make_c64((float)t.im, (float)-t.re);
+}
+INLINE c64 op_arccos(c64 x) { return narrow(z_arccos(widen(x))); }
+
 INLINE c64 op_add(c64 a, c64 b) { return make_c64(a.re + b.re, a.im + b.im); }
 INLINE c64 op_subtract(c64 a, c64 b) { return make_c64(a.re - b.re, a.im - b.im); }
 INLINE c64 op_multiply(c64 a, c64 b) {
@@ -378,3 +506,10 @@ INLINE bool op_greater(c64 a, c64 b) { return op_less(b, a); }
 INLINE bool op_greater_equal(c64 a, c64 b) { return op_less_equal(b, a); }
 INLINE c64 op_maximum(c64 a, c64 b) { return op_isnan(a) || op_greater(a, b) ? a : b; }
 INLINE c64 op_minimum(c64 a, c64 b) { return op_isnan(a) || op_less(a, b) ? a : b; }
+/* log(e^a + e^b) from the one that is greater in the order of complex numbers. */
+INLINE c64 op_logaddexp(c64 a, c64 b) {
+  if (op_isnan(a) || op_isnan(b)) return make_c64(__int_as_float(0x7fc00000), __int_as_float(0x7fc00000));
+  const c64 most = op_maximum(a, b), least = op_minimum(a, b);
+  if (op_isneginf(least.re) || op_isposinf(most.re)) return most;
+  return op_add(most, op_log1p(op_exp(op_subtract(least, most))));
+}
