@@ -8,14 +8,11 @@
 #include <stdint.h>
 
 #include "backend/backend.h"
+#include "backend/cpu/totals.h"
 
 /* Totals are wider than the elements: whole numbers wrap in 64 bits, of which the result keeps the
    low ones; floats add up block by block in double. */
 enum wr_total_kind { WR_TOTAL_WHOLE, WR_TOTAL_REAL, WR_TOTAL_COMPLEX };
-
-struct wr_complex_total {
-  double re, im;
-};
 
 union wr_total {
   uint64_t u;
