@@ -363,12 +363,45 @@ int mlx_cosh(mlx_array *res, const mlx_array a, const mlx_stream s) {
   return wr_api_end(&call);
 }
 
+int mlx_cummax(mlx_array *res, const mlx_array a, int axis, bool reverse, bool inclusive,
+               const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_cummax", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_scan(&call.out, WR_OP_MAXIMUM, a_node, axis, reverse, inclusive,
+                             call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_cummin(mlx_array *res, const mlx_array a, int axis, bool reverse, bool inclusive,
+               const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_cummin", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_scan(&call.out, WR_OP_MINIMUM, a_node, axis, reverse, inclusive,
+                             call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_cumprod(mlx_array *res, const mlx_array a, int axis, bool reverse, bool inclusive,
+                const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_cumprod", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_scan(&call.out, WR_OP_MULTIPLY, a_node, axis, reverse, inclusive,
+                             call.stream);
+  }
+  return wr_api_end(&call);
+}
+
 int mlx_cumsum(mlx_array *res, const mlx_array a, int axis, bool reverse, bool inclusive,
                const mlx_stream s) {
   struct wr_api_call call = wr_api_begin("mlx_cumsum", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
-    call.error = wr_ops_cumsum(&call.out, a_node, axis, reverse, inclusive, call.stream);
+    call.error = wr_ops_scan(&call.out, WR_OP_ADD, a_node, axis, reverse, inclusive, call.stream);
   }
   return wr_api_end(&call);
 }
@@ -646,6 +679,17 @@ int mlx_logaddexp(mlx_array *res, const mlx_array a, const mlx_array b, const ml
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
     call.error = wr_ops_binary(&call.out, WR_OP_LOGADDEXP, a_node, b_node, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_logcumsumexp(mlx_array *res, const mlx_array a, int axis, bool reverse, bool inclusive,
+                     const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_logcumsumexp", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_scan(&call.out, WR_OP_LOGADDEXP, a_node, axis, reverse, inclusive,
+                             call.stream);
   }
   return wr_api_end(&call);
 }

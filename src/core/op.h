@@ -87,6 +87,7 @@ struct wr_partition_params {
   int32_t kth; /* 0 <= kth < extent: that element stands where sorting would put it */
 };
 struct wr_scan_params {
+  enum wr_op by; /* what joins totals: ADD MULTIPLY MAXIMUM MINIMUM; LOGADDEXP of inexact types */
   int32_t axis;
   bool reverse;
   bool inclusive;

@@ -57,8 +57,9 @@ struct wr_error *wr_ops_logsumexp(struct wr_node **out, struct wr_node *a, const
                                   int n_axes, bool keepdims, struct wr_stream *s);
 
 /* scan and sort; the _all forms work on the flattened array */
-struct wr_error *wr_ops_cumsum(struct wr_node **out, struct wr_node *a, int axis, bool reverse,
-                               bool inclusive, struct wr_stream *s);
+struct wr_error *wr_ops_scan(struct wr_node **out, enum wr_op by, struct wr_node *a, int axis,
+                             bool reverse, bool inclusive,
+                             struct wr_stream *s); /* ADD MULTIPLY MAXIMUM MINIMUM LOGADDEXP */
 struct wr_error *wr_ops_sort(struct wr_node **out, enum wr_op op, struct wr_node *a, int axis,
                              struct wr_stream *s); /* SORT ARGSORT */
 struct wr_error *wr_ops_sort_all(struct wr_node **out, enum wr_op op, struct wr_node *a,

@@ -1,20 +1,27 @@
-/* Scans along one axis. No locks. */
+/* Scans along one axis: one operation, whose parameters say by which operation of two values totals
+   are joined. No locks. */
 
 #include "ops/internal.h"
 
-struct wr_error *wr_ops_cumsum(struct wr_node **out, struct wr_node *a, int axis, bool reverse,
-                               bool inclusive, struct wr_stream *s) {
-  struct wr_scan_params params = {.reverse = reverse, .inclusive = inclusive};
+/* Sums of bools count, and logarithms of sums are inexact; all else keeps its type. */
+static enum wr_dtype scanned_dtype(enum wr_op by, enum wr_dtype t) {
+  if (by == WR_OP_ADD && t == WR_BOOL) return WR_INT32;
+  return by == WR_OP_LOGADDEXP ? wr_dtype_to_inexact(t) : t;
+}
+
+struct wr_error *wr_ops_scan(struct wr_node **out, enum wr_op by, struct wr_node *a, int axis,
+                             bool reverse, bool inclusive, struct wr_stream *s) {
+  struct wr_scan_params params = {.by = by, .reverse = reverse, .inclusive = inclusive};
   int normal;
   struct wr_error *error = wr_ops_axis("axis", axis, wr_node_ndim(a), &normal);
   if (error) return error;
   params.axis = normal;
-  enum wr_dtype t = wr_node_dtype(a) == WR_BOOL ? WR_INT32 : wr_node_dtype(a);
+  enum wr_dtype t = scanned_dtype(by, wr_node_dtype(a));
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node *x = wr_compose_astype(&c, a, t);
   struct wr_node *result = NULL;
   if (!c.error) {
-    struct wr_record record = {.op = WR_OP_CUMSUM,
+    struct wr_record record = {.op = WR_OP_SCAN,
                                .dtype = t,
                                .ndim = wr_node_ndim(x),
                                .shape = wr_node_shape(x),

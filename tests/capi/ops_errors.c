@@ -97,6 +97,10 @@ static void test_reductions(void) {
   FAILS(mlx_softmax_axis, "axis -3", &res, a34, -3, false, none);
   FAILS(mlx_logsumexp, "a with shape (0,3)", &res, empty03, false, none);
   FAILS(mlx_cumsum, "axis 0", &res, scalar, 0, false, true, none);
+  FAILS(mlx_cummax, "axis 2", &res, a34, 2, false, true, none);
+  FAILS(mlx_cummin, "axis -3", &res, a34, -3, true, true, none);
+  FAILS(mlx_cumprod, "axis -2147483648", &res, a34, INT_MIN, false, false, none);
+  FAILS(mlx_logcumsumexp, "axis 2147483647", &res, empty03, INT_MAX, false, true, none);
   FAILS(mlx_sort_axis, "axis 2", &res, a34, 2, none);
   FAILS(mlx_argsort_axis, "axis -3", &res, a34, -3, none);
   FAILS(mlx_topk_axis, "k is 5", &res, a34, 5, 1, none);

@@ -228,8 +228,8 @@ def order(d):
     shape = d.shape()
     dtype = d.dtype()
     a = d.array(shape, dtype, tame(dtype))
-    name = d.one(["sort", "argsort", "topk", "cumsum"])
-    if name == "cumsum":
+    name = d.one(["sort", "argsort", "topk", "cumsum", "cummax", "cummin", "cumprod"])
+    if name.startswith("cum"):
         a = d.array(shape, d.dtype(), "small")
         return name, [a, d.axis(len(shape)), d.chance(0.5), d.chance(0.5)]
     all_of_it = d.chance(0.3)

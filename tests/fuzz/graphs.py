@@ -60,7 +60,7 @@ class Graph:
             self.add("slice", a, [0] * len(shape), shape, [d.one([1, 2]) for _ in shape])
         else:
             name, args = d.one([("softmax_axis", [axis, flag]), ("sort_axis", [axis]),
-                                ("cumsum", [axis, flag, True]), ("flatten", [0, -1]),
+                                ("cumsum", [axis, flag, True]), ("cummax", [axis, flag, True]), ("flatten", [0, -1]),
                                 ("expand_dims", [axis]), ("std_axis", [axis, flag, 0])])
             self.add(name, a, *args)
 

@@ -57,6 +57,9 @@ def table():
     for n in ("sort", "argsort"):
         calls[n] = lambda a, f=getattr(mx, n): f(a, None)
         calls[n + "_axis"] = getattr(mx, n)
+    for n in ("cummax", "cummin", "cumprod", "cumsum"):
+        calls[n] = lambda a, x, reverse, incl, f=right.scanned(getattr(mx, n)): f(
+            a, axis=x, reverse=reverse, inclusive=incl)
     softmax = lambda a, axes, precise: mx.softmax(a, axes, precise=precise)
     calls.update(
         where=mx.where, clip=mx.clip, round=right.rounded, astype=lambda a, d: a.astype(d),
@@ -64,7 +67,6 @@ def table():
         array_equal=lambda a, b, nan: mx.array_equal(a, b, equal_nan=nan),
         softmax=lambda a, precise: mx.softmax(a, precise=precise), softmax_axis=softmax,
         softmax_axes=softmax, topk=lambda a, k: mx.topk(a, k, None), topk_axis=mx.topk,
-        cumsum=lambda a, x, reverse, incl: mx.cumsum(a, x, reverse=reverse, inclusive=incl),
         matmul=mx.matmul, addmm=right.addmm, take=mx.take, take_axis=mx.take,
         take_along_axis=mx.take_along_axis, scatter_add=right.added(scatter_add),
         scatter_add_single=lambda a, i, u, x: right.added(scatter_add)(

@@ -38,12 +38,12 @@ static void along_axes(enum wr_dtype t, int32_t rows, int32_t cols) {
   struct wr_node *in = gpu_case_array(t, 2, shape, 4u, false);
   for (int axis = 0; axis < 2; axis++) {
     const struct wr_axis_params along = {axis};
-    const struct wr_scan_params scan = {axis, axis == 1, true};
+    const struct wr_scan_params scan = {WR_OP_ADD, axis, axis == 1, true};
     const struct wr_reduce_params reduce = {1u << axis};
     const int32_t kept[] = {axis == 0 ? 1 : rows, axis == 1 ? 1 : cols};
     one(WR_OP_SORT, t, 2, shape, 1, &in, &along, sizeof along);
     one(WR_OP_ARGSORT, WR_UINT32, 2, shape, 1, &in, &along, sizeof along);
-    one(WR_OP_CUMSUM, t, 2, shape, 1, &in, &scan, sizeof scan);
+    one(WR_OP_SCAN, t, 2, shape, 1, &in, &scan, sizeof scan);
     one(WR_OP_SUM, t, 2, kept, 1, &in, &reduce, sizeof reduce);
     one(WR_OP_MAX, t, 2, kept, 1, &in, &reduce, sizeof reduce);
     one(WR_OP_ARGMAX, WR_UINT32, 2, kept, 1, &in, &along, sizeof along);

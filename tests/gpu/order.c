@@ -1,4 +1,4 @@
-/* Sorts, running sums, softmax and log-sum-exp on the GPU against the CPU: every dtype, every axis,
+/* Sorts, scans, softmax and log-sum-exp on the GPU against the CPU: every dtype, every axis,
    lines from one element to several tiles and segments. */
 
 #include "gpu_case.h"
@@ -27,11 +27,17 @@ static void sorts(struct wr_node *in, int axis, const char *form) {
 }
 
 static void scans(struct wr_node *in, int axis, const char *form) {
-  for (int way = 0; way < 4; way++) {
-    const struct wr_scan_params params = {axis, way % 2 == 1, way < 2};
-    along(WR_OP_CUMSUM, in, wr_node_dtype(in), &params, sizeof params, form);
-    if (wr_node_dtype(in) != WR_BOOL) continue;
-    along(WR_OP_CUMSUM, in, WR_INT32, &params, sizeof params, form);
+  static const enum wr_op by[] = {WR_OP_ADD, WR_OP_MULTIPLY, WR_OP_MAXIMUM, WR_OP_MINIMUM,
+                                  WR_OP_LOGADDEXP};
+  const enum wr_dtype t = wr_node_dtype(in);
+  for (int i = 0; i < 5; i++) {
+    if (!wr_op_takes(by[i], t)) continue;
+    for (int way = 0; way < 4; way++) {
+      const struct wr_scan_params params = {by[i], axis, way % 2 == 1, way < 2};
+      char what[64];
+      snprintf(what, sizeof what, "%s, by %s", form, wr_op_info(by[i])->name);
+      along(WR_OP_SCAN, in, t, &params, sizeof params, what);
+    }
   }
 }
 

@@ -15,6 +15,7 @@ if sys.argv[1] != "--record":
 import mlx.core as mx
 
 import plain
+from arrays import ARRAYS
 from check import run
 from edges import EDGES
 from mlxside import cases
@@ -22,7 +23,7 @@ from table import FAMILIES
 from values import values
 from weirlib import Weir
 
-CASES = FAMILIES + EDGES + (values,)
+CASES = FAMILIES + ARRAYS + EDGES + (values,)
 RECORD = pathlib.Path(__file__).resolve().parent / "recorded.xz"
 
 

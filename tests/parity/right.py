@@ -130,6 +130,15 @@ def added(f):
     return of
 
 
+def scanned(f):
+    """Running maxima and minima of 16-bit floats by way of float32."""
+    def of(a, **named):
+        if a.dtype not in SHORT or f not in (mx.cummax, mx.cummin):
+            return f(a, **named)
+        return cast(f(cast(a, mx.float32), **named), a.dtype)
+    return of
+
+
 def addmm(c, a, b, alpha=1.0, beta=1.0):
     """With what a factor of 0 stands before left out."""
     zero = mx.zeros_like

@@ -23,6 +23,7 @@ These are the intended differences:
 - exp of float32: MLX's is infinite from 88.376 on, here from 88.723.
 - Shifts by the width of the type or more, or by less than 0: 0, or -1 for negative numbers shifted
   right; in MLX what the processor does. floor_divide of complex numbers is refused; MLX divides.
+- cummax and cummin of 16-bit floats with a NaN: MLX goes on with 0. Here it stays, as in float32.
 - argmax of more elements than uint32 can number is refused: MLX's number wraps."""
 
 import mlx.core as mx

@@ -86,6 +86,7 @@ static void other_kernels(void) {
   if (a.ctx && ok(mlx_softmax_axis(&b, a, 1, true, s))) ok(mlx_array_eval(b));
   if (a.ctx && ok(mlx_sort(&b, a, s))) ok(mlx_array_eval(b));
   if (a.ctx && ok(mlx_cumsum(&b, a, 0, false, true, s))) ok(mlx_array_eval(b));
+  if (a.ctx && ok(mlx_logcumsumexp(&b, a, 1, true, false, s))) ok(mlx_array_eval(b));
   if (a.ctx && ok(mlx_mean(&b, a, false, s))) ok(mlx_array_eval(b));
   if (a.ctx && got(two.ctx) && ok(mlx_vector_array_append_value(two, a)) &&
       ok(mlx_vector_array_append_value(two, a)) && ok(mlx_concatenate(&b, two, s))) {

@@ -1,5 +1,6 @@
-/* Running sums: both directions, with and without the element itself, along each axis, strided
-   inputs, wrapping, and accuracy of 16-bit floats. */
+/* Scans: both directions, with and without the element itself, along each axis, strided inputs,
+   every way of joining, wrapping, the totals of nothing in every type, NaN, infinities, and
+   accuracy of 16-bit floats. */
 
 #include "backend/cpu/kernels.h"
 #include "core/half.h"
@@ -9,8 +10,9 @@ static bool scans_to(bool reverse, bool inclusive, const int8_t *expected) {
   int8_t x[4] = {100, 100, -3, 1};
   int8_t y[4];
   struct kernel_operand in, out;
-  struct wr_scan_params params = {.axis = 0, .reverse = reverse, .inclusive = inclusive};
-  EXPECT(kernel_run(WR_OP_CUMSUM, operand_dense(&in, x, WR_INT8, 1, SHAPE(4)), 1,
+  struct wr_scan_params params = {
+      .by = WR_OP_ADD, .axis = 0, .reverse = reverse, .inclusive = inclusive};
+  EXPECT(kernel_run(WR_OP_SCAN, operand_dense(&in, x, WR_INT8, 1, SHAPE(4)), 1,
                     operand_dense(&out, y, WR_INT8, 1, SHAPE(4)), &params));
   return memcmp(y, expected, 4) == 0;
 }
@@ -30,8 +32,9 @@ static void test_axes(void) {
   operand_strided(&in, x, WR_FLOAT32, 3, SHAPE(4, 2, 3), STRIDES(1, 12, 4));
   operand_dense(&out, y, WR_FLOAT32, 3, SHAPE(4, 2, 3));
   for (int axis = 0; axis < 3; axis++) {
-    struct wr_scan_params params = {.axis = axis, .reverse = false, .inclusive = true};
-    EXPECT(kernel_run(WR_OP_CUMSUM, &in.t, 1, &out.t, &params));
+    struct wr_scan_params params = {
+        .by = WR_OP_ADD, .axis = axis, .reverse = false, .inclusive = true};
+    EXPECT(kernel_run(WR_OP_SCAN, &in.t, 1, &out.t, &params));
     for (int i = 0; i < 24; i++) {
       int at[3] = {i / 6, i / 3 % 2, i % 3};
       float sum = 0.0f;
@@ -49,25 +52,115 @@ static void test_types(void) {
   static uint16_t y[4096];
   for (int i = 0; i < 4096; i++) x[i] = wr_f32_to_f16(1.0f);
   struct kernel_operand in, out;
-  struct wr_scan_params params = {.axis = 0, .reverse = false, .inclusive = true};
-  EXPECT(kernel_run(WR_OP_CUMSUM, operand_dense(&in, x, WR_FLOAT16, 1, SHAPE(4096)), 1,
+  struct wr_scan_params params = {.by = WR_OP_ADD, .axis = 0, .reverse = false, .inclusive = true};
+  EXPECT(kernel_run(WR_OP_SCAN, operand_dense(&in, x, WR_FLOAT16, 1, SHAPE(4096)), 1,
                     operand_dense(&out, y, WR_FLOAT16, 1, SHAPE(4096)), &params));
   EXPECT(wr_f16_to_f32(y[4095]) == 4096.0f);
-  uint8_t flags[3] = {1, 1, 1};
-  int32_t counts[3];
-  EXPECT(kernel_run(WR_OP_CUMSUM, operand_dense(&in, flags, WR_BOOL, 1, SHAPE(3)), 1,
-                    operand_dense(&out, counts, WR_INT32, 1, SHAPE(3)), &params));
-  EXPECT(counts[0] == 1 && counts[2] == 3);
+  uint8_t flags[3] = {0, 1, 0};
+  uint8_t any[3];
+  EXPECT(kernel_run(WR_OP_SCAN, operand_dense(&in, flags, WR_BOOL, 1, SHAPE(3)), 1,
+                    operand_dense(&out, any, WR_BOOL, 1, SHAPE(3)), &params));
+  EXPECT(memcmp(any, (const uint8_t[]){0, 1, 1}, 3) == 0);
   wr_complex64 z[2] = {{1, 2}, {3, -5}};
   wr_complex64 w[2];
-  EXPECT(kernel_run(WR_OP_CUMSUM, operand_dense(&in, z, WR_COMPLEX64, 1, SHAPE(2)), 1,
+  EXPECT(kernel_run(WR_OP_SCAN, operand_dense(&in, z, WR_COMPLEX64, 1, SHAPE(2)), 1,
                     operand_dense(&out, w, WR_COMPLEX64, 1, SHAPE(2)), &params));
   EXPECT(w[1].re == 4 && w[1].im == -3);
+}
+
+/* The exclusive scan of one element: what comes before it. */
+static void *nothing(enum wr_op by, enum wr_dtype t, void *y) {
+  char x[8] = {0};
+  struct kernel_operand in, out;
+  struct wr_scan_params params = {.by = by, .axis = 0};
+  memset(y, 0, 8);
+  EXPECT(kernel_run(WR_OP_SCAN, operand_dense(&in, x, t, 1, SHAPE(1)), 1,
+                    operand_dense(&out, y, t, 1, SHAPE(1)), &params));
+  return y;
+}
+
+/* The ends of the types of whole numbers, as 64 bits that are cut to the type's width. */
+static void test_totals_of_nothing(void) {
+  for (int i = 0; i < WR_DTYPE_COUNT; i++) {
+    const enum wr_dtype t = (enum wr_dtype)i;
+    uint64_t y;
+    if (!wr_dtype_is_integer(t)) continue;
+    const unsigned bits = 8u * (unsigned)wr_dtype_size(t);
+    const uint64_t all = UINT64_MAX >> (64 - bits), sign = UINT64_C(1) << (bits - 1);
+    const bool has_sign = !wr_dtype_is_unsigned(t);
+    EXPECT(*(uint64_t *)nothing(WR_OP_ADD, t, &y) == 0);
+    EXPECT(*(uint64_t *)nothing(WR_OP_MULTIPLY, t, &y) == 1);
+    EXPECT(*(uint64_t *)nothing(WR_OP_MAXIMUM, t, &y) == (has_sign ? sign : 0));
+    EXPECT(*(uint64_t *)nothing(WR_OP_MINIMUM, t, &y) == (has_sign ? all ^ sign : all));
+  }
+  uint8_t flag[8];
+  EXPECT(*(uint8_t *)nothing(WR_OP_MAXIMUM, WR_BOOL, flag) == 0);
+  EXPECT(*(uint8_t *)nothing(WR_OP_MINIMUM, WR_BOOL, flag) == 1);
+  uint16_t half[4];
+  EXPECT(*(uint16_t *)nothing(WR_OP_LOGADDEXP, WR_FLOAT16, half) == 0xfc00);
+  EXPECT(*(uint16_t *)nothing(WR_OP_MINIMUM, WR_BFLOAT16, half) == 0x7f80);
+  float f[2];
+  EXPECT(*(float *)nothing(WR_OP_MAXIMUM, WR_FLOAT32, f) == -INFINITY);
+  EXPECT(*(float *)nothing(WR_OP_MULTIPLY, WR_FLOAT32, f) == 1.0f);
+  wr_complex64 z;
+  (void)nothing(WR_OP_MINIMUM, WR_COMPLEX64, &z);
+  EXPECT(z.re == INFINITY && z.im == INFINITY);
+  (void)nothing(WR_OP_LOGADDEXP, WR_COMPLEX64, &z);
+  EXPECT(z.re == -INFINITY && z.im == 0);
+}
+
+/* The inclusive scan of five floats. */
+static const float *scan_floats(enum wr_op by, const float *values) {
+  static float x[5], y[5];
+  struct kernel_operand in, out;
+  struct wr_scan_params params = {.by = by, .axis = 0, .inclusive = true};
+  memcpy(x, values, sizeof x);
+  EXPECT(kernel_run(WR_OP_SCAN, operand_dense(&in, x, WR_FLOAT32, 1, SHAPE(5)), 1,
+                    operand_dense(&out, y, WR_FLOAT32, 1, SHAPE(5)), &params));
+  return y;
+}
+
+static void test_joins(void) {
+  const float *y = scan_floats(WR_OP_MAXIMUM, (const float[]){2, -INFINITY, 3, NAN, 9});
+  EXPECT(y[0] == 2 && y[1] == 2 && y[2] == 3 && y[3] != y[3] && y[4] != y[4]);
+  y = scan_floats(WR_OP_MINIMUM, (const float[]){2, 5, -1, NAN, -9});
+  EXPECT(y[0] == 2 && y[1] == 2 && y[2] == -1 && y[3] != y[3] && y[4] != y[4]);
+  y = scan_floats(WR_OP_MULTIPLY, (const float[]){2, -3, 0.5f, 0, INFINITY});
+  EXPECT(y[1] == -6 && y[2] == -3 && y[3] == 0 && y[4] != y[4]);
+  y = scan_floats(WR_OP_LOGADDEXP, (const float[]){-INFINITY, 0, 0, 1000, INFINITY});
+  EXPECT(y[0] == -INFINITY && y[1] == 0 && fabsf(y[2] - 0.6931472f) < 1e-6f && y[3] == 1000);
+  EXPECT(y[4] == INFINITY);
+  y = scan_floats(WR_OP_LOGADDEXP, (const float[]){1, NAN, 2, INFINITY, 3});
+  EXPECT(y[0] == 1 && y[1] != y[1] && y[3] != y[3] && y[4] != y[4]);
+}
+
+static void test_complex(void) {
+  wr_complex64 z[3] = {{1, 2}, {1, -5}, {0, NAN}}, w[3];
+  struct kernel_operand in, out;
+  struct wr_scan_params params = {.by = WR_OP_MAXIMUM, .axis = 0, .inclusive = true};
+  operand_dense(&in, z, WR_COMPLEX64, 1, SHAPE(3));
+  operand_dense(&out, w, WR_COMPLEX64, 1, SHAPE(3));
+  EXPECT(kernel_run(WR_OP_SCAN, &in.t, 1, &out.t, &params));
+  EXPECT(w[1].im == 2 && w[2].im != w[2].im);
+  params.by = WR_OP_MULTIPLY;
+  EXPECT(kernel_run(WR_OP_SCAN, &in.t, 1, &out.t, &params));
+  EXPECT(w[1].re == 11 && w[1].im == -3);
+  /* e^(i pi / 2) and its opposite have no sum, and so the sum no logarithm but -inf or nearly so.
+   */
+  z[0] = (wr_complex64){0, 1.5707964f};
+  z[1] = (wr_complex64){0, -1.5707964f};
+  z[2] = (wr_complex64){0, 0};
+  params.by = WR_OP_LOGADDEXP;
+  EXPECT(kernel_run(WR_OP_SCAN, &in.t, 1, &out.t, &params));
+  EXPECT(w[1].re < -15 && fabsf(w[2].re) < 1e-6f);
 }
 
 int main(void) {
   test_directions();
   test_axes();
   test_types();
+  test_totals_of_nothing();
+  test_joins();
+  test_complex();
   return kernel_case_failures() != 0;
 }

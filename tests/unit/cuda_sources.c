@@ -85,7 +85,11 @@ static void want_reductions(enum wr_dtype t) {
   want(WR_SOURCE_REDUCE, WR_OP_MIN, t, t);
   want(WR_SOURCE_ARG_REDUCE, WR_OP_ARGMAX, t, WR_UINT32);
   want(WR_SOURCE_ARG_REDUCE, WR_OP_ARGMIN, t, WR_UINT32);
-  want(WR_SOURCE_SCAN, WR_OP_CUMSUM, t, t);
+  for (int i = 0; i < 5; i++) {
+    static const enum wr_op by[] = {WR_OP_ADD, WR_OP_MULTIPLY, WR_OP_MAXIMUM, WR_OP_MINIMUM,
+                                    WR_OP_LOGADDEXP};
+    if (wr_op_takes(by[i], t)) want(WR_SOURCE_SCAN, by[i], t, t);
+  }
   want(WR_SOURCE_SORT, WR_OP_SORT, t, t);
   want(WR_SOURCE_SORT, WR_OP_ARGSORT, t, WR_UINT32);
   if (wr_gpu_matmul_has(t)) want(WR_SOURCE_SOFTMAX, WR_OP_SOFTMAX, t, t);
@@ -112,7 +116,6 @@ static void want_all(void) {
   }
   want(WR_SOURCE_REDUCE, WR_OP_ALL, WR_BOOL, WR_BOOL);
   want(WR_SOURCE_REDUCE, WR_OP_ANY, WR_BOOL, WR_BOOL);
-  want(WR_SOURCE_SCAN, WR_OP_CUMSUM, WR_BOOL, WR_INT32);
   want(WR_SOURCE_EXCHANGE, WR_OP_COPY, WR_UINT8, WR_UINT8);
   want(WR_SOURCE_RANDOM, WR_OP_RANDOM_BITS, WR_UINT32, WR_UINT32);
 }

@@ -152,6 +152,22 @@ int mlx_cos(mlx_array *res, const mlx_array a, const mlx_stream s);
 /* Hyperbolic cosine. */
 int mlx_cosh(mlx_array *res, const mlx_array a, const mlx_stream s);
 
+/* The largest element so far along an axis, from the end if reverse, without the element itself
+   unless inclusive: what comes before all is -inf, the type's least value, false. a's type. A NaN
+   stays; complex64 compares by real, then imaginary part. An error where a has no such axis. */
+int mlx_cummax(mlx_array *res, const mlx_array a, int axis, bool reverse, bool inclusive,
+               const mlx_stream s);
+
+/* The smallest element so far, likewise; what comes before all is inf, the type's greatest value,
+   true. */
+int mlx_cummin(mlx_array *res, const mlx_array a, int axis, bool reverse, bool inclusive,
+               const mlx_stream s);
+
+/* Running products along an axis, likewise; what comes before all is 1. a's type: integers wrap,
+   bools are joined by `and`, floats are multiplied in float64 and rounded once for each result. */
+int mlx_cumprod(mlx_array *res, const mlx_array a, int axis, bool reverse, bool inclusive,
+                const mlx_stream s);
+
 /* Running sums along an axis, from the end if reverse, without the element itself unless
    inclusive; bools give int32. */
 int mlx_cumsum(mlx_array *res, const mlx_array a, int axis, bool reverse, bool inclusive,
@@ -264,6 +280,12 @@ int mlx_log2(mlx_array *res, const mlx_array a, const mlx_stream s);
 
 /* log(e^a + e^b), without overflow on the way. */
 int mlx_logaddexp(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
+
+/* log of the running sums of exp along an axis, from the end if reverse, without the element itself
+   unless inclusive: what comes before all is -inf. Integers and bools give float32; floats are
+   computed in float64 and rounded once for each result. An error where a has no such axis. */
+int mlx_logcumsumexp(mlx_array *res, const mlx_array a, int axis, bool reverse, bool inclusive,
+                     const mlx_stream s);
 
 /* Logic on truth values (not zero is true), as bool. */
 int mlx_logical_and(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);

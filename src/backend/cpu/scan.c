@@ -1,162 +1,182 @@
-/* Running sums along one axis, from either end, with or without the element itself. Whole numbers
-   wrap; floats of 16 and 32 bits add up in double and are rounded once for each result. Lines
-   spread over the pool; takes no locks, allocates nothing. */
+/* Scans along one axis: running sums, products, maxima, minima and logarithms of sums of
+   exponentials, from either end, with or without the element itself. Whole numbers wrap; floats of
+   16 and 32 bits are joined in double and rounded once for each result. What comes before the first
+   element is the total of nothing: 0, 1, the type's least or greatest value, -inf. Lines spread
+   over the pool; takes no locks, allocates nothing. */
 
 #include "backend/cpu/kernels.h"
+#include "backend/cpu/scalar.h"
+#include "backend/cpu/totals.h"
 #include "backend/cpu/walk.h"
-#include "core/half.h"
 
-struct sum_complex {
-  double re, im;
+struct line {
+  const void *in;
+  void *out;
+  int64_t in_stride; /* elements */
+  int64_t out_stride;
+  int64_t n;
+  bool inclusive;
 };
 
-static inline uint64_t add_whole(uint64_t a, uint64_t b) { return a + b; }
-static inline double add_real(double a, double b) { return a + b; }
-static inline struct sum_complex add_complex(struct sum_complex a, struct sum_complex b) {
-  return (struct sum_complex){a.re + b.re, a.im + b.im};
+typedef void (*scan_fn)(const struct line *l);
+
+static const uint64_t none_u = 0, one_u = 1;
+static const int64_t none_i = 0, one_i = 1;
+static const double none_d = 0, one_d = 1, least_d = -(double)INFINITY, most_d = (double)INFINITY;
+static const struct wr_complex_total none_w = {0, 0}, one_w = {1, 0};
+static const struct wr_complex_total least_w = {-(double)INFINITY, -(double)INFINITY};
+static const struct wr_complex_total most_w = {(double)INFINITY, (double)INFINITY};
+static const double log_none_d = -(double)INFINITY;
+static const struct wr_complex_total log_none_w = {-(double)INFINITY, 0};
+
+static double log_sum_d(double a, double b) { return f64_logaddexp(a, b); }
+
+/* log(1 + e^x), where the real part of x is at most 0. */
+static struct wr_complex_total log1p_exp(struct wr_complex_total x) {
+  const double e = exp(x.re), re = e * cos(x.im), im = e * sin(x.im);
+  const double square =
+      re * (2 + re) + im * im; /* |1 + e^x|^2 - 1; near -1 it has lost its digits */
+  const double size = square < -0.5 ? log(hypot(1 + re, im)) : 0.5 * log1p(square);
+  return (struct wr_complex_total){size, atan2(im, 1 + re)};
 }
 
-static inline double load_f16(uint16_t x) { return (double)wr_f16_to_f32(x); }
-static inline double load_bf16(uint16_t x) { return (double)wr_bf16_to_f32(x); }
-static inline struct sum_complex load_complex(wr_complex64 x) {
-  return (struct sum_complex){(double)x.re, (double)x.im};
+/* log(e^a + e^b) from the one that is greater in the order of complex numbers. */
+static struct wr_complex_total log_sum_w(struct wr_complex_total a, struct wr_complex_total b) {
+  const struct wr_complex_total most = max_w(a, b), least = min_w(a, b);
+  if (most.re != most.re || most.im != most.im) return (struct wr_complex_total){NAN, NAN};
+  if (least.re == -(double)INFINITY || most.re == (double)INFINITY) return most;
+  return sum_w(most, log1p_exp((struct wr_complex_total){least.re - most.re, least.im - most.im}));
 }
 
-static inline uint8_t to_bool(uint64_t x) { return x != 0; }
-static inline uint16_t store_f16(double x) { return wr_f64_to_f16(x); }
-static inline uint16_t store_bf16(double x) { return wr_f64_to_bf16(x); }
-static inline wr_complex64 store_complex(struct sum_complex x) {
+static double load_f16(uint16_t x) { return (double)wr_f16_to_f32(x); }
+static double load_bf16(uint16_t x) { return (double)wr_bf16_to_f32(x); }
+static struct wr_complex_total load_c64(wr_complex64 x) {
+  return (struct wr_complex_total){(double)x.re, (double)x.im};
+}
+static uint8_t to_bool(uint64_t x) { return x != 0; }
+static wr_complex64 to_c64(struct wr_complex_total x) {
   return (wr_complex64){(float)x.re, (float)x.im};
 }
 
-#define SCAN_ACC uint64_t
-#define SCAN_ADD add_whole
-#define SCAN_ZERO 0u
-#define SCAN_NAME scan_bool
-#define SCAN_IN uint8_t
-#define SCAN_OUT uint8_t
-#define SCAN_LOAD (uint64_t)
-#define SCAN_STORE to_bool
-#include "backend/cpu/scan_kernel.inc"
-#define SCAN_NAME scan_bool_i32
-#define SCAN_IN uint8_t
-#define SCAN_OUT int32_t
-#define SCAN_LOAD (uint64_t)
-#define SCAN_STORE (int32_t)
-#include "backend/cpu/scan_kernel.inc"
-#define SCAN_NAME scan_u8
-#define SCAN_IN uint8_t
-#define SCAN_OUT uint8_t
-#define SCAN_LOAD (uint64_t)
-#define SCAN_STORE (uint8_t)
-#include "backend/cpu/scan_kernel.inc"
-#define SCAN_NAME scan_u16
-#define SCAN_IN uint16_t
-#define SCAN_OUT uint16_t
-#define SCAN_LOAD (uint64_t)
-#define SCAN_STORE (uint16_t)
-#include "backend/cpu/scan_kernel.inc"
-#define SCAN_NAME scan_u32
-#define SCAN_IN uint32_t
-#define SCAN_OUT uint32_t
-#define SCAN_LOAD (uint64_t)
-#define SCAN_STORE (uint32_t)
-#include "backend/cpu/scan_kernel.inc"
-#define SCAN_NAME scan_u64
-#define SCAN_IN uint64_t
-#define SCAN_OUT uint64_t
-#define SCAN_LOAD (uint64_t)
-#define SCAN_STORE (uint64_t)
-#include "backend/cpu/scan_kernel.inc"
-#define SCAN_NAME scan_i8
-#define SCAN_IN int8_t
-#define SCAN_OUT int8_t
-#define SCAN_LOAD (uint64_t)
-#define SCAN_STORE (int8_t)
-#include "backend/cpu/scan_kernel.inc"
-#define SCAN_NAME scan_i16
-#define SCAN_IN int16_t
-#define SCAN_OUT int16_t
-#define SCAN_LOAD (uint64_t)
-#define SCAN_STORE (int16_t)
-#include "backend/cpu/scan_kernel.inc"
-#define SCAN_NAME scan_i32
-#define SCAN_IN int32_t
-#define SCAN_OUT int32_t
-#define SCAN_LOAD (uint64_t)
-#define SCAN_STORE (int32_t)
-#include "backend/cpu/scan_kernel.inc"
-#define SCAN_NAME scan_i64
-#define SCAN_IN int64_t
-#define SCAN_OUT int64_t
-#define SCAN_LOAD (uint64_t)
-#define SCAN_STORE (int64_t)
-#include "backend/cpu/scan_kernel.inc"
-#undef SCAN_ACC
-#undef SCAN_ADD
-#undef SCAN_ZERO
+#define TOTAL uint64_t
+#define KIND u
+#define EL b8
+#define LOAD (uint64_t)
+#define STORE to_bool
+#define LEAST 0
+#define MOST 1
+#include "backend/cpu/scan_lines.h"
+#define EL u8
+#define LOAD (uint64_t)
+#define STORE (uint8_t)
+#define LEAST 0
+#define MOST UINT8_MAX
+#include "backend/cpu/scan_lines.h"
+#define EL u16
+#define LOAD (uint64_t)
+#define STORE (uint16_t)
+#define LEAST 0
+#define MOST UINT16_MAX
+#include "backend/cpu/scan_lines.h"
+#define EL u32
+#define LOAD (uint64_t)
+#define STORE (uint32_t)
+#define LEAST 0
+#define MOST UINT32_MAX
+#include "backend/cpu/scan_lines.h"
+#define EL u64
+#define LOAD (uint64_t)
+#define STORE (uint64_t)
+#define LEAST 0
+#define MOST UINT64_MAX
+#include "backend/cpu/scan_lines.h"
+#undef TOTAL
+#undef KIND
 
-#define SCAN_ACC double
-#define SCAN_ADD add_real
-#define SCAN_ZERO 0.0
-#define SCAN_NAME scan_f16
-#define SCAN_IN uint16_t
-#define SCAN_OUT uint16_t
-#define SCAN_LOAD load_f16
-#define SCAN_STORE store_f16
-#include "backend/cpu/scan_kernel.inc"
-#define SCAN_NAME scan_bf16
-#define SCAN_IN uint16_t
-#define SCAN_OUT uint16_t
-#define SCAN_LOAD load_bf16
-#define SCAN_STORE store_bf16
-#include "backend/cpu/scan_kernel.inc"
-#define SCAN_NAME scan_f32
-#define SCAN_IN float
-#define SCAN_OUT float
-#define SCAN_LOAD (double)
-#define SCAN_STORE (float)
-#include "backend/cpu/scan_kernel.inc"
-#define SCAN_NAME scan_f64
-#define SCAN_IN double
-#define SCAN_OUT double
-#define SCAN_LOAD (double)
-#define SCAN_STORE (double)
-#include "backend/cpu/scan_kernel.inc"
-#undef SCAN_ACC
-#undef SCAN_ADD
-#undef SCAN_ZERO
+#define TOTAL int64_t
+#define KIND i
+#define EL i8
+#define LOAD (int64_t)
+#define STORE (int8_t)
+#define LEAST INT8_MIN
+#define MOST INT8_MAX
+#include "backend/cpu/scan_lines.h"
+#define EL i16
+#define LOAD (int64_t)
+#define STORE (int16_t)
+#define LEAST INT16_MIN
+#define MOST INT16_MAX
+#include "backend/cpu/scan_lines.h"
+#define EL i32
+#define LOAD (int64_t)
+#define STORE (int32_t)
+#define LEAST INT32_MIN
+#define MOST INT32_MAX
+#include "backend/cpu/scan_lines.h"
+#define EL i64
+#define LOAD (int64_t)
+#define STORE (int64_t)
+#define LEAST INT64_MIN
+#define MOST INT64_MAX
+#include "backend/cpu/scan_lines.h"
+#undef TOTAL
+#undef KIND
 
-#define SCAN_ACC struct sum_complex
-#define SCAN_ADD add_complex
-#define SCAN_ZERO ((struct sum_complex){0.0, 0.0})
-#define SCAN_NAME scan_c64
-#define SCAN_IN wr_complex64
-#define SCAN_OUT wr_complex64
-#define SCAN_LOAD load_complex
-#define SCAN_STORE store_complex
-#include "backend/cpu/scan_kernel.inc"
-#undef SCAN_ACC
-#undef SCAN_ADD
-#undef SCAN_ZERO
+#define FLOATING
+#define TOTAL double
+#define KIND d
+#define EL f16
+#define LOAD load_f16
+#define STORE wr_f64_to_f16
+#define LEAST least_d
+#define MOST most_d
+#include "backend/cpu/scan_lines.h"
+#define EL bf16
+#define LOAD load_bf16
+#define STORE wr_f64_to_bf16
+#define LEAST least_d
+#define MOST most_d
+#include "backend/cpu/scan_lines.h"
+#define EL f32
+#define LOAD (double)
+#define STORE (float)
+#define LEAST least_d
+#define MOST most_d
+#include "backend/cpu/scan_lines.h"
+#define EL f64
+#define LOAD (double)
+#define STORE (double)
+#define LEAST least_d
+#define MOST most_d
+#include "backend/cpu/scan_lines.h"
+#undef TOTAL
+#undef KIND
 
-typedef void (*scan_fn)(const void *in, int64_t in_stride, void *out, int64_t out_stride, int64_t n,
-                        bool inclusive);
+#define TOTAL struct wr_complex_total
+#define KIND w
+#define EL c64
+#define LOAD load_c64
+#define STORE to_c64
+#define LEAST least_w
+#define MOST most_w
+#include "backend/cpu/scan_lines.h"
+#undef TOTAL
+#undef KIND
+#undef FLOATING
 
-static const scan_fn scans[WR_DTYPE_COUNT] = {
-    [WR_BOOL] = scan_bool,     [WR_UINT8] = scan_u8,      [WR_UINT16] = scan_u16,
-    [WR_UINT32] = scan_u32,    [WR_UINT64] = scan_u64,    [WR_INT8] = scan_i8,
-    [WR_INT16] = scan_i16,     [WR_INT32] = scan_i32,     [WR_INT64] = scan_i64,
-    [WR_FLOAT16] = scan_f16,   [WR_FLOAT32] = scan_f32,   [WR_FLOAT64] = scan_f64,
-    [WR_BFLOAT16] = scan_bf16, [WR_COMPLEX64] = scan_c64,
+static const scan_fn *const scans[WR_DTYPE_COUNT] = {
+    [WR_BOOL] = b8_scans,       [WR_UINT8] = u8_scans,      [WR_UINT16] = u16_scans,
+    [WR_UINT32] = u32_scans,    [WR_UINT64] = u64_scans,    [WR_INT8] = i8_scans,
+    [WR_INT16] = i16_scans,     [WR_INT32] = i32_scans,     [WR_INT64] = i64_scans,
+    [WR_FLOAT16] = f16_scans,   [WR_FLOAT32] = f32_scans,   [WR_FLOAT64] = f64_scans,
+    [WR_BFLOAT16] = bf16_scans, [WR_COMPLEX64] = c64_scans,
 };
 
 struct scan {
   scan_fn line;
   const char *in;
   char *out;
-  int64_t in_item; /* bytes of an element */
-  int64_t out_item;
+  int64_t item; /* bytes of an element */
   struct wr_lines lines;
   bool reverse;
   bool inclusive;
@@ -164,11 +184,13 @@ struct scan {
 
 static void scan_line(const struct scan *s, int64_t in_offset, int64_t out_offset) {
   const struct wr_lines *l = &s->lines;
-  int64_t last = s->reverse ? l->n - 1 : 0;
-  int64_t sign = s->reverse ? -1 : 1;
-  s->line(s->in + (in_offset + last * l->stride) * s->in_item, sign * l->stride,
-          s->out + (out_offset + last * l->inner) * s->out_item, sign * l->inner, l->n,
-          s->inclusive);
+  const int64_t first = s->reverse ? l->n - 1 : 0, sign = s->reverse ? -1 : 1;
+  s->line(&(struct line){.in = s->in + (in_offset + first * l->stride) * s->item,
+                         .out = s->out + (out_offset + first * l->inner) * s->item,
+                         .in_stride = sign * l->stride,
+                         .out_stride = sign * l->inner,
+                         .n = l->n,
+                         .inclusive = s->inclusive});
 }
 
 static void scan_body(void *ctx, int64_t begin, int64_t end) {
@@ -184,20 +206,22 @@ static void scan_body(void *ctx, int64_t begin, int64_t end) {
   }
 }
 
-struct wr_error *wr_cpu_cumsum(const struct wr_call *call) {
+struct wr_error *wr_cpu_scan(const struct wr_call *call) {
   const struct wr_tensor *in = &call->in[0];
   const struct wr_scan_params *params = call->params;
   if (in->size == 0) return NULL;
-  bool widens = in->dtype == WR_BOOL && call->out.dtype == WR_INT32;
   struct scan s = {
-      .line = widens ? scan_bool_i32 : scans[in->dtype],
+      .line = scans[in->dtype][params->by],
       .in = in->data,
       .out = call->out.data,
-      .in_item = (int64_t)wr_dtype_size(in->dtype),
-      .out_item = (int64_t)wr_dtype_size(call->out.dtype),
+      .item = (int64_t)wr_dtype_size(in->dtype),
       .reverse = params->reverse,
       .inclusive = params->inclusive,
   };
+  if (!s.line) {
+    return wr_error_new(WEIR_ERROR_UNSUPPORTED, "no scan of %s by %s", wr_dtype_name(in->dtype),
+                        wr_op_info(params->by)->name);
+  }
   wr_lines_of(&s.lines, in, params->axis);
   wr_spread(s.lines.walk.size, wr_lines_grain(&s.lines), scan_body, &s);
   return NULL;

@@ -1,5 +1,5 @@
-/* Running sums along one axis, from either end, with or without the element itself. Many lines side
-   by side go one thread each; else a block takes a line, or a segment of one when there are too few
+/* Scans along one axis, from either end, with or without the element itself. Many lines side by
+   side go one thread each; else a block takes a line, or a segment of one when there are too few
    lines to fill the GPU. */
 
 #include "backend/cuda/kernel.h"
@@ -87,6 +87,12 @@ static struct wr_error *by_blocks(struct scan *s, struct wr_run *run) {
   return wr_launch(&l, run);
 }
 
+/* The logarithm of a complex sum is one of many, a whole turn apart: which one depends on the order
+   in which elements are joined, and that is the line's. */
+static bool in_order(enum wr_op by, enum wr_dtype t) {
+  return by == WR_OP_LOGADDEXP && t == WR_COMPLEX64;
+}
+
 struct wr_error *wr_gpu_scan(struct wr_run *run, const struct wr_call *call) {
   const struct wr_tensor *in = &call->in[0];
   const struct wr_scan_params *params = call->params;
@@ -100,9 +106,10 @@ struct wr_error *wr_gpu_scan(struct wr_run *run, const struct wr_call *call) {
                               .reverse = params->reverse,
                               .inclusive = params->inclusive,
                               .segment = s.axis.n};
-  s.id = (struct wr_module_id){WR_SOURCE_SCAN, (uint8_t)call->op, (uint8_t)in->dtype,
-                               (uint8_t)call->out.dtype, wr_layout_is_big(&s.axis.other)};
+  s.id = (struct wr_module_id){WR_SOURCE_SCAN, (uint8_t)params->by, (uint8_t)in->dtype,
+                               (uint8_t)in->dtype, wr_layout_is_big(&s.axis.other)};
   bool side_by_side = s.axis.inner >= 32 && s.lines.lines >= blocks_for(run) * 4;
   bool tiny = s.axis.n <= 32 && s.lines.lines >= 1024;
-  return side_by_side || tiny ? columns(&s, run) : by_blocks(&s, run);
+  return side_by_side || tiny || in_order(params->by, in->dtype) ? columns(&s, run)
+                                                                 : by_blocks(&s, run);
 }
