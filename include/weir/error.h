@@ -26,9 +26,9 @@ typedef enum weir_status {
   WEIR_ERROR_INTERNAL          /* a defect of Weir's */
 } weir_status;
 
-/* The message of the last failing call on this thread; "" when none failed. It names the function,
-   and the parameter or the operation. The library's, valid until the next failing call on this
-   thread or the thread's end. */
+/* The message of the last failing call on this thread; "" when none failed. It begins with the
+   operation in brackets, except from mlx_array_item_*, and names the parameter. The library's,
+   valid until the next failing call on this thread or the thread's end. */
 const char *weir_last_error(void);
 
 /* The code of the last failing call on this thread; WEIR_OK when none failed. */

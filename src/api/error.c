@@ -214,9 +214,62 @@ static int fail(struct wr_error *error) {
   return 1;
 }
 
+/* What MLX's operation is called, where it is not as the function. */
+static const struct {
+  const char *function;
+  const char *name;
+} operations[] = {{"mlx_array_eval", "eval"}, {"mlx_identity", "eye"},
+                  {"mlx_ones", "full"},       {"mlx_scatter_add", "scatter"},
+                  {"mlx_zeros", "full"},      {"mlx_scatter_add_single", "scatter"}};
+
+/* What tells the forms of one operation apart in C. */
+static const char *const forms[] = {"_axes", "_axis", "_sections", "_num"};
+
+static bool ends_with(const char *name, size_t length, const char *end) {
+  size_t n = strlen(end);
+  return length > n && !strncmp(name + length - n, end, n);
+}
+
+/* The name in a function's, and how long it is. */
+static const char *operation_in(const char *function, size_t *length) {
+  static const char random[] = "mlx_random_", plain[] = "mlx_";
+  const char *name = function;
+  if (!strncmp(name, random, strlen(random))) {
+    name += strlen(random);
+  } else if (!strncmp(name, plain, strlen(plain))) {
+    name += strlen(plain);
+  }
+  *length = strlen(name);
+  if (ends_with(name, *length, "_along_axis")) return name;
+  for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+    if (!ends_with(name, *length, forms[i])) continue;
+    *length -= strlen(forms[i]);
+    break;
+  }
+  return name;
+}
+
+/* Messages begin as MLX's do, which programs take apart: with the operation in brackets, and those
+   of items with nothing. */
+static void format_prefix(const char *function, char *prefix, size_t bytes) {
+  size_t length;
+  const char *name = operation_in(function, &length);
+  for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++) {
+    if (strcmp(function, operations[i].function) != 0) continue;
+    name = operations[i].name;
+    length = strlen(name);
+  }
+  prefix[0] = '\0';
+  if (strncmp(function, "mlx_array_item_", 15) == 0) return;
+  snprintf(prefix, bytes, "[%.*s] ", (int)length, name);
+}
+
+/* A message that has its bracket already keeps it: some come from a part that many operations
+   share. */
 int wr_api_fail(const char *function, struct wr_error *error) {
   char prefix[96];
-  snprintf(prefix, sizeof prefix, "%s: ", function);
+  if (wr_error_message(error)[0] == '[') return fail(error);
+  format_prefix(function, prefix, sizeof prefix);
   return fail(wr_error_prefix_take(error, prefix));
 }
 

@@ -26,9 +26,7 @@ static struct wr_error *record_mixed(struct wr_node **out, enum wr_op op, struct
   int ndim;
   if (!wr_shape_broadcast(wr_node_shape(a), wr_node_ndim(a), wr_node_shape(b), wr_node_ndim(b),
                           shape, &ndim)) {
-    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
-                        "a with shape %s and b with shape %s cannot be broadcast together",
-                        wr_ops_shape_text(a).s, wr_ops_shape_text(b).s);
+    return wr_ops_broadcast_to_error(a, wr_node_shape(b), wr_node_ndim(b), "a and b");
   }
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node *x =

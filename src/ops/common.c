@@ -12,6 +12,14 @@ struct wr_ops_text wr_ops_dims_text(const int32_t *shape, int ndim) {
   return text;
 }
 
+struct wr_error *wr_ops_broadcast_error(const int32_t *a, int a_ndim, const int32_t *b, int b_ndim,
+                                        const char *names) {
+  return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
+                      "[broadcast_shapes] Shapes %s and %s cannot be broadcast. They are those of "
+                      "%s.",
+                      wr_ops_dims_text(a, a_ndim).s, wr_ops_dims_text(b, b_ndim).s, names);
+}
+
 static const char result_shape[] = "the result's shape";
 
 struct wr_error *wr_ops_record(struct wr_node **out, const struct wr_record *record) {

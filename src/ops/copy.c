@@ -283,9 +283,7 @@ struct wr_error *wr_ops_full(struct wr_node **out, const int32_t *shape, int ndi
   struct wr_error *error = wr_ops_check_shape("shape", shape, ndim);
   if (error) return error;
   if (!wr_shape_broadcasts_to(wr_node_shape(vals), wr_node_ndim(vals), shape, ndim)) {
-    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
-                        "vals with shape %s cannot be broadcast to shape %s",
-                        wr_ops_shape_text(vals).s, wr_ops_dims_text(shape, ndim).s);
+    return wr_ops_broadcast_to_error(vals, shape, ndim, "vals and the result");
   }
   struct wr_node *cast;
   error = wr_ops_astype(&cast, vals, dtype, s);
@@ -314,9 +312,7 @@ struct wr_error *wr_ops_full_like(struct wr_node **out, struct wr_node *a, struc
                          shape, &ndim)) {
     return wr_ops_full(out, shape, ndim, vals, dtype, s);
   }
-  return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
-                      "vals with shape %s does not fit a with shape %s", wr_ops_shape_text(vals).s,
-                      wr_ops_shape_text(a).s);
+  return wr_ops_broadcast_to_error(a, wr_node_shape(vals), wr_node_ndim(vals), "a and vals");
 }
 
 struct wr_error *wr_ops_fill_like(struct wr_node **out, struct wr_node *a, double value,

@@ -2,6 +2,8 @@
    matter, which define what an index outside the array does. Index arrays are of any integer type.
    No locks. */
 
+#include <stdio.h>
+
 #include "ops/internal.h"
 
 static struct wr_error *check_indices(const struct wr_node *indices) {
@@ -134,9 +136,10 @@ static struct wr_error *common_indices(struct wr_node *const *indices, int n,
     int ndim;
     if (!wr_shape_broadcast(set->shape, set->ndim, wr_node_shape(indices[i]),
                             wr_node_ndim(indices[i]), shape, &ndim)) {
-      return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
-                          "indices: number %d with shape %s cannot be broadcast with the others", i,
-                          wr_ops_shape_text(indices[i]).s);
+      char names[64];
+      snprintf(names, sizeof names, "indices: those before number %d and itself", i);
+      return wr_ops_broadcast_error(set->shape, set->ndim, wr_node_shape(indices[i]),
+                                    wr_node_ndim(indices[i]), names);
     }
     set->ndim = ndim;
     for (int d = 0; d < ndim; d++) set->shape[d] = shape[d];

@@ -20,6 +20,16 @@ static inline struct wr_ops_text wr_ops_shape_text(const struct wr_node *a) {
   return wr_ops_dims_text(wr_node_shape(a), wr_node_ndim(a));
 }
 
+/* The failure of a broadcast, in MLX's words and with MLX's bracket, for which programs look.
+   `names`, as "a and b", are the arguments whose shapes they are. */
+struct wr_error *wr_ops_broadcast_error(const int32_t *a, int a_ndim, const int32_t *b, int b_ndim,
+                                        const char *names);
+static inline struct wr_error *wr_ops_broadcast_to_error(const struct wr_node *a,
+                                                         const int32_t *shape, int ndim,
+                                                         const char *names) {
+  return wr_ops_broadcast_error(wr_node_shape(a), wr_node_ndim(a), shape, ndim, names);
+}
+
 /* wr_node_record and wr_node_view after a check that the shape has at most WR_MAX_NDIM extents,
    none negative, and a size in range. */
 struct wr_error *wr_ops_record(struct wr_node **out, const struct wr_record *record);

@@ -148,9 +148,7 @@ static bool addend_fits(const struct wr_node *c, const struct product *p) {
 static struct wr_error *addend_misfit(const struct wr_node *c, const struct product *p) {
   int32_t shape[WR_MAX_NDIM + 2];
   int ndim = result_shape(p, shape);
-  return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
-                      "c with shape %s cannot be broadcast to the product's shape %s",
-                      wr_ops_shape_text(c).s, wr_ops_dims_text(shape, ndim).s);
+  return wr_ops_broadcast_to_error(c, shape, ndim, "c and the product");
 }
 
 /* c in the shape that the kernel sees: the result's, with the axes that vectors do not have. */

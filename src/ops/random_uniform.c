@@ -15,9 +15,8 @@ struct wr_error *wr_ops_check_bounds(const struct wr_node *low, const struct wr_
   const struct wr_node *bounds[2] = {low, high};
   for (int i = 0; i < 2; i++) {
     if (!wr_shape_broadcasts_to(wr_node_shape(bounds[i]), wr_node_ndim(bounds[i]), shape, ndim)) {
-      return wr_error_new(
-          WEIR_ERROR_INVALID_ARGUMENT, "%s with shape %s cannot be broadcast to shape %s",
-          i == 0 ? "low" : "high", wr_ops_shape_text(bounds[i]).s, wr_ops_dims_text(shape, ndim).s);
+      return wr_ops_broadcast_to_error(bounds[i], shape, ndim,
+                                       i == 0 ? "low and the result" : "high and the result");
     }
   }
   return NULL;

@@ -17,8 +17,7 @@ struct wr_error *wr_ops_broadcast_to(struct wr_node **out, struct wr_node *a, co
   struct wr_error *error = wr_ops_check_shape("shape", shape, ndim);
   if (error) return error;
   if (!wr_shape_broadcasts_to(from, a_ndim, shape, ndim)) {
-    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "a with shape %s cannot be broadcast to %s",
-                        wr_ops_shape_text(a).s, wr_ops_dims_text(shape, ndim).s);
+    return wr_ops_broadcast_to_error(a, shape, ndim, "a and the result, by shape");
   }
   int64_t strides[WR_MAX_NDIM] = {0};
   for (int i = 0; i < a_ndim; i++) {

@@ -134,9 +134,7 @@ static struct wr_error *check_update(const struct wr_node *update, const struct 
   if (wr_shape_broadcasts_to(wr_node_shape(update), wr_node_ndim(update), p->shape, ndim)) {
     return NULL;
   }
-  return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
-                      "update with shape %s cannot be broadcast to the slice's shape %s",
-                      wr_ops_shape_text(update).s, wr_ops_dims_text(p->shape, ndim).s);
+  return wr_ops_broadcast_to_error(update, p->shape, ndim, "update and the slice");
 }
 
 struct wr_error *wr_ops_slice_update(struct wr_node **out, struct wr_node *src,

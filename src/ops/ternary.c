@@ -7,16 +7,16 @@ static struct wr_error *common_shape(struct wr_node *condition, struct wr_node *
                                      struct wr_node *y, int32_t *shape, int *ndim) {
   int32_t pair[WR_MAX_NDIM];
   int pair_ndim;
-  if (wr_shape_broadcast(wr_node_shape(x), wr_node_ndim(x), wr_node_shape(y), wr_node_ndim(y), pair,
-                         &pair_ndim) &&
-      wr_shape_broadcast(wr_node_shape(condition), wr_node_ndim(condition), pair, pair_ndim, shape,
-                         ndim)) {
+  if (!wr_shape_broadcast(wr_node_shape(condition), wr_node_ndim(condition), wr_node_shape(x),
+                          wr_node_ndim(x), pair, &pair_ndim)) {
+    return wr_ops_broadcast_to_error(condition, wr_node_shape(x), wr_node_ndim(x),
+                                     "condition and x");
+  }
+  if (wr_shape_broadcast(pair, pair_ndim, wr_node_shape(y), wr_node_ndim(y), shape, ndim)) {
     return NULL;
   }
-  return wr_error_new(
-      WEIR_ERROR_INVALID_ARGUMENT,
-      "condition with shape %s, x with shape %s and y with shape %s cannot be broadcast together",
-      wr_ops_shape_text(condition).s, wr_ops_shape_text(x).s, wr_ops_shape_text(y).s);
+  return wr_ops_broadcast_error(pair, pair_ndim, wr_node_shape(y), wr_node_ndim(y),
+                                "condition with x, and y");
 }
 
 struct wr_error *wr_ops_where(struct wr_node **out, struct wr_node *condition, struct wr_node *x,

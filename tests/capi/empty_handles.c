@@ -1,9 +1,10 @@
 /* F12, H1: every function with each of its handles and pointers in turn empty, and all others good:
-   rc 1, NULL, 0 or an empty handle, and a message that names the function and the parameter. The
+   rc 1, NULL, 0 or an empty handle, and a message that names the operation and the parameter. The
    calls are rows of empty_calls.def, which tools/generate makes from the headers. */
 
 #include <string.h>
 
+#include "bracket.h"
 #include "check.h"
 #include "mlx/c/mlx.h"
 #include "weir/error.h"
@@ -43,9 +44,8 @@ static void hear(const char *message, void *data) {
 }
 
 static bool message_names(const char *function, const char *parameter) {
-  size_t n = strlen(function);
-  if (strncmp(heard, function, n) || strncmp(heard + n, ": ", 2)) return false;
-  return strstr(heard + n, parameter) != NULL;
+  const char *text = after_bracket(function, heard);
+  return text && strstr(text, parameter);
 }
 
 static void check_case(const char *function, const char *parameter, bool failed) {

@@ -174,7 +174,7 @@ static void wrong_arguments(void) {
   CHECK(mlx_dtype_size((mlx_dtype)99) == 0 && mlx_dtype_size(MLX_COMPLEX64) == 8);
   mlx_array a = mlx_array_new_data(data, (int[]){6}, 1, MLX_FLOAT32);
   float f;
-  CHECK(mlx_array_dim(a, 1) == 0 && strstr(weir_last_error(), "mlx_array_dim: dim 1"));
+  CHECK(mlx_array_dim(a, 1) == 0 && strstr(weir_last_error(), "[array_dim] dim 1"));
   CHECK(mlx_array_dim(a, -2) == 0);
   CHECK(mlx_array_item_float32(&f, a) == 1 && strstr(weir_last_error(), "6 elements"));
   CHECK(mlx_array_set_data(&a, data, negative, 2, MLX_FLOAT32) == 1);

@@ -36,7 +36,7 @@ static void arrays(void) {
   CHECK(mlx_vector_array_set_data(&w, NULL, 0) == 0 && mlx_vector_array_size(w) == 0);
   mlx_array out = mlx_array_new();
   CHECK(mlx_vector_array_get(&out, v, 3) == 1 && out.ctx == NULL);
-  CHECK(strstr(weir_last_error(), "mlx_vector_array_get: idx 3"));
+  CHECK(strstr(weir_last_error(), "[vector_array_get] idx 3"));
   CHECK(mlx_eval(v) == 0 && mlx_async_eval(v) == 0 && mlx_eval(w) == 0);
   mlx_vector_array_free(w);
   mlx_vector_array_free(v);

@@ -6,6 +6,7 @@
 
 #include <complex.h>
 
+#include "bracket.h"
 #include "programs.h"
 
 /* What the calls are given, and where they write. */
@@ -32,8 +33,9 @@ static int wrong;
 static bool names(const char *part) { return strstr(weir_last_error(), part) != NULL; }
 
 static void check_retired(const char *function, bool failed) {
-  if (failed && weir_last_status() == WEIR_ERROR_THREAD_RETIRED && names(function) &&
-      names("mlx_clear_streams") && names("weir_thread_revive") && names("\"cleaner\"")) {
+  if (failed && weir_last_status() == WEIR_ERROR_THREAD_RETIRED &&
+      after_bracket(function, weir_last_error()) && names("mlx_clear_streams") &&
+      names("weir_thread_revive") && names("\"cleaner\"")) {
     return;
   }
   fprintf(stderr, "%s: %s, \"%s\"\n", function, failed ? "failed" : "worked", weir_last_error());

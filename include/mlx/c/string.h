@@ -5,7 +5,7 @@
    what the string is set to, and ends with its one free.
 
    Functions return 0, or 1 after an error: weir_last_error() then has the message, which names
-   the function and the parameter, and the handler of mlx_set_error_handler has been called.
+   the operation and the parameter, and the handler of mlx_set_error_handler has been called.
    Those that return a handle, a pointer or a value return an empty handle, NULL or 0 instead.
    Any function may be called from any thread with any handle; only changing one handle variable
    while another thread uses that same variable needs a lock of the caller's. */
