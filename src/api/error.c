@@ -2,41 +2,32 @@
    counted reference, so that keeping it never fails; a thread's end drops it. Thread-local storage
    holds pointers alone: the C library keeps little room for that of libraries which a running
    program opens (ctypes, plug-ins). The handler is a counted object: whoever reports takes a
-   reference, so its data lives until its last use, also while another thread replaces it. A handler
-   need not return: bindings leave it by longjmp or by a C++ exception. So nothing of a report is on
-   its stack or behind its call. Lock: EVENT, for the pointer alone; handlers and destructors run
-   without it (K10). */
+   reference, so its data lives until its last use, also while another thread replaces it.
+
+   A handler need not return: bindings leave it by longjmp or by a C++ exception. What fails inside
+   one is told as well, down to a bounded depth: nesting.h knows which calls of handlers are open,
+   and has their references, since nothing behind a call need ever run. Lock: EVENT, for the pointer
+   to the handler alone; handlers and destructors run without it (K10). */
 
 #include "mlx/c/error.h"
 
-#include <execinfo.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "api/api.h"
+#include "api/nesting.h"
 #include "base/atomic.h"
 #include "base/base.h"
 #include "base/fork.h"
 #include "base/lock.h"
 #include "base/text.h"
 
-enum {
-  LINE_BYTES = 2048,  /* of what is printed or formatted; longer is cut */
-  HANDLER_DEPTH = 256 /* of calls between a handler and what fails in it; deeper is told to it */
-};
+enum { LINE_BYTES = 2048 }; /* of what is printed or formatted; longer is cut */
 
-static _Thread_local struct wr_error *last; /* owner thread only; a reference or NULL */
-
-/* The report that the thread's handler is in, or has left without returning. */
-struct told {
-  struct handler *handler; /* owner thread only; a reference, NULL: there is no such report */
-  struct wr_error *error;  /* owner thread only; a reference */
-  const void *returns_to;  /* owner thread only; the code behind the call of tell() */
-};
-
-static _Thread_local struct told *told; /* owner thread only; made by the first report */
+static _Thread_local struct wr_error *last;      /* owner thread only; a reference or NULL */
+static _Thread_local struct wr_nesting *nesting; /* owner thread only; made by the first report */
 
 static struct wr_mutex lock = WR_MUTEX_INIT(WR_RANK_EVENT);
 
@@ -44,20 +35,25 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
 static bool key_made; /* immutable after once */
 
-static void told_drop(void);
+static void handler_drop(void *handler);
 
 static void thread_ends(void *error) {
+  struct wr_nesting *n = nesting;
   last = NULL;
+  nesting = NULL;
   wr_error_release(error);
-  told_drop();
-  wr_free(told);
-  told = NULL;
+  if (n) wr_nesting_end(n, handler_drop);
+  wr_free(n);
 }
 
 static struct wr_fork_row fork_row = {.rank = WR_RANK_EVENT, .lock = &lock};
-__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
-
 static void start(void) { key_made = pthread_key_create(&key, thread_ends) == 0; }
+
+/* At load: later another library may have taken the last key. */
+__attribute__((constructor)) static void start_at_load(void) {
+  wr_fork_register(&fork_row);
+  pthread_once(&once, start);
+}
 
 const char *weir_last_error(void) { return last ? wr_error_message(last) : ""; }
 weir_status weir_last_status(void) { return last ? wr_error_status(last) : WEIR_OK; }
@@ -99,36 +95,13 @@ static void handler_end(void *handler) {
 
 /* After a report the data's destructor does not run here: this thread may hold a lock of the
    user's. Without a reclaimer nobody else is there to run it. */
-static void handler_drop(struct handler *h) {
+static void handler_drop(void *handler) {
+  struct handler *h = handler;
   if (!wr_ref_drop(&h->refs)) return;
   if (!h->dtor || !wr_reclaimer_call(handler_end, h)) handler_end(h);
 }
 
-static void told_drop(void) {
-  struct handler *h = told ? told->handler : NULL;
-  if (!h) return;
-  told->handler = NULL;
-  wr_error_release(told->error);
-  handler_drop(h);
-}
-
-/* Whether the thread is inside its handler: whether the call of it is still on the stack. A flag
-   would stay set for ever when the handler was left by a jump, which nothing here can notice. */
-static bool inside_handler(void) {
-  if (!told || !told->handler) return false;
-  void *calls[HANDLER_DEPTH];
-  int n = backtrace(calls, HANDLER_DEPTH);
-  for (int i = 0; i < n; i++) {
-    if (calls[i] == told->returns_to) return true;
-  }
-  return false;
-}
-
-/* By itself, so that its return address says that a report is on the stack. */
-__attribute__((noinline)) static void tell(void) {
-  told->returns_to = __builtin_return_address(0);
-  told->handler->fn(wr_error_message(told->error), told->handler->data);
-}
+/* ---- telling ---- */
 
 static void tell_default(const struct wr_error *error) {
   char line[LINE_BYTES];
@@ -136,33 +109,63 @@ static void tell_default(const struct wr_error *error) {
   wr_log_line(line);
 }
 
-/* What is told to the handler needs a place off the stack; where memory for that is refused, it is
-   told as without a handler. */
-static bool told_begin(struct wr_error *error) {
-  struct handler *h = handler_get();
-  if (h && !told) told = wr_calloc(sizeof *told);
-  if (!h || !told) {
-    if (h) handler_drop(h);
-    return false;
-  }
-  told->handler = h;
-  told->error = error;
-  return true;
+/* Where no thread's end drops it, it goes when no call is open. */
+static void forget_nesting(void) {
+  if (!nesting || nesting->count > 0) return;
+  wr_free(nesting);
+  nesting = NULL;
 }
 
-/* Takes the reference. The call that failed is the last to fail, whatever failed in the handler. */
-static void report(struct wr_error *error) {
-  wr_mutex_assert_none_held();
-  told_drop();
-  if (!told_begin(error)) {
-    tell_default(error);
+/* The handler has returned. Whatever failed in it, the call that it was told of is the last to
+   fail. By itself, so that the thread's own variables are looked up anew: with its stack, the call
+   may have come to another thread. */
+__attribute__((noinline)) static void close_call(struct wr_nesting_frame *frame,
+                                                 enum weir_status status) {
+  struct handler *h = nesting ? wr_nesting_close(nesting, frame) : NULL;
+  if (!key_made) forget_nesting();
+  if (weir_last_status() != status ||
+      strncmp(weir_last_error(), frame->text, sizeof frame->text - 1) != 0) {
+    struct wr_error *error = wr_error_new(status, "%s", frame->text);
+    remember(error);
     wr_error_release(error);
+  }
+  if (h) handler_drop(h);
+}
+
+/* Takes both references. The text is on the stack, where it is as long as the handler can read it,
+   however that ends and whatever else fails. AddressSanitizer would put it on a stack of its own,
+   where its place says nothing. */
+__attribute__((noinline, no_sanitize("address"))) static void tell(struct handler *h,
+                                                                   struct wr_error *error) {
+  struct wr_nesting_frame frame;
+  if (!wr_nesting_enter(nesting, (uintptr_t)&frame, handler_drop)) {
+    wr_error_release(error);
+    handler_drop(h);
     return;
   }
-  tell();
-  if (last != told->error) remember(told->error);
-  told_drop();
+  enum weir_status status = wr_error_status(error);
+  wr_nesting_open(nesting, &frame, wr_error_message(error), h);
+  wr_error_release(error);
+  h->fn(frame.text, h->data);
+  close_call(&frame, status);
 }
+
+/* Takes the reference. Calls of handlers are kept off the stack; where memory for that is refused,
+   it is told as without a handler. */
+static void report(struct wr_error *error) {
+  wr_mutex_assert_none_held();
+  struct handler *h = handler_get();
+  if (h && !nesting) nesting = wr_calloc(sizeof *nesting);
+  if (h && nesting) {
+    tell(h, error);
+    return;
+  }
+  tell_default(error);
+  wr_error_release(error);
+  if (h) handler_drop(h);
+}
+
+/* ---- setting the handler ---- */
 
 static struct handler *handler_swap(struct handler *h) {
   wr_mutex_lock(&lock);
@@ -186,6 +189,12 @@ static struct handler *handler_make(mlx_error_handler_func fn, void *data, void 
   return h;
 }
 
+/* What a handler that was left still holds is not to keep its data alive. */
+__attribute__((noinline, no_sanitize("address"))) static void end_left_calls(void) {
+  struct wr_nesting_frame here;
+  if (nesting) (void)wr_nesting_enter(nesting, (uintptr_t)&here, handler_drop);
+}
+
 /* When memory is refused the old handler stays, and hears of it. */
 void mlx_set_error_handler(mlx_error_handler_func handler, void *data, void (*dtor)(void *)) {
   struct handler *h = handler_make(handler, data, dtor);
@@ -194,23 +203,17 @@ void mlx_set_error_handler(mlx_error_handler_func handler, void *data, void (*dt
     return;
   }
   pthread_once(&once, start);
-  if (!inside_handler()) told_drop();
+  end_left_calls();
   struct handler *old = handler_swap(h);
   if (old && wr_ref_drop(&old->refs)) handler_end(old);
 }
 
 /* ---- failing ---- */
 
-/* Takes the reference, and is the last that a function does: the handler may not come back. A
-   failure inside the handler is remembered, but the handler does not hear of it: one that fails
-   each time would never return. */
+/* Takes the reference, and is the last that a function does: the handler may not come back. */
 static int fail(struct wr_error *error) {
   remember(error);
-  if (inside_handler()) {
-    wr_error_release(error);
-  } else {
-    report(error);
-  }
+  report(error);
   return 1;
 }
 
@@ -273,11 +276,18 @@ int wr_api_fail(const char *function, struct wr_error *error) {
   return fail(wr_error_prefix_take(error, prefix));
 }
 
-void _mlx_error(const char *file, const int line, const char *fmt, ...) {
+/* Apart, so that the text is not on the stack below a handler as well. */
+__attribute__((noinline)) static struct wr_error *format_error(const char *file, int line,
+                                                               const char *fmt, va_list args) {
   char message[LINE_BYTES];
+  (void)wr_text_format(message, sizeof message, fmt, args);
+  return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "%s at %s:%d", message, file, line);
+}
+
+void _mlx_error(const char *file, const int line, const char *fmt, ...) {
   va_list args;
   va_start(args, fmt);
-  (void)wr_text_format(message, sizeof message, fmt, args);
+  struct wr_error *error = format_error(file, line, fmt, args);
   va_end(args);
-  fail(wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "%s at %s:%d", message, file, line));
+  fail(error);
 }

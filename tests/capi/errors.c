@@ -75,12 +75,12 @@ static void handler_hears_on_the_calling_thread(void) {
   CHECK(other.ended == 1 && ear.ended == 1 && ear.calls == 1);
 }
 
-/* A handler may call anything, also what fails, which it alone hears of, and replace itself. */
+/* A handler may call anything, also what fails, of which it hears, and replace itself. */
 static void nested(const char *message, void *data) {
   int *calls = data;
   CHECK(strstr(message, "[abs]"));
-  ++*calls;
-  fail_once();
+  if (++*calls == 1) fail_once();
+  CHECK(strstr(message, "[abs]"));
   mlx_set_error_handler(NULL, NULL, NULL);
 }
 
@@ -88,7 +88,7 @@ static void handler_may_call_anything(void) {
   int calls = 0;
   mlx_set_error_handler(nested, &calls, NULL);
   fail_once();
-  CHECK(calls == 1 && strstr(weir_last_error(), "[abs]"));
+  CHECK(calls == 2 && strstr(weir_last_error(), "[abs]"));
 }
 
 /* Bindings raise their language's error in the handler, which then never returns. */
@@ -97,8 +97,13 @@ static jmp_buf caller;
 static void jump(const char *message, void *data) {
   struct ear *ear = data;
   hear(message, ear);
-  CHECK(mlx_array_eval((mlx_array){0}) == 1 && ear->calls == 1); /* not told to itself */
-  ear->calls = 0;
+  if (!strstr(message, "[eval]")) {
+    jmp_buf outer;
+    memcpy(outer, caller, sizeof outer);
+    if (setjmp(caller) == 0) mlx_array_eval((mlx_array){0}); /* told too, and left too */
+    memcpy(caller, outer, sizeof outer);
+    hear(message, ear);
+  }
   longjmp(caller, 1);
 }
 
