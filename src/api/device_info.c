@@ -118,9 +118,13 @@ int mlx_device_info_free(mlx_device_info info) {
   return 0;
 }
 
+/* A device that is not there has nothing: an empty info, as in mlx-c, which programs take for the
+   answer to their question. */
 static struct wr_error *info_fill(struct info *info, struct wr_device device) {
   struct wr_error *error = wr_device_check(device);
-  if (error) return error;
+  bool absent = error != NULL;
+  wr_error_release(error);
+  if (absent) return NULL;
   if (device.type == WR_DEVICE_CPU) {
     info_fill_cpu(info);
   } else if (!info_fill_gpu(info, device.index)) {

@@ -1,10 +1,11 @@
-/* The version of MLX whose interface and behaviour this library has. */
+/* The version of MLX whose C functions this library has: programs tell by it which arguments they
+   take. */
 
 #include "mlx/c/version.h"
 
 #include "api/api.h"
 
-static const char compatible_with[] = "0.32.4";
+static const char compatible_with[] = "0.31.2";
 
 int mlx_version(mlx_string *str) {
   struct wr_error *error = NULL;

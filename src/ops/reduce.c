@@ -25,6 +25,10 @@ static struct reduction reduced_shape(const struct wr_node *a, uint32_t axes, bo
 /* The greatest or least of no elements does not exist. */
 static struct wr_error *check_not_empty(enum wr_op op, const struct wr_node *a, uint32_t axes) {
   if (op != WR_OP_MAX && op != WR_OP_MIN) return NULL;
+  if (axes == 0 && wr_node_size(a) == 0) { /* as in MLX 0.31, though there is nothing to go over */
+    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "Cannot %s reduce zero size array. It is a.",
+                        wr_op_info(op)->name);
+  }
   for (int i = 0; i < wr_node_ndim(a); i++) {
     if (wr_ops_has_axis(axes, i) && wr_node_shape(a)[i] == 0) {
       return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,

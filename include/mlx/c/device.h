@@ -5,7 +5,7 @@
    the struct is a device of its own.
 
    Functions return 0, or 1 after an error: weir_last_error() then has the message, which names
-   the function and the parameter, and the handler of mlx_set_error_handler has been called.
+   the operation and the parameter, and the handler of mlx_set_error_handler has been called.
    Those that return a handle, a pointer or a value return an empty handle, NULL or 0 instead.
    Any function may be called from any thread with any handle; only changing one handle variable
    while another thread uses that same variable needs a lock of the caller's. */
@@ -72,8 +72,8 @@ int mlx_device_count(int *count, mlx_device_type type);
 /* A new empty handle. */
 mlx_device_info mlx_device_info_new(void);
 
-/* Fills *info, and so its copies, with what is known of the device. One that is not there is an
-   error. */
+/* Fills *info, and so its copies, with what is known of the device. Of one that is not there
+   that is nothing, and no error. */
 int mlx_device_info_get(mlx_device_info *info, mlx_device dev);
 
 /* Releases the handle. */

@@ -11,6 +11,10 @@
 #define HAS_FLOAT16
 #include <arm_fp16.h>
 typedef __fp16 float16_t;
+#elif defined(__FLT16_MANT_DIG__) && \
+    (!defined(__cplusplus) || defined(__clang__) || (defined(__GNUC__) && __GNUC__ >= 13))
+#define HAS_FLOAT16 /* GCC 12 has the type in C alone */
+__extension__ typedef _Float16 float16_t;
 #else
 typedef uint16_t float16_t;
 #endif
