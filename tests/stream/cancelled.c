@@ -95,6 +95,7 @@ static void frees(void) {
 }
 
 int main(void) {
+  mean_cpu();
   repeat(program, "cancelled", 5);
   repeat(frees, "cancelled frees", 1);
   return 0;

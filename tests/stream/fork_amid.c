@@ -84,6 +84,7 @@ int main(void) {
   if (SANITIZED) return 77;
   pthread_t threads[THREADS];
   const int forks = times(300, 10000);
+  mean_cpu();
   for (int i = 0; i < THREADS; i++) current[i] = graph_of_two((mlx_stream){0});
   for (int i = 0; i < THREADS; i++) threads[i] = start_thread(force_until_over, &current[i]);
   for (int i = 0; i < forks; i++) fork_once();

@@ -270,6 +270,7 @@ static void fork_amid_writing_over(void) {
 
 int main(void) {
   if (SANITIZED) return 77;
+  mean_cpu();
   repeat(draw_unseeded, "unseeded", 2);
   repeat(draw_unseeded_first_in_children, "unseeded, first in children", 2);
   repeat(draw_seeded, "seeded", 1);

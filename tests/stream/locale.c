@@ -94,6 +94,7 @@ static void beside(int i) {
 }
 
 int main(void) {
+  mean_cpu();
   mlx_set_error_handler(quiet, NULL, NULL);
   locale_t comma = with_comma();
   if (!comma) {

@@ -19,7 +19,7 @@ static struct {
 /* All elements are a (op) b, whichever thread computes them. */
 static void expect_all(int (*op)(mlx_array *, mlx_array, mlx_array, mlx_stream), float a, float b,
                        float result, int n) {
-  mlx_stream s = {0};
+  mlx_stream s = mlx_default_cpu_stream_new();
   mlx_array x = mlx_array_new_float(a), y = mlx_array_new_float(b), out = mlx_array_new();
   CHECK(mlx_broadcast_to(&x, x, &n, 1, s) == 0 && op(&out, x, y, s) == 0);
   const float *data = mlx_array_data_float32(out);
@@ -28,6 +28,7 @@ static void expect_all(int (*op)(mlx_array *, mlx_array, mlx_array, mlx_stream),
   mlx_array_free(x);
   mlx_array_free(y);
   mlx_array_free(out);
+  mlx_stream_free(s);
 }
 
 /* A denormal, a quotient that rounds down, a division by zero; small ones, which the caller
