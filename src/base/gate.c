@@ -43,7 +43,7 @@ static bool passed;  /* immutable after load: libraries register past Weir */
 static pthread_once_t late = PTHREAD_ONCE_INIT;
 static bool comes_last;      /* immutable after late: it was registered after the loader's */
 static wr_atomic_u64 ending; /* atomic RELAXED: since when, by wr_clock_ns; written before ENDING */
-static bool left_behind;     /* by the thread that ends the process alone */
+static bool left_behind;     /* by the thread that ends the process, or is a child's only one */
 
 static _Thread_local struct {
   uint8_t depth[WR_GATE_COUNT]; /* how often the thread is inside; a handful */
@@ -194,7 +194,7 @@ static bool anybody_inside(void) {
    and the two look alike; so this is for where libraries register past Weir alone. */
 static void leaves(void *loaded_here) {
   static wr_atomic_u32 times; /* atomic RELAXED: as above */
-  if (loaded_here || anybody_inside()) go_first(&times, 1024);
+  if (loaded_here || left_behind || anybody_inside()) go_first(&times, 1024);
 }
 
 static void watch_thread(void *loaded_here) {
@@ -211,9 +211,12 @@ bool wr_gate_ends_here(void) { return self.ends_process; }
 
 /* ---- set-up, and the child of a fork ---- */
 
-/* The only thread of the child, which is not inside: no call forks. What its parent's other threads
-   held, and the parent's end, are not its own. */
+/* The only thread of the child. What its parent's other threads held, and the parent's end, are not
+   its own; but who was inside a call is not here, and will not finish it: the library under it is
+   as one that a thread was left behind in, and never torn down. */
 static void in_child(void) {
+  left_behind = left_behind || anybody_inside();
+  if (left_behind && passed) watch_thread(NULL);
   wr_mutex_init(&lock, WR_RANK_LOG);
   wr_cond_init(&told);
   for (int i = 0; i < WR_GATE_COUNT; i++) {
@@ -222,7 +225,6 @@ static void in_child(void) {
   }
   wr_store_relaxed(&ending, UINT64_C(0));
   self.ends_process = false;
-  left_behind = false;
 }
 
 static struct wr_fork_row fork_row = {.rank = WR_RANK_NONE, .child = in_child};

@@ -30,7 +30,9 @@
       that were registered inside a gate do nothing from then on, those of the program run, and
       Weir's handler of its loading, which comes after all of those, writes out what standard output
       and other streams hold and ends the process with its own status, before any destructor of a
-      library. The destructors that the loader knows of are what such an end lacks, as with _exit.
+      library. The destructors that the loader knows of are what such an end lacks, as with _exit. A
+   child that was forked while another thread was inside ends in this way too: that thread is not in
+   the child, and what it had begun stays half done.
 
    Where Weir was itself opened at run time (RTLD_LOCAL, as Python does; RTLD_GLOBAL is no better),
    libraries find the C library's __cxa_atexit first, and the order of the handlers has to do.

@@ -8,7 +8,12 @@
    as `guarded`, with a record of its own, freed as it runs: the C library runs it at most once.
    When a library is closed its handlers run too, in the middle of the process; that is told by
    __cxa_finalize, which is where they are called from then. Weak, so that a program that is linked
-   statically, or with a sanitizer, takes the other definition. No locks. */
+   statically, or with a sanitizer, takes the other definition.
+
+   The C library's list of handlers has a lock, which a fork neither takes nor makes anew: a child
+   that was forked while another thread registered would never get through exit(). Libraries
+   register by the thousand, so a fork waits for the registration that is under way. Who forks may
+   register meanwhile, as other handlers around forks might. Lock: LOG. */
 
 #include "base/handlers.h"
 
@@ -19,6 +24,7 @@
 #include <string.h>
 
 #include "base/atomic.h"
+#include "base/fork.h"
 #include "base/gate.h"
 
 typedef int (*registers)(void (*fn)(void *), void *arg, void *library);
@@ -30,6 +36,7 @@ struct record {
 };
 
 static _Thread_local uint8_t closing; /* libraries that are being closed on this thread */
+static _Thread_local bool forks;      /* the thread has the lock, for a fork */
 
 /* The next definition after this one; POSIX says that an address has the bits of a pointer. */
 static void find_next(const char *name, void *function) {
@@ -134,9 +141,24 @@ static void guarded(void *arg) {
   r.fn(r.arg);
 }
 
+static struct wr_mutex lock = WR_MUTEX_INIT(WR_RANK_LOG);
+static void begin_fork(void) { forks = true; }
+static void end_fork(void) { forks = false; }
+static struct wr_fork_row fork_row = {.rank = WR_RANK_LOG,
+                                      .lock = &lock,
+                                      .before = begin_fork,
+                                      .parent = end_fork,
+                                      .child = end_fork};
+__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
+
 static int add(void (*fn)(void *), void *arg, void *library) {
   registers next = next_registers();
-  return next ? next(fn, arg, library) : -1;
+  if (!next) return -1;
+  if (forks) return next(fn, arg, library);
+  wr_mutex_lock(&lock);
+  int rc = next(fn, arg, library);
+  wr_mutex_unlock(&lock);
+  return rc;
 }
 
 /* ThreadSanitizer has definitions of its own, and registers by the one that it finds next before

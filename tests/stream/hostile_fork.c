@@ -228,6 +228,27 @@ static void fork_while_events_are_recorded(void) {
   _exit(42);
 }
 
+/* Other threads register what is to run at the end of the process, as libraries do by the thousand
+   while they are opened. The C library's lock for that is not made anew in a child. */
+int __cxa_atexit(void (*fn)(void *), void *arg, void *library);
+
+static void nothing(void *unused) { (void)unused; }
+
+static void *register_until_over(void *arg) {
+  for (int i = 0; i < 500000 && !is_over(); i++) CHECK(__cxa_atexit(nothing, NULL, NULL) == 0);
+  return arg;
+}
+
+static void leave_by_exit(void) { exit(43); }
+
+static void fork_while_others_register(void) {
+  pthread_t thread = start_thread(register_until_over, NULL);
+  for (int i = 0; i < 20; i++) CHECK(child_of_child(leave_by_exit) == 43);
+  set_over();
+  pthread_join(thread, NULL);
+  _exit(42);
+}
+
 int main(void) {
   mean_cpu();
   if (SANITIZED) return 77;
@@ -236,5 +257,6 @@ int main(void) {
   repeat(fork_while_locks_are_held, "fork while locks are held", times(2, 50));
   repeat(fork_while_others_clear, "fork while others clear", times(2, 50));
   repeat(fork_while_events_are_recorded, "fork while events are recorded", times(2, 50));
+  repeat(fork_while_others_register, "fork while others register", 2);
   return 0;
 }
