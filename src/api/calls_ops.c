@@ -527,6 +527,37 @@ int mlx_full_like(mlx_array *res, const mlx_array a, const mlx_array vals, mlx_d
   return wr_api_end(&call);
 }
 
+int mlx_gather(mlx_array *res, const mlx_array a, const mlx_vector_array indices, const int *axes,
+               size_t axes_num, const int *slice_sizes, size_t slice_sizes_num,
+               const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_gather", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  size_t indices_num = 0;
+  struct wr_node *const *indices_nodes =
+      wr_api_vector(indices, "indices", &indices_num, &call.error);
+  wr_api_ints(axes, axes_num, "axes", &call.error);
+  wr_api_ints(slice_sizes, slice_sizes_num, "slice_sizes", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_gather(&call.out, a_node, indices_nodes, wr_api_count(indices_num), axes,
+                               wr_api_count(axes_num), slice_sizes, wr_api_count(slice_sizes_num),
+                               call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_gather_single(mlx_array *res, const mlx_array a, const mlx_array indices, int axis,
+                      const int *slice_sizes, size_t slice_sizes_num, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_gather_single", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  struct wr_node *indices_node = wr_api_array(indices, "indices", &call.error);
+  wr_api_ints(slice_sizes, slice_sizes_num, "slice_sizes", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_gather(&call.out, a_node, &indices_node, 1, &axis, 1, slice_sizes,
+                               wr_api_count(slice_sizes_num), call.stream);
+  }
+  return wr_api_end(&call);
+}
+
 int mlx_greater(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
   struct wr_api_call call = wr_api_begin("mlx_greater", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
@@ -1014,6 +1045,36 @@ int mlx_rsqrt(mlx_array *res, const mlx_array a, const mlx_stream s) {
   return wr_api_end(&call);
 }
 
+int mlx_scatter(mlx_array *res, const mlx_array a, const mlx_vector_array indices,
+                const mlx_array updates, const int *axes, size_t axes_num, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_scatter", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  size_t indices_num = 0;
+  struct wr_node *const *indices_nodes =
+      wr_api_vector(indices, "indices", &indices_num, &call.error);
+  struct wr_node *updates_node = wr_api_array(updates, "updates", &call.error);
+  wr_api_ints(axes, axes_num, "axes", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_scatter(&call.out, WR_OP_COPY, a_node, indices_nodes,
+                                wr_api_count(indices_num), updates_node, axes,
+                                wr_api_count(axes_num), call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_scatter_single(mlx_array *res, const mlx_array a, const mlx_array indices,
+                       const mlx_array updates, int axis, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_scatter_single", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  struct wr_node *indices_node = wr_api_array(indices, "indices", &call.error);
+  struct wr_node *updates_node = wr_api_array(updates, "updates", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_scatter(&call.out, WR_OP_COPY, a_node, &indices_node, 1, updates_node,
+                                &axis, 1, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
 int mlx_scatter_add(mlx_array *res, const mlx_array a, const mlx_vector_array indices,
                     const mlx_array updates, const int *axes, size_t axes_num, const mlx_stream s) {
   struct wr_api_call call = wr_api_begin("mlx_scatter_add", res, s);
@@ -1024,8 +1085,9 @@ int mlx_scatter_add(mlx_array *res, const mlx_array a, const mlx_vector_array in
   struct wr_node *updates_node = wr_api_array(updates, "updates", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
   if (!call.error) {
-    call.error = wr_ops_scatter_add(&call.out, a_node, indices_nodes, wr_api_count(indices_num),
-                                    updates_node, axes, wr_api_count(axes_num), call.stream);
+    call.error = wr_ops_scatter(&call.out, WR_OP_ADD, a_node, indices_nodes,
+                                wr_api_count(indices_num), updates_node, axes,
+                                wr_api_count(axes_num), call.stream);
   }
   return wr_api_end(&call);
 }
@@ -1037,8 +1099,99 @@ int mlx_scatter_add_single(mlx_array *res, const mlx_array a, const mlx_array in
   struct wr_node *indices_node = wr_api_array(indices, "indices", &call.error);
   struct wr_node *updates_node = wr_api_array(updates, "updates", &call.error);
   if (!call.error) {
-    call.error = wr_ops_scatter_add(&call.out, a_node, &indices_node, 1, updates_node, &axis, 1,
-                                    call.stream);
+    call.error = wr_ops_scatter(&call.out, WR_OP_ADD, a_node, &indices_node, 1, updates_node, &axis,
+                                1, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_scatter_max(mlx_array *res, const mlx_array a, const mlx_vector_array indices,
+                    const mlx_array updates, const int *axes, size_t axes_num, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_scatter_max", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  size_t indices_num = 0;
+  struct wr_node *const *indices_nodes =
+      wr_api_vector(indices, "indices", &indices_num, &call.error);
+  struct wr_node *updates_node = wr_api_array(updates, "updates", &call.error);
+  wr_api_ints(axes, axes_num, "axes", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_scatter(&call.out, WR_OP_MAXIMUM, a_node, indices_nodes,
+                                wr_api_count(indices_num), updates_node, axes,
+                                wr_api_count(axes_num), call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_scatter_max_single(mlx_array *res, const mlx_array a, const mlx_array indices,
+                           const mlx_array updates, int axis, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_scatter_max_single", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  struct wr_node *indices_node = wr_api_array(indices, "indices", &call.error);
+  struct wr_node *updates_node = wr_api_array(updates, "updates", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_scatter(&call.out, WR_OP_MAXIMUM, a_node, &indices_node, 1, updates_node,
+                                &axis, 1, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_scatter_min(mlx_array *res, const mlx_array a, const mlx_vector_array indices,
+                    const mlx_array updates, const int *axes, size_t axes_num, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_scatter_min", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  size_t indices_num = 0;
+  struct wr_node *const *indices_nodes =
+      wr_api_vector(indices, "indices", &indices_num, &call.error);
+  struct wr_node *updates_node = wr_api_array(updates, "updates", &call.error);
+  wr_api_ints(axes, axes_num, "axes", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_scatter(&call.out, WR_OP_MINIMUM, a_node, indices_nodes,
+                                wr_api_count(indices_num), updates_node, axes,
+                                wr_api_count(axes_num), call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_scatter_min_single(mlx_array *res, const mlx_array a, const mlx_array indices,
+                           const mlx_array updates, int axis, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_scatter_min_single", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  struct wr_node *indices_node = wr_api_array(indices, "indices", &call.error);
+  struct wr_node *updates_node = wr_api_array(updates, "updates", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_scatter(&call.out, WR_OP_MINIMUM, a_node, &indices_node, 1, updates_node,
+                                &axis, 1, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_scatter_prod(mlx_array *res, const mlx_array a, const mlx_vector_array indices,
+                     const mlx_array updates, const int *axes, size_t axes_num,
+                     const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_scatter_prod", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  size_t indices_num = 0;
+  struct wr_node *const *indices_nodes =
+      wr_api_vector(indices, "indices", &indices_num, &call.error);
+  struct wr_node *updates_node = wr_api_array(updates, "updates", &call.error);
+  wr_api_ints(axes, axes_num, "axes", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_scatter(&call.out, WR_OP_MULTIPLY, a_node, indices_nodes,
+                                wr_api_count(indices_num), updates_node, axes,
+                                wr_api_count(axes_num), call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_scatter_prod_single(mlx_array *res, const mlx_array a, const mlx_array indices,
+                            const mlx_array updates, int axis, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_scatter_prod_single", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  struct wr_node *indices_node = wr_api_array(indices, "indices", &call.error);
+  struct wr_node *updates_node = wr_api_array(updates, "updates", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_scatter(&call.out, WR_OP_MULTIPLY, a_node, &indices_node, 1, updates_node,
+                                &axis, 1, call.stream);
   }
   return wr_api_end(&call);
 }
@@ -1091,7 +1244,68 @@ int mlx_slice_update(mlx_array *res, const mlx_array src, const mlx_array update
   struct wr_ops_range range =
       wr_api_range(start, start_num, stop, stop_num, strides, strides_num, &call.error);
   if (!call.error) {
-    call.error = wr_ops_slice_update(&call.out, src_node, update_node, &range, call.stream);
+    call.error = wr_ops_slice_update(&call.out, WR_OP_COPY, src_node, update_node, &range,
+                                     call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_slice_update_add(mlx_array *res, const mlx_array src, const mlx_array update,
+                         const int *start, size_t start_num, const int *stop, size_t stop_num,
+                         const int *strides, size_t strides_num, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_slice_update_add", res, s);
+  struct wr_node *src_node = wr_api_array(src, "src", &call.error);
+  struct wr_node *update_node = wr_api_array(update, "update", &call.error);
+  struct wr_ops_range range =
+      wr_api_range(start, start_num, stop, stop_num, strides, strides_num, &call.error);
+  if (!call.error) {
+    call.error = wr_ops_slice_update(&call.out, WR_OP_ADD, src_node, update_node, &range,
+                                     call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_slice_update_max(mlx_array *res, const mlx_array src, const mlx_array update,
+                         const int *start, size_t start_num, const int *stop, size_t stop_num,
+                         const int *strides, size_t strides_num, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_slice_update_max", res, s);
+  struct wr_node *src_node = wr_api_array(src, "src", &call.error);
+  struct wr_node *update_node = wr_api_array(update, "update", &call.error);
+  struct wr_ops_range range =
+      wr_api_range(start, start_num, stop, stop_num, strides, strides_num, &call.error);
+  if (!call.error) {
+    call.error = wr_ops_slice_update(&call.out, WR_OP_MAXIMUM, src_node, update_node, &range,
+                                     call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_slice_update_min(mlx_array *res, const mlx_array src, const mlx_array update,
+                         const int *start, size_t start_num, const int *stop, size_t stop_num,
+                         const int *strides, size_t strides_num, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_slice_update_min", res, s);
+  struct wr_node *src_node = wr_api_array(src, "src", &call.error);
+  struct wr_node *update_node = wr_api_array(update, "update", &call.error);
+  struct wr_ops_range range =
+      wr_api_range(start, start_num, stop, stop_num, strides, strides_num, &call.error);
+  if (!call.error) {
+    call.error = wr_ops_slice_update(&call.out, WR_OP_MINIMUM, src_node, update_node, &range,
+                                     call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_slice_update_prod(mlx_array *res, const mlx_array src, const mlx_array update,
+                          const int *start, size_t start_num, const int *stop, size_t stop_num,
+                          const int *strides, size_t strides_num, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_slice_update_prod", res, s);
+  struct wr_node *src_node = wr_api_array(src, "src", &call.error);
+  struct wr_node *update_node = wr_api_array(update, "update", &call.error);
+  struct wr_ops_range range =
+      wr_api_range(start, start_num, stop, stop_num, strides, strides_num, &call.error);
+  if (!call.error) {
+    call.error = wr_ops_slice_update(&call.out, WR_OP_MULTIPLY, src_node, update_node, &range,
+                                     call.stream);
   }
   return wr_api_end(&call);
 }

@@ -221,12 +221,25 @@ static int fail(struct wr_error *error) {
 static const struct {
   const char *function;
   const char *name;
-} operations[] = {{"mlx_array_eval", "eval"}, {"mlx_identity", "eye"},
-                  {"mlx_ones", "full"},       {"mlx_scatter_add", "scatter"},
-                  {"mlx_zeros", "full"},      {"mlx_scatter_add_single", "scatter"}};
+} operations[] = {{"mlx_array_eval", "eval"},
+                  {"mlx_identity", "eye"},
+                  {"mlx_ones", "full"},
+                  {"mlx_scatter_add", "scatter"},
+                  {"mlx_scatter_add_single", "scatter"},
+                  {"mlx_scatter_max", "scatter"},
+                  {"mlx_scatter_max_single", "scatter"},
+                  {"mlx_scatter_min", "scatter"},
+                  {"mlx_scatter_min_single", "scatter"},
+                  {"mlx_scatter_prod", "scatter"},
+                  {"mlx_scatter_prod_single", "scatter"},
+                  {"mlx_slice_update_add", "slice_update"},
+                  {"mlx_slice_update_max", "slice_update"},
+                  {"mlx_slice_update_min", "slice_update"},
+                  {"mlx_slice_update_prod", "slice_update"},
+                  {"mlx_zeros", "full"}};
 
 /* What tells the forms of one operation apart in C. */
-static const char *const forms[] = {"_axes", "_axis", "_sections", "_num"};
+static const char *const forms[] = {"_axes", "_axis", "_sections", "_num", "_single"};
 
 static bool ends_with(const char *name, size_t length, const char *end) {
   size_t n = strlen(end);

@@ -99,13 +99,27 @@ struct wr_arange_params { /* element i = start + i * step, in the result's type 
   double start;
   double step;
 };
-struct wr_scatter_params { /* inputs a, updates, then one index array per axis */
-  int32_t n_axes;
-  int32_t axes[WR_MAX_NDIM];
+/* Inputs a, then an index array for each of n_axes axes, all of one shape: a slice of a for each
+   place in them, which begins at their indices. The result has the slices' extents along the axes
+   of a before `before`, the index arrays' shape, then the slices' other extents. */
+struct wr_gather_params {
+  uint8_t n_axes;
+  uint8_t before;
+  bool dropped; /* slices are 1 along the axes with index arrays, which the result leaves out */
+  uint8_t axes[WR_MAX_NDIM];
 };
-struct wr_slice_params { /* inputs src, update; one start and step per axis */
+struct wr_scatter_params { /* inputs a, updates, then one index array per axis */
+  enum wr_op by;           /* COPY: the update alone; ADD MULTIPLY MAXIMUM MINIMUM */
+  uint8_t n_axes;
+  uint8_t axes[WR_MAX_NDIM];
+};
+struct wr_slice_params { /* one start and step per axis of the input */
   int32_t start[WR_MAX_NDIM];
   int32_t step[WR_MAX_NDIM];
+};
+struct wr_slice_update_params { /* inputs src, update */
+  enum wr_op by;                /* as of a scatter */
+  struct wr_slice_params at;    /* in src */
 };
 struct wr_addmm_params { /* inputs c (broadcast to the result's shape), a, b: alpha a b + beta c */
   float alpha;
@@ -114,5 +128,20 @@ struct wr_addmm_params { /* inputs c (broadcast to the result's shape), a, b: al
 struct wr_bits_params { /* input key (uint32, last axis 2), result (key batch.., n) */
   int32_t width;        /* bytes per element: 1, 2 or 4 */
 };
+
+/* Extents of a gather's slices along all axes of its input, from its result's shape. Gives how many
+   axes the index arrays have. */
+static inline int wr_gather_sizes(const struct wr_gather_params *params, int ndim, int result_ndim,
+                                  const int32_t *result, int32_t *sizes) {
+  uint32_t indexed = 0;
+  for (int k = 0; k < params->n_axes; k++) indexed |= UINT32_C(1) << params->axes[k];
+  const int index_ndim = result_ndim - ndim + (params->dropped ? params->n_axes : 0);
+  int at = 0;
+  for (int d = 0; d < ndim; d++) {
+    if (d == params->before) at += index_ndim;
+    sizes[d] = params->dropped && (indexed >> d & 1u) != 0 ? 1 : result[at++];
+  }
+  return index_ndim;
+}
 
 #endif

@@ -1,4 +1,4 @@
-/* Reading and adding by index. Shapes are checked here; the values of indices are the kernels'
+/* Reading and writing by index. Shapes are checked here; the values of indices are the kernels'
    matter, which define what an index outside the array does. Index arrays are of any integer type.
    No locks. */
 
@@ -13,6 +13,22 @@ static struct wr_error *check_indices(const struct wr_node *indices) {
                       wr_dtype_name(t));
 }
 
+/* A GATHER of slices of the given shape. */
+static struct wr_error *record_gather(struct wr_node **out, struct wr_node *const *in,
+                                      const struct wr_gather_params *params, int ndim,
+                                      const int32_t *shape, struct wr_stream *s) {
+  return wr_ops_record(out, &(struct wr_record){.op = WR_OP_GATHER,
+                                                .dtype = wr_node_dtype(in[0]),
+                                                .ndim = ndim,
+                                                .shape = shape,
+                                                .n_in = 1 + params->n_axes,
+                                                .in = in,
+                                                .params = params,
+                                                .params_bytes = sizeof *params,
+                                                .stream = s});
+}
+
+/* The indices' shape stands in the place of the axis. */
 static struct wr_error *record_take(struct wr_node **out, struct wr_node *a,
                                     struct wr_node *indices, int axis, struct wr_stream *s) {
   int32_t shape[2 * WR_MAX_NDIM];
@@ -24,17 +40,9 @@ static struct wr_error *record_take(struct wr_node **out, struct wr_node *a,
     }
     for (int i = 0; i < wr_node_ndim(indices); i++) shape[ndim++] = wr_node_shape(indices)[i];
   }
-  struct wr_axis_params params = {.axis = axis};
-  struct wr_node *in[2] = {a, indices};
-  return wr_ops_record(out, &(struct wr_record){.op = WR_OP_GATHER,
-                                                .dtype = wr_node_dtype(a),
-                                                .ndim = ndim,
-                                                .shape = shape,
-                                                .n_in = 2,
-                                                .in = in,
-                                                .params = &params,
-                                                .params_bytes = sizeof params,
-                                                .stream = s});
+  struct wr_gather_params params = {
+      .n_axes = 1, .before = (uint8_t)axis, .dropped = true, .axes = {(uint8_t)axis}};
+  return record_gather(out, (struct wr_node *const[]){a, indices}, &params, ndim, shape, s);
 }
 
 struct wr_error *wr_ops_take(struct wr_node **out, struct wr_node *a, struct wr_node *indices,
@@ -117,38 +125,130 @@ struct wr_error *wr_ops_take_along_axis(struct wr_node **out, struct wr_node *a,
   return wr_compose_end(&c, out, r);
 }
 
-/* What the index arrays of a scatter have in common. */
+/* ---- index arrays for several axes ---- */
+
+/* What they have in common, and which axes they are for. */
 struct index_set {
+  int n;
+  struct wr_node *const *indices;
+  uint8_t axes[WR_MAX_NDIM];
   int ndim;
   int32_t shape[WR_MAX_NDIM];
   enum wr_dtype dtype;
 };
 
-static struct wr_error *common_indices(struct wr_node *const *indices, int n,
-                                       struct index_set *set) {
-  *set = (struct index_set){.dtype = WR_INT32};
-  for (int i = 0; i < n; i++) {
-    struct wr_error *error = check_indices(indices[i]);
+static struct wr_error *index_type(struct index_set *set) {
+  set->dtype = WR_INT32;
+  for (int i = 0; i < set->n; i++) {
+    struct wr_error *error = check_indices(set->indices[i]);
     if (error) return error;
-    enum wr_dtype t = wr_node_dtype(indices[i]);
+    enum wr_dtype t = wr_node_dtype(set->indices[i]);
     set->dtype = i == 0 ? t : wr_dtype_promote(set->dtype, t);
-    int32_t shape[WR_MAX_NDIM];
-    int ndim;
-    if (!wr_shape_broadcast(set->shape, set->ndim, wr_node_shape(indices[i]),
-                            wr_node_ndim(indices[i]), shape, &ndim)) {
-      char names[64];
-      snprintf(names, sizeof names, "indices: those before number %d and itself", i);
-      return wr_ops_broadcast_error(set->shape, set->ndim, wr_node_shape(indices[i]),
-                                    wr_node_ndim(indices[i]), names);
-    }
-    set->ndim = ndim;
-    for (int d = 0; d < ndim; d++) set->shape[d] = shape[d];
   }
   /* uint64 and a signed type have no integer type in common. */
   if (wr_dtype_is_integer(set->dtype)) return NULL;
   return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
                       "indices have no integer type in common: uint64 is mixed with a signed one");
 }
+
+static struct wr_error *index_shape(struct index_set *set) {
+  set->ndim = 0;
+  for (int i = 0; i < set->n; i++) {
+    const struct wr_node *x = set->indices[i];
+    int32_t shape[WR_MAX_NDIM];
+    int ndim;
+    if (!wr_shape_broadcast(set->shape, set->ndim, wr_node_shape(x), wr_node_ndim(x), shape,
+                            &ndim)) {
+      char names[64];
+      snprintf(names, sizeof names, "indices: those before number %d and itself", i);
+      return wr_ops_broadcast_error(set->shape, set->ndim, wr_node_shape(x), wr_node_ndim(x),
+                                    names);
+    }
+    set->ndim = ndim;
+    for (int d = 0; d < ndim; d++) set->shape[d] = shape[d];
+  }
+  return NULL;
+}
+
+/* Axes count from the front alone, as in MLX. */
+static struct wr_error *index_axes(struct index_set *set, const int *axes, int n_axes, int ndim) {
+  uint32_t mask;
+  if (set->n != n_axes) {
+    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "axes has %d entries for %d index arrays",
+                        n_axes, set->n);
+  }
+  for (int i = 0; i < n_axes; i++) {
+    if (axes[i] < 0) {
+      return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "%s %d is negative",
+                          n_axes == 1 ? "axis" : "axes: axis", axes[i]);
+    }
+  }
+  struct wr_error *error = wr_ops_axes(axes, n_axes, ndim, &mask);
+  for (int i = 0; i < n_axes && !error; i++) set->axes[i] = (uint8_t)axes[i];
+  return error;
+}
+
+static struct wr_error *index_set_of(struct index_set *set, const struct wr_node *a,
+                                     struct wr_node *const *indices, int n_indices, const int *axes,
+                                     int n_axes) {
+  set->n = n_indices;
+  set->indices = indices;
+  struct wr_error *error = index_axes(set, axes, n_axes, wr_node_ndim(a));
+  if (!error) error = index_type(set);
+  return error ? error : index_shape(set);
+}
+
+/* The arrays in one type and shape, as inputs. */
+static void index_inputs(struct wr_compose *c, const struct index_set *set, struct wr_node **in) {
+  for (int i = 0; i < set->n; i++) {
+    struct wr_node *x = wr_compose_astype(c, set->indices[i], set->dtype);
+    in[i] = wr_compose_broadcast(c, x, set->ndim, set->shape);
+  }
+}
+
+/* ---- gather ---- */
+
+static struct wr_error *check_slices(const struct wr_node *a, const int *sizes, int n_sizes) {
+  if (n_sizes != wr_node_ndim(a)) {
+    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
+                        "slice_sizes has %d entries for a with shape %s", n_sizes,
+                        wr_ops_shape_text(a).s);
+  }
+  for (int d = 0; d < n_sizes; d++) {
+    if (sizes[d] < 0 || sizes[d] > wr_node_shape(a)[d]) {
+      return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
+                          "slice_sizes: entry %d is %d, for a with shape %s", d, sizes[d],
+                          wr_ops_shape_text(a).s);
+    }
+  }
+  return NULL;
+}
+
+struct wr_error *wr_ops_gather(struct wr_node **out, struct wr_node *a,
+                               struct wr_node *const *indices, int n_indices, const int *axes,
+                               int n_axes, const int *slice_sizes, int n_slice_sizes,
+                               struct wr_stream *s) {
+  struct index_set set;
+  struct wr_error *error = index_set_of(&set, a, indices, n_indices, axes, n_axes);
+  if (!error) error = check_slices(a, slice_sizes, n_slice_sizes);
+  if (error) return error;
+  struct wr_gather_params params = {.n_axes = (uint8_t)set.n};
+  int32_t shape[2 * WR_MAX_NDIM];
+  int ndim = 0;
+  for (int i = 0; i < set.n; i++) params.axes[i] = set.axes[i];
+  for (int d = 0; d < set.ndim; d++) shape[ndim++] = set.shape[d];
+  for (int d = 0; d < n_slice_sizes; d++) shape[ndim++] = slice_sizes[d];
+  struct wr_compose c = wr_compose_begin(s);
+  struct wr_node *in[1 + WR_MAX_NDIM] = {a};
+  struct wr_node *r = NULL;
+  index_inputs(&c, &set, in + 1);
+  if (!c.error) {
+    r = wr_compose_step(&c, record_gather(wr_compose_slot(&c), in, &params, ndim, shape, s));
+  }
+  return wr_compose_end(&c, out, r);
+}
+
+/* ---- scatter ---- */
 
 /* Updates have the indices' shape, then one extent per axis of a, not larger than a's. */
 static struct wr_error *check_updates(const struct wr_node *a, const struct wr_node *updates,
@@ -165,71 +265,47 @@ static struct wr_error *check_updates(const struct wr_node *a, const struct wr_n
                       wr_ops_shape_text(a).s);
 }
 
-static struct wr_error *scatter_axes(const struct wr_node *a, int n_indices, const int *axes,
-                                     int n_axes, struct wr_scatter_params *params) {
-  if (n_indices != n_axes) {
-    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "axes has %d entries for %d index arrays",
-                        n_axes, n_indices);
-  }
-  uint32_t mask;
-  struct wr_error *error = wr_ops_axes(axes, n_axes, wr_node_ndim(a), &mask);
-  if (error) return error;
-  params->n_axes = n_axes;
-  for (int i = 0; i < n_axes; i++) {
-    params->axes[i] = axes[i] < 0 ? axes[i] + wr_node_ndim(a) : axes[i];
-  }
-  return NULL;
-}
-
-static struct wr_error *record_scatter(struct wr_node **out, struct wr_node *a,
-                                       struct wr_node *const *indices, struct wr_node *updates,
-                                       const struct index_set *set,
-                                       const struct wr_scatter_params *params,
+static struct wr_error *record_scatter(struct wr_node **out, enum wr_op by, struct wr_node *a,
+                                       struct wr_node *updates, const struct index_set *set,
                                        struct wr_stream *s) {
+  struct wr_scatter_params params = {.by = by, .n_axes = (uint8_t)set->n};
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node *in[2 + WR_MAX_NDIM] = {a};
+  for (int i = 0; i < set->n; i++) params.axes[i] = set->axes[i];
   in[1] = wr_compose_astype(&c, updates, wr_node_dtype(a));
-  for (int i = 0; i < params->n_axes; i++) {
-    struct wr_node *x = wr_compose_astype(&c, indices[i], set->dtype);
-    in[2 + i] = wr_compose_broadcast(&c, x, set->ndim, set->shape);
-  }
-  struct wr_record record = {.op = WR_OP_SCATTER_ADD,
+  index_inputs(&c, set, in + 2);
+  struct wr_record record = {.op = WR_OP_SCATTER,
                              .dtype = wr_node_dtype(a),
                              .ndim = wr_node_ndim(a),
                              .shape = wr_node_shape(a),
-                             .n_in = 2 + params->n_axes,
+                             .n_in = 2 + set->n,
                              .in = in,
-                             .params = params,
-                             .params_bytes = sizeof *params,
+                             .params = &params,
+                             .params_bytes = sizeof params,
                              .stream = s};
   struct wr_node *r = NULL;
   if (!c.error) r = wr_compose_step(&c, wr_ops_record(wr_compose_slot(&c), &record));
   return wr_compose_end(&c, out, r);
 }
 
-struct wr_error *wr_ops_scatter_add(struct wr_node **out, struct wr_node *a,
-                                    struct wr_node *const *indices, int n_indices,
-                                    struct wr_node *updates, const int *axes, int n_axes,
-                                    struct wr_stream *s) {
-  struct wr_scatter_params params = {0};
+/* Sums of 16 bits would be rounded at each step, and stop growing; products likewise. */
+static bool is_rounded(enum wr_op by, enum wr_dtype t) {
+  return (t == WR_FLOAT16 || t == WR_BFLOAT16) && (by == WR_OP_ADD || by == WR_OP_MULTIPLY);
+}
+
+struct wr_error *wr_ops_scatter(struct wr_node **out, enum wr_op by, struct wr_node *a,
+                                struct wr_node *const *indices, int n_indices,
+                                struct wr_node *updates, const int *axes, int n_axes,
+                                struct wr_stream *s) {
   struct index_set set;
-  struct wr_error *error = scatter_axes(a, n_indices, axes, n_axes, &params);
-  if (!error) error = common_indices(indices, n_indices, &set);
+  struct wr_error *error = index_set_of(&set, a, indices, n_indices, axes, n_axes);
   if (!error) error = check_updates(a, updates, &set);
   if (error) return error;
-  if (wr_node_dtype(a) != WR_FLOAT16 && wr_node_dtype(a) != WR_BFLOAT16) {
-    return record_scatter(out, a, indices, updates, &set, &params, s);
-  }
-  /* Sums of 16 bits would be rounded at each step, and stop growing. */
+  const enum wr_dtype t = wr_node_dtype(a);
+  if (!is_rounded(by, t)) return record_scatter(out, by, a, updates, &set, s);
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node *x = wr_compose_astype(&c, a, WR_FLOAT32);
-  if (!c.error) {
-    struct wr_node **slot = wr_compose_slot(&c);
-    struct wr_node *u = wr_compose_step(&c, wr_ops_astype(slot, updates, wr_node_dtype(a), s));
-    if (!c.error) {
-      slot = wr_compose_slot(&c);
-      x = wr_compose_step(&c, record_scatter(slot, x, indices, u, &set, &params, s));
-    }
-  }
-  return wr_compose_end(&c, out, wr_compose_astype(&c, x, wr_node_dtype(a)));
+  struct wr_node *u = wr_compose_astype(&c, updates, t);
+  if (!c.error) x = wr_compose_step(&c, record_scatter(wr_compose_slot(&c), by, x, u, &set, s));
+  return wr_compose_end(&c, out, wr_compose_astype(&c, x, t));
 }

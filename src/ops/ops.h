@@ -98,7 +98,8 @@ struct wr_ops_range {
 };
 struct wr_error *wr_ops_slice(struct wr_node **out, struct wr_node *a,
                               const struct wr_ops_range *range, struct wr_stream *s);
-struct wr_error *wr_ops_slice_update(struct wr_node **out, struct wr_node *src,
+/* by: COPY ADD MULTIPLY MAXIMUM MINIMUM */
+struct wr_error *wr_ops_slice_update(struct wr_node **out, enum wr_op by, struct wr_node *src,
                                      struct wr_node *update, const struct wr_ops_range *range,
                                      struct wr_stream *s);
 /* The part [start, stop) of one axis in [0, ndim), read as a range is. */
@@ -143,10 +144,15 @@ struct wr_error *wr_ops_take_all(struct wr_node **out, struct wr_node *a, struct
                                  struct wr_stream *s);
 struct wr_error *wr_ops_take_along_axis(struct wr_node **out, struct wr_node *a,
                                         struct wr_node *indices, int axis, struct wr_stream *s);
-struct wr_error *wr_ops_scatter_add(struct wr_node **out, struct wr_node *a,
-                                    struct wr_node *const *indices, int n_indices,
-                                    struct wr_node *updates, const int *axes, int n_axes,
-                                    struct wr_stream *s);
+struct wr_error *wr_ops_gather(struct wr_node **out, struct wr_node *a,
+                               struct wr_node *const *indices, int n_indices, const int *axes,
+                               int n_axes, const int *slice_sizes, int n_slice_sizes,
+                               struct wr_stream *s);
+/* by: COPY ADD MULTIPLY MAXIMUM MINIMUM */
+struct wr_error *wr_ops_scatter(struct wr_node **out, enum wr_op by, struct wr_node *a,
+                                struct wr_node *const *indices, int n_indices,
+                                struct wr_node *updates, const int *axes, int n_axes,
+                                struct wr_stream *s);
 
 /* matmul */
 struct wr_error *wr_ops_matmul(struct wr_node **out, struct wr_node *a, struct wr_node *b,

@@ -110,13 +110,13 @@ struct wr_error *wr_ops_slice_axis(struct wr_node **out, enum wr_op op, struct w
   return view_part(out, op, a, &p, s);
 }
 
-static struct wr_error *record_update(struct wr_node **out, struct wr_node *src,
+static struct wr_error *record_update(struct wr_node **out, enum wr_op by, struct wr_node *src,
                                       struct wr_node *update, const struct part *p,
                                       struct wr_stream *s) {
-  struct wr_slice_params params = {{0}, {0}};
+  struct wr_slice_update_params params = {.by = by};
   for (int d = 0; d < wr_node_ndim(src); d++) {
-    params.start[d] = p->start[d];
-    params.step[d] = p->step[d];
+    params.at.start[d] = p->start[d];
+    params.at.step[d] = p->step[d];
   }
   struct wr_node *in[2] = {src, update};
   return wr_ops_record(out, &(struct wr_record){.op = WR_OP_SLICE_UPDATE,
@@ -137,7 +137,7 @@ static struct wr_error *check_update(const struct wr_node *update, const struct 
   return wr_ops_broadcast_to_error(update, p->shape, ndim, "update and the slice");
 }
 
-struct wr_error *wr_ops_slice_update(struct wr_node **out, struct wr_node *src,
+struct wr_error *wr_ops_slice_update(struct wr_node **out, enum wr_op by, struct wr_node *src,
                                      struct wr_node *update, const struct wr_ops_range *range,
                                      struct wr_stream *s) {
   struct part p;
@@ -148,8 +148,8 @@ struct wr_error *wr_ops_slice_update(struct wr_node **out, struct wr_node *src,
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node *u = wr_compose_astype(&c, update, wr_node_dtype(src));
   u = wr_compose_broadcast(&c, u, ndim, p.shape);
-  if (!c.error && !is_whole(src, &p)) {
-    u = wr_compose_step(&c, record_update(wr_compose_slot(&c), src, u, &p, s));
+  if (!c.error && (by != WR_OP_COPY || !is_whole(src, &p))) {
+    u = wr_compose_step(&c, record_update(wr_compose_slot(&c), by, src, u, &p, s));
   }
   return wr_compose_end(&c, out, u);
 }

@@ -181,6 +181,33 @@ static void test_indices(void) {
   FAILS(mlx_scatter_add_single, "updates", &res, a34, i34, b5, 0, none);
   FAILS(mlx_scatter_add_single, "axis 2", &res, a34, i34, b5, 2, none);
   FAILS(mlx_scatter_add, "axes", &res, a34, one, b5, INTS(0, 1), 2, none);
+  FAILS(mlx_scatter, "updates", &res, a34, one, b5, INTS(0), 1, none);
+  FAILS(mlx_scatter, "axes is NULL", &res, a34, one, b5, NULL, 1, none);
+  FAILS(mlx_scatter_prod_single, "axis -1 is negative", &res, a34, i34, b5, -1, none);
+  FAILS(mlx_scatter_max_single, "indices are float32", &res, a34, b5, b5, 0, none);
+  FAILS(mlx_scatter_min_single, "indices are bool", &res, a34, bools, b5, 0, none);
+  FAILS(mlx_gather, "axes has 2 entries for 1", &res, a34, one, INTS(0, 1), 2, INTS(1, 1), 2, none);
+  FAILS(mlx_gather, "axis -2147483648 is neg", &res, a34, one, INTS(INT_MIN), 1, INTS(1, 1), 2,
+        none);
+  FAILS(mlx_gather, "slice_sizes has 1", &res, a34, one, INTS(0), 1, INTS(1), 1, none);
+  FAILS(mlx_gather, "slice_sizes is NULL", &res, a34, one, INTS(0), 1, NULL, 2, none);
+  FAILS(mlx_gather_single, "entry 1 is 5", &res, a34, i34, 0, INTS(1, 5), 2, none);
+  FAILS(mlx_gather_single, "entry 0 is -1", &res, a34, i34, 0, INTS(-1, 4), 2, none);
+  FAILS(mlx_gather_single, "entry 0 is 1", &res, empty03, i34, 0, INTS(1, 3), 2, none);
+  FAILS(mlx_gather_single, "axis 2", &res, a34, i34, 2, INTS(1, 4), 2, none);
+  mlx_vector_array_append_value(one, i34);
+  FAILS(mlx_gather, "axis 1 is given twice", &res, a34, one, INTS(1, 1), 2, INTS(1, 1), 2, none);
+  FAILS(mlx_scatter_add, "axis 0 is given twice", &res, a34, one, b5, INTS(0, 0), 2, none);
+  mlx_vector_array_append_value(one, i34);
+  FAILS(mlx_gather, "axes: axis 2", &res, a34, one, INTS(0, 1, 2), 3, INTS(1, 1), 2, none);
+  FAILS(mlx_slice_update_add, "update and the slice", &res, a34, b5, INTS(0, 0), 2, INTS(3, 4), 2,
+        INTS(1, 1), 2, none);
+  FAILS(mlx_slice_update_max, "strides", &res, a34, a34, INTS(0, 0), 2, INTS(3, 4), 2, INTS(0, 1),
+        2, none);
+  FAILS(mlx_slice_update_min, "start", &res, a34, a34, INTS(0), 1, INTS(3, 4), 2, INTS(1, 1), 2,
+        none);
+  FAILS(mlx_slice_update_prod, "stop is NULL", &res, a34, a34, INTS(0, 0), 2, NULL, 2, INTS(1, 1),
+        2, none);
   mlx_vector_array_free(one);
 }
 

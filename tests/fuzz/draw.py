@@ -285,9 +285,9 @@ def matmul(d):
     return name, [c, a, b, d.one([1.0, 0.5, 0.0, -2.0]), d.one([1.0, 2.0, 0.0, 0.25])]
 
 
-def indices(d, shape, n, dtype=None):
-    dtype = dtype or d.one(INTEGERS)
-    low = 0 if dtype in UNSIGNED else -n
+def indices(d, shape, n, negative=True):
+    dtype = d.one(INTEGERS)
+    low = -n if negative and dtype not in UNSIGNED else 0
     return as_type(d.rng.integers(low, n, shape) if n else np.zeros(shape), dtype)
 
 
@@ -297,7 +297,7 @@ def index(d):
     ndim = len(shape)
     a = d.array(shape, dtype)
     axis = d.between(-ndim, ndim - 1)
-    name = d.one(["take", "take_axis", "take_along_axis", "scatter_add", "scatter_add_single"])
+    name = d.one(["take", "take_axis", "take_along_axis", "scatter", "scatter", "gather"])
     if name == "take":
         return name, [a, indices(d, d.shape(), int(np.prod(shape)))]
     if name == "take_axis":
@@ -309,13 +309,18 @@ def index(d):
         return name, [a, indices(d, tuple(at), shape[axis]), axis]
     at = d.shape(d.one([0, 1, 2]))
     axis %= ndim
-    axes = [axis] if name.endswith("single") or axis + 1 == ndim else [axis, axis + 1]
-    updates = d.array(at + tuple(1 if x in axes else n for x, n in enumerate(shape)),
-                      dtype if d.chance(0.7) else mx.int8, "small")
+    single = d.chance(0.4)
+    axes = [axis] if single or axis + 1 == ndim else [axis, axis + 1]
+    sizes = [d.between(1, n) if d.chance(0.2) else 1 if x in axes else n for x, n in enumerate(shape)]
+    room = [n - size + 1 for n, size in zip(shape, sizes)]
+    if name == "gather":
+        at = [indices(d, at, room[x], sizes[x] == 1) for x in axes]
+        return ("gather_single", [a, at[0], axis, sizes]) if single else (name, [a, at, axes, sizes])
+    name += d.one(["", "_add", "_add", "_max", "_min", "_prod"])
+    updates = d.array(at + tuple(sizes), dtype if d.chance(0.7) else mx.int8, "small")
     a = d.array(shape, dtype, "small")
-    at = [indices(d, at, shape[x]) for x in axes]
-    return (name, [a, at[0], updates, axis]) if name.endswith("single") else (
-        name, [a, at, updates, axes])
+    at = [indices(d, at, room[x], sizes[x] == 1) for x in axes]
+    return (name + "_single", [a, at[0], updates, axis]) if single else (name, [a, at, updates, axes])
 
 
 def cut(d):
@@ -329,7 +334,7 @@ def cut(d):
         return "slice", [a, start, stop, step]
     part = tuple(len(range(*slice(*w).indices(m))) for *w, m in zip(start, stop, step, shape))
     other = dtype if d.chance(0.6) else d.dtype()
-    return "slice_update", [a, d.array(d.beside(part), other, "small"), start, stop, step]
+    return "slice_update" + d.one(["", "_add", "_max", "_min", "_prod"]), [a, d.array(d.beside(part), other, "small"), start, stop, step]
 
 
 def reshape(d):

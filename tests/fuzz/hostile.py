@@ -60,9 +60,11 @@ def taken(d):
     dtype, shape = d.one([mx.int32, mx.float32, mx.uint8]), d.shape(d.one([1, 2, 3]), empty=0)
     a, axis = d.values(shape, dtype, "small"), d.between(0, len(shape) - 1)
     values, n = np.array(a), shape[axis]
-    if d.chance(0.5):
+    if d.chance(0.3):
         at = integers(d, d.shape(d.one([0, 1, 2])), d.one(draw.INTEGERS))
         return "take_axis", [a, at, axis], np.take(values, nearest(positions(at), n), axis)
+    if d.chance(0.5):
+        return gathered(d, a, axis)
     to = list(shape)
     to[axis] = d.between(0, 6)
     at = integers(d, tuple(to), d.one(draw.INTEGERS))
@@ -70,17 +72,36 @@ def taken(d):
     return "take_along_axis", [a, at, axis], want
 
 
-def added(d):
-    n, m = d.between(1, 9), d.between(1, 5)
-    a = d.values((n, m), mx.int32, "small")
+def gathered(d, a, axis):
+    """Slices that begin anywhere: the nearest that lie inside."""
+    values, n = np.array(a), a.shape[axis]
+    sizes = [d.between(0, m) if x == axis or d.chance(0.3) else m for x, m in enumerate(a.shape)]
+    at = integers(d, d.shape(d.one([0, 1, 2])), d.one(draw.INTEGERS))
+    where = positions(at).ravel()
+    starts = np.clip(np.where(where < 0, where + n, where), 0, n - sizes[axis]).tolist()
+    want = np.zeros((len(starts), *sizes), values.dtype)
+    for k, start in enumerate(starts):
+        first = [int(start) if x == axis else 0 for x in range(a.ndim)]
+        want[k] = values[tuple(slice(f, f + m) for f, m in zip(first, sizes))]
+    return "gather_single", [a, at, axis, sizes], want.reshape(at.shape + tuple(sizes))
+
+
+JOINS = {"": lambda a, u: u, "_add": np.add, "_max": np.maximum, "_min": np.minimum,
+         "_prod": np.multiply}
+
+
+def scattered(d):
+    """Slices of several rows, some of which do not lie inside."""
+    n, m, way = d.between(1, 9), d.between(1, 5), d.one(list(JOINS))
+    a, rows = d.values((n, m), mx.int32, "small"), d.between(1, min(n, 2))
     at = integers(d, (d.between(0, 9),), d.one(draw.INTEGERS))
-    updates = d.values((at.size, 1, m), mx.int32, "small")
+    updates = d.values((at.size, rows, m), mx.int32, "small")
     want = np.array(a)
-    for i, row in zip(positions(at).tolist(), np.array(updates)):
+    for i, u in zip(positions(at).tolist(), np.array(updates)):
         i += n if i < 0 else 0
-        if 0 <= i < n:
-            want[i] += row[0]
-    return "scatter_add_single", [a, at, updates, 0], want
+        if 0 <= i <= n - rows:
+            want[i:i + rows] = JOINS[way](want[i:i + rows], u)
+    return f"scatter{way}_single", [a, at, updates, 0], want
 
 
 def sliced(d):
@@ -109,7 +130,7 @@ def misplaced(d):
     return name, args, None
 
 
-FAMILIES = [elementwise, elementwise, taken, added, sliced, misplaced]
+FAMILIES = [elementwise, elementwise, taken, scattered, sliced, misplaced]
 
 
 def call(seed, number):

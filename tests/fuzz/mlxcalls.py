@@ -18,24 +18,6 @@ def ranges(start, stop, step):
     return tuple(slice(*w) for w in zip(start, stop, step))
 
 
-def slice_update(a, update, *where):
-    a = mx.array(a)
-    a[ranges(*where)] = update
-    return a
-
-
-def scatter_add(a, indices, updates, axes):
-    """Updates: the indices' extents, then 1 for each indexed axis and a's own for the others. MLX's
-    Python has the indices' extents where the first indexed axis was."""
-    n = indices[0].ndim
-    u = mx.squeeze(updates, [n + x for x in axes])
-    order = list(range(n, n + axes[0])) + list(range(n)) + list(range(n + axes[0], u.ndim))
-    where = [slice(None)] * a.ndim
-    for axis, index in zip(axes, indices):
-        where[axis] = index
-    return a.at[tuple(where)].add(mx.transpose(u, order) if order else u)
-
-
 def close(f):
     return lambda a, b, rtol, atol, nan: f(a, b, rtol=rtol, atol=atol, equal_nan=nan)
 
@@ -60,6 +42,11 @@ def table():
     for n in ("cummax", "cummin", "cumprod", "cumsum"):
         calls[n] = lambda a, x, reverse, incl, f=right.scanned(getattr(mx, n)): f(
             a, axis=x, reverse=reverse, inclusive=incl)
+    for way in right.WRITES:
+        calls["scatter" + way] = lambda a, at, u, axes, w=way: right.scatter(w, a, at, u, axes)
+        calls[f"scatter{way}_single"] = lambda a, i, u, x, w=way: right.scatter(w, a, [i], u, [x])
+        calls["slice_update" + way] = lambda a, u, *where, w=way: right.written(
+            w, a, ranges(*where), u)
     softmax = lambda a, axes, precise: mx.softmax(a, axes, precise=precise)
     calls.update(
         where=mx.where, clip=mx.clip, round=right.rounded, astype=lambda a, d: a.astype(d),
@@ -68,10 +55,9 @@ def table():
         softmax=lambda a, precise: mx.softmax(a, precise=precise), softmax_axis=softmax,
         softmax_axes=softmax, topk=lambda a, k: mx.topk(a, k, None), topk_axis=mx.topk,
         matmul=mx.matmul, addmm=right.addmm, take=mx.take, take_axis=mx.take,
-        take_along_axis=mx.take_along_axis, scatter_add=right.added(scatter_add),
-        scatter_add_single=lambda a, i, u, x: right.added(scatter_add)(
-            a, [i], u, [x % max(a.ndim, 1)]),
-        slice=lambda a, *where: a[ranges(*where)], slice_update=slice_update,
+        take_along_axis=mx.take_along_axis, gather=right.gather,
+        gather_single=lambda a, i, x, sizes: right.gather(a, [i], [x], sizes),
+        slice=lambda a, *where: a[ranges(*where)],
         reshape=mx.reshape, flatten=mx.flatten, transpose=mx.transpose,
         transpose_axes=mx.transpose, swapaxes=mx.swapaxes, broadcast_to=mx.broadcast_to,
         expand_dims=mx.expand_dims, expand_dims_axes=mx.expand_dims, squeeze=mx.squeeze,

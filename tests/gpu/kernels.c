@@ -56,14 +56,21 @@ static void along_axes(enum wr_dtype t, int32_t rows, int32_t cols) {
 
 static void by_index(enum wr_dtype t) {
   const int32_t values[] = {3, -1, 40, 0, 3, -90, 16, 16, 2, 1};
-  const struct wr_axis_params rows = {0};
-  const struct wr_scatter_params scatter = {1, {0}};
+  static const enum wr_op by[] = {WR_OP_ADD, WR_OP_MULTIPLY, WR_OP_MAXIMUM, WR_OP_MINIMUM};
+  const struct wr_gather_params rows = {.n_axes = 1, .dropped = true};
+  const struct wr_slice_update_params part = {WR_OP_MAXIMUM, {.start = {5, 0}, .step = {1, 1}}};
   struct wr_node *in[] = {gpu_case_form_array(GPU_STEPPED, t, 1u, false), NULL, NULL};
   if (wr_node_from_data(&in[1], values, 1, (const int32_t[]){10}, WR_INT32)) exit(1);
   one(WR_OP_GATHER, t, 2, (const int32_t[]){10, 23}, 2, in, &rows, sizeof rows);
   in[2] = in[1];
   in[1] = gpu_case_array(t, 3, (const int32_t[]){10, 1, 23}, 2u, false);
-  one(WR_OP_SCATTER_ADD, t, 2, (const int32_t[]){17, 23}, 3, in, &scatter, sizeof scatter);
+  for (int i = 0; i < 4; i++) {
+    const struct wr_scatter_params scatter = {.by = by[i], .n_axes = 1};
+    one(WR_OP_SCATTER, t, 2, (const int32_t[]){17, 23}, 3, in, &scatter, sizeof scatter);
+  }
+  wr_node_release(in[1]);
+  in[1] = gpu_case_array(t, 2, (const int32_t[]){10, 23}, 3u, false);
+  one(WR_OP_SLICE_UPDATE, t, 2, (const int32_t[]){17, 23}, 2, in, &part, sizeof part);
   for (int i = 0; i < 3; i++) wr_node_release(in[i]);
 }
 

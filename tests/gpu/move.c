@@ -1,6 +1,6 @@
 /* What moves elements, on the GPU against the CPU: concatenation, writing into a slice, arange,
-   take and take_along_axis with indices of every type and out of range, scatter_add, random bits.
- */
+   gather and take_along_axis with indices of every type and out of range, scatter in each of its
+   ways, random bits. */
 
 #include "gpu_case.h"
 
@@ -18,7 +18,7 @@ static void run(enum wr_op op, enum wr_dtype to, int ndim, const int32_t *shape,
       .params = params,
       .params_bytes = bytes,
       .tolerance =
-          op == WR_OP_SCATTER_ADD && wr_dtype_is_floating(to) && wr_dtype_size(to) == 2 ? 0.05 : 0};
+          op == WR_OP_SCATTER && wr_dtype_is_floating(to) && wr_dtype_size(to) == 2 ? 0.05 : 0};
   gpu_case_run(&c, what);
 }
 
@@ -40,10 +40,15 @@ static void concatenates(enum wr_dtype t) {
 }
 
 static void slice_updates(enum wr_dtype t) {
-  struct wr_slice_params params = {.start = {1, 20}, .step = {3, -4}};
+  static const enum wr_op by[] = {WR_OP_COPY, WR_OP_ADD, WR_OP_MULTIPLY, WR_OP_MAXIMUM,
+                                  WR_OP_MINIMUM};
   struct wr_node *in[] = {gpu_case_form_array(GPU_TURNED, t, 1u, true),
                           gpu_case_array(t, 2, (const int32_t[]){5, 5}, 2u, true)};
-  run(WR_OP_SLICE_UPDATE, t, 2, (const int32_t[]){17, 23}, 2, in, &params, sizeof params, "steps");
+  for (int i = 0; i < 5; i++) {
+    const struct wr_slice_update_params params = {by[i], {.start = {1, 20}, .step = {3, -4}}};
+    run(WR_OP_SLICE_UPDATE, t, 2, (const int32_t[]){17, 23}, 2, in, &params, sizeof params,
+        wr_op_info(by[i])->name);
+  }
   release_all(in, 2);
 }
 
@@ -75,29 +80,53 @@ static void takes(enum wr_dtype t, enum wr_dtype index) {
   snprintf(form, sizeof form, "by %s", wr_dtype_name(index));
   struct wr_node *in[] = {gpu_case_form_array(GPU_TURNED, t, 1u, true),
                           indices(index, 2, (const int32_t[]){4, 6})};
-  struct wr_axis_params params = {0};
-  run(WR_OP_GATHER, t, 3, (const int32_t[]){4, 6, 23}, 2, in, &params, sizeof params, form);
-  params.axis = 1;
-  run(WR_OP_GATHER, t, 3, (const int32_t[]){17, 4, 6}, 2, in, &params, sizeof params, form);
+  const struct wr_gather_params rows = {.n_axes = 1, .dropped = true},
+                                columns = {.n_axes = 1, .before = 1, .dropped = true, .axes = {1}},
+                                slices = {.n_axes = 1, .axes = {1}};
+  const struct wr_axis_params params = {0};
+  run(WR_OP_GATHER, t, 3, (const int32_t[]){4, 6, 23}, 2, in, &rows, sizeof rows, form);
+  run(WR_OP_GATHER, t, 3, (const int32_t[]){17, 4, 6}, 2, in, &columns, sizeof columns, form);
+  run(WR_OP_GATHER, t, 4, (const int32_t[]){4, 6, 3, 5}, 2, in, &slices, sizeof slices, form);
   wr_node_release(in[1]);
   in[1] = indices(index, 2, (const int32_t[]){9, 23});
-  params.axis = 0;
   run(WR_OP_GATHER_AXIS, t, 2, (const int32_t[]){9, 23}, 2, in, &params, sizeof params, form);
   release_all(in, 2);
 }
 
-static void scatters(enum wr_dtype t, enum wr_dtype index) {
+/* Slices (3,5) at places of two index arrays of different types, and of none. */
+static void gathers(enum wr_dtype t) {
+  const struct wr_gather_params places = {.n_axes = 2, .axes = {1, 0}}, none = {.n_axes = 0};
+  struct wr_node *in[] = {gpu_case_form_array(GPU_BACKWARD, t, 1u, true),
+                          indices(WR_INT64, 2, (const int32_t[]){4, 6}),
+                          indices(WR_UINT8, 2, (const int32_t[]){4, 6})};
+  run(WR_OP_GATHER, t, 4, (const int32_t[]){4, 6, 3, 5}, 3, in, &places, sizeof places, "places");
+  run(WR_OP_GATHER, t, 2, (const int32_t[]){3, 5}, 1, in, &none, sizeof none, "no indices");
+  release_all(in, 3);
+}
+
+/* Copies, one to each element; what stays of several is any. */
+static void scattered_copies(enum wr_dtype t) {
+  const int32_t values[] = {3, -1, 40, 0, -90, 7, 12};
+  const struct wr_scatter_params params = {.by = WR_OP_COPY, .n_axes = 1};
+  struct wr_node *in[] = {gpu_case_form_array(GPU_STEPPED, t, 1u, true),
+                          gpu_case_array(t, 3, (const int32_t[]){7, 1, 20}, 2u, true), NULL};
+  if (wr_node_from_data(&in[2], values, 1, (const int32_t[]){7}, WR_INT32)) exit(1);
+  run(WR_OP_SCATTER, t, 2, (const int32_t[]){17, 23}, 3, in, &params, sizeof params, "copies");
+  release_all(in, 3);
+}
+
+static void scatters(enum wr_op by, enum wr_dtype t, enum wr_dtype index) {
   char form[64];
-  snprintf(form, sizeof form, "by %s", wr_dtype_name(index));
-  const struct wr_scatter_params rows = {1, {0}}, points = {2, {0, 1}};
+  snprintf(form, sizeof form, "%s by %s", wr_op_info(by)->name, wr_dtype_name(index));
+  const struct wr_scatter_params rows = {by, 1, {0}}, points = {by, 2, {0, 1}};
   struct wr_node *in[] = {gpu_case_form_array(GPU_DENSE, t, 1u, false),
                           gpu_case_array(t, 3, (const int32_t[]){30, 1, 23}, 2u, false),
                           indices(index, 1, (const int32_t[]){30}),
                           indices(WR_INT32, 1, (const int32_t[]){30})};
-  run(WR_OP_SCATTER_ADD, t, 2, (const int32_t[]){17, 23}, 3, in, &rows, sizeof rows, form);
+  run(WR_OP_SCATTER, t, 2, (const int32_t[]){17, 23}, 3, in, &rows, sizeof rows, form);
   wr_node_release(in[1]);
   in[1] = gpu_case_array(t, 3, (const int32_t[]){30, 1, 2}, 3u, false);
-  run(WR_OP_SCATTER_ADD, t, 2, (const int32_t[]){17, 23}, 4, in, &points, sizeof points, form);
+  run(WR_OP_SCATTER, t, 2, (const int32_t[]){17, 23}, 4, in, &points, sizeof points, form);
   release_all(in, 4);
 }
 
@@ -127,9 +156,14 @@ int main(void) {
     slice_updates(t);
     aranges(t);
     for (int index = WR_BOOL; index <= WR_INT64; index++) takes(t, (enum wr_dtype)index);
-    scatters(t, WR_INT32);
-    scatters(t, WR_UINT32);
-    scatters(t, WR_INT64);
+    gathers(t);
+    scattered_copies(t);
+    scatters(WR_OP_ADD, t, WR_INT32);
+    scatters(WR_OP_ADD, t, WR_UINT32);
+    scatters(WR_OP_ADD, t, WR_INT64);
+    scatters(WR_OP_MULTIPLY, t, WR_INT32);
+    scatters(WR_OP_MAXIMUM, t, WR_INT32);
+    scatters(WR_OP_MINIMUM, t, WR_INT32);
   }
   random_bits();
   return gpu_case_end();

@@ -51,4 +51,148 @@ def scans():
                 yield scan(name, a, 0, way)
 
 
-ARRAYS = (scans,)
+WAYS_TO_WRITE = list(right.WRITES)
+INDEX_TYPES = [mx.int32, mx.uint8, mx.int64, mx.uint32, mx.int8, mx.uint64, mx.int16, mx.uint16]
+
+# Of a: its shape, the index arrays, their axes, the slices' sizes.
+PLACES = [((5,), [[0, -1, 2]], [0], [1]), ((5,), [[0, 3, 1]], [0], [2]), ((5,), [3], [0], [1]),
+          ((3, 4), [[0, 2, 2, -1]], [0], [1, 4]), ((3, 4), [[[0, 1], [2, 0]]], [1], [3, 1]),
+          ((3, 4), [[0, 1], [3, -2]], [0, 1], [1, 1]), ((3, 4), [[1, 0], [0, 2]], [1, 0], [1, 2]),
+          ((3, 4), [[[0], [1]], [3, 2, 0]], [0, 1], [1, 1]), ((3, 4), [1, [0, 2]], [0, 1], [2, 2]),
+          ((3, 4), [], [], [2, 3]), ((2, 5, 7), [[1, 0, 1]], [2], [2, 3, 4]),
+          ((2, 5, 7), [[4, 1], [0, -2]], [1, 2], [2, 1, 2]), ((3, 4), [[]], [0], [1, 4]),
+          ((3, 4), [[0, 1]], [0], [0, 4]), ((13, 17), [[11, 0, 7, 7, 5]], [0], [2, 17])]
+
+
+def indices(lists, types):
+    return [mx.array(np.array(i)).astype(t) for i, t in zip(lists, types)]
+
+
+def at_places():
+    """gather, and scatter in each of its ways, one element in several slices too."""
+    for n, dtype in enumerate(DTYPES):
+        for k, (shape, lists, axes, sizes) in enumerate(PLACES):
+            a = sample(shape, dtype, 30 + k)
+            negative = any(np.min(np.array(i), initial=0) < 0 for i in lists)
+            first = INDEX_TYPES[0 if negative else (n + k) % 8]
+            at = indices(lists, [first, mx.int32 if first != mx.uint64 else mx.uint8])
+            yield ("at_places", "mlx_gather", (a, at, axes, sizes),
+                   lambda a=a, at=at, x=axes, s=sizes: right.gather(a, at, x, s))
+            lead = np.broadcast_shapes(*(i.shape for i in at)) if at else ()
+            for way in WAYS_TO_WRITE:
+                u = sample(lead + tuple(sizes), DTYPES[(n + k) % 14] if k % 3 == 0 else dtype, 60 + k)
+                if u.dtype == mx.complex64:
+                    u = sample(u.shape, dtype, 60 + k)
+                args = (a, at, u, axes)
+                yield ("at_places", "mlx_scatter" + way, args,
+                       lambda a=args, w=way: right.scatter(w, *a))
+                if len(at) == 1:
+                    yield ("at_places", f"mlx_scatter{way}_single", (a, at[0], u, axes[0]),
+                           lambda a=args, w=way: right.scatter(w, *a))
+            if len(at) == 1:
+                yield ("at_places", "mlx_gather_single", (a, at[0], axes[0], sizes),
+                       lambda a=a, at=at, x=axes, s=sizes: right.gather(a, at, x, s))
+
+
+def views_at_places():
+    """Strided, reversed and offset views as the array, as the updates and as the indices."""
+    rows = View(mx.array([[0, 1, 2, 0], [1, 0, 1, 0], [1, 1, 0, 2]]), (2, 0), (0, 4), (-1, 2), (1, 0))
+    for dtype in DTYPES:
+        base = sample((5, 4, 6), dtype, 9)
+        v = View(base, (4, 1, 0), (0, 4, 6), (-2, 1, 3), (2, 0, 1))  # (2, 2, 3)
+        u = View(sample((4, 6, 2, 1, 3), dtype, 10), (3, 0, 0, 0, 2), (1, 6, 2, 1, -4),
+                 (-1, 3, 1, 1, -1), (1, 0, 3, 2, 4))  # (2, 2, 1, 2, 3)
+        yield ("views_at_places", "mlx_gather_single", (v, rows, 2, [2, 1, 1]),
+               lambda v=v: right.gather(v.mlx(), [rows.mlx()], [2], [2, 1, 1]))
+        for axis in range(3):
+            yield ("views_at_places", "mlx_take_axis", (v, rows, axis),
+                   lambda v=v, x=axis: mx.take(v.mlx(), rows.mlx(), x))
+        for way in WAYS_TO_WRITE:
+            yield ("views_at_places", f"mlx_scatter{way}_single", (v, rows, u, 0),
+                   lambda v=v, u=u, w=way: right.scatter(w, v.mlx(), [rows.mlx()], u.mlx(), [0]))
+
+
+# Start, stop and step of each axis of (5, 6), and the part's shape.
+PARTS = [([0, 0], [5, 6], [1, 1], (5, 6)), ([1, 2], [4, 6], [2, 3], (2, 2)),
+         ([4, -1], [-9, 1], [-2, -1], (3, 4)), ([2, 3], [2, 5], [1, 1], (0, 2)),
+         ([-3, 5], [9, -9], [1, -5], (3, 2)), ([3, 0], [4, 6], [1, 1], (1, 6))]
+
+
+def parts():
+    """slice_update in each of its ways, by updates that are dense, broadcast, or views."""
+    for n, dtype in enumerate(DTYPES):
+        a = sample((5, 6), dtype, 80)
+        view = View(sample((6, 5), dtype, 81), (0, 0), (6, 5), (1, 1), (1, 0))
+        for k, (start, stop, step, shape) in enumerate(PARTS):
+            where = tuple(slice(*w) for w in zip(start, stop, step))
+            other = DTYPES[(n + k) % 13]
+            turned = View(sample(shape[::-1], dtype, 84), (-1, 0), (-9, 9), (-1, 1), (1, 0))
+            for way in WAYS_TO_WRITE:
+                for u in (sample(shape, dtype, 82), sample((), other, 83), sample(shape[1:], dtype, 82),
+                          sample((shape[0], 1), other, 85), turned):
+                    args = (start, stop, step)
+                    plain = lambda x: x.mlx() if isinstance(x, View) else x
+                    yield ("parts", "mlx_slice_update" + way, (a, u, *args),
+                           lambda a=a, u=u, w=way, p=where, f=plain: right.written(w, a, p, f(u)))
+                    yield ("parts", "mlx_slice_update" + way, (view, u, *args),
+                           lambda a=view, u=u, w=way, p=where, f=plain: right.written(
+                               w, f(a), p, f(u)))
+    for way in WAYS_TO_WRITE:
+        for dtype in DTYPES:
+            a, u = sample((), dtype, 86), sample((), dtype, 87)
+            yield ("parts", "mlx_slice_update" + way, (a, u, [], [], []),
+                   lambda a=a, u=u, w=way: right.written(w, a.reshape(1), slice(0, 1), u).reshape(()))
+
+
+def special_writes():
+    """NaN and infinities, the ends of integers, many updates of few elements."""
+    for dtype in FLOATS + (mx.float64,):
+        a = mx.array([1.0, NAN, INF, -INF, 0.0, -0.0]).astype(dtype, stream=mx.cpu)
+        u = mx.array([NAN, 2.0, -INF, INF, -0.0, 0.0, 5.0, NAN]).astype(dtype, stream=mx.cpu)
+        at = mx.array([0, 1, 2, 3, 4, 5, 0, 4])
+        for way in WAYS_TO_WRITE:
+            # The largest and smallest of a NaN and what comes after it are numbers in MLX.
+            n, x = (6, mx.where(mx.isnan(a), 0, a)) if way in ("_max", "_min") else (8, a)
+            args = (x, at[:n], u[:n].reshape(n, 1), 0)
+            yield ("special_writes", f"mlx_scatter{way}_single", args,
+                   lambda a=args, w=way: right.scatter(w, a[0], [a[1]], a[2], [0]))
+            yield ("special_writes", "mlx_slice_update" + way, (a, u[:6], [5], [-7], [-1]),
+                   lambda a=a, u=u, w=way: right.written(w, a, slice(None, None, -1), u[:6]))
+    for dtype in DTYPES[:9] + [mx.float32]:
+        a = sample((3, 2), dtype, 88)
+        u, at = sample((97, 1, 2), dtype, 89), mx.array(np.arange(97) * 7 % 3)
+        for way in WAYS_TO_WRITE:
+            if way == "_prod" and dtype == mx.float32:
+                continue  # leaves the type
+            yield ("special_writes", f"mlx_scatter{way}_single", (a, at, u, 0),
+                   lambda a=a, u=u, at=at, w=way: right.scatter(w, a, [at], u, [0]))
+
+
+def refuse():
+    raise ValueError
+
+
+def refusals():
+    """What MLX refuses, by its messages; its Python does not come to most of them."""
+    a, i, u = sample((3, 4), mx.float32), mx.array([0, 1]), sample((2, 1, 4), mx.float32)
+    f, flags = mx.array([0.0, 1.0]), mx.array([True, False])
+    mixed = [mx.array([0, 1]).astype(t) for t in (mx.int32, mx.uint64)]
+    for args in (([i, i, i], [0, 1, 0], [1, 1]), ([i, i], [1, 1], [1, 1]), ([i], [-1], [1, 1]),
+                 ([i], [2], [1, 1]), ([i], [0, 1], [1, 1]), ([f], [0], [1, 1]), ([flags], [0], [1, 1]),
+                 ([i], [0], [1]), ([i], [0], [1, 1, 1]), ([i], [0], [1, 5]), ([i], [0], [-1, 4]),
+                 (mixed, [0, 1], [1, 1]), ([i, mx.array([0, 1, 2])], [0, 1], [1, 1])):
+        yield "refusals", "mlx_gather", (a, *args), refuse
+    yield "refusals", "mlx_gather_single", (a[:0], i, 0, [0, 5]), refuse
+    yield "refusals", "mlx_gather_single", (a[:0], i, 0, [1, 4]), refuse
+    for way in WAYS_TO_WRITE:
+        for args in (([i, i], u, [0, 0]), ([i], u, [-2]), ([i], u, [2]), ([i], u, [0, 1]),
+                     ([f], u, [0]), ([flags], u, [0]), (mixed, u, [0, 1]), ([i], u[:, 0], [0]),
+                     ([i], u[:1], [0]), ([i], sample((2, 1, 5), mx.float32), [0]),
+                     ([i, mx.array([0, 1, 2])], u, [0, 1])):
+            yield "refusals", "mlx_scatter" + way, (a, *args), refuse
+        for update, *where in ((u, [0, 0], [3, 4], [1, 1]), (a, [0], [3], [1]),
+                               (a, [0, 0], [3, 4], [1]), (a, [0, 0], [2, 4], [1, 1])):
+            yield "refusals", "mlx_slice_update" + way, (a, update, *where), refuse
+
+
+ARRAYS = (scans, at_places, views_at_places, parts, special_writes, refusals)

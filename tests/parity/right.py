@@ -120,14 +120,52 @@ def linspace(start, stop, num, dtype=mx.float32):
     return cast(doubles(values), dtype)
 
 
-def added(f):
-    """A sum at indices, of 16-bit floats in float32."""
-    def of(a, indices, updates, *rest):
-        if a.dtype not in SHORT:
-            return f(a, indices, updates, *rest)
-        u = cast(cast(updates, a.dtype), mx.float32)
-        return cast(f(cast(a, mx.float32), indices, u, *rest), a.dtype)
-    return of
+def places(a, indices, axes, sizes):
+    """An index array for each axis of a: all elements of the slices that begin at the indices."""
+    if indices and not mx.issubdtype(mx.result_type(*indices), mx.integer):
+        raise ValueError("uint64 and signed indices")
+    lead = np.broadcast_shapes(*(i.shape for i in indices)) if indices else ()
+    found = []
+    for d, size in enumerate(sizes):
+        along = [1] * (len(lead) + a.ndim)
+        along[len(lead) + d] = size
+        at = mx.arange(size).astype(mx.int64).reshape(along)
+        if d in axes:
+            i = mx.broadcast_to(indices[axes.index(d)], lead).astype(mx.int64)
+            i = mx.where(i < 0, i + a.shape[d], i)
+            at = at + i.reshape(lead + (1,) * a.ndim)
+        found.append(at)
+    return tuple(found)
+
+
+def gather(a, indices, axes, sizes):
+    return a[places(a, indices, axes, sizes)]
+
+
+def set_at(at, updates):
+    a = mx.array(at[0])
+    a[at[1]] = updates
+    return a
+
+
+WRITES = {"": set_at, "_add": lambda at, u: at[0].at[at[1]].add(u),
+          "_max": lambda at, u: at[0].at[at[1]].maximum(u),
+          "_min": lambda at, u: at[0].at[at[1]].minimum(u),
+          "_prod": lambda at, u: at[0].at[at[1]].multiply(u)}
+
+
+def written(way, a, where, updates):
+    """Updates where index arrays or slices say; sums and products of 16-bit floats in float32."""
+    u = cast(updates, a.dtype)
+    if a.dtype not in SHORT or way not in ("_add", "_prod"):
+        return WRITES[way]((a, where), u)
+    return cast(WRITES[way]((cast(a, mx.float32), where), cast(u, mx.float32)), a.dtype)
+
+
+def scatter(way, a, indices, updates, axes):
+    """Updates: the indices' shape, then a slice."""
+    sizes = updates.shape[updates.ndim - a.ndim:]
+    return written(way, a, places(a, indices, axes, sizes), updates)
 
 
 def scanned(f):

@@ -23,6 +23,8 @@ These are the intended differences:
 - exp of float32: MLX's is infinite from 88.376 on, here from 88.723.
 - Shifts by the width of the type or more, or by less than 0: 0, or -1 for negative numbers shifted
   right; in MLX what the processor does. floor_divide of complex numbers is refused; MLX divides.
+- scatter_max and scatter_min: a NaN stays, as in maximum and minimum; in MLX the next update of the
+  same element takes its place. scatter_prod of 16-bit floats multiplies in float32, as scatter_add adds.
 - cummax and cummin of 16-bit floats with a NaN: MLX goes on with 0. Here it stays, as in float32.
 - argmax of more elements than uint32 can number is refused: MLX's number wraps."""
 
@@ -128,6 +130,13 @@ def rounding():
                 yield case("round", (a, n), right.rounded(a, n))
 
 
+def kept():
+    """A NaN among several updates of one element."""
+    at, u = mx.array([0, 0, 0, 1, 1]), mx.array([2.0, np.nan, 5.0, 7.0, -7.0]).reshape(5, 1)
+    for way, want in (("max", [np.nan, 7.0]), ("min", [np.nan, -7.0])):
+        yield case("scatter_" + way + "_single", (mx.zeros((2,)), at, u, 0), mx.array(want))
+
+
 def sums():
     x = np.array([[0.0, 1e-10, 700.0], [1.0, 2.0, 3.0]])
     e = np.exp(x - x.max(0))
@@ -183,6 +192,6 @@ def factors():
 
 
 def values():
-    for family in (statistics, closeness, draws, lines, rounding, sums, short_casts, complexes,
+    for family in (statistics, closeness, draws, lines, rounding, kept, sums, short_casts, complexes,
                    factors):
         yield from family()

@@ -12,7 +12,9 @@ union fake_params {
   struct wr_scan_params scan;
   struct wr_softmax_params softmax;
   struct wr_arange_params arange;
+  struct wr_gather_params gather;
   struct wr_scatter_params scatter;
+  struct wr_slice_update_params slice_update;
   struct wr_slice_params slice;
   struct wr_addmm_params addmm;
   struct wr_bits_params bits;

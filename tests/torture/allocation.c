@@ -79,6 +79,28 @@ static void products(void) {
   }
 }
 
+/* Rows read and written by index, and written into a slice, in ways that join. */
+static void by_index(void) {
+  mlx_stream s = {0};
+  static const int start[2] = {1, 0}, stop[2] = {20, 30}, step[2] = {2, 1}, sizes[2] = {1, 30};
+  const int rows[2] = {3, -1}, two = 2;
+  mlx_array a = filled(20, 30, 2), at = mlx_array_new_data(rows, &two, 1, MLX_INT32);
+  mlx_array one = mlx_array_new_float(1), b = mlx_array_new(), c = mlx_array_new();
+  float total = 0;
+  bool made =
+      got(at.ctx) && got(one.ctx) && a.ctx && ok(mlx_gather_single(&b, a, at, 0, sizes, 2, s)) &&
+      ok(mlx_scatter_prod_single(&c, a, at, b, 0, s)) && ok(mlx_astype(&c, c, MLX_FLOAT16, s)) &&
+      ok(mlx_scatter_add_single(&c, c, at, b, 0, s)) &&
+      ok(mlx_slice_update_add(&c, c, one, start, 2, stop, 2, step, 2, s)) &&
+      ok(mlx_astype(&c, c, MLX_FLOAT32, s)) && ok(mlx_sum(&c, c, false, s));
+  if (made && ok(mlx_array_item_float32(&total, c))) CHECK(total == 18 * 60 + 2 * 180 + 10 * 30);
+  mlx_array_free(c);
+  mlx_array_free(b);
+  mlx_array_free(one);
+  mlx_array_free(at);
+  mlx_array_free(a);
+}
+
 static void other_kernels(void) {
   mlx_stream s = {0};
   mlx_array a = filled(20, 30, 2), b = mlx_array_new();
@@ -131,6 +153,7 @@ int main(void) {
   sweep(fusion, "fusion");
   sweep(products, "products");
   sweep(other_kernels, "other kernels");
+  sweep(by_index, "by index");
   sweep(managed, "managed data");
   sweep_all_threads(managed, "managed data, all threads");
   sweep(handlers, "handlers");

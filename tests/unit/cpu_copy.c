@@ -100,7 +100,7 @@ static void test_concatenate(void) {
 
 static void test_slice_update(void) {
   int16_t x[10], update[] = {-1, -2, -3}, result[10];
-  const struct wr_slice_params by_2 = {.start = {7}, .step = {-2}};
+  struct wr_slice_update_params by_2 = {.by = WR_OP_COPY, .at = {.start = {7}, .step = {-2}}};
   for (int i = 0; i < 10; i++) x[i] = (int16_t)i;
   operand_dense(&a, x, WR_INT16, 1, SHAPE(10));
   operand_dense(&b, update, WR_INT16, 1, SHAPE(3));
@@ -108,6 +108,33 @@ static void test_slice_update(void) {
   const struct wr_tensor in[] = {a.t, b.t};
   EXPECT(kernel_run(WR_OP_SLICE_UPDATE, in, 2, &out.t, &by_2));
   EXPECT(memcmp(result, (const int16_t[]){0, 1, 2, -3, 4, -2, 6, -1, 8, 9}, sizeof result) == 0);
+  by_2.by = WR_OP_MULTIPLY;
+  EXPECT(kernel_run(WR_OP_SLICE_UPDATE, in, 2, &out.t, &by_2));
+  EXPECT(memcmp(result, (const int16_t[]){0, 1, 2, -9, 4, -10, 6, -7, 8, 9}, sizeof result) == 0);
+  by_2.by = WR_OP_MAXIMUM;
+  EXPECT(kernel_run(WR_OP_SLICE_UPDATE, in, 2, &out.t, &by_2));
+  EXPECT(memcmp(result, x, sizeof result) == 0);
+}
+
+/* Joined through a stride, longer than a block; the updates are turned. */
+static void test_long_slice_update(void) {
+  enum { N = 700 };
+  static float x[2 * N * 3], update[N * 3], result[2 * N * 3];
+  const struct wr_slice_update_params add = {.by = WR_OP_ADD,
+                                             .at = {.start = {2, 1}, .step = {-1, 2}}};
+  for (int i = 0; i < 2 * N * 3; i++) x[i] = (float)i;
+  for (int i = 0; i < N * 3; i++) update[i] = (float)(1000 * i);
+  operand_dense(&a, x, WR_FLOAT32, 2, SHAPE(3, 2 * N));
+  operand_strided(&b, update, WR_FLOAT32, 2, SHAPE(3, N), STRIDES(1, 3));
+  operand_dense(&out, result, WR_FLOAT32, 2, SHAPE(3, 2 * N));
+  const struct wr_tensor in[] = {a.t, b.t};
+  EXPECT(kernel_run(WR_OP_SLICE_UPDATE, in, 2, &out.t, &add));
+  for (int r = 0; r < 3; r++) {
+    for (int c = 0; c < 2 * N; c++) {
+      const int at = r * 2 * N + c;
+      EXPECT(result[at] == x[at] + (c % 2 ? (float)(1000 * (2 - r + 3 * (c / 2))) : 0));
+    }
+  }
 }
 
 static void test_arange(void) {
@@ -127,6 +154,7 @@ int main(void) {
   test_transposed();
   test_concatenate();
   test_slice_update();
+  test_long_slice_update();
   test_arange();
   return kernel_case_failures() != 0;
 }

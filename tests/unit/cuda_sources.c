@@ -95,9 +95,16 @@ static void want_reductions(enum wr_dtype t) {
   if (wr_gpu_matmul_has(t)) want(WR_SOURCE_SOFTMAX, WR_OP_SOFTMAX, t, t);
 }
 
+/* Each way of joining with each type, and each type of index with all sizes of elements. */
 static void want_by_index(enum wr_dtype t) {
+  static const enum wr_op by[] = {WR_OP_COPY, WR_OP_ADD, WR_OP_MULTIPLY, WR_OP_MAXIMUM,
+                                  WR_OP_MINIMUM};
+  for (int i = 0; i < 5; i++) {
+    want(WR_SOURCE_SCATTER, by[i], t, i % 2 ? WR_INT32 : WR_UINT64);
+    if (i > 0) want(WR_SOURCE_UPDATE, by[i], t, t);
+  }
   for (int index = WR_BOOL; index <= WR_INT64; index++) {
-    want(WR_SOURCE_SCATTER, WR_OP_SCATTER_ADD, t, (enum wr_dtype)index);
+    if (wr_dtype_size(t) == 4) want(WR_SOURCE_SCATTER, WR_OP_ADD, t, (enum wr_dtype)index);
     if (t >= WR_UINT8 && t <= WR_UINT64) {
       want(WR_SOURCE_GATHER, WR_OP_GATHER, t, (enum wr_dtype)index);
     }

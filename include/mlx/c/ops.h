@@ -221,6 +221,20 @@ int mlx_full(mlx_array *res, const int *shape, size_t shape_num, const mlx_array
 int mlx_full_like(mlx_array *res, const mlx_array a, const mlx_array vals, mlx_dtype dtype,
                   const mlx_stream s);
 
+/* Slices of a, one for each place in the indices: one index array per axis in `axes` (from 0 up),
+   broadcast against each other. Each slice has slice_sizes, one for each axis of a and at most its
+   extent, and begins at the indices along `axes` and at 0 along the others. The result has the
+   indices' shape, then slice_sizes. Indices are integers; negative ones count from the end, and a
+   slice that does not lie inside a is the nearest that does. Errors: an axis given twice, other
+   than integers, index arrays without a common shape or integer type, sizes that a does not have.
+ */
+int mlx_gather(mlx_array *res, const mlx_array a, const mlx_vector_array indices, const int *axes,
+               size_t axes_num, const int *slice_sizes, size_t slice_sizes_num, const mlx_stream s);
+
+/* The same with one index array and axis. */
+int mlx_gather_single(mlx_array *res, const mlx_array a, const mlx_array indices, int axis,
+                      const int *slice_sizes, size_t slice_sizes_num, const mlx_stream s);
+
 /* a > b, as bool. */
 int mlx_greater(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
 
@@ -377,15 +391,48 @@ int mlx_round(mlx_array *res, const mlx_array a, int decimals, const mlx_stream 
 /* 1 / sqrt(a). */
 int mlx_rsqrt(mlx_array *res, const mlx_array a, const mlx_stream s);
 
-/* a with updates added at the indices: one index array per axis in `axes`; updates have the
-   indices' broadcast shape, then one axis per axis of a. Repeated indices add up, 16-bit floats in
-   float32. */
-int mlx_scatter_add(mlx_array *res, const mlx_array a, const mlx_vector_array indices,
-                    const mlx_array updates, const int *axes, size_t axes_num, const mlx_stream s);
+/* a with the updates in place of slices of it, one for each place in the indices: one index array
+   per axis in `axes` (from 0 up), broadcast against each other. Updates have the indices' shape,
+   then one extent for each axis of a, at most a's: a slice that begins at the indices along `axes`
+   and at 0 along the others. They are cast to a's type. Indices are integers; negative ones count
+   from the end, and an update that does not lie inside a whole is left out. Where several write one
+   element, the last one stays on the CPU, and any of them on a GPU, which takes at most 8 index
+   arrays. Errors: an axis given twice, other than integers, index arrays without a common shape or
+   integer type, updates of another shape. */
+int mlx_scatter(mlx_array *res, const mlx_array a, const mlx_vector_array indices,
+                const mlx_array updates, const int *axes, size_t axes_num, const mlx_stream s);
 
 /* The same with one index array and axis. */
+int mlx_scatter_single(mlx_array *res, const mlx_array a, const mlx_array indices,
+                       const mlx_array updates, int axis, const mlx_stream s);
+
+/* a with the updates added there; all else is as in mlx_scatter. Repeated indices add up, 16-bit
+   floats in float32; a GPU adds floats in any order. */
+int mlx_scatter_add(mlx_array *res, const mlx_array a, const mlx_vector_array indices,
+                    const mlx_array updates, const int *axes, size_t axes_num, const mlx_stream s);
 int mlx_scatter_add_single(mlx_array *res, const mlx_array a, const mlx_array indices,
                            const mlx_array updates, int axis, const mlx_stream s);
+
+/* a with the larger of a and the updates, as in mlx_maximum, there; all else is as in
+   mlx_scatter. Repeated indices take all. */
+int mlx_scatter_max(mlx_array *res, const mlx_array a, const mlx_vector_array indices,
+                    const mlx_array updates, const int *axes, size_t axes_num, const mlx_stream s);
+int mlx_scatter_max_single(mlx_array *res, const mlx_array a, const mlx_array indices,
+                           const mlx_array updates, int axis, const mlx_stream s);
+
+/* a with the smaller of a and the updates, as in mlx_minimum, there; all else is as in
+   mlx_scatter. Repeated indices take all. */
+int mlx_scatter_min(mlx_array *res, const mlx_array a, const mlx_vector_array indices,
+                    const mlx_array updates, const int *axes, size_t axes_num, const mlx_stream s);
+int mlx_scatter_min_single(mlx_array *res, const mlx_array a, const mlx_array indices,
+                           const mlx_array updates, int axis, const mlx_stream s);
+
+/* a multiplied by the updates there; all else is as in mlx_scatter. Repeated indices multiply,
+   16-bit floats in float32; a GPU multiplies floats in any order. */
+int mlx_scatter_prod(mlx_array *res, const mlx_array a, const mlx_vector_array indices,
+                     const mlx_array updates, const int *axes, size_t axes_num, const mlx_stream s);
+int mlx_scatter_prod_single(mlx_array *res, const mlx_array a, const mlx_array indices,
+                            const mlx_array updates, int axis, const mlx_stream s);
 
 /* 1 / (1 + e^-a). */
 int mlx_sigmoid(mlx_array *res, const mlx_array a, const mlx_stream s);
@@ -408,6 +455,30 @@ int mlx_slice(mlx_array *res, const mlx_array a, const int *start, size_t start_
 int mlx_slice_update(mlx_array *res, const mlx_array src, const mlx_array update, const int *start,
                      size_t start_num, const int *stop, size_t stop_num, const int *strides,
                      size_t strides_num, const mlx_stream s);
+
+/* src with update added to that slice, 16-bit floats in float32; update broadcasts to it and is
+   cast to src's type. */
+int mlx_slice_update_add(mlx_array *res, const mlx_array src, const mlx_array update,
+                         const int *start, size_t start_num, const int *stop, size_t stop_num,
+                         const int *strides, size_t strides_num, const mlx_stream s);
+
+/* src with the larger of that slice and update there, as in mlx_maximum; update broadcasts to it
+   and is cast to src's type. */
+int mlx_slice_update_max(mlx_array *res, const mlx_array src, const mlx_array update,
+                         const int *start, size_t start_num, const int *stop, size_t stop_num,
+                         const int *strides, size_t strides_num, const mlx_stream s);
+
+/* src with the smaller of that slice and update there, as in mlx_minimum; update broadcasts to it
+   and is cast to src's type. */
+int mlx_slice_update_min(mlx_array *res, const mlx_array src, const mlx_array update,
+                         const int *start, size_t start_num, const int *stop, size_t stop_num,
+                         const int *strides, size_t strides_num, const mlx_stream s);
+
+/* src with that slice multiplied by update; update broadcasts to it and is cast to
+   src's type. */
+int mlx_slice_update_prod(mlx_array *res, const mlx_array src, const mlx_array update,
+                          const int *start, size_t start_num, const int *stop, size_t stop_num,
+                          const int *strides, size_t strides_num, const mlx_stream s);
 
 /* exp(a) / sum(exp(a)) over the axes. 16-bit types are computed in float32, whether `precise` or
    not. */

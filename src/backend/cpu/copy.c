@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backend/cpu/kernels.h"
+#include "backend/cpu/update.h"
 #include "backend/cpu/walk.h"
 
 static void row_copy_1(const struct wr_row *r) {
@@ -115,12 +116,12 @@ struct wr_error *wr_cpu_copy(const struct wr_call *call) {
   return NULL;
 }
 
-/* A tensor copied into a view of the result of the same shape. */
+/* A tensor written into a view of the result of the same shape. */
 struct paste {
+  struct wr_update update;
   struct wr_walk walk; /* operand 0: the tensor, 1: the view */
   const char *from;
   char *to;
-  int64_t element; /* bytes */
 };
 
 static void paste_part(void *ctx, int64_t begin, int64_t end) {
@@ -130,14 +131,15 @@ static void paste_part(void *ctx, int64_t begin, int64_t end) {
   int64_t n;
   wr_cursor_start(&cursor, &p->walk, begin, end);
   while ((n = wr_cursor_next(&cursor, at)) > 0) {
-    wr_copy_run(p->to + at[1] * p->element, wr_walk_stride(&p->walk, 1),
-                p->from + at[0] * p->element, wr_walk_stride(&p->walk, 0), n, (int)p->element);
+    wr_update_run(&p->update, p->to + at[1] * p->update.item, wr_walk_stride(&p->walk, 1),
+                  p->from + at[0] * p->update.item, wr_walk_stride(&p->walk, 0), n);
   }
 }
 
-/* Copies `t` to where the view (first element, strides) of the result says. */
-static void paste(const struct wr_tensor *t, void *to, const int64_t *strides) {
-  struct paste p = {.from = t->data, .to = to, .element = (int64_t)wr_dtype_size(t->dtype)};
+/* Writes `t` to where the view (first element, strides) of the result says. */
+static void paste(struct wr_update update, const struct wr_tensor *t, void *to,
+                  const int64_t *strides) {
+  struct paste p = {.update = update, .from = t->data, .to = to};
   if (t->size == 0) return;
   wr_walk_start(&p.walk);
   for (int d = 0; d < t->ndim; d++) {
@@ -151,29 +153,32 @@ struct wr_error *wr_cpu_concatenate(const struct wr_call *call) {
   const struct wr_axis_params *params = call->params;
   const int64_t *strides = call->out.strides;
   char *to = call->out.data;
-  if (call->out.size == 0) return NULL;
+  struct wr_update update;
+  struct wr_error *error = wr_update_by(&update, WR_OP_COPY, call->out.dtype);
+  if (error || call->out.size == 0) return error;
   for (int i = 0; i < call->n_in; i++) {
     const struct wr_tensor *t = &call->in[i];
-    paste(t, to, strides);
-    to += t->shape[params->axis] * strides[params->axis] * (int64_t)wr_dtype_size(t->dtype);
+    paste(update, t, to, strides);
+    to += t->shape[params->axis] * strides[params->axis] * update.item;
   }
   return NULL;
 }
 
 struct wr_error *wr_cpu_slice_update(const struct wr_call *call) {
-  const struct wr_slice_params *params = call->params;
+  const struct wr_slice_update_params *params = call->params;
   const struct wr_tensor *out = &call->out;
   const struct wr_call copy = {.op = WR_OP_COPY, .n_in = 1, .in = call->in, .out = *out};
+  struct wr_update update;
   int64_t strides[WR_MAX_NDIM];
   int64_t first = 0;
-  if (out->size == 0) return NULL;
-  struct wr_error *error = wr_cpu_copy(&copy);
+  struct wr_error *error = wr_update_by(&update, params->by, out->dtype);
+  if (!error && out->size > 0) error = wr_cpu_copy(&copy);
   if (error || call->in[1].size == 0) return error;
   for (int d = 0; d < out->ndim; d++) {
-    first += params->start[d] * out->strides[d];
-    strides[d] = params->step[d] * out->strides[d];
+    first += params->at.start[d] * out->strides[d];
+    strides[d] = params->at.step[d] * out->strides[d];
   }
-  paste(&call->in[1], (char *)out->data + first * (int64_t)wr_dtype_size(out->dtype), strides);
+  paste(update, &call->in[1], (char *)out->data + first * update.item, strides);
   return NULL;
 }
 

@@ -1,7 +1,7 @@
 #ifndef WR_BACKEND_CPU_ELEMENTS_H
 #define WR_BACKEND_CPU_ELEMENTS_H
 
-/* Order and addition of single elements, for the kernels that are instantiated by elements.inc.
+/* The order of single elements, for the kernels that are instantiated by elements.inc.
    In the order NaN comes after every number and equals itself, and -0 equals 0; complex numbers
    compare by real part, then by imaginary part, and those with a NaN in either come last. */
 
@@ -33,27 +33,6 @@ static inline bool less_f16(uint16_t a, uint16_t b) {
 }
 static inline bool less_bf16(uint16_t a, uint16_t b) {
   return less_f32(wr_bf16_to_f32(a), wr_bf16_to_f32(b));
-}
-
-static inline uint8_t add_bool(uint8_t a, uint8_t b) { return a | b; }
-static inline uint8_t add_u8(uint8_t a, uint8_t b) { return (uint8_t)(a + b); }
-static inline uint16_t add_u16(uint16_t a, uint16_t b) { return (uint16_t)(a + b); }
-static inline uint32_t add_u32(uint32_t a, uint32_t b) { return (uint32_t)(a + b); }
-static inline uint64_t add_u64(uint64_t a, uint64_t b) { return (uint64_t)(a + b); }
-static inline int8_t add_i8(int8_t a, int8_t b) { return (int8_t)((uint8_t)a + (uint8_t)b); }
-static inline int16_t add_i16(int16_t a, int16_t b) { return (int16_t)((uint16_t)a + (uint16_t)b); }
-static inline int32_t add_i32(int32_t a, int32_t b) { return (int32_t)((uint32_t)a + (uint32_t)b); }
-static inline int64_t add_i64(int64_t a, int64_t b) { return (int64_t)((uint64_t)a + (uint64_t)b); }
-static inline uint16_t add_f16(uint16_t a, uint16_t b) {
-  return wr_f32_to_f16(wr_f16_to_f32(a) + wr_f16_to_f32(b));
-}
-static inline float add_f32(float a, float b) { return a + b; }
-static inline double add_f64(double a, double b) { return a + b; }
-static inline uint16_t add_bf16(uint16_t a, uint16_t b) {
-  return wr_f32_to_bf16(wr_bf16_to_f32(a) + wr_bf16_to_f32(b));
-}
-static inline wr_complex64 add_c64(wr_complex64 a, wr_complex64 b) {
-  return (wr_complex64){a.re + b.re, a.im + b.im};
 }
 
 static inline bool is_number_f16(uint16_t x) { return (x & 0x7fffu) <= 0x7c00u; }

@@ -11,6 +11,10 @@ static struct wr_module_id copy_id(enum wr_dtype dtype, bool big) {
   return (struct wr_module_id){WR_SOURCE_COPY, WR_OP_COPY, type, type, big};
 }
 
+static struct wr_module_id update_id(enum wr_op by, enum wr_dtype dtype, bool big) {
+  return (struct wr_module_id){WR_SOURCE_UPDATE, (uint8_t)by, (uint8_t)dtype, (uint8_t)dtype, big};
+}
+
 /* The last two axes are the other way round in memory: going by tiles keeps both sides' accesses
    together. */
 static bool is_turned(const struct wr_tensor *t) {
@@ -74,9 +78,10 @@ struct wr_error *wr_gpu_copy(struct wr_run *run, const struct wr_call *call) {
   return wr_gpu_convert(run, &call->in[0], call->out.dtype, call->out.data);
 }
 
-/* Copies `t` to where the view (first element, strides) of the result says. */
-static struct wr_error *paste(struct wr_run *run, const struct wr_tensor *t, void *to,
-                              const int64_t *strides) {
+/* Writes `t` to where the view (first element, strides) of the result says: in the place of what is
+   there (COPY), or joined with it by an operation. */
+static struct wr_error *paste(struct wr_run *run, enum wr_op by, const struct wr_tensor *t,
+                              void *to, const int64_t *strides) {
   struct wr_layout layout;
   struct wr_launch launch;
   if (t->size == 0) return NULL;
@@ -85,10 +90,15 @@ static struct wr_error *paste(struct wr_run *run, const struct wr_tensor *t, voi
     wr_layout_push(&layout, t->shape[d], (const int64_t[]){t->strides[d], strides[d]});
   }
   wr_layout_finish(&layout);
-  if (wr_layout_is_dense(&layout) && layout.strides[1][0] == 1) {
+  const bool big = wr_layout_is_big(&layout);
+  if (by == WR_OP_COPY && wr_layout_is_dense(&layout) && layout.strides[1][0] == 1) {
     return wr_run_copy(run, to, t->data, (size_t)t->size * wr_dtype_size(t->dtype));
   }
-  wr_launch_start(&launch, copy_id(t->dtype, wr_layout_is_big(&layout)), WR_ENTRY_COPY_PASTE);
+  if (by == WR_OP_COPY) {
+    wr_launch_start(&launch, copy_id(t->dtype, big), WR_ENTRY_COPY_PASTE);
+  } else {
+    wr_launch_start(&launch, update_id(by, t->dtype, big), WR_ENTRY_ONLY);
+  }
   wr_launch_pointer(&launch, to);
   wr_launch_pointer(&launch, t->data);
   wr_launch_index(&launch, t->size);
@@ -104,14 +114,14 @@ struct wr_error *wr_gpu_concatenate(struct wr_run *run, const struct wr_call *ca
   struct wr_error *error = NULL;
   for (int i = 0; i < call->n_in && !error && call->out.size > 0; i++) {
     const struct wr_tensor *t = &call->in[i];
-    error = paste(run, t, to, strides);
+    error = paste(run, WR_OP_COPY, t, to, strides);
     to += t->shape[params->axis] * strides[params->axis] * (int64_t)wr_dtype_size(t->dtype);
   }
   return error;
 }
 
 struct wr_error *wr_gpu_slice_update(struct wr_run *run, const struct wr_call *call) {
-  const struct wr_slice_params *params = call->params;
+  const struct wr_slice_update_params *params = call->params;
   const struct wr_tensor *out = &call->out;
   int64_t strides[WR_MAX_NDIM];
   int64_t first = 0;
@@ -119,11 +129,11 @@ struct wr_error *wr_gpu_slice_update(struct wr_run *run, const struct wr_call *c
   struct wr_error *error = wr_gpu_convert(run, &call->in[0], out->dtype, out->data);
   if (error || call->in[1].size == 0) return error;
   for (int d = 0; d < out->ndim; d++) {
-    first += params->start[d] * out->strides[d];
-    strides[d] = params->step[d] * out->strides[d];
+    first += params->at.start[d] * out->strides[d];
+    strides[d] = params->at.step[d] * out->strides[d];
   }
   char *to = (char *)out->data + first * (int64_t)wr_dtype_size(out->dtype);
-  return paste(run, &call->in[1], to, strides);
+  return paste(run, params->by, &call->in[1], to, strides);
 }
 
 struct wr_error *wr_gpu_arange(struct wr_run *run, const struct wr_call *call) {

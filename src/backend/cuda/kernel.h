@@ -28,7 +28,7 @@ enum {
   WR_ENTRY_PUT_FEW = 0,
   WR_ENTRY_PUT = 1,
   WR_ENTRY_GET = 2,
-  WR_ENTRY_ONLY = 0, /* arange, scale, scatter, random */
+  WR_ENTRY_ONLY = 0, /* arange, scale, scatter, update, random */
   WR_ENTRY_REDUCE_ROWS_DENSE = 0,
   WR_ENTRY_REDUCE_ROWS = 1,
   WR_ENTRY_REDUCE_SHORT_ROWS = 2,
@@ -46,7 +46,8 @@ enum {
   WR_ENTRY_SORT_TILES = 0,
   WR_ENTRY_SORT_MERGE = 1,
   WR_ENTRY_TAKE = 0,
-  WR_ENTRY_TAKE_ALONG = 1
+  WR_ENTRY_GATHER = 1,
+  WR_ENTRY_TAKE_ALONG = 2
 };
 
 /* What a module is compiled for. */

@@ -1,20 +1,38 @@
-/* take and take_along_axis: elements of WR_A, known by their size alone, at indices of type WR_B.
-   An index below 0 counts from the end; what is still outside the axis takes the nearest element. */
+/* Gather and take_along_axis: elements of WR_A, known by their size alone, at indices of type WR_B.
+   What does not lie inside the array is the nearest that does. */
 
 #include "types.cuh"
-#include "place.cuh"
+#include "indices.cuh"
 
-INLINE i64 nearest(i64 i, i64 extent) { return i < 0 ? 0 : i < extent ? i : extent - 1; }
-
-/* The result is (before the axis, index array, after the axis). */
-extern "C" __global__ void take(WR_A *out, const WR_A *a, const WR_B *indices, index_t n,
-                                i64 extent, i64 stride, i64 count, i64 after, layout<1> outer,
-                                layout<1> index, layout<1> inner) {
+/* The result is (axes before, places, axes after). This is for one index array. */
+extern "C" __global__ void take(WR_A *out, const WR_A *a, index_t n, i64 count, i64 after,
+                                const WR_B *indices, i64 extent, i64 room, i64 stride,
+                                layout<1> outer, layout<1> index, layout<1> inner) {
   for (index_t t = thread_index(); t < n; t += thread_count()) {
     const index_t piece = t / (index_t)after, rest = t - piece * (index_t)after;
     const index_t before = piece / (index_t)count, k = piece - before * (index_t)count;
-    const i64 i = nearest(place_of<WR_B>(indices[offset_of(index, k)], extent), extent);
+    const i64 i = nearest(place_of<WR_B>(indices[offset_of(index, k)], extent), room);
     out[t] = a[offset_of(outer, before) + i * stride + offset_of(inner, rest)];
+  }
+}
+
+/* The same for several, or none. Operand k of `places` is index array k. */
+extern "C" __global__ void gather(WR_A *out, const WR_A *a, index_t n, i64 count, i64 after,
+                                  indices_of indices, layout<1> outer, layout<ARRAYS + 1> places,
+                                  layout<1> inner) {
+  for (index_t t = thread_index(); t < n; t += thread_count()) {
+    const index_t piece = t / (index_t)after, rest = t - piece * (index_t)after;
+    const index_t before = piece / (index_t)count, place = piece - before * (index_t)count;
+    i64 from[ARRAYS + 1];
+    offsets_of<ARRAYS + 1>(places, place, from);
+    i64 start = offset_of(outer, before);
+#pragma unroll
+    for (int k = 0; k < ARRAYS; k++) {
+      if (k >= indices.count) continue;
+      const i64 i = place_of<WR_B>(indices.data[k][from[k]], indices.extent[k]);
+      start += nearest(i, indices.room[k]) * indices.stride[k];
+    }
+    out[t] = a[start + offset_of(inner, rest)];
   }
 }
 
@@ -25,7 +43,7 @@ extern "C" __global__ void take_along(WR_A *out, const WR_A *a, const WR_B *indi
   for (index_t t = thread_index(); t < n; t += thread_count()) {
     i64 at[2];
     offsets_of<2>(both, t, at);
-    const i64 i = nearest(place_of<WR_B>(indices[at[1]], extent), extent);
+    const i64 i = nearest(place_of<WR_B>(indices[at[1]], extent), extent - 1);
     out[t] = a[at[0] + i * stride];
   }
 }

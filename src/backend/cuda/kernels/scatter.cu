@@ -1,79 +1,158 @@
-/* scatter_add: updates of WR_A added at indices of type WR_B; an update that does not lie inside the
-   array whole is dropped. Updates to one element are added in any order, so that sums of floats may
-   differ in their last digits from run to run; whole numbers do not. */
+/* Scatter: updates of WR_A joined by WR_OP (copy, add, multiply, maximum, minimum) with what is at
+   indices of type WR_B; an update that does not lie inside the array whole is dropped. Updates of one
+   element come in any order: of several copies any one stays, and sums and products of floats may
+   differ in their last digits from run to run; whole numbers, maxima and minima do not. */
 
 #include "types.cuh"
-#include "place.cuh"
+#include "scalar.cuh"
+#include "indices.cuh"
 
-/* ---- adding at once ---- */
+/* ---- joining at once ---- */
 
-INLINE void add_at(u32 *p, u32 x) { atomicAdd(p, x); }
-INLINE void add_at(i32 *p, i32 x) { atomicAdd(p, x); }
-INLINE void add_at(u64 *p, u64 x) { atomicAdd(p, x); }
-INLINE void add_at(i64 *p, i64 x) { atomicAdd((u64 *)p, (u64)x); }
-INLINE void add_at(float *p, float x) { atomicAdd(p, x); }
-INLINE void add_at(double *p, double x) { atomicAdd(p, x); }
-INLINE void add_at(c64 *p, c64 x) {
-  atomicAdd(&p->re, x.re);
-  atomicAdd(&p->im, x.im);
-}
-
-INLINE u32 sum_bits(u32 old, f16 x) {
-  f16 h;
-  h.v = (u16)old;
-  return to_f16(to_float(h) + to_float(x)).v;
-}
-INLINE u32 sum_bits(u32 old, bf16 x) {
-  bf16 h;
-  h.v = (u16)old;
-  return to_bf16(to_float(h) + to_float(x)).v;
-}
-INLINE u32 sum_bits(u32 old, b8 x) { return old | x.v; }
-INLINE u32 sum_bits(u32 old, u8 x) { return old + x; }
-INLINE u32 sum_bits(u32 old, i8 x) { return old + (u32)x; }
-INLINE u32 sum_bits(u32 old, u16 x) { return old + x; }
-INLINE u32 sum_bits(u32 old, i16 x) { return old + (u32)x; }
-
-/* Narrower elements: the word around them is exchanged until nobody was in between. */
 template <class E>
-INLINE void add_at(E *p, E x) {
-  u32 *word = (u32 *)((u64)p & ~(u64)3);
-  const int shift = (int)((u64)p & 3) * 8;
-  const u32 mask = (sizeof(E) == 1 ? 0xffu : 0xffffu) << shift;
-  u32 old = *word;
-  u32 seen;
-  do {
-    seen = old;
-    const u32 sum = sum_bits((seen & mask) >> shift, x);
-    old = atomicCAS(word, seen, (seen & ~mask) | ((sum << shift) & mask));
-  } while (old != seen);
+INLINE E joined(E old, E x) {
+  return store_as<E>::of(WR_OP(load<E>(old), load<E>(x)));
 }
+
+/* The word around an element is exchanged until nobody was in between. */
+template <int BYTES>
+struct words {
+  template <class E>
+  static INLINE void join(E *p, E x) {
+    u32 *word = (u32 *)((u64)p & ~(u64)3);
+    const int shift = (int)((u64)p & 3) * 8;
+    const u32 mask = (BYTES == 1 ? 0xffu : 0xffffu) << shift;
+    u32 old = *word, seen;
+    do {
+      seen = old;
+      const u32 next = (seen & ~mask) | (bits(joined<E>(element<E>(seen >> shift), x)) << shift);
+      if (next == seen) return;
+      old = atomicCAS(word, seen, next);
+    } while (old != seen);
+  }
+  template <class E>
+  static INLINE E element(u32 w) {
+    union {
+      u32 w;
+      E e;
+    } u;
+    u.w = w;
+    return u.e;
+  }
+  template <class E>
+  static INLINE u32 bits(E e) {
+    union {
+      u32 w;
+      E e;
+    } u;
+    u.w = 0;
+    u.e = e;
+    return u.w;
+  }
+};
+
+template <class W, class E>
+INLINE void join_whole(E *p, E x) {
+  union {
+    W w;
+    E e;
+  } seen, next;
+  W old = *(volatile W *)p;
+  do {
+    seen.w = old;
+    next.e = joined<E>(seen.e, x);
+    if (next.w == seen.w) return;
+    old = atomicCAS((W *)p, seen.w, next.w);
+  } while (old != seen.w);
+}
+template <>
+struct words<4> {
+  template <class E>
+  static INLINE void join(E *p, E x) {
+    join_whole<u32, E>(p, x);
+  }
+};
+template <>
+struct words<8> {
+  template <class E>
+  static INLINE void join(E *p, E x) {
+    join_whole<u64, E>(p, x);
+  }
+};
+
+template <class E>
+INLINE void join_at(E *p, E x) {
+  words<sizeof(E)>::join(p, x);
+}
+
+/* What the GPU does in one instruction. */
+struct by_op_copy {
+  template <class E>
+  static INLINE void at(E *p, E x) {
+    *p = x;
+  }
+};
+struct by_op_add {
+  template <class E>
+  static INLINE void at(E *p, E x) {
+    join_at(p, x);
+  }
+  static INLINE void at(u32 *p, u32 x) { atomicAdd(p, x); }
+  static INLINE void at(i32 *p, i32 x) { atomicAdd(p, x); }
+  static INLINE void at(u64 *p, u64 x) { atomicAdd(p, x); }
+  static INLINE void at(i64 *p, i64 x) { atomicAdd((u64 *)p, (u64)x); }
+  static INLINE void at(float *p, float x) { atomicAdd(p, x); }
+  static INLINE void at(double *p, double x) { atomicAdd(p, x); }
+  static INLINE void at(c64 *p, c64 x) {
+    atomicAdd(&p->re, x.re);
+    atomicAdd(&p->im, x.im);
+  }
+};
+struct by_op_multiply {
+  template <class E>
+  static INLINE void at(E *p, E x) {
+    join_at(p, x);
+  }
+};
+struct by_op_maximum {
+  template <class E>
+  static INLINE void at(E *p, E x) {
+    join_at(p, x);
+  }
+  static INLINE void at(u32 *p, u32 x) { atomicMax(p, x); }
+  static INLINE void at(i32 *p, i32 x) { atomicMax(p, x); }
+  static INLINE void at(u64 *p, u64 x) { atomicMax(p, x); }
+  static INLINE void at(i64 *p, i64 x) { atomicMax(p, x); }
+};
+struct by_op_minimum {
+  template <class E>
+  static INLINE void at(E *p, E x) {
+    join_at(p, x);
+  }
+  static INLINE void at(u32 *p, u32 x) { atomicMin(p, x); }
+  static INLINE void at(i32 *p, i32 x) { atomicMin(p, x); }
+  static INLINE void at(u64 *p, u64 x) { atomicMin(p, x); }
+  static INLINE void at(i64 *p, i64 x) { atomicMin(p, x); }
+};
+
+#define BY(op) by_##op
+#define BY_OF(op) BY(op)
 
 /* ---- the kernel ---- */
 
-enum { AXES = 8 };
-
-struct indices_of {
-  const WR_B *data[AXES];
-  i64 extent[AXES]; /* of the result's axis */
-  i64 room[AXES];   /* the largest index at which the slice fits */
-  i64 stride[AXES]; /* of the result along it */
-  i64 count;
-};
-
-/* `places`: operand k is index array k; operand AXES the updates, over the index arrays' axes.
+/* Operand k of `places` is index array k; operand ARRAYS the updates, over the index arrays' axes.
    `slice`: operand 0 the result, operand 1 the updates, over a slice's axes. */
-extern "C" __global__ void add_slices(WR_A *out, const WR_A *updates, index_t n, i64 slice_size,
-                                      indices_of indices, layout<AXES + 1> places,
-                                      layout<2> slice) {
+extern "C" __global__ void scatter(WR_A *out, const WR_A *updates, index_t n, i64 slice_size,
+                                   indices_of indices, layout<ARRAYS + 1> places,
+                                   layout<2> slice) {
   for (index_t t = thread_index(); t < n; t += thread_count()) {
     const index_t place = t / (index_t)slice_size, rest = t - place * (index_t)slice_size;
-    i64 from[AXES + 1], at[2];
-    offsets_of<AXES + 1>(places, place, from);
+    i64 from[ARRAYS + 1], at[2];
+    offsets_of<ARRAYS + 1>(places, place, from);
     i64 start = 0;
     bool fits = true;
 #pragma unroll
-    for (int k = 0; k < AXES; k++) {
+    for (int k = 0; k < ARRAYS; k++) {
       if (k >= indices.count) continue;
       const i64 i = place_of<WR_B>(indices.data[k][from[k]], indices.extent[k]);
       fits = fits && i >= 0 && i <= indices.room[k];
@@ -81,6 +160,6 @@ extern "C" __global__ void add_slices(WR_A *out, const WR_A *updates, index_t n,
     }
     if (!fits) continue;
     offsets_of<2>(slice, rest, at);
-    add_at(&out[start + at[0]], updates[from[AXES] + at[1]]);
+    BY_OF(WR_OP)::at(&out[start + at[0]], updates[from[ARRAYS] + at[1]]);
   }
 }
