@@ -144,11 +144,15 @@ void wr_cond_broadcast(struct wr_cond *c) { pthread_cond_broadcast(&c->os); }
 
 /* ---- time ---- */
 
-uint64_t wr_clock_ns(void) {
+static uint64_t read_clock(clockid_t clock) {
   struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_gettime(clock, &now);
   return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
+
+uint64_t wr_clock_ns(void) { return read_clock(CLOCK_MONOTONIC); }
+
+uint64_t wr_cpu_ns(void) { return read_clock(CLOCK_THREAD_CPUTIME_ID); }
 
 #ifdef WR_TORTURE
 

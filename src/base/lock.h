@@ -62,6 +62,8 @@ void wr_nap(uint64_t ns);
 
 /* Monotonic time in nanoseconds. */
 uint64_t wr_clock_ns(void);
+/* Processor time of the calling thread in nanoseconds; a system call. */
+uint64_t wr_cpu_ns(void);
 
 /* Torture builds yield the processor here at random; others do nothing. Yields begin with the seed,
    which env.c sets and prints: WEIR_TORTURE_SEED, or one of its own. */

@@ -191,15 +191,16 @@ static enum wr_drained drain_from_place(struct wr_stream *stream, struct wr_drai
 }
 
 /* Drains `home`, or what it is blocked by, or what that is blocked by in turn, as far as nobody
-   else does; with `sleeper`, from a place in the list of each. True when something ran or changed,
-   so that another look is worth it. */
-static bool look(struct wr_stream *home, struct wr_completion *target, struct sleeper *sleeper) {
+   else does; with `sleeper`, from a place in the list of each; with `taken`, until wr_pool_taken is
+   another. True when something ran or changed, so that another look is worth it. */
+static bool look(struct wr_stream *home, struct wr_completion *target, struct sleeper *sleeper,
+                 const uint64_t *taken) {
   struct wr_place **slot = sleeper ? &sleeper->top : NULL;
   struct wr_stream *stream = wr_stream_retain(home), *above = NULL;
   struct walk walk = {NULL};
   bool again = false;
   for (;;) {
-    struct wr_drain drain = {.target = target, .unblock = above};
+    struct wr_drain drain = {.target = target, .unblock = above, .taken = taken};
     if (sleeper) slot = take_place(sleeper, slot, stream);
     enum wr_drained result =
         sleeper ? drain_from_place(stream, &drain, slot) : wr_stream_drain(stream, &drain);
@@ -264,7 +265,7 @@ static void help_or_sleep(struct wr_stream *home, struct wr_completion *target) 
   wr_completion_await(target, &sleeper.waiter);
   while (!wr_completion_over(target)) {
     forget_pokes(&sleeper);
-    if (!look(home, target, &sleeper)) sleep_on(&sleeper, false);
+    if (!look(home, target, &sleeper, NULL)) sleep_on(&sleeper, false);
   }
   cut(&sleeper.top);
   sleep_on(&sleeper, true);
@@ -273,7 +274,10 @@ static void help_or_sleep(struct wr_stream *home, struct wr_completion *target) 
 }
 
 void wr_stream_help_at_once(struct wr_stream *stream, struct wr_completion *c) {
-  while (!wr_completion_over(c) && look(stream, c, NULL)) continue;
+  const uint64_t taken = wr_pool_taken();
+  while (!wr_completion_over(c) && look(stream, c, NULL, &taken) && taken == wr_pool_taken()) {
+    continue;
+  }
 }
 
 bool wr_stream_is_stranded(struct wr_stream *stream) {
@@ -302,7 +306,7 @@ void wr_stream_help(struct wr_stream *stream, struct wr_completion *c) {
   const int spins = wr_cpu_count() > 1 ? SPINS : 1;
   wr_stream_retain(stream);
   for (int i = 0; i < spins && !wr_completion_over(c);) {
-    if (look(stream, c, NULL)) continue;
+    if (look(stream, c, NULL, NULL)) continue;
     if (++i < spins) pause_for(c);
     if (i >= YIELD_FROM && i < spins && !wr_completion_over(c)) sched_yield();
   }

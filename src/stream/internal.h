@@ -9,6 +9,7 @@
 #include "backend/backend.h"
 #include "base/lock.h"
 #include "base/thread.h"
+#include "stream/ready.h"
 #include "stream/stream.h"
 
 /* Who drains a stream. All changes are made under the stream's lock.
@@ -54,6 +55,9 @@ struct wr_stream {
   struct wr_stream *ready_next; /* under the pool's LOCK */
   struct wr_stream *ready_prev; /* under the pool's LOCK */
   bool in_ready_list;           /* under the pool's LOCK */
+  enum wr_class ready_class;    /* under the pool's LOCK: in which of the lists */
+  uint64_t debt_ns;             /* under LOCK: time used lately, less what was paid back */
+  uint64_t debt_at;             /* under LOCK: when debt_ns was true, by wr_clock_ns */
 };
 
 _Static_assert(offsetof(struct wr_stream, refs) == 0, "stream.h counts without seeing the struct");
@@ -62,8 +66,8 @@ _Static_assert(offsetof(struct wr_stream, refs) == 0, "stream.h counts without s
 struct wr_drain {
   struct wr_completion *target; /* stop when it is over; NULL: the pool drains */
   struct wr_stream *unblock;    /* stop when this stream is no longer suspended, or NULL */
+  const uint64_t *taken;        /* stop when wr_pool_taken is no longer this; or NULL */
   uint64_t deadline;            /* pool: the turn ends then */
-  uint32_t checks;              /* pool: looks at the clock every so many commands */
 };
 
 enum wr_drained { WR_DRAINED, WR_DRAIN_BUSY, WR_DRAIN_SUSPENDED };
@@ -130,10 +134,11 @@ size_t wr_registry_live(void);
 /* Wakes one of the threads that sleep for the stream; false when there is none. Under its lock. */
 bool wr_stream_poke_locked(struct wr_stream *stream);
 
-/* Puts a READY stream at the end of the pool's list, with a reference; with `tell` it wakes or
-   starts a worker. */
-void wr_pool_push(struct wr_stream *stream, bool tell);
-/* Wakes or starts a worker if a stream stands in the list. */
+/* Puts a READY stream in the pool's list, with a reference: at the end of those that have used less
+   than a turn lately, or of the others. With `tell` it wakes or starts a worker, or else sees to it
+   that somebody looks whether one comes. */
+void wr_pool_push(struct wr_stream *stream, bool fresh, bool tell);
+/* The same for what stands in the list. */
 void wr_pool_wake(void);
 /* Takes the stream out of the list, where a thread that waits drains it before a worker came; true
    when it stood there: the caller drops the list's reference once no lock is held. */
@@ -142,13 +147,16 @@ bool wr_pool_remove(struct wr_stream *stream);
    is no worker, as a thread was refused when they became so, tries again. False when it is refused
    again. */
 bool wr_pool_ensure_worker(void);
-/* Starts a thread besides the workers that drains what `marker` stands behind, as far as it goes,
-   and ends; for a thread that waits and does not drain, whose place it takes. Does nothing where a
-   worker is idle, where there are enough of them, or where the system refuses one. */
+/* Starts a thread besides the workers that drains what `marker` stands behind, as far as it goes or
+   until a worker takes a stream, and ends; for a thread that waits and does not drain, whose place
+   it takes. Does nothing where a worker is idle, where workers come to the streams that are ready,
+   where there are enough of such threads, or where the system refuses one. */
 void wr_pool_relieve(struct wr_marker *marker);
 /* Says that the calling thread begins (1) to wait without draining for longer, or ends (-1). */
 void wr_pool_count_waiting(int n);
 size_t wr_pool_relievers(void);
+/* How often a worker has taken a stream. */
+uint64_t wr_pool_taken(void);
 /* True when other streams wait for a worker. */
 bool wr_pool_has_ready(void);
 size_t wr_pool_workers(void);

@@ -160,10 +160,37 @@ void wr_stream_count(struct wr_stream_counts *counts) {
 
 /* ---- submitting ---- */
 
+/* A stream that has used less than FRESH_NS lately is fresh, and goes first (ready.h). What it uses
+   is a debt, of which it pays one part in PAY_BACK of the time in which it has nothing to do: not
+   of the time for which it is ready, since then all streams would be fresh where they are many.
+   Debt beyond MOST_NS is forgiven, so half a second of rest is always enough. */
+enum {
+  FRESH_NS = WR_TORTURED ? 20 * 1000 : 500 * 1000,
+  PAY_BACK = 32,
+  MOST_NS = PAY_BACK * FRESH_NS
+};
+
+static void pay_back_locked(struct wr_stream *s, uint64_t now) {
+  uint64_t paid = (now - s->debt_at) / PAY_BACK;
+  s->debt_ns = s->debt_ns > paid ? s->debt_ns - paid : 0;
+  s->debt_at = now;
+}
+
+static void charge_locked(struct wr_stream *s, uint64_t used, uint64_t now) {
+  s->debt_ns = s->debt_ns + used < MOST_NS ? s->debt_ns + used : MOST_NS;
+  s->debt_at = now;
+}
+
+/* For a stream that has had nothing to do until now. Asks for the time only where it matters. */
+static bool is_fresh_locked(struct wr_stream *s) {
+  if (s->debt_ns >= FRESH_NS) pay_back_locked(s, wr_clock_ns());
+  return s->debt_ns < FRESH_NS;
+}
+
 /* Somebody who sleeps for the stream drains it, or else the pool (help.c). */
 static void ready_locked(struct wr_stream *s) {
   s->state = WR_STREAM_READY;
-  wr_pool_push(s, !wr_stream_poke_locked(s));
+  wr_pool_push(s, is_fresh_locked(s), !wr_stream_poke_locked(s));
 }
 
 static void append_locked(struct wr_stream *s, struct wr_task *task) {
@@ -272,15 +299,14 @@ bool wr_stream_wait_on_device(struct wr_stream *s, struct wr_stream *other, uint
 
 /* ---- draining ---- */
 
-enum { CLOCK_EVERY = WR_TORTURED ? 1 : 16 };
-
+/* After each command, since one alone may take longer than a turn. */
 bool wr_drain_stop(struct wr_drain *drain) {
   if (drain->target) {
     if (wr_completion_over(drain->target)) return true;
+    if (drain->taken && *drain->taken != wr_pool_taken()) return true;
     return drain->unblock && !wr_load_relaxed(&drain->unblock->asleep);
   }
-  if (++drain->checks % CLOCK_EVERY) return false;
-  return wr_clock_ns() >= drain->deadline && wr_pool_has_ready();
+  return wr_pool_has_ready() && wr_clock_ns() >= drain->deadline;
 }
 
 static struct wr_task *pop_locked(struct wr_stream *s) {
@@ -341,9 +367,18 @@ static bool run_tasks_locked(struct wr_stream *s, struct wr_drain *drain) {
   return true;
 }
 
+/* What a drain has used: the processor's time, since a thread that the system kept from running
+   would make a light stream look like a busy one. Of a thread that waits, which drains for itself,
+   that is not asked; it counts for a turn at most. */
+static uint64_t used_by(const struct wr_drain *drain, uint64_t elapsed, uint64_t cpu_start) {
+  uint64_t most = drain->target ? FRESH_NS : wr_cpu_ns() - cpu_start;
+  return elapsed < most ? elapsed : most;
+}
+
 /* Called and left with the lock held; says what became of the stream. */
 static enum wr_drained drain_locked(struct wr_stream *s, struct wr_drain *drain) {
-  uint64_t start = wr_clock_ns();
+  uint64_t start = wr_clock_ns(), cpu_start = drain->target ? 0 : wr_cpu_ns();
+  if (s->state != WR_STREAM_READY) pay_back_locked(s, start);
   s->state = WR_STREAM_RUNNING;
   bool live, more;
   do {
@@ -351,7 +386,9 @@ static enum wr_drained drain_locked(struct wr_stream *s, struct wr_drain *drain)
     if (live) flush_unlocked(s);
     more = live && s->head && s->backend->flush && !wr_drain_stop(drain);
   } while (more);
-  wr_fetch_add_relaxed(&s->busy_ns, wr_clock_ns() - start);
+  uint64_t end = wr_clock_ns();
+  wr_fetch_add_relaxed(&s->busy_ns, end - start);
+  charge_locked(s, used_by(drain, end - start, cpu_start), end);
   if (!live) return WR_DRAIN_SUSPENDED;
   /* Who sleeps may have looked while nothing was with the device yet; now there may be. */
   if (s->backend->poll) (void)wr_stream_poke_locked(s);

@@ -203,7 +203,8 @@ bool wr_stream_wait_on_device(struct wr_stream *stream, struct wr_stream *other,
 /* Waits until `c`, which was submitted to `stream`, is over. Meanwhile the calling thread drains
    that stream, and those that it is blocked by (help.c). */
 void wr_stream_help(struct wr_stream *stream, struct wr_completion *c);
-/* As that, but returns as soon as other threads drain all of them, or a device works. */
+/* As that, but returns as soon as other threads drain all of them, a device works, or a worker has
+   taken a stream. */
 void wr_stream_help_at_once(struct wr_stream *stream, struct wr_completion *c);
 /* True when the stream, or what it is blocked by, can be drained and nobody does: a look, which may
    be out of date as it returns. */

@@ -6,7 +6,9 @@
  * A completion is one step here: await registers or fires, finish takes the whole list; node.pml
  * shows that the code may be read so. A section under a stream's lock is one step where only its
  * last access is seen outside that lock (the pool's lock is taken last); wake_stream has two.
- * The device is the CPU: a node is over when it has run.
+ * The device is the CPU: a node is over when it has run. A worker takes any of the streams in the
+ * list, since their order (src/stream/ready.h) depends on how much each has used; pool.pml has the
+ * spare threads.
  *
  * scenario: ALONE_CROSS   a chain of batches over two streams, forced by one thread while another
  *                         forces its own batch on one of them; no worker can be had
@@ -113,8 +115,8 @@ byte refs[STREAMS];
 byte appended[STREAMS];
 byte ran[STREAMS];
 
-chan ready = [STREAMS] of { byte };
 bool listed[STREAMS];
+byte ready; /* streams in the list */
 byte workers, idle, signalled; /* as in pool.c */
 byte sleeping;                 /* inside wr_cond_wait */
 byte woken;                    /* signalled there, and not out yet */
@@ -173,7 +175,7 @@ inline make_ready(s) {
   if
   :: !listed[s] ->
      listed[s] = true;
-     ready ! s;
+     ready++;
 #ifndef REF_FORGOTTEN
      refs[s]++
 #endif
@@ -291,7 +293,7 @@ inline fire_list() {
 /* wr_drain_stop: true by what the drainer waits for; a worker's turn ends at any time once others
    are ready. */
 #define DRAIN_STOP(worker) \
-  (worker -> len(ready) > 0 && tired : over[target] || (blocked != NONE && !asleep[blocked]))
+  (worker -> ready > 0 && tired : over[target] || (blocked != NONE && !asleep[blocked]))
 
 /* Some time passes. */
 inline get_tired(worker) {
@@ -316,7 +318,7 @@ inline drain(worker) {
        if
        :: state[s] == READY && listed[s] ->
           /* wr_pool_remove */
-          ready ?? eval(s);
+          ready--;
           listed[s] = false;
           was_listed = true
        :: else
@@ -463,8 +465,12 @@ end_unborn:
 look:
   atomic {
     if
-    :: ready ? s -> listed[s] = false
-    :: empty(ready) ->
+    :: listed[0] -> s = 0; listed[0] = false; ready--
+    :: listed[1] -> s = 1; listed[1] = false; ready--
+#if STREAMS > 2
+    :: listed[2] -> s = 2; listed[2] = false; ready--
+#endif
+    :: ready == 0 ->
 #ifdef PARK_BLIND
        goto park
 #else
@@ -507,7 +513,7 @@ inline cut(from) {
        if
        :: (state[spot[places]] == READY || state[spot[places]] == SUSPENDED) &&
           sleepers[spot[places]] != 0 -> poke(spot[places])
-       :: state[spot[places]] == READY && sleepers[spot[places]] == 0 && len(ready) > 0 ->
+       :: state[spot[places]] == READY && sleepers[spot[places]] == 0 && ready > 0 ->
           pool_tell()
        :: else
        fi;

@@ -91,7 +91,7 @@ static void give_up_on_many(int workers) {
   enum { MANY = 100 };
   static struct stall stalls[MANY];
   static mlx_stream streams[MANY];
-  int most = os_threads() + workers + 1;
+  int most = os_threads() + workers + 2;
   for (int i = 0; i < MANY; i++) {
     streams[i] = new_stream();
     stall_submit(&stalls[i], streams[i]);
