@@ -11,12 +11,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fork.h"
 #include "base/lock.h"
 #include "base/text.h"
 
 enum { NAP_NS = 100 * 1000 };
 
-static const uint32_t done = UINT32_MAX; /* the number of no process */
+static const uint32_t done = UINT32_MAX;
 
 static bool attempt_with_cancel_off(bool (*attempt)(void *), void *arg) {
   int before = wr_cancel_off();
@@ -29,7 +30,7 @@ bool wr_once_try(struct wr_once *once, bool (*attempt)(void *), void *arg) {
   for (;;) {
     uint32_t found = wr_load_acquire(&once->state); /* acquire: what the attempt has written */
     if (found == done) return true;
-    const uint32_t self = (uint32_t)getpid();
+    const uint32_t self = wr_fork_generation + 1;
     if (found == self) {
       wr_nap(NAP_NS);
     } else if (wr_cas_acq_rel(&once->state, &found, self)) {
@@ -48,6 +49,17 @@ bool wr_lacks_descriptors(void) {
 
 /* ---- libraries ---- */
 
+/* The loader's words for what the system's calls have answered; there is no number. Where it lacks
+   room for thread-local memory it says "cannot allocate memory", and that stays so. */
+static bool is_of_the_moment(const char *text) {
+  static const char *const of_the_moment[] = {"Too many open files", "Cannot allocate memory",
+                                              "out of memory", "Resource temporarily unavailable"};
+  for (size_t i = 0; i < sizeof of_the_moment / sizeof of_the_moment[0]; i++) {
+    if (strstr(text, of_the_moment[i])) return true;
+  }
+  return false;
+}
+
 /* Before version 2.34 the C library has threads in a library of their own, and a second copy of
    that takes the handlers of signals from the first. */
 static bool namespaces_are_sound(void) {
@@ -56,27 +68,44 @@ static bool namespaces_are_sound(void) {
   return major > 2 || minor >= 34;
 }
 
-static void *open_apart(const char *name) {
-  const int flags = RTLD_NOW | RTLD_LOCAL;
+static void *open_here(const char *name, int flags, const char **text) {
+  void *library = dlopen(name, flags);
+  *text = library ? NULL : dlerror();
+  return library;
+}
+
+/* A namespace that is refused for the moment is no reason for the program's own copy. */
+static void *open_apart(const char *name, int flags, const char **text) {
   void *library = namespaces_are_sound() ? dlmopen(LM_ID_NEWLM, name, flags) : NULL;
-  return library ? library : dlopen(name, flags);
+  *text = library ? NULL : dlerror();
+  if (library || (*text && is_of_the_moment(*text))) return library;
+  return open_here(name, flags, text);
 }
 
 /* The loader is not even asked without a descriptor: it would never look into its list of libraries
    again. */
-void *wr_library_open_apart(const char *name, bool *absent, char *why, size_t n) {
+static void *open_by(void *(*opener)(const char *, int, const char **), const char *name, int flags,
+                     struct wr_refusal *why) {
   if (wr_lacks_descriptors()) {
-    *absent = false;
-    snprintf(why, n, "%s: the process has no descriptor left", name);
+    why->for_now = true;
+    snprintf(why->text, sizeof why->text, "%s: the process has no descriptor left", name);
     return NULL;
   }
   struct wr_text_state before = wr_text_begin();
-  void *library = open_apart(name);
-  const char *text = library ? NULL : dlerror();
+  const char *text;
+  void *library = opener(name, flags, &text);
   if (!library) {
-    snprintf(why, n, "%s", text ? text : "no reason given");
-    if (!text || !strstr(text, "No such file")) *absent = false;
+    snprintf(why->text, sizeof why->text, "%s", text ? text : "no reason given");
+    why->for_now = !text || is_of_the_moment(text);
   }
   wr_text_end(before);
   return library;
+}
+
+void *wr_library_open(const char *name, int flags, struct wr_refusal *why) {
+  return open_by(open_here, name, flags, why);
+}
+
+void *wr_library_open_apart(const char *name, struct wr_refusal *why) {
+  return open_by(open_apart, name, RTLD_NOW | RTLD_LOCAL, why);
 }

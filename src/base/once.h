@@ -12,7 +12,8 @@
 #include "base/atomic.h"
 
 struct wr_once {
-  wr_atomic_u32 state; /* atomic ACQ_REL: 0, the number of the process that tries, or done */
+  wr_atomic_u32
+      state; /* atomic ACQ_REL: 0, done, or the number of forks before it tried, and one */
 };
 
 /* True once `attempt` has returned true; false when it returned false in this call. */
@@ -21,13 +22,21 @@ bool wr_once_try(struct wr_once *once, bool (*attempt)(void *arg), void *arg);
 /* True when the system has no descriptor left: what was not found now may be there later. */
 bool wr_lacks_descriptors(void);
 
+/* Why a library could not be opened. */
+struct wr_refusal {
+  bool for_now;   /* of the moment: no descriptor, or no memory left */
+  char text[400]; /* in the locale "C" */
+};
+
+/* dlopen; NULL where it fails, and then *why is filled. */
+void *wr_library_open(const char *name, int flags, struct wr_refusal *why);
+
 /* A copy of the library for the caller alone, with copies of all that it needs, in a namespace of
    the loader's: what the program, or another library, does with its own copy and what is done with
    this one do not meet. Pages that are only read are shared by all copies. Where the loader has no
    namespace left, or the C library is older than 2.34, it is the program's own copy, or becomes it.
    Handlers for the end of the process that the copy registers run with the loader's destructors,
-   and its handlers around a fork not at all. NULL where it fails, and then `why` says so, in the
-   locale "C", and *absent becomes false unless there is no such file. */
-void *wr_library_open_apart(const char *name, bool *absent, char *why, size_t n);
+   and its handlers around a fork not at all. NULL and *why as above. */
+void *wr_library_open_apart(const char *name, struct wr_refusal *why);
 
 #endif

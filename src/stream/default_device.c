@@ -78,11 +78,13 @@ static const char *type_name(enum wr_device_type type) {
 struct wr_error *wr_device_check(struct wr_device device) {
   const struct wr_backend *backend = wr_backend_for(device.type);
   int count = backend->device_count();
+  const char *reason = count > 0 ? NULL : backend->absent_reason();
+  if (count == 0 && !reason) count = backend->device_count(); /* refused, and since then not */
   if (device.index >= 0 && device.index < count && device.index < WR_MAX_DEVICES) return NULL;
   if (count > 0) {
     return wr_error_new(WEIR_ERROR_NO_DEVICE, "no device %s:%d: there are %d of type %s",
                         type_name(device.type), device.index, count, type_name(device.type));
   }
   return wr_error_new(WEIR_ERROR_NO_DEVICE, "no device %s:%d: %s", type_name(device.type),
-                      device.index, backend->absent_reason());
+                      device.index, reason ? reason : "it is not there now");
 }

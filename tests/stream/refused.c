@@ -113,7 +113,7 @@ static void start_without_keys(void) {
 }
 
 int main(int argc, char **argv) {
-  mean_cpu();
+  mean_cpu(); /* with no descriptor left nobody knows whether there is a GPU */
   mlx_set_error_handler(quiet, NULL, NULL);
   (void)argv;
   if (argc > 1) return without_keys();

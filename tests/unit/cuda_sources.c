@@ -256,9 +256,9 @@ int main(int argc, char **argv) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   return 77; /* the compiler library is not ours to check */
 #endif
-  const char *reason;
-  if (!wr_cuda_nvrtc(&reason)) {
-    fprintf(stderr, "skipped: %s\n", reason);
+  struct wr_absence why;
+  if (!wr_cuda_nvrtc(&why)) {
+    fprintf(stderr, "skipped: %s\n", why.reason);
     return 77;
   }
   only = argv + 1;

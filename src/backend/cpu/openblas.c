@@ -35,16 +35,18 @@ static const char *const places[] = {WR_LIBRARY_FOLDER "/openblas-pthread/libope
                                      "libopenblas.so.0", "libopenblas.so",
                                      WR_LIBRARY_FOLDER "/openblas-serial/libopenblas.so.0"};
 
-enum { WHY_BYTES = 400 };
+static bool is_missing(const struct wr_refusal *why) { return strstr(why->text, "No such file"); }
 
-/* Of several reasons the first is told that is not about a file which is not there. */
-static void *open_first(bool *absent, char *why) {
+/* What was refused for the moment is no reason to take the next one. Of several reasons the first
+   is told that is not about a file which is not there. */
+static void *open_first(struct wr_refusal *why) {
   const char *chosen = wr_env_get()->openblas;
-  *absent = true;
-  if (*chosen) return wr_library_open_apart(chosen, absent, why, WHY_BYTES);
-  void *library = NULL;
-  for (size_t i = 0; !library && *absent && i < sizeof places / sizeof places[0]; i++) {
-    library = wr_library_open_apart(places[i], absent, why, WHY_BYTES);
+  if (*chosen) return wr_library_open_apart(chosen, why);
+  void *library = wr_library_open_apart(places[0], why);
+  for (size_t i = 1; !library && !why->for_now && i < sizeof places / sizeof places[0]; i++) {
+    struct wr_refusal now;
+    library = wr_library_open_apart(places[i], &now);
+    if (!library && (now.for_now || is_missing(why))) *why = now;
   }
   return library;
 }
@@ -78,16 +80,17 @@ static bool has_long_integers(void *library) {
   return false;
 }
 
+/* *absent: what is wrong stays so. */
 static struct wr_error *open_library(struct wr_openblas *blas, bool *absent) {
-  char why[WHY_BYTES];
-  void *library = open_first(absent, why);
+  struct wr_refusal why;
+  void *library = open_first(&why);
+  *absent = library || !why.for_now;
   if (!library) {
     return wr_error_new(WEIR_ERROR_UNSUPPORTED,
                         "matrix products need OpenBLAS (on Debian and Ubuntu: "
                         "libopenblas0-pthread), and it could not be opened: %s",
-                        why);
+                        why.text);
   }
-  *absent = true; /* what is wrong with it stays so */
   if (has_long_integers(library)) {
     return wr_error_new(WEIR_ERROR_UNSUPPORTED,
                         "the OpenBLAS on this machine has 64-bit integers (ILP64), and matrix "

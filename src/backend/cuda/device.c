@@ -12,6 +12,7 @@
 #include "backend/cuda/kernel.h"
 #include "base/fork.h"
 #include "base/gate.h"
+#include "base/once.h"
 
 const struct wr_driver *wr_cu;
 
@@ -20,17 +21,16 @@ static struct {
   wr_atomic_bool touched;         /* atomic RELAXED: the driver is open, or is being opened */
   wr_atomic_bool forked;          /* atomic RELAXED: set in a child while it has one thread */
   int count;                      /* immutable after once */
-  bool opened;                    /* immutable after once */
-  const char *reason;             /* immutable after once */
+  const char *reason;             /* immutable after once: NULL when the driver is open */
 } table;
 
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static struct wr_once once; /* open, or absent for good */
 
 /* ---- fork ---- */
 
 static void each_known(void (*fn)(struct wr_gpu *gpu)) {
-  for (int i = 0; i < table.count; i++) {
+  for (int i = 0; i < WR_GPU_MAX; i++) {
     struct wr_gpu *gpu = wr_gpu_known(i);
     if (gpu) fn(gpu);
   }
@@ -68,58 +68,78 @@ bool wr_gpu_forked(void) { return wr_load_relaxed(&table.forked); }
 
 /* ---- finding ---- */
 
-static void open_inside(void) {
+static bool open_inside(struct wr_absence *why) {
   wr_store_relaxed(&table.touched, true); /* relaxed: asked by a child's only thread */
-  wr_cu = wr_cuda_driver(&table.reason);
+  wr_cu = wr_cuda_driver(why);
   if (!wr_cu) {
     wr_store_relaxed(&table.touched, false);
-    return;
+    return false;
   }
-  wr_cu->device_count(&table.count);
+  if (wr_cu->device_count(&table.count) != WR_CU_SUCCESS) {
+    table.count = 0;
+    *why = (struct wr_absence){.reason = "libcuda.so.1 does not count devices", .for_now = true};
+  }
   if (table.count > WR_GPU_MAX) table.count = WR_GPU_MAX;
-  table.opened = true;
+  return table.count > 0;
 }
 
-static void open_once(void) {
-  if (wr_gate_enter(WR_GATE_GPU)) {
-    open_inside();
-    wr_gate_leave(WR_GATE_GPU);
-  } else {
-    table.reason = "the process is ending";
+/* False when it was refused for the moment. */
+static bool open_table(void *arg) {
+  struct wr_absence *why = arg;
+  if (!wr_gate_enter(WR_GATE_GPU)) {
+    *why = (struct wr_absence){.reason = "the process is ending", .for_now = true};
+    return false;
   }
+  if (!open_inside(why) && !why->for_now) table.reason = why->reason;
+  wr_gate_leave(WR_GATE_GPU);
+  return table.reason || table.count > 0;
 }
 
-/* In a child what the parent had begun to open is not opened again. */
+/* True when there are GPUs; else *why says why not. In a child what the parent had begun to open is
+   not opened again. */
+static bool look(struct wr_absence *why) {
+  *why = (struct wr_absence){.reason = "this process was forked from one that uses the GPU"};
+  if (wr_gpu_forked() || !wr_once_try(&once, open_table, why)) return false;
+  why->reason = table.reason;
+  why->for_now = false;
+  return !table.reason;
+}
+
 int wr_gpu_count(void) {
-  if (wr_gpu_forked()) return 0;
-  pthread_once(&once, open_once);
-  return table.count;
+  struct wr_absence why;
+  return look(&why) ? table.count : 0;
 }
 
 const char *wr_gpu_absent_reason(void) {
-  if (wr_gpu_forked()) return "this process was forked from one that uses the GPU";
-  pthread_once(&once, open_once);
-  return table.opened ? NULL : table.reason;
+  struct wr_absence why;
+  return look(&why) ? NULL : why.reason;
 }
 
 /* Without the compiler nothing runs on a GPU. One that lies idle for that reason is worth a line.
  */
-static enum wr_usable usable_inside(const char **reason) {
-  if (wr_cuda_nvrtc(reason)) return WR_USABLE;
+static enum wr_usable usable_inside(struct wr_absence *why) {
+  if (wr_cuda_nvrtc(why)) return WR_USABLE;
+  if (why->for_now) return WR_UNUSABLE_FOR_NOW;
   char line[640];
   snprintf(line, sizeof line, "weir: there is a GPU, but the default device is the CPU: %s",
-           *reason);
+           why->reason);
   wr_log_line(line);
   return WR_UNUSABLE;
 }
 
 enum wr_usable wr_gpu_usable(const char **reason) {
-  if (wr_gpu_count() == 0 || !wr_gate_enter(WR_GATE_GPU)) {
-    *reason = wr_gpu_absent_reason();
-    return WR_UNUSABLE;
+  struct wr_absence why;
+  enum wr_usable usable;
+  if (!look(&why)) {
+    usable = why.for_now ? WR_UNUSABLE_FOR_NOW : WR_UNUSABLE;
+  } else if (wr_gate_enter(WR_GATE_GPU)) {
+    usable = usable_inside(&why);
+    wr_gate_leave(WR_GATE_GPU);
+  } else {
+    why.reason = "the process is ending";
+    usable = WR_UNUSABLE_FOR_NOW;
   }
-  enum wr_usable usable = usable_inside(reason);
-  wr_gate_leave(WR_GATE_GPU);
+  *reason = why.reason;
   return usable;
 }
 
@@ -335,6 +355,11 @@ struct wr_error *wr_gpu_result_of_wait(struct wr_gpu *gpu, wr_cu_result result, 
 
 struct wr_error *wr_gpu_ending(void) {
   return wr_error_new(WEIR_ERROR_STATE, "the process is ending: no work for GPUs any more");
+}
+
+struct wr_error *wr_gpu_lacks(const char *what, const struct wr_absence *why) {
+  enum weir_status status = why->for_now ? WEIR_ERROR_STATE : WEIR_ERROR_UNSUPPORTED;
+  return wr_error_new(status, "no %s: %s", what, why->reason);
 }
 
 struct wr_error *wr_gpu_unusable(struct wr_gpu *gpu) {

@@ -95,6 +95,8 @@ void wr_gpu_fault(struct wr_gpu *gpu, const struct wr_error *error);
 struct wr_error *wr_gpu_unusable(struct wr_gpu *gpu);
 /* The error of what needs a library that ends with the process (base/gate.h). */
 struct wr_error *wr_gpu_ending(void);
+/* The error of what cannot be done without a library. */
+struct wr_error *wr_gpu_lacks(const char *what, const struct wr_absence *why);
 bool wr_gpu_forked(void);
 
 /* ---- transfer between host and GPU, and memory: gpu_memory.c ---- */

@@ -150,9 +150,10 @@ const wr_cu_function *wr_group_kernels(struct wr_run *run, const struct wr_group
   struct entry *e = look_up(t, &key, form->group->in[0].size > SMALL, &mine);
   if (!mine) return e ? e->functions : NULL;
   struct wr_error *error = load(run, form, e->functions);
-  bool dry = error && wr_error_status(error) == WEIR_ERROR_OUT_OF_MEMORY;
+  bool dry = error && (wr_error_status(error) == WEIR_ERROR_OUT_OF_MEMORY ||
+                       wr_error_status(error) == WEIR_ERROR_STATE); /* of the moment (T2) */
   wr_mutex_lock(&t->lock);
-  e->state = !error ? LOADED : dry ? SEEN_ONCE : REFUSED; /* memory may be there next time */
+  e->state = !error ? LOADED : dry ? SEEN_ONCE : REFUSED;
   wr_mutex_unlock(&t->lock);
   wr_error_release(error);
   return error ? NULL : e->functions;

@@ -138,9 +138,9 @@ static struct wr_error *take_image(const struct wr_nvrtc *nvrtc, wr_nvrtc_progra
 }
 
 static struct wr_error *compile_inside(const struct unit *unit, void **image, size_t *bytes) {
-  const char *reason;
-  const struct wr_nvrtc *nvrtc = wr_cuda_nvrtc(&reason);
-  if (!nvrtc) return wr_error_new(WEIR_ERROR_UNSUPPORTED, "no GPU kernels: %s", reason);
+  struct wr_absence why;
+  const struct wr_nvrtc *nvrtc = wr_cuda_nvrtc(&why);
+  if (!nvrtc) return wr_gpu_lacks("GPU kernels", &why);
   wr_nvrtc_program program;
   int result = nvrtc->create(&program, unit->text, unit->file, wr_kernel_header_count,
                              wr_kernel_header_texts, wr_kernel_header_names);

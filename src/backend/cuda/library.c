@@ -1,16 +1,18 @@
 /* Opening NVIDIA's libraries; see library.h. A library is looked for where the loader looks, then
-   in the folders of a CUDA toolkit. Of several versions the newest comes first. What went wrong is
-   kept as a text per library. */
+   in the folders of a CUDA toolkit. Of several versions the newest comes first. What will not
+   change (there is no such library, it is too old, it knows of no device) is kept as a text per
+   library; what is of the moment has fixed texts, so that nobody reads one that is being written.
+   */
 
 #include "backend/cuda/library.h"
 
 #include <dlfcn.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/base.h"
 #include "base/gate.h"
+#include "base/once.h"
 
 enum { REASON_BYTES = 512, PATH_BYTES = 512 };
 
@@ -24,41 +26,59 @@ struct library {
   const struct symbol *symbols;
   size_t count;
   void *table;
-  char reason[REASON_BYTES]; /* "" when all is well */
+  const char *no_descriptor; /* texts: what was refused for the moment */
+  const char *no_memory;
+  bool (*begin)(struct library *library, struct wr_absence *why); /* once it is open, or NULL: false
+                                                                     where that is of the moment */
+  struct wr_once once;
+  void *handle;              /* by the attempt alone */
+  char reason[REASON_BYTES]; /* immutable after once: "" when all is well */
 };
+
+#define WR_LIBRARY_TEXTS(name)                                                       \
+  .no_descriptor = name " cannot be opened now: the process has no descriptor left", \
+  .no_memory = name " cannot be opened now: the system has no memory left"
 
 /* ---- where libraries lie ---- */
 
-static void *open_in(const char *folder, const char *name) {
+struct search {
+  bool over;    /* found, or refused for the moment: an older one is not taken because of that */
+  void *handle; /* NULL: not found */
+};
+
+static void try_path(struct search *s, const char *path) {
+  struct wr_refusal why;
+  if (s->over) return;
+  s->handle = wr_library_open(path, RTLD_NOW | RTLD_LOCAL, &why);
+  s->over = s->handle || why.for_now;
+}
+
+static void try_under(struct search *s, const char *home, const char *name) {
   char path[PATH_BYTES];
-  int length = snprintf(path, sizeof path, "%s/%s", folder, name);
-  return length > 0 && length < PATH_BYTES ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
+  int length = snprintf(path, sizeof path, "%s/lib64/%s", home, name);
+  if (length > 0 && length < PATH_BYTES) try_path(s, path);
 }
 
-static void *open_under(const char *home, const char *name) {
-  char folder[PATH_BYTES];
-  int length = snprintf(folder, sizeof folder, "%s/lib64", home);
-  return length > 0 && length < PATH_BYTES ? open_in(folder, name) : NULL;
-}
-
-static void *open_one(const char *name) {
+static void try_one(struct search *s, const char *name) {
   const char *home = wr_env_get()->cuda_home;
-  void *handle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
-  if (!handle && *home) handle = open_under(home, name);
-  if (!handle) handle = open_under("/usr/local/cuda", name);
-  return handle;
+  try_path(s, name);
+  if (*home) try_under(s, home, name);
+  try_under(s, "/usr/local/cuda", name);
 }
 
-static void *open_any(struct library *library) {
-  char first[REASON_BYTES] = "";
-  for (const char *const *name = library->names; *name; name++) {
-    void *handle = open_one(*name);
-    if (handle) return handle;
-    if (!*first) snprintf(first, sizeof first, "%s", *name);
+/* False when it was refused for the moment. */
+static bool find(struct library *library, struct wr_absence *why) {
+  struct search s = {0};
+  for (const char *const *name = library->names; *name; name++) try_one(&s, *name);
+  library->handle = s.handle;
+  if (s.handle) return true;
+  if (s.over) {
+    why->reason = wr_lacks_descriptors() ? library->no_descriptor : library->no_memory;
+    return false;
   }
   snprintf(library->reason, REASON_BYTES, "%.60s could not be opened: no such library was found",
-           first);
-  return NULL;
+           library->names[0]);
+  return true;
 }
 
 /* A function's address as the table keeps it; POSIX says that the bits are the same. */
@@ -66,12 +86,9 @@ static void put_address(void *table, size_t offset, void *address) {
   memcpy((char *)table + offset, &address, sizeof address);
 }
 
-static void library_open(struct library *library) {
-  void *handle = open_any(library);
-  if (!handle) return;
-  wr_gate_goes_first();
+static void find_functions(struct library *library) {
   for (size_t i = 0; i < library->count; i++) {
-    void *address = dlsym(handle, library->symbols[i].name);
+    void *address = dlsym(library->handle, library->symbols[i].name);
     if (!address) {
       snprintf(library->reason, REASON_BYTES, "%s has no function %s: it is too old",
                library->names[0], library->symbols[i].name);
@@ -79,6 +96,35 @@ static void library_open(struct library *library) {
     }
     put_address(library->table, library->symbols[i].offset, address);
   }
+}
+
+struct opening {
+  struct library *library;
+  struct wr_absence why;
+};
+
+/* True when it is settled: open, or absent for good. */
+static bool library_open(void *arg) {
+  struct opening *o = arg;
+  struct library *library = o->library;
+  if (!library->handle) {
+    if (!find(library, &o->why)) return false;
+    if (!library->handle) return true;
+    wr_gate_goes_first();
+    find_functions(library);
+  }
+  return *library->reason || !library->begin || library->begin(library, &o->why);
+}
+
+/* Its table, or NULL. */
+static const void *library_get(struct library *library, struct wr_absence *why) {
+  struct opening opening = {.library = library, .why = {.for_now = true}};
+  if (wr_once_try(&library->once, library_open, &opening)) {
+    if (!*library->reason) return library->table;
+    opening.why = (struct wr_absence){.reason = library->reason};
+  }
+  *why = opening.why;
+  return NULL;
 }
 
 /* ---- the driver ---- */
@@ -93,17 +139,27 @@ static const struct symbol driver_symbols[] = {
 
 static const char *const driver_names[] = {"libcuda.so.1", NULL};
 
-static struct library driver_library = {
-    .names = driver_names,
-    .symbols = driver_symbols,
-    .count = sizeof driver_symbols / sizeof driver_symbols[0],
-    .table = &driver,
-};
+/* NULL when the result will be the same next time. With no descriptor left the driver may say
+   anything, also that there is no device. */
+static const char *refused_for_now(wr_cu_result result) {
+  if (wr_lacks_descriptors()) {
+    return "libcuda.so.1 cannot start now: the process has no descriptor left";
+  }
+  switch (result) {
+    case WR_CU_OUT_OF_MEMORY:
+      return "libcuda.so.1 cannot start now: out of memory (2)";
+    case WR_CU_DEVICE_UNAVAILABLE:
+      return "libcuda.so.1 cannot start now: a device is in use or unavailable (46)";
+    case WR_CU_OPERATING_SYSTEM:
+      return "libcuda.so.1 cannot start now: the operating system refused a call (304)";
+    case WR_CU_SYSTEM_NOT_READY:
+      return "libcuda.so.1 cannot start now: the system is not ready yet (802)";
+    default:
+      return NULL;
+  }
+}
 
-static void open_driver(void) {
-  struct library *l = &driver_library;
-  library_open(l);
-  if (*l->reason) return;
+static bool begin_driver(struct library *l, struct wr_absence *why) {
   int count = 0;
   const char *call = "cuInit";
   wr_cu_result result = driver.init(0);
@@ -112,21 +168,30 @@ static void open_driver(void) {
     call = "cuDeviceGetCount";
     result = driver.device_count(&count);
   }
+  if (result == WR_CU_SUCCESS && count > 0) return true;
+  why->reason = refused_for_now(result);
+  if (why->reason) return false;
   const char *text = NULL;
-  if (result != WR_CU_SUCCESS) {
+  if (result == WR_CU_SUCCESS) {
+    snprintf(l->reason, REASON_BYTES, "libcuda.so.1 knows of no device");
+  } else {
     if (driver.error_text(result, &text) != WR_CU_SUCCESS || !text) text = "an unknown error";
     snprintf(l->reason, REASON_BYTES, "libcuda.so.1: %s failed: %s (%d)", call, text, result);
-  } else if (count == 0) {
-    snprintf(l->reason, REASON_BYTES, "libcuda.so.1 knows of no device");
   }
+  return true;
 }
 
-const struct wr_driver *wr_cuda_driver(const char **reason) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, open_driver);
-  if (!*driver_library.reason) return &driver;
-  if (reason) *reason = driver_library.reason;
-  return NULL;
+static struct library driver_library = {
+    .names = driver_names,
+    .symbols = driver_symbols,
+    .count = sizeof driver_symbols / sizeof driver_symbols[0],
+    .table = &driver,
+    .begin = begin_driver,
+    WR_LIBRARY_TEXTS("libcuda.so.1"),
+};
+
+const struct wr_driver *wr_cuda_driver(struct wr_absence *why) {
+  return library_get(&driver_library, why);
 }
 
 /* ---- the compiler ---- */
@@ -146,16 +211,11 @@ static struct library nvrtc_library = {
     .symbols = nvrtc_symbols,
     .count = sizeof nvrtc_symbols / sizeof nvrtc_symbols[0],
     .table = &nvrtc,
+    WR_LIBRARY_TEXTS("libnvrtc.so"),
 };
 
-static void open_nvrtc(void) { library_open(&nvrtc_library); }
-
-const struct wr_nvrtc *wr_cuda_nvrtc(const char **reason) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, open_nvrtc);
-  if (!*nvrtc_library.reason) return &nvrtc;
-  if (reason) *reason = nvrtc_library.reason;
-  return NULL;
+const struct wr_nvrtc *wr_cuda_nvrtc(struct wr_absence *why) {
+  return library_get(&nvrtc_library, why);
 }
 
 /* ---- matrix products ---- */
@@ -175,14 +235,7 @@ static struct library lt_library = {
     .symbols = lt_symbols,
     .count = sizeof lt_symbols / sizeof lt_symbols[0],
     .table = &lt,
+    WR_LIBRARY_TEXTS("libcublasLt.so"),
 };
 
-static void open_lt(void) { library_open(&lt_library); }
-
-const struct wr_lt *wr_cuda_lt(const char **reason) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, open_lt);
-  if (!*lt_library.reason) return &lt;
-  if (reason) *reason = lt_library.reason;
-  return NULL;
-}
+const struct wr_lt *wr_cuda_lt(struct wr_absence *why) { return library_get(&lt_library, why); }

@@ -4,8 +4,10 @@
 /* NVIDIA's libraries as Weir sees them: declarations of its own for the few functions it calls, so
    that nothing of CUDA is needed to build, and tables of their addresses, filled at first need.
    Each library is opened once and never closed; nothing is opened at load, and at exit only
-   the gates are closed (base/gate.h). Any thread; no locks but the ones of pthread_once. */
+   the gates are closed (base/gate.h). What the system refuses for the moment is not kept: the next
+   call tries again (T2). Any thread; no locks but those of base/once.h. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -64,16 +66,19 @@ enum {
   WR_CU_OUT_OF_MEMORY = 2,
   WR_CU_NOT_INITIALIZED = 3,
   WR_CU_DEINITIALIZED = 4,
+  WR_CU_DEVICE_UNAVAILABLE = 46,
   WR_CU_ECC_UNCORRECTABLE = 214,
   WR_CU_NVLINK_UNCORRECTABLE = 220,
   WR_CU_CONTAINED = 226,
+  WR_CU_OPERATING_SYSTEM = 304,
   WR_CU_NOT_READY = 600,
   WR_CU_ILLEGAL_ADDRESS = 700,
   WR_CU_LAUNCH_TIMEOUT = 702,
   WR_CU_CONTEXT_IS_DESTROYED = 709,
   WR_CU_ASSERT = 710,
   WR_CU_HARDWARE_STACK_ERROR = 714,
-  WR_CU_LAUNCH_FAILED = 719
+  WR_CU_LAUNCH_FAILED = 719,
+  WR_CU_SYSTEM_NOT_READY = 802
 };
 
 enum {
@@ -155,10 +160,16 @@ struct wr_lt {
 #undef WR_LT
 };
 
-/* The functions of a library; NULL when it cannot be used, and then *reason says why: which
-   library, which function. The driver's has been through cuInit and has at least one device. */
-const struct wr_driver *wr_cuda_driver(const char **reason);
-const struct wr_nvrtc *wr_cuda_nvrtc(const char **reason);
-const struct wr_lt *wr_cuda_lt(const char **reason);
+/* Why a library cannot be used. */
+struct wr_absence {
+  const char *reason; /* which library, which function; for ever */
+  bool for_now;       /* the system, or the driver, refused it for the moment */
+};
+
+/* The functions of a library; NULL when it cannot be used, and then *why is filled. The driver's
+   has been through cuInit and has at least one device. */
+const struct wr_driver *wr_cuda_driver(struct wr_absence *why);
+const struct wr_nvrtc *wr_cuda_nvrtc(struct wr_absence *why);
+const struct wr_lt *wr_cuda_lt(struct wr_absence *why);
 
 #endif

@@ -86,9 +86,9 @@ static struct wr_error *failed(int status, const char *call) {
 
 static struct wr_error *handle_get_inside(struct wr_gpu *gpu, struct product *p) {
   struct wr_matmul_table *t = gpu->matmuls;
-  const char *reason;
-  p->lt = wr_cuda_lt(&reason);
-  if (!p->lt) return wr_error_new(WEIR_ERROR_UNSUPPORTED, "no GPU matrix products: %s", reason);
+  struct wr_absence why;
+  p->lt = wr_cuda_lt(&why);
+  if (!p->lt) return wr_gpu_lacks("GPU matrix products", &why);
   int status = 0;
   wr_mutex_lock(&t->lock);
   const bool make = !t->handle;

@@ -10,11 +10,11 @@
 #include "backend/cuda/nvtx.h"
 
 #include <dlfcn.h>
-#include <pthread.h>
 #include <string.h>
 
 #include "base/base.h"
 #include "base/lock.h"
+#include "base/once.h"
 
 enum {
   MODULES = 7, /* the first is none */
@@ -71,24 +71,30 @@ static const void *export_table(uint32_t table) {
 
 typedef int (*initializer)(const void *(*export_table)(uint32_t table));
 
-/* NULL when there is no such library, or it is no tool. */
-static initializer find_initializer(const char *path) {
-  void *handle = dlopen(path, RTLD_LAZY | RTLD_LOCAL);
+/* NULL when there is no such library, or it is no tool, or it was refused for the moment. */
+static initializer find_initializer(const char *path, bool *for_now) {
+  struct wr_refusal why;
+  void *handle = wr_library_open(path, RTLD_LAZY | RTLD_LOCAL, &why);
+  *for_now = !handle && why.for_now;
   void *address = handle ? dlsym(handle, "InitializeInjectionNvtx2") : NULL;
   initializer initialize;
   memcpy(&initialize, &address, sizeof initialize); /* POSIX says that the bits are the same */
   return initialize;
 }
 
-static void open_tool(void) {
+/* False when the system refused it for the moment: the next label tries again (T2). */
+static bool open_tool(void *unused) {
   const char *path = wr_env_get()->nvtx_tool;
-  if (!*path) return;
-  initializer initialize = find_initializer(path);
-  if (!initialize) return;
+  bool for_now;
+  (void)unused;
+  if (!*path) return true;
+  initializer initialize = find_initializer(path, &for_now);
+  if (!initialize) return !for_now;
   for (int module = 1; module < MODULES; module++) {
     for (unsigned i = 1; i < slot_counts[module]; i++) pointers[module][i] = &slots[module][i];
   }
   accepted = initialize(export_table) != 0;
+  return true;
 }
 
 /* ---- names ---- */
@@ -96,9 +102,10 @@ static void open_tool(void) {
 typedef void (*namer)(wr_cu_stream stream, const char *name);
 
 static namer find_namer(void) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, open_tool);
-  return accepted ? (namer)slots[MODULE_DRIVER][SLOT_NAME_STREAM] : NULL;
+  static struct wr_once once;
+  return wr_once_try(&once, open_tool, NULL) && accepted
+             ? (namer)slots[MODULE_DRIVER][SLOT_NAME_STREAM]
+             : NULL;
 }
 
 bool wr_nvtx_listens(void) {

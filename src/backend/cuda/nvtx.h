@@ -4,7 +4,7 @@
 /* Names of streams for a tool that watches the process, such as Nsight Systems, by the protocol of
    NVTX 3: the environment names the tool's library. Without one, or with one that does not work,
    nothing happens and nobody is told. The library is opened at first need, once, and never closed.
-   Any thread; no locks but the one of pthread_once. */
+   Any thread; no locks but that of base/once.h. */
 
 #include <stdbool.h>
 
