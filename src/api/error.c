@@ -21,6 +21,7 @@
 #include "base/atomic.h"
 #include "base/base.h"
 #include "base/fork.h"
+#include "base/handlers.h"
 #include "base/lock.h"
 #include "base/text.h"
 
@@ -33,7 +34,7 @@ static struct wr_mutex lock = WR_MUTEX_INIT(WR_RANK_EVENT);
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
-static bool key_made; /* immutable after once */
+static bool key_made; /* immutable after once; else the C library's other means is used */
 
 static void handler_drop(void *handler);
 
@@ -58,13 +59,25 @@ __attribute__((constructor)) static void start_at_load(void) {
 const char *weir_last_error(void) { return last ? wr_error_message(last) : ""; }
 weir_status weir_last_status(void) { return last ? wr_error_status(last) : WEIR_OK; }
 
-/* Without a key nothing would drop the reference at the thread's end; then the one error that needs
-   no dropping stands in. */
+static void thread_leaves(void *unused) {
+  (void)unused;
+  thread_ends(last);
+}
+
+/* Of a thread that has remembered something, other than what needs no dropping. */
+static bool is_watched(void) { return last && last != wr_error_out_of_memory(); }
+
+static bool watch_end(struct wr_error *error) {
+  if (key_made) return pthread_setspecific(key, error) == 0;
+  return is_watched() || wr_handlers_as_thread_leaves(thread_leaves, NULL);
+}
+
+/* Where nothing would drop the reference at the thread's end, the one error that needs no dropping
+   stands in. */
 static void remember(struct wr_error *error) {
   struct wr_error *old = last;
   pthread_once(&once, start);
-  bool kept = key_made && pthread_setspecific(key, error) == 0;
-  last = kept ? wr_error_retain(error) : wr_error_out_of_memory();
+  last = watch_end(error) ? wr_error_retain(error) : wr_error_out_of_memory();
   wr_error_release(old);
 }
 
@@ -122,7 +135,7 @@ static void forget_nesting(void) {
 __attribute__((noinline)) static void close_call(struct wr_nesting_frame *frame,
                                                  enum weir_status status) {
   struct handler *h = nesting ? wr_nesting_close(nesting, frame) : NULL;
-  if (!key_made) forget_nesting();
+  if (!key_made && !is_watched()) forget_nesting();
   if (weir_last_status() != status ||
       strncmp(weir_last_error(), frame->text, sizeof frame->text - 1) != 0) {
     struct wr_error *error = wr_error_new(status, "%s", frame->text);

@@ -14,8 +14,9 @@ bool wr_handlers_add(void (*fn)(void *));
 bool wr_handlers_in_front(void);
 /* True: what the program itself registers is registered through Weir. */
 bool wr_handlers_see_the_program(void);
-/* fn(arg) runs as the calling thread ends, or ends the process, before all handlers; false when the
-   system refuses or cannot. */
+/* fn(arg) runs as the calling thread ends, or ends the process, before all handlers and before the
+   destructors of keys; false when the system refuses or cannot. It is what compilers use for
+   thread_local of C++, and needs no key, of which a process has 1024. */
 bool wr_handlers_as_thread_leaves(void (*fn)(void *), void *arg);
 
 #endif

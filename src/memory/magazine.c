@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <string.h>
 
+#include "base/handlers.h"
 #include "base/lock.h"
 #include "memory/internal.h"
 
@@ -27,7 +28,7 @@ static struct magazine *list; /* under LOCK */
 
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
-static bool key_made; /* immutable after key_once */
+static bool key_made; /* immutable after key_once; else the C library's other means is used */
 
 static struct magazine closed; /* immutable: of threads that are ending, which get none any more */
 static _Thread_local struct magazine *mine;
@@ -111,14 +112,18 @@ static void make_key(void) { key_made = pthread_key_create(&key, thread_ends) ==
 /* At load: later another library may have taken the last one. */
 __attribute__((constructor)) static void key_at_load(void) { pthread_once(&key_once, make_key); }
 
-/* Without a magazine (memory refused, no key left, thread ending) the shared cache serves. */
+static bool watch_end(struct magazine *m) {
+  if (!key_made) return wr_handlers_as_thread_leaves(thread_ends, NULL);
+  return pthread_setspecific(key, m) == 0;
+}
+
+/* Without a magazine (memory refused, thread ending) the shared cache serves. */
 static struct magazine *open_slow(void) {
   if (mine) return NULL;
   pthread_once(&key_once, make_key);
-  if (!key_made) return NULL;
   struct magazine *m = wr_calloc(sizeof *m);
   if (!m) return NULL;
-  if (pthread_setspecific(key, m)) {
+  if (!watch_end(m)) {
     wr_free(m);
     return NULL;
   }

@@ -8,6 +8,7 @@
 
 #include "base/base.h"
 #include "base/fork.h"
+#include "base/handlers.h"
 #include "stream/internal.h"
 #include "stream/policy.h"
 
@@ -27,22 +28,9 @@ static pthread_once_t started = PTHREAD_ONCE_INIT;
 
 static void thread_ends(void *block);
 
-#ifdef __GLIBC__
-/* What compilers use for thread_local of C++: it needs no key, of which a process has 1024. */
-int __cxa_thread_atexit_impl(void (*fn)(void *), void *arg, void *library);
-extern void *__dso_handle;
-static bool watch_without_key(void *block) {
-  return __cxa_thread_atexit_impl(thread_ends, block, &__dso_handle) == 0;
-}
-#else
-static bool watch_without_key(void *block) {
-  (void)block;
-  return false;
-}
-#endif
-
 static bool watch_end(void *block) {
-  return key_made ? pthread_setspecific(key, block) == 0 : watch_without_key(block);
+  if (!key_made) return wr_handlers_as_thread_leaves(thread_ends, block);
+  return pthread_setspecific(key, block) == 0;
 }
 
 /* thread_ends will run at the end of a thread that has a block. */

@@ -95,15 +95,20 @@ static void shutdown_in_callback(void) {
 /* ---- no key ---- */
 
 static void *use_default(void *arg) {
-  mlx_array a = chain(0, 5, (mlx_stream){0});
+  mlx_array a = chain(0, 5, (mlx_stream){0}), empty = mlx_array_new();
   CHECK(float_of(a) == 5);
   mlx_array_free(a);
+  CHECK(mlx_array_eval(empty) == 1 && strstr(weir_last_error(), "is an empty array"));
+  CHECK(mlx_add(&empty, empty, empty, (mlx_stream){0}) == 1 && strstr(weir_last_error(), "add"));
   return arg;
 }
 
 static int without_keys(void) {
   for (int i = 0; i < 50; i++) run_one(use_default, NULL);
-  CHECK(streams_become(0)); /* they went with their threads */
+  CHECK(streams_become(0)); /* they went with their threads, and so did their idle memory */
+  size_t cached = 0;
+  CHECK(mlx_get_cache_memory(&cached) == 0 && cached > 0 && mlx_clear_cache() == 0);
+  CHECK(mlx_get_cache_memory(&cached) == 0 && cached == 0);
   return 42;
 }
 
