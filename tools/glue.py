@@ -17,7 +17,7 @@ def rows():
     """name -> (function, arguments)"""
     text = re.sub(r"/\*.*?\*/", "", CALLS.read_text(encoding="utf-8"), flags=re.DOTALL)
     found = {}
-    for kind, cells in re.findall(r"^(CALL|OVER)\((.*)\)$", text, re.MULTILINE):
+    for kind, cells in re.findall(r"^(CALL|OVER)\((.*?)\)$", text, re.DOTALL | re.MULTILINE):
         name, function, *arguments = (c.strip() for c in cells.split(","))
         if kind == "CALL":
             found[name] = (function, arguments)
@@ -77,9 +77,15 @@ class Body:
                            f'wr_api_vector({n}, "{n}", &{n}_num, &call.error);']
             self.means[n] = [n + "_nodes", f"wr_api_count({n}_num)"]
         elif kind == "int *" and after == n + "_num" and n not in RANGE:
-            check = "shape" if n == "shape" and "reshape" not in self.name else "ints"
+            relative = "reshape" in self.name or "unflatten" in self.name  # may have a -1
+            check = "shape" if n == "shape" and not relative else "ints"
             self.lines.append(f'wr_api_{check}({n}, {n}_num, "{n}", &call.error);')
             self.means[n] = [n, f"wr_api_count({n}_num)"]
+        elif kind == "int64_t *" and after == n + "_num":
+            self.lines.append(f'wr_api_list({n}, {n}_num, "{n}", &call.error);')
+            self.means[n] = [n, f"wr_api_count({n}_num)"]
+        elif kind == "char *":
+            self.lines.append(f'wr_api_result({n}, "{n}", &call.error);')
         elif kind == "mlx_dtype":
             self.lines.append(f'enum wr_dtype {n}_value = wr_api_dtype({n}, "{n}", &call.error);')
             self.means[n] = [n + "_value"]

@@ -73,6 +73,8 @@ struct wr_stream *wr_api_some_stream(mlx_stream s, const char *param, struct wr_
  */
 uint64_t wr_api_deadline(int64_t timeout_ns, struct wr_error **error);
 enum wr_dtype wr_api_dtype(mlx_dtype dtype, const char *param, struct wr_error **error);
+/* A list of `n` of anything. NULL is fine when n is 0. */
+void wr_api_list(const void *values, size_t n, const char *param, struct wr_error **error);
 /* `n` integers: axes, extents of reshape, strides. NULL is fine when n is 0. */
 const int32_t *wr_api_ints(const int *values, size_t n, const char *param, struct wr_error **error);
 /* `n` extents: at most WR_MAX_NDIM, none negative. */

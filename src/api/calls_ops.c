@@ -206,6 +206,25 @@ int mlx_argmin(mlx_array *res, const mlx_array a, bool keepdims, const mlx_strea
   return wr_api_end(&call);
 }
 
+int mlx_argpartition_axis(mlx_array *res, const mlx_array a, int kth, int axis,
+                          const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_argpartition_axis", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_partition(&call.out, WR_OP_ARGSORT, a_node, kth, axis, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_argpartition(mlx_array *res, const mlx_array a, int kth, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_argpartition", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_partition_all(&call.out, WR_OP_ARGSORT, a_node, kth, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
 int mlx_argsort_axis(mlx_array *res, const mlx_array a, int axis, const mlx_stream s) {
   struct wr_api_call call = wr_api_begin("mlx_argsort_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
@@ -231,11 +250,69 @@ int mlx_array_equal(mlx_array *res, const mlx_array a, const mlx_array b, bool e
   return wr_api_end(&call);
 }
 
+int mlx_as_strided(mlx_array *res, const mlx_array a, const int *shape, size_t shape_num,
+                   const int64_t *strides, size_t strides_num, size_t offset, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_as_strided", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  wr_api_shape(shape, shape_num, "shape", &call.error);
+  wr_api_list(strides, strides_num, "strides", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_as_strided(&call.out, a_node, shape, wr_api_count(shape_num), strides,
+                                   wr_api_count(strides_num), offset, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
 int mlx_astype(mlx_array *res, const mlx_array a, mlx_dtype dtype, const mlx_stream s) {
   struct wr_api_call call = wr_api_begin("mlx_astype", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
   if (!call.error) call.error = wr_ops_astype(&call.out, a_node, dtype_value, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_atleast_1d(mlx_array *res, const mlx_array a, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_atleast_1d", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) call.error = wr_ops_atleast(&call.out, a_node, 1, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_atleast_2d(mlx_array *res, const mlx_array a, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_atleast_2d", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) call.error = wr_ops_atleast(&call.out, a_node, 2, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_atleast_3d(mlx_array *res, const mlx_array a, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_atleast_3d", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) call.error = wr_ops_atleast(&call.out, a_node, 3, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_bartlett(mlx_array *res, int M, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_bartlett", res, s);
+  if (!call.error) call.error = wr_ops_window(&call.out, WR_OPS_BARTLETT, M, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_blackman(mlx_array *res, int M, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_blackman", res, s);
+  if (!call.error) call.error = wr_ops_window(&call.out, WR_OPS_BLACKMAN, M, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_hamming(mlx_array *res, int M, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_hamming", res, s);
+  if (!call.error) call.error = wr_ops_window(&call.out, WR_OPS_HAMMING, M, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_hanning(mlx_array *res, int M, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_hanning", res, s);
+  if (!call.error) call.error = wr_ops_window(&call.out, WR_OPS_HANNING, M, call.stream);
   return wr_api_end(&call);
 }
 
@@ -402,6 +479,30 @@ int mlx_cumsum(mlx_array *res, const mlx_array a, int axis, bool reverse, bool i
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_scan(&call.out, WR_OP_ADD, a_node, axis, reverse, inclusive, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_degrees(mlx_array *res, const mlx_array a, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_degrees", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) call.error = wr_ops_degrees(&call.out, a_node, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_diag(mlx_array *res, const mlx_array a, int k, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_diag", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) call.error = wr_ops_diag(&call.out, a_node, k, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_diagonal(mlx_array *res, const mlx_array a, int offset, int axis1, int axis2,
+                 const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_diagonal", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_diagonal(&call.out, a_node, offset, axis1, axis2, call.stream);
   }
   return wr_api_end(&call);
 }
@@ -860,6 +961,18 @@ int mlx_mean(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream 
   return wr_api_end(&call);
 }
 
+int mlx_median(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
+               const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_median", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  wr_api_ints(axes, axes_num, "axes", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_median(&call.out, a_node, axes, wr_api_count(axes_num), keepdims,
+                               call.stream);
+  }
+  return wr_api_end(&call);
+}
+
 int mlx_min_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
                  const mlx_stream s) {
   struct wr_api_call call = wr_api_begin("mlx_min_axes", res, s);
@@ -901,12 +1014,33 @@ int mlx_minimum(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_
   return wr_api_end(&call);
 }
 
+int mlx_moveaxis(mlx_array *res, const mlx_array a, int source, int destination,
+                 const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_moveaxis", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_moveaxis(&call.out, a_node, source, destination, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
 int mlx_multiply(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
   struct wr_api_call call = wr_api_begin("mlx_multiply", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
     call.error = wr_ops_binary(&call.out, WR_OP_MULTIPLY, a_node, b_node, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_nan_to_num(mlx_array *res, const mlx_array a, float nan, mlx_optional_float posinf,
+                   mlx_optional_float neginf, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_nan_to_num", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_nan_to_num(&call.out, a_node, nan, posinf.has_value ? &posinf.value : NULL,
+                                   neginf.has_value ? &neginf.value : NULL, call.stream);
   }
   return wr_api_end(&call);
 }
@@ -928,6 +1062,19 @@ int mlx_not_equal(mlx_array *res, const mlx_array a, const mlx_array b, const ml
   return wr_api_end(&call);
 }
 
+int mlx_number_of_elements(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
+                           bool inverted, mlx_dtype dtype, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_number_of_elements", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  wr_api_ints(axes, axes_num, "axes", &call.error);
+  enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_number_of_elements(&call.out, a_node, axes, wr_api_count(axes_num),
+                                           inverted, dtype_value, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
 int mlx_ones(mlx_array *res, const int *shape, size_t shape_num, mlx_dtype dtype,
              const mlx_stream s) {
   struct wr_api_call call = wr_api_begin("mlx_ones", res, s);
@@ -944,6 +1091,56 @@ int mlx_ones_like(mlx_array *res, const mlx_array a, const mlx_stream s) {
   struct wr_api_call call = wr_api_begin("mlx_ones_like", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_fill_like(&call.out, a_node, 1, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_pad(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
+            const int *low_pad_size, size_t low_pad_size_num, const int *high_pad_size,
+            size_t high_pad_size_num, const mlx_array pad_value, const char *mode,
+            const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_pad", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  wr_api_ints(axes, axes_num, "axes", &call.error);
+  wr_api_ints(low_pad_size, low_pad_size_num, "low_pad_size", &call.error);
+  wr_api_ints(high_pad_size, high_pad_size_num, "high_pad_size", &call.error);
+  struct wr_node *pad_value_node = wr_api_array(pad_value, "pad_value", &call.error);
+  wr_api_result(mode, "mode", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_pad(&call.out, a_node, axes, wr_api_count(axes_num), low_pad_size,
+                            wr_api_count(low_pad_size_num), high_pad_size,
+                            wr_api_count(high_pad_size_num), pad_value_node, mode, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_pad_symmetric(mlx_array *res, const mlx_array a, int pad_width, const mlx_array pad_value,
+                      const char *mode, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_pad_symmetric", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  struct wr_node *pad_value_node = wr_api_array(pad_value, "pad_value", &call.error);
+  wr_api_result(mode, "mode", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_pad_symmetric(&call.out, a_node, pad_width, pad_value_node, mode,
+                                      call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_partition_axis(mlx_array *res, const mlx_array a, int kth, int axis, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_partition_axis", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_partition(&call.out, WR_OP_PARTITION, a_node, kth, axis, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_partition(mlx_array *res, const mlx_array a, int kth, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_partition", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_partition_all(&call.out, WR_OP_PARTITION, a_node, kth, call.stream);
+  }
   return wr_api_end(&call);
 }
 
@@ -986,6 +1183,13 @@ int mlx_prod(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream 
   return wr_api_end(&call);
 }
 
+int mlx_radians(mlx_array *res, const mlx_array a, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_radians", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) call.error = wr_ops_radians(&call.out, a_node, call.stream);
+  return wr_api_end(&call);
+}
+
 int mlx_real(mlx_array *res, const mlx_array a, const mlx_stream s) {
   struct wr_api_call call = wr_api_begin("mlx_real", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
@@ -1010,6 +1214,21 @@ int mlx_remainder(mlx_array *res, const mlx_array a, const mlx_array b, const ml
   return wr_api_end(&call);
 }
 
+int mlx_repeat_axis(mlx_array *res, const mlx_array arr, int repeats, int axis,
+                    const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_repeat_axis", res, s);
+  struct wr_node *arr_node = wr_api_array(arr, "arr", &call.error);
+  if (!call.error) call.error = wr_ops_repeat(&call.out, arr_node, repeats, axis, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_repeat(mlx_array *res, const mlx_array arr, int repeats, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_repeat", res, s);
+  struct wr_node *arr_node = wr_api_array(arr, "arr", &call.error);
+  if (!call.error) call.error = wr_ops_repeat_all(&call.out, arr_node, repeats, call.stream);
+  return wr_api_end(&call);
+}
+
 int mlx_reshape(mlx_array *res, const mlx_array a, const int *shape, size_t shape_num,
                 const mlx_stream s) {
   struct wr_api_call call = wr_api_begin("mlx_reshape", res, s);
@@ -1027,6 +1246,41 @@ int mlx_right_shift(mlx_array *res, const mlx_array a, const mlx_array b, const 
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
     call.error = wr_ops_binary(&call.out, WR_OP_RIGHT_SHIFT, a_node, b_node, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_roll_axis(mlx_array *res, const mlx_array a, const int *shift, size_t shift_num, int axis,
+                  const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_roll_axis", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  wr_api_ints(shift, shift_num, "shift", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_roll(&call.out, a_node, shift, wr_api_count(shift_num), axis, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_roll_axes(mlx_array *res, const mlx_array a, const int *shift, size_t shift_num,
+                  const int *axes, size_t axes_num, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_roll_axes", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  wr_api_ints(shift, shift_num, "shift", &call.error);
+  wr_api_ints(axes, axes_num, "axes", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_roll_axes(&call.out, a_node, shift, wr_api_count(shift_num), axes,
+                                  wr_api_count(axes_num), call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_roll(mlx_array *res, const mlx_array a, const int *shift, size_t shift_num,
+             const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_roll", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  wr_api_ints(shift, shift_num, "shift", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_roll_all(&call.out, a_node, shift, wr_api_count(shift_num), call.stream);
   }
   return wr_api_end(&call);
 }
@@ -1235,6 +1489,21 @@ int mlx_slice(mlx_array *res, const mlx_array a, const int *start, size_t start_
   return wr_api_end(&call);
 }
 
+int mlx_slice_dynamic(mlx_array *res, const mlx_array a, const mlx_array start, const int *axes,
+                      size_t axes_num, const int *slice_size, size_t slice_size_num,
+                      const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_slice_dynamic", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  struct wr_node *start_node = wr_api_array(start, "start", &call.error);
+  wr_api_ints(axes, axes_num, "axes", &call.error);
+  wr_api_ints(slice_size, slice_size_num, "slice_size", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_slice_dynamic(&call.out, a_node, start_node, axes, wr_api_count(axes_num),
+                                      slice_size, wr_api_count(slice_size_num), call.stream);
+  }
+  return wr_api_end(&call);
+}
+
 int mlx_slice_update(mlx_array *res, const mlx_array src, const mlx_array update, const int *start,
                      size_t start_num, const int *stop, size_t stop_num, const int *strides,
                      size_t strides_num, const mlx_stream s) {
@@ -1261,6 +1530,21 @@ int mlx_slice_update_add(mlx_array *res, const mlx_array src, const mlx_array up
   if (!call.error) {
     call.error = wr_ops_slice_update(&call.out, WR_OP_ADD, src_node, update_node, &range,
                                      call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_slice_update_dynamic(mlx_array *res, const mlx_array src, const mlx_array update,
+                             const mlx_array start, const int *axes, size_t axes_num,
+                             const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_slice_update_dynamic", res, s);
+  struct wr_node *src_node = wr_api_array(src, "src", &call.error);
+  struct wr_node *update_node = wr_api_array(update, "update", &call.error);
+  struct wr_node *start_node = wr_api_array(start, "start", &call.error);
+  wr_api_ints(axes, axes_num, "axes", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_slice_update_dynamic(&call.out, src_node, update_node, start_node, axes,
+                                             wr_api_count(axes_num), call.stream);
   }
   return wr_api_end(&call);
 }
@@ -1533,6 +1817,17 @@ int mlx_tanh(mlx_array *res, const mlx_array a, const mlx_stream s) {
   return wr_api_end(&call);
 }
 
+int mlx_tile(mlx_array *res, const mlx_array arr, const int *reps, size_t reps_num,
+             const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_tile", res, s);
+  struct wr_node *arr_node = wr_api_array(arr, "arr", &call.error);
+  wr_api_ints(reps, reps_num, "reps", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_tile(&call.out, arr_node, reps, wr_api_count(reps_num), call.stream);
+  }
+  return wr_api_end(&call);
+}
+
 int mlx_topk_axis(mlx_array *res, const mlx_array a, int k, int axis, const mlx_stream s) {
   struct wr_api_call call = wr_api_begin("mlx_topk_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
@@ -1544,6 +1839,17 @@ int mlx_topk(mlx_array *res, const mlx_array a, int k, const mlx_stream s) {
   struct wr_api_call call = wr_api_begin("mlx_topk", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_topk_all(&call.out, a_node, k, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_trace(mlx_array *res, const mlx_array a, int offset, int axis1, int axis2, mlx_dtype dtype,
+              const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_trace", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_trace(&call.out, a_node, offset, axis1, axis2, dtype_value, call.stream);
+  }
   return wr_api_end(&call);
 }
 
@@ -1586,6 +1892,18 @@ int mlx_triu(mlx_array *res, const mlx_array x, int k, const mlx_stream s) {
   return wr_api_end(&call);
 }
 
+int mlx_unflatten(mlx_array *res, const mlx_array a, int axis, const int *shape, size_t shape_num,
+                  const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_unflatten", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  wr_api_ints(shape, shape_num, "shape", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_unflatten(&call.out, a_node, axis, shape, wr_api_count(shape_num),
+                                  call.stream);
+  }
+  return wr_api_end(&call);
+}
+
 int mlx_var_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
                  int ddof, const mlx_stream s) {
   struct wr_api_call call = wr_api_begin("mlx_var_axes", res, s);
@@ -1614,6 +1932,14 @@ int mlx_var(mlx_array *res, const mlx_array a, bool keepdims, int ddof, const ml
   if (!call.error) {
     call.error = wr_ops_var(&call.out, a_node, NULL, WR_OPS_ALL_AXES, keepdims, ddof, call.stream);
   }
+  return wr_api_end(&call);
+}
+
+int mlx_view(mlx_array *res, const mlx_array a, mlx_dtype dtype, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_view", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
+  if (!call.error) call.error = wr_ops_view_dtype(&call.out, a_node, dtype_value, call.stream);
   return wr_api_end(&call);
 }
 

@@ -60,9 +60,13 @@ enum wr_dtype wr_api_dtype(mlx_dtype dtype, const char *param, struct wr_error *
   return WR_BOOL;
 }
 
+void wr_api_list(const void *values, size_t n, const char *param, struct wr_error **error) {
+  if (n && !values) wr_api_reject(error, param, "is NULL");
+}
+
 const int32_t *wr_api_ints(const int *values, size_t n, const char *param,
                            struct wr_error **error) {
-  if (n && !values) wr_api_reject(error, param, "is NULL");
+  wr_api_list(values, n, param, error);
   return values;
 }
 

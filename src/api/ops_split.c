@@ -1,5 +1,7 @@
 /* Functions with several results, and the lists of a slice. No logic, no locks. */
 
+#include <string.h>
+
 #include "api/ops_glue.h"
 #include "base/base.h"
 #include "mlx/c/ops.h"
@@ -47,6 +49,7 @@ static struct wr_error *split_at(struct wr_node **parts, struct wr_node *a, cons
 static struct wr_node **parts_new(size_t n, struct wr_error **error) {
   if (*error) return NULL;
   size_t bytes;
+  if (n == 0) n = 1;
   struct wr_node **parts = wr_mul_size(n, sizeof *parts, &bytes) ? wr_alloc(bytes) : NULL;
   if (!parts) *error = wr_error_out_of_memory();
   return parts;
@@ -98,4 +101,55 @@ int mlx_divmod(mlx_vector_array *res, const mlx_array a, const mlx_array b, cons
   struct wr_node **parts = parts_new(2, &error);
   if (!error) error = divide_both(parts, x, y, stream);
   return wr_api_finish_vector("mlx_divmod", error, res, parts, error ? 0 : 2);
+}
+
+static struct wr_error *broadcast_all(struct wr_node **parts, struct wr_node *const *arrays,
+                                      size_t n, struct wr_stream *s) {
+  int32_t shape[WR_MAX_NDIM];
+  int ndim;
+  struct wr_error *error = wr_ops_common_shape(arrays, n, shape, &ndim);
+  for (size_t i = 0; i < n && !error; i++) {
+    error = wr_ops_broadcast_to(&parts[i], arrays[i], shape, ndim, s);
+    if (error) release_all(parts, i);
+  }
+  return error;
+}
+
+int mlx_broadcast_arrays(mlx_vector_array *res, const mlx_vector_array inputs, const mlx_stream s) {
+  struct wr_error *error = NULL;
+  size_t n = 0;
+  wr_api_result(res, "res", &error);
+  struct wr_node *const *arrays = wr_api_vector(inputs, "inputs", &n, &error);
+  struct wr_stream *stream = wr_api_stream(s, &error);
+  struct wr_node **parts = parts_new(n, &error);
+  if (!error) error = broadcast_all(parts, arrays, n, stream);
+  return wr_api_finish_vector("mlx_broadcast_arrays", error, res, parts, error ? 0 : n);
+}
+
+static struct wr_error *grid(struct wr_node **parts, struct wr_node *const *arrays, size_t n,
+                             bool sparse, const char *indexing, struct wr_stream *s) {
+  const bool swapped = strcmp(indexing, "xy") == 0;
+  struct wr_error *error = NULL;
+  if (!swapped && strcmp(indexing, "ij") != 0) {
+    wr_api_reject(&error, "indexing", "is \"%.40s\", neither \"xy\" nor \"ij\"", indexing);
+  }
+  for (size_t i = 0; i < n && !error; i++) {
+    const int count = wr_api_count(n);
+    error = wr_ops_meshgrid_part(&parts[i], arrays, count, (int)i, sparse, swapped, s);
+    if (error) release_all(parts, i);
+  }
+  return error;
+}
+
+int mlx_meshgrid(mlx_vector_array *res, const mlx_vector_array arrays, bool sparse,
+                 const char *indexing, const mlx_stream s) {
+  struct wr_error *error = NULL;
+  size_t n = 0;
+  wr_api_result(res, "res", &error);
+  struct wr_node *const *inputs = wr_api_vector(arrays, "arrays", &n, &error);
+  wr_api_result(indexing, "indexing", &error);
+  struct wr_stream *stream = wr_api_stream(s, &error);
+  struct wr_node **parts = parts_new(n, &error);
+  if (!error) error = grid(parts, inputs, n, sparse, indexing, stream);
+  return wr_api_finish_vector("mlx_meshgrid", error, res, parts, error ? 0 : n);
 }

@@ -56,6 +56,11 @@ struct wr_error *wr_node_record(struct wr_node **out, const struct wr_record *re
 struct wr_error *wr_node_view(struct wr_node **out, enum wr_op op, struct wr_node *in, int ndim,
                               const int32_t *shape, const int64_t *strides, int64_t offset,
                               struct wr_stream *stream);
+/* The same in another type, in whose elements strides and offset are; the bytes must lie where that
+   type allows. */
+struct wr_error *wr_node_view_as(struct wr_node **out, enum wr_op op, struct wr_node *in,
+                                 enum wr_dtype dtype, int ndim, const int32_t *shape,
+                                 const int64_t *strides, int64_t offset, struct wr_stream *stream);
 /* An array with a value: copies `data` (bytes by shape and dtype) into a new CPU buffer. */
 struct wr_error *wr_node_from_data(struct wr_node **out, const void *data, int ndim,
                                    const int32_t *shape, enum wr_dtype dtype);

@@ -72,12 +72,15 @@ bool wr_ops_known_bounds(const struct wr_node *low, const struct wr_node *high, 
 
 /* Composition: steps that hand on borrowed nodes. The first failure sticks, later steps then do
    nothing and give NULL; the end releases all that the steps made, in one place. */
-enum { WR_COMPOSE_MAX = 2 * WR_MAX_NDIM + 8 }; /* a scatter takes two steps per axis */
+enum { WR_COMPOSE_FEW = 24 };
 struct wr_compose {
   struct wr_stream *stream;
   struct wr_error *error;
   int count;
-  struct wr_node *made[WR_COMPOSE_MAX];
+  int room;              /* how many `many` can hold */
+  struct wr_node **many; /* all behind the first few, of wr_alloc; NULL while there are none */
+  struct wr_node *lost;  /* where a step writes for which there was no memory */
+  struct wr_node *few[WR_COMPOSE_FEW];
 };
 static inline struct wr_compose wr_compose_begin(struct wr_stream *s) {
   return (struct wr_compose){.stream = s};
@@ -98,6 +101,24 @@ struct wr_node *wr_compose_reduce(struct wr_compose *c, enum wr_op op, struct wr
 struct wr_node *wr_compose_broadcast(struct wr_compose *c, struct wr_node *a, int ndim,
                                      const int32_t *shape);
 struct wr_node *wr_compose_flatten(struct wr_compose *c, struct wr_node *a);
+struct wr_node *wr_compose_reshape(struct wr_compose *c, struct wr_node *a, int ndim,
+                                   const int32_t *shape);
+struct wr_node *wr_compose_transpose(struct wr_compose *c, struct wr_node *a, const int *axes);
+struct wr_node *wr_compose_expand(struct wr_compose *c, struct wr_node *a, int axis);
+struct wr_node *wr_compose_slice_axis(struct wr_compose *c, struct wr_node *a, int axis,
+                                      int32_t start, int32_t stop);
+struct wr_node *wr_compose_join(struct wr_compose *c, struct wr_node *const *arrays, int n,
+                                int axis);
+struct wr_node *wr_compose_take(struct wr_compose *c, struct wr_node *a, struct wr_node *indices,
+                                int axis);
+struct wr_node *wr_compose_sort(struct wr_compose *c, enum wr_op op, struct wr_node *a, int axis);
+struct wr_node *wr_compose_matmul(struct wr_compose *c, struct wr_node *a, struct wr_node *b);
+/* start, start + 1, ... below stop. */
+struct wr_node *wr_compose_count(struct wr_compose *c, double start, double stop,
+                                 enum wr_dtype dtype);
+/* Zeros of a shape. */
+struct wr_node *wr_compose_zeros(struct wr_compose *c, int ndim, const int32_t *shape,
+                                 enum wr_dtype dtype);
 /* Gives the caller its own reference of `result` in *out, or the error. */
 struct wr_error *wr_compose_end(struct wr_compose *c, struct wr_node **out, struct wr_node *result);
 

@@ -50,6 +50,10 @@ struct wr_error *wr_ops_var(struct wr_node **out, struct wr_node *a, const int *
 struct wr_error *wr_ops_std(struct wr_node **out, struct wr_node *a, const int *axes, int n_axes,
                             bool keepdims, int ddof, struct wr_stream *s);
 
+/* median; axes must be given */
+struct wr_error *wr_ops_median(struct wr_node **out, struct wr_node *a, const int *axes, int n_axes,
+                               bool keepdims, struct wr_stream *s);
+
 /* softmax */
 struct wr_error *wr_ops_softmax(struct wr_node **out, struct wr_node *a, const int *axes,
                                 int n_axes, bool precise, struct wr_stream *s);
@@ -64,6 +68,10 @@ struct wr_error *wr_ops_sort(struct wr_node **out, enum wr_op op, struct wr_node
                              struct wr_stream *s); /* SORT ARGSORT */
 struct wr_error *wr_ops_sort_all(struct wr_node **out, enum wr_op op, struct wr_node *a,
                                  struct wr_stream *s);
+struct wr_error *wr_ops_partition(struct wr_node **out, enum wr_op op, struct wr_node *a, int kth,
+                                  int axis, struct wr_stream *s); /* PARTITION ARGSORT */
+struct wr_error *wr_ops_partition_all(struct wr_node **out, enum wr_op op, struct wr_node *a,
+                                      int kth, struct wr_stream *s);
 struct wr_error *wr_ops_topk(struct wr_node **out, struct wr_node *a, int k, int axis,
                              struct wr_stream *s);
 struct wr_error *wr_ops_topk_all(struct wr_node **out, struct wr_node *a, int k,
@@ -86,6 +94,50 @@ struct wr_error *wr_ops_transpose(struct wr_node **out, struct wr_node *a, const
 struct wr_error *wr_ops_transpose_all(struct wr_node **out, struct wr_node *a, struct wr_stream *s);
 struct wr_error *wr_ops_swapaxes(struct wr_node **out, struct wr_node *a, int axis1, int axis2,
                                  struct wr_stream *s);
+
+/* views: of other layouts */
+struct wr_error *wr_ops_atleast(struct wr_node **out, struct wr_node *a, int n,
+                                struct wr_stream *s); /* n: 1 to 3 axes */
+struct wr_error *wr_ops_moveaxis(struct wr_node **out, struct wr_node *a, int source,
+                                 int destination, struct wr_stream *s);
+struct wr_error *wr_ops_unflatten(struct wr_node **out, struct wr_node *a, int axis,
+                                  const int32_t *shape, int n, struct wr_stream *s);
+struct wr_error *wr_ops_diagonal(struct wr_node **out, struct wr_node *a, int offset, int axis1,
+                                 int axis2, struct wr_stream *s);
+struct wr_error *wr_ops_diag(struct wr_node **out, struct wr_node *a, int k, struct wr_stream *s);
+struct wr_error *wr_ops_trace(struct wr_node **out, struct wr_node *a, int offset, int axis1,
+                              int axis2, enum wr_dtype dtype, struct wr_stream *s);
+struct wr_error *wr_ops_as_strided(struct wr_node **out, struct wr_node *a, const int32_t *shape,
+                                   int n, const int64_t *strides, int n_strides, size_t offset,
+                                   struct wr_stream *s);
+struct wr_error *wr_ops_view_dtype(struct wr_node **out, struct wr_node *a, enum wr_dtype to,
+                                   struct wr_stream *s);
+
+/* tiling: repeated, rolled, padded, brought to a common shape; the _all forms work on the flattened
+   array */
+struct wr_error *wr_ops_repeat(struct wr_node **out, struct wr_node *a, int repeats, int axis,
+                               struct wr_stream *s);
+struct wr_error *wr_ops_repeat_all(struct wr_node **out, struct wr_node *a, int repeats,
+                                   struct wr_stream *s);
+struct wr_error *wr_ops_tile(struct wr_node **out, struct wr_node *a, const int *reps, int n_reps,
+                             struct wr_stream *s);
+struct wr_error *wr_ops_roll(struct wr_node **out, struct wr_node *a, const int *shift, int n_shift,
+                             int axis, struct wr_stream *s);
+struct wr_error *wr_ops_roll_axes(struct wr_node **out, struct wr_node *a, const int *shift,
+                                  int n_shift, const int *axes, int n_axes, struct wr_stream *s);
+struct wr_error *wr_ops_roll_all(struct wr_node **out, struct wr_node *a, const int *shift,
+                                 int n_shift, struct wr_stream *s);
+struct wr_error *wr_ops_pad(struct wr_node **out, struct wr_node *a, const int *axes, int n_axes,
+                            const int *low, int n_low, const int *high, int n_high,
+                            struct wr_node *value, const char *mode, struct wr_stream *s);
+struct wr_error *wr_ops_pad_symmetric(struct wr_node **out, struct wr_node *a, int width,
+                                      struct wr_node *value, const char *mode, struct wr_stream *s);
+/* `shape` holds WR_MAX_NDIM extents. */
+struct wr_error *wr_ops_common_shape(struct wr_node *const *arrays, size_t n, int32_t *shape,
+                                     int *ndim);
+/* Array i of a grid; swapped: its first two axes. */
+struct wr_error *wr_ops_meshgrid_part(struct wr_node **out, struct wr_node *const *arrays, int n,
+                                      int i, bool sparse, bool swapped, struct wr_stream *s);
 
 /* slice: views of parts, and writing into one. A range has one entry per axis, as in Python. */
 struct wr_ops_range {
@@ -154,11 +206,32 @@ struct wr_error *wr_ops_scatter(struct wr_node **out, enum wr_op by, struct wr_n
                                 struct wr_node *updates, const int *axes, int n_axes,
                                 struct wr_stream *s);
 
+/* dynamic: parts that begin where `start`, an array, says */
+struct wr_error *wr_ops_slice_dynamic(struct wr_node **out, struct wr_node *a,
+                                      struct wr_node *start, const int *axes, int n_axes,
+                                      const int32_t *size, int n_size, struct wr_stream *s);
+struct wr_error *wr_ops_slice_update_dynamic(struct wr_node **out, struct wr_node *src,
+                                             struct wr_node *update, struct wr_node *start,
+                                             const int *axes, int n_axes, struct wr_stream *s);
+
 /* matmul */
 struct wr_error *wr_ops_matmul(struct wr_node **out, struct wr_node *a, struct wr_node *b,
                                struct wr_stream *s);
 struct wr_error *wr_ops_addmm(struct wr_node **out, struct wr_node *c, struct wr_node *a,
                               struct wr_node *b, float alpha, float beta, struct wr_stream *s);
+
+/* windows: functions of one number */
+enum wr_ops_window { WR_OPS_BARTLETT, WR_OPS_BLACKMAN, WR_OPS_HAMMING, WR_OPS_HANNING };
+struct wr_error *wr_ops_window(struct wr_node **out, enum wr_ops_window kind, int m,
+                               struct wr_stream *s);
+struct wr_error *wr_ops_degrees(struct wr_node **out, struct wr_node *a, struct wr_stream *s);
+struct wr_error *wr_ops_radians(struct wr_node **out, struct wr_node *a, struct wr_stream *s);
+/* NULL for posinf and neginf: the ends of the type. */
+struct wr_error *wr_ops_nan_to_num(struct wr_node **out, struct wr_node *a, float nan,
+                                   const float *posinf, const float *neginf, struct wr_stream *s);
+struct wr_error *wr_ops_number_of_elements(struct wr_node **out, struct wr_node *a, const int *axes,
+                                           int n_axes, bool inverted, enum wr_dtype dtype,
+                                           struct wr_stream *s);
 
 /* compose: operations made of others */
 struct wr_error *wr_ops_isclose(struct wr_node **out, struct wr_node *a, struct wr_node *b,

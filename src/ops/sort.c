@@ -1,5 +1,5 @@
-/* Sorting, and the k greatest elements: a partition and a view of its end, so that their order is
-   that of the partition, as in MLX. No locks. */
+/* Sorting, partitions, and the k greatest elements: a partition and a view of its end, so that
+   their order is that of the partition, as in MLX. No locks. */
 
 #include "ops/internal.h"
 
@@ -32,6 +32,40 @@ struct wr_error *wr_ops_sort_all(struct wr_node **out, enum wr_op op, struct wr_
   struct wr_node *x = wr_compose_flatten(&c, a);
   struct wr_node *r = NULL;
   if (!c.error) r = wr_compose_step(&c, wr_ops_sort(wr_compose_slot(&c), op, x, 0, s));
+  return wr_compose_end(&c, out, r);
+}
+
+/* The place that kth means: from the end when it is negative. */
+static struct wr_error *kth_of(const struct wr_node *a, int kth, int axis, int32_t *place) {
+  const int32_t extent = wr_node_shape(a)[axis];
+  if (kth < -extent || kth >= extent) {
+    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
+                        "kth %d is out of bounds for axis %d of a with shape %s", kth, axis,
+                        wr_ops_shape_text(a).s);
+  }
+  *place = kth < 0 ? kth + extent : kth;
+  return NULL;
+}
+
+/* Indices are those that sort: they stand where a partition may have them. */
+struct wr_error *wr_ops_partition(struct wr_node **out, enum wr_op op, struct wr_node *a, int kth,
+                                  int axis, struct wr_stream *s) {
+  struct wr_partition_params params = {0};
+  int normal;
+  struct wr_error *error = wr_ops_axis("axis", axis, wr_node_ndim(a), &normal);
+  if (!error) error = kth_of(a, kth, normal, &params.kth);
+  if (error) return error;
+  if (op == WR_OP_ARGSORT) return wr_ops_sort(out, op, a, normal, s);
+  params.axis = normal;
+  return record(out, op, a, &params, sizeof params, s);
+}
+
+struct wr_error *wr_ops_partition_all(struct wr_node **out, enum wr_op op, struct wr_node *a,
+                                      int kth, struct wr_stream *s) {
+  struct wr_compose c = wr_compose_begin(s);
+  struct wr_node *x = wr_compose_flatten(&c, a);
+  struct wr_node *r = NULL;
+  if (!c.error) r = wr_compose_step(&c, wr_ops_partition(wr_compose_slot(&c), op, x, kth, 0, s));
   return wr_compose_end(&c, out, r);
 }
 

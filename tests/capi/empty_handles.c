@@ -31,6 +31,8 @@ static struct handles good;
 static const struct handles none;
 static struct results out;
 static int numbers[1] = {1};
+static const int64_t strides[1] = {1};
+static const mlx_optional_float no_number;
 static const char *texts[1] = {"text"};
 static float memory[1] = {1};
 

@@ -25,6 +25,7 @@
 #include <stdio.h> /* programs for mlx-c find it here */
 
 #include "mlx/c/array.h"
+#include "mlx/c/optional.h"
 #include "mlx/c/stream.h"
 #include "mlx/c/vector.h"
 
@@ -94,6 +95,10 @@ int mlx_argmax(mlx_array *res, const mlx_array a, bool keepdims, const mlx_strea
 int mlx_argmin_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s);
 int mlx_argmin(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s);
 
+/* Indices for mlx_partition, uint32. */
+int mlx_argpartition_axis(mlx_array *res, const mlx_array a, int kth, int axis, const mlx_stream s);
+int mlx_argpartition(mlx_array *res, const mlx_array a, int kth, const mlx_stream s);
+
 /* Indices that sort, uint32, stable; without an axis of the flattened array. */
 int mlx_argsort_axis(mlx_array *res, const mlx_array a, int axis, const mlx_stream s);
 int mlx_argsort(mlx_array *res, const mlx_array a, const mlx_stream s);
@@ -102,11 +107,29 @@ int mlx_argsort(mlx_array *res, const mlx_array a, const mlx_stream s);
 int mlx_array_equal(mlx_array *res, const mlx_array a, const mlx_array b, bool equal_nan,
                     const mlx_stream s);
 
+/* A view of a's elements in row-major order, from number `offset` on, with strides in elements,
+   which may be 0 or negative. One that leaves them is an error. */
+int mlx_as_strided(mlx_array *res, const mlx_array a, const int *shape, size_t shape_num,
+                   const int64_t *strides, size_t strides_num, size_t offset, const mlx_stream s);
+
 /* Converts to dtype, rounding once, to the nearest. Float to integer truncates. What int32 cannot
    hold, NaN included, is INT32_MIN in int32 and 0 in narrower types; what int64 cannot hold is
    INT64_MIN in int64 and 0 in uint32. uint64 is right from -2^63, where values wrap, to 2^64; it is
    0 above and 2^63 for the rest. */
 int mlx_astype(mlx_array *res, const mlx_array a, mlx_dtype dtype, const mlx_stream s);
+
+/* A view with at least one, two or three axes: of one axis the second of two, or of three, and of
+   two the first two of three; what is new has extent 1. */
+int mlx_atleast_1d(mlx_array *res, const mlx_array a, const mlx_stream s);
+int mlx_atleast_2d(mlx_array *res, const mlx_array a, const mlx_stream s);
+int mlx_atleast_3d(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* Windows of M values, float32: none where M is below 1, and a 1 where M is 1. Bartlett's triangle;
+   Blackman's sum of cosines; Hamming's cosine, which does not reach 0; Hann's, which does. */
+int mlx_bartlett(mlx_array *res, int M, const mlx_stream s);
+int mlx_blackman(mlx_array *res, int M, const mlx_stream s);
+int mlx_hamming(mlx_array *res, int M, const mlx_stream s);
+int mlx_hanning(mlx_array *res, int M, const mlx_stream s);
 
 /* Bit by bit, of integers and bools. */
 int mlx_bitwise_and(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
@@ -119,6 +142,9 @@ int mlx_bitwise_or(mlx_array *res, const mlx_array a, const mlx_array b, const m
 
 /* Bit by bit, of integers and bools. */
 int mlx_bitwise_xor(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
+
+/* Views of all of them in the shape that they have in common. *res receives a vector. */
+int mlx_broadcast_arrays(mlx_vector_array *res, const mlx_vector_array inputs, const mlx_stream s);
 
 /* A view of the given shape. */
 int mlx_broadcast_to(mlx_array *res, const mlx_array a, const int *shape, size_t shape_num,
@@ -172,6 +198,18 @@ int mlx_cumprod(mlx_array *res, const mlx_array a, int axis, bool reverse, bool 
    inclusive; bools give int32. */
 int mlx_cumsum(mlx_array *res, const mlx_array a, int axis, bool reverse, bool inclusive,
                const mlx_stream s);
+
+/* a in degrees, where it is in radians. */
+int mlx_degrees(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* Of one axis a matrix with a on its k-th diagonal and 0 elsewhere; of two a view of the k-th
+   diagonal. */
+int mlx_diag(mlx_array *res, const mlx_array a, int k, const mlx_stream s);
+
+/* A view of the diagonal over two axes, `offset` to the right of the main one, as the last axis; of
+   extent 0 where there is none. */
+int mlx_diagonal(mlx_array *res, const mlx_array a, int offset, int axis1, int axis2,
+                 const mlx_stream s);
 
 /* a / b; integers give float32. */
 int mlx_divide(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
@@ -333,6 +371,17 @@ int mlx_mean_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axe
 int mlx_mean_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s);
 int mlx_mean(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s);
 
+/* The middle element over the axes, or the mean of the two middle ones; NaN if there is one.
+   Integers give float32. Of no elements, or over no axes, an error. */
+int mlx_median(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
+               const mlx_stream s);
+
+/* Views of the arrays, flattened, along one axis each of a common grid; where sparse with extent 1
+   in the others. `indexing` is "ij", or "xy", which swaps the first two axes. *res receives a
+   vector. */
+int mlx_meshgrid(mlx_vector_array *res, const mlx_vector_array arrays, bool sparse,
+                 const char *indexing, const mlx_stream s);
+
 /* Smallest element over the axes, NaN if there is one; of no elements an error. */
 int mlx_min_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
                  const mlx_stream s);
@@ -342,8 +391,18 @@ int mlx_min(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s
 /* The smaller of a and b; NaN if either is. */
 int mlx_minimum(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
 
+/* A view in which one axis stands in another place. */
+int mlx_moveaxis(mlx_array *res, const mlx_array a, int source, int destination,
+                 const mlx_stream s);
+
 /* a b. */
 int mlx_multiply(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
+
+/* a with other numbers in the place of NaN and of infinities: without a value the greatest and the
+   least that the type has, which is an error for float64 and complex64. Integers stay as they are.
+ */
+int mlx_nan_to_num(mlx_array *res, const mlx_array a, float nan, mlx_optional_float posinf,
+                   mlx_optional_float neginf, const mlx_stream s);
 
 /* -a. */
 int mlx_negative(mlx_array *res, const mlx_array a, const mlx_stream s);
@@ -351,10 +410,30 @@ int mlx_negative(mlx_array *res, const mlx_array a, const mlx_stream s);
 /* a != b, as bool. */
 int mlx_not_equal(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
 
+/* The product of a's extents along the axes, or one by it, without dimensions. */
+int mlx_number_of_elements(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
+                           bool inverted, mlx_dtype dtype, const mlx_stream s);
+
 /* Ones. */
 int mlx_ones(mlx_array *res, const int *shape, size_t shape_num, mlx_dtype dtype,
              const mlx_stream s);
 int mlx_ones_like(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* a with more in front and behind along the axes; sizes of an axis that comes twice add up. `mode`
+   is "constant", with the first element of pad_value, or "edge", with copies of the border.
+   pad_symmetric: pad_width on both sides of all axes. */
+int mlx_pad(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
+            const int *low_pad_size, size_t low_pad_size_num, const int *high_pad_size,
+            size_t high_pad_size_num, const mlx_array pad_value, const char *mode,
+            const mlx_stream s);
+int mlx_pad_symmetric(mlx_array *res, const mlx_array a, int pad_width, const mlx_array pad_value,
+                      const char *mode, const mlx_stream s);
+
+/* Element kth stands where sorting would put it, none before it is greater, none behind it less;
+   NaN is the greatest. Without an axis of the flattened array; kth counts from the end when
+   negative. */
+int mlx_partition_axis(mlx_array *res, const mlx_array a, int kth, int axis, const mlx_stream s);
+int mlx_partition(mlx_array *res, const mlx_array a, int kth, const mlx_stream s);
 
 /* a^b; a^0 is 1 for every a. Integers: a negative power truncates 1 / a^-b, with 0^-n = 0. */
 int mlx_power(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
@@ -365,6 +444,9 @@ int mlx_prod_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axe
 int mlx_prod_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s);
 int mlx_prod(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s);
 
+/* a in radians, where it is in degrees. */
+int mlx_radians(mlx_array *res, const mlx_array a, const mlx_stream s);
+
 /* The real part, float32; real numbers are the array itself. */
 int mlx_real(mlx_array *res, const mlx_array a, const mlx_stream s);
 
@@ -374,6 +456,10 @@ int mlx_reciprocal(mlx_array *res, const mlx_array a, const mlx_stream s);
 /* a - b floor(a / b), with the sign of b; integers by zero give 0. */
 int mlx_remainder(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
 
+/* Each element `repeats` times along the axis; without one of the flattened array. */
+int mlx_repeat_axis(mlx_array *res, const mlx_array arr, int repeats, int axis, const mlx_stream s);
+int mlx_repeat(mlx_array *res, const mlx_array arr, int repeats, const mlx_stream s);
+
 /* The same elements in row-major order under another shape, one extent of which may be -1. */
 int mlx_reshape(mlx_array *res, const mlx_array a, const int *shape, size_t shape_num,
                 const mlx_stream s);
@@ -381,6 +467,16 @@ int mlx_reshape(mlx_array *res, const mlx_array a, const int *shape, size_t shap
 /* a shifted by b bits, of integers; the sign is kept, bool counts as uint8. By a count that is
    negative or not less than the width: 0, or -1 where a is negative. */
 int mlx_right_shift(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
+
+/* Moves elements towards the end, and those that leave it to the front: along one axis by the sum
+   of the shifts, along several by one each, which add up where an axis comes again; without an axis
+   as if flattened. */
+int mlx_roll_axis(mlx_array *res, const mlx_array a, const int *shift, size_t shift_num, int axis,
+                  const mlx_stream s);
+int mlx_roll_axes(mlx_array *res, const mlx_array a, const int *shift, size_t shift_num,
+                  const int *axes, size_t axes_num, const mlx_stream s);
+int mlx_roll(mlx_array *res, const mlx_array a, const int *shift, size_t shift_num,
+             const mlx_stream s);
 
 /* To `decimals` places, halves to even; to tens, hundreds .. where negative. Integers stay exact,
    and wrap where their type does not hold the result. Floats of 16 bits are computed in float32; a
@@ -451,6 +547,13 @@ int mlx_slice(mlx_array *res, const mlx_array a, const int *start, size_t start_
               const int *stop, size_t stop_num, const int *strides, size_t strides_num,
               const mlx_stream s);
 
+/* The part of a of the extents slice_size, one for each axis of a, that begins at the values of
+   `start`, one for each of `axes`, and at 0 along others. Values are clamped so that it lies in a.
+ */
+int mlx_slice_dynamic(mlx_array *res, const mlx_array a, const mlx_array start, const int *axes,
+                      size_t axes_num, const int *slice_size, size_t slice_size_num,
+                      const mlx_stream s);
+
 /* src with that slice replaced by update, which broadcasts to it. */
 int mlx_slice_update(mlx_array *res, const mlx_array src, const mlx_array update, const int *start,
                      size_t start_num, const int *stop, size_t stop_num, const int *strides,
@@ -461,6 +564,12 @@ int mlx_slice_update(mlx_array *res, const mlx_array src, const mlx_array update
 int mlx_slice_update_add(mlx_array *res, const mlx_array src, const mlx_array update,
                          const int *start, size_t start_num, const int *stop, size_t stop_num,
                          const int *strides, size_t strides_num, const mlx_stream s);
+
+/* src with `update` in the place of such a part. An axis that update does not have is one of extent
+   1 among `axes`, and else the whole of src's. */
+int mlx_slice_update_dynamic(mlx_array *res, const mlx_array src, const mlx_array update,
+                             const mlx_array start, const int *axes, size_t axes_num,
+                             const mlx_stream s);
 
 /* src with the larger of that slice and update there, as in mlx_maximum; update broadcasts to it
    and is cast to src's type. */
@@ -551,10 +660,18 @@ int mlx_tan(mlx_array *res, const mlx_array a, const mlx_stream s);
 /* Hyperbolic tangent. */
 int mlx_tanh(mlx_array *res, const mlx_array a, const mlx_stream s);
 
+/* Copies of the whole, so many along each axis; the shorter of shape and reps gets 1 in front. */
+int mlx_tile(mlx_array *res, const mlx_array arr, const int *reps, size_t reps_num,
+             const mlx_stream s);
+
 /* The k largest elements along an axis, in no particular order; without one of the flattened
    array. k is at most the extent. */
 int mlx_topk_axis(mlx_array *res, const mlx_array a, int k, int axis, const mlx_stream s);
 int mlx_topk(mlx_array *res, const mlx_array a, int k, const mlx_stream s);
+
+/* Sum of mlx_diagonal cast to dtype; its type is that of mlx_sum. */
+int mlx_trace(mlx_array *res, const mlx_array a, int offset, int axis1, int axis2, mlx_dtype dtype,
+              const mlx_stream s);
 
 /* A view with the axes, each once, in the given order; without one reversed. */
 int mlx_transpose_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
@@ -568,12 +685,21 @@ int mlx_tri(mlx_array *res, int n, int m, int k, mlx_dtype type, const mlx_strea
 int mlx_tril(mlx_array *res, const mlx_array x, int k, const mlx_stream s);
 int mlx_triu(mlx_array *res, const mlx_array x, int k, const mlx_stream s);
 
+/* One axis as several, one extent of which may be -1. */
+int mlx_unflatten(mlx_array *res, const mlx_array a, int axis, const int *shape, size_t shape_num,
+                  const mlx_stream s);
+
 /* Variance over the axes, with divisor n - ddof; in the types of mlx_mean. 0 for equal elements. */
 int mlx_var_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
                  int ddof, const mlx_stream s);
 int mlx_var_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, int ddof,
                  const mlx_stream s);
 int mlx_var(mlx_array *res, const mlx_array a, bool keepdims, int ddof, const mlx_stream s);
+
+/* The same bytes as elements of another type: the extent of the last axis changes with the size,
+   and must come out whole. Where the elements do not lie as the type needs them a is copied. Bytes
+   other than 0 are true. */
+int mlx_view(mlx_array *res, const mlx_array a, mlx_dtype dtype, const mlx_stream s);
 
 /* x where condition is true, else y. */
 int mlx_where(mlx_array *res, const mlx_array condition, const mlx_array x, const mlx_array y,
