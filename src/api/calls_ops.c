@@ -515,6 +515,20 @@ int mlx_divide(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_s
   return wr_api_end(&call);
 }
 
+int mlx_einsum(mlx_array *res, const char *subscripts, const mlx_vector_array operands,
+               const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_einsum", res, s);
+  wr_api_result(subscripts, "subscripts", &call.error);
+  size_t operands_num = 0;
+  struct wr_node *const *operands_nodes =
+      wr_api_vector(operands, "operands", &operands_num, &call.error);
+  if (!call.error) {
+    call.error = wr_ops_einsum(&call.out, subscripts, operands_nodes, wr_api_count(operands_num),
+                               call.stream);
+  }
+  return wr_api_end(&call);
+}
+
 int mlx_equal(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
   struct wr_api_call call = wr_api_begin("mlx_equal", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
@@ -693,6 +707,14 @@ int mlx_imag(mlx_array *res, const mlx_array a, const mlx_stream s) {
   return wr_api_end(&call);
 }
 
+int mlx_inner(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_inner", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  struct wr_node *b_node = wr_api_array(b, "b", &call.error);
+  if (!call.error) call.error = wr_ops_inner(&call.out, a_node, b_node, call.stream);
+  return wr_api_end(&call);
+}
+
 int mlx_isclose(mlx_array *res, const mlx_array a, const mlx_array b, double rtol, double atol,
                 bool equal_nan, const mlx_stream s) {
   struct wr_api_call call = wr_api_begin("mlx_isclose", res, s);
@@ -736,6 +758,14 @@ int mlx_isposinf(mlx_array *res, const mlx_array a, const mlx_stream s) {
   struct wr_api_call call = wr_api_begin("mlx_isposinf", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ISPOSINF, a_node, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_kron(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_kron", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  struct wr_node *b_node = wr_api_array(b, "b", &call.error);
+  if (!call.error) call.error = wr_ops_kron(&call.out, a_node, b_node, call.stream);
   return wr_api_end(&call);
 }
 
@@ -1094,6 +1124,14 @@ int mlx_ones_like(mlx_array *res, const mlx_array a, const mlx_stream s) {
   return wr_api_end(&call);
 }
 
+int mlx_outer(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_outer", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  struct wr_node *b_node = wr_api_array(b, "b", &call.error);
+  if (!call.error) call.error = wr_ops_outer(&call.out, a_node, b_node, call.stream);
+  return wr_api_end(&call);
+}
+
 int mlx_pad(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
             const int *low_pad_size, size_t low_pad_size_num, const int *high_pad_size,
             size_t high_pad_size_num, const mlx_array pad_value, const char *mode,
@@ -1312,6 +1350,19 @@ int mlx_scatter(mlx_array *res, const mlx_array a, const mlx_vector_array indice
     call.error = wr_ops_scatter(&call.out, WR_OP_COPY, a_node, indices_nodes,
                                 wr_api_count(indices_num), updates_node, axes,
                                 wr_api_count(axes_num), call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_scatter_add_axis(mlx_array *res, const mlx_array a, const mlx_array indices,
+                         const mlx_array values, int axis, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_scatter_add_axis", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  struct wr_node *indices_node = wr_api_array(indices, "indices", &call.error);
+  struct wr_node *values_node = wr_api_array(values, "values", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_scatter_add_axis(&call.out, a_node, indices_node, values_node, axis,
+                                         call.stream);
   }
   return wr_api_end(&call);
 }
@@ -1814,6 +1865,29 @@ int mlx_tanh(mlx_array *res, const mlx_array a, const mlx_stream s) {
   struct wr_api_call call = wr_api_begin("mlx_tanh", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_TANH, a_node, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_tensordot(mlx_array *res, const mlx_array a, const mlx_array b, const int *axes_a,
+                  size_t axes_a_num, const int *axes_b, size_t axes_b_num, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_tensordot", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  struct wr_node *b_node = wr_api_array(b, "b", &call.error);
+  wr_api_ints(axes_a, axes_a_num, "axes_a", &call.error);
+  wr_api_ints(axes_b, axes_b_num, "axes_b", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_tensordot(&call.out, a_node, b_node, axes_a, wr_api_count(axes_a_num),
+                                  axes_b, wr_api_count(axes_b_num), call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_tensordot_axis(mlx_array *res, const mlx_array a, const mlx_array b, int axis,
+                       const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_tensordot_axis", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  struct wr_node *b_node = wr_api_array(b, "b", &call.error);
+  if (!call.error) call.error = wr_ops_tensordot_axis(&call.out, a_node, b_node, axis, call.stream);
   return wr_api_end(&call);
 }
 

@@ -206,6 +206,11 @@ struct wr_error *wr_ops_scatter(struct wr_node **out, enum wr_op by, struct wr_n
                                 struct wr_node *updates, const int *axes, int n_axes,
                                 struct wr_stream *s);
 
+/* along_axis: writing with indices along one axis */
+struct wr_error *wr_ops_scatter_add_axis(struct wr_node **out, struct wr_node *a,
+                                         struct wr_node *indices, struct wr_node *values, int axis,
+                                         struct wr_stream *s);
+
 /* dynamic: parts that begin where `start`, an array, says */
 struct wr_error *wr_ops_slice_dynamic(struct wr_node **out, struct wr_node *a,
                                       struct wr_node *start, const int *axes, int n_axes,
@@ -219,6 +224,21 @@ struct wr_error *wr_ops_matmul(struct wr_node **out, struct wr_node *a, struct w
                                struct wr_stream *s);
 struct wr_error *wr_ops_addmm(struct wr_node **out, struct wr_node *c, struct wr_node *a,
                               struct wr_node *b, float alpha, float beta, struct wr_stream *s);
+
+/* products: sums of products over chosen axes, and einsum */
+struct wr_error *wr_ops_tensordot(struct wr_node **out, struct wr_node *a, struct wr_node *b,
+                                  const int *axes_a, int n_a, const int *axes_b, int n_b,
+                                  struct wr_stream *s);
+struct wr_error *wr_ops_tensordot_axis(struct wr_node **out, struct wr_node *a, struct wr_node *b,
+                                       int axis, struct wr_stream *s);
+struct wr_error *wr_ops_inner(struct wr_node **out, struct wr_node *a, struct wr_node *b,
+                              struct wr_stream *s);
+struct wr_error *wr_ops_outer(struct wr_node **out, struct wr_node *a, struct wr_node *b,
+                              struct wr_stream *s);
+struct wr_error *wr_ops_kron(struct wr_node **out, struct wr_node *a, struct wr_node *b,
+                             struct wr_stream *s);
+struct wr_error *wr_ops_einsum(struct wr_node **out, const char *subscripts,
+                               struct wr_node *const *operands, int n, struct wr_stream *s);
 
 /* windows: functions of one number */
 enum wr_ops_window { WR_OPS_BARTLETT, WR_OPS_BLACKMAN, WR_OPS_HAMMING, WR_OPS_HANNING };

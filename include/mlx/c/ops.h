@@ -217,6 +217,15 @@ int mlx_divide(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_s
 /* Two arrays: mlx_floor_divide and mlx_remainder of a and b. */
 int mlx_divmod(mlx_vector_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
 
+/* Sum of products: a term for each operand, separated by commas, then "->" and the result's. Axes
+   with one letter have one extent, or 1; a letter that the result does not have is summed over, one
+   that comes twice in a term is a diagonal. "..." stands for the axes without a letter, which
+   broadcast. Without "->" the result has those, then each letter that comes once, by its code.
+   Sums of products of two operands are matrix products, for floating types and complex64. More than
+   two operands go by pairs, in the order that makes the least of each at the moment. */
+int mlx_einsum(mlx_array *res, const char *subscripts, const mlx_vector_array operands,
+               const mlx_stream s);
+
 /* a == b, as bool. */
 int mlx_equal(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
 
@@ -285,6 +294,9 @@ int mlx_identity(mlx_array *res, int n, mlx_dtype dtype, const mlx_stream s);
 /* The imaginary part, float32; of real numbers zeros of their type. */
 int mlx_imag(mlx_array *res, const mlx_array a, const mlx_stream s);
 
+/* Sum of products over the last axes, whose extents are equal; a product where one has no axes. */
+int mlx_inner(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
+
 /* |a - b| <= atol + rtol |b|, as bool, in float64; of integers a - b is exact, unless uint64 meets
    a signed type, and of complex64 it is complex64. Equal infinities are close, NaNs if equal_nan.
  */
@@ -301,6 +313,10 @@ int mlx_isneginf(mlx_array *res, const mlx_array a, const mlx_stream s);
 
 /* Whether an element is infinity (and 0 i), as bool. */
 int mlx_isposinf(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* Each element of a times all of b, in b's place of a block; axes count from the last. None may be
+   empty. */
+int mlx_kron(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
 
 /* a shifted by b bits, of integers; bool counts as uint8. By a count that is negative or not less
    than the width: 0. */
@@ -419,6 +435,9 @@ int mlx_ones(mlx_array *res, const int *shape, size_t shape_num, mlx_dtype dtype
              const mlx_stream s);
 int mlx_ones_like(mlx_array *res, const mlx_array a, const mlx_stream s);
 
+/* Each element of a by each of b: (size of a, size of b). */
+int mlx_outer(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
+
 /* a with more in front and behind along the axes; sizes of an axis that comes twice add up. `mode`
    is "constant", with the first element of pad_value, or "edge", with copies of the border.
    pad_symmetric: pad_width on both sides of all axes. */
@@ -497,6 +516,11 @@ int mlx_rsqrt(mlx_array *res, const mlx_array a, const mlx_stream s);
    integer type, updates of another shape. */
 int mlx_scatter(mlx_array *res, const mlx_array a, const mlx_vector_array indices,
                 const mlx_array updates, const int *axes, size_t axes_num, const mlx_stream s);
+
+/* a with values added at indices along one axis: as mlx_take_along_axis reads, with values that
+   broadcast to the indices. Repeated indices add up, 16-bit floats in float32. */
+int mlx_scatter_add_axis(mlx_array *res, const mlx_array a, const mlx_array indices,
+                         const mlx_array values, int axis, const mlx_stream s);
 
 /* The same with one index array and axis. */
 int mlx_scatter_single(mlx_array *res, const mlx_array a, const mlx_array indices,
@@ -659,6 +683,14 @@ int mlx_tan(mlx_array *res, const mlx_array a, const mlx_stream s);
 
 /* Hyperbolic tangent. */
 int mlx_tanh(mlx_array *res, const mlx_array a, const mlx_stream s);
+
+/* Sum of products over pairs of axes with equal extents; the result has the other axes of a, then
+   those of b. With a number: over the last so many of a and the first of b. Floating types and
+   complex64. */
+int mlx_tensordot(mlx_array *res, const mlx_array a, const mlx_array b, const int *axes_a,
+                  size_t axes_a_num, const int *axes_b, size_t axes_b_num, const mlx_stream s);
+int mlx_tensordot_axis(mlx_array *res, const mlx_array a, const mlx_array b, int axis,
+                       const mlx_stream s);
 
 /* Copies of the whole, so many along each axis; the shorter of shape and reps gets 1 in front. */
 int mlx_tile(mlx_array *res, const mlx_array arr, const int *reps, size_t reps_num,
