@@ -292,4 +292,35 @@ struct wr_error *wr_ops_random_randint(struct wr_node **out, struct wr_node *low
                                        enum wr_dtype dtype, struct wr_node *key,
                                        struct wr_stream *s);
 
+/* random_draws: distributions made of these */
+struct wr_error *wr_ops_random_bernoulli(struct wr_node **out, struct wr_node *p,
+                                         const int32_t *shape, int ndim, struct wr_node *key,
+                                         struct wr_stream *s);
+struct wr_error *wr_ops_random_gumbel(struct wr_node **out, const int32_t *shape, int ndim,
+                                      enum wr_dtype dtype, struct wr_node *key,
+                                      struct wr_stream *s);
+struct wr_error *wr_ops_random_categorical(struct wr_node **out, struct wr_node *logits, int axis,
+                                           struct wr_node *key, struct wr_stream *s);
+struct wr_error *wr_ops_random_categorical_num_samples(struct wr_node **out, struct wr_node *logits,
+                                                       int axis, int num_samples,
+                                                       struct wr_node *key, struct wr_stream *s);
+struct wr_error *wr_ops_random_categorical_shape(struct wr_node **out, struct wr_node *logits,
+                                                 int axis, const int32_t *shape, int n,
+                                                 struct wr_node *key, struct wr_stream *s);
+struct wr_error *wr_ops_random_laplace(struct wr_node **out, const int32_t *shape, int ndim,
+                                       enum wr_dtype dtype, float loc, float scale,
+                                       struct wr_node *key, struct wr_stream *s);
+struct wr_error *wr_ops_random_truncated_normal(struct wr_node **out, struct wr_node *lower,
+                                                struct wr_node *upper, const int32_t *shape,
+                                                int ndim, enum wr_dtype dtype, struct wr_node *key,
+                                                struct wr_stream *s);
+struct wr_error *wr_ops_random_normal_broadcast(struct wr_node **out, const int32_t *shape,
+                                                int ndim, enum wr_dtype dtype, struct wr_node *loc,
+                                                struct wr_node *scale, struct wr_node *key,
+                                                struct wr_stream *s);
+struct wr_error *wr_ops_random_permutation(struct wr_node **out, struct wr_node *x, int axis,
+                                           struct wr_node *key, struct wr_stream *s);
+struct wr_error *wr_ops_random_permutation_arange(struct wr_node **out, int x, struct wr_node *key,
+                                                  struct wr_stream *s);
+
 #endif
