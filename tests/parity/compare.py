@@ -5,6 +5,7 @@ compare.py --record
 """
 
 import ctypes
+import os
 import pathlib
 import sys
 
@@ -18,12 +19,14 @@ import plain
 from arrays import ARRAYS
 from check import run
 from edges import EDGES
+from layouts import LAYOUTS
 from mlxside import cases
+from products import PRODUCTS
 from table import FAMILIES
 from values import values
 from weirlib import Weir
 
-CASES = FAMILIES + ARRAYS + EDGES + (values,)
+CASES = FAMILIES + ARRAYS + EDGES + LAYOUTS + PRODUCTS + (values,)
 RECORD = pathlib.Path(__file__).resolve().parent / "recorded.xz"
 
 
@@ -36,6 +39,9 @@ def noted(found, calls):
 
 def main(argument):
     mx.set_default_device(mx.cpu)
+    only = os.environ.get("WEIR_PARITY_ONLY", "").split()
+    if only:
+        return run(Weir(argument), cases(f for f in CASES if f.__name__ in only))
     if argument != "--record":
         calls = []
         status = run(Weir(argument), noted(cases(CASES), calls))

@@ -17,6 +17,10 @@ class View:
     def __init__(self, base, start, stop, step, axes):
         self.base, self.start, self.stop, self.step, self.axes = base, start, stop, step, axes
 
+    @property
+    def shape(self):
+        return self.mlx().shape
+
     def mlx(self):
         where = zip(self.start, self.stop, self.step)
         return self.base[tuple(slice(*w) for w in where)].transpose(self.axes)

@@ -16,6 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 NAMES = list(DTYPES)
 SCALARS = {"int": c.c_int, "float": c.c_float, "double": c.c_double, "bool": c.c_bool,
            "size_t": c.c_size_t, "uint64_t": c.c_uint64, "mlx_dtype": c.c_int}
+LISTS = {"int*": c.c_int, "int64_t*": c.c_int64}
 HANDLER = c.CFUNCTYPE(None, c.c_char_p, c.c_void_p)
 
 
@@ -25,6 +26,10 @@ class WeirError(Exception):
 
 class Handle(c.Structure):
     _fields_ = [("ctx", c.c_void_p)]
+
+
+class OptionalFloat(c.Structure):
+    _fields_ = [("value", c.c_float), ("has_value", c.c_bool)]
 
 
 class Weir:
@@ -84,8 +89,12 @@ class Weir:
             items = (Handle * len(value))(*made[len(made) - len(value):])
             vectors.append(self.lib.mlx_vector_array_new_data(items, c.c_size_t(len(value))))
             return [vectors[-1]]
-        if kind == "int*":
-            return [(c.c_int * len(value))(*value), c.c_size_t(len(value))]
+        if kind in LISTS:
+            return [(LISTS[kind] * len(value))(*value), c.c_size_t(len(value))]
+        if kind == "char*":
+            return [c.c_char_p(value.encode())]
+        if kind == "mlx_optional_float":
+            return [OptionalFloat(value or 0, value is not None)]
         if kind == "mlx_dtype":
             value = NAMES.index(value)
         return [SCALARS[kind](value)]
@@ -107,7 +116,7 @@ class Weir:
                 args.append(self.stream)
             elif not after_list:
                 args += self.convert(kind, values.pop(0), made, vectors)
-            after_list = kind == "int*"
+            after_list = kind in LISTS
         rc = getattr(self.lib, name)(*args)
         for handle in made:
             self.lib.mlx_array_free(handle)
