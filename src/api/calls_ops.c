@@ -914,6 +914,18 @@ int mlx_logsumexp(mlx_array *res, const mlx_array a, bool keepdims, const mlx_st
   return wr_api_end(&call);
 }
 
+int mlx_masked_scatter(mlx_array *res, const mlx_array a, const mlx_array mask, const mlx_array src,
+                       const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_masked_scatter", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  struct wr_node *mask_node = wr_api_array(mask, "mask", &call.error);
+  struct wr_node *src_node = wr_api_array(src, "src", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_masked_scatter(&call.out, a_node, mask_node, src_node, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
 int mlx_matmul(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
   struct wr_api_call call = wr_api_begin("mlx_matmul", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);

@@ -219,6 +219,11 @@ struct wr_error *wr_ops_slice_update_dynamic(struct wr_node **out, struct wr_nod
                                              struct wr_node *update, struct wr_node *start,
                                              const int *axes, int n_axes, struct wr_stream *s);
 
+/* masked, composed */
+struct wr_error *wr_ops_masked_scatter(struct wr_node **out, struct wr_node *a,
+                                       struct wr_node *mask, struct wr_node *src,
+                                       struct wr_stream *s);
+
 /* matmul */
 struct wr_error *wr_ops_matmul(struct wr_node **out, struct wr_node *a, struct wr_node *b,
                                struct wr_stream *s);

@@ -195,6 +195,9 @@ static void test_indices(void) {
   FAILS(mlx_gather_single, "entry 0 is -1", &res, a34, i34, 0, INTS(-1, 4), 2, none);
   FAILS(mlx_gather_single, "entry 0 is 1", &res, empty03, i34, 0, INTS(1, 3), 2, none);
   FAILS(mlx_gather_single, "axis 2", &res, a34, i34, 2, INTS(1, 4), 2, none);
+  FAILS(mlx_masked_scatter, "mask is int32", &res, a34, i34, scalar, none);
+  FAILS(mlx_masked_scatter, "mask with shape", &res, b5, bools, scalar, none);
+  FAILS(mlx_masked_scatter, "src with shape (2,3,1,2)", &res, bools, bools, floats4d, none);
   mlx_vector_array_append_value(one, i34);
   FAILS(mlx_gather, "axis 1 is given twice", &res, a34, one, INTS(1, 1), 2, INTS(1, 1), 2, none);
   FAILS(mlx_scatter_add, "axis 0 is given twice", &res, a34, one, b5, INTS(0, 0), 2, none);

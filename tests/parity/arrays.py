@@ -168,6 +168,34 @@ def special_writes():
                    lambda a=a, u=u, at=at, w=way: right.scatter(w, a, [at], u, [0]))
 
 
+# Shapes of a, the mask and the source.
+MASKED = [((2, 3), (2, 3), (4,)), ((2, 3), (2, 3), (6,)), ((2, 3), (2,), (2, 3)), ((2, 3), (2,), (2, 1)),
+          ((2, 3), (2,), (5, 3)), ((2, 3), (2,), ()), ((2, 3), (2,), (3,)), ((2, 3), (2,), (2,)),
+          ((2, 3), (2, 3), (1, 3)), ((2, 3), (3,), ()), ((2, 3), (), ()), ((2, 3), (), (3,)),
+          ((2, 3), (), (1, 2, 3)), ((0, 3), (0,), ()), ((), (), ()), ((13, 2, 5), (13, 2), (26, 5)),
+          ((2, 3), (2, 3, 1), (6,)), ((101,), (101,), (101,)), ((4, 0), (4,), (4, 0))]
+
+
+def masked():
+    for n, dtype in enumerate(DTYPES):
+        for k, (shape, mask, source) in enumerate(MASKED):
+            a, m = sample(shape, dtype, 90 + k), sample(mask, mx.bool_, 91 + k)
+            src = sample(source, DTYPES[(n + k) % 13] if k % 3 == 0 else dtype, 92 + k)
+            if dtype == mx.complex64 or src.dtype != mx.complex64:
+                yield ("masked", "mlx_masked_scatter", (a, m, src),
+                       lambda a=a, m=m, s=src: right.masked_scatter(a, m, s))
+        base = sample((5, 4, 6), dtype, 9)
+        v = View(base, (4, 1, 0), (0, 4, 6), (-2, 1, 3), (2, 0, 1))
+        m = View(sample((4, 2), mx.bool_, 12), (0, 1), (4, -3), (2, -1), (1, 0))
+        src = View(sample((3, 6), dtype, 13), (2, 5), (-4, -7), (-1, -1), (1, 0))
+        yield ("masked", "mlx_masked_scatter", (v, m, src),
+               lambda v=v, m=m, s=src: right.masked_scatter(v.mlx(), m.mlx(), s.mlx()))
+    flags = sample((2, 3), mx.float32, 3)
+    yield "refusals", "mlx_masked_scatter", (flags, mx.array([1, 0]), mx.array(1.0)), refuse
+    yield ("refusals", "mlx_masked_scatter",
+           (flags, mx.array([True, False]), mx.zeros((0, 3))), refuse)
+
+
 def refuse():
     raise ValueError
 
@@ -195,4 +223,4 @@ def refusals():
             yield "refusals", "mlx_slice_update" + way, (a, update, *where), refuse
 
 
-ARRAYS = (scans, at_places, views_at_places, parts, special_writes, refusals)
+ARRAYS = (scans, at_places, views_at_places, parts, special_writes, masked, refusals)

@@ -168,6 +168,14 @@ def scatter(way, a, indices, updates, axes):
     return written(way, a, places(a, indices, axes, sizes), updates)
 
 
+def masked_scatter(a, mask, source):
+    a = mx.array(a)
+    if mask.shape != a.shape[:mask.ndim]:
+        raise ValueError(mask.shape)
+    a[mask] = cast(source, a.dtype)
+    return a
+
+
 def scanned(f):
     """Running maxima and minima of 16-bit floats by way of float32."""
     def of(a, **named):

@@ -25,6 +25,8 @@ These are the intended differences:
   right; in MLX what the processor does. floor_divide of complex numbers is refused; MLX divides.
 - scatter_max and scatter_min: a NaN stays, as in maximum and minimum; in MLX the next update of the
   same element takes its place. scatter_prod of 16-bit floats multiplies in float32, as scatter_add adds.
+- masked_scatter with fewer rows than trues: the last row is repeated; MLX fails when it computes, on
+  the CPU, and reads what it finds elsewhere. Without any rows it is refused; MLX dies.
 - cummax and cummin of 16-bit floats with a NaN: MLX goes on with 0. Here it stays, as in float32.
 - argmax of more elements than uint32 can number is refused: MLX's number wraps."""
 
@@ -137,6 +139,12 @@ def kept():
         yield case("scatter_" + way + "_single", (mx.zeros((2,)), at, u, 0), mx.array(want))
 
 
+def too_few():
+    mask, a = mx.array([True, False, True, True]), mx.zeros((4, 2))
+    want = mx.array([[1.0, 2], [0, 0], [3, 4], [3, 4]])
+    yield case("masked_scatter", (a, mask, mx.array([[1.0, 2], [3, 4]])), want)
+
+
 def sums():
     x = np.array([[0.0, 1e-10, 700.0], [1.0, 2.0, 3.0]])
     e = np.exp(x - x.max(0))
@@ -192,6 +200,6 @@ def factors():
 
 
 def values():
-    for family in (statistics, closeness, draws, lines, rounding, kept, sums, short_casts, complexes,
+    for family in (statistics, closeness, draws, lines, rounding, kept, too_few, sums, short_casts, complexes,
                    factors):
         yield from family()

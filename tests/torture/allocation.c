@@ -101,6 +101,19 @@ static void by_index(void) {
   mlx_array_free(a);
 }
 
+static void masked(void) {
+  mlx_stream s = {0};
+  mlx_array a = filled(20, 30, 2), mask = mlx_array_new(), rows = mlx_array_new();
+  float total = 0;
+  bool made = a.ctx && ok(mlx_equal(&mask, a, a, s)) && ok(mlx_square(&rows, a, s)) &&
+              ok(mlx_flatten(&rows, rows, 0, -1, s)) &&
+              ok(mlx_masked_scatter(&a, a, mask, rows, s)) && ok(mlx_sum(&a, a, false, s));
+  if (made && ok(mlx_array_item_float32(&total, a))) CHECK(total == 4 * 600);
+  mlx_array_free(rows);
+  mlx_array_free(mask);
+  mlx_array_free(a);
+}
+
 static void other_kernels(void) {
   mlx_stream s = {0};
   mlx_array a = filled(20, 30, 2), b = mlx_array_new();
@@ -154,6 +167,7 @@ int main(void) {
   sweep(products, "products");
   sweep(other_kernels, "other kernels");
   sweep(by_index, "by index");
+  sweep(masked, "masked");
   sweep(managed, "managed data");
   sweep_all_threads(managed, "managed data, all threads");
   sweep(handlers, "handlers");

@@ -367,6 +367,14 @@ int mlx_logsumexp_axis(mlx_array *res, const mlx_array a, int axis, bool keepdim
                        const mlx_stream s);
 int mlx_logsumexp(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s);
 
+/* a with the rows of src, in order, where mask is true: mask is bool, of a's shape or the beginning
+   of it, and src (rows, a's further extents), the latter broadcast; with fewer dimensions all trues
+   get src. It is cast to a's type. Rows that are left over are not looked at; where there are too
+   few the last one is repeated, which MLX refuses on the CPU. Errors: another mask, too many
+   dimensions of src, or no rows. */
+int mlx_masked_scatter(mlx_array *res, const mlx_array a, const mlx_array mask, const mlx_array src,
+                       const mlx_stream s);
+
 /* Matrix product over the last two axes, (..., n, k) @ (..., k, m); leading axes broadcast; a
    vector counts as a row on the left and a column on the right. Floating types and complex64. */
 int mlx_matmul(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
