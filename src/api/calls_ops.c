@@ -1790,6 +1790,13 @@ int mlx_std(mlx_array *res, const mlx_array a, bool keepdims, int ddof, const ml
   return wr_api_end(&call);
 }
 
+int mlx_stop_gradient(mlx_array *res, const mlx_array a, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_stop_gradient", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) call.error = wr_ops_stop_gradient(&call.out, a_node, call.stream);
+  return wr_api_end(&call);
+}
+
 int mlx_subtract(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
   struct wr_api_call call = wr_api_begin("mlx_subtract", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);

@@ -153,3 +153,27 @@ int mlx_meshgrid(mlx_vector_array *res, const mlx_vector_array arrays, bool spar
   if (!error) error = grid(parts, inputs, n, sparse, indexing, stream);
   return wr_api_finish_vector("mlx_meshgrid", error, res, parts, error ? 0 : n);
 }
+
+static struct wr_error *depend_all(struct wr_node **parts, struct wr_node *const *in, size_t n,
+                                   struct wr_node *const *on, size_t n_on, struct wr_stream *s) {
+  for (size_t i = 0; i < n; i++) {
+    struct wr_error *error = wr_ops_depends(&parts[i], in[i], on, n_on, s);
+    if (!error) continue;
+    release_all(parts, i);
+    return error;
+  }
+  return NULL;
+}
+
+int mlx_depends(mlx_vector_array *res, const mlx_vector_array inputs,
+                const mlx_vector_array dependencies) {
+  struct wr_error *error = NULL;
+  size_t n = 0, n_on = 0;
+  wr_api_result(res, "res", &error);
+  struct wr_node *const *in = wr_api_vector(inputs, "inputs", &n, &error);
+  struct wr_node *const *on = wr_api_vector(dependencies, "dependencies", &n_on, &error);
+  struct wr_stream *stream = wr_api_stream((mlx_stream){0}, &error);
+  struct wr_node **parts = parts_new(n + 1, &error);
+  if (!error) error = depend_all(parts, in, n, on, n_on, stream);
+  return wr_api_finish_vector("mlx_depends", error, res, parts, error ? 0 : n);
+}

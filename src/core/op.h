@@ -113,9 +113,26 @@ struct wr_scatter_params { /* inputs a, updates, then one index array per axis *
   uint8_t n_axes;
   uint8_t axes[WR_MAX_NDIM];
 };
-struct wr_slice_params { /* one start and step per axis of the input */
-  int32_t start[WR_MAX_NDIM];
-  int32_t step[WR_MAX_NDIM];
+struct wr_axes_params {      /* a transposition; a node has as many as axes */
+  uint8_t axes[WR_MAX_NDIM]; /* axis i of the result is axes[i] of the input */
+};
+/* A view along diagonals: it begins at `start` on each axis of the input, which has one entry each,
+   and runs along it with axis `with` of the result. */
+struct wr_diagonal_params {
+  struct wr_diagonal_axis {
+    int32_t start;
+    int32_t with;
+  } axis[WR_MAX_NDIM];
+};
+struct wr_as_strided_params { /* over the flattened input; elements */
+  int64_t offset;
+  int64_t strides[WR_MAX_NDIM]; /* a node has as many as axes */
+};
+struct wr_slice_params { /* element i of an axis is start + i step of the input's */
+  struct wr_slice_axis {
+    int32_t start;
+    int32_t step;
+  } axis[WR_MAX_NDIM]; /* a view has as many as axes */
 };
 struct wr_slice_update_params { /* inputs src, update */
   enum wr_op by;                /* as of a scatter */

@@ -86,31 +86,16 @@ struct wr_error *wr_node_record(struct wr_node **out, const struct wr_record *re
   return NULL;
 }
 
-struct wr_error *wr_node_view_as(struct wr_node **out, enum wr_op op, struct wr_node *in,
-                                 enum wr_dtype dtype, int ndim, const int32_t *shape,
-                                 const int64_t *strides, int64_t offset, struct wr_stream *stream) {
+struct wr_error *wr_node_view(struct wr_node **out, const struct wr_record *record,
+                              const int64_t *strides, int64_t offset) {
   struct wr_node *node = NULL;
-  struct wr_record record = {.op = op,
-                             .dtype = dtype,
-                             .ndim = ndim,
-                             .shape = shape,
-                             .n_in = 1,
-                             .in = &in,
-                             .stream = stream};
-  struct wr_error *error = node_new(&node, &record);
+  struct wr_error *error = node_new(&node, record);
   if (error) return error;
-  if (ndim) memcpy(node->strides, strides, (size_t)ndim * sizeof *strides);
+  if (record->ndim) memcpy(node->strides, strides, (size_t)record->ndim * sizeof *strides);
   node->offset = offset;
-  node->dense = wr_shape_is_row_contiguous(shape, strides, ndim);
+  node->dense = wr_shape_is_row_contiguous(record->shape, strides, record->ndim);
   *out = node;
   return NULL;
-}
-
-struct wr_error *wr_node_view(struct wr_node **out, enum wr_op op, struct wr_node *in, int ndim,
-                              const int32_t *shape, const int64_t *strides, int64_t offset,
-                              struct wr_stream *stream) {
-  const enum wr_dtype dtype = (enum wr_dtype)in->dtype;
-  return wr_node_view_as(out, op, in, dtype, ndim, shape, strides, offset, stream);
 }
 
 /* A node that has its value: takes the buffer's reference. */

@@ -51,16 +51,13 @@ struct wr_record {
 
 /* Records a command whose result is dense. The caller owns *out. */
 struct wr_error *wr_node_record(struct wr_node **out, const struct wr_record *record);
-/* Records a view of `in`: the same buffer, another shape, strides and offset (elements, from the
-   start of the buffer, so usually wr_node_offset(in) plus something). */
-struct wr_error *wr_node_view(struct wr_node **out, enum wr_op op, struct wr_node *in, int ndim,
-                              const int32_t *shape, const int64_t *strides, int64_t offset,
-                              struct wr_stream *stream);
-/* The same in another type, in whose elements strides and offset are; the bytes must lie where that
-   type allows. */
-struct wr_error *wr_node_view_as(struct wr_node **out, enum wr_op op, struct wr_node *in,
-                                 enum wr_dtype dtype, int ndim, const int32_t *shape,
-                                 const int64_t *strides, int64_t offset, struct wr_stream *stream);
+/* Records a view of the first input: the same buffer, with a shape, strides and an offset of its
+   own (elements of the record's dtype, from the start of the buffer, so usually wr_node_offset(in)
+   plus something); its bytes must lie where that dtype allows. Of further inputs only the end is
+   waited for; where one fails, the view does. Its parameters say how it was made, for who makes it
+   again of another input. */
+struct wr_error *wr_node_view(struct wr_node **out, const struct wr_record *record,
+                              const int64_t *strides, int64_t offset);
 /* An array with a value: copies `data` (bytes by shape and dtype) into a new CPU buffer. */
 struct wr_error *wr_node_from_data(struct wr_node **out, const void *data, int ndim,
                                    const int32_t *shape, enum wr_dtype dtype);

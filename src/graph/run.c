@@ -261,12 +261,19 @@ static enum ran encode_node(struct wr_node *node, struct wr_stream *stream, stru
   return RAN;
 }
 
-/* A view shares the buffer. Where the input is only queued on this very stream, the view is over
-   when a marker behind it is. */
+static bool inputs_over(const struct wr_node *node) {
+  const struct wr_edges *edges = wr_edges_of(node);
+  for (uint32_t i = 0; i < edges->n; i++) {
+    if (!wr_completion_over(&edges->in[i]->completion)) return false;
+  }
+  return true;
+}
+
+/* A view shares the first input's buffer. Where an input is only queued on this very stream, the
+   view is over when a marker behind it is. */
 static void run_view(struct wr_node *node, struct wr_stream *stream) {
-  struct wr_node *in = wr_edges_of(node)->in[0];
-  node->buffer = wr_buffer_retain(in->buffer);
-  if (wr_completion_over(&in->completion)) {
+  node->buffer = wr_buffer_retain(wr_edges_of(node)->in[0]->buffer);
+  if (inputs_over(node)) {
     finish(node, NULL);
     return;
   }

@@ -30,8 +30,41 @@ struct wr_error *wr_ops_record(struct wr_node **out, const struct wr_record *rec
 struct wr_error *wr_ops_view(struct wr_node **out, enum wr_op op, struct wr_node *a, int ndim,
                              const int32_t *shape, const int64_t *strides, int64_t offset,
                              struct wr_stream *s) {
-  struct wr_error *error = wr_ops_check_shape(result_shape, shape, ndim);
-  return error ? error : wr_node_view(out, op, a, ndim, shape, strides, offset, s);
+  return wr_ops_view_of(out,
+                        &(struct wr_record){.op = op,
+                                            .dtype = wr_node_dtype(a),
+                                            .ndim = ndim,
+                                            .shape = shape,
+                                            .n_in = 1,
+                                            .in = &a,
+                                            .stream = s},
+                        strides, offset);
+}
+
+struct wr_error *wr_ops_view_of(struct wr_node **out, const struct wr_record *record,
+                                const int64_t *strides, int64_t offset) {
+  struct wr_error *error = wr_ops_check_shape(result_shape, record->shape, record->ndim);
+  return error ? error : wr_node_view(out, record, strides, offset);
+}
+
+struct wr_error *wr_ops_view_diagonal(struct wr_node **out, struct wr_node *a,
+                                      const struct wr_diagonal_params *params, int ndim,
+                                      const int32_t *shape, const int64_t *strides,
+                                      struct wr_stream *s) {
+  const int a_ndim = wr_node_ndim(a);
+  int64_t first = wr_node_offset(a);
+  for (int i = 0; i < a_ndim; i++) first += params->axis[i].start * wr_node_strides(a)[i];
+  return wr_ops_view_of(out,
+                        &(struct wr_record){.op = WR_OP_DIAGONAL,
+                                            .dtype = wr_node_dtype(a),
+                                            .ndim = ndim,
+                                            .shape = shape,
+                                            .n_in = 1,
+                                            .in = &a,
+                                            .params = params,
+                                            .params_bytes = (size_t)a_ndim * sizeof params->axis[0],
+                                            .stream = s},
+                        strides, first);
 }
 
 struct wr_error *wr_ops_record_like(struct wr_node **out, enum wr_op op, struct wr_node *a,

@@ -32,6 +32,7 @@ static void take_diagonals(struct einsum *e, struct wr_term *t) {
   const struct wr_node *a = t->node;
   int32_t shape[WR_MAX_NDIM];
   int64_t strides[WR_MAX_NDIM];
+  struct wr_diagonal_params params;
   int place[WR_LABELS];
   memset(place, -1, sizeof place);
   int n = 0;
@@ -47,9 +48,11 @@ static void take_diagonals(struct einsum *e, struct wr_term *t) {
         return;
       }
       strides[place[label]] += wr_node_strides(a)[i];
+      params.axis[i] = (struct wr_diagonal_axis){.with = place[label]};
       continue;
     }
     place[label] = n;
+    params.axis[i] = (struct wr_diagonal_axis){.with = n};
     shape[n] = extent;
     strides[n] = wr_node_strides(a)[i];
     t->labels[n++] = (uint8_t)label;
@@ -57,8 +60,8 @@ static void take_diagonals(struct einsum *e, struct wr_term *t) {
   if (n == t->n) return;
   t->n = n;
   struct wr_node **slot = wr_compose_slot(&e->c);
-  t->node = wr_compose_step(&e->c, wr_ops_view(slot, WR_OP_DIAGONAL, t->node, n, shape, strides,
-                                               wr_node_offset(a), e->c.stream));
+  t->node = wr_compose_step(
+      &e->c, wr_ops_view_diagonal(slot, t->node, &params, n, shape, strides, e->c.stream));
 }
 
 /* Notes the extents; of those of one label 1 stands for any. */

@@ -36,6 +36,14 @@ struct wr_error *wr_ops_record(struct wr_node **out, const struct wr_record *rec
 struct wr_error *wr_ops_view(struct wr_node **out, enum wr_op op, struct wr_node *a, int ndim,
                              const int32_t *shape, const int64_t *strides, int64_t offset,
                              struct wr_stream *s);
+/* The same for a view that has parameters, a dtype or further inputs of its own. */
+struct wr_error *wr_ops_view_of(struct wr_node **out, const struct wr_record *record,
+                                const int64_t *strides, int64_t offset);
+/* Along diagonals of a, as the parameters say. */
+struct wr_error *wr_ops_view_diagonal(struct wr_node **out, struct wr_node *a,
+                                      const struct wr_diagonal_params *params, int ndim,
+                                      const int32_t *shape, const int64_t *strides,
+                                      struct wr_stream *s);
 /* A record with a's shape, one input and no parameters. */
 struct wr_error *wr_ops_record_like(struct wr_node **out, enum wr_op op, struct wr_node *a,
                                     enum wr_dtype dtype, struct wr_stream *s);

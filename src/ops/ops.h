@@ -139,6 +139,11 @@ struct wr_error *wr_ops_common_shape(struct wr_node *const *arrays, size_t n, in
 struct wr_error *wr_ops_meshgrid_part(struct wr_node **out, struct wr_node *const *arrays, int n,
                                       int i, bool sparse, bool swapped, struct wr_stream *s);
 
+/* a itself, over when it and all dependencies are. */
+struct wr_error *wr_ops_depends(struct wr_node **out, struct wr_node *a,
+                                struct wr_node *const *dependencies, size_t n, struct wr_stream *s);
+struct wr_error *wr_ops_stop_gradient(struct wr_node **out, struct wr_node *a, struct wr_stream *s);
+
 /* slice: views of parts, and writing into one. A range has one entry per axis, as in Python. */
 struct wr_ops_range {
   const int *start;

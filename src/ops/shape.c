@@ -2,6 +2,7 @@
    made only where strides can say it; a reshape that they cannot say copies to a dense array first.
    An operation that changes nothing gives its input back. No locks. */
 
+#include "base/base.h"
 #include "ops/internal.h"
 
 static struct wr_error *same(struct wr_node **out, struct wr_node *a) {
@@ -221,14 +222,25 @@ struct wr_error *wr_ops_flatten(struct wr_node **out, struct wr_node *a, int sta
 /* order[i]: the axis of a that becomes axis i; a permutation. */
 static struct wr_error *transpose(struct wr_node **out, struct wr_node *a, const int *order,
                                   struct wr_stream *s) {
+  struct wr_axes_params params;
   int32_t shape[WR_MAX_NDIM];
   int64_t strides[WR_MAX_NDIM];
   int ndim = wr_node_ndim(a);
   for (int i = 0; i < ndim; i++) {
+    params.axes[i] = (uint8_t)order[i];
     shape[i] = wr_node_shape(a)[order[i]];
     strides[i] = wr_node_strides(a)[order[i]];
   }
-  return wr_ops_view(out, WR_OP_TRANSPOSE, a, ndim, shape, strides, wr_node_offset(a), s);
+  const struct wr_record record = {.op = WR_OP_TRANSPOSE,
+                                   .dtype = wr_node_dtype(a),
+                                   .ndim = ndim,
+                                   .shape = shape,
+                                   .n_in = 1,
+                                   .in = &a,
+                                   .params = &params,
+                                   .params_bytes = (size_t)ndim * sizeof params.axes[0],
+                                   .stream = s};
+  return wr_ops_view_of(out, &record, strides, wr_node_offset(a));
 }
 
 struct wr_error *wr_ops_transpose(struct wr_node **out, struct wr_node *a, const int *axes,
@@ -266,4 +278,40 @@ struct wr_error *wr_ops_swapaxes(struct wr_node **out, struct wr_node *a, int ax
   order[i] = j;
   order[j] = i;
   return transpose(out, a, order, s);
+}
+
+/* The same array once more, as a view of all inputs. */
+static struct wr_error *alias(struct wr_node **out, enum wr_op op, struct wr_node *const *in,
+                              int n_in, struct wr_stream *s) {
+  return wr_ops_view_of(out,
+                        &(struct wr_record){.op = op,
+                                            .dtype = wr_node_dtype(in[0]),
+                                            .ndim = wr_node_ndim(in[0]),
+                                            .shape = wr_node_shape(in[0]),
+                                            .n_in = n_in,
+                                            .in = in,
+                                            .stream = s},
+                        wr_node_strides(in[0]), wr_node_offset(in[0]));
+}
+
+struct wr_error *wr_ops_depends(struct wr_node **out, struct wr_node *a,
+                                struct wr_node *const *dependencies, size_t n,
+                                struct wr_stream *s) {
+  size_t bytes;
+  if (n >= INT32_MAX) {
+    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "dependencies has too many entries");
+  }
+  struct wr_node **in =
+      wr_mul_size(n + 1, sizeof(struct wr_node *), &bytes) ? wr_alloc(bytes) : NULL;
+  if (!in) return wr_error_out_of_memory();
+  in[0] = a;
+  for (size_t i = 0; i < n; i++) in[i + 1] = dependencies[i];
+  struct wr_error *error = alias(out, WR_OP_DEPENDS, in, (int)n + 1, s);
+  wr_free(in);
+  return error;
+}
+
+struct wr_error *wr_ops_stop_gradient(struct wr_node **out, struct wr_node *a,
+                                      struct wr_stream *s) {
+  return alias(out, WR_OP_STOP_GRADIENT, &a, 1, s);
 }

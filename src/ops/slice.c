@@ -4,10 +4,9 @@
 
 #include "ops/internal.h"
 
-/* A range after clamping: element i of axis d is at start[d] + i * step[d], within a. */
+/* A range after clamping, so that all it selects lies within a. */
 struct part {
-  int32_t start[WR_MAX_NDIM];
-  int32_t step[WR_MAX_NDIM];
+  struct wr_slice_params at;
   int32_t shape[WR_MAX_NDIM];
   bool reversed; /* some step is negative */
 };
@@ -32,8 +31,8 @@ static void normalize_axis(struct part *p, int d, int64_t n, int64_t start, int6
     count = (stop - start + step - 1) / step;
   }
   /* An empty part has no first element: any position inside will do for the address. */
-  p->start[d] = (int32_t)(count == 0 ? 0 : start);
-  p->step[d] = (int32_t)(count <= 1 ? 1 : step);
+  p->at.axis[d].start = (int32_t)(count == 0 ? 0 : start);
+  p->at.axis[d].step = (int32_t)(count <= 1 ? 1 : step);
   p->shape[d] = (int32_t)count;
 }
 
@@ -78,16 +77,22 @@ static struct wr_error *view_part(struct wr_node **out, enum wr_op op, struct wr
   int64_t strides[WR_MAX_NDIM];
   int64_t offset = wr_node_offset(a);
   int ndim = wr_node_ndim(a);
-  if (wr_node_size(a) == 0) {
-    /* Extents beside a 0 have no bound, so products with them could overflow. */
-    wr_shape_row_strides(p->shape, ndim, strides);
-    return wr_ops_view(out, op, a, ndim, p->shape, strides, offset, s);
+  const struct wr_record record = {.op = op,
+                                   .dtype = wr_node_dtype(a),
+                                   .ndim = ndim,
+                                   .shape = p->shape,
+                                   .n_in = 1,
+                                   .in = &a,
+                                   .params = &p->at,
+                                   .params_bytes = (size_t)ndim * sizeof p->at.axis[0],
+                                   .stream = s};
+  /* Extents beside a 0 have no bound, so products with them could overflow. */
+  if (wr_node_size(a) == 0) wr_shape_row_strides(p->shape, ndim, strides);
+  for (int d = 0; d < ndim && wr_node_size(a) > 0; d++) {
+    strides[d] = wr_node_strides(a)[d] * p->at.axis[d].step;
+    offset += wr_node_strides(a)[d] * p->at.axis[d].start;
   }
-  for (int d = 0; d < ndim; d++) {
-    strides[d] = wr_node_strides(a)[d] * p->step[d];
-    offset += wr_node_strides(a)[d] * p->start[d];
-  }
-  return wr_ops_view(out, op, a, ndim, p->shape, strides, offset, s);
+  return wr_ops_view_of(out, &record, strides, offset);
 }
 
 struct wr_error *wr_ops_slice(struct wr_node **out, struct wr_node *a,
@@ -114,10 +119,7 @@ static struct wr_error *record_update(struct wr_node **out, enum wr_op by, struc
                                       struct wr_node *update, const struct part *p,
                                       struct wr_stream *s) {
   struct wr_slice_update_params params = {.by = by};
-  for (int d = 0; d < wr_node_ndim(src); d++) {
-    params.at.start[d] = p->start[d];
-    params.at.step[d] = p->step[d];
-  }
+  for (int d = 0; d < wr_node_ndim(src); d++) params.at.axis[d] = p->at.axis[d];
   struct wr_node *in[2] = {src, update};
   return wr_ops_record(out, &(struct wr_record){.op = WR_OP_SLICE_UPDATE,
                                                 .dtype = wr_node_dtype(src),

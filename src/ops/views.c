@@ -106,19 +106,22 @@ struct wr_error *wr_ops_diagonal(struct wr_node **out, struct wr_node *a, int of
   const int64_t height = wr_node_shape(a)[rows] - down, width = wr_node_shape(a)[columns] - right;
   const int64_t length = height < width ? height : width;
   const int64_t *stride = wr_node_strides(a);
+  struct wr_diagonal_params params;
   int32_t shape[WR_MAX_NDIM];
   int64_t strides[WR_MAX_NDIM];
   int n = 0;
   for (int i = 0; i < ndim; i++) {
+    params.axis[i] = (struct wr_diagonal_axis){.with = ndim - 2};
     if (i == rows || i == columns) continue;
+    params.axis[i].with = n;
     shape[n] = wr_node_shape(a)[i];
     strides[n++] = stride[i];
   }
   shape[n] = (int32_t)(length > 0 ? length : 0);
   strides[n] = stride[rows] + stride[columns];
-  int64_t first = wr_node_offset(a);
-  if (length > 0) first += down * stride[rows] + right * stride[columns];
-  return wr_ops_view(out, WR_OP_DIAGONAL, a, n + 1, shape, strides, first, s);
+  params.axis[rows].start = (int32_t)(length > 0 ? down : 0);
+  params.axis[columns].start = (int32_t)(length > 0 ? right : 0);
+  return wr_ops_view_diagonal(out, a, &params, n + 1, shape, strides, s);
 }
 
 /* A vector before or behind |k| zeros, so that element i is that of row i. */
@@ -204,7 +207,19 @@ struct wr_error *wr_ops_as_strided(struct wr_node **out, struct wr_node *a, cons
   error = wr_ops_contiguous(&dense, a, false, s);
   if (error) return error;
   const int64_t first = wr_node_offset(dense) + (none ? 0 : (int64_t)offset);
-  error = wr_ops_view(out, WR_OP_AS_STRIDED, dense, n, shape, none ? own : strides, first, s);
+  struct wr_as_strided_params params = {.offset = first - wr_node_offset(dense)};
+  for (int i = 0; i < n; i++) params.strides[i] = none ? own[i] : strides[i];
+  const struct wr_record record = {
+      .op = WR_OP_AS_STRIDED,
+      .dtype = wr_node_dtype(dense),
+      .ndim = n,
+      .shape = shape,
+      .n_in = 1,
+      .in = &dense,
+      .params = &params,
+      .params_bytes = offsetof(struct wr_as_strided_params, strides) + (size_t)n * sizeof(int64_t),
+      .stream = s};
+  error = wr_ops_view_of(out, &record, params.strides, first);
   wr_node_release(dense);
   return error;
 }
@@ -243,7 +258,14 @@ static struct wr_error *reinterpret(struct wr_node **out, struct wr_node *a, enu
     strides[i] = resized ? 1 : wr_node_strides(a)[i] * old / item;
   }
   const int64_t first = wr_node_offset(a) * old / item;
-  return wr_node_view_as(out, WR_OP_VIEW, a, to, ndim, shape, strides, first, s);
+  const struct wr_record record = {.op = WR_OP_VIEW,
+                                   .dtype = to,
+                                   .ndim = ndim,
+                                   .shape = shape,
+                                   .n_in = 1,
+                                   .in = &a,
+                                   .stream = s};
+  return wr_ops_view_of(out, &record, strides, first);
 }
 
 /* What does not lie where the type allows is copied; a copy does. */

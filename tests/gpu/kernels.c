@@ -58,7 +58,7 @@ static void by_index(enum wr_dtype t) {
   const int32_t values[] = {3, -1, 40, 0, 3, -90, 16, 16, 2, 1};
   static const enum wr_op by[] = {WR_OP_ADD, WR_OP_MULTIPLY, WR_OP_MAXIMUM, WR_OP_MINIMUM};
   const struct wr_gather_params rows = {.n_axes = 1, .dropped = true};
-  const struct wr_slice_update_params part = {WR_OP_MAXIMUM, {.start = {5, 0}, .step = {1, 1}}};
+  const struct wr_slice_update_params part = {WR_OP_MAXIMUM, {{{5, 1}, {0, 1}}}};
   struct wr_node *in[] = {gpu_case_form_array(GPU_STEPPED, t, 1u, false), NULL, NULL};
   if (wr_node_from_data(&in[1], values, 1, (const int32_t[]){10}, WR_INT32)) exit(1);
   one(WR_OP_GATHER, t, 2, (const int32_t[]){10, 23}, 2, in, &rows, sizeof rows);

@@ -45,7 +45,7 @@ static void slice_updates(enum wr_dtype t) {
   struct wr_node *in[] = {gpu_case_form_array(GPU_TURNED, t, 1u, true),
                           gpu_case_array(t, 2, (const int32_t[]){5, 5}, 2u, true)};
   for (int i = 0; i < 5; i++) {
-    const struct wr_slice_update_params params = {by[i], {.start = {1, 20}, .step = {3, -4}}};
+    const struct wr_slice_update_params params = {by[i], {{{1, 3}, {20, -4}}}};
     run(WR_OP_SLICE_UPDATE, t, 2, (const int32_t[]){17, 23}, 2, in, &params, sizeof params,
         wr_op_info(by[i])->name);
   }

@@ -12,6 +12,9 @@ union fake_params {
   struct wr_scan_params scan;
   struct wr_softmax_params softmax;
   struct wr_arange_params arange;
+  struct wr_axes_params axes;
+  struct wr_diagonal_params diagonal;
+  struct wr_as_strided_params as_strided;
   struct wr_gather_params gather;
   struct wr_scatter_params scatter;
   struct wr_slice_update_params slice_update;

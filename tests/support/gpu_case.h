@@ -110,8 +110,14 @@ static inline struct wr_node *gpu_case_array(enum wr_dtype t, int ndim, const in
 static inline struct wr_node *gpu_case_view(struct wr_node *taken, int ndim, const int32_t *shape,
                                             const int64_t *strides, int64_t offset) {
   struct wr_node *view = NULL;
-  struct wr_error *error =
-      wr_node_view(&view, WR_OP_SLICE, taken, ndim, shape, strides, offset, gpu_case_cpu);
+  const struct wr_record record = {.op = WR_OP_SLICE,
+                                   .dtype = wr_node_dtype(taken),
+                                   .ndim = ndim,
+                                   .shape = shape,
+                                   .n_in = 1,
+                                   .in = &taken,
+                                   .stream = gpu_case_cpu};
+  struct wr_error *error = wr_node_view(&view, &record, strides, offset);
   if (!error) error = wr_node_wait(view);
   if (error) exit(1);
   wr_node_release(taken);

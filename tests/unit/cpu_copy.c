@@ -100,7 +100,7 @@ static void test_concatenate(void) {
 
 static void test_slice_update(void) {
   int16_t x[10], update[] = {-1, -2, -3}, result[10];
-  struct wr_slice_update_params by_2 = {.by = WR_OP_COPY, .at = {.start = {7}, .step = {-2}}};
+  struct wr_slice_update_params by_2 = {.by = WR_OP_COPY, .at = {{{7, -2}}}};
   for (int i = 0; i < 10; i++) x[i] = (int16_t)i;
   operand_dense(&a, x, WR_INT16, 1, SHAPE(10));
   operand_dense(&b, update, WR_INT16, 1, SHAPE(3));
@@ -120,8 +120,7 @@ static void test_slice_update(void) {
 static void test_long_slice_update(void) {
   enum { N = 700 };
   static float x[2 * N * 3], update[N * 3], result[2 * N * 3];
-  const struct wr_slice_update_params add = {.by = WR_OP_ADD,
-                                             .at = {.start = {2, 1}, .step = {-1, 2}}};
+  const struct wr_slice_update_params add = {.by = WR_OP_ADD, .at = {{{2, -1}, {1, 2}}}};
   for (int i = 0; i < 2 * N * 3; i++) x[i] = (float)i;
   for (int i = 0; i < N * 3; i++) update[i] = (float)(1000 * i);
   operand_dense(&a, x, WR_FLOAT32, 2, SHAPE(3, 2 * N));

@@ -211,6 +211,11 @@ int mlx_diag(mlx_array *res, const mlx_array a, int k, const mlx_stream s);
 int mlx_diagonal(mlx_array *res, const mlx_array a, int offset, int axis1, int axis2,
                  const mlx_stream s);
 
+/* The inputs once more, as views on the calling thread's default stream: each is over only when all
+   dependencies are, and fails with the first that does. */
+int mlx_depends(mlx_vector_array *res, const mlx_vector_array inputs,
+                const mlx_vector_array dependencies);
+
 /* a / b; integers give float32. */
 int mlx_divide(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
 
@@ -662,6 +667,9 @@ int mlx_std_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes
 int mlx_std_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, int ddof,
                  const mlx_stream s);
 int mlx_std(mlx_array *res, const mlx_array a, bool keepdims, int ddof, const mlx_stream s);
+
+/* A view of a that gradients do not go through. */
+int mlx_stop_gradient(mlx_array *res, const mlx_array a, const mlx_stream s);
 
 /* a - b. */
 int mlx_subtract(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);

@@ -175,8 +175,8 @@ struct wr_error *wr_cpu_slice_update(const struct wr_call *call) {
   if (!error && out->size > 0) error = wr_cpu_copy(&copy);
   if (error || call->in[1].size == 0) return error;
   for (int d = 0; d < out->ndim; d++) {
-    first += params->at.start[d] * out->strides[d];
-    strides[d] = params->at.step[d] * out->strides[d];
+    first += params->at.axis[d].start * out->strides[d];
+    strides[d] = params->at.axis[d].step * out->strides[d];
   }
   paste(update, &call->in[1], (char *)out->data + first * update.item, strides);
   return NULL;

@@ -129,8 +129,8 @@ struct wr_error *wr_gpu_slice_update(struct wr_run *run, const struct wr_call *c
   struct wr_error *error = wr_gpu_convert(run, &call->in[0], out->dtype, out->data);
   if (error || call->in[1].size == 0) return error;
   for (int d = 0; d < out->ndim; d++) {
-    first += params->at.start[d] * out->strides[d];
-    strides[d] = params->at.step[d] * out->strides[d];
+    first += params->at.axis[d].start * out->strides[d];
+    strides[d] = params->at.axis[d].step * out->strides[d];
   }
   char *to = (char *)out->data + first * (int64_t)wr_dtype_size(out->dtype);
   return paste(run, params->by, &call->in[1], to, strides);
