@@ -1,9 +1,10 @@
 // A light request beside busy streams: one scalar addition, waited for in each way that there is,
-// beside 4, 16 and 32 streams of two kinds. Kernels: a thread each, which loops exp of 8M floats
-// and evaluates it. Queues: a queue each that is never empty, of sorts of 2,000 floats, left to the
-// workers. Prints kind, streams, way, and median and longest time in milliseconds, separated by
-// tabs. The way "hop" is no request: two threads that wake each other, as a callback has to; what
-// that takes is the system's. --quick takes fewer samples.
+// and a product of 64x64, by descriptor, beside 4, 16 and 32 streams of two kinds. Kernels: a
+// thread each, which loops exp of 8M floats and evaluates it. Queues: a queue each that is never
+// empty, of sorts of 2,000 floats, left to the workers. Prints kind, streams, way, and median and
+// longest time in milliseconds, separated by tabs. The way "hop" is no request: two threads that
+// wake each other, as a callback has to; what that takes is the system's. --quick takes fewer
+// samples.
 
 #define _GNU_SOURCE
 #include <poll.h>
@@ -98,6 +99,7 @@ static void *keep_queue(void *arg) {
 // ---- ways to wait ----
 
 static mlx_stream light;
+static mlx_array square;  // 64x64
 static sem_t told;
 
 static mlx_array addition(void) {
@@ -150,6 +152,21 @@ static void by_descriptor(void) {
   mlx_array_free(sum);
 }
 
+// More than is done where it is submitted: a worker has to come.
+static void by_descriptor_product(void) {
+  int fd = -1;
+  mlx_array product = mlx_array_new();
+  weir_event done = weir_event_new();
+  must(mlx_matmul(&product, square, square, light));
+  submit(product);
+  must(weir_event_record(done, light));
+  must(weir_event_fd(&fd, done));
+  struct pollfd p = {.fd = fd, .events = POLLIN};
+  if (poll(&p, 1, 60000) != 1) exit(1);
+  weir_event_free(done);
+  mlx_array_free(product);
+}
+
 static sem_t asked;
 
 static void *answer(void *arg) {
@@ -174,7 +191,8 @@ static const struct way ways[] = {{"hop", by_hop},
                                   {"eval", by_eval},
                                   {"timed wait", by_timed_wait},
                                   {"callback", by_callback},
-                                  {"descriptor", by_descriptor}};
+                                  {"descriptor", by_descriptor},
+                                  {"product, descriptor", by_descriptor_product}};
 
 // ---- measuring ----
 
@@ -219,10 +237,15 @@ int main(int argc, char **argv) {
   sem_init(&told, 0, 0);
   sem_init(&asked, 0, 0);
   light = new_stream();
+  const int sides[] = {64, 64};
+  square = mlx_array_new();
+  must(mlx_ones(&square, sides, 2, MLX_FLOAT32, light));
+  must(mlx_array_eval(square));
   for (int n = 4; n <= MOST_STREAMS; n = n == 4 ? 16 : 2 * n) {
     beside("kernels", loop_kernels, n, samples);
     beside("queues", keep_queue, n, samples);
   }
+  mlx_array_free(square);
   mlx_stream_free(light);
   mlx_device_free(cpu);
   return 0;

@@ -127,13 +127,57 @@ static void wait_submitted(struct wr_node *const *nodes, size_t n) {
   }
 }
 
+/* ---- what takes microseconds is computed where it is submitted ---- */
+
+enum { BRIEF_NODES = 16, BRIEF_ELEMENTS = 4096 };
+
+/* Elements that the command reads and writes, once for each of its steps. */
+static int64_t work_of(const struct wr_node *node) {
+  const struct wr_edges *edges = wr_edges_of(node);
+  if (wr_op_info(node->op)->view) return 0;
+  int64_t elements = node->size;
+  for (uint32_t i = 0; i < edges->n && elements <= BRIEF_ELEMENTS; i++) {
+    elements += edges->in[i]->size;
+  }
+  return elements <= BRIEF_ELEMENTS ? elements * (1 + (int64_t)edges->n_steps) : elements;
+}
+
+static bool is_simple(const struct wr_node *node) {
+  const struct wr_op_info *info = wr_op_info(node->op);
+  return info->view || info->fusable || info->ends_group;
+}
+
+static bool is_brief(const struct wr_plan *plan) {
+  int64_t work = 0;
+  if (!stays_here(plan) || plan->order.count > BRIEF_NODES) return false;
+  for (size_t i = 0; i < plan->order.count && work <= BRIEF_ELEMENTS; i++) {
+    const struct wr_node *node = plan->order.items[i];
+    if (!is_simple(node)) return false;
+    work += work_of(node);
+  }
+  return work <= BRIEF_ELEMENTS;
+}
+
+static void submit_brief(struct wr_plan *plan) {
+  struct wr_node *last = plan->order.items[plan->order.count - 1];
+  struct wr_stream *stream = wr_stream_retain(last->stream);
+  plan->brief = true;
+  wr_plan_submit(plan, false);
+  wr_stream_run_brief(stream);
+  wr_stream_release(stream);
+}
+
 static struct wr_error *async_eval(struct wr_node *const *nodes, size_t n) {
   struct wr_error *error = check_force(nodes, n);
   if (error) return error;
   struct wr_plan plan;
   wr_plan_make(&plan, nodes, n);
   struct wr_error *failed = plan.failed;
-  wr_plan_submit(&plan, true);
+  if (is_brief(&plan)) {
+    submit_brief(&plan);
+  } else {
+    wr_plan_submit(&plan, true);
+  }
   wait_submitted(nodes, n);
   return failed;
 }

@@ -41,10 +41,10 @@ static void refuse_run(struct wr_node **nodes, uint32_t n) {
   for (uint32_t i = 0; i < n; i++) wr_node_refuse(nodes[i], wr_error_out_of_memory());
 }
 
-/* Appends nodes[0..n), all of one stream; takes their references. `download`, unless NULL, is of
-   the last. */
+/* Appends nodes[0..n), all of one stream; takes their references. `plan` is what they are the order
+   of, or NULL; `download`, unless NULL, is of the last. */
 static void submit_run(struct wr_node **nodes, uint32_t n, bool schedule,
-                       struct wr_download *download) {
+                       const struct wr_plan *plan, struct wr_download *download) {
   struct wr_node *to_flush = NULL;
   struct wr_batch *batch = wr_alloc(sizeof *batch + n * sizeof(struct wr_node *));
   if (!batch) {
@@ -52,7 +52,7 @@ static void submit_run(struct wr_node **nodes, uint32_t n, bool schedule,
     if (download) wr_download_refuse(download);
     return;
   }
-  batch->task = (struct wr_task){.run = wr_batch_run};
+  batch->task = (struct wr_task){.run = wr_batch_run, .is_brief = plan && plan->brief};
   batch->count = n;
   batch->next = 0;
   batch->flush = &to_flush;
@@ -68,13 +68,13 @@ static void submit_run(struct wr_node **nodes, uint32_t n, bool schedule,
   flush(to_flush);
 }
 
-static void submit_list(struct wr_node **nodes, size_t n, bool schedule,
-                        struct wr_download *download) {
-  size_t i = 0;
+static void submit_order(const struct wr_plan *plan, bool schedule) {
+  struct wr_node **nodes = (struct wr_node **)plan->order.items;
+  size_t i = 0, n = plan->order.count;
   while (i < n) {
     size_t j = i + 1;
     while (j < n && j - i < MAX_BATCH && nodes[j]->stream == nodes[i]->stream) j++;
-    submit_run(nodes + i, (uint32_t)(j - i), schedule, j == n ? download : NULL);
+    submit_run(nodes + i, (uint32_t)(j - i), schedule, plan, j == n ? plan->download : NULL);
     i = j;
   }
 }
@@ -117,7 +117,7 @@ static void make_pass(struct deferred *d) {
     if (input_unsubmitted(node)) {
       d->nodes.items[kept++] = node;
     } else {
-      submit_run(&node, 1, true, NULL);
+      submit_run(&node, 1, true, NULL, NULL);
     }
   }
   d->nodes.count = kept;
@@ -226,6 +226,6 @@ void wr_plan_submit(struct wr_plan *plan, bool schedule) {
   if (plan->foreign.count && !deferred) wr_fail_nodes(&plan->order, wr_error_out_of_memory());
   wr_release_nodes(&plan->foreign);
   if (deferred) return;
-  submit_list((struct wr_node **)plan->order.items, plan->order.count, schedule, plan->download);
+  submit_order(plan, schedule);
   wr_ptrs_free(&plan->order);
 }

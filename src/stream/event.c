@@ -193,8 +193,9 @@ struct wr_error *wr_event_stream_wait(struct wr_event *e, struct wr_stream *stre
     wr_marker_release(marker);
     return wr_error_out_of_memory();
   }
-  *w = (struct stream_wait){.task = {.run = stream_wait_run}, .marker = marker};
-  wr_stream_submit(stream, &w->task, true, NULL);
+  *w = (struct stream_wait){.task = {.run = stream_wait_run, .is_brief = true}, .marker = marker};
+  wr_stream_submit(stream, &w->task, false, NULL);
+  wr_stream_run_brief(stream);
   return NULL;
 }
 

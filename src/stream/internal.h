@@ -68,6 +68,8 @@ struct wr_drain {
   struct wr_stream *unblock;    /* stop when this stream is no longer suspended, or NULL */
   const uint64_t *taken;        /* stop when wr_pool_taken is no longer this; or NULL */
   uint64_t deadline;            /* pool: the turn ends then */
+  bool only_brief;              /* stop before a task that is not brief, */
+  int left;                     /* and after this many */
 };
 
 enum wr_drained { WR_DRAINED, WR_DRAIN_BUSY, WR_DRAIN_SUSPENDED };

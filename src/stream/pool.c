@@ -2,7 +2,8 @@
    is work for them. Locks: SCHEDULER; never held while work runs. At process exit workers just end
    with the process (K8); only wr_pool_stop joins them.
 
-   What a ready stream waits for (K9, O3). A worker that is idle is told, and comes at once. Else
+   What a ready stream waits for (K9, O3), one that is not done where it is submitted
+   (wr_stream_run_brief). A worker that is idle is told, and comes at once. Else
    the workers are inside something, and come back from it: a worker drains one stream for a turn
    (TURN_NS and the command that it is in then), and takes slices of parallel kernels until a stream
    is ready (each about SLICE_NS), by turns, so that neither waits for more than one of the other.

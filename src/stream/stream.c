@@ -167,7 +167,8 @@ void wr_stream_count(struct wr_stream_counts *counts) {
 enum {
   FRESH_NS = WR_TORTURED ? 20 * 1000 : 500 * 1000,
   PAY_BACK = 32,
-  MOST_NS = PAY_BACK * FRESH_NS
+  MOST_NS = PAY_BACK * FRESH_NS,
+  BRIEF_NS = FRESH_NS / 16
 };
 
 static void pay_back_locked(struct wr_stream *s, uint64_t now) {
@@ -344,11 +345,16 @@ static bool suspend_locked(struct wr_stream *s) {
   return true;
 }
 
+/* The first task is one that this drain may run. */
+static bool may_run_locked(const struct wr_stream *s, struct wr_drain *drain) {
+  return !drain->only_brief || (s->head->is_brief && drain->left-- > 0);
+}
+
 /* Runs tasks until the queue is empty, the first one blocks, or the drain stops. A task that is
    done may be freed memory, so it leaves the queue before it runs. False when the stream is
    suspended. */
 static bool run_tasks_locked(struct wr_stream *s, struct wr_drain *drain) {
-  while (s->head) {
+  while (s->head && may_run_locked(s, drain)) {
     struct wr_task *task = pop_locked(s);
     s->in_work = !task->is_marker;
     wr_mutex_unlock(&s->lock);
@@ -368,16 +374,21 @@ static bool run_tasks_locked(struct wr_stream *s, struct wr_drain *drain) {
 }
 
 /* What a drain has used: the processor's time, since a thread that the system kept from running
-   would make a light stream look like a busy one. Of a thread that waits, which drains for itself,
-   that is not asked; it counts for a turn at most. */
+   would make a light stream look like a busy one. Of a thread that drains for itself that is not
+   asked; one that waits counts for a turn at most, brief tasks for BRIEF_NS. */
+static bool is_by_pool(const struct wr_drain *drain) {
+  return !drain->target && !drain->only_brief;
+}
+
 static uint64_t used_by(const struct wr_drain *drain, uint64_t elapsed, uint64_t cpu_start) {
-  uint64_t most = drain->target ? FRESH_NS : wr_cpu_ns() - cpu_start;
+  uint64_t most = drain->only_brief ? BRIEF_NS : FRESH_NS;
+  if (is_by_pool(drain)) most = wr_cpu_ns() - cpu_start;
   return elapsed < most ? elapsed : most;
 }
 
 /* Called and left with the lock held; says what became of the stream. */
 static enum wr_drained drain_locked(struct wr_stream *s, struct wr_drain *drain) {
-  uint64_t start = wr_clock_ns(), cpu_start = drain->target ? 0 : wr_cpu_ns();
+  uint64_t start = wr_clock_ns(), cpu_start = is_by_pool(drain) ? wr_cpu_ns() : 0;
   if (s->state != WR_STREAM_READY) pay_back_locked(s, start);
   s->state = WR_STREAM_RUNNING;
   bool live, more;
@@ -415,6 +426,35 @@ enum wr_drained wr_stream_drain(struct wr_stream *stream, struct wr_drain *drain
   wr_mutex_unlock(&stream->lock);
   if (listed) wr_stream_release(stream); /* never the last: the caller holds one */
   return result;
+}
+
+/* ---- brief tasks ---- */
+
+enum { MOST_BRIEF = 8 };
+
+/* A bounded number, however fast others append more of them. The task that was just submitted is
+   done, or somebody answers for it: who drains the stream looks for more before it leaves, in the
+   same section; a suspended stream becomes ready; a ready one stands in the pool's list, or was
+   told to a thread that sleeps for it; and what is left of an idle one becomes ready here. */
+static void run_brief_locked(struct wr_stream *s) {
+  struct wr_drain drain = {.deadline = UINT64_MAX, .only_brief = true, .left = MOST_BRIEF};
+  struct wr_floats callers = wr_floats_enter();
+  (void)drain_locked(s, &drain);
+  wr_floats_leave(callers);
+}
+
+/* It may come to drain: as for forcing (graph/force.c), the thread cannot be cancelled. */
+void wr_stream_run_brief(struct wr_stream *s) {
+  bool at_once = !s->backend->flush && wr_memory_host_visible(s->backend->memory(s->device.index));
+  if (!at_once) {
+    wr_stream_kick(s);
+    return;
+  }
+  int before = wr_cancel_off();
+  wr_mutex_lock(&s->lock);
+  if (s->state == WR_STREAM_IDLE && s->head) run_brief_locked(s);
+  wr_mutex_unlock(&s->lock);
+  wr_cancel_restore(before);
 }
 
 /* ---- fork (K11) ----

@@ -184,6 +184,7 @@ struct wr_task {
   struct wr_task *next; /* under the stream's LOCK */
   enum wr_step (*run)(struct wr_task *task, struct wr_stream *stream, struct wr_drain *drain);
   bool is_marker; /* immutable after publish: no work by itself, so that the stream may be idle */
+  bool is_brief;  /* immutable after publish: takes microseconds, see wr_stream_run_brief */
 };
 
 /* Appends the task; `publish`, unless NULL, runs under the stream's lock, right after. The caller
@@ -211,6 +212,11 @@ void wr_stream_help_at_once(struct wr_stream *stream, struct wr_completion *c);
 bool wr_stream_is_stranded(struct wr_stream *stream);
 /* Hands what is queued on the stream to the pool, if nobody drains it. */
 void wr_stream_kick(struct wr_stream *stream);
+/* The same for who has just submitted a brief task, with no `schedule`: brief ones that stand first
+   run here, a few of them, since waking a worker takes longer than they do, and much longer where
+   other threads are busy. The rest is the pool's; so is all where commands only begin here. No lock
+   is held. */
+void wr_stream_run_brief(struct wr_stream *stream);
 /* The encoder and backend behind the stream. */
 struct wr_encoder *wr_stream_encoder(const struct wr_stream *stream);
 const struct wr_backend *wr_stream_backend(const struct wr_stream *stream);

@@ -78,7 +78,7 @@ uint64_t wr_marker_place(const struct wr_marker *m) {
 struct wr_marker *wr_marker_new(void (*then)(void *data), void *data) {
   struct wr_marker *m = wr_alloc(sizeof *m);
   if (!m) return NULL;
-  *m = (struct wr_marker){.task = {.run = marker_run, .is_marker = true},
+  *m = (struct wr_marker){.task = {.run = marker_run, .is_marker = true, .is_brief = true},
                           .hook = {.fn = marker_over},
                           .then = then,
                           .data = data};
@@ -94,7 +94,8 @@ struct wr_marker *wr_marker_new(void (*then)(void *data), void *data) {
 void wr_marker_submit(struct wr_marker *m, struct wr_stream *stream, bool schedule) {
   m->stream = wr_stream_retain(stream);
   m->since = wr_clock_ns();
-  wr_stream_submit(stream, &wr_marker_retain(m)->task, schedule, NULL);
+  wr_stream_submit(stream, &wr_marker_retain(m)->task, false, NULL);
+  if (schedule) wr_stream_run_brief(stream);
 }
 
 struct wr_completion *wr_marker_completion(struct wr_marker *m) {

@@ -19,6 +19,11 @@
  * scenario: CHAIN         the chain over three, with one worker, and one thread that waits
  * scenario: SHARED        with one worker, and nobody waits for the work behind
  * scenario: WORKERS       the chain over two streams is left to two workers; nobody waits
+ * scenario: BRIEF         two batches of a chain, which their thread runs as far as it goes and then
+ *                         leaves (wr_stream_run_brief), while another forces its own batch on one of
+ *                         the streams; one worker
+ * scenario: ALONE_BRIEF   the same with the whole chain; no worker can be had, and the other thread
+ *                         waits for the end too
  * thorough: FULL_CROSS    ALONE_CROSS with one worker: 77 million states
  *
  * Checked: each node runs once, in the order of its stream's appends, after its inputs, while its
@@ -32,6 +37,8 @@
  * mutant: ONE_SIGNAL      the pool counts a worker as told although that one is awake
  * mutant: KICK_FORGOTTEN  a drainer that stops leaves the rest of the queue to nobody
  * mutant: SUBMIT_SILENT   a task on a stream that nobody drains is not announced
+ * mutant: BRIEF_KEPT      a thread that runs brief tasks leaves the rest of the queue to nobody
+ * mutant: BRIEF_LOOKS     it looks whether somebody drains the stream, and submits then
  * mutant: UNPOP_BACK      a task that blocked goes to the end of the queue
  * mutant: TWO_DRAINERS    drain does not look whether the stream is RUNNING
  * mutant: REF_FORGOTTEN   the pool's list holds no reference
@@ -48,6 +55,10 @@
 #endif
 #ifdef FULL_CROSS
 #define CROSS
+#endif
+#ifdef ALONE_BRIEF
+#define BRIEF
+#define ALONE
 #endif
 #ifdef ALONE_CHAIN
 #define CHAIN
@@ -290,28 +301,36 @@ inline fire_list() {
 
 /* ---- draining ---- */
 
-/* wr_drain_stop: true by what the drainer waits for; a worker's turn ends at any time once others
-   are ready. */
-#define DRAIN_STOP(worker) \
-  (worker -> ready > 0 && tired : over[target] || (blocked != NONE && !asleep[blocked]))
+/* Why a thread drains. */
+#define HELPS 0
+#define WORKS 1
+#define BRIEFLY 2
+
+/* wr_drain_stop and may_run_locked: true by what the drainer waits for; a worker's turn ends at any
+   time once others are ready; who runs brief tasks stops between any two. */
+#define DRAIN_STOP(why) \
+  (why == BRIEFLY -> tired : \
+   (why == WORKS -> ready > 0 && tired : \
+    over[target] || (blocked != NONE && !asleep[blocked])))
 
 /* Some time passes. */
-inline get_tired(worker) {
+inline get_tired(why) {
   if
-  :: worker -> if :: tired = true :: tired = false fi
+  :: why != HELPS -> if :: tired = true :: tired = false fi
   :: else
   fi
 }
 
 /* wr_stream_drain of stream s. `result` says what came of it. */
-inline drain(worker) {
+inline drain(why) {
   d_step {
     !lock[s] ->
     assert(refs[s] > 0);
     if
     :: state[s] == SUSPENDED -> result = ASLEEP
 #ifndef TWO_DRAINERS
-    :: state[s] == RUNNING -> result = BUSY
+    :: state[s] == RUNNING || (why == BRIEFLY && (state[s] != IDLE || length[s] == 0)) ->
+       result = BUSY
 #endif
     :: else ->
        result = DRAINED;
@@ -336,7 +355,14 @@ inline drain(worker) {
        lock[s] = false;
        if
        :: length[s] == 0 -> state[s] = IDLE; break
-       :: else -> pop(s, b)
+       :: length[s] > 0 -> pop(s, b)
+       :: length[s] > 0 && why == BRIEFLY ->
+          /* The first task is not brief, or they were enough. */
+          state[s] = IDLE;
+#ifndef BRIEF_KEPT
+          make_ready(s);
+#endif
+          break
        fi
      };
      step = STEP_DONE;
@@ -373,7 +399,7 @@ inline drain(worker) {
              assert(!over[n] && place[n] == ran[s]);
              ran[s]++;
              if
-             :: !worker && over[target] -> late++; assert(late <= 1)
+             :: why == HELPS && over[target] -> late++; assert(late <= 1)
              :: else
              fi;
              rounds = 0
@@ -385,9 +411,9 @@ inline drain(worker) {
         if
         :: step == STEP_DONE ->
            d_step { release(s) }; /* the node's */
-           get_tired(worker);
+           get_tired(why);
            if
-           :: next[b] < count[b] && DRAIN_STOP(worker) -> step = STEP_YIELD
+           :: next[b] < count[b] && DRAIN_STOP(why) -> step = STEP_YIELD
            :: else
            fi
         :: else
@@ -401,7 +427,7 @@ inline drain(worker) {
        :: step == STEP_DONE ->
 #ifndef NO_STOP
           if
-          :: length[s] > 0 && DRAIN_STOP(worker) -> step = STEP_YIELD
+          :: length[s] > 0 && DRAIN_STOP(why) -> step = STEP_YIELD
           :: else
           fi
 #else
@@ -480,7 +506,7 @@ look:
 #endif
     fi
   };
-  drain(true);
+  drain(WORKS);
   d_step { release(s); s = 0; result = 0 };
   goto look;
 #ifdef PARK_BLIND
@@ -566,13 +592,13 @@ inline look(from_places) {
           !lock[s] -> result = (state[s] == SUSPENDED -> ASLEEP : 0)
         };
         if
-        :: result != ASLEEP -> cut(depth); drain(false)
+        :: result != ASLEEP -> cut(depth); drain(HELPS)
         :: else
         fi;
 #ifdef LOOK_FIRST
         take_place()
 #endif
-     :: else -> drain(false)
+     :: else -> drain(HELPS)
      fi;
      atomic {
        again = over[target] || (blocked != NONE -> !asleep[blocked] : false);
@@ -668,6 +694,20 @@ inline wait_over(n) {
   od
 }
 
+/* submit_brief, with wr_stream_run_brief */
+inline run_brief(b) {
+  d_step { home = stream_of[first[b]]; retain(home); was_idle = state[home] == IDLE };
+  submit(b, false);
+  s = home;
+  if
+#ifdef BRIEF_LOOKS
+  :: !was_idle
+#endif
+  :: else -> drain(BRIEFLY)
+  fi;
+  atomic { release(home); home = NONE; s = 0; result = 0; was_idle = false }
+}
+
 /* run_here */
 inline run_here(b, n) {
   d_step { target = n; home = stream_of[target]; retain(home) };
@@ -680,7 +720,23 @@ proctype user(byte self) {
   LOCALS;
   byte home = NONE, depth, places;
   byte spot[STREAMS];
-  bool again;
+  bool again, was_idle;
+#ifdef BRIEF
+  if
+  :: self == 0 ->
+     run_brief(0);
+     run_brief(1);
+#ifdef ALONE
+     run_brief(2)
+#endif
+  :: else ->
+     run_here(3, 3);
+#ifdef ALONE
+     appended[0] > 1; /* park until SUBMITTED */
+     wait_over(2)
+#endif
+  fi;
+#endif
 #ifdef CROSS
   if
   :: self == 0 -> submit(0, true); submit(1, true); submit(2, true); wait_over(2)
@@ -741,12 +797,16 @@ init {
   atomic {
     byte i;
     for (i : 0 .. STREAMS - 1) { blocked_by[i] = NONE }
-#if defined(CROSS) || defined(WORKERS)
+#if defined(CROSS) || defined(WORKERS) || defined(BRIEF)
 #define FOUR 1
 #define FIVE 0
     node(0, 0, NONE);
     node(1, 1, 0);
+#if defined(BRIEF) && !defined(ALONE)
+    over[2] = true; /* there is none */
+#else
     node(2, 0, 1);
+#endif
     node(3, 1, NONE);
     batch(0, 0, 1);
     batch(1, 1, 1);

@@ -16,7 +16,8 @@
 extern "C" {
 #endif
 
-/* Submits and returns. 1 only for what is known at once: handles, and inputs that have failed
+/* Submits and returns; a few operations on small arrays, which take microseconds, may be computed
+   meanwhile. 1 only for what is known at once: handles, and inputs that have failed
    before. */
 int mlx_async_eval(const mlx_vector_array outputs);
 
