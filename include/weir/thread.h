@@ -30,7 +30,7 @@ int weir_set_thread_policy(weir_thread_policy policy);
 weir_thread_policy weir_get_thread_policy(void);
 
 /* The calling thread, as the system numbers it (gettid): never 0, and used again by the system once
-   the thread has ended. */
+   the thread has ended; a thread has no stream of an earlier one with its number. */
 typedef uint64_t weir_thread;
 weir_thread weir_thread_current(void);
 

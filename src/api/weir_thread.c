@@ -18,7 +18,7 @@ weir_thread_policy weir_get_thread_policy(void) {
   return wr_policy_checked() ? WEIR_THREADS_CHECKED : WEIR_THREADS_FREE;
 }
 
-weir_thread weir_thread_current(void) { return wr_thread_self(); }
+weir_thread weir_thread_current(void) { return wr_thread_os_id(); }
 
 int weir_stream_hand_over(mlx_stream stream, weir_thread thread) {
   struct wr_error *error = NULL;

@@ -91,6 +91,9 @@ int wr_cpu_count(void);
 
 /* The system's number of the calling thread. */
 uint64_t wr_thread_os_id(void);
+/* When a thread of this process began, in the system's ticks of 10 ms; 0 when there is no such
+   thread or the system does not say. Two that had one number, one after the other, differ in it. */
+uint32_t wr_thread_born(uint64_t os_id);
 /* The name of a thread of this process; false when there is no such thread. */
 bool wr_thread_name_of(uint64_t os_id, char *buf, size_t n);
 

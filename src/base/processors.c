@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -168,14 +169,26 @@ int wr_cpu_count(void) {
 
 uint64_t wr_thread_os_id(void) { return (uint64_t)syscall(SYS_gettid); }
 
-bool wr_thread_name_of(uint64_t os_id, char *buf, size_t n) {
+static bool read_of_thread(uint64_t os_id, const char *name, char *buf, size_t n) {
   char path[64];
-  snprintf(path, sizeof path, "/proc/self/task/%llu/comm", (unsigned long long)os_id);
+  struct look look;
+  snprintf(path, sizeof path, "/proc/self/task/%llu/%s", (unsigned long long)os_id, name);
   int before = wr_cancel_off();
-  FILE *f = fopen(path, "re");
-  bool found = f && fgets(buf, (int)n, f);
-  if (f) fclose(f);
+  bool found = read_line(path, buf, n, &look);
   wr_cancel_restore(before);
   if (found) buf[strcspn(buf, "\n")] = '\0';
   return found;
+}
+
+bool wr_thread_name_of(uint64_t os_id, char *buf, size_t n) {
+  return read_of_thread(os_id, "comm", buf, n);
+}
+
+/* The 22nd field; the second is a name in brackets, in which there may be anything. */
+uint32_t wr_thread_born(uint64_t os_id) {
+  char line[1024];
+  if (!read_of_thread(os_id, "stat", line, sizeof line)) return 0;
+  const char *at = strrchr(line, ')');
+  for (int field = 3; at && field <= 22; field++) at = strchr(at + 1, ' ');
+  return at ? (uint32_t)strtoull(at, NULL, 10) : 0;
 }

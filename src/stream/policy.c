@@ -1,8 +1,8 @@
-/* Whose stream it is: the checked policy. `owner` of a stream is the system's number of the thread
-   that it belongs to, one word, so that checks take no lock; 0 belongs to nobody: given to whoever
-   adopts it, left behind by a thread that ended, or, with `cleared`, finished for ever. A thread
-   can lose a stream only by its own calls, and gains one only while it belongs to nobody or is
-   given to it: what a thread has checked stays true until it acts. Locks: REGISTRY, while all
+/* Whose stream it is: the checked policy. `owner` of a stream is the identity of the thread that it
+   belongs to (policy.h), one word, so that checks take no lock; 0 belongs to nobody: given to
+   whoever adopts it, left behind by a thread that ended, or, with `cleared`, finished for ever. A
+   thread can lose a stream only by its own calls, and gains one only while it belongs to nobody or
+   is given to it: what a thread has checked stays true until it acts. Locks: REGISTRY, while all
    streams or one by its id are looked at. */
 
 #include "stream/policy.h"
@@ -51,14 +51,29 @@ struct wr_error *wr_policy_set(bool checked) {
 
 enum { THREAD_TEXT = 64 };
 
+static uint32_t number_of(uint64_t id) { return (uint32_t)id; }
+
+static bool same_thread(uint64_t a, uint64_t b) {
+  return a == b || (number_of(a) == number_of(b) && (a >> 32 == 0 || b >> 32 == 0));
+}
+
+static bool alive(uint64_t id) {
+  const long number = (long)number_of(id);
+  /* The second: no number of a thread. */
+  if (syscall(SYS_tgkill, (long)getpid(), number, 0L) && (errno == ESRCH || errno == EINVAL)) {
+    return false;
+  }
+  return same_thread(id, wr_thread_identity(number_of(id)));
+}
+
 static const char *describe_thread(uint64_t id, char *text) {
   char name[32];
   if (id == 0) {
     snprintf(text, THREAD_TEXT, "no thread");
-  } else if (wr_thread_name_of(id, name, sizeof name)) {
-    snprintf(text, THREAD_TEXT, "thread %llu (\"%s\")", (unsigned long long)id, name);
+  } else if (alive(id) && wr_thread_name_of(number_of(id), name, sizeof name)) {
+    snprintf(text, THREAD_TEXT, "thread %u (\"%s\")", number_of(id), name);
   } else {
-    snprintf(text, THREAD_TEXT, "thread %llu, which has ended", (unsigned long long)id);
+    snprintf(text, THREAD_TEXT, "thread %u, which has ended", number_of(id));
   }
   return text;
 }
@@ -103,7 +118,7 @@ static struct wr_error *wrong_thread(const struct facts *facts) {
 struct wr_error *wr_stream_check_slow(struct wr_stream *stream) {
   struct wr_error *error = wr_thread_check_slow();
   /* Relaxed: equal only if this thread made it so, or was given it. */
-  if (error || wr_load_relaxed(&stream->owner) == wr_thread_self()) return error;
+  if (error || same_thread(wr_load_relaxed(&stream->owner), wr_thread_self())) return error;
   struct facts facts;
   copy_facts(stream, &facts);
   return wrong_thread(&facts);
@@ -112,27 +127,23 @@ struct wr_error *wr_stream_check_slow(struct wr_stream *stream) {
 struct wr_error *wr_stream_check_id_slow(uint64_t id) {
   struct facts facts;
   if (!wr_registry_visit(id, copy_facts, &facts)) return NULL;
-  return facts.owner == wr_thread_self() ? NULL : wrong_thread(&facts);
+  return same_thread(facts.owner, wr_thread_self()) ? NULL : wrong_thread(&facts);
 }
 
 /* ---- moving a stream ---- */
 
-static bool alive(uint64_t thread) {
-  if (syscall(SYS_tgkill, (long)getpid(), (long)thread, 0L) == 0) return true;
-  return errno != ESRCH && errno != EINVAL; /* the second: no number of a thread */
-}
-
 struct wr_error *wr_stream_hand_over(struct wr_stream *stream, uint64_t thread) {
   struct wr_error *error = wr_stream_check(stream);
   if (error || !wr_policy_checked()) return error;
-  if (thread && !alive(thread)) {
+  uint64_t to = thread ? wr_thread_identity(thread) : 0;
+  if (thread && (thread > UINT32_MAX || !alive(to))) {
     return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "thread: this process has no thread %llu",
                         (unsigned long long)thread);
   }
-  if (thread == wr_thread_self()) return NULL;
+  if (same_thread(to, wr_thread_self())) return NULL;
   /* First, since this thread may not touch what is not its own. The caller's handle keeps it. */
   wr_thread_forget_default(stream);
-  wr_store_release(&stream->owner, thread);
+  wr_store_release(&stream->owner, to);
   return NULL;
 }
 
@@ -143,7 +154,8 @@ struct wr_error *wr_stream_adopt(struct wr_stream *stream) {
   uint64_t owner = wr_load_acquire(&stream->owner);
   bool free_to_take = !wr_load_relaxed(&stream->cleared) && (owner == 0 || !alive(owner));
   /* Of several threads that adopt it, one wins. */
-  if (owner == self || (free_to_take && wr_cas_acq_rel(&stream->owner, &owner, self))) return NULL;
+  if (same_thread(owner, self) || (free_to_take && wr_cas_acq_rel(&stream->owner, &owner, self)))
+    return NULL;
   struct facts facts;
   copy_facts(stream, &facts);
   return wrong_thread(&facts);
@@ -152,7 +164,7 @@ struct wr_error *wr_stream_adopt(struct wr_stream *stream) {
 /* In a child the forking thread has another number, and the other threads are not there. */
 static void move_to_child(struct wr_stream *stream, void *arg) {
   const uint64_t *parents = arg;
-  bool mine = *parents && wr_load_relaxed(&stream->owner) == *parents;
+  bool mine = *parents && same_thread(wr_load_relaxed(&stream->owner), *parents);
   wr_store_relaxed(&stream->owner, mine ? wr_thread_self() : UINT64_C(0));
 }
 
@@ -169,15 +181,16 @@ struct leaving {
 
 static void leave_behind(struct wr_stream *stream, void *arg) {
   const struct leaving *leaving = arg;
-  uint64_t owner = leaving->thread;
-  if (wr_load_relaxed(&stream->owner) != owner) return;
+  uint64_t owner = wr_load_relaxed(&stream->owner);
+  if (!same_thread(owner, leaving->thread)) return;
   if (leaving->cleared) wr_store_relaxed(&stream->cleared, true);
   (void)wr_cas_acq_rel(&stream->owner, &owner, UINT64_C(0));
 }
 
 void wr_policy_thread_ends(void) {
+  if (!wr_policy_checked()) return;
   struct leaving leaving = {.thread = wr_thread_self()};
-  if (wr_policy_checked()) wr_registry_visit_all(leave_behind, &leaving);
+  wr_registry_visit_all(leave_behind, &leaving);
 }
 
 /* What clear finishes: with references, since visiting has none. */
@@ -189,7 +202,7 @@ struct own_streams {
 
 static void collect(struct wr_stream *stream, void *arg) {
   struct own_streams *own = arg;
-  if (wr_load_relaxed(&stream->owner) != own->thread) return;
+  if (!same_thread(wr_load_relaxed(&stream->owner), own->thread)) return;
   if (own->found.count == own->found.capacity) {
     own->full = true;
   } else if (wr_stream_retain_if_alive(stream)) {

@@ -2,13 +2,14 @@
 #define WR_STREAM_POLICY_H
 
 /* The two thread policies (docs/streams.md). Under the free one nothing here does more than load a
-   flag. Under the checked one a stream belongs to a thread, by the system's number of it, and the
+   flag. Under the checked one a stream belongs to a thread, by its identity (below), and the
    checks below fail before anything is queued. Every function may be called from any thread. */
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/atomic.h"
+#include "base/base.h"
 #include "core/error.h"
 #include "stream/stream.h"
 
@@ -37,6 +38,13 @@ static inline struct wr_error *wr_stream_check_id(uint64_t id) {
   return wr_policy_checked() ? wr_stream_check_id_slow(id) : NULL;
 }
 
+/* A thread's identity: the system's number of it below, and when it began (base.h) in the upper
+   half, as the system uses numbers again. 0 there: not known, and then the number alone has to do.
+ */
+static inline uint64_t wr_thread_identity(uint64_t os_id) {
+  return (uint64_t)wr_thread_born(os_id) << 32 | (uint32_t)os_id;
+}
+/* The calling thread's. */
 uint64_t wr_thread_self(void);
 bool wr_thread_is_retired(void);
 void wr_thread_revive(void);

@@ -54,7 +54,7 @@ struct wr_thread {
   /* The default streams (D1); references. */
   struct wr_stream *defaults[WR_DEVICE_TYPE_COUNT][WR_MAX_DEVICES];
   struct wr_ptrs scopes; /* references: the defaults that pushes replaced */
-  uint64_t id;           /* 0: not asked yet */
+  uint64_t id;           /* policy.h; 0: not asked yet */
   /* The sequence of the thread's random keys (ops/random_keys.c). */
   struct {
     uint64_t epoch; /* 0: no draw yet */

@@ -90,12 +90,13 @@ static void thread_ends(void *block) {
 
 /* ---- the checked policy ---- */
 
-/* Where memory is refused the system is asked each time. */
+/* Where memory or a descriptor is refused the system is asked each time. */
 uint64_t wr_thread_self(void) {
   struct wr_thread *t = wr_thread_own();
-  if (!t) return wr_thread_os_id();
-  if (t->id == 0) t->id = wr_thread_os_id();
-  return t->id;
+  if (t && t->id) return t->id;
+  uint64_t id = wr_thread_identity(wr_thread_os_id());
+  if (t && id >> 32) t->id = id;
+  return id;
 }
 
 bool wr_thread_is_retired(void) { return self.retired; }
