@@ -87,7 +87,7 @@ struct handler {
   wr_atomic_u32 refs;        /* atomic ACQ_REL */
   mlx_error_handler_func fn; /* immutable after publish */
   void *data;                /* immutable after publish */
-  void (*dtor)(void *);      /* immutable after publish; may be NULL */
+  struct wr_callback *end;   /* immutable after publish; the data's destructor, or NULL */
 };
 
 static struct handler *current; /* under LOCK; NULL: the default, a line on stderr */
@@ -100,18 +100,19 @@ static struct handler *handler_get(void) {
   return h;
 }
 
-static void handler_end(void *handler) {
-  struct handler *h = handler;
-  if (h->dtor) h->dtor(h->data);
-  wr_free(h);
-}
-
 /* After a report the data's destructor does not run here: this thread may hold a lock of the
-   user's. Without a reclaimer nobody else is there to run it. */
+   user's. */
 static void handler_drop(void *handler) {
   struct handler *h = handler;
   if (!wr_ref_drop(&h->refs)) return;
-  if (!h->dtor || !wr_reclaimer_call(handler_end, h)) handler_end(h);
+  if (h->end) wr_reclaimer_post(h->end);
+  wr_free(h);
+}
+
+/* In the call that replaces it. */
+static void handler_end(struct handler *h) {
+  if (h->end) wr_reclaimer_run_here(h->end);
+  wr_free(h);
 }
 
 /* ---- telling ---- */
@@ -189,17 +190,22 @@ static struct handler *handler_swap(struct handler *h) {
 }
 
 /* Without a handler the data has nobody to be given to, and ends at once. */
-static struct handler *handler_make(mlx_error_handler_func fn, void *data, void (*dtor)(void *)) {
-  struct handler *h = fn ? wr_alloc(sizeof *h) : NULL;
-  if (!h) {
-    if (dtor) dtor(data);
-    return NULL;
-  }
+/* What the data's destructor needs is had now: later nobody could be told of a refusal. */
+static struct wr_error *handler_make(mlx_error_handler_func fn, void *data, void (*dtor)(void *),
+                                     struct handler **out) {
+  struct handler *h = wr_alloc(sizeof *h);
+  if (!h) return wr_error_out_of_memory();
   wr_store_relaxed(&h->refs, 1u); /* relaxed: not yet shared */
   h->fn = fn;
   h->data = data;
-  h->dtor = dtor;
-  return h;
+  h->end = NULL;
+  struct wr_error *error = dtor ? wr_reclaimer_reserve(dtor, data, &h->end) : NULL;
+  if (error) {
+    wr_free(h);
+  } else {
+    *out = h;
+  }
+  return error;
 }
 
 /* What a handler that was left still holds is not to keep its data alive. */
@@ -210,9 +216,11 @@ __attribute__((noinline, no_sanitize("address"))) static void end_left_calls(voi
 
 /* When memory is refused the old handler stays, and hears of it. */
 void mlx_set_error_handler(mlx_error_handler_func handler, void *data, void (*dtor)(void *)) {
-  struct handler *h = handler_make(handler, data, dtor);
-  if (handler && !h) {
-    wr_api_fail("mlx_set_error_handler", wr_error_out_of_memory());
+  struct handler *h = NULL;
+  struct wr_error *error = handler ? handler_make(handler, data, dtor, &h) : NULL;
+  if (!h && dtor) dtor(data);
+  if (error) {
+    wr_api_fail("mlx_set_error_handler", error);
     return;
   }
   pthread_once(&once, start);

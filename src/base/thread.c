@@ -57,12 +57,18 @@ static void *thread_main(void *arg) {
 bool wr_thread_start(void *(*fn)(void *), void *arg, pthread_t *thread) {
   sigset_t all, old;
   struct start *start = wr_alloc(sizeof *start);
-  if (!start) return false;
+  if (!start) {
+    errno = ENOMEM;
+    return false;
+  }
   *start = (struct start){.fn = fn, .arg = arg};
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &old);
-  bool started = pthread_create(thread, NULL, thread_main, start) == 0;
+  int refusal = pthread_create(thread, NULL, thread_main, start);
   pthread_sigmask(SIG_SETMASK, &old, NULL);
-  if (!started) wr_free(start);
-  return started;
+  if (refusal) {
+    wr_free(start);
+    errno = refusal;
+  }
+  return refusal == 0;
 }

@@ -18,7 +18,7 @@
        which profilers take their samples.
    A higher priority than that of the calling thread needs a privilege of the system's; without it
    the niceness of the calling thread stays. False when the system refuses a thread, or memory: for
-   the moment, so that the next call may well succeed. */
+   the moment, so that the next call may well succeed; errno is ENOMEM where it was memory. */
 bool wr_thread_start(void *(*fn)(void *), void *arg, pthread_t *thread);
 
 /* The processors of the process: those of its first thread; *bytes is the size of the set. NULL

@@ -159,13 +159,11 @@ struct wr_error *wr_node_from_managed(struct wr_node **out, void *data, int ndim
     if (!error && dtor) dtor(payload);
     return error;
   }
-  struct wr_buffer *buffer = wr_buffer_wrap(data, bytes, dtor, payload);
-  if (!buffer) return wr_error_out_of_memory();
+  struct wr_buffer *buffer;
+  error = wr_buffer_wrap(data, bytes, dtor, payload, &buffer);
+  if (error) return error;
   error = node_with_value(out, ndim, shape, dtype, buffer);
-  if (error) {
-    buffer->dtor = NULL; /* not published: the caller keeps the memory */
-    wr_buffer_release(buffer);
-  }
+  if (error) wr_buffer_unwrap(buffer); /* the caller keeps the memory */
   return error;
 }
 

@@ -85,10 +85,7 @@ static struct wr_error *refused(const struct wr_memory *memory, size_t bytes) {
 }
 
 struct wr_error *wr_buffer_alloc(struct wr_memory *memory, size_t bytes, struct wr_buffer **out) {
-  if (bytes == 0) {
-    *out = wr_buffer_wrap(NULL, 0, NULL, NULL);
-    return *out ? NULL : wr_error_out_of_memory();
-  }
+  if (bytes == 0) return wr_buffer_wrap(NULL, 0, NULL, NULL, out);
   uint32_t size_class = wr_class_of(bytes);
   if (size_class == WR_CLASS_NONE) return refused(memory, bytes);
   struct wr_buffer *b = take_or_make(memory, size_class);
@@ -99,27 +96,36 @@ struct wr_error *wr_buffer_alloc(struct wr_memory *memory, size_t bytes, struct 
   return NULL;
 }
 
-struct wr_buffer *wr_buffer_wrap(void *data, size_t bytes, void (*dtor)(void *), void *payload) {
+/* ---- the user's memory ---- */
+
+static const struct wr_destructor_runner *runner; /* immutable after load; NULL: runs directly */
+
+void wr_buffer_set_destructor_runner(const struct wr_destructor_runner *its) { runner = its; }
+
+struct wr_error *wr_buffer_wrap(void *data, size_t bytes, void (*dtor)(void *), void *payload,
+                                struct wr_buffer **out) {
   struct wr_buffer *b = wr_calloc(sizeof *b);
-  if (!b) return NULL;
+  if (!b) return wr_error_out_of_memory();
   wr_store_relaxed(&b->refs, 1u); /* relaxed: not yet shared */
   b->data = data;
   b->bytes = bytes;
   b->dtor = dtor;
   b->payload = payload;
-  return b;
+  struct wr_error *error = dtor && runner ? runner->reserve(dtor, &b->payload) : NULL;
+  if (error) {
+    wr_free(b);
+  } else {
+    *out = b;
+  }
+  return error;
+}
+
+void wr_buffer_unwrap(struct wr_buffer *b) {
+  if (b->dtor && runner) runner->cancel(b->payload);
+  wr_free(b);
 }
 
 /* ---- the end ---- */
-
-static void run_directly(void (*dtor)(void *), void *payload) { dtor(payload); }
-
-static _Atomic(wr_destructor_runner) runner = run_directly;
-
-void wr_buffer_set_destructor_runner(wr_destructor_runner fn) {
-  /* Release: what the runner uses was set up before. */
-  wr_store_release(&runner, fn ? fn : run_directly);
-}
 
 static void end_wrapped(struct wr_buffer *b) {
   void (*dtor)(void *) = b->dtor;
@@ -127,7 +133,11 @@ static void end_wrapped(struct wr_buffer *b) {
   wr_free(b);
   if (!dtor) return;
   wr_mutex_assert_none_held();
-  wr_load_acquire (&runner)(dtor, payload);
+  if (runner) {
+    runner->run(dtor, payload);
+  } else {
+    dtor(payload);
+  }
 }
 
 void wr_buffer_free_slow(struct wr_buffer *b) {

@@ -34,8 +34,8 @@ struct wr_buffer {
   void *data;               /* immutable after publish; NULL when bytes is 0 */
   size_t bytes;             /* immutable after publish; capacity */
   struct wr_memory *memory; /* immutable after publish; NULL: wrapped user memory */
-  void (*dtor)(void *);     /* immutable after publish; user memory: called once with payload */
-  void *payload;            /* immutable after publish */
+  void (*dtor)(void *);     /* immutable after publish; user memory: to be called once, or NULL */
+  void *payload;            /* immutable after publish; the destructor's, as the runner keeps it */
   struct wr_buffer *next;   /* under the memory's LOCK or owner thread only, while cached */
   wr_atomic_u64 only_on;    /* atomic ACQ_REL: graph/transfer.c; set by it alone */
 };
@@ -52,8 +52,11 @@ bool wr_memory_host_visible(const struct wr_memory *memory);
    error that gives the bytes. */
 struct wr_error *wr_buffer_alloc(struct wr_memory *memory, size_t bytes, struct wr_buffer **out);
 /* Wraps the user's memory; dtor(payload) runs once, after the last release (dtor may be NULL).
-   NULL when memory is refused; the destructor is not called then. */
-struct wr_buffer *wr_buffer_wrap(void *data, size_t bytes, void (*dtor)(void *), void *payload);
+   On an error, of memory or of what the destructor will need, it is not called. */
+struct wr_error *wr_buffer_wrap(void *data, size_t bytes, void (*dtor)(void *), void *payload,
+                                struct wr_buffer **out);
+/* Ends a wrapped buffer that nobody else knows of yet; the destructor is not called. */
+void wr_buffer_unwrap(struct wr_buffer *b);
 
 static inline struct wr_buffer *wr_buffer_retain(struct wr_buffer *b) {
   wr_ref_take(&b->refs);
@@ -69,10 +72,15 @@ static inline bool wr_buffer_unique(const struct wr_buffer *b) {
   return wr_load_acquire(&((struct wr_buffer *)b)->refs) == 1u;
 }
 
-/* How destructors of users are run (K10): set once by the stream module, which either calls them
-   at once (inside the caller's own free) or hands them to its reclaimer. */
-typedef void (*wr_destructor_runner)(void (*dtor)(void *), void *payload);
-void wr_buffer_set_destructor_runner(wr_destructor_runner runner);
+/* How destructors of users are run (K10): set by the stream module as the library is loaded, which
+   either calls them at once (inside the caller's own free) or hands them to its reclaimer. What
+   that takes is had beforehand, so that running cannot be refused. */
+struct wr_destructor_runner {
+  struct wr_error *(*reserve)(void (*dtor)(void *), void **payload); /* may put another in place */
+  void (*run)(void (*dtor)(void *), void *payload);                  /* the one in place */
+  void (*cancel)(void *payload);                                     /* it will not run */
+};
+void wr_buffer_set_destructor_runner(const struct wr_destructor_runner *runner);
 
 /* Gives what the calling thread has put by to the shared cache, as its end does; from now on it
    puts nothing by. */

@@ -3,6 +3,8 @@
    thread that waits for a result, so whatever the callback does or waits for, no work stops.
    Lock: EVENT. */
 
+#include <errno.h>
+
 #include "base/base.h"
 #include "base/fork.h"
 #include "stream/internal.h"
@@ -42,7 +44,7 @@ static struct wr_callback *take_locked(void) {
   return call;
 }
 
-static void run_call(struct wr_callback *call) {
+void wr_reclaimer_run_here(struct wr_callback *call) {
   wr_mutex_assert_none_held();
   wr_run_users_code(call->fn, call->data);
   wr_free(call);
@@ -55,7 +57,7 @@ static void *reclaimer_main(void *arg) {
   wr_mutex_lock(&reclaimer.lock);
   while ((call = take_locked()) != NULL) {
     wr_mutex_unlock(&reclaimer.lock);
-    run_call(call);
+    wr_reclaimer_run_here(call);
     wr_mutex_lock(&reclaimer.lock);
     reclaimer.finished++;
     wr_cond_broadcast(&reclaimer.done);
@@ -85,16 +87,27 @@ static bool running_locked(void) {
   return reclaimer.running;
 }
 
-struct wr_callback *wr_reclaimer_reserve(void (*fn)(void *), void *data) {
-  struct wr_callback *call = wr_alloc(sizeof *call);
-  if (!call) return NULL;
-  *call = (struct wr_callback){.fn = fn, .data = data};
+static struct wr_error *ensure_thread(void) {
   wr_mutex_lock(&reclaimer.lock);
-  bool running = running_locked();
+  int refusal = running_locked() ? 0 : errno;
   wr_mutex_unlock(&reclaimer.lock);
-  if (running) return call;
-  wr_free(call);
-  return NULL;
+  if (refusal == 0) return NULL;
+  if (refusal == ENOMEM) return wr_error_out_of_memory();
+  return wr_error_new(WEIR_ERROR_STATE,
+                      "the system refuses the thread that callbacks and destructors run on");
+}
+
+struct wr_error *wr_reclaimer_reserve(void (*fn)(void *), void *data, struct wr_callback **out) {
+  struct wr_callback *call = wr_alloc(sizeof *call);
+  if (!call) return wr_error_out_of_memory();
+  *call = (struct wr_callback){.fn = fn, .data = data};
+  struct wr_error *error = ensure_thread();
+  if (error) {
+    wr_free(call);
+  } else {
+    *out = call;
+  }
+  return error;
 }
 
 void wr_reclaimer_post(struct wr_callback *call) {
@@ -111,12 +124,6 @@ void wr_reclaimer_post(struct wr_callback *call) {
   (void)running_locked();
   wr_cond_signal(&reclaimer.wake);
   wr_mutex_unlock(&reclaimer.lock);
-}
-
-bool wr_reclaimer_call(void (*fn)(void *), void *data) {
-  struct wr_callback *call = wr_reclaimer_reserve(fn, data);
-  if (call) wr_reclaimer_post(call);
-  return call != NULL;
 }
 
 /* Waits until all that has been handed in so far has run and the thread has ended; false at the

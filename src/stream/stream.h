@@ -230,12 +230,13 @@ struct wr_stream_counts {
 };
 void wr_stream_count(struct wr_stream_counts *counts);
 
-/* Runs fn(data) on the reclaimer, with no lock held. False when memory or a thread is refused; the
-   caller then calls it itself. */
-bool wr_reclaimer_call(void (*fn)(void *), void *data);
-/* The same in two steps: post cannot fail. NULL when memory or a thread is refused. */
-struct wr_callback *wr_reclaimer_reserve(void (*fn)(void *), void *data);
+/* Runs fn(data) on the reclaimer, with no lock held, in two steps, of which the second cannot fail:
+   the first may be refused memory or a thread. A call that will not run is freed by wr_free. */
+struct wr_callback;
+struct wr_error *wr_reclaimer_reserve(void (*fn)(void *), void *data, struct wr_callback **out);
 void wr_reclaimer_post(struct wr_callback *call);
+/* Instead of the second: on the calling thread. */
+void wr_reclaimer_run_here(struct wr_callback *call);
 
 /* For leak checkers: lets queued work finish, ends the library's threads, and drops the calling
    thread's defaults and all idle memory; false when the deadline came first. The library can be

@@ -225,8 +225,10 @@ struct wr_error *wr_stream_wait(struct wr_stream *stream, uint64_t deadline_ns) 
 static void stream_idle(void *call) { wr_reclaimer_post(call); }
 
 struct wr_error *wr_stream_on_idle(struct wr_stream *stream, void (*fn)(void *), void *data) {
-  struct wr_callback *call = wr_reclaimer_reserve(fn, data);
-  struct wr_marker *m = call ? wr_marker_new(stream_idle, call) : NULL;
+  struct wr_callback *call;
+  struct wr_error *error = wr_reclaimer_reserve(fn, data, &call);
+  if (error) return error;
+  struct wr_marker *m = wr_marker_new(stream_idle, call);
   if (!m) {
     wr_free(call);
     return wr_error_out_of_memory();

@@ -108,14 +108,28 @@ void wr_thread_revive(void) { self.retired = false; }
 /* Inside a free the destructor runs here. While it does, the thread is in no free: what the
    destructor evaluates may let go of other buffers in the middle of draining a stream, and their
    destructors, which may wait for that very stream, belong to the reclaimer. */
-static void call_destructor(void (*dtor)(void *), void *payload) {
-  if (self.free_scope == 0 && wr_reclaimer_call(dtor, payload)) return;
+static void run_destructor(void (*dtor)(void *), void *call) {
+  (void)dtor; /* in the call too */
+  if (self.free_scope == 0) {
+    wr_reclaimer_post(call);
+    return;
+  }
   uint16_t scope = self.free_scope;
   self.free_scope = 0;
-  wr_mutex_assert_none_held();
-  wr_run_users_code(dtor, payload);
+  wr_reclaimer_run_here(call);
   self.free_scope = scope;
 }
+
+/* Its thread is started with the first array that has a destructor. */
+static struct wr_error *reserve_destructor(void (*dtor)(void *), void **payload) {
+  struct wr_callback *call;
+  struct wr_error *error = wr_reclaimer_reserve(dtor, *payload, &call);
+  if (!error) *payload = call;
+  return error;
+}
+
+static const struct wr_destructor_runner destructor_runner = {
+    .reserve = reserve_destructor, .run = run_destructor, .cancel = wr_free};
 
 /* Not cancelled inside, since what the caller still has to free would stay. */
 void wr_run_users_code(void (*fn)(void *), void *data) {
@@ -144,7 +158,7 @@ static void start(void) {
   wr_policy_start();
   wr_pool_init();
   wr_reclaimer_init();
-  wr_buffer_set_destructor_runner(call_destructor);
+  wr_buffer_set_destructor_runner(&destructor_runner);
   wr_backend_set_parallel(wr_pool_parallel);
 }
 

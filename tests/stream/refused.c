@@ -92,6 +92,70 @@ static void shutdown_in_callback(void) {
   _exit(42);
 }
 
+/* ---- destructors where threads are refused: K10 ---- */
+
+static pthread_t user; /* the thread that evaluates, and must not run them */
+static bool in_free;
+
+static void end_on_another(void *over) {
+  CHECK(in_free || !pthread_equal(pthread_self(), user));
+  probe_count(over);
+}
+
+static mlx_array managed(int *over) {
+  static float data[1] = {1};
+  int n = 1;
+  return mlx_array_new_data_managed_payload(data, &n, 1, MLX_FLOAT32, over, end_on_another);
+}
+
+/* The last use of the data is the evaluation's. */
+static mlx_array read_last(mlx_array a, mlx_stream s) {
+  mlx_array sum = mlx_array_new();
+  CHECK(mlx_add(&sum, a, a, s) == 0);
+  in_free = true;
+  mlx_array_free(a);
+  in_free = false;
+  return sum;
+}
+
+static void fail_once(const char *message, void *over) {
+  (void)message;
+  (void)over;
+}
+
+static void destructors_without_threads(void) {
+  int over = 0, handlers = 0;
+  mlx_stream s = new_stream();
+  user = pthread_self();
+  no_threads = true;
+  CHECK(managed(&over).ctx == NULL && weir_last_status() == WEIR_ERROR_STATE && over == 0);
+  CHECK(strstr(weir_last_error(), "thread"));
+  in_free = true; /* it is this call that is refused */
+  mlx_set_error_handler(fail_once, &handlers, end_on_another);
+  in_free = false;
+  CHECK(handlers == 1);
+  no_threads = false;
+  mlx_array sum = read_last(managed(&over), s);
+  no_threads = true;
+  CHECK(mlx_array_eval(sum) == 0 && mlx_array_data_float32(sum)[0] == 2 && becomes(&over, 1));
+  mlx_array_free(sum);
+  no_threads = false;
+  /* The thread that was there has been ended since: the call waits for the next that can be had. */
+  sum = read_last(managed(&over), s);
+  CHECK(weir_shutdown(INT64_C(60000000000)) == 0);
+  no_threads = true;
+  CHECK(mlx_array_eval(sum) == 0 && over == 1);
+  mlx_array_free(sum);
+  no_threads = false;
+  sum = managed(&over);
+  CHECK(becomes(&over, 2));
+  in_free = true;
+  mlx_array_free(sum);
+  CHECK(over == 3);
+  mlx_stream_free(s);
+  _exit(42);
+}
+
 /* ---- no key ---- */
 
 static void *use_default(void *arg) {
@@ -125,6 +189,7 @@ int main(int argc, char **argv) {
   repeat(first_product_without_descriptors, "no descriptors", 1);
   repeat(first_product_without_threads, "no threads", 1);
   repeat(shutdown_in_callback, "shutdown in a callback", 1);
+  repeat(destructors_without_threads, "destructors", 1);
   if (!SANITIZED) repeat(start_without_keys, "no keys", 1);
   return 0;
 }

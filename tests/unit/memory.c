@@ -100,8 +100,8 @@ static void count(void *payload) { ++*(int *)payload; }
 static void user_memory_ends_once(void) {
   int ends = 0;
   char mine[16];
-  struct wr_buffer *b = wr_buffer_wrap(mine, sizeof mine, count, &ends);
-  CHECK(b && b->data == mine);
+  struct wr_buffer *b;
+  CHECK(!wr_buffer_wrap(mine, sizeof mine, count, &ends, &b) && b->data == mine);
   wr_buffer_release(wr_buffer_retain(b));
   CHECK(ends == 0);
   wr_buffer_release(b);

@@ -85,7 +85,8 @@ mlx_array mlx_array_new_data(const void *data, const int *shape, int dim, mlx_dt
 
 /* An array over `data` itself, row-major, which stays the caller's memory until dtor(data) is
    called: once, after its last use, on the thread of the last free or on one of the library's
-   that holds no lock. On failure the destructor is not called. A bool has to be 0 or 1. Data at an
+   that holds no lock, which is started here (a refusal of it is WEIR_ERROR_STATE). On failure the
+   destructor is not called. A bool has to be 0 or 1. Data at an
    address that is no multiple of an element's alignment (its size; 4 for complex64) is copied, and
    the destructor is called before the function returns. */
 mlx_array mlx_array_new_data_managed(void *data, const int *shape, int dim, mlx_dtype dtype,

@@ -25,7 +25,8 @@ typedef void (*mlx_error_handler_func)(const char *msg, void *data);
 /* Replaces the handler; NULL restores the default one. dtor(data) is called when the handler is
    replaced and its last call has returned; dtor may be NULL. A call that was left by a jump counts
    until its thread fails at that depth of its stack again, sets a handler there or ends. When
-   memory is refused, the old handler stays and is told so, and dtor(data) is called at once. */
+   memory, or the thread on which dtor may have to run, is refused, the old handler stays and is
+   told so, and dtor(data) is called at once. */
 void mlx_set_error_handler(mlx_error_handler_func handler, void *data, void (*dtor)(void *));
 
 /* Reports an error as a failing call does: stores the message and calls the handler. `fmt` is a
