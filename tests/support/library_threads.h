@@ -125,6 +125,13 @@ static inline void be_for_real_time(void) {
   (void)sched_setscheduler(0, SCHED_FIFO, &lowest);
 }
 
+static inline bool may_be_for_real_time(void) {
+  const struct sched_param lowest = {.sched_priority = 1}, none = {.sched_priority = 0};
+  bool may = sched_setscheduler(0, SCHED_FIFO, &lowest) == 0;
+  if (may) CHECK(sched_setscheduler(0, SCHED_OTHER, &none) == 0);
+  return may;
+}
+
 static inline bool anything(void) { return true; }
 
 #endif
