@@ -155,6 +155,7 @@ static inline void repeat(void (*program)(void), const char *name, int n) {
 static inline mlx_stream new_stream_on(mlx_device_type type) {
   mlx_device device = mlx_device_new_type(type, 0);
   mlx_stream s = mlx_stream_new_device(device);
+  if (!s.ctx) fprintf(stderr, "%s\n", weir_last_error());
   CHECK(s.ctx != NULL);
   mlx_device_free(device);
   return s;

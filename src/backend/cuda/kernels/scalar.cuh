@@ -393,23 +393,35 @@ INLINE z128 z_sinh(z128 x) {
   return make_z128(times(sinh(x.re), cos(x.im)), times(cosh(x.re), sin(x.im)));
 }
 
+INLINE bool z_isinf(z128 x) { return isinf(x.re) || isinf(x.im); }
+/* The angle above the axis of one that is infinite; C11, annex G has the results. */
+INLINE double z_far_angle(z128 x) {
+  return atan2(isinf(x.im) ? 1 : 0 * fabs(x.im), isinf(x.re) ? copysign(1.0, x.re) : 0 * x.re);
+}
+
 /* Kahan, "Branch cuts for complex elementary functions", with his products of two square roots,
    which put each sign on the right side of the cuts. */
 INLINE z128 z_arcsinh(z128 x) {
+  if (z_isinf(x)) {
+    const double angle = z_far_angle(make_z128(fabs(x.re), x.im));
+    return make_z128(copysign(hypot(x.re, x.im), x.re), copysign(angle, x.im));
+  }
   const z128 a = z_sqrt(make_z128(1 + x.im, -x.re)), b = z_sqrt(make_z128(1 - x.im, x.re));
   return make_z128(asinh(a.re * b.im - a.im * b.re), atan2(x.im, a.re * b.re - a.im * b.im));
 }
 INLINE z128 z_arccos(z128 x) {
+  if (z_isinf(x)) return make_z128(z_far_angle(x), -copysign(hypot(x.re, x.im), x.im));
   const z128 a = z_sqrt(make_z128(1 - x.re, -x.im)), b = z_sqrt(make_z128(1 + x.re, x.im));
   return make_z128(2 * atan2(a.re, b.re), asinh(b.re * a.im - b.im * a.re));
 }
 INLINE z128 z_arccosh(z128 x) {
+  if (z_isinf(x)) return make_z128(hypot(x.re, x.im), copysign(z_far_angle(x), x.im));
   const z128 a = z_sqrt(make_z128(x.re - 1, x.im)), b = z_sqrt(make_z128(x.re + 1, x.im));
   return make_z128(asinh(a.re * b.re + a.im * b.im), 2 * atan2(a.im, b.re));
 }
 /* log((1 + x) / (1 - x)) / 2: the size from 4 re / |1 - x|^2, which keeps a small one's digits. */
 INLINE z128 z_arctanh(z128 x) {
-  if (isinf(x.re) || isinf(x.im)) {
+  if (z_isinf(x)) {
     return make_z128(copysign(0.0, x.re), x.im != x.im ? x.im : copysign(1.5707963267948966, x.im));
   }
   const double far = 1 - x.re, square = far * far + x.im * x.im;
