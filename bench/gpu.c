@@ -387,6 +387,11 @@ int main(int argc, char **argv) {
   if (all) small_rows();
   if (all) large_rows();
   matmul_row("matmul 8192 bf16", 8192, MLX_BFLOAT16);
+  must(weir_set_matmul_precision(WEIR_MATMUL_FLOAT32));
   matmul_row("matmul 4096 f32", 4096, MLX_FLOAT32);
+  must(weir_set_matmul_precision(WEIR_MATMUL_TF32X3));
+  matmul_row("matmul 4096 f32, three of TF32", 4096, MLX_FLOAT32);
+  must(weir_set_matmul_precision(WEIR_MATMUL_TF32));
+  matmul_row("matmul 4096 f32, TF32", 4096, MLX_FLOAT32);
   return 0;
 }

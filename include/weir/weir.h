@@ -5,6 +5,7 @@
 
 #include "weir/error.h"
 #include "weir/event.h"
+#include "weir/matmul.h"
 #include "weir/memory.h"
 #include "weir/stream.h"
 #include "weir/thread.h"

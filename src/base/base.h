@@ -76,6 +76,7 @@ struct wr_env {
   uint64_t seed;        /* WEIR_TORTURE_SEED; 0 when absent, but in torture builds */
   bool fuse;            /* false with WEIR_FUSE=0: every operation runs by itself */
   bool graphs;          /* false with WEIR_GRAPHS=0: the GPU's kernels are launched one by one */
+  bool tf32;            /* false with MLX_ENABLE_TF32=0: float32 products in float32 */
   char cuda_home[256];  /* CUDA_HOME or CUDA_PATH; "" when absent */
   char cache_home[256]; /* XDG_CACHE_HOME, or .cache in HOME; "" when both are absent */
   uint64_t kernel_cache_bytes; /* WEIR_KERNEL_CACHE_BYTES; 0: no cache on disk */

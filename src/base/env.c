@@ -51,6 +51,12 @@ static bool read_switch(const char *name) {
   return true;
 }
 
+/* MLX's own variable, read as MLX does: whatever is no number is 0. */
+static bool read_tf32(void) {
+  const char *text = getenv("MLX_ENABLE_TF32");
+  return !text || strtol(text, NULL, 10) != 0;
+}
+
 /* A path that does not fit is as good as none. */
 static bool read_path(const char *name, const char *below, char *out, size_t bytes) {
   const char *text = getenv(name);
@@ -103,6 +109,7 @@ static void read_all(void) {
   env.kernel_cache_bytes = read_number("WEIR_KERNEL_CACHE_BYTES", INT64_MAX, kernel_cache_bytes);
   env.fuse = read_switch("WEIR_FUSE");
   env.graphs = read_switch("WEIR_GRAPHS");
+  env.tf32 = read_tf32();
   read_paths();
   set_seed();
 }

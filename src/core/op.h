@@ -138,9 +138,16 @@ struct wr_slice_update_params { /* inputs src, update */
   enum wr_op by;                /* as of a scatter */
   struct wr_slice_params at;    /* in src */
 };
+/* How a product of float32 is computed on a GPU (weir/matmul.h); elsewhere, and for other types, it
+   says nothing. */
+enum wr_precision { WR_PRECISION_FLOAT32, WR_PRECISION_TF32, WR_PRECISION_TF32X3 };
+struct wr_matmul_params { /* inputs a, b; none at all: float32 */
+  int32_t precision;      /* enum wr_precision */
+};
 struct wr_addmm_params { /* inputs c (broadcast to the result's shape), a, b: alpha a b + beta c */
   float alpha;
   float beta;
+  int32_t precision; /* enum wr_precision */
 };
 struct wr_bits_params { /* input key (uint32, last axis 2), result (key batch.., n) */
   int32_t width;        /* bytes per element: 1, 2 or 4 */

@@ -83,8 +83,8 @@ static struct wr_node *drop_vector_axes(struct wr_compose *c, struct wr_node *x,
 }
 
 static struct wr_node *record(struct wr_compose *c, enum wr_op op, struct wr_node *const *in,
-                              int n_in, const struct product *p,
-                              const struct wr_addmm_params *params) {
+                              int n_in, const struct product *p, const void *params,
+                              size_t params_bytes) {
   if (c->error) return NULL;
   int32_t shape[WR_MAX_NDIM + 2];
   struct product full = *p;
@@ -97,7 +97,7 @@ static struct wr_node *record(struct wr_compose *c, enum wr_op op, struct wr_nod
                         .n_in = n_in,
                         .in = in,
                         .params = params,
-                        .params_bytes = params ? sizeof *params : 0,
+                        .params_bytes = params_bytes,
                         .stream = c->stream};
   return wr_compose_step(c, wr_ops_record(wr_compose_slot(c), &r));
 }
@@ -133,7 +133,8 @@ struct wr_error *wr_ops_matmul(struct wr_node **out, struct wr_node *a, struct w
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node *in[2] = {matrix(&c, a, &p, 0, p.rows, p.inner),
                            matrix(&c, b, &p, 1, p.inner, p.columns)};
-  struct wr_node *r = record(&c, WR_OP_MATMUL, in, 2, &p, NULL);
+  const struct wr_matmul_params params = {.precision = (int32_t)wr_ops_precision()};
+  struct wr_node *r = record(&c, WR_OP_MATMUL, in, 2, &p, &params, sizeof params);
   return wr_compose_end(&c, out, drop_vector_axes(&c, r, &p));
 }
 
@@ -206,11 +207,12 @@ static struct wr_error *addend_alone(struct wr_node **out, struct wr_node *c,
 static struct wr_error *real_addmm(struct wr_node **out, struct wr_node *c, struct wr_node *a,
                                    struct wr_node *b, const struct product *p, float alpha,
                                    float beta, struct wr_stream *s) {
-  struct wr_addmm_params params = {.alpha = alpha, .beta = beta};
+  const struct wr_addmm_params params = {
+      .alpha = alpha, .beta = beta, .precision = (int32_t)wr_ops_precision()};
   struct wr_compose k = wr_compose_begin(s);
   struct wr_node *in[3] = {addend(&k, c, p), matrix(&k, a, p, 0, p->rows, p->inner),
                            matrix(&k, b, p, 1, p->inner, p->columns)};
-  struct wr_node *r = record(&k, WR_OP_ADDMM, in, 3, p, &params);
+  struct wr_node *r = record(&k, WR_OP_ADDMM, in, 3, p, &params, sizeof params);
   return wr_compose_end(&k, out, drop_vector_axes(&k, r, p));
 }
 

@@ -230,6 +230,10 @@ struct wr_error *wr_ops_masked_scatter(struct wr_node **out, struct wr_node *a,
                                        struct wr_stream *s);
 
 /* matmul */
+/* How products of float32 that are recorded from now on, on any thread, are computed on GPUs
+   (precision.c). */
+void wr_ops_set_precision(enum wr_precision precision);
+enum wr_precision wr_ops_precision(void);
 struct wr_error *wr_ops_matmul(struct wr_node **out, struct wr_node *a, struct wr_node *b,
                                struct wr_stream *s);
 struct wr_error *wr_ops_addmm(struct wr_node **out, struct wr_node *c, struct wr_node *a,

@@ -71,7 +71,9 @@ static void batches(enum wr_dtype t) {
 }
 
 static void sums(enum wr_dtype t) {
-  static const struct wr_addmm_params params[] = {{1.0f, 1.0f}, {0.5f, -2.0f}, {2.0f, 0.0f}};
+  static const struct wr_addmm_params params[] = {{1.0f, 1.0f, WR_PRECISION_FLOAT32},
+                                                  {0.5f, -2.0f, WR_PRECISION_FLOAT32},
+                                                  {2.0f, 0.0f, WR_PRECISION_FLOAT32}};
   for (int i = 0; i < 3; i++) {
     for (int32_t k = 0; k < 20; k += 10) {
       struct wr_node *c = gpu_case_array(t, 1, (const int32_t[]){12}, 1u, false);

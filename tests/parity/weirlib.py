@@ -47,6 +47,7 @@ class Weir:
         for name in ("mlx_array_size", "mlx_array_ndim", "mlx_vector_array_size"):
             getattr(self.lib, name).restype = c.c_size_t
         self.lib.mlx_string_data.restype = c.c_char_p
+        self.check(self.lib.weir_set_matmul_precision(0))  # float32, also on a GPU
         device = "gpu" if gpu else "cpu"
         self.stream = getattr(self.lib, f"mlx_default_{device}_stream_new")()
         self.check(not self.stream.ctx)

@@ -1,7 +1,8 @@
 /* Matrix products by cuBLASLt, over any batch axes. An operand whose last two axes it can read
    (rows or columns dense) and whose batch axes are one stride is used where it lies; others are
    first copied dense. cuBLASLt counts columns first: it is asked for the transposed product, with
-   the operands the other way round. float32 is computed in float32, not in a shorter format; the
+   the operands the other way round. float32 is computed as the product was recorded to be: in TF32,
+   in float32, or as three products of TF32 (matmul_split.c); complex64 always in float32, the
    16-bit floats in float32 with one rounding.
 
    Which algorithm to use is asked once per shape and kept in a table of a fixed size, in which a
@@ -11,18 +12,10 @@
 #include <limits.h>
 #include <string.h>
 
-#include "backend/cuda/kernel.h"
+#include "backend/cuda/matmul.h"
 #include "base/gate.h"
 
 enum { TABLE = 512, WORKSPACE = 32 << 20 };
-
-/* An operand as cuBLASLt wants it. */
-struct operand {
-  const void *data;
-  bool transposed;
-  int64_t ld;
-  int64_t batch_stride;
-};
 
 /* All that an algorithm depends on; compared byte by byte, so it has no padding. */
 struct shape_key {
@@ -31,7 +24,7 @@ struct shape_key {
   int64_t batch, a_stride, b_stride;
   uint16_t a_transposed, b_transposed;
   uint16_t dtype, has_c;
-  uint16_t a_align, b_align, d_align, unused;
+  uint16_t a_align, b_align, d_align, tf32;
 };
 
 _Static_assert(sizeof(struct shape_key) == 80, "no padding");
@@ -48,13 +41,12 @@ struct wr_matmul_table {
   struct choice choices[TABLE]; /* under LOCK */
 };
 
+/* A product on its way to the library. */
 struct product {
   const struct wr_lt *lt;
   wr_lt_handle handle;
-  struct operand a, b;
+  const struct wr_product *asked;
   struct shape_key key;
-  void *out;
-  float alpha, beta;
 };
 
 /* The four descriptions that a call takes. */
@@ -111,7 +103,7 @@ static struct wr_error *handle_get(struct wr_gpu *gpu, struct product *p) {
 /* ---- operands ---- */
 
 /* True when the last two axes can be read as they are; strides of axes of extent 1 do not count. */
-static bool matrix_in_place(struct operand *o, const struct wr_tensor *t) {
+static bool matrix_in_place(struct wr_matrices *o, const struct wr_tensor *t) {
   const int64_t rows = t->shape[t->ndim - 2], cols = t->shape[t->ndim - 1];
   const int64_t row = t->strides[t->ndim - 2], col = t->strides[t->ndim - 1];
   if ((col == 1 || cols == 1) && (rows == 1 || row >= cols)) {
@@ -127,14 +119,14 @@ static bool matrix_in_place(struct operand *o, const struct wr_tensor *t) {
   return false;
 }
 
-static bool batch_in_place(struct operand *o, const struct wr_tensor *t) {
+static bool batch_in_place(struct wr_matrices *o, const struct wr_tensor *t) {
   struct wr_layout batch;
   wr_layout_of(&batch, t, wr_layout_all(t) & ~(3u << (t->ndim - 2)));
   o->batch_stride = batch.size > 1 ? batch.strides[0][0] : 0;
   return batch.ndim == 1 && o->batch_stride >= 0;
 }
 
-static struct wr_error *operand_prepare(struct wr_run *run, struct operand *o,
+static struct wr_error *operand_prepare(struct wr_run *run, struct wr_matrices *o,
                                         const struct wr_tensor *t) {
   if (matrix_in_place(o, t) && batch_in_place(o, t)) {
     o->data = t->data;
@@ -145,7 +137,7 @@ static struct wr_error *operand_prepare(struct wr_run *run, struct operand *o,
   if (!error) error = wr_gpu_convert(run, t, t->dtype, copy);
   if (error) return error;
   const int64_t rows = t->shape[t->ndim - 2], cols = t->shape[t->ndim - 1];
-  *o = (struct operand){.data = copy, .ld = cols, .batch_stride = rows * cols};
+  *o = (struct wr_matrices){.data = copy, .ld = cols, .batch_stride = rows * cols};
   return NULL;
 }
 
@@ -179,6 +171,11 @@ static int scale_type(enum wr_dtype t) {
   return short_float ? WR_LT_REAL_F32 : lt_type(t);
 }
 
+static int compute_type(const struct wr_product *p) {
+  if (p->dtype == WR_FLOAT64) return WR_LT_COMPUTE_F64;
+  return p->tf32 ? WR_LT_COMPUTE_F32_BY_TF32 : WR_LT_COMPUTE_F32;
+}
+
 static int layout_make(const struct product *p, wr_lt_layout *out, int64_t rows, int64_t cols,
                        int64_t ld, int64_t stride) {
   const int32_t count = (int32_t)p->key.batch;
@@ -190,7 +187,7 @@ static int layout_make(const struct product *p, wr_lt_layout *out, int64_t rows,
   return p->lt->layout_set(*out, WR_LT_LAYOUT_BATCH_STRIDE, &stride, sizeof stride);
 }
 
-static int operand_layout(const struct product *p, wr_lt_layout *out, const struct operand *o,
+static int operand_layout(const struct product *p, wr_lt_layout *out, const struct wr_matrices *o,
                           int64_t rows, int64_t cols) {
   /* Read by columns, rows and columns change places. */
   return o->transposed ? layout_make(p, out, rows, cols, o->ld, o->batch_stride)
@@ -208,17 +205,16 @@ static int descriptions_make(const struct product *p, struct descriptions *d) {
   const struct shape_key *k = &p->key;
   const enum wr_dtype t = (enum wr_dtype)k->dtype;
   /* The first operand of the transposed product is b. */
-  const int32_t first = p->b.transposed, second = p->a.transposed;
-  int status = p->lt->desc_new(&d->product, t == WR_FLOAT64 ? WR_LT_COMPUTE_F64 : WR_LT_COMPUTE_F32,
-                               scale_type(t));
+  const int32_t first = p->asked->b.transposed, second = p->asked->a.transposed;
+  int status = p->lt->desc_new(&d->product, compute_type(p->asked), scale_type(t));
   if (!status) {
     status = p->lt->desc_set(d->product, WR_LT_DESC_TRANSPOSE_A, &first, sizeof first);
   }
   if (!status) {
     status = p->lt->desc_set(d->product, WR_LT_DESC_TRANSPOSE_B, &second, sizeof second);
   }
-  if (!status) status = operand_layout(p, &d->a, &p->b, k->k, k->n);
-  if (!status) status = operand_layout(p, &d->b, &p->a, k->m, k->k);
+  if (!status) status = operand_layout(p, &d->a, &p->asked->b, k->k, k->n);
+  if (!status) status = operand_layout(p, &d->b, &p->asked->a, k->m, k->k);
   if (!status) status = layout_make(p, &d->out, k->n, k->m, k->n, k->m * k->n);
   return status;
 }
@@ -301,57 +297,86 @@ static union factor factor_of(enum wr_dtype t, float value) {
 
 static struct wr_error *launch(struct wr_run *run, const struct product *p,
                                const struct descriptions *d) {
-  const enum wr_dtype t = (enum wr_dtype)p->key.dtype;
-  const union factor alpha = factor_of(t, p->alpha), beta = factor_of(t, p->beta);
+  const struct wr_product *asked = p->asked;
+  const enum wr_dtype t = asked->dtype;
+  const union factor alpha = factor_of(t, asked->alpha), beta = factor_of(t, asked->beta);
   struct choice choice;
   void *workspace = NULL;
   struct wr_error *error = choose(run->gpu, p, d, &choice);
   if (!error && choice.workspace > 0) error = wr_run_workspace(run, WORKSPACE, &workspace);
   if (error) return error;
   wr_run_direct(run);
-  int status =
-      p->lt->matmul(p->handle, d->product, &alpha, p->b.data, d->a, p->a.data, d->b, &beta, p->out,
-                    d->out, p->out, d->out, &choice.algo, workspace, choice.workspace, run->stream);
+  int status = p->lt->matmul(p->handle, d->product, &alpha, asked->b.data, d->a, asked->a.data,
+                             d->b, &beta, asked->out, d->out, asked->out, d->out, &choice.algo,
+                             workspace, choice.workspace, run->stream);
   if (status) return failed(status, "cublasLtMatmul");
   run->launched = true;
   return NULL;
 }
 
-/* The result holds beta's operand already, unless beta is 0. */
-static struct wr_error *multiply(struct wr_run *run, const struct wr_tensor *in,
-                                 const struct wr_tensor *out, float alpha, float beta) {
-  struct product p = {.out = out->data, .alpha = alpha, .beta = beta};
+static struct shape_key key_of(const struct wr_product *p) {
+  return (struct shape_key){.m = p->m,
+                            .n = p->n,
+                            .k = p->k,
+                            .lda = p->a.ld,
+                            .ldb = p->b.ld,
+                            .batch = p->batch,
+                            .a_stride = p->a.batch_stride,
+                            .b_stride = p->b.batch_stride,
+                            .a_transposed = p->a.transposed,
+                            .b_transposed = p->b.transposed,
+                            .dtype = (uint16_t)p->dtype,
+                            .has_c = p->beta != 0.0f,
+                            .a_align = alignment(p->a.data),
+                            .b_align = alignment(p->b.data),
+                            .d_align = alignment(p->out),
+                            .tf32 = p->tf32};
+}
+
+struct wr_error *wr_product_run(struct wr_run *run, const struct wr_product *asked) {
+  struct product p = {.asked = asked, .key = key_of(asked)};
   struct descriptions d = {0};
   struct wr_error *error = handle_get(run->gpu, &p);
-  if (!error) error = operand_prepare(run, &p.a, &in[0]);
-  if (!error) error = operand_prepare(run, &p.b, &in[1]);
   if (error) return error;
-  const int64_t m = out->shape[out->ndim - 2], n = out->shape[out->ndim - 1];
-  p.key = (struct shape_key){.m = m,
-                             .n = n,
-                             .k = in[0].shape[in[0].ndim - 1],
-                             .lda = p.a.ld,
-                             .ldb = p.b.ld,
-                             .batch = out->size / (m * n),
-                             .a_stride = p.a.batch_stride,
-                             .b_stride = p.b.batch_stride,
-                             .a_transposed = p.a.transposed,
-                             .b_transposed = p.b.transposed,
-                             .dtype = (uint16_t)out->dtype,
-                             .has_c = beta != 0.0f,
-                             .a_align = alignment(p.a.data),
-                             .b_align = alignment(p.b.data),
-                             .d_align = alignment(out->data)};
-  if (p.key.batch > INT32_MAX) {
-    return wr_error_new(WEIR_ERROR_UNSUPPORTED, "%lld products at once are too many for the GPU",
-                        (long long)p.key.batch);
-  }
   if (!wr_gate_enter(WR_GATE_GPU)) return wr_gpu_ending();
   int status = descriptions_make(&p, &d);
   error = status ? failed(status, "describing a product to cuBLASLt") : launch(run, &p, &d);
   descriptions_free(&p, &d);
   wr_gate_leave(WR_GATE_GPU);
   return error;
+}
+
+/* A product with a vector is as fast as memory, in whatever it is computed. */
+static enum wr_precision precision_of(const struct wr_product *p, int32_t recorded) {
+  const bool counts = p->dtype == WR_FLOAT32 && p->m > 1 && p->n > 1;
+  return counts ? (enum wr_precision)recorded : WR_PRECISION_FLOAT32;
+}
+
+/* The result holds beta's operand already, unless beta is 0. */
+static struct wr_error *multiply(struct wr_run *run, const struct wr_tensor *in,
+                                 const struct wr_tensor *out, const struct wr_addmm_params *how) {
+  const int64_t m = out->shape[out->ndim - 2], n = out->shape[out->ndim - 1];
+  struct wr_product p = {.m = m,
+                         .n = n,
+                         .k = in[0].shape[in[0].ndim - 1],
+                         .batch = out->size / (m * n),
+                         .dtype = out->dtype,
+                         .out = out->data,
+                         .alpha = how->alpha,
+                         .beta = how->beta};
+  if (p.batch > INT32_MAX) {
+    return wr_error_new(WEIR_ERROR_UNSUPPORTED, "%lld products at once are too many for the GPU",
+                        (long long)p.batch);
+  }
+  struct wr_error *error = operand_prepare(run, &p.a, &in[0]);
+  if (!error) error = operand_prepare(run, &p.b, &in[1]);
+  if (error) return error;
+  const enum wr_precision precision = precision_of(&p, how->precision);
+  if (precision == WR_PRECISION_TF32X3 && wr_product_splits(&p)) {
+    return wr_product_run_split(run, &p);
+  }
+  p.tf32 = precision == WR_PRECISION_TF32;
+  return wr_product_run(run, &p);
 }
 
 static struct wr_error *scale(struct wr_run *run, const struct wr_tensor *out, float factor) {
@@ -370,7 +395,9 @@ struct wr_error *wr_gpu_matmul(struct wr_run *run, const struct wr_call *call) {
   const struct wr_tensor *in = call->in, *out = &call->out;
   if (!wr_gpu_matmul_has(out->dtype)) return wr_gpu_no_body(call);
   if (out->size == 0) return NULL;
-  if (in[0].shape[in[0].ndim - 1] > 0) return multiply(run, in, out, 1.0f, 0.0f);
+  const struct wr_matmul_params *params = call->params;
+  const struct wr_addmm_params how = {.alpha = 1.0f, .precision = params ? params->precision : 0};
+  if (in[0].shape[in[0].ndim - 1] > 0) return multiply(run, in, out, &how);
   return wr_run_zero(run, out->data, (size_t)out->size * wr_dtype_size(out->dtype));
 }
 
@@ -382,5 +409,5 @@ struct wr_error *wr_gpu_addmm(struct wr_run *run, const struct wr_call *call) {
   struct wr_error *error = wr_gpu_convert(run, &in[0], out->dtype, out->data);
   if (error) return error;
   if (in[1].shape[in[1].ndim - 1] == 0) return scale(run, out, params->beta);
-  return multiply(run, in + 1, out, params->alpha, params->beta);
+  return multiply(run, in + 1, out, params);
 }
