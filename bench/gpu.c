@@ -370,6 +370,20 @@ static void matmul_row(const char *name, int side, mlx_dtype dtype) {
   report(name, 0, flops / median(step_matmul, finish, 3) * 1e-12, "TFLOP/s");
 }
 
+// float32 in the three ways of weir/matmul.h.
+static void precision_rows(void) {
+  static const char *const ways[] = {"", ", TF32", ", three of TF32"};
+  char name[64];
+  for (int side = 2048; side <= 8192; side *= 2) {
+    for (int way = WEIR_MATMUL_FLOAT32; way <= WEIR_MATMUL_TF32X3; way++) {
+      must(weir_set_matmul_precision((weir_matmul_precision)way));
+      snprintf(name, sizeof name, "matmul %d f32%s", side, ways[way]);
+      matmul_row(name, side, MLX_FLOAT32);
+    }
+  }
+  must(weir_set_matmul_precision(WEIR_MATMUL_TF32));
+}
+
 int main(int argc, char **argv) {
   const bool all = argc < 2 || strcmp(argv[1], "matmul") != 0;
   int count = 0;
@@ -387,11 +401,6 @@ int main(int argc, char **argv) {
   if (all) small_rows();
   if (all) large_rows();
   matmul_row("matmul 8192 bf16", 8192, MLX_BFLOAT16);
-  must(weir_set_matmul_precision(WEIR_MATMUL_FLOAT32));
-  matmul_row("matmul 4096 f32", 4096, MLX_FLOAT32);
-  must(weir_set_matmul_precision(WEIR_MATMUL_TF32X3));
-  matmul_row("matmul 4096 f32, three of TF32", 4096, MLX_FLOAT32);
-  must(weir_set_matmul_precision(WEIR_MATMUL_TF32));
-  matmul_row("matmul 4096 f32, TF32", 4096, MLX_FLOAT32);
+  precision_rows();
   return 0;
 }

@@ -13,6 +13,9 @@ extern "C" {
 
 /* Errors are of one element of a b, against the exact one, where S is the sum of |a| |b| over its k
    terms, and u is 2^-24, half a unit in the last place of 1.
+   Squares of 4096 on an H200: the largest error of an element in units of u S, of operands of both
+   signs and of one, and 10^12 operations a second (tests/gpu/precision, bench): TF32 948, 1583, at
+   391; FLOAT32 6.3, 39, at 51; TF32X3 2.5, 63, at 90.
 
      TF32     The tensor cores read 10 of the 23 bits behind the point of each operand, and add in
               float32. The default, as in MLX. Error: at most (2^-9 + k u) S; of random operands of

@@ -84,4 +84,9 @@ struct stand_in {
 #define STAND_IN_NVRTC_SYMBOL "weir_stand_in_nvrtc_fail"
 typedef void (*stand_in_nvrtc_fail)(const char *symbol, uint64_t n, int result);
 
+/* Exported by libcublasLt.so.13: how many products that compute in that type were described, one
+   for each call; 0: in any. */
+#define STAND_IN_LT_SYMBOL "weir_stand_in_lt_products"
+typedef uint64_t (*stand_in_lt_products)(int compute_type);
+
 #endif

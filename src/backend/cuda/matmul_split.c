@@ -35,7 +35,7 @@ struct split {
 /* By what an H200 does in a second: operations in TF32 and in float32, bytes of memory; and what
    the launches take. It need not be exact: near the border both ways take the same time. */
 bool wr_product_splits(const struct wr_product *p) {
-  const double by_tf32 = 230e12, by_float32 = 50e12, memory = 4e12, launches = 30e-6;
+  const double by_tf32 = 350e12, by_float32 = 50e12, memory = 4e12, launches = 30e-6;
   const double size = fabs((double)p->alpha);
   const double m = (double)p->m, n = (double)p->n, k = (double)p->k, batch = (double)p->batch;
   const double operations = 2 * batch * m * n * k;
