@@ -48,6 +48,7 @@ class Weir:
             getattr(self.lib, name).restype = c.c_size_t
         self.lib.mlx_string_data.restype = c.c_char_p
         self.check(self.lib.weir_set_matmul_precision(0))  # float32, also on a GPU
+        self.gpu = gpu
         device = "gpu" if gpu else "cpu"
         self.stream = getattr(self.lib, f"mlx_default_{device}_stream_new")()
         self.check(not self.stream.ctx)
