@@ -32,6 +32,9 @@ static void scans(struct wr_node *in, int axis, const char *form) {
   const enum wr_dtype t = wr_node_dtype(in);
   for (int i = 0; i < 5; i++) {
     if (!wr_op_takes(by[i], t)) continue;
+    /* Products of many leave the type, and then the parts of complex ones depend on the order. */
+    const bool many = wr_node_shape(in)[axis] > 100;
+    if (by[i] == WR_OP_MULTIPLY && t == WR_COMPLEX64 && many) continue;
     for (int way = 0; way < 4; way++) {
       const struct wr_scan_params params = {by[i], axis, way % 2 == 1, way < 2};
       char what[64];
