@@ -617,6 +617,14 @@ int mlx_floor_divide(mlx_array *res, const mlx_array a, const mlx_array b, const
   return wr_api_end(&call);
 }
 
+int mlx_from_fp8(mlx_array *res, const mlx_array x, mlx_dtype dtype, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_from_fp8", res, s);
+  struct wr_node *x_node = wr_api_array(x, "x", &call.error);
+  enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
+  if (!call.error) call.error = wr_ops_from_fp8(&call.out, x_node, dtype_value, call.stream);
+  return wr_api_end(&call);
+}
+
 int mlx_full(mlx_array *res, const int *shape, size_t shape_num, const mlx_array vals,
              mlx_dtype dtype, const mlx_stream s) {
   struct wr_api_call call = wr_api_begin("mlx_full", res, s);
@@ -689,6 +697,17 @@ int mlx_greater_equal(mlx_array *res, const mlx_array a, const mlx_array b, cons
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
     call.error = wr_ops_binary(&call.out, WR_OP_GREATER_EQUAL, a_node, b_node, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_hadamard_transform(mlx_array *res, const mlx_array a, mlx_optional_float scale,
+                           const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_hadamard_transform", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_hadamard(&call.out, a_node, scale.has_value ? &scale.value : NULL,
+                                 call.stream);
   }
   return wr_api_end(&call);
 }
@@ -1918,6 +1937,13 @@ int mlx_tile(mlx_array *res, const mlx_array arr, const int *reps, size_t reps_n
   if (!call.error) {
     call.error = wr_ops_tile(&call.out, arr_node, reps, wr_api_count(reps_num), call.stream);
   }
+  return wr_api_end(&call);
+}
+
+int mlx_to_fp8(mlx_array *res, const mlx_array x, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_to_fp8", res, s);
+  struct wr_node *x_node = wr_api_array(x, "x", &call.error);
+  if (!call.error) call.error = wr_ops_to_fp8(&call.out, x_node, call.stream);
   return wr_api_end(&call);
 }
 

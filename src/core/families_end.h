@@ -3,6 +3,7 @@
 #undef WR_OP
 #undef OF_binary
 #undef OF_copy
+#undef OF_hadamard
 #undef OF_index
 #undef OF_matmul
 #undef OF_random

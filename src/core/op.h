@@ -149,6 +149,9 @@ struct wr_addmm_params { /* inputs c (broadcast to the result's shape), a, b: al
   float beta;
   int32_t precision; /* enum wr_precision */
 };
+struct wr_hadamard_params { /* float32 or float64, along the last axis */
+  double scale;             /* of the result */
+};
 struct wr_bits_params { /* input key (uint32, last axis 2), result (key batch.., n) */
   int32_t width;        /* bytes per element: 1, 2 or 4 */
 };

@@ -229,6 +229,15 @@ struct wr_error *wr_ops_masked_scatter(struct wr_node **out, struct wr_node *a,
                                        struct wr_node *mask, struct wr_node *src,
                                        struct wr_stream *s);
 
+/* fp8: floats of 8 bits, in uint8 */
+struct wr_error *wr_ops_to_fp8(struct wr_node **out, struct wr_node *x, struct wr_stream *s);
+struct wr_error *wr_ops_from_fp8(struct wr_node **out, struct wr_node *x, enum wr_dtype dtype,
+                                 struct wr_stream *s);
+
+/* hadamard; scale may be NULL: 1 / sqrt(n) */
+struct wr_error *wr_ops_hadamard(struct wr_node **out, struct wr_node *a, const float *scale,
+                                 struct wr_stream *s);
+
 /* matmul */
 /* How products of float32 that are recorded from now on, on any thread, are computed on GPUs
    (precision.c). */

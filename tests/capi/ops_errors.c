@@ -198,6 +198,10 @@ static void test_indices(void) {
   FAILS(mlx_masked_scatter, "mask is int32", &res, a34, i34, scalar, none);
   FAILS(mlx_masked_scatter, "mask with shape", &res, b5, bools, scalar, none);
   FAILS(mlx_masked_scatter, "src with shape (2,3,1,2)", &res, bools, bools, floats4d, none);
+  FAILS(mlx_hadamard_transform, "the last extent is not", &res, b5, (mlx_optional_float){0}, none);
+  FAILS(mlx_hadamard_transform, "has no elements", &res, empty03, (mlx_optional_float){0}, none);
+  FAILS(mlx_to_fp8, "x is int32", &res, i34, none);
+  FAILS(mlx_from_fp8, "x is float32, not uint8", &res, a34, MLX_FLOAT32, none);
   mlx_vector_array_append_value(one, i34);
   FAILS(mlx_gather, "axis 1 is given twice", &res, a34, one, INTS(1, 1), 2, INTS(1, 1), 2, none);
   FAILS(mlx_scatter_add, "axis 0 is given twice", &res, a34, one, b5, INTS(0, 0), 2, none);

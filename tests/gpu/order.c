@@ -87,6 +87,22 @@ static void softmaxes(enum wr_dtype t) {
   wr_node_release(in);
 }
 
+static void hadamards(enum wr_dtype t) {
+  const struct wr_hadamard_params params = {0.5};
+  const int32_t extents[] = {1, 2, 8, 16, 64, 1024, 4096, 12, 24, 96, 20, 640, 28, 56, 3584};
+  for (int i = 0; i < 15; i++) {
+    char form[32];
+    struct wr_node *in = gpu_case_array(t, 2, (const int32_t[]){5, extents[i]}, 10u, false);
+    snprintf(form, sizeof form, "rows of %d", extents[i]);
+    along(WR_OP_HADAMARD, in, t, &params, sizeof params, form);
+    wr_node_release(in);
+  }
+  struct wr_node *in = gpu_case_array(t, 2, (const int32_t[]){64, 12}, 11u, false);
+  in = gpu_case_view(in, 2, (const int32_t[]){12, 64}, (const int64_t[]){1, 12}, 0);
+  along(WR_OP_HADAMARD, in, t, &params, sizeof params, "turned");
+  wr_node_release(in);
+}
+
 static void of_type(enum wr_dtype t) {
   struct wr_node *in = gpu_case_array(t, 3, (const int32_t[]){3, 33, 40}, 1u, false);
   all_axes(in, "dense");
@@ -116,5 +132,7 @@ static void of_type(enum wr_dtype t) {
 int main(void) {
   if (!gpu_case_start()) return GPU_CASE_SKIPPED;
   for (int t = 0; t < WR_DTYPE_COUNT; t++) of_type((enum wr_dtype)t);
+  hadamards(WR_FLOAT32);
+  hadamards(WR_FLOAT64);
   return gpu_case_end();
 }

@@ -209,6 +209,62 @@ def aliases():
         yield "aliases", "mlx_depends", ([v], [v]), lambda v=v: mx.depends([v.mlx()], [v.mlx()])
 
 
+def fp8():
+    """Every float of 8 and of 16 bits, and float32 around the middles between two of 8."""
+    every, all_bytes = np.arange(1 << 16, dtype=np.uint16), mx.array(np.arange(256, dtype=np.uint8))
+    for dtype in (mx.float16, mx.bfloat16):
+        for part in np.split(every, 16):
+            a = mx.array(part).view(dtype)
+            yield "fp8", "mlx_to_fp8", (a,), lambda a=a: right.to_fp8(a)
+    values = np.unique(np.array(mx.from_fp8(all_bytes, mx.float32)))
+    values = values[np.isfinite(values)]
+    middles = ((values[1:] + values[:-1]) / 2).astype(np.float32)
+    near = np.concatenate([np.nextafter(middles, np.float32(x)) for x in (-np.inf, np.inf)] + [middles, values])
+    edges = np.array([464, 479, 480, 1e9, 3e38, INF, NAN, -INF, -1e-45, 1e-45, -0.0], np.float32)
+    for a in (near.astype(np.float32), edges, -edges[:6]):
+        yield "fp8", "mlx_to_fp8", (mx.array(a),), lambda a=mx.array(a): mx.to_fp8(a)
+        yield ("fp8", "mlx_to_fp8", (right.doubles(a),), lambda a=mx.array(a): mx.to_fp8(a))
+    for dtype in FLOATS:
+        yield "fp8", "mlx_from_fp8", (all_bytes, dtype), lambda d=dtype: mx.from_fp8(all_bytes, d)
+    yield ("fp8", "mlx_from_fp8", (all_bytes, mx.float64),
+           lambda: right.cast(mx.from_fp8(all_bytes, mx.float32), mx.float64))
+    for shape in SHAPES:
+        a, b = sample(shape, mx.float32, 97), sample(shape, mx.uint8, 98)
+        yield "fp8", "mlx_to_fp8", (a,), lambda a=a: mx.to_fp8(a)
+        yield "fp8", "mlx_from_fp8", (b, mx.float16), lambda b=b: mx.from_fp8(b, mx.float16)
+    v = View(sample((5, 4, 6), mx.float32, 9), (4, 1, 0), (0, 4, 6), (-2, 1, 3), (2, 0, 1))
+    yield "fp8", "mlx_to_fp8", (v,), lambda: mx.to_fp8(v.mlx())
+    for dtype in DTYPES:
+        if dtype not in FLOATS + (mx.float64,):
+            yield "refusals", "mlx_to_fp8", (sample((3,), dtype),), refuse
+            yield "refusals", "mlx_from_fp8", (all_bytes, dtype), refuse
+        if dtype != mx.uint8:
+            yield "refusals", "mlx_from_fp8", (sample((3,), dtype), mx.float32), refuse
+
+
+def hadamard():
+    extents = [1, 2, 4, 8, 64, 256, 12, 24, 96, 20, 40, 160, 28, 56, 112]
+    for k, n in enumerate(extents):
+        for dtype in DTYPES:
+            if dtype not in FLOATS and (n + k) % 3:
+                continue
+            a = sample((2, n), dtype, 99 + k)
+            if dtype in (mx.float64, mx.complex64):
+                continue
+            for scale in (None, 0.5):
+                yield ("hadamard", "mlx_hadamard_transform", (a, scale),
+                       lambda a=a, s=scale: right.hadamard(a, s))
+        x = sample((3, n), mx.float32, k)
+        yield ("hadamard", "mlx_hadamard_transform", (right.doubles(x), 1.0),
+               lambda x=x: right.cast(mx.hadamard_transform(x, 1.0), mx.float64))
+    v = View(sample((5, 16, 3), mx.float32, 9), (4, 15, 0), (0, -17, 3), (-2, -2, 1), (2, 0, 1))
+    for a in (v, sample((), mx.float32), sample((2, 3, 4), mx.int8), sample((5,), mx.float32),
+              sample((2, 0), mx.float32), sample((0, 8), mx.float32)):
+        yield ("hadamard", "mlx_hadamard_transform", (a, None),
+               lambda a=a: right.hadamard(a.mlx() if isinstance(a, View) else a, None))
+    yield "refusals", "mlx_hadamard_transform", (sample((2, 36), mx.float32), None), refuse
+
+
 def refuse():
     raise ValueError
 
@@ -236,4 +292,4 @@ def refusals():
             yield "refusals", "mlx_slice_update" + way, (a, update, *where), refuse
 
 
-ARRAYS = (scans, at_places, views_at_places, parts, special_writes, masked, aliases, refusals)
+ARRAYS = (scans, at_places, views_at_places, parts, special_writes, masked, aliases, fp8, hadamard, refusals)

@@ -176,6 +176,20 @@ def masked_scatter(a, mask, source):
     return a
 
 
+def to_fp8(a):
+    """16-bit floats by way of float32, a NaN by its sign."""
+    wide = cast(a, mx.float32)
+    below = (wide.view(mx.uint32) >> 31) != 0
+    return mx.where(mx.isnan(wide), mx.where(below, 0xfe, 0x7e).astype(mx.uint8), mx.to_fp8(wide))
+
+
+def hadamard(a, scale):
+    """16-bit floats in float32."""
+    if a.dtype in SHORT:
+        return cast(mx.hadamard_transform(cast(a, mx.float32), scale), a.dtype)
+    return mx.hadamard_transform(a, scale)
+
+
 def scanned(f):
     """Running maxima and minima of 16-bit floats by way of float32."""
     def of(a, **named):

@@ -27,6 +27,9 @@ These are the intended differences:
   same element takes its place. scatter_prod of 16-bit floats multiplies in float32, as scatter_add adds.
 - masked_scatter with fewer rows than trues: the last row is repeated; MLX fails when it computes, on
   the CPU, and reads what it finds elsewhere. Without any rows it is refused; MLX dies.
+- to_fp8 of float64 and of a NaN below 0, which MLX takes for another number; from_fp8 to float64.
+- hadamard_transform over 36 elements and the like, three times twelve, is refused; what MLX makes of
+  it is no transform. float64 has one; MLX refuses it.
 - cummax and cummin of 16-bit floats with a NaN: MLX goes on with 0. Here it stays, as in float32.
 - argmax of more elements than uint32 can number is refused: MLX's number wraps."""
 
@@ -145,6 +148,12 @@ def too_few():
     yield case("masked_scatter", (a, mask, mx.array([[1.0, 2], [3, 4]])), want)
 
 
+def eights():
+    """float64 is rounded once, to 8 bits; MLX reads it as if it were float32."""
+    x = doubles([1.0625 + 2.0**-40, 1.0625, 1.0625 - 2.0**-40, 1.1875 - 2.0**-40, 2.0**-10, 1e300])
+    yield case("to_fp8", (x,), mx.array(np.array([0x39, 0x38, 0x38, 0x39, 0, 0x7e], np.uint8)))
+
+
 def sums():
     x = np.array([[0.0, 1e-10, 700.0], [1.0, 2.0, 3.0]])
     e = np.exp(x - x.max(0))
@@ -200,6 +209,6 @@ def factors():
 
 
 def values():
-    for family in (statistics, closeness, draws, lines, rounding, kept, too_few, sums, short_casts, complexes,
+    for family in (statistics, closeness, draws, lines, rounding, kept, too_few, eights, sums, short_casts, complexes,
                    factors):
         yield from family()

@@ -20,6 +20,7 @@ union fake_params {
   struct wr_slice_update_params slice_update;
   struct wr_slice_params slice;
   struct wr_addmm_params addmm;
+  struct wr_hadamard_params hadamard;
   struct wr_bits_params bits;
 };
 

@@ -123,6 +123,9 @@ static void other_kernels(void) {
   if (a.ctx && ok(mlx_cumsum(&b, a, 0, false, true, s))) ok(mlx_array_eval(b));
   if (a.ctx && ok(mlx_logcumsumexp(&b, a, 1, true, false, s))) ok(mlx_array_eval(b));
   if (a.ctx && ok(mlx_mean(&b, a, false, s))) ok(mlx_array_eval(b));
+  mlx_array c = filled(3, 40, 1);
+  if (c.ctx && ok(mlx_hadamard_transform(&b, c, (mlx_optional_float){0}, s))) ok(mlx_array_eval(b));
+  mlx_array_free(c);
   if (a.ctx && got(two.ctx) && ok(mlx_vector_array_append_value(two, a)) &&
       ok(mlx_vector_array_append_value(two, a)) && ok(mlx_concatenate(&b, two, s))) {
     ok(mlx_array_eval(b));

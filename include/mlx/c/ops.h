@@ -265,6 +265,10 @@ int mlx_floor(mlx_array *res, const mlx_array a, const mlx_stream s);
    complex64. */
 int mlx_floor_divide(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
 
+/* The values of floats of 8 bits (E4M3: a sign, 4 bits of exponent with bias 7, 3 of mantissa, no
+   infinities, NaN with all of them set), which lie in uint8, in a real floating type, all exact. */
+int mlx_from_fp8(mlx_array *res, const mlx_array x, mlx_dtype dtype, const mlx_stream s);
+
 /* vals, broadcast to the shape. */
 int mlx_full(mlx_array *res, const int *shape, size_t shape_num, const mlx_array vals,
              mlx_dtype dtype, const mlx_stream s);
@@ -292,6 +296,13 @@ int mlx_greater(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_
 
 /* a >= b, as bool. */
 int mlx_greater_equal(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
+
+/* Each row along the last axis multiplied by a Hadamard matrix, of order n = m 2^k with m of 1, 12,
+   20 and 28 and k up to 26, and by the scale, 1 / sqrt(n) where it has no value. Floats keep their
+   type, 16-bit ones are computed in float32; others are cast to float32, complex64 without its
+   imaginary part. Errors: another extent, no elements. */
+int mlx_hadamard_transform(mlx_array *res, const mlx_array a, mlx_optional_float scale,
+                           const mlx_stream s);
 
 /* (n, n), ones on the diagonal. */
 int mlx_identity(mlx_array *res, int n, mlx_dtype dtype, const mlx_stream s);
@@ -711,6 +722,10 @@ int mlx_tensordot_axis(mlx_array *res, const mlx_array a, const mlx_array b, int
 /* Copies of the whole, so many along each axis; the shorter of shape and reps gets 1 in front. */
 int mlx_tile(mlx_array *res, const mlx_array arr, const int *reps, size_t reps_num,
              const mlx_stream s);
+
+/* The nearest floats of 8 bits (as of mlx_from_fp8) of a real floating type, in uint8, rounded once
+   and to even. What is greater than 448, infinities and NaN among it, is 448, by its sign. */
+int mlx_to_fp8(mlx_array *res, const mlx_array x, const mlx_stream s);
 
 /* The k largest elements along an axis, in no particular order; without one of the flattened
    array. k is at most the extent. */

@@ -29,6 +29,7 @@ enum family {
   FAMILY_scan,
   FAMILY_sort,
   FAMILY_matmul,
+  FAMILY_hadamard,
   FAMILY_random
 };
 

@@ -51,7 +51,10 @@ enum {
   WR_ENTRY_SORT_MERGE = 1,
   WR_ENTRY_TAKE = 0,
   WR_ENTRY_GATHER = 1,
-  WR_ENTRY_TAKE_ALONG = 2
+  WR_ENTRY_TAKE_ALONG = 2,
+  WR_ENTRY_HADAMARD_BY_8 = 0,
+  WR_ENTRY_HADAMARD_BY_2 = 1,
+  WR_ENTRY_HADAMARD_ACROSS = 2
 };
 
 /* What a module is compiled for. */

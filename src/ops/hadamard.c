@@ -1,0 +1,51 @@
+/* The Hadamard transform along the last axis. No locks. */
+
+#include "core/hadamard.h"
+
+#include <math.h>
+
+#include "ops/internal.h"
+
+static struct wr_error *check_extent(const struct wr_node *a, int64_t n) {
+  const int m = wr_hadamard_factor(n);
+  if (m != 0 && n / m <= INT64_C(1) << 26) return NULL;
+  return wr_error_new(
+      WEIR_ERROR_INVALID_ARGUMENT,
+      "a with shape %s: the last extent is not m 2^k with m of 1, 12, 20 and 28 and "
+      "k up to 26",
+      wr_ops_shape_text(a).s);
+}
+
+struct wr_error *wr_ops_hadamard(struct wr_node **out, struct wr_node *a, const float *scale,
+                                 struct wr_stream *s) {
+  const int ndim = wr_node_ndim(a);
+  const int64_t n = ndim > 0 ? wr_node_shape(a)[ndim - 1] : 1;
+  if (wr_node_size(a) == 0) {
+    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "a with shape %s has no elements",
+                        wr_ops_shape_text(a).s);
+  }
+  struct wr_error *error = check_extent(a, n);
+  if (error) return error;
+  const enum wr_dtype t = wr_dtype_is_floating(wr_node_dtype(a)) ? wr_node_dtype(a) : WR_FLOAT32;
+  struct wr_hadamard_params params = {.scale = scale ? (double)*scale : 1 / sqrt((double)n)};
+  struct wr_compose c = wr_compose_begin(s);
+  struct wr_node *x = wr_compose_astype(&c, a, t == WR_FLOAT64 ? t : WR_FLOAT32);
+  if (ndim == 0) x = wr_compose_flatten(&c, x);
+  if (!c.error) {
+    struct wr_record record = {.op = WR_OP_HADAMARD,
+                               .dtype = wr_node_dtype(x),
+                               .ndim = wr_node_ndim(x),
+                               .shape = wr_node_shape(x),
+                               .n_in = 1,
+                               .in = &x,
+                               .params = &params,
+                               .params_bytes = sizeof params,
+                               .stream = s};
+    x = wr_compose_step(&c, wr_ops_record(wr_compose_slot(&c), &record));
+  }
+  x = wr_compose_astype(&c, x, t);
+  if (!c.error && ndim == 0) {
+    x = wr_compose_step(&c, wr_ops_reshape(wr_compose_slot(&c), x, NULL, 0, s));
+  }
+  return wr_compose_end(&c, out, x);
+}
