@@ -1252,6 +1252,19 @@ int mlx_prod(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream 
   return wr_api_end(&call);
 }
 
+int mlx_put_along_axis(mlx_array *res, const mlx_array a, const mlx_array indices,
+                       const mlx_array values, int axis, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_put_along_axis", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  struct wr_node *indices_node = wr_api_array(indices, "indices", &call.error);
+  struct wr_node *values_node = wr_api_array(values, "values", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_scatter_axis(&call.out, WR_OP_COPY, a_node, indices_node, values_node, axis,
+                                     call.stream);
+  }
+  return wr_api_end(&call);
+}
+
 int mlx_radians(mlx_array *res, const mlx_array a, const mlx_stream s) {
   struct wr_api_call call = wr_api_begin("mlx_radians", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
@@ -1392,8 +1405,8 @@ int mlx_scatter_add_axis(mlx_array *res, const mlx_array a, const mlx_array indi
   struct wr_node *indices_node = wr_api_array(indices, "indices", &call.error);
   struct wr_node *values_node = wr_api_array(values, "values", &call.error);
   if (!call.error) {
-    call.error = wr_ops_scatter_add_axis(&call.out, a_node, indices_node, values_node, axis,
-                                         call.stream);
+    call.error = wr_ops_scatter_axis(&call.out, WR_OP_ADD, a_node, indices_node, values_node, axis,
+                                     call.stream);
   }
   return wr_api_end(&call);
 }

@@ -257,10 +257,15 @@ static const struct {
                   {"mlx_slice_update_max", "slice_update"},
                   {"mlx_slice_update_min", "slice_update"},
                   {"mlx_slice_update_prod", "slice_update"},
+                  {"mlx_scatter_add_axis", "scatter_add_axis"},
+                  {"mlx_random_truncated_normal", "trunc_normal"},
+                  {"mlx_random_categorical_shape", "categorical"},
                   {"mlx_zeros", "full"}};
 
 /* What tells the forms of one operation apart in C. */
-static const char *const forms[] = {"_axes", "_axis", "_sections", "_num", "_single"};
+static const char *const forms[] = {"_axes",        "_axis",      "_sections",
+                                    "_num",         "_single",    "_dynamic",
+                                    "_num_samples", "_broadcast", "_symmetric"};
 
 static bool ends_with(const char *name, size_t length, const char *end) {
   size_t n = strlen(end);

@@ -211,10 +211,10 @@ struct wr_error *wr_ops_scatter(struct wr_node **out, enum wr_op by, struct wr_n
                                 struct wr_node *updates, const int *axes, int n_axes,
                                 struct wr_stream *s);
 
-/* along_axis: writing with indices along one axis */
-struct wr_error *wr_ops_scatter_add_axis(struct wr_node **out, struct wr_node *a,
-                                         struct wr_node *indices, struct wr_node *values, int axis,
-                                         struct wr_stream *s);
+/* along_axis: writing with indices along one axis, joined as in a scatter */
+struct wr_error *wr_ops_scatter_axis(struct wr_node **out, enum wr_op by, struct wr_node *a,
+                                     struct wr_node *indices, struct wr_node *values, int axis,
+                                     struct wr_stream *s);
 
 /* dynamic: parts that begin where `start`, an array, says */
 struct wr_error *wr_ops_slice_dynamic(struct wr_node **out, struct wr_node *a,

@@ -202,13 +202,18 @@ struct wr_error *wr_ops_as_strided(struct wr_node **out, struct wr_node *a, cons
                         wr_ops_dims_text(shape, n).s, offset, (long long)wr_node_size(a));
   }
   int64_t own[WR_MAX_NDIM];
-  if (none) wr_shape_row_strides(shape, n, own);
+  if (none) {
+    wr_shape_row_strides(shape, n, own);
+  } else {
+    /* No stride is far beyond the array, even one that is not used: they are multiplied. */
+    for (int i = 0; i < n; i++) own[i] = shape[i] == 1 ? 0 : strides[i];
+  }
   struct wr_node *dense;
   error = wr_ops_contiguous(&dense, a, false, s);
   if (error) return error;
   const int64_t first = wr_node_offset(dense) + (none ? 0 : (int64_t)offset);
   struct wr_as_strided_params params = {.offset = first - wr_node_offset(dense)};
-  for (int i = 0; i < n; i++) params.strides[i] = none ? own[i] : strides[i];
+  for (int i = 0; i < n; i++) params.strides[i] = own[i];
   const struct wr_record record = {
       .op = WR_OP_AS_STRIDED,
       .dtype = wr_node_dtype(dense),

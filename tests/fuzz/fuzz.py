@@ -1,7 +1,7 @@
 """Compares Weir with MLX in calls drawn at random, with the rules where MLX cannot be asked, and
 with itself in graphs: fused, not fused, step by step.
 
-fuzz.py LIBRARY [PART [FIRST [COUNT]]]    PART: calls, hostile or graphs
+fuzz.py LIBRARY [PART [FIRST [COUNT]]]    PART: calls, hostile, sums or graphs
 
 All is drawn from WEIR_FUZZ_SEED (1 unless set) and a number, which each failure shows, so that
 `fuzz.py LIBRARY calls 17 1` repeats one call. WEIR_FUZZ_TIMES=N does N times as much.
@@ -16,7 +16,7 @@ import time
 
 WORK = pathlib.Path(__file__).resolve().with_name("work.py")
 STALL_S = 20  # without a line for so long, a child hangs
-COUNTS = {"calls": 8000, "hostile": 2500, "graphs": 600}
+COUNTS = {"calls": 8000, "hostile": 2500, "sums": 500, "graphs": 600}
 
 
 class Child:
@@ -99,7 +99,7 @@ def graphs(library, part, first, count):
     return report(part, count - len(unlike), failures)
 
 
-PARTS = {"calls": judged, "hostile": judged, "graphs": graphs}
+PARTS = {"calls": judged, "hostile": judged, "sums": judged, "graphs": graphs}
 
 
 def main(library, part=None, first="0", count=None):

@@ -126,11 +126,93 @@ def misplaced(d):
         ("topk_axis", [a, far(), far()]), ("zeros", [[-1, far()], mx.int8]),
         ("zeros", [[1 << 30, 1 << 30, 1 << 30], mx.int8]), ("concatenate_axis", [[a, a], far()]),
         ("argmax_axis", [a, far(), False]), ("logsumexp_axes", [a, [0, far()], True]),
+        ("moveaxis", [a, far(), 0]), ("unflatten", [a, 0, [far(), -3]]), ("diagonal", [a, 0, 0, far()]),
+        ("repeat_axis", [a, -5, 0]), ("repeat", [a, -1]), ("tile", [a, [FAR[1], FAR[1], FAR[1]]]),
+        ("tile", [a, [-1]]), ("pad", [a, [0], [FAR[1]], [FAR[1]], mx.array(1), "constant"]),
+        ("pad", [a, [far()], [1], [1], mx.array(1), "edge"]), ("median", [a, [far()], True]),
+        ("partition_axis", [a, FAR[0], 0]), ("argpartition", [a, FAR[1]]), ("kron", [a, a[:0]]),
+        ("tensordot_axis", [a, a, far()]), ("tensordot", [a, a, [far()], [0]]),
+        ("number_of_elements", [a, [far()], False, mx.int32]), ("diag", [a[None], far()]),
+        ("random_permutation", [a, far(), mx.random.key(1)]),
+        ("random_categorical", [a, far(), mx.random.key(1)]),
+        ("random_categorical_num_samples", [a, 0, -2, mx.random.key(1)]),
         ("random_split_num", [mx.random.key(1), -5]), ("eye", [-2, 3, far(), mx.int8])])
     return name, args, None
 
 
-FAMILIES = [elementwise, elementwise, taken, scattered, sliced, misplaced]
+def put(d):
+    """Along one axis; what is out of range is dropped, of two for one element the last stays."""
+    n, m, k = d.between(1, 9), d.between(1, 4), d.between(0, 5)
+    a, at = d.values((n, m), mx.int32, "small"), integers(d, (k, m), d.one(draw.INTEGERS))
+    u, add = d.values((k, m), mx.int32, "small"), d.chance(0.5)
+    want, values = np.array(a), np.array(u)
+    for (i, j), place in np.ndenumerate(positions(at)):
+        place += n if place < 0 else 0
+        if 0 <= place < n:
+            want[place, j] = values[i, j] + (want[place, j] if add else 0)
+    return "scatter_add_axis" if add else "put_along_axis", [a, at, u, 0], want
+
+
+def moved(d):
+    """Parts that begin anywhere are held inside; shifts of any size."""
+    shape = d.shape(d.one([1, 2]), empty=0)
+    a, axis = d.values(shape, mx.int32, "small"), d.between(0, len(shape) - 1)
+    values = np.array(a)
+    if d.chance(0.3):
+        shift = [d.one(FAR) for _ in range(d.between(0, 3))]
+        return "roll_axis", [a, shift, axis], np.roll(values, sum(shift) % shape[axis], axis)
+    sizes = [d.between(1, m) if x == axis else m for x, m in enumerate(shape)]
+    start = integers(d, (1,), d.one(draw.INTEGERS))
+    first = min(max(positions(start)[0], 0), shape[axis] - sizes[axis])
+    where = tuple(slice(first, first + m) if x == axis else slice(None) for x, m in enumerate(sizes))
+    if d.chance(0.5):
+        return "slice_dynamic", [a, start, [axis], sizes], values[where]
+    u = d.values(tuple(sizes), mx.int32, "small")
+    values[where] = np.array(u)
+    return "slice_update_dynamic", [a, u, start, [axis]], values
+
+
+def strided(d):
+    """A view that leaves the array is refused, however it does."""
+    a = d.values((d.between(0, 12),), mx.int32, "small")
+    n = d.between(0, 3)
+    shape = [d.one([0, 1, 2, 3, 3, 1000, (1 << 31) - 1]) for _ in range(n)]
+    strides = [d.one([0, 1, 2, -1, 3, 7, 1 << 31, 1 << 62, -(1 << 63), (1 << 63) - 1]) for _ in range(n)]
+    offset = d.one([0, 1, 2, 5, 11, 12, 1 << 31, (1 << 63) - 1, 1 << 63])
+    args = [a, shape, strides, offset]
+    if np.prod(np.array(shape, object)) > 100000:
+        return "as_strided", [a, [-1], [1], 0], None
+    if 0 in shape:
+        return "as_strided", args, np.zeros(shape, np.int32)
+    places = np.full((), offset, object)
+    for m, by in zip(shape, strides):
+        places = places[..., None] + np.arange(m).astype(object) * by
+    places = np.asarray(places, object)
+    if not all(0 <= p < a.size for p in places.ravel()):
+        return "as_strided", args, None
+    return "as_strided", args, np.array(a)[places.astype(np.int64)]
+
+
+BROKEN = ["ij->", "i,j->ij,", "i.j->ij", "i..j", "....i->i", "...i...->i", "ij->ii", "ij->k", "i-j",
+          "->i", "i->j->k", "1i", "i\u00e9", "ij,jk->ik", "ii,ii,ii", "i" * 400, "," * 300, "...,...",
+          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJK", "-", ">", "...->", "ij...->...ji", " ", "i" * 33]
+
+
+def subscripts(d):
+    """Words that are no subscripts, or not those of the operands: whatever comes, it comes back."""
+    text = d.one(BROKEN)
+    if d.chance(0.5):
+        at = d.between(0, len(text))
+        text = text[:at] + d.one(list("ij,.->A \t-[")) + text[at + d.between(0, 1):]
+    count = text.split("->")[0].count(",") + d.between(0, 1)
+    if text.replace(" ", "").split("->")[0].endswith(","):
+        count = max(count, 1)
+    arrays = [d.values((2, 3, 4), mx.float32, "small") for _ in range(min(count, 3))]
+    return "einsum", [text + "!", arrays], None
+
+
+FAMILIES = [elementwise, elementwise, taken, scattered, sliced, misplaced, put, moved, strided,
+            subscripts]
 
 
 def call(seed, number):

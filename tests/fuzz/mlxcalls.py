@@ -2,6 +2,7 @@
 is not right, what is (tests/parity/right.py)."""
 
 import mlx.core as mx
+import numpy as np
 
 import right
 import tables
@@ -20,6 +21,40 @@ def ranges(start, stop, step):
 
 def close(f):
     return lambda a, b, rtol, atol, nan: f(a, b, rtol=rtol, atol=atol, equal_nan=nan)
+
+
+def padded(a, axes, low, high, value, mode):
+    widths = [(0, 0)] * a.ndim
+    for axis, *width in zip(axes, low, high):
+        widths[axis] = tuple(width)
+    return mx.pad(a, widths, mode, value)
+
+
+def arranged():
+    """The same of what tests/fuzz/arranged.py draws."""
+    calls = {n: getattr(mx, n) for n in """moveaxis unflatten atleast_1d atleast_2d atleast_3d diag
+        diagonal view as_strided repeat_axis tile degrees radians bartlett blackman hamming hanning
+        inner outer kron""".replace("_axis", "").split()}
+    calls.update(
+        repeat_axis=mx.repeat, roll=lambda a, shift: mx.roll(a, tuple(shift)),
+        roll_axis=lambda a, shift, axis: mx.roll(a, sum(shift), axis),
+        roll_axes=lambda a, shift, axes: mx.roll(a, tuple(shift), tuple(axes)), pad=padded,
+        pad_symmetric=lambda a, width, value, mode: mx.pad(a, width, mode, value),
+        broadcast_arrays=lambda a: list(mx.broadcast_arrays(*a)),
+        meshgrid=lambda a, sparse, way: list(mx.meshgrid(*a, sparse=sparse, indexing=way)),
+        median=lambda a, axes, keep: mx.median(a, axes, keepdims=keep), slice_dynamic=mx.slice,
+        slice_update_dynamic=lambda a, u, s, axes: mx.slice_update(mx.array(a), u, s, axes),
+        tensordot_axis=mx.tensordot, tensordot=lambda a, b, x, y: mx.tensordot(a, b, [x, y]))
+    draws = {n: getattr(mx.random, n) for n in
+             "bernoulli gumbel laplace permutation truncated_normal".split()}
+    draws.update(
+        permutation_arange=lambda n, key: mx.random.permutation(n, key=key),
+        normal_broadcast=mx.random.normal,
+        categorical=lambda l, axis, key: mx.random.categorical(l, axis, key=key),
+        categorical_num_samples=lambda l, axis, n, key: mx.random.categorical(
+            l, axis, num_samples=n, key=key))
+    calls.update({"random_" + n: f for n, f in draws.items()})
+    return calls
 
 
 def table():
@@ -67,7 +102,7 @@ def table():
         split=mx.split, split_sections=mx.split, tril=mx.tril, triu=mx.triu,
         ones_like=mx.ones_like, zeros_like=mx.zeros_like,
         full=lambda shape, v, d: mx.full(shape, v.astype(d)),
-        full_like=lambda a, v, d: mx.full(a.shape, v.astype(d)), zeros=mx.zeros, ones=mx.ones,
+        full_like=lambda a, v, d: mx.full(np.broadcast_shapes(a.shape, v.shape), v.astype(d)), zeros=mx.zeros, ones=mx.ones,
         eye=lambda n, m, k, d: mx.eye(n, m, k, d), identity=mx.identity, arange=mx.arange,
         tri=lambda n, m, k, d: mx.tri(n, m, k, d),
         linspace=lambda start, stop, n, d: right.linspace(start, stop, n, d),
@@ -75,6 +110,7 @@ def table():
         random_uniform=lambda lo, hi, shape, d, key: mx.random.uniform(lo, hi, shape, d, key),
         random_normal=lambda shape, d, loc, scale, key: mx.random.normal(shape, d, loc, scale, key),
         random_randint=lambda lo, hi, shape, d, key: mx.random.randint(lo, hi, shape, d, key))
+    calls.update(arranged())
     return {"mlx_" + n: f for n, f in calls.items()}
 
 

@@ -4,6 +4,7 @@ part's own.
 
 work.py LIBRARY PART SEED FIRST COUNT
   calls             drawn calls on both sides: `ok`, or what differs
+  sums              drawn subscripts of einsum, against NumPy: the same
   hostile           calls that may kill MLX, against the rules in mlx/c/ops.h: the same
   graphs, stepwise  drawn graphs on Weir, forced at their end or after each step: the results' digest
 """
@@ -17,6 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "parity"))
 
 import mlx.core as mx
 
+import arranged
 import draw
 import graphs
 import hostile
@@ -47,6 +49,12 @@ def calls(weir, seed, number):
     return judged(weir, to_plain(call), want)
 
 
+def sums(weir, seed, number):
+    call, want = arranged.einsum(draw.Draw(seed, number))
+    print(number, "Weir", flush=True)
+    return judged(weir, to_plain(call), want)
+
+
 def rules(weir, seed, number):
     call, want = hostile.call(seed, number)
     print(number, "Weir", flush=True)
@@ -58,7 +66,7 @@ def graph(weir, seed, number, stepwise=False):
     return graphs.digest(weir, seed, number, stepwise)
 
 
-PARTS = {"calls": calls, "hostile": rules, "graphs": graph,
+PARTS = {"calls": calls, "hostile": rules, "sums": sums, "graphs": graph,
          "stepwise": lambda *args: graph(*args, stepwise=True)}
 
 

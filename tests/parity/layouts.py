@@ -152,7 +152,7 @@ def strided():
         for shape, strides, offset in (
                 ((2, 3), (1, 2), 0), ((3, 3), (1, 1), 2), ((2, 2), (-1, 4), 1), ((), (), 7),
                 ((4,), (0,), 11), ((0,), (1,), 100), ((2, 0), (9, 9), 0), ((12,), (1,), 0),
-                ((12,), (-1,), 11)):
+                ((12,), (-1,), 11), ((1,), (2**62,), 3), ((1, 2), (-2**63, 1), 0)):
             for x in (a, v):
                 yield case("strided", "as_strided", (x, list(shape), list(strides), offset),
                            lambda x=x, s=shape, t=strides, o=offset: mx.as_strided(mlx(x), s, t, o))

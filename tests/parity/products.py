@@ -96,6 +96,20 @@ def along():
         i = mx.array([[0, 0, -1, 2], [0, 1, 1, 2]])
         yield case("along", "scatter_add_axis", (a, i, u, 0),
                    lambda a=a, i=i, u=u: added_along(a, i, mx.broadcast_to(u, i.shape), 0))
+        for i, axis, shape in ([[[0, 2, -1, 1]], 0, (1, 4)], [[[0], [3]], 1, (3, 2)],
+                               [[[1, 1, 2, 0], [1, 0, 2, 0]], 0, (2, 4)], [[[2, -4, 1]], 1, (1, 3)],
+                               [[[1]], -1, ()], [[[2]], 0, (1, 1, 1, 4)], [[[0, 3]], 1, (2,)],
+                               [[[0, 1]], 0, (1, 2)], [[[1] * 4], 0, (3, 4)], [[[0]], 2, (1,)]):
+            for kind in (mx.int32, mx.int64, mx.int8):
+                i, u = mx.array(i).astype(kind), sample(shape, mx.int32, 6)
+                yield case("along", "put_along_axis", (a, i, u, axis),
+                           lambda a=a, i=i, u=u, x=axis: mx.put_along_axis(a, i, u, x))
+        v = View(sample((5, 4, 6), dtype, 9), (4, 1, 0), (0, 4, 6), (-2, 1, 3), (1, 2, 0))
+        i, u = mx.array([[[1, 0]], [[0, 1]], [[1, 1]]]), sample((3, 1, 2), dtype, 4)
+        yield case("along", "put_along_axis", (v, i, u, 1),
+                   lambda v=v, i=i, u=u: mx.put_along_axis(v.mlx(), i, u, 1))
+        yield case("along", "put_along_axis", (a, i[:0, 0, :1], u[:0, 0, :1], 0),
+                   lambda a=a, i=i, u=u: mx.put_along_axis(a, i[:0, 0, :1], u[:0, 0, :1], 0))
     a = sample((3, 4), mx.float32, 5)
     for i, u, axis in ((mx.array([0]), a[:1], 0), (mx.array([[0.0]]), a[:1], 0),
                        (mx.array([[0, 0]]), a[:1, :2], 0), (mx.array([[0] * 4]), a, 2)):

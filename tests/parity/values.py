@@ -31,6 +31,13 @@ These are the intended differences:
 - hadamard_transform over 36 elements and the like, three times twelve, is refused; what MLX makes of
   it is no transform. float64 has one; MLX refuses it.
 - cummax and cummin of 16-bit floats with a NaN: MLX goes on with 0. Here it stays, as in float32.
+- categorical of a single distribution, with samples: MLX 0.32.4 inverts the distribution function,
+  MLX 0.31, which mlx-c is for, takes the greatest of sums with Gumbel draws for these as for all
+  others, and so does Weir. Both draw by the same probabilities.
+- put_along_axis and scatter_add_axis drop what is out of range, as_strided refuses what leaves the
+  array, slice_dynamic and slice_update_dynamic hold starts within it; MLX reads and writes there.
+- nan_to_num of float16: the ends of the type; in MLX 0, or infinite. unflatten to negative extents is
+  refused; MLX makes them.
 - argmax of more elements than uint32 can number is refused: MLX's number wraps."""
 
 import mlx.core as mx

@@ -2,7 +2,7 @@
 #define WR_TESTS_SUPPORT_BRACKET_H
 
 /* E4: messages begin with MLX's name of the operation in brackets: the function's, without what C
-   needs to tell forms and families apart. The four that are others in C follow; those of items
+   needs to tell forms and families apart. Those that are others in C follow; those of items
    begin with no bracket. Header-only. */
 
 #include <stdbool.h>
@@ -10,9 +10,8 @@
 #include <string.h>
 
 static const char *const bracket_renamed[][2] = {
-    {"mlx_array_eval", "[eval] "},
-    {"mlx_identity", "[eye] "},
-    {"mlx_ones", "[full] "},
+    {"mlx_array_eval", "[eval] "}, {"mlx_identity", "[eye] "},
+    {"mlx_ones", "[full] "},       {"mlx_random_truncated_normal", "[trunc_normal] "},
     {"mlx_zeros", "[full] "},
 };
 

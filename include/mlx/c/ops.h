@@ -487,6 +487,12 @@ int mlx_prod_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axe
 int mlx_prod_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s);
 int mlx_prod(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s);
 
+/* a with values put at indices along one axis: as mlx_take_along_axis reads. Indices and values
+   broadcast to each other, and to a but for the axis. Of several values for one element the last
+   one stays on the CPU, and any of them on a GPU. */
+int mlx_put_along_axis(mlx_array *res, const mlx_array a, const mlx_array indices,
+                       const mlx_array values, int axis, const mlx_stream s);
+
 /* a in radians, where it is in degrees. */
 int mlx_radians(mlx_array *res, const mlx_array a, const mlx_stream s);
 
@@ -541,8 +547,9 @@ int mlx_rsqrt(mlx_array *res, const mlx_array a, const mlx_stream s);
 int mlx_scatter(mlx_array *res, const mlx_array a, const mlx_vector_array indices,
                 const mlx_array updates, const int *axes, size_t axes_num, const mlx_stream s);
 
-/* a with values added at indices along one axis: as mlx_take_along_axis reads, with values that
-   broadcast to the indices. Repeated indices add up, 16-bit floats in float32. */
+/* a with values added at indices along one axis: as mlx_take_along_axis reads. Indices and values
+   broadcast to each other, and to a but for the axis. Repeated indices add up, 16-bit floats in
+   float32. */
 int mlx_scatter_add_axis(mlx_array *res, const mlx_array a, const mlx_array indices,
                          const mlx_array values, int axis, const mlx_stream s);
 
