@@ -263,6 +263,24 @@ struct wr_error *wr_ops_kron(struct wr_node **out, struct wr_node *a, struct wr_
 struct wr_error *wr_ops_einsum(struct wr_node **out, const char *subscripts,
                                struct wr_node *const *operands, int n, struct wr_stream *s);
 
+/* fast: what models are made of, composed; weight, bias, base, freqs, mask_arr and sinks may be
+   NULL */
+struct wr_error *wr_ops_rms_norm(struct wr_node **out, struct wr_node *x, struct wr_node *weight,
+                                 float eps, struct wr_stream *s);
+struct wr_error *wr_ops_layer_norm(struct wr_node **out, struct wr_node *x, struct wr_node *weight,
+                                   struct wr_node *bias, float eps, struct wr_stream *s);
+struct wr_error *wr_ops_rope(struct wr_node **out, struct wr_node *x, int dims, bool traditional,
+                             const float *base, float scale, int offset, struct wr_node *freqs,
+                             struct wr_stream *s);
+struct wr_error *wr_ops_rope_dynamic(struct wr_node **out, struct wr_node *x, int dims,
+                                     bool traditional, const float *base, float scale,
+                                     struct wr_node *offset, struct wr_node *freqs,
+                                     struct wr_stream *s);
+struct wr_error *wr_ops_attention(struct wr_node **out, struct wr_node *queries,
+                                  struct wr_node *keys, struct wr_node *values, float scale,
+                                  const char *mask_mode, struct wr_node *mask_arr,
+                                  struct wr_node *sinks, struct wr_stream *s);
+
 /* windows: functions of one number */
 enum wr_ops_window { WR_OPS_BARTLETT, WR_OPS_BLACKMAN, WR_OPS_HAMMING, WR_OPS_HANNING };
 struct wr_error *wr_ops_window(struct wr_node **out, enum wr_ops_window kind, int m,

@@ -19,6 +19,7 @@ import plain
 from arrays import ARRAYS
 from check import run
 from edges import EDGES
+from fast import FAST
 from layouts import LAYOUTS
 from mlxside import cases
 from products import PRODUCTS
@@ -26,7 +27,7 @@ from table import FAMILIES
 from values import values
 from weirlib import Weir
 
-CASES = FAMILIES + ARRAYS + EDGES + LAYOUTS + PRODUCTS + (values,)
+CASES = FAMILIES + ARRAYS + EDGES + LAYOUTS + PRODUCTS + FAST + (values,)
 RECORD = pathlib.Path(__file__).resolve().parent / "recorded.xz"
 
 
