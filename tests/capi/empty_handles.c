@@ -75,6 +75,10 @@ static void free_is_a_no_op(void) {
   CHECK(mlx_device_info_free(none.device_info) == 0);
   CHECK(mlx_stream_free(none.stream) == 0);
   CHECK(mlx_string_free(none.string) == 0);
+  CHECK(mlx_map_string_to_array_iterator_free(none.map_string_to_array_iterator) == 0);
+  CHECK(mlx_map_string_to_array_free(none.map_string_to_array) == 0);
+  CHECK(mlx_map_string_to_string_iterator_free(none.map_string_to_string_iterator) == 0);
+  CHECK(mlx_map_string_to_string_free(none.map_string_to_string) == 0);
   CHECK(mlx_vector_array_free(none.vector_array) == 0);
   CHECK(mlx_vector_vector_array_free(none.vector_vector_array) == 0);
   CHECK(mlx_vector_int_free(none.vector_int) == 0);
@@ -90,6 +94,12 @@ static void make_good(void) {
   good.device_info = mlx_device_info_new();
   CHECK(mlx_device_info_get(&good.device_info, good.device) == 0);
   good.string = mlx_string_new_data("text");
+  good.map_string_to_array = mlx_map_string_to_array_new();
+  good.map_string_to_array_iterator =
+      mlx_map_string_to_array_iterator_new(good.map_string_to_array);
+  good.map_string_to_string = mlx_map_string_to_string_new();
+  good.map_string_to_string_iterator =
+      mlx_map_string_to_string_iterator_new(good.map_string_to_string);
   good.vector_array = mlx_vector_array_new_value(good.array);
   good.vector_vector_array = mlx_vector_vector_array_new_value(good.vector_array);
   good.vector_int = mlx_vector_int_new_value(1);
@@ -102,6 +112,10 @@ static void free_good(void) {
   mlx_device_free(good.device);
   mlx_device_info_free(good.device_info);
   mlx_string_free(good.string);
+  mlx_map_string_to_array_iterator_free(good.map_string_to_array_iterator);
+  mlx_map_string_to_array_free(good.map_string_to_array);
+  mlx_map_string_to_string_iterator_free(good.map_string_to_string_iterator);
+  mlx_map_string_to_string_free(good.map_string_to_string);
   mlx_vector_array_free(good.vector_array);
   mlx_vector_vector_array_free(good.vector_vector_array);
   mlx_vector_int_free(good.vector_int);

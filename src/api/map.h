@@ -1,0 +1,20 @@
+#ifndef WR_API_MAP_H
+#define WR_API_MAP_H
+
+/* Handles of maps, for the files of this folder: values are struct wr_node, counted, or text of
+   wr_alloc. Checks as in api.h. */
+
+#include "base/map.h"
+#include "core/error.h"
+#include "mlx/c/map.h"
+
+struct wr_map *wr_api_map_of_arrays(mlx_map_string_to_array map, const char *param,
+                                    struct wr_error **error);
+struct wr_map *wr_api_map_of_texts(mlx_map_string_to_string map, const char *param,
+                                   struct wr_error **error);
+/* Makes *map, and its copies, the map that is taken, which is empty afterwards; on an error it is
+   left alone. */
+struct wr_error *wr_api_set_arrays(mlx_map_string_to_array *map, struct wr_map *taken);
+struct wr_error *wr_api_set_texts(mlx_map_string_to_string *map, struct wr_map *taken);
+
+#endif
