@@ -8,7 +8,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "backend/cuda/kernel.h"
+#include "backend/cuda/codegen/codegen.h"
+#include "backend/cuda/device.h"
+#include "backend/cuda/memory/memory.h"
 #include "mlx/c/mlx.h"
 #include "weir/weir.h"
 
@@ -122,6 +124,12 @@ static void floor_record(void) { driver(wr_cu->event_record(event, stream), "cuE
 
 static void floor_wait(void) { driver(wr_cu->stream_wait(stream, event, 0), "cuStreamWaitEvent"); }
 
+static wr_cu_address room_on_gpu(size_t bytes) {
+  struct wr_buffer *buffer;
+  need(wr_buffer_alloc(wr_gpu_buffers(device), bytes, &buffer));
+  return (wr_cu_address)(uintptr_t)buffer->data;
+}
+
 static double copy_rate;  // bytes read and written per second
 
 static void measure_floor(void) {
@@ -132,8 +140,8 @@ static void measure_floor(void) {
   driver(wr_cu->event_new(&event, WR_CU_EVENT_NO_TIMING), "cuEventCreate");
   need(wr_kernel_find(device, id, WR_ENTRY_DENSE, &kernel));
   copied = (size_t)1 << 30;
-  driver(wr_cu->alloc_async(&here, copied, device->pool, stream), "cuMemAllocAsync");
-  driver(wr_cu->alloc_async(&there, copied, device->pool, stream), "cuMemAllocAsync");
+  here = room_on_gpu(copied);
+  there = room_on_gpu(copied);
   driver(wr_cu->fill_bytes(here, 0x3f, copied, stream), "cuMemsetD8Async");
   copy_rate = 2.0 * (double)copied / median(floor_copy, floor_finish, 20);
   driver(wr_cu->host_alloc(&pinned, 16, WR_CU_HOST_PORTABLE), "cuMemHostAlloc");

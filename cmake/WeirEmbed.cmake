@@ -30,7 +30,7 @@ file(WRITE "${OUTPUT}" "\
 #include <stddef.h>
 #include <string.h>
 
-#include \"backend/cuda/kernel_sources.h\"
+#include \"backend/cuda/codegen/kernel_sources.h\"
 
 ${texts}
 static const struct {

@@ -14,7 +14,7 @@ struct counts counts;
 
 static const char *const symbols[CALL_COUNT + 1] = {
 #define WR_CU(name, symbol, params) [CALL_##name] = symbol,
-#include "backend/cuda/driver.def"
+#include "backend/cuda/driver/driver.def"
 #undef WR_CU
 };
 
@@ -22,7 +22,7 @@ static const char *const symbols[CALL_COUNT + 1] = {
 typedef void (*any_function)(void);
 __attribute__((used)) static const any_function functions[CALL_COUNT] = {
 #define WR_CU(name, symbol, params) [CALL_##name] = (any_function)stand_in_##name,
-#include "backend/cuda/driver.def"
+#include "backend/cuda/driver/driver.def"
 #undef WR_CU
 };
 

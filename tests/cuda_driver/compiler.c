@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/cuda/library.h"
+#include "backend/cuda/driver/library.h"
 #include "base/atomic.h"
 #include "image.h"
 #include "slow.h"
@@ -11,12 +11,12 @@
 
 #define WR_NVRTC(name, symbol, params) \
   __attribute__((visibility("default"))) int stand_in_##name params __asm__(symbol);
-#include "backend/cuda/nvrtc.def"
+#include "backend/cuda/driver/nvrtc.def"
 #undef WR_NVRTC
 
 enum call {
 #define WR_NVRTC(name, symbol, params) CALL_##name,
-#include "backend/cuda/nvrtc.def"
+#include "backend/cuda/driver/nvrtc.def"
 #undef WR_NVRTC
   CALL_COUNT
 };
@@ -25,7 +25,7 @@ enum { OUT_OF_MEMORY = 1 };
 
 static const char *const symbols[CALL_COUNT] = {
 #define WR_NVRTC(name, symbol, params) [CALL_##name] = symbol,
-#include "backend/cuda/nvrtc.def"
+#include "backend/cuda/driver/nvrtc.def"
 #undef WR_NVRTC
 };
 

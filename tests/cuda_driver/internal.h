@@ -8,18 +8,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "backend/cuda/library.h"
+#include "backend/cuda/driver/library.h"
 #include "base/atomic.h"
 #include "stand_in.h"
 
 #define WR_CU(name, symbol, params) \
   __attribute__((visibility("default"))) wr_cu_result stand_in_##name params __asm__(symbol);
-#include "backend/cuda/driver.def"
+#include "backend/cuda/driver/driver.def"
 #undef WR_CU
 
 enum call {
 #define WR_CU(name, symbol, params) CALL_##name,
-#include "backend/cuda/driver.def"
+#include "backend/cuda/driver/driver.def"
 #undef WR_CU
   CALL_COUNT
 };

@@ -4,13 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/cuda/library.h"
+#include "backend/cuda/driver/library.h"
 #include "slow.h"
 #include "stand_in.h"
 
 #define WR_LT(name, symbol, params) \
   __attribute__((visibility("default"))) int stand_in_##name params __asm__(symbol);
-#include "backend/cuda/cublaslt.def"
+#include "backend/cuda/driver/cublaslt.def"
 #undef WR_LT
 
 enum { ALLOC_FAILED = 3, TYPES = 128 };

@@ -2,7 +2,7 @@
    brought up to date and launched, by many threads and on many streams; of more graphs than there
    is room for the oldest go, also while they are in flight. */
 
-#include "backend/cuda/kernel.h"
+#include "backend/cuda/queue/queue.h"
 #include "stand_in_case.h"
 
 enum { MOST_BYTES = 64 << 20 };
@@ -11,7 +11,7 @@ static mlx_stream shared_stream;
 
 static struct wr_graph_numbers numbers(void) {
   struct wr_graph_numbers n;
-  wr_graph_table_numbers(wr_gpu_known(0)->graphs, &n);
+  wr_graph_numbers_get(wr_gpu_known(0), &n);
   CHECK(n.bytes <= MOST_BYTES);
   return n;
 }

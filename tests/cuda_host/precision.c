@@ -4,7 +4,7 @@
    vector, never depend on it. */
 
 #include "anew.h"
-#include "backend/cuda/library.h"
+#include "backend/cuda/driver/library.h"
 #include "stand_in_case.h"
 
 static mlx_stream gpu;

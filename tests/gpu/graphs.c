@@ -2,7 +2,7 @@
    between two times (values, extents, streams, threads, failures), and what graphs take is bounded.
  */
 
-#include "backend/cuda/kernel.h"
+#include "backend/cuda/queue/queue.h"
 #include "programs.h"
 
 enum { MOST_BYTES = 64 << 20 };
@@ -11,7 +11,7 @@ static mlx_stream gpu;
 
 static struct wr_graph_numbers numbers(void) {
   struct wr_graph_numbers n;
-  wr_graph_table_numbers(wr_gpu_known(0)->graphs, &n);
+  wr_graph_numbers_get(wr_gpu_known(0), &n);
   CHECK(n.bytes <= MOST_BYTES);
   return n;
 }

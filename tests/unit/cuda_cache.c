@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "backend/cuda/kernel.h"
+#include "backend/cuda/codegen/internal.h"
 #include "check.h"
 
 enum { BYTES = 5000, HEADER = 40, MOST_FILES = 4096 };

@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "backend/cuda/group.h"
+#include "backend/cuda/codegen/internal.h"
+#include "backend/cuda/ops/ops.h"
 #include "base/atomic.h"
 
 enum { ARCH = 90, THREADS = 4, MOST = 4096 };
@@ -21,7 +22,7 @@ static int n_only;
 
 static const char *const files[] = {
 #define WR_SOURCE(ID, file, ...) [WR_SOURCE_##ID] = file,
-#include "backend/cuda/sources.def"
+#include "backend/cuda/codegen/sources.def"
 #undef WR_SOURCE
 };
 

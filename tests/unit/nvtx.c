@@ -2,7 +2,7 @@
    once; without one, or with one that is missing, is no tool, does not want to be used or takes no
    names, nothing happens. */
 
-#include "backend/cuda/nvtx.h"
+#include "backend/cuda/driver/nvtx.h"
 
 #include <pthread.h>
 #include <stdint.h>

@@ -1,25 +1,22 @@
-/* NVIDIA GPUs as a backend: the table of kernels, and what each dtype has. Everything is found at
-   first need; see library.h. No locks. */
+/* NVIDIA GPUs as a backend: the rooms' functions in the form of backend.h. Everything is found at
+   first need; see driver/library.h. No locks. */
 
-#include "backend/cuda/kernel.h"
+#include "backend/cuda/device.h"
+#include "backend/cuda/driver/driver.h"
+#include "backend/cuda/memory/memory.h"
+#include "backend/cuda/ops/ops.h"
+#include "backend/cuda/queue/queue.h"
 
-/* Views share their input's buffer: wr_gpu_view is declared by their rows and never defined, and so
-   is wr_gpu_none, of operations without a body. */
-#define wr_gpu_view NULL
-#define wr_gpu_none NULL
-static const wr_gpu_kernel kernels[WR_OP_COUNT] = {
-#define WR_OP(ID, name, family, arity, rule, types, params, fusable, cpu, cuda) \
-  [WR_OP_##ID] = wr_gpu_##cuda,
-#include "core/ops.def"
-#undef WR_OP
-};
-#undef wr_gpu_view
-#undef wr_gpu_none
+static struct wr_error *encoder_new(int index, struct wr_encoder **out) {
+  struct wr_gpu *gpu;
+  struct wr_error *error = wr_gpu_get(index, &gpu);
+  return error ? error : wr_gpu_encoder_new(gpu, out);
+}
 
-wr_gpu_kernel wr_gpu_kernel_for(enum wr_op op) { return kernels[op]; }
-
-static bool supports(enum wr_op op, enum wr_dtype dtype) {
-  return (kernels[op] || wr_op_info(op)->view) && wr_op_takes(op, dtype);
+/* NULL: nothing was ever made on that GPU. */
+static struct wr_memory *memory(int index) {
+  const struct wr_gpu *gpu = wr_gpu_known(index);
+  return gpu ? wr_gpu_buffers(gpu) : NULL;
 }
 
 const struct wr_backend wr_backend_cuda = {
@@ -28,7 +25,7 @@ const struct wr_backend wr_backend_cuda = {
     .device_count = wr_gpu_count,
     .absent_reason = wr_gpu_absent_reason,
     .usable = wr_gpu_usable,
-    .encoder_new = wr_gpu_encoder_new,
+    .encoder_new = encoder_new,
     .encoder_free = wr_gpu_encoder_free,
     .encode = wr_gpu_encode,
     .encode_group = wr_gpu_encode_group,
@@ -41,7 +38,7 @@ const struct wr_backend wr_backend_cuda = {
     .place = wr_gpu_place,
     .encode_wait = wr_gpu_encode_wait,
     .label = wr_gpu_label,
-    .memory = wr_gpu_memory,
+    .memory = memory,
     .read = wr_gpu_read,
     .write = wr_gpu_write,
     .copy = wr_gpu_peer_copy,
@@ -49,6 +46,6 @@ const struct wr_backend wr_backend_cuda = {
     .settle = wr_gpu_settle,
     .threads = wr_gpu_threads,
     .pooled = wr_gpu_pooled,
-    .supports = supports,
+    .supports = wr_gpu_supports,
     .facts = wr_gpu_facts,
 };

@@ -1,0 +1,117 @@
+#ifndef WR_BACKEND_CUDA_CODEGEN_CODEGEN_H
+#define WR_BACKEND_CUDA_CODEGEN_CODEGEN_H
+
+/* What leaves the room `codegen`: kernels, from CUDA source to what the driver has loaded. A module
+   is one file of CUDA source compiled for an operation and element types; its kernels are its
+   entries. A group of fused operations gets source of its own. Any thread. */
+
+#include "backend/cuda/driver/driver.h"
+
+enum wr_source {
+#define WR_SOURCE(ID, file, ...) WR_SOURCE_##ID,
+#include "backend/cuda/codegen/sources.def"
+#undef WR_SOURCE
+  WR_SOURCE_COUNT
+};
+
+enum { WR_ENTRIES_MAX = 5 };
+
+/* Entries by their number in sources.def. */
+enum {
+  WR_ENTRY_DENSE = 0, /* unary, binary, where, cast */
+  WR_ENTRY_STRIDED = 1,
+  WR_ENTRY_SCALAR_LEFT = 2,
+  WR_ENTRY_SCALAR_RIGHT = 3,
+  WR_ENTRY_COPY_STRIDED = 0,
+  WR_ENTRY_COPY_PASTE = 1,
+  WR_ENTRY_COPY_TURN = 2,
+  WR_ENTRY_PUT_FEW = 0,
+  WR_ENTRY_PUT = 1,
+  WR_ENTRY_GET = 2,
+  WR_ENTRY_ONLY = 0, /* arange, scale, scatter, update, random */
+  WR_ENTRY_SPLIT_SURVEY_ROWS = 0,
+  WR_ENTRY_SPLIT_SURVEY_COLUMNS = 1,
+  WR_ENTRY_SPLIT_PARTS = 2,
+  WR_ENTRY_SPLIT_MEND = 3,
+  WR_ENTRY_REDUCE_ROWS_DENSE = 0,
+  WR_ENTRY_REDUCE_ROWS = 1,
+  WR_ENTRY_REDUCE_SHORT_ROWS = 2,
+  WR_ENTRY_REDUCE_COLUMNS = 3,
+  WR_ENTRY_ARG_ROWS = 0,
+  WR_ENTRY_ARG_MERGE = 1,
+  WR_ENTRY_SOFTMAX = 0,
+  WR_ENTRY_LOGSUMEXP = 1,
+  WR_ENTRY_SOFTMAX_1 = 2,
+  WR_ENTRY_SOFTMAX_4 = 3,
+  WR_ENTRY_SCAN_LINES = 0,
+  WR_ENTRY_SCAN_TOTALS = 1,
+  WR_ENTRY_SCAN_CARRIES = 2,
+  WR_ENTRY_SCAN_COLUMNS = 3,
+  WR_ENTRY_SORT_TILES = 0,
+  WR_ENTRY_SORT_MERGE = 1,
+  WR_ENTRY_TAKE = 0,
+  WR_ENTRY_GATHER = 1,
+  WR_ENTRY_TAKE_ALONG = 2,
+  WR_ENTRY_HADAMARD_BY_8 = 0,
+  WR_ENTRY_HADAMARD_BY_2 = 1,
+  WR_ENTRY_HADAMARD_ACROSS = 2
+};
+
+/* What a module is compiled for. */
+struct wr_module_id {
+  uint8_t source; /* enum wr_source */
+  uint8_t op;     /* enum wr_op; its name is part of the source where that asks for it */
+  uint8_t a, b;   /* enum wr_dtype */
+  bool big;       /* indices of 64 bits and up to 32 axes; else 32 bits and 8 */
+};
+
+/* ---- modules.c: loaded modules of a GPU ---- */
+
+struct wr_error *wr_module_table_new(struct wr_module_table **out);
+void wr_module_table_free(struct wr_module_table *table); /* NULL is a no-op; nothing was loaded */
+/* The kernel on this GPU, loaded and, where the cache has no machine code, compiled at first use;
+   a thread that asks meanwhile for the same module waits for it. Between enter and leave. */
+struct wr_error *wr_kernel_find(struct wr_gpu *gpu, struct wr_module_id id, int entry,
+                                wr_cu_function *out);
+
+/* ---- groups ---- */
+
+/* How a group's kernel goes over its elements. All but the first are for groups that end in a
+   reduction or a softmax, whose rows the kernel makes itself and folds as the operation's own
+   kernel does (kernels/reduce.cuh, softmax.cuh). */
+enum wr_group_way {
+  WR_GROUP_EACH, /* element by element: the entries "dense" and "strided" */
+  WR_GROUP_ROWS_BY_PACKS,
+  WR_GROUP_ROWS,
+  WR_GROUP_SHORT_ROWS,
+  WR_GROUP_SOFTMAX_1, /* packs in the registers of each thread */
+  WR_GROUP_SOFTMAX_4
+};
+
+/* What decides over a group's kernel: never extents, and of strides only what is said here. */
+struct wr_group_form {
+  const struct wr_group *group;
+  enum wr_group_way way;
+  bool packed;     /* rows: inputs are read by packs, or are the same all along a row */
+  bool big;        /* as in a wr_module_id */
+  uint8_t scalars; /* packed: a bit for each input that is the same all along a row; a kernel that
+                      had to ask would wait for one load before it begins the next */
+};
+
+/* Its steps that are elementwise. */
+static inline int wr_group_steps(const struct wr_group_form *form) {
+  return form->group->n_steps - (form->way != WR_GROUP_EACH);
+}
+
+/* What the form's source is compiled for. */
+struct wr_module_id wr_group_module(const struct wr_group_form *form);
+/* How many elements are read at a time where inputs are read by packs. */
+size_t wr_group_pack(const struct wr_group_form *form);
+
+struct wr_error *wr_group_table_new(struct wr_group_table **out);
+void wr_group_table_free(struct wr_group_table *table); /* NULL is a no-op; nothing was loaded */
+/* The kernels of the form on this GPU, by their entries; NULL when the group is to run step by
+   step. Between enter and leave. */
+const wr_cu_function *wr_group_kernels(struct wr_gpu *gpu, const struct wr_group_form *form);
+
+#endif

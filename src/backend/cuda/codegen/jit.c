@@ -1,0 +1,223 @@
+/* From CUDA source, embedded in the library, to machine code: what an operation and its element
+   types are called in the source, the options, the compiler, and the cache in front of it. The
+   compiler is opened at the first module that the cache does not have. No locks: each program is
+   its thread's own. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "backend/cuda/codegen/internal.h"
+#include "backend/cuda/codegen/kernel_sources.h"
+#include "base/gate.h"
+
+enum { OPTION_BYTES = 64, OPTIONS = 12 };
+
+static const char *const files[] = {
+#define WR_SOURCE(ID, file, ...) [WR_SOURCE_##ID] = file,
+#include "backend/cuda/codegen/sources.def"
+#undef WR_SOURCE
+};
+
+static const char *const entries[][WR_ENTRIES_MAX] = {
+#define WR_SOURCE(ID, file, ...) [WR_SOURCE_##ID] = {__VA_ARGS__},
+#include "backend/cuda/codegen/sources.def"
+#undef WR_SOURCE
+};
+
+static const char *const type_names[WR_DTYPE_COUNT] = {
+    [WR_BOOL] = "b8",       [WR_UINT8] = "u8",      [WR_UINT16] = "u16",  [WR_UINT32] = "u32",
+    [WR_UINT64] = "u64",    [WR_INT8] = "i8",       [WR_INT16] = "i16",   [WR_INT32] = "i32",
+    [WR_INT64] = "i64",     [WR_FLOAT16] = "f16",   [WR_FLOAT32] = "f32", [WR_FLOAT64] = "f64",
+    [WR_BFLOAT16] = "bf16", [WR_COMPLEX64] = "c64",
+};
+
+const char *wr_source_entry(enum wr_source source, int entry) {
+  return entry < WR_ENTRIES_MAX ? entries[source][entry] : NULL;
+}
+
+/* Elements of bool are 0 or 1, so that all is their minimum and any their maximum. */
+static const char *op_name(enum wr_op op) {
+  if (op == WR_OP_ALL) return "min";
+  if (op == WR_OP_ANY) return "max";
+  return wr_op_info(op)->name;
+}
+
+const char *wr_type_name(enum wr_dtype t) { return type_names[t]; }
+
+const char *wr_module_name(struct wr_module_id id, char *buf, size_t n) {
+  snprintf(buf, n, "%s, %s of %s and %s", files[id.source], wr_op_info((enum wr_op)id.op)->name,
+           wr_dtype_name((enum wr_dtype)id.a), wr_dtype_name((enum wr_dtype)id.b));
+  return buf;
+}
+
+/* ---- options ---- */
+
+struct options {
+  char text[OPTIONS][OPTION_BYTES];
+  const char *list[OPTIONS];
+  int count;
+};
+
+static void add(struct options *o, const char *text) {
+  snprintf(o->text[o->count], OPTION_BYTES, "%s", text);
+  o->list[o->count] = o->text[o->count];
+  o->count++;
+}
+
+static void add_text(struct options *o, const char *format, const char *value) {
+  char text[OPTION_BYTES];
+  snprintf(text, sizeof text, format, value);
+  add(o, text);
+}
+
+/* No contraction, so that a result does not depend on what the compiler makes of an expression. */
+static void options_make(struct options *o, struct wr_module_id id, int arch) {
+  char text[OPTION_BYTES];
+  o->count = 0;
+  snprintf(text, sizeof text, "--gpu-architecture=sm_%d", arch);
+  add(o, text);
+  add(o, "--std=c++17");
+  add(o, "--fmad=false");
+  add(o, "--disable-warnings");
+  add_text(o, "-DWR_OP=op_%s", op_name((enum wr_op)id.op));
+  add_text(o, "-DWR_A=%s", type_names[id.a]);
+  add_text(o, "-DWR_B=%s", type_names[id.b]);
+  add(o, id.big ? "-DWR_INDEX=i64" : "-DWR_INDEX=u32");
+  add(o, id.big ? "-DWR_DIMS=32" : "-DWR_DIMS=8");
+  add(o, id.op == WR_OP_ARGSORT ? "-DWR_ORDER=1" : "-DWR_ORDER=0");
+  add(o, id.a == WR_COMPLEX64 ? "-DWR_COMPLEX=1" : "-DWR_COMPLEX=0");
+}
+
+/* ---- the compiler ---- */
+
+/* What is compiled: the text, the name of its file, and what messages call it. */
+struct unit {
+  const char *text;
+  const char *file;
+  char label[128];
+  struct options options;
+};
+
+static void unit_of_module(struct unit *u, struct wr_module_id id, int arch) {
+  u->file = files[id.source];
+  u->text = wr_kernel_source(u->file);
+  wr_module_name(id, u->label, sizeof u->label);
+  options_make(&u->options, id, arch);
+}
+
+static void unit_of_group(struct unit *u, const char *text, struct wr_module_id id, int arch) {
+  u->file = "group.cu";
+  u->text = text;
+  snprintf(u->label, sizeof u->label, "of a group");
+  options_make(&u->options, id, arch);
+}
+
+static struct wr_error *compile_error(const struct wr_nvrtc *nvrtc, wr_nvrtc_program program,
+                                      const struct unit *unit, int result) {
+  size_t bytes = 0;
+  char *log = NULL;
+  if (nvrtc->log_size(program, &bytes) == 0 && bytes > 0) log = wr_calloc(bytes + 1);
+  if (log && nvrtc->log(program, log)) *log = '\0';
+  struct wr_error *error =
+      wr_error_new(WEIR_ERROR_INTERNAL, "the GPU kernel %s was not compiled by NVRTC (%d): %s",
+                   unit->label, result, log && *log ? log : "no reason was given");
+  wr_free(log);
+  return error;
+}
+
+static struct wr_error *take_image(const struct wr_nvrtc *nvrtc, wr_nvrtc_program program,
+                                   void **image, size_t *bytes) {
+  if (nvrtc->cubin_size(program, bytes) || *bytes == 0) {
+    return wr_error_new(WEIR_ERROR_INTERNAL, "NVRTC made no machine code");
+  }
+  *image = wr_alloc(*bytes);
+  if (!*image) return wr_error_out_of_memory();
+  if (nvrtc->cubin(program, *image) == 0) return NULL;
+  wr_free(*image);
+  return wr_error_new(WEIR_ERROR_INTERNAL, "NVRTC kept its machine code");
+}
+
+static struct wr_error *compile_inside(const struct unit *unit, void **image, size_t *bytes) {
+  struct wr_absence why;
+  const struct wr_nvrtc *nvrtc = wr_cuda_nvrtc(&why);
+  if (!nvrtc) return wr_gpu_lacks("GPU kernels", &why);
+  wr_nvrtc_program program;
+  int result = nvrtc->create(&program, unit->text, unit->file, wr_kernel_header_count,
+                             wr_kernel_header_texts, wr_kernel_header_names);
+  if (result) return wr_error_new(WEIR_ERROR_INTERNAL, "NVRTC made no program (%d)", result);
+  result = nvrtc->compile(program, unit->options.count, unit->options.list);
+  struct wr_error *error = result ? compile_error(nvrtc, program, unit, result)
+                                  : take_image(nvrtc, program, image, bytes);
+  nvrtc->destroy(&program);
+  return error;
+}
+
+/* The compiler does not survive its library's destructor. */
+static struct wr_error *compile(const struct unit *unit, void **image, size_t *bytes) {
+  if (!wr_gate_enter(WR_GATE_GPU)) return wr_gpu_ending();
+  struct wr_error *error = compile_inside(unit, image, bytes);
+  wr_gate_goes_first();
+  wr_gate_leave(WR_GATE_GPU);
+  return error;
+}
+
+struct wr_error *wr_jit_compile(struct wr_module_id id, int arch, void **image, size_t *bytes) {
+  struct unit unit;
+  unit_of_module(&unit, id, arch);
+  return compile(&unit, image, bytes);
+}
+
+struct wr_error *wr_jit_compile_group(const char *text, struct wr_module_id id, int arch,
+                                      void **image, size_t *bytes) {
+  struct unit unit;
+  unit_of_group(&unit, text, id, arch);
+  return compile(&unit, image, bytes);
+}
+
+/* ---- the cache's key ---- */
+
+/* Two FNV-1a hashes from different starts. */
+static void hash_bytes(struct wr_jit_key *key, const void *data, size_t bytes) {
+  const unsigned char *p = data;
+  for (size_t i = 0; i < bytes; i++) {
+    key->hash[0] = (key->hash[0] ^ p[i]) * UINT64_C(0x100000001b3);
+    key->hash[1] = (key->hash[1] ^ p[i] ^ 0x5cu) * UINT64_C(0x100000001b3);
+  }
+}
+
+/* The end of a text counts, so that two texts are not one. */
+static void hash_text(struct wr_jit_key *key, const char *text) {
+  hash_bytes(key, text, strlen(text) + 1);
+}
+
+static struct wr_jit_key key_of(const struct unit *unit, int driver) {
+  struct wr_jit_key key = {{UINT64_C(0xcbf29ce484222325), UINT64_C(0x84222325cbf29ce4)}};
+  hash_text(&key, unit->text);
+  for (int i = 0; i < wr_kernel_header_count; i++) hash_text(&key, wr_kernel_header_texts[i]);
+  for (int i = 0; i < unit->options.count; i++) hash_text(&key, unit->options.list[i]);
+  hash_bytes(&key, &driver, sizeof driver);
+  return key;
+}
+
+static struct wr_error *image_of(const struct unit *unit, int driver, void **image) {
+  size_t bytes;
+  struct wr_jit_key key = key_of(unit, driver);
+  *image = wr_jit_cache_read(key, &bytes);
+  if (*image) return NULL;
+  struct wr_error *error = compile(unit, image, &bytes);
+  if (!error) wr_jit_cache_write(key, *image, bytes);
+  return error;
+}
+
+struct wr_error *wr_jit_image(struct wr_module_id id, int arch, int driver, void **image) {
+  struct unit unit;
+  unit_of_module(&unit, id, arch);
+  return image_of(&unit, driver, image);
+}
+
+struct wr_error *wr_jit_group_image(const char *text, struct wr_module_id id, int arch, int driver,
+                                    void **image) {
+  struct unit unit;
+  unit_of_group(&unit, text, id, arch);
+  return image_of(&unit, driver, image);
+}

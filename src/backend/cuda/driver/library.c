@@ -1,0 +1,241 @@
+/* Opening NVIDIA's libraries; see library.h. A library is looked for where the loader looks, then
+   in the folders of a CUDA toolkit. Of several versions the newest comes first. What will not
+   change (there is no such library, it is too old, it knows of no device) is kept as a text per
+   library; what is of the moment has fixed texts, so that nobody reads one that is being written.
+   */
+
+#include "backend/cuda/driver/library.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "base/gate.h"
+#include "base/once.h"
+
+enum { REASON_BYTES = 512, PATH_BYTES = 512 };
+
+struct symbol {
+  const char *name;
+  size_t offset; /* in the table of addresses */
+};
+
+struct library {
+  const char *const *names; /* newest first, NULL at the end */
+  const struct symbol *symbols;
+  size_t count;
+  void *table;
+  const char *no_descriptor; /* texts: what was refused for the moment */
+  const char *no_memory;
+  bool (*begin)(struct library *library, struct wr_absence *why); /* once it is open, or NULL: false
+                                                                     where that is of the moment */
+  struct wr_once once;
+  void *handle;              /* by the attempt alone */
+  char reason[REASON_BYTES]; /* immutable after once: "" when all is well */
+};
+
+#define WR_LIBRARY_TEXTS(name)                                                       \
+  .no_descriptor = name " cannot be opened now: the process has no descriptor left", \
+  .no_memory = name " cannot be opened now: the system has no memory left"
+
+/* ---- where libraries lie ---- */
+
+struct search {
+  bool over;    /* found, or refused for the moment: an older one is not taken because of that */
+  void *handle; /* NULL: not found */
+};
+
+static void try_path(struct search *s, const char *path) {
+  struct wr_refusal why;
+  if (s->over) return;
+  s->handle = wr_library_open(path, RTLD_NOW | RTLD_LOCAL, &why);
+  s->over = s->handle || why.for_now;
+}
+
+static void try_under(struct search *s, const char *home, const char *name) {
+  char path[PATH_BYTES];
+  int length = snprintf(path, sizeof path, "%s/lib64/%s", home, name);
+  if (length > 0 && length < PATH_BYTES) try_path(s, path);
+}
+
+static void try_one(struct search *s, const char *name) {
+  const char *home = wr_env_get()->cuda_home;
+  try_path(s, name);
+  if (*home) try_under(s, home, name);
+  try_under(s, "/usr/local/cuda", name);
+}
+
+/* False when it was refused for the moment. */
+static bool find(struct library *library, struct wr_absence *why) {
+  struct search s = {0};
+  for (const char *const *name = library->names; *name; name++) try_one(&s, *name);
+  library->handle = s.handle;
+  if (s.handle) return true;
+  if (s.over) {
+    why->reason = wr_lacks_descriptors() ? library->no_descriptor : library->no_memory;
+    return false;
+  }
+  snprintf(library->reason, REASON_BYTES, "%.60s could not be opened: no such library was found",
+           library->names[0]);
+  return true;
+}
+
+/* A function's address as the table keeps it; POSIX says that the bits are the same. */
+static void put_address(void *table, size_t offset, void *address) {
+  memcpy((char *)table + offset, &address, sizeof address);
+}
+
+static void find_functions(struct library *library) {
+  for (size_t i = 0; i < library->count; i++) {
+    void *address = dlsym(library->handle, library->symbols[i].name);
+    if (!address) {
+      snprintf(library->reason, REASON_BYTES, "%s has no function %s: it is too old",
+               library->names[0], library->symbols[i].name);
+      return;
+    }
+    put_address(library->table, library->symbols[i].offset, address);
+  }
+}
+
+struct opening {
+  struct library *library;
+  struct wr_absence why;
+};
+
+/* True when it is settled: open, or absent for good. */
+static bool library_open(void *arg) {
+  struct opening *o = arg;
+  struct library *library = o->library;
+  if (!library->handle) {
+    if (!find(library, &o->why)) return false;
+    if (!library->handle) return true;
+    wr_gate_goes_first();
+    find_functions(library);
+  }
+  return *library->reason || !library->begin || library->begin(library, &o->why);
+}
+
+/* Its table, or NULL. */
+static const void *library_get(struct library *library, struct wr_absence *why) {
+  struct opening opening = {.library = library, .why = {.for_now = true}};
+  if (wr_once_try(&library->once, library_open, &opening)) {
+    if (!*library->reason) return library->table;
+    opening.why = (struct wr_absence){.reason = library->reason};
+  }
+  *why = opening.why;
+  return NULL;
+}
+
+/* ---- the driver ---- */
+
+static struct wr_driver driver;
+
+static const struct symbol driver_symbols[] = {
+#define WR_CU(name, symbol, params) {symbol, offsetof(struct wr_driver, name)},
+#include "backend/cuda/driver/driver.def"
+#undef WR_CU
+};
+
+static const char *const driver_names[] = {"libcuda.so.1", NULL};
+
+/* NULL when the result will be the same next time. With no descriptor left the driver may say
+   anything, also that there is no device. */
+static const char *refused_for_now(wr_cu_result result) {
+  if (wr_lacks_descriptors()) {
+    return "libcuda.so.1 cannot start now: the process has no descriptor left";
+  }
+  switch (result) {
+    case WR_CU_OUT_OF_MEMORY:
+      return "libcuda.so.1 cannot start now: out of memory (2)";
+    case WR_CU_DEVICE_UNAVAILABLE:
+      return "libcuda.so.1 cannot start now: a device is in use or unavailable (46)";
+    case WR_CU_OPERATING_SYSTEM:
+      return "libcuda.so.1 cannot start now: the operating system refused a call (304)";
+    case WR_CU_SYSTEM_NOT_READY:
+      return "libcuda.so.1 cannot start now: the system is not ready yet (802)";
+    default:
+      return NULL;
+  }
+}
+
+static bool begin_driver(struct library *l, struct wr_absence *why) {
+  int count = 0;
+  const char *call = "cuInit";
+  wr_cu_result result = driver.init(0);
+  wr_gate_goes_first();
+  if (result == WR_CU_SUCCESS) {
+    call = "cuDeviceGetCount";
+    result = driver.device_count(&count);
+  }
+  if (result == WR_CU_SUCCESS && count > 0) return true;
+  why->reason = refused_for_now(result);
+  if (why->reason) return false;
+  const char *text = NULL;
+  if (result == WR_CU_SUCCESS) {
+    snprintf(l->reason, REASON_BYTES, "libcuda.so.1 knows of no device");
+  } else {
+    if (driver.error_text(result, &text) != WR_CU_SUCCESS || !text) text = "an unknown error";
+    snprintf(l->reason, REASON_BYTES, "libcuda.so.1: %s failed: %s (%d)", call, text, result);
+  }
+  return true;
+}
+
+static struct library driver_library = {
+    .names = driver_names,
+    .symbols = driver_symbols,
+    .count = sizeof driver_symbols / sizeof driver_symbols[0],
+    .table = &driver,
+    .begin = begin_driver,
+    WR_LIBRARY_TEXTS("libcuda.so.1"),
+};
+
+const struct wr_driver *wr_cuda_driver(struct wr_absence *why) {
+  return library_get(&driver_library, why);
+}
+
+/* ---- the compiler ---- */
+
+static struct wr_nvrtc nvrtc;
+
+static const struct symbol nvrtc_symbols[] = {
+#define WR_NVRTC(name, symbol, params) {symbol, offsetof(struct wr_nvrtc, name)},
+#include "backend/cuda/driver/nvrtc.def"
+#undef WR_NVRTC
+};
+
+static const char *const nvrtc_names[] = {"libnvrtc.so.13", "libnvrtc.so.12", NULL};
+
+static struct library nvrtc_library = {
+    .names = nvrtc_names,
+    .symbols = nvrtc_symbols,
+    .count = sizeof nvrtc_symbols / sizeof nvrtc_symbols[0],
+    .table = &nvrtc,
+    WR_LIBRARY_TEXTS("libnvrtc.so"),
+};
+
+const struct wr_nvrtc *wr_cuda_nvrtc(struct wr_absence *why) {
+  return library_get(&nvrtc_library, why);
+}
+
+/* ---- matrix products ---- */
+
+static struct wr_lt lt;
+
+static const struct symbol lt_symbols[] = {
+#define WR_LT(name, symbol, params) {symbol, offsetof(struct wr_lt, name)},
+#include "backend/cuda/driver/cublaslt.def"
+#undef WR_LT
+};
+
+static const char *const lt_names[] = {"libcublasLt.so.13", "libcublasLt.so.12", NULL};
+
+static struct library lt_library = {
+    .names = lt_names,
+    .symbols = lt_symbols,
+    .count = sizeof lt_symbols / sizeof lt_symbols[0],
+    .table = &lt,
+    WR_LIBRARY_TEXTS("libcublasLt.so"),
+};
+
+const struct wr_lt *wr_cuda_lt(struct wr_absence *why) { return library_get(&lt_library, why); }

@@ -1,0 +1,176 @@
+#ifndef WR_BACKEND_CUDA_DRIVER_LIBRARY_H
+#define WR_BACKEND_CUDA_DRIVER_LIBRARY_H
+
+/* NVIDIA's libraries as Weir sees them: declarations of its own for the few functions it calls, so
+   that nothing of CUDA is needed to build, and tables of their addresses, filled at first need.
+   Each library is opened once and never closed; nothing is opened at load, and at exit only
+   the gates are closed (base/gate.h). What the system refuses for the moment is not kept: the next
+   call tries again (T2). Any thread; no locks but those of base/once.h. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef int wr_cu_result;
+typedef int wr_cu_device;
+typedef uint64_t wr_cu_address;
+typedef struct wr_cu_context_object *wr_cu_context;
+typedef struct wr_cu_pool_object *wr_cu_pool;
+typedef struct wr_cu_stream_object *wr_cu_stream;
+typedef struct wr_cu_event_object *wr_cu_event;
+typedef struct wr_cu_module_object *wr_cu_module;
+typedef struct wr_cu_function_object *wr_cu_function;
+
+typedef struct wr_cu_graph_object *wr_cu_graph;
+typedef struct wr_cu_graph_exec_object *wr_cu_graph_exec;
+typedef struct wr_cu_node_object *wr_cu_node;
+
+/* What the driver calls CUDA_KERNEL_NODE_PARAMS_v2. */
+struct wr_cu_node_values {
+  wr_cu_function function;
+  unsigned grid[3];
+  unsigned block[3];
+  unsigned shared_bytes;
+  void **arguments;
+  void **extra;
+  void *kernel;          /* in place of the function; NULL */
+  wr_cu_context context; /* NULL: the current one */
+};
+
+_Static_assert(sizeof(struct wr_cu_node_values) == 72, "as the driver lays it out");
+
+/* What the driver calls CUmemAccessDesc. */
+struct wr_cu_access {
+  int location_type;
+  int location_id;
+  int flags;
+};
+
+/* What the driver calls CUmemPoolProps. */
+struct wr_cu_pool_properties {
+  int allocation_type;
+  int handle_types;
+  int location_type;
+  int location_id;
+  void *security;
+  size_t max_bytes; /* 0: as much as there is */
+  unsigned short usage;
+  unsigned char reserved[54];
+};
+
+_Static_assert(sizeof(struct wr_cu_pool_properties) == 88, "as the driver lays it out");
+
+/* Results that Weir tells apart; all others are just failures. */
+enum {
+  WR_CU_SUCCESS = 0,
+  WR_CU_OUT_OF_MEMORY = 2,
+  WR_CU_NOT_INITIALIZED = 3,
+  WR_CU_DEINITIALIZED = 4,
+  WR_CU_DEVICE_UNAVAILABLE = 46,
+  WR_CU_ECC_UNCORRECTABLE = 214,
+  WR_CU_NVLINK_UNCORRECTABLE = 220,
+  WR_CU_CONTAINED = 226,
+  WR_CU_OPERATING_SYSTEM = 304,
+  WR_CU_NOT_READY = 600,
+  WR_CU_ILLEGAL_ADDRESS = 700,
+  WR_CU_LAUNCH_TIMEOUT = 702,
+  WR_CU_CONTEXT_IS_DESTROYED = 709,
+  WR_CU_ASSERT = 710,
+  WR_CU_HARDWARE_STACK_ERROR = 714,
+  WR_CU_LAUNCH_FAILED = 719,
+  WR_CU_SYSTEM_NOT_READY = 802
+};
+
+enum {
+  WR_CU_ATTRIBUTE_MULTIPROCESSORS = 16,
+  WR_CU_ATTRIBUTE_PCI_BUS = 33,
+  WR_CU_ATTRIBUTE_PCI_DEVICE = 34,
+  WR_CU_ATTRIBUTE_PCI_DOMAIN = 50,
+  WR_CU_ATTRIBUTE_MAJOR = 75,
+  WR_CU_ATTRIBUTE_MINOR = 76,
+  WR_CU_ATTRIBUTE_POOLS = 115,
+  WR_CU_STREAM_NON_BLOCKING = 1,
+  WR_CU_EVENT_BLOCKING = 1,
+  WR_CU_EVENT_NO_TIMING = 2,
+  WR_CU_HOST_PORTABLE = 1,
+  WR_CU_POOL_RELEASE_THRESHOLD = 4,
+  WR_CU_ALLOCATION_PINNED = 1,
+  WR_CU_LOCATION_DEVICE = 1,
+  WR_CU_ACCESS_READ_WRITE = 3
+};
+
+/* What the driver calls CUuuid. */
+struct wr_cu_uuid {
+  unsigned char bytes[16];
+};
+
+struct wr_driver {
+#define WR_CU(name, symbol, params) wr_cu_result(*name) params;
+#include "backend/cuda/driver/driver.def"
+#undef WR_CU
+};
+
+typedef struct wr_nvrtc_program_object *wr_nvrtc_program;
+
+struct wr_nvrtc {
+#define WR_NVRTC(name, symbol, params) int(*name) params;
+#include "backend/cuda/driver/nvrtc.def"
+#undef WR_NVRTC
+};
+
+typedef struct wr_lt_handle_object *wr_lt_handle;
+typedef struct wr_lt_desc_object *wr_lt_desc;
+typedef struct wr_lt_layout_object *wr_lt_layout;
+typedef struct wr_lt_preference_object *wr_lt_preference;
+
+struct wr_lt_algo {
+  uint64_t opaque[8];
+};
+
+struct wr_lt_heuristic {
+  struct wr_lt_algo algo;
+  size_t workspace;
+  int state; /* 0: usable */
+  float waves;
+  int reserved[4];
+};
+
+enum {
+  WR_LT_REAL_F32 = 0,
+  WR_LT_REAL_F64 = 1,
+  WR_LT_REAL_F16 = 2,
+  WR_LT_COMPLEX_F32 = 4,
+  WR_LT_REAL_BF16 = 14,
+  WR_LT_COMPUTE_F32 = 68,
+  WR_LT_COMPUTE_F64 = 70,
+  WR_LT_COMPUTE_F32_BY_TF32 = 77,
+  WR_LT_DESC_TRANSPOSE_A = 3,
+  WR_LT_DESC_TRANSPOSE_B = 4,
+  WR_LT_LAYOUT_BATCH_COUNT = 5,
+  WR_LT_LAYOUT_BATCH_STRIDE = 6,
+  WR_LT_PREFERENCE_WORKSPACE = 1,
+  WR_LT_PREFERENCE_ALIGN_A = 5,
+  WR_LT_PREFERENCE_ALIGN_B = 6,
+  WR_LT_PREFERENCE_ALIGN_C = 7,
+  WR_LT_PREFERENCE_ALIGN_D = 8
+};
+
+struct wr_lt {
+#define WR_LT(name, symbol, params) int(*name) params;
+#include "backend/cuda/driver/cublaslt.def"
+#undef WR_LT
+};
+
+/* Why a library cannot be used. */
+struct wr_absence {
+  const char *reason; /* which library, which function; for ever */
+  bool for_now;       /* the system, or the driver, refused it for the moment */
+};
+
+/* The functions of a library; NULL when it cannot be used, and then *why is filled. The driver's
+   has been through cuInit and has at least one device. */
+const struct wr_driver *wr_cuda_driver(struct wr_absence *why);
+const struct wr_nvrtc *wr_cuda_nvrtc(struct wr_absence *why);
+const struct wr_lt *wr_cuda_lt(struct wr_absence *why);
+
+#endif

@@ -1,0 +1,154 @@
+/* Groups: elementwise operations that run as one kernel, generated from the group (group_source.c).
+   A reduction or softmax at the end is folded into the kernel where rows allow it (group_rows.c);
+   else it is the operation's own kernel over the group's result in scratch. A group whose kernel is
+   not there (group_table.c) runs step by step. Results are bit for bit the same in every way. No
+   locks but the table's. */
+
+#include "backend/cuda/ops/group.h"
+
+/* ---- one kernel ---- */
+
+bool wr_group_by_packs(const struct wr_group *g, const struct wr_layout *kept,
+                       const struct wr_layout *along, size_t k, uint8_t *scalars) {
+  uint8_t same = 0;
+  *scalars = 0;
+  if (along->ndim > 1) return false;
+  for (int i = 0; i < g->n_in; i++) {
+    const int64_t stride = along->strides[i][0];
+    const size_t item = wr_dtype_size(g->in[i].dtype);
+    if (stride == 0) {
+      same |= (uint8_t)(1u << i);
+    } else if (stride != 1 || !wr_layout_is_aligned(kept, i, g->in[i].data, item, k * item)) {
+      return false;
+    }
+  }
+  *scalars = same;
+  return true;
+}
+
+static void layout_of_group(struct wr_layout *l, const struct wr_group *g) {
+  int64_t strides[WR_GROUP_INPUTS];
+  wr_layout_start(l, g->n_in);
+  for (int d = 0; d < g->in[0].ndim; d++) {
+    for (int i = 0; i < g->n_in; i++) strides[i] = g->in[i].strides[d];
+    wr_layout_push(l, g->in[0].shape[d], strides);
+  }
+  wr_layout_finish(l);
+}
+
+static void run_kernel(struct wr_run *run, const struct wr_group_form *form,
+                       struct wr_layout *layout, const wr_cu_function *kernels, void *out) {
+  const struct wr_group *g = form->group;
+  const int64_t size = g->in[0].size;
+  const size_t k = wr_group_pack(form);
+  const enum wr_dtype to = (enum wr_dtype)g->steps[g->n_steps - 1].dtype;
+  uint8_t same;
+  struct wr_launch launch;
+  struct wr_layout whole; /* one row of all elements */
+  wr_layout_start(&whole, g->n_in);
+  wr_layout_finish(&whole);
+  const bool packs =
+      wr_aligned(out, k * wr_dtype_size(to)) && wr_group_by_packs(g, &whole, layout, k, &same);
+  const uint32_t scalars = packs ? same : 0;
+  wr_launch_start(&launch, wr_group_module(form), 0);
+  wr_launch_pointer(&launch, out);
+  for (int i = 0; i < g->n_in; i++) wr_launch_pointer(&launch, g->in[i].data);
+  wr_launch_index(&launch, size);
+  if (packs) {
+    wr_launch_struct(&launch, &scalars, sizeof scalars);
+    wr_launch_packs(&launch, size, k);
+  } else {
+    wr_launch_layout(&launch, layout);
+    wr_launch_threads(&launch, run, size, 256);
+  }
+  wr_launch_function(&launch, run, kernels[packs ? 0 : 1]);
+}
+
+/* ---- step by step ---- */
+
+/* A dense operand of the group's shape. */
+static struct wr_tensor dense_tensor(const struct wr_group *g, const int64_t *strides,
+                                     enum wr_dtype dtype, void *data) {
+  struct wr_tensor t = g->in[0];
+  t.data = data;
+  t.strides = strides;
+  t.dtype = dtype;
+  t.dense = true;
+  return t;
+}
+
+static struct wr_error *run_steps(struct wr_run *run, const struct wr_group *g, int n_steps,
+                                  const int64_t *strides, void *out) {
+  struct wr_tensor values[WR_GROUP_STEPS];
+  struct wr_error *error = NULL;
+  for (int i = 0; i < n_steps && !error; i++) {
+    const struct wr_group_step *s = &g->steps[i];
+    const enum wr_dtype dtype = (enum wr_dtype)s->dtype;
+    struct wr_tensor in[WR_GROUP_OPERANDS];
+    void *data = out;
+    if (i < n_steps - 1) {
+      error = wr_run_scratch(run, (size_t)g->in[0].size * wr_dtype_size(dtype), &data);
+      if (error) break;
+    }
+    values[i] = dense_tensor(g, strides, dtype, data);
+    for (int j = 0; j < s->n_in; j++) {
+      in[j] = s->in[j] < g->n_in ? g->in[s->in[j]] : values[s->in[j] - g->n_in];
+    }
+    const struct wr_call call = {
+        .op = (enum wr_op)s->op, .n_in = s->n_in, .in = in, .out = values[i]};
+    error = wr_gpu_kernel_for(call.op)(run, &call);
+  }
+  return error;
+}
+
+/* ---- groups ---- */
+
+static struct wr_error *run_elementwise(struct wr_run *run, const struct wr_group *g, int n_steps,
+                                        const int64_t *strides, void *out) {
+  struct wr_group elementwise = *g;
+  struct wr_layout layout;
+  elementwise.n_steps = n_steps;
+  layout_of_group(&layout, g);
+  const struct wr_group_form form = {.group = &elementwise, .big = wr_layout_is_big(&layout)};
+  const wr_cu_function *kernels = wr_group_kernels(run->gpu, &form);
+  if (!kernels) return run_steps(run, g, n_steps, strides, out);
+  run_kernel(run, &form, &layout, kernels, out);
+  return NULL;
+}
+
+/* The operation that ends the group, over the group's result in scratch. */
+static struct wr_error *run_ended(struct wr_run *run, const struct wr_group *g, int n_steps,
+                                  const int64_t *strides) {
+  const enum wr_dtype dtype = (enum wr_dtype)g->steps[n_steps - 1].dtype;
+  const enum wr_op op = (enum wr_op)g->steps[n_steps].op;
+  const bool reduces = wr_op_info(op)->ends_group == WR_ENDS_REDUCED;
+  const struct wr_reduce_params reduced = {.axes = wr_group_row_axes(g)};
+  void *values;
+  struct wr_error *error =
+      wr_run_scratch(run, (size_t)g->in[0].size * wr_dtype_size(dtype), &values);
+  if (!error) error = run_elementwise(run, g, n_steps, strides, values);
+  if (error) return error;
+  const struct wr_tensor in = dense_tensor(g, strides, dtype, values);
+  const struct wr_call call = {
+      .op = op, .n_in = 1, .in = &in, .out = g->out, .params = reduces ? &reduced : NULL};
+  return wr_gpu_kernel_for(op)(run, &call);
+}
+
+struct wr_error *wr_gpu_group(struct wr_run *run, const struct wr_group *group) {
+  const bool ends = wr_op_info((enum wr_op)group->steps[group->n_steps - 1].op)->ends_group;
+  const int n_steps = group->n_steps - ends;
+  int64_t strides[WR_MAX_NDIM];
+  int64_t stride = 1;
+  bool ran = false;
+  if (group->out.size == 0) return NULL;
+  if (ends) {
+    struct wr_error *error = wr_group_run_rows(run, group, &ran);
+    if (error || ran) return error;
+  }
+  for (int d = group->in[0].ndim; d-- > 0;) {
+    strides[d] = stride;
+    stride *= group->in[0].shape[d];
+  }
+  return ends ? run_ended(run, group, n_steps, strides)
+              : run_elementwise(run, group, n_steps, strides, group->out.data);
+}

@@ -1,0 +1,222 @@
+/* Gather, take_along_axis and scatter. An index may be of any integer type (or bool); a negative
+   one counts from the end. What is then still outside the axis has a defined result (rule E6):
+   reading takes the nearest slice that lies inside, or element, and an update that does not lie
+   inside the array whole is dropped. */
+
+#include "backend/cuda/ops/internal.h"
+
+enum { INDEX_ARRAYS = 8 }; /* as many as the kernels take */
+
+/* The kernels' struct indices_of. */
+struct indices_of {
+  const void *data[INDEX_ARRAYS];
+  int64_t extent[INDEX_ARRAYS];
+  int64_t room[INDEX_ARRAYS];
+  int64_t stride[INDEX_ARRAYS];
+  int64_t count;
+};
+
+/* Index arrays of one shape, each for an axis of an array; operand k of `places` is array k, and
+   operand INDEX_ARRAYS what goes along with them. */
+struct index_set {
+  const struct wr_tensor *index;
+  int n;
+  struct indices_of at;
+  struct wr_layout places;
+  struct wr_tensor converted[INDEX_ARRAYS];
+  int64_t strides[INDEX_ARRAYS][WR_MAX_NDIM];
+};
+
+/* A kernel reads all index arrays as one type: int64 where they differ. */
+static struct wr_error *same_types(struct index_set *s, struct wr_run *run) {
+  bool same = true;
+  for (int k = 1; k < s->n; k++) same = same && s->index[k].dtype == s->index[0].dtype;
+  if (same) return NULL;
+  for (int k = 0; k < s->n; k++) {
+    struct wr_tensor *t = &s->converted[k];
+    *t = s->index[k];
+    struct wr_error *error =
+        wr_run_scratch(run, (size_t)t->size * sizeof(int64_t), (void **)&t->data);
+    if (!error) error = wr_gpu_convert(run, &s->index[k], WR_INT64, t->data);
+    if (error) return error;
+    t->dtype = WR_INT64;
+    t->dense = true;
+    wr_shape_row_strides(t->shape, t->ndim, s->strides[k]);
+    t->strides = s->strides[k];
+  }
+  s->index = s->converted;
+  return NULL;
+}
+
+/* For the axes of `array`, along which slices have `sizes`; `along` are strides for the index
+   arrays' axes, or NULL. */
+static struct wr_error *index_set_of(struct index_set *s, struct wr_run *run, const uint8_t *axes,
+                                     const struct wr_tensor *array, const int32_t *sizes, int ndim,
+                                     const int32_t *shape, const int64_t *along) {
+  if (s->n > INDEX_ARRAYS) {
+    return wr_error_new(WEIR_ERROR_UNSUPPORTED, "there is no GPU kernel for %d index arrays", s->n);
+  }
+  struct wr_error *error = same_types(s, run);
+  if (error) return error;
+  s->at = (struct indices_of){.count = s->n};
+  for (int k = 0; k < s->n; k++) {
+    s->at.data[k] = s->index[k].data;
+    s->at.extent[k] = array->shape[axes[k]];
+    s->at.room[k] = array->shape[axes[k]] - sizes[axes[k]];
+    s->at.stride[k] = array->strides[axes[k]];
+  }
+  wr_layout_start(&s->places, INDEX_ARRAYS + 1);
+  for (int d = 0; d < ndim; d++) {
+    int64_t strides[INDEX_ARRAYS + 1] = {0};
+    for (int k = 0; k < s->n; k++) strides[k] = s->index[k].strides[d];
+    if (along) strides[INDEX_ARRAYS] = along[d];
+    wr_layout_push(&s->places, shape[d], strides);
+  }
+  wr_layout_finish(&s->places);
+  return NULL;
+}
+
+static enum wr_dtype index_type(const struct index_set *s) {
+  return s->n > 0 ? s->index[0].dtype : WR_INT32;
+}
+
+/* Nothing to read from, yet a result to fill: zeros. */
+static struct wr_error *fill_zero(struct wr_run *run, const struct wr_tensor *out) {
+  if (out->size == 0) return NULL;
+  return wr_run_zero(run, out->data, (size_t)out->size * wr_dtype_size(out->dtype));
+}
+
+static struct wr_module_id gather_id(enum wr_dtype t, enum wr_dtype index, bool big) {
+  return (struct wr_module_id){WR_SOURCE_GATHER, (uint8_t)WR_OP_GATHER,
+                               (uint8_t)wr_dtype_of_size(t), (uint8_t)index, big};
+}
+
+/* The axes of a slice from `first` to `end`. */
+static void slice_of(struct wr_layout *l, const struct wr_tensor *in, const int32_t *sizes,
+                     int first, int end) {
+  wr_layout_start(l, 1);
+  for (int d = first; d < end; d++) wr_layout_push(l, sizes[d], &in->strides[d]);
+  wr_layout_finish(l);
+}
+
+/* One index array has a kernel of its own, which asks less of each thread. */
+static void places_of_one(struct wr_launch *l, struct index_set *s, struct wr_layout *places) {
+  const struct wr_tensor *index = &s->index[0];
+  wr_layout_of(places, index, wr_layout_all(index));
+  wr_launch_pointer(l, index->data);
+  wr_launch_i64(l, s->at.extent[0]);
+  wr_launch_i64(l, s->at.room[0]);
+  wr_launch_i64(l, s->at.stride[0]);
+}
+
+struct wr_error *wr_gpu_gather(struct wr_run *run, const struct wr_call *call) {
+  const struct wr_gather_params *params = call->params;
+  const struct wr_tensor *in = &call->in[0], *out = &call->out;
+  struct index_set s = {.index = call->in + 1, .n = params->n_axes};
+  struct wr_layout outer, inner, places;
+  struct wr_launch l;
+  int32_t sizes[WR_MAX_NDIM];
+  if (out->size == 0 || in->size == 0) return fill_zero(run, out);
+  const int index_ndim = wr_gather_sizes(params, in->ndim, out->ndim, out->shape, sizes);
+  struct wr_error *error =
+      index_set_of(&s, run, params->axes, in, sizes, index_ndim, out->shape + params->before, NULL);
+  if (error) return error;
+  slice_of(&outer, in, sizes, 0, params->before);
+  slice_of(&inner, in, sizes, params->before, in->ndim);
+  const bool one = s.n == 1;
+  const bool big = out->size > INT32_MAX || outer.ndim > WR_AXES || inner.ndim > WR_AXES ||
+                   s.places.ndim > WR_AXES;
+  wr_launch_start(&l, gather_id(out->dtype, index_type(&s), big),
+                  one ? WR_ENTRY_TAKE : WR_ENTRY_GATHER);
+  wr_launch_pointer(&l, out->data);
+  wr_launch_pointer(&l, in->data);
+  wr_launch_index(&l, out->size);
+  wr_launch_i64(&l, s.places.size);
+  wr_launch_i64(&l, inner.size);
+  if (one) {
+    places_of_one(&l, &s, &places);
+  } else {
+    wr_launch_struct(&l, &s.at, sizeof s.at);
+  }
+  wr_launch_layout(&l, &outer);
+  wr_launch_layout(&l, one ? &places : &s.places);
+  wr_launch_layout(&l, &inner);
+  wr_launch_threads(&l, run, out->size, 256);
+  return wr_launch(&l, run);
+}
+
+struct wr_error *wr_gpu_gather_axis(struct wr_run *run, const struct wr_call *call) {
+  const struct wr_tensor *in = &call->in[0], *index = &call->in[1];
+  const struct wr_axis_params *params = call->params;
+  struct wr_layout both;
+  struct wr_launch l;
+  if (call->out.size == 0 || in->size == 0) return fill_zero(run, &call->out);
+  wr_layout_start(&both, 2);
+  for (int d = 0; d < index->ndim; d++) {
+    const int64_t stride = d == params->axis ? 0 : in->strides[d];
+    wr_layout_push(&both, index->shape[d], (const int64_t[]){stride, index->strides[d]});
+  }
+  wr_layout_finish(&both);
+  wr_launch_start(&l, gather_id(call->out.dtype, index->dtype, wr_layout_is_big(&both)),
+                  WR_ENTRY_TAKE_ALONG);
+  wr_launch_pointer(&l, call->out.data);
+  wr_launch_pointer(&l, in->data);
+  wr_launch_pointer(&l, index->data);
+  wr_launch_index(&l, call->out.size);
+  wr_launch_i64(&l, in->shape[params->axis]);
+  wr_launch_i64(&l, in->strides[params->axis]);
+  wr_launch_layout(&l, &both);
+  wr_launch_threads(&l, run, call->out.size, 256);
+  return wr_launch(&l, run);
+}
+
+/* ---- scatter ---- */
+
+/* Axes without an index array start at 0: their slices must fit as well. */
+static bool slices_fit(const int32_t *sizes, const struct wr_tensor *out) {
+  for (int d = 0; d < out->ndim; d++) {
+    if (sizes[d] > out->shape[d]) return false;
+  }
+  return true;
+}
+
+static struct wr_error *scatter_slices(struct index_set *s, struct wr_run *run,
+                                       const struct wr_call *call, struct wr_layout *slice) {
+  const struct wr_scatter_params *params = call->params;
+  const struct wr_tensor *updates = &call->in[1], *out = &call->out;
+  struct wr_launch l;
+  const bool big = updates->size > INT32_MAX || s->places.ndim > WR_AXES || slice->ndim > WR_AXES;
+  const struct wr_module_id id = {WR_SOURCE_SCATTER, (uint8_t)params->by, (uint8_t)out->dtype,
+                                  (uint8_t)index_type(s), big};
+  wr_launch_start(&l, id, WR_ENTRY_ONLY);
+  wr_launch_pointer(&l, out->data);
+  wr_launch_pointer(&l, updates->data);
+  wr_launch_index(&l, updates->size);
+  wr_launch_i64(&l, slice->size);
+  wr_launch_struct(&l, &s->at, sizeof s->at);
+  wr_launch_layout(&l, &s->places);
+  wr_launch_layout(&l, slice);
+  wr_launch_threads(&l, run, updates->size, 256);
+  return wr_launch(&l, run);
+}
+
+struct wr_error *wr_gpu_scatter(struct wr_run *run, const struct wr_call *call) {
+  const struct wr_scatter_params *params = call->params;
+  const struct wr_tensor *updates = &call->in[1], *out = &call->out;
+  const int index_ndim = updates->ndim - out->ndim;
+  const int32_t *sizes = updates->shape + index_ndim;
+  struct index_set s = {.index = call->in + 2, .n = params->n_axes};
+  struct wr_layout slice;
+  struct wr_error *error = wr_gpu_convert(run, &call->in[0], out->dtype, out->data);
+  if (error || updates->size == 0 || !slices_fit(sizes, out)) return error;
+  error =
+      index_set_of(&s, run, params->axes, out, sizes, index_ndim, updates->shape, updates->strides);
+  if (error) return error;
+  wr_layout_start(&slice, 2);
+  for (int d = 0; d < out->ndim; d++) {
+    const int64_t strides[] = {out->strides[d], updates->strides[index_ndim + d]};
+    wr_layout_push(&slice, sizes[d], strides);
+  }
+  wr_layout_finish(&slice);
+  return scatter_slices(&s, run, call, &slice);
+}

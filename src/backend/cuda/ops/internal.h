@@ -1,0 +1,97 @@
+#ifndef WR_BACKEND_CUDA_OPS_INTERNAL_H
+#define WR_BACKEND_CUDA_OPS_INTERNAL_H
+
+/* What operations use of each other, and layouts in the form in which kernels take them. */
+
+#include "backend/cuda/ops/ops.h"
+
+/* ---- layout.c ---- */
+
+enum { WR_AXES = 8, WR_AXES_BIG = 32, WR_LAYOUT_OPERANDS = 9 };
+
+/* Axes of several operands, as the kernels' layout<N>: neighbouring axes that lie in memory as one
+   are merged. */
+struct wr_layout {
+  int operands;
+  int ndim; /* at least 1 after wr_layout_finish */
+  int64_t size;
+  int64_t shape[WR_AXES_BIG];
+  int64_t strides[WR_LAYOUT_OPERANDS][WR_AXES_BIG];
+  int64_t packed[1 + (1 + WR_LAYOUT_OPERANDS) * WR_AXES_BIG]; /* as it is handed to a kernel */
+};
+
+void wr_layout_start(struct wr_layout *l, int operands);
+/* Axes from the outermost to the innermost. */
+void wr_layout_push(struct wr_layout *l, int64_t extent, const int64_t *strides);
+void wr_layout_finish(struct wr_layout *l);
+/* The axes of `t` whose bit in `axes` is set. */
+void wr_layout_of(struct wr_layout *l, const struct wr_tensor *t, uint32_t axes);
+static inline uint32_t wr_layout_all(const struct wr_tensor *t) {
+  return t->ndim >= 32 ? UINT32_MAX : (1u << t->ndim) - 1u;
+}
+/* True when operand 0 is one run of neighbours. */
+bool wr_layout_is_dense(const struct wr_layout *l);
+/* True when indices of 32 bits or 8 axes do not do. */
+bool wr_layout_is_big(const struct wr_layout *l);
+
+/* Lines along one axis, as the kernels' line_start counts them. */
+struct wr_line_axis {
+  struct wr_layout other; /* all axes but that one */
+  int64_t n;
+  int64_t stride;
+  int64_t inner;
+};
+void wr_line_axis_of(struct wr_line_axis *l, const struct wr_tensor *t, int axis);
+
+void wr_launch_layout(struct wr_launch *l, struct wr_layout *layout);
+
+/* True when the address lies on a multiple of `bytes`. */
+bool wr_aligned(const void *p, size_t bytes);
+/* True when all positions of an operand do, which begins at `data` with elements of `item` bytes.
+ */
+bool wr_layout_is_aligned(const struct wr_layout *l, int operand, const void *data, size_t item,
+                          size_t bytes);
+/* The dtype that stands for all of an element's size where elements only move. */
+enum wr_dtype wr_dtype_of_size(enum wr_dtype t);
+
+/* ---- reduce.c: what groups use of it ---- */
+
+/* How a reduction is spread over the GPU. */
+struct wr_reduction {
+  int64_t results;
+  int64_t n; /* elements of each */
+  int64_t splits;
+  int64_t per_split;
+  int entry;
+  struct {
+    void *out;
+    void *totals;
+    uint32_t *counters;
+  } target; /* as it is handed to a kernel */
+};
+
+/* Of `results` rows of n elements of `item` bytes; `packs`: they lie dense and each begins on 16
+   bytes. */
+void wr_reduction_of_rows(struct wr_reduction *r, const struct wr_run *run, int64_t results,
+                          int64_t n, size_t item, bool packs);
+/* Where results go, and room for the totals of splits; elements are of the type `from`. */
+struct wr_error *wr_reduction_target(struct wr_reduction *r, struct wr_run *run, enum wr_dtype from,
+                                     void *out);
+/* The last arguments, and the grid. */
+void wr_reduction_grid(const struct wr_reduction *r, const struct wr_run *run, struct wr_launch *l);
+
+/* softmax.c: how many packs of 16 bytes each of so many threads keeps in registers, 1 or 4, of rows
+   of n elements of `item` bytes; 0: such rows do not fit. */
+int wr_softmax_packs(int64_t n, size_t item, unsigned *threads);
+
+/* unary.c: one input, elementwise, by a source with its two entries. */
+struct wr_error *wr_gpu_map(struct wr_run *run, enum wr_source source, const struct wr_call *call);
+/* The error of an operation that has no body for the dtype of its first input. */
+struct wr_error *wr_gpu_no_body(const struct wr_call *call);
+/* copy.c: a dense copy of `t` in type `to` at `out`. */
+struct wr_error *wr_gpu_convert(struct wr_run *run, const struct wr_tensor *t, enum wr_dtype to,
+                                void *out);
+/* group.c */
+struct wr_error *wr_gpu_group(struct wr_run *run, const struct wr_group *group);
+
+#endif

@@ -1,0 +1,42 @@
+#ifndef WR_BACKEND_CUDA_OPS_OPS_H
+#define WR_BACKEND_CUDA_OPS_OPS_H
+
+/* What leaves the room `ops`: which operations there are, and how they are encoded. */
+
+#include "backend/cuda/queue/queue.h"
+
+typedef struct wr_error *(*wr_gpu_kernel)(struct wr_run *run, const struct wr_call *call);
+
+/* Views have no kernel; the rows of ops.def say `view` or `none` in its place. */
+#define WR_OP(ID, name, family, arity, rule, types, params, fusable, cpu, cuda) \
+  struct wr_error *wr_gpu_##cuda(struct wr_run *run, const struct wr_call *call);
+#include "core/ops.def"
+#undef WR_OP
+
+/* The kernel of the operation, or NULL. */
+wr_gpu_kernel wr_gpu_kernel_for(enum wr_op op);
+/* Which types products have. */
+bool wr_gpu_matmul_has(enum wr_dtype dtype);
+
+/* ---- matmul.c ---- */
+
+struct wr_error *wr_matmul_table_new(struct wr_matmul_table **out);
+void wr_matmul_table_free(struct wr_matmul_table *table); /* NULL is a no-op */
+
+/* ---- encoding: as in backend.h ---- */
+
+bool wr_gpu_supports(enum wr_op op, enum wr_dtype dtype);
+enum wr_encode_status wr_gpu_encode(struct wr_encoder *encoder, const struct wr_call *call,
+                                    struct wr_completion_hook *hook, struct wr_error **error);
+enum wr_encode_status wr_gpu_encode_group(struct wr_encoder *encoder, const struct wr_group *group,
+                                          struct wr_completion_hook *hook, struct wr_error **error);
+enum wr_encode_status wr_gpu_encode_upload(struct wr_encoder *encoder, void *device,
+                                           const void *host, size_t bytes,
+                                           struct wr_completion_hook *hook,
+                                           struct wr_error **error);
+enum wr_encode_status wr_gpu_encode_download(struct wr_encoder *encoder, void *host,
+                                             const void *device, size_t bytes,
+                                             struct wr_completion_hook *hook,
+                                             struct wr_error **error);
+
+#endif

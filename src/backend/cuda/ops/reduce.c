@@ -1,0 +1,119 @@
+/* Reductions over a mask of axes: sum, prod, max, min, all, any. The input's axes are parted into
+   kept ones (one result each, in order) and reduced ones; which kernel goes over them depends on
+   what lies side by side in memory. Reductions with too few results to fill the GPU are cut into
+   splits whose totals the last of them folds in order, so that a result is the same every time. */
+
+#include "backend/cuda/ops/internal.h"
+
+enum { SHORT = 64, MOST_SPLITS = 4096, LEAST_PER_SPLIT = 4096, ROUND_BYTES = 16384 };
+
+struct reduction {
+  struct wr_layout kept;
+  struct wr_layout reduced;
+  struct wr_module_id id;
+  const void *in;
+  struct wr_reduction cut;
+};
+
+static bool is_side_by_side(const struct wr_layout *l) { return l->strides[0][l->ndim - 1] == 1; }
+
+/* Blocks that keep every multiprocessor busy. */
+static int64_t enough_blocks(const struct wr_run *run) {
+  return (int64_t)run->gpu->multiprocessors * WR_RUN_COUNTERS;
+}
+
+/* `blocks` there are without splits; with them at most half as many as there are counters. Splits
+   end on packs of 16 bytes, and where that makes them little longer on whole rounds of a block's
+   loop, which is `round` elements. */
+static void choose_splits(struct wr_reduction *r, const struct wr_run *run, int64_t blocks,
+                          int64_t least, int64_t round) {
+  int64_t n = r->n;
+  int64_t wanted = blocks > 0 ? enough_blocks(run) / blocks : 1;
+  int64_t most = n / least;
+  if (wanted > most) wanted = most;
+  if (wanted > MOST_SPLITS) wanted = MOST_SPLITS;
+  if (wanted < 1) wanted = 1;
+  const int64_t even = (n + wanted - 1) / wanted, rounded = (even + round - 1) / round * round;
+  r->per_split = (rounded - even) * 8 <= even ? rounded : (even + 15) / 16 * 16;
+  if (wanted == 1) r->per_split = n;
+  r->splits = r->per_split > 0 ? (n + r->per_split - 1) / r->per_split : 1;
+}
+
+void wr_reduction_of_rows(struct wr_reduction *r, const struct wr_run *run, int64_t results,
+                          int64_t n, size_t item, bool packs) {
+  *r = (struct wr_reduction){.results = results, .n = n, .splits = 1, .per_split = n};
+  if (n <= SHORT) {
+    r->entry = WR_ENTRY_REDUCE_SHORT_ROWS;
+  } else {
+    r->entry = packs ? WR_ENTRY_REDUCE_ROWS_DENSE : WR_ENTRY_REDUCE_ROWS;
+    choose_splits(r, run, results, LEAST_PER_SPLIT, ROUND_BYTES / (int64_t)item);
+  }
+}
+
+static void reduction_of_columns(struct wr_reduction *r, const struct wr_run *run, int64_t results,
+                                 int64_t n) {
+  *r = (struct wr_reduction){.results = results, .n = n, .entry = WR_ENTRY_REDUCE_COLUMNS};
+  choose_splits(r, run, (results + 31) / 32, 256, 32);
+}
+
+struct wr_error *wr_reduction_target(struct wr_reduction *r, struct wr_run *run, enum wr_dtype from,
+                                     void *out) {
+  const size_t total = from == WR_COMPLEX64 ? 16 : 8;
+  r->target.out = out;
+  if (r->splits == 1) return NULL;
+  struct wr_error *error = wr_run_counters(run, &r->target.counters);
+  if (error) return error;
+  return wr_run_scratch(run, (size_t)(r->splits * r->results) * total, &r->target.totals);
+}
+
+void wr_reduction_grid(const struct wr_reduction *r, const struct wr_run *run,
+                       struct wr_launch *l) {
+  wr_launch_index(l, r->results);
+  wr_launch_i64(l, r->n);
+  if (r->entry == WR_ENTRY_REDUCE_SHORT_ROWS) {
+    wr_launch_threads(l, run, r->results * 32, 256);
+    return;
+  }
+  const bool columns = r->entry == WR_ENTRY_REDUCE_COLUMNS;
+  const int64_t blocks = columns ? (r->results + 31) / 32 : r->results;
+  const int64_t most = enough_blocks(run) * 4;
+  wr_launch_i64(l, r->per_split);
+  wr_launch_blocks(l, blocks < most ? blocks : most, r->splits, 256);
+  if (!columns) return;
+  l->block[0] = 32;
+  l->block[1] = 8;
+}
+
+static void choose_kernel(struct reduction *r, const struct wr_run *run, size_t item) {
+  const int64_t results = r->kept.size, n = r->reduced.size;
+  if (is_side_by_side(&r->kept) && !is_side_by_side(&r->reduced) && results >= 8) {
+    reduction_of_columns(&r->cut, run, results, n);
+  } else {
+    bool packs =
+        wr_layout_is_dense(&r->reduced) && wr_layout_is_aligned(&r->kept, 0, r->in, item, 16);
+    wr_reduction_of_rows(&r->cut, run, results, n, item, packs);
+  }
+}
+
+struct wr_error *wr_gpu_reduce(struct wr_run *run, const struct wr_call *call) {
+  const struct wr_tensor *in = &call->in[0];
+  const struct wr_reduce_params *params = call->params;
+  struct reduction r = {.in = in->data};
+  struct wr_launch l;
+  if (call->out.size == 0) return NULL;
+  wr_layout_of(&r.kept, in, wr_layout_all(in) & ~params->axes);
+  wr_layout_of(&r.reduced, in, wr_layout_all(in) & params->axes);
+  r.id = (struct wr_module_id){WR_SOURCE_REDUCE, (uint8_t)call->op, (uint8_t)in->dtype,
+                               (uint8_t)call->out.dtype,
+                               wr_layout_is_big(&r.kept) || wr_layout_is_big(&r.reduced)};
+  choose_kernel(&r, run, wr_dtype_size(in->dtype));
+  struct wr_error *error = wr_reduction_target(&r.cut, run, in->dtype, call->out.data);
+  if (error) return error;
+  wr_launch_start(&l, r.id, r.cut.entry);
+  wr_launch_struct(&l, &r.cut.target, sizeof r.cut.target);
+  wr_launch_pointer(&l, r.in);
+  wr_launch_layout(&l, &r.kept);
+  if (r.cut.entry != WR_ENTRY_REDUCE_ROWS_DENSE) wr_launch_layout(&l, &r.reduced);
+  wr_reduction_grid(&r.cut, run, &l);
+  return wr_launch(&l, run);
+}

@@ -1,0 +1,52 @@
+/* Softmax and log-sum-exp over the last axis. Rows that lie dense, begin on 16 bytes and are not
+   too long are kept in registers; others are read three times. */
+
+#include "backend/cuda/ops/internal.h"
+
+enum { THREADS_MOST = 1024 };
+
+int wr_softmax_packs(int64_t n, size_t item, unsigned *threads) {
+  const int64_t k = 16 / (int64_t)item, packs = n / k;
+  if (n % k != 0 || packs > 4 * THREADS_MOST) return 0;
+  const int per_thread = packs > 128 ? 4 : 1;
+  *threads = (unsigned)(((packs + per_thread - 1) / per_thread + 31) / 32 * 32);
+  return per_thread;
+}
+
+/* The kernel that keeps such rows in registers, and its threads; -1 when none does. */
+static int in_registers(const struct wr_tensor *in, const struct wr_line_axis *l,
+                        unsigned *threads) {
+  const size_t item = wr_dtype_size(in->dtype);
+  const bool fits = l->stride == 1 && wr_layout_is_aligned(&l->other, 0, in->data, item, 16);
+  const int per_thread = fits ? wr_softmax_packs(l->n, item, threads) : 0;
+  if (per_thread == 0) return -1;
+  return per_thread == 4 ? WR_ENTRY_SOFTMAX_4 : WR_ENTRY_SOFTMAX_1;
+}
+
+static unsigned threads_for(int64_t n) {
+  unsigned threads = 32;
+  while (threads < THREADS_MOST && threads * 4 < n) threads *= 2;
+  return threads;
+}
+
+struct wr_error *wr_gpu_softmax(struct wr_run *run, const struct wr_call *call) {
+  const struct wr_tensor *in = &call->in[0];
+  struct wr_line_axis lines;
+  struct wr_launch l;
+  if (in->size == 0) return NULL;
+  wr_line_axis_of(&lines, in, in->ndim - 1);
+  unsigned threads = threads_for(lines.n);
+  int entry = call->op == WR_OP_SOFTMAX ? in_registers(in, &lines, &threads) : WR_ENTRY_LOGSUMEXP;
+  const bool strided = entry < 0 || entry == WR_ENTRY_LOGSUMEXP;
+  const struct wr_module_id id = {WR_SOURCE_SOFTMAX, (uint8_t)WR_OP_SOFTMAX, (uint8_t)in->dtype,
+                                  (uint8_t)in->dtype, wr_layout_is_big(&lines.other)};
+  wr_launch_start(&l, id, entry < 0 ? WR_ENTRY_SOFTMAX : entry);
+  wr_launch_pointer(&l, call->out.data);
+  wr_launch_pointer(&l, in->data);
+  wr_launch_i64(&l, lines.other.size);
+  wr_launch_i64(&l, lines.n);
+  if (strided) wr_launch_i64(&l, lines.stride);
+  wr_launch_layout(&l, &lines.other);
+  wr_launch_blocks(&l, lines.other.size, 1, threads);
+  return wr_launch(&l, run);
+}

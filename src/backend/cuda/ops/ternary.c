@@ -1,0 +1,42 @@
+/* where(condition, x, y): moves elements by their size alone, whatever their dtype. The condition
+   is bool by the operation's dtype rule. */
+
+#include "backend/cuda/ops/internal.h"
+
+static bool is_dense(const struct wr_call *call, const struct wr_layout *l, size_t k) {
+  const size_t item = wr_dtype_size(call->out.dtype);
+  bool dense = l->ndim == 1 && wr_aligned(call->out.data, k * item);
+  for (int i = 0; i < 3; i++) {
+    dense = dense && l->strides[i][0] == 1 && wr_aligned(call->in[i].data, i == 0 ? k : k * item);
+  }
+  return dense;
+}
+
+struct wr_error *wr_gpu_where(struct wr_run *run, const struct wr_call *call) {
+  const struct wr_tensor *in = call->in, *out = &call->out;
+  const enum wr_dtype type = wr_dtype_of_size(out->dtype);
+  const size_t k = 16 / wr_dtype_size(type);
+  struct wr_layout layout;
+  struct wr_launch launch;
+  if (out->size == 0) return NULL;
+  wr_layout_start(&layout, 3);
+  for (int d = 0; d < out->ndim; d++) {
+    const int64_t strides[] = {in[0].strides[d], in[1].strides[d], in[2].strides[d]};
+    wr_layout_push(&layout, out->shape[d], strides);
+  }
+  wr_layout_finish(&layout);
+  const bool dense = is_dense(call, &layout, k);
+  const struct wr_module_id id = {WR_SOURCE_WHERE, (uint8_t)call->op, (uint8_t)type, (uint8_t)type,
+                                  wr_layout_is_big(&layout)};
+  wr_launch_start(&launch, id, dense ? WR_ENTRY_DENSE : WR_ENTRY_STRIDED);
+  wr_launch_pointer(&launch, out->data);
+  for (int i = 0; i < 3; i++) wr_launch_pointer(&launch, in[i].data);
+  wr_launch_index(&launch, out->size);
+  if (!dense) wr_launch_layout(&launch, &layout);
+  if (dense) {
+    wr_launch_packs(&launch, out->size, k);
+  } else {
+    wr_launch_threads(&launch, run, out->size, 256);
+  }
+  return wr_launch(&launch, run);
+}

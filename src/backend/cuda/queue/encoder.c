@@ -1,0 +1,140 @@
+/* Encoders: a leased stream of the driver, what is held back for it (launches.c), and the commands
+   in flight on it (reap.c). encode() records and never waits. An encoder is counted: its owner's
+   reference, and one of each thread that reaps it. When the last is gone its stream goes back to a
+   bounded pool. Lock: the GPU's. */
+
+#include "backend/cuda/queue/internal.h"
+
+/* ---- life ---- */
+
+struct wr_error *wr_gpu_encoder_new(struct wr_gpu *gpu, struct wr_encoder **out) {
+  struct wr_encoder *e = wr_calloc(sizeof *e);
+  struct wr_progress *progress = wr_alloc(sizeof *progress);
+  struct wr_error *error;
+  if (!e || !progress) {
+    error = wr_error_out_of_memory();
+    goto free_both;
+  }
+  *progress = (struct wr_progress){.refs = 1, .encoder = e};
+  e->gpu = gpu;
+  e->refs = 1;
+  e->last_held = &e->held;
+  e->last = &e->first;
+  e->last_mark = &e->marks;
+  e->progress = progress;
+  e->last_order = &e->orders;
+  wr_gpu_enter(gpu);
+  error = wr_gpu_stream_take(gpu, &e->stream);
+  wr_gpu_leave();
+  if (error) goto free_both;
+  wr_mutex_init(&e->lock, WR_RANK_ENCODER);
+  *out = e;
+  return NULL;
+free_both:
+  wr_free(progress);
+  wr_free(e);
+  return error;
+}
+
+/* In a forked child the stream is left alone: it is the parent's. */
+void wr_encoder_drop(struct wr_encoder *e) {
+  wr_mutex_lock(&e->gpu->lock);
+  bool last = --e->refs == 0;
+  if (last) wr_orders_free_locked(e);
+  wr_mutex_unlock(&e->gpu->lock);
+  if (!last) return;
+  if (!wr_gpu_forked()) {
+    WR_ASSERT(!e->first && !e->marks && !e->in_busy_list && !e->launches);
+    wr_mutex_destroy(&e->lock);
+    wr_gpu_enter(e->gpu);
+    /* The next to lease the stream is somebody else. Relaxed: whoever named it held a reference. */
+    if (wr_load_relaxed(&e->named)) wr_nvtx_name_stream(e->stream, "");
+    wr_gpu_stream_give(e->gpu, e->stream);
+    wr_gpu_leave();
+  }
+  wr_buffer_release(e->workspace);
+  wr_buffer_release(e->counters);
+  wr_free(e);
+}
+
+void wr_gpu_encoder_free(struct wr_encoder *encoder) { wr_encoder_drop(encoder); }
+
+/* Of two threads that set labels at once either may be the last here. In a forked child the stream
+   is the parent's. */
+void wr_gpu_label(struct wr_encoder *e, const char *label) {
+  if (wr_gpu_forked()) return;
+  wr_gpu_enter(e->gpu); /* first: a tool's library is opened by the first look */
+  if (wr_nvtx_listens()) {
+    wr_store_relaxed(&e->named, true);
+    wr_nvtx_name_stream(e->stream, label ? label : "");
+  }
+  wr_gpu_leave();
+}
+
+/* ---- encoding ---- */
+
+enum wr_encode_status wr_encode_work(struct wr_encoder *e, wr_work work, const void *what,
+                                     struct wr_completion_hook *hook, struct wr_error **error) {
+  struct wr_run run = {.gpu = e->gpu, .stream = e->stream, .encoder = e};
+  struct wr_gpu_command *c = wr_alloc(sizeof *c);
+  *error = c ? wr_record_begin(e, &run) : wr_error_out_of_memory();
+  if (*error) {
+    wr_free(c);
+    return WR_ENCODE_DONE;
+  }
+  if (work) {
+    wr_gpu_enter(e->gpu);
+    *error = work(&run, what);
+    wr_gpu_leave();
+  }
+  if (*error) {
+    wr_record_abandon(e, &run);
+    if (run.bring.slot) wr_slot_give(run.bring.slot);
+    wr_run_scratch_release(&run.scratch);
+    wr_free(c);
+    return WR_ENCODE_DONE;
+  }
+  *c = (struct wr_gpu_command){.hook = hook, .scratch = run.scratch, .bring = run.bring};
+  wr_record_keep(e, c);
+  return WR_ENCODE_PENDING;
+}
+
+enum wr_encode_status wr_gpu_encode_marker(struct wr_encoder *e, struct wr_completion_hook *hook,
+                                           struct wr_error **error) {
+  return wr_encode_work(e, NULL, NULL, hook, error);
+}
+
+uint64_t wr_gpu_place(const struct wr_encoder *encoder) { return encoder->kept; }
+
+/* Relaxed: who finds it full asks again under the lock. In the child of a fork nothing ends, and
+   what is encoded fails. */
+bool wr_gpu_full(const struct wr_encoder *e) {
+  return e->work - wr_load_relaxed(&e->work_over) >= wr_most_ahead(e->gpu) && !wr_gpu_forked();
+}
+
+static bool is_launched(struct wr_encoder *e, uint64_t place) {
+  wr_mutex_lock(&e->gpu->lock);
+  bool launched = e->launched >= place;
+  wr_mutex_unlock(&e->gpu->lock);
+  return launched;
+}
+
+/* What the caller waits for may be held back by a thread that is encoding on the other. */
+bool wr_gpu_encode_wait(struct wr_encoder *e, struct wr_encoder *other, uint64_t place) {
+  struct wr_gpu *gpu = e->gpu;
+  wr_cu_event event;
+  if (other->gpu != gpu || wr_gpu_forked()) return false;
+  if (!is_launched(other, place)) wr_gpu_flush(other);
+  wr_gpu_flush(e); /* what is held back here need not wait */
+  wr_gpu_enter(gpu);
+  wr_mutex_lock(&gpu->lock);
+  struct wr_error *error = wr_event_behind_locked(other, place, &event);
+  if (!error) error = wr_order_add_locked(e, e->kept, other, place);
+  if (!error && event) {
+    error = wr_gpu_result(gpu, wr_cu->stream_wait(e->stream, event, 0), "cuStreamWaitEvent");
+  }
+  wr_mutex_unlock(&gpu->lock);
+  wr_gpu_leave();
+  wr_error_release(error);
+  return !error;
+}

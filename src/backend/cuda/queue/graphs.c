@@ -1,0 +1,273 @@
+/* Launches as graphs of the driver: a graph costs one call and about a third of the time between
+   two small kernels.
+
+   Graphs are kept by stream and by what is launched: kernels and how many bytes their arguments
+   have, in order, never extents or addresses. A sequence that was launched BUILD_AFTER times one by
+   one becomes a graph at its next time; a graph that is there is brought up to date, node by node
+   where arguments or grid differ, and launched again. Updates do not touch launches in flight. A
+   graph belongs to one stream, since the driver puts launches of one graph in an order, and streams
+   must not wait for each other.
+
+   What all graphs of a GPU take is estimated in bytes and bounded; the one that was not used for
+   the longest time goes first. That cannot fail: the driver keeps what is in flight until it is
+   over. Where a graph cannot be made, updated or launched, it is dropped and the caller launches
+   one by one. Lock: BACKEND, the table's; not held while the driver is called. A graph is used by
+   the thread that took it off the table, and by nobody else until it is put back. */
+
+#include <string.h>
+
+#include "backend/cuda/queue/internal.h"
+
+enum {
+  NODES_MIN = 3, /* fewer are launched faster one by one */
+  BUILD_AFTER = 2,
+  BUCKETS = 128,
+  SEEN = 256,
+  MOST_BYTES = 64 << 20,
+  /* Measured with CUDA 13: 3.8 KB a node on the GPU, 5.6 KB on the host, and the graph itself. */
+  NODE_BYTES = 12 << 10,
+  GRAPH_BYTES = 32 << 10
+};
+
+struct graph {
+  struct graph *next;        /* under LOCK: the bucket */
+  struct graph *newer;       /* under LOCK: by last use */
+  struct graph *older;       /* under LOCK */
+  uint64_t hash;             /* immutable after publish */
+  wr_cu_stream stream;       /* immutable after publish */
+  wr_cu_graph graph;         /* immutable after publish */
+  wr_cu_graph_exec exec;     /* immutable after publish */
+  size_t cost;               /* immutable after publish */
+  wr_cu_node *nodes;         /* immutable after publish; in the same block */
+  struct wr_launches values; /* who took it: what the nodes were last given */
+};
+
+/* How often a sequence was launched one by one; another with the same place takes it over. */
+struct seen {
+  uint64_t hash;
+  unsigned times;
+};
+
+struct wr_graph_table {
+  struct wr_mutex lock;
+  struct graph *buckets[BUCKETS]; /* under LOCK */
+  struct graph *newest;           /* under LOCK */
+  struct graph *oldest;           /* under LOCK */
+  struct wr_graph_numbers is;     /* under LOCK */
+  struct seen seen[SEEN];         /* under LOCK */
+};
+
+struct wr_error *wr_graph_table_new(struct wr_graph_table **out) {
+  struct wr_graph_table *t = wr_calloc(sizeof *t);
+  if (!t) return wr_error_out_of_memory();
+  wr_mutex_init(&t->lock, WR_RANK_BACKEND);
+  *out = t;
+  return NULL;
+}
+
+void wr_graph_table_free(struct wr_graph_table *table) { wr_free(table); }
+
+void wr_graph_numbers_get(const struct wr_gpu *gpu, struct wr_graph_numbers *out) {
+  struct wr_graph_table *t = gpu->queues->graphs;
+  wr_mutex_lock(&t->lock);
+  *out = t->is;
+  wr_mutex_unlock(&t->lock);
+}
+
+/* ---- what is the same ---- */
+
+static uint64_t mix(uint64_t h, uint64_t value) {
+  h = (h ^ value) * UINT64_C(0x9e3779b97f4a7c15);
+  return h ^ h >> 29;
+}
+
+static uint64_t hash_of(wr_cu_stream stream, const struct wr_launches *l) {
+  uint64_t h = mix((uint64_t)l->count, (uint64_t)(uintptr_t)stream);
+  for (int i = 0; i < l->count; i++) {
+    h = mix(h, (uint64_t)(uintptr_t)l->held[i].function);
+    h = mix(h, l->held[i].bytes);
+  }
+  return h;
+}
+
+static bool same(const struct graph *g, wr_cu_stream stream, const struct wr_launches *l) {
+  if (g->stream != stream || g->values.count != l->count) return false;
+  for (int i = 0; i < l->count; i++) {
+    const struct wr_held *a = &g->values.held[i], *b = &l->held[i];
+    if (a->function != b->function || a->bytes != b->bytes) return false;
+  }
+  return true;
+}
+
+/* ---- the table ---- */
+
+static struct graph **bucket_of(struct wr_graph_table *t, uint64_t hash) {
+  return &t->buckets[hash % BUCKETS];
+}
+
+static void insert_locked(struct wr_graph_table *t, struct graph *g) {
+  struct graph **bucket = bucket_of(t, g->hash);
+  g->next = *bucket;
+  *bucket = g;
+  g->newer = NULL;
+  g->older = t->newest;
+  if (t->newest) t->newest->newer = g;
+  t->newest = g;
+  if (!t->oldest) t->oldest = g;
+}
+
+static void remove_locked(struct wr_graph_table *t, struct graph *g) {
+  struct graph **p = bucket_of(t, g->hash);
+  while (*p != g) p = &(*p)->next;
+  *p = g->next;
+  *(g->newer ? &g->newer->older : &t->newest) = g->older;
+  *(g->older ? &g->older->newer : &t->oldest) = g->newer;
+}
+
+/* True when the sequence has been launched often enough; counts this time. */
+static bool often_locked(struct wr_graph_table *t, uint64_t hash) {
+  struct seen *s = &t->seen[hash % SEEN];
+  if (s->hash != hash) *s = (struct seen){.hash = hash};
+  return s->times++ >= BUILD_AFTER;
+}
+
+/* Takes a graph off the table, or room for one (*build): then the oldest go to `victims`. NULL and
+   no room: launch one by one. */
+static struct graph *take(struct wr_graph_table *t, uint64_t hash, wr_cu_stream stream,
+                          const struct wr_launches *l, size_t cost, bool *build,
+                          struct graph **victims) {
+  wr_mutex_lock(&t->lock);
+  struct graph *g = *bucket_of(t, hash);
+  while (g && !(g->hash == hash && same(g, stream, l))) g = g->next;
+  if (g) {
+    remove_locked(t, g);
+  } else if (often_locked(t, hash)) {
+    while (t->oldest && t->is.bytes + cost > MOST_BYTES) {
+      struct graph *victim = t->oldest;
+      remove_locked(t, victim);
+      t->is.bytes -= victim->cost;
+      t->is.graphs--;
+      victim->next = *victims;
+      *victims = victim;
+    }
+    /* What other threads are using is on no list. */
+    *build = t->is.bytes + cost <= MOST_BYTES;
+    if (*build) {
+      t->is.bytes += cost;
+      t->is.graphs++;
+      t->is.built++;
+    }
+  }
+  wr_mutex_unlock(&t->lock);
+  return g;
+}
+
+static void put(struct wr_graph_table *t, struct graph *g) {
+  wr_mutex_lock(&t->lock);
+  insert_locked(t, g);
+  t->is.launched++;
+  wr_mutex_unlock(&t->lock);
+}
+
+static void give_room(struct wr_graph_table *t, size_t cost) {
+  wr_mutex_lock(&t->lock);
+  t->is.bytes -= cost;
+  t->is.graphs--;
+  wr_mutex_unlock(&t->lock);
+}
+
+/* ---- one graph ---- */
+
+static void graph_free(struct graph *g) {
+  if (g->exec) (void)wr_cu->graph_exec_free(g->exec);
+  if (g->graph) (void)wr_cu->graph_free(g->graph);
+  wr_free(g);
+}
+
+static void free_all(struct graph *list) {
+  while (list) {
+    struct graph *g = list;
+    list = g->next;
+    graph_free(g);
+  }
+}
+
+/* What a node is given; `arguments` is room for their addresses. */
+static struct wr_cu_node_values node_values(const struct wr_launches *l, int i, void **arguments) {
+  const struct wr_held *h = &l->held[i];
+  char *values = (char *)l->room + h->at;
+  for (uint32_t k = 0; k < h->n; k++) arguments[k] = values + h->offsets[k];
+  return (struct wr_cu_node_values){.function = h->function,
+                                    .grid = {h->grid[0], h->grid[1], h->grid[2]},
+                                    .block = {h->block[0], h->block[1], h->block[2]},
+                                    .arguments = arguments};
+}
+
+static void values_copy(struct wr_launches *to, const struct wr_launches *from) {
+  to->count = from->count;
+  to->used = from->used;
+  memcpy(to->held, from->held, (size_t)from->count * sizeof from->held[0]);
+  memcpy(to->room, from->room, from->used);
+}
+
+/* The nodes follow each other as the launches do. NULL when the driver or the system refuses. */
+static struct graph *graph_new(const struct wr_launches *l, wr_cu_stream stream, uint64_t hash,
+                               size_t cost) {
+  struct graph *g = wr_calloc(sizeof *g + (size_t)l->count * sizeof *g->nodes);
+  if (!g) return NULL;
+  g->nodes = (wr_cu_node *)(void *)(g + 1);
+  g->hash = hash;
+  g->stream = stream;
+  g->cost = cost;
+  values_copy(&g->values, l);
+  wr_cu_result result = wr_cu->graph_new(&g->graph, 0);
+  for (int i = 0; i < l->count && !result; i++) {
+    void *arguments[WR_LAUNCH_ARGUMENTS];
+    const struct wr_cu_node_values values = node_values(l, i, arguments);
+    result = wr_cu->graph_add_kernel(&g->nodes[i], g->graph, i ? &g->nodes[i - 1] : NULL, i > 0,
+                                     &values);
+  }
+  if (!result) result = wr_cu->graph_exec_new(&g->exec, g->graph, 0);
+  if (!result) return g;
+  graph_free(g);
+  return NULL;
+}
+
+static bool node_is_current(const struct graph *g, const struct wr_launches *l, int i) {
+  const struct wr_held *a = &g->values.held[i], *b = &l->held[i];
+  return memcmp(a->grid, b->grid, sizeof a->grid) == 0 &&
+         memcmp(a->block, b->block, sizeof a->block) == 0 &&
+         memcmp((const char *)g->values.room + a->at, (const char *)l->room + b->at, a->bytes) == 0;
+}
+
+/* Equal numbers of bytes in the same order: what belongs to a launch lies at the same place. */
+static bool update(struct graph *g, const struct wr_launches *l) {
+  for (int i = 0; i < l->count; i++) {
+    if (node_is_current(g, l, i)) continue;
+    void *arguments[WR_LAUNCH_ARGUMENTS];
+    const struct wr_cu_node_values values = node_values(l, i, arguments);
+    if (wr_cu->graph_exec_set_kernel(g->exec, g->nodes[i], &values)) return false;
+  }
+  values_copy(&g->values, l);
+  return true;
+}
+
+bool wr_graphs_launch(struct wr_gpu *gpu, wr_cu_stream stream, const struct wr_launches *l) {
+  struct wr_graph_table *t = gpu->queues->graphs;
+  if (l->count < NODES_MIN || !wr_env_get()->graphs) return false;
+  const uint64_t hash = hash_of(stream, l);
+  const size_t cost = GRAPH_BYTES + sizeof(struct graph) + (size_t)l->count * NODE_BYTES;
+  struct graph *victims = NULL;
+  bool build = false;
+  struct graph *g = take(t, hash, stream, l, cost, &build, &victims);
+  free_all(victims);
+  if (!g && !build) return false;
+  bool ready = g ? update(g, l) : (g = graph_new(l, stream, hash, cost)) != NULL;
+  if (ready && wr_cu->graph_launch(g->exec, stream) == WR_CU_SUCCESS) {
+    put(t, g);
+    return true;
+  }
+  if (g) graph_free(g);
+  give_room(t, cost);
+  return false;
+}

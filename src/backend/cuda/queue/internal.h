@@ -1,0 +1,199 @@
+#ifndef WR_BACKEND_CUDA_QUEUE_INTERNAL_H
+#define WR_BACKEND_CUDA_QUEUE_INTERNAL_H
+
+/* An encoder, the launches that it holds back, and its commands in flight.
+
+   What becomes of a command. While it is encoded its launches are recorded. A flush launches all
+   that was recorded since the one before, as a graph of the driver's or one by one, and only then
+   puts the commands, in the same order, into the queue of those in flight: what stands there is
+   covered by every event that is recorded on the stream from then on. */
+
+#include "backend/cuda/memory/memory.h"
+#include "backend/cuda/queue/queue.h"
+
+struct wr_graph_table;
+
+/* All but `graphs` under the GPU's LOCK. */
+struct wr_gpu_queues {
+  struct wr_graph_table *graphs; /* immutable after publish; graphs.c */
+  struct wr_cond wake;           /* the GPU's thread */
+  struct wr_cond ended;          /* it has left */
+  bool watched;                  /* the GPU's thread runs */
+  int stopping;                  /* who wants it to leave when all is over */
+  unsigned encoding;             /* encoders that hold something back */
+  struct wr_encoder *busy;       /* those with commands in flight */
+  wr_atomic_u32 n_busy;          /* atomic RELAXED, changed under LOCK: how many those are */
+  struct wr_launches *idle_launches;
+  int n_idle_launches;
+  uint64_t eager_until; /* of wr_clock_ns: a thread has parked lately */
+  bool reaper_sleeps;   /* until it is told */
+};
+
+enum { WR_HELD_LAUNCHES = 64, WR_HELD_BYTES = 32 << 10 };
+
+/* A launch that is held back. Its arguments lie one after the other in the room for them. */
+struct wr_held {
+  wr_cu_function function;
+  unsigned grid[3];
+  unsigned block[3];
+  uint32_t at;                           /* bytes from the start of the room */
+  uint32_t bytes;                        /* of all arguments */
+  uint32_t n;                            /* arguments */
+  uint16_t offsets[WR_LAUNCH_ARGUMENTS]; /* bytes from `at` */
+};
+
+/* What is recorded between two flushes. */
+struct wr_launches {
+  struct wr_launches *next; /* under the GPU's LOCK: the list of idle ones */
+  int count;
+  uint32_t used; /* bytes of the room */
+  struct wr_held held[WR_HELD_LAUNCHES];
+  uint64_t room[WR_HELD_BYTES / sizeof(uint64_t)];
+};
+
+/* Owned by the encoder that holds it back, then by the queue, then by its reaper. */
+struct wr_gpu_command {
+  struct wr_gpu_command *next;
+  struct wr_completion_hook *hook;
+  struct wr_ptrs scratch;
+  struct wr_error *error; /* a launch failed; a reference or NULL */
+  struct wr_bring bring;
+  int launches;    /* recorded when it had been encoded, its own included */
+  uint64_t number; /* its place among the encoder's commands, from 1 */
+  uint64_t work;   /* of the encoder when it had been encoded */
+};
+
+/* An event on the stream behind commands in flight. */
+struct wr_mark {
+  struct wr_mark *next;
+  wr_cu_event event;
+  uint64_t covers; /* all commands up to this number */
+};
+
+/* How far an encoder has come with publishing. Outlives it, for those whose order looks here. */
+struct wr_progress {
+  unsigned refs;              /* all under the GPU's LOCK */
+  uint64_t published;         /* all commands up to this number */
+  struct wr_encoder *encoder; /* NULL: it is gone, and all was published */
+};
+
+/* Commands behind a wait on the device are over after what is waited for, and so they are published
+   after it: who sees that the one is over never sees that the other is not, and a failure is known
+   before what depends on it is looked at. */
+struct wr_order {
+  struct wr_order *next;
+  uint64_t behind;        /* the encoder's commands with higher numbers are behind the wait */
+  struct wr_progress *on; /* one reference */
+  uint64_t place;         /* what has to be published first: up to this number */
+};
+
+/* Who publishes, or looks for what there is to publish. The GPU's thread never waits while it does.
+ */
+enum wr_reaper { WR_REAPER_NONE, WR_REAPER_WAITER, WR_REAPER_WATCHER };
+
+struct wr_encoder {
+  struct wr_gpu *gpu;          /* immutable after publish */
+  wr_cu_stream stream;         /* immutable after publish */
+  struct wr_buffer *workspace; /* owner thread only: whoever encodes; or NULL */
+  struct wr_buffer *counters;  /* owner thread only: whoever encodes; or NULL */
+  wr_atomic_bool named;        /* atomic RELAXED: a tool may know the stream by a label */
+  uint64_t kept;               /* owner thread only: whoever encodes; the last command's number */
+  uint64_t work;               /* owner thread only: whoever encodes; all launches, estimated */
+  wr_atomic_u64 work_over; /* atomic RELAXED, changed under the GPU's LOCK: of what is published */
+
+  struct wr_mutex lock;              /* of rank ENCODER: recording and flushing */
+  struct wr_launches *launches;      /* under LOCK; NULL: nothing is held back */
+  struct wr_gpu_command *held;       /* under LOCK, oldest first */
+  struct wr_gpu_command **last_held; /* under LOCK */
+  uint64_t flushes;                  /* under LOCK */
+  bool recording;                    /* under LOCK: a command is being encoded */
+  struct wr_error *broken; /* under LOCK: a launch of that command failed; a reference or NULL */
+
+  /* All under the GPU's LOCK. */
+  unsigned refs;
+  enum wr_reaper reaper;
+  bool in_busy_list;
+  uint64_t launched; /* number of the last command in flight */
+  uint64_t marked;   /* what the last mark covers */
+  struct wr_gpu_command *first;
+  struct wr_gpu_command **last;
+  struct wr_mark *marks; /* oldest first */
+  struct wr_mark **last_mark;
+  struct wr_progress *progress; /* one reference */
+  struct wr_order *orders;      /* oldest first */
+  struct wr_order **last_order;
+  struct wr_completion_hook *room_hook; /* who waits for room; or NULL */
+  uint64_t room_at;                     /* until so much of the work is over */
+  struct wr_encoder *busy_next;
+  struct wr_encoder *busy_prev;
+};
+
+/* ---- run.c ---- */
+
+void wr_run_scratch_release(struct wr_ptrs *scratch);
+
+/* ---- encoder.c ---- */
+
+/* Drops a reference. */
+void wr_encoder_drop(struct wr_encoder *encoder);
+
+/* ---- launches.c: recording and flushing ---- */
+
+/* Before and after a command is encoded. Begin fails where nothing can be encoded; after it either
+   keep, which takes the command, or abandon, after which nothing of it will be launched or is
+   running. */
+struct wr_error *wr_record_begin(struct wr_encoder *encoder, struct wr_run *run);
+void wr_record_keep(struct wr_encoder *encoder, struct wr_gpu_command *command);
+void wr_record_abandon(struct wr_encoder *encoder, struct wr_run *run);
+
+/* ---- graphs.c: launches as graphs ---- */
+
+struct wr_error *wr_graph_table_new(struct wr_graph_table **out);
+void wr_graph_table_free(struct wr_graph_table *table); /* NULL is a no-op; no graph was made */
+/* True when all the launches were launched on the stream as one graph; false: the caller launches
+   them. Any thread that holds the encoder's lock. */
+bool wr_graphs_launch(struct wr_gpu *gpu, wr_cu_stream stream, const struct wr_launches *launches);
+/* Launches a held launch by itself. */
+wr_cu_result wr_held_launch(const struct wr_launches *launches, int i, wr_cu_stream stream);
+
+/* ---- queues.c: the list of encoders with commands in flight ---- */
+
+void wr_busy_insert_locked(struct wr_encoder *encoder);
+void wr_busy_remove_locked(struct wr_encoder *encoder);
+/* Puts the n encoders at the end of the list, so that all others come to their turn. */
+void wr_busy_rotate_locked(struct wr_gpu *gpu, struct wr_encoder *const *looked, int n);
+
+/* ---- watch.c: the GPU's thread ---- */
+
+enum { WR_NAP_MIN_NS = 20 * 1000 }; /* between two looks */
+
+/* The thread that publishes what nobody waits for runs from here until nothing is in flight or
+   about to be: until `encoding` is 0. */
+struct wr_error *wr_watch_locked(struct wr_gpu *gpu);
+
+/* ---- reap.c: commands in flight ---- */
+
+/* Becomes the encoder's reaper, with a reference; false when there is nothing to do, or another is
+   at it. */
+bool wr_reap_begin_locked(struct wr_encoder *encoder, enum wr_reaper as);
+/* For its reaper: one mark when it waits, else all marks that are over. True when something was
+   published; in *blocked whether what comes next has to wait for another encoder's reaper. */
+bool wr_reap(struct wr_encoder *encoder, bool wait, bool *blocked);
+void wr_reap_end(struct wr_encoder *encoder);
+/* Appends the commands, which have been launched, in their order. */
+void wr_in_flight_locked(struct wr_encoder *encoder, struct wr_gpu_command *commands);
+/* An event behind the command of that number, which has been launched, and as little as can be
+   after it; NULL when the command is over. Between enter and leave; the event may be somebody
+   else's once the lock is released. */
+struct wr_error *wr_event_behind_locked(struct wr_encoder *encoder, uint64_t number,
+                                        wr_cu_event *event);
+/* The encoder's commands after the one numbered `behind` are published after those of `other` up to
+   `place`. */
+struct wr_error *wr_order_add_locked(struct wr_encoder *encoder, uint64_t behind,
+                                     struct wr_encoder *other, uint64_t place);
+/* How much work of one encoder may be with the driver and not over. */
+uint64_t wr_most_ahead(const struct wr_gpu *gpu);
+/* The encoder has nothing in flight, and ends. */
+void wr_orders_free_locked(struct wr_encoder *encoder);
+
+#endif

@@ -1,0 +1,227 @@
+/* Launches that are held back, and how they go to the driver.
+
+   wr_launch records: which kernel, where, and the values of its arguments. Whoever drains the
+   stream flushes when it has nothing more to encode (backend.h), another encoder does when it is
+   about to wait for this one, and a full room flushes itself. A flush hands all launches to the
+   driver, as one graph (graphs.c) or one by one, and then appends the commands that they belong to.
+
+   A launch that the driver refuses fails its command and all later ones of the flush, of which no
+   more is launched: they may need its result. Lock: the encoder's, of rank ENCODER; the GPU's is
+   taken inside. Recording and flushing may be two threads' (the second waits for this encoder), so
+   a command that is being encoded may lose what it has recorded to a flush in the middle of it. */
+
+#include <string.h>
+
+#include "backend/cuda/queue/internal.h"
+
+enum { IDLE_LAUNCHES = 64 };
+
+/* ---- room for launches, kept for the next batch; bounded ---- */
+
+/* Room for launches, its contents undefined; NULL when memory is refused. */
+static struct wr_launches *launches_take_locked(struct wr_gpu *gpu) {
+  struct wr_launches *l = gpu->queues->idle_launches;
+  if (!l) return wr_alloc(sizeof *l);
+  gpu->queues->idle_launches = l->next;
+  gpu->queues->n_idle_launches--;
+  return l;
+}
+
+static void launches_give_locked(struct wr_gpu *gpu, struct wr_launches *l) {
+  if (gpu->queues->n_idle_launches >= IDLE_LAUNCHES) {
+    wr_free(l);
+    return;
+  }
+  l->next = gpu->queues->idle_launches;
+  gpu->queues->idle_launches = l;
+  gpu->queues->n_idle_launches++;
+}
+
+/* ---- flushing ---- */
+
+wr_cu_result wr_held_launch(const struct wr_launches *l, int i, wr_cu_stream stream) {
+  const struct wr_held *h = &l->held[i];
+  void *arguments[WR_LAUNCH_ARGUMENTS];
+  char *values = (char *)l->room + h->at;
+  for (uint32_t k = 0; k < h->n; k++) arguments[k] = values + h->offsets[k];
+  return wr_cu->launch(h->function, h->grid[0], h->grid[1], h->grid[2], h->block[0], h->block[1],
+                       h->block[2], 0, stream, arguments, NULL);
+}
+
+/* How many were launched; *error when that is not all. */
+static int launch_all(struct wr_encoder *e, struct wr_error **error) {
+  const struct wr_launches *l = e->launches;
+  if (wr_graphs_launch(e->gpu, e->stream, l)) return l->count;
+  for (int i = 0; i < l->count; i++) {
+    *error = wr_gpu_result(e->gpu, wr_held_launch(l, i, e->stream), "cuLaunchKernel");
+    if (*error) return i;
+  }
+  return l->count;
+}
+
+static void fail_from(struct wr_encoder *e, int launched, struct wr_error *error) {
+  for (struct wr_gpu_command *c = e->held; c; c = c->next) {
+    if (c->launches > launched && !c->error) c->error = wr_error_retain(error);
+  }
+  if (e->recording && !e->broken) e->broken = wr_error_retain(error);
+}
+
+static void close_locked(struct wr_encoder *e) {
+  launches_give_locked(e->gpu, e->launches);
+  e->launches = NULL;
+  e->gpu->queues->encoding--;
+}
+
+/* Between enter and leave. The batch stays open for a command that is being encoded. */
+static void flush_locked(struct wr_encoder *e) {
+  struct wr_error *error = NULL;
+  int launched = launch_all(e, &error);
+  if (error) fail_from(e, launched, error);
+  wr_error_release(error);
+  e->launches->count = 0;
+  e->launches->used = 0;
+  e->flushes++;
+  wr_mutex_lock(&e->gpu->lock);
+  wr_in_flight_locked(e, e->held);
+  e->held = NULL;
+  e->last_held = &e->held;
+  if (!e->recording) close_locked(e);
+  wr_mutex_unlock(&e->gpu->lock);
+}
+
+static bool holds_back(struct wr_encoder *e) {
+  wr_mutex_lock(&e->lock);
+  bool any = e->launches != NULL;
+  wr_mutex_unlock(&e->lock);
+  return any;
+}
+
+/* Entered first, as who encodes has: the end of the process closes the gate, and would keep one
+   that came to it with the lock from those inside. A child of a fork may find the lock held for
+   ever; it has nothing to flush. */
+void wr_gpu_flush(struct wr_encoder *e) {
+  if (wr_gpu_forked() || !holds_back(e)) return;
+  wr_gpu_enter(e->gpu);
+  wr_mutex_lock(&e->lock);
+  if (e->launches) flush_locked(e);
+  wr_mutex_unlock(&e->lock);
+  wr_gpu_leave();
+}
+
+void wr_run_direct(struct wr_run *run) {
+  enum { LAUNCHES = 4 }; /* at most, of a product or a copy */
+  run->encoder->work += LAUNCHES;
+  wr_mutex_lock(&run->encoder->lock);
+  flush_locked(run->encoder);
+  wr_mutex_unlock(&run->encoder->lock);
+}
+
+/* ---- recording ---- */
+
+static struct wr_error *open_locked(struct wr_encoder *e) {
+  struct wr_gpu *gpu = e->gpu;
+  if (e->launches) return NULL;
+  wr_mutex_lock(&gpu->lock);
+  struct wr_error *error = wr_watch_locked(gpu);
+  if (!error) {
+    e->launches = launches_take_locked(gpu);
+    if (e->launches) {
+      gpu->queues->encoding++;
+    } else {
+      error = wr_error_out_of_memory();
+    }
+  }
+  wr_mutex_unlock(&gpu->lock);
+  if (error) return error;
+  e->launches->count = 0;
+  e->launches->used = 0;
+  return NULL;
+}
+
+struct wr_error *wr_record_begin(struct wr_encoder *e, struct wr_run *run) {
+  struct wr_error *error = wr_gpu_unusable(e->gpu);
+  if (error) return error;
+  wr_mutex_lock(&e->lock);
+  error = open_locked(e);
+  if (!error) {
+    e->recording = true;
+    run->launches = e->launches->count;
+    run->used = e->launches->used;
+    run->flushes = e->flushes;
+    run->work = e->work;
+  }
+  wr_mutex_unlock(&e->lock);
+  return error;
+}
+
+void wr_record_keep(struct wr_encoder *e, struct wr_gpu_command *c) {
+  wr_mutex_lock(&e->lock);
+  c->number = ++e->kept;
+  c->work = e->work;
+  c->launches = e->launches->count;
+  c->error = e->broken;
+  e->broken = NULL;
+  *e->last_held = c;
+  e->last_held = &c->next;
+  e->recording = false;
+  wr_mutex_unlock(&e->lock);
+}
+
+/* What of the command runs already uses its operands, which are let go after this. */
+void wr_record_abandon(struct wr_encoder *e, struct wr_run *run) {
+  e->work = run->work;
+  wr_mutex_lock(&e->lock);
+  bool partly = e->flushes != run->flushes;
+  e->launches->count = partly ? 0 : run->launches;
+  e->launches->used = partly ? 0 : run->used;
+  wr_error_release(e->broken);
+  e->broken = NULL;
+  e->recording = false;
+  wr_mutex_unlock(&e->lock);
+  if (!partly && !run->launched) return;
+  wr_gpu_enter(e->gpu);
+  wr_error_release(
+      wr_gpu_result_of_wait(e->gpu, wr_cu->stream_finish(e->stream), "cuStreamSynchronize"));
+  wr_gpu_leave();
+}
+
+static uint32_t rounded(uint32_t bytes) { return (bytes + 7u) & ~7u; }
+
+static uint32_t argument_bytes(const struct wr_launch *l) {
+  uint32_t bytes = 0;
+  for (int i = 0; i < l->n; i++) bytes += rounded(l->sizes[i]);
+  return bytes;
+}
+
+static void record_locked(struct wr_launches *to, const struct wr_launch *l,
+                          wr_cu_function function, uint32_t bytes) {
+  struct wr_held *h = &to->held[to->count++];
+  char *values = (char *)to->room + to->used;
+  h->function = function;
+  memcpy(h->grid, l->grid, sizeof h->grid);
+  memcpy(h->block, l->block, sizeof h->block);
+  h->at = to->used;
+  h->bytes = bytes;
+  h->n = (uint32_t)l->n;
+  uint32_t at = 0;
+  for (int i = 0; i < l->n; i++) {
+    h->offsets[i] = (uint16_t)at;
+    memcpy(values + at, l->args[i], l->sizes[i]);
+    /* What lies between is compared with the rest. */
+    memset(values + at + l->sizes[i], 0, rounded(l->sizes[i]) - l->sizes[i]);
+    at += rounded(l->sizes[i]);
+  }
+  to->used += bytes;
+}
+
+void wr_launch_function(const struct wr_launch *l, struct wr_run *run, wr_cu_function function) {
+  struct wr_encoder *e = run->encoder;
+  const uint32_t bytes = argument_bytes(l);
+  wr_mutex_lock(&e->lock);
+  if (e->launches->count == WR_HELD_LAUNCHES || e->launches->used + bytes > WR_HELD_BYTES) {
+    flush_locked(e);
+  }
+  record_locked(e->launches, l, function, bytes);
+  e->work++;
+  wr_mutex_unlock(&e->lock);
+}

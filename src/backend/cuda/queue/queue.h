@@ -1,0 +1,131 @@
+#ifndef WR_BACKEND_CUDA_QUEUE_QUEUE_H
+#define WR_BACKEND_CUDA_QUEUE_QUEUE_H
+
+/* What leaves the room `queue`: encoders, and what an operation has while it is encoded: launches,
+   and memory for the time of the call. */
+
+#include "backend/cuda/codegen/codegen.h"
+
+/* ---- the queues of a GPU ---- */
+
+/* Fills gpu->queues. */
+struct wr_error *wr_gpu_queues_new(struct wr_gpu *gpu);
+void wr_gpu_queues_free(struct wr_gpu_queues *queues); /* NULL is a no-op; nothing was queued */
+
+/* ---- encoders; what is not said here is as in backend.h ---- */
+
+struct wr_error *wr_gpu_encoder_new(struct wr_gpu *gpu, struct wr_encoder **out);
+void wr_gpu_encoder_free(struct wr_encoder *encoder);
+enum wr_encode_status wr_gpu_encode_marker(struct wr_encoder *encoder,
+                                           struct wr_completion_hook *hook,
+                                           struct wr_error **error);
+void wr_gpu_flush(struct wr_encoder *encoder);
+uint64_t wr_gpu_place(const struct wr_encoder *encoder);
+bool wr_gpu_encode_wait(struct wr_encoder *encoder, struct wr_encoder *other, uint64_t place);
+bool wr_gpu_full(const struct wr_encoder *encoder);
+void wr_gpu_label(struct wr_encoder *encoder, const char *label);
+enum wr_encode_status wr_gpu_when_room(struct wr_encoder *encoder, struct wr_completion_hook *hook);
+bool wr_gpu_poll(struct wr_encoder *encoder);
+bool wr_gpu_settle(uint64_t deadline_ns);
+size_t wr_gpu_threads(void);
+
+/* ---- running one call ---- */
+
+/* Bytes that the GPU leaves in a slot of pinned memory (memory.h), for the host when the command is
+   over; no slot: nothing. */
+struct wr_bring {
+  void *slot;
+  void *host;
+  size_t bytes;
+};
+
+/* One call on its way to the GPU; lives on the stack of encode. */
+struct wr_run {
+  struct wr_gpu *gpu;
+  wr_cu_stream stream;
+  struct wr_encoder *encoder;
+  struct wr_ptrs scratch; /* buffers that live until the call is over */
+  struct wr_bring bring;  /* what it brings to the host */
+  bool launched;          /* something was queued, and not held back */
+
+  /* launches.c: what was recorded before */
+  int launches;
+  uint32_t used;
+  uint64_t flushes;
+  uint64_t work;
+};
+
+/* Memory for the time of the call. */
+struct wr_error *wr_run_scratch(struct wr_run *run, size_t bytes, void **out);
+/* Memory that the calls of a stream use one after the other; `bytes` is the same every time. */
+struct wr_error *wr_run_workspace(struct wr_run *run, size_t bytes, void **out);
+/* WR_RUN_COUNTERS for each multiprocessor, all 0: the calls of a stream use them one after the
+   other and leave them at 0. */
+enum { WR_RUN_COUNTERS = 8 };
+struct wr_error *wr_run_counters(struct wr_run *run, uint32_t **out);
+/* Before anything goes to the stream by another way than wr_launch: what is held back goes first.
+ */
+void wr_run_direct(struct wr_run *run);
+struct wr_error *wr_run_copy(struct wr_run *run, void *to, const void *from, size_t bytes);
+struct wr_error *wr_run_zero(struct wr_run *run, void *at, size_t bytes);
+
+/* Encodes a command: `work` records its launches; NULL: there are none. After a failure nothing of
+   it will be launched or is running, and its scratch and slot are given back. */
+typedef struct wr_error *(*wr_work)(struct wr_run *run, const void *what);
+enum wr_encode_status wr_encode_work(struct wr_encoder *e, wr_work work, const void *what,
+                                     struct wr_completion_hook *hook, struct wr_error **error);
+
+/* ---- launching ---- */
+
+/* One launch: arguments in the kernel's order, then where and how wide. Addresses given must stay
+   until wr_launch. */
+enum { WR_LAUNCH_ARGUMENTS = 20 };
+
+struct wr_launch {
+  struct wr_module_id id;
+  int entry;
+  int n;
+  const void *args[WR_LAUNCH_ARGUMENTS];
+  uint16_t sizes[WR_LAUNCH_ARGUMENTS]; /* bytes */
+  union {
+    uint32_t u32;
+    int64_t i64;
+    double f64;
+    float f32;
+    const void *pointer;
+  } values[WR_LAUNCH_ARGUMENTS];
+  unsigned grid[3];
+  unsigned block[3];
+};
+
+void wr_launch_start(struct wr_launch *l, struct wr_module_id id, int entry);
+void wr_launch_pointer(struct wr_launch *l, const void *p);
+void wr_launch_index(struct wr_launch *l, int64_t i); /* an index_t */
+void wr_launch_i64(struct wr_launch *l, int64_t i);
+void wr_launch_f64(struct wr_launch *l, double f);
+void wr_launch_f32(struct wr_launch *l, float f);
+void wr_launch_struct(struct wr_launch *l, const void *s, size_t bytes);
+/* Blocks of `threads` for `work` pieces, so many that the GPU is full; kernels loop over the rest.
+ */
+void wr_launch_threads(struct wr_launch *l, const struct wr_run *run, int64_t work,
+                       unsigned threads);
+/* A thread per piece of `k` elements, and for what is left of n. */
+void wr_launch_packs(struct wr_launch *l, int64_t n, size_t k);
+void wr_launch_blocks(struct wr_launch *l, int64_t x, int64_t y, unsigned threads);
+/* Records the launch; the driver gets it with the next flush (launches.c). */
+struct wr_error *wr_launch(struct wr_launch *l, struct wr_run *run);
+/* The same for a kernel that was found already. */
+void wr_launch_function(const struct wr_launch *l, struct wr_run *run, wr_cu_function function);
+
+/* ---- graphs.c: launches as graphs ---- */
+
+struct wr_graph_numbers {
+  size_t bytes;      /* what the graphs are thought to take, here and on the GPU */
+  uint64_t graphs;   /* that there are */
+  uint64_t built;    /* ever */
+  uint64_t launched; /* launches of graphs */
+};
+
+void wr_graph_numbers_get(const struct wr_gpu *gpu, struct wr_graph_numbers *out);
+
+#endif

@@ -1,0 +1,74 @@
+/* What an operation has while it is encoded, besides launches: memory for the time of the call or
+   of the stream, and copies and fills by the driver. No locks but the encoder's. */
+
+#include "backend/cuda/queue/internal.h"
+
+/* ---- memory ---- */
+
+void wr_run_scratch_release(struct wr_ptrs *scratch) {
+  for (size_t i = 0; i < scratch->count; i++) wr_buffer_release(scratch->items[i]);
+  wr_ptrs_free(scratch);
+}
+
+struct wr_error *wr_run_scratch(struct wr_run *run, size_t bytes, void **out) {
+  struct wr_buffer *buffer;
+  struct wr_error *error = wr_buffer_alloc(wr_gpu_buffers(run->gpu), bytes, &buffer);
+  if (error) return error;
+  if (!wr_ptrs_push(&run->scratch, buffer)) {
+    wr_buffer_release(buffer);
+    return wr_error_out_of_memory();
+  }
+  *out = buffer->data;
+  return NULL;
+}
+
+struct wr_error *wr_run_workspace(struct wr_run *run, size_t bytes, void **out) {
+  struct wr_buffer **workspace = &run->encoder->workspace;
+  if (!*workspace) {
+    struct wr_error *error = wr_buffer_alloc(wr_gpu_buffers(run->gpu), bytes, workspace);
+    if (error) return error;
+  }
+  *out = (*workspace)->data;
+  return NULL;
+}
+
+/* Zeroed on the stream itself, once: what is launched there afterwards finds them so. */
+struct wr_error *wr_run_counters(struct wr_run *run, uint32_t **out) {
+  struct wr_buffer **counters = &run->encoder->counters;
+  if (!*counters) {
+    const size_t bytes = (size_t)run->gpu->multiprocessors * WR_RUN_COUNTERS * sizeof(uint32_t);
+    struct wr_buffer *buffer;
+    struct wr_error *error = wr_buffer_alloc(wr_gpu_buffers(run->gpu), bytes, &buffer);
+    if (error) return error;
+    error = wr_run_zero(run, buffer->data, bytes);
+    if (error) {
+      wr_buffer_release(buffer);
+      return error;
+    }
+    *counters = buffer;
+  }
+  *out = (*counters)->data;
+  return NULL;
+}
+
+/* ---- by the driver ---- */
+
+struct wr_error *wr_run_copy(struct wr_run *run, void *to, const void *from, size_t bytes) {
+  wr_run_direct(run);
+  struct wr_error *error =
+      wr_gpu_result(run->gpu,
+                    wr_cu->copy_on_device((wr_cu_address)(uintptr_t)to,
+                                          (wr_cu_address)(uintptr_t)from, bytes, run->stream),
+                    "cuMemcpyDtoDAsync");
+  if (!error) run->launched = true;
+  return error;
+}
+
+struct wr_error *wr_run_zero(struct wr_run *run, void *at, size_t bytes) {
+  wr_run_direct(run);
+  struct wr_error *error = wr_gpu_result(
+      run->gpu, wr_cu->fill_bytes((wr_cu_address)(uintptr_t)at, 0, bytes, run->stream),
+      "cuMemsetD8Async");
+  if (!error) run->launched = true;
+  return error;
+}
