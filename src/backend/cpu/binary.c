@@ -2,7 +2,7 @@
    the table that finds it. Both inputs have one dtype. No locks, no allocation. */
 
 #include "backend/cpu/kernels.h"
-#include "backend/cpu/scalar.h"
+#include "backend/cpu/scalar/scalar.h"
 
 /* By squaring, modulo 2^64: the low bits are right for every narrower type, signed or not. */
 static uint64_t integer_power(uint64_t base, uint64_t exponent) {

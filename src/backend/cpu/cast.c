@@ -5,7 +5,7 @@
    floating values that no integer of the type can hold. No locks, no allocation. */
 
 #include "backend/cpu/kernels.h"
-#include "backend/cpu/types.h"
+#include "backend/cpu/loop/loop.h"
 
 /* Cut towards zero; the smallest where the type has no such value, NaN included. */
 WR_INLINE int32_t narrow_of_f32(float x) {

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "backend/cpu/kernels.h"
+#include "backend/cpu/loop/loop.h"
 #include "backend/cpu/update.h"
-#include "backend/cpu/walk.h"
 
 static void row_copy_1(const struct wr_row *r) {
   wr_copy_run(r->out, 1, r->in[0], r->stride[0], r->n, 1);

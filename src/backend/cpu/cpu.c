@@ -17,28 +17,6 @@ static const wr_cpu_kernel kernels[WR_OP_COUNT] = {
 };
 #undef wr_cpu_view
 
-enum family {
-  FAMILY_index,
-  FAMILY_shape,
-  FAMILY_copy,
-  FAMILY_unary,
-  FAMILY_binary,
-  FAMILY_ternary,
-  FAMILY_reduce,
-  FAMILY_softmax,
-  FAMILY_scan,
-  FAMILY_sort,
-  FAMILY_matmul,
-  FAMILY_hadamard,
-  FAMILY_random
-};
-
-static const uint8_t families[WR_OP_COUNT] = {
-#define WR_OP(ID, name, family, ...) [WR_OP_##ID] = FAMILY_##family,
-#include "core/ops.def"
-#undef WR_OP
-};
-
 struct wr_encoder {
   char unused; /* C has no empty struct */
 };
@@ -100,30 +78,6 @@ static struct wr_error *copy(int index, void *to, const void *from, size_t bytes
 }
 
 static bool supports(enum wr_op op, enum wr_dtype dtype) { return wr_op_takes(op, dtype); }
-
-wr_row_fn wr_cpu_fusable_row(enum wr_op op, enum wr_dtype in, enum wr_dtype out) {
-  switch ((enum family)families[op]) {
-    case FAMILY_unary:
-      return wr_cpu_unary_row(op, in);
-    case FAMILY_binary:
-      return wr_cpu_binary_row(op, in);
-    case FAMILY_ternary:
-      return wr_cpu_where_row(out);
-    case FAMILY_copy:
-      return wr_cpu_cast_row(out, in);
-    default:
-      return NULL;
-  }
-}
-
-struct wr_error *wr_cpu_elementwise(const struct wr_call *call, wr_row_fn row) {
-  if (!row) {
-    return wr_error_new(WEIR_ERROR_UNSUPPORTED, "%s has no CPU kernel for %s",
-                        wr_op_info(call->op)->name, wr_dtype_name(call->in[0].dtype));
-  }
-  wr_loop_run(call, row);
-  return NULL;
-}
 
 const struct wr_backend wr_backend_cpu = {
     .name = "cpu",

@@ -21,9 +21,48 @@ enum {
 _Static_assert((WR_FUSED_VALUES - 1) * 8 * TILE_UNIT <= WR_FUSED_SCRATCH,
                "a tile of every group fits");
 
-enum layout { DENSE, SCALAR, WALKED };
-
 enum { NO_SLOT = UINT16_MAX };
+
+/* ---- row functions ---- */
+
+enum family {
+  FAMILY_index,
+  FAMILY_shape,
+  FAMILY_copy,
+  FAMILY_unary,
+  FAMILY_binary,
+  FAMILY_ternary,
+  FAMILY_reduce,
+  FAMILY_softmax,
+  FAMILY_scan,
+  FAMILY_sort,
+  FAMILY_matmul,
+  FAMILY_hadamard,
+  FAMILY_random
+};
+
+static const uint8_t families[WR_OP_COUNT] = {
+#define WR_OP(ID, name, family, ...) [WR_OP_##ID] = FAMILY_##family,
+#include "core/ops.def"
+#undef WR_OP
+};
+
+/* That of a fusable operation by the types of its first input and its result; NULL when it has
+ * none. */
+static wr_row_fn fusable_row(enum wr_op op, enum wr_dtype in, enum wr_dtype out) {
+  switch ((enum family)families[op]) {
+    case FAMILY_unary:
+      return wr_cpu_unary_row(op, in);
+    case FAMILY_binary:
+      return wr_cpu_binary_row(op, in);
+    case FAMILY_ternary:
+      return wr_cpu_where_row(out);
+    case FAMILY_copy:
+      return wr_cpu_cast_row(out, in);
+    default:
+      return NULL;
+  }
+}
 
 /* ---- making the program ---- */
 
@@ -54,21 +93,21 @@ static void slot_give(struct slots *s, uint16_t slot, uint8_t width) {
   s->width[s->n_free++] = width;
 }
 
-static enum layout layout_of(const struct wr_tensor *t) {
-  if (t->dense) return DENSE;
+static enum wr_fused_layout layout_of(const struct wr_tensor *t) {
+  if (t->dense) return WR_FUSED_DENSE;
   for (int d = 0; d < t->ndim; d++) {
-    if (t->shape[d] > 1 && t->strides[d] != 0) return WALKED;
+    if (t->shape[d] > 1 && t->strides[d] != 0) return WR_FUSED_WALKED;
   }
-  return SCALAR;
+  return WR_FUSED_SCALAR;
 }
 
 static void place_input(struct wr_fused_program *p, struct slots *s, int i) {
   const struct wr_tensor *t = &p->group->in[i];
   p->layout[i] = (uint8_t)layout_of(t);
   p->slot[i] = NO_SLOT;
-  if (p->layout[i] == DENSE) return;
+  if (p->layout[i] == WR_FUSED_DENSE) return;
   p->slot[i] = slot_take(s, p->width[i]);
-  if (p->layout[i] == WALKED) wr_walk_axes(&p->walk[i], t, wr_axes_all(t));
+  if (p->layout[i] == WR_FUSED_WALKED) wr_walk_axes(&p->walk[i], t, wr_axes_all(t));
 }
 
 /* A value that no later step reads gives its slot away, a scalar's excepted, which is filled for
@@ -81,7 +120,7 @@ static void free_operands(const struct wr_fused_program *p, struct slots *s, int
   for (int k = 0; k < from->n_in; k++) {
     int value = from->in[k];
     bool kept = p->slot[value] == NO_SLOT || s->last[value] != step ||
-                (value < g->n_in && p->layout[value] == SCALAR);
+                (value < g->n_in && p->layout[value] == WR_FUSED_SCALAR);
     if (kept) continue;
     slot_give(s, p->slot[value], p->width[value]);
     s->last[value] = UINT8_MAX; /* once, though the step may read it twice */
@@ -119,7 +158,7 @@ static struct wr_error *find_rows(struct wr_fused_program *p) {
     const int value = g->n_in + i;
     dtype[value] = (enum wr_dtype)step->dtype;
     p->width[value] = (uint8_t)wr_dtype_size(dtype[value]);
-    p->row[i] = wr_cpu_fusable_row((enum wr_op)step->op, dtype[step->in[0]], dtype[value]);
+    p->row[i] = fusable_row((enum wr_op)step->op, dtype[step->in[0]], dtype[value]);
     if (!p->row[i]) {
       return wr_error_new(WEIR_ERROR_UNSUPPORTED, "%s has no CPU kernel for %s",
                           wr_op_info((enum wr_op)step->op)->name,
@@ -130,74 +169,6 @@ static struct wr_error *find_rows(struct wr_fused_program *p) {
 }
 
 /* ---- running it ---- */
-
-static char *slot_address(struct wr_fused_part *part, int value) {
-  return part->scratch + part->program->slot[value] * part->program->tile;
-}
-
-static void spread_scalar(struct wr_fused_part *part, int i, int64_t n) {
-  const struct wr_fused_program *p = part->program;
-  part->value[i] = slot_address(part, i);
-  wr_copy_run(part->value[i], 1, p->group->in[i].data, 0, n < p->tile ? n : p->tile, p->width[i]);
-}
-
-void wr_fused_start(struct wr_fused_part *part, int64_t begin, int64_t end) {
-  const struct wr_fused_program *p = part->program;
-  const int n_in = p->group->n_in;
-  for (int i = 0; i < n_in; i++) {
-    if (p->layout[i] == SCALAR) spread_scalar(part, i, end - begin);
-    if (p->layout[i] == WALKED) wr_cursor_start(&part->cursor[i], &p->walk[i], begin, end);
-  }
-  for (int v = n_in; v < wr_fused_last(p); v++) part->value[v] = slot_address(part, v);
-}
-
-/* The next n elements of a walked input: where they are, or a copy. */
-static char *walk_on(struct wr_fused_part *part, int i, int64_t n) {
-  const int width = part->program->width[i];
-  const int64_t stride = wr_walk_stride(&part->program->walk[i], 0);
-  struct wr_cursor *c = &part->cursor[i];
-  char *copy = slot_address(part, i);
-  int64_t at[WR_WALK_OPERANDS];
-  c->left = n;
-  for (int64_t run, done = 0; (run = wr_cursor_next(c, at)) > 0; done += run) {
-    char *from = (char *)part->program->group->in[i].data + at[0] * width;
-    if (run == n && stride == 1) return from;
-    wr_copy_run(copy + done * width, 1, from, stride, run, width);
-  }
-  return copy;
-}
-
-static void place_inputs(struct wr_fused_part *part, int64_t at, int64_t n) {
-  const struct wr_fused_program *p = part->program;
-  const struct wr_group *g = p->group;
-  for (int i = 0; i < g->n_in; i++) {
-    if (p->layout[i] == DENSE) part->value[i] = (char *)g->in[i].data + at * p->width[i];
-    if (p->layout[i] == WALKED) part->value[i] = walk_on(part, i, n);
-  }
-}
-
-static void run_steps(const struct wr_fused_part *part, int64_t n) {
-  const struct wr_fused_program *p = part->program;
-  const struct wr_group *g = p->group;
-  struct wr_row row = {.stride = {1, 1, 1}, .n = n};
-  for (int i = 0; i < p->n_steps; i++) {
-    const struct wr_group_step *step = &g->steps[i];
-    for (int k = 0; k < step->n_in; k++) row.in[k] = part->value[step->in[k]];
-    row.out = part->value[g->n_in + i];
-    p->row[i](&row);
-  }
-}
-
-void wr_fused_run(struct wr_fused_part *part, int64_t at, int64_t n, char *out) {
-  const struct wr_fused_program *p = part->program;
-  const int last = wr_fused_last(p);
-  for (int64_t done = 0; done < n; done += p->tile) {
-    int64_t m = n - done < p->tile ? n - done : p->tile;
-    place_inputs(part, at + done, m);
-    part->value[last] = out + done * p->width[last];
-    run_steps(part, m);
-  }
-}
 
 static void run_part(void *ctx, int64_t begin, int64_t end) {
   const struct wr_fused_program *p = ctx;

@@ -1,13 +1,12 @@
 #ifndef WR_BACKEND_CPU_FUSED_H
 #define WR_BACKEND_CPU_FUSED_H
 
-/* Groups on the CPU. cpu.c sees wr_cpu_fused; the rest is between fused.c, which makes and runs the
-   program, fused_reduce.c, which reduces what it computes, and softmax.c, which makes rows of it.
- */
+/* Groups on the CPU. cpu.c sees wr_cpu_fused; the rest is between fused.c, which makes the program,
+   fused_run.c, which runs it, fused_reduce.c, which reduces what it computes, and softmax.c, which
+   makes rows of it. */
 
 #include "backend/backend.h"
-#include "backend/cpu/loop.h"
-#include "backend/cpu/walk.h"
+#include "backend/cpu/loop/loop.h"
 
 /* Runs the group before it returns, spread over the pool where it is large. */
 struct wr_error *wr_cpu_fused(const struct wr_group *group);
@@ -17,6 +16,9 @@ enum {
   WR_FUSED_SCRATCH = 16384 /* bytes; threads may have stacks of 64 KB (K13) */
 };
 
+/* How an input is read: where it lies; spread once over a tile; copied for each tile. */
+enum wr_fused_layout { WR_FUSED_DENSE, WR_FUSED_SCALAR, WR_FUSED_WALKED };
+
 /* The elementwise steps of a group. */
 struct wr_fused_program {
   const struct wr_group *group;
@@ -24,7 +26,7 @@ struct wr_fused_program {
   int64_t size; /* elements that each step computes */
   int64_t tile; /* elements */
   wr_row_fn row[WR_GROUP_STEPS];
-  uint8_t layout[WR_GROUP_INPUTS]; /* fused.c */
+  uint8_t layout[WR_GROUP_INPUTS]; /* enum wr_fused_layout */
   uint8_t width[WR_FUSED_VALUES];  /* bytes of an element */
   uint16_t slot[WR_FUSED_VALUES];  /* where in the scratch: bytes for each element of a tile */
   struct wr_walk *walk;            /* of each input; set where it is walked */

@@ -4,7 +4,7 @@
 
 #include "core/hadamard.h"
 #include "backend/cpu/kernels.h"
-#include "backend/cpu/walk.h"
+#include "backend/cpu/loop/loop.h"
 
 struct hadamard {
   int m;

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "backend/cpu/kernels.h"
+#include "backend/cpu/loop/loop.h"
 #include "backend/cpu/places.h"
-#include "backend/cpu/walk.h"
 
 /* The result is (axes before, index arrays, axes after); one piece is what one place selects for
    one position on the axes before. */

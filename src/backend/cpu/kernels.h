@@ -18,7 +18,7 @@
    is. complex64 compares by real, then imaginary part. */
 
 #include "backend/backend.h"
-#include "backend/cpu/loop.h"
+#include "backend/cpu/loop/loop.h"
 
 typedef struct wr_error *(*wr_cpu_kernel)(const struct wr_call *call);
 
@@ -42,9 +42,6 @@ wr_row_fn wr_cpu_binary_row(enum wr_op op, enum wr_dtype dtype);
 wr_row_fn wr_cpu_cast_row(enum wr_dtype to, enum wr_dtype from);
 /* Elements of `dtype`, chosen by a bool. */
 wr_row_fn wr_cpu_where_row(enum wr_dtype dtype);
-/* The row function of a fusable operation other than copy, by the types of its first input and its
-   result; NULL when it has none. */
-wr_row_fn wr_cpu_fusable_row(enum wr_op op, enum wr_dtype in, enum wr_dtype out);
 
 /* Runs `row`, or answers that the operation has no kernel for the type of its first input. */
 struct wr_error *wr_cpu_elementwise(const struct wr_call *call, wr_row_fn row);

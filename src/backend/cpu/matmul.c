@@ -7,7 +7,7 @@
 #include <limits.h>
 #include <string.h>
 
-#include "backend/cpu/blas.h"
+#include "backend/cpu/blas/blas.h"
 #include "backend/cpu/kernels.h"
 #include "base/atomic.h"
 #include "base/base.h"

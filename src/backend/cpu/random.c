@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "backend/cpu/kernels.h"
-#include "backend/cpu/walk.h"
+#include "backend/cpu/loop/loop.h"
 #include "core/threefry.h"
 
 /* The block of one key: `bytes` bytes, `words` words of which the last may be cut. */

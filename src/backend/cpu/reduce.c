@@ -7,8 +7,8 @@
    whole numbers, the lowest or highest value. Takes no locks, allocates nothing. */
 
 #include "backend/cpu/kernels.h"
+#include "backend/cpu/loop/loop.h"
 #include "backend/cpu/reduce_types.h"
-#include "backend/cpu/walk.h"
 #include "core/half.h"
 
 enum { FEW_RESULTS = 8 };

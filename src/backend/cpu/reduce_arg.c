@@ -4,7 +4,7 @@
 
 #include "backend/cpu/elements.h"
 #include "backend/cpu/kernels.h"
-#include "backend/cpu/walk.h"
+#include "backend/cpu/loop/loop.h"
 
 #define ELEMENT_KERNEL "backend/cpu/reduce_arg_kernel.inc"
 #include "backend/cpu/elements.inc"

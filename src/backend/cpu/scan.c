@@ -5,9 +5,9 @@
    over the pool; takes no locks, allocates nothing. */
 
 #include "backend/cpu/kernels.h"
-#include "backend/cpu/scalar.h"
+#include "backend/cpu/loop/loop.h"
+#include "backend/cpu/scalar/scalar.h"
 #include "backend/cpu/totals.h"
-#include "backend/cpu/walk.h"
 
 struct line {
   const void *in;

@@ -5,9 +5,9 @@
    the pool by parts of the slices, never by places. Takes no locks, allocates nothing. */
 
 #include "backend/cpu/kernels.h"
+#include "backend/cpu/loop/loop.h"
 #include "backend/cpu/places.h"
 #include "backend/cpu/update.h"
-#include "backend/cpu/walk.h"
 
 struct scatter {
   const struct wr_tensor *updates;

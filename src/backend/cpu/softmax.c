@@ -13,8 +13,7 @@
 #include "backend/cpu/elements.h"
 #include "backend/cpu/fused.h"
 #include "backend/cpu/kernels.h"
-#include "backend/cpu/loop.h"
-#include "backend/cpu/walk.h"
+#include "backend/cpu/loop/loop.h"
 
 enum {
   LANES = 16,

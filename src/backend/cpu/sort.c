@@ -6,7 +6,7 @@
 
 #include "backend/cpu/elements.h"
 #include "backend/cpu/kernels.h"
-#include "backend/cpu/walk.h"
+#include "backend/cpu/loop/loop.h"
 #include "base/atomic.h"
 #include "base/base.h"
 

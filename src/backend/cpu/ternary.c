@@ -2,7 +2,7 @@
    is bool by the operation's dtype rule. No locks, no allocation. */
 
 #include "backend/cpu/kernels.h"
-#include "backend/cpu/types.h"
+#include "backend/cpu/loop/loop.h"
 
 #define EL u8
 #include "backend/cpu/where_row.h"

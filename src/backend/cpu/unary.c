@@ -2,7 +2,7 @@
    the table that finds it. No locks, no allocation. */
 
 #include "backend/cpu/kernels.h"
-#include "backend/cpu/scalar.h"
+#include "backend/cpu/scalar/scalar.h"
 
 #define EL b8
 #define BOOLEAN

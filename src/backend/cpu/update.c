@@ -4,7 +4,7 @@
 #include "backend/cpu/update.h"
 
 #include "backend/cpu/kernels.h"
-#include "backend/cpu/walk.h"
+#include "backend/cpu/loop/loop.h"
 
 struct wr_error *wr_update_by(struct wr_update *update, enum wr_op by, enum wr_dtype dtype) {
   *update = (struct wr_update){.item = (int64_t)wr_dtype_size(dtype)};

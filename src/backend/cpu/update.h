@@ -4,7 +4,7 @@
 /* Writing elements into a part of a result: in the place of what is there (COPY), or joined with it
    by an elementwise operation of two inputs. No allocation, no locks. */
 
-#include "backend/cpu/loop.h"
+#include "backend/cpu/loop/loop.h"
 #include "core/op.h"
 
 struct wr_update {

@@ -2,9 +2,9 @@
    once, before anything is set up: a small kernel must cost no more than its arithmetic. Offsets
    are formed from indices inside the extents only, so no address outside an operand is computed. */
 
-#include "backend/cpu/loop.h"
+#include "backend/cpu/loop/loop.h"
 
-#include "backend/cpu/walk.h"
+#include "backend/cpu/loop/walk.h"
 #include "core/shape.h"
 
 struct loop {

@@ -1,5 +1,5 @@
-#ifndef WR_BACKEND_CPU_TYPES_H
-#define WR_BACKEND_CPU_TYPES_H
+#ifndef WR_BACKEND_CPU_LOOP_TYPES_H
+#define WR_BACKEND_CPU_LOOP_TYPES_H
 
 /* Element types as the kernel templates name them: wr_el_<t> is what lies in memory, wr_ct_<t> what
    is computed in (float for the 16-bit floats), and wr_load_<t> / wr_store_<t> go between them,
@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#include "backend/cpu/loop.h"
+#include "backend/cpu/loop/loop.h"
 #include "core/dtype.h"
 #include "core/half.h"
 

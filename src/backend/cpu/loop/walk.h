@@ -1,5 +1,5 @@
-#ifndef WR_BACKEND_CPU_WALK_H
-#define WR_BACKEND_CPU_WALK_H
+#ifndef WR_BACKEND_CPU_LOOP_WALK_H
+#define WR_BACKEND_CPU_LOOP_WALK_H
 
 /* Walking over some axes of one or two strided operands, as runs: stretches along the innermost
    axis in which each operand moves by one constant stride. Neighbouring axes that lie in memory as

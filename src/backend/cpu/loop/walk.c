@@ -1,7 +1,7 @@
 /* Walks over axes of strided operands; see walk.h. Nothing here allocates or takes a lock. Offsets
    are computed from indices inside the extents only, so no address outside an operand is formed. */
 
-#include "backend/cpu/walk.h"
+#include "backend/cpu/loop/walk.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
-#ifndef WR_BACKEND_CPU_OPENBLAS_H
-#define WR_BACKEND_CPU_OPENBLAS_H
+#ifndef WR_BACKEND_CPU_BLAS_OPENBLAS_H
+#define WR_BACKEND_CPU_BLAS_OPENBLAS_H
 
 /* OpenBLAS, opened at run time: the few functions that Weir calls, as cblas.h declares them. The
    constants are CBLAS's own. */

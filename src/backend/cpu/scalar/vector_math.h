@@ -1,5 +1,5 @@
-#ifndef WR_BACKEND_CPU_VECTOR_MATH_H
-#define WR_BACKEND_CPU_VECTOR_MATH_H
+#ifndef WR_BACKEND_CPU_SCALAR_VECTOR_MATH_H
+#define WR_BACKEND_CPU_SCALAR_VECTOR_MATH_H
 
 /* Functions of float32 that loops vectorise: no calls, no branches. Most compute in float64, whose
    3 more bits of exponent hold every intermediate and whose 29 more bits of precision make simple
@@ -9,7 +9,7 @@
 
 #include <math.h>
 
-#include "backend/cpu/types.h"
+#include "backend/cpu/loop/loop.h"
 
 #define WR_LN2 0x1.62e42fefa39efp-1
 /* Added to a number below 2^51 it leaves the nearest integer in the low bits. */

@@ -1,6 +1,6 @@
 /* The inverse error function of float64: that of float32, refined by Newton's method. Pure. */
 
-#include "backend/cpu/scalar.h"
+#include "backend/cpu/scalar/scalar.h"
 
 /* The difference of x and erf(y), by erfc near 1, where erf has lost the digits. */
 static double missing(double x, double y) { return x < 0.5 ? x - erf(y) : erfc(y) - (1.0 - x); }

@@ -1,7 +1,10 @@
-#ifndef WR_BACKEND_CPU_LOOP_H
-#define WR_BACKEND_CPU_LOOP_H
+#ifndef WR_BACKEND_CPU_LOOP_LOOP_H
+#define WR_BACKEND_CPU_LOOP_LOOP_H
 
-/* The loop around every elementwise kernel. A kernel is a row function: n results, one after the
+/* What leaves the room `loop`: how kernels go over elements, and what they call their types
+   (walk.h, types.h).
+
+   The loop around every elementwise kernel. A kernel is a row function: n results, one after the
    other, from up to three inputs that each move by one constant stride (1: dense, 0: a broadcast
    scalar, any other: a view). The loop merges the axes that lie in memory as one, walks over what
    is left, and spreads large work over the pool. Plain values on the caller's stack; no
@@ -52,5 +55,8 @@ void wr_loop_run(const struct wr_call *call, wr_row_fn fn);
 #endif
 
 #define WR_INLINE static inline __attribute__((always_inline))
+
+#include "backend/cpu/loop/types.h"
+#include "backend/cpu/loop/walk.h"
 
 #endif

@@ -8,9 +8,9 @@
    products can be given one packing buffer, and now and then one of them is wrong. Then a lock of
    rank BACKEND lets in one at a time; its slices are short. The threaded builds need none. */
 
-#include "backend/cpu/blas.h"
+#include "backend/cpu/blas/blas.h"
 
-#include "backend/cpu/openblas.h"
+#include "backend/cpu/blas/openblas.h"
 #include "base/fork.h"
 #include "base/gate.h"
 #include "base/lock.h"

@@ -1,5 +1,5 @@
-#ifndef WR_BACKEND_CPU_BLAS_H
-#define WR_BACKEND_CPU_BLAS_H
+#ifndef WR_BACKEND_CPU_BLAS_BLAS_H
+#define WR_BACKEND_CPU_BLAS_BLAS_H
 
 /* Products of matrices by OpenBLAS, in slices that the end of the process can wait for. */
 

@@ -15,7 +15,7 @@
    are not, as Debian builds it, and the one for OpenMP takes the number of threads from each
    calling thread's own OpenMP settings, which are not Weir's to change. */
 
-#include "backend/cpu/openblas.h"
+#include "backend/cpu/blas/openblas.h"
 
 #include <dlfcn.h>
 #include <pthread.h>

@@ -1,5 +1,5 @@
-#ifndef WR_BACKEND_CPU_SCALAR_H
-#define WR_BACKEND_CPU_SCALAR_H
+#ifndef WR_BACKEND_CPU_SCALAR_SCALAR_H
+#define WR_BACKEND_CPU_SCALAR_SCALAR_H
 
 /* Elementwise functions of single values: <compute type>_<operation>, for f32, f64 and c64 (those
    of the integers are in their templates). The rows of unary.c and binary.c are loops over these.
@@ -10,9 +10,9 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "backend/cpu/types.h"
-#include "backend/cpu/vector_math.h"
-#include "backend/cpu/vector_math64.h"
+#include "backend/cpu/loop/loop.h"
+#include "backend/cpu/scalar/vector_math.h"
+#include "backend/cpu/scalar/vector_math64.h"
 
 /* e^x in float32 without a call or a branch, so that loops over it vectorise. x = k ln 2 + r with
    |r| <= ln 2 / 2; e^r by its Taylor polynomial, 2^k in two factors, so that results near both ends
@@ -86,10 +86,10 @@ WR_INLINE double f64_remainder(double a, double b) {
 
 #define CT f32
 #define CM f
-#include "backend/cpu/scalar_float.h"
+#include "backend/cpu/scalar/scalar_float.h"
 #define CT f64
 #define CM
-#include "backend/cpu/scalar_float.h"
+#include "backend/cpu/scalar/scalar_float.h"
 
 double wr_cpu_erfinv_f64(double x);
 WR_INLINE double f64_erfinv(double x) { return wr_cpu_erfinv_f64(x); }

@@ -1,5 +1,5 @@
-#ifndef WR_BACKEND_CPU_VECTOR_MATH64_H
-#define WR_BACKEND_CPU_VECTOR_MATH64_H
+#ifndef WR_BACKEND_CPU_SCALAR_VECTOR_MATH64_H
+#define WR_BACKEND_CPU_SCALAR_VECTOR_MATH64_H
 
 /* Functions of float64 that loops vectorise: no calls, no branches, within 2 ulp of the exact
    values (tests/unit/vector_math64.c). There is no wider type to compute in, so what would be
@@ -9,8 +9,8 @@
 
 #include <math.h>
 
-#include "backend/cpu/types.h"
-#include "backend/cpu/vector_math.h"
+#include "backend/cpu/loop/loop.h"
+#include "backend/cpu/scalar/vector_math.h"
 
 /* ln 2 in two parts: products of the first with whole numbers up to 2^12 are exact. */
 #define WR_LN2_HIGH 0x1.62e42fefa4000p-1
