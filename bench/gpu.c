@@ -11,17 +11,12 @@
 #include "backend/cuda/codegen/codegen.h"
 #include "backend/cuda/device.h"
 #include "backend/cuda/memory/memory.h"
+#include "calls.h"
 #include "mlx/c/mlx.h"
 #include "weir/weir.h"
 
 static mlx_stream gpu;
 static struct wr_gpu *device;
-
-static void must(int rc) {
-  if (!rc) return;
-  fprintf(stderr, "%s\n", weir_last_error());
-  exit(1);
-}
 
 static void need(struct wr_error *error) {
   if (!error) return;
@@ -31,12 +26,6 @@ static void need(struct wr_error *error) {
 
 static void driver(wr_cu_result result, const char *call) {
   need(wr_gpu_result(device, result, call));
-}
-
-static double seconds(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 static int by_value(const void *a, const void *b) {

@@ -6,22 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "calls.h"
 #include "mlx/c/mlx.h"
 #include "weir/weir.h"
-
-static void must(int rc) {
-  if (rc == 0) return;
-  fprintf(stderr, "%s\n", weir_last_error());
-  exit(1);
-}
-
-static double seconds(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 static mlx_device cpu;
 static mlx_array one;

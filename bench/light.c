@@ -16,22 +16,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "calls.h"
 #include "mlx/c/mlx.h"
 #include "weir/weir.h"
 
 enum { MOST_STREAMS = 32, KERNEL = 8 << 20, SORT = 2000, QUEUED = 200, MOST_SAMPLES = 200 };
-
-static void must(int rc) {
-  if (rc == 0) return;
-  fprintf(stderr, "%s\n", weir_last_error());
-  exit(1);
-}
-
-static double seconds(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 static void nap(long ms) {
   const struct timespec t = {ms / 1000, ms % 1000 * 1000000};

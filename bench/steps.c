@@ -4,20 +4,14 @@
 //   bench_steps default_stream|record|small_eval|chain|fused COUNT
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "calls.h"
 #include "mlx/c/mlx.h"
 #include "weir/weir.h"
 
 static mlx_array one, two;
 static const mlx_stream none;
-
-static void must(int rc) {
-  if (rc == 0) return;
-  fprintf(stderr, "%s\n", weir_last_error());
-  exit(1);
-}
 
 static void default_stream(void) { mlx_stream_free(mlx_default_cpu_stream_new()); }
 
