@@ -31,18 +31,7 @@ struct wr_error *wr_ops_hadamard(struct wr_node **out, struct wr_node *a, const 
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node *x = wr_compose_astype(&c, a, t == WR_FLOAT64 ? t : WR_FLOAT32);
   if (ndim == 0) x = wr_compose_flatten(&c, x);
-  if (!c.error) {
-    struct wr_record record = {.op = WR_OP_HADAMARD,
-                               .dtype = wr_node_dtype(x),
-                               .ndim = wr_node_ndim(x),
-                               .shape = wr_node_shape(x),
-                               .n_in = 1,
-                               .in = &x,
-                               .params = &params,
-                               .params_bytes = sizeof params,
-                               .stream = s};
-    x = wr_compose_step(&c, wr_ops_record(wr_compose_slot(&c), &record));
-  }
+  x = wr_compose_alike(&c, WR_OP_HADAMARD, x, &params, sizeof params);
   x = wr_compose_astype(&c, x, t);
   if (!c.error && ndim == 0) {
     x = wr_compose_step(&c, wr_ops_reshape(wr_compose_slot(&c), x, NULL, 0, s));

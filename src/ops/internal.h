@@ -97,6 +97,9 @@ static inline struct wr_compose wr_compose_begin(struct wr_stream *s) {
  */
 struct wr_node **wr_compose_slot(struct wr_compose *c);
 struct wr_node *wr_compose_step(struct wr_compose *c, struct wr_error *error);
+/* A command on x whose result has x's dtype and shape. */
+struct wr_node *wr_compose_alike(struct wr_compose *c, enum wr_op op, struct wr_node *x,
+                                 const void *params, size_t params_bytes);
 struct wr_node *wr_compose_unary(struct wr_compose *c, enum wr_op op, struct wr_node *a);
 struct wr_node *wr_compose_binary(struct wr_compose *c, enum wr_op op, struct wr_node *a,
                                   struct wr_node *b);

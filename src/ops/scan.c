@@ -19,18 +19,6 @@ struct wr_error *wr_ops_scan(struct wr_node **out, enum wr_op by, struct wr_node
   enum wr_dtype t = scanned_dtype(by, wr_node_dtype(a));
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node *x = wr_compose_astype(&c, a, t);
-  struct wr_node *result = NULL;
-  if (!c.error) {
-    struct wr_record record = {.op = WR_OP_SCAN,
-                               .dtype = t,
-                               .ndim = wr_node_ndim(x),
-                               .shape = wr_node_shape(x),
-                               .n_in = 1,
-                               .in = &x,
-                               .params = &params,
-                               .params_bytes = sizeof params,
-                               .stream = s};
-    result = wr_compose_step(&c, wr_ops_record(wr_compose_slot(&c), &record));
-  }
+  struct wr_node *result = wr_compose_alike(&c, WR_OP_SCAN, x, &params, sizeof params);
   return wr_compose_end(&c, out, result);
 }

@@ -27,19 +27,7 @@ static struct wr_error *softmax_last(struct wr_node **out, struct wr_node *a, bo
   struct wr_softmax_params params = {.precise = precise};
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node *x = wr_compose_astype(&c, a, wr_dtype_to_inexact(wr_node_dtype(a)));
-  struct wr_node *result = NULL;
-  if (!c.error) {
-    struct wr_record record = {.op = WR_OP_SOFTMAX,
-                               .dtype = wr_node_dtype(x),
-                               .ndim = wr_node_ndim(x),
-                               .shape = wr_node_shape(x),
-                               .n_in = 1,
-                               .in = &x,
-                               .params = &params,
-                               .params_bytes = sizeof params,
-                               .stream = s};
-    result = wr_compose_step(&c, wr_ops_record(wr_compose_slot(&c), &record));
-  }
+  struct wr_node *result = wr_compose_alike(&c, WR_OP_SOFTMAX, x, &params, sizeof params);
   return wr_compose_end(&c, out, result);
 }
 

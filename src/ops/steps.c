@@ -38,6 +38,21 @@ struct wr_node *wr_compose_step(struct wr_compose *c, struct wr_error *error) {
   return i < WR_COMPOSE_FEW ? c->few[i] : c->many[i - WR_COMPOSE_FEW];
 }
 
+struct wr_node *wr_compose_alike(struct wr_compose *c, enum wr_op op, struct wr_node *x,
+                                 const void *params, size_t params_bytes) {
+  if (c->error) return NULL;
+  const struct wr_record record = {.op = op,
+                                   .dtype = wr_node_dtype(x),
+                                   .ndim = wr_node_ndim(x),
+                                   .shape = wr_node_shape(x),
+                                   .n_in = 1,
+                                   .in = &x,
+                                   .params = params,
+                                   .params_bytes = params_bytes,
+                                   .stream = c->stream};
+  return wr_compose_step(c, wr_ops_record(wr_compose_slot(c), &record));
+}
+
 struct wr_node *wr_compose_unary(struct wr_compose *c, enum wr_op op, struct wr_node *a) {
   if (c->error) return NULL;
   return wr_compose_step(c, wr_ops_unary(wr_compose_slot(c), op, a, c->stream));
