@@ -92,11 +92,15 @@ struct by_op_copy {
     *p = x;
   }
 };
-struct by_op_add {
+/* And what it does by exchanging words; `using` below adds this to the instructions. */
+struct by_exchange {
   template <class E>
   static INLINE void at(E *p, E x) {
     join_at(p, x);
   }
+};
+struct by_op_add : by_exchange {
+  using by_exchange::at;
   static INLINE void at(u32 *p, u32 x) { atomicAdd(p, x); }
   static INLINE void at(i32 *p, i32 x) { atomicAdd(p, x); }
   static INLINE void at(u64 *p, u64 x) { atomicAdd(p, x); }
@@ -108,27 +112,16 @@ struct by_op_add {
     atomicAdd(&p->im, x.im);
   }
 };
-struct by_op_multiply {
-  template <class E>
-  static INLINE void at(E *p, E x) {
-    join_at(p, x);
-  }
-};
-struct by_op_maximum {
-  template <class E>
-  static INLINE void at(E *p, E x) {
-    join_at(p, x);
-  }
+struct by_op_multiply : by_exchange {};
+struct by_op_maximum : by_exchange {
+  using by_exchange::at;
   static INLINE void at(u32 *p, u32 x) { atomicMax(p, x); }
   static INLINE void at(i32 *p, i32 x) { atomicMax(p, x); }
   static INLINE void at(u64 *p, u64 x) { atomicMax(p, x); }
   static INLINE void at(i64 *p, i64 x) { atomicMax(p, x); }
 };
-struct by_op_minimum {
-  template <class E>
-  static INLINE void at(E *p, E x) {
-    join_at(p, x);
-  }
+struct by_op_minimum : by_exchange {
+  using by_exchange::at;
   static INLINE void at(u32 *p, u32 x) { atomicMin(p, x); }
   static INLINE void at(i32 *p, i32 x) { atomicMin(p, x); }
   static INLINE void at(u64 *p, u64 x) { atomicMin(p, x); }
