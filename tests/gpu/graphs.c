@@ -179,12 +179,7 @@ static void eviction(void) {
 }
 
 int main(void) {
-  int count = 0;
-  CHECK(mlx_device_count(&count, MLX_GPU) == 0);
-  if (count == 0) {
-    printf("skipped: there is no GPU\n");
-    return 77;
-  }
+  if (!has_gpu()) return 77;
   gpu = mlx_default_gpu_stream_new();
   CHECK(gpu.ctx != NULL);
   mlx_set_error_handler(quiet, NULL, NULL);

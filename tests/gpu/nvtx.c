@@ -55,12 +55,7 @@ static void labels(void) {
 }
 
 static int run(void) {
-  int count = 0;
-  CHECK(mlx_device_count(&count, MLX_GPU) == 0);
-  if (count == 0) {
-    printf("skipped: there is no GPU\n");
-    return 77;
-  }
+  if (!has_gpu()) return 77;
   labels();
   CHECK(weir_shutdown(INT64_C(10000000000)) == 0);
   return 0;

@@ -103,6 +103,24 @@ static void hadamards(enum wr_dtype t) {
   wr_node_release(in);
 }
 
+/* Long products of complex numbers that are exact in any order: of 1, i, -1 and -i. */
+static void turns(void) {
+  static const float quarters[4][2] = {{1, 0}, {0, 1}, {-1, 0}, {0, -1}};
+  static float data[2][9001][2];
+  const int32_t shape[] = {2, 9001};
+  struct wr_node *in = NULL;
+  for (int i = 0; i < 2 * 9001; i++) {
+    memcpy(data[i / 9001][i % 9001], quarters[i * 7 / 3 % 4], sizeof data[0][0]);
+  }
+  struct wr_error *error = wr_node_from_data(&in, data, 2, shape, WR_COMPLEX64);
+  if (error) exit(1);
+  for (int way = 0; way < 4; way++) {
+    const struct wr_scan_params params = {WR_OP_MULTIPLY, 1, way % 2 == 1, way < 2};
+    along(WR_OP_SCAN, in, WR_COMPLEX64, &params, sizeof params, "quarter turns");
+  }
+  wr_node_release(in);
+}
+
 static void of_type(enum wr_dtype t) {
   struct wr_node *in = gpu_case_array(t, 3, (const int32_t[]){3, 33, 40}, 1u, false);
   all_axes(in, "dense");
@@ -132,6 +150,7 @@ static void of_type(enum wr_dtype t) {
 int main(void) {
   if (!gpu_case_start()) return GPU_CASE_SKIPPED;
   for (int t = 0; t < WR_DTYPE_COUNT; t++) of_type((enum wr_dtype)t);
+  turns();
   hadamards(WR_FLOAT32);
   hadamards(WR_FLOAT64);
   return gpu_case_end();

@@ -217,12 +217,7 @@ static void odd_lines(int side) {
 }
 
 int main(void) {
-  int count = 0;
-  CHECK(mlx_device_count(&count, MLX_GPU) == 0);
-  if (count == 0) {
-    printf("skipped: there is no GPU\n");
-    return 77;
-  }
+  if (!has_gpu()) return 77;
   gpu = new_gpu_stream();
   squares();
   batches();

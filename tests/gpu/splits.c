@@ -62,12 +62,7 @@ static void on_own_stream(int thread) {
 }
 
 int main(void) {
-  int count = 0;
-  CHECK(mlx_device_count(&count, MLX_GPU) == 0);
-  if (count == 0) {
-    printf("skipped: there is no GPU\n");
-    return 77;
-  }
+  if (!has_gpu()) return 77;
   on_own_stream(0);
   run_threads(THREADS, on_own_stream);
   CHECK(weir_shutdown(INT64_C(10000000000)) == 0);

@@ -152,6 +152,14 @@ static inline void repeat(void (*program)(void), const char *name, int n) {
   if (text) printf("%s: 42 in %d runs of %d\n", name, n, n);
 }
 
+/* Of this process: from now on it uses the GPU. Says so where there is none; exit with 77 then. */
+static inline bool has_gpu(void) {
+  int count = 0;
+  CHECK(mlx_device_count(&count, MLX_GPU) == 0);
+  if (count == 0) printf("skipped: there is no GPU\n");
+  return count > 0;
+}
+
 static inline mlx_stream new_stream_on(mlx_device_type type) {
   mlx_device device = mlx_device_new_type(type, 0);
   mlx_stream s = mlx_stream_new_device(device);
