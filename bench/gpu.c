@@ -122,7 +122,7 @@ static wr_cu_address room_on_gpu(size_t bytes) {
 static double copy_rate;  // bytes read and written per second
 
 static void measure_floor(void) {
-  const struct wr_module_id id = {WR_SOURCE_BINARY, WR_OP_ADD, WR_FLOAT32, WR_FLOAT32, false};
+  const struct wr_module_id id = {WR_SOURCE_BINARY, WR_OP_ADD, WR_FLOAT32, WR_FLOAT32, false, 0};
   need(wr_gpu_get(0, &device));
   wr_gpu_enter(device);
   driver(wr_cu->stream_new(&stream, WR_CU_STREAM_NON_BLOCKING), "cuStreamCreate");

@@ -681,6 +681,28 @@ int mlx_gather_single(mlx_array *res, const mlx_array a, const mlx_array indices
   return wr_api_end(&call);
 }
 
+int mlx_gather_qmm(mlx_array *res, const mlx_array x, const mlx_array w, const mlx_array scales,
+                   const mlx_array biases, const mlx_array lhs_indices, const mlx_array rhs_indices,
+                   bool transpose, mlx_optional_int group_size, mlx_optional_int bits,
+                   const char *mode, bool sorted_indices, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_gather_qmm", res, s);
+  struct wr_node *x_node = wr_api_array(x, "x", &call.error);
+  struct wr_node *w_node = wr_api_array(w, "w", &call.error);
+  struct wr_node *scales_node = wr_api_array(scales, "scales", &call.error);
+  struct wr_node *biases_node = wr_api_array_or_none(biases);
+  struct wr_node *lhs_indices_node = wr_api_array_or_none(lhs_indices);
+  struct wr_node *rhs_indices_node = wr_api_array_or_none(rhs_indices);
+  wr_api_result(mode, "mode", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_gather_qmm(&call.out, x_node, w_node, scales_node, biases_node,
+                                   lhs_indices_node, rhs_indices_node, transpose,
+                                   group_size.has_value ? &group_size.value : NULL,
+                                   bits.has_value ? &bits.value : NULL, mode, sorted_indices,
+                                   call.stream);
+  }
+  return wr_api_end(&call);
+}
+
 int mlx_greater(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
   struct wr_api_call call = wr_api_begin("mlx_greater", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
@@ -1261,6 +1283,43 @@ int mlx_put_along_axis(mlx_array *res, const mlx_array a, const mlx_array indice
   if (!call.error) {
     call.error = wr_ops_scatter_axis(&call.out, WR_OP_COPY, a_node, indices_node, values_node, axis,
                                      call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_qqmm(mlx_array *res, const mlx_array x, const mlx_array w, const mlx_array w_scales,
+             mlx_optional_int group_size, mlx_optional_int bits, const char *mode,
+             const mlx_array global_scale_x, const mlx_array global_scale_w, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_qqmm", res, s);
+  struct wr_node *x_node = wr_api_array(x, "x", &call.error);
+  struct wr_node *w_node = wr_api_array(w, "w", &call.error);
+  struct wr_node *w_scales_node = wr_api_array_or_none(w_scales);
+  wr_api_result(mode, "mode", &call.error);
+  struct wr_node *global_scale_x_node = wr_api_array_or_none(global_scale_x);
+  struct wr_node *global_scale_w_node = wr_api_array_or_none(global_scale_w);
+  if (!call.error) {
+    call.error = wr_ops_qqmm(&call.out, x_node, w_node, w_scales_node,
+                             group_size.has_value ? &group_size.value : NULL,
+                             bits.has_value ? &bits.value : NULL, mode, global_scale_x_node,
+                             global_scale_w_node, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_quantized_matmul(mlx_array *res, const mlx_array x, const mlx_array w,
+                         const mlx_array scales, const mlx_array biases, bool transpose,
+                         mlx_optional_int group_size, mlx_optional_int bits, const char *mode,
+                         const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_quantized_matmul", res, s);
+  struct wr_node *x_node = wr_api_array(x, "x", &call.error);
+  struct wr_node *w_node = wr_api_array(w, "w", &call.error);
+  struct wr_node *scales_node = wr_api_array(scales, "scales", &call.error);
+  struct wr_node *biases_node = wr_api_array_or_none(biases);
+  wr_api_result(mode, "mode", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_quantized_matmul(&call.out, x_node, w_node, scales_node, biases_node,
+                                         transpose, group_size.has_value ? &group_size.value : NULL,
+                                         bits.has_value ? &bits.value : NULL, mode, call.stream);
   }
   return wr_api_end(&call);
 }

@@ -8,6 +8,7 @@
 #define OF_hadamard(...)
 #define OF_index(...)
 #define OF_matmul(...)
+#define OF_quantized(...)
 #define OF_random(...)
 #define OF_reduce(...)
 #define OF_scan(...)

@@ -6,6 +6,7 @@
 #undef OF_hadamard
 #undef OF_index
 #undef OF_matmul
+#undef OF_quantized
 #undef OF_random
 #undef OF_reduce
 #undef OF_scan

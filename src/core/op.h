@@ -156,6 +156,19 @@ struct wr_bits_params { /* input key (uint32, last axis 2), result (key batch..,
   int32_t width;        /* bytes per element: 1, 2 or 4 */
 };
 
+/* A quantised matrix (core/quantized.h). Of a product the inputs are x, the packed words, scales,
+   biases where the mode has them, then, where it gathers, the numbers of x's matrices and of the
+   quantised ones: (batch.., M, N) of matrices (.., M, K) and (.., N, K), or (.., K, N) where it is
+   not transposed. */
+struct wr_quantized_params {
+  uint8_t mode; /* enum wr_quantized_mode */
+  uint8_t bits;
+  bool even;      /* QUANTIZE: how E2M1 is rounded */
+  bool transpose; /* products */
+  bool gathers;   /* products */
+  int32_t group;
+};
+
 /* Extents of a gather's slices along all axes of its input, from its result's shape. Gives how many
    axes the index arrays have. */
 static inline int wr_gather_sizes(const struct wr_gather_params *params, int ndim, int result_ndim,

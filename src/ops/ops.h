@@ -281,6 +281,33 @@ struct wr_error *wr_ops_attention(struct wr_node **out, struct wr_node *queries,
                                   const char *mask_mode, struct wr_node *mask_arr,
                                   struct wr_node *sinks, struct wr_stream *s);
 
+/* quantized: group_size and bits may be NULL, the mode's own; biases, global scales, dtype, and one
+   of the index arrays too. `parts` are *n: codes, scales, and of affine ones biases */
+struct wr_ops_how {
+  const int *group_size, *bits;
+  const char *mode;
+};
+struct wr_error *wr_ops_quantize(struct wr_node *parts[3], int *n, struct wr_node *w,
+                                 const struct wr_ops_how *given, struct wr_node *global_scale,
+                                 struct wr_stream *s);
+struct wr_error *wr_ops_dequantize(struct wr_node **out, struct wr_node *w, struct wr_node *scales,
+                                   struct wr_node *biases, const struct wr_ops_how *given,
+                                   struct wr_node *global_scale, const enum wr_dtype *dtype,
+                                   struct wr_stream *s);
+struct wr_error *wr_ops_quantized_matmul(struct wr_node **out, struct wr_node *x, struct wr_node *w,
+                                         struct wr_node *scales, struct wr_node *biases,
+                                         bool transpose, const int *group_size, const int *bits,
+                                         const char *mode, struct wr_stream *s);
+struct wr_error *wr_ops_gather_qmm(struct wr_node **out, struct wr_node *x, struct wr_node *w,
+                                   struct wr_node *scales, struct wr_node *biases,
+                                   struct wr_node *lhs, struct wr_node *rhs, bool transpose,
+                                   const int *group_size, const int *bits, const char *mode,
+                                   bool sorted, struct wr_stream *s);
+struct wr_error *wr_ops_qqmm(struct wr_node **out, struct wr_node *x, struct wr_node *w,
+                             struct wr_node *w_scales, const int *group_size, const int *bits,
+                             const char *mode, struct wr_node *global_scale_x,
+                             struct wr_node *global_scale_w, struct wr_stream *s);
+
 /* windows: functions of one number */
 enum wr_ops_window { WR_OPS_BARTLETT, WR_OPS_BLACKMAN, WR_OPS_HAMMING, WR_OPS_HANNING };
 struct wr_error *wr_ops_window(struct wr_node **out, enum wr_ops_window kind, int m,

@@ -33,6 +33,8 @@ static struct results out;
 static int numbers[1] = {1};
 static const int64_t strides[1] = {1};
 static const mlx_optional_float no_number;
+static const mlx_optional_int no_count;
+static const mlx_optional_dtype no_dtype;
 static const char *texts[1] = {"text"};
 static float memory[1] = {1};
 

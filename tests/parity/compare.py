@@ -23,11 +23,12 @@ from fast import FAST
 from layouts import LAYOUTS
 from mlxside import cases
 from products import PRODUCTS
+from quantized import QUANTIZED
 from table import FAMILIES
 from values import values
 from weirlib import Weir
 
-CASES = FAMILIES + ARRAYS + EDGES + LAYOUTS + PRODUCTS + FAST + (values,)
+CASES = FAMILIES + ARRAYS + EDGES + LAYOUTS + PRODUCTS + FAST + QUANTIZED + (values,)
 RECORD = pathlib.Path(__file__).resolve().parent / "recorded.xz"
 
 

@@ -32,6 +32,10 @@ class OptionalFloat(c.Structure):
     _fields_ = [("value", c.c_float), ("has_value", c.c_bool)]
 
 
+class OptionalInt(c.Structure):
+    _fields_ = [("value", c.c_int), ("has_value", c.c_bool)]
+
+
 class Weir:
     def __init__(self, path, gpu=False):
         self.lib = c.CDLL(path)
@@ -97,6 +101,10 @@ class Weir:
             return [c.c_char_p(value.encode())]
         if kind == "mlx_optional_float":
             return [OptionalFloat(value or 0, value is not None)]
+        if kind == "mlx_optional_int":
+            return [OptionalInt(value or 0, value is not None)]
+        if kind == "mlx_optional_dtype":
+            return [OptionalInt(NAMES.index(value or NAMES[0]), value is not None)]
         if kind == "mlx_dtype":
             value = NAMES.index(value)
         return [SCALARS[kind](value)]

@@ -30,6 +30,8 @@ static weir_wired_guard guard;
 static int numbers[1] = {1};
 static const int64_t strides[1] = {1};
 static const mlx_optional_float no_number;
+static const mlx_optional_int no_count;
+static const mlx_optional_dtype no_dtype;
 static int wrong;
 
 static bool names(const char *part) { return strstr(weir_last_error(), part) != NULL; }

@@ -21,6 +21,7 @@ union fake_params {
   struct wr_slice_params slice;
   struct wr_addmm_params addmm;
   struct wr_hadamard_params hadamard;
+  struct wr_quantized_params quantized;
   struct wr_bits_params bits;
 };
 

@@ -114,6 +114,30 @@ static void masked(void) {
   mlx_array_free(a);
 }
 
+/* Packed, and multiplied by a row and by many. */
+static void quantized(void) {
+  const mlx_stream s = {0};
+  const mlx_optional_int own = {0, false};
+  mlx_vector_array parts = mlx_vector_array_new();
+  mlx_array w = filled(16, 64, 1), b = mlx_array_new(), p[3] = {{0}};
+  const mlx_array none = {0};
+  if (w.ctx && got(parts.ctx) && ok(mlx_quantize(&parts, w, own, own, "affine", none, s))) {
+    bool all = true;
+    for (size_t i = 0; i < 3 && all; i++) all = ok(mlx_vector_array_get(&p[i], parts, i));
+    if (all && ok(mlx_quantized_matmul(&b, w, p[0], p[1], p[2], true, own, own, "affine", s))) {
+      ok(mlx_array_eval(b));
+    }
+    if (all && ok(mlx_dequantize(&b, p[0], p[1], p[2], own, own, "affine", none,
+                                 (mlx_optional_dtype){0}, s))) {
+      ok(mlx_array_eval(b));
+    }
+  }
+  for (int i = 0; i < 3; i++) mlx_array_free(p[i]);
+  mlx_array_free(b);
+  mlx_array_free(w);
+  mlx_vector_array_free(parts);
+}
+
 static void other_kernels(void) {
   mlx_stream s = {0};
   mlx_array a = filled(20, 30, 2), b = mlx_array_new();
@@ -126,6 +150,7 @@ static void other_kernels(void) {
   mlx_array c = filled(3, 40, 1);
   if (c.ctx && ok(mlx_hadamard_transform(&b, c, (mlx_optional_float){0}, s))) ok(mlx_array_eval(b));
   mlx_array_free(c);
+  quantized();
   if (a.ctx && got(two.ctx) && ok(mlx_vector_array_append_value(two, a)) &&
       ok(mlx_vector_array_append_value(two, a)) && ok(mlx_concatenate(&b, two, s))) {
     ok(mlx_array_eval(b));

@@ -35,9 +35,24 @@ static bool asked_for(enum wr_source source) {
 
 static void want(enum wr_source source, enum wr_op op, enum wr_dtype a, enum wr_dtype b) {
   if (asked_for(source) && n_wanted < MOST) {
-    wanted[n_wanted] = (struct wr_module_id){(uint8_t)source, (uint8_t)op, (uint8_t)a, (uint8_t)b,
-                                             n_wanted % 16 == 0};
+    wanted[n_wanted] = (struct wr_module_id){(uint8_t)source, (uint8_t)op,        (uint8_t)a,
+                                             (uint8_t)b,      n_wanted % 16 == 0, 0};
     n_wanted++;
+  }
+}
+
+/* Each way of packing, and with each of them and one other type. */
+static void want_quantized(enum wr_dtype t) {
+  static const uint8_t variants[] = {1, 2, 3, 4, 5, 6, 7, 8, 16, 17, 18};
+  for (size_t i = 0; i < sizeof variants && n_wanted + 2 < MOST; i++) {
+    const int before = n_wanted;
+    if (t != WR_FLOAT16 && (i + (size_t)t) % 3 != 0) continue;
+    const bool affine = variants[i] < 16;
+    if (affine || t != WR_FLOAT64) want(WR_SOURCE_QUANTIZED, WR_OP_QUANTIZE, t, t);
+    if (variants[i] != 7 && t != WR_FLOAT64) {
+      want(WR_SOURCE_QUANTIZED_MATMUL, WR_OP_QUANTIZED_MATMUL, t, t);
+    }
+    for (int k = before; k < n_wanted; k++) wanted[k].variant = variants[i];
   }
 }
 
@@ -118,6 +133,7 @@ static void want_all(void) {
     want_elementwise(t);
     want_reductions(t);
     want_by_index(t);
+    if (wr_dtype_is_floating(t)) want_quantized(t);
     if (t < WR_UINT8 || t > WR_UINT64) continue;
     want(WR_SOURCE_WHERE, WR_OP_WHERE, t, t);
     want(WR_SOURCE_COPY, WR_OP_COPY, t, t);

@@ -211,6 +211,18 @@ int mlx_diag(mlx_array *res, const mlx_array a, int k, const mlx_stream s);
 int mlx_diagonal(mlx_array *res, const mlx_array a, int offset, int axis1, int axis2,
                  const mlx_stream s);
 
+/* The elements of a matrix that mlx_quantize packed, or any of that form: w in uint32 with packed
+   rows along its last axis, scales, and biases in the affine mode alone, both with w's extents but
+   for the last. The type is dtype, or that of scales and biases, or bfloat16 in the other modes;
+   affine elements are computed in the type of scales and biases, rounded after the product and
+   after the sum. An affine group_size may be any, and bits 1 to 8. global_scale as in mlx_quantize.
+ */
+int mlx_dequantize(mlx_array *res, const mlx_array w, const mlx_array scales,
+                   const mlx_array biases /* may be null */, mlx_optional_int group_size,
+                   mlx_optional_int bits, const char *mode,
+                   const mlx_array global_scale /* may be null */, mlx_optional_dtype dtype,
+                   const mlx_stream s);
+
 /* The inputs once more, as views on the calling thread's default stream: each is over only when all
    dependencies are, and fails with the first that does. */
 int mlx_depends(mlx_vector_array *res, const mlx_vector_array inputs,
@@ -290,6 +302,18 @@ int mlx_gather(mlx_array *res, const mlx_array a, const mlx_vector_array indices
 /* The same with one index array and axis. */
 int mlx_gather_single(mlx_array *res, const mlx_array a, const mlx_array indices, int axis,
                       const int *slice_sizes, size_t slice_sizes_num, const mlx_stream s);
+
+/* As mlx_quantized_matmul, of chosen matrices: those of x along its leading axes by lhs_indices,
+   those of w by rhs_indices, both as if these axes were one. One that is absent counts 0, 1, ..
+   over the leading axes. They are of an integer type, broadcast together, and give the leading axes
+   of the result; an index below 0 counts from the end, one outside is the nearest. x has at least
+   two axes. sorted_indices promises an order and changes nothing. */
+int mlx_gather_qmm(mlx_array *res, const mlx_array x, const mlx_array w, const mlx_array scales,
+                   const mlx_array biases /* may be null */,
+                   const mlx_array lhs_indices /* may be null */,
+                   const mlx_array rhs_indices /* may be null */, bool transpose,
+                   mlx_optional_int group_size, mlx_optional_int bits, const char *mode,
+                   bool sorted_indices, const mlx_stream s);
 
 /* a > b, as bool. */
 int mlx_greater(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
@@ -492,6 +516,39 @@ int mlx_prod(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream 
    one stays on the CPU, and any of them on a GPU. */
 int mlx_put_along_axis(mlx_array *res, const mlx_array a, const mlx_array indices,
                        const mlx_array values, int axis, const mlx_stream s);
+
+/* x @ w' where both are quantised: x on the way, and w, where it is floating, as well. The mode is
+   "nvfp4" or "mxfp8". w is (N, K), floating, or packed with w_scales; x is (.., K), and the result
+   (.., N) in x's type; neither is float64. Quantised as by mlx_quantize, but that E2M1 is rounded
+   to even. global_scale_x and global_scale_w, both or neither, as in mlx_quantize. */
+int mlx_qqmm(mlx_array *res, const mlx_array x, const mlx_array w,
+             const mlx_array w_scales /* may be null */, mlx_optional_int group_size,
+             mlx_optional_int bits, const char *mode,
+             const mlx_array global_scale_x /* may be null */,
+             const mlx_array global_scale_w /* may be null */, const mlx_stream s);
+
+/* Packs a floating matrix, of at least two axes, in groups of elements along the last. *res
+   receives a vector of codes in uint32, scales and, in the affine mode, biases. A row is one stream
+   of bits, least significant first. Modes, with the values of group_size and bits that are not
+   given: "affine"  groups of 32, 64 (not given) or 128; 1, 2, 3, 4 (not given), 5, 6 or 8 bits; an
+   element is code scale + bias, and 0 is exact; scales and biases in w's type "mxfp4"   groups of
+   32, 4 bits: E2M1 times a power of two in uint8 (E8M0) "mxfp8"   groups of 32, 8 bits: E4M3
+   (mlx_from_fp8) times the same "nvfp4"   groups of 16, 4 bits: E2M1 times E4M3 in uint8, and times
+   global_scale / 2688 where it is given: a float32, the greatest magnitude in all of w E2M1 has the
+   values 0, 0.5, 1, 1.5, 2, 3, 4, 6 and their negatives; between two the one nearer to 0 is taken.
+   E2M1, E4M3 and E8M0 are those of the OCP Microscaling Formats, 2023. */
+int mlx_quantize(mlx_vector_array *res, const mlx_array w, mlx_optional_int group_size,
+                 mlx_optional_int bits, const char *mode,
+                 const mlx_array global_scale /* may be null */, const mlx_stream s);
+
+/* x @ w', or x @ w where not transposed, of a packed w (mlx_quantize) that is never unpacked as a
+   whole; group sizes and bits are those of mlx_quantize. Leading axes broadcast; of one axis x is a
+   row. The type is the common one of x, scales and biases, or x's where there are no biases; sums
+   are made in float32, of float64 in float64. */
+int mlx_quantized_matmul(mlx_array *res, const mlx_array x, const mlx_array w,
+                         const mlx_array scales, const mlx_array biases /* may be null */,
+                         bool transpose, mlx_optional_int group_size, mlx_optional_int bits,
+                         const char *mode, const mlx_stream s);
 
 /* a in radians, where it is in degrees. */
 int mlx_radians(mlx_array *res, const mlx_array a, const mlx_stream s);

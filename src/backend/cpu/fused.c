@@ -38,6 +38,7 @@ enum family {
   FAMILY_sort,
   FAMILY_matmul,
   FAMILY_hadamard,
+  FAMILY_quantized,
   FAMILY_random
 };
 

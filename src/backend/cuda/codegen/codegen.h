@@ -54,15 +54,21 @@ enum {
   WR_ENTRY_TAKE_ALONG = 2,
   WR_ENTRY_HADAMARD_BY_8 = 0,
   WR_ENTRY_HADAMARD_BY_2 = 1,
-  WR_ENTRY_HADAMARD_ACROSS = 2
+  WR_ENTRY_HADAMARD_ACROSS = 2,
+  WR_ENTRY_QUANTIZE = 0,
+  WR_ENTRY_DEQUANTIZE = 1,
+  WR_ENTRY_QUANTIZED_ONE = 0,
+  WR_ENTRY_QUANTIZED_FEW = 1,
+  WR_ENTRY_QUANTIZED_MANY = 2
 };
 
 /* What a module is compiled for. */
 struct wr_module_id {
-  uint8_t source; /* enum wr_source */
-  uint8_t op;     /* enum wr_op; its name is part of the source where that asks for it */
-  uint8_t a, b;   /* enum wr_dtype */
-  bool big;       /* indices of 64 bits and up to 32 axes; else 32 bits and 8 */
+  uint8_t source;  /* enum wr_source */
+  uint8_t op;      /* enum wr_op; its name is part of the source where that asks for it */
+  uint8_t a, b;    /* enum wr_dtype */
+  bool big;        /* indices of 64 bits and up to 32 axes; else 32 bits and 8 */
+  uint8_t variant; /* of the source, where it has some: WR_VARIANT */
 };
 
 /* ---- modules.c: loaded modules of a GPU ---- */

@@ -230,10 +230,11 @@ struct wr_module_id wr_group_module(const struct wr_group_form *f) {
   const struct wr_group_step *last = &f->group->steps[wr_group_steps(f) - 1];
   const struct wr_group_step *end = &f->group->steps[f->group->n_steps - 1];
   if (f->way == WR_GROUP_EACH) {
-    return (struct wr_module_id){WR_SOURCE_UNARY, WR_OP_ABS, WR_FLOAT32, WR_FLOAT32, f->big};
+    return (struct wr_module_id){WR_SOURCE_UNARY, WR_OP_ABS, WR_FLOAT32, WR_FLOAT32, f->big, 0};
   }
   const enum wr_source source = is_softmax(f->way) ? WR_SOURCE_SOFTMAX : WR_SOURCE_REDUCE;
-  return (struct wr_module_id){(uint8_t)source, (uint8_t)end->op, last->dtype, end->dtype, f->big};
+  return (struct wr_module_id){(uint8_t)source, (uint8_t)end->op, last->dtype,
+                               end->dtype,      f->big,           0};
 }
 
 void wr_group_source(const struct wr_group_form *f, char text[WR_GROUP_TEXT]) {

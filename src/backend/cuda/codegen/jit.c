@@ -85,6 +85,8 @@ static void options_make(struct options *o, struct wr_module_id id, int arch) {
   add(o, id.big ? "-DWR_INDEX=i64" : "-DWR_INDEX=u32");
   add(o, id.big ? "-DWR_DIMS=32" : "-DWR_DIMS=8");
   add(o, id.op == WR_OP_ARGSORT ? "-DWR_ORDER=1" : "-DWR_ORDER=0");
+  snprintf(text, sizeof text, "-DWR_VARIANT=%d", id.variant);
+  add(o, text);
   add(o, id.a == WR_COMPLEX64 ? "-DWR_COMPLEX=1" : "-DWR_COMPLEX=0");
 }
 

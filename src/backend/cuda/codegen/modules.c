@@ -40,7 +40,7 @@ void wr_module_table_free(struct wr_module_table *table) { wr_free(table); }
 
 static uint64_t key_of(struct wr_module_id id) {
   return (uint64_t)id.source | (uint64_t)id.op << 8 | (uint64_t)id.a << 16 | (uint64_t)id.b << 24 |
-         (uint64_t)id.big << 32;
+         (uint64_t)id.big << 32 | (uint64_t)id.variant << 40;
 }
 
 static wr_atomic_ptr *bucket(struct wr_module_table *t, uint64_t key) {

@@ -68,9 +68,12 @@ struct wr_error *wr_gpu_arg_reduce(struct wr_run *run, const struct wr_call *cal
   struct search s = {.call = call};
   wr_layout_of(&s.kept, in, all & ~axes);
   wr_layout_of(&s.reduced, in, axes);
-  s.id = (struct wr_module_id){WR_SOURCE_ARG_REDUCE, (uint8_t)call->op, (uint8_t)in->dtype,
+  s.id = (struct wr_module_id){WR_SOURCE_ARG_REDUCE,
+                               (uint8_t)call->op,
+                               (uint8_t)in->dtype,
                                (uint8_t)out->dtype,
-                               wr_layout_is_big(&s.kept) || wr_layout_is_big(&s.reduced)};
+                               wr_layout_is_big(&s.kept) || wr_layout_is_big(&s.reduced),
+                               0};
   choose_splits(&s, run);
   if (s.splits > 1) {
     struct wr_error *error =

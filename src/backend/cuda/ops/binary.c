@@ -36,8 +36,8 @@ struct wr_error *wr_gpu_binary(struct wr_run *run, const struct wr_call *call) {
     wr_layout_push(&layout, out->shape[d], (const int64_t[]){a->strides[d], b->strides[d]});
   }
   wr_layout_finish(&layout);
-  const struct wr_module_id id = {WR_SOURCE_BINARY, (uint8_t)call->op, (uint8_t)a->dtype,
-                                  (uint8_t)out->dtype, wr_layout_is_big(&layout)};
+  const struct wr_module_id id = {WR_SOURCE_BINARY,    (uint8_t)call->op,         (uint8_t)a->dtype,
+                                  (uint8_t)out->dtype, wr_layout_is_big(&layout), 0};
   const int entry = entry_of(call, &layout, k);
   const bool packs = entry != WR_ENTRY_STRIDED;
   wr_launch_start(&launch, id, entry);

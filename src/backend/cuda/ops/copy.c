@@ -8,11 +8,12 @@ enum { TILE = 32 };
 
 static struct wr_module_id copy_id(enum wr_dtype dtype, bool big) {
   const uint8_t type = (uint8_t)wr_dtype_of_size(dtype);
-  return (struct wr_module_id){WR_SOURCE_COPY, WR_OP_COPY, type, type, big};
+  return (struct wr_module_id){WR_SOURCE_COPY, WR_OP_COPY, type, type, big, 0};
 }
 
 static struct wr_module_id update_id(enum wr_op by, enum wr_dtype dtype, bool big) {
-  return (struct wr_module_id){WR_SOURCE_UPDATE, (uint8_t)by, (uint8_t)dtype, (uint8_t)dtype, big};
+  return (struct wr_module_id){WR_SOURCE_UPDATE, (uint8_t)by, (uint8_t)dtype,
+                               (uint8_t)dtype,   big,         0};
 }
 
 /* The last two axes are the other way round in memory: going by tiles keeps both sides' accesses
@@ -141,8 +142,8 @@ struct wr_error *wr_gpu_arange(struct wr_run *run, const struct wr_call *call) {
   const struct wr_tensor *out = &call->out;
   struct wr_launch launch;
   if (out->size == 0) return NULL;
-  const struct wr_module_id id = {WR_SOURCE_ARANGE, WR_OP_ARANGE, (uint8_t)out->dtype,
-                                  (uint8_t)out->dtype, out->size > INT32_MAX};
+  const struct wr_module_id id = {WR_SOURCE_ARANGE,    WR_OP_ARANGE,          (uint8_t)out->dtype,
+                                  (uint8_t)out->dtype, out->size > INT32_MAX, 0};
   wr_launch_start(&launch, id, WR_ENTRY_ONLY);
   wr_launch_pointer(&launch, out->data);
   wr_launch_index(&launch, out->size);

@@ -10,8 +10,8 @@ struct matrix {
 };
 
 static void pass_start(struct wr_launch *l, const struct wr_tensor *out, int entry) {
-  const struct wr_module_id id = {WR_SOURCE_HADAMARD, WR_OP_HADAMARD, (uint8_t)out->dtype,
-                                  (uint8_t)out->dtype, true};
+  const struct wr_module_id id = {WR_SOURCE_HADAMARD,  WR_OP_HADAMARD, (uint8_t)out->dtype,
+                                  (uint8_t)out->dtype, true,           0};
   wr_launch_start(l, id, entry);
   wr_launch_pointer(l, out->data);
   wr_launch_i64(l, out->size);

@@ -87,8 +87,12 @@ static struct wr_error *fill_zero(struct wr_run *run, const struct wr_tensor *ou
 }
 
 static struct wr_module_id gather_id(enum wr_dtype t, enum wr_dtype index, bool big) {
-  return (struct wr_module_id){WR_SOURCE_GATHER, (uint8_t)WR_OP_GATHER,
-                               (uint8_t)wr_dtype_of_size(t), (uint8_t)index, big};
+  return (struct wr_module_id){WR_SOURCE_GATHER,
+                               (uint8_t)WR_OP_GATHER,
+                               (uint8_t)wr_dtype_of_size(t),
+                               (uint8_t)index,
+                               big,
+                               0};
 }
 
 /* The axes of a slice from `first` to `end`. */
@@ -186,8 +190,8 @@ static struct wr_error *scatter_slices(struct index_set *s, struct wr_run *run,
   const struct wr_tensor *updates = &call->in[1], *out = &call->out;
   struct wr_launch l;
   const bool big = updates->size > INT32_MAX || s->places.ndim > WR_AXES || slice->ndim > WR_AXES;
-  const struct wr_module_id id = {WR_SOURCE_SCATTER, (uint8_t)params->by, (uint8_t)out->dtype,
-                                  (uint8_t)index_type(s), big};
+  const struct wr_module_id id = {
+      WR_SOURCE_SCATTER, (uint8_t)params->by, (uint8_t)out->dtype, (uint8_t)index_type(s), big, 0};
   wr_launch_start(&l, id, WR_ENTRY_ONLY);
   wr_launch_pointer(&l, out->data);
   wr_launch_pointer(&l, updates->data);

@@ -381,8 +381,8 @@ static struct wr_error *multiply(struct wr_run *run, const struct wr_tensor *in,
 
 static struct wr_error *scale(struct wr_run *run, const struct wr_tensor *out, float factor) {
   struct wr_launch l;
-  const struct wr_module_id id = {WR_SOURCE_SCALE, WR_OP_MULTIPLY, (uint8_t)out->dtype,
-                                  (uint8_t)out->dtype, out->size > INT32_MAX};
+  const struct wr_module_id id = {WR_SOURCE_SCALE,     WR_OP_MULTIPLY,        (uint8_t)out->dtype,
+                                  (uint8_t)out->dtype, out->size > INT32_MAX, 0};
   wr_launch_start(&l, id, WR_ENTRY_ONLY);
   wr_launch_pointer(&l, out->data);
   wr_launch_index(&l, out->size);

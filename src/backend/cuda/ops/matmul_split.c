@@ -82,7 +82,7 @@ static struct wr_error *parts_new(struct wr_run *run, struct split *s) {
 }
 
 static void start(struct wr_launch *l, int entry) {
-  const struct wr_module_id id = {WR_SOURCE_SPLIT, WR_OP_MATMUL, WR_FLOAT32, WR_FLOAT32, false};
+  const struct wr_module_id id = {WR_SOURCE_SPLIT, WR_OP_MATMUL, WR_FLOAT32, WR_FLOAT32, false, 0};
   wr_launch_start(l, id, entry);
 }
 

@@ -13,8 +13,8 @@ struct wr_error *wr_gpu_random_bits(struct wr_run *run, const struct wr_call *ca
   wr_layout_of(&layout, keys, wr_layout_all(keys) & ~(1u << last));
   const int64_t bytes = call->out.size / layout.size * params->width;
   const int64_t words = (bytes + 3) / 4;
-  const struct wr_module_id id = {WR_SOURCE_RANDOM, WR_OP_RANDOM_BITS, WR_UINT32, WR_UINT32,
-                                  wr_layout_is_big(&layout)};
+  const struct wr_module_id id = {WR_SOURCE_RANDOM, WR_OP_RANDOM_BITS,         WR_UINT32,
+                                  WR_UINT32,        wr_layout_is_big(&layout), 0};
   wr_launch_start(&l, id, WR_ENTRY_ONLY);
   wr_launch_pointer(&l, call->out.data);
   wr_launch_pointer(&l, keys->data);

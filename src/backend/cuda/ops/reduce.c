@@ -103,9 +103,12 @@ struct wr_error *wr_gpu_reduce(struct wr_run *run, const struct wr_call *call) {
   if (call->out.size == 0) return NULL;
   wr_layout_of(&r.kept, in, wr_layout_all(in) & ~params->axes);
   wr_layout_of(&r.reduced, in, wr_layout_all(in) & params->axes);
-  r.id = (struct wr_module_id){WR_SOURCE_REDUCE, (uint8_t)call->op, (uint8_t)in->dtype,
+  r.id = (struct wr_module_id){WR_SOURCE_REDUCE,
+                               (uint8_t)call->op,
+                               (uint8_t)in->dtype,
                                (uint8_t)call->out.dtype,
-                               wr_layout_is_big(&r.kept) || wr_layout_is_big(&r.reduced)};
+                               wr_layout_is_big(&r.kept) || wr_layout_is_big(&r.reduced),
+                               0};
   choose_kernel(&r, run, wr_dtype_size(in->dtype));
   struct wr_error *error = wr_reduction_target(&r.cut, run, in->dtype, call->out.data);
   if (error) return error;

@@ -106,8 +106,12 @@ struct wr_error *wr_gpu_scan(struct wr_run *run, const struct wr_call *call) {
                               .reverse = params->reverse,
                               .inclusive = params->inclusive,
                               .segment = s.axis.n};
-  s.id = (struct wr_module_id){WR_SOURCE_SCAN, (uint8_t)params->by, (uint8_t)in->dtype,
-                               (uint8_t)in->dtype, wr_layout_is_big(&s.axis.other)};
+  s.id = (struct wr_module_id){WR_SOURCE_SCAN,
+                               (uint8_t)params->by,
+                               (uint8_t)in->dtype,
+                               (uint8_t)in->dtype,
+                               wr_layout_is_big(&s.axis.other),
+                               0};
   bool side_by_side = s.axis.inner >= 32 && s.lines.lines >= blocks_for(run) * 4;
   bool tiny = s.axis.n <= 32 && s.lines.lines >= 1024;
   return side_by_side || tiny || in_order(params->by, in->dtype) ? columns(&s, run)

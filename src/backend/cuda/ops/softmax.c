@@ -38,8 +38,9 @@ struct wr_error *wr_gpu_softmax(struct wr_run *run, const struct wr_call *call) 
   unsigned threads = threads_for(lines.n);
   int entry = call->op == WR_OP_SOFTMAX ? in_registers(in, &lines, &threads) : WR_ENTRY_LOGSUMEXP;
   const bool strided = entry < 0 || entry == WR_ENTRY_LOGSUMEXP;
-  const struct wr_module_id id = {WR_SOURCE_SOFTMAX, (uint8_t)WR_OP_SOFTMAX, (uint8_t)in->dtype,
-                                  (uint8_t)in->dtype, wr_layout_is_big(&lines.other)};
+  const struct wr_module_id id = {
+      WR_SOURCE_SOFTMAX,  (uint8_t)WR_OP_SOFTMAX,         (uint8_t)in->dtype,
+      (uint8_t)in->dtype, wr_layout_is_big(&lines.other), 0};
   wr_launch_start(&l, id, entry < 0 ? WR_ENTRY_SOFTMAX : entry);
   wr_launch_pointer(&l, call->out.data);
   wr_launch_pointer(&l, in->data);

@@ -89,7 +89,11 @@ struct wr_error *wr_gpu_sort(struct wr_run *run, const struct wr_call *call) {
   wr_line_axis_of(&s.axis, in, call->op == WR_OP_PARTITION ? partition->axis : axis->axis);
   s.lines = (struct lines_of){s.axis.other.size, s.axis.n, s.axis.stride, s.axis.inner};
   const enum wr_op op = call->op == WR_OP_ARGSORT ? WR_OP_ARGSORT : WR_OP_SORT;
-  s.id = (struct wr_module_id){WR_SOURCE_SORT, (uint8_t)op, (uint8_t)in->dtype,
-                               (uint8_t)call->out.dtype, wr_layout_is_big(&s.axis.other)};
+  s.id = (struct wr_module_id){WR_SOURCE_SORT,
+                               (uint8_t)op,
+                               (uint8_t)in->dtype,
+                               (uint8_t)call->out.dtype,
+                               wr_layout_is_big(&s.axis.other),
+                               0};
   return sort_lines(&s, run);
 }

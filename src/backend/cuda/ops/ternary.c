@@ -26,8 +26,8 @@ struct wr_error *wr_gpu_where(struct wr_run *run, const struct wr_call *call) {
   }
   wr_layout_finish(&layout);
   const bool dense = is_dense(call, &layout, k);
-  const struct wr_module_id id = {WR_SOURCE_WHERE, (uint8_t)call->op, (uint8_t)type, (uint8_t)type,
-                                  wr_layout_is_big(&layout)};
+  const struct wr_module_id id = {WR_SOURCE_WHERE, (uint8_t)call->op,         (uint8_t)type,
+                                  (uint8_t)type,   wr_layout_is_big(&layout), 0};
   wr_launch_start(&launch, id, dense ? WR_ENTRY_DENSE : WR_ENTRY_STRIDED);
   wr_launch_pointer(&launch, out->data);
   for (int i = 0; i < 3; i++) wr_launch_pointer(&launch, in[i].data);

@@ -19,8 +19,9 @@ struct wr_error *wr_gpu_map(struct wr_run *run, enum wr_source source, const str
   wr_layout_of(&layout, in, wr_layout_all(in));
   bool dense = wr_layout_is_dense(&layout) && wr_aligned(in->data, k * wr_dtype_size(in->dtype)) &&
                wr_aligned(out->data, k * wr_dtype_size(out->dtype));
-  const struct wr_module_id id = {(uint8_t)source, (uint8_t)call->op, (uint8_t)in->dtype,
-                                  (uint8_t)out->dtype, wr_layout_is_big(&layout)};
+  const struct wr_module_id id = {(uint8_t)source,           (uint8_t)call->op,
+                                  (uint8_t)in->dtype,        (uint8_t)out->dtype,
+                                  wr_layout_is_big(&layout), 0};
   wr_launch_start(&launch, id, dense ? WR_ENTRY_DENSE : WR_ENTRY_STRIDED);
   wr_launch_pointer(&launch, out->data);
   wr_launch_pointer(&launch, in->data);

@@ -1,0 +1,222 @@
+/* Reading quantised matrices; see packed.h. */
+
+#include "backend/cpu/packed.h"
+
+#include <string.h>
+
+#include "backend/cpu/loop/loop.h"
+
+enum { BLOCK = 8 }; /* elements that begin and end between bytes, whatever their bits */
+
+void wr_packed_rows_of(struct wr_packed_rows *p, const struct wr_tensor *in,
+                       const struct wr_quantized_params *how) {
+  const enum wr_quantized_mode mode = (enum wr_quantized_mode)how->mode;
+  *p = (struct wr_packed_rows){
+      .codes = in[0].data,
+      .scales = in[1].data,
+      .biases = mode == WR_AFFINE ? in[2].data : NULL,
+      .mode = mode,
+      .dtype = in[1].dtype,
+      .bits = how->bits,
+      .group = how->group,
+      .row_bytes = (int64_t)in[0].shape[in[0].ndim - 1] * 4,
+      .groups = in[1].shape[in[1].ndim - 1],
+      .all = 1,
+  };
+}
+
+/* ---- codes ---- */
+
+WR_WIDE static void codes_1(uint8_t *restrict out, const uint8_t *restrict in, int64_t n) {
+  for (int64_t i = 0; i < n; i++) {
+    for (int k = 0; k < 8; k++) out[8 * i + k] = in[i] >> k & 1u;
+  }
+}
+
+WR_WIDE static void codes_2(uint8_t *restrict out, const uint8_t *restrict in, int64_t n) {
+  for (int64_t i = 0; i < n; i++) {
+    for (int k = 0; k < 4; k++) out[4 * i + k] = in[i] >> (2 * k) & 3u;
+  }
+}
+
+WR_WIDE static void codes_4(uint8_t *restrict out, const uint8_t *restrict in, int64_t n) {
+  for (int64_t i = 0; i < n; i++) {
+    out[2 * i] = in[i] & 15u;
+    out[2 * i + 1] = in[i] >> 4;
+  }
+}
+
+/* Fields of 8 bits from fields of `bits`: both halves of the word apart, then both of each, and of
+   those. */
+WR_INLINE uint64_t spread_fields(uint64_t word, const int bits) {
+  const uint64_t four = (UINT64_C(1) << 4 * bits) - 1, two = (UINT64_C(1) << 2 * bits) - 1;
+  const uint64_t one = (UINT64_C(1) << bits) - 1;
+  word = (word & four) | (word & four << 4 * bits) << (32 - 4 * bits);
+  const uint64_t twos = two | two << 32, ones = (one | one << 16) * (1 | UINT64_C(1) << 32);
+  word = (word & twos) | (word & twos << 2 * bits) << (16 - 2 * bits);
+  return (word & ones) | (word & ones << bits) << (8 - bits);
+}
+
+/* Eight bytes at a time, but where fewer are left. Little-endian. */
+WR_INLINE void blocks(uint8_t *restrict out, const uint8_t *restrict in, int64_t n,
+                      const int bits) {
+  const int64_t whole = n * bits < 8 ? 0 : (n * bits - 8) / bits + 1;
+  for (int64_t i = 0; i < whole; i++) {
+    uint64_t word;
+    memcpy(&word, in + i * bits, sizeof word);
+    word = spread_fields(word, bits);
+    memcpy(out + i * BLOCK, &word, sizeof word);
+  }
+  for (int64_t i = whole; i < n; i++) {
+    uint64_t word = 0;
+    memcpy(&word, in + i * bits, (size_t)bits);
+    word = spread_fields(word, bits);
+    memcpy(out + i * BLOCK, &word, sizeof word);
+  }
+}
+
+WR_WIDE static void codes_3(uint8_t *restrict out, const uint8_t *restrict in, int64_t n) {
+  blocks(out, in, n, 3);
+}
+WR_WIDE static void codes_5(uint8_t *restrict out, const uint8_t *restrict in, int64_t n) {
+  blocks(out, in, n, 5);
+}
+WR_WIDE static void codes_6(uint8_t *restrict out, const uint8_t *restrict in, int64_t n) {
+  blocks(out, in, n, 6);
+}
+WR_WIDE static void codes_7(uint8_t *restrict out, const uint8_t *restrict in, int64_t n) {
+  blocks(out, in, n, 7);
+}
+
+static void whole_blocks(uint8_t *out, const uint8_t *in, int64_t n, int bits) {
+  switch (bits) {
+    case 1:
+      codes_1(out, in, n);
+      break;
+    case 2:
+      codes_2(out, in, 2 * n);
+      break;
+    case 3:
+      codes_3(out, in, n);
+      break;
+    case 4:
+      codes_4(out, in, 4 * n);
+      break;
+    case 5:
+      codes_5(out, in, n);
+      break;
+    case 6:
+      codes_6(out, in, n);
+      break;
+    case 7:
+      codes_7(out, in, n);
+      break;
+    default:
+      memcpy(out, in, (size_t)(n * BLOCK));
+      break;
+  }
+}
+
+void wr_packed_codes(uint8_t *out, const struct wr_packed_rows *p, int64_t row, int64_t first,
+                     int64_t n) {
+  const uint8_t *in = p->codes + row * p->row_bytes + first / BLOCK * p->bits;
+  const int64_t whole = n / BLOCK, rest = n % BLOCK;
+  whole_blocks(out, in, whole, p->bits);
+  if (rest == 0) return;
+  uint8_t last[BLOCK] = {0}, codes[BLOCK];
+  memcpy(last, in + whole * p->bits, (size_t)((rest * p->bits + 7) / 8));
+  whole_blocks(codes, last, 1, p->bits);
+  memcpy(out + whole * BLOCK, codes, (size_t)rest);
+}
+
+/* ---- values ---- */
+
+static void affine_factors(float *out, const struct wr_packed_rows *p, const char *from, int64_t at,
+                           int64_t n) {
+  const uint16_t *h = (const uint16_t *)(const void *)from + at;
+  switch (p->dtype) {
+    case WR_FLOAT16:
+      for (int64_t i = 0; i < n; i++) out[i] = wr_f16_to_f32(h[i]);
+      break;
+    case WR_BFLOAT16:
+      for (int64_t i = 0; i < n; i++) out[i] = wr_bf16_to_f32(h[i]);
+      break;
+    default:
+      memcpy(out, (const float *)(const void *)from + at, (size_t)n * sizeof *out);
+      break;
+  }
+}
+
+void wr_packed_scales(float *out, const struct wr_packed_rows *p, int64_t row, int64_t first,
+                      int64_t n) {
+  const int64_t at = row * p->groups + first;
+  const uint8_t *codes = (const uint8_t *)p->scales + at;
+  if (p->mode == WR_AFFINE) {
+    affine_factors(out, p, p->scales, at, n);
+  } else if (p->mode == WR_NVFP4) {
+    for (int64_t i = 0; i < n; i++) out[i] = wr_e4m3_value(codes[i]) * p->all;
+  } else {
+    for (int64_t i = 0; i < n; i++) out[i] = wr_e8m0_value(codes[i]);
+  }
+}
+
+void wr_packed_biases(float *out, const struct wr_packed_rows *p, int64_t row, int64_t first,
+                      int64_t n) {
+  if (p->mode == WR_AFFINE) {
+    affine_factors(out, p, p->biases, row * p->groups + first, n);
+  } else {
+    memset(out, 0, (size_t)n * sizeof *out);
+  }
+}
+
+WR_WIDE static void affine(float *restrict out, const uint8_t *restrict codes, int64_t n,
+                           float scale, float bias) {
+  for (int64_t i = 0; i < n; i++) out[i] = (float)codes[i] * scale + bias;
+}
+
+/* 0, 1, 2, 3, 4, 6, 8, 12: without a table, which vectors would have to look up one by one. */
+WR_INLINE uint8_t half_steps(uint8_t code) {
+  const uint8_t m = code & 7u;
+  const uint8_t five = m == 5 ? 1 : 0, six = m == 6 ? 2 : 0, seven = m == 7 ? 5 : 0;
+  return (uint8_t)(m + (five | six | seven));
+}
+
+WR_WIDE void wr_packed_halves(int8_t *restrict out, const uint8_t *restrict codes, int64_t n) {
+  for (int64_t i = 0; i < n; i++) {
+    const uint8_t size = half_steps(codes[i]), minus = codes[i] & 8u ? 0xff : 0;
+    out[i] = (int8_t)(uint8_t)((size ^ minus) - minus);
+  }
+}
+
+/* With the sign of zeros. */
+WR_WIDE static void e2m1(float *restrict out, const uint8_t *restrict codes, int64_t n,
+                         float scale) {
+  for (int64_t i = 0; i < n; i++) {
+    const uint32_t sign = (uint32_t)(codes[i] & 8u) << 28;
+    out[i] = wr_f32_from_bits(wr_f32_bits((float)half_steps(codes[i]) * 0.5f) | sign) * scale;
+  }
+}
+
+WR_WIDE static void e4m3(float *restrict out, const uint8_t *restrict codes, int64_t n,
+                         float scale) {
+  for (int64_t i = 0; i < n; i++) out[i] = wr_e4m3_value(codes[i]) * scale;
+}
+
+void wr_packed_values(float *out, const struct wr_packed_rows *p, int64_t row, int64_t first,
+                      int64_t n) {
+  enum { GROUPS_MOST = WR_PACKED_CHUNK / 16 };
+  uint8_t codes[WR_PACKED_CHUNK];
+  float scales[GROUPS_MOST], biases[GROUPS_MOST];
+  const int64_t group = p->group, groups = (n + group - 1) / group;
+  wr_packed_codes(codes, p, row, first, n);
+  wr_packed_scales(scales, p, row, first / group, groups);
+  wr_packed_biases(biases, p, row, first / group, groups);
+  for (int64_t g = 0; g < groups; g++) {
+    const int64_t i = g * group, count = n - i < group ? n - i : group;
+    if (p->mode == WR_AFFINE) {
+      affine(out + i, codes + i, count, scales[g], biases[g]);
+    } else {
+      (p->mode == WR_MXFP8 ? e4m3 : e2m1)(out + i, codes + i, count, scales[g]);
+    }
+  }
+}

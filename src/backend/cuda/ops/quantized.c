@@ -1,0 +1,135 @@
+/* Quantising, back, and products with quantised matrices. Operands are dense. Each way of packing
+   has its modules. */
+
+#include "core/quantized.h"
+#include "backend/cuda/ops/internal.h"
+
+enum { FEW_ROWS = 8, COLUMNS_OF_BLOCK = 16, TILE = 64, TILE_THREADS = 128 };
+
+/* The kernels' structs of these names. */
+struct target {
+  void *codes, *scales, *biases;
+};
+struct problem {
+  const void *x, *codes, *scales, *biases, *lhs, *rhs;
+  int64_t products, m, n, k;
+  int64_t x_count, w_count;
+  int64_t group;
+  int64_t transpose;
+  int64_t aligned;
+};
+
+/* kernels/packed.cuh */
+static uint8_t variant_of(const struct wr_quantized_params *how) {
+  return (uint8_t)(how->mode == WR_AFFINE ? how->bits : 15 + how->mode);
+}
+
+static struct wr_module_id module_of(enum wr_source source, enum wr_op op, enum wr_dtype t,
+                                     const struct wr_quantized_params *how, bool big) {
+  return (struct wr_module_id){.source = (uint8_t)source,
+                               .op = (uint8_t)op,
+                               .a = (uint8_t)t,
+                               .b = (uint8_t)t,
+                               .big = big,
+                               .variant = variant_of(how)};
+}
+
+struct wr_error *wr_gpu_quantize(struct wr_run *run, const struct wr_call *call) {
+  enum { WARPS = 8 };
+  const struct wr_quantized_params *how = call->params;
+  const struct wr_tensor *w = &call->in[0];
+  const bool affine = how->mode == WR_AFFINE;
+  const struct wr_quantized_layout at = wr_quantized_layout_of(
+      w->size, how->bits, how->group, affine ? wr_dtype_size(w->dtype) : 1, affine);
+  uint8_t *out = call->out.data;
+  const struct target to = {out, out + at.scales, affine ? out + at.biases : NULL};
+  const int64_t groups = w->size / how->group;
+  struct wr_launch l;
+  if (groups == 0) return NULL;
+  wr_launch_start(&l, module_of(WR_SOURCE_QUANTIZED, WR_OP_QUANTIZE, w->dtype, how, true),
+                  WR_ENTRY_QUANTIZE);
+  wr_launch_struct(&l, &to, sizeof to);
+  wr_launch_pointer(&l, w->data);
+  wr_launch_pointer(&l, call->n_in > 1 ? call->in[1].data : NULL);
+  wr_launch_i64(&l, groups);
+  wr_launch_i64(&l, how->group);
+  wr_launch_i64(&l, how->even);
+  wr_launch_threads(&l, run, groups * 32, WARPS * 32);
+  return wr_launch(&l, run);
+}
+
+struct wr_error *wr_gpu_dequantize(struct wr_run *run, const struct wr_call *call) {
+  enum { BLOCK = 8 };
+  const struct wr_quantized_params *how = call->params;
+  const struct wr_tensor *codes = &call->in[0], *out = &call->out;
+  const bool affine = how->mode == WR_AFFINE;
+  struct wr_launch l;
+  if (out->size == 0) return NULL;
+  const int64_t n = out->shape[out->ndim - 1], rows = out->size / n;
+  const size_t bytes = BLOCK * wr_dtype_size(out->dtype);
+  wr_launch_start(&l, module_of(WR_SOURCE_QUANTIZED, WR_OP_QUANTIZE, out->dtype, how, true),
+                  WR_ENTRY_DEQUANTIZE);
+  wr_launch_pointer(&l, out->data);
+  wr_launch_pointer(&l, codes->data);
+  wr_launch_pointer(&l, call->in[1].data);
+  wr_launch_pointer(&l, affine ? call->in[2].data : NULL);
+  wr_launch_pointer(&l, !affine && call->n_in > 2 ? call->in[2].data : NULL);
+  wr_launch_i64(&l, rows);
+  wr_launch_i64(&l, n);
+  wr_launch_i64(&l, (int64_t)codes->shape[codes->ndim - 1] * 4);
+  wr_launch_i64(&l, how->group);
+  wr_launch_i64(&l, n % BLOCK == 0 && wr_aligned(out->data, bytes));
+  wr_launch_threads(&l, run, rows * ((n + BLOCK - 1) / BLOCK), 256);
+  return wr_launch(&l, run);
+}
+
+static struct problem problem_of(const struct wr_call *call) {
+  const struct wr_quantized_params *how = call->params;
+  const struct wr_tensor *x = &call->in[0], *w = &call->in[1], *out = &call->out;
+  struct problem p = {.x = x->data,
+                      .codes = w->data,
+                      .scales = call->in[2].data,
+                      .biases = how->mode == WR_AFFINE ? call->in[3].data : NULL,
+                      .m = out->shape[out->ndim - 2],
+                      .n = out->shape[out->ndim - 1],
+                      .k = x->shape[x->ndim - 1],
+                      .group = how->group,
+                      .transpose = how->transpose};
+  p.products = out->size / (p.m * p.n);
+  p.x_count = x->size / (p.m * p.k);
+  p.w_count = w->size / ((int64_t)w->shape[w->ndim - 2] * w->shape[w->ndim - 1]);
+  p.aligned = wr_aligned(p.x, 16) && wr_aligned(p.codes, 16);
+  if (how->gathers) {
+    p.lhs = call->in[call->n_in - 2].data;
+    p.rhs = call->in[call->n_in - 1].data;
+  }
+  return p;
+}
+
+struct wr_error *wr_gpu_quantized_matmul(struct wr_run *run, const struct wr_call *call) {
+  const struct wr_quantized_params *how = call->params;
+  const struct wr_tensor *out = &call->out;
+  struct wr_launch l;
+  if (out->size == 0) return NULL;
+  if (call->in[0].size == 0 || call->in[1].size == 0) { /* sums of nothing */
+    return wr_run_zero(run, out->data, (size_t)out->size * wr_dtype_size(out->dtype));
+  }
+  const struct problem p = problem_of(call);
+  const bool few = p.transpose && p.m <= FEW_ROWS;
+  const int entry = !few       ? WR_ENTRY_QUANTIZED_MANY
+                    : p.m == 1 ? WR_ENTRY_QUANTIZED_ONE
+                               : WR_ENTRY_QUANTIZED_FEW;
+  wr_launch_start(
+      &l, module_of(WR_SOURCE_QUANTIZED_MATMUL, WR_OP_QUANTIZED_MATMUL, out->dtype, how, true),
+      entry);
+  wr_launch_pointer(&l, out->data);
+  wr_launch_struct(&l, &p, sizeof p);
+  if (few) {
+    const int64_t blocks = (p.n + COLUMNS_OF_BLOCK - 1) / COLUMNS_OF_BLOCK;
+    wr_launch_blocks(&l, blocks, p.products, 128);
+  } else {
+    const int64_t blocks = ((p.n + TILE - 1) / TILE) * ((p.m + TILE - 1) / TILE);
+    wr_launch_blocks(&l, blocks, p.products, TILE_THREADS);
+  }
+  return wr_launch(&l, run);
+}

@@ -1,0 +1,89 @@
+/* Quantised matrices on the GPU against the CPU: packed to the same bits, unpacked to the same
+   values, and products of one row, some and many. */
+
+#include "core/quantized.h"
+#include "gpu_case.h"
+
+enum { ROWS = 32, COLUMNS = 512 }; /* the parts that are packed fill their places */
+
+static const struct wr_quantized_params ways[] = {
+    {.mode = WR_AFFINE, .bits = 1, .group = 32},  {.mode = WR_AFFINE, .bits = 2, .group = 64},
+    {.mode = WR_AFFINE, .bits = 3, .group = 128}, {.mode = WR_AFFINE, .bits = 4, .group = 64},
+    {.mode = WR_AFFINE, .bits = 5, .group = 64},  {.mode = WR_AFFINE, .bits = 6, .group = 32},
+    {.mode = WR_AFFINE, .bits = 8, .group = 128}, {.mode = WR_MXFP4, .bits = 4, .group = 32},
+    {.mode = WR_MXFP8, .bits = 8, .group = 32},   {.mode = WR_NVFP4, .bits = 4, .group = 16},
+};
+enum { WAYS = sizeof ways / sizeof ways[0] };
+
+static void pack(const struct wr_quantized_params *how, enum wr_dtype t, const char *what) {
+  const bool affine = how->mode == WR_AFFINE;
+  const struct wr_quantized_layout l = wr_quantized_layout_of(
+      ROWS * COLUMNS, how->bits, how->group, affine ? wr_dtype_size(t) : 1, affine);
+  struct wr_node *w = gpu_case_array(t, 2, (const int32_t[]){ROWS, COLUMNS}, 1u, false);
+  const struct gpu_case c = {.op = WR_OP_QUANTIZE,
+                             .dtype = WR_UINT8,
+                             .ndim = 1,
+                             .shape = (const int32_t[]){(int32_t)l.bytes},
+                             .n_in = 1,
+                             .in = &w,
+                             .params = how,
+                             .params_bytes = sizeof *how};
+  gpu_case_run(&c, what);
+  wr_node_release(w);
+}
+
+/* x, when it is a product, then codes, scales and biases. */
+static void run(enum wr_op op, const struct wr_quantized_params *how, enum wr_dtype t,
+                struct wr_node *x, const int32_t *shape, const char *what) {
+  const bool affine = how->mode == WR_AFFINE;
+  struct wr_node *in[4];
+  int n = 0;
+  if (x) in[n++] = x;
+  const int first = n;
+  const int32_t words[] = {ROWS, COLUMNS * how->bits / 32}, groups[] = {ROWS, COLUMNS / how->group};
+  in[n++] = gpu_case_array(WR_UINT32, 2, words, 2u, false);
+  in[n++] = gpu_case_array(affine ? t : WR_UINT8, 2, groups, 3u, false);
+  if (affine) in[n++] = gpu_case_array(t, 2, groups, 4u, false);
+  const struct gpu_case c = {.op = op,
+                             .dtype = t,
+                             .ndim = 2,
+                             .shape = shape,
+                             .n_in = n,
+                             .in = in,
+                             .params = how,
+                             .params_bytes = sizeof *how,
+                             .tolerance = x ? (t == WR_FLOAT32 ? 1e-4 : 2e-2) : 0};
+  gpu_case_run(&c, what);
+  for (int i = first; i < n; i++) wr_node_release(in[i]);
+}
+
+static void multiply(struct wr_quantized_params how, enum wr_dtype t, int32_t m, bool transpose,
+                     const char *what) {
+  const int32_t k = transpose ? COLUMNS : ROWS, n = transpose ? ROWS : COLUMNS;
+  struct wr_node *x = gpu_case_array(t, 2, (const int32_t[]){m, k}, 5u, false);
+  how.transpose = transpose;
+  run(WR_OP_QUANTIZED_MATMUL, &how, t, x, (const int32_t[]){m, n}, what);
+  wr_node_release(x);
+}
+
+int main(void) {
+  static const enum wr_dtype types[] = {WR_FLOAT32, WR_FLOAT16, WR_BFLOAT16};
+  if (!gpu_case_start()) return GPU_CASE_SKIPPED;
+  for (size_t i = 0; i < WAYS; i++) {
+    const struct wr_quantized_params *how = &ways[i];
+    for (int k = 0; k < 3; k++) {
+      char what[96];
+      snprintf(what, sizeof what, "mode %d, %d bits, of %s", how->mode, how->bits,
+               wr_dtype_name(types[k]));
+      pack(how, types[k], what);
+      /* Scales of E8M0 drawn from all bytes are infinite now and then. */
+      if (how->mode != WR_AFFINE) continue;
+      run(WR_OP_DEQUANTIZE, how, types[k], NULL, (const int32_t[]){ROWS, COLUMNS}, what);
+      multiply(*how, types[k], 1, true, what);
+      multiply(*how, types[k], 5, true, what);
+      multiply(*how, types[k], 70, true, what);
+      multiply(*how, types[k], 3, false, what);
+    }
+  }
+  return gpu_case_end();
+}
