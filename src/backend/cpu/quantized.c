@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "backend/cpu/kernels.h"
+#include "backend/cpu/loop/loop.h"
 #include "backend/cpu/packed.h"
-#include "backend/cpu/loop/walk.h"
 
 enum { GROUP_MOST = 128 };
 

@@ -15,8 +15,8 @@
 
 #include "backend/cpu/blas/blas.h"
 #include "backend/cpu/kernels.h"
+#include "backend/cpu/loop/loop.h"
 #include "backend/cpu/packed.h"
-#include "backend/cpu/loop/walk.h"
 #include "base/atomic.h"
 #include "base/base.h"
 
