@@ -34,13 +34,32 @@ struct wr_tensor {
 };
 
 /* One command: out = op(in..., params). out is dense, never overlaps an input unless it is the very
-   same address and layout (a donated elementwise input). */
+   same address and layout (a donated elementwise input). With parts, which live as long as the
+   call, it has so many results, each dense: out is the bytes in which they stand. */
 struct wr_call {
   enum wr_op op;
   int32_t n_in;
   const struct wr_tensor *in;
   struct wr_tensor out;
   const void *params;
+  int32_t n_parts;
+  const struct wr_part *parts;
+};
+
+/* Where a part begins, in the backend's memory; nothing is there where all parts are empty. */
+static inline void *wr_call_part(const struct wr_call *call, int i) {
+  return call->out.data ? (char *)call->out.data + call->parts[i].at : NULL;
+}
+
+/* What an operation CALL runs, on a stream of the CPU alone: a function of a module above the
+   backends. Its parameters begin with wr_call_params, and others of the callee's may follow; what
+   is no plain value is an input. */
+struct wr_callee {
+  const char *name;    /* in messages */
+  size_t params_bytes; /* of all parameters */
+  /* As a kernel of the CPU's (backend/cpu/kernels.h): returns when all is done, and blocks on no
+     other work. */
+  struct wr_error *(*run)(const struct wr_call *call);
 };
 
 /* A group: elementwise operations of one shape that run as one command, element by element, so that

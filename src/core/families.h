@@ -4,6 +4,7 @@
 
 #define WR_OP(ID, name, family, ...) OF_##family(ID, name, __VA_ARGS__)
 #define OF_binary(...)
+#define OF_call(...)
 #define OF_copy(...)
 #define OF_hadamard(...)
 #define OF_index(...)

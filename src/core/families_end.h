@@ -2,6 +2,7 @@
 
 #undef WR_OP
 #undef OF_binary
+#undef OF_call
 #undef OF_copy
 #undef OF_hadamard
 #undef OF_index

@@ -75,12 +75,27 @@ static inline bool wr_op_takes(enum wr_op op, enum wr_dtype t) {
   return (wr_op_infos[op].types >> t & 1) != 0;
 }
 
+/* One of several results of a command, which stand in one block of bytes. */
+enum { WR_PART_ALIGNMENT = 256 };
+struct wr_part {
+  int64_t at; /* bytes from the block's start; a multiple of WR_PART_ALIGNMENT */
+  const int32_t *shape;
+  enum wr_dtype dtype;
+  int32_t ndim;
+};
+
 /* Parameters, struct wr_<params>_params for the word in the row. All are plain values. */
 struct wr_reduce_params { /* kept axes of extent 1 do not change the data */
   uint32_t axes;          /* bit i: axis i of the input is reduced */
 };
 struct wr_axis_params {
   int32_t axis; /* ARGMAX ARGMIN: -1 is the flattened input */
+};
+struct wr_call_params {
+  const struct wr_callee *callee; /* backend.h; of static storage */
+};
+struct wr_part_params {
+  int32_t index; /* among the results of the command that is the view's input */
 };
 struct wr_partition_params {
   int32_t axis;

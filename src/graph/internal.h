@@ -48,6 +48,7 @@ struct wr_node {
   uint16_t device_index;            /* immutable after publish */
   uint32_t cursor;                  /* claimer only: the next edge that planning looks at; then
                                       scratch of fuse.c and audit.c */
+  uint16_t n_parts;                 /* immutable after publish; wr_node_parts; mostly 0 */
   int64_t size;                     /* immutable after publish; elements */
   int64_t offset;                   /* immutable after publish; elements from the buffer's start */
   const int32_t *shape;             /* immutable after publish; in the tail */
@@ -69,7 +70,7 @@ struct wr_node {
   wr_atomic_ptr host_copy;   /* atomic ACQ_REL: struct wr_buffer *, set once */
   wr_atomic_ptr device_copy; /* the same, for the first device that used a value of the host's */
   int64_t strides[];         /* immutable after publish; and behind them the rest of the tail:
-                                edges, params, shape */
+                                edges, params, shape, parts */
 };
 
 _Static_assert(offsetof(struct wr_node, own) == 0, "node.h counts without seeing the struct");
@@ -101,6 +102,9 @@ struct wr_batch {
   struct wr_download *download; /* drainer only: of the last node, which it comes behind; or NULL */
   struct wr_node *nodes[];
 };
+
+/* The name of what the node runs, for messages. */
+const char *wr_node_op_name(const struct wr_node *node);
 
 /* Drops the references that a finished node has besides its value: edges and, unless a pinner has
    taken it over, the stream. */

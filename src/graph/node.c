@@ -11,16 +11,40 @@
 
 enum { EDGES_WORDS = sizeof(struct wr_edges) / sizeof(int64_t) };
 
-/* The tail in order of alignment: strides, edges, params (padded to 8), shape. */
-static bool tail_words(const struct wr_record *r, size_t *words) {
-  size_t params = (r->params_bytes + 7) / 8;
-  size_t shape = ((size_t)r->ndim * sizeof(int32_t) + 7) / 8;
-  *words = (size_t)r->ndim + EDGES_WORDS + (size_t)r->n_in + params + shape;
-  return r->ndim <= WR_MAX_NDIM && r->n_in >= 0;
+static size_t shape_words(int ndim) { return ((size_t)ndim * sizeof(int32_t) + 7) / 8; }
+
+/* Behind the shape of a node with several results: what each is, then their shapes. */
+static size_t parts_words(const struct wr_record *r) {
+  size_t words = (size_t)r->n_parts * (sizeof(struct wr_part) / 8);
+  for (int i = 0; i < r->n_parts; i++) words += shape_words(r->parts[i].ndim);
+  return words;
 }
 
+/* The tail: strides, edges, params (padded to 8), shape (the same), parts. */
+static bool tail_words(const struct wr_record *r, size_t *words) {
+  size_t params = (r->params_bytes + 7) / 8;
+  *words = (size_t)r->ndim + EDGES_WORDS + (size_t)r->n_in + params + shape_words(r->ndim);
+  if (r->n_parts) *words += parts_words(r);
+  return r->ndim <= WR_MAX_NDIM && r->n_in >= 0 && r->n_parts >= 0 && r->n_parts <= UINT16_MAX;
+}
+
+_Static_assert(sizeof(struct wr_part) % 8 == 0, "parts stand in the same words");
 _Static_assert(sizeof(void *) == sizeof(int64_t) && sizeof(struct wr_edges) == sizeof(int64_t),
                "edges stand in the 8-byte words of the tail");
+
+static void copy_parts(struct wr_node *node, const struct wr_record *r) {
+  struct wr_part *parts =
+      (struct wr_part *)(void *)((int64_t *)(void *)(uintptr_t)node->shape + shape_words(r->ndim));
+  int64_t *at = (int64_t *)(void *)(parts + r->n_parts);
+  node->n_parts = (uint16_t)r->n_parts;
+  for (int i = 0; i < r->n_parts; i++) {
+    const size_t bytes = (size_t)r->parts[i].ndim * sizeof(int32_t);
+    parts[i] = r->parts[i];
+    parts[i].shape = (const int32_t *)(void *)at;
+    if (bytes) memcpy(at, r->parts[i].shape, bytes);
+    at += shape_words(r->parts[i].ndim);
+  }
+}
 
 static void lay_out_tail(struct wr_node *node, const struct wr_record *r) {
   struct wr_edges *edges = wr_own_edges(node);
@@ -33,6 +57,7 @@ static void lay_out_tail(struct wr_node *node, const struct wr_record *r) {
   at += (r->params_bytes + 7) / 8;
   node->shape = (const int32_t *)(void *)at;
   if (r->ndim) memcpy(at, r->shape, (size_t)r->ndim * sizeof(int32_t));
+  if (r->n_parts) copy_parts(node, r);
 }
 
 static struct wr_error *check_record(const struct wr_record *r, int64_t *size) {
@@ -290,6 +315,17 @@ const int64_t *wr_node_strides(const struct wr_node *node) { return node->stride
 int64_t wr_node_offset(const struct wr_node *node) { return node->offset; }
 int64_t wr_node_size(const struct wr_node *node) { return node->size; }
 bool wr_node_is_row_contiguous(const struct wr_node *node) { return node->dense; }
+
+const struct wr_part *wr_node_parts(const struct wr_node *node, int *n) {
+  const int64_t *shape = (const int64_t *)(const void *)node->shape;
+  *n = node->n_parts;
+  return *n ? (const struct wr_part *)(const void *)(shape + shape_words(node->ndim)) : NULL;
+}
+
+const char *wr_node_op_name(const struct wr_node *node) {
+  if (node->op != WR_OP_CALL) return wr_op_info(node->op)->name;
+  return ((const struct wr_call_params *)node->params)->callee->name;
+}
 
 bool wr_node_is_col_contiguous(const struct wr_node *node) {
   return wr_shape_is_col_contiguous(node->shape, node->strides, node->ndim);

@@ -47,6 +47,10 @@ struct wr_record {
   const void *params; /* plain bytes */
   size_t params_bytes;
   struct wr_stream *stream;
+  /* Several results, in the order of their places: the node is uint8, of as many as hold them; what
+     others use is views of it. Mostly none. */
+  const struct wr_part *parts;
+  int n_parts;
 };
 
 /* Records a command whose result is dense. The caller owns *out. */
@@ -81,6 +85,8 @@ const int32_t *wr_node_shape(const struct wr_node *node);
 const int64_t *wr_node_strides(const struct wr_node *node);
 int64_t wr_node_offset(const struct wr_node *node);
 int64_t wr_node_size(const struct wr_node *node);
+/* The results that stand in it; *n is 0 for most nodes, which are one array. */
+const struct wr_part *wr_node_parts(const struct wr_node *node, int *n);
 bool wr_node_is_row_contiguous(const struct wr_node *node);
 bool wr_node_is_col_contiguous(const struct wr_node *node);
 

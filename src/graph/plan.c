@@ -53,7 +53,7 @@ static void take_back_locked(struct wr_node *node) {
   enum wr_phase phase = WR_PHASE_LAZY;
   if (written_in_place(node)) {
     node->error = wr_error_new(WEIR_ERROR_STATE, "%s: was being computed when the process forked",
-                               wr_op_info(node->op)->name);
+                               wr_node_op_name(node));
     phase = WR_PHASE_FAILED;
   } else {
     struct wr_buffer *buffer = node->buffer;

@@ -55,13 +55,19 @@ static struct wr_error *input_error(const struct wr_node *node) {
   return NULL;
 }
 
-/* Operation, result, stream, then the reason: E1. */
+/* Operation, result, stream, then the reason: E1. Of several results it is the first one's type and
+   shape, and how many there are. */
 static struct wr_error *describe_take(const struct wr_node *node, struct wr_error *error) {
-  char shape[160], stream[WR_STREAM_TEXT], prefix[sizeof shape + sizeof stream + 64];
-  wr_shape_format(node->shape, node->ndim, shape, (int)sizeof shape);
-  snprintf(prefix, sizeof prefix, "%s to %s of shape %s on %s: ", wr_op_info(node->op)->name,
-           wr_dtype_name((enum wr_dtype)node->dtype), shape,
-           wr_stream_describe(node->stream, stream));
+  char shape[160], stream[WR_STREAM_TEXT], more[32] = "";
+  char prefix[sizeof shape + sizeof stream + sizeof more + 128];
+  int n;
+  const struct wr_part *parts = wr_node_parts(node, &n);
+  const enum wr_dtype dtype = n ? parts[0].dtype : (enum wr_dtype)node->dtype;
+  wr_shape_format(n ? parts[0].shape : node->shape, n ? parts[0].ndim : node->ndim, shape,
+                  (int)sizeof shape);
+  if (n > 1) snprintf(more, sizeof more, " and %d more", n - 1);
+  snprintf(prefix, sizeof prefix, "%s to %s of shape %s%s on %s: ", wr_node_op_name(node),
+           wr_dtype_name(dtype), shape, more, wr_stream_describe(node->stream, stream));
   return wr_error_prefix_take(error, prefix);
 }
 
@@ -106,6 +112,13 @@ static void tensor_of(const struct wr_node *node, struct wr_buffer *buffer, int6
       .dense = node->dense};
 }
 
+static size_t output_bytes(const struct wr_node *node) {
+  return (size_t)node->size * wr_dtype_size((enum wr_dtype)node->dtype);
+}
+
+/* A view may be of the beginning of a much larger buffer, which the result would keep alive. */
+enum { DONATED_MORE = 16384 };
+
 /* Nobody but this node can ever read the input again: one edge, this one, and one buffer reference,
    the input's. References only come from references, so the counts stay at one. */
 static bool may_donate(const struct wr_node *node, struct wr_node *in, struct wr_memory *memory) {
@@ -113,7 +126,8 @@ static bool may_donate(const struct wr_node *node, struct wr_node *in, struct wr
          wr_dtype_size((enum wr_dtype)in->dtype) == wr_dtype_size((enum wr_dtype)node->dtype) &&
          /* Acquire: the others' last reads happened before they dropped their references. */
          wr_load_acquire(&in->own.refs) == 1u && wr_completion_over(&in->completion) &&
-         in->buffer->memory == memory && wr_buffer_unique(in->buffer);
+         in->buffer->memory == memory && wr_buffer_unique(in->buffer) &&
+         in->buffer->bytes <= 2 * output_bytes(node) + DONATED_MORE;
 }
 
 /* An elementwise result may take the buffer of an input that ends here. */
@@ -124,10 +138,6 @@ static struct wr_node *donor(const struct wr_node *node, struct wr_memory *memor
     if (may_donate(node, edges->in[i], memory)) return edges->in[i];
   }
   return NULL;
-}
-
-static size_t output_bytes(const struct wr_node *node) {
-  return (size_t)node->size * wr_dtype_size((enum wr_dtype)node->dtype);
 }
 
 /* What a device does later no fork can wait for; in the child that device is not there. */
@@ -170,6 +180,7 @@ static enum wr_encode_status encode_one(struct wr_node *node, struct wr_stream *
                          .n_in = (int32_t)wr_edges_of(node)->n,
                          .in = in,
                          .params = node->params};
+  call.parts = wr_node_parts(node, &call.n_parts);
   tensor_of(node, node->buffer, 0, &call.out);
   return wr_stream_backend(stream)->encode(wr_stream_encoder(stream), &call, &pending->hook, error);
 }

@@ -39,6 +39,16 @@ struct wr_error *wr_ops_view(struct wr_node **out, enum wr_op op, struct wr_node
 /* The same for a view that has parameters, a dtype or further inputs of its own. */
 struct wr_error *wr_ops_view_of(struct wr_node **out, const struct wr_record *record,
                                 const int64_t *strides, int64_t offset);
+/* parts.c: records one command with n results (1 to 65535). Of each part the caller says dtype and
+   shape, and gets `at`; of the record operation, inputs, parameters and stream. The command runs
+   once, when the first of the results is forced, and fails for all of them; out[i] is result i,
+   dense, a view of the bytes that they share, which are freed with the last one. The caller owns
+   all of out; on an error none is there. */
+struct wr_error *wr_ops_record_parts(struct wr_node **out, struct wr_part *parts, int n,
+                                     const struct wr_record *record);
+/* Result i of such a command. */
+struct wr_error *wr_ops_part(struct wr_node **out, struct wr_node *packed, int i,
+                             struct wr_stream *s);
 /* Along diagonals of a, as the parameters say. */
 struct wr_error *wr_ops_view_diagonal(struct wr_node **out, struct wr_node *a,
                                       const struct wr_diagonal_params *params, int ndim,

@@ -45,7 +45,9 @@ struct command {
   struct wr_group_step steps[WR_GROUP_STEPS];
   int32_t n_in;
   struct operand *operands; /* n_in inputs, then the result */
-  struct wr_tensor *in;     /* what the kernel is given: n_in tensors */
+  int32_t n_parts;
+  struct wr_part *parts; /* of the result: n_parts, then their shapes */
+  struct wr_tensor *in;  /* what the kernel is given: n_in tensors */
 
   /* Of few bytes that move: from the device to `host`; else, where that is NULL, to the device. */
   size_t few;
@@ -122,6 +124,7 @@ static struct wr_error *fake_write(int index, void *address, const void *host, s
 static void command_free(struct command *c) {
   if (!c) return;
   free(c->operands);
+  free(c->parts);
   free(c->in);
   free(c);
 }
@@ -154,14 +157,33 @@ static struct command *command_new(int32_t n_in, const struct wr_tensor *in,
   return c;
 }
 
+/* Shapes behind the parts, WR_MAX_NDIM extents each. */
+static bool copy_parts(struct command *c, const struct wr_call *call) {
+  const size_t n = (size_t)call->n_parts;
+  if (n == 0) return true;
+  c->parts = malloc(n * (sizeof *c->parts + WR_MAX_NDIM * sizeof(int32_t)));
+  if (!c->parts) return false;
+  int32_t *shapes = (int32_t *)(void *)(c->parts + n);
+  for (size_t i = 0; i < n; i++, shapes += WR_MAX_NDIM) {
+    c->parts[i] = call->parts[i];
+    c->parts[i].shape = shapes;
+    for (int d = 0; d < c->parts[i].ndim; d++) shapes[d] = call->parts[i].shape[d];
+  }
+  c->n_parts = call->n_parts;
+  return true;
+}
+
 static struct command *command_of_call(const struct wr_call *call,
                                        struct wr_completion_hook *hook) {
   struct command *c = command_new(call->n_in, call->in, &call->out, hook);
   if (!c) return NULL;
   c->op = call->op;
-  c->has_params = call->params && fake_params_bytes(call->op) > 0;
-  if (c->has_params) memcpy(&c->params, call->params, fake_params_bytes(call->op));
-  return c;
+  const size_t bytes = call->params ? fake_params_bytes(call->op, call->params) : 0;
+  c->has_params = bytes > 0;
+  if (c->has_params) memcpy(&c->params, call->params, bytes);
+  if (copy_parts(c, call)) return c;
+  command_free(c);
+  return NULL;
 }
 
 static struct command *command_of_group(const struct wr_group *group,
@@ -202,6 +224,8 @@ static struct wr_error *command_run(struct wr_encoder *encoder, struct command *
   } else {
     struct wr_call call = {.op = c->op, .n_in = c->n_in, .in = c->in, .out = out};
     call.params = c->has_params ? &c->params : NULL;
+    call.n_parts = c->n_parts;
+    call.parts = c->parts;
     wr_backend_cpu.encode(encoder->cpu, &call, NULL, &error);
   }
   return error;

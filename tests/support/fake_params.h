@@ -3,9 +3,15 @@
 
 /* The parameters of operations, as the fake device copies them: a call gives only their address. */
 
+#include <stdlib.h>
+
+#include "backend/backend.h"
 #include "core/op.h"
 
 union fake_params {
+  struct wr_call_params call;
+  char of_callee[128];
+  struct wr_part_params part;
   struct wr_reduce_params reduce;
   struct wr_axis_params axis;
   struct wr_partition_params partition;
@@ -25,7 +31,12 @@ union fake_params {
   struct wr_bits_params bits;
 };
 
-/* How many bytes an operation's parameters have. */
-static inline size_t fake_params_bytes(enum wr_op op) { return wr_op_info(op)->params_bytes; }
+/* How many bytes the parameters of a call have. */
+static inline size_t fake_params_bytes(enum wr_op op, const void *params) {
+  if (op != WR_OP_CALL) return wr_op_info(op)->params_bytes;
+  const size_t bytes = ((const struct wr_call_params *)params)->callee->params_bytes;
+  if (bytes > sizeof(union fake_params)) abort();
+  return bytes;
+}
 
 #endif

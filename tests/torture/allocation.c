@@ -6,6 +6,7 @@
 #include "fixtures.h"
 #include "memory/buffer.h"
 #include "sweep.h"
+#include "three.h"
 
 static void hear(const char *message, void *data) { CHECK(message[0] != '\0' && !data); }
 
@@ -138,6 +139,19 @@ static void quantized(void) {
   mlx_vector_array_free(parts);
 }
 
+static void several_results(void) {
+  mlx_stream s = mlx_default_cpu_stream_new();
+  mlx_array a = filled(1, 40, 2), out[3];
+  double sum = 0;
+  if (s.ctx && a.ctx && ok(mlx_flatten(&a, a, 0, -1, s)) && three_of(out, a, s)) {
+    if (ok(mlx_array_item_float64(&sum, out[2]))) CHECK(sum == 80);
+    if (ok(mlx_array_eval(out[0]))) CHECK(mlx_array_data_float32(out[0])[39] == 4);
+    three_free(out);
+  }
+  mlx_array_free(a);
+  mlx_stream_free(s);
+}
+
 static void other_kernels(void) {
   mlx_stream s = {0};
   mlx_array a = filled(20, 30, 2), b = mlx_array_new();
@@ -194,6 +208,7 @@ int main(void) {
   sweep(fusion, "fusion");
   sweep(products, "products");
   sweep(other_kernels, "other kernels");
+  sweep(several_results, "several results");
   sweep(by_index, "by index");
   sweep(masked, "masked");
   sweep(managed, "managed data");

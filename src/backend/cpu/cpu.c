@@ -34,6 +34,11 @@ static struct wr_error *encoder_new(int index, struct wr_encoder **out) {
 
 static void encoder_free(struct wr_encoder *encoder) { (void)encoder; }
 
+struct wr_error *wr_cpu_call(const struct wr_call *call) {
+  const struct wr_call_params *params = call->params;
+  return params->callee->run(call);
+}
+
 static enum wr_encode_status encode(struct wr_encoder *encoder, const struct wr_call *call,
                                     struct wr_completion_hook *hook, struct wr_error **error) {
   (void)encoder;

@@ -28,6 +28,7 @@ enum { NO_SLOT = UINT16_MAX };
 enum family {
   FAMILY_index,
   FAMILY_shape,
+  FAMILY_call,
   FAMILY_copy,
   FAMILY_unary,
   FAMILY_binary,
