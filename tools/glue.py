@@ -67,8 +67,8 @@ class Body:
     def take(self, p, after):
         n, kind = p.name, p.type.replace("const ", "")
         if kind == "mlx_array":
-            check = (f"wr_api_array_or_none({n})" if p.optional
-                     else f'wr_api_array({n}, "{n}", &call.error)')
+            check = "wr_api_array_or_none" if p.optional else "wr_api_array"
+            check += f'({n}, "{n}", &call.error)'
             self.lines.append(f"struct wr_node *{n}_node = {check};")
             self.means[n] = [n + "_node"]
         elif kind == "mlx_vector_array":
@@ -108,7 +108,8 @@ def body(function, call, arguments):
     b = Body(function)
     given = ["&call.out", *(x for a in arguments for x in b.argument(a)), "call.stream"]
     lines = [signature,
-             f'  struct wr_api_call call = wr_api_begin("{function.name}", res, s);']
+             "  struct wr_api_call call;",
+             f'  wr_api_begin(&call, "{function.name}", res, s);']
     for line in b.lines:
         if len(line) + 2 <= WIDTH:
             lines.append("  " + line)

@@ -8,7 +8,8 @@
    Every function may be called from any thread with any handle; under the checked policy
    (weir/thread.h) record and wait belong on the stream's thread, and synchronize on one that is not
    retired. rc 0 is success, rc 1 an error (weir/error.h): an empty handle or a NULL result is one,
-   which names the parameter (WEIR_ERROR_INVALID_ARGUMENT), and refused memory. An event that was
+   which names the parameter (WEIR_ERROR_INVALID_ARGUMENT), a handle that was freed, was never set
+   or is of another kind, as mlx/c/array.h says, and refused memory. An event that was
    never recorded has no place: waiting for it, query and elapsed are WEIR_ERROR_STATE. Nothing here
    takes ownership of a handle. In the child of a fork, a place that was not over counts as over. */
 
@@ -28,7 +29,8 @@ typedef struct weir_event_ {
 /* A new event, not recorded yet; the caller frees it. Empty only when memory is refused. */
 weir_event weir_event_new(void);
 
-/* Releases the handle; an empty one is a no-op. Never waits or fails; waits that were begun go on.
+/* Releases the handle; an empty one is a no-op. Never waits, and never fails for a live handle;
+   waits that were begun go on.
    The event's file descriptor is closed at once, or, while a place that it was recorded at is not
    over, as soon as that is: take it out of an event loop before. */
 int weir_event_free(weir_event event);

@@ -35,7 +35,8 @@ int weir_wired_guard_begin(weir_wired_guard *guard, size_t bytes, const mlx_stre
    The limit falls also when a wait fails. An empty guard, and so one that has ended, is a
    no-op. Any thread may end a guard. Under the checked policy (weir/thread.h) a retired thread does
    not wait, and another thread's stream is not waited for, which is WEIR_ERROR_WRONG_THREAD. Other
-   errors: a NULL guard, no memory to wait. */
+   errors: a NULL guard, one that was never set, or is a copy of one that has ended
+   (mlx/c/array.h), no memory to wait. */
 int weir_wired_guard_end(weir_wired_guard *guard);
 
 #ifdef __cplusplus

@@ -57,7 +57,8 @@ int weir_thread_revive(void);
 /* For destructors, which may run on a thread that is retired. They never fail.
    retired:            whether the calling thread is.
    try_synchronize:    as mlx_synchronize, and nothing at all where that would be an error: on a
-                       retired thread, for an empty handle, or for another thread's stream.
+                       retired thread, for a handle that is empty or leads to no stream, or for
+                       another thread's stream.
    try_default_stream: *stream becomes the calling thread's default stream of the device, or empty
                        when it has none; never makes one. The caller frees it. */
 bool weir_thread_retired(void);

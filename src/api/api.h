@@ -1,9 +1,9 @@
 #ifndef WR_API_API_H
 #define WR_API_API_H
 
-/* What the files of src/api share: handles in and out, argument checks, error reports. A handle's
-   ctx is the counted object itself (mlx_stream: wr_stream) or leads to it (mlx_array: wr_handle),
-   NULL when empty.
+/* What the files of src/api share: handles in and out, argument checks, error reports. What a
+   handle's ctx is says handle.h alone; NULL is an empty one. The objects: wr_handle of mlx_array,
+   wr_stream of mlx_stream, ...; base/kinds.def lists the kinds.
 
    Checks take `struct wr_error **error`, which must be NULL or hold an error already: then they do
    nothing, so that a function runs all of its checks in a row and looks once. What they return is
@@ -13,7 +13,7 @@
      struct wr_node *x = wr_api_array(a, "a", &error);
      struct wr_stream *stream = wr_api_stream(s, &error);
      struct wr_node *out = NULL;
-     wr_api_result(res, "res", &error);
+     wr_api_result_handle(res, WR_KIND_ARRAY, "res", &error);
      if (!error) error = wr_ops_unary(&out, WR_OP_ABS, x, stream);
      return wr_api_finish_array("mlx_abs", error, res, out);
 
@@ -23,6 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "api/handle.h"
 #include "core/device.h"
 #include "core/dtype.h"
 #include "core/error.h"
@@ -59,9 +60,34 @@ __attribute__((format(printf, 3, 4))) void wr_api_reject(struct wr_error **error
                                                          const char *format, ...);
 /* A pointer through which a result is written, or an input pointer that must not be NULL. */
 void wr_api_result(const void *pointer, const char *param, struct wr_error **error);
-struct wr_node *wr_api_array(mlx_array a, const char *param, struct wr_error **error);
+/* The object of a handle: an error where it is not a live one of that kind, also where it is empty
+   (words_if_empty: "is an empty array"). */
+void *wr_api_object(void *ctx, enum wr_kind kind, const char *param, const char *words_if_empty,
+                    struct wr_error **error);
+/* For free: the object of a handle that ends. NULL without an error when it is empty. */
+void *wr_api_take(void *ctx, enum wr_kind kind, const char *param, struct wr_error **error);
+void wr_api_result_slow(const void *place, enum wr_kind kind, const char *param,
+                        struct wr_error **error);
+/* A pointer to a handle, as all of them are laid out, that gets a result: as wr_api_result, and
+   what it holds is empty or a live handle of that kind. */
+static inline void wr_api_result_handle(const void *place, enum wr_kind kind, const char *param,
+                                        struct wr_error **error) {
+  void *ctx = place ? *(void *const *)place : NULL;
+  if (place && (!ctx || wr_handle_is_plain(ctx, kind))) return;
+  wr_api_result_slow(place, kind, param, error);
+}
+struct wr_node *wr_api_array_slow(mlx_array a, const char *param, struct wr_error **error);
+static inline struct wr_node *wr_api_array(mlx_array a, const char *param,
+                                           struct wr_error **error) {
+  struct wr_handle *handle = a.ctx;
+  if (wr_handle_is_plain(handle, WR_KIND_ARRAY)) return handle->node;
+  return wr_api_array_slow(a, param, error);
+}
 /* NULL without an error when the handle is empty: for parameters that mlx-c lets be absent. */
-struct wr_node *wr_api_array_or_none(mlx_array a);
+static inline struct wr_node *wr_api_array_or_none(mlx_array a, const char *param,
+                                                   struct wr_error **error) {
+  return a.ctx ? wr_api_array(a, param, error) : NULL;
+}
 /* The items of a vector, *n of them; never NULL unless *error. */
 struct wr_node *const *wr_api_vector(mlx_vector_array v, const char *param, size_t *n,
                                      struct wr_error **error);
@@ -91,7 +117,10 @@ struct wr_error *wr_api_set_string(mlx_string *str, const char *text);
 /* Replaces *vec by a vector of copies of the strings. */
 struct wr_error *wr_api_set_strings(mlx_vector_string *vec, const char *const *items, size_t n);
 struct wr_device wr_api_device(mlx_device dev, const char *param, struct wr_error **error);
-mlx_device wr_api_device_handle(struct wr_device device);
+/* Whether ctx looks like a device where handles are no numbers. */
+bool wr_api_is_device(const void *ctx);
+/* Makes *dev that device. */
+struct wr_error *wr_api_put_device(mlx_device *dev, struct wr_device device);
 /* Writes "Device(cpu, 0)". Returns buf. */
 char *wr_api_format_device(struct wr_device device, char *buf, size_t n);
 /* Forces and formats as MLX prints; *text is to be freed with wr_free. */

@@ -1,5 +1,4 @@
-/* Arrays: making them, what they are, forcing. A handle's ctx is a wr_handle. Values are in
-   array_item.c. No locks. */
+/* Arrays: making them, what they are, forcing. Values are in array_item.c. No locks. */
 
 #include "mlx/c/array.h"
 
@@ -12,16 +11,21 @@
 mlx_array mlx_array_new(void) { return (mlx_array){NULL}; }
 
 int mlx_array_free(mlx_array arr) {
-  if (!arr.ctx) return 0;
+  struct wr_error *error = NULL;
+  struct wr_handle *handle = arr.ctx;
+  if (!wr_handle_is_plain(handle, WR_KIND_ARRAY)) {
+    handle = wr_api_take(arr.ctx, WR_KIND_ARRAY, "arr", &error);
+    if (!handle) return wr_api_finish("mlx_array_free", error);
+  }
   wr_free_scope_enter();
-  wr_handle_free(arr.ctx);
+  wr_handle_free(handle);
   wr_free_scope_leave();
   return 0;
 }
 
 int mlx_array_set(mlx_array *arr, const mlx_array src) {
   struct wr_error *error = NULL;
-  wr_api_result(arr, "arr", &error);
+  wr_api_result_handle(arr, WR_KIND_ARRAY, "arr", &error);
   struct wr_node *node = wr_api_array(src, "src", &error);
   if (!error) error = wr_api_put_array(arr, wr_node_retain(node));
   return wr_api_finish("mlx_array_set", error);
@@ -31,7 +35,7 @@ static int set_scalar(const char *function, mlx_array *arr, const void *value,
                       enum wr_dtype dtype) {
   struct wr_error *error = NULL;
   struct wr_node *node = NULL;
-  wr_api_result(arr, "arr", &error);
+  wr_api_result_handle(arr, WR_KIND_ARRAY, "arr", &error);
   if (!error) error = wr_node_from_data(&node, value, 0, NULL, dtype);
   return wr_api_finish_array(function, error, arr, node);
 }
@@ -113,7 +117,7 @@ static int set_data(const char *function, mlx_array *arr, const void *data, cons
                     int dim, mlx_dtype dtype) {
   struct wr_error *error = NULL;
   struct wr_node *node = NULL;
-  wr_api_result(arr, "arr", &error);
+  wr_api_result_handle(arr, WR_KIND_ARRAY, "arr", &error);
   enum wr_dtype type = check_data(data, shape, dim, dtype, &error);
   if (!error) error = wr_node_from_data(&node, data, dim, shape, type);
   return wr_api_finish_array(function, error, arr, node);
@@ -218,7 +222,7 @@ mlx_dtype mlx_array_dtype(const mlx_array arr) {
 int mlx_array_tostring(mlx_string *str, const mlx_array arr) {
   struct wr_error *error = NULL;
   char *text = NULL;
-  wr_api_result(str, "str", &error);
+  wr_api_result_handle(str, WR_KIND_STRING, "str", &error);
   struct wr_node *node = wr_api_array(arr, "arr", &error);
   if (!error) error = wr_api_format_array(node, &text);
   if (!error) error = wr_api_set_string(str, text);

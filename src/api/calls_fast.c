@@ -8,10 +8,11 @@
 
 int mlx_fast_layer_norm(mlx_array *res, const mlx_array x, const mlx_array weight,
                         const mlx_array bias, float eps, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_fast_layer_norm", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_fast_layer_norm", res, s);
   struct wr_node *x_node = wr_api_array(x, "x", &call.error);
-  struct wr_node *weight_node = wr_api_array_or_none(weight);
-  struct wr_node *bias_node = wr_api_array_or_none(bias);
+  struct wr_node *weight_node = wr_api_array_or_none(weight, "weight", &call.error);
+  struct wr_node *bias_node = wr_api_array_or_none(bias, "bias", &call.error);
   if (!call.error) {
     call.error = wr_ops_layer_norm(&call.out, x_node, weight_node, bias_node, eps, call.stream);
   }
@@ -20,9 +21,10 @@ int mlx_fast_layer_norm(mlx_array *res, const mlx_array x, const mlx_array weigh
 
 int mlx_fast_rms_norm(mlx_array *res, const mlx_array x, const mlx_array weight, float eps,
                       const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_fast_rms_norm", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_fast_rms_norm", res, s);
   struct wr_node *x_node = wr_api_array(x, "x", &call.error);
-  struct wr_node *weight_node = wr_api_array_or_none(weight);
+  struct wr_node *weight_node = wr_api_array_or_none(weight, "weight", &call.error);
   if (!call.error) call.error = wr_ops_rms_norm(&call.out, x_node, weight_node, eps, call.stream);
   return wr_api_end(&call);
 }
@@ -30,9 +32,10 @@ int mlx_fast_rms_norm(mlx_array *res, const mlx_array x, const mlx_array weight,
 int mlx_fast_rope(mlx_array *res, const mlx_array x, int dims, bool traditional,
                   mlx_optional_float base, float scale, int offset, const mlx_array freqs,
                   const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_fast_rope", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_fast_rope", res, s);
   struct wr_node *x_node = wr_api_array(x, "x", &call.error);
-  struct wr_node *freqs_node = wr_api_array_or_none(freqs);
+  struct wr_node *freqs_node = wr_api_array_or_none(freqs, "freqs", &call.error);
   if (!call.error) {
     call.error = wr_ops_rope(&call.out, x_node, dims, traditional,
                              base.has_value ? &base.value : NULL, scale, offset, freqs_node,
@@ -44,10 +47,11 @@ int mlx_fast_rope(mlx_array *res, const mlx_array x, int dims, bool traditional,
 int mlx_fast_rope_dynamic(mlx_array *res, const mlx_array x, int dims, bool traditional,
                           mlx_optional_float base, float scale, const mlx_array offset,
                           const mlx_array freqs, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_fast_rope_dynamic", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_fast_rope_dynamic", res, s);
   struct wr_node *x_node = wr_api_array(x, "x", &call.error);
   struct wr_node *offset_node = wr_api_array(offset, "offset", &call.error);
-  struct wr_node *freqs_node = wr_api_array_or_none(freqs);
+  struct wr_node *freqs_node = wr_api_array_or_none(freqs, "freqs", &call.error);
   if (!call.error) {
     call.error = wr_ops_rope_dynamic(&call.out, x_node, dims, traditional,
                                      base.has_value ? &base.value : NULL, scale, offset_node,
@@ -60,13 +64,14 @@ int mlx_fast_scaled_dot_product_attention(mlx_array *res, const mlx_array querie
                                           const mlx_array keys, const mlx_array values, float scale,
                                           const char *mask_mode, const mlx_array mask_arr,
                                           const mlx_array sinks, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_fast_scaled_dot_product_attention", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_fast_scaled_dot_product_attention", res, s);
   struct wr_node *queries_node = wr_api_array(queries, "queries", &call.error);
   struct wr_node *keys_node = wr_api_array(keys, "keys", &call.error);
   struct wr_node *values_node = wr_api_array(values, "values", &call.error);
   wr_api_result(mask_mode, "mask_mode", &call.error);
-  struct wr_node *mask_arr_node = wr_api_array_or_none(mask_arr);
-  struct wr_node *sinks_node = wr_api_array_or_none(sinks);
+  struct wr_node *mask_arr_node = wr_api_array_or_none(mask_arr, "mask_arr", &call.error);
+  struct wr_node *sinks_node = wr_api_array_or_none(sinks, "sinks", &call.error);
   if (!call.error) {
     call.error = wr_ops_attention(&call.out, queries_node, keys_node, values_node, scale, mask_mode,
                                   mask_arr_node, sinks_node, call.stream);

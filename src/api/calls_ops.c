@@ -7,14 +7,16 @@
 #include "api/ops_glue.h"
 
 int mlx_abs(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_abs", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_abs", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ABS, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_add(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_add", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_add", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) call.error = wr_ops_binary(&call.out, WR_OP_ADD, a_node, b_node, call.stream);
@@ -23,7 +25,8 @@ int mlx_add(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stre
 
 int mlx_addmm(mlx_array *res, const mlx_array c, const mlx_array a, const mlx_array b, float alpha,
               float beta, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_addmm", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_addmm", res, s);
   struct wr_node *c_node = wr_api_array(c, "c", &call.error);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
@@ -35,7 +38,8 @@ int mlx_addmm(mlx_array *res, const mlx_array c, const mlx_array a, const mlx_ar
 
 int mlx_all_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
                  const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_all_axes", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_all_axes", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
   if (!call.error) {
@@ -46,7 +50,8 @@ int mlx_all_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes
 }
 
 int mlx_all_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_all_axis", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_all_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_reduce(&call.out, WR_OP_ALL, a_node, &axis, 1, keepdims, call.stream);
@@ -55,7 +60,8 @@ int mlx_all_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, con
 }
 
 int mlx_all(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_all", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_all", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_reduce(&call.out, WR_OP_ALL, a_node, NULL, WR_OPS_ALL_AXES, keepdims,
@@ -66,7 +72,8 @@ int mlx_all(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s
 
 int mlx_allclose(mlx_array *res, const mlx_array a, const mlx_array b, double rtol, double atol,
                  bool equal_nan, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_allclose", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_allclose", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -77,7 +84,8 @@ int mlx_allclose(mlx_array *res, const mlx_array a, const mlx_array b, double rt
 
 int mlx_any_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
                  const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_any_axes", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_any_axes", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
   if (!call.error) {
@@ -88,7 +96,8 @@ int mlx_any_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes
 }
 
 int mlx_any_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_any_axis", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_any_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_reduce(&call.out, WR_OP_ANY, a_node, &axis, 1, keepdims, call.stream);
@@ -97,7 +106,8 @@ int mlx_any_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, con
 }
 
 int mlx_any(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_any", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_any", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_reduce(&call.out, WR_OP_ANY, a_node, NULL, WR_OPS_ALL_AXES, keepdims,
@@ -108,7 +118,8 @@ int mlx_any(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s
 
 int mlx_arange(mlx_array *res, double start, double stop, double step, mlx_dtype dtype,
                const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_arange", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_arange", res, s);
   enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
   if (!call.error) {
     call.error = wr_ops_arange(&call.out, start, stop, step, dtype_value, call.stream);
@@ -117,42 +128,48 @@ int mlx_arange(mlx_array *res, double start, double stop, double step, mlx_dtype
 }
 
 int mlx_arccos(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_arccos", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_arccos", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ARCCOS, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_arccosh(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_arccosh", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_arccosh", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ARCCOSH, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_arcsin(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_arcsin", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_arcsin", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ARCSIN, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_arcsinh(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_arcsinh", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_arcsinh", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ARCSINH, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_arctan(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_arctan", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_arctan", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ARCTAN, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_arctan2(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_arctan2", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_arctan2", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -162,7 +179,8 @@ int mlx_arctan2(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_
 }
 
 int mlx_arctanh(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_arctanh", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_arctanh", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ARCTANH, a_node, call.stream);
   return wr_api_end(&call);
@@ -170,7 +188,8 @@ int mlx_arctanh(mlx_array *res, const mlx_array a, const mlx_stream s) {
 
 int mlx_argmax_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims,
                     const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_argmax_axis", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_argmax_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_arg_reduce(&call.out, WR_OP_ARGMAX, a_node, axis, keepdims, call.stream);
@@ -179,7 +198,8 @@ int mlx_argmax_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims,
 }
 
 int mlx_argmax(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_argmax", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_argmax", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_arg_reduce_all(&call.out, WR_OP_ARGMAX, a_node, keepdims, call.stream);
@@ -189,7 +209,8 @@ int mlx_argmax(mlx_array *res, const mlx_array a, bool keepdims, const mlx_strea
 
 int mlx_argmin_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims,
                     const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_argmin_axis", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_argmin_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_arg_reduce(&call.out, WR_OP_ARGMIN, a_node, axis, keepdims, call.stream);
@@ -198,7 +219,8 @@ int mlx_argmin_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims,
 }
 
 int mlx_argmin(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_argmin", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_argmin", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_arg_reduce_all(&call.out, WR_OP_ARGMIN, a_node, keepdims, call.stream);
@@ -208,7 +230,8 @@ int mlx_argmin(mlx_array *res, const mlx_array a, bool keepdims, const mlx_strea
 
 int mlx_argpartition_axis(mlx_array *res, const mlx_array a, int kth, int axis,
                           const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_argpartition_axis", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_argpartition_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_partition(&call.out, WR_OP_ARGSORT, a_node, kth, axis, call.stream);
@@ -217,7 +240,8 @@ int mlx_argpartition_axis(mlx_array *res, const mlx_array a, int kth, int axis,
 }
 
 int mlx_argpartition(mlx_array *res, const mlx_array a, int kth, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_argpartition", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_argpartition", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_partition_all(&call.out, WR_OP_ARGSORT, a_node, kth, call.stream);
@@ -226,14 +250,16 @@ int mlx_argpartition(mlx_array *res, const mlx_array a, int kth, const mlx_strea
 }
 
 int mlx_argsort_axis(mlx_array *res, const mlx_array a, int axis, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_argsort_axis", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_argsort_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_sort(&call.out, WR_OP_ARGSORT, a_node, axis, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_argsort(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_argsort", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_argsort", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_sort_all(&call.out, WR_OP_ARGSORT, a_node, call.stream);
   return wr_api_end(&call);
@@ -241,7 +267,8 @@ int mlx_argsort(mlx_array *res, const mlx_array a, const mlx_stream s) {
 
 int mlx_array_equal(mlx_array *res, const mlx_array a, const mlx_array b, bool equal_nan,
                     const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_array_equal", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_array_equal", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -252,7 +279,8 @@ int mlx_array_equal(mlx_array *res, const mlx_array a, const mlx_array b, bool e
 
 int mlx_as_strided(mlx_array *res, const mlx_array a, const int *shape, size_t shape_num,
                    const int64_t *strides, size_t strides_num, size_t offset, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_as_strided", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_as_strided", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_shape(shape, shape_num, "shape", &call.error);
   wr_api_list(strides, strides_num, "strides", &call.error);
@@ -264,7 +292,8 @@ int mlx_as_strided(mlx_array *res, const mlx_array a, const int *shape, size_t s
 }
 
 int mlx_astype(mlx_array *res, const mlx_array a, mlx_dtype dtype, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_astype", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_astype", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
   if (!call.error) call.error = wr_ops_astype(&call.out, a_node, dtype_value, call.stream);
@@ -272,52 +301,60 @@ int mlx_astype(mlx_array *res, const mlx_array a, mlx_dtype dtype, const mlx_str
 }
 
 int mlx_atleast_1d(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_atleast_1d", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_atleast_1d", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_atleast(&call.out, a_node, 1, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_atleast_2d(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_atleast_2d", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_atleast_2d", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_atleast(&call.out, a_node, 2, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_atleast_3d(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_atleast_3d", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_atleast_3d", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_atleast(&call.out, a_node, 3, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_bartlett(mlx_array *res, int M, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_bartlett", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_bartlett", res, s);
   if (!call.error) call.error = wr_ops_window(&call.out, WR_OPS_BARTLETT, M, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_blackman(mlx_array *res, int M, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_blackman", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_blackman", res, s);
   if (!call.error) call.error = wr_ops_window(&call.out, WR_OPS_BLACKMAN, M, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_hamming(mlx_array *res, int M, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_hamming", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_hamming", res, s);
   if (!call.error) call.error = wr_ops_window(&call.out, WR_OPS_HAMMING, M, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_hanning(mlx_array *res, int M, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_hanning", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_hanning", res, s);
   if (!call.error) call.error = wr_ops_window(&call.out, WR_OPS_HANNING, M, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_bitwise_and(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_bitwise_and", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_bitwise_and", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -327,14 +364,16 @@ int mlx_bitwise_and(mlx_array *res, const mlx_array a, const mlx_array b, const 
 }
 
 int mlx_bitwise_invert(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_bitwise_invert", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_bitwise_invert", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_bitwise_invert(&call.out, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_bitwise_or(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_bitwise_or", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_bitwise_or", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -344,7 +383,8 @@ int mlx_bitwise_or(mlx_array *res, const mlx_array a, const mlx_array b, const m
 }
 
 int mlx_bitwise_xor(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_bitwise_xor", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_bitwise_xor", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -355,7 +395,8 @@ int mlx_bitwise_xor(mlx_array *res, const mlx_array a, const mlx_array b, const 
 
 int mlx_broadcast_to(mlx_array *res, const mlx_array a, const int *shape, size_t shape_num,
                      const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_broadcast_to", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_broadcast_to", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_shape(shape, shape_num, "shape", &call.error);
   if (!call.error) {
@@ -366,7 +407,8 @@ int mlx_broadcast_to(mlx_array *res, const mlx_array a, const int *shape, size_t
 }
 
 int mlx_ceil(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_ceil", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_ceil", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_CEIL, a_node, call.stream);
   return wr_api_end(&call);
@@ -374,17 +416,19 @@ int mlx_ceil(mlx_array *res, const mlx_array a, const mlx_stream s) {
 
 int mlx_clip(mlx_array *res, const mlx_array a, const mlx_array a_min, const mlx_array a_max,
              const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_clip", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_clip", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
-  struct wr_node *a_min_node = wr_api_array_or_none(a_min);
-  struct wr_node *a_max_node = wr_api_array_or_none(a_max);
+  struct wr_node *a_min_node = wr_api_array_or_none(a_min, "a_min", &call.error);
+  struct wr_node *a_max_node = wr_api_array_or_none(a_max, "a_max", &call.error);
   if (!call.error) call.error = wr_ops_clip(&call.out, a_node, a_min_node, a_max_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_concatenate_axis(mlx_array *res, const mlx_vector_array arrays, int axis,
                          const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_concatenate_axis", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_concatenate_axis", res, s);
   size_t arrays_num = 0;
   struct wr_node *const *arrays_nodes = wr_api_vector(arrays, "arrays", &arrays_num, &call.error);
   if (!call.error) {
@@ -395,7 +439,8 @@ int mlx_concatenate_axis(mlx_array *res, const mlx_vector_array arrays, int axis
 }
 
 int mlx_concatenate(mlx_array *res, const mlx_vector_array arrays, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_concatenate", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_concatenate", res, s);
   size_t arrays_num = 0;
   struct wr_node *const *arrays_nodes = wr_api_vector(arrays, "arrays", &arrays_num, &call.error);
   if (!call.error) {
@@ -406,35 +451,40 @@ int mlx_concatenate(mlx_array *res, const mlx_vector_array arrays, const mlx_str
 }
 
 int mlx_conjugate(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_conjugate", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_conjugate", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_conjugate(&call.out, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_contiguous(mlx_array *res, const mlx_array a, bool allow_col_major, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_contiguous", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_contiguous", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_contiguous(&call.out, a_node, allow_col_major, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_copy(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_copy", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_copy", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_copy(&call.out, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_cos(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_cos", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_cos", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_COS, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_cosh(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_cosh", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_cosh", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_COSH, a_node, call.stream);
   return wr_api_end(&call);
@@ -442,7 +492,8 @@ int mlx_cosh(mlx_array *res, const mlx_array a, const mlx_stream s) {
 
 int mlx_cummax(mlx_array *res, const mlx_array a, int axis, bool reverse, bool inclusive,
                const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_cummax", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_cummax", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_scan(&call.out, WR_OP_MAXIMUM, a_node, axis, reverse, inclusive,
@@ -453,7 +504,8 @@ int mlx_cummax(mlx_array *res, const mlx_array a, int axis, bool reverse, bool i
 
 int mlx_cummin(mlx_array *res, const mlx_array a, int axis, bool reverse, bool inclusive,
                const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_cummin", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_cummin", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_scan(&call.out, WR_OP_MINIMUM, a_node, axis, reverse, inclusive,
@@ -464,7 +516,8 @@ int mlx_cummin(mlx_array *res, const mlx_array a, int axis, bool reverse, bool i
 
 int mlx_cumprod(mlx_array *res, const mlx_array a, int axis, bool reverse, bool inclusive,
                 const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_cumprod", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_cumprod", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_scan(&call.out, WR_OP_MULTIPLY, a_node, axis, reverse, inclusive,
@@ -475,7 +528,8 @@ int mlx_cumprod(mlx_array *res, const mlx_array a, int axis, bool reverse, bool 
 
 int mlx_cumsum(mlx_array *res, const mlx_array a, int axis, bool reverse, bool inclusive,
                const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_cumsum", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_cumsum", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_scan(&call.out, WR_OP_ADD, a_node, axis, reverse, inclusive, call.stream);
@@ -484,14 +538,16 @@ int mlx_cumsum(mlx_array *res, const mlx_array a, int axis, bool reverse, bool i
 }
 
 int mlx_degrees(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_degrees", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_degrees", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_degrees(&call.out, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_diag(mlx_array *res, const mlx_array a, int k, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_diag", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_diag", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_diag(&call.out, a_node, k, call.stream);
   return wr_api_end(&call);
@@ -499,7 +555,8 @@ int mlx_diag(mlx_array *res, const mlx_array a, int k, const mlx_stream s) {
 
 int mlx_diagonal(mlx_array *res, const mlx_array a, int offset, int axis1, int axis2,
                  const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_diagonal", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_diagonal", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_diagonal(&call.out, a_node, offset, axis1, axis2, call.stream);
@@ -508,7 +565,8 @@ int mlx_diagonal(mlx_array *res, const mlx_array a, int offset, int axis1, int a
 }
 
 int mlx_divide(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_divide", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_divide", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) call.error = wr_ops_binary(&call.out, WR_OP_DIVIDE, a_node, b_node, call.stream);
@@ -517,7 +575,8 @@ int mlx_divide(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_s
 
 int mlx_einsum(mlx_array *res, const char *subscripts, const mlx_vector_array operands,
                const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_einsum", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_einsum", res, s);
   wr_api_result(subscripts, "subscripts", &call.error);
   size_t operands_num = 0;
   struct wr_node *const *operands_nodes =
@@ -530,7 +589,8 @@ int mlx_einsum(mlx_array *res, const char *subscripts, const mlx_vector_array op
 }
 
 int mlx_equal(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_equal", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_equal", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) call.error = wr_ops_binary(&call.out, WR_OP_EQUAL, a_node, b_node, call.stream);
@@ -538,21 +598,24 @@ int mlx_equal(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_st
 }
 
 int mlx_erf(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_erf", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_erf", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ERF, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_erfinv(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_erfinv", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_erfinv", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ERFINV, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_exp(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_exp", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_exp", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_EXP, a_node, call.stream);
   return wr_api_end(&call);
@@ -560,7 +623,8 @@ int mlx_exp(mlx_array *res, const mlx_array a, const mlx_stream s) {
 
 int mlx_expand_dims_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
                          const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_expand_dims_axes", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_expand_dims_axes", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
   if (!call.error) {
@@ -570,21 +634,24 @@ int mlx_expand_dims_axes(mlx_array *res, const mlx_array a, const int *axes, siz
 }
 
 int mlx_expand_dims(mlx_array *res, const mlx_array a, int axis, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_expand_dims", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_expand_dims", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_expand_dims(&call.out, a_node, &axis, 1, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_expm1(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_expm1", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_expm1", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_EXPM1, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_eye(mlx_array *res, int n, int m, int k, mlx_dtype dtype, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_eye", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_eye", res, s);
   enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
   if (!call.error) call.error = wr_ops_eye(&call.out, n, m, k, dtype_value, call.stream);
   return wr_api_end(&call);
@@ -592,7 +659,8 @@ int mlx_eye(mlx_array *res, int n, int m, int k, mlx_dtype dtype, const mlx_stre
 
 int mlx_flatten(mlx_array *res, const mlx_array a, int start_axis, int end_axis,
                 const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_flatten", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_flatten", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_flatten(&call.out, a_node, start_axis, end_axis, call.stream);
@@ -601,14 +669,16 @@ int mlx_flatten(mlx_array *res, const mlx_array a, int start_axis, int end_axis,
 }
 
 int mlx_floor(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_floor", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_floor", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_FLOOR, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_floor_divide(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_floor_divide", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_floor_divide", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -618,7 +688,8 @@ int mlx_floor_divide(mlx_array *res, const mlx_array a, const mlx_array b, const
 }
 
 int mlx_from_fp8(mlx_array *res, const mlx_array x, mlx_dtype dtype, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_from_fp8", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_from_fp8", res, s);
   struct wr_node *x_node = wr_api_array(x, "x", &call.error);
   enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
   if (!call.error) call.error = wr_ops_from_fp8(&call.out, x_node, dtype_value, call.stream);
@@ -627,7 +698,8 @@ int mlx_from_fp8(mlx_array *res, const mlx_array x, mlx_dtype dtype, const mlx_s
 
 int mlx_full(mlx_array *res, const int *shape, size_t shape_num, const mlx_array vals,
              mlx_dtype dtype, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_full", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_full", res, s);
   wr_api_shape(shape, shape_num, "shape", &call.error);
   struct wr_node *vals_node = wr_api_array(vals, "vals", &call.error);
   enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
@@ -640,7 +712,8 @@ int mlx_full(mlx_array *res, const int *shape, size_t shape_num, const mlx_array
 
 int mlx_full_like(mlx_array *res, const mlx_array a, const mlx_array vals, mlx_dtype dtype,
                   const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_full_like", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_full_like", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *vals_node = wr_api_array(vals, "vals", &call.error);
   enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
@@ -653,7 +726,8 @@ int mlx_full_like(mlx_array *res, const mlx_array a, const mlx_array vals, mlx_d
 int mlx_gather(mlx_array *res, const mlx_array a, const mlx_vector_array indices, const int *axes,
                size_t axes_num, const int *slice_sizes, size_t slice_sizes_num,
                const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_gather", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_gather", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   size_t indices_num = 0;
   struct wr_node *const *indices_nodes =
@@ -670,7 +744,8 @@ int mlx_gather(mlx_array *res, const mlx_array a, const mlx_vector_array indices
 
 int mlx_gather_single(mlx_array *res, const mlx_array a, const mlx_array indices, int axis,
                       const int *slice_sizes, size_t slice_sizes_num, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_gather_single", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_gather_single", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *indices_node = wr_api_array(indices, "indices", &call.error);
   wr_api_ints(slice_sizes, slice_sizes_num, "slice_sizes", &call.error);
@@ -685,13 +760,14 @@ int mlx_gather_qmm(mlx_array *res, const mlx_array x, const mlx_array w, const m
                    const mlx_array biases, const mlx_array lhs_indices, const mlx_array rhs_indices,
                    bool transpose, mlx_optional_int group_size, mlx_optional_int bits,
                    const char *mode, bool sorted_indices, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_gather_qmm", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_gather_qmm", res, s);
   struct wr_node *x_node = wr_api_array(x, "x", &call.error);
   struct wr_node *w_node = wr_api_array(w, "w", &call.error);
   struct wr_node *scales_node = wr_api_array(scales, "scales", &call.error);
-  struct wr_node *biases_node = wr_api_array_or_none(biases);
-  struct wr_node *lhs_indices_node = wr_api_array_or_none(lhs_indices);
-  struct wr_node *rhs_indices_node = wr_api_array_or_none(rhs_indices);
+  struct wr_node *biases_node = wr_api_array_or_none(biases, "biases", &call.error);
+  struct wr_node *lhs_indices_node = wr_api_array_or_none(lhs_indices, "lhs_indices", &call.error);
+  struct wr_node *rhs_indices_node = wr_api_array_or_none(rhs_indices, "rhs_indices", &call.error);
   wr_api_result(mode, "mode", &call.error);
   if (!call.error) {
     call.error = wr_ops_gather_qmm(&call.out, x_node, w_node, scales_node, biases_node,
@@ -704,7 +780,8 @@ int mlx_gather_qmm(mlx_array *res, const mlx_array x, const mlx_array w, const m
 }
 
 int mlx_greater(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_greater", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_greater", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -714,7 +791,8 @@ int mlx_greater(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_
 }
 
 int mlx_greater_equal(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_greater_equal", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_greater_equal", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -725,7 +803,8 @@ int mlx_greater_equal(mlx_array *res, const mlx_array a, const mlx_array b, cons
 
 int mlx_hadamard_transform(mlx_array *res, const mlx_array a, mlx_optional_float scale,
                            const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_hadamard_transform", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_hadamard_transform", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_hadamard(&call.out, a_node, scale.has_value ? &scale.value : NULL,
@@ -735,21 +814,24 @@ int mlx_hadamard_transform(mlx_array *res, const mlx_array a, mlx_optional_float
 }
 
 int mlx_identity(mlx_array *res, int n, mlx_dtype dtype, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_identity", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_identity", res, s);
   enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
   if (!call.error) call.error = wr_ops_eye(&call.out, n, n, 0, dtype_value, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_imag(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_imag", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_imag", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_imag(&call.out, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_inner(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_inner", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_inner", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) call.error = wr_ops_inner(&call.out, a_node, b_node, call.stream);
@@ -758,7 +840,8 @@ int mlx_inner(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_st
 
 int mlx_isclose(mlx_array *res, const mlx_array a, const mlx_array b, double rtol, double atol,
                 bool equal_nan, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_isclose", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_isclose", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -768,42 +851,48 @@ int mlx_isclose(mlx_array *res, const mlx_array a, const mlx_array b, double rto
 }
 
 int mlx_isfinite(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_isfinite", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_isfinite", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ISFINITE, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_isinf(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_isinf", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_isinf", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ISINF, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_isnan(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_isnan", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_isnan", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ISNAN, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_isneginf(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_isneginf", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_isneginf", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ISNEGINF, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_isposinf(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_isposinf", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_isposinf", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ISPOSINF, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_kron(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_kron", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_kron", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) call.error = wr_ops_kron(&call.out, a_node, b_node, call.stream);
@@ -811,7 +900,8 @@ int mlx_kron(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_str
 }
 
 int mlx_left_shift(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_left_shift", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_left_shift", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -821,7 +911,8 @@ int mlx_left_shift(mlx_array *res, const mlx_array a, const mlx_array b, const m
 }
 
 int mlx_less(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_less", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_less", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) call.error = wr_ops_binary(&call.out, WR_OP_LESS, a_node, b_node, call.stream);
@@ -829,7 +920,8 @@ int mlx_less(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_str
 }
 
 int mlx_less_equal(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_less_equal", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_less_equal", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -840,7 +932,8 @@ int mlx_less_equal(mlx_array *res, const mlx_array a, const mlx_array b, const m
 
 int mlx_linspace(mlx_array *res, double start, double stop, int num, mlx_dtype dtype,
                  const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_linspace", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_linspace", res, s);
   enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
   if (!call.error) {
     call.error = wr_ops_linspace(&call.out, start, stop, num, dtype_value, call.stream);
@@ -849,35 +942,40 @@ int mlx_linspace(mlx_array *res, double start, double stop, int num, mlx_dtype d
 }
 
 int mlx_log(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_log", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_log", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_LOG, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_log10(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_log10", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_log10", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_LOG10, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_log1p(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_log1p", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_log1p", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_LOG1P, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_log2(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_log2", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_log2", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_LOG2, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_logaddexp(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_logaddexp", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_logaddexp", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -888,7 +986,8 @@ int mlx_logaddexp(mlx_array *res, const mlx_array a, const mlx_array b, const ml
 
 int mlx_logcumsumexp(mlx_array *res, const mlx_array a, int axis, bool reverse, bool inclusive,
                      const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_logcumsumexp", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_logcumsumexp", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_scan(&call.out, WR_OP_LOGADDEXP, a_node, axis, reverse, inclusive,
@@ -898,7 +997,8 @@ int mlx_logcumsumexp(mlx_array *res, const mlx_array a, int axis, bool reverse, 
 }
 
 int mlx_logical_and(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_logical_and", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_logical_and", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -908,14 +1008,16 @@ int mlx_logical_and(mlx_array *res, const mlx_array a, const mlx_array b, const 
 }
 
 int mlx_logical_not(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_logical_not", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_logical_not", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_LOGICAL_NOT, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_logical_or(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_logical_or", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_logical_or", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -926,7 +1028,8 @@ int mlx_logical_or(mlx_array *res, const mlx_array a, const mlx_array b, const m
 
 int mlx_logsumexp_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
                        bool keepdims, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_logsumexp_axes", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_logsumexp_axes", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
   if (!call.error) {
@@ -938,7 +1041,8 @@ int mlx_logsumexp_axes(mlx_array *res, const mlx_array a, const int *axes, size_
 
 int mlx_logsumexp_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims,
                        const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_logsumexp_axis", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_logsumexp_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_logsumexp(&call.out, a_node, &axis, 1, keepdims, call.stream);
@@ -947,7 +1051,8 @@ int mlx_logsumexp_axis(mlx_array *res, const mlx_array a, int axis, bool keepdim
 }
 
 int mlx_logsumexp(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_logsumexp", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_logsumexp", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_logsumexp(&call.out, a_node, NULL, WR_OPS_ALL_AXES, keepdims, call.stream);
@@ -957,7 +1062,8 @@ int mlx_logsumexp(mlx_array *res, const mlx_array a, bool keepdims, const mlx_st
 
 int mlx_masked_scatter(mlx_array *res, const mlx_array a, const mlx_array mask, const mlx_array src,
                        const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_masked_scatter", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_masked_scatter", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *mask_node = wr_api_array(mask, "mask", &call.error);
   struct wr_node *src_node = wr_api_array(src, "src", &call.error);
@@ -968,7 +1074,8 @@ int mlx_masked_scatter(mlx_array *res, const mlx_array a, const mlx_array mask, 
 }
 
 int mlx_matmul(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_matmul", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_matmul", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) call.error = wr_ops_matmul(&call.out, a_node, b_node, call.stream);
@@ -977,7 +1084,8 @@ int mlx_matmul(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_s
 
 int mlx_max_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
                  const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_max_axes", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_max_axes", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
   if (!call.error) {
@@ -988,7 +1096,8 @@ int mlx_max_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes
 }
 
 int mlx_max_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_max_axis", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_max_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_reduce(&call.out, WR_OP_MAX, a_node, &axis, 1, keepdims, call.stream);
@@ -997,7 +1106,8 @@ int mlx_max_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, con
 }
 
 int mlx_max(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_max", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_max", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_reduce(&call.out, WR_OP_MAX, a_node, NULL, WR_OPS_ALL_AXES, keepdims,
@@ -1007,7 +1117,8 @@ int mlx_max(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s
 }
 
 int mlx_maximum(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_maximum", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_maximum", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -1018,7 +1129,8 @@ int mlx_maximum(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_
 
 int mlx_mean_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
                   bool keepdims, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_mean_axes", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_mean_axes", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
   if (!call.error) {
@@ -1029,14 +1141,16 @@ int mlx_mean_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axe
 }
 
 int mlx_mean_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_mean_axis", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_mean_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_mean(&call.out, a_node, &axis, 1, keepdims, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_mean(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_mean", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_mean", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_mean(&call.out, a_node, NULL, WR_OPS_ALL_AXES, keepdims, call.stream);
@@ -1046,7 +1160,8 @@ int mlx_mean(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream 
 
 int mlx_median(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
                const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_median", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_median", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
   if (!call.error) {
@@ -1058,7 +1173,8 @@ int mlx_median(mlx_array *res, const mlx_array a, const int *axes, size_t axes_n
 
 int mlx_min_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
                  const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_min_axes", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_min_axes", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
   if (!call.error) {
@@ -1069,7 +1185,8 @@ int mlx_min_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes
 }
 
 int mlx_min_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_min_axis", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_min_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_reduce(&call.out, WR_OP_MIN, a_node, &axis, 1, keepdims, call.stream);
@@ -1078,7 +1195,8 @@ int mlx_min_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, con
 }
 
 int mlx_min(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_min", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_min", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_reduce(&call.out, WR_OP_MIN, a_node, NULL, WR_OPS_ALL_AXES, keepdims,
@@ -1088,7 +1206,8 @@ int mlx_min(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s
 }
 
 int mlx_minimum(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_minimum", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_minimum", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -1099,7 +1218,8 @@ int mlx_minimum(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_
 
 int mlx_moveaxis(mlx_array *res, const mlx_array a, int source, int destination,
                  const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_moveaxis", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_moveaxis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_moveaxis(&call.out, a_node, source, destination, call.stream);
@@ -1108,7 +1228,8 @@ int mlx_moveaxis(mlx_array *res, const mlx_array a, int source, int destination,
 }
 
 int mlx_multiply(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_multiply", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_multiply", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -1119,7 +1240,8 @@ int mlx_multiply(mlx_array *res, const mlx_array a, const mlx_array b, const mlx
 
 int mlx_nan_to_num(mlx_array *res, const mlx_array a, float nan, mlx_optional_float posinf,
                    mlx_optional_float neginf, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_nan_to_num", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_nan_to_num", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_nan_to_num(&call.out, a_node, nan, posinf.has_value ? &posinf.value : NULL,
@@ -1129,14 +1251,16 @@ int mlx_nan_to_num(mlx_array *res, const mlx_array a, float nan, mlx_optional_fl
 }
 
 int mlx_negative(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_negative", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_negative", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_NEGATIVE, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_not_equal(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_not_equal", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_not_equal", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -1147,7 +1271,8 @@ int mlx_not_equal(mlx_array *res, const mlx_array a, const mlx_array b, const ml
 
 int mlx_number_of_elements(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
                            bool inverted, mlx_dtype dtype, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_number_of_elements", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_number_of_elements", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
   enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
@@ -1160,7 +1285,8 @@ int mlx_number_of_elements(mlx_array *res, const mlx_array a, const int *axes, s
 
 int mlx_ones(mlx_array *res, const int *shape, size_t shape_num, mlx_dtype dtype,
              const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_ones", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_ones", res, s);
   wr_api_shape(shape, shape_num, "shape", &call.error);
   enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
   if (!call.error) {
@@ -1171,14 +1297,16 @@ int mlx_ones(mlx_array *res, const int *shape, size_t shape_num, mlx_dtype dtype
 }
 
 int mlx_ones_like(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_ones_like", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_ones_like", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_fill_like(&call.out, a_node, 1, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_outer(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_outer", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_outer", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) call.error = wr_ops_outer(&call.out, a_node, b_node, call.stream);
@@ -1189,7 +1317,8 @@ int mlx_pad(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
             const int *low_pad_size, size_t low_pad_size_num, const int *high_pad_size,
             size_t high_pad_size_num, const mlx_array pad_value, const char *mode,
             const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_pad", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_pad", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
   wr_api_ints(low_pad_size, low_pad_size_num, "low_pad_size", &call.error);
@@ -1206,7 +1335,8 @@ int mlx_pad(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
 
 int mlx_pad_symmetric(mlx_array *res, const mlx_array a, int pad_width, const mlx_array pad_value,
                       const char *mode, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_pad_symmetric", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_pad_symmetric", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *pad_value_node = wr_api_array(pad_value, "pad_value", &call.error);
   wr_api_result(mode, "mode", &call.error);
@@ -1218,7 +1348,8 @@ int mlx_pad_symmetric(mlx_array *res, const mlx_array a, int pad_width, const ml
 }
 
 int mlx_partition_axis(mlx_array *res, const mlx_array a, int kth, int axis, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_partition_axis", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_partition_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_partition(&call.out, WR_OP_PARTITION, a_node, kth, axis, call.stream);
@@ -1227,7 +1358,8 @@ int mlx_partition_axis(mlx_array *res, const mlx_array a, int kth, int axis, con
 }
 
 int mlx_partition(mlx_array *res, const mlx_array a, int kth, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_partition", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_partition", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_partition_all(&call.out, WR_OP_PARTITION, a_node, kth, call.stream);
@@ -1236,7 +1368,8 @@ int mlx_partition(mlx_array *res, const mlx_array a, int kth, const mlx_stream s
 }
 
 int mlx_power(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_power", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_power", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) call.error = wr_ops_binary(&call.out, WR_OP_POWER, a_node, b_node, call.stream);
@@ -1245,7 +1378,8 @@ int mlx_power(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_st
 
 int mlx_prod_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
                   bool keepdims, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_prod_axes", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_prod_axes", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
   if (!call.error) {
@@ -1256,7 +1390,8 @@ int mlx_prod_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axe
 }
 
 int mlx_prod_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_prod_axis", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_prod_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_reduce(&call.out, WR_OP_PROD, a_node, &axis, 1, keepdims, call.stream);
@@ -1265,7 +1400,8 @@ int mlx_prod_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, co
 }
 
 int mlx_prod(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_prod", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_prod", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_reduce(&call.out, WR_OP_PROD, a_node, NULL, WR_OPS_ALL_AXES, keepdims,
@@ -1276,7 +1412,8 @@ int mlx_prod(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream 
 
 int mlx_put_along_axis(mlx_array *res, const mlx_array a, const mlx_array indices,
                        const mlx_array values, int axis, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_put_along_axis", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_put_along_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *indices_node = wr_api_array(indices, "indices", &call.error);
   struct wr_node *values_node = wr_api_array(values, "values", &call.error);
@@ -1290,13 +1427,16 @@ int mlx_put_along_axis(mlx_array *res, const mlx_array a, const mlx_array indice
 int mlx_qqmm(mlx_array *res, const mlx_array x, const mlx_array w, const mlx_array w_scales,
              mlx_optional_int group_size, mlx_optional_int bits, const char *mode,
              const mlx_array global_scale_x, const mlx_array global_scale_w, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_qqmm", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_qqmm", res, s);
   struct wr_node *x_node = wr_api_array(x, "x", &call.error);
   struct wr_node *w_node = wr_api_array(w, "w", &call.error);
-  struct wr_node *w_scales_node = wr_api_array_or_none(w_scales);
+  struct wr_node *w_scales_node = wr_api_array_or_none(w_scales, "w_scales", &call.error);
   wr_api_result(mode, "mode", &call.error);
-  struct wr_node *global_scale_x_node = wr_api_array_or_none(global_scale_x);
-  struct wr_node *global_scale_w_node = wr_api_array_or_none(global_scale_w);
+  struct wr_node *global_scale_x_node =
+      wr_api_array_or_none(global_scale_x, "global_scale_x", &call.error);
+  struct wr_node *global_scale_w_node =
+      wr_api_array_or_none(global_scale_w, "global_scale_w", &call.error);
   if (!call.error) {
     call.error = wr_ops_qqmm(&call.out, x_node, w_node, w_scales_node,
                              group_size.has_value ? &group_size.value : NULL,
@@ -1310,11 +1450,12 @@ int mlx_quantized_matmul(mlx_array *res, const mlx_array x, const mlx_array w,
                          const mlx_array scales, const mlx_array biases, bool transpose,
                          mlx_optional_int group_size, mlx_optional_int bits, const char *mode,
                          const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_quantized_matmul", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_quantized_matmul", res, s);
   struct wr_node *x_node = wr_api_array(x, "x", &call.error);
   struct wr_node *w_node = wr_api_array(w, "w", &call.error);
   struct wr_node *scales_node = wr_api_array(scales, "scales", &call.error);
-  struct wr_node *biases_node = wr_api_array_or_none(biases);
+  struct wr_node *biases_node = wr_api_array_or_none(biases, "biases", &call.error);
   wr_api_result(mode, "mode", &call.error);
   if (!call.error) {
     call.error = wr_ops_quantized_matmul(&call.out, x_node, w_node, scales_node, biases_node,
@@ -1325,28 +1466,32 @@ int mlx_quantized_matmul(mlx_array *res, const mlx_array x, const mlx_array w,
 }
 
 int mlx_radians(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_radians", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_radians", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_radians(&call.out, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_real(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_real", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_real", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_real(&call.out, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_reciprocal(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_reciprocal", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_reciprocal", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_RECIPROCAL, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_remainder(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_remainder", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_remainder", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -1357,14 +1502,16 @@ int mlx_remainder(mlx_array *res, const mlx_array a, const mlx_array b, const ml
 
 int mlx_repeat_axis(mlx_array *res, const mlx_array arr, int repeats, int axis,
                     const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_repeat_axis", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_repeat_axis", res, s);
   struct wr_node *arr_node = wr_api_array(arr, "arr", &call.error);
   if (!call.error) call.error = wr_ops_repeat(&call.out, arr_node, repeats, axis, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_repeat(mlx_array *res, const mlx_array arr, int repeats, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_repeat", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_repeat", res, s);
   struct wr_node *arr_node = wr_api_array(arr, "arr", &call.error);
   if (!call.error) call.error = wr_ops_repeat_all(&call.out, arr_node, repeats, call.stream);
   return wr_api_end(&call);
@@ -1372,7 +1519,8 @@ int mlx_repeat(mlx_array *res, const mlx_array arr, int repeats, const mlx_strea
 
 int mlx_reshape(mlx_array *res, const mlx_array a, const int *shape, size_t shape_num,
                 const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_reshape", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_reshape", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(shape, shape_num, "shape", &call.error);
   if (!call.error) {
@@ -1382,7 +1530,8 @@ int mlx_reshape(mlx_array *res, const mlx_array a, const int *shape, size_t shap
 }
 
 int mlx_right_shift(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_right_shift", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_right_shift", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -1393,7 +1542,8 @@ int mlx_right_shift(mlx_array *res, const mlx_array a, const mlx_array b, const 
 
 int mlx_roll_axis(mlx_array *res, const mlx_array a, const int *shift, size_t shift_num, int axis,
                   const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_roll_axis", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_roll_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(shift, shift_num, "shift", &call.error);
   if (!call.error) {
@@ -1404,7 +1554,8 @@ int mlx_roll_axis(mlx_array *res, const mlx_array a, const int *shift, size_t sh
 
 int mlx_roll_axes(mlx_array *res, const mlx_array a, const int *shift, size_t shift_num,
                   const int *axes, size_t axes_num, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_roll_axes", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_roll_axes", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(shift, shift_num, "shift", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
@@ -1417,7 +1568,8 @@ int mlx_roll_axes(mlx_array *res, const mlx_array a, const int *shift, size_t sh
 
 int mlx_roll(mlx_array *res, const mlx_array a, const int *shift, size_t shift_num,
              const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_roll", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_roll", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(shift, shift_num, "shift", &call.error);
   if (!call.error) {
@@ -1427,14 +1579,16 @@ int mlx_roll(mlx_array *res, const mlx_array a, const int *shift, size_t shift_n
 }
 
 int mlx_round(mlx_array *res, const mlx_array a, int decimals, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_round", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_round", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_round(&call.out, a_node, decimals, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_rsqrt(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_rsqrt", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_rsqrt", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_RSQRT, a_node, call.stream);
   return wr_api_end(&call);
@@ -1442,7 +1596,8 @@ int mlx_rsqrt(mlx_array *res, const mlx_array a, const mlx_stream s) {
 
 int mlx_scatter(mlx_array *res, const mlx_array a, const mlx_vector_array indices,
                 const mlx_array updates, const int *axes, size_t axes_num, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_scatter", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_scatter", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   size_t indices_num = 0;
   struct wr_node *const *indices_nodes =
@@ -1459,7 +1614,8 @@ int mlx_scatter(mlx_array *res, const mlx_array a, const mlx_vector_array indice
 
 int mlx_scatter_add_axis(mlx_array *res, const mlx_array a, const mlx_array indices,
                          const mlx_array values, int axis, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_scatter_add_axis", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_scatter_add_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *indices_node = wr_api_array(indices, "indices", &call.error);
   struct wr_node *values_node = wr_api_array(values, "values", &call.error);
@@ -1472,7 +1628,8 @@ int mlx_scatter_add_axis(mlx_array *res, const mlx_array a, const mlx_array indi
 
 int mlx_scatter_single(mlx_array *res, const mlx_array a, const mlx_array indices,
                        const mlx_array updates, int axis, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_scatter_single", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_scatter_single", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *indices_node = wr_api_array(indices, "indices", &call.error);
   struct wr_node *updates_node = wr_api_array(updates, "updates", &call.error);
@@ -1485,7 +1642,8 @@ int mlx_scatter_single(mlx_array *res, const mlx_array a, const mlx_array indice
 
 int mlx_scatter_add(mlx_array *res, const mlx_array a, const mlx_vector_array indices,
                     const mlx_array updates, const int *axes, size_t axes_num, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_scatter_add", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_scatter_add", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   size_t indices_num = 0;
   struct wr_node *const *indices_nodes =
@@ -1502,7 +1660,8 @@ int mlx_scatter_add(mlx_array *res, const mlx_array a, const mlx_vector_array in
 
 int mlx_scatter_add_single(mlx_array *res, const mlx_array a, const mlx_array indices,
                            const mlx_array updates, int axis, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_scatter_add_single", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_scatter_add_single", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *indices_node = wr_api_array(indices, "indices", &call.error);
   struct wr_node *updates_node = wr_api_array(updates, "updates", &call.error);
@@ -1515,7 +1674,8 @@ int mlx_scatter_add_single(mlx_array *res, const mlx_array a, const mlx_array in
 
 int mlx_scatter_max(mlx_array *res, const mlx_array a, const mlx_vector_array indices,
                     const mlx_array updates, const int *axes, size_t axes_num, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_scatter_max", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_scatter_max", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   size_t indices_num = 0;
   struct wr_node *const *indices_nodes =
@@ -1532,7 +1692,8 @@ int mlx_scatter_max(mlx_array *res, const mlx_array a, const mlx_vector_array in
 
 int mlx_scatter_max_single(mlx_array *res, const mlx_array a, const mlx_array indices,
                            const mlx_array updates, int axis, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_scatter_max_single", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_scatter_max_single", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *indices_node = wr_api_array(indices, "indices", &call.error);
   struct wr_node *updates_node = wr_api_array(updates, "updates", &call.error);
@@ -1545,7 +1706,8 @@ int mlx_scatter_max_single(mlx_array *res, const mlx_array a, const mlx_array in
 
 int mlx_scatter_min(mlx_array *res, const mlx_array a, const mlx_vector_array indices,
                     const mlx_array updates, const int *axes, size_t axes_num, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_scatter_min", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_scatter_min", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   size_t indices_num = 0;
   struct wr_node *const *indices_nodes =
@@ -1562,7 +1724,8 @@ int mlx_scatter_min(mlx_array *res, const mlx_array a, const mlx_vector_array in
 
 int mlx_scatter_min_single(mlx_array *res, const mlx_array a, const mlx_array indices,
                            const mlx_array updates, int axis, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_scatter_min_single", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_scatter_min_single", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *indices_node = wr_api_array(indices, "indices", &call.error);
   struct wr_node *updates_node = wr_api_array(updates, "updates", &call.error);
@@ -1576,7 +1739,8 @@ int mlx_scatter_min_single(mlx_array *res, const mlx_array a, const mlx_array in
 int mlx_scatter_prod(mlx_array *res, const mlx_array a, const mlx_vector_array indices,
                      const mlx_array updates, const int *axes, size_t axes_num,
                      const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_scatter_prod", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_scatter_prod", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   size_t indices_num = 0;
   struct wr_node *const *indices_nodes =
@@ -1593,7 +1757,8 @@ int mlx_scatter_prod(mlx_array *res, const mlx_array a, const mlx_vector_array i
 
 int mlx_scatter_prod_single(mlx_array *res, const mlx_array a, const mlx_array indices,
                             const mlx_array updates, int axis, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_scatter_prod_single", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_scatter_prod_single", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *indices_node = wr_api_array(indices, "indices", &call.error);
   struct wr_node *updates_node = wr_api_array(updates, "updates", &call.error);
@@ -1605,28 +1770,32 @@ int mlx_scatter_prod_single(mlx_array *res, const mlx_array a, const mlx_array i
 }
 
 int mlx_sigmoid(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_sigmoid", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_sigmoid", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_SIGMOID, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_sign(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_sign", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_sign", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_SIGN, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_sin(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_sin", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_sin", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_SIN, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_sinh(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_sinh", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_sinh", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_SINH, a_node, call.stream);
   return wr_api_end(&call);
@@ -1635,7 +1804,8 @@ int mlx_sinh(mlx_array *res, const mlx_array a, const mlx_stream s) {
 int mlx_slice(mlx_array *res, const mlx_array a, const int *start, size_t start_num,
               const int *stop, size_t stop_num, const int *strides, size_t strides_num,
               const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_slice", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_slice", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_ops_range range =
       wr_api_range(start, start_num, stop, stop_num, strides, strides_num, &call.error);
@@ -1646,7 +1816,8 @@ int mlx_slice(mlx_array *res, const mlx_array a, const int *start, size_t start_
 int mlx_slice_dynamic(mlx_array *res, const mlx_array a, const mlx_array start, const int *axes,
                       size_t axes_num, const int *slice_size, size_t slice_size_num,
                       const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_slice_dynamic", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_slice_dynamic", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *start_node = wr_api_array(start, "start", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
@@ -1661,7 +1832,8 @@ int mlx_slice_dynamic(mlx_array *res, const mlx_array a, const mlx_array start, 
 int mlx_slice_update(mlx_array *res, const mlx_array src, const mlx_array update, const int *start,
                      size_t start_num, const int *stop, size_t stop_num, const int *strides,
                      size_t strides_num, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_slice_update", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_slice_update", res, s);
   struct wr_node *src_node = wr_api_array(src, "src", &call.error);
   struct wr_node *update_node = wr_api_array(update, "update", &call.error);
   struct wr_ops_range range =
@@ -1676,7 +1848,8 @@ int mlx_slice_update(mlx_array *res, const mlx_array src, const mlx_array update
 int mlx_slice_update_add(mlx_array *res, const mlx_array src, const mlx_array update,
                          const int *start, size_t start_num, const int *stop, size_t stop_num,
                          const int *strides, size_t strides_num, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_slice_update_add", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_slice_update_add", res, s);
   struct wr_node *src_node = wr_api_array(src, "src", &call.error);
   struct wr_node *update_node = wr_api_array(update, "update", &call.error);
   struct wr_ops_range range =
@@ -1691,7 +1864,8 @@ int mlx_slice_update_add(mlx_array *res, const mlx_array src, const mlx_array up
 int mlx_slice_update_dynamic(mlx_array *res, const mlx_array src, const mlx_array update,
                              const mlx_array start, const int *axes, size_t axes_num,
                              const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_slice_update_dynamic", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_slice_update_dynamic", res, s);
   struct wr_node *src_node = wr_api_array(src, "src", &call.error);
   struct wr_node *update_node = wr_api_array(update, "update", &call.error);
   struct wr_node *start_node = wr_api_array(start, "start", &call.error);
@@ -1706,7 +1880,8 @@ int mlx_slice_update_dynamic(mlx_array *res, const mlx_array src, const mlx_arra
 int mlx_slice_update_max(mlx_array *res, const mlx_array src, const mlx_array update,
                          const int *start, size_t start_num, const int *stop, size_t stop_num,
                          const int *strides, size_t strides_num, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_slice_update_max", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_slice_update_max", res, s);
   struct wr_node *src_node = wr_api_array(src, "src", &call.error);
   struct wr_node *update_node = wr_api_array(update, "update", &call.error);
   struct wr_ops_range range =
@@ -1721,7 +1896,8 @@ int mlx_slice_update_max(mlx_array *res, const mlx_array src, const mlx_array up
 int mlx_slice_update_min(mlx_array *res, const mlx_array src, const mlx_array update,
                          const int *start, size_t start_num, const int *stop, size_t stop_num,
                          const int *strides, size_t strides_num, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_slice_update_min", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_slice_update_min", res, s);
   struct wr_node *src_node = wr_api_array(src, "src", &call.error);
   struct wr_node *update_node = wr_api_array(update, "update", &call.error);
   struct wr_ops_range range =
@@ -1736,7 +1912,8 @@ int mlx_slice_update_min(mlx_array *res, const mlx_array src, const mlx_array up
 int mlx_slice_update_prod(mlx_array *res, const mlx_array src, const mlx_array update,
                           const int *start, size_t start_num, const int *stop, size_t stop_num,
                           const int *strides, size_t strides_num, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_slice_update_prod", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_slice_update_prod", res, s);
   struct wr_node *src_node = wr_api_array(src, "src", &call.error);
   struct wr_node *update_node = wr_api_array(update, "update", &call.error);
   struct wr_ops_range range =
@@ -1750,7 +1927,8 @@ int mlx_slice_update_prod(mlx_array *res, const mlx_array src, const mlx_array u
 
 int mlx_softmax_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
                      bool precise, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_softmax_axes", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_softmax_axes", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
   if (!call.error) {
@@ -1762,14 +1940,16 @@ int mlx_softmax_axes(mlx_array *res, const mlx_array a, const int *axes, size_t 
 
 int mlx_softmax_axis(mlx_array *res, const mlx_array a, int axis, bool precise,
                      const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_softmax_axis", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_softmax_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_softmax(&call.out, a_node, &axis, 1, precise, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_softmax(mlx_array *res, const mlx_array a, bool precise, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_softmax", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_softmax", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_softmax(&call.out, a_node, NULL, WR_OPS_ALL_AXES, precise, call.stream);
@@ -1778,28 +1958,32 @@ int mlx_softmax(mlx_array *res, const mlx_array a, bool precise, const mlx_strea
 }
 
 int mlx_sort_axis(mlx_array *res, const mlx_array a, int axis, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_sort_axis", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_sort_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_sort(&call.out, WR_OP_SORT, a_node, axis, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_sort(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_sort", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_sort", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_sort_all(&call.out, WR_OP_SORT, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_sqrt(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_sqrt", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_sqrt", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_SQRT, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_square(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_square", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_square", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_SQUARE, a_node, call.stream);
   return wr_api_end(&call);
@@ -1807,7 +1991,8 @@ int mlx_square(mlx_array *res, const mlx_array a, const mlx_stream s) {
 
 int mlx_squeeze_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
                      const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_squeeze_axes", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_squeeze_axes", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
   if (!call.error) {
@@ -1817,21 +2002,24 @@ int mlx_squeeze_axes(mlx_array *res, const mlx_array a, const int *axes, size_t 
 }
 
 int mlx_squeeze_axis(mlx_array *res, const mlx_array a, int axis, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_squeeze_axis", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_squeeze_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_squeeze(&call.out, a_node, &axis, 1, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_squeeze(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_squeeze", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_squeeze", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_squeeze_all(&call.out, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_stack_axis(mlx_array *res, const mlx_vector_array arrays, int axis, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_stack_axis", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_stack_axis", res, s);
   size_t arrays_num = 0;
   struct wr_node *const *arrays_nodes = wr_api_vector(arrays, "arrays", &arrays_num, &call.error);
   if (!call.error) {
@@ -1841,7 +2029,8 @@ int mlx_stack_axis(mlx_array *res, const mlx_vector_array arrays, int axis, cons
 }
 
 int mlx_stack(mlx_array *res, const mlx_vector_array arrays, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_stack", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_stack", res, s);
   size_t arrays_num = 0;
   struct wr_node *const *arrays_nodes = wr_api_vector(arrays, "arrays", &arrays_num, &call.error);
   if (!call.error) {
@@ -1852,7 +2041,8 @@ int mlx_stack(mlx_array *res, const mlx_vector_array arrays, const mlx_stream s)
 
 int mlx_std_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
                  int ddof, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_std_axes", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_std_axes", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
   if (!call.error) {
@@ -1864,7 +2054,8 @@ int mlx_std_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes
 
 int mlx_std_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, int ddof,
                  const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_std_axis", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_std_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_std(&call.out, a_node, &axis, 1, keepdims, ddof, call.stream);
@@ -1873,7 +2064,8 @@ int mlx_std_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, int
 }
 
 int mlx_std(mlx_array *res, const mlx_array a, bool keepdims, int ddof, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_std", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_std", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_std(&call.out, a_node, NULL, WR_OPS_ALL_AXES, keepdims, ddof, call.stream);
@@ -1882,14 +2074,16 @@ int mlx_std(mlx_array *res, const mlx_array a, bool keepdims, int ddof, const ml
 }
 
 int mlx_stop_gradient(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_stop_gradient", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_stop_gradient", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_stop_gradient(&call.out, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_subtract(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_subtract", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_subtract", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -1900,7 +2094,8 @@ int mlx_subtract(mlx_array *res, const mlx_array a, const mlx_array b, const mlx
 
 int mlx_sum_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
                  const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_sum_axes", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_sum_axes", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
   if (!call.error) {
@@ -1911,7 +2106,8 @@ int mlx_sum_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes
 }
 
 int mlx_sum_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_sum_axis", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_sum_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_reduce(&call.out, WR_OP_SUM, a_node, &axis, 1, keepdims, call.stream);
@@ -1920,7 +2116,8 @@ int mlx_sum_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, con
 }
 
 int mlx_sum(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_sum", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_sum", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_reduce(&call.out, WR_OP_SUM, a_node, NULL, WR_OPS_ALL_AXES, keepdims,
@@ -1930,7 +2127,8 @@ int mlx_sum(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s
 }
 
 int mlx_swapaxes(mlx_array *res, const mlx_array a, int axis1, int axis2, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_swapaxes", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_swapaxes", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_swapaxes(&call.out, a_node, axis1, axis2, call.stream);
   return wr_api_end(&call);
@@ -1938,7 +2136,8 @@ int mlx_swapaxes(mlx_array *res, const mlx_array a, int axis1, int axis2, const 
 
 int mlx_take_axis(mlx_array *res, const mlx_array a, const mlx_array indices, int axis,
                   const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_take_axis", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_take_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *indices_node = wr_api_array(indices, "indices", &call.error);
   if (!call.error) call.error = wr_ops_take(&call.out, a_node, indices_node, axis, call.stream);
@@ -1946,7 +2145,8 @@ int mlx_take_axis(mlx_array *res, const mlx_array a, const mlx_array indices, in
 }
 
 int mlx_take(mlx_array *res, const mlx_array a, const mlx_array indices, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_take", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_take", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *indices_node = wr_api_array(indices, "indices", &call.error);
   if (!call.error) call.error = wr_ops_take_all(&call.out, a_node, indices_node, call.stream);
@@ -1955,7 +2155,8 @@ int mlx_take(mlx_array *res, const mlx_array a, const mlx_array indices, const m
 
 int mlx_take_along_axis(mlx_array *res, const mlx_array a, const mlx_array indices, int axis,
                         const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_take_along_axis", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_take_along_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *indices_node = wr_api_array(indices, "indices", &call.error);
   if (!call.error) {
@@ -1965,14 +2166,16 @@ int mlx_take_along_axis(mlx_array *res, const mlx_array a, const mlx_array indic
 }
 
 int mlx_tan(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_tan", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_tan", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_TAN, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_tanh(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_tanh", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_tanh", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_TANH, a_node, call.stream);
   return wr_api_end(&call);
@@ -1980,7 +2183,8 @@ int mlx_tanh(mlx_array *res, const mlx_array a, const mlx_stream s) {
 
 int mlx_tensordot(mlx_array *res, const mlx_array a, const mlx_array b, const int *axes_a,
                   size_t axes_a_num, const int *axes_b, size_t axes_b_num, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_tensordot", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_tensordot", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   wr_api_ints(axes_a, axes_a_num, "axes_a", &call.error);
@@ -1994,7 +2198,8 @@ int mlx_tensordot(mlx_array *res, const mlx_array a, const mlx_array b, const in
 
 int mlx_tensordot_axis(mlx_array *res, const mlx_array a, const mlx_array b, int axis,
                        const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_tensordot_axis", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_tensordot_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) call.error = wr_ops_tensordot_axis(&call.out, a_node, b_node, axis, call.stream);
@@ -2003,7 +2208,8 @@ int mlx_tensordot_axis(mlx_array *res, const mlx_array a, const mlx_array b, int
 
 int mlx_tile(mlx_array *res, const mlx_array arr, const int *reps, size_t reps_num,
              const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_tile", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_tile", res, s);
   struct wr_node *arr_node = wr_api_array(arr, "arr", &call.error);
   wr_api_ints(reps, reps_num, "reps", &call.error);
   if (!call.error) {
@@ -2013,21 +2219,24 @@ int mlx_tile(mlx_array *res, const mlx_array arr, const int *reps, size_t reps_n
 }
 
 int mlx_to_fp8(mlx_array *res, const mlx_array x, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_to_fp8", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_to_fp8", res, s);
   struct wr_node *x_node = wr_api_array(x, "x", &call.error);
   if (!call.error) call.error = wr_ops_to_fp8(&call.out, x_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_topk_axis(mlx_array *res, const mlx_array a, int k, int axis, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_topk_axis", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_topk_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_topk(&call.out, a_node, k, axis, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_topk(mlx_array *res, const mlx_array a, int k, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_topk", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_topk", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_topk_all(&call.out, a_node, k, call.stream);
   return wr_api_end(&call);
@@ -2035,7 +2244,8 @@ int mlx_topk(mlx_array *res, const mlx_array a, int k, const mlx_stream s) {
 
 int mlx_trace(mlx_array *res, const mlx_array a, int offset, int axis1, int axis2, mlx_dtype dtype,
               const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_trace", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_trace", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
   if (!call.error) {
@@ -2046,7 +2256,8 @@ int mlx_trace(mlx_array *res, const mlx_array a, int offset, int axis1, int axis
 
 int mlx_transpose_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
                        const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_transpose_axes", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_transpose_axes", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
   if (!call.error) {
@@ -2056,28 +2267,32 @@ int mlx_transpose_axes(mlx_array *res, const mlx_array a, const int *axes, size_
 }
 
 int mlx_transpose(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_transpose", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_transpose", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_transpose_all(&call.out, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_tri(mlx_array *res, int n, int m, int k, mlx_dtype type, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_tri", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_tri", res, s);
   enum wr_dtype type_value = wr_api_dtype(type, "type", &call.error);
   if (!call.error) call.error = wr_ops_tri(&call.out, n, m, k, type_value, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_tril(mlx_array *res, const mlx_array x, int k, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_tril", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_tril", res, s);
   struct wr_node *x_node = wr_api_array(x, "x", &call.error);
   if (!call.error) call.error = wr_ops_tril(&call.out, x_node, k, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_triu(mlx_array *res, const mlx_array x, int k, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_triu", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_triu", res, s);
   struct wr_node *x_node = wr_api_array(x, "x", &call.error);
   if (!call.error) call.error = wr_ops_triu(&call.out, x_node, k, call.stream);
   return wr_api_end(&call);
@@ -2085,7 +2300,8 @@ int mlx_triu(mlx_array *res, const mlx_array x, int k, const mlx_stream s) {
 
 int mlx_unflatten(mlx_array *res, const mlx_array a, int axis, const int *shape, size_t shape_num,
                   const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_unflatten", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_unflatten", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(shape, shape_num, "shape", &call.error);
   if (!call.error) {
@@ -2097,7 +2313,8 @@ int mlx_unflatten(mlx_array *res, const mlx_array a, int axis, const int *shape,
 
 int mlx_var_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
                  int ddof, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_var_axes", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_var_axes", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
   if (!call.error) {
@@ -2109,7 +2326,8 @@ int mlx_var_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes
 
 int mlx_var_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, int ddof,
                  const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_var_axis", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_var_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_var(&call.out, a_node, &axis, 1, keepdims, ddof, call.stream);
@@ -2118,7 +2336,8 @@ int mlx_var_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, int
 }
 
 int mlx_var(mlx_array *res, const mlx_array a, bool keepdims, int ddof, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_var", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_var", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_var(&call.out, a_node, NULL, WR_OPS_ALL_AXES, keepdims, ddof, call.stream);
@@ -2127,7 +2346,8 @@ int mlx_var(mlx_array *res, const mlx_array a, bool keepdims, int ddof, const ml
 }
 
 int mlx_view(mlx_array *res, const mlx_array a, mlx_dtype dtype, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_view", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_view", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
   if (!call.error) call.error = wr_ops_view_dtype(&call.out, a_node, dtype_value, call.stream);
@@ -2136,7 +2356,8 @@ int mlx_view(mlx_array *res, const mlx_array a, mlx_dtype dtype, const mlx_strea
 
 int mlx_where(mlx_array *res, const mlx_array condition, const mlx_array x, const mlx_array y,
               const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_where", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_where", res, s);
   struct wr_node *condition_node = wr_api_array(condition, "condition", &call.error);
   struct wr_node *x_node = wr_api_array(x, "x", &call.error);
   struct wr_node *y_node = wr_api_array(y, "y", &call.error);
@@ -2148,7 +2369,8 @@ int mlx_where(mlx_array *res, const mlx_array condition, const mlx_array x, cons
 
 int mlx_zeros(mlx_array *res, const int *shape, size_t shape_num, mlx_dtype dtype,
               const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_zeros", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_zeros", res, s);
   wr_api_shape(shape, shape_num, "shape", &call.error);
   enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
   if (!call.error) {
@@ -2159,7 +2381,8 @@ int mlx_zeros(mlx_array *res, const int *shape, size_t shape_num, mlx_dtype dtyp
 }
 
 int mlx_zeros_like(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_zeros_like", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_zeros_like", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_fill_like(&call.out, a_node, 0, call.stream);
   return wr_api_end(&call);

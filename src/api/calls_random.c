@@ -8,10 +8,11 @@
 
 int mlx_random_bernoulli(mlx_array *res, const mlx_array p, const int *shape, size_t shape_num,
                          const mlx_array key, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_random_bernoulli", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_random_bernoulli", res, s);
   struct wr_node *p_node = wr_api_array(p, "p", &call.error);
   wr_api_shape(shape, shape_num, "shape", &call.error);
-  struct wr_node *key_node = wr_api_array_or_none(key);
+  struct wr_node *key_node = wr_api_array_or_none(key, "key", &call.error);
   if (!call.error) {
     call.error = wr_ops_random_bernoulli(&call.out, p_node, shape, wr_api_count(shape_num),
                                          key_node, call.stream);
@@ -21,9 +22,10 @@ int mlx_random_bernoulli(mlx_array *res, const mlx_array p, const int *shape, si
 
 int mlx_random_bits(mlx_array *res, const int *shape, size_t shape_num, int width,
                     const mlx_array key, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_random_bits", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_random_bits", res, s);
   wr_api_shape(shape, shape_num, "shape", &call.error);
-  struct wr_node *key_node = wr_api_array_or_none(key);
+  struct wr_node *key_node = wr_api_array_or_none(key, "key", &call.error);
   if (!call.error) {
     call.error = wr_ops_random_bits(&call.out, shape, wr_api_count(shape_num), width, key_node,
                                     call.stream);
@@ -33,10 +35,11 @@ int mlx_random_bits(mlx_array *res, const int *shape, size_t shape_num, int widt
 
 int mlx_random_categorical_shape(mlx_array *res, const mlx_array logits, int axis, const int *shape,
                                  size_t shape_num, const mlx_array key, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_random_categorical_shape", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_random_categorical_shape", res, s);
   struct wr_node *logits_node = wr_api_array(logits, "logits", &call.error);
   wr_api_shape(shape, shape_num, "shape", &call.error);
-  struct wr_node *key_node = wr_api_array_or_none(key);
+  struct wr_node *key_node = wr_api_array_or_none(key, "key", &call.error);
   if (!call.error) {
     call.error = wr_ops_random_categorical_shape(&call.out, logits_node, axis, shape,
                                                  wr_api_count(shape_num), key_node, call.stream);
@@ -46,9 +49,10 @@ int mlx_random_categorical_shape(mlx_array *res, const mlx_array logits, int axi
 
 int mlx_random_categorical_num_samples(mlx_array *res, const mlx_array logits_, int axis,
                                        int num_samples, const mlx_array key, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_random_categorical_num_samples", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_random_categorical_num_samples", res, s);
   struct wr_node *logits__node = wr_api_array(logits_, "logits_", &call.error);
-  struct wr_node *key_node = wr_api_array_or_none(key);
+  struct wr_node *key_node = wr_api_array_or_none(key, "key", &call.error);
   if (!call.error) {
     call.error = wr_ops_random_categorical_num_samples(&call.out, logits__node, axis, num_samples,
                                                        key_node, call.stream);
@@ -58,9 +62,10 @@ int mlx_random_categorical_num_samples(mlx_array *res, const mlx_array logits_, 
 
 int mlx_random_categorical(mlx_array *res, const mlx_array logits, int axis, const mlx_array key,
                            const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_random_categorical", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_random_categorical", res, s);
   struct wr_node *logits_node = wr_api_array(logits, "logits", &call.error);
-  struct wr_node *key_node = wr_api_array_or_none(key);
+  struct wr_node *key_node = wr_api_array_or_none(key, "key", &call.error);
   if (!call.error) {
     call.error = wr_ops_random_categorical(&call.out, logits_node, axis, key_node, call.stream);
   }
@@ -69,10 +74,11 @@ int mlx_random_categorical(mlx_array *res, const mlx_array logits, int axis, con
 
 int mlx_random_gumbel(mlx_array *res, const int *shape, size_t shape_num, mlx_dtype dtype,
                       const mlx_array key, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_random_gumbel", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_random_gumbel", res, s);
   wr_api_shape(shape, shape_num, "shape", &call.error);
   enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
-  struct wr_node *key_node = wr_api_array_or_none(key);
+  struct wr_node *key_node = wr_api_array_or_none(key, "key", &call.error);
   if (!call.error) {
     call.error = wr_ops_random_gumbel(&call.out, shape, wr_api_count(shape_num), dtype_value,
                                       key_node, call.stream);
@@ -82,10 +88,11 @@ int mlx_random_gumbel(mlx_array *res, const int *shape, size_t shape_num, mlx_dt
 
 int mlx_random_laplace(mlx_array *res, const int *shape, size_t shape_num, mlx_dtype dtype,
                        float loc, float scale, const mlx_array key, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_random_laplace", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_random_laplace", res, s);
   wr_api_shape(shape, shape_num, "shape", &call.error);
   enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
-  struct wr_node *key_node = wr_api_array_or_none(key);
+  struct wr_node *key_node = wr_api_array_or_none(key, "key", &call.error);
   if (!call.error) {
     call.error = wr_ops_random_laplace(&call.out, shape, wr_api_count(shape_num), dtype_value, loc,
                                        scale, key_node, call.stream);
@@ -95,10 +102,11 @@ int mlx_random_laplace(mlx_array *res, const int *shape, size_t shape_num, mlx_d
 
 int mlx_random_normal(mlx_array *res, const int *shape, size_t shape_num, mlx_dtype dtype,
                       float loc, float scale, const mlx_array key, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_random_normal", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_random_normal", res, s);
   wr_api_shape(shape, shape_num, "shape", &call.error);
   enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
-  struct wr_node *key_node = wr_api_array_or_none(key);
+  struct wr_node *key_node = wr_api_array_or_none(key, "key", &call.error);
   if (!call.error) {
     call.error = wr_ops_random_normal(&call.out, shape, wr_api_count(shape_num), dtype_value, loc,
                                       scale, key_node, call.stream);
@@ -109,12 +117,13 @@ int mlx_random_normal(mlx_array *res, const int *shape, size_t shape_num, mlx_dt
 int mlx_random_normal_broadcast(mlx_array *res, const int *shape, size_t shape_num, mlx_dtype dtype,
                                 const mlx_array loc, const mlx_array scale, const mlx_array key,
                                 const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_random_normal_broadcast", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_random_normal_broadcast", res, s);
   wr_api_shape(shape, shape_num, "shape", &call.error);
   enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
-  struct wr_node *loc_node = wr_api_array_or_none(loc);
-  struct wr_node *scale_node = wr_api_array_or_none(scale);
-  struct wr_node *key_node = wr_api_array_or_none(key);
+  struct wr_node *loc_node = wr_api_array_or_none(loc, "loc", &call.error);
+  struct wr_node *scale_node = wr_api_array_or_none(scale, "scale", &call.error);
+  struct wr_node *key_node = wr_api_array_or_none(key, "key", &call.error);
   if (!call.error) {
     call.error = wr_ops_random_normal_broadcast(&call.out, shape, wr_api_count(shape_num),
                                                 dtype_value, loc_node, scale_node, key_node,
@@ -125,9 +134,10 @@ int mlx_random_normal_broadcast(mlx_array *res, const int *shape, size_t shape_n
 
 int mlx_random_permutation(mlx_array *res, const mlx_array x, int axis, const mlx_array key,
                            const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_random_permutation", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_random_permutation", res, s);
   struct wr_node *x_node = wr_api_array(x, "x", &call.error);
-  struct wr_node *key_node = wr_api_array_or_none(key);
+  struct wr_node *key_node = wr_api_array_or_none(key, "key", &call.error);
   if (!call.error) {
     call.error = wr_ops_random_permutation(&call.out, x_node, axis, key_node, call.stream);
   }
@@ -135,8 +145,9 @@ int mlx_random_permutation(mlx_array *res, const mlx_array x, int axis, const ml
 }
 
 int mlx_random_permutation_arange(mlx_array *res, int x, const mlx_array key, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_random_permutation_arange", res, s);
-  struct wr_node *key_node = wr_api_array_or_none(key);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_random_permutation_arange", res, s);
+  struct wr_node *key_node = wr_api_array_or_none(key, "key", &call.error);
   if (!call.error) {
     call.error = wr_ops_random_permutation_arange(&call.out, x, key_node, call.stream);
   }
@@ -145,12 +156,13 @@ int mlx_random_permutation_arange(mlx_array *res, int x, const mlx_array key, co
 
 int mlx_random_randint(mlx_array *res, const mlx_array low, const mlx_array high, const int *shape,
                        size_t shape_num, mlx_dtype dtype, const mlx_array key, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_random_randint", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_random_randint", res, s);
   struct wr_node *low_node = wr_api_array(low, "low", &call.error);
   struct wr_node *high_node = wr_api_array(high, "high", &call.error);
   wr_api_shape(shape, shape_num, "shape", &call.error);
   enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
-  struct wr_node *key_node = wr_api_array_or_none(key);
+  struct wr_node *key_node = wr_api_array_or_none(key, "key", &call.error);
   if (!call.error) {
     call.error = wr_ops_random_randint(&call.out, low_node, high_node, shape,
                                        wr_api_count(shape_num), dtype_value, key_node, call.stream);
@@ -159,7 +171,8 @@ int mlx_random_randint(mlx_array *res, const mlx_array low, const mlx_array high
 }
 
 int mlx_random_split_num(mlx_array *res, const mlx_array key, int num, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_random_split_num", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_random_split_num", res, s);
   struct wr_node *key_node = wr_api_array(key, "key", &call.error);
   if (!call.error) call.error = wr_ops_random_split(&call.out, key_node, num, call.stream);
   return wr_api_end(&call);
@@ -168,12 +181,13 @@ int mlx_random_split_num(mlx_array *res, const mlx_array key, int num, const mlx
 int mlx_random_truncated_normal(mlx_array *res, const mlx_array lower, const mlx_array upper,
                                 const int *shape, size_t shape_num, mlx_dtype dtype,
                                 const mlx_array key, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_random_truncated_normal", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_random_truncated_normal", res, s);
   struct wr_node *lower_node = wr_api_array(lower, "lower", &call.error);
   struct wr_node *upper_node = wr_api_array(upper, "upper", &call.error);
   wr_api_shape(shape, shape_num, "shape", &call.error);
   enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
-  struct wr_node *key_node = wr_api_array_or_none(key);
+  struct wr_node *key_node = wr_api_array_or_none(key, "key", &call.error);
   if (!call.error) {
     call.error = wr_ops_random_truncated_normal(&call.out, lower_node, upper_node, shape,
                                                 wr_api_count(shape_num), dtype_value, key_node,
@@ -184,12 +198,13 @@ int mlx_random_truncated_normal(mlx_array *res, const mlx_array lower, const mlx
 
 int mlx_random_uniform(mlx_array *res, const mlx_array low, const mlx_array high, const int *shape,
                        size_t shape_num, mlx_dtype dtype, const mlx_array key, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_random_uniform", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_random_uniform", res, s);
   struct wr_node *low_node = wr_api_array(low, "low", &call.error);
   struct wr_node *high_node = wr_api_array(high, "high", &call.error);
   wr_api_shape(shape, shape_num, "shape", &call.error);
   enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
-  struct wr_node *key_node = wr_api_array_or_none(key);
+  struct wr_node *key_node = wr_api_array_or_none(key, "key", &call.error);
   if (!call.error) {
     call.error = wr_ops_random_uniform(&call.out, low_node, high_node, shape,
                                        wr_api_count(shape_num), dtype_value, key_node, call.stream);

@@ -31,13 +31,41 @@ void wr_api_result(const void *pointer, const char *param, struct wr_error **err
   if (!pointer) wr_api_reject(error, param, "is NULL");
 }
 
-struct wr_node *wr_api_array(mlx_array a, const char *param, struct wr_error **error) {
-  if (!a.ctx) wr_api_reject(error, param, "is an empty array");
-  return wr_api_array_or_none(a);
+/* ---- handles ---- */
+
+static void reject_handle(void *ctx, enum wr_kind kind, const char *param,
+                          struct wr_error **error) {
+  char text[WR_HANDLE_TEXT];
+  if (!*error) wr_api_reject(error, param, "%s", wr_handle_fault(ctx, kind, text));
 }
 
-struct wr_node *wr_api_array_or_none(mlx_array a) {
-  const struct wr_handle *handle = a.ctx;
+void *wr_api_object(void *ctx, enum wr_kind kind, const char *param, const char *words_if_empty,
+                    struct wr_error **error) {
+  void *object = wr_handle_object(ctx, kind);
+  if (object) return object;
+  if (ctx) {
+    reject_handle(ctx, kind, param, error);
+  } else {
+    wr_api_reject(error, param, "%s", words_if_empty);
+  }
+  return NULL;
+}
+
+void *wr_api_take(void *ctx, enum wr_kind kind, const char *param, struct wr_error **error) {
+  void *object = wr_handle_take(ctx, kind);
+  if (ctx && !object) reject_handle(ctx, kind, param, error);
+  return object;
+}
+
+void wr_api_result_slow(const void *place, enum wr_kind kind, const char *param,
+                        struct wr_error **error) {
+  wr_api_result(place, param, error);
+  void *ctx = place ? *(void *const *)place : NULL;
+  if (ctx && !wr_handle_object(ctx, kind)) reject_handle(ctx, kind, param, error);
+}
+
+struct wr_node *wr_api_array_slow(mlx_array a, const char *param, struct wr_error **error) {
+  struct wr_handle *handle = wr_api_object(a.ctx, WR_KIND_ARRAY, param, "is an empty array", error);
   return handle ? handle->node : NULL;
 }
 
@@ -48,8 +76,12 @@ static struct wr_error *default_stream(struct wr_stream **borrowed) {
 }
 
 struct wr_stream *wr_api_stream(mlx_stream s, struct wr_error **error) {
-  struct wr_stream *stream = s.ctx;
-  if (!stream && !*error) *error = default_stream(&stream);
+  struct wr_stream *stream = NULL;
+  if (s.ctx) {
+    stream = wr_api_object(s.ctx, WR_KIND_STREAM, "s", "", error);
+  } else if (!*error) {
+    *error = default_stream(&stream);
+  }
   if (!*error) *error = wr_stream_check(stream);
   return stream;
 }
@@ -84,17 +116,33 @@ const int32_t *wr_api_shape(const int *shape, size_t n, const char *param,
   return shape;
 }
 
-struct wr_error *wr_api_put_array(mlx_array *res, struct wr_node *out) {
-  if (res->ctx) {
-    wr_free_scope_enter();
-    wr_handle_set(res->ctx, out);
-    wr_free_scope_leave();
-    return NULL;
+/* Takes the reference. */
+static struct wr_error *make_handle(mlx_array *res, struct wr_node *out) {
+  struct wr_handle *handle = wr_handle_new(out);
+  if (!handle) {
+    wr_node_release(out);
+    return wr_error_out_of_memory();
   }
-  res->ctx = wr_handle_new(out);
-  if (res->ctx) return NULL;
-  wr_node_release(out);
+  if (wr_handle_give(&res->ctx, handle, WR_KIND_ARRAY)) return NULL;
+  wr_handle_free(handle);
   return wr_error_out_of_memory();
+}
+
+struct wr_error *wr_api_put_array(mlx_array *res, struct wr_node *out) {
+  if (!res->ctx) return make_handle(res, out);
+  struct wr_error *error = NULL;
+  struct wr_handle *handle = res->ctx;
+  if (!wr_handle_is_plain(handle, WR_KIND_ARRAY)) { /* or has ended since the call began */
+    handle = wr_api_object(res->ctx, WR_KIND_ARRAY, "res", "", &error);
+    if (!handle) {
+      wr_node_release(out);
+      return error;
+    }
+  }
+  wr_free_scope_enter();
+  wr_handle_set(handle, out);
+  wr_free_scope_leave();
+  return NULL;
 }
 
 int wr_api_finish_array(const char *function, struct wr_error *error, mlx_array *res,
@@ -108,8 +156,7 @@ int wr_api_finish_array(const char *function, struct wr_error *error, mlx_array 
 }
 
 struct wr_stream *wr_api_some_stream(mlx_stream s, const char *param, struct wr_error **error) {
-  if (!s.ctx) wr_api_reject(error, param, "is an empty stream");
-  return s.ctx;
+  return wr_api_object(s.ctx, WR_KIND_STREAM, param, "is an empty stream", error);
 }
 
 uint64_t wr_api_deadline(int64_t timeout_ns, struct wr_error **error) {

@@ -1,5 +1,5 @@
-/* Devices: plain values, kept in the handle itself. The lowest bit tells such a handle from an
-   empty one, the next holds the type, the rest the index; nothing is allocated, so making and
+/* Devices: plain values. The lowest bit tells one from an empty handle, the next holds the type,
+   the rest the index. As a rule that is the handle itself: nothing is allocated, so making and
    freeing cannot fail. No locks. */
 
 #include "mlx/c/device.h"
@@ -15,15 +15,27 @@ _Static_assert((int)MLX_CPU == (int)WR_DEVICE_CPU && (int)MLX_GPU == (int)WR_DEV
 
 enum { SET_BIT = 1, TYPE_SHIFT = 1, INDEX_SHIFT = 2 };
 
-mlx_device wr_api_device_handle(struct wr_device device) {
+/* No index is negative. */
+bool wr_api_is_device(const void *ctx) {
+  return ((uintptr_t)ctx & SET_BIT) && (uintptr_t)ctx >> INDEX_SHIFT <= INT32_MAX;
+}
+
+static void *pack(struct wr_device device) {
   uintptr_t bits = (uintptr_t)(uint32_t)device.index << INDEX_SHIFT |
                    (uintptr_t)device.type << TYPE_SHIFT | SET_BIT;
-  return (mlx_device){(void *)bits};
+  return (void *)bits;
+}
+
+struct wr_error *wr_api_put_device(mlx_device *dev, struct wr_device device) {
+  void *old = dev->ctx;
+  if (!wr_handle_give(&dev->ctx, pack(device), WR_KIND_DEVICE)) return wr_error_out_of_memory();
+  (void)wr_handle_take(old, WR_KIND_DEVICE);
+  return NULL;
 }
 
 struct wr_device wr_api_device(mlx_device dev, const char *param, struct wr_error **error) {
-  uintptr_t bits = (uintptr_t)dev.ctx;
-  if (!bits) wr_api_reject(error, param, "is an empty device");
+  uintptr_t bits =
+      (uintptr_t)wr_api_object(dev.ctx, WR_KIND_DEVICE, param, "is an empty device", error);
   return (struct wr_device){.type = (enum wr_device_type)(bits >> TYPE_SHIFT & 1),
                             .index = (int)(uint32_t)(bits >> INDEX_SHIFT)};
 }
@@ -47,21 +59,24 @@ mlx_device mlx_device_new_type(mlx_device_type type, int index) {
   struct wr_error *error = NULL;
   check_type(type, &error);
   if (index < 0) wr_api_reject(&error, "index", "%d is negative", index);
-  if (wr_api_finish("mlx_device_new_type", error)) return (mlx_device){NULL};
-  return wr_api_device_handle((struct wr_device){(enum wr_device_type)type, index});
+  mlx_device dev = {NULL};
+  const struct wr_device device = {(enum wr_device_type)type, index};
+  if (!error) error = wr_api_put_device(&dev, device);
+  wr_api_finish("mlx_device_new_type", error);
+  return dev;
 }
 
-/* Nothing was allocated. */
 int mlx_device_free(mlx_device dev) {
-  (void)dev;
-  return 0;
+  struct wr_error *error = NULL;
+  (void)wr_api_take(dev.ctx, WR_KIND_DEVICE, "dev", &error);
+  return wr_api_finish("mlx_device_free", error);
 }
 
 int mlx_device_set(mlx_device *dev, const mlx_device src) {
   struct wr_error *error = NULL;
-  wr_api_result(dev, "dev", &error);
-  wr_api_device(src, "src", &error);
-  if (!error) *dev = src;
+  wr_api_result_handle(dev, WR_KIND_DEVICE, "dev", &error);
+  struct wr_device device = wr_api_device(src, "src", &error);
+  if (!error) error = wr_api_put_device(dev, device);
   return wr_api_finish("mlx_device_set", error);
 }
 
@@ -70,7 +85,7 @@ int mlx_device_set(mlx_device *dev, const mlx_device src) {
 int mlx_device_tostring(mlx_string *str, mlx_device dev) {
   char text[64];
   struct wr_error *error = NULL;
-  wr_api_result(str, "str", &error);
+  wr_api_result_handle(str, WR_KIND_STRING, "str", &error);
   struct wr_device device = wr_api_device(dev, "dev", &error);
   if (!error) error = wr_api_set_string(str, wr_api_format_device(device, text, sizeof text));
   return wr_api_finish("mlx_device_tostring", error);
@@ -105,9 +120,9 @@ int mlx_device_get_type(mlx_device_type *type, mlx_device dev) {
 int mlx_get_default_device(mlx_device *dev) {
   struct wr_error *error = NULL;
   struct wr_device device;
-  wr_api_result(dev, "dev", &error);
+  wr_api_result_handle(dev, WR_KIND_DEVICE, "dev", &error);
   if (!error) error = wr_default_device(&device);
-  if (!error) *dev = wr_api_device_handle(device);
+  if (!error) error = wr_api_put_device(dev, device);
   return wr_api_finish("mlx_get_default_device", error);
 }
 

@@ -15,6 +15,7 @@ enum { TEXT_BYTES = 128, NOT_FOUND = 2 /* mlx-c's rc for a key that is absent */
 static const size_t UNKNOWN = SIZE_MAX;
 
 struct info {
+  struct wr_kind_word kind;
   char architecture[TEXT_BYTES];
   char device_name[TEXT_BYTES];
   char uuid[TEXT_BYTES];
@@ -107,15 +108,15 @@ static bool info_fill_gpu(struct info *info, int index) {
 }
 
 static const struct info *check_info(mlx_device_info info, struct wr_error **error) {
-  if (!info.ctx) wr_api_reject(error, "info", "is an empty device info");
-  return info.ctx;
+  return wr_api_object(info.ctx, WR_KIND_DEVICE_INFO, "info", "is an empty device info", error);
 }
 
 mlx_device_info mlx_device_info_new(void) { return (mlx_device_info){NULL}; }
 
 int mlx_device_info_free(mlx_device_info info) {
-  wr_free(info.ctx);
-  return 0;
+  struct wr_error *error = NULL;
+  wr_free(wr_api_take(info.ctx, WR_KIND_DEVICE_INFO, "info", &error));
+  return wr_api_finish("mlx_device_info_free", error);
 }
 
 /* A device that is not there has nothing: an empty info, as in mlx-c, which programs take for the
@@ -135,10 +136,14 @@ static struct wr_error *info_fill(struct info *info, struct wr_device device) {
 
 /* In place where the handle has an object: copies of it follow. */
 static struct wr_error *info_put(mlx_device_info *handle, const struct info *info) {
-  if (!handle->ctx) handle->ctx = wr_alloc(sizeof *info);
-  if (!handle->ctx) return wr_error_out_of_memory();
-  memcpy(handle->ctx, info, sizeof *info);
-  return NULL;
+  struct info *object = wr_handle_object(handle->ctx, WR_KIND_DEVICE_INFO);
+  bool is_new = !object;
+  if (is_new) object = wr_alloc(sizeof *object);
+  if (!object) return wr_error_out_of_memory();
+  memcpy(object, info, sizeof *object);
+  if (!is_new || wr_handle_give(&handle->ctx, object, WR_KIND_DEVICE_INFO)) return NULL;
+  wr_free(object);
+  return wr_error_out_of_memory();
 }
 
 int mlx_device_info_get(mlx_device_info *info, mlx_device dev) {
@@ -148,7 +153,8 @@ int mlx_device_info_get(mlx_device_info *info, mlx_device dev) {
                        .memory = UNKNOWN,
                        .free_memory = UNKNOWN,
                        .working_set = UNKNOWN};
-  wr_api_result(info, "info", &error);
+  wr_kind_begin(&found.kind, WR_KIND_DEVICE_INFO);
+  wr_api_result_handle(info, WR_KIND_DEVICE_INFO, "info", &error);
   struct wr_device device = wr_api_device(dev, "dev", &error);
   if (!error) error = info_fill(&found, device);
   if (!error) error = info_put(info, &found);
@@ -204,7 +210,7 @@ int mlx_device_info_get_keys(mlx_vector_string *vec, mlx_device_info info) {
   const char *names[FIELDS];
   size_t count = 0;
   struct wr_error *error = NULL;
-  wr_api_result(vec, "keys", &error);
+  wr_api_result_handle(vec, WR_KIND_VECTOR_STRING, "keys", &error);
   const struct info *known = check_info(info, &error);
   for (int i = 0; !error && i < FIELDS; i++) {
     if (is_known(known, &fields[i])) names[count++] = fields[i].key;

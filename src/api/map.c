@@ -12,13 +12,21 @@
 #include "base/base.h"
 
 struct kind {
+  enum wr_kind handles;   /* what a handle leads to, */
+  enum wr_kind iterators; /* and an iterator's */
   const char *name;
   /* Another reference or copy; NULL when memory is refused. */
   void *(*copy)(void *value);
   void (*drop)(void *value);
 };
 
+struct map {
+  struct wr_kind_word kind;
+  struct wr_map entries;
+};
+
 struct iterator {
+  struct wr_kind_word kind;
   size_t next;
 };
 
@@ -26,13 +34,20 @@ enum { NOTHING_THERE = 2 };
 
 /* ---- one map ---- */
 
+static struct map *map_make(const struct kind *kind) {
+  struct map *made = wr_calloc(sizeof *made);
+  if (made) wr_kind_begin(&made->kind, kind->handles);
+  return made;
+}
+
 /* Destructors of arrays that end here run on this thread: it is the caller's own free. */
-static void map_end(const struct kind *kind, struct wr_map *map) {
+static void map_end(const struct kind *kind, struct map *map) {
   if (!map) return;
+  const struct wr_map *all = &map->entries;
   wr_free_scope_enter();
-  for (size_t i = 0; i < map->count; i++) kind->drop(map->entries[i].value);
+  for (size_t i = 0; i < all->count; i++) kind->drop(all->entries[i].value);
   wr_free_scope_leave();
-  wr_map_end(map);
+  wr_map_end(&map->entries);
   wr_free(map);
 }
 
@@ -48,53 +63,63 @@ static bool put(const struct kind *kind, struct wr_map *map, const char *key, vo
   return place != NULL;
 }
 
-static struct wr_map *duplicate(const struct kind *kind, const struct wr_map *map) {
-  struct wr_map *made = wr_calloc(sizeof *made);
-  for (size_t i = 0; made && i < map->count; i++) {
-    void *value = kind->copy(map->entries[i].value);
-    if (value && put(kind, made, map->entries[i].key, value)) continue;
+static struct map *duplicate(const struct kind *kind, const struct wr_map *from) {
+  struct map *made = map_make(kind);
+  for (size_t i = 0; made && i < from->count; i++) {
+    void *value = kind->copy(from->entries[i].value);
+    if (value && put(kind, &made->entries, from->entries[i].key, value)) continue;
     map_end(kind, made);
     made = NULL;
   }
   return made;
 }
 
-/* In place: a handle is a plain struct, and its copies go on naming the same map. */
-static void replace(const struct kind *kind, void **ctx, struct wr_map *made) {
-  struct wr_map *map = *ctx;
-  if (!map) {
-    *ctx = made;
-    return;
+/* Takes `made`. In place: a handle is a plain struct, and its copies go on naming the same map. */
+static struct wr_error *replace(const struct kind *kind, void **ctx, struct map *made) {
+  struct map *map = wr_handle_object(*ctx, kind->handles);
+  if (!map && wr_handle_give(ctx, made, kind->handles)) return NULL;
+  struct wr_error *error = map ? NULL : wr_error_out_of_memory();
+  if (map) {
+    struct wr_map old = map->entries;
+    map->entries = made->entries;
+    made->entries = old;
   }
-  struct wr_map old = *map;
-  *map = *made;
-  *made = old;
   map_end(kind, made);
+  return error;
 }
 
 static struct wr_map *check_map(const struct kind *kind, void *ctx, const char *param,
                                 struct wr_error **error) {
   if (!ctx) wr_api_reject(error, param, "is empty: expected a non-empty %s", kind->name);
-  return ctx;
+  struct map *map = wr_api_object(ctx, kind->handles, param, "", error);
+  return map ? &map->entries : NULL;
 }
 
 /* ---- what the functions of both kinds do ---- */
 
-static void *new_map(const char *function) {
-  struct wr_map *map = wr_calloc(sizeof *map);
-  if (!map) wr_api_fail(function, wr_error_out_of_memory());
-  return map;
+static void *new_map(const char *function, const struct kind *kind) {
+  void *ctx = NULL;
+  struct map *map = map_make(kind);
+  if (map && wr_handle_give(&ctx, map, kind->handles)) return ctx;
+  map_end(kind, map);
+  wr_api_fail(function, wr_error_out_of_memory());
+  return NULL;
+}
+
+static int free_map(const char *function, const struct kind *kind, void *ctx) {
+  struct wr_error *error = NULL;
+  map_end(kind, wr_api_take(ctx, kind->handles, "map", &error));
+  return wr_api_finish(function, error);
 }
 
 static int set_copy(const char *function, const struct kind *kind, void **ctx, void *src) {
   struct wr_error *error = NULL;
-  wr_api_result(ctx, "map", &error);
+  wr_api_result_handle(ctx, kind->handles, "map", &error);
   const struct wr_map *from = check_map(kind, src, "src", &error);
-  struct wr_map *made = error ? NULL : duplicate(kind, from);
+  struct map *made = error ? NULL : duplicate(kind, from);
   if (!error && !made) error = wr_error_out_of_memory();
-  if (error) return wr_api_fail(function, error);
-  replace(kind, ctx, made);
-  return 0;
+  if (!error) error = replace(kind, ctx, made);
+  return wr_api_finish(function, error);
 }
 
 /* `value` is the caller's, checked by it. */
@@ -108,36 +133,48 @@ static int insert(const char *function, const struct kind *kind, void *ctx, cons
 }
 
 /* The value, borrowed; NULL when there is none or on an error. */
-static void *get(const struct kind *kind, void *ctx, const void *result, const char *key,
-                 struct wr_error **error) {
-  wr_api_result(result, "value", error);
+static void *get(const struct kind *kind, void *ctx, const char *key, struct wr_error **error) {
   const struct wr_map *map = check_map(kind, ctx, "map", error);
   wr_api_result(key, "key", error);
   void **place = *error ? NULL : wr_map_find(map, key);
   return place ? *place : NULL;
 }
 
+static struct wr_error *make_iterator(const struct kind *kind, void **ctx) {
+  struct iterator *it = wr_calloc(sizeof *it);
+  if (it) {
+    wr_kind_begin(&it->kind, kind->iterators);
+    if (wr_handle_give(ctx, it, kind->iterators)) return NULL;
+  }
+  wr_free(it);
+  return wr_error_out_of_memory();
+}
+
 static void *new_iterator(const char *function, const struct kind *kind, void *map_ctx) {
   struct wr_error *error = NULL;
+  void *ctx = NULL;
   check_map(kind, map_ctx, "map", &error);
-  struct iterator *it = error ? NULL : wr_calloc(sizeof *it);
-  if (!error && !it) error = wr_error_out_of_memory();
+  if (!error) error = make_iterator(kind, &ctx);
   wr_api_finish(function, error);
-  return it;
+  return ctx;
+}
+
+static int free_iterator(const char *function, const struct kind *kind, void *ctx) {
+  struct wr_error *error = NULL;
+  wr_free(wr_api_take(ctx, kind->iterators, "it", &error));
+  return wr_api_finish(function, error);
 }
 
 /* The next entry, borrowed, without going on; NULL at the end or on an error. */
-static const struct wr_map_entry *peek(const struct kind *kind, const void *key, const void *value,
-                                       void *ctx, void *map_ctx, struct wr_error **error) {
-  wr_api_result(key, "key", error);
-  wr_api_result(value, "value", error);
-  const struct iterator *it = ctx;
-  if (!it || !map_ctx) {
+static const struct wr_map_entry *peek(const struct kind *kind, void *ctx, void *map_ctx,
+                                       struct iterator **it, struct wr_error **error) {
+  if (!ctx || !map_ctx) {
     wr_api_reject(error, "it", "is empty: expected a non-empty %s_iterator", kind->name);
   }
+  *it = wr_api_object(ctx, kind->iterators, "it", "", error);
+  const struct wr_map *map = check_map(kind, map_ctx, "it's map", error);
   if (*error) return NULL;
-  const struct wr_map *map = map_ctx;
-  return it->next < map->count ? &map->entries[it->next] : NULL;
+  return (*it)->next < map->count ? &map->entries[(*it)->next] : NULL;
 }
 
 /* ---- arrays ---- */
@@ -146,10 +183,11 @@ static void *copy_array(void *value) { return wr_node_retain(value); }
 
 static void drop_array(void *value) { wr_node_release(value); }
 
-static const struct kind arrays = {"mlx_map_string_to_array", copy_array, drop_array};
+static const struct kind arrays = {WR_KIND_MAP_ARRAY, WR_KIND_MAP_ARRAY_ITERATOR,
+                                   "mlx_map_string_to_array", copy_array, drop_array};
 
 mlx_map_string_to_array mlx_map_string_to_array_new(void) {
-  return (mlx_map_string_to_array){new_map("mlx_map_string_to_array_new")};
+  return (mlx_map_string_to_array){new_map("mlx_map_string_to_array_new", &arrays)};
 }
 
 int mlx_map_string_to_array_set(mlx_map_string_to_array *map, const mlx_map_string_to_array src) {
@@ -157,8 +195,7 @@ int mlx_map_string_to_array_set(mlx_map_string_to_array *map, const mlx_map_stri
 }
 
 int mlx_map_string_to_array_free(mlx_map_string_to_array map) {
-  map_end(&arrays, map.ctx);
-  return 0;
+  return free_map("mlx_map_string_to_array_free", &arrays, map.ctx);
 }
 
 int mlx_map_string_to_array_insert(mlx_map_string_to_array map, const char *key,
@@ -171,7 +208,8 @@ int mlx_map_string_to_array_insert(mlx_map_string_to_array map, const char *key,
 int mlx_map_string_to_array_get(mlx_array *value, const mlx_map_string_to_array map,
                                 const char *key) {
   struct wr_error *error = NULL;
-  struct wr_node *node = get(&arrays, map.ctx, value, key, &error);
+  wr_api_result_handle(value, WR_KIND_ARRAY, "value", &error);
+  struct wr_node *node = get(&arrays, map.ctx, key, &error);
   if (!error && !node) return NOTHING_THERE;
   if (!error) wr_node_retain(node);
   return wr_api_finish_array("mlx_map_string_to_array_get", error, value, node);
@@ -183,19 +221,21 @@ mlx_map_string_to_array_iterator mlx_map_string_to_array_iterator_new(mlx_map_st
 }
 
 int mlx_map_string_to_array_iterator_free(mlx_map_string_to_array_iterator it) {
-  wr_free(it.ctx);
-  return 0;
+  return free_iterator("mlx_map_string_to_array_iterator_free", &arrays, it.ctx);
 }
 
 int mlx_map_string_to_array_iterator_next(const char **key, mlx_array *value,
                                           mlx_map_string_to_array_iterator it) {
   struct wr_error *error = NULL;
-  const struct wr_map_entry *entry = peek(&arrays, key, value, it.ctx, it.map_ctx, &error);
+  struct iterator *at;
+  wr_api_result(key, "key", &error);
+  wr_api_result_handle(value, WR_KIND_ARRAY, "value", &error);
+  const struct wr_map_entry *entry = peek(&arrays, it.ctx, it.map_ctx, &at, &error);
   if (!error && !entry) return NOTHING_THERE;
   if (!error) error = wr_api_put_array(value, wr_node_retain(entry->value));
   if (error) return wr_api_fail("mlx_map_string_to_array_iterator_next", error);
   *key = entry->key;
-  ((struct iterator *)it.ctx)->next++;
+  at->next++;
   return 0;
 }
 
@@ -210,10 +250,11 @@ static void *copy_text(void *value) {
 
 static void drop_text(void *value) { wr_free(value); }
 
-static const struct kind texts = {"mlx_map_string_to_string", copy_text, drop_text};
+static const struct kind texts = {WR_KIND_MAP_STRING, WR_KIND_MAP_STRING_ITERATOR,
+                                  "mlx_map_string_to_string", copy_text, drop_text};
 
 mlx_map_string_to_string mlx_map_string_to_string_new(void) {
-  return (mlx_map_string_to_string){new_map("mlx_map_string_to_string_new")};
+  return (mlx_map_string_to_string){new_map("mlx_map_string_to_string_new", &texts)};
 }
 
 int mlx_map_string_to_string_set(mlx_map_string_to_string *map,
@@ -222,8 +263,7 @@ int mlx_map_string_to_string_set(mlx_map_string_to_string *map,
 }
 
 int mlx_map_string_to_string_free(mlx_map_string_to_string map) {
-  map_end(&texts, map.ctx);
-  return 0;
+  return free_map("mlx_map_string_to_string_free", &texts, map.ctx);
 }
 
 int mlx_map_string_to_string_insert(mlx_map_string_to_string map, const char *key,
@@ -236,7 +276,8 @@ int mlx_map_string_to_string_insert(mlx_map_string_to_string map, const char *ke
 int mlx_map_string_to_string_get(const char **value, const mlx_map_string_to_string map,
                                  const char *key) {
   struct wr_error *error = NULL;
-  const char *text = get(&texts, map.ctx, value, key, &error);
+  wr_api_result(value, "value", &error);
+  const char *text = get(&texts, map.ctx, key, &error);
   if (error) return wr_api_fail("mlx_map_string_to_string_get", error);
   if (!text) return NOTHING_THERE;
   *value = text;
@@ -250,19 +291,21 @@ mlx_map_string_to_string_iterator mlx_map_string_to_string_iterator_new(
 }
 
 int mlx_map_string_to_string_iterator_free(mlx_map_string_to_string_iterator it) {
-  wr_free(it.ctx);
-  return 0;
+  return free_iterator("mlx_map_string_to_string_iterator_free", &texts, it.ctx);
 }
 
 int mlx_map_string_to_string_iterator_next(const char **key, const char **value,
                                            mlx_map_string_to_string_iterator it) {
   struct wr_error *error = NULL;
-  const struct wr_map_entry *entry = peek(&texts, key, value, it.ctx, it.map_ctx, &error);
+  struct iterator *at;
+  wr_api_result(key, "key", &error);
+  wr_api_result(value, "value", &error);
+  const struct wr_map_entry *entry = peek(&texts, it.ctx, it.map_ctx, &at, &error);
   if (error) return wr_api_fail("mlx_map_string_to_string_iterator_next", error);
   if (!entry) return NOTHING_THERE;
   *key = entry->key;
   *value = entry->value;
-  ((struct iterator *)it.ctx)->next++;
+  at->next++;
   return 0;
 }
 
@@ -279,14 +322,11 @@ struct wr_map *wr_api_map_of_texts(mlx_map_string_to_string map, const char *par
 }
 
 static struct wr_error *give(const struct kind *kind, void **ctx, struct wr_map *taken) {
-  struct wr_map *made = wr_calloc(sizeof *made);
-  struct wr_error *error = made ? NULL : wr_error_out_of_memory();
-  if (made) {
-    *made = *taken;
-    *taken = (struct wr_map){0};
-    replace(kind, ctx, made);
-  }
-  return error;
+  struct map *made = map_make(kind);
+  if (!made) return wr_error_out_of_memory();
+  made->entries = *taken;
+  *taken = (struct wr_map){0};
+  return replace(kind, ctx, made);
 }
 
 struct wr_error *wr_api_set_arrays(mlx_map_string_to_array *map, struct wr_map *taken) {

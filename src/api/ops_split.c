@@ -58,7 +58,7 @@ static struct wr_node **parts_new(size_t n, struct wr_error **error) {
 int mlx_split(mlx_vector_array *res, const mlx_array a, int num_splits, int axis,
               const mlx_stream s) {
   struct wr_error *error = NULL;
-  wr_api_result(res, "res", &error);
+  wr_api_result_handle(res, WR_KIND_VECTOR_ARRAY, "res", &error);
   struct wr_node *x = wr_api_array(a, "a", &error);
   struct wr_stream *stream = wr_api_stream(s, &error);
   if (!error) error = wr_ops_split_check(x, num_splits, axis);
@@ -71,7 +71,7 @@ int mlx_split(mlx_vector_array *res, const mlx_array a, int num_splits, int axis
 int mlx_split_sections(mlx_vector_array *res, const mlx_array a, const int *indices,
                        size_t indices_num, int axis, const mlx_stream s) {
   struct wr_error *error = NULL;
-  wr_api_result(res, "res", &error);
+  wr_api_result_handle(res, WR_KIND_VECTOR_ARRAY, "res", &error);
   struct wr_node *x = wr_api_array(a, "a", &error);
   const int32_t *at = wr_api_ints(indices, indices_num, "indices", &error);
   if (indices_num >= INT_MAX) wr_api_reject(&error, "indices", "has too many entries");
@@ -94,7 +94,7 @@ static struct wr_error *divide_both(struct wr_node **parts, struct wr_node *a, s
 
 int mlx_divmod(mlx_vector_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
   struct wr_error *error = NULL;
-  wr_api_result(res, "res", &error);
+  wr_api_result_handle(res, WR_KIND_VECTOR_ARRAY, "res", &error);
   struct wr_node *x = wr_api_array(a, "a", &error);
   struct wr_node *y = wr_api_array(b, "b", &error);
   struct wr_stream *stream = wr_api_stream(s, &error);
@@ -118,7 +118,7 @@ static struct wr_error *broadcast_all(struct wr_node **parts, struct wr_node *co
 int mlx_broadcast_arrays(mlx_vector_array *res, const mlx_vector_array inputs, const mlx_stream s) {
   struct wr_error *error = NULL;
   size_t n = 0;
-  wr_api_result(res, "res", &error);
+  wr_api_result_handle(res, WR_KIND_VECTOR_ARRAY, "res", &error);
   struct wr_node *const *arrays = wr_api_vector(inputs, "inputs", &n, &error);
   struct wr_stream *stream = wr_api_stream(s, &error);
   struct wr_node **parts = parts_new(n, &error);
@@ -145,7 +145,7 @@ int mlx_meshgrid(mlx_vector_array *res, const mlx_vector_array arrays, bool spar
                  const char *indexing, const mlx_stream s) {
   struct wr_error *error = NULL;
   size_t n = 0;
-  wr_api_result(res, "res", &error);
+  wr_api_result_handle(res, WR_KIND_VECTOR_ARRAY, "res", &error);
   struct wr_node *const *inputs = wr_api_vector(arrays, "arrays", &n, &error);
   wr_api_result(indexing, "indexing", &error);
   struct wr_stream *stream = wr_api_stream(s, &error);
@@ -169,7 +169,7 @@ int mlx_depends(mlx_vector_array *res, const mlx_vector_array inputs,
                 const mlx_vector_array dependencies) {
   struct wr_error *error = NULL;
   size_t n = 0, n_on = 0;
-  wr_api_result(res, "res", &error);
+  wr_api_result_handle(res, WR_KIND_VECTOR_ARRAY, "res", &error);
   struct wr_node *const *in = wr_api_vector(inputs, "inputs", &n, &error);
   struct wr_node *const *on = wr_api_vector(dependencies, "dependencies", &n_on, &error);
   struct wr_stream *stream = wr_api_stream((mlx_stream){0}, &error);

@@ -14,7 +14,7 @@ int mlx_random_seed(uint64_t seed) {
 int mlx_random_key(mlx_array *res, uint64_t seed) {
   struct wr_error *error = wr_thread_check();
   struct wr_node *out = NULL;
-  wr_api_result(res, "res", &error);
+  wr_api_result_handle(res, WR_KIND_ARRAY, "res", &error);
   if (!error) error = wr_ops_random_key(&out, seed);
   return wr_api_finish_array("mlx_random_key", error, res, out);
 }
@@ -38,8 +38,8 @@ static struct wr_error *split_rows(struct wr_node *out[2], struct wr_node *key,
 int mlx_random_split(mlx_array *res_0, mlx_array *res_1, const mlx_array key, const mlx_stream s) {
   struct wr_error *error = NULL;
   struct wr_node *out[2] = {NULL, NULL};
-  wr_api_result(res_0, "res_0", &error);
-  wr_api_result(res_1, "res_1", &error);
+  wr_api_result_handle(res_0, WR_KIND_ARRAY, "res_0", &error);
+  wr_api_result_handle(res_1, WR_KIND_ARRAY, "res_1", &error);
   struct wr_node *k = wr_api_array(key, "key", &error);
   struct wr_stream *stream = wr_api_stream(s, &error);
   if (!error) error = split_rows(out, k, stream);

@@ -7,11 +7,24 @@
 #include "api/api.h"
 #include "stream/policy.h"
 
-/* Takes the reference. */
-static void replace_stream(mlx_stream *res, struct wr_stream *stream) {
-  struct wr_stream *old = res->ctx;
-  res->ctx = stream;
-  wr_stream_release(old);
+/* Takes the reference. What the handle was before ends. */
+static struct wr_error *put_stream(mlx_stream *res, struct wr_stream *stream) {
+  void *old = res->ctx;
+  if (!wr_handle_give(&res->ctx, stream, WR_KIND_STREAM)) {
+    wr_stream_release(stream);
+    return wr_error_out_of_memory();
+  }
+  wr_stream_release(wr_handle_take(old, WR_KIND_STREAM));
+  return NULL;
+}
+
+/* A new handle; takes the reference, if there is no error. */
+static mlx_stream finish_new(const char *function, struct wr_error *error,
+                             struct wr_stream *stream) {
+  mlx_stream made = {NULL};
+  if (!error) error = put_stream(&made, stream);
+  wr_api_finish(function, error);
+  return made;
 }
 
 /* ---- life ---- */
@@ -23,8 +36,7 @@ static mlx_stream new_on(const char *function, mlx_device dev) {
   struct wr_stream *stream = NULL;
   struct wr_device device = wr_api_device(dev, "dev", &error);
   if (!error) error = wr_stream_new(device, &stream);
-  wr_api_finish(function, error);
-  return (mlx_stream){stream};
+  return finish_new(function, error, stream);
 }
 
 mlx_stream mlx_stream_new_device(mlx_device dev) { return new_on("mlx_stream_new_device", dev); }
@@ -35,17 +47,25 @@ mlx_stream mlx_stream_new_thread_unsafe(mlx_device dev) {
 
 int mlx_stream_set(mlx_stream *stream, const mlx_stream src) {
   struct wr_error *error = NULL;
-  wr_api_result(stream, "stream", &error);
+  wr_api_result_handle(stream, WR_KIND_STREAM, "stream", &error);
   struct wr_stream *from = wr_api_some_stream(src, "src", &error);
   if (!error) error = wr_thread_check();
-  if (error) return wr_api_fail("mlx_stream_set", error);
-  replace_stream(stream, wr_stream_retain(from));
-  return 0;
+  if (!error) error = put_stream(stream, wr_stream_retain(from));
+  return wr_api_finish("mlx_stream_set", error);
 }
 
+static int free_slow(mlx_stream stream) {
+  struct wr_error *error = NULL;
+  wr_stream_release(wr_api_take(stream.ctx, WR_KIND_STREAM, "stream", &error));
+  return wr_api_finish("mlx_stream_free", error);
+}
+
+/* Of the thread's own default this is all: that the count is biased towards the thread says that it
+   is a stream. */
 int mlx_stream_free(mlx_stream stream) {
-  wr_stream_release(stream.ctx);
-  return 0;
+  if (!stream.ctx) return 0;
+  bool over = !((uintptr_t)stream.ctx & wr_handle_odd_bits) && wr_stream_release_biased(stream.ctx);
+  return over ? 0 : free_slow(stream);
 }
 
 /* ---- clearing ---- */
@@ -56,7 +76,7 @@ int mlx_clear_streams(void) { return wr_api_finish("mlx_clear_streams", wr_strea
 
 int mlx_stream_tostring(mlx_string *str, mlx_stream stream) {
   struct wr_error *error = NULL;
-  wr_api_result(str, "str", &error);
+  wr_api_result_handle(str, WR_KIND_STRING, "str", &error);
   struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
   if (error) return wr_api_fail("mlx_stream_tostring", error);
   char device[64];
@@ -77,10 +97,10 @@ bool mlx_stream_equal(mlx_stream lhs, mlx_stream rhs) {
 
 int mlx_stream_get_device(mlx_device *dev, mlx_stream stream) {
   struct wr_error *error = NULL;
-  wr_api_result(dev, "dev", &error);
+  wr_api_result_handle(dev, WR_KIND_DEVICE, "dev", &error);
   struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
   if (!error) error = wr_thread_check();
-  if (!error) *dev = wr_api_device_handle(wr_stream_device(s));
+  if (!error) error = wr_api_put_device(dev, wr_stream_device(s));
   return wr_api_finish("mlx_stream_get_device", error);
 }
 
@@ -106,12 +126,11 @@ int mlx_synchronize(mlx_stream stream) {
 int mlx_get_default_stream(mlx_stream *stream, mlx_device dev) {
   struct wr_error *error = NULL;
   struct wr_stream *found = NULL;
-  wr_api_result(stream, "stream", &error);
+  wr_api_result_handle(stream, WR_KIND_STREAM, "stream", &error);
   struct wr_device device = wr_api_device(dev, "dev", &error);
   if (!error) error = wr_stream_default(device, &found);
-  if (error) return wr_api_fail("mlx_get_default_stream", error);
-  replace_stream(stream, wr_stream_retain(found));
-  return 0;
+  if (!error) error = put_stream(stream, wr_stream_retain(found));
+  return wr_api_finish("mlx_get_default_stream", error);
 }
 
 int mlx_set_default_stream(mlx_stream stream) {
@@ -121,18 +140,18 @@ int mlx_set_default_stream(mlx_stream stream) {
   return wr_api_finish("mlx_set_default_stream", error);
 }
 
-static mlx_stream first_default_of(const char *function, enum wr_device_type type) {
+static mlx_stream default_of_slow(const char *function, enum wr_device_type type) {
   struct wr_stream *found = NULL;
   struct wr_error *error = wr_stream_default((struct wr_device){type, 0}, &found);
-  if (wr_api_finish(function, error)) return (mlx_stream){NULL};
-  return (mlx_stream){wr_stream_retain(found)};
+  return finish_new(function, error, error ? NULL : wr_stream_retain(found));
 }
 
-/* The whole of it on all calls but a thread's first: three loads and an addition (D1). */
+/* The whole of it on all calls but a thread's first: two loads and an addition (D1). */
 static inline mlx_stream default_of(const char *function, enum wr_device_type type) {
-  struct wr_stream *s = wr_thread_here->defaults[type][0];
-  if (!s) return first_default_of(function, type);
-  return (mlx_stream){wr_stream_retain(s)};
+  struct wr_stream *s = wr_thread_here->given[type];
+  if (!s) return default_of_slow(function, type);
+  wr_stream_retain_biased(s);
+  return (mlx_stream){s};
 }
 
 mlx_stream mlx_default_cpu_stream_new(void) {

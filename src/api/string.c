@@ -1,4 +1,4 @@
-/* Strings: the handle's ctx is an object that owns a zero-terminated copy on the heap. The object
+/* Strings: a handle leads to an object that owns a zero-terminated copy on the heap. The object
    stays when its text is replaced, so that copies of the handle follow. No locks. */
 
 #include "mlx/c/string.h"
@@ -9,6 +9,7 @@
 #include "base/base.h"
 
 struct string {
+  struct wr_kind_word kind;
   char *text;
 };
 
@@ -19,25 +20,34 @@ static char *copy_of(const char *text) {
   return copy;
 }
 
-struct wr_error *wr_api_set_string(mlx_string *str, const char *text) {
-  struct string *string = str->ctx ? str->ctx : wr_calloc(sizeof *string);
-  char *copy = string ? copy_of(text) : NULL;
-  if (!copy) {
-    if (!str->ctx) wr_free(string);
-    return wr_error_out_of_memory();
+/* Takes the text. */
+static struct wr_error *set_new(mlx_string *str, char *text) {
+  struct string *string = wr_calloc(sizeof *string);
+  if (string) {
+    wr_kind_begin(&string->kind, WR_KIND_STRING);
+    string->text = text;
+    if (wr_handle_give(&str->ctx, string, WR_KIND_STRING)) return NULL;
   }
+  wr_free(string);
+  wr_free(text);
+  return wr_error_out_of_memory();
+}
+
+struct wr_error *wr_api_set_string(mlx_string *str, const char *text) {
+  struct string *string = wr_handle_object(str->ctx, WR_KIND_STRING);
+  char *copy = copy_of(text);
+  if (!copy) return wr_error_out_of_memory();
+  if (!string) return set_new(str, copy);
   wr_free(string->text);
   string->text = copy;
-  str->ctx = string;
   return NULL;
 }
 
 /* The text of the handle, borrowed; NULL unless it is a string. */
 static const char *check_string(mlx_string str, const char *param, struct wr_error **error) {
-  const struct string *string = str.ctx;
-  if (string) return string->text;
-  wr_api_reject(error, param, "is an empty string handle");
-  return NULL;
+  const struct string *string =
+      wr_api_object(str.ctx, WR_KIND_STRING, param, "is an empty string handle", error);
+  return string ? string->text : NULL;
 }
 
 mlx_string mlx_string_new(void) { return (mlx_string){NULL}; }
@@ -53,7 +63,7 @@ mlx_string mlx_string_new_data(const char *str) {
 
 int mlx_string_set(mlx_string *str, const mlx_string src) {
   struct wr_error *error = NULL;
-  wr_api_result(str, "str", &error);
+  wr_api_result_handle(str, WR_KIND_STRING, "str", &error);
   const char *text = check_string(src, "src", &error);
   if (!error) error = wr_api_set_string(str, text);
   return wr_api_finish("mlx_string_set", error);
@@ -67,9 +77,9 @@ const char *mlx_string_data(mlx_string str) {
 }
 
 int mlx_string_free(mlx_string str) {
-  struct string *string = str.ctx;
-  if (!string) return 0;
-  wr_free(string->text);
+  struct wr_error *error = NULL;
+  struct string *string = wr_api_take(str.ctx, WR_KIND_STRING, "str", &error);
+  if (string) wr_free(string->text);
   wr_free(string);
-  return 0;
+  return wr_api_finish("mlx_string_free", error);
 }

@@ -12,6 +12,7 @@
 #include "base/base.h"
 
 struct kind {
+  enum wr_kind handles; /* what a handle leads to */
   /* Copies data[i] to *item, or sets *error. */
   void (*fetch)(const void *data, size_t i, const char *param, void **item,
                 struct wr_error **error);
@@ -20,27 +21,33 @@ struct kind {
   void (*drop)(void *item);
 };
 
+struct vector {
+  struct wr_kind_word kind;
+  struct wr_ptrs items;
+};
+
 /* ---- one vector ---- */
 
 /* Destructors of arrays that end here run on this thread: it is the caller's own free. */
-static void truncate_to(const struct kind *kind, struct wr_ptrs *v, size_t count) {
+static void truncate_to(const struct kind *kind, struct wr_ptrs *items, size_t count) {
   wr_free_scope_enter();
-  while (v->count > count) kind->drop(v->items[--v->count]);
+  while (items->count > count) kind->drop(items->items[--items->count]);
   wr_free_scope_leave();
 }
 
-static void vector_end(const struct kind *kind, struct wr_ptrs *v) {
+static void vector_end(const struct kind *kind, struct vector *v) {
   if (!v) return;
-  truncate_to(kind, v, 0);
-  wr_ptrs_free(v);
+  truncate_to(kind, &v->items, 0);
+  wr_ptrs_free(&v->items);
   wr_free(v);
 }
 
 /* Room for at least one item: then `items` is never NULL, whatever the vector holds. */
-static struct wr_ptrs *vector_make(size_t capacity) {
-  struct wr_ptrs *v = wr_calloc(sizeof *v);
+static struct vector *vector_make(const struct kind *kind, size_t capacity) {
+  struct vector *v = wr_calloc(sizeof *v);
   if (!v) return NULL;
-  if (wr_ptrs_reserve(v, capacity ? capacity : 1)) return v;
+  wr_kind_begin(&v->kind, kind->handles);
+  if (wr_ptrs_reserve(&v->items, capacity ? capacity : 1)) return v;
   wr_free(v);
   return NULL;
 }
@@ -63,45 +70,45 @@ static struct wr_error *append(const struct kind *kind, struct wr_ptrs *v, const
   return error;
 }
 
-static struct wr_ptrs *duplicate(const struct kind *kind, const struct wr_ptrs *v) {
-  struct wr_ptrs *made = vector_make(v->count);
-  for (size_t i = 0; made && i < v->count; i++) {
-    if (!kind->copy(v->items[i], &made->items[i])) {
+static struct vector *duplicate(const struct kind *kind, const struct vector *v) {
+  const struct wr_ptrs *from = &v->items;
+  struct vector *made = vector_make(kind, from->count);
+  for (size_t i = 0; made && i < from->count; i++) {
+    if (!kind->copy(from->items[i], &made->items.items[i])) {
       vector_end(kind, made);
       return NULL;
     }
-    made->count++;
+    made->items.count++;
   }
   return made;
 }
 
 /* ---- what the functions of all kinds do ---- */
 
-/* In place: a handle is a plain struct, and in mlx-c its copies go on naming the same vector after
-   one of them was set. */
-static void replace(const struct kind *kind, void **ctx, struct wr_ptrs *made) {
-  struct wr_ptrs *vector = *ctx;
+/* Takes `made`. In place: a handle is a plain struct, and in mlx-c its copies go on naming the same
+   vector after one of them was set. */
+static struct wr_error *put(const struct kind *kind, void **ctx, struct vector *made) {
+  struct vector *vector = wr_handle_object(*ctx, kind->handles);
   if (!vector) {
-    *ctx = made;
-    return;
+    if (wr_handle_give(ctx, made, kind->handles)) return NULL;
+    vector_end(kind, made);
+    return wr_error_out_of_memory();
   }
-  struct wr_ptrs old = *vector;
-  *vector = *made;
-  *made = old;
+  struct wr_ptrs old = vector->items;
+  vector->items = made->items;
+  made->items = old;
   vector_end(kind, made);
+  return NULL;
 }
 
 static struct wr_error *make_from(const struct kind *kind, void **ctx, const void *data, size_t n,
                                   const char *param) {
-  struct wr_ptrs *made = vector_make(0); /* append checks the size before it reserves */
+  struct vector *made = vector_make(kind, 0); /* append checks the size before it reserves */
   if (!made) return wr_error_out_of_memory();
-  struct wr_error *error = append(kind, made, data, n, param);
-  if (error) {
-    vector_end(kind, made);
-    return error;
-  }
-  replace(kind, ctx, made);
-  return NULL;
+  struct wr_error *error = append(kind, &made->items, data, n, param);
+  if (!error) return put(kind, ctx, made);
+  vector_end(kind, made);
+  return error;
 }
 
 static void *new_from(const char *function, const struct kind *kind, const void *data, size_t n,
@@ -111,55 +118,58 @@ static void *new_from(const char *function, const struct kind *kind, const void 
   return ctx;
 }
 
+static int free_vector(const char *function, const struct kind *kind, void *ctx) {
+  struct wr_error *error = NULL;
+  vector_end(kind, wr_api_take(ctx, kind->handles, "vec", &error));
+  return wr_api_finish(function, error);
+}
+
 /* `ctx` points into the caller's handle, NULL when the handle's address was. */
 static int set_from(const char *function, const struct kind *kind, void **ctx, const void *data,
                     size_t n, const char *param) {
   struct wr_error *error = NULL;
-  wr_api_result(ctx, "vec", &error);
+  wr_api_result_handle(ctx, kind->handles, "vec", &error);
   if (!error) error = make_from(kind, ctx, data, n, param);
   return wr_api_finish(function, error);
 }
 
-static const struct wr_ptrs *check_vector(const void *ctx, const char *param,
-                                          struct wr_error **error) {
-  if (!ctx) wr_api_reject(error, param, "is an empty vector handle");
-  return ctx;
+static struct vector *check_vector(const struct kind *kind, void *ctx, const char *param,
+                                   struct wr_error **error) {
+  return wr_api_object(ctx, kind->handles, param, "is an empty vector handle", error);
 }
 
-static int set_copy(const char *function, const struct kind *kind, void **ctx, const void *src) {
+static int set_copy(const char *function, const struct kind *kind, void **ctx, void *src) {
   struct wr_error *error = NULL;
-  wr_api_result(ctx, "vec", &error);
-  const struct wr_ptrs *from = check_vector(src, "src", &error);
-  struct wr_ptrs *made = error ? NULL : duplicate(kind, from);
+  wr_api_result_handle(ctx, kind->handles, "vec", &error);
+  const struct vector *from = check_vector(kind, src, "src", &error);
+  struct vector *made = error ? NULL : duplicate(kind, from);
   if (!error && !made) error = wr_error_out_of_memory();
-  if (error) return wr_api_fail(function, error);
-  replace(kind, ctx, made);
-  return 0;
+  if (!error) error = put(kind, ctx, made);
+  return wr_api_finish(function, error);
 }
 
 static int append_to(const char *function, const struct kind *kind, void *ctx, const void *data,
                      size_t n, const char *param) {
   struct wr_error *error = NULL;
-  check_vector(ctx, "vec", &error);
-  if (!error) error = append(kind, ctx, data, n, param);
+  struct vector *v = check_vector(kind, ctx, "vec", &error);
+  if (!error) error = append(kind, &v->items, data, n, param);
   return wr_api_finish(function, error);
 }
 
-static size_t size_of(const char *function, const void *ctx) {
+static size_t size_of(const char *function, const struct kind *kind, void *ctx) {
   struct wr_error *error = NULL;
-  const struct wr_ptrs *v = check_vector(ctx, "vec", &error);
+  const struct vector *v = check_vector(kind, ctx, "vec", &error);
   if (wr_api_finish(function, error)) return 0;
-  return v->count;
+  return v->items.count;
 }
 
 /* The item at `idx`, borrowed. */
-static void *item_at(const void *res, const void *ctx, size_t idx, struct wr_error **error) {
-  wr_api_result(res, "res", error);
-  const struct wr_ptrs *v = check_vector(ctx, "vec", error);
-  if (!*error && idx >= v->count) {
-    wr_api_reject(error, "idx", "%zu is out of range for %zu items", idx, v->count);
+static void *item_at(const struct kind *kind, void *ctx, size_t idx, struct wr_error **error) {
+  const struct vector *v = check_vector(kind, ctx, "vec", error);
+  if (!*error && idx >= v->items.count) {
+    wr_api_reject(error, "idx", "%zu is out of range for %zu items", idx, v->items.count);
   }
-  return *error ? NULL : v->items[idx];
+  return *error ? NULL : v->items.items[idx];
 }
 
 /* ---- arrays ---- */
@@ -177,7 +187,7 @@ static bool copy_array(void *item, void **copy) {
 
 static void drop_array(void *item) { wr_node_release(item); }
 
-static const struct kind arrays = {fetch_array, copy_array, drop_array};
+static const struct kind arrays = {WR_KIND_VECTOR_ARRAY, fetch_array, copy_array, drop_array};
 
 mlx_vector_array mlx_vector_array_new(void) {
   return (mlx_vector_array){new_from("mlx_vector_array_new", &arrays, NULL, 0, "")};
@@ -188,8 +198,7 @@ int mlx_vector_array_set(mlx_vector_array *vec, const mlx_vector_array src) {
 }
 
 int mlx_vector_array_free(mlx_vector_array vec) {
-  vector_end(&arrays, vec.ctx);
-  return 0;
+  return free_vector("mlx_vector_array_free", &arrays, vec.ctx);
 }
 
 mlx_vector_array mlx_vector_array_new_data(const mlx_array *data, size_t size) {
@@ -217,12 +226,13 @@ int mlx_vector_array_append_value(mlx_vector_array vec, const mlx_array val) {
 }
 
 size_t mlx_vector_array_size(mlx_vector_array vec) {
-  return size_of("mlx_vector_array_size", vec.ctx);
+  return size_of("mlx_vector_array_size", &arrays, vec.ctx);
 }
 
 int mlx_vector_array_get(mlx_array *res, const mlx_vector_array vec, size_t idx) {
   struct wr_error *error = NULL;
-  struct wr_node *node = item_at(res, vec.ctx, idx, &error);
+  wr_api_result_handle(res, WR_KIND_ARRAY, "res", &error);
+  struct wr_node *node = item_at(&arrays, vec.ctx, idx, &error);
   if (!error) wr_node_retain(node);
   return wr_api_finish_array("mlx_vector_array_get", error, res, node);
 }
@@ -231,7 +241,8 @@ int mlx_vector_array_get(mlx_array *res, const mlx_vector_array vec, size_t idx)
 
 static void fetch_vector(const void *data, size_t i, const char *param, void **item,
                          struct wr_error **error) {
-  const struct wr_ptrs *v = check_vector(((const mlx_vector_array *)data)[i].ctx, param, error);
+  const struct vector *v =
+      check_vector(&arrays, ((const mlx_vector_array *)data)[i].ctx, param, error);
   if (*error) return;
   *item = duplicate(&arrays, v);
   if (!*item) *error = wr_error_out_of_memory();
@@ -244,7 +255,8 @@ static bool copy_vector(void *item, void **copy) {
 
 static void drop_vector(void *item) { vector_end(&arrays, item); }
 
-static const struct kind vectors = {fetch_vector, copy_vector, drop_vector};
+static const struct kind vectors = {WR_KIND_VECTOR_VECTOR_ARRAY, fetch_vector, copy_vector,
+                                    drop_vector};
 
 mlx_vector_vector_array mlx_vector_vector_array_new(void) {
   return (mlx_vector_vector_array){new_from("mlx_vector_vector_array_new", &vectors, NULL, 0, "")};
@@ -255,8 +267,7 @@ int mlx_vector_vector_array_set(mlx_vector_vector_array *vec, const mlx_vector_v
 }
 
 int mlx_vector_vector_array_free(mlx_vector_vector_array vec) {
-  vector_end(&vectors, vec.ctx);
-  return 0;
+  return free_vector("mlx_vector_vector_array_free", &vectors, vec.ctx);
 }
 
 mlx_vector_vector_array mlx_vector_vector_array_new_data(const mlx_vector_array *data,
@@ -291,18 +302,18 @@ int mlx_vector_vector_array_append_value(mlx_vector_vector_array vec, const mlx_
 }
 
 size_t mlx_vector_vector_array_size(mlx_vector_vector_array vec) {
-  return size_of("mlx_vector_vector_array_size", vec.ctx);
+  return size_of("mlx_vector_vector_array_size", &vectors, vec.ctx);
 }
 
 int mlx_vector_vector_array_get(mlx_vector_array *res, const mlx_vector_vector_array vec,
                                 size_t idx) {
   struct wr_error *error = NULL;
-  const struct wr_ptrs *item = item_at(res, vec.ctx, idx, &error);
-  struct wr_ptrs *made = error ? NULL : duplicate(&arrays, item);
+  wr_api_result_handle(res, WR_KIND_VECTOR_ARRAY, "res", &error);
+  struct vector *item = item_at(&vectors, vec.ctx, idx, &error);
+  struct vector *made = error ? NULL : duplicate(&arrays, item);
   if (!error && !made) error = wr_error_out_of_memory();
-  if (error) return wr_api_fail("mlx_vector_vector_array_get", error);
-  replace(&arrays, &res->ctx, made);
-  return 0;
+  if (!error) error = put(&arrays, &res->ctx, made);
+  return wr_api_finish("mlx_vector_vector_array_get", error);
 }
 
 /* ---- integers ---- */
@@ -321,7 +332,7 @@ static bool copy_int(void *item, void **copy) {
 
 static void drop_int(void *item) { (void)item; }
 
-static const struct kind ints = {fetch_int, copy_int, drop_int};
+static const struct kind ints = {WR_KIND_VECTOR_INT, fetch_int, copy_int, drop_int};
 
 mlx_vector_int mlx_vector_int_new(void) {
   return (mlx_vector_int){new_from("mlx_vector_int_new", &ints, NULL, 0, "")};
@@ -332,8 +343,7 @@ int mlx_vector_int_set(mlx_vector_int *vec, const mlx_vector_int src) {
 }
 
 int mlx_vector_int_free(mlx_vector_int vec) {
-  vector_end(&ints, vec.ctx);
-  return 0;
+  return free_vector("mlx_vector_int_free", &ints, vec.ctx);
 }
 
 mlx_vector_int mlx_vector_int_new_data(int *data, size_t size) {
@@ -360,11 +370,14 @@ int mlx_vector_int_append_value(mlx_vector_int vec, int val) {
   return append_to("mlx_vector_int_append_value", &ints, vec.ctx, &val, 1, "val");
 }
 
-size_t mlx_vector_int_size(mlx_vector_int vec) { return size_of("mlx_vector_int_size", vec.ctx); }
+size_t mlx_vector_int_size(mlx_vector_int vec) {
+  return size_of("mlx_vector_int_size", &ints, vec.ctx);
+}
 
 int mlx_vector_int_get(int *res, const mlx_vector_int vec, size_t idx) {
   struct wr_error *error = NULL;
-  void *item = item_at(res, vec.ctx, idx, &error);
+  wr_api_result(res, "res", &error);
+  void *item = item_at(&ints, vec.ctx, idx, &error);
   if (!error) *res = (int)(intptr_t)item;
   return wr_api_finish("mlx_vector_int_get", error);
 }
@@ -387,7 +400,7 @@ static void fetch_string(const void *data, size_t i, const char *param, void **i
 
 static void drop_string(void *item) { wr_free(item); }
 
-static const struct kind strings = {fetch_string, copy_string, drop_string};
+static const struct kind strings = {WR_KIND_VECTOR_STRING, fetch_string, copy_string, drop_string};
 
 mlx_vector_string mlx_vector_string_new(void) {
   return (mlx_vector_string){new_from("mlx_vector_string_new", &strings, NULL, 0, "")};
@@ -398,8 +411,7 @@ int mlx_vector_string_set(mlx_vector_string *vec, const mlx_vector_string src) {
 }
 
 int mlx_vector_string_free(mlx_vector_string vec) {
-  vector_end(&strings, vec.ctx);
-  return 0;
+  return free_vector("mlx_vector_string_free", &strings, vec.ctx);
 }
 
 mlx_vector_string mlx_vector_string_new_data(const char **data, size_t size) {
@@ -428,13 +440,14 @@ int mlx_vector_string_append_value(mlx_vector_string vec, const char *val) {
 }
 
 size_t mlx_vector_string_size(mlx_vector_string vec) {
-  return size_of("mlx_vector_string_size", vec.ctx);
+  return size_of("mlx_vector_string_size", &strings, vec.ctx);
 }
 
 /* *res points into the vector and lives as long as the item. */
 int mlx_vector_string_get(char **res, const mlx_vector_string vec, size_t idx) {
   struct wr_error *error = NULL;
-  char *text = item_at(res, vec.ctx, idx, &error);
+  wr_api_result(res, "res", &error);
+  char *text = item_at(&strings, vec.ctx, idx, &error);
   if (!error) *res = text;
   return wr_api_finish("mlx_vector_string_get", error);
 }
@@ -444,28 +457,28 @@ int mlx_vector_string_get(char **res, const mlx_vector_string vec, size_t idx) {
 /* Pointers to objects share one representation, here as everywhere that the library runs. */
 struct wr_node *const *wr_api_vector(mlx_vector_array v, const char *param, size_t *n,
                                      struct wr_error **error) {
-  const struct wr_ptrs *found = check_vector(v.ctx, param, error);
+  const struct vector *found = check_vector(&arrays, v.ctx, param, error);
   if (*error) return NULL;
-  *n = found->count;
-  return (struct wr_node *const *)found->items;
+  *n = found->items.count;
+  return (struct wr_node *const *)found->items.items;
 }
 
 struct wr_error *wr_api_set_strings(mlx_vector_string *vec, const char *const *items, size_t n) {
   return make_from(&strings, &vec->ctx, items, n, "items");
 }
 
-static struct wr_ptrs *vector_of_nodes(struct wr_node *const *nodes, size_t n) {
-  struct wr_ptrs *made = vector_make(n);
-  for (size_t i = 0; made && i < n; i++) made->items[made->count++] = nodes[i];
+static struct vector *vector_of_nodes(struct wr_node *const *nodes, size_t n) {
+  struct vector *made = vector_make(&arrays, n);
+  for (size_t i = 0; made && i < n; i++) made->items.items[made->items.count++] = nodes[i];
   return made;
 }
 
 int wr_api_finish_vector(const char *function, struct wr_error *error, mlx_vector_array *res,
                          struct wr_node **out, size_t n) {
-  struct wr_ptrs *made = error ? NULL : vector_of_nodes(out, n);
+  struct vector *made = error ? NULL : vector_of_nodes(out, n);
+  if (!error && !made) error = wr_error_out_of_memory();
   for (size_t i = 0; !made && i < n; i++) wr_node_release(out[i]);
   wr_free(out);
-  if (!made) return wr_api_fail(function, error ? error : wr_error_out_of_memory());
-  replace(&arrays, &res->ctx, made);
-  return 0;
+  if (!error) error = put(&arrays, &res->ctx, made);
+  return wr_api_finish(function, error);
 }

@@ -6,19 +6,25 @@
 #include "stream/event.h"
 
 static struct wr_event *some_event(weir_event event, const char *param, struct wr_error **error) {
-  if (!event.ctx) wr_api_reject(error, param, "is an empty event");
-  return event.ctx;
+  return wr_api_object(event.ctx, WR_KIND_EVENT, param, "is an empty event", error);
 }
 
 weir_event weir_event_new(void) {
+  weir_event made = {NULL};
   struct wr_event *event = NULL;
-  wr_api_finish(__func__, wr_event_new(&event));
-  return (weir_event){event};
+  struct wr_error *error = wr_event_new(&event);
+  if (!error && !wr_handle_give(&made.ctx, event, WR_KIND_EVENT)) {
+    wr_event_release(event);
+    error = wr_error_out_of_memory();
+  }
+  wr_api_finish(__func__, error);
+  return made;
 }
 
 int weir_event_free(weir_event event) {
-  wr_event_release(event.ctx);
-  return 0;
+  struct wr_error *error = NULL;
+  wr_event_release(wr_api_take(event.ctx, WR_KIND_EVENT, "event", &error));
+  return wr_api_finish(__func__, error);
 }
 
 int weir_event_record(weir_event event, mlx_stream stream) {

@@ -86,6 +86,7 @@ int weir_shutdown(int64_t timeout_ns) {
                          "called inside a callback or a destructor, which it "
                          "would wait for");
   }
+  if (!error) wr_handle_trim();
   if (!error && !wr_stream_shutdown(deadline)) {
     error = wr_error_new(WEIR_ERROR_TIMEOUT, "work or callbacks were still running");
   }

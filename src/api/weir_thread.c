@@ -44,8 +44,10 @@ int weir_thread_revive(void) {
 bool weir_thread_retired(void) { return wr_thread_is_retired(); }
 
 int weir_try_synchronize(mlx_stream stream) {
-  struct wr_error *error = stream.ctx ? wr_stream_check(stream.ctx) : NULL;
-  if (stream.ctx && !error) error = wr_stream_synchronize(stream.ctx);
+  struct wr_error *error = NULL;
+  struct wr_stream *s = wr_handle_object(stream.ctx, WR_KIND_STREAM);
+  if (s) error = wr_stream_check(s);
+  if (s && !error) error = wr_stream_synchronize(s);
   wr_error_release(error);
   return 0;
 }
@@ -56,11 +58,13 @@ int weir_try_default_stream(mlx_stream *stream, mlx_device dev) {
   struct wr_device device = wr_api_device(dev, "dev", &error);
   if (!error) found = wr_stream_default_if_any(device);
   wr_error_release(error);
-  if (!stream) {
-    wr_stream_release(found);
-    return 0;
+  if (stream) {
+    void *old = stream->ctx;
+    stream->ctx = NULL;
+    wr_stream_release(wr_handle_take(old, WR_KIND_STREAM));
   }
-  wr_stream_release(stream->ctx);
-  stream->ctx = found;
+  if (!found || !stream || !wr_handle_give(&stream->ctx, found, WR_KIND_STREAM)) {
+    wr_stream_release(found);
+  }
   return 0;
 }

@@ -43,6 +43,13 @@ static void read_threads(void) {
   if (!env.threads_set) ignored("WEIR_THREADS", text, "free or checked");
 }
 
+static void read_check(void) {
+  const char *text = getenv("WEIR_CHECK");
+  if (!text || !*text) return;
+  env.check_handles = !strcmp(text, "handles");
+  if (!env.check_handles) ignored("WEIR_CHECK", text, "handles");
+}
+
 static bool read_switch(const char *name) {
   const char *text = getenv(name);
   if (!text || !*text || !strcmp(text, "1")) return true;
@@ -104,6 +111,7 @@ static void set_seed(void) {}
 
 static void read_all(void) {
   read_threads();
+  read_check();
   env.workers = (int)read_number("WEIR_NUM_THREADS", 4096, 0);
   env.seed = read_number("WEIR_TORTURE_SEED", UINT64_MAX, 0);
   env.kernel_cache_bytes = read_number("WEIR_KERNEL_CACHE_BYTES", INT64_MAX, kernel_cache_bytes);

@@ -83,6 +83,7 @@ static struct wr_error *node_new(struct wr_node **out, const struct wr_record *r
   if (!node) return wr_error_out_of_memory();
   memset(node, 0, sizeof *node);
   node->own.node = node;
+  wr_store_relaxed(&node->own.kind.word, (uint32_t)WR_HANDLE_NONE);
   wr_store_relaxed(&node->own.refs, 1u);
   wr_completion_init(&node->completion, WR_PHASE_LAZY);
   node->op = (uint16_t)r->op;
@@ -201,19 +202,14 @@ static void drop_to_list(struct wr_node *node, struct wr_node **list) {
   *list = node;
 }
 
-/* The block of a node whose own handle was moved is freed by whichever ends last, the node or the
-   handle. Acquire and release: it sees the other's last use. */
-static void end_half(struct wr_node *node) {
-  if (wr_exchange_acq_rel(&node->own.half, true)) wr_free(node);
-}
-
-/* Whoever moved the handle let go of a reference afterwards, so the flag is seen here. */
+/* Whoever moved the handle let go of a reference afterwards, so that is seen here. */
 static void end_block(struct wr_node *node) {
-  if (node->own.moved) {
-    end_half(node);
-  } else {
-    wr_free(node);
+  uint32_t state = wr_load_relaxed(&node->own.kind.word);
+  if (state == WR_HANDLE_MOVED &&
+      wr_cas_acq_rel(&node->own.kind.word, &state, (uint32_t)WR_HANDLE_ALONE)) {
+    return;
   }
+  wr_free(node);
 }
 
 /* In the child of a fork it may be a group that the parent made. */
@@ -280,30 +276,51 @@ struct wr_stream *wr_node_pending_stream(struct wr_node *node) {
 
 /* ---- handles ---- */
 
+static bool is_state(struct wr_handle *handle, enum wr_handle_state state) {
+  return wr_load_relaxed(&handle->kind.word) == (uint32_t)state;
+}
+
+static void set_state(struct wr_handle *handle, enum wr_handle_state state) {
+  wr_store_relaxed(&handle->kind.word, (uint32_t)state);
+}
+
 /* Acquire: whoever had the node's own handle used it last, or moved it, before letting go. */
 struct wr_handle *wr_handle_new(struct wr_node *taken) {
-  if (wr_load_acquire(&taken->own.refs) == 1u && !taken->own.moved) return &taken->own;
+  if (wr_load_acquire(&taken->own.refs) == 1u && is_state(&taken->own, WR_HANDLE_NONE)) {
+    set_state(&taken->own, WR_HANDLE_OWN);
+    return &taken->own;
+  }
   struct wr_handle *handle = wr_calloc(sizeof *handle);
   if (!handle) return NULL;
   handle->node = taken;
-  handle->apart = true;
+  set_state(handle, WR_HANDLE_APART);
   return handle;
 }
 
 void wr_handle_set(struct wr_handle *handle, struct wr_node *taken) {
   struct wr_node *old = handle->node;
-  /* Once: afterwards the end of the node may read it on another thread. */
-  if (!handle->apart && !handle->moved && taken != old) handle->moved = true;
+  /* Once: afterwards the end of the node may change it on another thread. */
+  if (taken != old && is_state(handle, WR_HANDLE_OWN)) set_state(handle, WR_HANDLE_MOVED);
   handle->node = taken;
   wr_node_release(old);
 }
 
+/* A handle that is part of a node ends before the node may. True: the block is left to the caller.
+ */
+static bool end_handle(struct wr_handle *handle) {
+  uint32_t state = wr_load_acquire(&handle->kind.word); /* acquire: ALONE, the node's last use */
+  if (state == WR_HANDLE_MOVED &&
+      wr_cas_acq_rel(&handle->kind.word, &state, (uint32_t)WR_HANDLE_LEFT)) {
+    return false;
+  }
+  wr_kind_end(&handle->kind);
+  return state != WR_HANDLE_OWN;
+}
+
 void wr_handle_free(struct wr_handle *handle) {
-  bool moved = handle->moved;
   struct wr_node *node = handle->node;
-  if (handle->apart) wr_free(handle);
+  if (end_handle(handle)) wr_free(handle); /* of a node too: it begins with the handle */
   wr_node_release(node);
-  if (moved) end_half((struct wr_node *)(void *)handle);
 }
 
 /* ---- reading ---- */

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/atomic.h"
+#include "base/kind.h"
 #include "core/dtype.h"
 #include "core/error.h"
 #include "core/op.h"
@@ -17,17 +18,34 @@
 struct wr_node;
 struct wr_stream;
 
-/* What mlx_array.ctx points to: one counted reference, which can be set to another node. Programs
+/* What an mlx_array leads to: one counted reference, which can be set to another node. Programs
    copy the struct mlx_array, and all copies name the same handle. A node begins with a handle, so
    that an array's first one costs nothing; others are blocks of their own. One thread at a time
-   changes a handle (K4). */
+   changes a handle (K4). Its kind's own bits, and WR_KIND_FREED's, say which it is:
+
+     OWN    part of its node
+     APART  a block of its own
+     MOVED  part of a node, and set to another one
+     ALONE  the same, and the node around it is over: what is left is the handle's block
+     none   (WR_KIND_FREED) part of a node that has no handle; the next one may begin here
+     LEFT   (WR_KIND_FREED) part of a node, was moved, and is over: no other begins here
+
+   All changes are the handle's user's, but that the end of the node around a MOVED one makes it
+   ALONE; that, and a free at the same time, go by compare-and-swap, ACQ_REL: whoever comes second
+   frees the block, and sees the other's last use. */
 struct wr_handle {
-  struct wr_node *node; /* under the caller's lock; never NULL */
+  struct wr_kind_word kind;
   wr_atomic_u32 refs;   /* atomic ACQ_REL: the references to the node that this is part of */
-  bool apart;           /* immutable after publish: a block of its own */
-  bool moved;           /* under the caller's lock, until the node's last reference goes: part of a
-                           node, and was set to another one */
-  wr_atomic_bool half;  /* atomic ACQ_REL: of a moved handle and the node around it, one is over */
+  struct wr_node *node; /* under the caller's lock; never NULL */
+};
+
+enum wr_handle_state {
+  WR_HANDLE_OWN = WR_KIND_ARRAY,
+  WR_HANDLE_APART = WR_KIND_ARRAY | 1,
+  WR_HANDLE_MOVED = WR_KIND_ARRAY | 2,
+  WR_HANDLE_ALONE = WR_KIND_ARRAY | 3,
+  WR_HANDLE_NONE = WR_KIND_FREED,
+  WR_HANDLE_LEFT = WR_KIND_FREED | 1
 };
 
 /* Takes the reference; NULL, and nothing is taken, when memory is refused. */

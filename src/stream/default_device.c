@@ -7,20 +7,13 @@
 #include "base/fork.h"
 #include "stream/internal.h"
 
-/* The default device of the process, in one word (D2, B14): how it became that, type << 16 and
-   index. 0: nobody has asked yet. Atomic RELAXED: a plain value, nothing is published by it. It
-   goes from 0 to what was found by compare-and-swap, so that what the program sets is never undone
-   by a thread that was looking for devices meanwhile. */
+/* How it became that. The word goes from 0 to what was found by compare-and-swap, so that what the
+   program sets is never undone by a thread that was looking for devices meanwhile. */
 enum { DEFAULT_SET = 1 << 24, DEFAULT_FOUND = 1 << 25 };
-static wr_atomic_u32 default_device;
+wr_atomic_u32 wr_default_device_word;
 
 static uint32_t pack_device(struct wr_device device) {
   return (uint32_t)device.type << 16 | (uint32_t)device.index;
-}
-
-static struct wr_device unpack_device(uint32_t v) {
-  return (struct wr_device){.type = (enum wr_device_type)(v >> 16 & 0xffu),
-                            .index = (int)(v & 0xffffu)};
 }
 
 static enum wr_usable gpu_usable(const char **reason) {
@@ -33,7 +26,7 @@ static enum wr_usable gpu_usable(const char **reason) {
    of threads that ask meanwhile each looks, and the backend lets one do it. A look that was refused
    for a reason of the moment decides nothing: neither may such a program be on the CPU for ever,
    nor may one call of it run there in silence (T2). */
-static struct wr_error *find_default_device(struct wr_device *out) {
+struct wr_error *wr_default_device_slow(struct wr_device *out) {
   const char *reason = "";
   const enum wr_usable gpu = gpu_usable(&reason);
   if (gpu == WR_UNUSABLE_FOR_NOW) {
@@ -42,30 +35,23 @@ static struct wr_error *find_default_device(struct wr_device *out) {
   }
   const struct wr_device found = {gpu == WR_USABLE ? WR_DEVICE_GPU : WR_DEVICE_CPU, 0};
   uint32_t known = 0;
-  (void)wr_cas_acq_rel(&default_device, &known, pack_device(found) | DEFAULT_FOUND);
-  *out = known ? unpack_device(known) : found; /* what the program has set since */
-  return NULL;
-}
-
-struct wr_error *wr_default_device(struct wr_device *out) {
-  const uint32_t v =
-      wr_load_relaxed(&default_device); /* relaxed, as everywhere here: see the word */
-  if (!v) return find_default_device(out);
-  *out = unpack_device(v);
+  (void)wr_cas_acq_rel(&wr_default_device_word, &known, pack_device(found) | DEFAULT_FOUND);
+  *out = known ? wr_default_device_unpack(known) : found; /* what the program has set since */
   return NULL;
 }
 
 struct wr_error *wr_set_default_device(struct wr_device device) {
   struct wr_error *error = wr_device_check(device);
   if (error) return error;
-  wr_store_relaxed(&default_device, pack_device(device) | DEFAULT_SET);
+  wr_store_relaxed(&wr_default_device_word, pack_device(device) | DEFAULT_SET);
   return NULL;
 }
 
 /* A child cannot use a GPU that its parent had opened. What was found is looked for anew there,
    which gives the CPU then; what the program has set stays, and gives errors in words (K11). */
 static void look_anew_in_child(void) {
-  if (wr_load_relaxed(&default_device) & DEFAULT_FOUND) wr_store_relaxed(&default_device, 0u);
+  if (wr_load_relaxed(&wr_default_device_word) & DEFAULT_FOUND)
+    wr_store_relaxed(&wr_default_device_word, 0u);
 }
 
 static struct wr_fork_row fork_row = {.rank = WR_RANK_NONE, .child = look_anew_in_child};

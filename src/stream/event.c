@@ -19,6 +19,7 @@
 #include "stream/policy.h"
 
 struct wr_event {
+  struct wr_kind_word kind;
   wr_atomic_u32 refs;     /* atomic ACQ_REL */
   struct wr_event *next;  /* under the list's LOCK */
   struct wr_event **link; /* under the list's LOCK; what points to this one */
@@ -50,6 +51,7 @@ struct wr_error *wr_event_new(struct wr_event **out) {
   struct wr_event *e = wr_alloc(sizeof *e);
   if (!e) return wr_error_out_of_memory();
   *e = (struct wr_event){.fd = -1};
+  wr_kind_begin(&e->kind, WR_KIND_EVENT);
   wr_store_relaxed(&e->refs, 1u); /* relaxed: not yet shared */
   wr_mutex_init(&e->lock, WR_RANK_EVENT);
   enter_list(e);

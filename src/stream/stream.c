@@ -25,6 +25,7 @@ static struct wr_error *stream_init(struct wr_stream *s, struct wr_device device
   struct wr_error *error = s->backend->encoder_new(device.index, &s->encoder);
   wr_cancel_restore(before);
   if (error) return error;
+  wr_kind_begin(&s->refs.kind, WR_KIND_STREAM);
   wr_store_relaxed(&s->refs.shared, 1u);
   wr_mutex_init(&s->lock, WR_RANK_STREAM);
   s->wake.want = WR_PHASE_DONE;
@@ -59,6 +60,7 @@ void wr_stream_free_slow(struct wr_stream *s) {
   s->backend->encoder_free(s->encoder);
   wr_mutex_destroy(&s->lock);
   wr_free(s->label);
+  wr_kind_end(&s->refs.kind);
   wr_free(s);
 }
 

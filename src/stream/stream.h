@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/base.h"
+#include "base/kind.h"
 #include "core/device.h"
 #include "core/error.h"
 #include "stream/completion.h"
@@ -37,8 +38,9 @@ struct wr_error *wr_stream_new(struct wr_device device, struct wr_stream **out);
    a block that is never given back. A thread without a block of its own has that of all such
    threads, which owns nothing. */
 struct wr_stream_refs {
-  wr_atomic_u64 shared; /* atomic ACQ_REL */
+  struct wr_kind_word kind;
   wr_atomic_ptr owner;  /* atomic RELAXED: only compared; NULL, or the owner's wr_thread_here */
+  wr_atomic_u64 shared; /* atomic ACQ_REL */
   uint64_t taken;       /* owner thread only, these two; modulo 2^64 */
   uint64_t dropped;
 };
@@ -51,6 +53,9 @@ struct wr_stream_refs {
 enum { WR_MAX_DEVICES = 16 }; /* of one type */
 
 struct wr_thread {
+  /* The default stream of the first device, where it is biased towards this thread and its handles
+     are its address (api/handle.h); else NULL. No references. */
+  struct wr_stream *given[WR_DEVICE_TYPE_COUNT];
   /* The default streams (D1); references. */
   struct wr_stream *defaults[WR_DEVICE_TYPE_COUNT][WR_MAX_DEVICES];
   struct wr_ptrs scopes; /* references: the defaults that pushes replaced */
@@ -67,28 +72,39 @@ extern _Thread_local struct wr_thread *wr_thread_here;
 /* The thread's own, made at the first call; NULL when memory is refused. */
 struct wr_thread *wr_thread_own(void);
 
+/* Also for an object of another kind, or what is left of one: its second word is never a live
+   thread's block. */
 static inline bool wr_stream_is_biased_here(struct wr_stream_refs *refs) {
   return wr_load_relaxed(&refs->owner) == wr_thread_here;
 }
 
-/* The count is a stream's first field (internal.h asserts it). */
+/* The count is a stream's first field (internal.h asserts it). Of a stream that is biased towards
+   the calling thread: */
+static inline void wr_stream_retain_biased(struct wr_stream *stream) {
+  ((struct wr_stream_refs *)(void *)stream)->taken++;
+}
 static inline struct wr_stream *wr_stream_retain(struct wr_stream *stream) {
   struct wr_stream_refs *refs = (struct wr_stream_refs *)(void *)stream;
   if (wr_stream_is_biased_here(refs)) {
-    refs->taken++;
+    wr_stream_retain_biased(stream);
   } else {
     wr_fetch_add_relaxed(&refs->shared, 1u); /* relaxed: as wr_ref_take */
   }
   return stream;
 }
 void wr_stream_free_slow(struct wr_stream *stream);
+/* False, and nothing was done, unless the count is biased towards the calling thread. */
+static inline bool wr_stream_release_biased(struct wr_stream *stream) {
+  struct wr_stream_refs *refs = (struct wr_stream_refs *)(void *)stream;
+  if (!wr_stream_is_biased_here(refs)) return false;
+  refs->dropped++;
+  return true;
+}
 /* NULL is a no-op; never blocks. */
 static inline void wr_stream_release(struct wr_stream *stream) {
   struct wr_stream_refs *refs = (struct wr_stream_refs *)(void *)stream;
-  if (!stream) return;
-  if (wr_stream_is_biased_here(refs)) {
-    refs->dropped++;
-  } else if (wr_fetch_sub_acq_rel(&refs->shared, 1u) == 1u) { /* as wr_ref_drop */
+  if (!stream || wr_stream_release_biased(stream)) return;
+  if (wr_fetch_sub_acq_rel(&refs->shared, 1u) == 1u) { /* as wr_ref_drop */
     wr_stream_free_slow(stream);
   }
 }
@@ -140,8 +156,21 @@ bool wr_stream_idle(struct wr_stream *stream);
 
 /* The process-wide default device (D2): what the program has set, else the first GPU where there is
    one, else the CPU. The first call of a process looks for GPUs, which takes up to seconds; no lock
-   is held. An error where that was refused for the moment, and then the next call looks again. */
-struct wr_error *wr_default_device(struct wr_device *out);
+   is held. An error where that was refused for the moment, and then the next call looks again.
+   It stands in one word (B14): how it became that, type << 16 and index; 0: nobody has asked yet.
+   Atomic RELAXED: a plain value, nothing is published by it. */
+extern wr_atomic_u32 wr_default_device_word;
+struct wr_error *wr_default_device_slow(struct wr_device *out);
+static inline struct wr_device wr_default_device_unpack(uint32_t word) {
+  return (struct wr_device){.type = (enum wr_device_type)(word >> 16 & 0xffu),
+                            .index = (int)(word & 0xffffu)};
+}
+static inline struct wr_error *wr_default_device(struct wr_device *out) {
+  const uint32_t word = wr_load_relaxed(&wr_default_device_word);
+  if (!word) return wr_default_device_slow(out);
+  *out = wr_default_device_unpack(word);
+  return NULL;
+}
 struct wr_error *wr_set_default_device(struct wr_device device);
 /* An error in words when there is no such device. */
 struct wr_error *wr_device_check(struct wr_device device);

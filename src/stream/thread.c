@@ -46,17 +46,29 @@ struct wr_thread *wr_thread_own(void) {
   return made;
 }
 
-static void drop_slot(struct wr_stream **slot) {
-  struct wr_stream *s = *slot;
-  *slot = NULL;
-  if (s) wr_stream_unbias_release(s);
+static bool may_be_given(struct wr_stream *s) {
+  return s && wr_stream_is_biased_here((struct wr_stream_refs *)(void *)s) &&
+         !wr_env_get()->check_handles;
+}
+
+/* Takes the reference, and lets go of the stream that was the default, which may be the same. NULL:
+   none is. */
+static void set_slot(struct wr_device d, struct wr_stream *taken) {
+  struct wr_thread *t = wr_thread_here;
+  struct wr_stream *old = t->defaults[d.type][d.index];
+  if (d.index == 0) t->given[d.type] = NULL;
+  t->defaults[d.type][d.index] = taken;
+  if (old) wr_stream_unbias_release(old);
+  if (d.index == 0 && may_be_given(taken)) t->given[d.type] = taken;
 }
 
 void wr_thread_drop_defaults(void) {
   struct wr_thread *t = wr_thread_here;
   if (t == &nothing) return;
   for (int type = 0; type < WR_DEVICE_TYPE_COUNT; type++) {
-    for (int i = 0; i < WR_MAX_DEVICES; i++) drop_slot(&t->defaults[type][i]);
+    for (int i = 0; i < WR_MAX_DEVICES; i++) {
+      set_slot((struct wr_device){(enum wr_device_type)type, i}, NULL);
+    }
   }
   while (t->scopes.count) wr_stream_release(t->scopes.items[--t->scopes.count]);
   wr_ptrs_free(&t->scopes);
@@ -64,8 +76,7 @@ void wr_thread_drop_defaults(void) {
 
 void wr_thread_forget_default(struct wr_stream *stream) {
   struct wr_device d = wr_stream_device(stream);
-  struct wr_stream **slot = &wr_thread_here->defaults[d.type][d.index];
-  if (*slot == stream) drop_slot(slot);
+  if (wr_thread_here->defaults[d.type][d.index] == stream) set_slot(d, NULL);
 }
 
 struct wr_error *wr_thread_synchronize_defaults(void) {
@@ -196,12 +207,6 @@ bool wr_stream_shutdown(uint64_t deadline_ns) {
 void wr_free_scope_enter(void) { self.free_scope++; }
 void wr_free_scope_leave(void) { self.free_scope--; }
 
-static void set_slot(struct wr_stream **slot, struct wr_stream *taken) {
-  struct wr_stream *old = *slot;
-  *slot = taken;
-  if (old) wr_stream_unbias_release(old);
-}
-
 struct wr_error *wr_stream_default_slow(struct wr_device device, struct wr_stream **borrowed) {
   if (device.index < 0 || device.index >= WR_MAX_DEVICES) return wr_device_check(device);
   struct wr_thread *t = wr_thread_own();
@@ -209,7 +214,7 @@ struct wr_error *wr_stream_default_slow(struct wr_device device, struct wr_strea
   struct wr_error *error = wr_stream_new(device, borrowed);
   if (error) return error;
   wr_stream_bias(*borrowed);
-  set_slot(&t->defaults[device.type][device.index], *borrowed);
+  set_slot(device, *borrowed);
   return NULL;
 }
 
@@ -224,8 +229,7 @@ struct wr_error *wr_stream_set_default(struct wr_stream *stream) {
   if (error) return error;
   struct wr_thread *t = wr_thread_own();
   if (!t) return wr_error_out_of_memory();
-  struct wr_device d = wr_stream_device(stream);
-  set_slot(&t->defaults[d.type][d.index], wr_stream_retain(stream));
+  set_slot(wr_stream_device(stream), wr_stream_retain(stream));
   return NULL;
 }
 
@@ -245,8 +249,7 @@ static struct wr_error *restore_default(struct wr_stream *before) {
   error = wr_stream_check(before);
   if (!error) return wr_stream_set_default(before);
   wr_error_release(error);
-  struct wr_device d = wr_stream_device(before);
-  drop_slot(&wr_thread_here->defaults[d.type][d.index]);
+  set_slot(wr_stream_device(before), NULL);
   return NULL;
 }
 

@@ -18,7 +18,7 @@ static int index_of(mlx_stream s) {
 static void d1_found_again_and_one_per_thread(void) {
   mlx_stream a = mlx_default_cpu_stream_new();
   mlx_stream b = mlx_default_cpu_stream_new();
-  CHECK(mlx_stream_equal(a, b) && a.ctx == b.ctx);
+  CHECK(mlx_stream_equal(a, b));
   run_threads(1, keep_default);
   CHECK(!mlx_stream_equal(a, worker_default)); /* A13: and it still works */
   CHECK(index_of(a) != index_of(worker_default));
@@ -73,6 +73,24 @@ static void d4_scopes_nest(void) {
   mlx_stream_free(base);
   mlx_stream_free(inner);
   mlx_stream_free(outer);
+}
+
+/* The count of a thread's own default is not kept as that of any other stream. */
+static void set_its_own_again(int i) {
+  (void)i;
+  mlx_stream own = mlx_default_cpu_stream_new();
+  CHECK(mlx_set_default_stream(own) == 0 && weir_stream_scope_push(own) == 0);
+  for (int n = 0; n < 3; n++) {
+    mlx_stream same = mlx_default_cpu_stream_new();
+    CHECK(mlx_stream_equal(same, own) && mlx_stream_free(same) == 0);
+  }
+  CHECK(weir_stream_scope_pop() == 0 && mlx_stream_free(own) == 0);
+}
+
+static void d3_own_default_again(void) {
+  CHECK(streams_become(1));
+  run_threads(1, set_its_own_again);
+  CHECK(streams_become(1));
 }
 
 static void d6_no_gpu_is_said_in_words(void) {
@@ -131,6 +149,7 @@ int main(void) {
   d1_found_again_and_one_per_thread();
   d3_e12_set_default_is_this_threads_alone();
   d4_scopes_nest();
+  d3_own_default_again();
   d6_no_gpu_is_said_in_words();
   h1_copies_are_references();
   b2_indices_are_unique();

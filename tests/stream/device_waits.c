@@ -3,13 +3,14 @@
 
 #include "backend/backend.h"
 #include "fake_device.h"
+#include "inside.h"
 #include "programs.h"
 #include "stream/stream.h"
 
 static mlx_stream first, second;
 
 static void allow(mlx_stream s, int64_t commands) {
-  fake_device_allow(wr_stream_encoder(s.ctx), commands);
+  fake_device_allow(wr_stream_encoder(inside(s)), commands);
 }
 
 static mlx_array plus_one(mlx_array a, mlx_stream s) {

@@ -69,7 +69,9 @@ static void write_down(mlx_array a) {
   mlx_array dense = mlx_array_new();
   CHECK(mlx_contiguous(&dense, a, false, (mlx_stream){0}) == 0);
   const void *data;
-  CHECK(wr_node_host_data(wr_api_array_or_none(dense), &data) == NULL);
+  struct wr_error *error = NULL;
+  struct wr_node *node = wr_api_array(dense, "dense", &error);
+  CHECK(!error && wr_node_host_data(node, &data) == NULL);
   size_t bytes = mlx_array_nbytes(dense);
   char *copy = malloc(bytes + 1);
   CHECK(copy != NULL);

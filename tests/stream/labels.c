@@ -4,6 +4,7 @@
 #include "backend/backend.h"
 #include "base/lock.h"
 #include "fake_device.h"
+#include "inside.h"
 #include "programs.h"
 #include "stream/stream.h"
 
@@ -18,7 +19,7 @@ static int calls;
 static void take_label(struct wr_encoder *encoder, const char *label) {
   wr_mutex_assert_none_held();
   char text[WR_STREAM_TEXT];
-  wr_stream_describe(stream.ctx, text);
+  wr_stream_describe(inside(stream), text);
   CHECK(!label == !strchr(text, '"') && (!label || strstr(text, label)));
   CHECK(calls < CALLS);
   encoders[calls] = encoder;

@@ -128,7 +128,7 @@ static void the_rest_is_not_mine(void) {
   mlx_array a = floats(4, 1);
   add_to(&a, a, s);
   CHECK(submit(a) == 0);
-  wr_stream_submit(s.ctx, &behind.task, true, stall_publish);
+  wr_stream_submit(inside(s), &behind.task, true, stall_publish);
   CHECK(mlx_array_data_float32(a)[0] == 2); /* hangs if this thread runs what stands behind */
   stall_end(&stall);
   stall_end(&behind);

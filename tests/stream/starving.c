@@ -92,7 +92,7 @@ static enum wr_step light_run(struct wr_task *task, struct wr_stream *stream,
 static uint64_t passed_by(mlx_stream s) {
   struct light l = {.task = {.run = light_run}};
   CHECK(sem_init(&l.done, 0, 0) == 0);
-  wr_stream_submit(s.ctx, &l.task, true, light_publish);
+  wr_stream_submit(inside(s), &l.task, true, light_publish);
   while (sem_wait(&l.done)) continue;
   CHECK(mlx_synchronize(s) == 0);
   return l.passed;
@@ -109,7 +109,7 @@ static void few_turns_pass(void) {
   mlx_stream s = new_stream();
   for (int i = 0; i < n; i++) {
     all[i] = (struct grind){.task = {.run = grind_run}, .stream = new_stream()};
-    wr_stream_submit(all[i].stream.ctx, &all[i].task, true, NULL);
+    wr_stream_submit(inside(all[i].stream), &all[i].task, true, NULL);
   }
   while (wr_load_relaxed(&ground) < 3 * (uint64_t)n) wr_nap(1000000);
   for (int i = 0; i < 20; i++) {
@@ -171,7 +171,7 @@ static enum wr_step spin_run(struct wr_task *task, struct wr_stream *stream,
 static void wear(mlx_stream s) {
   struct light l = {.task = {.run = spin_run}};
   CHECK(sem_init(&l.done, 0, 0) == 0);
-  wr_stream_submit(s.ctx, &l.task, true, light_publish);
+  wr_stream_submit(inside(s), &l.task, true, light_publish);
   while (sem_wait(&l.done)) continue;
   CHECK(mlx_synchronize(s) == 0);
 }
@@ -193,9 +193,9 @@ static int run_briefly(mlx_stream s, int n, int heavy) {
   for (int i = 0; i < n; i++) {
     brief_tasks[i] = (struct light){.task = {.run = light_run, .is_brief = i != heavy}};
     CHECK(sem_init(&brief_tasks[i].done, 0, 0) == 0);
-    wr_stream_submit(s.ctx, &brief_tasks[i].task, false, NULL);
+    wr_stream_submit(inside(s), &brief_tasks[i].task, false, NULL);
   }
-  wr_stream_run_brief(s.ctx);
+  wr_stream_run_brief(inside(s));
   return brief_done();
 }
 

@@ -9,6 +9,7 @@
 #include <semaphore.h>
 #include <time.h>
 
+#include "inside.h"
 #include "programs.h"
 #include "stream/stream.h"
 
@@ -52,7 +53,7 @@ static inline void stall_submit(struct stall *g, mlx_stream s) {
   CHECK(sem_init(&g->running, 0, 0) == 0);
   CHECK(sem_init(&g->open, 0, 0) == 0);
   CHECK(sem_init(&g->left, 0, 0) == 0);
-  wr_stream_submit(s.ctx, &g->task, true, stall_publish);
+  wr_stream_submit(inside(s), &g->task, true, stall_publish);
 }
 
 /* Stalls the stream in a worker of the pool; returns once that worker is inside. */

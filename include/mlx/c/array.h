@@ -9,6 +9,11 @@
    what the handle is set to, and ends with its one free. mlx_array_set makes a second reference.
    Shapes and strides are in elements; an array has 0 to 32 dimensions.
 
+   An empty handle is an error where an array is needed. So is one that is not a live array's,
+   because it was freed, was never set (do so with mlx_array_new) or is of another kind, also where
+   a result goes and in a free: as far as a look at it tells, and always when the environment has
+   WEIR_CHECK=handles (docs/threads.md), as for all kinds of handles.
+
    Forcing (eval, item, data, tostring, wait) computes what the array needs, each part once,
    however many threads force it, and reports the array's error, if it has one, every time.
 

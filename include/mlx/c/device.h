@@ -2,7 +2,9 @@
 #define MLX_DEVICE_H
 
 /* Devices: plain values {cpu or gpu, index} in a handle, and what is known about them. A copy of
-   the struct is a device of its own.
+   the struct is not to be used once one of them was freed or set: here it goes on being the device
+   that it was, elsewhere not, and under WEIR_CHECK=handles it is an error. So is a handle that was
+   never set, or is of another kind, as mlx/c/array.h says.
 
    Functions return 0, or 1 after an error: weir_last_error() then has the message, which names
    the operation and the parameter, and the handler of mlx_set_error_handler has been called.

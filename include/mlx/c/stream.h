@@ -8,7 +8,8 @@
    refers to a stream any more (no handle, no thread's default, no unevaluated array, no pending
    work), it is gone. A stream has no owning thread: any thread may record on it, force what was
    recorded, synchronize it or free it. Work on one stream runs in the order in which the
-   submitting calls took effect.
+   submitting calls took effect. What was freed, was never set or is no stream is an error, as
+   mlx/c/array.h says.
 
    Functions return 0, or 1 after an error: weir_last_error() then has the message, which names
    the operation and the parameter, and the handler of mlx_set_error_handler has been called.
@@ -48,8 +49,8 @@ int mlx_clear_streams(void);
 /* Makes *stream another reference to src, in place of what it held. An empty src is an error. */
 int mlx_stream_set(mlx_stream *stream, const mlx_stream src);
 
-/* Releases the handle; an empty one is a no-op. Never waits or fails. Submitted work is not
-   dropped. */
+/* Releases the handle; an empty one is a no-op. Never waits, and never fails for a live handle.
+   Submitted work is not dropped. */
 int mlx_stream_free(mlx_stream stream);
 
 /* Writes "Stream(Device(cpu, 0), 3)" into *str, in place of what it held; the caller frees that.

@@ -2,7 +2,8 @@
 #define MLX_STRING_H
 
 /* Strings: heap objects that own their text. A copy of the struct names the same string: it follows
-   what the string is set to, and ends with its one free.
+   what the string is set to, and ends with its one free. What was freed, was never set or is no
+   string is an error, as mlx/c/array.h says.
 
    Functions return 0, or 1 after an error: weir_last_error() then has the message, which names
    the operation and the parameter, and the handler of mlx_set_error_handler has been called.

@@ -3,8 +3,9 @@
 
 /* Vectors: growable lists of arrays, of such lists, of integers and of strings. They own copies
    of what is put in (for arrays: counted references), and give out copies. A copy of the struct
-   names the same vector: it follows what the vector is set to, and ends with its one free. Threads
-   may read one vector at once; while one changes it, no other may use it.
+   names the same vector: it follows what the vector is set to, and ends with its one free. What was
+   freed, was never set or is no vector of that kind is an error, as mlx/c/array.h says. Threads may
+   read one vector at once; while one changes it, no other may use it.
 
    Functions return 0, or 1 after an error: weir_last_error() then has the message, which names
    the operation and the parameter, and the handler of mlx_set_error_handler has been called.
