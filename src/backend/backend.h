@@ -117,6 +117,57 @@ struct wr_device_facts {
   size_t free_memory;  /* bytes that no process holds now; SIZE_MAX: not known */
 };
 
+/* What a device has that works by itself on what was encoded, and later. flush and settle are
+   always there; of the rest each may be NULL, and says what that means. */
+struct wr_async_device {
+  /* Hands to the device what encoding has held back; any thread may ask for it. Whoever encodes
+     does, when there is nothing more to encode for the moment and before it waits for anything.
+     What has been encoded and not flushed may not begin before. */
+  void (*flush)(struct wr_encoder *encoder);
+
+  /* Returns once nothing is in flight and the backend's own threads have ended; those start again
+     with the next work. False when `deadline_ns` of wr_clock_ns came first. */
+  bool (*settle)(uint64_t deadline_ns);
+
+  /* Called by a thread that waits for something encoded here: publishes what the device has
+     finished, after waiting a while for it, and answers true; false when there is nothing in flight
+     or another thread is at it, so that the caller may park. NULL: results come by themselves. */
+  bool (*poll)(struct wr_encoder *encoder);
+
+  /* What the device has accepted cannot be taken back, and a device whose queue is full blocks the
+     call that comes then; so it is handed a bounded stretch of work ahead (R8). Asked by whoever
+     encodes, before a command. full: the stretch is used up; a cheap look. when_room: PENDING, and
+     the hook is called, without an error, once a good part of the stretch is over; DONE: there is
+     room by now. NULL, both: there always is. */
+  bool (*full)(const struct wr_encoder *encoder);
+  enum wr_encode_status (*when_room)(struct wr_encoder *encoder, struct wr_completion_hook *hook);
+
+  /* The number of the command that was encoded last, in the encoder's order from 1; asked by
+     whoever encodes. NULL where encode_wait is. */
+  uint64_t (*last_number)(const struct wr_encoder *encoder);
+  /* Makes what is encoded next wait, on the device, for all commands up to that number of `other`,
+     an encoder of the same device, and for as little as can be behind it; false when that cannot
+     be. NULL: it never can. */
+  bool (*encode_wait)(struct wr_encoder *encoder, struct wr_encoder *other, uint64_t number);
+
+  /* A few bytes, at most WR_UPLOAD_BYTES and WR_DOWNLOAD_BYTES, between the host and the device as
+     a command, in the encoder's order and without waiting. upload has taken them from `host` when
+     it returns; download has put them there when the hook is called. Where they cannot they fail,
+     and write or read does it. NULL, both: they never can. */
+  enum wr_encode_status (*encode_upload)(struct wr_encoder *encoder, void *device, const void *host,
+                                         size_t bytes, struct wr_completion_hook *hook,
+                                         struct wr_error **error);
+  enum wr_encode_status (*encode_download)(struct wr_encoder *encoder, void *host,
+                                           const void *device, size_t bytes,
+                                           struct wr_completion_hook *hook,
+                                           struct wr_error **error);
+
+  /* How many threads it runs; NULL: none. */
+  size_t (*threads)(void);
+  /* How many idle encoders, or what is costly of them, it keeps for the next; NULL: none. */
+  size_t (*pooled)(void);
+};
+
 struct wr_backend {
   const char *name; /* "cpu", "cuda" */
   enum wr_device_type type;
@@ -141,39 +192,6 @@ struct wr_backend {
   enum wr_encode_status (*encode_marker)(struct wr_encoder *encoder,
                                          struct wr_completion_hook *hook, struct wr_error **error);
 
-  /* A few bytes, at most WR_UPLOAD_BYTES and WR_DOWNLOAD_BYTES, between the host and the device as
-     a command, in the encoder's order and without waiting. upload has taken them from `host` when
-     it returns; download has put them there when the hook is called. Where they cannot they fail,
-     and write or read does it. NULL, both: they never can. */
-  enum wr_encode_status (*encode_upload)(struct wr_encoder *encoder, void *device, const void *host,
-                                         size_t bytes, struct wr_completion_hook *hook,
-                                         struct wr_error **error);
-  enum wr_encode_status (*encode_download)(struct wr_encoder *encoder, void *host,
-                                           const void *device, size_t bytes,
-                                           struct wr_completion_hook *hook,
-                                           struct wr_error **error);
-
-  /* Hands to the device what encoding has held back; any thread may ask for it. Whoever encodes
-     does, when there is nothing more to encode for the moment and before it waits for anything.
-     What has been encoded and not flushed may not begin before. NULL: nothing is ever held back. */
-  void (*flush)(struct wr_encoder *encoder);
-
-  /* What the device has accepted cannot be taken back, and a device whose queue is full blocks the
-     call that comes then; so it is handed a bounded stretch of work ahead (R8). Asked by whoever
-     encodes, before a command. full: the stretch is used up; a cheap look. when_room: PENDING, and
-     the hook is called, without an error, once a good part of the stretch is over; DONE: there is
-     room by now. NULL, both: there always is. */
-  bool (*full)(const struct wr_encoder *encoder);
-  enum wr_encode_status (*when_room)(struct wr_encoder *encoder, struct wr_completion_hook *hook);
-
-  /* The place in the encoder's order, from 1, of what was encoded last; asked by whoever encodes.
-     NULL where encode_wait is. */
-  uint64_t (*place)(const struct wr_encoder *encoder);
-  /* Makes what is encoded next wait, on the device, for all up to that place on `other`, an encoder
-     of the same device, and for as little as can be behind it; false when that cannot be. NULL: it
-     never can. */
-  bool (*encode_wait)(struct wr_encoder *encoder, struct wr_encoder *other, uint64_t place);
-
   /* The label of the encoder's stream is now this one, for tools that show the device's work; a
      label of NULL takes it away. Called by any thread with no lock held. NULL: nobody would see it.
    */
@@ -188,19 +206,10 @@ struct wr_backend {
 
   /* The same between two devices of the backend; NULL: there is no way but through the host. */
   struct wr_error *(*copy)(int to_index, void *to, int from_index, const void *from, size_t bytes);
-  /* Called by a thread that waits for something encoded here: publishes what the device has
-     finished, after waiting a while for it, and answers true; false when there is nothing in flight
-     or another thread is at it, so that the caller may park. NULL: results come by themselves. */
-  bool (*poll)(struct wr_encoder *encoder);
 
-  /* Returns once nothing is in flight and the backend's own threads have ended; those start again
-     with the next work. False when `deadline_ns` of wr_clock_ns came first. NULL: nothing ever
-     is, and it has none. */
-  bool (*settle)(uint64_t deadline_ns);
-  /* How many threads it runs; NULL: none. */
-  size_t (*threads)(void);
-  /* How many idle encoders, or what is costly of them, it keeps for the next; NULL: none. */
-  size_t (*pooled)(void);
+  /* NULL: what is encoded is over when the call returns, or is told by its hook, and there is
+     nothing to hand on, to look for or to wait for. */
+  const struct wr_async_device *async;
 
   /* True when the backend has a body for this operation and dtype. */
   bool (*supports)(enum wr_op op, enum wr_dtype dtype);

@@ -65,8 +65,8 @@ struct wr_node {
                                 submitter only, or the freeing thread: a worklist */
   wr_atomic_ptr planner;     /* atomic RELAXED: only compared, with the address of the reader's
                                 own plan */
-  wr_atomic_u64 encoded;     /* atomic ACQ_REL: the place in its device's queue (buffer may be
-                                read), or 0 */
+  wr_atomic_u64 encoded;     /* atomic ACQ_REL: its number among its encoder's commands (the
+                                buffer may be read), or 0 */
   wr_atomic_ptr host_copy;   /* atomic ACQ_REL: struct wr_buffer *, set once */
   wr_atomic_ptr device_copy; /* the same, for the first device that used a value of the host's */
   int64_t strides[];         /* immutable after publish; and behind them the rest of the tail:

@@ -159,17 +159,24 @@ static struct wr_error *output_buffer(struct wr_node *node, struct wr_stream *st
 
 /* ---- one node ---- */
 
+/* Streams wait for each other on the device. */
+static bool takes_waits(const struct wr_backend *backend) {
+  return backend->async && backend->async->encode_wait;
+}
+
 /* Where streams wait for each other on the device, a node says when it is queued there. Its hook
    may run before it could, so the node is kept meanwhile. */
 static void begin_pending(struct wr_node *node, const struct wr_backend *backend) {
-  if (backend->encode_wait) wr_node_retain(node);
+  if (takes_waits(backend)) wr_node_retain(node);
 }
 
 static void end_pending(struct wr_node *node, const struct wr_stream *stream, bool done) {
   const struct wr_backend *backend = wr_stream_backend(stream);
-  if (!backend->encode_wait) return;
+  if (!takes_waits(backend)) return;
   /* Release: the buffer, and the command in the device's queue. */
-  if (!done) wr_store_release(&node->encoded, backend->place(wr_stream_encoder(stream)));
+  if (!done) {
+    wr_store_release(&node->encoded, backend->async->last_number(wr_stream_encoder(stream)));
+  }
   wr_node_release(node);
 }
 
@@ -388,14 +395,14 @@ static bool run_or_wait(struct wr_batch *batch, struct wr_node *node, struct wr_
 /* Suspends the stream while its device has as much work ahead as it should (R8); false when there
    is room, or no memory to wait with. */
 static bool wait_for_device(struct wr_batch *batch, struct wr_stream *stream) {
-  const struct wr_backend *backend = wr_stream_backend(stream);
+  const struct wr_async_device *async = wr_stream_backend(stream)->async;
   struct wr_encoder *encoder = wr_stream_encoder(stream);
   room_release(batch->ahead);
   batch->ahead = NULL;
-  if (!backend->full || !backend->full(encoder)) return false;
+  if (!async || !async->full || !async->full(encoder)) return false;
   struct wr_room *room = room_new();
   if (!room) return false;
-  if (backend->when_room(encoder, &room->hook) == WR_ENCODE_DONE) {
+  if (async->when_room(encoder, &room->hook) == WR_ENCODE_DONE) {
     wr_free(room);
     return false;
   }
@@ -410,11 +417,11 @@ static bool wait_for_device(struct wr_batch *batch, struct wr_stream *stream) {
    same device; false when only the host can wait. */
 static bool wait_on_device(struct wr_node *in, struct wr_stream *stream) {
   /* Acquire: the buffer, and the command in the device's queue. */
-  uint64_t place = wr_load_acquire(&in->encoded);
-  if (!place) return false;
+  uint64_t number = wr_load_acquire(&in->encoded);
+  if (!number) return false;
   struct wr_stream *other = wr_node_pending_stream(in);
   if (!other) return wr_completion_over(&in->completion);
-  bool waits = wr_stream_wait_on_device(stream, other, place);
+  bool waits = wr_stream_wait_on_device(stream, other, number);
   wr_stream_release(other);
   return waits;
 }

@@ -5,19 +5,6 @@
 
 #include <string.h>
 
-/* The device whose memory this is; false for the host's and for memory of the user's. */
-static bool device_of(const struct wr_memory *memory, struct wr_device *device) {
-  for (int type = 0; memory && type < WR_DEVICE_TYPE_COUNT; type++) {
-    const struct wr_backend *backend = wr_backend_for((enum wr_device_type)type);
-    for (int i = 0; i < WR_DEVICE_INDICES; i++) {
-      if (backend->memory(i) != memory) continue;
-      *device = (struct wr_device){.type = (enum wr_device_type)type, .index = i};
-      return !wr_memory_host_visible(memory);
-    }
-  }
-  return false;
-}
-
 static bool host_sees(const struct wr_memory *memory) {
   return !memory || wr_memory_host_visible(memory);
 }
@@ -47,33 +34,32 @@ static void span(const struct wr_node *node, int64_t *low, int64_t *count) {
 
 static struct wr_error *copy_to_host(const struct wr_buffer *from, size_t start, void *to,
                                      size_t bytes) {
-  struct wr_device device;
   const char *data = (const char *)from->data + start;
-  if (!device_of(from->memory, &device)) {
+  if (host_sees(from->memory)) {
     memcpy(to, data, bytes);
     return NULL;
   }
+  const struct wr_device device = wr_memory_device(from->memory);
   return wr_backend_for(device.type)->read(device.index, to, data, bytes);
 }
 
 static struct wr_error *copy_from_host(struct wr_buffer *to, const void *from, size_t bytes) {
-  struct wr_device device;
-  if (!device_of(to->memory, &device)) {
+  if (host_sees(to->memory)) {
     memcpy(to->data, from, bytes);
     return NULL;
   }
+  const struct wr_device device = wr_memory_device(to->memory);
   return wr_backend_for(device.type)->write(device.index, to->data, from, bytes);
 }
 
 /* From one device of a backend to another, where it has a way; *copied says whether it had. */
 static struct wr_error *copy_to_peer(const struct wr_buffer *from, size_t start,
                                      struct wr_buffer *to, size_t bytes, bool *copied) {
-  struct wr_device source, target;
-  *copied = false;
-  if (!device_of(from->memory, &source) || !device_of(to->memory, &target)) return NULL;
+  const struct wr_device source = wr_memory_device(from->memory);
+  const struct wr_device target = wr_memory_device(to->memory);
   const struct wr_backend *backend = wr_backend_for(source.type);
-  if (source.type != target.type || !backend->copy) return NULL;
-  *copied = true;
+  *copied = source.type == target.type && backend->copy;
+  if (!*copied) return NULL;
   return backend->copy(target.index, to->data, source.index, (const char *)from->data + start,
                        bytes);
 }
@@ -136,14 +122,14 @@ static void upload_over(struct wr_completion_hook *hook, struct wr_error *error)
 }
 
 static bool upload(struct wr_buffer *to, const void *from, size_t bytes, struct wr_stream *stream) {
-  const struct wr_backend *backend = wr_stream_backend(stream);
+  const struct wr_async_device *async = wr_stream_backend(stream)->async;
   struct wr_error *error = NULL;
-  if (!backend->encode_upload || bytes == 0 || bytes > WR_UPLOAD_BYTES) return false;
+  if (!async || !async->encode_upload || bytes == 0 || bytes > WR_UPLOAD_BYTES) return false;
   struct upload *u = wr_alloc(sizeof *u);
   if (!u) return false;
   *u = (struct upload){.hook = {.fn = upload_over}, .buffer = wr_buffer_retain(to)};
   wr_store_relaxed(&to->only_on, wr_stream_id(stream)); /* relaxed: not yet shared */
-  if (backend->encode_upload(wr_stream_encoder(stream), to->data, from, bytes, &u->hook, &error) ==
+  if (async->encode_upload(wr_stream_encoder(stream), to->data, from, bytes, &u->hook, &error) ==
       WR_ENCODE_PENDING) {
     return true;
   }
@@ -157,7 +143,7 @@ static bool upload(struct wr_buffer *to, const void *from, size_t bytes, struct 
 static struct wr_error *copy_to_device(const struct wr_node *node, struct wr_memory *memory,
                                        struct wr_stream *stream, struct wr_buffer **out,
                                        int64_t *offset) {
-  const struct wr_backend *backend = wr_stream_backend(stream);
+  const struct wr_async_device *async = wr_stream_backend(stream)->async;
   const struct wr_buffer *from = node->buffer;
   size_t start, bytes;
   struct wr_error *error = room_for_span(node, memory, out, offset, &start, &bytes);
@@ -165,8 +151,8 @@ static struct wr_error *copy_to_device(const struct wr_node *node, struct wr_mem
   if (host_sees(from->memory) && upload(*out, (char *)from->data + start, bytes, stream)) {
     return NULL;
   }
-  wr_store_relaxed(&(*out)->only_on, EVERYWHERE);                /* relaxed: not yet shared */
-  if (backend->flush) backend->flush(wr_stream_encoder(stream)); /* a copy may take long */
+  wr_store_relaxed(&(*out)->only_on, EVERYWHERE);     /* relaxed: not yet shared */
+  if (async) async->flush(wr_stream_encoder(stream)); /* a copy may take long */
   error = copy_bytes(from, start, *out, bytes);
   if (error) wr_buffer_release(*out);
   return error;
@@ -288,7 +274,8 @@ static void download_over(struct wr_completion_hook *hook, struct wr_error *erro
 struct wr_download *wr_download_new(struct wr_node *node, const struct wr_stream *stream) {
   int64_t low, count, offset;
   size_t start, bytes;
-  if (!wr_stream_backend(stream)->encode_download || node->size == 0) return NULL;
+  const struct wr_async_device *async = wr_stream_backend(stream)->async;
+  if (!async || !async->encode_download || node->size == 0) return NULL;
   span(node, &low, &count);
   if (count > WR_DOWNLOAD_BYTES / (int64_t)wr_dtype_size((enum wr_dtype)node->dtype)) return NULL;
   struct wr_download *d = wr_alloc(sizeof *d);
@@ -319,7 +306,7 @@ void wr_download_run(struct wr_download *d, struct wr_stream *stream) {
     const size_t item = wr_dtype_size((enum wr_dtype)node->dtype);
     int64_t low, count;
     span(node, &low, &count);
-    pending = wr_stream_backend(stream)->encode_download(
+    pending = wr_stream_backend(stream)->async->encode_download(
                   wr_stream_encoder(stream), d->host->data,
                   (const char *)node->buffer->data + low * (int64_t)item, (size_t)count * item,
                   &d->hook, &error) == WR_ENCODE_PENDING;

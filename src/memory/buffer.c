@@ -168,4 +168,8 @@ void wr_memory_free(struct wr_memory *memory) {
   wr_free(memory);
 }
 
+struct wr_device wr_memory_device(const struct wr_memory *memory) {
+  return memory->source->device;
+}
+
 bool wr_memory_host_visible(const struct wr_memory *memory) { return memory->source->host_visible; }

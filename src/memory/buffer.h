@@ -9,12 +9,14 @@
 #include <stddef.h>
 
 #include "base/atomic.h"
+#include "core/device.h"
 #include "core/error.h"
 
 #define WR_BUFFER_ALIGN 64
 
 /* Where raw memory comes from: one per device instance, given by its backend. */
 struct wr_memory_source {
+  struct wr_device device; /* whose memory it is; of several that share one, any */
   void *(*alloc)(const struct wr_memory_source *source, size_t bytes); /* NULL: refused */
   void (*free)(const struct wr_memory_source *source, void *data, size_t bytes);
   /* Why all is refused, where that is not for want of memory; NULL, or no function: it is. */
@@ -45,6 +47,7 @@ struct wr_memory *wr_memory_host(void);
 struct wr_memory *wr_memory_new(const struct wr_memory_source *source);
 /* Frees an own cache (of a test device): all of its buffers must have been released. */
 void wr_memory_free(struct wr_memory *memory);
+struct wr_device wr_memory_device(const struct wr_memory *memory);
 bool wr_memory_host_visible(const struct wr_memory *memory);
 
 /* A buffer of at least `bytes`, aligned to 64, uninitialised, one reference. On refusal empties

@@ -37,8 +37,10 @@ static void host_free(const struct wr_memory_source *source, void *data, size_t 
   }
 }
 
-static const struct wr_memory_source host_source = {
-    .alloc = host_alloc, .free = host_free, .host_visible = true};
+static const struct wr_memory_source host_source = {.device = {.type = WR_DEVICE_CPU},
+                                                    .alloc = host_alloc,
+                                                    .free = host_free,
+                                                    .host_visible = true};
 
 static struct wr_memory host = {.source = &host_source};
 

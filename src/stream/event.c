@@ -175,7 +175,7 @@ static enum wr_step stream_wait_run(struct wr_task *task, struct wr_stream *stre
   (void)drain;
   if (!wr_marker_passed(w->marker)) {
     struct wr_stream *by = wr_marker_stream(w->marker);
-    bool waits = by && wr_stream_wait_on_device(stream, by, wr_marker_place(w->marker));
+    bool waits = by && wr_stream_wait_on_device(stream, by, wr_marker_number(w->marker));
     if (!waits) wr_stream_block_on(stream, wr_marker_completion(w->marker), by);
     wr_stream_release(by);
     if (!waits) return WR_STEP_BLOCKED;

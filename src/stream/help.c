@@ -139,7 +139,8 @@ static bool is_asleep(struct wr_stream *s) { return s && wr_load_relaxed(&s->asl
 
 /* Something that the device behind the stream has finished was published. */
 static bool poll_device(struct wr_stream *s) {
-  return s->backend->poll && s->backend->poll(s->encoder);
+  const struct wr_async_device *async = s->backend->async;
+  return async && async->poll && async->poll(s->encoder);
 }
 
 static bool is_suspended(struct wr_stream *s) {

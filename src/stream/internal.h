@@ -108,8 +108,8 @@ void wr_marker_release(struct wr_marker *marker);
 void wr_marker_submit(struct wr_marker *marker, struct wr_stream *stream, bool schedule);
 struct wr_completion *wr_marker_completion(struct wr_marker *marker);
 struct wr_stream *wr_marker_stream(struct wr_marker *marker); /* a reference; NULL when over */
-/* Where it stands on its stream's device, once it is encoded there; else 0. */
-uint64_t wr_marker_place(const struct wr_marker *marker);
+/* Its number among its stream's commands on the device, once it is encoded there; else 0. */
+uint64_t wr_marker_number(const struct wr_marker *marker);
 uint64_t wr_marker_time(const struct wr_marker *marker); /* of wr_clock_ns; valid when over */
 /* For a marker that is waited for without draining. Where its stream, or what that is blocked by,
    has stood a while in the list of a pool whose workers are all inside long commands, a thread is

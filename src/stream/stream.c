@@ -155,8 +155,9 @@ void wr_stream_count(struct wr_stream_counts *counts) {
   counts->pooled = 0;
   for (int type = 0; type < WR_DEVICE_TYPE_COUNT; type++) {
     const struct wr_backend *backend = wr_backend_for((enum wr_device_type)type);
-    if (backend->threads) counts->helpers += backend->threads();
-    if (backend->pooled) counts->pooled += backend->pooled();
+    const struct wr_async_device *async = backend->async;
+    if (async && async->threads) counts->helpers += async->threads();
+    if (async && async->pooled) counts->pooled += async->pooled();
   }
 }
 
@@ -293,11 +294,12 @@ void wr_stream_block_on(struct wr_stream *stream, struct wr_completion *c, struc
   wr_completion_await(c, &stream->wake);
 }
 
-bool wr_stream_wait_on_device(struct wr_stream *s, struct wr_stream *other, uint64_t place) {
-  if (place == 0) return false;
+bool wr_stream_wait_on_device(struct wr_stream *s, struct wr_stream *other, uint64_t number) {
+  if (number == 0) return false;
   if (s == other) return true;
-  return s->backend == other->backend && s->device.index == other->device.index &&
-         s->backend->encode_wait && s->backend->encode_wait(s->encoder, other->encoder, place);
+  if (s->backend != other->backend || s->device.index != other->device.index) return false;
+  const struct wr_async_device *async = s->backend->async;
+  return async && async->encode_wait && async->encode_wait(s->encoder, other->encoder, number);
 }
 
 /* ---- draining ---- */
@@ -328,9 +330,9 @@ static void unpop_locked(struct wr_stream *s, struct wr_task *task) {
 /* Lets go of the lock meanwhile: tasks may be appended, and a stream about to suspend be resumed.
  */
 static void flush_unlocked(struct wr_stream *s) {
-  if (!s->backend->flush) return;
+  if (!s->backend->async) return;
   wr_mutex_unlock(&s->lock);
-  s->backend->flush(s->encoder);
+  s->backend->async->flush(s->encoder);
   wr_mutex_lock(&s->lock);
 }
 
@@ -397,14 +399,14 @@ static enum wr_drained drain_locked(struct wr_stream *s, struct wr_drain *drain)
   do {
     live = run_tasks_locked(s, drain);
     if (live) flush_unlocked(s);
-    more = live && s->head && s->backend->flush && !wr_drain_stop(drain);
+    more = live && s->head && s->backend->async && !wr_drain_stop(drain);
   } while (more);
   uint64_t end = wr_clock_ns();
   wr_fetch_add_relaxed(&s->busy_ns, end - start);
   charge_locked(s, used_by(drain, end - start, cpu_start), end);
   if (!live) return WR_DRAIN_SUSPENDED;
   /* Who sleeps may have looked while nothing was with the device yet; now there may be. */
-  if (s->backend->poll) (void)wr_stream_poke_locked(s);
+  if (s->backend->async && s->backend->async->poll) (void)wr_stream_poke_locked(s);
   s->state = WR_STREAM_IDLE;
   if (s->head) ready_locked(s);
   return WR_DRAINED;
@@ -447,7 +449,7 @@ static void run_brief_locked(struct wr_stream *s) {
 
 /* It may come to drain: as for forcing (graph/force.c), the thread cannot be cancelled. */
 void wr_stream_run_brief(struct wr_stream *s) {
-  bool at_once = !s->backend->flush && wr_memory_host_visible(s->backend->memory(s->device.index));
+  bool at_once = !s->backend->async && wr_memory_host_visible(s->backend->memory(s->device.index));
   if (!at_once) {
     wr_stream_kick(s);
     return;

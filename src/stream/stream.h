@@ -226,10 +226,10 @@ bool wr_drain_stop(struct wr_drain *drain);
 /* Called by run before it returns WR_STEP_BLOCKED: the stream sleeps until `c` is over. `c` stays
    alive until run is called again; `by` is the stream that works on it, or NULL. */
 void wr_stream_block_on(struct wr_stream *stream, struct wr_completion *c, struct wr_stream *by);
-/* Called by who drains `stream`: what it encodes next waits, on the device, for what stands up to
-   that place on `other` (backend.h). False where only the host can wait: other devices, and a place
-   of 0, which is not encoded yet. */
-bool wr_stream_wait_on_device(struct wr_stream *stream, struct wr_stream *other, uint64_t place);
+/* Called by who drains `stream`: what it encodes next waits, on the device, for the commands of
+   `other` up to that number (backend.h). False where only the host can wait: other devices, and the
+   number 0, of what is not encoded yet. */
+bool wr_stream_wait_on_device(struct wr_stream *stream, struct wr_stream *other, uint64_t number);
 /* Waits until `c`, which was submitted to `stream`, is over. Meanwhile the calling thread drains
    that stream, and those that it is blocked by (help.c). */
 void wr_stream_help(struct wr_stream *stream, struct wr_completion *c);

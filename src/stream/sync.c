@@ -14,7 +14,7 @@ struct wr_marker {
   struct wr_task task;
   struct wr_completion_hook hook;
   struct wr_completion completion;
-  wr_atomic_u64 place;      /* atomic ACQ_REL: on the device; 0: not encoded */
+  wr_atomic_u64 number;     /* atomic ACQ_REL: among its encoder's commands; 0: not encoded */
   wr_atomic_u32 refs;       /* atomic ACQ_REL */
   void (*then)(void *data); /* immutable after publish; or NULL */
   void *data;               /* immutable after publish */
@@ -60,19 +60,21 @@ static enum wr_step marker_run(struct wr_task *task, struct wr_stream *stream,
   (void)drain;
   struct wr_marker *m = wr_marker_retain(WR_CONTAINER_OF(task, struct wr_marker, task));
   const struct wr_backend *backend = stream->backend;
+  const struct wr_async_device *async = backend->async;
   struct wr_error *error = NULL;
   if (backend->encode_marker(stream->encoder, &m->hook, &error) == WR_ENCODE_DONE) {
     marker_over(&m->hook, error);
-  } else if (backend->place) {
-    wr_store_release(&m->place, backend->place(stream->encoder)); /* release: what stands there */
+  } else if (async && async->encode_wait) {
+    /* Release: the marker is in the device's queue. */
+    wr_store_release(&m->number, async->last_number(stream->encoder));
   }
   wr_marker_release(m); /* it may be over by now */
   return WR_STEP_DONE;
 }
 
 /* Acquire: pairs with the drainer's release. */
-uint64_t wr_marker_place(const struct wr_marker *m) {
-  return wr_load_acquire(&((struct wr_marker *)m)->place);
+uint64_t wr_marker_number(const struct wr_marker *m) {
+  return wr_load_acquire(&((struct wr_marker *)m)->number);
 }
 
 struct wr_marker *wr_marker_new(void (*then)(void *data), void *data) {

@@ -182,7 +182,7 @@ static bool settle_devices(uint64_t deadline_ns) {
   bool settled = true;
   for (int type = 0; type < WR_DEVICE_TYPE_COUNT; type++) {
     const struct wr_backend *backend = wr_backend_for((enum wr_device_type)type);
-    if (backend->settle) settled = backend->settle(deadline_ns) && settled;
+    if (backend->async) settled = backend->async->settle(deadline_ns) && settled;
   }
   return settled;
 }

@@ -34,7 +34,7 @@ struct progress {
 struct command {
   struct command *next;
   struct progress *behind; /* of a wait: one reference; else NULL */
-  uint64_t place;          /* that has to be completed */
+  uint64_t up_to;          /* commands that have to be completed */
   struct wr_completion_hook *hook;
   struct wr_error *failure; /* ordered by fake_device_fail_next, or found while encoding */
   bool marker;
@@ -252,7 +252,7 @@ static struct command *pop_locked(struct wr_encoder *e) {
 
 /* Ends the waits that are over at the head of the queue. */
 static void pass_waits_locked(struct wr_encoder *e) {
-  while (e->first && e->first->behind && e->first->behind->completed >= e->first->place) {
+  while (e->first && e->first->behind && e->first->behind->completed >= e->first->up_to) {
     struct command *c = pop_locked(e);
     progress_drop_locked(c->behind);
     command_free(c);
@@ -479,13 +479,13 @@ static enum wr_encode_status fake_encode_download(struct wr_encoder *e, void *ho
   return fake_encode_few(e, (void *)(uintptr_t)address, NULL, host, bytes, hook, error);
 }
 
-static uint64_t fake_place(const struct wr_encoder *e) { return e->encoded; }
+static uint64_t fake_last_number(const struct wr_encoder *e) { return e->encoded; }
 
-static bool fake_encode_wait(struct wr_encoder *e, struct wr_encoder *other, uint64_t place) {
+static bool fake_encode_wait(struct wr_encoder *e, struct wr_encoder *other, uint64_t number) {
   struct command *c = calloc(1, sizeof *c);
   if (!c) return false;
   fake_flush(other);
-  c->place = place;
+  c->up_to = number;
   lock();
   c->behind = other->progress;
   c->behind->refs++;
@@ -502,6 +502,8 @@ static bool fake_supports(enum wr_op op, enum wr_dtype dtype) {
   return wr_backend_cpu.supports(op, dtype);
 }
 
+static struct wr_async_device fake_async = {.flush = fake_flush, .settle = fake_settle};
+
 static struct wr_backend fake_backend = {
     .name = "fake",
     .type = WR_DEVICE_GPU,
@@ -511,8 +513,7 @@ static struct wr_backend fake_backend = {
     .encoder_free = fake_encoder_free,
     .encode = fake_encode,
     .encode_marker = fake_encode_marker,
-    .flush = fake_flush,
-    .settle = fake_settle,
+    .async = &fake_async,
     .memory = fake_memory,
     .read = fake_read,
     .write = fake_write,
@@ -529,13 +530,13 @@ void fake_device_install(void) {
 }
 
 void fake_device_take_few_bytes(void) {
-  fake_backend.encode_upload = fake_encode_upload;
-  fake_backend.encode_download = fake_encode_download;
+  fake_async.encode_upload = fake_encode_upload;
+  fake_async.encode_download = fake_encode_download;
 }
 
 void fake_device_take_waits(void) {
-  fake_backend.place = fake_place;
-  fake_backend.encode_wait = fake_encode_wait;
+  fake_async.last_number = fake_last_number;
+  fake_async.encode_wait = fake_encode_wait;
 }
 
 void fake_device_allow(struct wr_encoder *e, int64_t commands) {

@@ -106,8 +106,10 @@ static void source_free(const struct wr_memory_source *source, void *data, size_
 }
 
 const struct wr_memory_source *fake_memory_source(void) {
-  static const struct wr_memory_source source = {
-      .alloc = source_alloc, .free = source_free, .host_visible = false};
+  static const struct wr_memory_source source = {.device = {.type = WR_DEVICE_GPU},
+                                                 .alloc = source_alloc,
+                                                 .free = source_free,
+                                                 .host_visible = false};
   return &source;
 }
 

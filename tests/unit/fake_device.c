@@ -87,7 +87,7 @@ static void test_order_and_gate(struct wr_encoder *e) {
   marker = (struct done){.hook = {on_done}};
   struct wr_error *error = NULL;
   EXPECT(fake->encode_marker(e, &marker.hook, &error) == WR_ENCODE_PENDING);
-  fake->flush(e);
+  fake->async->flush(e);
   EXPECT(fake_device_stats().queued == 3 && first_of(a) == 3.0f);
   fake_device_release();
   int third = wait_for(&marker);
@@ -106,7 +106,7 @@ static void test_failures(struct wr_encoder *e) {
   struct done d[3];
   fake_device_fail_next(2, WEIR_ERROR_DEVICE, "the device caught fire");
   for (int i = 0; i < 3; i++) encode_double(e, i == 1 ? b : a, i == 1 ? a : b, &d[i]);
-  fake->flush(e);
+  fake->async->flush(e);
   for (int i = 0; i < 3; i++) wait_for(&d[i]);
   EXPECT(d[0].status == WEIR_OK && d[1].status == WEIR_ERROR_DEVICE && d[2].status == WEIR_OK);
   EXPECT(first_of(a) == 1.0f && first_of(b) == 2.0f && fake_device_stats().failed == 1);
@@ -125,7 +125,7 @@ static void test_foreign_address(struct wr_encoder *e) {
   struct wr_buffer host = {.data = &host}; /* twice an input */
   struct done d;
   encode_double(e, &host, a, &d);
-  fake->flush(e);
+  fake->async->flush(e);
   wait_for(&d);
   EXPECT(d.status == WEIR_ERROR_INTERNAL && fake_device_stats().violations == 2);
   wr_buffer_release(a);

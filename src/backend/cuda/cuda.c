@@ -19,6 +19,20 @@ static struct wr_memory *memory(int index) {
   return gpu ? wr_gpu_buffers(gpu) : NULL;
 }
 
+static const struct wr_async_device async = {
+    .flush = wr_gpu_flush,
+    .settle = wr_gpu_settle,
+    .poll = wr_gpu_poll,
+    .full = wr_gpu_full,
+    .when_room = wr_gpu_when_room,
+    .last_number = wr_gpu_last_number,
+    .encode_wait = wr_gpu_encode_wait,
+    .encode_upload = wr_gpu_encode_upload,
+    .encode_download = wr_gpu_encode_download,
+    .threads = wr_gpu_threads,
+    .pooled = wr_gpu_pooled,
+};
+
 const struct wr_backend wr_backend_cuda = {
     .name = "cuda",
     .type = WR_DEVICE_GPU,
@@ -30,22 +44,12 @@ const struct wr_backend wr_backend_cuda = {
     .encode = wr_gpu_encode,
     .encode_group = wr_gpu_encode_group,
     .encode_marker = wr_gpu_encode_marker,
-    .encode_upload = wr_gpu_encode_upload,
-    .encode_download = wr_gpu_encode_download,
-    .flush = wr_gpu_flush,
-    .full = wr_gpu_full,
-    .when_room = wr_gpu_when_room,
-    .place = wr_gpu_place,
-    .encode_wait = wr_gpu_encode_wait,
     .label = wr_gpu_label,
     .memory = memory,
     .read = wr_gpu_read,
     .write = wr_gpu_write,
     .copy = wr_gpu_peer_copy,
-    .poll = wr_gpu_poll,
-    .settle = wr_gpu_settle,
-    .threads = wr_gpu_threads,
-    .pooled = wr_gpu_pooled,
+    .async = &async,
     .supports = wr_gpu_supports,
     .facts = wr_gpu_facts,
 };

@@ -108,7 +108,8 @@ static struct wr_error *memory_make(struct wr_gpu_memory *m) {
   error = wr_gpu_result(gpu, wr_cu->stream_new(&m->stream, WR_CU_STREAM_NON_BLOCKING),
                         "cuStreamCreate");
   if (error) return error;
-  m->source = (struct wr_memory_source){.alloc = source_alloc,
+  m->source = (struct wr_memory_source){.device = {WR_DEVICE_GPU, gpu->index},
+                                        .alloc = source_alloc,
                                         .free = source_free,
                                         .refusal = source_refusal,
                                         .release = source_release,

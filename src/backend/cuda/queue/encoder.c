@@ -104,7 +104,7 @@ enum wr_encode_status wr_gpu_encode_marker(struct wr_encoder *e, struct wr_compl
   return wr_encode_work(e, NULL, NULL, hook, error);
 }
 
-uint64_t wr_gpu_place(const struct wr_encoder *encoder) { return encoder->kept; }
+uint64_t wr_gpu_last_number(const struct wr_encoder *encoder) { return encoder->kept; }
 
 /* Relaxed: who finds it full asks again under the lock. In the child of a fork nothing ends, and
    what is encoded fails. */
@@ -112,24 +112,24 @@ bool wr_gpu_full(const struct wr_encoder *e) {
   return e->work - wr_load_relaxed(&e->work_over) >= wr_most_ahead(e->gpu) && !wr_gpu_forked();
 }
 
-static bool is_launched(struct wr_encoder *e, uint64_t place) {
+static bool is_launched(struct wr_encoder *e, uint64_t number) {
   wr_mutex_lock(&e->gpu->lock);
-  bool launched = e->launched >= place;
+  bool launched = e->launched >= number;
   wr_mutex_unlock(&e->gpu->lock);
   return launched;
 }
 
 /* What the caller waits for may be held back by a thread that is encoding on the other. */
-bool wr_gpu_encode_wait(struct wr_encoder *e, struct wr_encoder *other, uint64_t place) {
+bool wr_gpu_encode_wait(struct wr_encoder *e, struct wr_encoder *other, uint64_t number) {
   struct wr_gpu *gpu = e->gpu;
   wr_cu_event event;
   if (other->gpu != gpu || wr_gpu_forked()) return false;
-  if (!is_launched(other, place)) wr_gpu_flush(other);
+  if (!is_launched(other, number)) wr_gpu_flush(other);
   wr_gpu_flush(e); /* what is held back here need not wait */
   wr_gpu_enter(gpu);
   wr_mutex_lock(&gpu->lock);
-  struct wr_error *error = wr_event_behind_locked(other, place, &event);
-  if (!error) error = wr_order_add_locked(e, e->kept, other, place);
+  struct wr_error *error = wr_event_behind_locked(other, number, &event);
+  if (!error) error = wr_order_add_locked(e, e->kept, other, number);
   if (!error && event) {
     error = wr_gpu_result(gpu, wr_cu->stream_wait(e->stream, event, 0), "cuStreamWaitEvent");
   }

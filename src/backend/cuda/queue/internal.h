@@ -59,7 +59,7 @@ struct wr_gpu_command {
   struct wr_error *error; /* a launch failed; a reference or NULL */
   struct wr_bring bring;
   int launches;    /* recorded when it had been encoded, its own included */
-  uint64_t number; /* its place among the encoder's commands, from 1 */
+  uint64_t number; /* in the order of the encoder's commands, from 1 */
   uint64_t work;   /* of the encoder when it had been encoded */
 };
 
@@ -84,7 +84,7 @@ struct wr_order {
   struct wr_order *next;
   uint64_t behind;        /* the encoder's commands with higher numbers are behind the wait */
   struct wr_progress *on; /* one reference */
-  uint64_t place;         /* what has to be published first: up to this number */
+  uint64_t up_to;         /* what has to be published first: up to this number */
 };
 
 /* Who publishes, or looks for what there is to publish. The GPU's thread never waits while it does.
@@ -188,9 +188,9 @@ void wr_in_flight_locked(struct wr_encoder *encoder, struct wr_gpu_command *comm
 struct wr_error *wr_event_behind_locked(struct wr_encoder *encoder, uint64_t number,
                                         wr_cu_event *event);
 /* The encoder's commands after the one numbered `behind` are published after those of `other` up to
-   `place`. */
+   `number`. */
 struct wr_error *wr_order_add_locked(struct wr_encoder *encoder, uint64_t behind,
-                                     struct wr_encoder *other, uint64_t place);
+                                     struct wr_encoder *other, uint64_t number);
 /* How much work of one encoder may be with the driver and not over. */
 uint64_t wr_most_ahead(const struct wr_gpu *gpu);
 /* The encoder has nothing in flight, and ends. */

@@ -20,8 +20,8 @@ enum wr_encode_status wr_gpu_encode_marker(struct wr_encoder *encoder,
                                            struct wr_completion_hook *hook,
                                            struct wr_error **error);
 void wr_gpu_flush(struct wr_encoder *encoder);
-uint64_t wr_gpu_place(const struct wr_encoder *encoder);
-bool wr_gpu_encode_wait(struct wr_encoder *encoder, struct wr_encoder *other, uint64_t place);
+uint64_t wr_gpu_last_number(const struct wr_encoder *encoder);
+bool wr_gpu_encode_wait(struct wr_encoder *encoder, struct wr_encoder *other, uint64_t number);
 bool wr_gpu_full(const struct wr_encoder *encoder);
 void wr_gpu_label(struct wr_encoder *encoder, const char *label);
 enum wr_encode_status wr_gpu_when_room(struct wr_encoder *encoder, struct wr_completion_hook *hook);

@@ -95,16 +95,16 @@ static void order_drop_locked(struct wr_encoder *e) {
 }
 
 static void orders_drop_kept_locked(struct wr_encoder *e) {
-  while (e->orders && e->orders->on->published >= e->orders->place) order_drop_locked(e);
+  while (e->orders && e->orders->on->published >= e->orders->up_to) order_drop_locked(e);
 }
 
 struct wr_error *wr_order_add_locked(struct wr_encoder *e, uint64_t behind,
-                                     struct wr_encoder *other, uint64_t place) {
+                                     struct wr_encoder *other, uint64_t number) {
   orders_drop_kept_locked(e);
-  if (other->progress->published >= place) return NULL;
+  if (other->progress->published >= number) return NULL;
   struct wr_order *o = wr_alloc(sizeof *o);
   if (!o) return wr_error_out_of_memory();
-  *o = (struct wr_order){.behind = behind, .on = other->progress, .place = place};
+  *o = (struct wr_order){.behind = behind, .on = other->progress, .up_to = number};
   o->on->refs++;
   *e->last_order = o;
   e->last_order = &o->next;
