@@ -222,10 +222,7 @@ int mlx_array_item_bfloat16(bfloat16_t *res, const mlx_array arr) {
   return 0;
 }
 
-/* ---- addresses ---- */
-
-/* The address of no elements, aligned for all types: NULL means an error and nothing else. */
-static const double no_elements;
+/* ---- addresses: NULL means an error and nothing else ---- */
 
 /* Elements may be looked at as another type, as in MLX, but not past their end. */
 static const void *data_of(const char *function, mlx_array arr, size_t item_size) {
@@ -238,7 +235,7 @@ static const void *data_of(const char *function, mlx_array arr, size_t item_size
   }
   if (!error) error = wr_node_host_data(node, &data);
   if (wr_api_finish(function, error)) return NULL;
-  return data ? data : &no_elements;
+  return data;
 }
 
 const bool *mlx_array_data_bool(const mlx_array arr) {

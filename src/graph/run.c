@@ -102,14 +102,13 @@ static void pending_over(struct wr_completion_hook *hook, struct wr_error *error
 static void tensor_of(const struct wr_node *node, struct wr_buffer *buffer, int64_t offset,
                       struct wr_tensor *t) {
   size_t item = wr_dtype_size((enum wr_dtype)node->dtype);
-  *t = (struct wr_tensor){
-      .data = buffer->data ? (char *)buffer->data + offset * (int64_t)item : NULL,
-      .shape = node->shape,
-      .strides = node->strides,
-      .size = node->size,
-      .dtype = (enum wr_dtype)node->dtype,
-      .ndim = node->ndim,
-      .dense = node->dense};
+  *t = (struct wr_tensor){.data = (char *)buffer->data + offset * (int64_t)item,
+                          .shape = node->shape,
+                          .strides = node->strides,
+                          .size = node->size,
+                          .dtype = (enum wr_dtype)node->dtype,
+                          .ndim = node->ndim,
+                          .dense = node->dense};
 }
 
 static size_t output_bytes(const struct wr_node *node) {

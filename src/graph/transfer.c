@@ -335,6 +335,6 @@ struct wr_error *wr_node_host_data(struct wr_node *node, const void **data) {
     error = host_copy(node, &base);
     if (error) return error;
   }
-  *data = base ? base + offset * (int64_t)wr_dtype_size((enum wr_dtype)node->dtype) : NULL;
+  *data = base + offset * (int64_t)wr_dtype_size((enum wr_dtype)node->dtype);
   return NULL;
 }

@@ -98,6 +98,9 @@ struct wr_error *wr_buffer_alloc(struct wr_memory *memory, size_t bytes, struct 
 
 /* ---- the user's memory ---- */
 
+/* The address of no elements: C lets nothing be added to a NULL pointer, not even 0. */
+static _Alignas(WR_BUFFER_ALIGN) char no_elements;
+
 static const struct wr_destructor_runner *runner; /* immutable after load; NULL: runs directly */
 
 void wr_buffer_set_destructor_runner(const struct wr_destructor_runner *its) { runner = its; }
@@ -107,7 +110,7 @@ struct wr_error *wr_buffer_wrap(void *data, size_t bytes, void (*dtor)(void *), 
   struct wr_buffer *b = wr_calloc(sizeof *b);
   if (!b) return wr_error_out_of_memory();
   wr_store_relaxed(&b->refs, 1u); /* relaxed: not yet shared */
-  b->data = data;
+  b->data = data ? data : (void *)&no_elements;
   b->bytes = bytes;
   b->dtor = dtor;
   b->payload = payload;

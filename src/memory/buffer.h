@@ -33,7 +33,7 @@ struct wr_memory;
 struct wr_buffer {
   wr_atomic_u32 refs;       /* atomic ACQ_REL */
   uint32_t size_class;      /* immutable after publish */
-  void *data;               /* immutable after publish; NULL when bytes is 0 */
+  void *data;               /* immutable after publish; never NULL */
   size_t bytes;             /* immutable after publish; capacity */
   struct wr_memory *memory; /* immutable after publish; NULL: wrapped user memory */
   void (*dtor)(void *);     /* immutable after publish; user memory: to be called once, or NULL */

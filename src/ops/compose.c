@@ -104,6 +104,8 @@ static struct wr_error *diagonal(struct wr_node **out, enum wr_op op, int n, int
   if (!error) error = check_matrix("m", m);
   if (!error) error = wr_ops_check_shape("n and m:", (const int32_t[]){n, m}, 2);
   if (error) return error;
+  /* Whose ranges may be longer than memory. */
+  if (n == 0 || m == 0) return wr_ops_fill(out, (const int[]){n, m}, 2, 0, type, s);
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node *rows = positions(&c, n, k, 1);
   struct wr_node *columns = positions(&c, m, 0, 0);

@@ -198,7 +198,7 @@ static bool look(struct wr_stream *home, struct wr_completion *target, struct sl
                  const uint64_t *taken) {
   struct wr_place **slot = sleeper ? &sleeper->top : NULL;
   struct wr_stream *stream = wr_stream_retain(home), *above = NULL;
-  struct walk walk = {NULL};
+  struct walk walk = {.seen = NULL};
   bool again = false;
   for (;;) {
     struct wr_drain drain = {.target = target, .unblock = above, .taken = taken};
@@ -283,7 +283,7 @@ void wr_stream_help_at_once(struct wr_stream *stream, struct wr_completion *c) {
 
 bool wr_stream_is_stranded(struct wr_stream *stream) {
   struct wr_stream *s = wr_stream_retain(stream), *by;
-  struct walk walk = {NULL};
+  struct walk walk = {.seen = NULL};
   while (is_suspended(s) && (by = blocker_of(s)) != NULL) {
     wr_stream_release(s);
     s = by;

@@ -193,6 +193,16 @@ def strided(d):
     return "as_strided", args, np.array(a)[places.astype(np.int64)]
 
 
+def thin(d):
+    """Of no elements, however long an axis is: no memory."""
+    n, name = d.one([0, 5, 1 << 30, (1 << 31) - 1]), d.one(["eye", "tri", "tril", "triu"])
+    shape, k = d.one([[n, 0], [0, n]]), d.one(FAR)
+    want = np.zeros(shape, np.int32)
+    if name in ("eye", "tri"):
+        return name, [*shape, k, mx.int32], want
+    return name, [Call("mlx_zeros", [shape, mx.int32]), k], want
+
+
 BROKEN = ["ij->", "i,j->ij,", "i.j->ij", "i..j", "....i->i", "...i...->i", "ij->ii", "ij->k", "i-j",
           "->i", "i->j->k", "1i", "i\u00e9", "ij,jk->ik", "ii,ii,ii", "i" * 400, "," * 300, "...,...",
           "abcdefghijklmnopqrstuvwxyzABCDEFGHIJK", "-", ">", "...->", "ij...->...ji", " ", "i" * 33]
@@ -212,7 +222,7 @@ def subscripts(d):
 
 
 FAMILIES = [elementwise, elementwise, taken, scattered, sliced, misplaced, put, moved, strided,
-            subscripts]
+            subscripts, thin]
 
 
 def call(seed, number):
