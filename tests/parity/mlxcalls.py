@@ -6,6 +6,8 @@ import numpy as np
 
 import right
 import tables
+from layouts import ends_kept, traced
+from products import added_along
 
 UNARY = tables.family("unary", "res", "a", "s")
 BINARY = tables.family("binary", "res", "a", "b", "s")
@@ -110,6 +112,12 @@ def table():
         random_uniform=lambda lo, hi, shape, d, key: mx.random.uniform(lo, hi, shape, d, key),
         random_normal=lambda shape, d, loc, scale, key: mx.random.normal(shape, d, loc, scale, key),
         random_randint=lambda lo, hi, shape, d, key: mx.random.randint(lo, hi, shape, d, key))
+    calls.update(
+        divmod=mx.divmod, stop_gradient=mx.stop_gradient, to_fp8=right.to_fp8, trace=traced,
+        masked_scatter=right.masked_scatter, put_along_axis=mx.put_along_axis,
+        scatter_add_axis=added_along, nan_to_num=ends_kept, depends=mx.depends,
+        logcumsumexp=lambda a, x, reverse, incl: mx.logcumsumexp(
+            a, x, reverse=reverse, inclusive=incl))
     calls.update(arranged())
     return {"mlx_" + n: f for n, f in calls.items()}
 

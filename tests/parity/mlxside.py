@@ -26,6 +26,16 @@ class View:
         return self.base[tuple(slice(*w) for w in where)].transpose(self.axes)
 
 
+class Wide:
+    """An array broadcast to a shape."""
+
+    def __init__(self, base, shape):
+        self.base, self.shape = base, shape
+
+    def mlx(self):
+        return mx.broadcast_to(self.base, self.shape)
+
+
 def to_plain(value):
     if isinstance(value, mx.array):
         bits = np.array(value.view(mx.uint16) if value.dtype == mx.bfloat16 else value)
@@ -33,6 +43,8 @@ def to_plain(value):
     if isinstance(value, View):
         where = (list(value.start), list(value.stop), list(value.step), list(value.axes))
         return plain.View(to_plain(value.base), *where)
+    if isinstance(value, Wide):
+        return plain.Call("mlx_broadcast_to", [to_plain(value.base), list(value.shape)])
     if isinstance(value, plain.Call):
         return plain.Call(value.name, to_plain(value.args))
     if isinstance(value, mx.Dtype):

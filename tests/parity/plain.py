@@ -2,6 +2,7 @@
 which calls are recorded with what MLX gave."""
 
 import base64
+import hashlib
 import json
 import lzma
 
@@ -55,6 +56,8 @@ def packed(value):
         return {"array": [value.dtype, list(value.shape), data]}
     if isinstance(value, View):
         return {"view": [packed(value.base), value.start, value.stop, value.step, value.axes]}
+    if isinstance(value, Call):
+        return {"call": [value.name, packed(value.args)]}
     if isinstance(value, Dtype):
         return {"dtype": str(value)}
     if isinstance(value, (list, tuple)):
@@ -69,6 +72,8 @@ def unpacked(value):
         return value
     if "dtype" in value:
         return Dtype(value["dtype"])
+    if "call" in value:
+        return Call(value["call"][0], unpacked(value["call"][1]))
     if "view" in value:
         base, *rest = value["view"]
         return View(unpacked(base), *rest)
@@ -77,14 +82,28 @@ def unpacked(value):
     return Array(dtype, bits.reshape(shape))
 
 
+def line(value):
+    """As text in one line."""
+    return (json.dumps(packed(value), separators=(",", ":")) + "\n").encode()
+
+
 def write(path, cases):
     """Cases: (family, function, arguments, expected)."""
-    with lzma.open(path, "wt", encoding="utf-8", preset=9) as f:
+    with lzma.open(path, "wb", preset=9) as f:
         for case in cases:
-            print(json.dumps(packed(case), separators=(",", ":")), file=f)
+            f.write(line(case))
 
 
 def read(path):
-    with lzma.open(path, "rt", encoding="utf-8") as f:
-        for line in f:
-            yield unpacked(json.loads(line))
+    with lzma.open(path, "rb") as f:
+        for text in f:
+            yield unpacked(json.loads(text))
+
+
+def digest(path):
+    """Of the calls alone, without what they give."""
+    calls = hashlib.sha1()
+    with lzma.open(path, "rb") as f:
+        for text in f:
+            calls.update(line(json.loads(text)[:3]))
+    return calls.hexdigest()

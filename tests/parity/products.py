@@ -119,9 +119,11 @@ def along():
 def added_along(a, indices, values, axis):
     """mx.scatter_add_axis has no Python name; 16-bit floats are added in float32."""
     wide = a.astype(mx.float32) if a.dtype in (mx.float16, mx.bfloat16) else a
-    grid = [mx.arange(n).reshape([-1 if d == k else 1 for k in range(a.ndim)])
+    if 0 in indices.shape:
+        return a
+    grid = [mx.arange(n).reshape([n if d == k else 1 for k in range(a.ndim)])
             for d, n in enumerate(indices.shape)]
-    where = [indices if d == axis else g for d, g in enumerate(grid)]
+    where = [indices if d == axis % a.ndim else g for d, g in enumerate(grid)]
     shape = mx.broadcast_arrays(*where)
     u = mx.broadcast_to(values.astype(a.dtype), shape[0].shape)
     return wide.at[tuple(shape)].add(u.astype(wide.dtype)).astype(a.dtype)

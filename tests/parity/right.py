@@ -2,6 +2,7 @@
 in a wider type. values.py has the list, with the reasons."""
 
 import fractions
+import warnings
 
 import mlx.core as mx
 import numpy as np
@@ -55,7 +56,8 @@ def statistic(name):
         if a.dtype not in INTEGERS:
             return f(a, axes, keepdims=keepdims, **named)
         axes = tuple(axes) if isinstance(axes, (list, tuple)) else axes
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # more degrees of freedom than elements
             x = exact(np.array(a, np.float64), axes, keepdims=keepdims, **named)
         return mx.array(np.asarray(x, np.float32))
 
@@ -178,6 +180,8 @@ def masked_scatter(a, mask, source):
 
 def to_fp8(a):
     """16-bit floats by way of float32, a NaN by its sign."""
+    if not mx.issubdtype(a.dtype, mx.floating):
+        raise ValueError(a.dtype)
     wide = cast(a, mx.float32)
     below = (wide.view(mx.uint32) >> 31) != 0
     return mx.where(mx.isnan(wide), mx.where(below, 0xfe, 0x7e).astype(mx.uint8), mx.to_fp8(wide))

@@ -263,6 +263,7 @@ def random():
     key = mx.random.key(42)
     yield "random", "mlx_random_key", (42,), lambda: mx.random.key(42)
     yield "random", "mlx_random_split_num", (key, 5), lambda: mx.random.split(key, 5)
+    yield "random", "mlx_random_split", (key,), lambda: list(mx.random.split(key))
     for n in (0, 1, 2, 7, 64):
         for dtype in FLOATS:
             low, high = mx.array(-1.0), mx.array(2.0)

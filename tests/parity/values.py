@@ -38,6 +38,7 @@ These are the intended differences:
   array, slice_dynamic and slice_update_dynamic hold starts within it; MLX reads and writes there.
 - nan_to_num of float16: the ends of the type; in MLX 0, or infinite. unflatten to negative extents is
   refused; MLX makes them.
+- Products of complex infinities: C++ makes an infinity of NaN parts again, NumPy and Weir do not.
 - argmax of more elements than uint32 can number is refused: MLX's number wraps."""
 
 import mlx.core as mx
