@@ -8,10 +8,12 @@ AXES = {"axis", "axes", "axis1", "axis2", "axes_a", "axes_b", "start_axis", "end
         "destination"}
 EXTENTS = {"shape", "slice_sizes", "slice_size", "reps", "repeats", "low_pad_size", "high_pad_size",
            "pad_width", "stop", "n", "m", "M", "num", "num_samples", "num_splits", "size", "width"}
-TEXTS = {"subscripts": "SUBSCRIPTS", "mode": "WORD", "indexing": "WORD"}
+TEXTS = {"subscripts": "SUBSCRIPTS", "mode": "WORD", "indexing": "WORD",
+         "mask_mode": "WORD"}
 INPUTS = {"mlx_array": "ARRAY", "mlx_vector_array": "VECTOR", "mlx_stream": "STREAM", "bool": "FLAG",
           "float": "REAL", "double": "REAL", "mlx_dtype": "DTYPE", "uint64_t": "WIDE",
-          "size_t": "COUNT", "mlx_optional_float": "OPTIONAL_REAL"}
+          "size_t": "COUNT", "mlx_optional_float": "OPTIONAL_REAL",
+          "mlx_optional_int": "OPTIONAL_INT", "mlx_optional_dtype": "OPTIONAL_DTYPE"}
 LISTS = {"int *": "INTS", "int64_t *": "STRIDES"}
 RESULTS = {"mlx_array *": "array", "mlx_vector_array *": "vector", "mlx_string *": "string"}
 NUMBERS = ("bool *", "int *", "float *", "double *", "size_t *", "mlx_complex64_t *", "float16_t *",

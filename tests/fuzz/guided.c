@@ -74,7 +74,7 @@ static double draw_real(struct bytes *in) {
 
 /* ---- the arrays and streams of one run ---- */
 
-static mlx_array pool[POOL];
+static mlx_array pool[POOL], freed;
 static mlx_stream streams[3]; /* the first is the default one */
 static int last_shape[32], last_ndim;
 static unsigned handled; /* calls of the error handler */
@@ -99,8 +99,8 @@ struct results {
 
 static mlx_array draw_array(struct bytes *in) {
   uint8_t v = next(in);
-  mlx_array a = v == 0xff ? (mlx_array){NULL} : pool[v % POOL];
-  if (!a.ctx) return a;
+  mlx_array a = v == 0xff ? (mlx_array){NULL} : v == 0xfe ? freed : pool[v % POOL];
+  if (!a.ctx || v == 0xfe) return a;
   last_ndim = (int)mlx_array_ndim(a);
   for (int i = 0; i < last_ndim; i++) last_shape[i] = mlx_array_dim(a, i);
   return a;
@@ -172,10 +172,12 @@ static void append(char *text, const char *piece) {
 enum text_role { SUBSCRIPTS, WORD };
 
 static const char *draw_text(struct bytes *in, struct results *out, enum text_role role) {
-  static const char *const words[] = {"constant", "edge", "ij", "xy", "", "wrap", "Edge", "i"};
+  static const char *const words[] = {"constant", "edge",  "ij",     "xy",     "",
+                                      "wrap",     "Edge",  "i",      "affine", "mxfp4",
+                                      "mxfp8",    "nvfp4", "causal", "array"};
   static const char *const pieces[] = {"i", "j", "k", "l", "i", "j", ",", ",",    "->", "...",
                                        "a", "A", " ", ".", "-", ">", "1", "\xc3", "%s", "z"};
-  if (role == WORD) return words[next(in) % 8];
+  if (role == WORD) return words[next(in) % (sizeof words / sizeof words[0])];
   for (uint8_t v = next(in); v % 24 < 20; v = next(in)) {
     append(out->text, pieces[v % 24]);
     if (in->at == in->end) break;
@@ -198,6 +200,12 @@ static const char *draw_text(struct bytes *in, struct results *out, enum text_ro
 #define OPTIONAL_REAL(name)                                     \
   mlx_optional_float name = {.has_value = (next(in) & 1) != 0}; \
   if (name.has_value) name.value = (float)draw_real(in);
+#define OPTIONAL_INT(name)                                    \
+  mlx_optional_int name = {.has_value = (next(in) & 1) != 0}; \
+  if (name.has_value) name.value = draw_int(in, EXTENT);
+#define OPTIONAL_DTYPE(name)                                    \
+  mlx_optional_dtype name = {.has_value = (next(in) & 1) != 0}; \
+  if (name.has_value) name.value = (mlx_dtype)(next(in) % 15);
 #define DTYPE(name) mlx_dtype name = (mlx_dtype)(next(in) % 15);
 #define TEXT(name, role) const char *name = draw_text(in, out, role);
 
@@ -339,12 +347,17 @@ static void call_one(struct bytes *in) {
 
 /* Elements as the bytes say, or values that fit in no integer. */
 static void make_array(struct bytes *in) {
+  static const int extents[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 64};
   int shape[4], ndim = next(in) % 5, slot = next(in) % POOL;
   mlx_dtype dtype = (mlx_dtype)(next(in) % 14);
   size_t size = 1;
-  for (int i = 0; i < ndim; i++) size *= (size_t)(shape[i] = (next(in) % 9) >> (size > 8));
+  for (int i = 0; i < ndim; i++) {
+    shape[i] = extents[next(in) % 12];
+    if (size * (size_t)shape[i] > KEPT) shape[i] = 1;
+    size *= (size_t)shape[i];
+  }
   mlx_array a = mlx_array_new();
-  double values[KEPT * 16];
+  double values[KEPT];
   if (next(in) & 1) {
     for (size_t i = 0; i < size; i++) values[i] = draw_real(in);
     mlx_array wide = mlx_array_new_data(values, shape, ndim, MLX_FLOAT64);
@@ -357,7 +370,7 @@ static void make_array(struct bytes *in) {
     HOLDS(mlx_array_set_data(&a, data, shape, ndim, dtype) == 0);
     free(data);
   }
-  if (size <= KEPT) HOLDS(mlx_array_set(&pool[slot], a) == 0);
+  HOLDS(mlx_array_set(&pool[slot], a) == 0);
   mlx_array_free(a);
 }
 
@@ -365,11 +378,11 @@ static void first_arrays(void) {
   static const struct {
     mlx_dtype dtype;
     int ndim, shape[3];
-  } kinds[POOL] = {{MLX_FLOAT32, 2, {3, 4}}, {MLX_INT32, 1, {3}},     {MLX_FLOAT32, 0, {0}},
-                   {MLX_BOOL, 2, {3, 4}},    {MLX_COMPLEX64, 1, {4}}, {MLX_UINT8, 3, {2, 3, 4}},
-                   {MLX_FLOAT16, 2, {4, 4}}, {MLX_INT64, 2, {0, 3}}};
-  uint8_t data[256];
-  for (int i = 0; i < 256; i++) data[i] = i % 4 == 0 ? i / 4 % 2 : 0;
+  } kinds[POOL] = {{MLX_FLOAT32, 2, {3, 4}},  {MLX_INT32, 1, {3}},     {MLX_FLOAT32, 0, {0}},
+                   {MLX_BOOL, 2, {3, 4}},     {MLX_COMPLEX64, 1, {4}}, {MLX_UINT8, 3, {2, 3, 4}},
+                   {MLX_FLOAT32, 2, {2, 64}}, {MLX_INT64, 2, {0, 3}}};
+  uint8_t data[512];
+  for (int i = 0; i < 512; i++) data[i] = i % 4 == 0 ? i / 4 % 2 : 0;
   for (int i = 0; i < POOL; i++) {
     pool[i] = mlx_array_new_data(data, kinds[i].shape, kinds[i].ndim, kinds[i].dtype);
     HOLDS(pool[i].ctx != NULL);
@@ -380,6 +393,8 @@ static void begin(void) {
   mean_cpu();
   trace = getenv("WEIR_FUZZ_TRACE") != NULL;
   mlx_set_error_handler(handler, NULL, NULL);
+  freed = mlx_array_new_float(1);
+  mlx_array_free(freed);
   for (int i = 0; i < FUNCTIONS; i++) functions[i].hash = hash_of(functions[i].name);
   qsort(functions, FUNCTIONS, sizeof functions[0], by_hash);
 }
