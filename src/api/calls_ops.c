@@ -393,6 +393,22 @@ int mlx_bitwise_xor(mlx_array *res, const mlx_array a, const mlx_array b, const 
   return wr_api_end(&call);
 }
 
+int mlx_block_masked_mm(mlx_array *res, const mlx_array a, const mlx_array b, int block_size,
+                        const mlx_array mask_out, const mlx_array mask_lhs,
+                        const mlx_array mask_rhs, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_block_masked_mm", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  struct wr_node *b_node = wr_api_array(b, "b", &call.error);
+  struct wr_node *mask_out_node = wr_api_array_or_none(mask_out);
+  struct wr_node *mask_lhs_node = wr_api_array_or_none(mask_lhs);
+  struct wr_node *mask_rhs_node = wr_api_array_or_none(mask_rhs);
+  if (!call.error) {
+    call.error = wr_ops_block_masked_mm(&call.out, a_node, b_node, block_size, mask_out_node,
+                                        mask_lhs_node, mask_rhs_node, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
 int mlx_broadcast_to(mlx_array *res, const mlx_array a, const int *shape, size_t shape_num,
                      const mlx_stream s) {
   struct wr_api_call call;
@@ -752,6 +768,20 @@ int mlx_gather_single(mlx_array *res, const mlx_array a, const mlx_array indices
   if (!call.error) {
     call.error = wr_ops_gather(&call.out, a_node, &indices_node, 1, &axis, 1, slice_sizes,
                                wr_api_count(slice_sizes_num), call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_gather_mm(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_array lhs_indices,
+                  const mlx_array rhs_indices, bool sorted_indices, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_gather_mm", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  struct wr_node *b_node = wr_api_array(b, "b", &call.error);
+  struct wr_node *lhs_indices_node = wr_api_array_or_none(lhs_indices);
+  struct wr_node *rhs_indices_node = wr_api_array_or_none(rhs_indices);
+  if (!call.error) {
+    call.error = wr_ops_gather_mm(&call.out, a_node, b_node, lhs_indices_node, rhs_indices_node,
+                                  sorted_indices, call.stream);
   }
   return wr_api_end(&call);
 }
@@ -1765,6 +1795,18 @@ int mlx_scatter_prod_single(mlx_array *res, const mlx_array a, const mlx_array i
   if (!call.error) {
     call.error = wr_ops_scatter(&call.out, WR_OP_MULTIPLY, a_node, &indices_node, 1, updates_node,
                                 &axis, 1, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_segmented_mm(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_array segments,
+                     const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_segmented_mm", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  struct wr_node *b_node = wr_api_array(b, "b", &call.error);
+  struct wr_node *segments_node = wr_api_array(segments, "segments", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_segmented_mm(&call.out, a_node, b_node, segments_node, call.stream);
   }
   return wr_api_end(&call);
 }

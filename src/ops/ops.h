@@ -281,6 +281,17 @@ struct wr_error *wr_ops_attention(struct wr_node **out, struct wr_node *queries,
                                   const char *mask_mode, struct wr_node *mask_arr,
                                   struct wr_node *sinks, struct wr_stream *s);
 
+/* masked_products: the index arrays may be NULL, all masks too */
+struct wr_error *wr_ops_gather_mm(struct wr_node **out, struct wr_node *a, struct wr_node *b,
+                                  struct wr_node *lhs, struct wr_node *rhs, bool sorted,
+                                  struct wr_stream *s);
+struct wr_error *wr_ops_segmented_mm(struct wr_node **out, struct wr_node *a, struct wr_node *b,
+                                     struct wr_node *segments, struct wr_stream *s);
+struct wr_error *wr_ops_block_masked_mm(struct wr_node **out, struct wr_node *a, struct wr_node *b,
+                                        int block, struct wr_node *mask_out,
+                                        struct wr_node *mask_lhs, struct wr_node *mask_rhs,
+                                        struct wr_stream *s);
+
 /* quantized: group_size and bits may be NULL, the mode's own; biases, global scales, dtype, and one
    of the index arrays too. `parts` are *n: codes, scales, and of affine ones biases */
 struct wr_ops_how {

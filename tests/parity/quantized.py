@@ -315,4 +315,62 @@ def quantized_twice():
             yield both(sample((2, 64), dtype), w, s, "nvfp4")
 
 
-QUANTIZED = (quantizing, unpacking, multiplying, gathering, quantized_twice)
+def product(name, a, b, *rest):
+    """MLX's CPU has float32 alone."""
+    def call():
+        given = rest[:2] if name == "gather_mm" else rest  # the last is a promise
+        r = getattr(mx, name)(wide(a), wide(b), *given)
+        return cast(r, (mx.zeros((1,), a.dtype) + mx.zeros((1,), b.dtype)).dtype)
+
+    return "parts", "mlx_" + name, (a, b, *rest), call
+
+
+def parts_of_products():
+    rng = np.random.default_rng(8)
+    for dtype in FLOATS + (mx.float64,):
+        a, b = short((3, 2, 5), dtype, 1), short((4, 5, 6), dtype, 2)
+        for lhs, rhs in (([0, 2, 2], [3, 0, 1]), ([[1], [2]], [0, 3]), (1, 2), ([], [])):
+            i, j = (mx.array(x, mx.int32) for x in (lhs, rhs))
+            yield product("gather_mm", a, b, i, j, False)
+        yield product("gather_mm", a, b, mx.array([0, 1, 2, 0]), None, True)
+        yield product("gather_mm", short((5,), dtype, 3), b, None, mx.array([3, 1], mx.uint8), False)
+        yield product("gather_mm", a, short((5,), dtype, 3), mx.array([2, 0]), None, False)
+        x, y = short((3, 9), dtype, 4), short((9, 4), dtype, 5)
+        for ends in ([[0, 4], [4, 9], [3, 3], [5, 2], [0, 9]], [2, 5], [[[1, 2]], [[0, 1]]]):
+            yield product("segmented_mm", x, y, mx.array(ends, mx.uint32))
+        for block in (32, 64):
+            m, k, n = 70, 90, 65
+            x, y = short((m, k), dtype, 6), short((k, n), dtype, 7)
+            t = [-(-e // block) for e in (m, k, n)]
+            kinds = [mx.array(rng.random((t[i], t[j])) < 0.6) for i, j in ((0, 2), (0, 1), (1, 2))]
+            for out, lhs, rhs in ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 1)):
+                masks = [k if on else None for k, on in zip(kinds, (out, lhs, rhs))]
+                yield product("block_masked_mm", x, y, block, *masks)
+                factors = [None if k is None else cast(k, mx.float32) * 2 for k in masks]
+                yield product("block_masked_mm", x, y, block, *factors)
+            yield product("block_masked_mm", short((2, m, k), dtype, 6), y, block, kinds[0], None, kinds[2])
+            yield product("block_masked_mm", x, y, block, kinds[0][:1], kinds[1][:, :1], None)
+    a, b = short((2, 3, 4), mx.float32, 1), short((5, 4, 6), mx.float32, 2)
+    at = mx.array([0, 1])
+    for dtype in DTYPES:
+        if dtype not in FLOATS:
+            yield product("gather_mm", a, b, at, cast(at, dtype), False)
+            yield product("gather_mm", cast(a, dtype), cast(b, dtype), at, at, False)
+            yield product("segmented_mm", a[0], b[0], cast(mx.array([[0, 1]]), dtype))
+    yield product("gather_mm", a, b, None, None, False)
+    yield product("gather_mm", a[..., :3], b, at, at, False)
+    yield product("gather_mm", mx.array(1.0), b, None, at, False)
+    yield product("gather_mm", a, b, mx.array([0, 1, 1]), at, False)
+    yield product("segmented_mm", a, b[0], mx.array([[0, 1]]))
+    yield product("segmented_mm", a[0], b[0], mx.array([0, 1, 2]))
+    x, y = short((40, 40), mx.float32, 1), short((40, 40), mx.float32, 2)
+    yes = mx.ones((2, 2), mx.bool_)
+    yield product("block_masked_mm", x, y, 16, yes, None, None)
+    yield product("block_masked_mm", x, y, 16, None, None, None)
+    yield product("block_masked_mm", x, y, 32, mx.ones((3, 2), mx.bool_), None, None)
+    yield product("block_masked_mm", x, y, 32, mx.ones((2, 2, 2), mx.bool_), None, None)
+    yield product("block_masked_mm", x * NAN, y, 32, None, ~yes, None)
+    yield product("block_masked_mm", x * INF, y, 32, ~yes, None, None)
+
+
+QUANTIZED = (parts_of_products, quantizing, unpacking, multiplying, gathering, quantized_twice)

@@ -143,6 +143,16 @@ int mlx_bitwise_or(mlx_array *res, const mlx_array a, const mlx_array b, const m
 /* Bit by bit, of integers and bools. */
 int mlx_bitwise_xor(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s);
 
+/* a @ b of floating matrices in blocks: mask_lhs and mask_rhs say which blocks of a and b count,
+   mask_out which of the result do not stay 0; all have an element for each block_size x block_size
+   (32 or 64) elements along the last two axes, the last of which may be less, and broadcast along
+   the leading ones. Masks that are not bool are factors; one of the first two makes the other one
+   too. Without any mask mlx_matmul. */
+int mlx_block_masked_mm(mlx_array *res, const mlx_array a, const mlx_array b, int block_size,
+                        const mlx_array mask_out /* may be null */,
+                        const mlx_array mask_lhs /* may be null */,
+                        const mlx_array mask_rhs /* may be null */, const mlx_stream s);
+
 /* Views of all of them in the shape that they have in common. *res receives a vector. */
 int mlx_broadcast_arrays(mlx_vector_array *res, const mlx_vector_array inputs, const mlx_stream s);
 
@@ -302,6 +312,13 @@ int mlx_gather(mlx_array *res, const mlx_array a, const mlx_vector_array indices
 /* The same with one index array and axis. */
 int mlx_gather_single(mlx_array *res, const mlx_array a, const mlx_array indices, int axis,
                       const int *slice_sizes, size_t slice_sizes_num, const mlx_stream s);
+
+/* a @ b of chosen floating matrices; lhs_indices, rhs_indices and sorted_indices as in
+   mlx_gather_qmm. Without either index array mlx_matmul. */
+int mlx_gather_mm(mlx_array *res, const mlx_array a, const mlx_array b,
+                  const mlx_array lhs_indices /* may be null */,
+                  const mlx_array rhs_indices /* may be null */, bool sorted_indices,
+                  const mlx_stream s);
 
 /* As mlx_quantized_matmul, of chosen matrices: those of x along its leading axes by lhs_indices,
    those of w by rhs_indices, both as if these axes were one. One that is absent counts 0, 1, ..
@@ -641,6 +658,11 @@ int mlx_scatter_prod(mlx_array *res, const mlx_array a, const mlx_vector_array i
                      const mlx_array updates, const int *axes, size_t axes_num, const mlx_stream s);
 int mlx_scatter_prod_single(mlx_array *res, const mlx_array a, const mlx_array indices,
                             const mlx_array updates, int axis, const mlx_stream s);
+
+/* Products of parts: for each pair (s, e) along the last axis of the integer array segments, a's
+   columns from s below e by b's rows, floating; zeros where e is not above s. (.., M, N). */
+int mlx_segmented_mm(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_array segments,
+                     const mlx_stream s);
 
 /* 1 / (1 + e^-a). */
 int mlx_sigmoid(mlx_array *res, const mlx_array a, const mlx_stream s);
