@@ -396,12 +396,13 @@ int mlx_bitwise_xor(mlx_array *res, const mlx_array a, const mlx_array b, const 
 int mlx_block_masked_mm(mlx_array *res, const mlx_array a, const mlx_array b, int block_size,
                         const mlx_array mask_out, const mlx_array mask_lhs,
                         const mlx_array mask_rhs, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_block_masked_mm", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_block_masked_mm", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
-  struct wr_node *mask_out_node = wr_api_array_or_none(mask_out);
-  struct wr_node *mask_lhs_node = wr_api_array_or_none(mask_lhs);
-  struct wr_node *mask_rhs_node = wr_api_array_or_none(mask_rhs);
+  struct wr_node *mask_out_node = wr_api_array_or_none(mask_out, "mask_out", &call.error);
+  struct wr_node *mask_lhs_node = wr_api_array_or_none(mask_lhs, "mask_lhs", &call.error);
+  struct wr_node *mask_rhs_node = wr_api_array_or_none(mask_rhs, "mask_rhs", &call.error);
   if (!call.error) {
     call.error = wr_ops_block_masked_mm(&call.out, a_node, b_node, block_size, mask_out_node,
                                         mask_lhs_node, mask_rhs_node, call.stream);
@@ -774,11 +775,12 @@ int mlx_gather_single(mlx_array *res, const mlx_array a, const mlx_array indices
 
 int mlx_gather_mm(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_array lhs_indices,
                   const mlx_array rhs_indices, bool sorted_indices, const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_gather_mm", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_gather_mm", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
-  struct wr_node *lhs_indices_node = wr_api_array_or_none(lhs_indices);
-  struct wr_node *rhs_indices_node = wr_api_array_or_none(rhs_indices);
+  struct wr_node *lhs_indices_node = wr_api_array_or_none(lhs_indices, "lhs_indices", &call.error);
+  struct wr_node *rhs_indices_node = wr_api_array_or_none(rhs_indices, "rhs_indices", &call.error);
   if (!call.error) {
     call.error = wr_ops_gather_mm(&call.out, a_node, b_node, lhs_indices_node, rhs_indices_node,
                                   sorted_indices, call.stream);
@@ -1801,7 +1803,8 @@ int mlx_scatter_prod_single(mlx_array *res, const mlx_array a, const mlx_array i
 
 int mlx_segmented_mm(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_array segments,
                      const mlx_stream s) {
-  struct wr_api_call call = wr_api_begin("mlx_segmented_mm", res, s);
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_segmented_mm", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   struct wr_node *segments_node = wr_api_array(segments, "segments", &call.error);

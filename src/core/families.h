@@ -3,6 +3,7 @@
    anew, includes ops.def, and then this file's end, families_end.h. */
 
 #define WR_OP(ID, name, family, ...) OF_##family(ID, name, __VA_ARGS__)
+#define OF_attention(...)
 #define OF_binary(...)
 #define OF_call(...)
 #define OF_copy(...)

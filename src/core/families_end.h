@@ -1,6 +1,7 @@
 /* Template: the end of families.h. */
 
 #undef WR_OP
+#undef OF_attention
 #undef OF_binary
 #undef OF_call
 #undef OF_copy

@@ -41,6 +41,7 @@ enum {
   WR_TYPES_number = WR_TYPES_any & ~WR_TYPES_boolean,
   WR_TYPES_complex64 = 1 << WR_COMPLEX64,
   WR_TYPES_real = WR_TYPES_any & ~WR_TYPES_complex64,
+  WR_TYPES_short_floating = 1 << WR_FLOAT16 | 1 << WR_FLOAT32 | 1 << WR_BFLOAT16,
   WR_TYPES_floating = 1 << WR_FLOAT16 | 1 << WR_FLOAT32 | 1 << WR_FLOAT64 | 1 << WR_BFLOAT16,
   WR_TYPES_inexact = WR_TYPES_floating | WR_TYPES_complex64,
   WR_TYPES_whole = WR_TYPES_any & ~WR_TYPES_inexact,
@@ -182,6 +183,15 @@ struct wr_quantized_params {
   bool transpose; /* products */
   bool gathers;   /* products */
   int32_t group;
+};
+
+/* Inputs queries (B, H, L, D), keys (B, K, M, D) and values (B, K, M, E), none of them empty, then
+   a mask of that shape of the scores, (B, H, L, M), and sinks (H), where there are such. */
+struct wr_attention_params {
+  float scale;
+  bool causal;
+  bool has_mask;
+  bool has_sinks;
 };
 
 /* Extents of a gather's slices along all axes of its input, from its result's shape. Gives how many

@@ -1,10 +1,13 @@
-/* Attention, composed: all scores are made, in float32, of float64 in float64. Query heads that
-   read one head of keys become more rows of one product. No locks. */
+/* Attention: a command of its own where the device has a kernel, else composed: all scores are
+   made, in float32, of float64 in float64, and query heads that read one head of keys become more
+   rows of one product. No locks. */
 
 #include <float.h>
 #include <string.h>
 
+#include "backend/backend.h"
 #include "ops/internal.h"
+#include "stream/stream.h"
 
 struct attention {
   struct wr_node *queries, *keys, *values;
@@ -168,6 +171,40 @@ static struct wr_error *compose(struct wr_node **out, const struct attention *a,
   return wr_compose_end(&c, out, r);
 }
 
+static struct wr_error *record(struct wr_node **out, const struct attention *a,
+                               const struct extents *x, enum wr_dtype t, struct wr_stream *s) {
+  const struct wr_attention_params params = {.scale = a->scale,
+                                             .causal = a->mask_mode[0] == 'c',
+                                             .has_mask = a->mask != NULL,
+                                             .has_sinks = a->sinks != NULL};
+  const int32_t scores[4] = {x->b, x->h, x->l, x->m}, shape[4] = {x->b, x->h, x->l, x->e};
+  struct wr_compose c = wr_compose_begin(s);
+  struct wr_node *in[5] = {wr_compose_astype(&c, a->queries, t), wr_compose_astype(&c, a->keys, t),
+                           wr_compose_astype(&c, a->values, t)};
+  int n = 3;
+  if (a->mask) in[n++] = wr_compose_broadcast(&c, a->mask, 4, scores);
+  if (a->sinks) in[n++] = a->sinks;
+  struct wr_node *r = NULL;
+  if (!c.error) {
+    const struct wr_record command = {.op = WR_OP_ATTENTION,
+                                      .dtype = t,
+                                      .ndim = 4,
+                                      .shape = shape,
+                                      .n_in = n,
+                                      .in = in,
+                                      .params = &params,
+                                      .params_bytes = sizeof params,
+                                      .stream = s};
+    r = wr_compose_step(&c, wr_ops_record(wr_compose_slot(&c), &command));
+  }
+  return wr_compose_end(&c, out, r);
+}
+
+static bool has_kernel(const struct extents *x, enum wr_dtype t, const struct wr_stream *s) {
+  const bool whole = x->b > 0 && x->h > 0 && x->l > 0 && x->d > 0 && x->m > 0 && x->e > 0;
+  return whole && wr_stream_backend(s)->supports(WR_OP_ATTENTION, t);
+}
+
 struct wr_error *wr_ops_attention(struct wr_node **out, struct wr_node *queries,
                                   struct wr_node *keys, struct wr_node *values, float scale,
                                   const char *mask_mode, struct wr_node *mask_arr,
@@ -187,5 +224,6 @@ struct wr_error *wr_ops_attention(struct wr_node **out, struct wr_node *queries,
   if (!error) error = extents_of(&x, &a);
   if (!error) error = check_types(&a, t);
   if (!error) error = check_shapes(&a, &x);
-  return error ? error : compose(out, &a, &x, t, s);
+  if (error) return error;
+  return (has_kernel(&x, t, s) ? record : compose)(out, &a, &x, t, s);
 }

@@ -28,6 +28,7 @@ union fake_params {
   struct wr_addmm_params addmm;
   struct wr_hadamard_params hadamard;
   struct wr_quantized_params quantized;
+  struct wr_attention_params attention;
   struct wr_bits_params bits;
 };
 

@@ -40,6 +40,7 @@ enum family {
   FAMILY_matmul,
   FAMILY_hadamard,
   FAMILY_quantized,
+  FAMILY_attention,
   FAMILY_random
 };
 

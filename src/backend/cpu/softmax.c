@@ -14,6 +14,7 @@
 #include "backend/cpu/fused.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/loop/loop.h"
+#include "backend/cpu/row_math.h"
 
 enum {
   LANES = 16,
@@ -29,67 +30,9 @@ struct rows {
   struct wr_lines lines;
 };
 
-/* e^x for x <= 0 or NaN, within 2 ulp, without branches: x = n ln 2 + r, and 2^n is put together
-   from its bits. Below -87.3 the result would be subnormal and is 0. */
-static inline float exp_below_zero(float x) {
-  float bounded = x < -87.3f ? -87.3f : x;
-  float n = bounded * 1.44269504f + 12582912.0f; /* 1.5 * 2^23: rounds to a whole number */
-  int32_t power = (int32_t)(wr_f32_bits(n) - 0x4b400000u);
-  n -= 12582912.0f;
-  float r = (bounded - n * 0.693145752f) - n * 1.42860677e-6f;
-  float p = 1.98412698e-4f;
-  p = p * r + 1.38888889e-3f;
-  p = p * r + 8.33333333e-3f;
-  p = p * r + 4.16666667e-2f;
-  p = p * r + 1.66666667e-1f;
-  p = p * r + 0.5f;
-  p = p * r * r + r + 1.0f;
-  float scale = wr_f32_from_bits((uint32_t)(power + 127) << 23);
-  return x < -87.3f ? 0.0f : p * scale;
-}
-
-WR_WIDE static float max_of(const float *x, int64_t n, float start) {
-  float lanes[LANES];
-  for (int l = 0; l < LANES; l++) lanes[l] = start;
-  int64_t i = 0;
-  for (; i + LANES <= n; i += LANES) {
-    for (int l = 0; l < LANES; l++) lanes[l] = x[i + l] > lanes[l] ? x[i + l] : lanes[l];
-  }
-  for (int l = 0; i < n; i++, l++) lanes[l] = x[i] > lanes[l] ? x[i] : lanes[l];
-  float top = lanes[0];
-  for (int l = 1; l < LANES; l++) top = lanes[l] > top ? lanes[l] : top;
-  return top;
-}
-
-/* y = e^(x - top); x and y may be the same. Returns the sum of y. */
-WR_WIDE static double exp_and_sum(const float *x, float *y, int64_t n, float top) {
-  double total = 0.0;
-  for (int64_t b = 0; b < n; b += BLOCK) {
-    int64_t end = n - b < BLOCK ? n : b + BLOCK;
-    float lanes[LANES] = {0};
-    int64_t i = b;
-    for (; i + LANES <= end; i += LANES) {
-      for (int l = 0; l < LANES; l++) {
-        y[i + l] = exp_below_zero(x[i + l] - top);
-        lanes[l] += y[i + l];
-      }
-    }
-    for (int l = 0; i < end; i++, l++) {
-      y[i] = exp_below_zero(x[i] - top);
-      lanes[l] += y[i];
-    }
-    for (int l = 0; l < LANES; l++) total += (double)lanes[l];
-  }
-  return total;
-}
-
-WR_WIDE static void scale_row(float *y, int64_t n, float scale) {
-  for (int64_t i = 0; i < n; i++) y[i] *= scale;
-}
-
 static void softmax_dense(const float *x, float *y, int64_t n) {
-  float top = max_of(x, n, -INFINITY);
-  scale_row(y, n, (float)(1.0 / exp_and_sum(x, y, n, top)));
+  float top = wr_row_max(x, n, -INFINITY);
+  wr_row_scale(y, n, (float)(1.0 / wr_row_exp(x, y, n, top)));
 }
 
 /* Up to BLOCK elements of a row as float32. */
@@ -139,12 +82,12 @@ static float row_top_and_sum(const struct rows *r, const char *row, double *sum)
   float top = -INFINITY;
   for (int64_t i = 0; i < n; i += BLOCK) {
     load_block(block, r, row, i, block_length(n, i));
-    top = max_of(block, block_length(n, i), top);
+    top = wr_row_max(block, block_length(n, i), top);
   }
   *sum = 0.0;
   for (int64_t i = 0; i < n; i += BLOCK) {
     load_block(block, r, row, i, block_length(n, i));
-    *sum += exp_and_sum(block, block, block_length(n, i), top);
+    *sum += wr_row_exp(block, block, block_length(n, i), top);
   }
   return top;
 }
@@ -160,7 +103,7 @@ static void softmax_f32(const struct rows *r, const char *row, char *out) {
   float top = row_top_and_sum(r, row, &sum);
   for (int64_t i = 0; i < n; i += BLOCK) {
     load_block(block, r, row, i, block_length(n, i));
-    exp_and_sum(block, block, block_length(n, i), top);
+    wr_row_exp(block, block, block_length(n, i), top);
     store_block(block, r, out, i, block_length(n, i), (float)(1.0 / sum));
   }
 }
