@@ -33,6 +33,7 @@
 #include "mlx/c/stream.h"
 #include "mlx/c/string.h"
 #include "mlx/c/vector.h"
+#include "ops/function.h"
 #include "stream/stream.h"
 
 /* ---- reporting ---- */
@@ -52,6 +53,16 @@ int wr_api_finish_array(const char *function, struct wr_error *error, mlx_array 
 /* The same for a vector of arrays: takes `out`, memory of wr_alloc, and the references in it. */
 int wr_api_finish_vector(const char *function, struct wr_error *error, mlx_vector_array *res,
                          struct wr_node **out, size_t n);
+/* The same for lists: as many of the places as are not NULL, in the order of the lists. Takes what
+   `results` hold, and their memory. */
+struct wr_api_places {
+  mlx_vector_array *out[WR_RESULT_LISTS];
+  mlx_vector_int *numbers;
+};
+int wr_api_finish_results(const char *function, struct wr_error *error,
+                          const struct wr_api_places *places, struct wr_results *results);
+/* The calling thread's last error, a reference; NULL when there is none. */
+struct wr_error *wr_api_last_error(void);
 
 /* ---- checks ---- */
 
@@ -112,6 +123,11 @@ const int32_t *wr_api_shape(const int *shape, size_t n, const char *param, struc
    when memory for a new handle is refused. Runs due destructors on this thread (the caller's own
    free). */
 struct wr_error *wr_api_put_array(mlx_array *res, struct wr_node *out);
+/* A vector of further references. */
+struct wr_error *wr_api_make_vector(mlx_vector_array *vec, struct wr_node *const *nodes, size_t n);
+/* Ends a vector that was given as a result, and gives what it held; no destructor runs here. */
+void wr_api_take_vector(mlx_vector_array vec, struct wr_ptrs *nodes, struct wr_error **error);
+void wr_api_take_ints(mlx_vector_int vec, struct wr_ptrs *items, struct wr_error **error);
 /* Copies the text into *str, replacing what it holds. */
 struct wr_error *wr_api_set_string(mlx_string *str, const char *text);
 /* Replaces *vec by a vector of copies of the strings. */

@@ -59,6 +59,10 @@ __attribute__((constructor)) static void start_at_load(void) {
 const char *weir_last_error(void) { return last ? wr_error_message(last) : ""; }
 weir_status weir_last_status(void) { return last ? wr_error_status(last) : WEIR_OK; }
 
+struct wr_error *wr_api_last_error(void) {
+  return last ? wr_error_retain(last) : NULL;
+}
+
 static void thread_leaves(void *unused) {
   (void)unused;
   thread_ends(last);

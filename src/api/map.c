@@ -336,3 +336,8 @@ struct wr_error *wr_api_set_arrays(mlx_map_string_to_array *map, struct wr_map *
 struct wr_error *wr_api_set_texts(mlx_map_string_to_string *map, struct wr_map *taken) {
   return give(&texts, &map->ctx, taken);
 }
+
+struct wr_error *wr_api_make_arrays(mlx_map_string_to_array *map, const struct wr_map *from) {
+  struct map *made = duplicate(&arrays, from);
+  return made ? replace(&arrays, &map->ctx, made) : wr_error_out_of_memory();
+}

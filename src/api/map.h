@@ -12,6 +12,8 @@ struct wr_map *wr_api_map_of_arrays(mlx_map_string_to_array map, const char *par
                                     struct wr_error **error);
 struct wr_map *wr_api_map_of_texts(mlx_map_string_to_string map, const char *param,
                                    struct wr_error **error);
+/* Makes *map a copy. */
+struct wr_error *wr_api_make_arrays(mlx_map_string_to_array *map, const struct wr_map *from);
 /* Makes *map, and its copies, the map that is taken, which is empty afterwards; on an error it is
    left alone. */
 struct wr_error *wr_api_set_arrays(mlx_map_string_to_array *map, struct wr_map *taken);

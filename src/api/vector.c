@@ -482,3 +482,72 @@ int wr_api_finish_vector(const char *function, struct wr_error *error, mlx_vecto
   if (!error) error = put(&arrays, &res->ctx, made);
   return wr_api_finish(function, error);
 }
+
+struct wr_error *wr_api_make_vector(mlx_vector_array *vec, struct wr_node *const *nodes, size_t n) {
+  struct vector *made = vector_of_nodes(nodes, n);
+  if (!made) return wr_error_out_of_memory();
+  for (size_t i = 0; i < n; i++) wr_node_retain(nodes[i]);
+  return put(&arrays, &vec->ctx, made);
+}
+
+static void take(const struct kind *kind, void *ctx, struct wr_ptrs *items,
+                 struct wr_error **error) {
+  struct vector *v = wr_api_take(ctx, kind->handles, "res", error);
+  if (!v) return;
+  *items = v->items;
+  wr_free(v);
+}
+
+void wr_api_take_vector(mlx_vector_array vec, struct wr_ptrs *nodes, struct wr_error **error) {
+  take(&arrays, vec.ctx, nodes, error);
+}
+
+void wr_api_take_ints(mlx_vector_int vec, struct wr_ptrs *items, struct wr_error **error) {
+  take(&ints, vec.ctx, items, error);
+}
+
+/* A vector of the items, which it takes; NULL, and nothing is taken, when memory is refused. */
+static struct vector *vector_of(const struct kind *kind, struct wr_ptrs *items) {
+  struct vector *made = wr_ptrs_reserve(items, 1) ? wr_calloc(sizeof *made) : NULL;
+  if (!made) return NULL;
+  wr_kind_begin(&made->kind, kind->handles);
+  made->items = *items;
+  *items = (struct wr_ptrs){0};
+  return made;
+}
+
+struct placed {
+  const struct kind *kind;
+  void **ctx; /* NULL: not wanted */
+  struct wr_ptrs *items;
+  struct vector *made;
+};
+
+static struct wr_error *give_all(struct placed *all, size_t n) {
+  struct wr_error *error = NULL;
+  for (size_t i = 0; i < n && !error; i++) {
+    if (!all[i].ctx) continue;
+    all[i].made = vector_of(all[i].kind, all[i].items);
+    if (!all[i].made) error = wr_error_out_of_memory();
+  }
+  for (size_t i = 0; i < n; i++) {
+    if (error) {
+      vector_end(all[i].kind, all[i].made);
+    } else if (all[i].ctx) {
+      error = put(all[i].kind, all[i].ctx, all[i].made);
+    }
+  }
+  return error;
+}
+
+/* All are made before the first is given, so that a failed call changes nothing. */
+int wr_api_finish_results(const char *function, struct wr_error *error,
+                          const struct wr_api_places *places, struct wr_results *results) {
+  struct placed all[] = {
+      {&arrays, places->out[0] ? &places->out[0]->ctx : NULL, &results->out[0], NULL},
+      {&arrays, places->out[1] ? &places->out[1]->ctx : NULL, &results->out[1], NULL},
+      {&ints, places->numbers ? &places->numbers->ctx : NULL, &results->numbers, NULL}};
+  if (!error) error = give_all(all, sizeof all / sizeof all[0]);
+  wr_results_end(results);
+  return wr_api_finish(function, error);
+}

@@ -266,6 +266,9 @@ struct wr_error *wr_reclaimer_reserve(void (*fn)(void *), void *data, struct wr_
 void wr_reclaimer_post(struct wr_callback *call);
 /* Instead of the second: on the calling thread. */
 void wr_reclaimer_run_here(struct wr_callback *call);
+/* Whichever of the two a destructor belongs to that has become due: here inside the caller's own
+   free, on the reclaimer elsewhere. */
+void wr_reclaimer_run_due(struct wr_callback *call);
 
 /* For leak checkers: lets queued work finish, ends the library's threads, and drops the calling
    thread's defaults and all idle memory; false when the deadline came first. The library can be

@@ -119,8 +119,7 @@ void wr_thread_revive(void) { self.retired = false; }
 /* Inside a free the destructor runs here. While it does, the thread is in no free: what the
    destructor evaluates may let go of other buffers in the middle of draining a stream, and their
    destructors, which may wait for that very stream, belong to the reclaimer. */
-static void run_destructor(void (*dtor)(void *), void *call) {
-  (void)dtor; /* in the call too */
+void wr_reclaimer_run_due(struct wr_callback *call) {
   if (self.free_scope == 0) {
     wr_reclaimer_post(call);
     return;
@@ -129,6 +128,11 @@ static void run_destructor(void (*dtor)(void *), void *call) {
   self.free_scope = 0;
   wr_reclaimer_run_here(call);
   self.free_scope = scope;
+}
+
+static void run_destructor(void (*dtor)(void *), void *call) {
+  (void)dtor; /* in the call too */
+  wr_reclaimer_run_due(call);
 }
 
 /* Its thread is started with the first array that has a destructor. */

@@ -6,6 +6,7 @@
 
 #include "bracket.h"
 #include "check.h"
+#include "good_closures.h"
 #include "mlx/c/mlx.h"
 #include "weir/error.h"
 
@@ -73,6 +74,7 @@ static void f12(void) {
 
 static void free_is_a_no_op(void) {
   CHECK(mlx_array_free(none.array) == 0);
+  FREE_CLOSURES(none);
   CHECK(mlx_device_free(none.device) == 0);
   CHECK(mlx_device_info_free(none.device_info) == 0);
   CHECK(mlx_stream_free(none.stream) == 0);
@@ -92,6 +94,7 @@ static void make_good(void) {
   int shape[1] = {1};
   good.array = mlx_array_new_data(memory, shape, 1, MLX_FLOAT32);
   good.stream = mlx_default_cpu_stream_new();
+  MAKE_CLOSURES(good);
   good.device = mlx_device_new_type(MLX_CPU, 0);
   good.device_info = mlx_device_info_new();
   CHECK(mlx_device_info_get(&good.device_info, good.device) == 0);
@@ -109,6 +112,7 @@ static void make_good(void) {
 }
 
 static void free_good(void) {
+  FREE_CLOSURES(good);
   mlx_array_free(good.array);
   mlx_stream_free(good.stream);
   mlx_device_free(good.device);

@@ -11,6 +11,7 @@
 
 #include "anew.h"
 #include "bracket.h"
+#include "good_closures.h"
 #include "mean_cpu.h"
 #include "weir/weir.h"
 
@@ -122,6 +123,7 @@ static struct handles make(void) {
   h.vector_vector_array = mlx_vector_vector_array_new_value(h.vector_array);
   h.vector_int = mlx_vector_int_new_value(1);
   h.vector_string = mlx_vector_string_new_value("text");
+  MAKE_CLOSURES(h);
   h.event = weir_event_new();
   CHECK(weir_event_record(h.event, h.stream) == 0);
   CHECK(weir_wired_guard_begin(&h.wired_guard, 1, &h.stream, 1) == 0);
@@ -147,6 +149,7 @@ static void end(struct handles h) {
   CHECK(mlx_map_string_to_array_free(h.map_string_to_array) == 0);
   CHECK(mlx_map_string_to_string_iterator_free(h.map_string_to_string_iterator) == 0);
   CHECK(mlx_map_string_to_string_free(h.map_string_to_string) == 0);
+  FREE_CLOSURES(h);
   CHECK(weir_event_free(h.event) == 0);
   CHECK(weir_wired_guard_end(&h.wired_guard) == 0);
 }

@@ -197,6 +197,60 @@ static void managed(void) {
   }
 }
 
+static int add_to_itself(mlx_vector_array *out, const mlx_vector_array in, void *ends) {
+  (void)ends;
+  mlx_array a = mlx_array_new();
+  int rc = mlx_vector_array_get(&a, in, 0) || mlx_add(&a, a, a, (mlx_stream){0}) ||
+           mlx_vector_array_set_value(out, a);
+  mlx_array_free(a);
+  return rc;
+}
+
+static int add_named(mlx_vector_array *out, const mlx_vector_array in,
+                     const mlx_map_string_to_array named, void *ends) {
+  (void)named;
+  return add_to_itself(out, in, ends);
+}
+
+static int both(mlx_vector_array *values, mlx_vector_array *grads, const mlx_vector_array in) {
+  return mlx_vector_array_set(values, in) || mlx_vector_array_set(grads, in);
+}
+
+/* A payload ends once if there was a closure, and never else. */
+static void closures(void) {
+  int ends = 0;
+  mlx_array a = mlx_array_new_float(3), b = mlx_array_new();
+  mlx_vector_array in = mlx_vector_array_new(), out = {NULL}, grads = {NULL};
+  mlx_map_string_to_array named = mlx_map_string_to_array_new();
+  mlx_closure f = mlx_closure_new_func_payload(add_to_itself, &ends, probe_count), g = {NULL};
+  const bool made = got(f.ctx);
+  bool whole = got(a.ctx) && got(in.ctx) && got(named.ctx);
+  whole = whole && ok(mlx_vector_array_append_value(in, a));
+  mlx_closure_kwargs k = mlx_closure_kwargs_new_func_payload(add_named, NULL, NULL);
+  mlx_closure_value_and_grad v = mlx_closure_value_and_grad_new_func(both);
+  if (made) (void)ok(mlx_closure_set(&g, f));
+  if (made && whole && ok(mlx_closure_apply(&out, f, in))) {
+    float x = 0;
+    if (ok(mlx_vector_array_get(&b, out, 0)) && ok(mlx_array_item_float32(&x, b))) CHECK(x == 6);
+  }
+  if (got(k.ctx) && whole) (void)ok(mlx_closure_kwargs_apply(&out, k, in, named));
+  if (got(v.ctx) && whole && !ok(mlx_closure_value_and_grad_apply(&out, &grads, v, in))) {
+    CHECK(!grads.ctx);
+  }
+  mlx_closure_free(f);
+  CHECK(count_of(&ends) == (made && !g.ctx));
+  mlx_closure_free(g);
+  CHECK(count_of(&ends) == made);
+  mlx_closure_kwargs_free(k);
+  mlx_closure_value_and_grad_free(v);
+  mlx_map_string_to_array_free(named);
+  mlx_vector_array_free(in);
+  mlx_vector_array_free(out);
+  mlx_vector_array_free(grads);
+  mlx_array_free(b);
+  mlx_array_free(a);
+}
+
 static void handlers(void) { mlx_set_error_handler(hear, NULL, NULL); }
 
 int main(void) {
@@ -213,6 +267,7 @@ int main(void) {
   sweep(masked, "masked");
   sweep(managed, "managed data");
   sweep_all_threads(managed, "managed data, all threads");
+  sweep(closures, "closures");
   sweep(handlers, "handlers");
   sweep_all_threads(products, "products, all threads");
   return 0;

@@ -4,6 +4,7 @@
 /* All of the MLX-compatible API. */
 
 #include "mlx/c/array.h"
+#include "mlx/c/closure.h"
 #include "mlx/c/device.h"
 #include "mlx/c/error.h"
 #include "mlx/c/fast.h"

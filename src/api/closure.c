@@ -1,0 +1,359 @@
+/* Closures: handles to functions of the user's. A handle is a box with a counted function in it, so
+   that what copies of the struct name can be set to another function. The functions themselves are
+   made in closure_call.c. No locks. */
+
+#include "mlx/c/closure.h"
+
+#include "api/api.h"
+#include "api/closure.h"
+#include "api/map.h"
+#include "base/base.h"
+
+struct box {
+  struct wr_kind_word kind;
+  struct wr_function *function; /* a reference */
+};
+
+static const struct kind {
+  enum wr_kind handles;
+  enum wr_users_kind code;
+  const char *if_empty; /* said of a handle that is */
+} plain = {WR_KIND_CLOSURE, WR_USERS_PLAIN, "is empty: expected a non-empty mlx_closure"},
+  kwargs = {WR_KIND_CLOSURE_KWARGS, WR_USERS_KWARGS,
+            "is empty: expected a non-empty mlx_closure_kwargs"},
+  value_and_grad = {WR_KIND_CLOSURE_VALUE_AND_GRAD, WR_USERS_VALUE_AND_GRAD,
+                    "is empty: expected a non-empty mlx_closure_value_and_grad"},
+  custom = {WR_KIND_CLOSURE_CUSTOM, WR_USERS_CUSTOM,
+            "is empty: expected a non-empty mlx_closure_custom"},
+  custom_jvp = {WR_KIND_CLOSURE_CUSTOM_JVP, WR_USERS_CUSTOM_JVP,
+                "is empty: expected a non-empty mlx_closure_custom_jvp"},
+  custom_vmap = {WR_KIND_CLOSURE_CUSTOM_VMAP, WR_USERS_CUSTOM_VMAP,
+                 "is empty: expected a non-empty mlx_closure_custom_vmap"};
+
+/* ---- what the functions of all kinds do ---- */
+
+/* Takes the reference. */
+static struct wr_error *make_handle(const struct kind *kind, void **ctx,
+                                    struct wr_function *taken) {
+  struct box *box = wr_alloc(sizeof *box);
+  if (box) {
+    wr_kind_begin(&box->kind, kind->handles);
+    box->function = taken;
+    if (wr_handle_give(ctx, box, kind->handles)) return NULL;
+  }
+  wr_free(box);
+  wr_function_release(taken);
+  return wr_error_out_of_memory();
+}
+
+static void drop(struct wr_function *function) {
+  wr_free_scope_enter();
+  wr_function_release(function);
+  wr_free_scope_leave();
+}
+
+/* In place where there is one: its copies go on naming the same. Takes the reference. */
+static struct wr_error *put(const struct kind *kind, void **ctx, struct wr_function *taken) {
+  struct box *box = wr_handle_object(*ctx, kind->handles);
+  if (!box) return make_handle(kind, ctx, taken);
+  struct wr_function *old = box->function;
+  box->function = taken;
+  drop(old);
+  return NULL;
+}
+
+static int end(const char *function, const struct kind *kind, void *ctx) {
+  struct wr_error *error = NULL;
+  struct box *box = wr_api_take(ctx, kind->handles, "cls", &error);
+  if (box) {
+    struct wr_function *held = box->function;
+    wr_free(box);
+    drop(held);
+  }
+  return wr_api_finish(function, error);
+}
+
+static struct wr_function *function_of(const struct kind *kind, void *ctx, const char *param,
+                                       struct wr_error **error) {
+  struct box *box = wr_api_object(ctx, kind->handles, param, kind->if_empty, error);
+  return box ? box->function : NULL;
+}
+
+static int set(const char *function, const struct kind *kind, void **ctx, void *src) {
+  struct wr_error *error = NULL;
+  wr_api_result_handle(ctx, kind->handles, "cls", &error);
+  struct wr_function *from = function_of(kind, src, "src", &error);
+  if (!error) error = put(kind, ctx, wr_function_retain(from));
+  return wr_api_finish(function, error);
+}
+
+/* The function is made last, since its end would call the destructor. */
+static void *make(const char *function, const struct kind *kind, const struct wr_users_code *code) {
+  struct wr_error *error = NULL;
+  void *ctx = NULL;
+  if (!code->fun) wr_api_reject(&error, "fun", "is NULL");
+  if (!error) error = make_handle(kind, &ctx, NULL);
+  struct box *box = wr_handle_object(ctx, kind->handles);
+  if (!error) error = wr_api_function_of(&box->function, code);
+  if (!error) return ctx;
+  if (box) wr_free(wr_handle_take(ctx, kind->handles));
+  wr_api_fail(function, error);
+  return NULL;
+}
+
+static void *make_alone(const char *function, const struct kind *kind, void (*fun)(void)) {
+  return make(function, kind, &(struct wr_users_code){.kind = kind->code, .fun = fun});
+}
+
+/* `dtor` is not called unless there is a closure. */
+static void *make_with(const char *function, const struct kind *kind, void (*fun)(void),
+                       void *payload, void (*dtor)(void *)) {
+  return make(function, kind, &(struct wr_users_code){kind->code, fun, true, payload, dtor});
+}
+
+/* Calls `cls`, unless there is an error, and ends the public function. */
+static int apply(const char *function, struct wr_error *error, const struct kind *kind, void *cls,
+                 const struct wr_arguments *arguments, const struct wr_api_places *places) {
+  struct wr_results results = {0};
+  struct wr_function *f = function_of(kind, cls, "cls", &error);
+  if (!error) error = wr_function_call(f, arguments, &results);
+  return wr_api_finish_results(function, error, places, &results);
+}
+
+static struct wr_node_list list_of(mlx_vector_array vec, const char *param,
+                                   struct wr_error **error) {
+  struct wr_node_list list = {NULL, 0};
+  list.items = wr_api_vector(vec, param, &list.n, error);
+  return list;
+}
+
+/* ---- mlx_closure ---- */
+
+mlx_closure mlx_closure_new(void) { return (mlx_closure){NULL}; }
+int mlx_closure_free(mlx_closure cls) { return end("mlx_closure_free", &plain, cls.ctx); }
+
+mlx_closure mlx_closure_new_func(int (*fun)(mlx_vector_array *, const mlx_vector_array)) {
+  return (mlx_closure){make_alone("mlx_closure_new_func", &plain, (void (*)(void))fun)};
+}
+
+mlx_closure mlx_closure_new_func_payload(int (*fun)(mlx_vector_array *, const mlx_vector_array,
+                                                    void *),
+                                         void *payload, void (*dtor)(void *)) {
+  return (mlx_closure){
+      make_with("mlx_closure_new_func_payload", &plain, (void (*)(void))fun, payload, dtor)};
+}
+
+mlx_closure mlx_closure_new_unary(int (*fun)(mlx_array *, const mlx_array)) {
+  return (mlx_closure){
+      make("mlx_closure_new_unary", &plain,
+           &(struct wr_users_code){.kind = WR_USERS_UNARY, .fun = (void (*)(void))fun})};
+}
+
+int mlx_closure_set(mlx_closure *cls, const mlx_closure src) {
+  return set("mlx_closure_set", &plain, cls ? &cls->ctx : NULL, src.ctx);
+}
+
+int mlx_closure_apply(mlx_vector_array *res, mlx_closure cls, const mlx_vector_array input) {
+  struct wr_error *error = NULL;
+  struct wr_arguments arguments = {.named = NULL};
+  wr_api_result_handle(res, WR_KIND_VECTOR_ARRAY, "res", &error);
+  arguments.in[0] = list_of(input, "input", &error);
+  return apply("mlx_closure_apply", error, &plain, cls.ctx, &arguments,
+               &(struct wr_api_places){.out = {res}});
+}
+
+/* ---- mlx_closure_kwargs ---- */
+
+mlx_closure_kwargs mlx_closure_kwargs_new(void) { return (mlx_closure_kwargs){NULL}; }
+int mlx_closure_kwargs_free(mlx_closure_kwargs cls) {
+  return end("mlx_closure_kwargs_free", &kwargs, cls.ctx);
+}
+
+mlx_closure_kwargs mlx_closure_kwargs_new_func(int (*fun)(mlx_vector_array *,
+                                                          const mlx_vector_array,
+                                                          const mlx_map_string_to_array)) {
+  return (mlx_closure_kwargs){
+      make_alone("mlx_closure_kwargs_new_func", &kwargs, (void (*)(void))fun)};
+}
+
+mlx_closure_kwargs mlx_closure_kwargs_new_func_payload(
+    int (*fun)(mlx_vector_array *, const mlx_vector_array, const mlx_map_string_to_array, void *),
+    void *payload, void (*dtor)(void *)) {
+  return (mlx_closure_kwargs){make_with("mlx_closure_kwargs_new_func_payload", &kwargs,
+                                        (void (*)(void))fun, payload, dtor)};
+}
+
+int mlx_closure_kwargs_set(mlx_closure_kwargs *cls, const mlx_closure_kwargs src) {
+  return set("mlx_closure_kwargs_set", &kwargs, cls ? &cls->ctx : NULL, src.ctx);
+}
+
+int mlx_closure_kwargs_apply(mlx_vector_array *res, mlx_closure_kwargs cls,
+                             const mlx_vector_array input_0,
+                             const mlx_map_string_to_array input_1) {
+  struct wr_error *error = NULL;
+  struct wr_arguments arguments = {.named = NULL};
+  wr_api_result_handle(res, WR_KIND_VECTOR_ARRAY, "res", &error);
+  arguments.in[0] = list_of(input_0, "input_0", &error);
+  arguments.named = wr_api_map_of_arrays(input_1, "input_1", &error);
+  return apply("mlx_closure_kwargs_apply", error, &kwargs, cls.ctx, &arguments,
+               &(struct wr_api_places){.out = {res}});
+}
+
+/* ---- mlx_closure_value_and_grad ---- */
+
+mlx_closure_value_and_grad mlx_closure_value_and_grad_new(void) {
+  return (mlx_closure_value_and_grad){NULL};
+}
+int mlx_closure_value_and_grad_free(mlx_closure_value_and_grad cls) {
+  return end("mlx_closure_value_and_grad_free", &value_and_grad, cls.ctx);
+}
+
+mlx_closure_value_and_grad mlx_closure_value_and_grad_new_func(int (*fun)(mlx_vector_array *,
+                                                                          mlx_vector_array *,
+                                                                          const mlx_vector_array)) {
+  return (mlx_closure_value_and_grad){
+      make_alone("mlx_closure_value_and_grad_new_func", &value_and_grad, (void (*)(void))fun)};
+}
+
+mlx_closure_value_and_grad mlx_closure_value_and_grad_new_func_payload(
+    int (*fun)(mlx_vector_array *, mlx_vector_array *, const mlx_vector_array, void *),
+    void *payload, void (*dtor)(void *)) {
+  return (mlx_closure_value_and_grad){make_with("mlx_closure_value_and_grad_new_func_payload",
+                                                &value_and_grad, (void (*)(void))fun, payload,
+                                                dtor)};
+}
+
+int mlx_closure_value_and_grad_set(mlx_closure_value_and_grad *cls,
+                                   const mlx_closure_value_and_grad src) {
+  return set("mlx_closure_value_and_grad_set", &value_and_grad, cls ? &cls->ctx : NULL, src.ctx);
+}
+
+int mlx_closure_value_and_grad_apply(mlx_vector_array *res_0, mlx_vector_array *res_1,
+                                     mlx_closure_value_and_grad cls, const mlx_vector_array input) {
+  struct wr_error *error = NULL;
+  struct wr_arguments arguments = {.named = NULL};
+  wr_api_result_handle(res_0, WR_KIND_VECTOR_ARRAY, "res_0", &error);
+  wr_api_result_handle(res_1, WR_KIND_VECTOR_ARRAY, "res_1", &error);
+  arguments.in[0] = list_of(input, "input", &error);
+  return apply("mlx_closure_value_and_grad_apply", error, &value_and_grad, cls.ctx, &arguments,
+               &(struct wr_api_places){.out = {res_0, res_1}});
+}
+
+/* ---- mlx_closure_custom ---- */
+
+mlx_closure_custom mlx_closure_custom_new(void) { return (mlx_closure_custom){NULL}; }
+int mlx_closure_custom_free(mlx_closure_custom cls) {
+  return end("mlx_closure_custom_free", &custom, cls.ctx);
+}
+
+mlx_closure_custom mlx_closure_custom_new_func(int (*fun)(
+    mlx_vector_array *, const mlx_vector_array, const mlx_vector_array, const mlx_vector_array)) {
+  return (mlx_closure_custom){
+      make_alone("mlx_closure_custom_new_func", &custom, (void (*)(void))fun)};
+}
+
+mlx_closure_custom mlx_closure_custom_new_func_payload(int (*fun)(mlx_vector_array *,
+                                                                  const mlx_vector_array,
+                                                                  const mlx_vector_array,
+                                                                  const mlx_vector_array, void *),
+                                                       void *payload, void (*dtor)(void *)) {
+  return (mlx_closure_custom){make_with("mlx_closure_custom_new_func_payload", &custom,
+                                        (void (*)(void))fun, payload, dtor)};
+}
+
+int mlx_closure_custom_set(mlx_closure_custom *cls, const mlx_closure_custom src) {
+  return set("mlx_closure_custom_set", &custom, cls ? &cls->ctx : NULL, src.ctx);
+}
+
+int mlx_closure_custom_apply(mlx_vector_array *res, mlx_closure_custom cls,
+                             const mlx_vector_array input_0, const mlx_vector_array input_1,
+                             const mlx_vector_array input_2) {
+  struct wr_error *error = NULL;
+  struct wr_arguments arguments = {.named = NULL};
+  wr_api_result_handle(res, WR_KIND_VECTOR_ARRAY, "res", &error);
+  arguments.in[0] = list_of(input_0, "input_0", &error);
+  arguments.in[1] = list_of(input_1, "input_1", &error);
+  arguments.in[2] = list_of(input_2, "input_2", &error);
+  return apply("mlx_closure_custom_apply", error, &custom, cls.ctx, &arguments,
+               &(struct wr_api_places){.out = {res}});
+}
+
+/* ---- mlx_closure_custom_jvp ---- */
+
+mlx_closure_custom_jvp mlx_closure_custom_jvp_new(void) { return (mlx_closure_custom_jvp){NULL}; }
+int mlx_closure_custom_jvp_free(mlx_closure_custom_jvp cls) {
+  return end("mlx_closure_custom_jvp_free", &custom_jvp, cls.ctx);
+}
+
+mlx_closure_custom_jvp mlx_closure_custom_jvp_new_func(int (*fun)(
+    mlx_vector_array *, const mlx_vector_array, const mlx_vector_array, const int *, size_t _num)) {
+  return (mlx_closure_custom_jvp){
+      make_alone("mlx_closure_custom_jvp_new_func", &custom_jvp, (void (*)(void))fun)};
+}
+
+mlx_closure_custom_jvp mlx_closure_custom_jvp_new_func_payload(
+    int (*fun)(mlx_vector_array *, const mlx_vector_array, const mlx_vector_array, const int *,
+               size_t _num, void *),
+    void *payload, void (*dtor)(void *)) {
+  return (mlx_closure_custom_jvp){make_with("mlx_closure_custom_jvp_new_func_payload", &custom_jvp,
+                                            (void (*)(void))fun, payload, dtor)};
+}
+
+int mlx_closure_custom_jvp_set(mlx_closure_custom_jvp *cls, const mlx_closure_custom_jvp src) {
+  return set("mlx_closure_custom_jvp_set", &custom_jvp, cls ? &cls->ctx : NULL, src.ctx);
+}
+
+int mlx_closure_custom_jvp_apply(mlx_vector_array *res, mlx_closure_custom_jvp cls,
+                                 const mlx_vector_array input_0, const mlx_vector_array input_1,
+                                 const int *input_2, size_t input_2_num) {
+  struct wr_error *error = NULL;
+  struct wr_arguments arguments = {.named = NULL};
+  wr_api_result_handle(res, WR_KIND_VECTOR_ARRAY, "res", &error);
+  arguments.in[0] = list_of(input_0, "input_0", &error);
+  arguments.in[1] = list_of(input_1, "input_1", &error);
+  arguments.numbers = wr_api_ints(input_2, input_2_num, "input_2", &error);
+  arguments.n_numbers = input_2_num;
+  return apply("mlx_closure_custom_jvp_apply", error, &custom_jvp, cls.ctx, &arguments,
+               &(struct wr_api_places){.out = {res}});
+}
+
+/* ---- mlx_closure_custom_vmap ---- */
+
+mlx_closure_custom_vmap mlx_closure_custom_vmap_new(void) {
+  return (mlx_closure_custom_vmap){NULL};
+}
+int mlx_closure_custom_vmap_free(mlx_closure_custom_vmap cls) {
+  return end("mlx_closure_custom_vmap_free", &custom_vmap, cls.ctx);
+}
+
+mlx_closure_custom_vmap mlx_closure_custom_vmap_new_func(int (*fun)(
+    mlx_vector_array *, mlx_vector_int *, const mlx_vector_array, const int *, size_t _num)) {
+  return (mlx_closure_custom_vmap){
+      make_alone("mlx_closure_custom_vmap_new_func", &custom_vmap, (void (*)(void))fun)};
+}
+
+mlx_closure_custom_vmap mlx_closure_custom_vmap_new_func_payload(
+    int (*fun)(mlx_vector_array *, mlx_vector_int *, const mlx_vector_array, const int *,
+               size_t _num, void *),
+    void *payload, void (*dtor)(void *)) {
+  return (mlx_closure_custom_vmap){make_with("mlx_closure_custom_vmap_new_func_payload",
+                                             &custom_vmap, (void (*)(void))fun, payload, dtor)};
+}
+
+int mlx_closure_custom_vmap_set(mlx_closure_custom_vmap *cls, const mlx_closure_custom_vmap src) {
+  return set("mlx_closure_custom_vmap_set", &custom_vmap, cls ? &cls->ctx : NULL, src.ctx);
+}
+
+int mlx_closure_custom_vmap_apply(mlx_vector_array *res_0, mlx_vector_int *res_1,
+                                  mlx_closure_custom_vmap cls, const mlx_vector_array input_0,
+                                  const int *input_1, size_t input_1_num) {
+  struct wr_error *error = NULL;
+  struct wr_arguments arguments = {.named = NULL};
+  wr_api_result_handle(res_0, WR_KIND_VECTOR_ARRAY, "res_0", &error);
+  wr_api_result_handle(res_1, WR_KIND_VECTOR_INT, "res_1", &error);
+  arguments.in[0] = list_of(input_0, "input_0", &error);
+  arguments.numbers = wr_api_ints(input_1, input_1_num, "input_1", &error);
+  arguments.n_numbers = input_1_num;
+  return apply("mlx_closure_custom_vmap_apply", error, &custom_vmap, cls.ctx, &arguments,
+               &(struct wr_api_places){.out = {res_0}, .numbers = res_1});
+}

@@ -1,0 +1,33 @@
+#ifndef WR_API_CLOSURE_H
+#define WR_API_CLOSURE_H
+
+/* Functions of C as functions of arrays, for the files of this folder. */
+
+#include <stdbool.h>
+
+#include "core/error.h"
+#include "ops/function.h"
+
+/* What the function of C is; the name of the handle's type goes into messages. */
+enum wr_users_kind {
+  WR_USERS_PLAIN,
+  WR_USERS_UNARY,
+  WR_USERS_KWARGS,
+  WR_USERS_VALUE_AND_GRAD,
+  WR_USERS_CUSTOM,
+  WR_USERS_CUSTOM_JVP,
+  WR_USERS_CUSTOM_VMAP
+};
+
+struct wr_users_code {
+  enum wr_users_kind kind;
+  void (*fun)(void); /* of the type that the kind says */
+  bool has_payload;  /* which it takes behind its other arguments */
+  void *payload;
+  void (*dtor)(void *); /* NULL: none */
+};
+
+/* A function that calls the user's. On an error nothing is taken. */
+struct wr_error *wr_api_function_of(struct wr_function **out, const struct wr_users_code *code);
+
+#endif
