@@ -50,10 +50,15 @@ bool wr_lacks_descriptors(void) {
 /* ---- libraries ---- */
 
 /* The loader's words for what the system's calls have answered; there is no number. Where it lacks
-   room for thread-local memory it says "cannot allocate memory", and that stays so. */
+   room for thread-local memory it says "cannot allocate memory", and that stays so. What it cannot
+   map glibc 2.36 says without the system's answer, which is nearly always that there is no memory;
+   elsewhere that answer follows, and one that stays is "not permitted". */
 static bool is_of_the_moment(const char *text) {
-  static const char *const of_the_moment[] = {"Too many open files", "Cannot allocate memory",
-                                              "out of memory", "Resource temporarily unavailable"};
+  static const char *const of_the_moment[] = {
+      "Too many open files",   "Cannot allocate memory",
+      "out of memory",         "Resource temporarily unavailable",
+      "failed to map segment", "cannot map zero-fill pages"};
+  if (strstr(text, "not permitted")) return false;
   for (size_t i = 0; i < sizeof of_the_moment / sizeof of_the_moment[0]; i++) {
     if (strstr(text, of_the_moment[i])) return true;
   }

@@ -2,9 +2,9 @@
    error of that call, the next one tries again, and the default device is not decided by it. What
    will not change is kept. The threads of a GPU are as the process. FAILURES: P2, P3. */
 
-#include <sys/resource.h>
-
+#include "anew.h"
 #include "library_threads.h"
+#include "refusals.h"
 #include "stand_in_case.h"
 
 enum { OUT_OF_MEMORY = 2, NO_DEVICE = 100, OPERATING_SYSTEM = 304, NOT_READY = 802 };
@@ -64,16 +64,6 @@ static void driver_kept(void) {
   exit(42);
 }
 
-static struct rlimit before;
-
-static void take_descriptors(void) {
-  CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
-  struct rlimit none = {.rlim_cur = 3, .rlim_max = before.rlim_max};
-  CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
-}
-
-static void give_descriptors(void) { CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0); }
-
 static void no_descriptor(void) {
   take_descriptors();
   expect_refused("no descriptor");
@@ -90,6 +80,50 @@ static void no_descriptor_for_the_compiler(void) {
   expect_refused("nvrtc");
   give_descriptors();
   expect_gpu();
+  exit(42);
+}
+
+/* Both are there, and what products are computed with is not. */
+static mlx_array product_of(mlx_array a) {
+  mlx_array out = mlx_array_new();
+  CHECK(mlx_matmul(&out, a, a, (mlx_stream){0}) == 0);
+  return out;
+}
+
+static void expect_no_product(mlx_array a, const char *why) {
+  mlx_array product = product_of(a);
+  CHECK(mlx_array_eval(product) == 1);
+  bool told = strstr(weir_last_error(), "libcublasLt") && strstr(weir_last_error(), why);
+  if (!told) fprintf(stderr, "%s\n", weir_last_error());
+  CHECK(told);
+  mlx_array_free(product);
+}
+
+static void products(void (*take_away)(void), void (*give)(void), const char *why) {
+  const float values[4] = {1, 2, 3, 4};
+  const int shape[] = {2, 2};
+  mlx_array a = mlx_array_new_data(values, shape, 2, MLX_FLOAT32);
+  mlx_array other = floats(100, 0);
+  turn(&other, (mlx_stream){0}); /* the compiler is open, and the GPU has memory */
+  expect_turned(other, 0, 1);
+  take_away();
+  expect_no_product(a, why);
+  expect_no_product(a, why);
+  give();
+  mlx_array product = product_of(a);
+  CHECK(mlx_array_eval(product) == 0);
+  mlx_array_free(product);
+  mlx_array_free(other);
+  mlx_array_free(a);
+}
+
+static void no_descriptor_for_products(void) {
+  products(take_descriptors, give_descriptors, "no descriptor left");
+  exit(42);
+}
+
+static void no_memory_for_products(void) {
+  products(take_memory, give_memory, "no memory left");
   exit(42);
 }
 
@@ -124,6 +158,8 @@ int main(void) {
   repeat(driver_kept, "no device", 1);
   repeat(no_descriptor, "no descriptor", 1);
   repeat(no_descriptor_for_the_compiler, "compiler", 1);
+  repeat(no_descriptor_for_products, "products", 1);
+  if (!SANITIZED && !emulated()) repeat(no_memory_for_products, "products without memory", 1);
   static void (*const kinds[])(void) = {be_plain, stay_on_one, be_nice, be_for_real_time};
   for (int i = 0; i < 4; i++) {
     kind = kinds[i];

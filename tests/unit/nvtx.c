@@ -1,6 +1,6 @@
 /* Names of streams reach a tool that the environment names, from any thread, and the tool is opened
-   once; without one, or with one that is missing, is no tool, does not want to be used or takes no
-   names, nothing happens. */
+   once; T2: where it is refused for the moment, the next label tries again; without one, or with
+   one that is missing, is no tool, does not want to be used or takes no names, nothing happens. */
 
 #include "backend/cuda/driver/nvtx.h"
 
@@ -8,6 +8,8 @@
 #include <stdint.h>
 
 #include "nvtx_case.h"
+#include "programs.h"
+#include "refusals.h"
 
 static wr_cu_stream invented(uintptr_t number) { return (wr_cu_stream)number; }
 
@@ -44,6 +46,13 @@ static void nothing_happens(void) {
   CHECK(!wr_nvtx_listens());
 }
 
+static void names_arrive_later(void (*take_away)(void), void (*give)(void)) {
+  take_away();
+  nothing_happens();
+  give();
+  names_arrive();
+}
+
 static void nothing_is_opened(void) {
   nothing_happens();
   CHECK(!nvtx_case_report());
@@ -57,6 +66,8 @@ static void tool_is_left_alone(void) {
 
 static int run(const char *word) {
   if (!strcmp(word, "names")) names_arrive();
+  if (!strcmp(word, "descriptors")) names_arrive_later(take_descriptors, give_descriptors);
+  if (!strcmp(word, "memory")) names_arrive_later(take_memory, give_memory);
   if (!strcmp(word, "nothing")) nothing_is_opened();
   if (!strcmp(word, "alone")) tool_is_left_alone();
   return 0;
@@ -65,6 +76,8 @@ static int run(const char *word) {
 int main(int argc, char **argv) {
   if (argc > 1) return run(argv[1]);
   nvtx_case_run("names", WEIR_TEST_NVTX_TOOL, NULL);
+  nvtx_case_run("descriptors", WEIR_TEST_NVTX_TOOL, NULL);
+  if (!SANITIZED && !emulated()) nvtx_case_run("memory", WEIR_TEST_NVTX_TOOL, NULL);
   nvtx_case_run("alone", WEIR_TEST_NVTX_TOOL, "refuses");
   nvtx_case_run("alone", WEIR_TEST_NVTX_TOOL, "empty");
   nvtx_case_run("nothing", NULL, NULL);
