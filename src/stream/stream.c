@@ -395,8 +395,9 @@ static enum wr_drained drain_locked(struct wr_stream *s, struct wr_drain *drain)
   uint64_t start = wr_clock_ns(), cpu_start = is_by_pool(drain) ? wr_cpu_ns() : 0;
   if (s->state != WR_STREAM_READY) pay_back_locked(s, start);
   s->state = WR_STREAM_RUNNING;
-  bool live, more;
+  bool live, more, worked = false;
   do {
+    worked = worked || s->head;
     live = run_tasks_locked(s, drain);
     if (live) flush_unlocked(s);
     more = live && s->head && s->backend->async && !wr_drain_stop(drain);
@@ -405,8 +406,10 @@ static enum wr_drained drain_locked(struct wr_stream *s, struct wr_drain *drain)
   wr_fetch_add_relaxed(&s->busy_ns, end - start);
   charge_locked(s, used_by(drain, end - start, cpu_start), end);
   if (!live) return WR_DRAIN_SUSPENDED;
-  /* Who sleeps may have looked while nothing was with the device yet; now there may be. */
-  if (s->backend->async && s->backend->async->poll) (void)wr_stream_poke_locked(s);
+  /* Who sleeps may have looked while nothing was with the device yet; now there may be. Where there
+     was nothing to do nobody is told: this thread may itself be the one, and go round for ever. */
+  const struct wr_async_device *async = s->backend->async;
+  if (async && async->poll && worked) (void)wr_stream_poke_locked(s);
   s->state = WR_STREAM_IDLE;
   if (s->head) ready_locked(s);
   return WR_DRAINED;
