@@ -67,7 +67,7 @@ static void floor_launch(void) {
   driver(wr_cu->launch(kernel, 1, 1, 1, 32, 1, 1, 0, stream, args, NULL), "cuLaunchKernel");
 }
 
-static void floor_finish(void) { driver(wr_cu->stream_finish(stream), "cuStreamSynchronize"); }
+static void floor_finish(void) { driver(wr_cu->stream_synchronize(stream), "cuStreamSynchronize"); }
 
 static void floor_launch_and_finish(void) {
   floor_launch();

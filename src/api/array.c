@@ -242,7 +242,7 @@ int mlx_array_eval(mlx_array arr) {
 int _mlx_array_wait(const mlx_array arr) {
   struct wr_error *error = NULL;
   struct wr_node *node = wr_api_array(arr, "arr", &error);
-  if (!error) error = wr_node_wait(node);
+  if (!error) error = wr_node_force(node);
   return wr_api_finish("_mlx_array_wait", error);
 }
 

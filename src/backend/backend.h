@@ -117,7 +117,7 @@ struct wr_device_facts {
   size_t free_memory;  /* bytes that no process holds now; SIZE_MAX: not known */
 };
 
-/* What a device has that works by itself on what was encoded, and later. flush and settle are
+/* What a device has that works by itself on what was encoded, and later. flush and stop are
    always there; of the rest each may be NULL, and says what that means. */
 struct wr_async_device {
   /* Hands to the device what encoding has held back; any thread may ask for it. Whoever encodes
@@ -127,9 +127,9 @@ struct wr_async_device {
 
   /* Returns once nothing is in flight and the backend's own threads have ended; those start again
      with the next work. False when `deadline_ns` of wr_clock_ns came first. */
-  bool (*settle)(uint64_t deadline_ns);
+  bool (*stop)(uint64_t deadline_ns);
 
-  /* Called by a thread that waits for something encoded here: publishes what the device has
+  /* Called by a thread that waits for something encoded here: reports what the device has
      finished, after waiting a while for it, and answers true; false when there is nothing in flight
      or another thread is at it, so that the caller may park. NULL: results come by themselves. */
   bool (*poll)(struct wr_encoder *encoder);

@@ -20,7 +20,7 @@ static bool counted(const struct wr_node *node, uint32_t least) {
 }
 
 static bool in_plan(const struct wr_plan *plan, struct wr_node *node) {
-  return wr_load_relaxed(&node->planner) == plan &&
+  return wr_load_relaxed(&node->walked_by) == plan &&
          wr_completion_phase(&node->completion) == WR_PHASE_CLAIMED;
 }
 
@@ -30,12 +30,12 @@ static void audit_claimed(const struct wr_plan *plan, struct wr_node *node) {
   demand(in_plan(plan, node), "a planned node is not this plan's");
   demand(node->stream != NULL, "a planned node has no stream");
   demand(!node->buffer && !node->error, "a planned node has run already");
-  demand(!node->link, "a planned node is part of another");
+  demand(!node->taken_in, "a planned node is part of another");
   demand(counted(node, 1), "a planned node has no reference");
 }
 
 /* Inputs of the plan's stand before the node; others have been claimed, or are over. */
-static void audit_edges(const struct wr_plan *plan, const struct wr_node *node, uint32_t place,
+static void audit_edges(const struct wr_plan *plan, const struct wr_node *node, uint32_t position,
                         uint32_t *edges) {
   const struct wr_edges *all = wr_edges_of(node);
   for (uint32_t i = 0; i < all->n; i++) {
@@ -43,9 +43,9 @@ static void audit_edges(const struct wr_plan *plan, const struct wr_node *node, 
     demand(in && counted(in, 1), "an input has no reference");
     demand(wr_completion_phase(&in->completion) != WR_PHASE_LAZY, "an input is not claimed");
     if (!in_plan(plan, in)) continue;
-    demand(in->cursor < place && plan->order.items[in->cursor] == in,
+    demand(in->position < position && plan->order.items[in->position] == in,
            "an input does not stand before its reader");
-    edges[in->cursor]++;
+    edges[in->position]++;
   }
 }
 
@@ -58,7 +58,7 @@ void wr_audit_plan(const struct wr_plan *plan) {
   for (size_t i = 0; i < n; i++) {
     struct wr_node *node = plan->order.items[i];
     audit_claimed(plan, node);
-    node->cursor = (uint32_t)i;
+    node->position = (uint32_t)i;
   }
   for (size_t i = 0; i < n; i++) {
     audit_edges(plan, plan->order.items[i], (uint32_t)i, edges);
@@ -69,7 +69,7 @@ void wr_audit_plan(const struct wr_plan *plan) {
   wr_free(edges);
 }
 
-/* ---- a node whose turn it is ---- */
+/* ---- a node that is about to run ---- */
 
 void wr_audit_run(const struct wr_node *node) {
   demand(wr_completion_phase(&node->completion) == WR_PHASE_SUBMITTED, "a node runs twice");

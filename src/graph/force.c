@@ -67,8 +67,8 @@ static struct wr_error *check_node(struct check *check, struct wr_node *node) {
   struct wr_error *error = check_stream(check, node);
   if (error || wr_completion_phase(&node->completion) != WR_PHASE_LAZY) return error;
   /* Relaxed: equal only by this thread's doing. */
-  if (wr_load_relaxed(&node->planner) == check->mark) return NULL;
-  wr_store_relaxed(&node->planner, check->mark);
+  if (wr_load_relaxed(&node->walked_by) == check->mark) return NULL;
+  wr_store_relaxed(&node->walked_by, check->mark);
   const struct wr_edges *edges = wr_edges_of(node);
   for (uint32_t i = 0; i < edges->n; i++) {
     if (!wr_ptrs_push(&check->stack, edges->in[i])) return wr_error_out_of_memory();
@@ -222,15 +222,15 @@ struct wr_error *wr_async_eval(struct wr_node *const *nodes, size_t n) {
   return error;
 }
 
-struct wr_error *wr_node_wait_for_host(struct wr_node *node) {
-  if (wr_completion_over(&node->completion)) return wr_node_wait(node);
+struct wr_error *wr_node_force_for_host(struct wr_node *node) {
+  if (wr_completion_over(&node->completion)) return wr_node_force(node);
   int before = wr_cancel_off();
   struct wr_error *error = eval_for_host(node);
   wr_cancel_restore(before);
   return error;
 }
 
-struct wr_error *wr_node_wait(struct wr_node *node) {
+struct wr_error *wr_node_force(struct wr_node *node) {
   if (!wr_completion_over(&node->completion)) return wr_eval(&node, 1);
   struct wr_error *error = wr_thread_check();
   return error ? error : first_error(&node, 1);

@@ -56,7 +56,7 @@ struct group {
  */
 static bool is_ours(const struct wr_plan *plan, struct wr_node *node) {
   /* Relaxed: equal only if this thread wrote it. */
-  return wr_load_relaxed(&node->planner) == plan &&
+  return wr_load_relaxed(&node->walked_by) == plan &&
          wr_completion_phase(&node->completion) == WR_PHASE_CLAIMED && !wr_is_group(node);
 }
 
@@ -144,18 +144,24 @@ static void grow(struct group *g) {
   }
 }
 
-/* The value's number, for the step that reads it; `cursor` is a node's own step. */
+/* The number of a node of the group's as a step: steps run from what is read to the root. */
+static uint32_t step_of(const struct group *g, const struct wr_node *node) {
+  uint32_t step = 0;
+  while (g->nodes[g->n_nodes - 1 - step] != node) step++;
+  return step;
+}
+
+/* The value's number, for the step that reads it. */
 static uint8_t value_of(const struct group *g, const struct wr_node *node) {
   uint32_t i = input_index(g, node);
-  return (uint8_t)(i < g->n_in ? i : g->n_in + node->cursor);
+  return (uint8_t)(i < g->n_in ? i : g->n_in + step_of(g, node));
 }
 
 static void write_steps(const struct group *g, struct wr_edges *fused) {
   struct wr_group_step *steps = wr_group_steps(fused);
   for (uint32_t s = 0; s < g->n_nodes; s++) {
-    struct wr_node *node = g->nodes[g->n_nodes - 1 - s];
+    const struct wr_node *node = g->nodes[g->n_nodes - 1 - s];
     const struct wr_edges *edges = wr_edges_of(node);
-    node->cursor = s;
     steps[s] =
         (struct wr_group_step){.op = node->op, .dtype = node->dtype, .n_in = (uint8_t)edges->n};
     for (uint32_t k = 0; k < edges->n; k++) steps[s].in[k] = value_of(g, edges->in[k]);
@@ -189,7 +195,7 @@ static void switch_root(const struct group *g, struct wr_edges *fused) {
     struct wr_node *node = g->nodes[i];
     wr_torture_point();
     wr_own_edges(node)->n = 0;
-    node->link = root;
+    node->taken_in = true;
     wr_store_relaxed(&node->own.refs, 1u); /* relaxed: nobody else can reach it */
   }
 }
@@ -245,7 +251,7 @@ void wr_plan_fuse(struct wr_plan *plan) {
   if (!wr_env_get()->fuse) return;
   for (size_t i = plan->order.count; i-- > 0;) {
     struct wr_node *node = order[i];
-    if (node->link) {
+    if (node->taken_in) {
       wr_node_release(node);
       continue;
     }

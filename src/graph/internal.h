@@ -46,9 +46,9 @@ struct wr_node {
   bool dense;                       /* immutable after publish: row-major without gaps */
   uint8_t device_type;              /* immutable after publish */
   uint16_t device_index;            /* immutable after publish */
-  uint32_t cursor;                  /* claimer only: the next edge that planning looks at; then
-                                      scratch of fuse.c and audit.c */
+  uint32_t next_edge;               /* planner only: which of the edges its walk looks at next */
   uint16_t n_parts;                 /* immutable after publish; wr_node_parts; mostly 0 */
+  bool taken_in;                    /* planner only: by a group, whose root stays in the order */
   int64_t size;                     /* immutable after publish; elements */
   int64_t offset;                   /* immutable after publish; elements from the buffer's start */
   const int32_t *shape;             /* immutable after publish; in the tail */
@@ -61,16 +61,22 @@ struct wr_node {
   uint64_t stream_id;               /* immutable after publish; that stream's; it may be gone */
   struct wr_buffer *buffer;         /* claimer only; read by others after DONE */
   struct wr_error *error;           /* claimer only; read by others after FAILED */
-  struct wr_node *link;      /* planner only: the root that the node has been fused into; then
-                                submitter only, or the freeing thread: a worklist */
-  wr_atomic_ptr planner;     /* atomic RELAXED: only compared, with the address of the reader's
-                                own plan */
+  union {                           /* one after the other: who tells waiters holds a reference */
+    struct wr_node *next_told;      /* submitter only: of the nodes whose waiters it tells */
+    struct wr_node *next_freed; /* who dropped the last reference only: of those that it frees */
+  };
+  wr_atomic_ptr walked_by;   /* atomic RELAXED: whose walk came to the node last. Only compared,
+                                with the walk of the thread that looks: the address of its plan,
+                                or, while the node is lazy, the number of its check (force.c) */
   wr_atomic_u64 encoded;     /* atomic ACQ_REL: its number among its encoder's commands (the
                                 buffer may be read), or 0 */
   wr_atomic_ptr host_copy;   /* atomic ACQ_REL: struct wr_buffer *, set once */
   wr_atomic_ptr device_copy; /* the same, for the first device that used a value of the host's */
-  int64_t strides[];         /* immutable after publish; and behind them the rest of the tail:
-                                edges, params, shape, parts */
+#ifdef WR_TORTURE
+  uint32_t position; /* planner only: in the plan's order, for audit.c */
+#endif
+  int64_t strides[]; /* immutable after publish; and behind them the rest of the tail:
+                        edges, params, shape, parts */
 };
 
 _Static_assert(offsetof(struct wr_node, own) == 0, "node.h counts without seeing the struct");

@@ -198,7 +198,7 @@ struct wr_error *wr_node_from_managed(struct wr_node **out, void *data, int ndim
 /* Drops one reference; a node that it ended goes on the worklist. */
 static void drop_to_list(struct wr_node *node, struct wr_node **list) {
   if (!wr_ref_drop(&node->own.refs)) return;
-  node->link = *list;
+  node->next_freed = *list;
   *list = node;
 }
 
@@ -230,7 +230,7 @@ static void free_listed(struct wr_node *node, struct wr_node **list) {
 static void free_list(struct wr_node *list) {
   while (list) {
     struct wr_node *node = list;
-    list = node->link;
+    list = node->next_freed;
     free_listed(node, &list);
   }
 }

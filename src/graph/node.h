@@ -117,10 +117,10 @@ const void *wr_node_constant(const struct wr_node *node);
    Of both, what they submit stands in queues when they return. */
 struct wr_error *wr_eval(struct wr_node *const *nodes, size_t n);
 struct wr_error *wr_async_eval(struct wr_node *const *nodes, size_t n);
-/* Waits for a node that was submitted; forces it otherwise. */
-struct wr_error *wr_node_wait(struct wr_node *node);
+/* Makes it over: forces a lazy node, and waits. */
+struct wr_error *wr_node_force(struct wr_node *node);
 /* As that, when the host is to read the bytes next (transfer.c). */
-struct wr_error *wr_node_wait_for_host(struct wr_node *node);
+struct wr_error *wr_node_force_for_host(struct wr_node *node);
 /* True when DONE or FAILED. */
 bool wr_node_is_available(const struct wr_node *node);
 /* Forces and gives the address of element 0 on the host (a copy when the device's memory is not

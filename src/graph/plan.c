@@ -14,7 +14,7 @@ static bool note_claimed(struct wr_plan *plan, struct wr_node *node) {
   enum wr_phase phase = wr_completion_phase(&node->completion);
   if (phase == WR_PHASE_FAILED && !plan->failed) plan->failed = wr_error_retain(node->error);
   /* Relaxed: equal only if this thread wrote it. */
-  if (phase != WR_PHASE_CLAIMED || wr_load_relaxed(&node->planner) == plan) return true;
+  if (phase != WR_PHASE_CLAIMED || wr_load_relaxed(&node->walked_by) == plan) return true;
   if (!wr_ptrs_push(&plan->foreign, node)) return false;
   wr_node_retain(node);
   return true;
@@ -45,10 +45,10 @@ static bool written_in_place(const struct wr_node *node) {
 static void take_back_locked(struct wr_node *node) {
   if (!wr_completion_lost(&node->completion)) return;
   wr_store_relaxed(&node->completion.waiters, NULL); /* relaxed, all: published by the state */
-  wr_store_relaxed(&node->planner, NULL);
+  wr_store_relaxed(&node->walked_by, NULL);
   wr_store_relaxed(&node->encoded, UINT64_C(0));
-  node->cursor = 0;
-  node->link = NULL;
+  node->next_edge = 0;
+  node->taken_in = false;
   node->error = NULL;
   enum wr_phase phase = WR_PHASE_LAZY;
   if (written_in_place(node)) {
@@ -82,7 +82,7 @@ static bool claim(struct wr_node *node) {
 /* Claims the node and puts it on the stack; false when memory is refused. */
 static bool enter(struct wr_plan *plan, struct wr_node *node) {
   if (!claim(node)) return note_claimed(plan, node);
-  wr_store_relaxed(&node->planner, plan); /* relaxed: see note_claimed */
+  wr_store_relaxed(&node->walked_by, plan); /* relaxed: see note_claimed */
   wr_node_retain(node);
   if (wr_ptrs_push(&plan->stack, node)) return true;
   wr_node_refuse(node, wr_error_out_of_memory());
@@ -103,8 +103,8 @@ static bool walk(struct wr_plan *plan) {
   while (plan->stack.count) {
     struct wr_node *node = plan->stack.items[plan->stack.count - 1];
     const struct wr_edges *edges = wr_edges_of(node);
-    bool more = node->cursor < edges->n;
-    if (!(more ? enter(plan, edges->in[node->cursor++]) : leave(plan, node))) return false;
+    bool more = node->next_edge < edges->n;
+    if (!(more ? enter(plan, edges->in[node->next_edge++]) : leave(plan, node))) return false;
   }
   return true;
 }

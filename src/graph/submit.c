@@ -14,28 +14,29 @@
 /* A batch is bounded, so that the lock is held briefly and the stream can start meanwhile. */
 enum { MAX_BATCH = WR_TORTURED ? 2 : 1024 };
 
-static void publish(struct wr_task *task) {
+static void mark_submitted(struct wr_task *task) {
   struct wr_batch *batch = WR_CONTAINER_OF(task, struct wr_batch, task);
   for (uint32_t i = 0; i < batch->count; i++) {
     struct wr_node *node = batch->nodes[i];
-    if (!wr_completion_submit(&node->completion)) continue;
-    node->link = *batch->flush;
+    if (!wr_completion_mark_submitted(&node->completion)) continue;
+    node->next_told = *batch->flush;
     *batch->flush = wr_node_retain(node);
   }
 }
 
-/* Fires, with no lock held, the waiters that publish found. */
+/* Tells, with no lock held, the waiters that mark_submitted found. */
 static void flush(struct wr_node *list) {
   while (list) {
     struct wr_node *node = list;
-    list = node->link;
+    list = node->next_told;
     wr_completion_flush(&node->completion);
     wr_node_release(node);
   }
 }
 
-/* Whoever would have drained the stream waits for one of these nodes, and so for nothing any more:
-   what was appended before goes to the pool. */
+/* There is no memory for the batch, so its nodes fail. The caller may have meant to drain the
+   stream itself, until one of these nodes is over. It will not now: the pool gets what earlier
+   batches of the plan have appended to that stream. */
 static void refuse_run(struct wr_node **nodes, uint32_t n) {
   wr_stream_kick(nodes[0]->stream);
   for (uint32_t i = 0; i < n; i++) wr_node_refuse(nodes[i], wr_error_out_of_memory());
@@ -63,7 +64,7 @@ static void submit_run(struct wr_node **nodes, uint32_t n, bool schedule,
   /* The nodes' references to the stream may go as soon as it is appended. */
   struct wr_stream *stream = wr_stream_retain(nodes[0]->stream);
   wr_stream_note_submitted(stream, n);
-  wr_stream_submit(stream, &batch->task, schedule, publish);
+  wr_stream_submit(stream, &batch->task, schedule, mark_submitted);
   wr_stream_release(stream);
   flush(to_flush);
 }
@@ -96,9 +97,9 @@ struct deferred {
   struct deferred *next; /* owner thread only: the list of passes to make */
 };
 
-/* Passes that this thread has to make, while it makes some: NULL, or the list of the one call that
-   makes them all. A pass fires waiters, and those ask for passes of other plans: a list, not
-   recursion, so that the stack stays bounded (K13). */
+/* While this thread is inside run_passes: the list of passes that call still has to make; else
+   NULL. A pass fires waiters, and those may ask for passes of other deferred plans. They go on the
+   list instead of being made by recursion, so that the stack stays bounded (K13). */
 static _Thread_local struct deferred **passes;
 
 static bool input_unsubmitted(const struct wr_node *node) {
@@ -214,7 +215,7 @@ static bool defer(struct wr_plan *plan) {
   /* The plan's address may be another plan's soon, where a root was refused memory and nobody waits
      for the rest; these nodes are not that plan's. */
   for (size_t i = 0; i < d->nodes.count; i++) {
-    wr_store_relaxed(&((struct wr_node *)d->nodes.items[i])->planner, d);
+    wr_store_relaxed(&((struct wr_node *)d->nodes.items[i])->walked_by, d);
   }
   wait_for_inputs(d, &plan->foreign);
   pass_take(d); /* the maker's reference */

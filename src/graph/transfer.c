@@ -216,8 +216,8 @@ void wr_staged_release(struct wr_staged *staged) {
 
 /* ---- values for the host ---- */
 
-/* Of threads that race, one publishes its copy and the others drop theirs. */
-static const struct wr_buffer *publish(struct wr_node *node, struct wr_buffer *made) {
+/* Of threads that race, one keeps its copy and the others drop theirs. */
+static const struct wr_buffer *keep_host_copy(struct wr_node *node, struct wr_buffer *made) {
   void *copy = NULL;
   if (wr_cas_acq_rel(&node->host_copy, &copy, (void *)made)) return made;
   wr_buffer_release(made);
@@ -238,7 +238,7 @@ static struct wr_error *host_copy(struct wr_node *node, const char **data) {
       wr_buffer_release(made);
       return error;
     }
-    copy = publish(node, made);
+    copy = keep_host_copy(node, made);
   }
   *data = copy->data;
   return NULL;
@@ -319,12 +319,12 @@ void wr_download_refuse(struct wr_download *d) { download_finish(d, false); }
 
 void wr_download_end(struct wr_download *d, struct wr_stream *stream) {
   wr_stream_help(stream, &d->completion);
-  if (d->came) (void)publish(d->node, wr_buffer_retain(d->host));
+  if (d->came) (void)keep_host_copy(d->node, wr_buffer_retain(d->host));
   download_release(d);
 }
 
 struct wr_error *wr_node_host_data(struct wr_node *node, const void **data) {
-  struct wr_error *error = wr_node_wait_for_host(node);
+  struct wr_error *error = wr_node_force_for_host(node);
   if (error) return error;
   int64_t offset = node->offset;
   const char *base = node->buffer->data;

@@ -30,6 +30,14 @@ void wr_account_hold(struct wr_memory *memory, uint64_t bytes) {
   wr_fetch_add_relaxed(&wr_accounts.all.held, bytes);
 }
 
+void wr_account_give_back(struct wr_memory *memory, uint64_t bytes) {
+  if (memory != wr_memory_host()) {
+    wr_fetch_sub_relaxed(&memory->account.held, bytes);
+    wr_fetch_sub_relaxed(&wr_accounts.devices.held, bytes);
+  }
+  wr_fetch_sub_relaxed(&wr_accounts.all.held, bytes);
+}
+
 static struct {
   struct wr_mutex lock;
   struct wr_memory *memories; /* under LOCK; but the host's, which always is */
@@ -87,7 +95,7 @@ static void destroy(struct wr_buffer *list) {
   while (list) {
     struct wr_buffer *b = list;
     list = b->next;
-    wr_account_hold(b->memory, -(uint64_t)b->bytes);
+    wr_account_give_back(b->memory, b->bytes);
     bool mapped = wr_memory_maps(b->memory, b->bytes);
     if (!mapped || wr_wired_remove(wr_mapped_buffer(b))) wr_buffer_return(b);
   }

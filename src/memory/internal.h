@@ -53,8 +53,9 @@ struct wr_accounts {
 #define WR_LIMIT_UNSET (UINT64_MAX - 1)
 extern struct wr_accounts wr_accounts;
 
-/* Counts bytes that a source gave; modulo 2^64, also less than none. */
+/* Counts bytes that a source gave, and that it got back. */
 void wr_account_hold(struct wr_memory *memory, uint64_t bytes);
+void wr_account_give_back(struct wr_memory *memory, uint64_t bytes);
 uint64_t wr_account_held(const struct wr_memory *memory);
 /* Idle bytes above the limit of the cache. A default limit is the memory's own; one that was set is
    for the idle bytes of all memories, which is what it is compared with. Never less than there are

@@ -135,7 +135,7 @@ static bool change_locked(struct wr_mapped_buffer *m) {
 
 /* Brings a buffer that is in no list into agreement with the limit, and puts it where it belongs.
    The lock is released and taken again. False when the system refused to unlock pages. */
-static bool settle_locked(struct wr_mapped_buffer *m) {
+static bool follow_limit_locked(struct wr_mapped_buffer *m) {
   bool done = true;
   m->busy = true;
   while (done && decide_locked(m)) done = change_locked(m) || !m->wired;
@@ -153,13 +153,13 @@ static bool settle_locked(struct wr_mapped_buffer *m) {
 
 static bool take_and_settle_locked(struct wr_mapped_buffer *m) {
   unlink_locked(&m->link);
-  return settle_locked(m);
+  return follow_limit_locked(m);
 }
 
 void wr_wired_add(struct wr_mapped_buffer *m) {
   wr_mutex_lock(&state.lock);
   m->generation = state.generation;
-  settle_locked(m);
+  follow_limit_locked(m);
   wr_mutex_unlock(&state.lock);
 }
 

@@ -22,7 +22,7 @@ bool wr_completion_claim(struct wr_completion *c) {
   return false;
 }
 
-bool wr_completion_submit(struct wr_completion *c) {
+bool wr_completion_mark_submitted(struct wr_completion *c) {
   /* Adding keeps the WAITERS bit. Release: the queue that holds the work is visible to whoever
      reads SUBMITTED; acquire: see the waiters behind the bit. */
   wr_torture_point();

@@ -11,9 +11,9 @@
                the work stands in the stream's queue. -> DONE or FAILED: by whoever ran it, after
                value or error is written (RELEASE); readers load with ACQUIRE.
      bit 3     WAITERS: the list may be non-empty. Set by await, cleared by finish.
-     bit 4     PINNED: a thread that waits has borrowed what the owner drops at the end (a node's
-               stream). Set by pin, while SUBMITTED and by one thread at a time; finish reads it and
-               then leaves that reference to the pinner; unpin learns from the phase that it did.
+     bit 4     PINNED: a thread that waits has borrowed what is dropped at the end (a node's
+   stream). Set by pin, while SUBMITTED and by one thread at a time; finish reads it and then leaves
+   that reference to the pinner; unpin learns from the phase that it did.
 
      bits 8-31 the generation of the process that claimed it: how many forks lie between the first
                process that loaded the library and this one. In a child, what was claimed in the
@@ -22,11 +22,11 @@
                with finish.
 
    No wake-up is lost. await pushes its waiter, then sets WAITERS with a read-modify-write of the
-   state word; submit and finish change the phase with a read-modify-write of the same word. One of
-   the two comes first in that word's order. If await does, they read WAITERS and, by the release of
-   await's operation, the list with the waiter in it. If they do, await reads the new phase and
-   flushes the list itself. Lists are taken whole by an exchange, so each waiter has one owner and
-   fires exactly once. */
+   state word; mark_submitted and finish change the phase with a read-modify-write of the same word.
+   One of the two comes first in that word's order. If await does, they read WAITERS and, by the
+   release of await's operation, the list with the waiter in it. If they do, await reads the new
+   phase and flushes the list itself. Lists are taken whole by an exchange, so each waiter is in one
+   thread's hands and fires exactly once. */
 
 #include <stdbool.h>
 
@@ -46,7 +46,7 @@ enum wr_phase {
 };
 
 struct wr_waiter {
-  struct wr_waiter *next;           /* owner of the list only */
+  struct wr_waiter *next;           /* who has taken the list only */
   enum wr_phase want;               /* immutable after publish: SUBMITTED or DONE (over) */
   void (*fire)(struct wr_waiter *); /* immutable after publish; called once, no lock held; may run
                                        inside await */
@@ -83,9 +83,9 @@ static inline bool wr_completion_lost(const struct wr_completion *c) {
 bool wr_completion_claim(struct wr_completion *c);
 /* CLAIMED -> SUBMITTED without firing; true when somebody waits: the caller, who keeps the
    completion alive, must then call wr_completion_flush once no lock is held. */
-bool wr_completion_submit(struct wr_completion *c);
+bool wr_completion_mark_submitted(struct wr_completion *c);
 /* Raises the phase to DONE or FAILED and fires. The caller keeps the completion alive meanwhile.
-   True when a pinner has taken over what the owner would drop. */
+   True when a pinner has taken over what would be dropped now. */
 bool wr_completion_finish(struct wr_completion *c, enum wr_phase phase);
 /* The same in two steps: the first raises the phase, the second fires. */
 uint32_t wr_completion_raise(struct wr_completion *c, enum wr_phase phase);

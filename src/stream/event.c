@@ -71,9 +71,9 @@ void wr_event_release(struct wr_event *e) {
   wr_free(e);
 }
 
-/* The place that it has now, with a reference; an error when it has none. `name` is the caller's
-   parameter. */
-static struct wr_error *place(struct wr_event *e, const char *name, struct wr_marker **out) {
+/* The marker that it was recorded with last, with a reference; an error when it has none. `name` is
+   the caller's parameter. */
+static struct wr_error *last_marker(struct wr_event *e, const char *name, struct wr_marker **out) {
   wr_mutex_lock(&e->lock);
   *out = e->marker ? wr_marker_retain(e->marker) : NULL;
   wr_mutex_unlock(&e->lock);
@@ -188,7 +188,7 @@ static enum wr_step stream_wait_run(struct wr_task *task, struct wr_stream *stre
 struct wr_error *wr_event_stream_wait(struct wr_event *e, struct wr_stream *stream) {
   struct wr_marker *marker;
   struct wr_error *error = wr_stream_check(stream);
-  if (!error) error = place(e, "event", &marker);
+  if (!error) error = last_marker(e, "event", &marker);
   if (error) return error;
   struct stream_wait *w = wr_alloc(sizeof *w);
   if (!w) {
@@ -203,7 +203,7 @@ struct wr_error *wr_event_stream_wait(struct wr_event *e, struct wr_stream *stre
 
 struct wr_error *wr_event_query(struct wr_event *e, bool *over) {
   struct wr_marker *marker;
-  struct wr_error *error = place(e, "event", &marker);
+  struct wr_error *error = last_marker(e, "event", &marker);
   if (error) return error;
   (void)wr_pool_ensure_worker();
   *over = wr_marker_passed(marker);
@@ -215,7 +215,7 @@ struct wr_error *wr_event_query(struct wr_event *e, bool *over) {
 struct wr_error *wr_event_host_wait(struct wr_event *e, uint64_t deadline_ns) {
   struct wr_marker *marker;
   struct wr_error *error = wr_thread_check();
-  if (!error) error = place(e, "event", &marker);
+  if (!error) error = last_marker(e, "event", &marker);
   if (error) return error;
   if (!wr_marker_wait(marker, deadline_ns)) {
     error = wr_error_new(WEIR_ERROR_TIMEOUT, "what the event stands behind is not over");
@@ -226,7 +226,7 @@ struct wr_error *wr_event_host_wait(struct wr_event *e, uint64_t deadline_ns) {
 
 static struct wr_error *time_of(struct wr_event *e, const char *name, uint64_t *time) {
   struct wr_marker *marker;
-  struct wr_error *error = place(e, name, &marker);
+  struct wr_error *error = last_marker(e, name, &marker);
   if (error) return error;
   if (wr_completion_over(wr_marker_completion(marker))) {
     *time = wr_marker_time(marker);

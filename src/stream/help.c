@@ -7,10 +7,10 @@
    another one (SUSPENDED), pokes one of the threads in its list, under its lock; a worker is only
    told of a READY stream when the list is empty. A thread enters a list before it looks at the
    stream, so whatever happens after that look pokes somebody who sleeps for it. The one who was
-   poked either drains the stream, or takes its place among those of the stream below, or leaves the
-   list; and who leaves pokes the next one, unless some thread drains the stream, and will poke at
-   its end. So while anybody sleeps for a stream that can be drained, or is blocked by one that can,
-   one of them is awake or will be.
+   poked either drains the stream, or enters the list of what blocks that, or leaves the list; and
+   who leaves pokes the next one, unless some thread drains the stream, and will poke at its end. So
+   while anybody sleeps for a stream that can be drained, or is blocked by one that can, one of them
+   is awake or will be.
 
    Streams of a device can block each other in a circle, one of which waits for what another has
    with its device already. A look goes on until it finds that it has come round, asks the devices,
@@ -27,20 +27,22 @@
    costs. Who drains may have lost its processor to just these looks, so past the first ones it lets
    others run in between: once the threads of a shared stream sleep, each of its operations costs a
    wake-up. */
-enum { INLINE_PLACES = 4, SPINS = 8, YIELD_FROM = 4, PAUSES = 30 };
+enum { INLINE_ENTRIES = 4, SPINS = 8, YIELD_FROM = 4, PAUSES = 30 };
 
-struct wr_place {
+/* One sleeping thread in the list of one stream. */
+struct wr_sleeper_entry {
   struct wr_stream *stream; /* owner thread only; one reference */
-  struct wr_place *below;  /* owner thread only: of the stream that blocks this one, as last seen */
-  struct sleeper *sleeper; /* immutable after publish; NULL: the place is free */
-  struct wr_place *next;   /* under the stream's LOCK */
-  struct wr_place **previous; /* under the stream's LOCK */
+  /* Owner thread only: the entry at the stream that blocks this one, as last seen. */
+  struct wr_sleeper_entry *below;
+  struct sleeper *sleeper;            /* immutable after publish; NULL: it is free */
+  struct wr_sleeper_entry *next;      /* under the stream's LOCK */
+  struct wr_sleeper_entry **previous; /* under the stream's LOCK */
 };
 
 struct sleeper {
   struct wr_waiter waiter;
-  struct wr_place *top;                  /* owner thread only */
-  struct wr_place places[INLINE_PLACES]; /* owner thread only; more are on the heap */
+  struct wr_sleeper_entry *top;                    /* owner thread only */
+  struct wr_sleeper_entry entries[INLINE_ENTRIES]; /* owner thread only; more are on the heap */
   struct wr_mutex lock;
   struct wr_cond wake; /* with LOCK */
   bool over;           /* under LOCK: the waiter has fired */
@@ -61,40 +63,40 @@ bool wr_stream_poke_locked(struct wr_stream *s) {
 
 /* NULL when memory is refused: the thread then does not sleep for that stream, and depends on the
    pool for it. */
-static struct wr_place *place_new(struct sleeper *sleeper) {
-  struct wr_place *place = NULL;
-  for (int i = 0; i < INLINE_PLACES && !place; i++) {
-    if (!sleeper->places[i].sleeper) place = &sleeper->places[i];
+static struct wr_sleeper_entry *entry_new(struct sleeper *sleeper) {
+  struct wr_sleeper_entry *entry = NULL;
+  for (int i = 0; i < INLINE_ENTRIES && !entry; i++) {
+    if (!sleeper->entries[i].sleeper) entry = &sleeper->entries[i];
   }
-  if (!place) place = wr_alloc(sizeof *place);
-  if (place) *place = (struct wr_place){.sleeper = sleeper};
-  return place;
+  if (!entry) entry = wr_alloc(sizeof *entry);
+  if (entry) *entry = (struct wr_sleeper_entry){.sleeper = sleeper};
+  return entry;
 }
 
-static void place_free(struct wr_place *place) {
-  struct sleeper *sleeper = place->sleeper;
-  if (place >= sleeper->places && place < sleeper->places + INLINE_PLACES) {
-    place->sleeper = NULL;
+static void entry_free(struct wr_sleeper_entry *entry) {
+  struct sleeper *sleeper = entry->sleeper;
+  if (entry >= sleeper->entries && entry < sleeper->entries + INLINE_ENTRIES) {
+    entry->sleeper = NULL;
   } else {
-    wr_free(place);
+    wr_free(entry);
   }
 }
 
-static void enter_list(struct wr_place *place, struct wr_stream *stream) {
-  place->stream = wr_stream_retain(stream);
+static void enter_list(struct wr_sleeper_entry *entry, struct wr_stream *stream) {
+  entry->stream = wr_stream_retain(stream);
   wr_mutex_lock(&stream->lock);
-  place->next = stream->sleepers;
-  place->previous = &stream->sleepers;
-  if (place->next) place->next->previous = &place->next;
-  stream->sleepers = place;
+  entry->next = stream->sleepers;
+  entry->previous = &stream->sleepers;
+  if (entry->next) entry->next->previous = &entry->next;
+  stream->sleepers = entry;
   wr_mutex_unlock(&stream->lock);
 }
 
-static void leave_list(struct wr_place *place) {
-  struct wr_stream *s = place->stream;
+static void leave_list(struct wr_sleeper_entry *entry) {
+  struct wr_stream *s = entry->stream;
   wr_mutex_lock(&s->lock);
-  *place->previous = place->next;
-  if (place->next) place->next->previous = place->previous;
+  *entry->previous = entry->next;
+  if (entry->next) entry->next->previous = entry->previous;
   bool waiting = s->state == WR_STREAM_READY || s->state == WR_STREAM_SUSPENDED;
   bool poked = waiting && wr_stream_poke_locked(s);
   bool untold = s->state == WR_STREAM_READY && !poked;
@@ -103,24 +105,24 @@ static void leave_list(struct wr_place *place) {
   wr_stream_release(s);
 }
 
-/* Gives up the place at `slot` and all below it. */
-static void cut(struct wr_place **slot) {
-  struct wr_place *place = *slot;
+/* Gives up the entry at `slot` and all below it. */
+static void cut(struct wr_sleeper_entry **slot) {
+  struct wr_sleeper_entry *entry = *slot;
   *slot = NULL;
-  while (place) {
-    struct wr_place *below = place->below;
-    leave_list(place);
-    place_free(place);
-    place = below;
+  while (entry) {
+    struct wr_sleeper_entry *below = entry->below;
+    leave_list(entry);
+    entry_free(entry);
+    entry = below;
   }
 }
 
-/* Makes the place at `slot` one of this stream, and answers the slot below it. */
-static struct wr_place **take_place(struct sleeper *sleeper, struct wr_place **slot,
-                                    struct wr_stream *stream) {
+/* Makes the entry at `slot` one of this stream, and answers the slot below it. */
+static struct wr_sleeper_entry **take_entry(struct sleeper *sleeper, struct wr_sleeper_entry **slot,
+                                            struct wr_stream *stream) {
   if (*slot && (*slot)->stream == stream) return &(*slot)->below;
   cut(slot);
-  *slot = place_new(sleeper);
+  *slot = entry_new(sleeper);
   if (!*slot) return slot;
   enter_list(*slot, stream);
   return &(*slot)->below;
@@ -137,7 +139,7 @@ static struct wr_stream *blocker_of(struct wr_stream *s) {
 
 static bool is_asleep(struct wr_stream *s) { return s && wr_load_relaxed(&s->asleep); }
 
-/* Something that the device behind the stream has finished was published. */
+/* True when something that ended on the stream's device was reported just now. */
 static bool poll_device(struct wr_stream *s) {
   const struct wr_async_device *async = s->backend->async;
   return async && async->poll && async->poll(s->encoder);
@@ -182,29 +184,29 @@ static bool poll_circle(const struct walk *w) {
   return found;
 }
 
-/* Drains the stream unless it is suspended. Before it runs anything, the thread leaves the lists of
-   what the stream was blocked by: a poke for one of those would have to wait for what runs here. */
-static enum wr_drained drain_from_place(struct wr_stream *stream, struct wr_drain *drain,
-                                        struct wr_place **below) {
+/* Drains the stream unless it is suspended. Before running anything the thread leaves the lists of
+   the streams further below: a poke from one of those would go unanswered while it runs. */
+static enum wr_drained drain_listed(struct wr_stream *stream, struct wr_drain *drain,
+                                    struct wr_sleeper_entry **below) {
   if (is_suspended(stream)) return WR_DRAIN_SUSPENDED;
   cut(below);
   return wr_stream_drain(stream, drain);
 }
 
 /* Drains `home`, or what it is blocked by, or what that is blocked by in turn, as far as nobody
-   else does; with `sleeper`, from a place in the list of each; with `taken`, until wr_pool_taken is
+   else does; with `sleeper`, listed at each of them; with `taken`, until wr_pool_taken is
    another. True when something ran or changed, so that another look is worth it. */
 static bool look(struct wr_stream *home, struct wr_completion *target, struct sleeper *sleeper,
                  const uint64_t *taken) {
-  struct wr_place **slot = sleeper ? &sleeper->top : NULL;
+  struct wr_sleeper_entry **slot = sleeper ? &sleeper->top : NULL;
   struct wr_stream *stream = wr_stream_retain(home), *above = NULL;
   struct walk walk = {.seen = NULL};
   bool again = false;
   for (;;) {
     struct wr_drain drain = {.target = target, .unblock = above, .taken = taken};
-    if (sleeper) slot = take_place(sleeper, slot, stream);
+    if (sleeper) slot = take_entry(sleeper, slot, stream);
     enum wr_drained result =
-        sleeper ? drain_from_place(stream, &drain, slot) : wr_stream_drain(stream, &drain);
+        sleeper ? drain_listed(stream, &drain, slot) : wr_stream_drain(stream, &drain);
     again = wr_completion_over(target) || (above && !is_asleep(above));
     if (again) break;
     if (result != WR_DRAIN_SUSPENDED) {
@@ -301,8 +303,8 @@ static void pause_for(const struct wr_completion *c) {
   for (int i = 0; i < PAUSES && !wr_completion_over(c); i++) wr_pause();
 }
 
-/* Mostly the first look does it, with no place in any list. Where threads share a stream and its
-   work is small, the other one's is over before this thread would sleep. */
+/* Usually the first look is enough, without an entry in any list. Where threads share a stream and
+   its work is small, the other one's is over before this thread would sleep. */
 void wr_stream_help(struct wr_stream *stream, struct wr_completion *c) {
   const int spins = wr_cpu_count() > 1 ? SPINS : 1;
   wr_stream_retain(stream);

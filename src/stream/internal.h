@@ -35,16 +35,16 @@ struct wr_stream {
   wr_atomic_u32 in_place; /* atomic SEQ_CST: see in_place.c */
 
   struct wr_mutex lock;
-  char *label;                  /* under LOCK; NULL: none */
-  struct wr_task *head;         /* under LOCK */
-  struct wr_task *tail;         /* under LOCK */
-  enum wr_stream_state state;   /* under LOCK */
-  bool resumed;                 /* under LOCK */
-  bool in_work;                 /* under LOCK: its drainer runs a task that is no marker */
-  wr_atomic_bool asleep;        /* atomic RELAXED: a hint, written under LOCK: SUSPENDED */
-  struct wr_stream *blocked_by; /* under LOCK; one reference */
-  struct wr_place *sleepers;    /* under LOCK: threads that sleep for it (help.c) */
-  struct wr_waiter wake;        /* owner thread only: the drainer, until it is awaited */
+  char *label;                       /* under LOCK; NULL: none */
+  struct wr_task *head;              /* under LOCK */
+  struct wr_task *tail;              /* under LOCK */
+  enum wr_stream_state state;        /* under LOCK */
+  bool resumed;                      /* under LOCK */
+  bool in_work;                      /* under LOCK: its drainer runs a task that is no marker */
+  wr_atomic_bool asleep;             /* atomic RELAXED: a hint, written under LOCK: SUSPENDED */
+  struct wr_stream *blocked_by;      /* under LOCK; one reference */
+  struct wr_sleeper_entry *sleepers; /* under LOCK: threads that sleep for it (help.c) */
+  struct wr_waiter wake;             /* owner thread only: the drainer, until it is awaited */
 
   wr_atomic_u64 submitted; /* atomic RELAXED, these five: counts, which order nothing */
   wr_atomic_u64 done;

@@ -24,7 +24,7 @@ wr_atomic_bool wr_policy_is_checked;
 /* atomic ACQ_REL: leaves UNSET once, by whoever is first: the environment, a call or a stream. */
 static wr_atomic_u32 policy;
 
-static bool settle(uint32_t wanted) {
+static bool set(uint32_t wanted) {
   uint32_t found = UNSET;
   if (!wr_cas_acq_rel(&policy, &found, wanted) && found != wanted) return false;
   /* Relaxed: threads that raced with the first call are not ordered after it anyway. */
@@ -33,14 +33,14 @@ static bool settle(uint32_t wanted) {
 }
 
 void wr_policy_start(void) {
-  if (wr_env_get()->threads_set) settle(wr_env_get()->threads_checked ? SET_CHECKED : SET_FREE);
+  if (wr_env_get()->threads_set) set(wr_env_get()->threads_checked ? SET_CHECKED : SET_FREE);
 }
 
 /* The first stream fixes what is in force. */
-void wr_policy_fix(void) { (void)settle(wr_policy_checked() ? SET_CHECKED : SET_FREE); }
+void wr_policy_fix(void) { (void)set(wr_policy_checked() ? SET_CHECKED : SET_FREE); }
 
 struct wr_error *wr_policy_set(bool checked) {
-  if (settle(checked ? SET_CHECKED : SET_FREE)) return NULL;
+  if (set(checked ? SET_CHECKED : SET_FREE)) return NULL;
   return wr_error_new(WEIR_ERROR_STATE,
                       "the thread policy is %s already: it is set once, before the first stream, "
                       "by weir_set_thread_policy or WEIR_THREADS",

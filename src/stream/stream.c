@@ -208,10 +208,10 @@ static void append_locked(struct wr_stream *s, struct wr_task *task) {
 }
 
 void wr_stream_submit(struct wr_stream *stream, struct wr_task *task, bool schedule,
-                      void (*publish)(struct wr_task *task)) {
+                      void (*appended)(struct wr_task *task)) {
   wr_mutex_lock(&stream->lock);
   append_locked(stream, task);
-  if (publish) publish(task);
+  if (appended) appended(task);
   if (schedule && stream->state == WR_STREAM_IDLE) ready_locked(stream);
   wr_mutex_unlock(&stream->lock);
 }

@@ -199,8 +199,8 @@ void wr_stream_numbers(struct wr_stream *stream, struct wr_stream_numbers *numbe
 void wr_stream_note_submitted(struct wr_stream *stream, uint64_t n);
 void wr_stream_note_finished(struct wr_stream *stream, bool failed, uint64_t bytes);
 
-/* Work for a stream. The owner embeds a wr_task; `run` is called by one thread at a time, which
-   drains the stream, after all tasks submitted before it are done. */
+/* Work for a stream. Whoever submits it embeds a wr_task; `run` is called by one thread at a time,
+   which drains the stream, after all tasks submitted before it are done. */
 enum wr_step {
   WR_STEP_DONE,    /* finished; the task may be gone */
   WR_STEP_BLOCKED, /* wr_stream_block_on was called; run again when that is over */
@@ -216,10 +216,10 @@ struct wr_task {
   bool is_brief;  /* immutable after publish: takes microseconds, see wr_stream_run_brief */
 };
 
-/* Appends the task; `publish`, unless NULL, runs under the stream's lock, right after. The caller
+/* Appends the task; `appended`, unless NULL, runs under the stream's lock, right after. The caller
    either says `schedule`, and the pool drains the stream, or drains it itself by wr_stream_help. */
 void wr_stream_submit(struct wr_stream *stream, struct wr_task *task, bool schedule,
-                      void (*publish)(struct wr_task *task));
+                      void (*appended)(struct wr_task *task));
 /* True when the draining thread should return WR_STEP_YIELD: what it waits for is over, or its turn
    is. Asked between two commands. */
 bool wr_drain_stop(struct wr_drain *drain);

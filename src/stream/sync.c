@@ -87,7 +87,7 @@ struct wr_marker *wr_marker_new(void (*then)(void *data), void *data) {
   wr_store_relaxed(&m->refs, 1u);
   wr_completion_init(&m->completion, WR_PHASE_LAZY);
   (void)wr_completion_claim(&m->completion);
-  (void)wr_completion_submit(&m->completion);
+  (void)wr_completion_mark_submitted(&m->completion);
   wr_mutex_init(&m->lock, WR_RANK_EVENT);
   wr_cond_init(&m->wake);
   return m;

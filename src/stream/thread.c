@@ -182,27 +182,27 @@ void wr_stream_start_once(void) { pthread_once(&started, start); }
 /* At load, before any thread can make a buffer or a stream. */
 __attribute__((constructor)) static void start_at_load(void) { wr_stream_start_once(); }
 
-static bool settle_devices(uint64_t deadline_ns) {
-  bool settled = true;
+static bool stop_devices(uint64_t deadline_ns) {
+  bool stopped = true;
   for (int type = 0; type < WR_DEVICE_TYPE_COUNT; type++) {
     const struct wr_backend *backend = wr_backend_for((enum wr_device_type)type);
-    if (backend->async) settled = backend->async->settle(deadline_ns) && settled;
+    if (backend->async) stopped = backend->async->stop(deadline_ns) && stopped;
   }
-  return settled;
+  return stopped;
 }
 
 /* What a worker encodes ends on a device, and what ends there may be what a worker waits for: until
    neither brings anything new. The reclaimer last: both hand destructors to it. */
-static bool settle(uint64_t deadline_ns) {
+static bool stop_all(uint64_t deadline_ns) {
   do {
-    if (!wr_pool_stop(deadline_ns) || !settle_devices(deadline_ns)) return false;
+    if (!wr_pool_stop(deadline_ns) || !stop_devices(deadline_ns)) return false;
   } while (wr_pool_workers() > 0);
   return wr_reclaimer_stop(deadline_ns);
 }
 
 bool wr_stream_shutdown(uint64_t deadline_ns) {
   wr_thread_drop_defaults();
-  bool stopped = settle(deadline_ns);
+  bool stopped = stop_all(deadline_ns);
   wr_memory_clear_cache();
   wr_registry_trim();
   return stopped;

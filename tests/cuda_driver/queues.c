@@ -226,9 +226,9 @@ wr_cu_result stand_in_stream_free(wr_cu_stream s) {
 }
 
 /* A fault that comes meanwhile is what the caller gets. */
-wr_cu_result stand_in_stream_finish(wr_cu_stream s) {
+wr_cu_result stand_in_stream_synchronize(wr_cu_stream s) {
   wr_cu_context context;
-  wr_cu_result result = call_begin_inside(CALL_stream_finish, &context);
+  wr_cu_result result = call_begin_inside(CALL_stream_synchronize, &context);
   if (result) return result;
   stream_check(s, context);
   stream_drain(s);
@@ -311,9 +311,9 @@ wr_cu_result stand_in_event_query(wr_cu_event e) {
   return call_end((wr_cu_result)wr_load_relaxed(&context->fault));
 }
 
-wr_cu_result stand_in_event_finish(wr_cu_event e) {
+wr_cu_result stand_in_event_synchronize(wr_cu_event e) {
   wr_cu_context context;
-  wr_cu_result result = call_begin_inside(CALL_event_finish, &context);
+  wr_cu_result result = call_begin_inside(CALL_event_synchronize, &context);
   if (result) return result;
   struct ticket *t = event_ticket(e);
   if (t) ticket_wait(t);

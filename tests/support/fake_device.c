@@ -370,7 +370,7 @@ static void fake_encoder_free(struct wr_encoder *e) {
   unlock();
 }
 
-static bool fake_settle(uint64_t deadline_ns) {
+static bool fake_stop(uint64_t deadline_ns) {
   const uint64_t second = 1000000000u;
   struct timespec deadline = {(time_t)(deadline_ns / second), (long)(deadline_ns % second)};
   int late = 0;
@@ -502,7 +502,7 @@ static bool fake_supports(enum wr_op op, enum wr_dtype dtype) {
   return wr_backend_cpu.supports(op, dtype);
 }
 
-static struct wr_async_device fake_async = {.flush = fake_flush, .settle = fake_settle};
+static struct wr_async_device fake_async = {.flush = fake_flush, .stop = fake_stop};
 
 static struct wr_backend fake_backend = {
     .name = "fake",

@@ -118,7 +118,7 @@ static inline struct wr_node *gpu_case_view(struct wr_node *taken, int ndim, con
                                    .in = &taken,
                                    .stream = gpu_case_cpu};
   struct wr_error *error = wr_node_view(&view, &record, strides, offset);
-  if (!error) error = wr_node_wait(view);
+  if (!error) error = wr_node_force(view);
   if (error) exit(1);
   wr_node_release(taken);
   return view;

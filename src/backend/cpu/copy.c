@@ -39,7 +39,7 @@ static wr_row_fn copy_row(size_t element) {
    large matrix would miss the cache. */
 enum { BLOCK = 32 };
 
-struct turn {
+struct transposition {
   const struct wr_tensor *in;
   char *out;
   int64_t element; /* bytes */
@@ -54,8 +54,8 @@ static bool is_turned(const struct wr_tensor *t) {
          t->shape[row] >= BLOCK && t->shape[col] >= BLOCK;
 }
 
-static void turn_block(const struct turn *t, const char *in, char *out, int64_t rows,
-                       int64_t cols) {
+static void transpose_block(const struct transposition *t, const char *in, char *out, int64_t rows,
+                            int64_t cols) {
   _Alignas(8) char block[BLOCK * BLOCK * 8];
   const int size = (int)t->element;
   for (int64_t c = 0; c < cols; c++) {
@@ -78,25 +78,25 @@ static int64_t matrix_offset(const struct wr_tensor *t, int64_t index) {
 static int64_t at_most_block(int64_t n) { return n < BLOCK ? n : BLOCK; }
 
 static void turn_part(void *ctx, int64_t begin, int64_t end) {
-  const struct turn *t = ctx;
+  const struct transposition *t = ctx;
   for (int64_t i = begin; i < end; i++) {
     const int64_t matrix = i / t->bands, row = i % t->bands * BLOCK;
     const char *in = (const char *)t->in->data + (matrix_offset(t->in, matrix) + row) * t->element;
     char *out = t->out + (matrix * t->rows + row) * t->cols * t->element;
     for (int64_t col = 0; col < t->cols; col += BLOCK) {
-      turn_block(t, in + col * t->col_stride * t->element, out + col * t->element,
-                 at_most_block(t->rows - row), at_most_block(t->cols - col));
+      transpose_block(t, in + col * t->col_stride * t->element, out + col * t->element,
+                      at_most_block(t->rows - row), at_most_block(t->cols - col));
     }
   }
 }
 
-static void turn(const struct wr_tensor *in, void *out) {
-  struct turn t = {.in = in,
-                   .out = out,
-                   .element = (int64_t)wr_dtype_size(in->dtype),
-                   .rows = in->shape[in->ndim - 2],
-                   .cols = in->shape[in->ndim - 1],
-                   .col_stride = in->strides[in->ndim - 1]};
+static void transpose(const struct wr_tensor *in, void *out) {
+  struct transposition t = {.in = in,
+                            .out = out,
+                            .element = (int64_t)wr_dtype_size(in->dtype),
+                            .rows = in->shape[in->ndim - 2],
+                            .cols = in->shape[in->ndim - 1],
+                            .col_stride = in->strides[in->ndim - 1]};
   t.bands = (t.rows + BLOCK - 1) / BLOCK;
   if (in->size == 0) return;
   wr_spread(in->size / (t.rows * t.cols) * t.bands, 1 + WR_CPU_GRAIN / (BLOCK * t.cols), turn_part,
@@ -109,7 +109,7 @@ struct wr_error *wr_cpu_copy(const struct wr_call *call) {
   if (in->dtype != call->out.dtype) {
     wr_loop_run(call, wr_cpu_cast_row(call->out.dtype, in->dtype));
   } else if (is_turned(in)) {
-    turn(in, call->out.data);
+    transpose(in, call->out.data);
   } else if (in->data != call->out.data || !in->dense) {
     wr_loop_run(call, copy_row(wr_dtype_size(in->dtype)));
   }
@@ -145,7 +145,7 @@ static void paste(struct wr_update update, const struct wr_tensor *t, void *to,
   for (int d = 0; d < t->ndim; d++) {
     wr_walk_push(&p.walk, t->shape[d], t->strides[d], strides[d]);
   }
-  wr_walk_finish(&p.walk);
+  wr_walk_end(&p.walk);
   wr_spread(t->size, WR_CPU_GRAIN, paste_part, &p);
 }
 

@@ -82,12 +82,12 @@ static void slices_make(struct gather *g, const struct wr_gather_params *params,
                         const struct wr_tensor *in, const int32_t *sizes) {
   wr_walk_start(&g->outer);
   for (int d = 0; d < params->before; d++) wr_walk_push(&g->outer, sizes[d], in->strides[d], 0);
-  wr_walk_finish(&g->outer);
+  wr_walk_end(&g->outer);
   wr_walk_start(&g->inner);
   for (int d = params->before; d < in->ndim; d++) {
     wr_walk_push(&g->inner, sizes[d], in->strides[d], 0);
   }
-  wr_walk_finish(&g->inner);
+  wr_walk_end(&g->inner);
   for (int k = 0; k < params->n_axes; k++) {
     const int axis = params->axes[k];
     g->extent[k] = in->shape[axis];
@@ -167,7 +167,7 @@ struct wr_error *wr_cpu_gather_axis(const struct wr_call *call) {
   for (int d = 0; d < index->ndim; d++) {
     if (d != axis) wr_walk_push(&g.both, index->shape[d], in->strides[d], index->strides[d]);
   }
-  wr_walk_finish(&g.both);
+  wr_walk_end(&g.both);
   wr_spread(g.both.size, wr_lines_grain(&g.lines), gather_axis_body, &g);
   return NULL;
 }

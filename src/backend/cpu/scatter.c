@@ -76,7 +76,7 @@ static void slice_make(struct scatter *s, const struct wr_tensor *out) {
     wr_walk_push(&s->slice, s->updates->shape[index_ndim + d], out->strides[d],
                  s->updates->strides[index_ndim + d]);
   }
-  wr_walk_finish(&s->slice);
+  wr_walk_end(&s->slice);
 }
 
 static void axes_make(struct scatter *s, const struct wr_scatter_params *params,

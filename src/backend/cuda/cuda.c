@@ -21,7 +21,7 @@ static struct wr_memory *memory(int index) {
 
 static const struct wr_async_device async = {
     .flush = wr_gpu_flush,
-    .settle = wr_gpu_settle,
+    .stop = wr_gpu_stop,
     .poll = wr_gpu_poll,
     .full = wr_gpu_full,
     .when_room = wr_gpu_when_room,

@@ -20,7 +20,7 @@ static struct wr_once once;            /* opened, or known to be absent */
 static struct wr_openblas blas;        /* immutable after once */
 static struct wr_error *unavailable;   /* immutable after once; why there is no OpenBLAS, or NULL */
 static _Thread_local bool fork_closed; /* on a thread that forks, between prepare and after */
-static struct wr_mutex turn = WR_MUTEX_INIT(WR_RANK_BACKEND);
+static struct wr_mutex one_product = WR_MUTEX_INIT(WR_RANK_BACKEND);
 
 static void fork_prepare(void) { fork_closed = wr_gate_close(WR_GATE_PRODUCTS); }
 
@@ -28,7 +28,7 @@ static void fork_parent(void) {
   if (fork_closed) wr_gate_open(WR_GATE_PRODUCTS);
 }
 
-static void fork_child(void) { wr_mutex_init(&turn, WR_RANK_BACKEND); }
+static void fork_child(void) { wr_mutex_init(&one_product, WR_RANK_BACKEND); }
 
 static struct wr_fork_row fork_row = {
     .rank = WR_RANK_NONE, .before = fork_prepare, .parent = fork_parent, .child = fork_child};
@@ -58,14 +58,14 @@ static bool set_up(void *arg) {
 
 static void leave(void) {
   wr_gate_leave(WR_GATE_PRODUCTS);
-  if (blas.one_at_a_time) wr_mutex_unlock(&turn);
+  if (blas.one_at_a_time) wr_mutex_unlock(&one_product);
 }
 
-/* The turn first, so that a closer waits for one product and not for all that queue for it. */
+/* The lock first, so that a closer waits for one product and not for all that queue for it. */
 static bool enter(void) {
-  if (blas.one_at_a_time) wr_mutex_lock(&turn);
+  if (blas.one_at_a_time) wr_mutex_lock(&one_product);
   if (wr_gate_enter(WR_GATE_PRODUCTS)) return true;
-  if (blas.one_at_a_time) wr_mutex_unlock(&turn);
+  if (blas.one_at_a_time) wr_mutex_unlock(&one_product);
   return false;
 }
 

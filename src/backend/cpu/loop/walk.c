@@ -25,7 +25,7 @@ void wr_walk_push(struct wr_walk *walk, int64_t extent, int64_t stride0, int64_t
   walk->strides[1][d] = stride1;
 }
 
-void wr_walk_finish(struct wr_walk *walk) {
+void wr_walk_end(struct wr_walk *walk) {
   if (walk->ndim > 0) return;
   walk->ndim = 1;
   walk->shape[0] = 1;
@@ -38,7 +38,7 @@ void wr_walk_axes(struct wr_walk *walk, const struct wr_tensor *t, uint32_t axes
   for (int d = 0; d < t->ndim; d++) {
     if (axes >> d & 1u) wr_walk_push(walk, t->shape[d], t->strides[d], 0);
   }
-  wr_walk_finish(walk);
+  wr_walk_end(walk);
 }
 
 void wr_cursor_start(struct wr_cursor *c, const struct wr_walk *walk, int64_t begin, int64_t end) {

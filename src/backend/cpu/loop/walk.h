@@ -19,7 +19,7 @@ enum { WR_WALK_OPERANDS = 2 };
 enum { WR_CPU_GRAIN = 32768 };
 
 struct wr_walk {
-  int32_t ndim; /* at least 1 after wr_walk_finish */
+  int32_t ndim; /* at least 1 after wr_walk_end */
   int64_t size; /* positions */
   int64_t shape[WR_MAX_NDIM];
   int64_t strides[WR_WALK_OPERANDS][WR_MAX_NDIM];
@@ -36,7 +36,7 @@ struct wr_cursor {
 /* Build: start, then push axes from the outermost to the innermost, then finish. */
 void wr_walk_start(struct wr_walk *walk);
 void wr_walk_push(struct wr_walk *walk, int64_t extent, int64_t stride0, int64_t stride1);
-void wr_walk_finish(struct wr_walk *walk);
+void wr_walk_end(struct wr_walk *walk);
 /* The axes of `t` whose bit in `axes` is set, as operand 0. */
 void wr_walk_axes(struct wr_walk *walk, const struct wr_tensor *t, uint32_t axes);
 

@@ -1,8 +1,8 @@
 /* The GPUs that the driver knows: found at first need, set up one by one when a stream is first
    made on one, and kept until the process ends. A fault that the driver makes sticky marks its GPU
    as failed, once and for all: everything on it then fails at once, and the rest of the process
-   goes on. In the child of a fork all GPUs are unusable. Locks: `turn`, while a GPU is set up,
-   which has no rank as it is above them all: nothing is held when a stream is made. */
+   goes on. In the child of a fork all GPUs are unusable. Locks: `set_up_lock`, while a GPU is set
+   up, which has no rank as it is above them all: nothing is held when a stream is made. */
 
 #include <pthread.h>
 #include <stdio.h>
@@ -16,14 +16,14 @@
 const struct wr_driver *wr_cu;
 
 static struct {
-  wr_atomic_ptr gpus[WR_GPU_MAX]; /* atomic ACQ_REL; set once, by the holder of `turn` */
+  wr_atomic_ptr gpus[WR_GPU_MAX]; /* atomic ACQ_REL; set once, by the holder of `set_up_lock` */
   wr_atomic_bool touched;         /* atomic RELAXED: the driver is open, or is being opened */
   wr_atomic_bool forked;          /* atomic RELAXED: set in a child while it has one thread */
   int count;                      /* immutable after once */
   const char *reason;             /* immutable after once: NULL when the driver is open */
 } table;
 
-static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t set_up_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct wr_once once; /* open, or absent for good */
 
 /* ---- fork ---- */
@@ -35,30 +35,31 @@ static void each_known(void (*fn)(struct wr_gpu *gpu)) {
   }
 }
 
-/* Raw, since the ranks allow only one lock of a kind at a time. */
+/* Without wr_mutex_lock, which allows a thread one lock of a rank at a time. */
 static void lock_raw(struct wr_gpu *gpu) { pthread_mutex_lock(&gpu->lock.os); }
 static void unlock_raw(struct wr_gpu *gpu) { pthread_mutex_unlock(&gpu->lock.os); }
 
-static void take_turn(void) { pthread_mutex_lock(&turn); }
-static void give_turn(void) { pthread_mutex_unlock(&turn); }
+static void take_set_up(void) { pthread_mutex_lock(&set_up_lock); }
+static void give_set_up(void) { pthread_mutex_unlock(&set_up_lock); }
 static void lock_known(void) { each_known(lock_raw); }
 static void unlock_known(void) { each_known(unlock_raw); }
 
-/* A driver that was opened, or was being opened, is the parent's. */
+/* The driver cannot be used in a child of the process that opened it, or was opening it. */
 static void lose_in_child(void) {
   if (!wr_load_relaxed(&table.touched)) return;
   wr_store_relaxed(&table.forked, true);
   unlock_known();
 }
 
-/* `turn` comes before all locks, as where a GPU is set up; each GPU's own lock in its rank. */
-static struct wr_fork_row turn_row = {
-    .rank = WR_RANK_NONE, .before = take_turn, .parent = give_turn, .child = give_turn};
+/* `set_up_lock` comes before all locks, as where a GPU is set up; each GPU's own lock in its rank.
+ */
+static struct wr_fork_row set_up_row = {
+    .rank = WR_RANK_NONE, .before = take_set_up, .parent = give_set_up, .child = give_set_up};
 static struct wr_fork_row gpu_row = {
     .rank = WR_RANK_ENCODER, .before = lock_known, .parent = unlock_known, .child = lose_in_child};
 
 __attribute__((constructor)) static void watch_forks(void) {
-  wr_fork_register(&turn_row);
+  wr_fork_register(&set_up_row);
   wr_fork_register(&gpu_row);
 }
 
@@ -93,7 +94,7 @@ static bool open_table(void *arg) {
   return table.reason || table.count > 0;
 }
 
-/* In a child what the parent had begun to open is not opened again. */
+/* A child does not open again what its parent had begun to open. */
 bool wr_gpu_any(struct wr_absence *why) {
   *why = (struct wr_absence){.reason = "this process was forked from one that uses the GPU"};
   if (wr_gpu_forked() || !wr_once_try(&once, open_table, why)) return false;
@@ -171,22 +172,23 @@ struct wr_error *wr_gpu_make_known(int index, struct wr_error *(*complete)(struc
   }
   struct wr_error *error = NULL;
   if (!wr_gate_enter(WR_GATE_GPU)) return wr_gpu_ending();
-  pthread_mutex_lock(&turn);
+  pthread_mutex_lock(&set_up_lock);
   *out = wr_gpu_known(index);
   if (!*out) {
     error = make(index, complete, out);
     /* Release: pairs with the acquire in wr_gpu_known. */
     if (!error) wr_store_release(&table.gpus[index], (void *)*out);
   }
-  pthread_mutex_unlock(&turn);
+  pthread_mutex_unlock(&set_up_lock);
   wr_gate_leave(WR_GATE_GPU);
   return error;
 }
 
 /* ---- calling the driver ---- */
 
-/* Neither fails but where every call after it does too, and then that one reports it: so where the
-   process is ending, and does not end. */
+/* The results of push and pop are not looked at. Where they fail, so does every later call of the
+   driver, and its error is reported. The gate may be shut because the process is ending; then the
+   calls in between fail, and leave must not be skipped either. */
 void wr_gpu_enter(struct wr_gpu *gpu) {
   (void)wr_gate_enter(WR_GATE_GPU);
   (void)wr_cu->context_push(gpu->context);
@@ -230,7 +232,7 @@ struct wr_error *wr_gpu_result(struct wr_gpu *gpu, wr_cu_result result, const ch
   return error;
 }
 
-/* At the end of the process nothing is marked: nothing is reused there either. */
+/* When the process is ending the GPU is not marked as failed: no memory will be used again. */
 struct wr_error *wr_gpu_result_of_wait(struct wr_gpu *gpu, wr_cu_result result, const char *call) {
   struct wr_error *error = wr_gpu_result(gpu, result, call);
   if (error && result != WR_CU_DEINITIALIZED) wr_gpu_fault(gpu, error);

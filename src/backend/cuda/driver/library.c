@@ -103,7 +103,7 @@ struct opening {
   struct wr_absence why;
 };
 
-/* True when it is settled: open, or absent for good. */
+/* True when it is open, or absent for good. */
 static bool library_open(void *arg) {
   struct opening *o = arg;
   struct library *library = o->library;

@@ -69,8 +69,8 @@ static void transfer_end(struct transfer *t, bool over) {
   if (t->stream) wr_gpu_stream_give(t->gpu, t->stream);
 }
 
-static struct wr_error *finish(struct transfer *t) {
-  return wr_gpu_result_of_wait(t->gpu, wr_cu->stream_finish(t->stream), "cuStreamSynchronize");
+static struct wr_error *wait_all(struct transfer *t) {
+  return wr_gpu_result_of_wait(t->gpu, wr_cu->stream_synchronize(t->stream), "cuStreamSynchronize");
 }
 
 static size_t piece_bytes(size_t left) { return left < WR_PIECE_BYTES ? left : WR_PIECE_BYTES; }
@@ -78,7 +78,7 @@ static size_t piece_bytes(size_t left) { return left < WR_PIECE_BYTES ? left : W
 /* Waits until the piece's last copy is over. */
 static struct wr_error *piece_ready(struct transfer *t, int i, bool used) {
   if (!used) return NULL;
-  return wr_gpu_result_of_wait(t->gpu, wr_cu->event_finish(t->over[i]), "cuEventSynchronize");
+  return wr_gpu_result_of_wait(t->gpu, wr_cu->event_synchronize(t->over[i]), "cuEventSynchronize");
 }
 
 static struct wr_error *piece_sent(struct transfer *t, int i, wr_cu_result copied) {
@@ -117,7 +117,7 @@ static struct wr_error *read_pieces(struct transfer *t, char *to, wr_cu_address 
     if (error || k + 1 < n) continue;
     const size_t done = k + 1 - n;
     const size_t at = done * WR_PIECE_BYTES;
-    error = t->over[0] ? piece_ready(t, (int)(done % n), true) : finish(t);
+    error = t->over[0] ? piece_ready(t, (int)(done % n), true) : wait_all(t);
     if (!error) copy_host(to + at, t->pieces[done % n], piece_bytes(bytes - at));
   }
   return error;
@@ -143,7 +143,7 @@ struct wr_error *wr_gpu_write(int index, void *device, const void *host, size_t 
                         : piece_sent(&t, 0, wr_cu->copy_to_device(to, host, bytes, t.stream));
   }
   /* Also after a failure: pieces go back only when nothing reads them. */
-  struct wr_error *last = t.stream ? finish(&t) : NULL;
+  struct wr_error *last = t.stream ? wait_all(&t) : NULL;
   transfer_end(&t, last == NULL);
   wr_gpu_leave();
   if (!error) return last;
@@ -164,7 +164,7 @@ struct wr_error *wr_gpu_read(int index, void *host, const void *device, size_t b
     error = t.pieces[0] ? read_pieces(&t, host, from, bytes)
                         : piece_sent(&t, 0, wr_cu->copy_to_host(host, from, bytes, t.stream));
   }
-  struct wr_error *last = t.stream ? finish(&t) : NULL;
+  struct wr_error *last = t.stream ? wait_all(&t) : NULL;
   transfer_end(&t, last == NULL);
   wr_gpu_leave();
   if (!error) return last;
@@ -189,7 +189,7 @@ struct wr_error *wr_gpu_peer_copy(int to_index, void *to, int from_index, const 
                             (wr_cu_address)(uintptr_t)from, source->context, bytes, stream),
         "cuMemcpyPeerAsync");
     struct wr_error *last =
-        wr_gpu_result_of_wait(target, wr_cu->stream_finish(stream), "cuStreamSynchronize");
+        wr_gpu_result_of_wait(target, wr_cu->stream_synchronize(stream), "cuStreamSynchronize");
     if (!error) {
       error = last;
     } else {

@@ -30,7 +30,8 @@ static void *source_alloc(const struct wr_memory_source *source, size_t bytes) {
     error = wr_gpu_result(gpu, wr_cu->alloc_async(&address, bytes, m->pool, m->stream),
                           "cuMemAllocAsync");
     if (!error) {
-      error = wr_gpu_result_of_wait(gpu, wr_cu->stream_finish(m->stream), "cuStreamSynchronize");
+      error =
+          wr_gpu_result_of_wait(gpu, wr_cu->stream_synchronize(m->stream), "cuStreamSynchronize");
     }
     wr_gpu_leave();
   }
@@ -59,7 +60,7 @@ static void source_release(const struct wr_memory_source *source) {
   struct wr_gpu *gpu = m->gpu;
   if (wr_gpu_forked() || wr_load_relaxed(&gpu->failed)) return; /* relaxed: compared alone */
   wr_gpu_enter(gpu);
-  if (wr_cu->stream_finish(m->stream) == WR_CU_SUCCESS) {
+  if (wr_cu->stream_synchronize(m->stream) == WR_CU_SUCCESS) {
     (void)wr_cu->pool_trim(m->pool, 0);
   }
   wr_gpu_leave();

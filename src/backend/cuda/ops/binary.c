@@ -35,7 +35,7 @@ struct wr_error *wr_gpu_binary(struct wr_run *run, const struct wr_call *call) {
   for (int d = 0; d < out->ndim; d++) {
     wr_layout_push(&layout, out->shape[d], (const int64_t[]){a->strides[d], b->strides[d]});
   }
-  wr_layout_finish(&layout);
+  wr_layout_end(&layout);
   const struct wr_module_id id = {WR_SOURCE_BINARY,    (uint8_t)call->op,         (uint8_t)a->dtype,
                                   (uint8_t)out->dtype, wr_layout_is_big(&layout), 0};
   const int entry = entry_of(call, &layout, k);

@@ -25,7 +25,7 @@ static bool is_turned(const struct wr_tensor *t) {
          t->shape[row] >= TILE && t->shape[col] >= TILE;
 }
 
-static struct wr_error *turn(struct wr_run *run, const struct wr_tensor *in, void *out) {
+static struct wr_error *transpose(struct wr_run *run, const struct wr_tensor *in, void *out) {
   enum { ROWS = 8, MOST = 65535 };
   struct wr_layout matrices;
   struct wr_launch launch;
@@ -71,7 +71,7 @@ struct wr_error *wr_gpu_convert(struct wr_run *run, const struct wr_tensor *t, e
     return wr_gpu_map(run, WR_SOURCE_CAST, &call);
   }
   if (t->data == out && t->dense) return NULL;
-  return is_turned(t) ? turn(run, t, out) : copy_strided(run, t, out);
+  return is_turned(t) ? transpose(run, t, out) : copy_strided(run, t, out);
 }
 
 /* COPY and ASTYPE. A source at the result's own address is there already. */
@@ -90,7 +90,7 @@ static struct wr_error *paste(struct wr_run *run, enum wr_op by, const struct wr
   for (int d = 0; d < t->ndim; d++) {
     wr_layout_push(&layout, t->shape[d], (const int64_t[]){t->strides[d], strides[d]});
   }
-  wr_layout_finish(&layout);
+  wr_layout_end(&layout);
   const bool big = wr_layout_is_big(&layout);
   if (by == WR_OP_COPY && wr_layout_is_dense(&layout) && layout.strides[1][0] == 1) {
     return wr_run_copy(run, to, t->data, (size_t)t->size * wr_dtype_size(t->dtype));

@@ -33,7 +33,7 @@ static void layout_of_group(struct wr_layout *l, const struct wr_group *g) {
     for (int i = 0; i < g->n_in; i++) strides[i] = g->in[i].strides[d];
     wr_layout_push(l, g->in[0].shape[d], strides);
   }
-  wr_layout_finish(l);
+  wr_layout_end(l);
 }
 
 static void run_kernel(struct wr_run *run, const struct wr_group_form *form,
@@ -46,7 +46,7 @@ static void run_kernel(struct wr_run *run, const struct wr_group_form *form,
   struct wr_launch launch;
   struct wr_layout whole; /* one row of all elements */
   wr_layout_start(&whole, g->n_in);
-  wr_layout_finish(&whole);
+  wr_layout_end(&whole);
   const bool packs =
       wr_aligned(out, k * wr_dtype_size(to)) && wr_group_by_packs(g, &whole, layout, k, &same);
   const uint32_t scalars = packs ? same : 0;

@@ -37,8 +37,8 @@ static void rows_of(struct rows *r, const struct wr_group *g) {
     for (int i = 0; i < g->n_in; i++) strides[i] = g->in[i].strides[d];
     wr_layout_push(axes >> d & 1u ? &r->reduced : &r->kept, g->in[0].shape[d], strides);
   }
-  wr_layout_finish(&r->kept);
-  wr_layout_finish(&r->reduced);
+  wr_layout_end(&r->kept);
+  wr_layout_end(&r->reduced);
 }
 
 /* What every kernel of rows begins with, behind the place of its results. */

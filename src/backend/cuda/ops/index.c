@@ -72,7 +72,7 @@ static struct wr_error *index_set_of(struct index_set *s, struct wr_run *run, co
     if (along) strides[INDEX_ARRAYS] = along[d];
     wr_layout_push(&s->places, shape[d], strides);
   }
-  wr_layout_finish(&s->places);
+  wr_layout_end(&s->places);
   return NULL;
 }
 
@@ -100,7 +100,7 @@ static void slice_of(struct wr_layout *l, const struct wr_tensor *in, const int3
                      int first, int end) {
   wr_layout_start(l, 1);
   for (int d = first; d < end; d++) wr_layout_push(l, sizes[d], &in->strides[d]);
-  wr_layout_finish(l);
+  wr_layout_end(l);
 }
 
 /* One index array has a kernel of its own, which asks less of each thread. */
@@ -160,7 +160,7 @@ struct wr_error *wr_gpu_gather_axis(struct wr_run *run, const struct wr_call *ca
     const int64_t stride = d == params->axis ? 0 : in->strides[d];
     wr_layout_push(&both, index->shape[d], (const int64_t[]){stride, index->strides[d]});
   }
-  wr_layout_finish(&both);
+  wr_layout_end(&both);
   wr_launch_start(&l, gather_id(call->out.dtype, index->dtype, wr_layout_is_big(&both)),
                   WR_ENTRY_TAKE_ALONG);
   wr_launch_pointer(&l, call->out.data);
@@ -221,6 +221,6 @@ struct wr_error *wr_gpu_scatter(struct wr_run *run, const struct wr_call *call) 
     const int64_t strides[] = {out->strides[d], updates->strides[index_ndim + d]};
     wr_layout_push(&slice, sizes[d], strides);
   }
-  wr_layout_finish(&slice);
+  wr_layout_end(&slice);
   return scatter_slices(&s, run, call, &slice);
 }

@@ -13,7 +13,7 @@ enum { WR_AXES = 8, WR_AXES_BIG = 32, WR_LAYOUT_OPERANDS = 9 };
    are merged. */
 struct wr_layout {
   int operands;
-  int ndim; /* at least 1 after wr_layout_finish */
+  int ndim; /* at least 1 after wr_layout_end */
   int64_t size;
   int64_t shape[WR_AXES_BIG];
   int64_t strides[WR_LAYOUT_OPERANDS][WR_AXES_BIG];
@@ -23,7 +23,7 @@ struct wr_layout {
 void wr_layout_start(struct wr_layout *l, int operands);
 /* Axes from the outermost to the innermost. */
 void wr_layout_push(struct wr_layout *l, int64_t extent, const int64_t *strides);
-void wr_layout_finish(struct wr_layout *l);
+void wr_layout_end(struct wr_layout *l);
 /* The axes of `t` whose bit in `axes` is set. */
 void wr_layout_of(struct wr_layout *l, const struct wr_tensor *t, uint32_t axes);
 static inline uint32_t wr_layout_all(const struct wr_tensor *t) {

@@ -28,7 +28,7 @@ void wr_layout_push(struct wr_layout *l, int64_t extent, const int64_t *strides)
   for (int k = 0; k < l->operands; k++) l->strides[k][d] = strides[k];
 }
 
-void wr_layout_finish(struct wr_layout *l) {
+void wr_layout_end(struct wr_layout *l) {
   if (l->ndim > 0) return;
   l->ndim = 1;
   l->shape[0] = 1;
@@ -40,7 +40,7 @@ void wr_layout_of(struct wr_layout *l, const struct wr_tensor *t, uint32_t axes)
   for (int d = 0; d < t->ndim; d++) {
     if (axes >> d & 1u) wr_layout_push(l, t->shape[d], &t->strides[d]);
   }
-  wr_layout_finish(l);
+  wr_layout_end(l);
 }
 
 bool wr_layout_is_aligned(const struct wr_layout *l, int operand, const void *data, size_t item,

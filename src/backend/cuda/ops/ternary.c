@@ -24,7 +24,7 @@ struct wr_error *wr_gpu_where(struct wr_run *run, const struct wr_call *call) {
     const int64_t strides[] = {in[0].strides[d], in[1].strides[d], in[2].strides[d]};
     wr_layout_push(&layout, out->shape[d], strides);
   }
-  wr_layout_finish(&layout);
+  wr_layout_end(&layout);
   const bool dense = is_dense(call, &layout, k);
   const struct wr_module_id id = {WR_SOURCE_WHERE, (uint8_t)call->op,         (uint8_t)type,
                                   (uint8_t)type,   wr_layout_is_big(&layout), 0};

@@ -70,25 +70,26 @@ struct wr_mark {
   uint64_t covers; /* all commands up to this number */
 };
 
-/* How far an encoder has come with publishing. Outlives it, for those whose order looks here. */
+/* How many of an encoder's commands have been reported: their hooks were called. It outlives the
+   encoder, since orders of other encoders refer to it. */
 struct wr_progress {
   unsigned refs;              /* all under the GPU's LOCK */
-  uint64_t published;         /* all commands up to this number */
-  struct wr_encoder *encoder; /* NULL: it is gone, and all was published */
+  uint64_t reported;          /* all commands up to this number */
+  struct wr_encoder *encoder; /* NULL: it is gone, and all was reported */
 };
 
-/* Commands behind a wait on the device are over after what is waited for, and so they are published
-   after it: who sees that the one is over never sees that the other is not, and a failure is known
-   before what depends on it is looked at. */
+/* One wait on the device: commands of this encoder that come after commands of another. They are
+   also reported in that order. So whoever sees that a command is over also sees that what it waited
+   for is over, and the failure of an input is known before the result is looked at. */
 struct wr_order {
   struct wr_order *next;
   uint64_t behind;        /* the encoder's commands with higher numbers are behind the wait */
   struct wr_progress *on; /* one reference */
-  uint64_t up_to;         /* what has to be published first: up to this number */
+  uint64_t up_to;         /* all of its commands up to this number come first */
 };
 
-/* Who publishes, or looks for what there is to publish. The GPU's thread never waits while it does.
- */
+/* Which thread looks for commands of an encoder that are over, and reports them: one at a time. The
+   GPU's own thread, the watcher, never waits for a mark. */
 enum wr_reaper { WR_REAPER_NONE, WR_REAPER_WAITER, WR_REAPER_WATCHER };
 
 struct wr_encoder {
@@ -99,7 +100,7 @@ struct wr_encoder {
   wr_atomic_bool named;        /* atomic RELAXED: a tool may know the stream by a label */
   uint64_t kept;               /* owner thread only: whoever encodes; the last command's number */
   uint64_t work;               /* owner thread only: whoever encodes; all launches, estimated */
-  wr_atomic_u64 work_over; /* atomic RELAXED, changed under the GPU's LOCK: of what is published */
+  wr_atomic_u64 work_over; /* atomic RELAXED, changed under the GPU's LOCK: of what was reported */
 
   struct wr_mutex lock;              /* of rank ENCODER: recording and flushing */
   struct wr_launches *launches;      /* under LOCK; NULL: nothing is held back */
@@ -167,7 +168,7 @@ void wr_busy_rotate_locked(struct wr_gpu *gpu, struct wr_encoder *const *looked,
 
 enum { WR_NAP_MIN_NS = 20 * 1000 }; /* between two looks */
 
-/* The thread that publishes what nobody waits for runs from here until nothing is in flight or
+/* The thread that reports what nobody waits for runs from here until nothing is in flight or
    about to be: until `encoding` is 0. */
 struct wr_error *wr_watch_locked(struct wr_gpu *gpu);
 
@@ -177,7 +178,7 @@ struct wr_error *wr_watch_locked(struct wr_gpu *gpu);
    at it. */
 bool wr_reap_begin_locked(struct wr_encoder *encoder, enum wr_reaper as);
 /* For its reaper: one mark when it waits, else all marks that are over. True when something was
-   published; in *blocked whether what comes next has to wait for another encoder's reaper. */
+   reported; *blocked: the next command has to wait until another encoder's are reported. */
 bool wr_reap(struct wr_encoder *encoder, bool wait, bool *blocked);
 void wr_reap_end(struct wr_encoder *encoder);
 /* Appends the commands, which have been launched, in their order. */
@@ -187,7 +188,7 @@ void wr_in_flight_locked(struct wr_encoder *encoder, struct wr_gpu_command *comm
    else's once the lock is released. */
 struct wr_error *wr_event_behind_locked(struct wr_encoder *encoder, uint64_t number,
                                         wr_cu_event *event);
-/* The encoder's commands after the one numbered `behind` are published after those of `other` up to
+/* The encoder's commands after the one numbered `behind` are reported after those of `other` up to
    `number`. */
 struct wr_error *wr_order_add_locked(struct wr_encoder *encoder, uint64_t behind,
                                      struct wr_encoder *other, uint64_t number);

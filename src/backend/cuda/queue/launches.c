@@ -181,7 +181,7 @@ void wr_record_abandon(struct wr_encoder *e, struct wr_run *run) {
   if (!partly && !run->launched) return;
   wr_gpu_enter(e->gpu);
   wr_error_release(
-      wr_gpu_result_of_wait(e->gpu, wr_cu->stream_finish(e->stream), "cuStreamSynchronize"));
+      wr_gpu_result_of_wait(e->gpu, wr_cu->stream_synchronize(e->stream), "cuStreamSynchronize"));
   wr_gpu_leave();
 }
 

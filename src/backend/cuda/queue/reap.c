@@ -1,4 +1,4 @@
-/* Commands in flight: who finds out that they are over, and tells.
+/* Commands in flight: how it is found out that they are over, and reported by calling their hooks.
 
    Completion is found out by marks: events on the stream that cover all commands up to one. A mark
    is set after every MARK_EVERY commands, and by whoever looks for results and finds commands that
@@ -80,7 +80,7 @@ struct wr_error *wr_event_behind_locked(struct wr_encoder *e, uint64_t number, w
   return NULL;
 }
 
-/* ---- the order of publishing ---- */
+/* ---- the order of reporting ---- */
 
 static void progress_drop_locked(struct wr_progress *p) {
   if (--p->refs == 0) wr_free(p);
@@ -95,13 +95,13 @@ static void order_drop_locked(struct wr_encoder *e) {
 }
 
 static void orders_drop_kept_locked(struct wr_encoder *e) {
-  while (e->orders && e->orders->on->published >= e->orders->up_to) order_drop_locked(e);
+  while (e->orders && e->orders->on->reported >= e->orders->up_to) order_drop_locked(e);
 }
 
 struct wr_error *wr_order_add_locked(struct wr_encoder *e, uint64_t behind,
                                      struct wr_encoder *other, uint64_t number) {
   orders_drop_kept_locked(e);
-  if (other->progress->published >= number) return NULL;
+  if (other->progress->reported >= number) return NULL;
   struct wr_order *o = wr_alloc(sizeof *o);
   if (!o) return wr_error_out_of_memory();
   *o = (struct wr_order){.behind = behind, .on = other->progress, .up_to = number};
@@ -114,21 +114,22 @@ struct wr_error *wr_order_add_locked(struct wr_encoder *e, uint64_t behind,
 void wr_orders_free_locked(struct wr_encoder *e) {
   while (e->orders) order_drop_locked(e);
   e->progress->encoder = NULL;
-  e->progress->published = UINT64_MAX;
+  e->progress->reported = UINT64_MAX;
   progress_drop_locked(e->progress);
 }
 
-/* The last of the commands up to a number that may be published now. */
-static uint64_t publishable_locked(struct wr_encoder *e, uint64_t up_to) {
+/* Of the commands up to a number, the number of the last that may be reported now. */
+static uint64_t reportable_locked(struct wr_encoder *e, uint64_t up_to) {
   orders_drop_kept_locked(e);
   return e->orders && e->orders->behind < up_to ? e->orders->behind : up_to;
 }
 
-/* Who has to publish before the encoder's next command can be: with a reference, or NULL. */
+/* The encoder whose commands have to be reported before the next command of `e` may be, with a
+   reference; NULL when there is none. */
 static struct wr_encoder *leader_of(struct wr_encoder *e) {
   struct wr_encoder *leader = NULL;
   wr_mutex_lock(&e->gpu->lock);
-  if (e->first && publishable_locked(e, e->first->number) < e->first->number) {
+  if (e->first && reportable_locked(e, e->first->number) < e->first->number) {
     leader = e->orders->on->encoder;
     leader->refs++;
   }
@@ -136,7 +137,7 @@ static struct wr_encoder *leader_of(struct wr_encoder *e) {
   return leader;
 }
 
-/* ---- publishing ---- */
+/* ---- reporting ---- */
 
 /* Takes the commands up to a number off the queue. */
 static struct wr_gpu_command *take_commands_locked(struct wr_encoder *e, uint64_t up_to) {
@@ -187,8 +188,8 @@ uint64_t wr_most_ahead(const struct wr_gpu *gpu) {
   return part > LEAST ? part : LEAST;
 }
 
-/* What is ahead is with the driver, or is handed to it before the stream sleeps: it ends, and is
-   published, whatever happens to other streams that are not encoded yet. */
+/* All commands ahead are with the driver, or are flushed before the stream sleeps. So they end and
+   are reported, whatever becomes of other streams whose work is not encoded yet. */
 enum wr_encode_status wr_gpu_when_room(struct wr_encoder *e, struct wr_completion_hook *hook) {
   const uint64_t most = wr_most_ahead(e->gpu);
   enum wr_encode_status status = WR_ENCODE_DONE;
@@ -202,7 +203,7 @@ enum wr_encode_status wr_gpu_when_room(struct wr_encoder *e, struct wr_completio
   return status;
 }
 
-/* The hook of who has waited long enough, or NULL. */
+/* The hook of a stream that waits for room, if there is enough by now; else NULL. */
 static struct wr_completion_hook *room_taken_locked(struct wr_encoder *e, uint64_t over) {
   struct wr_completion_hook *hook = e->room_hook;
   wr_store_relaxed(&e->work_over, over);
@@ -211,12 +212,12 @@ static struct wr_completion_hook *room_taken_locked(struct wr_encoder *e, uint64
   return hook;
 }
 
-/* ---- publishing, continued ---- */
+/* ---- reporting, continued ---- */
 
 /* The commands up to that number. */
-static void publish(struct wr_encoder *e, struct wr_gpu_command *list, uint64_t up_to,
-                    struct wr_error *failure) {
-  uint64_t over = wr_load_relaxed(&e->work_over); /* relaxed: its reaper alone changes it */
+static void report(struct wr_encoder *e, struct wr_gpu_command *list, uint64_t up_to,
+                   struct wr_error *failure) {
+  uint64_t over = wr_load_relaxed(&e->work_over); /* relaxed: the reaper alone changes it */
   while (list) {
     struct wr_gpu_command *c = list;
     list = c->next;
@@ -224,7 +225,7 @@ static void publish(struct wr_encoder *e, struct wr_gpu_command *list, uint64_t 
     command_end(c, failure);
   }
   wr_mutex_lock(&e->gpu->lock);
-  e->progress->published = up_to;
+  e->progress->reported = up_to;
   struct wr_completion_hook *hook = room_taken_locked(e, over);
   wr_mutex_unlock(&e->gpu->lock);
   if (hook) hook->fn(hook, NULL);
@@ -238,7 +239,7 @@ static void fail_all(struct wr_encoder *e, struct wr_error *failure) {
   uint64_t last = e->launched;
   struct wr_gpu_command *list = take_commands_locked(e, last);
   wr_mutex_unlock(&e->gpu->lock);
-  publish(e, list, last, failure);
+  report(e, list, last, failure);
 }
 
 /* One look at the mark; to wait, looks for a while and then between naps until it is over. Not
@@ -263,10 +264,10 @@ static wr_cu_result look(struct wr_gpu *gpu, const struct wr_mark *m, bool wait)
   return result;
 }
 
-/* BLOCKED: over, but another encoder has to publish first. */
+/* BLOCKED: the commands are over, but those of another encoder have to be reported first. */
 enum found { FOUND_NOTHING, FOUND_LATER, FOUND_BLOCKED, FOUND_DONE, FOUND_FAULT };
 
-/* The oldest mark's commands are published if it is over, as far as their order allows. Called by
+/* Reports the commands of the oldest mark if it is over, as far as their order allows. Called by
    the encoder's reaper. */
 static enum found reap_mark(struct wr_encoder *e, bool wait) {
   struct wr_gpu *gpu = e->gpu;
@@ -291,13 +292,13 @@ static enum found reap_mark(struct wr_encoder *e, bool wait) {
     return FOUND_FAULT;
   }
   wr_mutex_lock(&gpu->lock);
-  const uint64_t covers = mark->covers, up_to = publishable_locked(e, covers);
+  const uint64_t covers = mark->covers, up_to = reportable_locked(e, covers);
   if (up_to == covers) mark_drop_locked(e);
   struct wr_gpu_command *list = take_commands_locked(e, up_to);
   wr_mutex_unlock(&gpu->lock);
   if (!list && up_to < covers) return FOUND_BLOCKED;
   wr_gpu_leave();
-  publish(e, list, up_to, NULL);
+  report(e, list, up_to, NULL);
   wr_gpu_enter(gpu);
   return FOUND_DONE;
 }
@@ -348,9 +349,9 @@ bool wr_reap(struct wr_encoder *e, bool wait, bool *blocked) {
   return progress;
 }
 
-/* Lets another thread go on that is the encoder's reaper. A thread for real time that only yielded
-   would keep an ordinary one off its processor for ever: so it sleeps where yielding does not do.
- */
+/* Gives the processor to the thread that is the encoder's reaper. A real-time thread that only
+   yielded could keep an ordinary thread off its processor for ever, so after a few yields it
+   sleeps. */
 static void let_reap(struct wr_encoder *e) {
   enum { YIELDS = 8 };
   bool reaped = true;
@@ -363,8 +364,9 @@ static void let_reap(struct wr_encoder *e) {
   if (reaped) wr_nap(WR_NAP_MIN_NS);
 }
 
-/* Publishes what the encoder's next command has to come after, or what that has to; one of them is
-   ready for it. Where another thread is at it, lets that run. */
+/* Reports the commands that have to be reported before the encoder's next one. Those may have to
+   wait for others in turn: the walk goes on to an encoder that waits for nobody. Where another
+   thread is an encoder's reaper, that thread is given time to run. */
 static void reap_leader(struct wr_encoder *e) {
   bool blocked = true;
   for (struct wr_encoder *leader = leader_of(e); leader;) {
@@ -383,8 +385,8 @@ static void reap_leader(struct wr_encoder *e) {
   }
 }
 
-/* While the GPU's own thread is at it, this one stays: parked, it would be told only after one of
-   that thread's naps. */
+/* While the GPU's own thread is the encoder's reaper, this thread does not park: it would be woken
+   only after one of that thread's naps. */
 bool wr_gpu_poll(struct wr_encoder *encoder) {
   struct wr_gpu *gpu = encoder->gpu;
   wr_mutex_lock(&gpu->lock);

@@ -1,4 +1,4 @@
-/* The GPU's own thread, which publishes what nobody waits for: it looks at all encoders with work
+/* The GPU's own thread, which reports what nobody waits for: it looks at all encoders with work
    in flight, and naps in between. Lock: the GPU's. */
 
 #include <pthread.h>
@@ -43,7 +43,7 @@ static bool all_over_locked(const struct wr_gpu *gpu) {
   return !gpu->queues->busy && gpu->queues->encoding == 0;
 }
 
-/* Until it is told. */
+/* Until another thread clears the flag and signals. */
 static void sleep_locked(struct wr_gpu *gpu) {
   gpu->queues->reaper_sleeps = true;
   while (gpu->queues->reaper_sleeps) wr_cond_wait(&gpu->queues->wake, &gpu->lock);
@@ -83,7 +83,8 @@ static void *watcher_main(void *arg) {
       if (!gpu->queues->stopping || !all_over_locked(gpu)) nap_locked(gpu, &nap_ns, &idle_since);
     }
     if (closed) break;
-    /* What it has put by goes to the cache before who waits for its end empties that. */
+    /* The idle buffers of this thread go to the shared cache before wr_gpu_stop returns, whose
+       caller may be about to empty that. */
     wr_mutex_unlock(&gpu->lock);
     wr_memory_thread_exit();
     wr_mutex_lock(&gpu->lock);
@@ -123,13 +124,13 @@ static bool watcher_stop(struct wr_gpu *gpu, uint64_t deadline_ns) {
   return ended;
 }
 
-bool wr_gpu_settle(uint64_t deadline_ns) {
-  bool settled = true;
+bool wr_gpu_stop(uint64_t deadline_ns) {
+  bool stopped = true;
   for (int i = 0; i < WR_GPU_MAX && !wr_gpu_forked(); i++) {
     struct wr_gpu *gpu = wr_gpu_known(i);
-    if (gpu) settled = watcher_stop(gpu, deadline_ns) && settled;
+    if (gpu) stopped = watcher_stop(gpu, deadline_ns) && stopped;
   }
-  return settled;
+  return stopped;
 }
 
 size_t wr_gpu_threads(void) {
