@@ -200,7 +200,10 @@ static struct wr_error *record(struct wr_node **out, const struct attention *a,
   return wr_compose_end(&c, out, r);
 }
 
+/* GPUs have one for 16-bit floats, whose rows their registers hold. */
 static bool has_kernel(const struct extents *x, enum wr_dtype t, const struct wr_stream *s) {
+  const bool on_gpu = wr_stream_backend(s)->type != WR_DEVICE_CPU;
+  if (on_gpu && (t == WR_FLOAT32 || x->d > 128 || x->e > 128)) return false;
   const bool whole = x->b > 0 && x->h > 0 && x->l > 0 && x->d > 0 && x->m > 0 && x->e > 0;
   return whole && wr_stream_backend(s)->supports(WR_OP_ATTENTION, t);
 }

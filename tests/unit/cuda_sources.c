@@ -56,6 +56,17 @@ static void want_quantized(enum wr_dtype t) {
   }
 }
 
+/* Of 16-bit floats, with each kind of mask. */
+static void want_attention(enum wr_dtype t) {
+  static const enum wr_dtype masks[] = {WR_BOOL, WR_INT32, WR_FLOAT16, WR_BFLOAT16};
+  for (int i = 0; i < 4 && n_wanted < MOST; i++) {
+    if (masks[i] == (t == WR_FLOAT16 ? WR_BFLOAT16 : WR_FLOAT16)) continue;
+    const int before = n_wanted;
+    want(WR_SOURCE_ATTENTION, WR_OP_ATTENTION, t, masks[i]);
+    for (int k = before; k < n_wanted; k++) wanted[k].variant = (uint8_t)(1 + i % 2);
+  }
+}
+
 static enum wr_dtype unary_result(enum wr_op op, enum wr_dtype t) {
   bool predicate = wr_op_info(op)->rule == WR_RULE_PREDICATE || op == WR_OP_LOGICAL_NOT;
   if (predicate) return WR_BOOL;
@@ -134,6 +145,7 @@ static void want_all(void) {
     want_reductions(t);
     want_by_index(t);
     if (wr_dtype_is_floating(t)) want_quantized(t);
+    if (t == WR_FLOAT16 || t == WR_BFLOAT16) want_attention(t);
     if (t < WR_UINT8 || t > WR_UINT64) continue;
     want(WR_SOURCE_WHERE, WR_OP_WHERE, t, t);
     want(WR_SOURCE_COPY, WR_OP_COPY, t, t);

@@ -1,0 +1,313 @@
+/* Attention of WR_A (16 bits) without the matrix of scores, by tensor cores; see
+   backend/cpu/attention.c for the way, which is the same. A block takes ROWS rows of the query heads
+   of one head of keys, and each of its warps 16 of them, along tiles of KEYS keys in shared memory.
+   Where there are few rows the keys are cut in splits, whose results another kernel joins. A mask is of
+   WR_B. WR_VARIANT: how many times 64 elements keys and values have at most. */
+
+#include "types.cuh"
+
+enum {
+  ROWS = 64,
+  KEYS = 64,
+  THREADS = 128,
+  LENGTH = 64 * WR_VARIANT,
+  PITCH = LENGTH + 8, /* of a key in shared memory; 8 more meet other banks */
+  TURNED = KEYS + 8   /* of an element of all values */
+};
+
+struct places {
+  i64 b, h, i, j; /* strides */
+};
+
+struct problem {
+  const WR_A *q, *k, *v;
+  const WR_B *mask;   /* NULL: none */
+  const float *sinks; /* NULL: none */
+  places q_at, k_at, v_at, mask_at;
+  i64 batch, heads, group, l, m, d, e;
+  i64 rows, tiles; /* of all query heads of a group; of those */
+  i64 causal, splits;
+  double scale;
+};
+
+struct parts {
+  float *sums;  /* of each split, of each row, e */
+  float *stats; /* of each split, of each row: the greatest score, the sum */
+};
+
+INLINE float nothing() { return __uint_as_float(0xff800000u); } /* -infinity */
+INLINE float hidden() { return -3.402823466e38f; }
+
+/* ---- d += a b of 16 x 16 by 16 x 8, each lane with its part of the three ---- */
+
+#if __CUDA_ARCH__ >= 800
+INLINE void multiply(f16, float *d, const u32 *a, const u32 *b) {
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
+      "{%8, %9}, {%0, %1, %2, %3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+INLINE void multiply(bf16, float *d, const u32 *a, const u32 *b) {
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
+      "{%8, %9}, {%0, %1, %2, %3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+#else
+INLINE float half_of(u32 word, int i) {
+  WR_A x;
+  x.v = (u16)(word >> (16 * i));
+  return load<WR_A>(x);
+}
+/* The same from the other lanes' words, where there is no such instruction. */
+INLINE void multiply(WR_A, float *d, const u32 *a, const u32 *b) {
+  const int lane = threadIdx.x % 32;
+#pragma unroll
+  for (int k = 0; k < 16; k += 2) {
+    const int part = k % 8 / 2, high = k / 8;
+    const u32 top = __shfl_sync(~0u, a[2 * high], lane / 4 * 4 + part);
+    const u32 bottom = __shfl_sync(~0u, a[2 * high + 1], lane / 4 * 4 + part);
+    const u32 left = __shfl_sync(~0u, b[high], lane % 4 * 8 + part);
+    const u32 right = __shfl_sync(~0u, b[high], lane % 4 * 8 + 4 + part);
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+      d[0] = fmaf(half_of(top, i), half_of(left, i), d[0]);
+      d[1] = fmaf(half_of(top, i), half_of(right, i), d[1]);
+      d[2] = fmaf(half_of(bottom, i), half_of(left, i), d[2]);
+      d[3] = fmaf(half_of(bottom, i), half_of(right, i), d[3]);
+    }
+  }
+}
+#endif
+
+INLINE u32 both(WR_A x, WR_A y) { return (u32)x.v | (u32)y.v << 16; }
+INLINE u32 both(float x, float y) { return both(store_as<WR_A>::of(x), store_as<WR_A>::of(y)); }
+INLINE u32 two(const WR_A *p) { return *(const u32 *)(const void *)p; }
+INLINE WR_A zero() { return store_as<WR_A>::of(0.0f); }
+
+/* ---- a block's tile ---- */
+
+struct tile {
+  i64 b, head; /* of keys */
+  i64 row;     /* the first */
+};
+
+INLINE tile tile_of(const problem &p, i64 t) {
+  tile r;
+  r.row = t % p.tiles * ROWS;
+  r.head = t / p.tiles % p.heads;
+  r.b = t / p.tiles / p.heads;
+  return r;
+}
+
+/* Keys that some row of a tile sees; all, where a row sees none. */
+INLINE i64 keys_of(const problem &p, i64 row) {
+  if (!p.causal) return p.m;
+  const i64 last = (row + ROWS < p.rows ? row + ROWS : p.rows) - 1;
+  const bool one = row / p.l == last / p.l;
+  const i64 least = one ? row % p.l : 0, most = one ? last % p.l : p.l - 1;
+  if (least + p.m - p.l + 1 <= 0) return p.m;
+  const i64 n = most + p.m - p.l + 1;
+  return n < p.m ? n : p.m;
+}
+
+struct shared_tiles {
+  WR_A k[KEYS * PITCH];
+  WR_A v[LENGTH * TURNED];
+};
+
+INLINE void load_keys(shared_tiles &s, const problem &p, const tile &t, i64 first) {
+  const WR_A *k = p.k + t.b * p.k_at.b + t.head * p.k_at.h;
+  const WR_A *v = p.v + t.b * p.v_at.b + t.head * p.v_at.h;
+  for (int x = threadIdx.x; x < KEYS * LENGTH; x += THREADS) {
+    const int key = x / LENGTH, c = x % LENGTH;
+    const i64 at = first + key;
+    s.k[key * PITCH + c] = at < p.m && c < p.d ? k[at * p.k_at.i + c * p.k_at.j] : zero();
+    s.v[c * TURNED + key] = at < p.m && c < p.e ? v[at * p.v_at.i + c * p.v_at.j] : zero();
+  }
+}
+
+/* What a lane has of its warp's 16 rows: rows lane / 4 and that + 8, which it shares with the three
+   lanes beside it, and of each pair of neighbouring columns lane % 4 * 2. */
+struct state {
+  u32 q[LENGTH / 16][4];
+  float sums[LENGTH / 8][4];
+  float top[2], total[2]; /* of both rows; total: of this lane's columns alone */
+  i64 row[2];             /* of the group's; p.rows and more: none */
+};
+
+INLINE WR_A query(const problem &p, const tile &t, i64 row, int c) {
+  if (row >= p.rows || c >= p.d) return zero();
+  const i64 h = t.head * p.group + row / p.l;
+  return p.q[t.b * p.q_at.b + h * p.q_at.h + row % p.l * p.q_at.i + c * p.q_at.j];
+}
+
+INLINE void begin(state &s, const problem &p, const tile &t, bool first_split) {
+  const int lane = threadIdx.x % 32, pair = lane % 4 * 2;
+#pragma unroll
+  for (int i = 0; i < 2; i++) {
+    s.row[i] = t.row + threadIdx.x / 32 * 16 + lane / 4 + 8 * i;
+    s.top[i] = nothing();
+    s.total[i] = 0;
+    if (!p.sinks || !first_split || s.row[i] >= p.rows) continue;
+    const float sink = p.sinks[t.head * p.group + s.row[i] / p.l];
+    s.top[i] = sink; /* a key without a value */
+    if (sink != nothing() && lane % 4 == 0) s.total[i] = 1 + (sink - sink);
+  }
+#pragma unroll
+  for (int k = 0; k < LENGTH / 16; k++) {
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      const int c = k * 16 + pair + i / 2 * 8;
+      s.q[k][i] = both(query(p, t, s.row[i % 2], c), query(p, t, s.row[i % 2], c + 1));
+    }
+  }
+#pragma unroll
+  for (int n = 0; n < LENGTH / 8; n++) {
+#pragma unroll
+    for (int i = 0; i < 4; i++) s.sums[n][i] = 0;
+  }
+}
+
+INLINE float with_mask(float score, b8 seen) { return seen.v ? score : hidden(); }
+template <class E>
+INLINE float with_mask(float score, E added) {
+  return score + (float)load<E>(added);
+}
+
+INLINE float masked(const problem &p, const tile &t, float score, i64 row, i64 key) {
+  if (key >= p.m) return nothing();
+  if (row >= p.rows) return score;
+  const i64 i = row % p.l, h = t.head * p.group + row / p.l;
+  if (p.causal && key > i + p.m - p.l) return hidden();
+  if (!p.mask) return score;
+  const places &a = p.mask_at;
+  return with_mask(score, p.mask[t.b * a.b + h * a.h + i * a.i + key * a.j]);
+}
+
+/* One tile of keys, from `first` on. */
+INLINE void add_keys(state &s, const shared_tiles &m, const problem &p, const tile &t, i64 first) {
+  const int lane = threadIdx.x % 32, pair = lane % 4 * 2;
+  float scores[KEYS / 8][4];
+#pragma unroll
+  for (int n = 0; n < KEYS / 8; n++) {
+#pragma unroll
+    for (int i = 0; i < 4; i++) scores[n][i] = 0;
+#pragma unroll
+    for (int k = 0; k < LENGTH / 16; k++) {
+      const WR_A *at = m.k + (n * 8 + lane / 4) * PITCH + k * 16 + pair;
+      const u32 b[2] = {two(at), two(at + 8)};
+      multiply(WR_A(), scores[n], s.q[k], b);
+    }
+  }
+  float top[2] = {s.top[0], s.top[1]};
+#pragma unroll
+  for (int n = 0; n < KEYS / 8; n++) {
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      const i64 key = first + n * 8 + pair + i % 2;
+      scores[n][i] = masked(p, t, scores[n][i] * (float)p.scale, s.row[i / 2], key);
+      top[i / 2] = fmaxf(top[i / 2], scores[n][i]);
+    }
+  }
+  float shrink[2];
+#pragma unroll
+  for (int i = 0; i < 2; i++) {
+    top[i] = fmaxf(top[i], __shfl_xor_sync(~0u, top[i], 1));
+    top[i] = fmaxf(top[i], __shfl_xor_sync(~0u, top[i], 2));
+    /* Relative to any number, where all are -infinity so far. */
+    shrink[i] = top[i] == nothing() ? 1 : expf(s.top[i] - top[i]);
+    s.top[i] = top[i];
+    s.total[i] *= shrink[i];
+    if (top[i] == nothing()) top[i] = 0;
+  }
+#pragma unroll
+  for (int n = 0; n < KEYS / 8; n++) {
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      scores[n][i] = expf(scores[n][i] - top[i / 2]);
+      s.total[i / 2] += scores[n][i];
+    }
+  }
+#pragma unroll
+  for (int n = 0; n < LENGTH / 8; n++) {
+#pragma unroll
+    for (int i = 0; i < 4; i++) s.sums[n][i] *= shrink[i / 2];
+#pragma unroll
+    for (int k = 0; k < KEYS / 16; k++) {
+      const float *x = scores[2 * k], *y = scores[2 * k + 1];
+      const u32 a[4] = {both(x[0], x[1]), both(x[2], x[3]), both(y[0], y[1]), both(y[2], y[3])};
+      const WR_A *at = m.v + (n * 8 + lane / 4) * TURNED + k * 16 + pair;
+      const u32 b[2] = {two(at), two(at + 8)};
+      multiply(WR_A(), s.sums[n], a, b);
+    }
+  }
+}
+
+INLINE void put(WR_A *out, const parts &w, const state &s, const problem &p, const tile &t) {
+  const int lane = threadIdx.x % 32, pair = lane % 4 * 2;
+  const i64 all = p.batch * p.heads * p.rows, split = blockIdx.y;
+#pragma unroll
+  for (int i = 0; i < 2; i++) {
+    float total = s.total[i];
+    total += __shfl_xor_sync(~0u, total, 1);
+    total += __shfl_xor_sync(~0u, total, 2);
+    const i64 row = s.row[i];
+    if (row >= p.rows) continue;
+    const i64 at = (t.b * p.heads + t.head) * p.rows + row; /* heads of a group are neighbours */
+    if (p.splits > 1 && lane % 4 == 0) {
+      w.stats[2 * (split * all + at)] = s.top[i];
+      w.stats[2 * (split * all + at) + 1] = total;
+    }
+#pragma unroll
+    for (int n = 0; n < LENGTH / 8; n++) {
+#pragma unroll
+      for (int j = 0; j < 2; j++) {
+        const i64 c = n * 8 + pair + j;
+        const float sum = s.sums[n][2 * i + j];
+        if (c >= p.e) continue;
+        if (p.splits > 1) {
+          w.sums[(split * all + at) * p.e + c] = sum;
+        } else {
+          out[at * p.e + c] = store_as<WR_A>::of(sum / total);
+        }
+      }
+    }
+  }
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS) attend(WR_A *out, parts w, problem p) {
+  __shared__ shared_tiles m;
+  const i64 count = p.batch * p.heads * p.tiles;
+  for (i64 x = blockIdx.x; x < count; x += gridDim.x) {
+    const tile t = tile_of(p, x);
+    const i64 tiles = (keys_of(p, t.row) + KEYS - 1) / KEYS;
+    const i64 each = (tiles + p.splits - 1) / p.splits, from = blockIdx.y * each;
+    const i64 end = from + each < tiles ? from + each : tiles;
+    state s;
+    begin(s, p, t, blockIdx.y == 0);
+    for (i64 i = from; i < end; i++) {
+      __syncthreads();
+      load_keys(m, p, t, i * KEYS);
+      __syncthreads();
+      add_keys(s, m, p, t, i * KEYS);
+    }
+    put(out, w, s, p, t);
+  }
+}
+
+/* The splits of n rows of e elements become one. */
+extern "C" __global__ void join(WR_A *out, parts w, i64 n, i64 e, i64 splits) {
+  for (i64 x = thread_index(); x < n * e; x += thread_count()) {
+    const i64 row = x / e, c = x - row * e;
+    float top = nothing(), total = 0, sum = 0;
+    for (i64 s = 0; s < splits; s++) top = fmaxf(top, w.stats[2 * (s * n + row)]);
+    for (i64 s = 0; s < splits; s++) {
+      const float own = w.stats[2 * (s * n + row)];
+      const float share = own == top ? 1 : own == nothing() ? 0 : expf(own - top);
+      total += w.stats[2 * (s * n + row) + 1] * share;
+      sum += w.sums[(s * n + row) * e + c] * share;
+    }
+    out[x] = store_as<WR_A>::of(sum / total);
+  }
+}
