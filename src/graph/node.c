@@ -202,9 +202,10 @@ static void drop_to_list(struct wr_node *node, struct wr_node **list) {
   *list = node;
 }
 
-/* Whoever moved the handle let go of a reference afterwards, so that is seen here. */
+/* Whoever moved the handle let go of a reference afterwards, so that is seen here. Acquire: where
+   the handle has LEFT, its user's last touch of the block comes before the block is freed. */
 static void end_block(struct wr_node *node) {
-  uint32_t state = wr_load_relaxed(&node->own.kind.word);
+  uint32_t state = wr_load_acquire(&node->own.kind.word);
   if (state == WR_HANDLE_MOVED &&
       wr_cas_acq_rel(&node->own.kind.word, &state, (uint32_t)WR_HANDLE_ALONE)) {
     return;
