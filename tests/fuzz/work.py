@@ -6,10 +6,13 @@ work.py LIBRARY PART SEED FIRST COUNT
   calls             drawn calls on both sides: `ok`, or what differs
   sums              drawn subscripts of einsum, against NumPy: the same
   hostile           calls that may kill MLX, against the rules in mlx/c/ops.h: the same
-  graphs, stepwise  drawn graphs on Weir, forced at their end or after each step: the results' digest
+  graphs            drawn graphs, as JSON
+  fused, stepwise, streams, alone
+                    graphs from the standard input, a line each, run on Weir in this way: the results' digest
 """
 
 import ctypes
+import json
 import pathlib
 import sys
 
@@ -61,18 +64,25 @@ def rules(weir, seed, number):
     return judged(weir, to_plain(call), want)
 
 
-def graph(weir, seed, number, stepwise=False):
+def graph(weir, seed, number):
     print(number, "Weir", flush=True)
-    return graphs.digest(weir, seed, number, stepwise)
+    return json.dumps(graphs.drawn(weir, seed, number))
 
 
-PARTS = {"calls": calls, "hostile": rules, "sums": sums, "graphs": graph,
-         "stepwise": lambda *args: graph(*args, stepwise=True)}
+PARTS = {"calls": calls, "hostile": rules, "sums": sums, "graphs": graph}
 
 
-def main(library, part, seed, first, count):
+def run_graphs(weir, way):
+    """As they come in; `= TEXT` for each."""
+    for line in sys.stdin:
+        print("=", graphs.results(weir, json.loads(line), way), flush=True)
+
+
+def main(library, part, seed=0, first=0, count=0):
     mx.set_default_device(mx.cpu)
     weir = Weir(library)
+    if part not in PARTS:
+        return run_graphs(weir, part)
     for number in range(first, first + count):
         print(number, "=", PARTS[part](weir, seed, number), flush=True)
 

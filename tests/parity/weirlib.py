@@ -46,7 +46,8 @@ class Weir:
             self.table = {r["name"]: r for r in csv.DictReader(f, delimiter="\t")}
         for name in ("mlx_array_new", "mlx_array_new_data", "mlx_string_new", "mlx_stream_new",
                      "mlx_default_cpu_stream_new", "mlx_default_gpu_stream_new",
-                     "mlx_vector_array_new_data", "mlx_vector_array_new"):
+                     "mlx_vector_array_new_data", "mlx_vector_array_new", "mlx_device_new_type",
+                     "mlx_stream_new_device"):
             getattr(self.lib, name).restype = Handle
         for name in ("mlx_array_size", "mlx_array_ndim", "mlx_vector_array_size"):
             getattr(self.lib, name).restype = c.c_size_t
@@ -150,13 +151,23 @@ class Weir:
         dense = self.call("mlx_contiguous", handle, False)[0]
         self.check(self.lib.mlx_array_eval(dense))
         dtype = NAMES[self.lib.mlx_array_dtype(dense)]
-        shape = tuple(self.lib.mlx_array_dim(dense, c.c_int(i))
-                      for i in range(self.lib.mlx_array_ndim(dense)))
+        shape = tuple(self.shape(dense))
         count = self.lib.mlx_array_size(dense) * np.dtype(DTYPES[dtype]).itemsize
         self.lib.mlx_array_data_uint8.restype = c.c_void_p
         data = c.string_at(self.lib.mlx_array_data_uint8(dense), count) if count else b""
         self.lib.mlx_array_free(dense)
         return dtype, shape, np.frombuffer(data, DTYPES[dtype]).reshape(shape)
+
+    def shape(self, handle):
+        return [self.lib.mlx_array_dim(handle, c.c_int(i))
+                for i in range(self.lib.mlx_array_ndim(handle))]
+
+    def new_stream(self):
+        device = self.lib.mlx_device_new_type(c.c_int(int(self.gpu)), c.c_int(0))
+        stream = self.lib.mlx_stream_new_device(device)
+        self.lib.mlx_device_free(device)
+        self.check(not stream.ctx)
+        return stream
 
     def text(self, handle):
         text = self.lib.mlx_string_new()
