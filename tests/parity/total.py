@@ -71,16 +71,20 @@ def lists_of(a):
     return [[], [0], [-1], list(range(n)), [n - 1, 0], [0, 0], [n]]
 
 
+def like(a, dtype, seed=1, positive=False):
+    """Another of the same class."""
+    same = zip(classes(dtype), classes(dtype, seed, positive))
+    return next((y for (_, x), (_, y) in same if x.shape == a.shape),
+                sample(a.shape, dtype, seed, positive=positive))
+
+
 def beside(name):
     """Types and shapes that the second of two arrays may have."""
     # Divisors and powers that are 0 or below can end the process in MLX.
     positive = name in ("power", "remainder", "divide", "floor_divide", "divmod") or "shift" in name
 
     def arrays(a, dtype):
-        for (_, x), (_, y) in zip(classes(dtype), classes(dtype, 1, positive)):
-            if x.shape == a.shape:
-                yield (y,)
-                break
+        yield (like(a, dtype, 1, positive),)
         yield (sample((), dtype, 2, positive=positive),)
         if a.shape:
             yield (sample(a.shape[-1:], dtype, 3, positive=positive),)
@@ -196,12 +200,12 @@ def broadcast(a, d):
 
 
 def joined(a, d):
-    other = [x for _, x in classes(d, 1) if x.shape == a.shape][0]
-    return [([a],), ([a, other],), ([a, sample((4, 3), d)],)]
+    other = like(a, d)
+    return [([a, other],), ([a, sample((4, 3), d)],), ([a],)]
 
 
 def joined_along(a, d):
-    return [(arrays, x) for (arrays,) in joined(a, d)[1:] for x in axes_of(a)]
+    return [(arrays, x) for (arrays,) in joined(a, d)[:2] for x in axes_of(a)]
 
 
 def unflattened(a, d):
@@ -223,14 +227,14 @@ def padded_round(a, d):
 
 
 def chosen(a, d):
-    other = [x for _, x in classes(d, 1) if x.shape == a.shape][0]
+    other = like(a, d)
     yield other, sample((), d, 2)
     yield sample(a.shape[-1:], d, 3), other
 
 
 def products(a, d):
     n = len(a.shape)
-    other = [x for _, x in classes(d, 1) if x.shape == a.shape][0]
+    other = like(a, d)
     yield (other,)
     if n > 1:
         yield (mx.swapaxes(mlx(other), -1, -2),)
@@ -248,7 +252,7 @@ def added(a, d):
 
 def contracted(a, d):
     n = len(a.shape)
-    other = [x for _, x in classes(d, 1) if x.shape == a.shape][0]
+    other = like(a, d)
     for axes in ([], [0], [-1], list(range(n))):
         if len(axes) <= n:
             yield other, axes, axes

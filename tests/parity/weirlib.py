@@ -92,8 +92,9 @@ class Weir:
             made.append(self.argument(value))
             return [made[-1]]
         if kind == "mlx_vector_array":
-            made.extend(self.argument(v) for v in value)
-            items = (Handle * len(value))(*made[len(made) - len(value):])
+            handles = [v if isinstance(v, Handle) else self.argument(v) for v in value]
+            made.extend(h for h, v in zip(handles, value) if h is not v)
+            items = (Handle * len(value))(*handles)
             vectors.append(self.lib.mlx_vector_array_new_data(items, c.c_size_t(len(value))))
             return [vectors[-1]]
         if kind in LISTS:
