@@ -36,10 +36,17 @@ def power(a, b):
     return pow(a, b, 1 << 64)
 
 
+def shifts(dtype):
+    """By less than 0, or by all bits or more: what is left of them, for a sign that is all ones."""
+    inside = lambda b: 0 <= b < 8 * dtype.size
+    return [("left_shift", lambda a, b: a << b if inside(b) else 0),
+            ("right_shift", lambda a, b: a >> b if inside(b) else -(a < 0))]
+
+
 def elementwise(d):
     dtype, shape = d.one(draw.INTEGERS), d.shape(empty=0)
     a, b = integers(d, shape, dtype), integers(d, shape, dtype)
-    name, f = d.one([("remainder", remainder), ("power", power)])
+    name, f = d.one([("remainder", remainder), ("power", power), *shifts(dtype)])
     pairs = zip(*(np.array(v).ravel().tolist() for v in (a, b)))
     want = [wrapped(f(x, y), dtype) for x, y in pairs]
     return name, [a, b], np.array(want, draw.to_numpy(dtype)).reshape(shape)
