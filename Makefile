@@ -1,11 +1,12 @@
-# The front door: make demo, test, bench, bench ops, check, install, clean. Builds come to lie in build/.
+# The front door: make demo, test, bench, bench ops, bench models, check, install, clean.
+# Builds come to lie in build/.
 # What is missing on the machine, tools/setup installs (Debian and Ubuntu) or names.
 
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 RELEASE := build/release
 
-.PHONY: all demo test bench ops check install clean configure
+.PHONY: all demo test bench ops models check install clean configure
 
 all: configure
 	@cmake --build $(RELEASE) --parallel $(JOBS)
@@ -29,10 +30,11 @@ bench:
 	@tools/setup bench
 	@cmake --preset release
 	@cmake --build $(RELEASE) --parallel $(JOBS)
-	@$(if $(filter ops,$(MAKECMDGOALS)),bench/ops,bench/run)
+	@bench/$(or $(filter ops models,$(MAKECMDGOALS)),run)
 
 # make bench ops: every operation beside its peers, in the place of the tables.
-ops: bench
+# make bench models: what models are made of.
+ops models: bench
 
 # Rules that need no build, those of the tools that read code, then the models in tests/model.
 check:
