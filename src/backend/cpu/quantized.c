@@ -10,7 +10,7 @@
 #include "backend/cpu/loop/loop.h"
 #include "backend/cpu/packed.h"
 
-enum { GROUP_MOST = 128 };
+enum { GROUP_MOST = 128, LANES = 16 };
 
 /* ---- elements of a type, as float32 ---- */
 
@@ -55,15 +55,41 @@ struct quantizer {
   float all; /* what scales for all multiply by */
 };
 
+/* To the nearest, of values that are far below 2^22. */
+WR_WIDE static void affine_codes(uint8_t *restrict codes, const float *restrict x, int n,
+                                 float scale, float bias, float most) {
+  for (int i = 0; i < n; i++) {
+    float q = (x[i] - bias) / scale;
+    q = q > 0 ? q : 0;
+    q = q < most ? q : most;
+    codes[i] = (uint8_t)(int32_t)((q + 12582912.0f) - 12582912.0f); /* 1.5 * 2^23 */
+  }
+}
+
+/* n is a multiple of LANES. */
+WR_WIDE static void ends_of(const float *restrict x, int n, float *least, float *greatest) {
+  float low[LANES], high[LANES];
+  for (int l = 0; l < LANES; l++) low[l] = high[l] = x[l];
+  for (int i = LANES; i < n; i += LANES) {
+    for (int l = 0; l < LANES; l++) {
+      low[l] = x[i + l] < low[l] ? x[i + l] : low[l];
+      high[l] = x[i + l] > high[l] ? x[i + l] : high[l];
+    }
+  }
+  *least = low[0];
+  *greatest = high[0];
+  for (int l = 1; l < LANES; l++) {
+    *least = low[l] < *least ? low[l] : *least;
+    *greatest = high[l] > *greatest ? high[l] : *greatest;
+  }
+}
+
 /* Codes from 0 to `most`, so that 0 has one, but where there are only two. */
 static void affine_group(const struct quantizer *z, int64_t g, const float *x, uint8_t *codes) {
   const int n = z->how->group;
   const float most = (float)((1 << z->how->bits) - 1);
-  float least = x[0], greatest = x[0];
-  for (int i = 1; i < n; i++) {
-    least = x[i] < least ? x[i] : least;
-    greatest = x[i] > greatest ? x[i] : greatest;
-  }
+  float least, greatest;
+  ends_of(x, n, &least, &greatest);
   float scale = (greatest - least) / most, bias = 0;
   if (!(scale > 1e-7f)) scale = 1e-7f;
   const bool below = fabsf(least) > fabsf(greatest);
@@ -77,10 +103,7 @@ static void affine_group(const struct quantizer *z, int64_t g, const float *x, u
     scale = edge / steps;
     bias = edge;
   }
-  for (int i = 0; i < n; i++) {
-    const float q = rintf((x[i] - bias) / scale);
-    codes[i] = (uint8_t)(q > 0 ? (q < most ? q : most) : 0);
-  }
+  affine_codes(codes, x, n, scale, bias, most);
   store(z->scales, z->dtype, g, scale);
   store(z->biases, z->dtype, g, bias);
 }
