@@ -60,12 +60,15 @@ static int free_slow(mlx_stream stream) {
   return wr_api_finish("mlx_stream_free", error);
 }
 
-/* Of the thread's own default this is all: that the count is biased towards the thread says that it
-   is a stream. */
+/* Of the thread's default this is all: what the thread keeps as that is a stream. */
 int mlx_stream_free(mlx_stream stream) {
   if (!stream.ctx) return 0;
-  bool over = !((uintptr_t)stream.ctx & wr_handle_odd_bits) && wr_stream_release_biased(stream.ctx);
-  return over ? 0 : free_slow(stream);
+  struct wr_stream *const *given = wr_thread_here->given;
+  if (stream.ctx != given[WR_DEVICE_CPU] && stream.ctx != given[WR_DEVICE_GPU]) {
+    return free_slow(stream);
+  }
+  wr_stream_release(stream.ctx);
+  return 0;
 }
 
 /* ---- clearing ---- */
@@ -150,8 +153,7 @@ static mlx_stream default_of_slow(const char *function, enum wr_device_type type
 static inline mlx_stream default_of(const char *function, enum wr_device_type type) {
   struct wr_stream *s = wr_thread_here->given[type];
   if (!s) return default_of_slow(function, type);
-  wr_stream_retain_biased(s);
-  return (mlx_stream){s};
+  return (mlx_stream){wr_stream_retain(s)};
 }
 
 mlx_stream mlx_default_cpu_stream_new(void) {

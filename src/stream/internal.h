@@ -74,12 +74,6 @@ struct wr_drain {
 
 enum wr_drained { WR_DRAINED, WR_DRAIN_BUSY, WR_DRAIN_SUSPENDED };
 
-/* Biases a new stream, of which nobody else knows, towards the calling thread, whose default it
-   becomes; and takes that back as the thread's slot lets go of it, together with the slot's
-   reference. The second may be called for a stream that was never biased. */
-void wr_stream_bias(struct wr_stream *stream);
-void wr_stream_unbias_release(struct wr_stream *stream);
-
 /* Takes a reference unless the last one is gone; for streams found in the table. */
 bool wr_stream_retain_if_alive(struct wr_stream *stream);
 

@@ -26,7 +26,7 @@ static struct wr_error *stream_init(struct wr_stream *s, struct wr_device device
   wr_cancel_restore(before);
   if (error) return error;
   wr_kind_begin(&s->refs.kind, WR_KIND_STREAM);
-  wr_store_relaxed(&s->refs.shared, 1u);
+  wr_store_relaxed(&s->refs.count, 1u);
   wr_mutex_init(&s->lock, WR_RANK_STREAM);
   s->wake.want = WR_PHASE_DONE;
   s->wake.fire = wake_stream;
@@ -75,29 +75,12 @@ struct wr_stream *wr_stream_with_id(uint64_t id) {
 }
 
 bool wr_stream_retain_if_alive(struct wr_stream *s) {
-  uint64_t found = wr_load_relaxed(&s->refs.shared);
+  uint64_t found = wr_load_relaxed(&s->refs.count);
   while (found != 0) {
     /* As wr_ref_take: the table, whose lock is held, published what is behind it. */
-    if (wr_cas_weak_release(&s->refs.shared, &found, found + 1)) return true;
+    if (wr_cas_weak_release(&s->refs.count, &found, found + 1)) return true;
   }
   return false;
-}
-
-void wr_stream_bias(struct wr_stream *s) {
-  wr_fetch_add_relaxed(&s->refs.shared, WR_REFS_BIAS);
-  wr_store_relaxed(&s->refs.owner, (void *)wr_thread_here);
-}
-
-void wr_stream_unbias_release(struct wr_stream *s) {
-  if (wr_stream_is_biased_here(&s->refs)) {
-    uint64_t own = s->refs.taken - s->refs.dropped;
-    s->refs.taken = s->refs.dropped = 0;
-    wr_store_relaxed(&s->refs.owner, NULL);
-    /* Never the last: the slot's own reference is still there. Release: what this thread did with
-       the stream under its plain count comes before whoever ends it. */
-    wr_fetch_add_acq_rel(&s->refs.shared, own - WR_REFS_BIAS);
-  }
-  wr_stream_release(s);
 }
 
 struct wr_device wr_stream_device(const struct wr_stream *stream) {

@@ -21,31 +21,11 @@ struct wr_backend;
 
 /* A new stream on the device, one reference. */
 struct wr_error *wr_stream_new(struct wr_device device, struct wr_stream **out);
-/* The count of a stream's references, biased towards the thread whose default stream it is (after
-   Choi, Shull and Torrellas, "Biased reference counting", PACT 2018): that thread takes and drops
-   references with plain additions, since both are on the path of every operation.
-
-   While the stream is biased, `taken - dropped` is the owner's sum (two counts, so that a take need
-   not wait for the store of the drop before it) and `shared` holds everybody else's plus
-   WR_REFS_BIAS, which no number of drops uses up: nobody mistakes it for the last reference. The
-   owner's default slot keeps the stream alive meanwhile. When the slot lets go of it, the owner
-   clears `owner`, and adds taken - dropped - WR_REFS_BIAS to `shared` in one step; from then on
-   `shared` is the count, and 0 the end.
-
-   `owner` is the address of the owner's struct wr_thread. Another thread that compares it with its
-   own can only find them equal if it has got that memory after the owner gave it back. The owner
-   cleared the field before; and a stream that was never cleared (a fork's other threads) belongs to
-   a block that is never given back. A thread without a block of its own has that of all such
-   threads, which owns nothing. */
+/* What a stream begins with (internal.h asserts it). */
 struct wr_stream_refs {
   struct wr_kind_word kind;
-  wr_atomic_ptr owner;  /* atomic RELAXED: only compared; NULL, or the owner's wr_thread_here */
-  wr_atomic_u64 shared; /* atomic ACQ_REL */
-  uint64_t taken;       /* owner thread only, these two; modulo 2^64 */
-  uint64_t dropped;
+  wr_atomic_u64 count; /* atomic ACQ_REL */
 };
-
-#define WR_REFS_BIAS (UINT64_C(1) << 62)
 
 /* What is kept of a thread, beyond the few words that stand in thread-local memory: of that the C
    library keeps little for what a running program opens (ctypes, plug-ins), and all libraries share
@@ -53,8 +33,8 @@ struct wr_stream_refs {
 enum { WR_MAX_DEVICES = 16 }; /* of one type */
 
 struct wr_thread {
-  /* The default stream of the first device, where it is biased towards this thread and its handles
-     are its address (api/handle.h); else NULL. No references. */
+  /* The default stream of the first device, where handles are addresses (api/handle.h); else NULL.
+     No references. */
   struct wr_stream *given[WR_DEVICE_TYPE_COUNT];
   /* The default streams (D1); references. */
   struct wr_stream *defaults[WR_DEVICE_TYPE_COUNT][WR_MAX_DEVICES];
@@ -72,39 +52,16 @@ extern _Thread_local struct wr_thread *wr_thread_here;
 /* The thread's own, made at the first call; NULL when memory is refused. */
 struct wr_thread *wr_thread_own(void);
 
-/* Also for an object of another kind, or what is left of one: its second word is never a live
-   thread's block. */
-static inline bool wr_stream_is_biased_here(struct wr_stream_refs *refs) {
-  return wr_load_relaxed(&refs->owner) == wr_thread_here;
-}
-
-/* The count is a stream's first field (internal.h asserts it). Of a stream that is biased towards
-   the calling thread: */
-static inline void wr_stream_retain_biased(struct wr_stream *stream) {
-  ((struct wr_stream_refs *)(void *)stream)->taken++;
-}
 static inline struct wr_stream *wr_stream_retain(struct wr_stream *stream) {
   struct wr_stream_refs *refs = (struct wr_stream_refs *)(void *)stream;
-  if (wr_stream_is_biased_here(refs)) {
-    wr_stream_retain_biased(stream);
-  } else {
-    wr_fetch_add_relaxed(&refs->shared, 1u); /* relaxed: as wr_ref_take */
-  }
+  wr_fetch_add_relaxed(&refs->count, 1u); /* relaxed: as wr_ref_take */
   return stream;
 }
 void wr_stream_free_slow(struct wr_stream *stream);
-/* False, and nothing was done, unless the count is biased towards the calling thread. */
-static inline bool wr_stream_release_biased(struct wr_stream *stream) {
-  struct wr_stream_refs *refs = (struct wr_stream_refs *)(void *)stream;
-  if (!wr_stream_is_biased_here(refs)) return false;
-  refs->dropped++;
-  return true;
-}
 /* NULL is a no-op; never blocks. */
 static inline void wr_stream_release(struct wr_stream *stream) {
   struct wr_stream_refs *refs = (struct wr_stream_refs *)(void *)stream;
-  if (!stream || wr_stream_release_biased(stream)) return;
-  if (wr_fetch_sub_acq_rel(&refs->shared, 1u) == 1u) { /* as wr_ref_drop */
+  if (stream && wr_fetch_sub_acq_rel(&refs->count, 1u) == 1u) { /* as wr_ref_drop */
     wr_stream_free_slow(stream);
   }
 }

@@ -46,11 +46,6 @@ struct wr_thread *wr_thread_own(void) {
   return made;
 }
 
-static bool may_be_given(struct wr_stream *s) {
-  return s && wr_stream_is_biased_here((struct wr_stream_refs *)(void *)s) &&
-         !wr_env_get()->check_handles;
-}
-
 /* Takes the reference, and lets go of the stream that was the default, which may be the same. NULL:
    none is. */
 static void set_slot(struct wr_device d, struct wr_stream *taken) {
@@ -58,8 +53,8 @@ static void set_slot(struct wr_device d, struct wr_stream *taken) {
   struct wr_stream *old = t->defaults[d.type][d.index];
   if (d.index == 0) t->given[d.type] = NULL;
   t->defaults[d.type][d.index] = taken;
-  if (old) wr_stream_unbias_release(old);
-  if (d.index == 0 && may_be_given(taken)) t->given[d.type] = taken;
+  wr_stream_release(old);
+  if (d.index == 0 && !wr_env_get()->check_handles) t->given[d.type] = taken;
 }
 
 void wr_thread_drop_defaults(void) {
@@ -217,7 +212,6 @@ struct wr_error *wr_stream_default_slow(struct wr_device device, struct wr_strea
   if (!t) return wr_error_out_of_memory();
   struct wr_error *error = wr_stream_new(device, borrowed);
   if (error) return error;
-  wr_stream_bias(*borrowed);
   set_slot(device, *borrowed);
   return NULL;
 }
