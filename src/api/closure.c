@@ -357,3 +357,33 @@ int mlx_closure_custom_vmap_apply(mlx_vector_array *res_0, mlx_vector_int *res_1
   return apply("mlx_closure_custom_vmap_apply", error, &custom_vmap, cls.ctx, &arguments,
                &(struct wr_api_places){.out = {res_0}, .numbers = res_1});
 }
+
+/* ---- for the other files of the API ---- */
+
+struct wr_function *wr_api_closure(mlx_closure cls, const char *param, struct wr_error **error) {
+  return function_of(&plain, cls.ctx, param, error);
+}
+
+struct wr_function *wr_api_custom_or_none(mlx_closure_custom cls, const char *param,
+                                          struct wr_error **error) {
+  return cls.ctx ? function_of(&custom, cls.ctx, param, error) : NULL;
+}
+
+struct wr_function *wr_api_custom_jvp_or_none(mlx_closure_custom_jvp cls, const char *param,
+                                              struct wr_error **error) {
+  return cls.ctx ? function_of(&custom_jvp, cls.ctx, param, error) : NULL;
+}
+
+struct wr_function *wr_api_custom_vmap_or_none(mlx_closure_custom_vmap cls, const char *param,
+                                               struct wr_error **error) {
+  return cls.ctx ? function_of(&custom_vmap, cls.ctx, param, error) : NULL;
+}
+
+struct wr_error *wr_api_put_closure(mlx_closure *res, struct wr_function *taken) {
+  return put(&plain, &res->ctx, taken);
+}
+
+struct wr_error *wr_api_put_value_and_grad(mlx_closure_value_and_grad *res,
+                                           struct wr_function *taken) {
+  return put(&value_and_grad, &res->ctx, taken);
+}

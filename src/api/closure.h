@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "core/error.h"
+#include "mlx/c/closure.h"
 #include "ops/function.h"
 
 /* What the function of C is; the name of the handle's type goes into messages. */
@@ -29,5 +30,18 @@ struct wr_users_code {
 
 /* A function that calls the user's. On an error nothing is taken. */
 struct wr_error *wr_api_function_of(struct wr_function **out, const struct wr_users_code *code);
+
+/* What handles hold, borrowed; and making *res, and its copies, refer to a function, whose
+   reference is taken, also when memory is refused. */
+struct wr_function *wr_api_closure(mlx_closure cls, const char *param, struct wr_error **error);
+struct wr_function *wr_api_custom_or_none(mlx_closure_custom cls, const char *param,
+                                          struct wr_error **error);
+struct wr_function *wr_api_custom_jvp_or_none(mlx_closure_custom_jvp cls, const char *param,
+                                              struct wr_error **error);
+struct wr_function *wr_api_custom_vmap_or_none(mlx_closure_custom_vmap cls, const char *param,
+                                               struct wr_error **error);
+struct wr_error *wr_api_put_closure(mlx_closure *res, struct wr_function *taken);
+struct wr_error *wr_api_put_value_and_grad(mlx_closure_value_and_grad *res,
+                                           struct wr_function *taken);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "graph/internal.h"
+#include "graph/trace.h"
 
 /* ---- making ---- */
 
@@ -102,14 +103,27 @@ static struct wr_error *node_new(struct wr_node **out, const struct wr_record *r
   return NULL;
 }
 
+/* What is made of nothing is constant to a transform. */
+static struct wr_error *finish(struct wr_node **out, struct wr_node *node,
+                               const struct wr_record *record) {
+  if (wr_trace_here && record->n_in > 0) {
+    struct wr_error *error = wr_trace_note(node, record);
+    if (error) {
+      wr_node_release(node);
+      return error;
+    }
+  }
+  *out = node;
+  return NULL;
+}
+
 struct wr_error *wr_node_record(struct wr_node **out, const struct wr_record *record) {
   struct wr_node *node = NULL;
   struct wr_error *error = node_new(&node, record);
   if (error) return error;
   wr_shape_row_strides(node->shape, node->ndim, node->strides);
   node->dense = true;
-  *out = node;
-  return NULL;
+  return finish(out, node, record);
 }
 
 struct wr_error *wr_node_view(struct wr_node **out, const struct wr_record *record,
@@ -120,8 +134,7 @@ struct wr_error *wr_node_view(struct wr_node **out, const struct wr_record *reco
   if (record->ndim) memcpy(node->strides, strides, (size_t)record->ndim * sizeof *strides);
   node->offset = offset;
   node->dense = wr_shape_is_row_contiguous(record->shape, strides, record->ndim);
-  *out = node;
-  return NULL;
+  return finish(out, node, record);
 }
 
 /* A node that has its value: takes the buffer's reference. */
@@ -325,6 +338,14 @@ void wr_handle_free(struct wr_handle *handle) {
 }
 
 /* ---- reading ---- */
+
+enum wr_op wr_node_op(const struct wr_node *node) { return (enum wr_op)node->op; }
+const void *wr_node_params(const struct wr_node *node) { return node->params; }
+
+bool wr_node_device(const struct wr_node *node, struct wr_device *device) {
+  *device = (struct wr_device){(enum wr_device_type)node->device_type, node->device_index};
+  return node->stream_id != 0;
+}
 
 enum wr_dtype wr_node_dtype(const struct wr_node *node) { return (enum wr_dtype)node->dtype; }
 int wr_node_ndim(const struct wr_node *node) { return node->ndim; }

@@ -11,6 +11,7 @@
 
 #include "base/atomic.h"
 #include "base/kind.h"
+#include "core/device.h"
 #include "core/dtype.h"
 #include "core/error.h"
 #include "core/op.h"
@@ -97,6 +98,11 @@ static inline struct wr_node *wr_node_retain(struct wr_node *node) {
 }
 void wr_node_release(struct wr_node *node); /* NULL is a no-op; bounded stack at any depth */
 
+enum wr_op wr_node_op(const struct wr_node *node);
+/* Of the operation, struct wr_<..>_params. */
+const void *wr_node_params(const struct wr_node *node);
+/* Where it is computed; false for what has its value from the host. */
+bool wr_node_device(const struct wr_node *node, struct wr_device *device);
 enum wr_dtype wr_node_dtype(const struct wr_node *node);
 int wr_node_ndim(const struct wr_node *node);
 const int32_t *wr_node_shape(const struct wr_node *node);

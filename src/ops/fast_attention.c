@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "backend/backend.h"
+#include "graph/trace.h"
 #include "ops/internal.h"
 #include "stream/stream.h"
 
@@ -200,12 +201,13 @@ static struct wr_error *record(struct wr_node **out, const struct attention *a,
   return wr_compose_end(&c, out, r);
 }
 
-/* GPUs have one for 16-bit floats, whose rows their registers hold. */
+/* GPUs have one for 16-bit floats, whose rows their registers hold. While a transform runs it is
+   composed, since the steps are what has derivatives. */
 static bool has_kernel(const struct extents *x, enum wr_dtype t, const struct wr_stream *s) {
   const bool on_gpu = wr_stream_backend(s)->type != WR_DEVICE_CPU;
   if (on_gpu && (t == WR_FLOAT32 || x->d > 128 || x->e > 128)) return false;
   const bool whole = x->b > 0 && x->h > 0 && x->l > 0 && x->d > 0 && x->m > 0 && x->e > 0;
-  return whole && wr_stream_backend(s)->supports(WR_OP_ATTENTION, t);
+  return whole && !wr_trace_here && wr_stream_backend(s)->supports(WR_OP_ATTENTION, t);
 }
 
 struct wr_error *wr_ops_attention(struct wr_node **out, struct wr_node *queries,

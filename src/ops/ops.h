@@ -104,6 +104,11 @@ struct wr_error *wr_ops_unflatten(struct wr_node **out, struct wr_node *a, int a
                                   const int32_t *shape, int n, struct wr_stream *s);
 struct wr_error *wr_ops_diagonal(struct wr_node **out, struct wr_node *a, int offset, int axis1,
                                  int axis2, struct wr_stream *s);
+/* Along diagonals of a, as the parameters say. */
+struct wr_error *wr_ops_view_diagonal(struct wr_node **out, struct wr_node *a,
+                                      const struct wr_diagonal_params *params, int ndim,
+                                      const int32_t *shape, const int64_t *strides,
+                                      struct wr_stream *s);
 struct wr_error *wr_ops_diag(struct wr_node **out, struct wr_node *a, int k, struct wr_stream *s);
 struct wr_error *wr_ops_trace(struct wr_node **out, struct wr_node *a, int offset, int axis1,
                               int axis2, enum wr_dtype dtype, struct wr_stream *s);

@@ -160,12 +160,16 @@ struct wr_node *wr_compose_zeros(struct wr_compose *c, int ndim, const int32_t *
   return wr_compose_broadcast(c, zero, ndim, shape);
 }
 
-struct wr_error *wr_compose_end(struct wr_compose *c, struct wr_node **out,
-                                struct wr_node *result) {
-  if (!c->error) *out = wr_node_retain(result);
+struct wr_error *wr_compose_drop(struct wr_compose *c) {
   for (int i = c->count - 1; i >= 0; i--) {
     wr_node_release(i < WR_COMPOSE_FEW ? c->few[i] : c->many[i - WR_COMPOSE_FEW]);
   }
   wr_free(c->many);
   return c->error;
+}
+
+struct wr_error *wr_compose_end(struct wr_compose *c, struct wr_node **out,
+                                struct wr_node *result) {
+  if (!c->error) *out = wr_node_retain(result);
+  return wr_compose_drop(c);
 }

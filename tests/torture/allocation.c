@@ -251,6 +251,50 @@ static void closures(void) {
   mlx_array_free(a);
 }
 
+static int product(mlx_vector_array *out, const mlx_vector_array in) {
+  mlx_array a = mlx_array_new(), b = mlx_array_new();
+  int rc = mlx_vector_array_get(&a, in, 0) || mlx_sin(&b, a, (mlx_stream){0}) ||
+           mlx_multiply(&b, a, b, (mlx_stream){0}) || mlx_sum(&b, b, false, (mlx_stream){0}) ||
+           mlx_vector_array_set_value(out, b);
+  mlx_array_free(a);
+  mlx_array_free(b);
+  return rc;
+}
+
+static int gradient(mlx_vector_array *out, const mlx_vector_array in) {
+  mlx_closure f = mlx_closure_new_func(product), c = {NULL};
+  mlx_closure_value_and_grad vg = {NULL};
+  mlx_vector_array values = {NULL};
+  const int zero = 0;
+  int rc = !f.ctx || mlx_checkpoint(&c, f) || mlx_value_and_grad(&vg, c, &zero, 1) ||
+           mlx_closure_value_and_grad_apply(&values, out, vg, in);
+  mlx_closure_free(f);
+  mlx_closure_free(c);
+  mlx_closure_value_and_grad_free(vg);
+  mlx_vector_array_free(values);
+  return rc;
+}
+
+static void derivatives(void) {
+  mlx_array a = mlx_array_new_float(2);
+  mlx_vector_array in = mlx_vector_array_new(), d = mlx_vector_array_new();
+  mlx_vector_array out = {NULL}, grads = {NULL};
+  mlx_closure f = mlx_closure_new_func(product), g = mlx_closure_new_func(gradient);
+  bool whole = got(a.ctx) && got(in.ctx) && got(d.ctx) && got(f.ctx) && got(g.ctx);
+  whole =
+      whole && ok(mlx_vector_array_append_value(in, a)) && ok(mlx_vector_array_append_value(d, a));
+  if (whole) (void)ok(mlx_vjp(&out, &grads, g, in, d));
+  if (whole) (void)ok(mlx_jvp(&out, &grads, f, in, d));
+  if (grads.ctx) (void)ok(mlx_eval(grads));
+  mlx_closure_free(f);
+  mlx_closure_free(g);
+  mlx_vector_array_free(in);
+  mlx_vector_array_free(d);
+  mlx_vector_array_free(out);
+  mlx_vector_array_free(grads);
+  mlx_array_free(a);
+}
+
 static void handlers(void) { mlx_set_error_handler(hear, NULL, NULL); }
 
 int main(void) {
@@ -268,6 +312,7 @@ int main(void) {
   sweep(managed, "managed data");
   sweep_all_threads(managed, "managed data, all threads");
   sweep(closures, "closures");
+  sweep(derivatives, "derivatives");
   sweep(handlers, "handlers");
   sweep_all_threads(products, "products, all threads");
   return 0;

@@ -1,0 +1,96 @@
+/* The log of a transform (trace.h): a growing array of entries, and one of all their inputs. Owner
+   thread only, no locks. */
+
+#include "graph/trace.h"
+
+#include "graph/internal.h"
+
+_Thread_local struct wr_trace *wr_trace_here;
+
+static bool reserve(struct wr_trace *trace, size_t more) {
+  size_t total, bytes;
+  if (!wr_add_size(trace->count, more, &total)) return false;
+  if (total <= trace->room) return true;
+  size_t room = trace->room ? 2 * trace->room : 64;
+  if (room < total) room = total;
+  if (!wr_mul_size(room, sizeof *trace->entries, &bytes)) return false;
+  struct wr_trace_entry *entries = wr_realloc(trace->entries, bytes);
+  if (!entries) return false;
+  trace->entries = entries;
+  trace->room = room;
+  return true;
+}
+
+/* There is room. Indices stand in 32 bits of the node, one more than they are. */
+static void add(struct wr_trace *trace, struct wr_node *node, struct wr_trace_call *call,
+                struct wr_node *const *in, size_t n_in, struct wr_stream *stream) {
+  trace->entries[trace->count] = (struct wr_trace_entry){.node = wr_node_retain(node),
+                                                         .stream = wr_stream_retain(stream),
+                                                         .call = call,
+                                                         .first_in = trace->in.count,
+                                                         .n_in = (uint32_t)n_in};
+  for (size_t i = 0; i < n_in; i++) {
+    trace->in.items[trace->in.count++] = wr_node_retain(in[i]);
+  }
+  node->traced = (uint32_t)++trace->count;
+}
+
+static bool has_room(struct wr_trace *trace, size_t entries, size_t in) {
+  size_t inputs;
+  return trace->count + entries < UINT32_MAX && reserve(trace, entries) &&
+         wr_add_size(trace->in.count, in, &inputs) && wr_ptrs_reserve(&trace->in, inputs);
+}
+
+struct wr_error *wr_trace_note(struct wr_node *node, const struct wr_record *record) {
+  struct wr_trace *trace = wr_trace_here;
+  if (!has_room(trace, 1, (size_t)record->n_in)) return wr_error_out_of_memory();
+  add(trace, node, NULL, record->in, (size_t)record->n_in, record->stream);
+  return NULL;
+}
+
+struct wr_error *wr_trace_note_call(struct wr_trace *trace, struct wr_trace_call *call,
+                                    struct wr_node *const *results, size_t n_results,
+                                    struct wr_node *const *in, size_t n_in,
+                                    struct wr_stream *stream) {
+  size_t inputs;
+  bool fits = wr_mul_size(n_results, n_in, &inputs) && n_in <= UINT32_MAX &&
+              has_room(trace, n_results, inputs);
+  if (!fits || n_results == 0) {
+    call->end(call);
+    return fits ? NULL : wr_error_out_of_memory();
+  }
+  call->entries = n_results;
+  for (size_t i = 0; i < n_results; i++) add(trace, results[i], call, in, n_in, stream);
+  return NULL;
+}
+
+struct wr_error *wr_trace_open(struct wr_trace **out) {
+  struct wr_trace *trace = wr_trace_here;
+  if (!trace) trace = wr_calloc(sizeof *trace);
+  if (!trace) return wr_error_out_of_memory();
+  trace->open++;
+  wr_trace_here = trace;
+  *out = trace;
+  return NULL;
+}
+
+static void drop_entry(struct wr_trace_entry *e) {
+  wr_node_release(e->node);
+  wr_stream_release(e->stream);
+  if (e->call && --e->call->entries == 0) e->call->end(e->call);
+}
+
+void wr_trace_close(struct wr_trace *trace) {
+  if (--trace->open > 0) return;
+  wr_trace_here = NULL;
+  while (trace->count > 0) drop_entry(&trace->entries[--trace->count]);
+  while (trace->in.count > 0) wr_node_release(trace->in.items[--trace->in.count]);
+  wr_ptrs_free(&trace->in);
+  wr_free(trace->entries);
+  wr_free(trace);
+}
+
+size_t wr_trace_find(const struct wr_trace *trace, const struct wr_node *node) {
+  size_t i = (size_t)node->traced - 1; /* of what is in no log: far beyond */
+  return i < trace->count && trace->entries[i].node == node ? i : SIZE_MAX;
+}

@@ -1,0 +1,72 @@
+#ifndef WR_GRAPH_TRACE_H
+#define WR_GRAPH_TRACE_H
+
+/* The log of what a thread records while a transform runs a function: each node with its inputs, in
+   the order in which they were made, which is an order of the graph. A node's own edges are its
+   claimer's, and go when it has a value; an entry has references of its own, so values may be
+   forced meanwhile. A transform is a range of the log, and ranges of transforms inside each other
+   nest. The log belongs to its thread: what others record is constant to it. Owner thread only, no
+   locks. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/base.h"
+#include "core/error.h"
+#include "graph/node.h"
+
+/* What stands for several entries at once, instead of an operation: a function with rules of its
+   own. Ends with the last of them. */
+struct wr_trace_call {
+  size_t entries; /* that lead here */
+  void (*end)(struct wr_trace_call *call);
+};
+
+struct wr_trace_entry {
+  struct wr_node *node;       /* a reference */
+  struct wr_stream *stream;   /* a reference: the one it was recorded on */
+  struct wr_trace_call *call; /* NULL: the node's own operation */
+  size_t first_in;            /* in the log's inputs */
+  uint32_t n_in;
+};
+
+struct wr_trace {
+  struct wr_trace_entry *entries;
+  size_t count;
+  size_t room;
+  struct wr_ptrs in; /* of all entries, references */
+  size_t open;       /* ranges */
+};
+
+/* The thread's log, while it is written; NULL when no transform runs, or it pauses. */
+extern __attribute__((visibility("hidden"))) _Thread_local struct wr_trace *wr_trace_here;
+
+/* Begins a range; the log, in which it begins at `count`. */
+struct wr_error *wr_trace_open(struct wr_trace **out);
+/* Ends the innermost range. With the outermost one all entries go. */
+void wr_trace_close(struct wr_trace *trace);
+/* Until `resume` nothing is written, and transforms begin logs of their own. */
+static inline struct wr_trace *wr_trace_pause(void) {
+  struct wr_trace *trace = wr_trace_here;
+  wr_trace_here = NULL;
+  return trace;
+}
+static inline void wr_trace_resume(struct wr_trace *trace) { wr_trace_here = trace; }
+
+/* node.c: adds a node that nobody else has seen yet. */
+struct wr_error *wr_trace_note(struct wr_node *node, const struct wr_record *record);
+/* Adds the results of a call, one entry each, all with its inputs; takes the call, also when memory
+   is refused. */
+struct wr_error *wr_trace_note_call(struct wr_trace *trace, struct wr_trace_call *call,
+                                    struct wr_node *const *results, size_t n_results,
+                                    struct wr_node *const *in, size_t n_in,
+                                    struct wr_stream *stream);
+
+/* Where the node stands in the log; SIZE_MAX when it does not. */
+size_t wr_trace_find(const struct wr_trace *trace, const struct wr_node *node);
+static inline struct wr_node *const *wr_trace_in(const struct wr_trace *trace, size_t i) {
+  return (struct wr_node *const *)trace->in.items + trace->entries[i].first_in;
+}
+
+#endif

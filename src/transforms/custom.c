@@ -1,0 +1,248 @@
+/* Functions with rules of their own. While a transform logs, one is called with the log paused, so
+   that what it does inside is not kept, and its results stand in the log as those of one call,
+   whose rules are here. Elsewhere it is the function that it is made of. No locks. */
+
+#include "transforms/internal.h"
+
+#include "stream/stream.h"
+
+struct custom_function {
+  struct wr_function base;
+  /* immutable after publish; references, NULL where there is none but f */
+  struct wr_function *f, *vjp, *jvp, *vmap;
+  bool recomputes; /* immutable after publish: cotangents come from running f again */
+};
+
+struct custom_call {
+  struct wr_trace_call base;
+  struct custom_function *custom; /* a reference */
+  struct wr_ptrs in, out;         /* references */
+};
+
+/* ---- a call in the log ---- */
+
+static void end_call(struct wr_trace_call *base) {
+  struct custom_call *call = (struct custom_call *)(void *)base;
+  wr_function_release(&call->custom->base);
+  wr_nodes_end(&call->in);
+  wr_nodes_end(&call->out);
+  wr_free(call);
+}
+
+static bool keep(struct wr_ptrs *list, const struct wr_node_list *from) {
+  if (!wr_ptrs_reserve(list, from->n)) return false;
+  for (size_t i = 0; i < from->n; i++) list->items[list->count++] = wr_node_retain(from->items[i]);
+  return true;
+}
+
+/* Each result anew: nothing that f made is in the log. */
+static struct wr_error *renew(struct wr_ptrs *out) {
+  for (size_t i = 0; i < out->count; i++) {
+    struct wr_node *made = NULL, *old = out->items[i];
+    struct wr_stream *stream;
+    struct wr_error *error = wr_transform_stream(old, &stream);
+    if (!error) error = wr_ops_depends(&made, old, NULL, 0, stream);
+    if (error) return error;
+    out->items[i] = made;
+    wr_node_release(old);
+  }
+  return NULL;
+}
+
+static struct wr_error *note(struct custom_function *custom, struct wr_trace *trace,
+                             const struct wr_node_list *in, const struct wr_ptrs *out) {
+  const struct wr_node_list results = wr_list_of(out);
+  struct wr_stream *stream = NULL;
+  if (out->count == 0) return NULL;
+  struct wr_error *error = wr_transform_stream(out->items[0], &stream);
+  struct custom_call *call = error ? NULL : wr_calloc(sizeof *call);
+  if (!call) return error ? error : wr_error_out_of_memory();
+  call->base.end = end_call;
+  call->custom = custom;
+  wr_function_retain(&custom->base);
+  if (!keep(&call->in, in) || !keep(&call->out, &results)) {
+    end_call(&call->base);
+    return wr_error_out_of_memory();
+  }
+  return wr_trace_note_call(trace, &call->base, results.items, results.n, in->items, in->n, stream);
+}
+
+static struct wr_error *call_custom(struct wr_function *base, const struct wr_arguments *arguments,
+                                    struct wr_results *results) {
+  struct custom_function *custom = (struct custom_function *)(void *)base;
+  struct wr_trace *trace = wr_trace_pause();
+  struct wr_error *error = wr_function_call(custom->f, arguments, results);
+  if (trace && !error) error = renew(&results->out[0]);
+  wr_trace_resume(trace);
+  if (trace && !error) error = note(custom, trace, &arguments->in[0], &results->out[0]);
+  return error;
+}
+
+/* ---- its rules ---- */
+
+/* The list with zeros for what is not there. */
+static struct wr_error *filled(struct wr_ptrs *list, struct wr_node *const *values,
+                               const struct wr_ptrs *like) {
+  if (!wr_ptrs_reserve(list, like->count)) return wr_error_out_of_memory();
+  for (size_t i = 0; i < like->count; i++) {
+    struct wr_node *value = NULL;
+    struct wr_stream *stream;
+    if (values[i]) {
+      value = wr_node_retain(values[i]);
+    } else {
+      struct wr_error *error = wr_transform_stream(like->items[i], &stream);
+      if (!error) error = wr_ops_fill_like(&value, like->items[i], 0, stream);
+      if (error) return error;
+    }
+    list->items[list->count++] = value;
+  }
+  return NULL;
+}
+
+static struct wr_error *check_count(const char *what, size_t given, size_t wanted) {
+  if (given == wanted) return NULL;
+  return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
+                      "[custom_function] The %s function gave %zu arrays instead of %zu.", what,
+                      given, wanted);
+}
+
+/* Inputs that are over after the outputs: f runs again after it has run. */
+static struct wr_error *after_outputs(struct wr_ptrs *in, const struct custom_call *call) {
+  if (!wr_ptrs_reserve(in, call->in.count)) return wr_error_out_of_memory();
+  for (size_t i = 0; i < call->in.count; i++) {
+    struct wr_node *made = NULL;
+    struct wr_stream *stream;
+    struct wr_error *error = wr_transform_stream(call->in.items[i], &stream);
+    if (!error) {
+      error = wr_ops_depends(&made, call->in.items[i], (struct wr_node *const *)call->out.items,
+                             call->out.count, stream);
+    }
+    if (error) return error;
+    in->items[in->count++] = made;
+  }
+  return NULL;
+}
+
+static struct wr_error *back_by_f(const struct custom_call *call, const struct wr_ptrs *d,
+                                  struct wr_ptrs *grads) {
+  struct wr_ptrs outputs = {0}, in = {0};
+  const struct wr_node_list cotangents = wr_list_of(d);
+  struct wr_error *error = NULL;
+  if (call->custom->recomputes) error = after_outputs(&in, call);
+  const struct wr_node_list primals = wr_list_of(call->custom->recomputes ? &in : &call->in);
+  if (!error) error = wr_vjp(call->custom->f, &primals, &cotangents, &outputs, grads);
+  wr_nodes_end(&outputs);
+  wr_nodes_end(&in);
+  return error;
+}
+
+static struct wr_error *back_by_rule(const struct custom_call *call, const struct wr_ptrs *d,
+                                     struct wr_ptrs *grads) {
+  struct wr_results results = {0};
+  const struct wr_arguments arguments = {
+      .in = {wr_list_of(&call->in), wr_list_of(d), wr_list_of(&call->out)}};
+  struct wr_error *error = wr_function_call(call->custom->vjp, &arguments, &results);
+  if (!error) error = check_count("vjp", results.out[0].count, call->in.count);
+  if (!error) {
+    *grads = results.out[0];
+    results.out[0] = (struct wr_ptrs){0};
+  }
+  wr_results_end(&results);
+  return error;
+}
+
+struct wr_error *wr_custom_back(struct wr_trace_call *base, struct wr_node *const *cotangents,
+                                struct wr_ptrs *grads) {
+  const struct custom_call *call = (struct custom_call *)(void *)base;
+  struct wr_ptrs d = {0};
+  struct wr_error *error = filled(&d, cotangents, &call->out);
+  if (!error) error = (call->custom->vjp ? back_by_rule : back_by_f)(call, &d, grads);
+  wr_nodes_end(&d);
+  return error;
+}
+
+static struct wr_error *on_by_f(const struct custom_call *call, struct wr_node *const *tangents,
+                                struct wr_ptrs *out) {
+  struct wr_ptrs t = {0}, outputs = {0};
+  struct wr_error *error = filled(&t, tangents, &call->in);
+  const struct wr_node_list primals = wr_list_of(&call->in), all = wr_list_of(&t);
+  if (!error) error = wr_jvp(call->custom->f, &primals, &all, &outputs, out);
+  wr_nodes_end(&outputs);
+  wr_nodes_end(&t);
+  return error;
+}
+
+/* Tangents of those inputs alone that have one, and their numbers. */
+static struct wr_error *on_by_rule(const struct custom_call *call, struct wr_node *const *tangents,
+                                   struct wr_ptrs *out) {
+  struct wr_results results = {0};
+  struct wr_ptrs t = {0};
+  int *numbers = wr_calloc((call->in.count + 1) * sizeof *numbers);
+  struct wr_error *error =
+      numbers && wr_ptrs_reserve(&t, call->in.count) ? NULL : wr_error_out_of_memory();
+  for (size_t i = 0; i < call->in.count && !error; i++) {
+    if (!tangents[i]) continue;
+    numbers[t.count] = (int)i;
+    t.items[t.count++] = tangents[i];
+  }
+  const struct wr_arguments arguments = {
+      .in = {wr_list_of(&call->in), wr_list_of(&t)}, .numbers = numbers, .n_numbers = t.count};
+  if (!error) error = wr_function_call(call->custom->jvp, &arguments, &results);
+  if (!error) error = check_count("jvp", results.out[0].count, call->out.count);
+  if (!error) {
+    *out = results.out[0];
+    results.out[0] = (struct wr_ptrs){0};
+  }
+  wr_results_end(&results);
+  wr_ptrs_free(&t);
+  wr_free(numbers);
+  return error;
+}
+
+struct wr_error *wr_custom_on(struct wr_trace_call *base, struct wr_node *const *tangents,
+                              struct wr_ptrs *out) {
+  const struct custom_call *call = (struct custom_call *)(void *)base;
+  return (call->custom->jvp ? on_by_rule : on_by_f)(call, tangents, out);
+}
+
+/* ---- making one ---- */
+
+static void end_custom(struct wr_function *base) {
+  struct custom_function *custom = (struct custom_function *)(void *)base;
+  wr_function_release(custom->f);
+  wr_function_release(custom->vjp);
+  wr_function_release(custom->jvp);
+  wr_function_release(custom->vmap);
+  wr_free(custom);
+}
+
+static struct wr_function *keep_function(struct wr_function *f) {
+  return f ? wr_function_retain(f) : NULL;
+}
+
+static struct wr_error *make(struct wr_function **out, const struct custom_function *like) {
+  struct custom_function *custom = wr_alloc(sizeof *custom);
+  if (!custom) return wr_error_out_of_memory();
+  wr_function_init(&custom->base, call_custom, end_custom);
+  custom->f = keep_function(like->f);
+  custom->vjp = keep_function(like->vjp);
+  custom->jvp = keep_function(like->jvp);
+  custom->vmap = keep_function(like->vmap);
+  custom->recomputes = like->recomputes;
+  *out = &custom->base;
+  return NULL;
+}
+
+struct wr_error *wr_custom_function(struct wr_function **out, struct wr_function *f,
+                                    struct wr_function *vjp, struct wr_function *jvp,
+                                    struct wr_function *vmap) {
+  if (vjp || jvp || vmap) {
+    return make(out, &(struct custom_function){.f = f, .vjp = vjp, .jvp = jvp, .vmap = vmap});
+  }
+  *out = wr_function_retain(f);
+  return NULL;
+}
+
+struct wr_error *wr_checkpoint(struct wr_function **out, struct wr_function *f) {
+  return make(out, &(struct custom_function){.f = f, .recomputes = true});
+}

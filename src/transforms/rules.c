@@ -1,0 +1,108 @@
+/* The table of rules, and what they have in common. No locks. */
+
+#include "transforms/rules.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+const struct wr_rules wr_rules[WR_OP_COUNT] = {
+#define WR_RULE(ID, name) [WR_OP_##ID] = {wr_vjp_##name, wr_jvp_##name},
+#define WR_RULE_ZERO(ID) [WR_OP_##ID] = {NULL, NULL},
+#include "transforms/rules.def"
+#undef WR_RULE
+#undef WR_RULE_ZERO
+};
+
+enum {
+  ROWS = 0
+#define WR_RULE(ID, name) +1
+#define WR_RULE_ZERO(ID) +1
+#include "transforms/rules.def"
+#undef WR_RULE
+#undef WR_RULE_ZERO
+};
+_Static_assert((int)ROWS == (int)WR_OP_COUNT, "an operation has no row in transforms/rules.def");
+
+struct wr_node *wr_rule_add(const struct wr_rule *r, struct wr_node *a, struct wr_node *b) {
+  return wr_compose_binary(r->c, WR_OP_ADD, a, b);
+}
+
+struct wr_node *wr_rule_mul(const struct wr_rule *r, struct wr_node *a, struct wr_node *b) {
+  return wr_compose_binary(r->c, WR_OP_MULTIPLY, a, b);
+}
+
+struct wr_node *wr_rule_scale(const struct wr_rule *r, struct wr_node *a, double by) {
+  if (r->c->error || by == 1) return a;
+  return wr_rule_mul(r, a, wr_compose_scalar(r->c, by, wr_node_dtype(a)));
+}
+
+struct wr_node *wr_rule_conj(const struct wr_rule *r, struct wr_node *a) {
+  if (r->c->error || wr_node_dtype(a) != WR_COMPLEX64) return a;
+  return wr_compose_unary(r->c, WR_OP_CONJUGATE, a);
+}
+
+struct wr_node *wr_rule_zeros(const struct wr_rule *r, struct wr_node *like) {
+  if (r->c->error) return NULL;
+  return wr_compose_zeros(r->c, wr_node_ndim(like), wr_node_shape(like), wr_node_dtype(like));
+}
+
+struct wr_node *wr_rule_where(const struct wr_rule *r, struct wr_node *condition,
+                              struct wr_node *a) {
+  if (r->c->error) return NULL;
+  return wr_compose_where(r->c, condition, a, wr_compose_scalar(r->c, 0, wr_node_dtype(a)));
+}
+
+struct wr_node *wr_rule_sum(const struct wr_rule *r, struct wr_node *a, struct wr_node *b) {
+  if (!a || !b) return a ? a : b;
+  return wr_rule_add(r, a, b);
+}
+
+struct wr_node *wr_rule_again(const struct wr_rule *r, struct wr_node *const *in) {
+  if (r->c->error) return NULL;
+  const struct wr_record record = {.op = r->op,
+                                   .dtype = wr_node_dtype(r->y),
+                                   .ndim = wr_node_ndim(r->y),
+                                   .shape = wr_node_shape(r->y),
+                                   .n_in = r->n_in,
+                                   .in = in,
+                                   .params = r->params,
+                                   .params_bytes = wr_op_info(r->op)->params_bytes,
+                                   .stream = r->c->stream};
+  return wr_compose_step(r->c, wr_node_record(wr_compose_slot(r->c), &record));
+}
+
+struct wr_node *wr_rule_reshape_like(const struct wr_rule *r, struct wr_node *a,
+                                     struct wr_node *like) {
+  if (r->c->error) return NULL;
+  return wr_compose_reshape(r->c, a, wr_node_ndim(like), wr_node_shape(like));
+}
+
+void *wr_rule_fail(const struct wr_rule *r, const char *format, ...) {
+  char text[256];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(text, sizeof text, format, args);
+  va_end(args);
+  if (!r->c->error) r->c->error = wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "%s", text);
+  return NULL;
+}
+
+void wr_vjp_none(const struct wr_rule *r, struct wr_node *d, struct wr_node **grads) {
+  (void)d;
+  (void)grads;
+  wr_rule_fail(r, "[Primitive::vjp] Not implemented for %s.", wr_op_info(r->op)->name);
+}
+
+struct wr_node *wr_jvp_none(const struct wr_rule *r, struct wr_node *const *t) {
+  (void)t;
+  return wr_rule_fail(r, "[Primitive::jvp] Not implemented for %s.", wr_op_info(r->op)->name);
+}
+
+void wr_vjp_linear(const struct wr_rule *r, struct wr_node *d, struct wr_node **grads) {
+  (void)r;
+  grads[0] = d;
+}
+
+struct wr_node *wr_jvp_linear(const struct wr_rule *r, struct wr_node *const *t) {
+  return wr_rule_again(r, t);
+}

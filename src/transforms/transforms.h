@@ -1,0 +1,33 @@
+#ifndef WR_TRANSFORMS_TRANSFORMS_H
+#define WR_TRANSFORMS_TRANSFORMS_H
+
+/* Derivatives of functions. Each call runs the function, on the calling thread and with no lock
+   held, while a log is kept of what it records (graph/trace.h), and walks that by the rules of the
+   operations (rules.h). Transforms may stand in each other in any order. Results are lazy. Any
+   thread may call any of these; what other threads record meanwhile is constant to it. */
+
+#include "ops/function.h"
+
+/* The function's outputs, and for each primal a cotangent: what the outputs' cotangents mean for
+   it. Adds to both lists, which are empty; on an error they stay so. */
+struct wr_error *wr_vjp(struct wr_function *f, const struct wr_node_list *primals,
+                        const struct wr_node_list *cotangents, struct wr_ptrs *outputs,
+                        struct wr_ptrs *grads);
+/* The same the other way: for each output a tangent. */
+struct wr_error *wr_jvp(struct wr_function *f, const struct wr_node_list *primals,
+                        const struct wr_node_list *tangents, struct wr_ptrs *outputs,
+                        struct wr_ptrs *out);
+
+/* Functions made of functions, which they retain; *out is the caller's.
+   value_and_grad: results are the outputs, and the gradients of the first, a scalar, for those
+   arguments, in ascending order. */
+struct wr_error *wr_value_and_grad(struct wr_function **out, struct wr_function *f,
+                                   const int *argnums, size_t n);
+/* f with rules of its own; each may be NULL, and then is that of f. */
+struct wr_error *wr_custom_function(struct wr_function **out, struct wr_function *f,
+                                    struct wr_function *vjp, struct wr_function *jvp,
+                                    struct wr_function *vmap);
+/* f whose intermediate values go, and are computed again for its cotangents. */
+struct wr_error *wr_checkpoint(struct wr_function **out, struct wr_function *f);
+
+#endif

@@ -1,0 +1,161 @@
+"""Derivatives beside MLX's: of each function the values, the cotangents of its arguments and, where
+MLX has a rule, the tangent, in float32 and for some in complex64. Usage: derivatives.py LIBRARY.
+
+Left out, because MLX is wrong there or has no rule: addmm's tangent, sort's cotangent, products by
+slice and scatter, the tangents of scans, of slice_update alone and of scatter, powers of 0."""
+
+import ctypes as c
+import sys
+
+import mlx.core as mx
+import numpy as np
+
+from plain import Array
+from weirlib import Handle, Weir
+
+FUNCTION = c.CFUNCTYPE(c.c_int, c.POINTER(Handle), Handle)
+RNG = np.random.default_rng(17)
+weir = Weir(sys.argv[1])
+weir.lib.mlx_closure_new_func.restype = Handle
+
+
+def closure(call):
+    def run(res, given):
+        try:
+            arrays = weir.items(given)
+            made = call(arrays)
+            items = (Handle * len(made))(*made)
+            return weir.lib.mlx_vector_array_set_data(res, items, c.c_size_t(len(made)))
+        except Exception as e:  # no exception may leave it
+            print("in a closure:", e)
+            return 1
+
+    held = FUNCTION(run)
+    return held, weir.lib.mlx_closure_new_func(held)
+
+
+def handle(x):
+    dtype = {"float32": "float32", "complex64": "complex64"}[str(x.dtype)]
+    return weir.array(Array(dtype, x))
+
+
+def vector(arrays):
+    items = (Handle * len(arrays))(*[handle(x) for x in arrays])
+    return weir.lib.mlx_vector_array_new_data(items, c.c_size_t(len(arrays)))
+
+
+def derive(name, f, primals, others):
+    first, second = weir.lib.mlx_vector_array_new(), weir.lib.mlx_vector_array_new()
+    weir.check(getattr(weir.lib, name)(c.byref(first), c.byref(second), f, vector(primals), vector(others)))
+    return [[weir.read(h)[2] for h in weir.items(v)] for v in (first, second)]
+
+
+def drawn(shape, low, high, dtype):
+    x = RNG.uniform(low, high, shape).astype(np.float32)
+    return x + 1j * RNG.uniform(-0.7, 0.7, shape).astype(np.float32) if dtype == "complex64" else x
+
+
+def close(a, b, what):
+    a, b = np.asarray(a), np.asarray(b)
+    if a.shape == b.shape and a.dtype == b.dtype and np.allclose(a, b, 2e-4, 2e-5, equal_nan=True):
+        return 0
+    print(f"{what}: Weir has {a.dtype} {a.tolist()}, MLX {b.dtype} {b.tolist()}")
+    return 1
+
+
+def check(name, call, of_mlx, shapes, low=-2.0, high=2.0, dtype="float32", tangent=True, points=None):
+    primals = [np.asarray(p, np.float32) for p in points] if points else \
+        [drawn(s, low, high, dtype).astype(dtype) for s in shapes]
+    held, f = closure(call)
+    theirs = [mx.array(p) for p in primals]
+    out = of_mlx(*theirs)
+    d = drawn(out.shape, -1, 1, "complex64" if out.dtype == mx.complex64 else "float32")
+    d = d.astype(np.complex64 if out.dtype == mx.complex64 else np.float32)
+    wrong = 0
+    values, grads = derive("mlx_vjp", f, primals, [d])
+    want, want_grads = mx.vjp(of_mlx, theirs, [mx.array(d)])
+    wrong += close(values[0], want[0], f"{name}, value")
+    for i, g in enumerate(grads):
+        wrong += close(g, want_grads[i], f"{name}, cotangent {i}")
+    if tangent:
+        t = [drawn(p.shape, -1, 1, dtype).astype(p.dtype) for p in primals]
+        _, tangents = derive("mlx_jvp", f, primals, t)
+        _, want = mx.jvp(of_mlx, theirs, [mx.array(x) for x in t])
+        wrong += close(tangents[0], want[0], f"{name}, tangent")
+    weir.lib.mlx_closure_free(f)
+    del held
+    return wrong
+
+
+def simple(name, *arguments):
+    return lambda arrays: weir.call(f"mlx_{name}", *arrays, *arguments)
+
+
+UNARY = {"abs": (-2, 2), "arccos": (-0.9, 0.9), "arccosh": (1.2, 3), "arcsin": (-0.9, 0.9),
+         "arcsinh": (-3, 3), "arctan": (-3, 3), "arctanh": (-0.9, 0.9), "cos": (-4, 4), "cosh": (-2, 2),
+         "erf": (-2, 2), "erfinv": (-0.8, 0.8), "exp": (-2, 2), "expm1": (-2, 2), "log": (0.3, 3),
+         "log10": (0.3, 3), "log1p": (-0.7, 2), "log2": (0.3, 3), "negative": (-2, 2),
+         "reciprocal": (0.4, 2), "rsqrt": (0.4, 3), "sigmoid": (-3, 3), "sign": (-2, 2), "sin": (-4, 4),
+         "sinh": (-2, 2), "sqrt": (0.3, 3), "square": (-2, 2), "tan": (-1.2, 1.2), "tanh": (-2, 2),
+         "floor": (-2, 2), "ceil": (-2, 2)}
+COMPLEX = ["cos", "exp", "log", "negative", "reciprocal", "sin", "square", "tanh", "sinh", "cosh", "abs"]
+BINARY = ["add", "subtract", "multiply", "divide", "maximum", "minimum", "power", "remainder", "arctan2",
+          "logaddexp"]
+
+
+def all_checks():
+    for name, (low, high) in UNARY.items():
+        yield check(name, simple(name), getattr(mx, name), [(3, 4)], low, high)
+    for name in COMPLEX:
+        yield check(f"{name}, complex", simple(name), getattr(mx, name), [(3, 4)], 0.5, 2, "complex64")
+    for name in BINARY:
+        yield check(name, simple(name), getattr(mx, name), [(3, 4), (1, 4)], 0.4, 2.5)
+    for name in ("maximum", "minimum"):  # ties, and what is no number
+        points = [[1.0, 2.0, np.nan, np.inf], [1.0, 3.0, 1.0, np.inf]]
+        yield check(f"{name}, ties", simple(name), getattr(mx, name), None, points=points)
+    for name in ("abs", "sqrt", "square", "sign"):
+        yield check(f"{name}, at 0", simple(name), getattr(mx, name), None, points=[[0.0, 1.0, 4.0]])
+    for name in ("sum", "max", "min", "prod"):
+        f = getattr(mx, name)
+        yield check(name, simple(f"{name}_axes", [0, 2], False), lambda x, f=f: f(x, axis=[0, 2]), [(2, 3, 2)])
+        yield check(f"{name}, kept", simple(f"{name}_axis", 1, True),
+                    lambda x, f=f: f(x, axis=1, keepdims=True), [(2, 3)])
+    yield check("max, ties", simple("max", False), mx.max, None, points=[[3.0, 1.0, 3.0]], tangent=False)
+    yield check("prod, zeros", simple("prod", False), mx.prod, None, points=[[3.0, 0.0, 2.0]])
+    yield check("prod, two zeros", simple("prod", False), mx.prod, None, points=[[3.0, 0.0, 0.0]])
+    yield check("softmax", simple("softmax_axis", -1, False), lambda x: mx.softmax(x, axis=-1), [(3, 4)])
+    yield check("softmax, first axis", simple("softmax_axis", 0, False), lambda x: mx.softmax(x, axis=0), [(3, 4)])
+    yield check("logsumexp", simple("logsumexp_axis", -1, False), lambda x: mx.logsumexp(x, axis=-1), [(3, 4)],
+                tangent=False)
+    for name in ("cumsum", "cumprod", "cummax", "cummin", "logcumsumexp"):
+        for reverse in (False, True):
+            f = getattr(mx, name)
+            yield check(name, simple(name, 1, reverse, True),
+                        lambda x, f=f, r=reverse: f(x, axis=1, reverse=r), [(2, 4)], tangent=name == "cumsum")
+    yield check("mean", simple("mean", False), mx.mean, [(3, 4)])
+    yield check("var", simple("var_axis", 1, False, 1), lambda x: mx.var(x, axis=1, ddof=1), [(3, 4)])
+    yield check("transpose", simple("transpose"), mx.transpose, [(3, 4)])
+    yield check("reshape", simple("reshape", [2, 6]), lambda x: mx.reshape(x, (2, 6)), [(3, 4)])
+    yield check("broadcast", simple("broadcast_to", [2, 3, 4]), lambda x: mx.broadcast_to(x, (2, 3, 4)), [(3, 1)])
+    yield check("slice", simple("slice", [0, 3], [3, 0], [2, -1]), lambda x: x[0:3:2, 3:0:-1], [(3, 4)])
+    yield check("matmul", simple("matmul"), mx.matmul, [(3, 4), (4, 2)])
+    yield check("matmul, vectors", simple("matmul"), mx.matmul, [(4,), (4,)])
+    yield check("matmul, batches", simple("matmul"), mx.matmul, [(2, 3, 4), (4, 2)])
+    yield check("matmul, complex", simple("matmul"), mx.matmul, [(3, 4), (4, 2)], dtype="complex64")
+    yield check("addmm", lambda v: weir.call("mlx_addmm", *v, 2.5, -0.5),
+                lambda k, a, b: mx.addmm(k, a, b, 2.5, -0.5), [(3, 2), (3, 4), (4, 2)], tangent=False)
+    at = np.array([1, 0, 1, -1], np.int32)
+    index = Array("int32", at)
+    yield check("take", lambda v: weir.call("mlx_take_axis", *v, index, 1),
+                lambda x: mx.take(x, mx.array(at), axis=1), [(2, 3)])
+    yield check("hadamard", lambda v: weir.call("mlx_hadamard_transform", *v, None),
+                mx.hadamard_transform, [(2, 24)])
+
+
+wrong = 0
+count = 0
+for found in all_checks():
+    wrong += found
+    count += 1
+print(f"derivatives: {count} functions, {wrong} differences")
+sys.exit(1 if wrong else 0)
