@@ -74,7 +74,7 @@ static double draw_real(struct bytes *in) {
 
 /* ---- the arrays and streams of one run ---- */
 
-static mlx_array pool[POOL], freed;
+static mlx_array pool[POOL];
 static mlx_stream streams[3]; /* the first is the default one */
 static int last_shape[32], last_ndim;
 static unsigned handled; /* calls of the error handler */
@@ -99,8 +99,8 @@ struct results {
 
 static mlx_array draw_array(struct bytes *in) {
   uint8_t v = next(in);
-  mlx_array a = v == 0xff ? (mlx_array){NULL} : v == 0xfe ? freed : pool[v % POOL];
-  if (!a.ctx || v == 0xfe) return a;
+  mlx_array a = v == 0xff ? (mlx_array){NULL} : pool[v % POOL];
+  if (!a.ctx) return a;
   last_ndim = (int)mlx_array_ndim(a);
   for (int i = 0; i < last_ndim; i++) last_shape[i] = mlx_array_dim(a, i);
   return a;
@@ -393,8 +393,6 @@ static void begin(void) {
   mean_cpu();
   trace = getenv("WEIR_FUZZ_TRACE") != NULL;
   mlx_set_error_handler(handler, NULL, NULL);
-  freed = mlx_array_new_float(1);
-  mlx_array_free(freed);
   for (int i = 0; i < FUNCTIONS; i++) functions[i].hash = hash_of(functions[i].name);
   qsort(functions, FUNCTIONS, sizeof functions[0], by_hash);
 }
