@@ -6,10 +6,12 @@
 
    An encoder is the backend's object behind a stream: a serial queue. encode() is called by one
    thread at a time for an encoder, in the stream's order, and never blocks on other work. A backend
-   that runs the call before it returns answers WR_ENCODE_DONE (always, where the host sees its
-   memory); one that only queued it answers WR_ENCODE_PENDING and later, from any thread and in the
-   encoder's order, calls completion->fn. With an error it answers only WR_ENCODE_DONE: what is
-   encoded fails later by a fault of the device alone, which ends all work on it. */
+   that runs the call before it returns answers WR_ENCODE_DONE; one that only queued it answers
+   WR_ENCODE_PENDING and later, from any thread and in the encoder's order, calls completion->fn.
+   Where the host sees its memory it answers WR_ENCODE_DONE, but for a CALL that was begun and goes
+   on elsewhere, whose completion comes in no order: the stream waits for it (graph/run.c). With an
+   error it answers only WR_ENCODE_DONE: what is encoded fails later by a fault of the device alone,
+   which ends all work on it. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -51,6 +53,14 @@ static inline void *wr_call_part(const struct wr_call *call, int i) {
   return call->out.data ? (char *)call->out.data + call->parts[i].at : NULL;
 }
 
+enum wr_encode_status { WR_ENCODE_DONE, WR_ENCODE_PENDING };
+
+/* Filled by the caller of encode; the backend calls fn once when it answered PENDING. It takes the
+   reference of `error` (NULL: success). */
+struct wr_completion_hook {
+  void (*fn)(struct wr_completion_hook *hook, struct wr_error *error);
+};
+
 /* What an operation CALL runs, on a stream of the CPU alone: a function of a module above the
    backends. Its parameters begin with wr_call_params, and others of the callee's may follow; what
    is no plain value is an input. */
@@ -60,7 +70,17 @@ struct wr_callee {
   /* As a kernel of the CPU's (backend/cpu/kernels.h): returns when all is done, and blocks on no
      other work. */
   struct wr_error *(*run)(const struct wr_call *call);
+  /* In its place, for what may take long without a processor, or block: begins it and answers as
+     encode does. What `call` leads to outside of itself is there until the hook is called. NULL:
+     there is `run`. */
+  enum wr_encode_status (*begin)(const struct wr_call *call, struct wr_completion_hook *hook,
+                                 struct wr_error **error);
 };
+
+/* Whether an operation with these parameters is a CALL that may stay pending. */
+static inline bool wr_op_may_stay(enum wr_op op, const void *params) {
+  return op == WR_OP_CALL && ((const struct wr_call_params *)params)->callee->begin;
+}
 
 /* A group: elementwise operations of one shape that run as one command, element by element, so that
    nothing but the last result is written to memory. Values are numbered: the inputs first, then the
@@ -92,14 +112,6 @@ struct wr_group {
 enum { WR_DEVICE_INDICES = 16 }; /* devices of one type that are looked for */
 
 enum { WR_UPLOAD_BYTES = 1024, WR_DOWNLOAD_BYTES = 4096 };
-
-enum wr_encode_status { WR_ENCODE_DONE, WR_ENCODE_PENDING };
-
-/* Filled by the caller of encode; the backend calls fn once when it answered PENDING. It takes the
-   reference of `error` (NULL: success). */
-struct wr_completion_hook {
-  void (*fn)(struct wr_completion_hook *hook, struct wr_error *error);
-};
 
 /* FOR_NOW: for a reason of the moment alone (no descriptor, no memory), so that another look may
    find what this one did not. */

@@ -105,6 +105,8 @@ struct wr_batch {
   uint32_t count;
   uint32_t next;          /* drainer only: the first node that has not run */
   struct wr_node **flush; /* submitter only, while it submits: gets the nodes that have waiters */
+  uint32_t staying;       /* drainer only: how many of those that have run stay pending, and stand
+                             first in `nodes`, with a reference each */
   struct wr_room *room;   /* drainer only: what the next node waits for, or has waited for */
   struct wr_room *ahead;  /* drainer only: the same, until the device has room */
   struct wr_download *download; /* drainer only: of the last node, which it comes behind; or NULL */

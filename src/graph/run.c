@@ -1,7 +1,8 @@
 /* Running a batch: each node in turn gets its operands resolved, its output buffer, and is encoded.
    Called by the thread that drains the stream. The only waits are on inputs that other streams
-   work on, on the device where it can, and on memory that this stream's own commands will release;
-   they suspend the stream, not the thread (O2, K14). No lock is held here. */
+   work on, on the device where it can, on commands that were begun and go on elsewhere, and on
+   memory that this stream's own commands will release; they suspend the stream, not the thread (O2,
+   K14). No lock is held here. */
 
 #include <stdio.h>
 
@@ -250,18 +251,19 @@ static enum ran undo(struct wr_node *node, struct wr_error *error) {
 
 /* Encodes with room for the operands at `in`. A backend whose memory the host sees runs each call
    before it returns (backend.h), so all that commands release is released before the next one asks
-   for memory; for others the record of the pending command is on the heap, and memory that is
-   refused may be there once those that are under way have ended. */
+   for memory; for others, and for a CALL that may stay pending, the record of the command is on the
+   heap. Memory that a device refuses may be there once the commands under way have ended. */
 static enum ran encode_node(struct wr_node *node, struct wr_stream *stream, struct wr_tensor *in,
                             bool may_wait) {
   struct wr_device device = wr_stream_device(stream);
   struct wr_memory *memory = wr_stream_backend(stream)->memory(device.index);
+  const bool may_stay = !wr_memory_host_visible(memory) || wr_op_may_stay(node->op, node->params);
   struct pending now = {.hook = {.fn = pending_over}, .node = node};
   struct pending *pending = &now;
   bool done = true, in_place = false;
   may_wait = may_wait && !wr_memory_host_visible(memory);
   if (may_wait && wr_memory_crowded(memory, output_bytes(node))) return LACKS_ROOM;
-  if (!wr_memory_host_visible(memory)) {
+  if (may_stay) {
     pending = wr_alloc(sizeof *pending);
     if (!pending) return finish_now(node, wr_error_out_of_memory());
     *pending = now;
@@ -425,6 +427,39 @@ static bool wait_on_device(struct wr_node *in, struct wr_stream *stream) {
   return waits;
 }
 
+/* ---- commands that stay pending where all others are over at once ----
+
+   They are begun one behind the other, so they run side by side. What reads their results waits,
+   and so does what comes behind them in the stream's order but in their own batch: markers, and
+   what was forced later (O1). */
+
+static bool stays(const struct wr_node *node) {
+  return wr_op_may_stay((enum wr_op)node->op, node->params);
+}
+
+/* The places in front are those of nodes that have run. */
+static void keep_staying(struct wr_batch *batch, struct wr_node *taken) {
+  if (wr_completion_over(&taken->completion)) {
+    wr_node_release(taken);
+  } else {
+    batch->nodes[batch->staying++] = taken;
+  }
+}
+
+/* Suspends the stream while one of the batch is not over; false when all are. */
+static bool wait_for_staying(struct wr_batch *batch, struct wr_stream *stream) {
+  while (batch->staying > 0) {
+    struct wr_node *node = batch->nodes[batch->staying - 1];
+    if (!wr_completion_over(&node->completion)) {
+      wr_stream_block_on(stream, &node->completion, NULL);
+      return true;
+    }
+    batch->staying--;
+    wr_node_release(node);
+  }
+  return false;
+}
+
 /* An input that must be over before the node can be encoded: any that is not, unless it was encoded
    on this stream before, which the device's own order covers, or on another that the device can
    wait for. */
@@ -433,8 +468,8 @@ static struct wr_node *blocking_input(struct wr_node *node, struct wr_stream *st
   const struct wr_edges *edges = wr_edges_of(node);
   for (uint32_t i = 0; i < edges->n; i++) {
     struct wr_node *in = edges->in[i];
-    if (wr_completion_over(&in->completion) || in->stream_id == id) continue;
-    if (!wait_on_device(in, stream)) return in;
+    if (wr_completion_over(&in->completion)) continue;
+    if (in->stream_id == id ? stays(in) : !wait_on_device(in, stream)) return in;
   }
   return NULL;
 }
@@ -445,17 +480,23 @@ enum wr_step wr_batch_run(struct wr_task *task, struct wr_stream *stream, struct
     struct wr_node *node = batch->nodes[batch->next];
     struct wr_node *blocker = blocking_input(node, stream);
     if (blocker) {
-      struct wr_stream *by = wr_node_pending_stream(blocker);
+      bool here = blocker->stream_id == wr_stream_id(stream);
+      struct wr_stream *by = here ? NULL : wr_node_pending_stream(blocker);
       wr_stream_block_on(stream, &blocker->completion, by);
       wr_stream_release(by);
       return WR_STEP_BLOCKED;
     }
     if (wait_for_device(batch, stream)) return WR_STEP_BLOCKED;
     wr_audit_run(node);
-    if (!run_or_wait(batch, node, stream)) return WR_STEP_BLOCKED;
+    struct wr_node *staying = stays(node) ? wr_node_retain(node) : NULL;
+    bool ran = run_or_wait(batch, node, stream);
+    if (!ran) wr_node_release(staying);
+    if (!ran) return WR_STEP_BLOCKED;
+    if (staying) keep_staying(batch, staying);
     batch->next++;
     if (batch->next < batch->count && wr_drain_stop(drain)) return WR_STEP_YIELD;
   }
+  if (wait_for_staying(batch, stream)) return WR_STEP_BLOCKED;
   if (batch->download) wr_download_run(batch->download, stream);
   wr_free(batch);
   return WR_STEP_DONE;

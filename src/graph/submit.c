@@ -56,6 +56,7 @@ static void submit_run(struct wr_node **nodes, uint32_t n, bool schedule,
   batch->task = (struct wr_task){.run = wr_batch_run, .is_brief = plan && plan->brief};
   batch->count = n;
   batch->next = 0;
+  batch->staying = 0;
   batch->flush = &to_flush;
   batch->room = NULL;
   batch->ahead = NULL;

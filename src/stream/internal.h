@@ -165,6 +165,11 @@ void wr_pool_init(void);
 /* Calls fn(data), a callback or a destructor of the user's; no lock is held. */
 void wr_run_users_code(void (*fn)(void *), void *data);
 
+size_t wr_blocking_threads(void);
+/* Ends the threads once there is nothing left for them; false at the deadline. */
+bool wr_blocking_stop(uint64_t deadline_ns);
+void wr_blocking_init(void);
+
 size_t wr_reclaimer_threads(void);
 bool wr_reclaimer_stop(uint64_t deadline_ns);
 void wr_reclaimer_init(void);

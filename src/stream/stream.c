@@ -134,7 +134,7 @@ const struct wr_backend *wr_stream_backend(const struct wr_stream *stream) {
 void wr_stream_count(struct wr_stream_counts *counts) {
   counts->live_streams = wr_registry_live();
   counts->workers = wr_pool_workers();
-  counts->helpers = wr_reclaimer_threads() + wr_pool_relievers();
+  counts->helpers = wr_reclaimer_threads() + wr_pool_relievers() + wr_blocking_threads();
   counts->pooled = 0;
   for (int type = 0; type < WR_DEVICE_TYPE_COUNT; type++) {
     const struct wr_backend *backend = wr_backend_for((enum wr_device_type)type);

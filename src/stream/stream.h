@@ -211,7 +211,8 @@ const struct wr_backend *wr_stream_backend(const struct wr_stream *stream);
 struct wr_stream_counts {
   size_t live_streams;
   size_t workers;
-  size_t helpers; /* other threads of the library's: the reclaimer, the devices', relievers */
+  size_t helpers; /* other threads of the library's: the reclaimer, the devices', relievers,
+                     those for what may block */
   size_t pooled;  /* encoders that backends keep for the next stream */
 };
 void wr_stream_count(struct wr_stream_counts *counts);
@@ -226,6 +227,14 @@ void wr_reclaimer_run_here(struct wr_callback *call);
 /* Whichever of the two a destructor belongs to that has become due: here inside the caller's own
    free, on the reclaimer elsewhere. */
 void wr_reclaimer_run_due(struct wr_callback *call);
+
+/* Work that may block, for as long as it likes: run(work) is called once, on a thread for such
+   work, with no lock held. When the system refuses a thread it is not. */
+struct wr_blocking {
+  struct wr_blocking *next; /* the queue's */
+  void (*run)(void *work);
+};
+struct wr_error *wr_blocking_submit(struct wr_blocking *work);
 
 /* For leak checkers: lets queued work finish, ends the library's threads, and drops the calling
    thread's defaults and all idle memory; false when the deadline came first. The library can be

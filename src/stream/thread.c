@@ -168,6 +168,7 @@ static void start(void) {
   wr_policy_start();
   wr_pool_init();
   wr_reclaimer_init();
+  wr_blocking_init();
   wr_buffer_set_destructor_runner(&destructor_runner);
   wr_backend_set_parallel(wr_pool_parallel);
 }
@@ -186,11 +187,13 @@ static bool stop_devices(uint64_t deadline_ns) {
   return stopped;
 }
 
-/* What a worker encodes ends on a device, and what ends there may be what a worker waits for: until
-   neither brings anything new. The reclaimer last: both hand destructors to it. */
+/* What a worker encodes ends on a device or on a thread that may block, and what ends there may be
+   what a worker waits for: until none brings anything new. The reclaimer last: all hand destructors
+   to it. */
 static bool stop_all(uint64_t deadline_ns) {
   do {
-    if (!wr_pool_stop(deadline_ns) || !stop_devices(deadline_ns)) return false;
+    bool over = wr_pool_stop(deadline_ns) && stop_devices(deadline_ns);
+    if (!over || !wr_blocking_stop(deadline_ns)) return false;
   } while (wr_pool_workers() > 0);
   return wr_reclaimer_stop(deadline_ns);
 }

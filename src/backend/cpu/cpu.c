@@ -39,11 +39,17 @@ struct wr_error *wr_cpu_call(const struct wr_call *call) {
   return params->callee->run(call);
 }
 
+static enum wr_encode_status begin_call(const struct wr_call *call, struct wr_completion_hook *hook,
+                                        struct wr_error **error) {
+  const struct wr_call_params *params = call->params;
+  return params->callee->begin(call, hook, error);
+}
+
 static enum wr_encode_status encode(struct wr_encoder *encoder, const struct wr_call *call,
                                     struct wr_completion_hook *hook, struct wr_error **error) {
   (void)encoder;
-  (void)hook;
   wr_cpu_kernel kernel = kernels[call->op];
+  if (wr_op_may_stay(call->op, call->params)) return begin_call(call, hook, error);
   struct wr_error *failure =
       kernel ? kernel(call)
              : wr_error_new(WEIR_ERROR_INTERNAL, "%s is a view and has no CPU kernel",

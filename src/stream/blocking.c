@@ -1,0 +1,150 @@
+/* Threads for work that may block for as long as it likes, such as a read from a slow disk or by a
+   function of the user's: neither workers of the pool nor threads that wait for a result, so
+   nothing else is held up by them (K9, K10). One is started when work comes and none is idle, up to
+   a bound, behind which work waits for earlier work of this kind alone; one that has been idle for
+   a while ends. Lock: EVENT. */
+
+#include <errno.h>
+
+#include "base/base.h"
+#include "base/fork.h"
+#include "stream/internal.h"
+
+enum { MAX_THREADS = WR_TORTURED ? 2 : 64 };
+
+#define IDLE_NS UINT64_C(1000000000)
+
+static struct {
+  struct wr_mutex lock;
+  struct wr_cond wake;      /* with LOCK: there is work, or the threads are to end */
+  struct wr_cond done;      /* with LOCK: a thread has ended */
+  struct wr_blocking *head; /* under LOCK: what no thread has taken yet */
+  struct wr_blocking *tail; /* under LOCK */
+  size_t queued;            /* under LOCK: how much that is */
+  size_t threads;           /* under LOCK */
+  size_t idle;              /* under LOCK */
+  int stopping;             /* under LOCK: calls that wait for the end; idle threads leave */
+  bool to_join;             /* under LOCK: the thread that ended last has not been joined */
+  pthread_t ended;          /* under LOCK: that one */
+} pool = {.lock = WR_MUTEX_INIT(WR_RANK_EVENT), .wake = {PTHREAD_COND_INITIALIZER}};
+
+void wr_blocking_init(void) {
+  wr_cond_init(&pool.wake);
+  wr_cond_init(&pool.done);
+}
+
+/* The next work; NULL when the thread is to end. */
+static struct wr_blocking *take_locked(void) {
+  uint64_t until = wr_clock_ns() + IDLE_NS;
+  bool in_time = true;
+  pool.idle++;
+  while (!pool.head && pool.stopping == 0 && in_time) {
+    in_time = wr_cond_wait_until(&pool.wake, &pool.lock, until);
+  }
+  pool.idle--;
+  struct wr_blocking *work = pool.head;
+  if (!work) return NULL;
+  pool.head = work->next;
+  if (!pool.head) pool.tail = NULL;
+  pool.queued--;
+  return work;
+}
+
+/* Puts this thread in the place of the one that ended before it, which is given for a join. */
+static bool leave_locked(pthread_t *before) {
+  bool join = pool.to_join;
+  *before = pool.ended;
+  pool.ended = pthread_self();
+  pool.to_join = true;
+  pool.threads--;
+  wr_cond_broadcast(&pool.done);
+  return join;
+}
+
+static void *blocking_main(void *arg) {
+  struct wr_blocking *work;
+  pthread_t before;
+  (void)arg;
+  pthread_setname_np(pthread_self(), "weir-blocking");
+  wr_mutex_lock(&pool.lock);
+  while ((work = take_locked()) != NULL) {
+    wr_mutex_unlock(&pool.lock);
+    wr_run_users_code(work->run, work);
+    wr_mutex_lock(&pool.lock);
+  }
+  bool join = leave_locked(&before);
+  wr_mutex_unlock(&pool.lock);
+  if (join) pthread_join(before, NULL);
+  return NULL;
+}
+
+/* False, with errno, when there is none and the system refuses one. */
+static bool have_thread_locked(void) {
+  pthread_t thread;
+  if (pool.idle > pool.queued || pool.threads == MAX_THREADS) return true;
+  if (!wr_thread_start(blocking_main, NULL, &thread)) return pool.threads > 0;
+  pool.threads++;
+  return true;
+}
+
+struct wr_error *wr_blocking_submit(struct wr_blocking *work) {
+  wr_mutex_lock(&pool.lock);
+  int refusal = have_thread_locked() ? 0 : errno;
+  if (refusal == 0) {
+    work->next = NULL;
+    if (pool.head) {
+      pool.tail->next = work;
+    } else {
+      pool.head = work;
+    }
+    pool.tail = work;
+    pool.queued++;
+    wr_cond_signal(&pool.wake);
+  }
+  wr_mutex_unlock(&pool.lock);
+  if (refusal == 0) return NULL;
+  if (refusal == ENOMEM) return wr_error_out_of_memory();
+  return wr_error_new(WEIR_ERROR_STATE, "the system refuses the thread that it would block");
+}
+
+bool wr_blocking_stop(uint64_t deadline_ns) {
+  bool in_time = true;
+  wr_mutex_lock(&pool.lock);
+  pool.stopping++;
+  wr_cond_broadcast(&pool.wake);
+  while (in_time && pool.threads > 0) {
+    in_time = wr_cond_wait_until(&pool.done, &pool.lock, deadline_ns);
+  }
+  pool.stopping--;
+  bool join = pool.to_join && pool.threads == 0;
+  pthread_t ended = pool.ended;
+  if (join) pool.to_join = false;
+  wr_mutex_unlock(&pool.lock);
+  int before = wr_cancel_off();
+  if (join) pthread_join(ended, NULL);
+  wr_cancel_restore(before);
+  return in_time;
+}
+
+size_t wr_blocking_threads(void) {
+  wr_mutex_lock(&pool.lock);
+  size_t n = pool.threads;
+  wr_mutex_unlock(&pool.lock);
+  return n;
+}
+
+/* The threads and what they had to do are the parent's; here the arrays are computed anew. */
+static void forget_in_child(void) {
+  wr_blocking_init();
+  pool.head = NULL;
+  pool.tail = NULL;
+  pool.queued = 0;
+  pool.threads = 0;
+  pool.idle = 0;
+  pool.stopping = 0;
+  pool.to_join = false;
+}
+
+static struct wr_fork_row fork_row = {
+    .rank = WR_RANK_EVENT, .lock = &pool.lock, .child = forget_in_child};
+__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
