@@ -267,9 +267,9 @@ static const struct {
                   {"mlx_zeros", "full"}};
 
 /* What tells the forms of one operation apart in C. */
-static const char *const forms[] = {"_axes",        "_axis",      "_sections",
-                                    "_num",         "_single",    "_dynamic",
-                                    "_num_samples", "_broadcast", "_symmetric"};
+static const char *const forms[] = {"_axes",      "_axis",    "_sections",    "_num",
+                                    "_single",    "_dynamic", "_num_samples", "_broadcast",
+                                    "_symmetric", "_reader",  "_writer"};
 
 static bool ends_with(const char *name, size_t length, const char *end) {
   size_t n = strlen(end);

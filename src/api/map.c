@@ -321,20 +321,24 @@ struct wr_map *wr_api_map_of_texts(mlx_map_string_to_string map, const char *par
   return check_map(&texts, map.ctx, param, error);
 }
 
-static struct wr_error *give(const struct kind *kind, void **ctx, struct wr_map *taken) {
-  struct map *made = map_make(kind);
-  if (!made) return wr_error_out_of_memory();
-  made->entries = *taken;
-  *taken = (struct wr_map){0};
-  return replace(kind, ctx, made);
-}
-
-struct wr_error *wr_api_set_arrays(mlx_map_string_to_array *map, struct wr_map *taken) {
-  return give(&arrays, &map->ctx, taken);
-}
-
-struct wr_error *wr_api_set_texts(mlx_map_string_to_string *map, struct wr_map *taken) {
-  return give(&texts, &map->ctx, taken);
+struct wr_error *wr_api_set_maps(mlx_map_string_to_array *arrays_res, struct wr_map *arrays_taken,
+                                 mlx_map_string_to_string *texts_res, struct wr_map *texts_taken) {
+  struct map *first = map_make(&arrays), *second = map_make(&texts);
+  if (!first || !second) {
+    map_end(&arrays, first);
+    map_end(&texts, second);
+    return wr_error_out_of_memory();
+  }
+  first->entries = *arrays_taken;
+  second->entries = *texts_taken;
+  *arrays_taken = *texts_taken = (struct wr_map){0};
+  struct wr_error *error = replace(&arrays, &arrays_res->ctx, first);
+  if (error) {
+    map_end(&texts, second);
+  } else {
+    error = replace(&texts, &texts_res->ctx, second);
+  }
+  return error;
 }
 
 struct wr_error *wr_api_make_arrays(mlx_map_string_to_array *map, const struct wr_map *from) {

@@ -14,9 +14,9 @@ struct wr_map *wr_api_map_of_texts(mlx_map_string_to_string map, const char *par
                                    struct wr_error **error);
 /* Makes *map a copy. */
 struct wr_error *wr_api_make_arrays(mlx_map_string_to_array *map, const struct wr_map *from);
-/* Makes *map, and its copies, the map that is taken, which is empty afterwards; on an error it is
-   left alone. */
-struct wr_error *wr_api_set_arrays(mlx_map_string_to_array *map, struct wr_map *taken);
-struct wr_error *wr_api_set_texts(mlx_map_string_to_string *map, struct wr_map *taken);
+/* Makes both handles, and their copies, the maps that are taken, which are empty afterwards; on an
+   error all is left alone. */
+struct wr_error *wr_api_set_maps(mlx_map_string_to_array *arrays_res, struct wr_map *arrays_taken,
+                                 mlx_map_string_to_string *texts_res, struct wr_map *texts_taken);
 
 #endif

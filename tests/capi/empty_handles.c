@@ -8,6 +8,7 @@
 #include "check.h"
 #include "good_closures.h"
 #include "mlx/c/mlx.h"
+#include "no_file.h"
 #include "weir/error.h"
 
 #define CASE(function, parameter, failed)
@@ -79,6 +80,9 @@ static void free_is_a_no_op(void) {
   CHECK(mlx_device_info_free(none.device_info) == 0);
   CHECK(mlx_stream_free(none.stream) == 0);
   CHECK(mlx_string_free(none.string) == 0);
+  CHECK(mlx_io_gguf_free(none.io_gguf) == 0);
+  CHECK(mlx_io_reader_free(none.io_reader) == 0);
+  CHECK(mlx_io_writer_free(none.io_writer) == 0);
   CHECK(mlx_map_string_to_array_iterator_free(none.map_string_to_array_iterator) == 0);
   CHECK(mlx_map_string_to_array_free(none.map_string_to_array) == 0);
   CHECK(mlx_map_string_to_string_iterator_free(none.map_string_to_string_iterator) == 0);
@@ -99,6 +103,9 @@ static void make_good(void) {
   good.device_info = mlx_device_info_new();
   CHECK(mlx_device_info_get(&good.device_info, good.device) == 0);
   good.string = mlx_string_new_data("text");
+  good.io_gguf = mlx_io_gguf_new();
+  good.io_reader = mlx_io_reader_new(NULL, no_file);
+  good.io_writer = mlx_io_writer_new(NULL, no_file);
   good.map_string_to_array = mlx_map_string_to_array_new();
   good.map_string_to_array_iterator =
       mlx_map_string_to_array_iterator_new(good.map_string_to_array);
@@ -118,6 +125,9 @@ static void free_good(void) {
   mlx_device_free(good.device);
   mlx_device_info_free(good.device_info);
   mlx_string_free(good.string);
+  mlx_io_gguf_free(good.io_gguf);
+  mlx_io_reader_free(good.io_reader);
+  mlx_io_writer_free(good.io_writer);
   mlx_map_string_to_array_iterator_free(good.map_string_to_array_iterator);
   mlx_map_string_to_array_free(good.map_string_to_array);
   mlx_map_string_to_string_iterator_free(good.map_string_to_string_iterator);

@@ -13,6 +13,7 @@
 #include "bracket.h"
 #include "good_closures.h"
 #include "mean_cpu.h"
+#include "no_file.h"
 #include "weir/weir.h"
 
 #define CASE(function, parameter, failed)
@@ -127,6 +128,9 @@ static struct handles make(void) {
   h.event = weir_event_new();
   CHECK(weir_event_record(h.event, h.stream) == 0);
   CHECK(weir_wired_guard_begin(&h.wired_guard, 1, &h.stream, 1) == 0);
+  h.io_gguf = mlx_io_gguf_new();
+  h.io_reader = mlx_io_reader_new(NULL, no_file);
+  h.io_writer = mlx_io_writer_new(NULL, no_file);
   h.map_string_to_array = mlx_map_string_to_array_new();
   h.map_string_to_array_iterator = mlx_map_string_to_array_iterator_new(h.map_string_to_array);
   h.map_string_to_string = mlx_map_string_to_string_new();
@@ -145,6 +149,9 @@ static void end(struct handles h) {
   CHECK(mlx_vector_vector_array_free(h.vector_vector_array) == 0);
   CHECK(mlx_vector_int_free(h.vector_int) == 0);
   CHECK(mlx_vector_string_free(h.vector_string) == 0);
+  CHECK(mlx_io_gguf_free(h.io_gguf) == 0);
+  CHECK(mlx_io_reader_free(h.io_reader) == 0);
+  CHECK(mlx_io_writer_free(h.io_writer) == 0);
   CHECK(mlx_map_string_to_array_iterator_free(h.map_string_to_array_iterator) == 0);
   CHECK(mlx_map_string_to_array_free(h.map_string_to_array) == 0);
   CHECK(mlx_map_string_to_string_iterator_free(h.map_string_to_string_iterator) == 0);

@@ -1,0 +1,221 @@
+/* Loads that block for as long as they like: they hold up nobody else, and run side by side (K9);
+   what comes behind them in their stream's order waits (O1); a fork in the midst computes them anew
+   (K11).
+ */
+
+#include <stdatomic.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/base.h"
+#include "fixtures.h"
+
+enum { LOADS = WR_TORTURED ? 2 : 16, BYTES = 96 + 4 };
+
+/* A file of one int32, whose value is read once the gate opens. */
+struct slow {
+  char data[BYTES];
+  sem_t inside; /* posted by each call for the value */
+  sem_t gate;
+  atomic_bool failing;
+  _Atomic int freed;
+  size_t place;
+};
+
+static bool is_open(void *desc) {
+  (void)desc;
+  return true;
+}
+
+static bool good(void *desc) { return !((struct slow *)desc)->failing; }
+
+static void read_on(void *desc, char *data, size_t n) {
+  struct slow *slow = desc;
+  CHECK(slow->place + n <= BYTES);
+  memcpy(data, slow->data + slow->place, n);
+  slow->place += n;
+}
+
+static void read_at(void *desc, char *data, size_t n, size_t off) {
+  struct slow *slow = desc;
+  sem_post(&slow->inside);
+  while (sem_wait(&slow->gate)) continue;
+  CHECK(off + n <= BYTES);
+  memcpy(data, slow->data + off, n);
+}
+
+static void freed(void *desc) { ((struct slow *)desc)->freed++; }
+
+static void slow_begin(struct slow *slow, int32_t value) {
+  static const char header[] = "{'descr': '<i4', 'fortran_order': False, 'shape': ()}";
+  memset(slow, 0, sizeof *slow);
+  memset(slow->data, ' ', sizeof slow->data);
+  memcpy(slow->data, "\x93NUMPY\x01\x00", 8);
+  slow->data[8] = (char)(BYTES - 4 - 10);
+  slow->data[9] = 0;
+  memcpy(slow->data + 10, header, sizeof header - 1);
+  memcpy(slow->data + BYTES - 4, &value, 4);
+  CHECK(sem_init(&slow->inside, 0, 0) == 0 && sem_init(&slow->gate, 0, 0) == 0);
+}
+
+static mlx_array slow_load(struct slow *slow, mlx_stream s) {
+  static const mlx_io_vtable vtable = {
+      .is_open = is_open, .good = good, .read = read_on, .read_at_offset = read_at, .free = freed};
+  mlx_array a = mlx_array_new();
+  mlx_io_reader io = mlx_io_reader_new(slow, vtable);
+  slow->place = 0;
+  CHECK(mlx_load_reader(&a, io, s) == 0);
+  mlx_io_reader_free(io);
+  return a;
+}
+
+static int32_t int_of(mlx_array a) {
+  int32_t value = -1;
+  CHECK(mlx_array_item_int32(&value, a) == 0);
+  return value;
+}
+
+static void wait_inside(struct slow *slow) {
+  while (sem_wait(&slow->inside)) continue;
+}
+
+/* ---- nobody else waits ---- */
+
+static void others_go_on(void) {
+  static struct slow slow[LOADS];
+  mlx_array loads[LOADS];
+  mlx_stream streams[LOADS], s = new_stream();
+  for (int i = 0; i < LOADS; i++) {
+    streams[i] = new_stream();
+    slow_begin(&slow[i], i);
+    loads[i] = slow_load(&slow[i], streams[i]);
+    CHECK(submit(loads[i]) == 0);
+  }
+  for (int i = 0; i < LOADS; i++) wait_inside(&slow[i]); /* all of them at once */
+  for (int i = 0; i < 100; i++) {
+    mlx_array a = mlx_array_new_float(1);
+    add_to(&a, a, s);
+    CHECK(submit(a) == 0 && weir_stream_wait(s, INT64_C(20000000000)) == 0 && float_of(a) == 2);
+    mlx_array_free(a);
+  }
+  for (int i = LOADS - 1; i >= 0; i--) {
+    CHECK(!available(loads[i]));
+    sem_post(&slow[i].gate);
+    CHECK(int_of(loads[i]) == i);
+    mlx_array_free(loads[i]);
+    mlx_stream_free(streams[i]);
+  }
+  mlx_stream_free(s);
+}
+
+/* ---- one stream ---- */
+
+/* Of one submission, side by side on one stream; a marker behind them waits, and so does what is
+   forced later. */
+static void one_stream(void) {
+  static struct slow slow[2];
+  mlx_array loads[2], sum = mlx_array_new(), later = mlx_array_new_float(3);
+  mlx_stream s = new_stream();
+  weir_event e = weir_event_new();
+  for (int i = 0; i < 2; i++) {
+    slow_begin(&slow[i], 10 + i);
+    loads[i] = slow_load(&slow[i], s);
+  }
+  CHECK(mlx_add(&sum, loads[0], loads[1], s) == 0 && submit(sum) == 0);
+  CHECK(weir_event_record(e, s) == 0);
+  add_to(&later, later, s);
+  CHECK(submit(later) == 0);
+  wait_inside(&slow[0]);
+  wait_inside(&slow[1]);
+  sem_post(&slow[1].gate);
+  CHECK(int_of(loads[1]) == 11);
+  bool done = true;
+  CHECK(weir_event_query(&done, e) == 0 && !done && !available(sum) && !available(later));
+  CHECK(weir_stream_wait(s, INT64_C(1000000)) == 1);
+  sem_post(&slow[0].gate);
+  CHECK(int_of(sum) == 21 && weir_event_synchronize(e, INT64_C(20000000000)) == 0);
+  CHECK(mlx_synchronize(s) == 0 && available(later) && float_of(later) == 6);
+  weir_event_free(e);
+  for (int i = 0; i < 2; i++) mlx_array_free(loads[i]);
+  mlx_array_free(sum);
+  mlx_array_free(later);
+  mlx_stream_free(s);
+}
+
+/* ---- failures, and what another stream needs ---- */
+
+static void across(bool failing) {
+  static struct slow slow;
+  mlx_stream first = new_stream(), second = new_stream();
+  slow_begin(&slow, 5);
+  mlx_array load = slow_load(&slow, first), sum = mlx_array_new();
+  CHECK(mlx_add(&sum, load, load, second) == 0 && submit(sum) == 0);
+  wait_inside(&slow);
+  slow.failing = failing;
+  sem_post(&slow.gate);
+  if (failing) {
+    CHECK(mlx_array_eval(sum) == 1 && strstr(weir_last_error(), "[read] Unable to read 4 bytes"));
+    CHECK(mlx_array_eval(load) == 1 && weir_last_status() == WEIR_ERROR_DEVICE);
+  } else {
+    CHECK(int_of(sum) == 10);
+  }
+  CHECK(mlx_synchronize(first) == 0 && mlx_synchronize(second) == 0);
+  mlx_array_free(load);
+  mlx_array_free(sum);
+  mlx_stream_free(first);
+  mlx_stream_free(second);
+}
+
+/* Freed while it is read: the reader lives until that is over. */
+static void let_go(void) {
+  static struct slow slow;
+  mlx_stream s = new_stream();
+  slow_begin(&slow, 5);
+  mlx_array load = slow_load(&slow, s);
+  CHECK(submit(load) == 0);
+  wait_inside(&slow);
+  mlx_array_free(load);
+  mlx_stream_free(s);
+  CHECK(slow.freed == 0);
+  sem_post(&slow.gate);
+  CHECK(weir_shutdown(INT64_C(20000000000)) == 0 && slow.freed == 1);
+}
+
+/* ---- forks ---- */
+
+static void in_the_midst(void) {
+  static struct slow slow;
+  mlx_stream s = new_stream();
+  slow_begin(&slow, 7);
+  mlx_array load = slow_load(&slow, s), later = mlx_array_new_int(1), sum = mlx_array_new();
+  CHECK(mlx_add(&sum, load, later, s) == 0 && submit(sum) == 0);
+  wait_inside(&slow);
+  pid_t child = fork();
+  CHECK(child >= 0);
+  if (child == 0) {
+    sem_post(&slow.gate); /* for this process's own call */
+    CHECK(int_of(sum) == 8 && int_of(load) == 7 && mlx_synchronize(s) == 0);
+    _exit(0);
+  }
+  int status;
+  CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  sem_post(&slow.gate);
+  CHECK(int_of(sum) == 8);
+  mlx_array_free(load);
+  mlx_array_free(later);
+  mlx_array_free(sum);
+  mlx_stream_free(s);
+}
+
+int main(void) {
+  mean_cpu();
+  mlx_set_error_handler(quiet, NULL, NULL);
+  others_go_on();
+  one_stream();
+  across(false);
+  across(true);
+  if (!SANITIZED) in_the_midst();
+  let_go();
+  CHECK(weir_shutdown(INT64_C(20000000000)) == 0);
+  return 0;
+}
