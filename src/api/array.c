@@ -134,14 +134,23 @@ mlx_array mlx_array_new_data(const void *data, const int *shape, int dim, mlx_dt
   return arr;
 }
 
+/* The handle comes first: once there is a node, the destructor would run if anything failed. A
+   node's first handle is part of it. */
 static mlx_array new_managed(const char *function, void *data, const int *shape, int dim,
                              mlx_dtype dtype, void *payload, void (*dtor)(void *)) {
   struct wr_error *error = NULL;
   struct wr_node *node = NULL;
-  enum wr_dtype type = check_data(data, shape, dim, dtype, &error);
-  if (!error) error = wr_node_from_managed(&node, data, dim, shape, type, payload, dtor);
   mlx_array arr = {NULL};
-  wr_api_finish_array(function, error, &arr, node);
+  enum wr_dtype type = check_data(data, shape, dim, dtype, &error);
+  if (!error && !wr_handle_reserve(&arr.ctx, WR_KIND_ARRAY)) error = wr_error_out_of_memory();
+  if (!error) error = wr_node_from_managed(&node, data, dim, shape, type, payload, dtor);
+  if (!error) {
+    wr_handle_lead(&arr.ctx, wr_handle_new(node));
+  } else if (arr.ctx) {
+    wr_handle_take(arr.ctx, WR_KIND_ARRAY);
+    arr.ctx = NULL;
+  }
+  wr_api_finish(function, error);
   return arr;
 }
 

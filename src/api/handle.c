@@ -94,6 +94,23 @@ bool wr_handle_give_slow(void **ctx, void *object, enum wr_kind kind) {
   return given;
 }
 
+static char to_be_made; /* what a reserved handle leads to */
+
+bool wr_handle_reserve(void **ctx, enum wr_kind kind) {
+  *ctx = NULL;
+  return !wr_handles_are_numbers() || wr_handle_give_slow(ctx, &to_be_made, kind);
+}
+
+void wr_handle_lead(void **ctx, void *object) {
+  if (!wr_handles_are_numbers()) {
+    *ctx = object;
+    return;
+  }
+  wr_mutex_lock(&table.lock);
+  find_locked(*ctx)->object = object;
+  wr_mutex_unlock(&table.lock);
+}
+
 static void end_locked(struct place *place) {
   place->object = NULL;
   place->next = table.first_free;

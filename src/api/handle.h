@@ -45,6 +45,13 @@ static inline bool wr_handle_give(void **ctx, void *object, enum wr_kind kind) {
   return true;
 }
 
+/* A handle for an object that is not made yet, so that nothing can fail once it is. *ctx is given
+   to wr_handle_lead then, or else to wr_handle_take, where it is not NULL. False when memory is
+   refused.
+ */
+bool wr_handle_reserve(void **ctx, enum wr_kind kind);
+void wr_handle_lead(void **ctx, void *object);
+
 /* As wr_handle_object, and ends the handle; the object is the caller's to end. */
 void *wr_handle_take(void *ctx, enum wr_kind kind);
 

@@ -10,6 +10,7 @@
 #include "backend/backend.h"
 #include "fixtures.h"
 #include "graph/node.h"
+#include "inside.h"
 #include "ops/internal.h"
 
 static int three_runs;
@@ -38,9 +39,23 @@ static inline struct wr_error *three_run(const struct wr_call *call) {
 static const struct wr_callee three = {
     .name = "three", .params_bytes = sizeof(struct wr_call_params), .run = three_run};
 
-/* False, and all are empty, when memory is refused. A new array's first handle needs none. */
+/* A handle of an array, or none when memory is refused. Takes the reference. */
+static inline mlx_array three_handle(struct wr_node *node) {
+  mlx_array a = {0};
+  struct wr_handle *handle = wr_handle_new(node);
+  if (!handle) {
+    wr_node_release(node);
+  } else if (!wr_handle_give(&a.ctx, handle, WR_KIND_ARRAY)) {
+    wr_handle_free(handle);
+  }
+  return a;
+}
+
+/* False, and all are empty, when memory is refused. */
 static inline bool three_of(mlx_array out[3], mlx_array a, mlx_stream s) {
-  struct wr_node *in = ((struct wr_handle *)a.ctx)->node, *nodes[3];
+  const struct wr_handle *handle = wr_handle_object(a.ctx, WR_KIND_ARRAY);
+  CHECK(handle != NULL);
+  struct wr_node *in = handle->node, *nodes[3];
   const struct wr_call_params params = {.callee = &three};
   const int32_t n = wr_node_shape(in)[0];
   struct wr_part parts[3] = {{.shape = &n, .ndim = 1, .dtype = WR_FLOAT32},
@@ -51,11 +66,20 @@ static inline bool three_of(mlx_array out[3], mlx_array a, mlx_stream s) {
                                    .in = &in,
                                    .params = &params,
                                    .params_bytes = sizeof params,
-                                   .stream = s.ctx};
+                                   .stream = inside(s)};
   struct wr_error *error = wr_ops_record_parts(nodes, parts, 3, &record);
   wr_error_release(error);
-  for (int i = 0; i < 3; i++) out[i].ctx = error ? NULL : wr_handle_new(nodes[i]);
-  return !error;
+  bool made = !error;
+  for (int i = 0; i < 3; i++) {
+    out[i] = error ? (mlx_array){0} : three_handle(nodes[i]);
+    made = made && out[i].ctx;
+  }
+  if (made) return true;
+  for (int i = 0; i < 3; i++) {
+    mlx_array_free(out[i]);
+    out[i].ctx = NULL;
+  }
+  return false;
 }
 
 static inline void three_free(mlx_array out[3]) {
