@@ -106,7 +106,7 @@ static struct wr_error *node_new(struct wr_node **out, const struct wr_record *r
 /* What is made of nothing is constant to a transform. */
 static struct wr_error *finish(struct wr_node **out, struct wr_node *node,
                                const struct wr_record *record) {
-  if (wr_trace_here && record->n_in > 0) {
+  if (wr_trace_current() && record->n_in > 0) {
     struct wr_error *error = wr_trace_note(node, record);
     if (error) {
       wr_node_release(node);

@@ -5,8 +5,6 @@
 
 #include "graph/internal.h"
 
-_Thread_local struct wr_trace *wr_trace_here;
-
 static bool reserve(struct wr_trace *trace, size_t more) {
   size_t total, bytes;
   if (!wr_add_size(trace->count, more, &total)) return false;
@@ -42,7 +40,7 @@ static bool has_room(struct wr_trace *trace, size_t entries, size_t in) {
 }
 
 struct wr_error *wr_trace_note(struct wr_node *node, const struct wr_record *record) {
-  struct wr_trace *trace = wr_trace_here;
+  struct wr_trace *trace = wr_trace_current();
   if (!has_room(trace, 1, (size_t)record->n_in)) return wr_error_out_of_memory();
   add(trace, node, NULL, record->in, (size_t)record->n_in, record->stream);
   return NULL;
@@ -65,11 +63,12 @@ struct wr_error *wr_trace_note_call(struct wr_trace *trace, struct wr_trace_call
 }
 
 struct wr_error *wr_trace_open(struct wr_trace **out) {
-  struct wr_trace *trace = wr_trace_here;
-  if (!trace) trace = wr_calloc(sizeof *trace);
+  struct wr_thread *thread = wr_thread_own();
+  if (!thread) return wr_error_out_of_memory();
+  if (!thread->trace) thread->trace = wr_calloc(sizeof *thread->trace);
+  struct wr_trace *trace = thread->trace;
   if (!trace) return wr_error_out_of_memory();
   trace->open++;
-  wr_trace_here = trace;
   *out = trace;
   return NULL;
 }
@@ -82,7 +81,7 @@ static void drop_entry(struct wr_trace_entry *e) {
 
 void wr_trace_close(struct wr_trace *trace) {
   if (--trace->open > 0) return;
-  wr_trace_here = NULL;
+  wr_thread_here->trace = NULL;
   while (trace->count > 0) drop_entry(&trace->entries[--trace->count]);
   while (trace->in.count > 0) wr_node_release(trace->in.items[--trace->in.count]);
   wr_ptrs_free(&trace->in);

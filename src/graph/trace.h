@@ -15,6 +15,7 @@
 #include "base/base.h"
 #include "core/error.h"
 #include "graph/node.h"
+#include "stream/stream.h"
 
 /* What stands for several entries at once, instead of an operation: a function with rules of its
    own. Ends with the last of them. */
@@ -39,8 +40,9 @@ struct wr_trace {
   size_t open;       /* ranges */
 };
 
-/* The thread's log, while it is written; NULL when no transform runs, or it pauses. */
-extern __attribute__((visibility("hidden"))) _Thread_local struct wr_trace *wr_trace_here;
+/* The thread's log, while it is written; NULL when no transform runs, or it pauses. In the thread's
+   block, since static thread-local memory is scarce (tests/late). */
+static inline struct wr_trace *wr_trace_current(void) { return wr_thread_here->trace; }
 
 /* Begins a range; the log, in which it begins at `count`. */
 struct wr_error *wr_trace_open(struct wr_trace **out);
@@ -48,11 +50,14 @@ struct wr_error *wr_trace_open(struct wr_trace **out);
 void wr_trace_close(struct wr_trace *trace);
 /* Until `resume` nothing is written, and transforms begin logs of their own. */
 static inline struct wr_trace *wr_trace_pause(void) {
-  struct wr_trace *trace = wr_trace_here;
-  wr_trace_here = NULL;
+  struct wr_trace *trace = wr_trace_current();
+  if (trace) wr_thread_here->trace = NULL;
   return trace;
 }
-static inline void wr_trace_resume(struct wr_trace *trace) { wr_trace_here = trace; }
+/* A thread without a block has no log, and that block is never written. */
+static inline void wr_trace_resume(struct wr_trace *trace) {
+  if (wr_trace_current() != trace) wr_thread_here->trace = trace;
+}
 
 /* node.c: adds a node that nobody else has seen yet. */
 struct wr_error *wr_trace_note(struct wr_node *node, const struct wr_record *record);

@@ -207,7 +207,7 @@ static bool has_kernel(const struct extents *x, enum wr_dtype t, const struct wr
   const bool on_gpu = wr_stream_backend(s)->type != WR_DEVICE_CPU;
   if (on_gpu && (t == WR_FLOAT32 || x->d > 128 || x->e > 128)) return false;
   const bool whole = x->b > 0 && x->h > 0 && x->l > 0 && x->d > 0 && x->m > 0 && x->e > 0;
-  return whole && !wr_trace_here && wr_stream_backend(s)->supports(WR_OP_ATTENTION, t);
+  return whole && !wr_trace_current() && wr_stream_backend(s)->supports(WR_OP_ATTENTION, t);
 }
 
 struct wr_error *wr_ops_attention(struct wr_node **out, struct wr_node *queries,

@@ -32,14 +32,17 @@ struct wr_stream_refs {
    it. Made when there is first something to keep, freed by the thread's end; owner thread only. */
 enum { WR_MAX_DEVICES = 16 }; /* of one type */
 
+struct wr_trace;
+
 struct wr_thread {
   /* The default stream of the first device, where handles are addresses (api/handle.h); else NULL.
      No references. */
   struct wr_stream *given[WR_DEVICE_TYPE_COUNT];
   /* The default streams (D1); references. */
   struct wr_stream *defaults[WR_DEVICE_TYPE_COUNT][WR_MAX_DEVICES];
-  struct wr_ptrs scopes; /* references: the defaults that pushes replaced */
-  uint64_t id;           /* policy.h; 0: not asked yet */
+  struct wr_ptrs scopes;  /* references: the defaults that pushes replaced */
+  uint64_t id;            /* policy.h; 0: not asked yet */
+  struct wr_trace *trace; /* graph/trace.h */
   /* The sequence of the thread's random keys (ops/random_keys.c). */
   struct {
     uint64_t epoch; /* 0: no draw yet */

@@ -104,7 +104,7 @@ static void mark(struct wr_trail *w) {
 
 struct wr_error *wr_trail_begin(struct wr_trail *w, struct wr_function *f,
                                 const struct wr_node_list *primals, const bool *wanted) {
-  *w = (struct wr_trail){.outermost = !wr_trace_here};
+  *w = (struct wr_trail){.outermost = !wr_trace_current()};
   struct wr_error *error = wr_trace_open(&w->trace);
   if (error) return error;
   w->start = w->trace->count;

@@ -37,7 +37,7 @@ struct function {
 };
 
 static void note_operations(void) {
-  const struct wr_trace *t = wr_trace_here;
+  const struct wr_trace *t = wr_trace_current();
   for (size_t i = 0; t && i < t->count; i++) seen[wr_node_op(t->entries[i].node)] = true;
 }
 
