@@ -278,7 +278,7 @@ static bool ends_with(const char *name, size_t length, const char *end) {
 
 /* The name in a function's, and how long it is. */
 static const char *operation_in(const char *function, size_t *length) {
-  static const char *const headers[] = {"mlx_random_", "mlx_fast_", "mlx_"};
+  static const char *const headers[] = {"mlx_random_", "mlx_fast_", "mlx_fft_", "mlx_"};
   const char *name = function;
   for (size_t i = 0; i < sizeof headers / sizeof headers[0] && name == function; i++) {
     if (!strncmp(name, headers[i], strlen(headers[i]))) name += strlen(headers[i]);

@@ -7,6 +7,7 @@
 #define OF_binary(...)
 #define OF_call(...)
 #define OF_copy(...)
+#define OF_fft(...)
 #define OF_hadamard(...)
 #define OF_index(...)
 #define OF_matmul(...)

@@ -5,6 +5,7 @@
 #undef OF_binary
 #undef OF_call
 #undef OF_copy
+#undef OF_fft
 #undef OF_hadamard
 #undef OF_index
 #undef OF_matmul

@@ -44,6 +44,7 @@ enum {
   WR_TYPES_short_floating = 1 << WR_FLOAT16 | 1 << WR_FLOAT32 | 1 << WR_BFLOAT16,
   WR_TYPES_floating = 1 << WR_FLOAT16 | 1 << WR_FLOAT32 | 1 << WR_FLOAT64 | 1 << WR_BFLOAT16,
   WR_TYPES_inexact = WR_TYPES_floating | WR_TYPES_complex64,
+  WR_TYPES_single = 1 << WR_FLOAT32 | 1 << WR_COMPLEX64,
   WR_TYPES_whole = WR_TYPES_any & ~WR_TYPES_inexact,
   WR_TYPES_integer = WR_TYPES_whole & ~WR_TYPES_boolean
 };
@@ -164,6 +165,22 @@ struct wr_addmm_params { /* inputs c (broadcast to the result's shape), a, b: al
   float alpha;
   float beta;
   int32_t precision; /* enum wr_precision */
+};
+/* A Fourier transform along an axis, times scale: y_k = scale sum over j of x_j exp(-+ 2 pi i j k /
+   n); minus in FORWARD and REAL. complex64, but for the real side of a line, which is float32. Half
+   a spectrum is n / 2 + 1 elements, of which the first and, where n is even, the last count as real
+   when it is read. */
+enum wr_fft_kind {
+  WR_FFT_FORWARD,     /* n to n */
+  WR_FFT_INVERSE,     /* n to n */
+  WR_FFT_REAL,        /* n real numbers to half a spectrum */
+  WR_FFT_REAL_INVERSE /* half a spectrum to n real numbers */
+};
+struct wr_fft_params {
+  int32_t axis;
+  int32_t n;    /* above 0 */
+  int32_t kind; /* enum wr_fft_kind */
+  double scale;
 };
 struct wr_hadamard_params { /* float32 or float64, along the last axis */
   double scale;             /* of the result */

@@ -268,6 +268,15 @@ struct wr_error *wr_ops_kron(struct wr_node **out, struct wr_node *a, struct wr_
 struct wr_error *wr_ops_einsum(struct wr_node **out, const char *subscripts,
                                struct wr_node *const *operands, int n, struct wr_stream *s);
 
+/* fft: n_num and n_axes are to be equal; norm is an mlx_fft_norm; real: half a spectrum's */
+struct wr_error *wr_ops_fftn(struct wr_node **out, enum wr_fft_kind kind, struct wr_node *a,
+                             const int *n, int n_num, const int *axes, int n_axes, int norm,
+                             struct wr_stream *s);
+struct wr_error *wr_ops_fftshift(struct wr_node **out, struct wr_node *a, const int *axes,
+                                 int n_axes, bool inverse, struct wr_stream *s);
+struct wr_error *wr_ops_fftfreq(struct wr_node **out, int n, double d, bool real,
+                                struct wr_stream *s);
+
 /* fast: what models are made of, composed; weight, bias, base, freqs, mask_arr and sinks may be
    NULL */
 struct wr_error *wr_ops_rms_norm(struct wr_node **out, struct wr_node *x, struct wr_node *weight,

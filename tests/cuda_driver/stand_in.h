@@ -2,9 +2,9 @@
 #define WR_TESTS_CUDA_DRIVER_STAND_IN_H
 
 /* A stand-in for NVIDIA's driver and compiler, for machines without a GPU: libcuda.so.1,
-   libnvrtc.so.13 and libcublasLt.so.13 of the functions that Weir calls, and no more. A test finds
-   them by LD_LIBRARY_PATH, as it would find the real ones, and gives orders through what they
-   export here.
+   libnvrtc.so.13, libcublasLt.so.13 and libcufft.so.12 of the functions that Weir calls, and no
+   more. A test finds them by LD_LIBRARY_PATH, as it would find the real ones, and gives orders
+   through what they export here.
 
    - Device addresses are none of the host's: to read or write one ends the process at that place.
      The bytes lie elsewhere, and no address is given twice. Copies and fills move them.
@@ -24,8 +24,9 @@
    The libraries do at the end of a process what NVIDIA's do (slow.h): they register handlers while
    they are being opened and in their first calls, and one that runs while a thread is inside, or a
    call that comes after it, ends the process. WEIR_STAND_IN_SLOW is how many milliseconds opening
-   each of them and each first call take (0). libcublasLt.so.13 is there for that, and computes
-   nothing. */
+   each of them and each first call take (0). libcublasLt.so.13 and libcufft.so.12 are there for
+   that, and compute nothing; a plan of the latter that two threads use at once ends the process
+   too. */
 
 #include <stddef.h>
 #include <stdint.h>

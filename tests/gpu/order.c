@@ -1,5 +1,5 @@
-/* Sorts, scans, softmax and log-sum-exp on the GPU against the CPU: every dtype, every axis,
-   lines from one element to several tiles and segments. */
+/* Sorts, scans, softmax, log-sum-exp and transforms on the GPU against the CPU: every dtype, every
+   axis, lines from one element to several tiles and segments. */
 
 #include "gpu_case.h"
 
@@ -121,6 +121,43 @@ static void turns(void) {
   wr_node_release(in);
 }
 
+/* Every kind along every axis, dense and turned, scaled so that the error is that of one. */
+static void transforms(enum wr_fft_kind kind, int32_t n, int axis, bool turned) {
+  const bool back = kind == WR_FFT_REAL_INVERSE;
+  const struct wr_fft_params params = {axis, n, (int32_t)kind, 1 / sqrt((double)n)};
+  const enum wr_dtype t = kind == WR_FFT_REAL ? WR_FLOAT32 : WR_COMPLEX64;
+  const int32_t m = back ? n / 2 + 1 : n;
+  int32_t shape[3] = {3, 4, 5}, out[3], base[3];
+  char form[64];
+  shape[axis] = m;
+  for (int i = 0; i < 3; i++) base[i] = shape[turned ? 2 - i : i];
+  memcpy(out, shape, sizeof out);
+  out[axis] = kind == WR_FFT_REAL ? n / 2 + 1 : n;
+  struct wr_node *in = gpu_case_array(t, 3, base, 12u, false);
+  const int64_t strides[3] = {1, shape[0], (int64_t)shape[0] * shape[1]};
+  if (turned) in = gpu_case_view(in, 3, shape, strides, 0);
+  snprintf(form, sizeof form, "transform %d of %d along %d%s", (int)kind, n, axis,
+           turned ? ", turned" : "");
+  const struct gpu_case c = {.op = WR_OP_FFT,
+                             .dtype = back ? WR_FLOAT32 : WR_COMPLEX64,
+                             .ndim = 3,
+                             .shape = out,
+                             .n_in = 1,
+                             .in = &in,
+                             .params = &params,
+                             .params_bytes = sizeof params,
+                             .tolerance = 2e-5};
+  gpu_case_run(&c, form);
+  wr_node_release(in);
+}
+
+static void all_transforms(void) {
+  const int32_t lengths[] = {1, 2, 5, 64, 67, 1000, 4099};
+  for (int i = 0; i < 7 * 4 * 3 * 2; i++) {
+    transforms((enum wr_fft_kind)(i / 6 % 4), lengths[i / 24], i / 2 % 3, i % 2);
+  }
+}
+
 static void of_type(enum wr_dtype t) {
   struct wr_node *in = gpu_case_array(t, 3, (const int32_t[]){3, 33, 40}, 1u, false);
   all_axes(in, "dense");
@@ -153,5 +190,6 @@ int main(void) {
   turns();
   hadamards(WR_FLOAT32);
   hadamards(WR_FLOAT64);
+  all_transforms();
   return gpu_case_end();
 }

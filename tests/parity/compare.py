@@ -23,6 +23,7 @@ from arrays import ARRAYS
 from check import run
 from edges import EDGES
 from fast import FAST
+from fft import FFT
 from layouts import LAYOUTS
 from mlxside import cases
 from products import PRODUCTS
@@ -32,7 +33,7 @@ from total import TOTAL
 from values import values
 from weirlib import Weir
 
-CASES = FAMILIES + ARRAYS + EDGES + LAYOUTS + PRODUCTS + FAST + QUANTIZED + TOTAL + (values,)
+CASES = FAMILIES + ARRAYS + EDGES + LAYOUTS + PRODUCTS + FAST + FFT + QUANTIZED + TOTAL + (values,)
 RECORD = pathlib.Path(__file__).resolve().parent / "recorded.xz"
 
 

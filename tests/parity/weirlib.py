@@ -15,7 +15,7 @@ from plain import DTYPES, Array, Call
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NAMES = list(DTYPES)
 SCALARS = {"int": c.c_int, "float": c.c_float, "double": c.c_double, "bool": c.c_bool,
-           "size_t": c.c_size_t, "uint64_t": c.c_uint64, "mlx_dtype": c.c_int}
+           "size_t": c.c_size_t, "uint64_t": c.c_uint64, "mlx_dtype": c.c_int, "mlx_fft_norm": c.c_int}
 LISTS = {"int*": c.c_int, "int64_t*": c.c_int64}
 HANDLER = c.CFUNCTYPE(None, c.c_char_p, c.c_void_p)
 

@@ -29,6 +29,7 @@ static inline const char *after_bracket(const char *function, const char *messag
   if (after_beginning(function, "mlx_array_item_")) return message[0] == '[' ? NULL : message;
   const char *name = after_beginning(function, "mlx_random_");
   if (!name) name = after_beginning(function, "mlx_fast_");
+  if (!name) name = after_beginning(function, "mlx_fft_");
   if (!name) name = after_beginning(function, "mlx_");
   if (!name) name = function;
   const char *end = strstr(message, "] ");

@@ -38,6 +38,7 @@ enum family {
   FAMILY_scan,
   FAMILY_sort,
   FAMILY_matmul,
+  FAMILY_fft,
   FAMILY_hadamard,
   FAMILY_quantized,
   FAMILY_attention,

@@ -21,6 +21,7 @@ static struct wr_error *make_rooms(struct wr_gpu *gpu) {
   wr_gpu_leave();
   if (!error) error = wr_module_table_new(&gpu->modules);
   if (!error) error = wr_matmul_table_new(&gpu->matmuls);
+  if (!error) error = wr_fft_table_new(&gpu->ffts);
   if (!error) error = wr_group_table_new(&gpu->groups);
   if (!error) error = wr_gpu_queues_new(gpu);
   return error;
@@ -31,6 +32,7 @@ static struct wr_error *complete(struct wr_gpu *gpu) {
   if (!error) return NULL;
   wr_gpu_queues_free(gpu->queues);
   wr_group_table_free(gpu->groups);
+  wr_fft_table_free(gpu->ffts);
   wr_matmul_table_free(gpu->matmuls);
   wr_module_table_free(gpu->modules);
   wr_gpu_memory_free(gpu->memory);

@@ -239,3 +239,27 @@ static struct library lt_library = {
 };
 
 const struct wr_lt *wr_cuda_lt(struct wr_absence *why) { return library_get(&lt_library, why); }
+
+/* ---- Fourier transforms ---- */
+
+static struct wr_cufft cufft;
+
+static const struct symbol cufft_symbols[] = {
+#define WR_CUFFT(name, symbol, params) {symbol, offsetof(struct wr_cufft, name)},
+#include "backend/cuda/driver/cufft.def"
+#undef WR_CUFFT
+};
+
+static const char *const cufft_names[] = {"libcufft.so.12", "libcufft.so.11", NULL};
+
+static struct library cufft_library = {
+    .names = cufft_names,
+    .symbols = cufft_symbols,
+    .count = sizeof cufft_symbols / sizeof cufft_symbols[0],
+    .table = &cufft,
+    WR_LIBRARY_TEXTS("libcufft.so"),
+};
+
+const struct wr_cufft *wr_cuda_cufft(struct wr_absence *why) {
+  return library_get(&cufft_library, why);
+}

@@ -161,6 +161,21 @@ struct wr_lt {
 #undef WR_LT
 };
 
+enum {
+  WR_CUFFT_ALLOC_FAILED = 2,
+  WR_CUFFT_C2C = 0x29,
+  WR_CUFFT_R2C = 0x2a,
+  WR_CUFFT_C2R = 0x2c,
+  WR_CUFFT_FORWARD = -1,
+  WR_CUFFT_INVERSE = 1
+};
+
+struct wr_cufft {
+#define WR_CUFFT(name, symbol, params) int(*name) params;
+#include "backend/cuda/driver/cufft.def"
+#undef WR_CUFFT
+};
+
 /* Why a library cannot be used. */
 struct wr_absence {
   const char *reason; /* which library, which function; for ever */
@@ -172,5 +187,6 @@ struct wr_absence {
 const struct wr_driver *wr_cuda_driver(struct wr_absence *why);
 const struct wr_nvrtc *wr_cuda_nvrtc(struct wr_absence *why);
 const struct wr_lt *wr_cuda_lt(struct wr_absence *why);
+const struct wr_cufft *wr_cuda_cufft(struct wr_absence *why);
 
 #endif

@@ -23,6 +23,11 @@ bool wr_gpu_matmul_has(enum wr_dtype dtype);
 struct wr_error *wr_matmul_table_new(struct wr_matmul_table **out);
 void wr_matmul_table_free(struct wr_matmul_table *table); /* NULL is a no-op */
 
+/* ---- fft.c ---- */
+
+struct wr_error *wr_fft_table_new(struct wr_fft_table **out);
+void wr_fft_table_free(struct wr_fft_table *table); /* NULL is a no-op; no plan was made */
+
 /* ---- encoding: as in backend.h ---- */
 
 bool wr_gpu_supports(enum wr_op op, enum wr_dtype dtype);

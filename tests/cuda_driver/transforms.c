@@ -1,0 +1,100 @@
+/* The stand-in for cuFFT: takes everything, computes nothing, and is as hard to end as the real one
+   (slow.h). A plan that is used by two threads at once, or is not there, ends the process. Any
+   thread. */
+
+#include <stdlib.h>
+
+#include "backend/cuda/driver/library.h"
+#include "slow.h"
+
+#define WR_CUFFT(name, symbol, params) \
+  __attribute__((visibility("default"))) int stand_in_##name params __asm__(symbol);
+#include "backend/cuda/driver/cufft.def"
+#undef WR_CUFFT
+
+enum { PLANS = 1024, NONE = 0, IDLE = 1, USED = 2 };
+
+/* By plan. Atomic ACQ_REL: who takes a plan sees what was done with it before. */
+static wr_atomic_u32 plans[PLANS];
+static wr_atomic_u32 made; /* atomic RELAXED: a number by itself */
+
+__attribute__((constructor)) static void load(void) { slow_open(NULL); }
+__attribute__((destructor)) static void unload(void) { slow_end(NULL); }
+
+static void change(int plan, uint32_t from, uint32_t to) {
+  if (plan < 0 || plan >= PLANS) slow_misuse("no such plan");
+  if (!wr_cas_acq_rel(&plans[plan], &from, to)) slow_misuse("a plan is used by two, or gone");
+}
+
+static int use(int plan) {
+  slow_enter();
+  change(plan, IDLE, USED);
+  change(plan, USED, IDLE);
+  slow_leave();
+  return 0;
+}
+
+int stand_in_create(int *plan) {
+  slow_enter();
+  slow_first_call();
+  *plan = (int)(wr_fetch_add_relaxed(&made, 1u) % PLANS); /* relaxed: see the word */
+  change(*plan, NONE, IDLE);
+  slow_leave();
+  return 0;
+}
+
+int stand_in_destroy(int plan) {
+  slow_enter();
+  change(plan, IDLE, NONE);
+  slow_leave();
+  return 0;
+}
+
+int stand_in_own_workspace(int plan, int yes) {
+  (void)yes;
+  return use(plan);
+}
+
+int stand_in_make(int plan, int rank, long long *n, long long *in_embed, long long in_stride,
+                  long long in_distance, long long *out_embed, long long out_stride,
+                  long long out_distance, int type, long long batch, size_t *workspace) {
+  (void)rank;
+  (void)in_embed;
+  (void)in_stride;
+  (void)in_distance;
+  (void)out_embed;
+  (void)out_stride;
+  (void)out_distance;
+  (void)type;
+  *workspace = (size_t)(*n * batch * 8);
+  return use(plan);
+}
+
+int stand_in_set_stream(int plan, wr_cu_stream stream) {
+  (void)stream;
+  return use(plan);
+}
+
+int stand_in_set_workspace(int plan, void *workspace) {
+  if (!workspace) slow_misuse("a plan without its workspace");
+  return use(plan);
+}
+
+int stand_in_c2c(int plan, void *in, void *out, int direction) {
+  (void)in;
+  (void)out;
+  (void)direction;
+  return use(plan);
+}
+
+int stand_in_r2c(int plan, void *in, void *out) {
+  (void)in;
+  (void)out;
+  return use(plan);
+}
+
+int stand_in_c2r(int plan, void *in, void *out) {
+  (void)in;
+  (void)out;
+  return use(plan);
+}

@@ -1,0 +1,59 @@
+/* Fourier transforms over the stand-in for cuFFT: every kind along every axis, more layouts than
+   plans are kept, and threads that use one layout at once, whose plans the stand-in watches. */
+
+#include "mlx/c/fft.h"
+#include "stand_in_case.h"
+
+static void forced(int rc, mlx_array a) {
+  CHECK(rc == 0 && mlx_array_eval(a) == 0);
+  mlx_array_free(a);
+}
+
+static void each_kind(mlx_array a, mlx_stream s) {
+  for (int axis = 0; axis < (int)mlx_array_ndim(a); axis++) {
+    const int n = mlx_array_dim(a, axis);
+    mlx_array r[4] = {{0}};
+    for (int i = 0; i < 4; i++) r[i] = mlx_array_new();
+    forced(mlx_fft_fft(&r[0], a, n, axis, MLX_FFT_NORM_ORTHO, s), r[0]);
+    forced(mlx_fft_ifft(&r[1], a, n, axis, MLX_FFT_NORM_BACKWARD, s), r[1]);
+    forced(mlx_fft_rfft(&r[2], a, n, axis, MLX_FFT_NORM_BACKWARD, s), r[2]);
+    forced(mlx_fft_irfft(&r[3], a, n + 1, axis, MLX_FFT_NORM_FORWARD, s), r[3]);
+  }
+}
+
+static void kinds(void) {
+  mlx_stream s = new_gpu_stream();
+  const int shape[] = {3, 4, 5};
+  static const float data[60];
+  mlx_array a = mlx_array_new_data(data, shape, 3, MLX_FLOAT32), turned = mlx_array_new();
+  each_kind(a, s);
+  CHECK(mlx_transpose(&turned, a, s) == 0);
+  each_kind(turned, s);
+  mlx_array_free(turned);
+  mlx_array_free(a);
+  mlx_stream_free(s);
+}
+
+static void many_layouts(int i) {
+  mlx_stream s = new_gpu_stream();
+  for (int n = 1; n < 100; n++) {
+    mlx_array a = floats(n, (float)i), r = mlx_array_new();
+    CHECK(mlx_fft_fft(&r, a, n, 0, MLX_FFT_NORM_BACKWARD, s) == 0 && async_eval(r) == 0);
+    if (n % 10 == 0) CHECK(mlx_synchronize(s) == 0);
+    mlx_array_free(a);
+    mlx_array_free(r);
+  }
+  CHECK(mlx_synchronize(s) == 0);
+  mlx_stream_free(s);
+}
+
+int main(void) {
+  stand_in_start();
+  mlx_set_error_handler(quiet, NULL, NULL);
+  kinds();
+  many_layouts(0);
+  run_threads(4, many_layouts);
+  CHECK(weir_shutdown(INT64_C(10000000000)) == 0);
+  CHECK(streams_become(0) && allocations_become(0));
+  return 0;
+}
