@@ -483,6 +483,130 @@ int mlx_contiguous(mlx_array *res, const mlx_array a, bool allow_col_major, cons
   return wr_api_end(&call);
 }
 
+int mlx_conv1d(mlx_array *res, const mlx_array input, const mlx_array weight, int stride,
+               int padding, int dilation, int groups, const mlx_stream s) {
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_conv1d", res, s);
+  struct wr_node *input_node = wr_api_array(input, "input", &call.error);
+  struct wr_node *weight_node = wr_api_array(weight, "weight", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_conv_plain(&call.out, input_node, weight_node, &stride, &padding, &dilation,
+                                   1, groups, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_conv2d(mlx_array *res, const mlx_array input, const mlx_array weight, int stride_0,
+               int stride_1, int padding_0, int padding_1, int dilation_0, int dilation_1,
+               int groups, const mlx_stream s) {
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_conv2d", res, s);
+  struct wr_node *input_node = wr_api_array(input, "input", &call.error);
+  struct wr_node *weight_node = wr_api_array(weight, "weight", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_conv_plain(&call.out, input_node, weight_node, (const int[]){stride_0,
+                                   stride_1}, (const int[]){padding_0, padding_1},
+                                   (const int[]){dilation_0, dilation_1}, 2, groups, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_conv3d(mlx_array *res, const mlx_array input, const mlx_array weight, int stride_0,
+               int stride_1, int stride_2, int padding_0, int padding_1, int padding_2,
+               int dilation_0, int dilation_1, int dilation_2, int groups, const mlx_stream s) {
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_conv3d", res, s);
+  struct wr_node *input_node = wr_api_array(input, "input", &call.error);
+  struct wr_node *weight_node = wr_api_array(weight, "weight", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_conv_plain(&call.out, input_node, weight_node, (const int[]){stride_0,
+                                   stride_1, stride_2}, (const int[]){padding_0, padding_1,
+                                   padding_2}, (const int[]){dilation_0, dilation_1, dilation_2}, 3,
+                                   groups, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_conv_general(mlx_array *res, const mlx_array input, const mlx_array weight,
+                     const int *stride, size_t stride_num, const int *padding_lo,
+                     size_t padding_lo_num, const int *padding_hi, size_t padding_hi_num,
+                     const int *kernel_dilation, size_t kernel_dilation_num,
+                     const int *input_dilation, size_t input_dilation_num, int groups, bool flip,
+                     const mlx_stream s) {
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_conv_general", res, s);
+  struct wr_node *input_node = wr_api_array(input, "input", &call.error);
+  struct wr_node *weight_node = wr_api_array(weight, "weight", &call.error);
+  wr_api_ints(stride, stride_num, "stride", &call.error);
+  wr_api_ints(padding_lo, padding_lo_num, "padding_lo", &call.error);
+  wr_api_ints(padding_hi, padding_hi_num, "padding_hi", &call.error);
+  wr_api_ints(kernel_dilation, kernel_dilation_num, "kernel_dilation", &call.error);
+  wr_api_ints(input_dilation, input_dilation_num, "input_dilation", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_conv(&call.out, input_node, weight_node,
+                             &(const struct wr_ops_conv){.stride = stride, .low = padding_lo,
+                             .high = padding_hi, .kernel_dilation = kernel_dilation,
+                             .input_dilation = input_dilation, .n_stride = wr_api_count(stride_num),
+                             .n_low = wr_api_count(padding_lo_num),
+                             .n_high = wr_api_count(padding_hi_num),
+                             .n_kernel_dilation = wr_api_count(kernel_dilation_num),
+                             .n_input_dilation = wr_api_count(input_dilation_num), .groups = groups,
+                             .flip = flip}, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_conv_transpose1d(mlx_array *res, const mlx_array input, const mlx_array weight, int stride,
+                         int padding, int dilation, int output_padding, int groups,
+                         const mlx_stream s) {
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_conv_transpose1d", res, s);
+  struct wr_node *input_node = wr_api_array(input, "input", &call.error);
+  struct wr_node *weight_node = wr_api_array(weight, "weight", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_conv_transpose(&call.out, input_node, weight_node, &stride, &padding,
+                                       &dilation, &output_padding, 1, groups, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_conv_transpose2d(mlx_array *res, const mlx_array input, const mlx_array weight,
+                         int stride_0, int stride_1, int padding_0, int padding_1, int dilation_0,
+                         int dilation_1, int output_padding_0, int output_padding_1, int groups,
+                         const mlx_stream s) {
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_conv_transpose2d", res, s);
+  struct wr_node *input_node = wr_api_array(input, "input", &call.error);
+  struct wr_node *weight_node = wr_api_array(weight, "weight", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_conv_transpose(&call.out, input_node, weight_node, (const int[]){stride_0,
+                                       stride_1}, (const int[]){padding_0, padding_1},
+                                       (const int[]){dilation_0, dilation_1},
+                                       (const int[]){output_padding_0, output_padding_1}, 2, groups,
+                                       call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_conv_transpose3d(mlx_array *res, const mlx_array input, const mlx_array weight,
+                         int stride_0, int stride_1, int stride_2, int padding_0, int padding_1,
+                         int padding_2, int dilation_0, int dilation_1, int dilation_2,
+                         int output_padding_0, int output_padding_1, int output_padding_2,
+                         int groups, const mlx_stream s) {
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_conv_transpose3d", res, s);
+  struct wr_node *input_node = wr_api_array(input, "input", &call.error);
+  struct wr_node *weight_node = wr_api_array(weight, "weight", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_conv_transpose(&call.out, input_node, weight_node, (const int[]){stride_0,
+                                       stride_1, stride_2}, (const int[]){padding_0, padding_1,
+                                       padding_2}, (const int[]){dilation_0, dilation_1,
+                                       dilation_2}, (const int[]){output_padding_0,
+                                       output_padding_1, output_padding_2}, 3, groups, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
 int mlx_copy(mlx_array *res, const mlx_array a, const mlx_stream s) {
   struct wr_api_call call;
   wr_api_begin(&call, "mlx_copy", res, s);

@@ -6,6 +6,7 @@
 #define OF_attention(...)
 #define OF_binary(...)
 #define OF_call(...)
+#define OF_conv(...)
 #define OF_copy(...)
 #define OF_fft(...)
 #define OF_hadamard(...)

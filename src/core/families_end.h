@@ -4,6 +4,7 @@
 #undef OF_attention
 #undef OF_binary
 #undef OF_call
+#undef OF_conv
 #undef OF_copy
 #undef OF_fft
 #undef OF_hadamard

@@ -166,6 +166,20 @@ struct wr_addmm_params { /* inputs c (broadcast to the result's shape), a, b: al
   float beta;
   int32_t precision; /* enum wr_precision */
 };
+/* A convolution: inputs input (N, spatial axes, channels) and weight (output channels, spatial axes,
+   channels of a group), result (N, spatial axes, output channels), of one type. Element k of the
+   kernel lies over place i stride - padding + k kernel_dilation of the input along an axis, whose
+   elements are input_dilation apart, with zeros between and around them. */
+enum { WR_CONV_AXES = 3 };
+struct wr_conv_params {
+  int32_t axes; /* spatial: 1 to 3; the lists have so many entries, 1 or 0 behind them */
+  int32_t stride[WR_CONV_AXES];
+  int32_t padding[WR_CONV_AXES]; /* in front; not negative */
+  int32_t kernel_dilation[WR_CONV_AXES];
+  int32_t input_dilation[WR_CONV_AXES];
+  int32_t groups;
+  int32_t precision; /* enum wr_precision */
+};
 /* A Fourier transform along an axis, times scale: y_k = scale sum over j of x_j exp(-+ 2 pi i j k /
    n); minus in FORWARD and REAL. complex64, but for the real side of a line, which is float32. Half
    a spectrum is n / 2 + 1 elements, of which the first and, where n is even, the last count as real

@@ -268,6 +268,25 @@ struct wr_error *wr_ops_kron(struct wr_node **out, struct wr_node *a, struct wr_
 struct wr_error *wr_ops_einsum(struct wr_node **out, const char *subscripts,
                                struct wr_node *const *operands, int n, struct wr_stream *s);
 
+/* conv: lists of no entry mean the default, of one that for each spatial axis */
+struct wr_ops_conv {
+  const int *stride, *low, *high, *kernel_dilation, *input_dilation;
+  int n_stride, n_low, n_high, n_kernel_dilation, n_input_dilation;
+  int groups;
+  bool flip;
+};
+struct wr_error *wr_ops_conv(struct wr_node **out, struct wr_node *input, struct wr_node *weight,
+                             const struct wr_ops_conv *how, struct wr_stream *s);
+/* The short forms, of n spatial axes; n entries in each list. */
+struct wr_error *wr_ops_conv_plain(struct wr_node **out, struct wr_node *input,
+                                   struct wr_node *weight, const int *stride, const int *padding,
+                                   const int *dilation, int n, int groups, struct wr_stream *s);
+struct wr_error *wr_ops_conv_transpose(struct wr_node **out, struct wr_node *input,
+                                       struct wr_node *weight, const int *stride,
+                                       const int *padding, const int *dilation,
+                                       const int *output_padding, int n, int groups,
+                                       struct wr_stream *s);
+
 /* fft: n_num and n_axes are to be equal; norm is an mlx_fft_norm; real: half a spectrum's */
 struct wr_error *wr_ops_fftn(struct wr_node **out, enum wr_fft_kind kind, struct wr_node *a,
                              const int *n, int n_num, const int *axes, int n_axes, int norm,

@@ -21,6 +21,7 @@ import counts
 import plain
 from arrays import ARRAYS
 from check import run
+from conv import CONV
 from edges import EDGES
 from fast import FAST
 from fft import FFT
@@ -33,7 +34,7 @@ from total import TOTAL
 from values import values
 from weirlib import Weir
 
-CASES = FAMILIES + ARRAYS + EDGES + LAYOUTS + PRODUCTS + FAST + FFT + QUANTIZED + TOTAL + (values,)
+CASES = FAMILIES + ARRAYS + EDGES + LAYOUTS + PRODUCTS + FAST + FFT + CONV + QUANTIZED + TOTAL + (values,)
 RECORD = pathlib.Path(__file__).resolve().parent / "recorded.xz"
 
 

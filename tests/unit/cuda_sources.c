@@ -156,6 +156,10 @@ static void want_all(void) {
   want(WR_SOURCE_EXCHANGE, WR_OP_COPY, WR_UINT8, WR_UINT8);
   want(WR_SOURCE_HADAMARD, WR_OP_HADAMARD, WR_FLOAT32, WR_FLOAT32);
   want(WR_SOURCE_HADAMARD, WR_OP_HADAMARD, WR_FLOAT64, WR_FLOAT64);
+  for (int i = 0; i < 4; i++) {
+    static const enum wr_dtype types[] = {WR_FLOAT16, WR_BFLOAT16, WR_FLOAT32, WR_FLOAT64};
+    want(WR_SOURCE_CONV, WR_OP_CONV, types[i], types[i]);
+  }
   want(WR_SOURCE_FFT, WR_OP_FFT, WR_FLOAT32, WR_FLOAT32);
   want(WR_SOURCE_RANDOM, WR_OP_RANDOM_BITS, WR_UINT32, WR_UINT32);
 }

@@ -38,6 +38,7 @@ enum family {
   FAMILY_scan,
   FAMILY_sort,
   FAMILY_matmul,
+  FAMILY_conv,
   FAMILY_fft,
   FAMILY_hadamard,
   FAMILY_quantized,

@@ -352,6 +352,13 @@ static enum wr_precision precision_of(const struct wr_product *p, int32_t record
   return counts ? (enum wr_precision)recorded : WR_PRECISION_FLOAT32;
 }
 
+struct wr_error *wr_product_run_as(struct wr_run *run, struct wr_product *p, int32_t recorded) {
+  const enum wr_precision precision = precision_of(p, recorded);
+  if (precision == WR_PRECISION_TF32X3 && wr_product_splits(p)) return wr_product_run_split(run, p);
+  p->tf32 = precision == WR_PRECISION_TF32;
+  return wr_product_run(run, p);
+}
+
 /* The result holds beta's operand already, unless beta is 0. */
 static struct wr_error *multiply(struct wr_run *run, const struct wr_tensor *in,
                                  const struct wr_tensor *out, const struct wr_addmm_params *how) {
@@ -370,13 +377,7 @@ static struct wr_error *multiply(struct wr_run *run, const struct wr_tensor *in,
   }
   struct wr_error *error = operand_prepare(run, &p.a, &in[0]);
   if (!error) error = operand_prepare(run, &p.b, &in[1]);
-  if (error) return error;
-  const enum wr_precision precision = precision_of(&p, how->precision);
-  if (precision == WR_PRECISION_TF32X3 && wr_product_splits(&p)) {
-    return wr_product_run_split(run, &p);
-  }
-  p.tf32 = precision == WR_PRECISION_TF32;
-  return wr_product_run(run, &p);
+  return error ? error : wr_product_run_as(run, &p, how->precision);
 }
 
 static struct wr_error *scale(struct wr_run *run, const struct wr_tensor *out, float factor) {

@@ -27,6 +27,8 @@ struct wr_product {
 };
 
 struct wr_error *wr_product_run(struct wr_run *run, const struct wr_product *p);
+/* The same as it was recorded to be (enum wr_precision), where that counts; p->tf32 is for it. */
+struct wr_error *wr_product_run_as(struct wr_run *run, struct wr_product *p, int32_t recorded);
 
 /* matmul_split.c. Whether the product is faster as three of TF32 than as one of float32, and may
    be: float32 and an alpha of ordinary size. */

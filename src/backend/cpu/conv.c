@@ -1,0 +1,341 @@
+/* Convolutions of channels that lie side by side. A tile of output positions is a matrix product:
+   what the kernel covers at each position is gathered as a row, in a scratch of its own that stays
+   in the second-level cache, and multiplied by the weight. Where each group has one channel or a
+   few the sums go straight over the channels of all groups, in registers and rows of the cache.
+   Tiles spread over the pool; what each adds up, and in which order, does not depend on how many
+   threads there are. 16-bit floats are computed in float32. No locks. */
+
+#include <string.h>
+
+#include "backend/cpu/blas/blas.h"
+#include "backend/cpu/kernels.h"
+#include "backend/cpu/loop/loop.h"
+#include "base/atomic.h"
+#include "base/base.h"
+
+enum {
+  AXES = WR_CONV_AXES,
+  TILE_BYTES = 2 << 20, /* of gathered rows */
+  TILE_LEAST = 128,     /* rows */
+  TILE_MOST = 4096,
+  TILES_PER_PROCESSOR = 3,
+  FEW_CHANNELS = 4 /* of a group: gathered rows would be too short to multiply */
+};
+static const double slice_flops = 4e8; /* a few milliseconds (blas.h) */
+static const double part_flops = 1e6;  /* worth a second thread */
+
+/* All of it in the type computed in, dense. Spatial axes that are not there are 1 long. */
+struct conv {
+  const char *input, *weight;
+  char *out;
+  enum wr_dtype dtype;
+  int64_t element;
+  int64_t groups, in_channels, out_channels; /* channels of all groups */
+  int64_t in[AXES], kernel[AXES], result[AXES];
+  int64_t stride[AXES], padding[AXES], kernel_dilation[AXES], input_dilation[AXES];
+  int64_t positions; /* of the result, in all of the batch */
+  int64_t taps;      /* elements of the kernel */
+  int64_t tile;
+  wr_atomic_ptr error; /* atomic ACQ_REL: struct wr_error *, the first one; a reference */
+};
+
+static void keep_first(struct conv *c, struct wr_error *error) {
+  void *none = NULL;
+  if (error && !wr_cas_acq_rel(&c->error, &none, (void *)error)) wr_error_release(error);
+}
+
+/* ---- where a kernel lies ---- */
+
+/* A place of the result: where in the input its kernel begins, along each axis. */
+struct place {
+  int64_t image;
+  int64_t at[AXES]; /* indices of the result */
+};
+
+static struct place place_of(const struct conv *c, int64_t position) {
+  struct place p;
+  for (int i = AXES - 1; i >= 0; i--) {
+    p.at[i] = position % c->result[i];
+    position /= c->result[i];
+  }
+  p.image = position;
+  return p;
+}
+
+static void place_next(const struct conv *c, struct place *p) {
+  for (int i = AXES - 1; i >= 0; i--) {
+    if (++p->at[i] < c->result[i]) return;
+    p->at[i] = 0;
+  }
+  p->image++;
+}
+
+/* The input's index under element k of the kernel along an axis; negative outside of it and between
+   its elements. */
+static int64_t under(const struct conv *c, int axis, int64_t at, int64_t k) {
+  const int64_t x = at * c->stride[axis] - c->padding[axis] + k * c->kernel_dilation[axis];
+  const int64_t dilation = c->input_dilation[axis];
+  if (x < 0) return -1;
+  if (dilation > 1) {
+    if (x % dilation != 0) return -1;
+    return x / dilation < c->in[axis] ? x / dilation : -1;
+  }
+  return x < c->in[axis] ? x : -1;
+}
+
+/* ---- gathering ---- */
+
+/* `bytes` of one element's channels, of which there are often few. */
+static void copy_channels(char *to, const char *from, int64_t bytes) {
+  if (bytes > 64) {
+    memcpy(to, from, (size_t)bytes);
+    return;
+  }
+  for (int64_t i = 0; i < bytes; i += 4) memcpy(to + i, from + i, 4);
+}
+
+/* A line of the kernel over dense neighbours: what is inside is one piece. */
+static void gather_piece(const struct conv *c, char *to, const char *line, int64_t at) {
+  const int64_t bytes = c->in_channels * c->element, n = c->kernel[AXES - 1];
+  const int64_t first = at * c->stride[AXES - 1] - c->padding[AXES - 1];
+  int64_t low = first < 0 ? -first : 0, high = c->in[AXES - 1] - first;
+  if (low > n) low = n;
+  if (high > n) high = n;
+  if (high < low) high = low;
+  memset(to, 0, (size_t)(low * bytes));
+  if (high > low)
+    memcpy(to + low * bytes, line + (first + low) * bytes, (size_t)((high - low) * bytes));
+  memset(to + high * bytes, 0, (size_t)((n - high) * bytes));
+}
+
+static void gather_elements(const struct conv *c, char *to, const char *line, int64_t at,
+                            int64_t bytes) {
+  const int64_t step = c->in_channels * c->element;
+  for (int64_t k = 0; k < c->kernel[AXES - 1]; k++, to += bytes) {
+    const int64_t x = under(c, AXES - 1, at, k);
+    if (x < 0) {
+      memset(to, 0, (size_t)bytes);
+    } else {
+      copy_channels(to, line + x * step, bytes);
+    }
+  }
+}
+
+/* What the kernel covers there, of one group's channels, as a row. */
+static void gather_row(const struct conv *c, char *to, const struct place *p, int64_t group) {
+  const int64_t each = c->in_channels / c->groups, bytes = each * c->element;
+  const int64_t row = c->kernel[AXES - 1] * bytes;
+  const int64_t line = c->in[AXES - 1] * c->in_channels * c->element;
+  const bool whole =
+      c->groups == 1 && c->kernel_dilation[AXES - 1] == 1 && c->input_dilation[AXES - 1] == 1;
+  for (int64_t i = 0; i < c->kernel[0]; i++) {
+    const int64_t z = under(c, 0, p->at[0], i);
+    for (int64_t j = 0; j < c->kernel[1]; j++, to += row) {
+      const int64_t y = under(c, 1, p->at[1], j);
+      if (z < 0 || y < 0) {
+        memset(to, 0, (size_t)row);
+        continue;
+      }
+      const char *from =
+          c->input + ((p->image * c->in[0] + z) * c->in[1] + y) * line + group * bytes;
+      if (whole) {
+        gather_piece(c, to, from, p->at[AXES - 1]);
+      } else {
+        gather_elements(c, to, from, p->at[AXES - 1], bytes);
+      }
+    }
+  }
+}
+
+/* ---- products ---- */
+
+/* rows of the tile times the group's weight, in slices along what is added up. */
+static struct wr_error *multiply(const struct conv *c, const char *rows, int64_t n, char *out,
+                                 int64_t group) {
+  const int64_t k = c->taps * (c->in_channels / c->groups), m = c->out_channels / c->groups;
+  const char *weight = c->weight + group * m * k * c->element;
+  int64_t step = (int64_t)(slice_flops / (2.0 * (double)n * (double)m));
+  if (step < 64) step = 64;
+  struct wr_gemm g = {.dtype = c->dtype,
+                      .b_transposed = true,
+                      .m = n,
+                      .n = m,
+                      .lda = k,
+                      .ldb = k,
+                      .c = out + group * m * c->element,
+                      .ldc = c->out_channels,
+                      .alpha = 1.0f};
+  for (int64_t at = 0; at < k; at += step) {
+    g.k = k - at < step ? k - at : step;
+    g.a = rows + at * c->element;
+    g.b = weight + at * c->element;
+    struct wr_error *error = wr_cpu_gemm(&g);
+    if (error) return error;
+    g.beta = 1.0f;
+  }
+  return NULL;
+}
+
+static void tiles_body(void *ctx, int64_t begin, int64_t end) {
+  struct conv *c = ctx;
+  const int64_t row = c->taps * (c->in_channels / c->groups) * c->element;
+  char *rows = wr_alloc_aligned(64, (size_t)(c->tile * row));
+  if (!rows) {
+    keep_first(c, wr_error_out_of_memory());
+    return;
+  }
+  for (int64_t t = begin; t < end; t++) {
+    const int64_t group = t % c->groups, first = t / c->groups * c->tile;
+    const int64_t n = c->positions - first < c->tile ? c->positions - first : c->tile;
+    struct place p = place_of(c, first);
+    for (int64_t i = 0; i < n; i++, place_next(c, &p)) gather_row(c, rows + i * row, &p, group);
+    keep_first(c, multiply(c, rows, n, c->out + first * c->out_channels * c->element, group));
+  }
+  wr_free(rows);
+}
+
+static int64_t parts(int64_t n, int64_t part) { return (n + part - 1) / part; }
+
+static void run_tiles(struct conv *c) {
+  const int64_t row = c->taps * (c->in_channels / c->groups) * c->element;
+  const double flops =
+      2.0 * (double)c->positions * (double)c->out_channels * (double)row / (double)c->element;
+  int64_t tile = TILE_BYTES / row;
+  if (tile > TILE_MOST) tile = TILE_MOST;
+  /* A few for each processor, where there is so much to do. */
+  const int64_t even =
+      parts(c->positions * c->groups, wr_cpu_count() * (int64_t)TILES_PER_PROCESSOR);
+  if (tile > even) tile = even;
+  if (tile < TILE_LEAST) tile = TILE_LEAST;
+  c->tile = tile < c->positions ? tile : c->positions;
+  const int64_t tiles = parts(c->positions, c->tile) * c->groups;
+  const double per_tile = flops / (double)tiles;
+  wr_spread(tiles, per_tile < part_flops ? (int64_t)(part_flops / (per_tile + 1)) + 1 : 1,
+            tiles_body, c);
+}
+
+/* ---- groups of few channels ---- */
+
+#define T float
+#define NAME(f) f32_##f
+#include "backend/cpu/conv_groups.h"
+#define T double
+#define NAME(f) f64_##f
+#include "backend/cpu/conv_groups.h"
+
+static void run_groups(struct conv *c) {
+  const int64_t each = c->in_channels / c->groups;
+  const int64_t work = c->taps * each * c->out_channels;
+  wr_spread(c->positions, work >= WR_CPU_GRAIN ? 1 : WR_CPU_GRAIN / (work > 0 ? work : 1) + 1,
+            c->dtype == WR_FLOAT64 ? f64_positions : f32_positions, c);
+}
+
+/* The weight with the output's channels last: by tap, then by channel of a group. */
+static struct wr_error *turn_weight(const struct conv *c, char **out) {
+  const int64_t n = c->taps * (c->in_channels / c->groups), m = c->out_channels;
+  char *turned = wr_alloc((size_t)(n * m * c->element));
+  if (!turned) return wr_error_out_of_memory();
+  for (int64_t i = 0; i < n; i++) {
+    wr_copy_run(turned + i * m * c->element, 1, c->weight + i * c->element, n, m, (int)c->element);
+  }
+  *out = turned;
+  return NULL;
+}
+
+static struct wr_error *run(struct conv *c) {
+  if (c->groups == 1 || c->in_channels / c->groups > FEW_CHANNELS) {
+    run_tiles(c);
+  } else {
+    char *turned = NULL;
+    struct wr_error *error = turn_weight(c, &turned);
+    if (error) return error;
+    c->weight = turned;
+    run_groups(c);
+    wr_free(turned);
+  }
+  return wr_load_acquire(&c->error); /* the pool has finished */
+}
+
+/* ---- the call ---- */
+
+/* A dense operand in the type computed in: where it lies, or a copy, which *scratch owns. */
+static struct wr_error *operand(const struct wr_tensor *t, enum wr_dtype to, const char **data,
+                                void **scratch) {
+  *scratch = NULL;
+  *data = t->data;
+  if (t->dtype == to && t->dense) return NULL;
+  int64_t strides[WR_MAX_NDIM];
+  wr_shape_row_strides(t->shape, t->ndim, strides);
+  *scratch = wr_alloc((size_t)t->size * wr_dtype_size(to));
+  if (!*scratch) return wr_error_out_of_memory();
+  const struct wr_call copy = {
+      .op = WR_OP_ASTYPE,
+      .n_in = 1,
+      .in = t,
+      .out = {*scratch, t->shape, strides, t->size, to, t->ndim, true},
+  };
+  wr_loop_run(&copy, wr_cpu_cast_row(to, t->dtype));
+  *data = *scratch;
+  return NULL;
+}
+
+static void describe(struct conv *c, const struct wr_call *call) {
+  const struct wr_conv_params *params = call->params;
+  const struct wr_tensor *in = &call->in[0], *weight = &call->in[1], *out = &call->out;
+  const int missing = AXES - params->axes;
+  c->groups = params->groups;
+  c->in_channels = in->shape[in->ndim - 1];
+  c->out_channels = out->shape[out->ndim - 1];
+  c->positions = c->taps = 1;
+  for (int i = 0; i < AXES; i++) {
+    const int from = i - missing;
+    const bool there = from >= 0;
+    c->in[i] = there ? in->shape[from + 1] : 1;
+    c->kernel[i] = there ? weight->shape[from + 1] : 1;
+    c->result[i] = there ? out->shape[from + 1] : 1;
+    c->stride[i] = there ? params->stride[from] : 1;
+    c->padding[i] = there ? params->padding[from] : 0;
+    c->kernel_dilation[i] = there ? params->kernel_dilation[from] : 1;
+    c->input_dilation[i] = there ? params->input_dilation[from] : 1;
+    c->positions *= c->result[i];
+    c->taps *= c->kernel[i];
+  }
+  c->positions *= out->shape[0];
+}
+
+static void convert(const struct conv *c, const struct wr_tensor *out) {
+  struct wr_tensor from = *out;
+  from.dtype = c->dtype;
+  from.data = c->out;
+  const struct wr_call call = {.op = WR_OP_ASTYPE, .n_in = 1, .in = &from, .out = *out};
+  wr_loop_run(&call, wr_cpu_cast_row(out->dtype, c->dtype));
+}
+
+struct wr_error *wr_cpu_conv(const struct wr_call *call) {
+  const struct wr_tensor *out = &call->out;
+  const enum wr_dtype t = out->dtype == WR_FLOAT64 ? WR_FLOAT64 : WR_FLOAT32;
+  struct conv c = {.dtype = t, .element = (int64_t)wr_dtype_size(t), .out = out->data};
+  void *input, *weight, *result = NULL;
+  if (out->size == 0) return NULL;
+  describe(&c, call);
+  if (c.taps * c.in_channels == 0) {
+    memset(out->data, 0, (size_t)out->size * wr_dtype_size(out->dtype));
+    return NULL;
+  }
+  struct wr_error *error = operand(&call->in[0], t, &c.input, &input);
+  if (error) return error;
+  error = operand(&call->in[1], t, &c.weight, &weight);
+  if (error) goto free_input;
+  if (t != out->dtype) {
+    result = wr_alloc((size_t)out->size * wr_dtype_size(t));
+    if (!result) error = wr_error_out_of_memory();
+    c.out = result;
+  }
+  if (!error) error = run(&c);
+  if (!error && result) convert(&c, out);
+  wr_free(result);
+  wr_free(weight);
+free_input:
+  wr_free(input);
+  return error;
+}
