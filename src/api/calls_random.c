@@ -100,6 +100,24 @@ int mlx_random_laplace(mlx_array *res, const int *shape, size_t shape_num, mlx_d
   return wr_api_end(&call);
 }
 
+int mlx_random_multivariate_normal(mlx_array *res, const mlx_array mean, const mlx_array cov,
+                                   const int *shape, size_t shape_num, mlx_dtype dtype,
+                                   const mlx_array key, const mlx_stream s) {
+  struct wr_api_call call;
+  wr_api_begin(&call, "mlx_random_multivariate_normal", res, s);
+  struct wr_node *mean_node = wr_api_array(mean, "mean", &call.error);
+  struct wr_node *cov_node = wr_api_array(cov, "cov", &call.error);
+  wr_api_shape(shape, shape_num, "shape", &call.error);
+  enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
+  struct wr_node *key_node = wr_api_array_or_none(key, "key", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_random_multivariate_normal(&call.out, mean_node, cov_node, shape,
+                                                   wr_api_count(shape_num), dtype_value, key_node,
+                                                   call.stream);
+  }
+  return wr_api_end(&call);
+}
+
 int mlx_random_normal(mlx_array *res, const int *shape, size_t shape_num, mlx_dtype dtype,
                       float loc, float scale, const mlx_array key, const mlx_stream s) {
   struct wr_api_call call;

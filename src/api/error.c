@@ -267,9 +267,9 @@ static const struct {
                   {"mlx_zeros", "full"}};
 
 /* What tells the forms of one operation apart in C. */
-static const char *const forms[] = {"_axes",      "_axis",    "_sections",    "_num",
-                                    "_single",    "_dynamic", "_num_samples", "_broadcast",
-                                    "_symmetric", "_reader",  "_writer"};
+static const char *const forms[] = {
+    "_axes",      "_axis",      "_sections", "_num",    "_single", "_dynamic", "_num_samples",
+    "_broadcast", "_symmetric", "_reader",   "_writer", "_matrix", "_l2"};
 
 static bool ends_with(const char *name, size_t length, const char *end) {
   size_t n = strlen(end);
@@ -278,7 +278,8 @@ static bool ends_with(const char *name, size_t length, const char *end) {
 
 /* The name in a function's, and how long it is. */
 static const char *operation_in(const char *function, size_t *length) {
-  static const char *const headers[] = {"mlx_random_", "mlx_fast_", "mlx_fft_", "mlx_"};
+  static const char *const headers[] = {"mlx_random_", "mlx_fast_", "mlx_fft_", "mlx_linalg_",
+                                        "mlx_"};
   const char *name = function;
   for (size_t i = 0; i < sizeof headers / sizeof headers[0] && name == function; i++) {
     if (!strncmp(name, headers[i], strlen(headers[i]))) name += strlen(headers[i]);
@@ -305,7 +306,9 @@ static void format_prefix(const char *function, char *prefix, size_t bytes) {
   }
   prefix[0] = '\0';
   if (strncmp(function, "mlx_array_item_", 15) == 0) return;
-  snprintf(prefix, bytes, "[%.*s] ", (int)length, name);
+  static const char linalg[] = "mlx_linalg_";
+  const bool is_linalg = strncmp(function, linalg, strlen(linalg)) == 0;
+  snprintf(prefix, bytes, "[%s%.*s] ", is_linalg ? "linalg::" : "", (int)length, name);
 }
 
 /* A message that has its bracket already keeps it: some come from a part that many operations

@@ -44,6 +44,8 @@ enum {
   WR_TYPES_short_floating = 1 << WR_FLOAT16 | 1 << WR_FLOAT32 | 1 << WR_BFLOAT16,
   WR_TYPES_floating = 1 << WR_FLOAT16 | 1 << WR_FLOAT32 | 1 << WR_FLOAT64 | 1 << WR_BFLOAT16,
   WR_TYPES_inexact = WR_TYPES_floating | WR_TYPES_complex64,
+  WR_TYPES_lapack = 1 << WR_FLOAT32 | 1 << WR_FLOAT64,
+  WR_TYPES_lapack_complex = WR_TYPES_lapack | WR_TYPES_complex64,
   WR_TYPES_single = 1 << WR_FLOAT32 | 1 << WR_COMPLEX64,
   WR_TYPES_whole = WR_TYPES_any & ~WR_TYPES_inexact,
   WR_TYPES_integer = WR_TYPES_whole & ~WR_TYPES_boolean
@@ -166,10 +168,10 @@ struct wr_addmm_params { /* inputs c (broadcast to the result's shape), a, b: al
   float beta;
   int32_t precision; /* enum wr_precision */
 };
-/* A convolution: inputs input (N, spatial axes, channels) and weight (output channels, spatial axes,
-   channels of a group), result (N, spatial axes, output channels), of one type. Element k of the
-   kernel lies over place i stride - padding + k kernel_dilation of the input along an axis, whose
-   elements are input_dilation apart, with zeros between and around them. */
+/* A convolution: inputs input (N, spatial axes, channels) and weight (output channels, spatial
+   axes, channels of a group), result (N, spatial axes, output channels), of one type. Element k of
+   the kernel lies over place i stride - padding + k kernel_dilation of the input along an axis,
+   whose elements are input_dilation apart, with zeros between and around them. */
 enum { WR_CONV_AXES = 3 };
 struct wr_conv_params {
   int32_t axes; /* spatial: 1 to 3; the lists have so many entries, 1 or 0 behind them */
@@ -179,6 +181,17 @@ struct wr_conv_params {
   int32_t input_dilation[WR_CONV_AXES];
   int32_t groups;
   int32_t precision; /* enum wr_precision */
+};
+/* Linear algebra: of matrices in the last two axes. */
+struct wr_triangle_params { /* CHOLESKY TRI_INV SOLVE_TRIANGULAR */
+  bool upper;               /* which triangle counts, and is there in the result */
+};
+struct wr_vectors_params { /* SVD EIG */
+  bool vectors;            /* besides the values */
+};
+struct wr_eigh_params {
+  bool upper; /* which triangle is read */
+  bool vectors;
 };
 /* A Fourier transform along an axis, times scale: y_k = scale sum over j of x_j exp(-+ 2 pi i j k /
    n); minus in FORWARD and REAL. complex64, but for the real side of a line, which is float32. Half

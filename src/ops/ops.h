@@ -287,6 +287,39 @@ struct wr_error *wr_ops_conv_transpose(struct wr_node **out, struct wr_node *inp
                                        const int *output_padding, int n, int groups,
                                        struct wr_stream *s);
 
+/* linalg: out has room for all results */
+struct wr_error *wr_ops_cholesky(struct wr_node **out, struct wr_node *a, bool upper,
+                                 struct wr_stream *s);
+struct wr_error *wr_ops_cholesky_inv(struct wr_node **out, struct wr_node *a, bool upper,
+                                     struct wr_stream *s);
+struct wr_error *wr_ops_inv(struct wr_node **out, struct wr_node *a, struct wr_stream *s);
+struct wr_error *wr_ops_tri_inv(struct wr_node **out, struct wr_node *a, bool upper,
+                                struct wr_stream *s);
+struct wr_error *wr_ops_pinv(struct wr_node **out, struct wr_node *a, struct wr_stream *s);
+struct wr_error *wr_ops_qr(struct wr_node **out, struct wr_node *a, struct wr_stream *s); /* 2 */
+struct wr_error *wr_ops_lu(struct wr_node **out, struct wr_node *a, struct wr_stream *s); /* 3 */
+struct wr_error *wr_ops_lu_factor(struct wr_node **out, struct wr_node *a,
+                                  struct wr_stream *s); /* 2 */
+struct wr_error *wr_ops_svd(struct wr_node **out, struct wr_node *a, bool compute_uv,
+                            struct wr_stream *s); /* 3, or the values alone */
+struct wr_error *wr_ops_eigh(struct wr_node **out, struct wr_node *a, const char *uplo,
+                             bool vectors, struct wr_stream *s); /* 2, or the values alone */
+struct wr_error *wr_ops_eig(struct wr_node **out, struct wr_node *a, bool vectors,
+                            struct wr_stream *s); /* the same */
+struct wr_error *wr_ops_solve(struct wr_node **out, struct wr_node *a, struct wr_node *b,
+                              struct wr_stream *s);
+struct wr_error *wr_ops_solve_triangular(struct wr_node **out, struct wr_node *a, struct wr_node *b,
+                                         bool upper, struct wr_stream *s);
+struct wr_error *wr_ops_cross(struct wr_node **out, struct wr_node *a, struct wr_node *b, int axis,
+                              struct wr_stream *s);
+/* norm; axis NULL: none given */
+struct wr_error *wr_ops_norm(struct wr_node **out, struct wr_node *a, double ord, const int *axis,
+                             int n, bool keepdims, struct wr_stream *s);
+struct wr_error *wr_ops_norm_matrix(struct wr_node **out, struct wr_node *a, const char *ord,
+                                    const int *axis, int n, bool keepdims, struct wr_stream *s);
+struct wr_error *wr_ops_norm_l2(struct wr_node **out, struct wr_node *a, const int *axis, int n,
+                                bool keepdims, struct wr_stream *s);
+
 /* fft: n_num and n_axes are to be equal; norm is an mlx_fft_norm; real: half a spectrum's */
 struct wr_error *wr_ops_fftn(struct wr_node **out, enum wr_fft_kind kind, struct wr_node *a,
                              const int *n, int n_num, const int *axes, int n_axes, int norm,
@@ -430,6 +463,10 @@ struct wr_error *wr_ops_random_normal_broadcast(struct wr_node **out, const int3
                                                 int ndim, enum wr_dtype dtype, struct wr_node *loc,
                                                 struct wr_node *scale, struct wr_node *key,
                                                 struct wr_stream *s);
+struct wr_error *wr_ops_random_multivariate_normal(struct wr_node **out, struct wr_node *mean,
+                                                   struct wr_node *cov, const int32_t *shape, int n,
+                                                   enum wr_dtype dtype, struct wr_node *key,
+                                                   struct wr_stream *s);
 struct wr_error *wr_ops_random_permutation(struct wr_node **out, struct wr_node *x, int axis,
                                            struct wr_node *key, struct wr_stream *s);
 struct wr_error *wr_ops_random_permutation_arange(struct wr_node **out, int x, struct wr_node *key,

@@ -1,7 +1,10 @@
-/* Fourier transforms over the stand-in for cuFFT: every kind along every axis, more layouts than
-   plans are kept, and threads that use one layout at once, whose plans the stand-in watches. */
+/* Linear algebra for a stream of a GPU, which the CPU computes: what goes there comes from the GPU
+   and goes back. And Fourier transforms over the stand-in for cuFFT: every kind along every axis,
+   more layouts than plans are kept, and threads that use one layout at once, whose plans the
+   stand-in watches. */
 
 #include "mlx/c/fft.h"
+#include "mlx/c/linalg.h"
 #include "stand_in_case.h"
 
 static void forced(int rc, mlx_array a) {
@@ -34,6 +37,27 @@ static void kinds(void) {
   mlx_stream_free(s);
 }
 
+static void on_the_cpu(void) {
+  mlx_stream s = new_gpu_stream();
+  const int shape[] = {2, 2};
+  const float data[] = {2, 0, 0, 4};
+  mlx_array a = mlx_array_new_data(data, shape, 2, MLX_FLOAT32), r = mlx_array_new();
+  const mlx_array both[] = {a, a};
+  mlx_vector_array v = mlx_vector_array_new_data(both, 2);
+  CHECK(mlx_stack_axis(&r, v, 0, s) == 0 && mlx_linalg_inv(&r, r, s) == 0);
+  const mlx_array twice[] = {r, r};
+  mlx_vector_array w = mlx_vector_array_new_data(twice, 2);
+  CHECK(mlx_concatenate_axis(&r, w, 0, s) == 0);
+  const float *inverse = mlx_array_data_float32(r);
+  CHECK(inverse != NULL);
+  for (int i = 0; i < 4; i++) CHECK(inverse[4 * i] == 0.5f && inverse[4 * i + 3] == 0.25f);
+  mlx_vector_array_free(v);
+  mlx_vector_array_free(w);
+  mlx_array_free(a);
+  mlx_array_free(r);
+  mlx_stream_free(s);
+}
+
 static void many_layouts(int i) {
   mlx_stream s = new_gpu_stream();
   for (int n = 1; n < 100; n++) {
@@ -51,6 +75,7 @@ int main(void) {
   stand_in_start();
   mlx_set_error_handler(quiet, NULL, NULL);
   kinds();
+  on_the_cpu();
   many_layouts(0);
   run_threads(4, many_layouts);
   CHECK(weir_shutdown(INT64_C(10000000000)) == 0);

@@ -26,6 +26,7 @@ from edges import EDGES
 from fast import FAST
 from fft import FFT
 from layouts import LAYOUTS
+from linalg import LINALG
 from mlxside import cases
 from products import PRODUCTS
 from quantized import QUANTIZED
@@ -34,7 +35,7 @@ from total import TOTAL
 from values import values
 from weirlib import Weir
 
-CASES = FAMILIES + ARRAYS + EDGES + LAYOUTS + PRODUCTS + FAST + FFT + CONV + QUANTIZED + TOTAL + (values,)
+CASES = FAMILIES + ARRAYS + EDGES + LAYOUTS + PRODUCTS + FAST + FFT + CONV + LINALG + QUANTIZED + TOTAL + (values,)
 RECORD = pathlib.Path(__file__).resolve().parent / "recorded.xz"
 
 

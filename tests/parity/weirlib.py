@@ -97,6 +97,8 @@ class Weir:
             items = (Handle * len(value))(*handles)
             vectors.append(self.lib.mlx_vector_array_new_data(items, c.c_size_t(len(value))))
             return [vectors[-1]]
+        if kind in LISTS and value is None:
+            return [None, c.c_size_t(0)]
         if kind in LISTS:
             return [(LISTS[kind] * len(value))(*value), c.c_size_t(len(value))]
         if kind == "char*":

@@ -79,6 +79,30 @@ static void g5_underscore_exit(void) {
   _exit(42);
 }
 
+/* A call of LAPACK is in no slices. */
+static void svd_of(int n) {
+  mlx_array a = big_product(n), s = mlx_array_new();
+  mlx_vector_array parts = mlx_vector_array_new();
+  CHECK(mlx_linalg_svd(&parts, a, true, (mlx_stream){0}) == 0);
+  CHECK(mlx_vector_array_get(&s, parts, 1) == 0);
+  mlx_array_eval(s);
+  mlx_vector_array_free(parts);
+  mlx_array_free(s);
+  mlx_array_free(a);
+}
+
+static void *factorise_for_ever(void *arg) {
+  for (;;) svd_of(1500);
+  return arg;
+}
+
+static void during_an_svd(void) {
+  start_detached(factorise_for_ever);
+  svd_of(8);
+  usleep(200000);
+  exit(42);
+}
+
 /* F1: an error with no handler set is a line on stderr and rc 1. */
 static void *bad_shapes(void *arg) {
   mlx_array a = floats(3, 0), b = floats(4, 0), c = mlx_array_new();
@@ -99,6 +123,7 @@ int main(void) {
   repeat(g3_free_nothing, "G3", 10);
   repeat(g5_many_graphs_submitted, "G5", 20);
   repeat(g5_underscore_exit, "G5 _exit", 10);
+  repeat(during_an_svd, "an svd", 5);
   repeat(f1_error_without_handler, "F1", 3);
   return 0;
 }

@@ -30,10 +30,13 @@ static inline const char *after_bracket(const char *function, const char *messag
   const char *name = after_beginning(function, "mlx_random_");
   if (!name) name = after_beginning(function, "mlx_fast_");
   if (!name) name = after_beginning(function, "mlx_fft_");
+  if (!name) name = after_beginning(function, "mlx_linalg_");
+  const char *inside = after_beginning(message, "[linalg::");
+  if (inside) message = inside - 1;
   if (!name) name = after_beginning(function, "mlx_");
   if (!name) name = function;
   const char *end = strstr(message, "] ");
-  if (!end || message[0] != '[') return NULL;
+  if (!end || (message[0] != '[' && !inside)) return NULL;
   size_t n = (size_t)(end - message) - 1;
   bool whole_words = !strncmp(name, message + 1, n) && (name[n] == '\0' || name[n] == '_');
   return n > 0 && whole_words ? end + 2 : NULL;

@@ -180,14 +180,14 @@ int mlx_conjugate(mlx_array *res, const mlx_array a, const mlx_stream s);
 int mlx_contiguous(mlx_array *res, const mlx_array a, bool allow_col_major, const mlx_stream s);
 
 /* Convolutions (cross-correlations, as networks have them), channels last: input (N, spatial axes,
-   C), weight (O, spatial axes, C / groups), result (N, spatial axes, O). Output channels g O / groups
-   and on are made of input channels g C / groups and on. The types are floating, and the result has
-   their common type; 16-bit floats are added up in float32. Along an axis the result has
+   C), weight (O, spatial axes, C / groups), result (N, spatial axes, O). Output channels g O /
+   groups and on are made of input channels g C / groups and on. The types are floating, and the
+   result has their common type; 16-bit floats are added up in float32. Along an axis the result has
    (e - k) / stride + 1 elements, rounded down, where e = 1 + input_dilation (extent - 1) +
    padding_lo + padding_hi and k = 1 + kernel_dilation (extent of the weight - 1).
 
-   mlx_conv_general: one to three spatial axes; a list has an entry for each, or one for all, or none:
-   stride and dilations 1, padding 0. Negative padding cuts the input, before its elements are
+   mlx_conv_general: one to three spatial axes; a list has an entry for each, or one for all, or
+   none: stride and dilations 1, padding 0. Negative padding cuts the input, before its elements are
    moved input_dilation apart. flip turns the weight backwards along all spatial axes. groups other
    than 1 need one or two spatial axes. On GPUs float32 is computed as weir/matmul.h says. */
 int mlx_conv1d(mlx_array *res, const mlx_array input, const mlx_array weight, int stride,
@@ -206,10 +206,10 @@ int mlx_conv_general(mlx_array *res, const mlx_array input, const mlx_array weig
                      const mlx_stream s);
 
 /* The convolution whose gradient the one of these parameters is: of mlx_conv_general with
-   input_dilation = stride, a flipped weight, and kernel_dilation (extent - 1) - padding in front and
-   behind, there output_padding more. The weight is (O, spatial axes, C / groups) here too. Along an
-   axis the result has (extent - 1) stride - 2 padding + dilation (extent of the weight - 1) +
-   output_padding + 1 elements. */
+   input_dilation = stride, a flipped weight, and kernel_dilation (extent - 1) - padding in front
+   and behind, there output_padding more. The weight is (O, spatial axes, C / groups) here too.
+   Along an axis the result has (extent - 1) stride - 2 padding + dilation (extent of the weight -
+   1) + output_padding + 1 elements. */
 int mlx_conv_transpose1d(mlx_array *res, const mlx_array input, const mlx_array weight, int stride,
                          int padding, int dilation, int output_padding, int groups,
                          const mlx_stream s);

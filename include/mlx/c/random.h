@@ -55,6 +55,14 @@ int mlx_random_laplace(mlx_array *res, const int *shape, size_t shape_num, mlx_d
                        float loc, float scale, const mlx_array key /* may be null */,
                        const mlx_stream s);
 
+/* Normal vectors: mean (.., n) and covariance cov (.., n, n), whose batches and the shape
+   broadcast, as (.., n); float32, the only dtype. The root of the covariance is its singular value
+   decomposition (mlx/c/linalg.h), so what is not positive semidefinite is taken for a matrix that
+   is. */
+int mlx_random_multivariate_normal(mlx_array *res, const mlx_array mean, const mlx_array cov,
+                                   const int *shape, size_t shape_num, mlx_dtype dtype,
+                                   const mlx_array key /* may be null */, const mlx_stream s);
+
 /* Normal with mean loc and deviation scale; a floating dtype, or complex64. */
 int mlx_random_normal(mlx_array *res, const int *shape, size_t shape_num, mlx_dtype dtype,
                       float loc, float scale, const mlx_array key /* may be null */,

@@ -41,6 +41,7 @@ enum family {
   FAMILY_conv,
   FAMILY_fft,
   FAMILY_hadamard,
+  FAMILY_linalg,
   FAMILY_quantized,
   FAMILY_attention,
   FAMILY_random

@@ -138,12 +138,18 @@ static void product(const struct wr_gemm *g) {
   }
 }
 
-struct wr_error *wr_cpu_gemm(const struct wr_gemm *g) {
+/* Inside the gate, where there is no error. */
+static struct wr_error *begin(void) {
   if (wr_gate_ends_here()) return is_ending();
   struct wr_error *refusal = NULL;
   if (!wr_once_try(&once, set_up, (void *)&refusal)) return refusal;
   if (unavailable) return wr_error_retain(unavailable);
-  if (!enter()) return is_ending();
+  return enter() ? NULL : is_ending();
+}
+
+struct wr_error *wr_cpu_gemm(const struct wr_gemm *g) {
+  struct wr_error *error = begin();
+  if (error) return error;
   if (g->n == 1 && g->dtype != WR_COMPLEX64) {
     matrix_times_column(g);
   } else if (g->m == 1 && g->dtype != WR_COMPLEX64) {
@@ -154,3 +160,17 @@ struct wr_error *wr_cpu_gemm(const struct wr_gemm *g) {
   leave();
   return NULL;
 }
+
+struct wr_error *wr_cpu_lapack_enter(const struct wr_lapack **out) {
+  struct wr_error *error = begin();
+  if (error) return error;
+  *out = &blas.lapack;
+  if (!blas.lapack_lacks) return NULL;
+  leave();
+  return wr_error_new(WEIR_ERROR_UNSUPPORTED,
+                      "linear algebra needs LAPACK, and the OpenBLAS on this machine was built "
+                      "without it: it has no %s",
+                      blas.lapack_lacks);
+}
+
+void wr_cpu_lapack_leave(void) { leave(); }

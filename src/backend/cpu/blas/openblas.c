@@ -80,6 +80,23 @@ static bool has_long_integers(void *library) {
   return false;
 }
 
+/* Builds without LAPACK have products all the same. */
+static void find_lapack(struct wr_openblas *blas, void *library) {
+  struct wr_lapack *l = &blas->lapack;
+  const struct symbol symbols[] = {
+      {"spotrf_", &l->potrf[0]}, {"dpotrf_", &l->potrf[1]}, {"strtri_", &l->trtri[0]},
+      {"dtrtri_", &l->trtri[1]}, {"strtrs_", &l->trtrs[0]}, {"dtrtrs_", &l->trtrs[1]},
+      {"sgetrf_", &l->getrf[0]}, {"dgetrf_", &l->getrf[1]}, {"sgetri_", &l->getri[0]},
+      {"dgetri_", &l->getri[1]}, {"sgetrs_", &l->getrs[0]}, {"dgetrs_", &l->getrs[1]},
+      {"sgeqrf_", &l->geqrf[0]}, {"dgeqrf_", &l->geqrf[1]}, {"sorgqr_", &l->orgqr[0]},
+      {"dorgqr_", &l->orgqr[1]}, {"sgesdd_", &l->gesdd[0]}, {"dgesdd_", &l->gesdd[1]},
+      {"cgesdd_", &l->cgesdd},   {"ssyevd_", &l->syevd[0]}, {"dsyevd_", &l->syevd[1]},
+      {"cheevd_", &l->cheevd},   {"sgeev_", &l->geev[0]},   {"dgeev_", &l->geev[1]},
+      {"cgeev_", &l->cgeev},
+  };
+  blas->lapack_lacks = first_missing(library, symbols, sizeof symbols / sizeof symbols[0]);
+}
+
 /* *absent: what is wrong stays so. */
 static struct wr_error *open_library(struct wr_openblas *blas, bool *absent) {
   struct wr_refusal why;
@@ -111,6 +128,7 @@ static struct wr_error *open_library(struct wr_openblas *blas, bool *absent) {
   if (missing) {
     return wr_error_new(WEIR_ERROR_UNSUPPORTED, "the OpenBLAS on this machine has no %s", missing);
   }
+  find_lapack(blas, library);
   /* Weir's pool spreads the slices; OpenBLAS's own threads would be a second pool on the same
      cores. */
   set_threads(1);

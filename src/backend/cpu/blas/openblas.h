@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 
+#include "backend/cpu/blas/blas.h"
 #include "core/error.h"
 
 enum { WR_BLAS_ROW_MAJOR = 101, WR_BLAS_NO_TRANS = 111, WR_BLAS_TRANS = 112 };
@@ -21,7 +22,9 @@ struct wr_openblas {
                 const float *x, int step_x, float beta, float *y, int step_y);
   void (*dgemv)(int order, int ta, int m, int n, double alpha, const double *a, int lda,
                 const double *x, int step_x, double beta, double *y, int step_y);
-  bool one_at_a_time; /* this build's calls are not safe side by side */
+  struct wr_lapack lapack;
+  const char *lapack_lacks; /* a routine that this build does not have; NULL: it has all */
+  bool one_at_a_time;       /* this build's calls are not safe side by side */
 };
 
 /* Opens the library, never to be closed, and takes its own threads from it. On an

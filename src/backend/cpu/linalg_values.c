@@ -1,0 +1,354 @@
+/* Singular values and eigenvalues, by LAPACK's routines of float, double and complex float. A
+   matrix with a NaN or an infinity in what is read of it is an error: some of the routines would
+   never end. No locks but the gate of the library. */
+
+#include <math.h>
+#include <string.h>
+
+#include "backend/cpu/linalg.h"
+#include "base/base.h"
+
+enum { COMPLEX = 2 };
+
+/* Bytes of a real number of the matrix's kind. */
+static int64_t real_bytes(const struct wr_linalg *g) { return g->type == 1 ? 8 : 4; }
+
+static double cube(const struct wr_linalg *g) { return (double)g->m * (double)g->n * (double)g->k; }
+
+static bool are_finite(const struct wr_linalg *g, const char *from, int64_t elements) {
+  bool finite = true;
+  if (g->type == 1) {
+    const double *x = (const double *)from;
+    for (int64_t i = 0; i < elements; i++) finite = finite && isfinite(x[i]);
+    return finite;
+  }
+  const float *x = (const float *)from;
+  const int64_t n = g->type == COMPLEX ? 2 * elements : elements;
+  for (int64_t i = 0; i < n; i++) finite = finite && isfinite(x[i]);
+  return finite;
+}
+
+static struct wr_error *not_finite(const struct wr_linalg *g, int64_t i) {
+  return wr_linalg_error(g, i, "has a NaN or an infinity");
+}
+
+static struct wr_error *outcome(const struct wr_linalg *g, int64_t i, const char *routine,
+                                int info) {
+  if (info < 0) return wr_linalg_misuse(routine, info);
+  return info == 0 ? NULL : wr_linalg_error(g, i, "is one for which %s does not converge", routine);
+}
+
+static void put_identity(char *at, int n, const struct wr_linalg *g) {
+  const float one = 1;
+  const double wide = 1;
+  memset(at, 0, (size_t)((int64_t)n * n * g->element));
+  for (int64_t i = 0; i < n; i++) {
+    memcpy(at + (i * n + i) * g->element, g->type == 1 ? (const void *)&wide : (const void *)&one,
+           (size_t)real_bytes(g));
+  }
+}
+
+/* ---- singular values ---- */
+
+/* The room: the matrix, the workspaces. */
+struct svd_room {
+  int64_t work, real_work, int_work, end;
+};
+
+static struct svd_room svd_room(const struct wr_linalg *g) {
+  const int64_t least = g->k, most = g->m > g->n ? g->m : g->n;
+  const int64_t reals = g->type == COMPLEX ? least * (7 * least + 2 * most + 7) : 0;
+  struct svd_room r;
+  r.work = wr_linalg_behind(0, (int64_t)g->m * g->n * g->element);
+  r.real_work = wr_linalg_behind(r.work, g->lwork * g->element);
+  r.int_work = wr_linalg_behind(r.real_work, reals * (int64_t)sizeof(float));
+  r.end = wr_linalg_behind(r.int_work, 8 * least * (int64_t)sizeof(int));
+  return r;
+}
+
+/* What is written: the values alone, or U, S and Vt as parts. */
+struct svd_out {
+  char *u, *s, *vt;
+};
+
+static char *part_of(const struct wr_linalg *g, int part, int64_t i, int64_t bytes) {
+  return (char *)wr_call_part(g->call, part) + i * bytes;
+}
+
+static struct svd_out svd_out(const struct wr_linalg *g, int64_t i) {
+  const struct wr_vectors_params *params = g->call->params;
+  const int64_t s_bytes = g->k * real_bytes(g);
+  if (!params->vectors) {
+    return (struct svd_out){.s = (char *)g->call->out.data + i * s_bytes};
+  }
+  return (struct svd_out){part_of(g, 0, i, (int64_t)g->m * g->m * g->element),
+                          part_of(g, 1, i, s_bytes),
+                          part_of(g, 2, i, (int64_t)g->n * g->n * g->element)};
+}
+
+/* Our rows are the transposed matrix there: its left vectors are our right ones, transposed too. */
+static int gesdd(const struct wr_lapack *lapack, const struct wr_linalg *g, char *room,
+                 const struct svd_out *out, int lwork) {
+  const struct wr_vectors_params *params = g->call->params;
+  const struct svd_room r = svd_room(g);
+  const char *job = params->vectors ? "A" : "N";
+  int *ints = (int *)(room + r.int_work);
+  int info;
+  if (g->type == COMPLEX) {
+    lapack->cgesdd(job, &g->n, &g->m, room, &g->n, (float *)out->s, out->vt, &g->n, out->u, &g->m,
+                   room + r.work, &lwork, (float *)(room + r.real_work), ints, &info, 1);
+  } else {
+    lapack->gesdd[g->type](job, &g->n, &g->m, room, &g->n, out->s, out->vt, &g->n, out->u, &g->m,
+                           room + r.work, &lwork, ints, &info, 1);
+  }
+  return info;
+}
+
+static struct wr_error *svd_body(const struct wr_linalg *g, int64_t i, char *room) {
+  const struct svd_out out = svd_out(g, i);
+  const struct wr_lapack *lapack;
+  if (g->k == 0) {
+    if (out.u) put_identity(out.u, g->m, g);
+    if (out.vt) put_identity(out.vt, g->n, g);
+    return NULL;
+  }
+  wr_linalg_gather(g, 0, i, room, false);
+  if (!are_finite(g, room, (int64_t)g->m * g->n)) return not_finite(g, i);
+  struct wr_error *error = wr_cpu_lapack_enter(&lapack);
+  if (error) return error;
+  const int info = gesdd(lapack, g, room, &out, g->lwork);
+  wr_cpu_lapack_leave();
+  return outcome(g, i, "gesdd", info);
+}
+
+static struct wr_error *svd_workspace(struct wr_linalg *g) {
+  const struct wr_lapack *lapack;
+  char *room = wr_calloc((size_t)svd_room(g).end + 64);
+  if (!room) return wr_error_out_of_memory();
+  const struct svd_out none = {room, room, room};
+  struct wr_error *error = wr_cpu_lapack_enter(&lapack);
+  if (!error) {
+    const int info = gesdd(lapack, g, room, &none, -1);
+    wr_cpu_lapack_leave();
+    error =
+        info ? wr_linalg_misuse("gesdd", info) : wr_linalg_workspace(g, room + svd_room(g).work);
+  }
+  wr_free(room);
+  return error;
+}
+
+struct wr_error *wr_cpu_svd(const struct wr_call *call) {
+  struct wr_linalg g = wr_linalg_of(call);
+  g.lwork = 1;
+  struct wr_error *error = g.k > 0 && g.count > 0 ? svd_workspace(&g) : NULL;
+  if (error) return error;
+  return wr_linalg_run(&g, (size_t)svd_room(&g).end, 10 * cube(&g), svd_body);
+}
+
+/* ---- eigenvalues of symmetric matrices ---- */
+
+struct eigh_room {
+  int64_t matrix, work, real_work, int_work, end;
+  int n_reals, n_ints;
+};
+
+static struct eigh_room eigh_room(const struct wr_linalg *g) {
+  const int64_t n = g->n;
+  struct eigh_room r = {.n_reals = (int)(g->type == COMPLEX ? 1 + 5 * n + 2 * n * n : 0),
+                        .n_ints = (int)(3 + 5 * n)};
+  r.work = wr_linalg_behind(0, n * n * g->element);
+  r.real_work = wr_linalg_behind(r.work, g->lwork * g->element);
+  r.int_work = wr_linalg_behind(r.real_work, r.n_reals * (int64_t)sizeof(float));
+  r.end = wr_linalg_behind(r.int_work, r.n_ints * (int64_t)sizeof(int));
+  return r;
+}
+
+/* Our lower triangle is the upper one there; of a Hermitian matrix the transposed is the conjugate.
+ */
+static int syevd(const struct wr_lapack *lapack, const struct wr_linalg *g, char *room, char *w,
+                 int lwork) {
+  const struct wr_eigh_params *params = g->call->params;
+  const struct eigh_room r = eigh_room(g);
+  const char *job = params->vectors ? "V" : "N", *uplo = params->upper ? "L" : "U";
+  int *ints = (int *)(room + r.int_work);
+  int info;
+  if (g->type == COMPLEX) {
+    lapack->cheevd(job, uplo, &g->n, room, &g->n, (float *)w, room + r.work, &lwork,
+                   (float *)(room + r.real_work), &r.n_reals, ints, &r.n_ints, &info, 1, 1);
+  } else {
+    lapack->syevd[g->type](job, uplo, &g->n, room, &g->n, w, room + r.work, &lwork, ints, &r.n_ints,
+                           &info, 1, 1);
+  }
+  return info;
+}
+
+static bool triangle_is_finite(const struct wr_linalg *g, const char *a, bool upper) {
+  for (int64_t i = 0; i < g->n; i++) {
+    const int64_t from = upper ? i : 0, count = upper ? g->n - i : i + 1;
+    if (!are_finite(g, a + (i * g->n + from) * g->element, count)) return false;
+  }
+  return true;
+}
+
+/* Vectors lie row by row there, and are those of the conjugate. */
+static void write_vectors(const struct wr_linalg *g, const char *from, char *to) {
+  wr_linalg_turn(to, from, g->n, g->n, g->element);
+  if (g->type != COMPLEX) return;
+  float *x = (float *)to;
+  for (int64_t i = 0; i < (int64_t)g->n * g->n; i++) x[2 * i + 1] = -x[2 * i + 1];
+}
+
+static struct wr_error *eigh_body(const struct wr_linalg *g, int64_t i, char *room) {
+  const struct wr_eigh_params *params = g->call->params;
+  const int64_t w_bytes = g->n * real_bytes(g);
+  char *w = params->vectors ? part_of(g, 0, i, w_bytes) : (char *)g->call->out.data + i * w_bytes;
+  const struct wr_lapack *lapack;
+  wr_linalg_gather(g, 0, i, room, false);
+  if (!triangle_is_finite(g, room, params->upper)) return not_finite(g, i);
+  struct wr_error *error = wr_cpu_lapack_enter(&lapack);
+  if (error) return error;
+  const int info = syevd(lapack, g, room, w, g->lwork);
+  wr_cpu_lapack_leave();
+  if (info == 0 && params->vectors) {
+    write_vectors(g, room, part_of(g, 1, i, (int64_t)g->n * g->n * g->element));
+  }
+  return outcome(g, i, "syevd", info);
+}
+
+static struct wr_error *eigh_workspace(struct wr_linalg *g) {
+  const struct wr_lapack *lapack;
+  const int64_t reals = 1 + 5 * (int64_t)g->n + 2 * (int64_t)g->n * g->n;
+  if (reals > INT32_MAX) {
+    return wr_error_new(WEIR_ERROR_UNSUPPORTED, "a matrix of shape (%d,%d) is too large for LAPACK",
+                        g->m, g->n);
+  }
+  char *room = wr_calloc((size_t)eigh_room(g).end + 64);
+  if (!room) return wr_error_out_of_memory();
+  struct wr_error *error = wr_cpu_lapack_enter(&lapack);
+  if (!error) {
+    const int info = syevd(lapack, g, room, room, -1);
+    wr_cpu_lapack_leave();
+    error =
+        info ? wr_linalg_misuse("syevd", info) : wr_linalg_workspace(g, room + eigh_room(g).work);
+  }
+  wr_free(room);
+  return error;
+}
+
+struct wr_error *wr_cpu_eigh(const struct wr_call *call) {
+  struct wr_linalg g = wr_linalg_of(call);
+  if (g.n == 0 || g.count == 0) return NULL;
+  g.lwork = 1;
+  struct wr_error *error = eigh_workspace(&g);
+  if (error) return error;
+  return wr_linalg_run(&g, (size_t)eigh_room(&g).end, 4 * cube(&g), eigh_body);
+}
+
+/* ---- eigenvalues of any matrices ---- */
+
+/* The room: the matrix, its vectors, real and imaginary parts of the values, or the values, which
+   are complex, and the workspaces. */
+struct eig_room {
+  int64_t vectors, values, work, real_work, end;
+};
+
+static struct eig_room eig_room(const struct wr_linalg *g) {
+  const int64_t n = g->n, matrix = n * n * g->element;
+  const int64_t reals = g->type == COMPLEX ? 2 * n : 0;
+  struct eig_room r;
+  r.vectors = wr_linalg_behind(0, matrix);
+  r.values = wr_linalg_behind(r.vectors, matrix);
+  r.work = wr_linalg_behind(r.values, 2 * n * g->element);
+  r.real_work = wr_linalg_behind(r.work, g->lwork * g->element);
+  r.end = wr_linalg_behind(r.real_work, reals * (int64_t)sizeof(float));
+  return r;
+}
+
+/* Our rows are the transposed matrix there, whose left vectors are the conjugates of ours. */
+static int geev(const struct wr_lapack *lapack, const struct wr_linalg *g, char *room, int lwork) {
+  const struct wr_vectors_params *params = g->call->params;
+  const struct eig_room r = eig_room(g);
+  const char *job = params->vectors ? "V" : "N";
+  char *values = room + r.values;
+  const int one = 1;
+  int info;
+  if (g->type == COMPLEX) {
+    lapack->cgeev(job, "N", &g->n, room, &g->n, values, room + r.vectors, &g->n, room, &one,
+                  room + r.work, &lwork, (float *)(room + r.real_work), &info, 1, 1);
+  } else {
+    lapack->geev[g->type](job, "N", &g->n, room, &g->n, values, values + g->n * g->element,
+                          room + r.vectors, &g->n, room, &one, room + r.work, &lwork, &info, 1, 1);
+  }
+  return info;
+}
+
+static double real_at(const struct wr_linalg *g, const char *at, int64_t i) {
+  return g->type == 1 ? ((const double *)at)[i] : (double)((const float *)at)[i];
+}
+
+static wr_complex64 value_at(const struct wr_linalg *g, const char *values, int64_t j) {
+  if (g->type == COMPLEX) return ((const wr_complex64 *)values)[j];
+  return (wr_complex64){(float)real_at(g, values, j), (float)real_at(g, values, g->n + j)};
+}
+
+/* Element i of vector j: the conjugate of what is there. Of a pair of conjugate values the first
+   one's vector has its parts where the pair has its vectors. */
+static wr_complex64 vector_at(const struct wr_linalg *g, const char *room, int64_t i, int64_t j) {
+  const struct eig_room r = eig_room(g);
+  const char *vectors = room + r.vectors;
+  const int64_t n = g->n;
+  if (g->type == COMPLEX) {
+    const wr_complex64 v = ((const wr_complex64 *)vectors)[j * n + i];
+    return (wr_complex64){v.re, -v.im};
+  }
+  const double im = real_at(g, room + r.values, n + j);
+  const int64_t first = im < 0 ? j - 1 : j;
+  wr_complex64 v = {(float)real_at(g, vectors, first * n + i), 0};
+  if (im == 0) return v;
+  v.im = (float)real_at(g, vectors, (first + 1) * n + i);
+  if (im > 0) v.im = -v.im;
+  return v;
+}
+
+static struct wr_error *eig_body(const struct wr_linalg *g, int64_t i, char *room) {
+  const struct wr_vectors_params *params = g->call->params;
+  const int64_t n = g->n;
+  wr_complex64 *w =
+      (wr_complex64 *)(params->vectors ? wr_call_part(g->call, 0) : g->call->out.data) + i * n;
+  const struct wr_lapack *lapack;
+  wr_linalg_gather(g, 0, i, room, false);
+  if (!are_finite(g, room, n * n)) return not_finite(g, i);
+  struct wr_error *error = wr_cpu_lapack_enter(&lapack);
+  if (error) return error;
+  const int info = geev(lapack, g, room, g->lwork);
+  wr_cpu_lapack_leave();
+  if (info) return outcome(g, i, "geev", info);
+  for (int64_t j = 0; j < n; j++) w[j] = value_at(g, room + eig_room(g).values, j);
+  if (!params->vectors) return NULL;
+  wr_complex64 *v = (wr_complex64 *)wr_call_part(g->call, 1) + i * n * n;
+  for (int64_t k = 0; k < n * n; k++) v[k] = vector_at(g, room, k / n, k % n);
+  return NULL;
+}
+
+static struct wr_error *eig_workspace(struct wr_linalg *g) {
+  const struct wr_lapack *lapack;
+  char *room = wr_calloc((size_t)eig_room(g).end + 64);
+  if (!room) return wr_error_out_of_memory();
+  struct wr_error *error = wr_cpu_lapack_enter(&lapack);
+  if (!error) {
+    const int info = geev(lapack, g, room, -1);
+    wr_cpu_lapack_leave();
+    error = info ? wr_linalg_misuse("geev", info) : wr_linalg_workspace(g, room + eig_room(g).work);
+  }
+  wr_free(room);
+  return error;
+}
+
+struct wr_error *wr_cpu_eig(const struct wr_call *call) {
+  struct wr_linalg g = wr_linalg_of(call);
+  if (g.n == 0 || g.count == 0) return NULL;
+  g.lwork = 1;
+  struct wr_error *error = eig_workspace(&g);
+  if (error) return error;
+  return wr_linalg_run(&g, (size_t)eig_room(&g).end, 20 * cube(&g), eig_body);
+}
