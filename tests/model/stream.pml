@@ -6,7 +6,8 @@
  * A completion is one step here: await registers or fires, finish takes the whole list; node.pml
  * shows that the code may be read so. A section under a stream's lock is one step where only its
  * last access is seen outside that lock (the pool's lock is taken last); wake_stream has two.
- * The device is the CPU: a node is over when it has run. A worker takes any of the streams in the
+ * The device is the CPU: a node is over when it has run, or stays pending, and then a thread that
+ * drains nothing ends it (run.c). A worker takes any of the streams in the
  * list, since their order (src/stream/ready.h) depends on how much each has used; pool.pml has the
  * spare threads.
  *
@@ -24,10 +25,14 @@
  *                         the streams; one worker
  * scenario: ALONE_BRIEF   the same with the whole chain; no worker can be had, and the other thread
  *                         waits for the end too
+ * scenario: STAYS         two nodes of a batch stay pending, and a third reads the first of them; a
+ *                         batch behind them on the stream, whose end a thread waits for; one worker
+ * scenario: ALONE_STAYS   the same, with a batch on another stream that reads the second, for which
+ *                         another thread waits; no worker can be had
  * thorough: FULL_CROSS    ALONE_CROSS with one worker: 77 million states
  *
- * Checked: each node runs once, in the order of its stream's appends, after its inputs, while its
- * stream is there; nobody sleeps for ever while there is work; all references come back; a thread
+ * Checked: each node runs once, in the order of its stream's appends, after its inputs, and after
+ * all of the batches before, while its stream is there; nobody sleeps for ever while there is work; all references come back; a thread
  * that waits starts at most one node after its result is there (K9); it never goes round in circles.
  *
  * mutant: AWAIT_FIRST     block_on sets the waiter before it holds its reference
@@ -41,6 +46,9 @@
  * mutant: BRIEF_LOOKS     it looks whether somebody drains the stream, and submits then
  * mutant: UNPOP_BACK      a task that blocked goes to the end of the queue
  * mutant: TWO_DRAINERS    drain does not look whether the stream is RUNNING
+ * mutant: STAYING_LEFT    a batch ends while nodes of it are pending
+ * mutant: STAYING_READ    what reads a pending node of its own stream does not wait for it
+ * mutant: BY_ITSELF       a stream that waits for a node of its own is blocked by itself
  * mutant: REF_FORGOTTEN   the pool's list holds no reference
  * mutant: NO_STOP         between two tasks the drainer does not ask whether it should stop
  * mutant: HELP_SPINS      a thread that finds nothing to drain looks again instead of sleeping
@@ -58,6 +66,10 @@
 #endif
 #ifdef ALONE_BRIEF
 #define BRIEF
+#define ALONE
+#endif
+#ifdef ALONE_STAYS
+#define STAYS
 #define ALONE
 #endif
 #ifdef ALONE_CHAIN
@@ -102,6 +114,14 @@
 #endif
 #define THREADS 2
 
+/* How often a thread may look without a node run or sleep in between; what ends elsewhere lets it
+   look once more each. */
+#ifdef STAYS
+#define ROUNDS 7
+#else
+#define ROUNDS 5
+#endif
+
 /* A waiter's bit in a node's list: stream s has bit s, thread t the bit THREAD(t). */
 #define THREAD(t) (STREAMS + (t))
 
@@ -112,6 +132,15 @@ byte count[NODES];
 byte next[NODES];
 
 bool over[NODES];
+#ifdef STAYS
+/* The first two nodes. */
+#define STAYS_PENDING(n) (n < 2)
+#define STAYING(b) (b == 0 && (!over[0] || !over[1]))
+bool begun[NODES];
+#else
+#define STAYS_PENDING(n) false
+#define STAYING(b) false
+#endif
 byte waiters[NODES];
 byte place[NODES]; /* in the order of its stream's appends */
 
@@ -321,6 +350,37 @@ inline get_tired(why) {
   fi
 }
 
+/* Suspends stream s, soon, until node c is over. */
+inline block_on(c) {
+  step = STEP_BLOCKED;
+  /* wr_node_pending_stream */
+  d_step {
+    if
+#ifndef BY_ITSELF
+    :: !over[c] && stream_of[c] != s ->
+#else
+    :: !over[c] ->
+#endif
+       by = stream_of[c];
+       retain(by)
+    :: else -> by = NONE
+    fi
+  };
+  /* wr_stream_block_on */
+#ifndef AWAIT_FIRST
+  d_step { !lock[s] -> retain(s); blocked_by[s] = by; by = NONE };
+#endif
+  d_step {
+    if
+    :: over[c] -> list = 1 << s
+    :: else -> waiters[c] = waiters[c] | (1 << s)
+    fi
+  };
+#ifdef AWAIT_FIRST
+  d_step { !lock[s] -> retain(s); blocked_by[s] = by; by = NONE }
+#endif
+}
+
 /* wr_stream_drain of stream s. `result` says what came of it. */
 inline drain(why) {
   d_step {
@@ -371,32 +431,21 @@ inline drain(why) {
      :: step == STEP_DONE && next[b] < count[b] ->
         n = first[b] + next[b];
         if
+#ifndef STAYING_READ
         :: input[n] != NONE && !over[input[n]] ->
-           step = STEP_BLOCKED;
-           /* wr_node_pending_stream */
-           d_step {
-             if
-             :: !over[input[n]] -> by = stream_of[input[n]]; retain(by)
-             :: else -> by = NONE
-             fi
-           };
-           /* wr_stream_block_on */
-#ifndef AWAIT_FIRST
-           d_step { !lock[s] -> retain(s); blocked_by[s] = by; by = NONE };
+#else
+        :: input[n] != NONE && !over[input[n]] && stream_of[input[n]] != s ->
 #endif
-           d_step {
-             if
-             :: over[input[n]] -> list = 1 << s
-             :: else -> waiters[input[n]] = waiters[input[n]] | (1 << s)
-             fi
-           };
-#ifdef AWAIT_FIRST
-           d_step { !lock[s] -> retain(s); blocked_by[s] = by; by = NONE };
-#endif
+           n = input[n];
+           block_on(n)
         :: else ->
            next[b]++;
            atomic {
              assert(!over[n] && place[n] == ran[s]);
+             assert(input[n] == NONE || over[input[n]]);
+#ifdef STAYS
+             assert(n != 3 || (over[0] && over[1] && over[2]));
+#endif
              ran[s]++;
              if
              :: why == HELPS && over[target] -> late++; assert(late <= 1)
@@ -404,13 +453,24 @@ inline drain(why) {
              fi;
              rounds = 0
            };
-           /* finish, in run.c */
-           d_step { over[n] = true; list = waiters[n]; waiters[n] = 0 }
+           if
+#ifdef STAYS
+           :: STAYS_PENDING(n) -> begun[n] = true
+#endif
+           :: else ->
+              /* finish, in run.c */
+              d_step { over[n] = true; list = waiters[n]; waiters[n] = 0 }
+           fi
         fi;
         fire_list();
         if
         :: step == STEP_DONE ->
-           d_step { release(s) }; /* the node's */
+           d_step {
+             if
+             :: !STAYS_PENDING(n) -> release(s) /* the node's */
+             :: else
+             fi
+           };
            get_tired(why);
            if
            :: next[b] < count[b] && DRAIN_STOP(why) -> step = STEP_YIELD
@@ -418,7 +478,21 @@ inline drain(why) {
            fi
         :: else
         fi
+#ifdef STAYS
+#ifndef STAYING_LEFT
+     :: step == STEP_DONE && next[b] == count[b] && STAYING(b) ->
+        /* wait_for_staying */
+        atomic { n = (over[1] -> 0 : 1) };
+        block_on(n);
+        fire_list()
+#endif
+     :: step != STEP_DONE || (next[b] == count[b] && !STAYING(b)) -> break
+#ifdef STAYING_LEFT
+     :: step == STEP_DONE && next[b] == count[b] && STAYING(b) -> break
+#endif
+#else
      :: else -> break
+#endif
      od;
      /* run_tasks_locked after the task has run, and the end of drain_locked */
      atomic {
@@ -574,7 +648,7 @@ inline take_place() {
 inline look(from_places) {
   atomic {
     rounds++;
-    assert(rounds < 5);
+    assert(rounds < ROUNDS);
     s = home;
     retain(s);
     result = 0;
@@ -716,6 +790,25 @@ inline run_here(b, n) {
   atomic { release(home); home = NONE }
 }
 
+#ifdef STAYS
+/* What a callee leaves to a thread of its own: pending_over, in run.c. */
+active proctype elsewhere() {
+  byte n, w, list, by = NONE;
+again_here:
+  if
+  :: over[0] && over[1] -> goto end
+  :: begun[0] && !over[0] -> n = 0
+  :: begun[1] && !over[1] -> n = 1
+  fi;
+  d_step { over[n] = true; list = waiters[n]; waiters[n] = 0 };
+  fire_list();
+  d_step { release(0) };
+  goto again_here;
+end:
+  skip
+}
+#endif
+
 proctype user(byte self) {
   LOCALS;
   byte home = NONE, depth, places;
@@ -768,6 +861,19 @@ proctype user(byte self) {
      submit(2, true);
 #ifdef ALONE
      wait_over(4)
+#endif
+  fi;
+#endif
+#ifdef STAYS
+  if
+  :: self == 0 -> submit(0, true); submit(1, true); wait_over(3)
+#ifdef ALONE
+  :: else ->
+     appended[0] > 0; /* park until SUBMITTED */
+     submit(2, true);
+     wait_over(4)
+#else
+  :: else
 #endif
   fi;
 #endif
@@ -833,6 +939,22 @@ init {
     node(4, 0, NONE);
     batch(0, 0, 2);
     batch(1, 2, 2);
+    batch(2, 4, 1);
+#endif
+#ifdef STAYS
+#define FOUR 1
+#define FIVE 1
+    node(0, 0, NONE);
+    node(1, 0, NONE);
+    node(2, 0, 0);
+    node(3, 0, NONE);
+#ifdef ALONE
+    node(4, 1, 1);
+#else
+    over[4] = true; /* there is none */
+#endif
+    batch(0, 0, 3);
+    batch(1, 3, 1);
     batch(2, 4, 1);
 #endif
     run user(0);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "fixtures.h"
+#include "later.h"
 #include "memory/buffer.h"
 #include "sweep.h"
 #include "three.h"
@@ -137,6 +138,21 @@ static void quantized(void) {
   mlx_array_free(b);
   mlx_array_free(w);
   mlx_vector_array_free(parts);
+}
+
+/* Commands that stay pending, of which one reads the other. */
+static void pending(void) {
+  static struct later later;
+  later_init(&later, LATER_BLOCKING);
+  mlx_stream s = mlx_default_cpu_stream_new();
+  mlx_array a = filled(1, 40, 2), b = {0}, c = {0};
+  if (s.ctx && a.ctx && ok(mlx_flatten(&a, a, 0, -1, s))) b = later_of(&later, a, s);
+  if (b.ctx) c = later_of(&later, b, s);
+  if (c.ctx && ok(mlx_array_eval(c))) CHECK(mlx_array_data_float32(c)[39] == 4);
+  mlx_array_free(c);
+  mlx_array_free(b);
+  mlx_array_free(a);
+  mlx_stream_free(s);
 }
 
 static void several_results(void) {
@@ -307,6 +323,8 @@ int main(void) {
   sweep(products, "products");
   sweep(other_kernels, "other kernels");
   sweep(several_results, "several results");
+  sweep(pending, "pending");
+  sweep_all_threads(pending, "pending, all threads");
   sweep(by_index, "by index");
   sweep(masked, "masked");
   sweep(managed, "managed data");
