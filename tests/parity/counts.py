@@ -11,7 +11,9 @@ import tables
 PAGE = tables.ROOT / "docs/parity.md"
 CLASSES = ("scalar", "empty", "dense", "prime", "broadcast", "offset", "strided", "reversed")
 # Without a name in MLX's Python, or with what only streams and threads can tell.
-ELSEWHERE = {"mlx_random_bits": "tests/unit/cpu_random.c"}
+FILES = ("mlx_load", "mlx_load_reader", "mlx_load_gguf", "mlx_load_safetensors",
+         "mlx_load_safetensors_reader")
+ELSEWHERE = {"mlx_random_bits": "tests/unit/cpu_random.c"} | dict.fromkeys(FILES, "files.py")
 NOTES = ("values", "edges", "arrays", "layouts", "table", "total")
 HEAD = """# Parity with MLX
 

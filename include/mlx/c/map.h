@@ -4,9 +4,9 @@
 /* Maps from text to arrays and to text. They own copies of their keys and of what is put in (for
    arrays: counted references). A copy of the struct names the same map: it follows what the map is
    set to, and ends with its one free. What was freed, was never set or is no map of that kind is an
-   error, as mlx/c/array.h says, and so is an iterator of such a map. Iterators go through the keys in the order in which they
-   were first inserted; a value that is replaced keeps its place. Threads may read one map at once;
-   while one changes it, no other may use it.
+   error, as mlx/c/array.h says, and so is an iterator of such a map. Iterators go through the keys
+   in the order in which they were first inserted; a value that is replaced keeps its place. Threads
+   may read one map at once; while one changes it, no other may use it.
 
    Functions return 0, or 1 after an error: weir_last_error() then has the message, which names
    the operation and the parameter, and the handler of mlx_set_error_handler has been called.

@@ -590,14 +590,17 @@ int mlx_qqmm(mlx_array *res, const mlx_array x, const mlx_array w,
 
 /* Packs a floating matrix, of at least two axes, in groups of elements along the last. *res
    receives a vector of codes in uint32, scales and, in the affine mode, biases. A row is one stream
-   of bits, least significant first. Modes, with the values of group_size and bits that are not
-   given: "affine"  groups of 32, 64 (not given) or 128; 1, 2, 3, 4 (not given), 5, 6 or 8 bits; an
-   element is code scale + bias, and 0 is exact; scales and biases in w's type "mxfp4"   groups of
-   32, 4 bits: E2M1 times a power of two in uint8 (E8M0) "mxfp8"   groups of 32, 8 bits: E4M3
-   (mlx_from_fp8) times the same "nvfp4"   groups of 16, 4 bits: E2M1 times E4M3 in uint8, and times
-   global_scale / 2688 where it is given: a float32, the greatest magnitude in all of w E2M1 has the
-   values 0, 0.5, 1, 1.5, 2, 3, 4, 6 and their negatives; between two the one nearer to 0 is taken.
-   E2M1, E4M3 and E8M0 are those of the OCP Microscaling Formats, 2023. */
+   of bits, least significant first. The modes, and what group_size and bits may be:
+
+   - "affine": groups of 32, 64 (where not given) or 128; 1, 2, 3, 4 (where not given), 5, 6 or 8
+     bits. An element is code scale + bias, and 0 is exact; scales and biases are of w's type.
+   - "mxfp4": groups of 32, 4 bits: E2M1 times a power of two in uint8 (E8M0).
+   - "mxfp8": groups of 32, 8 bits: E4M3 (mlx_from_fp8) times the same.
+   - "nvfp4": groups of 16, 4 bits: E2M1 times E4M3 in uint8, and times global_scale / 2688 where
+     that is given: a float32, the greatest magnitude in all of w.
+
+   E2M1 has the values 0, 0.5, 1, 1.5, 2, 3, 4, 6 and their negatives; between two the one nearer to
+   0 is taken. E2M1, E4M3 and E8M0 are those of the OCP Microscaling Formats, 2023. */
 int mlx_quantize(mlx_vector_array *res, const mlx_array w, mlx_optional_int group_size,
                  mlx_optional_int bits, const char *mode,
                  const mlx_array global_scale /* may be null */, const mlx_stream s);
