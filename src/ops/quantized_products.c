@@ -109,7 +109,7 @@ static struct wr_node *record(struct wr_compose *c, struct wr_node *x, const str
   if (lhs) in[n++] = wr_compose_dense(c, wr_compose_astype(c, lhs, WR_INT64));
   if (lhs) in[n++] = wr_compose_dense(c, wr_compose_astype(c, rhs, WR_INT64));
   if (c->error) return NULL;
-  memcpy(shape, batch, (size_t)n_batch * sizeof *shape);
+  if (n_batch) memcpy(shape, batch, (size_t)n_batch * sizeof *shape);
   shape[n_batch] = e->rows;
   shape[n_batch + 1] = e->outer;
   const struct wr_record r = {.op = WR_OP_QUANTIZED_MATMUL,
