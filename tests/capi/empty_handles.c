@@ -10,6 +10,7 @@
 #include "mlx/c/mlx.h"
 #include "no_file.h"
 #include "weir/error.h"
+#include "wrong_arguments.h"
 
 #define CASE(function, parameter, failed)
 #define RESULT(type, member)
@@ -32,23 +33,6 @@ struct results {
 static struct handles good;
 static const struct handles none;
 static struct results out;
-static int numbers[1] = {1};
-static const int64_t strides[1] = {1};
-static const mlx_optional_float no_number;
-static const mlx_optional_int no_count;
-static const mlx_optional_dtype no_dtype;
-static const char *texts[1] = {"text"};
-static float memory[1] = {1};
-
-static char heard[512];
-static int calls;
-static int wrong;
-
-static void hear(const char *message, void *data) {
-  snprintf(heard, sizeof heard, "%s", message);
-  ++*(int *)data;
-}
-
 static bool message_names(const char *function, const char *parameter) {
   const char *text = after_bracket(function, heard);
   return text && strstr(text, parameter);

@@ -7,6 +7,7 @@
 #include <complex.h>
 
 #include "bracket.h"
+#include "call_arguments.h"
 #include "programs.h"
 
 /* What the calls are given, and where they write. */
@@ -27,11 +28,6 @@ static struct {
 #undef CASE
 
 static weir_wired_guard guard;
-static int numbers[1] = {1};
-static const int64_t strides[1] = {1};
-static const mlx_optional_float no_number;
-static const mlx_optional_int no_count;
-static const mlx_optional_dtype no_dtype;
 static int wrong;
 
 static bool names(const char *part) { return strstr(weir_last_error(), part) != NULL; }
