@@ -129,6 +129,17 @@ static struct wr_error *usable(int index, struct wr_gpu **gpu) {
   return wr_gpu_unusable(*gpu);
 }
 
+/* Waits and leaves the GPU, also after a failure: pieces go back only when nothing reads them.
+   Takes the error; returns that one, or else the wait's. */
+static struct wr_error *finish(struct transfer *t, struct wr_error *error) {
+  struct wr_error *last = t->stream ? wait_all(t) : NULL;
+  transfer_end(t, last == NULL);
+  wr_gpu_leave();
+  if (!error) return last;
+  wr_error_release(last);
+  return error;
+}
+
 struct wr_error *wr_gpu_write(int index, void *device, const void *host, size_t bytes) {
   struct wr_gpu *gpu;
   struct transfer t;
@@ -142,13 +153,7 @@ struct wr_error *wr_gpu_write(int index, void *device, const void *host, size_t 
     error = t.pieces[0] ? write_pieces(&t, to, host, bytes)
                         : piece_sent(&t, 0, wr_cu->copy_to_device(to, host, bytes, t.stream));
   }
-  /* Also after a failure: pieces go back only when nothing reads them. */
-  struct wr_error *last = t.stream ? wait_all(&t) : NULL;
-  transfer_end(&t, last == NULL);
-  wr_gpu_leave();
-  if (!error) return last;
-  wr_error_release(last);
-  return error;
+  return finish(&t, error);
 }
 
 struct wr_error *wr_gpu_read(int index, void *host, const void *device, size_t bytes) {
@@ -164,12 +169,7 @@ struct wr_error *wr_gpu_read(int index, void *host, const void *device, size_t b
     error = t.pieces[0] ? read_pieces(&t, host, from, bytes)
                         : piece_sent(&t, 0, wr_cu->copy_to_host(host, from, bytes, t.stream));
   }
-  struct wr_error *last = t.stream ? wait_all(&t) : NULL;
-  transfer_end(&t, last == NULL);
-  wr_gpu_leave();
-  if (!error) return last;
-  wr_error_release(last);
-  return error;
+  return finish(&t, error);
 }
 
 struct wr_error *wr_gpu_peer_copy(int to_index, void *to, int from_index, const void *from,
