@@ -87,15 +87,49 @@ void *wr_rule_fail(const struct wr_rule *r, const char *format, ...) {
   return NULL;
 }
 
+/* Of one of several results the operation that made all. */
+static enum wr_op maker(const struct wr_rule *r) {
+  const enum wr_op from = wr_node_op(r->in[0]);
+  return r->op == WR_OP_PART || (r->op == WR_OP_VIEW && from == WR_OP_QUANTIZE) ? from : r->op;
+}
+
+/* As MLX calls what has no rule. */
+static const char *name_of(enum wr_op op) {
+  static const char *const names[WR_OP_COUNT] = {
+      [WR_OP_CHOLESKY] = "Cholesky",
+      [WR_OP_CONV] = "Convolution",
+      [WR_OP_EIG] = "Eig",
+      [WR_OP_EIGH] = "Eigh",
+      [WR_OP_FFT] = "FFT",
+      [WR_OP_INV] = "Inverse",
+      [WR_OP_LU] = "LUF",
+      [WR_OP_LU_FACTOR] = "LUF",
+      [WR_OP_QR] = "QRF",
+      [WR_OP_QUANTIZE] = "Quantize",
+      [WR_OP_SVD] = "SVD",
+      [WR_OP_TRI_INV] = "Inverse",
+      [WR_OP_VIEW] = "View",
+  };
+  return names[op] ? names[op] : wr_op_info(op)->name;
+}
+
+static void fail_none(const struct wr_rule *r, const char *what) {
+  const enum wr_op op = maker(r);
+  const bool view = op == WR_OP_VIEW; /* says its type */
+  wr_rule_fail(r, "[Primitive::%s] Not implemented for %s%s%s.", what, name_of(op), view ? " " : "",
+               view ? wr_dtype_name(wr_node_dtype(r->y)) : "");
+}
+
 void wr_vjp_none(const struct wr_rule *r, struct wr_node *d, struct wr_node **grads) {
   (void)d;
   (void)grads;
-  wr_rule_fail(r, "[Primitive::vjp] Not implemented for %s.", wr_op_info(r->op)->name);
+  fail_none(r, "vjp");
 }
 
 struct wr_node *wr_jvp_none(const struct wr_rule *r, struct wr_node *const *t) {
   (void)t;
-  return wr_rule_fail(r, "[Primitive::jvp] Not implemented for %s.", wr_op_info(r->op)->name);
+  fail_none(r, "jvp");
+  return NULL;
 }
 
 void wr_vjp_linear(const struct wr_rule *r, struct wr_node *d, struct wr_node **grads) {

@@ -301,11 +301,32 @@ static int views_bytes(mlx_vector_array *res, const mlx_vector_array in) {
   return rc || give(res, y);
 }
 
+static int scales_of(mlx_vector_array *res, const mlx_vector_array in) {
+  mlx_array x = at(in, 0);
+  mlx_vector_array parts = {NULL};
+  const mlx_optional_int group = {32, true}, bits = {4, true};
+  const mlx_array nothing = {0};
+  int rc = mlx_broadcast_to(&x, x, (const int[]){1, 32}, 2, none) ||
+           mlx_quantize(&parts, x, group, bits, "affine", nothing, none) ||
+           mlx_vector_array_get(&x, parts, 1) || mlx_sum(&x, x, false, none);
+  mlx_vector_array_free(parts);
+  return rc || give(res, x);
+}
+
+static int factor(mlx_vector_array *res, const mlx_vector_array in) {
+  mlx_array x = at(in, 0), q = mlx_array_new();
+  int rc = mlx_broadcast_to(&x, x, (const int[]){2, 2}, 2, none) ||
+           mlx_linalg_qr(&q, &x, x, none) || mlx_sum(&q, q, false, none);
+  mlx_array_free(x);
+  return rc || give(res, q);
+}
+
 static void refused(void) {
   static const int bad[] = {2}, twice[] = {0, -2}, zero[] = {0};
   mlx_closure f = mlx_closure_new_func(cubed), g = mlx_closure_new_func(not_scalar);
   mlx_closure h = mlx_closure_new_func(fails_inside), a = mlx_closure_new_func(async_inside);
-  mlx_closure v = mlx_closure_new_func(views_bytes);
+  mlx_closure v = mlx_closure_new_func(views_bytes), q = mlx_closure_new_func(scales_of);
+  mlx_closure l = mlx_closure_new_func(factor);
   mlx_closure_value_and_grad vg = mlx_closure_value_and_grad_new();
   mlx_vector_array x = LIST(2, 5), one = LIST(1), nothing = mlx_vector_array_new(), out = {NULL};
   mlx_vector_array grads = {NULL};
@@ -318,8 +339,10 @@ static void refused(void) {
              "[jvp] Number of inputs does not match number of tangents."));
   CHECK(says(mlx_vjp(&out, &grads, h, x, one), "[sum]"));
   CHECK(says(mlx_vjp(&out, &grads, a, x, one), "[async_eval] Not allowed inside a graph"));
-  CHECK(says(mlx_vjp(&out, &grads, v, x, one), "[Primitive::vjp] Not implemented for view."));
-  CHECK(says(mlx_jvp(&out, &grads, v, x, x), "[Primitive::jvp] Not implemented for view."));
+  CHECK(says(mlx_vjp(&out, &grads, v, x, one), "[Primitive::vjp] Not implemented for View int32."));
+  CHECK(says(mlx_jvp(&out, &grads, v, x, x), "[Primitive::jvp] Not implemented for View int32."));
+  CHECK(says(mlx_vjp(&out, &grads, q, x, one), "[Primitive::vjp] Not implemented for Quantize."));
+  CHECK(says(mlx_vjp(&out, &grads, l, x, one), "[Primitive::vjp] Not implemented for QRF."));
   CHECK(says(mlx_value_and_grad(&vg, f, NULL, 0), "[grad] Must specify at least one argument."));
   CHECK(!vg.ctx && mlx_value_and_grad(&vg, f, bad, 1) == 0);
   CHECK(says(mlx_closure_value_and_grad_apply(&out, &grads, vg, x),
@@ -336,6 +359,8 @@ static void refused(void) {
   mlx_closure_free(h);
   mlx_closure_free(a);
   mlx_closure_free(v);
+  mlx_closure_free(q);
+  mlx_closure_free(l);
   mlx_vector_array_free(x);
   mlx_vector_array_free(one);
   mlx_vector_array_free(nothing);
