@@ -2,9 +2,9 @@
    that what it does inside is not kept, and its results stand in the log as those of one call,
    whose rules are here. Elsewhere it is the function that it is made of. No locks. */
 
-#include "transforms/internal.h"
-
+#include "core/shape.h"
 #include "stream/stream.h"
+#include "transforms/internal.h"
 
 struct custom_function {
   struct wr_function base;
@@ -99,11 +99,48 @@ static struct wr_error *filled(struct wr_ptrs *list, struct wr_node *const *valu
   return NULL;
 }
 
-static struct wr_error *check_count(const char *what, size_t given, size_t wanted) {
-  if (given == wanted) return NULL;
+static struct wr_error *misfit(const char *what, const struct wr_node *given,
+                               const struct wr_node *like) {
+  char a[192], b[192];
+  wr_shape_format(wr_node_shape(given), wr_node_ndim(given), a, (int)sizeof a);
+  wr_shape_format(wr_node_shape(like), wr_node_ndim(like), b, (int)sizeof b);
   return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
-                      "[custom_function] The %s function gave %zu arrays instead of %zu.", what,
-                      given, wanted);
+                      "[custom_function] The %s gave an array of shape %s for one of "
+                      "shape %s.",
+                      what, a, b);
+}
+
+/* One in the place of what has another shape: a number stands for an array of it. */
+static struct wr_error *stretch(const char *what, void **item, const struct wr_node *like) {
+  const int32_t *shape = wr_node_shape(like);
+  const int ndim = wr_node_ndim(like);
+  struct wr_node *made = NULL, *given = *item;
+  struct wr_stream *stream;
+  if (wr_shape_equal(wr_node_shape(given), wr_node_ndim(given), shape, ndim)) return NULL;
+  if (!wr_shape_broadcasts_to(wr_node_shape(given), wr_node_ndim(given), shape, ndim)) {
+    return misfit(what, given, like);
+  }
+  struct wr_error *error = wr_transform_stream(given, &stream);
+  if (!error) error = wr_ops_broadcast_to(&made, given, shape, ndim, stream);
+  if (error) return error;
+  *item = made;
+  wr_node_release(given);
+  return NULL;
+}
+
+/* What users' functions give is one for each of `like`, of its shape: rules rely on that. A
+   function that runs again may give other things than at first. */
+static struct wr_error *fit(const char *what, struct wr_ptrs *given, const struct wr_ptrs *like) {
+  struct wr_error *error = NULL;
+  if (given->count != like->count) {
+    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
+                        "[custom_function] The %s gave %zu arrays instead of %zu.", what,
+                        given->count, like->count);
+  }
+  for (size_t i = 0; i < given->count && !error; i++) {
+    error = stretch(what, &given->items[i], like->items[i]);
+  }
+  return error;
 }
 
 /* Inputs that are over after the outputs: f runs again after it has run. */
@@ -142,7 +179,7 @@ static struct wr_error *back_by_rule(const struct custom_call *call, const struc
   const struct wr_arguments arguments = {
       .in = {wr_list_of(&call->in), wr_list_of(d), wr_list_of(&call->out)}};
   struct wr_error *error = wr_function_call(call->custom->vjp, &arguments, &results);
-  if (!error) error = check_count("vjp", results.out[0].count, call->in.count);
+  if (!error) error = fit("vjp function", &results.out[0], &call->in);
   if (!error) {
     *grads = results.out[0];
     results.out[0] = (struct wr_ptrs){0};
@@ -167,6 +204,7 @@ static struct wr_error *on_by_f(const struct custom_call *call, struct wr_node *
   struct wr_error *error = filled(&t, tangents, &call->in);
   const struct wr_node_list primals = wr_list_of(&call->in), all = wr_list_of(&t);
   if (!error) error = wr_jvp(call->custom->f, &primals, &all, &outputs, out);
+  if (!error) error = fit("function, run again,", out, &call->out);
   wr_nodes_end(&outputs);
   wr_nodes_end(&t);
   return error;
@@ -188,7 +226,7 @@ static struct wr_error *on_by_rule(const struct custom_call *call, struct wr_nod
   const struct wr_arguments arguments = {
       .in = {wr_list_of(&call->in), wr_list_of(&t)}, .numbers = numbers, .n_numbers = t.count};
   if (!error) error = wr_function_call(call->custom->jvp, &arguments, &results);
-  if (!error) error = check_count("jvp", results.out[0].count, call->out.count);
+  if (!error) error = fit("jvp function", &results.out[0], &call->out);
   if (!error) {
     *out = results.out[0];
     results.out[0] = (struct wr_ptrs){0};

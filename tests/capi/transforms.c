@@ -248,6 +248,89 @@ static void custom(void) {
   mlx_vector_array_free(g);
 }
 
+/* ---- functions that give what they should not ---- */
+
+static int three(mlx_vector_array *res) {
+  return give(res, mlx_array_new_data((const float[]){1, 2, 3}, (const int[]){3}, 1, MLX_FLOAT32));
+}
+
+static int three_back(mlx_vector_array *res, const mlx_vector_array primals,
+                      const mlx_vector_array d, const mlx_vector_array outputs) {
+  (void)primals, (void)d, (void)outputs;
+  return three(res);
+}
+
+static int three_on(mlx_vector_array *res, const mlx_vector_array primals,
+                    const mlx_vector_array tangents, const int *numbers, size_t n) {
+  (void)primals, (void)tangents, (void)numbers, (void)n;
+  return three(res);
+}
+
+static int two_back(mlx_vector_array *res, const mlx_vector_array primals, const mlx_vector_array d,
+                    const mlx_vector_array outputs) {
+  (void)primals, (void)d, (void)outputs;
+  return give(res, mlx_array_new_float(2));
+}
+
+static int summed_up(mlx_vector_array *res, const mlx_vector_array in) {
+  mlx_array x = at(in, 0), y = mlx_array_new();
+  int rc = mlx_sum(&y, x, false, none);
+  mlx_array_free(x);
+  return rc || give(res, y);
+}
+
+/* The function of another size when it runs again. */
+static int grows(mlx_vector_array *res, const mlx_vector_array in) {
+  static int times;
+  return times++ == 0 ? summed_up(res, in) : three(res);
+}
+
+static int sum_of_call(mlx_vector_array *res, const mlx_vector_array in, void *closure) {
+  mlx_vector_array inner = {NULL};
+  int rc = mlx_closure_apply(&inner, *(mlx_closure *)closure, in) || summed_up(res, inner);
+  mlx_vector_array_free(inner);
+  return rc;
+}
+
+static void other_shapes(void) {
+  const mlx_closure_custom no_vjp = {0};
+  const mlx_closure_custom_vmap no_vmap = {0};
+  mlx_closure f = mlx_closure_new_func(summed_up), c = mlx_closure_new();
+  mlx_closure outer = mlx_closure_new_func_payload(sum_of_call, &c, NULL);
+  mlx_closure_custom back = mlx_closure_custom_new_func(three_back);
+  mlx_closure_custom one_number = mlx_closure_custom_new_func(two_back);
+  mlx_closure_custom_jvp on = mlx_closure_custom_jvp_new_func(three_on);
+  mlx_vector_array x = LIST(2), one = LIST(1), many = {NULL}, out = {NULL}, g = {NULL};
+  CHECK(mlx_custom_vjp(&c, f, back) == 0);
+  CHECK(says(mlx_vjp(&out, &g, outer, x, one),
+             "The vjp function gave an array of shape (3) for one of shape ()."));
+  CHECK(mlx_custom_function(&c, f, no_vjp, on, no_vmap) == 0);
+  CHECK(says(mlx_jvp(&out, &g, outer, x, one),
+             "The jvp function gave an array of shape (3) for one of shape ()."));
+  CHECK(mlx_custom_vjp(&c, f, one_number) == 0 && three(&many) == 0);
+  CHECK(mlx_vjp(&out, &g, outer, many, one) == 0);
+  mlx_array all = at(g, 0);
+  CHECK(mlx_array_size(all) == 3 && mlx_sum(&all, all, false, none) == 0);
+  CHECK(mlx_vector_array_set_value(&g, all) == 0 && value_at(g, 0) == 6);
+  mlx_closure changing = mlx_closure_new_func(grows);
+  CHECK(mlx_custom_vjp(&c, changing, back) == 0);
+  CHECK(says(mlx_jvp(&out, &g, outer, x, one),
+             "The function, run again, gave an array of shape (3) for one of shape ()."));
+  mlx_array_free(all);
+  mlx_closure_free(changing);
+  mlx_closure_free(f);
+  mlx_closure_free(c);
+  mlx_closure_free(outer);
+  mlx_closure_custom_free(back);
+  mlx_closure_custom_free(one_number);
+  mlx_closure_custom_jvp_free(on);
+  mlx_vector_array_free(x);
+  mlx_vector_array_free(one);
+  mlx_vector_array_free(many);
+  mlx_vector_array_free(out);
+  mlx_vector_array_free(g);
+}
+
 static int runs;
 static int counted(mlx_vector_array *res, const mlx_vector_array in) {
   runs++;
@@ -433,6 +516,7 @@ int main(void) {
   values_inside();
   cuts();
   custom();
+  other_shapes();
   checkpoints();
   refused();
   deep();
