@@ -111,20 +111,25 @@ static void *make_with(const char *function, const struct kind *kind, void (*fun
   return make(function, kind, &(struct wr_users_code){kind->code, fun, true, payload, dtor});
 }
 
-/* Calls `cls`, unless there is an error, and ends the public function. */
-static int apply(const char *function, struct wr_error *error, const struct kind *kind, void *cls,
-                 const struct wr_arguments *arguments, const struct wr_api_places *places) {
-  struct wr_results results = {0};
-  struct wr_function *f = function_of(kind, cls, "cls", &error);
-  if (!error) error = wr_function_call(f, arguments, &results);
-  return wr_api_finish_results(function, error, places, &results);
+/* What a call is given. */
+struct call {
+  struct wr_error *error;
+  struct wr_arguments arguments;
+  struct wr_ptrs held[WR_ARGUMENT_LISTS]; /* the arguments' arrays */
+};
+
+static void take_list(struct call *call, int i, mlx_vector_array vec, const char *param) {
+  call->arguments.in[i] = wr_api_hold(&call->held[i], vec, param, &call->error);
 }
 
-static struct wr_node_list list_of(mlx_vector_array vec, const char *param,
-                                   struct wr_error **error) {
-  struct wr_node_list list = {NULL, 0};
-  list.items = wr_api_vector(vec, param, &list.n, error);
-  return list;
+/* Calls `cls`, unless there is an error, and ends the public function. */
+static int apply(const char *function, struct call *call, const struct kind *kind, void *cls,
+                 const struct wr_api_places *places) {
+  struct wr_results results = {0};
+  struct wr_function *f = function_of(kind, cls, "cls", &call->error);
+  if (!call->error) call->error = wr_function_call(f, &call->arguments, &results);
+  wr_api_let_go(call->held, WR_ARGUMENT_LISTS);
+  return wr_api_finish_results(function, call->error, places, &results);
 }
 
 /* ---- mlx_closure ---- */
@@ -154,12 +159,10 @@ int mlx_closure_set(mlx_closure *cls, const mlx_closure src) {
 }
 
 int mlx_closure_apply(mlx_vector_array *res, mlx_closure cls, const mlx_vector_array input) {
-  struct wr_error *error = NULL;
-  struct wr_arguments arguments = {.named = NULL};
-  wr_api_result_handle(res, WR_KIND_VECTOR_ARRAY, "res", &error);
-  arguments.in[0] = list_of(input, "input", &error);
-  return apply("mlx_closure_apply", error, &plain, cls.ctx, &arguments,
-               &(struct wr_api_places){.out = {res}});
+  struct call call = {.error = NULL};
+  wr_api_result_handle(res, WR_KIND_VECTOR_ARRAY, "res", &call.error);
+  take_list(&call, 0, input, "input");
+  return apply("mlx_closure_apply", &call, &plain, cls.ctx, &(struct wr_api_places){.out = {res}});
 }
 
 /* ---- mlx_closure_kwargs ---- */
@@ -190,12 +193,11 @@ int mlx_closure_kwargs_set(mlx_closure_kwargs *cls, const mlx_closure_kwargs src
 int mlx_closure_kwargs_apply(mlx_vector_array *res, mlx_closure_kwargs cls,
                              const mlx_vector_array input_0,
                              const mlx_map_string_to_array input_1) {
-  struct wr_error *error = NULL;
-  struct wr_arguments arguments = {.named = NULL};
-  wr_api_result_handle(res, WR_KIND_VECTOR_ARRAY, "res", &error);
-  arguments.in[0] = list_of(input_0, "input_0", &error);
-  arguments.named = wr_api_map_of_arrays(input_1, "input_1", &error);
-  return apply("mlx_closure_kwargs_apply", error, &kwargs, cls.ctx, &arguments,
+  struct call call = {.error = NULL};
+  wr_api_result_handle(res, WR_KIND_VECTOR_ARRAY, "res", &call.error);
+  take_list(&call, 0, input_0, "input_0");
+  call.arguments.named = wr_api_map_of_arrays(input_1, "input_1", &call.error);
+  return apply("mlx_closure_kwargs_apply", &call, &kwargs, cls.ctx,
                &(struct wr_api_places){.out = {res}});
 }
 
@@ -230,12 +232,11 @@ int mlx_closure_value_and_grad_set(mlx_closure_value_and_grad *cls,
 
 int mlx_closure_value_and_grad_apply(mlx_vector_array *res_0, mlx_vector_array *res_1,
                                      mlx_closure_value_and_grad cls, const mlx_vector_array input) {
-  struct wr_error *error = NULL;
-  struct wr_arguments arguments = {.named = NULL};
-  wr_api_result_handle(res_0, WR_KIND_VECTOR_ARRAY, "res_0", &error);
-  wr_api_result_handle(res_1, WR_KIND_VECTOR_ARRAY, "res_1", &error);
-  arguments.in[0] = list_of(input, "input", &error);
-  return apply("mlx_closure_value_and_grad_apply", error, &value_and_grad, cls.ctx, &arguments,
+  struct call call = {.error = NULL};
+  wr_api_result_handle(res_0, WR_KIND_VECTOR_ARRAY, "res_0", &call.error);
+  wr_api_result_handle(res_1, WR_KIND_VECTOR_ARRAY, "res_1", &call.error);
+  take_list(&call, 0, input, "input");
+  return apply("mlx_closure_value_and_grad_apply", &call, &value_and_grad, cls.ctx,
                &(struct wr_api_places){.out = {res_0, res_1}});
 }
 
@@ -268,13 +269,12 @@ int mlx_closure_custom_set(mlx_closure_custom *cls, const mlx_closure_custom src
 int mlx_closure_custom_apply(mlx_vector_array *res, mlx_closure_custom cls,
                              const mlx_vector_array input_0, const mlx_vector_array input_1,
                              const mlx_vector_array input_2) {
-  struct wr_error *error = NULL;
-  struct wr_arguments arguments = {.named = NULL};
-  wr_api_result_handle(res, WR_KIND_VECTOR_ARRAY, "res", &error);
-  arguments.in[0] = list_of(input_0, "input_0", &error);
-  arguments.in[1] = list_of(input_1, "input_1", &error);
-  arguments.in[2] = list_of(input_2, "input_2", &error);
-  return apply("mlx_closure_custom_apply", error, &custom, cls.ctx, &arguments,
+  struct call call = {.error = NULL};
+  wr_api_result_handle(res, WR_KIND_VECTOR_ARRAY, "res", &call.error);
+  take_list(&call, 0, input_0, "input_0");
+  take_list(&call, 1, input_1, "input_1");
+  take_list(&call, 2, input_2, "input_2");
+  return apply("mlx_closure_custom_apply", &call, &custom, cls.ctx,
                &(struct wr_api_places){.out = {res}});
 }
 
@@ -306,14 +306,13 @@ int mlx_closure_custom_jvp_set(mlx_closure_custom_jvp *cls, const mlx_closure_cu
 int mlx_closure_custom_jvp_apply(mlx_vector_array *res, mlx_closure_custom_jvp cls,
                                  const mlx_vector_array input_0, const mlx_vector_array input_1,
                                  const int *input_2, size_t input_2_num) {
-  struct wr_error *error = NULL;
-  struct wr_arguments arguments = {.named = NULL};
-  wr_api_result_handle(res, WR_KIND_VECTOR_ARRAY, "res", &error);
-  arguments.in[0] = list_of(input_0, "input_0", &error);
-  arguments.in[1] = list_of(input_1, "input_1", &error);
-  arguments.numbers = wr_api_ints(input_2, input_2_num, "input_2", &error);
-  arguments.n_numbers = input_2_num;
-  return apply("mlx_closure_custom_jvp_apply", error, &custom_jvp, cls.ctx, &arguments,
+  struct call call = {.error = NULL};
+  wr_api_result_handle(res, WR_KIND_VECTOR_ARRAY, "res", &call.error);
+  take_list(&call, 0, input_0, "input_0");
+  take_list(&call, 1, input_1, "input_1");
+  call.arguments.numbers = wr_api_ints(input_2, input_2_num, "input_2", &call.error);
+  call.arguments.n_numbers = input_2_num;
+  return apply("mlx_closure_custom_jvp_apply", &call, &custom_jvp, cls.ctx,
                &(struct wr_api_places){.out = {res}});
 }
 
@@ -347,14 +346,13 @@ int mlx_closure_custom_vmap_set(mlx_closure_custom_vmap *cls, const mlx_closure_
 int mlx_closure_custom_vmap_apply(mlx_vector_array *res_0, mlx_vector_int *res_1,
                                   mlx_closure_custom_vmap cls, const mlx_vector_array input_0,
                                   const int *input_1, size_t input_1_num) {
-  struct wr_error *error = NULL;
-  struct wr_arguments arguments = {.named = NULL};
-  wr_api_result_handle(res_0, WR_KIND_VECTOR_ARRAY, "res_0", &error);
-  wr_api_result_handle(res_1, WR_KIND_VECTOR_INT, "res_1", &error);
-  arguments.in[0] = list_of(input_0, "input_0", &error);
-  arguments.numbers = wr_api_ints(input_1, input_1_num, "input_1", &error);
-  arguments.n_numbers = input_1_num;
-  return apply("mlx_closure_custom_vmap_apply", error, &custom_vmap, cls.ctx, &arguments,
+  struct call call = {.error = NULL};
+  wr_api_result_handle(res_0, WR_KIND_VECTOR_ARRAY, "res_0", &call.error);
+  wr_api_result_handle(res_1, WR_KIND_VECTOR_INT, "res_1", &call.error);
+  take_list(&call, 0, input_0, "input_0");
+  call.arguments.numbers = wr_api_ints(input_1, input_1_num, "input_1", &call.error);
+  call.arguments.n_numbers = input_1_num;
+  return apply("mlx_closure_custom_vmap_apply", &call, &custom_vmap, cls.ctx,
                &(struct wr_api_places){.out = {res_0}, .numbers = res_1});
 }
 

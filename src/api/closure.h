@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "base/base.h"
 #include "core/error.h"
 #include "mlx/c/closure.h"
 #include "ops/function.h"
@@ -30,6 +31,12 @@ struct wr_users_code {
 
 /* A function that calls the user's. On an error nothing is taken. */
 struct wr_error *wr_api_function_of(struct wr_function **out, const struct wr_users_code *code);
+
+/* The items of a vector, with references in `held`, which is empty, for the time of a call.
+   `let_go` drops those of n such lists. */
+struct wr_node_list wr_api_hold(struct wr_ptrs *held, mlx_vector_array vec, const char *param,
+                                struct wr_error **error);
+void wr_api_let_go(struct wr_ptrs *held, int n);
 
 /* What handles hold, borrowed; and making *res, and its copies, refer to a function, whose
    reference is taken, also when memory is refused. */

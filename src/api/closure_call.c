@@ -26,6 +26,24 @@ struct frame {
   struct wr_error *error; /* what was wrong besides the status; a reference or NULL */
 };
 
+/* User code that is called may change the vector. */
+struct wr_node_list wr_api_hold(struct wr_ptrs *held, mlx_vector_array vec, const char *param,
+                                struct wr_error **error) {
+  size_t n = 0;
+  struct wr_node *const *nodes = wr_api_vector(vec, param, &n, error);
+  if (!*error && !wr_ptrs_reserve(held, n)) *error = wr_error_out_of_memory();
+  if (*error) return (struct wr_node_list){NULL, 0};
+  for (size_t i = 0; i < n; i++) held->items[held->count++] = wr_node_retain(nodes[i]);
+  return (struct wr_node_list){(struct wr_node *const *)held->items, n};
+}
+
+void wr_api_let_go(struct wr_ptrs *held, int n) {
+  for (int k = 0; k < n; k++) {
+    for (size_t i = 0; i < held[k].count; i++) wr_node_release(held[k].items[i]);
+    wr_ptrs_free(&held[k]);
+  }
+}
+
 /* ---- one call of each kind: the function's status ---- */
 
 static int call_plain(const struct wr_users_code *code, struct frame *f) {

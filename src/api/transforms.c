@@ -41,14 +41,15 @@ static int derive(const char *function, derivative *of, mlx_vector_array *res_0,
                   mlx_vector_array *res_1, mlx_closure fun, mlx_vector_array primals,
                   mlx_vector_array others, const char *what) {
   struct wr_error *error = NULL;
-  struct wr_node_list in = {NULL, 0}, with = {NULL, 0};
+  struct wr_ptrs held[2] = {{0}, {0}};
   struct wr_results results = {0};
   wr_api_result_handle(res_0, WR_KIND_VECTOR_ARRAY, "res_0", &error);
   wr_api_result_handle(res_1, WR_KIND_VECTOR_ARRAY, "res_1", &error);
   struct wr_function *f = wr_api_closure(fun, "fun", &error);
-  in.items = wr_api_vector(primals, "primals", &in.n, &error);
-  with.items = wr_api_vector(others, what, &with.n, &error);
+  const struct wr_node_list in = wr_api_hold(&held[0], primals, "primals", &error);
+  const struct wr_node_list with = wr_api_hold(&held[1], others, what, &error);
   if (!error) error = of(f, &in, &with, &results.out[0], &results.out[1]);
+  wr_api_let_go(held, 2);
   return wr_api_finish_results(function, error, &(struct wr_api_places){.out = {res_0, res_1}},
                                &results);
 }

@@ -248,7 +248,7 @@ static void custom(void) {
   mlx_vector_array_free(g);
 }
 
-/* ---- functions that give what they should not ---- */
+/* ---- functions that give what they should not, and change what they were called with ---- */
 
 static int three(mlx_vector_array *res) {
   return give(res, mlx_array_new_data((const float[]){1, 2, 3}, (const int[]){3}, 1, MLX_FLOAT32));
@@ -327,6 +327,34 @@ static void other_shapes(void) {
   mlx_vector_array_free(x);
   mlx_vector_array_free(one);
   mlx_vector_array_free(many);
+  mlx_vector_array_free(out);
+  mlx_vector_array_free(g);
+}
+
+static int clears(mlx_vector_array *res, const mlx_vector_array in, void *vectors) {
+  const mlx_array nothing = {0};
+  mlx_vector_array *own = vectors;
+  for (int i = 0; i < 2; i++) CHECK(mlx_vector_array_set_data(&own[i], &nothing, 0) == 0);
+  return cubed(res, in);
+}
+
+/* The vectors that a call was given are the caller's to change inside it. */
+static void own_vectors(void) {
+  mlx_vector_array own[2] = {LIST(2, 5), LIST(1)}, out = {NULL}, g = {NULL};
+  mlx_closure f = mlx_closure_new_func_payload(clears, own, NULL);
+  mlx_closure_value_and_grad vg = mlx_closure_value_and_grad_new();
+  CHECK(mlx_vjp(&out, &g, f, own[0], own[1]) == 0 && value_at(g, 1) == 8);
+  mlx_vector_array_free(own[0]);
+  mlx_vector_array_free(own[1]);
+  own[0] = LIST(2, 5), own[1] = LIST(1, 0);
+  CHECK(mlx_jvp(&out, &g, f, own[0], own[1]) == 0 && value_at(g, 0) == 60);
+  mlx_vector_array_free(own[0]);
+  own[0] = LIST(2, 5);
+  CHECK(mlx_value_and_grad(&vg, f, (const int[]){1}, 1) == 0);
+  CHECK(mlx_closure_value_and_grad_apply(&out, &g, vg, own[0]) == 0 && value_at(g, 0) == 8);
+  mlx_closure_value_and_grad_free(vg);
+  mlx_closure_free(f);
+  for (int i = 0; i < 2; i++) mlx_vector_array_free(own[i]);
   mlx_vector_array_free(out);
   mlx_vector_array_free(g);
 }
@@ -517,6 +545,7 @@ int main(void) {
   cuts();
   custom();
   other_shapes();
+  own_vectors();
   checkpoints();
   refused();
   deep();
