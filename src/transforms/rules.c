@@ -52,6 +52,11 @@ struct wr_node *wr_rule_where(const struct wr_rule *r, struct wr_node *condition
   return wr_compose_where(r->c, condition, a, wr_compose_scalar(r->c, 0, wr_node_dtype(a)));
 }
 
+struct wr_node *wr_rule_typed(const struct wr_rule *r, struct wr_node *a, struct wr_node *like) {
+  if (r->c->error) return NULL;
+  return wr_compose_astype(r->c, a, wr_node_dtype(like));
+}
+
 struct wr_node *wr_rule_sum(const struct wr_rule *r, struct wr_node *a, struct wr_node *b) {
   if (!a || !b) return a ? a : b;
   return wr_rule_add(r, a, b);
@@ -59,8 +64,9 @@ struct wr_node *wr_rule_sum(const struct wr_rule *r, struct wr_node *a, struct w
 
 struct wr_node *wr_rule_again(const struct wr_rule *r, struct wr_node *const *in) {
   if (r->c->error) return NULL;
+  const bool alike = wr_node_dtype(in[0]) == wr_node_dtype(r->in[0]);
   const struct wr_record record = {.op = r->op,
-                                   .dtype = wr_node_dtype(r->y),
+                                   .dtype = wr_node_dtype(alike ? r->y : in[0]),
                                    .ndim = wr_node_ndim(r->y),
                                    .shape = wr_node_shape(r->y),
                                    .n_in = r->n_in,

@@ -56,6 +56,8 @@ void wr_vjp_hadamard(const struct wr_rule *r, struct wr_node *d, struct wr_node 
   const int ndim = wr_node_ndim(d);
   const int32_t n = wr_node_shape(d)[ndim - 1];
   const int m = wr_hadamard_factor(n);
+  d = wr_rule_typed(r, d, r->y);
+  if (c->error) return;
   if (m <= 12) {
     grads[0] = wr_rule_again(r, &d);
     return;
@@ -72,7 +74,8 @@ void wr_vjp_hadamard(const struct wr_rule *r, struct wr_node *d, struct wr_node 
 }
 
 struct wr_node *wr_jvp_hadamard(const struct wr_rule *r, struct wr_node *const *t) {
-  return wr_rule_again(r, t);
+  struct wr_node *typed = wr_rule_typed(r, t[0], r->in[0]);
+  return wr_rule_again(r, &typed);
 }
 
 /* ---- quantised matrices ---- */
@@ -141,15 +144,20 @@ void wr_vjp_dequantize(const struct wr_rule *r, struct wr_node *d, struct wr_nod
   from_matrix(r, d, 0, grads);
 }
 
+/* A tangent as its input is given to kernels: dense, in its type. */
+static struct wr_node *dense(const struct wr_rule *r, struct wr_node *t, struct wr_node *like) {
+  t = wr_rule_typed(r, t, like);
+  if (r->c->error) return NULL;
+  return wr_compose_step(r->c, wr_ops_contiguous(wr_compose_slot(r->c), t, false, r->c->stream));
+}
+
 /* Linear in scales and biases together. */
 static struct wr_node *with_scales(const struct wr_rule *r, struct wr_node *const *t, int first) {
   struct wr_node *in[8];
   if (!t[first + 1] && !t[first + 2]) return NULL;
   for (int k = 0; k < r->n_in; k++) in[k] = r->in[k];
-  for (int k = first + 1; k <= first + 2; k++) in[k] = t[k] ? t[k] : wr_rule_zeros(r, r->in[k]);
-  for (int k = first + 1; k <= first + 2 && !r->c->error; k++) { /* kernels read what is dense */
-    in[k] =
-        wr_compose_step(r->c, wr_ops_contiguous(wr_compose_slot(r->c), in[k], false, r->c->stream));
+  for (int k = first + 1; k <= first + 2; k++) {
+    in[k] = dense(r, t[k] ? t[k] : wr_rule_zeros(r, r->in[k]), r->in[k]);
   }
   return wr_rule_again(r, in);
 }
@@ -247,9 +255,8 @@ struct wr_node *wr_jvp_quantized_matmul(const struct wr_rule *r, struct wr_node 
   const bool affine = how(r)->mode == WR_AFFINE;
   if (t[1] || (!affine && t[2])) return wr_jvp_none(r, t);
   for (int k = 0; k < r->n_in; k++) in[k] = r->in[k];
-  if (t[0] && !r->c->error) {
-    in[0] =
-        wr_compose_step(r->c, wr_ops_contiguous(wr_compose_slot(r->c), t[0], false, r->c->stream));
+  if (t[0]) {
+    in[0] = dense(r, t[0], r->in[0]);
     y = wr_rule_again(r, in);
   }
   if (affine) y = wr_rule_sum(r, y, with_scales(r, t, 1));

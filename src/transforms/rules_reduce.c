@@ -38,7 +38,7 @@ void wr_vjp_sum(const struct wr_rule *r, struct wr_node *d, struct wr_node **gra
 }
 
 struct wr_node *wr_jvp_sum(const struct wr_rule *r, struct wr_node *const *t) {
-  return wr_rule_again(r, t);
+  return summed(r, t[0]);
 }
 
 /* Equal ones share: 1 / their number where x is the result, 0 elsewhere. */

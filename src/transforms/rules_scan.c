@@ -144,7 +144,9 @@ struct wr_node *wr_jvp_scan(const struct wr_rule *r, struct wr_node *const *t) {
   const struct line l = line_of(r);
   struct wr_compose *c = r->c;
   struct wr_node *y = NULL;
-  if (p->by == WR_OP_ADD || wr_node_size(r->y) == 0) return wr_rule_again(r, t);
+  if (p->by == WR_OP_ADD || wr_node_size(r->y) == 0) {
+    return scan(r, WR_OP_ADD, t[0], l, p->inclusive);
+  }
   if (is_extreme(p->by)) {
     struct wr_node *at = owner(r, l, p->by);
     if (c->error) return NULL;

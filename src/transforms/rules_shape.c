@@ -261,11 +261,13 @@ void wr_vjp_concatenate(const struct wr_rule *r, struct wr_node *d, struct wr_no
 }
 
 struct wr_node *wr_jvp_concatenate(const struct wr_rule *r, struct wr_node *const *t) {
+  const int axis = ((const struct wr_axis_params *)r->params)->axis;
   size_t bytes = (size_t)r->n_in * sizeof(struct wr_node *);
   struct wr_node **all = wr_alloc(bytes);
   if (!all && !r->c->error) r->c->error = wr_error_out_of_memory();
   for (int k = 0; all && k < r->n_in; k++) all[k] = t[k] ? t[k] : wr_rule_zeros(r, r->in[k]);
-  struct wr_node *y = wr_rule_again(r, all);
+  struct wr_node *y = NULL;
+  if (!r->c->error) y = wr_compose_join(r->c, all, r->n_in, axis);
   wr_free(all);
   return y;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "lists.h"
 #include "mean_cpu.h"
 #include "mlx/c/mlx.h"
 #include "weir/error.h"
@@ -27,39 +28,7 @@ static bool says(int rc, const char *text) {
   return said;
 }
 
-static mlx_array at(mlx_vector_array v, size_t i) {
-  mlx_array a = mlx_array_new();
-  CHECK(mlx_vector_array_get(&a, v, i) == 0);
-  return a;
-}
-
-static float value_at(mlx_vector_array v, size_t i) {
-  float x = -1;
-  mlx_array a = at(v, i);
-  CHECK(mlx_array_item_float32(&x, a) == 0);
-  mlx_array_free(a);
-  return x;
-}
-
-static mlx_vector_array list(int n, const float *x) {
-  mlx_vector_array v = mlx_vector_array_new();
-  for (int i = 0; i < n; i++) {
-    mlx_array a = mlx_array_new_float(x[i]);
-    CHECK(mlx_vector_array_append_value(v, a) == 0);
-    mlx_array_free(a);
-  }
-  return v;
-}
-#define LIST(...) \
-  list((int)(sizeof((float[]){__VA_ARGS__}) / sizeof(float)), (float[]){__VA_ARGS__})
-
 static bool near(float a, float b) { return fabsf(a - b) <= 1e-5f * (1 + fabsf(b)); }
-
-static int give(mlx_vector_array *res, mlx_array a) {
-  int rc = mlx_vector_array_set_value(res, a);
-  mlx_array_free(a);
-  return rc;
-}
 
 /* x^3 y */
 static int cubed(mlx_vector_array *res, const mlx_vector_array in) {
