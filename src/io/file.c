@@ -6,12 +6,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/base.h"
@@ -170,6 +172,7 @@ struct wr_error *wr_reader_open(struct wr_reader **out, const char *name) {
 struct wr_file_writer {
   struct wr_writer writer;
   int fd;
+  int folder; /* where both names below are looked up, whatever the working directory becomes */
   char *label;
   char *target; /* what the file is to be called, links resolved; NULL: written as it is */
   char *fresh;  /* what it is called until then */
@@ -189,52 +192,56 @@ static struct wr_error *writer_failed(const struct wr_file_writer *file) {
                       wr_text_of_errno(errno));
 }
 
+/* A pipe that nobody reads any more is an error like others: its signal, which would end the
+   process, is taken away again, unless one was there before. */
+static ssize_t write_to_pipe(int fd, const void *data, size_t n) {
+  static const struct timespec at_once;
+  sigset_t pipe, before, pending;
+  sigemptyset(&pipe);
+  sigaddset(&pipe, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &pipe, &before);
+  bool there = sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 1;
+  ssize_t put = write(fd, data, n);
+  int reason = errno;
+  if (!there) { /* with a part written it comes too, and no error yet */
+    while (sigtimedwait(&pipe, NULL, &at_once) < 0 && errno == EINTR) continue;
+  }
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  errno = reason;
+  return put;
+}
+
 static struct wr_error *writer_write(struct wr_writer *writer, const void *data, size_t n) {
   struct wr_file_writer *file = WR_CONTAINER_OF(writer, struct wr_file_writer, writer);
   const char *at = data;
   while (n > 0) {
     int cancel = wr_cancel_off();
-    ssize_t put = write(file->fd, at, n < CALL_BYTES ? n : CALL_BYTES);
+    size_t most = n < CALL_BYTES ? n : CALL_BYTES;
+    ssize_t put = file->target ? write(file->fd, at, most) : write_to_pipe(file->fd, at, most);
     wr_cancel_restore(cancel);
     if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return writer_failed(file);
+    if (put == 0) errno = EIO; /* a device that takes nothing would be tried for ever */
+    if (put <= 0) return writer_failed(file);
     at += put;
     n -= (size_t)put;
   }
   return NULL;
 }
 
-static char *text_of(const char *format, int length, const char *text, unsigned long long number) {
-  char *made = NULL;
-  int n = snprintf(NULL, 0, format, length, text, number);
-  if (n >= 0) made = wr_alloc((size_t)n + 1);
-  if (made) snprintf(made, (size_t)n + 1, format, length, text, number);
+/* The two texts one behind the other, the first one up to `n`. */
+static char *joined(const char *first, size_t n, const char *second) {
+  size_t m = strlen(second) + 1;
+  char *made = wr_alloc(n + m);
+  if (!made) return NULL;
+  memcpy(made, first, n);
+  memcpy(made + n, second, m);
   return made;
 }
 
-/* Makes a file with a name that nobody has, in the folder of `target`. Its mode is what the file
-   had that it replaces. */
-static struct wr_error *make_fresh(struct wr_file_writer *file, const struct stat *old) {
-  const char *slash = strrchr(file->target, '/');
-  int folder = slash ? (int)(slash - file->target) + 1 : 0;
-  for (int tries = 0; tries < 100; tries++) {
-    unsigned long long number = wr_clock_ns() ^ (unsigned long long)getpid() << 40;
-    wr_free(file->fresh);
-    file->fresh = text_of("%.*s.weir-%llx", folder, file->target, number);
-    if (!file->fresh) return wr_error_out_of_memory();
-    file->fd = open(file->fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0666);
-    if (file->fd >= 0 || errno != EEXIST) break;
-  }
-  if (file->fd >= 0) {
-    if (old) (void)fchmod(file->fd, old->st_mode & 07777);
-    return NULL;
-  }
-  struct wr_error *error = wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
-                                        "Failed to open %s: no file can be made beside it: %s",
-                                        file->label, wr_text_of_errno(errno));
-  wr_free(file->fresh);
-  file->fresh = NULL;
-  return error;
+/* As much of a path as its folder, with the slash. */
+static size_t folder_bytes(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash ? (size_t)(slash - path) + 1 : 0;
 }
 
 static struct wr_error *cannot_open(const struct wr_file_writer *file) {
@@ -242,29 +249,110 @@ static struct wr_error *cannot_open(const struct wr_file_writer *file) {
                       wr_text_of_errno(errno));
 }
 
-/* What is there already says how to write; `name` is the file's, with its ending. A link leads to
-   what is replaced, and stays. */
-static struct wr_error *begin(struct wr_file_writer *file, const char *name) {
-  struct stat old;
-  if (stat(name, &old) != 0) {
-    if (errno != ENOENT) return cannot_open(file);
-    file->target = text_of("%.*s", (int)strlen(name), name, 0);
-    return file->target ? make_fresh(file, NULL) : wr_error_out_of_memory();
+/* What was there keeps its owner and mode, as far as this process may give them; where the group
+   cannot be kept, another one gets no rights. */
+static void keep_rights(int fd, const struct stat *old) {
+  mode_t mode = old->st_mode & 07777;
+  if (fchown(fd, old->st_uid, old->st_gid) != 0 && fchown(fd, (uid_t)-1, old->st_gid) != 0) {
+    mode &= ~(mode_t)070;
   }
-  if (!S_ISREG(old.st_mode)) {
+  (void)fchmod(fd, mode);
+}
+
+/* Makes a file with a name that nobody has, in the folder. At no time has it more rights than the
+   one it replaces: who opened it then could go on reading. */
+static struct wr_error *make_fresh(struct wr_file_writer *file, const struct stat *old) {
+  char name[32];
+  for (int tries = 0; tries < 100; tries++) {
+    unsigned long long number = wr_clock_ns() ^ (unsigned long long)getpid() << 40;
+    snprintf(name, sizeof name, ".weir-%llx", number);
+    file->fd = openat(file->folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY,
+                      old ? old->st_mode & 0700 : 0666);
+    if (file->fd >= 0 || errno != EEXIST) break;
+  }
+  if (file->fd < 0) {
+    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
+                        "Failed to open %s: no file can be made beside it: %s", file->label,
+                        wr_text_of_errno(errno));
+  }
+  file->fresh = joined(name, strlen(name), "");
+  if (!file->fresh) {
+    (void)unlinkat(file->folder, name, 0);
+    return wr_error_out_of_memory();
+  }
+  if (old) keep_rights(file->fd, old);
+  return NULL;
+}
+
+/* Where links lead from `name`, which need not be there: a path of wr_alloc. */
+static struct wr_error *follow(const struct wr_file_writer *file, const char *name, char **path) {
+  char to[PATH_MAX];
+  *path = joined(name, strlen(name), "");
+  for (int links = 0; *path; links++) {
+    ssize_t n = readlink(*path, to, sizeof to);
+    if (n < 0) return NULL;
+    errno = links == 40 ? ELOOP : ENAMETOOLONG;
+    if (links == 40 || (size_t)n == sizeof to) break;
+    to[n] = '\0';
+    char *next = joined(*path, to[0] == '/' ? 0 : folder_bytes(*path), to);
+    wr_free(*path);
+    *path = next;
+  }
+  if (!*path) return wr_error_out_of_memory();
+  wr_free(*path);
+  *path = NULL;
+  return cannot_open(file);
+}
+
+/* One that may be searched but not read serves too; it only cannot be synced. */
+static int open_folder(const char *name) {
+  int fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  return fd >= 0 || errno != EACCES ? fd : open(name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* Opens the folder and sets `target`. */
+static struct wr_error *find_place(struct wr_file_writer *file, const char *path,
+                                   const struct stat *old) {
+  struct stat now;
+  size_t n = folder_bytes(path);
+  char *folder = n ? joined(path, n, "") : joined(".", 1, "");
+  file->target = joined(path + n, strlen(path + n), "");
+  if (folder && file->target) file->folder = open_folder(folder);
+  wr_free(folder);
+  if (!folder || !file->target) return wr_error_out_of_memory();
+  if (file->folder < 0) return cannot_open(file);
+  if (!*file->target) errno = EISDIR;
+  if (!*file->target) return cannot_open(file);
+  /* What a link of /proc calls a file that has no name any more leads nowhere. */
+  if (!old || fstatat(file->folder, file->target, &now, AT_SYMLINK_NOFOLLOW) == 0) return NULL;
+  return cannot_open(file);
+}
+
+static struct wr_error *open_as_it_is(struct wr_file_writer *file, const char *name) {
+  do {
     file->fd = open(name, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-    return file->fd >= 0 ? NULL : cannot_open(file);
-  }
-  if (access(name, W_OK) != 0) return cannot_open(file);
-  char *real = realpath(name, NULL);
-  if (!real) return cannot_open(file);
-  file->target = text_of("%.*s", (int)strlen(real), real, 0);
-  free(real);
-  return file->target ? make_fresh(file, &old) : wr_error_out_of_memory();
+  } while (file->fd < 0 && errno == EINTR); /* while it waits for a pipe's reader */
+  return file->fd >= 0 ? NULL : cannot_open(file);
+}
+
+/* What is there already says how to write; `name` is the file's, with its ending. A link leads to
+   what is replaced or made, and stays. */
+static struct wr_error *begin(struct wr_file_writer *file, const char *name) {
+  struct stat facts;
+  char *path = NULL;
+  const struct stat *old = stat(name, &facts) == 0 ? &facts : NULL;
+  if (!old && errno != ENOENT) return cannot_open(file);
+  if (old && !S_ISREG(old->st_mode)) return open_as_it_is(file, name);
+  if (old && access(name, W_OK) != 0) return cannot_open(file);
+  struct wr_error *error = follow(file, name, &path);
+  if (!error) error = find_place(file, path, old);
+  wr_free(path);
+  return error ? error : make_fresh(file, old);
 }
 
 static void writer_free(struct wr_file_writer *file) {
   if (file->fd >= 0) (void)close(file->fd);
+  if (file->folder >= 0) (void)close(file->folder);
   wr_free(file->label);
   wr_free(file->target);
   wr_free(file->fresh);
@@ -279,10 +367,10 @@ static bool ends_so(const char *name, const char *ending) {
 struct wr_error *wr_file_writer_new(struct wr_file_writer **out, const char *name,
                                     const char *ending) {
   size_t bytes = strlen(name) + strlen(ending) + sizeof "file ";
-  struct wr_file_writer *file = bytes < INT_MAX ? wr_calloc(sizeof *file) : NULL;
+  struct wr_file_writer *file = wr_calloc(sizeof *file);
   if (!file) return wr_error_out_of_memory();
   file->writer = (struct wr_writer){writer_label, writer_good, writer_write};
-  file->fd = -1;
+  file->fd = file->folder = -1;
   file->label = wr_alloc(bytes);
   struct wr_error *error = file->label ? NULL : wr_error_out_of_memory();
   if (!error) {
@@ -303,20 +391,36 @@ struct wr_writer *wr_file_writer(struct wr_file_writer *file) {
   return &file->writer;
 }
 
-/* What a disk refuses it may say as late as this. */
+/* False with `errno` set. Pipes and some files have nothing to sync, and a folder that cannot be
+   read cannot be synced. */
+static bool sync_to_disk(int fd) {
+  int rc;
+  do {
+    rc = fsync(fd);
+  } while (rc != 0 && errno == EINTR);
+  return rc == 0 || errno == EINVAL || errno == EROFS;
+}
+
+/* What a disk refuses it may say as late as this. The folder is synced too: only then does the new
+   name outlive a loss of power. */
 static struct wr_error *settle(struct wr_file_writer *file) {
-  if (file->target && fsync(file->fd) != 0) return writer_failed(file);
+  if (file->target && !sync_to_disk(file->fd)) return writer_failed(file);
   int fd = file->fd;
   file->fd = -1;
   if (close(fd) != 0 && errno != EINTR) return writer_failed(file);
-  if (file->target && rename(file->fresh, file->target) != 0) return writer_failed(file);
-  return NULL;
+  if (!file->target) return NULL;
+  if (renameat(file->folder, file->fresh, file->folder, file->target) != 0) {
+    return writer_failed(file);
+  }
+  wr_free(file->fresh);
+  file->fresh = NULL;
+  return sync_to_disk(file->folder) || errno == EBADF ? NULL : writer_failed(file);
 }
 
 struct wr_error *wr_file_writer_end(struct wr_file_writer *file, struct wr_error *error) {
   int cancel = wr_cancel_off();
   if (!error) error = settle(file);
-  if (error && file->fresh) (void)unlink(file->fresh);
+  if (error && file->fresh) (void)unlinkat(file->folder, file->fresh, 0);
   writer_free(file);
   wr_cancel_restore(cancel);
   return error;
