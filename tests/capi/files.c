@@ -15,6 +15,7 @@
 #include "mean_cpu.h"
 #include "mlx/c/mlx.h"
 #include "weir/error.h"
+#include "weir/stream.h"
 
 static char folder[] = "/tmp/weir-files-XXXXXX";
 static const mlx_stream standard;
@@ -446,6 +447,7 @@ int main(void) {
   failed_array();
   onto_itself();
   large();
+  CHECK(weir_shutdown(INT64_C(20000000000)) == 0);
   char command[300];
   snprintf(command, sizeof command, "rm -r %s", folder);
   CHECK(system(command) == 0);
