@@ -156,6 +156,20 @@ static struct wr_error *seed(struct wr_trail *w) {
   return error;
 }
 
+/* Outputs but the first go by the way: to transforms around this one they are constant. */
+static struct wr_error *cut_others(struct wr_trail *w) {
+  for (size_t i = 1; i < w->outputs.count && !w->outermost; i++) {
+    struct wr_node *cut = NULL, *output = w->outputs.items[i];
+    struct wr_stream *stream;
+    struct wr_error *error = wr_transform_stream(output, &stream);
+    if (!error) error = wr_ops_stop_gradient(&cut, output, stream);
+    if (error) return error;
+    w->outputs.items[i] = cut;
+    wr_node_release(output);
+  }
+  return NULL;
+}
+
 static struct wr_error *differentiate(const struct grad_function *g,
                                       const struct wr_node_list *primals, const bool *wanted,
                                       struct wr_results *results) {
@@ -164,6 +178,7 @@ static struct wr_error *differentiate(const struct grad_function *g,
   struct wr_error *error = wr_trail_begin(&w, g->f, primals, wanted);
   if (error) return error;
   error = seed(&w);
+  if (!error) error = cut_others(&w);
   if (!error) error = wr_trail_back(&w);
   for (size_t i = 0; i < primals->n && !error; i++) {
     if (wanted[i]) error = wr_trail_take(&w, w.tracers.items[i], primals->items[i], &made);

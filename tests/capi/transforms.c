@@ -106,6 +106,41 @@ static void in_each_other(void) {
   mlx_vector_array_free(r);
 }
 
+/* x^3 y and x^3 y, of which a gradient leaves the second by the way. */
+static int cubed_twice(mlx_vector_array *res, const mlx_vector_array in) {
+  if (cubed(res, in)) return 1;
+  mlx_array y = at(*res, 0);
+  int rc = mlx_vector_array_append_value(*res, y);
+  mlx_array_free(y);
+  return rc;
+}
+
+static int values_of(mlx_vector_array *res, const mlx_vector_array in, void *vg) {
+  mlx_vector_array g = {NULL};
+  int rc = mlx_closure_value_and_grad_apply(res, &g, *(mlx_closure_value_and_grad *)vg, in);
+  mlx_vector_array_free(g);
+  return rc;
+}
+
+static void by_the_way(void) {
+  mlx_closure f = mlx_closure_new_func(cubed_twice);
+  mlx_closure_value_and_grad vg = mlx_closure_value_and_grad_new();
+  mlx_closure g = mlx_closure_new_func_payload(values_of, &vg, NULL);
+  mlx_vector_array x = LIST(2, 5), d = LIST(1), t = LIST(1, 0), out = {NULL}, r = {NULL};
+  CHECK(mlx_value_and_grad(&vg, f, (const int[]){0}, 1) == 0);
+  CHECK(mlx_vjp(&out, &r, g, x, d) == 0 && value_at(out, 1) == 40);
+  CHECK(value_at(r, 0) == 60 && value_at(r, 1) == 8);
+  CHECK(mlx_jvp(&out, &r, g, x, t) == 0 && value_at(r, 0) == 60 && value_at(r, 1) == 0);
+  mlx_closure_free(f);
+  mlx_closure_free(g);
+  mlx_closure_value_and_grad_free(vg);
+  mlx_vector_array_free(x);
+  mlx_vector_array_free(d);
+  mlx_vector_array_free(t);
+  mlx_vector_array_free(out);
+  mlx_vector_array_free(r);
+}
+
 /* Values may be asked for meanwhile; what is not an argument is constant. */
 static mlx_array outside;
 static int by_value(mlx_vector_array *res, const mlx_vector_array in) {
@@ -510,6 +545,7 @@ int main(void) {
   mlx_set_error_handler(hear, &reports, NULL);
   first_order();
   in_each_other();
+  by_the_way();
   values_inside();
   cuts();
   custom();

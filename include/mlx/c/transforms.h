@@ -47,7 +47,7 @@ int mlx_jvp(mlx_vector_array *res_0, mlx_vector_array *res_1, const mlx_closure 
 
 /* Makes *res a closure that gives the outputs of fun, and the gradients of the first one, which has
    shape (), for the arguments of these numbers, in ascending order. Negative numbers count from the
-   end. */
+   end. Outputs but the first are constant to transforms around this one. */
 int mlx_value_and_grad(mlx_closure_value_and_grad *res, const mlx_closure fun, const int *argnums,
                        size_t argnums_num);
 
