@@ -13,6 +13,13 @@ static struct wr_stream *default_stream(struct wr_error **error) {
   return wr_api_stream((mlx_stream){NULL}, error);
 }
 
+/* With a reference of the caller's: a reader of the user's may change the thread's default, or end
+   the handle, while its header is read. */
+static struct wr_stream *take_stream(mlx_stream s, struct wr_error **error) {
+  struct wr_stream *stream = wr_api_stream(s, error);
+  return *error ? NULL : wr_stream_retain(stream);
+}
+
 /* Readers, with a reference of the caller's: the user's and a file's. */
 static struct wr_reader *take_reader(mlx_io_reader in_stream, bool seeks, struct wr_error **error) {
   struct wr_reader *reader = wr_api_reader(in_stream, seeks, "in_stream", error);
@@ -41,18 +48,20 @@ static struct wr_error *end_file(struct wr_file_writer *writer, struct wr_error 
 
 /* ---- npy ---- */
 
+/* Takes the references of reader and stream. */
 static int load(const char *function, mlx_array *res, struct wr_reader *taken,
                 struct wr_stream *stream, struct wr_error *error) {
   struct wr_node *out = NULL;
   if (!error) error = wr_load_npy(&out, taken, stream);
   wr_reader_release(taken);
+  wr_stream_release(stream);
   return wr_api_finish_array(function, error, res, out);
 }
 
 int mlx_load_reader(mlx_array *res, mlx_io_reader in_stream, const mlx_stream s) {
   struct wr_error *error = NULL;
   wr_api_result_handle(res, WR_KIND_ARRAY, "res", &error);
-  struct wr_stream *stream = wr_api_stream(s, &error);
+  struct wr_stream *stream = take_stream(s, &error);
   struct wr_reader *reader = take_reader(in_stream, false, &error);
   return load("mlx_load_reader", res, reader, stream, error);
 }
@@ -60,7 +69,7 @@ int mlx_load_reader(mlx_array *res, mlx_io_reader in_stream, const mlx_stream s)
 int mlx_load(mlx_array *res, const char *file, const mlx_stream s) {
   struct wr_error *error = NULL;
   wr_api_result_handle(res, WR_KIND_ARRAY, "res", &error);
-  struct wr_stream *stream = wr_api_stream(s, &error);
+  struct wr_stream *stream = take_stream(s, &error);
   struct wr_reader *reader = open_file(file, &error);
   return load("mlx_load", res, reader, stream, error);
 }
@@ -85,6 +94,7 @@ int mlx_save(const char *file, const mlx_array a) {
 
 /* ---- safetensors ---- */
 
+/* Takes the references of reader and stream. */
 static int load_safetensors(const char *function, mlx_map_string_to_array *res_0,
                             mlx_map_string_to_string *res_1, struct wr_reader *taken,
                             struct wr_stream *stream, struct wr_error *error) {
@@ -94,6 +104,7 @@ static int load_safetensors(const char *function, mlx_map_string_to_array *res_0
   wr_load_end(&arrays);
   wr_formats_end(&metadata);
   wr_reader_release(taken);
+  wr_stream_release(stream);
   return wr_api_finish(function, error);
 }
 
@@ -102,7 +113,7 @@ int mlx_load_safetensors_reader(mlx_map_string_to_array *res_0, mlx_map_string_t
   struct wr_error *error = NULL;
   wr_api_result_handle(res_0, WR_KIND_MAP_ARRAY, "res_0", &error);
   wr_api_result_handle(res_1, WR_KIND_MAP_STRING, "res_1", &error);
-  struct wr_stream *stream = wr_api_stream(s, &error);
+  struct wr_stream *stream = take_stream(s, &error);
   struct wr_reader *reader = take_reader(in_stream, true, &error);
   return load_safetensors("mlx_load_safetensors_reader", res_0, res_1, reader, stream, error);
 }
@@ -112,7 +123,7 @@ int mlx_load_safetensors(mlx_map_string_to_array *res_0, mlx_map_string_to_strin
   struct wr_error *error = NULL;
   wr_api_result_handle(res_0, WR_KIND_MAP_ARRAY, "res_0", &error);
   wr_api_result_handle(res_1, WR_KIND_MAP_STRING, "res_1", &error);
-  struct wr_stream *stream = wr_api_stream(s, &error);
+  struct wr_stream *stream = take_stream(s, &error);
   struct wr_reader *reader = open_file(file, &error);
   return load_safetensors("mlx_load_safetensors", res_0, res_1, reader, stream, error);
 }

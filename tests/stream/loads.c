@@ -181,6 +181,38 @@ static void let_go(void) {
   CHECK(weir_shutdown(INT64_C(20000000000)) == 0 && slow.freed == 1);
 }
 
+/* ---- what a reader may do ---- */
+
+static void change_default(void *desc, char *data, size_t n) {
+  const bool first = ((struct slow *)desc)->place == 0;
+  read_on(desc, data, n);
+  if (!first) return;
+  mlx_stream another = new_stream();
+  CHECK(mlx_set_default_stream(another) == 0 && mlx_stream_free(another) == 0);
+}
+
+/* The stream of a load is the one that was the default as the call began, also when the reader has
+   let go of it while the header is read. */
+static void default_goes(void) {
+  static struct slow slow;
+  const size_t before = live_streams();
+  static const mlx_io_vtable vtable = {.is_open = is_open,
+                                       .good = good,
+                                       .read = change_default,
+                                       .read_at_offset = read_at,
+                                       .free = freed};
+  mlx_stream old = new_stream(), none = {NULL};
+  mlx_array load = mlx_array_new();
+  slow_begin(&slow, 9);
+  mlx_io_reader io = mlx_io_reader_new(&slow, vtable);
+  CHECK(mlx_set_default_stream(old) == 0 && mlx_stream_free(old) == 0);
+  CHECK(mlx_load_reader(&load, io, none) == 0 && mlx_io_reader_free(io) == 0);
+  sem_post(&slow.gate);
+  CHECK(int_of(load) == 9);
+  mlx_array_free(load);
+  CHECK(weir_shutdown(INT64_C(20000000000)) == 0 && slow.freed == 1 && live_streams() <= before);
+}
+
 /* ---- forks ---- */
 
 static void in_the_midst(void) {
@@ -216,6 +248,7 @@ int main(void) {
   across(true);
   if (!SANITIZED) in_the_midst();
   let_go();
+  default_goes();
   CHECK(weir_shutdown(INT64_C(20000000000)) == 0);
   return 0;
 }
