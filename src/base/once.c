@@ -49,20 +49,23 @@ bool wr_lacks_descriptors(void) {
 
 /* ---- libraries ---- */
 
+static bool ends_with(const char *text, const char *end) {
+  const size_t n = strlen(text), m = strlen(end);
+  return n >= m && !strcmp(text + n - m, end);
+}
+
 /* The loader's words for what the system's calls have answered; there is no number. Where it lacks
    room for thread-local memory it says "cannot allocate memory", and that stays so. What it cannot
    map glibc 2.36 says without the system's answer, which is nearly always that there is no memory;
-   elsewhere that answer follows, and one that stays is "not permitted". */
-static bool is_of_the_moment(const char *text) {
-  static const char *const of_the_moment[] = {
-      "Too many open files",   "Cannot allocate memory",
-      "out of memory",         "Resource temporarily unavailable",
-      "failed to map segment", "cannot map zero-fill pages"};
-  if (strstr(text, "not permitted")) return false;
-  for (size_t i = 0; i < sizeof of_the_moment / sizeof of_the_moment[0]; i++) {
-    if (strstr(text, of_the_moment[i])) return true;
+   elsewhere the answer follows, and decides. */
+bool wr_refusal_is_of_the_moment(const char *text) {
+  static const char *const answers[] = {"Too many open files", "Cannot allocate memory",
+                                        "out of memory", "Resource temporarily unavailable"};
+  for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+    if (strstr(text, answers[i])) return true;
   }
-  return false;
+  return ends_with(text, "failed to map segment from shared object") ||
+         ends_with(text, "cannot map zero-fill pages");
 }
 
 /* Before version 2.34 the C library has threads in a library of their own, and a second copy of
@@ -83,7 +86,7 @@ static void *open_here(const char *name, int flags, const char **text) {
 static void *open_apart(const char *name, int flags, const char **text) {
   void *library = namespaces_are_sound() ? dlmopen(LM_ID_NEWLM, name, flags) : NULL;
   *text = library ? NULL : dlerror();
-  if (library || (*text && is_of_the_moment(*text))) return library;
+  if (library || (*text && wr_refusal_is_of_the_moment(*text))) return library;
   return open_here(name, flags, text);
 }
 
@@ -101,7 +104,7 @@ static void *open_by(void *(*opener)(const char *, int, const char **), const ch
   void *library = opener(name, flags, &text);
   if (!library) {
     snprintf(why->text, sizeof why->text, "%s", text ? text : "no reason given");
-    why->for_now = !text || is_of_the_moment(text);
+    why->for_now = !text || wr_refusal_is_of_the_moment(text);
   }
   wr_text_end(before);
   return library;

@@ -28,6 +28,9 @@ struct wr_refusal {
   char text[400]; /* in the locale "C" */
 };
 
+/* Whether these words of the loader's, in the locale "C", are of a refusal of the moment. */
+bool wr_refusal_is_of_the_moment(const char *text);
+
 /* dlopen; NULL where it fails, and then *why is filled. */
 void *wr_library_open(const char *name, int flags, struct wr_refusal *why);
 

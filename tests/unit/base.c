@@ -1,4 +1,4 @@
-/* Locks, conditions, pointers, processors and names of threads. */
+/* Locks, conditions, pointers, processors, names of threads and words of the loader. */
 
 #include <pthread.h>
 #include <sched.h>
@@ -9,6 +9,7 @@
 
 #include "base/base.h"
 #include "base/lock.h"
+#include "base/once.h"
 #include "check.h"
 
 static struct {
@@ -130,7 +131,30 @@ static void threads_have_names(void) {
   CHECK(!wr_thread_name_of(UINT32_MAX, name, sizeof name));
 }
 
+/* What the system answered decides; where the loader does not say, there was no memory. */
+static void words_of_the_loader(void) {
+  static const char *const of_the_moment[] = {
+      "libx.so: cannot open shared object file: Too many open files",
+      "libx.so: cannot open shared object file: Too many open files in system",
+      "libx.so: cannot create shared object descriptor: Cannot allocate memory",
+      "libx.so: failed to map segment from shared object: Cannot allocate memory",
+      "libx.so: failed to map segment from shared object",
+      "libx.so: cannot map zero-fill pages"};
+  static const char *const for_good[] = {
+      "libx.so: cannot open shared object file: No such file or directory",
+      "libx.so: failed to map segment from shared object: Operation not permitted",
+      "libx.so: failed to map segment from shared object: Permission denied",
+      "libx.so: failed to map segment from shared object: No such device",
+      "libx.so: cannot allocate memory in static TLS block",
+      "libx.so: file too short"};
+  for (size_t i = 0; i < 6; i++) {
+    CHECK(wr_refusal_is_of_the_moment(of_the_moment[i]));
+    CHECK(!wr_refusal_is_of_the_moment(for_good[i]));
+  }
+}
+
 int main(void) {
+  words_of_the_loader();
   processors();
   locks_and_conditions();
   ranks();
