@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "base/base.h"
+#include "base/floats.h"
 #include "base/fork.h"
 #include "stream/internal.h"
 
@@ -69,6 +70,7 @@ static void *blocking_main(void *arg) {
   wr_mutex_lock(&pool.lock);
   while ((work = take_locked()) != NULL) {
     wr_mutex_unlock(&pool.lock);
+    (void)wr_floats_enter(); /* the user's code that ran here before may have left another (T1) */
     wr_run_users_code(work->run, work);
     wr_mutex_lock(&pool.lock);
   }

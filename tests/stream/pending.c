@@ -2,6 +2,8 @@
    what comes behind them on their stream; what fails later fails its array alone; their arrays and
    streams may go meanwhile; a fork's child computes them anew; the process ends beside them. */
 
+#include <fenv.h>
+
 #include "fake_device.h"
 #include "later.h"
 #include "three.h"
@@ -139,6 +141,38 @@ static void who_reads_it(mlx_stream s, mlx_stream other) {
   three_free(out);
   mlx_array all[] = {a, half, sum, slow};
   for (int i = 0; i < 4; i++) mlx_array_free(all[i]);
+}
+
+/* ---- roundings ---- */
+
+static sem_t rounded;
+
+static void round_up(void *work) {
+  (void)work;
+  CHECK(fesetround(FE_UPWARD) == 0);
+  sem_post(&rounded);
+}
+
+/* What code of the user's leaves on a thread of the library's is nothing to what comes there next
+   (T1). */
+static void rounding_is_its_own(void) {
+  struct wr_blocking rounding = {.run = round_up};
+  const float tiny = 1e-9f;
+  const int n = 1;
+  struct later later;
+  mlx_stream s = new_stream();
+  mlx_array a = mlx_array_new_data(&tiny, &n, 1, MLX_FLOAT32);
+  later_init(&later, LATER_BLOCKING);
+  CHECK(sem_init(&rounded, 0, 0) == 0 && weir_shutdown(INT64_C(20000000000)) == 0);
+  CHECK(wr_blocking_submit(&rounding) == NULL);
+  while (sem_wait(&rounded)) continue;
+  for (int i = 0; i < 50; i++) {
+    mlx_array sum = later_of(&later, a, s);
+    CHECK(mlx_array_eval(sum) == 0 && mlx_array_data_float32(sum)[0] == 1);
+    mlx_array_free(sum);
+  }
+  mlx_array_free(a);
+  mlx_stream_free(s);
 }
 
 /* ---- failing ---- */
@@ -296,6 +330,7 @@ int main(void) {
   who_reads_it(gpu, s);
   mlx_stream_free(s);
   mlx_stream_free(other);
+  rounding_is_its_own();
   fails_later();
   never_begun();
   handles_go();
