@@ -71,7 +71,8 @@ struct wr_callee {
      other work. */
   struct wr_error *(*run)(const struct wr_call *call);
   /* In its place, for what may take long without a processor, or block: begins it and answers as
-     encode does. What `call` leads to outside of itself is there until the hook is called. NULL:
+     encode does. The elements of inputs and results, the parameters and the extents and strides are
+     there until the hook is called; `call` and its array of inputs only until begin returns. NULL:
      there is `run`. */
   enum wr_encode_status (*begin)(const struct wr_call *call, struct wr_completion_hook *hook,
                                  struct wr_error **error);
