@@ -16,6 +16,9 @@ _Static_assert(sizeof(void *) == 8, "a place and its turn fit into a handle");
 
 enum { FIRST_PLACES = 64, MAX_PLACES = INT32_MAX };
 
+/* A place that has had it is given no more: numbers would come again. */
+#define LAST_TURN (WR_TORTURED ? UINT32_C(1000) : UINT32_MAX)
+
 struct place {
   void *object;  /* under LOCK; NULL: free */
   uint32_t turn; /* under LOCK; of the handle that has the place, or had it last */
@@ -29,7 +32,8 @@ static struct {
   uint32_t count;       /* under LOCK */
   uint32_t first_free;  /* under LOCK; count: none */
   uint32_t taken;       /* under LOCK */
-  uint32_t past_turns;  /* under LOCK; turns that places of an earlier table had, at most */
+  uint32_t past_turns;  /* under LOCK; turns that places of an earlier table had, at most: below
+                           LAST_TURN */
 } table = {.lock = WR_MUTEX_INIT(WR_RANK_REGISTRY)};
 
 static struct wr_fork_row fork_row = {.rank = WR_RANK_REGISTRY, .lock = &table.lock};
@@ -113,9 +117,10 @@ void wr_handle_lead(void **ctx, void *object) {
 
 static void end_locked(struct place *place) {
   place->object = NULL;
+  table.taken--;
+  if (place->turn == LAST_TURN) return;
   place->next = table.first_free;
   table.first_free = (uint32_t)(place - table.places);
-  table.taken--;
 }
 
 static void *find_object(const void *ctx, enum wr_kind kind, bool end) {
@@ -137,8 +142,9 @@ static uint32_t most_turns_locked(void) {
 
 void wr_handle_trim(void) {
   wr_mutex_lock(&table.lock);
-  if (table.taken == 0) {
-    table.past_turns = most_turns_locked();
+  const uint32_t past_turns = most_turns_locked();
+  if (table.taken == 0 && past_turns < LAST_TURN) {
+    table.past_turns = past_turns;
     wr_free(table.places);
     table.places = NULL;
     table.count = table.first_free = 0;
