@@ -1,5 +1,7 @@
 /* Readers and writers of the user's, behind the interface of src/io. Each call of theirs that can
-   fail is followed by a look at `good`, which is how they say it. No locks. */
+   fail is followed by a look at `good`, which is how they say it. What they do may well be a
+   cancellation point, so the thread is not cancelled inside: what the call around them still has to
+   end would stay (K7). No locks. */
 
 #include "mlx/c/io_types.h"
 
@@ -8,6 +10,7 @@
 #include "api/api.h"
 #include "api/io_types.h"
 #include "base/base.h"
+#include "base/lock.h"
 
 struct user_reader {
   struct wr_kind_word kind;
@@ -24,8 +27,30 @@ struct user_writer {
 };
 
 static const char *label_of(void *desc, const mlx_io_vtable *vtable) {
+  int before = wr_cancel_off();
   const char *label = vtable->label ? vtable->label(desc) : NULL;
+  wr_cancel_restore(before);
   return label ? label : "";
+}
+
+static bool is_good(void *desc, const mlx_io_vtable *vtable) {
+  int before = wr_cancel_off();
+  bool good = vtable->good(desc);
+  wr_cancel_restore(before);
+  return good;
+}
+
+static bool is_good_and_open(void *desc, const mlx_io_vtable *vtable) {
+  int before = wr_cancel_off();
+  bool good = vtable->good(desc) && vtable->is_open(desc);
+  wr_cancel_restore(before);
+  return good;
+}
+
+static void end_user(void *desc, const mlx_io_vtable *vtable) {
+  int before = wr_cancel_off();
+  if (vtable->free) vtable->free(desc);
+  wr_cancel_restore(before);
 }
 
 /* ---- readers ---- */
@@ -39,45 +64,52 @@ static const char *reader_label(struct wr_reader *reader) {
 }
 
 static bool reader_good(struct wr_reader *reader) {
-  struct user_reader *r = of(reader);
-  return r->vtable.good(r->desc) && r->vtable.is_open(r->desc);
+  return is_good_and_open(of(reader)->desc, &of(reader)->vtable);
 }
 
 static struct wr_error *told(struct user_reader *r, size_t n) {
-  if (r->vtable.good(r->desc)) return NULL;
+  if (is_good(r->desc, &r->vtable)) return NULL;
   return wr_error_new(WEIR_ERROR_DEVICE, "[read] Unable to read %zu bytes from %s", n,
                       label_of(r->desc, &r->vtable));
 }
 
 static struct wr_error *reader_read(struct wr_reader *reader, void *to, size_t n) {
   struct user_reader *r = of(reader);
+  int before = wr_cancel_off();
   r->vtable.read(r->desc, to, n);
+  wr_cancel_restore(before);
   return told(r, n);
 }
 
 static struct wr_error *reader_seek(struct wr_reader *reader, uint64_t offset) {
   struct user_reader *r = of(reader);
+  int before = wr_cancel_off();
   r->vtable.seek(r->desc, (int64_t)offset, SEEK_SET);
+  wr_cancel_restore(before);
   return told(r, 0);
 }
 
 static struct wr_error *reader_size(struct wr_reader *reader, uint64_t *size) {
   struct user_reader *r = of(reader);
+  int before = wr_cancel_off();
   r->vtable.seek(r->desc, 0, SEEK_END);
   *size = r->vtable.tell(r->desc);
+  wr_cancel_restore(before);
   return told(r, 0);
 }
 
 static struct wr_error *reader_read_at(struct wr_reader *reader, void *to, size_t n,
                                        uint64_t offset) {
   struct user_reader *r = of(reader);
+  int before = wr_cancel_off();
   r->vtable.read_at_offset(r->desc, to, n, (size_t)offset);
+  wr_cancel_restore(before);
   return told(r, n);
 }
 
 static void reader_end(struct wr_reader *reader) {
   struct user_reader *r = of(reader);
-  if (r->vtable.free) r->vtable.free(r->desc);
+  end_user(r->desc, &r->vtable);
   wr_free(r);
 }
 
@@ -161,14 +193,15 @@ static const char *writer_label(struct wr_writer *writer) {
 }
 
 static bool writer_good(struct wr_writer *writer) {
-  struct user_writer *w = to(writer);
-  return w->vtable.good(w->desc) && w->vtable.is_open(w->desc);
+  return is_good_and_open(to(writer)->desc, &to(writer)->vtable);
 }
 
 static struct wr_error *writer_write(struct wr_writer *writer, const void *data, size_t n) {
   struct user_writer *w = to(writer);
+  int before = wr_cancel_off();
   w->vtable.write(w->desc, data, n);
-  if (w->vtable.good(w->desc)) return NULL;
+  wr_cancel_restore(before);
+  if (is_good(w->desc, &w->vtable)) return NULL;
   return wr_error_new(WEIR_ERROR_DEVICE, "[write] Unable to write %zu bytes to %s", n,
                       label_of(w->desc, &w->vtable));
 }
@@ -212,7 +245,7 @@ int mlx_io_writer_tostring(mlx_string *str_, mlx_io_writer io) {
 int mlx_io_writer_free(mlx_io_writer io) {
   struct wr_error *error = NULL;
   struct user_writer *w = wr_api_take(io.ctx, WR_KIND_WRITER, "io", &error);
-  if (w && w->vtable.free) w->vtable.free(w->desc);
+  if (w) end_user(w->desc, &w->vtable);
   wr_free(w);
   return wr_api_finish("mlx_io_writer_free", error);
 }

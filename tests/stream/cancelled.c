@@ -94,8 +94,78 @@ static void frees(void) {
   _exit(42);
 }
 
+/* A reader and a writer of the user's, each function of which comes by a cancellation point. */
+static struct {
+  char bytes[256];
+  size_t place, size;
+  int freed;
+} file;
+
+static bool yes(void *unused) {
+  (void)unused;
+  pthread_testcancel();
+  return true;
+}
+
+static const char *label(void *unused) { return yes(unused) ? "memory" : NULL; }
+
+static void read_at(void *unused, char *data, size_t n, size_t offset) {
+  CHECK(yes(unused) && offset + n <= file.size);
+  memcpy(data, file.bytes + offset, n);
+}
+
+static void read_on(void *unused, char *data, size_t n) {
+  read_at(unused, data, n, file.place);
+  file.place += n;
+}
+
+static void write_on(void *unused, const char *data, size_t n) {
+  CHECK(yes(unused) && file.size + n <= sizeof file.bytes);
+  memcpy(file.bytes + file.size, data, n);
+  file.size += n;
+}
+
+static void count_freed(void *unused) { file.freed += yes(unused); }
+
+static void *save_and_load(void *came_back) {
+  static const mlx_io_vtable vtable = {.is_open = yes,
+                                       .good = yes,
+                                       .read = read_on,
+                                       .read_at_offset = read_at,
+                                       .write = write_on,
+                                       .label = label,
+                                       .free = count_freed};
+  CHECK(pthread_cancel(pthread_self()) == 0);
+  int32_t value = 0;
+  mlx_string text = mlx_string_new();
+  mlx_array a = mlx_array_new_int(7), b = mlx_array_new();
+  mlx_io_writer to = mlx_io_writer_new(NULL, vtable);
+  mlx_io_reader from = mlx_io_reader_new(NULL, vtable);
+  CHECK(mlx_save_writer(to, a) == 0 && mlx_io_writer_free(to) == 0 && file.freed == 1);
+  CHECK(mlx_io_reader_tostring(&text, from) == 0 && mlx_string_free(text) == 0);
+  CHECK(mlx_load_reader(&b, from, shared) == 0 && mlx_io_reader_free(from) == 0);
+  CHECK(mlx_array_item_int32(&value, b) == 0 && value == 7);
+  CHECK(mlx_array_free(a) == 0 && mlx_array_free(b) == 0);
+  *(int *)came_back = 1;
+  pthread_testcancel();
+  return NULL;
+}
+
+static void files(void) {
+  int came_back = 0;
+  void *result;
+  mean_cpu();
+  shared = new_stream();
+  pthread_t thread = start_thread(save_and_load, &came_back);
+  CHECK(pthread_join(thread, &result) == 0 && result == PTHREAD_CANCELED && came_back);
+  CHECK(mlx_stream_free(shared) == 0 && weir_shutdown(INT64_C(60000000000)) == 0);
+  CHECK(file.freed == 2 && live_streams() == 0);
+  _exit(42);
+}
+
 int main(void) {
   mean_cpu();
+  repeat(files, "cancelled files", 1);
   repeat(program, "cancelled", 5);
   repeat(frees, "cancelled frees", 1);
   return 0;
