@@ -40,20 +40,20 @@ struct wr_edges {
 struct wr_node {
   struct wr_handle own; /* the array's first handle, and the count of references */
   struct wr_completion completion;
-  uint16_t op;                      /* immutable after publish; enum wr_op */
-  uint8_t dtype;                    /* immutable after publish; enum wr_dtype */
-  uint8_t ndim;                     /* immutable after publish */
-  bool dense;                       /* immutable after publish: row-major without gaps */
-  uint8_t device_type;              /* immutable after publish */
-  uint16_t device_index;            /* immutable after publish */
-  uint32_t next_edge;               /* planner only: which of the edges its walk looks at next */
-  uint16_t n_parts;                 /* immutable after publish; wr_node_parts; mostly 0 */
-  bool taken_in;                    /* planner only: by a group, whose root stays in the order */
-  uint32_t traced;                  /* immutable after publish; one more than the place in the log of
-                                      the recording thread (trace.h); 0: in none */
-  int64_t size;                     /* immutable after publish; elements */
-  int64_t offset;                   /* immutable after publish; elements from the buffer's start */
-  const int32_t *shape;             /* immutable after publish; in the tail */
+  uint16_t op;           /* immutable after publish; enum wr_op */
+  uint8_t dtype;         /* immutable after publish; enum wr_dtype */
+  uint8_t ndim;          /* immutable after publish */
+  bool dense;            /* immutable after publish: row-major without gaps */
+  uint8_t device_type;   /* immutable after publish */
+  uint16_t device_index; /* immutable after publish */
+  uint32_t next_edge;    /* planner only: which of the edges its walk looks at next */
+  uint16_t n_parts;      /* immutable after publish; wr_node_parts; mostly 0 */
+  bool taken_in;         /* planner only: by a group, whose root stays in the order */
+  uint32_t traced;       /* immutable after publish; one more than the place in the log of
+                           the recording thread (trace.h); 0: in none */
+  int64_t size;          /* immutable after publish; elements */
+  int64_t offset;        /* immutable after publish; elements from the buffer's start */
+  const int32_t *shape;  /* immutable after publish; in the tail */
   _Atomic(struct wr_edges *) edges; /* claimer only; atomic ACQ_REL for a fork's sake: when a group
                                        replaces them, what it is made of was stored before, and
                                        what it replaces is let go of after that */
