@@ -62,6 +62,13 @@ static size_t sequence(const unsigned char *s, size_t n) {
   return length;
 }
 
+bool wr_json_is_utf8(const char *text) {
+  const unsigned char *s = (const unsigned char *)text;
+  size_t n = strlen(text), length = 1;
+  for (size_t at = 0; at < n && length; at += length) length = sequence(s + at, n - at);
+  return length != 0;
+}
+
 static bool hex4(struct wr_json *j, uint32_t *unit) {
   *unit = 0;
   for (int i = 0; i < 4; i++) {

@@ -38,4 +38,7 @@ bool wr_json_skip(struct wr_json *j);
 /* Nothing but blanks is left. */
 bool wr_json_end(struct wr_json *j);
 
+/* Whether a text is UTF-8, which it has to be as JSON. */
+bool wr_json_is_utf8(const char *text);
+
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "base/json.h"
 #include "io/io.h"
 #include "ops/ops.h"
 
@@ -193,10 +194,27 @@ static void add_header(struct wr_bytes *b, const struct wr_map *arrays,
   wr_free(order);
 }
 
+/* Readers, this library's too, refuse a header with such a text in it. */
+static struct wr_error *check_text(const char *text, const char *what) {
+  if (wr_json_is_utf8(text)) return NULL;
+  return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "[save_safetensors] %s is no UTF-8", what);
+}
+
+static struct wr_error *check_metadata(const struct wr_map *metadata) {
+  struct wr_error *error = NULL;
+  for (size_t i = 0; i < metadata->count && !error; i++) {
+    error = check_text(metadata->entries[i].key, "a key of the metadata");
+    if (!error) error = check_text(metadata->entries[i].value, "a text of the metadata");
+  }
+  return error;
+}
+
 static struct wr_error *check_arrays(const struct wr_map *arrays) {
   for (size_t i = 0; i < arrays->count; i++) {
     const struct wr_node *node = arrays->entries[i].value;
     const char *key = arrays->entries[i].key;
+    struct wr_error *error = check_text(key, "the name of an array");
+    if (error) return error;
     if (wr_node_size(node) == 0) {
       return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
                           "[save_safetensors] Cannot serialize an empty array ('%.200s')", key);
@@ -250,6 +268,7 @@ struct wr_error *wr_save_safetensors(struct wr_writer *writer, const struct wr_m
   struct wr_bytes header = {0};
   struct wr_node **nodes = NULL;
   struct wr_error *error = check_arrays(arrays);
+  if (!error) error = check_metadata(metadata);
   if (!error) error = make_header(&header, arrays, metadata);
   if (!error) error = wr_save_prepare(&nodes, arrays, stream);
   if (!error) error = write_safetensors(writer, &header, nodes, arrays->count);

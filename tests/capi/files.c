@@ -270,6 +270,21 @@ static void safetensors_header(void) {
   mlx_map_string_to_string_free(notes);
 }
 
+/* A text that no reader would take is refused. */
+static void safetensors_not_utf8(void) {
+  mlx_map_string_to_array map = mlx_map_string_to_array_new();
+  mlx_map_string_to_string notes = mlx_map_string_to_string_new();
+  put(map, "caf\xe9", mlx_array_new_float(1));
+  CHECK(mlx_save_safetensors(path("utf8"), map, notes) == 1 && says("an array is no UTF-8"));
+  mlx_map_string_to_array_free(map);
+  map = mlx_map_string_to_array_new();
+  CHECK(mlx_map_string_to_string_insert(notes, "a", "\xed\xa0\x80") == 0);
+  CHECK(mlx_save_safetensors(path("utf8"), map, notes) == 1 && says("metadata is no UTF-8"));
+  CHECK(access(path("utf8.safetensors"), F_OK) != 0);
+  mlx_map_string_to_array_free(map);
+  mlx_map_string_to_string_free(notes);
+}
+
 static int load_text(const char *json, uint64_t length, size_t data,
                      mlx_map_string_to_array *arrays) {
   static char bytes[4096];
@@ -440,6 +455,7 @@ int main(void) {
   npy_failures();
   safetensors_types();
   safetensors_header();
+  safetensors_not_utf8();
   safetensors_hostile();
   safetensors_odd();
   full_disk();
