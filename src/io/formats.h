@@ -90,6 +90,10 @@ struct wr_gguf_value {
 bool wr_gguf_tensor_type(enum wr_dtype dtype, uint32_t *type);
 bool wr_gguf_value_type(enum wr_dtype dtype, uint32_t *type);
 
+/* Where data begin: at multiples of what the metadata say under general.alignment, NULL where they
+   say nothing. False for a value that is none. */
+bool wr_gguf_alignment(const struct wr_gguf_value *value, uint64_t *alignment);
+
 /* Arrays are struct wr_stored by name, metadata struct wr_gguf_value. `bytes` are the first `n` of
    the `size` that the file has. Where the header goes on behind them *wanted is how many are needed
    at least, and both maps are empty, as on an error; else it is 0. */

@@ -220,16 +220,19 @@ static struct wr_gguf_value *take_value(struct cursor *c, struct wr_error **erro
   return value;
 }
 
+bool wr_gguf_alignment(const struct wr_gguf_value *value, uint64_t *alignment) {
+  uint32_t bytes = value ? 0 : ALIGNMENT;
+  if (value && value->kind == WR_GGUF_ARRAY && value->scalar && value->dtype == WR_UINT32) {
+    memcpy(&bytes, value->data, sizeof bytes);
+  }
+  *alignment = bytes;
+  return bytes != 0 && bytes <= MAX_ALIGNMENT && (bytes & (bytes - 1)) == 0;
+}
+
 static void note_alignment(struct cursor *c, const struct wr_gguf_value *value,
                            struct wr_error **error) {
-  uint32_t alignment = 0;
-  if (value->kind == WR_GGUF_ARRAY && value->scalar && value->dtype == WR_UINT32) {
-    memcpy(&alignment, value->data, sizeof alignment);
-  }
-  c->alignment = alignment;
-  if (alignment == 0 || alignment > MAX_ALIGNMENT || (alignment & (alignment - 1)) != 0) {
-    *error = wrong(c, "general.alignment is no power of two up to 2^20");
-  }
+  if (wr_gguf_alignment(value, &c->alignment)) return;
+  *error = wrong(c, "general.alignment is no power of two up to 2^20");
 }
 
 static void put(struct wr_map *map, const char *name, void *value, struct wr_error **error) {

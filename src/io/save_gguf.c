@@ -1,13 +1,13 @@
 /* Saving gguf, version 3, as MLX writes it: metadata, then descriptions of tensors, then the data,
-   each at a multiple of 32 bytes. Arrays of the metadata come as they were read: struct
-   wr_gguf_value. No locks. */
+   each at a multiple of 32 bytes, or of what the metadata say. Arrays of the metadata come as they
+   were read: struct wr_gguf_value. No locks. */
 
 #include <string.h>
 
 #include "base/base.h"
 #include "io/io.h"
 
-enum { ALIGNMENT = 32, VALUE_TEXT = 8, VALUE_ARRAY = 9 };
+enum { VALUE_TEXT = 8, VALUE_ARRAY = 9 };
 
 static void add_u32(struct wr_bytes *b, uint32_t x) { wr_bytes_add(b, &x, sizeof x); }
 static void add_u64(struct wr_bytes *b, uint64_t x) { wr_bytes_add(b, &x, sizeof x); }
@@ -18,9 +18,19 @@ static void add_text(struct wr_bytes *b, const char *text) {
   wr_bytes_add(b, text, n);
 }
 
-static void add_padding(struct wr_bytes *b) {
-  static const char zeros[ALIGNMENT];
-  wr_bytes_add(b, zeros, (ALIGNMENT - b->n % ALIGNMENT) % ALIGNMENT);
+static const char zeros[4096];
+
+/* How many bytes there are up to the next multiple. */
+static uint64_t padding(uint64_t bytes, uint64_t alignment) {
+  return (alignment - bytes % alignment) % alignment;
+}
+
+static void add_padding(struct wr_bytes *b, uint64_t alignment) {
+  for (uint64_t left = padding(b->n, alignment); left > 0 && !b->refused;) {
+    size_t n = left < sizeof zeros ? (size_t)left : sizeof zeros;
+    wr_bytes_add(b, zeros, n);
+    left -= n;
+  }
 }
 
 /* ---- metadata ---- */
@@ -85,7 +95,7 @@ static struct wr_error *add_tensor(struct wr_bytes *b, const char *name, const s
 }
 
 static struct wr_error *make_header(struct wr_bytes *b, const struct wr_map *arrays,
-                                    const struct wr_map *metadata) {
+                                    const struct wr_map *metadata, uint64_t alignment) {
   struct wr_error *error = NULL;
   uint64_t offset = 0;
   wr_bytes_add(b, "GGUF", 4);
@@ -99,28 +109,42 @@ static struct wr_error *make_header(struct wr_bytes *b, const struct wr_map *arr
   for (size_t i = 0; i < arrays->count && !error; i++) {
     const struct wr_node *node = arrays->entries[i].value;
     error = add_tensor(b, arrays->entries[i].key, node, offset);
-    offset += (bytes_of(node) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    offset += bytes_of(node) + padding(bytes_of(node), alignment);
   }
-  if (arrays->count) add_padding(b);
+  if (arrays->count) add_padding(b, alignment);
   return error || !b->refused ? error : wr_error_out_of_memory();
 }
 
-static struct wr_error *write_padding(struct wr_writer *writer, size_t bytes) {
-  static const char zeros[ALIGNMENT];
-  size_t n = (ALIGNMENT - bytes % ALIGNMENT) % ALIGNMENT;
-  return n ? writer->write(writer, zeros, n) : NULL;
+static struct wr_error *write_padding(struct wr_writer *writer, size_t bytes, uint64_t alignment) {
+  struct wr_error *error = NULL;
+  for (uint64_t left = padding(bytes, alignment); left > 0 && !error;) {
+    size_t n = left < sizeof zeros ? (size_t)left : sizeof zeros;
+    error = writer->write(writer, zeros, n);
+    left -= n;
+  }
+  return error;
+}
+
+static struct wr_error *find_alignment(const struct wr_map *metadata, uint64_t *alignment) {
+  void **place = wr_map_find(metadata, "general.alignment");
+  if (wr_gguf_alignment(place ? *place : NULL, alignment)) return NULL;
+  return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
+                      "[save_gguf] general.alignment is no power of two up to 2^20");
 }
 
 struct wr_error *wr_save_gguf(struct wr_writer *writer, const struct wr_map *arrays,
                               const struct wr_map *metadata, struct wr_stream *stream) {
   struct wr_bytes header = {0};
   struct wr_node **nodes = NULL;
-  struct wr_error *error = make_header(&header, arrays, metadata);
+  uint64_t alignment;
+  struct wr_error *error = find_alignment(metadata, &alignment);
+  if (!error) error = make_header(&header, arrays, metadata, alignment);
   if (!error) error = wr_save_prepare(&nodes, arrays, stream);
   if (!error) error = writer->write(writer, header.data, header.n);
   for (size_t i = 0; i < arrays->count && !error; i++) {
     error = wr_save_data(writer, nodes[i]);
-    if (!error && i + 1 < arrays->count) error = write_padding(writer, bytes_of(nodes[i]));
+    if (!error && i + 1 < arrays->count)
+      error = write_padding(writer, bytes_of(nodes[i]), alignment);
   }
   wr_save_release(nodes, arrays->count);
   wr_free(header.data);

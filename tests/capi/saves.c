@@ -313,6 +313,33 @@ static void several_at_once(void) {
   for (int i = 0; i < 4; i++) mlx_array_free(a[i]);
 }
 
+/* ---- gguf ---- */
+
+/* Where the metadata say how the file is aligned, it is: a reader goes by it. */
+static void gguf_alignment(uint32_t alignment, bool good) {
+  mlx_io_gguf file = mlx_io_gguf_new(), got = {NULL};
+  mlx_array a[3], x = mlx_array_new();
+  mlx_array bytes = mlx_array_new_data(&alignment, NULL, 0, MLX_UINT32);
+  char name[3][2] = {"a", "b", "c"};
+  CHECK(mlx_io_gguf_set_metadata_array(file, "general.alignment", bytes) == 0);
+  for (int i = 0; i < 3; i++) {
+    a[i] = numbers(i + 3);
+    CHECK(mlx_io_gguf_set_array(file, name[i], a[i]) == 0);
+  }
+  CHECK(mlx_save_gguf("aligned", file) == (good ? 0 : 1) && (good || says("no power of two")));
+  CHECK(good || access("aligned.gguf", F_OK) != 0);
+  CHECK(!good || mlx_load_gguf(&got, "aligned.gguf", standard) == 0);
+  for (int i = 0; i < 3; i++) {
+    CHECK(!good || (mlx_io_gguf_get_array(&x, got, name[i]) == 0 && mlx_array_eval(x) == 0));
+    for (int k = 0; good && k < i + 3; k++) CHECK(mlx_array_data_int32(x)[k] == k);
+    mlx_array_free(a[i]);
+  }
+  mlx_array_free(bytes);
+  mlx_array_free(x);
+  mlx_io_gguf_free(file);
+  mlx_io_gguf_free(got);
+}
+
 int main(void) {
   int before = begin_with("/proc/self/fd", "");
   mean_cpu();
@@ -326,6 +353,8 @@ int main(void) {
   links_to_nothing();
   working_directory_changes();
   rights();
+  gguf_alignment(48, false);
+  for (uint32_t n = 8; n <= 1 << 13; n *= 2) gguf_alignment(n, true);
   /* The last, since the library closes that number once more, on some thread of its own. */
   closed_before_reading();
   CHECK(weir_shutdown(INT64_C(20000000000)) == 0);

@@ -56,12 +56,13 @@ int mlx_save_writer(mlx_io_writer out_stream, const mlx_array a);
 int mlx_save(const char *file, const mlx_array a);
 
 /* gguf, version 3. Arrays of float32, float16, int8, int16 and int32; metadata arrays of 0 or 1
-   dimensions, not empty, of bool, integers or float32. ".gguf" is added to a name that does not end
+   dimensions, not empty, of bool, integers or float32. Data are aligned to 32 bytes, or to what the
+   metadata have under general.alignment, a uint32. ".gguf" is added to a name that does not end
    so. */
 int mlx_save_gguf(const char *file, mlx_io_gguf gguf);
 
-/* safetensors: all types but float64, no empty arrays. Data are in the map's order. ".safetensors"
-   is added to a name that does not end so. */
+/* safetensors: all types but float64, no empty arrays, names and metadata in UTF-8. Data are in the
+   map's order. ".safetensors" is added to a name that does not end so. */
 int mlx_save_safetensors_writer(mlx_io_writer in_stream, const mlx_map_string_to_array param,
                                 const mlx_map_string_to_string metadata);
 int mlx_save_safetensors(const char *file, const mlx_map_string_to_array param,
