@@ -21,7 +21,7 @@ int mlx_eval(const mlx_vector_array outputs) { return force("mlx_eval", outputs,
 /* Inside a transform it is not for what the transform follows. */
 static struct wr_error *async_eval(struct wr_node *const *nodes, size_t n) {
   for (size_t i = 0; wr_trace_current() && i < n; i++) {
-    if (wr_trace_find(wr_trace_current(), nodes[i]) == SIZE_MAX) continue;
+    if (!wr_trace_follows(wr_trace_current(), nodes[i])) continue;
     return wr_error_new(WEIR_ERROR_STATE, "Not allowed inside a graph transformation.");
   }
   return wr_async_eval(nodes, n);

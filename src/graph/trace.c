@@ -19,14 +19,27 @@ static bool reserve(struct wr_trace *trace, size_t more) {
   return true;
 }
 
+bool wr_trace_follows(const struct wr_trace *trace, const struct wr_node *node) {
+  const size_t i = wr_trace_find(trace, node);
+  return i != SIZE_MAX && trace->entries[i].follows;
+}
+
+void wr_trace_begin_at(struct wr_trace *trace, const struct wr_node *node) {
+  const size_t i = wr_trace_find(trace, node);
+  if (i != SIZE_MAX) trace->entries[i].follows = true;
+}
+
 /* There is room. Indices stand in 32 bits of the node, one more than they are. */
 static void add(struct wr_trace *trace, struct wr_node *node, struct wr_trace_call *call,
                 struct wr_node *const *in, size_t n_in, struct wr_stream *stream) {
+  bool follows = false;
+  for (size_t i = 0; i < n_in && !follows; i++) follows = wr_trace_follows(trace, in[i]);
   trace->entries[trace->count] = (struct wr_trace_entry){.node = wr_node_retain(node),
                                                          .stream = wr_stream_retain(stream),
                                                          .call = call,
                                                          .first_in = trace->in.count,
-                                                         .n_in = (uint32_t)n_in};
+                                                         .n_in = (uint32_t)n_in,
+                                                         .follows = follows};
   for (size_t i = 0; i < n_in; i++) {
     trace->in.items[trace->in.count++] = wr_node_retain(in[i]);
   }

@@ -30,6 +30,7 @@ struct wr_trace_entry {
   struct wr_trace_call *call; /* NULL: the node's own operation */
   size_t first_in;            /* in the log's inputs */
   uint32_t n_in;
+  bool follows; /* begins a derivative, or has an input that follows */
 };
 
 struct wr_trace {
@@ -70,6 +71,9 @@ struct wr_error *wr_trace_note_call(struct wr_trace *trace, struct wr_trace_call
 
 /* Where the node stands in the log; SIZE_MAX when it does not. */
 size_t wr_trace_find(const struct wr_trace *trace, const struct wr_node *node);
+/* The node in the log, and what comes of it from here on, follows: a derivative begins there. */
+void wr_trace_begin_at(struct wr_trace *trace, const struct wr_node *node);
+bool wr_trace_follows(const struct wr_trace *trace, const struct wr_node *node);
 static inline struct wr_node *const *wr_trace_in(const struct wr_trace *trace, size_t i) {
   return (struct wr_node *const *)trace->in.items + trace->entries[i].first_in;
 }

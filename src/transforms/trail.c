@@ -35,6 +35,7 @@ static struct wr_error *make_tracers(struct wr_trail *w, const struct wr_node_li
     } else {
       struct wr_error *error = make_tracer(&tracer, primals->items[i]);
       if (error) return error;
+      wr_trace_begin_at(w->trace, tracer);
     }
     w->tracers.items[w->tracers.count++] = tracer;
   }

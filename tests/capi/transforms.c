@@ -409,6 +409,23 @@ static int async_inside(mlx_vector_array *res, const mlx_vector_array in) {
   return mlx_async_eval(in) || mlx_vector_array_set(res, in);
 }
 
+/* What is constant may be computed meanwhile. */
+static int async_constant(mlx_vector_array *res, const mlx_vector_array in) {
+  mlx_array two = mlx_array_new_float(2);
+  int rc = mlx_square(&two, two, none);
+  mlx_vector_array v = mlx_vector_array_new_value(two);
+  rc = rc || mlx_async_eval(v) || mlx_vector_array_set(res, in);
+  mlx_vector_array_free(v);
+  mlx_array_free(two);
+  return rc;
+}
+
+static int async_later(mlx_vector_array *res, const mlx_vector_array in) {
+  mlx_array x = at(in, 0);
+  int rc = mlx_square(&x, x, none) || give(res, x);
+  return rc || mlx_async_eval(*res);
+}
+
 static int views_bytes(mlx_vector_array *res, const mlx_vector_array in) {
   mlx_array x = at(in, 0), y = mlx_array_new();
   int rc = mlx_view(&y, x, MLX_INT32, none) || mlx_astype(&y, y, MLX_FLOAT32, none);
@@ -440,6 +457,8 @@ static void refused(void) {
   static const int bad[] = {2}, twice[] = {0, -2}, zero[] = {0};
   mlx_closure f = mlx_closure_new_func(cubed), g = mlx_closure_new_func(not_scalar);
   mlx_closure h = mlx_closure_new_func(fails_inside), a = mlx_closure_new_func(async_inside);
+  mlx_closure constant = mlx_closure_new_func(async_constant);
+  mlx_closure later = mlx_closure_new_func(async_later);
   mlx_closure v = mlx_closure_new_func(views_bytes), q = mlx_closure_new_func(scales_of);
   mlx_closure l = mlx_closure_new_func(factor);
   mlx_closure_value_and_grad vg = mlx_closure_value_and_grad_new();
@@ -454,6 +473,11 @@ static void refused(void) {
              "[jvp] Number of inputs does not match number of tangents."));
   CHECK(says(mlx_vjp(&out, &grads, h, x, one), "[sum]"));
   CHECK(says(mlx_vjp(&out, &grads, a, x, one), "[async_eval] Not allowed inside a graph"));
+  CHECK(says(mlx_vjp(&out, &grads, later, x, one), "[async_eval] Not allowed inside a graph"));
+  CHECK(mlx_vjp(&out, &grads, constant, x, x) == 0 && value_at(grads, 1) == 5);
+  mlx_vector_array_free(out);
+  mlx_vector_array_free(grads);
+  out.ctx = grads.ctx = NULL;
   CHECK(says(mlx_vjp(&out, &grads, v, x, one), "[Primitive::vjp] Not implemented for View int32."));
   CHECK(says(mlx_jvp(&out, &grads, v, x, x), "[Primitive::jvp] Not implemented for View int32."));
   CHECK(says(mlx_vjp(&out, &grads, q, x, one), "[Primitive::vjp] Not implemented for Quantize."));
@@ -473,6 +497,8 @@ static void refused(void) {
   mlx_closure_free(g);
   mlx_closure_free(h);
   mlx_closure_free(a);
+  mlx_closure_free(constant);
+  mlx_closure_free(later);
   mlx_closure_free(v);
   mlx_closure_free(q);
   mlx_closure_free(l);
