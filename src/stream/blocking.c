@@ -2,7 +2,9 @@
    function of the user's: neither workers of the pool nor threads that wait for a result, so
    nothing else is held up by them (K9, K10). One is started when work comes and none is idle, up to
    a bound, behind which work waits for earlier work of this kind alone; one that has been idle for
-   a while ends. Lock: EVENT. */
+   a while ends. A function of the user's may itself wait for an array that is read here: for each
+   thread that waits inside the user's code there may be one more, or else they would wait for each
+   other in a circle. Lock: EVENT. */
 
 #include <errno.h>
 
@@ -24,6 +26,7 @@ static struct {
   size_t queued;            /* under LOCK: how much that is */
   size_t threads;           /* under LOCK */
   size_t idle;              /* under LOCK */
+  size_t waiting;           /* under LOCK: threads that wait inside the user's code */
   int stopping;             /* under LOCK: calls that wait for the end; idle threads leave */
   bool to_join;             /* under LOCK: the thread that ended last has not been joined */
   pthread_t ended;          /* under LOCK: that one */
@@ -83,7 +86,7 @@ static void *blocking_main(void *arg) {
 /* False, with errno, when there is none and the system refuses one. */
 static bool have_thread_locked(void) {
   pthread_t thread;
-  if (pool.idle > pool.queued || pool.threads == MAX_THREADS) return true;
+  if (pool.idle > pool.queued || pool.threads >= MAX_THREADS + pool.waiting) return true;
   if (!wr_thread_start(blocking_main, NULL, &thread)) return pool.threads > 0;
   pool.threads++;
   return true;
@@ -107,6 +110,18 @@ struct wr_error *wr_blocking_submit(struct wr_blocking *work) {
   if (refusal == 0) return NULL;
   if (refusal == ENOMEM) return wr_error_out_of_memory();
   return wr_error_new(WEIR_ERROR_STATE, "the system refuses the thread that it would block");
+}
+
+/* The work that is queued already is what the thread may wait for. */
+void wr_blocking_waits(bool begins) {
+  wr_mutex_lock(&pool.lock);
+  pool.waiting += begins ? 1 : (size_t)-1;
+  if (begins && pool.head && pool.idle < pool.queued) {
+    pthread_t thread;
+    bool more = pool.threads < MAX_THREADS + pool.waiting;
+    if (more && wr_thread_start(blocking_main, NULL, &thread)) pool.threads++;
+  }
+  wr_mutex_unlock(&pool.lock);
 }
 
 bool wr_blocking_stop(uint64_t deadline_ns) {
@@ -143,6 +158,7 @@ static void forget_in_child(void) {
   pool.queued = 0;
   pool.threads = 0;
   pool.idle = 0;
+  pool.waiting = 0;
   pool.stopping = 0;
   pool.to_join = false;
 }

@@ -264,6 +264,8 @@ static void sleep_on(struct sleeper *sleeper, bool leaving) {
 static void help_or_sleep(struct wr_stream *home, struct wr_completion *target) {
   struct sleeper sleeper = {.waiter = {.want = WR_PHASE_DONE, .fire = target_over},
                             .lock = WR_MUTEX_INIT(WR_RANK_EVENT)};
+  const bool in_users_code = wr_in_users_code();
+  if (in_users_code) wr_blocking_waits(true);
   wr_cond_init(&sleeper.wake);
   wr_completion_await(target, &sleeper.waiter);
   while (!wr_completion_over(target)) {
@@ -272,6 +274,7 @@ static void help_or_sleep(struct wr_stream *home, struct wr_completion *target) 
   }
   cut(&sleeper.top);
   sleep_on(&sleeper, true);
+  if (in_users_code) wr_blocking_waits(false);
   wr_cond_destroy(&sleeper.wake);
   wr_mutex_destroy(&sleeper.lock);
 }

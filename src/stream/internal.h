@@ -166,6 +166,9 @@ void wr_pool_init(void);
 void wr_run_users_code(void (*fn)(void *), void *data);
 
 size_t wr_blocking_threads(void);
+/* Says that the calling thread, inside the user's code, begins or ends to wait for work: it may be
+   one of these threads, and the work another one's. */
+void wr_blocking_waits(bool begins);
 /* Ends the threads once there is nothing left for them; false at the deadline. */
 bool wr_blocking_stop(uint64_t deadline_ns);
 void wr_blocking_init(void);

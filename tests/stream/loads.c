@@ -213,6 +213,49 @@ static void default_goes(void) {
   CHECK(weir_shutdown(INT64_C(20000000000)) == 0 && slow.freed == 1 && live_streams() <= before);
 }
 
+/* Each waits for another load, while as many of them are read as there may be at once. */
+enum { NESTED = WR_TORTURED ? 4 : 80, AT_ONCE = WR_TORTURED ? 2 : 64 };
+
+static struct slow inner[NESTED], outer[NESTED];
+static int entered; /* atomic */
+
+static void read_nested(void *desc, char *data, size_t n, size_t off) {
+  struct slow *slow = desc;
+  mlx_stream s = new_stream();
+  probe_count(&entered);
+  for (int i = 0; i < 10000 && count_of(&entered) < AT_ONCE; i++) usleep(1000);
+  CHECK(count_of(&entered) >= AT_ONCE);
+  mlx_array a = slow_load(&inner[slow - outer], s);
+  CHECK(int_of(a) == 3);
+  mlx_array_free(a);
+  mlx_stream_free(s);
+  CHECK(off + n <= BYTES);
+  memcpy(data, slow->data + off, n);
+}
+
+static void loads_in_loads(void) {
+  static const mlx_io_vtable vtable = {.is_open = is_open,
+                                       .good = good,
+                                       .read = read_on,
+                                       .read_at_offset = read_nested,
+                                       .free = freed};
+  mlx_vector_array all = mlx_vector_array_new();
+  mlx_stream s = new_stream();
+  for (int i = 0; i < NESTED; i++) {
+    mlx_array load = mlx_array_new();
+    slow_begin(&inner[i], 3);
+    slow_begin(&outer[i], i);
+    sem_post(&inner[i].gate);
+    mlx_io_reader io = mlx_io_reader_new(&outer[i], vtable);
+    CHECK(mlx_load_reader(&load, io, s) == 0 && mlx_io_reader_free(io) == 0);
+    CHECK(mlx_vector_array_append_value(all, load) == 0);
+    mlx_array_free(load);
+  }
+  CHECK(mlx_eval(all) == 0);
+  mlx_vector_array_free(all);
+  mlx_stream_free(s);
+}
+
 /* ---- forks ---- */
 
 static void in_the_midst(void) {
@@ -249,6 +292,7 @@ int main(void) {
   if (!SANITIZED) in_the_midst();
   let_go();
   default_goes();
+  loads_in_loads();
   CHECK(weir_shutdown(INT64_C(20000000000)) == 0);
   return 0;
 }
