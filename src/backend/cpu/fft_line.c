@@ -4,6 +4,7 @@
 
 #include "backend/cpu/fft_line.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "backend/cpu/loop/loop.h"
@@ -33,12 +34,32 @@ WR_WIDE static void load_neighbours(struct wr_fft_lanes *restrict to, int64_t n,
   }
 }
 
+/* Lines whose elements are nearer to each other than to the next line's go a stretch at a time,
+   each lane along its line: lines that are a power of two apart meet in the same few places of the
+   cache, and element by element each would lose what was read of the others. */
+static bool are_near(const struct wr_fft_side *side, const int64_t *offsets) {
+  return llabs(side->step) < llabs(offsets[1] - offsets[0]);
+}
+
+enum { LANE_STEP = sizeof(struct wr_fft_lanes) / sizeof(float), STRETCH = 16 };
+
+static int64_t stretch_of(int64_t j, int64_t n) { return n - j < STRETCH ? n - j : STRETCH; }
+
+static void load_stretch(float *restrict to, int64_t n, const float *from, int64_t step,
+                         const int64_t *offsets) {
+  for (int l = 0; l < LANES; l++) {
+    const float *p = from + offsets[l];
+    for (int64_t j = 0; j < n; j++) to[j * LANE_STEP + l] = p[j * step];
+  }
+}
+
 WR_WIDE static void load_part(float *restrict to, int64_t n, const struct wr_fft_side *from,
                               int64_t part, const int64_t *offsets) {
-  enum { STEP = sizeof(struct wr_fft_lanes) / sizeof(float) };
   const float *p = from->data + (part == WR_FFT_NONE ? 0 : part);
   for (int64_t j = 0; j < n; j++, p += from->step) {
-    for (int l = 0; l < LANES; l++) to[j * STEP + l] = part == WR_FFT_NONE ? 0.0f : p[offsets[l]];
+    for (int l = 0; l < LANES; l++) {
+      to[j * LANE_STEP + l] = part == WR_FFT_NONE ? 0.0f : p[offsets[l]];
+    }
   }
 }
 
@@ -49,8 +70,16 @@ void wr_fft_load(struct wr_fft_lanes *to, int64_t n, const struct wr_fft_side *f
     load_neighbours(to, n, from, offsets[0]);
     return;
   }
-  load_part(to->re, n, from, from->re, offsets);
-  load_part(to->im, n, from, from->im, offsets);
+  if (!are_near(from, offsets) || from->re == WR_FFT_NONE || from->im == WR_FFT_NONE) {
+    load_part(to->re, n, from, from->re, offsets);
+    load_part(to->im, n, from, from->im, offsets);
+    return;
+  }
+  for (int64_t j = 0; j < n; j += STRETCH) {
+    const float *p = from->data + j * from->step;
+    load_stretch(to[j].re, stretch_of(j, n), p + from->re, from->step, offsets);
+    load_stretch(to[j].im, stretch_of(j, n), p + from->im, from->step, offsets);
+  }
 }
 
 WR_WIDE static void store_neighbours(const struct wr_fft_lanes *restrict from, int64_t n,
@@ -67,13 +96,20 @@ WR_WIDE static void store_neighbours(const struct wr_fft_lanes *restrict from, i
   }
 }
 
+static void store_stretch(const float *from, int64_t n, float *to, int64_t step,
+                          const int64_t *offsets, int count, float scale) {
+  for (int l = 0; l < count; l++) {
+    float *p = to + offsets[l];
+    for (int64_t j = 0; j < n; j++) p[j * step] = from[j * LANE_STEP + l] * scale;
+  }
+}
+
 static void store_part(const float *from, int64_t n, const struct wr_fft_side *to, int64_t part,
                        const int64_t *offsets, int count, float scale) {
-  enum { STEP = sizeof(struct wr_fft_lanes) / sizeof(float) };
   if (part == WR_FFT_NONE) return;
   float *p = to->data + part;
   for (int64_t j = 0; j < n; j++, p += to->step) {
-    for (int l = 0; l < count; l++) p[offsets[l]] = from[j * STEP + l] * scale;
+    for (int l = 0; l < count; l++) p[offsets[l]] = from[j * LANE_STEP + l] * scale;
   }
 }
 
@@ -84,8 +120,16 @@ void wr_fft_store(const struct wr_fft_lanes *from, int64_t n, const struct wr_ff
     store_neighbours(from, n, to, offsets[0], scale);
     return;
   }
-  store_part(from->re, n, to, to->re, offsets, count, scale);
-  store_part(from->im, n, to, to->im, offsets, count, scale);
+  if (!are_near(to, offsets) || to->re == WR_FFT_NONE || to->im == WR_FFT_NONE) {
+    store_part(from->re, n, to, to->re, offsets, count, scale);
+    store_part(from->im, n, to, to->im, offsets, count, scale);
+    return;
+  }
+  for (int64_t j = 0; j < n; j += STRETCH) {
+    float *p = to->data + j * to->step;
+    store_stretch(from[j].re, stretch_of(j, n), p + to->re, to->step, offsets, count, scale);
+    store_stretch(from[j].im, stretch_of(j, n), p + to->im, to->step, offsets, count, scale);
+  }
 }
 
 /* ---- the two steps ---- */
