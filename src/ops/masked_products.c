@@ -160,6 +160,11 @@ struct wr_error *wr_ops_segmented_mm(struct wr_node **out, struct wr_node *a, st
 
 /* ---- block_masked_mm ---- */
 
+/* Without a sum, which the largest extents would overflow. */
+static int32_t blocks_of(int32_t extent, int block) {
+  return extent / block + (extent % block != 0);
+}
+
 /* The mask of blocks for each element of a matrix, with the leading axes that masks may have. */
 static struct wr_node *by_element(struct wr_compose *c, struct wr_node *mask, int32_t rows,
                                   int32_t columns, int block) {
@@ -168,7 +173,7 @@ static struct wr_node *by_element(struct wr_compose *c, struct wr_node *mask, in
   const int32_t extents[2] = {rows, columns};
   for (int i = 0; i < 2 && !c->error; i++) {
     const int axis = wr_node_ndim(mask) - 2 + i;
-    const int32_t blocks = (extents[i] + block - 1) / block;
+    const int32_t blocks = blocks_of(extents[i], block);
     if (wr_node_shape(mask)[axis] == 1 && blocks != 1) continue; /* broadcasts */
     m = wr_compose_step(c, wr_ops_repeat(wr_compose_slot(c), m, block, axis, c->stream));
     m = wr_compose_slice_axis(c, m, axis, 0, extents[i]);
@@ -181,8 +186,8 @@ static struct wr_error *check_mask(const struct wr_node *mask, const struct wr_n
                                    int block, const int32_t *batch, int n) {
   int32_t shape[WR_MAX_NDIM + 2];
   memcpy(shape, batch, (size_t)n * sizeof *shape);
-  shape[n] = (last_of(matrix, 1) + block - 1) / block;
-  shape[n + 1] = (last_of(matrix, 0) + block - 1) / block;
+  shape[n] = blocks_of(last_of(matrix, 1), block);
+  shape[n + 1] = blocks_of(last_of(matrix, 0), block);
   if (wr_shape_broadcasts_to(wr_node_shape(mask), wr_node_ndim(mask), shape, n + 2)) return NULL;
   return wr_ops_broadcast_to_error(mask, shape, n + 2, "a mask and the blocks");
 }

@@ -200,6 +200,20 @@ static void test_products(void) {
   FAILS(mlx_addmm, "c and", &res, a34, b5, b5, 1, 1, none);
 }
 
+/* The blocks of the largest extents are counted too, before the result is found too large. */
+static void test_blocks_of_the_largest(void) {
+  mlx_array tall = mlx_array_new(), wide = mlx_array_new();
+  failures += mlx_broadcast_to(&tall, scalar, INTS(INT_MAX, 1), 2, none);
+  failures += mlx_broadcast_to(&wide, scalar, INTS(1, INT_MAX), 2, none);
+  mlx_array mask = mlx_array_new_data((const bool[]){true}, INTS(1, 1), 2, MLX_BOOL);
+  FAILS(mlx_block_masked_mm, "(2147483647,2147483647) is too large", &res, tall, wide, 64, no_key,
+        mask, mask, none);
+  FAILS(mlx_block_masked_mm, "(33554432,1)", &res, tall, wide, 64, no_key, a34, no_key, none);
+  mlx_array_free(mask);
+  mlx_array_free(wide);
+  mlx_array_free(tall);
+}
+
 static void test_random(void) {
   FAILS(mlx_random_bits, "width is 3", &res, INTS(2), 1, 3, no_key, none);
   FAILS(mlx_random_bits, "shape", &res, INTS(-2), 1, 4, no_key, none);
@@ -225,6 +239,7 @@ int main(void) {
   test_sources();
   test_indices();
   test_products();
+  test_blocks_of_the_largest();
   test_random();
   free_arrays();
   return failures != 0;
