@@ -154,7 +154,14 @@ static struct wr_node *weights(struct wr_compose *c, struct wr_node *scores, str
 static struct wr_error *compose(struct wr_node **out, const struct attention *a,
                                 const struct extents *x, enum wr_dtype t, struct wr_stream *s) {
   const enum wr_dtype wide = t == WR_FLOAT64 ? t : WR_FLOAT32;
-  const int32_t rows = x->k > 0 ? x->h / x->k * x->l : 0;
+  const int64_t count = x->k > 0 ? (int64_t)(x->h / x->k) * x->l : 0;
+  if (count > INT32_MAX) {
+    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
+                        "queries with shape %s have more rows for a head of keys than an extent "
+                        "counts.",
+                        wr_ops_shape_text(a->queries).s);
+  }
+  const int32_t rows = (int32_t)count;
   const int32_t tall[4] = {x->b, x->k, rows, x->d}, scores[4] = {x->b, x->h, x->l, x->m};
   const int32_t part[4] = {x->b, x->k, rows, x->m}, result[4] = {x->b, x->h, x->l, x->e};
   const int turned[4] = {0, 1, 3, 2};

@@ -1,8 +1,11 @@
 /* Wrong calls of mlx/c/fast.h: rc 1, MLX's message, the result left alone. */
 
+#include <limits.h>
+
 #include "fails.h"
 #include "mean_cpu.h"
 #include "mlx/c/fast.h"
+#include "mlx/c/ops.h"
 
 static const mlx_stream cpu = {NULL};
 static const mlx_array none = {NULL};
@@ -100,6 +103,16 @@ static void test_attention(void) {
         four, none, cpu);
 }
 
+/* Where there is no kernel, as for float64, the rows of a group are one extent. */
+static void test_many_rows(void) {
+  mlx_array wide = zeros(MLX_FLOAT64, INTS(1, 1, 1, 1), 4), tall = mlx_array_new();
+  failures += mlx_broadcast_to(&tall, scalar, INTS(1, 4, INT_MAX, 1), 4, cpu);
+  ATTENTION("queries with shape (1,4,2147483647,1) have more rows", tall, wide, wide, 1, "", none,
+            none, cpu);
+  mlx_array_free(tall);
+  mlx_array_free(wide);
+}
+
 int main(void) {
   mean_cpu();
   begin_failing();
@@ -107,6 +120,7 @@ int main(void) {
   test_norms();
   test_rope();
   test_attention();
+  test_many_rows();
   free_arrays();
   return failures != 0;
 }
