@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "backend/cpu/fft_plan.h"
 #include "backend/cpu/kernels.h"
 #include "kernel_case.h"
 
@@ -172,6 +173,17 @@ static void test_many_lengths(void) {
   for (int32_t n = 60000; n < 60006; n++) test_lines(n, 1, WR_FFT_REAL, 0);
 }
 
+/* A plan that is too large to be kept does not drive out the others. */
+static void test_kept(void) {
+  enum { LARGE = 67 * 23000 };
+  const struct wr_fft_plan *small = wr_fft_plan_get(96);
+  wr_fft_plan_release(wr_fft_plan_get(LARGE));
+  const struct wr_fft_plan *again = wr_fft_plan_get(96);
+  EXPECT(small && small == again);
+  wr_fft_plan_release(again);
+  wr_fft_plan_release(small);
+}
+
 int main(void) {
   static const int32_t lengths[] = {1,   2,    3,    4,    5,    6,    7,    8,    11,   16,
                                     30,  49,   61,   67,   122,  128,  134,  143,  256,  257,
@@ -179,5 +191,6 @@ int main(void) {
   for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) test_length(lengths[i]);
   test_apart();
   test_many_lengths();
+  test_kept();
   return kernel_case_failures() != 0;
 }

@@ -226,6 +226,7 @@ const struct wr_fft_plan *wr_fft_plan_get(int64_t n) {
   if (plan) return &plan->p;
   plan = plan_new(n);
   if (!plan) return NULL;
+  if (plan->bytes > KEPT_BYTES) return &plan->p; /* for it all others would go, and then it too */
   wr_mutex_lock(&lock);
   keep_locked(plan, out); /* twice, where two threads have made it: no harm */
   wr_mutex_unlock(&lock);
