@@ -70,5 +70,10 @@ void wr_error_release(struct wr_error *error) {
   if (wr_ref_drop(&error->refs)) wr_free(error);
 }
 
+void wr_error_keep_first(wr_atomic_ptr *first, struct wr_error *error) {
+  void *none = NULL;
+  if (error && !wr_cas_acq_rel(first, &none, (void *)error)) wr_error_release(error);
+}
+
 enum weir_status wr_error_status(const struct wr_error *error) { return error->status; }
 const char *wr_error_message(const struct wr_error *error) { return error->message; }

@@ -6,6 +6,7 @@
    else the caller owns one reference. Making an error never fails: when the system refuses memory,
    a static out-of-memory error stands in for it (its count is ignored). */
 
+#include "base/atomic.h"
 #include "weir/error.h"
 
 struct wr_error;
@@ -17,6 +18,10 @@ struct wr_error *wr_error_prefix_take(struct wr_error *error, const char *prefix
 struct wr_error *wr_error_out_of_memory(void);
 struct wr_error *wr_error_retain(struct wr_error *error);
 void wr_error_release(struct wr_error *error); /* NULL is a no-op */
+/* Of what several threads do for one command: *first, a struct wr_error * that begins as NULL,
+   keeps the first error that comes. Takes the reference; NULL is a no-op. Atomic ACQ_REL: whoever
+   reads *first, by acquire, sees that error whole. */
+void wr_error_keep_first(wr_atomic_ptr *first, struct wr_error *error);
 enum weir_status wr_error_status(const struct wr_error *error);
 const char *wr_error_message(const struct wr_error *error);
 

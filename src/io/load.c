@@ -55,10 +55,8 @@ typedef bool (*get)(struct job *job, void *to, size_t n, uint64_t offset);
 
 static bool get_waiting(struct job *job, void *to, size_t n, uint64_t offset) {
   struct wr_error *error = job->reader->kind->read_at(job->reader, to, n, offset);
-  void *none = NULL;
-  if (!error) return true;
-  if (!wr_cas_acq_rel(&job->error, &none, error)) wr_error_release(error);
-  return false;
+  wr_error_keep_first(&job->error, error);
+  return !error;
 }
 
 static bool get_now(struct job *job, void *to, size_t n, uint64_t offset) {

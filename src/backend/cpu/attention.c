@@ -238,8 +238,7 @@ static void tiles_body(void *ctx, int64_t first, int64_t end) {
   struct wr_error *error = r ? NULL : wr_error_out_of_memory();
   for (int64_t t = first; t < end && !error; t++) error = query_tile(a, r, t);
   wr_free(r);
-  void *none = NULL;
-  if (error && !wr_cas_acq_rel(&a->error, &none, (void *)error)) wr_error_release(error);
+  wr_error_keep_first(&a->error, error);
 }
 
 struct wr_error *wr_cpu_attention(const struct wr_call *call) {

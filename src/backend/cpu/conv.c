@@ -12,6 +12,7 @@
 #include "backend/cpu/loop/loop.h"
 #include "base/atomic.h"
 #include "base/base.h"
+#include "core/conv.h"
 
 enum {
   AXES = WR_CONV_AXES,
@@ -30,19 +31,12 @@ struct conv {
   char *out;
   enum wr_dtype dtype;
   int64_t element;
-  int64_t groups, in_channels, out_channels; /* channels of all groups */
-  int64_t in[AXES], kernel[AXES], result[AXES];
-  int64_t stride[AXES], padding[AXES], kernel_dilation[AXES], input_dilation[AXES];
+  struct wr_conv_extents x;
   int64_t positions; /* of the result, in all of the batch */
   int64_t taps;      /* elements of the kernel */
   int64_t tile;
   wr_atomic_ptr error; /* atomic ACQ_REL: struct wr_error *, the first one; a reference */
 };
-
-static void keep_first(struct conv *c, struct wr_error *error) {
-  void *none = NULL;
-  if (error && !wr_cas_acq_rel(&c->error, &none, (void *)error)) wr_error_release(error);
-}
 
 /* ---- where a kernel lies ---- */
 
@@ -55,8 +49,8 @@ struct place {
 static struct place place_of(const struct conv *c, int64_t position) {
   struct place p;
   for (int i = AXES - 1; i >= 0; i--) {
-    p.at[i] = position % c->result[i];
-    position /= c->result[i];
+    p.at[i] = position % c->x.result[i];
+    position /= c->x.result[i];
   }
   p.image = position;
   return p;
@@ -64,7 +58,7 @@ static struct place place_of(const struct conv *c, int64_t position) {
 
 static void place_next(const struct conv *c, struct place *p) {
   for (int i = AXES - 1; i >= 0; i--) {
-    if (++p->at[i] < c->result[i]) return;
+    if (++p->at[i] < c->x.result[i]) return;
     p->at[i] = 0;
   }
   p->image++;
@@ -73,14 +67,14 @@ static void place_next(const struct conv *c, struct place *p) {
 /* The input's index under element k of the kernel along an axis; negative outside of it and between
    its elements. */
 static int64_t under(const struct conv *c, int axis, int64_t at, int64_t k) {
-  const int64_t x = at * c->stride[axis] - c->padding[axis] + k * c->kernel_dilation[axis];
-  const int64_t dilation = c->input_dilation[axis];
+  const int64_t x = at * c->x.stride[axis] - c->x.padding[axis] + k * c->x.kernel_dilation[axis];
+  const int64_t dilation = c->x.input_dilation[axis];
   if (x < 0) return -1;
   if (dilation > 1) {
     if (x % dilation != 0) return -1;
-    return x / dilation < c->in[axis] ? x / dilation : -1;
+    return x / dilation < c->x.in[axis] ? x / dilation : -1;
   }
-  return x < c->in[axis] ? x : -1;
+  return x < c->x.in[axis] ? x : -1;
 }
 
 /* ---- gathering ---- */
@@ -96,9 +90,9 @@ static void copy_channels(char *to, const char *from, int64_t bytes) {
 
 /* A line of the kernel over dense neighbours: what is inside is one piece. */
 static void gather_piece(const struct conv *c, char *to, const char *line, int64_t at) {
-  const int64_t bytes = c->in_channels * c->element, n = c->kernel[AXES - 1];
-  const int64_t first = at * c->stride[AXES - 1] - c->padding[AXES - 1];
-  int64_t low = first < 0 ? -first : 0, high = c->in[AXES - 1] - first;
+  const int64_t bytes = c->x.in_channels * c->element, n = c->x.kernel[AXES - 1];
+  const int64_t first = at * c->x.stride[AXES - 1] - c->x.padding[AXES - 1];
+  int64_t low = first < 0 ? -first : 0, high = c->x.in[AXES - 1] - first;
   if (low > n) low = n;
   if (high > n) high = n;
   if (high < low) high = low;
@@ -110,8 +104,8 @@ static void gather_piece(const struct conv *c, char *to, const char *line, int64
 
 static void gather_elements(const struct conv *c, char *to, const char *line, int64_t at,
                             int64_t bytes) {
-  const int64_t step = c->in_channels * c->element;
-  for (int64_t k = 0; k < c->kernel[AXES - 1]; k++, to += bytes) {
+  const int64_t step = c->x.in_channels * c->element;
+  for (int64_t k = 0; k < c->x.kernel[AXES - 1]; k++, to += bytes) {
     const int64_t x = under(c, AXES - 1, at, k);
     if (x < 0) {
       memset(to, 0, (size_t)bytes);
@@ -123,21 +117,21 @@ static void gather_elements(const struct conv *c, char *to, const char *line, in
 
 /* What the kernel covers there, of one group's channels, as a row. */
 static void gather_row(const struct conv *c, char *to, const struct place *p, int64_t group) {
-  const int64_t each = c->in_channels / c->groups, bytes = each * c->element;
-  const int64_t row = c->kernel[AXES - 1] * bytes;
-  const int64_t line = c->in[AXES - 1] * c->in_channels * c->element;
+  const int64_t each = c->x.in_channels / c->x.groups, bytes = each * c->element;
+  const int64_t row = c->x.kernel[AXES - 1] * bytes;
+  const int64_t line = c->x.in[AXES - 1] * c->x.in_channels * c->element;
   const bool whole =
-      c->groups == 1 && c->kernel_dilation[AXES - 1] == 1 && c->input_dilation[AXES - 1] == 1;
-  for (int64_t i = 0; i < c->kernel[0]; i++) {
+      c->x.groups == 1 && c->x.kernel_dilation[AXES - 1] == 1 && c->x.input_dilation[AXES - 1] == 1;
+  for (int64_t i = 0; i < c->x.kernel[0]; i++) {
     const int64_t z = under(c, 0, p->at[0], i);
-    for (int64_t j = 0; j < c->kernel[1]; j++, to += row) {
+    for (int64_t j = 0; j < c->x.kernel[1]; j++, to += row) {
       const int64_t y = under(c, 1, p->at[1], j);
       if (z < 0 || y < 0) {
         memset(to, 0, (size_t)row);
         continue;
       }
       const char *from =
-          c->input + ((p->image * c->in[0] + z) * c->in[1] + y) * line + group * bytes;
+          c->input + ((p->image * c->x.in[0] + z) * c->x.in[1] + y) * line + group * bytes;
       if (whole) {
         gather_piece(c, to, from, p->at[AXES - 1]);
       } else {
@@ -152,7 +146,7 @@ static void gather_row(const struct conv *c, char *to, const struct place *p, in
 /* rows of the tile times the group's weight, in slices along what is added up. */
 static struct wr_error *multiply(const struct conv *c, const char *rows, int64_t n, char *out,
                                  int64_t group) {
-  const int64_t k = c->taps * (c->in_channels / c->groups), m = c->out_channels / c->groups;
+  const int64_t k = c->taps * (c->x.in_channels / c->x.groups), m = c->x.out_channels / c->x.groups;
   const char *weight = c->weight + group * m * k * c->element;
   int64_t step = (int64_t)(slice_flops / (2.0 * (double)n * (double)m));
   if (step < 64) step = 64;
@@ -163,7 +157,7 @@ static struct wr_error *multiply(const struct conv *c, const char *rows, int64_t
                       .lda = k,
                       .ldb = k,
                       .c = out + group * m * c->element,
-                      .ldc = c->out_channels,
+                      .ldc = c->x.out_channels,
                       .alpha = 1.0f};
   for (int64_t at = 0; at < k; at += step) {
     g.k = k - at < step ? k - at : step;
@@ -178,18 +172,19 @@ static struct wr_error *multiply(const struct conv *c, const char *rows, int64_t
 
 static void tiles_body(void *ctx, int64_t begin, int64_t end) {
   struct conv *c = ctx;
-  const int64_t row = c->taps * (c->in_channels / c->groups) * c->element;
+  const int64_t row = c->taps * (c->x.in_channels / c->x.groups) * c->element;
   char *rows = wr_alloc_aligned(64, (size_t)(c->tile * row));
   if (!rows) {
-    keep_first(c, wr_error_out_of_memory());
+    wr_error_keep_first(&c->error, wr_error_out_of_memory());
     return;
   }
   for (int64_t t = begin; t < end; t++) {
-    const int64_t group = t % c->groups, first = t / c->groups * c->tile;
+    const int64_t group = t % c->x.groups, first = t / c->x.groups * c->tile;
     const int64_t n = c->positions - first < c->tile ? c->positions - first : c->tile;
     struct place p = place_of(c, first);
     for (int64_t i = 0; i < n; i++, place_next(c, &p)) gather_row(c, rows + i * row, &p, group);
-    keep_first(c, multiply(c, rows, n, c->out + first * c->out_channels * c->element, group));
+    wr_error_keep_first(
+        &c->error, multiply(c, rows, n, c->out + first * c->x.out_channels * c->element, group));
   }
   wr_free(rows);
 }
@@ -197,18 +192,18 @@ static void tiles_body(void *ctx, int64_t begin, int64_t end) {
 static int64_t parts(int64_t n, int64_t part) { return (n + part - 1) / part; }
 
 static void run_tiles(struct conv *c) {
-  const int64_t row = c->taps * (c->in_channels / c->groups) * c->element;
+  const int64_t row = c->taps * (c->x.in_channels / c->x.groups) * c->element;
   const double flops =
-      2.0 * (double)c->positions * (double)c->out_channels * (double)row / (double)c->element;
+      2.0 * (double)c->positions * (double)c->x.out_channels * (double)row / (double)c->element;
   int64_t tile = TILE_BYTES / row;
   if (tile > TILE_MOST) tile = TILE_MOST;
   /* A few for each processor, where there is so much to do. */
   const int64_t even =
-      parts(c->positions * c->groups, wr_cpu_count() * (int64_t)TILES_PER_PROCESSOR);
+      parts(c->positions * c->x.groups, wr_cpu_count() * (int64_t)TILES_PER_PROCESSOR);
   if (tile > even) tile = even;
   if (tile < TILE_LEAST) tile = TILE_LEAST;
   c->tile = tile < c->positions ? tile : c->positions;
-  const int64_t tiles = parts(c->positions, c->tile) * c->groups;
+  const int64_t tiles = parts(c->positions, c->tile) * c->x.groups;
   const double per_tile = flops / (double)tiles;
   wr_spread(tiles, per_tile < part_flops ? (int64_t)(part_flops / (per_tile + 1)) + 1 : 1,
             tiles_body, c);
@@ -224,15 +219,15 @@ static void run_tiles(struct conv *c) {
 #include "backend/cpu/conv_groups.h"
 
 static void run_groups(struct conv *c) {
-  const int64_t each = c->in_channels / c->groups;
-  const int64_t work = c->taps * each * c->out_channels;
+  const int64_t each = c->x.in_channels / c->x.groups;
+  const int64_t work = c->taps * each * c->x.out_channels;
   wr_spread(c->positions, work >= WR_CPU_GRAIN ? 1 : WR_CPU_GRAIN / (work > 0 ? work : 1) + 1,
             c->dtype == WR_FLOAT64 ? f64_positions : f32_positions, c);
 }
 
 /* The weight with the output's channels last: by tap, then by channel of a group. */
 static struct wr_error *turn_weight(const struct conv *c, char **out) {
-  const int64_t n = c->taps * (c->in_channels / c->groups), m = c->out_channels;
+  const int64_t n = c->taps * (c->x.in_channels / c->x.groups), m = c->x.out_channels;
   char *turned = wr_alloc((size_t)(n * m * c->element));
   if (!turned) return wr_error_out_of_memory();
   for (int64_t i = 0; i < n; i++) {
@@ -243,7 +238,7 @@ static struct wr_error *turn_weight(const struct conv *c, char **out) {
 }
 
 static struct wr_error *run(struct conv *c) {
-  if (c->groups == 1 || c->in_channels / c->groups > FEW_CHANNELS) {
+  if (c->x.groups == 1 || c->x.in_channels / c->x.groups > FEW_CHANNELS) {
     run_tiles(c);
   } else {
     char *turned = NULL;
@@ -280,27 +275,14 @@ static struct wr_error *operand(const struct wr_tensor *t, enum wr_dtype to, con
 }
 
 static void describe(struct conv *c, const struct wr_call *call) {
-  const struct wr_conv_params *params = call->params;
-  const struct wr_tensor *in = &call->in[0], *weight = &call->in[1], *out = &call->out;
-  const int missing = AXES - params->axes;
-  c->groups = params->groups;
-  c->in_channels = in->shape[in->ndim - 1];
-  c->out_channels = out->shape[out->ndim - 1];
-  c->positions = c->taps = 1;
+  struct wr_conv_extents *x = &c->x;
+  wr_conv_extents_of(x, call->params, call->in[0].shape, call->in[1].shape, call->out.shape);
+  c->positions = call->out.shape[0];
+  c->taps = 1;
   for (int i = 0; i < AXES; i++) {
-    const int from = i - missing;
-    const bool there = from >= 0;
-    c->in[i] = there ? in->shape[from + 1] : 1;
-    c->kernel[i] = there ? weight->shape[from + 1] : 1;
-    c->result[i] = there ? out->shape[from + 1] : 1;
-    c->stride[i] = there ? params->stride[from] : 1;
-    c->padding[i] = there ? params->padding[from] : 0;
-    c->kernel_dilation[i] = there ? params->kernel_dilation[from] : 1;
-    c->input_dilation[i] = there ? params->input_dilation[from] : 1;
-    c->positions *= c->result[i];
-    c->taps *= c->kernel[i];
+    c->positions *= x->result[i];
+    c->taps *= x->kernel[i];
   }
-  c->positions *= out->shape[0];
 }
 
 static void convert(const struct conv *c, const struct wr_tensor *out) {
@@ -318,7 +300,7 @@ struct wr_error *wr_cpu_conv(const struct wr_call *call) {
   void *input, *weight, *result = NULL;
   if (out->size == 0) return NULL;
   describe(&c, call);
-  if (c.taps * c.in_channels == 0) {
+  if (c.taps * c.x.in_channels == 0) {
     memset(out->data, 0, (size_t)out->size * wr_dtype_size(out->dtype));
     return NULL;
   }

@@ -21,29 +21,29 @@ static void NAME(add_groups)(T *restrict y, const T *restrict x, const T *restri
 
 /* What element `tap` of the kernel adds, at x. */
 static void NAME(add_tap)(const struct conv *c, T *y, const T *x, const T *w) {
-  const int64_t in = c->in_channels / c->groups, out = c->out_channels / c->groups;
+  const int64_t in = c->x.in_channels / c->x.groups, out = c->x.out_channels / c->x.groups;
   if (in == 1 && out == 1) {
-    NAME(add_each)(y, x, w, c->out_channels);
+    NAME(add_each)(y, x, w, c->x.out_channels);
     return;
   }
   for (int64_t i = 0; i < in; i++) {
-    NAME(add_groups)(y, x + i, w + i * c->out_channels, c->groups, in, out);
+    NAME(add_groups)(y, x + i, w + i * c->x.out_channels, c->x.groups, in, out);
   }
 }
 
 static void NAME(position)(const struct conv *c, const struct place *p, T *y) {
   const T *w = (const T *)c->weight;
-  const int64_t step = c->in_channels / c->groups * c->out_channels;
-  memset(y, 0, (size_t)c->out_channels * sizeof *y);
-  for (int64_t i = 0; i < c->kernel[0]; i++) {
+  const int64_t step = c->x.in_channels / c->x.groups * c->x.out_channels;
+  memset(y, 0, (size_t)c->x.out_channels * sizeof *y);
+  for (int64_t i = 0; i < c->x.kernel[0]; i++) {
     const int64_t z = under(c, 0, p->at[0], i);
-    for (int64_t j = 0; j < c->kernel[1]; j++) {
+    for (int64_t j = 0; j < c->x.kernel[1]; j++) {
       const int64_t v = under(c, 1, p->at[1], j);
-      for (int64_t k = 0; k < c->kernel[2]; k++, w += step) {
+      for (int64_t k = 0; k < c->x.kernel[2]; k++, w += step) {
         const int64_t u = under(c, 2, p->at[2], k);
         if (z < 0 || v < 0 || u < 0) continue;
-        const int64_t at = ((p->image * c->in[0] + z) * c->in[1] + v) * c->in[2] + u;
-        NAME(add_tap)(c, y, (const T *)c->input + at * c->in_channels, w);
+        const int64_t at = ((p->image * c->x.in[0] + z) * c->x.in[1] + v) * c->x.in[2] + u;
+        NAME(add_tap)(c, y, (const T *)c->input + at * c->x.in_channels, w);
       }
     }
   }
@@ -53,7 +53,7 @@ static void NAME(positions)(void *ctx, int64_t begin, int64_t end) {
   const struct conv *c = ctx;
   struct place p = place_of(c, begin);
   for (int64_t i = begin; i < end; i++, place_next(c, &p)) {
-    NAME(position)(c, &p, (T *)c->out + i * c->out_channels);
+    NAME(position)(c, &p, (T *)c->out + i * c->x.out_channels);
   }
 }
 

@@ -26,11 +26,6 @@ struct wr_linalg wr_linalg_of(const struct wr_call *call) {
   return g;
 }
 
-static void keep_first(struct wr_linalg *g, struct wr_error *error) {
-  void *none = NULL;
-  if (error && !wr_cas_acq_rel(&g->error, &none, (void *)error)) wr_error_release(error);
-}
-
 struct task {
   struct wr_linalg *g;
   size_t room;
@@ -41,10 +36,11 @@ static void run_range(void *ctx, int64_t begin, int64_t end) {
   const struct task *task = ctx;
   char *room = wr_alloc_aligned(64, task->room + 64);
   if (!room) {
-    keep_first(task->g, wr_error_out_of_memory());
+    wr_error_keep_first(&task->g->error, wr_error_out_of_memory());
     return;
   }
-  for (int64_t i = begin; i < end; i++) keep_first(task->g, task->body(task->g, i, room));
+  for (int64_t i = begin; i < end; i++)
+    wr_error_keep_first(&task->g->error, task->body(task->g, i, room));
   wr_free(room);
 }
 

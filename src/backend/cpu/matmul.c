@@ -139,11 +139,6 @@ static struct wr_error *tile_run(const struct product *p, struct wr_gemm g) {
   return NULL;
 }
 
-static void keep_first(struct product *p, struct wr_error *error) {
-  void *none = NULL;
-  if (error && !wr_cas_acq_rel(&p->error, &none, (void *)error)) wr_error_release(error);
-}
-
 static void tiles_run(void *ctx, int64_t begin, int64_t end) {
   struct product *p = ctx;
   const int64_t per_matrix = p->tiles_m * p->tiles_n;
@@ -159,7 +154,7 @@ static void tiles_run(void *ctx, int64_t begin, int64_t end) {
     g.c = (char *)g.c + (matrix * g.m * g.n + row * g.ldc + col) * p->element;
     g.m = least(p->tile_m, g.m - row);
     g.n = least(p->tile_n, g.n - col);
-    keep_first(p, tile_run(p, g));
+    wr_error_keep_first(&p->error, tile_run(p, g));
   }
 }
 

@@ -131,10 +131,9 @@ void wr_packed_codes(uint8_t *out, const struct wr_packed_rows *p, int64_t row, 
 
 /* ---- values ---- */
 
-static void affine_factors(float *out, const struct wr_packed_rows *p, const char *from, int64_t at,
-                           int64_t n) {
-  const uint16_t *h = (const uint16_t *)(const void *)from + at;
-  switch (p->dtype) {
+void wr_packed_load(float *out, const void *in, enum wr_dtype t, int64_t first, int64_t n) {
+  const uint16_t *h = (const uint16_t *)in + first;
+  switch (t) {
     case WR_FLOAT16:
       for (int64_t i = 0; i < n; i++) out[i] = wr_f16_to_f32(h[i]);
       break;
@@ -142,7 +141,7 @@ static void affine_factors(float *out, const struct wr_packed_rows *p, const cha
       for (int64_t i = 0; i < n; i++) out[i] = wr_bf16_to_f32(h[i]);
       break;
     default:
-      memcpy(out, (const float *)(const void *)from + at, (size_t)n * sizeof *out);
+      memcpy(out, (const float *)in + first, (size_t)n * sizeof *out);
       break;
   }
 }
@@ -152,7 +151,7 @@ void wr_packed_scales(float *out, const struct wr_packed_rows *p, int64_t row, i
   const int64_t at = row * p->groups + first;
   const uint8_t *codes = (const uint8_t *)p->scales + at;
   if (p->mode == WR_AFFINE) {
-    affine_factors(out, p, p->scales, at, n);
+    wr_packed_load(out, p->scales, p->dtype, at, n);
   } else if (p->mode == WR_NVFP4) {
     for (int64_t i = 0; i < n; i++) out[i] = wr_e4m3_value(codes[i]) * p->all;
   } else {
@@ -163,7 +162,7 @@ void wr_packed_scales(float *out, const struct wr_packed_rows *p, int64_t row, i
 void wr_packed_biases(float *out, const struct wr_packed_rows *p, int64_t row, int64_t first,
                       int64_t n) {
   if (p->mode == WR_AFFINE) {
-    affine_factors(out, p, p->biases, row * p->groups + first, n);
+    wr_packed_load(out, p->biases, p->dtype, row * p->groups + first, n);
   } else {
     memset(out, 0, (size_t)n * sizeof *out);
   }

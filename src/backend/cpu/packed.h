@@ -10,6 +10,18 @@
 
 enum { WR_PACKED_CHUNK = 512 }; /* elements that are unpacked at a time; whole groups of products */
 
+/* Elements of a type of 16 bits or float32, from and to float32. */
+void wr_packed_load(float *out, const void *in, enum wr_dtype t, int64_t first, int64_t n);
+static inline void wr_packed_store(void *out, enum wr_dtype t, int64_t i, float x) {
+  if (t == WR_FLOAT16) {
+    ((uint16_t *)out)[i] = wr_f32_to_f16(x);
+  } else if (t == WR_BFLOAT16) {
+    ((uint16_t *)out)[i] = wr_f32_to_bf16(x);
+  } else {
+    ((float *)out)[i] = x;
+  }
+}
+
 /* One matrix, or several behind one another. */
 struct wr_packed_rows {
   const uint8_t *codes;

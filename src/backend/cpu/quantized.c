@@ -12,33 +12,6 @@
 
 enum { GROUP_MOST = 128, LANES = 16 };
 
-/* ---- elements of a type, as float32 ---- */
-
-static void load(float *out, const void *in, enum wr_dtype t, int64_t first, int64_t n) {
-  const uint16_t *h = (const uint16_t *)in + first;
-  switch (t) {
-    case WR_FLOAT16:
-      for (int64_t i = 0; i < n; i++) out[i] = wr_f16_to_f32(h[i]);
-      break;
-    case WR_BFLOAT16:
-      for (int64_t i = 0; i < n; i++) out[i] = wr_bf16_to_f32(h[i]);
-      break;
-    default:
-      memcpy(out, (const float *)in + first, (size_t)n * sizeof *out);
-      break;
-  }
-}
-
-static void store(void *out, enum wr_dtype t, int64_t i, float x) {
-  if (t == WR_FLOAT16) {
-    ((uint16_t *)out)[i] = wr_f32_to_f16(x);
-  } else if (t == WR_BFLOAT16) {
-    ((uint16_t *)out)[i] = wr_f32_to_bf16(x);
-  } else {
-    ((float *)out)[i] = x;
-  }
-}
-
 static float rounded(float x, enum wr_dtype t) {
   if (t == WR_FLOAT16) return wr_f16_to_f32(wr_f32_to_f16(x));
   return t == WR_BFLOAT16 ? wr_bf16_to_f32(wr_f32_to_bf16(x)) : x;
@@ -104,8 +77,8 @@ static void affine_group(const struct quantizer *z, int64_t g, const float *x, u
     bias = edge;
   }
   affine_codes(codes, x, n, scale, bias, most);
-  store(z->scales, z->dtype, g, scale);
-  store(z->biases, z->dtype, g, bias);
+  wr_packed_store(z->scales, z->dtype, g, scale);
+  wr_packed_store(z->biases, z->dtype, g, bias);
 }
 
 static float largest(const float *x, int n) {
@@ -154,7 +127,7 @@ static void quantize_body(void *ctx, int64_t begin, int64_t end) {
   for (int64_t g = begin; g < end; g++) {
     float x[GROUP_MOST];
     uint8_t codes[GROUP_MOST];
-    load(x, z->w, z->dtype, g * n, n);
+    wr_packed_load(x, z->w, z->dtype, g * n, n);
     if (z->how->mode == WR_AFFINE) {
       affine_group(z, g, x, codes);
     } else if (z->how->mode == WR_NVFP4) {
@@ -256,7 +229,7 @@ static void float_chunk(const struct unpacking *u, int64_t row, int64_t first, i
   float values[WR_PACKED_CHUNK];
   wr_packed_values(values, &u->rows, row, first, last - first);
   for (int64_t i = first; i < last; i++) {
-    store(u->out, u->dtype, row * u->n + i, values[i - first]);
+    wr_packed_store(u->out, u->dtype, row * u->n + i, values[i - first]);
   }
 }
 

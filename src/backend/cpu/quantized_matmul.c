@@ -56,16 +56,6 @@ static int64_t matrix_of(const int64_t *numbers, int64_t count, int64_t i) {
   return at < 0 ? 0 : at < count ? at : count - 1;
 }
 
-static void store(void *out, enum wr_dtype t, int64_t i, float x) {
-  if (t == WR_FLOAT16) {
-    ((uint16_t *)out)[i] = wr_f32_to_f16(x);
-  } else if (t == WR_BFLOAT16) {
-    ((uint16_t *)out)[i] = wr_f32_to_bf16(x);
-  } else {
-    ((float *)out)[i] = x;
-  }
-}
-
 /* ---- rows of x as integers ---- */
 
 /* A power of two, by which the group's elements are at most 2^15 - 1. */
@@ -278,7 +268,8 @@ static void few_rows(void *ctx, int64_t begin, int64_t end) {
     for (int64_t n = first; n < least(first + ROWS, p->n); n++) {
       float y[FEW];
       (integers ? row_of_integers : row_of_values)(p, y, x_row, w_row + n);
-      for (int64_t m = 0; m < p->m; m++) store(p->out, p->dtype, (i * p->m + m) * p->n + n, y[m]);
+      for (int64_t m = 0; m < p->m; m++)
+        wr_packed_store(p->out, p->dtype, (i * p->m + m) * p->n + n, y[m]);
     }
   }
 }
@@ -331,7 +322,8 @@ static struct wr_error *part_by_panels(const struct product *p, struct panel *s,
   struct wr_error *error = multiply_panel(p, s, x, w_first, rows, first, count);
   for (int64_t m = 0; m < rows && !error; m++) {
     const int64_t to = (i * p->m + row + m) * p->n + first;
-    for (int64_t n = 0; n < count; n++) store(p->out, p->dtype, to + n, s->y[m * count + n]);
+    for (int64_t n = 0; n < count; n++)
+      wr_packed_store(p->out, p->dtype, to + n, s->y[m * count + n]);
   }
   return error;
 }
@@ -342,8 +334,7 @@ static void by_panels(void *ctx, int64_t begin, int64_t end) {
   struct wr_error *error = s ? NULL : wr_error_out_of_memory();
   for (int64_t part = begin; part < end && !error; part++) error = part_by_panels(p, s, part);
   wr_free(s);
-  void *none = NULL;
-  if (error && !wr_cas_acq_rel(&p->error, &none, (void *)error)) wr_error_release(error);
+  wr_error_keep_first(&p->error, error);
 }
 
 /* ---- the whole ---- */

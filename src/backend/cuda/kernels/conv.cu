@@ -4,7 +4,7 @@
 #include "types.cuh"
 
 /* As conv.c fills it; spatial axes that are not there are 1 long. */
-struct conv {
+struct conv { /* core/conv.h */
   i64 groups, in_channels, out_channels; /* channels of all groups */
   i64 in[3], kernel[3], result[3];
   i64 stride[3], padding[3], kernel_dilation[3], input_dilation[3];

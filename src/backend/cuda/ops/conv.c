@@ -6,38 +6,12 @@
 
 #include "backend/cuda/ops/internal.h"
 #include "backend/cuda/ops/matmul.h"
+#include "core/conv.h"
 
 enum {
-  AXES = WR_CONV_AXES,
   FEW_CHANNELS = 8,       /* of a group */
   SCRATCH_BYTES = 1 << 28 /* of gathered rows */
 };
-
-/* The kernels' struct conv. */
-struct conv {
-  int64_t groups, in_channels, out_channels;
-  int64_t in[AXES], kernel[AXES], result[AXES];
-  int64_t stride[AXES], padding[AXES], kernel_dilation[AXES], input_dilation[AXES];
-};
-
-static void describe(struct conv *c, const struct wr_call *call) {
-  const struct wr_conv_params *params = call->params;
-  const struct wr_tensor *in = &call->in[0], *weight = &call->in[1], *out = &call->out;
-  c->groups = params->groups;
-  c->in_channels = in->shape[in->ndim - 1];
-  c->out_channels = out->shape[out->ndim - 1];
-  for (int i = 0; i < AXES; i++) {
-    const int from = i - (AXES - params->axes);
-    const bool there = from >= 0;
-    c->in[i] = there ? in->shape[from + 1] : 1;
-    c->kernel[i] = there ? weight->shape[from + 1] : 1;
-    c->result[i] = there ? out->shape[from + 1] : 1;
-    c->stride[i] = there ? params->stride[from] : 1;
-    c->padding[i] = there ? params->padding[from] : 0;
-    c->kernel_dilation[i] = there ? params->kernel_dilation[from] : 1;
-    c->input_dilation[i] = there ? params->input_dilation[from] : 1;
-  }
-}
 
 /* Where it lies, or a dense copy. */
 static struct wr_error *dense(struct wr_run *run, const struct wr_tensor *t, const void **out) {
@@ -58,8 +32,8 @@ static struct wr_launch start(enum wr_dtype t, int entry) {
   return l;
 }
 
-static struct wr_error *sums(struct wr_run *run, const struct conv *c, const struct wr_tensor *out,
-                             const void *input, const void *weight) {
+static struct wr_error *sums(struct wr_run *run, const struct wr_conv_extents *c,
+                             const struct wr_tensor *out, const void *input, const void *weight) {
   struct wr_launch l = start(out->dtype, WR_ENTRY_CONV_SUMS);
   wr_launch_pointer(&l, out->data);
   wr_launch_pointer(&l, input);
@@ -72,7 +46,7 @@ static struct wr_error *sums(struct wr_run *run, const struct conv *c, const str
 
 /* A number of positions as a product, or one for each group. */
 struct stretch {
-  struct conv *c;
+  struct wr_conv_extents *c;
   const struct wr_tensor *out;
   const void *input, *weight;
   void *rows;
@@ -106,7 +80,7 @@ static struct wr_error *join_groups(struct wr_run *run, const struct stretch *s,
 
 static struct wr_error *run_stretch(struct wr_run *run, const struct stretch *s, int64_t first,
                                     int64_t n) {
-  const struct conv *c = s->c;
+  const struct wr_conv_extents *c = s->c;
   const int64_t m = c->out_channels / c->groups;
   char *to =
       (char *)s->out->data + (size_t)(first * c->out_channels) * wr_dtype_size(s->out->dtype);
@@ -125,8 +99,9 @@ static struct wr_error *run_stretch(struct wr_run *run, const struct stretch *s,
   return error || !s->products ? error : join_groups(run, s, n, to);
 }
 
-static struct wr_error *products(struct wr_run *run, struct conv *c, const struct wr_call *call,
-                                 const void *input, const void *weight) {
+static struct wr_error *products(struct wr_run *run, struct wr_conv_extents *c,
+                                 const struct wr_call *call, const void *input,
+                                 const void *weight) {
   const struct wr_conv_params *params = call->params;
   const struct wr_tensor *out = &call->out;
   const int64_t size = (int64_t)wr_dtype_size(out->dtype);
@@ -153,10 +128,10 @@ static struct wr_error *products(struct wr_run *run, struct conv *c, const struc
 
 struct wr_error *wr_gpu_conv(struct wr_run *run, const struct wr_call *call) {
   const struct wr_tensor *out = &call->out;
-  struct conv c = {0};
+  struct wr_conv_extents c = {0};
   const void *input, *weight;
   if (out->size == 0) return NULL;
-  describe(&c, call);
+  wr_conv_extents_of(&c, call->params, call->in[0].shape, call->in[1].shape, call->out.shape);
   if (call->in[1].size == 0) {
     return wr_run_zero(run, out->data, (size_t)out->size * wr_dtype_size(out->dtype));
   }
