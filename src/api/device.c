@@ -119,7 +119,7 @@ int mlx_device_get_type(mlx_device_type *type, mlx_device dev) {
 
 int mlx_get_default_device(mlx_device *dev) {
   struct wr_error *error = NULL;
-  struct wr_device device;
+  struct wr_device device = {0};
   wr_api_result_handle(dev, WR_KIND_DEVICE, "dev", &error);
   if (!error) error = wr_default_device(&device);
   if (!error) error = wr_api_put_device(dev, device);

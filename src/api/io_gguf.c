@@ -329,17 +329,19 @@ static struct wr_error *value_of_texts(struct wr_gguf_value **out, mlx_vector_st
   if (!*out) return wr_error_out_of_memory();
   char *to = (char *)(*out)->data;
   for (size_t i = 0; i < n && mlx_vector_string_get(&text, texts, i) == 0; i++) {
-    strcpy(to, text);
-    to += strlen(text) + 1;
+    const size_t length = strlen(text) + 1;
+    memcpy(to, text, length);
+    to += length;
   }
   return NULL;
 }
 
 static struct wr_error *value_of_text(struct wr_gguf_value **out, mlx_string string) {
   const char *text = mlx_string_data(string);
-  *out = value_new(WR_GGUF_TEXT, 1, strlen(text) + 1);
+  const size_t bytes = strlen(text) + 1;
+  *out = value_new(WR_GGUF_TEXT, 1, bytes);
   if (!*out) return wr_error_out_of_memory();
-  strcpy((char *)(*out)->data, text);
+  memcpy((*out)->data, text, bytes);
   return NULL;
 }
 

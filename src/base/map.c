@@ -41,7 +41,7 @@ static void hash_key(uint64_t key[2]) {
   if (random) {
     memcpy(key, random, 16);
   } else {
-    key[0] = (uintptr_t)&key;
+    key[0] = (uintptr_t)key;
     key[1] = 0;
   }
 }

@@ -71,8 +71,10 @@ static inline uint8_t wr_e2m1_code(float x, bool even) {
   return (uint8_t)(code | (wr_f32_bits(x) >> 28 & 8u));
 }
 
-/* Elements of `bits` bits in so many words; the words of a row of k elements. */
-static inline int64_t wr_packed_elements(int64_t words, int bits) { return words * 32 / bits; }
+/* How many elements of `bits` bits so many words hold. */
+static inline int64_t wr_packed_elements(int64_t words, int bits) {
+  return words * 32 / bits; /* NOLINT(*-core.DivideZero): 0 was refused as it was given */
+}
 
 /* Where the parts of what quantize writes begin, in bytes: codes, scales, biases, end. */
 struct wr_quantized_layout {

@@ -285,14 +285,14 @@ static void put_array(struct cursor *c, const char *name, const struct wr_stored
    ".weight", and an ending. */
 static void put_beside(struct cursor *c, const char *name, const char *ending,
                        const struct wr_stored *stored, struct wr_error **error) {
-  size_t n = strlen(name), keep = n >= 7 ? n - 7 : n;
-  char *beside = *error ? NULL : wr_alloc(keep + strlen(ending) + 1);
+  size_t n = strlen(name), keep = n >= 7 ? n - 7 : n, more = strlen(ending) + 1;
+  char *beside = *error ? NULL : wr_alloc(keep + more);
   if (!beside) {
     if (!*error) *error = wr_error_out_of_memory();
     return;
   }
   memcpy(beside, name, keep);
-  strcpy(beside + keep, ending);
+  memcpy(beside + keep, ending, more);
   put_array(c, beside, stored, error);
   wr_free(beside);
 }

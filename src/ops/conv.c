@@ -162,6 +162,7 @@ static struct wr_error *out_shape(const struct wr_node *input, const struct wr_n
     const int64_t filled =
         1 + (int64_t)a->input_dilation[i] * (in[i + 1] - 1) + a->low[i] + (int64_t)a->high[i];
     const int64_t covered = 1 + (int64_t)a->kernel_dilation[i] * (kernel[i + 1] - 1);
+    /* NOLINTNEXTLINE(*-core.DivideZero): strides were looked at before. */
     const int64_t extent = (filled - covered) / a->stride[i] + 1;
     if (filled < covered || extent > INT32_MAX) {
       return INVALID(

@@ -166,9 +166,10 @@ struct wr_error *wr_ops_fftfreq(struct wr_node **out, int n, double d, bool real
   if (d == 0) return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "`d` must be non-zero.");
   struct wr_compose c = wr_compose_begin(s);
   const double step = 1 / (n * d);
+  const int half = n / 2;
   struct wr_node *parts[2] = {
-      wr_compose_count(&c, 0, real ? n / 2 + 1 : n - n / 2, WR_INT32),
-      real ? NULL : wr_compose_count(&c, -(n / 2), 0, WR_INT32),
+      wr_compose_count(&c, 0, real ? half + 1 : n - half, WR_INT32),
+      real ? NULL : wr_compose_count(&c, -half, 0, WR_INT32),
   };
   struct wr_node *x = real || n == 1 ? parts[0] : wr_compose_join(&c, parts, 2, 0);
   x = wr_compose_astype(&c, x, WR_FLOAT32);

@@ -281,8 +281,9 @@ static void help_or_sleep(struct wr_stream *home, struct wr_completion *target) 
 
 void wr_stream_help_at_once(struct wr_stream *stream, struct wr_completion *c) {
   const uint64_t taken = wr_pool_taken();
-  while (!wr_completion_over(c) && look(stream, c, NULL, &taken) && taken == wr_pool_taken()) {
-    continue;
+  bool more = true;
+  while (more && !wr_completion_over(c) && taken == wr_pool_taken()) {
+    more = look(stream, c, NULL, &taken);
   }
 }
 

@@ -32,7 +32,7 @@ static void NAME(add_tap)(const struct conv *c, T *y, const T *x, const T *w) {
 }
 
 static void NAME(position)(const struct conv *c, const struct place *p, T *y) {
-  const T *w = (const T *)c->weight;
+  const T *w = (const T *)(const void *)c->weight;
   const int64_t step = c->x.in_channels / c->x.groups * c->x.out_channels;
   memset(y, 0, (size_t)c->x.out_channels * sizeof *y);
   for (int64_t i = 0; i < c->x.kernel[0]; i++) {
@@ -43,7 +43,7 @@ static void NAME(position)(const struct conv *c, const struct place *p, T *y) {
         const int64_t u = under(c, 2, p->at[2], k);
         if (z < 0 || v < 0 || u < 0) continue;
         const int64_t at = ((p->image * c->x.in[0] + z) * c->x.in[1] + v) * c->x.in[2] + u;
-        NAME(add_tap)(c, y, (const T *)c->input + at * c->x.in_channels, w);
+        NAME(add_tap)(c, y, (const T *)(const void *)c->input + at * c->x.in_channels, w);
       }
     }
   }
@@ -53,7 +53,7 @@ static void NAME(positions)(void *ctx, int64_t begin, int64_t end) {
   const struct conv *c = ctx;
   struct place p = place_of(c, begin);
   for (int64_t i = begin; i < end; i++, place_next(c, &p)) {
-    NAME(position)(c, &p, (T *)c->out + i * c->x.out_channels);
+    NAME(position)(c, &p, (T *)(void *)c->out + i * c->x.out_channels);
   }
 }
 

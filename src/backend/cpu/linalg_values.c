@@ -18,11 +18,11 @@ static double cube(const struct wr_linalg *g) { return (double)g->m * (double)g-
 static bool are_finite(const struct wr_linalg *g, const char *from, int64_t elements) {
   bool finite = true;
   if (g->type == 1) {
-    const double *x = (const double *)from;
+    const double *x = (const double *)(const void *)from;
     for (int64_t i = 0; i < elements; i++) finite = finite && isfinite(x[i]);
     return finite;
   }
-  const float *x = (const float *)from;
+  const float *x = (const float *)(const void *)from;
   const int64_t n = g->type == COMPLEX ? 2 * elements : elements;
   for (int64_t i = 0; i < n; i++) finite = finite && isfinite(x[i]);
   return finite;
@@ -95,8 +95,9 @@ static int gesdd(const struct wr_lapack *lapack, const struct wr_linalg *g, char
   int *ints = (int *)(room + r.int_work);
   int info;
   if (g->type == COMPLEX) {
-    lapack->cgesdd(job, &g->n, &g->m, room, &g->n, (float *)out->s, out->vt, &g->n, out->u, &g->m,
-                   room + r.work, &lwork, (float *)(room + r.real_work), ints, &info, 1);
+    lapack->cgesdd(job, &g->n, &g->m, room, &g->n, (float *)(void *)out->s, out->vt, &g->n, out->u,
+                   &g->m, room + r.work, &lwork, (float *)(void *)(room + r.real_work), ints, &info,
+                   1);
   } else {
     lapack->gesdd[g->type](job, &g->n, &g->m, room, &g->n, out->s, out->vt, &g->n, out->u, &g->m,
                            room + r.work, &lwork, ints, &info, 1);
@@ -173,8 +174,8 @@ static int syevd(const struct wr_lapack *lapack, const struct wr_linalg *g, char
   int *ints = (int *)(room + r.int_work);
   int info;
   if (g->type == COMPLEX) {
-    lapack->cheevd(job, uplo, &g->n, room, &g->n, (float *)w, room + r.work, &lwork,
-                   (float *)(room + r.real_work), &r.n_reals, ints, &r.n_ints, &info, 1, 1);
+    lapack->cheevd(job, uplo, &g->n, room, &g->n, (float *)(void *)w, room + r.work, &lwork,
+                   (float *)(void *)(room + r.real_work), &r.n_reals, ints, &r.n_ints, &info, 1, 1);
   } else {
     lapack->syevd[g->type](job, uplo, &g->n, room, &g->n, w, room + r.work, &lwork, ints, &r.n_ints,
                            &info, 1, 1);
@@ -194,7 +195,7 @@ static bool triangle_is_finite(const struct wr_linalg *g, const char *a, bool up
 static void write_vectors(const struct wr_linalg *g, const char *from, char *to) {
   wr_linalg_turn(to, from, g->n, g->n, g->element);
   if (g->type != COMPLEX) return;
-  float *x = (float *)to;
+  float *x = (float *)(void *)to;
   for (int64_t i = 0; i < (int64_t)g->n * g->n; i++) x[2 * i + 1] = -x[2 * i + 1];
 }
 
@@ -274,7 +275,7 @@ static int geev(const struct wr_lapack *lapack, const struct wr_linalg *g, char 
   int info;
   if (g->type == COMPLEX) {
     lapack->cgeev(job, "N", &g->n, room, &g->n, values, room + r.vectors, &g->n, room, &one,
-                  room + r.work, &lwork, (float *)(room + r.real_work), &info, 1, 1);
+                  room + r.work, &lwork, (float *)(void *)(room + r.real_work), &info, 1, 1);
   } else {
     lapack->geev[g->type](job, "N", &g->n, room, &g->n, values, values + g->n * g->element,
                           room + r.vectors, &g->n, room, &one, room + r.work, &lwork, &info, 1, 1);
@@ -283,7 +284,8 @@ static int geev(const struct wr_lapack *lapack, const struct wr_linalg *g, char 
 }
 
 static double real_at(const struct wr_linalg *g, const char *at, int64_t i) {
-  return g->type == 1 ? ((const double *)at)[i] : (double)((const float *)at)[i];
+  return g->type == 1 ? ((const double *)(const void *)at)[i]
+                      : (double)((const float *)(const void *)at)[i];
 }
 
 static wr_complex64 value_at(const struct wr_linalg *g, const char *values, int64_t j) {

@@ -148,7 +148,7 @@ static void note(struct look *look, const char *name, const struct stat *state) 
   look->files++;
   if (look->count == look->room) return;
   struct entry *entry = &look->list[look->count++];
-  strcpy(entry->name, name);
+  memcpy(entry->name, name, strlen(name) + 1);
   entry->bytes = (uint64_t)state->st_size;
   entry->used = state->st_mtim;
 }

