@@ -31,12 +31,13 @@ UNARY(ABS)
 UNARY(ARCCOS)
 UNARY(ARCCOSH)
 UNARY(ARCSIN)
-UNARY(ARCSINH) UNARY(ARCTAN) UNARY(ARCTANH) UNARY(COS) UNARY(COSH) UNARY(ERF) UNARY(ERFINV)
-    UNARY(EXP) UNARY(EXPM1) UNARY(LOG) UNARY(LOG10) UNARY(LOG1P) UNARY(LOG2) UNARY(NEGATIVE)
-        UNARY(RECIPROCAL) UNARY(RSQRT) UNARY(SIGMOID) UNARY(SIGN) UNARY(SIN) UNARY(SINH) UNARY(SQRT)
-            UNARY(SQUARE) UNARY(TAN) UNARY(TANH) BINARY(ADD) BINARY(ARCTAN2) BINARY(DIVIDE)
-                BINARY(LOGADDEXP) BINARY(MAXIMUM) BINARY(MINIMUM) BINARY(MULTIPLY) BINARY(POWER)
-                    BINARY(REMAINDER) BINARY(SUBTRACT) BODY(conjugate) {
+UNARY(ARCSINH)
+UNARY(ARCTAN) UNARY(ARCTANH) UNARY(COS) UNARY(COSH) UNARY(ERF) UNARY(ERFINV) UNARY(EXP) UNARY(EXPM1)
+    UNARY(LOG) UNARY(LOG10) UNARY(LOG1P) UNARY(LOG2) UNARY(NEGATIVE) UNARY(RECIPROCAL) UNARY(RSQRT)
+        UNARY(SIGMOID) UNARY(SIGN) UNARY(SIN) UNARY(SINH) UNARY(SQRT) UNARY(SQUARE) UNARY(TAN)
+            UNARY(TANH) BINARY(ADD) BINARY(ARCTAN2) BINARY(DIVIDE) BINARY(LOGADDEXP) BINARY(MAXIMUM)
+                BINARY(MINIMUM) BINARY(MULTIPLY) BINARY(POWER) BINARY(REMAINDER) BINARY(SUBTRACT)
+                    BODY(conjugate) {
   return wr_ops_conjugate(out, in[0], s);
 }
 BODY(real) { return wr_ops_real(out, in[0], s); }
@@ -78,7 +79,7 @@ SCAN(LOGADDEXP)
     struct wr_node *y = wr_compose_step(&c, srx_##ID(wr_compose_slot(&c), in, s)); \
     return wr_compose_end(&c, out, wr_compose_slice_axis(&c, y, 1, 0, 3));         \
   }
-    FINITE(MAXIMUM) FINITE(MINIMUM) FINITE(LOGADDEXP) BODY(sort) {
+FINITE(MAXIMUM) FINITE(MINIMUM) FINITE(LOGADDEXP) BODY(sort) {
   return wr_ops_sort(out, WR_OP_SORT, in[0], 0, s);
 }
 BODY(partition) { return wr_ops_partition(out, WR_OP_PARTITION, in[0], 2, 1, s); }
@@ -113,7 +114,7 @@ UPDATE(MULTIPLY)
 UPDATE(MAXIMUM)
 UPDATE(MINIMUM)
 
-    static struct wr_node *indices(struct wr_compose *c, const int32_t *values, int n, int m) {
+static struct wr_node *indices(struct wr_compose *c, const int32_t *values, int n, int m) {
   struct wr_node **slot = wr_compose_slot(c);
   const int32_t shape[2] = {n, m};
   return wr_compose_step(c, wr_node_from_data(slot, values, 2, shape, WR_INT32));
