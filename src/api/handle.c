@@ -11,13 +11,11 @@
 #include "base/lock.h"
 
 uintptr_t wr_handle_odd_bits = _Alignof(void *) - 1;
+uint32_t wr_handle_last_turn = UINT32_MAX;
 
 _Static_assert(sizeof(void *) == 8, "a place and its turn fit into a handle");
 
 enum { FIRST_PLACES = 64, MAX_PLACES = INT32_MAX };
-
-/* A place that has had it is given no more: numbers would come again. */
-#define LAST_TURN (WR_TORTURED ? UINT32_C(1000) : UINT32_MAX)
 
 struct place {
   void *object;  /* under LOCK; NULL: free */
@@ -33,7 +31,7 @@ static struct {
   uint32_t first_free;  /* under LOCK; count: none */
   uint32_t taken;       /* under LOCK */
   uint32_t past_turns;  /* under LOCK; turns that places of an earlier table had, at most: below
-                           LAST_TURN */
+                           the last */
 } table = {.lock = WR_MUTEX_INIT(WR_RANK_REGISTRY)};
 
 static struct wr_fork_row fork_row = {.rank = WR_RANK_REGISTRY, .lock = &table.lock};
@@ -118,7 +116,7 @@ void wr_handle_lead(void **ctx, void *object) {
 static void end_locked(struct place *place) {
   place->object = NULL;
   table.taken--;
-  if (place->turn == LAST_TURN) return;
+  if (place->turn == wr_handle_last_turn) return;
   place->next = table.first_free;
   table.first_free = (uint32_t)(place - table.places);
 }
@@ -143,7 +141,7 @@ static uint32_t most_turns_locked(void) {
 void wr_handle_trim(void) {
   wr_mutex_lock(&table.lock);
   const uint32_t past_turns = most_turns_locked();
-  if (table.taken == 0 && past_turns < LAST_TURN) {
+  if (table.taken == 0 && past_turns < wr_handle_last_turn) {
     table.past_turns = past_turns;
     wr_free(table.places);
     table.places = NULL;

@@ -24,6 +24,10 @@
    WEIR_CHECK all, so that one test says both. Immutable after load. */
 extern __attribute__((visibility("hidden"))) uintptr_t wr_handle_odd_bits;
 
+/* A place that has had it is given no more, since numbers would come again. Immutable; but a test
+   may make it small before the first handle. */
+extern __attribute__((visibility("hidden"))) uint32_t wr_handle_last_turn;
+
 static inline bool wr_handles_are_numbers(void) { return wr_handle_odd_bits == UINTPTR_MAX; }
 
 /* Whether ctx is the address of an object of that kind. */

@@ -200,7 +200,7 @@ static void freed(void) {
   try_all("was freed");
 }
 
-/* Often enough for a place to have its last turn, in builds where that comes early. */
+/* The place that was freed last is given first. */
 static void no_number_comes_again(void) {
   enum { MANY = 5000 };
   mlx_array first = mlx_array_new_float(1), last = first;
