@@ -27,19 +27,17 @@ struct row {
   BODY(u_##ID) { return wr_ops_unary(out, WR_OP_##ID, in[0], s); }
 #define BINARY(ID) \
   BODY(b_##ID) { return wr_ops_binary(out, WR_OP_##ID, in[0], in[1], s); }
-UNARY(ABS)
-UNARY(ARCCOS)
-UNARY(ARCCOSH)
-UNARY(ARCSIN)
-UNARY(ARCSINH)
-UNARY(ARCTAN) UNARY(ARCTANH) UNARY(COS) UNARY(COSH) UNARY(ERF) UNARY(ERFINV) UNARY(EXP) UNARY(EXPM1)
-    UNARY(LOG) UNARY(LOG10) UNARY(LOG1P) UNARY(LOG2) UNARY(NEGATIVE) UNARY(RECIPROCAL) UNARY(RSQRT)
-        UNARY(SIGMOID) UNARY(SIGN) UNARY(SIN) UNARY(SINH) UNARY(SQRT) UNARY(SQUARE) UNARY(TAN)
-            UNARY(TANH) BINARY(ADD) BINARY(ARCTAN2) BINARY(DIVIDE) BINARY(LOGADDEXP) BINARY(MAXIMUM)
-                BINARY(MINIMUM) BINARY(MULTIPLY) BINARY(POWER) BINARY(REMAINDER) BINARY(SUBTRACT)
-                    BODY(conjugate) {
+/* clang-format off */
+UNARY(ABS) UNARY(ARCCOS) UNARY(ARCCOSH) UNARY(ARCSIN) UNARY(ARCSINH) UNARY(ARCTAN) UNARY(ARCTANH)
+UNARY(COS) UNARY(COSH) UNARY(ERF) UNARY(ERFINV) UNARY(EXP) UNARY(EXPM1) UNARY(LOG) UNARY(LOG10)
+UNARY(LOG1P) UNARY(LOG2) UNARY(NEGATIVE) UNARY(RECIPROCAL) UNARY(RSQRT) UNARY(SIGMOID) UNARY(SIGN)
+UNARY(SIN) UNARY(SINH) UNARY(SQRT) UNARY(SQUARE) UNARY(TAN) UNARY(TANH)
+BINARY(ADD) BINARY(ARCTAN2) BINARY(DIVIDE) BINARY(LOGADDEXP) BINARY(MAXIMUM) BINARY(MINIMUM)
+BINARY(MULTIPLY) BINARY(POWER) BINARY(REMAINDER) BINARY(SUBTRACT)
+BODY(conjugate) {
   return wr_ops_conjugate(out, in[0], s);
 }
+/* clang-format on */
 BODY(real) { return wr_ops_real(out, in[0], s); }
 BODY(imag) { return wr_ops_imag(out, in[0], s); }
 BODY(twice) { return wr_ops_binary(out, WR_OP_MULTIPLY, in[0], in[0], s); }
@@ -52,9 +50,12 @@ static const int first[] = {0}, both[] = {0, 2}, last[] = {-1};
 #define REDUCE(ID)                                                                  \
   BODY(r_##ID) { return wr_ops_reduce(out, WR_OP_##ID, in[0], both, 2, false, s); } \
   BODY(k_##ID) { return wr_ops_reduce(out, WR_OP_##ID, in[0], first, 1, true, s); }
-REDUCE(MAX) REDUCE(MIN) REDUCE(PROD) REDUCE(SUM) BODY(softmax) {
+/* clang-format off */
+REDUCE(MAX) REDUCE(MIN) REDUCE(PROD) REDUCE(SUM)
+BODY(softmax) {
   return wr_ops_softmax(out, in[0], last, 1, false, s);
 }
+/* clang-format on */
 BODY(logsumexp) { return wr_ops_logsumexp(out, in[0], last, 1, false, s); }
 BODY(softmax_first) { return wr_ops_softmax(out, in[0], first, 1, false, s); }
 #define SCAN(ID)                                                                    \
@@ -62,11 +63,9 @@ BODY(softmax_first) { return wr_ops_softmax(out, in[0], first, 1, false, s); }
   BODY(sx_##ID) { return wr_ops_scan(out, WR_OP_##ID, in[0], 0, false, false, s); } \
   BODY(sr_##ID) { return wr_ops_scan(out, WR_OP_##ID, in[0], 1, true, true, s); }   \
   BODY(srx_##ID) { return wr_ops_scan(out, WR_OP_##ID, in[0], 1, true, false, s); }
-SCAN(ADD)
-SCAN(MULTIPLY)
-SCAN(MAXIMUM)
-SCAN(MINIMUM)
-SCAN(LOGADDEXP)
+/* clang-format off */
+SCAN(ADD) SCAN(MULTIPLY) SCAN(MAXIMUM) SCAN(MINIMUM) SCAN(LOGADDEXP)
+/* clang-format on */
 /* An exclusive one begins with an infinity, which has no difference. */
 #define FINITE(ID)                                                                 \
   BODY(finite_sx_##ID) {                                                           \
@@ -79,9 +78,12 @@ SCAN(LOGADDEXP)
     struct wr_node *y = wr_compose_step(&c, srx_##ID(wr_compose_slot(&c), in, s)); \
     return wr_compose_end(&c, out, wr_compose_slice_axis(&c, y, 1, 0, 3));         \
   }
-FINITE(MAXIMUM) FINITE(MINIMUM) FINITE(LOGADDEXP) BODY(sort) {
+    /* clang-format off */
+FINITE(MAXIMUM) FINITE(MINIMUM) FINITE(LOGADDEXP)
+BODY(sort) {
   return wr_ops_sort(out, WR_OP_SORT, in[0], 0, s);
 }
+/* clang-format on */
 BODY(partition) { return wr_ops_partition(out, WR_OP_PARTITION, in[0], 2, 1, s); }
 BODY(topk) { return wr_ops_topk(out, in[0], 2, 1, s); }
 BODY(broadcast) { return wr_ops_broadcast_to(out, in[0], (const int32_t[]){2, 3, 4}, 3, s); }
@@ -108,17 +110,15 @@ BODY(concatenate) { return wr_ops_concatenate(out, in, 3, 1, s); }
 BODY(depends) { return wr_ops_depends(out, in[0], &in[1], 1, s); }
 #define UPDATE(ID) \
   BODY(up_##ID) { return wr_ops_slice_update(out, WR_OP_##ID, in[0], in[1], &some, s); }
-UPDATE(COPY)
-UPDATE(ADD)
-UPDATE(MULTIPLY)
-UPDATE(MAXIMUM)
-UPDATE(MINIMUM)
+/* clang-format off */
+UPDATE(COPY) UPDATE(ADD) UPDATE(MULTIPLY) UPDATE(MAXIMUM) UPDATE(MINIMUM)
 
 static struct wr_node *indices(struct wr_compose *c, const int32_t *values, int n, int m) {
   struct wr_node **slot = wr_compose_slot(c);
   const int32_t shape[2] = {n, m};
   return wr_compose_step(c, wr_node_from_data(slot, values, 2, shape, WR_INT32));
 }
+/* clang-format on */
 static const int32_t repeated[] = {1, 0, 1, -1}, apart[] = {2, 0};
 BODY(take) {
   struct wr_compose c = wr_compose_begin(s);
