@@ -32,6 +32,31 @@ static void pack(const struct wr_quantized_params *how, enum wr_dtype t, const c
   wr_node_release(w);
 }
 
+/* Numbers from 0 to `most`. Products take such ones alone: the GPU rounds the unpacked matrix to
+   the type where tensor cores take it, and relative to a sum of terms of one sign that is a
+   rounding of the type, while what is left of terms that cancel can be as small as the rounding
+   itself. */
+static struct wr_node *terms(enum wr_dtype t, const int32_t *shape, float most, uint32_t seed) {
+  const int64_t n = (int64_t)shape[0] * shape[1];
+  float *data = malloc((size_t)n * sizeof *data);
+  struct wr_node *wide = NULL, *node = NULL;
+  for (int64_t i = 0; i < n; i++) data[i] = most * (float)(gpu_case_next(&seed) >> 8) * 0x1p-24f;
+  struct wr_error *error = wr_node_from_data(&wide, data, 2, shape, WR_FLOAT32);
+  free(data);
+  const struct wr_record cast = {.op = WR_OP_ASTYPE,
+                                 .dtype = t,
+                                 .ndim = 2,
+                                 .shape = shape,
+                                 .n_in = 1,
+                                 .in = &wide,
+                                 .stream = gpu_case_cpu};
+  if (!error) error = wr_node_record(&node, &cast);
+  if (!error) error = wr_node_force(node);
+  if (error) exit(1);
+  wr_node_release(wide);
+  return node;
+}
+
 /* x, when it is a product, then codes, scales and biases. */
 static void run(enum wr_op op, const struct wr_quantized_params *how, enum wr_dtype t,
                 struct wr_node *x, const int32_t *shape, const char *what) {
@@ -42,8 +67,13 @@ static void run(enum wr_op op, const struct wr_quantized_params *how, enum wr_dt
   const int first = n;
   const int32_t words[] = {ROWS, COLUMNS * how->bits / 32}, groups[] = {ROWS, COLUMNS / how->group};
   in[n++] = gpu_case_array(WR_UINT32, 2, words, 2u, false);
-  in[n++] = gpu_case_array(affine ? t : WR_UINT8, 2, groups, 3u, false);
-  if (affine) in[n++] = gpu_case_array(t, 2, groups, 4u, false);
+  if (x) { /* elements up to 2, by which sums stay finite in float16 */
+    in[n++] = terms(t, groups, 1.0f / (float)(1 << how->bits), 3u);
+    in[n++] = terms(t, groups, 1, 4u);
+  } else {
+    in[n++] = gpu_case_array(affine ? t : WR_UINT8, 2, groups, 3u, false);
+    if (affine) in[n++] = gpu_case_array(t, 2, groups, 4u, false);
+  }
   const struct gpu_case c = {.op = op,
                              .dtype = t,
                              .ndim = 2,
@@ -52,7 +82,7 @@ static void run(enum wr_op op, const struct wr_quantized_params *how, enum wr_dt
                              .in = in,
                              .params = how,
                              .params_bytes = sizeof *how,
-                             .tolerance = x ? (t == WR_FLOAT32 ? 1e-4 : 2e-2) : 0};
+                             .tolerance = x && t == WR_FLOAT32 ? 1e-5 : 0};
   gpu_case_run(&c, what);
   for (int i = first; i < n; i++) wr_node_release(in[i]);
 }
@@ -60,7 +90,7 @@ static void run(enum wr_op op, const struct wr_quantized_params *how, enum wr_dt
 static void multiply(struct wr_quantized_params how, enum wr_dtype t, int32_t m, bool transpose,
                      const char *what) {
   const int32_t k = transpose ? COLUMNS : ROWS, n = transpose ? ROWS : COLUMNS;
-  struct wr_node *x = gpu_case_array(t, 2, (const int32_t[]){m, k}, 5u, false);
+  struct wr_node *x = terms(t, (const int32_t[]){m, k}, 2, 5u);
   how.transpose = transpose;
   run(WR_OP_QUANTIZED_MATMUL, &how, t, x, (const int32_t[]){m, n}, what);
   wr_node_release(x);

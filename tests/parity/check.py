@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 
-from plain import Array, show
+from plain import Array, Call, show
 from weirlib import WeirError
 
 # Relative and absolute; a dtype that is not here is compared exactly.
@@ -40,7 +40,8 @@ def undecided(weir, name, args):
     if not weir.gpu or name not in COPIES:
         return None
     a, at, updates, axes = args
-    none, each = (Array("uint32", np.full(x.shape, n, np.uint32)) for x, n in ((a, 0), (updates, 1)))
+    none, each = (Call("mlx_full_like", [x, n, "uint32"]) for x, n in
+                  ((a, Array("uint32", np.uint32(0))), (updates, Array("uint32", np.uint32(1)))))
     [times] = weir.call(name.replace("scatter", "scatter_add"), none, at, each, axes)
     mask = weir.read(times)[2] > 1
     weir.lib.mlx_array_free(times)
