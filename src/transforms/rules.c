@@ -41,6 +41,12 @@ struct wr_node *wr_rule_conj(const struct wr_rule *r, struct wr_node *a) {
   return wr_compose_unary(r->c, WR_OP_CONJUGATE, a);
 }
 
+struct wr_node *wr_rule_adjoint(const struct wr_rule *r, struct wr_node *a) {
+  if (r->c->error) return NULL;
+  struct wr_node **slot = wr_compose_slot(r->c);
+  return wr_rule_conj(r, wr_compose_step(r->c, wr_ops_swapaxes(slot, a, -1, -2, r->c->stream)));
+}
+
 struct wr_node *wr_rule_zeros(const struct wr_rule *r, struct wr_node *like) {
   if (r->c->error) return NULL;
   return wr_compose_zeros(r->c, wr_node_ndim(like), wr_node_shape(like), wr_node_dtype(like));
@@ -102,18 +108,14 @@ static enum wr_op maker(const struct wr_rule *r) {
 /* As MLX calls what has no rule. */
 static const char *name_of(enum wr_op op) {
   static const char *const names[WR_OP_COUNT] = {
-      [WR_OP_CHOLESKY] = "Cholesky",
-      [WR_OP_CONV] = "Convolution",
+      [WR_OP_BITWISE_INVERT] = "BitwiseInvert",
       [WR_OP_EIG] = "Eig",
       [WR_OP_EIGH] = "Eigh",
-      [WR_OP_FFT] = "FFT",
-      [WR_OP_INV] = "Inverse",
       [WR_OP_LU] = "LUF",
       [WR_OP_LU_FACTOR] = "LUF",
       [WR_OP_QR] = "QRF",
       [WR_OP_QUANTIZE] = "Quantize",
       [WR_OP_SVD] = "SVD",
-      [WR_OP_TRI_INV] = "Inverse",
       [WR_OP_VIEW] = "View",
   };
   return names[op] ? names[op] : wr_op_info(op)->name;

@@ -45,6 +45,8 @@ struct wr_node *wr_rule_mul(const struct wr_rule *r, struct wr_node *a, struct w
 struct wr_node *wr_rule_scale(const struct wr_rule *r, struct wr_node *a, double by);
 /* The conjugate; of real numbers themselves. */
 struct wr_node *wr_rule_conj(const struct wr_rule *r, struct wr_node *a);
+/* The last two axes change places; of complex numbers the conjugate. */
+struct wr_node *wr_rule_adjoint(const struct wr_rule *r, struct wr_node *a);
 struct wr_node *wr_rule_zeros(const struct wr_rule *r, struct wr_node *like);
 /* a where the condition holds, 0 elsewhere. */
 struct wr_node *wr_rule_where(const struct wr_rule *r, struct wr_node *condition,

@@ -192,8 +192,15 @@ static struct wr_node *power_factor(const struct wr_rule *r, int k) {
   return wr_rule_where(r, bin(r, WR_OP_NOT_EQUAL, r->y, zero), log);
 }
 
-static struct wr_node *binary_factor(const struct wr_rule *r, int k) {
+/* The quotient rounded down; of whole numbers in float32, as MLX has it. */
+static struct wr_node *whole_quotient(const struct wr_rule *r) {
   struct wr_node *a = r->in[0], *b = r->in[1];
+  if (wr_dtype_is_floating(wr_node_dtype(a))) return bin(r, WR_OP_FLOOR_DIVIDE, a, b);
+  return un(r, WR_OP_FLOOR, bin(r, WR_OP_DIVIDE, a, b));
+}
+
+static struct wr_node *binary_factor(const struct wr_rule *r, int k) {
+  struct wr_node *b = r->in[1];
   switch ((int)r->op) {
     case WR_OP_ADD:
       return num(r, 1);
@@ -206,7 +213,7 @@ static struct wr_node *binary_factor(const struct wr_rule *r, int k) {
       return un(r, WR_OP_NEGATIVE, bin(r, WR_OP_DIVIDE, r->y, b));
     case WR_OP_REMAINDER:
       if (k == 0) return num(r, 1);
-      return un(r, WR_OP_NEGATIVE, bin(r, WR_OP_FLOOR_DIVIDE, a, b));
+      return un(r, WR_OP_NEGATIVE, whole_quotient(r));
     case WR_OP_ARCTAN2:
       return angle_factor(r, k);
     case WR_OP_LOGADDEXP:

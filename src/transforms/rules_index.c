@@ -136,7 +136,7 @@ void wr_vjp_scatter(const struct wr_rule *r, struct wr_node *d, struct wr_node *
 struct wr_node *wr_jvp_scatter(const struct wr_rule *r, struct wr_node *const *t) {
   struct wr_node *y = t[0] ? from_source(r, t[0], r->in[1]) : wr_rule_zeros(r, r->y);
   if (!t[1]) return y;
-  if (is_product(r)) return wr_rule_fail(r, "[scatter] JVP not implemented for scatter_prod");
+  if (is_product(r)) return wr_rule_fail(r, "[scatter] JVP not yet implemented");
   const struct wr_scatter_params *p = r->params;
   return scattered(r, p->by == WR_OP_COPY ? WR_OP_COPY : WR_OP_ADD, y, from_update(r, t[1]));
 }

@@ -5,20 +5,13 @@
 #include "core/quantized.h"
 #include "transforms/rules.h"
 
-/* The last two axes change places; of complex numbers the conjugate. */
-static struct wr_node *adjoint(const struct wr_rule *r, struct wr_node *a) {
-  if (r->c->error) return NULL;
-  struct wr_node **slot = wr_compose_slot(r->c);
-  return wr_rule_conj(r, wr_compose_step(r->c, wr_ops_swapaxes(slot, a, -1, -2, r->c->stream)));
-}
-
 static struct wr_node *by(const struct wr_rule *r, struct wr_node *a, struct wr_node *b) {
   return wr_compose_matmul(r->c, a, b);
 }
 
 void wr_vjp_matmul(const struct wr_rule *r, struct wr_node *d, struct wr_node **grads) {
-  if (r->wanted[0]) grads[0] = by(r, d, adjoint(r, r->in[1]));
-  if (r->wanted[1]) grads[1] = by(r, adjoint(r, r->in[0]), d);
+  if (r->wanted[0]) grads[0] = by(r, d, wr_rule_adjoint(r, r->in[1]));
+  if (r->wanted[1]) grads[1] = by(r, wr_rule_adjoint(r, r->in[0]), d);
 }
 
 static struct wr_node *product_tangent(const struct wr_rule *r, struct wr_node *const *in,
@@ -35,8 +28,8 @@ void wr_vjp_addmm(const struct wr_rule *r, struct wr_node *d, struct wr_node **g
   const struct wr_addmm_params *p = r->params;
   struct wr_node *e = wr_rule_scale(r, d, (double)p->alpha);
   if (r->wanted[0]) grads[0] = wr_rule_scale(r, d, (double)p->beta);
-  if (r->wanted[1]) grads[1] = by(r, e, adjoint(r, r->in[2]));
-  if (r->wanted[2]) grads[2] = by(r, adjoint(r, r->in[1]), e);
+  if (r->wanted[1]) grads[1] = by(r, e, wr_rule_adjoint(r, r->in[2]));
+  if (r->wanted[2]) grads[2] = by(r, wr_rule_adjoint(r, r->in[1]), e);
 }
 
 struct wr_node *wr_jvp_addmm(const struct wr_rule *r, struct wr_node *const *t) {
@@ -230,7 +223,8 @@ static struct wr_node *matrix_cotangent(const struct wr_rule *r, struct wr_node 
     x = wr_compose_take(r->c, in_a_row(r, x), wr_compose_flatten(r->c, r->in[n]), 0);
     d = in_a_row(r, d);
   }
-  struct wr_node *dw = how(r)->transpose ? by(r, adjoint(r, d), x) : by(r, adjoint(r, x), d);
+  struct wr_node *dw =
+      how(r)->transpose ? by(r, wr_rule_adjoint(r, d), x) : by(r, wr_rule_adjoint(r, x), d);
   if (!how(r)->gathers) return dw;
   dw = add_by_number(r, dw, r->in[n + 1], matrices_of(r->in[1]));
   int32_t shape[WR_MAX_NDIM];

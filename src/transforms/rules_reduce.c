@@ -57,7 +57,7 @@ void wr_vjp_extreme(const struct wr_rule *r, struct wr_node *d, struct wr_node *
 }
 
 struct wr_node *wr_jvp_extreme(const struct wr_rule *r, struct wr_node *const *t) {
-  return summed(r, wr_rule_mul(r, shares(r), t[0]));
+  return wr_rule_typed(r, summed(r, wr_rule_mul(r, shares(r), t[0])), t[0]);
 }
 
 /* ---- products ---- */

@@ -136,7 +136,9 @@ void wr_vjp_scan(const struct wr_rule *r, struct wr_node *d, struct wr_node **gr
   }
   const struct linear how = linear_of(r, l, p->by);
   struct wr_node *a = wr_rule_conj(r, sooner(r, l, how.a));
-  grads[0] = wr_rule_mul(r, wr_rule_conj(r, how.f), recurrence(r, turned(l), a, d));
+  d = wr_rule_mul(r, wr_rule_conj(r, how.f), recurrence(r, turned(l), a, d));
+  const bool whole = c->error || wr_dtype_is_integer(wr_node_dtype(d));
+  grads[0] = whole ? wr_compose_astype(c, d, WR_FLOAT32) : d; /* as MLX has it */
 }
 
 struct wr_node *wr_jvp_scan(const struct wr_rule *r, struct wr_node *const *t) {

@@ -433,6 +433,26 @@ static int views_bytes(mlx_vector_array *res, const mlx_vector_array in) {
   return rc || give(res, y);
 }
 
+static int inverts_bits(mlx_vector_array *res, const mlx_vector_array in) {
+  mlx_array x = at(in, 0), y = mlx_array_new();
+  int rc = mlx_astype(&y, x, MLX_INT32, none) || mlx_bitwise_invert(&y, y, none) ||
+           mlx_astype(&y, y, MLX_FLOAT32, none);
+  mlx_array_free(x);
+  return rc || give(res, y);
+}
+
+static int scatters_product(mlx_vector_array *res, const mlx_vector_array in) {
+  mlx_array x = at(in, 0), y = mlx_array_new(), zero = mlx_array_new_int(0);
+  const mlx_vector_array index = mlx_vector_array_new_value(zero);
+  const int first = 0;
+  int rc = mlx_expand_dims(&x, x, 0, none) || mlx_scatter_prod(&y, x, index, x, &first, 1, none) ||
+           mlx_sum(&y, y, false, none);
+  mlx_vector_array_free(index);
+  mlx_array_free(zero);
+  mlx_array_free(x);
+  return rc || give(res, y);
+}
+
 static int scales_of(mlx_vector_array *res, const mlx_vector_array in) {
   mlx_array x = at(in, 0);
   mlx_vector_array parts = {NULL};
@@ -461,6 +481,7 @@ static void refused(void) {
   mlx_closure later = mlx_closure_new_func(async_later);
   mlx_closure v = mlx_closure_new_func(views_bytes), q = mlx_closure_new_func(scales_of);
   mlx_closure l = mlx_closure_new_func(factor);
+  mlx_closure b = mlx_closure_new_func(inverts_bits), p = mlx_closure_new_func(scatters_product);
   mlx_closure_value_and_grad vg = mlx_closure_value_and_grad_new();
   mlx_vector_array x = LIST(2, 5), one = LIST(1), nothing = mlx_vector_array_new(), out = {NULL};
   mlx_vector_array grads = {NULL};
@@ -482,6 +503,11 @@ static void refused(void) {
   CHECK(says(mlx_jvp(&out, &grads, v, x, x), "[Primitive::jvp] Not implemented for View int32."));
   CHECK(says(mlx_vjp(&out, &grads, q, x, one), "[Primitive::vjp] Not implemented for Quantize."));
   CHECK(says(mlx_vjp(&out, &grads, l, x, one), "[Primitive::vjp] Not implemented for QRF."));
+  CHECK(
+      says(mlx_vjp(&out, &grads, b, x, one), "[Primitive::vjp] Not implemented for BitwiseInvert"));
+  CHECK(says(mlx_jvp(&out, &grads, b, x, x), "[Primitive::jvp] Not implemented for BitwiseInvert"));
+  CHECK(says(mlx_vjp(&out, &grads, p, x, one), "[scatter] VJP not implemented for scatter_prod"));
+  CHECK(says(mlx_jvp(&out, &grads, p, x, x), "[scatter] JVP not yet implemented"));
   CHECK(says(mlx_value_and_grad(&vg, f, NULL, 0), "[grad] Must specify at least one argument."));
   CHECK(!vg.ctx && mlx_value_and_grad(&vg, f, bad, 1) == 0);
   CHECK(says(mlx_closure_value_and_grad_apply(&out, &grads, vg, x),
@@ -497,6 +523,8 @@ static void refused(void) {
   mlx_closure_free(g);
   mlx_closure_free(h);
   mlx_closure_free(a);
+  mlx_closure_free(b);
+  mlx_closure_free(p);
   mlx_closure_free(constant);
   mlx_closure_free(later);
   mlx_closure_free(v);

@@ -15,7 +15,7 @@ struct row {
   const char *name;
   body *of;
   int n;
-  int32_t shape[3][3]; /* ends with 0 */
+  int32_t shape[3][6]; /* ends with 0 */
   double low, high;    /* of real parts; imaginary ones are in -1 .. 1 */
   bool complex;
   bool narrow; /* in float32, for which there are kernels */
@@ -201,6 +201,144 @@ BODY(dequantize) {
 BODY(hadamard) { return wr_ops_hadamard(out, in[0], NULL, s); }
 BODY(matmul) { return wr_ops_matmul(out, in[0], in[1], s); }
 BODY(addmm) { return wr_ops_addmm(out, in[2], in[0], in[1], 2.5f, -0.5f, s); }
+
+/* ---- convolutions, in each direction that stride, padding, dilation and groups have ---- */
+
+struct kernel {
+  int axes, stride, low, high, kernel_dilation, input_dilation, groups;
+  bool flip;
+};
+static struct wr_error *conv(struct wr_node **out, struct wr_node *const *in, struct wr_stream *s,
+                             struct kernel k) {
+  const struct wr_ops_conv how = {.stride = &k.stride,
+                                  .low = &k.low,
+                                  .high = &k.high,
+                                  .kernel_dilation = &k.kernel_dilation,
+                                  .input_dilation = &k.input_dilation,
+                                  .n_stride = 1,
+                                  .n_low = 1,
+                                  .n_high = 1,
+                                  .n_kernel_dilation = 1,
+                                  .n_input_dilation = 1,
+                                  .groups = k.groups,
+                                  .flip = k.flip};
+  return wr_ops_conv(out, in[0], in[1], &how, s);
+}
+#define CONV(name, ...) \
+  BODY(name) { return conv(out, in, s, (struct kernel){__VA_ARGS__}); }
+CONV(conv_plain, 1, 1, 0, 0, 1, 1, 1, false)
+CONV(conv_padded, 1, 2, 2, 1, 1, 1, 1, false)
+CONV(conv_far, 1, 1, 5, 4, 1, 1, 1, false)
+CONV(conv_far_strided, 1, 3, 7, 5, 1, 1, 1, true)
+CONV(conv_cut, 1, 2, -1, -1, 1, 1, 1, false)
+CONV(conv_dilated, 1, 2, 1, 0, 2, 3, 1, false)
+CONV(conv_groups, 1, 2, 1, 1, 1, 2, 2, true)
+CONV(conv_area, 2, 2, 1, 0, 1, 1, 1, false)
+CONV(conv_area_groups, 2, 1, 1, 1, 2, 1, 2, false)
+CONV(conv_volume, 3, 1, 1, 0, 1, 1, 1, false)
+CONV(conv_point, 2, 2, 0, 0, 1, 1, 1, false)
+BODY(conv_transposed) {
+  return wr_ops_conv_transpose(out, in[0], in[1], (const int[]){2}, (const int[]){1},
+                               (const int[]){2}, (const int[]){1}, 1, 1, s);
+}
+
+/* ---- Fourier transforms ---- */
+
+static struct wr_error *fourier(struct wr_node **out, struct wr_node *const *in,
+                                struct wr_stream *s, enum wr_fft_kind kind, int n, int axis) {
+  return wr_ops_fftn(out, kind, in[0], &n, 1, &axis, 1, 0, s);
+}
+BODY(fft) { return fourier(out, in, s, WR_FFT_FORWARD, 4, 1); }
+BODY(fft_cropped) { return fourier(out, in, s, WR_FFT_FORWARD, 2, 0); }
+BODY(ifft_filled) { return fourier(out, in, s, WR_FFT_INVERSE, 6, 1); }
+BODY(rfft_even) { return fourier(out, in, s, WR_FFT_REAL, 4, 1); }
+BODY(rfft_odd) { return fourier(out, in, s, WR_FFT_REAL, 5, 0); }
+BODY(irfft_even) { return fourier(out, in, s, WR_FFT_REAL_INVERSE, 6, 1); }
+BODY(irfft_odd) { return fourier(out, in, s, WR_FFT_REAL_INVERSE, 5, 0); }
+BODY(fft_area) {
+  return wr_ops_fftn(out, WR_FFT_FORWARD, in[0], (const int[]){3, 4}, 2, (const int[]){0, 1}, 2, 1,
+                     s);
+}
+BODY(rfft_area) {
+  return wr_ops_fftn(out, WR_FFT_REAL, in[0], (const int[]){4, 3}, 2, (const int[]){1, 0}, 2, 2, s);
+}
+BODY(irfft_area) {
+  return wr_ops_fftn(out, WR_FFT_REAL_INVERSE, in[0], (const int[]){3, 4}, 2, (const int[]){0, 1},
+                     2, 0, s);
+}
+
+/* ---- linear algebra, of matrices with a large diagonal ---- */
+
+static struct wr_node *firm(struct wr_compose *c, struct wr_node *a) {
+  struct wr_node **slot = wr_compose_slot(c);
+  const int n = wr_node_shape(a)[wr_node_ndim(a) - 1];
+  struct wr_node *eye = wr_compose_step(c, wr_ops_eye(slot, n, n, 0, WR_FLOAT64, c->stream));
+  eye = wr_compose_binary(c, WR_OP_MULTIPLY, eye, wr_compose_scalar(c, 5, WR_FLOAT64));
+  return wr_compose_binary(c, WR_OP_ADD, a, eye);
+}
+#define LINALG(name, ...)                                                      \
+  BODY(name) {                                                                 \
+    struct wr_compose c = wr_compose_begin(s);                                 \
+    struct wr_node *a = firm(&c, in[0]), **slot = wr_compose_slot(&c);         \
+    return wr_compose_end(&c, out, wr_compose_step(&c, wr_ops_##__VA_ARGS__)); \
+  }
+LINALG(inv, inv(slot, a, s))
+LINALG(tri_inv_lower, tri_inv(slot, a, false, s))
+LINALG(tri_inv_upper, tri_inv(slot, a, true, s))
+LINALG(cholesky_lower, cholesky(slot, a, false, s))
+LINALG(cholesky_upper, cholesky(slot, a, true, s))
+LINALG(cholesky_inv, cholesky_inv(slot, a, true, s))
+LINALG(solve, solve(slot, a, in[1], s))
+LINALG(solve_lower, solve_triangular(slot, a, in[1], false, s))
+LINALG(solve_upper, solve_triangular(slot, a, in[1], true, s))
+BODY(cross) { return wr_ops_cross(out, in[0], in[1], -1, s); }
+BODY(norm) { return wr_ops_norm_l2(out, in[0], (const int[]){1}, 1, false, s); }
+BODY(norm_three) { return wr_ops_norm(out, in[0], 3, (const int[]){0}, 1, true, s); }
+BODY(norm_columns) { return wr_ops_norm(out, in[0], 1, both, 2, false, s); }
+
+/* ---- products of chosen matrices, by parts and by blocks ---- */
+
+BODY(gather_mm) {
+  static const int32_t left[] = {0, 1, 0}, right[] = {1, 1, 0};
+  struct wr_compose c = wr_compose_begin(s);
+  struct wr_node *l = wr_compose_flatten(&c, indices(&c, left, 1, 3));
+  struct wr_node *r = wr_compose_flatten(&c, indices(&c, right, 1, 3));
+  struct wr_node **slot = wr_compose_slot(&c);
+  return wr_compose_end(&c, out,
+                        wr_compose_step(&c, wr_ops_gather_mm(slot, in[0], in[1], l, r, false, s)));
+}
+BODY(segmented_mm) {
+  static const int32_t ends[] = {0, 3, 3, 3, 1, 4};
+  struct wr_compose c = wr_compose_begin(s);
+  struct wr_node *segments = indices(&c, ends, 3, 2), **slot = wr_compose_slot(&c);
+  return wr_compose_end(&c, out,
+                        wr_compose_step(&c, wr_ops_segmented_mm(slot, in[0], in[1], segments, s)));
+}
+BODY(block_masked_mm) {
+  return wr_ops_block_masked_mm(out, in[0], in[1], 32, in[2], NULL, in[2], s);
+}
+BODY(masked_scatter) {
+  static const bool chosen[] = {true, false, true, true};
+  const int32_t n = 4;
+  struct wr_compose c = wr_compose_begin(s);
+  struct wr_node **slot = wr_compose_slot(&c);
+  struct wr_node *mask = wr_compose_step(&c, wr_node_from_data(slot, chosen, 1, &n, WR_BOOL));
+  slot = wr_compose_slot(&c);
+  return wr_compose_end(&c, out,
+                        wr_compose_step(&c, wr_ops_masked_scatter(slot, in[0], mask, in[1], s)));
+}
+
+/* ---- what models are made of ---- */
+
+BODY(rms_norm) { return wr_ops_rms_norm(out, in[0], in[1], 1e-3f, s); }
+BODY(layer_norm) { return wr_ops_layer_norm(out, in[0], in[1], in[2], 1e-3f, s); }
+BODY(rope) {
+  const float base = 100;
+  return wr_ops_rope(out, in[0], 4, true, &base, 0.5f, 1, NULL, s);
+}
+BODY(attention) {
+  return wr_ops_attention(out, in[0], in[1], in[2], 0.7f, "causal", NULL, NULL, s);
+}
 
 /* Edges: the elements of one column are 0, and the function is smooth all the same. */
 static struct wr_node *with_zeros(struct wr_compose *c, struct wr_node *x) {
@@ -398,6 +536,52 @@ static const struct row rows[] = {
     Q(gathered_rows, 3, {2, 1, 32}, {2, 2, 1}, {2, 2, 1}),
     Q(gathered_columns, 3, {2, 1, 2}, {2, 2, 1}, {2, 2, 1}),
     Q(dequantize, 2, {2, 1}, {2, 1}),
+    G(conv_plain, 2, {2, 5, 2}, {3, 3, 2}),
+    G(conv_padded, 2, {2, 5, 2}, {3, 2, 2}),
+    G(conv_far, 2, {1, 3, 1}, {2, 2, 1}),
+    G(conv_far_strided, 2, {1, 3, 2}, {2, 2, 2}),
+    G(conv_cut, 2, {1, 8, 2}, {2, 2, 2}),
+    G(conv_dilated, 2, {2, 4, 2}, {2, 3, 2}),
+    G(conv_groups, 2, {2, 4, 4}, {6, 2, 2}),
+    G(conv_area, 2, {1, 4, 5, 2}, {2, 2, 3, 2}),
+    G(conv_area_groups, 2, {2, 3, 4, 2}, {4, 2, 2, 1}),
+    G(conv_volume, 2, {1, 2, 3, 2, 2}, {2, 2, 1, 2, 2}),
+    G(conv_point, 2, {1, 3, 4, 2}, {3, 1, 1, 2}),
+    G(conv_transposed, 2, {2, 3, 2}, {2, 3, 2}),
+    FC(fft, {3, 4}),
+    FC(fft_cropped, {3, 4}),
+    FC(ifft_filled, {2, 4}),
+    FC(irfft_even, {2, 4}),
+    FC(irfft_odd, {3, 2}),
+    FC(fft_area, {3, 4}),
+    FC(irfft_area, {3, 3}),
+    Q(rfft_even, 1, {3, 4}),
+    Q(rfft_odd, 1, {5, 2}),
+    Q(rfft_area, 1, {3, 4}),
+    F(inv, {2, 3, 3}),
+    F(tri_inv_lower, {3, 3}),
+    F(tri_inv_upper, {2, 3, 3}),
+    F(cholesky_lower, {3, 3}),
+    F(cholesky_upper, {2, 3, 3}),
+    F(cholesky_inv, {3, 3}),
+    G(solve, 2, {2, 3, 3}, {2, 3, 2}),
+    G(solve, 2, {3, 3}, {3}),
+    G(solve_lower, 2, {3, 3}, {3, 2}),
+    G(solve_upper, 2, {3, 3}, {3}),
+    G(cross, 2, {2, 3}, {3}),
+    G(cross, 2, {2, 2}, {3}),
+    F(norm, {3, 4}),
+    FC(norm, {3, 4}),
+    F(norm_three, {3, 4}),
+    F(norm_columns, {2, 3, 2}),
+    G(gather_mm, 2, {2, 2, 3}, {2, 3, 2}),
+    G(segmented_mm, 2, {3, 4}, {4, 2}),
+    G(block_masked_mm, 3, {3, 4}, {4, 2}, {1, 1}),
+    G(masked_scatter, 2, {4, 2}, {3, 2}),
+    G(rms_norm, 2, {3, 4}, {4}),
+    G(layer_norm, 3, {3, 4}, {4}, {4}),
+    F(rope, {1, 3, 4}),
+    G(attention, 3, {1, 2, 3, 2}, {1, 1, 3, 2}, {1, 1, 3, 2}),
     {"zeros in products", zeros_in_product, 1, {{3, 4}}, -2, 2, false, false},
     {"zeros in scans", zeros_in_scan, 1, {{3, 4}}, -2, 2, false, false},
 };

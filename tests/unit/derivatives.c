@@ -237,7 +237,7 @@ static struct wr_node *draw_input(const struct row *row, int k) {
   int ndim = 0;
   int64_t n = 1;
   struct wr_node *out = NULL;
-  while (ndim < 3 && row->shape[k][ndim]) n *= row->shape[k][ndim++];
+  while (row->shape[k][ndim]) n *= row->shape[k][ndim++];
   CHECK(n <= MOST);
   draw(x, n, row->complex);
   for (int64_t i = 0; i < n; i++) {
