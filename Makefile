@@ -1,12 +1,12 @@
-# The front door: make demo, test, bench, bench ops, bench models, check, install, clean.
-# Builds come to lie in build/.
+# The front door: make demo, test, bench, bench ops, bench models, check, install, install-mlxc,
+# clean. Builds come to lie in build/.
 # What is missing on the machine, tools/setup installs (Debian and Ubuntu) or names.
 
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 RELEASE := build/release
 
-.PHONY: all demo test bench ops models check install clean configure
+.PHONY: all demo test bench ops models check install install-mlxc clean configure
 
 all: configure
 	@cmake --build $(RELEASE) --parallel $(JOBS)
@@ -42,8 +42,14 @@ check:
 	@cmake --preset debug
 	@tools/check/all build/debug
 
-install: all
+# The libraries alone are built.
+install: configure
+	@cmake --build $(RELEASE) --parallel $(JOBS) --target weir_libraries
 	@cmake --install $(RELEASE) --prefix $(PREFIX)
+
+# Beside that, what programs written for mlx-c look for: libmlxc and the like.
+install-mlxc: install
+	@cmake --install $(RELEASE) --prefix $(PREFIX) --component mlxc
 
 clean:
 	@rm -rf build

@@ -1,4 +1,5 @@
-# What `cmake --install` puts down: headers, both libraries, weir.pc and the package Weir.
+# What `cmake --install` puts down: headers, both libraries, weir.pc and the package Weir; and, where
+# it is asked for, the component mlxc.
 
 include(CMakePackageConfigHelpers)
 
@@ -28,3 +29,5 @@ set(weir_pc_dir "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig")
 file(RELATIVE_PATH weir_pc_to_prefix "${weir_pc_dir}" "${CMAKE_INSTALL_PREFIX}")
 configure_file("${PROJECT_SOURCE_DIR}/weir.pc.in" "${PROJECT_BINARY_DIR}/weir.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/weir.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+
+include(WeirMlxc)
