@@ -74,7 +74,7 @@ static struct wr_node *convolve(const struct wr_rule *r, struct wr_node *x, stru
    in the order given; and joins axis `joined` with the one behind it. */
 static struct wr_node *regroup(const struct wr_rule *r, struct wr_node *a, int split,
                                const int *order, int joined) {
-  int32_t shape[AXES + 3];
+  int32_t shape[AXES + 3] = {0};
   struct wr_compose *c = r->c;
   const int n = how(r)->axes + 2, groups = how(r)->groups;
   if (c->error) return NULL;
