@@ -12,7 +12,7 @@ all: configure
 	@cmake --build $(RELEASE) --parallel $(JOBS)
 
 configure:
-	@tools/setup demo
+	@tools/setup build
 	@cmake --preset release
 
 # The search example, with its default folders: answers, then 10,000 threads.
