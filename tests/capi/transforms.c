@@ -1,8 +1,7 @@
-/* K10, K13. Derivatives of closures: vjp, jvp, value_and_grad, functions with rules of their own,
-   checkpoints; in each other, on many threads, of chains of any length; and what is refused. */
+/* K10. Derivatives of closures: vjp, jvp, value_and_grad, functions with rules of their own,
+   checkpoints; in each other; and what is refused. */
 
 #include <math.h>
-#include <pthread.h>
 #include <string.h>
 
 #include "check.h"
@@ -11,8 +10,6 @@
 #include "mlx/c/mlx.h"
 #include "weir/error.h"
 #include "weir/memory.h"
-
-enum { THREADS = 16, LINKS = 100000 };
 
 static const mlx_stream none;
 static int reports;
@@ -535,65 +532,6 @@ static void refused(void) {
   mlx_vector_array_free(nothing);
 }
 
-/* ---- long, and many ---- */
-
-static int chain(mlx_vector_array *res, const mlx_vector_array in) {
-  mlx_array x = at(in, 0), one = mlx_array_new_float(1);
-  int rc = 0;
-  for (int i = 0; i < LINKS / 2 && !rc; i++) {
-    rc = mlx_add(&x, x, one, none) || mlx_negative(&x, x, none);
-  }
-  mlx_array_free(one);
-  return rc || give(res, x);
-}
-
-static void *derive_chain(void *unused) {
-  mlx_closure f = mlx_closure_new_func(chain);
-  mlx_vector_array x = LIST(2), one = LIST(1), out = {NULL}, g = {NULL};
-  CHECK(mlx_vjp(&out, &g, f, x, one) == 0 && value_at(g, 0) == 1 && value_at(out, 0) == 2);
-  CHECK(mlx_jvp(&out, &g, f, x, one) == 0 && value_at(g, 0) == 1);
-  mlx_closure_free(f);
-  mlx_vector_array_free(x);
-  mlx_vector_array_free(one);
-  mlx_vector_array_free(out);
-  mlx_vector_array_free(g);
-  return unused;
-}
-
-static void deep(void) {
-  pthread_attr_t attr;
-  pthread_t thread;
-  CHECK(pthread_attr_init(&attr) == 0 && pthread_attr_setstacksize(&attr, 256 << 10) == 0);
-  CHECK(pthread_create(&thread, &attr, derive_chain, NULL) == 0);
-  CHECK(pthread_join(thread, NULL) == 0 && pthread_attr_destroy(&attr) == 0);
-}
-
-static mlx_closure_value_and_grad shared;
-
-static void *derive_often(void *number) {
-  const float x = (float)(size_t)number;
-  for (int i = 0; i < 100; i++) {
-    mlx_vector_array in = LIST(x, 2), out = {NULL}, g = {NULL};
-    CHECK(mlx_closure_value_and_grad_apply(&out, &g, shared, in) == 0);
-    CHECK(value_at(out, 0) == 2 * x * x * x && value_at(g, 0) == 6 * x * x);
-    mlx_vector_array_free(in);
-    mlx_vector_array_free(out);
-    mlx_vector_array_free(g);
-  }
-  return NULL;
-}
-
-static void many_threads(void) {
-  pthread_t threads[THREADS];
-  mlx_closure f = mlx_closure_new_func(cubed);
-  CHECK(mlx_value_and_grad(&shared, f, (const int[]){0}, 1) == 0 && mlx_closure_free(f) == 0);
-  for (size_t i = 0; i < THREADS; i++) {
-    CHECK(pthread_create(&threads[i], NULL, derive_often, (void *)i) == 0);
-  }
-  for (int i = 0; i < THREADS; i++) CHECK(pthread_join(threads[i], NULL) == 0);
-  mlx_closure_value_and_grad_free(shared);
-}
-
 int main(void) {
   mean_cpu();
   mlx_set_error_handler(hear, &reports, NULL);
@@ -607,8 +545,6 @@ int main(void) {
   own_vectors();
   checkpoints();
   refused();
-  deep();
-  many_threads();
   mlx_set_error_handler(NULL, NULL, NULL);
   return 0;
 }
