@@ -135,9 +135,20 @@ struct wr_scatter_params { /* inputs a, updates, then one index array per axis *
 struct wr_axes_params {      /* a transposition; a node has as many as axes */
   uint8_t axes[WR_MAX_NDIM]; /* axis i of the result is axes[i] of the input */
 };
+struct wr_axis_set_params { /* EXPAND_DIMS: bit i: axis i of the result is new. SQUEEZE: axis i of
+                               the input goes */
+  uint32_t axes;
+};
+struct wr_flatten_params { /* axes of the input that become one, both included; of none, 0 and -1 */
+  int32_t first;
+  int32_t last;
+};
+struct wr_view_params { /* another dtype */
+  int64_t at; /* bytes from the start of what QUANTIZE wrote; -1: all elements of the input */
+};
 /* A view along diagonals: it begins at `start` on each axis of the input, which has one entry each,
    and runs along it with axis `with` of the result. */
-struct wr_diagonal_params {
+struct wr_diagonal_params { /* a node has as many as axes of its input */
   struct wr_diagonal_axis {
     int32_t start;
     int32_t with;
@@ -177,6 +188,7 @@ struct wr_conv_params {
   int32_t axes; /* spatial: 1 to 3; the lists have so many entries, 1 or 0 behind them */
   int32_t stride[WR_CONV_AXES];
   int32_t padding[WR_CONV_AXES]; /* in front; not negative */
+  int32_t behind[WR_CONV_AXES];  /* the same at the end, which the result's shape says too */
   int32_t kernel_dilation[WR_CONV_AXES];
   int32_t input_dilation[WR_CONV_AXES];
   int32_t groups;

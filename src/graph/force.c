@@ -76,9 +76,20 @@ static struct wr_error *check_node(struct check *check, struct wr_node *node) {
   return NULL;
 }
 
+/* What is made of a placeholder says so itself, and nobody else has it for an input. */
+static struct wr_error *check_values(struct wr_node *const *nodes, size_t n) {
+  size_t i = 0;
+  while (i < n && !nodes[i]->stands_in) i++;
+  if (i == n) return NULL;
+  return wr_error_new(WEIR_ERROR_STATE,
+                      "[eval] Attempting to eval an array during function transformations like "
+                      "compile or vmap is not allowed.");
+}
+
 /* Fails before anything is claimed, so that the array stays lazy for the thread that may. */
 static struct wr_error *check_force(struct wr_node *const *nodes, size_t n) {
   struct wr_error *error = wr_thread_check();
+  if (!error) error = check_values(nodes, n);
   if (error || !wr_policy_checked()) return error;
   static wr_atomic_u64 walks; /* atomic RELAXED: each walk's number is its own */
   /* Odd, so that no plan's address is taken for it. */

@@ -49,6 +49,7 @@ struct wr_node {
   uint32_t next_edge;    /* planner only: which of the edges its walk looks at next */
   uint16_t n_parts;      /* immutable after publish; wr_node_parts; mostly 0 */
   bool taken_in;         /* planner only: by a group, whose root stays in the order */
+  bool stands_in;        /* immutable after publish; a placeholder, or made of one */
   uint32_t traced;       /* immutable after publish; one more than the place in the log of
                            the recording thread (trace.h); 0: in none */
   int64_t size;          /* immutable after publish; elements */

@@ -50,7 +50,11 @@ static void copy_parts(struct wr_node *node, const struct wr_record *r) {
 static void lay_out_tail(struct wr_node *node, const struct wr_record *r) {
   struct wr_edges *edges = wr_own_edges(node);
   *edges = (struct wr_edges){.n = (uint32_t)r->n_in};
-  for (int i = 0; i < r->n_in; i++) edges->in[i] = wr_node_retain(r->in[i]);
+  node->stands_in = r->op == WR_OP_PLACEHOLDER;
+  for (int i = 0; i < r->n_in; i++) {
+    edges->in[i] = wr_node_retain(r->in[i]);
+    node->stands_in |= r->in[i]->stands_in;
+  }
   wr_store_relaxed(&node->edges, edges); /* relaxed: not yet shared */
   int64_t *at = node->strides + r->ndim + EDGES_WORDS + r->n_in;
   node->params = at;
@@ -146,6 +150,13 @@ static struct wr_error *node_with_value(struct wr_node **out, int ndim, const in
   (*out)->buffer = buffer;
   wr_completion_init(&(*out)->completion, WR_PHASE_DONE);
   return NULL;
+}
+
+struct wr_error *wr_node_placeholder(struct wr_node **out, int ndim, const int32_t *shape,
+                                     enum wr_dtype dtype) {
+  return wr_node_record(
+      out,
+      &(struct wr_record){.op = WR_OP_PLACEHOLDER, .dtype = dtype, .ndim = ndim, .shape = shape});
 }
 
 static struct wr_error *data_bytes(int ndim, const int32_t *shape, enum wr_dtype dtype,
@@ -341,6 +352,7 @@ void wr_handle_free(struct wr_handle *handle) {
 
 enum wr_op wr_node_op(const struct wr_node *node) { return (enum wr_op)node->op; }
 const void *wr_node_params(const struct wr_node *node) { return node->params; }
+bool wr_node_stands_in(const struct wr_node *node) { return node->stands_in; }
 
 bool wr_node_device(const struct wr_node *node, struct wr_device *device) {
   *device = (struct wr_device){(enum wr_device_type)node->device_type, node->device_index};

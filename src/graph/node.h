@@ -91,6 +91,14 @@ struct wr_error *wr_node_from_managed(struct wr_node **out, void *data, int ndim
                                       const int32_t *shape, enum wr_dtype dtype, void *payload,
                                       void (*dtor)(void *));
 
+/* An array that stands for one that is not there, while a transform looks at what a function does
+   with it: it has a shape and a dtype, and never a value. Forcing it, or anything that is made of
+   it, is an error and changes nothing (WEIR_ERROR_STATE). */
+struct wr_error *wr_node_placeholder(struct wr_node **out, int ndim, const int32_t *shape,
+                                     enum wr_dtype dtype);
+/* Whether it is a placeholder, or made of one. */
+bool wr_node_stands_in(const struct wr_node *node);
+
 /* A node begins with a handle (internal.h asserts it). */
 static inline struct wr_node *wr_node_retain(struct wr_node *node) {
   wr_ref_take(&((struct wr_handle *)(void *)node)->refs);

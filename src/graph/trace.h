@@ -39,11 +39,18 @@ struct wr_trace {
   size_t room;
   struct wr_ptrs in; /* of all entries, references */
   size_t open;       /* ranges */
+  size_t captures;   /* of those: the ranges that are repeated, and derive nothing */
 };
 
 /* The thread's log, while it is written; NULL when no transform runs, or it pauses. In the thread's
    block, since static thread-local memory is scarce (tests/late). */
 static inline struct wr_trace *wr_trace_current(void) { return wr_thread_here->trace; }
+
+/* Whether what is recorded now may be differentiated. */
+static inline bool wr_trace_derives(void) {
+  const struct wr_trace *trace = wr_trace_current();
+  return trace && trace->open > trace->captures;
+}
 
 /* Begins a range; the log, in which it begins at `count`. */
 struct wr_error *wr_trace_open(struct wr_trace **out);

@@ -55,3 +55,7 @@ struct wr_error *wr_ops_binary(struct wr_node **out, enum wr_op op, struct wr_no
   }
   return record_mixed(out, op, types, a, b, s);
 }
+
+struct wr_error *wr_again_binary(struct wr_node **out, const struct wr_record *like) {
+  return wr_ops_binary(out, like->op, like->in[0], like->in[1], like->stream);
+}

@@ -1,6 +1,6 @@
 /* What every family needs: dtype rules, checked recording, axes and texts for messages. Invariant:
    each shape that reaches the graph has at most WR_MAX_NDIM extents, none negative, and a byte size
-   in range, because all go through wr_ops_record and wr_ops_view. Pure functions, no locks. */
+   in range, because all go through wr_ops_record and wr_ops_view_of. Pure functions, no locks. */
 
 #include "base/floats.h"
 #include "core/half.h"
@@ -25,20 +25,6 @@ static const char result_shape[] = "the result's shape";
 struct wr_error *wr_ops_record(struct wr_node **out, const struct wr_record *record) {
   struct wr_error *error = wr_ops_check_shape(result_shape, record->shape, record->ndim);
   return error ? error : wr_node_record(out, record);
-}
-
-struct wr_error *wr_ops_view(struct wr_node **out, enum wr_op op, struct wr_node *a, int ndim,
-                             const int32_t *shape, const int64_t *strides, int64_t offset,
-                             struct wr_stream *s) {
-  return wr_ops_view_of(out,
-                        &(struct wr_record){.op = op,
-                                            .dtype = wr_node_dtype(a),
-                                            .ndim = ndim,
-                                            .shape = shape,
-                                            .n_in = 1,
-                                            .in = &a,
-                                            .stream = s},
-                        strides, offset);
 }
 
 struct wr_error *wr_ops_view_of(struct wr_node **out, const struct wr_record *record,

@@ -10,6 +10,7 @@ enum { AXES = WR_CONV_AXES };
 struct asked {
   int axes;
   int stride[AXES], low[AXES], high[AXES], kernel_dilation[AXES], input_dilation[AXES];
+  int32_t precision; /* enum wr_precision */
 };
 
 #define INVALID(...) wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, __VA_ARGS__)
@@ -231,13 +232,13 @@ static struct wr_node *product(struct wr_compose *c, struct wr_node *input, stru
 static struct wr_node *convolution(struct wr_compose *c, struct wr_node *input,
                                    struct wr_node *weight, const struct asked *a, int groups,
                                    const int32_t *shape) {
-  struct wr_conv_params params = {
-      .axes = a->axes, .groups = groups, .precision = (int32_t)wr_ops_precision()};
+  struct wr_conv_params params = {.axes = a->axes, .groups = groups, .precision = a->precision};
   if (c->error) return NULL;
   for (int i = 0; i < AXES; i++) {
     const bool there = i < a->axes;
     params.stride[i] = there ? a->stride[i] : 1;
     params.padding[i] = there ? a->low[i] : 0;
+    params.behind[i] = there ? a->high[i] : 0;
     params.kernel_dilation[i] = there ? a->kernel_dilation[i] : 1;
     params.input_dilation[i] = there ? a->input_dilation[i] : 1;
   }
@@ -254,10 +255,11 @@ static struct wr_node *convolution(struct wr_compose *c, struct wr_node *input,
   return wr_compose_step(c, wr_ops_record(wr_compose_slot(c), &record));
 }
 
-struct wr_error *wr_ops_conv(struct wr_node **out, struct wr_node *input, struct wr_node *weight,
-                             const struct wr_ops_conv *how, struct wr_stream *s) {
+static struct wr_error *conv(struct wr_node **out, struct wr_node *input, struct wr_node *weight,
+                             const struct wr_ops_conv *how, int32_t precision,
+                             struct wr_stream *s) {
   int32_t shape[AXES + 2];
-  struct asked a = {.axes = wr_node_ndim(input) - 2};
+  struct asked a = {.axes = wr_node_ndim(input) - 2, .precision = precision};
   struct wr_error *error = check_arrays(input, weight, how->groups);
   if (!error) error = read_lists(&a, how);
   if (!error) error = check_lists(&a);
@@ -274,6 +276,11 @@ struct wr_error *wr_ops_conv(struct wr_node **out, struct wr_node *input, struct
                                        : convolution(&c, x, w, &a, how->groups, shape);
   }
   return wr_compose_end(&c, out, r);
+}
+
+struct wr_error *wr_ops_conv(struct wr_node **out, struct wr_node *input, struct wr_node *weight,
+                             const struct wr_ops_conv *how, struct wr_stream *s) {
+  return conv(out, input, weight, how, (int32_t)wr_ops_precision(), s);
 }
 
 struct wr_error *wr_ops_conv_plain(struct wr_node **out, struct wr_node *input,
@@ -320,4 +327,20 @@ struct wr_error *wr_ops_conv_transpose(struct wr_node **out, struct wr_node *inp
                                   .groups = groups,
                                   .flip = true};
   return wr_ops_conv(out, input, weight, &how, s);
+}
+
+struct wr_error *wr_again_conv(struct wr_node **out, const struct wr_record *like) {
+  const struct wr_conv_params *p = like->params;
+  const struct wr_ops_conv how = {.stride = p->stride,
+                                  .low = p->padding,
+                                  .high = p->behind,
+                                  .kernel_dilation = p->kernel_dilation,
+                                  .input_dilation = p->input_dilation,
+                                  .n_stride = p->axes,
+                                  .n_low = p->axes,
+                                  .n_high = p->axes,
+                                  .n_kernel_dilation = p->axes,
+                                  .n_input_dilation = p->axes,
+                                  .groups = p->groups};
+  return conv(out, like->in[0], like->in[1], &how, p->precision, like->stream);
 }

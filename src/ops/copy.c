@@ -319,3 +319,19 @@ struct wr_error *wr_ops_fill_like(struct wr_node **out, struct wr_node *a, doubl
                                   struct wr_stream *s) {
   return wr_ops_fill(out, wr_node_shape(a), wr_node_ndim(a), value, wr_node_dtype(a), s);
 }
+
+struct wr_error *wr_again_copy(struct wr_node **out, const struct wr_record *like) {
+  switch ((int)like->op) {
+    case WR_OP_ASTYPE:
+      return wr_ops_astype(out, like->in[0], like->dtype, like->stream);
+    case WR_OP_COPY:
+      return wr_ops_copy(out, like->in[0], like->stream);
+    case WR_OP_CONCATENATE:
+      return wr_ops_concatenate(out, like->in, like->n_in,
+                                ((const struct wr_axis_params *)like->params)->axis, like->stream);
+    case WR_OP_SLICE_UPDATE:
+      return wr_again_slice_update(out, like);
+    default: /* ARANGE */
+      return wr_ops_record(out, like);
+  }
+}

@@ -208,13 +208,13 @@ static struct wr_error *record(struct wr_node **out, const struct attention *a,
   return wr_compose_end(&c, out, r);
 }
 
-/* GPUs have one for 16-bit floats, whose rows their registers hold. While a transform runs it is
-   composed, since the steps are what has derivatives. */
+/* GPUs have one for 16-bit floats, whose rows their registers hold. While it may be
+   differentiated it is composed, since the steps are what has derivatives. */
 static bool has_kernel(const struct extents *x, enum wr_dtype t, const struct wr_stream *s) {
   const bool on_gpu = wr_stream_backend(s)->type != WR_DEVICE_CPU;
   if (on_gpu && (t == WR_FLOAT32 || x->d > 128 || x->e > 128)) return false;
   const bool whole = x->b > 0 && x->h > 0 && x->l > 0 && x->d > 0 && x->m > 0 && x->e > 0;
-  return whole && !wr_trace_current() && wr_stream_backend(s)->supports(WR_OP_ATTENTION, t);
+  return whole && !wr_trace_derives() && wr_stream_backend(s)->supports(WR_OP_ATTENTION, t);
 }
 
 struct wr_error *wr_ops_attention(struct wr_node **out, struct wr_node *queries,
@@ -238,4 +238,15 @@ struct wr_error *wr_ops_attention(struct wr_node **out, struct wr_node *queries,
   if (!error) error = check_shapes(&a, &x);
   if (error) return error;
   return (has_kernel(&x, t, s) ? record : compose)(out, &a, &x, t, s);
+}
+
+struct wr_error *wr_again_attention(struct wr_node **out, const struct wr_record *like) {
+  const struct wr_attention_params *p = like->params;
+  struct wr_node *const *in = like->in;
+  struct wr_node *mask = p->has_mask ? in[3] : NULL;
+  return wr_ops_attention(out, in[0], in[1], in[2], p->scale,
+                          p->causal     ? "causal"
+                          : p->has_mask ? "array"
+                                        : "",
+                          mask, p->has_sinks ? in[like->n_in - 1] : NULL, like->stream);
 }

@@ -176,3 +176,11 @@ struct wr_error *wr_ops_fftfreq(struct wr_node **out, int n, double d, bool real
   x = wr_compose_binary(&c, WR_OP_MULTIPLY, x, wr_compose_scalar(&c, step, WR_FLOAT32));
   return wr_compose_end(&c, out, x);
 }
+
+struct wr_error *wr_again_fft(struct wr_node **out, const struct wr_record *like) {
+  const struct wr_fft_params *p = like->params;
+  struct wr_compose c = wr_compose_begin(like->stream);
+  struct wr_node *x =
+      transformed(&c, like->in[0], (enum wr_fft_kind)p->kind, p->axis, p->n, p->scale);
+  return wr_compose_end(&c, out, x);
+}

@@ -16,15 +16,20 @@ static struct wr_error *check_extent(const struct wr_node *a, int64_t n) {
       wr_ops_shape_text(a).s);
 }
 
-struct wr_error *wr_ops_hadamard(struct wr_node **out, struct wr_node *a, const float *scale,
-                                 struct wr_stream *s) {
+static struct wr_error *check(const struct wr_node *a) {
   const int ndim = wr_node_ndim(a);
-  const int64_t n = ndim > 0 ? wr_node_shape(a)[ndim - 1] : 1;
   if (wr_node_size(a) == 0) {
     return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "a with shape %s has no elements",
                         wr_ops_shape_text(a).s);
   }
-  struct wr_error *error = check_extent(a, n);
+  return check_extent(a, ndim > 0 ? wr_node_shape(a)[ndim - 1] : 1);
+}
+
+struct wr_error *wr_ops_hadamard(struct wr_node **out, struct wr_node *a, const float *scale,
+                                 struct wr_stream *s) {
+  const int ndim = wr_node_ndim(a);
+  const int64_t n = ndim > 0 ? wr_node_shape(a)[ndim - 1] : 1;
+  struct wr_error *error = check(a);
   if (error) return error;
   const enum wr_dtype t = wr_dtype_is_floating(wr_node_dtype(a)) ? wr_node_dtype(a) : WR_FLOAT32;
   struct wr_hadamard_params params = {.scale = scale ? (double)*scale : 1 / sqrt((double)n)};
@@ -36,5 +41,14 @@ struct wr_error *wr_ops_hadamard(struct wr_node **out, struct wr_node *a, const 
   if (!c.error && ndim == 0) {
     x = wr_compose_step(&c, wr_ops_reshape(wr_compose_slot(&c), x, NULL, 0, s));
   }
+  return wr_compose_end(&c, out, x);
+}
+
+struct wr_error *wr_again_hadamard(struct wr_node **out, const struct wr_record *like) {
+  struct wr_error *error = check(like->in[0]);
+  if (error) return error;
+  struct wr_compose c = wr_compose_begin(like->stream);
+  struct wr_node *x =
+      wr_compose_alike(&c, like->op, like->in[0], like->params, sizeof(struct wr_hadamard_params));
   return wr_compose_end(&c, out, x);
 }

@@ -309,3 +309,69 @@ struct wr_error *wr_ops_scatter(struct wr_node **out, enum wr_op by, struct wr_n
   if (!c.error) x = wr_compose_step(&c, record_scatter(wr_compose_slot(&c), by, x, u, &set, s));
   return wr_compose_end(&c, out, wr_compose_astype(&c, x, t));
 }
+
+/* ---- again ---- */
+
+static struct wr_error *no_inputs(enum wr_op op) {
+  return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "%s has no inputs to be repeated on",
+                      wr_op_info(op)->name);
+}
+
+/* Slices are as they were, but whole along the other axes where they lie around the dropped ones.
+ */
+static struct wr_error *gather_again(struct wr_node **out, const struct wr_record *like) {
+  const struct wr_gather_params *p = like->params;
+  struct wr_node *a = like->in[0];
+  const int ndim = wr_node_ndim(a);
+  int32_t sizes[WR_MAX_NDIM], shape[2 * WR_MAX_NDIM];
+  int axes[WR_MAX_NDIM], n = 0;
+  struct index_set set;
+  for (int i = 0; i < p->n_axes; i++) axes[i] = p->axes[i];
+  struct wr_error *error = index_set_of(&set, a, like->in + 1, like->n_in - 1, axes, p->n_axes);
+  if (error) return error;
+  if (!p->dropped) (void)wr_gather_sizes(p, ndim, like->ndim, like->shape, sizes);
+  uint32_t indexed = 0;
+  for (int i = 0; i < p->n_axes; i++) indexed |= UINT32_C(1) << p->axes[i];
+  for (int d = 0; d < ndim && p->dropped; d++) {
+    sizes[d] = wr_ops_has_axis(indexed, d) ? 1 : wr_node_shape(a)[d];
+  }
+  int64_t places = 0;
+  if (!wr_shape_size(set.shape, set.ndim, &places) || places > 0) {
+    error = check_slices(a, sizes, ndim);
+    if (error) return error;
+  }
+  for (int d = 0; d <= ndim; d++) {
+    for (int k = 0; d == p->before && k < set.ndim; k++) shape[n++] = set.shape[k];
+    if (d < ndim && !(p->dropped && wr_ops_has_axis(indexed, d))) shape[n++] = sizes[d];
+  }
+  struct wr_compose c = wr_compose_begin(like->stream);
+  struct wr_node *in[1 + WR_MAX_NDIM] = {a}, *r = NULL;
+  index_inputs(&c, &set, in + 1);
+  if (!c.error) {
+    r = wr_compose_step(&c, record_gather(wr_compose_slot(&c), in, p, n, shape, like->stream));
+  }
+  return wr_compose_end(&c, out, r);
+}
+
+static struct wr_error *scatter_again(struct wr_node **out, const struct wr_record *like) {
+  const struct wr_scatter_params *p = like->params;
+  int axes[WR_MAX_NDIM];
+  for (int i = 0; i < p->n_axes; i++) axes[i] = p->axes[i];
+  return wr_ops_scatter(out, p->by, like->in[0], like->in + 2, like->n_in - 2, like->in[1], axes,
+                        p->n_axes, like->stream);
+}
+
+struct wr_error *wr_again_index(struct wr_node **out, const struct wr_record *like) {
+  switch ((int)like->op) {
+    case WR_OP_GATHER:
+      return gather_again(out, like);
+    case WR_OP_GATHER_AXIS:
+      return wr_ops_take_along_axis(out, like->in[0], like->in[1],
+                                    ((const struct wr_axis_params *)like->params)->axis,
+                                    like->stream);
+    case WR_OP_SCATTER:
+      return scatter_again(out, like);
+    default:
+      return no_inputs(like->op);
+  }
+}

@@ -34,10 +34,6 @@ static inline struct wr_error *wr_ops_broadcast_to_error(const struct wr_node *a
 /* wr_node_record and wr_node_view after a check that the shape has at most WR_MAX_NDIM extents,
    none negative, and a size in range. */
 struct wr_error *wr_ops_record(struct wr_node **out, const struct wr_record *record);
-struct wr_error *wr_ops_view(struct wr_node **out, enum wr_op op, struct wr_node *a, int ndim,
-                             const int32_t *shape, const int64_t *strides, int64_t offset,
-                             struct wr_stream *s);
-/* The same for a view that has parameters, a dtype or further inputs of its own. */
 struct wr_error *wr_ops_view_of(struct wr_node **out, const struct wr_record *record,
                                 const int64_t *strides, int64_t offset);
 /* parts.c: records one command with n results (1 to 65535). Of each part the caller says dtype and
@@ -50,6 +46,9 @@ struct wr_error *wr_ops_record_parts(struct wr_node **out, struct wr_part *parts
 /* Result i of such a command. */
 struct wr_error *wr_ops_part(struct wr_node **out, struct wr_node *packed, int i,
                              struct wr_stream *s);
+/* The command alone, of whose bytes the results are views; says where each begins. */
+struct wr_error *wr_ops_record_packed(struct wr_node **out, struct wr_part *parts, int n,
+                                      const struct wr_record *record);
 /* A record with a's shape, one input and no parameters. */
 struct wr_error *wr_ops_record_like(struct wr_node **out, enum wr_op op, struct wr_node *a,
                                     enum wr_dtype dtype, struct wr_stream *s);
@@ -80,5 +79,31 @@ struct wr_error *wr_ops_check_bounds(const struct wr_node *low, const struct wr_
 /* The values of two bounds, where they are constants that float64 holds. A bound that is known is
    worth it: what is made of it need not be computed for each draw. */
 bool wr_ops_known_bounds(const struct wr_node *low, const struct wr_node *high, double values[2]);
+
+/* One of each family, for wr_ops_again (again.h), and those of some operations in other files. */
+struct wr_error *wr_again_diagonal(struct wr_node **out, const struct wr_record *like);
+struct wr_error *wr_again_part(struct wr_node **out, const struct wr_record *like);
+struct wr_error *wr_again_slice(struct wr_node **out, const struct wr_record *like);
+struct wr_error *wr_again_slice_update(struct wr_node **out, const struct wr_record *like);
+struct wr_error *wr_again_view(struct wr_node **out, const struct wr_record *like);
+struct wr_error *wr_again_attention(struct wr_node **out, const struct wr_record *like);
+struct wr_error *wr_again_binary(struct wr_node **out, const struct wr_record *like);
+struct wr_error *wr_again_call(struct wr_node **out, const struct wr_record *like);
+struct wr_error *wr_again_conv(struct wr_node **out, const struct wr_record *like);
+struct wr_error *wr_again_copy(struct wr_node **out, const struct wr_record *like);
+struct wr_error *wr_again_fft(struct wr_node **out, const struct wr_record *like);
+struct wr_error *wr_again_hadamard(struct wr_node **out, const struct wr_record *like);
+struct wr_error *wr_again_index(struct wr_node **out, const struct wr_record *like);
+struct wr_error *wr_again_linalg(struct wr_node **out, const struct wr_record *like);
+struct wr_error *wr_again_matmul(struct wr_node **out, const struct wr_record *like);
+struct wr_error *wr_again_quantized(struct wr_node **out, const struct wr_record *like);
+struct wr_error *wr_again_random(struct wr_node **out, const struct wr_record *like);
+struct wr_error *wr_again_reduce(struct wr_node **out, const struct wr_record *like);
+struct wr_error *wr_again_scan(struct wr_node **out, const struct wr_record *like);
+struct wr_error *wr_again_shape(struct wr_node **out, const struct wr_record *like);
+struct wr_error *wr_again_softmax(struct wr_node **out, const struct wr_record *like);
+struct wr_error *wr_again_sort(struct wr_node **out, const struct wr_record *like);
+struct wr_error *wr_again_ternary(struct wr_node **out, const struct wr_record *like);
+struct wr_error *wr_again_unary(struct wr_node **out, const struct wr_record *like);
 
 #endif

@@ -61,43 +61,82 @@ static int shape_of(const struct wr_node *a, const struct result *r, int32_t *sh
   return batch + r->n;
 }
 
-/* n results, out[0] and on, of one command. */
-static struct wr_error *record(struct wr_node **out, enum wr_op op, struct wr_node *const *in,
-                               int n_in, const void *params, size_t params_bytes,
-                               const struct result *results, int n, struct wr_stream *s) {
-  int32_t shapes[3][WR_MAX_NDIM];
-  struct wr_part parts[3];
-  struct wr_record r = {.op = op,
-                        .n_in = n_in,
-                        .in = in,
-                        .params = params,
-                        .params_bytes = params_bytes,
-                        .stream = s};
-  struct wr_error *error = host_stream(&r.stream);
-  if (error) return error;
-  for (int i = 0; i < n; i++) {
-    parts[i] = (struct wr_part){.shape = shapes[i], .dtype = results[i].dtype};
-    parts[i].ndim = shape_of(in[0], &results[i], shapes[i]);
-  }
-  if (n > 1) return wr_ops_record_parts(out, parts, n, &r);
-  r.dtype = results[0].dtype;
-  r.ndim = parts[0].ndim;
-  r.shape = shapes[0];
-  return wr_ops_record(out, &r);
-}
-
 static struct result matrix_of(enum wr_dtype t, int32_t rows, int32_t columns) {
   return (struct result){t, 2, {rows, columns}};
 }
 static struct result vector_of(enum wr_dtype t, int32_t n) { return (struct result){t, 1, {n, 0}}; }
 static enum wr_dtype real_of(enum wr_dtype t) { return t == WR_COMPLEX64 ? WR_FLOAT32 : t; }
 
-/* A square result of a square matrix, of which one triangle counts. */
-static struct wr_error *triangle(struct wr_node **out, enum wr_op op, struct wr_node *a, bool upper,
-                                 struct wr_stream *s) {
-  const struct wr_triangle_params params = {.upper = upper};
-  const struct result r = matrix_of(wr_node_dtype(a), extent(a, 2), extent(a, 1));
-  return record(out, op, &a, 1, &params, sizeof params, &r, 1, s);
+/* What an operation gives for its last input, of which there is one or, in SOLVE, the columns. */
+static int results_of(enum wr_op op, const void *params, const struct wr_node *a,
+                      struct result *r) {
+  const int32_t m = extent(a, 2), n = extent(a, 1), k = m < n ? m : n;
+  const enum wr_dtype t = wr_node_dtype(a);
+  r[0] = matrix_of(t, m, n);
+  switch ((int)op) {
+    case WR_OP_QR:
+      r[0] = matrix_of(t, m, k);
+      r[1] = matrix_of(t, k, n);
+      return 2;
+    case WR_OP_LU:
+      r[0] = vector_of(WR_UINT32, m);
+      r[1] = matrix_of(t, m, k);
+      r[2] = matrix_of(t, k, n);
+      return 3;
+    case WR_OP_LU_FACTOR:
+      r[1] = vector_of(WR_UINT32, k);
+      return 2;
+    case WR_OP_SVD:
+      r[0] = vector_of(real_of(t), k);
+      if (!((const struct wr_vectors_params *)params)->vectors) return 1;
+      r[1] = r[0];
+      r[0] = matrix_of(t, m, m);
+      r[2] = matrix_of(t, n, n);
+      return 3;
+    case WR_OP_EIGH:
+      r[0] = vector_of(real_of(t), n);
+      r[1] = matrix_of(t, n, n);
+      return ((const struct wr_eigh_params *)params)->vectors ? 2 : 1;
+    case WR_OP_EIG:
+      r[0] = vector_of(WR_COMPLEX64, n);
+      r[1] = matrix_of(WR_COMPLEX64, n, n);
+      return ((const struct wr_vectors_params *)params)->vectors ? 2 : 1;
+    default:
+      return 1;
+  }
+}
+
+/* The results, out[0] and on, of one command, or the bytes in which several stand. */
+static struct wr_error *record_all(struct wr_node **out, const struct wr_record *given,
+                                   bool packed) {
+  int32_t shapes[3][WR_MAX_NDIM];
+  struct wr_part parts[3];
+  struct result results[3];
+  struct wr_record r = *given;
+  const struct wr_node *a = r.in[r.n_in - 1];
+  struct wr_error *error = host_stream(&r.stream);
+  if (error) return error;
+  const int n = results_of(r.op, r.params, a, results);
+  for (int i = 0; i < n; i++) {
+    parts[i] = (struct wr_part){.shape = shapes[i], .dtype = results[i].dtype};
+    parts[i].ndim = shape_of(a, &results[i], shapes[i]);
+  }
+  if (n > 1) return (packed ? wr_ops_record_packed : wr_ops_record_parts)(out, parts, n, &r);
+  r.dtype = results[0].dtype;
+  r.ndim = parts[0].ndim;
+  r.shape = shapes[0];
+  return wr_ops_record(out, &r);
+}
+
+static struct wr_error *record(struct wr_node **out, enum wr_op op, struct wr_node *const *in,
+                               int n_in, const void *params, struct wr_stream *s) {
+  const struct wr_record r = {.op = op,
+                              .n_in = n_in,
+                              .in = in,
+                              .params = params,
+                              .params_bytes = wr_op_info(op)->params_bytes,
+                              .stream = s};
+  return record_all(out, &r, false);
 }
 
 /* ---- one matrix in ---- */
@@ -106,59 +145,42 @@ struct wr_error *wr_ops_cholesky(struct wr_node **out, struct wr_node *a, bool u
                                  struct wr_stream *s) {
   struct wr_error *error =
       check_square("cholesky", a, false, "Cholesky decomposition is only defined");
-  return error ? error : triangle(out, WR_OP_CHOLESKY, a, upper, s);
+  const struct wr_triangle_params params = {.upper = upper};
+  return error ? error : record(out, WR_OP_CHOLESKY, &a, 1, &params, s);
 }
 
 struct wr_error *wr_ops_tri_inv(struct wr_node **out, struct wr_node *a, bool upper,
                                 struct wr_stream *s) {
   struct wr_error *error = check_square("inv", a, false, "Inverses are only defined");
-  return error ? error : triangle(out, WR_OP_TRI_INV, a, upper, s);
+  const struct wr_triangle_params params = {.upper = upper};
+  return error ? error : record(out, WR_OP_TRI_INV, &a, 1, &params, s);
 }
 
 struct wr_error *wr_ops_inv(struct wr_node **out, struct wr_node *a, struct wr_stream *s) {
   struct wr_error *error = check_square("inv", a, false, "Inverses are only defined");
-  if (error) return error;
-  const struct result r = matrix_of(wr_node_dtype(a), extent(a, 2), extent(a, 1));
-  return record(out, WR_OP_INV, &a, 1, NULL, 0, &r, 1, s);
+  return error ? error : record(out, WR_OP_INV, &a, 1, NULL, s);
 }
 
 struct wr_error *wr_ops_qr(struct wr_node **out, struct wr_node *a, struct wr_stream *s) {
   struct wr_error *error = check_matrix("qr", a, false);
-  if (error) return error;
-  const int32_t m = extent(a, 2), n = extent(a, 1), k = m < n ? m : n;
-  const enum wr_dtype t = wr_node_dtype(a);
-  const struct result r[2] = {matrix_of(t, m, k), matrix_of(t, k, n)};
-  return record(out, WR_OP_QR, &a, 1, NULL, 0, r, 2, s);
+  return error ? error : record(out, WR_OP_QR, &a, 1, NULL, s);
 }
 
 struct wr_error *wr_ops_lu(struct wr_node **out, struct wr_node *a, struct wr_stream *s) {
   struct wr_error *error = check_matrix("lu", a, false);
-  if (error) return error;
-  const int32_t m = extent(a, 2), n = extent(a, 1), k = m < n ? m : n;
-  const enum wr_dtype t = wr_node_dtype(a);
-  const struct result r[3] = {vector_of(WR_UINT32, m), matrix_of(t, m, k), matrix_of(t, k, n)};
-  return record(out, WR_OP_LU, &a, 1, NULL, 0, r, 3, s);
+  return error ? error : record(out, WR_OP_LU, &a, 1, NULL, s);
 }
 
 struct wr_error *wr_ops_lu_factor(struct wr_node **out, struct wr_node *a, struct wr_stream *s) {
   struct wr_error *error = check_matrix("lu_factor", a, false);
-  if (error) return error;
-  const int32_t m = extent(a, 2), n = extent(a, 1), k = m < n ? m : n;
-  const struct result r[2] = {matrix_of(wr_node_dtype(a), m, n), vector_of(WR_UINT32, k)};
-  return record(out, WR_OP_LU_FACTOR, &a, 1, NULL, 0, r, 2, s);
+  return error ? error : record(out, WR_OP_LU_FACTOR, &a, 1, NULL, s);
 }
 
 struct wr_error *wr_ops_svd(struct wr_node **out, struct wr_node *a, bool compute_uv,
                             struct wr_stream *s) {
-  struct wr_error *error = check_matrix("svd", a, true);
-  if (error) return error;
-  const int32_t m = extent(a, 2), n = extent(a, 1), k = m < n ? m : n;
-  const enum wr_dtype t = wr_node_dtype(a);
   const struct wr_vectors_params params = {.vectors = compute_uv};
-  const struct result values = vector_of(real_of(t), k);
-  const struct result r[3] = {matrix_of(t, m, m), values, matrix_of(t, n, n)};
-  return record(out, WR_OP_SVD, &a, 1, &params, sizeof params, compute_uv ? r : &values,
-                compute_uv ? 3 : 1, s);
+  struct wr_error *error = check_matrix("svd", a, true);
+  return error ? error : record(out, WR_OP_SVD, &a, 1, &params, s);
 }
 
 struct wr_error *wr_ops_eigh(struct wr_node **out, struct wr_node *a, const char *uplo,
@@ -170,21 +192,15 @@ struct wr_error *wr_ops_eigh(struct wr_node **out, struct wr_node *a, const char
   if (!upper && strcmp(uplo, "L") != 0 && strcmp(uplo, "l") != 0) {
     return INVALID("[linalg::%s] UPLO is \"%.40s\", neither \"L\" nor \"U\".", name, uplo);
   }
-  const int32_t n = extent(a, 1);
-  const enum wr_dtype t = wr_node_dtype(a);
   const struct wr_eigh_params params = {.upper = upper, .vectors = vectors};
-  const struct result r[2] = {vector_of(real_of(t), n), matrix_of(t, n, n)};
-  return record(out, WR_OP_EIGH, &a, 1, &params, sizeof params, r, vectors ? 2 : 1, s);
+  return record(out, WR_OP_EIGH, &a, 1, &params, s);
 }
 
 struct wr_error *wr_ops_eig(struct wr_node **out, struct wr_node *a, bool vectors,
                             struct wr_stream *s) {
-  struct wr_error *error = check_square(vectors ? "eig" : "eigvals", a, true, "Only defined");
-  if (error) return error;
-  const int32_t n = extent(a, 1);
   const struct wr_vectors_params params = {.vectors = vectors};
-  const struct result r[2] = {vector_of(WR_COMPLEX64, n), matrix_of(WR_COMPLEX64, n, n)};
-  return record(out, WR_OP_EIG, &a, 1, &params, sizeof params, r, vectors ? 2 : 1, s);
+  struct wr_error *error = check_square(vectors ? "eig" : "eigvals", a, true, "Only defined");
+  return error ? error : record(out, WR_OP_EIG, &a, 1, &params, s);
 }
 
 /* ---- composed ---- */
@@ -308,11 +324,7 @@ static struct wr_error *solve(struct wr_node **out, enum wr_op op, struct wr_nod
   struct wr_node *columns = vector ? wr_compose_expand(&c, b, 1) : b;
   struct wr_node *in[2] = {batched(&c, a, t, batch, n), batched(&c, columns, t, batch, n)};
   struct wr_node *x = NULL;
-  if (!c.error) {
-    const struct result r = matrix_of(t, extent(in[1], 2), extent(in[1], 1));
-    x = wr_compose_step(
-        &c, record(wr_compose_slot(&c), op, in, 2, params, params ? sizeof *params : 0, &r, 1, s));
-  }
+  if (!c.error) x = wr_compose_step(&c, record(wr_compose_slot(&c), op, in, 2, params, s));
   if (vector && !c.error) {
     const int last = -1;
     x = wr_compose_step(&c, wr_ops_squeeze(wr_compose_slot(&c), x, &last, 1, s));
@@ -329,6 +341,35 @@ struct wr_error *wr_ops_solve_triangular(struct wr_node **out, struct wr_node *a
                                          bool upper, struct wr_stream *s) {
   const struct wr_triangle_params params = {.upper = upper};
   return solve(out, WR_OP_SOLVE_TRIANGULAR, a, b, &params, s);
+}
+
+/* ---- again ---- */
+
+static struct wr_error *check_again(const struct wr_record *like) {
+  const struct wr_node *a = like->in[0];
+  const char *name = wr_op_info(like->op)->name;
+  switch ((int)like->op) {
+    case WR_OP_QR:
+    case WR_OP_LU:
+    case WR_OP_LU_FACTOR:
+      return check_matrix(name, a, false);
+    case WR_OP_SVD:
+      return check_matrix(name, a, true);
+    case WR_OP_EIG:
+    case WR_OP_EIGH:
+      return check_square(name, a, true, "Only defined");
+    default:
+      return check_square(name, a, false, "Only defined");
+  }
+}
+
+struct wr_error *wr_again_linalg(struct wr_node **out, const struct wr_record *like) {
+  struct wr_node *const *in = like->in;
+  if (like->op == WR_OP_SOLVE || like->op == WR_OP_SOLVE_TRIANGULAR) {
+    return solve(out, like->op, in[0], in[1], like->params, like->stream);
+  }
+  struct wr_error *error = check_again(like);
+  return error ? error : record_all(out, like, true);
 }
 
 /* ---- cross products ---- */

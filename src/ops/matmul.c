@@ -108,14 +108,18 @@ static bool is_tall(const struct wr_node *a, const struct wr_node *b, const stru
          p->inner > 0 && wr_node_size(a) / p->inner <= INT32_MAX;
 }
 
+static struct wr_error *matmul(struct wr_node **out, struct wr_node *a, struct wr_node *b,
+                               struct wr_matmul_params params, struct wr_stream *s);
+
 static struct wr_error *tall_matmul(struct wr_node **out, struct wr_node *a, struct wr_node *b,
-                                    const struct product *p, struct wr_stream *s) {
+                                    const struct product *p, struct wr_matmul_params params,
+                                    struct wr_stream *s) {
   int32_t shape[WR_MAX_NDIM];
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node **slot = wr_compose_slot(&c);
   struct wr_node *tall = wr_compose_step(&c, wr_ops_flatten(slot, a, 0, -2, s));
   struct wr_node *r = NULL;
-  if (!c.error) r = wr_compose_step(&c, wr_ops_matmul(wr_compose_slot(&c), tall, b, s));
+  if (!c.error) r = wr_compose_step(&c, matmul(wr_compose_slot(&c), tall, b, params, s));
   if (!c.error) {
     int ndim = result_shape(p, shape);
     r = wr_compose_step(&c, wr_ops_reshape(wr_compose_slot(&c), r, shape, ndim, s));
@@ -123,19 +127,24 @@ static struct wr_error *tall_matmul(struct wr_node **out, struct wr_node *a, str
   return wr_compose_end(&c, out, r);
 }
 
-struct wr_error *wr_ops_matmul(struct wr_node **out, struct wr_node *a, struct wr_node *b,
-                               struct wr_stream *s) {
+static struct wr_error *matmul(struct wr_node **out, struct wr_node *a, struct wr_node *b,
+                               struct wr_matmul_params params, struct wr_stream *s) {
   struct product p;
   enum wr_dtype dtype = wr_dtype_promote(wr_node_dtype(a), wr_node_dtype(b));
   struct wr_error *error = product_of(a, b, dtype, &p);
   if (error) return error;
-  if (is_tall(a, b, &p)) return tall_matmul(out, a, b, &p, s);
+  if (is_tall(a, b, &p)) return tall_matmul(out, a, b, &p, params, s);
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node *in[2] = {matrix(&c, a, &p, 0, p.rows, p.inner),
                            matrix(&c, b, &p, 1, p.inner, p.columns)};
-  const struct wr_matmul_params params = {.precision = (int32_t)wr_ops_precision()};
   struct wr_node *r = record(&c, WR_OP_MATMUL, in, 2, &p, &params, sizeof params);
   return wr_compose_end(&c, out, drop_vector_axes(&c, r, &p));
+}
+
+struct wr_error *wr_ops_matmul(struct wr_node **out, struct wr_node *a, struct wr_node *b,
+                               struct wr_stream *s) {
+  const struct wr_matmul_params params = {.precision = (int32_t)wr_ops_precision()};
+  return matmul(out, a, b, params, s);
 }
 
 /* Whether c broadcasts to the product's shape without making it larger. */
@@ -205,10 +214,8 @@ static struct wr_error *addend_alone(struct wr_node **out, struct wr_node *c,
 }
 
 static struct wr_error *real_addmm(struct wr_node **out, struct wr_node *c, struct wr_node *a,
-                                   struct wr_node *b, const struct product *p, float alpha,
-                                   float beta, struct wr_stream *s) {
-  const struct wr_addmm_params params = {
-      .alpha = alpha, .beta = beta, .precision = (int32_t)wr_ops_precision()};
+                                   struct wr_node *b, const struct product *p,
+                                   struct wr_addmm_params params, struct wr_stream *s) {
   struct wr_compose k = wr_compose_begin(s);
   struct wr_node *in[3] = {addend(&k, c, p), matrix(&k, a, p, 0, p->rows, p->inner),
                            matrix(&k, b, p, 1, p->inner, p->columns)};
@@ -218,23 +225,43 @@ static struct wr_error *real_addmm(struct wr_node **out, struct wr_node *c, stru
 
 /* A factor of 0 makes 0 of all that it stands before, NaN and infinities too: that is not looked
    at, as in BLAS. The others have their node, so that no kernel has to know. */
-struct wr_error *wr_ops_addmm(struct wr_node **out, struct wr_node *c, struct wr_node *a,
-                              struct wr_node *b, float alpha, float beta, struct wr_stream *s) {
+static struct wr_error *addmm(struct wr_node **out, struct wr_node *c, struct wr_node *a,
+                              struct wr_node *b, struct wr_addmm_params params,
+                              struct wr_stream *s) {
   struct product p;
   enum wr_dtype dtype = wr_dtype_promote(wr_node_dtype(a), wr_node_dtype(b));
   dtype = wr_dtype_promote(dtype, wr_node_dtype(c));
   struct wr_error *error = product_of(a, b, dtype, &p);
   if (error) return error;
   if (!addend_fits(c, &p)) {
-    if (dtype == WR_COMPLEX64) return complex_addmm(out, c, a, b, alpha, beta, s);
+    if (dtype == WR_COMPLEX64) {
+      return complex_addmm(out, c, a, b, params.alpha, params.beta, s);
+    }
     return addend_misfit(c, &p);
   }
-  if (alpha == 0 || p.inner == 0) return addend_alone(out, c, &p, beta, s);
-  if (beta != 0) return real_addmm(out, c, a, b, &p, alpha, beta, s);
+  if (params.alpha == 0 || p.inner == 0) return addend_alone(out, c, &p, params.beta, s);
+  if (params.beta != 0) return real_addmm(out, c, a, b, &p, params, s);
   struct wr_node *none;
   error = wr_ops_scalar(&none, 0, dtype);
   if (error) return error;
-  error = real_addmm(out, none, a, b, &p, alpha, beta, s);
+  error = real_addmm(out, none, a, b, &p, params, s);
   wr_node_release(none);
   return error;
+}
+
+struct wr_error *wr_ops_addmm(struct wr_node **out, struct wr_node *c, struct wr_node *a,
+                              struct wr_node *b, float alpha, float beta, struct wr_stream *s) {
+  const struct wr_addmm_params params = {
+      .alpha = alpha, .beta = beta, .precision = (int32_t)wr_ops_precision()};
+  return addmm(out, c, a, b, params, s);
+}
+
+struct wr_error *wr_again_matmul(struct wr_node **out, const struct wr_record *like) {
+  struct wr_node *const *in = like->in;
+  if (like->op == WR_OP_MATMUL) {
+    const struct wr_matmul_params *p = like->params;
+    return matmul(out, in[0], in[1], *p, like->stream);
+  }
+  const struct wr_addmm_params *p = like->params;
+  return addmm(out, in[0], in[1], in[2], *p, like->stream);
 }

@@ -45,10 +45,9 @@ struct wr_error *wr_ops_part(struct wr_node **out, struct wr_node *packed, int i
   return wr_node_view(out, &record, strides, part->at / (int64_t)wr_dtype_size(part->dtype));
 }
 
-struct wr_error *wr_ops_record_parts(struct wr_node **out, struct wr_part *parts, int n,
-                                     const struct wr_record *record) {
+struct wr_error *wr_ops_record_packed(struct wr_node **out, struct wr_part *parts, int n,
+                                      const struct wr_record *record) {
   int32_t shape[2] = {0, ROW};
-  struct wr_node *packed = NULL;
   struct wr_error *error = place(parts, n, &shape[0]);
   if (error) return error;
   struct wr_record all = *record;
@@ -57,7 +56,13 @@ struct wr_error *wr_ops_record_parts(struct wr_node **out, struct wr_part *parts
   all.shape = shape;
   all.parts = parts;
   all.n_parts = n;
-  error = wr_node_record(&packed, &all);
+  return wr_node_record(out, &all);
+}
+
+struct wr_error *wr_ops_record_parts(struct wr_node **out, struct wr_part *parts, int n,
+                                     const struct wr_record *record) {
+  struct wr_node *packed = NULL;
+  struct wr_error *error = wr_ops_record_packed(&packed, parts, n, record);
   if (error) return error;
   int made = 0;
   while (made < n && !error) {
@@ -67,4 +72,13 @@ struct wr_error *wr_ops_record_parts(struct wr_node **out, struct wr_part *parts
   while (error && made > 0) wr_node_release(out[--made]);
   wr_node_release(packed);
   return error;
+}
+
+struct wr_error *wr_again_part(struct wr_node **out, const struct wr_record *like) {
+  const int i = ((const struct wr_part_params *)like->params)->index;
+  int n;
+  (void)wr_node_parts(like->in[0], &n);
+  if (i < n) return wr_ops_part(out, like->in[0], i, like->stream);
+  return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "a command with %d results has no number %d", n,
+                      i);
 }

@@ -151,21 +151,33 @@ static struct wr_node *part(struct wr_compose *c, struct wr_node *bytes, struct 
   shape[ndim - 1] = last;
   wr_shape_row_strides(shape, ndim, strides);
   if (wr_node_size(w) == 0) return wr_compose_zeros(c, ndim, shape, t);
+  const struct wr_view_params params = {.at = at};
   const struct wr_record record = {.op = WR_OP_VIEW,
                                    .dtype = t,
                                    .ndim = ndim,
                                    .shape = shape,
                                    .n_in = 1,
                                    .in = &bytes,
+                                   .params = &params,
+                                   .params_bytes = sizeof params,
                                    .stream = c->stream};
   return wr_compose_step(
       c, wr_ops_view_of(wr_compose_slot(c), &record, strides, at / (int64_t)wr_dtype_size(t)));
 }
 
+/* Where codes, scales and biases of w stand. */
+static struct wr_quantized_layout layout_of(const struct wr_node *w,
+                                            const struct wr_quantized_params *how) {
+  const bool affine = how->mode == WR_AFFINE;
+  const size_t item = wr_dtype_size(affine ? wr_node_dtype(w) : WR_UINT8);
+  return wr_quantized_layout_of(wr_node_size(w), how->bits, how->group, item, affine);
+}
+
 /* Bytes in rows, so that each extent is an int32. */
 static struct wr_node *record_bytes(struct wr_compose *c, struct wr_node *w, struct wr_node *global,
-                                    const struct wr_quantized_params *how, int64_t bytes) {
+                                    const struct wr_quantized_params *how) {
   enum { ROW = 256 };
+  const int64_t bytes = layout_of(w, how).bytes;
   struct wr_node *in[2] = {wr_compose_dense(c, w), global ? wr_compose_dense(c, global) : NULL};
   if (c->error) return NULL;
   const int32_t shape[2] = {(int32_t)(bytes / ROW), ROW};
@@ -188,13 +200,12 @@ struct wr_error *wr_ops_quantized_parts(struct wr_node *parts[3], struct wr_node
   const int n = affine ? 3 : 2;
   const enum wr_dtype t = affine ? wr_node_dtype(w) : WR_UINT8;
   const int32_t extent = wr_node_shape(w)[wr_node_ndim(w) - 1];
-  const struct wr_quantized_layout l =
-      wr_quantized_layout_of(wr_node_size(w), how.bits, how.group, wr_dtype_size(t), affine);
+  const struct wr_quantized_layout l = layout_of(w, &how);
   const int64_t at[3] = {0, l.scales, l.biases};
   const int64_t words = (int64_t)extent * how.bits / 32;
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node *made[3] = {NULL, NULL, NULL};
-  struct wr_node *bytes = wr_node_size(w) > 0 ? record_bytes(&c, w, global, &how, l.bytes) : NULL;
+  struct wr_node *bytes = wr_node_size(w) > 0 ? record_bytes(&c, w, global, &how) : NULL;
   for (int i = 0; i < n; i++) {
     const int32_t last = i == 0 ? (int32_t)words : extent / how.group;
     made[i] = part(&c, bytes, w, last, at[i], i == 0 ? WR_UINT32 : t);
@@ -351,4 +362,36 @@ struct wr_error *wr_ops_dequantize(struct wr_node **out, struct wr_node *w, stru
   const enum wr_dtype made = affine ? own : to == WR_FLOAT64 ? WR_FLOAT32 : to;
   struct wr_node *r = wr_compose_step(&c, wr_ops_quantized_unpack(slot, &p, global_scale, made, s));
   return wr_compose_end(&c, out, wr_compose_astype(&c, r, to));
+}
+
+/* ---- again ---- */
+
+static struct wr_error *quantize_again(struct wr_node **out, const struct wr_record *like) {
+  const struct wr_quantized_params *how = like->params;
+  struct wr_node *w = like->in[0], *global = like->n_in > 1 ? like->in[1] : NULL;
+  struct wr_error *error = check_matrix(w, how);
+  if (!error) {
+    error = wr_ops_quantized_check_global(global, (enum wr_quantized_mode)how->mode);
+  }
+  if (error) return error;
+  struct wr_compose c = wr_compose_begin(like->stream);
+  return wr_compose_end(&c, out, record_bytes(&c, w, global, how));
+}
+
+static struct wr_error *dequantize_again(struct wr_node **out, const struct wr_record *like) {
+  struct wr_node *const *in = like->in;
+  struct wr_packed p = {
+      .w = in[0], .scales = in[1], .how = *(const struct wr_quantized_params *)like->params};
+  const bool affine = p.how.mode == WR_AFFINE;
+  if (affine) p.biases = in[2];
+  struct wr_error *error = check_packed(&p);
+  if (error) return error;
+  struct wr_node *global = !affine && like->n_in > 2 ? in[2] : NULL;
+  return wr_ops_quantized_unpack(out, &p, global, like->dtype, like->stream);
+}
+
+struct wr_error *wr_again_quantized(struct wr_node **out, const struct wr_record *like) {
+  if (like->op == WR_OP_QUANTIZE) return quantize_again(out, like);
+  if (like->op == WR_OP_DEQUANTIZE) return dequantize_again(out, like);
+  return wr_again_quantized_matmul(out, like);
 }

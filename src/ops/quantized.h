@@ -44,4 +44,7 @@ struct wr_error *wr_ops_quantized_unpack(struct wr_node **out, const struct wr_p
                                          struct wr_node *global, enum wr_dtype dtype,
                                          struct wr_stream *s);
 
+/* As wr_again_quantized, of QUANTIZED_MATMUL. */
+struct wr_error *wr_again_quantized_matmul(struct wr_node **out, const struct wr_record *like);
+
 #endif

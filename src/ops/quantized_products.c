@@ -404,3 +404,20 @@ struct wr_error *wr_ops_qqmm(struct wr_node **out, struct wr_node *x, struct wr_
   r = wr_compose_reshape(&c, wr_compose_astype(&c, r, wr_node_dtype(x)), ndim, shape);
   return wr_compose_end(&c, out, r);
 }
+
+struct wr_error *wr_again_quantized_matmul(struct wr_node **out, const struct wr_record *like) {
+  struct wr_packed p = {.w = like->in[1], .scales = like->in[2]};
+  struct wr_node *x = like->in[0], *lhs = NULL, *rhs = NULL;
+  struct extents e;
+  int n = 3;
+  p.how = *(const struct wr_quantized_params *)like->params;
+  if (p.how.mode == WR_AFFINE) p.biases = like->in[n++];
+  if (p.how.gathers) {
+    lhs = like->in[n];
+    rhs = like->in[n + 1];
+  }
+  struct wr_error *error = extents_of(&e, x, &p);
+  if (error) return error;
+  struct wr_compose c = wr_compose_begin(like->stream);
+  return wr_compose_end(&c, out, lhs ? gathered(&c, x, &p, &e, lhs, rhs) : batched(&c, x, &p, &e));
+}

@@ -157,3 +157,15 @@ struct wr_error *wr_ops_random_normal(struct wr_node **out, const int32_t *shape
   }
   return wr_compose_end(&c, out, real_normal(&c, shape, ndim, dtype, loc, scale, key));
 }
+
+struct wr_error *wr_again_random(struct wr_node **out, const struct wr_record *like) {
+  const struct wr_node *key = like->in[0];
+  const int n = wr_node_ndim(key) - 1;
+  if (wr_node_dtype(key) == WR_UINT32 && n >= 0 && wr_node_shape(key)[n] == 2 && n <= like->ndim &&
+      wr_shape_equal(wr_node_shape(key), n, like->shape, n)) {
+    return wr_ops_record(out, like);
+  }
+  return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
+                      "keys with shape %s do not fit bits with shape %s", wr_ops_shape_text(key).s,
+                      wr_ops_dims_text(like->shape, like->ndim).s);
+}

@@ -116,3 +116,19 @@ struct wr_error *wr_ops_arg_reduce_all(struct wr_node **out, enum wr_op op, stru
   struct reduction r = reduced_shape(a, UINT32_MAX, keepdims);
   return record_arg(out, op, a, -1, &r, s);
 }
+
+struct wr_error *wr_again_reduce(struct wr_node **out, const struct wr_record *like) {
+  struct wr_node *a = like->in[0];
+  const bool keepdims = like->ndim == wr_node_ndim(a);
+  if (like->op == WR_OP_ARGMAX || like->op == WR_OP_ARGMIN) {
+    const int axis = ((const struct wr_axis_params *)like->params)->axis;
+    if (axis < 0) return wr_ops_arg_reduce_all(out, like->op, a, keepdims, like->stream);
+    return wr_ops_arg_reduce(out, like->op, a, axis, keepdims, like->stream);
+  }
+  const uint32_t mask = ((const struct wr_reduce_params *)like->params)->axes;
+  int axes[WR_MAX_NDIM], n = 0;
+  for (int i = 0; i < WR_MAX_NDIM; i++) {
+    if (wr_ops_has_axis(mask, i)) axes[n++] = i;
+  }
+  return wr_ops_reduce(out, like->op, a, axes, n, keepdims, like->stream);
+}

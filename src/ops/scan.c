@@ -22,3 +22,8 @@ struct wr_error *wr_ops_scan(struct wr_node **out, enum wr_op by, struct wr_node
   struct wr_node *result = wr_compose_alike(&c, WR_OP_SCAN, x, &params, sizeof params);
   return wr_compose_end(&c, out, result);
 }
+
+struct wr_error *wr_again_scan(struct wr_node **out, const struct wr_record *like) {
+  const struct wr_scan_params *p = like->params;
+  return wr_ops_scan(out, p->by, like->in[0], p->axis, p->reverse, p->inclusive, like->stream);
+}

@@ -10,6 +10,22 @@ static struct wr_error *same(struct wr_node **out, struct wr_node *a) {
   return NULL;
 }
 
+/* A view of a from its first element on, with parameters. */
+static struct wr_error *view(struct wr_node **out, enum wr_op op, struct wr_node *a,
+                             const void *params, int ndim, const int32_t *shape,
+                             const int64_t *strides, struct wr_stream *s) {
+  const struct wr_record record = {.op = op,
+                                   .dtype = wr_node_dtype(a),
+                                   .ndim = ndim,
+                                   .shape = shape,
+                                   .n_in = 1,
+                                   .in = &a,
+                                   .params = params,
+                                   .params_bytes = wr_op_info(op)->params_bytes,
+                                   .stream = s};
+  return wr_ops_view_of(out, &record, strides, wr_node_offset(a));
+}
+
 struct wr_error *wr_ops_broadcast_to(struct wr_node **out, struct wr_node *a, const int32_t *shape,
                                      int ndim, struct wr_stream *s) {
   const int32_t *from = wr_node_shape(a);
@@ -25,7 +41,7 @@ struct wr_error *wr_ops_broadcast_to(struct wr_node **out, struct wr_node *a, co
     int to = ndim - a_ndim + i;
     strides[to] = from[i] == shape[to] ? wr_node_strides(a)[i] : 0;
   }
-  return wr_ops_view(out, WR_OP_BROADCAST_TO, a, ndim, shape, strides, wr_node_offset(a), s);
+  return view(out, WR_OP_BROADCAST_TO, a, NULL, ndim, shape, strides, s);
 }
 
 struct wr_error *wr_ops_expand_dims(struct wr_node **out, struct wr_node *a, const int *axes,
@@ -48,7 +64,8 @@ struct wr_error *wr_ops_expand_dims(struct wr_node **out, struct wr_node *a, con
     strides[i] = added ? 1 : wr_node_strides(a)[from];
     if (!added) from++;
   }
-  return wr_ops_view(out, WR_OP_EXPAND_DIMS, a, ndim, shape, strides, wr_node_offset(a), s);
+  const struct wr_axis_set_params params = {.axes = mask};
+  return view(out, WR_OP_EXPAND_DIMS, a, &params, ndim, shape, strides, s);
 }
 
 /* Drops the axes of the mask, all of extent 1. */
@@ -63,7 +80,8 @@ static struct wr_error *squeeze(struct wr_node **out, struct wr_node *a, uint32_
     shape[ndim] = wr_node_shape(a)[i];
     strides[ndim++] = wr_node_strides(a)[i];
   }
-  return wr_ops_view(out, WR_OP_SQUEEZE, a, ndim, shape, strides, wr_node_offset(a), s);
+  const struct wr_axis_set_params params = {.axes = mask};
+  return view(out, WR_OP_SQUEEZE, a, &params, ndim, shape, strides, s);
 }
 
 struct wr_error *wr_ops_squeeze(struct wr_node **out, struct wr_node *a, const int *axes,
@@ -125,7 +143,8 @@ static bool reshape_strides(const struct wr_node *a, const int32_t *to, int ndim
 }
 
 static struct wr_error *reshape_view(struct wr_node **out, enum wr_op op, struct wr_node *a,
-                                     const int32_t *shape, int ndim, struct wr_stream *s) {
+                                     const void *params, const int32_t *shape, int ndim,
+                                     struct wr_stream *s) {
   int64_t strides[WR_MAX_NDIM];
   bool fits = true;
   if (wr_node_size(a) == 0 || wr_node_is_row_contiguous(a)) {
@@ -133,11 +152,11 @@ static struct wr_error *reshape_view(struct wr_node **out, enum wr_op op, struct
   } else {
     fits = reshape_strides(a, shape, ndim, strides);
   }
-  if (fits) return wr_ops_view(out, op, a, ndim, shape, strides, wr_node_offset(a), s);
+  if (fits) return view(out, op, a, params, ndim, shape, strides, s);
   struct wr_node *dense;
   struct wr_error *error = wr_ops_copy(&dense, a, s);
   if (error) return error;
-  error = reshape_view(out, op, dense, shape, ndim, s);
+  error = reshape_view(out, op, dense, params, shape, ndim, s);
   wr_node_release(dense);
   return error;
 }
@@ -182,14 +201,15 @@ struct wr_error *wr_ops_reshape(struct wr_node **out, struct wr_node *a, const i
   if (ndim > WR_MAX_NDIM) return wr_ops_check_shape("shape", shape, ndim);
   int32_t full[WR_MAX_NDIM];
   struct wr_error *error = infer_extent(a, shape, ndim, full);
-  return error ? error : reshape_view(out, WR_OP_RESHAPE, a, full, ndim, s);
+  return error ? error : reshape_view(out, WR_OP_RESHAPE, a, NULL, full, ndim, s);
 }
 
 struct wr_error *wr_ops_flatten(struct wr_node **out, struct wr_node *a, int start_axis,
                                 int end_axis, struct wr_stream *s) {
   int ndim = wr_node_ndim(a);
   int32_t shape[WR_MAX_NDIM] = {1};
-  if (ndim == 0) return reshape_view(out, WR_OP_FLATTEN, a, shape, 1, s);
+  struct wr_flatten_params params = {.first = 0, .last = -1};
+  if (ndim == 0) return reshape_view(out, WR_OP_FLATTEN, a, &params, shape, 1, s);
   int64_t start = start_axis < 0 ? (int64_t)start_axis + ndim : start_axis;
   int64_t end = end_axis < 0 ? (int64_t)end_axis + ndim : end_axis;
   if (start < 0) start = 0;
@@ -216,7 +236,8 @@ struct wr_error *wr_ops_flatten(struct wr_node **out, struct wr_node *a, int sta
     if (i == start) shape[n++] = (int32_t)merged;
     if (i < start || i > end) shape[n++] = wr_node_shape(a)[i];
   }
-  return reshape_view(out, WR_OP_FLATTEN, a, shape, n, s);
+  params = (struct wr_flatten_params){.first = (int32_t)start, .last = (int32_t)end};
+  return reshape_view(out, WR_OP_FLATTEN, a, &params, shape, n, s);
 }
 
 /* order[i]: the axis of a that becomes axis i; a permutation. */
@@ -314,4 +335,72 @@ struct wr_error *wr_ops_depends(struct wr_node **out, struct wr_node *a,
 struct wr_error *wr_ops_stop_gradient(struct wr_node **out, struct wr_node *a,
                                       struct wr_stream *s) {
   return alias(out, WR_OP_STOP_GRADIENT, &a, 1, s);
+}
+
+/* ---- again ---- */
+
+/* The axes of the mask. */
+static int listed(uint32_t mask, int *axes) {
+  int n = 0;
+  for (int i = 0; i < WR_MAX_NDIM; i++) {
+    if (wr_ops_has_axis(mask, i)) axes[n++] = i;
+  }
+  return n;
+}
+
+static struct wr_error *transpose_again(struct wr_node **out, const struct wr_record *like) {
+  const struct wr_axes_params *p = like->params;
+  int order[WR_MAX_NDIM];
+  for (int i = 0; i < like->ndim; i++) order[i] = p->axes[i];
+  return wr_ops_transpose(out, like->in[0], order, like->ndim, like->stream);
+}
+
+static struct wr_error *flatten_again(struct wr_node **out, const struct wr_record *like) {
+  const struct wr_flatten_params *p = like->params;
+  if (p->last < 0) return wr_ops_flatten(out, like->in[0], 0, -1, like->stream);
+  return wr_ops_flatten(out, like->in[0], p->first, p->last, like->stream);
+}
+
+static struct wr_error *as_strided_again(struct wr_node **out, const struct wr_record *like) {
+  const struct wr_as_strided_params *p = like->params;
+  return wr_ops_as_strided(out, like->in[0], like->shape, like->ndim, p->strides, like->ndim,
+                           (size_t)p->offset, like->stream);
+}
+
+struct wr_error *wr_again_shape(struct wr_node **out, const struct wr_record *like) {
+  struct wr_node *a = like->in[0];
+  struct wr_stream *s = like->stream;
+  int axes[WR_MAX_NDIM];
+  switch ((int)like->op) {
+    case WR_OP_AS_STRIDED:
+      return as_strided_again(out, like);
+    case WR_OP_BROADCAST_TO:
+      return wr_ops_broadcast_to(out, a, like->shape, like->ndim, s);
+    case WR_OP_DEPENDS:
+    case WR_OP_STOP_GRADIENT:
+      return alias(out, like->op, like->in, like->n_in, s);
+    case WR_OP_DIAGONAL:
+      return wr_again_diagonal(out, like);
+    case WR_OP_EXPAND_DIMS: {
+      const int n = listed(((const struct wr_axis_set_params *)like->params)->axes, axes);
+      return wr_ops_expand_dims(out, a, axes, n, s);
+    }
+    case WR_OP_SQUEEZE: {
+      const int n = listed(((const struct wr_axis_set_params *)like->params)->axes, axes);
+      return wr_ops_squeeze(out, a, axes, n, s);
+    }
+    case WR_OP_FLATTEN:
+      return flatten_again(out, like);
+    case WR_OP_PART:
+      return wr_again_part(out, like);
+    case WR_OP_SLICE:
+    case WR_OP_SPLIT:
+      return wr_again_slice(out, like);
+    case WR_OP_TRANSPOSE:
+      return transpose_again(out, like);
+    case WR_OP_VIEW:
+      return wr_again_view(out, like);
+    default: /* RESHAPE */
+      return wr_ops_reshape(out, a, like->shape, like->ndim, s);
+  }
 }

@@ -193,3 +193,38 @@ struct wr_error *wr_ops_split_section(struct wr_node **out, struct wr_node *a, c
   int32_t stop = i == n_indices ? wr_node_shape(a)[normal] : indices[i];
   return wr_ops_slice_axis(out, WR_OP_SPLIT, a, normal, start, stop, s);
 }
+
+/* ---- again ---- */
+
+/* The part with these starts, steps and extents of a. */
+static struct wr_error *part_of(struct part *p, const struct wr_node *a,
+                                const struct wr_slice_axis *at, int ndim, const int32_t *shape) {
+  bool fits = ndim == wr_node_ndim(a);
+  for (int d = 0; fits && d < ndim; d++) {
+    const int64_t last = at[d].start + (int64_t)at[d].step * (shape[d] - 1);
+    const int32_t extent = wr_node_shape(a)[d];
+    fits = shape[d] == 0 ||
+           (shape[d] > 0 && at[d].start >= 0 && at[d].start < extent && last >= 0 && last < extent);
+    p->at.axis[d] = shape[d] == 0 ? (struct wr_slice_axis){.start = 0, .step = 1} : at[d];
+    p->shape[d] = shape[d];
+  }
+  if (fits) return NULL;
+  return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "a with shape %s has no such part of shape %s",
+                      wr_ops_shape_text(a).s, wr_ops_dims_text(shape, ndim).s);
+}
+
+struct wr_error *wr_again_slice(struct wr_node **out, const struct wr_record *like) {
+  const struct wr_slice_params *at = like->params;
+  struct part p;
+  struct wr_error *error = part_of(&p, like->in[0], at->axis, like->ndim, like->shape);
+  return error ? error : view_part(out, like->op, like->in[0], &p, like->stream);
+}
+
+struct wr_error *wr_again_slice_update(struct wr_node **out, const struct wr_record *like) {
+  const struct wr_slice_update_params *params = like->params;
+  struct wr_node *src = like->in[0], *update = like->in[1];
+  struct part p;
+  struct wr_error *error =
+      part_of(&p, src, params->at.axis, wr_node_ndim(update), wr_node_shape(update));
+  return error ? error : record_update(out, params->by, src, update, &p, like->stream);
+}

@@ -122,3 +122,16 @@ struct wr_error *wr_ops_logsumexp(struct wr_node **out, struct wr_node *a, const
   }
   return logsumexp_any(out, a, axes, n_axes, keepdims, s);
 }
+
+struct wr_error *wr_again_softmax(struct wr_node **out, const struct wr_record *like) {
+  struct wr_node *a = like->in[0];
+  const int ndim = wr_node_ndim(a), missing = ndim - like->ndim, last = -1;
+  if (like->op == WR_OP_SOFTMAX) {
+    const struct wr_softmax_params *p = like->params;
+    return wr_ops_softmax(out, a, &last, 1, p->precise, like->stream);
+  }
+  int axes[WR_MAX_NDIM];
+  for (int i = 0; i < missing; i++) axes[i] = like->ndim + i;
+  return missing > 0 ? wr_ops_logsumexp(out, a, axes, missing, false, like->stream)
+                     : wr_ops_logsumexp(out, a, &last, 1, true, like->stream);
+}

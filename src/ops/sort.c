@@ -109,3 +109,12 @@ struct wr_error *wr_ops_topk_all(struct wr_node **out, struct wr_node *a, int k,
   if (!c.error) r = wr_compose_step(&c, wr_ops_topk(wr_compose_slot(&c), x, k, 0, s));
   return wr_compose_end(&c, out, r);
 }
+
+struct wr_error *wr_again_sort(struct wr_node **out, const struct wr_record *like) {
+  if (like->op == WR_OP_PARTITION) {
+    const struct wr_partition_params *p = like->params;
+    return wr_ops_partition(out, like->op, like->in[0], p->kth, p->axis, like->stream);
+  }
+  const struct wr_axis_params *p = like->params;
+  return wr_ops_sort(out, like->op, like->in[0], p->axis, like->stream);
+}

@@ -42,3 +42,7 @@ struct wr_error *wr_ops_where(struct wr_node **out, struct wr_node *condition, s
   if (!c.error) result = wr_compose_step(&c, wr_ops_record(wr_compose_slot(&c), &record));
   return wr_compose_end(&c, out, result);
 }
+
+struct wr_error *wr_again_ternary(struct wr_node **out, const struct wr_record *like) {
+  return wr_ops_where(out, like->in[0], like->in[1], like->in[2], like->stream);
+}

@@ -127,3 +127,7 @@ struct wr_error *wr_ops_round(struct wr_node **out, struct wr_node *a, int decim
   }
   return wr_compose_end(&c, out, wr_compose_astype(&c, r, t));
 }
+
+struct wr_error *wr_again_unary(struct wr_node **out, const struct wr_record *like) {
+  return wr_ops_unary(out, like->op, like->in[0], like->stream);
+}

@@ -263,12 +263,15 @@ static struct wr_error *reinterpret(struct wr_node **out, struct wr_node *a, enu
     strides[i] = resized ? 1 : wr_node_strides(a)[i] * old / item;
   }
   const int64_t first = wr_node_offset(a) * old / item;
+  const struct wr_view_params params = {.at = -1};
   const struct wr_record record = {.op = WR_OP_VIEW,
                                    .dtype = to,
                                    .ndim = ndim,
                                    .shape = shape,
                                    .n_in = 1,
                                    .in = &a,
+                                   .params = &params,
+                                   .params_bytes = sizeof params,
                                    .stream = s};
   return wr_ops_view_of(out, &record, strides, first);
 }
@@ -311,4 +314,48 @@ struct wr_error *wr_ops_view_dtype(struct wr_node **out, struct wr_node *a, enum
     bytes = wr_compose_step(&c, view_as(wr_compose_slot(&c), a, WR_UINT8, s));
   }
   return wr_compose_end(&c, out, wr_compose_astype(&c, bytes, WR_BOOL));
+}
+
+/* ---- again ---- */
+
+/* An axis of the result that runs with one of the input has its extent from there on; where several
+   run together it is as long as it was, if they are. */
+struct wr_error *wr_again_diagonal(struct wr_node **out, const struct wr_record *like) {
+  const struct wr_diagonal_params *params = like->params;
+  struct wr_node *a = like->in[0];
+  int32_t shape[WR_MAX_NDIM];
+  int64_t strides[WR_MAX_NDIM] = {0};
+  int with[WR_MAX_NDIM] = {0};
+  bool fits = true;
+  for (int i = 0; i < wr_node_ndim(a); i++) with[params->axis[i].with]++;
+  for (int k = 0; k < like->ndim; k++) shape[k] = like->shape[k];
+  for (int i = 0; i < wr_node_ndim(a); i++) {
+    const int k = params->axis[i].with;
+    const int32_t start = params->axis[i].start, left = wr_node_shape(a)[i] - start;
+    if (with[k] == 1) shape[k] = left;
+    strides[k] += wr_node_strides(a)[i];
+    fits = fits && left >= shape[k] && (left > 0 || start == 0);
+  }
+  if (fits) return wr_ops_view_diagonal(out, a, params, like->ndim, shape, strides, like->stream);
+  return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "a with shape %s has no such diagonal",
+                      wr_ops_shape_text(a).s);
+}
+
+/* Part of the bytes that QUANTIZE wrote, which are dense. */
+static struct wr_error *view_bytes(struct wr_node **out, const struct wr_record *like, int64_t at) {
+  int64_t strides[WR_MAX_NDIM], size = 0;
+  const int64_t item = (int64_t)wr_dtype_size(like->dtype);
+  wr_shape_row_strides(like->shape, like->ndim, strides);
+  if (wr_node_dtype(like->in[0]) != WR_UINT8 || !wr_shape_size(like->shape, like->ndim, &size) ||
+      at % item != 0 || at + size * item > wr_node_size(like->in[0])) {
+    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "a with shape %s has not those bytes",
+                        wr_ops_shape_text(like->in[0]).s);
+  }
+  return wr_ops_view_of(out, like, strides, at / item);
+}
+
+struct wr_error *wr_again_view(struct wr_node **out, const struct wr_record *like) {
+  const int64_t at = ((const struct wr_view_params *)like->params)->at;
+  if (at >= 0) return view_bytes(out, like, at);
+  return wr_ops_view_dtype(out, like->in[0], like->dtype, like->stream);
 }

@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "ops/again.h"
+
 const struct wr_rules wr_rules[WR_OP_COUNT] = {
 #define WR_RULE(ID, name) [WR_OP_##ID] = {wr_vjp_##name, wr_jvp_##name},
 #define WR_RULE_ZERO(ID) [WR_OP_##ID] = {NULL, NULL},
@@ -70,17 +72,8 @@ struct wr_node *wr_rule_sum(const struct wr_rule *r, struct wr_node *a, struct w
 
 struct wr_node *wr_rule_again(const struct wr_rule *r, struct wr_node *const *in) {
   if (r->c->error) return NULL;
-  const bool alike = wr_node_dtype(in[0]) == wr_node_dtype(r->in[0]);
-  const struct wr_record record = {.op = r->op,
-                                   .dtype = wr_node_dtype(alike ? r->y : in[0]),
-                                   .ndim = wr_node_ndim(r->y),
-                                   .shape = wr_node_shape(r->y),
-                                   .n_in = r->n_in,
-                                   .in = in,
-                                   .params = r->params,
-                                   .params_bytes = wr_op_info(r->op)->params_bytes,
-                                   .stream = r->c->stream};
-  return wr_compose_step(r->c, wr_node_record(wr_compose_slot(r->c), &record));
+  const struct wr_record like = wr_ops_record_of(r->y, in, r->n_in, r->c->stream);
+  return wr_compose_step(r->c, wr_ops_again(wr_compose_slot(r->c), &like));
 }
 
 struct wr_node *wr_rule_reshape_like(const struct wr_rule *r, struct wr_node *a,

@@ -55,9 +55,7 @@ struct wr_node *wr_rule_where(const struct wr_rule *r, struct wr_node *condition
 struct wr_node *wr_rule_typed(const struct wr_rule *r, struct wr_node *a, struct wr_node *like);
 /* a + b, either of which may be NULL. */
 struct wr_node *wr_rule_sum(const struct wr_rule *r, struct wr_node *a, struct wr_node *b);
-/* The same operation on other inputs of the same shapes and types; no view. What copies elements
-   alone takes a first input of any type, and gives that: derivatives of whole numbers have types of
-   their own. */
+/* The same operation on other inputs (ops/again.h). */
 struct wr_node *wr_rule_again(const struct wr_rule *r, struct wr_node *const *in);
 struct wr_node *wr_rule_reshape_like(const struct wr_rule *r, struct wr_node *a,
                                      struct wr_node *like);

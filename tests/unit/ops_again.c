@@ -1,0 +1,546 @@
+/* Every operation once more on other inputs: a function is recorded on some inputs, each entry of
+   the log is repeated on what its inputs were repeated as, from other values, and the result is
+   compared, bit for bit, with the function's own on those. The rows of derivative_rows.h, and
+   others here for what has no derivatives; inputs that lie otherwise in memory, and for some, other
+   shapes. Each operation with inputs has to be among them. */
+
+#include <math.h>
+#include <string.h>
+
+#include "backend/backend.h"
+#include "check.h"
+#include "derivative_rows.h"
+#include "graph/trace.h"
+#include "ops/again.h"
+#include "ops/internal.h"
+#include "stream/stream.h"
+
+enum { MOST = 4096 };
+
+static bool seen[WR_OP_COUNT];
+static struct wr_stream *stream;
+static int wrong;
+static const char *at; /* the row */
+
+static void expect(struct wr_error *error) {
+  if (!error) return;
+  fprintf(stderr, "%s: %s\n", at, wr_error_message(error));
+  exit(1);
+}
+
+/* ---- what derivatives do not see ---- */
+
+/* clang-format off */
+UNARY(BITWISE_INVERT) UNARY(CEIL) UNARY(FLOOR) UNARY(ISFINITE) UNARY(ISINF) UNARY(ISNAN)
+UNARY(ISNEGINF) UNARY(ISPOSINF) UNARY(LOGICAL_NOT) UNARY(ROUND)
+BINARY(BITWISE_AND) BINARY(BITWISE_OR) BINARY(BITWISE_XOR) BINARY(EQUAL) BINARY(EQUAL_NAN)
+BINARY(FLOOR_DIVIDE) BINARY(GREATER) BINARY(GREATER_EQUAL) BINARY(LEFT_SHIFT) BINARY(LESS)
+BINARY(LESS_EQUAL) BINARY(LOGICAL_AND) BINARY(LOGICAL_OR) BINARY(NOT_EQUAL) BINARY(RIGHT_SHIFT)
+REDUCE(ALL) REDUCE(ANY)
+/* clang-format on */
+#define AS(name, type, of)                                                    \
+  BODY(name) {                                                                \
+    struct wr_compose c = wr_compose_begin(s);                                \
+    struct wr_node *x[2] = {wr_compose_astype(&c, in[0], type), NULL};        \
+    struct wr_node **slot = wr_compose_slot(&c);                              \
+    x[1] = x[0];                                                              \
+    struct wr_node *y = c.error ? NULL : wr_compose_step(&c, of(slot, x, s)); \
+    return wr_compose_end(&c, out, y);                                        \
+  }
+                    AS(of_ints_invert, WR_INT32, u_BITWISE_INVERT)
+                        AS(of_ints_and, WR_INT32, b_BITWISE_AND)
+                            AS(of_ints_or, WR_INT32, b_BITWISE_OR)
+                                AS(of_ints_xor, WR_INT32, b_BITWISE_XOR)
+                                    AS(of_ints_left, WR_UINT8, b_LEFT_SHIFT)
+                                        AS(of_ints_right, WR_UINT8, b_RIGHT_SHIFT)
+                                            AS(of_bools_not, WR_BOOL, u_LOGICAL_NOT)
+                                                AS(of_ints_sum, WR_INT8, r_SUM)
+
+                                                    BODY(argmax) {
+  return wr_ops_arg_reduce(out, WR_OP_ARGMAX, in[0], 1, false, s);
+}
+BODY(argmin) { return wr_ops_arg_reduce(out, WR_OP_ARGMIN, in[0], 0, true, s); }
+BODY(argmax_all) { return wr_ops_arg_reduce_all(out, WR_OP_ARGMAX, in[0], false, s); }
+BODY(argsort) { return wr_ops_sort(out, WR_OP_ARGSORT, in[0], 1, s); }
+BODY(stop) { return wr_ops_stop_gradient(out, in[0], s); }
+BODY(view) { return wr_ops_view_dtype(out, in[0], WR_INT16, s); }
+BODY(logsumexp_kept) { return wr_ops_logsumexp(out, in[0], last, 1, true, s); }
+BODY(logsumexp_two) { return wr_ops_logsumexp(out, in[0], (const int[]){1, 2}, 2, false, s); }
+BODY(softmax_precise) { return wr_ops_softmax(out, in[0], last, 1, true, s); }
+BODY(flatten_some) { return wr_ops_flatten(out, in[0], 1, 2, s); }
+BODY(flatten_none) {
+  struct wr_compose c = wr_compose_begin(s);
+  struct wr_node *x = wr_compose_reduce(&c, WR_OP_SUM, in[0], NULL, WR_OPS_ALL_AXES, false);
+  return wr_compose_end(&c, out, wr_compose_flatten(&c, x));
+}
+BODY(diagonals) { return wr_ops_einsum(out, "iji->j", in, 1, s); }
+BODY(pad) {
+  struct wr_compose c = wr_compose_begin(s);
+  struct wr_node *zero = wr_compose_scalar(&c, 0, WR_FLOAT32), **slot = wr_compose_slot(&c);
+  const int axes[2] = {0, 1}, low[2] = {1, 0}, high[2] = {0, 2};
+  return wr_compose_end(
+      &c, out,
+      wr_compose_step(&c, wr_ops_pad(slot, in[0], axes, 2, low, 2, high, 2, zero, "constant", s)));
+}
+BODY(fft) {
+  return wr_ops_fftn(out, WR_FFT_REAL, in[0], (const int[]){3, 6}, 2, (const int[]){0, 1}, 2, 0, s);
+}
+BODY(ifft) {
+  struct wr_compose c = wr_compose_begin(s);
+  struct wr_node **slot = wr_compose_slot(&c);
+  struct wr_node *x = wr_compose_step(&c, fft(slot, in, s));
+  slot = wr_compose_slot(&c);
+  if (c.error) return wr_compose_drop(&c);
+  const int n[2] = {3, 6}, axes[2] = {0, 1};
+  return wr_compose_end(
+      &c, out, wr_compose_step(&c, wr_ops_fftn(slot, WR_FFT_REAL_INVERSE, x, n, 2, axes, 2, 1, s)));
+}
+BODY(conv) {
+  return wr_ops_conv_plain(out, in[0], in[1], (const int[]){2}, (const int[]){1}, (const int[]){1},
+                           1, 2, s);
+}
+BODY(conv_cut) {
+  const int low[] = {-1}, high[] = {2}, two[] = {2};
+  const struct wr_ops_conv how = {.stride = two,
+                                  .low = low,
+                                  .high = high,
+                                  .input_dilation = two,
+                                  .n_stride = 1,
+                                  .n_low = 1,
+                                  .n_high = 1,
+                                  .n_input_dilation = 1,
+                                  .groups = 1,
+                                  .flip = true};
+  return wr_ops_conv(out, in[0], in[1], &how, s);
+}
+
+/* Positive definite: x x' + 4. */
+static struct wr_node *definite(struct wr_compose *c, struct wr_node *x) {
+  struct wr_node *square = wr_compose_matmul(c, x, wr_compose_transpose(c, x, (const int[]){1, 0}));
+  struct wr_node **slot = wr_compose_slot(c);
+  if (c->error) return NULL;
+  struct wr_node *eye = wr_compose_step(c, wr_ops_eye(slot, 3, 3, 0, WR_FLOAT32, c->stream));
+  struct wr_node *four = wr_compose_scalar(c, 4, WR_FLOAT32);
+  return wr_compose_binary(c, WR_OP_ADD, square, wr_compose_binary(c, WR_OP_MULTIPLY, eye, four));
+}
+/* The sum of several results, of any shape and type. */
+static struct wr_node *sum_of(struct wr_compose *c, struct wr_node **parts, int n) {
+  struct wr_node *sum = wr_compose_scalar(c, 0, WR_COMPLEX64);
+  for (int i = 0; i < n; i++) {
+    struct wr_node **slot = wr_compose_slot(c); /* owns it from here on */
+    *slot = c->error ? NULL : parts[i];
+    if (c->error) wr_node_release(parts[i]);
+    struct wr_node *part = wr_compose_step(c, NULL);
+    part = wr_compose_reduce(c, WR_OP_SUM, part, NULL, WR_OPS_ALL_AXES, false);
+    sum = wr_compose_binary(c, WR_OP_ADD, sum, part);
+  }
+  return sum;
+}
+#define PARTS(name, n, call)                              \
+  BODY(name) {                                            \
+    struct wr_compose c = wr_compose_begin(s);            \
+    struct wr_node *x = definite(&c, in[0]), *parts[3];   \
+    if (c.error) return wr_compose_drop(&c);              \
+    struct wr_error *error = call;                        \
+    if (error) {                                          \
+      (void)wr_compose_drop(&c);                          \
+      return error;                                       \
+    }                                                     \
+    return wr_compose_end(&c, out, sum_of(&c, parts, n)); \
+  }
+PARTS(qr, 2, wr_ops_qr(parts, x, s))
+PARTS(lu, 3, wr_ops_lu(parts, x, s))
+PARTS(lu_factor, 2, wr_ops_lu_factor(parts, x, s))
+PARTS(svd, 3, wr_ops_svd(parts, x, true, s))
+PARTS(svd_values, 1, wr_ops_svd(parts, x, false, s))
+PARTS(eigh, 2, wr_ops_eigh(parts, x, "U", true, s))
+PARTS(eigh_values, 1, wr_ops_eigh(parts, x, "L", false, s))
+PARTS(eig, 2, wr_ops_eig(parts, x, true, s))
+PARTS(cholesky, 1, wr_ops_cholesky(parts, x, true, s))
+PARTS(inv, 1, wr_ops_inv(parts, x, s))
+PARTS(tri_inv, 1, wr_ops_tri_inv(parts, x, false, s))
+PARTS(solve, 1, wr_ops_solve(parts, x, in[0], s))
+PARTS(solve_triangular, 1, wr_ops_solve_triangular(parts, x, in[0], true, s))
+
+BODY(bits_drawn) {
+  struct wr_compose c = wr_compose_begin(s);
+  struct wr_node *key = wr_compose_astype(&c, in[0], WR_UINT32), **slot = wr_compose_slot(&c);
+  if (c.error) return wr_compose_drop(&c);
+  return wr_compose_end(
+      &c, out,
+      wr_compose_step(&c, wr_ops_random_bits(slot, (const int32_t[]){3, 5}, 2, 2, key, s)));
+}
+BODY(quantize) {
+  const struct wr_ops_how how = {&group, &bits, "affine"};
+  struct wr_node *parts[3];
+  int n;
+  struct wr_error *error = wr_ops_quantize(parts, &n, in[0], &how, NULL, s);
+  if (error) return error;
+  struct wr_compose c = wr_compose_begin(s);
+  return wr_compose_end(&c, out, sum_of(&c, parts, n));
+}
+BODY(attention) {
+  return wr_ops_attention(out, in[0], in[1], in[2], 0.5f, "causal", NULL, NULL, s);
+}
+BODY(attention_masked) {
+  struct wr_compose c = wr_compose_begin(s);
+  struct wr_node *mask = wr_compose_count(&c, -1, 3, WR_FLOAT32);
+  struct wr_node *sinks = wr_compose_count(&c, 0, 2, WR_FLOAT32), **slot = wr_compose_slot(&c);
+  if (c.error) return wr_compose_drop(&c);
+  struct wr_error *error =
+      wr_ops_attention(slot, in[0], in[1], in[2], 0.5f, "array", mask, sinks, s);
+  return wr_compose_end(&c, out, wr_compose_step(&c, error));
+}
+
+/* A callee with two results: the negative, and how many elements there are. */
+static struct wr_error *two_run(const struct wr_call *call) {
+  float *negative = wr_call_part(call, 0);
+  double *count = wr_call_part(call, 1);
+  const struct wr_tensor *x = &call->in[0];
+  for (int64_t i = 0; i < x->size; i++) negative[i] = -((const float *)x->data)[i * x->strides[0]];
+  *count = (double)x->size;
+  return NULL;
+}
+static const struct wr_callee two = {
+    .name = "two", .params_bytes = sizeof(struct wr_call_params), .run = two_run};
+BODY(callee) {
+  const struct wr_call_params params = {.callee = &two};
+  const int32_t n = wr_node_shape(in[0])[0];
+  struct wr_part made[2] = {{.shape = &n, .ndim = 1, .dtype = WR_FLOAT32},
+                            {.ndim = 0, .dtype = WR_FLOAT64}};
+  const struct wr_record record = {.op = WR_OP_CALL,
+                                   .n_in = 1,
+                                   .in = in,
+                                   .params = &params,
+                                   .params_bytes = sizeof params,
+                                   .stream = s};
+  struct wr_node *parts[2];
+  struct wr_error *error = wr_ops_record_parts(parts, made, 2, &record);
+  if (error) return error;
+  struct wr_compose c = wr_compose_begin(s);
+  return wr_compose_end(&c, out, sum_of(&c, parts, 2));
+}
+
+static const struct row others[] = {
+    Q(of_ints_invert, 1, {3, 4}),
+    Q(of_ints_and, 1, {3, 4}),
+    Q(of_ints_or, 1, {3, 4}),
+    Q(of_ints_xor, 1, {3, 4}),
+    Q(of_ints_left, 1, {3, 4}),
+    Q(of_ints_right, 1, {3, 4}),
+    Q(of_bools_not, 1, {3, 4}),
+    Q(of_ints_sum, 1, {2, 3, 2}),
+    Q(u_CEIL, 1, {3, 4}),
+    Q(u_FLOOR, 1, {3, 4}),
+    Q(u_ISFINITE, 1, {3, 4}),
+    Q(u_ISINF, 1, {3, 4}),
+    Q(u_ISNAN, 1, {3, 4}),
+    Q(u_ISNEGINF, 1, {3, 4}),
+    Q(u_ISPOSINF, 1, {3, 4}),
+    Q(u_ROUND, 1, {3, 4}),
+    Q(b_EQUAL, 2, {3, 4}, {1, 4}),
+    Q(b_EQUAL_NAN, 2, {3, 4}, {4}),
+    Q(b_FLOOR_DIVIDE, 2, {3, 4}, {1, 4}),
+    Q(b_GREATER, 2, {3, 4}, {1, 4}),
+    Q(b_GREATER_EQUAL, 2, {3, 4}, {1, 4}),
+    Q(b_LESS, 2, {3, 4}, {1, 4}),
+    Q(b_LESS_EQUAL, 2, {3, 4}, {1, 4}),
+    Q(b_LOGICAL_AND, 2, {3, 4}, {1, 4}),
+    Q(b_LOGICAL_OR, 2, {3, 4}, {1, 4}),
+    Q(b_NOT_EQUAL, 2, {3, 4}, {1, 4}),
+    Q(r_ALL, 1, {2, 3, 2}),
+    Q(k_ANY, 1, {3, 4}),
+    Q(r_ANY, 1, {2, 3, 2}),
+    Q(k_ALL, 1, {3, 4}),
+    Q(argmax, 1, {3, 4}),
+    Q(argmin, 1, {3, 4}),
+    Q(argmax_all, 1, {3, 4}),
+    Q(argsort, 1, {3, 4}),
+    Q(stop, 1, {3, 4}),
+    Q(view, 1, {3, 4}),
+    Q(logsumexp_kept, 1, {3, 4}),
+    Q(logsumexp_two, 1, {3, 1, 4}),
+    Q(softmax_precise, 1, {3, 4}),
+    Q(flatten_some, 1, {2, 3, 2}),
+    Q(flatten_none, 1, {2, 3, 2}),
+    Q(diagonals, 1, {3, 2, 3}),
+    Q(pad, 1, {3, 4}),
+    Q(fft, 1, {3, 5}),
+    Q(ifft, 1, {3, 5}),
+    Q(conv, 2, {2, 7, 4}, {4, 3, 2}),
+    Q(conv_cut, 2, {1, 6, 2}, {3, 2, 2}),
+    Q(qr, 1, {3, 3}),
+    Q(lu, 1, {3, 3}),
+    Q(lu_factor, 1, {3, 3}),
+    Q(svd, 1, {3, 3}),
+    Q(svd_values, 1, {3, 3}),
+    Q(eigh, 1, {3, 3}),
+    Q(eigh_values, 1, {3, 3}),
+    Q(eig, 1, {3, 3}),
+    Q(cholesky, 1, {3, 3}),
+    Q(inv, 1, {3, 3}),
+    Q(tri_inv, 1, {3, 3}),
+    Q(solve, 1, {3, 3}),
+    Q(solve_triangular, 1, {3, 3}),
+    Q(bits_drawn, 1, {2}),
+    Q(quantize, 1, {2, 32}),
+    Q(callee, 1, {5}),
+};
+
+BODY(attention_row) {
+  struct wr_compose c = wr_compose_begin(s);
+  static const int32_t q[4] = {1, 2, 3, 4}, k[4] = {1, 1, 4, 4};
+  struct wr_node *x[3] = {wr_compose_reshape(&c, in[0], 4, q), wr_compose_reshape(&c, in[1], 4, k),
+                          wr_compose_reshape(&c, in[2], 4, k)};
+  struct wr_node **slot = wr_compose_slot(&c);
+  if (c.error) return wr_compose_drop(&c);
+  struct wr_node *y = wr_compose_step(&c, attention(slot, x, s));
+  slot = wr_compose_slot(&c);
+  if (c.error) return wr_compose_drop(&c);
+  return wr_compose_end(
+      &c, out,
+      wr_compose_binary(&c, WR_OP_ADD, y, wr_compose_step(&c, attention_masked(slot, x, s))));
+}
+static const struct row attention_rows[] = {Q(attention_row, 3, {24}, {16}, {16})};
+
+/* ---- inputs ---- */
+
+static uint32_t state = 1;
+static double next_number(void) {
+  state = state * 1664525u + 1013904223u;
+  return state / 4294967296.0;
+}
+
+static enum wr_dtype type_of(const struct row *row) {
+  if (row->complex) return WR_COMPLEX64;
+  return row->narrow ? WR_FLOAT32 : WR_FLOAT64;
+}
+
+static struct wr_node *draw_input(const struct row *row, const int32_t *shape) {
+  static double wide[MOST];
+  static float parts[2 * MOST];
+  int ndim = 0;
+  int64_t n = 1;
+  struct wr_node *out = NULL;
+  while (ndim < 3 && shape[ndim]) n *= shape[ndim++];
+  CHECK(n <= MOST);
+  const enum wr_dtype t = type_of(row);
+  for (int64_t i = 0; i < n; i++) {
+    wide[i] = row->low + (row->high - row->low) * next_number();
+    parts[t == WR_COMPLEX64 ? 2 * i : i] = (float)wide[i];
+    if (t == WR_COMPLEX64) parts[2 * i + 1] = (float)(2 * next_number() - 1);
+  }
+  const void *data = t == WR_FLOAT64 ? (const void *)wide : parts;
+  expect(wr_node_from_data(&out, data, ndim, shape, t));
+  return out;
+}
+
+/* The same array, column by column in memory. */
+static struct wr_node *turned(struct wr_node *taken) {
+  struct wr_compose c = wr_compose_begin(stream);
+  struct wr_node *out = NULL;
+  int order[WR_MAX_NDIM];
+  for (int i = 0; i < wr_node_ndim(taken); i++) order[i] = wr_node_ndim(taken) - 1 - i;
+  struct wr_node *x = wr_compose_transpose(&c, taken, order), **slot = wr_compose_slot(&c);
+  if (!c.error) x = wr_compose_step(&c, wr_ops_copy(slot, x, stream));
+  x = wr_compose_transpose(&c, x, order);
+  expect(wr_compose_end(&c, &out, x));
+  wr_node_release(taken);
+  return out;
+}
+
+/* ---- repeating ---- */
+
+static struct wr_node *value_of(const struct wr_trace *t, struct wr_node **values,
+                                struct wr_node *node, struct wr_node *const *from,
+                                struct wr_node *const *to, int n) {
+  for (int i = 0; i < n; i++) {
+    if (from[i] == node) return to[i];
+  }
+  const size_t place = wr_trace_find(t, node);
+  return place == SIZE_MAX ? node : values[place];
+}
+
+/* What was recorded from `from`, of `to`; `out` is the result there. */
+static struct wr_node *repeat(struct wr_trace *t, struct wr_node *out, struct wr_node *const *from,
+                              struct wr_node *const *to, int n) {
+  struct wr_node **values = calloc(t->count + 1, sizeof(struct wr_node *));
+  CHECK(values != NULL);
+  for (size_t i = 0; i < t->count; i++) {
+    struct wr_node *in[16];
+    const struct wr_trace_entry *e = &t->entries[i];
+    CHECK(e->n_in <= 16);
+    for (uint32_t k = 0; k < e->n_in; k++) {
+      in[k] = value_of(t, values, wr_trace_in(t, i)[k], from, to, n);
+    }
+    seen[wr_node_op(e->node)] = true;
+    const struct wr_record like = wr_ops_record_of(e->node, in, (int)e->n_in, e->stream);
+    struct wr_trace *paused = wr_trace_pause();
+    expect(wr_ops_again(&values[i], &like));
+    wr_trace_resume(paused);
+    CHECK(wr_node_dtype(values[i]) == wr_node_dtype(e->node));
+  }
+  struct wr_node *made = wr_node_retain(value_of(t, values, out, from, to, n));
+  for (size_t i = 0; i < t->count; i++) wr_node_release(values[i]);
+  free(values);
+  return made;
+}
+
+static void same(struct wr_node *a, struct wr_node *b) {
+  struct wr_node *dense[2];
+  const void *data[2];
+  if (wr_node_dtype(a) != wr_node_dtype(b) ||
+      !wr_shape_equal(wr_node_shape(a), wr_node_ndim(a), wr_node_shape(b), wr_node_ndim(b))) {
+    fprintf(stderr, "%s: another shape or dtype\n", at);
+    wrong++;
+    return;
+  }
+  struct wr_node *pair[2] = {a, b};
+  for (int i = 0; i < 2; i++) {
+    expect(wr_ops_contiguous(&dense[i], pair[i], false, stream));
+    expect(wr_node_host_data(dense[i], &data[i]));
+  }
+  const size_t bytes = (size_t)wr_node_size(a) * wr_dtype_size(wr_node_dtype(a));
+  if (memcmp(data[0], data[1], bytes) != 0) {
+    fprintf(stderr, "%s: other values\n", at);
+    wrong++;
+  }
+  for (int i = 0; i < 2; i++) wr_node_release(dense[i]);
+}
+
+/* Recorded on one set of inputs, repeated on another. */
+static void check_on(const struct row *row, struct wr_node **from, struct wr_node **to) {
+  struct wr_trace *t;
+  struct wr_node *out = NULL, *want = NULL;
+  at = row->name;
+  expect(row->of(&want, to, stream));
+  expect(wr_trace_open(&t));
+  t->captures = 1;
+  expect(row->of(&out, from, stream));
+  struct wr_node *made = repeat(t, out, from, to, row->n);
+  t->captures = 0;
+  wr_trace_close(t);
+  same(made, want);
+  wr_node_release(made);
+  wr_node_release(want);
+  wr_node_release(out);
+}
+
+static void check_row(const struct row *row) {
+  struct wr_node *from[3], *to[3];
+  at = row->name;
+  for (int lies = 0; lies < 2; lies++) {
+    for (int k = 0; k < row->n; k++) {
+      from[k] = draw_input(row, row->shape[k]);
+      to[k] = draw_input(row, row->shape[k]);
+      if (lies) to[k] = turned(to[k]);
+    }
+    check_on(row, from, to);
+    for (int k = 0; k < row->n; k++) {
+      wr_node_release(from[k]);
+      wr_node_release(to[k]);
+    }
+  }
+}
+
+/* ---- other extents ---- */
+
+static const struct {
+  struct row row;
+  int32_t other[3][3];
+} grown[] = {
+    {U(EXP, -1, 1), {{5, 2}}},
+    {G(b_ADD, 2, {3, 4}, {3, 4}), {{5, 2}, {1, 2}}},
+    {G(where, 3, {3, 4}, {3, 4}, {3, 4}), {{2, 6}, {2, 6}, {1, 6}}},
+    {F(r_SUM, {2, 3, 2}), {{4, 5, 3}}},
+    {F(k_MAX, {3, 4}), {{6, 2}}},
+    {Q(argmax, 1, {3, 4}), {{5, 7}}},
+    {Q(argmin, 1, {3, 4}), {{5, 7}}},
+    {F(softmax, {3, 4}), {{2, 9}}},
+    {F(logsumexp, {3, 4}), {{5, 2}}},
+    {Q(logsumexp_kept, 1, {3, 4}), {{5, 2}}},
+    {F(s_ADD, {3, 4}), {{2, 7}}},
+    {F(sort, {3, 4}), {{7, 2}}},
+    {F(partition, {3, 5}), {{2, 4}}},
+    {F(flatten, {3, 4}), {{5, 2}}},
+    {Q(flatten_some, 1, {2, 3, 2}), {{4, 2, 5}}},
+    {F(expand, {3, 4}), {{2, 5}}},
+    {F(squeeze, {1, 4}), {{1, 7}}},
+    {F(transpose, {2, 3, 2}), {{4, 1, 3}}},
+    {F(copy, {3, 4}), {{1, 9}}},
+    {Q(stop, 1, {3, 4}), {{2, 2}}},
+    {Q(view, 1, {3, 4}), {{2, 6}}},
+    {G(concatenate, 3, {2, 1}, {2, 3}, {2, 2}), {{4, 5}, {4, 1}, {4, 3}}},
+    {F(take, {2, 3}), {{5, 4}}},
+    {Q(conv, 2, {2, 7, 4}, {4, 3, 2}), {{1, 9, 4}, {6, 3, 2}}},
+    {Q(quantize, 1, {2, 32}), {{2, 32}}},
+};
+
+static void check_grown(void) {
+  for (size_t i = 0; i < sizeof grown / sizeof grown[0]; i++) {
+    const struct row *row = &grown[i].row;
+    struct wr_node *from[3], *to[3];
+    at = row->name;
+    for (int k = 0; k < row->n; k++) {
+      from[k] = draw_input(row, row->shape[k]);
+      to[k] = draw_input(row, grown[i].other[k]);
+    }
+    check_on(row, from, to);
+    for (int k = 0; k < row->n; k++) {
+      wr_node_release(from[k]);
+      wr_node_release(to[k]);
+    }
+  }
+}
+
+/* ---- what does not fit ---- */
+
+static void refuses(body *of, const int32_t *was, const int32_t *is, const char *word) {
+  const struct row row = {.name = word, .low = -1, .high = 1, .narrow = true};
+  struct wr_trace *t;
+  struct wr_node *from = draw_input(&row, was), *to = draw_input(&row, is), *out, *made;
+  expect(wr_trace_open(&t));
+  expect(of(&out, &from, stream));
+  const struct wr_record like = wr_ops_record_of(t->entries[0].node, &to, 1, stream);
+  struct wr_error *error = wr_ops_again(&made, &like);
+  CHECK(error && strstr(wr_error_message(error), word));
+  wr_error_release(error);
+  wr_trace_close(t);
+  wr_node_release(out);
+  wr_node_release(from);
+  wr_node_release(to);
+}
+
+static void check_refusals(void) {
+  refuses(reshape, (const int32_t[]){3, 4, 0}, (const int32_t[]){5, 2, 0}, "cannot be reshaped");
+  refuses(slice, (const int32_t[]){3, 4, 0}, (const int32_t[]){2, 4, 0}, "no such part");
+  refuses(broadcast, (const int32_t[]){3, 1, 0}, (const int32_t[]){2, 1, 0}, "broadcast");
+  refuses(squeeze, (const int32_t[]){1, 4, 0}, (const int32_t[]){2, 4, 0}, "squeezed");
+  refuses(partition, (const int32_t[]){3, 5, 0}, (const int32_t[]){3, 2, 0}, "kth");
+  struct wr_node *data = draw_input(&others[0], (const int32_t[]){2, 0, 0}), *made;
+  const struct wr_record like = wr_ops_record_of(data, NULL, 0, stream);
+  struct wr_error *error = wr_ops_again(&made, &like);
+  CHECK(error && strstr(wr_error_message(error), "data"));
+  wr_error_release(error);
+  wr_node_release(data);
+}
+
+#define EACH(list) \
+  for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) check_row(&list[i])
+
+int main(void) {
+  expect(wr_stream_default((struct wr_device){WR_DEVICE_CPU, 0}, &stream));
+  EACH(rows);
+  EACH(others);
+  EACH(attention_rows);
+  check_grown();
+  check_refusals();
+  for (int op = 0; op < WR_OP_COUNT; op++) {
+    const struct wr_op_info *info = wr_op_info((enum wr_op)op);
+    if (seen[op] || info->arity == 0) continue;
+    fprintf(stderr, "%s has no row\n", info->name);
+    wrong++;
+  }
+  CHECK(wrong == 0);
+  return 0;
+}
