@@ -100,16 +100,20 @@ static inline struct wr_group_step *wr_group_steps(struct wr_edges *edges) {
 
 struct wr_download; /* transfer.h */
 
+/* What the next node of a batch has waited for, for want of memory (room.c): nothing yet, the
+   stream's own commands, or all that it can. */
+enum wr_lacking { WR_LACKING_NOTHING, WR_LACKING_OWN_TRIED, WR_LACKING_ALL_TRIED };
+
 /* One short submission: nodes of one stream in order. */
 struct wr_batch {
   struct wr_task task;
   uint32_t count;
-  uint32_t next;          /* drainer only: the first node that has not run */
-  struct wr_node **flush; /* submitter only, while it submits: gets the nodes that have waiters */
-  uint32_t staying;       /* drainer only: how many of those that have run stay pending, and stand
-                             first in `nodes`, with a reference each */
-  struct wr_room *room;   /* drainer only: what the next node waits for, or has waited for */
-  struct wr_room *ahead;  /* drainer only: the same, until the device has room */
+  uint32_t next;           /* drainer only: the first node that has not run */
+  struct wr_node **flush;  /* submitter only, while it submits: gets the nodes that have waiters */
+  uint32_t staying;        /* drainer only: how many of those that have run stay pending, and stand
+                              first in `nodes`, with a reference each */
+  enum wr_lacking lacking; /* drainer only */
+  struct wr_room *room;    /* drainer only: what the stream waits for, or has waited for */
   struct wr_download *download; /* drainer only: of the last node, which it comes behind; or NULL */
   struct wr_node *nodes[];
 };

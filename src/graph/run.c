@@ -1,13 +1,13 @@
 /* Running a batch: each node in turn gets its operands resolved, its output buffer, and is encoded.
    Called by the thread that drains the stream. The only waits are on inputs that other streams
    work on, on the device where it can, on commands that were begun and go on elsewhere, and on
-   memory that this stream's own commands will release; they suspend the stream, not the thread (O2,
-   K14). No lock is held here. */
+   room (room.c); they suspend the stream, not the thread (O2, K14). No lock is held here. */
 
 #include <stdio.h>
 
 #include "core/shape.h"
 #include "graph/internal.h"
+#include "graph/room.h"
 #include "graph/transfer.h"
 
 enum { MAX_INLINE_INPUTS = 8 };
@@ -252,17 +252,17 @@ static enum ran undo(struct wr_node *node, struct wr_error *error) {
 /* Encodes with room for the operands at `in`. A backend whose memory the host sees runs each call
    before it returns (backend.h), so all that commands release is released before the next one asks
    for memory; for others, and for a CALL that may stay pending, the record of the command is on the
-   heap. Memory that a device refuses may be there once the commands under way have ended. */
+   heap. Memory that a device refuses may be there once commands under way have ended. */
 static enum ran encode_node(struct wr_node *node, struct wr_stream *stream, struct wr_tensor *in,
-                            bool may_wait) {
+                            enum wr_lacking lacking) {
   struct wr_device device = wr_stream_device(stream);
   struct wr_memory *memory = wr_stream_backend(stream)->memory(device.index);
   const bool may_stay = !wr_memory_host_visible(memory) || wr_op_may_stay(node->op, node->params);
   struct pending now = {.hook = {.fn = pending_over}, .node = node};
   struct pending *pending = &now;
   bool done = true, in_place = false;
-  may_wait = may_wait && !wr_memory_host_visible(memory);
-  if (may_wait && wr_memory_crowded(memory, output_bytes(node))) return LACKS_ROOM;
+  if (wr_memory_host_visible(memory)) lacking = WR_LACKING_ALL_TRIED;
+  if (!wr_room_may_ask(stream, lacking, memory, output_bytes(node))) return LACKS_ROOM;
   if (may_stay) {
     pending = wr_alloc(sizeof *pending);
     if (!pending) return finish_now(node, wr_error_out_of_memory());
@@ -275,7 +275,7 @@ static enum ran encode_node(struct wr_node *node, struct wr_stream *stream, stru
   wr_staged_release(&pending->staged);
   if (pending != &now) wr_free(pending);
   bool dry = error && wr_error_status(error) == WEIR_ERROR_OUT_OF_MEMORY;
-  if (dry && may_wait) return undo(node, error);
+  if (dry && lacking != WR_LACKING_ALL_TRIED) return undo(node, error);
   finish_from(node, error ? describe_take(node, error) : NULL, in_place ? stream : NULL);
   return RAN;
 }
@@ -311,15 +311,16 @@ static void run_view(struct wr_node *node, struct wr_stream *stream) {
   if (done) pending_over(&pending->hook, error);
 }
 
-static enum ran encode_many_inputs(struct wr_node *node, struct wr_stream *stream, bool may_wait) {
+static enum ran encode_many_inputs(struct wr_node *node, struct wr_stream *stream,
+                                   enum wr_lacking lacking) {
   struct wr_tensor *in = wr_alloc(wr_edges_of(node)->n * sizeof *in);
   if (!in) return finish_now(node, wr_error_out_of_memory());
-  enum ran ran = encode_node(node, stream, in, may_wait);
+  enum ran ran = encode_node(node, stream, in, lacking);
   wr_free(in);
   return ran;
 }
 
-static enum ran run_node(struct wr_node *node, struct wr_stream *stream, bool may_wait) {
+static enum ran run_node(struct wr_node *node, struct wr_stream *stream, enum wr_lacking lacking) {
   struct wr_error *error = input_error(node);
   if (error) {
     finish(node, wr_error_retain(error));
@@ -329,86 +330,17 @@ static enum ran run_node(struct wr_node *node, struct wr_stream *stream, bool ma
     run_view(node, stream);
     return RAN;
   }
-  if (wr_edges_of(node)->n > MAX_INLINE_INPUTS) return encode_many_inputs(node, stream, may_wait);
+  if (wr_edges_of(node)->n > MAX_INLINE_INPUTS) return encode_many_inputs(node, stream, lacking);
   struct wr_tensor in[MAX_INLINE_INPUTS];
-  return encode_node(node, stream, in, may_wait);
+  return encode_node(node, stream, in, lacking);
 }
 
-/* ---- room: memory that the stream's own commands will release (K14) ---- */
-
-/* Over when all that the stream has encoded is. Two references: the batch's, which goes when the
-   node runs again, and the device's. */
-struct wr_room {
-  wr_atomic_u32 refs; /* atomic ACQ_REL */
-  struct wr_completion over;
-  struct wr_completion_hook hook;
-};
-
-static void room_release(struct wr_room *room) {
-  if (room && wr_ref_drop(&room->refs)) wr_free(room);
-}
-
-static void room_over(struct wr_completion_hook *hook, struct wr_error *error) {
-  struct wr_room *room = WR_CONTAINER_OF(hook, struct wr_room, hook);
-  wr_error_release(error); /* it is about time, not values */
-  (void)wr_completion_finish(&room->over, WR_PHASE_DONE);
-  room_release(room);
-}
-
-static struct wr_room *room_new(void) {
-  struct wr_room *room = wr_alloc(sizeof *room);
-  if (!room) return NULL;
-  wr_store_relaxed(&room->refs, 2u); /* relaxed: not yet shared */
-  wr_completion_init(&room->over, WR_PHASE_SUBMITTED);
-  room->hook = (struct wr_completion_hook){.fn = room_over};
-  return room;
-}
-
-/* Suspends the stream behind its own commands; false when there is nothing to wait for. */
-static bool wait_for_room(struct wr_batch *batch, struct wr_stream *stream) {
-  struct wr_error *error = NULL;
-  struct wr_room *room = room_new();
-  if (!room) return false;
-  if (wr_stream_backend(stream)->encode_marker(wr_stream_encoder(stream), &room->hook, &error) ==
-      WR_ENCODE_DONE) {
-    wr_error_release(error);
-    wr_free(room);
-    return false;
-  }
-  batch->room = room;
-  wr_stream_block_on(stream, &room->over, NULL);
-  return true;
-}
-
-/* Runs the node, once it has waited for room if there is none: false when it waits. After that,
-   what is refused is refused. */
+/* Runs the node; false when the stream waits first, for memory. */
 static bool run_or_wait(struct wr_batch *batch, struct wr_node *node, struct wr_stream *stream) {
-  struct wr_room *waited = batch->room;
-  batch->room = NULL;
-  if (run_node(node, stream, !waited) == LACKS_ROOM) {
-    if (wait_for_room(batch, stream)) return false;
-    (void)run_node(node, stream, false);
+  while (run_node(node, stream, batch->lacking) == LACKS_ROOM) {
+    if (wr_room_for_result(batch, stream)) return false;
   }
-  room_release(waited);
-  return true;
-}
-
-/* Suspends the stream while its device has as much work ahead as it should (R8); false when there
-   is room, or no memory to wait with. */
-static bool wait_for_device(struct wr_batch *batch, struct wr_stream *stream) {
-  const struct wr_async_device *async = wr_stream_backend(stream)->async;
-  struct wr_encoder *encoder = wr_stream_encoder(stream);
-  room_release(batch->ahead);
-  batch->ahead = NULL;
-  if (!async || !async->full || !async->full(encoder)) return false;
-  struct wr_room *room = room_new();
-  if (!room) return false;
-  if (async->when_room(encoder, &room->hook) == WR_ENCODE_DONE) {
-    wr_free(room);
-    return false;
-  }
-  batch->ahead = room;
-  wr_stream_block_on(stream, &room->over, NULL);
+  wr_room_found(batch, stream);
   return true;
 }
 
@@ -486,7 +418,7 @@ enum wr_step wr_batch_run(struct wr_task *task, struct wr_stream *stream, struct
       wr_stream_release(by);
       return WR_STEP_BLOCKED;
     }
-    if (wait_for_device(batch, stream)) return WR_STEP_BLOCKED;
+    if (wr_room_for_command(batch, stream)) return WR_STEP_BLOCKED;
     wr_audit_run(node);
     struct wr_node *staying = stays(node) ? wr_node_retain(node) : NULL;
     bool ran = run_or_wait(batch, node, stream);

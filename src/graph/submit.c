@@ -58,8 +58,8 @@ static void submit_run(struct wr_node **nodes, uint32_t n, bool schedule,
   batch->next = 0;
   batch->staying = 0;
   batch->flush = &to_flush;
+  batch->lacking = WR_LACKING_NOTHING;
   batch->room = NULL;
-  batch->ahead = NULL;
   batch->download = download;
   for (uint32_t i = 0; i < n; i++) batch->nodes[i] = nodes[i];
   /* The nodes' references to the stream may go as soon as it is appended. */

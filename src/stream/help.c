@@ -215,7 +215,7 @@ static bool look(struct wr_stream *home, struct wr_completion *target, struct sl
     }
     struct wr_stream *by = blocker_of(stream);
     if (!by) {
-      /* Its own device may be what it waits for: for room (graph/run.c). */
+      /* Its own device may be what it waits for: for room (graph/room.c). */
       again = poll_device(stream) || !is_asleep(stream);
       break;
     }

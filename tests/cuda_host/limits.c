@@ -34,6 +34,24 @@ static void faster_than_memory(int i) {
   if (i) mlx_stream_free(s);
 }
 
+/* As many threads as have results that all fit, and no more; what each has under way beside its
+   last one does not. So a stream that is refused memory finds that what its own commands gave back
+   was taken by another, and has to come to its turn. */
+static mlx_array shared;
+
+static void more_threads_than_memory(int i) {
+  mlx_stream s = new_gpu_stream();
+  mlx_array last = mlx_array_new(), one = mlx_array_new_float((float)i);
+  for (int k = 0; k < 30; k++) {
+    CHECK(mlx_cumsum(&last, shared, 0, false, true, s) == 0 && mlx_add(&last, last, one, s) == 0);
+    CHECK(async_eval(last) == 0);
+  }
+  CHECK(mlx_array_eval(last) == 0);
+  mlx_array_free(last);
+  mlx_array_free(one);
+  mlx_stream_free(s);
+}
+
 static void too_large(int i) {
   mlx_stream s = new_gpu_stream();
   mlx_array large = of_megabytes(2 * ALL + i, s), sum = mlx_array_new();
@@ -49,6 +67,15 @@ static void too_large(int i) {
   mlx_array_free(sum);
   mlx_array_free(turned);
   mlx_stream_free(s);
+}
+
+/* Who is refused for good, first in the line, lets the others come to their turn. */
+static void too_large_among_others(int i) {
+  if (i % 4 == 0) {
+    too_large(i);
+  } else {
+    more_threads_than_memory(i);
+  }
 }
 
 static size_t cached(void) {
@@ -136,6 +163,11 @@ int main(void) {
   faster_than_memory(0);
   cuda->pause(100000);
   run_threads(4, faster_than_memory);
+  shared = of_megabytes(4, gpu);
+  CHECK(mlx_array_eval(shared) == 0);
+  for (int i = 0; i < 3; i++) run_threads(16, more_threads_than_memory);
+  run_threads(16, too_large_among_others);
+  mlx_array_free(shared);
   cuda->pause(0);
   run_threads(4, too_large);
   for (int i = 0; i < 3; i++) cleared_in_flight();

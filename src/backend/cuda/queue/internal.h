@@ -13,15 +13,18 @@
 
 struct wr_graph_table;
 
-/* All but `graphs` under the GPU's LOCK. */
+/* All under the GPU's LOCK, but where it says otherwise. */
 struct wr_gpu_queues {
   struct wr_graph_table *graphs; /* immutable after publish; graphs.c */
   struct wr_cond wake;           /* the GPU's thread */
   struct wr_cond ended;          /* it has left */
   bool watched;                  /* the GPU's thread runs */
   int stopping;                  /* who wants it to leave when all is over */
-  unsigned encoding;             /* encoders that hold something back */
-  struct wr_encoder *busy;       /* those with commands in flight */
+  uint64_t stamp;                /* of who began to hold something back last, from 1 */
+  struct wr_encoder *line;       /* those that lack memory, in their order (line.c) */
+  wr_atomic_bool lined;          /* atomic RELAXED, changed under LOCK: there are such */
+  struct wr_encoder *busy;       /* those that hold something back, or with commands in flight or
+                                    being reported */
   wr_atomic_u32 n_busy;          /* atomic RELAXED, changed under LOCK: how many those are */
   struct wr_launches *idle_launches;
   int n_idle_launches;
@@ -60,6 +63,7 @@ struct wr_gpu_command {
   struct wr_bring bring;
   int launches;    /* recorded when it had been encoded, its own included */
   uint64_t number; /* in the order of the encoder's commands, from 1 */
+  uint64_t stamp;  /* of its encoder, which began then to hold back what one flush launched */
   uint64_t work;   /* of the encoder when it had been encoded */
 };
 
@@ -125,6 +129,12 @@ struct wr_encoder {
   struct wr_order **last_order;
   struct wr_completion_hook *room_hook; /* who waits for room; or NULL */
   uint64_t room_at;                     /* until so much of the work is over */
+  uint64_t opened;    /* its stamp: it has held something back since then; 0: nothing */
+  uint64_t reporting; /* the stamp of the first command that is being reported; or 0 */
+  bool in_line;
+  uint64_t line_until;                  /* first in the line: the last stamp when it came to be */
+  struct wr_completion_hook *line_hook; /* who waits there; or NULL */
+  struct wr_encoder *line_next;
   struct wr_encoder *busy_next;
   struct wr_encoder *busy_prev;
 };
@@ -157,19 +167,30 @@ bool wr_graphs_launch(struct wr_gpu *gpu, wr_cu_stream stream, const struct wr_l
 /* Launches a held launch by itself. */
 wr_cu_result wr_held_launch(const struct wr_launches *launches, int i, wr_cu_stream stream);
 
-/* ---- queues.c: the list of encoders with commands in flight ---- */
+/* ---- queues.c: the list of encoders that are busy ---- */
 
 void wr_busy_insert_locked(struct wr_encoder *encoder);
+/* Takes it off unless it is busy still. */
 void wr_busy_remove_locked(struct wr_encoder *encoder);
+/* There is something in flight again: wakes the GPU's thread where it should look for it. */
+void wr_busy_tell_locked(struct wr_gpu *gpu);
 /* Puts the n encoders at the end of the list, so that all others come to their turn. */
 void wr_busy_rotate_locked(struct wr_gpu *gpu, struct wr_encoder *const *looked, int n);
+
+/* ---- line.c: those that lack memory ---- */
+
+/* Commands have been reported, or there are none in flight of those that were held back: the hook
+   of the first in the line, for the caller to call without the lock; NULL: nobody waits. */
+struct wr_completion_hook *wr_line_told_locked(struct wr_gpu_queues *queues);
+/* In the child of a fork. */
+void wr_line_forget(struct wr_gpu_queues *queues);
 
 /* ---- watch.c: the GPU's thread ---- */
 
 enum { WR_NAP_MIN_NS = 20 * 1000 }; /* between two looks */
 
 /* The thread that reports what nobody waits for runs from here until nothing is in flight or
-   about to be: until `encoding` is 0. */
+   about to be. */
 struct wr_error *wr_watch_locked(struct wr_gpu *gpu);
 
 /* ---- reap.c: commands in flight ---- */

@@ -69,7 +69,8 @@ static void fail_from(struct wr_encoder *e, int launched, struct wr_error *error
 static void close_locked(struct wr_encoder *e) {
   launches_give_locked(e->gpu, e->launches);
   e->launches = NULL;
-  e->gpu->queues->encoding--;
+  e->opened = 0;
+  wr_busy_remove_locked(e);
 }
 
 /* Between enter and leave. The batch stays open for a command that is being encoded. */
@@ -85,7 +86,11 @@ static void flush_locked(struct wr_encoder *e) {
   wr_in_flight_locked(e, e->held);
   e->held = NULL;
   e->last_held = &e->held;
-  if (!e->recording) close_locked(e);
+  if (e->recording) {
+    e->opened = ++e->gpu->queues->stamp;
+  } else {
+    close_locked(e);
+  }
   wr_mutex_unlock(&e->gpu->lock);
 }
 
@@ -96,16 +101,27 @@ static bool holds_back(struct wr_encoder *e) {
   return any;
 }
 
+/* All that was held back may have failed to be encoded, so that nothing will be reported. */
+static void tell_line(struct wr_gpu *gpu) {
+  wr_mutex_lock(&gpu->lock);
+  struct wr_completion_hook *hook = wr_line_told_locked(gpu->queues);
+  wr_mutex_unlock(&gpu->lock);
+  if (hook) hook->fn(hook, NULL);
+}
+
 /* Entered first, as who encodes has: the end of the process closes the gate, and would keep one
    that came to it with the lock from those inside. A child of a fork may find the lock held for
    ever; it has nothing to flush. */
 void wr_gpu_flush(struct wr_encoder *e) {
+  struct wr_gpu *gpu = e->gpu;
   if (wr_gpu_forked() || !holds_back(e)) return;
-  wr_gpu_enter(e->gpu);
+  wr_gpu_enter(gpu);
   wr_mutex_lock(&e->lock);
   if (e->launches) flush_locked(e);
   wr_mutex_unlock(&e->lock);
   wr_gpu_leave();
+  /* Relaxed: who has found this encoder busy under the lock, and waits, has set it before. */
+  if (wr_load_relaxed(&gpu->queues->lined)) tell_line(gpu);
 }
 
 void wr_run_direct(struct wr_run *run) {
@@ -126,7 +142,8 @@ static struct wr_error *open_locked(struct wr_encoder *e) {
   if (!error) {
     e->launches = launches_take_locked(gpu);
     if (e->launches) {
-      gpu->queues->encoding++;
+      e->opened = ++gpu->queues->stamp;
+      wr_busy_insert_locked(e);
     } else {
       error = wr_error_out_of_memory();
     }

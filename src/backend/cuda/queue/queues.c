@@ -1,5 +1,5 @@
-/* What is kept for the queues of one GPU, and the list of its encoders with commands in flight.
-   Lock: the GPU's. */
+/* What is kept for the queues of one GPU, and the list of its encoders that hold something back, or
+   have commands in flight or being reported. Lock: the GPU's. */
 
 #include "backend/cuda/queue/internal.h"
 
@@ -23,10 +23,10 @@ void wr_gpu_queues_free(struct wr_gpu_queues *q) {
   wr_free(q);
 }
 
-/* ---- the list of encoders with commands in flight ---- */
+/* ---- the list of encoders that are busy ---- */
 
 /* The list holds a reference: a command that only brings bytes keeps no stream, so the owner may go
-   before it. Who takes the last command off is a reaper, with a reference of its own. */
+   before it. Who reports the last command is a reaper, with a reference of its own. */
 void wr_busy_insert_locked(struct wr_encoder *e) {
   struct wr_gpu *gpu = e->gpu;
   if (e->in_busy_list) return;
@@ -37,13 +37,15 @@ void wr_busy_insert_locked(struct wr_encoder *e) {
   e->busy_next = gpu->queues->busy;
   if (gpu->queues->busy) gpu->queues->busy->busy_prev = e;
   gpu->queues->busy = e;
+}
+
+void wr_busy_tell_locked(struct wr_gpu *gpu) {
   if (!gpu->queues->reaper_sleeps && wr_clock_ns() > gpu->queues->eager_until) return;
   gpu->queues->reaper_sleeps = false;
   wr_cond_signal(&gpu->queues->wake);
 }
 
-void wr_busy_remove_locked(struct wr_encoder *e) {
-  if (!e->in_busy_list) return;
+static void unlink_locked(struct wr_encoder *e) {
   e->refs--;
   e->in_busy_list = false;
   (void)wr_fetch_sub_relaxed(&e->gpu->queues->n_busy, 1u);
@@ -55,6 +57,10 @@ void wr_busy_remove_locked(struct wr_encoder *e) {
   if (e->busy_next) e->busy_next->busy_prev = e->busy_prev;
 }
 
+void wr_busy_remove_locked(struct wr_encoder *e) {
+  if (e->in_busy_list && !e->opened && !e->first && !e->reporting) unlink_locked(e);
+}
+
 void wr_busy_rotate_locked(struct wr_gpu *gpu, struct wr_encoder *const *looked, int n) {
   struct wr_encoder *tail = gpu->queues->busy;
   if (!tail) return;
@@ -62,7 +68,7 @@ void wr_busy_rotate_locked(struct wr_gpu *gpu, struct wr_encoder *const *looked,
   for (int i = 0; i < n; i++) {
     struct wr_encoder *e = looked[i];
     if (!e->in_busy_list || e == tail) continue;
-    wr_busy_remove_locked(e);
+    unlink_locked(e);
     e->refs++;
     e->in_busy_list = true;
     (void)wr_fetch_add_relaxed(&gpu->queues->n_busy, 1u);

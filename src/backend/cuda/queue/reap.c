@@ -57,12 +57,13 @@ static void mark_drop_locked(struct wr_encoder *e) {
 
 void wr_in_flight_locked(struct wr_encoder *e, struct wr_gpu_command *commands) {
   if (!commands) return;
+  if (!e->first) wr_busy_tell_locked(e->gpu);
   *e->last = commands;
   for (struct wr_gpu_command *c = commands; c; c = c->next) {
     e->launched = c->number;
+    c->stamp = e->opened;
     e->last = &c->next;
   }
-  wr_busy_insert_locked(e);
   /* A mark that is refused now is set by the reaper. */
   if (e->launched - e->marked >= MARK_EVERY) wr_error_release(mark_set_locked(e));
 }
@@ -139,7 +140,7 @@ static struct wr_encoder *leader_of(struct wr_encoder *e) {
 
 /* ---- reporting ---- */
 
-/* Takes the commands up to a number off the queue. */
+/* Takes the commands up to a number off the queue, for the reaper to report. */
 static struct wr_gpu_command *take_commands_locked(struct wr_encoder *e, uint64_t up_to) {
   struct wr_gpu_command *list = NULL;
   struct wr_gpu_command **end = &list;
@@ -150,10 +151,8 @@ static struct wr_gpu_command *take_commands_locked(struct wr_encoder *e, uint64_
     *end = c;
     end = &c->next;
   }
-  if (!e->first) {
-    e->last = &e->first;
-    wr_busy_remove_locked(e);
-  }
+  if (!e->first) e->last = &e->first;
+  if (list) e->reporting = list->stamp;
   return list;
 }
 
@@ -226,9 +225,13 @@ static void report(struct wr_encoder *e, struct wr_gpu_command *list, uint64_t u
   }
   wr_mutex_lock(&e->gpu->lock);
   e->progress->reported = up_to;
+  e->reporting = 0;
+  wr_busy_remove_locked(e);
   struct wr_completion_hook *hook = room_taken_locked(e, over);
+  struct wr_completion_hook *line = wr_line_told_locked(e->gpu->queues);
   wr_mutex_unlock(&e->gpu->lock);
   if (hook) hook->fn(hook, NULL);
+  if (line) line->fn(line, NULL);
 }
 
 /* All that is in flight fails: the GPU is out of use, or not this process's any more. */

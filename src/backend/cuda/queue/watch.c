@@ -39,10 +39,6 @@ static bool look_round(struct wr_gpu *gpu) {
   return progress;
 }
 
-static bool all_over_locked(const struct wr_gpu *gpu) {
-  return !gpu->queues->busy && gpu->queues->encoding == 0;
-}
-
 /* Until another thread clears the flag and signals. */
 static void sleep_locked(struct wr_gpu *gpu) {
   gpu->queues->reaper_sleeps = true;
@@ -76,11 +72,11 @@ static void *watcher_main(void *arg) {
   prctl(PR_SET_TIMERSLACK, 1000ul); /* naps are shorter than the usual slack */
   wr_mutex_lock(&gpu->lock);
   for (bool closed = false;; closed = true) {
-    while (!gpu->queues->stopping || !all_over_locked(gpu)) {
+    while (!gpu->queues->stopping || gpu->queues->busy) {
       wr_mutex_unlock(&gpu->lock);
       if (look_round(gpu)) nap_ns = WR_NAP_MIN_NS;
       wr_mutex_lock(&gpu->lock);
-      if (!gpu->queues->stopping || !all_over_locked(gpu)) nap_locked(gpu, &nap_ns, &idle_since);
+      if (!gpu->queues->stopping || gpu->queues->busy) nap_locked(gpu, &nap_ns, &idle_since);
     }
     if (closed) break;
     /* The idle buffers of this thread go to the shared cache before wr_gpu_stop returns, whose
@@ -153,6 +149,7 @@ static void forget_in_child(void) {
     struct wr_gpu *gpu = wr_gpu_known(i);
     if (!gpu) continue;
     gpu->queues->reaper_sleeps = false;
+    wr_line_forget(gpu->queues);
     for (struct wr_encoder *e = gpu->queues->busy; e; e = e->busy_next) e->reaper = WR_REAPER_NONE;
   }
 }
