@@ -15,7 +15,7 @@
      struct wr_node *out = NULL;
      wr_api_result_handle(res, WR_KIND_ARRAY, "res", &error);
      if (!error) error = wr_ops_unary(&out, WR_OP_ABS, x, stream);
-     return wr_api_finish_array("mlx_abs", error, res, out);
+     return wr_api_return_array("mlx_abs", error, res, out);
 
    Parameter names are those of mlx-c's prototypes: messages carry them (H1). */
 
@@ -43,15 +43,15 @@
    handler need not return. */
 int wr_api_fail(const char *function, struct wr_error *error);
 /* 0 when error is NULL, else wr_api_fail. */
-static inline int wr_api_finish(const char *function, struct wr_error *error) {
+static inline int wr_api_return(const char *function, struct wr_error *error) {
   return error ? wr_api_fail(function, error) : 0;
 }
 /* The end of a function with an array for a result: *res receives `out` (its reference is taken)
    and what it held is released; on an error `out` is released, if any, and res left alone. */
-int wr_api_finish_array(const char *function, struct wr_error *error, mlx_array *res,
+int wr_api_return_array(const char *function, struct wr_error *error, mlx_array *res,
                         struct wr_node *out);
 /* The same for a vector of arrays: takes `out`, memory of wr_alloc, and the references in it. */
-int wr_api_finish_vector(const char *function, struct wr_error *error, mlx_vector_array *res,
+int wr_api_return_vector(const char *function, struct wr_error *error, mlx_vector_array *res,
                          struct wr_node **out, size_t n);
 /* The same for lists: as many of the places as are not NULL, in the order of the lists. Takes what
    `results` hold, and their memory. */
@@ -59,8 +59,8 @@ struct wr_api_places {
   mlx_vector_array *out[WR_RESULT_LISTS];
   mlx_vector_int *numbers;
 };
-int wr_api_finish_results(const char *function, struct wr_error *error,
-                          const struct wr_api_places *places, struct wr_results *results);
+int wr_api_return_lists(const char *function, struct wr_error *error,
+                        const struct wr_api_places *places, struct wr_results *results);
 /* The calling thread's last error, a reference; NULL when there is none. */
 struct wr_error *wr_api_last_error(void);
 

@@ -15,7 +15,7 @@ int mlx_array_free(mlx_array arr) {
   struct wr_handle *handle = arr.ctx;
   if (!wr_handle_is_plain(handle, WR_KIND_ARRAY)) {
     handle = wr_api_take(arr.ctx, WR_KIND_ARRAY, "arr", &error);
-    if (!handle) return wr_api_finish("mlx_array_free", error);
+    if (!handle) return wr_api_return("mlx_array_free", error);
   }
   wr_free_scope_enter();
   wr_handle_free(handle);
@@ -28,7 +28,7 @@ int mlx_array_set(mlx_array *arr, const mlx_array src) {
   wr_api_result_handle(arr, WR_KIND_ARRAY, "arr", &error);
   struct wr_node *node = wr_api_array(src, "src", &error);
   if (!error) error = wr_api_put_array(arr, wr_node_retain(node));
-  return wr_api_finish("mlx_array_set", error);
+  return wr_api_return("mlx_array_set", error);
 }
 
 static int set_scalar(const char *function, mlx_array *arr, const void *value,
@@ -37,7 +37,7 @@ static int set_scalar(const char *function, mlx_array *arr, const void *value,
   struct wr_node *node = NULL;
   wr_api_result_handle(arr, WR_KIND_ARRAY, "arr", &error);
   if (!error) error = wr_node_from_data(&node, value, 0, NULL, dtype);
-  return wr_api_finish_array(function, error, arr, node);
+  return wr_api_return_array(function, error, arr, node);
 }
 
 static mlx_array new_scalar(const char *function, const void *value, enum wr_dtype dtype) {
@@ -120,7 +120,7 @@ static int set_data(const char *function, mlx_array *arr, const void *data, cons
   wr_api_result_handle(arr, WR_KIND_ARRAY, "arr", &error);
   enum wr_dtype type = check_data(data, shape, dim, dtype, &error);
   if (!error) error = wr_node_from_data(&node, data, dim, shape, type);
-  return wr_api_finish_array(function, error, arr, node);
+  return wr_api_return_array(function, error, arr, node);
 }
 
 int mlx_array_set_data(mlx_array *arr, const void *data, const int *shape, int dim,
@@ -150,7 +150,7 @@ static mlx_array new_managed(const char *function, void *data, const int *shape,
     wr_handle_take(arr.ctx, WR_KIND_ARRAY);
     arr.ctx = NULL;
   }
-  wr_api_finish(function, error);
+  wr_api_return(function, error);
   return arr;
 }
 
@@ -170,14 +170,14 @@ mlx_array mlx_array_new_data_managed_payload(void *data, const int *shape, int d
 static struct wr_node *node_of(const char *function, mlx_array arr) {
   struct wr_error *error = NULL;
   struct wr_node *node = wr_api_array(arr, "arr", &error);
-  wr_api_finish(function, error);
+  wr_api_return(function, error);
   return node;
 }
 
 size_t mlx_dtype_size(mlx_dtype dtype) {
   struct wr_error *error = NULL;
   enum wr_dtype type = wr_api_dtype(dtype, "dtype", &error);
-  return wr_api_finish("mlx_dtype_size", error) ? 0 : wr_dtype_size(type);
+  return wr_api_return("mlx_dtype_size", error) ? 0 : wr_dtype_size(type);
 }
 
 size_t mlx_array_itemsize(const mlx_array arr) {
@@ -219,7 +219,7 @@ int mlx_array_dim(const mlx_array arr, int dim) {
   if (dim < -ndim || dim >= ndim) {
     wr_api_reject(&error, "dim", "%d is out of range for an array with %d dimensions", dim, ndim);
   }
-  if (wr_api_finish("mlx_array_dim", error)) return 0;
+  if (wr_api_return("mlx_array_dim", error)) return 0;
   return wr_node_shape(node)[dim < 0 ? dim + ndim : dim];
 }
 
@@ -236,7 +236,7 @@ int mlx_array_tostring(mlx_string *str, const mlx_array arr) {
   if (!error) error = wr_api_format_array(node, &text);
   if (!error) error = wr_api_set_string(str, text);
   wr_free(text);
-  return wr_api_finish("mlx_array_tostring", error);
+  return wr_api_return("mlx_array_tostring", error);
 }
 
 /* ---- forcing, and where the value stands ---- */
@@ -245,14 +245,14 @@ int mlx_array_eval(mlx_array arr) {
   struct wr_error *error = NULL;
   struct wr_node *node = wr_api_array(arr, "arr", &error);
   if (!error) error = wr_eval(&node, 1);
-  return wr_api_finish("mlx_array_eval", error);
+  return wr_api_return("mlx_array_eval", error);
 }
 
 int _mlx_array_wait(const mlx_array arr) {
   struct wr_error *error = NULL;
   struct wr_node *node = wr_api_array(arr, "arr", &error);
   if (!error) error = wr_node_force(node);
-  return wr_api_finish("_mlx_array_wait", error);
+  return wr_api_return("_mlx_array_wait", error);
 }
 
 static int ask(const char *function, bool *res, mlx_array arr,
@@ -261,7 +261,7 @@ static int ask(const char *function, bool *res, mlx_array arr,
   wr_api_result(res, "res", &error);
   struct wr_node *node = wr_api_array(arr, "arr", &error);
   if (!error) *res = answer(node);
-  return wr_api_finish(function, error);
+  return wr_api_return(function, error);
 }
 
 /* The axis with extent above 1 whose stride is `stride`; -1 when there is none. */

@@ -115,7 +115,7 @@ static bool item(const char *function, const void *res, mlx_array arr, struct va
   struct wr_node *node = wr_api_array(arr, "arr", &error);
   check_size_one(node, &error);
   if (!error) error = wr_node_host_data(node, &data);
-  if (wr_api_finish(function, error)) return false;
+  if (wr_api_return(function, error)) return false;
   *out = load(wr_node_dtype(node), data);
   return true;
 }
@@ -234,7 +234,7 @@ static const void *data_of(const char *function, mlx_array arr, size_t item_size
                   wr_dtype_name(wr_node_dtype(node)));
   }
   if (!error) error = wr_node_host_data(node, &data);
-  if (wr_api_finish(function, error)) return NULL;
+  if (wr_api_return(function, error)) return NULL;
   return data;
 }
 

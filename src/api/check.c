@@ -145,14 +145,14 @@ struct wr_error *wr_api_put_array(mlx_array *res, struct wr_node *out) {
   return NULL;
 }
 
-int wr_api_finish_array(const char *function, struct wr_error *error, mlx_array *res,
+int wr_api_return_array(const char *function, struct wr_error *error, mlx_array *res,
                         struct wr_node *out) {
   if (error) {
     wr_node_release(out);
   } else {
     error = wr_api_put_array(res, out);
   }
-  return wr_api_finish(function, error);
+  return wr_api_return(function, error);
 }
 
 struct wr_stream *wr_api_some_stream(mlx_stream s, const char *param, struct wr_error **error) {

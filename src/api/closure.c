@@ -70,7 +70,7 @@ static int end(const char *function, const struct kind *kind, void *ctx) {
     wr_free(box);
     drop(held);
   }
-  return wr_api_finish(function, error);
+  return wr_api_return(function, error);
 }
 
 static struct wr_function *function_of(const struct kind *kind, void *ctx, const char *param,
@@ -84,7 +84,7 @@ static int set(const char *function, const struct kind *kind, void **ctx, void *
   wr_api_result_handle(ctx, kind->handles, "cls", &error);
   struct wr_function *from = function_of(kind, src, "src", &error);
   if (!error) error = put(kind, ctx, wr_function_retain(from));
-  return wr_api_finish(function, error);
+  return wr_api_return(function, error);
 }
 
 /* The function is made last, since its end would call the destructor. */
@@ -129,7 +129,7 @@ static int apply(const char *function, struct call *call, const struct kind *kin
   struct wr_function *f = function_of(kind, cls, "cls", &call->error);
   if (!call->error) call->error = wr_function_call(f, &call->arguments, &results);
   wr_api_let_go(call->held, WR_ARGUMENT_LISTS);
-  return wr_api_finish_results(function, call->error, places, &results);
+  return wr_api_return_lists(function, call->error, places, &results);
 }
 
 /* ---- mlx_closure ---- */

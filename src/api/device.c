@@ -62,14 +62,14 @@ mlx_device mlx_device_new_type(mlx_device_type type, int index) {
   mlx_device dev = {NULL};
   const struct wr_device device = {(enum wr_device_type)type, index};
   if (!error) error = wr_api_put_device(&dev, device);
-  wr_api_finish("mlx_device_new_type", error);
+  wr_api_return("mlx_device_new_type", error);
   return dev;
 }
 
 int mlx_device_free(mlx_device dev) {
   struct wr_error *error = NULL;
   (void)wr_api_take(dev.ctx, WR_KIND_DEVICE, "dev", &error);
-  return wr_api_finish("mlx_device_free", error);
+  return wr_api_return("mlx_device_free", error);
 }
 
 int mlx_device_set(mlx_device *dev, const mlx_device src) {
@@ -77,7 +77,7 @@ int mlx_device_set(mlx_device *dev, const mlx_device src) {
   wr_api_result_handle(dev, WR_KIND_DEVICE, "dev", &error);
   struct wr_device device = wr_api_device(src, "src", &error);
   if (!error) error = wr_api_put_device(dev, device);
-  return wr_api_finish("mlx_device_set", error);
+  return wr_api_return("mlx_device_set", error);
 }
 
 /* ---- what it is ---- */
@@ -88,14 +88,14 @@ int mlx_device_tostring(mlx_string *str, mlx_device dev) {
   wr_api_result_handle(str, WR_KIND_STRING, "str", &error);
   struct wr_device device = wr_api_device(dev, "dev", &error);
   if (!error) error = wr_api_set_string(str, wr_api_format_device(device, text, sizeof text));
-  return wr_api_finish("mlx_device_tostring", error);
+  return wr_api_return("mlx_device_tostring", error);
 }
 
 bool mlx_device_equal(mlx_device lhs, mlx_device rhs) {
   struct wr_error *error = NULL;
   struct wr_device a = wr_api_device(lhs, "lhs", &error);
   struct wr_device b = wr_api_device(rhs, "rhs", &error);
-  if (wr_api_finish("mlx_device_equal", error)) return false;
+  if (wr_api_return("mlx_device_equal", error)) return false;
   return wr_device_equal(a, b);
 }
 
@@ -104,7 +104,7 @@ int mlx_device_get_index(int *index, mlx_device dev) {
   wr_api_result(index, "index", &error);
   struct wr_device device = wr_api_device(dev, "dev", &error);
   if (!error) *index = device.index;
-  return wr_api_finish("mlx_device_get_index", error);
+  return wr_api_return("mlx_device_get_index", error);
 }
 
 int mlx_device_get_type(mlx_device_type *type, mlx_device dev) {
@@ -112,7 +112,7 @@ int mlx_device_get_type(mlx_device_type *type, mlx_device dev) {
   wr_api_result(type, "type", &error);
   struct wr_device device = wr_api_device(dev, "dev", &error);
   if (!error) *type = (mlx_device_type)device.type;
-  return wr_api_finish("mlx_device_get_type", error);
+  return wr_api_return("mlx_device_get_type", error);
 }
 
 /* ---- the default, and what there is ---- */
@@ -123,14 +123,14 @@ int mlx_get_default_device(mlx_device *dev) {
   wr_api_result_handle(dev, WR_KIND_DEVICE, "dev", &error);
   if (!error) error = wr_default_device(&device);
   if (!error) error = wr_api_put_device(dev, device);
-  return wr_api_finish("mlx_get_default_device", error);
+  return wr_api_return("mlx_get_default_device", error);
 }
 
 int mlx_set_default_device(mlx_device dev) {
   struct wr_error *error = NULL;
   struct wr_device device = wr_api_device(dev, "dev", &error);
   if (!error) error = wr_set_default_device(device);
-  return wr_api_finish("mlx_set_default_device", error);
+  return wr_api_return("mlx_set_default_device", error);
 }
 
 int mlx_device_is_available(bool *avail, mlx_device dev) {
@@ -149,5 +149,5 @@ int mlx_device_count(int *count, mlx_device_type type) {
   wr_api_result(count, "count", &error);
   check_type(type, &error);
   if (!error) *count = wr_backend_for((enum wr_device_type)type)->device_count();
-  return wr_api_finish("mlx_device_count", error);
+  return wr_api_return("mlx_device_count", error);
 }

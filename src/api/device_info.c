@@ -116,7 +116,7 @@ mlx_device_info mlx_device_info_new(void) { return (mlx_device_info){NULL}; }
 int mlx_device_info_free(mlx_device_info info) {
   struct wr_error *error = NULL;
   wr_free(wr_api_take(info.ctx, WR_KIND_DEVICE_INFO, "info", &error));
-  return wr_api_finish("mlx_device_info_free", error);
+  return wr_api_return("mlx_device_info_free", error);
 }
 
 /* A device that is not there has nothing: an empty info, as in mlx-c, which programs take for the
@@ -158,7 +158,7 @@ int mlx_device_info_get(mlx_device_info *info, mlx_device dev) {
   struct wr_device device = wr_api_device(dev, "dev", &error);
   if (!error) error = info_fill(&found, device);
   if (!error) error = info_put(info, &found);
-  return wr_api_finish("mlx_device_info_get", error);
+  return wr_api_return("mlx_device_info_get", error);
 }
 
 int mlx_device_info_has_key(bool *exists, mlx_device_info info, const char *key) {
@@ -167,7 +167,7 @@ int mlx_device_info_has_key(bool *exists, mlx_device_info info, const char *key)
   const struct info *known = check_info(info, &error);
   wr_api_result(key, "key", &error);
   if (!error) *exists = find(known, key) != NULL;
-  return wr_api_finish("mlx_device_info_has_key", error);
+  return wr_api_return("mlx_device_info_has_key", error);
 }
 
 int mlx_device_info_is_string(bool *is_string, mlx_device_info info, const char *key) {
@@ -216,5 +216,5 @@ int mlx_device_info_get_keys(mlx_vector_string *vec, mlx_device_info info) {
     if (is_known(known, &fields[i])) names[count++] = fields[i].key;
   }
   if (!error) error = wr_api_set_strings(vec, names, count);
-  return wr_api_finish("mlx_device_info_get_keys", error);
+  return wr_api_return("mlx_device_info_get_keys", error);
 }

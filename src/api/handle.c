@@ -1,5 +1,6 @@
-/* Handles: see handle.h. The table of WEIR_CHECK=handles is an array of places, of which the free
-   ones form a list; it grows and never shrinks while one is taken. Lock: REGISTRY, its own. */
+/* Handles: see handle.h. The table of WEIR_CHECK=handles is an array of places; those that are free
+   form a list. It grows, and is freed when no place is taken. Each handle is one *use* of a place,
+   and the uses of a place are counted. Lock: REGISTRY, its own. */
 
 #include "api/handle.h"
 
@@ -11,15 +12,15 @@
 #include "base/lock.h"
 
 uintptr_t wr_handle_odd_bits = _Alignof(void *) - 1;
-uint32_t wr_handle_last_turn = UINT32_MAX;
+uint32_t wr_handle_last_use = UINT32_MAX;
 
-_Static_assert(sizeof(void *) == 8, "a place and its turn fit into a handle");
+_Static_assert(sizeof(void *) == 8, "a place and its use fit into a handle");
 
 enum { FIRST_PLACES = 64, MAX_PLACES = INT32_MAX };
 
 struct place {
   void *object;  /* under LOCK; NULL: free */
-  uint32_t turn; /* under LOCK; of the handle that has the place, or had it last */
+  uint32_t use;  /* under LOCK; number of the handle that has the place, or had it last */
   uint32_t next; /* under LOCK; of a free place: the next one, or the table's count */
   uint32_t kind; /* under LOCK */
 };
@@ -30,8 +31,8 @@ static struct {
   uint32_t count;       /* under LOCK */
   uint32_t first_free;  /* under LOCK; count: none */
   uint32_t taken;       /* under LOCK */
-  uint32_t past_turns;  /* under LOCK; turns that places of an earlier table had, at most: below
-                           the last */
+  uint32_t past_uses;   /* under LOCK; the highest use of any place of the tables before this one,
+                           where the uses of its places begin; below the last */
 } table = {.lock = WR_MUTEX_INIT(WR_RANK_REGISTRY)};
 
 static struct wr_fork_row fork_row = {.rank = WR_RANK_REGISTRY, .lock = &table.lock};
@@ -43,24 +44,24 @@ __attribute__((constructor)) static void start_at_load(void) {
 
 /* ---- numbers ---- */
 
-/* The turn, the place, and a bit that no address of an object has. */
-static void *number_of(uint32_t place, uint32_t turn) {
-  return (void *)((uintptr_t)turn << 32 | (uintptr_t)place << 1 | 1);
+/* The use, the place, and a bit that no address of an object has. */
+static void *number_of(uint32_t place, uint32_t use) {
+  return (void *)((uintptr_t)use << 32 | (uintptr_t)place << 1 | 1);
 }
 static uint32_t place_of(const void *ctx) { return (uint32_t)(uintptr_t)ctx >> 1; }
-static uint32_t turn_of(const void *ctx) { return (uint32_t)((uintptr_t)ctx >> 32); }
+static uint32_t use_of(const void *ctx) { return (uint32_t)((uintptr_t)ctx >> 32); }
 
 /* The place that the handle has now, or NULL. */
 static struct place *find_locked(const void *ctx) {
   if (!((uintptr_t)ctx & 1) || place_of(ctx) >= table.count) return NULL;
   struct place *place = &table.places[place_of(ctx)];
-  return place->object && place->turn == turn_of(ctx) ? place : NULL;
+  return place->object && place->use == use_of(ctx) ? place : NULL;
 }
 
 static bool was_given_locked(const void *ctx) {
-  if (!((uintptr_t)ctx & 1) || turn_of(ctx) == 0) return false;
-  if (place_of(ctx) >= table.count) return turn_of(ctx) <= table.past_turns;
-  return turn_of(ctx) <= table.places[place_of(ctx)].turn;
+  if (!((uintptr_t)ctx & 1) || use_of(ctx) == 0) return false;
+  if (place_of(ctx) >= table.count) return use_of(ctx) <= table.past_uses;
+  return use_of(ctx) <= table.places[place_of(ctx)].use;
 }
 
 static bool grow_locked(void) {
@@ -69,7 +70,7 @@ static bool grow_locked(void) {
   struct place *places = wr_realloc(table.places, count * sizeof *places);
   if (!places) return false;
   for (uint32_t i = table.count; i < count; i++) {
-    places[i] = (struct place){.turn = table.past_turns, .next = i + 1};
+    places[i] = (struct place){.use = table.past_uses, .next = i + 1};
   }
   table.places = places;
   table.count = count;
@@ -84,8 +85,8 @@ static bool give_locked(void **ctx, void *object, enum wr_kind kind) {
   table.taken++;
   place->object = object;
   place->kind = (uint32_t)kind;
-  place->turn++;
-  *ctx = number_of(i, place->turn);
+  place->use++;
+  *ctx = number_of(i, place->use);
   return true;
 }
 
@@ -116,7 +117,7 @@ void wr_handle_lead(void **ctx, void *object) {
 static void end_locked(struct place *place) {
   place->object = NULL;
   table.taken--;
-  if (place->turn == wr_handle_last_turn) return;
+  if (place->use == wr_handle_last_use) return;
   place->next = table.first_free;
   table.first_free = (uint32_t)(place - table.places);
 }
@@ -130,19 +131,19 @@ static void *find_object(const void *ctx, enum wr_kind kind, bool end) {
   return object;
 }
 
-static uint32_t most_turns_locked(void) {
-  uint32_t most = table.past_turns;
+static uint32_t most_uses_locked(void) {
+  uint32_t most = table.past_uses;
   for (uint32_t i = 0; i < table.count; i++) {
-    if (table.places[i].turn > most) most = table.places[i].turn;
+    if (table.places[i].use > most) most = table.places[i].use;
   }
   return most;
 }
 
 void wr_handle_trim(void) {
   wr_mutex_lock(&table.lock);
-  const uint32_t past_turns = most_turns_locked();
-  if (table.taken == 0 && past_turns < wr_handle_last_turn) {
-    table.past_turns = past_turns;
+  const uint32_t past_uses = most_uses_locked();
+  if (table.taken == 0 && past_uses < wr_handle_last_use) {
+    table.past_uses = past_uses;
     wr_free(table.places);
     table.places = NULL;
     table.count = table.first_free = 0;

@@ -9,11 +9,11 @@
    kind always, and an object that is gone as far as its memory was not used again; an address that
    is none may end the process, as in C.
 
-   With WEIR_CHECK=handles ctx is a number: of a place in a table, and of the turn in which that
-   place was given. A free ends the turn, and no other handle ever gets that number, so what was
-   freed is known for ever; and nothing is read through ctx, whatever it holds. Each handle has a
-   number of its own there, also where several lead to one object, as those of a stream do. Lock:
-   REGISTRY, the table's, held with no other. */
+   With WEIR_CHECK=handles ctx is a number: which place of a table leads to the object, and which
+   use of that place it is. A free ends the use; the next handle at the place gets the number of the
+   next use. So no number is given twice, and what was freed is known for ever; and nothing is read
+   through ctx, whatever it holds. Each handle has a number of its own there, also where several
+   lead to one object, as those of a stream do. Lock: REGISTRY, the table's, held with no other. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,9 +24,9 @@
    WEIR_CHECK all, so that one test says both. Immutable after load. */
 extern __attribute__((visibility("hidden"))) uintptr_t wr_handle_odd_bits;
 
-/* A place that has had it is given no more, since numbers would come again. Immutable; but a test
-   may make it small before the first handle. */
-extern __attribute__((visibility("hidden"))) uint32_t wr_handle_last_turn;
+/* The number of the last use: a place that has had it is never given again, since its numbers would
+   begin anew. Immutable; but a test may make it small before the first handle. */
+extern __attribute__((visibility("hidden"))) uint32_t wr_handle_last_use;
 
 static inline bool wr_handles_are_numbers(void) { return wr_handle_odd_bits == UINTPTR_MAX; }
 

@@ -55,7 +55,7 @@ static int load(const char *function, mlx_array *res, struct wr_reader *taken,
   if (!error) error = wr_load_npy(&out, taken, stream);
   wr_reader_release(taken);
   wr_stream_release(stream);
-  return wr_api_finish_array(function, error, res, out);
+  return wr_api_return_array(function, error, res, out);
 }
 
 int mlx_load_reader(mlx_array *res, mlx_io_reader in_stream, const mlx_stream s) {
@@ -80,7 +80,7 @@ int mlx_save_writer(mlx_io_writer out_stream, const mlx_array a) {
   struct wr_node *node = wr_api_array(a, "a", &error);
   struct wr_stream *stream = default_stream(&error);
   if (!error) error = wr_save_npy(writer, node, stream);
-  return wr_api_finish("mlx_save_writer", error);
+  return wr_api_return("mlx_save_writer", error);
 }
 
 int mlx_save(const char *file, const mlx_array a) {
@@ -89,7 +89,7 @@ int mlx_save(const char *file, const mlx_array a) {
   struct wr_stream *stream = default_stream(&error);
   struct wr_file_writer *writer = make_file(file, ".npy", &error);
   if (!error) error = wr_save_npy(wr_file_writer(writer), node, stream);
-  return wr_api_finish("mlx_save", end_file(writer, error));
+  return wr_api_return("mlx_save", end_file(writer, error));
 }
 
 /* ---- safetensors ---- */
@@ -105,7 +105,7 @@ static int load_safetensors(const char *function, mlx_map_string_to_array *res_0
   wr_formats_end(&metadata);
   wr_reader_release(taken);
   wr_stream_release(stream);
-  return wr_api_finish(function, error);
+  return wr_api_return(function, error);
 }
 
 int mlx_load_safetensors_reader(mlx_map_string_to_array *res_0, mlx_map_string_to_string *res_1,
@@ -136,7 +136,7 @@ int mlx_save_safetensors_writer(mlx_io_writer in_stream, const mlx_map_string_to
   const struct wr_map *texts = wr_api_map_of_texts(metadata, "metadata", &error);
   struct wr_stream *stream = default_stream(&error);
   if (!error) error = wr_save_safetensors(writer, arrays, texts, stream);
-  return wr_api_finish("mlx_save_safetensors_writer", error);
+  return wr_api_return("mlx_save_safetensors_writer", error);
 }
 
 int mlx_save_safetensors(const char *file, const mlx_map_string_to_array param,
@@ -147,7 +147,7 @@ int mlx_save_safetensors(const char *file, const mlx_map_string_to_array param,
   struct wr_stream *stream = default_stream(&error);
   struct wr_file_writer *writer = make_file(file, ".safetensors", &error);
   if (!error) error = wr_save_safetensors(wr_file_writer(writer), arrays, texts, stream);
-  return wr_api_finish("mlx_save_safetensors", end_file(writer, error));
+  return wr_api_return("mlx_save_safetensors", end_file(writer, error));
 }
 
 /* ---- gguf ---- */
@@ -161,7 +161,7 @@ int mlx_load_gguf(mlx_io_gguf *gguf, const char *file, const mlx_stream s) {
   if (!error) error = wr_load_gguf(&arrays, &values, reader, stream);
   if (!error) error = wr_api_set_gguf(gguf, &arrays, &values);
   wr_reader_release(reader);
-  return wr_api_finish("mlx_load_gguf", error);
+  return wr_api_return("mlx_load_gguf", error);
 }
 
 int mlx_save_gguf(const char *file, mlx_io_gguf gguf) {
@@ -173,5 +173,5 @@ int mlx_save_gguf(const char *file, mlx_io_gguf gguf) {
   struct wr_file_writer *writer = make_file(file, ".gguf", &error);
   if (!error) error = wr_save_gguf(wr_file_writer(writer), &held->arrays, &values, stream);
   wr_formats_end(&values);
-  return wr_api_finish("mlx_save_gguf", end_file(writer, error));
+  return wr_api_return("mlx_save_gguf", end_file(writer, error));
 }

@@ -50,7 +50,7 @@ static struct wr_error *make(mlx_io_gguf *io, const struct wr_api_gguf *taken) {
 mlx_io_gguf mlx_io_gguf_new(void) {
   static const struct wr_api_gguf nothing;
   mlx_io_gguf io = {NULL};
-  wr_api_finish("mlx_io_gguf_new", make(&io, &nothing));
+  wr_api_return("mlx_io_gguf_new", make(&io, &nothing));
   return io;
 }
 
@@ -59,7 +59,7 @@ int mlx_io_gguf_free(mlx_io_gguf io) {
   struct wr_api_gguf *gguf = wr_api_take(io.ctx, WR_KIND_GGUF, "io", &error);
   if (gguf) empty(gguf);
   wr_free(gguf);
-  return wr_api_finish("mlx_io_gguf_free", error);
+  return wr_api_return("mlx_io_gguf_free", error);
 }
 
 struct wr_api_gguf *wr_api_gguf(mlx_io_gguf io, const char *param, struct wr_error **error) {
@@ -79,7 +79,7 @@ int mlx_io_gguf_get_keys(mlx_vector_string *keys, mlx_io_gguf io) {
   for (size_t i = 0; names && i < n; i++) names[i] = gguf->arrays.entries[i].key;
   if (!error) error = wr_api_set_strings(keys, names, n);
   wr_free(names);
-  return wr_api_finish("mlx_io_gguf_get_keys", error);
+  return wr_api_return("mlx_io_gguf_get_keys", error);
 }
 
 /* What is under the key, borrowed; NULL when there is nothing or on an error. */
@@ -97,7 +97,7 @@ int mlx_io_gguf_get_array(mlx_array *arr, mlx_io_gguf io, const char *key) {
   struct wr_node *node = find(false, io, key, &error);
   if (!error && !node) return NOTHING_THERE;
   if (!error) wr_node_retain(node);
-  return wr_api_finish_array("mlx_io_gguf_get_array", error, arr, node);
+  return wr_api_return_array("mlx_io_gguf_get_array", error, arr, node);
 }
 
 int mlx_io_gguf_get_metadata_array(mlx_array *arr, mlx_io_gguf io, const char *key) {
@@ -106,7 +106,7 @@ int mlx_io_gguf_get_metadata_array(mlx_array *arr, mlx_io_gguf io, const char *k
   const item *it = find(true, io, key, &error);
   if (!error && (!it || !it->node)) return it ? ANOTHER_KIND : NOTHING_THERE;
   struct wr_node *node = error ? NULL : wr_node_retain(it->node);
-  return wr_api_finish_array("mlx_io_gguf_get_metadata_array", error, arr, node);
+  return wr_api_return_array("mlx_io_gguf_get_metadata_array", error, arr, node);
 }
 
 int mlx_io_gguf_get_metadata_string(mlx_string *str, mlx_io_gguf io, const char *key) {
@@ -115,7 +115,7 @@ int mlx_io_gguf_get_metadata_string(mlx_string *str, mlx_io_gguf io, const char 
   const item *it = find(true, io, key, &error);
   if (!error && (!it || !it->text.ctx)) return it ? ANOTHER_KIND : NOTHING_THERE;
   if (!error) error = wr_api_set_string(str, mlx_string_data(it->text));
-  return wr_api_finish("mlx_io_gguf_get_metadata_string", error);
+  return wr_api_return("mlx_io_gguf_get_metadata_string", error);
 }
 
 int mlx_io_gguf_get_metadata_vector_string(mlx_vector_string *vstr, mlx_io_gguf io,
@@ -164,7 +164,7 @@ int mlx_io_gguf_set_array(mlx_io_gguf io, const char *key, const mlx_array arr) 
   void **place = error ? NULL : wr_map_add(&gguf->arrays, key, &added);
   if (!error && !place) error = wr_error_out_of_memory();
   if (!error && added) *place = wr_node_retain(node);
-  return wr_api_finish("mlx_io_gguf_set_array", error);
+  return wr_api_return("mlx_io_gguf_set_array", error);
 }
 
 /* Takes the item; NULL stands for one that could not be had. */
@@ -192,7 +192,7 @@ int mlx_io_gguf_set_metadata_array(mlx_io_gguf io, const char *key, const mlx_ar
   item *it = error ? NULL : wr_calloc(sizeof *it);
   if (it) it->node = wr_node_retain(node);
   if (!error) error = put(gguf, key, it);
-  return wr_api_finish("mlx_io_gguf_set_metadata_array", error);
+  return wr_api_return("mlx_io_gguf_set_metadata_array", error);
 }
 
 int mlx_io_gguf_set_metadata_string(mlx_io_gguf io, const char *key, const char *mstr) {
@@ -206,7 +206,7 @@ int mlx_io_gguf_set_metadata_string(mlx_io_gguf io, const char *key, const char 
   } else {
     error = put(gguf, key, it);
   }
-  return wr_api_finish("mlx_io_gguf_set_metadata_string", error);
+  return wr_api_return("mlx_io_gguf_set_metadata_string", error);
 }
 
 int mlx_io_gguf_set_metadata_vector_string(mlx_io_gguf io, const char *key,
@@ -220,7 +220,7 @@ int mlx_io_gguf_set_metadata_vector_string(mlx_io_gguf io, const char *key,
     wr_free(it);
     return 1;
   }
-  return wr_api_finish("mlx_io_gguf_set_metadata_vector_string", put(gguf, key, it));
+  return wr_api_return("mlx_io_gguf_set_metadata_vector_string", put(gguf, key, it));
 }
 
 /* ---- from a file ---- */

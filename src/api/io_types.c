@@ -147,7 +147,7 @@ int mlx_io_reader_descriptor(void **desc_, mlx_io_reader io) {
   wr_api_result(desc_, "desc_", &error);
   const struct user_reader *r = check_reader(io, "io", &error);
   if (!error) *desc_ = r->desc;
-  return wr_api_finish("mlx_io_reader_descriptor", error);
+  return wr_api_return("mlx_io_reader_descriptor", error);
 }
 
 int mlx_io_reader_tostring(mlx_string *str_, mlx_io_reader io) {
@@ -155,14 +155,14 @@ int mlx_io_reader_tostring(mlx_string *str_, mlx_io_reader io) {
   wr_api_result_handle(str_, WR_KIND_STRING, "str_", &error);
   const struct user_reader *r = check_reader(io, "io", &error);
   if (!error) error = wr_api_set_string(str_, label_of(r->desc, &r->vtable));
-  return wr_api_finish("mlx_io_reader_tostring", error);
+  return wr_api_return("mlx_io_reader_tostring", error);
 }
 
 int mlx_io_reader_free(mlx_io_reader io) {
   struct wr_error *error = NULL;
   struct user_reader *r = wr_api_take(io.ctx, WR_KIND_READER, "io", &error);
   if (r) wr_reader_release(&r->reader);
-  return wr_api_finish("mlx_io_reader_free", error);
+  return wr_api_return("mlx_io_reader_free", error);
 }
 
 static void require(bool there, const char *what, const char *param, struct wr_error **error) {
@@ -231,7 +231,7 @@ int mlx_io_writer_descriptor(void **desc_, mlx_io_writer io) {
   wr_api_result(desc_, "desc_", &error);
   const struct user_writer *w = check_writer(io, "io", &error);
   if (!error) *desc_ = w->desc;
-  return wr_api_finish("mlx_io_writer_descriptor", error);
+  return wr_api_return("mlx_io_writer_descriptor", error);
 }
 
 int mlx_io_writer_tostring(mlx_string *str_, mlx_io_writer io) {
@@ -239,7 +239,7 @@ int mlx_io_writer_tostring(mlx_string *str_, mlx_io_writer io) {
   wr_api_result_handle(str_, WR_KIND_STRING, "str_", &error);
   const struct user_writer *w = check_writer(io, "io", &error);
   if (!error) error = wr_api_set_string(str_, label_of(w->desc, &w->vtable));
-  return wr_api_finish("mlx_io_writer_tostring", error);
+  return wr_api_return("mlx_io_writer_tostring", error);
 }
 
 int mlx_io_writer_free(mlx_io_writer io) {
@@ -247,7 +247,7 @@ int mlx_io_writer_free(mlx_io_writer io) {
   struct user_writer *w = wr_api_take(io.ctx, WR_KIND_WRITER, "io", &error);
   if (w) end_user(w->desc, &w->vtable);
   wr_free(w);
-  return wr_api_finish("mlx_io_writer_free", error);
+  return wr_api_return("mlx_io_writer_free", error);
 }
 
 struct wr_writer *wr_api_writer(mlx_io_writer io, const char *param, struct wr_error **error) {

@@ -33,7 +33,7 @@ static int end(struct two *call) {
   } else {
     error = wr_api_put_array(call->res[1], call->out[1]);
   }
-  return wr_api_finish(call->function, error);
+  return wr_api_return(call->function, error);
 }
 
 int mlx_linalg_qr(mlx_array *res_0, mlx_array *res_1, const mlx_array a, const mlx_stream s) {
@@ -77,7 +77,7 @@ int mlx_linalg_lu(mlx_vector_array *res, const mlx_array a, const mlx_stream s) 
   struct wr_stream *stream = wr_api_stream(s, &error);
   struct wr_node **out = room(&error);
   if (!error) error = wr_ops_lu(out, x, stream);
-  return wr_api_finish_vector("mlx_linalg_lu", error, res, out, error ? 0 : 3);
+  return wr_api_return_vector("mlx_linalg_lu", error, res, out, error ? 0 : 3);
 }
 
 int mlx_linalg_svd(mlx_vector_array *res, const mlx_array a, bool compute_uv, const mlx_stream s) {
@@ -87,5 +87,5 @@ int mlx_linalg_svd(mlx_vector_array *res, const mlx_array a, bool compute_uv, co
   struct wr_stream *stream = wr_api_stream(s, &error);
   struct wr_node **out = room(&error);
   if (!error) error = wr_ops_svd(out, x, compute_uv, stream);
-  return wr_api_finish_vector("mlx_linalg_svd", error, res, out, error ? 0 : compute_uv ? 3 : 1);
+  return wr_api_return_vector("mlx_linalg_svd", error, res, out, error ? 0 : compute_uv ? 3 : 1);
 }

@@ -109,7 +109,7 @@ static void *new_map(const char *function, const struct kind *kind) {
 static int free_map(const char *function, const struct kind *kind, void *ctx) {
   struct wr_error *error = NULL;
   map_end(kind, wr_api_take(ctx, kind->handles, "map", &error));
-  return wr_api_finish(function, error);
+  return wr_api_return(function, error);
 }
 
 static int set_copy(const char *function, const struct kind *kind, void **ctx, void *src) {
@@ -119,7 +119,7 @@ static int set_copy(const char *function, const struct kind *kind, void **ctx, v
   struct map *made = error ? NULL : duplicate(kind, from);
   if (!error && !made) error = wr_error_out_of_memory();
   if (!error) error = replace(kind, ctx, made);
-  return wr_api_finish(function, error);
+  return wr_api_return(function, error);
 }
 
 /* `value` is the caller's, checked by it. */
@@ -129,7 +129,7 @@ static int insert(const char *function, const struct kind *kind, void *ctx, cons
   wr_api_result(key, "key", &error);
   void *copy = error ? NULL : kind->copy(value);
   if (!error && (!copy || !put(kind, map, key, copy))) error = wr_error_out_of_memory();
-  return wr_api_finish(function, error);
+  return wr_api_return(function, error);
 }
 
 /* The value, borrowed; NULL when there is none or on an error. */
@@ -155,14 +155,14 @@ static void *new_iterator(const char *function, const struct kind *kind, void *m
   void *ctx = NULL;
   check_map(kind, map_ctx, "map", &error);
   if (!error) error = make_iterator(kind, &ctx);
-  wr_api_finish(function, error);
+  wr_api_return(function, error);
   return ctx;
 }
 
 static int free_iterator(const char *function, const struct kind *kind, void *ctx) {
   struct wr_error *error = NULL;
   wr_free(wr_api_take(ctx, kind->iterators, "it", &error));
-  return wr_api_finish(function, error);
+  return wr_api_return(function, error);
 }
 
 /* The next entry, borrowed, without going on; NULL at the end or on an error. */
@@ -212,7 +212,7 @@ int mlx_map_string_to_array_get(mlx_array *value, const mlx_map_string_to_array 
   struct wr_node *node = get(&arrays, map.ctx, key, &error);
   if (!error && !node) return NOTHING_THERE;
   if (!error) wr_node_retain(node);
-  return wr_api_finish_array("mlx_map_string_to_array_get", error, value, node);
+  return wr_api_return_array("mlx_map_string_to_array_get", error, value, node);
 }
 
 mlx_map_string_to_array_iterator mlx_map_string_to_array_iterator_new(mlx_map_string_to_array map) {

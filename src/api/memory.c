@@ -9,14 +9,14 @@ static int report(const char *function, size_t *res, size_t (*read)(void)) {
   struct wr_error *error = NULL;
   wr_api_result(res, "res", &error);
   if (!error) *res = read();
-  return wr_api_finish(function, error);
+  return wr_api_return(function, error);
 }
 
 static int change(const char *function, size_t *res, size_t limit, size_t (*set)(size_t)) {
   struct wr_error *error = NULL;
   wr_api_result(res, "res", &error);
   if (!error) *res = set(limit);
-  return wr_api_finish(function, error);
+  return wr_api_return(function, error);
 }
 
 int mlx_clear_cache(void) {

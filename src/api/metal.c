@@ -9,7 +9,7 @@ int mlx_metal_is_available(bool *res) {
   struct wr_error *error = NULL;
   wr_api_result(res, "res", &error);
   if (!error) *res = false;
-  return wr_api_finish("mlx_metal_is_available", error);
+  return wr_api_return("mlx_metal_is_available", error);
 }
 
 static struct wr_error *no_metal(void) {

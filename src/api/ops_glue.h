@@ -32,7 +32,7 @@ static inline void wr_api_begin(struct wr_api_call *call, const char *function, 
 }
 
 static inline int wr_api_end(const struct wr_api_call *call) {
-  return wr_api_finish_array(call->function, call->error, call->res, call->out);
+  return wr_api_return_array(call->function, call->error, call->res, call->out);
 }
 
 /* The three lists of a slice. */

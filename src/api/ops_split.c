@@ -65,7 +65,7 @@ int mlx_split(mlx_vector_array *res, const mlx_array a, int num_splits, int axis
   size_t n = num_splits > 0 ? (size_t)num_splits : 0;
   struct wr_node **parts = parts_new(n, &error);
   if (!error) error = split_equal(parts, x, num_splits, axis, stream);
-  return wr_api_finish_vector("mlx_split", error, res, parts, error ? 0 : n);
+  return wr_api_return_vector("mlx_split", error, res, parts, error ? 0 : n);
 }
 
 int mlx_split_sections(mlx_vector_array *res, const mlx_array a, const int *indices,
@@ -79,7 +79,7 @@ int mlx_split_sections(mlx_vector_array *res, const mlx_array a, const int *indi
   struct wr_node **parts = parts_new(indices_num + 1, &error);
   if (!error) error = split_at(parts, x, at, (int)indices_num, axis, stream);
   size_t n = error ? 0 : indices_num + 1;
-  return wr_api_finish_vector("mlx_split_sections", error, res, parts, n);
+  return wr_api_return_vector("mlx_split_sections", error, res, parts, n);
 }
 
 /* Both, or none. */
@@ -100,7 +100,7 @@ int mlx_divmod(mlx_vector_array *res, const mlx_array a, const mlx_array b, cons
   struct wr_stream *stream = wr_api_stream(s, &error);
   struct wr_node **parts = parts_new(2, &error);
   if (!error) error = divide_both(parts, x, y, stream);
-  return wr_api_finish_vector("mlx_divmod", error, res, parts, error ? 0 : 2);
+  return wr_api_return_vector("mlx_divmod", error, res, parts, error ? 0 : 2);
 }
 
 static struct wr_error *broadcast_all(struct wr_node **parts, struct wr_node *const *arrays,
@@ -123,7 +123,7 @@ int mlx_broadcast_arrays(mlx_vector_array *res, const mlx_vector_array inputs, c
   struct wr_stream *stream = wr_api_stream(s, &error);
   struct wr_node **parts = parts_new(n, &error);
   if (!error) error = broadcast_all(parts, arrays, n, stream);
-  return wr_api_finish_vector("mlx_broadcast_arrays", error, res, parts, error ? 0 : n);
+  return wr_api_return_vector("mlx_broadcast_arrays", error, res, parts, error ? 0 : n);
 }
 
 static struct wr_error *grid(struct wr_node **parts, struct wr_node *const *arrays, size_t n,
@@ -151,7 +151,7 @@ int mlx_meshgrid(mlx_vector_array *res, const mlx_vector_array arrays, bool spar
   struct wr_stream *stream = wr_api_stream(s, &error);
   struct wr_node **parts = parts_new(n, &error);
   if (!error) error = grid(parts, inputs, n, sparse, indexing, stream);
-  return wr_api_finish_vector("mlx_meshgrid", error, res, parts, error ? 0 : n);
+  return wr_api_return_vector("mlx_meshgrid", error, res, parts, error ? 0 : n);
 }
 
 static struct wr_error *depend_all(struct wr_node **parts, struct wr_node *const *in, size_t n,
@@ -175,5 +175,5 @@ int mlx_depends(mlx_vector_array *res, const mlx_vector_array inputs,
   struct wr_stream *stream = wr_api_stream((mlx_stream){0}, &error);
   struct wr_node **parts = parts_new(n + 1, &error);
   if (!error) error = depend_all(parts, in, n, on, n_on, stream);
-  return wr_api_finish_vector("mlx_depends", error, res, parts, error ? 0 : n);
+  return wr_api_return_vector("mlx_depends", error, res, parts, error ? 0 : n);
 }

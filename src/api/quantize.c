@@ -49,5 +49,5 @@ int mlx_quantize(mlx_vector_array *res, const mlx_array w, mlx_optional_int grou
   if (!error && !out) error = wr_error_out_of_memory();
   if (!error) error = wr_ops_quantize(parts, &n, x, &given, all, stream);
   if (!error) memcpy(out, parts, (size_t)n * sizeof *parts);
-  return wr_api_finish_vector("mlx_quantize", error, res, out, error ? 0 : (size_t)n);
+  return wr_api_return_vector("mlx_quantize", error, res, out, error ? 0 : (size_t)n);
 }

@@ -8,7 +8,7 @@
 int mlx_random_seed(uint64_t seed) {
   struct wr_error *error = wr_thread_check();
   if (!error) error = wr_ops_random_seed(seed);
-  return wr_api_finish("mlx_random_seed", error);
+  return wr_api_return("mlx_random_seed", error);
 }
 
 int mlx_random_key(mlx_array *res, uint64_t seed) {
@@ -16,7 +16,7 @@ int mlx_random_key(mlx_array *res, uint64_t seed) {
   struct wr_node *out = NULL;
   wr_api_result_handle(res, WR_KIND_ARRAY, "res", &error);
   if (!error) error = wr_ops_random_key(&out, seed);
-  return wr_api_finish_array("mlx_random_key", error, res, out);
+  return wr_api_return_array("mlx_random_key", error, res, out);
 }
 
 /* Two results, or none: both are made before either handle is touched. */
@@ -47,5 +47,5 @@ int mlx_random_split(mlx_array *res_0, mlx_array *res_1, const mlx_array key, co
   error = wr_api_put_array(res_0, out[0]);
   if (error) wr_node_release(out[1]);
   if (!error) error = wr_api_put_array(res_1, out[1]);
-  return wr_api_finish("mlx_random_split", error);
+  return wr_api_return("mlx_random_split", error);
 }

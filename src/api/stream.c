@@ -19,11 +19,11 @@ static struct wr_error *put_stream(mlx_stream *res, struct wr_stream *stream) {
 }
 
 /* A new handle; takes the reference, if there is no error. */
-static mlx_stream finish_new(const char *function, struct wr_error *error,
+static mlx_stream return_new(const char *function, struct wr_error *error,
                              struct wr_stream *stream) {
   mlx_stream made = {NULL};
   if (!error) error = put_stream(&made, stream);
-  wr_api_finish(function, error);
+  wr_api_return(function, error);
   return made;
 }
 
@@ -36,7 +36,7 @@ static mlx_stream new_on(const char *function, mlx_device dev) {
   struct wr_stream *stream = NULL;
   struct wr_device device = wr_api_device(dev, "dev", &error);
   if (!error) error = wr_stream_new(device, &stream);
-  return finish_new(function, error, stream);
+  return return_new(function, error, stream);
 }
 
 mlx_stream mlx_stream_new_device(mlx_device dev) { return new_on("mlx_stream_new_device", dev); }
@@ -51,13 +51,13 @@ int mlx_stream_set(mlx_stream *stream, const mlx_stream src) {
   struct wr_stream *from = wr_api_some_stream(src, "src", &error);
   if (!error) error = wr_thread_check();
   if (!error) error = put_stream(stream, wr_stream_retain(from));
-  return wr_api_finish("mlx_stream_set", error);
+  return wr_api_return("mlx_stream_set", error);
 }
 
 static int free_slow(mlx_stream stream) {
   struct wr_error *error = NULL;
   wr_stream_release(wr_api_take(stream.ctx, WR_KIND_STREAM, "stream", &error));
-  return wr_api_finish("mlx_stream_free", error);
+  return wr_api_return("mlx_stream_free", error);
 }
 
 /* Of the thread's default this is all: what the thread keeps as that is a stream. */
@@ -73,7 +73,7 @@ int mlx_stream_free(mlx_stream stream) {
 
 /* ---- clearing ---- */
 
-int mlx_clear_streams(void) { return wr_api_finish("mlx_clear_streams", wr_stream_clear()); }
+int mlx_clear_streams(void) { return wr_api_return("mlx_clear_streams", wr_stream_clear()); }
 
 /* ---- what it is ---- */
 
@@ -86,7 +86,7 @@ int mlx_stream_tostring(mlx_string *str, mlx_stream stream) {
   char text[128];
   wr_api_format_device(wr_stream_device(s), device, sizeof device);
   snprintf(text, sizeof text, "Stream(%s, %d)", device, wr_stream_index(s));
-  return wr_api_finish("mlx_stream_tostring", wr_api_set_string(str, text));
+  return wr_api_return("mlx_stream_tostring", wr_api_set_string(str, text));
 }
 
 bool mlx_stream_equal(mlx_stream lhs, mlx_stream rhs) {
@@ -94,7 +94,7 @@ bool mlx_stream_equal(mlx_stream lhs, mlx_stream rhs) {
   struct wr_stream *a = wr_api_some_stream(lhs, "lhs", &error);
   struct wr_stream *b = wr_api_some_stream(rhs, "rhs", &error);
   if (!error) error = wr_thread_check();
-  if (wr_api_finish("mlx_stream_equal", error)) return false;
+  if (wr_api_return("mlx_stream_equal", error)) return false;
   return a == b;
 }
 
@@ -104,7 +104,7 @@ int mlx_stream_get_device(mlx_device *dev, mlx_stream stream) {
   struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
   if (!error) error = wr_thread_check();
   if (!error) error = wr_api_put_device(dev, wr_stream_device(s));
-  return wr_api_finish("mlx_stream_get_device", error);
+  return wr_api_return("mlx_stream_get_device", error);
 }
 
 int mlx_stream_get_index(int *index, mlx_stream stream) {
@@ -113,7 +113,7 @@ int mlx_stream_get_index(int *index, mlx_stream stream) {
   struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
   if (!error) error = wr_thread_check();
   if (!error) *index = wr_stream_index(s);
-  return wr_api_finish("mlx_stream_get_index", error);
+  return wr_api_return("mlx_stream_get_index", error);
 }
 
 int mlx_synchronize(mlx_stream stream) {
@@ -121,7 +121,7 @@ int mlx_synchronize(mlx_stream stream) {
   struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
   if (!error) error = wr_stream_check(s);
   if (!error) error = wr_stream_synchronize(s);
-  return wr_api_finish("mlx_synchronize", error);
+  return wr_api_return("mlx_synchronize", error);
 }
 
 /* ---- defaults ---- */
@@ -133,20 +133,20 @@ int mlx_get_default_stream(mlx_stream *stream, mlx_device dev) {
   struct wr_device device = wr_api_device(dev, "dev", &error);
   if (!error) error = wr_stream_default(device, &found);
   if (!error) error = put_stream(stream, wr_stream_retain(found));
-  return wr_api_finish("mlx_get_default_stream", error);
+  return wr_api_return("mlx_get_default_stream", error);
 }
 
 int mlx_set_default_stream(mlx_stream stream) {
   struct wr_error *error = NULL;
   struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
   if (!error) error = wr_stream_set_default(s);
-  return wr_api_finish("mlx_set_default_stream", error);
+  return wr_api_return("mlx_set_default_stream", error);
 }
 
 static mlx_stream default_of_slow(const char *function, enum wr_device_type type) {
   struct wr_stream *found = NULL;
   struct wr_error *error = wr_stream_default((struct wr_device){type, 0}, &found);
-  return finish_new(function, error, error ? NULL : wr_stream_retain(found));
+  return return_new(function, error, error ? NULL : wr_stream_retain(found));
 }
 
 /* The whole of it on all calls but a thread's first: two loads and an addition (D1). */

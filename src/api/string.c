@@ -57,7 +57,7 @@ mlx_string mlx_string_new_data(const char *str) {
   struct wr_error *error = NULL;
   wr_api_result(str, "str", &error);
   if (!error) error = wr_api_set_string(&made, str);
-  wr_api_finish("mlx_string_new_data", error);
+  wr_api_return("mlx_string_new_data", error);
   return made;
 }
 
@@ -66,13 +66,13 @@ int mlx_string_set(mlx_string *str, const mlx_string src) {
   wr_api_result_handle(str, WR_KIND_STRING, "str", &error);
   const char *text = check_string(src, "src", &error);
   if (!error) error = wr_api_set_string(str, text);
-  return wr_api_finish("mlx_string_set", error);
+  return wr_api_return("mlx_string_set", error);
 }
 
 const char *mlx_string_data(mlx_string str) {
   struct wr_error *error = NULL;
   const char *text = check_string(str, "str", &error);
-  wr_api_finish("mlx_string_data", error);
+  wr_api_return("mlx_string_data", error);
   return text;
 }
 
@@ -81,5 +81,5 @@ int mlx_string_free(mlx_string str) {
   struct string *string = wr_api_take(str.ctx, WR_KIND_STRING, "str", &error);
   if (string) wr_free(string->text);
   wr_free(string);
-  return wr_api_finish("mlx_string_free", error);
+  return wr_api_return("mlx_string_free", error);
 }

@@ -13,7 +13,7 @@ static int force(const char *function, mlx_vector_array outputs,
   size_t n = 0;
   struct wr_node *const *nodes = wr_api_vector(outputs, "outputs", &n, &error);
   if (!error) error = eval(nodes, n);
-  return wr_api_finish(function, error);
+  return wr_api_return(function, error);
 }
 
 int mlx_eval(const mlx_vector_array outputs) { return force("mlx_eval", outputs, wr_eval); }
@@ -50,8 +50,8 @@ static int derive(const char *function, derivative *of, mlx_vector_array *res_0,
   const struct wr_node_list with = wr_api_hold(&held[1], others, what, &error);
   if (!error) error = of(f, &in, &with, &results.out[0], &results.out[1]);
   wr_api_let_go(held, 2);
-  return wr_api_finish_results(function, error, &(struct wr_api_places){.out = {res_0, res_1}},
-                               &results);
+  return wr_api_return_lists(function, error, &(struct wr_api_places){.out = {res_0, res_1}},
+                             &results);
 }
 
 int mlx_vjp(mlx_vector_array *res_0, mlx_vector_array *res_1, const mlx_closure fun,
@@ -75,13 +75,13 @@ int mlx_value_and_grad(mlx_closure_value_and_grad *res, const mlx_closure fun, c
   wr_api_ints(argnums, argnums_num, "argnums", &error);
   if (!error) error = wr_value_and_grad(&made, f, argnums, argnums_num);
   if (!error) error = wr_api_put_value_and_grad(res, made);
-  return wr_api_finish("mlx_value_and_grad", error);
+  return wr_api_return("mlx_value_and_grad", error);
 }
 
 static int give_closure(const char *function, struct wr_error *error, mlx_closure *res,
                         struct wr_function *made) {
   if (!error) error = wr_api_put_closure(res, made);
-  return wr_api_finish(function, error);
+  return wr_api_return(function, error);
 }
 
 int mlx_custom_function(mlx_closure *res, const mlx_closure fun, const mlx_closure_custom fun_vjp,

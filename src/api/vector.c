@@ -114,14 +114,14 @@ static struct wr_error *make_from(const struct kind *kind, void **ctx, const voi
 static void *new_from(const char *function, const struct kind *kind, const void *data, size_t n,
                       const char *param) {
   void *ctx = NULL;
-  wr_api_finish(function, make_from(kind, &ctx, data, n, param));
+  wr_api_return(function, make_from(kind, &ctx, data, n, param));
   return ctx;
 }
 
 static int free_vector(const char *function, const struct kind *kind, void *ctx) {
   struct wr_error *error = NULL;
   vector_end(kind, wr_api_take(ctx, kind->handles, "vec", &error));
-  return wr_api_finish(function, error);
+  return wr_api_return(function, error);
 }
 
 /* `ctx` points into the caller's handle, NULL when the handle's address was. */
@@ -130,7 +130,7 @@ static int set_from(const char *function, const struct kind *kind, void **ctx, c
   struct wr_error *error = NULL;
   wr_api_result_handle(ctx, kind->handles, "vec", &error);
   if (!error) error = make_from(kind, ctx, data, n, param);
-  return wr_api_finish(function, error);
+  return wr_api_return(function, error);
 }
 
 static struct vector *check_vector(const struct kind *kind, void *ctx, const char *param,
@@ -145,7 +145,7 @@ static int set_copy(const char *function, const struct kind *kind, void **ctx, v
   struct vector *made = error ? NULL : duplicate(kind, from);
   if (!error && !made) error = wr_error_out_of_memory();
   if (!error) error = put(kind, ctx, made);
-  return wr_api_finish(function, error);
+  return wr_api_return(function, error);
 }
 
 static int append_to(const char *function, const struct kind *kind, void *ctx, const void *data,
@@ -153,13 +153,13 @@ static int append_to(const char *function, const struct kind *kind, void *ctx, c
   struct wr_error *error = NULL;
   struct vector *v = check_vector(kind, ctx, "vec", &error);
   if (!error) error = append(kind, &v->items, data, n, param);
-  return wr_api_finish(function, error);
+  return wr_api_return(function, error);
 }
 
 static size_t size_of(const char *function, const struct kind *kind, void *ctx) {
   struct wr_error *error = NULL;
   const struct vector *v = check_vector(kind, ctx, "vec", &error);
-  if (wr_api_finish(function, error)) return 0;
+  if (wr_api_return(function, error)) return 0;
   return v->items.count;
 }
 
@@ -234,7 +234,7 @@ int mlx_vector_array_get(mlx_array *res, const mlx_vector_array vec, size_t idx)
   wr_api_result_handle(res, WR_KIND_ARRAY, "res", &error);
   struct wr_node *node = item_at(&arrays, vec.ctx, idx, &error);
   if (!error) wr_node_retain(node);
-  return wr_api_finish_array("mlx_vector_array_get", error, res, node);
+  return wr_api_return_array("mlx_vector_array_get", error, res, node);
 }
 
 /* ---- vectors of arrays ---- */
@@ -313,7 +313,7 @@ int mlx_vector_vector_array_get(mlx_vector_array *res, const mlx_vector_vector_a
   struct vector *made = error ? NULL : duplicate(&arrays, item);
   if (!error && !made) error = wr_error_out_of_memory();
   if (!error) error = put(&arrays, &res->ctx, made);
-  return wr_api_finish("mlx_vector_vector_array_get", error);
+  return wr_api_return("mlx_vector_vector_array_get", error);
 }
 
 /* ---- integers ---- */
@@ -379,7 +379,7 @@ int mlx_vector_int_get(int *res, const mlx_vector_int vec, size_t idx) {
   wr_api_result(res, "res", &error);
   void *item = item_at(&ints, vec.ctx, idx, &error);
   if (!error) *res = (int)(intptr_t)item;
-  return wr_api_finish("mlx_vector_int_get", error);
+  return wr_api_return("mlx_vector_int_get", error);
 }
 
 /* ---- strings ---- */
@@ -449,7 +449,7 @@ int mlx_vector_string_get(char **res, const mlx_vector_string vec, size_t idx) {
   wr_api_result(res, "res", &error);
   char *text = item_at(&strings, vec.ctx, idx, &error);
   if (!error) *res = text;
-  return wr_api_finish("mlx_vector_string_get", error);
+  return wr_api_return("mlx_vector_string_get", error);
 }
 
 /* ---- for the other files of the API ---- */
@@ -473,14 +473,14 @@ static struct vector *vector_of_nodes(struct wr_node *const *nodes, size_t n) {
   return made;
 }
 
-int wr_api_finish_vector(const char *function, struct wr_error *error, mlx_vector_array *res,
+int wr_api_return_vector(const char *function, struct wr_error *error, mlx_vector_array *res,
                          struct wr_node **out, size_t n) {
   struct vector *made = error ? NULL : vector_of_nodes(out, n);
   if (!error && !made) error = wr_error_out_of_memory();
   for (size_t i = 0; !made && i < n; i++) wr_node_release(out[i]);
   wr_free(out);
   if (!error) error = put(&arrays, &res->ctx, made);
-  return wr_api_finish(function, error);
+  return wr_api_return(function, error);
 }
 
 struct wr_error *wr_api_make_vector(mlx_vector_array *vec, struct wr_node *const *nodes, size_t n) {
@@ -541,13 +541,13 @@ static struct wr_error *give_all(struct placed *all, size_t n) {
 }
 
 /* All are made before the first is given, so that a failed call changes nothing. */
-int wr_api_finish_results(const char *function, struct wr_error *error,
-                          const struct wr_api_places *places, struct wr_results *results) {
+int wr_api_return_lists(const char *function, struct wr_error *error,
+                        const struct wr_api_places *places, struct wr_results *results) {
   struct placed all[] = {
       {&arrays, places->out[0] ? &places->out[0]->ctx : NULL, &results->out[0], NULL},
       {&arrays, places->out[1] ? &places->out[1]->ctx : NULL, &results->out[1], NULL},
       {&ints, places->numbers ? &places->numbers->ctx : NULL, &results->numbers, NULL}};
   if (!error) error = give_all(all, sizeof all / sizeof all[0]);
   wr_results_end(results);
-  return wr_api_finish(function, error);
+  return wr_api_return(function, error);
 }

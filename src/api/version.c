@@ -11,5 +11,5 @@ int mlx_version(mlx_string *str) {
   struct wr_error *error = NULL;
   wr_api_result_handle(str, WR_KIND_STRING, "str_", &error);
   if (!error) error = wr_api_set_string(str, compatible_with);
-  return wr_api_finish("mlx_version", error);
+  return wr_api_return("mlx_version", error);
 }

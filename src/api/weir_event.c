@@ -17,14 +17,14 @@ weir_event weir_event_new(void) {
     wr_event_release(event);
     error = wr_error_out_of_memory();
   }
-  wr_api_finish(__func__, error);
+  wr_api_return(__func__, error);
   return made;
 }
 
 int weir_event_free(weir_event event) {
   struct wr_error *error = NULL;
   wr_event_release(wr_api_take(event.ctx, WR_KIND_EVENT, "event", &error));
-  return wr_api_finish(__func__, error);
+  return wr_api_return(__func__, error);
 }
 
 int weir_event_record(weir_event event, mlx_stream stream) {
@@ -32,7 +32,7 @@ int weir_event_record(weir_event event, mlx_stream stream) {
   struct wr_event *e = some_event(event, "event", &error);
   struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
   if (!error) error = wr_event_record(e, s);
-  return wr_api_finish(__func__, error);
+  return wr_api_return(__func__, error);
 }
 
 int weir_event_wait(weir_event event, mlx_stream stream) {
@@ -40,7 +40,7 @@ int weir_event_wait(weir_event event, mlx_stream stream) {
   struct wr_event *e = some_event(event, "event", &error);
   struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
   if (!error) error = wr_event_stream_wait(e, s);
-  return wr_api_finish(__func__, error);
+  return wr_api_return(__func__, error);
 }
 
 int weir_event_query(bool *done, weir_event event) {
@@ -48,7 +48,7 @@ int weir_event_query(bool *done, weir_event event) {
   wr_api_result(done, "done", &error);
   struct wr_event *e = some_event(event, "event", &error);
   if (!error) error = wr_event_query(e, done);
-  return wr_api_finish(__func__, error);
+  return wr_api_return(__func__, error);
 }
 
 int weir_event_synchronize(weir_event event, int64_t timeout_ns) {
@@ -56,7 +56,7 @@ int weir_event_synchronize(weir_event event, int64_t timeout_ns) {
   struct wr_event *e = some_event(event, "event", &error);
   uint64_t deadline = wr_api_deadline(timeout_ns, &error);
   if (!error) error = wr_event_host_wait(e, deadline);
-  return wr_api_finish(__func__, error);
+  return wr_api_return(__func__, error);
 }
 
 int weir_event_elapsed(int64_t *ns, weir_event start, weir_event end) {
@@ -65,7 +65,7 @@ int weir_event_elapsed(int64_t *ns, weir_event start, weir_event end) {
   struct wr_event *from = some_event(start, "start", &error);
   struct wr_event *to = some_event(end, "end", &error);
   if (!error) error = wr_event_elapsed(from, to, ns);
-  return wr_api_finish(__func__, error);
+  return wr_api_return(__func__, error);
 }
 
 int weir_event_fd(int *fd, weir_event event) {
@@ -73,5 +73,5 @@ int weir_event_fd(int *fd, weir_event event) {
   wr_api_result(fd, "fd", &error);
   struct wr_event *e = some_event(event, "event", &error);
   if (!error) error = wr_event_fd(e, fd);
-  return wr_api_finish(__func__, error);
+  return wr_api_return(__func__, error);
 }

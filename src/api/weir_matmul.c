@@ -16,7 +16,7 @@ int weir_set_matmul_precision(weir_matmul_precision precision) {
     wr_api_reject(&error, "precision", "%d is no precision", (int)precision);
   }
   if (!error) wr_ops_set_precision((enum wr_precision)precision);
-  return wr_api_finish(__func__, error);
+  return wr_api_return(__func__, error);
 }
 
 weir_matmul_precision weir_get_matmul_precision(void) {

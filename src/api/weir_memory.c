@@ -62,7 +62,7 @@ int weir_wired_guard_begin(weir_wired_guard *guard, size_t bytes, const mlx_stre
     error = wr_error_out_of_memory();
   }
   if (!error) wr_memory_wired_raise(bytes);
-  return wr_api_finish(__func__, error);
+  return wr_api_return(__func__, error);
 }
 
 /* ---- end ---- */
@@ -89,10 +89,10 @@ int weir_wired_guard_end(weir_wired_guard *guard) {
   struct wr_error *error = NULL;
   wr_api_result(guard, "guard", &error);
   struct guard *g = error ? NULL : wr_api_take(guard->ctx, WR_KIND_GUARD, "guard", &error);
-  if (!g) return wr_api_finish(__func__, error);
+  if (!g) return wr_api_return(__func__, error);
   guard->ctx = NULL;
   error = wait_for(g);
   wr_memory_wired_lower(g->bytes);
   drop(g);
-  return wr_api_finish(__func__, error);
+  return wr_api_return(__func__, error);
 }

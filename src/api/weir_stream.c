@@ -10,17 +10,17 @@ int weir_stream_scope_push(mlx_stream stream) {
   struct wr_error *error = NULL;
   struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
   if (!error) error = wr_stream_scope_push(s);
-  return wr_api_finish(__func__, error);
+  return wr_api_return(__func__, error);
 }
 
-int weir_stream_scope_pop(void) { return wr_api_finish(__func__, wr_stream_scope_pop()); }
+int weir_stream_scope_pop(void) { return wr_api_return(__func__, wr_stream_scope_pop()); }
 
 int weir_stream_query(bool *idle, mlx_stream stream) {
   struct wr_error *error = NULL;
   struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
   wr_api_result(idle, "idle", &error);
   if (!error) *idle = wr_stream_idle(s);
-  return wr_api_finish(__func__, error);
+  return wr_api_return(__func__, error);
 }
 
 int weir_stream_wait(mlx_stream stream, int64_t timeout_ns) {
@@ -29,7 +29,7 @@ int weir_stream_wait(mlx_stream stream, int64_t timeout_ns) {
   uint64_t deadline = wr_api_deadline(timeout_ns, &error);
   if (!error) error = wr_stream_check(s);
   if (!error) error = wr_stream_wait(s, deadline);
-  return wr_api_finish(__func__, error);
+  return wr_api_return(__func__, error);
 }
 
 int weir_stream_on_idle(mlx_stream stream, void (*fn)(void *data), void *data) {
@@ -38,14 +38,14 @@ int weir_stream_on_idle(mlx_stream stream, void (*fn)(void *data), void *data) {
   if (!fn) wr_api_reject(&error, "fn", "is NULL");
   if (!error) error = wr_stream_check(s);
   if (!error) error = wr_stream_on_idle(s, fn, data);
-  return wr_api_finish(__func__, error);
+  return wr_api_return(__func__, error);
 }
 
 int weir_stream_set_label(mlx_stream stream, const char *label) {
   struct wr_error *error = NULL;
   struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
   if (!error) error = wr_stream_set_label(s, label);
-  return wr_api_finish(__func__, error);
+  return wr_api_return(__func__, error);
 }
 
 int weir_stream_stats(weir_stream_stats_t *stats, mlx_stream stream) {
@@ -57,7 +57,7 @@ int weir_stream_stats(weir_stream_stats_t *stats, mlx_stream stream) {
     wr_stream_numbers(s, &n);
     *stats = (weir_stream_stats_t){n.queued, n.running, n.done, n.failed, n.busy_ns, n.bytes};
   }
-  return wr_api_finish(__func__, error);
+  return wr_api_return(__func__, error);
 }
 
 int weir_runtime_stats(weir_runtime_stats_t *stats) {
@@ -75,7 +75,7 @@ int weir_runtime_stats(weir_runtime_stats_t *stats) {
                                     .wired_bytes = wr_memory_wired(),
                                     .wired_shortfall_bytes = wr_memory_wired_shortfall()};
   }
-  return wr_api_finish(__func__, error);
+  return wr_api_return(__func__, error);
 }
 
 int weir_shutdown(int64_t timeout_ns) {
@@ -90,5 +90,5 @@ int weir_shutdown(int64_t timeout_ns) {
   if (!error && !wr_stream_shutdown(deadline)) {
     error = wr_error_new(WEIR_ERROR_TIMEOUT, "work or callbacks were still running");
   }
-  return wr_api_finish(__func__, error);
+  return wr_api_return(__func__, error);
 }

@@ -11,7 +11,7 @@ int weir_set_thread_policy(weir_thread_policy policy) {
     wr_api_reject(&error, "policy", "%d is no policy", (int)policy);
   }
   if (!error) error = wr_policy_set(policy == WEIR_THREADS_CHECKED);
-  return wr_api_finish(__func__, error);
+  return wr_api_return(__func__, error);
 }
 
 weir_thread_policy weir_get_thread_policy(void) {
@@ -24,14 +24,14 @@ int weir_stream_hand_over(mlx_stream stream, weir_thread thread) {
   struct wr_error *error = NULL;
   struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
   if (!error) error = wr_stream_hand_over(s, thread);
-  return wr_api_finish(__func__, error);
+  return wr_api_return(__func__, error);
 }
 
 int weir_stream_adopt(mlx_stream stream) {
   struct wr_error *error = NULL;
   struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
   if (!error) error = wr_stream_adopt(s);
-  return wr_api_finish(__func__, error);
+  return wr_api_return(__func__, error);
 }
 
 int weir_thread_revive(void) {

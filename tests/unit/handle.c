@@ -1,4 +1,4 @@
-/* H4: under WEIR_CHECK=handles no number is given twice, also where places have had their last turn
+/* H4: under WEIR_CHECK=handles no number is given twice, also where places have had their last use
    and where the table was made anew. */
 
 #include "api/handle.h"
@@ -7,7 +7,7 @@
 
 #include "check.h"
 
-enum { LAST_TURN = 5, HANDLES = 400 };
+enum { LAST_USE = 5, HANDLES = 400 };
 
 static void *given[3 * HANDLES];
 static int n_given;
@@ -31,8 +31,8 @@ static void take(void *ctx) {
 
 int main(void) {
   wr_handle_odd_bits = UINTPTR_MAX;
-  wr_handle_last_turn = LAST_TURN;
-  for (int i = 0; i < HANDLES; i++) take(give()); /* one place after another has its last turn */
+  wr_handle_last_use = LAST_USE;
+  for (int i = 0; i < HANDLES; i++) take(give()); /* one place after another has its last use */
   wr_handle_trim();
   void *held[HANDLES];
   for (int i = 0; i < HANDLES; i++) held[i] = give(); /* the table grows */
