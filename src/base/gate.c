@@ -1,36 +1,34 @@
-/* Gates; see gate.h.
+/* Gates; see gate.h for what they are for, ending.c for the handlers that shut them.
 
-   A gate is one word: how many threads are inside, and who keeps others out. Who enters adds itself
-   and reads in the same step whether it may; who closes sets a bit, in one step too, and then waits
-   until the number is 0. One of the two comes first in that word's order: either the one who enters
-   sees the bit, steps back and waits, or the one who closes sees the other inside and waits for it.
-   Who leaves, or steps back, and finds a bit and itself the last, tells under the lock, and who
-   waits looks at the number under the lock, so no telling is lost.
+   A gate is one word: the number of threads inside, and two bits, either of which closes it. A
+   thread that enters adds one to the number, and reads the bits in the same atomic step. Whoever
+   closes sets a bit, in one atomic step too, then waits until the number is 0. One of the two steps
+   comes first. If it is the closing one, the thread that enters sees the bit, takes its one back,
+   and waits. If it is the entering one, whoever closes sees the thread in the number, and waits for
+   it.
 
-   Lock: `lock` of rank LOG, for waiting alone; no other is taken inside it. No call holds a lock of
-   Weir's that is not below the gate, and none waits for anything inside it. */
+   A thread that takes its one away and finds a bit set and the number 0 wakes those who wait, with
+   the lock held; those look at the number with the lock held before each sleep. So no wake-up is
+   lost.
+
+   Lock: `lock`, of rank LOG, only for these waits; no other is taken while it is held. */
 
 #include "base/gate.h"
 
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/atomic.h"
+#include "base/ending.h"
 #include "base/fork.h"
-#include "base/handlers.h"
 #include "base/lock.h"
 
-/* How long who forks waits for the slices inside. */
+/* How long a fork waits for the threads inside. */
 static const uint64_t fork_patience_ns = UINT64_C(500000000);
 
-/* How long the end of a process may take before calls fail. ThreadSanitizer's alone is a second. */
+/* How long after the gates were shut calls that come to them begin to fail. The end of a process
+   under ThreadSanitizer takes a second. */
 static const uint64_t ending_ns = UINT64_C(3000000000);
-
-/* How long the last handler waits for standard streams that another thread keeps locked. */
-static const uint64_t flush_ns = UINT64_C(200000000);
 
 enum { FORKING = 1 << 29, ENDING = 1 << 30, CLOSED = FORKING | ENDING };
 
@@ -38,18 +36,14 @@ static wr_atomic_u32 gates[WR_GATE_COUNT]; /* atomic ACQ_REL; see above */
 static struct wr_mutex lock = WR_MUTEX_INIT(WR_RANK_LOG);
 static struct wr_cond told; /* with LOCK: a gate became empty or was opened */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static bool watched; /* immutable after once: the handler was registered */
-static bool passed;  /* immutable after load: libraries register past Weir */
-static pthread_once_t late = PTHREAD_ONCE_INIT;
-static bool comes_last;      /* immutable after late: it was registered after the loader's */
 static wr_atomic_u64 ending; /* atomic RELAXED: since when, by wr_clock_ns; written before ENDING */
-static bool left_behind;     /* by the thread that ends the process, or is a child's only one */
+static bool left_behind;     /* a thread was inside when the others went on; only the thread that
+                                ends the process, or a child's only thread, reads and writes it */
 
 static _Thread_local struct {
   uint8_t depth[WR_GATE_COUNT]; /* how often the thread is inside; a handful */
   uint8_t cancel;               /* what wr_cancel_off gave at the first of them: 0 or 1 */
-  bool ends_process;            /* it runs the handlers */
-  bool leaves;                  /* `leaves` will be told of its end */
+  bool ends_process;            /* it runs the handlers of the process's end */
 } self;
 
 /* ---- waiting ---- */
@@ -96,9 +90,12 @@ static void wait_until_open(enum wr_gate gate) {
 
 /* ---- the end of the process ---- */
 
-static void set_up(void);
+static void set_up(void) {
+  wr_cond_init(&told);
+  wr_ending_set_up();
+}
 
-/* All gates together have the time that one has. Once shut, they stay so. */
+/* All gates are waited for together, not one after the other. Once shut they stay so. */
 bool wr_gate_shut(void) {
   if (self.ends_process) return !left_behind;
   self.ends_process = true;
@@ -113,76 +110,6 @@ bool wr_gate_shut(void) {
   return !left_behind;
 }
 
-static void shut(void *unused) {
-  (void)unused;
-  (void)wr_gate_shut();
-}
-
-struct flush {
-  struct wr_mutex lock;
-  struct wr_cond over; /* with LOCK */
-  bool done;           /* under LOCK */
-};
-
-static void *flush_all(void *arg) {
-  struct flush *f = arg;
-  fflush(NULL);
-  wr_mutex_lock(&f->lock);
-  f->done = true;
-  wr_cond_signal(&f->over);
-  wr_mutex_unlock(&f->lock);
-  return NULL;
-}
-
-/* A thread that reads a line keeps its stream locked until there is one, so another thread goes
-   through the streams, and is not waited for long: standard input comes last among them. */
-static void flush_within(uint64_t ns) {
-  static struct flush flush = {.lock = WR_MUTEX_INIT(WR_RANK_LOG)};
-  pthread_t thread;
-  wr_cond_init(&flush.over);
-  if (pthread_create(&thread, NULL, flush_all, &flush)) return;
-  pthread_detach(thread);
-  const uint64_t deadline = wr_clock_ns() + ns;
-  bool in_time = true;
-  wr_mutex_lock(&flush.lock);
-  while (!flush.done && in_time) {
-    in_time = wr_cond_wait_until(&flush.over, &flush.lock, deadline);
-  }
-  wr_mutex_unlock(&flush.lock);
-}
-
-/* After all handlers of the program's, and before the destructors. */
-static void last(int status, void *unused) {
-  (void)unused;
-  if (wr_gate_shut()) return;
-  flush_within(flush_ns);
-  _exit(status);
-}
-
-/* Each takes a slot of the C library's for good, so that their number has an end. Past Weir nothing
-   keeps the handlers of libraries from running once somebody is left behind: so the process ends
-   before them, and before what of the program's was registered earlier. */
-static void go_first(wr_atomic_u32 *times, uint32_t most) {
-  if (!watched || wr_fetch_add_relaxed(times, 1u) >= most) return;
-  if (passed) {
-    (void)on_exit(last, NULL);
-  } else {
-    (void)wr_handlers_add(shut);
-  }
-}
-
-static void come_last(void) { comes_last = on_exit(last, NULL) == 0; }
-
-bool wr_gate_comes_last(void) {
-  pthread_once(&late, come_last);
-  return comes_last;
-}
-
-void wr_gate_goes_first(void) {
-  static wr_atomic_u32 times; /* atomic RELAXED: a number by itself */
-  go_first(&times, 64);
-}
-
 static bool anybody_inside(void) {
   for (int i = 0; i < WR_GATE_COUNT; i++) {
     if (inside((enum wr_gate)i) > 0) return true;
@@ -190,33 +117,19 @@ static bool anybody_inside(void) {
   return false;
 }
 
-/* The thread ends, or it ends the process and comes to the handlers next. Only the second matters,
-   and the two look alike; so this is for where libraries register past Weir alone. */
-static void leaves(void *loaded_here) {
-  static wr_atomic_u32 times; /* atomic RELAXED: as above */
-  if (loaded_here || left_behind || anybody_inside()) go_first(&times, 1024);
-}
-
-static void watch_thread(void *loaded_here) {
-  if (!self.leaves) self.leaves = wr_handlers_as_thread_leaves(leaves, loaded_here);
-}
-
-__attribute__((constructor)) static void at_load(void) {
-  watched = on_exit(last, NULL) == 0;
-  passed = !wr_handlers_in_front();
-  if (passed) watch_thread(&passed);
-}
+bool wr_gate_holds_any(void) { return left_behind || anybody_inside(); }
 
 bool wr_gate_ends_here(void) { return self.ends_process; }
 
-/* ---- set-up, and the child of a fork ---- */
+/* ---- the child of a fork ---- */
 
-/* The only thread of the child. What its parent's other threads held, and the parent's end, are not
-   its own; but who was inside a call is not here, and will not finish it: the library under it is
-   as one that a thread was left behind in, and never torn down. */
+/* Called by the only thread of the child. The gates begin anew: the threads inside are the
+   parent's, and so is an end of the process that the parent had begun. But a call that one of those
+   threads was inside will never return here, and its library stays in whatever state it was: as
+   where a thread is left behind, it must not be torn down. */
 static void in_child(void) {
   left_behind = left_behind || anybody_inside();
-  if (left_behind && passed) watch_thread(NULL);
+  if (left_behind) wr_ending_watch_thread();
   wr_mutex_init(&lock, WR_RANK_LOG);
   wr_cond_init(&told);
   for (int i = 0; i < WR_GATE_COUNT; i++) {
@@ -230,11 +143,6 @@ static void in_child(void) {
 static struct wr_fork_row fork_row = {.rank = WR_RANK_NONE, .child = in_child};
 __attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
 
-static void set_up(void) {
-  wr_cond_init(&told);
-  if (wr_handlers_see_the_program()) watched = wr_gate_comes_last() && watched;
-}
-
 /* ---- passing ---- */
 
 bool wr_gate_is_inside(void) {
@@ -244,8 +152,8 @@ bool wr_gate_is_inside(void) {
   return false;
 }
 
-/* A thread that was cancelled inside would be waited for by the end of the process, and leave what
-   the library had begun: its lock, a half of what it opens. */
+/* Cancelling is off inside: a cancelled thread would never leave the gate, and would leave the
+   library with a lock taken, or half opened. */
 static void go_inside(enum wr_gate gate) {
   if (!wr_gate_is_inside()) self.cancel = (uint8_t)wr_cancel_off();
   self.depth[gate] = 1;
@@ -258,8 +166,8 @@ bool wr_gate_enter(enum wr_gate gate) {
   }
   if (self.ends_process) return false;
   pthread_once(&once, set_up);
-  if (!watched) return false;
-  if (passed) watch_thread(NULL);
+  if (!wr_ending_is_watched()) return false;
+  wr_ending_watch_thread();
   for (;;) {
     /* Acquire: what was done while the gate was closed. Release: as a step in the word's order. */
     uint32_t before = wr_fetch_add_acq_rel(&gates[gate], 1u);

@@ -1,19 +1,20 @@
-/* What libraries register for the end of the process while a thread is inside a gate; gate.h has
-   the argument. C and C++ register by __cxa_atexit, and a library's destructor takes back what it
-   has registered by __cxa_finalize. Both are defined here as well, and a program that is linked
-   with Weir, and all libraries that it opens, find these first; they hand everything on to the C
-   library.
+/* Handlers that libraries register for the end of the process while a thread is inside a gate;
+   gate.h has the argument. C and C++ libraries register by calling __cxa_atexit, and as a library
+   is closed
+   __cxa_finalize runs the handlers that it has registered. Both functions are defined here too. A
+   program that is linked with Weir, and all libraries that it opens, find these definitions first;
+   they call the C library's. They are weak symbols, so that in a program that is linked statically,
+   or with a sanitizer, the other definition is taken.
 
-   A handler that is registered inside a gate, or by a library that stands behind one, is handed on
-   as `guarded`, with a record of its own, freed as it runs: the C library runs it at most once.
-   When a library is closed its handlers run too, in the middle of the process; that is told by
-   __cxa_finalize, which is where they are called from then. Weak, so that a program that is linked
-   statically, or with a sanitizer, takes the other definition.
+   For a handler that is registered inside a gate, or by a library that stands behind one, the C
+   library is given `guarded`, with a record of that handler, which is freed when it runs: the C
+   library runs it at most once. It also runs when its library is closed, in the middle of the
+   process: __cxa_finalize, which calls it then, has counted up `closing`.
 
    The C library's list of handlers has a lock, which a fork neither takes nor makes anew: a child
    that was forked while another thread registered would never get through exit(). Libraries
-   register by the thousand, so a fork waits for the registration that is under way. Who forks may
-   register meanwhile, as other handlers around forks might. Lock: LOG. */
+   register by the thousand, so a fork waits for the registration that is under way. The thread that
+   forks may register meanwhile, as other handlers around forks might. Lock: LOG. */
 
 #include "base/handlers.h"
 
@@ -24,6 +25,7 @@
 #include <string.h>
 
 #include "base/atomic.h"
+#include "base/ending.h"
 #include "base/fork.h"
 #include "base/gate.h"
 
@@ -133,7 +135,7 @@ static bool is_behind_a_gate(void *library) {
 
 /* ---- in front of the C library's ---- */
 
-/* A thread that was left inside keeps the record, with all else. */
+/* Where a thread was left behind, the record is left too, as all that the library has. */
 static void guarded(void *arg) {
   const struct record r = *(struct record *)arg;
   if (!closing && !wr_gate_shut()) return;
@@ -175,11 +177,11 @@ static int add(void (*fn)(void *), void *arg, void *library) {
 IN_FRONT int __cxa_atexit(void (*fn)(void *), void *arg, void *library);
 IN_FRONT void __cxa_finalize(void *library);
 
-/* Before the program's first handler, which comes after the loader's (gate.h). */
+/* Registers Weir's last handler just before the program's first one, so after the loader's. */
 static void follow_the_program(void *library) {
   static wr_atomic_bool followed; /* atomic RELAXED: only spares the look */
   if (wr_load_relaxed(&followed) || !is_of_the_program(library)) return;
-  (void)wr_gate_comes_last();
+  (void)wr_ending_comes_last();
   wr_store_relaxed(&followed, true);
 }
 
@@ -205,7 +207,7 @@ bool wr_handlers_add(void (*fn)(void *)) { return add(fn, NULL, NULL) == 0; }
 
 extern void *__dso_handle; /* in each library, and in the program, another */
 
-/* Of the two that a library could come by, by where they stand. */
+/* Whether the __cxa_atexit that a library finds is in the same file as Weir. */
 bool wr_handlers_in_front(void) {
 #ifdef __SANITIZE_THREAD__
   return true; /* the sanitizer stands between */

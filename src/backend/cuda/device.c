@@ -10,6 +10,7 @@
 #include "backend/cuda/memory/memory.h"
 #include "backend/cuda/ops/ops.h"
 #include "backend/cuda/queue/queue.h"
+#include "base/ending.h"
 #include "base/gate.h"
 
 /* ---- setting up ---- */
@@ -17,7 +18,7 @@
 static struct wr_error *make_rooms(struct wr_gpu *gpu) {
   wr_gpu_enter(gpu);
   struct wr_error *error = wr_gpu_memory_new(gpu);
-  wr_gate_goes_first();
+  wr_ending_goes_first();
   wr_gpu_leave();
   if (!error) error = wr_module_table_new(&gpu->modules);
   if (!error) error = wr_matmul_table_new(&gpu->matmuls);

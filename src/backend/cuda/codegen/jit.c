@@ -8,6 +8,7 @@
 
 #include "backend/cuda/codegen/internal.h"
 #include "backend/cuda/codegen/kernel_sources.h"
+#include "base/ending.h"
 #include "base/gate.h"
 
 enum { OPTION_BYTES = 64, OPTIONS = 12 };
@@ -158,7 +159,7 @@ static struct wr_error *compile_inside(const struct unit *unit, void **image, si
 static struct wr_error *compile(const struct unit *unit, void **image, size_t *bytes) {
   if (!wr_gate_enter(WR_GATE_GPU)) return wr_gpu_ending();
   struct wr_error *error = compile_inside(unit, image, bytes);
-  wr_gate_goes_first();
+  wr_ending_goes_first();
   wr_gate_leave(WR_GATE_GPU);
   return error;
 }

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/base.h"
-#include "base/gate.h"
+#include "base/ending.h"
 #include "base/once.h"
 
 enum { REASON_BYTES = 512, PATH_BYTES = 512 };
@@ -110,7 +110,7 @@ static bool library_open(void *arg) {
   if (!library->handle) {
     if (!find(library, &o->why)) return false;
     if (!library->handle) return true;
-    wr_gate_goes_first();
+    wr_ending_goes_first();
     find_functions(library);
   }
   return *library->reason || !library->begin || library->begin(library, &o->why);
@@ -163,7 +163,7 @@ static bool begin_driver(struct library *l, struct wr_absence *why) {
   int count = 0;
   const char *call = "cuInit";
   wr_cu_result result = driver.init(0);
-  wr_gate_goes_first();
+  wr_ending_goes_first();
   if (result == WR_CU_SUCCESS) {
     call = "cuDeviceGetCount";
     result = driver.device_count(&count);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "backend/cuda/ops/internal.h"
+#include "base/ending.h"
 #include "base/gate.h"
 
 enum { PLANS = 64, ALIGNMENT = 16 };
@@ -155,7 +156,7 @@ static struct wr_error *run_inside(struct wr_run *run, struct lines *l) {
   if (error) return error;
   error = with_plan(run, l, &plan);
   plan_give(table, l->cufft, &plan);
-  if (make) wr_gate_goes_first();
+  if (make) wr_ending_goes_first();
   return error;
 }
 

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "backend/cuda/ops/matmul.h"
+#include "base/ending.h"
 #include "base/gate.h"
 
 enum { TABLE = 512, WORKSPACE = 32 << 20 };
@@ -88,7 +89,7 @@ static struct wr_error *handle_get_inside(struct wr_gpu *gpu, struct product *p)
   if (status) t->handle = NULL;
   p->handle = t->handle;
   wr_mutex_unlock(&t->lock);
-  if (make) wr_gate_goes_first();
+  if (make) wr_ending_goes_first();
   return status ? failed(status, "cublasLtCreate") : NULL;
 }
 
