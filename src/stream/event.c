@@ -1,9 +1,12 @@
-/* Events: the marker that was recorded last, and an eventfd when somebody has asked for one. Lock:
-   EVENT, each event's own; markers are counted, so waits hold a reference and no lock. All events
-   stand in a list, for the child of a fork (K11): there each gets a new lock, as a thread that is
-   not there may hold it (what it guards is whole at any moment), and one that has a descriptor gets
-   a counter of its own behind the same number, as whoever polls the parent's would take its
-   wake-ups from it. The list's lock, of rank REGISTRY, is held with no other. */
+/* Events. An event has the marker that it was recorded with last, and an eventfd once somebody has
+   asked for its descriptor. Lock: EVENT, each event's own. Markers are counted, so a thread that
+   waits holds a reference to one, and no lock.
+
+   All events stand in a list, for the sake of forks (K11). In the child each event gets a new lock,
+   since a thread that is not in the child may hold the old one; what the lock guards is consistent
+   at any moment. An event with a descriptor gets a new eventfd in the child, with the same number:
+   parent and child would take each other's wake-ups from a shared one. The list's lock, of rank
+   REGISTRY, is held with no other. */
 
 #include "stream/event.h"
 
@@ -59,7 +62,7 @@ struct wr_error *wr_event_new(struct wr_event **out) {
   return NULL;
 }
 
-/* Whoever ends it holds no lock: a caller, or a marker that is over. */
+/* Called without a lock, by the user's free or by a marker that is over. */
 void wr_event_release(struct wr_event *e) {
   if (!e || !wr_ref_drop(&e->refs)) return;
   leave_list(e);
@@ -71,8 +74,8 @@ void wr_event_release(struct wr_event *e) {
   wr_free(e);
 }
 
-/* The marker that it was recorded with last, with a reference; an error when it has none. `name` is
-   the caller's parameter. */
+/* The marker that the event was recorded with last, with a reference; an error when it was never
+   recorded. `name` is the caller's parameter, for the message. */
 static struct wr_error *last_marker(struct wr_event *e, const char *name, struct wr_marker **out) {
   wr_mutex_lock(&e->lock);
   *out = e->marker ? wr_marker_retain(e->marker) : NULL;
@@ -83,8 +86,8 @@ static struct wr_error *last_marker(struct wr_event *e, const char *name, struct
 
 /* ---- the file descriptor ---- */
 
-/* An eventfd that does not block: a full counter is readable too, an empty one is what is wanted.
- */
+/* Makes the descriptor readable. It does not block: writing fails only when the counter is full,
+   and then it is readable already. */
 static void fd_raise(int fd) {
   uint64_t one = 1;
   int before = wr_cancel_off();
@@ -93,6 +96,7 @@ static void fd_raise(int fd) {
   (void)written;
 }
 
+/* Makes it unreadable. Reading fails only when the counter is 0, and then it is so already. */
 static void fd_clear(int fd) {
   uint64_t count;
   int before = wr_cancel_off();
@@ -101,8 +105,8 @@ static void fd_clear(int fd) {
   (void)got;
 }
 
-/* A descriptor of the parent's number for a counter of this process. Its own place in the table of
-   descriptors is free for the new one, however full that is; -1 where the system refuses one. */
+/* Closes the parent's eventfd and makes a new one with the same number, which is free then however
+   many files are open. -1 where the system refuses. */
 static int fd_anew(int fd) {
   int before = wr_cancel_off();
   (void)close(fd);
@@ -116,7 +120,8 @@ static int fd_anew(int fd) {
   return made;
 }
 
-/* What was recorded in the parent is over here, or is waited for by nobody (wr_marker_passed). */
+/* In the child every marker of the parent's counts as passed (wr_marker_passed), so every event
+   that was recorded is over. */
 static void begin_in_child(void) {
   for (struct wr_event *e = list; e; e = e->next) {
     wr_mutex_init(&e->lock, WR_RANK_EVENT);
@@ -131,9 +136,9 @@ __attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&f
 
 /* ---- recording ---- */
 
-/* Raises the descriptor if the event is at this place, or at one that is over too. Where this comes
-   before the event has got the marker, or somebody asked for a descriptor, they look at the marker
-   themselves under the lock. */
+/* A marker of the event's is over: raises the descriptor if the event's last marker is. This may
+   come before wr_event_record has stored the marker, or before anybody has asked for a descriptor:
+   then wr_event_record, or wr_event_fd, finds the marker over, under the same lock. */
 static void recording_over(void *event) {
   struct wr_event *e = event;
   wr_mutex_lock(&e->lock);
@@ -142,8 +147,8 @@ static void recording_over(void *event) {
   wr_event_release(e);
 }
 
-/* The marker stands in the queue before the event has it, so that whoever waits for the event waits
-   for work that was appended before (graph/internal.h). */
+/* The marker is appended to the queue before it is stored in the event. So whoever waits for the
+   event waits for work that stands in a queue already, as graph/internal.h wants it. */
 struct wr_error *wr_event_record(struct wr_event *e, struct wr_stream *stream) {
   struct wr_error *error = wr_stream_check(stream);
   if (error) return error;
@@ -168,7 +173,7 @@ struct stream_wait {
   struct wr_marker *marker; /* one reference */
 };
 
-/* On the device where it can (O2); else the stream is suspended. */
+/* The stream waits on its device, where that can be done (O2); else it is suspended. */
 static enum wr_step stream_wait_run(struct wr_task *task, struct wr_stream *stream,
                                     struct wr_drain *drain) {
   struct stream_wait *w = WR_CONTAINER_OF(task, struct stream_wait, task);

@@ -1,9 +1,10 @@
-/* Whose stream it is: the checked policy. `owner` of a stream is the identity of the thread that it
-   belongs to (policy.h), one word, so that checks take no lock; 0 belongs to nobody: given to
-   whoever adopts it, left behind by a thread that ended, or, with `cleared`, finished for ever. A
-   thread can lose a stream only by its own calls, and gains one only while it belongs to nobody or
-   is given to it: what a thread has checked stays true until it acts. Locks: REGISTRY, while all
-   streams or one by its id are looked at. */
+/* The checked policy: each stream belongs to a thread. `owner` of a stream is the identity of that
+   thread (policy.h), in one word, so that checks take no lock. 0 means that the stream belongs to
+   nobody: it was handed over to whoever adopts it, or its thread has ended, or, with `cleared`,
+   mlx_clear_streams has finished it for ever. A stream that belongs to a thread is taken from it
+   only by that thread's own calls. So when a thread has found that a stream is its own, that stays
+   true until the thread itself changes it. Lock: REGISTRY, for a walk over all streams, or a look
+   at one by its id. */
 
 #include "stream/policy.h"
 
@@ -21,7 +22,7 @@
 enum { UNSET, SET_FREE, SET_CHECKED };
 
 wr_atomic_bool wr_policy_is_checked;
-/* atomic ACQ_REL: leaves UNSET once, by whoever is first: the environment, a call or a stream. */
+/* atomic ACQ_REL: set once, by whichever comes first: the environment, a call or a stream. */
 static wr_atomic_u32 policy;
 
 static bool set(uint32_t wanted) {
@@ -36,7 +37,7 @@ void wr_policy_start(void) {
   if (wr_env_get()->threads_set) set(wr_env_get()->threads_checked ? SET_CHECKED : SET_FREE);
 }
 
-/* The first stream fixes what is in force. */
+/* Called as the first stream is made: from then on the policy cannot be changed. */
 void wr_policy_fix(void) { (void)set(wr_policy_checked() ? SET_CHECKED : SET_FREE); }
 
 struct wr_error *wr_policy_set(bool checked) {
@@ -59,7 +60,7 @@ static bool same_thread(uint64_t a, uint64_t b) {
 
 static bool alive(uint64_t id) {
   const long number = (long)number_of(id);
-  /* The second: no number of a thread. */
+  /* EINVAL: the number cannot be a thread's. */
   if (syscall(SYS_tgkill, (long)getpid(), number, 0L) && (errno == ESRCH || errno == EINVAL)) {
     return false;
   }
@@ -117,7 +118,8 @@ static struct wr_error *wrong_thread(const struct facts *facts) {
 
 struct wr_error *wr_stream_check_slow(struct wr_stream *stream) {
   struct wr_error *error = wr_thread_check_slow();
-  /* Relaxed: equal only if this thread made it so, or was given it. */
+  /* Relaxed: the owner is this thread only if this thread wrote it, or learned of the hand-over
+     from the thread that did. */
   if (error || same_thread(wr_load_relaxed(&stream->owner), wr_thread_self())) return error;
   struct facts facts;
   copy_facts(stream, &facts);
@@ -141,7 +143,8 @@ struct wr_error *wr_stream_hand_over(struct wr_stream *stream, uint64_t thread) 
                         (unsigned long long)thread);
   }
   if (same_thread(to, wr_thread_self())) return NULL;
-  /* First, since this thread may not touch what is not its own. The caller's handle keeps it. */
+  /* Before the owner changes, since afterwards this thread may not touch the stream. The caller's
+     handle keeps the stream alive. */
   wr_thread_forget_default(stream);
   wr_store_release(&stream->owner, to);
   return NULL;
@@ -153,7 +156,7 @@ struct wr_error *wr_stream_adopt(struct wr_stream *stream) {
   uint64_t self = wr_thread_self();
   uint64_t owner = wr_load_acquire(&stream->owner);
   bool free_to_take = !wr_load_relaxed(&stream->cleared) && (owner == 0 || !alive(owner));
-  /* Of several threads that adopt it, one wins. */
+  /* Where several threads adopt it at once, the compare-and-swap lets one have it. */
   if (same_thread(owner, self) || (free_to_take && wr_cas_acq_rel(&stream->owner, &owner, self)))
     return NULL;
   struct facts facts;
@@ -161,7 +164,8 @@ struct wr_error *wr_stream_adopt(struct wr_stream *stream) {
   return wrong_thread(&facts);
 }
 
-/* In a child the forking thread has another number, and the other threads are not there. */
+/* In the child of a fork: the thread that forked has another number there, and what belonged to
+   other threads belongs to nobody. */
 static void move_to_child(struct wr_stream *stream, void *arg) {
   const uint64_t *parents = arg;
   bool mine = *parents && same_thread(wr_load_relaxed(&stream->owner), *parents);
@@ -193,7 +197,7 @@ void wr_policy_thread_ends(void) {
   wr_registry_visit_all(leave_behind, &leaving);
 }
 
-/* What clear finishes: with references, since visiting has none. */
+/* The streams that clearing finishes. It takes references, which visiting alone does not give. */
 struct own_streams {
   uint64_t thread;
   struct wr_ptrs found; /* struct wr_stream *, one reference each */
@@ -215,8 +219,9 @@ static void let_go(struct own_streams *own) {
   wr_ptrs_free(&own->found);
 }
 
-/* All that belong to the thread. The room is made before the walk, which holds the lock that the
-   end of a stream needs. */
+/* Finds all streams of the thread. Memory for the list is reserved before the walk, which holds
+   REGISTRY. Where there are more streams by then, it begins again, without its references first: to
+   drop them may end a stream, which takes that lock. */
 static struct wr_error *collect_own(struct own_streams *own) {
   do {
     let_go(own);

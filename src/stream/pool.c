@@ -1,23 +1,24 @@
 /* The worker pool: one for all streams, at most as many threads as processors, started when there
-   is work for them. Locks: SCHEDULER; never held while work runs. At process exit workers just end
-   with the process (K8); only wr_pool_stop joins them.
+   is work for them. Lock: SCHEDULER; never held while work runs. When the process ends, workers end
+   with it wherever they are (K8); only wr_pool_stop joins them.
 
-   What a ready stream waits for (K9, O3), one that is not done where it is submitted
-   (wr_stream_run_brief). A worker that is idle is told, and comes at once. Else
-   the workers are inside something, and come back from it: a worker drains one stream for a turn
-   (TURN_NS and the command that it is in then), and takes slices of parallel kernels until a stream
-   is ready (each about SLICE_NS), by turns, so that neither waits for more than one of the other.
-   Which stream is next: ready.h. The threads that take slices are no more than processors, the
-   calling ones included: where programs' own threads compute, workers sleep, and the system lets a
-   thread that has slept run at once, before those.
+   How long a ready stream waits (K9, O3). A stream whose work is brief has been drained by the
+   thread that submitted it (wr_stream_run_brief). For any other, a worker that sleeps is woken, and
+   comes at once. Where no worker sleeps, each does one of two things, and alternates between them:
+   it drains one stream for a turn, which is TURN_NS and the rest of the command in progress then;
+   or it takes slices of a parallel kernel, of about SLICE_NS each, until a stream is ready. So a
+   ready stream waits for the end of one turn or of one slice, then for the streams before it in the
+   list (ready.h has their order). At most as many threads as there are processors take slices, and
+   the threads that called the kernels count among them. So where the program's own threads compute,
+   workers sleep; and the system runs a thread that has slept before threads that have computed.
 
-   A command that is not cut in slices keeps its worker for as long as it takes. So while a stream
-   is ready and no worker idle, a spare thread looks once every TICK_NS; where nobody has taken a
-   stream meanwhile, it drains fresh ones in the workers' place, and after WORN_TICKS all. While it
-   drains, another spare looks. Each may end up in a long command too, so there is a bound: one more
-   than there are workers, and one for each thread that waits without draining. The last of them
-   never takes a worn stream, so where the long commands are those of streams that have had them
-   before, as in any program that goes on for long, a fresh one waits for two ticks at most. */
+   A command that is not cut in slices keeps its worker until its end. So while a stream is ready
+   and no worker sleeps, a spare thread looks once every TICK_NS. If no stream was taken since it
+   looked last, it drains fresh streams itself, and after WORN_TICKS any stream; while it drains,
+   another spare looks. A spare may be kept by a long command too, so the number of spares has a
+   bound: one more than there may be workers, and one for each thread that waits without draining.
+   The last of them takes fresh streams only. So where the long commands are those of worn streams,
+   as in any program that has run for a while, a fresh stream waits for two ticks at most. */
 
 #include <pthread.h>
 #include <string.h>
@@ -33,8 +34,8 @@ enum {
   TICK_NS = WR_TORTURED ? 50 * 1000 : 1000 * 1000
 };
 
-/* A spare counts ticks at which streams were ready. Two without a take: for a whole tick nobody
-   came. */
+/* A spare counts the ticks at which streams were ready and after which none was taken. The first
+   may have come just after a stream became ready; after the second one has waited a whole tick. */
 enum { FRESH_TICKS = 2, WORN_TICKS = 16, LINGER_TICKS = 50 };
 
 /* A parallel kernel in progress, on its caller's stack. */
@@ -92,8 +93,8 @@ static int max_workers(void) {
 
 /* ---- slices ---- */
 
-/* One that took long makes the next ones shorter, so that who takes them comes to a stream that is
-   ready. Results do not depend on how a kernel is cut. */
+/* A slice that took too long makes the next ones shorter, so that the threads that take them soon
+   come back to ready streams. Results do not depend on how a kernel is cut. */
 static void note_slice(struct job *job, int64_t length, uint64_t took_ns) {
   if (took_ns <= SLICE_NS) return;
   int64_t next = (int64_t)((double)length * SLICE_NS / (double)took_ns);
@@ -102,7 +103,7 @@ static void note_slice(struct job *job, int64_t length, uint64_t took_ns) {
   if (next < wr_load_relaxed(&job->chunk)) wr_store_relaxed(&job->chunk, next);
 }
 
-/* False when none is left. */
+/* Runs the next slice; false when none is left. */
 static bool run_slice(struct job *job) {
   int64_t chunk = wr_load_relaxed(&job->chunk);
   /* Relaxed: only which slice; the data is published by the pool's lock. */
@@ -115,7 +116,7 @@ static bool run_slice(struct job *job) {
   return true;
 }
 
-/* Up to the end, or until a stream is ready: that one's turn is next. */
+/* Runs slices until none is left, or until a stream is ready, which is drained next. */
 static void run_some_slices(struct job *job) {
   while (run_slice(job) && !wr_pool_has_ready()) continue;
 }
@@ -130,9 +131,9 @@ static void help_job_locked(struct job *job) {
   if (--job->active == 0) wr_cond_signal(&job->finished);
 }
 
-/* A job that a worker should help. None where as many threads take slices as there are processors:
-   one more would make no job faster, and would have used up its share of the processors by the time
-   that a stream is ready. `most` is max_workers(). */
+/* A job that a worker should help with, or NULL. NULL too where as many threads take slices as
+   there are processors: one more would make no job faster; and as it has not slept, it would get a
+   processor late once a stream is ready. `most` is max_workers(). */
 static struct job *open_job_locked(int most) {
   if (pool.in_jobs >= most) return NULL;
   for (struct job *job = pool.jobs; job; job = job->next) {
@@ -162,8 +163,10 @@ static void park_locked(void) {
   if (pool.signalled > 0) pool.signalled--;
 }
 
-/* True when the caller has to start a spare thread, once no lock is held: streams are ready, nobody
-   has been told or looks, and there may be one more. `most` is max_workers(). */
+/* Called where streams have become ready, or one was taken and others may be left. True when the
+   caller has to start a spare thread, after it has released the lock: a stream is ready, no worker
+   sleeps or has just been woken, no spare looks, and there may be one more. `most` is
+   max_workers(). */
 static bool watch_locked(int most) {
   if (pool.watched || pool.idle > 0 || !wr_ready_any(&pool.ready)) return false;
   if (pool.spares > most) return false;
@@ -205,7 +208,8 @@ static void *worker_main(void *arg) {
   pthread_setname_np(pthread_self(), "weir-worker");
   wr_mutex_lock(&pool.lock);
   for (;;) {
-    /* Each with the lock released meanwhile; by turns, so that neither keeps the other waiting. */
+    /* A turn of a stream, then slices, so that neither keeps the other waiting. Both release the
+       lock meanwhile. */
     bool drained = drain_one_locked(WORKER, most);
     if (slice_one_locked(most) || drained) continue;
     if (pool.stopping > 0) break;
@@ -217,9 +221,10 @@ static void *worker_main(void *arg) {
   return NULL;
 }
 
-/* Wakes up to `wanted` workers and says how many more to start. A worker that wakes for no reason
-   takes another's signal off the count: then one more is woken than there is work for, never one
-   fewer. `most` is max_workers(), asked without the lock. */
+/* Wakes up to `wanted` workers and says how many more to start. `signalled` counts those that were
+   woken and do not run yet. A worker that wakes by itself (as the system allows) counts it down
+   too; so one worker too many may be woken, never one too few. `most` is max_workers(), which is to
+   be asked without the lock. */
 static int wake_locked(int wanted, int most) {
   for (; wanted > 0 && pool.signalled < pool.idle; wanted--) {
     pool.signalled++;
@@ -232,7 +237,8 @@ static int wake_locked(int wanted, int most) {
 }
 
 static bool start_worker(void) {
-  pthread_t thread; /* the worker may be gone by the time that this is written */
+  pthread_t thread; /* on this stack: the worker may have ended, and freed its struct, before
+                       pthread_create writes it */
   struct worker *worker = wr_alloc(sizeof *worker);
   if (worker && wr_thread_start(worker_main, worker, &thread)) return true;
   wr_free(worker);
@@ -242,7 +248,7 @@ static bool start_worker(void) {
 static void start_workers(int n) {
   for (; n > 0; n--) {
     if (start_worker()) continue;
-    /* No thread to be had: threads that wait drain their streams themselves. */
+    /* The system refuses threads: those that wait drain their streams themselves. */
     wr_mutex_lock(&pool.lock);
     pool.workers -= n;
     wr_cond_broadcast(&pool.gone);
@@ -256,7 +262,7 @@ void wr_pool_init(void) {
   wr_cond_init(&pool.tick);
 }
 
-/* They have let go of the lock, or are about to: nothing to wait for. */
+/* These workers have left their loop: they end at once. */
 static void join_left(struct worker *worker) {
   int before = wr_cancel_off();
   while (worker) {
@@ -270,8 +276,8 @@ static void join_left(struct worker *worker) {
 
 static int threads_locked(void) { return pool.workers + pool.spares + pool.relievers; }
 
-/* Waits for the workers to leave; what is ready after that, since no thread was to be had, runs
-   here. */
+/* Waits until all threads have left. Where the system refuses to start any for streams that are
+   ready, the calling thread drains them. */
 static bool finish_locked(uint64_t deadline_ns) {
   while (threads_locked() > 0 || wr_ready_any(&pool.ready)) {
     if (pool.workers == 0 && wr_ready_any(&pool.ready)) {
@@ -299,16 +305,17 @@ bool wr_pool_stop(uint64_t deadline_ns) {
 
 /* ---- spare threads, and relievers ----
 
-   Nothing depends on them: they drain like workers, and what they leave stands where the pool finds
-   it. Nobody joins one, but the end of the pool those that it waits for.
+   They drain as workers do, and put a stream that they leave back where the pool finds it, so no
+   protocol depends on them. Only wr_pool_stop waits for them, and joins those that end meanwhile.
 
-   That somebody looks wherever it is needed: streams become ready, or are left ready by who takes
-   one, in sections that end with watch_locked (a stream for which a thread sleeps apart, which that
-   one drains). It lets go only of what an idle worker has been told of, which takes a stream before
-   it does anything else; of what a spare looks after, which leaves in a section in which none was
-   ready; and where there are enough of them: then one that comes back looks. */
+   Why a spare looks whenever it is needed. Streams become ready, and stay ready while another is
+   taken, only in sections under the lock that end with watch_locked (except a stream for which a
+   thread sleeps in wr_stream_help, and which that thread drains). watch_locked does without a new
+   spare in three cases. A worker sleeps: it has been woken, and takes a stream before anything
+   else. A spare looks already: it stops only in a section in which no stream was ready. There are
+   as many spares as may be: each looks again when it comes back from draining. */
 
-/* The end of a spare or a reliever, which is counted no more; lets go of the lock. */
+/* The end of a spare or a reliever, which has counted itself off; releases the lock. */
 static void end_uncounted(struct worker *self) {
   bool awaited = pool.stopping > 0;
   if (awaited) leave_locked(self);
@@ -325,21 +332,22 @@ static void tick_locked(void) {
   }
 }
 
-/* Whether the spare that looks has to take something, and as whom. It leaves a place for another
-   spare before it takes a worn stream. */
+/* Whether the spare that looks has to drain now; *as says which streams it may take. Worn ones only
+   where one more spare may be started after it, which then looks after the fresh ones. */
 static bool is_late_locked(int most, enum taker *as) {
   bool worn = pool.late[WR_WORN] > WORN_TICKS && pool.spares <= most;
   *as = worn ? SPARE : SPARE_FOR_FRESH;
   return worn || pool.late[WR_FRESH] >= FRESH_TICKS;
 }
 
-/* Drains streams until there is none for it, or a worker has come back to them. */
+/* Drains streams until there is none that it may take, or a worker has taken one. */
 static void stand_in_locked(enum taker as, int most) {
   uint64_t taken = wr_pool_taken();
   while (drain_one_locked(as, most) && wr_pool_taken() == taken) continue;
 }
 
-/* Looks until nothing was ready for a while, or another one looks. */
+/* Looks until no stream has been ready for a while, or until another spare looks, which was started
+   while this one drained. */
 static void watch_for_late_locked(int most) {
   enum taker as;
   int quiet = 0;
@@ -366,7 +374,7 @@ static void *spare_main(void *arg) {
   return NULL;
 }
 
-/* Where the system refuses a thread, streams wait for a worker, or the next one that is started. */
+/* Where the system refuses the thread, streams wait for a worker, or for the next attempt. */
 static void start_spare(void) {
   pthread_t thread; /* as in start_worker */
   struct worker *self = wr_calloc(sizeof *self);
@@ -379,12 +387,12 @@ static void start_spare(void) {
   wr_mutex_unlock(&pool.lock);
 }
 
-/* A thread that waits without draining leaves its processor to others, so one more thread for what
-   it waits for is not one too many. It runs nothing else, and ends when it can do no more, or a
-   worker has come back to the streams. Who gives up and waits for something else may leave it
-   inside a long command: so that such threads do not become as many as streams (K6), there are with
-   the spare ones no more than the most of those and one for each thread that waits now. None is
-   missed, since who waits looks again. */
+/* A thread that waits with a time limit does not drain, so it leaves its processor free; a reliever
+   drains in its place. It drains only what that thread waits for, and ends when it can do no more
+   of that, or when a worker has come back to the streams. A waiting thread may give up and wait for
+   something else while its reliever is kept by a long command. So that there are not as many such
+   threads as streams in the end (K6), spares and relievers together have a bound: the most spares,
+   and one for each thread that waits now. A thread that was refused a reliever asks again later. */
 static void *reliever_main(void *arg) {
   struct worker *self = arg;
   pthread_setname_np(pthread_self(), "weir-reliever");
@@ -398,9 +406,9 @@ static void *reliever_main(void *arg) {
   return NULL;
 }
 
-/* Counts one more unless there are enough, or a worker is idle: that one has been told, or somebody
-   who sleeps for the stream; or the workers come to the streams, though this one's turn is not yet.
- */
+/* Counts one more, if it is needed. It is not where there are enough; where a worker sleeps, since
+   then one was woken, or a thread that sleeps for the stream; or where a spare looks and finds that
+   workers do come to streams, only not to this one yet. */
 static bool count_reliever(void) {
   int most = max_workers();
   wr_mutex_lock(&pool.lock);
@@ -446,8 +454,8 @@ size_t wr_pool_relievers(void) {
 
 /* ---- streams ---- */
 
-/* Tells a worker of streams that are ready, or has a spare thread look after them. Called with the
-   pool's lock, which it lets go of. */
+/* If streams are ready, wakes or starts a worker for them, or starts a spare that looks after them.
+   Called with the pool's lock, which it releases. */
 static void tell_unlock(void) {
   int most = max_workers();
   int start = wr_ready_any(&pool.ready) ? wake_locked(1, most) : 0;
@@ -515,8 +523,8 @@ static void remove_job_locked(struct job *job) {
   *p = job->next;
 }
 
-/* The caller takes slices too, so the job ends even if no worker ever comes. It then waits only for
-   slices that workers have begun, which are bounded: bodies are kernels, which wait for nothing. */
+/* The caller takes slices too, so the job ends even if no worker ever comes. When none is left it
+   waits for the slices that workers have begun; these end, since kernels wait for nothing. */
 void wr_pool_parallel(int64_t n, int64_t grain, wr_parallel_body body, void *ctx) {
   int threads = max_workers();
   if (grain < 1) grain = 1;
@@ -542,7 +550,7 @@ void wr_pool_parallel(int64_t n, int64_t grain, wr_parallel_body body, void *ctx
   wr_mutex_lock(&pool.lock);
   pool.in_jobs--;
   remove_job_locked(&job);
-  /* Another job may have gone without help because of this one. */
+  /* Another job may have got no worker because of this one: one is woken for it. */
   start = open_job_locked(threads) ? wake_locked(1, threads) : 0;
   while (job.active > 0) wr_cond_wait(&job.finished, &pool.lock);
   wr_mutex_unlock(&pool.lock);
@@ -552,7 +560,7 @@ void wr_pool_parallel(int64_t n, int64_t grain, wr_parallel_body body, void *ctx
 
 /* ---- fork (K11) ----
 
-   The workers are not in the child, and all streams there begin anew (wr_stream_fork_child). */
+   There are no workers in the child, and all streams there begin anew (wr_stream_fork_child). */
 
 static void forget_in_child(void) {
   wr_cond_init(&pool.wake);

@@ -1,13 +1,14 @@
-/* Markers: places in a stream's order, over when all that stood before is, also on a device that
-   works asynchronously. Synchronizing and waiting are a marker at the end of the queue and a wait
-   for it. About time, not values: failures before it do not reach it. Locks: EVENT, each marker's
-   own, for waits with a deadline; held by nobody who waits for anything else. */
+/* Markers. A marker is a task that stands in a stream's queue and computes nothing; it is over when
+   all that was submitted before it is over, also on a device that works asynchronously.
+   Synchronizing, and waiting for a stream, is to append a marker and to wait for it. A marker never
+   fails: that work before it has failed does not reach it. Lock: EVENT, each marker's own, for
+   waits with a deadline; no thread waits for anything else while it holds it. */
 
 #include "base/base.h"
 #include "stream/internal.h"
 
-/* How long a worker may take to come to a stream, and between two looks at whether one has: at
-   first and at most. */
+/* How long a worker may take to come to a stream before a waiting thread asks for a reliever, and
+   the longest time until it asks again; in between that time doubles. */
 enum { LATE_NS = 2 * 1000 * 1000, LONGEST_NS = 64 * 1000 * 1000 };
 
 struct wr_marker {
@@ -19,7 +20,7 @@ struct wr_marker {
   void (*then)(void *data); /* immutable after publish; or NULL */
   void *data;               /* immutable after publish */
   uint64_t since;           /* immutable after publish: when it was submitted, by wr_clock_ns */
-  uint64_t time;            /* written before the completion is over */
+  uint64_t time;            /* when it was over, by wr_clock_ns; written before the completion is */
   struct wr_mutex lock;
   struct wr_cond wake;      /* with LOCK */
   bool over;                /* under LOCK */
@@ -68,7 +69,7 @@ static enum wr_step marker_run(struct wr_task *task, struct wr_stream *stream,
     /* Release: the marker is in the device's queue. */
     wr_store_release(&m->number, async->last_number(stream->encoder));
   }
-  wr_marker_release(m); /* it may be over by now */
+  wr_marker_release(m); /* the reference that kept it, in case it was over at once */
   return WR_STEP_DONE;
 }
 
@@ -117,8 +118,8 @@ bool wr_marker_passed(const struct wr_marker *m) {
   return wr_completion_over(&m->completion) || wr_completion_lost(&m->completion);
 }
 
-/* Where the system has no thread for a worker, this one does the work, and the deadline may pass.
- */
+/* Where the system refuses to start a worker, the waiting thread drains itself; a command may keep
+   it past its deadline then. */
 static void help_without_workers(struct wr_marker *m) {
   struct wr_stream *stream = wr_pool_ensure_worker() ? NULL : wr_marker_stream(m);
   if (!stream) return;
@@ -142,7 +143,8 @@ static bool wait_until(struct wr_marker *m, uint64_t deadline_ns) {
   return over;
 }
 
-/* Looks again and again: whoever drained the stream may have left it to the pool since. */
+/* Asks for a reliever again from time to time: a thread that drained the stream may have left it to
+   the pool meanwhile. */
 static bool wait_late(struct wr_marker *m, uint64_t deadline_ns) {
   for (uint64_t step = LATE_NS;; step = step < LONGEST_NS ? step * 2 : step) {
     help_without_workers(m);
@@ -167,7 +169,7 @@ static bool marker_wait(struct wr_marker *m, uint64_t deadline_ns) {
   return over;
 }
 
-/* It may come to drain. */
+/* The thread may drain (help_without_workers), so it cannot be cancelled. */
 bool wr_marker_wait(struct wr_marker *m, uint64_t deadline_ns) {
   int before = wr_cancel_off();
   bool over = marker_wait(m, deadline_ns);
@@ -186,7 +188,7 @@ static struct wr_error *synchronize(struct wr_stream *stream) {
   return NULL;
 }
 
-/* As for forcing (graph/force.c): whoever drains cannot be cancelled. */
+/* Not to be cancelled, as a thread that forces (graph/force.c): it may drain. */
 struct wr_error *wr_stream_synchronize(struct wr_stream *stream) {
   int before = wr_cancel_off();
   struct wr_error *error = synchronize(stream);
@@ -194,8 +196,9 @@ struct wr_error *wr_stream_synchronize(struct wr_stream *stream) {
   return error;
 }
 
-/* A marker that stands last in the queue serves every wait that comes while nothing follows it, so
-   that polling with short timeouts does not fill the queue of a stream that is stuck. */
+/* If a marker stands last in the queue, that one, with a reference; else NULL. It does for every
+   wait that comes before anything else is submitted. So a program that waits with short timeouts
+   again and again, for a stream that does not come on, does not fill its queue with markers. */
 static struct wr_marker *last_marker(struct wr_stream *stream) {
   struct wr_marker *m = NULL;
   wr_mutex_lock(&stream->lock);
