@@ -52,8 +52,8 @@ struct group {
 };
 
 /* Claimed by this plan: the thread may read what the claimer alone may. A node that is a group
-   already was claimed by the parent of this process, which was forked (plan.c): it runs as it is.
- */
+   already was claimed by the parent of this process, which was forked (plan.c), or recorded as one:
+   it runs as it is. */
 static bool is_ours(const struct wr_plan *plan, struct wr_node *node) {
   /* Relaxed: equal only if this thread wrote it. */
   return wr_load_relaxed(&node->walked_by) == plan &&
@@ -210,7 +210,7 @@ static bool is_over_last_axes(const struct wr_node *root) {
 }
 
 static bool pays(const struct wr_plan *plan, const struct wr_node *node) {
-  return node->size >= SMALL || plan->fusable >= FEW;
+  return plan->kept || node->size >= SMALL || plan->fusable >= FEW;
 }
 
 /* False for most nodes that begin no group, before anything is set up. */

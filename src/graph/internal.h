@@ -144,6 +144,7 @@ struct wr_plan {
   bool several_streams;    /* `order` has nodes of more than one stream */
   bool refused;            /* memory was refused: the last of `order` may be no root */
   size_t fusable;          /* nodes in `order` whose operation may be in a group */
+  bool kept;               /* never submitted: groups are made once for many times */
   bool brief;              /* all of `order` takes microseconds: see wr_stream_run_brief */
   struct wr_error *failed; /* the first input or root that had failed before; a reference or NULL */
   struct wr_download *download; /* of the last of `order`, on a plan without foreign; or NULL */

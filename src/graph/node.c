@@ -24,7 +24,8 @@ static size_t parts_words(const struct wr_record *r) {
 /* The tail: strides, edges, params (padded to 8), shape (the same), parts. */
 static bool tail_words(const struct wr_record *r, size_t *words) {
   size_t params = (r->params_bytes + 7) / 8;
-  *words = (size_t)r->ndim + EDGES_WORDS + (size_t)r->n_in + params + shape_words(r->ndim);
+  *words = (size_t)r->ndim + EDGES_WORDS + params + shape_words(r->ndim);
+  if (!r->n_steps) *words += (size_t)r->n_in;
   if (r->n_parts) *words += parts_words(r);
   return r->ndim <= WR_MAX_NDIM && r->n_in >= 0 && r->n_parts >= 0 && r->n_parts <= UINT16_MAX;
 }
@@ -47,16 +48,28 @@ static void copy_parts(struct wr_node *node, const struct wr_record *r) {
   }
 }
 
-static void lay_out_tail(struct wr_node *node, const struct wr_record *r) {
-  struct wr_edges *edges = wr_own_edges(node);
-  *edges = (struct wr_edges){.n = (uint32_t)r->n_in};
+/* What a group has in the place of its node's own edges: as if fuse.c had made it. */
+static struct wr_edges *group_edges(const struct wr_record *r) {
+  struct wr_edges *edges = wr_alloc(sizeof *edges + (size_t)r->n_in * sizeof edges->in[0] +
+                                    (size_t)r->n_steps * sizeof *r->steps);
+  if (!edges) return NULL;
+  *edges = (struct wr_edges){.n = (uint32_t)r->n_in, .n_steps = (uint32_t)r->n_steps};
+  memcpy(wr_group_steps(edges), r->steps, (size_t)r->n_steps * sizeof *r->steps);
+  return edges;
+}
+
+static void lay_out_tail(struct wr_node *node, const struct wr_record *r, struct wr_edges *group) {
+  struct wr_edges *own = wr_own_edges(node);
+  *own = (struct wr_edges){0};
+  struct wr_edges *edges = group ? group : own;
+  edges->n = (uint32_t)r->n_in;
   node->stands_in = r->op == WR_OP_PLACEHOLDER;
   for (int i = 0; i < r->n_in; i++) {
     edges->in[i] = wr_node_retain(r->in[i]);
     node->stands_in |= r->in[i]->stands_in;
   }
   wr_store_relaxed(&node->edges, edges); /* relaxed: not yet shared */
-  int64_t *at = node->strides + r->ndim + EDGES_WORDS + r->n_in;
+  int64_t *at = node->strides + r->ndim + EDGES_WORDS + (group ? 0 : r->n_in);
   node->params = at;
   if (r->params_bytes) memcpy(at, r->params, r->params_bytes);
   at += (r->params_bytes + 7) / 8;
@@ -84,8 +97,13 @@ static struct wr_error *node_new(struct wr_node **out, const struct wr_record *r
   struct wr_error *error = check_record(r, &size);
   if (error) return error;
   if (!tail_words(r, &words)) return wr_error_out_of_memory();
+  struct wr_edges *group = r->n_steps ? group_edges(r) : NULL;
   struct wr_node *node = wr_alloc(sizeof *node + words * sizeof(int64_t));
-  if (!node) return wr_error_out_of_memory();
+  if (!node || (r->n_steps && !group)) {
+    wr_free(group);
+    wr_free(node);
+    return wr_error_out_of_memory();
+  }
   memset(node, 0, sizeof *node);
   node->own.node = node;
   wr_store_relaxed(&node->own.kind.word, (uint32_t)WR_HANDLE_NONE);
@@ -95,7 +113,7 @@ static struct wr_error *node_new(struct wr_node **out, const struct wr_record *r
   node->dtype = (uint8_t)r->dtype;
   node->ndim = (uint8_t)r->ndim;
   node->size = size;
-  lay_out_tail(node, r);
+  lay_out_tail(node, r, group);
   if (r->stream) {
     struct wr_device device = wr_stream_device(r->stream);
     node->stream = wr_stream_retain(r->stream);
@@ -237,7 +255,7 @@ static void end_block(struct wr_node *node) {
   wr_free(node);
 }
 
-/* In the child of a fork it may be a group that the parent made. */
+/* It may be a group: in the child of a fork that the parent made, or recorded as one. */
 static void free_listed(struct wr_node *node, struct wr_node **list) {
   struct wr_edges *edges = wr_edges_of(node);
   for (uint32_t i = 0; i < edges->n; i++) drop_to_list(edges->in[i], list);

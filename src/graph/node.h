@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/atomic.h"
+#include "base/base.h"
 #include "base/kind.h"
 #include "core/device.h"
 #include "core/dtype.h"
@@ -18,6 +19,7 @@
 
 struct wr_node;
 struct wr_stream;
+struct wr_group_step;
 
 /* What an mlx_array leads to: one counted reference, which can be set to another node. Programs
    copy the struct mlx_array, and all copies name the same handle. A node begins with a handle, so
@@ -70,6 +72,9 @@ struct wr_record {
      others use is views of it. Mostly none. */
   const struct wr_part *parts;
   int n_parts;
+  /* A group of these steps, of which the operation is the last (backend.h). Mostly none. */
+  const struct wr_group_step *steps;
+  int n_steps;
 };
 
 /* Records a command whose result is dense. The caller owns *out. */
@@ -125,6 +130,14 @@ bool wr_node_is_col_contiguous(const struct wr_node *node);
 /* The address of the elements of an array that was made from the host's data, NULL for any other.
    Valid while the node lives; never forces, never waits. */
 const void *wr_node_constant(const struct wr_node *node);
+
+/* A plan that is kept and recorded many times, instead of being run. Gives the nodes of which the
+   roots are made, inputs first, groups as one; a reference each. They are claimed for ever, so
+   nobody else may have any of them, and all of them are lazy. */
+struct wr_error *wr_node_plan(struct wr_ptrs *order, struct wr_node *const *roots, size_t n,
+                              bool fuse);
+/* Of a node in such a plan inputs, stream and steps, all borrowed. */
+struct wr_record wr_node_planned(const struct wr_node *node);
 
 /* Forcing. eval waits until each is DONE or FAILED and returns the first error among `nodes`, in
    their order; async waits for no result, and has an error only for inputs that had failed before.

@@ -122,8 +122,7 @@ void wr_release_nodes(struct wr_ptrs *nodes) {
   wr_ptrs_free(nodes);
 }
 
-void wr_plan_make(struct wr_plan *plan, struct wr_node *const *roots, size_t n) {
-  *plan = (struct wr_plan){0};
+static void claim_all(struct wr_plan *plan, struct wr_node *const *roots, size_t n) {
   for (size_t i = 0; i < n; i++) {
     if (enter(plan, roots[i]) && walk(plan)) continue;
     wr_fail_nodes(&plan->stack, wr_error_out_of_memory());
@@ -131,6 +130,38 @@ void wr_plan_make(struct wr_plan *plan, struct wr_node *const *roots, size_t n) 
     if (!plan->failed) plan->failed = wr_error_out_of_memory();
   }
   wr_ptrs_free(&plan->stack);
+}
+
+void wr_plan_make(struct wr_plan *plan, struct wr_node *const *roots, size_t n) {
+  *plan = (struct wr_plan){0};
+  claim_all(plan, roots, n);
   if (!plan->refused && plan->fusable > 1) wr_plan_fuse(plan);
   wr_audit_plan(plan);
+}
+
+/* ---- plans that are kept ---- */
+
+struct wr_error *wr_node_plan(struct wr_ptrs *order, struct wr_node *const *roots, size_t n,
+                              bool fuse) {
+  struct wr_plan plan = {.kept = true};
+  claim_all(&plan, roots, n);
+  if (!plan.refused && fuse) wr_plan_fuse(&plan);
+  struct wr_error *error = plan.failed;
+  if (error) {
+    wr_release_nodes(&plan.order);
+  } else {
+    wr_audit_plan(&plan);
+    *order = plan.order;
+  }
+  wr_release_nodes(&plan.foreign);
+  return error;
+}
+
+struct wr_record wr_node_planned(const struct wr_node *node) {
+  struct wr_edges *edges = wr_edges_of(node);
+  return (struct wr_record){.n_in = (int)edges->n,
+                            .in = edges->in,
+                            .stream = node->stream,
+                            .steps = wr_group_steps(edges),
+                            .n_steps = (int)edges->n_steps};
 }

@@ -34,12 +34,13 @@ static void add(struct wr_trace *trace, struct wr_node *node, struct wr_trace_ca
                 struct wr_node *const *in, size_t n_in, struct wr_stream *stream) {
   bool follows = false;
   for (size_t i = 0; i < n_in && !follows; i++) follows = wr_trace_follows(trace, in[i]);
-  trace->entries[trace->count] = (struct wr_trace_entry){.node = wr_node_retain(node),
-                                                         .stream = wr_stream_retain(stream),
-                                                         .call = call,
-                                                         .first_in = trace->in.count,
-                                                         .n_in = (uint32_t)n_in,
-                                                         .follows = follows};
+  trace->entries[trace->count] =
+      (struct wr_trace_entry){.node = wr_node_retain(node),
+                              .stream = stream ? wr_stream_retain(stream) : NULL,
+                              .call = call,
+                              .first_in = trace->in.count,
+                              .n_in = (uint32_t)n_in,
+                              .follows = follows};
   for (size_t i = 0; i < n_in; i++) {
     trace->in.items[trace->in.count++] = wr_node_retain(in[i]);
   }
@@ -57,6 +58,16 @@ struct wr_error *wr_trace_note(struct wr_node *node, const struct wr_record *rec
   if (!has_room(trace, 1, (size_t)record->n_in)) return wr_error_out_of_memory();
   add(trace, node, NULL, record->in, (size_t)record->n_in, record->stream);
   return NULL;
+}
+
+struct wr_error *wr_trace_note_source(struct wr_trace *trace, struct wr_node *node) {
+  if (!has_room(trace, 1, 0)) return wr_error_out_of_memory();
+  add(trace, node, NULL, NULL, 0, NULL);
+  return NULL;
+}
+
+void wr_trace_hide(struct wr_trace *trace, size_t from) {
+  for (size_t i = from; i < trace->count; i++) trace->entries[i].hidden = true;
 }
 
 struct wr_error *wr_trace_note_call(struct wr_trace *trace, struct wr_trace_call *call,

@@ -26,20 +26,23 @@ struct wr_trace_call {
 
 struct wr_trace_entry {
   struct wr_node *node;       /* a reference */
-  struct wr_stream *stream;   /* a reference: the one it was recorded on */
+  struct wr_stream *stream;   /* a reference: the one it was recorded on; NULL: it has no inputs */
   struct wr_trace_call *call; /* NULL: the node's own operation */
   size_t first_in;            /* in the log's inputs */
   uint32_t n_in;
   bool follows; /* begins a derivative, or has an input that follows */
+  bool hidden;  /* inside the function of a call that comes behind it: not for derivatives */
 };
 
 struct wr_trace {
   struct wr_trace_entry *entries;
   size_t count;
   size_t room;
-  struct wr_ptrs in; /* of all entries, references */
-  size_t open;       /* ranges */
-  size_t captures;   /* of those: the ranges that are repeated, and derive nothing */
+  struct wr_ptrs in;     /* of all entries, references */
+  size_t open;           /* ranges */
+  size_t captures;       /* of those: the ranges that are repeated, and derive nothing */
+  struct wr_ptrs *draws; /* in the innermost capture, if it draws random keys anew each time: gets
+                            what stands for each, references; else NULL */
 };
 
 /* The thread's log, while it is written; NULL when no transform runs, or it pauses. In the thread's
@@ -69,6 +72,10 @@ static inline void wr_trace_resume(struct wr_trace *trace) {
 
 /* node.c: adds a node that nobody else has seen yet. */
 struct wr_error *wr_trace_note(struct wr_node *node, const struct wr_record *record);
+/* Adds one that has no inputs. */
+struct wr_error *wr_trace_note_source(struct wr_trace *trace, struct wr_node *node);
+/* Hides all entries from there on, of a function that ends with a call. */
+void wr_trace_hide(struct wr_trace *trace, size_t from);
 /* Adds the results of a call, one entry each, all with its inputs; takes the call, also when memory
    is refused. */
 struct wr_error *wr_trace_note_call(struct wr_trace *trace, struct wr_trace_call *call,

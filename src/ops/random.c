@@ -5,6 +5,7 @@
 
 #include <math.h>
 
+#include "ops/capture.h"
 #include "ops/internal.h"
 
 static struct wr_error *key_from_words(struct wr_node **out, const uint32_t words[2]) {
@@ -31,6 +32,8 @@ static struct wr_error *check_key(const struct wr_node *key) {
 
 struct wr_error *wr_ops_take_key(struct wr_node **out, struct wr_node *key) {
   if (!key) {
+    struct wr_error *error = wr_capture_key(out);
+    if (error || *out) return error;
     uint32_t words[2];
     wr_ops_next_key(words);
     return key_from_words(out, words);

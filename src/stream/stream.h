@@ -94,6 +94,11 @@ static inline struct wr_error *wr_stream_default(struct wr_device device,
   }
   return wr_stream_default_slow(device, borrowed);
 }
+/* Whether it is that of its device. */
+static inline bool wr_stream_is_default(const struct wr_stream *stream) {
+  const struct wr_device d = wr_stream_device(stream);
+  return (unsigned)d.index < WR_MAX_DEVICES && wr_thread_here->defaults[d.type][d.index] == stream;
+}
 /* Makes it the calling thread's default for the stream's device (D3). */
 struct wr_error *wr_stream_set_default(struct wr_stream *stream);
 

@@ -1,6 +1,7 @@
 /* Functions with rules of their own. While a transform logs, one is called with the log paused, so
    that what it does inside is not kept, and its results stand in the log as those of one call,
-   whose rules are here. Elsewhere it is the function that it is made of. No locks. */
+   whose rules are here. In a capture, which repeats what was done, both stand in the log. Elsewhere
+   it is the function that it is made of. No locks. */
 
 #include "core/shape.h"
 #include "stream/stream.h"
@@ -67,10 +68,24 @@ static struct wr_error *note(struct custom_function *custom, struct wr_trace *tr
   return wr_trace_note_call(trace, &call->base, results.items, results.n, in->items, in->n, stream);
 }
 
+/* A capture repeats what f does, and knows no rules; derivatives see the call alone. */
+static struct wr_error *call_captured(struct custom_function *custom, struct wr_trace *trace,
+                                      const struct wr_arguments *arguments,
+                                      struct wr_results *results) {
+  const size_t start = trace->count;
+  struct wr_error *error = wr_function_call(custom->f, arguments, results);
+  if (error || !wr_trace_derives()) return error;
+  error = renew(&results->out[0]);
+  wr_trace_hide(trace, start);
+  return error ? error : note(custom, trace, &arguments->in[0], &results->out[0]);
+}
+
 static struct wr_error *call_custom(struct wr_function *base, const struct wr_arguments *arguments,
                                     struct wr_results *results) {
   struct custom_function *custom = (struct custom_function *)(void *)base;
-  struct wr_trace *trace = wr_trace_pause();
+  struct wr_trace *trace = wr_trace_current();
+  if (trace && trace->captures > 0) return call_captured(custom, trace, arguments, results);
+  (void)wr_trace_pause();
   struct wr_error *error = wr_function_call(custom->f, arguments, results);
   if (trace && !error) error = renew(&results->out[0]);
   wr_trace_resume(trace);

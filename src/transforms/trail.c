@@ -70,7 +70,7 @@ static bool is_reached(const struct wr_trail *w, const struct wr_node *node) {
 static bool any_reached(const struct wr_trail *w, size_t i) {
   const struct wr_trace_entry *e = entry_of(w, i);
   struct wr_node *const *in = wr_trace_in(w->trace, w->start + i);
-  if (!e->call && !wr_rules[wr_node_op(e->node)].vjp) return false;
+  if (e->hidden || (!e->call && !wr_rules[wr_node_op(e->node)].vjp)) return false;
   for (uint32_t k = 0; k < e->n_in; k++) {
     if (is_reached(w, in[k])) return true;
   }

@@ -1,0 +1,23 @@
+#ifndef WR_OPS_CAPTURE_INTERNAL_H
+#define WR_OPS_CAPTURE_INTERNAL_H
+
+/* What the files of captures share. */
+
+#include "ops/capture.h"
+
+/* An empty one, with a reference; NULL when memory is refused. */
+struct wr_capture *wr_capture_new(void);
+/* Room for n_steps, which are set, for all that they read, and for the outputs. */
+bool wr_capture_make_room(struct wr_capture *c, size_t n_in, size_t n_out);
+/* The calling thread's default stream means that of whoever runs the capture. */
+void wr_capture_set_stream(struct wr_capture_step *step, struct wr_stream *stream);
+/* A list of references to what is in one or two lists; NULL when memory is refused. */
+struct wr_node **wr_capture_retained(const struct wr_ptrs *list, const struct wr_ptrs *more);
+/* Drops the references, and the list's memory. */
+void wr_capture_drop(struct wr_ptrs *nodes);
+
+/* Records the steps. `values` has what all numbers mean that are no step's; gets the steps', a
+   reference each, also those before an error. */
+struct wr_error *wr_capture_record(const struct wr_capture *c, struct wr_node **values);
+
+#endif
