@@ -101,6 +101,8 @@ enum param { PARAM_VALUE, PARAM_READ, PARAM_WRITTEN };
  */
 enum moves { MOVES_NOTHING, MOVES_UP, MOVES_DOWN };
 
+enum { MOST_SHARED = 227 << 10 }; /* bytes of a block */
+
 struct wr_cu_function_object {
   struct wr_cu_function_object *next; /* of the module's */
   wr_cu_context context;

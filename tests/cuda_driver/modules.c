@@ -88,7 +88,7 @@ static void read_parameters(struct wr_cu_function_object *f, const char *text) {
 }
 
 /* Bytes: what a launch may ask for, and what a GPU of compute capability 9.0 has. */
-enum { ORDINARY_SHARED = 48 << 10, MOST_SHARED = 227 << 10, MOST_THREADS = 1024 };
+enum { ORDINARY_SHARED = 48 << 10, MOST_THREADS = 1024 };
 
 static enum moves moves_of(const char *name) {
   if (!strcmp(name, "put") || !strcmp(name, "put_few")) return MOVES_UP;

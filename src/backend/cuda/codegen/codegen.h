@@ -69,6 +69,11 @@ enum {
   WR_ENTRY_ATTENTION_JOIN = 1
 };
 
+/* Kernels of these sources are launched with shared memory, up to gpu->shared_most bytes. */
+static inline bool wr_source_shares(enum wr_source source) {
+  return source == WR_SOURCE_ATTENTION_TILES || source == WR_SOURCE_ATTENTION_FEW;
+}
+
 /* What a module is compiled for. */
 struct wr_module_id {
   uint8_t source;  /* enum wr_source */

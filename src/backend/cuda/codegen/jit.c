@@ -75,7 +75,9 @@ static void add_text(struct options *o, const char *format, const char *value) {
 static void options_make(struct options *o, struct wr_module_id id, int arch) {
   char text[OPTION_BYTES];
   o->count = 0;
-  snprintf(text, sizeof text, "--gpu-architecture=sm_%d", arch);
+  /* Instructions of one generation alone. */
+  const bool own = id.source == WR_SOURCE_ATTENTION_TILES;
+  snprintf(text, sizeof text, "--gpu-architecture=sm_%d%s", arch, own ? "a" : "");
   add(o, text);
   add(o, "--std=c++17");
   add(o, "--fmad=false");

@@ -130,6 +130,11 @@ static struct wr_error *load_entries(struct wr_gpu *gpu, const struct wanted *wa
     if (!name) break;
     error = wr_gpu_result(gpu, wr_cu->module_function(&loaded->functions[i], module, name),
                           "cuModuleGetFunction");
+    if (error || !wr_source_shares((enum wr_source)id.source)) continue;
+    error = wr_gpu_result(
+        gpu,
+        wr_cu->function_set(loaded->functions[i], WR_CU_FUNCTION_MAX_SHARED, gpu->shared_most),
+        "cuFuncSetAttribute");
   }
   return error;
 }
