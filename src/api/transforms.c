@@ -1,10 +1,11 @@
-/* Forcing several arrays, and derivatives of closures. No locks of its own. */
+/* Forcing several arrays, and transforms of closures. No locks of its own. */
 
 #include "mlx/c/transforms.h"
 
 #include "api/api.h"
 #include "api/closure.h"
 #include "graph/trace.h"
+#include "mlx/c/transforms_impl.h"
 #include "transforms/transforms.h"
 
 static int force(const char *function, mlx_vector_array outputs,
@@ -19,9 +20,14 @@ static int force(const char *function, mlx_vector_array outputs,
 int mlx_eval(const mlx_vector_array outputs) { return force("mlx_eval", outputs, wr_eval); }
 
 /* Inside a transform it is not for what the transform follows. */
+static bool is_followed(const struct wr_node *node) {
+  const struct wr_trace *trace = wr_trace_current();
+  return wr_node_stands_in(node) || (trace && wr_trace_follows(trace, node));
+}
+
 static struct wr_error *async_eval(struct wr_node *const *nodes, size_t n) {
-  for (size_t i = 0; wr_trace_current() && i < n; i++) {
-    if (!wr_trace_follows(wr_trace_current(), nodes[i])) continue;
+  for (size_t i = 0; i < n; i++) {
+    if (!is_followed(nodes[i])) continue;
     return wr_error_new(WEIR_ERROR_STATE, "Not allowed inside a graph transformation.");
   }
   return wr_async_eval(nodes, n);
@@ -115,4 +121,47 @@ int mlx_checkpoint(mlx_closure *res, const mlx_closure fun) {
   struct wr_function *f = wr_api_closure(fun, "fun", &error);
   if (!error) error = wr_checkpoint(&made, f);
   return give_closure("mlx_checkpoint", error, res, made);
+}
+
+/* ---- vmap ---- */
+
+int mlx_detail_vmap_trace(mlx_vector_array *res_0, mlx_vector_array *res_1, const mlx_closure fun,
+                          const mlx_vector_array inputs, const int *in_axes, size_t in_axes_num) {
+  struct wr_error *error = NULL;
+  struct wr_ptrs held = {0};
+  struct wr_results results = {0};
+  wr_api_result_handle(res_0, WR_KIND_VECTOR_ARRAY, "res_0", &error);
+  wr_api_result_handle(res_1, WR_KIND_VECTOR_ARRAY, "res_1", &error);
+  struct wr_function *f = wr_api_closure(fun, "fun", &error);
+  const struct wr_node_list in = wr_api_hold(&held, inputs, "inputs", &error);
+  wr_api_ints(in_axes, in_axes_num, "in_axes", &error);
+  if (!error) {
+    error = wr_vmap_trace(f, &in, in_axes, in_axes_num, &results.out[0], &results.out[1]);
+  }
+  wr_api_let_go(&held, 1);
+  return wr_api_return_lists("mlx_detail_vmap_trace", error,
+                             &(struct wr_api_places){.out = {res_0, res_1}}, &results);
+}
+
+int mlx_detail_vmap_replace(mlx_vector_array *res, const mlx_vector_array inputs,
+                            const mlx_vector_array s_inputs, const mlx_vector_array s_outputs,
+                            const int *in_axes, size_t in_axes_num, const int *out_axes,
+                            size_t out_axes_num) {
+  struct wr_error *error = NULL;
+  struct wr_ptrs held[3] = {{0}, {0}, {0}};
+  struct wr_results results = {0};
+  wr_api_result_handle(res, WR_KIND_VECTOR_ARRAY, "res", &error);
+  const struct wr_vmap_lists lists = {
+      .inputs = wr_api_hold(&held[0], inputs, "inputs", &error),
+      .traced = wr_api_hold(&held[1], s_inputs, "s_inputs", &error),
+      .outputs = wr_api_hold(&held[2], s_outputs, "s_outputs", &error),
+  };
+  wr_api_ints(in_axes, in_axes_num, "in_axes", &error);
+  wr_api_ints(out_axes, out_axes_num, "out_axes", &error);
+  if (!error) {
+    error = wr_vmap_replace(&lists, in_axes, in_axes_num, out_axes, out_axes_num, &results.out[0]);
+  }
+  wr_api_let_go(held, 3);
+  return wr_api_return_lists("mlx_detail_vmap_replace", error,
+                             &(struct wr_api_places){.out = {res}}, &results);
 }

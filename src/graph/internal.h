@@ -7,7 +7,8 @@
    claims it (completion.h) may read its edges and takes a reference, the plan's, which goes with
    the node into a batch. The batch runs in its stream's order; whoever runs the node writes buffer
    or error, finishes the completion, then drops the edges, the stream and the plan's reference.
-   Nobody but the claimer reads edges, so they can be dropped at once.
+   Nobody but the claimer reads edges, so they can be dropped at once. What stands in for an array
+   that is not there is never claimed, and its edges and stream are anyone's to read.
 
    Why FIFO queues cannot deadlock. A node is appended to its stream's queue only after all of its
    inputs stand in queues themselves (phase SUBMITTED): within a plan by topological order, and for

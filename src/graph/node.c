@@ -372,6 +372,16 @@ enum wr_op wr_node_op(const struct wr_node *node) { return (enum wr_op)node->op;
 const void *wr_node_params(const struct wr_node *node) { return node->params; }
 bool wr_node_stands_in(const struct wr_node *node) { return node->stands_in; }
 
+struct wr_node *const *wr_node_stand_in_inputs(const struct wr_node *node, int *n) {
+  const struct wr_edges *edges = wr_edges_of(node);
+  *n = (int)edges->n;
+  return edges->in;
+}
+
+struct wr_stream *wr_node_stand_in_stream(const struct wr_node *node) {
+  return node->stream;
+}
+
 bool wr_node_device(const struct wr_node *node, struct wr_device *device) {
   *device = (struct wr_device){(enum wr_device_type)node->device_type, node->device_index};
   return node->stream_id != 0;

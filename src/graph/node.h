@@ -103,6 +103,10 @@ struct wr_error *wr_node_placeholder(struct wr_node **out, int ndim, const int32
                                      enum wr_dtype dtype);
 /* Whether it is a placeholder, or made of one. */
 bool wr_node_stands_in(const struct wr_node *node);
+/* Of one that does, the *n nodes that it was made of, and the stream that it was recorded on, NULL
+   for a placeholder. It is never claimed, so both stay as they are while it lives. */
+struct wr_node *const *wr_node_stand_in_inputs(const struct wr_node *node, int *n);
+struct wr_stream *wr_node_stand_in_stream(const struct wr_node *node);
 
 /* A node begins with a handle (internal.h asserts it). */
 static inline struct wr_node *wr_node_retain(struct wr_node *node) {

@@ -56,9 +56,9 @@ static struct wr_error *check_channels(const struct wr_node *input, const struct
 }
 
 static struct wr_error *check_arrays(const struct wr_node *input, const struct wr_node *weight,
-                                     int groups) {
+                                     int groups, bool volumes) {
   const int axes = wr_node_ndim(input) - 2;
-  if (groups != 1 && axes != 1 && axes != 2) {
+  if (groups != 1 && axes != 1 && axes != 2 && !volumes) {
     return INVALID("[conv] Can only handle groups != 1 in 1D or 2D convolutions.");
   }
   if (axes < 1 || axes > AXES) {
@@ -260,7 +260,7 @@ static struct wr_error *conv(struct wr_node **out, struct wr_node *input, struct
                              struct wr_stream *s) {
   int32_t shape[AXES + 2];
   struct asked a = {.axes = wr_node_ndim(input) - 2, .precision = precision};
-  struct wr_error *error = check_arrays(input, weight, how->groups);
+  struct wr_error *error = check_arrays(input, weight, how->groups, how->volumes);
   if (!error) error = read_lists(&a, how);
   if (!error) error = check_lists(&a);
   if (error) return error;
@@ -341,6 +341,7 @@ struct wr_error *wr_again_conv(struct wr_node **out, const struct wr_record *lik
                                   .n_high = p->axes,
                                   .n_kernel_dilation = p->axes,
                                   .n_input_dilation = p->axes,
-                                  .groups = p->groups};
+                                  .groups = p->groups,
+                                  .volumes = true};
   return conv(out, like->in[0], like->in[1], &how, p->precision, like->stream);
 }

@@ -274,6 +274,7 @@ struct wr_ops_conv {
   int n_stride, n_low, n_high, n_kernel_dilation, n_input_dilation;
   int groups;
   bool flip;
+  bool volumes; /* groups of volumes too, which a caller may not ask for, but transforms make */
 };
 struct wr_error *wr_ops_conv(struct wr_node **out, struct wr_node *input, struct wr_node *weight,
                              const struct wr_ops_conv *how, struct wr_stream *s);

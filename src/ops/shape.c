@@ -376,6 +376,8 @@ struct wr_error *wr_again_shape(struct wr_node **out, const struct wr_record *li
       return as_strided_again(out, like);
     case WR_OP_BROADCAST_TO:
       return wr_ops_broadcast_to(out, a, like->shape, like->ndim, s);
+    case WR_OP_CUSTOM: /* the result alone: what it leads to is for vmap */
+      return alias(out, WR_OP_DEPENDS, like->in, 1, s);
     case WR_OP_DEPENDS:
     case WR_OP_STOP_GRADIENT:
       return alias(out, like->op, like->in, like->n_in, s);

@@ -1,6 +1,9 @@
 /* The steps of a composition. Each node that a step makes is owned by the composition until its
    end, so that a composite reads like its formula and has one way out. No locks. */
 
+#include <stdarg.h>
+#include <stdio.h>
+
 #include "base/base.h"
 #include "ops/internal.h"
 
@@ -36,6 +39,17 @@ struct wr_node *wr_compose_step(struct wr_compose *c, struct wr_error *error) {
   }
   const int i = c->count++;
   return i < WR_COMPOSE_FEW ? c->few[i] : c->many[i - WR_COMPOSE_FEW];
+}
+
+void *wr_compose_fail(struct wr_compose *c, const char *format, ...) {
+  char text[256];
+  va_list args;
+  if (c->error) return NULL;
+  va_start(args, format);
+  vsnprintf(text, sizeof text, format, args);
+  va_end(args);
+  c->error = wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "%s", text);
+  return NULL;
 }
 
 struct wr_node *wr_compose_alike(struct wr_compose *c, enum wr_op op, struct wr_node *x,

@@ -31,6 +31,9 @@ static inline struct wr_compose wr_compose_begin(struct wr_stream *s) {
  */
 struct wr_node **wr_compose_slot(struct wr_compose *c);
 struct wr_node *wr_compose_step(struct wr_compose *c, struct wr_error *error);
+/* Sets the error, if there is none yet, and gives NULL. */
+__attribute__((format(printf, 2, 3))) void *wr_compose_fail(struct wr_compose *c,
+                                                            const char *format, ...);
 /* A command on x whose result has x's dtype and shape. */
 struct wr_node *wr_compose_alike(struct wr_compose *c, enum wr_op op, struct wr_node *x,
                                  const void *params, size_t params_bytes);

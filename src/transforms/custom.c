@@ -17,7 +17,8 @@ struct custom_function {
 struct custom_call {
   struct wr_trace_call base;
   struct custom_function *custom; /* a reference */
-  struct wr_ptrs in, out;         /* references */
+  struct wr_ptrs in, out;         /* references; of one for vmap `out` is empty */
+  size_t n_out;
 };
 
 /* ---- a call in the log ---- */
@@ -50,22 +51,103 @@ static struct wr_error *renew(struct wr_ptrs *out) {
   return NULL;
 }
 
+/* A call without results yet. */
+static struct wr_error *call_new(struct custom_call **out, struct custom_function *custom,
+                                 const struct wr_node_list *in) {
+  struct custom_call *call = wr_calloc(sizeof *call);
+  if (!call) return wr_error_out_of_memory();
+  call->base.end = end_call;
+  call->custom = custom;
+  wr_function_retain(&custom->base);
+  if (!keep(&call->in, in)) {
+    end_call(&call->base);
+    return wr_error_out_of_memory();
+  }
+  *out = call;
+  return NULL;
+}
+
 static struct wr_error *note(struct custom_function *custom, struct wr_trace *trace,
                              const struct wr_node_list *in, const struct wr_ptrs *out) {
   const struct wr_node_list results = wr_list_of(out);
   struct wr_stream *stream = NULL;
   if (out->count == 0) return NULL;
   struct wr_error *error = wr_transform_stream(out->items[0], &stream);
-  struct custom_call *call = error ? NULL : wr_calloc(sizeof *call);
-  if (!call) return error ? error : wr_error_out_of_memory();
-  call->base.end = end_call;
-  call->custom = custom;
-  wr_function_retain(&custom->base);
-  if (!keep(&call->in, in) || !keep(&call->out, &results)) {
+  struct custom_call *call = NULL;
+  if (!error) error = call_new(&call, custom, in);
+  if (error) return error;
+  if (!keep(&call->out, &results)) {
     end_call(&call->base);
     return wr_error_out_of_memory();
   }
+  call->n_out = results.n;
   return wr_trace_note_call(trace, &call->base, results.items, results.n, in->items, in->n, stream);
+}
+
+/* ---- results for vmap ---- */
+
+static bool any_stands_in(const struct wr_node_list *in) {
+  size_t i = 0;
+  while (i < in->n && !wr_node_stands_in(in->items[i])) i++;
+  return i < in->n;
+}
+
+static void end_kept(void *call) { end_call(call); }
+
+/* Result i, which leads to the call besides. all: the result's place, arguments, what keeps it. */
+static struct wr_error *lead_to(void **result, const struct custom_call *call, int32_t i,
+                                const struct wr_node_list *all) {
+  struct wr_node *made = NULL, *old = *result;
+  const struct wr_custom_params params = {.call = call, .index = i};
+  struct wr_record record = {.op = WR_OP_CUSTOM,
+                             .dtype = wr_node_dtype(old),
+                             .ndim = wr_node_ndim(old),
+                             .shape = wr_node_shape(old),
+                             .n_in = (int)all->n,
+                             .in = all->items,
+                             .params = &params,
+                             .params_bytes = sizeof params};
+  struct wr_error *error = wr_transform_stream(old, &record.stream);
+  if (!error) error = wr_node_view(&made, &record, wr_node_strides(old), wr_node_offset(old));
+  if (error) return error;
+  *result = made;
+  wr_node_release(old);
+  return NULL;
+}
+
+/* All results as such of one call. */
+static struct wr_error *lead_all(struct custom_function *custom, const struct wr_node_list *in,
+                                 struct wr_ptrs *out) {
+  struct custom_call *call = NULL;
+  struct wr_node *keeper = NULL;
+  struct wr_ptrs all = {0};
+  const int32_t one = 1;
+  if (in->n > INT32_MAX - 2 || !wr_ptrs_reserve(&all, in->n + 2)) return wr_error_out_of_memory();
+  struct wr_error *error = call_new(&call, custom, in);
+  if (!error) {
+    call->n_out = out->count;
+    error = wr_node_from_managed(&keeper, call, 1, &one, WR_UINT8, call, end_kept);
+    if (error) end_call(&call->base);
+  }
+  all.count = in->n + 2;
+  for (size_t i = 0; i < in->n; i++) all.items[i + 1] = in->items[i];
+  all.items[in->n + 1] = keeper;
+  const struct wr_node_list list = wr_list_of(&all);
+  for (size_t i = 0; i < out->count && !error; i++) {
+    all.items[0] = out->items[i];
+    error = lead_to(&out->items[i], call, (int32_t)i, &list);
+  }
+  wr_node_release(keeper);
+  wr_ptrs_free(&all);
+  return error;
+}
+
+/* Results that stand for the call: for vmap, or anew for a log that has nothing of what f made. */
+static struct wr_error *stand_for_call(struct custom_function *custom,
+                                       const struct wr_node_list *in, struct wr_ptrs *out,
+                                       bool logged) {
+  if (custom->vmap && any_stands_in(in)) return lead_all(custom, in, out);
+  return logged ? renew(out) : NULL;
 }
 
 /* A capture repeats what f does, and knows no rules; derivatives see the call alone. */
@@ -73,11 +155,12 @@ static struct wr_error *call_captured(struct custom_function *custom, struct wr_
                                       const struct wr_arguments *arguments,
                                       struct wr_results *results) {
   const size_t start = trace->count;
+  const bool derives = wr_trace_derives();
   struct wr_error *error = wr_function_call(custom->f, arguments, results);
-  if (error || !wr_trace_derives()) return error;
-  error = renew(&results->out[0]);
+  if (!error) error = stand_for_call(custom, &arguments->in[0], &results->out[0], derives);
+  if (error || !derives) return error;
   wr_trace_hide(trace, start);
-  return error ? error : note(custom, trace, &arguments->in[0], &results->out[0]);
+  return note(custom, trace, &arguments->in[0], &results->out[0]);
 }
 
 static struct wr_error *call_custom(struct wr_function *base, const struct wr_arguments *arguments,
@@ -87,7 +170,7 @@ static struct wr_error *call_custom(struct wr_function *base, const struct wr_ar
   if (trace && trace->captures > 0) return call_captured(custom, trace, arguments, results);
   (void)wr_trace_pause();
   struct wr_error *error = wr_function_call(custom->f, arguments, results);
-  if (trace && !error) error = renew(&results->out[0]);
+  if (!error) error = stand_for_call(custom, &arguments->in[0], &results->out[0], trace);
   wr_trace_resume(trace);
   if (trace && !error) error = note(custom, trace, &arguments->in[0], &results->out[0]);
   return error;
@@ -256,6 +339,50 @@ struct wr_error *wr_custom_on(struct wr_trace_call *base, struct wr_node *const 
                               struct wr_ptrs *out) {
   const struct custom_call *call = (struct custom_call *)(void *)base;
   return (call->custom->jvp ? on_by_rule : on_by_f)(call, tangents, out);
+}
+
+/* Output i of all calls, with their axis in front. */
+static struct wr_error *in_front(const struct wr_results *results, size_t i, int32_t n,
+                                 struct wr_ptrs *out) {
+  struct wr_node *given = results->out[0].items[i], *made = NULL;
+  const int ndim = wr_node_ndim(given), axis = (int)(intptr_t)results->numbers.items[i];
+  struct wr_stream *stream;
+  struct wr_error *error = wr_transform_stream(given, &stream);
+  if (error) return error;
+  if (axis == -1 && ndim < WR_MAX_NDIM) {
+    int32_t shape[WR_MAX_NDIM] = {n};
+    for (int k = 0; k < ndim; k++) shape[k + 1] = wr_node_shape(given)[k];
+    error = wr_ops_broadcast_to(&made, given, shape, ndim + 1, stream);
+  } else if (axis < 0 || axis >= ndim || wr_node_shape(given)[axis] != n) {
+    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
+                        "[custom_function] The vmap function gave an array with %d dimensions and "
+                        "the axis %d, along which there are not %d parts.",
+                        ndim, axis, n);
+  } else {
+    error = wr_ops_moveaxis(&made, given, axis, 0, stream);
+  }
+  if (error) return error;
+  out->items[out->count++] = made;
+  return NULL;
+}
+
+struct wr_error *wr_custom_vmap(const struct wr_custom_params *of, const struct wr_node_list *in,
+                                const int *axes, int32_t n, struct wr_ptrs *out) {
+  const struct custom_call *call = of->call;
+  struct wr_results results = {0};
+  const struct wr_arguments arguments = {.in = {*in}, .numbers = axes, .n_numbers = in->n};
+  if (!wr_ptrs_reserve(out, call->n_out)) return wr_error_out_of_memory();
+  struct wr_error *error = wr_function_call(call->custom->vmap, &arguments, &results);
+  if (error) return error;
+  if (results.out[0].count != call->n_out || results.numbers.count != call->n_out) {
+    error = wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
+                         "[custom_function] The vmap function gave %zu arrays and %zu axes instead "
+                         "of %zu.",
+                         results.out[0].count, results.numbers.count, call->n_out);
+  }
+  for (size_t i = 0; i < call->n_out && !error; i++) error = in_front(&results, i, n, out);
+  wr_results_end(&results);
+  return error;
 }
 
 /* ---- making one ---- */

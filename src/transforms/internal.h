@@ -1,7 +1,8 @@
 #ifndef WR_TRANSFORMS_INTERNAL_H
 #define WR_TRANSFORMS_INTERNAL_H
 
-/* Shared between the files of src/transforms: a function run under a log, and walks over that. */
+/* Shared between the files of src/transforms: a function run under a log, and walks over that;
+   calls of functions with rules of their own. */
 
 #include "graph/trace.h"
 #include "transforms/rules.h"
@@ -54,6 +55,11 @@ struct wr_error *wr_custom_back(struct wr_trace_call *call, struct wr_node *cons
                                 struct wr_ptrs *grads);
 struct wr_error *wr_custom_on(struct wr_trace_call *call, struct wr_node *const *tangents,
                               struct wr_ptrs *out);
+
+/* The vmap of a call: inputs as they are for all calls of n, and the axes along which they are, -1
+   where they are the same. Adds one value for each result, with the axis in front. */
+struct wr_error *wr_custom_vmap(const struct wr_custom_params *of, const struct wr_node_list *in,
+                                const int *axes, int32_t n, struct wr_ptrs *out);
 
 static inline struct wr_node_list wr_list_of(const struct wr_ptrs *v) {
   return (struct wr_node_list){(struct wr_node *const *)v->items, v->count};

@@ -2,14 +2,11 @@
 
 #include "transforms/rules.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
 #include "ops/again.h"
 
 const struct wr_rules wr_rules[WR_OP_COUNT] = {
-#define WR_RULE(ID, name) [WR_OP_##ID] = {wr_vjp_##name, wr_jvp_##name},
-#define WR_RULE_ZERO(ID) [WR_OP_##ID] = {NULL, NULL},
+#define WR_RULE(ID, name, vmap) [WR_OP_##ID] = {wr_vjp_##name, wr_jvp_##name},
+#define WR_RULE_ZERO(ID, vmap) [WR_OP_##ID] = {NULL, NULL},
 #include "transforms/rules.def"
 #undef WR_RULE
 #undef WR_RULE_ZERO
@@ -17,8 +14,8 @@ const struct wr_rules wr_rules[WR_OP_COUNT] = {
 
 enum {
   ROWS = 0
-#define WR_RULE(ID, name) +1
-#define WR_RULE_ZERO(ID) +1
+#define WR_RULE(ID, name, vmap) +1
+#define WR_RULE_ZERO(ID, vmap) +1
 #include "transforms/rules.def"
 #undef WR_RULE
 #undef WR_RULE_ZERO
@@ -82,29 +79,17 @@ struct wr_node *wr_rule_reshape_like(const struct wr_rule *r, struct wr_node *a,
   return wr_compose_reshape(r->c, a, wr_node_ndim(like), wr_node_shape(like));
 }
 
-void *wr_rule_fail(const struct wr_rule *r, const char *format, ...) {
-  char text[256];
-  va_list args;
-  va_start(args, format);
-  vsnprintf(text, sizeof text, format, args);
-  va_end(args);
-  if (!r->c->error) r->c->error = wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "%s", text);
-  return NULL;
-}
-
 /* Of one of several results the operation that made all. */
 static enum wr_op maker(const struct wr_rule *r) {
   const enum wr_op from = wr_node_op(r->in[0]);
   return r->op == WR_OP_PART || (r->op == WR_OP_VIEW && from == WR_OP_QUANTIZE) ? from : r->op;
 }
 
-/* As MLX calls what has no rule. */
-static const char *name_of(enum wr_op op) {
+const char *wr_rule_name(enum wr_op op) {
   static const char *const names[WR_OP_COUNT] = {
       [WR_OP_BITWISE_INVERT] = "BitwiseInvert",
       [WR_OP_EIG] = "Eig",
       [WR_OP_EIGH] = "Eigh",
-      [WR_OP_KERNEL] = "CustomKernel",
       [WR_OP_LU] = "LUF",
       [WR_OP_LU_FACTOR] = "LUF",
       [WR_OP_QR] = "QRF",
@@ -118,8 +103,8 @@ static const char *name_of(enum wr_op op) {
 static void fail_none(const struct wr_rule *r, const char *what) {
   const enum wr_op op = maker(r);
   const bool view = op == WR_OP_VIEW; /* says its type */
-  wr_rule_fail(r, "[Primitive::%s] Not implemented for %s%s%s.", what, name_of(op), view ? " " : "",
-               view ? wr_dtype_name(wr_node_dtype(r->y)) : "");
+  wr_compose_fail(r->c, "[Primitive::%s] Not implemented for %s%s%s.", what, wr_rule_name(op),
+                  view ? " " : "", view ? wr_dtype_name(wr_node_dtype(r->y)) : "");
 }
 
 void wr_vjp_none(const struct wr_rule *r, struct wr_node *d, struct wr_node **grads) {

@@ -29,10 +29,10 @@ struct wr_rules {
 };
 extern const struct wr_rules wr_rules[WR_OP_COUNT];
 
-#define WR_RULE(ID, name)    \
-  wr_vjp_rule wr_vjp_##name; \
+#define WR_RULE(ID, name, vmap) \
+  wr_vjp_rule wr_vjp_##name;    \
   wr_jvp_rule wr_jvp_##name;
-#define WR_RULE_ZERO(ID)
+#define WR_RULE_ZERO(ID, vmap)
 #include "transforms/rules.def"
 #undef WR_RULE
 #undef WR_RULE_ZERO
@@ -59,8 +59,7 @@ struct wr_node *wr_rule_sum(const struct wr_rule *r, struct wr_node *a, struct w
 struct wr_node *wr_rule_again(const struct wr_rule *r, struct wr_node *const *in);
 struct wr_node *wr_rule_reshape_like(const struct wr_rule *r, struct wr_node *a,
                                      struct wr_node *like);
-/* Sets the error, and gives NULL. */
-__attribute__((format(printf, 2, 3))) void *wr_rule_fail(const struct wr_rule *r,
-                                                         const char *format, ...);
+/* As MLX calls an operation that has no rule. */
+const char *wr_rule_name(enum wr_op op);
 
 #endif

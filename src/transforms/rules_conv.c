@@ -48,7 +48,7 @@ static struct wr_node *convolve(const struct wr_rule *r, struct wr_node *x, stru
       return wr_compose_zeros(c, ndim, shape, wr_node_dtype(x));
     }
     if (v->low[i] > INT32_MAX || v->high[i] > INT32_MAX) {
-      return wr_rule_fail(r, "[conv] The gradient's padding is beyond the range of int32.");
+      return wr_compose_fail(r->c, "[conv] The gradient's padding is beyond the range of int32.");
     }
     low[i] = (int)v->low[i];
     high[i] = (int)v->high[i];
@@ -65,7 +65,8 @@ static struct wr_node *convolve(const struct wr_rule *r, struct wr_node *x, stru
                                     .n_kernel_dilation = n,
                                     .n_input_dilation = n,
                                     .groups = how(r)->groups,
-                                    .flip = v->flip};
+                                    .flip = v->flip,
+                                    .volumes = true};
   if (c->error) return NULL;
   return wr_compose_step(c, wr_ops_conv(wr_compose_slot(c), x, w, &asked, c->stream));
 }

@@ -88,7 +88,7 @@ static struct wr_node *unary_factor(const struct wr_rule *r) {
     case WR_OP_TANH:
       return with(r, 1, WR_OP_SUBTRACT, un(r, WR_OP_SQUARE, y));
     default:
-      return wr_rule_fail(r, "%s has no derivative here", wr_op_info(r->op)->name);
+      return wr_compose_fail(r->c, "%s has no derivative here", wr_op_info(r->op)->name);
   }
 }
 
@@ -221,7 +221,7 @@ static struct wr_node *binary_factor(const struct wr_rule *r, int k) {
     case WR_OP_POWER:
       return power_factor(r, k);
     default:
-      return wr_rule_fail(r, "%s has no derivative here", wr_op_info(r->op)->name);
+      return wr_compose_fail(r->c, "%s has no derivative here", wr_op_info(r->op)->name);
   }
 }
 

@@ -29,8 +29,9 @@ static struct wr_node *as_updates(const struct wr_rule *r, struct wr_node *d) {
     if (i < before || i >= before + n_index) order[n++] = i;
   }
   if (n_index + ndim > WR_MAX_NDIM) {
-    return wr_rule_fail(r, "[gather] The gradient of a gather of %d axes by %d is not supported.",
-                        ndim, n_index);
+    return wr_compose_fail(r->c,
+                           "[gather] The gradient of a gather of %d axes by %d is not supported.",
+                           ndim, n_index);
   }
   for (int i = 0; i < n_index; i++) shape[i] = wr_node_shape(r->y)[before + i];
   for (int i = 0; i < ndim; i++) shape[n_index + i] = sizes[i];
@@ -127,7 +128,7 @@ void wr_vjp_scatter(const struct wr_rule *r, struct wr_node *d, struct wr_node *
   if (r->wanted[0]) grads[0] = from_source(r, d, wr_rule_conj(r, r->in[1]));
   if (!r->wanted[1]) return;
   if (is_product(r)) {
-    wr_rule_fail(r, "[scatter] VJP not implemented for scatter_prod");
+    wr_compose_fail(r->c, "[scatter] VJP not implemented for scatter_prod");
     return;
   }
   grads[1] = from_update(r, at_updates(r, d));
@@ -136,7 +137,7 @@ void wr_vjp_scatter(const struct wr_rule *r, struct wr_node *d, struct wr_node *
 struct wr_node *wr_jvp_scatter(const struct wr_rule *r, struct wr_node *const *t) {
   struct wr_node *y = t[0] ? from_source(r, t[0], r->in[1]) : wr_rule_zeros(r, r->y);
   if (!t[1]) return y;
-  if (is_product(r)) return wr_rule_fail(r, "[scatter] JVP not yet implemented");
+  if (is_product(r)) return wr_compose_fail(r->c, "[scatter] JVP not yet implemented");
   const struct wr_scatter_params *p = r->params;
   return scattered(r, p->by == WR_OP_COPY ? WR_OP_COPY : WR_OP_ADD, y, from_update(r, t[1]));
 }

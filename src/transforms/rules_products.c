@@ -100,7 +100,7 @@ static struct wr_node *by_group(const struct wr_rule *r, struct wr_node *dw,
   const int ndim = wr_node_ndim(scales);
   int32_t shape[WR_MAX_NDIM + 1];
   if (r->c->error) return NULL;
-  if (ndim == WR_MAX_NDIM) return wr_rule_fail(r, "[dequantize] Too many dimensions.");
+  if (ndim == WR_MAX_NDIM) return wr_compose_fail(r->c, "[dequantize] Too many dimensions.");
   for (int i = 0; i < ndim; i++) shape[i] = wr_node_shape(scales)[i];
   shape[ndim] = how(r)->group;
   struct wr_node *groups = wr_compose_reshape(r->c, dw, ndim + 1, shape);
@@ -120,10 +120,10 @@ static void from_matrix(const struct wr_rule *r, struct wr_node *dw, int first,
 
 static bool refuses(const struct wr_rule *r, const char *name, int first) {
   if (r->wanted[first]) {
-    wr_rule_fail(r, "[%s::vjp] no gradient wrt the quantized weights.", name);
+    wr_compose_fail(r->c, "[%s::vjp] no gradient wrt the quantized weights.", name);
   } else if (how(r)->mode != WR_AFFINE && r->n_in > first + 1 && r->wanted[first + 1]) {
-    wr_rule_fail(r, "[%s::vjp] no gradient wrt scales in %s quantization.", name,
-                 modes[how(r)->mode]);
+    wr_compose_fail(r->c, "[%s::vjp] no gradient wrt scales in %s quantization.", name,
+                    modes[how(r)->mode]);
   }
   return r->c->error != NULL;
 }

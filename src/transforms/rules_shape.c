@@ -208,7 +208,8 @@ void wr_vjp_diagonal(const struct wr_rule *r, struct wr_node *d, struct wr_node 
   int axes[WR_MAX_NDIM];
   int32_t shape[2 * WR_MAX_NDIM];
   if (ndim + n > WR_MAX_NDIM) {
-    wr_rule_fail(r, "[diagonal] The gradient of an array with %d dimensions is not supported.", n);
+    wr_compose_fail(r->c,
+                    "[diagonal] The gradient of an array with %d dimensions is not supported.", n);
     return;
   }
   for (int i = 0; i < n; i++) {

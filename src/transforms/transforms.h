@@ -4,7 +4,8 @@
 /* Derivatives of functions. Each call runs the function, on the calling thread and with no lock
    held, while a log is kept of what it records (graph/trace.h), and walks that by the rules of the
    operations (rules.h). Transforms may stand in each other in any order. Results are lazy. Any
-   thread may call any of these; what other threads record meanwhile is constant to it. */
+   thread may call any of these; what other threads record meanwhile is constant to it. vmap needs
+   no log (vmap.c). */
 
 #include "ops/function.h"
 
@@ -23,10 +24,23 @@ struct wr_error *wr_jvp(struct wr_function *f, const struct wr_node_list *primal
    arguments, in ascending order. */
 struct wr_error *wr_value_and_grad(struct wr_function **out, struct wr_function *f,
                                    const int *argnums, size_t n);
-/* f with rules of its own; each may be NULL, and then is that of f. */
+/* f with rules of its own; each may be NULL, and then is that of f. vmap: from arguments of all
+   calls and their axes (`numbers`) to outputs of all calls and theirs. */
 struct wr_error *wr_custom_function(struct wr_function **out, struct wr_function *f,
                                     struct wr_function *vjp, struct wr_function *jvp,
                                     struct wr_function *vmap);
+/* Runs f on placeholders for the inputs that have an axis, and adds to both lists, which are empty,
+   what it was given and what it gave. An axis of -1: the input itself. */
+struct wr_error *wr_vmap_trace(struct wr_function *f, const struct wr_node_list *inputs,
+                               const int *axes, size_t n, struct wr_ptrs *traced,
+                               struct wr_ptrs *outputs);
+/* The outputs of a trace for all of the inputs: adds to the list, which is empty. */
+struct wr_vmap_lists {
+  struct wr_node_list inputs, traced, outputs; /* the last two: of a trace */
+};
+struct wr_error *wr_vmap_replace(const struct wr_vmap_lists *lists, const int *in_axes, size_t n_in,
+                                 const int *out_axes, size_t n_out, struct wr_ptrs *out);
+
 /* f whose intermediate values go, and are computed again for its cotangents. */
 struct wr_error *wr_checkpoint(struct wr_function **out, struct wr_function *f);
 

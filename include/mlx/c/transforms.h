@@ -54,8 +54,11 @@ int mlx_value_and_grad(mlx_closure_value_and_grad *res, const mlx_closure fun, c
 /* Makes *res the function fun with derivatives of its own; without any it is fun itself.
    fun_vjp:  from arguments, cotangents and outputs to a cotangent for each argument.
    fun_jvp:  from arguments, the tangents of those that have one, and their numbers, to a tangent
-   for each output. fun_vmap: kept for a vectorised run. A derivative that is not given is that of
-   fun. One that is given has the shape of what it is for, or one that broadcasts to it. */
+   for each output.
+   fun_vmap: from arguments of all calls, and the axis of each along which they are (-1: it is the
+   same for all), to outputs of all calls and their axes (mlx/c/transforms_impl.h).
+   What is not given is that of fun. A derivative has the shape of what it is for, or one that
+   broadcasts to it. */
 int mlx_custom_function(mlx_closure *res, const mlx_closure fun,
                         const mlx_closure_custom fun_vjp /* may be empty */,
                         const mlx_closure_custom_jvp fun_jvp /* may be empty */,

@@ -44,7 +44,6 @@ enum family {
   FAMILY_linalg,
   FAMILY_quantized,
   FAMILY_attention,
-  FAMILY_kernel,
   FAMILY_random
 };
 
