@@ -1,4 +1,4 @@
-# The front door: make demo, test, bench, bench ops, bench models, check, install, install-mlxc,
+# The front door: make demo, serve, test, bench, bench ops, bench models, check, install, install-mlxc,
 # clean. Builds come to lie in build/.
 # What is missing on the machine, tools/setup installs (Debian and Ubuntu) or names.
 
@@ -6,7 +6,7 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 RELEASE := build/release
 
-.PHONY: all demo test bench ops models check install install-mlxc clean configure
+.PHONY: all demo serve test bench ops models check install install-mlxc clean configure serve-program
 
 all: configure
 	@cmake --build $(RELEASE) --parallel $(JOBS)
@@ -15,10 +15,19 @@ configure:
 	@tools/setup build
 	@cmake --preset release
 
-# The search example, with its default folders: answers, then 10,000 threads.
-demo: configure
-	@cmake --build $(RELEASE) --parallel $(JOBS) --target search
-	@$(RELEASE)/examples/search
+# The server of examples/serve: what it is to do, against itself, within a minute.
+demo: serve-program
+	@$(RELEASE)/examples/serve --demo
+
+# The same, for who comes: make serve PORT=8080.
+PORT ?= 8080
+serve: serve-program
+	@$(RELEASE)/examples/serve --port=$(PORT)
+
+serve-program:
+	@tools/setup demo
+	@cmake --preset release
+	@cmake --build $(RELEASE) --parallel $(JOBS) --target serve
 
 test:
 	@tools/setup test

@@ -207,7 +207,7 @@ struct padding {
   mlx_array seen;   /* bool [texts, longest]: whether a token stands there */
 };
 
-static struct padding padding_empty(const struct minilm_batch *batch) {
+static struct padding padding_empty(const struct token_batch *batch) {
   struct padding padding = {.texts = batch->count,
                             .spread = mlx_array_new(),
                             .pack = mlx_array_new(),
@@ -226,8 +226,8 @@ static void padding_free(struct padding *padding) {
   mlx_array_free(padding->spread);
 }
 
-static void fill_places(int32_t *spread, int32_t *pack, bool *seen,
-                        const struct minilm_batch *batch, int longest) {
+static void fill_places(int32_t *spread, int32_t *pack, bool *seen, const struct token_batch *batch,
+                        int longest) {
   int token = 0;
   for (int text = 0; text < batch->count; text++) {
     for (int i = 0; i < batch->lengths[text]; i++, token++) {
@@ -239,7 +239,7 @@ static void fill_places(int32_t *spread, int32_t *pack, bool *seen,
   }
 }
 
-static int padding_make(struct padding *padding, const struct minilm_batch *batch) {
+static int padding_make(struct padding *padding, const struct token_batch *batch) {
   const int shape[] = {padding->texts, padding->longest};
   const int places = padding->texts * padding->longest;
   if (places == batch->total) return 0;
@@ -348,7 +348,7 @@ static int run_layer(mlx_array *x, const struct minilm_layer *layer, const struc
 
 /* ---- from tokens to rows ---- */
 
-static int embed_tokens(mlx_array *x, const struct minilm *model, const struct minilm_batch *batch,
+static int embed_tokens(mlx_array *x, const struct minilm *model, const struct token_batch *batch,
                         mlx_stream s) {
   int32_t *const places = malloc(sizeof(*places) * (size_t)batch->total);
   if (places == NULL) return 1;
@@ -389,7 +389,7 @@ static int pool(mlx_array *x, const struct padding *padding, mlx_stream s) {
   return rc;
 }
 
-int minilm_embed(mlx_array *rows, const struct minilm *model, const struct minilm_batch *batch,
+int minilm_embed(mlx_array *rows, const struct minilm *model, const struct token_batch *batch,
                  mlx_stream s) {
   struct padding padding = padding_empty(batch);
   int rc = padding_make(&padding, batch) || embed_tokens(rows, model, batch, s);

@@ -5,9 +5,8 @@
 #define WR_EXAMPLES_SERVE_MINILM_H
 
 #include <mlx/c/mlx.h>
-#include <stddef.h>
-#include <stdint.h>
 
+#include "tokens.h"
 #include "wordpiece.h"
 
 enum { MINILM_WIDTH = 384, MINILM_LAYERS = 6, MINILM_HEADS = 12, MINILM_TOKENS_MOST = 256 };
@@ -38,14 +37,6 @@ struct minilm {
   struct minilm_layer layers[MINILM_LAYERS];
 };
 
-/* Several texts as tokens, one behind the other. */
-struct minilm_batch {
-  int32_t *ids; /* `total` of them */
-  int *lengths; /* of each text, 1 to MINILM_TOKENS_MOST */
-  int count;    /* of texts */
-  int total;    /* of tokens */
-};
-
 /* Reads model.safetensors and vocab.txt of a folder, and evaluates the weights on `s`. Returns 0,
    or 1 with the reason on stderr and nothing kept. */
 int minilm_load(struct minilm *model, const char *folder, mlx_stream s);
@@ -53,7 +44,7 @@ void minilm_free(struct minilm *model);
 
 /* *rows becomes float32 [batch->count, 384], recorded on `s` and not evaluated; the batch may go.
    Returns 0, or 1 (weir_last_error). */
-int minilm_embed(mlx_array *rows, const struct minilm *model, const struct minilm_batch *batch,
+int minilm_embed(mlx_array *rows, const struct minilm *model, const struct token_batch *batch,
                  mlx_stream s);
 
 #endif

@@ -123,6 +123,9 @@ const int32_t *wr_api_shape(const int *shape, size_t n, const char *param, struc
    when memory for a new handle is refused. Runs due destructors on this thread (the caller's own
    free). */
 struct wr_error *wr_api_put_array(mlx_array *res, struct wr_node *out);
+/* The strings of a vector, *n of them; never NULL unless *error. */
+const char *const *wr_api_strings(mlx_vector_string v, const char *param, size_t *n,
+                                  struct wr_error **error);
 /* A vector of further references. */
 struct wr_error *wr_api_make_vector(mlx_vector_array *vec, struct wr_node *const *nodes, size_t n);
 /* Ends a vector that was given as a result, and gives what it held; no destructor runs here. */

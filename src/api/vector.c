@@ -463,6 +463,14 @@ struct wr_node *const *wr_api_vector(mlx_vector_array v, const char *param, size
   return (struct wr_node *const *)found->items.items;
 }
 
+const char *const *wr_api_strings(mlx_vector_string v, const char *param, size_t *n,
+                                  struct wr_error **error) {
+  const struct vector *found = check_vector(&strings, v.ctx, param, error);
+  if (*error) return NULL;
+  *n = found->items.count;
+  return (const char *const *)found->items.items;
+}
+
 struct wr_error *wr_api_set_strings(mlx_vector_string *vec, const char *const *items, size_t n) {
   return make_from(&strings, &vec->ctx, items, n, "items");
 }

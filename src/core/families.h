@@ -11,6 +11,7 @@
 #define OF_fft(...)
 #define OF_hadamard(...)
 #define OF_index(...)
+#define OF_kernel(...)
 #define OF_linalg(...)
 #define OF_matmul(...)
 #define OF_quantized(...)

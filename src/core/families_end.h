@@ -9,6 +9,7 @@
 #undef OF_fft
 #undef OF_hadamard
 #undef OF_index
+#undef OF_kernel
 #undef OF_linalg
 #undef OF_matmul
 #undef OF_quantized

@@ -254,6 +254,22 @@ struct wr_attention_params {
   bool has_sinks;
 };
 
+/* A kernel of the user's: for each input its address, then what its bits say, then the address of
+   each part. */
+enum { WR_KERNEL_ARGUMENTS = 64, WR_KERNEL_NDIM = 10 };
+struct wr_kernel_params {
+  const struct wr_kernel_text *text; /* core/kernel_text.h */
+  uint64_t shapes;                   /* bit i: the extents of input i, WR_KERNEL_NDIM int32_t */
+  uint64_t strides;                  /* the same, its strides in elements, int64_t */
+  uint64_t ndims;                    /* the same, how many of those count, int32_t */
+  uint32_t grid[3];                  /* threads in all; 0: nothing runs */
+  uint32_t block[3];                 /* threads of a block, or all where those are fewer */
+  uint32_t shared_bytes;             /* dynamic memory of a block */
+  bool contiguous;                   /* all inputs are row-major */
+  bool begins;                       /* all parts hold `value` before it runs */
+  float value;
+};
+
 /* Extents of a gather's slices along all axes of its input, from its result's shape. Gives how many
    axes the index arrays have. */
 static inline int wr_gather_sizes(const struct wr_gather_params *params, int ndim, int result_ndim,

@@ -37,13 +37,4 @@ void wr_save_release(struct wr_node **nodes, size_t n);
 /* The bytes of a node that was prepared. */
 struct wr_error *wr_save_data(struct wr_writer *writer, struct wr_node *node);
 
-/* Bytes that grow. `{0}` is a valid empty one; once memory was refused, what is added is lost. */
-struct wr_bytes {
-  char *data;
-  size_t n;
-  size_t capacity;
-  bool refused;
-};
-void wr_bytes_add(struct wr_bytes *b, const void *data, size_t n);
-
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "base/bytes.h"
 #include "base/json.h"
 #include "io/io.h"
 #include "ops/ops.h"
@@ -80,48 +81,24 @@ struct wr_error *wr_save_npy(struct wr_writer *writer, struct wr_node *node,
 
 /* ---- safetensors ---- */
 
-void wr_bytes_add(struct wr_bytes *b, const void *data, size_t n) {
-  size_t total;
-  if (b->refused || n == 0) return;
-  if (!wr_add_size(b->n, n, &total)) total = SIZE_MAX;
-  if (total > b->capacity) {
-    size_t capacity = total > SIZE_MAX / 2 ? total : 2 * total;
-    char *more = wr_realloc(b->data, capacity);
-    b->refused = !more;
-    if (!more) return;
-    b->data = more;
-    b->capacity = capacity;
-  }
-  memcpy(b->data + b->n, data, n);
-  b->n = total;
-}
-
-static void add_text(struct wr_bytes *b, const char *text) { wr_bytes_add(b, text, strlen(text)); }
-
-static void add_number(struct wr_bytes *b, unsigned long long number) {
-  char text[24];
-  snprintf(text, sizeof text, "%llu", number);
-  add_text(b, text);
-}
-
 /* In quotes, with escapes where JSON wants them and nowhere else. */
 static void add_quoted(struct wr_bytes *b, const char *text) {
   static const char special[] = "\"\\\b\f\n\r\t", names[] = "\"\\bfnrt";
-  add_text(b, "\"");
+  wr_bytes_add_text(b, "\"");
   for (const char *c = text; *c; c++) {
     const char *found = strchr(special, *c);
     char escape[8];
     if (found) {
       snprintf(escape, sizeof escape, "\\%c", names[found - special]);
-      add_text(b, escape);
+      wr_bytes_add_text(b, escape);
     } else if ((unsigned char)*c < 0x20) {
       snprintf(escape, sizeof escape, "\\u%04x", (unsigned)*c);
-      add_text(b, escape);
+      wr_bytes_add_text(b, escape);
     } else {
       wr_bytes_add(b, c, 1);
     }
   }
-  add_text(b, "\"");
+  wr_bytes_add_text(b, "\"");
 }
 
 /* Keys in their bytes' order, as MLX has them. */
@@ -138,38 +115,38 @@ static const struct wr_map_entry **sorted(const struct wr_map *map) {
 }
 
 static void add_metadata(struct wr_bytes *b, const struct wr_map *metadata) {
-  add_text(b, "\"__metadata__\":");
+  wr_bytes_add_text(b, "\"__metadata__\":");
   if (metadata->count == 0) {
-    add_text(b, "null");
+    wr_bytes_add_text(b, "null");
     return;
   }
   const struct wr_map_entry **order = sorted(metadata);
   b->refused = b->refused || !order;
   for (size_t i = 0; order && i < metadata->count; i++) {
-    add_text(b, i ? "," : "{");
+    wr_bytes_add_text(b, i ? "," : "{");
     add_quoted(b, order[i]->key);
-    add_text(b, ":");
+    wr_bytes_add_text(b, ":");
     add_quoted(b, order[i]->value);
   }
-  add_text(b, "}");
+  wr_bytes_add_text(b, "}");
   wr_free(order);
 }
 
 static void add_array(struct wr_bytes *b, const char *name, const struct wr_node *node,
                       uint64_t offset) {
   add_quoted(b, name);
-  add_text(b, ":{\"data_offsets\":[");
-  add_number(b, offset);
-  add_text(b, ",");
-  add_number(b, offset + bytes_of(node));
-  add_text(b, "],\"dtype\":\"");
-  add_text(b, wr_safetensors_dtype(wr_node_dtype(node)));
-  add_text(b, "\",\"shape\":[");
+  wr_bytes_add_text(b, ":{\"data_offsets\":[");
+  wr_bytes_format(b, "%llu", (unsigned long long)offset);
+  wr_bytes_add_text(b, ",");
+  wr_bytes_format(b, "%llu", (unsigned long long)(offset + bytes_of(node)));
+  wr_bytes_add_text(b, "],\"dtype\":\"");
+  wr_bytes_add_text(b, wr_safetensors_dtype(wr_node_dtype(node)));
+  wr_bytes_add_text(b, "\",\"shape\":[");
   for (int i = 0; i < wr_node_ndim(node); i++) {
-    if (i) add_text(b, ",");
-    add_number(b, (unsigned long long)wr_node_shape(node)[i]);
+    if (i) wr_bytes_add_text(b, ",");
+    wr_bytes_format(b, "%d", (int)wr_node_shape(node)[i]);
   }
-  add_text(b, "]}");
+  wr_bytes_add_text(b, "]}");
 }
 
 /* `offsets` are those of the map's entries. */
@@ -178,19 +155,19 @@ static void add_header(struct wr_bytes *b, const struct wr_map *arrays,
   const struct wr_map_entry **order = sorted(arrays);
   bool told = false;
   b->refused = !order;
-  add_text(b, "{");
+  wr_bytes_add_text(b, "{");
   for (size_t i = 0; order && i <= arrays->count; i++) {
     const struct wr_map_entry *entry = i < arrays->count ? order[i] : NULL;
     if (!told && (!entry || strcmp(entry->key, "__metadata__") > 0)) {
       add_metadata(b, metadata);
-      if (entry) add_text(b, ",");
+      if (entry) wr_bytes_add_text(b, ",");
       told = true;
     }
     if (!entry) continue;
     add_array(b, entry->key, entry->value, offsets[entry - arrays->entries]);
-    if (!told || i + 1 < arrays->count) add_text(b, ",");
+    if (!told || i + 1 < arrays->count) wr_bytes_add_text(b, ",");
   }
-  add_text(b, "}");
+  wr_bytes_add_text(b, "}");
   wr_free(order);
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "base/bytes.h"
 #include "io/io.h"
 
 enum { VALUE_TEXT = 8, VALUE_ARRAY = 9 };

@@ -94,6 +94,7 @@ struct wr_error *wr_again_copy(struct wr_node **out, const struct wr_record *lik
 struct wr_error *wr_again_fft(struct wr_node **out, const struct wr_record *like);
 struct wr_error *wr_again_hadamard(struct wr_node **out, const struct wr_record *like);
 struct wr_error *wr_again_index(struct wr_node **out, const struct wr_record *like);
+struct wr_error *wr_again_kernel(struct wr_node **out, const struct wr_record *like);
 struct wr_error *wr_again_linalg(struct wr_node **out, const struct wr_record *like);
 struct wr_error *wr_again_matmul(struct wr_node **out, const struct wr_record *like);
 struct wr_error *wr_again_quantized(struct wr_node **out, const struct wr_record *like);

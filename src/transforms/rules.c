@@ -90,6 +90,7 @@ const char *wr_rule_name(enum wr_op op) {
       [WR_OP_BITWISE_INVERT] = "BitwiseInvert",
       [WR_OP_EIG] = "Eig",
       [WR_OP_EIGH] = "Eigh",
+      [WR_OP_KERNEL] = "CustomKernel",
       [WR_OP_LU] = "LUF",
       [WR_OP_LU_FACTOR] = "LUF",
       [WR_OP_QR] = "QRF",

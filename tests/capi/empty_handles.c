@@ -7,6 +7,7 @@
 #include "bracket.h"
 #include "check.h"
 #include "good_closures.h"
+#include "good_kernels.h"
 #include "mlx/c/mlx.h"
 #include "no_file.h"
 #include "weir/error.h"
@@ -60,6 +61,10 @@ static void f12(void) {
 static void free_is_a_no_op(void) {
   CHECK(mlx_array_free(none.array) == 0);
   FREE_CLOSURES(none);
+  mlx_fast_cuda_kernel_free((mlx_fast_cuda_kernel){NULL});
+  mlx_fast_cuda_kernel_config_free(none.fast_cuda_kernel_config);
+  mlx_fast_metal_kernel_free(none.fast_metal_kernel);
+  mlx_fast_metal_kernel_config_free(none.fast_metal_kernel_config);
   CHECK(mlx_device_free(none.device) == 0);
   CHECK(mlx_device_info_free(none.device_info) == 0);
   CHECK(mlx_stream_free(none.stream) == 0);
@@ -83,6 +88,9 @@ static void make_good(void) {
   good.array = mlx_array_new_data(memory, shape, 1, MLX_FLOAT32);
   good.stream = mlx_default_cpu_stream_new();
   MAKE_CLOSURES(good);
+  good.fast_cuda_kernel_config = mlx_fast_cuda_kernel_config_new();
+  good.fast_metal_kernel = good_metal_kernel();
+  good.fast_metal_kernel_config = mlx_fast_metal_kernel_config_new();
   good.device = mlx_device_new_type(MLX_CPU, 0);
   good.device_info = mlx_device_info_new();
   CHECK(mlx_device_info_get(&good.device_info, good.device) == 0);
@@ -104,6 +112,9 @@ static void make_good(void) {
 
 static void free_good(void) {
   FREE_CLOSURES(good);
+  mlx_fast_cuda_kernel_config_free(good.fast_cuda_kernel_config);
+  mlx_fast_metal_kernel_free(good.fast_metal_kernel);
+  mlx_fast_metal_kernel_config_free(good.fast_metal_kernel_config);
   mlx_array_free(good.array);
   mlx_stream_free(good.stream);
   mlx_device_free(good.device);

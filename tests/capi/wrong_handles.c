@@ -12,6 +12,7 @@
 #include "anew.h"
 #include "bracket.h"
 #include "good_closures.h"
+#include "good_kernels.h"
 #include "mean_cpu.h"
 #include "no_file.h"
 #include "weir/weir.h"
@@ -109,6 +110,9 @@ static struct handles make(void) {
   h.vector_int = mlx_vector_int_new_value(1);
   h.vector_string = mlx_vector_string_new_value("text");
   MAKE_CLOSURES(h);
+  h.fast_cuda_kernel_config = mlx_fast_cuda_kernel_config_new();
+  h.fast_metal_kernel = good_metal_kernel();
+  h.fast_metal_kernel_config = mlx_fast_metal_kernel_config_new();
   h.event = weir_event_new();
   CHECK(weir_event_record(h.event, h.stream) == 0);
   CHECK(weir_wired_guard_begin(&h.wired_guard, 1, &h.stream, 1) == 0);
@@ -141,6 +145,9 @@ static void end(struct handles h) {
   CHECK(mlx_map_string_to_string_iterator_free(h.map_string_to_string_iterator) == 0);
   CHECK(mlx_map_string_to_string_free(h.map_string_to_string) == 0);
   FREE_CLOSURES(h);
+  mlx_fast_cuda_kernel_config_free(h.fast_cuda_kernel_config);
+  mlx_fast_metal_kernel_free(h.fast_metal_kernel);
+  mlx_fast_metal_kernel_config_free(h.fast_metal_kernel_config);
   CHECK(weir_event_free(h.event) == 0);
   CHECK(weir_wired_guard_end(&h.wired_guard) == 0);
 }

@@ -171,11 +171,14 @@ wr_cu_result stand_in_fill_bytes(wr_cu_address at, unsigned char value, size_t b
 
 static bool is_extent(const unsigned *n) { return n[0] && n[1] && n[2]; }
 
-wr_cu_result kernel_fill(struct kernel *k, wr_cu_function function, const unsigned *grid,
-                         const unsigned *block, void **arguments) {
+wr_cu_result kernel_fill(struct kernel *k, const struct wr_cu_node_values *values) {
+  const wr_cu_function function = values->function;
+  const unsigned *grid = values->grid, *block = values->block;
+  void **arguments = values->arguments;
   if (!function || !is_extent(grid) || !is_extent(block)) return INVALID_VALUE;
   if (block[0] * block[1] * block[2] > 1024) return INVALID_VALUE;
   if (grid[1] > 65535 || grid[2] > 65535) return INVALID_VALUE;
+  if (values->shared_bytes > wr_load_relaxed(&function->most_shared)) return INVALID_VALUE;
   k->function = function;
   for (int i = 0; i < function->n_params; i++) {
     memcpy(&k->words[i], arguments[i], sizeof k->words[i]);
@@ -194,12 +197,16 @@ wr_cu_result stand_in_launch(wr_cu_function function, unsigned grid_x, unsigned 
   wr_cu_context context;
   wr_cu_result result = call_begin_inside(CALL_launch, &context);
   if (result) return result;
-  const unsigned grid[] = {grid_x, grid_y, grid_z}, block[] = {block_x, block_y, block_z};
+  const struct wr_cu_node_values values = {.function = function,
+                                           .grid = {grid_x, grid_y, grid_z},
+                                           .block = {block_x, block_y, block_z},
+                                           .shared_bytes = shared_bytes,
+                                           .arguments = arguments};
   stream_check(stream, context);
   demand(function->context == context, "a kernel is launched in another context than its own");
-  demand(!shared_bytes && !extra, "a launch with more than the stand-in knows");
+  demand(!extra, "a launch with more than the stand-in knows");
   struct command *c = command_new(COMMAND_KERNELS, 1);
-  result = kernel_fill(&c->kernels[0], function, grid, block, arguments);
+  result = kernel_fill(&c->kernels[0], &values);
   if (result) {
     free(c);
     return call_end(result);

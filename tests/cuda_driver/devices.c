@@ -93,6 +93,9 @@ wr_cu_result stand_in_device_attribute(int *value, int attribute, wr_cu_device d
     case WR_CU_ATTRIBUTE_MINOR:
       *value = 0;
       break;
+    case WR_CU_ATTRIBUTE_SHARED_MOST:
+      *value = MOST_SHARED;
+      break;
     case WR_CU_ATTRIBUTE_POOLS:
       *value = 1;
       break;

@@ -49,9 +49,8 @@ wr_cu_result stand_in_graph_free(wr_cu_graph graph) {
 }
 
 static wr_cu_result fill(struct kernel *kernel, const struct wr_cu_node_values *v) {
-  demand(!v->shared_bytes && !v->extra && !v->kernel && !v->context,
-         "a node with more than the stand-in knows");
-  return kernel_fill(kernel, v->function, v->grid, v->block, v->arguments);
+  demand(!v->extra && !v->kernel && !v->context, "a node with more than the stand-in knows");
+  return kernel_fill(kernel, v);
 }
 
 wr_cu_result stand_in_graph_add_kernel(wr_cu_node *node, wr_cu_graph graph, const wr_cu_node *after,

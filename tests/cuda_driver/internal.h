@@ -93,7 +93,7 @@ int kernel_fault_now(void);
 
 /* ---- modules.c ---- */
 
-enum { PARAMS_MAX = 40, MOVED_MAX = 1024 };
+enum { PARAMS_MAX = 64, MOVED_MAX = 1024 };
 
 enum param { PARAM_VALUE, PARAM_READ, PARAM_WRITTEN };
 
@@ -101,10 +101,13 @@ enum param { PARAM_VALUE, PARAM_READ, PARAM_WRITTEN };
  */
 enum moves { MOVES_NOTHING, MOVES_UP, MOVES_DOWN };
 
+enum { MOST_SHARED = 227 << 10 }; /* bytes of a block */
+
 struct wr_cu_function_object {
   struct wr_cu_function_object *next; /* of the module's */
   wr_cu_context context;
   enum moves moves;
+  wr_atomic_u32 most_shared; /* atomic RELAXED: dynamic memory that a launch may ask for */
   int n_params;
   enum param params[PARAMS_MAX];
 };
@@ -161,7 +164,6 @@ void stream_check(wr_cu_stream stream, wr_cu_context context);
 /* Runs a command that is neither TICKET nor WAIT. */
 void command_run(wr_cu_context context, const struct command *command);
 /* Reads the first word of each argument, which Weir lays out in whole words. */
-wr_cu_result kernel_fill(struct kernel *kernel, wr_cu_function function, const unsigned *grid,
-                         const unsigned *block, void **arguments);
+wr_cu_result kernel_fill(struct kernel *kernel, const struct wr_cu_node_values *values);
 
 #endif

@@ -87,6 +87,9 @@ static void read_parameters(struct wr_cu_function_object *f, const char *text) {
   }
 }
 
+/* Bytes: what a launch may ask for, and what a GPU of compute capability 9.0 has. */
+enum { ORDINARY_SHARED = 48 << 10, MOST_THREADS = 1024 };
+
 static enum moves moves_of(const char *name) {
   if (!strcmp(name, "put") || !strcmp(name, "put_few")) return MOVES_UP;
   return strcmp(name, "get") ? MOVES_NOTHING : MOVES_DOWN;
@@ -104,10 +107,33 @@ wr_cu_result stand_in_module_function(wr_cu_function *function, wr_cu_module mod
   if (!f) return call_end(WR_CU_OUT_OF_MEMORY);
   f->context = context;
   f->moves = moves_of(name);
+  atomic_init(&f->most_shared, ORDINARY_SHARED);
   read_parameters(f, text);
   void *next;
   push(&module->functions, f, &next);
   f->next = next;
   *function = f;
+  return call_end(WR_CU_SUCCESS);
+}
+
+wr_cu_result stand_in_function_attribute(int *value, int attribute, wr_cu_function function) {
+  wr_cu_context context;
+  wr_cu_result result = call_begin_inside(CALL_function_attribute, &context);
+  if (result) return result;
+  demand(function->context == context, "a kernel of another context");
+  if (attribute != WR_CU_FUNCTION_MAX_THREADS) return call_end(INVALID_VALUE);
+  *value = MOST_THREADS;
+  return call_end(WR_CU_SUCCESS);
+}
+
+wr_cu_result stand_in_function_set(wr_cu_function function, int attribute, int value) {
+  wr_cu_context context;
+  wr_cu_result result = call_begin_inside(CALL_function_set, &context);
+  if (result) return result;
+  demand(function->context == context, "a kernel of another context");
+  if (attribute != WR_CU_FUNCTION_MAX_SHARED || value < 0 || value > MOST_SHARED) {
+    return call_end(INVALID_VALUE);
+  }
+  wr_store_relaxed(&function->most_shared, (uint32_t)value);
   return call_end(WR_CU_SUCCESS);
 }

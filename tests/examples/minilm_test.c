@@ -54,7 +54,7 @@ static int check_all_tokens(const struct wordpiece *pieces, const char *folder) 
 static double difference(const struct minilm *model, const float *wanted, int first, int count,
                          mlx_stream s) {
   int32_t packed[BATCH * MINILM_TOKENS_MOST];
-  struct minilm_batch batch = {.ids = packed, .lengths = lengths + first, .count = count};
+  struct token_batch batch = {.ids = packed, .lengths = lengths + first, .count = count};
   for (int i = first; i < first + count; i++) {
     memcpy(packed + batch.total, ids[i], sizeof(*packed) * (size_t)lengths[i]);
     batch.total += lengths[i];

@@ -1,17 +1,28 @@
 /* Attention on the GPU against the CPU: 16-bit floats, rows that fill tiles and not, one query,
-   several query heads for one of keys, every kind of mask, sinks. */
+   several query heads for one of keys, every kind of mask, sinks; heads beside each other in
+   memory. */
 
 #include "gpu_case.h"
 
-static void run(const int32_t *x, enum wr_dtype t, bool causal, int mask, bool sinks) {
+/* As models have it, from one product for all heads: (B, L, H, D) seen as (B, H, L, D). */
+static struct wr_node *array(enum wr_dtype t, int32_t b, int32_t h, int32_t l, int32_t d,
+                             uint32_t seed, bool beside) {
+  const int32_t shape[] = {b, h, l, d};
+  if (!beside) return gpu_case_array(t, 4, shape, seed, false);
+  struct wr_node *base = gpu_case_array(t, 4, (const int32_t[]){b, l, h, d}, seed, false);
+  const int64_t strides[] = {(int64_t)l * h * d, d, (int64_t)h * d, 1};
+  return gpu_case_view(base, 4, shape, strides, 0);
+}
+
+static void run(const int32_t *x, enum wr_dtype t, bool causal, int mask, bool sinks, bool beside) {
   char what[128];
   struct wr_node *in[5];
   int n = 3;
   const struct wr_attention_params params = {
       .scale = 0.3f, .causal = causal, .has_mask = mask > 0, .has_sinks = sinks};
-  in[0] = gpu_case_array(t, 4, (const int32_t[]){x[0], x[1], x[2], x[3]}, 1u, false);
-  in[1] = gpu_case_array(t, 4, (const int32_t[]){x[0], x[4], x[5], x[3]}, 2u, false);
-  in[2] = gpu_case_array(t, 4, (const int32_t[]){x[0], x[4], x[5], x[6]}, 3u, false);
+  in[0] = array(t, x[0], x[1], x[2], x[3], 1u, beside);
+  in[1] = array(t, x[0], x[4], x[5], x[3], 2u, beside);
+  in[2] = array(t, x[0], x[4], x[5], x[6], 3u, beside);
   const int32_t scores[4] = {x[0], x[1], x[2], x[5]};
   if (mask) in[n++] = gpu_case_array(mask == 1 ? WR_BOOL : t, 4, scores, 4u, false);
   if (sinks) in[n++] = gpu_case_array(t, 1, &x[1], 5u, false);
@@ -33,17 +44,20 @@ static void run(const int32_t *x, enum wr_dtype t, bool causal, int mask, bool s
 
 int main(void) {
   /* B, H, L, D; K, M; E */
-  static const int32_t shapes[][7] = {{1, 2, 64, 64, 2, 64, 64},    {2, 4, 70, 128, 1, 300, 128},
-                                      {1, 8, 1, 128, 2, 4000, 128}, {1, 3, 33, 24, 3, 17, 40},
-                                      {1, 1, 1, 8, 1, 1, 8},        {1, 2, 100, 80, 2, 40, 8}};
+  static const int32_t shapes[][7] = {
+      {1, 2, 64, 64, 2, 64, 64},     {2, 4, 70, 128, 1, 300, 128}, {1, 8, 1, 128, 2, 4000, 128},
+      {1, 3, 33, 24, 3, 17, 40},     {1, 1, 1, 8, 1, 1, 8},        {1, 2, 100, 80, 2, 40, 8},
+      {1, 2, 500, 128, 2, 700, 128}, {2, 4, 129, 64, 2, 1025, 64}, {3, 8, 2, 64, 2, 37, 64},
+      {1, 2, 90, 20, 2, 70, 20},     {1, 6, 300, 72, 3, 200, 120}, {2, 2, 260, 64, 1, 257, 128}};
   if (!gpu_case_start()) return GPU_CASE_SKIPPED;
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
     for (int t = 0; t < 2; t++) {
       const enum wr_dtype dtype = t ? WR_BFLOAT16 : WR_FLOAT16;
-      run(shapes[i], dtype, false, 0, false);
-      run(shapes[i], dtype, true, 0, true);
-      run(shapes[i], dtype, false, 1, false);
-      run(shapes[i], dtype, false, 2, true);
+      run(shapes[i], dtype, false, 0, false, t);
+      run(shapes[i], dtype, true, 0, true, !t);
+      run(shapes[i], dtype, true, 0, false, t);
+      run(shapes[i], dtype, false, 1, false, !t);
+      run(shapes[i], dtype, false, 2, true, t);
     }
   }
   return gpu_case_end();

@@ -8,6 +8,7 @@
 
 #include "bracket.h"
 #include "call_arguments.h"
+#include "good_kernels.h"
 #include "programs.h"
 
 /* What the calls are given, and where they write. */
@@ -86,6 +87,8 @@ static void *clear_and_try_all(void *arg) {
   good.vector_array = mlx_vector_array_new_value(good.array);
   good.device = mlx_device_new_type(MLX_CPU, 0);
   good.stream = new_stream();
+  good.fast_metal_kernel = good_metal_kernel();
+  good.fast_metal_kernel_config = mlx_fast_metal_kernel_config_new();
   CHECK(weir_wired_guard_begin(&guard, 1 << 20, &good.stream, 1) == 0);
   CHECK(mlx_clear_streams() == 0);
   all_calls();
@@ -104,6 +107,8 @@ static void *clear_and_try_all(void *arg) {
   mlx_stream_free(fresh);
   mlx_stream_free(own);
   mlx_stream_free(good.stream);
+  mlx_fast_metal_kernel_free(good.fast_metal_kernel);
+  mlx_fast_metal_kernel_config_free(good.fast_metal_kernel_config);
   mlx_device_free(good.device);
   mlx_vector_array_free(good.vector_array);
   mlx_array_free(good.array);

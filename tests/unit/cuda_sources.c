@@ -59,10 +59,12 @@ static void want_quantized(enum wr_dtype t) {
 /* Of 16-bit floats, with each kind of mask. */
 static void want_attention(enum wr_dtype t) {
   static const enum wr_dtype masks[] = {WR_BOOL, WR_INT32, WR_FLOAT16, WR_BFLOAT16};
-  for (int i = 0; i < 4 && n_wanted < MOST; i++) {
+  for (int i = 0; i < 4 && n_wanted + 3 <= MOST; i++) {
     if (masks[i] == (t == WR_FLOAT16 ? WR_BFLOAT16 : WR_FLOAT16)) continue;
     const int before = n_wanted;
     want(WR_SOURCE_ATTENTION, WR_OP_ATTENTION, t, masks[i]);
+    want(WR_SOURCE_ATTENTION_TILES, WR_OP_ATTENTION, t, masks[i]);
+    want(WR_SOURCE_ATTENTION_FEW, WR_OP_ATTENTION, t, masks[i]);
     for (int k = before; k < n_wanted; k++) wanted[k].variant = (uint8_t)(1 + i % 2);
   }
 }

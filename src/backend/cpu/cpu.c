@@ -7,8 +7,10 @@
 #include "backend/cpu/fused.h"
 #include "backend/cpu/kernels.h"
 
-/* Views have no kernel; the rows of ops.def say `view` in the kernel's place. */
+/* Views have no kernel; the rows of ops.def say `view` in the kernel's place, and `none` of what is
+   another device's. */
 #define wr_cpu_view NULL
+#define wr_cpu_none NULL
 static const wr_cpu_kernel kernels[WR_OP_COUNT] = {
 #define WR_OP(ID, name, family, arity, rule, types, params, fusable, cpu, cuda) \
   [WR_OP_##ID] = wr_cpu_##cpu,
@@ -16,6 +18,7 @@ static const wr_cpu_kernel kernels[WR_OP_COUNT] = {
 #undef WR_OP
 };
 #undef wr_cpu_view
+#undef wr_cpu_none
 
 struct wr_encoder {
   char unused; /* C has no empty struct */
@@ -50,10 +53,9 @@ static enum wr_encode_status encode(struct wr_encoder *encoder, const struct wr_
   (void)encoder;
   wr_cpu_kernel kernel = kernels[call->op];
   if (wr_op_may_stay(call->op, call->params)) return begin_call(call, hook, error);
-  struct wr_error *failure =
-      kernel ? kernel(call)
-             : wr_error_new(WEIR_ERROR_INTERNAL, "%s is a view and has no CPU kernel",
-                            wr_op_info(call->op)->name);
+  struct wr_error *failure = kernel ? kernel(call)
+                                    : wr_error_new(WEIR_ERROR_INTERNAL, "%s has no CPU kernel",
+                                                   wr_op_info(call->op)->name);
   if (failure) *error = failure;
   return WR_ENCODE_DONE;
 }

@@ -44,6 +44,7 @@ enum family {
   FAMILY_linalg,
   FAMILY_quantized,
   FAMILY_attention,
+  FAMILY_kernel,
   FAMILY_random
 };
 

@@ -6,6 +6,7 @@
    entries. A group of fused operations gets source of its own. Any thread. */
 
 #include "backend/cuda/driver/driver.h"
+#include "core/kernel_text.h"
 
 enum wr_source {
 #define WR_SOURCE(ID, file, ...) WR_SOURCE_##ID,
@@ -68,6 +69,11 @@ enum {
   WR_ENTRY_ATTENTION_JOIN = 1
 };
 
+/* Kernels of these sources are launched with shared memory, up to gpu->shared_most bytes. */
+static inline bool wr_source_shares(enum wr_source source) {
+  return source == WR_SOURCE_ATTENTION_TILES || source == WR_SOURCE_ATTENTION_FEW;
+}
+
 /* What a module is compiled for. */
 struct wr_module_id {
   uint8_t source;  /* enum wr_source */
@@ -85,6 +91,12 @@ void wr_module_table_free(struct wr_module_table *table); /* NULL is a no-op; no
    a thread that asks meanwhile for the same module waits for it. Between enter and leave. */
 struct wr_error *wr_kernel_find(struct wr_gpu *gpu, struct wr_module_id id, int entry,
                                 wr_cu_function *out);
+
+/* The same for a user's kernel, and how many threads a block of it may have at most; such that it
+   can be launched with so much dynamic memory. */
+struct wr_error *wr_kernel_find_users(struct wr_gpu *gpu, const struct wr_kernel_text *text,
+                                      unsigned shared_bytes, wr_cu_function *out,
+                                      unsigned *most_threads);
 
 /* ---- groups ---- */
 

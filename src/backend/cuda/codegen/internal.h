@@ -22,8 +22,20 @@ struct wr_error *wr_jit_group_image(const char *text, struct wr_module_id id, in
                                     void **image);
 struct wr_error *wr_jit_compile_group(const char *text, struct wr_module_id id, int arch,
                                       void **image, size_t *bytes);
+/* The same for a user's kernel. */
+struct wr_error *wr_jit_users_image(const struct wr_kernel_text *text, int arch, int driver,
+                                    void **image);
+struct wr_error *wr_jit_compile_users(const struct wr_kernel_text *text, int arch, void **image,
+                                      size_t *bytes);
 /* What the sources call an element type. */
 const char *wr_type_name(enum wr_dtype t);
+
+/* ---- toolkit.c: where users' kernels find NVIDIA's headers ---- */
+
+/* Options of the compiler, "--include-path=..." each; how many, and 0 where there is no toolkit. */
+enum { WR_TOOLKIT_FOLDERS = 2, WR_TOOLKIT_OPTION = 600 };
+int wr_toolkit_options(const struct wr_nvrtc *nvrtc,
+                       char options[WR_TOOLKIT_FOLDERS][WR_TOOLKIT_OPTION]);
 
 /* ---- jit_cache.c: machine code on disk ---- */
 

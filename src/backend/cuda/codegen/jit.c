@@ -75,7 +75,9 @@ static void add_text(struct options *o, const char *format, const char *value) {
 static void options_make(struct options *o, struct wr_module_id id, int arch) {
   char text[OPTION_BYTES];
   o->count = 0;
-  snprintf(text, sizeof text, "--gpu-architecture=sm_%d", arch);
+  /* Instructions of one generation alone. */
+  const bool own = id.source == WR_SOURCE_ATTENTION_TILES;
+  snprintf(text, sizeof text, "--gpu-architecture=sm_%d%s", arch, own ? "a" : "");
   add(o, text);
   add(o, "--std=c++17");
   add(o, "--fmad=false");
@@ -97,11 +99,13 @@ static void options_make(struct options *o, struct wr_module_id id, int arch) {
 struct unit {
   const char *text;
   const char *file;
+  bool users; /* a user's kernel */
   char label[128];
   struct options options;
 };
 
 static void unit_of_module(struct unit *u, struct wr_module_id id, int arch) {
+  u->users = false;
   u->file = files[id.source];
   u->text = wr_kernel_source(u->file);
   wr_module_name(id, u->label, sizeof u->label);
@@ -109,21 +113,47 @@ static void unit_of_module(struct unit *u, struct wr_module_id id, int arch) {
 }
 
 static void unit_of_group(struct unit *u, const char *text, struct wr_module_id id, int arch) {
+  u->users = false;
   u->file = "group.cu";
   u->text = text;
   snprintf(u->label, sizeof u->label, "of a group");
   options_make(&u->options, id, arch);
 }
 
+/* Compiled as NVRTC does by itself: what is allowed there is the user's affair. */
+static void unit_of_user(struct unit *u, const struct wr_kernel_text *text, int arch) {
+  char option[OPTION_BYTES];
+  u->users = true;
+  u->file = "custom_kernel.cu";
+  u->text = text->text;
+  snprintf(u->label, sizeof u->label, "%s", text->entry);
+  u->options.count = 0;
+  snprintf(option, sizeof option, "--gpu-architecture=sm_%d", arch);
+  add(&u->options, option);
+}
+
+static struct wr_error *users_error(const struct unit *unit, int result, const char *log,
+                                    bool toolkit) {
+  return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "%s was not compiled by NVRTC (%d):%s %s",
+                      unit->label, result,
+                      toolkit ? ""
+                              : " the headers of a CUDA toolkit were not found, in $CUDA_HOME, "
+                                "beside libnvrtc or in /usr/local/cuda;",
+                      log);
+}
+
 static struct wr_error *compile_error(const struct wr_nvrtc *nvrtc, wr_nvrtc_program program,
-                                      const struct unit *unit, int result) {
+                                      const struct unit *unit, int result, bool toolkit) {
   size_t bytes = 0;
   char *log = NULL;
   if (nvrtc->log_size(program, &bytes) == 0 && bytes > 0) log = wr_calloc(bytes + 1);
   if (log && nvrtc->log(program, log)) *log = '\0';
+  const char *reason = log && *log ? log : "no reason was given";
   struct wr_error *error =
-      wr_error_new(WEIR_ERROR_INTERNAL, "the GPU kernel %s was not compiled by NVRTC (%d): %s",
-                   unit->label, result, log && *log ? log : "no reason was given");
+      unit->users ? users_error(unit, result, reason, toolkit)
+                  : wr_error_new(WEIR_ERROR_INTERNAL,
+                                 "the GPU kernel %s was not compiled by NVRTC (%d): %s",
+                                 unit->label, result, reason);
   wr_free(log);
   return error;
 }
@@ -140,23 +170,40 @@ static struct wr_error *take_image(const struct wr_nvrtc *nvrtc, wr_nvrtc_progra
   return wr_error_new(WEIR_ERROR_INTERNAL, "NVRTC kept its machine code");
 }
 
-static struct wr_error *compile_inside(const struct unit *unit, void **image, size_t *bytes) {
+/* Users' kernels see one header of Weir's, by the name that MLX's has. */
+static int create(const struct wr_nvrtc *nvrtc, const struct unit *unit,
+                  wr_nvrtc_program *program) {
+  static const char *const users_name = "mlx/backend/cuda/device/utils.cuh";
+  if (!unit->users) {
+    return nvrtc->create(program, unit->text, unit->file, wr_kernel_header_count,
+                         wr_kernel_header_texts, wr_kernel_header_names);
+  }
+  int i = 0;
+  while (strcmp(wr_kernel_header_names[i], "users.cuh") != 0) i++;
+  return nvrtc->create(program, unit->text, unit->file, 1, &wr_kernel_header_texts[i], &users_name);
+}
+
+static struct wr_error *compile_inside(struct unit *unit, void **image, size_t *bytes) {
   struct wr_absence why;
+  char folders[WR_TOOLKIT_FOLDERS][WR_TOOLKIT_OPTION];
+  int n_folders = 0;
   const struct wr_nvrtc *nvrtc = wr_cuda_nvrtc(&why);
   if (!nvrtc) return wr_gpu_lacks("GPU kernels", &why);
   wr_nvrtc_program program;
-  int result = nvrtc->create(&program, unit->text, unit->file, wr_kernel_header_count,
-                             wr_kernel_header_texts, wr_kernel_header_names);
+  int result = create(nvrtc, unit, &program);
   if (result) return wr_error_new(WEIR_ERROR_INTERNAL, "NVRTC made no program (%d)", result);
-  result = nvrtc->compile(program, unit->options.count, unit->options.list);
-  struct wr_error *error = result ? compile_error(nvrtc, program, unit, result)
+  if (unit->users) n_folders = wr_toolkit_options(nvrtc, folders);
+  const int n = unit->options.count;
+  for (int i = 0; i < n_folders; i++) unit->options.list[n + i] = folders[i];
+  result = nvrtc->compile(program, n + n_folders, unit->options.list);
+  struct wr_error *error = result ? compile_error(nvrtc, program, unit, result, n_folders > 0)
                                   : take_image(nvrtc, program, image, bytes);
   nvrtc->destroy(&program);
   return error;
 }
 
 /* The compiler does not survive its library's destructor. */
-static struct wr_error *compile(const struct unit *unit, void **image, size_t *bytes) {
+static struct wr_error *compile(struct unit *unit, void **image, size_t *bytes) {
   if (!wr_gate_enter(WR_GATE_GPU)) return wr_gpu_ending();
   struct wr_error *error = compile_inside(unit, image, bytes);
   wr_ending_goes_first();
@@ -174,6 +221,13 @@ struct wr_error *wr_jit_compile_group(const char *text, struct wr_module_id id, 
                                       void **image, size_t *bytes) {
   struct unit unit;
   unit_of_group(&unit, text, id, arch);
+  return compile(&unit, image, bytes);
+}
+
+struct wr_error *wr_jit_compile_users(const struct wr_kernel_text *text, int arch, void **image,
+                                      size_t *bytes) {
+  struct unit unit;
+  unit_of_user(&unit, text, arch);
   return compile(&unit, image, bytes);
 }
 
@@ -202,7 +256,7 @@ static struct wr_jit_key key_of(const struct unit *unit, int driver) {
   return key;
 }
 
-static struct wr_error *image_of(const struct unit *unit, int driver, void **image) {
+static struct wr_error *image_of(struct unit *unit, int driver, void **image) {
   size_t bytes;
   struct wr_jit_key key = key_of(unit, driver);
   *image = wr_jit_cache_read(key, &bytes);
@@ -222,5 +276,12 @@ struct wr_error *wr_jit_group_image(const char *text, struct wr_module_id id, in
                                     void **image) {
   struct unit unit;
   unit_of_group(&unit, text, id, arch);
+  return image_of(&unit, driver, image);
+}
+
+struct wr_error *wr_jit_users_image(const struct wr_kernel_text *text, int arch, int driver,
+                                    void **image) {
+  struct unit unit;
+  unit_of_user(&unit, text, arch);
   return image_of(&unit, driver, image);
 }

@@ -41,7 +41,8 @@ struct wr_gpu {
   wr_cu_context context; /* immutable after publish */
   int arch;              /* immutable after publish; 90 for compute capability 9.0 */
   int multiprocessors;   /* immutable after publish */
-  wr_atomic_ptr failed;  /* atomic ACQ_REL: struct wr_error *, set once: a sticky fault */
+  int shared_most; /* immutable after publish: bytes of shared memory that a block may ask for */
+  wr_atomic_ptr failed; /* atomic ACQ_REL: struct wr_error *, set once: a sticky fault */
 
   /* Other rooms', made as the GPU is set up (device.c). */
   struct wr_gpu_memory *memory;    /* immutable after publish; of `memory` */

@@ -130,6 +130,9 @@ static struct wr_error *read_attributes(struct wr_gpu *gpu) {
     result =
         wr_cu->device_attribute(&gpu->multiprocessors, WR_CU_ATTRIBUTE_MULTIPROCESSORS, gpu->id);
   }
+  if (!result) {
+    result = wr_cu->device_attribute(&gpu->shared_most, WR_CU_ATTRIBUTE_SHARED_MOST, gpu->id);
+  }
   if (result) return wr_gpu_result(gpu, result, "cuDeviceGetAttribute");
   gpu->arch = 10 * major + minor;
   if (pools) return NULL;

@@ -5,6 +5,7 @@
    WR_B. WR_VARIANT: how many times 64 elements keys and values have at most. */
 
 #include "types.cuh"
+#include "attention.cuh"
 
 enum {
   ROWS = 64,
@@ -14,102 +15,6 @@ enum {
   PITCH = LENGTH + 8, /* of a key in shared memory; 8 more meet other banks */
   TURNED = KEYS + 8   /* of an element of all values */
 };
-
-struct places {
-  i64 b, h, i, j; /* strides */
-};
-
-struct problem {
-  const WR_A *q, *k, *v;
-  const WR_B *mask;   /* NULL: none */
-  const float *sinks; /* NULL: none */
-  places q_at, k_at, v_at, mask_at;
-  i64 batch, heads, group, l, m, d, e;
-  i64 rows, tiles; /* of all query heads of a group; of those */
-  i64 causal, splits;
-  double scale;
-};
-
-struct parts {
-  float *sums;  /* of each split, of each row, e */
-  float *stats; /* of each split, of each row: the greatest score, the sum */
-};
-
-INLINE float nothing() { return __uint_as_float(0xff800000u); } /* -infinity */
-INLINE float hidden() { return -3.402823466e38f; }
-
-/* ---- d += a b of 16 x 16 by 16 x 8, each lane with its part of the three ---- */
-
-#if __CUDA_ARCH__ >= 800
-INLINE void multiply(f16, float *d, const u32 *a, const u32 *b) {
-  asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
-      "{%8, %9}, {%0, %1, %2, %3};"
-      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
-}
-INLINE void multiply(bf16, float *d, const u32 *a, const u32 *b) {
-  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
-      "{%8, %9}, {%0, %1, %2, %3};"
-      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
-}
-#else
-INLINE float half_of(u32 word, int i) {
-  WR_A x;
-  x.v = (u16)(word >> (16 * i));
-  return load<WR_A>(x);
-}
-/* The same from the other lanes' words, where there is no such instruction. */
-INLINE void multiply(WR_A, float *d, const u32 *a, const u32 *b) {
-  const int lane = threadIdx.x % 32;
-#pragma unroll
-  for (int k = 0; k < 16; k += 2) {
-    const int part = k % 8 / 2, high = k / 8;
-    const u32 top = __shfl_sync(~0u, a[2 * high], lane / 4 * 4 + part);
-    const u32 bottom = __shfl_sync(~0u, a[2 * high + 1], lane / 4 * 4 + part);
-    const u32 left = __shfl_sync(~0u, b[high], lane % 4 * 8 + part);
-    const u32 right = __shfl_sync(~0u, b[high], lane % 4 * 8 + 4 + part);
-#pragma unroll
-    for (int i = 0; i < 2; i++) {
-      d[0] = fmaf(half_of(top, i), half_of(left, i), d[0]);
-      d[1] = fmaf(half_of(top, i), half_of(right, i), d[1]);
-      d[2] = fmaf(half_of(bottom, i), half_of(left, i), d[2]);
-      d[3] = fmaf(half_of(bottom, i), half_of(right, i), d[3]);
-    }
-  }
-}
-#endif
-
-INLINE u32 both(WR_A x, WR_A y) { return (u32)x.v | (u32)y.v << 16; }
-INLINE u32 both(float x, float y) { return both(store_as<WR_A>::of(x), store_as<WR_A>::of(y)); }
-INLINE u32 two(const WR_A *p) { return *(const u32 *)(const void *)p; }
-INLINE WR_A zero() { return store_as<WR_A>::of(0.0f); }
-
-/* ---- a block's tile ---- */
-
-struct tile {
-  i64 b, head; /* of keys */
-  i64 row;     /* the first */
-};
-
-INLINE tile tile_of(const problem &p, i64 t) {
-  tile r;
-  r.row = t % p.tiles * ROWS;
-  r.head = t / p.tiles % p.heads;
-  r.b = t / p.tiles / p.heads;
-  return r;
-}
-
-/* Keys that some row of a tile sees; all, where a row sees none. */
-INLINE i64 keys_of(const problem &p, i64 row) {
-  if (!p.causal) return p.m;
-  const i64 last = (row + ROWS < p.rows ? row + ROWS : p.rows) - 1;
-  const bool one = row / p.l == last / p.l;
-  const i64 least = one ? row % p.l : 0, most = one ? last % p.l : p.l - 1;
-  if (least + p.m - p.l + 1 <= 0) return p.m;
-  const i64 n = most + p.m - p.l + 1;
-  return n < p.m ? n : p.m;
-}
 
 struct shared_tiles {
   WR_A k[KEYS * PITCH];
@@ -169,22 +74,6 @@ INLINE void begin(state &s, const problem &p, const tile &t, bool first_split) {
   }
 }
 
-INLINE float with_mask(float score, b8 seen) { return seen.v ? score : hidden(); }
-template <class E>
-INLINE float with_mask(float score, E added) {
-  return score + (float)load<E>(added);
-}
-
-INLINE float masked(const problem &p, const tile &t, float score, i64 row, i64 key) {
-  if (key >= p.m) return nothing();
-  if (row >= p.rows) return score;
-  const i64 i = row % p.l, h = t.head * p.group + row / p.l;
-  if (p.causal && key > i + p.m - p.l) return hidden();
-  if (!p.mask) return score;
-  const places &a = p.mask_at;
-  return with_mask(score, p.mask[t.b * a.b + h * a.h + i * a.i + key * a.j]);
-}
-
 /* One tile of keys, from `first` on. */
 INLINE void add_keys(state &s, const shared_tiles &m, const problem &p, const tile &t, i64 first) {
   const int lane = threadIdx.x % 32, pair = lane % 4 * 2;
@@ -206,7 +95,7 @@ INLINE void add_keys(state &s, const shared_tiles &m, const problem &p, const ti
 #pragma unroll
     for (int i = 0; i < 4; i++) {
       const i64 key = first + n * 8 + pair + i % 2;
-      scores[n][i] = masked(p, t, scores[n][i] * (float)p.scale, s.row[i / 2], key);
+      scores[n][i] = masked(p, t, scores[n][i] * (float)p.scale, s.row[i / 2], s.row[i / 2] % p.l, key);
       top[i / 2] = fmaxf(top[i / 2], scores[n][i]);
     }
   }
@@ -280,8 +169,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) attend(WR_A *out, parts w,
   __shared__ shared_tiles m;
   const i64 count = p.batch * p.heads * p.tiles;
   for (i64 x = blockIdx.x; x < count; x += gridDim.x) {
-    const tile t = tile_of(p, x);
-    const i64 tiles = (keys_of(p, t.row) + KEYS - 1) / KEYS;
+    const tile t = tile_of(p, x, ROWS);
+    const i64 tiles = (span_of(p, t.row, ROWS).some + KEYS - 1) / KEYS;
     const i64 each = (tiles + p.splits - 1) / p.splits, from = blockIdx.y * each;
     const i64 end = from + each < tiles ? from + each : tiles;
     state s;

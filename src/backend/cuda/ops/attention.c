@@ -1,10 +1,22 @@
-/* Attention of 16-bit floats (kernels/attention.cu), of up to 128 elements a key and a value. A few
-   rows are not enough for all multiprocessors, so their keys are cut in splits, which are joined.
- */
+/* Attention of 16-bit floats, of up to 128 elements a key and a value: by tensor cores of compute
+   capability 9.0 (kernels/attention_tiles.cu), by as few reads as can be for a few rows
+   (attention_few.cu), or in any layout (attention.cu). Where rows are not enough for all
+   multiprocessors their keys are cut in splits, which are joined. */
 
 #include "backend/cuda/ops/internal.h"
 
-enum { ROWS = 64, KEYS = 64, THREADS = 128, SPLITS_MOST = 64 };
+/* A way to compute it: a file of kernels, and how it is launched. */
+struct way {
+  enum wr_source source;
+  int rows, keys;     /* of a tile */
+  int threads, split; /* the fewest keys of a split */
+  int fill;           /* blocks that a multiprocessor has at a time */
+  int splits_most;
+};
+
+static const struct way general = {WR_SOURCE_ATTENTION, 64, 64, 128, 128, 2, 64};
+static const struct way tiles = {WR_SOURCE_ATTENTION_TILES, 128, 128, 256, 256, 1, 64};
+static const struct way few = {WR_SOURCE_ATTENTION_FEW, 16, 16, 128, 128, 2, 256};
 
 /* The kernels' structs of these names. */
 struct places {
@@ -47,7 +59,6 @@ static struct problem problem_of(const struct wr_call *call) {
                       .splits = 1,
                       .scale = (double)params->scale};
   p.rows = p.group * p.l;
-  p.tiles = (p.rows + ROWS - 1) / ROWS;
   if (params->has_mask) {
     p.mask = call->in[3].data;
     p.mask_at = places_of(&call->in[3]);
@@ -55,12 +66,44 @@ static struct problem problem_of(const struct wr_call *call) {
   return p;
 }
 
-/* So many that there is a block for each multiprocessor, of two tiles of keys at least. */
-static int64_t splits_of(const struct wr_run *run, const struct problem *p) {
-  const int64_t blocks = p->batch * p->heads * p->tiles, tiles = (p->m + KEYS - 1) / KEYS;
-  const int64_t wanted = 2 * (int64_t)run->gpu->multiprocessors / blocks;
-  int64_t splits = tiles / 2 < wanted ? tiles / 2 : wanted;
-  if (splits > SPLITS_MOST) splits = SPLITS_MOST;
+/* Rows of elements that lie side by side and begin on 16 bytes, up to 128 of them. */
+static bool is_dense(const struct wr_tensor *t) {
+  if (t->shape[3] > 128 || t->shape[3] % 8 != 0 || !wr_aligned(t->data, 16)) return false;
+  if (t->strides[3] != 1 && t->shape[3] > 1) return false;
+  for (int i = 0; i < 3; i++) {
+    if (t->strides[i] % 8 != 0 && t->shape[i] > 1) return false;
+  }
+  return true;
+}
+
+static unsigned shared_bytes(const struct way *way, unsigned variant) {
+  enum { ITEM = 2, STAGES = 3, WARPS = 4, MORE = 8, ALIGNED_TILES = 1024, ALIGNED = 16 };
+  const unsigned length = 64 * variant;
+  if (way == &tiles) { /* queries, keys and values twice */
+    return (unsigned)(way->rows + 4 * way->keys) * length * ITEM + ALIGNED_TILES;
+  }
+  if (way == &few) return WARPS * STAGES * 2 * 16 * (length + MORE) * ITEM + ALIGNED;
+  return 0;
+}
+
+static const struct way *way_of(const struct wr_run *run, const struct wr_call *call,
+                                const struct problem *p, unsigned variant) {
+  const struct wr_gpu *gpu = run->gpu;
+  const struct way *way = NULL;
+  for (int i = 0; i < 3; i++) {
+    if (!is_dense(&call->in[i])) return &general;
+  }
+  if (p->rows <= few.rows && gpu->arch >= 80) way = &few;
+  if (p->rows > few.rows && gpu->arch == 90) way = &tiles;
+  return way && shared_bytes(way, variant) <= (unsigned)gpu->shared_most ? way : &general;
+}
+
+/* So many that all multiprocessors have their blocks, of some keys at least. */
+static int64_t splits_of(const struct wr_run *run, const struct problem *p, const struct way *way) {
+  const int64_t blocks = p->batch * p->heads * p->tiles;
+  const int64_t wanted = way->fill * (int64_t)run->gpu->multiprocessors / blocks;
+  int64_t splits = p->m / way->split < wanted ? p->m / way->split : wanted;
+  if (splits > way->splits_most) splits = way->splits_most;
   return splits > 1 ? splits : 1;
 }
 
@@ -105,22 +148,27 @@ struct wr_error *wr_gpu_attention(struct wr_run *run, const struct wr_call *call
   struct parts w = {NULL, NULL};
   struct wr_launch l;
   const int64_t longest = p.d > p.e ? p.d : p.e;
-  const struct wr_module_id id = {.source = WR_SOURCE_ATTENTION,
-                                  .op = WR_OP_ATTENTION,
-                                  .a = (uint8_t)call->out.dtype,
-                                  .b = (uint8_t)(p.mask ? call->in[3].dtype : WR_BOOL),
-                                  .big = true,
-                                  .variant = (uint8_t)((longest + 63) / 64)};
+  const unsigned variant = (unsigned)((longest + 63) / 64);
+  const struct way *way = way_of(run, call, &p, variant);
+  struct wr_module_id id = {.source = (uint8_t)way->source,
+                            .op = WR_OP_ATTENTION,
+                            .a = (uint8_t)call->out.dtype,
+                            .b = (uint8_t)(p.mask ? call->in[3].dtype : WR_BOOL),
+                            .big = true,
+                            .variant = (uint8_t)variant};
   struct wr_error *error = sinks_of(run, call, &p);
   if (error) return error;
-  p.splits = splits_of(run, &p);
+  p.tiles = (p.rows + way->rows - 1) / way->rows;
+  p.splits = splits_of(run, &p, way);
   if (p.splits > 1) error = parts_new(run, &p, &w);
   if (error) return error;
   wr_launch_start(&l, id, WR_ENTRY_ATTENTION);
   wr_launch_pointer(&l, call->out.data);
   wr_launch_struct(&l, &w, sizeof w);
   wr_launch_struct(&l, &p, sizeof p);
-  wr_launch_blocks(&l, p.batch * p.heads * p.tiles, p.splits, THREADS);
+  wr_launch_blocks(&l, p.batch * p.heads * p.tiles, p.splits, (unsigned)way->threads);
+  l.shared_bytes = shared_bytes(way, variant);
   error = wr_launch(&l, run);
+  id.source = WR_SOURCE_ATTENTION;
   return error || p.splits == 1 ? error : join(run, id, call->out.data, &w, &p);
 }

@@ -200,6 +200,7 @@ static struct wr_cu_node_values node_values(const struct wr_launches *l, int i, 
   return (struct wr_cu_node_values){.function = h->function,
                                     .grid = {h->grid[0], h->grid[1], h->grid[2]},
                                     .block = {h->block[0], h->block[1], h->block[2]},
+                                    .shared_bytes = h->shared_bytes,
                                     .arguments = arguments};
 }
 
@@ -236,7 +237,7 @@ static struct graph *graph_new(const struct wr_launches *l, wr_cu_stream stream,
 static bool node_is_current(const struct graph *g, const struct wr_launches *l, int i) {
   const struct wr_held *a = &g->values.held[i], *b = &l->held[i];
   return memcmp(a->grid, b->grid, sizeof a->grid) == 0 &&
-         memcmp(a->block, b->block, sizeof a->block) == 0 &&
+         memcmp(a->block, b->block, sizeof a->block) == 0 && a->shared_bytes == b->shared_bytes &&
          memcmp((const char *)g->values.room + a->at, (const char *)l->room + b->at, a->bytes) == 0;
 }
 

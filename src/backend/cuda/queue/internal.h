@@ -39,6 +39,7 @@ struct wr_held {
   wr_cu_function function;
   unsigned grid[3];
   unsigned block[3];
+  unsigned shared_bytes;
   uint32_t at;                           /* bytes from the start of the room */
   uint32_t bytes;                        /* of all arguments */
   uint32_t n;                            /* arguments */

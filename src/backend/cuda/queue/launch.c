@@ -9,6 +9,7 @@ void wr_launch_start(struct wr_launch *l, struct wr_module_id id, int entry) {
   l->id = id;
   l->entry = entry;
   l->n = 0;
+  l->shared_bytes = 0;
   for (int i = 0; i < 3; i++) l->grid[i] = l->block[i] = 1;
 }
 

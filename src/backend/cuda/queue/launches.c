@@ -45,7 +45,7 @@ wr_cu_result wr_held_launch(const struct wr_launches *l, int i, wr_cu_stream str
   char *values = (char *)l->room + h->at;
   for (uint32_t k = 0; k < h->n; k++) arguments[k] = values + h->offsets[k];
   return wr_cu->launch(h->function, h->grid[0], h->grid[1], h->grid[2], h->block[0], h->block[1],
-                       h->block[2], 0, stream, arguments, NULL);
+                       h->block[2], h->shared_bytes, stream, arguments, NULL);
 }
 
 /* How many were launched; *error when that is not all. */
@@ -217,6 +217,7 @@ static void record_locked(struct wr_launches *to, const struct wr_launch *l,
   h->function = function;
   memcpy(h->grid, l->grid, sizeof h->grid);
   memcpy(h->block, l->block, sizeof h->block);
+  h->shared_bytes = l->shared_bytes;
   h->at = to->used;
   h->bytes = bytes;
   h->n = (uint32_t)l->n;

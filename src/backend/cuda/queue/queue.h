@@ -82,7 +82,7 @@ enum wr_encode_status wr_encode_work(struct wr_encoder *e, wr_work work, const v
 
 /* One launch: arguments in the kernel's order, then where and how wide. Addresses given must stay
    until wr_launch. */
-enum { WR_LAUNCH_ARGUMENTS = 20 };
+enum { WR_LAUNCH_ARGUMENTS = WR_KERNEL_ARGUMENTS };
 
 struct wr_launch {
   struct wr_module_id id;
@@ -99,6 +99,7 @@ struct wr_launch {
   } values[WR_LAUNCH_ARGUMENTS];
   unsigned grid[3];
   unsigned block[3];
+  unsigned shared_bytes; /* dynamic memory of a block */
 };
 
 void wr_launch_start(struct wr_launch *l, struct wr_module_id id, int entry);

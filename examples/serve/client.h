@@ -1,0 +1,13 @@
+/* The least of an HTTP client: one request on a connection of its own. */
+#ifndef WR_EXAMPLES_SERVE_CLIENT_H
+#define WR_EXAMPLES_SERVE_CLIENT_H
+
+#include <stdint.h>
+
+#include "text.h"
+
+/* Posts `body` to `path` of this machine's `port` and reads the answer's body into `answer`, which
+   it empties before. Returns the status, or 0 when there was no whole answer. */
+unsigned client_post(uint16_t port, const char *path, const struct text *body, struct text *answer);
+
+#endif

@@ -1,0 +1,69 @@
+/* One of two ways, and the count of who uses it. */
+#include "embedder.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static bool has_files(const char *folder) {
+  char path[4096];
+  snprintf(path, sizeof(path), "%s/model.safetensors", folder);
+  return access(path, R_OK) == 0;
+}
+
+static int fill(struct embedder *embedder, const char *folder, bool need_model, mlx_stream s) {
+  if (!has_files(folder) && need_model) {
+    fprintf(stderr, "serve: %s: no model.safetensors\n", folder);
+    return 1;
+  }
+  if (!has_files(folder)) {
+    fprintf(stderr,
+            "serve: no model in %s (tools/setup model brings it): hashed trigrams stand in, which\n"
+            "find words and not meanings\n",
+            folder);
+    embedder->name = "trigrams";
+    embedder->width = TRIGRAMS_WIDTH;
+    return 0;
+  }
+  embedder->name = "all-MiniLM-L6-v2";
+  embedder->width = MINILM_WIDTH;
+  embedder->has_model = true;
+  return minilm_load(&embedder->minilm, folder, s);
+}
+
+struct embedder *embedder_load(const char *folder, bool need_model, mlx_stream s) {
+  struct embedder *const embedder = calloc(1, sizeof(*embedder));
+  if (embedder == NULL) {
+    fprintf(stderr, "serve: out of memory\n");
+    return NULL;
+  }
+  atomic_init(&embedder->references, 1);
+  if (fill(embedder, folder, need_model, s) == 0) return embedder;
+  free(embedder);
+  return NULL;
+}
+
+struct embedder *embedder_keep(struct embedder *embedder) {
+  /* Relaxed: who keeps it has a reference already. */
+  atomic_fetch_add_explicit(&embedder->references, 1, memory_order_relaxed);
+  return embedder;
+}
+
+void embedder_release(struct embedder *embedder) {
+  if (embedder == NULL) return;
+  /* Release what was read of it, acquire what the others read, before it goes. */
+  if (atomic_fetch_sub_explicit(&embedder->references, 1, memory_order_acq_rel) > 1) return;
+  if (embedder->has_model) minilm_free(&embedder->minilm);
+  free(embedder);
+}
+
+int embedder_encode(const struct embedder *embedder, int32_t *ids, const char *text, size_t size) {
+  if (!embedder->has_model) return (int)trigrams_encode(ids, EMBEDDER_TOKENS_MOST, text, size);
+  return (int)wordpiece_encode(&embedder->minilm.pieces, ids, MINILM_TOKENS_MOST, text, size);
+}
+
+int embedder_rows(mlx_array *rows, const struct embedder *embedder, const struct token_batch *batch,
+                  mlx_stream s) {
+  if (!embedder->has_model) return trigrams_embed(rows, batch, s);
+  return minilm_embed(rows, &embedder->minilm, batch, s);
+}

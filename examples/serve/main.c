@@ -1,0 +1,57 @@
+/* A server that embeds and searches text: options.c has its use, http.c the threads, batcher.c how
+   their texts are computed together, minilm.c the model, docs/serving.md the whole. */
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <weir/weir.h>
+
+#include "demo.h"
+#include "http.h"
+#include "options.h"
+#include "service.h"
+
+/* The signals that main waits for, blocked before any thread begins. */
+static sigset_t block_signals(void) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
+  pthread_sigmask(SIG_BLOCK, &signals, NULL);
+  signal(SIGPIPE, SIG_IGN); /* who goes away is seen by the write */
+  return signals;
+}
+
+static void await_end(struct service *service, const sigset_t *signals) {
+  int number = 0;
+  while (sigwait(signals, &number) == 0 && number == SIGHUP) service_rebuild(service, true);
+}
+
+static int serve(const struct options *options, const sigset_t *signals) {
+  struct service service;
+  if (service_start(&service, &options->service) != 0) return EXIT_FAILED;
+  struct http *const http = http_start(&service, options->address, options->port);
+  int left = 0;
+  if (http != NULL) {
+    printf("http://%s:%u/\n", options->address, (unsigned)http_port(http));
+    fflush(stdout);
+    await_end(&service, signals);
+    left = http_stop(http, options->drain_seconds);
+    if (left > 0) fprintf(stderr, "serve: %d requests were left unanswered\n", left);
+  }
+  service_stop(&service);
+  return http == NULL || left > 0 ? EXIT_FAILED : EXIT_ALL_WELL;
+}
+
+int main(int argc, char **argv) {
+  struct options options;
+  const enum parsed parsed = options_parse(&options, argc, argv);
+  if (parsed != PARSED_RUN) return parsed == PARSED_HELP ? EXIT_ALL_WELL : EXIT_USAGE;
+  const sigset_t signals = block_signals();
+  const int rc = options.demo ? demo_run(&options) : serve(&options, &signals);
+
+  const int64_t patience_ns = 5000000000;
+  const int left = weir_shutdown(patience_ns); /* not needed; for leak checkers */
+  if (left != 0) fprintf(stderr, "serve: Weir did not come to rest: %s\n", weir_last_error());
+  return rc != 0 ? rc : left;
+}

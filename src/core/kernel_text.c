@@ -1,0 +1,45 @@
+/* One object for each text. Lock: EVENT, the table's, held with no other. */
+
+#include "core/kernel_text.h"
+
+#include <string.h>
+
+#include "base/base.h"
+#include "base/fork.h"
+#include "base/lock.h"
+#include "base/map.h"
+
+static struct wr_mutex lock = WR_MUTEX_INIT(WR_RANK_EVENT);
+static struct wr_map texts; /* under LOCK: struct wr_kernel_text by text */
+
+static struct wr_fork_row fork_row = {.rank = WR_RANK_EVENT, .lock = &lock};
+__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
+
+static struct wr_kernel_text *make(const char *entry) {
+  const size_t bytes = strlen(entry) + 1;
+  struct wr_kernel_text *made = wr_alloc(sizeof *made + bytes);
+  if (made) made->entry = memcpy(made + 1, entry, bytes);
+  return made;
+}
+
+static const struct wr_kernel_text *find_locked(const char *entry, const char *text) {
+  bool added;
+  void **place = wr_map_add(&texts, text, &added);
+  if (!place || !added) return place ? *place : NULL;
+  struct wr_kernel_text *made = make(entry);
+  if (!made) {
+    wr_map_drop_last(&texts);
+    return NULL;
+  }
+  made->text = texts.entries[texts.count - 1].key; /* keys stay where they are */
+  *place = made;
+  return made;
+}
+
+struct wr_error *wr_kernel_text_of(const struct wr_kernel_text **out, const char *entry,
+                                   const char *text) {
+  wr_mutex_lock(&lock);
+  *out = find_locked(entry, text);
+  wr_mutex_unlock(&lock);
+  return *out ? NULL : wr_error_out_of_memory();
+}
