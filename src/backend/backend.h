@@ -160,8 +160,8 @@ struct wr_async_device {
      whoever encodes. line_before: somebody stands there, and it is not this encoder that is first;
      a cheap look. line_wait: takes a place at the end, unless it has one; PENDING, and the hook is
      called, without an error, once it is first and commands have ended; DONE: it is first, and all
-     that others had encoded when it came to be is over. line_leave gives the place up, if there is one.
-     NULL, all: there is no line. */
+     that others had encoded when it came to be is over. line_leave gives the place up, if there is
+     one. NULL, all: there is no line. */
   bool (*line_before)(const struct wr_encoder *encoder);
   enum wr_encode_status (*line_wait)(struct wr_encoder *encoder, struct wr_completion_hook *hook);
   void (*line_leave)(struct wr_encoder *encoder);

@@ -6,8 +6,9 @@
 #include "graph/transfer.h"
 #include "stream/policy.h"
 
-/* Waits for a node that the pool or another thread answers for. Its stream, while the node is
-   queued on it, is drained here meanwhile. Another planner that has claimed it submits it soon. */
+/* Waits for a node whose stream is drained by the pool or by another thread; this one helps
+   draining while the node is queued. Before that, if another planner has claimed it, that one
+   submits it soon. */
 static void wait_over(struct wr_node *node) {
   while (!wr_completion_over(&node->completion)) {
     struct wr_stream *stream = wr_node_pending_stream(node);
@@ -29,8 +30,9 @@ static struct wr_error *first_error(struct wr_node *const *nodes, size_t n) {
   return NULL;
 }
 
-/* A plan on one stream is not given to the pool: this thread answers for draining it. The last node
-   in the order is a root, so the caller keeps it alive; when it is over, so is all before it. */
+/* A plan on one stream is not given to the pool: this thread drains the stream until the last node
+   of the order is over, and then so are all before it. That node is a root, so the caller keeps it
+   alive. */
 static void run_here(struct wr_plan *plan, bool for_host) {
   struct wr_node *last = plan->order.items[plan->order.count - 1];
   struct wr_stream *stream = wr_stream_retain(last->stream);
@@ -59,9 +61,9 @@ static struct wr_error *check_stream(struct check *check, const struct wr_node *
   return error;
 }
 
-/* A lazy node whose stream is this thread's can be claimed by no other thread, so its edges stay as
-   they are while they are read. What is claimed already was claimed by the thread that it belongs
-   to, and is only waited for. */
+/* A lazy node whose stream belongs to this thread cannot be claimed by another one, so its edges do
+   not change while they are read. A node that is claimed was claimed by its stream's thread, and
+   this one would only wait for it: that is allowed. */
 static struct wr_error *check_node(struct check *check, struct wr_node *node) {
   if (wr_completion_phase(&node->completion) != WR_PHASE_LAZY) return NULL;
   struct wr_error *error = check_stream(check, node);
@@ -92,7 +94,7 @@ static struct wr_error *check_force(struct wr_node *const *nodes, size_t n) {
   if (!error) error = check_values(nodes, n);
   if (error || !wr_policy_checked()) return error;
   static wr_atomic_u64 walks; /* atomic RELAXED: each walk's number is its own */
-  /* Odd, so that no plan's address is taken for it. */
+  /* Odd, so that it is never equal to the address of a plan. */
   uintptr_t number = (uintptr_t)(wr_fetch_add_relaxed(&walks, UINT64_C(2)) + 1);
   struct check check = {.mark = (void *)number};
   for (size_t i = 0; i < n && !error; i++) {
@@ -127,10 +129,11 @@ static struct wr_error *eval(struct wr_node *const *nodes, size_t n) {
   return first_error(nodes, n);
 }
 
-/* Until what the call submits stands in queues, with all that it needs: so what the caller submits
-   next comes behind it (O1), also an event that another stream waits for, and all appends stay in
-   one order (internal.h). Mostly it does already; where another planner had claimed a part, and
-   still walks, until that one submits. It waits for nobody, and this thread holds no claim. */
+/* Waits until all that the call submits, and all that this needs, stands in queues. So what the
+   caller submits next comes behind it (O1), also an event that another stream waits for, and all
+   appends have one order (internal.h). Mostly it stands there already. Where another planner has
+   claimed a part and is still walking, this waits until that one has submitted it: which waits for
+   nobody, and this thread holds no claim. */
 static void wait_submitted(struct wr_node *const *nodes, size_t n) {
   for (size_t i = 0; i < n; i++) {
     struct wr_completion *c = &nodes[i]->completion;
@@ -193,7 +196,8 @@ static struct wr_error *async_eval(struct wr_node *const *nodes, size_t n) {
   return failed;
 }
 
-/* On a device that can, the bytes come right behind the value, without another wait. */
+/* Where the device has such commands, the value is downloaded right behind its computation, so that
+   the caller waits once (transfer.h). */
 static struct wr_error *eval_for_host(struct wr_node *node) {
   struct wr_error *error = check_force(&node, 1);
   if (error) return error;

@@ -1,41 +1,45 @@
-/* Fusion: elementwise nodes of one shape and stream become one command, with a reduction over the
-   last axes at the end of it, a softmax over the last, or neither. From the end of a plan's order,
-   each such node in turn is the root of a group, which takes in what its nodes read for as long as
-   it can; the root stays in the order and is what runs, the others leave it.
+/* Fusion. Elementwise nodes of one shape and stream become a group, which runs as one command; a
+   reduction over the last axes, or a softmax over the last one, may be the group's last step. The
+   walk goes over a plan's order from its end. Each node that may be the last step becomes the root
+   of a group, which takes in nodes that its nodes read for as long as it can. The root stays in the
+   order and is what runs; the nodes taken in leave the order.
 
-   Who may be taken in. A node whose references are the plan's own and the edges of nodes in the
-   group, and no other: seen by its claimer. References only come from references, and these are all
-   this thread's (edges are the claimer's, internal.h), so nobody else can reach the node any more:
-   no handle, no edge of a node that is not in the group, no planner on another thread, no waiter
-   (each keeps a reference to what it waits for). So nobody can ever ask for its value or phase, and
-   it may vanish without one. A count that other threads are just lowering is read as higher than it
-   is about to be; then the node is left alone, which is right as well.
+   Which nodes may be taken in. A node of which the plan has one reference, nodes of the group have
+   the others as edges, and nobody else has any. A new reference is always copied from an existing
+   one. All existing ones are this thread's, since edges are read by the claimer alone (internal.h).
+   So no other thread can come to the node any more: there is no handle, no edge of another node, no
+   other planner that has met it, and no waiter, which would hold a reference. Nobody can ever ask
+   for its value or phase, so it needs neither. Other threads may be dropping references while the
+   count is read; then it is read as too high, and the node is left out, which is always right.
 
-   One store. All that a group changes in its root is which edges it has (struct wr_edges): the new
-   ones are made beside the old, then one store switches the root over. The references go with it:
-   of each input's uses in the group the first is the new edge, and the others are dropped, and the
-   nodes taken in emptied, when nobody can come upon them any more. So the child of a fork, which
-   may begin between any two of these steps, finds a root with its old edges or with its new ones,
-   and each of them has its reference; what was not dropped yet is lost there.
+   One store. A group changes nothing in its root but the edges (struct wr_edges): new ones are made
+   beside the old ones, then one store replaces these. Where an input is used several times in the
+   group, the first use's reference becomes the new edge's; the other references are dropped, and
+   the edges of the nodes taken in are cleared, after that store, when nobody can meet them any
+   more. A fork may come between any two of these steps: its child finds the root with its old edges
+   or with its new ones, each with its reference; references that were not dropped yet are lost
+   there.
 
-   What stays as it was. The root's edges become the group's inputs, which stand earlier in the
-   order or were claimed by others, exactly as the inputs of its nodes did: deferring, submitting,
-   blocking and finishing see a node with those inputs, and know nothing of groups. Inputs are kept
-   in the order in which a walk along the edges first meets them, so that of several inputs that
-   have failed the same one's error comes out as without fusion (E1).
+   What the rest of the library sees. A root is a node whose edges are the group's inputs. These
+   stand earlier in the order, or were claimed by others, as the inputs of the single nodes did, so
+   submitting, blocking and finishing need not know of groups. Inputs stand in the order in which a
+   walk along the edges first meets them; so if several have failed, the error is the one that would
+   come out without fusion (E1).
 
-   Linear in the plan, since groups are bounded; explicit arrays, no recursion (K13). When memory is
-   refused the nodes are not fused. No lock. */
+   The time is linear in the plan, since groups are bounded; there is no recursion (K13). When
+   memory is refused the nodes are not fused. No lock. */
 
 #include <string.h>
 
 #include "graph/internal.h"
 
-/* Making a group costs as much as running a few commands on small arrays, so a plan with few of
-   them runs as it is: measured, a group on 64 floats pays from six nodes on. */
+/* Making a group costs as much as a few commands on small arrays. As measured, a group on arrays of
+   64 floats pays from FEW nodes on; so in a plan with fewer, arrays below SMALL elements are not
+   fused.
+ */
 enum { SMALL = 1024, FEW = 6 };
 
-/* What the group's nodes read and is not among them. */
+/* A node that nodes of the group read, and that is not in the group. */
 struct input {
   struct wr_node *node;
   uint32_t uses; /* edges from the group's nodes */
@@ -51,17 +55,16 @@ struct group {
   struct input in[WR_GROUP_INPUTS];
 };
 
-/* Claimed by this plan: the thread may read what the claimer alone may. A node that is a group
-   already was claimed by the parent of this process, which was forked (plan.c), or recorded as one:
-   it runs as it is. */
+/* True for a node that this plan has claimed, so that this thread may read its edges. A node that
+   is a group already, from before a fork (plan.c) or recorded as one, runs as it is. */
 static bool is_ours(const struct wr_plan *plan, struct wr_node *node) {
   /* Relaxed: equal only if this thread wrote it. */
   return wr_load_relaxed(&node->walked_by) == plan &&
          wr_completion_phase(&node->completion) == WR_PHASE_CLAIMED && !wr_is_group(node);
 }
 
-/* Copies stay commands: those of views are transpositions, which have a way of their own through
-   memory, and others are rare. */
+/* Copies are not fused: those of views are mostly transpositions, for which the copy kernel has a
+   better order than a walk over the result; others are rare. */
 static bool is_elementwise(const struct wr_node *node) {
   return wr_op_info(node->op)->fusable && node->op != WR_OP_COPY;
 }
@@ -70,7 +73,7 @@ static bool is_supported(const struct group *g, const struct wr_node *node) {
   return g->backend->supports((enum wr_op)node->op, (enum wr_dtype)wr_edges_of(node)->in[0]->dtype);
 }
 
-/* All dense, so the extents say it all. */
+/* Results are dense, so equal extents mean equal layouts. */
 static bool same_shape(const struct wr_node *a, const struct wr_node *b) {
   if (a->size != b->size || a->ndim != b->ndim) return false;
   for (int d = 0; d < a->ndim; d++) {
@@ -85,8 +88,9 @@ static uint32_t input_index(const struct group *g, const struct wr_node *node) {
   return i;
 }
 
-/* True when the group has room for the node in the place of its input `i`. */
-static bool has_room(const struct group *g, const struct wr_node *node) {
+/* True when the group stays within its bounds if the node is taken in: then it is no input any
+   more, and its own inputs are. */
+static bool stays_bounded(const struct group *g, const struct wr_node *node) {
   uint32_t n = g->n_in - 1;
   const struct wr_edges *edges = wr_edges_of(node);
   for (uint32_t k = 0; k < edges->n; k++) n += input_index(g, edges->in[k]) == g->n_in;
@@ -98,7 +102,7 @@ static bool may_join(const struct group *g, uint32_t i) {
   return is_elementwise(node) && same_shape(node, g->last) && is_ours(g->plan, node) &&
          /* Acquire: the others' last reads happened before they dropped their references. */
          wr_load_acquire(&node->own.refs) == 1u + g->in[i].uses &&
-         node->stream == g->nodes[0]->stream && has_room(g, node) && is_supported(g, node);
+         node->stream == g->nodes[0]->stream && stays_bounded(g, node) && is_supported(g, node);
 }
 
 static void remove_input(struct group *g, uint32_t i) {
@@ -111,8 +115,9 @@ static void insert_input(struct group *g, uint32_t at, struct input input) {
   g->in[at] = input;
 }
 
-/* The inputs of a node that has been taken in come to stand at `at`, in their order; those that the
-   walk meets earlier stay where they are. Returns the place behind them. */
+/* Puts the inputs of a node that has been taken in at the place `at`, in their order. One that
+   stands further to the left already stays there; one that stands to the right moves. Returns the
+   place behind them. */
 static uint32_t add_inputs(struct group *g, const struct wr_node *node, uint32_t at) {
   const struct wr_edges *edges = wr_edges_of(node);
   for (uint32_t k = 0; k < edges->n; k++) {
@@ -131,9 +136,10 @@ static uint32_t add_inputs(struct group *g, const struct wr_node *node, uint32_t
   return at;
 }
 
-/* The last input that can join goes first, so that the steps of one operand stand together and few
-   values are alive at a time. One that could not join can only later if it gets another use, and
-   then it has moved to the left. */
+/* Takes in the rightmost input that may join, again and again: so the steps that make one operand
+   stand together, and few values are alive at a time. One pass from right to left is enough: an
+   input that could not join may only become able to when it gets another use, and then it has moved
+   to the left. */
 static void grow(struct group *g) {
   for (uint32_t i = g->n_in; i-- > 0;) {
     if (!may_join(g, i)) continue;
@@ -144,14 +150,15 @@ static void grow(struct group *g) {
   }
 }
 
-/* The number of a node of the group's as a step: steps run from what is read to the root. */
+/* The number of the step that computes the group's node. Steps are in the reverse order of `nodes`,
+   so that each comes after those that it reads, and the root's is the last. */
 static uint32_t step_of(const struct group *g, const struct wr_node *node) {
   uint32_t step = 0;
   while (g->nodes[g->n_nodes - 1 - step] != node) step++;
   return step;
 }
 
-/* The value's number, for the step that reads it. */
+/* The number by which a step reads the node's value: inputs come first, then the steps. */
 static uint8_t value_of(const struct group *g, const struct wr_node *node) {
   uint32_t i = input_index(g, node);
   return (uint8_t)(i < g->n_in ? i : g->n_in + step_of(g, node));
@@ -168,7 +175,7 @@ static void write_steps(const struct group *g, struct wr_edges *fused) {
   }
 }
 
-/* The group's edges, one for each input, with the reference of its first use; NULL: memory is
+/* The group's edges, one for each input, whose reference is that of its first use. NULL: memory is
    refused. */
 static struct wr_edges *make_edges(const struct group *g) {
   struct wr_edges *fused = wr_alloc(sizeof *fused + g->n_in * sizeof fused->in[0] +
@@ -180,11 +187,12 @@ static struct wr_edges *make_edges(const struct group *g) {
   return fused;
 }
 
-/* The nodes taken in keep the plan's reference alone. */
+/* Gives the root its new edges. Of the nodes taken in only the plan's references are left. */
 static void switch_root(const struct group *g, struct wr_edges *fused) {
   struct wr_node *root = g->nodes[0];
   wr_torture_point();
-  /* Acq_rel: what was made comes before it, and what follows comes after it, to a fork as well. */
+  /* Acq_rel: `fused` is written before it and references are dropped after it, also as the child of
+     a fork sees it. */
   (void)wr_exchange_acq_rel(&root->edges, fused);
   wr_torture_point();
   for (uint32_t i = 0; i < g->n_in; i++) {
@@ -200,7 +208,8 @@ static void switch_root(const struct group *g, struct wr_edges *fused) {
   }
 }
 
-/* True when each result, or row of them, is made of elements that stand one after the other. */
+/* True when the operation goes over the last axes: the elements that make one result, or one row of
+   results, follow each other. */
 static bool is_over_last_axes(const struct wr_node *root) {
   if (wr_op_info(root->op)->ends_group == WR_ENDS_ROWS) return true;
   const struct wr_reduce_params *params = root->params;
@@ -213,7 +222,8 @@ static bool pays(const struct wr_plan *plan, const struct wr_node *node) {
   return plan->kept || node->size >= SMALL || plan->fusable >= FEW;
 }
 
-/* False for most nodes that begin no group, before anything is set up. */
+/* A quick look, before anything is set up: false for most nodes that will be the root of no group.
+ */
 static bool may_begin(const struct wr_plan *plan, const struct wr_node *root) {
   const struct wr_edges *edges = wr_edges_of(root);
   if (wr_op_info(root->op)->ends_group) {
@@ -244,7 +254,8 @@ static void fuse_into(const struct wr_plan *plan, struct wr_node *root) {
   if (fused) switch_root(&g, fused);
 }
 
-/* From the end, so that a node comes after all that read it; what is kept is gathered there. */
+/* From the end, so that the nodes that read a node are looked at before it. Those that stay in the
+   order are gathered at its end, then moved to its beginning. */
 void wr_plan_fuse(struct wr_plan *plan) {
   struct wr_node **order = (struct wr_node **)plan->order.items;
   size_t kept = plan->order.count;

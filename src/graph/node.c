@@ -244,8 +244,10 @@ static void drop_to_list(struct wr_node *node, struct wr_node **list) {
   *list = node;
 }
 
-/* Whoever moved the handle let go of a reference afterwards, so that is seen here. Acquire: where
-   the handle has LEFT, its user's last touch of the block comes before the block is freed. */
+/* The last reference to the node is gone: frees its block, unless a handle that was moved is still
+   in it. A handle is moved before its reference to the node is dropped, so that is seen here.
+   Acquire: where the handle has LEFT, its user's last access to the block comes before the block is
+   freed. */
 static void end_block(struct wr_node *node) {
   uint32_t state = wr_load_acquire(&node->own.kind.word);
   if (state == WR_HANDLE_MOVED &&
@@ -285,8 +287,8 @@ void wr_node_release(struct wr_node *node) {
   free_list(list);
 }
 
-/* Here as everywhere, a pointer is cleared before its reference goes: the child of a fork may find
-   the node in between, and will free it. */
+/* The pointer is cleared before its reference is dropped, here as everywhere: the child of a fork
+   may begin in between, and would drop the reference again. */
 static void drop_stream(struct wr_node *node) {
   struct wr_stream *stream = node->stream;
   node->stream = NULL;
@@ -306,7 +308,7 @@ void wr_node_drop_edges(struct wr_node *node, bool keep_stream) {
   if (!keep_stream) drop_stream(node);
 }
 
-/* While one thread has pinned, others ask the table of streams. */
+/* One thread at a time can pin the node, and so its stream; others look the stream up by its id. */
 struct wr_stream *wr_node_pending_stream(struct wr_node *node) {
   if (!wr_completion_pin(&node->completion)) {
     bool queued = wr_completion_phase(&node->completion) == WR_PHASE_SUBMITTED;
@@ -342,7 +344,7 @@ struct wr_handle *wr_handle_new(struct wr_node *taken) {
 
 void wr_handle_set(struct wr_handle *handle, struct wr_node *taken) {
   struct wr_node *old = handle->node;
-  /* Once: afterwards the end of the node may change it on another thread. */
+  /* Only once: from then on the end of the old node may change the state, on another thread. */
   if (taken != old && is_state(handle, WR_HANDLE_OWN)) set_state(handle, WR_HANDLE_MOVED);
   handle->node = taken;
   wr_node_release(old);
@@ -410,7 +412,7 @@ bool wr_node_is_col_contiguous(const struct wr_node *node) {
   return wr_shape_is_col_contiguous(node->shape, node->strides, node->ndim);
 }
 
-/* Such a node is DONE before anybody else can see it, and stays in the host's memory. */
+/* A constant is DONE from the beginning, and its value is in the host's memory. */
 const void *wr_node_constant(const struct wr_node *node) {
   return node->op == WR_OP_DATA ? node->buffer->data : NULL;
 }

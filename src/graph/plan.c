@@ -1,15 +1,16 @@
-/* Planning: a depth-first walk from the roots that claims each lazy node by one compare-and-swap
-   and lists it after its inputs. Private to the caller, linear in what it claims, and on an
-   explicit stack, so that a graph of any depth fits a small thread stack (K13). Only claimed nodes
-   are entered: their edges are this planner's alone. No lock; but EVENT, in the child of a fork,
-   for nodes that its parent's threads had claimed. */
+/* Planning: a depth-first walk from the roots, which claims each lazy node by one compare-and-swap
+   and appends it to the order after its inputs. The walk goes on only through nodes that it has
+   claimed, whose edges no other thread reads. It is private to its thread, takes time linear in
+   what it claims, and keeps a stack of its own on the heap, so that a graph of any depth does on a
+   small thread stack (K13). No lock; but in the child of a fork EVENT, for nodes that the parent's
+   threads had claimed. */
 
 #include "base/fork.h"
 #include "base/lock.h"
 #include "graph/internal.h"
 
-/* A node that another planner was faster with: nothing to do here but to remember whether it still
-   has to be submitted, and whether it has failed. False when memory is refused. */
+/* For a node that has been claimed already: remembers it if another planner has still to submit it,
+   and its error if it has failed. False when memory is refused. */
 static bool note_claimed(struct wr_plan *plan, struct wr_node *node) {
   enum wr_phase phase = wr_completion_phase(&node->completion);
   if (phase == WR_PHASE_FAILED && !plan->failed) plan->failed = wr_error_retain(node->error);
@@ -26,9 +27,10 @@ static struct wr_mutex lost_lock = WR_MUTEX_INIT(WR_RANK_EVENT);
 static struct wr_fork_row fork_row = {.rank = WR_RANK_EVENT, .lock = &lost_lock};
 __attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
 
-/* Elementwise results may be written over an input that ends with them (run.c): on the host only
-   where no fork comes in between (stream/in_place.c), on a device at any time. That device is not
-   in the child, and nobody could say what is left of the input. */
+/* True when the command may have overwritten its input before the fork. Elementwise commands may
+   write over an input that nobody else reads (run.c). On the host none is inside such a command at
+   the moment of a fork (stream/in_place.c). On a device one may be; the device cannot be used in
+   the child, so nobody can find out what its memory holds. */
 static bool written_in_place(const struct wr_node *node) {
   if (!node->buffer || wr_op_info(node->op)->view) return false;
   const struct wr_edges *edges = wr_edges_of(node);
@@ -38,10 +40,10 @@ static bool written_in_place(const struct wr_node *node) {
   return false;
 }
 
-/* Was over nowhere, so its edges are all there, its own or a group's (struct wr_edges): it is lazy
-   again. Waiters are of the parent's, and not looked at; a thread of this process sets one only
-   once it has found the node claimed by this process. What it has of a buffer is given back; the
-   plan's reference to it is lost. */
+/* Makes the node lazy again. It was not over when the process forked, so it has its edges, its own
+   or a group's (struct wr_edges). Its waiters are threads of the parent's, and are dropped unread;
+   a thread of this process adds one only after it has seen that this process claimed the node. A
+   buffer that it had is released. The reference of the parent's plan is lost. */
 static void take_back_locked(struct wr_node *node) {
   if (!wr_completion_lost(&node->completion)) return;
   wr_store_relaxed(&node->completion.waiters, NULL); /* relaxed, all: published by the state */

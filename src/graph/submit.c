@@ -1,12 +1,13 @@
-/* Submitting a plan. Runs of nodes on one stream become batches, appended in the plan's order, one
-   short step per batch under that stream's lock; a node is published as SUBMITTED only once it
-   stands in a queue (internal.h says why that order cannot deadlock).
+/* Submitting a plan. Neighbouring nodes of the plan's order that are on one stream become a batch.
+   Batches are appended in that order, each by one short step under its stream's lock. A node is
+   marked SUBMITTED only when it stands in a queue (internal.h says why this cannot deadlock).
 
-   When an input was claimed by another planner and not submitted yet, the nodes that need it are
-   deferred, and nobody waits who holds a claim: the plan goes into a heap object with a waiter on
-   each such input, and each time one is submitted, by whichever thread, another pass submits what
-   has become possible. The call that made the plan returns when all of it stands in queues
-   (force.c). Locks: STREAM, taken by wr_stream_submit; waiters fire with none held. */
+   A node may need an input that another planner has claimed and not submitted yet. Then it is
+   deferred: a thread that holds claims must not wait. The plan's nodes are moved into an object on
+   the heap, with a waiter on each such input. Whenever one of these inputs is submitted, the thread
+   that submits it makes a pass over the object, which submits the nodes that have all their inputs
+   in queues by then. The call that made the plan waits until all of it stands in queues (force.c);
+   it holds no claim then. Locks: STREAM, taken by wr_stream_submit; waiters fire with none held. */
 
 #include "graph/internal.h"
 #include "graph/transfer.h"
@@ -24,7 +25,7 @@ static void mark_submitted(struct wr_task *task) {
   }
 }
 
-/* Tells, with no lock held, the waiters that mark_submitted found. */
+/* Fires the waiters of the nodes that mark_submitted has listed; no lock is held here. */
 static void flush(struct wr_node *list) {
   while (list) {
     struct wr_node *node = list;
@@ -34,16 +35,16 @@ static void flush(struct wr_node *list) {
   }
 }
 
-/* There is no memory for the batch, so its nodes fail. The caller may have meant to drain the
-   stream itself, until one of these nodes is over. It will not now: the pool gets what earlier
-   batches of the plan have appended to that stream. */
+/* Without memory for the batch its nodes fail. The caller may be about to drain the stream until
+   one of these nodes is over, which they are now: it will not drain it. So the pool is told of what
+   earlier batches of the plan have appended there. */
 static void refuse_run(struct wr_node **nodes, uint32_t n) {
   wr_stream_kick(nodes[0]->stream);
   for (uint32_t i = 0; i < n; i++) wr_node_refuse(nodes[i], wr_error_out_of_memory());
 }
 
-/* Appends nodes[0..n), all of one stream; takes their references. `plan` is what they are the order
-   of, or NULL; `download`, unless NULL, is of the last. */
+/* Appends nodes[0..n), all of one stream, as a batch; takes their references. `plan` is the plan
+   that they belong to, or NULL for deferred ones; `download`, unless NULL, is of the last node. */
 static void submit_run(struct wr_node **nodes, uint32_t n, bool schedule,
                        const struct wr_plan *plan, struct wr_download *download) {
   struct wr_node *to_flush = NULL;
@@ -92,15 +93,16 @@ struct foreign_wait {
 };
 
 struct deferred {
-  wr_atomic_u32 refs;    /* atomic ACQ_REL: one per waiter, and the maker's */
-  wr_atomic_u32 signals; /* atomic ACQ_REL: passes asked for; who raises it from 0 makes them */
+  wr_atomic_u32 refs; /* atomic ACQ_REL: one per waiter, and the maker's */
+  wr_atomic_u32
+      signals; /* atomic ACQ_REL: passes asked for; the thread that raises it from 0 makes them */
   struct wr_ptrs nodes;  /* the thread that makes a pass only */
   struct deferred *next; /* owner thread only: the list of passes to make */
 };
 
-/* While this thread is inside run_passes: the list of passes that call still has to make; else
-   NULL. A pass fires waiters, and those may ask for passes of other deferred plans. They go on the
-   list instead of being made by recursion, so that the stack stays bounded (K13). */
+/* While the thread is inside run_passes: the list of passes that this call has still to make; else
+   NULL. A pass fires waiters, which may ask for passes of other deferred plans. Those are put on
+   the list, and not made at once: passes inside passes would need a stack without bound (K13). */
 static _Thread_local struct deferred **passes;
 
 static bool input_unsubmitted(const struct wr_node *node) {
@@ -111,7 +113,7 @@ static bool input_unsubmitted(const struct wr_node *node) {
   return false;
 }
 
-/* One pass, in topological order: a node goes when all its inputs went before. */
+/* One pass, in topological order: submits each node whose inputs have all been submitted. */
 static void make_pass(struct deferred *d) {
   size_t kept = 0;
   for (size_t i = 0; i < d->nodes.count; i++) {
@@ -136,7 +138,8 @@ static void make_passes_asked(struct deferred *d) {
   uint32_t seen = wr_load_acquire(&d->signals);
   for (;;) {
     make_pass(d);
-    /* Acq_rel: a signal that comes after the pass looked is not taken off, and is seen here. */
+    /* Acq_rel: only the signals that were there before the pass are taken off; one that has come
+       since is left, and then there is another pass. */
     uint32_t left = wr_fetch_sub_acq_rel(&d->signals, seen) - seen;
     if (left == 0) return;
     seen = left;
@@ -155,8 +158,8 @@ static void run_passes(struct deferred *first) {
   passes = NULL;
 }
 
-/* Makes a pass, or leaves it to the call of this thread's that is making some. Takes a reference.
- */
+/* Makes a pass; if this thread is inside run_passes already, leaves it to that call. Takes a
+   reference. */
 static void pass_take(struct deferred *d) {
   d->next = passes ? *passes : NULL;
   if (passes) {
@@ -166,7 +169,8 @@ static void pass_take(struct deferred *d) {
   }
 }
 
-/* Asks for a pass: whoever raises `signals` from 0 makes it; the others have left their mark. */
+/* Asks for a pass. The thread that raises `signals` from 0 makes it; while it does, other threads
+   only raise `signals`, and it makes another pass for them. */
 static void ask_for_pass(struct deferred *d) {
   if (wr_fetch_add_acq_rel(&d->signals, 1u) != 0) return;
   wr_ref_take(&d->refs);
@@ -213,8 +217,9 @@ static bool defer(struct wr_plan *plan) {
   wr_store_relaxed(&d->signals, 1u);
   d->nodes = plan->order;
   plan->order = (struct wr_ptrs){0};
-  /* The plan's address may be another plan's soon, where a root was refused memory and nobody waits
-     for the rest; these nodes are not that plan's. */
+  /* The plan may be gone before these nodes are submitted (where a root was refused memory, nobody
+     waits for the rest), and its address may be another plan's. They must not pass for that one's.
+   */
   for (size_t i = 0; i < d->nodes.count; i++) {
     wr_store_relaxed(&((struct wr_node *)d->nodes.items[i])->walked_by, d);
   }

@@ -1,5 +1,5 @@
-/* Transfers between memories: see transfer.h. A copy covers the span from the lowest to the highest
-   element of the array in its buffer, so strides stay as they are. */
+/* Transfers between memories: see transfer.h. What is copied of an array is the span of its buffer
+   from its lowest element to its highest, so the copy has the array's strides. No locks. */
 
 #include "graph/transfer.h"
 
@@ -52,7 +52,7 @@ static struct wr_error *copy_from_host(struct wr_buffer *to, const void *from, s
   return wr_backend_for(device.type)->write(device.index, to->data, from, bytes);
 }
 
-/* From one device of a backend to another, where it has a way; *copied says whether it had. */
+/* From one device of a backend to another, where the backend can; *copied says whether it could. */
 static struct wr_error *copy_to_peer(const struct wr_buffer *from, size_t start,
                                      struct wr_buffer *to, size_t bytes, bool *copied) {
   const struct wr_device source = wr_memory_device(from->memory);
@@ -64,7 +64,7 @@ static struct wr_error *copy_to_peer(const struct wr_buffer *from, size_t start,
                        bytes);
 }
 
-/* Between devices that know no other way the bytes go through the host. */
+/* Between devices that cannot copy to each other the bytes go through the host. */
 static struct wr_error *copy_bytes(const struct wr_buffer *from, size_t start, struct wr_buffer *to,
                                    size_t bytes) {
   struct wr_buffer *host;
@@ -82,11 +82,11 @@ static struct wr_error *copy_bytes(const struct wr_buffer *from, size_t start, s
   return error;
 }
 
-/* A buffer in `memory` for what the node covers, `bytes` from `start` of its own buffer on; element
-   0 is at *offset of it. */
-static struct wr_error *room_for_span(const struct wr_node *node, struct wr_memory *memory,
-                                      struct wr_buffer **out, int64_t *offset, size_t *start,
-                                      size_t *bytes) {
+/* Makes a buffer in `memory` for the node's span, which is *bytes bytes from *start on in the
+   node's own buffer. In the new one element 0 is element *offset. */
+static struct wr_error *buffer_for_span(const struct wr_node *node, struct wr_memory *memory,
+                                        struct wr_buffer **out, int64_t *offset, size_t *start,
+                                        size_t *bytes) {
   const size_t item = wr_dtype_size((enum wr_dtype)node->dtype);
   int64_t low, count;
   span(node, &low, &count);
@@ -98,11 +98,12 @@ static struct wr_error *room_for_span(const struct wr_node *node, struct wr_memo
 
 /* ---- to a device ----
 
-   Few bytes become a command of the stream that needs them first. Until it is over they are there
-   for what is encoded on that stream afterwards, and for nobody else: buffer.only_on is the
-   stream's id then (which is never one of these). Another stream that needs them brings its own. A
-   command that failed leaves NOWHERE, so that nobody takes the buffer for a copy; what was encoded
-   in between fails when it is over. */
+   A few bytes are uploaded by a command of the stream that needs them first. Until that command is
+   over, only commands that are encoded on the same stream afterwards may read the copy: its
+   buffer's `only_on` is the stream's id then. Another stream that needs the array meanwhile makes a
+   copy of its own. When the command is over, `only_on` is EVERYWHERE; if it failed, NOWHERE, so
+   that nobody uses the copy any more, and commands that had been encoded in between fail as they
+   end. Neither is ever a stream's id. */
 
 #define EVERYWHERE UINT64_MAX
 #define NOWHERE (UINT64_MAX - 1)
@@ -114,7 +115,7 @@ struct upload {
 
 static void upload_over(struct wr_completion_hook *hook, struct wr_error *error) {
   struct upload *u = WR_CONTAINER_OF(hook, struct upload, hook);
-  /* Release: the device has them for all who see this. */
+  /* Release: whoever reads EVERYWHERE may read the bytes, on any stream. */
   wr_store_release(&u->buffer->only_on, error ? NOWHERE : EVERYWHERE);
   wr_error_release(error);
   wr_buffer_release(u->buffer);
@@ -139,26 +140,28 @@ static bool upload(struct wr_buffer *to, const void *from, size_t bytes, struct 
   return false;
 }
 
-/* A new copy of the node for what is encoded on the stream next. */
+/* A new copy of the node's span, for commands that are encoded on the stream from now on. */
 static struct wr_error *copy_to_device(const struct wr_node *node, struct wr_memory *memory,
                                        struct wr_stream *stream, struct wr_buffer **out,
                                        int64_t *offset) {
   const struct wr_async_device *async = wr_stream_backend(stream)->async;
   const struct wr_buffer *from = node->buffer;
   size_t start, bytes;
-  struct wr_error *error = room_for_span(node, memory, out, offset, &start, &bytes);
+  struct wr_error *error = buffer_for_span(node, memory, out, offset, &start, &bytes);
   if (error) return error;
   if (host_sees(from->memory) && upload(*out, (char *)from->data + start, bytes, stream)) {
     return NULL;
   }
   wr_store_relaxed(&(*out)->only_on, EVERYWHERE);     /* relaxed: not yet shared */
-  if (async) async->flush(wr_stream_encoder(stream)); /* a copy may take long */
+  if (async) async->flush(wr_stream_encoder(stream)); /* the copy below may take long */
   error = copy_bytes(from, start, *out, bytes);
   if (error) wr_buffer_release(*out);
   return error;
 }
 
-/* The copy that the node has in this memory, if a command of the stream may read it; or NULL. */
+/* The copy that the node has in this memory already, if commands of the stream may read it; or
+ * NULL.
+ */
 static struct wr_buffer *known_copy(struct wr_node *node, const struct wr_memory *memory,
                                     uint64_t stream) {
   /* Acquire: the bytes behind the pointer. */
@@ -193,12 +196,14 @@ struct wr_error *wr_stage(struct wr_node *node, struct wr_stream *stream, struct
       return keep(staged, *buffer);
     }
   }
-  /* The node has it; whether it came is asked when the command is over. */
+  /* The node has the copy. If an upload is under way, `staged` keeps it too: wr_staged_failure asks
+     for it when the command is over. */
   if (wr_load_relaxed(&(*buffer)->only_on) == EVERYWHERE) return NULL;
   return keep(staged, wr_buffer_retain(*buffer));
 }
 
-/* Acquire: of two commands of a stream the first is over first. */
+/* The upload was encoded before the command, on the same stream, so it is over too. Acquire: pairs
+   with upload_over. */
 struct wr_error *wr_staged_failure(const struct wr_staged *staged) {
   for (size_t i = 0; i < staged->buffers.count; i++) {
     struct wr_buffer *buffer = staged->buffers.items[i];
@@ -216,7 +221,7 @@ void wr_staged_release(struct wr_staged *staged) {
 
 /* ---- values for the host ---- */
 
-/* Of threads that race, one keeps its copy and the others drop theirs. */
+/* Where several threads have made a copy, the node keeps the first; the others are dropped. */
 static const struct wr_buffer *keep_host_copy(struct wr_node *node, struct wr_buffer *made) {
   void *copy = NULL;
   if (wr_cas_acq_rel(&node->host_copy, &copy, (void *)made)) return made;
@@ -231,7 +236,8 @@ static struct wr_error *host_copy(struct wr_node *node, const char **data) {
     struct wr_buffer *made;
     int64_t offset;
     size_t start, bytes;
-    struct wr_error *error = room_for_span(node, wr_memory_host(), &made, &offset, &start, &bytes);
+    struct wr_error *error =
+        buffer_for_span(node, wr_memory_host(), &made, &offset, &start, &bytes);
     if (error) return error;
     error = copy_bytes(node->buffer, start, made, bytes);
     if (error) {
@@ -244,7 +250,8 @@ static struct wr_error *host_copy(struct wr_node *node, const char **data) {
   return NULL;
 }
 
-/* References: the caller's, and the batch's, which goes when the completion is over. */
+/* Counted: one reference is the caller's, and one the batch's, which drops it as the completion is
+   over. */
 struct wr_download {
   struct wr_completion_hook hook;
   struct wr_completion completion;
@@ -281,7 +288,7 @@ struct wr_download *wr_download_new(struct wr_node *node, const struct wr_stream
   struct wr_download *d = wr_alloc(sizeof *d);
   if (!d) return NULL;
   *d = (struct wr_download){.hook = {.fn = download_over}, .node = node};
-  wr_error_release(room_for_span(node, wr_memory_host(), &d->host, &offset, &start, &bytes));
+  wr_error_release(buffer_for_span(node, wr_memory_host(), &d->host, &offset, &start, &bytes));
   if (!d->host) {
     wr_free(d);
     return NULL;
@@ -291,7 +298,8 @@ struct wr_download *wr_download_new(struct wr_node *node, const struct wr_stream
   return d;
 }
 
-/* A view may be of bytes that are the host's own. */
+/* False where there is nothing to download: the node failed, or it is a view of bytes that lie on
+   the host. */
 static bool lies_on_device(const struct wr_node *node, const struct wr_stream *stream) {
   const struct wr_device device = wr_stream_device(stream);
   return wr_completion_phase(&node->completion) != WR_PHASE_FAILED &&

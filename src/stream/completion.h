@@ -1,8 +1,8 @@
 #ifndef WR_STREAM_COMPLETION_H
 #define WR_STREAM_COMPLETION_H
 
-/* A completion: the state of a piece of work and the list of who waits for it. Nodes, markers and
-   events embed one. It takes no lock.
+/* A completion: the state of a piece of work, and the list of those who wait for it. Nodes,
+   markers and whatever else is waited for embed one. It takes no lock.
 
    The state word
      bits 0-2  the phase, which only rises: LAZY, CLAIMED, SUBMITTED, then DONE or FAILED.
@@ -21,12 +21,12 @@
                are its waiters, whose memory may be used for something else. Set by claim, and gone
                with finish.
 
-   No wake-up is lost. await pushes its waiter, then sets WAITERS with a read-modify-write of the
-   state word; mark_submitted and finish change the phase with a read-modify-write of the same word.
-   One of the two comes first in that word's order. If await does, they read WAITERS and, by the
-   release of await's operation, the list with the waiter in it. If they do, await reads the new
-   phase and flushes the list itself. Lists are taken whole by an exchange, so each waiter is in one
-   thread's hands and fires exactly once. */
+   Why no wake-up is lost. await puts its waiter into the list, then sets WAITERS by a
+   read-modify-write of the state word. mark_submitted and finish change the phase by a
+   read-modify-write of the same word. One of these two operations comes first. If it is await's,
+   the other reads WAITERS and, since await's is a release, sees the waiter in the list. If it is
+   the other, await reads the new phase and flushes the list itself. A list is taken as a whole, by
+   an exchange, so each waiter is in the hands of one thread and fires exactly once. */
 
 #include <stdbool.h>
 

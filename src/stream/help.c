@@ -1,20 +1,24 @@
-/* Waiting for a completion by draining the stream that it was submitted to and the streams that
-   this one is blocked by. Only when none of them can be drained here, since other threads drain
-   them or a device works, the thread sleeps; then it stands in a list of each of those streams.
+/* Waiting for a completion. The thread drains the stream to which the work was submitted; if that
+   one is suspended, the stream that it is blocked by, and so on. It sleeps only when it can drain
+   none of them, because other threads drain them or a device works. Each stream has a list of the
+   threads that sleep for it; the thread stands in the list of each of these streams then.
 
    No sleeper depends on the pool, which may have no worker free, or none at all where the system
-   refuses threads. A stream that becomes drainable (READY), or whose drainer went to sleep on
-   another one (SUSPENDED), pokes one of the threads in its list, under its lock; a worker is only
-   told of a READY stream when the list is empty. A thread enters a list before it looks at the
-   stream, so whatever happens after that look pokes somebody who sleeps for it. The one who was
-   poked either drains the stream, or enters the list of what blocks that, or leaves the list; and
-   who leaves pokes the next one, unless some thread drains the stream, and will poke at its end. So
-   while anybody sleeps for a stream that can be drained, or is blocked by one that can, one of them
-   is awake or will be.
+   refuses threads. The argument:
+   - When a stream becomes READY, or when its drainer finds that it has to be SUSPENDED, one of the
+     threads in its list is poked, under the stream's lock. A worker is told of a READY stream only
+     where the list is empty.
+   - A thread enters the list of a stream before it looks at the stream. So whatever happens after
+     that look pokes a thread that sleeps for the stream.
+   - A poked thread does one of three things: it drains the stream; or it enters the list of the
+     stream that this one is blocked by; or it leaves the list. A thread that leaves a list pokes
+   the next one in it, unless some thread drains the stream: that one pokes when it has drained. So
+   while threads sleep for a stream that could be drained, or that is blocked by one that could, one
+   of them is awake or has been poked.
 
-   Streams of a device can block each other in a circle, one of which waits for what another has
-   with its device already. A look goes on until it finds that it has come round, asks the devices,
-   and then the thread sleeps.
+   Streams of a device can block each other in a circle: one waits, on the host, for a command that
+   another has handed to the device, and that stream is blocked by the first in turn. A look notices
+   that it has come round, asks the devices of the streams in the circle, and then sleeps.
 
    Locks: STREAM for the lists, then EVENT, each sleeper's own. Neither is held while waiting. */
 
@@ -23,10 +27,10 @@
 #include "base/base.h"
 #include "stream/internal.h"
 
-/* A thread looks SPINS times before it sleeps, a few microseconds in all: about what sleeping
-   costs. Who drains may have lost its processor to just these looks, so past the first ones it lets
-   others run in between: once the threads of a shared stream sleep, each of its operations costs a
-   wake-up. */
+/* A thread looks SPINS times before it sleeps: a few microseconds in all, about what sleeping and
+   waking cost. From YIELD_FROM on it gives up its processor between two looks, since the thread
+   that drains may be waiting for just that one. It is worth it: once the threads that share a
+   stream sleep, each operation on it costs a wake-up. */
 enum { INLINE_ENTRIES = 4, SPINS = 8, YIELD_FROM = 4, PAUSES = 30 };
 
 /* One sleeping thread in the list of one stream. */
@@ -105,7 +109,7 @@ static void leave_list(struct wr_sleeper_entry *entry) {
   wr_stream_release(s);
 }
 
-/* Gives up the entry at `slot` and all below it. */
+/* Leaves the list that the entry at `slot` is in, and those of all entries below it. */
 static void cut(struct wr_sleeper_entry **slot) {
   struct wr_sleeper_entry *entry = *slot;
   *slot = NULL;
@@ -117,7 +121,7 @@ static void cut(struct wr_sleeper_entry **slot) {
   }
 }
 
-/* Makes the entry at `slot` one of this stream, and answers the slot below it. */
+/* Makes the entry at `slot` one in this stream's list, and returns the slot below it. */
 static struct wr_sleeper_entry **take_entry(struct sleeper *sleeper, struct wr_sleeper_entry **slot,
                                             struct wr_stream *stream) {
   if (*slot && (*slot)->stream == stream) return &(*slot)->below;
@@ -139,7 +143,7 @@ static struct wr_stream *blocker_of(struct wr_stream *s) {
 
 static bool is_asleep(struct wr_stream *s) { return s && wr_load_relaxed(&s->asleep); }
 
-/* True when something that ended on the stream's device was reported just now. */
+/* Asks the stream's device; true when it reported a command that is over. */
 static bool poll_device(struct wr_stream *s) {
   const struct wr_async_device *async = s->backend->async;
   return async && async->poll && async->poll(s->encoder);
@@ -152,8 +156,9 @@ static bool is_suspended(struct wr_stream *s) {
   return suspended;
 }
 
-/* A walk from a stream to what blocks it, and so on, which finds out when it comes round: it
-   remembers one stream at a time, a later one after every twice as many steps. */
+/* A walk from a stream to the one that it is blocked by, and so on. It notices when it goes round
+   in a circle by Brent's method: it remembers one stream, after 1, 2, 4, 8 steps and so on, and
+   stops when it meets that one again. */
 struct walk {
   struct wr_stream *seen; /* one reference; NULL at first */
   uint32_t steps;         /* since then */
@@ -169,8 +174,7 @@ static bool comes_round(struct walk *w, struct wr_stream *next) {
   return false;
 }
 
-/* Asks the devices of the streams in the circle that the walk has gone, up to one that has
-   something to tell. */
+/* Asks the devices of the streams in the circle, until one has something to report. */
 static bool poll_circle(const struct walk *w) {
   struct wr_stream *s = wr_stream_retain(w->seen);
   bool found = false;
@@ -184,8 +188,8 @@ static bool poll_circle(const struct walk *w) {
   return found;
 }
 
-/* Drains the stream unless it is suspended. Before running anything the thread leaves the lists of
-   the streams further below: a poke from one of those would go unanswered while it runs. */
+/* Drains the stream unless it is suspended. Before it runs anything the thread leaves the lists of
+   the streams below, since it could not answer a poke from one of those meanwhile. */
 static enum wr_drained drain_listed(struct wr_stream *stream, struct wr_drain *drain,
                                     struct wr_sleeper_entry **below) {
   if (is_suspended(stream)) return WR_DRAIN_SUSPENDED;
@@ -193,9 +197,10 @@ static enum wr_drained drain_listed(struct wr_stream *stream, struct wr_drain *d
   return wr_stream_drain(stream, drain);
 }
 
-/* Drains `home`, or what it is blocked by, or what that is blocked by in turn, as far as nobody
-   else does; with `sleeper`, listed at each of them; with `taken`, until wr_pool_taken is
-   another. True when something ran or changed, so that another look is worth it. */
+/* Drains `home`, or the stream that it is blocked by, or the one that that is blocked by in turn:
+   the first that no other thread drains. With a `sleeper` the thread enters the list of each of
+   them. With `taken` it stops once wr_pool_taken returns another number. True when something ran or
+   changed, so that another look is worth it. */
 static bool look(struct wr_stream *home, struct wr_completion *target, struct sleeper *sleeper,
                  const uint64_t *taken) {
   struct wr_sleeper_entry **slot = sleeper ? &sleeper->top : NULL;
@@ -250,7 +255,7 @@ static void forget_pokes(struct sleeper *sleeper) {
   wr_mutex_unlock(&sleeper->lock);
 }
 
-/* Until the target is over or, unless the thread is `leaving`, somebody pokes. */
+/* Sleeps until the target is over or, unless the thread is `leaving`, until it is poked. */
 static void sleep_on(struct sleeper *sleeper, bool leaving) {
   wr_mutex_lock(&sleeper->lock);
   while (!sleeper->over && (leaving || !sleeper->poked)) {
@@ -259,8 +264,9 @@ static void sleep_on(struct sleeper *sleeper, bool leaving) {
   wr_mutex_unlock(&sleeper->lock);
 }
 
-/* The sleeper is on this stack. It is safe there: pokes come under the lock of a stream in whose
-   list it stands, and the waiter holds the sleeper's lock until its last touch, and is awaited. */
+/* The sleeper is on this stack. Nobody touches it after it is gone: whoever pokes it holds the lock
+   of a stream in whose list it stands; and the waiter touches it last with its lock held, which
+   this thread takes before it returns. */
 static void help_or_sleep(struct wr_stream *home, struct wr_completion *target) {
   struct sleeper sleeper = {.waiter = {.want = WR_PHASE_DONE, .fire = target_over},
                             .lock = WR_MUTEX_INIT(WR_RANK_EVENT)};
@@ -308,7 +314,7 @@ static void pause_for(const struct wr_completion *c) {
 }
 
 /* Usually the first look is enough, without an entry in any list. Where threads share a stream and
-   its work is small, the other one's is over before this thread would sleep. */
+   their work is small, the work that this thread waits behind is over before it would sleep. */
 void wr_stream_help(struct wr_stream *stream, struct wr_completion *c) {
   const int spins = wr_cpu_count() > 1 ? SPINS : 1;
   wr_stream_retain(stream);

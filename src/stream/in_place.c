@@ -1,26 +1,30 @@
-/* Commands that write their result over an input, and forks (K11). In a child, what was in flight
-   is computed anew from its inputs, so none of them may be half overwritten. Most of the time no
-   fork is on its way, and such a command costs two exchanges of a word that its drainer has to
-   itself; while one is, results get room of their own, and the fork waits for the commands that are
-   inside already. Those are single commands on the CPU, which wait for nothing but the slices of
-   them that other threads have begun.
+/* Commands that write their result over an input, and forks (K11). In the child of a fork, what was
+   in flight is computed anew from its inputs, so no input may be half overwritten at the moment of
+   the fork. Each stream has a word that says whether its drainer is inside such a command. While a
+   fork is about to happen, results get memory of their own, and the fork waits for the commands
+   that are inside already. These are single commands on the CPU, which wait for nothing but slices
+   of their own that other threads have begun. As long as there is no fork, all this costs a command
+   two exchanges of its stream's word, which no other thread uses.
 
-   Neither is missed. The drainer raises its stream's word, then looks at `forking`; who forks sets
-   `forking`, then looks at the words of all streams. These four are sequentially consistent, so one
-   of the two sees the other: the drainer, and then it does not write; or who forks, and then it
-   waits; or both. Lock: EVENT, for the wait. */
+   Why neither misses the other. The drainer sets its stream's word, then reads `forking`. The
+   thread that forks sets `forking`, then reads the words of all streams. The four operations are
+   sequentially consistent, so at least one of the two threads sees what the other has set: the
+   drainer, which then does not write over its input; or the thread that forks, which then waits.
+   Lock: EVENT, for that wait. */
 
 #include "base/base.h"
 #include "base/fork.h"
 #include "stream/internal.h"
 
-/* A stream's word. AWAITED: whoever lowers it tells the fork. */
+/* A stream's word. AWAITED: inside, and the drainer has to tell the fork when it is outside again.
+ */
 enum { OUTSIDE, INSIDE, AWAITED };
 
 static wr_atomic_bool forking; /* atomic SEQ_CST: see above */
 static struct wr_mutex lock = WR_MUTEX_INIT(WR_RANK_EVENT);
 static struct wr_cond all_out = {PTHREAD_COND_INITIALIZER}; /* with LOCK */
-static int left; /* under LOCK: AWAITED, less those that told before they were counted */
+static int left; /* under LOCK: how many streams are AWAITED, less those that told before they were
+                    counted */
 
 bool wr_stream_begin_in_place(struct wr_stream *s) {
   (void)wr_exchange_seq_cst(&s->in_place, INSIDE);
@@ -31,7 +35,7 @@ bool wr_stream_begin_in_place(struct wr_stream *s) {
 }
 
 void wr_stream_end_in_place(struct wr_stream *s) {
-  /* Acq_rel, within sequential consistency: what was written is there in the child. */
+  /* Sequentially consistent, so also a release: what the command wrote is there in the child. */
   if (wr_exchange_seq_cst(&s->in_place, OUTSIDE) != AWAITED) return;
   wr_mutex_lock(&lock);
   left--;
@@ -58,7 +62,7 @@ static void keep_out(void) {
 
 static void let_in(void) { (void)wr_exchange_seq_cst(&forking, false); }
 
-/* A drainer that found `forking` set may have been about to lower its word, with the lock held. */
+/* The lock is made anew: a drainer of the parent's may have held it, to set its word to OUTSIDE. */
 static void begin_in_child(void) {
   wr_mutex_init(&lock, WR_RANK_EVENT);
   wr_cond_init(&all_out);

@@ -17,8 +17,9 @@
      READY      stands in the pool's list, or is about to
      RUNNING    one thread drains it, without the lock
      SUSPENDED  the first task waits for a completion; its waiter makes the stream READY
-   A resume that comes while the drainer is still on its way out (RUNNING) sets `resumed`, and that
-   drainer goes on: nothing is lost, and what it waited for stays alive until it has left run. */
+   The completion may be over while the drainer has not suspended the stream yet (RUNNING). Then the
+   waiter sets `resumed` instead, and the drainer, which looks at it under the lock before it
+   suspends, goes on. */
 enum wr_stream_state { WR_STREAM_IDLE, WR_STREAM_READY, WR_STREAM_RUNNING, WR_STREAM_SUSPENDED };
 
 struct wr_stream {
@@ -56,7 +57,7 @@ struct wr_stream {
   struct wr_stream *ready_prev; /* under the pool's LOCK */
   bool in_ready_list;           /* under the pool's LOCK */
   enum wr_class ready_class;    /* under the pool's LOCK: in which of the lists */
-  uint64_t debt_ns;             /* under LOCK: time used lately, less what was paid back */
+  uint64_t debt_ns;             /* under LOCK: time used lately, less what was forgiven since */
   uint64_t debt_at;             /* under LOCK: when debt_ns was true, by wr_clock_ns */
 };
 
@@ -82,8 +83,9 @@ void wr_thread_retire(void);
 void wr_thread_drop_defaults(void);
 void wr_thread_forget_default(struct wr_stream *stream);
 
-/* policy.c: reads the environment, at load; fixes the policy with the first stream; what a thread
-   that ends leaves behind belongs to nobody. */
+/* policy.c. start: at load, reads the environment. fix: as the first stream is made, after which
+   the policy stays. thread_ends: the streams of the thread that ends belong to nobody from then on.
+ */
 void wr_policy_start(void);
 void wr_policy_fix(void);
 void wr_policy_thread_ends(void);
@@ -98,23 +100,26 @@ struct wr_marker;
 struct wr_marker *wr_marker_new(void (*then)(void *data), void *data);
 struct wr_marker *wr_marker_retain(struct wr_marker *marker);
 void wr_marker_release(struct wr_marker *marker);
-/* Once. With `schedule` the pool drains the stream; else the caller waits and drains it. */
+/* To be called once. With `schedule` the pool drains the stream; else the caller is about to. */
 void wr_marker_submit(struct wr_marker *marker, struct wr_stream *stream, bool schedule);
 struct wr_completion *wr_marker_completion(struct wr_marker *marker);
 struct wr_stream *wr_marker_stream(struct wr_marker *marker); /* a reference; NULL when over */
 /* Its number among its stream's commands on the device, once it is encoded there; else 0. */
 uint64_t wr_marker_number(const struct wr_marker *marker);
 uint64_t wr_marker_time(const struct wr_marker *marker); /* of wr_clock_ns; valid when over */
-/* For a marker that is waited for without draining. Where its stream, or what that is blocked by,
-   has stood a while in the list of a pool whose workers are all inside long commands, a thread is
-   started for it: the commands of others are no reason to wait (O3). */
+/* For a marker that a thread waits for without draining. Where its stream, or the one that that is
+   blocked by, has stood in the pool's list for a while, because all workers are inside long
+   commands, this starts a thread that drains it: the commands of others are no reason to wait (O3).
+ */
 void wr_marker_hurry(struct wr_marker *marker);
-/* True when it is over, or stands behind work of the parent, before a fork: nobody has to wait. */
+/* True when there is nothing to wait for: it is over, or it was submitted before the fork that made
+   this process. */
 bool wr_marker_passed(const struct wr_marker *marker);
 /* Waits without draining; false at the deadline. */
 bool wr_marker_wait(struct wr_marker *marker, uint64_t deadline_ns);
 
-/* Drains until empty or until `drain` says stop (then what is left goes to the pool). */
+/* Drains until the queue is empty or `drain` says stop; the pool gets the stream if tasks are left.
+ */
 enum wr_drained wr_stream_drain(struct wr_stream *stream, struct wr_drain *drain);
 
 /* The table of live streams: gives a new stream its index and id; false when memory is refused. */
@@ -130,25 +135,25 @@ size_t wr_registry_live(void);
 /* Wakes one of the threads that sleep for the stream; false when there is none. Under its lock. */
 bool wr_stream_poke_locked(struct wr_stream *stream);
 
-/* Puts a READY stream in the pool's list, with a reference: at the end of those that have used less
-   than a turn lately, or of the others. With `tell` it wakes or starts a worker, or else sees to it
-   that somebody looks whether one comes. */
+/* Appends a READY stream, with a reference, to the pool's list of fresh streams or of the others
+   (ready.h). With `tell` it wakes or starts a worker; where all are busy, a spare thread looks
+   whether one comes. */
 void wr_pool_push(struct wr_stream *stream, bool fresh, bool tell);
-/* The same for what stands in the list. */
+/* Wakes or starts a worker, in the same way, for streams that stand in the list already. */
 void wr_pool_wake(void);
-/* Takes the stream out of the list, where a thread that waits drains it before a worker came; true
-   when it stood there: the caller drops the list's reference once no lock is held. */
+/* Takes the stream out of the list, for a thread that drains it instead of a worker. True when it
+   stood there: the caller then drops the list's reference, once it holds no lock. */
 bool wr_pool_remove(struct wr_stream *stream);
-/* Called by who asks or waits for a stream without draining it: where streams are ready and there
-   is no worker, as a thread was refused when they became so, tries again. False when it is refused
-   again. */
+/* For a thread that asks about a stream, or waits for it, without draining it. Where streams are
+   ready and there is no worker, because the system refused a thread when they became ready, tries
+   to start one again. False when it is refused again. */
 bool wr_pool_ensure_worker(void);
-/* Starts a thread besides the workers that drains what `marker` stands behind, as far as it goes or
-   until a worker takes a stream, and ends; for a thread that waits and does not drain, whose place
-   it takes. Does nothing where a worker is idle, where workers come to the streams that are ready,
-   where there are enough of such threads, or where the system refuses one. */
+/* For a thread that waits for the marker and does not drain: starts a thread that drains in its
+   place what the marker stands behind, and ends when it can do no more or when a worker takes a
+   stream. Does nothing where a worker is idle, where workers do come to the streams that are ready,
+   where there are enough such threads, or where the system refuses one. */
 void wr_pool_relieve(struct wr_marker *marker);
-/* Says that the calling thread begins (1) to wait without draining for longer, or ends (-1). */
+/* The calling thread has begun a long wait without draining (1), or has ended it (-1). */
 void wr_pool_count_waiting(int n);
 size_t wr_pool_relievers(void);
 /* How often a worker has taken a stream. */
@@ -166,8 +171,8 @@ void wr_pool_init(void);
 void wr_run_users_code(void (*fn)(void *), void *data);
 
 size_t wr_blocking_threads(void);
-/* Says that the calling thread, inside the user's code, begins or ends to wait for work: it may be
-   one of these threads, and the work another one's. */
+/* The calling thread, inside code of the user's, begins or ends a wait for work. It may be one of
+   these threads, and what it waits for may be work that another one has to do. */
 void wr_blocking_waits(bool begins);
 /* Ends the threads once there is nothing left for them; false at the deadline. */
 bool wr_blocking_stop(uint64_t deadline_ns);

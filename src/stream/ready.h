@@ -1,14 +1,14 @@
 #ifndef WR_STREAM_READY_H
 #define WR_STREAM_READY_H
 
-/* The ready streams, in the order in which they get a turn; a part of the pool, under its LOCK.
+/* The ready streams, in the order in which they are drained; a part of the pool, under its LOCK.
 
-   Two lists, each first in, first out: streams that have used less than a turn lately (fresh), and
-   the others (worn). The fresh go first, so that a light request does not wait for the turns of all
-   busy streams; but not more than FRESH_IN_A_ROW times while a worn one waits, so that new streams
-   without end do not keep those from running (K9). So a fresh stream waits for the fresh ones that
-   came before it and for one worn one after every three of them, however many worn ones there are;
-   and a worn one gets at least every fourth turn. */
+   There are two lists, each first in, first out: of streams that have used less than a turn lately
+   (fresh), and of the others (worn). Fresh streams go first, so that a light request does not wait
+   for the turns of all busy streams. But after FRESH_IN_A_ROW of them a worn one is taken, if one
+   waits, so that ever new streams do not keep busy ones from running (K9). So a fresh stream waits
+   for the fresh ones before it in the list and for one worn one after every three of those, however
+   many worn ones there are; and of four turns at least one is a worn stream's. */
 
 #include <stdbool.h>
 
@@ -29,10 +29,10 @@ struct wr_ready {
 static inline bool wr_ready_any(const struct wr_ready *r) {
   return r->lists[WR_FRESH].head || r->lists[WR_WORN].head;
 }
-/* The stream stands in no list. References are the caller's affair. */
+/* The stream must stand in neither list. References are the caller's business. */
 void wr_ready_append(struct wr_ready *ready, struct wr_stream *stream, enum wr_class class);
 void wr_ready_unlink(struct wr_ready *ready, struct wr_stream *stream);
-/* Takes out the stream whose turn is next, `only_fresh` or of both kinds; NULL: there is none. */
+/* Takes out the stream that is drained next, with `only_fresh` the next fresh one; NULL: none. */
 struct wr_stream *wr_ready_take(struct wr_ready *ready, bool only_fresh);
 
 #endif

@@ -146,10 +146,11 @@ void wr_stream_count(struct wr_stream_counts *counts) {
 
 /* ---- submitting ---- */
 
-/* A stream that has used less than FRESH_NS lately is fresh, and goes first (ready.h). What it uses
-   is a debt, of which it pays one part in PAY_BACK of the time in which it has nothing to do: not
-   of the time for which it is ready, since then all streams would be fresh where they are many.
-   Debt beyond MOST_NS is forgiven, so half a second of rest is always enough. */
+/* A stream that has used less than FRESH_NS lately is fresh, and goes first (ready.h). The time
+   that it uses is added to its debt. While it has nothing to do, the debt falls by a PAY_BACK-th of
+   the time that passes. While it is ready and waits it does not fall: where there are many streams,
+   each waits for long, and all of them would become fresh. The debt never grows beyond MOST_NS, so
+   half a second without work always makes a stream fresh again. */
 enum {
   FRESH_NS = WR_TORTURED ? 20 * 1000 : 500 * 1000,
   PAY_BACK = 32,
@@ -168,13 +169,14 @@ static void charge_locked(struct wr_stream *s, uint64_t used, uint64_t now) {
   s->debt_at = now;
 }
 
-/* For a stream that has had nothing to do until now. Asks for the time only where it matters. */
+/* For a stream that has had nothing to do until now. Reads the clock only where there is a debt. */
 static bool is_fresh_locked(struct wr_stream *s) {
   if (s->debt_ns >= FRESH_NS) pay_back_locked(s, wr_clock_ns());
   return s->debt_ns < FRESH_NS;
 }
 
-/* Somebody who sleeps for the stream drains it, or else the pool (help.c). */
+/* The stream has become ready: a thread that sleeps for it is poked and drains it (help.c); if
+   there is none, the pool does. */
 static void ready_locked(struct wr_stream *s) {
   s->state = WR_STREAM_READY;
   wr_pool_push(s, is_fresh_locked(s), !wr_stream_poke_locked(s));
@@ -205,8 +207,9 @@ void wr_stream_kick(struct wr_stream *stream) {
   wr_mutex_unlock(&stream->lock);
 }
 
-/* What a device has accepted stands in no queue any more, and is counted alone. Who waited for the
-   last marker may be here before its drainer has left, with nothing more to do. */
+/* Commands that a device has accepted stand in no queue; only the counts know of them. A stream
+   whose drainer is about to leave, with nothing more to run, counts as idle: the caller may have
+   waited for the last marker, which is over before the drainer has left. */
 bool wr_stream_idle(struct wr_stream *stream) {
   struct wr_stream_numbers n;
   (void)wr_pool_ensure_worker();
@@ -230,7 +233,7 @@ void wr_stream_note_finished(struct wr_stream *s, bool failed, uint64_t bytes) {
   if (bytes) wr_fetch_add_relaxed(&s->bytes, bytes);
 }
 
-/* What is finished is read first: what follows can only be more. */
+/* `finished` is read before `submitted`, which only grows: so the difference is never negative. */
 void wr_stream_numbers(struct wr_stream *s, struct wr_stream_numbers *n) {
   *n = (struct wr_stream_numbers){.done = wr_load_relaxed(&s->done),
                                   .failed = wr_load_relaxed(&s->failed),
@@ -287,7 +290,7 @@ bool wr_stream_wait_on_device(struct wr_stream *s, struct wr_stream *other, uint
 
 /* ---- draining ---- */
 
-/* After each command, since one alone may take longer than a turn. */
+/* Asked after each command, since a single one may take longer than a turn. */
 bool wr_drain_stop(struct wr_drain *drain) {
   if (drain->target) {
     if (wr_completion_over(drain->target)) return true;
@@ -310,8 +313,8 @@ static void unpop_locked(struct wr_stream *s, struct wr_task *task) {
   if (!s->tail) s->tail = task;
 }
 
-/* Lets go of the lock meanwhile: tasks may be appended, and a stream about to suspend be resumed.
- */
+/* Flushes the device's encoder with the lock released. Meanwhile tasks may be appended, and a
+   stream that is about to suspend may be resumed. */
 static void flush_unlocked(struct wr_stream *s) {
   if (!s->backend->async) return;
   wr_mutex_unlock(&s->lock);
@@ -319,7 +322,7 @@ static void flush_unlocked(struct wr_stream *s) {
   wr_mutex_lock(&s->lock);
 }
 
-/* Suspends the stream, whose first task blocks, unless what blocked it is over by now. */
+/* The first task blocks: suspends the stream, unless what blocked it is over by now. */
 static bool suspend_locked(struct wr_stream *s) {
   if (!s->resumed) flush_unlocked(s);
   if (s->resumed) {
@@ -337,8 +340,8 @@ static bool may_run_locked(const struct wr_stream *s, struct wr_drain *drain) {
   return !drain->only_brief || (s->head->is_brief && drain->left-- > 0);
 }
 
-/* Runs tasks until the queue is empty, the first one blocks, or the drain stops. A task that is
-   done may be freed memory, so it leaves the queue before it runs. False when the stream is
+/* Runs tasks until the queue is empty, the first one blocks, or the drain stops. A task frees
+   itself when it is done, so it leaves the queue before it runs. False when the stream is
    suspended. */
 static bool run_tasks_locked(struct wr_stream *s, struct wr_drain *drain) {
   while (s->head && may_run_locked(s, drain)) {
@@ -360,9 +363,10 @@ static bool run_tasks_locked(struct wr_stream *s, struct wr_drain *drain) {
   return true;
 }
 
-/* What a drain has used: the processor's time, since a thread that the system kept from running
-   would make a light stream look like a busy one. Of a thread that drains for itself that is not
-   asked; one that waits counts for a turn at most, brief tasks for BRIEF_NS. */
+/* What a drain adds to the stream's debt. For a drain of the pool's it is processor time: if the
+   time on the clock counted, a light stream would look busy whenever the system kept its drainer
+   from running. Threads that drain for themselves spare the call that asks for processor time: for
+   one that waits the time on the clock counts, up to a turn; for brief tasks, BRIEF_NS. */
 static bool is_by_pool(const struct wr_drain *drain) {
   return !drain->target && !drain->only_brief;
 }
@@ -389,8 +393,9 @@ static enum wr_drained drain_locked(struct wr_stream *s, struct wr_drain *drain)
   wr_fetch_add_relaxed(&s->busy_ns, end - start);
   charge_locked(s, used_by(drain, end - start, cpu_start), end);
   if (!live) return WR_DRAIN_SUSPENDED;
-  /* Who sleeps may have looked while nothing was with the device yet; now there may be. Where there
-     was nothing to do nobody is told: this thread may itself be the one, and go round for ever. */
+  /* A thread that sleeps for the stream may have asked the device before anything was flushed to
+     it; now there may be something to wait for, so it is poked. Not where this drain ran nothing:
+     the poked thread may be this one, which would drain and poke itself again and again. */
   const struct wr_async_device *async = s->backend->async;
   if (async && async->poll && worked) (void)wr_stream_poke_locked(s);
   s->state = WR_STREAM_IDLE;
@@ -398,9 +403,10 @@ static enum wr_drained drain_locked(struct wr_stream *s, struct wr_drain *drain)
   return WR_DRAINED;
 }
 
-/* A stream that was READY leaves the pool's list with it: otherwise, while all workers are busy,
-   streams that waiting threads have drained would pile up there. All kernels run in here, or on a
-   worker that helps: so this is where a caller's floating point environment is put aside (T1). */
+/* If the stream was READY, it is taken out of the pool's list: otherwise streams that waiting
+   threads have drained would pile up there while all workers are busy. All kernels run inside this
+   function, or on a worker that takes slices; so here the caller's floating point environment is
+   replaced by the default one, and restored afterwards (T1). */
 enum wr_drained wr_stream_drain(struct wr_stream *stream, struct wr_drain *drain) {
   enum wr_drained result = WR_DRAIN_BUSY;
   bool listed = false;
@@ -414,7 +420,7 @@ enum wr_drained wr_stream_drain(struct wr_stream *stream, struct wr_drain *drain
     wr_floats_leave(callers);
   }
   wr_mutex_unlock(&stream->lock);
-  if (listed) wr_stream_release(stream); /* never the last: the caller holds one */
+  if (listed) wr_stream_release(stream); /* not the last reference: the caller holds one */
   return result;
 }
 
@@ -422,10 +428,12 @@ enum wr_drained wr_stream_drain(struct wr_stream *stream, struct wr_drain *drain
 
 enum { MOST_BRIEF = 8 };
 
-/* A bounded number, however fast others append more of them. The task that was just submitted is
-   done, or somebody answers for it: who drains the stream looks for more before it leaves, in the
-   same section; a suspended stream becomes ready; a ready one stands in the pool's list, or was
-   told to a thread that sleeps for it; and what is left of an idle one becomes ready here. */
+/* Runs brief tasks, a bounded number of them, however fast others append more. Afterwards the task
+   that was just submitted has run, or it is certain to be run. If the stream is RUNNING, its
+   drainer looks for more tasks before it leaves, in the section in which it leaves. If it is
+   SUSPENDED, it becomes ready when it is resumed. If it is READY, it stands in the pool's list, or
+   a thread that sleeps for it was poked. If it is IDLE, it is drained here, and made ready if tasks
+   are left. */
 static void run_brief_locked(struct wr_stream *s) {
   struct wr_drain drain = {.deadline = UINT64_MAX, .only_brief = true, .left = MOST_BRIEF};
   struct wr_floats callers = wr_floats_enter();
@@ -433,7 +441,7 @@ static void run_brief_locked(struct wr_stream *s) {
   wr_floats_leave(callers);
 }
 
-/* It may come to drain: as for forcing (graph/force.c), the thread cannot be cancelled. */
+/* The thread may drain, so it cannot be cancelled, as where it forces (graph/force.c). */
 void wr_stream_run_brief(struct wr_stream *s) {
   bool at_once = !s->backend->async && wr_memory_host_visible(s->backend->memory(s->device.index));
   if (!at_once) {
@@ -449,10 +457,11 @@ void wr_stream_run_brief(struct wr_stream *s) {
 
 /* ---- fork (K11) ----
 
-   In the child no other thread is there: what they were draining is half done, what they waited for
-   or held is on stacks that are no more. Nothing of it is looked at. Queues begin empty; whoever
-   forces an array that was submitted in the parent computes it anew (graph/plan.c). The tasks, and
-   the references that they hold, are lost to the child. */
+   The child has one thread. What the parent's other threads were draining is half done there, and
+   what they waited for or held is on stacks that no longer exist; so nothing of it is looked at.
+   All queues begin empty. An array that was submitted in the parent is computed anew when the child
+   forces it (graph/plan.c). The tasks in the parent's queues, and the references that they hold,
+   are lost to the child. */
 void wr_stream_fork_child(struct wr_stream *s, void *unused) {
   (void)unused;
   wr_mutex_init(&s->lock, WR_RANK_STREAM);

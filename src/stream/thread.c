@@ -1,8 +1,8 @@
-/* Thread state: the calling thread's default streams, whether it is inside its own free, and
-   whether it is retired. The state holds references, never ownership: its destructor only drops
-   them, so a thread may end at any time, also with work in flight (K7). All but a few bytes of it
-   stands in a block of the thread's own (stream.h), which the destructor frees; whoever writes to
-   it asks for it first, and fails where memory is refused. Takes no lock but through others. */
+/* What is kept of each thread: its default streams, whether it is inside a free of its own, whether
+   it is retired. Of streams it holds references only, which its destructor drops; so a thread may
+   end at any time, also with work in flight (K7). All but a few bytes stand in a block on the heap
+   (stream.h), which the destructor frees. A function that writes to the block makes it first if
+   there is none, and fails where memory is refused. No locks of its own. */
 
 #include <pthread.h>
 
@@ -15,7 +15,7 @@
 static struct wr_thread nothing; /* immutable: of the threads that have no block */
 _Thread_local struct wr_thread *wr_thread_here = &nothing;
 
-/* What must never be refused. */
+/* These stand in thread-local storage itself, so that writing them never fails. */
 static _Thread_local struct {
   uint16_t free_scope; /* owner thread only; frees do not nest deeper than their callers' stack */
   bool retired;        /* owner thread only: by mlx_clear_streams, under the checked policy */
@@ -46,8 +46,8 @@ struct wr_thread *wr_thread_own(void) {
   return made;
 }
 
-/* Takes the reference, and lets go of the stream that was the default, which may be the same. NULL:
-   none is. */
+/* Makes `taken`, whose reference it takes, the default, and drops the reference to the one before,
+   which may be the same stream. NULL: no default. */
 static void set_slot(struct wr_device d, struct wr_stream *taken) {
   struct wr_thread *t = wr_thread_here;
   struct wr_stream *old = t->defaults[d.type][d.index];
@@ -85,8 +85,8 @@ struct wr_error *wr_thread_synchronize_defaults(void) {
   return error;
 }
 
-/* Another destructor of the thread may still use Weir: then it gets a new block, and this is called
-   again. */
+/* Another thread-local destructor may use Weir after this one: then the thread gets a new block,
+   and this is called again. */
 static void thread_ends(void *block) {
   wr_thread_drop_defaults();
   wr_policy_thread_ends();
@@ -111,9 +111,10 @@ void wr_thread_revive(void) { self.retired = false; }
 
 /* ---- start ---- */
 
-/* Inside a free the destructor runs here. While it does, the thread is in no free: what the
-   destructor evaluates may let go of other buffers in the middle of draining a stream, and their
-   destructors, which may wait for that very stream, belong to the reclaimer. */
+/* Inside the caller's own free the destructor runs on this thread; elsewhere on the reclaimer.
+   While it runs here, the thread does not count as inside a free: the destructor may evaluate
+   arrays, and so drop the last reference to other buffers while it drains a stream. Their
+   destructors must not run here, since they may wait for that very stream. */
 void wr_reclaimer_run_due(struct wr_callback *call) {
   if (self.free_scope == 0) {
     wr_reclaimer_post(call);
@@ -187,9 +188,9 @@ static bool stop_devices(uint64_t deadline_ns) {
   return stopped;
 }
 
-/* What a worker encodes ends on a device or on a thread that may block, and what ends there may be
-   what a worker waits for: until none brings anything new. The reclaimer last: all hand destructors
-   to it. */
+/* The pool, the devices and the threads that may block give each other work: what a worker encodes
+   ends on one of the others, and what ends there may make a stream ready. So they are stopped in
+   turn until none has got anything new. The reclaimer comes last: all give it destructors. */
 static bool stop_all(uint64_t deadline_ns) {
   do {
     bool over = wr_pool_stop(deadline_ns) && stop_devices(deadline_ns);
