@@ -1,5 +1,5 @@
-/* A GPU as the rooms together see it: what each of them keeps for it is made here as it is set up,
-   and taken back where that fails; and what a program is told about GPUs. No locks. */
+/* Sets up a GPU: makes what each room keeps for it, and frees that where something fails. And what
+   a program is told about GPUs. No locks. */
 
 #include "backend/cuda/device.h"
 
@@ -46,8 +46,8 @@ struct wr_error *wr_gpu_get(int index, struct wr_gpu **out) {
 
 /* ---- what a program is told ---- */
 
-/* Without the compiler nothing runs on a GPU. One that lies idle for that reason is worth a line.
- */
+/* Without the compiler's library nothing runs on a GPU, so it cannot be used; a line on stderr says
+   so. */
 static enum wr_usable usable_inside(struct wr_absence *why) {
   if (wr_cuda_nvrtc(why)) return WR_USABLE;
   if (why->for_now) return WR_UNUSABLE_FOR_NOW;
@@ -115,7 +115,8 @@ static bool facts_inside(int index, struct wr_device_facts *facts) {
   return true;
 }
 
-/* The driver tells it inside a context alone, so the GPU is set up as its first stream would. */
+/* The driver tells it only where there is a context, so the GPU is set up, as for a first stream.
+ */
 static size_t free_memory(int index) {
   struct wr_gpu *gpu;
   struct wr_error *error = wr_gpu_get(index, &gpu);

@@ -101,8 +101,8 @@ struct wr_error *wr_kernel_find_users(struct wr_gpu *gpu, const struct wr_kernel
 /* ---- groups ---- */
 
 /* How a group's kernel goes over its elements. All but the first are for groups that end in a
-   reduction or a softmax, whose rows the kernel makes itself and folds as the operation's own
-   kernel does (kernels/reduce.cuh, softmax.cuh). */
+   reduction or a softmax: the kernel computes the elements of each row, and reduces them in the way
+   of the operation's own kernel (kernels/reduce.cuh, softmax.cuh). */
 enum wr_group_way {
   WR_GROUP_EACH, /* element by element: the entries "dense" and "strided" */
   WR_GROUP_ROWS_BY_PACKS,
@@ -112,14 +112,15 @@ enum wr_group_way {
   WR_GROUP_SOFTMAX_4
 };
 
-/* What decides over a group's kernel: never extents, and of strides only what is said here. */
+/* All that a group's kernel depends on: no extents, and of strides only what is said here. */
 struct wr_group_form {
   const struct wr_group *group;
   enum wr_group_way way;
   bool packed;     /* rows: inputs are read by packs, or are the same all along a row */
   bool big;        /* as in a wr_module_id */
-  uint8_t scalars; /* packed: a bit for each input that is the same all along a row; a kernel that
-                      had to ask would wait for one load before it begins the next */
+  uint8_t scalars; /* packed: a bit for each input that is the same all along a row. It is part of
+                      the form, since a kernel that had to test it would begin each load only after
+                      the one before */
 };
 
 /* Its steps that are elementwise. */
@@ -129,7 +130,7 @@ static inline int wr_group_steps(const struct wr_group_form *form) {
 
 /* What the form's source is compiled for. */
 struct wr_module_id wr_group_module(const struct wr_group_form *form);
-/* How many elements are read at a time where inputs are read by packs. */
+/* How many elements make a pack. */
 size_t wr_group_pack(const struct wr_group_form *form);
 
 struct wr_error *wr_group_table_new(struct wr_group_table **out);

@@ -1,8 +1,8 @@
-/* A group as CUDA source: one function that applies its steps to the inputs' elements, each step
-   by the very function that the operation's own kernel applies, each value rounded to its own type;
-   and kernels around it: two that go over elements, or one that goes over rows. The text depends on
-   the form alone: extents and strides are arguments, and so is, but for rows, which inputs are a
-   single element for all. No locks, no allocation. */
+/* Writes the CUDA source of a group. It has one function that computes the steps for one element,
+   each step by the same function as in the operation's own kernel, and each value rounded to its
+   type; and kernels that call it: two that go over elements, or one that goes over rows. The text
+   depends on the group's form alone. Extents and strides are arguments of the kernels; so is,
+   except for rows, which inputs have a single element for all. No locks, no allocation. */
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,7 +14,8 @@ struct text {
   size_t left;
 };
 
-/* What does not fit would be cut and then not compile; WR_GROUP_TEXT has room for every group. */
+/* Appends to the text, of which WR_GROUP_TEXT bytes hold every group; were one too long it would be
+   cut, and then not compile. */
 __attribute__((format(printf, 2, 3))) static void put(struct text *t, const char *format, ...) {
   va_list args;
   va_start(args, format);
@@ -46,7 +47,7 @@ static void put_step(struct text *t, const struct wr_group *g, int i) {
   }
 }
 
-/* `before`, the number and `after` for each input. */
+/* Appends `before`, its number and `after` for each input. */
 static void put_list(struct text *t, const struct wr_group *g, const char *separator,
                      const char *before, const char *after) {
   for (int i = 0; i < g->n_in; i++) {
@@ -68,7 +69,7 @@ static void put_head(struct text *t, const struct wr_group *g, const char *name)
   for (int i = 0; i < g->n_in; i++) put(t, ", const A%d *a%d", i, i);
 }
 
-/* PACK elements of an input at a time: neighbours, or the same one so often. */
+/* Code that reads PACK elements of an input: neighbours, or one element that stands for all. */
 static void put_fetch(struct text *t, size_t k) {
   put(t, "enum { PACK = %d };\n", (int)k);
   put(t,
@@ -80,7 +81,8 @@ static void put_fetch(struct text *t, size_t k) {
       "  return x;\n}\n");
 }
 
-/* Every input is dense, or has its bit in `scalars`: the same for all threads. */
+/* The kernel for inputs of which each is dense or a single element, as its bit in `scalars` says.
+ */
 static void put_dense(struct text *t, const struct wr_group *g) {
   put_head(t, g, "dense");
   put(t,
@@ -115,7 +117,7 @@ static void put_strided(struct text *t, const struct wr_group *g) {
 
 /* ---- rows ---- */
 
-/* Reads of an input each, by packs or one element at a time where strides along the row say. */
+/* Functions that read each input along a row: by packs, or one element at a time by its stride. */
 static void put_reads(struct text *t, const struct wr_group_form *f) {
   for (int i = 0; i < f->group->n_in; i++) {
     if (!f->packed) {
@@ -138,7 +140,7 @@ static void put_one(struct text *t, const struct wr_group_form *f) {
   put(t, ")");
 }
 
-/* What a row is: where its inputs begin and, if it matters, how they go on. */
+/* The struct of a row: where its inputs begin, and their strides where they are needed. */
 static void put_row(struct text *t, const struct wr_group_form *f) {
   const int n = f->group->n_in;
   put(t, "  struct row {\n");
@@ -152,7 +154,7 @@ static void put_row(struct text *t, const struct wr_group_form *f) {
   put(t, "; }\n  };\n");
 }
 
-/* A class of rows (kernels/rows.cuh). A thread reads some 64 bytes ahead. */
+/* The class of rows that kernels/rows.cuh describes. A thread reads about 64 bytes ahead. */
 static void put_rows_class(struct text *t, const struct wr_group_form *f) {
   const struct wr_group *g = f->group;
   const int n = g->n_in;
@@ -225,7 +227,7 @@ size_t wr_group_pack(const struct wr_group_form *f) {
   return 16 / widest;
 }
 
-/* Of a text without rows only the width of indices matters. */
+/* Without rows, the width of indices is all that the options of the compiler depend on. */
 struct wr_module_id wr_group_module(const struct wr_group_form *f) {
   const struct wr_group_step *last = &f->group->steps[wr_group_steps(f) - 1];
   const struct wr_group_step *end = &f->group->steps[f->group->n_steps - 1];

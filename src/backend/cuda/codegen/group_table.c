@@ -1,13 +1,13 @@
-/* The kernels of groups, found by their form: operations, dtypes and who reads what. Compiled like
-   every other kernel, with the same cache on disk.
+/* The kernels of groups, found by the group's form. They are compiled like every other kernel, with
+   the same cache on disk.
 
-   A compilation takes tens of milliseconds and more, and the thread that encodes waits for it, so a
-   small group that was never seen before runs step by step, with its intermediate values in
-   scratch; seen again, it is compiled. A large one is compiled at once: its scratch would be as
-   large as the memory that fusing saves. While a thread compiles, others that have the same group
-   do not wait but run it step by step; so do groups that do not compile, and all new ones once the
-   table is full. Nothing is unloaded: kernels of the table may be in flight. Lock: BACKEND, the
-   table's; not held while anything is compiled. */
+   Compiling takes tens of milliseconds or more, for which the thread that encodes waits. So a small
+   group that is seen for the first time runs step by step, with its intermediate values in scratch
+   memory, and is compiled when it is seen again. A large one is compiled at once, since its scratch
+   would take the memory that fusing is to save. A group also runs step by step while another thread
+   compiles it, where it does not compile, and where it is new and the table is full. No kernel is
+   ever unloaded, since it may be in flight. Lock: BACKEND, the table's; not held while anything is
+   compiled. */
 
 #include <string.h>
 
@@ -100,7 +100,8 @@ static struct entry *add_locked(struct wr_group_table *t, const struct key *k) {
   return e;
 }
 
-/* The entry if its kernels are there or this thread is to load them (*mine), else NULL. */
+/* The entry, if its kernels are loaded, or (*mine) if this thread has to load them; else NULL: the
+   group is to run step by step. */
 static struct entry *look_up(struct wr_group_table *t, const struct key *k, bool at_once,
                              bool *mine) {
   *mine = false;
@@ -139,8 +140,8 @@ static struct wr_error *load(struct wr_gpu *gpu, const struct wr_group_form *f,
   return error;
 }
 
-/* Why a kernel could not be made is of no interest; a fault of the device comes out again in the
-   steps. */
+/* The reason why a kernel could not be made is dropped: if it is a fault of the device, the steps
+   fail with it too. */
 const wr_cu_function *wr_group_kernels(struct wr_gpu *gpu, const struct wr_group_form *form) {
   struct wr_group_table *t = gpu->groups;
   struct key key;

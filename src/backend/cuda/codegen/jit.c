@@ -1,7 +1,6 @@
-/* From CUDA source, embedded in the library, to machine code: what an operation and its element
-   types are called in the source, the options, the compiler, and the cache in front of it. The
-   compiler is opened at the first module that the cache does not have. No locks: each program is
-   its thread's own. */
+/* From CUDA source, which the library carries as text, to machine code. The source is made special
+   by macros: the names of the operation and of element types. The cache on disk is asked first; the
+   compiler is opened when a module is not there. No locks: each thread has a program of its own. */
 
 #include <stdio.h>
 #include <string.h>
@@ -36,7 +35,7 @@ const char *wr_source_entry(enum wr_source source, int entry) {
   return entry < WR_ENTRIES_MAX ? entries[source][entry] : NULL;
 }
 
-/* Elements of bool are 0 or 1, so that all is their minimum and any their maximum. */
+/* ALL and ANY are the minimum and maximum of bools, which are 0 or 1. */
 static const char *op_name(enum wr_op op) {
   if (op == WR_OP_ALL) return "min";
   if (op == WR_OP_ANY) return "max";
@@ -71,7 +70,8 @@ static void add_text(struct options *o, const char *format, const char *value) {
   add(o, text);
 }
 
-/* No contraction, so that a result does not depend on what the compiler makes of an expression. */
+/* No contraction of a product and a sum into one operation, so that a result does not depend on
+   where the compiler would do that. */
 static void options_make(struct options *o, struct wr_module_id id, int arch) {
   char text[OPTION_BYTES];
   o->count = 0;
@@ -202,7 +202,7 @@ static struct wr_error *compile_inside(struct unit *unit, void **image, size_t *
   return error;
 }
 
-/* The compiler does not survive its library's destructor. */
+/* Inside the gate, since the library's destructor frees what the compiler uses. */
 static struct wr_error *compile(struct unit *unit, void **image, size_t *bytes) {
   if (!wr_gate_enter(WR_GATE_GPU)) return wr_gpu_ending();
   struct wr_error *error = compile_inside(unit, image, bytes);
@@ -242,7 +242,8 @@ static void hash_bytes(struct wr_jit_key *key, const void *data, size_t bytes) {
   }
 }
 
-/* The end of a text counts, so that two texts are not one. */
+/* With the 0 at the end of the text, so that two texts in a row are not the same as their
+   concatenation. */
 static void hash_text(struct wr_jit_key *key, const char *text) {
   hash_bytes(key, text, strlen(text) + 1);
 }

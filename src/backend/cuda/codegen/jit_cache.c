@@ -4,14 +4,14 @@
    that processes need not agree on anything. Nothing here is an error: without a cache, kernels are
    compiled once per process. No locks.
 
-   All files together keep to a bound, in bytes (WEIR_KERNEL_CACHE_BYTES) and in number. A file's
-   time of change is when it was last used: who reads it sets it. Whoever has put a file there looks
-   through the folder, and where that is over the bound, the files that were used longest ago go.
-   Any number of processes do this at once without a lock. Whoever renames last looks after all
-   renames, so the bound holds once nobody writes. A file that another process removes first is gone
-   as well, and each keeps what by its own look are the files used last, so together they remove no
-   more than one alone would, but for what was used between look and removal. Who reads a file that
-   is being removed has it open and reads it to its end. */
+   All files together have a bound, in bytes (WEIR_KERNEL_CACHE_BYTES) and in number. A file's time
+   of change says when it was last used: reading a file sets it. A process that has written a file
+   looks through the folder; if that is above the bound, it removes the files that were used longest
+   ago. Several processes may do this at once, without a lock. The one that renames its file last
+   looks after all renames, so the bound holds once no process writes. Each keeps the files that
+   were used last, by what it has seen; so together they remove no more than one alone would, except
+   for files that were used in between. A file that is removed while a process reads it can be read
+   to its end. */
 
 #include <dirent.h>
 #include <errno.h>
@@ -26,8 +26,8 @@
 
 enum { PATH_BYTES = 512, MOST_BYTES = 64 << 20, MOST_FILES = 4096 };
 
-/* Who removes files goes on to seven eighths of the bound, so that not each new file removes one.
- */
+/* Files are removed until seven eighths of the bound are left, so that this need not be done again
+   with each new file. */
 #define LESS_AN_EIGHTH(n) ((n) - (n) / 8)
 
 static const char magic[8] = "weircu1";
@@ -164,7 +164,8 @@ static void look_through(DIR *folder, struct look *look) {
   }
 }
 
-/* The longest unused first; of two of one time all processes choose the same. */
+/* The one used longest ago first; of two with the same time, in an order that is the same in all
+   processes. */
 static int by_use(const void *left, const void *right) {
   const struct entry *a = left, *b = right;
   if (a->used.tv_sec != b->used.tv_sec) return a->used.tv_sec < b->used.tv_sec ? -1 : 1;
@@ -204,7 +205,7 @@ static void keep_to_bound(void) {
 
 /* ---- writing ---- */
 
-/* All of the file, under a name that no other writer has. */
+/* Writes the whole file under a temporary name that no other writer uses. */
 static bool write_apart(char *path, const struct header *h, const void *image) {
   int file = mkostemp(path, O_CLOEXEC);
   if (file < 0) return false;
@@ -214,7 +215,7 @@ static bool write_apart(char *path, const struct header *h, const void *image) {
   return false;
 }
 
-/* One that would drive out all others stays out. */
+/* A file that is as large as the bound is not written, since all others would be removed for it. */
 void wr_jit_cache_write(struct wr_jit_key key, const void *image, size_t bytes) {
   char path[PATH_BYTES], temporary[PATH_BYTES + 8];
   struct header h = {.key = {key.hash[0], key.hash[1]}, .bytes = bytes};

@@ -1,8 +1,8 @@
-/* The modules of one GPU, found by what they are compiled for. A table of chains whose heads are
-   read without a lock: entries are only added, and a module is published in its entry once it is
-   loaded. Whoever adds an entry compiles and loads; others that want the same module wait. A module
-   that failed is tried again by the next call. Lock: BACKEND, the table's; not held while anything
-   is compiled. */
+/* The modules of one GPU, found by what they are compiled for. The table is read without a lock: it
+   has chains of entries, to which entries are only ever added, and an entry gets its module by one
+   store, once it is loaded. The thread that adds an entry compiles and loads the module; others
+   that want the same one wait. A module that failed is tried again by the next call. Lock: BACKEND,
+   the table's; not held while anything is compiled. */
 
 #include <pthread.h>
 
@@ -132,8 +132,7 @@ static struct wr_error *load_entries(struct wr_gpu *gpu, const struct wanted *wa
                           "cuModuleGetFunction");
     if (error || !wr_source_shares((enum wr_source)id.source)) continue;
     error = wr_gpu_result(
-        gpu,
-        wr_cu->function_set(loaded->functions[i], WR_CU_FUNCTION_MAX_SHARED, gpu->shared_most),
+        gpu, wr_cu->function_set(loaded->functions[i], WR_CU_FUNCTION_MAX_SHARED, gpu->shared_most),
         "cuFuncSetAttribute");
   }
   return error;

@@ -1,14 +1,14 @@
 #ifndef WR_BACKEND_CUDA_DRIVER_DRIVER_H
 #define WR_BACKEND_CUDA_DRIVER_DRIVER_H
 
-/* What leaves the room `driver`: NVIDIA's libraries, and the GPUs that the driver knows. A GPU here
-   is its context and what is kept of the driver's own objects for reuse; what other rooms keep for
-   it hangs at it by pointers that mean something to them alone.
+/* What leaves the room `driver`: NVIDIA's libraries, and the GPUs that the driver knows. To this
+   room a GPU is its context, and streams and events of the driver's that are kept for reuse. What
+   other rooms keep for a GPU hangs at it by pointers, which only they follow.
 
-   Calls of the driver happen between wr_gpu_enter and wr_gpu_leave, which put the GPU's context on
-   the calling thread and take it off again, so that a user's own CUDA code on the same thread
-   notices nothing. One lock of rank BACKEND per GPU guards its lists, those of the room `queue`
-   included; it is never held while a hook is called or memory is asked for. */
+   The driver is called between wr_gpu_enter and wr_gpu_leave. These make the GPU's context the
+   calling thread's, and restore the one before, so that a user's own CUDA code on the same thread
+   notices nothing. One lock of rank BACKEND for each GPU guards its lists, those of the room
+   `queue` too; it is never held while a hook is called or memory is asked for. */
 
 #include "backend/backend.h"
 #include "backend/cuda/driver/library.h"
@@ -60,7 +60,7 @@ struct wr_gpu {
 
 /* ---- gpu.c ---- */
 
-/* The driver's functions; only where a GPU or an encoder exists, which means that they do. */
+/* The driver's functions. Not NULL wherever a GPU or an encoder exists. */
 extern const struct wr_driver *wr_cu;
 
 /* True when there are GPUs; else *why says why not. */
@@ -69,42 +69,42 @@ int wr_gpu_count(void);
 const char *wr_gpu_absent_reason(void);
 /* The GPU if it was set up, else NULL. */
 struct wr_gpu *wr_gpu_known(int index);
-/* The GPU, set up at first need: with what the driver says of it and its context, then by
-   `complete`, which makes what the other rooms keep and lets go of that where it fails. Threads
-   that ask meanwhile wait. */
+/* The GPU, which is set up at first need: first what this room keeps, then by `complete` what the
+   other rooms keep; if that fails, `complete` has freed it again. Threads that ask meanwhile wait.
+ */
 struct wr_error *wr_gpu_make_known(int index, struct wr_error *(*complete)(struct wr_gpu *gpu),
                                    struct wr_gpu **out);
 
 void wr_gpu_enter(struct wr_gpu *gpu);
 void wr_gpu_leave(void);
 
-/* NULL for success; else an error that names the call. A fault that the driver repeats on every
-   later call marks the GPU as failed. */
+/* NULL for success; else an error that names the call. After some faults every later call of the
+   driver fails too ("sticky" ones): these mark the GPU as failed. */
 struct wr_error *wr_gpu_result(struct wr_gpu *gpu, wr_cu_result result, const char *call);
-/* The same for a call that tells whether work is over. Any failure of it marks the GPU as failed:
-   what is not known to be over may still use its memory, which therefore goes back to nobody. */
+/* The same for a call that says whether work is over. If it fails in any way, the GPU is marked as
+   failed: the work may still be running, so its memory must never be given to anybody else. */
 struct wr_error *wr_gpu_result_of_wait(struct wr_gpu *gpu, wr_cu_result result, const char *call);
 /* Marks the GPU as failed, unless it is. */
 void wr_gpu_fault(struct wr_gpu *gpu, const struct wr_error *error);
 /* Why nothing can run on the GPU any more: a sticky fault, or this process was forked from one that
    used it; NULL when all is well. One reference. */
 struct wr_error *wr_gpu_unusable(struct wr_gpu *gpu);
-/* The error of what needs a library that ends with the process (base/gate.h). */
+/* The error of a call that may not be made because the process is ending (base/gate.h). */
 struct wr_error *wr_gpu_ending(void);
-/* The error of what cannot be done without a library. */
+/* The error of something that needs a library which cannot be used. */
 struct wr_error *wr_gpu_lacks(const char *what, const struct wr_absence *why);
 /* True in the child of a process that used GPUs: they are the parent's. */
 bool wr_gpu_forked(void);
 
 /* ---- idle.c ---- */
 
-/* Streams and events of the driver, out of bounded pools; the context is entered. Given back, they
-   have nothing in flight. */
+/* Streams and events of the driver, from bounded pools. Between enter and leave. What is given back
+   has nothing in flight. */
 struct wr_error *wr_gpu_stream_take(struct wr_gpu *gpu, wr_cu_stream *out);
 void wr_gpu_stream_give(struct wr_gpu *gpu, wr_cu_stream stream);
 /* How many streams lie idle, of all GPUs. */
 size_t wr_gpu_pooled(void);
-/* An event to look at or, blocking, to sleep for. */
+/* An event; with `blocking` one for which a thread can sleep in the driver. */
 struct wr_error *wr_gpu_event_take_locked(struct wr_gpu *gpu, bool blocking, wr_cu_event *out);
 void wr_gpu_event_give_locked(struct wr_gpu *gpu, bool blocking, wr_cu_event event);
 

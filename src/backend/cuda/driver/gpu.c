@@ -1,8 +1,8 @@
-/* The GPUs that the driver knows: found at first need, set up one by one when a stream is first
-   made on one, and kept until the process ends. A fault that the driver makes sticky marks its GPU
-   as failed, once and for all: everything on it then fails at once, and the rest of the process
-   goes on. In the child of a fork all GPUs are unusable. Locks: `set_up_lock`, while a GPU is set
-   up, which has no rank as it is above them all: nothing is held when a stream is made. */
+/* The GPUs that the driver knows. They are found at first need; each is set up when a stream is
+   first made on it, and kept until the process ends. After a sticky fault (driver.h) a GPU is
+   marked as failed for good: whatever is asked of it fails at once, and the rest of the process
+   goes on. In the child of a fork no GPU can be used. Lock: `set_up_lock`, while a GPU is set up.
+   It has no rank, as it comes before all others: no lock is held when a stream is made. */
 
 #include <pthread.h>
 #include <stdio.h>
@@ -35,7 +35,8 @@ static void each_known(void (*fn)(struct wr_gpu *gpu)) {
   }
 }
 
-/* Without wr_mutex_lock, which allows a thread one lock of a rank at a time. */
+/* For a fork, which takes the locks of all GPUs: wr_mutex_lock allows a thread only one lock of a
+   rank at a time. */
 static void lock_raw(struct wr_gpu *gpu) { pthread_mutex_lock(&gpu->lock.os); }
 static void unlock_raw(struct wr_gpu *gpu) { pthread_mutex_unlock(&gpu->lock.os); }
 
@@ -44,15 +45,14 @@ static void give_set_up(void) { pthread_mutex_unlock(&set_up_lock); }
 static void lock_known(void) { each_known(lock_raw); }
 static void unlock_known(void) { each_known(unlock_raw); }
 
-/* The driver cannot be used in a child of the process that opened it, or was opening it. */
+/* In the child the driver cannot be used if the parent had opened it or was opening it. */
 static void lose_in_child(void) {
   if (!wr_load_relaxed(&table.touched)) return;
   wr_store_relaxed(&table.forked, true);
   unlock_known();
 }
 
-/* `set_up_lock` comes before all locks, as where a GPU is set up; each GPU's own lock in its rank.
- */
+/* A fork takes `set_up_lock` before all others, and the GPUs' own locks in the order of ranks. */
 static struct wr_fork_row set_up_row = {
     .rank = WR_RANK_NONE, .before = take_set_up, .parent = give_set_up, .child = give_set_up};
 static struct wr_fork_row gpu_row = {
@@ -82,7 +82,7 @@ static bool open_inside(struct wr_absence *why) {
   return table.count > 0;
 }
 
-/* False when it was refused for the moment. */
+/* Opens the driver and counts the GPUs. False when something was refused for the moment. */
 static bool open_table(void *arg) {
   struct wr_absence *why = arg;
   if (!wr_gate_enter(WR_GATE_GPU)) {
@@ -94,7 +94,7 @@ static bool open_table(void *arg) {
   return table.reason || table.count > 0;
 }
 
-/* A child does not open again what its parent had begun to open. */
+/* In the child of a fork the driver is not opened if its parent had begun to open it. */
 bool wr_gpu_any(struct wr_absence *why) {
   *why = (struct wr_absence){.reason = "this process was forked from one that uses the GPU"};
   if (wr_gpu_forked() || !wr_once_try(&once, open_table, why)) return false;
@@ -139,8 +139,8 @@ static struct wr_error *read_attributes(struct wr_gpu *gpu) {
   return wr_error_new(WEIR_ERROR_UNSUPPORTED, "gpu:%d has no memory pools", gpu->index);
 }
 
-/* The primary context, which the process shares with the user's own CUDA code. It stays until the
-   driver takes it down at the end of the process. */
+/* Takes the GPU's primary context, which the user's own CUDA code uses too. It is never given back.
+ */
 static struct wr_error *begin(struct wr_gpu *gpu) {
   struct wr_error *error = read_attributes(gpu);
   if (error) return error;
@@ -148,8 +148,8 @@ static struct wr_error *begin(struct wr_gpu *gpu) {
                        "cuDevicePrimaryCtxRetain");
 }
 
-/* A GPU that could not be set up is tried again by the next stream; what the attempt took from the
-   driver is little and stays. */
+/* Where this fails, the next stream that is made tries again. The little that the attempt took from
+   the driver is not given back. */
 static struct wr_error *make(int index, struct wr_error *(*complete)(struct wr_gpu *gpu),
                              struct wr_gpu **out) {
   struct wr_gpu *gpu = wr_calloc(sizeof *gpu);
@@ -189,9 +189,9 @@ struct wr_error *wr_gpu_make_known(int index, struct wr_error *(*complete)(struc
 
 /* ---- calling the driver ---- */
 
-/* The results of push and pop are not looked at. Where they fail, so does every later call of the
-   driver, and its error is reported. The gate may be shut because the process is ending; then the
-   calls in between fail, and leave must not be skipped either. */
+/* The results of pushing and popping the context are ignored: where these fail, the calls in
+   between fail too, and their error is reported. If the gate is shut because the process is ending,
+   the calls in between must fail; wr_gpu_leave is to be called all the same. */
 void wr_gpu_enter(struct wr_gpu *gpu) {
   (void)wr_gate_enter(WR_GATE_GPU);
   (void)wr_cu->context_push(gpu->context);
@@ -235,7 +235,8 @@ struct wr_error *wr_gpu_result(struct wr_gpu *gpu, wr_cu_result result, const ch
   return error;
 }
 
-/* When the process is ending the GPU is not marked as failed: no memory will be used again. */
+/* While the process is ending a failure does not mark the GPU: no memory will be used again anyway.
+ */
 struct wr_error *wr_gpu_result_of_wait(struct wr_gpu *gpu, wr_cu_result result, const char *call) {
   struct wr_error *error = wr_gpu_result(gpu, result, call);
   if (error && result != WR_CU_DEINITIALIZED) wr_gpu_fault(gpu, error);

@@ -1,8 +1,8 @@
 /* Opening NVIDIA's libraries; see library.h. A library is looked for where the loader looks, then
-   in the folders of a CUDA toolkit. Of several versions the newest comes first. What will not
-   change (there is no such library, it is too old, it knows of no device) is kept as a text per
-   library; what is of the moment has fixed texts, so that nobody reads one that is being written.
-   */
+   in the folders of a CUDA toolkit, the newest version first. If it cannot be used for a reason
+   that will not change (it is not there, it is too old, it knows of no device), the reason is kept
+   as a text. Reasons of the moment have constant texts, so that no thread reads a text that another
+   one is writing. */
 
 #include "backend/cuda/driver/library.h"
 
@@ -26,7 +26,7 @@ struct library {
   const struct symbol *symbols;
   size_t count;
   void *table;
-  const char *no_descriptor; /* texts: what was refused for the moment */
+  const char *no_descriptor; /* constant texts for what was refused for the moment */
   const char *no_memory;
   bool (*begin)(struct library *library, struct wr_absence *why); /* once it is open, or NULL: false
                                                                      where that is of the moment */
@@ -42,7 +42,7 @@ struct library {
 /* ---- where libraries lie ---- */
 
 struct search {
-  bool over;    /* found, or refused for the moment: an older one is not taken because of that */
+  bool over;    /* found; or refused for the moment, and then no older version is taken instead */
   void *handle; /* NULL: not found */
 };
 
@@ -66,7 +66,7 @@ static void try_one(struct search *s, const char *name) {
   try_under(s, "/usr/local/cuda", name);
 }
 
-/* False when it was refused for the moment. */
+/* Looks for the library; false when it was refused for the moment. */
 static bool find(struct library *library, struct wr_absence *why) {
   struct search s = {0};
   for (const char *const *name = library->names; *name; name++) try_one(&s, *name);
@@ -81,7 +81,8 @@ static bool find(struct library *library, struct wr_absence *why) {
   return true;
 }
 
-/* A function's address as the table keeps it; POSIX says that the bits are the same. */
+/* Writes a function's address into the table. POSIX says that a pointer to a function has the bits
+   of a pointer to data. */
 static void put_address(void *table, size_t offset, void *address) {
   memcpy((char *)table + offset, &address, sizeof address);
 }
@@ -103,7 +104,7 @@ struct opening {
   struct wr_absence why;
 };
 
-/* True when it is open, or absent for good. */
+/* Opens it once; true when it is open, or cannot be used for a reason that will not change. */
 static bool library_open(void *arg) {
   struct opening *o = arg;
   struct library *library = o->library;
@@ -116,7 +117,7 @@ static bool library_open(void *arg) {
   return *library->reason || !library->begin || library->begin(library, &o->why);
 }
 
-/* Its table, or NULL. */
+/* The table of its functions; NULL when it cannot be used, and then *why is filled. */
 static const void *library_get(struct library *library, struct wr_absence *why) {
   struct opening opening = {.library = library, .why = {.for_now = true}};
   if (wr_once_try(&library->once, library_open, &opening)) {
@@ -139,8 +140,9 @@ static const struct symbol driver_symbols[] = {
 
 static const char *const driver_names[] = {"libcuda.so.1", NULL};
 
-/* NULL when the result will be the same next time. With no descriptor left the driver may say
-   anything, also that there is no device. */
+/* The text if the driver's result is one of the moment, NULL if it will be the same next time.
+   Where no file descriptor is left, any result is of the moment: the driver may even say that there
+   is no device. */
 static const char *refused_for_now(wr_cu_result result) {
   if (wr_lacks_descriptors()) {
     return "libcuda.so.1 cannot start now: the process has no descriptor left";

@@ -1,11 +1,11 @@
 #ifndef WR_BACKEND_CUDA_DRIVER_LIBRARY_H
 #define WR_BACKEND_CUDA_DRIVER_LIBRARY_H
 
-/* NVIDIA's libraries as Weir sees them: declarations of its own for the few functions it calls, so
-   that nothing of CUDA is needed to build, and tables of their addresses, filled at first need.
-   Each library is opened once and never closed; nothing is opened at load, and at exit only
-   the gates are closed (base/gate.h). What the system refuses for the moment is not kept: the next
-   call tries again (T2). Any thread; no locks but those of base/once.h. */
+/* NVIDIA's libraries. Weir has its own declarations of the few functions that it calls, so that
+   nothing of CUDA is needed to build it, and tables of their addresses. A library is opened at
+   first need, never as Weir is loaded, and never closed; at the end of the process only the gates
+   are shut (base/gate.h). If the system refuses something for the moment, the next call tries again
+   (T2). Any thread; no locks but those of base/once.h. */
 
 #include <stdbool.h>
 #include <stddef.h>

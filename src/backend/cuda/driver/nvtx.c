@@ -1,11 +1,11 @@
-/* NVTX as its clients see it, see nvtx.h. NVIDIA has it as headers that compile into each client
-   tables of slots for the functions of a tool; the tool's library is opened by the client and fills
-   those that it wants. These are Weir's own tables: all slots are there, for a tool may fill any,
-   and one is called, that for names of streams. Modules and slots are numbered from 1; the numbers
-   are the protocol's.
+/* The client's side of NVTX; see nvtx.h. By the protocol a client has tables of slots, grouped in
+   modules, and opens the tool's library, which writes the addresses of its functions into the slots
+   that it wants to be called by. (NVIDIA's headers compile such tables into each client.) Weir has
+   all slots, since a tool may fill any, and calls one: the one for names of streams. The protocol
+   numbers modules and slots from 1.
 
-   Slots are written by the tool alone, while it is being opened. Each call looks into its slot
-   anew, so that a tool may empty it as it leaves. */
+   Only the tool writes to slots. Each call reads its slot anew, so that a tool may clear it before
+   it goes away. */
 
 #include "backend/cuda/driver/nvtx.h"
 
@@ -45,7 +45,7 @@ static int module_slots(uint32_t module, slot ***table, unsigned *count) {
   return 1;
 }
 
-/* Weir has nothing to do otherwise for any version of a tool. */
+/* The tool tells its version, which makes no difference to Weir. */
 static void tool_version(uint32_t version) { (void)version; }
 
 struct callbacks {

@@ -1,8 +1,8 @@
-/* Copies between the host, a GPU and another, for which the caller waits.
+/* Copies between the host and a GPU, and between two GPUs, for which the caller waits.
 
-   Bytes of the host pass through pinned pieces, two at a time, so that the processor fills or
-   empties one while the GPU moves the other. Where no piece is to be had the driver copies from
-   pageable memory. Locks: the GPU's, for its lists. */
+   Bytes of the host go through pieces of pinned memory, two for each copy, so that the processor
+   fills or empties one while the GPU reads or writes the other. Where no piece is free the driver
+   copies pageable memory by itself. Locks: the GPU's, for its lists. */
 
 #include <string.h>
 
@@ -20,7 +20,7 @@ static void copy_part(void *ctx, int64_t begin, int64_t end) {
   memcpy(c->to + begin, c->from + begin, (size_t)(end - begin));
 }
 
-/* One processor is slower than the bus. */
+/* By several threads, since one processor is slower than the bus. */
 static void copy_host(void *to, const void *from, size_t bytes) {
   struct host_copy c = {to, from};
   if (bytes <= COPY_GRAIN) {
@@ -52,7 +52,7 @@ static struct wr_error *transfer_start(struct transfer *t, struct wr_gpu *gpu, s
   return error;
 }
 
-/* `over`: nothing that was queued is under way any more. */
+/* `over`: all that was queued is known to be over, so the pieces can be used again. */
 static void transfer_end(struct transfer *t, bool over) {
   wr_mutex_lock(&t->gpu->lock);
   for (int i = 0; i < 2; i++) {
@@ -101,7 +101,7 @@ static struct wr_error *write_pieces(struct transfer *t, wr_cu_address to, const
   return error;
 }
 
-/* Piece k is asked for while piece k - 1 is emptied. */
+/* The GPU writes piece k while the processor empties piece k - 1. */
 static struct wr_error *read_pieces(struct transfer *t, char *to, wr_cu_address from,
                                     size_t bytes) {
   struct wr_error *error = NULL;
@@ -129,8 +129,8 @@ static struct wr_error *usable(int index, struct wr_gpu **gpu) {
   return wr_gpu_unusable(*gpu);
 }
 
-/* Waits and leaves the GPU, also after a failure: pieces go back only when nothing reads them.
-   Takes the error; returns that one, or else the wait's. */
+/* Waits for what was queued, also after a failure, since the pieces may be used by it; then leaves
+   the GPU. Takes the error; returns it, or if it is NULL the one of waiting. */
 static struct wr_error *finish(struct transfer *t, struct wr_error *error) {
   struct wr_error *last = t->stream ? wait_all(t) : NULL;
   transfer_end(t, last == NULL);

@@ -10,8 +10,8 @@ enum { WR_PIECE_BYTES = 4 << 20 };
 /* NULL when all are in use, or the system refuses to pin one more. */
 void *wr_piece_take(void);
 void wr_piece_give(void *piece); /* NULL is a no-op; here and below */
-/* A piece whose wait failed is not known to be over with: the GPU may still write to it, so it goes
-   to nobody any more, and another may be made in its place. */
+/* For a piece that the GPU may still write to, since waiting for it has failed: it is never used
+   again, and another may be made in its place. */
 void wr_piece_lose(const void *piece);
 
 #endif

@@ -11,7 +11,7 @@
 /* Fills gpu->memory; between enter and leave. */
 struct wr_error *wr_gpu_memory_new(struct wr_gpu *gpu);
 void wr_gpu_memory_free(struct wr_gpu_memory *memory); /* NULL is a no-op; no buffer was made */
-/* What buffers on the GPU are asked of. */
+/* The memory from which buffers on the GPU come. */
 struct wr_memory *wr_gpu_buffers(const struct wr_gpu *gpu);
 
 /* ---- pinned.c: slots, of WR_DOWNLOAD_BYTES each ---- */
@@ -20,8 +20,8 @@ struct wr_memory *wr_gpu_buffers(const struct wr_gpu *gpu);
 void *wr_slot_take(void);
 /* Nothing in the child of a fork: the slots are its parent's. */
 void wr_slot_give(void *slot);
-/* Copies what the GPU has put there to the host and gives the slot back; or an error, and the slot
-   stays away: the GPU may still write there. */
+/* Copies what the GPU has written to the slot to `host`, and gives the slot back. On an error the
+   slot is never used again, since the GPU may still write to it. */
 struct wr_error *wr_slot_bring(void *slot, void *host, size_t bytes);
 
 /* ---- copies.c; as in backend.h ---- */

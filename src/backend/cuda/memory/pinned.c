@@ -51,7 +51,8 @@ void wr_piece_lose(const void *piece) {
 
 static struct {
   struct wr_mutex lock;
-  bool asked;        /* under LOCK: the memory was asked for; refused, it stays away */
+  bool asked;        /* under LOCK: memory for all slots was asked for, once; if it was refused
+                           there are none */
   void *free[SLOTS]; /* under LOCK */
   int n_free;        /* under LOCK */
 } slots = {.lock = WR_MUTEX_INIT(WR_RANK_BACKEND)};
@@ -86,8 +87,9 @@ void wr_slot_give(void *slot) {
   wr_mutex_unlock(&slots.lock);
 }
 
-/* The driver takes the memory away as the process ends, so it is read inside the gate. A child of a
-   fork may find the lock held for ever; the slots are its parent's. */
+/* The slot is read inside the gate, since the driver frees pinned memory as the process ends. In
+   the child of a fork the slots are the parent's, and their lock may be held for ever: nothing is
+   done. */
 struct wr_error *wr_slot_bring(void *slot, void *host, size_t bytes) {
   if (wr_gpu_forked() || !wr_gate_enter(WR_GATE_GPU)) return wr_gpu_ending();
   memcpy(host, slot, bytes);

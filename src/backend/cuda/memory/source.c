@@ -1,7 +1,7 @@
-/* A GPU's memory as a source of buffers. It comes from a pool of the driver's own to Weir, ordered
-   on one stream that nothing else uses: asking and giving back never wait for kernels. (Buffers are
-   given back only when no queued work uses them any more, so that no other order is needed.) No
-   locks. */
+/* A GPU's memory as a source of buffers. It is allocated from a pool of the driver's that only Weir
+   uses, in the order of a stream of the driver's that nothing else uses; so allocating and freeing
+   never wait for kernels. (No other order is needed, since a buffer is freed only when no queued
+   work uses it any more.) No locks. */
 
 #include "backend/cuda/memory/memory.h"
 
@@ -47,14 +47,14 @@ static void source_free(const struct wr_memory_source *source, void *data, size_
   struct wr_gpu *gpu = m->gpu;
   (void)bytes;
   if (wr_gpu_forked() || wr_load_relaxed(&gpu->failed)) return; /* relaxed: compared alone */
-  int before = wr_cancel_off(); /* also in a free of the caller's own */
+  int before = wr_cancel_off(); /* the thread may be inside a free of the program's */
   wr_gpu_enter(gpu);
   (void)wr_cu->free_async((wr_cu_address)(uintptr_t)data, m->stream);
   wr_gpu_leave();
   wr_cancel_restore(before);
 }
 
-/* What was freed is the driver's to give back once the stream has come to it. */
+/* Memory that was freed goes back to the system once the driver's stream has come to the free. */
 static void source_release(const struct wr_memory_source *source) {
   struct wr_gpu_memory *m = memory_of(source);
   struct wr_gpu *gpu = m->gpu;
@@ -70,8 +70,8 @@ static struct wr_error *source_refusal(const struct wr_memory_source *source) {
   return wr_gpu_unusable(memory_of(source)->gpu);
 }
 
-/* What the cache gives back stays with the driver up to a sixteenth of the GPU's memory, until the
-   cache is cleared: mapping memory anew takes longer than most kernels. */
+/* Of memory that was freed the driver keeps up to a sixteenth of the GPU's, until the cache is
+   cleared: mapping memory anew takes longer than most kernels. */
 static struct wr_error *pool_new(struct wr_gpu_memory *m, size_t total) {
   struct wr_gpu *gpu = m->gpu;
   const struct wr_cu_pool_properties properties = {.allocation_type = WR_CU_ALLOCATION_PINNED,
@@ -84,8 +84,8 @@ static struct wr_error *pool_new(struct wr_gpu_memory *m, size_t total) {
                        "cuMemPoolSetAttribute");
 }
 
-/* Lets the other GPUs read and write this one's memory where the machine can, so that copies go
-   from one to the other; where it cannot the driver takes the way through the host by itself. */
+/* Lets the other GPUs read and write this one's memory, if the machine can do that, so that copies
+   go directly from one to the other. If it cannot, the driver copies through the host by itself. */
 static void pool_share(struct wr_gpu_memory *m) {
   struct wr_gpu *gpu = m->gpu;
   for (int i = 0; i < wr_gpu_count(); i++) {

@@ -1,7 +1,7 @@
-/* Encoders: a leased stream of the driver, what is held back for it (launches.c), and the commands
-   in flight on it (reap.c). encode() records and never waits. An encoder is counted: its owner's
-   reference, and one of each thread that reaps it. When the last is gone its stream goes back to a
-   bounded pool. Lock: the GPU's. */
+/* Encoders. An encoder has a stream of the driver's, taken from a pool; launches that are held back
+   (launches.c); and commands in flight (reap.c). encode() records and never waits. An encoder is
+   counted: its owner has a reference, its reaper, and the list of busy ones. When the last is gone,
+   the driver's stream goes back to the pool, which is bounded. Lock: the GPU's. */
 
 #include "backend/cuda/queue/internal.h"
 
@@ -47,7 +47,8 @@ void wr_encoder_drop(struct wr_encoder *e) {
     WR_ASSERT(!e->first && !e->marks && !e->in_busy_list && !e->launches);
     wr_mutex_destroy(&e->lock);
     wr_gpu_enter(e->gpu);
-    /* The next to lease the stream is somebody else. Relaxed: whoever named it held a reference. */
+    /* The driver's stream loses its name, since its next user is another encoder. Relaxed: the
+       thread that named it held a reference. */
     if (wr_load_relaxed(&e->named)) wr_nvtx_name_stream(e->stream, "");
     wr_gpu_stream_give(e->gpu, e->stream);
     wr_gpu_leave();
@@ -59,11 +60,11 @@ void wr_encoder_drop(struct wr_encoder *e) {
 
 void wr_gpu_encoder_free(struct wr_encoder *encoder) { wr_encoder_drop(encoder); }
 
-/* Of two threads that set labels at once either may be the last here. In a forked child the stream
+/* Where two threads set labels at once, either may stay. In the child of a fork the driver's stream
    is the parent's. */
 void wr_gpu_label(struct wr_encoder *e, const char *label) {
   if (wr_gpu_forked()) return;
-  wr_gpu_enter(e->gpu); /* first: a tool's library is opened by the first look */
+  wr_gpu_enter(e->gpu); /* before wr_nvtx_listens, which may open a tool's library */
   if (wr_nvtx_listens()) {
     wr_store_relaxed(&e->named, true);
     wr_nvtx_name_stream(e->stream, label ? label : "");
@@ -106,8 +107,8 @@ enum wr_encode_status wr_gpu_encode_marker(struct wr_encoder *e, struct wr_compl
 
 uint64_t wr_gpu_last_number(const struct wr_encoder *encoder) { return encoder->kept; }
 
-/* Relaxed: who finds it full asks again under the lock. In the child of a fork nothing ends, and
-   what is encoded fails. */
+/* Relaxed: where it looks full, wr_gpu_when_room looks again under the lock. In the child of a fork
+   commands in flight never end; there nothing has to wait, since what is encoded fails. */
 bool wr_gpu_full(const struct wr_encoder *e) {
   return e->work - wr_load_relaxed(&e->work_over) >= wr_most_ahead(e->gpu) && !wr_gpu_forked();
 }
@@ -119,13 +120,13 @@ static bool is_launched(struct wr_encoder *e, uint64_t number) {
   return launched;
 }
 
-/* What the caller waits for may be held back by a thread that is encoding on the other. */
+/* The commands to be waited for may be held back by the other encoder: then it is flushed here. */
 bool wr_gpu_encode_wait(struct wr_encoder *e, struct wr_encoder *other, uint64_t number) {
   struct wr_gpu *gpu = e->gpu;
   wr_cu_event event;
   if (other->gpu != gpu || wr_gpu_forked()) return false;
   if (!is_launched(other, number)) wr_gpu_flush(other);
-  wr_gpu_flush(e); /* what is held back here need not wait */
+  wr_gpu_flush(e); /* so that what is held back here does not wait too */
   wr_gpu_enter(gpu);
   wr_mutex_lock(&gpu->lock);
   struct wr_error *error = wr_event_behind_locked(other, number, &event);

@@ -1,18 +1,18 @@
-/* Launches as graphs of the driver: a graph costs one call and about a third of the time between
-   two small kernels.
+/* Launches as graphs of the driver. A graph takes one call instead of one for each launch, and the
+   GPU needs about a third of the time between two small kernels.
 
-   Graphs are kept by stream and by what is launched: kernels and how many bytes their arguments
-   have, in order, never extents or addresses. A sequence that was launched BUILD_AFTER times one by
-   one becomes a graph at its next time; a graph that is there is brought up to date, node by node
-   where arguments or grid differ, and launched again. Updates do not touch launches in flight. A
-   graph belongs to one stream, since the driver puts launches of one graph in an order, and streams
-   must not wait for each other.
+   Graphs are kept in a table, by stream and by the sequence of launches: the kernels and the number
+   of bytes of their arguments, in order; never extents or addresses. When a sequence has been
+   launched BUILD_AFTER times one by one, a graph is made of it the next time. A graph from the
+   table is updated, in the nodes whose arguments or grid differ, and launched again; launches of it
+   that are in flight keep their values. A graph belongs to one stream: the driver runs the launches
+   of one graph one after the other, and streams must not wait for each other.
 
-   What all graphs of a GPU take is estimated in bytes and bounded; the one that was not used for
-   the longest time goes first. That cannot fail: the driver keeps what is in flight until it is
-   over. Where a graph cannot be made, updated or launched, it is dropped and the caller launches
-   one by one. Lock: BACKEND, the table's; not held while the driver is called. A graph is used by
-   the thread that took it off the table, and by nobody else until it is put back. */
+   What all graphs of a GPU take is estimated and bounded; the one that was used longest ago is
+   destroyed first. That cannot fail, and the driver lets launches in flight end. Where a graph
+   cannot be made, updated or launched, it is destroyed and the caller launches one by one. Lock:
+   BACKEND, the table's; not held while the driver is called. A thread takes a graph out of the
+   table while it uses it, so no other thread uses it meanwhile. */
 
 #include <string.h>
 
@@ -42,7 +42,8 @@ struct graph {
   struct wr_launches values; /* who took it: what the nodes were last given */
 };
 
-/* How often a sequence was launched one by one; another with the same place takes it over. */
+/* How often a sequence was launched one by one. There is a fixed number of places; a sequence takes
+   over the place that its hash says. */
 struct seen {
   uint64_t hash;
   unsigned times;
@@ -124,15 +125,16 @@ static void remove_locked(struct wr_graph_table *t, struct graph *g) {
   *(g->older ? &g->older->newer : &t->oldest) = g->newer;
 }
 
-/* True when the sequence has been launched often enough; counts this time. */
+/* Counts one more launch of the sequence; true when there have been enough for a graph. */
 static bool often_locked(struct wr_graph_table *t, uint64_t hash) {
   struct seen *s = &t->seen[hash % SEEN];
   if (s->hash != hash) *s = (struct seen){.hash = hash};
   return s->times++ >= BUILD_AFTER;
 }
 
-/* Takes a graph off the table, or room for one (*build): then the oldest go to `victims`. NULL and
-   no room: launch one by one. */
+/* Takes a graph out of the table. NULL: there is none; then *build says whether the caller is to
+   make one, for which the oldest graphs have been moved to `victims`, or is to launch one by one.
+ */
 static struct graph *take(struct wr_graph_table *t, uint64_t hash, wr_cu_stream stream,
                           const struct wr_launches *l, size_t cost, bool *build,
                           struct graph **victims) {
@@ -150,7 +152,7 @@ static struct graph *take(struct wr_graph_table *t, uint64_t hash, wr_cu_stream 
       victim->next = *victims;
       *victims = victim;
     }
-    /* What other threads are using is on no list. */
+    /* Graphs that other threads are using cannot be destroyed to make room. */
     *build = t->is.bytes + cost <= MOST_BYTES;
     if (*build) {
       t->is.bytes += cost;
@@ -192,10 +194,10 @@ static void free_all(struct graph *list) {
   }
 }
 
-/* What a node is given; `arguments` is room for their addresses. */
+/* The values of a graph's node; `arguments` receives the addresses of the kernel's arguments. */
 static struct wr_cu_node_values node_values(const struct wr_launches *l, int i, void **arguments) {
   const struct wr_held *h = &l->held[i];
-  char *values = (char *)l->room + h->at;
+  char *values = (char *)l->arguments + h->at;
   for (uint32_t k = 0; k < h->n; k++) arguments[k] = values + h->offsets[k];
   return (struct wr_cu_node_values){.function = h->function,
                                     .grid = {h->grid[0], h->grid[1], h->grid[2]},
@@ -208,10 +210,11 @@ static void values_copy(struct wr_launches *to, const struct wr_launches *from) 
   to->count = from->count;
   to->used = from->used;
   memcpy(to->held, from->held, (size_t)from->count * sizeof from->held[0]);
-  memcpy(to->room, from->room, from->used);
+  memcpy(to->arguments, from->arguments, from->used);
 }
 
-/* The nodes follow each other as the launches do. NULL when the driver or the system refuses. */
+/* Makes a graph whose nodes follow each other in the order of the launches. NULL when the driver or
+   the system refuses. */
 static struct graph *graph_new(const struct wr_launches *l, wr_cu_stream stream, uint64_t hash,
                                size_t cost) {
   struct graph *g = wr_calloc(sizeof *g + (size_t)l->count * sizeof *g->nodes);
@@ -238,10 +241,12 @@ static bool node_is_current(const struct graph *g, const struct wr_launches *l, 
   const struct wr_held *a = &g->values.held[i], *b = &l->held[i];
   return memcmp(a->grid, b->grid, sizeof a->grid) == 0 &&
          memcmp(a->block, b->block, sizeof a->block) == 0 && a->shared_bytes == b->shared_bytes &&
-         memcmp((const char *)g->values.room + a->at, (const char *)l->room + b->at, a->bytes) == 0;
+         memcmp((const char *)g->values.arguments + a->at, (const char *)l->arguments + b->at,
+                a->bytes) == 0;
 }
 
-/* Equal numbers of bytes in the same order: what belongs to a launch lies at the same place. */
+/* Gives the nodes the values of these launches where they differ. Since the arguments have the same
+   numbers of bytes in the same order, those of each launch lie at the same place on both sides. */
 static bool update(struct graph *g, const struct wr_launches *l) {
   for (int i = 0; i < l->count; i++) {
     if (node_is_current(g, l, i)) continue;

@@ -3,10 +3,10 @@
 
 /* An encoder, the launches that it holds back, and its commands in flight.
 
-   What becomes of a command. While it is encoded its launches are recorded. A flush launches all
-   that was recorded since the one before, as a graph of the driver's or one by one, and only then
-   puts the commands, in the same order, into the queue of those in flight: what stands there is
-   covered by every event that is recorded on the stream from then on. */
+   The way of a command. As it is encoded, its launches are recorded and held back. A flush hands
+   all launches that are held back to the driver, and then appends their commands, in the same
+   order, to the encoder's queue of commands in flight. So whatever stands in that queue has been
+   launched, and an event that is recorded on the stream comes after it. */
 
 #include "backend/cuda/memory/memory.h"
 #include "backend/cuda/queue/queue.h"
@@ -19,7 +19,7 @@ struct wr_gpu_queues {
   struct wr_cond wake;           /* the GPU's thread */
   struct wr_cond ended;          /* it has left */
   bool watched;                  /* the GPU's thread runs */
-  int stopping;                  /* who wants it to leave when all is over */
+  int stopping;                  /* calls that wait for it to leave, once nothing is in flight */
   uint64_t stamp;                /* of who began to hold something back last, from 1 */
   struct wr_encoder *line;       /* those that lack memory, in their order (line.c) */
   wr_atomic_bool lined;          /* atomic RELAXED, changed under LOCK: there are such */
@@ -28,19 +28,21 @@ struct wr_gpu_queues {
   wr_atomic_u32 n_busy;          /* atomic RELAXED, changed under LOCK: how many those are */
   struct wr_launches *idle_launches;
   int n_idle_launches;
-  uint64_t eager_until; /* of wr_clock_ns: a thread has parked lately */
-  bool reaper_sleeps;   /* until it is told */
+  uint64_t eager_until; /* of wr_clock_ns: until then the GPU's thread keeps its naps short, since a
+                           thread sleeps that it may have to wake */
+  bool reaper_sleeps;   /* the GPU's thread sleeps until it is woken */
 };
 
 enum { WR_HELD_LAUNCHES = 64, WR_HELD_BYTES = 32 << 10 };
 
-/* A launch that is held back. Its arguments lie one after the other in the room for them. */
+/* A launch that is held back. Its arguments lie one after the other in `arguments` of its
+   wr_launches. */
 struct wr_held {
   wr_cu_function function;
   unsigned grid[3];
   unsigned block[3];
   unsigned shared_bytes;
-  uint32_t at;                           /* bytes from the start of the room */
+  uint32_t at;                           /* bytes from the start of `arguments` */
   uint32_t bytes;                        /* of all arguments */
   uint32_t n;                            /* arguments */
   uint16_t offsets[WR_LAUNCH_ARGUMENTS]; /* bytes from `at` */
@@ -50,9 +52,9 @@ struct wr_held {
 struct wr_launches {
   struct wr_launches *next; /* under the GPU's LOCK: the list of idle ones */
   int count;
-  uint32_t used; /* bytes of the room */
+  uint32_t used; /* bytes of `arguments` */
   struct wr_held held[WR_HELD_LAUNCHES];
-  uint64_t room[WR_HELD_BYTES / sizeof(uint64_t)];
+  uint64_t arguments[WR_HELD_BYTES / sizeof(uint64_t)];
 };
 
 /* Owned by the encoder that holds it back, then by the queue, then by its reaper. */
@@ -62,10 +64,10 @@ struct wr_gpu_command {
   struct wr_ptrs scratch;
   struct wr_error *error; /* a launch failed; a reference or NULL */
   struct wr_bring bring;
-  int launches;    /* recorded when it had been encoded, its own included */
+  int launches;    /* how many were held back after it had been encoded, its own included */
   uint64_t number; /* in the order of the encoder's commands, from 1 */
   uint64_t stamp;  /* of its encoder, which began then to hold back what one flush launched */
-  uint64_t work;   /* of the encoder when it had been encoded */
+  uint64_t work;   /* the encoder's `work` after it had been encoded */
 };
 
 /* An event on the stream behind commands in flight. */
@@ -83,9 +85,9 @@ struct wr_progress {
   struct wr_encoder *encoder; /* NULL: it is gone, and all was reported */
 };
 
-/* One wait on the device: commands of this encoder that come after commands of another. They are
-   also reported in that order. So whoever sees that a command is over also sees that what it waited
-   for is over, and the failure of an input is known before the result is looked at. */
+/* A wait on the device: some commands of this encoder come after commands of another one. They are
+   also reported in that order. So when a command is reported, the commands of its inputs have been,
+   and it is known whether an input has failed. */
 struct wr_order {
   struct wr_order *next;
   uint64_t behind;        /* the encoder's commands with higher numbers are behind the wait */
@@ -93,8 +95,8 @@ struct wr_order {
   uint64_t up_to;         /* all of its commands up to this number come first */
 };
 
-/* Which thread looks for commands of an encoder that are over, and reports them: one at a time. The
-   GPU's own thread, the watcher, never waits for a mark. */
+/* Which thread looks for commands of the encoder that are over, and reports them: none now, one
+   that waits for a result, or the GPU's own, which never waits for a mark. */
 enum wr_reaper { WR_REAPER_NONE, WR_REAPER_WAITER, WR_REAPER_WATCHER };
 
 struct wr_encoder {
@@ -105,7 +107,8 @@ struct wr_encoder {
   wr_atomic_bool named;        /* atomic RELAXED: a tool may know the stream by a label */
   uint64_t kept;               /* owner thread only: whoever encodes; the last command's number */
   uint64_t work;               /* owner thread only: whoever encodes; all launches, estimated */
-  wr_atomic_u64 work_over; /* atomic RELAXED, changed under the GPU's LOCK: of what was reported */
+  wr_atomic_u64 work_over; /* atomic RELAXED, changed under the GPU's LOCK: the part of `work` that
+                              was reported */
 
   struct wr_mutex lock;              /* of rank ENCODER: recording and flushing */
   struct wr_launches *launches;      /* under LOCK; NULL: nothing is held back */
@@ -129,7 +132,7 @@ struct wr_encoder {
   struct wr_order *orders;      /* oldest first */
   struct wr_order **last_order;
   struct wr_completion_hook *room_hook; /* who waits for room; or NULL */
-  uint64_t room_at;                     /* until so much of the work is over */
+  uint64_t room_at;                     /* it waits until work_over is this */
   uint64_t opened;    /* its stamp: it has held something back since then; 0: nothing */
   uint64_t reporting; /* the stamp of the first command that is being reported; or 0 */
   bool in_line;
@@ -151,9 +154,9 @@ void wr_encoder_drop(struct wr_encoder *encoder);
 
 /* ---- launches.c: recording and flushing ---- */
 
-/* Before and after a command is encoded. Begin fails where nothing can be encoded; after it either
-   keep, which takes the command, or abandon, after which nothing of it will be launched or is
-   running. */
+/* Around the encoding of a command. begin fails where nothing can be encoded. After it comes either
+   keep, which takes the command; or abandon, where it failed: afterwards nothing of it is running
+   or will be launched. */
 struct wr_error *wr_record_begin(struct wr_encoder *encoder, struct wr_run *run);
 void wr_record_keep(struct wr_encoder *encoder, struct wr_gpu_command *command);
 void wr_record_abandon(struct wr_encoder *encoder, struct wr_run *run);
@@ -162,8 +165,8 @@ void wr_record_abandon(struct wr_encoder *encoder, struct wr_run *run);
 
 struct wr_error *wr_graph_table_new(struct wr_graph_table **out);
 void wr_graph_table_free(struct wr_graph_table *table); /* NULL is a no-op; no graph was made */
-/* True when all the launches were launched on the stream as one graph; false: the caller launches
-   them. Any thread that holds the encoder's lock. */
+/* True when it has launched all of them as one graph; false: the caller has to launch them. Called
+   by any thread that holds the encoder's lock. */
 bool wr_graphs_launch(struct wr_gpu *gpu, wr_cu_stream stream, const struct wr_launches *launches);
 /* Launches a held launch by itself. */
 wr_cu_result wr_held_launch(const struct wr_launches *launches, int i, wr_cu_stream stream);
@@ -175,7 +178,7 @@ void wr_busy_insert_locked(struct wr_encoder *encoder);
 void wr_busy_remove_locked(struct wr_encoder *encoder);
 /* There is something in flight again: wakes the GPU's thread where it should look for it. */
 void wr_busy_tell_locked(struct wr_gpu *gpu);
-/* Puts the n encoders at the end of the list, so that all others come to their turn. */
+/* Moves the n encoders to the end of the list, so that the next round looks at others. */
 void wr_busy_rotate_locked(struct wr_gpu *gpu, struct wr_encoder *const *looked, int n);
 
 /* ---- line.c: those that lack memory ---- */
@@ -190,33 +193,34 @@ void wr_line_forget(struct wr_gpu_queues *queues);
 
 enum { WR_NAP_MIN_NS = 20 * 1000 }; /* between two looks */
 
-/* The thread that reports what nobody waits for runs from here until nothing is in flight or
-   about to be. */
+/* Starts the GPU's thread, which reports what nobody waits for, unless it runs. It runs until
+   wr_gpu_stop. */
 struct wr_error *wr_watch_locked(struct wr_gpu *gpu);
 
 /* ---- reap.c: commands in flight ---- */
 
-/* Becomes the encoder's reaper, with a reference; false when there is nothing to do, or another is
-   at it. */
+/* Makes the calling thread the encoder's reaper, with a reference to it; false when nothing is in
+   flight, or the encoder has a reaper. */
 bool wr_reap_begin_locked(struct wr_encoder *encoder, enum wr_reaper as);
-/* For its reaper: one mark when it waits, else all marks that are over. True when something was
-   reported; *blocked: the next command has to wait until another encoder's are reported. */
+/* Called by the encoder's reaper: with `wait`, waits for the oldest mark and reports its commands;
+   else does so for all marks that are over. True when something was reported. *blocked: the next
+   command is over, but may only be reported after commands of another encoder. */
 bool wr_reap(struct wr_encoder *encoder, bool wait, bool *blocked);
 void wr_reap_end(struct wr_encoder *encoder);
 /* Appends the commands, which have been launched, in their order. */
 void wr_in_flight_locked(struct wr_encoder *encoder, struct wr_gpu_command *commands);
-/* An event behind the command of that number, which has been launched, and as little as can be
-   after it; NULL when the command is over. Between enter and leave; the event may be somebody
-   else's once the lock is released. */
+/* An event that is over soon after the command of that number, which has been launched; NULL when
+   the command is over. Between enter and leave. The event is to be used before the lock is
+   released. */
 struct wr_error *wr_event_behind_locked(struct wr_encoder *encoder, uint64_t number,
                                         wr_cu_event *event);
 /* The encoder's commands after the one numbered `behind` are reported after those of `other` up to
    `number`. */
 struct wr_error *wr_order_add_locked(struct wr_encoder *encoder, uint64_t behind,
                                      struct wr_encoder *other, uint64_t number);
-/* How much work of one encoder may be with the driver and not over. */
+/* How many launches of one encoder may be with the driver and not over (R8). */
 uint64_t wr_most_ahead(const struct wr_gpu *gpu);
-/* The encoder has nothing in flight, and ends. */
+/* For an encoder that has nothing in flight and ends. */
 void wr_orders_free_locked(struct wr_encoder *encoder);
 
 #endif

@@ -1,14 +1,16 @@
 /* Launches that are held back, and how they go to the driver.
 
-   wr_launch records: which kernel, where, and the values of its arguments. Whoever drains the
-   stream flushes when it has nothing more to encode (backend.h), another encoder does when it is
-   about to wait for this one, and a full room flushes itself. A flush hands all launches to the
-   driver, as one graph (graphs.c) or one by one, and then appends the commands that they belong to.
+   wr_launch records a launch: the kernel, the grid, and the values of its arguments. A flush hands
+   all recorded launches to the driver, as one graph (graphs.c) or one by one, and then appends
+   their commands to those in flight. It happens when the thread that drains the stream has nothing
+   more to encode (backend.h), when another encoder is about to wait for this one, and when there is
+   no room for another launch.
 
-   A launch that the driver refuses fails its command and all later ones of the flush, of which no
-   more is launched: they may need its result. Lock: the encoder's, of rank ENCODER; the GPU's is
-   taken inside. Recording and flushing may be two threads' (the second waits for this encoder), so
-   a command that is being encoded may lose what it has recorded to a flush in the middle of it. */
+   If the driver refuses a launch, nothing more of the flush is launched: its command and all later
+   ones fail, since they may need its result. Lock: the encoder's, of rank ENCODER; the GPU's is
+   taken inside it. One thread may flush while another is encoding a command, since the first is
+   about to wait for this encoder; then a part of that command's launches goes to the driver before
+   the rest. */
 
 #include <string.h>
 
@@ -16,9 +18,9 @@
 
 enum { IDLE_LAUNCHES = 64 };
 
-/* ---- room for launches, kept for the next batch; bounded ---- */
+/* ---- memory for recorded launches; a bounded number of idle ones is kept ---- */
 
-/* Room for launches, its contents undefined; NULL when memory is refused. */
+/* Its contents are undefined; NULL when memory is refused. */
 static struct wr_launches *launches_take_locked(struct wr_gpu *gpu) {
   struct wr_launches *l = gpu->queues->idle_launches;
   if (!l) return wr_alloc(sizeof *l);
@@ -42,13 +44,13 @@ static void launches_give_locked(struct wr_gpu *gpu, struct wr_launches *l) {
 wr_cu_result wr_held_launch(const struct wr_launches *l, int i, wr_cu_stream stream) {
   const struct wr_held *h = &l->held[i];
   void *arguments[WR_LAUNCH_ARGUMENTS];
-  char *values = (char *)l->room + h->at;
+  char *values = (char *)l->arguments + h->at;
   for (uint32_t k = 0; k < h->n; k++) arguments[k] = values + h->offsets[k];
   return wr_cu->launch(h->function, h->grid[0], h->grid[1], h->grid[2], h->block[0], h->block[1],
                        h->block[2], h->shared_bytes, stream, arguments, NULL);
 }
 
-/* How many were launched; *error when that is not all. */
+/* Returns how many were launched; *error says why not all. */
 static int launch_all(struct wr_encoder *e, struct wr_error **error) {
   const struct wr_launches *l = e->launches;
   if (wr_graphs_launch(e->gpu, e->stream, l)) return l->count;
@@ -73,7 +75,8 @@ static void close_locked(struct wr_encoder *e) {
   wr_busy_remove_locked(e);
 }
 
-/* Between enter and leave. The batch stays open for a command that is being encoded. */
+/* Between enter and leave. While a command is being encoded, the memory for launches stays with the
+   encoder. */
 static void flush_locked(struct wr_encoder *e) {
   struct wr_error *error = NULL;
   int launched = launch_all(e, &error);
@@ -101,7 +104,8 @@ static bool holds_back(struct wr_encoder *e) {
   return any;
 }
 
-/* All that was held back may have failed to be encoded, so that nothing will be reported. */
+/* Where the commands that were held back have all failed as they were encoded, no report will tell
+   the line that they hold nothing any more: so this does. */
 static void tell_line(struct wr_gpu *gpu) {
   wr_mutex_lock(&gpu->lock);
   struct wr_completion_hook *hook = wr_line_told_locked(gpu->queues);
@@ -109,9 +113,10 @@ static void tell_line(struct wr_gpu *gpu) {
   if (hook) hook->fn(hook, NULL);
 }
 
-/* Entered first, as who encodes has: the end of the process closes the gate, and would keep one
-   that came to it with the lock from those inside. A child of a fork may find the lock held for
-   ever; it has nothing to flush. */
+/* The gate is entered before the lock is taken, as where a command is encoded. In the other order a
+   thread could wait at the gate, which the end of the process has closed, with the lock that a
+   thread inside needs. In the child of a fork the lock may be held for ever; there is nothing to
+   flush. */
 void wr_gpu_flush(struct wr_encoder *e) {
   struct wr_gpu *gpu = e->gpu;
   if (wr_gpu_forked() || !holds_back(e)) return;
@@ -120,7 +125,8 @@ void wr_gpu_flush(struct wr_encoder *e) {
   if (e->launches) flush_locked(e);
   wr_mutex_unlock(&e->lock);
   wr_gpu_leave();
-  /* Relaxed: who has found this encoder busy under the lock, and waits, has set it before. */
+  /* Relaxed: an encoder that waits for this one has set it under the lock that was held just now.
+   */
   if (wr_load_relaxed(&gpu->queues->lined)) tell_line(gpu);
 }
 
@@ -184,7 +190,8 @@ void wr_record_keep(struct wr_encoder *e, struct wr_gpu_command *c) {
   wr_mutex_unlock(&e->lock);
 }
 
-/* What of the command runs already uses its operands, which are let go after this. */
+/* Parts of the command may be running already, on operands that the caller releases after this: so
+   it waits for them. */
 void wr_record_abandon(struct wr_encoder *e, struct wr_run *run) {
   e->work = run->work;
   wr_mutex_lock(&e->lock);
@@ -213,7 +220,7 @@ static uint32_t argument_bytes(const struct wr_launch *l) {
 static void record_locked(struct wr_launches *to, const struct wr_launch *l,
                           wr_cu_function function, uint32_t bytes) {
   struct wr_held *h = &to->held[to->count++];
-  char *values = (char *)to->room + to->used;
+  char *values = (char *)to->arguments + to->used;
   h->function = function;
   memcpy(h->grid, l->grid, sizeof h->grid);
   memcpy(h->block, l->block, sizeof h->block);
@@ -225,7 +232,7 @@ static void record_locked(struct wr_launches *to, const struct wr_launch *l,
   for (int i = 0; i < l->n; i++) {
     h->offsets[i] = (uint16_t)at;
     memcpy(values + at, l->args[i], l->sizes[i]);
-    /* What lies between is compared with the rest. */
+    /* The padding is set to 0, since launches are compared byte by byte (graphs.c). */
     memset(values + at + l->sizes[i], 0, rounded(l->sizes[i]) - l->sizes[i]);
     at += rounded(l->sizes[i]);
   }

@@ -34,54 +34,55 @@ size_t wr_gpu_threads(void);
 
 /* ---- running one call ---- */
 
-/* Bytes that the GPU leaves in a slot of pinned memory (memory.h), for the host when the command is
-   over; no slot: nothing. */
+/* Bytes that a command puts into a slot of pinned memory (memory.h), to be copied to `host` when it
+   is over. slot NULL: there are none. */
 struct wr_bring {
   void *slot;
   void *host;
   size_t bytes;
 };
 
-/* One call on its way to the GPU; lives on the stack of encode. */
+/* One command while it is encoded; on the stack of the function that encodes. */
 struct wr_run {
   struct wr_gpu *gpu;
   wr_cu_stream stream;
   struct wr_encoder *encoder;
-  struct wr_ptrs scratch; /* buffers that live until the call is over */
+  struct wr_ptrs scratch; /* buffers that live until the command is over */
   struct wr_bring bring;  /* what it brings to the host */
-  bool launched;          /* something was queued, and not held back */
+  bool launched;          /* something of it went to the driver, and was not held back */
 
-  /* launches.c: what was recorded before */
+  /* launches.c: how much the encoder held back before it */
   int launches;
   uint32_t used;
   uint64_t flushes;
   uint64_t work;
 };
 
-/* Memory for the time of the call. */
+/* Memory until the command is over. */
 struct wr_error *wr_run_scratch(struct wr_run *run, size_t bytes, void **out);
-/* Memory that the calls of a stream use one after the other; `bytes` is the same every time. */
+/* Memory that all commands of a stream share, since they run one after the other; `bytes` must be
+   the same in every call. */
 struct wr_error *wr_run_workspace(struct wr_run *run, size_t bytes, void **out);
-/* WR_RUN_COUNTERS for each multiprocessor, all 0: the calls of a stream use them one after the
-   other and leave them at 0. */
+/* WR_RUN_COUNTERS counters for each multiprocessor, which all commands of a stream share. They are
+   0, and each command leaves them at 0. */
 enum { WR_RUN_COUNTERS = 8 };
 struct wr_error *wr_run_counters(struct wr_run *run, uint32_t **out);
-/* Before anything goes to the stream by another way than wr_launch: what is held back goes first.
- */
+/* To be called before anything is handed to the driver's stream by another way than wr_launch:
+   hands over what is held back, so that the order is kept. */
 void wr_run_direct(struct wr_run *run);
 struct wr_error *wr_run_copy(struct wr_run *run, void *to, const void *from, size_t bytes);
 struct wr_error *wr_run_zero(struct wr_run *run, void *at, size_t bytes);
 
-/* Encodes a command: `work` records its launches; NULL: there are none. After a failure nothing of
-   it will be launched or is running, and its scratch and slot are given back. */
+/* Encodes a command. `work` records its launches; NULL: there are none. After a failure nothing of
+   it is running or will be launched, and its scratch and slot have been given back. */
 typedef struct wr_error *(*wr_work)(struct wr_run *run, const void *what);
 enum wr_encode_status wr_encode_work(struct wr_encoder *e, wr_work work, const void *what,
                                      struct wr_completion_hook *hook, struct wr_error **error);
 
 /* ---- launching ---- */
 
-/* One launch: arguments in the kernel's order, then where and how wide. Addresses given must stay
-   until wr_launch. */
+/* One launch: the kernel's arguments in its order, then the grid. wr_launch_struct and the like
+   keep addresses, so what they are given must stay until wr_launch. */
 enum { WR_LAUNCH_ARGUMENTS = WR_KERNEL_ARGUMENTS };
 
 struct wr_launch {
@@ -109,11 +110,11 @@ void wr_launch_i64(struct wr_launch *l, int64_t i);
 void wr_launch_f64(struct wr_launch *l, double f);
 void wr_launch_f32(struct wr_launch *l, float f);
 void wr_launch_struct(struct wr_launch *l, const void *s, size_t bytes);
-/* Blocks of `threads` for `work` pieces, so many that the GPU is full; kernels loop over the rest.
- */
+/* Blocks of `threads` threads for `work` pieces, at most as many as fill the GPU; kernels loop over
+   the rest. */
 void wr_launch_threads(struct wr_launch *l, const struct wr_run *run, int64_t work,
                        unsigned threads);
-/* A thread per piece of `k` elements, and for what is left of n. */
+/* A thread for each k of n elements, and one for the rest. */
 void wr_launch_packs(struct wr_launch *l, int64_t n, size_t k);
 void wr_launch_blocks(struct wr_launch *l, int64_t x, int64_t y, unsigned threads);
 /* Records the launch; the driver gets it with the next flush (launches.c). */
@@ -124,9 +125,9 @@ void wr_launch_function(const struct wr_launch *l, struct wr_run *run, wr_cu_fun
 /* ---- graphs.c: launches as graphs ---- */
 
 struct wr_graph_numbers {
-  size_t bytes;      /* what the graphs are thought to take, here and on the GPU */
-  uint64_t graphs;   /* that there are */
-  uint64_t built;    /* ever */
+  size_t bytes;      /* an estimate of what the graphs take, on the host and on the GPU */
+  uint64_t graphs;   /* how many there are */
+  uint64_t built;    /* how many were ever made */
   uint64_t launched; /* launches of graphs */
 };
 

@@ -25,8 +25,9 @@ void wr_gpu_queues_free(struct wr_gpu_queues *q) {
 
 /* ---- the list of encoders that are busy ---- */
 
-/* The list holds a reference: a command that only brings bytes keeps no stream, so the owner may go
-   before it. Who reports the last command is a reaper, with a reference of its own. */
+/* The list holds a reference to each encoder: a command that only downloads bytes does not keep its
+   stream, so the encoder's owner may be gone before the command is over. The reaper that reports an
+   encoder's last command, and takes it off the list, has a reference of its own. */
 void wr_busy_insert_locked(struct wr_encoder *e) {
   struct wr_gpu *gpu = e->gpu;
   if (e->in_busy_list) return;

@@ -1,13 +1,16 @@
-/* Commands in flight: how it is found out that they are over, and reported by calling their hooks.
+/* Commands in flight: how Weir finds out that they are over, and reports them by calling their
+   hooks.
 
-   Completion is found out by marks: events on the stream that cover all commands up to one. A mark
-   is set after every MARK_EVERY commands, and by whoever looks for results and finds commands that
-   no mark covers, so that a lone command costs one mark and a thousand in a row cost few. Whoever
-   looks (the "reaper" of an encoder, one thread at a time, marked by `reaper`) takes the commands
-   of a mark that is over off the queue and calls their hooks in order, with no lock held. That is a
-   thread that waits for a result (poll), or else the GPU's own thread, which looks at all encoders
-   with work in flight and sleeps in between. A reaper holds a reference to the encoder, since a
-   hook may drop the owner's. Lock: the GPU's. */
+   A mark is an event of the driver's that was recorded on the stream: when it is over, so are all
+   commands that were launched before it. A mark is set behind every MARK_EVERY-th command; and a
+   thread that looks for results and finds commands without a mark behind them sets one. So a single
+   command costs one mark, and a thousand in a row cost few.
+
+   One thread at a time is the reaper of an encoder (its field `reaper`). It looks at the oldest
+   mark; if that is over, it takes the commands before it off the queue and calls their hooks in
+   order, with no lock held. A thread that waits for a result becomes reaper (wr_gpu_poll); for
+   encoders that nobody waits for, the GPU's own thread does (watch.c). A reaper holds a reference
+   to the encoder, since a hook may drop the owner's. Lock: the GPU's. */
 
 #include <sched.h>
 #include <time.h>
@@ -17,8 +20,8 @@
 
 enum {
   MARK_EVERY = 16,
-  /* A waiting thread looks that long, then naps. Past the first part it lets others run in between.
-   */
+  /* A waiting thread looks again and again for SPIN_NS, then naps between two looks. After
+     SPIN_ALONE_NS it yields its processor between two looks. */
   SPIN_NS = 5000 * 1000,
   SPIN_ALONE_NS = 200 * 1000,
   NAP_MAX_NS = 500 * 1000, /* between two looks */
@@ -27,7 +30,8 @@ enum {
 
 /* ---- marks ---- */
 
-/* Between enter and leave. A mark that cannot be set leaves its commands to the next attempt. */
+/* Sets a mark behind all commands in flight. Between enter and leave. Where it fails, the next
+   attempt covers these commands too. */
 static struct wr_error *mark_set_locked(struct wr_encoder *e) {
   struct wr_mark *m = wr_alloc(sizeof *m);
   if (!m) return wr_error_out_of_memory();
@@ -64,7 +68,7 @@ void wr_in_flight_locked(struct wr_encoder *e, struct wr_gpu_command *commands) 
     c->stamp = e->opened;
     e->last = &c->next;
   }
-  /* A mark that is refused now is set by the reaper. */
+  /* If this fails, the reaper sets the mark. */
   if (e->launched - e->marked >= MARK_EVERY) wr_error_release(mark_set_locked(e));
 }
 
@@ -119,7 +123,8 @@ void wr_orders_free_locked(struct wr_encoder *e) {
   progress_drop_locked(e->progress);
 }
 
-/* Of the commands up to a number, the number of the last that may be reported now. */
+/* Commands of the encoder up to `up_to` are over. Returns up to which number they may be reported,
+   since some may have to wait until commands of other encoders are (struct wr_order). */
 static uint64_t reportable_locked(struct wr_encoder *e, uint64_t up_to) {
   orders_drop_kept_locked(e);
   return e->orders && e->orders->behind < up_to ? e->orders->behind : up_to;
@@ -173,12 +178,12 @@ static void command_end(struct wr_gpu_command *c, struct wr_error *failure) {
 
 /* ---- room (R8) ----
 
-   The driver takes launches until its queue for the stream is full, and then blocks the call until
-   the device has come on: about a thousand of them. Up to CONNECTIONS streams have a queue of
-   their own, more of them share. What an encoder may have with the driver is half of a queue, or
-   its part of that: so no call blocks, and work for some milliseconds is there. Who finds that much
-   waits until half of it is over, so that the device has work while the stream is taken up again.
- */
+   The driver has queues for about a thousand launches each. When a queue is full, the call that
+   launches blocks until the device has got on. Up to CONNECTIONS streams have a queue each; if
+   there are more, they share. So an encoder may have half a queue's launches with the driver, or
+   its share of that: no call blocks, and the device has work for some milliseconds. A stream whose
+   encoder has so many waits until half of them are over, so that the device has work until the
+   stream goes on. */
 
 uint64_t wr_most_ahead(const struct wr_gpu *gpu) {
   enum { MOST = WR_TORTURED ? 128 : 512, LEAST = 32, CONNECTIONS = 8 };
@@ -187,8 +192,8 @@ uint64_t wr_most_ahead(const struct wr_gpu *gpu) {
   return part > LEAST ? part : LEAST;
 }
 
-/* All commands ahead are with the driver, or are flushed before the stream sleeps. So they end and
-   are reported, whatever becomes of other streams whose work is not encoded yet. */
+/* The stream waits only for its own commands, which are with the driver, or are flushed before it
+   is suspended. So they end, whatever other streams do that have not encoded their work yet. */
 enum wr_encode_status wr_gpu_when_room(struct wr_encoder *e, struct wr_completion_hook *hook) {
   const uint64_t most = wr_most_ahead(e->gpu);
   enum wr_encode_status status = WR_ENCODE_DONE;
@@ -202,7 +207,8 @@ enum wr_encode_status wr_gpu_when_room(struct wr_encoder *e, struct wr_completio
   return status;
 }
 
-/* The hook of a stream that waits for room, if there is enough by now; else NULL. */
+/* `over` of the encoder's work is over. Returns the hook of the stream if it waits for room and
+   there is enough now; else NULL. */
 static struct wr_completion_hook *room_taken_locked(struct wr_encoder *e, uint64_t over) {
   struct wr_completion_hook *hook = e->room_hook;
   wr_store_relaxed(&e->work_over, over);
@@ -213,7 +219,7 @@ static struct wr_completion_hook *room_taken_locked(struct wr_encoder *e, uint64
 
 /* ---- reporting, continued ---- */
 
-/* The commands up to that number. */
+/* Calls the hooks of the commands in the list, which end with that number. */
 static void report(struct wr_encoder *e, struct wr_gpu_command *list, uint64_t up_to,
                    struct wr_error *failure) {
   uint64_t over = wr_load_relaxed(&e->work_over); /* relaxed: the reaper alone changes it */
@@ -234,7 +240,8 @@ static void report(struct wr_encoder *e, struct wr_gpu_command *list, uint64_t u
   if (line) line->fn(line, NULL);
 }
 
-/* All that is in flight fails: the GPU is out of use, or not this process's any more. */
+/* Reports all commands in flight as failed: the GPU has a fault, or belongs to the parent of this
+   process. */
 static void fail_all(struct wr_encoder *e, struct wr_error *failure) {
   wr_mutex_lock(&e->gpu->lock);
   while (e->marks) mark_drop_locked(e);
@@ -245,9 +252,11 @@ static void fail_all(struct wr_encoder *e, struct wr_error *failure) {
   report(e, list, last, failure);
 }
 
-/* One look at the mark; to wait, looks for a while and then between naps until it is over. Not
-   asleep in the driver, so that the end of the process need not wait for the GPU (base/gate.h);
-   being woken there takes as long as a nap. */
+/* Looks at the mark once, or, with `wait`, again and again until it is over. It naps between two
+   looks, outside the gate, instead of sleeping inside a call of the driver's: so the end of the
+   process need not wait for the GPU (base/gate.h). To be woken by the driver takes as long as a
+   nap.
+ */
 static wr_cu_result look(struct wr_gpu *gpu, const struct wr_mark *m, bool wait) {
   wr_cu_result result = wr_cu->event_query(m->event);
   if (result != WR_CU_NOT_READY || !wait) return result;
@@ -267,11 +276,12 @@ static wr_cu_result look(struct wr_gpu *gpu, const struct wr_mark *m, bool wait)
   return result;
 }
 
-/* BLOCKED: the commands are over, but those of another encoder have to be reported first. */
+/* LATER: the mark is not over. BLOCKED: it is, but commands of another encoder have to be reported
+   first. */
 enum found { FOUND_NOTHING, FOUND_LATER, FOUND_BLOCKED, FOUND_DONE, FOUND_FAULT };
 
-/* Reports the commands of the oldest mark if it is over, as far as their order allows. Called by
-   the encoder's reaper. */
+/* Looks at the oldest mark and, if it is over, reports the commands before it, as far as the order
+   allows. Called by the encoder's reaper. */
 static enum found reap_mark(struct wr_encoder *e, bool wait) {
   struct wr_gpu *gpu = e->gpu;
   wr_mutex_lock(&gpu->lock);
@@ -328,8 +338,6 @@ void wr_reap_end(struct wr_encoder *e) {
   wr_encoder_drop(e);
 }
 
-/* One mark when it waits, else all marks that are over. True when something was published; in
- *blocked whether what comes next has to wait for another encoder's reaper. */
 bool wr_reap(struct wr_encoder *e, bool wait, bool *blocked) {
   enum found found = FOUND_FAULT;
   bool progress = false;
@@ -352,9 +360,9 @@ bool wr_reap(struct wr_encoder *e, bool wait, bool *blocked) {
   return progress;
 }
 
-/* Gives the processor to the thread that is the encoder's reaper. A real-time thread that only
-   yielded could keep an ordinary thread off its processor for ever, so after a few yields it
-   sleeps. */
+/* Lets the thread run that is the encoder's reaper: yields the processor a few times, then sleeps
+   for a moment. Yielding alone is not enough: it lets no ordinary thread run before a real-time
+   one. */
 static void let_reap(struct wr_encoder *e) {
   enum { YIELDS = 8 };
   bool reaped = true;
@@ -367,9 +375,10 @@ static void let_reap(struct wr_encoder *e) {
   if (reaped) wr_nap(WR_NAP_MIN_NS);
 }
 
-/* Reports the commands that have to be reported before the encoder's next one. Those may have to
-   wait for others in turn: the walk goes on to an encoder that waits for nobody. Where another
-   thread is an encoder's reaper, that thread is given time to run. */
+/* The encoder's next command may be reported only after commands of another encoder: becomes that
+   one's reaper, and reports them. They may have to come after those of a third one, and so on: the
+   walk goes on until an encoder need not wait. Where an encoder has a reaper already, that thread
+   is given time to run. */
 static void reap_leader(struct wr_encoder *e) {
   bool blocked = true;
   for (struct wr_encoder *leader = leader_of(e); leader;) {
@@ -388,14 +397,15 @@ static void reap_leader(struct wr_encoder *e) {
   }
 }
 
-/* While the GPU's own thread is the encoder's reaper, this thread does not park: it would be woken
-   only after one of that thread's naps. */
+/* While the GPU's own thread is the encoder's reaper, the caller is told to look again instead of
+   sleeping: it would be woken late, after one of that thread's naps. */
 bool wr_gpu_poll(struct wr_encoder *encoder) {
   struct wr_gpu *gpu = encoder->gpu;
   wr_mutex_lock(&gpu->lock);
   bool watched = encoder->reaper == WR_REAPER_WATCHER && !wr_gpu_forked();
   bool mine = wr_reap_begin_locked(encoder, WR_REAPER_WAITER);
-  /* The caller parks. What it waits for may not be encoded yet: the GPU's thread finds it then. */
+  /* The caller sleeps now. If what it waits for is encoded later, the GPU's thread reports it; that
+     thread keeps its naps short for a while. */
   if (!mine && !watched) gpu->queues->eager_until = wr_clock_ns() + EAGER_NS;
   wr_mutex_unlock(&gpu->lock);
   if (watched) let_reap(encoder);
