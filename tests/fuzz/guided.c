@@ -22,6 +22,7 @@ enum {
   LIST = 6,
   OPERANDS = 4,
   TEXT = 48,
+  LISTS = 8,       /* of one call; a convolution has five */
   COMPUTED = 4096, /* elements of a result that is computed at most, */
   KEPT = 256       /* and of one that others are made of */
 };
@@ -91,7 +92,7 @@ struct results {
   mlx_vector_array vector;
   mlx_string string;
   mlx_vector_array vectors[2];
-  void *lists[4];
+  void *lists[LISTS];
   int vector_count, list_count;
   size_t list_num;
   char text[TEXT];
@@ -129,7 +130,7 @@ static size_t list_length(struct bytes *in, struct results *out, bool *shape) {
 
 static void *new_list(struct results *out, size_t bytes) {
   void *list = malloc(bytes ? bytes : 1);
-  HOLDS(list != NULL && out->list_count < 4);
+  HOLDS(list != NULL && out->list_count < LISTS);
   return out->lists[out->list_count++] = list;
 }
 

@@ -215,7 +215,7 @@ static bool write_apart(char *path, const struct header *h, const void *image) {
   return false;
 }
 
-/* A file that is as large as the bound is not written, since all others would be removed for it. */
+/* A file for which all others would be removed is not written. */
 void wr_jit_cache_write(struct wr_jit_key key, const void *image, size_t bytes) {
   char path[PATH_BYTES], temporary[PATH_BYTES + 8];
   struct header h = {.key = {key.hash[0], key.hash[1]}, .bytes = bytes};
