@@ -65,7 +65,10 @@ static void want_attention(enum wr_dtype t) {
     want(WR_SOURCE_ATTENTION, WR_OP_ATTENTION, t, masks[i]);
     want(WR_SOURCE_ATTENTION_TILES, WR_OP_ATTENTION, t, masks[i]);
     want(WR_SOURCE_ATTENTION_FEW, WR_OP_ATTENTION, t, masks[i]);
-    for (int k = before; k < n_wanted; k++) wanted[k].variant = (uint8_t)(1 + i % 2);
+    for (int k = before; k < n_wanted; k++) {
+      const bool tiles = wanted[k].source == WR_SOURCE_ATTENTION_TILES;
+      wanted[k].variant = (uint8_t)(1 + i % 2 + (tiles && i > 0 ? 2 : 0));
+    }
   }
 }
 

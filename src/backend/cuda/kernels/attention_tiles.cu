@@ -1,20 +1,27 @@
 /* Attention of WR_A (16 bits) on GPUs of compute capability 9.0, where rows of queries, keys and values
-   lie dense on 16 bytes: the way of attention.cu with what that generation has for it. A block takes
-   ROWS rows of the query heads of one head of keys; each of its groups of four warps multiplies 64
-   of them by a tile of KEYS keys at a time (wgmma), while the copies of the next keys are under way
-   (cp.async). The product with the values of one tile runs beside the exponentials of the next, after
-   FlashAttention-3 (Shah and others, 2024). Scores are in units of log2, so that exp is exp2.
-   WR_VARIANT: how many times 64 elements keys and values have at most, 1 or 2. */
+   lie dense on 16 bytes: the way of attention.cu with what that generation has for it, after
+   FlashAttention-3 (Shah and others, 2024). A block takes ROWS rows of the query heads of one head of
+   keys. Two groups of four warps multiply 64 of them each by a tile of KEYS keys at a time (wgmma); the
+   product with the values of one tile runs beside the exponentials of the next. A third group does
+   nothing but copy keys and values (cp.async), two tiles ahead; it has few registers, by which the
+   others have more. Scores are in units of log2, so that exp is exp2.
+   WR_VARIANT: how many times 64 elements keys and values have at most, 1 or 2; with a mask, 2 more.
+
+   Registers are what is scarce: numbers have 32 bits, and where a tile lies is found again rather than
+   kept. */
 
 #include "types.cuh"
 #include "attention.cuh"
 
 enum {
-  GROUPS = 2, /* of four warps */
+  GROUPS = 2, /* of four warps, that multiply */
+  GROUP = 128,
   ROWS = 64 * GROUPS,
   KEYS = 128,
-  THREADS = 128 * GROUPS,
-  LENGTH = 64 * WR_VARIANT,
+  STAGES = 2,
+  THREADS = GROUP * (GROUPS + 1),
+  MASK = WR_VARIANT > 2,
+  LENGTH = 64 * (MASK ? WR_VARIANT - 2 : WR_VARIANT),
   CHUNKS = LENGTH / 8, /* of 16 bytes in a row */
   SCORES = KEYS / 2,   /* that a thread has of its group's 64 x KEYS */
   SUMS = LENGTH / 2
@@ -25,8 +32,10 @@ enum {
    the first of all rows. */
 struct alignas(1024) tiles {
   WR_A q[ROWS * LENGTH];
-  WR_A k[2][KEYS * LENGTH];
-  WR_A v[2][KEYS * LENGTH];
+  WR_A k[STAGES][KEYS * LENGTH];
+  WR_A v[STAGES][KEYS * LENGTH];
+  u64 k_there[STAGES], v_there[STAGES]; /* barriers: copied */
+  u64 k_read[STAGES], v_read[STAGES];   /* barriers: all who multiply are done with it */
 };
 
 INLINE u32 shared_address(const void *p) { return (u32)__cvta_generic_to_shared(p); }
@@ -39,6 +48,32 @@ INLINE void copy_chunk(u32 to, const void *from, bool exists) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(exists ? 16 : 0)
                : "memory");
 }
+
+/* ---- barriers in shared memory ---- */
+
+INLINE void barrier_set(u64 &barrier, int arrivals) {
+  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(shared_address(&barrier)), "r"(arrivals)
+               : "memory");
+}
+INLINE void barrier_arrive(u64 &barrier) {
+  asm volatile("{.reg .b64 state; mbarrier.arrive.shared::cta.b64 state, [%0];}" ::"r"(
+                   shared_address(&barrier))
+               : "memory");
+}
+/* Until the phase of this parity is over. */
+INLINE void barrier_wait(u64 &barrier, u32 parity) {
+  u32 over;
+  do {
+    asm volatile("{.reg .pred p; mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2; selp.u32 %0, 1, 0, p;}"
+                 : "=r"(over)
+                 : "r"(shared_address(&barrier)), "r"(parity)
+                 : "memory");
+  } while (!over);
+}
+
+/* Number n of the tiles that a block reads has this stage, for the n / STAGES-th time. */
+INLINE int stage_of(u32 n) { return (int)(n % STAGES); }
+INLINE u32 parity_of(u32 n) { return n / STAGES % 2; }
 
 /* ---- products of a group of four warps ---- */
 
@@ -122,9 +157,11 @@ INLINE void add_values(float (&sums)[SUMS], const u32 (&shares)[KEYS / 16][4], u
 
 /* ---- copies ---- */
 
+/* The 64 rows of this thread's group. */
 INLINE void copy_queries(u32 to, const problem &p, const tile &t) {
-  for (int x = threadIdx.x; x < ROWS * CHUNKS; x += THREADS) {
-    const int r = x / CHUNKS, c = x % CHUNKS;
+  const int first = threadIdx.x / GROUP * 64;
+  for (int x = threadIdx.x % GROUP; x < 64 * CHUNKS; x += GROUP) {
+    const int r = first + x / CHUNKS, c = x % CHUNKS;
     const i64 row = t.row + r;
     const bool exists = row < p.rows && c * 8 < p.d;
     const i64 h = t.head * p.group + (exists ? row / p.l : 0), i = exists ? row % p.l : 0;
@@ -133,22 +170,27 @@ INLINE void copy_queries(u32 to, const problem &p, const tile &t) {
   }
 }
 
-/* KEYS rows from `first` on of keys or of values, `length` elements each; beyond m, zeros. */
+/* KEYS rows from `first` on of keys or of values, of `length` elements, by one group; beyond m, zeros. */
 INLINE void copy_tile(u32 to, const WR_A *from, i64 step, i64 first, i64 m, int length) {
-  enum { EACH = THREADS / CHUNKS };
-  const int c = threadIdx.x % CHUNKS, r = threadIdx.x / CHUNKS;
+  enum { EACH = GROUP / CHUNKS };
+  const int c = threadIdx.x % CHUNKS, r = threadIdx.x % GROUP / CHUNKS;
   const WR_A *at = from + (first + r) * step + c * 8;
   const u32 place = to + chunk_at(KEYS, r, c); /* EACH is a multiple of 8 */
+  const int rows = c * 8 < length ? (int)(m - first < KEYS ? m - first : KEYS) - r : 0;
 #pragma unroll
   for (int i = 0; i < KEYS / EACH; i++) {
-    const bool exists = first + r + i * EACH < m && c * 8 < length;
-    copy_chunk(place + i * EACH * 128, exists ? at + i * EACH * step : from, exists);
+    const bool exists = i * EACH < rows;
+    copy_chunk(place + i * EACH * 128, exists ? at : from, exists);
+    at += EACH * step;
   }
 }
 
-/* What this thread copied is there, also for wgmma, once all threads have met. */
+INLINE void copies_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+/* All but the last N of what this thread committed is there, also for wgmma, for those who hear of it
+   after this. */
+template <int N>
 INLINE void copies_wait() {
-  asm volatile("cp.async.wait_all;" ::: "memory");
+  asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory");
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 }
 
@@ -159,35 +201,55 @@ INLINE void copies_wait() {
 struct state {
   float sums[SUMS];
   float top[2], total[2]; /* of both rows; total: of this lane's columns alone */
-  i64 row[2];             /* of the group's; p.rows and more: none */
-  int i[2];               /* the row of its own head */
 };
 
+/* Row r of those two, of all rows of the heads of a group; p.rows and more: none. */
+INLINE int row_of(int first, int r) {
+  return first + (int)threadIdx.x / 32 * 16 + (int)threadIdx.x % 32 / 4 + 8 * r;
+}
+
 INLINE void begin(state &s, const problem &p, const tile &t, bool first_split) {
-  const int lane = threadIdx.x % 32;
 #pragma unroll
-  for (int i = 0; i < 2; i++) {
-    s.row[i] = t.row + threadIdx.x / 32 * 16 + lane / 4 + 8 * i;
-    s.i[i] = (int)(s.row[i] % p.l);
-    s.top[i] = nothing();
-    s.total[i] = 0;
-    if (!p.sinks || !first_split || s.row[i] >= p.rows) continue;
-    const float sink = p.sinks[t.head * p.group + s.row[i] / p.l];
-    s.top[i] = in_log2(sink); /* a key without a value */
-    if (sink != nothing() && lane % 4 == 0) s.total[i] = 1 + (sink - sink);
+  for (int r = 0; r < 2; r++) {
+    const int row = row_of((int)t.row, r);
+    s.top[r] = nothing();
+    s.total[r] = 0;
+    if (!p.sinks || !first_split || row >= p.rows) continue;
+    const float sink = p.sinks[t.head * p.group + row / p.l];
+    s.top[r] = in_log2(sink); /* a key without a value */
+    if (sink != nothing() && threadIdx.x % 4 == 0) s.total[r] = 1 + (sink - sink);
   }
 #pragma unroll
   for (int i = 0; i < SUMS; i++) s.sums[i] = 0;
 }
 
-/* Scores become what masks leave of them, in units of log2. */
-INLINE void apply_masks(float *x, const state &s, const problem &p, const tile &t, i64 first) {
-  const i64 column = first + threadIdx.x % 4 * 2;
+/* Scores become what masks leave of them, in units of log2. Without an array of masks two numbers say
+   which: of this lane's columns the first that does not exist, and the first that a row does not see. */
+INLINE void apply_masks(float *x, const problem &p, i64 number, int rows, int first) {
+  const int column = (int)threadIdx.x % 4 * 2;
+  const float by = (float)p.scale;
+  if (MASK) {
+    const tile t = tile_of(p, number, ROWS);
+    const i64 at[2] = {row_of(rows, 0), row_of(rows, 1)}, i[2] = {at[0] % p.l, at[1] % p.l};
+#pragma unroll
+    for (int n = 0; n < SCORES; n++) {
+      const int r = n % 4 / 2;
+      x[n] = in_log2(masked(p, t, x[n] * by, at[r], i[r], first + column + n / 4 * 8 + n % 2));
+    }
+    return;
+  }
+  const int end = (int)p.m - first - column;
+  int seen[2];
+#pragma unroll
+  for (int r = 0; r < 2; r++) {
+    const int row = row_of(rows, r);
+    seen[r] = p.causal && row < (int)p.rows ? row % (int)p.l + 1 - (int)p.l + end : end;
+  }
 #pragma unroll
   for (int n = 0; n < SCORES; n++) {
-    const int r = n % 4 / 2;
-    const i64 key = column + n / 4 * 8 + n % 2;
-    x[n] = in_log2(masked(p, t, x[n] * (float)p.scale, s.row[r], s.i[r], key));
+    const int at = n / 4 * 8 + n % 2;
+    const float y = at >= seen[n % 4 / 2] ? hidden() : x[n] * by * LOG2E;
+    x[n] = at >= end ? nothing() : y == nothing() && x[n] * by != nothing() ? hidden() : y;
   }
 }
 
@@ -196,11 +258,11 @@ INLINE float shrink_of(float before, float top) {
 }
 
 /* Scores of keys from `first` on become exp of them less the greatest so far, to which sums so far
-   shrink. */
-INLINE void weigh(float *x, state &s, const problem &p, const tile &t, const span &seen, i64 first) {
+   shrink. Nothing hides any of the first `seen` keys. */
+INLINE void weigh(float *x, state &s, const problem &p, i64 number, int rows, int seen, int first) {
   float by = (float)p.scale * LOG2E, top[2] = {nothing(), nothing()};
-  if (!(by >= 0) || first + KEYS > seen.all) {
-    apply_masks(x, s, p, t, first);
+  if (MASK || !(by >= 0) || first + KEYS > seen) {
+    apply_masks(x, p, number, rows, first);
     by = 1;
   }
 #pragma unroll
@@ -235,8 +297,9 @@ INLINE void put(WR_A *out, const parts &w, const state &s, const problem &p, con
     float total = s.total[i];
     total += __shfl_xor_sync(~0u, total, 1);
     total += __shfl_xor_sync(~0u, total, 2);
-    if (s.row[i] >= p.rows) continue;
-    const i64 at = (t.b * p.heads + t.head) * p.rows + s.row[i]; /* heads of a group are neighbours */
+    const i64 row = row_of((int)t.row, i);
+    if (row >= p.rows) continue;
+    const i64 at = (t.b * p.heads + t.head) * p.rows + row; /* heads of a group are neighbours */
     if (p.splits > 1 && lane % 4 == 0) put_stats(w, split * all + at, s.top[i], total);
 #pragma unroll
     for (int n = 0; n < LENGTH / 8; n++) {
@@ -254,75 +317,153 @@ INLINE void put(WR_A *out, const parts &w, const state &s, const problem &p, con
 
 /* ---- a block ---- */
 
-INLINE void attend_tile(WR_A *out, tiles &m, const parts &w, const problem &p, const tile &t) {
-  const span seen = span_of(p, t.row, ROWS);
+/* Tiles of keys that a tile of rows takes part in. */
+struct range {
+  int from, end;
+};
+
+INLINE range range_of(const problem &p, const span &seen) {
   const i64 count = (seen.some + KEYS - 1) / KEYS;
   const i64 each = (count + p.splits - 1) / p.splits, from = blockIdx.y * each;
-  const i64 end = from + each < count ? from + each : count;
-  const WR_A *keys = p.k + t.b * p.k_at.b + t.head * p.k_at.h;
-  const WR_A *values = p.v + t.b * p.v_at.b + t.head * p.v_at.h;
-  const u32 q = shared_address(m.q), k = shared_address(m.k), v = shared_address(m.v);
-  const u32 own = q + threadIdx.x / 128 * 64 * 128; /* the rows of this group of warps */
-  enum { TILE = KEYS * LENGTH * 2 };
+  return {(int)from, (int)(from + each < count ? from + each : count)};
+}
+
+/* Each tile of keys, then that of values. Copies run ahead of what is announced: with the next one under
+   way it is waited for all before the last two. */
+struct copier {
+  tiles *m;
+  u32 begun; /* twice the number of tiles, and one for keys alone */
+  INLINE void announce(u32 n) const {
+    barrier_arrive(n % 2 ? m->v_there[stage_of(n / 2)] : m->k_there[stage_of(n / 2)]);
+  }
+  INLINE void committed() {
+    copies_commit();
+    copies_wait<2>();
+    if (begun >= 2) announce(begun - 2);
+    begun++;
+  }
+  INLINE void finish() const {
+    copies_wait<0>();
+    if (begun >= 2) announce(begun - 2);
+    if (begun >= 1) announce(begun - 1);
+  }
+};
+
+INLINE void copy_all(tiles &m, const problem &p, i64 count) {
+  copier c = {&m, 0};
+  u32 n = 0;
+  for (i64 x = blockIdx.x; x < count; x += gridDim.x) {
+    const tile t = tile_of(p, x, ROWS);
+    const range r = range_of(p, span_of(p, t.row, ROWS));
+    const WR_A *keys = p.k + t.b * p.k_at.b + t.head * p.k_at.h;
+    const WR_A *values = p.v + t.b * p.v_at.b + t.head * p.v_at.h;
+    for (int j = r.from; j < r.end; j++, n++) {
+      const int i = stage_of(n);
+      barrier_wait(m.k_read[i], parity_of(n) ^ 1);
+      copy_tile(shared_address(m.k[i]), keys, p.k_at.i, (i64)j * KEYS, p.m, (int)p.d);
+      c.committed();
+      barrier_wait(m.v_read[i], parity_of(n) ^ 1);
+      copy_tile(shared_address(m.v[i]), values, p.v_at.i, (i64)j * KEYS, p.m, (int)p.e);
+      c.committed();
+    }
+  }
+  c.finish();
+}
+
+INLINE void group_meets() {
+  asm volatile("bar.sync %0, %1;" ::"r"((int)threadIdx.x / GROUP + 1), "r"((int)GROUP) : "memory");
+}
+
+/* One thread of each warp says so for it. */
+INLINE void done_with(u64 &barrier) {
+  if (threadIdx.x % 32 == 0) barrier_arrive(barrier);
+}
+
+/* n: of the first of its tiles of keys among the block's; gives that of the next tile's. */
+INLINE u32 attend_tile(WR_A *out, tiles &m, const parts &w, const problem &p, i64 number, u32 n) {
+  const u32 q = shared_address(m.q), own = q + threadIdx.x / GROUP * 64 * 128;
   state s;
-  begin(s, p, t, blockIdx.y == 0);
-  float x[SCORES];
-  u32 shares[KEYS / 16][4];
-  __syncthreads(); /* the tile before has been read */
-  if (from < end) {
-    /* At the head of a turn come the keys of j and the values of j - 1, and every thread is done with
-       those before. */
-    copy_queries(q, p, t);
-    copy_tile(k, keys, p.k_at.i, from * KEYS, p.m, (int)p.d);
-    copies_wait();
-    __syncthreads();
-    copy_tile(v, values, p.v_at.i, from * KEYS, p.m, (int)p.e);
-    copy_tile(k + TILE, keys, p.k_at.i, (from + 1) * KEYS, p.m, (int)p.d);
+  range r;
+  int rows, seen;
+  {
+    const tile t = tile_of(p, number, ROWS);
+    const span all = span_of(p, t.row, ROWS);
+    r = range_of(p, all);
+    rows = (int)t.row;
+    seen = (int)all.all;
+    begin(s, p, t, blockIdx.y == 0);
+    group_meets(); /* the rows before have been read */
+    if (r.from < r.end) copy_queries(q, p, t);
+    copies_commit();
+    copies_wait<0>();
+    group_meets();
+  }
+  if (r.from < r.end) {
+    float x[SCORES];
+    u32 shares[KEYS / 16][4];
+    barrier_wait(m.k_there[stage_of(n)], parity_of(n));
     products_begin();
-    scores_of(x, own, k);
+    scores_of(x, own, shared_address(m.k[stage_of(n)]));
     products_commit();
     products_wait<0>();
     hold<SCORES>(x);
-    weigh(x, s, p, t, seen, from * KEYS);
+    done_with(m.k_read[stage_of(n)]);
+    weigh(x, s, p, number, rows, seen, r.from * KEYS);
     shares_of(shares, x);
-    for (i64 j = from + 1; j < end; j++) {
-      const int now = (int)(j - from) % 2;
+    for (int j = r.from + 1; j < r.end; j++, n++) {
+      const int last = stage_of(n), now = stage_of(n + 1);
       const float top[2] = {s.top[0], s.top[1]};
-      copies_wait();
-      __syncthreads();
-      copy_tile(v + now * TILE, values, p.v_at.i, j * KEYS, p.m, (int)p.e);
-      copy_tile(k + (1 - now) * TILE, keys, p.k_at.i, (j + 1) * KEYS, p.m, (int)p.d);
+      barrier_wait(m.k_there[now], parity_of(n + 1));
       products_begin();
-      scores_of(x, own, k + now * TILE);
+      scores_of(x, own, shared_address(m.k[now]));
       products_commit();
-      add_values(s.sums, shares, v + (1 - now) * TILE);
+      barrier_wait(m.v_there[last], parity_of(n));
+      add_values(s.sums, shares, shared_address(m.v[last]));
       products_commit();
       products_wait<1>();
       hold<SCORES>(x);
-      weigh(x, s, p, t, seen, j * KEYS);
+      done_with(m.k_read[now]);
+      weigh(x, s, p, number, rows, seen, j * KEYS);
       products_wait<0>();
       hold<SUMS>(s.sums);
+      done_with(m.v_read[last]);
       const float shrink[2] = {shrink_of(top[0], s.top[0]), shrink_of(top[1], s.top[1])};
 #pragma unroll
       for (int i = 0; i < SUMS; i++) s.sums[i] *= shrink[i % 4 / 2];
       shares_of(shares, x);
     }
-    copies_wait();
-    __syncthreads();
+    barrier_wait(m.v_there[stage_of(n)], parity_of(n));
     products_begin();
-    add_values(s.sums, shares, v + (int)(end - 1 - from) % 2 * TILE);
+    add_values(s.sums, shares, shared_address(m.v[stage_of(n)]));
     products_commit();
     products_wait<0>();
     hold<SUMS>(s.sums);
+    done_with(m.v_read[stage_of(n)]);
+    n++;
   }
-  put(out, w, s, p, t);
+  put(out, w, s, p, tile_of(p, number, ROWS));
+  return n;
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 1) attend(WR_A *out, parts w, problem p) {
   extern __shared__ u8 memory[];
   tiles &m = *(tiles *)(((u64)memory + 1023) / 1024 * 1024);
   const i64 count = p.batch * p.heads * p.tiles;
-  for (i64 x = blockIdx.x; x < count; x += gridDim.x) {
-    attend_tile(out, m, w, p, tile_of(p, x, ROWS));
+  if (threadIdx.x == 0) {
+    for (int i = 0; i < STAGES; i++) {
+      barrier_set(m.k_there[i], GROUP);
+      barrier_set(m.v_there[i], GROUP);
+      barrier_set(m.k_read[i], GROUPS * 4);
+      barrier_set(m.v_read[i], GROUPS * 4);
+    }
+  }
+  __syncthreads();
+  if (threadIdx.x >= GROUPS * GROUP) {
+    asm volatile("setmaxnreg.dec.sync.aligned.u32 40;");
+    copy_all(m, p, count);
+  } else {
+    asm volatile("setmaxnreg.inc.sync.aligned.u32 232;");
+    u32 n = 0;
+    for (i64 x = blockIdx.x; x < count; x += gridDim.x) n = attend_tile(out, m, w, p, x, n);
   }
 }

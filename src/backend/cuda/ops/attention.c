@@ -15,7 +15,7 @@ struct way {
 };
 
 static const struct way general = {WR_SOURCE_ATTENTION, 64, 64, 128, 128, 2, 64};
-static const struct way tiles = {WR_SOURCE_ATTENTION_TILES, 128, 128, 256, 256, 1, 64};
+static const struct way tiles = {WR_SOURCE_ATTENTION_TILES, 128, 128, 384, 256, 1, 64};
 static const struct way few = {WR_SOURCE_ATTENTION_FEW, 16, 16, 128, 128, 2, 256};
 
 /* The kernels' structs of these names. */
@@ -79,12 +79,15 @@ static bool is_dense(const struct wr_tensor *t) {
 static unsigned shared_bytes(const struct way *way, unsigned variant) {
   enum { ITEM = 2, STAGES = 3, WARPS = 4, MORE = 8, ALIGNED_TILES = 1024, ALIGNED = 16 };
   const unsigned length = 64 * variant;
-  if (way == &tiles) { /* queries, keys and values twice */
-    return (unsigned)(way->rows + 4 * way->keys) * length * ITEM + ALIGNED_TILES;
+  if (way == &tiles) { /* queries, keys and values twice, barriers */
+    return (unsigned)(way->rows + 4 * way->keys) * length * ITEM + 2 * ALIGNED_TILES;
   }
   if (way == &few) return WARPS * STAGES * 2 * 16 * (length + MORE) * ITEM + ALIGNED;
   return 0;
 }
+
+/* Numbers of rows and keys of which there are sums in 32 bits. */
+enum { FAR = 1 << 30 };
 
 static const struct way *way_of(const struct wr_run *run, const struct wr_call *call,
                                 const struct problem *p, unsigned variant) {
@@ -94,7 +97,7 @@ static const struct way *way_of(const struct wr_run *run, const struct wr_call *
     if (!is_dense(&call->in[i])) return &general;
   }
   if (p->rows <= few.rows && gpu->arch >= 80) way = &few;
-  if (p->rows > few.rows && gpu->arch == 90) way = &tiles;
+  if (p->rows > few.rows && gpu->arch == 90 && p->rows < FAR && p->m < FAR) way = &tiles;
   return way && shared_bytes(way, variant) <= (unsigned)gpu->shared_most ? way : &general;
 }
 
@@ -105,6 +108,13 @@ static int64_t splits_of(const struct wr_run *run, const struct problem *p, cons
   int64_t splits = p->m / way->split < wanted ? p->m / way->split : wanted;
   if (splits > way->splits_most) splits = way->splits_most;
   return splits > 1 ? splits : 1;
+}
+
+/* A block that goes on to the next tile copies its keys early. Tiles of different lengths are
+   better given out one by one. */
+static int64_t blocks_of(const struct wr_run *run, const struct problem *p, const struct way *way) {
+  const int64_t blocks = p->batch * p->heads * p->tiles, most = run->gpu->multiprocessors;
+  return way == &tiles && !p->causal && p->splits == 1 && blocks > most ? most : blocks;
 }
 
 static struct wr_error *parts_new(struct wr_run *run, const struct problem *p, struct parts *w) {
@@ -155,7 +165,7 @@ struct wr_error *wr_gpu_attention(struct wr_run *run, const struct wr_call *call
                             .a = (uint8_t)call->out.dtype,
                             .b = (uint8_t)(p.mask ? call->in[3].dtype : WR_BOOL),
                             .big = true,
-                            .variant = (uint8_t)variant};
+                            .variant = (uint8_t)(variant + (way == &tiles && p.mask ? 2 : 0))};
   struct wr_error *error = sinks_of(run, call, &p);
   if (error) return error;
   p.tiles = (p.rows + way->rows - 1) / way->rows;
@@ -166,9 +176,10 @@ struct wr_error *wr_gpu_attention(struct wr_run *run, const struct wr_call *call
   wr_launch_pointer(&l, call->out.data);
   wr_launch_struct(&l, &w, sizeof w);
   wr_launch_struct(&l, &p, sizeof p);
-  wr_launch_blocks(&l, p.batch * p.heads * p.tiles, p.splits, (unsigned)way->threads);
+  wr_launch_blocks(&l, blocks_of(run, &p, way), p.splits, (unsigned)way->threads);
   l.shared_bytes = shared_bytes(way, variant);
   error = wr_launch(&l, run);
   id.source = WR_SOURCE_ATTENTION;
+  id.variant = (uint8_t)variant;
   return error || p.splits == 1 ? error : join(run, id, call->out.data, &w, &p);
 }
