@@ -89,7 +89,7 @@ static struct wr_error *check_values(struct wr_node *const *nodes, size_t n) {
 }
 
 /* Fails before anything is claimed, so that the array stays lazy for the thread that may. */
-static struct wr_error *check_force(struct wr_node *const *nodes, size_t n) {
+struct wr_error *wr_force_check(struct wr_node *const *nodes, size_t n) {
   struct wr_error *error = wr_thread_check();
   if (!error) error = check_values(nodes, n);
   if (error || !wr_policy_checked()) return error;
@@ -114,7 +114,7 @@ static bool stays_here(const struct wr_plan *plan) {
 }
 
 static struct wr_error *eval(struct wr_node *const *nodes, size_t n) {
-  struct wr_error *error = check_force(nodes, n);
+  struct wr_error *error = wr_force_check(nodes, n);
   if (error) return error;
   struct wr_plan plan;
   wr_plan_make(&plan, nodes, n);
@@ -182,7 +182,7 @@ static void submit_brief(struct wr_plan *plan) {
 }
 
 static struct wr_error *async_eval(struct wr_node *const *nodes, size_t n) {
-  struct wr_error *error = check_force(nodes, n);
+  struct wr_error *error = wr_force_check(nodes, n);
   if (error) return error;
   struct wr_plan plan;
   wr_plan_make(&plan, nodes, n);
@@ -199,7 +199,7 @@ static struct wr_error *async_eval(struct wr_node *const *nodes, size_t n) {
 /* Where the device has such commands, the value is downloaded right behind its computation, so that
    the caller waits once (transfer.h). */
 static struct wr_error *eval_for_host(struct wr_node *node) {
-  struct wr_error *error = check_force(&node, 1);
+  struct wr_error *error = wr_force_check(&node, 1);
   if (error) return error;
   struct wr_plan plan;
   wr_plan_make(&plan, &node, 1);

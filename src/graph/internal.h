@@ -155,6 +155,13 @@ struct wr_plan {
    planned. */
 void wr_plan_make(struct wr_plan *plan, struct wr_node *const *roots, size_t n);
 
+/* The same without groups. */
+void wr_plan_claim(struct wr_plan *plan, struct wr_node *const *roots, size_t n);
+
+/* force.c: fails before anything is claimed where the calling thread may not force the nodes, or
+   one of them stands in for an array. */
+struct wr_error *wr_force_check(struct wr_node *const *nodes, size_t n);
+
 /* fuse.c: takes out of the order what can run as part of a later node. */
 void wr_plan_fuse(struct wr_plan *plan);
 

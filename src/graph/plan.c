@@ -134,9 +134,13 @@ static void claim_all(struct wr_plan *plan, struct wr_node *const *roots, size_t
   wr_ptrs_free(&plan->stack);
 }
 
-void wr_plan_make(struct wr_plan *plan, struct wr_node *const *roots, size_t n) {
+void wr_plan_claim(struct wr_plan *plan, struct wr_node *const *roots, size_t n) {
   *plan = (struct wr_plan){0};
   claim_all(plan, roots, n);
+}
+
+void wr_plan_make(struct wr_plan *plan, struct wr_node *const *roots, size_t n) {
+  wr_plan_claim(plan, roots, n);
   if (!plan->refused && plan->fusable > 1) wr_plan_fuse(plan);
   wr_audit_plan(plan);
 }

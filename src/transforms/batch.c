@@ -8,6 +8,7 @@
 
 #include "core/quantized.h"
 #include "core/shape.h"
+#include "ops/primitive.h"
 #include "transforms/rules.h"
 
 wr_vmap_rule *const wr_vmap_rules[WR_OP_COUNT] = {
@@ -81,7 +82,7 @@ struct wr_node *wr_batch_again(const struct wr_batch *b, int n_in, const void *p
 
 struct wr_node *wr_vmap_none(const struct wr_batch *b) {
   return wr_compose_fail(b->c, "[Primitive::vmap] Not implemented for %s.",
-                         wr_rule_name(b->like.op));
+                         wr_ops_primitive(b->like.op, NULL));
 }
 
 struct wr_node *wr_vmap_each(const struct wr_batch *b) {

@@ -3,6 +3,7 @@
 #include "transforms/rules.h"
 
 #include "ops/again.h"
+#include "ops/primitive.h"
 
 const struct wr_rules wr_rules[WR_OP_COUNT] = {
 #define WR_RULE(ID, name, vmap) [WR_OP_##ID] = {wr_vjp_##name, wr_jvp_##name},
@@ -85,27 +86,12 @@ static enum wr_op maker(const struct wr_rule *r) {
   return r->op == WR_OP_PART || (r->op == WR_OP_VIEW && from == WR_OP_QUANTIZE) ? from : r->op;
 }
 
-const char *wr_rule_name(enum wr_op op) {
-  static const char *const names[WR_OP_COUNT] = {
-      [WR_OP_BITWISE_INVERT] = "BitwiseInvert",
-      [WR_OP_EIG] = "Eig",
-      [WR_OP_EIGH] = "Eigh",
-      [WR_OP_KERNEL] = "CustomKernel",
-      [WR_OP_LU] = "LUF",
-      [WR_OP_LU_FACTOR] = "LUF",
-      [WR_OP_QR] = "QRF",
-      [WR_OP_QUANTIZE] = "Quantize",
-      [WR_OP_SVD] = "SVD",
-      [WR_OP_VIEW] = "View",
-  };
-  return names[op] ? names[op] : wr_op_info(op)->name;
-}
-
 static void fail_none(const struct wr_rule *r, const char *what) {
   const enum wr_op op = maker(r);
   const bool view = op == WR_OP_VIEW; /* says its type */
-  wr_compose_fail(r->c, "[Primitive::%s] Not implemented for %s%s%s.", what, wr_rule_name(op),
-                  view ? " " : "", view ? wr_dtype_name(wr_node_dtype(r->y)) : "");
+  wr_compose_fail(r->c, "[Primitive::%s] Not implemented for %s%s%s.", what,
+                  wr_ops_primitive(op, NULL), view ? " " : "",
+                  view ? wr_dtype_name(wr_node_dtype(r->y)) : "");
 }
 
 void wr_vjp_none(const struct wr_rule *r, struct wr_node *d, struct wr_node **grads) {

@@ -59,7 +59,5 @@ struct wr_node *wr_rule_sum(const struct wr_rule *r, struct wr_node *a, struct w
 struct wr_node *wr_rule_again(const struct wr_rule *r, struct wr_node *const *in);
 struct wr_node *wr_rule_reshape_like(const struct wr_rule *r, struct wr_node *a,
                                      struct wr_node *like);
-/* As MLX calls an operation that has no rule. */
-const char *wr_rule_name(enum wr_op op);
 
 #endif

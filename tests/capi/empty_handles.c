@@ -65,6 +65,7 @@ static void free_is_a_no_op(void) {
   mlx_fast_cuda_kernel_config_free(none.fast_cuda_kernel_config);
   mlx_fast_metal_kernel_free(none.fast_metal_kernel);
   mlx_fast_metal_kernel_config_free(none.fast_metal_kernel_config);
+  CHECK(mlx_node_namer_free(none.node_namer) == 0);
   CHECK(mlx_device_free(none.device) == 0);
   CHECK(mlx_device_info_free(none.device_info) == 0);
   CHECK(mlx_stream_free(none.stream) == 0);
@@ -91,6 +92,7 @@ static void make_good(void) {
   good.fast_cuda_kernel_config = mlx_fast_cuda_kernel_config_new();
   good.fast_metal_kernel = good_metal_kernel();
   good.fast_metal_kernel_config = mlx_fast_metal_kernel_config_new();
+  good.node_namer = mlx_node_namer_new();
   good.device = mlx_device_new_type(MLX_CPU, 0);
   good.device_info = mlx_device_info_new();
   CHECK(mlx_device_info_get(&good.device_info, good.device) == 0);
@@ -112,6 +114,7 @@ static void make_good(void) {
 
 static void free_good(void) {
   FREE_CLOSURES(good);
+  mlx_node_namer_free(good.node_namer);
   mlx_fast_cuda_kernel_config_free(good.fast_cuda_kernel_config);
   mlx_fast_metal_kernel_free(good.fast_metal_kernel);
   mlx_fast_metal_kernel_config_free(good.fast_metal_kernel_config);

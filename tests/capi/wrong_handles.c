@@ -113,6 +113,7 @@ static struct handles make(void) {
   h.fast_cuda_kernel_config = mlx_fast_cuda_kernel_config_new();
   h.fast_metal_kernel = good_metal_kernel();
   h.fast_metal_kernel_config = mlx_fast_metal_kernel_config_new();
+  h.node_namer = mlx_node_namer_new();
   h.event = weir_event_new();
   CHECK(weir_event_record(h.event, h.stream) == 0);
   CHECK(weir_wired_guard_begin(&h.wired_guard, 1, &h.stream, 1) == 0);
@@ -144,6 +145,7 @@ static void end(struct handles h) {
   CHECK(mlx_map_string_to_array_free(h.map_string_to_array) == 0);
   CHECK(mlx_map_string_to_string_iterator_free(h.map_string_to_string_iterator) == 0);
   CHECK(mlx_map_string_to_string_free(h.map_string_to_string) == 0);
+  CHECK(mlx_node_namer_free(h.node_namer) == 0);
   FREE_CLOSURES(h);
   mlx_fast_cuda_kernel_config_free(h.fast_cuda_kernel_config);
   mlx_fast_metal_kernel_free(h.fast_metal_kernel);

@@ -1,0 +1,125 @@
+/* Histories: of a root that stands in the thread's log, what of the log leads there; of any other
+   what a plan claims, before it is submitted. No lock. */
+
+#include "graph/history.h"
+
+#include "base/lock.h"
+#include "graph/internal.h"
+#include "graph/trace.h"
+
+static bool reserve(struct wr_history *h) {
+  if (h->count < h->room) return true;
+  const size_t room = h->room ? 2 * h->room : 64;
+  size_t bytes;
+  if (!wr_mul_size(room, sizeof *h->steps, &bytes)) return false;
+  struct wr_history_step *steps = wr_realloc(h->steps, bytes);
+  if (!steps) return false;
+  h->steps = steps;
+  h->room = room;
+  return true;
+}
+
+static bool add(struct wr_history *h, struct wr_node *node, bool given, struct wr_node *const *in,
+                size_t n) {
+  size_t total;
+  if (!wr_add_size(h->in.count, n, &total) || !wr_ptrs_reserve(&h->in, total) || !reserve(h)) {
+    return false;
+  }
+  h->steps[h->count++] = (struct wr_history_step){
+      .node = wr_node_retain(node), .first_in = h->in.count, .n_in = (uint32_t)n, .given = given};
+  for (size_t i = 0; i < n; i++) h->in.items[h->in.count++] = wr_node_retain(in[i]);
+  return true;
+}
+
+void wr_history_end(struct wr_history *h) {
+  for (size_t i = 0; i < h->count; i++) wr_node_release(h->steps[i].node);
+  wr_free(h->steps);
+  wr_release_nodes(&h->in);
+  *h = (struct wr_history){0};
+}
+
+/* ---- out of the log ---- */
+
+/* A walk from the roots over entries, on an explicit stack; `seen` has a mark for each. */
+struct walk {
+  const struct wr_trace *trace;
+  struct wr_history *history;
+  unsigned char *seen; /* 1: on the stack, 2: in the history */
+  struct wr_ptrs stack;
+};
+
+static bool is_given(const struct wr_trace_entry *e) {
+  return e->n_in == 0 && (e->node->op == WR_OP_DATA || e->node->op == WR_OP_PLACEHOLDER);
+}
+
+static bool look(struct walk *w, struct wr_node *node) {
+  const size_t i = wr_trace_find(w->trace, node);
+  if (i == SIZE_MAX) return true; /* a constant: its readers alone show it */
+  if (w->seen[i]) return true;
+  w->seen[i] = 1;
+  return wr_ptrs_push(&w->stack, node);
+}
+
+static bool step(struct walk *w) {
+  struct wr_node *node = w->stack.items[w->stack.count - 1];
+  const size_t i = wr_trace_find(w->trace, node);
+  const struct wr_trace_entry *e = &w->trace->entries[i];
+  struct wr_node *const *in = wr_trace_in(w->trace, i);
+  const size_t before = w->stack.count;
+  for (size_t k = 0; k < e->n_in && w->stack.count == before; k++) {
+    if (!look(w, in[k])) return false;
+  }
+  if (w->stack.count > before) return true;
+  w->stack.count--;
+  return add(w->history, node, is_given(e), in, e->n_in);
+}
+
+static bool walk_log(struct walk *w, struct wr_node *root) {
+  bool whole = look(w, root);
+  while (whole && w->stack.count) whole = step(w);
+  return whole;
+}
+
+/* Constants come first: they have no place of their own. */
+static struct wr_error *of_log(struct wr_history *h, const struct wr_trace *trace,
+                               struct wr_node *const *roots, size_t n) {
+  struct walk w = {.trace = trace, .history = h, .seen = wr_calloc(trace->count)};
+  bool whole = w.seen != NULL;
+  for (size_t i = 0; i < n && whole; i++) whole = walk_log(&w, roots[i]);
+  wr_free(w.seen);
+  wr_ptrs_free(&w.stack);
+  return whole ? NULL : wr_error_out_of_memory();
+}
+
+/* ---- out of a plan ---- */
+
+static struct wr_error *of_plan(struct wr_history *h, struct wr_node *const *roots, size_t n) {
+  struct wr_error *error = wr_force_check(roots, n);
+  if (error) return error;
+  struct wr_plan plan;
+  wr_plan_claim(&plan, roots, n);
+  wr_error_release(plan.failed);
+  bool whole = true;
+  for (size_t i = 0; i < plan.order.count && whole; i++) {
+    struct wr_node *node = plan.order.items[i];
+    const struct wr_edges *edges = wr_edges_of(node);
+    whole = add(h, node, false, edges->in, edges->n);
+  }
+  if (!plan.refused && plan.fusable > 1) wr_plan_fuse(&plan);
+  wr_plan_submit(&plan, true);
+  return whole ? NULL : wr_error_out_of_memory();
+}
+
+struct wr_error *wr_history_of(struct wr_history *history, struct wr_node *const *roots, size_t n) {
+  const struct wr_trace *trace = wr_trace_current();
+  bool logged = false;
+  *history = (struct wr_history){0};
+  for (size_t i = 0; i < n && trace && !logged; i++) {
+    logged = wr_trace_find(trace, roots[i]) != SIZE_MAX;
+  }
+  const int before = wr_cancel_off();
+  struct wr_error *error = logged ? of_log(history, trace, roots, n) : of_plan(history, roots, n);
+  wr_cancel_restore(before);
+  if (error) wr_history_end(history);
+  return error;
+}

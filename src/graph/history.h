@@ -1,0 +1,35 @@
+#ifndef WR_GRAPH_HISTORY_H
+#define WR_GRAPH_HISTORY_H
+
+/* What arrays are made of, for who shows it. Any thread; no lock. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/base.h"
+#include "core/error.h"
+#include "graph/node.h"
+
+struct wr_history_step {
+  struct wr_node *node; /* a reference */
+  size_t first_in;      /* in the history's inputs */
+  uint32_t n_in;        /* 0 and `given`: it has a value, or somebody else computes it */
+  bool given;
+};
+
+/* Each after those that it reads. `{0}` is a valid empty one. */
+struct wr_history {
+  struct wr_history_step *steps;
+  size_t count;
+  size_t room;
+  struct wr_ptrs in; /* of all steps, references */
+};
+
+/* All that leads to the roots. Only a claimer may read what a lazy node is made of, and what is
+   claimed is computed: so what was lazy is submitted on the way, as by wr_async_eval. Of what is
+   recorded while a transform runs, which its log knows, nothing is. On an error there is nothing to
+   end. */
+struct wr_error *wr_history_of(struct wr_history *history, struct wr_node *const *roots, size_t n);
+void wr_history_end(struct wr_history *history);
+
+#endif
