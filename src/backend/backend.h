@@ -76,6 +76,14 @@ struct wr_callee {
      there is `run`. */
   enum wr_encode_status (*begin)(const struct wr_call *call, struct wr_completion_hook *hook,
                                  struct wr_error **error);
+  /* It takes its place in its stream's order, by the thread that submits it, under that stream's
+     lock, before it can be run: commands of several streams come here in an order that each of
+     these streams has too. `params` are the command's own, which it may change; it may allocate and
+     take locks above the stream's, and does nothing else. NULL: nobody has to hear of it. */
+  void (*submitted)(void *params);
+  /* The command is over with an error, whether it was begun or not: an input may have failed, or
+     memory been refused. Before its waiters are told, with no lock held. NULL: as above. */
+  void (*failed)(void *params, const struct wr_error *error);
 };
 
 /* Whether an operation with these parameters is a CALL that may stay pending. */

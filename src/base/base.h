@@ -85,6 +85,10 @@ struct wr_env {
   char openblas[512];          /* WEIR_OPENBLAS, the same */
 };
 const struct wr_env *wr_env_get(void);
+/* As it is now, for what a program may set before the call that is about it; NULL when absent. */
+const char *wr_env_text(const char *name);
+/* The same, a number of at most `max`; what is none is told, and ignored. */
+uint64_t wr_env_number(const char *name, uint64_t max, uint64_t unset);
 
 /* Processors that this process may use: the affinity of its first thread and the cgroup quota, at
    least 1; as they were at the first call to which the system refused nothing. That one reads files

@@ -1,4 +1,5 @@
-/* The environment, read once at first use and here alone. Values that make no sense are ignored
+/* The environment, read once at first use, but for what a later call is about, and here alone.
+   Values that make no sense are ignored
    with a line on stderr, so that a misspelt setting does not pass in silence. */
 
 #include <errno.h>
@@ -125,4 +126,10 @@ static void read_all(void) {
 const struct wr_env *wr_env_get(void) {
   pthread_once(&once, read_all);
   return &env;
+}
+
+const char *wr_env_text(const char *name) { return getenv(name); }
+
+uint64_t wr_env_number(const char *name, uint64_t max, uint64_t unset) {
+  return read_number(name, max, unset);
 }

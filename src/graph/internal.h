@@ -95,6 +95,15 @@ static inline struct wr_edges *wr_own_edges(struct wr_node *node) {
 static inline bool wr_is_group(const struct wr_node *node) {
   return wr_edges_of(node)->n_steps > 0;
 }
+/* Of a CALL what it calls, else NULL; and its parameters, which the callee may change while the
+   node is claimed. */
+static inline const struct wr_callee *wr_callee_of(const struct wr_node *node) {
+  if (node->op != WR_OP_CALL) return NULL;
+  return ((const struct wr_call_params *)node->params)->callee;
+}
+static inline void *wr_callee_params(struct wr_node *node) {
+  return (void *)(uintptr_t)node->params;
+}
 static inline struct wr_group_step *wr_group_steps(struct wr_edges *edges) {
   return (struct wr_group_step *)(void *)(edges->in + edges->n);
 }

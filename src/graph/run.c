@@ -23,6 +23,11 @@ static uint64_t result_bytes(const struct wr_node *node) {
   return (uint64_t)node->size * wr_dtype_size((enum wr_dtype)node->dtype);
 }
 
+static void tell_callee(struct wr_node *node, const struct wr_error *error) {
+  const struct wr_callee *callee = wr_callee_of(node);
+  if (callee && callee->failed) callee->failed(wr_callee_params(node), error);
+}
+
 /* Publishes value or error (takes the reference) and drops edges, stream and the plan's
    reference. `in_place` is the stream of a command that was written over its input, or NULL: that
    ends as soon as nobody will compute it anew, before waiters fire and buffers end. */
@@ -31,6 +36,7 @@ static void finish_from(struct wr_node *node, struct wr_error *error, struct wr_
   /* A failed node keeps its buffer, if it has one, until it is freed: on an asynchronous device a
      later command may be encoding on it right now. */
   node->error = error;
+  if (error) tell_callee(node, error);
   wr_stream_note_finished(node->stream, error != NULL, result_bytes(node));
   uint32_t raised = wr_completion_raise(&node->completion, phase);
   if (in_place) wr_stream_end_in_place(in_place);

@@ -19,6 +19,8 @@ static void mark_submitted(struct wr_task *task) {
   struct wr_batch *batch = WR_CONTAINER_OF(task, struct wr_batch, task);
   for (uint32_t i = 0; i < batch->count; i++) {
     struct wr_node *node = batch->nodes[i];
+    const struct wr_callee *callee = wr_callee_of(node);
+    if (callee && callee->submitted) callee->submitted(wr_callee_params(node));
     if (!wr_completion_mark_submitted(&node->completion)) continue;
     node->next_told = *batch->flush;
     *batch->flush = wr_node_retain(node);

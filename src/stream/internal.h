@@ -171,9 +171,6 @@ void wr_pool_init(void);
 void wr_run_users_code(void (*fn)(void *), void *data);
 
 size_t wr_blocking_threads(void);
-/* The calling thread, inside code of the user's, begins or ends a wait for work. It may be one of
-   these threads, and what it waits for may be work that another one has to do. */
-void wr_blocking_waits(bool begins);
 /* Ends the threads once there is nothing left for them; false at the deadline. */
 bool wr_blocking_stop(uint64_t deadline_ns);
 void wr_blocking_init(void);

@@ -243,6 +243,9 @@ struct wr_blocking {
   void (*run)(void *work);
 };
 struct wr_error *wr_blocking_submit(struct wr_blocking *work);
+/* Brackets a wait, on any thread, for what other such work may be needed for: it does not count
+   against their number, so that none of them has to wait for this one. */
+void wr_blocking_waits(bool begins);
 
 /* For leak checkers: lets queued work finish, ends the library's threads, and drops the calling
    thread's defaults and all idle memory; false when the deadline came first. The library can be
