@@ -70,6 +70,7 @@ static void free_is_a_no_op(void) {
   CHECK(mlx_device_info_free(none.device_info) == 0);
   CHECK(mlx_stream_free(none.stream) == 0);
   CHECK(mlx_string_free(none.string) == 0);
+  CHECK(mlx_distributed_group_free(none.distributed_group) == 0);
   CHECK(mlx_io_gguf_free(none.io_gguf) == 0);
   CHECK(mlx_io_reader_free(none.io_reader) == 0);
   CHECK(mlx_io_writer_free(none.io_writer) == 0);
@@ -97,6 +98,7 @@ static void make_good(void) {
   good.device_info = mlx_device_info_new();
   CHECK(mlx_device_info_get(&good.device_info, good.device) == 0);
   good.string = mlx_string_new_data("text");
+  CHECK(mlx_distributed_init(&good.distributed_group, false, "jaccl") == 0);
   good.io_gguf = mlx_io_gguf_new();
   good.io_reader = mlx_io_reader_new(NULL, no_file);
   good.io_writer = mlx_io_writer_new(NULL, no_file);
@@ -123,6 +125,7 @@ static void free_good(void) {
   mlx_device_free(good.device);
   mlx_device_info_free(good.device_info);
   mlx_string_free(good.string);
+  mlx_distributed_group_free(good.distributed_group);
   mlx_io_gguf_free(good.io_gguf);
   mlx_io_reader_free(good.io_reader);
   mlx_io_writer_free(good.io_writer);

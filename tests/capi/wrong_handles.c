@@ -117,6 +117,7 @@ static struct handles make(void) {
   h.event = weir_event_new();
   CHECK(weir_event_record(h.event, h.stream) == 0);
   CHECK(weir_wired_guard_begin(&h.wired_guard, 1, &h.stream, 1) == 0);
+  CHECK(mlx_distributed_init(&h.distributed_group, false, "jaccl") == 0);
   h.io_gguf = mlx_io_gguf_new();
   h.io_reader = mlx_io_reader_new(NULL, no_file);
   h.io_writer = mlx_io_writer_new(NULL, no_file);
@@ -138,6 +139,7 @@ static void end(struct handles h) {
   CHECK(mlx_vector_vector_array_free(h.vector_vector_array) == 0);
   CHECK(mlx_vector_int_free(h.vector_int) == 0);
   CHECK(mlx_vector_string_free(h.vector_string) == 0);
+  CHECK(mlx_distributed_group_free(h.distributed_group) == 0);
   CHECK(mlx_io_gguf_free(h.io_gguf) == 0);
   CHECK(mlx_io_reader_free(h.io_reader) == 0);
   CHECK(mlx_io_writer_free(h.io_writer) == 0);

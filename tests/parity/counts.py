@@ -13,7 +13,8 @@ CLASSES = ("scalar", "empty", "dense", "prime", "broadcast", "offset", "strided"
 # Without a name in MLX's Python, or with what only streams and threads can tell.
 FILES = ("mlx_load", "mlx_load_reader", "mlx_load_gguf", "mlx_load_safetensors",
          "mlx_load_safetensors_reader")
-ELSEWHERE = {"mlx_random_bits": "tests/unit/cpu_random.c"} | dict.fromkeys(FILES, "files.py")
+ELSEWHERE = {"mlx_random_bits": "tests/unit/cpu_random.c"} | dict.fromkeys(FILES, "files.py") | \
+    dict.fromkeys((f.name for f in tables.functions() if "_distributed_" in f.name), "tests/distributed")
 NOTES = ("values", "edges", "arrays", "layouts", "table", "total")
 HEAD = """# Parity with MLX
 

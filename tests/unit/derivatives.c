@@ -271,6 +271,7 @@ int main(void) {
   for (int op = 0; op < WR_OP_COUNT; op++) {
     const bool refuses = wr_rules[op].vjp == wr_vjp_none;
     if (!wr_rules[op].vjp || refuses || seen[op]) continue;
+    if (op == WR_OP_CALL) continue; /* of collectives, in tests/distributed */
     fprintf(stderr, "%s has a rule and no row\n", wr_op_info((enum wr_op)op)->name);
     wrong++;
   }

@@ -7,6 +7,8 @@
 #include "mlx/c/closure.h"
 #include "mlx/c/cuda.h"
 #include "mlx/c/device.h"
+#include "mlx/c/distributed.h"
+#include "mlx/c/distributed_group.h"
 #include "mlx/c/error.h"
 #include "mlx/c/fast.h"
 #include "mlx/c/fft.h"
