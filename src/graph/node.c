@@ -295,6 +295,8 @@ static void drop_stream(struct wr_node *node) {
   wr_stream_release(stream);
 }
 
+void wr_node_forget_stream(struct wr_node *node) { drop_stream(node); }
+
 void wr_node_drop_edges(struct wr_node *node, bool keep_stream) {
   struct wr_node *list = NULL;
   struct wr_edges *edges = wr_edges_of(node), *own = wr_own_edges(node);

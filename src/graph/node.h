@@ -115,6 +115,11 @@ static inline struct wr_node *wr_node_retain(struct wr_node *node) {
 }
 void wr_node_release(struct wr_node *node); /* NULL is a no-op; bounded stack at any depth */
 
+/* Whether there are other references than one; others may change that at any time. */
+static inline bool wr_node_is_shared(struct wr_node *node) {
+  return wr_load_relaxed(&((struct wr_handle *)(void *)node)->refs) > 1u; /* relaxed: a hint */
+}
+
 enum wr_op wr_node_op(const struct wr_node *node);
 /* Of the operation, struct wr_<..>_params. */
 const void *wr_node_params(const struct wr_node *node);
@@ -140,6 +145,9 @@ const void *wr_node_constant(const struct wr_node *node);
    nobody else may have any of them, and all of them are lazy. */
 struct wr_error *wr_node_plan(struct wr_ptrs *order, struct wr_node *const *roots, size_t n,
                               bool fuse);
+/* Lets go of the stream of a node in such a plan, or of one that is made of a placeholder: it is
+   never run, and what it says of its operation stays. */
+void wr_node_forget_stream(struct wr_node *node);
 /* Of a node in such a plan inputs, stream and steps, all borrowed. */
 struct wr_record wr_node_planned(const struct wr_node *node);
 

@@ -43,6 +43,7 @@ struct wr_trace {
   size_t captures;       /* of those: the ranges that are repeated, and derive nothing */
   struct wr_ptrs *draws; /* in the innermost capture, if it draws random keys anew each time: gets
                             what stands for each, references; else NULL */
+  bool pinned;           /* in the innermost capture: made numbers that may come from extents */
 };
 
 /* The thread's log, while it is written; NULL when no transform runs, or it pauses. In the thread's
@@ -53,6 +54,13 @@ static inline struct wr_trace *wr_trace_current(void) { return wr_thread_here->t
 static inline bool wr_trace_derives(void) {
   const struct wr_trace *trace = wr_trace_current();
   return trace && trace->open > trace->captures;
+}
+
+/* For who makes a constant of a number, which may be a count of elements: what is captured holds
+   for the shapes that arrays have now. */
+static inline void wr_trace_pin(void) {
+  struct wr_trace *trace = wr_trace_current();
+  if (trace) trace->pinned = true;
 }
 
 /* Begins a range; the log, in which it begins at `count`. */

@@ -4,6 +4,7 @@
 
 #include "ops/capture.h"
 
+#include "backend/backend.h"
 #include "base/numbers.h"
 #include "ops/capture_internal.h"
 #include "stream/stream.h"
@@ -40,16 +41,35 @@ struct wr_node *wr_capture_value(const struct wr_capture *c, uint32_t value) {
   return value < constants ? c->steps[value - steps].like : c->constants[value - constants];
 }
 
+size_t wr_capture_bytes(const struct wr_capture *c) {
+  enum { NODE = 256 }; /* one with few axes and inputs */
+  const size_t nodes = (size_t)c->n_in + c->n_keys + c->n_steps;
+  size_t bytes = sizeof *c + nodes * NODE + c->n_steps * sizeof *c->steps;
+  for (uint32_t i = 0; i < c->n_steps; i++) {
+    bytes += c->steps[i].n_in * (sizeof(struct wr_node *) + sizeof *c->in) +
+             c->steps[i].n_steps * sizeof(struct wr_group_step);
+  }
+  for (uint32_t i = 0; i < c->n_constants; i++) {
+    struct wr_node *constant = c->constants[i];
+    bytes += sizeof(struct wr_node *);
+    if (wr_node_is_shared(constant)) continue;
+    bytes += NODE + (size_t)wr_node_size(constant) * wr_dtype_size(wr_node_dtype(constant));
+  }
+  return bytes;
+}
+
 /* ---- the range ---- */
 
-struct wr_error *wr_capture_begin(struct wr_capturing *making, bool draws) {
-  *making = (struct wr_capturing){0};
+struct wr_error *wr_capture_begin(struct wr_capturing *making, unsigned how) {
+  *making = (struct wr_capturing){.how = how};
   struct wr_error *error = wr_trace_open(&making->trace);
   if (error) return error;
   making->trace->captures++;
   making->start = making->trace->count;
   making->draws_before = making->trace->draws;
-  making->trace->draws = draws ? &making->keys : NULL;
+  making->trace->draws = how & WR_CAPTURE_DRAWS ? &making->keys : NULL;
+  making->pinned_before = making->trace->pinned;
+  making->trace->pinned = false;
   return NULL;
 }
 
@@ -60,6 +80,7 @@ void wr_capture_drop(struct wr_ptrs *nodes) {
 
 void wr_capture_end(struct wr_capturing *making) {
   making->trace->draws = making->draws_before;
+  making->trace->pinned |= making->pinned_before;
   making->trace->captures--;
   wr_trace_close(making->trace);
   wr_capture_drop(&making->in);
@@ -110,7 +131,8 @@ struct making {
    know, since its value depends on no placeholder. The results of a call stand twice, and their
    first entries are right before those of the call. */
 static size_t entry_of(const struct making *m, const struct wr_node *node) {
-  size_t i = wr_node_stands_in(node) ? wr_trace_find(m->trace, node) : SIZE_MAX;
+  const bool is_view = m->from->how & WR_CAPTURE_VIEWS && wr_node_op(node) == WR_OP_BROADCAST_TO;
+  size_t i = wr_node_stands_in(node) || is_view ? wr_trace_find(m->trace, node) : SIZE_MAX;
   if (i == SIZE_MAX || i < m->from->start) return SIZE_MAX;
   if (m->trace->entries[i].call) i -= m->trace->entries[i].call->entries;
   return i - m->from->start;
@@ -195,6 +217,7 @@ static bool add_steps(struct making *m) {
     step->first_in = at;
     step->n_in = e->n_in;
     wr_capture_set_stream(step, e->stream);
+    if (wr_node_stands_in(e->node)) wr_node_forget_stream(e->node);
     for (uint32_t k = 0; k < e->n_in; k++) {
       if (!number_of(m, in[k], &m->c->in[at++])) return false;
     }
@@ -223,6 +246,19 @@ struct wr_capture *wr_capture_new(void) {
   struct wr_capture *c = wr_calloc(sizeof *c);
   if (c) wr_store_relaxed(&c->refs, 1u); /* relaxed: not yet shared */
   return c;
+}
+
+bool wr_capture_copy_sources(struct wr_capture *made, const struct wr_capture *c) {
+  const struct wr_ptrs placeholders = {.items = (void **)c->placeholders,
+                                       .count = c->n_in + (size_t)c->n_keys};
+  const struct wr_ptrs constants = {.items = (void **)c->constants, .count = c->n_constants};
+  made->pinned = c->pinned;
+  made->placeholders = wr_capture_retained(&placeholders, NULL);
+  made->constants = wr_capture_retained(&constants, NULL);
+  if (made->placeholders) made->n_in = c->n_in;
+  if (made->placeholders) made->n_keys = c->n_keys;
+  if (made->constants) made->n_constants = c->n_constants;
+  return made->placeholders && made->constants;
 }
 
 static bool fill(struct making *m, const struct wr_node_list *outputs) {
@@ -256,6 +292,7 @@ struct wr_error *wr_capture_make(struct wr_capture **out, struct wr_capturing *m
   wr_numbers_end(&m.constants);
   wr_ptrs_free(&m.found);
   if (made) {
+    m.c->pinned = making->trace->pinned;
     *out = m.c;
   } else {
     wr_capture_release(m.c);
@@ -279,10 +316,10 @@ static struct wr_error *run_on_placeholders(struct wr_capturing *making, struct 
 }
 
 struct wr_error *wr_capture_function(struct wr_capture **out, struct wr_function *f,
-                                     const struct wr_node_list *inputs, bool draws) {
+                                     const struct wr_node_list *inputs, unsigned how) {
   struct wr_capturing making;
   struct wr_results results = {0};
-  struct wr_error *error = wr_capture_begin(&making, draws);
+  struct wr_error *error = wr_capture_begin(&making, how);
   if (error) return error;
   error = run_on_placeholders(&making, f, inputs, &results);
   if (!error) {
@@ -293,4 +330,55 @@ struct wr_error *wr_capture_function(struct wr_capture **out, struct wr_function
   }
   wr_capture_end(&making);
   return error;
+}
+
+/* ---- parts of a table ---- */
+
+/* The numbers of what stays; steps close up, and constants with them. */
+static void renumber(const struct wr_capture *c, const uint32_t *same, uint32_t kept,
+                     uint32_t *number) {
+  const uint32_t first = wr_capture_first_step(c), constants = wr_capture_first_constant(c);
+  uint32_t next = first;
+  for (uint32_t i = 0; i < wr_capture_values(c); i++) {
+    if (i >= constants) {
+      number[i] = i - c->n_steps + kept;
+    } else if (i < first) {
+      number[i] = i;
+    } else if (same[i] == i) {
+      number[i] = next++;
+    }
+  }
+}
+
+bool wr_capture_fill_reduced(struct wr_capture *made, const struct wr_capture *c,
+                             const uint32_t *same) {
+  const uint32_t first = wr_capture_first_step(c);
+  size_t n_in = 0;
+  uint32_t at = 0, n = 0, kept = 0;
+  uint32_t *number = wr_calloc((wr_capture_values(c) + (size_t)1) * sizeof *number);
+  for (uint32_t i = 0; i < c->n_steps; i++) {
+    n_in += c->steps[i].n_in;
+    kept += same[first + i] == first + i;
+  }
+  made->n_steps = kept;
+  made->most_in = c->most_in;
+  if (!number || !wr_capture_copy_sources(made, c) || !wr_capture_make_room(made, n_in, c->n_out)) {
+    wr_free(number);
+    return false;
+  }
+  renumber(c, same, kept, number);
+  for (uint32_t i = 0; i < c->n_steps; i++) {
+    struct wr_capture_step step = c->steps[i];
+    if (same[first + i] != first + i) continue;
+    wr_node_retain(step.like);
+    if (step.stream) wr_stream_retain(step.stream);
+    for (uint32_t k = 0; k < step.n_in; k++)
+      made->in[at + k] = number[same[c->in[step.first_in + k]]];
+    step.first_in = at;
+    at += step.n_in;
+    made->steps[n++] = step;
+  }
+  for (uint32_t i = 0; i < c->n_out; i++) made->out[i] = number[same[c->out[i]]];
+  wr_free(number);
+  return true;
 }

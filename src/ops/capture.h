@@ -33,7 +33,8 @@ struct wr_capture {
   wr_atomic_u32 refs; /* atomic ACQ_REL */
   /* all immutable after publish */
   uint32_t n_in, n_keys, n_steps, n_constants, n_out;
-  uint32_t most_in;              /* of a step */
+  uint32_t most_in; /* of a step */
+  bool pinned;      /* constants may come from extents: for inputs of these shapes alone */
   struct wr_node **placeholders; /* of inputs and keys, references: shapes and dtypes */
   struct wr_capture_step *steps; /* each after those that it reads */
   struct wr_node **constants;    /* references */
@@ -60,12 +61,20 @@ struct wr_capturing {
   struct wr_ptrs in;   /* placeholders, references */
   struct wr_ptrs keys; /* the same, for keys */
   struct wr_ptrs *draws_before;
+  bool pinned_before;
+  unsigned how;
 };
 
-/* Opens a range of the log. With `draws`, what the function would draw from the thread's sequence
-   of random keys is drawn at each run; else it is drawn now. On an error there is nothing to drop.
- */
-struct wr_error *wr_capture_begin(struct wr_capturing *making, bool draws);
+enum {
+  /* What the function would draw from the thread's sequence of random keys is drawn at each run;
+     else it is drawn now. */
+  WR_CAPTURE_DRAWS = 1,
+  /* Constants that are broadcast are so by steps, for wr_capture_generalize. */
+  WR_CAPTURE_VIEWS = 2
+};
+
+/* Opens a range of the log. On an error there is nothing to drop. */
+struct wr_error *wr_capture_begin(struct wr_capturing *making, unsigned how);
 /* A further placeholder for an input; borrowed. */
 struct wr_error *wr_capture_input(struct wr_capturing *making, int ndim, const int32_t *shape,
                                   enum wr_dtype dtype, struct wr_node **out);
@@ -77,7 +86,11 @@ void wr_capture_end(struct wr_capturing *making);
 
 /* All of these for a function, on placeholders that are like the inputs. */
 struct wr_error *wr_capture_function(struct wr_capture **out, struct wr_function *f,
-                                     const struct wr_node_list *inputs, bool draws);
+                                     const struct wr_node_list *inputs, unsigned how);
+
+/* About how much memory it holds: what stands for operations, and constants that nobody else has.
+ */
+size_t wr_capture_bytes(const struct wr_capture *c);
 
 struct wr_capture *wr_capture_retain(struct wr_capture *c);
 void wr_capture_release(struct wr_capture *c); /* NULL is a no-op */
@@ -87,9 +100,22 @@ void wr_capture_release(struct wr_capture *c); /* NULL is a no-op */
 struct wr_error *wr_capture_run(struct wr_capture *c, struct wr_node *const *in,
                                 struct wr_ptrs *outputs);
 
+/* The same without what need not be: operations that do what an earlier one has done, views that
+   change nothing, scalars of one value. Steps are no groups. */
+struct wr_error *wr_capture_simplify(struct wr_capture **out, struct wr_capture *c);
+
 /* The same capture as it is planned, with groups for steps where `fuse` is true: cheaper to run, on
    the same shapes. */
 struct wr_error *wr_capture_plan(struct wr_capture **out, struct wr_capture *c, bool fuse);
+
+/* The same without what broadcasts operands of an elementwise operation to each other, which does
+   it itself: for inputs with other extents. NULL without an error where it is pinned. */
+struct wr_error *wr_capture_generalize(struct wr_capture **out, struct wr_capture *c);
+/* As wr_capture_run, of one that was generalised, on inputs with as many axes and of the dtypes.
+   *held is false, and no outputs are added, where an operation does not say what it does with the
+   extents that come; so it may be where there is an error. */
+struct wr_error *wr_capture_run_general(struct wr_capture *c, struct wr_node *const *in,
+                                        struct wr_ptrs *outputs, bool *held);
 
 /* For ops/random.c: what stands for the next random key of the thread; NULL without an error when
    keys are not to be drawn anew. */

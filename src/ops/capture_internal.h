@@ -13,6 +13,12 @@ bool wr_capture_make_room(struct wr_capture *c, size_t n_in, size_t n_out);
 void wr_capture_set_stream(struct wr_capture_step *step, struct wr_stream *stream);
 /* A list of references to what is in one or two lists; NULL when memory is refused. */
 struct wr_node **wr_capture_retained(const struct wr_ptrs *list, const struct wr_ptrs *more);
+/* Placeholders and constants of c for a new capture. False when memory is refused. */
+bool wr_capture_copy_sources(struct wr_capture *made, const struct wr_capture *c);
+/* What is left of c where each value is the same as another, or as itself: made is new. False when
+   memory is refused. */
+bool wr_capture_fill_reduced(struct wr_capture *made, const struct wr_capture *c,
+                             const uint32_t *same);
 /* Drops the references, and the list's memory. */
 void wr_capture_drop(struct wr_ptrs *nodes);
 

@@ -100,18 +100,6 @@ static bool add_planned(struct wr_capture *made, const struct wr_capture *c,
   return true;
 }
 
-static bool copy_sources(struct wr_capture *made, const struct wr_capture *c) {
-  const struct wr_ptrs placeholders = {.items = (void **)c->placeholders,
-                                       .count = c->n_in + (size_t)c->n_keys};
-  const struct wr_ptrs constants = {.items = (void **)c->constants, .count = c->n_constants};
-  made->placeholders = wr_capture_retained(&placeholders, NULL);
-  made->constants = wr_capture_retained(&constants, NULL);
-  if (made->placeholders) made->n_in = c->n_in;
-  if (made->placeholders) made->n_keys = c->n_keys;
-  if (made->constants) made->n_constants = c->n_constants;
-  return made->placeholders && made->constants;
-}
-
 static struct wr_error *plan_instance(struct wr_capture *made, const struct wr_capture *c,
                                       struct instance *one, bool fuse) {
   struct wr_ptrs roots = {0}, order = {0};
@@ -130,6 +118,7 @@ static struct wr_error *plan_instance(struct wr_capture *made, const struct wr_c
   struct wr_error *error =
       wr_node_plan(&order, (struct wr_node *const *)roots.items, roots.count, fuse);
   if (!error && !add_planned(made, c, &order, one, &numbers)) error = wr_error_out_of_memory();
+  for (size_t i = 0; i < order.count; i++) wr_node_forget_stream(order.items[i]);
   wr_numbers_end(&numbers);
   wr_ptrs_free(&roots);
   wr_capture_drop(&order);
@@ -141,7 +130,7 @@ struct wr_error *wr_capture_plan(struct wr_capture **out, struct wr_capture *c, 
   struct wr_capture *made = wr_capture_new();
   struct wr_trace *trace = wr_trace_pause();
   struct wr_error *error = NULL;
-  if (!made || !copy_sources(made, c)) error = wr_error_out_of_memory();
+  if (!made || !wr_capture_copy_sources(made, c)) error = wr_error_out_of_memory();
   if (!error) error = make_instance(&one, c);
   if (!error) error = plan_instance(made, c, &one, fuse);
   wr_trace_resume(trace);

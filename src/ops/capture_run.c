@@ -23,7 +23,13 @@ static struct wr_error *record_step(struct wr_node **out, const struct wr_captur
   return wr_error_prefix_take(error, name);
 }
 
-struct wr_error *wr_capture_record(const struct wr_capture *c, struct wr_node **values) {
+/* The steps one after the other; `holds`, unless NULL, says of each whether it may be recorded on
+   these inputs, and *held whether all were. */
+static struct wr_error *record_all(const struct wr_capture *c, struct wr_node **values,
+                                   bool (*holds)(const struct wr_capture *,
+                                                 const struct wr_capture_step *,
+                                                 struct wr_node *const *),
+                                   bool *held) {
   struct wr_node *few[16];
   struct wr_node **in = few, **made = values + wr_capture_first_step(c);
   struct wr_error *error = NULL;
@@ -32,10 +38,59 @@ struct wr_error *wr_capture_record(const struct wr_capture *c, struct wr_node **
   for (uint32_t i = 0; i < c->n_steps && !error; i++) {
     const struct wr_capture_step *step = &c->steps[i];
     for (uint32_t k = 0; k < step->n_in; k++) in[k] = values[c->in[step->first_in + k]];
+    if (holds) *held = holds(c, step, in);
+    if (holds && !*held) break;
     error = record_step(&made[i], step, in);
   }
   if (in != few) wr_free(in);
   return error;
+}
+
+struct wr_error *wr_capture_record(const struct wr_capture *c, struct wr_node **values) {
+  return record_all(c, values, NULL, NULL);
+}
+
+/* Operations that say what they do with other extents, by parameters that count none. */
+static bool is_general(enum wr_op op) {
+  switch ((int)op) {
+    case WR_OP_AS_STRIDED:
+    case WR_OP_BROADCAST_TO:
+    case WR_OP_CALL:
+    case WR_OP_DIAGONAL:
+    case WR_OP_FFT:
+    case WR_OP_GATHER:
+    case WR_OP_HADAMARD:
+    case WR_OP_PARTITION:
+    case WR_OP_RANDOM_BITS:
+    case WR_OP_RESHAPE:
+    case WR_OP_SLICE:
+    case WR_OP_SLICE_UPDATE:
+    case WR_OP_SPLIT:
+    case WR_OP_QUANTIZE:
+    case WR_OP_VIEW:
+      return false;
+    default:
+      return true;
+  }
+}
+
+/* Others do where nothing is different. Slices of a gather are whole where it drops axes. */
+static bool holds_for(const struct wr_capture *c, const struct wr_capture_step *step,
+                      struct wr_node *const *in) {
+  const enum wr_op op = wr_node_op(step->like);
+  if (is_general(op)) return true;
+  if (op == WR_OP_GATHER &&
+      ((const struct wr_gather_params *)wr_node_params(step->like))->dropped) {
+    return true;
+  }
+  for (uint32_t k = 0; k < step->n_in; k++) {
+    const struct wr_node *was = wr_capture_value(c, c->in[step->first_in + k]);
+    if (!wr_shape_equal(wr_node_shape(was), wr_node_ndim(was), wr_node_shape(in[k]),
+                        wr_node_ndim(in[k]))) {
+      return false;
+    }
+  }
+  return true;
 }
 
 static struct wr_error *draw_keys(const struct wr_capture *c, struct wr_node **values) {
@@ -47,30 +102,50 @@ static struct wr_error *draw_keys(const struct wr_capture *c, struct wr_node **v
 }
 
 static struct wr_error *run(const struct wr_capture *c, struct wr_node *const *in,
-                            struct wr_node **values, struct wr_ptrs *outputs) {
+                            struct wr_node **values, struct wr_ptrs *outputs, bool *held) {
   const uint32_t constants = wr_capture_first_constant(c);
   for (uint32_t i = 0; i < c->n_in; i++) values[i] = in[i];
   for (uint32_t i = 0; i < c->n_constants; i++) values[constants + i] = c->constants[i];
-  struct wr_error *error = draw_keys(c, values);
-  if (!error) error = wr_capture_record(c, values);
-  if (!error && !wr_ptrs_reserve(outputs, c->n_out)) error = wr_error_out_of_memory();
-  for (uint32_t i = 0; i < c->n_out && !error; i++) {
+  struct wr_error *error = wr_ptrs_reserve(outputs, c->n_out) ? NULL : wr_error_out_of_memory();
+  if (!error) error = draw_keys(c, values);
+  if (!error) error = record_all(c, values, held ? holds_for : NULL, held);
+  for (uint32_t i = 0; i < c->n_out && !error && (!held || *held); i++) {
     outputs->items[outputs->count++] = wr_node_retain(values[c->out[i]]);
   }
   return error;
 }
 
-/* What is recorded here is no part of a transform that runs: what it repeats was. */
-struct wr_error *wr_capture_run(struct wr_capture *c, struct wr_node *const *in,
-                                struct wr_ptrs *outputs) {
+static struct wr_error *run_all(const struct wr_capture *c, struct wr_node *const *in,
+                                struct wr_ptrs *outputs, bool *held) {
   struct wr_node *few[64];
   const size_t n = wr_capture_values(c);
   struct wr_node **values = few;
   if (n > sizeof few / sizeof few[0]) values = wr_alloc(n * sizeof(struct wr_node *));
   if (!values) return wr_error_out_of_memory();
   for (size_t i = 0; i < n; i++) values[i] = NULL;
-  struct wr_error *error = run(c, in, values, outputs);
+  struct wr_error *error = run(c, in, values, outputs, held);
   for (uint32_t i = c->n_in; i < wr_capture_first_constant(c); i++) wr_node_release(values[i]);
   if (values != few) wr_free(values);
   return error;
+}
+
+struct wr_error *wr_capture_run(struct wr_capture *c, struct wr_node *const *in,
+                                struct wr_ptrs *outputs) {
+  return run_all(c, in, outputs, NULL);
+}
+
+/* Constants of one element, or of none, mean something else where an axis comes to have more. */
+static bool same_kind(const struct wr_node *a, const struct wr_node *b) {
+  for (int i = 0; i < wr_node_ndim(a); i++) {
+    const int32_t x = wr_node_shape(a)[i], y = wr_node_shape(b)[i];
+    if (x != y && (x < 2 || y < 2)) return false;
+  }
+  return true;
+}
+
+struct wr_error *wr_capture_run_general(struct wr_capture *c, struct wr_node *const *in,
+                                        struct wr_ptrs *outputs, bool *held) {
+  *held = true;
+  for (uint32_t i = 0; i < c->n_in && *held; i++) *held = same_kind(c->placeholders[i], in[i]);
+  return *held ? run_all(c, in, outputs, held) : NULL;
 }

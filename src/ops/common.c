@@ -4,6 +4,7 @@
 
 #include "base/floats.h"
 #include "core/half.h"
+#include "graph/trace.h"
 #include "ops/internal.h"
 
 struct wr_ops_text wr_ops_dims_text(const int32_t *shape, int ndim) {
@@ -170,6 +171,7 @@ struct wr_error *wr_ops_scalar(struct wr_node **out, double value, enum wr_dtype
     double d;
     wr_complex64 c;
   } bytes = {0};
+  wr_trace_pin();
   struct wr_floats callers = wr_floats_enter(); /* what it rounds to is no matter of the thread */
   switch (dtype) {
     case WR_BOOL:

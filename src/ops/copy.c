@@ -5,6 +5,7 @@
 
 #include "base/base.h"
 #include "base/floats.h"
+#include "graph/trace.h"
 #include "ops/internal.h"
 
 struct wr_error *wr_ops_astype(struct wr_node **out, struct wr_node *a, enum wr_dtype dtype,
@@ -219,6 +220,7 @@ struct wr_error *wr_ops_arange(struct wr_node **out, double start, double stop, 
     return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "dtype is bool, which has no ranges");
   }
   int32_t length;
+  wr_trace_pin();
   struct wr_floats callers = wr_floats_enter();
   struct wr_error *error = arange_length(start, stop, step, &length);
   struct wr_arange_params params = arange_params(start, step, dtype);

@@ -458,7 +458,7 @@ static void check_capture(const struct row *row, struct wr_node **from, struct w
   struct wr_capture *c, *planned;
   wr_function_init(&f.base, call, leave);
   const struct wr_node_list list = {from, (size_t)row->n};
-  expect(wr_capture_function(&c, &f.base, &list, false));
+  expect(wr_capture_function(&c, &f.base, &list, 0));
   check_run(c, to, want);
   for (int fuse = 0; plan && fuse < 2; fuse++) {
     expect(wr_capture_plan(&planned, c, fuse));
