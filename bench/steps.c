@@ -1,7 +1,7 @@
 // Does one kind of operation so many times and ends: for counters of instructions, which have no
 // use for a clock. bench/counts runs it.
 //
-//   bench_steps default_stream|record|small_eval|chain|fused COUNT
+//   bench_steps default_stream|record|small_eval|chain|fused|called|compiled COUNT
 
 #include <stdio.h>
 #include <string.h>
@@ -48,6 +48,47 @@ static void fused(void) {
   mlx_array_free(out);
 }
 
+// A hundred elementwise steps on small arrays, as they are called and as they were compiled.
+static int hundred(mlx_vector_array *res, const mlx_vector_array in) {
+  mlx_array x = mlx_array_new(), y = mlx_array_new();
+  must(mlx_vector_array_get(&x, in, 0));
+  must(mlx_vector_array_get(&y, in, 1));
+  for (int i = 0; i < 50; i++) {
+    must(mlx_add(&x, x, y, none));
+    must(mlx_abs(&x, x, none));
+  }
+  must(mlx_vector_array_set_value(res, x));
+  mlx_array_free(x);
+  mlx_array_free(y);
+  return 0;
+}
+
+static mlx_closure function;
+
+static void apply(void) {
+  mlx_array both[2] = {one, two}, out = mlx_array_new();
+  mlx_vector_array in = mlx_vector_array_new_data(both, 2), res = mlx_vector_array_new();
+  if (!function.ctx) function = mlx_closure_new_func(hundred);
+  must(mlx_closure_apply(&res, function, in));
+  must(mlx_vector_array_get(&out, res, 0));
+  must(mlx_array_eval(out));
+  mlx_array_free(out);
+  mlx_vector_array_free(in);
+  mlx_vector_array_free(res);
+}
+
+static void called(void) { apply(); }
+
+static void compiled(void) {
+  if (!function.ctx) {
+    mlx_closure plain = mlx_closure_new_func(hundred);
+    function = mlx_closure_new();
+    must(mlx_compile(&function, plain, false));
+    mlx_closure_free(plain);
+  }
+  apply();
+}
+
 static mlx_array ones(void) {
   const int shape = 16;
   mlx_array value = mlx_array_new_float(1), out = mlx_array_new();
@@ -65,7 +106,9 @@ int main(int argc, char **argv) {
                {"record", record},
                {"small_eval", small_eval},
                {"chain", chain},
-               {"fused", fused}};
+               {"fused", fused},
+               {"called", called},
+               {"compiled", compiled}};
   if (argc != 3) return 2;
   must(mlx_set_default_device(mlx_device_new_type(MLX_CPU, 0)));  // also where there is a GPU
   one = ones();
@@ -75,6 +118,7 @@ int main(int argc, char **argv) {
     for (long n = atol(argv[2]); n > 0; n--) kinds[k].step();
     mlx_array_free(one);
     mlx_array_free(two);
+    mlx_closure_free(function);
     return 0;
   }
   return 2;

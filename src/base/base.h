@@ -80,9 +80,11 @@ struct wr_env {
   bool tf32;            /* false with MLX_ENABLE_TF32=0: float32 products in float32 */
   char cuda_home[256];  /* CUDA_HOME or CUDA_PATH; "" when absent */
   char cache_home[256]; /* XDG_CACHE_HOME, or .cache in HOME; "" when both are absent */
-  uint64_t kernel_cache_bytes; /* WEIR_KERNEL_CACHE_BYTES; 0: no cache on disk */
-  char nvtx_tool[512];         /* NVTX_INJECTION64_PATH, as dlopen takes it; "" when absent */
-  char openblas[512];          /* WEIR_OPENBLAS, the same */
+  uint64_t kernel_cache_bytes;  /* WEIR_KERNEL_CACHE_BYTES; 0: no cache on disk */
+  bool no_compile;              /* MLX_DISABLE_COMPILE is there, whatever it is */
+  uint64_t compile_cache_bytes; /* WEIR_COMPILE_CACHE_BYTES */
+  char nvtx_tool[512];          /* NVTX_INJECTION64_PATH, as dlopen takes it; "" when absent */
+  char openblas[512];           /* WEIR_OPENBLAS, the same */
 };
 const struct wr_env *wr_env_get(void);
 /* As it is now, for what a program may set before the call that is about it; NULL when absent. */

@@ -14,6 +14,9 @@
 /* A compiled kernel takes 5 to 50 KB: this is all of a few large programs. */
 static const uint64_t kernel_cache_bytes = (uint64_t)256 << 20;
 
+/* A captured operation takes some hundred bytes: this is all of many large functions. */
+static const uint64_t compile_cache_bytes = (uint64_t)256 << 20;
+
 static struct wr_env env;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -116,6 +119,8 @@ static void read_all(void) {
   env.workers = (int)read_number("WEIR_NUM_THREADS", 4096, 0);
   env.seed = read_number("WEIR_TORTURE_SEED", UINT64_MAX, 0);
   env.kernel_cache_bytes = read_number("WEIR_KERNEL_CACHE_BYTES", INT64_MAX, kernel_cache_bytes);
+  env.no_compile = getenv("MLX_DISABLE_COMPILE") != NULL;
+  env.compile_cache_bytes = read_number("WEIR_COMPILE_CACHE_BYTES", INT64_MAX, compile_cache_bytes);
   env.fuse = read_switch("WEIR_FUSE");
   env.graphs = read_switch("WEIR_GRAPHS");
   env.tf32 = read_tf32();

@@ -58,6 +58,13 @@ size_t wr_capture_bytes(const struct wr_capture *c) {
   return bytes;
 }
 
+void wr_capture_forget_streams(struct wr_capture *c) {
+  for (uint32_t i = 0; i < c->n_steps; i++) {
+    struct wr_node *like = c->steps[i].like;
+    if (wr_node_stands_in(like)) wr_node_forget_stream(like);
+  }
+}
+
 /* ---- the range ---- */
 
 struct wr_error *wr_capture_begin(struct wr_capturing *making, unsigned how) {
@@ -217,7 +224,6 @@ static bool add_steps(struct making *m) {
     step->first_in = at;
     step->n_in = e->n_in;
     wr_capture_set_stream(step, e->stream);
-    if (wr_node_stands_in(e->node)) wr_node_forget_stream(e->node);
     for (uint32_t k = 0; k < e->n_in; k++) {
       if (!number_of(m, in[k], &m->c->in[at++])) return false;
     }

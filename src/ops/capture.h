@@ -92,6 +92,10 @@ struct wr_error *wr_capture_function(struct wr_capture **out, struct wr_function
  */
 size_t wr_capture_bytes(const struct wr_capture *c);
 
+/* Lets go of the streams that operations were recorded on when it was made; nobody may be making
+   one of the same arrays. */
+void wr_capture_forget_streams(struct wr_capture *c);
+
 struct wr_capture *wr_capture_retain(struct wr_capture *c);
 void wr_capture_release(struct wr_capture *c); /* NULL is a no-op */
 

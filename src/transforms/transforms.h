@@ -44,4 +44,25 @@ struct wr_error *wr_vmap_replace(const struct wr_vmap_lists *lists, const int *i
 /* f whose intermediate values go, and are computed again for its cotangents. */
 struct wr_error *wr_checkpoint(struct wr_function **out, struct wr_function *f);
 
+/* f compiled: what it does is captured at the first call with inputs of such shapes and dtypes, and
+   later calls record that, without a call of f. Random keys that f draws are drawn at each call. In
+   the mode DISABLED *out is f. */
+enum wr_compile_mode { /* of the process; as mlx_compile_mode */
+  WR_COMPILE_DISABLED,
+  WR_COMPILE_NO_SIMPLIFY,
+  WR_COMPILE_NO_FUSE,
+  WR_COMPILE_ENABLED
+};
+void wr_set_compile_mode(enum wr_compile_mode mode);
+
+struct wr_compile_how {
+  uintptr_t id; /* whose captures it uses, and adds to */
+  bool own;     /* nobody else's, instead */
+  bool shapeless;
+  const uint64_t *constants; /* captures are for calls with the same ones */
+  size_t n_constants;
+};
+struct wr_error *wr_compile(struct wr_function **out, struct wr_function *f,
+                            const struct wr_compile_how *how);
+
 #endif

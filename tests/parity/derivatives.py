@@ -1,5 +1,5 @@
-"""Derivatives beside MLX's: of each function the values, the cotangents of its arguments and, where
-MLX has a rule, the tangent, in float32 and for some in complex64. Usage: derivatives.py LIBRARY.
+"""Derivatives beside MLX's: of each function the values, those of the compiled function, the
+cotangents of its arguments and, where MLX has a rule, the tangent, in float32 and for some in complex64. Usage: derivatives.py LIBRARY.
 
 Left out, because MLX is wrong there or has no rule: addmm's tangent, sort's cotangent, products by
 slice and scatter, the tangents of scans, of slice_update alone and of scatter, powers of 0."""
@@ -49,6 +49,16 @@ def derive(name, f, primals, others):
     return [[weir.read(h)[2] for h in weir.items(v)] for v in (first, second)]
 
 
+def applied_compiled(f, primals):
+    """What the compiled closure gives, captured and then repeated."""
+    made, out = Handle(), weir.lib.mlx_vector_array_new()
+    weir.check(weir.lib.mlx_compile(c.byref(made), f, c.c_bool(False)))
+    for _ in range(2):
+        weir.check(weir.lib.mlx_closure_apply(c.byref(out), made, vector(primals)))
+        yield [weir.read(h)[2] for h in weir.items(out)]
+    weir.lib.mlx_closure_free(made)
+
+
 def drawn(shape, low, high, dtype):
     x = RNG.uniform(low, high, shape).astype(np.float32)
     return x + 1j * RNG.uniform(-0.7, 0.7, shape).astype(np.float32) if dtype == "complex64" else x
@@ -94,6 +104,8 @@ def check(name, call, of_mlx, shapes, low=-2.0, high=2.0, dtype="float32", tange
     values, grads = derive("mlx_vjp", f, primals, [d])
     want, want_grads = mx.vjp(of_mlx, theirs, [mx.array(d)])
     wrong += close(values[0], want[0], f"{name}, value")
+    for found in applied_compiled(f, primals):
+        wrong += close(found[0], want[0], f"{name}, compiled")
     for i, g in enumerate(grads):
         wrong += close(g, want_grads[i], f"{name}, cotangent {i}")
     if tangent:

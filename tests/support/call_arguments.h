@@ -9,6 +9,7 @@
 
 static int numbers[1] = {1};
 static const int64_t strides[1] = {1};
+static const uint64_t words[1] = {1};
 static const mlx_optional_float no_number;
 static const mlx_optional_int no_count;
 static const mlx_optional_dtype no_dtype;

@@ -311,6 +311,48 @@ static void derivatives(void) {
   mlx_array_free(a);
 }
 
+static int several_products(mlx_vector_array *out, const mlx_vector_array in) {
+  const mlx_stream s = {0};
+  const int shape[1] = {3};
+  mlx_array a = mlx_array_new(), b = mlx_array_new();
+  int rc = mlx_vector_array_get(&a, in, 0) || mlx_sin(&b, a, s) || mlx_multiply(&b, a, b, s) ||
+           mlx_random_uniform(&a, a, b, shape, 1, MLX_FLOAT32, (mlx_array){0}, s) ||
+           mlx_sum(&a, a, false, s);
+  const mlx_array both[2] = {a, b};
+  rc = rc || mlx_vector_array_set_data(out, both, 2);
+  mlx_array_free(a);
+  mlx_array_free(b);
+  return rc;
+}
+
+/* A function of any shapes, the gradient of another, and each applied again; all is as it was when
+   the closures are gone. */
+static void compiling(void) {
+  mlx_array a = mlx_array_new_float(2), v = mlx_array_new();
+  mlx_vector_array in = mlx_vector_array_new(), wide = mlx_vector_array_new(), out = {NULL};
+  mlx_closure f = mlx_closure_new_func(several_products), g = mlx_closure_new_func(gradient);
+  mlx_closure c[3] = {{NULL}};
+  const int axis = 0;
+  bool whole = got(a.ctx) && got(in.ctx) && got(wide.ctx) && got(f.ctx) && got(g.ctx) &&
+               ok(mlx_vector_array_append_value(in, a)) &&
+               ok(mlx_expand_dims(&v, a, axis, (mlx_stream){0})) &&
+               ok(mlx_vector_array_append_value(wide, v));
+  whole = whole && ok(mlx_compile(&c[0], f, true)) && ok(mlx_compile(&c[1], g, false)) &&
+          ok(mlx_detail_compile(&c[2], f, 9, false, NULL, 0));
+  for (int i = 0; i < 6 && whole; i++) {
+    if (ok(mlx_closure_apply(&out, c[i % 3], i % 3 == 0 && i ? wide : in))) ok(mlx_eval(out));
+  }
+  for (int i = 0; i < 3; i++) mlx_closure_free(c[i]);
+  CHECK(mlx_detail_compile_erase(9) == 0);
+  mlx_closure_free(f);
+  mlx_closure_free(g);
+  mlx_vector_array_free(in);
+  mlx_vector_array_free(wide);
+  mlx_vector_array_free(out);
+  mlx_array_free(a);
+  mlx_array_free(v);
+}
+
 static void handlers(void) { mlx_set_error_handler(hear, NULL, NULL); }
 
 int main(void) {
@@ -331,6 +373,7 @@ int main(void) {
   sweep_all_threads(managed, "managed data, all threads");
   sweep(closures, "closures");
   sweep(derivatives, "derivatives");
+  sweep(compiling, "compiling");
   sweep(handlers, "handlers");
   sweep_all_threads(products, "products, all threads");
   return 0;
