@@ -479,7 +479,9 @@ int mlx_contiguous(mlx_array *res, const mlx_array a, bool allow_col_major, cons
   struct wr_api_call call;
   wr_api_begin(&call, "mlx_contiguous", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
-  if (!call.error) call.error = wr_ops_contiguous(&call.out, a_node, allow_col_major, call.stream);
+  if (!call.error) {
+    call.error = wr_ops_as_contiguous(&call.out, a_node, allow_col_major, call.stream);
+  }
   return wr_api_end(&call);
 }
 

@@ -4,6 +4,7 @@
 #include "ops/again.h"
 
 #include "backend/backend.h"
+#include "base/base.h"
 #include "ops/internal.h"
 
 typedef struct wr_error *again(struct wr_node **out, const struct wr_record *like);
@@ -53,7 +54,17 @@ struct wr_error *wr_ops_again(struct wr_node **out, const struct wr_record *like
   return families[like->op](out, like);
 }
 
-/* The callee alone knows what it makes. */
+/* The callee alone knows what it makes; it may count on dense inputs. */
 struct wr_error *wr_again_call(struct wr_node **out, const struct wr_record *like) {
-  return wr_ops_record(out, like);
+  struct wr_record dense = *like;
+  struct wr_compose c = wr_compose_begin(like->stream);
+  struct wr_node *few[4], **in = few;
+  if (like->n_in > 4) in = wr_alloc((size_t)like->n_in * sizeof(struct wr_node *));
+  if (!in) return wr_error_out_of_memory();
+  for (int i = 0; i < like->n_in; i++) in[i] = wr_compose_dense(&c, like->in[i]);
+  dense.in = in;
+  struct wr_node *r = NULL;
+  if (!c.error) r = wr_compose_step(&c, wr_ops_record(wr_compose_slot(&c), &dense));
+  if (in != few) wr_free(in);
+  return wr_compose_end(&c, out, r);
 }

@@ -17,10 +17,10 @@ struct wr_record wr_ops_record_of(const struct wr_node *node, struct wr_node *co
    others have the dtypes that they had, and may have other extents; how they lie in memory does not
    matter. The result's dtype and shape follow from inputs and parameters where the operation says
    them. Else they are those of `like`: the dtype of WR_RULE_GIVEN, the shape of ARANGE, AS_STRIDED,
-   BROADCAST_TO, CALL, KERNEL, RANDOM_BITS, RESHAPE, SLICE, SPLIT, of VIEW on the bytes of QUANTIZE, the
-   diagonal's extent, the slices' extents of a GATHER that drops no axes. Reductions keep their axes
-   where `like` has as many as the input; so does LOGSUMEXP, which goes over as many of the last
-   axes as are missing. An operation with results in parts gives the bytes, of which PART makes
+   BROADCAST_TO, CALL, KERNEL, RANDOM_BITS, RESHAPE, SLICE, SPLIT, of VIEW on the bytes of QUANTIZE,
+   the diagonal's extent, the slices' extents of a GATHER that drops no axes. Reductions keep their
+   axes where `like` has as many as the input; so does LOGSUMEXP, which goes over as many of the
+   last axes as are missing. An operation with results in parts gives the bytes, of which PART makes
    views; so does QUANTIZE. What does not fit is an error, without the operation's name. The result
    is a new node or, where nothing is to be done, an input; the caller owns it. DATA and PLACEHOLDER
    have no inputs, and are an error. */

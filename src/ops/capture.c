@@ -4,6 +4,8 @@
 
 #include "ops/capture.h"
 
+#include <string.h>
+
 #include "backend/backend.h"
 #include "base/numbers.h"
 #include "ops/capture_internal.h"
@@ -127,6 +129,7 @@ struct making {
   const struct wr_capturing *from;
   const struct wr_trace *trace;
   size_t n;        /* entries in the range */
+  bool *anew;      /* of each entry: happens at each run, though it depends on no placeholder */
   bool *live;      /* of each entry: leads to an output */
   uint32_t *value; /* of each entry: its number */
   struct wr_numbers constants;
@@ -134,19 +137,43 @@ struct making {
   struct wr_capture *c;
 };
 
-/* The entry in the range that says how the node was made; SIZE_MAX: none, or there is no need to
-   know, since its value depends on no placeholder. The results of a call stand twice, and their
-   first entries are right before those of the call. */
-static size_t entry_of(const struct making *m, const struct wr_node *node) {
-  const bool is_view = m->from->how & WR_CAPTURE_VIEWS && wr_node_op(node) == WR_OP_BROADCAST_TO;
-  size_t i = wr_node_stands_in(node) || is_view ? wr_trace_find(m->trace, node) : SIZE_MAX;
+static const struct wr_trace_entry *entry(const struct making *m, size_t i) {
+  return &m->trace->entries[m->from->start + i];
+}
+
+/* The entry in the range that says how the node was made; SIZE_MAX: none. The results of a call
+   stand twice, and their first entries are right before those of the call. */
+static size_t place_of(const struct making *m, const struct wr_node *node) {
+  size_t i = wr_trace_find(m->trace, node);
   if (i == SIZE_MAX || i < m->from->start) return SIZE_MAX;
   if (m->trace->entries[i].call) i -= m->trace->entries[i].call->entries;
   return i - m->from->start;
 }
 
-static const struct wr_trace_entry *entry(const struct making *m, size_t i) {
-  return &m->trace->entries[m->from->start + i];
+/* The same where there is need to know, since the value is not there, or another at each run. */
+static size_t entry_of(const struct making *m, const struct wr_node *node) {
+  const bool is_view = m->from->how & WR_CAPTURE_VIEWS && wr_node_op(node) == WR_OP_BROADCAST_TO;
+  const size_t i = place_of(m, node);
+  return i != SIZE_MAX && (wr_node_stands_in(node) || is_view || m->anew[i]) ? i : SIZE_MAX;
+}
+
+/* What takes a place among others of its kind, as collectives do, is done as often as it is asked
+   for; so is what comes of it. */
+static bool find_anew(struct making *m) {
+  m->anew = wr_calloc(m->n + 1);
+  for (size_t i = 0; m->anew && i < m->n; i++) {
+    const struct wr_node *node = entry(m, i)->node;
+    struct wr_node *const *in = wr_trace_in(m->trace, m->from->start + i);
+    if (wr_node_op(node) == WR_OP_CALL) {
+      const struct wr_call_params *params = wr_node_params(node);
+      m->anew[i] = params->callee->submitted != NULL;
+    }
+    for (uint32_t k = 0; k < entry(m, i)->n_in && !m->anew[i]; k++) {
+      const size_t at = place_of(m, in[k]);
+      m->anew[i] = at != SIZE_MAX && m->anew[at];
+    }
+  }
+  return m->anew != NULL;
 }
 
 static bool is_step(const struct making *m, size_t i) {
@@ -194,6 +221,37 @@ static bool count_steps(struct making *m, size_t *n_in) {
   return *n_in < UINT32_MAX;
 }
 
+bool wr_capture_equal_scalars(const struct wr_node *a, const struct wr_node *b) {
+  const void *x = wr_node_constant(a), *y = wr_node_constant(b);
+  return x && y && wr_node_ndim(a) == 0 && wr_node_ndim(b) == 0 &&
+         wr_node_dtype(a) == wr_node_dtype(b) && memcmp(x, y, wr_dtype_size(wr_node_dtype(a))) == 0;
+}
+
+/* Whether two constants are views that broadcast the same array, or equal scalars, to one shape:
+   each operation with a scalar has one of its own. */
+static bool are_alike(const struct making *m, const struct wr_node *a, const struct wr_node *b) {
+  const size_t i = place_of(m, a), k = place_of(m, b);
+  if (wr_node_op(a) != WR_OP_BROADCAST_TO || wr_node_op(b) != WR_OP_BROADCAST_TO || i == SIZE_MAX ||
+      k == SIZE_MAX || wr_node_dtype(a) != wr_node_dtype(b) ||
+      !wr_shape_equal(wr_node_shape(a), wr_node_ndim(a), wr_node_shape(b), wr_node_ndim(b))) {
+    return false;
+  }
+  const struct wr_node *x = wr_trace_in(m->trace, m->from->start + i)[0];
+  const struct wr_node *y = wr_trace_in(m->trace, m->from->start + k)[0];
+  return x == y || wr_capture_equal_scalars(x, y);
+}
+
+/* The number of a constant that was found before and is as good, or of the next one. Functions have
+   few that differ. */
+static uint32_t constant_like(const struct making *m, const struct wr_node *node) {
+  enum { FAR = 16 };
+  const uint32_t n = (uint32_t)m->found.count;
+  for (uint32_t i = n; i-- > 0 && n - i <= FAR;) {
+    if (are_alike(m, m->found.items[i], node)) return i;
+  }
+  return n;
+}
+
 /* False when memory is refused. */
 static bool number_of(struct making *m, struct wr_node *node, uint32_t *value) {
   const size_t at = entry_of(m, node);
@@ -201,7 +259,7 @@ static bool number_of(struct making *m, struct wr_node *node, uint32_t *value) {
     *value = m->value[at];
     return true;
   }
-  uint32_t i = (uint32_t)m->found.count;
+  uint32_t i = constant_like(m, node);
   if (!wr_numbers_add(&m->constants, node, &i)) return false;
   if (i == m->found.count && !wr_ptrs_push(&m->found, node)) return false;
   *value = wr_capture_first_constant(m->c) + i;
@@ -274,7 +332,7 @@ static bool fill(struct making *m, const struct wr_node_list *outputs) {
   if (!c->placeholders) return false;
   c->n_in = (uint32_t)m->from->in.count;
   c->n_keys = (uint32_t)m->from->keys.count;
-  if (!find_live(m, outputs) || !count_steps(m, &n_in) ||
+  if (!find_anew(m) || !find_live(m, outputs) || !count_steps(m, &n_in) ||
       !wr_capture_make_room(c, n_in, outputs->n) || !add_steps(m)) {
     return false;
   }
@@ -293,6 +351,7 @@ struct wr_error *wr_capture_make(struct wr_capture **out, struct wr_capturing *m
                      .n = making->trace->count - making->start,
                      .c = wr_capture_new()};
   const bool made = m.c && fill(&m, outputs);
+  wr_free(m.anew);
   wr_free(m.live);
   wr_free(m.value);
   wr_numbers_end(&m.constants);

@@ -19,6 +19,8 @@ bool wr_capture_copy_sources(struct wr_capture *made, const struct wr_capture *c
    memory is refused. */
 bool wr_capture_fill_reduced(struct wr_capture *made, const struct wr_capture *c,
                              const uint32_t *same);
+/* Whether both are single numbers made from the host's data, the same ones. */
+bool wr_capture_equal_scalars(const struct wr_node *a, const struct wr_node *b);
 /* Drops the references, and the list's memory. */
 void wr_capture_drop(struct wr_ptrs *nodes);
 

@@ -17,19 +17,13 @@ struct simpler {
 
 /* ---- scalars ---- */
 
-static bool equal_scalars(const struct wr_node *a, const struct wr_node *b) {
-  const void *x = wr_node_constant(a), *y = wr_node_constant(b);
-  return x && y && wr_node_ndim(a) == 0 && wr_node_ndim(b) == 0 &&
-         wr_node_dtype(a) == wr_node_dtype(b) && memcmp(x, y, wr_dtype_size(wr_node_dtype(a))) == 0;
-}
-
 /* Functions have few that differ. */
 static void merge_constants(struct simpler *s) {
   enum { FAR = 64 };
   const uint32_t first = wr_capture_first_constant(s->c);
   for (uint32_t i = 0; i < s->c->n_constants; i++) {
     for (uint32_t k = i > FAR ? i - FAR : 0; k < i; k++) {
-      if (!equal_scalars(s->c->constants[k], s->c->constants[i])) continue;
+      if (!wr_capture_equal_scalars(s->c->constants[k], s->c->constants[i])) continue;
       s->same[first + i] = s->same[first + k];
       break;
     }

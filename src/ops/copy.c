@@ -28,6 +28,13 @@ struct wr_error *wr_ops_contiguous(struct wr_node **out, struct wr_node *a, bool
   return NULL;
 }
 
+/* What stands for an array says nothing of how that lies. */
+struct wr_error *wr_ops_as_contiguous(struct wr_node **out, struct wr_node *a, bool allow_col_major,
+                                      struct wr_stream *s) {
+  if (wr_node_stands_in(a)) return wr_ops_copy(out, a, s);
+  return wr_ops_contiguous(out, a, allow_col_major, s);
+}
+
 /* The joined shape, and the type that *dtype and all have in common. Arrays agree in every extent
    but the axis. */
 static struct wr_error *joined(struct wr_node *const *arrays, int n, int axis, int32_t *shape,

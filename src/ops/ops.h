@@ -180,6 +180,9 @@ struct wr_error *wr_ops_astype(struct wr_node **out, struct wr_node *a, enum wr_
 struct wr_error *wr_ops_copy(struct wr_node **out, struct wr_node *a, struct wr_stream *s);
 struct wr_error *wr_ops_contiguous(struct wr_node **out, struct wr_node *a, bool allow_col_major,
                                    struct wr_stream *s);
+/* The same as the caller's wish: also of arrays that will come in the place of a. */
+struct wr_error *wr_ops_as_contiguous(struct wr_node **out, struct wr_node *a, bool allow_col_major,
+                                      struct wr_stream *s);
 struct wr_error *wr_ops_concatenate(struct wr_node **out, struct wr_node *const *arrays, int n,
                                     int axis, struct wr_stream *s);
 struct wr_error *wr_ops_concatenate_all(struct wr_node **out, struct wr_node *const *arrays, int n,

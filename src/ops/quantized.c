@@ -112,11 +112,6 @@ struct wr_error *wr_ops_quantized_check_scales(const struct wr_packed *p) {
       wr_dtype_name(wr_node_dtype(p->scales)), wr_dtype_name(wr_node_dtype(p->biases)));
 }
 
-struct wr_node *wr_compose_dense(struct wr_compose *c, struct wr_node *x) {
-  if (c->error) return NULL;
-  return wr_compose_step(c, wr_ops_contiguous(wr_compose_slot(c), x, false, c->stream));
-}
-
 /* ---- quantize ---- */
 
 static struct wr_error *check_matrix(const struct wr_node *w,

@@ -32,8 +32,6 @@ static inline int64_t wr_ops_packed_elements(const struct wr_packed *p) {
   return wr_packed_elements(wr_node_shape(w)[wr_node_ndim(w) - 1], p->how.bits);
 }
 
-/* x itself, or a copy of it that is dense. */
-struct wr_node *wr_compose_dense(struct wr_compose *c, struct wr_node *x);
 /* The two or three parts that quantize makes of w, in 16 bits or float32; `even` as in
    struct wr_quantized_params. */
 struct wr_error *wr_ops_quantized_parts(struct wr_node *parts[3], struct wr_node *w,

@@ -107,6 +107,11 @@ struct wr_node *wr_compose_broadcast(struct wr_compose *c, struct wr_node *a, in
   return wr_compose_step(c, wr_ops_broadcast_to(wr_compose_slot(c), a, shape, ndim, c->stream));
 }
 
+struct wr_node *wr_compose_dense(struct wr_compose *c, struct wr_node *x) {
+  if (c->error) return NULL;
+  return wr_compose_step(c, wr_ops_contiguous(wr_compose_slot(c), x, false, c->stream));
+}
+
 struct wr_node *wr_compose_flatten(struct wr_compose *c, struct wr_node *a) {
   if (c->error) return NULL;
   return wr_compose_step(c, wr_ops_flatten(wr_compose_slot(c), a, 0, -1, c->stream));

@@ -48,6 +48,8 @@ struct wr_node *wr_compose_reduce(struct wr_compose *c, enum wr_op op, struct wr
                                   const int *axes, int n_axes, bool keepdims);
 struct wr_node *wr_compose_broadcast(struct wr_compose *c, struct wr_node *a, int ndim,
                                      const int32_t *shape);
+/* x itself, or a copy of it that is dense. */
+struct wr_node *wr_compose_dense(struct wr_compose *c, struct wr_node *x);
 struct wr_node *wr_compose_flatten(struct wr_compose *c, struct wr_node *a);
 struct wr_node *wr_compose_reshape(struct wr_compose *c, struct wr_node *a, int ndim,
                                    const int32_t *shape);

@@ -103,6 +103,34 @@ static void constants(void) {
   mlx_vector_array_free(out);
 }
 
+/* A view, and the same dense. */
+static int dense(mlx_vector_array *res, const mlx_vector_array in) {
+  mlx_array x = at(in, 0);
+  int rc = mlx_contiguous(&x, x, false, none);
+  return rc || give(res, x);
+}
+
+static void layouts(void) {
+  mlx_closure c = compiled_func(dense);
+  mlx_array a = ramp(3, 4, MLX_FLOAT32), t = mlx_array_new();
+  mlx_vector_array in = mlx_vector_array_new_value(a), out = {NULL};
+  CHECK(mlx_closure_apply(&out, c, in) == 0);
+  mlx_array square = ramp(4, 3, MLX_FLOAT32);
+  CHECK(mlx_transpose(&t, square, none) == 0);
+  CHECK(mlx_vector_array_set_value(&in, t) == 0 && mlx_closure_apply(&out, c, in) == 0);
+  mlx_array made = at(out, 0);
+  bool is = false;
+  CHECK(equal(made, t) && _mlx_array_is_row_contiguous(&is, made) == 0 && is);
+  CHECK(_mlx_array_is_row_contiguous(&is, t) == 0 && !is);
+  mlx_array_free(made);
+  mlx_array_free(square);
+  mlx_array_free(a);
+  mlx_array_free(t);
+  mlx_closure_free(c);
+  mlx_vector_array_free(in);
+  mlx_vector_array_free(out);
+}
+
 /* ---- what fails ---- */
 
 static int fails; /* how: 1: forces, 2: says so itself, 3: an operation's error */
@@ -350,6 +378,7 @@ int main(void) {
   values();
   forms();
   constants();
+  layouts();
   failures();
   randoms();
   transforms();
