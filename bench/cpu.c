@@ -140,6 +140,60 @@ static void run_chain(const struct bench_row *row) {
   free(b);
 }
 
+// Functions: called, and as they were compiled.
+static int hundred(mlx_vector_array *res, const mlx_vector_array in) {
+  const mlx_stream none = {NULL};
+  mlx_array x = mlx_array_new(), b = mlx_array_new();
+  must(mlx_vector_array_get(&x, in, 0));
+  must(mlx_vector_array_get(&b, in, 1));
+  for (int i = 0; i < BENCH_STEPS / 2; i++) {
+    must(mlx_add(&x, x, b, none));
+    must(mlx_abs(&x, x, none));
+  }
+  must(mlx_vector_array_set_value(res, x));
+  mlx_array_free(x);
+  mlx_array_free(b);
+  return 0;
+}
+
+struct function {
+  struct inputs in;
+  mlx_closure f;
+};
+
+static void step_function(void *state) {
+  struct function *function = state;
+  const mlx_array both[2] = {function->in.a, function->in.b};
+  mlx_vector_array in = mlx_vector_array_new_data(both, 2), out = mlx_vector_array_new();
+  must(mlx_closure_apply(&out, function->f, in));
+  must(mlx_vector_array_get(&function->in.y, out, 0));
+  must(mlx_array_eval(function->in.y));
+  mlx_vector_array_free(in);
+  mlx_vector_array_free(out);
+}
+
+static void run_function(const struct bench_row *row, mlx_closure taken) {
+  float *a = bench_data(BENCH_SMALL, 1), *b = bench_data(BENCH_SMALL, 2);
+  struct function function = {inputs_of(a, b, NULL, 0, BENCH_SMALL), taken};
+  bench_emit(row, "s", bench_time(step_function, &function));
+  bench_check_steps(row, values(function.in.y), a, b);
+  release(&function.in);
+  mlx_closure_free(taken);
+  free(a);
+  free(b);
+}
+
+static void run_steps_called(const struct bench_row *row) {
+  run_function(row, mlx_closure_new_func(hundred));
+}
+
+static void run_steps_compiled(const struct bench_row *row) {
+  mlx_closure plain = mlx_closure_new_func(hundred), made = mlx_closure_new();
+  must(mlx_compile(&made, plain, false));
+  mlx_closure_free(plain);
+  run_function(row, made);
+}
+
 static void step_products(void *state) {
   struct inputs *in = state;
   mlx_stream s = mlx_default_cpu_stream_new();
@@ -314,6 +368,8 @@ static const struct bench_row rows[] = {
     {"record", run_record},
     {"small_eval", run_small_eval},
     {"chain", run_chain},
+    {"steps_called", run_steps_called},
+    {"steps_compiled", run_steps_compiled},
     {"matmul_chain", run_matmul_chain},
     {"fused", run_fused},
     {"add", run_add},

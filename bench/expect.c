@@ -50,6 +50,14 @@ void bench_check_add(const struct bench_row *row, const float *y, const float *a
   bench_same(row, y[n - 1], (double)a[n - 1] + b[n - 1], 1e-6);
 }
 
+// Half of the steps add b, and the others take what is positive as it is.
+void bench_check_steps(const struct bench_row *row, const float *y, const float *a,
+                       const float *b) {
+  for (int i = 0; i < BENCH_SMALL; i++) {
+    bench_same(row, y[i], a[i] + BENCH_STEPS / 2 * (double)b[i], 1e-4);
+  }
+}
+
 // Two steps of "add b, transpose" add b and its transpose once.
 void bench_check_chain(const struct bench_row *row, const float *y, const float *a,
                        const float *b) {

@@ -165,6 +165,24 @@ static void step_chain(void *state) {
   memcpy(job->y, x, sizeof x);
 }
 
+// As one loop over the elements, which is what compiling can come to.
+static void step_steps(void *state) {
+  struct job *job = state;
+  for (int i = 0; i < BENCH_SMALL; i++) {
+    float x = job->a[i];
+    for (int k = 0; k < BENCH_STEPS / 2; k++) x = fabsf(x + job->b[i]);
+    job->y[i] = x;
+  }
+  __asm__ volatile("" ::: "memory");
+}
+
+static void run_steps(const struct bench_row *row) {
+  struct job *job = open_small();
+  bench_emit(row, "s", bench_time(step_steps, job));
+  bench_check_steps(row, job->y, job->a, job->b);
+  close_small(job);
+}
+
 static void run_chain(const struct bench_row *row) {
   enum { COUNT = BENCH_CHAIN_SIDE * BENCH_CHAIN_SIDE };
   struct job job = {.a = bench_data(COUNT, 1), .b = bench_data(COUNT, 2), .y = bench_floats(COUNT)};
@@ -326,6 +344,8 @@ static const struct bench_row rows[] = {
     {"record", run_record},
     {"small_eval", run_small_eval},
     {"chain", run_chain},
+    {"steps_called", run_steps},
+    {"steps_compiled", run_steps},
     {"matmul_chain", run_matmul_chain},
     {"fused", run_fused},
     {"add", run_add},

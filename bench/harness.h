@@ -18,6 +18,7 @@ enum {
   BENCH_SMALL = 16,           // floats of a small operation
   BENCH_CHAIN = 1000,         // operations of the add and transpose chain
   BENCH_CHAIN_SIDE = 8,       // rows of its matrices
+  BENCH_STEPS = 100,          // operations of the function that is called, and compiled
   BENCH_PRODUCTS = 500,       // products of the matmul chain
   BENCH_PRODUCT_SIDE = 32,    // rows of its matrices
   BENCH_LARGE = 16 << 20,     // floats of a large operation: 64 MB, past the caches
@@ -70,6 +71,7 @@ float *bench_rotation(int turns);
 void bench_same(const struct bench_row *row, double got, double want, double tolerance);
 void bench_check_add(const struct bench_row *row, const float *y, const float *a, const float *b,
                      size_t n);
+void bench_check_steps(const struct bench_row *row, const float *y, const float *a, const float *b);
 void bench_check_chain(const struct bench_row *row, const float *y, const float *a, const float *b);
 void bench_check_products(const struct bench_row *row, const float *y, const float *a);
 void bench_check_fused(const struct bench_row *row, const float *y, const float *a, const float *b,

@@ -3,6 +3,7 @@
 // An exception of MLX ends the program with 1 and its message, so that the driver shows a gap.
 #include <cstdlib>
 #include <exception>
+#include <functional>
 #include <optional>
 #include <thread>
 #include <vector>
@@ -39,8 +40,8 @@ void keep_stream(void *) {
   asm volatile("" : : "r"(s.index) : "memory");
 }
 
-// A C interface must put its objects on the heap, behind functions of a library, so the two cheapest
-// rows are measured that way too.
+// A C interface must put its objects on the heap, behind functions of a library, so the two
+// cheapest rows are measured that way too.
 #define CALLED extern "C" __attribute__((noinline))
 
 CALLED void *c_default_stream() {
@@ -137,6 +138,38 @@ void run_chain(const Row *row) {
   dense.eval();
   bench_check_chain(row, dense.data<float>(), a, b);
 }
+
+using Arrays = std::vector<mx::array>;
+using Function = std::function<Arrays(const Arrays &)>;
+
+Arrays hundred(const Arrays &in) {
+  mx::array x = in[0];
+  for (int i = 0; i < BENCH_STEPS / 2; i++) x = mx::abs(mx::add(x, in[1]));
+  return {x};
+}
+
+struct Applied {
+  Function f;
+  Inputs in;
+};
+
+void step_function(void *state) {
+  auto *applied = static_cast<Applied *>(state);
+  applied->in.y = applied->f({applied->in.a, applied->in.b})[0];
+  applied->in.y->eval();
+}
+
+void run_function(const Row *row, Function f) {
+  Applied applied{std::move(f), {small_array(1), small_array(2), small_array(3), std::nullopt}};
+  bench_emit(row, "s", bench_time(step_function, &applied));
+  float *a = small_data(1), *b = small_data(2);
+  bench_check_steps(row, applied.in.y->data<float>(), a, b);
+  std::free(a);
+  std::free(b);
+}
+
+void run_steps_called(const Row *row) { run_function(row, hundred); }
+void run_steps_compiled(const Row *row) { run_function(row, mx::compile(Function(hundred))); }
 
 void step_products(void *state) {
   auto *in = static_cast<Inputs *>(state);
@@ -293,6 +326,8 @@ const Row rows[] = {
     {"record", run_record},
     {"small_eval", run_small_eval},
     {"chain", run_chain},
+    {"steps_called", run_steps_called},
+    {"steps_compiled", run_steps_compiled},
     {"matmul_chain", run_matmul_chain},
     {"fused", run_fused},
     {"add", run_add},
