@@ -15,12 +15,13 @@
 #include "stream/stream.h"
 
 /* In the order in which "any" asks. */
-enum { RING, ENGINES, ANY = ENGINES, NAMES };
+enum { RING, MPI, ENGINES, ANY = ENGINES, NAMES };
 
-static const struct wr_engine *const engines[ENGINES] = {[RING] = &wr_engine_ring};
+static const struct wr_engine *const engines[ENGINES] = {
+    [RING] = &wr_engine_ring, [MPI] = &wr_engine_mpi};
 
 /* Names of MLX's that have no engine here. */
-static const char *const others[] = {"mpi", "nccl", "jaccl"};
+static const char *const others[] = {"nccl", "jaccl"};
 
 static struct {
   struct wr_mutex lock;
@@ -135,8 +136,8 @@ static bool ask_engine(struct asking *asking, int which, bool strict) {
     asking->error = engines[which]->init(&group, strict);
     if (group) keep(which, group);
   } else if (!group && strict) {
-    asking->error =
-        wr_error_new(WEIR_ERROR_UNSUPPORTED, "Cannot initialize %s", engines[which]->name);
+    asking->error = wr_error_new(WEIR_ERROR_UNSUPPORTED, "Cannot initialize %s",
+                                 which == MPI ? "MPI" : engines[which]->name);
   }
   wr_comm_release(group);
   return group != NULL;

@@ -74,6 +74,7 @@ struct wr_engine {
 };
 
 extern const struct wr_engine wr_engine_ring;
+extern const struct wr_engine wr_engine_mpi;
 
 /* ---- comm.c ---- */
 

@@ -9,7 +9,7 @@ static mlx_stream s;
 
 static void begin(void) {
   s = new_stream();
-  group = ring_group();
+  group = group_of_backend("ring");
 }
 
 /* Fails in so many seconds; the message has the words. */
@@ -59,7 +59,7 @@ static void one_dies(int rank, int size) {
       CHECK(strstr(weir_last_error(), "[ring] The connection to rank"));
       mlx_array_free(y);
       group_is_over("[ring] The connection to rank");
-      exit(0);
+      return;
     }
     mlx_array_free(y);
   }
@@ -72,7 +72,7 @@ static void one_dies_idle(int rank, int size) {
   (void)size;
   begin();
   barrier(group, s);
-  if (rank == 0) _exit(9);
+  if (rank == 0) raise(SIGKILL);
   mlx_array y = sum_of(7), again = mlx_array_new(), x = mlx_array_new_float(1);
   fails_soon(y, "[ring] The connection to rank");
   CHECK(mlx_distributed_recv_like(&again, x, rank == 1 ? 0 : 1, group, s) == (rank == 3));
@@ -400,7 +400,7 @@ static void forks(int rank, int size) {
 int main(void) {
   all_but_one(2, 1, SIGKILL, one_dies, "killed");
   all_but_one(4, 1, SIGKILL, one_dies, "killed");
-  all_but_one(4, 0, 9 << 8, one_dies_idle, "killed while idle");
+  all_but_one(4, 0, SIGKILL, one_dies_idle, "killed while idle");
   in_processes(2, 1, differ, "differ");
   in_processes(4, 1, differ, "differ");
   in_processes(3, 1, differ_in_size, "differ in size");
@@ -413,7 +413,7 @@ int main(void) {
   in_processes(1, 1, bad_rank, "bad rank");
   wrong_ports();
   in_processes(2, 1, other_file, "another host file");
-  in_processes(3, 1, leaves, "leaves");
+  if (!SANITIZED) in_processes(3, 1, leaves, "leaves");
   if (!SANITIZED) in_processes(2, 1, forks, "forks");
   return 0;
 }
