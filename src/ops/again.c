@@ -25,7 +25,7 @@ static size_t params_bytes(const struct wr_node *node, const struct wr_node *fir
     case WR_OP_SPLIT:
       return ndim * sizeof(struct wr_slice_axis);
     case WR_OP_DIAGONAL:
-      return (size_t)wr_node_ndim(first) * sizeof(struct wr_diagonal_axis);
+      return first ? (size_t)wr_node_ndim(first) * sizeof(struct wr_diagonal_axis) : 0;
     case WR_OP_AS_STRIDED:
       return offsetof(struct wr_as_strided_params, strides) + ndim * sizeof(int64_t);
     case WR_OP_CALL:

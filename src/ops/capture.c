@@ -289,12 +289,14 @@ static bool add_steps(struct making *m) {
   return true;
 }
 
+static const struct wr_ptrs no_more;
+
 struct wr_node **wr_capture_retained(const struct wr_ptrs *list, const struct wr_ptrs *more) {
-  const size_t n = list->count, all = n + (more ? more->count : 0);
-  struct wr_node **nodes = wr_calloc((all + 1) * sizeof(struct wr_node *));
-  for (size_t i = 0; nodes && i < all; i++) {
-    nodes[i] = wr_node_retain(i < n ? list->items[i] : more->items[i - n]);
-  }
+  struct wr_node **nodes = wr_calloc((list->count + more->count + 1) * sizeof(struct wr_node *));
+  size_t n = 0;
+  if (!nodes) return NULL;
+  for (size_t i = 0; i < list->count; i++) nodes[n++] = wr_node_retain(list->items[i]);
+  for (size_t i = 0; i < more->count; i++) nodes[n++] = wr_node_retain(more->items[i]);
   return nodes;
 }
 
@@ -317,8 +319,8 @@ bool wr_capture_copy_sources(struct wr_capture *made, const struct wr_capture *c
                                        .count = c->n_in + (size_t)c->n_keys};
   const struct wr_ptrs constants = {.items = (void **)c->constants, .count = c->n_constants};
   made->pinned = c->pinned;
-  made->placeholders = wr_capture_retained(&placeholders, NULL);
-  made->constants = wr_capture_retained(&constants, NULL);
+  made->placeholders = wr_capture_retained(&placeholders, &no_more);
+  made->constants = wr_capture_retained(&constants, &no_more);
   if (made->placeholders) made->n_in = c->n_in;
   if (made->placeholders) made->n_keys = c->n_keys;
   if (made->constants) made->n_constants = c->n_constants;
@@ -339,7 +341,7 @@ static bool fill(struct making *m, const struct wr_node_list *outputs) {
   for (size_t i = 0; i < outputs->n; i++) {
     if (!number_of(m, outputs->items[i], &c->out[i])) return false;
   }
-  c->constants = wr_capture_retained(&m->found, NULL);
+  c->constants = wr_capture_retained(&m->found, &no_more);
   if (c->constants) c->n_constants = (uint32_t)m->found.count;
   return c->constants != NULL;
 }

@@ -11,7 +11,7 @@ struct wr_capture *wr_capture_new(void);
 bool wr_capture_make_room(struct wr_capture *c, size_t n_in, size_t n_out);
 /* The calling thread's default stream means that of whoever runs the capture. */
 void wr_capture_set_stream(struct wr_capture_step *step, struct wr_stream *stream);
-/* A list of references to what is in one or two lists; NULL when memory is refused. */
+/* A list of references to what is in both lists; NULL when memory is refused. */
 struct wr_node **wr_capture_retained(const struct wr_ptrs *list, const struct wr_ptrs *more);
 /* Placeholders and constants of c for a new capture. False when memory is refused. */
 bool wr_capture_copy_sources(struct wr_capture *made, const struct wr_capture *c);
