@@ -180,11 +180,15 @@ WR_INLINE uint8_t half_steps(uint8_t code) {
   return (uint8_t)(m + (five | six | seven));
 }
 
-WR_WIDE void wr_packed_halves(int8_t *restrict out, const uint8_t *restrict codes, int64_t n) {
+WR_WIDE static void fp4_halves(int8_t *restrict out, const uint8_t *restrict codes, int64_t n) {
   for (int64_t i = 0; i < n; i++) {
     const uint8_t size = half_steps(codes[i]), minus = codes[i] & 8u ? 0xff : 0;
     out[i] = (int8_t)(uint8_t)((size ^ minus) - minus);
   }
+}
+
+void wr_packed_halves(int8_t *restrict out, const uint8_t *restrict codes, int64_t n) {
+  fp4_halves(out, codes, n);
 }
 
 /* With the sign of zeros. */

@@ -26,7 +26,7 @@ static inline float exp_below_zero(float x) {
   return x < -87.3f ? 0.0f : p * scale;
 }
 
-WR_WIDE float wr_row_max(const float *x, int64_t n, float start) {
+WR_WIDE static float top_of_row(const float *x, int64_t n, float start) {
   float lanes[LANES];
   for (int l = 0; l < LANES; l++) lanes[l] = start;
   int64_t i = 0;
@@ -39,7 +39,7 @@ WR_WIDE float wr_row_max(const float *x, int64_t n, float start) {
   return top;
 }
 
-WR_WIDE double wr_row_exp(const float *x, float *y, int64_t n, float top) {
+WR_WIDE static double exponentials(const float *x, float *y, int64_t n, float top) {
   double total = 0.0;
   for (int64_t b = 0; b < n; b += BLOCK) {
     int64_t end = n - b < BLOCK ? n : b + BLOCK;
@@ -60,6 +60,14 @@ WR_WIDE double wr_row_exp(const float *x, float *y, int64_t n, float top) {
   return total;
 }
 
-WR_WIDE void wr_row_scale(float *y, int64_t n, float scale) {
+WR_WIDE static void scale_by(float *y, int64_t n, float scale) {
   for (int64_t i = 0; i < n; i++) y[i] *= scale;
 }
+
+float wr_row_max(const float *x, int64_t n, float start) { return top_of_row(x, n, start); }
+
+double wr_row_exp(const float *x, float *y, int64_t n, float top) {
+  return exponentials(x, y, n, top);
+}
+
+void wr_row_scale(float *y, int64_t n, float scale) { scale_by(y, n, scale); }

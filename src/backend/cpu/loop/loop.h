@@ -39,19 +39,28 @@ void wr_loop_run(const struct wr_call *call, wr_row_fn fn);
 /* A loop over a call of the C library cannot be vectorised; that is no defect of the loop. */
 #pragma clang diagnostic ignored "-Wpass-failed"
 #define WR_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#define WR_CLANG_SANITIZES                                                \
+  (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
+   __has_feature(memory_sanitizer))
 #else
+#define WR_CLANG_SANITIZES 0
 #define WR_INDEPENDENT _Pragma("GCC ivdep")
 #endif
 
 /* In front of a row function: compiled once more for AVX2 and for AVX-512, and the loader picks, by
-   what the processor can do: names of single processors would leave all others with the base. Not
-   under sanitizers, whose run-time library is not ready when the loader asks. On aarch64 NEON is
-   the base: each row function is NEON code as it is, and there is nothing to pick. */
-#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__SANITIZE_ADDRESS__) && \
-    !defined(__SANITIZE_THREAD__) && !defined(__clang__)
-#define WR_WIDE __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
-#else
+   what the processor can do: names of single processors would leave all others with the base. Clang
+   takes x86-64-v3 for such a name, so it is given the one feature of each level that the others
+   come with; nor do its versions have the function's own name, so all are static. Not under
+   sanitizers, whose run-time library is not ready when the loader asks, and not where the loader
+   cannot pick, as that of musl. On aarch64 NEON is the base: each row function is NEON code as it
+   is, and there is nothing to pick. */
+#if !defined(__x86_64__) || !defined(__GLIBC__) || defined(__SANITIZE_ADDRESS__) || \
+    defined(__SANITIZE_THREAD__) || WR_CLANG_SANITIZES
 #define WR_WIDE
+#elif defined(__clang__)
+#define WR_WIDE __attribute__((target_clones("default", "avx2", "avx512bw")))
+#else
+#define WR_WIDE __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
 #endif
 
 #define WR_INLINE static inline __attribute__((always_inline))
