@@ -108,7 +108,9 @@ static struct held read_settled(const struct held *wanted) {
     if (wanted != NULL && fits(&held, wanted)) break;
   }
   mlx_clear_cache();
+#ifdef __GLIBC__
   malloc_trim(0);
+#endif
   return read_held();
 }
 

@@ -14,9 +14,6 @@
 #include "base/handlers.h"
 #include "base/lock.h"
 
-/* How long the last handler waits for standard streams that another thread keeps locked. */
-static const uint64_t flush_ns = UINT64_C(200000000);
-
 static bool watched; /* immutable after wr_ending_set_up: all handlers were registered */
 static bool passed;  /* immutable after load: libraries register past Weir */
 static pthread_once_t late = PTHREAD_ONCE_INIT;
@@ -30,6 +27,11 @@ static void shut(void *unused) {
   (void)unused;
   (void)wr_gate_shut();
 }
+
+#ifdef __GLIBC__
+
+/* How long the last handler waits for standard streams that another thread keeps locked. */
+static const uint64_t flush_ns = UINT64_C(200000000);
 
 struct flush {
   struct wr_mutex lock;
@@ -75,9 +77,19 @@ static void last(int status, void *unused) {
   _exit(status);
 }
 
+static bool add_last(void) { return on_exit(last, NULL) == 0; }
+
+#else
+
+/* Other C libraries tell no handler the status. The gates are shut all the same, and waited for;
+   but a process in which somebody is left inside goes on to its destructors. */
+static bool add_last(void) { return wr_handlers_add(shut); }
+
+#endif
+
 /* ---- when they are registered ---- */
 
-static void register_last(void) { comes_last = on_exit(last, NULL) == 0; }
+static void register_last(void) { comes_last = add_last(); }
 
 bool wr_ending_comes_last(void) {
   pthread_once(&late, register_last);
@@ -90,7 +102,7 @@ bool wr_ending_comes_last(void) {
 static void go_first(wr_atomic_u32 *times, uint32_t most) {
   if (!watched || wr_fetch_add_relaxed(times, 1u) >= most) return;
   if (passed) {
-    (void)on_exit(last, NULL);
+    (void)add_last();
   } else {
     (void)wr_handlers_add(shut);
   }
@@ -118,7 +130,7 @@ void wr_ending_watch_thread(void) {
 }
 
 __attribute__((constructor)) static void at_load(void) {
-  watched = on_exit(last, NULL) == 0;
+  watched = add_last();
   passed = !wr_handlers_in_front();
   if (passed) watch_thread(&passed);
 }

@@ -6,10 +6,12 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <gnu/libc-version.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <gnu/libc-version.h>
+#endif
 
 #include "base/fork.h"
 #include "base/lock.h"
@@ -57,16 +59,28 @@ static bool ends_with(const char *text, const char *end) {
 /* The loader's words for what the system's calls have answered; there is no number. Where it lacks
    room for thread-local memory it says "cannot allocate memory", and that stays so. What it cannot
    map glibc 2.36 says without the system's answer, which is nearly always that there is no memory;
-   elsewhere the answer follows, and decides. */
+   elsewhere the answer follows, and decides. The last two are musl's words. */
 bool wr_refusal_is_of_the_moment(const char *text) {
-  static const char *const answers[] = {"Too many open files", "Cannot allocate memory",
-                                        "out of memory", "Resource temporarily unavailable"};
+  static const char *const answers[] = {"Too many open files",
+                                        "Cannot allocate memory",
+                                        "out of memory",
+                                        "Resource temporarily unavailable",
+                                        "No file descriptors available",
+                                        "Out of memory"};
   for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
     if (strstr(text, answers[i])) return true;
   }
   return ends_with(text, "failed to map segment from shared object") ||
          ends_with(text, "cannot map zero-fill pages");
 }
+
+static void *open_here(const char *name, int flags, const char **text) {
+  void *library = dlopen(name, flags);
+  *text = library ? NULL : dlerror();
+  return library;
+}
+
+#ifdef __GLIBC__
 
 /* Before version 2.34 the C library has threads in a library of their own, and a second copy of
    that takes the handlers of signals from the first. */
@@ -76,12 +90,6 @@ static bool namespaces_are_sound(void) {
   return major > 2 || minor >= 34;
 }
 
-static void *open_here(const char *name, int flags, const char **text) {
-  void *library = dlopen(name, flags);
-  *text = library ? NULL : dlerror();
-  return library;
-}
-
 /* A namespace that is refused for the moment is no reason for the program's own copy. */
 static void *open_apart(const char *name, int flags, const char **text) {
   void *library = namespaces_are_sound() ? dlmopen(LM_ID_NEWLM, name, flags) : NULL;
@@ -89,6 +97,15 @@ static void *open_apart(const char *name, int flags, const char **text) {
   if (library || (*text && wr_refusal_is_of_the_moment(*text))) return library;
   return open_here(name, flags, text);
 }
+
+#else
+
+/* Other loaders have no namespaces. */
+static void *open_apart(const char *name, int flags, const char **text) {
+  return open_here(name, flags, text);
+}
+
+#endif
 
 /* The loader is not even asked without a descriptor: it would never look into its list of libraries
    again. */

@@ -37,7 +37,8 @@ void *wr_library_open(const char *name, int flags, struct wr_refusal *why);
 /* A copy of the library for the caller alone, with copies of all that it needs, in a namespace of
    the loader's: what the program, or another library, does with its own copy and what is done with
    this one do not meet. Pages that are only read are shared by all copies. Where the loader has no
-   namespace left, or the C library is older than 2.34, it is the program's own copy, or becomes it.
+   namespace left or knows none (musl), or the C library is older than 2.34, it is the program's own
+   copy, or becomes it.
    Handlers for the end of the process that the copy registers run with the loader's destructors,
    and its handlers around a fork not at all. NULL and *why as above. */
 void *wr_library_open_apart(const char *name, struct wr_refusal *why);

@@ -187,16 +187,23 @@ void wr_cache_unregister(struct wr_memory *memory) {
   destroy(out);
 }
 
-/* Where another malloc stands in for the C library's (a sanitizer's, jemalloc's), this is the first
-   that its own hears: it sets itself up then, which two threads must not make it do at once. */
-static void malloc_trim_first(void) { malloc_trim(0); }
+/* Small blocks: what malloc keeps goes back to the system too, where it can be asked to.
+
+   Where another malloc stands in for the C library's (a sanitizer's, jemalloc's), the first call is
+   the first that its own hears: it sets itself up then, which two threads must not make it do at
+   once. */
+static void trim_malloc(void) {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
 
 void wr_memory_clear_cache(void) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   wr_cache_trim(0);
   int before = wr_cancel_off(); /* its first call may ask the system for random bytes (K7) */
-  pthread_once(&once, malloc_trim_first);
-  malloc_trim(0); /* small blocks: what malloc keeps goes back to the system too */
+  pthread_once(&once, trim_malloc);
+  trim_malloc();
   wr_cancel_restore(before);
 }
 

@@ -13,6 +13,7 @@
 
 #include "backend/backend.h"
 #include "base/atomic.h"
+#include "clocks.h"
 #include "core/shape.h"
 #include "fake_call.h"
 #include "fake_memory.h"
@@ -82,7 +83,9 @@ static struct {
   char fail_message[256];
   struct wr_memory *memory; /* set by install, before the first stream */
   struct fake_device_stats stats;
-} device = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+} device = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+__attribute__((constructor)) static void begin(void) { by_monotonic_clock(&device.changed); }
 
 static void lock(void) { pthread_mutex_lock(&device.lock); }
 static void unlock(void) { pthread_mutex_unlock(&device.lock); }
@@ -377,7 +380,7 @@ static bool fake_stop(uint64_t deadline_ns) {
   int late = 0;
   lock();
   while ((device.stats.queued > 0 || device.completing > 0) && !late) {
-    late = pthread_cond_clockwait(&device.changed, &device.lock, CLOCK_MONOTONIC, &deadline);
+    late = pthread_cond_timedwait(&device.changed, &device.lock, &deadline);
   }
   unlock();
   return !late;

@@ -8,6 +8,7 @@
 #include <fenv.h>
 #include <sched.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include "programs.h"
 
@@ -54,7 +55,7 @@ static inline void looks_like_the_process(pid_t tid) {
   cpu_set_t process, its;
   CHECK(sched_getaffinity(getpid(), sizeof process, &process) == 0);
   CHECK(sched_getaffinity(tid, sizeof its, &its) == 0 && CPU_EQUAL(&process, &its));
-  CHECK(sched_getscheduler(tid) == SCHED_OTHER);
+  CHECK(syscall(SYS_sched_getscheduler, tid) == SCHED_OTHER); /* musl's own does not ask */
   CHECK(getpriority(PRIO_PROCESS, (id_t)tid) == getpriority(PRIO_PROCESS, (id_t)getpid()));
   for (size_t i = 0; i < sizeof open / sizeof open[0]; i++) CHECK(!blocks(tid, open[i]));
   for (size_t i = 0; i < sizeof closed / sizeof closed[0]; i++) CHECK(blocks(tid, closed[i]));
@@ -87,13 +88,18 @@ static inline bool flushes_to_zero(void) { return true; }
 static inline void round_upward(void) { CHECK(fesetround(FE_UPWARD) == 0); }
 static inline bool rounds_upward(void) { return fegetround() == FE_UPWARD; }
 
-/* Not every processor can trap. */
+/* Not every processor can trap, nor does every C library have a function for it. */
+#ifdef __GLIBC__
 static inline void trap(void) { (void)feenableexcept(FE_DIVBYZERO | FE_INVALID | FE_OVERFLOW); }
 static inline bool traps(void) {
   (void)feclearexcept(FE_ALL_EXCEPT);
   int enabled = fegetexcept();
   return enabled == (FE_DIVBYZERO | FE_INVALID | FE_OVERFLOW) || enabled == 0;
 }
+#else
+static inline void trap(void) {}
+static inline bool traps(void) { return true; }
+#endif
 
 static inline void stay_on_one(void) {
   cpu_set_t one;
