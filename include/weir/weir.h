@@ -9,5 +9,6 @@
 #include "weir/memory.h"
 #include "weir/stream.h"
 #include "weir/thread.h"
+#include "weir/version.h"
 
 #endif

@@ -77,6 +77,7 @@ struct wr_env {
   bool check_handles;   /* WEIR_CHECK=handles: handles are numbers, and each is looked up */
   bool fuse;            /* false with WEIR_FUSE=0: every operation runs by itself */
   bool graphs;          /* false with WEIR_GRAPHS=0: the GPU's kernels are launched one by one */
+  bool info;            /* WEIR_INFO=1: what is found on the machine is told on stderr */
   bool tf32;            /* false with MLX_ENABLE_TF32=0: float32 products in float32 */
   char cuda_home[256];  /* CUDA_HOME or CUDA_PATH; "" when absent */
   char cache_home[256]; /* XDG_CACHE_HOME, or .cache in HOME; "" when both are absent */

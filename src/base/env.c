@@ -1,6 +1,6 @@
 /* The environment, read once at first use, but for what a later call is about, and here alone.
-   Values that make no sense are ignored
-   with a line on stderr, so that a misspelt setting does not pass in silence. */
+   Values that make no sense are ignored with a line on stderr, and so is a name that begins with
+   WEIR_ and is none of ours: a misspelt setting does not pass in silence. */
 
 #include <errno.h>
 #include <pthread.h>
@@ -11,6 +11,37 @@
 #include "base/base.h"
 #include "base/lock.h"
 
+extern char **environ;
+
+enum variable {
+  VAR_CHECK,
+  VAR_COMPILE_CACHE_BYTES,
+  VAR_DISTRIBUTED_TIMEOUT, /* by wr_env_number */
+  VAR_FUSE,
+  VAR_GRAPHS,
+  VAR_INFO,
+  VAR_KERNEL_CACHE_BYTES,
+  VAR_NUM_THREADS,
+  VAR_OPENBLAS,
+  VAR_THREADS,
+  VAR_TORTURE_SEED,
+  VAR_COUNT
+};
+
+static const char *const names[VAR_COUNT] = {
+    [VAR_CHECK] = "WEIR_CHECK",
+    [VAR_COMPILE_CACHE_BYTES] = "WEIR_COMPILE_CACHE_BYTES",
+    [VAR_DISTRIBUTED_TIMEOUT] = "WEIR_DISTRIBUTED_TIMEOUT",
+    [VAR_FUSE] = "WEIR_FUSE",
+    [VAR_GRAPHS] = "WEIR_GRAPHS",
+    [VAR_INFO] = "WEIR_INFO",
+    [VAR_KERNEL_CACHE_BYTES] = "WEIR_KERNEL_CACHE_BYTES",
+    [VAR_NUM_THREADS] = "WEIR_NUM_THREADS",
+    [VAR_OPENBLAS] = "WEIR_OPENBLAS",
+    [VAR_THREADS] = "WEIR_THREADS",
+    [VAR_TORTURE_SEED] = "WEIR_TORTURE_SEED",
+};
+
 /* A compiled kernel takes 5 to 50 KB: this is all of a few large programs. */
 static const uint64_t kernel_cache_bytes = (uint64_t)256 << 20;
 
@@ -19,6 +50,8 @@ static const uint64_t compile_cache_bytes = (uint64_t)256 << 20;
 
 static struct wr_env env;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static const char *value_of(enum variable v) { return getenv(names[v]); }
 
 static void ignored(const char *name, const char *value, const char *want) {
   char line[160];
@@ -40,26 +73,27 @@ static uint64_t read_number(const char *name, uint64_t max, uint64_t unset) {
 }
 
 static void read_threads(void) {
-  const char *text = getenv("WEIR_THREADS");
+  const char *text = value_of(VAR_THREADS);
   if (!text || !*text) return;
   env.threads_checked = !strcmp(text, "checked");
   env.threads_set = env.threads_checked || !strcmp(text, "free");
-  if (!env.threads_set) ignored("WEIR_THREADS", text, "free or checked");
+  if (!env.threads_set) ignored(names[VAR_THREADS], text, "free or checked");
 }
 
 static void read_check(void) {
-  const char *text = getenv("WEIR_CHECK");
+  const char *text = value_of(VAR_CHECK);
   if (!text || !*text) return;
   env.check_handles = !strcmp(text, "handles");
-  if (!env.check_handles) ignored("WEIR_CHECK", text, "handles");
+  if (!env.check_handles) ignored(names[VAR_CHECK], text, "handles");
 }
 
-static bool read_switch(const char *name) {
-  const char *text = getenv(name);
-  if (!text || !*text || !strcmp(text, "1")) return true;
-  if (!strcmp(text, "0")) return false;
-  ignored(name, text, "0 or 1");
-  return true;
+static bool read_switch(enum variable v, bool unset) {
+  const char *text = value_of(v);
+  if (!text || !*text) return unset;
+  const bool on = !strcmp(text, "1");
+  if (on || !strcmp(text, "0")) return on;
+  ignored(names[v], text, "0 or 1");
+  return unset;
 }
 
 /* MLX's own variable, read as MLX does: whatever is no number is 0. */
@@ -93,7 +127,7 @@ static void read_paths(void) {
     read_path("HOME", "/.cache", env.cache_home, sizeof env.cache_home);
   }
   read_library("NVTX_INJECTION64_PATH", env.nvtx_tool, sizeof env.nvtx_tool);
-  read_library("WEIR_OPENBLAS", env.openblas, sizeof env.openblas);
+  read_library(names[VAR_OPENBLAS], env.openblas, sizeof env.openblas);
 }
 
 #ifdef WR_TORTURE
@@ -113,16 +147,81 @@ static void set_seed(void) {}
 
 #endif
 
+/* ---- what is misspelt ---- */
+
+enum { NAME_BYTES = 64 };
+
+/* How many letters have to be put in, taken away or changed (Levenshtein's distance). */
+static size_t distance(const char *a, const char *b) {
+  size_t row[NAME_BYTES];
+  const size_t n = strlen(b);
+  for (size_t j = 0; j <= n; j++) row[j] = j;
+  for (size_t i = 0; a[i]; i++) {
+    size_t before = row[0];
+    row[0] = i + 1;
+    for (size_t j = 0; j < n; j++) {
+      size_t least = before + (a[i] != b[j]);
+      before = row[j + 1];
+      if (row[j] + 1 < least) least = row[j] + 1;
+      if (before + 1 < least) least = before + 1;
+      row[j + 1] = least;
+    }
+  }
+  return row[n];
+}
+
+/* Those of the project's own tests and tools. */
+static bool is_for_others(const char *name) {
+  static const char *const begins[] = {
+      "WEIR_TEST_",  "WEIR_FUZZ_", "WEIR_STAND_IN_", "WEIR_BENCH_", "WEIR_PARITY_",
+      "WEIR_FRESH_", "WEIR_MLXC_", "WEIR_LIB",       "WEIR_CLANG",  "WEIR_GPU_CHECK"};
+  for (size_t i = 0; i < sizeof begins / sizeof begins[0]; i++) {
+    if (!strncmp(name, begins[i], strlen(begins[i]))) return true;
+  }
+  return false;
+}
+
+static void look_at_name(const char *name) {
+  const char *nearest = NULL;
+  size_t least = 3; /* further off it is another word */
+  for (int v = 0; v < VAR_COUNT; v++) {
+    const size_t d = distance(name, names[v]);
+    if (d == 0) return;
+    if (d < least) nearest = names[v];
+    if (d < least) least = d;
+  }
+  if (is_for_others(name)) return;
+  char line[200];
+  snprintf(line, sizeof line, "weir: the environment has %s, which means nothing here%s%s%s", name,
+           nearest ? ": is it " : "", nearest ? nearest : "", nearest ? "?" : "");
+  wr_log_line(line);
+}
+
+static void look_for_misspelt(void) {
+  for (char **entry = environ; entry && *entry; entry++) {
+    char name[NAME_BYTES];
+    const size_t length = strcspn(*entry, "=");
+    if (strncmp(*entry, "WEIR_", 5) != 0 || length >= sizeof name) continue;
+    memcpy(name, *entry, length);
+    name[length] = '\0';
+    look_at_name(name);
+  }
+}
+
 static void read_all(void) {
+  look_for_misspelt();
   read_threads();
   read_check();
-  env.workers = (int)read_number("WEIR_NUM_THREADS", 4096, 0);
-  env.seed = read_number("WEIR_TORTURE_SEED", UINT64_MAX, 0);
-  env.kernel_cache_bytes = read_number("WEIR_KERNEL_CACHE_BYTES", INT64_MAX, kernel_cache_bytes);
+  env.workers = (int)read_number(names[VAR_NUM_THREADS], 4096, 0);
+  env.seed = read_number(names[VAR_TORTURE_SEED], UINT64_MAX, 0);
+  env.kernel_cache_bytes =
+      read_number(names[VAR_KERNEL_CACHE_BYTES], INT64_MAX, kernel_cache_bytes);
   env.no_compile = getenv("MLX_DISABLE_COMPILE") != NULL;
-  env.compile_cache_bytes = read_number("WEIR_COMPILE_CACHE_BYTES", INT64_MAX, compile_cache_bytes);
-  env.fuse = read_switch("WEIR_FUSE");
-  env.graphs = read_switch("WEIR_GRAPHS");
+  env.compile_cache_bytes =
+      read_number(names[VAR_COMPILE_CACHE_BYTES], INT64_MAX, compile_cache_bytes);
+  env.fuse = read_switch(VAR_FUSE, true);
+  env.graphs = read_switch(VAR_GRAPHS, true);
+  env.info = read_switch(VAR_INFO, false);
   env.tf32 = read_tf32();
   read_paths();
   set_seed();

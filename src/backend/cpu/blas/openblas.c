@@ -20,9 +20,12 @@
 #include <dlfcn.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/base.h"
+#include "base/found.h"
 #include "base/gate.h"
 #include "base/once.h"
 #include "base/thread.h"
@@ -31,9 +34,22 @@
 enum { SEQUENTIAL = 0 };
 
 /* Where distributions put the builds. WR_LIBRARY_FOLDER is the system's folder for libraries. */
-static const char *const places[] = {WR_LIBRARY_FOLDER "/openblas-pthread/libopenblas.so.0",
-                                     "libopenblas.so.0", "libopenblas.so",
-                                     WR_LIBRARY_FOLDER "/openblas-serial/libopenblas.so.0"};
+static const char *const places[] = {
+    WR_LIBRARY_FOLDER "/openblas-pthread/libopenblas.so.0", "libopenblas.so.0", "libopenblas.so",
+    WR_LIBRARY_FOLDER "/openblas-serial/libopenblas.so.0", "libscipy_openblas.so"};
+
+/* The one that a Python package brings, which lies beside that of Weir; "" where there is none. */
+static void beside_own_file(char *path, size_t bytes) {
+  static const char there[] = "../scipy_openblas32/lib/libscipy_openblas.so";
+  Dl_info own;
+  *path = '\0';
+  if (!dladdr(places, &own)) return;
+  const char *slash = strrchr(own.dli_fname, '/');
+  if (!slash) return;
+  const int n =
+      snprintf(path, bytes, "%.*s/%s", (int)(slash - own.dli_fname), own.dli_fname, there);
+  if (n < 0 || (size_t)n >= bytes || access(path, R_OK)) *path = '\0';
+}
 
 static bool is_missing(const struct wr_refusal *why) { return strstr(why->text, "No such file"); }
 
@@ -42,6 +58,9 @@ static bool is_missing(const struct wr_refusal *why) { return strstr(why->text, 
 static void *open_first(struct wr_refusal *why) {
   const char *chosen = wr_env_get()->openblas;
   if (*chosen) return wr_library_open_apart(chosen, why);
+  char beside[512];
+  beside_own_file(beside, sizeof beside);
+  if (*beside) return wr_library_open_apart(beside, why);
   void *library = wr_library_open_apart(places[0], why);
   for (size_t i = 1; !library && !why->for_now && i < sizeof places / sizeof places[0]; i++) {
     struct wr_refusal now;
@@ -56,32 +75,48 @@ struct symbol {
   void *slot; /* where the function's address is written */
 };
 
+/* An OpenBLAS that was opened. */
+struct opened {
+  void *library;
+  const char *prefix; /* of all its names: "", or as the builds for SciPy have them */
+};
+
+static void *address_of(const struct opened *o, const char *name) {
+  char full[64];
+  snprintf(full, sizeof full, "%s%s", o->prefix, name);
+  return dlsym(o->library, full);
+}
+
 /* ISO C has no conversion between data and function pointers; POSIX gives both one form. */
-static const char *first_missing(void *library, const struct symbol *symbols, size_t n) {
+static const char *first_missing(const struct opened *o, const struct symbol *symbols, size_t n) {
   for (size_t i = 0; i < n; i++) {
-    void *address = dlsym(library, symbols[i].name);
+    void *address = address_of(o, symbols[i].name);
     if (!address) return symbols[i].name;
     memcpy(symbols[i].slot, &address, sizeof address);
   }
   return NULL;
 }
 
+static const char *prefix_of(void *library) {
+  return dlsym(library, "scipy_cblas_sgemm") ? "scipy_" : "";
+}
+
 /* A build whose integers have 64 bits would read past the ints that it is given. It says so, or its
    functions have names of their own. */
-static bool has_long_integers(void *library) {
+static bool has_long_integers(const struct opened *o) {
   static const char *const marked[] = {"cblas_sgemm64_", "cblas_sgemm_64", "cblas_sgemm_64_",
                                        "scipy_cblas_sgemm64_"};
   char *(*config)(void);
   const struct symbol symbol = {"openblas_get_config", &config};
-  if (!first_missing(library, &symbol, 1)) return strstr(config(), "USE64BITINT") != NULL;
+  if (!first_missing(o, &symbol, 1)) return strstr(config(), "USE64BITINT") != NULL;
   for (size_t i = 0; i < sizeof marked / sizeof marked[0]; i++) {
-    if (dlsym(library, marked[i])) return true;
+    if (dlsym(o->library, marked[i])) return true;
   }
   return false;
 }
 
 /* Builds without LAPACK have products all the same. */
-static void find_lapack(struct wr_openblas *blas, void *library) {
+static void find_lapack(struct wr_openblas *blas, const struct opened *o) {
   struct wr_lapack *l = &blas->lapack;
   const struct symbol symbols[] = {
       {"spotrf_", &l->potrf[0]}, {"dpotrf_", &l->potrf[1]}, {"strtri_", &l->trtri[0]},
@@ -94,7 +129,7 @@ static void find_lapack(struct wr_openblas *blas, void *library) {
       {"cheevd_", &l->cheevd},   {"sgeev_", &l->geev[0]},   {"dgeev_", &l->geev[1]},
       {"cgeev_", &l->cgeev},
   };
-  blas->lapack_lacks = first_missing(library, symbols, sizeof symbols / sizeof symbols[0]);
+  blas->lapack_lacks = first_missing(o, symbols, sizeof symbols / sizeof symbols[0]);
 }
 
 /* *absent: what is wrong stays so. */
@@ -108,7 +143,8 @@ static struct wr_error *open_library(struct wr_openblas *blas, bool *absent) {
                         "libopenblas0-pthread), and it could not be opened: %s",
                         why.text);
   }
-  if (has_long_integers(library)) {
+  const struct opened opened = {library, prefix_of(library)};
+  if (has_long_integers(&opened)) {
     return wr_error_new(WEIR_ERROR_UNSUPPORTED,
                         "the OpenBLAS on this machine has 64-bit integers (ILP64), and matrix "
                         "products need one with 32-bit integers (LP64)");
@@ -124,14 +160,17 @@ static struct wr_error *open_library(struct wr_openblas *blas, bool *absent) {
       {"openblas_set_num_threads", &set_threads},
       {"openblas_get_parallel", &get_parallel},
   };
-  const char *missing = first_missing(library, symbols, sizeof symbols / sizeof symbols[0]);
+  const char *missing = first_missing(&opened, symbols, sizeof symbols / sizeof symbols[0]);
   if (missing) {
     return wr_error_new(WEIR_ERROR_UNSUPPORTED, "the OpenBLAS on this machine has no %s", missing);
   }
-  find_lapack(blas, library);
+  find_lapack(blas, &opened);
   /* Weir's pool spreads the slices; OpenBLAS's own threads would be a second pool on the same
      cores. */
   set_threads(1);
+  char *(*config)(void) = NULL;
+  const struct symbol about = {"openblas_get_config", &config};
+  wr_found_library("OpenBLAS", library, first_missing(&opened, &about, 1) ? NULL : config());
   blas->one_at_a_time = get_parallel() == SEQUENTIAL;
   return NULL;
 }
@@ -173,5 +212,6 @@ struct wr_error *wr_openblas_open(struct wr_openblas *blas, bool *absent) {
   }
   pthread_join(thread, NULL);
   *absent = opening.absent;
+  if (opening.error) wr_found_none("OpenBLAS", wr_error_message(opening.error));
   return opening.error;
 }

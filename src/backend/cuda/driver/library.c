@@ -12,6 +12,7 @@
 
 #include "base/base.h"
 #include "base/ending.h"
+#include "base/found.h"
 #include "base/once.h"
 
 enum { REASON_BYTES = 512, PATH_BYTES = 512 };
@@ -104,17 +105,30 @@ struct opening {
   struct wr_absence why;
 };
 
+static void tell(const struct library *library) {
+  if (*library->reason) {
+    wr_found_none(library->names[0], library->reason);
+  } else {
+    wr_found_library(library->names[0], library->handle, NULL);
+  }
+}
+
 /* Opens it once; true when it is open, or cannot be used for a reason that will not change. */
 static bool library_open(void *arg) {
   struct opening *o = arg;
   struct library *library = o->library;
   if (!library->handle) {
     if (!find(library, &o->why)) return false;
-    if (!library->handle) return true;
+    if (!library->handle) {
+      tell(library);
+      return true;
+    }
     wr_ending_goes_first();
     find_functions(library);
   }
-  return *library->reason || !library->begin || library->begin(library, &o->why);
+  if (!*library->reason && library->begin && !library->begin(library, &o->why)) return false;
+  tell(library);
+  return true;
 }
 
 /* The table of its functions; NULL when it cannot be used, and then *why is filled. */
