@@ -1,12 +1,13 @@
 # The front door: make demo, serve, test, bench, bench ops, bench models, check, install, install-mlxc,
-# clean. Builds come to lie in build/.
+# wheel, clean. Builds come to lie in build/.
 # What is missing on the machine, tools/setup installs (Debian and Ubuntu) or names.
 
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 RELEASE := build/release
+LIBRARIES := build/libraries
 
-.PHONY: all demo serve test bench ops models check install install-mlxc clean configure serve-program
+.PHONY: all demo serve test bench ops models check install install-mlxc wheel clean configure serve-program
 
 all: configure
 	@cmake --build $(RELEASE) --parallel $(JOBS)
@@ -51,14 +52,27 @@ check:
 	@cmake --preset debug
 	@tools/check/all build/debug
 
-# The libraries alone are built.
-install: configure
-	@cmake --build $(RELEASE) --parallel $(JOBS) --target weir_libraries
-	@cmake --install $(RELEASE) --prefix $(PREFIX)
+# The libraries alone are built, where a warning is none of the user's business, and no package of
+# the system's is installed.
+.PHONY: libraries
+libraries:
+	@tools/setup install
+	@cmake -S . -B $(LIBRARIES) -DCMAKE_BUILD_TYPE=Release -DWEIR_BUILD_TESTS=OFF \
+	  -DWEIR_BUILD_EXAMPLES=OFF -DWEIR_BUILD_BENCH=OFF
+	@cmake --build $(LIBRARIES) --parallel $(JOBS)
+
+install: libraries
+	@cmake --install $(LIBRARIES) --prefix $(PREFIX)
 
 # Beside that, what programs written for mlx-c look for: libmlxc and the like.
 install-mlxc: install
-	@cmake --install $(RELEASE) --prefix $(PREFIX) --component mlxc
+	@cmake --install $(LIBRARIES) --prefix $(PREFIX) --component mlxc
+
+# A Python wheel of the library: pip install build/wheel/*.whl, which brings OpenBLAS with it.
+wheel: libraries
+	@tools/setup wheel
+	@rm -f build/wheel/*.whl
+	@tools/wheel $(LIBRARIES)/libweir.so build/wheel
 
 clean:
 	@rm -rf build

@@ -24,18 +24,26 @@ foreach(flags IN ITEMS
   endif()
 endforeach()
 
-# Release is -O2; the kernels alone go further (weir_flags_by_folder).
-string(REPLACE "-O3" "-O2" CMAKE_C_FLAGS_RELEASE "${CMAKE_C_FLAGS_RELEASE}")
+# Optimised in every configuration but Debug, whatever flags a configuration has: distributions
+# build with None, and a project that adds this one often sets none at all. -O2; the kernels alone go
+# further (weir_flags_by_folder). Somebody who asks for no optimisation in CFLAGS gets none.
+set(weir_optimise $<$<NOT:$<CONFIG:Debug,MinSizeRel>>:-O2>)
+set(weir_optimise_kernels $<$<NOT:$<CONFIG:Debug>>:-O3>)
+if(CMAKE_C_FLAGS MATCHES "(^| )-O[0g]( |$)")
+  set(weir_optimise "")
+  set(weir_optimise_kernels "")
+endif()
 
-# Small operations cross every layer, so release builds inline between files, kernels apart. The
-# objects hold ordinary code too, and libweir.a that alone: any compiler and version can link it.
+# Small operations cross every layer, so release builds, and those of no configuration of ours,
+# inline between files, kernels apart. The objects hold ordinary code too, and libweir.a that alone: any compiler and version can link it.
 set(weir_lto_flags "")
 set(weir_fat_flags "")
 include(CheckIPOSupported)
 check_ipo_supported(RESULT weir_has_lto OUTPUT weir_lto_output LANGUAGES C)
 if(weir_has_lto AND CMAKE_C_COMPILER_ID STREQUAL "GNU" AND CMAKE_OBJCOPY AND NOT WEIR_SANITIZE)
-  set(weir_lto_flags $<$<CONFIG:Release>:-flto=auto>)
-  set(weir_fat_flags $<$<CONFIG:Release>:-ffat-lto-objects>)
+  set(weir_inlines_between_files $<NOT:$<CONFIG:Debug,MinSizeRel,RelWithDebInfo>>)
+  set(weir_lto_flags $<${weir_inlines_between_files}:-flto=auto>)
+  set(weir_fat_flags $<${weir_inlines_between_files}:-ffat-lto-objects>)
 endif()
 
 # Where the system keeps its libraries, for those that are opened at run time.
@@ -56,19 +64,29 @@ function(weir_compile_as_own target)
     C_STANDARD_REQUIRED ON
     C_EXTENSIONS OFF)
   target_compile_definitions(${target} PRIVATE ${weir_definitions})
-  target_compile_options(${target} PRIVATE ${weir_warnings} ${weir_sanitize_flags})
+  target_compile_options(${target} PRIVATE
+    ${weir_optimise} ${weir_warnings} ${weir_sanitize_flags})
 endfunction()
 
 # Thread-local variables are reached in one load (initial-exec) and not by a call, as a thread's
-# default stream is found at every operation. The few bytes come from the room that the C library
-# keeps for libraries opened at run time, so dlopen works too.
+# default stream is found at every operation. The few bytes come from the room that glibc keeps for
+# libraries opened at run time, so dlopen works too; musl keeps none, and would not open the library.
+include(CheckSymbolExists)
+check_symbol_exists(__GLIBC__ "features.h" WEIR_HAS_GLIBC)
+set(weir_tls_model "")
+if(WEIR_HAS_GLIBC)
+  set(weir_tls_model -ftls-model=initial-exec)
+endif()
+
 function(weir_compile_as_library target)
   weir_compile_as_own(${target})
   set_target_properties(${target} PROPERTIES
     POSITION_INDEPENDENT_CODE ON
     C_VISIBILITY_PRESET hidden)
   target_compile_definitions(${target} PRIVATE WR_LIBRARY_FOLDER="${weir_library_folder}")
-  target_compile_options(${target} PRIVATE -ftls-model=initial-exec -fno-semantic-interposition)
+  target_compile_options(${target} PRIVATE ${weir_tls_model} -fno-semantic-interposition
+    # The same bytes wherever it is built.
+    "-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=" "-ffile-prefix-map=${PROJECT_BINARY_DIR}/=")
   target_include_directories(${target} PRIVATE
     "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/include")
   target_link_libraries(${target} PRIVATE Threads::Threads)
@@ -88,7 +106,7 @@ function(weir_flags_by_folder)
     if(source MATCHES "/src/api/")
       list(APPEND flags -fvisibility=default)
     elseif(source MATCHES "/src/backend/cpu/")
-      set(flags $<$<CONFIG:Release,RelWithDebInfo>:-O3> -fno-math-errno -fno-trapping-math -ffp-contract=off)
+      set(flags ${weir_optimise_kernels} -fno-math-errno -fno-trapping-math -ffp-contract=off)
     endif()
     set_source_files_properties("${source}" PROPERTIES COMPILE_OPTIONS "${flags}")
   endforeach()
@@ -97,7 +115,7 @@ endfunction()
 function(weir_ordinary_code_only target)
   if(weir_lto_flags)
     add_custom_command(TARGET ${target} POST_BUILD
-      COMMAND "$<IF:$<CONFIG:Release>,${CMAKE_OBJCOPY},true>" --wildcard
+      COMMAND "$<IF:${weir_inlines_between_files},${CMAKE_OBJCOPY},true>" --wildcard
         "--remove-section=.gnu.lto_*" "--remove-section=.gnu.debuglto_*" "$<TARGET_FILE:${target}>"
       VERBATIM)
   endif()

@@ -1,5 +1,5 @@
-# What `cmake --install` puts down: headers, both libraries, weir.pc and the package Weir; and, where
-# it is asked for, the component mlxc.
+# What `cmake --install` puts down: headers, the libraries, weir.pc, the package Weir, the licence and
+# the guides; and, where it is asked for, the component mlxc.
 
 include(CMakePackageConfigHelpers)
 
@@ -9,10 +9,19 @@ install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/" DESTINATION "${CMAKE_INSTALL_
   FILES_MATCHING PATTERN "*.h")
 
 # Two export sets: the static library needs threads from whoever links it, the shared one does not.
-install(TARGETS weir EXPORT WeirShared)
-install(TARGETS weir_static EXPORT WeirStatic)
-install(EXPORT WeirShared NAMESPACE Weir:: DESTINATION "${weir_package_dir}")
-install(EXPORT WeirStatic NAMESPACE Weir:: DESTINATION "${weir_package_dir}")
+if(WEIR_SHARED)
+  install(TARGETS weir EXPORT WeirShared)
+  install(EXPORT WeirShared NAMESPACE Weir:: DESTINATION "${weir_package_dir}")
+endif()
+if(WEIR_STATIC)
+  install(TARGETS weir_static EXPORT WeirStatic)
+  install(EXPORT WeirStatic NAMESPACE Weir:: DESTINATION "${weir_package_dir}")
+endif()
+
+install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" "${PROJECT_SOURCE_DIR}/README.md"
+  DESTINATION "${CMAKE_INSTALL_DOCDIR}")
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/docs/" DESTINATION "${CMAKE_INSTALL_DOCDIR}/docs"
+  FILES_MATCHING PATTERN "*.md")
 
 configure_package_config_file(
   "${PROJECT_SOURCE_DIR}/cmake/WeirConfig.cmake.in" "${PROJECT_BINARY_DIR}/WeirConfig.cmake"
@@ -27,6 +36,11 @@ install(FILES
 # The pkg-config file finds its prefix from where it lies: an install can be moved.
 set(weir_pc_dir "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig")
 file(RELATIVE_PATH weir_pc_to_prefix "${weir_pc_dir}" "${CMAKE_INSTALL_PREFIX}")
+set(weir_pc_private "-ldl -lm -pthread")
+set(weir_pc_libs "-lweir")
+if(NOT WEIR_SHARED)
+  string(APPEND weir_pc_libs " ${weir_pc_private}")
+endif()
 configure_file("${PROJECT_SOURCE_DIR}/weir.pc.in" "${PROJECT_BINARY_DIR}/weir.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/weir.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
 
