@@ -1,5 +1,5 @@
 """Compares Weir with MLX in calls drawn at random, with the rules where MLX cannot be asked, and
-with itself in graphs: fused or not, step by step, on many streams, on one thread.
+with itself in graphs: fused or not, step by step, on many streams, on one thread, compiled.
 
 fuzz.py LIBRARY [PART [FIRST [COUNT]]]    PART: calls, hostile, sums, graphs or faults
 
@@ -125,7 +125,7 @@ class Runner:
 
 WAYS = {"fused": ("fused", {}), "not fused": ("fused", {"WEIR_FUSE": "0"}),
         "step by step": ("stepwise", {}), "many streams": ("streams", {}),
-        "one thread": ("alone", {"WEIR_NUM_THREADS": "1"})}
+        "one thread": ("alone", {"WEIR_NUM_THREADS": "1"}), "compiled": ("compiled", {})}
 
 
 class Runners:

@@ -1,14 +1,16 @@
 """Draws graphs of some operations on few arrays, so that groups form, share inputs and give buffers on,
 through chains of views, and says what their results are, to the bit. The same graph gives the same on
 all ways: fused or not, forced at its end or after each step, from one thread or from several, on one
-stream or on many.
+stream or on many, called or compiled.
 
 A graph is a list of nodes, {"array": value} or {"call": name, "of": [nodes], "args": [...], "keep":
 whether its result is read}, which JSON holds, so that a part of one is a graph too: see shrink.py.
 WEIR_FUZZ_FAULT=name makes the results of one function wrong, for the test of that."""
 
+import ctypes
 import hashlib
 import os
+import sys
 import threading
 
 import mlx.core as mx
@@ -18,11 +20,12 @@ import plain
 from mlxcalls import BINARY, UNARY
 from mlxside import NAMES, to_plain
 from plain import Dtype
-from weirlib import WeirError
+from weirlib import Handle, WeirError
 
 DTYPES = [mx.float32] * 5 + [mx.float16, mx.bfloat16, mx.float64, mx.int32, mx.uint8, mx.bool_,
                              mx.complex64, mx.int64]
 STREAMS = 4
+FUNCTION = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(Handle), Handle)
 
 
 class Way:
@@ -95,6 +98,42 @@ class Run:
         return f"{len(kept)} arrays, {digest.hexdigest()}"
 
 
+class Compiled(Run):
+    """As a compiled function of the graph's arrays, called twice: captured, and then repeated."""
+
+    def results(self, nodes):
+        arrays = [h for h, node in zip(self.made, nodes) if "array" in node]
+        function = FUNCTION(lambda res, given: self.run(nodes, res, given))
+        plain_one, made = self.weir.lib.mlx_closure_new_func(function), Handle()
+        given, out = self.vector(arrays), Handle()
+        self.weir.check(self.weir.lib.mlx_compile(ctypes.byref(made), plain_one, ctypes.c_bool(False)))
+        for _ in range(2):
+            self.weir.check(self.weir.lib.mlx_closure_apply(ctypes.byref(out), made, given))
+        self.made = self.weir.items(out)
+        self.weir.lib.mlx_closure_free(plain_one)
+        self.weir.lib.mlx_closure_free(made)
+        return super().results([{"keep": True}] * len(self.made))
+
+    def vector(self, handles):
+        return self.weir.lib.mlx_vector_array_new_data((Handle * len(handles))(*handles),
+                                                       ctypes.c_size_t(len(handles)))
+
+    def run(self, nodes, res, given):
+        try:
+            arrays = iter(self.weir.items(given))
+            self.made = []
+            for node in nodes:
+                if "array" in node:
+                    self.made.append(next(arrays))
+                else:
+                    super().node(node)
+            kept = [h for h, node in zip(self.made, nodes) if h and node.get("keep")]
+            return self.weir.lib.mlx_vector_array_set(res, self.vector(kept))
+        except Exception as error:  # none may leave it
+            print("in a closure:", error, file=sys.stderr)
+            return 1
+
+
 def views(d, shape):
     """Some view of an array of the shape."""
     n = len(shape)
@@ -157,6 +196,12 @@ def drawn(weir, seed, number):
 
 
 def results(weir, nodes, way):
+    if way == "compiled":
+        weir.lib.mlx_closure_new_func.restype = Handle
+        run = Compiled(weir, Way(way))
+        for node in nodes:
+            run.made.append(weir.argument(plain.unpacked(node["array"])) if "array" in node else None)
+        return run.results(nodes)
     run = Run(weir, Way(way))
     for node in nodes:
         run.node(node)

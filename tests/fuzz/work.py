@@ -7,7 +7,7 @@ work.py LIBRARY PART SEED FIRST COUNT
   sums              drawn subscripts of einsum, against NumPy: the same
   hostile           calls that may kill MLX, against the rules in mlx/c/ops.h: the same
   graphs            drawn graphs, as JSON
-  fused, stepwise, streams, alone
+  fused, stepwise, streams, alone, compiled
                     graphs from the standard input, a line each, run on Weir in this way: the results' digest
 """
 
