@@ -24,8 +24,7 @@ static size_t parts_words(const struct wr_record *r) {
 /* The tail: strides, edges, params (padded to 8), shape (the same), parts. */
 static bool tail_words(const struct wr_record *r, size_t *words) {
   size_t params = (r->params_bytes + 7) / 8;
-  *words = (size_t)r->ndim + EDGES_WORDS + params + shape_words(r->ndim);
-  if (!r->n_steps) *words += (size_t)r->n_in;
+  *words = (size_t)r->ndim + EDGES_WORDS + (size_t)r->n_in + params + shape_words(r->ndim);
   if (r->n_parts) *words += parts_words(r);
   return r->ndim <= WR_MAX_NDIM && r->n_in >= 0 && r->n_parts >= 0 && r->n_parts <= UINT16_MAX;
 }
@@ -48,28 +47,17 @@ static void copy_parts(struct wr_node *node, const struct wr_record *r) {
   }
 }
 
-/* What a group has in the place of its node's own edges: as if fuse.c had made it. */
-static struct wr_edges *group_edges(const struct wr_record *r) {
-  struct wr_edges *edges = wr_alloc(sizeof *edges + (size_t)r->n_in * sizeof edges->in[0] +
-                                    (size_t)r->n_steps * sizeof *r->steps);
-  if (!edges) return NULL;
-  *edges = (struct wr_edges){.n = (uint32_t)r->n_in, .n_steps = (uint32_t)r->n_steps};
-  memcpy(wr_group_steps(edges), r->steps, (size_t)r->n_steps * sizeof *r->steps);
-  return edges;
-}
-
-static void lay_out_tail(struct wr_node *node, const struct wr_record *r, struct wr_edges *group) {
-  struct wr_edges *own = wr_own_edges(node);
-  *own = (struct wr_edges){0};
-  struct wr_edges *edges = group ? group : own;
-  edges->n = (uint32_t)r->n_in;
-  node->stands_in = r->op == WR_OP_PLACEHOLDER;
+static void lay_out_tail(struct wr_node *node, const struct wr_record *r) {
+  struct wr_edges *edges = wr_own_edges(node);
+  *edges = (struct wr_edges){.n = (uint32_t)r->n_in};
+  bool stands_in = r->op == WR_OP_PLACEHOLDER;
   for (int i = 0; i < r->n_in; i++) {
     edges->in[i] = wr_node_retain(r->in[i]);
-    node->stands_in |= r->in[i]->stands_in;
+    stands_in |= r->in[i]->stands_in;
   }
+  node->stands_in = stands_in;
   wr_store_relaxed(&node->edges, edges); /* relaxed: not yet shared */
-  int64_t *at = node->strides + r->ndim + EDGES_WORDS + (group ? 0 : r->n_in);
+  int64_t *at = node->strides + r->ndim + EDGES_WORDS + r->n_in;
   node->params = at;
   if (r->params_bytes) memcpy(at, r->params, r->params_bytes);
   at += (r->params_bytes + 7) / 8;
@@ -97,13 +85,8 @@ static struct wr_error *node_new(struct wr_node **out, const struct wr_record *r
   struct wr_error *error = check_record(r, &size);
   if (error) return error;
   if (!tail_words(r, &words)) return wr_error_out_of_memory();
-  struct wr_edges *group = r->n_steps ? group_edges(r) : NULL;
   struct wr_node *node = wr_alloc(sizeof *node + words * sizeof(int64_t));
-  if (!node || (r->n_steps && !group)) {
-    wr_free(group);
-    wr_free(node);
-    return wr_error_out_of_memory();
-  }
+  if (!node) return wr_error_out_of_memory();
   memset(node, 0, sizeof *node);
   node->own.node = node;
   wr_store_relaxed(&node->own.kind.word, (uint32_t)WR_HANDLE_NONE);
@@ -113,7 +96,7 @@ static struct wr_error *node_new(struct wr_node **out, const struct wr_record *r
   node->dtype = (uint8_t)r->dtype;
   node->ndim = (uint8_t)r->ndim;
   node->size = size;
-  lay_out_tail(node, r, group);
+  lay_out_tail(node, r);
   if (r->stream) {
     struct wr_device device = wr_stream_device(r->stream);
     node->stream = wr_stream_retain(r->stream);
@@ -146,6 +129,33 @@ struct wr_error *wr_node_record(struct wr_node **out, const struct wr_record *re
   wr_shape_row_strides(node->shape, node->ndim, node->strides);
   node->dense = true;
   return finish(out, node, record);
+}
+
+/* As if fuse.c had made it, of a node that nobody else has seen: the references go over. */
+static bool become_group(struct wr_node *node, const struct wr_group_step *steps, uint32_t n) {
+  struct wr_edges *own = wr_own_edges(node);
+  struct wr_edges *group =
+      wr_alloc(sizeof *group + own->n * sizeof group->in[0] + n * sizeof *steps);
+  if (!group) return false;
+  *group = (struct wr_edges){.n = own->n, .n_steps = n};
+  for (uint32_t i = 0; i < own->n; i++) group->in[i] = own->in[i];
+  memcpy(wr_group_steps(group), steps, n * sizeof *steps);
+  own->n = 0;
+  wr_store_relaxed(&node->edges, group); /* relaxed: not yet shared */
+  return true;
+}
+
+struct wr_error *wr_node_record_group(struct wr_node **out, const struct wr_record *record,
+                                      const struct wr_group_step *steps, int n_steps) {
+  struct wr_node *node = NULL;
+  struct wr_error *error = wr_node_record(&node, record);
+  if (error) return error;
+  if (!become_group(node, steps, (uint32_t)n_steps)) {
+    wr_node_release(node);
+    return wr_error_out_of_memory();
+  }
+  *out = node;
+  return NULL;
 }
 
 struct wr_error *wr_node_view(struct wr_node **out, const struct wr_record *record,

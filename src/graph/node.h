@@ -72,13 +72,14 @@ struct wr_record {
      others use is views of it. Mostly none. */
   const struct wr_part *parts;
   int n_parts;
-  /* A group of these steps, of which the operation is the last (backend.h). Mostly none. */
-  const struct wr_group_step *steps;
-  int n_steps;
 };
 
 /* Records a command whose result is dense. The caller owns *out. */
 struct wr_error *wr_node_record(struct wr_node **out, const struct wr_record *record);
+/* The same of a group of these steps, of which the operation is the last (backend.h). No transform
+   may run: a log has operations. */
+struct wr_error *wr_node_record_group(struct wr_node **out, const struct wr_record *record,
+                                      const struct wr_group_step *steps, int n_steps);
 /* Records a view of the first input: the same buffer, with a shape, strides and an offset of its
    own (elements of the record's dtype, from the start of the buffer, so usually wr_node_offset(in)
    plus something); its bytes must lie where that dtype allows. Of further inputs only the end is
@@ -148,8 +149,10 @@ struct wr_error *wr_node_plan(struct wr_ptrs *order, struct wr_node *const *root
 /* Lets go of the stream of a node in such a plan, or of one that is made of a placeholder: it is
    never run, and what it says of its operation stays. */
 void wr_node_forget_stream(struct wr_node *node);
-/* Of a node in such a plan inputs, stream and steps, all borrowed. */
+/* Of a node in such a plan inputs and stream, all borrowed; and the steps of the group that it is,
+   of which there may be none. */
 struct wr_record wr_node_planned(const struct wr_node *node);
+const struct wr_group_step *wr_node_planned_steps(const struct wr_node *node, int *n);
 
 /* Forcing. eval waits until each is DONE or FAILED and returns the first error among `nodes`, in
    their order; async waits for no result, and has an error only for inputs that had failed before.

@@ -165,9 +165,11 @@ struct wr_error *wr_node_plan(struct wr_ptrs *order, struct wr_node *const *root
 
 struct wr_record wr_node_planned(const struct wr_node *node) {
   struct wr_edges *edges = wr_edges_of(node);
-  return (struct wr_record){.n_in = (int)edges->n,
-                            .in = edges->in,
-                            .stream = node->stream,
-                            .steps = wr_group_steps(edges),
-                            .n_steps = (int)edges->n_steps};
+  return (struct wr_record){.n_in = (int)edges->n, .in = edges->in, .stream = node->stream};
+}
+
+const struct wr_group_step *wr_node_planned_steps(const struct wr_node *node, int *n) {
+  struct wr_edges *edges = wr_edges_of(node);
+  *n = (int)edges->n_steps;
+  return *n ? wr_group_steps(edges) : NULL;
 }

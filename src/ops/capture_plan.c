@@ -85,11 +85,11 @@ static bool add_planned(struct wr_capture *made, const struct wr_capture *c,
     uint32_t value = wr_capture_first_step(made) + step;
     if (wr_node_op(node) == WR_OP_PLACEHOLDER) continue;
     struct wr_capture_step *s = &made->steps[step++];
-    *s = (struct wr_capture_step){.like = wr_node_retain(node),
-                                  .first_in = at,
-                                  .n_in = (uint32_t)r.n_in,
-                                  .steps = r.steps,
-                                  .n_steps = (uint32_t)r.n_steps};
+    *s = (struct wr_capture_step){
+        .like = wr_node_retain(node), .first_in = at, .n_in = (uint32_t)r.n_in};
+    int n_steps;
+    s->steps = wr_node_planned_steps(node, &n_steps);
+    s->n_steps = (uint32_t)n_steps;
     wr_capture_set_stream(s, r.stream);
     for (int k = 0; k < r.n_in; k++) made->in[at++] = wr_numbers_find(numbers, r.in[k]);
     if (!wr_numbers_add(numbers, node, &value)) return false;

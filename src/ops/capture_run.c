@@ -14,9 +14,8 @@ static struct wr_error *record_step(struct wr_node **out, const struct wr_captur
   struct wr_error *error = stream ? NULL : wr_stream_default(step->device, &stream);
   if (error) return error;
   struct wr_record record = wr_ops_record_of(step->like, in, (int)step->n_in, stream);
-  record.steps = step->steps;
-  record.n_steps = (int)step->n_steps;
-  error = step->n_steps ? wr_node_record(out, &record) : wr_ops_again(out, &record);
+  error = step->n_steps ? wr_node_record_group(out, &record, step->steps, (int)step->n_steps)
+                        : wr_ops_again(out, &record);
   if (!error) return NULL;
   char name[64];
   snprintf(name, sizeof name, "%s: ", wr_op_info(record.op)->name);
