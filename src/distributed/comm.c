@@ -214,5 +214,8 @@ struct wr_error *wr_comm_split(struct wr_comm **out, struct wr_comm *group, int 
   if (group->size == 1) {
     return wr_error_new(WEIR_ERROR_STATE, "Cannot split the distributed group further.");
   }
-  return group->engine->split(out, group, color, key < 0 ? group->rank : key);
+  struct wr_error *error = group->engine->split(out, group, color, key < 0 ? group->rank : key);
+  /* The others are not to wait for this one. */
+  if (error) wr_comm_fail(group, wr_error_retain(error));
+  return error;
 }

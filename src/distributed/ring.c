@@ -318,7 +318,7 @@ static struct wr_error *resolve_all(struct wr_ring *ring, const struct wr_ring_h
 }
 
 static struct wr_error *meet(struct wr_ring *ring, const struct wr_ring_hosts *hosts) {
-  struct wr_ring_plan plan = {0};
+  struct wr_ring_plan plan = {.watched = -1};
   struct wr_error *error = resolve_all(ring, hosts, &plan);
   if (error) return error;
   error = listen_here(ring, plan.listeners);
@@ -459,10 +459,11 @@ static struct wr_error *listen_anew(struct wr_ring *parent, struct member *me, i
 static struct wr_error *ring_split(struct wr_comm **out, struct wr_comm *group, int color,
                                    int key) {
   struct wr_ring *parent = ring_of(group);
-  struct wr_ring_plan plan = {0};
+  struct wr_ring_plan plan = {.watched = parent->lane[0].link.left};
   struct member me = {.color = color, .key = key, .rank = group->rank};
-  struct member *all = wr_alloc((size_t)group->size * sizeof *all);
+  struct member *all = wr_alloc((size_t)group->size * (sizeof *all + 1));
   if (!all) return wr_error_out_of_memory();
+  char *arrived = (char *)(all + group->size);
   /* Relaxed: who splits one group from several threads has to keep an order by himself. */
   const uint64_t split = wr_fetch_add_relaxed(&parent->splits, 1u) + 1;
   const uint64_t id = (parent->id ^ split << 32 ^ (uint32_t)color) * UINT64_C(0x9e3779b97f4a7c15);
@@ -471,6 +472,12 @@ static struct wr_error *ring_split(struct wr_comm **out, struct wr_comm *group, 
   if (!error) {
     const int n = sort_out(all, group->size, color);
     error = refused ? wr_error_retain(refused) : join_members(out, parent, all, n, id, &plan);
+  }
+  /* Nobody leaves before all are connected: an end of the parent's connections meanwhile is one of
+     a process that did not come so far. */
+  if (!error) {
+    error = wr_gather_bytes(group, "", 1, arrived);
+    if (error) wr_comm_release(*out);
   }
   end_listeners(parent, plan.listeners);
   wr_error_release(refused);

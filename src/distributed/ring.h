@@ -43,6 +43,7 @@ struct wr_ring_plan {
   uint64_t limit_ns;
   int listeners[WR_RING_LANES];           /* for the rank before this one; the caller's to close */
   struct sockaddr_in next[WR_RING_LANES]; /* of the rank after this one */
+  int watched; /* a connection whose end is the end of this too; -1: none */
   bool verbose;
 };
 /* A socket that listens at the address; port 0: at one that is free, which it then says. */

@@ -308,7 +308,7 @@ static uint64_t on_time(struct meeting *m) {
   return next;
 }
 
-enum { POLLED = 2 * WR_RING_LANES + 1 + CALLERS };
+enum { POLLED = 2 * WR_RING_LANES + 2 + CALLERS };
 
 static int what_to_poll(const struct meeting *m, struct pollfd *fds) {
   int n = 0;
@@ -324,6 +324,7 @@ static int what_to_poll(const struct meeting *m, struct pollfd *fds) {
   for (int i = 0; i < CALLERS; i++) {
     fds[n++] = (struct pollfd){.fd = m->callers[i].fd, .events = POLLIN};
   }
+  fds[n++] = (struct pollfd){.fd = m->plan->watched, .events = POLLRDHUP};
   return n;
 }
 
@@ -332,6 +333,10 @@ static void act(struct meeting *m, const struct pollfd *fds) {
   const struct pollfd *outgoing = fds + m->plan->lanes, *callers = outgoing + m->n;
   for (int i = 0; i < CALLERS; i++) {
     if (callers[i].revents && m->callers[i].fd >= 0) read_hello(m, &m->callers[i]);
+  }
+  if (callers[CALLERS].revents) {
+    m->error = wr_error_new(WEIR_ERROR_DEVICE,
+                            "[ring] A process of the group that is split is gone, or has failed");
   }
   for (int i = 0; i < m->n && !m->error; i++) {
     if (outgoing[i].revents) outgoing_ready(m, i);

@@ -96,6 +96,19 @@ static void all_but_one(int n, int dies, int status, void (*fn)(int, int), const
   processes_end(&p);
 }
 
+/* One dies while the others split the group. */
+static void one_dies_in_split(int rank, int size) {
+  begin();
+  barrier(group, s);
+  if (rank == 2) raise(SIGKILL);
+  mlx_distributed_group half = mlx_distributed_group_new();
+  const double start = seconds_now();
+  CHECK(mlx_distributed_group_split(&half, group, rank % 2, -1) == 1);
+  CHECK(strstr(weir_last_error(), "[ring]") && seconds_now() - start < 5 * patience());
+  group_is_over("[ring]");
+  (void)size;
+}
+
 /* ---- one does something else ---- */
 
 static void differ(int rank, int size) {
@@ -401,6 +414,7 @@ int main(void) {
   all_but_one(2, 1, SIGKILL, one_dies, "killed");
   all_but_one(4, 1, SIGKILL, one_dies, "killed");
   all_but_one(4, 0, SIGKILL, one_dies_idle, "killed while idle");
+  all_but_one(4, 2, SIGKILL, one_dies_in_split, "killed in a split");
   in_processes(2, 1, differ, "differ");
   in_processes(4, 1, differ, "differ");
   in_processes(3, 1, differ_in_size, "differ in size");

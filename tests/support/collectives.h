@@ -347,6 +347,31 @@ static inline void mapped(collective *what, int rows) {
   mlx_array_free(z);
 }
 
+/* ---- compiled ---- */
+
+/* Each call is a collective of its own, in its place. */
+static inline void compiled(void) {
+  mlx_closure f = mlx_closure_new_func(squares), fast = mlx_closure_new();
+  const int n = 3;
+  of_closure = mlx_distributed_all_sum;
+  CHECK(mlx_compile(&fast, f, false) == 0);
+  for (int i = 1; i < 6; i++) {
+    const float data[3] = {(float)(rank + i), 1, 0};
+    mlx_array x = mlx_array_new_data(data, &n, 1, MLX_FLOAT32), y = mlx_array_new();
+    mlx_vector_array in = mlx_vector_array_new_value(x), out = mlx_vector_array_new();
+    const float sum = (float)(size * (size - 1) / 2 + size * i), ones = (float)size;
+    float got = 0;
+    CHECK(mlx_closure_apply(&out, fast, in) == 0 && mlx_vector_array_get(&y, out, 0) == 0);
+    CHECK(mlx_array_item_float32(&got, y) == 0 && got == sum * sum + ones * ones);
+    mlx_vector_array_free(in);
+    mlx_vector_array_free(out);
+    mlx_array_free(x);
+    mlx_array_free(y);
+  }
+  mlx_closure_free(f);
+  mlx_closure_free(fast);
+}
+
 /* ---- threads ---- */
 
 enum { THREADS = 4 };
@@ -408,6 +433,7 @@ static inline void all_of_it(int r, int n) {
   gradient(mlx_distributed_all_sum, (float)n);
   gradient(mlx_distributed_all_gather, 1);
   tangent();
+  compiled();
   mapped(mlx_distributed_all_sum, 5);
   mapped(mlx_distributed_all_gather, 5);
   mapped(mlx_distributed_sum_scatter, 2 * n);
