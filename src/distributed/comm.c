@@ -71,7 +71,12 @@ void wr_comm_release(struct wr_comm *group) {
 int wr_comm_rank(const struct wr_comm *group) { return group->rank; }
 int wr_comm_size(const struct wr_comm *group) { return group->size; }
 
+/* In the child of a fork the connections are the parent's, or nobody's. */
 void wr_comm_fail(struct wr_comm *group, struct wr_error *error) {
+  if (group->generation != wr_fork_generation) {
+    wr_error_release(error);
+    return;
+  }
   wr_error_keep_first(&group->failure, error);
   group->engine->fail(group);
 }

@@ -240,8 +240,8 @@ static size_t bytes_out(const struct wr_job *job) {
 /* MPI counts in int. */
 static struct wr_error *begin_job(struct active *a) {
   const struct wr_job *job = a->job;
-  const mpi_comm comm = mpi_of(a->group)->comm;
-  const mpi_type type = mpi.types[job->dtype];
+  mpi_comm comm = mpi_of(a->group)->comm;
+  mpi_type type = mpi.types[job->dtype];
   if (job->count > INT32_MAX) {
     return wr_error_new(WEIR_ERROR_UNSUPPORTED, "[mpi] An array has more than 2147483647 elements");
   }
@@ -536,6 +536,10 @@ static struct wr_error *mpi_init(struct wr_comm **out, bool strict) {
   *out = NULL;
   if (!is_launched()) return strict ? wr_comm_alone(out) : NULL;
   (void)wr_once_try(&mpi.begun, begin, &error);
+  if (!error && mpi.generation != wr_fork_generation) {
+    error =
+        wr_error_new(WEIR_ERROR_STATE, "[mpi] MPI is of the process that this one was forked from");
+  }
   if (!error) error = duplicate(mpi.world, &data, &control);
   if (!error) error = group_new(out, data, control);
   return error;

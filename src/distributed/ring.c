@@ -426,7 +426,10 @@ static struct wr_error *join_members(struct wr_comm **out, const struct wr_ring 
   if (n == 1) return wr_comm_alone(out);
   struct wr_error *error = all_listen(members, n);
   if (error) return error;
-  while (members[rank].rank != parent->group.rank) rank++;
+  while (rank < n && members[rank].rank != parent->group.rank) rank++;
+  if (rank == n) {
+    return wr_error_new(WEIR_ERROR_DEVICE, "[ring] What the group has gathered is not its own");
+  }
   struct wr_ring *ring = ring_new(rank, n, parent->lanes, id);
   if (!ring) return wr_error_out_of_memory();
   memcpy(ring->here, members[rank].here, sizeof ring->here);

@@ -398,6 +398,9 @@ static void forks(int rank, int size) {
     mlx_array z = sum_of(4);
     CHECK(mlx_array_eval(y) == 1 && mlx_array_eval(z) == 1);
     CHECK(strstr(weir_last_error(), "forked"));
+    mlx_distributed_group half = mlx_distributed_group_new();
+    CHECK(mlx_distributed_group_split(&half, group, 0, 0) == 1);
+    CHECK(strstr(weir_last_error(), "forked"));
     CHECK(!unsetenv("MLX_RANK"));
     CHECK(mlx_distributed_init(&group, false, "any") == 0);
     CHECK(mlx_distributed_group_size(group) == 1);
