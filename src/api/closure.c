@@ -362,6 +362,11 @@ struct wr_function *wr_api_closure(mlx_closure cls, const char *param, struct wr
   return function_of(&plain, cls.ctx, param, error);
 }
 
+struct wr_function *wr_api_closure_kwargs(mlx_closure_kwargs cls, const char *param,
+                                          struct wr_error **error) {
+  return function_of(&kwargs, cls.ctx, param, error);
+}
+
 struct wr_function *wr_api_custom_or_none(mlx_closure_custom cls, const char *param,
                                           struct wr_error **error) {
   return cls.ctx ? function_of(&custom, cls.ctx, param, error) : NULL;

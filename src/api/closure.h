@@ -41,6 +41,8 @@ void wr_api_let_go(struct wr_ptrs *held, int n);
 /* What handles hold, borrowed; and making *res, and its copies, refer to a function, whose
    reference is taken, also when memory is refused. */
 struct wr_function *wr_api_closure(mlx_closure cls, const char *param, struct wr_error **error);
+struct wr_function *wr_api_closure_kwargs(mlx_closure_kwargs cls, const char *param,
+                                          struct wr_error **error);
 struct wr_function *wr_api_custom_or_none(mlx_closure_custom cls, const char *param,
                                           struct wr_error **error);
 struct wr_function *wr_api_custom_jvp_or_none(mlx_closure_custom_jvp cls, const char *param,

@@ -7,6 +7,7 @@
 #include "bracket.h"
 #include "check.h"
 #include "good_closures.h"
+#include "good_imported.h"
 #include "good_kernels.h"
 #include "mlx/c/mlx.h"
 #include "no_file.h"
@@ -66,6 +67,8 @@ static void free_is_a_no_op(void) {
   mlx_fast_metal_kernel_free(none.fast_metal_kernel);
   mlx_fast_metal_kernel_config_free(none.fast_metal_kernel_config);
   CHECK(mlx_node_namer_free(none.node_namer) == 0);
+  CHECK(mlx_function_exporter_free(none.function_exporter) == 0);
+  CHECK(mlx_imported_function_free(none.imported_function) == 0);
   CHECK(mlx_device_free(none.device) == 0);
   CHECK(mlx_device_info_free(none.device_info) == 0);
   CHECK(mlx_stream_free(none.stream) == 0);
@@ -94,6 +97,7 @@ static void make_good(void) {
   good.fast_metal_kernel = good_metal_kernel();
   good.fast_metal_kernel_config = mlx_fast_metal_kernel_config_new();
   good.node_namer = mlx_node_namer_new();
+  good.function_exporter = mlx_function_exporter_new("/dev/null", good.closure, false);
   good.device = mlx_device_new_type(MLX_CPU, 0);
   good.device_info = mlx_device_info_new();
   CHECK(mlx_device_info_get(&good.device_info, good.device) == 0);
@@ -109,6 +113,7 @@ static void make_good(void) {
   good.map_string_to_string_iterator =
       mlx_map_string_to_string_iterator_new(good.map_string_to_string);
   good.vector_array = mlx_vector_array_new_value(good.array);
+  good.imported_function = good_imported_function(good.vector_array);
   good.vector_vector_array = mlx_vector_vector_array_new_value(good.vector_array);
   good.vector_int = mlx_vector_int_new_value(1);
   good.vector_string = mlx_vector_string_new_value("text");
@@ -117,6 +122,8 @@ static void make_good(void) {
 static void free_good(void) {
   FREE_CLOSURES(good);
   mlx_node_namer_free(good.node_namer);
+  mlx_function_exporter_free(good.function_exporter);
+  mlx_imported_function_free(good.imported_function);
   mlx_fast_cuda_kernel_config_free(good.fast_cuda_kernel_config);
   mlx_fast_metal_kernel_free(good.fast_metal_kernel);
   mlx_fast_metal_kernel_config_free(good.fast_metal_kernel_config);

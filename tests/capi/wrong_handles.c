@@ -12,6 +12,7 @@
 #include "anew.h"
 #include "bracket.h"
 #include "good_closures.h"
+#include "good_imported.h"
 #include "good_kernels.h"
 #include "mean_cpu.h"
 #include "no_file.h"
@@ -114,6 +115,8 @@ static struct handles make(void) {
   h.fast_metal_kernel = good_metal_kernel();
   h.fast_metal_kernel_config = mlx_fast_metal_kernel_config_new();
   h.node_namer = mlx_node_namer_new();
+  h.function_exporter = mlx_function_exporter_new("/dev/null", h.closure, false);
+  h.imported_function = good_imported_function(h.vector_array);
   h.event = weir_event_new();
   CHECK(weir_event_record(h.event, h.stream) == 0);
   CHECK(weir_wired_guard_begin(&h.wired_guard, 1, &h.stream, 1) == 0);
@@ -148,6 +151,8 @@ static void end(struct handles h) {
   CHECK(mlx_map_string_to_string_iterator_free(h.map_string_to_string_iterator) == 0);
   CHECK(mlx_map_string_to_string_free(h.map_string_to_string) == 0);
   CHECK(mlx_node_namer_free(h.node_namer) == 0);
+  CHECK(mlx_function_exporter_free(h.function_exporter) == 0);
+  CHECK(mlx_imported_function_free(h.imported_function) == 0);
   FREE_CLOSURES(h);
   mlx_fast_cuda_kernel_config_free(h.fast_cuda_kernel_config);
   mlx_fast_metal_kernel_free(h.fast_metal_kernel);

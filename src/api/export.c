@@ -1,0 +1,300 @@
+/* Functions in files: handles in, a capture of the function, and src/io. No locks. */
+
+#include "mlx/c/export.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api.h"
+#include "api/closure.h"
+#include "api/map.h"
+#include "base/base.h"
+#include "io/mlxfn_import.h"
+#include "io/mlxfn_write.h"
+
+struct exporter {
+  struct wr_kind_word kind;
+  struct wr_fn_exporter *file;
+  struct wr_function *function; /* a reference */
+};
+
+struct imported {
+  struct wr_kind_word kind;
+  struct wr_fn_import *function;
+};
+
+/* ---- arguments ---- */
+
+/* Positional ones, and named ones sorted by their names. */
+struct inputs {
+  struct wr_node_list in;
+  struct wr_ptrs held[1];
+  size_t n_named;
+  const char **names; /* the map's */
+  struct wr_node **named;
+};
+
+static int by_key(const void *left, const void *right) {
+  const struct wr_map_entry *const *a = left, *const *b = right;
+  return strcmp((*a)->key, (*b)->key);
+}
+
+/* What is named has references too, since the function may change the map. */
+static void take_named(struct inputs *i, const struct wr_map *map, struct wr_error **error) {
+  const struct wr_map_entry **sorted = wr_alloc((map->count + 1) * sizeof *sorted);
+  i->names = wr_calloc((map->count + 1) * sizeof *i->names);
+  i->named = wr_calloc((map->count + 1) * sizeof *i->named);
+  if (!sorted || !i->names || !i->named) *error = wr_error_out_of_memory();
+  for (size_t k = 0; k < map->count && !*error; k++) sorted[k] = &map->entries[k];
+  if (!*error) qsort(sorted, map->count, sizeof *sorted, by_key);
+  for (size_t k = 0; k < map->count && !*error; k++) {
+    const size_t bytes = strlen(sorted[k]->key) + 1;
+    char *name = wr_alloc(bytes);
+    if (!name) *error = wr_error_out_of_memory();
+    if (!name) break;
+    memcpy(name, sorted[k]->key, bytes);
+    i->names[k] = name;
+    i->named[k] = wr_node_retain(sorted[k]->value);
+    i->n_named++;
+  }
+  wr_free(sorted);
+}
+
+static struct inputs take_inputs(mlx_vector_array args, const mlx_map_string_to_array *kwargs,
+                                 struct wr_error **error) {
+  struct inputs i = {.n_named = 0};
+  i.in = wr_api_hold(&i.held[0], args, "args", error);
+  const struct wr_map *map = kwargs ? wr_api_map_of_arrays(*kwargs, "kwargs", error) : NULL;
+  if (map && !*error) take_named(&i, map, error);
+  return i;
+}
+
+static void drop_inputs(struct inputs *i) {
+  for (size_t k = 0; k < i->n_named; k++) {
+    wr_free((void *)i->names[k]);
+    wr_node_release(i->named[k]);
+  }
+  wr_free(i->names);
+  wr_free(i->named);
+  wr_api_let_go(i->held, 1);
+}
+
+/* ---- tracing ---- */
+
+static struct wr_error *stand_in(struct wr_capturing *making, const struct wr_node *like,
+                                 struct wr_node **out) {
+  return wr_capture_input(making, wr_node_ndim(like), wr_node_shape(like), wr_node_dtype(like),
+                          out);
+}
+
+/* Calls the function on what stands for the inputs; with named ones where it takes such. */
+static struct wr_error *call(struct wr_capturing *making, struct wr_function *f,
+                             const struct inputs *i, bool takes_named, struct wr_results *results) {
+  struct wr_error *error = NULL;
+  struct wr_map named = {0};
+  struct wr_node *in;
+  for (size_t k = 0; k < i->in.n && !error; k++) error = stand_in(making, i->in.items[k], &in);
+  for (size_t k = 0; k < i->n_named && !error; k++) {
+    bool added;
+    error = stand_in(making, i->named[k], &in);
+    void **place = error ? NULL : wr_map_add(&named, i->names[k], &added);
+    if (place) *place = in;
+    if (!error && !place) error = wr_error_out_of_memory();
+  }
+  const struct wr_arguments arguments = {
+      .in = {{(struct wr_node *const *)making->in.items, i->in.n}},
+      .named = takes_named ? &named : NULL};
+  if (!error) error = wr_function_call(f, &arguments, results);
+  wr_map_end(&named);
+  return error;
+}
+
+static struct wr_error *trace(struct wr_capture **out, struct wr_function *f,
+                              const struct inputs *i, bool takes_named) {
+  struct wr_capturing making;
+  struct wr_results results = {0};
+  struct wr_error *error = wr_capture_begin(&making, false);
+  if (error) return error;
+  error = call(&making, f, i, takes_named, &results);
+  if (!error) {
+    const struct wr_node_list outputs = {(struct wr_node *const *)results.out[0].items,
+                                         results.out[0].count};
+    error = wr_capture_make(out, &making, &outputs);
+    wr_results_end(&results);
+  }
+  wr_capture_end(&making);
+  return error;
+}
+
+/* ---- exporting ---- */
+
+static struct wr_error *add(struct wr_fn_exporter *file, struct wr_function *f,
+                            const struct inputs *i) {
+  struct wr_capture *capture = NULL;
+  const size_t n = i->in.n + i->n_named;
+  struct wr_node **all = wr_alloc((n + 1) * sizeof *all);
+  if (!all) return wr_error_out_of_memory();
+  for (size_t k = 0; k < n; k++) all[k] = k < i->in.n ? i->in.items[k] : i->named[k - i->in.n];
+  const bool twice = wr_fn_exporter_has(file, all, n, i->names, i->n_named);
+  wr_free(all);
+  if (twice) {
+    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
+                        "[export_function] Attempting to export a function twice with the same "
+                        "signature is not allowed.");
+  }
+  struct wr_error *error = trace(&capture, f, i, false);
+  if (!error) error = wr_fn_exporter_add(file, capture, i->names, i->n_named);
+  wr_capture_release(capture);
+  return error;
+}
+
+/* Once the function has been traced. */
+static struct wr_error *write_one(const char *file, bool shapeless, struct wr_function *f,
+                                  const struct inputs *i, bool takes_named) {
+  struct wr_capture *capture = NULL;
+  struct wr_fn_exporter *x = NULL;
+  struct wr_error *error = trace(&capture, f, i, takes_named);
+  if (!error) error = wr_fn_exporter_new(&x, file, shapeless);
+  if (!error) error = wr_fn_exporter_add(x, capture, i->names, i->n_named);
+  wr_fn_exporter_free(x);
+  wr_capture_release(capture);
+  return error;
+}
+
+int mlx_export_function(const char *file, const mlx_closure fun, const mlx_vector_array args,
+                        bool shapeless) {
+  struct wr_error *error = NULL;
+  wr_api_result(file, "file", &error);
+  struct wr_function *f = wr_api_closure(fun, "fun", &error);
+  struct inputs i = take_inputs(args, NULL, &error);
+  if (!error) error = write_one(file, shapeless, f, &i, false);
+  drop_inputs(&i);
+  return wr_api_return("mlx_export_function", error);
+}
+
+int mlx_export_function_kwargs(const char *file, const mlx_closure_kwargs fun,
+                               const mlx_vector_array args, const mlx_map_string_to_array kwargs,
+                               bool shapeless) {
+  struct wr_error *error = NULL;
+  wr_api_result(file, "file", &error);
+  struct wr_function *f = wr_api_closure_kwargs(fun, "fun", &error);
+  struct inputs i = take_inputs(args, &kwargs, &error);
+  if (!error) error = write_one(file, shapeless, f, &i, true);
+  drop_inputs(&i);
+  return wr_api_return("mlx_export_function_kwargs", error);
+}
+
+static void exporter_end(struct exporter *x) {
+  if (!x) return;
+  wr_fn_exporter_free(x->file);
+  wr_function_release(x->function);
+  wr_free(x);
+}
+
+mlx_function_exporter mlx_function_exporter_new(const char *file, const mlx_closure fun,
+                                                bool shapeless) {
+  mlx_function_exporter made = {NULL};
+  struct wr_error *error = NULL;
+  wr_api_result(file, "file", &error);
+  struct wr_function *f = wr_api_closure(fun, "fun", &error);
+  struct exporter *x = error ? NULL : wr_calloc(sizeof *x);
+  if (!error && !x) error = wr_error_out_of_memory();
+  if (!error) error = wr_fn_exporter_new(&x->file, file, shapeless);
+  if (!error) {
+    wr_kind_begin(&x->kind, WR_KIND_FUNCTION_EXPORTER);
+    x->function = wr_function_retain(f);
+    if (wr_handle_give(&made.ctx, x, WR_KIND_FUNCTION_EXPORTER)) return made;
+    error = wr_error_out_of_memory();
+  }
+  exporter_end(x);
+  wr_api_fail("mlx_function_exporter_new", error);
+  return made;
+}
+
+int mlx_function_exporter_free(mlx_function_exporter xfunc) {
+  struct wr_error *error = NULL;
+  exporter_end(wr_api_take(xfunc.ctx, WR_KIND_FUNCTION_EXPORTER, "xfunc", &error));
+  return wr_api_return("mlx_function_exporter_free", error);
+}
+
+static int apply(const char *function, mlx_function_exporter xfunc, mlx_vector_array args,
+                 const mlx_map_string_to_array *kwargs) {
+  struct wr_error *error = NULL;
+  struct exporter *x =
+      wr_api_object(xfunc.ctx, WR_KIND_FUNCTION_EXPORTER, "xfunc",
+                    "is empty: expected a non-empty mlx_function_exporter", &error);
+  struct inputs i = take_inputs(args, kwargs, &error);
+  if (!error) error = add(x->file, x->function, &i);
+  drop_inputs(&i);
+  return wr_api_return(function, error);
+}
+
+int mlx_function_exporter_apply(const mlx_function_exporter xfunc, const mlx_vector_array args) {
+  return apply("mlx_function_exporter_apply", xfunc, args, NULL);
+}
+
+int mlx_function_exporter_apply_kwargs(const mlx_function_exporter xfunc,
+                                       const mlx_vector_array args,
+                                       const mlx_map_string_to_array kwargs) {
+  return apply("mlx_function_exporter_apply_kwargs", xfunc, args, &kwargs);
+}
+
+/* ---- importing ---- */
+
+static void imported_end(struct imported *i) {
+  if (!i) return;
+  wr_free_scope_enter();
+  wr_fn_import_free(i->function);
+  wr_free_scope_leave();
+  wr_free(i);
+}
+
+mlx_imported_function mlx_imported_function_new(const char *file) {
+  mlx_imported_function made = {NULL};
+  struct wr_error *error = NULL;
+  wr_api_result(file, "file", &error);
+  struct imported *i = error ? NULL : wr_calloc(sizeof *i);
+  if (!error && !i) error = wr_error_out_of_memory();
+  if (!error) error = wr_fn_import_new(&i->function, file);
+  if (!error) {
+    wr_kind_begin(&i->kind, WR_KIND_IMPORTED_FUNCTION);
+    if (wr_handle_give(&made.ctx, i, WR_KIND_IMPORTED_FUNCTION)) return made;
+    error = wr_error_out_of_memory();
+  }
+  imported_end(i);
+  wr_api_fail("mlx_imported_function_new", error);
+  return made;
+}
+
+int mlx_imported_function_free(mlx_imported_function xfunc) {
+  struct wr_error *error = NULL;
+  imported_end(wr_api_take(xfunc.ctx, WR_KIND_IMPORTED_FUNCTION, "xfunc", &error));
+  return wr_api_return("mlx_imported_function_free", error);
+}
+
+static int run(const char *function, mlx_vector_array *res, mlx_imported_function xfunc,
+               mlx_vector_array args, const mlx_map_string_to_array *kwargs) {
+  struct wr_error *error = NULL;
+  struct wr_results results = {0};
+  wr_api_result_handle(res, WR_KIND_VECTOR_ARRAY, "res", &error);
+  const struct imported *f =
+      wr_api_object(xfunc.ctx, WR_KIND_IMPORTED_FUNCTION, "xfunc",
+                    "is empty: expected a non-empty mlx_imported_function", &error);
+  size_t n = 0;
+  struct wr_node *const *in = wr_api_vector(args, "args", &n, &error);
+  const struct wr_map *named = kwargs ? wr_api_map_of_arrays(*kwargs, "kwargs", &error) : NULL;
+  const struct wr_node_list list = {in, n};
+  if (!error) error = wr_fn_import_call(f->function, &list, named, &results.out[0]);
+  return wr_api_return_lists(function, error, &(struct wr_api_places){.out = {res}}, &results);
+}
+
+int mlx_imported_function_apply(mlx_vector_array *res, const mlx_imported_function xfunc,
+                                const mlx_vector_array args) {
+  return run("mlx_imported_function_apply", res, xfunc, args, NULL);
+}
+
+int mlx_imported_function_apply_kwargs(mlx_vector_array *res, const mlx_imported_function xfunc,
+                                       const mlx_vector_array args,
+                                       const mlx_map_string_to_array kwargs) {
+  return run("mlx_imported_function_apply_kwargs", res, xfunc, args, &kwargs);
+}

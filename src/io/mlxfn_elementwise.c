@@ -1,0 +1,144 @@
+/* Elementwise operations as MLX's: most have one of their own; tests for infinities and NaNs, and
+   the inversion of bits, are made of others. No locks. */
+
+#include "io/mlxfn_step.h"
+
+static void put_simple(struct wr_fn_step *s) {
+  static const struct {
+    enum wr_op op;
+    enum wr_fn_kind kind;
+  } rows[] = {
+#define FN(name, state, least, most, run, op) {WR_OP_##op, WR_FN_##name},
+#include "io/mlxfn.def"
+#undef FN
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    if (rows[i].op != s->op || *wr_fn_infos[rows[i].kind].state) continue;
+    wr_fn_step_whole(s, rows[i].kind);
+    return;
+  }
+  wr_fn_step_unable(s);
+}
+
+static void put_bitwise(struct wr_fn_step *s, int which) {
+  wr_fn_step_i32(s, which);
+  wr_fn_step_whole(s, WR_FN_BitwiseBinary);
+}
+
+/* All bits are those of -1, which a cast gives each type. */
+static void put_invert(struct wr_fn_step *s) {
+  const uint64_t ones = wr_fn_step_number(s, wr_dtype_is_unsigned(s->out.dtype) ? 0 : -1, &s->out);
+  uint64_t mask = ones;
+  if (wr_dtype_is_unsigned(s->out.dtype)) {
+    /* 0 - 1 wraps around. */
+    mask = wr_fn_step_two(s, WR_FN_Subtract, ones, wr_fn_step_number(s, 1, &s->out), &s->out);
+  }
+  const uint64_t in[] = {s->in[0], mask};
+  wr_fn_step_i32(s, 2);
+  s->id = wr_fn_step_put(s, WR_FN_BitwiseBinary, in, 2, &s->out);
+}
+
+static uint64_t is_infinite(struct wr_fn_step *s, double which) {
+  const struct wr_fn_value x = wr_fn_value_of(s->from[0]);
+  struct wr_fn_value size = x;
+  if (x.dtype == WR_COMPLEX64) size.dtype = WR_FLOAT32;
+  const uint64_t value = which == 0 ? wr_fn_step_put(s, WR_FN_Abs, s->in, 1, &size) : s->in[0];
+  const double infinity = which < 0 ? -(double)__builtin_inf() : (double)__builtin_inf();
+  const struct wr_fn_value *like = which == 0 ? &size : &x;
+  return wr_fn_step_two(s, WR_FN_Equal, value, wr_fn_step_number(s, infinity, like), &s->out);
+}
+
+static uint64_t is_nan(struct wr_fn_step *s) {
+  return wr_fn_step_two(s, WR_FN_NotEqual, s->in[0], s->in[0], &s->out);
+}
+
+/* Of types that hold whole numbers all of these are as of numbers that are not NaN. */
+static void put_test(struct wr_fn_step *s) {
+  const enum wr_dtype t = wr_node_dtype(s->from[0]);
+  const bool inexact = wr_dtype_is_floating(t) || t == WR_COMPLEX64;
+  if (s->op == WR_OP_ISNAN || (!inexact && s->op != WR_OP_ISFINITE)) {
+    s->id = is_nan(s);
+  } else if (!inexact) {
+    s->id = wr_fn_step_two(s, WR_FN_Equal, s->in[0], s->in[0], &s->out);
+  } else if (s->op == WR_OP_ISFINITE) {
+    const uint64_t nan = is_nan(s), infinite = is_infinite(s, 0);
+    const uint64_t any = wr_fn_step_two(s, WR_FN_LogicalOr, nan, infinite, &s->out);
+    s->id = wr_fn_step_put(s, WR_FN_LogicalNot, &any, 1, &s->out);
+  } else {
+    s->id = is_infinite(s, s->op == WR_OP_ISINF ? 0 : s->op == WR_OP_ISPOSINF ? 1 : -1);
+  }
+}
+
+void wr_fn_step_elementwise(struct wr_fn_step *s) {
+  switch ((int)s->op) {
+    case WR_OP_LOG2:
+    case WR_OP_LOG10:
+    case WR_OP_LOG:
+      wr_fn_step_i32(s, s->op == WR_OP_LOG2 ? 0 : s->op == WR_OP_LOG10 ? 1 : 2);
+      wr_fn_step_whole(s, WR_FN_Log);
+      return;
+    case WR_OP_SQRT:
+    case WR_OP_RSQRT:
+      wr_fn_step_flag(s, s->op == WR_OP_RSQRT);
+      wr_fn_step_whole(s, WR_FN_Sqrt);
+      return;
+    case WR_OP_RECIPROCAL:
+      s->id = wr_fn_step_two(s, WR_FN_Divide, wr_fn_step_number(s, 1, &s->out), s->in[0], &s->out);
+      return;
+    case WR_OP_EQUAL:
+    case WR_OP_EQUAL_NAN:
+      wr_fn_step_flag(s, s->op == WR_OP_EQUAL_NAN);
+      wr_fn_step_whole(s, WR_FN_Equal);
+      return;
+    case WR_OP_FLOOR_DIVIDE: {
+      const struct wr_fn_value both[] = {s->out, s->out};
+      s->id = wr_fn_put_entry(s->w, WR_FN_DivMod, s->in, 2, NULL, both, 2);
+      return;
+    }
+    case WR_OP_DIVIDE:
+      wr_fn_step_whole(s, WR_FN_Divide);
+      return;
+    case WR_OP_BITWISE_AND:
+      put_bitwise(s, 0);
+      return;
+    case WR_OP_BITWISE_OR:
+      put_bitwise(s, 1);
+      return;
+    case WR_OP_BITWISE_XOR:
+      put_bitwise(s, 2);
+      return;
+    case WR_OP_LEFT_SHIFT:
+      put_bitwise(s, 3);
+      return;
+    case WR_OP_RIGHT_SHIFT:
+      put_bitwise(s, 4);
+      return;
+    case WR_OP_BITWISE_INVERT:
+      put_invert(s);
+      return;
+    case WR_OP_ISFINITE:
+    case WR_OP_ISINF:
+    case WR_OP_ISNAN:
+    case WR_OP_ISNEGINF:
+    case WR_OP_ISPOSINF:
+      put_test(s);
+      return;
+    case WR_OP_CONJUGATE:
+      wr_fn_step_whole(s, WR_FN_Conjugate);
+      return;
+    case WR_OP_REAL:
+      wr_fn_step_whole(s, WR_FN_Real);
+      return;
+    case WR_OP_IMAG:
+      wr_fn_step_whole(s, WR_FN_Imag);
+      return;
+    case WR_OP_ROUND:
+      wr_fn_step_whole(s, WR_FN_Round);
+      return;
+    case WR_OP_WHERE:
+      wr_fn_step_whole(s, WR_FN_Select);
+      return;
+    default:
+      put_simple(s);
+  }
+}

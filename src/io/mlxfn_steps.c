@@ -1,0 +1,582 @@
+/* Each operation here as what MLX has for it: mostly one of its own, else a few. MLX's reductions
+   keep their axes, its indexed reads put the indices first, and its elementwise operations are on
+   arrays of one shape and type, as they are here. What it cannot store, or not as one thing, is an
+   error that names the operation. No locks. */
+
+#include <string.h>
+
+#include "backend/backend.h"
+#include "io/mlxfn_step.h"
+#include "ops/primitive.h"
+
+static void f32(struct wr_fn_step *s, float x) { wr_bytes_add(&s->state, &x, sizeof x); }
+static void f64(struct wr_fn_step *s, double x) { wr_bytes_add(&s->state, &x, sizeof x); }
+static void u64(struct wr_fn_step *s, uint64_t x) { wr_fn_put_u64(&s->state, x); }
+static void shape(struct wr_fn_step *s, const int32_t *x, int n) {
+  wr_fn_put_shape(&s->state, x, n);
+}
+
+static void axes_of(struct wr_fn_step *s, uint32_t mask) {
+  u64(s, (uint64_t)__builtin_popcount(mask));
+  for (int d = 0; d < WR_MAX_NDIM; d++) {
+    if (mask >> d & 1) wr_fn_step_i32(s, d);
+  }
+}
+
+uint64_t wr_fn_step_put(struct wr_fn_step *s, enum wr_fn_kind kind, const uint64_t *in, size_t n,
+                        const struct wr_fn_value *out) {
+  const uint64_t id = wr_fn_put_entry(s->w, kind, in, n, &s->state, out, 1);
+  s->state = (struct wr_bytes){0};
+  return id;
+}
+
+void wr_fn_step_whole(struct wr_fn_step *s, enum wr_fn_kind kind) {
+  s->id = wr_fn_step_put(s, kind, s->in, s->n, &s->out);
+}
+
+void wr_fn_step_unable(struct wr_fn_step *s) {
+  if (s->w->error) return;
+  s->w->error =
+      wr_error_new(WEIR_ERROR_UNSUPPORTED, "[export_function] Unable to serialize primitive %s",
+                   wr_ops_primitive(s->op, s->params));
+}
+
+/* ---- helpers ---- */
+
+static uint64_t reshaped(struct wr_fn_step *s, uint64_t in, const struct wr_fn_value *to) {
+  shape(s, to->shape, to->ndim);
+  return wr_fn_step_put(s, WR_FN_Reshape, &in, 1, to);
+}
+
+static uint64_t broadcast(struct wr_fn_step *s, uint64_t in, const struct wr_fn_value *to) {
+  shape(s, to->shape, to->ndim);
+  return wr_fn_step_put(s, WR_FN_Broadcast, &in, 1, to);
+}
+
+uint64_t wr_fn_step_number(struct wr_fn_step *s, double x, const struct wr_fn_value *like) {
+  return broadcast(s, wr_fn_put_scalar(s->w, x, like->dtype), like);
+}
+
+uint64_t wr_fn_step_two(struct wr_fn_step *s, enum wr_fn_kind kind, uint64_t a, uint64_t b,
+                        const struct wr_fn_value *out) {
+  const uint64_t in[] = {a, b};
+  if (kind == WR_FN_Equal) wr_fn_step_flag(s, false);
+  return wr_fn_step_put(s, kind, in, 2, out);
+}
+
+/* ---- along axes ---- */
+
+/* A result that keeps axes of extent 1, brought to the result's shape. */
+static void put_kept(struct wr_fn_step *s, enum wr_fn_kind kind, uint64_t in, uint32_t axes,
+                     const struct wr_fn_value *from) {
+  int32_t kept[WR_MAX_NDIM];
+  for (int d = 0; d < from->ndim; d++) kept[d] = axes >> d & 1 ? 1 : from->shape[d];
+  const struct wr_fn_value out = {s->out.dtype, from->ndim, kept};
+  s->id = wr_fn_step_put(s, kind, &in, 1, &out);
+  if (from->ndim == s->out.ndim) return;
+  axes_of(s, axes);
+  s->id = wr_fn_step_put(s, WR_FN_Squeeze, &s->id, 1, &s->out);
+}
+
+static void put_reduce(struct wr_fn_step *s) {
+  static const struct {
+    enum wr_op op;
+    int which;
+  } rows[] = {{WR_OP_ALL, 0},  {WR_OP_ANY, 1}, {WR_OP_SUM, 2},
+              {WR_OP_PROD, 3}, {WR_OP_MIN, 4}, {WR_OP_MAX, 5}};
+  const struct wr_reduce_params *p = s->params;
+  const struct wr_fn_value from = wr_fn_value_of(s->from[0]);
+  int i = 0;
+  while (rows[i].op != s->op) i++;
+  wr_fn_step_i32(s, rows[i].which);
+  axes_of(s, p->axes);
+  put_kept(s, WR_FN_Reduce, s->in[0], p->axes, &from);
+}
+
+static void put_arg_reduce(struct wr_fn_step *s) {
+  const struct wr_axis_params *p = s->params;
+  struct wr_fn_value from = wr_fn_value_of(s->from[0]);
+  const int32_t all = (int32_t)wr_node_size(s->from[0]);
+  uint64_t in = s->in[0];
+  int axis = p->axis;
+  if (axis < 0) {
+    from = (struct wr_fn_value){from.dtype, 1, &all};
+    in = reshaped(s, in, &from);
+    axis = 0;
+  }
+  wr_fn_step_i32(s, s->op == WR_OP_ARGMAX);
+  wr_fn_step_i32(s, axis);
+  int32_t kept[WR_MAX_NDIM];
+  for (int d = 0; d < from.ndim; d++) kept[d] = d == axis ? 1 : from.shape[d];
+  const struct wr_fn_value out = {s->out.dtype, from.ndim, kept};
+  s->id = wr_fn_step_put(s, WR_FN_ArgReduce, &in, 1, &out);
+  if (out.ndim != s->out.ndim || memcmp(kept, s->out.shape, (size_t)out.ndim * sizeof *kept) != 0) {
+    s->id = reshaped(s, s->id, &s->out);
+  }
+}
+
+static void put_scan(struct wr_fn_step *s) {
+  const struct wr_scan_params *p = s->params;
+  wr_fn_step_i32(s, p->by == WR_OP_MAXIMUM    ? 0
+                    : p->by == WR_OP_MINIMUM  ? 1
+                    : p->by == WR_OP_ADD      ? 2
+                    : p->by == WR_OP_MULTIPLY ? 3
+                                              : 4);
+  wr_fn_step_i32(s, p->axis);
+  wr_fn_step_flag(s, p->reverse);
+  wr_fn_step_flag(s, p->inclusive);
+  wr_fn_step_whole(s, WR_FN_Scan);
+}
+
+/* Over as many of the last axes as the result lacks; of one that lacks none, the last. */
+static void put_logsumexp(struct wr_fn_step *s) {
+  struct wr_fn_value from = wr_fn_value_of(s->from[0]);
+  int32_t flat[WR_MAX_NDIM];
+  const int over = from.ndim > s->out.ndim ? from.ndim - s->out.ndim : 1;
+  uint64_t in = s->in[0];
+  if (over > 1) {
+    const int left = from.ndim - over;
+    memcpy(flat, from.shape, (size_t)left * sizeof *flat);
+    flat[left] = 1;
+    for (int d = left; d < from.ndim; d++) flat[left] *= from.shape[d];
+    from = (struct wr_fn_value){from.dtype, left + 1, flat};
+    in = reshaped(s, in, &from);
+  }
+  put_kept(s, WR_FN_LogSumExp, in, UINT32_C(1) << (from.ndim - 1), &from);
+}
+
+static void put_fft(struct wr_fn_step *s) {
+  const struct wr_fft_params *p = s->params;
+  const bool inverse = p->kind == WR_FFT_INVERSE || p->kind == WR_FFT_REAL_INVERSE;
+  const bool real = p->kind == WR_FFT_REAL || p->kind == WR_FFT_REAL_INVERSE;
+  u64(s, 1);
+  u64(s, (uint64_t)p->axis);
+  wr_fn_step_flag(s, inverse);
+  wr_fn_step_flag(s, real);
+  wr_fn_step_flag(s, false); /* since 0.32.4 */
+  wr_fn_step_whole(s, WR_FN_FFT);
+  const double factor = inverse ? p->scale * (double)p->n : p->scale;
+  if (factor == 1) return;
+  s->id = wr_fn_step_two(s, WR_FN_Multiply, s->id, wr_fn_step_number(s, factor, &s->out), &s->out);
+}
+
+static void put_along_axis(struct wr_fn_step *s) {
+  const struct wr_partition_params *partition = s->params;
+  switch ((int)s->op) {
+    case WR_OP_ARGMAX:
+    case WR_OP_ARGMIN:
+      put_arg_reduce(s);
+      return;
+    case WR_OP_SCAN:
+      put_scan(s);
+      return;
+    case WR_OP_SORT:
+    case WR_OP_ARGSORT:
+      wr_fn_step_i32(s, ((const struct wr_axis_params *)s->params)->axis);
+      wr_fn_step_whole(s, s->op == WR_OP_SORT ? WR_FN_Sort : WR_FN_ArgSort);
+      return;
+    case WR_OP_PARTITION:
+      wr_fn_step_i32(s, partition->kth);
+      wr_fn_step_i32(s, partition->axis);
+      wr_fn_step_whole(s, WR_FN_Partition);
+      return;
+    case WR_OP_SOFTMAX:
+      wr_fn_step_flag(s, ((const struct wr_softmax_params *)s->params)->precise);
+      wr_fn_step_whole(s, WR_FN_Softmax);
+      return;
+    case WR_OP_LOGSUMEXP:
+      put_logsumexp(s);
+      return;
+    case WR_OP_FFT:
+      put_fft(s);
+      return;
+    default:
+      put_reduce(s);
+  }
+}
+
+/* ---- views ---- */
+
+static void put_slice_range(struct wr_fn_step *s, const struct wr_slice_params *p,
+                            const struct wr_fn_value *part) {
+  int32_t start[WR_MAX_NDIM], stop[WR_MAX_NDIM], step[WR_MAX_NDIM];
+  for (int d = 0; d < part->ndim; d++) {
+    const int64_t end = p->axis[d].start + (int64_t)part->shape[d] * p->axis[d].step;
+    start[d] = p->axis[d].start;
+    step[d] = p->axis[d].step;
+    /* The last element and one more, so that no end is out of bounds. */
+    const int64_t last = end - p->axis[d].step;
+    stop[d] = (int32_t)(part->shape[d] == 0 ? start[d] : p->axis[d].step > 0 ? last + 1 : last - 1);
+  }
+  shape(s, start, part->ndim);
+  shape(s, stop, part->ndim);
+  shape(s, step, part->ndim);
+}
+
+static void put_as_strided(struct wr_fn_step *s) {
+  const struct wr_as_strided_params *p = s->params;
+  shape(s, s->out.shape, s->out.ndim);
+  u64(s, (uint64_t)s->out.ndim);
+  for (int d = 0; d < s->out.ndim; d++) u64(s, (uint64_t)p->strides[d]);
+  u64(s, (uint64_t)p->offset);
+  wr_fn_step_whole(s, WR_FN_AsStrided);
+}
+
+static void put_diagonal(struct wr_fn_step *s) {
+  const struct wr_diagonal_params *p = s->params;
+  const struct wr_fn_value from = wr_fn_value_of(s->from[0]);
+  int64_t rows[WR_MAX_NDIM], strides[WR_MAX_NDIM] = {0}, offset = 0;
+  wr_shape_row_strides(from.shape, from.ndim, rows);
+  for (int d = 0; d < from.ndim; d++) {
+    offset += p->axis[d].start * rows[d];
+    strides[p->axis[d].with] += rows[d];
+  }
+  shape(s, s->out.shape, s->out.ndim);
+  u64(s, (uint64_t)s->out.ndim);
+  for (int d = 0; d < s->out.ndim; d++) u64(s, (uint64_t)strides[d]);
+  u64(s, (uint64_t)offset);
+  wr_fn_step_whole(s, WR_FN_AsStrided);
+}
+
+static void put_view(struct wr_fn_step *s) {
+  const struct wr_axes_params *axes = s->params;
+  switch ((int)s->op) {
+    case WR_OP_DEPENDS:
+      s->id = s->in[0]; /* an order, and no value */
+      return;
+    case WR_OP_AS_STRIDED:
+      put_as_strided(s);
+      return;
+    case WR_OP_DIAGONAL:
+      put_diagonal(s);
+      return;
+    case WR_OP_BROADCAST_TO:
+      s->id = broadcast(s, s->in[0], &s->out);
+      return;
+    case WR_OP_EXPAND_DIMS:
+    case WR_OP_SQUEEZE:
+      axes_of(s, ((const struct wr_axis_set_params *)s->params)->axes);
+      wr_fn_step_whole(s, s->op == WR_OP_SQUEEZE ? WR_FN_Squeeze : WR_FN_ExpandDims);
+      return;
+    case WR_OP_FLATTEN:
+    case WR_OP_RESHAPE:
+      s->id = reshaped(s, s->in[0], &s->out);
+      return;
+    case WR_OP_SLICE:
+    case WR_OP_SPLIT:
+      put_slice_range(s, s->params, &s->out);
+      wr_fn_step_whole(s, WR_FN_Slice);
+      return;
+    case WR_OP_STOP_GRADIENT:
+      wr_fn_step_whole(s, WR_FN_StopGradient);
+      return;
+    case WR_OP_TRANSPOSE:
+      u64(s, (uint64_t)s->out.ndim);
+      for (int d = 0; d < s->out.ndim; d++) wr_fn_step_i32(s, axes->axes[d]);
+      wr_fn_step_whole(s, WR_FN_Transpose);
+      return;
+    case WR_OP_VIEW:
+      if (((const struct wr_view_params *)s->params)->at >= 0) {
+        wr_fn_step_unable(s);
+        return;
+      }
+      wr_fn_put_dtype(&s->state, s->out.dtype);
+      wr_fn_step_whole(s, WR_FN_View);
+      return;
+    default:
+      wr_fn_step_unable(s);
+  }
+}
+
+/* ---- by index, and copies ---- */
+
+static int mode_of(enum wr_op by) {
+  return by == WR_OP_MAXIMUM    ? 0
+         : by == WR_OP_MINIMUM  ? 1
+         : by == WR_OP_ADD      ? 2
+         : by == WR_OP_MULTIPLY ? 3
+                                : 4;
+}
+
+static void put_axes(struct wr_fn_step *s, const uint8_t *axes, int n) {
+  u64(s, (uint64_t)n);
+  for (int i = 0; i < n; i++) wr_fn_step_i32(s, axes[i]);
+}
+
+/* MLX's result has the indices' axes first, then all of a slice. */
+static void put_gather(struct wr_fn_step *s) {
+  const struct wr_gather_params *p = s->params;
+  const struct wr_fn_value from = wr_fn_value_of(s->from[0]);
+  int32_t sizes[WR_MAX_NDIM], all[2 * WR_MAX_NDIM], turned[2 * WR_MAX_NDIM];
+  const int n_index = wr_gather_sizes(p, from.ndim, s->out.ndim, s->out.shape, sizes);
+  const int32_t *index = s->n > 1 ? wr_node_shape(s->from[1]) : NULL;
+  const int n = n_index + from.ndim;
+  if (n > WR_MAX_NDIM) {
+    wr_fn_step_unable(s);
+    return;
+  }
+  for (int d = 0; d < n; d++) all[d] = d < n_index ? index[d] : sizes[d - n_index];
+  const struct wr_fn_value out = {s->out.dtype, n, all};
+  put_axes(s, p->axes, p->n_axes);
+  shape(s, sizes, from.ndim);
+  s->id = wr_fn_step_put(s, WR_FN_Gather, s->in, s->n, &out);
+  if (p->before > 0 && n_index > 0) {
+    u64(s, (uint64_t)n);
+    for (int d = 0; d < n; d++) {
+      const int at = d < p->before ? n_index + d : d < p->before + n_index ? d - p->before : d;
+      wr_fn_step_i32(s, at);
+      turned[d] = all[at];
+    }
+    const struct wr_fn_value moved = {s->out.dtype, n, turned};
+    s->id = wr_fn_step_put(s, WR_FN_Transpose, &s->id, 1, &moved);
+  }
+  if (n != s->out.ndim) s->id = reshaped(s, s->id, &s->out);
+}
+
+static void put_scatter(struct wr_fn_step *s) {
+  const struct wr_scatter_params *p = s->params;
+  const uint64_t updates = s->in[1];
+  for (size_t i = 1; i + 1 < s->n; i++) s->in[i] = s->in[i + 1];
+  s->in[s->n - 1] = updates;
+  wr_fn_step_i32(s, mode_of(p->by));
+  put_axes(s, p->axes, p->n_axes);
+  wr_fn_step_whole(s, WR_FN_Scatter);
+}
+
+static void put_copy(struct wr_fn_step *s) {
+  const struct wr_slice_update_params *update = s->params;
+  const struct wr_arange_params *arange = s->params;
+  struct wr_fn_value part;
+  switch ((int)s->op) {
+    case WR_OP_ASTYPE:
+      wr_fn_put_dtype(&s->state, s->out.dtype);
+      wr_fn_step_whole(s, WR_FN_AsType);
+      return;
+    case WR_OP_COPY:
+      wr_fn_step_whole(s, WR_FN_Copy);
+      return;
+    case WR_OP_CONCATENATE:
+      wr_fn_step_i32(s, ((const struct wr_axis_params *)s->params)->axis);
+      wr_fn_step_whole(s, WR_FN_Concatenate);
+      return;
+    case WR_OP_SLICE_UPDATE:
+      part = wr_fn_value_of(s->from[1]);
+      wr_fn_step_i32(s, mode_of(update->by));
+      put_slice_range(s, &update->at, &part);
+      wr_fn_step_whole(s, WR_FN_SliceUpdate);
+      return;
+    case WR_OP_ARANGE:
+      f64(s, arange->start);
+      f64(s, arange->start + (double)wr_node_size(s->like) * arange->step);
+      f64(s, arange->step);
+      wr_fn_step_whole(s, WR_FN_Arange);
+      return;
+    case WR_OP_GATHER:
+      put_gather(s);
+      return;
+    case WR_OP_GATHER_AXIS:
+      wr_fn_step_i32(s, ((const struct wr_axis_params *)s->params)->axis);
+      wr_fn_step_whole(s, WR_FN_GatherAxis);
+      return;
+    default:
+      put_scatter(s);
+  }
+}
+
+/* ---- products, and the rest ---- */
+
+static void put_conv(struct wr_fn_step *s) {
+  const struct wr_conv_params *p = s->params;
+  const int32_t *x = wr_node_shape(s->from[0]), *w = wr_node_shape(s->from[1]);
+  int32_t high[WR_CONV_AXES];
+  for (int i = 0; i < p->axes; i++) {
+    const int32_t kernel = (w[i + 1] - 1) * p->kernel_dilation[i] + 1;
+    const int32_t input = (x[i + 1] - 1) * p->input_dilation[i] + 1;
+    high[i] = (s->out.shape[i + 1] - 1) * p->stride[i] + kernel - input - p->padding[i];
+    if (x[i + 1] == 0 || high[i] < 0) high[i] = 0;
+  }
+  shape(s, p->stride, p->axes);
+  shape(s, p->padding, p->axes);
+  shape(s, high, p->axes);
+  shape(s, p->kernel_dilation, p->axes);
+  shape(s, p->input_dilation, p->axes);
+  wr_fn_step_i32(s, p->groups);
+  wr_fn_step_flag(s, false);
+  wr_fn_step_whole(s, WR_FN_Convolution);
+}
+
+static void put_quantized(struct wr_fn_step *s) {
+  const struct wr_quantized_params *p = s->params;
+  wr_fn_step_i32(s, p->group);
+  wr_fn_step_i32(s, p->bits);
+  wr_fn_step_i32(s, p->mode);
+  if (s->op == WR_OP_DEQUANTIZE) {
+    wr_fn_step_flag(s, true);
+    wr_fn_step_whole(s, WR_FN_Quantize);
+    return;
+  }
+  wr_fn_step_flag(s, p->transpose);
+  if (p->gathers) {
+    wr_fn_step_flag(s, false);
+    wr_fn_step_flag(s, false);
+  }
+  wr_fn_step_whole(s, p->gathers ? WR_FN_GatherQMM : WR_FN_QuantizedMatmul);
+}
+
+/* The command of several results, of which its PARTs say which; or of one, which is itself. */
+static void put_parts(struct wr_fn_step *s, enum wr_fn_kind kind) {
+  struct wr_fn_value out[4];
+  int n;
+  const struct wr_part *parts = wr_node_parts(s->like, &n);
+  if (n == 0) {
+    wr_fn_step_whole(s, kind);
+    return;
+  }
+  for (int i = 0; i < n && i < 4; i++) {
+    out[i] = (struct wr_fn_value){parts[i].dtype, parts[i].ndim, parts[i].shape};
+  }
+  s->id = wr_fn_put_entry(s->w, kind, s->in, s->n, &s->state, out, (size_t)n);
+  s->state = (struct wr_bytes){0};
+}
+
+static void put_linalg(struct wr_fn_step *s) {
+  const struct wr_eigh_params *eigh = s->params;
+  const struct wr_vectors_params *vectors = s->params;
+  const struct wr_triangle_params *triangle = s->params;
+  switch ((int)s->op) {
+    case WR_OP_QR:
+      put_parts(s, WR_FN_QRF);
+      return;
+    case WR_OP_SVD:
+      wr_fn_step_flag(s, vectors->vectors);
+      put_parts(s, WR_FN_SVD);
+      return;
+    case WR_OP_EIG:
+      wr_fn_step_flag(s, vectors->vectors);
+      put_parts(s, WR_FN_Eig);
+      return;
+    case WR_OP_EIGH:
+      wr_fn_put_text(&s->state, eigh->upper ? "U" : "L");
+      wr_fn_step_flag(s, eigh->vectors);
+      put_parts(s, WR_FN_Eigh);
+      return;
+    case WR_OP_INV:
+    case WR_OP_TRI_INV:
+      wr_fn_step_flag(s, s->op == WR_OP_TRI_INV);
+      wr_fn_step_flag(s, s->op == WR_OP_TRI_INV && triangle->upper);
+      put_parts(s, WR_FN_Inverse);
+      return;
+    case WR_OP_CHOLESKY:
+      wr_fn_step_flag(s, triangle->upper);
+      put_parts(s, WR_FN_Cholesky);
+      return;
+    default:
+      wr_fn_step_unable(s);
+  }
+}
+
+static void put_other(struct wr_fn_step *s) {
+  const struct wr_addmm_params *addmm = s->params;
+  const struct wr_attention_params *attention = s->params;
+  uint64_t c;
+  switch ((int)s->op) {
+    case WR_OP_MATMUL:
+      wr_fn_step_whole(s, WR_FN_Matmul);
+      return;
+    case WR_OP_ADDMM:
+      c = s->in[0];
+      s->in[0] = s->in[1];
+      s->in[1] = s->in[2];
+      s->in[2] = c;
+      f32(s, addmm->alpha);
+      f32(s, addmm->beta);
+      wr_fn_step_whole(s, WR_FN_AddMM);
+      return;
+    case WR_OP_CONV:
+      put_conv(s);
+      return;
+    case WR_OP_HADAMARD:
+      f32(s, (float)((const struct wr_hadamard_params *)s->params)->scale);
+      wr_fn_step_whole(s, WR_FN_Hadamard);
+      return;
+    case WR_OP_RANDOM_BITS:
+      shape(s, s->out.shape, s->out.ndim);
+      wr_fn_step_i32(s, ((const struct wr_bits_params *)s->params)->width);
+      wr_fn_step_whole(s, WR_FN_RandomBits);
+      return;
+    case WR_OP_DEQUANTIZE:
+    case WR_OP_QUANTIZED_MATMUL:
+      put_quantized(s);
+      return;
+    case WR_OP_ATTENTION:
+      f32(s, attention->scale);
+      wr_fn_step_flag(s, attention->causal);
+      wr_fn_step_flag(s, attention->has_sinks);
+      wr_fn_step_flag(s, false);
+      wr_fn_step_whole(s, WR_FN_ScaledDotProductAttention);
+      return;
+    default:
+      wr_fn_step_unable(s);
+  }
+}
+
+/* ---- by family ---- */
+
+#define OF(family, how) \
+  static void of_##family(struct wr_fn_step *s) { how(s); }
+OF(attention, put_other)
+OF(binary, wr_fn_step_elementwise)
+OF(call, wr_fn_step_unable)
+OF(conv, put_other)
+OF(copy, put_copy)
+OF(fft, put_along_axis)
+OF(hadamard, put_other)
+OF(index, put_copy)
+OF(kernel, wr_fn_step_unable)
+OF(linalg, put_linalg)
+OF(matmul, put_other)
+OF(quantized, put_other)
+OF(random, put_other)
+OF(reduce, put_along_axis)
+OF(scan, put_along_axis)
+OF(shape, put_view)
+OF(softmax, put_along_axis)
+OF(sort, put_along_axis)
+OF(ternary, wr_fn_step_elementwise)
+OF(unary, wr_fn_step_elementwise)
+#undef OF
+
+static void (*const families[WR_OP_COUNT])(struct wr_fn_step *) = {
+#define WR_OP(ID, name, family, ...) [WR_OP_##ID] = of_##family,
+#include "core/ops.def"
+#undef WR_OP
+};
+
+/* A result of several is one of the ids that its command gave. */
+void wr_fn_put_step(struct wr_fn_put *w, uint32_t i) {
+  const struct wr_capture *c = w->capture;
+  const struct wr_capture_step *is = &c->steps[i];
+  struct wr_fn_step s = {.w = w,
+                         .is = is,
+                         .like = is->like,
+                         .op = wr_node_op(is->like),
+                         .params = wr_node_params(is->like),
+                         .n = is->n_in,
+                         .out = wr_fn_value_of(is->like)};
+  uint64_t *id = &w->ids[wr_capture_first_step(c) + i];
+  if (s.n > sizeof s.in / sizeof s.in[0]) {
+    wr_fn_step_unable(&s);
+    return;
+  }
+  for (uint32_t k = 0; k < is->n_in; k++) {
+    const uint32_t value = c->in[is->first_in + k];
+    s.in[k] = w->ids[value];
+    s.from[k] = wr_capture_value(c, value);
+  }
+  if (s.op == WR_OP_PART) {
+    *id = s.in[0] + (uint64_t)((const struct wr_part_params *)s.params)->index;
+    return;
+  }
+  families[s.op](&s);
+  *id = s.id;
+}
