@@ -9,6 +9,7 @@
 #include "api/closure.h"
 #include "api/map.h"
 #include "base/base.h"
+#include "base/text.h"
 #include "io/mlxfn_import.h"
 #include "io/mlxfn_write.h"
 
@@ -48,11 +49,9 @@ static void take_named(struct inputs *i, const struct wr_map *map, struct wr_err
   for (size_t k = 0; k < map->count && !*error; k++) sorted[k] = &map->entries[k];
   if (!*error) qsort(sorted, map->count, sizeof *sorted, by_key);
   for (size_t k = 0; k < map->count && !*error; k++) {
-    const size_t bytes = strlen(sorted[k]->key) + 1;
-    char *name = wr_alloc(bytes);
+    char *name = wr_text_copy(sorted[k]->key);
     if (!name) *error = wr_error_out_of_memory();
     if (!name) break;
-    memcpy(name, sorted[k]->key, bytes);
     i->names[k] = name;
     i->named[k] = wr_node_retain(sorted[k]->value);
     i->n_named++;

@@ -12,6 +12,7 @@
 #include "base/base.h"
 #include "base/bytes.h"
 #include "base/numbers.h"
+#include "base/text.h"
 #include "core/shape.h"
 #include "graph/history.h"
 #include "ops/primitive.h"
@@ -52,12 +53,6 @@ static struct named *find(const struct names *n, const void *what) {
   return i == UINT32_MAX ? NULL : &n->list[i];
 }
 
-static char *copy_of(const char *text) {
-  const size_t bytes = strlen(text) + 1;
-  char *copy = wr_alloc(bytes);
-  return copy ? memcpy(copy, text, bytes) : NULL;
-}
-
 /* NULL when memory is refused. */
 static struct named *add(struct names *n, const void *what, struct wr_node *held,
                          const char *name) {
@@ -68,7 +63,7 @@ static struct named *add(struct names *n, const void *what, struct wr_node *held
     n->list = list;
     n->room = room;
   }
-  char *copy = copy_of(name);
+  char *copy = wr_text_copy(name);
   uint32_t number = (uint32_t)n->count;
   if (!copy || !wr_numbers_add(&n->numbers, what, &number)) {
     wr_free(copy);
@@ -128,7 +123,7 @@ int mlx_node_namer_set_name(mlx_node_namer namer, const mlx_array arr, const cha
   if (error) return wr_api_fail("mlx_node_namer_set_name", error);
   struct named *known = find(&n->names, node);
   if (known) {
-    char *copy = copy_of(name);
+    char *copy = wr_text_copy(name);
     if (!copy) return wr_api_fail("mlx_node_namer_set_name", wr_error_out_of_memory());
     wr_free(known->name);
     known->name = copy;

@@ -7,6 +7,7 @@
 #include "api/api.h"
 #include "backend/backend.h"
 #include "base/base.h"
+#include "base/text.h"
 #include "mlx/c/fast.h"
 #include "ops/kernel.h"
 
@@ -92,12 +93,6 @@ static int add_result(const char *function, const struct family *family, void *c
   return wr_api_return(function, error);
 }
 
-static char *copy_of(const char *text) {
-  const size_t bytes = strlen(text) + 1;
-  char *copy = wr_alloc(bytes);
-  return copy ? memcpy(copy, text, bytes) : NULL;
-}
-
 static int add_constant(const char *function, const struct family *family, void *ctx,
                         const char *name, enum wr_ops_kernel_constant_kind kind, int value) {
   struct wr_error *error = NULL;
@@ -105,7 +100,7 @@ static int add_constant(const char *function, const struct family *family, void 
   wr_api_result(name, "name", &error);
   if (kind == WR_KERNEL_TYPE) value = (int)wr_api_dtype((mlx_dtype)value, "dtype", &error);
   if (error) return wr_api_fail(function, error);
-  char *copy = copy_of(name);
+  char *copy = wr_text_copy(name);
   if (!copy || !grow(&c->constants, c->call.n_constants, sizeof *c->constants)) {
     wr_free(copy);
     return wr_api_fail(function, wr_error_out_of_memory());
@@ -156,7 +151,7 @@ static void kernel_end(struct kernel *k) {
 }
 
 static bool keep(struct kernel *k, const char *text) {
-  char *copy = copy_of(text);
+  char *copy = wr_text_copy(text);
   if (copy && wr_ptrs_push(&k->texts, copy)) return true;
   wr_free(copy);
   return false;

@@ -7,18 +7,12 @@
 
 #include "api/api.h"
 #include "base/base.h"
+#include "base/text.h"
 
 struct string {
   struct wr_kind_word kind;
   char *text;
 };
-
-static char *copy_of(const char *text) {
-  size_t bytes = strlen(text) + 1;
-  char *copy = wr_alloc(bytes);
-  if (copy) memcpy(copy, text, bytes);
-  return copy;
-}
 
 /* Takes the text. */
 static struct wr_error *set_new(mlx_string *str, char *text) {
@@ -35,7 +29,7 @@ static struct wr_error *set_new(mlx_string *str, char *text) {
 
 struct wr_error *wr_api_set_string(mlx_string *str, const char *text) {
   struct string *string = wr_handle_object(str->ctx, WR_KIND_STRING);
-  char *copy = copy_of(text);
+  char *copy = wr_text_copy(text);
   if (!copy) return wr_error_out_of_memory();
   if (!string) return set_new(str, copy);
   wr_free(string->text);

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/base.h"
+
 static locale_t plain(void) { return newlocale(LC_ALL_MASK, "C", (locale_t)0); }
 
 struct wr_text_state wr_text_begin(void) {
@@ -22,6 +24,12 @@ int wr_text_format(char *buf, size_t n, const char *format, va_list args) {
   int length = vsnprintf(buf, n, format, args);
   wr_text_end(before);
   return length;
+}
+
+char *wr_text_copy(const char *text) {
+  const size_t bytes = strlen(text) + 1;
+  char *copy = wr_alloc(bytes);
+  return copy ? memcpy(copy, text, bytes) : NULL;
 }
 
 const char *wr_text_of_errno(int number) {

@@ -21,6 +21,8 @@ void wr_text_end(struct wr_text_state before);
 
 /* vsnprintf in between. */
 int wr_text_format(char *buf, size_t n, const char *format, va_list args);
+/* Another text of the same characters, of wr_alloc; NULL when memory is refused. */
+char *wr_text_copy(const char *text);
 /* What the system says of an errno. */
 const char *wr_text_of_errno(int number);
 

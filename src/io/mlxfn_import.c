@@ -59,8 +59,8 @@ static struct wr_error *make_constants(struct wr_fn_import *f, struct wr_reader 
 
 static struct wr_error *read_all(struct wr_reader *reader, unsigned char **bytes, size_t *n) {
   uint64_t size = 0;
-  struct wr_error *error = reader->kind->size(reader, &size);
-  if (error) return error;
+  struct wr_error *error = NULL;
+  if ((error = reader->kind->size(reader, &size))) return error;
   *n = (size_t)size;
   *bytes = size < SIZE_MAX ? wr_alloc(*n ? *n : 1) : NULL;
   if (!*bytes) return wr_error_out_of_memory();

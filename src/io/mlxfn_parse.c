@@ -279,6 +279,7 @@ static uint32_t take_stream(struct parse *p) {
 }
 
 static void take_kind(struct parse *p, struct wr_fn_entry *e) {
+  static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_ ";
   size_t length = 0;
   const char *name = take_text(p, &length);
   if (p->error) return;
@@ -286,6 +287,8 @@ static void take_kind(struct parse *p, struct wr_fn_entry *e) {
   const char *space = memchr(name, ' ', length);
   e->kind = wr_fn_kind_of(name, space ? (size_t)(space - name) : length);
   if (e->kind == WR_FN_KINDS) {
+    if (strspn(name, letters) != length) fail(p, "an operation whose name is none");
+    if (p->error) return;
     p->error = wr_error_new(WEIR_ERROR_UNSUPPORTED,
                             "[import_function] Unable to deserialize primitive %.100s", name);
     return;

@@ -205,9 +205,8 @@ static bool signature_make(struct signature *s, const struct wr_capture *c,
   bool whole = s->in && s->names;
   for (size_t i = 0; i < s->n && whole; i++) s->in[i] = wr_node_retain(c->placeholders[i]);
   for (size_t i = 0; i < n && whole; i++) {
-    s->names[i] = wr_alloc(strlen(names[i]) + 1);
+    s->names[i] = wr_text_copy(names[i]);
     whole = s->names[i] != NULL;
-    if (whole) strcpy(s->names[i], names[i]);
   }
   if (!whole) signature_end(s);
   return whole;
@@ -259,8 +258,7 @@ struct wr_error *wr_fn_exporter_new(struct wr_fn_exporter **out, const char *nam
   struct wr_fn_exporter *x = wr_calloc(sizeof *x);
   if (!x) return wr_error_out_of_memory();
   x->shapeless = shapeless;
-  x->name = wr_alloc(strlen(name) + 1);
-  if (x->name) strcpy(x->name, name);
+  x->name = wr_text_copy(name);
   x->file = x->name ? open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : -1;
   struct wr_error *error = x->name ? NULL : wr_error_out_of_memory();
   if (!error && x->file < 0) {
