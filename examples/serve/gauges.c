@@ -47,8 +47,12 @@ static void write_process(struct text *body, struct service *service) {
   const struct gauge now = gauge_read();
   size_t active = 0;
   if (mlx_get_active_memory(&active) != 0) active = 0;
-  gauge(body, "streams", "Streams that something refers to.", (double)now.live_streams);
+  weir_runtime_stats_t weir = {0};
+  weir_runtime_stats(&weir);
+  gauge(body, "streams", "Streams that something refers to.", (double)weir.live_streams);
   gauge(body, "threads", "Threads of the process.", (double)now.os_threads);
+  gauge(body, "weir_threads", "Of these Weir's own, begun at need.",
+        (double)(weir.worker_threads + weir.other_threads));
   gauge(body, "resident_bytes", "Memory of the process that is resident.", (double)now.resident);
   gauge(body, "array_bytes", "Memory of arrays.", (double)active);
   gauge(body, "uptime_seconds", "Seconds since the start.", gauge_seconds() - service->begin);

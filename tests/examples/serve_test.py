@@ -2,10 +2,7 @@
 Usage: serve_test.py PROGRAM"""
 
 import base64
-import http.client
 import json
-import os
-import pathlib
 import re
 import signal
 import socket
@@ -16,67 +13,9 @@ import tempfile
 import threading
 import time
 
+from serving import Server, check, failures, make_folder
+
 PROGRAM = sys.argv[1]
-failures = []
-
-
-def check(name, held, what=""):
-    if not held:
-        failures.append(name)
-        print("FAILED:", name, what)
-
-
-class Server:
-    """The program on a free port, until the block ends."""
-
-    def __init__(self, *arguments):
-        self.arguments = arguments
-
-    def __enter__(self):
-        self.process = subprocess.Popen(
-            [PROGRAM, "--port=0", *self.arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        line = self.process.stdout.readline()
-        match = re.fullmatch(r"http://127\.0\.0\.1:(\d+)/\n", line)
-        if not match:
-            raise SystemExit(f"the server did not start: {line} {self.process.stderr.read()}")
-        self.port = int(match[1])
-        return self
-
-    def __exit__(self, *unused):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.communicate()
-
-    def end(self, number=signal.SIGTERM, seconds=30):
-        self.process.send_signal(number)
-        return self.process.wait(timeout=seconds)
-
-    def ask(self, method, path, body=None, headers={}):
-        """Status, headers and body of an answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        try:
-            connection.request(method, path, body, headers)
-            response = connection.getresponse()
-            return response.status, response.headers, response.read()
-        finally:
-            connection.close()
-
-    def post(self, path, value):
-        body = value if isinstance(value, (bytes, str)) else json.dumps(value)
-        status, _, answer = self.ask("POST", path, body)
-        return status, json.loads(answer)
-
-    def await_index(self, built=1):
-        end = time.monotonic() + 120
-        while time.monotonic() < end:
-            if self.metric("serve_indexes_built_total") >= built and not self.metric("serve_indexing"):
-                return
-            time.sleep(0.02)
-        raise SystemExit("no index")
-
-    def metric(self, name):
-        text = self.ask("GET", "/metrics")[2].decode()
-        return float(re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)[1])
 
 
 def decode(text):
@@ -239,19 +178,8 @@ def check_drain(server, model):
         pass
 
 
-def make_folder(room):
-    folder = pathlib.Path(room) / "text"
-    (folder / "below").mkdir(parents=True)
-    (folder / "one").write_text("The cat sat on the mat.\n\n\nRain falls mainly\nin the plain.\n")
-    (folder / "below" / "two").write_bytes(b"-----\n\nShips sail over the harbour bar.\xff\xfe\n")
-    (folder / ".hidden").write_text("Not read twice: a link to rain.\n")
-    (folder / "link").symlink_to("one")
-    (folder / "image").write_bytes(b"one\0two\n")
-    return folder
-
-
 def check_server(folder, *arguments):
-    with Server(*arguments, str(folder)) as server:
+    with Server(PROGRAM, *arguments, str(folder)) as server:
         server.await_index()
         check("healthy", server.ask("GET", "/healthz")[0] == 200)
         model = check_routes(server)
