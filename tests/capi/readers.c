@@ -1,5 +1,5 @@
 /* Readers and writers of the user's: which functions are called, in which order and how often; free
-   once, when the last array is over; what `good` says is an error. */
+   once, when the last array is over; what `good` says is an error. K10. */
 
 #include <pthread.h>
 #include <stdatomic.h>

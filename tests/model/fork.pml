@@ -1,5 +1,5 @@
 /*
- * A fork amid planning, fusing, submitting and running: the store that switches a group's root over
+ * A fork amid planning, fusing, submitting and running (K11): the store that switches a group's root over
  * (src/graph/fuse.c), the word of commands that write over their input (src/stream/in_place.c), and
  * what a child does with what its parent's threads had claimed (take_back in src/graph/plan.c). A
  * step here is an atomic access there, or a section that touches nothing that others look at.

@@ -1,6 +1,6 @@
 /*
  * The pool (src/stream/pool.c): how a ready stream comes to a thread while workers are inside long
- * commands. Workers that are told, started and asleep; spare threads that look, stand in, and leave;
+ * commands (K9). Workers that are told, started and asleep; spare threads that look, stand in, and leave;
  * the places that are kept for streams that have used little.
  *
  * A stream is here a number of turns. A turn of a long one ends when all turns of the others have:

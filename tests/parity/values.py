@@ -1,4 +1,5 @@
-"""Values that MLX does not get right: Weir keeps to the mathematics, and right.py says what that is.
+"""Values that MLX does not get right (E6): Weir keeps to the mathematics, and right.py says what that
+is.
 These are the intended differences:
 
 - mean, var and std of integers: MLX adds in 32 or 64 bits, and the sum wraps. Of 16-bit floats: MLX
