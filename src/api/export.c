@@ -17,6 +17,7 @@ struct exporter {
   struct wr_kind_word kind;
   struct wr_fn_exporter *file;
   struct wr_function *function; /* a reference */
+  bool shapeless;
 };
 
 struct imported {
@@ -108,11 +109,21 @@ static struct wr_error *call(struct wr_capturing *making, struct wr_function *f,
   return error;
 }
 
+/* For other extents nothing is broadcast to those of this call, as far as the function lets it. */
+static struct wr_error *generalize(struct wr_capture **capture) {
+  struct wr_capture *general = NULL;
+  struct wr_error *error = wr_capture_generalize(&general, *capture);
+  if (error || !general) return error;
+  wr_capture_release(*capture);
+  *capture = general;
+  return NULL;
+}
+
 static struct wr_error *trace(struct wr_capture **out, struct wr_function *f,
-                              const struct inputs *i, bool takes_named) {
+                              const struct inputs *i, bool takes_named, bool shapeless) {
   struct wr_capturing making;
   struct wr_results results = {0};
-  struct wr_error *error = wr_capture_begin(&making, false);
+  struct wr_error *error = wr_capture_begin(&making, shapeless ? WR_CAPTURE_VIEWS : 0);
   if (error) return error;
   error = call(&making, f, i, takes_named, &results);
   if (!error) {
@@ -122,27 +133,26 @@ static struct wr_error *trace(struct wr_capture **out, struct wr_function *f,
     wr_results_end(&results);
   }
   wr_capture_end(&making);
-  return error;
+  return error || !shapeless ? error : generalize(out);
 }
 
 /* ---- exporting ---- */
 
-static struct wr_error *add(struct wr_fn_exporter *file, struct wr_function *f,
-                            const struct inputs *i) {
+static struct wr_error *add(struct exporter *x, const struct inputs *i) {
   struct wr_capture *capture = NULL;
   const size_t n = i->in.n + i->n_named;
   struct wr_node **all = wr_alloc((n + 1) * sizeof *all);
   if (!all) return wr_error_out_of_memory();
   for (size_t k = 0; k < n; k++) all[k] = k < i->in.n ? i->in.items[k] : i->named[k - i->in.n];
-  const bool twice = wr_fn_exporter_has(file, all, n, i->names, i->n_named);
+  const bool twice = wr_fn_exporter_has(x->file, all, n, i->names, i->n_named);
   wr_free(all);
   if (twice) {
     return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
                         "[export_function] Attempting to export a function twice with the same "
                         "signature is not allowed.");
   }
-  struct wr_error *error = trace(&capture, f, i, false);
-  if (!error) error = wr_fn_exporter_add(file, capture, i->names, i->n_named);
+  struct wr_error *error = trace(&capture, x->function, i, false, x->shapeless);
+  if (!error) error = wr_fn_exporter_add(x->file, capture, i->names, i->n_named);
   wr_capture_release(capture);
   return error;
 }
@@ -152,7 +162,7 @@ static struct wr_error *write_one(const char *file, bool shapeless, struct wr_fu
                                   const struct inputs *i, bool takes_named) {
   struct wr_capture *capture = NULL;
   struct wr_fn_exporter *x = NULL;
-  struct wr_error *error = trace(&capture, f, i, takes_named);
+  struct wr_error *error = trace(&capture, f, i, takes_named, shapeless);
   if (!error) error = wr_fn_exporter_new(&x, file, shapeless);
   if (!error) error = wr_fn_exporter_add(x, capture, i->names, i->n_named);
   wr_fn_exporter_free(x);
@@ -202,6 +212,7 @@ mlx_function_exporter mlx_function_exporter_new(const char *file, const mlx_clos
   if (!error) {
     wr_kind_begin(&x->kind, WR_KIND_FUNCTION_EXPORTER);
     x->function = wr_function_retain(f);
+    x->shapeless = shapeless;
     if (wr_handle_give(&made.ctx, x, WR_KIND_FUNCTION_EXPORTER)) return made;
     error = wr_error_out_of_memory();
   }
@@ -223,7 +234,7 @@ static int apply(const char *function, mlx_function_exporter xfunc, mlx_vector_a
       wr_api_object(xfunc.ctx, WR_KIND_FUNCTION_EXPORTER, "xfunc",
                     "is empty: expected a non-empty mlx_function_exporter", &error);
   struct inputs i = take_inputs(args, kwargs, &error);
-  if (!error) error = add(x->file, x->function, &i);
+  if (!error) error = add(x, &i);
   drop_inputs(&i);
   return wr_api_return(function, error);
 }

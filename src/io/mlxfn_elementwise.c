@@ -3,6 +3,11 @@
 
 #include "io/mlxfn_step.h"
 
+#include <string.h>
+
+#include "backend/backend.h"
+#include "core/shape.h"
+
 static void put_simple(struct wr_fn_step *s) {
   static const struct {
     enum wr_op op;
@@ -69,7 +74,29 @@ static void put_test(struct wr_fn_step *s) {
   }
 }
 
+/* Operands of a generalised capture may be of several shapes, which MLX's operations are not given:
+   each is broadcast to the others, by an operation that has them for inputs, so that it holds for
+   other extents too. */
+static void broadcast_operands(struct wr_fn_step *s) {
+  uint64_t in[WR_GROUP_OPERANDS], others[WR_GROUP_OPERANDS];
+  if (s->n > WR_GROUP_OPERANDS) return;
+  memcpy(in, s->in, s->n * sizeof *in);
+  for (size_t i = 0; i < s->n; i++) {
+    const struct wr_node *x = s->from[i];
+    if (wr_shape_equal(wr_node_shape(x), wr_node_ndim(x), s->out.shape, s->out.ndim)) continue;
+    const struct wr_fn_value out = {wr_node_dtype(x), s->out.ndim, s->out.shape};
+    size_t n = 0;
+    others[n++] = in[i];
+    for (size_t k = 0; k < s->n; k++) {
+      if (k != i) others[n++] = in[k];
+    }
+    wr_fn_put_shape(&s->state, out.shape, out.ndim);
+    s->in[i] = wr_fn_step_put(s, WR_FN_Broadcast, others, n, &out);
+  }
+}
+
 void wr_fn_step_elementwise(struct wr_fn_step *s) {
+  broadcast_operands(s);
   switch ((int)s->op) {
     case WR_OP_LOG2:
     case WR_OP_LOG10:

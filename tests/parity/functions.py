@@ -259,6 +259,16 @@ def traces_to_mlx():
         wrong += close("traces to MLX", theirs(mx.array(a)), [np.tanh(a @ weight)])
     lib.mlx_function_exporter_free(x)
 
+    two, row = handle(np.float32(2).reshape(())), floats(4)
+    added = handle(row)
+    held, f = closure(lambda a: weir.call("mlx_add", *weir.call("mlx_multiply", a[0], two), added))
+    weir.check(lib.mlx_export_function(NAME, f, vector([floats(2, 4)]), c.c_bool(True)))
+    ours, theirs = imported(), mx.import_function(PATH)
+    for n in (1, 3, 7):
+        a = floats(n, 4)
+        wrong += close("shapeless to MLX", theirs(mx.array(a)), [2 * a + row])
+        wrong += close("shapeless to itself", called(ours, [a]), [2 * a + row])
+
     def run(res, given, named):
         out = Handle()
         lib.mlx_map_string_to_array_get(c.byref(out), named, b"scale")
