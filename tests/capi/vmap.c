@@ -282,7 +282,8 @@ static void of_ones_own(void) {
 
 static int forces(mlx_vector_array *res, const mlx_vector_array in) {
   mlx_array x = at(in, 0);
-  return mlx_array_eval(x) || give(res, x);
+  int rc = mlx_array_eval(x);
+  return give(res, x) || rc;
 }
 
 static int waits_for_none(mlx_vector_array *res, const mlx_vector_array in) {

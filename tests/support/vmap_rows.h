@@ -141,7 +141,7 @@ static struct wr_error *joined(struct wr_node **out, struct wr_node **parts, int
 }
 #define PARTS(name, n, type, ...)                          \
   BODY(name) {                                             \
-    struct wr_node *parts[3];                              \
+    struct wr_node *parts[3] = {NULL};                     \
     struct wr_error *error = __VA_ARGS__;                  \
     return error ? error : joined(out, parts, n, type, s); \
   }
@@ -155,7 +155,7 @@ PARTS(eig, 2, WR_COMPLEX64, wr_ops_eig(parts, in[0], true, s))
 static struct wr_error *quantize_as(struct wr_node **out, struct wr_node *w, const char *mode,
                                     int size, int width, struct wr_stream *s) {
   const struct wr_ops_how how = {&size, &width, mode};
-  struct wr_node *parts[3];
+  struct wr_node *parts[3] = {NULL};
   int n;
   struct wr_error *error = wr_ops_quantize(parts, &n, w, &how, NULL, s);
   return error ? error : joined(out, parts, n, WR_FLOAT32, s);
@@ -164,7 +164,7 @@ BODY(quantize) { return quantize_as(out, in[0], "affine", 32, 4, s); }
 BODY(quantize_mxfp4) { return quantize_as(out, in[0], "mxfp4", 32, 4, s); }
 BODY(dequantize_all) {
   const struct wr_ops_how how = {&group, &bits, "affine"};
-  struct wr_node *parts[3];
+  struct wr_node *parts[3] = {NULL};
   int n;
   struct wr_error *error = wr_ops_quantize(parts, &n, in[0], &how, NULL, s);
   if (error) return error;
