@@ -1,6 +1,6 @@
 /* Commands of the CPU that stay pending (backend.h): they hold up nobody but what reads them and
-   what comes behind them on their stream (K9); what fails later fails its array alone; their arrays and
-   streams may go meanwhile; a fork's child computes them anew; the process ends beside them. */
+   what comes behind them on their stream (K9); what fails later fails its array alone; their arrays
+   and streams may go meanwhile; a fork's child computes them anew; the process ends beside them. */
 
 #include <fenv.h>
 

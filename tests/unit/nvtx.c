@@ -1,6 +1,7 @@
-/* W3: names of streams reach a tool that the environment names, from any thread, and the tool is opened
-   once; T2: where it is refused for the moment, the next label tries again; without one, or with
-   one that is missing, is no tool, does not want to be used or takes no names, nothing happens. */
+/* W3: names of streams reach a tool that the environment names, from any thread, and the tool is
+   opened once; T2: where it is refused for the moment, the next label tries again; without one, or
+   with one that is missing, is no tool, does not want to be used or takes no names, nothing
+   happens. */
 
 #include "backend/cuda/driver/nvtx.h"
 
