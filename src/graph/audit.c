@@ -30,7 +30,7 @@ static void audit_claimed(const struct wr_plan *plan, struct wr_node *node) {
   demand(in_plan(plan, node), "a planned node is not this plan's");
   demand(node->stream != NULL, "a planned node has no stream");
   demand(!node->buffer && !node->error, "a planned node has run already");
-  demand(!node->taken_in, "a planned node is part of another");
+  demand(node->next_edge != WR_TAKEN_IN, "a planned node is part of another");
   demand(counted(node, 1), "a planned node has no reference");
 }
 

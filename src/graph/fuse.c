@@ -203,7 +203,7 @@ static void switch_root(const struct group *g, struct wr_edges *fused) {
     struct wr_node *node = g->nodes[i];
     wr_torture_point();
     wr_own_edges(node)->n = 0;
-    node->taken_in = true;
+    node->next_edge = WR_TAKEN_IN;
     wr_store_relaxed(&node->own.refs, 1u); /* relaxed: nobody else can reach it */
   }
 }
@@ -262,7 +262,7 @@ void wr_plan_fuse(struct wr_plan *plan) {
   if (!wr_env_get()->fuse) return;
   for (size_t i = plan->order.count; i-- > 0;) {
     struct wr_node *node = order[i];
-    if (node->taken_in) {
+    if (node->next_edge == WR_TAKEN_IN) {
       wr_node_release(node);
       continue;
     }

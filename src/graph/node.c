@@ -101,8 +101,8 @@ static struct wr_error *node_new(struct wr_node **out, const struct wr_record *r
     struct wr_device device = wr_stream_device(r->stream);
     node->stream = wr_stream_retain(r->stream);
     node->stream_id = wr_stream_id(r->stream);
-    node->device_type = (uint8_t)device.type;
-    node->device_index = (uint16_t)device.index;
+    node->device_type = device.type & 1u;
+    node->device_index = (uint8_t)device.index;
   }
   *out = node;
   return NULL;

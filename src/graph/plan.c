@@ -50,7 +50,6 @@ static void take_back_locked(struct wr_node *node) {
   wr_store_relaxed(&node->walked_by, NULL);
   wr_store_relaxed(&node->encoded, UINT64_C(0));
   node->next_edge = 0;
-  node->taken_in = false;
   node->error = NULL;
   enum wr_phase phase = WR_PHASE_LAZY;
   if (written_in_place(node)) {
