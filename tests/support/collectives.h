@@ -106,8 +106,9 @@ static inline void every_case(void) {
     int shape[3], ndim;
   } shapes[] = {{{0}, 0},    {{0}, 1},        {{1}, 1},    {{2}, 1},   {{3, 5}, 2},
                 {{0, 4}, 2}, {{7, 1, 11}, 3}, {{1000}, 1}, {{257}, 1}, {{100003}, 1}};
-  /* of more processes, those that are not cut evenly, and the last */
-  for (size_t i = 0; i<sizeof shapes / sizeof shapes[0]; i += size> 2 ? 3 : 1) {
+  /* where it takes longer, those that are not cut evenly, and the last */
+  const size_t n = sizeof shapes / sizeof shapes[0], step = size > 2 || SANITIZED ? 3 : 1;
+  for (size_t i = 0; i < n; i += step) {
     const int *shape = shapes[i].shape, ndim = shapes[i].ndim;
     for (int t = 0; t < DTYPES; t++) {
       reduce_case(mlx_distributed_all_sum, mlx_add, shape, ndim, all_dtypes[t]);
@@ -197,7 +198,7 @@ static inline void peers(void) {
     around(all_dtypes[i], 1);
     around(all_dtypes[i], 10007);
   }
-  around(MLX_FLOAT32, 1 << 22);
+  around(MLX_FLOAT32, SANITIZED ? 1 << 19 : 1 << 22);
   CHECK(mlx_distributed_send(&y, x, size, group, s) == 1);
   CHECK(strstr(weir_last_error(), "Invalid destination="));
   CHECK(mlx_distributed_recv(&y, &shape, 1, MLX_FLOAT32, -1, group, s) == 1);
@@ -454,10 +455,10 @@ static inline void few(int r, int n) {
   end();
 }
 
-/* 64 MB. */
+/* 64 MB; under a sanitizer 4. */
 static inline void large(int r, int n) {
   begin(r, n);
-  const int shape = 1 << 24, part = 1 << 22;
+  const int shape = SANITIZED ? 1 << 20 : 1 << 24, part = shape / 4;
   reduce_case(mlx_distributed_all_sum, mlx_add, &shape, 1, MLX_FLOAT32);
   gather_case(&part, 1, MLX_FLOAT32);
   scatter_case(&part, 1, MLX_FLOAT32);
