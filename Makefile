@@ -1,5 +1,5 @@
 # The front door: make demo, serve, test, bench, bench ops, bench models, check, install, install-mlxc,
-# wheel, clean. Builds come to lie in build/.
+# wheel, docs, deb, clean. Builds come to lie in build/.
 # What is missing on the machine, tools/setup installs (Debian and Ubuntu) or names.
 
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
@@ -7,7 +7,7 @@ PREFIX ?= /usr/local
 RELEASE := build/release
 LIBRARIES := build/libraries
 
-.PHONY: all demo serve test bench ops models check install install-mlxc wheel clean configure serve-program
+.PHONY: all demo serve test bench ops models check install install-mlxc wheel docs deb deb-check clean configure serve-program
 
 all: configure
 	@cmake --build $(RELEASE) --parallel $(JOBS)
@@ -73,6 +73,21 @@ wheel: libraries
 	@tools/setup wheel
 	@rm -f build/wheel/*.whl
 	@tools/wheel $(LIBRARIES)/libweir.so build/wheel
+
+# HTML and man pages of every public function, made from the headers, with the guides: build/docs.
+docs:
+	@tools/setup docs
+	@tools/docs build/docs
+
+# Debian's packages of the committed files, in build/deb.
+deb:
+	@tools/setup deb
+	@tools/deb
+
+# The same, and what a user does with them: for a machine that may be changed, as tools/fresh-check
+# makes one.
+deb-check: deb
+	@tests/deb/run build/deb
 
 clean:
 	@rm -rf build
