@@ -7,6 +7,7 @@
 #include "weir/event.h"
 #include "weir/matmul.h"
 #include "weir/memory.h"
+#include "weir/request.h"
 #include "weir/stream.h"
 #include "weir/thread.h"
 #include "weir/version.h"

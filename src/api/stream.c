@@ -120,7 +120,7 @@ int mlx_synchronize(mlx_stream stream) {
   struct wr_error *error = NULL;
   struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
   if (!error) error = wr_stream_check(s);
-  if (!error) error = wr_stream_synchronize(s);
+  if (!error) error = wr_stream_synchronize_in_request(s);
   return wr_api_return("mlx_synchronize", error);
 }
 

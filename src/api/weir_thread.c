@@ -47,7 +47,7 @@ int weir_try_synchronize(mlx_stream stream) {
   struct wr_error *error = NULL;
   struct wr_stream *s = wr_handle_object(stream.ctx, WR_KIND_STREAM);
   if (s) error = wr_stream_check(s);
-  if (s && !error) error = wr_stream_synchronize(s);
+  if (s && !error) error = wr_stream_synchronize_in_request(s);
   wr_error_release(error);
   return 0;
 }

@@ -13,6 +13,7 @@ enum wr_rank {
   WR_RANK_NONE, /* no lock's: rows of fork.h that come before all locks */
   WR_RANK_COMPILED,
   WR_RANK_REGISTRY,
+  WR_RANK_REQUEST,
   WR_RANK_STREAM,
   WR_RANK_SCHEDULER,
   WR_RANK_EVENT,

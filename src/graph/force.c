@@ -21,6 +21,41 @@ static void wait_over(struct wr_node *node) {
   }
 }
 
+/* The same in a request, until that has ended. */
+static void wait_in(struct wr_request *request, struct wr_node *node) {
+  while (!wr_completion_over(&node->completion) && !wr_request_ended(request)) {
+    struct wr_stream *stream = wr_node_pending_stream(node);
+    if (stream) {
+      wr_stream_help_in(request, stream, &node->completion);
+      wr_stream_release(stream);
+    } else {
+      wr_completion_park(&node->completion, WR_PHASE_SUBMITTED);
+    }
+  }
+}
+
+/* A call that has to wait for something fails when its request has ended (R2). */
+static struct wr_error *wait_all(struct wr_request *request, struct wr_node *const *nodes,
+                                 size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    if (request) {
+      wait_in(request, nodes[i]);
+    } else {
+      wait_over(nodes[i]);
+    }
+  }
+  return wr_request_error(request);
+}
+
+/* The thread's; NULL too where there is nothing to do or to wait for. */
+static struct wr_request *request_for(struct wr_node *const *nodes, size_t n) {
+  struct wr_request *request = wr_request_current();
+  size_t i = 0;
+  if (!request) return NULL;
+  while (i < n && wr_completion_over(&nodes[i]->completion)) i++;
+  return i < n ? request : NULL;
+}
+
 static struct wr_error *first_error(struct wr_node *const *nodes, size_t n) {
   for (size_t i = 0; i < n; i++) {
     if (wr_completion_phase(&nodes[i]->completion) == WR_PHASE_FAILED) {
@@ -113,18 +148,29 @@ static bool stays_here(const struct wr_plan *plan) {
   return plan->order.count && !plan->several_streams && !plan->foreign.count && !plan->refused;
 }
 
-static struct wr_error *eval(struct wr_node *const *nodes, size_t n) {
+/* In a request this thread may stop before what it submits has run: where it drains, it is by
+   wr_stream_help_in, which leaves the rest to the pool. */
+static void run(struct wr_plan *plan, bool for_host) {
+  if (!stays_here(plan)) {
+    wr_plan_submit(plan, true);
+  } else if (plan->request) {
+    wr_plan_submit(plan, false);
+  } else {
+    run_here(plan, for_host);
+  }
+}
+
+static struct wr_error *eval(struct wr_node *const *nodes, size_t n, bool for_host) {
+  struct wr_request *request = request_for(nodes, n);
   struct wr_error *error = wr_force_check(nodes, n);
+  if (!error) error = wr_request_error(request);
   if (error) return error;
   struct wr_plan plan;
   wr_plan_make(&plan, nodes, n);
   wr_error_release(plan.failed);
-  if (stays_here(&plan)) {
-    run_here(&plan, false);
-  } else {
-    wr_plan_submit(&plan, true);
-  }
-  for (size_t i = 0; i < n; i++) wait_over(nodes[i]);
+  run(&plan, for_host);
+  error = wait_all(request, nodes, n);
+  if (error) return error;
   wr_audit_forced(nodes, n);
   return first_error(nodes, n);
 }
@@ -182,7 +228,9 @@ static void submit_brief(struct wr_plan *plan) {
 }
 
 static struct wr_error *async_eval(struct wr_node *const *nodes, size_t n) {
+  struct wr_request *request = request_for(nodes, n);
   struct wr_error *error = wr_force_check(nodes, n);
+  if (!error) error = wr_request_error(request);
   if (error) return error;
   struct wr_plan plan;
   wr_plan_make(&plan, nodes, n);
@@ -193,25 +241,7 @@ static struct wr_error *async_eval(struct wr_node *const *nodes, size_t n) {
     wr_plan_submit(&plan, true);
   }
   wait_submitted(nodes, n);
-  return failed;
-}
-
-/* Where the device has such commands, the value is downloaded right behind its computation, so that
-   the caller waits once (transfer.h). */
-static struct wr_error *eval_for_host(struct wr_node *node) {
-  struct wr_error *error = wr_force_check(&node, 1);
-  if (error) return error;
-  struct wr_plan plan;
-  wr_plan_make(&plan, &node, 1);
-  wr_error_release(plan.failed);
-  if (stays_here(&plan)) {
-    run_here(&plan, true);
-  } else {
-    wr_plan_submit(&plan, true);
-  }
-  wait_over(node);
-  wr_audit_forced(&node, 1);
-  return first_error(&node, 1);
+  return failed ? failed : wr_request_error(request);
 }
 
 /* ---- cancellation (K7) ----
@@ -225,7 +255,7 @@ static struct wr_error *eval_for_host(struct wr_node *node) {
 
 struct wr_error *wr_eval(struct wr_node *const *nodes, size_t n) {
   int before = wr_cancel_off();
-  struct wr_error *error = eval(nodes, n);
+  struct wr_error *error = eval(nodes, n, false);
   wr_cancel_restore(before);
   return error;
 }
@@ -240,7 +270,7 @@ struct wr_error *wr_async_eval(struct wr_node *const *nodes, size_t n) {
 struct wr_error *wr_node_force_for_host(struct wr_node *node) {
   if (wr_completion_over(&node->completion)) return wr_node_force(node);
   int before = wr_cancel_off();
-  struct wr_error *error = eval_for_host(node);
+  struct wr_error *error = eval(&node, 1, true); /* the bytes right behind, where that can be */
   wr_cancel_restore(before);
   return error;
 }

@@ -23,6 +23,7 @@
 #include "core/device.h"
 #include "graph/node.h"
 #include "stream/completion.h"
+#include "stream/request.h"
 #include "stream/stream.h"
 
 /* What a node reads, and what it computes of it: its own operation, or the steps of a group, of
@@ -118,17 +119,26 @@ struct wr_download; /* transfer.h */
    stream's own commands, or all that it can. */
 enum wr_lacking { WR_LACKING_NOTHING, WR_LACKING_OWN_TRIED, WR_LACKING_ALL_TRIED };
 
-/* One short submission: nodes of one stream in order. */
+/* One short submission: nodes of one stream in order. Of a request (`work`), nodes that were taken
+   back are NULL, and from `next` on they are there under the request's LOCK only. */
 struct wr_batch {
   struct wr_task task;
+  struct wr_request_work work; /* its request is NULL of most */
+  struct wr_stream *stream;    /* of a request: immutable after publish, a reference, as all nodes
+                                  may leave the batch; else NULL */
   uint32_t count;
-  uint32_t next;           /* drainer only: the first node that has not run */
+  uint32_t next;           /* drainer only: the first node that has not run; of a request under its
+                              LOCK: that has not begun */
   struct wr_node **flush;  /* submitter only, while it submits: gets the nodes that have waiters */
   uint32_t staying;        /* drainer only: how many of those that have run stay pending, and stand
                               first in `nodes`, with a reference each */
   enum wr_lacking lacking; /* drainer only */
   struct wr_room *room;    /* drainer only: what the stream waits for, or has waited for */
   struct wr_download *download; /* drainer only: of the last node, which it comes behind; or NULL */
+  struct wr_node *begun;        /* drainer only: of a request's, what has begun and not run */
+  bool over;    /* drainer only: the same, nothing is left to begin, and the request does
+                   not know of the batch any more */
+  bool blocked; /* drainer only: the same, its stream has been blocked by an input */
   struct wr_node *nodes[];
 };
 
@@ -151,15 +161,16 @@ void wr_node_refuse(struct wr_node *node, struct wr_error *error);
 
 /* plan.c: claims all that the roots need and nobody has claimed yet. */
 struct wr_plan {
-  struct wr_ptrs order;    /* claimed nodes, inputs first, one reference each */
-  struct wr_ptrs stack;    /* while planning: claimed nodes whose inputs are being looked at */
-  struct wr_ptrs foreign;  /* roots and inputs that another planner has claimed and not yet
-                              submitted, one reference each */
-  bool several_streams;    /* `order` has nodes of more than one stream */
-  bool refused;            /* memory was refused: the last of `order` may be no root */
-  size_t fusable;          /* nodes in `order` whose operation may be in a group */
-  bool kept;               /* never submitted: groups are made once for many times */
-  bool brief;              /* all of `order` takes microseconds: see wr_stream_run_brief */
+  struct wr_ptrs order;       /* claimed nodes, inputs first, one reference each */
+  struct wr_ptrs stack;       /* while planning: claimed nodes whose inputs are being looked at */
+  struct wr_ptrs foreign;     /* roots and inputs that another planner has claimed and not yet
+                                 submitted, one reference each */
+  bool several_streams;       /* `order` has nodes of more than one stream */
+  bool refused;               /* memory was refused: the last of `order` may be no root */
+  size_t fusable;             /* nodes in `order` whose operation may be in a group */
+  bool kept;                  /* never submitted: groups are made once for many times */
+  bool brief;                 /* all of `order` takes microseconds: see wr_stream_run_brief */
+  struct wr_request *request; /* that it is made for; borrowed; NULL: none */
   struct wr_error *failed; /* the first input or root that had failed before; a reference or NULL */
   struct wr_download *download; /* of the last of `order`, on a plan without foreign; or NULL */
 };
@@ -167,6 +178,9 @@ struct wr_plan {
    memory is refused, the nodes for which there is none fail with that error; the others stay
    planned. */
 void wr_plan_make(struct wr_plan *plan, struct wr_node *const *roots, size_t n);
+/* The same of nodes that the caller has claimed already, inputs first, for no request; takes their
+   references. Of what they need, some may be lazy again. */
+void wr_plan_make_anew(struct wr_plan *plan, struct wr_node **claimed, size_t n);
 
 /* The same without groups. */
 void wr_plan_claim(struct wr_plan *plan, struct wr_node *const *roots, size_t n);
@@ -185,6 +199,21 @@ void wr_plan_submit(struct wr_plan *plan, bool schedule);
 void wr_fail_nodes(struct wr_ptrs *nodes, struct wr_error *taken);
 /* Drops the list's references, and its memory. */
 void wr_release_nodes(struct wr_ptrs *nodes);
+
+/* take_back.c: what a batch is to its request. */
+extern const struct wr_request_work_kind wr_batch_work;
+/* Begins the next node of a request's batch, for its drainer: that is the batch's `begun` then, or
+   NULL where none is left. False when the stream is blocked by an input. */
+bool wr_batch_begin(struct wr_batch *batch, struct wr_stream *stream);
+/* Lets the stream wait for the input on the device; false when only the host can wait (run.c). */
+bool wr_wait_on_device(struct wr_node *in, struct wr_stream *stream);
+/* Takes back claimed nodes, inputs first, of which none stands in a queue, since their request has
+   ended; takes their references. Those that others need are planned anew, for nobody's request. */
+void wr_withdraw(struct wr_node **nodes, size_t n);
+
+/* A node that others may share is dropped here and freed later, where locks are held now. */
+void wr_node_drop_to_list(struct wr_node *node, struct wr_node **list);
+void wr_node_free_list(struct wr_node *list);
 
 /* audit.c: torture builds end the process when a plan, a node about to run or what was forced is
    not as this header says; others do nothing. */

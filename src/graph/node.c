@@ -248,7 +248,7 @@ struct wr_error *wr_node_from_managed(struct wr_node **out, void *data, int ndim
 /* ---- references ---- */
 
 /* Drops one reference; a node that it ended goes on the worklist. */
-static void drop_to_list(struct wr_node *node, struct wr_node **list) {
+void wr_node_drop_to_list(struct wr_node *node, struct wr_node **list) {
   if (!wr_ref_drop(&node->own.refs)) return;
   node->next_freed = *list;
   *list = node;
@@ -270,7 +270,7 @@ static void end_block(struct wr_node *node) {
 /* It may be a group: in the child of a fork that the parent made, or recorded as one. */
 static void free_listed(struct wr_node *node, struct wr_node **list) {
   struct wr_edges *edges = wr_edges_of(node);
-  for (uint32_t i = 0; i < edges->n; i++) drop_to_list(edges->in[i], list);
+  for (uint32_t i = 0; i < edges->n; i++) wr_node_drop_to_list(edges->in[i], list);
   if (edges->n_steps) wr_free(edges);
   wr_stream_release(node->stream);
   wr_buffer_release(node->buffer);
@@ -282,7 +282,7 @@ static void free_listed(struct wr_node *node, struct wr_node **list) {
 }
 
 /* A worklist instead of recursion: a graph of any depth is freed on a bounded stack (K13). */
-static void free_list(struct wr_node *list) {
+void wr_node_free_list(struct wr_node *list) {
   while (list) {
     struct wr_node *node = list;
     list = node->next_freed;
@@ -293,8 +293,8 @@ static void free_list(struct wr_node *list) {
 void wr_node_release(struct wr_node *node) {
   struct wr_node *list = NULL;
   if (!node) return;
-  drop_to_list(node, &list);
-  free_list(list);
+  wr_node_drop_to_list(node, &list);
+  wr_node_free_list(list);
 }
 
 /* The pointer is cleared before its reference is dropped, here as everywhere: the child of a fork
@@ -314,8 +314,8 @@ void wr_node_drop_edges(struct wr_node *node, bool keep_stream) {
   own->n = 0;
   wr_store_release(&node->edges, own); /* release: emptied before */
   edges->n = 0;
-  for (uint32_t i = 0; i < n; i++) drop_to_list(edges->in[i], &list);
-  free_list(list);
+  for (uint32_t i = 0; i < n; i++) wr_node_drop_to_list(edges->in[i], &list);
+  wr_node_free_list(list);
   if (edges->n_steps) wr_free(edges);
   if (!keep_stream) drop_stream(node);
 }

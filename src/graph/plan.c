@@ -9,13 +9,27 @@
 #include "base/lock.h"
 #include "graph/internal.h"
 
+/* Puts a claimed node, whose reference it takes, on the stack. */
+static bool push(struct wr_plan *plan, struct wr_node *node) {
+  wr_store_relaxed(&node->walked_by, plan); /* relaxed: see note_claimed */
+  if (wr_ptrs_push(&plan->stack, node)) return true;
+  wr_node_refuse(node, wr_error_out_of_memory());
+  return false;
+}
+
+/* By which a plan knows the nodes that its caller had claimed, until its walk comes to them. */
+static void *mark_of(struct wr_plan *plan) { return &plan->stack; }
+
 /* For a node that has been claimed already: remembers it if another planner has still to submit it,
    and its error if it has failed. False when memory is refused. */
 static bool note_claimed(struct wr_plan *plan, struct wr_node *node) {
   enum wr_phase phase = wr_completion_phase(&node->completion);
   if (phase == WR_PHASE_FAILED && !plan->failed) plan->failed = wr_error_retain(node->error);
+  if (phase != WR_PHASE_CLAIMED) return true;
   /* Relaxed: equal only if this thread wrote it. */
-  if (phase != WR_PHASE_CLAIMED || wr_load_relaxed(&node->walked_by) == plan) return true;
+  const void *by = wr_load_relaxed(&node->walked_by);
+  if (by == plan) return true;
+  if (by == mark_of(plan)) return push(plan, node);
   if (!wr_ptrs_push(&plan->foreign, node)) return false;
   wr_node_retain(node);
   return true;
@@ -62,7 +76,7 @@ static void take_back_locked(struct wr_node *node) {
     wr_buffer_release(buffer);
   }
   /* Release: all of the above before somebody claims it, or reads the error. */
-  wr_store_release(&node->completion.state, (uint32_t)phase);
+  wr_store_release(&node->completion.state, (uint64_t)phase);
 }
 
 static void take_back(struct wr_node *node) {
@@ -73,21 +87,21 @@ static void take_back(struct wr_node *node) {
 
 /* ---- the walk ---- */
 
-static bool claim(struct wr_node *node) {
-  if (wr_completion_claim(&node->completion)) return true;
+static bool claim(struct wr_node *node, uint32_t owner) {
+  if (wr_completion_claim(&node->completion, owner)) return true;
   if (!wr_completion_lost(&node->completion)) return false;
   take_back(node);
-  return wr_completion_claim(&node->completion);
+  return wr_completion_claim(&node->completion, owner);
 }
 
-/* Claims the node and puts it on the stack; false when memory is refused. */
+/* Claims the node and puts it on the stack; false when memory is refused. What another request has
+   claimed is shared with that, or was taken back meanwhile (completion.h). */
 static bool enter(struct wr_plan *plan, struct wr_node *node) {
-  if (!claim(node)) return note_claimed(plan, node);
-  wr_store_relaxed(&node->walked_by, plan); /* relaxed: see note_claimed */
-  wr_node_retain(node);
-  if (wr_ptrs_push(&plan->stack, node)) return true;
-  wr_node_refuse(node, wr_error_out_of_memory());
-  return false;
+  const uint32_t owner = plan->request ? wr_request_number(plan->request) : 0;
+  while (!claim(node, owner)) {
+    if (wr_completion_share(&node->completion, owner)) return note_claimed(plan, node);
+  }
+  return push(plan, wr_node_retain(node));
 }
 
 static bool leave(struct wr_plan *plan, struct wr_node *node) {
@@ -123,25 +137,49 @@ void wr_release_nodes(struct wr_ptrs *nodes) {
   wr_ptrs_free(nodes);
 }
 
+static void refuse(struct wr_plan *plan) {
+  wr_fail_nodes(&plan->stack, wr_error_out_of_memory());
+  plan->refused = true;
+  if (!plan->failed) plan->failed = wr_error_out_of_memory();
+}
+
 static void claim_all(struct wr_plan *plan, struct wr_node *const *roots, size_t n) {
   for (size_t i = 0; i < n; i++) {
-    if (enter(plan, roots[i]) && walk(plan)) continue;
-    wr_fail_nodes(&plan->stack, wr_error_out_of_memory());
-    plan->refused = true;
-    if (!plan->failed) plan->failed = wr_error_out_of_memory();
+    if (!enter(plan, roots[i]) || !walk(plan)) refuse(plan);
   }
   wr_ptrs_free(&plan->stack);
 }
 
+static void finish(struct wr_plan *plan) {
+  if (!plan->refused && plan->fusable > 1) wr_plan_fuse(plan);
+  wr_audit_plan(plan);
+}
+
 void wr_plan_claim(struct wr_plan *plan, struct wr_node *const *roots, size_t n) {
-  *plan = (struct wr_plan){0};
+  *plan = (struct wr_plan){.request = wr_request_current()};
   claim_all(plan, roots, n);
 }
 
 void wr_plan_make(struct wr_plan *plan, struct wr_node *const *roots, size_t n) {
   wr_plan_claim(plan, roots, n);
-  if (!plan->refused && plan->fusable > 1) wr_plan_fuse(plan);
-  wr_audit_plan(plan);
+  finish(plan);
+}
+
+/* Where memory is refused a node may be over, and gone, before the loop comes to it: so each has a
+   reference more meanwhile. */
+void wr_plan_make_anew(struct wr_plan *plan, struct wr_node **claimed, size_t n) {
+  *plan = (struct wr_plan){0};
+  for (size_t i = 0; i < n; i++) {
+    wr_node_retain(claimed[i])->next_edge = 0;
+    wr_store_relaxed(&claimed[i]->walked_by, mark_of(plan)); /* relaxed: see note_claimed */
+  }
+  for (size_t i = 0; i < n; i++) {
+    bool walked = wr_load_relaxed(&claimed[i]->walked_by) != mark_of(plan);
+    if (!walked && (!push(plan, claimed[i]) || !walk(plan))) refuse(plan);
+  }
+  for (size_t i = 0; i < n; i++) wr_node_release(claimed[i]);
+  wr_ptrs_free(&plan->stack);
+  finish(plan);
 }
 
 /* ---- plans that are kept ---- */

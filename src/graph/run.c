@@ -354,7 +354,7 @@ static bool run_or_wait(struct wr_batch *batch, struct wr_node *node, struct wr_
 
 /* Lets the stream wait for the input on the device, where it is queued on another stream of the
    same device; false when only the host can wait. */
-static bool wait_on_device(struct wr_node *in, struct wr_stream *stream) {
+bool wr_wait_on_device(struct wr_node *in, struct wr_stream *stream) {
   /* Acquire: the buffer, and the command in the device's queue. */
   uint64_t number = wr_load_acquire(&in->encoded);
   if (!number) return false;
@@ -407,35 +407,65 @@ static struct wr_node *blocking_input(struct wr_node *node, struct wr_stream *st
   for (uint32_t i = 0; i < edges->n; i++) {
     struct wr_node *in = edges->in[i];
     if (wr_completion_over(&in->completion)) continue;
-    if (in->stream_id == id ? stays(in) : !wait_on_device(in, stream)) return in;
+    if (in->stream_id == id ? stays(in) : !wr_wait_on_device(in, stream)) return in;
   }
   return NULL;
 }
 
+/* False when the stream is blocked by an input. */
+static bool inputs_ready(struct wr_node *node, struct wr_stream *stream) {
+  struct wr_node *blocker = blocking_input(node, stream);
+  if (!blocker) return true;
+  bool here = blocker->stream_id == wr_stream_id(stream);
+  struct wr_stream *by = here ? NULL : wr_node_pending_stream(blocker);
+  wr_stream_block_on(stream, &blocker->completion, by);
+  wr_stream_release(by);
+  return false;
+}
+
+/* The node's inputs are ready. False when the stream is blocked. */
+static bool run_next(struct wr_batch *batch, struct wr_node *node, struct wr_stream *stream) {
+  wr_audit_run(node);
+  struct wr_node *staying = stays(node) ? wr_node_retain(node) : NULL;
+  bool ran = run_or_wait(batch, node, stream);
+  if (ran && staying) keep_staying(batch, staying);
+  if (!ran) wr_node_release(staying);
+  return ran;
+}
+
+static enum wr_step end_batch(struct wr_batch *batch, struct wr_stream *stream) {
+  if (wait_for_staying(batch, stream)) return WR_STEP_BLOCKED;
+  if (batch->download) wr_download_run(batch->download, stream);
+  wr_stream_release(batch->stream); /* never the last: the drainer has one */
+  wr_request_release(batch->work.request);
+  wr_free(batch);
+  return WR_STEP_DONE;
+}
+
+/* The batch of a request, which may end between any two commands (take_back.c). */
+static enum wr_step run_requested(struct wr_batch *batch, struct wr_stream *stream,
+                                  struct wr_drain *drain) {
+  while (batch->begun || !batch->over) {
+    if (wr_room_for_command(batch, stream)) return WR_STEP_BLOCKED;
+    if (!batch->begun && !wr_batch_begin(batch, stream)) return WR_STEP_BLOCKED;
+    if (!batch->begun) break;
+    if (!run_next(batch, batch->begun, stream)) return WR_STEP_BLOCKED;
+    batch->begun = NULL;
+    if (!batch->over && wr_drain_stop(drain)) return WR_STEP_YIELD;
+  }
+  return end_batch(batch, stream);
+}
+
 enum wr_step wr_batch_run(struct wr_task *task, struct wr_stream *stream, struct wr_drain *drain) {
   struct wr_batch *batch = WR_CONTAINER_OF(task, struct wr_batch, task);
+  if (batch->work.request) return run_requested(batch, stream, drain);
   while (batch->next < batch->count) {
     struct wr_node *node = batch->nodes[batch->next];
-    struct wr_node *blocker = blocking_input(node, stream);
-    if (blocker) {
-      bool here = blocker->stream_id == wr_stream_id(stream);
-      struct wr_stream *by = here ? NULL : wr_node_pending_stream(blocker);
-      wr_stream_block_on(stream, &blocker->completion, by);
-      wr_stream_release(by);
-      return WR_STEP_BLOCKED;
-    }
+    if (!inputs_ready(node, stream)) return WR_STEP_BLOCKED;
     if (wr_room_for_command(batch, stream)) return WR_STEP_BLOCKED;
-    wr_audit_run(node);
-    struct wr_node *staying = stays(node) ? wr_node_retain(node) : NULL;
-    bool ran = run_or_wait(batch, node, stream);
-    if (!ran) wr_node_release(staying);
-    if (!ran) return WR_STEP_BLOCKED;
-    if (staying) keep_staying(batch, staying);
+    if (!run_next(batch, node, stream)) return WR_STEP_BLOCKED;
     batch->next++;
     if (batch->next < batch->count && wr_drain_stop(drain)) return WR_STEP_YIELD;
   }
-  if (wait_for_staying(batch, stream)) return WR_STEP_BLOCKED;
-  if (batch->download) wr_download_run(batch->download, stream);
-  wr_free(batch);
-  return WR_STEP_DONE;
+  return end_batch(batch, stream);
 }

@@ -45,18 +45,38 @@ static void refuse_run(struct wr_node **nodes, uint32_t n) {
   for (uint32_t i = 0; i < n; i++) wr_node_refuse(nodes[i], wr_error_out_of_memory());
 }
 
-/* Appends nodes[0..n), all of one stream, as a batch; takes their references. `plan` is the plan
-   that they belong to, or NULL for deferred ones; `download`, unless NULL, is of the last node. */
-static void submit_run(struct wr_node **nodes, uint32_t n, bool schedule,
-                       const struct wr_plan *plan, struct wr_download *download) {
+/* Appends the batch; false, and it is freed, when its request has ended. */
+static bool append(struct wr_batch *batch, struct wr_stream *stream, bool schedule,
+                   struct wr_request *request) {
+  if (!request) {
+    wr_stream_submit(stream, &batch->task, schedule, mark_submitted);
+    return true;
+  }
+  if (!wr_request_open(request)) {
+    wr_free(batch);
+    return false;
+  }
+  batch->stream = wr_stream_retain(stream);
+  wr_request_add_locked(request, &batch->work, batch->count);
+  wr_stream_submit(stream, &batch->task, schedule, mark_submitted);
+  wr_request_close(request);
+  return true;
+}
+
+/* Appends nodes[0..n), all of one stream, and takes their references; but false, and nothing was
+   done, when the request has ended. `download`, unless NULL, is of the last. */
+static bool submit_run(struct wr_node **nodes, uint32_t n, bool schedule, bool brief,
+                       struct wr_request *request, struct wr_download *download) {
   struct wr_node *to_flush = NULL;
   struct wr_batch *batch = wr_alloc(sizeof *batch + n * sizeof(struct wr_node *));
   if (!batch) {
     refuse_run(nodes, n);
     if (download) wr_download_refuse(download);
-    return;
+    return true;
   }
-  batch->task = (struct wr_task){.run = wr_batch_run, .is_brief = plan && plan->brief};
+  batch->task = (struct wr_task){.run = wr_batch_run, .is_brief = brief};
+  batch->work = (struct wr_request_work){.kind = &wr_batch_work};
+  batch->stream = NULL;
   batch->count = n;
   batch->next = 0;
   batch->staying = 0;
@@ -64,13 +84,18 @@ static void submit_run(struct wr_node **nodes, uint32_t n, bool schedule,
   batch->lacking = WR_LACKING_NOTHING;
   batch->room = NULL;
   batch->download = download;
+  batch->begun = NULL;
+  batch->over = false;
+  batch->blocked = false;
   for (uint32_t i = 0; i < n; i++) batch->nodes[i] = nodes[i];
   /* The nodes' references to the stream may go as soon as it is appended. */
   struct wr_stream *stream = wr_stream_retain(nodes[0]->stream);
   wr_stream_note_submitted(stream, n);
-  wr_stream_submit(stream, &batch->task, schedule, mark_submitted);
+  bool appended = append(batch, stream, schedule, request);
+  if (!appended) wr_stream_note_taken_back(stream, n);
   wr_stream_release(stream);
   flush(to_flush);
+  return appended;
 }
 
 static void submit_order(const struct wr_plan *plan, bool schedule) {
@@ -79,7 +104,11 @@ static void submit_order(const struct wr_plan *plan, bool schedule) {
   while (i < n) {
     size_t j = i + 1;
     while (j < n && j - i < MAX_BATCH && nodes[j]->stream == nodes[i]->stream) j++;
-    submit_run(nodes + i, (uint32_t)(j - i), schedule, plan, j == n ? plan->download : NULL);
+    if (!submit_run(nodes + i, (uint32_t)(j - i), schedule, plan->brief, plan->request,
+                    j == n ? plan->download : NULL)) {
+      wr_withdraw(nodes + i, n - i);
+      return;
+    }
     i = j;
   }
 }
@@ -98,8 +127,9 @@ struct deferred {
   wr_atomic_u32 refs; /* atomic ACQ_REL: one per waiter, and the maker's */
   wr_atomic_u32
       signals; /* atomic ACQ_REL: passes asked for; the thread that raises it from 0 makes them */
-  struct wr_ptrs nodes;  /* the thread that makes a pass only */
-  struct deferred *next; /* owner thread only: the list of passes to make */
+  struct wr_ptrs nodes;       /* the thread that makes a pass only */
+  struct wr_request *request; /* immutable after publish; a reference, or NULL */
+  struct deferred *next;      /* owner thread only: the list of passes to make */
 };
 
 /* While the thread is inside run_passes: the list of passes that this call has still to make; else
@@ -115,24 +145,37 @@ static bool input_unsubmitted(const struct wr_node *node) {
   return false;
 }
 
-/* One pass, in topological order: submits each node whose inputs have all been submitted. */
+/* The request has ended: none of the nodes that the pass has kept, nor of those from `at` on, goes.
+ */
+static void withdraw_rest(struct deferred *d, size_t kept, size_t at) {
+  while (at < d->nodes.count) d->nodes.items[kept++] = d->nodes.items[at++];
+  d->nodes.count = 0;
+  wr_withdraw((struct wr_node **)d->nodes.items, kept);
+}
+
+/* One pass, in topological order: a node goes when all its inputs went before. Once the request has
+   ended none waits any longer: an input may have been taken back, of which this plan hears no more,
+   and be claimed by somebody else. Who has seen that sees the end, too. */
 static void make_pass(struct deferred *d) {
   size_t kept = 0;
   for (size_t i = 0; i < d->nodes.count; i++) {
     struct wr_node *node = d->nodes.items[i];
     if (input_unsubmitted(node)) {
       d->nodes.items[kept++] = node;
-    } else {
-      submit_run(&node, 1, true, NULL, NULL);
+    } else if (!submit_run(&node, 1, true, false, d->request, NULL)) {
+      withdraw_rest(d, kept, i);
+      return;
     }
   }
   d->nodes.count = kept;
+  if (kept && d->request && wr_request_ended(d->request)) withdraw_rest(d, kept, kept);
 }
 
 static void deferred_drop(struct deferred *d) {
   if (!wr_ref_drop(&d->refs)) return;
   WR_ASSERT(d->nodes.count == 0);
   wr_ptrs_free(&d->nodes);
+  wr_request_release(d->request);
   wr_free(d);
 }
 
@@ -218,6 +261,7 @@ static bool defer(struct wr_plan *plan) {
   wr_store_relaxed(&d->refs, 1u);
   wr_store_relaxed(&d->signals, 1u);
   d->nodes = plan->order;
+  d->request = plan->request ? wr_request_retain(plan->request) : NULL;
   plan->order = (struct wr_ptrs){0};
   /* The plan may be gone before these nodes are submitted (where a root was refused memory, nobody
      waits for the rest), and its address may be another plan's. They must not pass for that one's.

@@ -6,17 +6,18 @@
 
 #include "base/lock.h"
 
-static bool reached(const struct wr_completion *c, const struct wr_waiter *w) {
-  return wr_completion_phase(c) >= w->want;
+/* LAZY: it was taken back. */
+static bool is_reached(enum wr_phase phase, enum wr_phase want) {
+  return phase >= want || phase == WR_PHASE_LAZY;
 }
 
-bool wr_completion_claim(struct wr_completion *c) {
-  uint32_t found = wr_load_relaxed(&c->state);
+bool wr_completion_claim(struct wr_completion *c, uint32_t owner) {
+  uint64_t found = wr_load_relaxed(&c->state);
   wr_torture_point();
   while ((found & WR_PHASE_MASK) == WR_PHASE_LAZY) {
     /* Acq_rel: the winner reads edges that the recorder wrote, and others see that it won. */
-    uint32_t claimed =
-        (found % WR_PHASE_GENERATION) + WR_PHASE_CLAIMED + wr_fork_generation * WR_PHASE_GENERATION;
+    uint64_t claimed = (found % WR_PHASE_GENERATION) + WR_PHASE_CLAIMED +
+                       wr_fork_generation * WR_PHASE_GENERATION + owner * WR_PHASE_OWNER;
     if (wr_cas_acq_rel(&c->state, &found, claimed)) return true;
   }
   return false;
@@ -26,19 +27,19 @@ bool wr_completion_mark_submitted(struct wr_completion *c) {
   /* Adding keeps the WAITERS bit. Release: the queue that holds the work is visible to whoever
      reads SUBMITTED; acquire: see the waiters behind the bit. */
   wr_torture_point();
-  uint32_t old = wr_fetch_add_acq_rel(&c->state, WR_PHASE_SUBMITTED - WR_PHASE_CLAIMED);
+  uint64_t old = wr_fetch_add_acq_rel(&c->state, WR_PHASE_SUBMITTED - WR_PHASE_CLAIMED);
   return (old & WR_PHASE_WAITERS) != 0;
 }
 
-uint32_t wr_completion_raise(struct wr_completion *c, enum wr_phase phase) {
+uint64_t wr_completion_raise(struct wr_completion *c, enum wr_phase phase) {
   /* Release: value or error before the phase. Acquire: the waiters pushed before the bit. */
   wr_torture_point();
-  uint32_t old = wr_exchange_acq_rel(&c->state, (uint32_t)phase);
+  uint64_t old = wr_exchange_acq_rel(&c->state, (uint64_t)phase);
   wr_torture_point();
   return old;
 }
 
-bool wr_completion_tell(struct wr_completion *c, uint32_t raised) {
+bool wr_completion_tell(struct wr_completion *c, uint64_t raised) {
   if (raised & WR_PHASE_WAITERS) wr_completion_flush(c);
   return (raised & WR_PHASE_PINNED) != 0;
 }
@@ -48,7 +49,7 @@ bool wr_completion_finish(struct wr_completion *c, enum wr_phase phase) {
 }
 
 bool wr_completion_pin(struct wr_completion *c) {
-  uint32_t found = wr_load_relaxed(&c->state);
+  uint64_t found = wr_load_relaxed(&c->state);
   while ((found & (WR_PHASE_MASK | WR_PHASE_PINNED)) == WR_PHASE_SUBMITTED) {
     /* Acquire: the stream pointer, written before SUBMITTED. */
     if (wr_cas_acq_rel(&c->state, &found, found | WR_PHASE_PINNED)) return true;
@@ -60,7 +61,7 @@ bool wr_completion_unpin(struct wr_completion *c) {
   /* One order of this and finish's exchange: whichever is second sees the other. Finish clears the
      bit, so a pin never outlives its pinner. */
   wr_torture_point();
-  uint32_t old = wr_fetch_and_acq_rel(&c->state, ~(uint32_t)WR_PHASE_PINNED);
+  uint64_t old = wr_fetch_and_acq_rel(&c->state, ~(uint64_t)WR_PHASE_PINNED);
   return (old & WR_PHASE_MASK) >= WR_PHASE_DONE;
 }
 
@@ -72,14 +73,18 @@ static void push(struct wr_completion *c, struct wr_waiter *w) {
   } while (!wr_cas_weak_release(&c->waiters, &head, w));
 }
 
-void wr_completion_await(struct wr_completion *c, struct wr_waiter *waiter) {
+bool wr_completion_enlist(struct wr_completion *c, struct wr_waiter *waiter) {
   enum wr_phase want = waiter->want;
   push(c, waiter);
   wr_torture_point();
   /* Acq_rel: the read-modify-write of the argument in completion.h. The waiter may be gone from
      here on. */
-  uint32_t old = wr_fetch_or_acq_rel(&c->state, (uint32_t)WR_PHASE_WAITERS);
-  if ((enum wr_phase)(old & WR_PHASE_MASK) >= want) wr_completion_flush(c);
+  uint64_t old = wr_fetch_or_acq_rel(&c->state, (uint64_t)WR_PHASE_WAITERS);
+  return is_reached((enum wr_phase)(old & WR_PHASE_MASK), want);
+}
+
+void wr_completion_await(struct wr_completion *c, struct wr_waiter *waiter) {
+  if (wr_completion_enlist(c, waiter)) wr_completion_flush(c);
 }
 
 void wr_completion_flush(struct wr_completion *c) {
@@ -88,11 +93,73 @@ void wr_completion_flush(struct wr_completion *c) {
   while (list) {
     struct wr_waiter *w = list;
     list = w->next;
-    if (reached(c, w)) {
+    if (is_reached(wr_completion_phase(c), w->want)) {
       w->fire(w);
     } else {
       wr_completion_await(c, w);
     }
+  }
+}
+
+/* ---- taking back ---- */
+
+bool wr_completion_share_slow(struct wr_completion *c, uint32_t owner) {
+  uint64_t found = wr_load_acquire(&c->state);
+  wr_torture_point();
+  for (;;) {
+    enum wr_phase phase = (enum wr_phase)(found & WR_PHASE_MASK);
+    if (phase == WR_PHASE_LAZY) return false;
+    uint64_t of = found / WR_PHASE_OWNER;
+    if (phase >= WR_PHASE_DONE || of == 0 || of == owner || found & WR_PHASE_SHARED) return true;
+    /* Acq_rel: one order with take_back's, and what the phase publishes. */
+    if (wr_cas_acq_rel(&c->state, &found, found | WR_PHASE_SHARED)) return true;
+  }
+}
+
+/* Who waits for no more than the phase that it has is told; the others wait on. */
+static void give_back(struct wr_completion *c, uint64_t found, struct wr_waiter *list,
+                      struct wr_waiter **told) {
+  while (list) {
+    struct wr_waiter *w = list;
+    list = w->next;
+    if (is_reached((enum wr_phase)(found & WR_PHASE_MASK), w->want)) {
+      w->next = *told;
+      *told = w;
+    } else {
+      (void)wr_completion_enlist(c, w); /* not reached before the caller lets it be */
+    }
+  }
+}
+
+/* Takes the list before the phase falls: afterwards another planner may have claimed it, and its
+   waiters are not ours. One that comes in between changes the word, or finds it LAZY. */
+bool wr_completion_take_back(struct wr_completion *c, struct wr_waiter **waiters) {
+  struct wr_waiter *mine = NULL;
+  uint64_t found = wr_load_acquire(&c->state);
+  do {
+    if (found & WR_PHASE_SHARED) {
+      give_back(c, found, mine, waiters);
+      return false;
+    }
+    struct wr_waiter *list = wr_exchange_acq_rel(&c->waiters, NULL), **end = &list;
+    while (*end) end = &(*end)->next;
+    *end = mine;
+    mine = list;
+    wr_torture_point();
+    /* Release: whoever claims it next reads what this thread wrote. PINNED is the pinner's. */
+  } while (!wr_cas_acq_rel(&c->state, &found, found & WR_PHASE_PINNED));
+  struct wr_waiter **end = &mine;
+  while (*end) end = &(*end)->next;
+  *end = *waiters;
+  *waiters = mine;
+  return true;
+}
+
+void wr_completion_fire(struct wr_waiter *waiters) {
+  while (waiters) {
+    struct wr_waiter *w = waiters;
+    waiters = w->next;
+    w->fire(w);
   }
 }
 

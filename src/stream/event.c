@@ -20,6 +20,7 @@
 #include "base/text.h"
 #include "stream/internal.h"
 #include "stream/policy.h"
+#include "stream/request.h"
 
 struct wr_event {
   struct wr_kind_word kind;
@@ -222,8 +223,11 @@ struct wr_error *wr_event_host_wait(struct wr_event *e, uint64_t deadline_ns) {
   struct wr_error *error = wr_thread_check();
   if (!error) error = last_marker(e, "event", &marker);
   if (error) return error;
-  if (!wr_marker_wait(marker, deadline_ns)) {
-    error = wr_error_new(WEIR_ERROR_TIMEOUT, "what the event stands behind is not over");
+  struct wr_request *request = wr_request_current();
+  if (!wr_marker_wait(marker, deadline_ns, request)) {
+    error = wr_request_error(request);
+    if (!error)
+      error = wr_error_new(WEIR_ERROR_TIMEOUT, "what the event stands behind is not over");
   }
   wr_marker_release(marker);
   return error;

@@ -26,6 +26,7 @@
 
 #include "base/base.h"
 #include "stream/internal.h"
+#include "stream/request.h"
 
 /* A thread looks SPINS times before it sleeps: a few microseconds in all, about what sleeping and
    waking cost. From YIELD_FROM on it gives up its processor between two looks, since the thread
@@ -197,22 +198,21 @@ static enum wr_drained drain_listed(struct wr_stream *stream, struct wr_drain *d
   return wr_stream_drain(stream, drain);
 }
 
-/* Drains `home`, or the stream that it is blocked by, or the one that that is blocked by in turn:
-   the first that no other thread drains. With a `sleeper` the thread enters the list of each of
-   them. With `taken` it stops once wr_pool_taken returns another number. True when something ran or
-   changed, so that another look is worth it. */
-static bool look(struct wr_stream *home, struct wr_completion *target, struct sleeper *sleeper,
-                 const uint64_t *taken) {
+/* Drains `home`, or what it is blocked by, or what that is blocked by in turn, as far as nobody
+   else does, until what `why` says; with `sleeper`, listed at each of them. True when something ran
+   or changed, so that another look is worth it. */
+static bool look(struct wr_stream *home, const struct wr_drain *why, struct sleeper *sleeper) {
   struct wr_sleeper_entry **slot = sleeper ? &sleeper->top : NULL;
   struct wr_stream *stream = wr_stream_retain(home), *above = NULL;
   struct walk walk = {.seen = NULL};
   bool again = false;
   for (;;) {
-    struct wr_drain drain = {.target = target, .unblock = above, .taken = taken};
+    struct wr_drain drain = *why;
+    drain.unblock = above;
     if (sleeper) slot = take_entry(sleeper, slot, stream);
     enum wr_drained result =
         sleeper ? drain_listed(stream, &drain, slot) : wr_stream_drain(stream, &drain);
-    again = wr_completion_over(target) || (above && !is_asleep(above));
+    again = wr_completion_over(why->target) || (above && !is_asleep(above));
     if (again) break;
     if (result != WR_DRAIN_SUSPENDED) {
       again = poll_device(stream);
@@ -270,13 +270,14 @@ static void sleep_on(struct sleeper *sleeper, bool leaving) {
 static void help_or_sleep(struct wr_stream *home, struct wr_completion *target) {
   struct sleeper sleeper = {.waiter = {.want = WR_PHASE_DONE, .fire = target_over},
                             .lock = WR_MUTEX_INIT(WR_RANK_EVENT)};
+  const struct wr_drain why = {.target = target};
   const bool in_users_code = wr_in_users_code();
   if (in_users_code) wr_blocking_waits(true);
   wr_cond_init(&sleeper.wake);
   wr_completion_await(target, &sleeper.waiter);
   while (!wr_completion_over(target)) {
     forget_pokes(&sleeper);
-    if (!look(home, target, &sleeper, NULL)) sleep_on(&sleeper, false);
+    if (!look(home, &why, &sleeper)) sleep_on(&sleeper, false);
   }
   cut(&sleeper.top);
   sleep_on(&sleeper, true);
@@ -287,9 +288,10 @@ static void help_or_sleep(struct wr_stream *home, struct wr_completion *target) 
 
 void wr_stream_help_at_once(struct wr_stream *stream, struct wr_completion *c) {
   const uint64_t taken = wr_pool_taken();
+  const struct wr_drain why = {.target = c, .taken = &taken};
   bool more = true;
   while (more && !wr_completion_over(c) && taken == wr_pool_taken()) {
-    more = look(stream, c, NULL, &taken);
+    more = look(stream, &why, NULL);
   }
 }
 
@@ -313,16 +315,24 @@ static void pause_for(const struct wr_completion *c) {
   for (int i = 0; i < PAUSES && !wr_completion_over(c); i++) wr_pause();
 }
 
+static bool is_ended(struct wr_request *request) { return request && wr_request_ended(request); }
+
 /* Usually the first look is enough, without an entry in any list. Where threads share a stream and
    their work is small, the work that this thread waits behind is over before it would sleep. */
-void wr_stream_help(struct wr_stream *stream, struct wr_completion *c) {
+void wr_stream_help_awake(struct wr_stream *stream, struct wr_completion *c,
+                          struct wr_request *request) {
   const int spins = wr_cpu_count() > 1 ? SPINS : 1;
-  wr_stream_retain(stream);
-  for (int i = 0; i < spins && !wr_completion_over(c);) {
-    if (look(stream, c, NULL, NULL)) continue;
+  const struct wr_drain why = {.target = c, .request = request};
+  for (int i = 0; i < spins && !wr_completion_over(c) && !is_ended(request);) {
+    if (look(stream, &why, NULL)) continue;
     if (++i < spins) pause_for(c);
     if (i >= YIELD_FROM && i < spins && !wr_completion_over(c)) sched_yield();
   }
+}
+
+void wr_stream_help(struct wr_stream *stream, struct wr_completion *c) {
+  wr_stream_retain(stream);
+  wr_stream_help_awake(stream, c, NULL);
   if (!wr_completion_over(c)) help_or_sleep(stream, c);
   wr_stream_release(stream);
 }

@@ -68,6 +68,7 @@ struct wr_drain {
   struct wr_completion *target; /* stop when it is over; NULL: the pool drains */
   struct wr_stream *unblock;    /* stop when this stream is no longer suspended, or NULL */
   const uint64_t *taken;        /* stop when wr_pool_taken is no longer this; or NULL */
+  struct wr_request *request;   /* stop when it has ended; or NULL */
   uint64_t deadline;            /* pool: the turn ends then */
   bool only_brief;              /* stop before a task that is not brief, */
   int left;                     /* and after this many */
@@ -115,8 +116,14 @@ void wr_marker_hurry(struct wr_marker *marker);
 /* True when there is nothing to wait for: it is over, or it was submitted before the fork that made
    this process. */
 bool wr_marker_passed(const struct wr_marker *marker);
-/* Waits without draining; false at the deadline. */
-bool wr_marker_wait(struct wr_marker *marker, uint64_t deadline_ns);
+/* One that stands in no queue: over when `c`, which was submitted to the stream, is, or when that
+   was taken back. */
+struct wr_marker *wr_marker_behind(struct wr_completion *c, struct wr_stream *stream);
+/* Waits without draining; false at the deadline, or when the request, unless NULL, has ended. */
+bool wr_marker_wait(struct wr_marker *marker, uint64_t deadline_ns, struct wr_request *request);
+/* As wr_stream_help, until it would sleep, or the request has ended. */
+void wr_stream_help_awake(struct wr_stream *stream, struct wr_completion *c,
+                          struct wr_request *request);
 
 /* Drains until the queue is empty or `drain` says stop; the pool gets the stream if tasks are left.
  */

@@ -11,6 +11,7 @@
 #include "base/floats.h"
 #include "stream/internal.h"
 #include "stream/policy.h"
+#include "stream/request.h"
 
 /* ---- life ---- */
 
@@ -228,6 +229,10 @@ void wr_stream_note_submitted(struct wr_stream *s, uint64_t n) {
   wr_fetch_add_relaxed(&s->submitted, n);
 }
 
+void wr_stream_note_taken_back(struct wr_stream *s, uint64_t n) {
+  wr_fetch_sub_relaxed(&s->submitted, n);
+}
+
 void wr_stream_note_finished(struct wr_stream *s, bool failed, uint64_t bytes) {
   wr_fetch_add_relaxed(failed ? &s->failed : &s->done, UINT64_C(1));
   if (bytes) wr_fetch_add_relaxed(&s->bytes, bytes);
@@ -263,8 +268,7 @@ static struct wr_stream *wake_locked(struct wr_stream *s) {
 }
 
 /* The reference that block_on took keeps the stream alive until here. */
-static void wake_stream(struct wr_waiter *waiter) {
-  struct wr_stream *s = WR_CONTAINER_OF(waiter, struct wr_stream, wake);
+static void resume(struct wr_stream *s) {
   wr_mutex_lock(&s->lock);
   struct wr_stream *by = wake_locked(s);
   wr_mutex_unlock(&s->lock);
@@ -272,12 +276,69 @@ static void wake_stream(struct wr_waiter *waiter) {
   wr_stream_release(s);
 }
 
-void wr_stream_block_on(struct wr_stream *stream, struct wr_completion *c, struct wr_stream *by) {
+static void wake_stream(struct wr_waiter *waiter) {
+  resume(WR_CONTAINER_OF(waiter, struct wr_stream, wake));
+}
+
+static void set_blocked(struct wr_stream *stream, struct wr_stream *by) {
   wr_stream_retain(stream);
   wr_mutex_lock(&stream->lock);
   stream->blocked_by = by ? wr_stream_retain(by) : NULL;
   wr_mutex_unlock(&stream->lock);
+}
+
+void wr_stream_block_on(struct wr_stream *stream, struct wr_completion *c, struct wr_stream *by) {
+  set_blocked(stream, by);
   wr_completion_await(c, &stream->wake);
+}
+
+/* ---- blocks that may end before what they wait for ----
+
+   The waiter stays where it is, and finds that the stream was woken. References: the waiter's, and
+   the one of who may wake it before. */
+
+struct wr_wake {
+  struct wr_waiter waiter;
+  struct wr_stream *stream; /* immutable after publish; whoever sets `woken` drops its reference */
+  wr_atomic_u32 refs;       /* atomic ACQ_REL */
+  wr_atomic_bool woken;     /* atomic ACQ_REL: by one of the two */
+  struct wr_wake *next;     /* of who may wake it before */
+};
+
+void wr_wake_release(struct wr_wake *wake) {
+  if (wake && wr_ref_drop(&wake->refs)) wr_free(wake);
+}
+
+static void wake_take(struct wr_wake *wake) {
+  if (!wr_exchange_acq_rel(&wake->woken, true)) resume(wake->stream);
+  wr_wake_release(wake);
+}
+
+static void wake_fired(struct wr_waiter *waiter) {
+  wake_take(WR_CONTAINER_OF(waiter, struct wr_wake, waiter));
+}
+
+bool wr_stream_block_locked(struct wr_stream *stream, struct wr_completion *c, struct wr_stream *by,
+                            struct wr_wake **wake) {
+  struct wr_wake *made = *wake = wr_alloc(sizeof *made);
+  set_blocked(stream, by);
+  if (!made) return wr_completion_enlist(c, &stream->wake);
+  *made = (struct wr_wake){.waiter = {.want = WR_PHASE_DONE, .fire = wake_fired}, .stream = stream};
+  wr_store_relaxed(&made->refs, 2u); /* relaxed: not yet shared */
+  return wr_completion_enlist(c, &made->waiter);
+}
+
+void wr_wake_list(struct wr_wake *wake, struct wr_wake **list) {
+  wake->next = *list;
+  *list = wake;
+}
+
+void wr_wake_all(struct wr_wake *list) {
+  while (list) {
+    struct wr_wake *wake = list;
+    list = wake->next;
+    wake_take(wake);
+  }
 }
 
 bool wr_stream_wait_on_device(struct wr_stream *s, struct wr_stream *other, uint64_t number) {
@@ -294,6 +355,7 @@ bool wr_stream_wait_on_device(struct wr_stream *s, struct wr_stream *other, uint
 bool wr_drain_stop(struct wr_drain *drain) {
   if (drain->target) {
     if (wr_completion_over(drain->target)) return true;
+    if (drain->request && wr_request_ended(drain->request)) return true;
     if (drain->taken && *drain->taken != wr_pool_taken()) return true;
     return drain->unblock && !wr_load_relaxed(&drain->unblock->asleep);
   }

@@ -33,6 +33,7 @@ struct wr_stream_refs {
 enum { WR_MAX_DEVICES = 16 }; /* of one type */
 
 struct wr_trace;
+struct wr_request;
 
 struct wr_thread {
   /* The default stream of the first device, where handles are addresses (api/handle.h); else NULL.
@@ -43,6 +44,11 @@ struct wr_thread {
   struct wr_ptrs scopes;  /* references: the defaults that pushes replaced */
   uint64_t id;            /* policy.h; 0: not asked yet */
   struct wr_trace *trace; /* graph/trace.h */
+  /* The request that the thread is inside (request.h), and those that it entered before. */
+  struct wr_request *request; /* a reference, or NULL */
+  struct wr_ptrs requests;    /* references, the first NULL */
+  size_t requests_outside;    /* how many of those were entered outside of the user's function that
+                                 the thread is in */
   /* The sequence of the thread's random keys (ops/random_keys.c). */
   struct {
     uint64_t epoch; /* 0: no draw yet */
@@ -143,6 +149,8 @@ struct wr_error *wr_device_check(struct wr_device device);
 /* Waits for all that was submitted to the stream before the call. About time, not values: an array
    that failed there is no error here. */
 struct wr_error *wr_stream_synchronize(struct wr_stream *stream);
+/* As that, of the calling thread's request, if it has one: its error when it ends first. */
+struct wr_error *wr_stream_synchronize_in_request(struct wr_stream *stream);
 /* The same until a deadline of wr_clock_ns; WEIR_ERROR_TIMEOUT when it comes first. The calling
    thread runs nothing meanwhile, so that it can keep to the deadline. */
 struct wr_error *wr_stream_wait(struct wr_stream *stream, uint64_t deadline_ns);
@@ -162,6 +170,7 @@ struct wr_stream_numbers {
 void wr_stream_numbers(struct wr_stream *stream, struct wr_stream_numbers *numbers);
 /* Called by who submits and finishes commands. */
 void wr_stream_note_submitted(struct wr_stream *stream, uint64_t n);
+void wr_stream_note_taken_back(struct wr_stream *stream, uint64_t n);
 void wr_stream_note_finished(struct wr_stream *stream, bool failed, uint64_t bytes);
 
 /* Work for a stream. Whoever submits it embeds a wr_task; `run` is called by one thread at a time,
@@ -191,6 +200,17 @@ bool wr_drain_stop(struct wr_drain *drain);
 /* Called by run before it returns WR_STEP_BLOCKED: the stream sleeps until `c` is over. `c` stays
    alive until run is called again; `by` is the stream that works on it, or NULL. */
 void wr_stream_block_on(struct wr_stream *stream, struct wr_completion *c, struct wr_stream *by);
+/* The same for who holds the lock of a request, which may end first (request.h): *wake becomes what
+   ends the sleep before `c` is over, one reference, or NULL where memory is refused. When it is
+   true the caller, who keeps `c` alive, calls wr_completion_flush once no lock is held. */
+struct wr_wake;
+bool wr_stream_block_locked(struct wr_stream *stream, struct wr_completion *c, struct wr_stream *by,
+                            struct wr_wake **wake);
+/* Puts the wake, and its reference, in front of the list. */
+void wr_wake_list(struct wr_wake *wake, struct wr_wake **list);
+/* Wakes the streams, and drops the references; no lock is held. */
+void wr_wake_all(struct wr_wake *list);
+void wr_wake_release(struct wr_wake *wake); /* NULL is a no-op */
 /* Called by who drains `stream`: what it encodes next waits, on the device, for the commands of
    `other` up to that number (backend.h). False where only the host can wait: other devices, and the
    number 0, of what is not encoded yet. */
@@ -198,6 +218,10 @@ bool wr_stream_wait_on_device(struct wr_stream *stream, struct wr_stream *other,
 /* Waits until `c`, which was submitted to `stream`, is over. Meanwhile the calling thread drains
    that stream, and those that it is blocked by (help.c). */
 void wr_stream_help(struct wr_stream *stream, struct wr_completion *c);
+/* The same in a request: until it has ended, too, or `c` was taken back. The thread drains for as
+   long as there is something to do at once, then it sleeps. */
+void wr_stream_help_in(struct wr_request *request, struct wr_stream *stream,
+                       struct wr_completion *c);
 /* As that, but returns as soon as other threads drain all of them, a device works, or a worker has
    taken a stream. */
 void wr_stream_help_at_once(struct wr_stream *stream, struct wr_completion *c);

@@ -6,6 +6,7 @@
 
 #include "base/base.h"
 #include "stream/internal.h"
+#include "stream/request.h"
 
 /* How long a worker may take to come to a stream before a waiting thread asks for a reliever, and
    the longest time until it asks again; in between that time doubles. */
@@ -15,6 +16,7 @@ struct wr_marker {
   struct wr_task task;
   struct wr_completion_hook hook;
   struct wr_completion completion;
+  struct wr_waiter behind;  /* of one that stands in no queue */
   wr_atomic_u64 number;     /* atomic ACQ_REL: among its encoder's commands; 0: not encoded */
   wr_atomic_u32 refs;       /* atomic ACQ_REL */
   void (*then)(void *data); /* immutable after publish; or NULL */
@@ -87,7 +89,7 @@ struct wr_marker *wr_marker_new(void (*then)(void *data), void *data) {
                           .data = data};
   wr_store_relaxed(&m->refs, 1u);
   wr_completion_init(&m->completion, WR_PHASE_LAZY);
-  (void)wr_completion_claim(&m->completion);
+  (void)wr_completion_claim(&m->completion, 0);
   (void)wr_completion_mark_submitted(&m->completion);
   wr_mutex_init(&m->lock, WR_RANK_EVENT);
   wr_cond_init(&m->wake);
@@ -134,10 +136,14 @@ void wr_marker_hurry(struct wr_marker *m) {
   wr_stream_release(stream);
 }
 
-static bool wait_until(struct wr_marker *m, uint64_t deadline_ns) {
+static bool is_ended(struct wr_request *request) { return request && wr_request_ended(request); }
+
+static bool wait_until(struct wr_marker *m, uint64_t deadline_ns, struct wr_request *request) {
   bool in_time = true;
   wr_mutex_lock(&m->lock);
-  while (!m->over && in_time) in_time = wr_cond_wait_until(&m->wake, &m->lock, deadline_ns);
+  while (!m->over && in_time && !is_ended(request)) {
+    in_time = wr_cond_wait_until(&m->wake, &m->lock, deadline_ns);
+  }
   bool over = m->over;
   wr_mutex_unlock(&m->lock);
   return over;
@@ -145,34 +151,44 @@ static bool wait_until(struct wr_marker *m, uint64_t deadline_ns) {
 
 /* Asks for a reliever again from time to time: a thread that drained the stream may have left it to
    the pool meanwhile. */
-static bool wait_late(struct wr_marker *m, uint64_t deadline_ns) {
+static bool wait_late(struct wr_marker *m, uint64_t deadline_ns, struct wr_request *request) {
   for (uint64_t step = LATE_NS;; step = step < LONGEST_NS ? step * 2 : step) {
     help_without_workers(m);
     wr_marker_hurry(m);
     uint64_t next = wr_clock_ns() + step;
-    if (next >= deadline_ns) return wait_until(m, deadline_ns);
-    if (wait_until(m, next)) return true;
+    if (next >= deadline_ns) return wait_until(m, deadline_ns, request);
+    if (wait_until(m, next, request)) return true;
+    if (is_ended(request)) return false;
   }
 }
 
-static bool marker_wait(struct wr_marker *m, uint64_t deadline_ns) {
-  /* In the child of a fork nobody may be there to set `over`, or to let go of the lock. */
-  if (wr_marker_passed(m)) return true;
+static bool marker_wait(struct wr_marker *m, uint64_t deadline_ns, struct wr_request *request) {
   help_without_workers(m);
   wr_marker_hurry(m);
   uint64_t late = wr_clock_ns() + LATE_NS;
-  if (late >= deadline_ns) return wait_until(m, deadline_ns);
-  if (wait_until(m, late)) return true;
+  if (late >= deadline_ns) return wait_until(m, deadline_ns, request);
+  if (wait_until(m, late, request)) return true;
   wr_pool_count_waiting(1);
-  bool over = wait_late(m, deadline_ns);
+  bool over = wait_late(m, deadline_ns, request);
   wr_pool_count_waiting(-1);
   return over;
 }
 
+static bool marker_wait_in(struct wr_marker *m, uint64_t deadline_ns, struct wr_request *request) {
+  struct wr_request_sleeper sleeper = {.lock = &m->lock, .wake = &m->wake};
+  if (!request) return marker_wait(m, deadline_ns, NULL);
+  wr_request_sleep_begin(request, &sleeper);
+  bool over = marker_wait(m, deadline_ns, request);
+  wr_request_sleep_end(request, &sleeper);
+  return over;
+}
+
 /* The thread may drain (help_without_workers), so it cannot be cancelled. */
-bool wr_marker_wait(struct wr_marker *m, uint64_t deadline_ns) {
+bool wr_marker_wait(struct wr_marker *m, uint64_t deadline_ns, struct wr_request *request) {
+  /* In the child of a fork nobody may be there to set `over`, or to let go of the lock. */
+  if (wr_marker_passed(m)) return true;
   int before = wr_cancel_off();
-  bool over = marker_wait(m, deadline_ns);
+  bool over = marker_wait_in(m, deadline_ns, request);
   wr_cancel_restore(before);
   return over;
 }
@@ -194,6 +210,60 @@ struct wr_error *wr_stream_synchronize(struct wr_stream *stream) {
   struct wr_error *error = synchronize(stream);
   wr_cancel_restore(before);
   return error;
+}
+
+/* Without draining, so that the end of the request is seen in time. */
+struct wr_error *wr_stream_synchronize_in_request(struct wr_stream *stream) {
+  struct wr_request *request = wr_request_current();
+  if (!request) return wr_stream_synchronize(stream);
+  struct wr_error *error = wr_request_error(request);
+  if (error) return error;
+  struct wr_marker *m = wr_marker_new(NULL, NULL);
+  if (!m) return wr_error_out_of_memory();
+  wr_marker_submit(m, stream, true);
+  if (!wr_marker_wait(m, UINT64_MAX, request)) error = wr_request_error(request);
+  wr_marker_release(m);
+  return error;
+}
+
+/* ---- waiting in a request ---- */
+
+static void behind_over(struct wr_waiter *waiter) {
+  struct wr_marker *m = WR_CONTAINER_OF(waiter, struct wr_marker, behind);
+  marker_over(&m->hook, NULL);
+}
+
+struct wr_marker *wr_marker_behind(struct wr_completion *c, struct wr_stream *stream) {
+  struct wr_marker *m = wr_marker_new(NULL, NULL);
+  if (!m) return NULL;
+  m->stream = wr_stream_retain(stream);
+  m->since = wr_clock_ns();
+  m->behind = (struct wr_waiter){.want = WR_PHASE_DONE, .fire = behind_over};
+  (void)wr_marker_retain(m); /* the waiter's */
+  wr_completion_await(c, &m->behind);
+  return m;
+}
+
+static void sleep_in(struct wr_request *request, struct wr_stream *stream,
+                     struct wr_completion *c) {
+  struct wr_marker *m = wr_marker_behind(c, stream);
+  if (!m) {
+    wr_stream_help(stream, c); /* refused memory: it may wait longer than the request lasts */
+    return;
+  }
+  const bool in_users_code = wr_in_users_code();
+  if (in_users_code) wr_blocking_waits(true);
+  (void)wr_marker_wait(m, UINT64_MAX, request);
+  if (in_users_code) wr_blocking_waits(false);
+  wr_marker_release(m);
+}
+
+/* Who would have drained the stream may leave before: the pool gets it. */
+void wr_stream_help_in(struct wr_request *request, struct wr_stream *stream,
+                       struct wr_completion *c) {
+  wr_stream_help_awake(stream, c, request);
+  wr_stream_kick(stream);
+  if (!wr_completion_over(c) && !wr_request_ended(request)) sleep_in(request, stream, c);
 }
 
 /* If a marker stands last in the queue, that one, with a reference; else NULL. It does for every
@@ -218,9 +288,11 @@ struct wr_error *wr_stream_wait(struct wr_stream *stream, uint64_t deadline_ns) 
     if (!m) return wr_error_out_of_memory();
     wr_marker_submit(m, stream, true);
   }
-  bool over = wr_marker_wait(m, deadline_ns);
+  bool over = wr_marker_wait(m, deadline_ns, wr_request_current());
   wr_marker_release(m);
   if (over) return NULL;
+  struct wr_error *ended = wr_request_error(wr_request_current());
+  if (ended) return ended;
   char text[WR_STREAM_TEXT];
   return wr_error_new(WEIR_ERROR_TIMEOUT, "%s still has work", wr_stream_describe(stream, text));
 }

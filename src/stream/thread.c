@@ -11,6 +11,7 @@
 #include "base/handlers.h"
 #include "stream/internal.h"
 #include "stream/policy.h"
+#include "stream/request.h"
 
 static struct wr_thread nothing; /* immutable: of the threads that have no block */
 _Thread_local struct wr_thread *wr_thread_here = &nothing;
@@ -27,6 +28,7 @@ static bool key_made; /* immutable after start; else the C library's other means
 static pthread_once_t started = PTHREAD_ONCE_INIT;
 
 static void thread_ends(void *block);
+static void leave_requests(const struct wr_thread *t, size_t depth);
 
 static bool watch_end(void *block) {
   if (!key_made) return wr_handlers_as_thread_leaves(thread_ends, block);
@@ -89,6 +91,8 @@ struct wr_error *wr_thread_synchronize_defaults(void) {
    and this is called again. */
 static void thread_ends(void *block) {
   wr_thread_drop_defaults();
+  leave_requests(wr_thread_here, 0);
+  wr_ptrs_free(&wr_thread_here->requests);
   wr_policy_thread_ends();
   wr_thread_here = &nothing;
   wr_free(block);
@@ -142,12 +146,30 @@ static struct wr_error *reserve_destructor(void (*dtor)(void *), void **payload)
 static const struct wr_destructor_runner destructor_runner = {
     .reserve = reserve_destructor, .run = run_destructor, .cancel = wr_free};
 
-/* Not cancelled inside, since what the caller still has to free would stay. */
+/* Which requests the thread is inside is what it was, whatever the function enters and leaves. */
+static void leave_requests(const struct wr_thread *t, size_t depth) {
+  while (t->requests.count > depth) wr_error_release(wr_request_leave());
+}
+
+/* Not cancelled inside, since what the caller still has to free would stay. The function is inside
+   none of the requests of the caller, who may be anybody. */
 void wr_run_users_code(void (*fn)(void *), void *data) {
   bool nested = self.in_users_code;
   int before = wr_cancel_off();
+  struct wr_thread *t = wr_thread_here;
+  struct wr_request *request = t->request;
+  const size_t outside = t->requests_outside, depth = t->requests.count;
   self.in_users_code = true;
+  if (depth) {
+    t->request = NULL;
+    t->requests_outside = depth;
+  }
   fn(data);
+  leave_requests(wr_thread_here, depth);
+  if (depth) {
+    t->request = request;
+    t->requests_outside = outside;
+  }
   self.in_users_code = nested;
   wr_cancel_restore(before);
 }

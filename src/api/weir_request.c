@@ -1,0 +1,81 @@
+/* weir_*: requests. Checks handles and reports; no logic. */
+
+#include "weir/request.h"
+
+#include "api/api.h"
+#include "stream/request.h"
+
+static struct wr_request *some_request(weir_request request, struct wr_error **error) {
+  return wr_api_object(request.ctx, WR_KIND_REQUEST, "request", "is an empty request", error);
+}
+
+weir_request weir_request_new(void) {
+  weir_request made = {NULL};
+  struct wr_request *request = NULL;
+  struct wr_error *error = wr_request_new(&request);
+  if (!error && !wr_handle_give(&made.ctx, request, WR_KIND_REQUEST)) {
+    wr_request_release(request);
+    error = wr_error_out_of_memory();
+  }
+  wr_api_return(__func__, error);
+  return made;
+}
+
+int weir_request_free(weir_request request) {
+  struct wr_error *error = NULL;
+  wr_request_release(wr_api_take(request.ctx, WR_KIND_REQUEST, "request", &error));
+  return wr_api_return(__func__, error);
+}
+
+int weir_request_set_label(weir_request request, const char *label) {
+  struct wr_error *error = NULL;
+  struct wr_request *r = some_request(request, &error);
+  if (!error) error = wr_request_set_label(r, label);
+  return wr_api_return(__func__, error);
+}
+
+int weir_request_set_trace_id(weir_request request, const uint8_t *id) {
+  struct wr_error *error = NULL;
+  struct wr_request *r = some_request(request, &error);
+  wr_api_result(id, "id", &error);
+  if (!error) wr_request_set_trace_id(r, id);
+  return wr_api_return(__func__, error);
+}
+
+int weir_request_trace_id(uint8_t *id, weir_request request) {
+  struct wr_error *error = NULL;
+  wr_api_result(id, "id", &error);
+  struct wr_request *r = some_request(request, &error);
+  if (!error) wr_request_trace_id(r, id);
+  return wr_api_return(__func__, error);
+}
+
+int weir_request_enter(weir_request request) {
+  struct wr_error *error = NULL;
+  struct wr_request *r = some_request(request, &error);
+  if (!error) error = wr_request_enter(r);
+  return wr_api_return(__func__, error);
+}
+
+int weir_request_leave(void) { return wr_api_return(__func__, wr_request_leave()); }
+
+int weir_request_cancel(weir_request request) {
+  struct wr_error *error = NULL;
+  struct wr_request *r = some_request(request, &error);
+  if (!error) wr_request_cancel(r);
+  return wr_api_return(__func__, error);
+}
+
+int weir_request_stats(weir_request_stats_t *stats, weir_request request) {
+  struct wr_error *error = NULL;
+  wr_api_result(stats, "stats", &error);
+  struct wr_request *r = some_request(request, &error);
+  if (!error) {
+    struct wr_request_numbers n;
+    wr_request_numbers(r, &n);
+    *stats = (weir_request_stats_t){.queued = n.submitted - n.begun - n.taken_back,
+                                    .begun = n.begun,
+                                    .taken_back = n.taken_back};
+  }
+  return wr_api_return(__func__, error);
+}

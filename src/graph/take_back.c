@@ -1,0 +1,180 @@
+/* Taking back (R2): work of a request that has ended, and that has not begun, is undone. Its nodes
+   are lazy again, with their edges whole and nothing allocated; whoever forces them next plans them
+   anew, and never learns of it.
+
+   Whose nodes. Each batch of a request stands in that request's list until all of its nodes have
+   begun or were taken back; the order of the list is that of submission, inputs first. A node from
+   `next` on has not begun, and its edges are read under the request's LOCK: by its drainer, which
+   looks whether the next one can begin and begins it in one section, and by who ends the request.
+   Nodes that are claimed and stand in no queue yet are their planner's, who finds the request ended
+   when it comes to submit them (wr_withdraw).
+
+   What stays. Others may need a node of the request: another request, or nobody's. Their planners
+   have said so at its state word before they relied on it (share, in completion.h). Such a node
+   runs in its place, so that nobody's order changes, and all that it needs stays with it: ending
+   goes from the last node to the first, and shares the inputs of each that stays before it comes to
+   them. So, of what stands in queues, no node has an input that is lazy: of an input that was taken
+   back, each reader was submitted later and was looked at before; it was taken back too, or it
+   stayed, and then it has shared the input; or it belongs to others, who have.
+   A planner that comes upon a node after it was taken back claims it, and finds inputs that are not
+   taken back yet: it shares them, and they stay. One that comes before shares the node.
+
+   What was claimed for the request and is shared, but stands in no queue, may need what has been
+   taken back from them. Nobody has submitted a reader of it (submit.c), so it need not keep a
+   place: its claimer plans it anew, for nobody's request, and it comes to stand at the end of its
+   queue.
+
+   Streams. One that is blocked by what a node that is taken back waits for is woken, to go on with
+   what stands behind (struct wr_wake). It was blocked under the LOCK, with the node in its batch;
+   so no stream waits on behalf of a node that is lazy, which somebody else may submit behind just
+   that stream.
+
+   tests/model/request.pml has the protocol. Lock: REQUEST. */
+
+#include "graph/internal.h"
+
+/* ---- nodes ---- */
+
+/* Makes the node lazy again and drops the plan's reference; false when others need it. The caller
+   has it, and it has not begun: it has neither a buffer nor an error. */
+static bool take_back(struct wr_node *node, struct wr_taken *taken) {
+  wr_store_relaxed(&node->walked_by, NULL); /* relaxed, both: published by the state */
+  wr_store_relaxed(&node->encoded, UINT64_C(0));
+  node->next_edge = 0;
+  wr_torture_point();
+  if (!wr_completion_take_back(&node->completion, &taken->waiters)) return false;
+  wr_node_drop_to_list(node, &taken->nodes);
+  return true;
+}
+
+static void share_inputs(const struct wr_node *node) {
+  const struct wr_edges *edges = wr_edges_of(node);
+  for (uint32_t i = 0; i < edges->n; i++) (void)wr_completion_share(&edges->in[i]->completion, 0);
+}
+
+/* ---- batches ---- */
+
+static void take_back_batch(struct wr_request_work *work, struct wr_taken *taken) {
+  struct wr_batch *batch = WR_CONTAINER_OF(work, struct wr_batch, work);
+  uint64_t n = 0;
+  for (uint32_t i = batch->count; i-- > batch->next;) {
+    struct wr_node *node = batch->nodes[i];
+    if (!node) continue;
+    if (take_back(node, taken)) {
+      batch->nodes[i] = NULL;
+      n++;
+    } else {
+      share_inputs(node);
+    }
+  }
+  wr_stream_note_taken_back(batch->stream, n);
+  wr_request_taken_locked(work->request, n);
+}
+
+static void settle(struct wr_taken *taken) { wr_node_free_list(taken->nodes); }
+
+const struct wr_request_work_kind wr_batch_work = {.take_back = take_back_batch, .settle = settle};
+
+/* ---- beginning ---- */
+
+/* An input, from *edge on, that is neither over nor ready by the order of this stream. */
+static struct wr_node *unready_input(const struct wr_node *node, uint64_t stream, uint32_t *edge) {
+  const struct wr_edges *edges = wr_edges_of(node);
+  for (; *edge < edges->n; ++*edge) {
+    struct wr_node *in = edges->in[*edge];
+    bool ready = wr_completion_over(&in->completion) ||
+                 (in->stream_id == stream && !wr_op_may_stay((enum wr_op)in->op, in->params));
+    if (!ready) return in;
+  }
+  return NULL;
+}
+
+static struct wr_node *next_locked(struct wr_batch *batch) {
+  while (batch->next < batch->count && !batch->nodes[batch->next]) batch->next++;
+  return batch->next < batch->count ? batch->nodes[batch->next] : NULL;
+}
+
+static void drop_wake(struct wr_batch *batch) {
+  struct wr_request *request = batch->work.request;
+  wr_request_lock(request);
+  struct wr_wake *wake = batch->work.wake;
+  batch->work.wake = NULL;
+  wr_request_close(request);
+  wr_wake_release(wake);
+}
+
+/* Blocks the stream by the input, unless the node was taken back meanwhile. `in` is the caller's.
+ */
+static bool block(struct wr_batch *batch, const struct wr_node *node, struct wr_node *in,
+                  struct wr_stream *stream) {
+  bool here = in->stream_id == wr_stream_id(stream), flush = false;
+  struct wr_stream *by = here ? NULL : wr_node_pending_stream(in);
+  wr_request_lock(batch->work.request);
+  bool blocks = next_locked(batch) == node;
+  if (blocks) flush = wr_stream_block_locked(stream, &in->completion, by, &batch->work.wake);
+  wr_request_close(batch->work.request);
+  if (flush) wr_completion_flush(&in->completion);
+  wr_stream_release(by);
+  return blocks;
+}
+
+/* Begins the next node, *node, or answers what it waits for: a reference. Of an input up to *edge
+   it is known that the device waits. */
+static struct wr_node *look(struct wr_batch *batch, uint64_t stream, struct wr_node **node,
+                            uint32_t *edge) {
+  struct wr_request *request = batch->work.request;
+  struct wr_node *in = NULL;
+  wr_request_lock(request);
+  struct wr_node *next = next_locked(batch);
+  if (next != *node) *edge = 0;
+  *node = next;
+  if (next) in = unready_input(next, stream, edge);
+  if (in) {
+    wr_node_retain(in);
+  } else {
+    if (next) wr_request_begin_locked(request);
+    batch->next += next != NULL;
+    batch->begun = next;
+    batch->over = !next_locked(batch);
+    if (batch->over) wr_request_unlink_locked(&batch->work);
+  }
+  wr_request_close(request);
+  return in;
+}
+
+bool wr_batch_begin(struct wr_batch *batch, struct wr_stream *stream) {
+  const uint64_t id = wr_stream_id(stream);
+  struct wr_node *node = NULL, *in;
+  uint32_t edge = 0;
+  if (batch->blocked) drop_wake(batch);
+  batch->blocked = false;
+  while (!batch->blocked && (in = look(batch, id, &node, &edge)) != NULL) {
+    if (in->stream_id != id && wr_wait_on_device(in, stream)) {
+      edge++;
+    } else {
+      batch->blocked = block(batch, node, in, stream);
+    }
+    wr_node_release(in);
+  }
+  return !batch->blocked;
+}
+
+/* ---- what stands in no queue ---- */
+
+void wr_withdraw(struct wr_node **nodes, size_t n) {
+  struct wr_taken taken = {NULL};
+  struct wr_plan plan;
+  size_t kept = n;
+  for (size_t i = n; i-- > 0;) {
+    struct wr_node *node = nodes[i];
+    if (take_back(node, &taken)) continue;
+    share_inputs(node);
+    nodes[--kept] = node;
+  }
+  wr_completion_fire(taken.waiters);
+  settle(&taken);
+  if (kept == n) return;
+  wr_plan_make_anew(&plan, nodes + kept, n - kept);
+  wr_error_release(plan.failed);
+  wr_plan_submit(&plan, true);
+}

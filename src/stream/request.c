@@ -1,0 +1,275 @@
+/* Requests: see request.h. All stand in a list, which gives them numbers and which the child of a
+   fork goes through (K11): there each has a new lock and no work; what was in flight is computed
+   anew. Locks: REGISTRY, the list's; REQUEST, each one's own. */
+
+#include "stream/request.h"
+
+#include <string.h>
+
+#include "base/base.h"
+#include "base/fork.h"
+#include "stream/internal.h"
+
+struct wr_request {
+  struct wr_kind_word kind;
+  wr_atomic_u32 refs;       /* atomic ACQ_REL */
+  uint32_t number;          /* immutable after publish */
+  wr_atomic_u32 end;        /* atomic ACQ_REL, enum wr_request_end: leaves OPEN once, under LOCK */
+  struct wr_request *next;  /* under the list's LOCK */
+  struct wr_request **link; /* under the list's LOCK: what points to this one */
+  struct wr_mutex lock;
+  struct wr_request_work *first;       /* under LOCK: in the order in which it was submitted */
+  struct wr_request_work *last;        /* under LOCK */
+  struct wr_request_sleeper *sleepers; /* under LOCK */
+  struct wr_request_numbers numbers;   /* under LOCK */
+  uint8_t trace_id[WR_TRACE_ID_BYTES]; /* under LOCK */
+  char label[WR_REQUEST_LABEL];        /* under LOCK; "": none */
+};
+
+/* ---- the list ---- */
+
+static struct wr_mutex list_lock = WR_MUTEX_INIT(WR_RANK_REGISTRY);
+static struct wr_request *list; /* under LOCK */
+static uint32_t last_number;    /* under LOCK */
+static bool come_round;         /* under LOCK: numbers may be those of requests that are alive */
+
+static bool is_taken_locked(uint32_t number) {
+  const struct wr_request *r = come_round ? list : NULL;
+  while (r && r->number != number) r = r->next;
+  return r != NULL;
+}
+
+static void enter_list(struct wr_request *r) {
+  wr_mutex_lock(&list_lock);
+  do {
+    if (++last_number == 0) come_round = true;
+  } while (last_number == 0 || is_taken_locked(last_number));
+  r->number = last_number;
+  r->next = list;
+  r->link = &list;
+  if (list) list->link = &r->next;
+  list = r;
+  wr_mutex_unlock(&list_lock);
+}
+
+static void leave_list(struct wr_request *r) {
+  wr_mutex_lock(&list_lock);
+  *r->link = r->next;
+  if (r->next) r->next->link = r->link;
+  wr_mutex_unlock(&list_lock);
+}
+
+static void begin_in_child(void) {
+  for (struct wr_request *r = list; r; r = r->next) {
+    wr_mutex_init(&r->lock, WR_RANK_REQUEST);
+    r->first = NULL;
+    r->last = NULL;
+    r->sleepers = NULL;
+    r->numbers.submitted = r->numbers.begun + r->numbers.taken_back;
+  }
+}
+
+static struct wr_fork_row fork_row = {
+    .rank = WR_RANK_REGISTRY, .lock = &list_lock, .child = begin_in_child};
+__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
+
+/* ---- life ---- */
+
+struct wr_error *wr_request_new(struct wr_request **out) {
+  struct wr_request *r = wr_calloc(sizeof *r);
+  if (!r) return wr_error_out_of_memory();
+  wr_kind_begin(&r->kind, WR_KIND_REQUEST);
+  wr_store_relaxed(&r->refs, 1u); /* relaxed: not yet shared */
+  wr_mutex_init(&r->lock, WR_RANK_REQUEST);
+  enter_list(r);
+  *out = r;
+  return NULL;
+}
+
+struct wr_request *wr_request_retain(struct wr_request *r) {
+  wr_ref_take(&r->refs);
+  return r;
+}
+
+/* Work in flight and threads inside hold references, so both are gone. */
+void wr_request_release(struct wr_request *r) {
+  if (!r || !wr_ref_drop(&r->refs)) return;
+  leave_list(r);
+  wr_mutex_destroy(&r->lock);
+  wr_kind_end(&r->kind);
+  wr_free(r);
+}
+
+uint32_t wr_request_number(const struct wr_request *r) { return r->number; }
+
+struct wr_error *wr_request_set_label(struct wr_request *r, const char *label) {
+  size_t length = label ? strnlen(label, WR_REQUEST_LABEL) : 0;
+  if (length == WR_REQUEST_LABEL) {
+    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "label is longer than %d bytes",
+                        WR_REQUEST_LABEL - 1);
+  }
+  wr_mutex_lock(&r->lock);
+  if (length) memcpy(r->label, label, length);
+  r->label[length] = '\0';
+  wr_mutex_unlock(&r->lock);
+  return NULL;
+}
+
+void wr_request_set_trace_id(struct wr_request *r, const uint8_t id[WR_TRACE_ID_BYTES]) {
+  wr_mutex_lock(&r->lock);
+  memcpy(r->trace_id, id, WR_TRACE_ID_BYTES);
+  wr_mutex_unlock(&r->lock);
+}
+
+void wr_request_trace_id(struct wr_request *r, uint8_t id[WR_TRACE_ID_BYTES]) {
+  wr_mutex_lock(&r->lock);
+  memcpy(id, r->trace_id, WR_TRACE_ID_BYTES);
+  wr_mutex_unlock(&r->lock);
+}
+
+void wr_request_numbers(struct wr_request *r, struct wr_request_numbers *numbers) {
+  wr_mutex_lock(&r->lock);
+  *numbers = r->numbers;
+  wr_mutex_unlock(&r->lock);
+}
+
+/* ---- threads inside ---- */
+
+struct wr_error *wr_request_enter(struct wr_request *r) {
+  struct wr_thread *t = wr_thread_own();
+  if (!t || !wr_ptrs_push(&t->requests, t->request)) return wr_error_out_of_memory();
+  t->request = wr_request_retain(r);
+  return NULL;
+}
+
+struct wr_error *wr_request_leave(void) {
+  struct wr_thread *t = wr_thread_here;
+  struct wr_request *left = t->request;
+  if (t->requests.count == t->requests_outside) {
+    return wr_error_new(WEIR_ERROR_STATE, "this thread is inside no request");
+  }
+  t->request = t->requests.items[--t->requests.count];
+  wr_request_release(left);
+  return NULL;
+}
+
+/* ---- work ---- */
+
+void wr_request_lock(struct wr_request *r) { wr_mutex_lock(&r->lock); }
+
+bool wr_request_open(struct wr_request *r) {
+  wr_mutex_lock(&r->lock);
+  if (wr_load_relaxed(&r->end) == WR_REQUEST_OPEN) return true; /* relaxed: under LOCK */
+  wr_mutex_unlock(&r->lock);
+  return false;
+}
+
+void wr_request_close(struct wr_request *r) { wr_mutex_unlock(&r->lock); }
+
+void wr_request_add_locked(struct wr_request *r, struct wr_request_work *work, uint64_t n) {
+  work->request = wr_request_retain(r);
+  work->next = NULL;
+  work->before = r->last;
+  if (r->last) {
+    r->last->next = work;
+  } else {
+    r->first = work;
+  }
+  r->last = work;
+  r->numbers.submitted += n;
+}
+
+void wr_request_unlink_locked(struct wr_request_work *work) {
+  struct wr_request *r = work->request;
+  if (work->before) {
+    work->before->next = work->next;
+  } else {
+    r->first = work->next;
+  }
+  if (work->next) {
+    work->next->before = work->before;
+  } else {
+    r->last = work->before;
+  }
+}
+
+void wr_request_begin_locked(struct wr_request *r) { r->numbers.begun++; }
+void wr_request_taken_locked(struct wr_request *r, uint64_t n) { r->numbers.taken_back += n; }
+
+/* ---- ending ---- */
+
+static void wake_sleepers_locked(struct wr_request *r) {
+  for (struct wr_request_sleeper *s = r->sleepers; s; s = s->next) {
+    wr_mutex_lock(s->lock);
+    wr_cond_broadcast(s->wake);
+    wr_mutex_unlock(s->lock);
+  }
+}
+
+/* Readers come after writers in the order of submission, so the last is looked at first. */
+static bool end_locked(struct wr_request *r, enum wr_request_end how, struct wr_taken *taken) {
+  if (wr_load_relaxed(&r->end) != WR_REQUEST_OPEN) return false;
+  wr_store_release(&r->end, (uint32_t)how); /* release: to who looks without the lock */
+  for (struct wr_request_work *work = r->last; work; work = work->before) {
+    wr_torture_point();
+    work->kind->take_back(work, taken);
+    if (work->wake) wr_wake_list(work->wake, &taken->wakes);
+    work->wake = NULL;
+  }
+  wake_sleepers_locked(r);
+  return true;
+}
+
+static void end(struct wr_request *r, enum wr_request_end how) {
+  struct wr_taken taken = {NULL};
+  wr_mutex_lock(&r->lock);
+  const struct wr_request_work_kind *kind = r->first ? r->first->kind : NULL;
+  bool ended = end_locked(r, how, &taken);
+  wr_mutex_unlock(&r->lock);
+  if (!ended || !kind) return;
+  wr_completion_fire(taken.waiters);
+  wr_wake_all(taken.wakes);
+  kind->settle(&taken);
+}
+
+/* It fires waiters, which may come to submit and to drain: the thread cannot be cancelled (K7). */
+void wr_request_cancel(struct wr_request *r) {
+  int before = wr_cancel_off();
+  end(r, WR_REQUEST_CANCELLED);
+  wr_cancel_restore(before);
+}
+
+bool wr_request_ended(struct wr_request *r) {
+  return wr_load_acquire(&r->end) != WR_REQUEST_OPEN; /* acquire: pairs with end_locked */
+}
+
+static struct wr_error *error_of(struct wr_request *r) {
+  char label[WR_REQUEST_LABEL];
+  wr_mutex_lock(&r->lock);
+  memcpy(label, r->label, sizeof label);
+  wr_mutex_unlock(&r->lock);
+  if (!label[0]) return wr_error_new(WEIR_ERROR_CANCELLED, "the request was cancelled");
+  return wr_error_new(WEIR_ERROR_CANCELLED, "the request \"%s\" was cancelled", label);
+}
+
+struct wr_error *wr_request_error(struct wr_request *r) {
+  return r && wr_request_ended(r) ? error_of(r) : NULL;
+}
+
+/* ---- sleeping ---- */
+
+void wr_request_sleep_begin(struct wr_request *r, struct wr_request_sleeper *s) {
+  wr_mutex_lock(&r->lock);
+  s->next = r->sleepers;
+  s->link = &r->sleepers;
+  if (s->next) s->next->link = &s->next;
+  r->sleepers = s;
+  wr_mutex_unlock(&r->lock);
+}
+
+void wr_request_sleep_end(struct wr_request *r, struct wr_request_sleeper *s) {
+  wr_mutex_lock(&r->lock);
+  *s->link = s->next;
+  if (s->next) s->next->link = s->link;
+  wr_mutex_unlock(&r->lock);
+}

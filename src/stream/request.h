@@ -1,0 +1,108 @@
+#ifndef WR_STREAM_REQUEST_H
+#define WR_STREAM_REQUEST_H
+
+/* Requests: what is forced or submitted while a thread is inside one belongs to it, and can be
+   taken back together (R1, R2). A request knows its work in flight, the batches of src/graph, in
+   the order in which they were submitted, and the threads that sleep for it. Outside of any, all of
+   this costs a submission one load. Every function may be called from any thread.
+
+   Ending. A request is open until it is cancelled or its deadline passes; whoever finds that first
+   ends it, under its LOCK, once and for good. Under the same lock work is submitted, a command is
+   begun, and a stream is blocked by what the next one waits for: so each of these comes before the
+   end, and is seen by it, or finds the request ended. Ending goes backwards through the work: what
+   has not begun is taken back (graph/take_back.c). Waiters are told, and what has lost its last
+   reference is freed, once the lock is let go of.
+
+   Lock: REQUEST, each request's own, below those of streams. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/lock.h"
+#include "stream/stream.h"
+
+struct wr_node;
+struct wr_request_work;
+
+/* What ending takes back. */
+struct wr_taken {
+  struct wr_waiter *waiters; /* to be told */
+  struct wr_node *nodes;     /* without a reference: to be freed */
+  struct wr_wake *wakes;     /* of streams that were blocked */
+};
+
+struct wr_request_work_kind {
+  /* Under the request's LOCK: what has not begun leaves the queue. */
+  void (*take_back)(struct wr_request_work *work, struct wr_taken *taken);
+  /* With no lock held: frees what has lost its last reference. */
+  void (*settle)(struct wr_taken *taken);
+};
+
+/* A part of a batch. */
+struct wr_request_work {
+  const struct wr_request_work_kind *kind; /* immutable after publish */
+  struct wr_request *request;              /* immutable after publish; one reference; NULL: none */
+  struct wr_request_work *next;            /* under LOCK */
+  struct wr_request_work *before;          /* under LOCK */
+  struct wr_wake *wake;                    /* under LOCK: its stream's, while it is blocked */
+};
+
+/* How it ended, if it has. */
+enum wr_request_end { WR_REQUEST_OPEN, WR_REQUEST_CANCELLED };
+
+struct wr_request_numbers {
+  uint64_t submitted; /* commands, as of a stream (stream.h) */
+  uint64_t begun;
+  uint64_t taken_back;
+};
+
+struct wr_error *wr_request_new(struct wr_request **out);
+struct wr_request *wr_request_retain(struct wr_request *request);
+void wr_request_release(struct wr_request *request); /* NULL is a no-op */
+/* Its number: never 0, and of no other request that is alive. */
+uint32_t wr_request_number(const struct wr_request *request);
+
+/* Copies; a label of at most WR_REQUEST_LABEL - 1 bytes, NULL takes it away. */
+enum { WR_REQUEST_LABEL = 256, WR_TRACE_ID_BYTES = 16 };
+struct wr_error *wr_request_set_label(struct wr_request *request, const char *label);
+void wr_request_set_trace_id(struct wr_request *request, const uint8_t id[WR_TRACE_ID_BYTES]);
+void wr_request_trace_id(struct wr_request *request, uint8_t id[WR_TRACE_ID_BYTES]);
+void wr_request_numbers(struct wr_request *request, struct wr_request_numbers *numbers);
+
+/* The calling thread's, borrowed: the one that it entered last and has not left; NULL: none. */
+static inline struct wr_request *wr_request_current(void) { return wr_thread_here->request; }
+struct wr_error *wr_request_enter(struct wr_request *request);
+struct wr_error *wr_request_leave(void);
+
+void wr_request_cancel(struct wr_request *request);
+/* Why the request is no longer open, as an error; NULL while it is. NULL also of no request. */
+struct wr_error *wr_request_error(struct wr_request *request);
+bool wr_request_ended(struct wr_request *request);
+
+/* ---- for work ---- */
+
+void wr_request_lock(struct wr_request *request);
+/* Takes the lock; false, and without it, when the request has ended. */
+bool wr_request_open(struct wr_request *request);
+void wr_request_close(struct wr_request *request);
+/* With the lock held, and the stream's next: adds work of n commands, with a reference. */
+void wr_request_add_locked(struct wr_request *request, struct wr_request_work *work, uint64_t n);
+/* With the lock held. Unlinked work keeps its reference, which the caller drops. */
+void wr_request_begin_locked(struct wr_request *request);
+void wr_request_taken_locked(struct wr_request *request, uint64_t n);
+void wr_request_unlink_locked(struct wr_request_work *work);
+
+/* ---- waiting ---- */
+
+/* A thread that sleeps with a lock of its own. Whoever ends the request wakes it by that. */
+struct wr_request_sleeper {
+  struct wr_mutex *lock;            /* immutable after publish */
+  struct wr_cond *wake;             /* immutable after publish */
+  struct wr_request_sleeper *next;  /* under the request's LOCK */
+  struct wr_request_sleeper **link; /* under the request's LOCK */
+};
+void wr_request_sleep_begin(struct wr_request *request, struct wr_request_sleeper *sleeper);
+void wr_request_sleep_end(struct wr_request *request, struct wr_request_sleeper *sleeper);
+
+#endif

@@ -1,0 +1,120 @@
+#ifndef WR_TESTS_SUPPORT_REQUEST_CASE_H
+#define WR_TESTS_SUPPORT_REQUEST_CASE_H
+
+/* Cancels at random among many threads that share subgraphs (R2), for programs that choose the
+   streams: of the CPU, of the fake device, of the stand-in for NVIDIA's driver. Each round has a
+   graph of integers in layers, each made of two of the layer before, with values that are known;
+   threads force parts of it in requests of their own and of others, and in none, while others
+   cancel. */
+
+#include "fixtures.h"
+
+enum { RANDOM_STREAMS = 6, LAYERS = 6, WIDTH = 8, REQUESTS = 8 };
+
+static struct {
+  mlx_stream streams[RANDOM_STREAMS];
+  mlx_array arrays[LAYERS][WIDTH];
+  uint32_t values[LAYERS][WIDTH];
+  weir_request requests[REQUESTS];
+  unsigned seed;
+  bool computes;
+  int cancelled, finished;
+} random_graph;
+
+static inline uint32_t draw(unsigned *state, uint32_t n) {
+  *state = *state * 1664525u + 1013904223u;
+  return (*state >> 8) % n;
+}
+
+static inline mlx_array words(uint32_t value, int n) {
+  uint32_t data[64];
+  CHECK(n <= 64);
+  for (int i = 0; i < n; i++) data[i] = value + (uint32_t)i;
+  return mlx_array_new_data(data, &n, 1, MLX_UINT32);
+}
+
+static inline void random_graph_make(unsigned *state) {
+  for (int x = 0; x < WIDTH; x++) {
+    random_graph.values[0][x] = draw(state, 1000);
+    random_graph.arrays[0][x] = words(random_graph.values[0][x], 8);
+  }
+  for (int layer = 1; layer < LAYERS; layer++) {
+    for (int x = 0; x < WIDTH; x++) {
+      uint32_t a = draw(state, WIDTH), b = draw(state, WIDTH);
+      mlx_array out = mlx_array_new();
+      CHECK(mlx_add(&out, random_graph.arrays[layer - 1][a], random_graph.arrays[layer - 1][b],
+                    random_graph.streams[draw(state, RANDOM_STREAMS)]) == 0);
+      random_graph.arrays[layer][x] = out;
+      random_graph.values[layer][x] =
+          random_graph.values[layer - 1][a] + random_graph.values[layer - 1][b];
+    }
+  }
+  for (int i = 0; i < REQUESTS; i++) random_graph.requests[i] = weir_request_new();
+}
+
+/* The first elements; the bytes on the stand-in are nothing that was computed. */
+static inline void random_check(int layer, int x) {
+  const uint32_t *data = mlx_array_data_uint32(random_graph.arrays[layer][x]);
+  CHECK(data != NULL);
+  if (random_graph.computes) CHECK(data[0] == random_graph.values[layer][x]);
+}
+
+static inline void random_force(unsigned *state) {
+  int layer = 1 + (int)draw(state, LAYERS - 1), x = (int)draw(state, WIDTH);
+  mlx_array a = random_graph.arrays[layer][x];
+  int request = (int)draw(state, REQUESTS + 2);
+  bool inside = request < REQUESTS;
+  if (inside) CHECK(weir_request_enter(random_graph.requests[request]) == 0);
+  int rc = draw(state, 3) ? mlx_array_eval(a) : submit(a);
+  if (rc == 0 && draw(state, 4) == 0) {
+    rc = mlx_synchronize(random_graph.streams[draw(state, RANDOM_STREAMS)]);
+  }
+  CHECK(rc == 0 || (inside && weir_last_status() == WEIR_ERROR_CANCELLED));
+  __atomic_add_fetch(rc ? &random_graph.cancelled : &random_graph.finished, 1, __ATOMIC_RELAXED);
+  if (inside) CHECK(weir_request_leave() == 0);
+  if (!inside && rc == 0) random_check(layer, x);
+}
+
+static inline void random_thread(int i) {
+  unsigned state = random_graph.seed * 97u + (unsigned)i;
+  for (int k = 0; k < 6; k++) {
+    if (draw(&state, 4) == 0) {
+      CHECK(weir_request_cancel(random_graph.requests[draw(&state, REQUESTS)]) == 0);
+    } else {
+      random_force(&state);
+    }
+  }
+}
+
+/* What was taken back has its value for whoever asks; some of it nobody does. */
+static inline void random_graph_end(unsigned *state) {
+  for (int i = 0; i < REQUESTS; i++) {
+    weir_request_stats_t stats;
+    bool cancel = draw(state, 2);
+    if (cancel) CHECK(weir_request_cancel(random_graph.requests[i]) == 0);
+    CHECK(weir_request_stats(&stats, random_graph.requests[i]) == 0);
+    CHECK(weir_request_free(random_graph.requests[i]) == 0);
+  }
+  for (int layer = 0; layer < LAYERS; layer++) {
+    for (int x = 0; x < WIDTH; x++) {
+      if (draw(state, 4)) random_check(layer, x);
+      mlx_array_free(random_graph.arrays[layer][x]);
+    }
+  }
+}
+
+static inline void cancel_at_random(int threads, int rounds, bool computes) {
+  mlx_set_error_handler(quiet, NULL, NULL);
+  random_graph.computes = computes;
+  for (int round = 0; round < rounds; round++) {
+    unsigned state = random_graph.seed = (unsigned)round * 31u + (unsigned)getpid();
+    random_graph_make(&state);
+    run_threads(threads, random_thread);
+    random_graph_end(&state);
+  }
+  for (int i = 0; i < RANDOM_STREAMS; i++) CHECK(mlx_synchronize(random_graph.streams[i]) == 0);
+  mlx_set_error_handler(NULL, NULL, NULL);
+  CHECK(random_graph.cancelled > 0 && random_graph.finished > 0);
+}
+
+#endif
