@@ -1,6 +1,6 @@
 """Runs Weir against what MLX was recorded to give, with NumPy alone. Exits 77 without NumPy.
 
-replay.py LIBRARY [gpu]
+replay.py LIBRARY [gpu [PART OF]]: all calls, or one of so many parts, from 1 on
 """
 
 import pathlib
@@ -18,4 +18,7 @@ from weirlib import Weir
 
 if __name__ == "__main__":
     record = pathlib.Path(__file__).resolve().parent / "recorded.xz"
-    sys.exit(run(Weir(sys.argv[1], gpu=sys.argv[2:] == ["gpu"]), plain.read(record)))
+    calls = list(plain.read(record))
+    part, of = map(int, sys.argv[3:5] or (1, 1))
+    first, end = (len(calls) * n // of for n in (part - 1, part))
+    sys.exit(run(Weir(sys.argv[1], gpu=sys.argv[2:3] == ["gpu"]), calls[first:end]))
