@@ -353,6 +353,50 @@ static void compiling(void) {
   mlx_array_free(v);
 }
 
+static int all_at_once(mlx_vector_array *out, mlx_vector_int *axes, const mlx_vector_array in,
+                       const int *in_axes, size_t n) {
+  int axis = in_axes[0];
+  return n != 1 || mlx_vector_int_set_data(axes, &axis, 1) || mlx_vector_array_set(out, in);
+}
+
+static int through(mlx_vector_array *out, const mlx_vector_array in) {
+  return mlx_vector_array_set(out, in);
+}
+
+/* A gradient, and a function with a vmap of its own behind it. */
+static int steep(mlx_vector_array *out, const mlx_vector_array in) {
+  mlx_closure f = mlx_closure_new_func(through), c = {NULL};
+  mlx_closure_custom_vmap v = mlx_closure_custom_vmap_new_func(all_at_once);
+  mlx_vector_array slope = {NULL};
+  int rc =
+      !f.ctx || !v.ctx ||
+      mlx_custom_function(&c, f, (mlx_closure_custom){NULL}, (mlx_closure_custom_jvp){NULL}, v) ||
+      gradient(&slope, in) || mlx_closure_apply(out, c, slope);
+  mlx_closure_free(f);
+  mlx_closure_free(c);
+  mlx_closure_custom_vmap_free(v);
+  mlx_vector_array_free(slope);
+  return rc;
+}
+
+static void vmap(void) {
+  static const int two = 2, zero = 0;
+  mlx_array a = mlx_array_new_data((const float[]){1, 2}, &two, 1, MLX_FLOAT32);
+  mlx_vector_array in = mlx_vector_array_new(), s_in = {NULL}, s_out = {NULL}, out = {NULL};
+  mlx_closure f = mlx_closure_new_func(steep);
+  bool whole = got(a.ctx) && got(in.ctx) && got(f.ctx) && ok(mlx_vector_array_append_value(in, a));
+  if (whole && ok(mlx_detail_vmap_trace(&s_in, &s_out, f, in, &zero, 1))) {
+    (void)ok(mlx_detail_vmap_replace(&out, in, s_in, s_out, &zero, 1, &zero, 1));
+  }
+  if (out.ctx) (void)ok(mlx_eval(out));
+  mlx_closure_free(f);
+  mlx_vector_array_free(in);
+  mlx_vector_array_free(s_in);
+  mlx_vector_array_free(s_out);
+  mlx_vector_array_free(out);
+  mlx_array_free(a);
+}
+
 static void handlers(void) { mlx_set_error_handler(hear, NULL, NULL); }
 
 int main(void) {
@@ -373,6 +417,7 @@ int main(void) {
   sweep_all_threads(managed, "managed data, all threads");
   sweep(closures, "closures");
   sweep(derivatives, "derivatives");
+  sweep(vmap, "vmap");
   sweep(compiling, "compiling");
   sweep(handlers, "handlers");
   sweep_all_threads(products, "products, all threads");
