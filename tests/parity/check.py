@@ -32,7 +32,7 @@ def close(a, b, rtol, atol):
 
 
 # Of several updates of one element any may stay on a GPU (mlx/c/ops.h).
-COPIES = ("mlx_scatter", "mlx_scatter_single")
+COPIES = ("mlx_scatter", "mlx_scatter_single", "mlx_put_along_axis")
 
 
 def undecided(weir, name, args):
@@ -42,7 +42,8 @@ def undecided(weir, name, args):
     a, at, updates, axes = args
     none, each = (Call("mlx_full_like", [x, n, "uint32"]) for x, n in
                   ((a, Array("uint32", np.uint32(0))), (updates, Array("uint32", np.uint32(1)))))
-    [times] = weir.call(name.replace("scatter", "scatter_add"), none, at, each, axes)
+    add = "mlx_scatter_add_axis" if "along" in name else name.replace("scatter", "scatter_add")
+    [times] = weir.call(add, none, at, each, axes)
     mask = weir.read(times)[2] > 1
     weir.lib.mlx_array_free(times)
     return mask

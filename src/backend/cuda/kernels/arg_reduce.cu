@@ -70,21 +70,22 @@ extern "C" __global__ void rows(u32 *out, i64 *found, const WR_A *a, layout<1> k
   }
 }
 
-/* A thread per result. */
+/* A block per result: one thread after the other would wait for each split's index, then its element. */
 extern "C" __global__ void merge(u32 *out, const i64 *found, const WR_A *a, layout<1> kept,
                                  layout<1> reduced, index_t results, i64 splits) {
-  for (index_t r = thread_index(); r < results; r += thread_count()) {
+  for (index_t r = blockIdx.x; r < results; r += gridDim.x) {
     const WR_A *row = a + offset_of(kept, r);
     best top;
     top.index = -1;
     top.value = load<WR_A>(row[0]);
-    for (i64 s = 0; s < splits; s++) {
+    for (i64 s = threadIdx.x; s < splits; s += blockDim.x) {
       best next;
       next.index = found[s * results + r];
       if (next.index < 0) continue;
       next.value = load<WR_A>(row[offset_of(reduced, (index_t)next.index)]);
       top = better(top, next);
     }
-    out[r] = (u32)top.index;
+    top = best_of_block(top);
+    if (threadIdx.x == 0) out[r] = (u32)top.index;
   }
 }

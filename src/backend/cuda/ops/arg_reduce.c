@@ -51,7 +51,7 @@ static struct wr_error *merge(struct search *s, struct wr_run *run, void *found)
   wr_launch_layout(&l, &s->reduced);
   wr_launch_index(&l, s->kept.size);
   wr_launch_i64(&l, s->splits);
-  wr_launch_threads(&l, run, s->kept.size, 64);
+  wr_launch_blocks(&l, s->kept.size, 1, THREADS);
   return wr_launch(&l, run);
 }
 
