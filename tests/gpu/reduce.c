@@ -74,6 +74,17 @@ static void all_of(struct wr_node *in, const char *form, bool small) {
   }
 }
 
+/* Over the first axis, by packs of neighbouring results: in splits, and without. */
+static void columns_of(enum wr_dtype t) {
+  static const int32_t shapes[][2] = {{2100, 4096}, {40, 67584}, {2100, 4098}};
+  for (int i = 0; i < 3; i++) {
+    struct wr_node *in = gpu_case_array(t, 2, shapes[i], 7u, false);
+    reduce_one(WR_OP_SUM, in, 1u, sum_type(t), "columns");
+    reduce_one(WR_OP_MAX, in, 1u, t, "columns");
+    wr_node_release(in);
+  }
+}
+
 static void of_type(enum wr_dtype t) {
   const int32_t cube[] = {3, 5, 8}, tall[] = {4099, 9}, wide[] = {3, 70001}, tiny[] = {2, 3},
                 empty[] = {2, 0, 3};
@@ -109,6 +120,9 @@ static void of_type(enum wr_dtype t) {
 
 int main(void) {
   if (!gpu_case_start()) return GPU_CASE_SKIPPED;
-  for (int t = 0; t < WR_DTYPE_COUNT; t++) of_type((enum wr_dtype)t);
+  for (int t = 0; t < WR_DTYPE_COUNT; t++) {
+    of_type((enum wr_dtype)t);
+    columns_of((enum wr_dtype)t);
+  }
   return gpu_case_end();
 }

@@ -52,6 +52,82 @@ INLINE total_t total_of_column(const WR_A *column, const layout<1> &reduced, i64
   return total;
 }
 
+/* The same for results that lie as packs of K on 16 bytes, a pack to a thread; what is folded with what
+   does not change. */
+INLINE void fold_sides(total_t *total) {
+  __shared__ total_t side[SIDE][32 * K];
+  __syncthreads();
+#pragma unroll
+  for (int k = 0; k < K; k++) side[threadIdx.y][k * 32 + threadIdx.x] = total[k];
+  __syncthreads();
+  if (threadIdx.y > 0) return;
+#pragma unroll
+  for (int k = 0; k < K; k++) {
+    for (int y = 1; y < SIDE; y++) total[k] = WR_OP::of(total[k], side[y][k * 32 + threadIdx.x]);
+  }
+}
+
+INLINE void totals_of_columns(total_t *total, const WR_A *columns, const layout<1> &reduced,
+                              i64 begin, i64 end) {
+  for (i64 j = begin + threadIdx.y; j < end; j += UNROLL * SIDE) {
+    part_t part[K];
+    pack<WR_A, K> x[UNROLL];
+#pragma unroll
+    for (int k = 0; k < K; k++) part[k] = nothing();
+#pragma unroll
+    for (int u = 0; u < UNROLL; u++) {
+      const i64 at = j + u * SIDE;
+      if (at < end) x[u] = *(const pack<WR_A, K> *)(columns + offset_of(reduced, (index_t)at));
+    }
+#pragma unroll
+    for (int u = 0; u < UNROLL; u++) {
+      if (j + u * SIDE >= end) continue;
+#pragma unroll
+      for (int k = 0; k < K; k++) part[k] = fold(part[k], to_part(x[u].e[k]));
+    }
+#pragma unroll
+    for (int k = 0; k < K; k++) total[k] = WR_OP::of(total[k], to_total(part[k]));
+  }
+}
+
+INLINE void no_totals(total_t *total) {
+#pragma unroll
+  for (int k = 0; k < K; k++) total[k] = to_total(nothing());
+}
+
+extern "C" __global__ void packed_columns(target to, const WR_A *a,
+                                          const __grid_constant__ layout<1> kept,
+                                          const __grid_constant__ layout<1> reduced,
+                                          index_t results, i64 n, i64 per_split) {
+  const i64 begin = (i64)blockIdx.y * per_split;
+  const i64 end = begin + per_split < n ? begin + per_split : n;
+  for (index_t first = blockIdx.x * 32 * K; first < results; first += gridDim.x * 32 * K) {
+    const index_t r = first + threadIdx.x * K;
+    const bool mine = threadIdx.y == 0 && r < results;
+    total_t total[K];
+    no_totals(total);
+    if (r < results) totals_of_columns(total, a + r, reduced, begin, end);
+    fold_sides(total);
+    if (gridDim.y > 1) {
+#pragma unroll
+      for (int k = 0; k < K; k++) {
+        if (mine) to.totals[(i64)blockIdx.y * results + r + k] = total[k];
+      }
+      if (!comes_last(to.counters + first / (32 * K))) continue;
+      no_totals(total);
+#pragma unroll
+      for (int k = 0; k < K; k++) {
+        if (r < results) total[k] = fold_totals<4>(to.totals + r + k, results, threadIdx.y, SIDE);
+      }
+      fold_sides(total);
+    }
+#pragma unroll
+    for (int k = 0; k < K; k++) {
+      if (mine) to.out[r + k] = finish<WR_B>::of(total[k]);
+    }
+  }
+}
+
 /* Totals lie by splits, then results: neighbours are read by neighbours. */
 extern "C" __global__ void columns(target to, const WR_A *a,
                                    const __grid_constant__ layout<1> kept,

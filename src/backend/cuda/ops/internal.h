@@ -63,6 +63,7 @@ struct wr_reduction {
   int64_t splits;
   int64_t per_split;
   int entry;
+  int lanes; /* results to a block, where they are columns; else 0 */
   struct {
     void *out;
     void *totals;

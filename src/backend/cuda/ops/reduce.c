@@ -50,10 +50,16 @@ void wr_reduction_of_rows(struct wr_reduction *r, const struct wr_run *run, int6
   }
 }
 
+/* By packs where there are enough of them for half the multiprocessors; the splits stay the same.
+ */
 static void reduction_of_columns(struct wr_reduction *r, const struct wr_run *run, int64_t results,
-                                 int64_t n) {
-  *r = (struct wr_reduction){.results = results, .n = n, .entry = WR_ENTRY_REDUCE_COLUMNS};
+                                 int64_t n, int pack) {
+  *r = (struct wr_reduction){
+      .results = results, .n = n, .entry = WR_ENTRY_REDUCE_COLUMNS, .lanes = 32};
   choose_splits(r, run, (results + 31) / 32, 256, 32);
+  if (pack == 1 || results / (32 * pack) * r->splits * 2 < run->gpu->multiprocessors) return;
+  r->entry = WR_ENTRY_REDUCE_PACKED_COLUMNS;
+  r->lanes = 32 * pack;
 }
 
 struct wr_error *wr_reduction_target(struct wr_reduction *r, struct wr_run *run, enum wr_dtype from,
@@ -74,8 +80,8 @@ void wr_reduction_grid(const struct wr_reduction *r, const struct wr_run *run,
     wr_launch_threads(l, run, r->results * 32, 256);
     return;
   }
-  const bool columns = r->entry == WR_ENTRY_REDUCE_COLUMNS;
-  const int64_t blocks = columns ? (r->results + 31) / 32 : r->results;
+  const bool columns = r->lanes > 0;
+  const int64_t blocks = columns ? (r->results + r->lanes - 1) / r->lanes : r->results;
   const int64_t most = enough_blocks(run) * 4;
   wr_launch_i64(l, r->per_split);
   wr_launch_blocks(l, blocks < most ? blocks : most, r->splits, 256);
@@ -87,7 +93,10 @@ void wr_reduction_grid(const struct wr_reduction *r, const struct wr_run *run,
 static void choose_kernel(struct reduction *r, const struct wr_run *run, size_t item) {
   const int64_t results = r->kept.size, n = r->reduced.size;
   if (is_side_by_side(&r->kept) && !is_side_by_side(&r->reduced) && results >= 8) {
-    reduction_of_columns(&r->cut, run, results, n);
+    const int pack = 16 / (int)item;
+    const bool packs = wr_layout_is_dense(&r->kept) && results % pack == 0 &&
+                       wr_layout_is_aligned(&r->reduced, 0, r->in, item, 16);
+    reduction_of_columns(&r->cut, run, results, n, packs ? pack : 1);
   } else {
     bool packs =
         wr_layout_is_dense(&r->reduced) && wr_layout_is_aligned(&r->kept, 0, r->in, item, 16);
