@@ -162,7 +162,7 @@ bool wr_batch_begin(struct wr_batch *batch, struct wr_stream *stream) {
 /* ---- what stands in no queue ---- */
 
 void wr_withdraw(struct wr_node **nodes, size_t n) {
-  struct wr_taken taken = {NULL};
+  struct wr_taken taken = {0};
   struct wr_plan plan;
   size_t kept = n;
   for (size_t i = n; i-- > 0;) {

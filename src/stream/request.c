@@ -221,7 +221,7 @@ static bool end_locked(struct wr_request *r, enum wr_request_end how, struct wr_
 }
 
 static void end(struct wr_request *r, enum wr_request_end how) {
-  struct wr_taken taken = {NULL};
+  struct wr_taken taken = {0};
   wr_mutex_lock(&r->lock);
   const struct wr_request_work_kind *kind = r->first ? r->first->kind : NULL;
   bool ended = end_locked(r, how, &taken);

@@ -1,5 +1,5 @@
 /*
- * Taking back: src/graph/take_back.c and src/stream/request.c, with what plan.c, submit.c and
+ * R2, taking back: src/graph/take_back.c and src/stream/request.c, with what plan.c, submit.c and
  * completion.c do for them. The graph is 2 = f(1), 1 = f(0), on one stream, whose queue is one
  * number a node here: the place at which it was appended.
  *

@@ -1,4 +1,4 @@
-/* R1, R2: requests as their callers see them. A stall stands in for a long command. */
+/* R1, R2, R9: requests as their callers see them. A stall stands in for a long command. */
 
 #include "fixtures.h"
 
@@ -207,6 +207,21 @@ static void nested(void) {
   mlx_array_free(z);
 }
 
+/* Outside of any request nothing knows of those that there are: an ended one stops nobody, and none
+   counts what is done. */
+static void outside(void) {
+  weir_request ended = weir_request_new(), open = weir_request_new();
+  CHECK(weir_request_cancel(ended) == 0);
+  mlx_array x = floats(4, 1), y = mlx_array_new();
+  CHECK(mlx_add(&y, x, x, stream) == 0 && mlx_array_eval(y) == 0);
+  const weir_request_stats_t of_ended = stats_of(ended), of_open = stats_of(open);
+  CHECK(of_ended.begun == 0 && of_open.begun == 0);
+  mlx_array_free(x);
+  mlx_array_free(y);
+  CHECK(weir_request_free(ended) == 0);
+  CHECK(weir_request_free(open) == 0);
+}
+
 static void names(void) {
   char label[300];
   const uint8_t id[16] = {1, 2, 3};
@@ -301,6 +316,7 @@ int main(void) {
     nested();
   }
   names();
+  outside();
   from_callbacks();
   mlx_stream_free(stream);
   return 0;
