@@ -70,6 +70,12 @@ void wr_trace_hide(struct wr_trace *trace, size_t from) {
   for (size_t i = from; i < trace->count; i++) trace->entries[i].hidden = true;
 }
 
+void wr_trace_widens(const struct wr_node *node) {
+  struct wr_trace *trace = wr_trace_current();
+  const size_t i = trace ? wr_trace_find(trace, node) : SIZE_MAX;
+  if (i != SIZE_MAX) trace->entries[i].widens = true;
+}
+
 struct wr_error *wr_trace_note_call(struct wr_trace *trace, struct wr_trace_call *call,
                                     struct wr_node *const *results, size_t n_results,
                                     struct wr_node *const *in, size_t n_in,

@@ -32,6 +32,7 @@ struct wr_trace_entry {
   uint32_t n_in;
   bool follows; /* begins a derivative, or has an input that follows */
   bool hidden;  /* inside the function of a call that comes behind it: not for derivatives */
+  bool widens;  /* a cast that is part of a sum or product: cotangents keep its type, as in MLX */
 };
 
 struct wr_trace {
@@ -84,6 +85,8 @@ struct wr_error *wr_trace_note(struct wr_node *node, const struct wr_record *rec
 struct wr_error *wr_trace_note_source(struct wr_trace *trace, struct wr_node *node);
 /* Hides all entries from there on, of a function that ends with a call. */
 void wr_trace_hide(struct wr_trace *trace, size_t from);
+/* The node is a cast that the operation which comes behind it makes of its input. */
+void wr_trace_widens(const struct wr_node *node);
 /* Adds the results of a call, one entry each, all with its inputs; takes the call, also when memory
    is refused. */
 struct wr_error *wr_trace_note_call(struct wr_trace *trace, struct wr_trace_call *call,

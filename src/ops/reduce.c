@@ -68,7 +68,8 @@ struct wr_error *wr_ops_reduce(struct wr_node **out, enum wr_op op, struct wr_no
   struct reduction r = reduced_shape(a, mask, keepdims);
   struct wr_ops_types types = wr_ops_types_of(op, wr_node_dtype(a));
   struct wr_compose c = wr_compose_begin(s);
-  struct wr_node *x = wr_compose_astype(&c, a, types.compute);
+  struct wr_node *x =
+      r.is_noop ? wr_compose_astype(&c, a, types.compute) : wr_compose_widen(&c, a, types.compute);
   struct wr_node *result = NULL;
   if (!c.error) {
     struct wr_node **slot = wr_compose_slot(&c);

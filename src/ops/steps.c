@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/base.h"
+#include "graph/trace.h"
 #include "ops/internal.h"
 
 /* Room for one more behind the first few; false, with the error, when memory is refused. */
@@ -87,6 +88,12 @@ struct wr_node *wr_compose_where(struct wr_compose *c, struct wr_node *condition
 struct wr_node *wr_compose_astype(struct wr_compose *c, struct wr_node *a, enum wr_dtype dtype) {
   if (c->error) return NULL;
   return wr_compose_step(c, wr_ops_astype(wr_compose_slot(c), a, dtype, c->stream));
+}
+
+struct wr_node *wr_compose_widen(struct wr_compose *c, struct wr_node *a, enum wr_dtype dtype) {
+  struct wr_node *x = wr_compose_astype(c, a, dtype);
+  if (x && x != a) wr_trace_widens(x);
+  return x;
 }
 
 struct wr_node *wr_compose_scalar(struct wr_compose *c, double value, enum wr_dtype dtype) {

@@ -16,6 +16,7 @@ struct wr_rule {
   int n_in;
   const void *params;
   const bool *wanted; /* reverse: inputs that need a cotangent */
+  bool widens;        /* reverse: a cast that is part of a sum or product (graph/trace.h) */
 };
 
 /* Gives grads[k], borrowed, for wanted inputs; what it leaves NULL is zero. */

@@ -244,7 +244,7 @@ struct wr_node *wr_jvp_diagonal(const struct wr_rule *r, struct wr_node *const *
 /* ---- copies ---- */
 
 void wr_vjp_astype(const struct wr_rule *r, struct wr_node *d, struct wr_node **grads) {
-  grads[0] = wr_compose_astype(r->c, d, wr_node_dtype(r->in[0]));
+  grads[0] = r->widens ? d : wr_compose_astype(r->c, d, wr_node_dtype(r->in[0]));
 }
 
 struct wr_node *wr_jvp_astype(const struct wr_rule *r, struct wr_node *const *t) {

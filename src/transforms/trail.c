@@ -183,7 +183,8 @@ static struct wr_rule rule_of(struct wr_trail *w, size_t i, struct wr_compose *c
                           .in = w->in,
                           .n_in = (int)e->n_in,
                           .params = wr_node_params(e->node),
-                          .wanted = w->wanted};
+                          .wanted = w->wanted,
+                          .widens = e->widens};
 }
 
 /* The entries of one call stand together: the first of those that end at i. */

@@ -142,8 +142,8 @@ WHOLE_BINARY = ["add", "subtract", "multiply", "divide", "maximum", "minimum", "
 
 
 def whole_checks():
-    """Sums and products of narrow types are left out: they are made in wider ones, which MLX gives for
-    derivatives too. So are comparisons' tangents, which have their results' type."""
+    """Sums and products of narrow types are made in wider ones, which cotangents have too. Comparisons'
+    tangents are left out, which have their results' type."""
     for dtype in (np.int32, np.uint8):
         x, y = np.array([3, 5, 2], dtype), np.array([2, 1, 4], dtype)
         for name in WHOLE:
@@ -160,6 +160,16 @@ def whole_checks():
         yield check_whole("divide, mixed", simple("divide"), mx.divide, [x.astype(np.float32), y])
     for name in ("sum", "prod", "mean", "logsumexp"):
         yield check_whole(name, simple(name, False), getattr(mx, name), [np.array([3, 5, 2], np.int32)])
+    for dtype in (np.bool_, np.int8, np.int16, np.uint8, np.uint16):
+        x = np.array([[3, 5, 2]], dtype)
+        for name in ("sum", "prod"):
+            f = getattr(mx, name)
+            yield check_whole(name, simple(name, False), f, [x])
+            yield check_whole(f"{name}, of one", simple(f"{name}_axis", 0, False), lambda v, f=f: f(v, axis=0), [x])
+        yield check_whole("sum of a cast", lambda v: weir.call("mlx_sum", weir.call("mlx_astype", *v, "int32")[0], False),
+                          lambda v: mx.sum(v.astype(mx.int32)), [x])
+    yield check_whole("cumsum", simple("cumsum", 0, False, True), lambda v: mx.cumsum(v, axis=0),
+                      [np.array([True, False, True])])
 
 
 def all_checks():
