@@ -377,7 +377,8 @@ struct wr_error *wr_again_linalg(struct wr_node **out, const struct wr_record *l
 static struct wr_error *check_cross(const struct wr_node *a, int axis) {
   const int ndim = wr_node_ndim(a);
   if (axis < -ndim || axis >= ndim) {
-    return INVALID("[linalg::cross] axis %d invalid for array with %d dimensions.", axis, ndim);
+    return INVALID("[linalg::cross] Axis %d is out of bounds for array with %d dimensions.", axis,
+                   ndim);
   }
   const int32_t n = wr_node_shape(a)[axis < 0 ? axis + ndim : axis];
   if (n == 2 || n == 3) return NULL;

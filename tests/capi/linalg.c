@@ -51,6 +51,10 @@ static void test_calls(void) {
         INTS(0, 1, 0), 3, false, cpu);
   FAILS(mlx_linalg_cross, "[linalg::cross] The specified axis must have size 2 or 3.", &res, wide,
         wide, 1, cpu);
+  FAILS(mlx_linalg_cross, "[linalg::cross] Axis -3 is out of bounds for array with 2 dimensions.",
+        &res, x, x, -3, cpu);
+  FAILS(mlx_linalg_cross, "[linalg::cross] Axis 0 is out of bounds for array with 0 dimensions.",
+        &res, scalar, x, 0, cpu);
   const mlx_array all[] = {x, wide, scalar, ints, other};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) mlx_array_free(all[i]);
 }
