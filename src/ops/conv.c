@@ -93,15 +93,22 @@ static struct wr_error *bad_list(const char *what, const int *list, int n, int a
                  axes);
 }
 
+/* The text of a list as it was spread, or as it was given where it could not be. */
+static struct wr_ops_text list_text(const int *spread, int axes, const int *list, int n) {
+  return n > 1 ? wr_ops_dims_text(list, n) : wr_ops_dims_text(spread, axes);
+}
+
 static struct wr_error *read_lists(struct asked *a, const struct wr_ops_conv *c) {
   const int n = a->axes;
   if (!spread_list(a->stride, n, c->stride, c->n_stride, 1)) {
     return bad_list("strides", c->stride, c->n_stride, n);
   }
-  if (!spread_list(a->low, n, c->low, c->n_low, 0) ||
-      !spread_list(a->high, n, c->high, c->n_high, 0)) {
+  const bool low = spread_list(a->low, n, c->low, c->n_low, 0);
+  const bool high = spread_list(a->high, n, c->high, c->n_high, 0);
+  if (!low || !high) {
     return INVALID("[conv] Invalid padding %s | %s for %dD convolution.",
-                   wr_ops_dims_text(c->low, c->n_low).s, wr_ops_dims_text(c->high, c->n_high).s, n);
+                   list_text(a->low, n, c->low, c->n_low).s,
+                   list_text(a->high, n, c->high, c->n_high).s, n);
   }
   if (!spread_list(a->kernel_dilation, n, c->kernel_dilation, c->n_kernel_dilation, 1)) {
     return bad_list("kernel dilation", c->kernel_dilation, c->n_kernel_dilation, n);
