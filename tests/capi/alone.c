@@ -42,10 +42,11 @@ static void groups(void) {
 typedef int collective(mlx_array *res, const mlx_array x, const mlx_distributed_group g,
                        const mlx_stream s);
 
+static collective *const all[] = {mlx_distributed_all_sum, mlx_distributed_all_max,
+                                  mlx_distributed_all_min, mlx_distributed_all_gather,
+                                  mlx_distributed_sum_scatter};
+
 static void collectives(mlx_distributed_group g) {
-  static collective *const all[] = {mlx_distributed_all_sum, mlx_distributed_all_max,
-                                    mlx_distributed_all_min, mlx_distributed_all_gather,
-                                    mlx_distributed_sum_scatter};
   const mlx_stream s = {NULL};
   const int shape[2] = {3, 2};
   mlx_array x = mlx_array_new(), y = mlx_array_new(), one = mlx_array_new_float(1);
@@ -64,6 +65,63 @@ static void collectives(mlx_distributed_group g) {
   mlx_array_free(one);
 }
 
+/* ---- inside transforms: each call's own array, and the derivative of that ---- */
+
+struct inside {
+  collective *of;
+  mlx_distributed_group g;
+};
+
+static int squares(mlx_vector_array *res, const mlx_vector_array in, void *payload) {
+  const struct inside *inside = payload;
+  const mlx_stream s = {NULL};
+  mlx_array x = mlx_array_new(), y = mlx_array_new();
+  CHECK(mlx_vector_array_get(&x, in, 0) == 0 && inside->of(&y, x, inside->g, s) == 0);
+  CHECK(mlx_square(&y, y, s) == 0 && mlx_sum(&y, y, false, s) == 0);
+  *res = mlx_vector_array_new_value(y);
+  mlx_array_free(x);
+  mlx_array_free(y);
+  return 0;
+}
+
+static void check_floats(mlx_vector_array of, const float *expected, size_t n) {
+  mlx_array a = mlx_array_new();
+  CHECK(mlx_vector_array_get(&a, of, 0) == 0 && mlx_array_size(a) == n && mlx_array_eval(a) == 0);
+  CHECK(memcmp(mlx_array_data_float32(a), expected, n * sizeof *expected) == 0);
+  mlx_array_free(a);
+}
+
+static void transforms(collective *of, mlx_distributed_group g) {
+  struct inside inside = {of, g};
+  const int shape[2] = {2, 2}, axis = 1, first = 0;
+  const float data[4] = {1, 2, 3, 4}, columns[2] = {10, 20}, sum = 30, twice[4] = {2, 4, 6, 8};
+  mlx_array x = mlx_array_new_data(data, shape, 2, MLX_FLOAT32);
+  mlx_vector_array in = mlx_vector_array_new_value(x), traced = mlx_vector_array_new();
+  mlx_vector_array made = mlx_vector_array_new(), out = mlx_vector_array_new();
+  mlx_closure f = mlx_closure_new_func_payload(squares, &inside, NULL), fast = mlx_closure_new();
+  mlx_closure_value_and_grad gradient = mlx_closure_value_and_grad_new();
+  CHECK(mlx_detail_vmap_trace(&traced, &made, f, in, &axis, 1) == 0);
+  CHECK(mlx_detail_vmap_replace(&out, in, traced, made, &axis, 1, &first, 1) == 0);
+  check_floats(out, columns, 2);
+  CHECK(mlx_value_and_grad(&gradient, f, &first, 1) == 0);
+  CHECK(mlx_closure_value_and_grad_apply(&out, &made, gradient, in) == 0);
+  check_floats(out, &sum, 1);
+  check_floats(made, twice, 4);
+  CHECK(mlx_jvp(&out, &made, f, in, in) == 0);
+  check_floats(made, &(float){2 * sum}, 1);
+  CHECK(mlx_compile(&fast, f, false) == 0);
+  for (int i = 0; i < 2; i++) {
+    CHECK(mlx_closure_apply(&out, fast, in) == 0);
+    check_floats(out, &sum, 1);
+  }
+  mlx_vector_array lists[] = {in, traced, made, out};
+  for (int i = 0; i < 4; i++) mlx_vector_array_free(lists[i]);
+  mlx_closure_value_and_grad_free(gradient);
+  mlx_closure_free(f);
+  mlx_closure_free(fast);
+  mlx_array_free(x);
+}
+
 int main(void) {
   mlx_distributed_group g = mlx_distributed_group_new();
   unsetenv("MLX_RANK");
@@ -73,6 +131,7 @@ int main(void) {
   collectives(g);
   CHECK(mlx_distributed_init(&g, false, "ring") == 0);
   collectives(g);
+  for (int i = 0; i < 5; i++) transforms(all[i], g);
   CHECK(mlx_distributed_group_free(g) == 0);
   return 0;
 }
