@@ -145,24 +145,42 @@ static struct wr_node *turned(struct wr_compose *c, enum wr_op sign, struct wr_n
   return wr_compose_astype(c, r, t);
 }
 
-static struct wr_error *compose(struct wr_node **out, struct wr_node *x, const struct rope *rope,
-                                struct wr_stream *s) {
+/* Pairs need an axis more than x has: where it has all that there can be, the first two between the
+   batch and the positions become one, along which nothing differs. */
+static struct wr_node *with_room(struct wr_compose *c, struct wr_node *x) {
+  if (wr_node_ndim(x) < WR_MAX_NDIM) return x;
+  return wr_compose_step(c, wr_ops_flatten(wr_compose_slot(c), x, 1, 2, c->stream));
+}
+
+static struct wr_node *roped(struct wr_compose *c, struct wr_node *x, const struct rope *rope) {
+  if (c->error) return NULL;
   const enum wr_dtype t = wr_node_dtype(x), wide = t == WR_FLOAT64 ? t : WR_FLOAT32;
   const int ndim = wr_node_ndim(x), last = ndim - 1;
   const int32_t extent = wr_node_shape(x)[last];
-  struct wr_compose c = wr_compose_begin(s);
-  struct wr_node *angle = wr_compose_binary(&c, WR_OP_MULTIPLY, positions(&c, x, rope, wide),
-                                            frequencies(&c, rope, wide));
-  struct wr_node *cosine = wr_compose_unary(&c, WR_OP_COS, angle);
-  struct wr_node *sine = wr_compose_unary(&c, WR_OP_SIN, angle);
-  const struct pairs p = pairs_of(&c, x, rope, wide);
-  struct wr_node *both[2] = {turned(&c, WR_OP_SUBTRACT, p.a, cosine, p.b, sine, t),
-                             turned(&c, WR_OP_ADD, p.a, sine, p.b, cosine, t)};
-  struct wr_node *r = wr_compose_join(&c, both, 2, p.axis);
-  if (!c.error) r = wr_compose_step(&c, wr_ops_flatten(wr_compose_slot(&c), r, last, ndim, s));
+  struct wr_node *angle =
+      wr_compose_binary(c, WR_OP_MULTIPLY, positions(c, x, rope, wide), frequencies(c, rope, wide));
+  struct wr_node *cosine = wr_compose_unary(c, WR_OP_COS, angle);
+  struct wr_node *sine = wr_compose_unary(c, WR_OP_SIN, angle);
+  const struct pairs p = pairs_of(c, x, rope, wide);
+  struct wr_node *both[2] = {turned(c, WR_OP_SUBTRACT, p.a, cosine, p.b, sine, t),
+                             turned(c, WR_OP_ADD, p.a, sine, p.b, cosine, t)};
+  struct wr_node *r = wr_compose_join(c, both, 2, p.axis);
+  if (!c->error) {
+    r = wr_compose_step(c, wr_ops_flatten(wr_compose_slot(c), r, last, ndim, c->stream));
+  }
   if (rope->dims < extent) {
-    struct wr_node *all[2] = {r, wr_compose_slice_axis(&c, x, last, rope->dims, extent)};
-    r = wr_compose_join(&c, all, 2, last);
+    struct wr_node *all[2] = {r, wr_compose_slice_axis(c, x, last, rope->dims, extent)};
+    r = wr_compose_join(c, all, 2, last);
+  }
+  return r;
+}
+
+static struct wr_error *compose(struct wr_node **out, struct wr_node *x, const struct rope *rope,
+                                struct wr_stream *s) {
+  struct wr_compose c = wr_compose_begin(s);
+  struct wr_node *r = roped(&c, with_room(&c, x), rope);
+  if (wr_node_ndim(x) == WR_MAX_NDIM) {
+    r = wr_compose_reshape(&c, r, WR_MAX_NDIM, wr_node_shape(x));
   }
   return wr_compose_end(&c, out, r);
 }

@@ -124,7 +124,8 @@ def roped(a, dims, traditional, base, scale, offset, freqs):
 def ropes():
     for dtype in FLOATING:
         for k, shape in enumerate([(2, 3, 4, 8), (1, 1, 1, 2), (2, 4, 8), (2, 2, 3, 5, 6), (0, 2, 3, 4),
-                                   (2, 0, 3, 4), (2, 1, 0, 4), (1, 2, 33, 16)]):
+                                   (2, 0, 3, 4), (2, 1, 0, 4), (1, 2, 33, 16),
+                                   (2, 3, *(1,) * 27, 2, 5, 4)]):
             a = drawn(shape, dtype, k)
             for traditional in (False, True):
                 for dims in (shape[-1], 2):
