@@ -51,7 +51,8 @@ int mlx_linalg_eigvals(mlx_array *res, const mlx_array a, const mlx_stream s);
 
 /* The same of symmetric matrices, or Hermitian ones, of which the lower triangle is read, where
    UPLO is "L", or the upper, where it is "U". Eigenvalues are real, of complex64 float32, and
-   ascend; vectors have the type of a, and are orthonormal. */
+   ascend; vectors have the type of a, and are orthonormal. LAPACK finds vectors of at most 32766
+   rows: of more they are an error when they are forced; eigenvalues alone are not. */
 int mlx_linalg_eigh(mlx_array *res_0, mlx_array *res_1, const mlx_array a, const char *UPLO,
                     const mlx_stream s);
 int mlx_linalg_eigvalsh(mlx_array *res, const mlx_array a, const char *UPLO, const mlx_stream s);

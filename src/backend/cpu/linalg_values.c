@@ -153,10 +153,23 @@ struct eigh_room {
   int n_reals, n_ints;
 };
 
+/* With vectors the routines divide and conquer, in 1 + 6 n + 2 n^2 elements, which they count in 32
+   bits; values alone take multiples of n. */
+enum { MOST_WITH_VECTORS = 32766 };
+
+static bool has_vectors(const struct wr_linalg *g) {
+  const struct wr_eigh_params *params = g->call->params;
+  return params->vectors;
+}
+
 static struct eigh_room eigh_room(const struct wr_linalg *g) {
   const int64_t n = g->n;
-  struct eigh_room r = {.n_reals = (int)(g->type == COMPLEX ? 1 + 5 * n + 2 * n * n : 0),
-                        .n_ints = (int)(3 + 5 * n)};
+  struct eigh_room r = {.n_ints = 1};
+  if (g->type == COMPLEX) r.n_reals = (int)n;
+  if (has_vectors(g)) {
+    r.n_ints = (int)(3 + 5 * n);
+    if (g->type == COMPLEX) r.n_reals = (int)(1 + 5 * n + 2 * n * n);
+  }
   r.work = wr_linalg_behind(0, n * n * g->element);
   r.real_work = wr_linalg_behind(r.work, g->lwork * g->element);
   r.int_work = wr_linalg_behind(r.real_work, r.n_reals * (int64_t)sizeof(float));
@@ -170,7 +183,7 @@ static int syevd(const struct wr_lapack *lapack, const struct wr_linalg *g, char
                  int lwork) {
   const struct wr_eigh_params *params = g->call->params;
   const struct eigh_room r = eigh_room(g);
-  const char *job = params->vectors ? "V" : "N", *uplo = params->upper ? "L" : "U";
+  const char *job = has_vectors(g) ? "V" : "N", *uplo = params->upper ? "L" : "U";
   int *ints = (int *)(room + r.int_work);
   int info;
   if (g->type == COMPLEX) {
@@ -218,10 +231,11 @@ static struct wr_error *eigh_body(const struct wr_linalg *g, int64_t i, char *ro
 
 static struct wr_error *eigh_workspace(struct wr_linalg *g) {
   const struct wr_lapack *lapack;
-  const int64_t reals = 1 + 5 * (int64_t)g->n + 2 * (int64_t)g->n * g->n;
-  if (reals > INT32_MAX) {
-    return wr_error_new(WEIR_ERROR_UNSUPPORTED, "a matrix of shape (%d,%d) is too large for LAPACK",
-                        g->m, g->n);
+  if (has_vectors(g) && g->n > MOST_WITH_VECTORS) {
+    return wr_error_new(WEIR_ERROR_UNSUPPORTED,
+                        "a matrix of shape (%d,%d) is too large for LAPACK, which finds the "
+                        "eigenvectors of at most %d rows",
+                        g->m, g->n, MOST_WITH_VECTORS);
   }
   char *room = wr_calloc((size_t)eigh_room(g).end + 64);
   if (!room) return wr_error_out_of_memory();
