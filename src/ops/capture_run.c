@@ -92,21 +92,24 @@ static bool holds_for(const struct wr_capture *c, const struct wr_capture_step *
   return true;
 }
 
-static struct wr_error *draw_keys(const struct wr_capture *c, struct wr_node **values) {
+/* These, or for NULL what the thread's sequence has next. */
+static struct wr_error *set_keys(const struct wr_capture *c, struct wr_node *const *keys,
+                                 struct wr_node **values) {
   struct wr_error *error = NULL;
   for (uint32_t i = 0; i < c->n_keys && !error; i++) {
-    error = wr_ops_take_key(&values[c->n_in + i], NULL);
+    error = wr_ops_take_key(&values[c->n_in + i], keys ? keys[i] : NULL);
   }
   return error;
 }
 
 static struct wr_error *run(const struct wr_capture *c, struct wr_node *const *in,
-                            struct wr_node **values, struct wr_ptrs *outputs, bool *held) {
+                            struct wr_node *const *keys, struct wr_node **values,
+                            struct wr_ptrs *outputs, bool *held) {
   const uint32_t constants = wr_capture_first_constant(c);
   for (uint32_t i = 0; i < c->n_in; i++) values[i] = in[i];
   for (uint32_t i = 0; i < c->n_constants; i++) values[constants + i] = c->constants[i];
   struct wr_error *error = wr_ptrs_reserve(outputs, c->n_out) ? NULL : wr_error_out_of_memory();
-  if (!error) error = draw_keys(c, values);
+  if (!error) error = set_keys(c, keys, values);
   if (!error) error = record_all(c, values, held ? holds_for : NULL, held);
   for (uint32_t i = 0; i < c->n_out && !error && (!held || *held); i++) {
     outputs->items[outputs->count++] = wr_node_retain(values[c->out[i]]);
@@ -115,14 +118,14 @@ static struct wr_error *run(const struct wr_capture *c, struct wr_node *const *i
 }
 
 static struct wr_error *run_all(const struct wr_capture *c, struct wr_node *const *in,
-                                struct wr_ptrs *outputs, bool *held) {
+                                struct wr_node *const *keys, struct wr_ptrs *outputs, bool *held) {
   struct wr_node *few[64];
   const size_t n = wr_capture_values(c);
   struct wr_node **values = few;
   if (n > sizeof few / sizeof few[0]) values = wr_alloc(n * sizeof(struct wr_node *));
   if (!values) return wr_error_out_of_memory();
   for (size_t i = 0; i < n; i++) values[i] = NULL;
-  struct wr_error *error = run(c, in, values, outputs, held);
+  struct wr_error *error = run(c, in, keys, values, outputs, held);
   for (uint32_t i = c->n_in; i < wr_capture_first_constant(c); i++) wr_node_release(values[i]);
   if (values != few) wr_free(values);
   return error;
@@ -130,7 +133,7 @@ static struct wr_error *run_all(const struct wr_capture *c, struct wr_node *cons
 
 struct wr_error *wr_capture_run(struct wr_capture *c, struct wr_node *const *in,
                                 struct wr_ptrs *outputs) {
-  return run_all(c, in, outputs, NULL);
+  return run_all(c, in, NULL, outputs, NULL);
 }
 
 /* Constants of one element, or of none, mean something else where an axis comes to have more. */
@@ -142,9 +145,23 @@ static bool same_kind(const struct wr_node *a, const struct wr_node *b) {
   return true;
 }
 
+/* A key that is drawn is gone, and who asks the function instead would draw others. So where keys
+   are drawn it is first seen, by what stands for them, whether all steps hold. */
+static struct wr_error *try_without_keys(const struct wr_capture *c, struct wr_node *const *in,
+                                         bool *held) {
+  struct wr_ptrs outputs = {0};
+  struct wr_error *error = run_all(c, in, c->placeholders + c->n_in, &outputs, held);
+  wr_capture_drop(&outputs);
+  return error;
+}
+
 struct wr_error *wr_capture_run_general(struct wr_capture *c, struct wr_node *const *in,
                                         struct wr_ptrs *outputs, bool *held) {
   *held = true;
   for (uint32_t i = 0; i < c->n_in && *held; i++) *held = same_kind(c->placeholders[i], in[i]);
-  return *held ? run_all(c, in, outputs, held) : NULL;
+  if (*held && c->n_keys > 0) {
+    struct wr_error *error = try_without_keys(c, in, held);
+    if (error) return error;
+  }
+  return *held ? run_all(c, in, NULL, outputs, held) : NULL;
 }

@@ -234,6 +234,42 @@ static void randoms(void) {
   mlx_closure_free(c);
 }
 
+/* Bits, and the first two rows of x, which say nothing of other extents. */
+static int bits_and_rows(mlx_vector_array *res, const mlx_vector_array in) {
+  mlx_array x = at(in, 0), bits = mlx_array_new();
+  const mlx_array no_key = {0};
+  const int shape[1] = {5}, start[2] = {0, 0}, stop[2] = {2, 1}, step[2] = {1, 1};
+  int rc = mlx_random_bits(&bits, shape, 1, 4, no_key, none) ||
+           mlx_slice(&x, x, start, 2, stop, 2, step, 2, none);
+  const mlx_array both[2] = {bits, x};
+  rc = rc || mlx_vector_array_set_data(res, both, 2);
+  mlx_array_free(x);
+  mlx_array_free(bits);
+  return rc;
+}
+
+/* What is tried for other extents in vain takes no keys away. */
+static void shapeless_randoms(void) {
+  enum { SIZES = 4 };
+  mlx_closure f = mlx_closure_new_func(bits_and_rows), c = compiled(f, true);
+  mlx_closure both[2] = {f, c};
+  mlx_vector_array made[2][SIZES] = {{{0}}};
+  for (int k = 0; k < 2; k++) {
+    CHECK(mlx_random_seed(11) == 0);
+    for (int i = 0; i < SIZES; i++) {
+      mlx_vector_array in = taken(ramp(3 + i % 3, 2, MLX_FLOAT32));
+      CHECK(mlx_closure_apply(&made[k][i], both[k], in) == 0);
+      mlx_vector_array_free(in);
+    }
+  }
+  for (int i = 0; i < SIZES; i++) {
+    CHECK(all_equal(made[0][i], made[1][i]));
+    for (int k = 0; k < 2; k++) mlx_vector_array_free(made[k][i]);
+  }
+  mlx_closure_free(f);
+  mlx_closure_free(c);
+}
+
 /* ---- with transforms ---- */
 
 /* x^3 y */
@@ -381,6 +417,7 @@ int main(void) {
   layouts();
   failures();
   randoms();
+  shapeless_randoms();
   transforms();
   followed_by_the_way();
   streams();
