@@ -104,7 +104,9 @@ int mlx_linalg_solve_triangular(mlx_array *res, const mlx_array a, const mlx_arr
                                 const mlx_stream s);
 
 /* Three arrays: U (m, m), S (k) and Vt (n, n), where a = U diag(S) Vt and k is the lesser of m and
-   n, or S alone. Takes complex64 too; S is real, and descends. */
+   n, or S alone. Takes complex64 too; S is real, and descends. LAPACK finds U and Vt for k up to
+   26753, and of real matrices with 11 / 6 k rows or columns, or more, up to 23169: of larger ones
+   they are an error when they are forced; S alone is not. */
 int mlx_linalg_svd(mlx_vector_array *res, const mlx_array a, bool compute_uv, const mlx_stream s);
 
 /* The inverse of a lower triangle, or with upper of an upper one; the rest of a is not read, and of

@@ -122,8 +122,24 @@ static struct wr_error *svd_body(const struct wr_linalg *g, int64_t i, char *roo
   return outcome(g, i, "gesdd", info);
 }
 
+/* The least workspace of gesdd with vectors, in elements, which it counts in 32 bits: 4 k^2 + 7 k
+   where real matrices are so long that it begins with a QR factorisation, else 3 k^2 + 7 k. Values
+   alone take multiples of k. */
+static bool svd_is_too_large(const struct wr_linalg *g) {
+  const struct wr_vectors_params *params = g->call->params;
+  const int64_t k = g->k, most = g->m > g->n ? g->m : g->n;
+  const int64_t squares = g->type != COMPLEX && most >= k * 11 / 6 ? 4 : 3;
+  return params->vectors && squares * k * k + 7 * k > INT32_MAX;
+}
+
 static struct wr_error *svd_workspace(struct wr_linalg *g) {
   const struct wr_lapack *lapack;
+  if (svd_is_too_large(g)) {
+    return wr_error_new(WEIR_ERROR_UNSUPPORTED,
+                        "a matrix of shape (%d,%d) is too large for LAPACK's singular vectors, "
+                        "whose workspace it counts in 32 bits",
+                        g->m, g->n);
+  }
   char *room = wr_calloc((size_t)svd_room(g).end + 64);
   if (!room) return wr_error_out_of_memory();
   const struct svd_out none = {room, room, room};
