@@ -15,12 +15,20 @@
 /* A batch is bounded, so that the lock is held briefly and the stream can start meanwhile. */
 enum { MAX_BATCH = WR_TORTURED ? 2 : 1024 };
 
+/* What takes a place that others count on keeps it, with all that it needs: it is as if one of them
+   were a caller here, whom the request is nothing to (take_back.c, which waits for its LOCK). */
+static void take_place(struct wr_node *node) {
+  const struct wr_callee *callee = wr_callee_of(node);
+  if (!callee || !callee->submitted) return;
+  callee->submitted(wr_callee_params(node));
+  (void)wr_completion_share(&node->completion, 0);
+}
+
 static void mark_submitted(struct wr_task *task) {
   struct wr_batch *batch = WR_CONTAINER_OF(task, struct wr_batch, task);
   for (uint32_t i = 0; i < batch->count; i++) {
     struct wr_node *node = batch->nodes[i];
-    const struct wr_callee *callee = wr_callee_of(node);
-    if (callee && callee->submitted) callee->submitted(wr_callee_params(node));
+    take_place(node);
     if (!wr_completion_mark_submitted(&node->completion)) continue;
     node->next_told = *batch->flush;
     *batch->flush = wr_node_retain(node);

@@ -373,6 +373,34 @@ static inline void compiled(void) {
   mlx_closure_free(fast);
 }
 
+/* ---- in a request ---- */
+
+/* One process gives up what the others do their part of: the collective keeps its place, with what
+   it needs, and what reads it is taken back. R2. */
+static inline void cancelled(void) {
+  struct stall stall;
+  const float each = (float)(size * (size + 1) / 2);
+  weir_request r = weir_request_new();
+  weir_request_stats_t stats;
+  mlx_array x = mlx_array_new_float((float)rank), one = mlx_array_new_float(1);
+  mlx_array sum = mlx_array_new(), more = mlx_array_new();
+  float got = 0;
+  CHECK(mlx_add(&x, x, one, s) == 0 && mlx_distributed_all_sum(&sum, x, group, s) == 0);
+  CHECK(mlx_add(&more, sum, one, s) == 0);
+  stall_begin(&stall, s);
+  CHECK(weir_request_enter(r) == 0 && submit(more) == 0 && weir_request_leave() == 0);
+  if (rank == 0) CHECK(weir_request_cancel(r) == 0);
+  CHECK(weir_request_stats(&stats, r) == 0 && stats.taken_back == (rank == 0 ? 1 : 0));
+  stall_end(&stall);
+  barrier(group, s);
+  CHECK(available(sum));
+  CHECK(mlx_array_item_float32(&got, sum) == 0 && got == each);
+  CHECK(mlx_array_item_float32(&got, more) == 0 && got == each + 1);
+  CHECK(weir_request_free(r) == 0);
+  mlx_array all[] = {x, one, sum, more};
+  for (int i = 0; i < 4; i++) mlx_array_free(all[i]);
+}
+
 /* ---- threads ---- */
 
 enum { THREADS = 4 };
@@ -438,6 +466,7 @@ static inline void all_of_it(int r, int n) {
   mapped(mlx_distributed_all_sum, 5);
   mapped(mlx_distributed_all_gather, 5);
   mapped(mlx_distributed_sum_scatter, 2 * n);
+  cancelled();
   storms();
   end();
 }
