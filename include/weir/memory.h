@@ -1,13 +1,21 @@
 #ifndef WEIR_MEMORY_H
 #define WEIR_MEMORY_H
 
-/* What Weir has around mlx_set_wired_limit. Every function may be called from any thread; one guard
-   by one thread at a time. rc 0 is success, rc 1 an error (weir/error.h).
+/* What Weir has around mlx_set_wired_limit, and what the limit of mlx_set_memory_limit counts.
+   Every function may be called from any thread; one guard by one thread at a time. rc 0 is success,
+   rc 1 an error (weir/error.h).
 
    Wired memory is kept resident: on the CPU the pages of arrays of 2 MB and more are locked, while
    their sum stays within the wired limit, which is 0 at first. Pages that the system does not allow
    to be locked (RLIMIT_MEMLOCK) stay as they are, without an error; weir_runtime_stats has the
-   shortfall. */
+   shortfall.
+
+   The memory limit and mlx_get_active_memory count buffers of arrays. On a GPU these are also the
+   scratch of commands, until they are over. What a kernel on the CPU takes for the time that it
+   runs is the C library's, and is not counted: copies of operands in another type or order, 16-bit
+   results in float32, and workspaces, LAPACK's for as many matrices at a time as there are threads.
+   It comes from no cache and stays in none. Where the system refuses it the array fails, with
+   WEIR_ERROR_OUT_OF_MEMORY. */
 
 #include <stddef.h>
 
