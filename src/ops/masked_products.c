@@ -144,18 +144,60 @@ static struct wr_node *inside(struct wr_compose *c, struct wr_node *segments, in
                            wr_compose_binary(c, WR_OP_LESS, at, end));
 }
 
+static struct wr_node *products_of(struct wr_compose *c, const struct factors *f,
+                                   struct wr_node *segments) {
+  if (c->error) return NULL;
+  struct wr_node *mask = inside(c, segments, last_of(f->a, 0));
+  struct wr_node *zero = wr_compose_scalar(c, 0, wr_node_dtype(f->a));
+  struct wr_node *x = wr_compose_where(c, wr_compose_expand(c, mask, -2), f->a, zero);
+  struct wr_node *y = wr_compose_where(c, wr_compose_expand(c, mask, -1), f->b, zero);
+  return wr_compose_matmul(c, x, y);
+}
+
+/* How many segments at a time, as the copies of both factors that each has are large. */
+static int64_t segments_at_a_time(const struct factors *f) {
+  enum { COPIES_BYTES = 1 << 26 };
+  const int64_t size = (int64_t)wr_dtype_size(wr_node_dtype(f->a));
+  const int64_t bytes = (wr_node_size(f->a) + wr_node_size(f->b)) * size;
+  return bytes < COPIES_BYTES ? COPIES_BYTES / (bytes + 1) : 1;
+}
+
+/* `n` at a time of `count` segments (count, 2), one behind the other. */
+static struct wr_node *products_in_turn(struct wr_compose *c, const struct factors *f,
+                                        struct wr_node *segments, int32_t count, int32_t n) {
+  const int parts = count / n + (count % n != 0);
+  struct wr_node **all = wr_alloc((size_t)parts * sizeof(struct wr_node *));
+  if (!all) {
+    if (!c->error) c->error = wr_error_out_of_memory();
+    return NULL;
+  }
+  for (int i = 0; i < parts; i++) {
+    const int32_t first = i * n, end = count - first < n ? count : first + n;
+    all[i] = products_of(c, f, wr_compose_slice_axis(c, segments, 0, first, end));
+  }
+  struct wr_node *r = wr_compose_join(c, all, parts, 0);
+  wr_free(all);
+  return r;
+}
+
 struct wr_error *wr_ops_segmented_mm(struct wr_node **out, struct wr_node *a, struct wr_node *b,
                                      struct wr_node *segments, struct wr_stream *s) {
   struct wr_error *error = check_segments(a, b, segments);
   if (error) return error;
   struct wr_compose c = wr_compose_begin(s);
   const struct factors f = matrices_of(&c, a, b);
-  struct wr_node *mask = inside(&c, segments, last_of(a, 0));
-  struct wr_node *zero = NULL;
-  if (!c.error) zero = wr_compose_scalar(&c, 0, wr_node_dtype(f.a));
-  struct wr_node *x = wr_compose_where(&c, wr_compose_expand(&c, mask, -2), f.a, zero);
-  struct wr_node *y = wr_compose_where(&c, wr_compose_expand(&c, mask, -1), f.b, zero);
-  return wr_compose_end(&c, out, wr_compose_matmul(&c, x, y));
+  const int64_t count = wr_node_size(segments) / 2, n = c.error ? count : segments_at_a_time(&f);
+  if (count <= n || count > INT32_MAX) { /* of more the result is refused there */
+    return wr_compose_end(&c, out, products_of(&c, &f, segments));
+  }
+  int32_t shape[WR_MAX_NDIM + 1];
+  const int batch = wr_node_ndim(segments) - 1;
+  memcpy(shape, wr_node_shape(segments), (size_t)batch * sizeof *shape);
+  shape[batch] = last_of(a, 1);
+  shape[batch + 1] = last_of(b, 0);
+  struct wr_node *flat = wr_compose_reshape(&c, segments, 2, (const int32_t[]){(int32_t)count, 2});
+  struct wr_node *r = products_in_turn(&c, &f, flat, (int32_t)count, (int32_t)n);
+  return wr_compose_end(&c, out, wr_compose_reshape(&c, r, batch + 2, shape));
 }
 
 /* ---- block_masked_mm ---- */

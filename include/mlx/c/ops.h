@@ -707,7 +707,8 @@ int mlx_scatter_prod_single(mlx_array *res, const mlx_array a, const mlx_array i
                             const mlx_array updates, int axis, const mlx_stream s);
 
 /* Products of parts: for each pair (s, e) along the last axis of the integer array segments, a's
-   columns from s below e by b's rows, floating; zeros where e is not above s. (.., M, N). */
+   columns from s below e by b's rows, floating; zeros where e is not above s. (.., M, N). Copies of
+   both factors are masked, for so many segments at a time as take 64 MB, or for one. */
 int mlx_segmented_mm(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_array segments,
                      const mlx_stream s);
 
