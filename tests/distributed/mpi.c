@@ -1,6 +1,8 @@
 /* Collectives by Open MPI: this program starts itself by mpirun, and is skipped where there is
  * none. */
 
+#include <poll.h>
+
 #include "anew.h"
 #include "collectives.h"
 
@@ -26,11 +28,17 @@ static int run_by_mpirun(const char *n, const char *what) {
   return status;
 }
 
-/* A process leaves word in a folder that it has come to its end. */
-static void say_done(int r) {
+/* A process leaves word in a folder that it has come to its end, and stays until all have: mpirun
+   takes who ends without MPI_Finalize for failed, and kills the others. */
+static void end_together(int r, int n) {
   char name[128];
   snprintf(name, sizeof name, "%s/%d", getenv("WEIR_TEST_FOLDER"), r);
   write_text(name, "done\n");
+  for (int i = 0; i < n; i++) {
+    snprintf(name, sizeof name, "%s/%d", getenv("WEIR_TEST_FOLDER"), i);
+    while (access(name, F_OK)) (void)poll(NULL, 0, 1);
+  }
+  _exit(0);
 }
 
 /* A failed input is an error in all processes, in seconds. */
@@ -44,8 +52,23 @@ static void failing_input(int r, int n) {
   CHECK(mlx_array_eval(y) == 1 && seconds_now() - start < 5 * patience());
   CHECK(strstr(weir_last_error(), rank == 1 ? "exp to float32" : "another process has said"));
   CHECK(mlx_distributed_all_sum(&z, fine, group, s) == 0 && mlx_array_eval(z) == 1);
-  say_done(r);
-  _exit(0); /* mpirun takes who ends without MPI_Finalize for failed */
+  end_together(r, n);
+}
+
+/* A message that is shorter than who receives it says is an error there, and no garbage. */
+static void short_message(int r, int n) {
+  begin(r, n);
+  const int sent = 2, expected = 3;
+  mlx_array x = values_of(r, &sent, 1, MLX_FLOAT32), y = mlx_array_new();
+  if (rank == 0) {
+    CHECK(mlx_distributed_send(&y, x, 1, group, s) == 0);
+    (void)mlx_array_eval(y); /* which may be over before the other process has seen it */
+  } else {
+    CHECK(mlx_distributed_recv(&y, &expected, 1, MLX_FLOAT32, 0, group, s) == 0);
+    CHECK(mlx_array_eval(y) == 1);
+    CHECK(strstr(weir_last_error(), "[mpi] What rank 0 has sent is not 3 elements of float32"));
+  }
+  end_together(r, n);
 }
 
 static void child(const char *what) {
@@ -58,12 +81,13 @@ static void child(const char *what) {
   if (!strcmp(what, "large")) large(r, n);
   if (!strcmp(what, "handle")) no_handle(r, n);
   if (!strcmp(what, "fails")) failing_input(r, n);
+  if (!strcmp(what, "short")) short_message(r, n);
 }
 
-static void some_fail(void) {
+static void some_fail(const char *what) {
   char folder[] = "/tmp/weir-mpi-XXXXXX", name[128];
   CHECK(mkdtemp(folder) != NULL && !setenv("WEIR_TEST_FOLDER", folder, 1));
-  (void)run_by_mpirun("2", "fails");
+  (void)run_by_mpirun("2", what);
   for (int i = 0; i < 2; i++) {
     snprintf(name, sizeof name, "%s/%d", folder, i);
     CHECK(!unlink(name));
@@ -88,6 +112,7 @@ int main(int argc, char **argv) {
   CHECK(run_by_mpirun("4", "all") == 0);
   CHECK(run_by_mpirun("2", "handle") == 0);
   CHECK(run_by_mpirun("2", "large") == 0);
-  some_fail();
+  some_fail("fails");
+  some_fail("short");
   return 0;
 }
