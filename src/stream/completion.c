@@ -131,27 +131,33 @@ static void give_back(struct wr_completion *c, uint64_t found, struct wr_waiter 
   }
 }
 
+static void put_before(struct wr_waiter *list, struct wr_waiter **others) {
+  struct wr_waiter **end = &list;
+  while (*end) end = &(*end)->next;
+  *end = *others;
+  *others = list;
+}
+
 /* Takes the list before the phase falls: afterwards another planner may have claimed it, and its
-   waiters are not ours. One that comes in between changes the word, or finds it LAZY. */
+   waiters are not ours. WAITERS is cleared before the list is taken: so who comes between that and
+   the fall sets the bit again, which changes the word, and who comes later finds it LAZY. */
 bool wr_completion_take_back(struct wr_completion *c, struct wr_waiter **waiters) {
   struct wr_waiter *mine = NULL;
-  uint64_t found = wr_load_acquire(&c->state);
+  uint64_t found;
   do {
+    /* Acquire: the waiters pushed before the bit, and one order with share. */
+    found = wr_fetch_and_acq_rel(&c->state, ~(uint64_t)WR_PHASE_WAITERS);
+    found &= ~(uint64_t)WR_PHASE_WAITERS;
+    wr_torture_point();
+    put_before(wr_exchange_acq_rel(&c->waiters, NULL), &mine);
     if (found & WR_PHASE_SHARED) {
       give_back(c, found, mine, waiters);
       return false;
     }
-    struct wr_waiter *list = wr_exchange_acq_rel(&c->waiters, NULL), **end = &list;
-    while (*end) end = &(*end)->next;
-    *end = mine;
-    mine = list;
     wr_torture_point();
     /* Release: whoever claims it next reads what this thread wrote. PINNED is the pinner's. */
   } while (!wr_cas_acq_rel(&c->state, &found, found & WR_PHASE_PINNED));
-  struct wr_waiter **end = &mine;
-  while (*end) end = &(*end)->next;
-  *end = *waiters;
-  *waiters = mine;
+  put_before(mine, waiters);
   return true;
 }
 

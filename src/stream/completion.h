@@ -10,7 +10,7 @@
                the edges). CLAIMED -> SUBMITTED: by the submitter, under the stream's lock, after
                the work stands in the stream's queue. -> DONE or FAILED: by whoever ran it, after
                value or error is written (RELEASE); readers load with ACQUIRE.
-     bit 3     WAITERS: the list may be non-empty. Set by await, cleared by finish.
+     bit 3     WAITERS: the list may be non-empty. Set by await, cleared by finish and take_back.
      bit 4     PINNED: a thread that waits has borrowed what is dropped at the end (a node's
    stream). Set by pin, while SUBMITTED and by one thread at a time; finish reads it and then leaves
    that reference to the pinner; unpin learns from the phase that it did.
@@ -40,7 +40,9 @@
    read-modify-write of the same word. One of these two operations comes first. If it is await's,
    the other reads WAITERS and, since await's is a release, sees the waiter in the list. If it is
    the other, await reads the new phase and flushes the list itself. A list is taken as a whole, by
-   an exchange, so each waiter is in the hands of one thread and fires exactly once. */
+   an exchange, so each waiter is in the hands of one thread and fires exactly once.
+   take_back clears WAITERS before it takes the list, and compares the word after that: an await in
+   between sets the bit anew, also where others had set it before, and take_back begins again. */
 
 #include <stdbool.h>
 
