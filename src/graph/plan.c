@@ -95,8 +95,10 @@ static bool claim(struct wr_node *node, uint32_t owner) {
 }
 
 /* Claims the node and puts it on the stack; false when memory is refused. What another request has
-   claimed is shared with that, or was taken back meanwhile (completion.h). */
+   claimed is shared with that, or was taken back meanwhile (completion.h). What is done stays so,
+   and most inputs are: one look is enough for those. */
 static bool enter(struct wr_plan *plan, struct wr_node *node) {
+  if (wr_completion_phase(&node->completion) == WR_PHASE_DONE) return true;
   const uint32_t owner = plan->request ? wr_request_number(plan->request) : 0;
   while (!claim(node, owner)) {
     if (wr_completion_share(&node->completion, owner)) return note_claimed(plan, node);
