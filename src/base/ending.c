@@ -57,11 +57,16 @@ static void flush_within(uint64_t ns) {
   flush.done = false;
   wr_mutex_init(&flush.lock, WR_RANK_LOG);
   wr_cond_init(&flush.over);
-  if (pthread_create(&thread, NULL, flush_all, &flush)) return;
+  /* The lock keeps the thread from ending: glibc's pthread_detach reads the thread's block after it
+     has let go of it (sourceware bug 19951). */
+  wr_mutex_lock(&flush.lock);
+  if (pthread_create(&thread, NULL, flush_all, &flush)) {
+    wr_mutex_unlock(&flush.lock);
+    return;
+  }
   pthread_detach(thread);
   const uint64_t deadline = wr_clock_ns() + ns;
   bool in_time = true;
-  wr_mutex_lock(&flush.lock);
   while (!flush.done && in_time) {
     in_time = wr_cond_wait_until(&flush.over, &flush.lock, deadline);
   }
