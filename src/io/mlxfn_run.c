@@ -137,8 +137,10 @@ static struct wr_error *wr_fn_reduce(struct fn *f) {
 }
 
 static struct wr_error *wr_fn_arg_reduce(struct fn *f) {
-  const enum wr_op op = number(f, 0) == 0 ? WR_OP_ARGMIN : WR_OP_ARGMAX;
-  return wr_ops_arg_reduce(f->out, op, f->in[0], int_of(f, 1), true, f->s);
+  const int which = int_of(f, 0);
+  if (which < 0 || which > 1) return wrong(f, "no such operation");
+  return wr_ops_arg_reduce(f->out, which ? WR_OP_ARGMAX : WR_OP_ARGMIN, f->in[0], int_of(f, 1),
+                           true, f->s);
 }
 
 static struct wr_error *wr_fn_scan(struct fn *f) {
@@ -358,8 +360,10 @@ static struct wr_error *wr_fn_scatter(struct fn *f) {
                         f->s);
 }
 static struct wr_error *wr_fn_scatter_axis(struct fn *f) {
-  const enum wr_op by = number(f, 0) == 0 ? WR_OP_ADD : WR_OP_COPY;
-  return wr_ops_scatter_axis(f->out, by, f->in[0], f->in[1], f->in[2], int_of(f, 1), f->s);
+  const int which = int_of(f, 0);
+  if (which < 0 || which > 1) return wrong(f, "no such operation");
+  return wr_ops_scatter_axis(f->out, which ? WR_OP_COPY : WR_OP_ADD, f->in[0], f->in[1], f->in[2],
+                             int_of(f, 1), f->s);
 }
 static struct wr_error *wr_fn_masked_scatter(struct fn *f) {
   return wr_ops_masked_scatter(f->out, f->in[0], f->in[1], f->in[2], f->s);
