@@ -170,12 +170,10 @@ extern "C" __global__ void __launch_bounds__(THREADS) attend(WR_A *out, parts w,
   const i64 count = p.batch * p.heads * p.tiles;
   for (i64 x = blockIdx.x; x < count; x += gridDim.x) {
     const tile t = tile_of(p, x, ROWS);
-    const i64 tiles = (span_of(p, t.row, ROWS).some + KEYS - 1) / KEYS;
-    const i64 each = (tiles + p.splits - 1) / p.splits, from = blockIdx.y * each;
-    const i64 end = from + each < tiles ? from + each : tiles;
+    const range r = range_of(p, span_of(p, t.row, ROWS), KEYS);
     state s;
     begin(s, p, t, blockIdx.y == 0);
-    for (i64 i = from; i < end; i++) {
+    for (i64 i = r.from; i < r.end; i++) {
       __syncthreads();
       load_keys(m, p, t, i * KEYS);
       __syncthreads();

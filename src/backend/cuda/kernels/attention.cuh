@@ -118,6 +118,17 @@ INLINE span span_of(const problem &p, i64 row, int rows) {
   return r;
 }
 
+/* The tiles of `keys` keys that this split of a tile of rows takes. */
+struct range {
+  i64 from, end;
+};
+
+INLINE range range_of(const problem &p, const span &seen, int keys) {
+  const i64 count = (seen.some + keys - 1) / keys, each = (count + p.splits - 1) / p.splits;
+  const i64 from = blockIdx.y * each;
+  return {from, from + each < count ? from + each : count};
+}
+
 /* ---- masks ---- */
 
 INLINE float with_mask(float score, b8 seen) { return seen.v ? score : hidden(); }

@@ -195,9 +195,8 @@ INLINE void put(WR_A *out, const parts &w, const found &f, const problem &p, con
 
 INLINE void attend_tile(WR_A *out, u8 *memory, const parts &w, const problem &p, const tile &t) {
   const int warp = threadIdx.x / 32;
-  const i64 count = (span_of(p, t.row, ROWS).some + KEYS - 1) / KEYS;
-  const i64 each = (count + p.splits - 1) / p.splits, from = blockIdx.y * each + warp;
-  const i64 end = blockIdx.y * each + each < count ? blockIdx.y * each + each : count;
+  const range r = range_of(p, span_of(p, t.row, ROWS), KEYS);
+  const i64 from = r.from + warp, end = r.end;
   const WR_A *keys = p.k + t.b * p.k_at.b + t.head * p.k_at.h;
   const WR_A *values = p.v + t.b * p.v_at.b + t.head * p.v_at.h;
   const u32 own = shared_address(memory) + warp * STAGES * (u32)sizeof(stage);

@@ -317,19 +317,8 @@ INLINE void put(WR_A *out, const parts &w, const state &s, const problem &p, con
 
 /* ---- a block ---- */
 
-/* Tiles of keys that a tile of rows takes part in. */
-struct range {
-  int from, end;
-};
-
-INLINE range range_of(const problem &p, const span &seen) {
-  const i64 count = (seen.some + KEYS - 1) / KEYS;
-  const i64 each = (count + p.splits - 1) / p.splits, from = blockIdx.y * each;
-  return {(int)from, (int)(from + each < count ? from + each : count)};
-}
-
-/* Each tile of keys, then that of values. Copies run ahead of what is announced: with the next one under
-   way it is waited for all before the last two. */
+/* Copies a tile of keys, then the tile of their values, and so on. A tile is announced once it is there,
+   which is looked at when two more have been begun: so two are always under way. */
 struct copier {
   tiles *m;
   u32 begun; /* twice the number of tiles, and one for keys alone */
@@ -354,10 +343,10 @@ INLINE void copy_all(tiles &m, const problem &p, i64 count) {
   u32 n = 0;
   for (i64 x = blockIdx.x; x < count; x += gridDim.x) {
     const tile t = tile_of(p, x, ROWS);
-    const range r = range_of(p, span_of(p, t.row, ROWS));
+    const range r = range_of(p, span_of(p, t.row, ROWS), KEYS);
     const WR_A *keys = p.k + t.b * p.k_at.b + t.head * p.k_at.h;
     const WR_A *values = p.v + t.b * p.v_at.b + t.head * p.v_at.h;
-    for (int j = r.from; j < r.end; j++, n++) {
+    for (int j = (int)r.from; j < (int)r.end; j++, n++) {
       const int i = stage_of(n);
       barrier_wait(m.k_read[i], parity_of(n) ^ 1);
       copy_tile(shared_address(m.k[i]), keys, p.k_at.i, (i64)j * KEYS, p.m, (int)p.d);
@@ -383,22 +372,23 @@ INLINE void done_with(u64 &barrier) {
 INLINE u32 attend_tile(WR_A *out, tiles &m, const parts &w, const problem &p, i64 number, u32 n) {
   const u32 q = shared_address(m.q), own = q + threadIdx.x / GROUP * 64 * 128;
   state s;
-  range r;
-  int rows, seen;
+  int from, end, rows, seen;
   {
     const tile t = tile_of(p, number, ROWS);
     const span all = span_of(p, t.row, ROWS);
-    r = range_of(p, all);
+    const range r = range_of(p, all, KEYS);
+    from = (int)r.from;
+    end = (int)r.end;
     rows = (int)t.row;
     seen = (int)all.all;
     begin(s, p, t, blockIdx.y == 0);
     group_meets(); /* the rows before have been read */
-    if (r.from < r.end) copy_queries(q, p, t);
+    if (from < end) copy_queries(q, p, t);
     copies_commit();
     copies_wait<0>();
     group_meets();
   }
-  if (r.from < r.end) {
+  if (from < end) {
     float x[SCORES];
     u32 shares[KEYS / 16][4];
     barrier_wait(m.k_there[stage_of(n)], parity_of(n));
@@ -408,9 +398,9 @@ INLINE u32 attend_tile(WR_A *out, tiles &m, const parts &w, const problem &p, i6
     products_wait<0>();
     hold<SCORES>(x);
     done_with(m.k_read[stage_of(n)]);
-    weigh(x, s, p, number, rows, seen, r.from * KEYS);
+    weigh(x, s, p, number, rows, seen, from * KEYS);
     shares_of(shares, x);
-    for (int j = r.from + 1; j < r.end; j++, n++) {
+    for (int j = from + 1; j < end; j++, n++) {
       const int last = stage_of(n), now = stage_of(n + 1);
       const float top[2] = {s.top[0], s.top[1]};
       barrier_wait(m.k_there[now], parity_of(n + 1));
