@@ -1,5 +1,5 @@
 # What `cmake --install` puts down: headers, the libraries, weir.pc, the package Weir, the licence and
-# the guides; and, where it is asked for, the component mlxc.
+# the guides, the command weir (the component tools); and, where it is asked for, the component mlxc.
 
 include(CMakePackageConfigHelpers)
 
@@ -43,5 +43,15 @@ if(NOT WEIR_SHARED)
 endif()
 configure_file("${PROJECT_SOURCE_DIR}/weir.pc.in" "${PROJECT_BINARY_DIR}/weir.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/weir.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+
+# The command, a Python program: what it asks is the library beside it.
+set(weir_tool_dir "${PROJECT_SOURCE_DIR}/tools/weirtool")
+install(PROGRAMS "${PROJECT_SOURCE_DIR}/tools/weir" DESTINATION "${CMAKE_INSTALL_BINDIR}"
+  COMPONENT tools)
+install(DIRECTORY "${weir_tool_dir}" DESTINATION "${CMAKE_INSTALL_DATAROOTDIR}/weir"
+  COMPONENT tools FILES_MATCHING PATTERN "*.py" PATTERN "__pycache__" EXCLUDE)
+install(FILES "${weir_tool_dir}/weir.1" DESTINATION "${CMAKE_INSTALL_MANDIR}/man1" COMPONENT tools)
+install(FILES "${weir_tool_dir}/weir.bash" RENAME weir COMPONENT tools
+  DESTINATION "${CMAKE_INSTALL_DATAROOTDIR}/bash-completion/completions")
 
 include(WeirMlxc)

@@ -15,6 +15,7 @@
 
 #include "base/base.h"
 #include "base/fork.h"
+#include "base/found.h"
 #include "base/once.h"
 #include "distributed/internal.h"
 #include "stream/stream.h"
@@ -114,9 +115,13 @@ static bool open_library(void *unused) {
   struct wr_refusal why = {0};
   void *library = open_one_of(&why);
   (void)unused;
-  if (!library) return !why.for_now;
+  if (!library) {
+    if (!why.for_now) wr_found_none("Open MPI", why.text);
+    return !why.for_now;
+  }
   mpi.usable = find_all(library) && is_open_mpi();
   if (!mpi.usable) wr_log_line("weir: the MPI library that was found is not Open MPI's");
+  if (mpi.usable) wr_found_library("Open MPI", library, NULL);
   return true;
 }
 

@@ -1,0 +1,1 @@
+"""What tools/weir does, by subcommand."""
