@@ -379,9 +379,17 @@ static void print(struct page *p) {
   }
 }
 
+/* As the dot language has it: in quotes a quote has a backslash before it. A backslash stands for
+   itself there, so one before a quote, or at the end, gets a second one. */
 static void add_quoted(struct page *p, const struct value *v) {
+  const char *name = name_of(&p->names, v->what, v->node);
+  p->text.refused = p->text.refused || !name;
   wr_bytes_add_text(&p->text, "\"");
-  add_name(p, v);
+  for (const char *at = name ? name : ""; *at; at++) {
+    const char *after = at + strspn(at, "\\");
+    if (*at == '"' || (*at == '\\' && (*after == '"' || !*after))) wr_bytes_add(&p->text, "\\", 1);
+    wr_bytes_add(&p->text, at, 1);
+  }
   wr_bytes_add_text(&p->text, "\"");
 }
 

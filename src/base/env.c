@@ -1,6 +1,9 @@
 /* The environment, read once at first use, but for what a later call is about, and here alone.
    Values that make no sense are ignored with a line on stderr, and so is a name that begins with
-   WEIR_ and is none of ours: a misspelt setting does not pass in silence. */
+   WEIR_ and is none of ours: a misspelt setting does not pass in silence.
+
+   Some name libraries to open and folders of machine code, so a program that runs with more rights
+   than whoever starts it (setuid, setgid, file capabilities) finds nothing set: secure_getenv. */
 
 #include <errno.h>
 #include <pthread.h>
@@ -51,7 +54,7 @@ static const uint64_t compile_cache_bytes = (uint64_t)256 << 20;
 static struct wr_env env;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static const char *value_of(enum variable v) { return getenv(names[v]); }
+static const char *value_of(enum variable v) { return secure_getenv(names[v]); }
 
 static void ignored(const char *name, const char *value, const char *want) {
   char line[160];
@@ -60,7 +63,7 @@ static void ignored(const char *name, const char *value, const char *want) {
 }
 
 static uint64_t read_number(const char *name, uint64_t max, uint64_t unset) {
-  const char *text = getenv(name);
+  const char *text = secure_getenv(name);
   if (!text || !*text) return unset;
   char *end;
   errno = 0;
@@ -98,13 +101,13 @@ static bool read_switch(enum variable v, bool unset) {
 
 /* MLX's own variable, read as MLX does: whatever is no number is 0. */
 static bool read_tf32(void) {
-  const char *text = getenv("MLX_ENABLE_TF32");
+  const char *text = secure_getenv("MLX_ENABLE_TF32");
   return !text || strtol(text, NULL, 10) != 0;
 }
 
 /* A path that does not fit is as good as none. */
 static bool read_path(const char *name, const char *below, char *out, size_t bytes) {
-  const char *text = getenv(name);
+  const char *text = secure_getenv(name);
   if (!text || *text != '/') return false;
   int length = snprintf(out, bytes, "%s%s", text, below);
   if (length > 0 && (size_t)length < bytes) return true;
@@ -114,7 +117,7 @@ static bool read_path(const char *name, const char *below, char *out, size_t byt
 
 /* For dlopen, which takes names too. */
 static void read_library(const char *name, char *out, size_t bytes) {
-  const char *text = getenv(name);
+  const char *text = secure_getenv(name);
   size_t length = text ? strlen(text) : 0;
   if (text && length < bytes) memcpy(out, text, length + 1);
 }
@@ -204,7 +207,7 @@ static void look_for_misspelt(void) {
     if (strncmp(*entry, "WEIR_", 5) != 0 || length >= sizeof name) continue;
     memcpy(name, *entry, length);
     name[length] = '\0';
-    look_at_name(name);
+    if (secure_getenv(name)) look_at_name(name);
   }
 }
 
@@ -216,7 +219,7 @@ static void read_all(void) {
   env.seed = read_number(names[VAR_TORTURE_SEED], UINT64_MAX, 0);
   env.kernel_cache_bytes =
       read_number(names[VAR_KERNEL_CACHE_BYTES], INT64_MAX, kernel_cache_bytes);
-  env.no_compile = getenv("MLX_DISABLE_COMPILE") != NULL;
+  env.no_compile = secure_getenv("MLX_DISABLE_COMPILE") != NULL;
   env.compile_cache_bytes =
       read_number(names[VAR_COMPILE_CACHE_BYTES], INT64_MAX, compile_cache_bytes);
   env.fuse = read_switch(VAR_FUSE, true);
@@ -232,7 +235,7 @@ const struct wr_env *wr_env_get(void) {
   return &env;
 }
 
-const char *wr_env_text(const char *name) { return getenv(name); }
+const char *wr_env_text(const char *name) { return secure_getenv(name); }
 
 uint64_t wr_env_number(const char *name, uint64_t max, uint64_t unset) {
   return read_number(name, max, unset);

@@ -2,8 +2,11 @@
    make no sense, each in a line; with WEIR_INFO=1 what it finds; otherwise nothing. And its
    version, of the headers as of the library. */
 
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "anew.h"
 #include "mean_cpu.h"
@@ -42,6 +45,31 @@ static const char *says_with(const char *name, const char *value) {
   return said;
 }
 
+/* With more rights than whoever starts it, a program opens no library that the environment names.
+ */
+static void more_rights(void) {
+  char folder[] = "/tmp/weir-rights-XXXXXX", copy[64], command[256];
+  int status;
+  if (geteuid() != 0 || getenv("WEIR_TEST_EMULATOR")) return;
+  CHECK(mkdtemp(folder) && chmod(folder, 0755) == 0);
+  snprintf(copy, sizeof copy, "%s/program", folder);
+  snprintf(command, sizeof command, "cp /proc/%d/exe %s", (int)getpid(), copy);
+  CHECK(system(command) == 0 && chown(copy, 65534, 65534) == 0 && chmod(copy, 04755) == 0);
+  const char *names[] = {"WEIR_OPENBLAS", "WEIR_NUM_THREAD"};
+  for (int i = 0; i < 2; i++) {
+    snprintf(command, sizeof command, "WEIR_INFO=1 %s=/nowhere/at/all %s multiply >%s/said 2>&1",
+             names[i], copy, folder);
+    status = system(command);
+    /* 1 and above: the user that it runs as may not read the library, or not run programs here. */
+    if (WIFEXITED(status) && WEXITSTATUS(status) > 0) break;
+    snprintf(command, sizeof command, "! grep -q -e /nowhere -e means.nothing -e weir: %s/said",
+             folder);
+    CHECK(status == 0 && system(command) == 0);
+  }
+  snprintf(command, sizeof command, "rm -r %s", folder);
+  CHECK(system(command) == 0);
+}
+
 static void version(void) {
   char headers[32];
   snprintf(headers, sizeof headers, "%d.%d.%d", WEIR_VERSION_MAJOR, WEIR_VERSION_MINOR,
@@ -55,6 +83,7 @@ int main(int argc, char **argv) {
   if (argc > 1) return multiply(), 0;
   mean_cpu();
   version();
+  more_rights();
   CHECK(strstr(says_with("WEIR_NUM_THREAD", "2"), "WEIR_NUM_THREADS?"));
   CHECK(strstr(says_with("WEIR_WORKERS", "2"), "WEIR_WORKERS, which means nothing"));
   CHECK(strstr(says_with("WEIR_NUM_THREADS", "two"), "WEIR_NUM_THREADS=two is ignored"));

@@ -180,6 +180,16 @@ static void named_graph(void) {
   expect(text_of(print, namer, &e, 1),
          "Inputs: x [(3), float32]\nOutputs: B [(3), float32]\n"
          "Exp x [(3), float32] -> B [(3), float32]\n");
+  CHECK(mlx_node_namer_set_name(namer, a, "a \"b\\\" \\n\\") == 0);
+  CHECK(mlx_exp(&e, a, cpu) == 0);
+  expect(numbered(text_of(dot, namer, &e, 1)),
+         "digraph {\n"
+         "{ rank=source; \"a \\\"b\\\\\\\" \\n\\\\\"; }\n"
+         "{ 1 [label =\"Exp\", shape=rectangle]; }\n"
+         "\"a \\\"b\\\\\\\" \\n\\\\\" -> 1\n"
+         "{ rank=sink; \"B\"; }\n"
+         "1 -> \"B\"\n"
+         "}");
   mlx_array other = constant(2);
   CHECK(mlx_node_namer_get_name(&name, namer, other) == 0 && !strcmp(name, "B"));
   mlx_array_free(other);
