@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "mlx/c/stream.h"
+#include "weir/stream.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -48,6 +49,12 @@ int weir_request_set_label(weir_request request, const char *label);
 /* The 16 bytes at `id` that traces of the program know the request by; zeros until they are set. */
 int weir_request_set_trace_id(weir_request request, const uint8_t *id);
 int weir_request_trace_id(uint8_t *id, weir_request request);
+
+/* The class (weir/stream.h) of what is submitted in the request from then on, whatever the class of
+   the stream; WEIR_CLASS_DEFAULT, as of a new one: that of each stream. What the request waits for,
+   and what stands in front of its work, is drained as of its class until it is over, also where
+   others have submitted it. WEIR_ERROR_INVALID_ARGUMENT for what is no class. */
+int weir_request_set_class(weir_request request, weir_class to);
 
 /* The calling thread is inside the request until the matching leave. A leave without an enter is
    WEIR_ERROR_STATE. A thread that ends leaves all; whoever is inside keeps the request alive. */

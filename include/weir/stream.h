@@ -46,6 +46,23 @@ int weir_stream_on_idle(mlx_stream stream, void (*fn)(void *data), void *data);
    Systems, where there is one. */
 int weir_stream_set_label(mlx_stream stream, const char *label);
 
+/* Who comes first where more streams have work than there are threads for it, as has the CPU's pool
+   of workers, and the drivers of GPUs, which are fed by it. A lower class waits while a higher one
+   has work ready, but not for ever: of eight turns of the pool one is a lower class's
+   (docs/threads.md). A class decides between streams: work on one stream stays in its order, and
+   each part of a stream's queue has the class of the highest part behind it. What is begun is
+   finished. */
+typedef enum weir_class {
+  WEIR_CLASS_DEFAULT = 0, /* a stream's: normal; a request's: that of each stream that it uses */
+  WEIR_CLASS_HIGH,
+  WEIR_CLASS_NORMAL,
+  WEIR_CLASS_LOW
+} weir_class;
+
+/* The class of what is submitted to the stream from then on, but by requests that have a class of
+   their own (weir/request.h). WEIR_ERROR_INVALID_ARGUMENT for what is no class. */
+int weir_stream_set_class(mlx_stream stream, weir_class to);
+
 /* What the stream has done and has before it. A command is the making of one array, by one
    operation or by several that were fused; views are commands too. */
 typedef struct weir_stream_stats_t {

@@ -35,6 +35,7 @@
 #include "mlx/c/vector.h"
 #include "ops/function.h"
 #include "stream/stream.h"
+#include "weir/stream.h"
 
 /* ---- reporting ---- */
 
@@ -109,6 +110,8 @@ struct wr_stream *wr_api_some_stream(mlx_stream s, const char *param, struct wr_
 /* When a timeout that begins now ends, in nanoseconds of wr_clock_ns; a negative one is an error.
  */
 uint64_t wr_api_deadline(int64_t timeout_ns, struct wr_error **error);
+/* What is no class is an error. */
+enum wr_class wr_api_class(weir_class to, struct wr_error **error);
 enum wr_dtype wr_api_dtype(mlx_dtype dtype, const char *param, struct wr_error **error);
 /* A list of `n` of anything. NULL is fine when n is 0. */
 void wr_api_list(const void *values, size_t n, const char *param, struct wr_error **error);

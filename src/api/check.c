@@ -159,6 +159,16 @@ struct wr_stream *wr_api_some_stream(mlx_stream s, const char *param, struct wr_
   return wr_api_object(s.ctx, WR_KIND_STREAM, param, "is an empty stream", error);
 }
 
+enum wr_class wr_api_class(weir_class to, struct wr_error **error) {
+  static const enum wr_class classes[] = {[WEIR_CLASS_DEFAULT] = WR_CLASS_OF_STREAM,
+                                          [WEIR_CLASS_HIGH] = WR_CLASS_HIGH,
+                                          [WEIR_CLASS_NORMAL] = WR_CLASS_NORMAL,
+                                          [WEIR_CLASS_LOW] = WR_CLASS_LOW};
+  if ((unsigned)to < sizeof classes / sizeof *classes) return classes[to];
+  wr_api_reject(error, "to", "%d is not a class", (int)to);
+  return WR_CLASS_OF_STREAM;
+}
+
 uint64_t wr_api_deadline(int64_t timeout_ns, struct wr_error **error) {
   uint64_t now = wr_clock_ns();
   if (timeout_ns < 0) wr_api_reject(error, "timeout_ns", "%lld is negative", (long long)timeout_ns);

@@ -50,6 +50,14 @@ int weir_request_trace_id(uint8_t *id, weir_request request) {
   return wr_api_return(__func__, error);
 }
 
+int weir_request_set_class(weir_request request, weir_class to) {
+  struct wr_error *error = NULL;
+  struct wr_request *r = some_request(request, &error);
+  enum wr_class class = wr_api_class(to, &error);
+  if (!error) wr_request_set_class(r, class);
+  return wr_api_return(__func__, error);
+}
+
 int weir_request_enter(weir_request request) {
   struct wr_error *error = NULL;
   struct wr_request *r = some_request(request, &error);

@@ -48,6 +48,14 @@ int weir_stream_set_label(mlx_stream stream, const char *label) {
   return wr_api_return(__func__, error);
 }
 
+int weir_stream_set_class(mlx_stream stream, weir_class to) {
+  struct wr_error *error = NULL;
+  struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
+  enum wr_class class = wr_api_class(to, &error);
+  if (!error) wr_stream_set_class(s, class);
+  return wr_api_return(__func__, error);
+}
+
 int weir_stream_stats(weir_stream_stats_t *stats, mlx_stream stream) {
   struct wr_error *error = NULL;
   wr_api_result(stats, "stats", &error);

@@ -65,9 +65,11 @@ static bool append(struct wr_batch *batch, struct wr_stream *stream, bool schedu
     return false;
   }
   batch->stream = wr_stream_retain(stream);
+  batch->task.wants = wr_request_urgency(request);
   wr_request_add_locked(request, &batch->work, batch->count);
-  wr_stream_submit(stream, &batch->task, schedule, mark_submitted);
+  bool raises = wr_stream_append(stream, &batch->task, schedule, mark_submitted);
   wr_request_close(request);
+  if (raises) wr_stream_raise_blocker(stream);
   return true;
 }
 

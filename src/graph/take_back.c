@@ -113,6 +113,7 @@ static bool block(struct wr_batch *batch, const struct wr_node *node, struct wr_
   bool blocks = next_locked(batch) == node;
   if (blocks) flush = wr_stream_block_locked(stream, &in->completion, by, &batch->work.wake);
   wr_request_close(batch->work.request);
+  if (blocks) wr_stream_raise_blocker(stream);
   if (flush) wr_completion_flush(&in->completion);
   wr_stream_release(by);
   return blocks;

@@ -11,6 +11,7 @@
 #include "base/thread.h"
 #include "stream/ready.h"
 #include "stream/stream.h"
+#include "stream/urgency.h"
 
 /* Who drains a stream. All changes are made under the stream's lock.
      IDLE       nobody; the queue is empty, or its submitter is about to drain it
@@ -46,6 +47,9 @@ struct wr_stream {
   struct wr_stream *blocked_by;      /* under LOCK; one reference */
   struct wr_sleeper_entry *sleepers; /* under LOCK: threads that sleep for it (help.c) */
   struct wr_waiter wake;             /* owner thread only: the drainer, until it is awaited */
+  struct wr_queue_urgency urgency;   /* under LOCK */
+  wr_atomic_bool has_urgency;        /* atomic RELAXED, written under LOCK: see urgency.h */
+  wr_atomic_u32 class_now;           /* atomic RELAXED, written under LOCK: a hint, enum wr_class */
 
   wr_atomic_u64 submitted; /* atomic RELAXED, these five: counts, which order nothing */
   wr_atomic_u64 done;
@@ -53,25 +57,28 @@ struct wr_stream {
   wr_atomic_u64 bytes;
   wr_atomic_u64 busy_ns;
 
-  struct wr_stream *ready_next; /* under the pool's LOCK */
-  struct wr_stream *ready_prev; /* under the pool's LOCK */
-  bool in_ready_list;           /* under the pool's LOCK */
-  enum wr_class ready_class;    /* under the pool's LOCK: in which of the lists */
-  uint64_t debt_ns;             /* under LOCK: time used lately, less what was forgiven since */
-  uint64_t debt_at;             /* under LOCK: when debt_ns was true, by wr_clock_ns */
+  struct wr_stream *ready_next; /* under the pool's LOCK, these six; see ready.h */
+  struct wr_stream *ready_prev;
+  struct wr_stream *ready_child;
+  bool in_ready_list;
+  enum wr_wear ready_wear;
+  struct wr_urgency ready_urgency;
+  uint64_t debt_ns; /* under LOCK: time used lately, less what was forgiven since */
+  uint64_t debt_at; /* under LOCK: when debt_ns was true, by wr_clock_ns */
 };
 
 _Static_assert(offsetof(struct wr_stream, refs) == 0, "stream.h counts without seeing the struct");
 
 /* Why a thread drains. */
 struct wr_drain {
-  struct wr_completion *target; /* stop when it is over; NULL: the pool drains */
-  struct wr_stream *unblock;    /* stop when this stream is no longer suspended, or NULL */
-  const uint64_t *taken;        /* stop when wr_pool_taken is no longer this; or NULL */
-  struct wr_request *request;   /* stop when it has ended; or NULL */
-  uint64_t deadline;            /* pool: the turn ends then */
-  bool only_brief;              /* stop before a task that is not brief, */
-  int left;                     /* and after this many */
+  struct wr_completion *target;      /* stop when it is over; NULL: the pool drains */
+  struct wr_stream *unblock;         /* stop when this stream is no longer suspended, or NULL */
+  const uint64_t *taken;             /* stop when wr_pool_taken is no longer this; or NULL */
+  struct wr_request *request;        /* stop when it has ended; or NULL */
+  uint64_t deadline;                 /* pool: the turn ends then */
+  const struct wr_stream *gives_way; /* pool: stop for what is more urgent than this one; or NULL */
+  bool only_brief;                   /* stop before a task that is not brief, */
+  int left;                          /* and after this many */
 };
 
 enum wr_drained { WR_DRAINED, WR_DRAIN_BUSY, WR_DRAIN_SUSPENDED };
@@ -79,6 +86,8 @@ enum wr_drained { WR_DRAINED, WR_DRAIN_BUSY, WR_DRAIN_SUSPENDED };
 /* Takes a reference unless the last one is gone; for streams found in the table. */
 bool wr_stream_retain_if_alive(struct wr_stream *stream);
 
+/* A library's own thread has its block lent; NULL, at its end: no more. */
+void wr_thread_lend(struct wr_thread *block);
 /* Thread state, for policy.c. */
 void wr_thread_retire(void);
 void wr_thread_drop_defaults(void);
@@ -142,10 +151,14 @@ size_t wr_registry_live(void);
 /* Wakes one of the threads that sleep for the stream; false when there is none. Under its lock. */
 bool wr_stream_poke_locked(struct wr_stream *stream);
 
-/* Appends a READY stream, with a reference, to the pool's list of fresh streams or of the others
-   (ready.h). With `tell` it wakes or starts a worker; where all are busy, a spare thread looks
-   whether one comes. */
-void wr_pool_push(struct wr_stream *stream, bool fresh, bool tell);
+/* Appends a READY stream, with a reference, to the pool's lists (ready.h). With `tell` it wakes or
+   starts a worker; where all are busy, a spare thread looks whether one comes. */
+void wr_pool_push(struct wr_stream *stream, enum wr_wear wear, struct wr_urgency urgency,
+                  bool tell);
+/* A READY stream's urgency is another now. */
+void wr_pool_move(struct wr_stream *stream, struct wr_urgency urgency);
+/* The class of a stream that is drained is another now, so that of its kernel is. */
+void wr_pool_note_class(void);
 /* Wakes or starts a worker, in the same way, for streams that stand in the list already. */
 void wr_pool_wake(void);
 /* Takes the stream out of the list, for a thread that drains it instead of a worker. True when it
@@ -167,6 +180,8 @@ size_t wr_pool_relievers(void);
 uint64_t wr_pool_taken(void);
 /* True when other streams wait for a worker. */
 bool wr_pool_has_ready(void);
+/* True when streams of a higher class than this one's do, or kernels of one have slices left. */
+bool wr_pool_has_more_urgent(const struct wr_stream *stream);
 size_t wr_pool_workers(void);
 void wr_pool_parallel(int64_t n, int64_t grain, wr_parallel_body body, void *ctx);
 

@@ -15,6 +15,7 @@ struct wr_request {
   wr_atomic_u32 refs;       /* atomic ACQ_REL */
   uint32_t number;          /* immutable after publish */
   wr_atomic_u32 end;        /* atomic ACQ_REL, enum wr_request_end: leaves OPEN once, under LOCK */
+  wr_atomic_u32 class;      /* atomic RELAXED: a plain value, enum wr_class */
   struct wr_request *next;  /* under the list's LOCK */
   struct wr_request **link; /* under the list's LOCK: what points to this one */
   struct wr_mutex lock;
@@ -131,6 +132,15 @@ void wr_request_numbers(struct wr_request *r, struct wr_request_numbers *numbers
   wr_mutex_lock(&r->lock);
   *numbers = r->numbers;
   wr_mutex_unlock(&r->lock);
+}
+
+void wr_request_set_class(struct wr_request *r, enum wr_class class) {
+  wr_store_relaxed(&r->class, (uint32_t) class);
+}
+
+struct wr_urgency wr_request_urgency(struct wr_request *r) {
+  if (!r) return (struct wr_urgency){.class = WR_CLASS_OF_STREAM};
+  return (struct wr_urgency){.class = (enum wr_class)wr_load_relaxed(&r->class)};
 }
 
 /* ---- threads inside ---- */

@@ -70,6 +70,11 @@ void wr_request_set_trace_id(struct wr_request *request, const uint8_t id[WR_TRA
 void wr_request_trace_id(struct wr_request *request, uint8_t id[WR_TRACE_ID_BYTES]);
 void wr_request_numbers(struct wr_request *request, struct wr_request_numbers *numbers);
 
+/* Of what is submitted in it from then on; 0: that of each stream. */
+void wr_request_set_class(struct wr_request *request, enum wr_class class);
+/* What its work wants of streams; of no request nothing. */
+struct wr_urgency wr_request_urgency(struct wr_request *request);
+
 /* The calling thread's, borrowed: the one that it entered last and has not left; NULL: none. */
 static inline struct wr_request *wr_request_current(void) { return wr_thread_here->request; }
 struct wr_error *wr_request_enter(struct wr_request *request);

@@ -31,6 +31,7 @@ static struct wr_error *stream_init(struct wr_stream *s, struct wr_device device
   wr_mutex_init(&s->lock, WR_RANK_STREAM);
   s->wake.want = WR_PHASE_DONE;
   s->wake.fire = wake_stream;
+  wr_store_relaxed(&s->class_now, (uint32_t)WR_CLASS_NORMAL);
   if (wr_registry_add(s)) return NULL;
   wr_mutex_destroy(&s->lock);
   s->backend->encoder_free(s->encoder);
@@ -171,16 +172,17 @@ static void charge_locked(struct wr_stream *s, uint64_t used, uint64_t now) {
 }
 
 /* For a stream that has had nothing to do until now. Reads the clock only where there is a debt. */
-static bool is_fresh_locked(struct wr_stream *s) {
+static enum wr_wear wear_locked(struct wr_stream *s) {
   if (s->debt_ns >= FRESH_NS) pay_back_locked(s, wr_clock_ns());
-  return s->debt_ns < FRESH_NS;
+  return s->debt_ns < FRESH_NS ? WR_FRESH : WR_WORN;
 }
 
 /* The stream has become ready: a thread that sleeps for it is poked and drains it (help.c); if
    there is none, the pool does. */
 static void ready_locked(struct wr_stream *s) {
   s->state = WR_STREAM_READY;
-  wr_pool_push(s, is_fresh_locked(s), !wr_stream_poke_locked(s));
+  s->urgency.listed_as = wr_urgency_locked(s);
+  wr_pool_push(s, wear_locked(s), s->urgency.listed_as, !wr_stream_poke_locked(s));
 }
 
 static void append_locked(struct wr_stream *s, struct wr_task *task) {
@@ -193,13 +195,20 @@ static void append_locked(struct wr_stream *s, struct wr_task *task) {
   s->tail = task;
 }
 
-void wr_stream_submit(struct wr_stream *stream, struct wr_task *task, bool schedule,
+bool wr_stream_append(struct wr_stream *stream, struct wr_task *task, bool schedule,
                       void (*appended)(struct wr_task *task)) {
   wr_mutex_lock(&stream->lock);
   append_locked(stream, task);
+  bool raises = wr_urgency_append_locked(stream, task);
   if (appended) appended(task);
   if (schedule && stream->state == WR_STREAM_IDLE) ready_locked(stream);
   wr_mutex_unlock(&stream->lock);
+  return raises;
+}
+
+void wr_stream_submit(struct wr_stream *stream, struct wr_task *task, bool schedule,
+                      void (*appended)(struct wr_task *task)) {
+  if (wr_stream_append(stream, task, schedule, appended)) wr_stream_raise_blocker(stream);
 }
 
 void wr_stream_kick(struct wr_stream *stream) {
@@ -289,6 +298,7 @@ static void set_blocked(struct wr_stream *stream, struct wr_stream *by) {
 
 void wr_stream_block_on(struct wr_stream *stream, struct wr_completion *c, struct wr_stream *by) {
   set_blocked(stream, by);
+  wr_stream_raise_blocker(stream);
   wr_completion_await(c, &stream->wake);
 }
 
@@ -359,6 +369,7 @@ bool wr_drain_stop(struct wr_drain *drain) {
     if (drain->taken && *drain->taken != wr_pool_taken()) return true;
     return drain->unblock && !wr_load_relaxed(&drain->unblock->asleep);
   }
+  if (drain->gives_way && wr_pool_has_more_urgent(drain->gives_way)) return true;
   return wr_pool_has_ready() && wr_clock_ns() >= drain->deadline;
 }
 
@@ -366,6 +377,7 @@ static struct wr_task *pop_locked(struct wr_stream *s) {
   struct wr_task *task = s->head;
   s->head = task->next;
   if (!s->head) s->tail = NULL;
+  wr_urgency_pop_locked(s, task);
   return task;
 }
 
@@ -373,6 +385,7 @@ static void unpop_locked(struct wr_stream *s, struct wr_task *task) {
   task->next = s->head;
   s->head = task;
   if (!s->tail) s->tail = task;
+  wr_urgency_unpop_locked(s, task);
 }
 
 /* Flushes the device's encoder with the lock released. Meanwhile tasks may be appended, and a
@@ -415,6 +428,7 @@ static bool run_tasks_locked(struct wr_stream *s, struct wr_drain *drain) {
     wr_mutex_lock(&s->lock);
     s->in_work = false;
     if (step == WR_STEP_DONE) {
+      wr_urgency_finish_locked(s);
       if (s->head && wr_drain_stop(drain)) return true;
       continue;
     }
@@ -465,6 +479,9 @@ static enum wr_drained drain_locked(struct wr_stream *s, struct wr_drain *drain)
   return WR_DRAINED;
 }
 
+/* Relaxed: a hint. */
+static bool has_urgency(struct wr_stream *s) { return wr_load_relaxed(&s->has_urgency); }
+
 /* If the stream was READY, it is taken out of the pool's list: otherwise streams that waiting
    threads have drained would pile up there while all workers are busy. All kernels run inside this
    function, or on a worker that takes slices; so here the caller's floating point environment is
@@ -472,6 +489,9 @@ static enum wr_drained drain_locked(struct wr_stream *s, struct wr_drain *drain)
 enum wr_drained wr_stream_drain(struct wr_stream *stream, struct wr_drain *drain) {
   enum wr_drained result = WR_DRAIN_BUSY;
   bool listed = false;
+  struct wr_thread *thread = has_urgency(stream) ? wr_thread_own() : wr_thread_here;
+  if (!thread) thread = wr_thread_here; /* its kernels are of normal class then */
+  if (thread->is_own) thread->drains = stream;
   wr_mutex_lock(&stream->lock);
   if (stream->state == WR_STREAM_SUSPENDED) {
     result = WR_DRAIN_SUSPENDED;
@@ -482,6 +502,7 @@ enum wr_drained wr_stream_drain(struct wr_stream *stream, struct wr_drain *drain
     wr_floats_leave(callers);
   }
   wr_mutex_unlock(&stream->lock);
+  if (thread->is_own) thread->drains = NULL;
   if (listed) wr_stream_release(stream); /* not the last reference: the caller holds one */
   return result;
 }
@@ -535,6 +556,7 @@ void wr_stream_fork_child(struct wr_stream *s, void *unused) {
   s->blocked_by = NULL;
   s->sleepers = NULL;
   s->in_ready_list = false;
+  wr_urgency_begin_in_child(s);
   wr_store_relaxed(&s->asleep, false); /* relaxed, all: the only thread */
   wr_store_relaxed(&s->in_place, 0u);
   wr_store_relaxed(&s->submitted, wr_load_relaxed(&s->done) + wr_load_relaxed(&s->failed));

@@ -14,6 +14,7 @@
 #include "core/device.h"
 #include "core/error.h"
 #include "stream/completion.h"
+#include "stream/urgency.h"
 
 struct wr_stream;
 struct wr_encoder;
@@ -36,6 +37,8 @@ struct wr_trace;
 struct wr_request;
 
 struct wr_thread {
+  bool is_own;              /* immutable after publish; false: the empty one for all */
+  struct wr_stream *drains; /* that whose tasks the thread runs now; borrowed */
   /* The default stream of the first device, where handles are addresses (api/handle.h); else NULL.
      No references. */
   struct wr_stream *given[WR_DEVICE_TYPE_COUNT];
@@ -184,7 +187,10 @@ enum wr_step {
 struct wr_drain; /* why the draining thread drains, and when it stops */
 
 struct wr_task {
-  struct wr_task *next; /* under the stream's LOCK */
+  struct wr_task *next;       /* under the stream's LOCK */
+  struct wr_task *due_next;   /* under the stream's LOCK: see urgency.h */
+  struct wr_task *due_before; /* the same */
+  struct wr_urgency wants;    /* its own until it is submitted, then under the stream's LOCK */
   enum wr_step (*run)(struct wr_task *task, struct wr_stream *stream, struct wr_drain *drain);
   bool is_marker; /* immutable after publish: no work by itself, so that the stream may be idle */
   bool is_brief;  /* immutable after publish: takes microseconds, see wr_stream_run_brief */
@@ -194,6 +200,10 @@ struct wr_task {
    either says `schedule`, and the pool drains the stream, or drains it itself by wr_stream_help. */
 void wr_stream_submit(struct wr_stream *stream, struct wr_task *task, bool schedule,
                       void (*appended)(struct wr_task *task));
+/* The same for who holds the lock of a request. When it is true, the caller calls
+   wr_stream_raise_blocker once no lock is held. */
+bool wr_stream_append(struct wr_stream *stream, struct wr_task *task, bool schedule,
+                      void (*appended)(struct wr_task *task));
 /* True when the draining thread should return WR_STEP_YIELD: what it waits for is over, or its turn
    is. Asked between two commands. */
 bool wr_drain_stop(struct wr_drain *drain);
@@ -202,7 +212,8 @@ bool wr_drain_stop(struct wr_drain *drain);
 void wr_stream_block_on(struct wr_stream *stream, struct wr_completion *c, struct wr_stream *by);
 /* The same for who holds the lock of a request, which may end first (request.h): *wake becomes what
    ends the sleep before `c` is over, one reference, or NULL where memory is refused. When it is
-   true the caller, who keeps `c` alive, calls wr_completion_flush once no lock is held. */
+   true the caller, who keeps `c` alive, calls wr_completion_flush once no lock is held. In any case
+   wr_stream_raise_blocker, before it. */
 struct wr_wake;
 bool wr_stream_block_locked(struct wr_stream *stream, struct wr_completion *c, struct wr_stream *by,
                             struct wr_wake **wake);
@@ -228,6 +239,13 @@ void wr_stream_help_at_once(struct wr_stream *stream, struct wr_completion *c);
 /* True when the stream, or what it is blocked by, can be drained and nobody does: a look, which may
    be out of date as it returns. */
 bool wr_stream_is_stranded(struct wr_stream *stream);
+/* What stands in the stream's queue, and what blocks that in turn, is as urgent as that from now
+   on, if it is not more so (urgency.h). A NULL stream is a no-op. No lock is held. */
+void wr_stream_raise(struct wr_stream *stream, struct wr_urgency to);
+/* The same for what blocks the stream, if it is blocked, and what that wants. */
+void wr_stream_raise_blocker(struct wr_stream *stream);
+/* Of what is submitted from then on, where its request has none. 0: normal. */
+void wr_stream_set_class(struct wr_stream *stream, enum wr_class class);
 /* Hands what is queued on the stream to the pool, if nobody drains it. */
 void wr_stream_kick(struct wr_stream *stream);
 /* The same for who has just submitted a brief task, with no `schedule`: brief ones that stand first

@@ -99,6 +99,7 @@ struct wr_marker *wr_marker_new(void (*then)(void *data), void *data) {
 void wr_marker_submit(struct wr_marker *m, struct wr_stream *stream, bool schedule) {
   m->stream = wr_stream_retain(stream);
   m->since = wr_clock_ns();
+  m->task.wants = wr_request_urgency(wr_request_current());
   wr_stream_submit(stream, &wr_marker_retain(m)->task, false, NULL);
   if (schedule) wr_stream_run_brief(stream);
 }
@@ -174,9 +175,19 @@ static bool marker_wait(struct wr_marker *m, uint64_t deadline_ns, struct wr_req
   return over;
 }
 
+/* What a request waits for is as urgent as it is (R5). */
+static void raise_for(struct wr_request *request, struct wr_marker *m) {
+  const struct wr_urgency urgency = wr_request_urgency(request);
+  if (!urgency.class && !urgency.deadline) return;
+  struct wr_stream *stream = wr_marker_stream(m);
+  wr_stream_raise(stream, urgency);
+  wr_stream_release(stream);
+}
+
 static bool marker_wait_in(struct wr_marker *m, uint64_t deadline_ns, struct wr_request *request) {
   struct wr_request_sleeper sleeper = {.lock = &m->lock, .wake = &m->wake};
   if (!request) return marker_wait(m, deadline_ns, NULL);
+  raise_for(request, m);
   wr_request_sleep_begin(request, &sleeper);
   bool over = marker_wait(m, deadline_ns, request);
   wr_request_sleep_end(request, &sleeper);

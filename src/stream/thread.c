@@ -44,8 +44,14 @@ struct wr_thread *wr_thread_own(void) {
     wr_free(made);
     return NULL;
   }
+  made->is_own = true;
   wr_thread_here = made;
   return made;
+}
+
+void wr_thread_lend(struct wr_thread *block) {
+  if (block) block->is_own = true;
+  wr_thread_here = block ? block : &nothing;
 }
 
 /* Makes `taken`, whose reference it takes, the default, and drops the reference to the one before,

@@ -19,27 +19,38 @@ static void post_when_told(void *sem) { sem_post(sem); }
 /* ---- the order of turns ---- */
 
 static void nobody_takes(struct wr_ready *r, bool only_fresh) {
-  CHECK(wr_ready_take(r, only_fresh) == NULL);
+  bool by_share;
+  CHECK(wr_ready_take(r, only_fresh, &by_share) == NULL);
+}
+
+static struct wr_stream *take(struct wr_ready *r, bool only_fresh) {
+  bool by_share;
+  struct wr_stream *taken = wr_ready_take(r, only_fresh, &by_share);
+  CHECK(!by_share && !taken->in_ready_list);
+  return taken;
+}
+
+static void append(struct wr_ready *r, struct wr_stream *s, enum wr_wear wear) {
+  wr_ready_append(r, s, wear, (struct wr_urgency){.class = WR_CLASS_NORMAL});
 }
 
 /* Fresh ones in the order in which they came, a worn one after three of them. */
 static void order(void) {
   static struct wr_stream f[6], w[3];
-  struct wr_ready r = {.fresh_taken = 0};
+  struct wr_ready r = {.count = 0};
   struct wr_stream *turns[] = {&f[0], &f[1], &f[2], &w[0], &f[4], &f[5], &w[2]};
-  for (int i = 0; i < 3; i++) wr_ready_append(&r, &w[i], WR_WORN);
+  for (int i = 0; i < 3; i++) append(&r, &w[i], WR_WORN);
   nobody_takes(&r, true);
-  for (int i = 0; i < 6; i++) wr_ready_append(&r, &f[i], WR_FRESH);
+  for (int i = 0; i < 6; i++) append(&r, &f[i], WR_FRESH);
   wr_ready_unlink(&r, &f[3]);
   wr_ready_unlink(&r, &w[1]);
-  for (int i = 0; i < 7; i++)
-    CHECK(wr_ready_take(&r, false) == turns[i] && !turns[i]->in_ready_list);
+  for (int i = 0; i < 7; i++) CHECK(take(&r, false) == turns[i]);
   nobody_takes(&r, false);
-  wr_ready_append(&r, &f[0], WR_FRESH);
-  wr_ready_append(&r, &w[0], WR_WORN);
-  CHECK(wr_ready_take(&r, true) == &f[0]);
+  append(&r, &f[0], WR_FRESH);
+  append(&r, &w[0], WR_WORN);
+  CHECK(take(&r, true) == &f[0]);
   nobody_takes(&r, true);
-  CHECK(wr_ready_take(&r, false) == &w[0] && !wr_ready_any(&r));
+  CHECK(take(&r, false) == &w[0] && !wr_ready_any(&r));
 }
 
 /* ---- streams that always have more to do ---- */

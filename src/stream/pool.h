@@ -1,0 +1,56 @@
+#ifndef WR_STREAM_POOL_H
+#define WR_STREAM_POOL_H
+
+/* Shared between the files of the pool alone: pool.c, which has workers and spare threads, and
+   slices.c, which has parallel kernels. */
+
+#include "stream/internal.h"
+#include "stream/ready.h"
+
+struct wr_job;
+
+struct wr_pool {
+  struct wr_mutex lock;
+  struct wr_cond wake;      /* with LOCK */
+  struct wr_cond gone;      /* with LOCK: a worker has left */
+  struct wr_cond tick;      /* with LOCK: never signalled */
+  struct wr_worker *left;   /* under LOCK: workers that only have to be joined */
+  int stopping;             /* under LOCK: calls that wait for the workers to leave, which they do
+                               meanwhile when there is no work */
+  struct wr_ready ready;    /* under LOCK */
+  wr_atomic_u64 taken;      /* atomic RELAXED, written under LOCK: streams, by workers */
+  struct wr_job *jobs;      /* under LOCK */
+  int in_jobs;              /* under LOCK: threads that take slices now, callers too */
+  int turns;                /* under LOCK: streams taken since a slice was, by threads that prefer
+                               streams of a higher class to it */
+  int workers;              /* under LOCK */
+  int spares;               /* under LOCK: threads that look, or drain in the workers' place */
+  int relievers;            /* under LOCK: threads of wr_pool_relieve */
+  bool watched;             /* under LOCK: one of the spare threads looks, or is being started */
+  int late[WR_WEARS];       /* under LOCK: ticks at which streams were ready, since one was taken by
+                               whoever takes streams so worn */
+  int waiting;              /* under LOCK: threads that have waited a while without draining */
+  int idle;                 /* under LOCK: inside wr_cond_wait */
+  int signalled;            /* under LOCK: of those, how many were told to wake up */
+  wr_atomic_u64 ready_hint; /* atomic RELAXED, written under LOCK: how many streams of each class
+                               are ready, a hint; see pool.c */
+  bool has_classes;         /* under LOCK: there has been another than normal */
+  wr_atomic_u32 open_class; /* atomic RELAXED, written under LOCK: the same, where workers help */
+  wr_atomic_u32 job_class;  /* atomic RELAXED, written under LOCK: the highest class of kernels
+                               that have slices left, a hint; 0: there are none */
+};
+
+extern struct wr_pool wr_pool;
+
+/* As many workers as there may be; to be asked without the lock. */
+int wr_pool_most(void);
+/* Wakes up to `wanted` workers, and says how many more to start, with the lock released. */
+int wr_pool_wake_locked(int wanted, int most);
+void wr_pool_start_workers(int n);
+/* Takes slices of a kernel, with the lock released, where more urgent than ready streams, or for
+   its share; false when there is nothing to do. */
+bool wr_pool_slice_locked(int most);
+/* Whether streams are ready of that class or above. */
+bool wr_pool_has_ready_of(enum wr_class class);
+
+#endif
