@@ -1,4 +1,4 @@
-# The front door: make demo, serve, test, bench, bench ops, bench models, check, install, install-mlxc,
+# The front door: make demo, serve, train, test, bench, bench ops, bench models, check, install, install-mlxc,
 # wheel, docs, deb, clean. Builds come to lie in build/.
 # What is missing on the machine, tools/setup installs (Debian and Ubuntu) or names.
 
@@ -7,7 +7,7 @@ PREFIX ?= /usr/local
 RELEASE := build/release
 LIBRARIES := build/libraries
 
-.PHONY: all demo serve test bench ops models check install install-mlxc wheel docs deb deb-check clean configure serve-program
+.PHONY: all demo serve train test bench bench-train ops models check install install-mlxc wheel docs deb deb-check clean configure serve-program
 
 all: configure
 	@cmake --build $(RELEASE) --parallel $(JOBS)
@@ -24,6 +24,14 @@ demo: serve-program
 PORT ?= 8080
 serve: serve-program
 	@$(RELEASE)/examples/serve --port=$(PORT)
+
+# The model of examples/train, on the GPU where there is one: make train STEPS=1000.
+STEPS ?= 300
+train:
+	@tools/setup build
+	@cmake --preset release
+	@cmake --build $(RELEASE) --parallel $(JOBS) --target train
+	@$(RELEASE)/examples/train --steps=$(STEPS) --curve=build/train.svg
 
 serve-program:
 	@tools/setup demo
@@ -44,7 +52,14 @@ bench:
 
 # make bench ops: every operation beside its peers, in the place of the tables.
 # make bench models: what models are made of.
+# make bench-train: steps per second of examples/train.
 ops models: bench
+
+bench-train:
+	@tools/setup bench
+	@cmake --preset release
+	@cmake --build $(RELEASE) --parallel $(JOBS) --target train
+	@bench/train
 
 # Rules that need no build, those of the tools that read code, then the models in tests/model.
 check:
