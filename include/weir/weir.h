@@ -8,6 +8,7 @@
 #include "weir/matmul.h"
 #include "weir/memory.h"
 #include "weir/request.h"
+#include "weir/ring.h"
 #include "weir/stream.h"
 #include "weir/thread.h"
 #include "weir/version.h"

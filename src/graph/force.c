@@ -227,10 +227,12 @@ static void submit_brief(struct wr_plan *plan) {
   wr_stream_release(stream);
 }
 
-static struct wr_error *async_eval(struct wr_node *const *nodes, size_t n) {
+/* *begun becomes true unless the error means that nothing was submitted. */
+static struct wr_error *async_eval(struct wr_node *const *nodes, size_t n, bool *begun) {
   struct wr_request *request = request_for(nodes, n);
   struct wr_error *error = wr_force_check(nodes, n);
   if (!error) error = wr_request_error(request);
+  *begun = !error;
   if (error) return error;
   struct wr_plan plan;
   wr_plan_make(&plan, nodes, n);
@@ -261,10 +263,19 @@ struct wr_error *wr_eval(struct wr_node *const *nodes, size_t n) {
 }
 
 struct wr_error *wr_async_eval(struct wr_node *const *nodes, size_t n) {
+  bool begun;
   int before = wr_cancel_off();
-  struct wr_error *error = async_eval(nodes, n);
+  struct wr_error *error = async_eval(nodes, n, &begun);
   wr_cancel_restore(before);
   return error;
+}
+
+struct wr_error *wr_async_eval_begin(struct wr_node *const *nodes, size_t n) {
+  bool begun;
+  struct wr_error *error = async_eval(nodes, n, &begun);
+  if (!begun) return error;
+  wr_error_release(error);
+  return NULL;
 }
 
 struct wr_error *wr_node_force_for_host(struct wr_node *node) {

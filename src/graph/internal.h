@@ -189,6 +189,10 @@ void wr_plan_claim(struct wr_plan *plan, struct wr_node *const *roots, size_t n)
    one of them stands in for an array. */
 struct wr_error *wr_force_check(struct wr_node *const *nodes, size_t n);
 
+/* force.c: as wr_async_eval, but an error means that nothing was submitted; what is wrong else
+   shows in the nodes, or in the request. The thread cannot be cancelled (K7). */
+struct wr_error *wr_async_eval_begin(struct wr_node *const *nodes, size_t n);
+
 /* fuse.c: takes out of the order what can run as part of a later node. */
 void wr_plan_fuse(struct wr_plan *plan);
 

@@ -4,20 +4,14 @@
 
    All events stand in a list, for the sake of forks (K11). In the child each event gets a new lock,
    since a thread that is not in the child may hold the old one; what the lock guards is consistent
-   at any moment. An event with a descriptor gets a new eventfd in the child, with the same number:
-   parent and child would take each other's wake-ups from a shared one. The list's lock, of rank
-   REGISTRY, is held with no other. */
+   at any moment. An event with a descriptor gets a new one in the child, with the same number. The
+   list's lock, of rank REGISTRY, is held with no other. */
 
 #include "stream/event.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include "base/base.h"
 #include "base/fork.h"
-#include "base/text.h"
+#include "stream/descriptor.h"
 #include "stream/internal.h"
 #include "stream/policy.h"
 #include "stream/request.h"
@@ -68,9 +62,7 @@ void wr_event_release(struct wr_event *e) {
   if (!e || !wr_ref_drop(&e->refs)) return;
   leave_list(e);
   wr_marker_release(e->marker);
-  int before = wr_cancel_off();
-  if (e->fd >= 0) close(e->fd);
-  wr_cancel_restore(before);
+  wr_descriptor_close(e->fd);
   wr_mutex_destroy(&e->lock);
   wr_free(e);
 }
@@ -87,47 +79,13 @@ static struct wr_error *last_marker(struct wr_event *e, const char *name, struct
 
 /* ---- the file descriptor ---- */
 
-/* Makes the descriptor readable. It does not block: writing fails only when the counter is full,
-   and then it is readable already. */
-static void fd_raise(int fd) {
-  uint64_t one = 1;
-  int before = wr_cancel_off();
-  ssize_t written = write(fd, &one, sizeof one);
-  wr_cancel_restore(before);
-  (void)written;
-}
-
-/* Makes it unreadable. Reading fails only when the counter is 0, and then it is so already. */
-static void fd_clear(int fd) {
-  uint64_t count;
-  int before = wr_cancel_off();
-  ssize_t got = read(fd, &count, sizeof count);
-  wr_cancel_restore(before);
-  (void)got;
-}
-
-/* Closes the parent's eventfd and makes a new one with the same number, which is free then however
-   many files are open. -1 where the system refuses. */
-static int fd_anew(int fd) {
-  int before = wr_cancel_off();
-  (void)close(fd);
-  int made = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (made >= 0 && made != fd) {
-    int moved = dup3(made, fd, O_CLOEXEC);
-    (void)close(made);
-    made = moved;
-  }
-  wr_cancel_restore(before);
-  return made;
-}
-
 /* In the child every marker of the parent's counts as passed (wr_marker_passed), so every event
    that was recorded is over. */
 static void begin_in_child(void) {
   for (struct wr_event *e = list; e; e = e->next) {
     wr_mutex_init(&e->lock, WR_RANK_EVENT);
-    if (e->fd >= 0) e->fd = fd_anew(e->fd);
-    if (e->fd >= 0 && e->marker) fd_raise(e->fd);
+    if (e->fd >= 0) e->fd = wr_descriptor_anew(e->fd);
+    if (e->fd >= 0 && e->marker) wr_descriptor_raise(e->fd);
   }
 }
 
@@ -143,7 +101,7 @@ __attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&f
 static void recording_over(void *event) {
   struct wr_event *e = event;
   wr_mutex_lock(&e->lock);
-  if (e->fd >= 0 && e->marker && wr_marker_passed(e->marker)) fd_raise(e->fd);
+  if (e->fd >= 0 && e->marker && wr_marker_passed(e->marker)) wr_descriptor_raise(e->fd);
   wr_mutex_unlock(&e->lock);
   wr_event_release(e);
 }
@@ -160,8 +118,8 @@ struct wr_error *wr_event_record(struct wr_event *e, struct wr_stream *stream) {
   wr_mutex_lock(&e->lock);
   struct wr_marker *old = e->marker;
   e->marker = marker;
-  if (e->fd >= 0) fd_clear(e->fd);
-  if (e->fd >= 0 && wr_marker_passed(marker)) fd_raise(e->fd);
+  if (e->fd >= 0) wr_descriptor_clear(e->fd);
+  if (e->fd >= 0 && wr_marker_passed(marker)) wr_descriptor_raise(e->fd);
   wr_mutex_unlock(&e->lock);
   wr_marker_release(old);
   return NULL;
@@ -261,11 +219,10 @@ struct wr_error *wr_event_fd(struct wr_event *e, int *fd) {
   (void)wr_pool_ensure_worker();
   wr_mutex_lock(&e->lock);
   if (e->fd < 0) {
-    e->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (e->fd >= 0 && e->marker && wr_marker_passed(e->marker)) fd_raise(e->fd);
+    error = wr_descriptor_new(&e->fd);
+    if (e->fd >= 0 && e->marker && wr_marker_passed(e->marker)) wr_descriptor_raise(e->fd);
   }
   *fd = e->fd;
-  if (e->fd < 0) error = wr_error_new(WEIR_ERROR_STATE, "eventfd: %s", wr_text_of_errno(errno));
   wr_mutex_unlock(&e->lock);
   return error;
 }

@@ -22,6 +22,7 @@ struct wr_request {
   struct wr_request_work *first;       /* under LOCK: in the order in which it was submitted */
   struct wr_request_work *last;        /* under LOCK */
   struct wr_request_sleeper *sleepers; /* under LOCK */
+  struct wr_request_hook *hooks;       /* under LOCK */
   struct wr_request_numbers numbers;   /* under LOCK */
   uint8_t trace_id[WR_TRACE_ID_BYTES]; /* under LOCK */
   char label[WR_REQUEST_LABEL];        /* under LOCK; "": none */
@@ -66,6 +67,7 @@ static void begin_in_child(void) {
     r->first = NULL;
     r->last = NULL;
     r->sleepers = NULL;
+    r->hooks = NULL;
     r->numbers.submitted = r->numbers.begun + r->numbers.taken_back;
   }
 }
@@ -216,6 +218,21 @@ static void wake_sleepers_locked(struct wr_request *r) {
   }
 }
 
+static struct wr_request_hook *take_hooks_locked(struct wr_request *r) {
+  struct wr_request_hook *hooks = r->hooks;
+  r->hooks = NULL;
+  for (struct wr_request_hook *h = hooks; h; h = h->next) h->link = NULL;
+  return hooks;
+}
+
+static void call_hooks(struct wr_request_hook *hooks) {
+  while (hooks) {
+    struct wr_request_hook *h = hooks;
+    hooks = h->next;
+    h->ended(h);
+  }
+}
+
 /* Readers come after writers in the order of submission, so the last is looked at first. */
 static bool end_locked(struct wr_request *r, enum wr_request_end how, struct wr_taken *taken) {
   if (wr_load_relaxed(&r->end) != WR_REQUEST_OPEN) return false;
@@ -235,7 +252,9 @@ static void end(struct wr_request *r, enum wr_request_end how) {
   wr_mutex_lock(&r->lock);
   const struct wr_request_work_kind *kind = r->first ? r->first->kind : NULL;
   bool ended = end_locked(r, how, &taken);
+  struct wr_request_hook *hooks = ended ? take_hooks_locked(r) : NULL;
   wr_mutex_unlock(&r->lock);
+  call_hooks(hooks);
   if (!ended || !kind) return;
   wr_completion_fire(taken.waiters);
   wr_wake_all(taken.wakes);
@@ -262,8 +281,35 @@ static struct wr_error *error_of(struct wr_request *r) {
   return wr_error_new(WEIR_ERROR_CANCELLED, "the request \"%s\" was cancelled", label);
 }
 
+enum weir_status wr_request_status(struct wr_request *r) {
+  (void)r;
+  return WEIR_ERROR_CANCELLED;
+}
+
 struct wr_error *wr_request_error(struct wr_request *r) {
   return r && wr_request_ended(r) ? error_of(r) : NULL;
+}
+
+/* ---- hooks ---- */
+
+bool wr_request_hook(struct wr_request *r, struct wr_request_hook *h) {
+  if (!wr_request_open(r)) return false;
+  h->next = r->hooks;
+  h->link = &r->hooks;
+  if (h->next) h->next->link = &h->next;
+  r->hooks = h;
+  wr_request_close(r);
+  return true;
+}
+
+bool wr_request_unhook(struct wr_request *r, struct wr_request_hook *h) {
+  wr_mutex_lock(&r->lock);
+  const bool there = h->link != NULL;
+  if (there) *h->link = h->next;
+  if (there && h->next) h->next->link = h->link;
+  h->link = NULL;
+  wr_mutex_unlock(&r->lock);
+  return there;
 }
 
 /* ---- sleeping ---- */

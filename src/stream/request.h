@@ -84,6 +84,8 @@ void wr_request_cancel(struct wr_request *request);
 /* Why the request is no longer open, as an error; NULL while it is. NULL also of no request. */
 struct wr_error *wr_request_error(struct wr_request *request);
 bool wr_request_ended(struct wr_request *request);
+/* Of one that has ended: the status of that error, also where memory for it is refused. */
+enum weir_status wr_request_status(struct wr_request *request);
 
 /* ---- for work ---- */
 
@@ -97,6 +99,20 @@ void wr_request_add_locked(struct wr_request *request, struct wr_request_work *w
 void wr_request_begin_locked(struct wr_request *request);
 void wr_request_taken_locked(struct wr_request *request, uint64_t n);
 void wr_request_unlink_locked(struct wr_request_work *work);
+
+/* ---- who is told ---- */
+
+/* Called, with no lock held, by whoever ends the request; embedded by who waits without a thread.
+ */
+struct wr_request_hook {
+  void (*ended)(struct wr_request_hook *hook); /* immutable after publish; may free it */
+  struct wr_request_hook *next;                /* under the request's LOCK, then of who ends it */
+  struct wr_request_hook **link;               /* under the request's LOCK; NULL: in no list */
+};
+/* False, and it will not be called, when the request has ended. */
+bool wr_request_hook(struct wr_request *request, struct wr_request_hook *hook);
+/* True when it was there still, and will not be called. */
+bool wr_request_unhook(struct wr_request *request, struct wr_request_hook *hook);
 
 /* ---- waiting ---- */
 

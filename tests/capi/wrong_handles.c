@@ -122,6 +122,7 @@ static struct handles make(void) {
   CHECK(weir_wired_guard_begin(&h.wired_guard, 1, &h.stream, 1) == 0);
   CHECK(mlx_distributed_init(&h.distributed_group, false, "jaccl") == 0);
   h.request = weir_request_new();
+  h.ring = weir_ring_new();
   h.io_gguf = mlx_io_gguf_new();
   h.io_reader = mlx_io_reader_new(NULL, no_file);
   h.io_writer = mlx_io_writer_new(NULL, no_file);
@@ -160,6 +161,7 @@ static void end(struct handles h) {
   mlx_fast_metal_kernel_config_free(h.fast_metal_kernel_config);
   CHECK(weir_event_free(h.event) == 0);
   CHECK(weir_request_free(h.request) == 0);
+  CHECK(weir_ring_free(h.ring) == 0);
   CHECK(weir_wired_guard_end(&h.wired_guard) == 0);
 }
 
