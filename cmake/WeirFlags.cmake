@@ -108,6 +108,18 @@ function(weir_flags_by_folder)
     elseif(source MATCHES "/src/backend/cpu/")
       set(flags ${weir_optimise_kernels} -fno-math-errno -fno-trapping-math -ffp-contract=off)
     endif()
+    # The inner loops of products: one file for each set of instructions. Sums are fused there, as in
+    # any BLAS.
+    if(source MATCHES "/src/backend/cpu/product/kernels_")
+      list(REMOVE_ITEM flags -ffp-contract=off)
+      list(APPEND flags -ffp-contract=fast)
+      if(source MATCHES "_avx2.c" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|amd64|AMD64")
+        list(APPEND flags -mavx2 -mfma)
+      elseif(source MATCHES "_avx512.c" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|amd64|AMD64")
+        list(APPEND flags -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma
+          -mprefer-vector-width=512)
+      endif()
+    endif()
     set_source_files_properties("${source}" PROPERTIES COMPILE_OPTIONS "${flags}")
   endforeach()
 endfunction()

@@ -14,10 +14,11 @@
 
 static char said[8192];
 
+/* Of complex numbers, by OpenBLAS. */
 static void multiply(void) {
   mlx_stream cpu = mlx_default_cpu_stream_new();
   mlx_array a = mlx_array_new();
-  (void)(mlx_ones(&a, (int[]){3, 3}, 2, MLX_FLOAT32, cpu) || mlx_matmul(&a, a, a, cpu) ||
+  (void)(mlx_ones(&a, (int[]){3, 3}, 2, MLX_COMPLEX64, cpu) || mlx_matmul(&a, a, a, cpu) ||
          mlx_array_eval(a));
   mlx_array_free(a);
   mlx_stream_free(cpu);

@@ -1,11 +1,11 @@
-"""A product by ctypes, with the wheel of Weir. Run by the script `wheel` beside it."""
+"""A product of complex matrices, by OpenBLAS, by ctypes, with the wheel of Weir. Run by the script `wheel` beside it."""
 
 import ctypes
 import pathlib
 
 import libweir
 
-FLOAT32 = 10
+COMPLEX64 = 13
 
 
 class Handle(ctypes.Structure):
@@ -21,8 +21,9 @@ weir.mlx_array_data_float32.restype = ctypes.POINTER(ctypes.c_float)
 
 stream, ones, product = weir.mlx_default_cpu_stream_new(), Handle(), Handle()
 shape = (ctypes.c_int * 2)(3, 3)
-assert weir.mlx_ones(ctypes.byref(ones), shape, ctypes.c_size_t(2), FLOAT32, stream) == 0
+assert weir.mlx_ones(ctypes.byref(ones), shape, ctypes.c_size_t(2), COMPLEX64, stream) == 0
 assert weir.mlx_matmul(ctypes.byref(product), ones, ones, stream) == 0
+assert weir.mlx_real(ctypes.byref(product), product, stream) == 0
 assert weir.mlx_array_eval(product) == 0
 assert weir.mlx_array_data_float32(product)[:9] == [3.0] * 9
 assert pathlib.Path(libweir.include(), "mlx/c/mlx.h").exists()

@@ -36,45 +36,11 @@ static void count(double m, double n, double k, double flops, double element) {
 
 #define UNUSED_GEMM (void)order, (void)ta, (void)tb, (void)a, (void)b, (void)c, (void)lda, (void)ldb
 
-void cblas_sgemm(int order, int ta, int tb, int m, int n, int k, float alpha, const float *a,
-                 int lda, const float *b, int ldb, float beta, float *c, int ldc);
-void cblas_dgemm(int order, int ta, int tb, int m, int n, int k, double alpha, const double *a,
-                 int lda, const double *b, int ldb, double beta, double *c, int ldc);
 void cblas_cgemm(int order, int ta, int tb, int m, int n, int k, const void *alpha, const void *a,
                  int lda, const void *b, int ldb, const void *beta, void *c, int ldc);
-void cblas_sgemv(int order, int ta, int rows, int cols, float alpha, const float *a, int lda,
-                 const float *x, int step_x, float beta, float *y, int step_y);
-void cblas_dgemv(int order, int ta, int rows, int cols, double alpha, const double *a, int lda,
-                 const double *x, int step_x, double beta, double *y, int step_y);
-
-void cblas_sgemm(int order, int ta, int tb, int m, int n, int k, float alpha, const float *a,
-                 int lda, const float *b, int ldb, float beta, float *c, int ldc) {
-  UNUSED_GEMM, (void)alpha, (void)beta, (void)ldc;
-  count(m, n, k, 2, sizeof(float));
-}
-
-void cblas_dgemm(int order, int ta, int tb, int m, int n, int k, double alpha, const double *a,
-                 int lda, const double *b, int ldb, double beta, double *c, int ldc) {
-  UNUSED_GEMM, (void)alpha, (void)beta, (void)ldc;
-  count(m, n, k, 2, sizeof(double));
-}
 
 void cblas_cgemm(int order, int ta, int tb, int m, int n, int k, const void *alpha, const void *a,
                  int lda, const void *b, int ldb, const void *beta, void *c, int ldc) {
   UNUSED_GEMM, (void)alpha, (void)beta, (void)ldc;
   count(m, n, k, 8, 2 * sizeof(float));
-}
-
-void cblas_sgemv(int order, int ta, int rows, int cols, float alpha, const float *a, int lda,
-                 const float *x, int step_x, float beta, float *y, int step_y) {
-  (void)order, (void)ta, (void)alpha, (void)a, (void)lda, (void)x, (void)step_x, (void)beta,
-      (void)y, (void)step_y;
-  count(rows, 1, cols, 2, sizeof(float));
-}
-
-void cblas_dgemv(int order, int ta, int rows, int cols, double alpha, const double *a, int lda,
-                 const double *x, int step_x, double beta, double *y, int step_y) {
-  (void)order, (void)ta, (void)alpha, (void)a, (void)lda, (void)x, (void)step_x, (void)beta,
-      (void)y, (void)step_y;
-  count(rows, 1, cols, 2, sizeof(double));
 }

@@ -1,8 +1,10 @@
-/* Matrix products over any batch axes. An operand whose last two axes BLAS can read (rows or
+/* Matrix products over any batch axes. An operand whose last two axes a product can read (rows or
    columns dense) is used where it lies; others, and the 16-bit floats, are first copied into dense
    scratch in the type computed in, once for each matrix that differs (a broadcast batch axis is
-   copied once). The result is cut into tiles that the pool computes in any order; within a tile,
-   slices along k follow each other, each short enough for the gate of blas.c. No locks. */
+   copied once). Products of real numbers are Weir's own (product/product.h): small ones are spread
+   over the pool matrix by matrix, large ones one after another, each in pieces. Those of complex
+   ones are OpenBLAS's: the result is cut into tiles that the pool computes in any order; within a
+   tile, slices along k follow each other, each short enough for the gate of blas.c. No locks. */
 
 #include <limits.h>
 #include <string.h>
@@ -20,9 +22,10 @@
 enum { TILE = 1024, TILE_MIN = 32, TILES_PER_PROCESSOR = 4, SLICE_K_MIN = 128, LINE = 64 };
 static const double slice_flops = 4e8;
 static const double byte_flops = 10;
-static const double part_flops = 1e6; /* worth a second thread */
+static const double part_flops = 1e6;  /* worth a second thread */
+static const double matrix_most = 6e7; /* what one thread does as one piece of work */
 
-/* An input as BLAS wants it. */
+/* An input as products want it. */
 struct operand {
   const char *data;
   void *scratch; /* owned; NULL when the input is used where it lies */
@@ -34,6 +37,7 @@ struct operand {
 struct product {
   struct wr_gemm gemm; /* of a whole matrix; a, b and c at the first */
   const struct wr_tensor *out;
+  const struct wr_tensor *added; /* NULL, or the gemm's d, with its strides */
   struct operand a, b;
   int64_t element; /* bytes, in the type computed in */
   int64_t tile_m, tile_n;
@@ -45,7 +49,8 @@ static enum wr_dtype compute_type(enum wr_dtype t) {
   return t == WR_FLOAT16 || t == WR_BFLOAT16 ? WR_FLOAT32 : t;
 }
 
-/* True when BLAS can read the last two axes of `t`; strides of axes of extent 1 do not count. */
+/* True when a product can read the last two axes of `t`; strides of axes of extent 1 do not count.
+ */
 static bool operand_in_place(struct operand *o, const struct wr_tensor *t) {
   const int64_t rows = t->shape[t->ndim - 2], cols = t->shape[t->ndim - 1];
   const int64_t row = t->strides[t->ndim - 2], col = t->strides[t->ndim - 1];
@@ -180,9 +185,7 @@ static void choose_tiles(struct product *p, int64_t matrices) {
   }
 }
 
-static void spread(struct product *p) {
-  const int64_t matrices = p->out->size / (p->gemm.m * p->gemm.n);
-  const double matrix_flops = 2.0 * (double)p->gemm.m * (double)p->gemm.n * (double)p->gemm.k;
+static void spread_complex(struct product *p, int64_t matrices, double matrix_flops) {
   if (matrix_flops * (double)matrices < 2 * part_flops) {
     p->tile_m = p->gemm.m;
     p->tile_n = p->gemm.n;
@@ -196,10 +199,55 @@ static void spread(struct product *p) {
   wr_parallel_for(tiles, grain > 1 ? grain : 1, tiles_run, p);
 }
 
-/* c, when there is one, has been put into the result already. */
-static struct wr_error *multiply(const struct wr_tensor *in, const struct wr_tensor *out,
-                                 float alpha, float beta) {
-  struct product p = {.out = out, .element = (int64_t)wr_dtype_size(out->dtype)};
+/* ---- real numbers ---- */
+
+static struct wr_gemm matrix_at(const struct product *p, int64_t i) {
+  struct wr_gemm g = p->gemm;
+  g.a = (const char *)g.a + batch_offset(p, p->a.strides, i) * p->element;
+  g.b = (const char *)g.b + batch_offset(p, p->b.strides, i) * p->element;
+  g.c = (char *)g.c + i * g.m * g.n * p->element;
+  if (g.d) g.d = (const char *)g.d + batch_offset(p, p->added->strides, i) * p->element;
+  return g;
+}
+
+static void matrices_run(void *ctx, int64_t begin, int64_t end) {
+  struct product *p = ctx;
+  for (int64_t i = begin; i < end; i++) {
+    const struct wr_gemm g = matrix_at(p, i);
+    wr_error_keep_first(&p->error, wr_cpu_gemm(&g));
+  }
+}
+
+/* A matrix on its own where there are a few for each processor, or it is small. */
+static void spread_real(struct product *p, int64_t matrices, double matrix_flops) {
+  const bool whole = matrix_flops < matrix_most && matrices >= 2 * (int64_t)wr_cpu_count();
+  if (matrix_flops * (double)matrices < 2 * part_flops) {
+    matrices_run(p, 0, matrices);
+  } else if (whole || matrix_flops < 2 * part_flops) {
+    const int64_t grain = (int64_t)(part_flops / matrix_flops);
+    wr_parallel_for(matrices, grain > 1 ? grain : 1, matrices_run, p);
+  } else {
+    for (int64_t i = 0; i < matrices; i++) {
+      const struct wr_gemm g = matrix_at(p, i);
+      wr_error_keep_first(&p->error, wr_gemm_spread(&g));
+    }
+  }
+}
+
+static void spread(struct product *p) {
+  const int64_t matrices = p->out->size / (p->gemm.m * p->gemm.n);
+  const double matrix_flops = 2.0 * (double)p->gemm.m * (double)p->gemm.n * (double)p->gemm.k;
+  if (p->out->dtype == WR_COMPLEX64) {
+    spread_complex(p, matrices, matrix_flops);
+  } else {
+    spread_real(p, matrices, matrix_flops);
+  }
+}
+
+/* With `added`, that is c; else c, when there is one, has been put into the result already. */
+static struct wr_error *multiply(const struct wr_tensor *in, const struct wr_tensor *added,
+                                 const struct wr_tensor *out, float alpha, float beta) {
+  struct product p = {.out = out, .added = added, .element = (int64_t)wr_dtype_size(out->dtype)};
   struct wr_error *error = operand_prepare(&p.a, &in[0]);
   if (error) return error;
   error = operand_prepare(&p.b, &in[1]);
@@ -219,6 +267,8 @@ static struct wr_error *multiply(const struct wr_tensor *in, const struct wr_ten
       .c = out->data,
       .alpha = alpha,
       .beta = beta,
+      .d = added ? added->data : NULL,
+      .ldd = added ? added->strides[added->ndim - 2] : 0,
   };
   spread(&p);
   error = wr_load_acquire(&p.error); /* the pool has finished */
@@ -249,11 +299,19 @@ static struct wr_error *scale(const struct wr_tensor *x, float beta) {
   return wr_cpu_elementwise(&call, wr_cpu_binary_row(WR_OP_MULTIPLY, x->dtype));
 }
 
+/* Whether a product can add c where it lies. */
+static bool added_in_place(const struct wr_tensor *c, const struct wr_tensor *out) {
+  return c->dtype == out->dtype && c->dtype != WR_COMPLEX64 &&
+         (c->strides[c->ndim - 1] == 1 || out->shape[out->ndim - 1] == 1);
+}
+
 /* alpha a b + beta c, in the type computed in; c is NULL for a plain product. */
 static struct wr_error *multiply_add(const struct wr_tensor *in, const struct wr_tensor *c,
                                      const struct wr_tensor *out, float alpha, float beta) {
+  const bool some = in[0].shape[in[0].ndim - 1] > 0;
+  if (c && some && added_in_place(c, out)) return multiply(in, c, out, alpha, beta);
   if (c) convert(c, out);
-  if (in[0].shape[in[0].ndim - 1] > 0) return multiply(in, out, alpha, beta);
+  if (some) return multiply(in, NULL, out, alpha, beta);
   if (c) return scale(out, beta);
   memset(out->data, 0, (size_t)out->size * wr_dtype_size(out->dtype));
   return NULL;

@@ -71,71 +71,11 @@ static bool enter(void) {
 
 static int transpose(bool transposed) { return transposed ? WR_BLAS_TRANS : WR_BLAS_NO_TRANS; }
 
-/* What c held does not count where beta is 0. The products of matrices know that; those of a matrix
-   and a column multiply by 0 in some versions, and a NaN in memory that nobody has written yet
-   would stay one. */
-static float forget_column(const struct wr_gemm *g) {
-  if (g->beta != 0.0f) return g->beta;
-  for (int64_t i = 0; i < g->m; i++) {
-    if (g->dtype == WR_FLOAT32) {
-      ((float *)g->c)[i * g->ldc] = 0.0f;
-    } else {
-      ((double *)g->c)[i * g->ldc] = 0.0;
-    }
-  }
-  return 1.0f;
-}
-
-/* c and b are columns. b's elements are ldb apart unless it is given transposed. */
-static void matrix_times_column(const struct wr_gemm *g) {
-  const float beta = forget_column(g);
-  int rows = (int)(g->a_transposed ? g->k : g->m);
-  int cols = (int)(g->a_transposed ? g->m : g->k);
-  int step = (int)(g->b_transposed ? 1 : g->ldb);
-  if (g->dtype == WR_FLOAT32) {
-    blas.sgemv(WR_BLAS_ROW_MAJOR, transpose(g->a_transposed), rows, cols, g->alpha, g->a,
-               (int)g->lda, g->b, step, beta, g->c, (int)g->ldc);
-  } else {
-    blas.dgemv(WR_BLAS_ROW_MAJOR, transpose(g->a_transposed), rows, cols, (double)g->alpha, g->a,
-               (int)g->lda, g->b, step, (double)beta, g->c, (int)g->ldc);
-  }
-}
-
-/* The row a times b is the column b' times a'. */
-static void row_times_matrix(const struct wr_gemm *g) {
-  const struct wr_gemm turned = {.dtype = g->dtype,
-                                 .a_transposed = !g->b_transposed,
-                                 .b_transposed = !g->a_transposed,
-                                 .m = g->n,
-                                 .n = 1,
-                                 .k = g->k,
-                                 .a = g->b,
-                                 .b = g->a,
-                                 .lda = g->ldb,
-                                 .ldb = g->lda,
-                                 .c = g->c,
-                                 .ldc = 1,
-                                 .alpha = g->alpha,
-                                 .beta = g->beta};
-  matrix_times_column(&turned);
-}
-
 static void product(const struct wr_gemm *g) {
-  const int ta = transpose(g->a_transposed);
-  const int tb = transpose(g->b_transposed);
   const int m = (int)g->m, n = (int)g->n, k = (int)g->k;
-  const int lda = (int)g->lda, ldb = (int)g->ldb, ldc = (int)g->ldc;
-  if (g->dtype == WR_FLOAT32) {
-    blas.sgemm(WR_BLAS_ROW_MAJOR, ta, tb, m, n, k, g->alpha, g->a, lda, g->b, ldb, g->beta, g->c,
-               ldc);
-  } else if (g->dtype == WR_FLOAT64) {
-    blas.dgemm(WR_BLAS_ROW_MAJOR, ta, tb, m, n, k, (double)g->alpha, g->a, lda, g->b, ldb,
-               (double)g->beta, g->c, ldc);
-  } else {
-    const wr_complex64 alpha = {g->alpha, 0};
-    const wr_complex64 beta = {g->beta, 0};
-    blas.cgemm(WR_BLAS_ROW_MAJOR, ta, tb, m, n, k, &alpha, g->a, lda, g->b, ldb, &beta, g->c, ldc);
-  }
+  const wr_complex64 alpha = {g->alpha, 0}, beta = {g->beta, 0};
+  blas.cgemm(WR_BLAS_ROW_MAJOR, transpose(g->a_transposed), transpose(g->b_transposed), m, n, k,
+             &alpha, g->a, (int)g->lda, g->b, (int)g->ldb, &beta, g->c, (int)g->ldc);
 }
 
 /* Inside the gate, where there is no error. */
@@ -148,15 +88,10 @@ static struct wr_error *begin(void) {
 }
 
 struct wr_error *wr_cpu_gemm(const struct wr_gemm *g) {
+  if (g->dtype != WR_COMPLEX64) return wr_gemm_run(g);
   struct wr_error *error = begin();
   if (error) return error;
-  if (g->n == 1 && g->dtype != WR_COMPLEX64) {
-    matrix_times_column(g);
-  } else if (g->m == 1 && g->dtype != WR_COMPLEX64) {
-    row_times_matrix(g);
-  } else {
-    product(g);
-  }
+  product(g);
   leave();
   return NULL;
 }

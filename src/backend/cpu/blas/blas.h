@@ -1,31 +1,19 @@
 #ifndef WR_BACKEND_CPU_BLAS_BLAS_H
 #define WR_BACKEND_CPU_BLAS_BLAS_H
 
-/* Products of matrices by OpenBLAS, in slices that the end of the process can wait for, and the
-   routines of LAPACK that come with it. */
+/* Products of matrices: by Weir's own code, or by OpenBLAS, in slices that the end of the process
+   can wait for; and the routines of LAPACK that come with that. */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/dtype.h"
+#include "backend/cpu/product/product.h"
 #include "core/error.h"
 
-/* c = alpha op(a) op(b) + beta c. op(a) is m x k, op(b) k x n, c m x n, all row-major; op
-   transposes where the flag says. With beta 0, c is not read. */
-struct wr_gemm {
-  enum wr_dtype dtype; /* WR_FLOAT32, WR_FLOAT64 or WR_COMPLEX64 */
-  bool a_transposed;
-  bool b_transposed;
-  int64_t m, n, k;
-  const void *a, *b;
-  int64_t lda, ldb, ldc;
-  void *c;
-  float alpha, beta;
-};
-
-/* Runs a product that takes a few milliseconds at most, on the calling thread alone. An error when
-   there is no OpenBLAS, or when the process is ending (base/gate.h). */
+/* Runs a product that takes a few milliseconds at most, on the calling thread alone: one of real
+   numbers by Weir's own code, one of complex64 by OpenBLAS. An error when memory is refused; of
+   OpenBLAS, when there is none, or when the process is ending (base/gate.h). */
 struct wr_error *wr_cpu_gemm(const struct wr_gemm *g);
 
 /* ---- LAPACK ---- */

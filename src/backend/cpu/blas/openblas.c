@@ -1,8 +1,8 @@
-/* Opening OpenBLAS. It is opened at the first product and not linked, for two reasons. The threaded
-   builds keep 60 KB of thread-local data: linked, these are part of every thread's stack, and a
-   thread with a stack of 64 KB could not start (K13); opened, a thread gets them when it first
-   needs them, from the heap. And a handler for the end of the process can be registered after the
-   library is there (blas.c).
+/* Opening OpenBLAS. It is opened when it is first needed and not linked, for two reasons. The
+   threaded builds keep 60 KB of thread-local data: linked, these are part of every thread's stack,
+   and a thread with a stack of 64 KB could not start (K13); opened, a thread gets them when it
+   first needs them, from the heap. And a handler for the end of the process can be registered after
+   the library is there (blas.c).
 
    The library is a copy of Weir's own (base/once.h), since it is given one thread, which is a
    setting of the whole library: a program that uses OpenBLAS too keeps its number of threads,
@@ -138,25 +138,23 @@ static struct wr_error *open_library(struct wr_openblas *blas, bool *absent) {
   void *library = open_first(&why);
   *absent = library || !why.for_now;
   if (!library) {
-    return wr_error_new(WEIR_ERROR_UNSUPPORTED,
-                        "matrix products need OpenBLAS (on Debian and Ubuntu: "
-                        "libopenblas0-pthread), and it could not be opened: %s",
-                        why.text);
+    return wr_error_new(
+        WEIR_ERROR_UNSUPPORTED,
+        "products of complex matrices and linear algebra need OpenBLAS (on Debian and Ubuntu: "
+        "libopenblas0-pthread), and it could not be opened: %s",
+        why.text);
   }
   const struct opened opened = {library, prefix_of(library)};
   if (has_long_integers(&opened)) {
-    return wr_error_new(WEIR_ERROR_UNSUPPORTED,
-                        "the OpenBLAS on this machine has 64-bit integers (ILP64), and matrix "
-                        "products need one with 32-bit integers (LP64)");
+    return wr_error_new(
+        WEIR_ERROR_UNSUPPORTED,
+        "the OpenBLAS on this machine has 64-bit integers (ILP64), and products "
+        "of complex matrices and linear algebra need one with 32-bit integers (LP64)");
   }
   void (*set_threads)(int);
   int (*get_parallel)(void);
   const struct symbol symbols[] = {
-      {"cblas_sgemm", &blas->sgemm},
-      {"cblas_dgemm", &blas->dgemm},
       {"cblas_cgemm", &blas->cgemm},
-      {"cblas_sgemv", &blas->sgemv},
-      {"cblas_dgemv", &blas->dgemv},
       {"openblas_set_num_threads", &set_threads},
       {"openblas_get_parallel", &get_parallel},
   };
@@ -208,7 +206,7 @@ struct wr_error *wr_openblas_open(struct wr_openblas *blas, bool *absent) {
   if (!wr_thread_start(open_alone, &opening, &thread)) {
     return wr_error_new(WEIR_ERROR_STATE,
                         "the system refuses the thread on which OpenBLAS is to "
-                        "be opened: matrix products need it");
+                        "be opened: products of complex matrices and linear algebra need it");
   }
   pthread_join(thread, NULL);
   *absent = opening.absent;

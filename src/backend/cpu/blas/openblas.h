@@ -12,16 +12,8 @@
 enum { WR_BLAS_ROW_MAJOR = 101, WR_BLAS_NO_TRANS = 111, WR_BLAS_TRANS = 112 };
 
 struct wr_openblas {
-  void (*sgemm)(int order, int ta, int tb, int m, int n, int k, float alpha, const float *a,
-                int lda, const float *b, int ldb, float beta, float *c, int ldc);
-  void (*dgemm)(int order, int ta, int tb, int m, int n, int k, double alpha, const double *a,
-                int lda, const double *b, int ldb, double beta, double *c, int ldc);
   void (*cgemm)(int order, int ta, int tb, int m, int n, int k, const void *alpha, const void *a,
                 int lda, const void *b, int ldb, const void *beta, void *c, int ldc);
-  void (*sgemv)(int order, int ta, int m, int n, float alpha, const float *a, int lda,
-                const float *x, int step_x, float beta, float *y, int step_y);
-  void (*dgemv)(int order, int ta, int m, int n, double alpha, const double *a, int lda,
-                const double *x, int step_x, double beta, double *y, int step_y);
   struct wr_lapack lapack;
   const char *lapack_lacks; /* a routine that this build does not have; NULL: it has all */
   bool one_at_a_time;       /* this build's calls are not safe side by side */

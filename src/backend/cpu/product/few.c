@@ -1,0 +1,195 @@
+/* Products of which one side has a few rows: vectors times matrices, and a little more. Each
+   element of the other side, called wide here, is used so few times that memory sets the pace: it
+   is read once, where it lies, in long stretches. Where it is dense along k its columns meet the
+   rows one by one (dots); else its rows are added up, some at a time (lines). */
+
+#include <string.h>
+
+#include "backend/backend.h"
+#include "backend/cpu/product/inside.h"
+#include "base/atomic.h"
+#include "base/base.h"
+
+enum { FEW = 8, SUMS = 8192, LEAST_COLS = 256 };
+static const double part_bytes = 256 * 1024; /* of the wide side: worth a second thread */
+
+struct few {
+  const struct wr_gemm_kernels *with;
+  int64_t element; /* bytes */
+  int64_t rows, cols, k;
+  const char *x; /* rows of k elements */
+  int64_t ldx;
+  const char *wide;
+  int64_t ld;
+  bool along_k; /* the wide side is dense along k, else along its columns */
+  struct wr_few result;
+  int64_t piece;       /* columns */
+  wr_atomic_ptr error; /* atomic ACQ_REL: struct wr_error *, the first one; a reference */
+};
+
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+bool wr_gemm_is_few(const struct wr_gemm *g) { return g->m <= FEW || g->n <= FEW; }
+
+/* ---- element by element ---- */
+
+static double get(const void *from, int64_t i, int64_t element) {
+  return element == 4 ? (double)((const float *)from)[i] : ((const double *)from)[i];
+}
+
+static void put(void *to, int64_t i, int64_t element, double x) {
+  if (element == 4) {
+    ((float *)to)[i] = (float)x;
+  } else {
+    ((double *)to)[i] = x;
+  }
+}
+
+void wr_gemm_scale(const struct wr_gemm *g) {
+  const int64_t element = (int64_t)wr_dtype_size(g->dtype);
+  const void *d = g->d ? g->d : g->c;
+  for (int64_t i = 0; i < g->m; i++) {
+    for (int64_t j = 0; j < g->n; j++) {
+      const double x = g->beta == 0 ? 0 : (double)g->beta * get(d, i * g->ldd + j, element);
+      put(g->c, i * g->ldc + j, element, x);
+    }
+  }
+}
+
+/* Sums of `cols` columns from `first` on become results. */
+static void finish(const struct few *f, const void *sums, int64_t first, int64_t cols) {
+  const struct wr_few *r = &f->result;
+  for (int64_t i = 0; i < f->rows; i++) {
+    for (int64_t j = 0; j < cols; j++) {
+      double x = r->alpha * get(sums, i * cols + j, f->element);
+      if (r->beta != 0) {
+        x += r->beta * get(r->d, i * r->d_row + (first + j) * r->d_col, f->element);
+      }
+      put(r->c, i * r->c_row + (first + j) * r->c_col, f->element, x);
+    }
+  }
+}
+
+/* ---- the two ways ---- */
+
+static void dots(const struct few *f, int64_t first, int64_t cols) {
+  struct wr_few part = f->result;
+  const int64_t end = first + cols;
+  for (int64_t j = first, step; j < end; j += step) {
+    step = end - j < WR_DOTS_COLS ? 1 : WR_DOTS_COLS;
+    part.b = f->wide + j * f->ld * f->element;
+    for (int64_t i = 0; i < f->rows; i += WR_DOTS_ROWS) {
+      part.a = f->x + i * f->ldx * f->element;
+      part.c = (char *)f->result.c + (i * part.c_row + j * part.c_col) * f->element;
+      part.d = (const char *)f->result.d + (i * part.d_row + j * part.d_col) * f->element;
+      f->with->dots[least(WR_DOTS_ROWS, f->rows - i) - 1][step > 1](&part);
+    }
+  }
+}
+
+static void lines(const struct few *f, char *sums, int64_t first, int64_t cols) {
+  struct wr_few part = {.lda = f->ldx, .ldb = f->ld, .c_row = cols};
+  memset(sums, 0, (size_t)(f->rows * cols * f->element));
+  for (int64_t p = 0; p < f->k; p += WR_LINES_DEEP) {
+    part.k = least(WR_LINES_DEEP, f->k - p);
+    part.b = f->wide + (p * f->ld + first) * f->element;
+    for (int64_t i = 0; i < f->rows; i += WR_LINES_ROWS) {
+      part.a = f->x + (i * f->ldx + p) * f->element;
+      part.c = sums + i * cols * f->element;
+      f->with->lines[least(WR_LINES_ROWS, f->rows - i) - 1](&part, cols);
+    }
+  }
+  finish(f, sums, first, cols);
+}
+
+static void body(void *ctx, int64_t begin, int64_t end) {
+  struct few *f = ctx;
+  char *sums = NULL;
+  if (!f->along_k) {
+    sums = wr_alloc_aligned(64, (size_t)(f->rows * f->piece * f->element));
+    if (!sums) {
+      wr_error_keep_first(&f->error, wr_error_out_of_memory());
+      return;
+    }
+  }
+  for (int64_t i = begin; i < end; i++) {
+    const int64_t first = i * f->piece, cols = least(f->piece, f->cols - first);
+    if (f->along_k) {
+      dots(f, first, cols);
+    } else {
+      lines(f, sums, first, cols);
+    }
+  }
+  wr_free(sums);
+}
+
+/* ---- */
+
+/* The few rows, as columns of a matrix whose rows are ld apart, copied. */
+static void *turned(const void *from, int64_t ld, int64_t rows, int64_t k, int64_t element) {
+  void *out = wr_alloc((size_t)(rows * k * element));
+  if (!out) return NULL;
+  for (int64_t p = 0; p < k; p++) {
+    for (int64_t i = 0; i < rows; i++) {
+      if (element == 4) {
+        ((float *)out)[i * k + p] = ((const float *)from)[p * ld + i];
+      } else {
+        ((double *)out)[i * k + p] = ((const double *)from)[p * ld + i];
+      }
+    }
+  }
+  return out;
+}
+
+static void pieces(struct few *f, bool alone) {
+  const double bytes = (double)f->cols * (double)f->k * (double)f->element;
+  const int64_t by_bytes = (int64_t)(part_bytes * (double)f->cols / bytes) + 1;
+  f->piece = least(f->cols, SUMS / f->rows);
+  if (!alone && bytes >= 2 * part_bytes) {
+    int64_t cols = f->cols / (2 * wr_cpu_count()) + 1;
+    if (cols < by_bytes) cols = by_bytes;
+    if (!f->along_k && cols < LEAST_COLS) cols = LEAST_COLS;
+    f->piece = least(f->piece, (cols + 15) / 16 * 16);
+  }
+  const int64_t n = (f->cols + f->piece - 1) / f->piece;
+  if (alone || n < 2 || bytes < 2 * part_bytes) {
+    body(f, 0, n);
+  } else {
+    wr_parallel_for(n, 1, body, f);
+  }
+}
+
+struct wr_error *wr_gemm_few(const struct wr_gemm *g, const struct wr_gemm_kernels *with,
+                                bool alone) {
+  const bool rows = g->m <= g->n; /* it is a that has a few */
+  struct few f = {.with = with, .element = (int64_t)wr_dtype_size(g->dtype), .k = g->k};
+  const void *d = g->d ? g->d : g->c;
+  const bool turn = rows ? g->a_transposed : !g->b_transposed;
+  void *copy = NULL;
+  f.rows = rows ? g->m : g->n;
+  f.cols = rows ? g->n : g->m;
+  f.x = rows ? g->a : g->b;
+  f.ldx = rows ? g->lda : g->ldb;
+  f.wide = rows ? g->b : g->a;
+  f.ld = rows ? g->ldb : g->lda;
+  f.along_k = rows ? g->b_transposed : !g->a_transposed;
+  if (turn) {
+    f.x = copy = turned(f.x, f.ldx, f.rows, f.k, f.element);
+    f.ldx = f.k;
+    if (!copy) return wr_error_out_of_memory();
+  }
+  f.result = (struct wr_few){.k = f.k,
+                             .d = d,
+                             .c = g->c,
+                             .lda = f.ldx,
+                             .ldb = f.ld,
+                             .c_row = rows ? g->ldc : 1,
+                             .c_col = rows ? 1 : g->ldc,
+                             .d_row = rows ? g->ldd : 1,
+                             .d_col = rows ? 1 : g->ldd,
+                             .alpha = (double)g->alpha,
+                             .beta = (double)g->beta};
+  pieces(&f, alone);
+  wr_free(copy);
+  return wr_load_acquire(&f.error); /* the pool has finished */
+}

@@ -1,0 +1,66 @@
+#ifndef WR_BACKEND_CPU_PRODUCT_INNER_H
+#define WR_BACKEND_CPU_PRODUCT_INNER_H
+
+/* The inner loops of products, once for each element type and set of instructions (kernel.inc is
+   their template). Which sums are made in which order follows from the arguments alone. Plain
+   functions; no locks, no allocation. Operands never overlap results. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Rows of a tile at most, and columns at most, over all sets. */
+enum { WR_TILE_ROWS = 12, WR_TILE_COLS = 32 };
+/* Rows and columns of what `lines` and `dots` compute at once. */
+enum { WR_LINES_ROWS = 4, WR_LINES_DEEP = 8, WR_DOTS_ROWS = 3, WR_DOTS_COLS = 4 };
+
+/* c = alpha a b + beta d for some rows and columns. Strides are in elements; the columns of b, c
+   and d are dense. d is c itself, or anything that does not overlap it; with beta 0 it is not
+   read. Of each row of b whole vectors are read, so what is packed is padded. */
+struct wr_tile {
+  int64_t k;
+  const void *a, *b, *d;
+  void *c;
+  int64_t a_row, a_step; /* from row to row, from one place along k to the next */
+  int64_t b_step;
+  int64_t ldc, ldd;
+  int64_t cols; /* that are written: 1 to the tile's own */
+  double alpha, beta;
+};
+
+/* A few rows of a, dense along k, times rows of b, dense along the columns, or columns of b, dense
+   along k. */
+struct wr_few {
+  int64_t k;
+  const void *a, *b, *d;
+  void *c;
+  int64_t lda, ldb;
+  int64_t c_row, c_col, d_row, d_col;
+  double alpha, beta;
+};
+
+struct wr_gemm_kernels {
+  const char *name; /* of the instructions */
+  int rows, cols;   /* of a tile */
+  /* [n - 1][v]: n rows; v: half of the columns, or all. */
+  void (*tile[WR_TILE_ROWS][2])(const struct wr_tile *t);
+  /* For tiles. b: k rows of `cols` elements, 1 to a tile's, one after another, each padded with
+     zeros to a tile's; a: k columns of `count` elements, 1 to a tile's, each with room for a
+     tile's. Of a matrix, or of its transpose. */
+  void (*pack_b)(void *out, const void *b, int64_t ldb, bool transposed, int64_t k, int64_t cols);
+  void (*pack_a)(void *out, const void *a, int64_t lda, bool transposed, int64_t k, int64_t count);
+  /* [n - 1]: c, n rows of `cols` dense elements, += a (n rows of k <= WR_LINES_DEEP elements) times
+     b, k rows. Neither d nor alpha and beta are looked at. */
+  void (*lines[WR_LINES_ROWS])(const struct wr_few *l, int64_t cols);
+  /* [n - 1][m > 1]: c, n by m, = alpha a (n rows of k elements) times b (m columns of k elements)
+     + beta d, as in wr_tile; m is 1 or WR_DOTS_COLS. */
+  void (*dots[WR_DOTS_ROWS][2])(const struct wr_few *l);
+};
+
+/* Those that every processor of the architecture runs, and those for more instructions. */
+extern const struct wr_gemm_kernels wr_gemm_f32, wr_gemm_f64;
+#if defined(__x86_64__)
+extern const struct wr_gemm_kernels wr_gemm_f32_avx2, wr_gemm_f64_avx2;
+extern const struct wr_gemm_kernels wr_gemm_f32_avx512, wr_gemm_f64_avx512;
+#endif
+
+#endif

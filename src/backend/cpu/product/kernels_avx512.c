@@ -1,0 +1,21 @@
+/* Products by AVX-512: 32 registers, 24 of them for sums. This file alone is compiled for it
+   (cmake/WeirFlags.cmake). */
+
+#include "backend/cpu/loop/loop.h"
+#include "backend/cpu/product/inner.h"
+
+#if defined(__x86_64__)
+#define BYTES 64
+#define ROWS 12
+#define INSTRUCTIONS "AVX-512"
+
+#define EL float
+#define NAME(x) f32_##x
+#define KERNELS wr_gemm_f32_avx512
+#include "backend/cpu/product/kernel.inc"
+
+#define EL double
+#define NAME(x) f64_##x
+#define KERNELS wr_gemm_f64_avx512
+#include "backend/cpu/product/kernel.inc"
+#endif

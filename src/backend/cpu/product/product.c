@@ -1,0 +1,308 @@
+/* How a product is cut; inner.h has the inner loops. There are four ways, chosen by the shape and
+   the layout alone:
+
+   - few: a or b has a row or a column, or some. Each element of the other is used so few times that
+     it is read once, where it lies (few.c).
+   - small: b fits in the first-level cache as it lies, so that packing it would only cost.
+   - narrow: one block of rows. Each column of tiles of b is packed by whoever uses it, next to its
+     use.
+   - blocks: b is packed first, as much of it as CHUNK bytes, and shared by all blocks of rows.
+
+   Along k all but `few` go by parts of at most DEEP; the first adds beta d, each next one adds to
+   what is there. */
+
+#include "backend/cpu/product/product.h"
+
+#include "backend/backend.h"
+#include "backend/cpu/product/inside.h"
+#include "base/atomic.h"
+#include "base/base.h"
+
+enum {
+  DEEP = 384, /* a column of tiles of b, 24 KB of float32 in 16 columns */
+  BLOCK_BYTES =
+      221184 /* a block of a: 144 rows of DEEP float32, of a second-level cache of 512 KB */
+};
+enum { SMALL_BYTES = 24 * 1024, CHUNK_BYTES = 16 << 20 };
+/* What one piece of work has at most: about a millisecond. */
+static const double piece_flops = 6e7;
+static const double part_flops = 1e6; /* worth a second thread */
+
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t parts(int64_t extent, int64_t part) { return (extent + part - 1) / part; }
+static int64_t round_up(int64_t n, int64_t to) { return parts(n, to) * to; }
+
+/* A product on its way. */
+struct job {
+  struct wr_gemm g;
+  const struct wr_gemm_kernels *with;
+  int64_t element;      /* bytes */
+  int64_t deep;         /* of a part along k, all but the last */
+  int64_t rows, cols;   /* of a piece */
+  int64_t across;       /* pieces in a row of them */
+  int64_t first_col, n; /* of this chunk of b's columns */
+  char *packed; /* the chunk: for each part along k, each column of tiles; NULL where it is not
+                   packed first */
+  wr_atomic_ptr error; /* atomic ACQ_REL: struct wr_error *, the first one; a reference */
+};
+
+/* ---- operands ---- */
+
+static const char *a_at(const struct job *j, int64_t row, int64_t p) {
+  const struct wr_gemm *g = &j->g;
+  return (const char *)g->a + (g->a_transposed ? p * g->lda + row : row * g->lda + p) * j->element;
+}
+
+static const char *b_at(const struct job *j, int64_t p, int64_t col) {
+  const struct wr_gemm *g = &j->g;
+  return (const char *)g->b + (g->b_transposed ? col * g->ldb + p : p * g->ldb + col) * j->element;
+}
+
+static int64_t padded(const struct job *j) { return round_up(j->n, j->with->cols); }
+
+/* Of the column of tiles that begins at `col` of the chunk, the part along k from `p` on. */
+static char *packed_at(const struct job *j, int64_t p, int64_t depth, int64_t col) {
+  return j->packed + (p * padded(j) + col * depth) * j->element;
+}
+
+/* ---- tiles ---- */
+
+/* Rows of a as tiles read them. */
+struct block {
+  const char *a;
+  int64_t row, step; /* elements: from row to row, from place to place along k */
+  int64_t tile;      /* elements: from tile to tile */
+};
+
+/* The tiles of one column: rows from `row` on, columns from `col` on. */
+static void column(const struct job *j, const struct block *block, int64_t row, int64_t rows,
+                   const void *b, int64_t b_step, int64_t col, int64_t p, int64_t depth) {
+  const struct wr_gemm *g = &j->g;
+  const struct wr_gemm_kernels *with = j->with;
+  const bool again = p > 0 || !g->d;
+  struct wr_tile t = {.k = depth,
+                      .a = block->a,
+                      .b = b,
+                      .a_row = block->row,
+                      .a_step = block->step,
+                      .b_step = b_step,
+                      .ldc = g->ldc,
+                      .ldd = again ? g->ldc : g->ldd,
+                      .cols = least(with->cols, j->first_col + j->n - col),
+                      .alpha = (double)g->alpha,
+                      .beta = p > 0 ? 1 : (double)g->beta};
+  const int wide = t.cols > with->cols / 2;
+  char *c = (char *)g->c + (row * g->ldc + col) * j->element;
+  const char *d = again ? c : (const char *)g->d + (row * g->ldd + col) * j->element;
+  for (int64_t i = 0; i < rows; i += with->rows) {
+    t.c = c + i * t.ldc * j->element;
+    t.d = d + i * t.ldd * j->element;
+    with->tile[least(with->rows, rows - i) - 1][wide](&t);
+    t.a = (const char *)t.a + block->tile * j->element;
+  }
+}
+
+/* A block of a where it lies. */
+static struct block block_in_place(const struct job *j, int64_t row, int64_t p) {
+  const struct wr_gemm *g = &j->g;
+  struct block block = {.a = a_at(j, row, p), .row = g->lda, .step = 1};
+  if (g->a_transposed) {
+    block.row = 1;
+    block.step = g->lda;
+  }
+  block.tile = block.row * j->with->rows;
+  return block;
+}
+
+static struct block block_packed(const struct job *j, void *room, int64_t row, int64_t rows,
+                                 int64_t p, int64_t depth) {
+  const int64_t height = j->with->rows;
+  const struct block block = {.a = room, .row = 1, .step = height, .tile = height * depth};
+  for (int64_t i = 0; i < rows; i += height) {
+    j->with->pack_a((char *)room + i * depth * j->element, a_at(j, row + i, p), j->g.lda,
+                    j->g.a_transposed, depth, least(height, rows - i));
+  }
+  return block;
+}
+
+/* ---- pieces ---- */
+
+/* The columns [from, to) of the rows: each column of tiles is packed into `b`, unless it is
+   already, and met by all rows. */
+static void piece(const struct job *j, char *room_a, char *room_b, int64_t row, int64_t rows,
+                  int64_t from, int64_t to) {
+  const int64_t width = j->with->cols;
+  for (int64_t p = 0; p < j->g.k; p += j->deep) {
+    const int64_t depth = least(j->deep, j->g.k - p);
+    const struct block block =
+        room_a ? block_packed(j, room_a, row, rows, p, depth) : block_in_place(j, row, p);
+    for (int64_t col = from; col < to; col += width) {
+      char *b = room_b;
+      if (j->packed) {
+        b = packed_at(j, p, depth, col - j->first_col);
+      } else {
+        j->with->pack_b(b, b_at(j, p, col), j->g.ldb, j->g.b_transposed, depth,
+                        least(width, to - col));
+      }
+      column(j, &block, row, rows, b, width, col, p, depth);
+    }
+  }
+}
+
+static void pieces_body(void *ctx, int64_t begin, int64_t end) {
+  struct job *j = ctx;
+  const int64_t a_bytes = round_up(j->rows, j->with->rows) * j->deep * j->element;
+  const int64_t b_bytes = j->packed ? 0 : j->with->cols * j->deep * j->element;
+  char *room = wr_alloc_aligned(64, (size_t)(b_bytes + a_bytes));
+  if (!room) {
+    wr_error_keep_first(&j->error, wr_error_out_of_memory());
+    return;
+  }
+  for (int64_t i = begin; i < end; i++) {
+    const int64_t row = i / j->across * j->rows;
+    const int64_t col = j->first_col + i % j->across * j->cols;
+    piece(j, room + b_bytes, room, row, least(j->rows, j->g.m - row), col,
+          least(col + j->cols, j->first_col + j->n));
+  }
+  wr_free(room);
+}
+
+/* Column of tiles `i` of the chunk, all along k. */
+static void pack_body(void *ctx, int64_t begin, int64_t end) {
+  const struct job *j = ctx;
+  const int64_t width = j->with->cols;
+  for (int64_t p = 0; p < j->g.k; p += j->deep) {
+    const int64_t depth = least(j->deep, j->g.k - p);
+    for (int64_t i = begin; i < end; i++) {
+      const int64_t col = i * width;
+      j->with->pack_b(packed_at(j, p, depth, col), b_at(j, p, j->first_col + col), j->g.ldb,
+                      j->g.b_transposed, depth, least(width, j->n - col));
+    }
+  }
+}
+
+static void run_all(bool alone, int64_t n, double flops, wr_parallel_body body, void *ctx) {
+  const double grain = part_flops * (double)n / flops;
+  if (alone || n < 2 || flops < 2 * part_flops) {
+    body(ctx, 0, n);
+  } else {
+    wr_parallel_for(n, grain > 1 ? (int64_t)grain : 1, body, ctx);
+  }
+}
+
+static double flops_of(const struct job *j) {
+  return 2.0 * (double)j->g.m * (double)j->n * (double)j->g.k;
+}
+
+/* Pieces are a few for each processor, but of no more than a millisecond, and of no fewer rows than
+   pay for what is packed. */
+static void cut(struct job *j, bool alone) {
+  const int64_t height = j->with->rows, width = j->with->cols;
+  const int64_t most = BLOCK_BYTES / (DEEP * j->element) / height * height;
+  const int64_t blocks = parts(j->g.m, most);
+  j->rows = round_up(parts(j->g.m, blocks), height);
+  j->cols = round_up(j->n, width);
+  if (alone) return;
+  const double fit = piece_flops / (2.0 * (double)j->rows * (double)j->g.k);
+  int64_t cols = least(j->cols, fit > (double)(8 * width) ? (int64_t)fit : 8 * width);
+  const int64_t wanted = parts(2 * (int64_t)wr_cpu_count(), parts(j->g.m, j->rows));
+  cols = least(cols, round_up(parts(j->n, wanted), width));
+  j->cols = round_up(parts(j->n, parts(j->n, cols)), width);
+}
+
+static void narrow(struct job *j, bool alone) {
+  cut(j, alone);
+  j->across = parts(j->n, j->cols);
+  run_all(alone, j->across, flops_of(j), pieces_body, j);
+}
+
+static void blocks(struct job *j, bool alone) {
+  const int64_t n = j->n, width = j->with->cols;
+  int64_t chunk = CHUNK_BYTES / (j->g.k * j->element) / width * width;
+  if (chunk < 16 * width) chunk = 16 * width;
+  chunk = round_up(parts(n, parts(n, chunk)), width);
+  j->packed =
+      wr_alloc_aligned(64, (size_t)(round_up(least(chunk, n), width) * j->g.k * j->element));
+  if (!j->packed) {
+    wr_error_keep_first(&j->error, wr_error_out_of_memory());
+    return;
+  }
+  for (j->first_col = 0; j->first_col < n; j->first_col += chunk) {
+    j->n = least(chunk, n - j->first_col);
+    const int64_t columns = parts(j->n, width);
+    /* Packing takes about as long as 16 rows. */
+    run_all(alone, columns, flops_of(j) * 16 / (double)j->g.m, pack_body, j);
+    cut(j, alone);
+    j->across = parts(j->n, j->cols);
+    run_all(alone, j->across * parts(j->g.m, j->rows), flops_of(j), pieces_body, j);
+  }
+  wr_free(j->packed);
+}
+
+/* ---- small ---- */
+
+enum { SMALL_ROWS = 48 };
+
+/* Rows against b where it lies, but for the last columns, which are packed. */
+static void small_body(void *ctx, int64_t begin, int64_t end) {
+  const struct job *j = ctx;
+  const int64_t width = j->with->cols, whole = j->n / width * width;
+  const int64_t row = begin * j->rows, rows = least(j->g.m, end * j->rows) - row;
+  for (int64_t i = row; i < row + rows; i += j->rows) {
+    const struct block block = block_in_place(j, i, 0);
+    const int64_t count = least(j->rows, row + rows - i);
+    for (int64_t col = 0; col < whole; col += width) {
+      column(j, &block, i, count, b_at(j, 0, col), j->g.ldb, col, 0, j->g.k);
+    }
+    if (whole < j->n) column(j, &block, i, count, j->packed, width, whole, 0, j->g.k);
+  }
+}
+
+static void small(struct job *j, bool alone) {
+  const int64_t width = j->with->cols, last = j->n % width;
+  if (last > 0) {
+    j->packed = wr_alloc_aligned(64, (size_t)(width * j->g.k * j->element));
+    if (!j->packed) {
+      wr_error_keep_first(&j->error, wr_error_out_of_memory());
+      return;
+    }
+    j->with->pack_b(j->packed, b_at(j, 0, j->n - last), j->g.ldb, j->g.b_transposed, j->g.k, last);
+  }
+  j->rows = SMALL_ROWS;
+  run_all(alone, parts(j->g.m, j->rows), flops_of(j), small_body, j);
+  wr_free(j->packed);
+}
+
+static bool is_small(const struct job *j) {
+  return !j->g.b_transposed && j->g.k <= DEEP && j->g.k * j->n * j->element <= SMALL_BYTES &&
+         (!j->g.a_transposed || j->g.m * j->g.k * j->element <= SMALL_BYTES);
+}
+
+struct wr_error *wr_gemm_run_with(const struct wr_gemm *g, const struct wr_gemm_kernels *with,
+                                     bool alone) {
+  struct job j = {.g = *g, .with = with, .element = (int64_t)wr_dtype_size(g->dtype), .n = g->n};
+  if (g->m == 0 || g->n == 0) return NULL;
+  if (!g->d) j.g.ldd = g->ldc;
+  if (g->k == 0 || g->alpha == 0) {
+    wr_gemm_scale(&j.g);
+    return NULL;
+  }
+  if (wr_gemm_is_few(&j.g)) return wr_gemm_few(&j.g, j.with, alone);
+  j.deep = round_up(parts(g->k, parts(g->k, DEEP)), 4);
+  if (is_small(&j)) {
+    small(&j, alone);
+  } else if (g->m <= BLOCK_BYTES / (DEEP * j.element)) {
+    narrow(&j, alone);
+  } else {
+    blocks(&j, alone);
+  }
+  return wr_load_acquire(&j.error); /* the pool has finished */
+}
+
+struct wr_error *wr_gemm_run(const struct wr_gemm *g) {
+  return wr_gemm_run_with(g, wr_gemm_kernels_of(g->dtype), true);
+}
+
+struct wr_error *wr_gemm_spread(const struct wr_gemm *g) {
+  return wr_gemm_run_with(g, wr_gemm_kernels_of(g->dtype), false);
+}

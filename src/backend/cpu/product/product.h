@@ -1,0 +1,42 @@
+#ifndef WR_BACKEND_CPU_PRODUCT_PRODUCT_H
+#define WR_BACKEND_CPU_PRODUCT_PRODUCT_H
+
+/* Products of real matrices by Weir's own code, in the manner of BLIS: a tile of the result stays
+   in registers while a column of tiles of b, packed, stays in the first-level cache, and a block of
+   a in the second.
+
+   Each element is a sum over k in an order that follows from the shapes, the layouts and the
+   processor's instructions: not from how many threads there are, nor from where a tile begins.
+
+   No locks. Any thread; scratch is the call's own. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/dtype.h"
+#include "core/error.h"
+
+/* c = alpha op(a) op(b) + beta c. op(a) is m x k, op(b) k x n, c m x n, all row-major; op
+   transposes where the flag says. With beta 0, c is not read, and with alpha 0 neither a nor b. */
+struct wr_gemm {
+  enum wr_dtype dtype; /* WR_FLOAT32, WR_FLOAT64 or WR_COMPLEX64 */
+  bool a_transposed;
+  bool b_transposed;
+  int64_t m, n, k;
+  const void *a, *b;
+  int64_t lda, ldb, ldc;
+  void *c;
+  float alpha, beta;
+  /* In place of beta c: beta d, m x n, whose rows are ldd apart, with 0 one row for all. It
+     overlaps nothing that is written. NULL: c itself. Not for complex numbers. */
+  const void *d;
+  int64_t ldd;
+};
+
+/* On the calling thread alone. An error is refused scratch memory. */
+struct wr_error *wr_gemm_run(const struct wr_gemm *g);
+/* By the pool too (wr_parallel_for), in pieces of a millisecond at most where the shape allows it.
+   What comes out is the same, bit for bit. */
+struct wr_error *wr_gemm_spread(const struct wr_gemm *g);
+
+#endif

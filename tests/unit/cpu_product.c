@@ -1,0 +1,237 @@
+/* Products by Weir's own kernels against sums in float64, for each set of instructions that this
+   processor has, and the layout of the widest in the compiler's own vectors: every count of rows
+   and columns around a tile's, both layouts of both operands, rows with gaps, alpha and beta, an
+   added row; nothing outside the result is written, and what counts for nothing may be NaN. What
+   comes out alone and with the pool is the same, bit for bit. */
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/cpu/product/inside.h"
+#include "check.h"
+
+/* The layout of AVX-512, whatever this processor has. */
+extern const struct wr_gemm_kernels wide_f32, wide_f64;
+
+static uint64_t seed = 88172645463325252u;
+
+static double draw(void) {
+  seed ^= seed << 13;
+  seed ^= seed >> 7;
+  seed ^= seed << 17;
+  return (double)(seed % 2001) / 1000 - 1;
+}
+
+static void put(void *to, int64_t i, bool single, double x) {
+  if (single) {
+    ((float *)to)[i] = (float)x;
+  } else {
+    ((double *)to)[i] = x;
+  }
+}
+
+static double get(const void *from, int64_t i, bool single) {
+  return single ? (double)((const float *)from)[i] : ((const double *)from)[i];
+}
+
+/* rows x cols values with gaps of NaN behind each row, exactly as much memory as there may be read.
+ */
+static void *matrix(double *dense, int64_t rows, int64_t cols, int64_t ld, bool transposed,
+                    bool single) {
+  const int64_t lines = transposed ? cols : rows, length = transposed ? rows : cols;
+  const int64_t n = lines > 0 ? (lines - 1) * ld + length : 0;
+  void *out = malloc((size_t)n * (single ? 4 : 8) + 1);
+  CHECK(out != NULL);
+  for (int64_t i = 0; i < n; i++) put(out, i, single, (double)NAN);
+  for (int64_t i = 0; i < rows; i++) {
+    for (int64_t j = 0; j < cols; j++) {
+      const double x = (double)(float)draw();
+      dense[i * cols + j] = x;
+      put(out, transposed ? j * ld + i : i * ld + j, single, x);
+    }
+  }
+  return out;
+}
+
+static double *dense(int64_t rows, int64_t cols) {
+  double *out = calloc((size_t)(rows * cols) + 1, sizeof *out);
+  CHECK(out != NULL);
+  return out;
+}
+
+static struct wr_gemm shape(bool single, int m, int n, int k, int flags) {
+  const int gap = flags & 4 ? 3 : 0;
+  struct wr_gemm g = {.dtype = single ? WR_FLOAT32 : WR_FLOAT64,
+                      .a_transposed = flags & 1,
+                      .b_transposed = flags & 2,
+                      .m = m,
+                      .n = n,
+                      .k = k,
+                      .alpha = 1};
+  g.lda = (g.a_transposed ? m : k) + gap;
+  g.ldb = (g.b_transposed ? k : n) + gap;
+  g.ldc = n + gap;
+  return g;
+}
+
+static void *result_new(const struct wr_gemm *g, bool single, double *before) {
+  void *c = malloc((size_t)(g->m * g->ldc) * (single ? 4 : 8) + 1);
+  CHECK(c != NULL);
+  for (int64_t i = 0; i < g->m * g->ldc; i++) put(c, i, single, -77);
+  for (int64_t i = 0; i < g->m; i++) {
+    for (int64_t j = 0; j < g->n; j++) {
+      before[i * g->n + j] = (double)(float)draw();
+      put(c, i * g->ldc + j, single, g->beta == 0 ? (double)NAN : before[i * g->n + j]);
+    }
+  }
+  return c;
+}
+
+static void expect(const struct wr_gemm *g, bool single, const double *a, const double *b,
+                   const double *d, int64_t d_row) {
+  const double unit = single ? 6e-8 : 1.2e-16; /* of rounding */
+  for (int64_t i = 0; i < g->m; i++) {
+    for (int64_t j = 0; j < g->n; j++) {
+      double sum = 0, size = 0;
+      for (int64_t p = 0; p < g->k; p++) {
+        sum += a[i * g->k + p] * b[p * g->n + j];
+        size += fabs(a[i * g->k + p] * b[p * g->n + j]);
+      }
+      sum *= (double)g->alpha;
+      if (g->beta != 0) {
+        sum += (double)g->beta * d[i * d_row + j];
+        size += fabs((double)g->beta * d[i * d_row + j]);
+      }
+      CHECK(fabs(get(g->c, i * g->ldc + j, single) - sum) <=
+            unit * (sqrt((double)g->k) + 4) * size);
+    }
+    for (int64_t j = g->n; j < g->ldc; j++) CHECK(get(g->c, i * g->ldc + j, single) == -77);
+  }
+}
+
+/* added: 0 nothing, 1 beta c, 2 beta d, 3 one row for all. */
+static void try_one(const struct wr_gemm_kernels *with, bool single, int m, int n, int k,
+                    int flags, int added) {
+  struct wr_gemm g = shape(single, m, n, k, flags);
+  double *a = dense(m, k), *b = dense(k, n), *d = dense(m, n), *row = dense(m + 1, n);
+  void *in_a = matrix(a, m, k, g.lda, g.a_transposed, single);
+  void *in_b = matrix(b, k, n, g.ldb, g.b_transposed, single);
+  void *in_d = matrix(row, added == 3 ? 1 : m, n, n + 2, false, single);
+  if (added > 0) {
+    g.alpha = -0.5f;
+    g.beta = 1.5f;
+  }
+  void *c = g.c = result_new(&g, single, d);
+  g.a = in_a;
+  g.b = in_b;
+  if (added > 1) {
+    g.d = in_d;
+    g.ldd = added == 3 ? 0 : n + 2;
+  }
+  CHECK(wr_gemm_run_with(&g, with, true) == NULL);
+  expect(&g, single, a, b, added > 1 ? row : d, added == 3 ? 0 : n);
+  if (added != 1) {
+    void *again = malloc((size_t)(m * g.ldc) * 8 + 1);
+    CHECK(again != NULL);
+    memcpy(again, c, (size_t)(m * g.ldc) * (single ? 4 : 8));
+    g.c = again;
+    CHECK(wr_gemm_run_with(&g, with, false) == NULL);
+    CHECK(memcmp(again, c, (size_t)(m * g.ldc) * (single ? 4 : 8)) == 0);
+    free(again);
+  }
+  free(c);
+  free(in_a);
+  free(in_b);
+  free(in_d);
+  free(a);
+  free(b);
+  free(d);
+  free(row);
+}
+
+static void edges(const struct wr_gemm_kernels *with, bool single) {
+  static const int ks[] = {1, 2, 7, 33};
+  for (int m = 0; m <= with->rows + 4; m++) {
+    for (int n = 0; n <= with->cols + 2; n++) {
+      for (int i = 0; i < 4; i++) {
+        const int flags = (m + n + i) % 8;
+        try_one(with, single, m, n, ks[i], flags, (m + 2 * n + i) % 4);
+      }
+    }
+  }
+}
+
+/* Each way that a product goes, and both sides of where it changes. */
+static void ways(const struct wr_gemm_kernels *with, bool single) {
+  static const int shapes[][3] = {
+      {1, 300, 700},   {300, 1, 700},  {5, 77, 800},   {77, 5, 800},  {8, 9, 1000}, {9, 8, 5000},
+      {50, 33, 100},   {100, 64, 64},  {130, 70, 390}, {40, 300, 50}, {13, 40, 0},  {300, 60, 130},
+      {210, 130, 800}, {160, 600, 40}, {1, 9000, 9},   {20000, 3, 3}, {1, 1, 5000}};
+  for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+    for (int flags = 0; flags < 8; flags++) {
+      try_one(with, single, shapes[i][0], shapes[i][1], shapes[i][2], flags, (int)(i + 1) % 4);
+    }
+  }
+  try_one(with, single, 20, 20, 0, 0, 1);
+  try_one(with, single, 20, 20, 0, 0, 2);
+}
+
+/* Neither a nor b is looked at where alpha is 0, and infinities go where they belong. */
+static void values(void) {
+  float a[12 * 12], b[12 * 12], c[12 * 12];
+  struct wr_gemm g = {.dtype = WR_FLOAT32, .m = 12, .n = 12, .k = 12, .a = a, .b = b, .c = c};
+  g.lda = g.ldb = g.ldc = 12;
+  g.beta = 2;
+  for (int i = 0; i < 144; i++) {
+    a[i] = b[i] = NAN;
+    c[i] = (float)i;
+  }
+  CHECK(wr_gemm_run(&g) == NULL);
+  for (int i = 0; i < 144; i++) CHECK(c[i] == 2 * (float)i);
+  for (int i = 0; i < 144; i++) a[i] = b[i] = 1;
+  b[5] = INFINITY;
+  b[18] = NAN;
+  g.alpha = 1;
+  g.beta = 0;
+  CHECK(wr_gemm_run(&g) == NULL);
+  for (int i = 0; i < 144; i++) {
+    CHECK(i % 12 == 5 ? isinf(c[i]) : i % 12 == 6 ? isnan(c[i]) != 0 : c[i] == 12);
+  }
+}
+
+static void all(const struct wr_gemm_kernels *f32, const struct wr_gemm_kernels *f64) {
+  edges(f32, true);
+  edges(f64, false);
+  ways(f32, true);
+  ways(f64, false);
+}
+
+int main(void) {
+  all(&wr_gemm_f32, &wr_gemm_f64);
+  all(&wide_f32, &wide_f64);
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    all(&wr_gemm_f32_avx2, &wr_gemm_f64_avx2);
+  }
+  if (wr_gemm_kernels_of(WR_FLOAT32) == &wr_gemm_f32_avx512) {
+    all(&wr_gemm_f32_avx512, &wr_gemm_f64_avx512);
+  }
+#endif
+  values();
+  return 0;
+}
+
+#include "backend/cpu/loop/loop.h"
+#pragma GCC diagnostic ignored "-Wpsabi" /* vectors wider than registers are passed to nobody */
+#define BYTES 64
+#define ROWS 12
+#define INSTRUCTIONS "wide"
+#define EL float
+#define NAME(x) wide_f32_##x
+#define KERNELS wide_f32
+#include "backend/cpu/product/kernel.inc"
+#define EL double
+#define NAME(x) wide_f64_##x
+#define KERNELS wide_f64
+#include "backend/cpu/product/kernel.inc"
