@@ -23,6 +23,7 @@ enum {
   OPERANDS = 4,
   TEXT = 48,
   LISTS = 8,       /* of one call; a convolution has five */
+  VECTORS = 3,     /* of one call */
   COMPUTED = 4096, /* elements of a result that is computed at most, */
   KEPT = 256       /* and of one that others are made of */
 };
@@ -91,7 +92,7 @@ struct results {
   mlx_array array[2];
   mlx_vector_array vector;
   mlx_string string;
-  mlx_vector_array vectors[2];
+  mlx_vector_array vectors[VECTORS];
   void *lists[LISTS];
   int vector_count, list_count;
   size_t list_num;
@@ -110,6 +111,7 @@ static mlx_array draw_array(struct bytes *in) {
 static mlx_vector_array draw_vector(struct bytes *in, struct results *out) {
   uint8_t count = next(in);
   if (count == 0xff) return (mlx_vector_array){NULL};
+  HOLDS(out->vector_count < VECTORS);
   mlx_vector_array v = mlx_vector_array_new();
   out->vectors[out->vector_count++] = v;
   for (int i = 0; i < count % (OPERANDS + 1); i++) {
