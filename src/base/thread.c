@@ -12,6 +12,7 @@
 
 #include "base/base.h"
 #include "base/floats.h"
+#include "base/lock.h"
 
 struct start {
   void *(*fn)(void *);
@@ -71,4 +72,23 @@ bool wr_thread_start(void *(*fn)(void *), void *arg, pthread_t *thread) {
     errno = refusal;
   }
   return refusal == 0;
+}
+
+struct wr_ended wr_ended_last(struct wr_ended *ended) {
+  struct wr_ended before = *ended;
+  *ended = (struct wr_ended){.there = true, .thread = pthread_self()};
+  return before;
+}
+
+struct wr_ended wr_ended_take(struct wr_ended *ended) {
+  struct wr_ended last = *ended;
+  ended->there = false;
+  return last;
+}
+
+void wr_ended_join(struct wr_ended ended) {
+  if (!ended.there) return;
+  int before = wr_cancel_off();
+  pthread_join(ended.thread, NULL);
+  wr_cancel_restore(before);
 }

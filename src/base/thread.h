@@ -21,6 +21,24 @@
    the moment, so that the next call may well succeed; errno is ENOMEM where it was memory. */
 bool wr_thread_start(void *(*fn)(void *), void *arg, pthread_t *thread);
 
+/* Of threads of one kind, the one that ended last and has not been joined. Each that ends joins the
+   one that ended before it, and whoever stops the kind joins the last, so that one at most is left
+   over. No thread detaches another, which may be ending just then: glibc's pthread_detach reads the
+   thread's block after it has let go of it (sourceware bug 19951). Under a lock of the caller's,
+   which is not held while joining. */
+struct wr_ended {
+  bool there;
+  pthread_t thread;
+};
+
+/* The calling thread, which has nothing left to do but end, becomes the last. Returns the one
+   before, to be joined. */
+struct wr_ended wr_ended_last(struct wr_ended *ended);
+/* Takes the last one away, to be joined; it may be none. */
+struct wr_ended wr_ended_take(struct wr_ended *ended);
+/* Waits until the thread is gone, if there is one. No point of cancellation. */
+void wr_ended_join(struct wr_ended ended);
+
 /* The processors of the process: those of its first thread; *bytes is the size of the set. NULL
    when the system does not say, or memory is refused. */
 cpu_set_t *wr_process_cpus(size_t *bytes);

@@ -28,8 +28,7 @@ static struct {
   size_t idle;              /* under LOCK */
   size_t waiting;           /* under LOCK: threads that wait inside the user's code */
   int stopping;             /* under LOCK: calls that wait for the end; idle threads leave */
-  bool to_join;             /* under LOCK: the thread that ended last has not been joined */
-  pthread_t ended;          /* under LOCK: that one */
+  struct wr_ended ended;    /* under LOCK: the thread that ended last */
 } pool = {.lock = WR_MUTEX_INIT(WR_RANK_EVENT), .wake = {PTHREAD_COND_INITIALIZER}};
 
 void wr_blocking_init(void) {
@@ -54,20 +53,8 @@ static struct wr_blocking *take_locked(void) {
   return work;
 }
 
-/* Puts this thread in the place of the one that ended before it, which is given for a join. */
-static bool leave_locked(pthread_t *before) {
-  bool join = pool.to_join;
-  *before = pool.ended;
-  pool.ended = pthread_self();
-  pool.to_join = true;
-  pool.threads--;
-  wr_cond_broadcast(&pool.done);
-  return join;
-}
-
 static void *blocking_main(void *arg) {
   struct wr_blocking *work;
-  pthread_t before;
   (void)arg;
   pthread_setname_np(pthread_self(), "weir-blocking");
   wr_mutex_lock(&pool.lock);
@@ -77,9 +64,11 @@ static void *blocking_main(void *arg) {
     wr_run_users_code(work->run, work);
     wr_mutex_lock(&pool.lock);
   }
-  bool join = leave_locked(&before);
+  struct wr_ended before = wr_ended_last(&pool.ended);
+  pool.threads--;
+  wr_cond_broadcast(&pool.done);
   wr_mutex_unlock(&pool.lock);
-  if (join) pthread_join(before, NULL);
+  wr_ended_join(before);
   return NULL;
 }
 
@@ -133,13 +122,9 @@ bool wr_blocking_stop(uint64_t deadline_ns) {
     in_time = wr_cond_wait_until(&pool.done, &pool.lock, deadline_ns);
   }
   pool.stopping--;
-  bool join = pool.to_join && pool.threads == 0;
-  pthread_t ended = pool.ended;
-  if (join) pool.to_join = false;
+  struct wr_ended ended = wr_ended_take(&pool.ended);
   wr_mutex_unlock(&pool.lock);
-  int before = wr_cancel_off();
-  if (join) pthread_join(ended, NULL);
-  wr_cancel_restore(before);
+  wr_ended_join(ended);
   return in_time;
 }
 
@@ -160,7 +145,7 @@ static void forget_in_child(void) {
   pool.idle = 0;
   pool.waiting = 0;
   pool.stopping = 0;
-  pool.to_join = false;
+  pool.ended.there = false;
 }
 
 static struct wr_fork_row fork_row = {

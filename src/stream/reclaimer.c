@@ -24,10 +24,9 @@ static struct {
   uint64_t queued;          /* under LOCK: calls ever handed in */
   uint64_t finished;        /* under LOCK: calls ever run */
   bool running;             /* under LOCK: the thread exists */
-  bool to_join;             /* under LOCK: it does, or has ended since and was not joined */
   int stopping;             /* under LOCK: calls that wait for it to end; meanwhile it leaves when
                                nothing is queued */
-  pthread_t thread;         /* under LOCK */
+  struct wr_ended ended;    /* under LOCK: the thread before this one, or this one */
 } reclaimer = {.lock = WR_MUTEX_INIT(WR_RANK_EVENT), .wake = {PTHREAD_COND_INITIALIZER}};
 
 void wr_reclaimer_init(void) { wr_cond_init(&reclaimer.done); }
@@ -63,27 +62,16 @@ static void *reclaimer_main(void *arg) {
     wr_cond_broadcast(&reclaimer.done);
   }
   reclaimer.running = false;
+  struct wr_ended before = wr_ended_last(&reclaimer.ended);
   wr_cond_broadcast(&reclaimer.done);
   wr_mutex_unlock(&reclaimer.lock);
+  wr_ended_join(before);
   return NULL;
 }
 
-/* True for one caller: it joins the thread, which has ended, without the lock. */
-static bool take_ended_locked(pthread_t *thread) {
-  if (!reclaimer.to_join || reclaimer.running) return false;
-  reclaimer.to_join = false;
-  *thread = reclaimer.thread;
-  return true;
-}
-
-/* One that has ended and was not waited for until its end is left to itself. */
 static bool running_locked(void) {
-  if (!reclaimer.running) {
-    pthread_t ended;
-    if (take_ended_locked(&ended)) pthread_detach(ended);
-    reclaimer.running = wr_thread_start(reclaimer_main, NULL, &reclaimer.thread);
-    reclaimer.to_join = reclaimer.running;
-  }
+  pthread_t thread;
+  if (!reclaimer.running) reclaimer.running = wr_thread_start(reclaimer_main, NULL, &thread);
   return reclaimer.running;
 }
 
@@ -142,12 +130,9 @@ bool wr_reclaimer_stop(uint64_t deadline_ns) {
   wr_cond_signal(&reclaimer.wake);
   bool in_time = finish_locked(deadline_ns);
   reclaimer.stopping--;
-  pthread_t ended;
-  bool join = take_ended_locked(&ended);
+  struct wr_ended ended = wr_ended_take(&reclaimer.ended);
   wr_mutex_unlock(&reclaimer.lock);
-  int before = wr_cancel_off();
-  if (join) pthread_join(ended, NULL);
-  wr_cancel_restore(before);
+  wr_ended_join(ended);
   return in_time;
 }
 
@@ -167,7 +152,7 @@ static void forget_in_child(void) {
   reclaimer.tail = NULL;
   reclaimer.finished = reclaimer.queued;
   reclaimer.running = false;
-  reclaimer.to_join = false;
+  reclaimer.ended.there = false;
   reclaimer.stopping = 0;
 }
 
