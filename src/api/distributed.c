@@ -4,7 +4,7 @@
 
 #include "mlx/c/distributed.h"
 
-#include "api/api.h"
+#include "api/ops_glue.h"
 #include "base/base.h"
 #include "distributed/distributed.h"
 
@@ -77,20 +77,21 @@ int mlx_distributed_init(mlx_distributed_group *res, bool strict, const char *bk
   return wr_api_return("mlx_distributed_init", error);
 }
 
-int mlx_distributed_group_rank(mlx_distributed_group group) {
+static int ask(const char *function, mlx_distributed_group group,
+               int (*number)(const struct wr_comm *comm)) {
   struct wr_error *error = NULL;
   struct wr_comm *g = group_of(group, "group", &error);
-  if (g) return wr_comm_rank(g);
-  (void)wr_api_fail("mlx_distributed_group_rank", error);
+  if (g) return number(g);
+  (void)wr_api_fail(function, error);
   return 0;
 }
 
+int mlx_distributed_group_rank(mlx_distributed_group group) {
+  return ask("mlx_distributed_group_rank", group, wr_comm_rank);
+}
+
 int mlx_distributed_group_size(mlx_distributed_group group) {
-  struct wr_error *error = NULL;
-  struct wr_comm *g = group_of(group, "group", &error);
-  if (g) return wr_comm_size(g);
-  (void)wr_api_fail("mlx_distributed_group_size", error);
-  return 0;
+  return ask("mlx_distributed_group_size", group, wr_comm_size);
 }
 
 int mlx_distributed_group_split(mlx_distributed_group *res, mlx_distributed_group group, int color,
@@ -116,17 +117,40 @@ bool mlx_distributed_is_available(const char *bk) {
 
 /* ---- collectives ---- */
 
+/* A call of one of them: as wr_api_call, with a group. What the function itself checks comes
+   between begin and with_group. */
+struct group_call {
+  struct wr_api_call base;
+  struct wr_comm *group; /* a reference, or NULL */
+};
+
+static struct wr_error **begin(struct group_call *call, const char *function, mlx_array *res,
+                               mlx_stream s) {
+  call->group = NULL;
+  wr_api_begin(&call->base, function, res, s);
+  return &call->base.error;
+}
+
+/* True when nothing is wrong so far. */
+static bool with_group(struct group_call *call, mlx_distributed_group group) {
+  call->group = take_group(group, &call->base.error);
+  return !call->base.error;
+}
+
+static int end(struct group_call *call) {
+  wr_comm_release(call->group);
+  return wr_api_end(&call->base);
+}
+
 static int collect(const char *function, mlx_array *res, enum wr_collective what, mlx_array x,
                    mlx_distributed_group group, mlx_stream s) {
-  struct wr_error *error = NULL;
-  struct wr_node *out = NULL;
-  wr_api_result_handle(res, WR_KIND_ARRAY, "res", &error);
-  struct wr_node *node = wr_api_array(x, "x", &error);
-  struct wr_stream *stream = wr_api_stream(s, &error);
-  struct wr_comm *g = take_group(group, &error);
-  if (!error) error = wr_collect(&out, what, node, g, stream);
-  wr_comm_release(g);
-  return wr_api_return_array(function, error, res, out);
+  struct group_call call;
+  struct wr_error **error = begin(&call, function, res, s);
+  struct wr_node *node = wr_api_array(x, "x", error);
+  if (with_group(&call, group)) {
+    *error = wr_collect(&call.base.out, what, node, call.group, call.base.stream);
+  }
+  return end(&call);
 }
 
 int mlx_distributed_all_gather(mlx_array *res, const mlx_array x, const mlx_distributed_group group,
@@ -159,43 +183,36 @@ int mlx_distributed_sum_scatter(mlx_array *res, const mlx_array x,
 
 int mlx_distributed_send(mlx_array *res, const mlx_array x, int dst,
                          const mlx_distributed_group group, const mlx_stream s) {
-  struct wr_error *error = NULL;
-  struct wr_node *out = NULL;
-  wr_api_result_handle(res, WR_KIND_ARRAY, "res", &error);
-  struct wr_node *node = wr_api_array(x, "x", &error);
-  struct wr_stream *stream = wr_api_stream(s, &error);
-  struct wr_comm *g = take_group(group, &error);
-  if (!error) error = wr_send(&out, node, dst, g, stream);
-  wr_comm_release(g);
-  return wr_api_return_array("mlx_distributed_send", error, res, out);
+  struct group_call call;
+  struct wr_error **error = begin(&call, "mlx_distributed_send", res, s);
+  struct wr_node *node = wr_api_array(x, "x", error);
+  if (with_group(&call, group)) {
+    *error = wr_send(&call.base.out, node, dst, call.group, call.base.stream);
+  }
+  return end(&call);
 }
 
 int mlx_distributed_recv(mlx_array *res, const int *shape, size_t shape_num, mlx_dtype dtype,
                          int src, const mlx_distributed_group group, const mlx_stream s) {
-  struct wr_error *error = NULL;
-  struct wr_node *out = NULL;
-  wr_api_result_handle(res, WR_KIND_ARRAY, "res", &error);
-  const int32_t *extents = wr_api_shape(shape, shape_num, "shape", &error);
-  enum wr_dtype type = wr_api_dtype(dtype, "dtype", &error);
-  struct wr_stream *stream = wr_api_stream(s, &error);
-  struct wr_comm *g = take_group(group, &error);
-  if (!error) error = wr_recv(&out, extents, (int)shape_num, type, src, g, stream);
-  wr_comm_release(g);
-  return wr_api_return_array("mlx_distributed_recv", error, res, out);
+  struct group_call call;
+  struct wr_error **error = begin(&call, "mlx_distributed_recv", res, s);
+  const int32_t *extents = wr_api_shape(shape, shape_num, "shape", error);
+  enum wr_dtype type = wr_api_dtype(dtype, "dtype", error);
+  if (with_group(&call, group)) {
+    *error =
+        wr_recv(&call.base.out, extents, (int)shape_num, type, src, call.group, call.base.stream);
+  }
+  return end(&call);
 }
 
 int mlx_distributed_recv_like(mlx_array *res, const mlx_array x, int src,
                               const mlx_distributed_group group, const mlx_stream s) {
-  struct wr_error *error = NULL;
-  struct wr_node *out = NULL;
-  wr_api_result_handle(res, WR_KIND_ARRAY, "res", &error);
-  struct wr_node *node = wr_api_array(x, "x", &error);
-  struct wr_stream *stream = wr_api_stream(s, &error);
-  struct wr_comm *g = take_group(group, &error);
-  if (!error) {
-    error =
-        wr_recv(&out, wr_node_shape(node), wr_node_ndim(node), wr_node_dtype(node), src, g, stream);
+  struct group_call call;
+  struct wr_error **error = begin(&call, "mlx_distributed_recv_like", res, s);
+  struct wr_node *node = wr_api_array(x, "x", error);
+  if (with_group(&call, group)) {
+    *error = wr_recv(&call.base.out, wr_node_shape(node), wr_node_ndim(node), wr_node_dtype(node),
+                     src, call.group, call.base.stream);
   }
-  wr_comm_release(g);
-  return wr_api_return_array("mlx_distributed_recv_like", error, res, out);
+  return end(&call);
 }
