@@ -269,59 +269,15 @@ static int apply(const char *function, const struct family *family, mlx_vector_a
   return wr_api_return_vector(function, error, outputs, out, error ? 0 : (size_t)k->is.n_out);
 }
 
-/* ---- CUDA ---- */
+/* ---- the functions of both families ---- */
 
-mlx_fast_cuda_kernel_config mlx_fast_cuda_kernel_config_new(void) {
-  return (mlx_fast_cuda_kernel_config){config_new("mlx_fast_cuda_kernel_config_new", &cuda)};
-}
+#define FAMILY cuda
+#include "api/kernel_calls.h"
+#undef FAMILY
 
-void mlx_fast_cuda_kernel_config_free(mlx_fast_cuda_kernel_config cls) {
-  config_free("mlx_fast_cuda_kernel_config_free", &cuda, cls.ctx);
-}
-
-int mlx_fast_cuda_kernel_config_add_output_arg(mlx_fast_cuda_kernel_config cls, const int *shape,
-                                               size_t size, mlx_dtype dtype) {
-  return add_result("mlx_fast_cuda_kernel_config_add_output_arg", &cuda, cls.ctx, shape, size,
-                    dtype);
-}
-
-int mlx_fast_cuda_kernel_config_set_grid(mlx_fast_cuda_kernel_config cls, int grid1, int grid2,
-                                         int grid3) {
-  return set_threads("mlx_fast_cuda_kernel_config_set_grid", &cuda, cls.ctx, false, grid1, grid2,
-                     grid3);
-}
-
-int mlx_fast_cuda_kernel_config_set_thread_group(mlx_fast_cuda_kernel_config cls, int thread1,
-                                                 int thread2, int thread3) {
-  return set_threads("mlx_fast_cuda_kernel_config_set_thread_group", &cuda, cls.ctx, true, thread1,
-                     thread2, thread3);
-}
-
-int mlx_fast_cuda_kernel_config_set_init_value(mlx_fast_cuda_kernel_config cls, float value) {
-  return set_value("mlx_fast_cuda_kernel_config_set_init_value", &cuda, cls.ctx, value);
-}
-
-int mlx_fast_cuda_kernel_config_set_verbose(mlx_fast_cuda_kernel_config cls, bool verbose) {
-  return set_verbose("mlx_fast_cuda_kernel_config_set_verbose", &cuda, cls.ctx, verbose);
-}
-
-int mlx_fast_cuda_kernel_config_add_template_arg_dtype(mlx_fast_cuda_kernel_config cls,
-                                                       const char *name, mlx_dtype dtype) {
-  return add_constant("mlx_fast_cuda_kernel_config_add_template_arg_dtype", &cuda, cls.ctx, name,
-                      WR_KERNEL_TYPE, (int)dtype);
-}
-
-int mlx_fast_cuda_kernel_config_add_template_arg_int(mlx_fast_cuda_kernel_config cls,
-                                                     const char *name, int value) {
-  return add_constant("mlx_fast_cuda_kernel_config_add_template_arg_int", &cuda, cls.ctx, name,
-                      WR_KERNEL_INT, value);
-}
-
-int mlx_fast_cuda_kernel_config_add_template_arg_bool(mlx_fast_cuda_kernel_config cls,
-                                                      const char *name, bool value) {
-  return add_constant("mlx_fast_cuda_kernel_config_add_template_arg_bool", &cuda, cls.ctx, name,
-                      WR_KERNEL_BOOL, value);
-}
+#define FAMILY metal
+#include "api/kernel_calls.h"
+#undef FAMILY
 
 mlx_fast_cuda_kernel mlx_fast_cuda_kernel_new(const char *name, const mlx_vector_string input_names,
                                               const mlx_vector_string output_names,
@@ -330,70 +286,6 @@ mlx_fast_cuda_kernel mlx_fast_cuda_kernel_new(const char *name, const mlx_vector
   const struct made_of m = {
       name, source, header, input_names, output_names, ensure_row_contiguous, shared_memory};
   return (mlx_fast_cuda_kernel){kernel_new("mlx_fast_cuda_kernel", &cuda, &m)};
-}
-
-void mlx_fast_cuda_kernel_free(mlx_fast_cuda_kernel cls) {
-  kernel_free("mlx_fast_cuda_kernel_free", &cuda, cls.ctx);
-}
-
-int mlx_fast_cuda_kernel_apply(mlx_vector_array *outputs, mlx_fast_cuda_kernel cls,
-                               const mlx_vector_array inputs,
-                               const mlx_fast_cuda_kernel_config config, const mlx_stream stream) {
-  return apply("mlx_fast_cuda_kernel", &cuda, outputs, cls.ctx, inputs, config.ctx, stream);
-}
-
-/* ---- Metal ---- */
-
-mlx_fast_metal_kernel_config mlx_fast_metal_kernel_config_new(void) {
-  return (mlx_fast_metal_kernel_config){config_new("mlx_fast_metal_kernel_config_new", &metal)};
-}
-
-void mlx_fast_metal_kernel_config_free(mlx_fast_metal_kernel_config cls) {
-  config_free("mlx_fast_metal_kernel_config_free", &metal, cls.ctx);
-}
-
-int mlx_fast_metal_kernel_config_add_output_arg(mlx_fast_metal_kernel_config cls, const int *shape,
-                                                size_t size, mlx_dtype dtype) {
-  return add_result("mlx_fast_metal_kernel_config_add_output_arg", &metal, cls.ctx, shape, size,
-                    dtype);
-}
-
-int mlx_fast_metal_kernel_config_set_grid(mlx_fast_metal_kernel_config cls, int grid1, int grid2,
-                                          int grid3) {
-  return set_threads("mlx_fast_metal_kernel_config_set_grid", &metal, cls.ctx, false, grid1, grid2,
-                     grid3);
-}
-
-int mlx_fast_metal_kernel_config_set_thread_group(mlx_fast_metal_kernel_config cls, int thread1,
-                                                  int thread2, int thread3) {
-  return set_threads("mlx_fast_metal_kernel_config_set_thread_group", &metal, cls.ctx, true,
-                     thread1, thread2, thread3);
-}
-
-int mlx_fast_metal_kernel_config_set_init_value(mlx_fast_metal_kernel_config cls, float value) {
-  return set_value("mlx_fast_metal_kernel_config_set_init_value", &metal, cls.ctx, value);
-}
-
-int mlx_fast_metal_kernel_config_set_verbose(mlx_fast_metal_kernel_config cls, bool verbose) {
-  return set_verbose("mlx_fast_metal_kernel_config_set_verbose", &metal, cls.ctx, verbose);
-}
-
-int mlx_fast_metal_kernel_config_add_template_arg_dtype(mlx_fast_metal_kernel_config cls,
-                                                        const char *name, mlx_dtype dtype) {
-  return add_constant("mlx_fast_metal_kernel_config_add_template_arg_dtype", &metal, cls.ctx, name,
-                      WR_KERNEL_TYPE, (int)dtype);
-}
-
-int mlx_fast_metal_kernel_config_add_template_arg_int(mlx_fast_metal_kernel_config cls,
-                                                      const char *name, int value) {
-  return add_constant("mlx_fast_metal_kernel_config_add_template_arg_int", &metal, cls.ctx, name,
-                      WR_KERNEL_INT, value);
-}
-
-int mlx_fast_metal_kernel_config_add_template_arg_bool(mlx_fast_metal_kernel_config cls,
-                                                       const char *name, bool value) {
-  return add_constant("mlx_fast_metal_kernel_config_add_template_arg_bool", &metal, cls.ctx, name,
-                      WR_KERNEL_BOOL, value);
 }
 
 mlx_fast_metal_kernel mlx_fast_metal_kernel_new(const char *name,
@@ -405,15 +297,4 @@ mlx_fast_metal_kernel mlx_fast_metal_kernel_new(const char *name,
   const struct made_of m = {name, source, header, input_names, output_names, ensure_row_contiguous,
                             0};
   return (mlx_fast_metal_kernel){kernel_new("mlx_fast_metal_kernel", &metal, &m)};
-}
-
-void mlx_fast_metal_kernel_free(mlx_fast_metal_kernel cls) {
-  kernel_free("mlx_fast_metal_kernel_free", &metal, cls.ctx);
-}
-
-int mlx_fast_metal_kernel_apply(mlx_vector_array *outputs, mlx_fast_metal_kernel cls,
-                                const mlx_vector_array inputs,
-                                const mlx_fast_metal_kernel_config config,
-                                const mlx_stream stream) {
-  return apply("mlx_fast_metal_kernel", &metal, outputs, cls.ctx, inputs, config.ctx, stream);
 }
