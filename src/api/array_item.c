@@ -6,96 +6,33 @@
 #include <math.h>
 #include <string.h>
 
-#include "api/api.h"
+#include "api/value.h"
 #include "core/half.h"
 
-/* ---- one element, as a value ---- */
-
-enum form { FORM_SIGNED, FORM_UNSIGNED, FORM_REAL };
-
-struct value {
-  enum form form;
-  int64_t i;
-  uint64_t u;
-  double re;
-  double im;
-};
-
-static struct value of_signed(int64_t i) { return (struct value){.form = FORM_SIGNED, .i = i}; }
-static struct value of_unsigned(uint64_t u) {
-  return (struct value){.form = FORM_UNSIGNED, .u = u};
-}
-
-static struct value of_real(double re, double im) {
-  return (struct value){.form = FORM_REAL, .re = re, .im = im};
-}
-
-static struct value load(enum wr_dtype dtype, const void *at) {
-  union {
-    uint8_t u8;
-    uint16_t u16;
-    uint32_t u32;
-    uint64_t u64;
-    int8_t i8;
-    int16_t i16;
-    int32_t i32;
-    int64_t i64;
-    float f32;
-    double f64;
-    wr_complex64 c64;
-  } v;
-  memcpy(&v, at, wr_dtype_size(dtype));
-  switch (dtype) {
-    case WR_BOOL:
-    case WR_UINT8:
-      return of_unsigned(v.u8);
-    case WR_UINT16:
-      return of_unsigned(v.u16);
-    case WR_UINT32:
-      return of_unsigned(v.u32);
-    case WR_UINT64:
-      return of_unsigned(v.u64);
-    case WR_INT8:
-      return of_signed(v.i8);
-    case WR_INT16:
-      return of_signed(v.i16);
-    case WR_INT32:
-      return of_signed(v.i32);
-    case WR_INT64:
-      return of_signed(v.i64);
-    case WR_FLOAT16:
-      return of_real((double)wr_f16_to_f32(v.u16), 0);
-    case WR_BFLOAT16:
-      return of_real((double)wr_bf16_to_f32(v.u16), 0);
-    case WR_FLOAT32:
-      return of_real((double)v.f32, 0);
-    case WR_FLOAT64:
-      return of_real(v.f64, 0);
-    default:
-      return of_real((double)v.c64.re, (double)v.c64.im);
-  }
-}
+/* ---- what a value is as another type ---- */
 
 /* The 64 bits of an integer; of negative ones the two's complement. */
-static uint64_t to_bits(struct value v) {
-  if (v.form == FORM_SIGNED) return (uint64_t)v.i;
-  if (v.form == FORM_UNSIGNED) return v.u;
+static uint64_t to_bits(struct wr_api_value v) {
+  if (v.form == WR_FORM_SIGNED) return (uint64_t)v.i;
+  if (v.form == WR_FORM_UNSIGNED) return v.u;
   if (isnan(v.re)) return 0;
   if (v.re >= 0) return v.re < 0x1p64 ? (uint64_t)v.re : UINT64_MAX;
   return v.re > -0x1p63 ? (uint64_t)(int64_t)v.re : (uint64_t)INT64_MIN;
 }
 
-static double to_double(struct value v) {
-  return v.form == FORM_SIGNED ? (double)v.i : v.form == FORM_UNSIGNED ? (double)v.u : v.re;
+static double to_double(struct wr_api_value v) {
+  return v.form == WR_FORM_SIGNED ? (double)v.i : v.form == WR_FORM_UNSIGNED ? (double)v.u : v.re;
 }
 
 /* By itself, so that large integers are rounded once. */
-static float to_float(struct value v) {
-  return v.form == FORM_SIGNED ? (float)v.i : v.form == FORM_UNSIGNED ? (float)v.u : (float)v.re;
+static float to_float(struct wr_api_value v) {
+  return v.form == WR_FORM_SIGNED     ? (float)v.i
+         : v.form == WR_FORM_UNSIGNED ? (float)v.u
+                                      : (float)v.re;
 }
 
-static bool to_bool(struct value v) {
-  if (v.form == FORM_REAL) return v.re != 0 || v.im != 0;
+static bool to_bool(struct wr_api_value v) {
+  if (v.form == WR_FORM_REAL) return v.re != 0 || v.im != 0;
   return to_bits(v) != 0;
 }
 
@@ -108,7 +45,7 @@ static void check_size_one(struct wr_node *node, struct wr_error **error) {
   }
 }
 
-static bool item(const char *function, const void *res, mlx_array arr, struct value *out) {
+static bool item(const char *function, const void *res, mlx_array arr, struct wr_api_value *out) {
   struct wr_error *error = NULL;
   const void *data = NULL;
   wr_api_result(res, "res", &error);
@@ -116,82 +53,82 @@ static bool item(const char *function, const void *res, mlx_array arr, struct va
   check_size_one(node, &error);
   if (!error) error = wr_node_host_data(node, &data);
   if (wr_api_return(function, error)) return false;
-  *out = load(wr_node_dtype(node), data);
+  *out = wr_api_load(wr_node_dtype(node), data);
   return true;
 }
 
 int mlx_array_item_bool(bool *res, const mlx_array arr) {
-  struct value v;
+  struct wr_api_value v;
   if (!item("mlx_array_item_bool", res, arr, &v)) return 1;
   *res = to_bool(v);
   return 0;
 }
 
 int mlx_array_item_uint8(uint8_t *res, const mlx_array arr) {
-  struct value v;
+  struct wr_api_value v;
   if (!item("mlx_array_item_uint8", res, arr, &v)) return 1;
   *res = (uint8_t)to_bits(v);
   return 0;
 }
 
 int mlx_array_item_uint16(uint16_t *res, const mlx_array arr) {
-  struct value v;
+  struct wr_api_value v;
   if (!item("mlx_array_item_uint16", res, arr, &v)) return 1;
   *res = (uint16_t)to_bits(v);
   return 0;
 }
 
 int mlx_array_item_uint32(uint32_t *res, const mlx_array arr) {
-  struct value v;
+  struct wr_api_value v;
   if (!item("mlx_array_item_uint32", res, arr, &v)) return 1;
   *res = (uint32_t)to_bits(v);
   return 0;
 }
 
 int mlx_array_item_uint64(uint64_t *res, const mlx_array arr) {
-  struct value v;
+  struct wr_api_value v;
   if (!item("mlx_array_item_uint64", res, arr, &v)) return 1;
   *res = to_bits(v);
   return 0;
 }
 
 int mlx_array_item_int8(int8_t *res, const mlx_array arr) {
-  struct value v;
+  struct wr_api_value v;
   if (!item("mlx_array_item_int8", res, arr, &v)) return 1;
   *res = (int8_t)to_bits(v);
   return 0;
 }
 
 int mlx_array_item_int16(int16_t *res, const mlx_array arr) {
-  struct value v;
+  struct wr_api_value v;
   if (!item("mlx_array_item_int16", res, arr, &v)) return 1;
   *res = (int16_t)to_bits(v);
   return 0;
 }
 
 int mlx_array_item_int32(int32_t *res, const mlx_array arr) {
-  struct value v;
+  struct wr_api_value v;
   if (!item("mlx_array_item_int32", res, arr, &v)) return 1;
   *res = (int32_t)to_bits(v);
   return 0;
 }
 
 int mlx_array_item_int64(int64_t *res, const mlx_array arr) {
-  struct value v;
+  struct wr_api_value v;
   if (!item("mlx_array_item_int64", res, arr, &v)) return 1;
   *res = (int64_t)to_bits(v);
   return 0;
 }
 
 int mlx_array_item_float32(float *res, const mlx_array arr) {
-  struct value v;
+  struct wr_api_value v;
   if (!item("mlx_array_item_float32", res, arr, &v)) return 1;
   *res = to_float(v);
   return 0;
 }
 
 int mlx_array_item_float64(double *res, const mlx_array arr) {
-  struct value v;
+  struct wr_api_value v;
   if (!item("mlx_array_item_float64", res, arr, &v)) return 1;
   *res = to_double(v);
   return 0;
@@ -199,7 +136,7 @@ int mlx_array_item_float64(double *res, const mlx_array arr) {
 
 /* Bytes, because what the three types below are differs between compilers. */
 int mlx_array_item_complex64(mlx_complex64_t *res, const mlx_array arr) {
-  struct value v;
+  struct wr_api_value v;
   if (!item("mlx_array_item_complex64", res, arr, &v)) return 1;
   wr_complex64 z = {to_float(v), (float)v.im};
   memcpy(res, &z, sizeof z);
@@ -207,7 +144,7 @@ int mlx_array_item_complex64(mlx_complex64_t *res, const mlx_array arr) {
 }
 
 int mlx_array_item_float16(float16_t *res, const mlx_array arr) {
-  struct value v;
+  struct wr_api_value v;
   if (!item("mlx_array_item_float16", res, arr, &v)) return 1;
   uint16_t bits = wr_f32_to_f16(to_float(v));
   memcpy(res, &bits, sizeof bits);
@@ -215,7 +152,7 @@ int mlx_array_item_float16(float16_t *res, const mlx_array arr) {
 }
 
 int mlx_array_item_bfloat16(bfloat16_t *res, const mlx_array arr) {
-  struct value v;
+  struct wr_api_value v;
   if (!item("mlx_array_item_bfloat16", res, arr, &v)) return 1;
   uint16_t bits = wr_f32_to_bf16(to_float(v));
   memcpy(res, &bits, sizeof bits);

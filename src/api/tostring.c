@@ -8,10 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/api.h"
+#include "api/value.h"
 #include "base/base.h"
 #include "base/text.h"
-#include "core/half.h"
 #include "core/shape.h"
 
 enum { SHOWN = 3, INDENT = 7 /* the length of "array([" */ };
@@ -56,86 +55,24 @@ __attribute__((format(printf, 2, 3))) static void text_format(struct text *t, co
 
 /* ---- one element ---- */
 
-static void add_complex(struct text *t, wr_complex64 z) {
-  bool plus = z.im >= 0 || isnan(z.im);
-  text_format(t, "%g%c%gj", (double)z.re, plus ? '+' : '-', (double)(plus ? z.im : -z.im));
-}
-
-static void add_integer(struct text *t, enum wr_dtype dtype, const void *at) {
-  union {
-    uint8_t u8;
-    uint16_t u16;
-    uint32_t u32;
-    uint64_t u64;
-    int8_t i8;
-    int16_t i16;
-    int32_t i32;
-    int64_t i64;
-  } v;
-  memcpy(&v, at, wr_dtype_size(dtype));
-  switch (dtype) {
-    case WR_UINT8:
-      text_format(t, "%u", v.u8);
-      break;
-    case WR_UINT16:
-      text_format(t, "%u", v.u16);
-      break;
-    case WR_UINT32:
-      text_format(t, "%u", v.u32);
-      break;
-    case WR_UINT64:
-      text_format(t, "%llu", (unsigned long long)v.u64);
-      break;
-    case WR_INT8:
-      text_format(t, "%d", v.i8);
-      break;
-    case WR_INT16:
-      text_format(t, "%d", v.i16);
-      break;
-    case WR_INT32:
-      text_format(t, "%d", v.i32);
-      break;
-    default:
-      text_format(t, "%lld", (long long)v.i64);
-      break;
-  }
-}
-
-static void add_inexact(struct text *t, enum wr_dtype dtype, const void *at) {
-  union {
-    uint16_t half;
-    float f32;
-    double f64;
-    wr_complex64 c64;
-  } v;
-  memcpy(&v, at, wr_dtype_size(dtype));
-  switch (dtype) {
-    case WR_FLOAT16:
-      text_format(t, "%g", (double)wr_f16_to_f32(v.half));
-      break;
-    case WR_BFLOAT16:
-      text_format(t, "%g", (double)wr_bf16_to_f32(v.half));
-      break;
-    case WR_FLOAT32:
-      text_format(t, "%g", (double)v.f32);
-      break;
-    case WR_FLOAT64:
-      text_format(t, "%g", v.f64);
-      break;
-    default:
-      add_complex(t, v.c64);
-      break;
-  }
+static void add_complex(struct text *t, double re, double im) {
+  bool plus = im >= 0 || isnan(im);
+  text_format(t, "%g%c%gj", re, plus ? '+' : '-', plus ? im : -im);
 }
 
 static void add_element(struct text *t, enum wr_dtype dtype, const void *at) {
+  const struct wr_api_value v = wr_api_load(dtype, at);
   if (dtype == WR_BOOL) {
     /* As MLX prints in C++, and so through mlx-c; only its Python prints True. */
-    text_add(t, *(const uint8_t *)at ? "true" : "false");
-  } else if (wr_dtype_is_integer(dtype)) {
-    add_integer(t, dtype, at);
+    text_add(t, v.u ? "true" : "false");
+  } else if (v.form == WR_FORM_UNSIGNED) {
+    text_format(t, "%llu", (unsigned long long)v.u);
+  } else if (v.form == WR_FORM_SIGNED) {
+    text_format(t, "%lld", (long long)v.i);
+  } else if (dtype == WR_COMPLEX64) {
+    add_complex(t, v.re, v.im);
   } else {
-    add_inexact(t, dtype, at);
+    text_format(t, "%g", v.re);
   }
 }
 
