@@ -25,16 +25,21 @@ static void choose_splits(struct search *s, const struct wr_run *run) {
   s->splits = (n + s->per_split - 1) / s->per_split;
 }
 
+/* What both kernels begin with. */
+static void start(struct wr_launch *l, struct search *s, int entry, void *found) {
+  wr_launch_start(l, s->id, entry);
+  wr_launch_pointer(l, s->call->out.data);
+  wr_launch_pointer(l, found);
+  wr_launch_pointer(l, s->call->in[0].data);
+  wr_launch_layout(l, &s->kept);
+  wr_launch_layout(l, &s->reduced);
+  wr_launch_index(l, s->kept.size);
+}
+
 static struct wr_error *find(struct search *s, struct wr_run *run, void *found) {
   struct wr_launch l;
   const int64_t most = (int64_t)run->gpu->multiprocessors * 32;
-  wr_launch_start(&l, s->id, WR_ENTRY_ARG_ROWS);
-  wr_launch_pointer(&l, s->call->out.data);
-  wr_launch_pointer(&l, found);
-  wr_launch_pointer(&l, s->call->in[0].data);
-  wr_launch_layout(&l, &s->kept);
-  wr_launch_layout(&l, &s->reduced);
-  wr_launch_index(&l, s->kept.size);
+  start(&l, s, WR_ENTRY_ARG_ROWS, found);
   wr_launch_i64(&l, s->reduced.size);
   wr_launch_i64(&l, s->per_split);
   wr_launch_blocks(&l, s->kept.size < most ? s->kept.size : most, s->splits, THREADS);
@@ -43,13 +48,7 @@ static struct wr_error *find(struct search *s, struct wr_run *run, void *found) 
 
 static struct wr_error *merge(struct search *s, struct wr_run *run, void *found) {
   struct wr_launch l;
-  wr_launch_start(&l, s->id, WR_ENTRY_ARG_MERGE);
-  wr_launch_pointer(&l, s->call->out.data);
-  wr_launch_pointer(&l, found);
-  wr_launch_pointer(&l, s->call->in[0].data);
-  wr_launch_layout(&l, &s->kept);
-  wr_launch_layout(&l, &s->reduced);
-  wr_launch_index(&l, s->kept.size);
+  start(&l, s, WR_ENTRY_ARG_MERGE, found);
   wr_launch_i64(&l, s->splits);
   wr_launch_blocks(&l, s->kept.size, 1, THREADS);
   return wr_launch(&l, run);

@@ -44,12 +44,5 @@ struct wr_error *wr_gpu_binary(struct wr_run *run, const struct wr_call *call) {
   wr_launch_pointer(&launch, out->data);
   wr_launch_pointer(&launch, a->data);
   wr_launch_pointer(&launch, b->data);
-  wr_launch_index(&launch, out->size);
-  if (!packs) wr_launch_layout(&launch, &layout);
-  if (packs) {
-    wr_launch_packs(&launch, out->size, k);
-  } else {
-    wr_launch_threads(&launch, run, out->size, 256);
-  }
-  return wr_launch(&launch, run);
+  return wr_launch_elements(&launch, run, out->size, packs ? k : 0, &layout);
 }

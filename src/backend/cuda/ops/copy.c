@@ -55,10 +55,7 @@ static struct wr_error *copy_strided(struct wr_run *run, const struct wr_tensor 
   wr_launch_start(&launch, copy_id(in->dtype, wr_layout_is_big(&layout)), WR_ENTRY_COPY_STRIDED);
   wr_launch_pointer(&launch, out);
   wr_launch_pointer(&launch, in->data);
-  wr_launch_index(&launch, in->size);
-  wr_launch_layout(&launch, &layout);
-  wr_launch_threads(&launch, run, in->size, 256);
-  return wr_launch(&launch, run);
+  return wr_launch_elements(&launch, run, in->size, 0, &layout);
 }
 
 struct wr_error *wr_gpu_convert(struct wr_run *run, const struct wr_tensor *t, enum wr_dtype to,
@@ -102,10 +99,7 @@ static struct wr_error *paste(struct wr_run *run, enum wr_op by, const struct wr
   }
   wr_launch_pointer(&launch, to);
   wr_launch_pointer(&launch, t->data);
-  wr_launch_index(&launch, t->size);
-  wr_launch_layout(&launch, &layout);
-  wr_launch_threads(&launch, run, t->size, 256);
-  return wr_launch(&launch, run);
+  return wr_launch_elements(&launch, run, t->size, 0, &layout);
 }
 
 struct wr_error *wr_gpu_concatenate(struct wr_run *run, const struct wr_call *call) {

@@ -44,6 +44,10 @@ struct wr_line_axis {
 void wr_line_axis_of(struct wr_line_axis *l, const struct wr_tensor *t, int axis);
 
 void wr_launch_layout(struct wr_launch *l, struct wr_layout *layout);
+/* The end of an elementwise launch, whose last arguments are the number of elements and, unless the
+   kernel goes by packs of `pack` elements, their layout. A pack of 0: a thread for each element. */
+struct wr_error *wr_launch_elements(struct wr_launch *l, struct wr_run *run, int64_t size,
+                                    size_t pack, struct wr_layout *layout);
 
 /* True when the address lies on a multiple of `bytes`. */
 bool wr_aligned(const void *p, size_t bytes);

@@ -82,6 +82,18 @@ void wr_launch_layout(struct wr_launch *l, struct wr_layout *layout) {
   wr_launch_struct(l, layout->packed, (size_t)((char *)at - (char *)layout->packed));
 }
 
+struct wr_error *wr_launch_elements(struct wr_launch *l, struct wr_run *run, int64_t size,
+                                    size_t pack, struct wr_layout *layout) {
+  wr_launch_index(l, size);
+  if (pack > 0) {
+    wr_launch_packs(l, size, pack);
+  } else {
+    wr_launch_layout(l, layout);
+    wr_launch_threads(l, run, size, 256);
+  }
+  return wr_launch(l, run);
+}
+
 bool wr_aligned(const void *p, size_t bytes) { return (uintptr_t)p % bytes == 0; }
 
 enum wr_dtype wr_dtype_of_size(enum wr_dtype t) {

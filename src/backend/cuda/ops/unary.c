@@ -25,14 +25,7 @@ struct wr_error *wr_gpu_map(struct wr_run *run, enum wr_source source, const str
   wr_launch_start(&launch, id, dense ? WR_ENTRY_DENSE : WR_ENTRY_STRIDED);
   wr_launch_pointer(&launch, out->data);
   wr_launch_pointer(&launch, in->data);
-  wr_launch_index(&launch, out->size);
-  if (!dense) wr_launch_layout(&launch, &layout);
-  if (dense) {
-    wr_launch_packs(&launch, out->size, k);
-  } else {
-    wr_launch_threads(&launch, run, out->size, 256);
-  }
-  return wr_launch(&launch, run);
+  return wr_launch_elements(&launch, run, out->size, dense ? k : 0, &layout);
 }
 
 struct wr_error *wr_gpu_no_body(const struct wr_call *call) {
