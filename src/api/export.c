@@ -126,12 +126,7 @@ static struct wr_error *trace(struct wr_capture **out, struct wr_function *f,
   struct wr_error *error = wr_capture_begin(&making, shapeless ? WR_CAPTURE_VIEWS : 0);
   if (error) return error;
   error = call(&making, f, i, takes_named, &results);
-  if (!error) {
-    const struct wr_node_list outputs = {(struct wr_node *const *)results.out[0].items,
-                                         results.out[0].count};
-    error = wr_capture_make(out, &making, &outputs);
-    wr_results_end(&results);
-  }
+  if (!error) error = wr_capture_of_results(out, &making, &results);
   wr_capture_end(&making);
   return error || !shapeless ? error : generalize(out);
 }

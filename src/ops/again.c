@@ -63,8 +63,7 @@ struct wr_error *wr_again_call(struct wr_node **out, const struct wr_record *lik
   if (!in) return wr_error_out_of_memory();
   for (int i = 0; i < like->n_in; i++) in[i] = wr_compose_dense(&c, like->in[i]);
   dense.in = in;
-  struct wr_node *r = NULL;
-  if (!c.error) r = wr_compose_step(&c, wr_ops_record(wr_compose_slot(&c), &dense));
+  struct wr_node *r = wr_compose_record(&c, &dense);
   if (in != few) wr_free(in);
   return wr_compose_end(&c, out, r);
 }

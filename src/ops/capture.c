@@ -367,6 +367,15 @@ struct wr_error *wr_capture_make(struct wr_capture **out, struct wr_capturing *m
   return made ? NULL : wr_error_out_of_memory();
 }
 
+struct wr_error *wr_capture_of_results(struct wr_capture **out, struct wr_capturing *making,
+                                       struct wr_results *results) {
+  const struct wr_ptrs *list = &results->out[0];
+  const struct wr_node_list outputs = {(struct wr_node *const *)list->items, list->count};
+  struct wr_error *error = wr_capture_make(out, making, &outputs);
+  wr_results_end(results);
+  return error;
+}
+
 static struct wr_error *run_on_placeholders(struct wr_capturing *making, struct wr_function *f,
                                             const struct wr_node_list *inputs,
                                             struct wr_results *results) {
@@ -389,12 +398,7 @@ struct wr_error *wr_capture_function(struct wr_capture **out, struct wr_function
   struct wr_error *error = wr_capture_begin(&making, how);
   if (error) return error;
   error = run_on_placeholders(&making, f, inputs, &results);
-  if (!error) {
-    const struct wr_node_list outputs = {(struct wr_node *const *)results.out[0].items,
-                                         results.out[0].count};
-    error = wr_capture_make(out, &making, &outputs);
-    wr_results_end(&results);
-  }
+  if (!error) error = wr_capture_of_results(out, &making, &results);
   wr_capture_end(&making);
   return error;
 }

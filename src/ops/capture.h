@@ -81,6 +81,9 @@ struct wr_error *wr_capture_input(struct wr_capturing *making, int ndim, const i
 /* What leads to the outputs; they may be any arrays. The range stays open. */
 struct wr_error *wr_capture_make(struct wr_capture **out, struct wr_capturing *making,
                                  const struct wr_node_list *outputs);
+/* The same of the first list of a function's results; takes what these hold. */
+struct wr_error *wr_capture_of_results(struct wr_capture **out, struct wr_capturing *making,
+                                       struct wr_results *results);
 /* Closes the range, and drops the placeholders. */
 void wr_capture_end(struct wr_capturing *making);
 

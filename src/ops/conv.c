@@ -259,7 +259,7 @@ static struct wr_node *convolution(struct wr_compose *c, struct wr_node *input,
                              .params = &params,
                              .params_bytes = sizeof params,
                              .stream = c->stream};
-  return wr_compose_step(c, wr_ops_record(wr_compose_slot(c), &record));
+  return wr_compose_record(c, &record);
 }
 
 static struct wr_error *conv(struct wr_node **out, struct wr_node *input, struct wr_node *weight,

@@ -192,20 +192,16 @@ static struct wr_error *record(struct wr_node **out, const struct attention *a,
   int n = 3;
   if (a->mask) in[n++] = wr_compose_broadcast(&c, a->mask, 4, scores);
   if (a->sinks) in[n++] = a->sinks;
-  struct wr_node *r = NULL;
-  if (!c.error) {
-    const struct wr_record command = {.op = WR_OP_ATTENTION,
-                                      .dtype = t,
-                                      .ndim = 4,
-                                      .shape = shape,
-                                      .n_in = n,
-                                      .in = in,
-                                      .params = &params,
-                                      .params_bytes = sizeof params,
-                                      .stream = s};
-    r = wr_compose_step(&c, wr_ops_record(wr_compose_slot(&c), &command));
-  }
-  return wr_compose_end(&c, out, r);
+  const struct wr_record command = {.op = WR_OP_ATTENTION,
+                                    .dtype = t,
+                                    .ndim = 4,
+                                    .shape = shape,
+                                    .n_in = n,
+                                    .in = in,
+                                    .params = &params,
+                                    .params_bytes = sizeof params,
+                                    .stream = s};
+  return wr_compose_end(&c, out, wr_compose_record(&c, &command));
 }
 
 /* GPUs have one for 16-bit floats, whose rows their registers hold. While it may be

@@ -107,7 +107,7 @@ static struct wr_node *transformed(struct wr_compose *c, struct wr_node *x, enum
                              .params = &params,
                              .params_bytes = sizeof params,
                              .stream = c->stream};
-  return wr_compose_step(c, wr_ops_record(wr_compose_slot(c), &record));
+  return wr_compose_record(c, &record);
 }
 
 /* The real side of the last axis listed is where the complex ones are not yet, or no more. */

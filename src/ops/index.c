@@ -120,9 +120,7 @@ struct wr_error *wr_ops_take_along_axis(struct wr_node **out, struct wr_node *a,
                              .params = &params,
                              .params_bytes = sizeof params,
                              .stream = s};
-  struct wr_node *r = NULL;
-  if (!c.error) r = wr_compose_step(&c, wr_ops_record(wr_compose_slot(&c), &record));
-  return wr_compose_end(&c, out, r);
+  return wr_compose_end(&c, out, wr_compose_record(&c, &record));
 }
 
 /* ---- index arrays for several axes ---- */
@@ -283,9 +281,7 @@ static struct wr_error *record_scatter(struct wr_node **out, enum wr_op by, stru
                              .params = &params,
                              .params_bytes = sizeof params,
                              .stream = s};
-  struct wr_node *r = NULL;
-  if (!c.error) r = wr_compose_step(&c, wr_ops_record(wr_compose_slot(&c), &record));
-  return wr_compose_end(&c, out, r);
+  return wr_compose_end(&c, out, wr_compose_record(&c, &record));
 }
 
 /* Sums of 16 bits would be rounded at each step, and stop growing; products likewise. */

@@ -99,7 +99,7 @@ static struct wr_node *record(struct wr_compose *c, enum wr_op op, struct wr_nod
                         .params = params,
                         .params_bytes = params_bytes,
                         .stream = c->stream};
-  return wr_compose_step(c, wr_ops_record(wr_compose_slot(c), &r));
+  return wr_compose_record(c, &r);
 }
 
 /* Many dense matrices times one are one tall matrix times it: a single large product. */

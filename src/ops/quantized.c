@@ -185,7 +185,7 @@ static struct wr_node *record_bytes(struct wr_compose *c, struct wr_node *w, str
                                    .params = how,
                                    .params_bytes = sizeof *how,
                                    .stream = c->stream};
-  return wr_compose_step(c, wr_ops_record(wr_compose_slot(c), &record));
+  return wr_compose_record(c, &record);
 }
 
 struct wr_error *wr_ops_quantized_parts(struct wr_node *parts[3], struct wr_node *w,
@@ -316,20 +316,16 @@ struct wr_error *wr_ops_quantized_unpack(struct wr_node **out, const struct wr_p
   if (global) in[n++] = wr_compose_dense(&c, global);
   memcpy(shape, wr_node_shape(p->w), (size_t)ndim * sizeof *shape);
   shape[ndim - 1] = (int32_t)wr_ops_packed_elements(p);
-  struct wr_node *r = NULL;
-  if (!c.error) {
-    const struct wr_record record = {.op = WR_OP_DEQUANTIZE,
-                                     .dtype = dtype,
-                                     .ndim = ndim,
-                                     .shape = shape,
-                                     .n_in = n,
-                                     .in = in,
-                                     .params = &p->how,
-                                     .params_bytes = sizeof p->how,
-                                     .stream = s};
-    r = wr_compose_step(&c, wr_ops_record(wr_compose_slot(&c), &record));
-  }
-  return wr_compose_end(&c, out, r);
+  const struct wr_record record = {.op = WR_OP_DEQUANTIZE,
+                                   .dtype = dtype,
+                                   .ndim = ndim,
+                                   .shape = shape,
+                                   .n_in = n,
+                                   .in = in,
+                                   .params = &p->how,
+                                   .params_bytes = sizeof p->how,
+                                   .stream = s};
+  return wr_compose_end(&c, out, wr_compose_record(&c, &record));
 }
 
 struct wr_error *wr_ops_dequantize(struct wr_node **out, struct wr_node *w, struct wr_node *scales,

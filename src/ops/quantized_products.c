@@ -121,7 +121,7 @@ static struct wr_node *record(struct wr_compose *c, struct wr_node *x, const str
                               .params = &how,
                               .params_bytes = sizeof how,
                               .stream = c->stream};
-  return wr_compose_step(c, wr_ops_record(wr_compose_slot(c), &r));
+  return wr_compose_record(c, &r);
 }
 
 /* float64, for which there is no kernel: the matrix is written, and multiplied. */

@@ -40,17 +40,16 @@ static struct wr_error *check_not_empty(enum wr_op op, const struct wr_node *a, 
 }
 
 static struct wr_error *record(struct wr_node **out, enum wr_op op, struct wr_node *a,
-                               enum wr_dtype dtype, const struct reduction *r,
+                               enum wr_dtype dtype, const struct reduction *r, const void *params,
                                struct wr_stream *s) {
-  struct wr_reduce_params params = {.axes = r->axes};
   return wr_ops_record(out, &(struct wr_record){.op = op,
                                                 .dtype = dtype,
                                                 .ndim = r->ndim,
                                                 .shape = r->shape,
                                                 .n_in = 1,
                                                 .in = &a,
-                                                .params = &params,
-                                                .params_bytes = sizeof params,
+                                                .params = params,
+                                                .params_bytes = wr_op_info(op)->params_bytes,
                                                 .stream = s});
 }
 
@@ -66,6 +65,7 @@ struct wr_error *wr_ops_reduce(struct wr_node **out, enum wr_op op, struct wr_no
     return NULL;
   }
   struct reduction r = reduced_shape(a, mask, keepdims);
+  struct wr_reduce_params params = {.axes = r.axes};
   struct wr_ops_types types = wr_ops_types_of(op, wr_node_dtype(a));
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node *x =
@@ -74,7 +74,7 @@ struct wr_error *wr_ops_reduce(struct wr_node **out, enum wr_op op, struct wr_no
   if (!c.error) {
     struct wr_node **slot = wr_compose_slot(&c);
     result = wr_compose_step(&c, r.is_noop ? wr_ops_reshape(slot, x, r.shape, r.ndim, s)
-                                           : record(slot, op, x, types.result, &r, s));
+                                           : record(slot, op, x, types.result, &r, &params, s));
   }
   return wr_compose_end(&c, out, result);
 }
@@ -92,15 +92,7 @@ static struct wr_error *record_arg(struct wr_node **out, enum wr_op op, struct w
                         wr_ops_shape_text(a).s);
   }
   struct wr_axis_params params = {.axis = axis};
-  return wr_ops_record(out, &(struct wr_record){.op = op,
-                                                .dtype = WR_UINT32,
-                                                .ndim = r->ndim,
-                                                .shape = r->shape,
-                                                .n_in = 1,
-                                                .in = &a,
-                                                .params = &params,
-                                                .params_bytes = sizeof params,
-                                                .stream = s});
+  return record(out, op, a, WR_UINT32, r, &params, s);
 }
 
 struct wr_error *wr_ops_arg_reduce(struct wr_node **out, enum wr_op op, struct wr_node *a, int axis,

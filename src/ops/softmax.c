@@ -82,7 +82,7 @@ static struct wr_error *logsumexp_last(struct wr_node **out, struct wr_node *a, 
                                .n_in = 1,
                                .in = &x,
                                .stream = s};
-    result = wr_compose_step(&c, wr_ops_record(wr_compose_slot(&c), &record));
+    result = wr_compose_record(&c, &record);
   }
   return wr_compose_end(&c, out, result);
 }

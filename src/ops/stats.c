@@ -93,24 +93,25 @@ static enum wr_dtype result_type(enum wr_dtype t) {
   return t == WR_COMPLEX64 ? WR_FLOAT32 : wr_dtype_to_inexact(t);
 }
 
-struct wr_error *wr_ops_var(struct wr_node **out, struct wr_node *a, const int *axes, int n_axes,
-                            bool keepdims, int ddof, struct wr_stream *s) {
+/* The root, of a standard deviation, is taken before the result is rounded. */
+static struct wr_error *var_or_std(struct wr_node **out, struct wr_node *a, const int *axes,
+                                   int n_axes, bool keepdims, int ddof, bool root,
+                                   struct wr_stream *s) {
   struct spread over;
   struct wr_error *error = spread_of(&over, a, axes, n_axes);
   if (error) return error;
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node *v = variance(&c, a, &over, keepdims, ddof);
+  if (root) v = wr_compose_unary(&c, WR_OP_SQRT, v);
   return wr_compose_end(&c, out, wr_compose_astype(&c, v, result_type(wr_node_dtype(a))));
 }
 
-/* The root is taken before the result is rounded. */
+struct wr_error *wr_ops_var(struct wr_node **out, struct wr_node *a, const int *axes, int n_axes,
+                            bool keepdims, int ddof, struct wr_stream *s) {
+  return var_or_std(out, a, axes, n_axes, keepdims, ddof, false, s);
+}
+
 struct wr_error *wr_ops_std(struct wr_node **out, struct wr_node *a, const int *axes, int n_axes,
                             bool keepdims, int ddof, struct wr_stream *s) {
-  struct spread over;
-  struct wr_error *error = spread_of(&over, a, axes, n_axes);
-  if (error) return error;
-  struct wr_compose c = wr_compose_begin(s);
-  struct wr_node *v = variance(&c, a, &over, keepdims, ddof);
-  v = wr_compose_unary(&c, WR_OP_SQRT, v);
-  return wr_compose_end(&c, out, wr_compose_astype(&c, v, result_type(wr_node_dtype(a))));
+  return var_or_std(out, a, axes, n_axes, keepdims, ddof, true, s);
 }

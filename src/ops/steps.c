@@ -53,6 +53,10 @@ void *wr_compose_fail(struct wr_compose *c, const char *format, ...) {
   return NULL;
 }
 
+struct wr_node *wr_compose_record(struct wr_compose *c, const struct wr_record *record) {
+  return c->error ? NULL : wr_compose_step(c, wr_ops_record(wr_compose_slot(c), record));
+}
+
 struct wr_node *wr_compose_alike(struct wr_compose *c, enum wr_op op, struct wr_node *x,
                                  const void *params, size_t params_bytes) {
   if (c->error) return NULL;
@@ -65,7 +69,7 @@ struct wr_node *wr_compose_alike(struct wr_compose *c, enum wr_op op, struct wr_
                                    .params = params,
                                    .params_bytes = params_bytes,
                                    .stream = c->stream};
-  return wr_compose_step(c, wr_ops_record(wr_compose_slot(c), &record));
+  return wr_compose_record(c, &record);
 }
 
 struct wr_node *wr_compose_unary(struct wr_compose *c, enum wr_op op, struct wr_node *a) {

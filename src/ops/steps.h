@@ -34,6 +34,8 @@ struct wr_node *wr_compose_step(struct wr_compose *c, struct wr_error *error);
 /* Sets the error, if there is none yet, and gives NULL. */
 __attribute__((format(printf, 2, 3))) void *wr_compose_fail(struct wr_compose *c,
                                                             const char *format, ...);
+/* A command that is recorded as it stands, unless a step before it failed. */
+struct wr_node *wr_compose_record(struct wr_compose *c, const struct wr_record *record);
 /* A command on x whose result has x's dtype and shape. */
 struct wr_node *wr_compose_alike(struct wr_compose *c, enum wr_op op, struct wr_node *x,
                                  const void *params, size_t params_bytes);

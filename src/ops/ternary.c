@@ -38,9 +38,7 @@ struct wr_error *wr_ops_where(struct wr_node **out, struct wr_node *condition, s
                              .n_in = 3,
                              .in = in,
                              .stream = s};
-  struct wr_node *result = NULL;
-  if (!c.error) result = wr_compose_step(&c, wr_ops_record(wr_compose_slot(&c), &record));
-  return wr_compose_end(&c, out, result);
+  return wr_compose_end(&c, out, wr_compose_record(&c, &record));
 }
 
 struct wr_error *wr_again_ternary(struct wr_node **out, const struct wr_record *like) {
