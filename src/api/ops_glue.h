@@ -1,8 +1,8 @@
 #ifndef WR_API_OPS_GLUE_H
 #define WR_API_OPS_GLUE_H
 
-/* For calls_*.c, ops_split.c, random.c and distributed.c: a call of one operation, and counts of the C API as the
-   operations take them. */
+/* For calls_*.c, ops_split.c, random.c and distributed.c: a call of one operation, and counts of
+   the C API as the operations take them. */
 
 #include <limits.h>
 #include <stddef.h>

@@ -48,10 +48,10 @@ struct wr_error *wr_checkpoint(struct wr_function **out, struct wr_function *f);
    later calls record that, without a call of f. Random keys that f draws are drawn at each call. In
    the mode DISABLED *out is f. */
 enum wr_compile_mode { /* of the process; as mlx_compile_mode */
-  WR_COMPILE_DISABLED,
-  WR_COMPILE_NO_SIMPLIFY,
-  WR_COMPILE_NO_FUSE,
-  WR_COMPILE_ENABLED
+                       WR_COMPILE_DISABLED,
+                       WR_COMPILE_NO_SIMPLIFY,
+                       WR_COMPILE_NO_FUSE,
+                       WR_COMPILE_ENABLED
 };
 void wr_set_compile_mode(enum wr_compile_mode mode);
 

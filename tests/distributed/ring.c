@@ -1,4 +1,5 @@
-/* Collectives on the ring, in processes of one machine, with one and several connections. K9, R2. */
+/* Collectives on the ring, in processes of one machine, with one and several connections. K9, R2.
+ */
 
 #include "collectives.h"
 

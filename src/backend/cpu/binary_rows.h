@@ -68,9 +68,9 @@ WR_INLINE void ROW(_far)(const struct wr_row *r, C (*near)(C, C), C (*any)(C, C)
     ROW(_map)(r, near);
   }
 }
-#define FORM_binary_far(name)                             \
+#define FORM_binary_far(name)                                \
   WR_WIDE static void ROW(_##name)(const struct wr_row *r) { \
-    ROW(_far)(r, OP(_near_##name), OP(_##name));          \
+    ROW(_far)(r, OP(_near_##name), OP(_##name));             \
   }
 #else
 #define FORM_binary_far(name) \

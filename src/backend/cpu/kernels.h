@@ -23,7 +23,8 @@
 typedef struct wr_error *(*wr_cpu_kernel)(const struct wr_call *call);
 
 /* The forms of elementwise loops are one kernel each for one input and for two. Views share their
-   input's buffer: wr_cpu_view is declared by their rows and never defined, and so is wr_cpu_none. */
+   input's buffer: wr_cpu_view is declared by their rows and never defined, and so is wr_cpu_none.
+ */
 #define wr_cpu_unary_magnitude wr_cpu_unary
 #define wr_cpu_unary_test wr_cpu_unary
 #define wr_cpu_unary_turn wr_cpu_unary

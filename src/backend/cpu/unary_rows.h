@@ -1,5 +1,6 @@
-/* Template: the row functions of one type, and their table ROW(s), from the rows of ops.def. Included
-   by unary_int.h, unary_float.h and unary_complex.h with
+/* Template: the row functions of one type, and their table ROW(s), from the rows of ops.def.
+   Included by unary_int.h, unary_float.h and unary_complex.h with
+
      ROW(name)          the name of a row function, and of the table
      FORM_<cpu>(name)   a row function in the form that the row's cpu cell names
      TAKES_<types>(..)  its arguments where the set has this type, else nothing */
