@@ -1,10 +1,12 @@
 /* Threads for work that may block for as long as it likes, such as a read from a slow disk or by a
-   function of the user's: neither workers of the pool nor threads that wait for a result, so
-   nothing else is held up by them (K9, K10). One is started when work comes and none is idle, up to
-   a bound, behind which work waits for earlier work of this kind alone; one that has been idle for
-   a while ends. A function of the user's may itself wait for an array that is read here: for each
-   thread that waits inside the user's code there may be one more, or else they would wait for each
-   other in a circle. Lock: EVENT. */
+   function of the user's. They are neither workers of the pool nor threads that wait for a result,
+   so nothing else is held up by them (K9, K10). A thread is started when work comes and none is
+   idle, unless there are as many as may be; then the work waits for earlier work of this kind. A
+   thread that has been idle for a second ends.
+
+   A function of the user's may itself wait for an array that is to be read here. If all threads
+   waited so, none would be left to read. So for each thread that waits inside the user's code there
+   may be one more than the bound says. Lock: EVENT. */
 
 #include <errno.h>
 
@@ -101,7 +103,8 @@ struct wr_error *wr_blocking_submit(struct wr_blocking *work) {
   return wr_error_new(WEIR_ERROR_STATE, "the system refuses the thread that it would block");
 }
 
-/* The work that is queued already is what the thread may wait for. */
+/* Work may be queued that no thread comes to until this one goes on, and this one may be waiting
+   for just that. So a thread for it is started here. */
 void wr_blocking_waits(bool begins) {
   wr_mutex_lock(&pool.lock);
   pool.waiting += begins ? 1 : (size_t)-1;
@@ -135,7 +138,8 @@ size_t wr_blocking_threads(void) {
   return n;
 }
 
-/* The threads and what they had to do are the parent's; here the arrays are computed anew. */
+/* The threads, and the work that they had, are left to the parent. The child computes the arrays
+   anew. */
 static void forget_in_child(void) {
   wr_blocking_init();
   pool.head = NULL;

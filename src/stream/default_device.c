@@ -1,14 +1,14 @@
-/* The default device of the process (D2), and what is a device at all. Nothing is looked for at
-   load: the first call that needs the default device looks for GPUs. What the program sets is never
-   looked for, so a program that begins with mlx_set_default_device(cpu) never opens the driver. No
-   locks.
- */
+/* The default device of the process (D2), and the check that a device exists. GPUs are not looked
+   for when the library is loaded, but by the first call that needs the default device. A program
+   that sets one before, by mlx_set_default_device(cpu) say, never opens the driver. No locks. */
 
 #include "base/fork.h"
 #include "stream/internal.h"
 
-/* How it became that. The word goes from 0 to what was found by compare-and-swap, so that what the
-   program sets is never undone by a thread that was looking for devices meanwhile. */
+/* The word is 0 until there is a default device; then it holds the device, and whether the program
+   set it or a look for GPUs found it. What was found is put in the place of 0 alone, by
+   compare-and-swap: so a thread that was looking does not undo what the program has set meanwhile.
+ */
 enum { DEFAULT_SET = 1 << 24, DEFAULT_FOUND = 1 << 25 };
 wr_atomic_u32 wr_default_device_word;
 
@@ -22,10 +22,12 @@ static enum wr_usable gpu_usable(const char **reason) {
   return gpus->device_count() > 0 ? WR_USABLE : WR_UNUSABLE;
 }
 
-/* The first GPU where there is one. Looking for it may open the driver, which takes up to seconds;
-   of threads that ask meanwhile each looks, and the backend lets one do it. A look that was refused
-   for a reason of the moment decides nothing: neither may such a program be on the CPU for ever,
-   nor may one call of it run there in silence (T2). */
+/* The first GPU where there is one. To look for it may open the driver, which can take seconds. All
+   threads that ask meanwhile look too; the backend lets one of them open it, and the others wait. A
+   look may be refused for a reason of the moment, such as no free descriptor. That decides nothing:
+   it must neither leave the program on the CPU for ever nor run this one call there in silence
+   (T2).
+ */
 struct wr_error *wr_default_device_slow(struct wr_device *out) {
   const char *reason = "";
   const enum wr_usable gpu = gpu_usable(&reason);

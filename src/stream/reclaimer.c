@@ -1,7 +1,7 @@
-/* The reclaimer: one thread, started at first need, that runs what belongs to users (destructors of
-   their buffers, callbacks), with no lock of Weir's held (K10). It is neither a pool worker nor a
-   thread that waits for a result, so whatever the callback does or waits for, no work stops.
-   Lock: EVENT. */
+/* The reclaimer: one thread, started when it is first needed, that runs code of the user's, which
+   is destructors of buffers and callbacks, with no lock of Weir's held (K10). It is neither a
+   worker of the pool nor a thread that waits for a result; so whatever a callback does, or waits
+   for, all work goes on. Lock: EVENT. */
 
 #include <errno.h>
 
@@ -143,8 +143,8 @@ size_t wr_reclaimer_threads(void) {
   return n;
 }
 
-/* Calls that were queued are the parent's; a call that its thread was in counts as finished here.
- */
+/* The parent makes the calls that were queued. In the child, where its thread is not, all of them
+   count as finished. */
 static void forget_in_child(void) {
   wr_cond_init(&reclaimer.wake);
   wr_cond_init(&reclaimer.done);

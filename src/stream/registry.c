@@ -1,8 +1,8 @@
-/* The table of live streams. A stream's index is its slot: unique among live streams, and reused
-   only when nothing refers to the old one (H2). Its id is the index and the number of streams that
-   were made before it, so an id that outlives its stream finds nothing, never another stream. A
-   bitmap of taken slots, and a hint where the first free one may be. Lock: REGISTRY; below it, each
-   stream's own, when all of them are walked. */
+/* The table of live streams. A stream's index is its place in the table; so no two live streams
+   have the same, and an index is given again only when nothing refers to the old stream (H2). A
+   stream's id is its index together with the number of streams that were made before it. So an id
+   that outlives its stream finds nothing, and never another stream. A bitmap says which places are
+   taken. Lock: REGISTRY; in a walk over all streams, each stream's own inside it. */
 
 #include <string.h>
 

@@ -1,7 +1,8 @@
-/* Attention of 16-bit floats, of up to 128 elements a key and a value: by tensor cores of compute
-   capability 9.0 (kernels/attention_tiles.cu), by as few reads as can be for a few rows
-   (attention_few.cu), or in any layout (attention.cu). Where rows are not enough for all
-   multiprocessors their keys are cut in splits, which are joined. */
+/* Attention of 16-bit floats whose keys and values have up to 128 elements each. There are three
+   ways to compute it: kernels/attention_tiles.cu uses the tensor cores of compute capability 9.0,
+   attention_few.cu reads each key and value once for a few rows of queries, and attention.cu takes
+   any layout. Where there are too few rows to keep all multiprocessors busy, the keys are cut in
+   splits that are computed side by side, and a second kernel joins their results. */
 
 #include "backend/cuda/ops/internal.h"
 
@@ -86,7 +87,7 @@ static unsigned shared_bytes(const struct way *way, unsigned variant) {
   return 0;
 }
 
-/* Numbers of rows and keys of which there are sums in 32 bits. */
+/* Kernels add two numbers of rows, or of keys, in 32 bits; so each is to be below this. */
 enum { FAR = 1 << 30 };
 
 static const struct way *way_of(const struct wr_run *run, const struct wr_call *call,
@@ -101,7 +102,8 @@ static const struct way *way_of(const struct wr_run *run, const struct wr_call *
   return way && shared_bytes(way, variant) <= (unsigned)gpu->shared_most ? way : &general;
 }
 
-/* So many that all multiprocessors have their blocks, of some keys at least. */
+/* In how many splits the keys are cut: enough for every multiprocessor to have all the blocks that
+   it can run, but no split has fewer keys than way->split. */
 static int64_t splits_of(const struct wr_run *run, const struct problem *p, const struct way *way) {
   const int64_t blocks = p->batch * p->heads * p->tiles;
   const int64_t wanted = way->fill * (int64_t)run->gpu->multiprocessors / blocks;
@@ -110,8 +112,9 @@ static int64_t splits_of(const struct wr_run *run, const struct problem *p, cons
   return splits > 1 ? splits : 1;
 }
 
-/* A block that goes on to the next tile copies its keys early. Tiles of different lengths are
-   better given out one by one. */
+/* With `tiles` a block may compute several tiles, one after the other: it begins to copy the keys
+   of the next while it computes the one before. That pays where all tiles take the same time, which
+   those of causal attention do not; there each tile is a block of its own. */
 static int64_t blocks_of(const struct wr_run *run, const struct problem *p, const struct way *way) {
   const int64_t blocks = p->batch * p->heads * p->tiles, most = run->gpu->multiprocessors;
   return way == &tiles && !p->causal && p->splits == 1 && blocks > most ? most : blocks;

@@ -1,6 +1,7 @@
-/* Convolutions: what the kernel covers at each position of the result is gathered as a row, so many
-   rows at a time as fit a bounded scratch, and multiplied by the weight by cuBLASLt. Where groups
-   have few channels one kernel makes the sums, a thread for each of them. */
+/* Convolutions. For each position of the result, the inputs that the weight covers there are
+   gathered as a row, and cuBLASLt multiplies the rows by the weight; a bounded scratch holds the
+   rows, so a large result is made in several stretches. Where groups have few channels such a
+   product would be too narrow, and one kernel makes the sums directly, one thread each. */
 
 #include <string.h>
 
@@ -13,7 +14,7 @@ enum {
   SCRATCH_BYTES = 1 << 28 /* of gathered rows */
 };
 
-/* Where it lies, or a dense copy. */
+/* *out is the tensor's own address where it is dense, and else that of a dense copy in scratch. */
 static struct wr_error *dense(struct wr_run *run, const struct wr_tensor *t, const void **out) {
   void *copy = NULL;
   *out = t->data;
@@ -44,7 +45,7 @@ static struct wr_error *sums(struct wr_run *run, const struct wr_conv_extents *c
   return wr_launch(&l, run);
 }
 
-/* A number of positions as a product, or one for each group. */
+/* Positions of the result that are made at a time: as one product, or as one for each group. */
 struct stretch {
   struct wr_conv_extents *c;
   const struct wr_tensor *out;
@@ -67,7 +68,7 @@ static struct wr_error *gather(struct wr_run *run, const struct stretch *s, int6
   return wr_launch(&l, run);
 }
 
-/* The groups' results side by side, at `to`. */
+/* Each group's product lies by itself; at `to` the channels of all groups stand side by side. */
 static struct wr_error *join_groups(struct wr_run *run, const struct stretch *s, int64_t n,
                                     void *to) {
   const int64_t each = s->c->out_channels / s->c->groups;

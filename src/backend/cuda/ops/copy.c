@@ -16,8 +16,8 @@ static struct wr_module_id update_id(enum wr_op by, enum wr_dtype dtype, bool bi
                                (uint8_t)dtype,   big,         0};
 }
 
-/* The last two axes are the other way round in memory: going by tiles keeps both sides' accesses
-   together. */
+/* True when the last two axes lie in memory the other way round. Then elements are copied tile by
+   tile, so that neighbouring threads read, and write, neighbouring elements. */
 static bool is_turned(const struct wr_tensor *t) {
   if (t->ndim < 2) return false;
   const int row = t->ndim - 2, col = t->ndim - 1;
@@ -71,13 +71,13 @@ struct wr_error *wr_gpu_convert(struct wr_run *run, const struct wr_tensor *t, e
   return is_turned(t) ? transpose(run, t, out) : copy_strided(run, t, out);
 }
 
-/* COPY and ASTYPE. A source at the result's own address is there already. */
+/* COPY and ASTYPE. There is nothing to do where the result took over the input's memory. */
 struct wr_error *wr_gpu_copy(struct wr_run *run, const struct wr_call *call) {
   return wr_gpu_convert(run, &call->in[0], call->out.dtype, call->out.data);
 }
 
-/* Writes `t` to where the view (first element, strides) of the result says: in the place of what is
-   there (COPY), or joined with it by an operation. */
+/* Writes `t` into a part of the result, whose first element is at `to`. COPY replaces what is
+   there; any other operation is given what is there and `t`, and its result is stored. */
 static struct wr_error *paste(struct wr_run *run, enum wr_op by, const struct wr_tensor *t,
                               void *to, const int64_t *strides) {
   struct wr_layout layout;

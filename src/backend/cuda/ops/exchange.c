@@ -24,7 +24,7 @@ static void launch_start(struct wr_launch *l, int entry) {
 
 static unsigned threads_for(size_t bytes) { return bytes <= 32 ? 32 : THREADS; }
 
-/* The bytes are the last argument, which is as long as the kernel says. */
+/* The bytes are the kernel's last argument; one kernel takes a few, and one the most. */
 static struct wr_error *work_of_upload(struct wr_run *run, const void *what) {
   const struct exchange *x = what;
   uint64_t value[WR_UPLOAD_BYTES / sizeof(uint64_t)];

@@ -37,7 +37,7 @@ struct wr_fft_table {
   struct plan plans[PLANS]; /* under LOCK: those that nobody uses, the latest last */
 };
 
-/* Lines that are ready for cuFFT, on their way there. */
+/* Lines that lie as cuFFT takes them, and where their transforms go. */
 struct lines {
   const struct wr_cufft *cufft;
   struct layout_key key;
@@ -99,8 +99,8 @@ static struct wr_error *plan_make(const struct wr_cufft *cufft, const struct lay
   if (status) return failed(status, "cufftCreate");
   status = cufft->own_workspace(out->handle, 0);
   if (!status) {
-    /* Where lines lie in a larger array does not matter in one dimension, but that it is given is
-       what makes strides count. */
+    /* The two lists of extents say how lines lie in a larger array. In one dimension they change
+       nothing, but where they are NULL cuFFT does not look at the strides either. */
     status =
         cufft->make(out->handle, 1, &n, &n, key->in_stride, key->in_distance, &n, key->out_stride,
                     key->out_distance, (int)key->type, key->batch, &out->workspace);
@@ -160,7 +160,8 @@ static struct wr_error *run_inside(struct wr_run *run, struct lines *l) {
   return error;
 }
 
-/* As the compiler, cuFFT is not to be inside a call when its destructors run. */
+/* The gate, as around a compilation: cuFFT's destructors must not run while a thread is in a call.
+ */
 static struct wr_error *run_lines(struct wr_run *run, struct lines *l) {
   if (!wr_gate_enter(WR_GATE_GPU)) return wr_gpu_ending();
   struct wr_error *error = run_inside(run, l);
@@ -201,7 +202,8 @@ static struct wr_error *real_ends(struct wr_run *run, void *spectra, int64_t lin
 
 /* ---- layouts ---- */
 
-/* True when all lines along the axis are one distance apart, in memory as in order. */
+/* True when cuFFT can take the lines along the axis where they lie: the first elements of two
+   neighbouring lines are always one distance apart. */
 static bool in_place(const struct wr_tensor *t, int axis, int64_t *stride, int64_t *distance) {
   struct wr_layout others;
   wr_layout_of(&others, t, wr_layout_all(t) & ~(1u << axis));
@@ -225,7 +227,7 @@ static struct wr_tensor axis_last(const struct wr_tensor *t, int axis, int32_t *
   return turned;
 }
 
-/* Dense lines, one after the other, in memory for the time of the call. */
+/* A copy of the lines along the axis, each dense and one after the other, in scratch. */
 static struct wr_error *gathered(struct wr_run *run, const struct wr_tensor *t, int axis,
                                  void **out) {
   int32_t shape[WR_MAX_NDIM];
@@ -235,7 +237,7 @@ static struct wr_error *gathered(struct wr_run *run, const struct wr_tensor *t, 
   return error ? error : wr_gpu_convert(run, &turned, t->dtype, *out);
 }
 
-/* Puts such lines where the result has them. */
+/* Copies lines that lie so to where the result has them. */
 static struct wr_error *put_back(struct wr_run *run, void *lines, const struct wr_tensor *out,
                                  int axis) {
   int64_t strides[WR_MAX_NDIM];
@@ -251,7 +253,7 @@ static struct wr_error *put_back(struct wr_run *run, void *lines, const struct w
   return wr_gpu_convert(run, &from, out->dtype, out->data);
 }
 
-/* By way of lines one after the other. */
+/* Gathers the lines, transforms them, and copies them back. */
 static struct wr_error *run_gathered(struct wr_run *run, const struct wr_call *call,
                                      struct lines *l) {
   const struct wr_fft_params *params = call->params;

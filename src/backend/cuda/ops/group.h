@@ -7,9 +7,9 @@
 
 /* ---- group.c ---- */
 
-/* True when packs of k elements can be read along all rows: `kept` has where rows begin, `along`
-   how they go on. A bit in *scalars for each input that is the same all along a row; 0 when not
-   true. */
+/* True when all inputs can be read in packs of k elements along their rows; `kept` says where rows
+   begin and `along` how they go on. Then *scalars has a bit for each input that has one value all
+   along a row; else it is 0. */
 bool wr_group_by_packs(const struct wr_group *group, const struct wr_layout *kept,
                        const struct wr_layout *along, size_t k, uint8_t *scalars);
 

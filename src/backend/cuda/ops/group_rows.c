@@ -8,10 +8,10 @@
 
 #include "backend/cuda/ops/group.h"
 
-/* The inputs' axes, parted. */
+/* The inputs' axes in two parts: those that say which row, and those along a row. */
 struct rows {
-  struct wr_layout kept;    /* one position a row */
-  struct wr_layout reduced; /* along a row */
+  struct wr_layout kept;
+  struct wr_layout reduced;
 };
 
 uint32_t wr_group_row_axes(const struct wr_group *g) {
@@ -41,7 +41,7 @@ static void rows_of(struct rows *r, const struct wr_group *g) {
   wr_layout_end(&r->reduced);
 }
 
-/* What every kernel of rows begins with, behind the place of its results. */
+/* The arguments that all kernels of rows have behind the address of the results. */
 static void launch_inputs(struct wr_launch *l, const struct wr_group_form *f, struct rows *r) {
   for (int i = 0; i < f->group->n_in; i++) wr_launch_pointer(l, f->group->in[i].data);
   wr_launch_layout(l, &r->kept);
@@ -59,7 +59,7 @@ static struct wr_error *run_reduction(struct wr_run *run, struct wr_group_form *
   const int64_t item = (int64_t)wr_dtype_size(dtype);
   struct wr_reduction cut;
   struct wr_launch l;
-  /* As rows of a dense input would be. */
+  /* Cut in the same way as the rows of a dense input, so that results have the same bits. */
   wr_reduction_of_rows(&cut, run, results, n, (size_t)item, results == 1 || n * item % 16 == 0);
   f->way = way_of(&cut);
   const wr_cu_function *kernels = wr_group_kernels(run->gpu, f);
@@ -101,10 +101,10 @@ struct wr_error *wr_group_run_rows(struct wr_run *run, const struct wr_group *gr
   const bool reduces = wr_op_info((enum wr_op)end->op)->ends_group == WR_ENDS_REDUCED;
   struct rows r;
   rows_of(&r, group);
-  struct wr_group_form form = {
-      .group = group,
-      .way = WR_GROUP_ROWS, /* until it is known which; packs are the same for all */
-      .big = wr_layout_is_big(&r.kept) || wr_layout_is_big(&r.reduced)};
+  struct wr_group_form form = {.group = group,
+                               .way = WR_GROUP_ROWS, /* run_reduction chooses another; the size of
+                                                        packs does not depend on it */
+                               .big = wr_layout_is_big(&r.kept) || wr_layout_is_big(&r.reduced)};
   form.packed = wr_group_by_packs(group, &r.kept, &r.reduced, wr_group_pack(&form), &form.scalars);
   *ran = false;
   if (reduces) return run_reduction(run, &form, &r, dtype, ran);

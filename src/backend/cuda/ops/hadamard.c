@@ -48,7 +48,8 @@ struct wr_error *wr_gpu_hadamard(struct wr_run *run, const struct wr_call *call)
     wr_launch_threads(&l, run, out->size / step, 256);
     error = wr_launch(&l, run);
   }
-  /* A row of one element has no other pass either. */
+  /* With m = 1 the passes above have done it all, unless a row has one element, for which there was
+   none. */
   if (error || (m == 1 && segment > 1)) return error;
   return across(run, out, m, segment, params->scale);
 }

@@ -1,7 +1,7 @@
-/* Gather, take_along_axis and scatter. An index may be of any integer type (or bool); a negative
-   one counts from the end. What is then still outside the axis has a defined result (rule E6):
-   reading takes the nearest slice that lies inside, or element, and an update that does not lie
-   inside the array whole is dropped. */
+/* Gather, take_along_axis and scatter. An index may be of any integer type or bool; a negative one
+   counts from the end of the axis. An index that is still outside the axis has a defined result
+   (rule E6): a read takes the nearest element, or slice, inside the array, and an update is dropped
+   unless all of it lies inside. */
 
 #include "backend/cuda/ops/internal.h"
 
@@ -16,8 +16,9 @@ struct indices_of {
   int64_t count;
 };
 
-/* Index arrays of one shape, each for an axis of an array; operand k of `places` is array k, and
-   operand INDEX_ARRAYS what goes along with them. */
+/* Index arrays of one shape, each for one axis of an array. `places` goes through them together:
+   operand k is index array k, and operand INDEX_ARRAYS an array whose axes run along with theirs.
+ */
 struct index_set {
   const struct wr_tensor *index;
   int n;
@@ -48,8 +49,9 @@ static struct wr_error *same_types(struct index_set *s, struct wr_run *run) {
   return NULL;
 }
 
-/* For the axes of `array`, along which slices have `sizes`; `along` are strides for the index
-   arrays' axes, or NULL. */
+/* Index array k is for axis axes[k] of `array`, along which a slice has sizes[axes[k]] elements.
+   The index arrays have `shape`; `along`, if it is not NULL, are the strides over these axes of the
+   array that goes along. */
 static struct wr_error *index_set_of(struct index_set *s, struct wr_run *run, const uint8_t *axes,
                                      const struct wr_tensor *array, const int32_t *sizes, int ndim,
                                      const int32_t *shape, const int64_t *along) {
@@ -80,7 +82,7 @@ static enum wr_dtype index_type(const struct index_set *s) {
   return s->n > 0 ? s->index[0].dtype : WR_INT32;
 }
 
-/* Nothing to read from, yet a result to fill: zeros. */
+/* Where there is nothing to read from, the result is zeros. */
 static struct wr_error *fill_zero(struct wr_run *run, const struct wr_tensor *out) {
   if (out->size == 0) return NULL;
   return wr_run_zero(run, out->data, (size_t)out->size * wr_dtype_size(out->dtype));
@@ -95,7 +97,7 @@ static struct wr_module_id gather_id(enum wr_dtype t, enum wr_dtype index, bool 
                                0};
 }
 
-/* The axes of a slice from `first` to `end`. */
+/* Part of a slice: its axes from `first` up to, but without, `end`. */
 static void slice_of(struct wr_layout *l, const struct wr_tensor *in, const int32_t *sizes,
                      int first, int end) {
   wr_layout_start(l, 1);
@@ -103,7 +105,7 @@ static void slice_of(struct wr_layout *l, const struct wr_tensor *in, const int3
   wr_layout_end(l);
 }
 
-/* One index array has a kernel of its own, which asks less of each thread. */
+/* The arguments of the kernel for a single index array, in which a thread has less to compute. */
 static void places_of_one(struct wr_launch *l, struct index_set *s, struct wr_layout *places) {
   const struct wr_tensor *index = &s->index[0];
   wr_layout_of(places, index, wr_layout_all(index));
@@ -176,7 +178,7 @@ struct wr_error *wr_gpu_gather_axis(struct wr_run *run, const struct wr_call *ca
 
 /* ---- scatter ---- */
 
-/* Axes without an index array start at 0: their slices must fit as well. */
+/* Along an axis without an index array a slice begins at 0, and may be longer than the axis. */
 static bool slices_fit(const int32_t *sizes, const struct wr_tensor *out) {
   for (int d = 0; d < out->ndim; d++) {
     if (sizes[d] > out->shape[d]) return false;

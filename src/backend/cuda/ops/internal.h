@@ -55,7 +55,7 @@ bool wr_aligned(const void *p, size_t bytes);
  */
 bool wr_layout_is_aligned(const struct wr_layout *l, int operand, const void *data, size_t item,
                           size_t bytes);
-/* The dtype that stands for all of an element's size where elements only move. */
+/* Where elements are only moved, one dtype stands for all that have its size: this one for t. */
 enum wr_dtype wr_dtype_of_size(enum wr_dtype t);
 
 /* ---- reduce.c: what groups use of it ---- */
@@ -67,7 +67,7 @@ struct wr_reduction {
   int64_t splits;
   int64_t per_split;
   int entry;
-  int lanes; /* results to a block, where they are columns; else 0 */
+  int lanes; /* of columns: how many results a block computes; of rows 0 */
   struct {
     void *out;
     void *totals;
@@ -75,21 +75,23 @@ struct wr_reduction {
   } target; /* as it is handed to a kernel */
 };
 
-/* Of `results` rows of n elements of `item` bytes; `packs`: they lie dense and each begins on 16
-   bytes. */
+/* For `results` rows of n elements of `item` bytes each. `packs` says that they lie dense and that
+   each begins at a multiple of 16 bytes. */
 void wr_reduction_of_rows(struct wr_reduction *r, const struct wr_run *run, int64_t results,
                           int64_t n, size_t item, bool packs);
-/* Where results go, and room for the totals of splits; elements are of the type `from`. */
+/* Says where results go, and takes scratch for the totals of splits; the elements that are reduced
+   have the type `from`. */
 struct wr_error *wr_reduction_target(struct wr_reduction *r, struct wr_run *run, enum wr_dtype from,
                                      void *out);
-/* The last arguments, and the grid. */
+/* Adds the arguments that all these kernels end with, and sets the grid. */
 void wr_reduction_grid(const struct wr_reduction *r, const struct wr_run *run, struct wr_launch *l);
 
-/* softmax.c: how many packs of 16 bytes each of so many threads keeps in registers, 1 or 4, of rows
-   of n elements of `item` bytes; 0: such rows do not fit. */
+/* softmax.c: rows of n elements of `item` bytes are kept in the registers of a block of *threads
+   threads. Returns how many packs of 16 bytes each thread has, 1 or 4; 0 where rows do not fit. */
 int wr_softmax_packs(int64_t n, size_t item, unsigned *threads);
 
-/* unary.c: one input, elementwise, by a source with its two entries. */
+/* unary.c: an elementwise kernel of one input; its source has an entry for dense inputs and one for
+   strided ones. */
 struct wr_error *wr_gpu_map(struct wr_run *run, enum wr_source source, const struct wr_call *call);
 /* The error of an operation that has no body for the dtype of its first input. */
 struct wr_error *wr_gpu_no_body(const struct wr_call *call);

@@ -35,7 +35,7 @@ static void add_arguments(struct wr_launch *l, struct facts *facts, const struct
   for (int i = 0; i < call->n_parts; i++) wr_launch_pointer(l, wr_call_part(call, i));
 }
 
-/* Every element of a part is start + 0 i. */
+/* Fills with one value, by the kernel of arange: element i is start + i * 0. */
 static struct wr_error *fill(struct wr_run *run, const struct wr_call *call, float value) {
   const struct wr_arange_params params = {.start = (double)value};
   struct wr_error *error = NULL;

@@ -11,7 +11,8 @@ void wr_layout_start(struct wr_layout *l, int operands) {
   l->size = 1;
 }
 
-/* The axis in front moves each operand by what this one covers. */
+/* True when a step along the axis pushed last moves every operand as far as all of the new axis
+   does: then the two are one axis. */
 static bool continues(const struct wr_layout *l, int64_t extent, const int64_t *strides) {
   for (int k = 0; k < l->operands; k++) {
     if (l->strides[k][l->ndim - 1] != extent * strides[k]) return false;
@@ -54,7 +55,8 @@ bool wr_layout_is_aligned(const struct wr_layout *l, int operand, const void *da
 
 bool wr_layout_is_dense(const struct wr_layout *l) { return l->ndim == 1 && l->strides[0][0] == 1; }
 
-/* Half of what 32 bits hold, so that an index plus a grid's width does not wrap. */
+/* The bound is half of what 32 bits hold: kernels add the width of the grid to an index, and the
+   sum must not wrap around. */
 bool wr_layout_is_big(const struct wr_layout *l) {
   return l->ndim > WR_AXES || l->size > INT32_MAX;
 }
@@ -72,7 +74,7 @@ void wr_launch_layout(struct wr_launch *l, struct wr_layout *layout) {
   const int axes = l->id.big ? WR_AXES_BIG : WR_AXES;
   int64_t *at = layout->packed;
   *at++ = layout->ndim;
-  /* What no axis fills is zero, so that equal layouts have equal bytes. */
+  /* The places of axes that are not there are 0, so that equal layouts have equal bytes. */
   memset(at, 0, (size_t)((1 + layout->operands) * axes) * sizeof *at);
   memcpy(at, layout->shape, (size_t)layout->ndim * sizeof *at);
   at += axes;

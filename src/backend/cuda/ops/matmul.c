@@ -42,7 +42,7 @@ struct wr_matmul_table {
   struct choice choices[TABLE]; /* under LOCK */
 };
 
-/* A product on its way to the library. */
+/* A product, and what is found out about it until the library is called. */
 struct product {
   const struct wr_lt *lt;
   wr_lt_handle handle;
@@ -93,7 +93,8 @@ static struct wr_error *handle_get_inside(struct wr_gpu *gpu, struct product *p)
   return status ? failed(status, "cublasLtCreate") : NULL;
 }
 
-/* As the compiler, cuBLASLt is not to be inside a call when its destructors run. */
+/* The gate, as around a compilation: cuBLASLt's destructors must not run while a thread is in a
+ * call. */
 static struct wr_error *handle_get(struct wr_gpu *gpu, struct product *p) {
   if (!wr_gate_enter(WR_GATE_GPU)) return wr_gpu_ending();
   struct wr_error *error = handle_get_inside(gpu, p);
@@ -103,7 +104,8 @@ static struct wr_error *handle_get(struct wr_gpu *gpu, struct product *p) {
 
 /* ---- operands ---- */
 
-/* True when the last two axes can be read as they are; strides of axes of extent 1 do not count. */
+/* True when cuBLASLt can read the matrices of the last two axes where they lie. The stride of an
+   axis of extent 1 does not matter. */
 static bool matrix_in_place(struct wr_matrices *o, const struct wr_tensor *t) {
   const int64_t rows = t->shape[t->ndim - 2], cols = t->shape[t->ndim - 1];
   const int64_t row = t->strides[t->ndim - 2], col = t->strides[t->ndim - 1];
@@ -142,7 +144,7 @@ static struct wr_error *operand_prepare(struct wr_run *run, struct wr_matrices *
   return NULL;
 }
 
-/* The largest power of two that divides an address, up to what algorithms ask for. */
+/* The largest power of two that divides the address; no more than algorithms ask for. */
 static uint16_t alignment(const void *p) {
   uint16_t bytes = 256;
   while ((uintptr_t)p % bytes) bytes = (uint16_t)(bytes / 2);
@@ -166,7 +168,7 @@ static int lt_type(enum wr_dtype t) {
   }
 }
 
-/* Of alpha and beta. */
+/* The type that alpha and beta have. */
 static int scale_type(enum wr_dtype t) {
   bool short_float = t == WR_FLOAT16 || t == WR_BFLOAT16;
   return short_float ? WR_LT_REAL_F32 : lt_type(t);
@@ -190,7 +192,7 @@ static int layout_make(const struct product *p, wr_lt_layout *out, int64_t rows,
 
 static int operand_layout(const struct product *p, wr_lt_layout *out, const struct wr_matrices *o,
                           int64_t rows, int64_t cols) {
-  /* Read by columns, rows and columns change places. */
+  /* cuBLASLt reads by columns, so that our rows are its columns. */
   return o->transposed ? layout_make(p, out, rows, cols, o->ld, o->batch_stride)
                        : layout_make(p, out, cols, rows, o->ld, o->batch_stride);
 }
@@ -347,7 +349,7 @@ struct wr_error *wr_product_run(struct wr_run *run, const struct wr_product *ask
   return error;
 }
 
-/* A product with a vector is as fast as memory, in whatever it is computed. */
+/* A product with a vector takes as long as reading the matrix, so it is computed in float32. */
 static enum wr_precision precision_of(const struct wr_product *p, int32_t recorded) {
   const bool counts = p->dtype == WR_FLOAT32 && p->m > 1 && p->n > 1;
   return counts ? (enum wr_precision)recorded : WR_PRECISION_FLOAT32;
@@ -360,7 +362,7 @@ struct wr_error *wr_product_run_as(struct wr_run *run, struct wr_product *p, int
   return wr_product_run(run, p);
 }
 
-/* The result holds beta's operand already, unless beta is 0. */
+/* Unless beta is 0, what beta multiplies stands in the result already. */
 static struct wr_error *multiply(struct wr_run *run, const struct wr_tensor *in,
                                  const struct wr_tensor *out, const struct wr_addmm_params *how) {
   const int64_t m = out->shape[out->ndim - 2], n = out->shape[out->ndim - 1];

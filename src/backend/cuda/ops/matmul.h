@@ -1,8 +1,8 @@
 #ifndef WR_BACKEND_CUDA_OPS_MATMUL_H
 #define WR_BACKEND_CUDA_OPS_MATMUL_H
 
-/* One matrix product as cuBLASLt takes it, between the file that describes products to it
-   (matmul.c) and the one that makes three of one (matmul_split.c). Any thread; no locks. */
+/* One matrix product as cuBLASLt takes it: matmul.c describes it to the library, and matmul_split.c
+   makes three such products of one. Any thread; no locks. */
 
 #include "backend/cuda/ops/internal.h"
 
@@ -27,11 +27,12 @@ struct wr_product {
 };
 
 struct wr_error *wr_product_run(struct wr_run *run, const struct wr_product *p);
-/* The same as it was recorded to be (enum wr_precision), where that counts; p->tf32 is for it. */
+/* The same in the precision that the product was recorded with (enum wr_precision), which decides
+   p->tf32 too; only float32 has a choice. */
 struct wr_error *wr_product_run_as(struct wr_run *run, struct wr_product *p, int32_t recorded);
 
-/* matmul_split.c. Whether the product is faster as three of TF32 than as one of float32, and may
-   be: float32 and an alpha of ordinary size. */
+/* matmul_split.c. Whether the product is to be made as three of TF32: it is of float32, alpha is
+   neither very large nor very small, and three such products take less time than one of float32. */
 bool wr_product_splits(const struct wr_product *p);
 /* The same as three products of TF32, as accurate as one of float32 (weir/matmul.h). */
 struct wr_error *wr_product_run_split(struct wr_run *run, const struct wr_product *p);

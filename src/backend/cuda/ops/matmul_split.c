@@ -19,7 +19,8 @@ struct matrix {
   int64_t rows, cols, ld, batch_stride, batches;
 };
 
-/* An operand on its way: as it lies, its lines (rows of a, columns of b), and its parts. */
+/* An operand: the matrix as it lies, its lines (rows of a, columns of b), and the two parts that it
+   is split into. */
 struct split {
   const struct wr_matrices *whole;
   struct matrix m;
@@ -32,14 +33,16 @@ struct split {
 
 /* ---- whether it is worth it ---- */
 
-/* By what an H200 does in a second: operations in TF32 and in float32, bytes of memory; and what
-   the launches take. It need not be exact: near the border both ways take the same time. */
+/* Compares two estimates, made with what an H200 does in a second (operations in TF32 and in
+   float32, bytes of memory) and what launches take. They need not be exact: where they are close,
+   either way is as good. */
 bool wr_product_splits(const struct wr_product *p) {
   const double by_tf32 = 350e12, by_float32 = 50e12, memory = 4e12, launches = 30e-6;
   const double size = fabs((double)p->alpha);
   const double m = (double)p->m, n = (double)p->n, k = (double)p->k, batch = (double)p->batch;
   const double operations = 2 * batch * m * n * k;
-  /* Each operand is read twice, written in two parts and these read, one of them twice more. */
+  /* Bytes: each operand is read twice and written as two parts; the parts are read, one of them
+     by two products. */
   const double operands = 32 * batch * (m * k + k * n);
   const double results = 8 * batch * m * n * (k / SLICE + 2);
   /* Beyond these the sums of products could overflow before alpha makes them small. */
@@ -119,7 +122,7 @@ static struct wr_error *make_parts(struct wr_run *run, const struct split *s, ui
   return wr_launch(&l, run);
 }
 
-/* *any, and then the largest magnitudes of a's lines and of b's. */
+/* The memory begins with *any, and the largest magnitudes of the lines of a and of b follow. */
 static struct wr_error *split_both(struct wr_run *run, struct split *a, struct split *b,
                                    uint32_t **any) {
   const int64_t of_a = a->lines * a->m.batches, of_b = b->lines * b->m.batches;
@@ -142,7 +145,7 @@ static struct wr_error *split_both(struct wr_run *run, struct split *a, struct s
 
 /* ---- the products ---- */
 
-/* The same from term `first` on: a's columns, b's rows. */
+/* Leaves out the terms before `first`: so many columns of a, and rows of b. */
 static void skip(struct wr_matrices *a, struct wr_matrices *b, int64_t first) {
   a->data = (const float *)a->data + first * (a->transposed ? a->ld : 1);
   b->data = (const float *)b->data + first * (b->transposed ? 1 : b->ld);

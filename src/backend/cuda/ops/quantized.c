@@ -1,5 +1,5 @@
-/* Quantising, back, and products with quantised matrices. Operands are dense. Each way of packing
-   has its modules. */
+/* Quantising matrices, making floats of them again, and products with them. Operands are dense. For
+   each way of packing the kernels are compiled anew. */
 
 #include "core/quantized.h"
 #include "backend/cuda/ops/internal.h"

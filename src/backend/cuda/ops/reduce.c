@@ -1,7 +1,8 @@
-/* Reductions over a mask of axes: sum, prod, max, min, all, any. The input's axes are parted into
-   kept ones (one result each, in order) and reduced ones; which kernel goes over them depends on
-   what lies side by side in memory. Reductions with too few results to fill the GPU are cut into
-   splits whose totals the last of them folds in order, so that a result is the same every time. */
+/* Reductions over a mask of axes: sum, prod, max, min, all, any. The input's axes are in two parts:
+   each position on the kept ones is a result, made of all positions on the reduced ones. Which
+   kernel is used depends on which of the axes lie side by side in memory. Where there are too few
+   results to fill the GPU each is made in splits. The block that is done last folds the totals of
+   all splits in their order, so that a result is the same every time. */
 
 #include "backend/cuda/ops/internal.h"
 
@@ -17,14 +18,15 @@ struct reduction {
 
 static bool is_side_by_side(const struct wr_layout *l) { return l->strides[0][l->ndim - 1] == 1; }
 
-/* Blocks that keep every multiprocessor busy. */
+/* How many blocks keep every multiprocessor busy. */
 static int64_t enough_blocks(const struct wr_run *run) {
   return (int64_t)run->gpu->multiprocessors * WR_RUN_COUNTERS;
 }
 
-/* `blocks` there are without splits; with them at most half as many as there are counters. Splits
-   end on packs of 16 bytes, and where that makes them little longer on whole rounds of a block's
-   loop, which is `round` elements. */
+/* Without splits there would be `blocks` blocks; with splits there are at most half as many as
+   there are counters. A split is a whole number of packs of 16 bytes, and, where that makes it at
+   most an eighth longer, a whole number of rounds of a block's loop, which are `round` elements
+   each. No split has fewer than `least` elements. */
 static void choose_splits(struct wr_reduction *r, const struct wr_run *run, int64_t blocks,
                           int64_t least, int64_t round) {
   int64_t n = r->n;
@@ -50,8 +52,8 @@ void wr_reduction_of_rows(struct wr_reduction *r, const struct wr_run *run, int6
   }
 }
 
-/* By packs where there are enough of them for half the multiprocessors; the splits stay the same.
- */
+/* Columns are read by packs where this leaves at least half of the multiprocessors a block. Splits
+   are chosen before, so that results do not depend on it. */
 static void reduction_of_columns(struct wr_reduction *r, const struct wr_run *run, int64_t results,
                                  int64_t n, int pack) {
   *r = (struct wr_reduction){

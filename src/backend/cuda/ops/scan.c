@@ -1,6 +1,6 @@
-/* Scans along one axis, from either end, with or without the element itself. Many lines side by
-   side go one thread each; else a block takes a line, or a segment of one when there are too few
-   lines to fill the GPU. */
+/* Scans along one axis, from either end, with or without the element itself. Where many lines lie
+   side by side each has a thread. Else each has a block, and if there are too few lines to fill the
+   GPU they are cut in segments with a block each. */
 
 #include "backend/cuda/ops/internal.h"
 
@@ -87,8 +87,9 @@ static struct wr_error *by_blocks(struct scan *s, struct wr_run *run) {
   return wr_launch(&l, run);
 }
 
-/* The logarithm of a complex sum is one of many, a whole turn apart: which one depends on the order
-   in which elements are joined, and that is the line's. */
+/* True for the logarithms of sums of complex numbers: there are many, a whole turn apart, and which
+   of them comes out depends on the order in which elements are joined. So they are joined one by
+   one, in the order of the line. */
 static bool in_order(enum wr_op by, enum wr_dtype t) {
   return by == WR_OP_LOGADDEXP && t == WR_COMPLEX64;
 }

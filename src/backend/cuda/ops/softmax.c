@@ -13,7 +13,8 @@ int wr_softmax_packs(int64_t n, size_t item, unsigned *threads) {
   return per_thread;
 }
 
-/* The kernel that keeps such rows in registers, and its threads; -1 when none does. */
+/* The kernel that keeps rows like these in registers, with *threads threads a block; -1 if the rows
+   are too long or do not lie dense. */
 static int in_registers(const struct wr_tensor *in, const struct wr_line_axis *l,
                         unsigned *threads) {
   const size_t item = wr_dtype_size(in->dtype);

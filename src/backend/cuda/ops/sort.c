@@ -56,7 +56,7 @@ static struct wr_error *scratch(struct sort *s, struct wr_run *run) {
   const size_t n = (size_t)s->call->in[0].size;
   const size_t item = wr_dtype_size(s->call->in[0].dtype);
   struct wr_error *error = NULL;
-  /* A second piece is needed from the second merge on. */
+  /* Tiles are sorted into the first piece. A second one is needed where a merge is not the last. */
   const int pieces = s->lines.n > 2 * TILE ? 2 : 1;
   for (int i = 0; i < pieces && !error; i++) {
     error = wr_run_scratch(run, n * item, &s->scratch[i].keys);

@@ -3,13 +3,13 @@
 
 #include "backend/cuda/ops/internal.h"
 
-/* The widest element decides how many make a pack. */
+/* How many elements make a pack: as many of the wider type as 16 bytes hold. */
 static size_t pack_count(enum wr_dtype a, enum wr_dtype b) {
   size_t x = wr_dtype_size(a), y = wr_dtype_size(b);
   return 16 / (x > y ? x : y);
 }
 
-/* Also for casts, which differ in their source alone. */
+/* For casts too: only their kernels are in another source. */
 struct wr_error *wr_gpu_map(struct wr_run *run, enum wr_source source, const struct wr_call *call) {
   const struct wr_tensor *in = &call->in[0], *out = &call->out;
   const size_t k = pack_count(in->dtype, out->dtype);
