@@ -62,9 +62,12 @@ bool wr_shape_is_col_contiguous(const int32_t *shape, const int64_t *strides, in
   return true;
 }
 
+/* A few integers: less than a call of memcmp. */
 bool wr_shape_equal(const int32_t *a, int a_ndim, const int32_t *b, int b_ndim) {
   if (a_ndim != b_ndim) return false;
-  return a_ndim == 0 || memcmp(a, b, (size_t)a_ndim * sizeof *a) == 0;
+  int i = 0;
+  while (i < a_ndim && a[i] == b[i]) i++;
+  return i == a_ndim;
 }
 
 /* The extent of axis `i` when the shape is seen with `ndim` axes: missing ones in front are 1. */

@@ -116,7 +116,7 @@ static struct wr_error *check_node(struct check *check, struct wr_node *node) {
 /* What is made of a placeholder says so itself, and nobody else has it for an input. */
 static struct wr_error *check_values(struct wr_node *const *nodes, size_t n) {
   size_t i = 0;
-  while (i < n && !nodes[i]->stands_in) i++;
+  while (i < n && !wr_node_stands_in(nodes[i])) i++;
   if (i == n) return NULL;
   return wr_error_new(WEIR_ERROR_STATE,
                       "[eval] Attempting to eval an array during function transformations like "

@@ -42,24 +42,29 @@ struct wr_edges {
 /* Its root stays in the plan's order, and it does not. */
 #define WR_TAKEN_IN UINT32_MAX
 
+/* In one byte, which is stored once. */
+enum {
+  WR_NODE_DENSE = 1,     /* row-major without gaps */
+  WR_NODE_STANDS_IN = 2, /* a placeholder, or made of one */
+  WR_NODE_ON_GPU = 4     /* its stream's device is one */
+};
+
 struct wr_node {
   struct wr_handle own; /* the array's first handle, and the count of references */
   struct wr_completion completion;
-  uint16_t op;             /* immutable after publish; enum wr_op */
-  uint8_t dtype;           /* immutable after publish; enum wr_dtype */
-  uint8_t ndim;            /* immutable after publish */
-  bool dense : 1;          /* immutable after publish: row-major without gaps */
-  bool stands_in : 1;      /* immutable after publish; a placeholder, or made of one */
-  uint8_t device_type : 1; /* immutable after publish */
-  uint8_t device_index;    /* immutable after publish */
-  uint16_t n_parts;        /* immutable after publish; wr_node_parts; mostly 0 */
-  uint32_t next_edge;      /* planner only: which of the edges its walk looks at next; at the end
-                              WR_TAKEN_IN, if the node became part of a group */
-  uint32_t traced;         /* immutable after publish; one more than the place in the log of
-                             the recording thread (trace.h); 0: in none */
-  int64_t size;            /* immutable after publish; elements */
-  int64_t offset;          /* immutable after publish; elements from the buffer's start */
-  const int32_t *shape;    /* immutable after publish; in the tail */
+  uint16_t op;          /* immutable after publish; enum wr_op */
+  uint8_t dtype;        /* immutable after publish; enum wr_dtype */
+  uint8_t ndim;         /* immutable after publish */
+  uint8_t marks;        /* immutable after publish; WR_NODE_DENSE and the like */
+  uint8_t device_index; /* immutable after publish */
+  uint16_t n_parts;     /* immutable after publish; wr_node_parts; mostly 0 */
+  uint32_t next_edge;   /* planner only: which of the edges its walk looks at next; at the end
+                           WR_TAKEN_IN, if the node became part of a group */
+  uint32_t traced;      /* immutable after publish; one more than the place in the log of
+                          the recording thread (trace.h); 0: in none */
+  int64_t size;         /* immutable after publish; elements */
+  int64_t offset;       /* immutable after publish; elements from the buffer's start */
+  const int32_t *shape; /* immutable after publish; in the tail */
   _Atomic(struct wr_edges *) edges; /* claimer only; atomic ACQ_REL for a fork's sake: when a group
                                        replaces them, what it is made of was stored before, and
                                        what it replaces is let go of after that */
@@ -89,6 +94,8 @@ struct wr_node {
 
 _Static_assert(offsetof(struct wr_node, own) == 0, "node.h counts without seeing the struct");
 _Static_assert(WR_DEVICE_INDICES <= UINT8_MAX && WR_DEVICE_TYPE_COUNT <= 2, "a device fits");
+
+static inline bool wr_is_dense(const struct wr_node *node) { return node->marks & WR_NODE_DENSE; }
 
 /* Relaxed: the claimer alone reads and writes them. */
 static inline struct wr_edges *wr_edges_of(const struct wr_node *node) {

@@ -47,15 +47,15 @@ static void copy_parts(struct wr_node *node, const struct wr_record *r) {
   }
 }
 
-static void lay_out_tail(struct wr_node *node, const struct wr_record *r) {
+/* Returns the marks that come from the inputs. */
+static unsigned lay_out_tail(struct wr_node *node, const struct wr_record *r) {
   struct wr_edges *edges = wr_own_edges(node);
   *edges = (struct wr_edges){.n = (uint32_t)r->n_in};
-  bool stands_in = r->op == WR_OP_PLACEHOLDER;
+  unsigned marks = 0;
   for (int i = 0; i < r->n_in; i++) {
     edges->in[i] = wr_node_retain(r->in[i]);
-    stands_in |= r->in[i]->stands_in;
+    marks |= r->in[i]->marks;
   }
-  node->stands_in = stands_in;
   wr_store_relaxed(&node->edges, edges); /* relaxed: not yet shared */
   int64_t *at = node->strides + r->ndim + EDGES_WORDS + r->n_in;
   node->params = at;
@@ -64,6 +64,12 @@ static void lay_out_tail(struct wr_node *node, const struct wr_record *r) {
   node->shape = (const int32_t *)(void *)at;
   if (r->ndim) memcpy(at, r->shape, (size_t)r->ndim * sizeof(int32_t));
   if (r->n_parts) copy_parts(node, r);
+  return marks & WR_NODE_STANDS_IN;
+}
+
+/* Whether it is the shape of the first input, as that node has it: then it has been checked. */
+static bool is_inputs_shape(const struct wr_record *r) {
+  return r->n_in > 0 && r->shape == r->in[0]->shape && r->ndim == r->in[0]->ndim;
 }
 
 static struct wr_error *check_record(const struct wr_record *r, int64_t *size) {
@@ -79,11 +85,15 @@ static struct wr_error *check_record(const struct wr_record *r, int64_t *size) {
 }
 
 /* A node without strides yet; holds references to inputs and stream. */
-static struct wr_error *node_new(struct wr_node **out, const struct wr_record *r) {
+static struct wr_error *node_new(struct wr_node **out, const struct wr_record *r, bool dense) {
   int64_t size;
   size_t words;
-  struct wr_error *error = check_record(r, &size);
-  if (error) return error;
+  if (is_inputs_shape(r)) {
+    size = r->in[0]->size;
+  } else {
+    struct wr_error *error = check_record(r, &size);
+    if (error) return error;
+  }
   if (!tail_words(r, &words)) return wr_error_out_of_memory();
   struct wr_node *node = wr_alloc(sizeof *node + words * sizeof(int64_t));
   if (!node) return wr_error_out_of_memory();
@@ -96,38 +106,44 @@ static struct wr_error *node_new(struct wr_node **out, const struct wr_record *r
   node->dtype = (uint8_t)r->dtype;
   node->ndim = (uint8_t)r->ndim;
   node->size = size;
-  lay_out_tail(node, r);
+  unsigned marks = lay_out_tail(node, r) | (dense ? WR_NODE_DENSE : 0);
+  if (r->op == WR_OP_PLACEHOLDER) marks |= WR_NODE_STANDS_IN;
   if (r->stream) {
     struct wr_device device = wr_stream_device(r->stream);
     node->stream = wr_stream_retain(r->stream);
     node->stream_id = wr_stream_id(r->stream);
-    node->device_type = device.type & 1u;
     node->device_index = (uint8_t)device.index;
+    if (device.type == WR_DEVICE_GPU) marks |= WR_NODE_ON_GPU;
   }
+  node->marks = (uint8_t)marks;
   *out = node;
   return NULL;
 }
 
-/* What is made of nothing is constant to a transform. */
-static struct wr_error *finish(struct wr_node **out, struct wr_node *node,
-                               const struct wr_record *record) {
-  if (wr_trace_current() && record->n_in > 0) {
-    struct wr_error *error = wr_trace_note(node, record);
-    if (error) {
-      wr_node_release(node);
-      return error;
-    }
+static struct wr_error *note(struct wr_node **out, struct wr_node *node,
+                             const struct wr_record *record) {
+  struct wr_error *error = wr_trace_note(node, record);
+  if (error) {
+    wr_node_release(node);
+  } else {
+    *out = node;
   }
+  return error;
+}
+
+/* What is made of nothing is constant to a transform. */
+static inline struct wr_error *finish(struct wr_node **out, struct wr_node *node,
+                                      const struct wr_record *record) {
+  if (wr_trace_current() && record->n_in > 0) return note(out, node, record);
   *out = node;
   return NULL;
 }
 
 struct wr_error *wr_node_record(struct wr_node **out, const struct wr_record *record) {
   struct wr_node *node = NULL;
-  struct wr_error *error = node_new(&node, record);
+  struct wr_error *error = node_new(&node, record, true);
   if (error) return error;
   wr_shape_row_strides(node->shape, node->ndim, node->strides);
-  node->dense = true;
   return finish(out, node, record);
 }
 
@@ -161,11 +177,13 @@ struct wr_error *wr_node_record_group(struct wr_node **out, const struct wr_reco
 struct wr_error *wr_node_view(struct wr_node **out, const struct wr_record *record,
                               const int64_t *strides, int64_t offset) {
   struct wr_node *node = NULL;
-  struct wr_error *error = node_new(&node, record);
+  struct wr_error *error = node_new(&node, record, false);
   if (error) return error;
   if (record->ndim) memcpy(node->strides, strides, (size_t)record->ndim * sizeof *strides);
   node->offset = offset;
-  node->dense = wr_shape_is_row_contiguous(record->shape, strides, record->ndim);
+  if (wr_shape_is_row_contiguous(record->shape, strides, record->ndim)) {
+    node->marks |= WR_NODE_DENSE;
+  }
   return finish(out, node, record);
 }
 
@@ -384,7 +402,7 @@ void wr_handle_free(struct wr_handle *handle) {
 
 enum wr_op wr_node_op(const struct wr_node *node) { return (enum wr_op)node->op; }
 const void *wr_node_params(const struct wr_node *node) { return node->params; }
-bool wr_node_stands_in(const struct wr_node *node) { return node->stands_in; }
+bool wr_node_stands_in(const struct wr_node *node) { return node->marks & WR_NODE_STANDS_IN; }
 
 struct wr_node *const *wr_node_stand_in_inputs(const struct wr_node *node, int *n) {
   const struct wr_edges *edges = wr_edges_of(node);
@@ -397,7 +415,8 @@ struct wr_stream *wr_node_stand_in_stream(const struct wr_node *node) {
 }
 
 bool wr_node_device(const struct wr_node *node, struct wr_device *device) {
-  *device = (struct wr_device){(enum wr_device_type)node->device_type, node->device_index};
+  *device = (struct wr_device){node->marks & WR_NODE_ON_GPU ? WR_DEVICE_GPU : WR_DEVICE_CPU,
+                               node->device_index};
   return node->stream_id != 0;
 }
 
@@ -407,7 +426,7 @@ const int32_t *wr_node_shape(const struct wr_node *node) { return node->shape; }
 const int64_t *wr_node_strides(const struct wr_node *node) { return node->strides; }
 int64_t wr_node_offset(const struct wr_node *node) { return node->offset; }
 int64_t wr_node_size(const struct wr_node *node) { return node->size; }
-bool wr_node_is_row_contiguous(const struct wr_node *node) { return node->dense; }
+bool wr_node_is_row_contiguous(const struct wr_node *node) { return wr_is_dense(node); }
 
 const struct wr_part *wr_node_parts(const struct wr_node *node, int *n) {
   const int64_t *shape = (const int64_t *)(const void *)node->shape;

@@ -115,7 +115,7 @@ static void tensor_of(const struct wr_node *node, struct wr_buffer *buffer, int6
                           .size = node->size,
                           .dtype = (enum wr_dtype)node->dtype,
                           .ndim = node->ndim,
-                          .dense = node->dense};
+                          .dense = wr_is_dense(node)};
 }
 
 static size_t output_bytes(const struct wr_node *node) {
@@ -128,7 +128,7 @@ enum { DONATED_MORE = 16384 };
 /* Nobody but this node can ever read the input again: one edge, this one, and one buffer reference,
    the input's. References only come from references, so the counts stay at one. */
 static bool may_donate(const struct wr_node *node, struct wr_node *in, struct wr_memory *memory) {
-  return in->dense && in->offset == 0 && in->size == node->size &&
+  return wr_is_dense(in) && in->offset == 0 && in->size == node->size &&
          wr_dtype_size((enum wr_dtype)in->dtype) == wr_dtype_size((enum wr_dtype)node->dtype) &&
          /* Acquire: the others' last reads happened before they dropped their references. */
          wr_load_acquire(&in->own.refs) == 1u && wr_completion_over(&in->completion) &&

@@ -94,7 +94,6 @@ static enum wr_dtype widen(enum wr_dtype t) {
 }
 
 struct wr_ops_types wr_ops_types_of(enum wr_op op, enum wr_dtype t) {
-  enum wr_dtype inexact = wr_dtype_to_inexact(t);
   switch ((enum wr_dtype_rule)wr_op_info(op)->rule) {
     case WR_RULE_GIVEN:
     case WR_RULE_SAME:
@@ -107,7 +106,7 @@ struct wr_ops_types wr_ops_types_of(enum wr_op op, enum wr_dtype t) {
       return (struct wr_ops_types){t, t == WR_COMPLEX64 ? WR_FLOAT32 : t};
     case WR_RULE_FLOAT:
     case WR_RULE_PROMOTE_FLOAT:
-      return (struct wr_ops_types){inexact, inexact};
+      return (struct wr_ops_types){wr_dtype_to_inexact(t), wr_dtype_to_inexact(t)};
     case WR_RULE_PREDICATE:
     case WR_RULE_COMPARE:
       return (struct wr_ops_types){t, WR_BOOL};
