@@ -164,13 +164,16 @@ struct wr_async_device {
   enum wr_encode_status (*when_room)(struct wr_encoder *encoder, struct wr_completion_hook *hook);
 
   /* Who is refused memory that commands of other encoders hold stands in a line of the device's, in
-     the order of coming, and only the first in it asks for memory (K14). All three are asked by
-     whoever encodes. line_before: somebody stands there, and it is not this encoder that is first;
-     a cheap look. line_wait: takes a place at the end, unless it has one; PENDING, and the hook is
-     called, without an error, once it is first and commands have ended; DONE: it is first, and all
-     that others had encoded when it came to be is over. line_leave gives the place up, if there is
-     one. NULL, all: there is no line. */
-  bool (*line_before)(const struct wr_encoder *encoder);
+     the order of coming, and only the first in it asks for memory (K14). All are asked by whoever
+     encodes. Between take_begin and take_end a command takes memory and is encoded; take_begin is
+     false, and nothing has begun, when somebody stands in the line before this encoder, unless it
+     is to begin anyway; both are cheap. line_wait, between two attempts: takes a place at the end,
+     unless it has one; PENDING, and the hook is called, without an error, once it is first and
+     commands, or attempts of others, have ended; DONE: it is first, nobody else takes memory, and
+     all that others had encoded by then is over. line_leave gives the place up, if there is one.
+     NULL, all: there is no line. */
+  bool (*take_begin)(struct wr_encoder *encoder, bool anyway);
+  void (*take_end)(struct wr_encoder *encoder);
   enum wr_encode_status (*line_wait)(struct wr_encoder *encoder, struct wr_completion_hook *hook);
   void (*line_leave)(struct wr_encoder *encoder);
 

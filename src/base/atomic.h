@@ -34,6 +34,8 @@ typedef _Atomic(void *) wr_atomic_ptr;
 /* Sequentially consistent, for two threads of which each writes its own word and then reads the
    other's, where one at least has to see the other's write. */
 #define wr_load_seq_cst(p) atomic_load_explicit((p), memory_order_seq_cst)
+#define wr_fetch_add_seq_cst(p, v) atomic_fetch_add_explicit((p), (v), memory_order_seq_cst)
+#define wr_fetch_sub_seq_cst(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_seq_cst)
 #define wr_exchange_seq_cst(p, v) atomic_exchange_explicit((p), (v), memory_order_seq_cst)
 #define wr_cas_seq_cst(p, expected, desired)                                                \
   atomic_compare_exchange_strong_explicit((p), (expected), (desired), memory_order_seq_cst, \

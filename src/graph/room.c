@@ -8,11 +8,12 @@
    less than the limit. That is enough where a stream works alone. Where others take what it gave
    back, it takes its place in the device's line, behind the streams that were refused before it
    (backend.h). Only the first in the line asks for memory. It asks again whenever commands have
-   ended, until all that had been encoded when it came to be first is over. What it is refused then
-   is held by values, and it fails.
+   ended, until nobody else is about to encode with memory that was taken before, and all that has
+   been encoded by then is over. What it is refused then is held by values, and it fails.
 
-   Why nobody waits for ever. A stream in the line waits for those before it, and for commands that
-   have been encoded: these wait for commands that were encoded before them, if for any, the device
+   Why nobody waits for ever. A stream in the line waits for those before it; for threads that are
+   just encoding, which wait for nobody while they do; and for commands that have been encoded:
+   these wait for commands that were encoded before them, if for any, the device
    ends them whatever the host does, and who encodes flushes before it waits for anything, the line
    included. It never waits for a command that has yet to be encoded, which might lack memory
    itself. So all waits go backwards in one order, of encoding and then of the line, and each is
@@ -111,9 +112,14 @@ static enum wr_encode_status in_line(const struct wr_stream *stream,
 bool wr_room_may_ask(struct wr_stream *stream, enum wr_lacking waited, struct wr_memory *memory,
                      size_t bytes) {
   const struct wr_async_device *async = async_of(stream);
-  if (waited == WR_LACKING_ALL_TRIED) return true;
   if (waited == WR_LACKING_NOTHING && wr_memory_crowded(memory, bytes)) return false;
-  return !async || !async->line_before || !async->line_before(wr_stream_encoder(stream));
+  if (!async || !async->take_begin) return true;
+  return async->take_begin(wr_stream_encoder(stream), waited == WR_LACKING_ALL_TRIED);
+}
+
+void wr_room_asked(struct wr_stream *stream) {
+  const struct wr_async_device *async = async_of(stream);
+  if (async && async->take_end) async->take_end(wr_stream_encoder(stream));
 }
 
 bool wr_room_for_result(struct wr_batch *batch, struct wr_stream *stream) {

@@ -9,9 +9,12 @@
    is room, or no memory to wait with. */
 bool wr_room_for_command(struct wr_batch *batch, struct wr_stream *stream);
 
-/* Whether the node may ask for memory now, having waited for so much; else it lacks it. */
+/* Whether the node may ask for memory now, having waited for so much; else it lacks it. After true
+   comes wr_room_asked, once the node is encoded or what was taken is given back. Not for devices
+   whose memory the host sees. */
 bool wr_room_may_ask(struct wr_stream *stream, enum wr_lacking waited, struct wr_memory *memory,
                      size_t bytes);
+void wr_room_asked(struct wr_stream *stream);
 /* The next node lacks memory: true when the stream is suspended until it is worth another attempt,
    false when that is now. batch->lacking moves on in either case, or another stream ends. */
 bool wr_room_for_result(struct wr_batch *batch, struct wr_stream *stream);

@@ -259,16 +259,13 @@ static enum ran undo(struct wr_node *node, struct wr_error *error) {
    before it returns (backend.h), so all that commands release is released before the next one asks
    for memory; for others, and for a CALL that may stay pending, the record of the command is on the
    heap. Memory that a device refuses may be there once commands under way have ended. */
-static enum ran encode_node(struct wr_node *node, struct wr_stream *stream, struct wr_tensor *in,
+static enum ran encode_with(struct wr_memory *memory, struct wr_node *node,
+                            struct wr_stream *stream, struct wr_tensor *in,
                             enum wr_lacking lacking) {
-  struct wr_device device = wr_stream_device(stream);
-  struct wr_memory *memory = wr_stream_backend(stream)->memory(device.index);
   const bool may_stay = !wr_memory_host_visible(memory) || wr_op_may_stay(node->op, node->params);
   struct pending now = {.hook = {.fn = pending_over}, .node = node};
   struct pending *pending = &now;
   bool done = true, in_place = false;
-  if (wr_memory_host_visible(memory)) lacking = WR_LACKING_ALL_TRIED;
-  if (!wr_room_may_ask(stream, lacking, memory, output_bytes(node))) return LACKS_ROOM;
   if (may_stay) {
     pending = wr_alloc(sizeof *pending);
     if (!pending) return finish_now(node, wr_error_out_of_memory());
@@ -284,6 +281,20 @@ static enum ran encode_node(struct wr_node *node, struct wr_stream *stream, stru
   if (dry && lacking != WR_LACKING_ALL_TRIED) return undo(node, error);
   finish_from(node, error ? describe_take(node, error) : NULL, in_place ? stream : NULL);
   return RAN;
+}
+
+/* The host's memory is refused for good. */
+static enum ran encode_node(struct wr_node *node, struct wr_stream *stream, struct wr_tensor *in,
+                            enum wr_lacking lacking) {
+  struct wr_device device = wr_stream_device(stream);
+  struct wr_memory *memory = wr_stream_backend(stream)->memory(device.index);
+  if (wr_memory_host_visible(memory)) {
+    return encode_with(memory, node, stream, in, WR_LACKING_ALL_TRIED);
+  }
+  if (!wr_room_may_ask(stream, lacking, memory, output_bytes(node))) return LACKS_ROOM;
+  enum ran ran = encode_with(memory, node, stream, in, lacking);
+  wr_room_asked(stream);
+  return ran;
 }
 
 static bool inputs_over(const struct wr_node *node) {

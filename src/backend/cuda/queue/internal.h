@@ -22,7 +22,8 @@ struct wr_gpu_queues {
   int stopping;                  /* calls that wait for it to leave, once nothing is in flight */
   uint64_t stamp;                /* of who began to hold something back last, from 1 */
   struct wr_encoder *line;       /* those that lack memory, in their order (line.c) */
-  wr_atomic_bool lined;          /* atomic RELAXED, changed under LOCK: there are such */
+  wr_atomic_bool lined;          /* atomic SEQ_CST, changed under LOCK: there are such */
+  wr_atomic_u32 taking;          /* atomic SEQ_CST: threads that may take memory now (line.c) */
   struct wr_encoder *busy;       /* those that hold something back, or with commands in flight or
                                     being reported */
   wr_atomic_u32 n_busy;          /* atomic RELAXED, changed under LOCK: how many those are */
@@ -136,7 +137,8 @@ struct wr_encoder {
   uint64_t opened;    /* its stamp: it has held something back since then; 0: nothing */
   uint64_t reporting; /* the stamp of the first command that is being reported; or 0 */
   bool in_line;
-  uint64_t line_until;                  /* first in the line: the last stamp when it came to be */
+  bool line_alone;     /* first in the line: since then nobody else has taken memory */
+  uint64_t line_until; /* the last stamp then */
   struct wr_completion_hook *line_hook; /* who waits there; or NULL */
   struct wr_encoder *line_next;
   struct wr_encoder *busy_next;

@@ -25,7 +25,8 @@ bool wr_gpu_encode_wait(struct wr_encoder *encoder, struct wr_encoder *other, ui
 bool wr_gpu_full(const struct wr_encoder *encoder);
 void wr_gpu_label(struct wr_encoder *encoder, const char *label);
 enum wr_encode_status wr_gpu_when_room(struct wr_encoder *encoder, struct wr_completion_hook *hook);
-bool wr_gpu_line_before(const struct wr_encoder *encoder);
+bool wr_gpu_take_begin(struct wr_encoder *encoder, bool anyway);
+void wr_gpu_take_end(struct wr_encoder *encoder);
 enum wr_encode_status wr_gpu_line_wait(struct wr_encoder *encoder, struct wr_completion_hook *hook);
 void wr_gpu_line_leave(struct wr_encoder *encoder);
 bool wr_gpu_poll(struct wr_encoder *encoder);
