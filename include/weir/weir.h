@@ -11,6 +11,7 @@
 #include "weir/ring.h"
 #include "weir/stream.h"
 #include "weir/thread.h"
+#include "weir/trace.h"
 #include "weir/version.h"
 
 #endif

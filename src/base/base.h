@@ -86,6 +86,7 @@ struct wr_env {
   uint64_t compile_cache_bytes; /* WEIR_COMPILE_CACHE_BYTES */
   char nvtx_tool[512];          /* NVTX_INJECTION64_PATH, as dlopen takes it; "" when absent */
   char openblas[512];           /* WEIR_OPENBLAS, the same */
+  char trace[512];              /* WEIR_TRACE, a file; "" when absent */
 };
 const struct wr_env *wr_env_get(void);
 /* As it is now, for what a program may set before the call that is about it; NULL when absent. */

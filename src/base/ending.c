@@ -19,6 +19,8 @@ static bool passed;  /* immutable after load: libraries register past Weir */
 static pthread_once_t late = PTHREAD_ONCE_INIT;
 static bool comes_last; /* immutable after late: `last` was registered after the loader's handler */
 
+static void (*call_last)(void); /* immutable after load; or NULL */
+
 static _Thread_local bool thread_watched; /* thread_leaves will be told of the thread's end */
 
 /* ---- what the handlers do ---- */
@@ -77,6 +79,7 @@ static void flush_within(uint64_t ns) {
    was left behind inside a library, these must not run: the process ends here. */
 static void last(int status, void *unused) {
   (void)unused;
+  if (call_last) call_last();
   if (wr_gate_shut()) return;
   flush_within(flush_ns);
   _exit(status);
@@ -88,7 +91,12 @@ static bool add_last(void) { return on_exit(last, NULL) == 0; }
 
 /* Other C libraries tell no handler the status. The gates are shut all the same, and waited for;
    but a process in which somebody is left inside goes on to its destructors. */
-static bool add_last(void) { return wr_handlers_add(shut); }
+static void last(void *unused) {
+  if (call_last) call_last();
+  shut(unused);
+}
+
+static bool add_last(void) { return wr_handlers_add(last); }
 
 #endif
 
@@ -145,3 +153,5 @@ void wr_ending_set_up(void) {
 }
 
 bool wr_ending_is_watched(void) { return watched; }
+
+void wr_ending_call_last(void (*fn)(void)) { call_last = fn; }

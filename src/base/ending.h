@@ -19,5 +19,8 @@ bool wr_ending_comes_last(void);
 /* Registers a handler once more, before all that libraries have registered so far: to be called
    once a library is open, and after first calls, in which it may register more. */
 void wr_ending_goes_first(void);
+/* As the library is loaded, once: `fn` is called by the thread that ends the process, after all
+   handlers of the program's; it may wait a short while for other threads. */
+void wr_ending_call_last(void (*fn)(void));
 
 #endif

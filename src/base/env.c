@@ -28,6 +28,7 @@ enum variable {
   VAR_OPENBLAS,
   VAR_THREADS,
   VAR_TORTURE_SEED,
+  VAR_TRACE,
   VAR_COUNT
 };
 
@@ -43,6 +44,7 @@ static const char *const names[VAR_COUNT] = {
     [VAR_OPENBLAS] = "WEIR_OPENBLAS",
     [VAR_THREADS] = "WEIR_THREADS",
     [VAR_TORTURE_SEED] = "WEIR_TORTURE_SEED",
+    [VAR_TRACE] = "WEIR_TRACE",
 };
 
 /* A compiled kernel takes 5 to 50 KB: this is all of a few large programs. */
@@ -120,6 +122,16 @@ static void read_library(const char *name, char *out, size_t bytes) {
   const char *text = secure_getenv(name);
   size_t length = text ? strlen(text) : 0;
   if (text && length < bytes) memcpy(out, text, length + 1);
+}
+
+static void read_trace(void) {
+  const char *text = value_of(VAR_TRACE);
+  size_t length = text ? strlen(text) : 0;
+  if (length >= sizeof env.trace) {
+    ignored(names[VAR_TRACE], text, "a shorter name");
+  } else if (text) {
+    memcpy(env.trace, text, length + 1);
+  }
 }
 
 static void read_paths(void) {
@@ -227,6 +239,7 @@ static void read_all(void) {
   env.info = read_switch(VAR_INFO, false);
   env.tf32 = read_tf32();
   read_paths();
+  read_trace();
   set_seed();
 }
 

@@ -5,6 +5,7 @@
 #include "graph/internal.h"
 #include "graph/transfer.h"
 #include "stream/policy.h"
+#include "stream/timeline.h"
 
 /* Waits for a node whose stream is drained by the pool or by another thread; this one helps
    draining while the node is queued. Before that, if another planner has claimed it, that one
@@ -255,9 +256,18 @@ static struct wr_error *async_eval(struct wr_node *const *nodes, size_t n, bool 
    cancelled; a request that comes meanwhile is acted upon after the call. That costs some
    nanoseconds for each forcing. What runs on the library's own threads is nobody's to cancel. */
 
+/* For the timeline; 0: no trace runs. */
+static uint64_t begin_span(void) {
+  const uint64_t begin = wr_timeline_begin();
+  if (begin) wr_timeline_put_request(wr_request_current());
+  return begin;
+}
+
 struct wr_error *wr_eval(struct wr_node *const *nodes, size_t n) {
   int before = wr_cancel_off();
+  const uint64_t begin = begin_span();
   struct wr_error *error = eval(nodes, n, false);
+  wr_timeline_put_span(WR_SPAN_EVAL, begin, (uint32_t)n, NULL);
   wr_cancel_restore(before);
   return error;
 }
@@ -265,14 +275,18 @@ struct wr_error *wr_eval(struct wr_node *const *nodes, size_t n) {
 struct wr_error *wr_async_eval(struct wr_node *const *nodes, size_t n) {
   bool begun;
   int before = wr_cancel_off();
+  const uint64_t begin = begin_span();
   struct wr_error *error = async_eval(nodes, n, &begun);
+  wr_timeline_put_span(WR_SPAN_ASYNC, begin, (uint32_t)n, NULL);
   wr_cancel_restore(before);
   return error;
 }
 
 struct wr_error *wr_async_eval_begin(struct wr_node *const *nodes, size_t n) {
   bool begun;
+  const uint64_t begin = begin_span();
   struct wr_error *error = async_eval(nodes, n, &begun);
+  wr_timeline_put_span(WR_SPAN_ASYNC, begin, (uint32_t)n, NULL);
   if (!begun) return error;
   wr_error_release(error);
   return NULL;
@@ -281,7 +295,9 @@ struct wr_error *wr_async_eval_begin(struct wr_node *const *nodes, size_t n) {
 struct wr_error *wr_node_force_for_host(struct wr_node *node) {
   if (wr_completion_over(&node->completion)) return wr_node_force(node);
   int before = wr_cancel_off();
+  const uint64_t begin = begin_span();
   struct wr_error *error = eval(&node, 1, true); /* the bytes right behind, where that can be */
+  wr_timeline_put_span(WR_SPAN_EVAL, begin, 1, NULL);
   wr_cancel_restore(before);
   return error;
 }

@@ -226,6 +226,10 @@ void wr_withdraw(struct wr_node **nodes, size_t n);
 void wr_node_drop_to_list(struct wr_node *node, struct wr_node **list);
 void wr_node_free_list(struct wr_node *list);
 
+/* spans.c: tells the timeline of a command that is over and not finished; `encoded` is when its
+   device was given it. */
+void wr_span_of(struct wr_node *node, struct wr_stream *stream, uint64_t encoded, bool failed);
+
 /* audit.c: torture builds end the process when a plan, a node about to run or what was forced is
    not as this header says; others do nothing. */
 #ifdef WR_TORTURE

@@ -9,6 +9,7 @@
 #include "graph/internal.h"
 #include "graph/room.h"
 #include "graph/transfer.h"
+#include "stream/timeline.h"
 
 enum { MAX_INLINE_INPUTS = 8 };
 
@@ -83,6 +84,7 @@ static struct wr_error *describe_take(const struct wr_node *node, struct wr_erro
 struct pending {
   struct wr_completion_hook hook;
   struct wr_node *node;
+  uint64_t encoded; /* when the device was given it; 0: no trace ran, or it is no command */
   struct wr_staged staged;
 };
 
@@ -94,6 +96,7 @@ static void pending_over(struct wr_completion_hook *hook, struct wr_error *error
   struct wr_error *first = input_error(node);
   if (!first && !error) error = wr_staged_failure(&p->staged);
   wr_staged_release(&p->staged);
+  if (p->encoded) wr_span_of(node, node->stream, p->encoded, first || error);
   wr_free(p);
   if (first) {
     wr_error_release(error);
@@ -216,10 +219,12 @@ static struct wr_error *encode(struct wr_node *node, struct wr_stream *stream,
                                const struct wr_tensor *in, struct pending *pending, bool *done) {
   const struct wr_backend *backend = wr_stream_backend(stream);
   struct wr_error *error = NULL;
+  const uint64_t encoded = pending->encoded = wr_timeline_begin();
   begin_pending(node, backend);
   *done = (wr_is_group(node) ? encode_group : encode_one)(node, stream, in, pending, &error) ==
           WR_ENCODE_DONE;
   end_pending(node, stream, *done);
+  if (encoded && *done) wr_span_of(node, stream, encoded, error != NULL);
   return error;
 }
 

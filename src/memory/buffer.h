@@ -96,6 +96,8 @@ void wr_memory_thread_exit(void);
 size_t wr_memory_active(void);
 size_t wr_memory_cached(void);
 size_t wr_memory_peak(void);
+/* The same two of one memory. */
+void wr_memory_usage(const struct wr_memory *memory, size_t *active, size_t *cached);
 void wr_memory_reset_peak(void);
 size_t wr_memory_limit(void);
 size_t wr_memory_set_limit(size_t bytes); /* returns the previous one */

@@ -43,6 +43,11 @@ static uint64_t idle_in(const struct wr_memory *m) {
   return less(less(held, active), less(others, wr_load_relaxed(&wr_accounts.devices.active)));
 }
 
+void wr_memory_usage(const struct wr_memory *m, size_t *active, size_t *cached) {
+  *active = active_in(m);
+  *cached = idle_in(m);
+}
+
 static uint64_t idle_in_all(void) {
   uint64_t active = wr_load_acquire(&wr_accounts.all.active);
   return less(wr_load_relaxed(&wr_accounts.all.held), active);

@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "base/lock.h"
+#include "stream/timeline.h"
 
 /* LAZY: it was taken back. */
 static bool is_reached(enum wr_phase phase, enum wr_phase want) {
@@ -190,6 +191,7 @@ void wr_completion_park(struct wr_completion *c, enum wr_phase want) {
   struct parked p = {.waiter = {.want = want, .fire = unpark},
                      .lock = WR_MUTEX_INIT(WR_RANK_EVENT),
                      .fired = false};
+  const uint64_t begin = wr_timeline_begin();
   wr_cond_init(&p.wake);
   wr_completion_await(c, &p.waiter);
   wr_mutex_lock(&p.lock);
@@ -197,4 +199,5 @@ void wr_completion_park(struct wr_completion *c, enum wr_phase want) {
   wr_mutex_unlock(&p.lock);
   wr_cond_destroy(&p.wake);
   wr_mutex_destroy(&p.lock);
+  wr_timeline_put_span(WR_SPAN_PARK, begin, 0, NULL);
 }

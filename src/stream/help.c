@@ -27,6 +27,7 @@
 #include "base/base.h"
 #include "stream/internal.h"
 #include "stream/request.h"
+#include "stream/timeline.h"
 
 /* A thread looks SPINS times before it sleeps: a few microseconds in all, about what sleeping and
    waking cost. From YIELD_FROM on it gives up its processor between two looks, since the thread
@@ -277,7 +278,10 @@ static void help_or_sleep(struct wr_stream *home, struct wr_completion *target) 
   wr_completion_await(target, &sleeper.waiter);
   while (!wr_completion_over(target)) {
     forget_pokes(&sleeper);
-    if (!look(home, &why, &sleeper)) sleep_on(&sleeper, false);
+    if (look(home, &why, &sleeper)) continue;
+    const uint64_t begin = wr_timeline_begin();
+    sleep_on(&sleeper, false);
+    wr_timeline_put_span(WR_SPAN_SLEEP, begin, 0, home);
   }
   cut(&sleeper.top);
   sleep_on(&sleeper, true);

@@ -57,6 +57,9 @@ struct wr_stream {
   wr_atomic_u64 bytes;
   wr_atomic_u64 busy_ns;
 
+  wr_atomic_u64 shown_until; /* atomic RELAXED: what the timeline shows ends then (timeline.h) */
+  uint64_t asleep_since;     /* under LOCK: SUSPENDED then; 0: no trace ran */
+
   struct wr_stream *ready_next; /* under the pool's LOCK, these six; see ready.h */
   struct wr_stream *ready_prev;
   struct wr_stream *ready_child;
@@ -203,6 +206,9 @@ void wr_reclaimer_init(void);
 
 /* In the child of a fork: gives up what the parent's threads were doing on the stream. */
 void wr_stream_fork_child(struct wr_stream *stream, void *unused);
+
+/* As wr_timeline_stop; false, and the writer goes on, at the deadline. */
+bool wr_timeline_stop_until(uint64_t deadline_ns, struct wr_error **error);
 
 /* Frees the registry's memory if no stream is alive. */
 void wr_registry_trim(void);

@@ -26,6 +26,7 @@ struct wr_request {
   struct wr_request_numbers numbers;   /* under LOCK */
   uint8_t trace_id[WR_TRACE_ID_BYTES]; /* under LOCK */
   char label[WR_REQUEST_LABEL];        /* under LOCK; "": none */
+  uint32_t met;                        /* under LOCK: the last trace that met it (timeline.h) */
 };
 
 /* ---- the list ---- */
@@ -128,6 +129,15 @@ void wr_request_trace_id(struct wr_request *r, uint8_t id[WR_TRACE_ID_BYTES]) {
   wr_mutex_lock(&r->lock);
   memcpy(id, r->trace_id, WR_TRACE_ID_BYTES);
   wr_mutex_unlock(&r->lock);
+}
+
+uint16_t wr_request_meet(struct wr_request *r, uint32_t trace, char *label) {
+  wr_mutex_lock(&r->lock);
+  const bool first = r->met != trace;
+  r->met = trace;
+  memcpy(label, r->label, sizeof r->label);
+  wr_mutex_unlock(&r->lock);
+  return first;
 }
 
 void wr_request_numbers(struct wr_request *r, struct wr_request_numbers *numbers) {

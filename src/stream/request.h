@@ -75,6 +75,10 @@ void wr_request_set_class(struct wr_request *request, enum wr_class class);
 /* What its work wants of streams; of no request nothing. */
 struct wr_urgency wr_request_urgency(struct wr_request *request);
 
+/* For the timeline: 1 when the trace of that number meets the request for the first time; copies
+   the label to `label`, of WR_REQUEST_LABEL bytes. */
+uint16_t wr_request_meet(struct wr_request *request, uint32_t trace, char *label);
+
 /* The calling thread's, borrowed: the one that it entered last and has not left; NULL: none. */
 static inline struct wr_request *wr_request_current(void) { return wr_thread_here->request; }
 struct wr_error *wr_request_enter(struct wr_request *request);

@@ -10,6 +10,7 @@
 
 #include "base/base.h"
 #include "stream/pool.h"
+#include "stream/timeline.h"
 
 enum { SLICE_NS = 1000 * 1000 };
 
@@ -87,7 +88,9 @@ static void help_job_locked(struct wr_job *job) {
   job->active++;
   wr_pool.in_jobs++;
   wr_mutex_unlock(&wr_pool.lock);
+  const uint64_t begin = wr_timeline_begin();
   run_some_slices(job);
+  wr_timeline_put_span(WR_SPAN_SLICES, begin, 0, NULL);
   wr_mutex_lock(&wr_pool.lock);
   wr_pool.in_jobs--;
   if (--job->active == 0) wr_cond_signal(&job->finished);

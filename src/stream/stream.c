@@ -12,6 +12,7 @@
 #include "stream/internal.h"
 #include "stream/policy.h"
 #include "stream/request.h"
+#include "stream/timeline.h"
 
 /* ---- life ---- */
 
@@ -40,6 +41,7 @@ static struct wr_error *stream_init(struct wr_stream *s, struct wr_device device
 
 struct wr_error *wr_stream_new(struct wr_device device, struct wr_stream **out) {
   wr_stream_start_once();
+  wr_timeline_start_asked();
   struct wr_error *error = wr_thread_check();
   if (!error) error = wr_device_check(device);
   if (error) return error;
@@ -50,6 +52,7 @@ struct wr_error *wr_stream_new(struct wr_device device, struct wr_stream **out) 
     wr_free(s);
     return error;
   }
+  if (wr_timeline_on()) wr_timeline_put_stream(s, NULL);
   *out = s;
   return NULL;
 }
@@ -119,6 +122,7 @@ struct wr_error *wr_stream_set_label(struct wr_stream *s, const char *label) {
   wr_mutex_lock(&s->lock);
   char *old = s->label;
   s->label = copy;
+  if (wr_timeline_on()) wr_timeline_put_stream(s, copy);
   wr_mutex_unlock(&s->lock);
   wr_free(old);
   if (s->backend->label) s->backend->label(s->encoder, label);
@@ -136,7 +140,8 @@ const struct wr_backend *wr_stream_backend(const struct wr_stream *stream) {
 void wr_stream_count(struct wr_stream_counts *counts) {
   counts->live_streams = wr_registry_live();
   counts->workers = wr_pool_workers();
-  counts->helpers = wr_reclaimer_threads() + wr_pool_relievers() + wr_blocking_threads();
+  counts->helpers =
+      wr_reclaimer_threads() + wr_pool_relievers() + wr_blocking_threads() + wr_timeline_threads();
   counts->pooled = 0;
   for (int type = 0; type < WR_DEVICE_TYPE_COUNT; type++) {
     const struct wr_backend *backend = wr_backend_for((enum wr_device_type)type);
@@ -267,6 +272,8 @@ void wr_stream_numbers(struct wr_stream *s, struct wr_stream_numbers *n) {
 static struct wr_stream *wake_locked(struct wr_stream *s) {
   struct wr_stream *by = s->blocked_by;
   s->blocked_by = NULL;
+  if (s->asleep_since) wr_timeline_put_blocked(s, s->asleep_since, by);
+  s->asleep_since = 0;
   if (s->state == WR_STREAM_SUSPENDED) {
     wr_store_relaxed(&s->asleep, false);
     ready_locked(s);
@@ -405,6 +412,7 @@ static bool suspend_locked(struct wr_stream *s) {
     return false;
   }
   s->state = WR_STREAM_SUSPENDED;
+  s->asleep_since = wr_timeline_begin();
   wr_store_relaxed(&s->asleep, true);
   (void)wr_stream_poke_locked(s);
   return true;
@@ -468,6 +476,7 @@ static enum wr_drained drain_locked(struct wr_stream *s, struct wr_drain *drain)
   uint64_t end = wr_clock_ns();
   wr_fetch_add_relaxed(&s->busy_ns, end - start);
   charge_locked(s, used_by(drain, end - start, cpu_start), end);
+  if (wr_timeline_on() && worked) wr_timeline_put_span_slow(WR_SPAN_DRAIN, start, end, 0, s);
   if (!live) return WR_DRAIN_SUSPENDED;
   /* A thread that sleeps for the stream may have asked the device before anything was flushed to
      it; now there may be something to wait for, so it is poked. Not where this drain ran nothing:
@@ -559,5 +568,6 @@ void wr_stream_fork_child(struct wr_stream *s, void *unused) {
   wr_urgency_begin_in_child(s);
   wr_store_relaxed(&s->asleep, false); /* relaxed, all: the only thread */
   wr_store_relaxed(&s->in_place, 0u);
+  s->asleep_since = 0;
   wr_store_relaxed(&s->submitted, wr_load_relaxed(&s->done) + wr_load_relaxed(&s->failed));
 }

@@ -7,6 +7,7 @@
 #include "base/base.h"
 #include "stream/internal.h"
 #include "stream/request.h"
+#include "stream/timeline.h"
 
 /* How long a worker may take to come to a stream before a waiting thread asks for a reliever, and
    the longest time until it asks again; in between that time doubles. */
@@ -199,7 +200,11 @@ bool wr_marker_wait(struct wr_marker *m, uint64_t deadline_ns, struct wr_request
   /* In the child of a fork nobody may be there to set `over`, or to let go of the lock. */
   if (wr_marker_passed(m)) return true;
   int before = wr_cancel_off();
+  const uint64_t begin = wr_timeline_begin();
+  struct wr_stream *stream = begin ? wr_marker_stream(m) : NULL;
   bool over = marker_wait_in(m, deadline_ns, request);
+  wr_timeline_put_span(WR_SPAN_SLEEP, begin, 0, stream);
+  wr_stream_release(stream);
   wr_cancel_restore(before);
   return over;
 }

@@ -12,6 +12,7 @@
 #include "stream/internal.h"
 #include "stream/policy.h"
 #include "stream/request.h"
+#include "stream/timeline.h"
 
 static struct wr_thread nothing; /* immutable: of the threads that have no block */
 _Thread_local struct wr_thread *wr_thread_here = &nothing;
@@ -100,6 +101,7 @@ static void thread_ends(void *block) {
   leave_requests(wr_thread_here, 0);
   wr_ptrs_free(&wr_thread_here->requests);
   wr_policy_thread_ends();
+  wr_timeline_thread_ends(wr_thread_here->ring);
   wr_thread_here = &nothing;
   wr_free(block);
 }
@@ -230,6 +232,9 @@ static bool stop_all(uint64_t deadline_ns) {
 bool wr_stream_shutdown(uint64_t deadline_ns) {
   wr_thread_drop_defaults();
   bool stopped = stop_all(deadline_ns);
+  struct wr_error *error;
+  stopped = wr_timeline_stop_until(deadline_ns, &error) && stopped;
+  wr_error_release(error);
   wr_memory_clear_cache();
   wr_registry_trim();
   return stopped;
