@@ -24,7 +24,8 @@ typedef enum weir_status {
   WEIR_ERROR_TIMEOUT,          /* a wait ran out of time */
   WEIR_ERROR_STATE,            /* the call is not possible in this state */
   WEIR_ERROR_INTERNAL,         /* a defect of Weir's */
-  WEIR_ERROR_CANCELLED         /* the request that the call was made in was cancelled */
+  WEIR_ERROR_CANCELLED,        /* the request that the call was made in was cancelled */
+  WEIR_ERROR_DEADLINE          /* the deadline of the request that the call was made in passed */
 } weir_status;
 
 /* The message of the last failing call on this thread; "" when none failed. It begins with the

@@ -9,9 +9,9 @@
    which nest: what it does belongs to the one that it entered last. A function of the user's that
    the library calls (a destructor, a callback, a reader) is inside none, but what it enters itself.
 
-   A request that ended, cancelled here, takes back what has not begun: its commands leave their
-   queues, their arrays are lazy again, with nothing of them allocated, and can be forced by
-   anybody. What runs goes on to its end. What others need too, another request or a thread that is
+   A request that ended, because it was cancelled or its deadline passed, takes back what has not
+   begun: its commands leave their queues, their arrays are lazy again, with nothing of them
+   allocated, and can be forced by anybody. What runs goes on to its end. What others need too, another request or a thread that is
    inside none, stays and gets its value; they notice nothing. In the request, calls that have to
    wait for an array or a stream fail from then on, at once, and so do those that wait already;
    nothing has become an array that failed.
@@ -65,6 +65,15 @@ int weir_request_leave(void);
    WEIR_ERROR_CANCELLED. A request that has ended already stays as it is, which is no error. Never
    waits for work. From any thread, also one that is inside. */
 int weir_request_cancel(weir_request request);
+
+/* The request ends by itself `timeout_ns` nanoseconds from now, as if it were cancelled then, but
+   that calls in it fail with WEIR_ERROR_DEADLINE; also when nobody waits in it, so that events and
+   callbacks come. No command of it begins after that, and a call that waits returns at most a
+   millisecond later, or as soon as the system gives its thread a processor. Another call moves the
+   deadline, to either side; INT64_MAX takes it away; 0 ends the request before the call returns. Of
+   a request that has ended nothing changes, which is no error. A negative number is one, and so is
+   a refusal of the thread that keeps to deadlines, one for all, which the first deadline starts. */
+int weir_request_set_deadline(weir_request request, int64_t timeout_ns);
 
 /* What the request has had computed. A command is the making of one array, as in weir/stream.h;
    those of calls that found the request ended are not counted. */

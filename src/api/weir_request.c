@@ -74,6 +74,15 @@ int weir_request_cancel(weir_request request) {
   return wr_api_return(__func__, error);
 }
 
+int weir_request_set_deadline(weir_request request, int64_t timeout_ns) {
+  struct wr_error *error = NULL;
+  struct wr_request *r = some_request(request, &error);
+  uint64_t at = wr_api_deadline(timeout_ns, &error);
+  if (timeout_ns == INT64_MAX) at = WR_NO_DEADLINE;
+  if (!error) error = wr_request_set_deadline(r, at);
+  return wr_api_return(__func__, error);
+}
+
 int weir_request_stats(weir_request_stats_t *stats, weir_request request) {
   struct wr_error *error = NULL;
   wr_api_result(stats, "stats", &error);

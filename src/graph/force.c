@@ -30,7 +30,7 @@ static void wait_in(struct wr_request *request, struct wr_node *node) {
       wr_stream_help_in(request, stream, &node->completion);
       wr_stream_release(stream);
     } else {
-      wr_completion_park(&node->completion, WR_PHASE_SUBMITTED);
+      wr_completion_park_in(request, &node->completion, WR_PHASE_SUBMITTED);
     }
   }
 }
@@ -143,28 +143,72 @@ struct wr_error *wr_force_check(struct wr_node *const *nodes, size_t n) {
   return error;
 }
 
-/* ---- forcing ---- */
+/* ---- how long a plan takes ---- */
 
 static bool stays_here(const struct wr_plan *plan) {
   return plan->order.count && !plan->several_streams && !plan->foreign.count && !plan->refused;
 }
 
-/* In a request this thread may stop before what it submits has run: where it drains, it is by
-   wr_stream_help_in, which leaves the rest to the pool. */
+/* What is brief takes microseconds, and is computed where it is submitted; of what is quick no
+   command takes as long as a thread may be late (R3). */
+enum { BRIEF_NODES = 16, BRIEF_ELEMENTS = 4096, QUICK_ELEMENTS = 32768 };
+
+/* Elements that the command reads and writes, once for each of its steps; of more than `most` only
+   that they are more. */
+static int64_t work_of(const struct wr_node *node, int64_t most) {
+  const struct wr_edges *edges = wr_edges_of(node);
+  if (wr_op_info(node->op)->view) return 0;
+  int64_t elements = node->size;
+  for (uint32_t i = 0; i < edges->n && elements <= most; i++) elements += edges->in[i]->size;
+  return elements <= most ? elements * (1 + (int64_t)edges->n_steps) : elements;
+}
+
+static bool is_simple(const struct wr_node *node) {
+  const struct wr_op_info *info = wr_op_info(node->op);
+  return info->view || info->fusable || info->ends_group;
+}
+
+static bool is_brief(const struct wr_plan *plan) {
+  int64_t work = 0;
+  if (!stays_here(plan) || plan->order.count > BRIEF_NODES) return false;
+  for (size_t i = 0; i < plan->order.count && work <= BRIEF_ELEMENTS; i++) {
+    const struct wr_node *node = plan->order.items[i];
+    if (!is_simple(node)) return false;
+    work += work_of(node, BRIEF_ELEMENTS);
+  }
+  return work <= BRIEF_ELEMENTS;
+}
+
+static bool is_quick(const struct wr_plan *plan) {
+  if (!stays_here(plan)) return false;
+  const struct wr_node *last = plan->order.items[plan->order.count - 1];
+  if (!wr_stream_is_at_once(last->stream)) return false;
+  for (size_t i = 0; i < plan->order.count; i++) {
+    const struct wr_node *node = plan->order.items[i];
+    if (!is_simple(node) || work_of(node, QUICK_ELEMENTS) > QUICK_ELEMENTS) return false;
+  }
+  return true;
+}
+
+/* ---- forcing ---- */
+
+/* In a request this thread may have to leave before what it submits has run: what is quick it runs
+   all the same, by wr_stream_help_in; all else is the pool's. */
 static void run(struct wr_plan *plan, bool for_host) {
-  if (!stays_here(plan)) {
-    wr_plan_submit(plan, true);
-  } else if (plan->request) {
-    wr_plan_submit(plan, false);
-  } else {
+  if (plan->request) {
+    plan->quick = is_quick(plan);
+    wr_plan_submit(plan, !plan->quick);
+  } else if (stays_here(plan)) {
     run_here(plan, for_host);
+  } else {
+    wr_plan_submit(plan, true);
   }
 }
 
 static struct wr_error *eval(struct wr_node *const *nodes, size_t n, bool for_host) {
   struct wr_request *request = request_for(nodes, n);
   struct wr_error *error = wr_force_check(nodes, n);
-  if (!error) error = wr_request_error(request);
+  if (!error) error = wr_request_check(request);
   if (error) return error;
   struct wr_plan plan;
   wr_plan_make(&plan, nodes, n);
@@ -181,42 +225,16 @@ static struct wr_error *eval(struct wr_node *const *nodes, size_t n, bool for_ho
    appends have one order (internal.h). Mostly it stands there already. Where another planner has
    claimed a part and is still walking, this waits until that one has submitted it: which waits for
    nobody, and this thread holds no claim. */
-static void wait_submitted(struct wr_node *const *nodes, size_t n) {
+static void wait_submitted(struct wr_request *request, struct wr_node *const *nodes, size_t n) {
   for (size_t i = 0; i < n; i++) {
     struct wr_completion *c = &nodes[i]->completion;
-    if (wr_completion_phase(c) < WR_PHASE_SUBMITTED) wr_completion_park(c, WR_PHASE_SUBMITTED);
+    if (wr_completion_phase(c) >= WR_PHASE_SUBMITTED) continue;
+    if (request) {
+      wr_completion_park_in(request, c, WR_PHASE_SUBMITTED);
+    } else {
+      wr_completion_park(c, WR_PHASE_SUBMITTED);
+    }
   }
-}
-
-/* ---- what takes microseconds is computed where it is submitted ---- */
-
-enum { BRIEF_NODES = 16, BRIEF_ELEMENTS = 4096 };
-
-/* Elements that the command reads and writes, once for each of its steps. */
-static int64_t work_of(const struct wr_node *node) {
-  const struct wr_edges *edges = wr_edges_of(node);
-  if (wr_op_info(node->op)->view) return 0;
-  int64_t elements = node->size;
-  for (uint32_t i = 0; i < edges->n && elements <= BRIEF_ELEMENTS; i++) {
-    elements += edges->in[i]->size;
-  }
-  return elements <= BRIEF_ELEMENTS ? elements * (1 + (int64_t)edges->n_steps) : elements;
-}
-
-static bool is_simple(const struct wr_node *node) {
-  const struct wr_op_info *info = wr_op_info(node->op);
-  return info->view || info->fusable || info->ends_group;
-}
-
-static bool is_brief(const struct wr_plan *plan) {
-  int64_t work = 0;
-  if (!stays_here(plan) || plan->order.count > BRIEF_NODES) return false;
-  for (size_t i = 0; i < plan->order.count && work <= BRIEF_ELEMENTS; i++) {
-    const struct wr_node *node = plan->order.items[i];
-    if (!is_simple(node)) return false;
-    work += work_of(node);
-  }
-  return work <= BRIEF_ELEMENTS;
 }
 
 static void submit_brief(struct wr_plan *plan) {
@@ -232,7 +250,7 @@ static void submit_brief(struct wr_plan *plan) {
 static struct wr_error *async_eval(struct wr_node *const *nodes, size_t n, bool *begun) {
   struct wr_request *request = request_for(nodes, n);
   struct wr_error *error = wr_force_check(nodes, n);
-  if (!error) error = wr_request_error(request);
+  if (!error) error = wr_request_check(request);
   *begun = !error;
   if (error) return error;
   struct wr_plan plan;
@@ -243,7 +261,7 @@ static struct wr_error *async_eval(struct wr_node *const *nodes, size_t n, bool 
   } else {
     wr_plan_submit(&plan, true);
   }
-  wait_submitted(nodes, n);
+  wait_submitted(request, nodes, n);
   return failed ? failed : wr_request_error(request);
 }
 

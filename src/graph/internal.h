@@ -177,6 +177,7 @@ struct wr_plan {
   size_t fusable;             /* nodes in `order` whose operation may be in a group */
   bool kept;                  /* never submitted: groups are made once for many times */
   bool brief;                 /* all of `order` takes microseconds: see wr_stream_run_brief */
+  bool quick;                 /* none of it takes a millisecond */
   struct wr_request *request; /* that it is made for; borrowed; NULL: none */
   struct wr_error *failed; /* the first input or root that had failed before; a reference or NULL */
   struct wr_download *download; /* of the last of `order`, on a plan without foreign; or NULL */

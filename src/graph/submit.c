@@ -74,9 +74,11 @@ static bool append(struct wr_batch *batch, struct wr_stream *stream, bool schedu
 }
 
 /* Appends nodes[0..n), all of one stream, and takes their references; but false, and nothing was
-   done, when the request has ended. `download`, unless NULL, is of the last. */
-static bool submit_run(struct wr_node **nodes, uint32_t n, bool schedule, bool brief,
-                       struct wr_request *request, struct wr_download *download) {
+   done, when the request has ended. The plan, unless NULL, says how long it takes; `download`,
+   unless NULL, is of the last. */
+static bool submit_run(struct wr_node **nodes, uint32_t n, bool schedule,
+                       const struct wr_plan *plan, struct wr_request *request,
+                       struct wr_download *download) {
   struct wr_node *to_flush = NULL;
   struct wr_batch *batch = wr_alloc(sizeof *batch + n * sizeof(struct wr_node *));
   if (!batch) {
@@ -84,7 +86,9 @@ static bool submit_run(struct wr_node **nodes, uint32_t n, bool schedule, bool b
     if (download) wr_download_refuse(download);
     return true;
   }
-  batch->task = (struct wr_task){.run = wr_batch_run, .is_brief = brief};
+  batch->task = (struct wr_task){.run = wr_batch_run};
+  if (plan) batch->task.is_brief = plan->brief;
+  if (plan) batch->task.is_quick = plan->quick;
   batch->work = (struct wr_request_work){.kind = &wr_batch_work};
   batch->stream = NULL;
   batch->count = n;
@@ -114,7 +118,7 @@ static void submit_order(const struct wr_plan *plan, bool schedule) {
   while (i < n) {
     size_t j = i + 1;
     while (j < n && j - i < MAX_BATCH && nodes[j]->stream == nodes[i]->stream) j++;
-    if (!submit_run(nodes + i, (uint32_t)(j - i), schedule, plan->brief, plan->request,
+    if (!submit_run(nodes + i, (uint32_t)(j - i), schedule, plan, plan->request,
                     j == n ? plan->download : NULL)) {
       wr_withdraw(nodes + i, n - i);
       return;
@@ -172,7 +176,7 @@ static void make_pass(struct deferred *d) {
     struct wr_node *node = d->nodes.items[i];
     if (input_unsubmitted(node)) {
       d->nodes.items[kept++] = node;
-    } else if (!submit_run(&node, 1, true, false, d->request, NULL)) {
+    } else if (!submit_run(&node, 1, true, NULL, d->request, NULL)) {
       withdraw_rest(d, kept, i);
       return;
     }

@@ -120,11 +120,12 @@ static bool block(struct wr_batch *batch, const struct wr_node *node, struct wr_
 }
 
 /* Begins the next node, *node, or answers what it waits for: a reference. Of an input up to *edge
-   it is known that the device waits. */
+   it is known that the device waits. What a deadline has passed before never begins (R3). */
 static struct wr_node *look(struct wr_batch *batch, uint64_t stream, struct wr_node **node,
                             uint32_t *edge) {
   struct wr_request *request = batch->work.request;
   struct wr_node *in = NULL;
+  (void)wr_request_ended(request);
   wr_request_lock(request);
   struct wr_node *next = next_locked(batch);
   if (next != *node) *edge = 0;

@@ -322,11 +322,13 @@ static void pause_for(const struct wr_completion *c) {
 static bool is_ended(struct wr_request *request) { return request && wr_request_ended(request); }
 
 /* Usually the first look is enough, without an entry in any list. Where threads share a stream and
-   their work is small, the work that this thread waits behind is over before it would sleep. */
+   their work is small, the work that this thread waits behind is over before it would sleep. In a
+   request the thread does what is quick alone and gives up its processor only to sleep: where all
+   compute, it would have it back too late. */
 void wr_stream_help_awake(struct wr_stream *stream, struct wr_completion *c,
                           struct wr_request *request) {
-  const int spins = wr_cpu_count() > 1 ? SPINS : 1;
-  const struct wr_drain why = {.target = c, .request = request};
+  const int spins = wr_cpu_count() == 1 ? 1 : request ? YIELD_FROM : SPINS;
+  const struct wr_drain why = {.target = c, .request = request, .only_quick = request != NULL};
   for (int i = 0; i < spins && !wr_completion_over(c) && !is_ended(request);) {
     if (look(stream, &why, NULL)) continue;
     if (++i < spins) pause_for(c);

@@ -80,6 +80,7 @@ struct wr_drain {
   struct wr_request *request;        /* stop when it has ended; or NULL */
   uint64_t deadline;                 /* pool: the turn ends then */
   const struct wr_stream *gives_way; /* pool: stop for what is more urgent than this one; or NULL */
+  bool only_quick;                   /* stop before a task that is not quick */
   bool only_brief;                   /* stop before a task that is not brief, */
   int left;                          /* and after this many */
 };
@@ -128,9 +129,10 @@ void wr_marker_hurry(struct wr_marker *marker);
 /* True when there is nothing to wait for: it is over, or it was submitted before the fork that made
    this process. */
 bool wr_marker_passed(const struct wr_marker *marker);
-/* One that stands in no queue: over when `c`, which was submitted to the stream, is, or when that
-   was taken back. */
-struct wr_marker *wr_marker_behind(struct wr_completion *c, struct wr_stream *stream);
+/* One that stands in no queue: over when `c`, which was submitted to the stream, unless NULL, is in
+   that phase, or when it was taken back. */
+struct wr_marker *wr_marker_behind(struct wr_completion *c, enum wr_phase want,
+                                   struct wr_stream *stream);
 /* Waits without draining; false at the deadline, or when the request, unless NULL, has ended. */
 bool wr_marker_wait(struct wr_marker *marker, uint64_t deadline_ns, struct wr_request *request);
 /* As wr_stream_help, until it would sleep, or the request has ended. */

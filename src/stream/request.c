@@ -1,13 +1,16 @@
 /* Requests: see request.h. All stand in a list, which gives them numbers and which the child of a
    fork goes through (K11): there each has a new lock and no work; what was in flight is computed
-   anew. Locks: REGISTRY, the list's; REQUEST, each one's own. */
+   anew. Deadlines are kept to by deadline.c. Locks: REGISTRY, the list's, and that of deadlines;
+   REQUEST, each one's own. */
 
 #include "stream/request.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/base.h"
 #include "base/fork.h"
+#include "stream/deadline.h"
 #include "stream/internal.h"
 
 struct wr_request {
@@ -16,6 +19,9 @@ struct wr_request {
   uint32_t number;          /* immutable after publish */
   wr_atomic_u32 end;        /* atomic ACQ_REL, enum wr_request_end: leaves OPEN once, under LOCK */
   wr_atomic_u32 class;      /* atomic RELAXED: a plain value, enum wr_class */
+  wr_atomic_u64 deadline;   /* atomic RELAXED, written under LOCK and that of deadlines: by
+                               wr_clock_ns; WR_NO_DEADLINE: none */
+  struct wr_deadline timer; /* under the deadlines' LOCK */
   struct wr_request *next;  /* under the list's LOCK */
   struct wr_request **link; /* under the list's LOCK: what points to this one */
   struct wr_mutex lock;
@@ -83,7 +89,8 @@ struct wr_error *wr_request_new(struct wr_request **out) {
   struct wr_request *r = wr_calloc(sizeof *r);
   if (!r) return wr_error_out_of_memory();
   wr_kind_begin(&r->kind, WR_KIND_REQUEST);
-  wr_store_relaxed(&r->refs, 1u); /* relaxed: not yet shared */
+  wr_store_relaxed(&r->refs, 1u); /* relaxed, both: not yet shared */
+  wr_store_relaxed(&r->deadline, WR_NO_DEADLINE);
   wr_mutex_init(&r->lock, WR_RANK_REQUEST);
   enter_list(r);
   *out = r;
@@ -95,9 +102,18 @@ struct wr_request *wr_request_retain(struct wr_request *r) {
   return r;
 }
 
+/* Of a request that has a deadline: the thread that keeps to it looks no more at this one. */
+static void forget_deadline(struct wr_request *r) {
+  if (wr_request_deadline(r) == WR_NO_DEADLINE) return;
+  wr_deadline_lock();
+  wr_deadline_remove_locked(&r->timer);
+  wr_deadline_unlock();
+}
+
 /* Work in flight and threads inside hold references, so both are gone. */
 void wr_request_release(struct wr_request *r) {
   if (!r || !wr_ref_drop(&r->refs)) return;
+  forget_deadline(r);
   leave_list(r);
   wr_mutex_destroy(&r->lock);
   wr_kind_end(&r->kind);
@@ -152,7 +168,9 @@ void wr_request_set_class(struct wr_request *r, enum wr_class class) {
 
 struct wr_urgency wr_request_urgency(struct wr_request *r) {
   if (!r) return (struct wr_urgency){.class = WR_CLASS_OF_STREAM};
-  return (struct wr_urgency){.class = (enum wr_class)wr_load_relaxed(&r->class)};
+  const uint64_t deadline = wr_request_deadline(r);
+  return (struct wr_urgency){.class = (enum wr_class)wr_load_relaxed(&r->class),
+                             .deadline = deadline == WR_NO_DEADLINE ? 0 : deadline};
 }
 
 /* ---- threads inside ---- */
@@ -180,6 +198,7 @@ struct wr_error *wr_request_leave(void) {
 void wr_request_lock(struct wr_request *r) { wr_mutex_lock(&r->lock); }
 
 bool wr_request_open(struct wr_request *r) {
+  if (wr_request_ended(r)) return false;
   wr_mutex_lock(&r->lock);
   if (wr_load_relaxed(&r->end) == WR_REQUEST_OPEN) return true; /* relaxed: under LOCK */
   wr_mutex_unlock(&r->lock);
@@ -243,9 +262,20 @@ static void call_hooks(struct wr_request_hook *hooks) {
   }
 }
 
+static bool is_passed(struct wr_request *r) {
+  const uint64_t deadline = wr_request_deadline(r);
+  return deadline != WR_NO_DEADLINE && wr_clock_ns() >= deadline;
+}
+
+/* A deadline may have been moved since somebody found that it had passed. */
+static bool may_end_locked(struct wr_request *r, enum wr_request_end how) {
+  if (wr_load_relaxed(&r->end) != WR_REQUEST_OPEN) return false;
+  return how != WR_REQUEST_PASSED || is_passed(r);
+}
+
 /* Readers come after writers in the order of submission, so the last is looked at first. */
 static bool end_locked(struct wr_request *r, enum wr_request_end how, struct wr_taken *taken) {
-  if (wr_load_relaxed(&r->end) != WR_REQUEST_OPEN) return false;
+  if (!may_end_locked(r, how)) return false;
   wr_store_release(&r->end, (uint32_t)how); /* release: to who looks without the lock */
   for (struct wr_request_work *work = r->last; work; work = work->before) {
     wr_torture_point();
@@ -257,43 +287,53 @@ static bool end_locked(struct wr_request *r, enum wr_request_end how, struct wr_
   return true;
 }
 
+/* It fires waiters, which may come to submit and to drain: the thread cannot be cancelled (K7). */
 static void end(struct wr_request *r, enum wr_request_end how) {
   struct wr_taken taken = {0};
+  int before = wr_cancel_off();
   wr_mutex_lock(&r->lock);
   const struct wr_request_work_kind *kind = r->first ? r->first->kind : NULL;
   bool ended = end_locked(r, how, &taken);
   struct wr_request_hook *hooks = ended ? take_hooks_locked(r) : NULL;
   wr_mutex_unlock(&r->lock);
+  if (ended) forget_deadline(r);
   call_hooks(hooks);
-  if (!ended || !kind) return;
-  wr_completion_fire(taken.waiters);
-  wr_wake_all(taken.wakes);
-  kind->settle(&taken);
-}
-
-/* It fires waiters, which may come to submit and to drain: the thread cannot be cancelled (K7). */
-void wr_request_cancel(struct wr_request *r) {
-  int before = wr_cancel_off();
-  end(r, WR_REQUEST_CANCELLED);
+  if (ended && kind) {
+    wr_completion_fire(taken.waiters);
+    wr_wake_all(taken.wakes);
+    kind->settle(&taken);
+  }
   wr_cancel_restore(before);
 }
 
+void wr_request_cancel(struct wr_request *r) { end(r, WR_REQUEST_CANCELLED); }
+
+static enum wr_request_end how_ended(struct wr_request *r) {
+  return (enum wr_request_end)wr_load_acquire(&r->end); /* acquire: pairs with end_locked */
+}
+
+bool wr_request_is_due(struct wr_request *r) {
+  return how_ended(r) != WR_REQUEST_OPEN || is_passed(r);
+}
+
 bool wr_request_ended(struct wr_request *r) {
-  return wr_load_acquire(&r->end) != WR_REQUEST_OPEN; /* acquire: pairs with end_locked */
+  if (how_ended(r) == WR_REQUEST_OPEN && is_passed(r)) end(r, WR_REQUEST_PASSED);
+  return how_ended(r) != WR_REQUEST_OPEN;
 }
 
 static struct wr_error *error_of(struct wr_request *r) {
-  char label[WR_REQUEST_LABEL];
+  char name[WR_REQUEST_LABEL + 4] = "";
   wr_mutex_lock(&r->lock);
-  memcpy(label, r->label, sizeof label);
+  if (r->label[0]) snprintf(name, sizeof name, " \"%s\"", r->label);
   wr_mutex_unlock(&r->lock);
-  if (!label[0]) return wr_error_new(WEIR_ERROR_CANCELLED, "the request was cancelled");
-  return wr_error_new(WEIR_ERROR_CANCELLED, "the request \"%s\" was cancelled", label);
+  if (how_ended(r) == WR_REQUEST_CANCELLED) {
+    return wr_error_new(WEIR_ERROR_CANCELLED, "the request%s was cancelled", name);
+  }
+  return wr_error_new(WEIR_ERROR_DEADLINE, "the deadline of the request%s has passed", name);
 }
 
 enum weir_status wr_request_status(struct wr_request *r) {
-  (void)r;
-  return WEIR_ERROR_CANCELLED;
+  return how_ended(r) == WR_REQUEST_PASSED ? WEIR_ERROR_DEADLINE : WEIR_ERROR_CANCELLED;
 }
 
 struct wr_error *wr_request_error(struct wr_request *r) {
@@ -320,6 +360,51 @@ bool wr_request_unhook(struct wr_request *r, struct wr_request_hook *h) {
   h->link = NULL;
   wr_mutex_unlock(&r->lock);
   return there;
+}
+
+/* ---- deadlines ---- */
+
+uint64_t wr_request_deadline(const struct wr_request *r) {
+  return wr_load_relaxed(&((struct wr_request *)r)->deadline);
+}
+
+struct wr_request *wr_request_of_deadline(struct wr_deadline *d) {
+  struct wr_request *r = WR_CONTAINER_OF(d, struct wr_request, timer);
+  uint32_t refs = wr_load_relaxed(&r->refs);
+  while (refs > 0) {
+    /* As wr_ref_take: the lock of deadlines, which is held, published what is behind it. */
+    if (wr_cas_acq_rel(&r->refs, &refs, refs + 1)) return r;
+  }
+  return NULL;
+}
+
+/* Both locks are held for it, so what the thread goes by is what the request has. False when it has
+   ended. */
+static bool move_deadline(struct wr_request *r, uint64_t at) {
+  wr_deadline_lock();
+  wr_mutex_lock(&r->lock);
+  bool open = wr_load_relaxed(&r->end) == WR_REQUEST_OPEN; /* relaxed: under LOCK */
+  if (open) wr_store_relaxed(&r->deadline, at);
+  if (open) wake_sleepers_locked(r); /* they sleep until another one */
+  wr_mutex_unlock(&r->lock);
+  if (open && at != WR_NO_DEADLINE) wr_deadline_put_locked(&r->timer, at);
+  if (open && at == WR_NO_DEADLINE) wr_deadline_remove_locked(&r->timer);
+  wr_deadline_unlock();
+  return open;
+}
+
+/* One that has passed already ends it here. */
+struct wr_error *wr_request_set_deadline(struct wr_request *r, uint64_t at) {
+  struct wr_error *error = at != WR_NO_DEADLINE ? wr_deadline_thread() : NULL;
+  if (error) return error;
+  if (move_deadline(r, at)) (void)wr_request_ended(r);
+  return NULL;
+}
+
+struct wr_error *wr_request_check(struct wr_request *r) {
+  struct wr_error *error = wr_request_error(r);
+  if (error || !r || wr_request_deadline(r) == WR_NO_DEADLINE) return error;
+  return wr_deadline_thread();
 }
 
 /* ---- sleeping ---- */

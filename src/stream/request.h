@@ -7,7 +7,8 @@
    this costs a submission one load. Every function may be called from any thread.
 
    Ending. A request is open until it is cancelled or its deadline passes; whoever finds that first
-   ends it, under its LOCK, once and for good. Under the same lock work is submitted, a command is
+   (a thread that waits, one that is about to begin a command, the one for deadlines) ends it, under
+   its LOCK, once and for good. Under the same lock work is submitted, a command is
    begun, and a stream is blocked by what the next one waits for: so each of these comes before the
    end, and is seen by it, or finds the request ended. Ending goes backwards through the work: what
    has not begun is taken back (graph/take_back.c). Waiters are told, and what has lost its last
@@ -49,7 +50,7 @@ struct wr_request_work {
 };
 
 /* How it ended, if it has. */
-enum wr_request_end { WR_REQUEST_OPEN, WR_REQUEST_CANCELLED };
+enum wr_request_end { WR_REQUEST_OPEN, WR_REQUEST_CANCELLED, WR_REQUEST_PASSED };
 
 struct wr_request_numbers {
   uint64_t submitted; /* commands, as of a stream (stream.h) */
@@ -85,11 +86,23 @@ struct wr_error *wr_request_enter(struct wr_request *request);
 struct wr_error *wr_request_leave(void);
 
 void wr_request_cancel(struct wr_request *request);
+/* When it ends by itself (R3), by wr_clock_ns; one load, which orders nothing. */
+#define WR_NO_DEADLINE UINT64_MAX
+uint64_t wr_request_deadline(const struct wr_request *request);
+/* Moves the deadline, or takes it away. Of a request that has ended it changes nothing. */
+struct wr_error *wr_request_set_deadline(struct wr_request *request, uint64_t at);
+
+/* True when it is no longer open. One whose deadline has passed is ended here: no lock is held. */
+bool wr_request_ended(struct wr_request *request);
+/* A look, also where locks are held: it has ended, or its deadline has passed, unless that is being
+   moved at this moment. */
+bool wr_request_is_due(struct wr_request *request);
 /* Why the request is no longer open, as an error; NULL while it is. NULL also of no request. */
 struct wr_error *wr_request_error(struct wr_request *request);
-bool wr_request_ended(struct wr_request *request);
 /* Of one that has ended: the status of that error, also where memory for it is refused. */
 enum weir_status wr_request_status(struct wr_request *request);
+/* The same for a call that begins; also an error when nobody would keep to its deadline. */
+struct wr_error *wr_request_check(struct wr_request *request);
 
 /* ---- for work ---- */
 
@@ -129,5 +142,7 @@ struct wr_request_sleeper {
 };
 void wr_request_sleep_begin(struct wr_request *request, struct wr_request_sleeper *sleeper);
 void wr_request_sleep_end(struct wr_request *request, struct wr_request_sleeper *sleeper);
+/* As wr_completion_park, until the request has ended (sync.c). */
+void wr_completion_park_in(struct wr_request *request, struct wr_completion *c, enum wr_phase want);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "base/base.h"
 #include "base/floats.h"
+#include "stream/deadline.h"
 #include "stream/internal.h"
 #include "stream/policy.h"
 #include "stream/request.h"
@@ -140,8 +141,8 @@ const struct wr_backend *wr_stream_backend(const struct wr_stream *stream) {
 void wr_stream_count(struct wr_stream_counts *counts) {
   counts->live_streams = wr_registry_live();
   counts->workers = wr_pool_workers();
-  counts->helpers =
-      wr_reclaimer_threads() + wr_pool_relievers() + wr_blocking_threads() + wr_timeline_threads();
+  counts->helpers = wr_reclaimer_threads() + wr_pool_relievers() + wr_blocking_threads() +
+                    wr_timeline_threads() + wr_deadline_threads();
   counts->pooled = 0;
   for (int type = 0; type < WR_DEVICE_TYPE_COUNT; type++) {
     const struct wr_backend *backend = wr_backend_for((enum wr_device_type)type);
@@ -372,7 +373,7 @@ bool wr_stream_wait_on_device(struct wr_stream *s, struct wr_stream *other, uint
 bool wr_drain_stop(struct wr_drain *drain) {
   if (drain->target) {
     if (wr_completion_over(drain->target)) return true;
-    if (drain->request && wr_request_ended(drain->request)) return true;
+    if (drain->request && wr_request_is_due(drain->request)) return true;
     if (drain->taken && *drain->taken != wr_pool_taken()) return true;
     return drain->unblock && !wr_load_relaxed(&drain->unblock->asleep);
   }
@@ -418,8 +419,11 @@ static bool suspend_locked(struct wr_stream *s) {
   return true;
 }
 
+static bool is_quick(const struct wr_task *task) { return task->is_quick || task->is_brief; }
+
 /* The first task is one that this drain may run. */
 static bool may_run_locked(const struct wr_stream *s, struct wr_drain *drain) {
+  if (drain->only_quick && !is_quick(s->head)) return false;
   return !drain->only_brief || (s->head->is_brief && drain->left-- > 0);
 }
 
@@ -488,6 +492,17 @@ static enum wr_drained drain_locked(struct wr_stream *s, struct wr_drain *drain)
   return WR_DRAINED;
 }
 
+bool wr_stream_is_at_once(const struct wr_stream *s) {
+  return !s->backend->async && wr_memory_host_visible(s->backend->memory(s->device.index));
+}
+
+/* True when this drain could do nothing: then the stream is left as it is, the pool's or idle. To
+   encode for a device may be to compile first, which is not quick. */
+static bool is_others_locked(const struct wr_stream *s, const struct wr_drain *drain) {
+  if (s->state == WR_STREAM_RUNNING) return true;
+  return drain->only_quick && s->head && !(is_quick(s->head) && wr_stream_is_at_once(s));
+}
+
 /* Relaxed: a hint. */
 static bool has_urgency(struct wr_stream *s) { return wr_load_relaxed(&s->has_urgency); }
 
@@ -504,7 +519,7 @@ enum wr_drained wr_stream_drain(struct wr_stream *stream, struct wr_drain *drain
   wr_mutex_lock(&stream->lock);
   if (stream->state == WR_STREAM_SUSPENDED) {
     result = WR_DRAIN_SUSPENDED;
-  } else if (stream->state != WR_STREAM_RUNNING) {
+  } else if (!is_others_locked(stream, drain)) {
     listed = stream->state == WR_STREAM_READY && wr_pool_remove(stream);
     struct wr_floats callers = wr_floats_enter();
     result = drain_locked(stream, drain);
@@ -535,8 +550,7 @@ static void run_brief_locked(struct wr_stream *s) {
 
 /* The thread may drain, so it cannot be cancelled, as where it forces (graph/force.c). */
 void wr_stream_run_brief(struct wr_stream *s) {
-  bool at_once = !s->backend->async && wr_memory_host_visible(s->backend->memory(s->device.index));
-  if (!at_once) {
+  if (!wr_stream_is_at_once(s)) {
     wr_stream_kick(s);
     return;
   }

@@ -196,6 +196,7 @@ struct wr_task {
   enum wr_step (*run)(struct wr_task *task, struct wr_stream *stream, struct wr_drain *drain);
   bool is_marker; /* immutable after publish: no work by itself, so that the stream may be idle */
   bool is_brief;  /* immutable after publish: takes microseconds, see wr_stream_run_brief */
+  bool is_quick;  /* immutable after publish: none of its commands takes a millisecond */
 };
 
 /* Appends the task; `appended`, unless NULL, runs under the stream's lock, right after. The caller
@@ -232,7 +233,8 @@ bool wr_stream_wait_on_device(struct wr_stream *stream, struct wr_stream *other,
    that stream, and those that it is blocked by (help.c). */
 void wr_stream_help(struct wr_stream *stream, struct wr_completion *c);
 /* The same in a request: until it has ended, too, or `c` was taken back. The thread drains for as
-   long as there is something to do at once, then it sleeps. */
+   long as there is something quick to do at once, so that it can leave in time (R2, R3); then the
+   pool has the rest, and it sleeps. */
 void wr_stream_help_in(struct wr_request *request, struct wr_stream *stream,
                        struct wr_completion *c);
 /* As that, but returns as soon as other threads drain all of them, a device works, or a worker has
@@ -255,6 +257,8 @@ void wr_stream_kick(struct wr_stream *stream);
    other threads are busy. The rest is the pool's; so is all where commands only begin here. No lock
    is held. */
 void wr_stream_run_brief(struct wr_stream *stream);
+/* True when its commands are over as they are encoded. */
+bool wr_stream_is_at_once(const struct wr_stream *stream);
 /* The encoder and backend behind the stream. */
 struct wr_encoder *wr_stream_encoder(const struct wr_stream *stream);
 const struct wr_backend *wr_stream_backend(const struct wr_stream *stream);
@@ -264,7 +268,7 @@ struct wr_stream_counts {
   size_t live_streams;
   size_t workers;
   size_t helpers; /* other threads of the library's: the reclaimer, the devices', relievers,
-                     those for what may block */
+                     those for what may block, and the one for deadlines */
   size_t pooled;  /* encoders that backends keep for the next stream */
 };
 void wr_stream_count(struct wr_stream_counts *counts);

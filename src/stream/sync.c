@@ -84,10 +84,11 @@ uint64_t wr_marker_number(const struct wr_marker *m) {
 struct wr_marker *wr_marker_new(void (*then)(void *data), void *data) {
   struct wr_marker *m = wr_alloc(sizeof *m);
   if (!m) return NULL;
-  *m = (struct wr_marker){.task = {.run = marker_run, .is_marker = true, .is_brief = true},
-                          .hook = {.fn = marker_over},
-                          .then = then,
-                          .data = data};
+  *m = (struct wr_marker){
+      .task = {.run = marker_run, .is_marker = true, .is_brief = true, .is_quick = true},
+      .hook = {.fn = marker_over},
+      .then = then,
+      .data = data};
   wr_store_relaxed(&m->refs, 1u);
   wr_completion_init(&m->completion, WR_PHASE_LAZY);
   (void)wr_completion_claim(&m->completion, 0);
@@ -138,13 +139,20 @@ void wr_marker_hurry(struct wr_marker *m) {
   wr_stream_release(stream);
 }
 
-static bool is_ended(struct wr_request *request) { return request && wr_request_ended(request); }
+static bool is_due(struct wr_request *request) { return request && wr_request_is_due(request); }
+
+/* The earlier one of the two; the request's may be moved, and then the thread is woken. */
+static uint64_t earlier_end(uint64_t deadline_ns, struct wr_request *request) {
+  uint64_t its = request ? wr_request_deadline(request) : WR_NO_DEADLINE;
+  return its < deadline_ns ? its : deadline_ns;
+}
 
 static bool wait_until(struct wr_marker *m, uint64_t deadline_ns, struct wr_request *request) {
   bool in_time = true;
   wr_mutex_lock(&m->lock);
-  while (!m->over && in_time && !is_ended(request)) {
-    in_time = wr_cond_wait_until(&m->wake, &m->lock, deadline_ns);
+  while (!m->over && in_time && !is_due(request)) {
+    uint64_t until = earlier_end(deadline_ns, request);
+    if (!wr_cond_wait_until(&m->wake, &m->lock, until)) in_time = until < deadline_ns;
   }
   bool over = m->over;
   wr_mutex_unlock(&m->lock);
@@ -160,7 +168,7 @@ static bool wait_late(struct wr_marker *m, uint64_t deadline_ns, struct wr_reque
     uint64_t next = wr_clock_ns() + step;
     if (next >= deadline_ns) return wait_until(m, deadline_ns, request);
     if (wait_until(m, next, request)) return true;
-    if (is_ended(request)) return false;
+    if (is_due(request)) return false;
   }
 }
 
@@ -195,6 +203,16 @@ static bool marker_wait_in(struct wr_marker *m, uint64_t deadline_ns, struct wr_
   return over;
 }
 
+/* Where the request was due and its deadline has just been moved, the wait goes on. */
+static bool wait_in(struct wr_marker *m, uint64_t deadline_ns, struct wr_request *request) {
+  bool over, goes_on;
+  do {
+    over = marker_wait_in(m, deadline_ns, request);
+    goes_on = !over && request && !wr_request_ended(request) && wr_clock_ns() < deadline_ns;
+  } while (goes_on);
+  return over;
+}
+
 /* The thread may drain (help_without_workers), so it cannot be cancelled. */
 bool wr_marker_wait(struct wr_marker *m, uint64_t deadline_ns, struct wr_request *request) {
   /* In the child of a fork nobody may be there to set `over`, or to let go of the lock. */
@@ -202,7 +220,7 @@ bool wr_marker_wait(struct wr_marker *m, uint64_t deadline_ns, struct wr_request
   int before = wr_cancel_off();
   const uint64_t begin = wr_timeline_begin();
   struct wr_stream *stream = begin ? wr_marker_stream(m) : NULL;
-  bool over = marker_wait_in(m, deadline_ns, request);
+  bool over = wait_in(m, deadline_ns, request);
   wr_timeline_put_span(WR_SPAN_SLEEP, begin, 0, stream);
   wr_stream_release(stream);
   wr_cancel_restore(before);
@@ -232,7 +250,7 @@ struct wr_error *wr_stream_synchronize(struct wr_stream *stream) {
 struct wr_error *wr_stream_synchronize_in_request(struct wr_stream *stream) {
   struct wr_request *request = wr_request_current();
   if (!request) return wr_stream_synchronize(stream);
-  struct wr_error *error = wr_request_error(request);
+  struct wr_error *error = wr_request_check(request);
   if (error) return error;
   struct wr_marker *m = wr_marker_new(NULL, NULL);
   if (!m) return wr_error_out_of_memory();
@@ -249,12 +267,13 @@ static void behind_over(struct wr_waiter *waiter) {
   marker_over(&m->hook, NULL);
 }
 
-struct wr_marker *wr_marker_behind(struct wr_completion *c, struct wr_stream *stream) {
+struct wr_marker *wr_marker_behind(struct wr_completion *c, enum wr_phase want,
+                                   struct wr_stream *stream) {
   struct wr_marker *m = wr_marker_new(NULL, NULL);
   if (!m) return NULL;
-  m->stream = wr_stream_retain(stream);
+  m->stream = stream ? wr_stream_retain(stream) : NULL;
   m->since = wr_clock_ns();
-  m->behind = (struct wr_waiter){.want = WR_PHASE_DONE, .fire = behind_over};
+  m->behind = (struct wr_waiter){.want = want, .fire = behind_over};
   (void)wr_marker_retain(m); /* the waiter's */
   wr_completion_await(c, &m->behind);
   return m;
@@ -262,7 +281,7 @@ struct wr_marker *wr_marker_behind(struct wr_completion *c, struct wr_stream *st
 
 static void sleep_in(struct wr_request *request, struct wr_stream *stream,
                      struct wr_completion *c) {
-  struct wr_marker *m = wr_marker_behind(c, stream);
+  struct wr_marker *m = wr_marker_behind(c, WR_PHASE_DONE, stream);
   if (!m) {
     wr_stream_help(stream, c); /* refused memory: it may wait longer than the request lasts */
     return;
@@ -271,6 +290,19 @@ static void sleep_in(struct wr_request *request, struct wr_stream *stream,
   if (in_users_code) wr_blocking_waits(true);
   (void)wr_marker_wait(m, UINT64_MAX, request);
   if (in_users_code) wr_blocking_waits(false);
+  wr_marker_release(m);
+}
+
+/* What another planner has claimed; where memory is refused it may wait longer than the request
+   lasts. */
+void wr_completion_park_in(struct wr_request *request, struct wr_completion *c,
+                           enum wr_phase want) {
+  struct wr_marker *m = wr_marker_behind(c, want, NULL);
+  if (m) {
+    (void)wr_marker_wait(m, UINT64_MAX, request);
+  } else {
+    wr_completion_park(c, want);
+  }
   wr_marker_release(m);
 }
 

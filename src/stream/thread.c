@@ -9,6 +9,7 @@
 #include "base/base.h"
 #include "base/fork.h"
 #include "base/handlers.h"
+#include "stream/deadline.h"
 #include "stream/internal.h"
 #include "stream/policy.h"
 #include "stream/request.h"
@@ -200,6 +201,7 @@ static void start(void) {
   wr_pool_init();
   wr_reclaimer_init();
   wr_blocking_init();
+  wr_deadline_init();
   wr_buffer_set_destructor_runner(&destructor_runner);
   wr_backend_set_parallel(wr_pool_parallel);
 }
@@ -220,13 +222,17 @@ static bool stop_devices(uint64_t deadline_ns) {
 
 /* The pool, the devices and the threads that may block give each other work: what a worker encodes
    ends on one of the others, and what ends there may make a stream ready. So they are stopped in
-   turn until none has got anything new. The reclaimer comes last: all give it destructors. */
+   turn until none has got anything new. The thread for deadlines gives work to no more than these
+   do, and gets it from the program alone. The reclaimer comes last: all give it destructors; its
+   callbacks may be such a program. */
 static bool stop_all(uint64_t deadline_ns) {
   do {
-    bool over = wr_pool_stop(deadline_ns) && stop_devices(deadline_ns);
-    if (!over || !wr_blocking_stop(deadline_ns)) return false;
-  } while (wr_pool_workers() > 0);
-  return wr_reclaimer_stop(deadline_ns);
+    bool over = wr_deadline_stop(deadline_ns) && wr_pool_stop(deadline_ns) &&
+                stop_devices(deadline_ns) && wr_blocking_stop(deadline_ns);
+    if (!over) return false;
+    if (wr_pool_workers() == 0 && !wr_reclaimer_stop(deadline_ns)) return false;
+  } while (wr_pool_workers() > 0 || wr_deadline_threads() > 0);
+  return true;
 }
 
 bool wr_stream_shutdown(uint64_t deadline_ns) {

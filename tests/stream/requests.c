@@ -1,6 +1,8 @@
 /* R1, R2, R9: requests as their callers see them. A stall stands in for a long command. */
 
+#include "api/api.h"
 #include "fixtures.h"
+#include "graph/internal.h"
 
 static mlx_stream stream;
 
@@ -180,6 +182,34 @@ static void waits_return(void) {
   CHECK(weir_request_free(waited) == 0);
 }
 
+/* What another planner has claimed, and not submitted yet, is waited for no longer than the request
+   lasts. The planner here comes to submit it only afterwards. */
+static void *force_inside(void *arg) {
+  CHECK(weir_request_enter(waited) == 0);
+  CHECK(is_cancelled(arg ? submit(wanted) : mlx_array_eval(wanted)));
+  CHECK(weir_request_leave() == 0);
+  return NULL;
+}
+
+static void foreign_claim(void) {
+  waited = weir_request_new();
+  wanted = chain(1, 5, stream);
+  struct wr_error *error = NULL;
+  struct wr_node *node = wr_api_array(wanted, "wanted", &error);
+  CHECK(node && !error);
+  struct wr_plan plan;
+  wr_plan_make(&plan, &node, 1);
+  pthread_t threads[2];
+  for (int i = 0; i < 2; i++) threads[i] = start_thread(force_inside, i ? &waited : NULL);
+  usleep(2000);
+  CHECK(weir_request_cancel(waited) == 0);
+  for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
+  wr_plan_submit(&plan, true);
+  CHECK(float_of(wanted) == 6);
+  mlx_array_free(wanted);
+  CHECK(weir_request_free(waited) == 0);
+}
+
 /* ---- R1 ---- */
 
 static void nested(void) {
@@ -313,6 +343,7 @@ int main(void) {
     needed_by_others();
     woken = 0;
     waits_return();
+    foreign_claim();
     nested();
   }
   names();

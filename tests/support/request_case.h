@@ -1,11 +1,11 @@
 #ifndef WR_TESTS_SUPPORT_REQUEST_CASE_H
 #define WR_TESTS_SUPPORT_REQUEST_CASE_H
 
-/* Cancels at random among many threads that share subgraphs (R2), for programs that choose the
-   streams: of the CPU, of the fake device, of the stand-in for NVIDIA's driver. Each round has a
-   graph of integers in layers, each made of two of the layer before, with values that are known;
-   threads force parts of it in requests of their own and of others, and in none, while others
-   cancel. */
+/* Cancels and deadlines at random among many threads that share subgraphs (R2, R3), for programs
+   that choose the streams: of the CPU, of the fake device, of the stand-in for NVIDIA's driver.
+   Each round has a graph of integers in layers, each made of two of the layer before, with values
+   that are known; threads force parts of it in requests of their own and of others, and in none,
+   while others cancel, or set deadlines and move them. */
 
 #include "fixtures.h"
 
@@ -18,7 +18,7 @@ static struct {
   weir_request requests[REQUESTS];
   unsigned seed;
   bool computes;
-  int cancelled, finished;
+  int cancelled, passed, finished;
 } random_graph;
 
 static inline uint32_t draw(unsigned *state, uint32_t n) {
@@ -59,6 +59,14 @@ static inline void random_check(int layer, int x) {
   if (random_graph.computes) CHECK(data[0] == random_graph.values[layer][x]);
 }
 
+static inline void random_count(int rc, bool inside) {
+  int *which = &random_graph.finished;
+  if (rc && weir_last_status() == WEIR_ERROR_CANCELLED) which = &random_graph.cancelled;
+  if (rc && weir_last_status() == WEIR_ERROR_DEADLINE) which = &random_graph.passed;
+  CHECK(rc == 0 || (inside && which != &random_graph.finished));
+  __atomic_add_fetch(which, 1, __ATOMIC_RELAXED);
+}
+
 static inline void random_force(unsigned *state) {
   int layer = 1 + (int)draw(state, LAYERS - 1), x = (int)draw(state, WIDTH);
   mlx_array a = random_graph.arrays[layer][x];
@@ -69,17 +77,31 @@ static inline void random_force(unsigned *state) {
   if (rc == 0 && draw(state, 4) == 0) {
     rc = mlx_synchronize(random_graph.streams[draw(state, RANDOM_STREAMS)]);
   }
-  CHECK(rc == 0 || (inside && weir_last_status() == WEIR_ERROR_CANCELLED));
-  __atomic_add_fetch(rc ? &random_graph.cancelled : &random_graph.finished, 1, __ATOMIC_RELAXED);
+  random_count(rc, inside);
   if (inside) CHECK(weir_request_leave() == 0);
   if (!inside && rc == 0) random_check(layer, x);
+}
+
+/* Half of the deadlines come while the round lasts. */
+static inline void random_end(unsigned *state) {
+  weir_request r = random_graph.requests[draw(state, REQUESTS)];
+  switch (draw(state, 3)) {
+    case 0:
+      CHECK(weir_request_cancel(r) == 0);
+      break;
+    case 1:
+      CHECK(weir_request_set_deadline(r, draw(state, 2000) * INT64_C(1000)) == 0);
+      break;
+    default:
+      CHECK(weir_request_set_deadline(r, draw(state, 2) ? INT64_MAX : 1000000000) == 0);
+  }
 }
 
 static inline void random_thread(int i) {
   unsigned state = random_graph.seed * 97u + (unsigned)i;
   for (int k = 0; k < 6; k++) {
     if (draw(&state, 4) == 0) {
-      CHECK(weir_request_cancel(random_graph.requests[draw(&state, REQUESTS)]) == 0);
+      random_end(&state);
     } else {
       random_force(&state);
     }
@@ -103,7 +125,7 @@ static inline void random_graph_end(unsigned *state) {
   }
 }
 
-static inline void cancel_at_random(int threads, int rounds, bool computes) {
+static inline void end_at_random(int threads, int rounds, bool computes) {
   mlx_set_error_handler(quiet, NULL, NULL);
   random_graph.computes = computes;
   for (int round = 0; round < rounds; round++) {
@@ -114,7 +136,9 @@ static inline void cancel_at_random(int threads, int rounds, bool computes) {
   }
   for (int i = 0; i < RANDOM_STREAMS; i++) CHECK(mlx_synchronize(random_graph.streams[i]) == 0);
   mlx_set_error_handler(NULL, NULL, NULL);
-  CHECK(random_graph.cancelled > 0 && random_graph.finished > 0);
+  printf("%d cancelled, %d past their deadline, %d finished\n", random_graph.cancelled,
+         random_graph.passed, random_graph.finished);
+  CHECK(random_graph.cancelled > 0 && random_graph.passed > 0 && random_graph.finished > 0);
 }
 
 #endif
