@@ -1,7 +1,7 @@
 // Does one kind of operation so many times and ends: for counters of instructions, which have no
 // use for a clock. bench/counts runs it.
 //
-//   bench_steps default_stream|record|small_eval|chain|fused|called|compiled COUNT
+//   bench_steps default_stream|record|small_eval|in_request|by_ring|chain|fused|called|compiled COUNT
 
 #include <stdio.h>
 #include <string.h>
@@ -25,6 +25,33 @@ static void small_eval(void) {
   mlx_array out = mlx_array_new();
   must(mlx_add(&out, one, two, none));
   must(mlx_array_eval(out));
+  mlx_array_free(out);
+}
+
+// The same in a request, which the thread is inside from the first step on.
+static weir_request request;
+
+static void in_request(void) {
+  if (!request.ctx) {
+    request = weir_request_new();
+    must(weir_request_enter(request));
+  }
+  small_eval();
+}
+
+// By a ring, started and taken.
+static void by_ring(void) {
+  static weir_ring ring;
+  weir_completion done;
+  size_t taken = 0;
+  if (!ring.ctx) ring = weir_ring_new();
+  mlx_array out = mlx_array_new();
+  must(mlx_add(&out, one, two, none));
+  mlx_vector_array v = mlx_vector_array_new_value(out);
+  must(weir_ring_eval(ring, v, request, NULL));
+  must(weir_ring_take(&taken, ring, &done, 1, 1000000000));
+  if (taken != 1 || done.status != WEIR_OK) must(1);
+  mlx_vector_array_free(v);
   mlx_array_free(out);
 }
 
@@ -105,6 +132,8 @@ int main(int argc, char **argv) {
   } kinds[] = {{"default_stream", default_stream},
                {"record", record},
                {"small_eval", small_eval},
+               {"in_request", in_request},
+               {"by_ring", by_ring},
                {"chain", chain},
                {"fused", fused},
                {"called", called},

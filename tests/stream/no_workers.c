@@ -1,8 +1,9 @@
 /* A system that refuses every thread of the library's: whoever waits does the work, and nobody
-   sleeps for ever. Also with the one worker that there is in a long kernel: K9. */
+   sleeps for ever. Also with the one worker that there is in a long kernel: K9. Rings: R7. */
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 
 #include "anew.h"
@@ -105,6 +106,26 @@ static void without_any_thread(void) {
   refused = false;
 }
 
+/* R7: nobody would come to the streams while a program polls a descriptor, so the thread that starts
+   an evaluation computes it. */
+static void by_ring(void) {
+  refused = true;
+  struct pollfd p = {.events = POLLIN};
+  weir_ring ring = weir_ring_new();
+  new_streams();
+  mlx_array a = sorted_bits(5000, streams[0]), sum = mlx_array_new();
+  CHECK(mlx_add(&sum, a, a, streams[1]) == 0);
+  mlx_vector_array v = mlx_vector_array_new_value(sum);
+  CHECK(weir_ring_fd(&p.fd, ring) == 0 && weir_ring_eval(ring, v, (weir_request){0}, NULL) == 0);
+  CHECK(poll(&p, 1, 20000) == 1 && available(sum));
+  mlx_vector_array_free(v);
+  mlx_array_free(sum);
+  mlx_array_free(a);
+  CHECK(weir_ring_free(ring) == 0);
+  free_streams();
+  refused = false;
+}
+
 /* The one worker is in a stall on another stream; everybody else goes on without it. */
 static void with_a_busy_worker(void) {
   struct stall stall;
@@ -146,6 +167,7 @@ int main(int argc, char **argv) {
     run_anew("again");
   }
   without_any_thread();
+  by_ring();
   with_a_busy_worker();
   the_rest_is_not_mine();
   return 0;
