@@ -31,6 +31,16 @@ void api_fail(struct reply *reply, unsigned status, const char *parameter, const
   text_puts(body, "}}\n");
 }
 
+void api_give_up(struct reply *reply) {
+  api_fail(reply, 504, NULL, "deadline", "there was no time for it");
+}
+
+void asked_free(struct asked *asked) {
+  api_texts_free(&asked->texts);
+  index_release(asked->index);
+  embedder_release(asked->embedder);
+}
+
 static void answer_page(struct service *service, const struct text *body, struct reply *reply) {
   (void)service;
   (void)body;
@@ -69,13 +79,21 @@ static void answer_missing(struct service *service, const struct text *body, str
 }
 
 const struct route api_routes[METRICS_ROUTES] = {
-    {"page", "/", "GET", answer_page},
-    {"search", "/search", "POST", api_search},
-    {"embeddings", "/v1/embeddings", "POST", api_embeddings},
-    {"models", "/v1/models", "GET", answer_models},
-    {"metrics", "/metrics", "GET", api_metrics},
-    {"healthz", "/healthz", "GET", answer_health},
-    {"other", NULL, NULL, answer_missing},
+    {.name = "page", .path = "/", .method = "GET", .answer = answer_page},
+    {.name = "search",
+     .path = "/search",
+     .method = "POST",
+     .ask = api_search_ask,
+     .end = api_search_end},
+    {.name = "embeddings",
+     .path = "/v1/embeddings",
+     .method = "POST",
+     .ask = api_embeddings_ask,
+     .end = api_embeddings_end},
+    {.name = "models", .path = "/v1/models", .method = "GET", .answer = answer_models},
+    {.name = "metrics", .path = "/metrics", .method = "GET", .answer = api_metrics},
+    {.name = "healthz", .path = "/healthz", .method = "GET", .answer = answer_health},
+    {.name = "other", .answer = answer_missing},
 };
 
 int api_route(const char *path) {

@@ -13,11 +13,33 @@ struct reply {
   const char *allow; /* the methods there are, where the one asked for is none of them, or NULL */
 };
 
+/* Several texts as tokens, each with the [CLS] of its own; what was allocated is free's. */
+struct api_texts {
+  struct token_batch tokens;
+  size_t ids_room, lengths_room;
+};
+/* A request that needs texts embedded: what was read of it, until it is answered. */
+struct asked {
+  struct api_texts texts;
+  struct embedder *embedder; /* a reference */
+  struct index *index;       /* of a search: a reference; else NULL */
+  int top;                   /* of a search */
+  bool base64;               /* of embeddings */
+  double begin;              /* by gauge_seconds */
+};
+void asked_free(struct asked *asked);
+
+/* What is quick has `answer`. The others read the body by `ask`, false when the reply says what is
+   wrong with it; then somebody computes the rows of the texts, or, of a search, the scores of all
+   paragraphs; and `end` makes a reply of them. */
 struct route {
   const char *name;   /* in the counts */
   const char *path;   /* NULL: whatever else */
   const char *method; /* of GET HEAD comes with it */
   void (*answer)(struct service *service, const struct text *body, struct reply *reply);
+  bool (*ask)(struct service *service, const struct text *body, struct asked *asked,
+              struct reply *reply);
+  void (*end)(const struct asked *asked, const float *data, struct reply *reply);
 };
 
 extern const struct route api_routes[METRICS_ROUTES];
@@ -29,20 +51,22 @@ int api_route(const char *path);
 void api_fail(struct reply *reply, unsigned status, const char *parameter, const char *code,
               const char *message);
 
-/* Parses a question {"query": .., "top": ..} and answers it; in ask.c. */
-void api_search(struct service *service, const struct text *body, struct reply *reply);
+/* A reply for one who has been given up: 504 when its time has passed. */
+void api_give_up(struct reply *reply);
+
+/* POST /search, a question {"query": .., "top": ..}; in ask.c. */
+bool api_search_ask(struct service *service, const struct text *body, struct asked *asked,
+                    struct reply *reply);
+void api_search_end(const struct asked *asked, const float *scores, struct reply *reply);
 
 /* OpenAI's embeddings; in embeddings.c. */
-void api_embeddings(struct service *service, const struct text *body, struct reply *reply);
+bool api_embeddings_ask(struct service *service, const struct text *body, struct asked *asked,
+                        struct reply *reply);
+void api_embeddings_end(const struct asked *asked, const float *rows, struct reply *reply);
 
 /* The counts for Prometheus; in gauges.c. */
 void api_metrics(struct service *service, const struct text *body, struct reply *reply);
 
-/* Several texts as tokens, each with the [CLS] of its own; what was allocated is free's. */
-struct api_texts {
-  struct token_batch tokens;
-  size_t ids_room, lengths_room;
-};
 int api_texts_add(struct api_texts *texts, const struct embedder *embedder, const char *text,
                   size_t size);
 void api_texts_free(struct api_texts *texts);

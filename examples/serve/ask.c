@@ -2,9 +2,7 @@
    nearest paragraphs, the best first: their cosine, file, first line and text. */
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <weir/weir.h>
 
 #include "api.h"
 #include "gauge.h"
@@ -53,53 +51,42 @@ static void write_answer(struct reply *reply, const struct corpus *corpus,
   text_print(body, "],\"milliseconds\":%.2f}\n", 1e3 * seconds);
 }
 
-/* Returns 0, or 1 with the reason in `error`. */
-static int find(struct service *service, const struct index *index, const struct question *question,
-                struct answer *answer, char *error) {
-  const mlx_stream mine = {0}; /* this thread's default */
-  struct api_texts texts = {.ids_room = 0};
-  float *const row = malloc(sizeof(*row) * (size_t)index->embedder->width);
-  int rc = row == NULL || api_texts_add(&texts, index->embedder, json_string_value(question->text),
-                                        json_string_length(question->text)) != 0;
-  if (rc != 0) {
-    snprintf(error, BATCHER_ERROR_BYTES, "out of memory");
-  } else {
-    rc = batcher_embed(&service->batcher, index->embedder, &texts.tokens, row, error);
-  }
-  if (rc == 0 && index_search(answer, index, row, question->top, mine) != 0) {
-    snprintf(error, BATCHER_ERROR_BYTES, "%s", weir_last_error());
-    rc = 1;
-  }
-  api_texts_free(&texts);
-  free(row);
-  return rc;
-}
-
-static void answer_question(struct service *service, const struct question *question,
-                            struct reply *reply) {
+void api_search_end(const struct asked *asked, const float *scores, struct reply *reply) {
   struct answer answer;
-  char error[BATCHER_ERROR_BYTES];
-  const double begin = gauge_seconds();
-  struct index *const index = service_index(service);
-  if (index == NULL) {
-    api_fail(reply, 503, NULL, "indexing", "the first index is still being made");
-  } else if (find(service, index, question, &answer, error) != 0) {
-    api_fail(reply, 500, NULL, NULL, error);
-  } else {
-    write_answer(reply, &index->corpus, &answer, gauge_seconds() - begin);
-  }
-  index_release(index);
+  index_best(&answer, asked->index, scores, asked->top);
+  write_answer(reply, &asked->index->corpus, &answer, gauge_seconds() - asked->begin);
 }
 
-void api_search(struct service *service, const struct text *body, struct reply *reply) {
+static bool take_question(struct service *service, const struct question *question,
+                          struct asked *asked, struct reply *reply) {
+  asked->top = question->top;
+  asked->index = service_index(service);
+  if (asked->index == NULL) {
+    api_fail(reply, 503, NULL, "indexing", "the first index is still being made");
+    return false;
+  }
+  asked->embedder = embedder_keep(asked->index->embedder);
+  if (api_texts_add(&asked->texts, asked->embedder, json_string_value(question->text),
+                    json_string_length(question->text)) == 0) {
+    return true;
+  }
+  api_fail(reply, 500, NULL, NULL, "out of memory");
+  return false;
+}
+
+bool api_search_ask(struct service *service, const struct text *body, struct asked *asked,
+                    struct reply *reply) {
   json_error_t error;
   struct question question;
   json_t *const json =
       json_loadb(body->bytes != NULL ? body->bytes : "", body->size, JSON_ALLOW_NUL, &error);
-  if (!json_is_object(json)) {
+  bool right = json_is_object(json);
+  if (!right) {
     api_fail(reply, 400, NULL, NULL, json == NULL ? error.text : "the body is no object");
-  } else if (read_question(&question, json, reply)) {
-    answer_question(service, &question, reply);
+  } else {
+    right =
+        read_question(&question, json, reply) && take_question(service, &question, asked, reply);
   }
   json_decref(json);
+  return right;
 }

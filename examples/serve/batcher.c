@@ -51,6 +51,25 @@ struct batcher_counts batcher_count(struct batcher *batcher) {
   return counts;
 }
 
+void batcher_note_waiting(struct batcher *batcher, int more) {
+  pthread_mutex_lock(&batcher->lock);
+  batcher->counts.waiting += (size_t)more;
+  pthread_mutex_unlock(&batcher->lock);
+}
+
+static void note_batch_locked(struct batcher *batcher, int texts, int tokens) {
+  batcher->counts.waiting -= (size_t)texts;
+  batcher->counts.batches++;
+  batcher->counts.texts += (uint64_t)texts;
+  batcher->counts.tokens += (uint64_t)tokens;
+}
+
+void batcher_note_batch(struct batcher *batcher, int texts, int tokens) {
+  pthread_mutex_lock(&batcher->lock);
+  note_batch_locked(batcher, texts, tokens);
+  pthread_mutex_unlock(&batcher->lock);
+}
+
 /* ---- what follows holds the lock ---- */
 
 static bool has_room_locked(const struct batch *batch, const struct batcher_job *job) {
@@ -100,10 +119,7 @@ static void take_batch_locked(struct batcher *batcher, struct batch *batch) {
   batch->count = 0;
   batch->total = 0;
   while (take_turn_locked(batcher, batch)) continue;
-  batcher->counts.waiting -= (size_t)batch->count;
-  batcher->counts.batches++;
-  batcher->counts.texts += (uint64_t)batch->count;
-  batcher->counts.tokens += (uint64_t)batch->total;
+  note_batch_locked(batcher, batch->count, batch->total);
 }
 
 static void wake_next_locked(struct batcher *batcher) {

@@ -38,4 +38,8 @@ int batcher_embed(struct batcher *batcher, const struct embedder *embedder,
 
 struct batcher_counts batcher_count(struct batcher *batcher);
 
+/* For the loop, which makes batches of its own: they are counted here. */
+void batcher_note_waiting(struct batcher *batcher, int more);
+void batcher_note_batch(struct batcher *batcher, int texts, int tokens); /* which waited */
+
 #endif

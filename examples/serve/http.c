@@ -18,6 +18,8 @@
 
 #include "api.h"
 #include "gauge.h"
+#include "loop.h"
+#include "threads.h"
 
 enum {
   BODY_MOST = 4 << 20,
@@ -33,6 +35,7 @@ enum {
 struct http {
   struct service *service;
   struct MHD_Daemon *daemon;
+  struct loop *loop; /* NULL: a thread for each connection */
   uint16_t port;
   atomic_size_t body_bytes; /* relaxed: a bound, not exact */
 };
@@ -45,6 +48,8 @@ struct exchange {
   size_t received;  /* bytes of the body, kept or not */
   unsigned refused; /* the status that it gets without being looked at, or 0 */
   unsigned status;  /* what was answered, or 0 */
+  struct reply reply;
+  bool suspended, ready; /* the loop has it, or had it; the reply is made */
 };
 
 /* ---- answers ---- */
@@ -84,18 +89,53 @@ static void refuse(struct reply *reply, unsigned status) {
   }
 }
 
+/* Seconds that the client waits: as many as it says, but no more than the server allows. */
+static double patience_of(const struct http *http, struct MHD_Connection *connection) {
+  const double most = http->service->options->patience_ms * 1e-3;
+  const char *const text = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "X-Timeout-Ms");
+  const double wanted = text != NULL ? strtod(text, NULL) * 1e-3 : most;
+  return wanted > 0 && wanted < most ? wanted : most;
+}
+
+/* False when the loop will make the reply. */
+static bool make_reply(struct http *http, struct MHD_Connection *connection,
+                       struct exchange *exchange, const struct route *route) {
+  struct reply *const reply = &exchange->reply;
+  struct asked asked = {.begin = gauge_seconds()};
+  if (route->ask == NULL) {
+    route->answer(http->service, &exchange->body, reply);
+  } else if (route->ask(http->service, &exchange->body, &asked, reply)) {
+    const double patience = patience_of(http, connection);
+    if (http->loop == NULL) {
+      threads_answer(http->service, route, &asked, reply);
+    } else if (loop_ask(http->loop, connection, route, &asked, patience, reply, &exchange->ready)) {
+      exchange->suspended = true;
+      return false;
+    } else {
+      api_fail(reply, 500, NULL, NULL, "out of memory");
+    }
+  }
+  asked_free(&asked);
+  return true;
+}
+
+/* Called again when a connection that was suspended goes on. */
 static enum MHD_Result answer(struct http *http, struct MHD_Connection *connection,
                               struct exchange *exchange) {
   const struct route *const route = &api_routes[exchange->route];
-  struct reply reply = {.status = 200, .type = "text/plain"};
-  if (exchange->refused != 0) {
-    if (exchange->refused == 405) reply.allow = route->method;
-    refuse(&reply, exchange->refused);
+  struct reply *const reply = &exchange->reply;
+  if (exchange->suspended) {
+    if (!exchange->ready) return MHD_YES;
+  } else if (exchange->refused != 0) {
+    *reply = (struct reply){.status = 200, .type = "text/plain"};
+    if (exchange->refused == 405) reply->allow = route->method;
+    refuse(reply, exchange->refused);
   } else {
-    route->answer(http->service, &exchange->body, &reply);
+    *reply = (struct reply){.status = 200, .type = "text/plain"};
+    if (!make_reply(http, connection, exchange, route)) return MHD_YES;
   }
   const bool draining = atomic_load_explicit(&http->service->draining, memory_order_relaxed);
-  return send_reply(connection, exchange, &reply, draining);
+  return send_reply(connection, exchange, reply, draining);
 }
 
 /* ---- requests ---- */
@@ -239,14 +279,16 @@ static size_t keep_escapes(void *data, struct MHD_Connection *connection, char *
 }
 
 static struct MHD_Daemon *start_daemon(struct http *http, int fd) {
+  const unsigned threads =
+      MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | MHD_USE_ITC;
+  const unsigned loop = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME;
   return MHD_start_daemon(
-      MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | MHD_USE_ITC,
-      0, NULL, NULL, on_request, http, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED,
-      on_completed, http, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
-      MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MOST, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-      (size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
-      MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_THREAD_STACK_SIZE,
-      (size_t)STACK_BYTES, MHD_OPTION_END);
+      http->service->options->loop ? loop : threads, 0, NULL, NULL, on_request, http,
+      MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http,
+      MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_CONNECTION_LIMIT,
+      (unsigned)CONNECTIONS_MOST, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
+      MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_UNESCAPE_CALLBACK,
+      keep_escapes, NULL, MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES, MHD_OPTION_END);
 }
 
 struct http *http_start(struct service *service, const char *address, uint16_t port) {
@@ -260,9 +302,16 @@ struct http *http_start(struct service *service, const char *address, uint16_t p
   http->service = service;
   http->port = port_of(fd);
   http->daemon = start_daemon(http, fd);
-  if (http->daemon != NULL) return http;
-  fprintf(stderr, "serve: the HTTP server did not start: %s\n", strerror(errno));
-  close(fd);
+  if (http->daemon == NULL) {
+    fprintf(stderr, "serve: the HTTP server did not start: %s\n", strerror(errno));
+    close(fd);
+    free(http);
+    return NULL;
+  }
+  if (!service->options->loop) return http;
+  http->loop = loop_start(service, http->daemon);
+  if (http->loop != NULL) return http;
+  MHD_stop_daemon(http->daemon);
   free(http);
   return NULL;
 }
@@ -273,12 +322,17 @@ int http_stop(struct http *http, double seconds) {
   const struct timespec moment = {.tv_nsec = 5000000};
   const double end = gauge_seconds() + seconds;
   atomic_store_explicit(&http->service->draining, true, memory_order_relaxed);
-  const int fd = MHD_quiesce_daemon(http->daemon);
-  if (fd >= 0) close(fd);
+  if (http->loop != NULL) {
+    loop_drain(http->loop);
+  } else {
+    const int fd = MHD_quiesce_daemon(http->daemon);
+    if (fd >= 0) close(fd);
+  }
   while (metrics_in_flight(&http->service->metrics) > 0 && gauge_seconds() < end) {
     nanosleep(&moment, NULL);
   }
   const int left = metrics_in_flight(&http->service->metrics);
+  if (http->loop != NULL) loop_stop(http->loop);
   MHD_stop_daemon(http->daemon);
   free(http);
   return left;

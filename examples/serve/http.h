@@ -1,5 +1,5 @@
 /* HTTP, by libmicrohttpd: a thread for each connection, on which its requests are answered, each on
-   that thread's own default stream. */
+   that thread's own default stream (threads.h); or one thread for all (loop.h). */
 #ifndef WR_EXAMPLES_SERVE_HTTP_H
 #define WR_EXAMPLES_SERVE_HTTP_H
 

@@ -184,18 +184,30 @@ static void insert(struct answer *answer, int top, struct hit hit) {
   answer->hits[at] = hit;
 }
 
+int index_scores(mlx_array *scores, const struct index *index, mlx_array row, mlx_stream s) {
+  const int width = index->embedder->width;
+  mlx_array question = mlx_array_new();
+  const int rc =
+      mlx_reshape(&question, row, &width, 1, s) || mlx_matmul(scores, index->rows, question, s);
+  mlx_array_free(question);
+  return rc;
+}
+
+void index_best(struct answer *answer, const struct index *index, const float *scores, int top) {
+  const int count = mlx_array_dim(index->rows, 0);
+  answer->count = 0;
+  for (int i = 0; i < count; i++) insert(answer, top, (struct hit){i, scores[i]});
+}
+
 int index_search(struct answer *answer, const struct index *index, const float *row, int top,
                  mlx_stream s) {
   const int width = index->embedder->width;
-  const int count = mlx_array_dim(index->rows, 0);
   mlx_array question = mlx_array_new_data(row, &width, 1, MLX_FLOAT32);
   mlx_array scores = mlx_array_new();
-  int rc = mlx_matmul(&scores, index->rows, question, s) || mlx_array_eval(scores);
+  int rc = index_scores(&scores, index, question, s) || mlx_array_eval(scores);
   const float *const data = rc == 0 ? mlx_array_data_float32(scores) : NULL;
-  if (data == NULL) rc = 1;
-  answer->count = 0;
-  for (int i = 0; rc == 0 && i < count; i++) insert(answer, top, (struct hit){i, data[i]});
+  if (data != NULL) index_best(answer, index, data, top);
   mlx_array_free(scores);
   mlx_array_free(question);
-  return rc;
+  return data == NULL;
 }

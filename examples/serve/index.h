@@ -44,6 +44,13 @@ struct index *index_build(struct embedder *embedder, const char *const *paths, i
 struct index *index_keep(struct index *index);
 void index_release(struct index *index); /* NULL is a no-op */
 
+/* *scores becomes the cosines of all paragraphs with a row, of which `row` is one or [1, width],
+   recorded on `s`. Returns 0, or 1 (weir_last_error). */
+int index_scores(mlx_array *scores, const struct index *index, mlx_array row, mlx_stream s);
+
+/* The best `top` of the scores of all paragraphs; of equal ones the earlier first. */
+void index_best(struct answer *answer, const struct index *index, const float *scores, int top);
+
 /* The `top` paragraphs nearest to a row of the embedder's width, by their cosines; of equal ones
    the earlier first. Returns 0, or 1 (weir_last_error). */
 int index_search(struct answer *answer, const struct index *index, const float *row, int top,

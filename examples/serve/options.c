@@ -10,7 +10,7 @@
 
 #include "load.h"
 
-enum { DRAIN_MOST = 3600, COMPUTING_MOST = 64, REQUESTS_MOST = 1000000 };
+enum { PATIENCE_MOST = 3600000, DRAIN_MOST = 3600, COMPUTING_MOST = 64, REQUESTS_MOST = 1000000 };
 
 static const char *const default_paths[] = {"/usr/share/common-licenses", SERVE_DOCS_DIR};
 
@@ -23,6 +23,8 @@ static void print_help(void) {
       "  -p, --port=N           0 to 65535, 0 for any that is free (default 8080)\n"
       "  -m, --model=FOLDER     model.safetensors and vocab.txt (default %s)\n"
       "  -c, --computing=N      batches side by side, 1 to %d (default 1)\n"
+      "  -l, --loop             one thread for all connections, instead of one for each\n"
+      "  -w, --patience=MS      a request that takes longer gets 504, 1 to %d (default 30000)\n"
       "  -n, --paragraphs=N     the first N are indexed, 1 to %d (default: that)\n"
       "  -t, --drain=SECONDS    for what is under way when told to end, 0 to %d (default 10)\n"
       "  -d, --demo             starts, asks itself, and ends with a table\n"
@@ -37,8 +39,8 @@ static void print_help(void) {
       "Exit status: 0 all well; 1 it could not start, or requests were left unanswered at the "
       "end;\n"
       "2 wrong usage.\n",
-      SERVE_MODEL_DIR, COMPUTING_MOST, CORPUS_PARAGRAPHS_MOST, DRAIN_MOST, REQUESTS_MOST,
-      LOAD_CLIENTS_MOST, default_paths[0], default_paths[1]);
+      SERVE_MODEL_DIR, COMPUTING_MOST, PATIENCE_MOST, CORPUS_PARAGRAPHS_MOST, DRAIN_MOST,
+      REQUESTS_MOST, LOAD_CLIENTS_MOST, default_paths[0], default_paths[1]);
 }
 
 static bool parse_number(int *number, const char *name, const char *text, int least, int most) {
@@ -80,6 +82,11 @@ static enum parsed parse_option(struct options *options, int letter) {
     case 'n':
       return parsed_if(
           parse_number(&service->paragraphs_most, "paragraphs", optarg, 1, CORPUS_PARAGRAPHS_MOST));
+    case 'l':
+      service->loop = true;
+      return PARSED_RUN;
+    case 'w':
+      return parsed_if(parse_number(&service->patience_ms, "patience", optarg, 1, PATIENCE_MOST));
     case 't':
       return parsed_if(parse_number(&options->drain_seconds, "drain", optarg, 0, DRAIN_MOST));
     case 'd':
@@ -116,6 +123,8 @@ enum parsed options_parse(struct options *options, int argc, char **argv) {
       {.name = "model", .has_arg = required_argument, .val = 'm'},
       {.name = "computing", .has_arg = required_argument, .val = 'c'},
       {.name = "paragraphs", .has_arg = required_argument, .val = 'n'},
+      {.name = "loop", .has_arg = no_argument, .val = 'l'},
+      {.name = "patience", .has_arg = required_argument, .val = 'w'},
       {.name = "drain", .has_arg = required_argument, .val = 't'},
       {.name = "demo", .has_arg = no_argument, .val = 'd'},
       {.name = "requests", .has_arg = required_argument, .val = 'r'},
@@ -130,9 +139,10 @@ enum parsed options_parse(struct options *options, int argc, char **argv) {
                               .demo_clients = 64,
                               .service = {.model_folder = SERVE_MODEL_DIR,
                                           .paragraphs_most = CORPUS_PARAGRAPHS_MOST,
-                                          .computing_most = 1}};
+                                          .computing_most = 1,
+                                          .patience_ms = 30000}};
   int letter;
-  while ((letter = getopt_long(argc, argv, "a:p:m:c:n:t:dr:j:h", names, NULL)) != -1) {
+  while ((letter = getopt_long(argc, argv, "a:p:m:c:n:lw:t:dr:j:h", names, NULL)) != -1) {
     const enum parsed parsed = parse_option(options, letter);
     if (parsed != PARSED_RUN) return parsed;
   }

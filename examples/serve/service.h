@@ -20,6 +20,8 @@ struct service_options {
   int path_count;
   int paragraphs_most;
   int computing_most; /* batches computed side by side */
+  bool loop;          /* one thread for all connections */
+  int patience_ms;    /* the longest that a request takes */
 };
 
 struct service {

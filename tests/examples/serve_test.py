@@ -160,6 +160,32 @@ def check_reload(server, folder):
     check("a file that was added", answer["hits"][0]["file"] == f"{folder}/three", answer)
 
 
+def becomes(seen, want, seconds=20):
+    end = time.monotonic() + seconds
+    while seen() != want and time.monotonic() < end:
+        time.sleep(0.005)
+    return seen() == want
+
+
+def check_given_up(server, model):
+    """What has no time, or nobody who waits, is given up: most of its texts are never embedded."""
+    in_flight = lambda: server.metric("serve_requests_in_flight")  # the question itself is one
+    texts = lambda: server.metric("serve_batch_texts_total")
+    body = {"input": ["the quick brown fox jumps over the lazy dog"] * 2000, "model": model}
+    before = texts()
+    status, answer = server.post("/v1/embeddings", body, {"X-Timeout-Ms": "100"})
+    check("no time", status == 504 and answer["error"]["code"] == "deadline", (status, answer))
+    check("no time, none in flight", in_flight() == 1)
+    text = json.dumps(body).encode()
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(b"POST /v1/embeddings HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(text))
+        client.sendall(text)
+        check("under way", becomes(in_flight, 2))
+    check("nobody waits", becomes(in_flight, 1))
+    check("given up", texts() - before < 3000, texts() - before)
+    check("goes on", server.post("/search", {"query": "rain"})[0] == 200)
+
+
 def check_drain(server, model):
     """What is under way when the signal comes is answered; then nobody is let in."""
     answers = []
@@ -189,13 +215,15 @@ def check_server(folder, *arguments):
         check_many(server)
         if model != "trigrams":
             check_reload(server, folder)
+        if model != "trigrams" and "--loop" in arguments:
+            check_given_up(server, model)
         check_drain(server, model)
     return model
 
 
 def check_usage(folder):
     for arguments, want in (("--help", 0), ("--nonsense", 2), ("--port=65536", 2), ("--port=12x", 2),
-                            ("--computing=0", 2), ("--drain=-1", 2), ("--clients=0", 2),
+                            ("--computing=0", 2), ("--drain=-1", 2), ("--clients=0", 2), ("--patience=0", 2),
                             ("--address=nowhere", 1)):
         done = subprocess.run([PROGRAM, arguments, str(folder)], capture_output=True, text=True, timeout=60)
         check(arguments, done.returncode == want, done.stderr)
@@ -218,5 +246,7 @@ with tempfile.TemporaryDirectory() as room:
     if model_there != "trigrams":
         (text / "three").unlink()
         check("without a model", check_server(text, "--model=" + room) == "trigrams")
+        (text / "three").unlink(missing_ok=True)
+    check_server(text, "--loop")
     check_demo(text)
 sys.exit(bool(failures))

@@ -52,9 +52,9 @@ class Server:
         finally:
             connection.close()
 
-    def post(self, path, value):
+    def post(self, path, value, headers={}):
         body = value if isinstance(value, (bytes, str)) else json.dumps(value)
-        status, _, answer = self.ask("POST", path, body)
+        status, _, answer = self.ask("POST", path, body, headers)
         return status, json.loads(answer)
 
     def await_index(self, built=1):
