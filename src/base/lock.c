@@ -152,6 +152,8 @@ static uint64_t read_clock(clockid_t clock) {
 
 uint64_t wr_clock_ns(void) { return read_clock(CLOCK_MONOTONIC); }
 
+uint64_t wr_clock_coarse_ns(void) { return read_clock(CLOCK_MONOTONIC_COARSE); }
+
 uint64_t wr_cpu_ns(void) { return read_clock(CLOCK_THREAD_CPUTIME_ID); }
 
 #ifdef WR_TORTURE
