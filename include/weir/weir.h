@@ -3,6 +3,7 @@
 
 /* Weir's own surface, beside the MLX-compatible one in mlx/c/mlx.h. */
 
+#include "weir/dump.h"
 #include "weir/error.h"
 #include "weir/event.h"
 #include "weir/matmul.h"

@@ -278,7 +278,8 @@ struct wr_error *wr_api_function_of(struct wr_function **out, const struct wr_us
   f->code = *code;
   f->end = NULL;
   struct wr_error *error = NULL;
-  if (code->dtor) error = wr_reclaimer_reserve(code->dtor, code->payload, &f->end);
+  if (code->dtor)
+    error = wr_reclaimer_reserve(code->dtor, code->payload, "destructor of a closure", &f->end);
   if (error) {
     wr_free(f);
   } else {

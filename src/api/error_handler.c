@@ -147,7 +147,8 @@ static struct wr_error *handler_make(mlx_error_handler_func fn, void *data, void
   h->fn = fn;
   h->data = data;
   h->end = NULL;
-  struct wr_error *error = dtor ? wr_reclaimer_reserve(dtor, data, &h->end) : NULL;
+  struct wr_error *error =
+      dtor ? wr_reclaimer_reserve(dtor, data, "destructor of an error handler", &h->end) : NULL;
   if (error) {
     wr_free(h);
   } else {

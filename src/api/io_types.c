@@ -10,6 +10,7 @@
 #include "api/api.h"
 #include "api/io_types.h"
 #include "base/base.h"
+#include "base/doing.h"
 #include "base/lock.h"
 
 struct user_reader {
@@ -25,6 +26,10 @@ struct user_writer {
   void *desc;
   mlx_io_vtable vtable;
 };
+
+static struct wr_doing *begin_users(const void *fn, const char *what) {
+  return wr_doing_begin(WR_DOING_USERS, fn, NULL, what);
+}
 
 static const char *label_of(void *desc, const mlx_io_vtable *vtable) {
   int before = wr_cancel_off();
@@ -76,7 +81,9 @@ static struct wr_error *told(struct user_reader *r, size_t n) {
 static struct wr_error *reader_read(struct wr_reader *reader, void *to, size_t n) {
   struct user_reader *r = of(reader);
   int before = wr_cancel_off();
+  struct wr_doing *doing = begin_users((const void *)(uintptr_t)r->vtable.read, "read of a reader");
   r->vtable.read(r->desc, to, n);
+  wr_doing_end(doing);
   wr_cancel_restore(before);
   return told(r, n);
 }
@@ -102,7 +109,10 @@ static struct wr_error *reader_read_at(struct wr_reader *reader, void *to, size_
                                        uint64_t offset) {
   struct user_reader *r = of(reader);
   int before = wr_cancel_off();
+  struct wr_doing *doing =
+      begin_users((const void *)(uintptr_t)r->vtable.read_at_offset, "read_at_offset of a reader");
   r->vtable.read_at_offset(r->desc, to, n, (size_t)offset);
+  wr_doing_end(doing);
   wr_cancel_restore(before);
   return told(r, n);
 }
@@ -199,7 +209,10 @@ static bool writer_good(struct wr_writer *writer) {
 static struct wr_error *writer_write(struct wr_writer *writer, const void *data, size_t n) {
   struct user_writer *w = to(writer);
   int before = wr_cancel_off();
+  struct wr_doing *doing =
+      begin_users((const void *)(uintptr_t)w->vtable.write, "write of a writer");
   w->vtable.write(w->desc, data, n);
+  wr_doing_end(doing);
   wr_cancel_restore(before);
   if (is_good(w->desc, &w->vtable)) return NULL;
   return wr_error_new(WEIR_ERROR_DEVICE, "[write] Unable to write %zu bytes to %s", n,

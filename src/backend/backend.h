@@ -128,6 +128,15 @@ enum wr_usable { WR_USABLE, WR_UNUSABLE, WR_UNUSABLE_FOR_NOW };
 
 struct wr_encoder; /* the backend's own */
 
+/* What an encoder has, for weir_dump. */
+struct wr_encoder_look {
+  uint64_t in_flight; /* commands that the device has and that were not found to be over */
+  uint64_t held;      /* commands that were encoded and not handed to it */
+  uint64_t since;     /* nothing has ended since then, by wr_clock_coarse_ns */
+  const struct wr_completion_hook *first; /* of the oldest in flight; or NULL */
+  bool behind;                            /* that one waits, on the device, for another encoder */
+};
+
 struct wr_device_facts {
   char name[128];
   char architecture[32];
@@ -196,6 +205,10 @@ struct wr_async_device {
                                            const void *device, size_t bytes,
                                            struct wr_completion_hook *hook,
                                            struct wr_error **error);
+
+  /* What the encoder has, as far as peeks (base/peek.h) can tell while anybody does anything, or
+     holds any lock; false when it is none. NULL: nothing is told. */
+  bool (*look)(const struct wr_encoder *encoder, struct wr_encoder_look *look);
 
   /* How many threads it runs; NULL: none. */
   size_t (*threads)(void);

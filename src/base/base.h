@@ -74,6 +74,7 @@ struct wr_env {
   bool threads_checked; /* and it is checked */
   int workers;          /* WEIR_NUM_THREADS; 0: as many as processors that this process may use */
   uint64_t seed;        /* WEIR_TORTURE_SEED; 0 when absent, but in torture builds */
+  int dump_signal;      /* WEIR_DUMP_SIGNAL; 0 when absent */
   bool check_handles;   /* WEIR_CHECK=handles: handles are numbers, and each is looked up */
   bool fuse;            /* false with WEIR_FUSE=0: every operation runs by itself */
   bool graphs;          /* false with WEIR_GRAPHS=0: the GPU's kernels are launched one by one */

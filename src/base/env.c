@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@ enum variable {
   VAR_CHECK,
   VAR_COMPILE_CACHE_BYTES,
   VAR_DISTRIBUTED_TIMEOUT, /* by wr_env_number */
+  VAR_DUMP_SIGNAL,
   VAR_FUSE,
   VAR_GRAPHS,
   VAR_INFO,
@@ -36,6 +38,7 @@ static const char *const names[VAR_COUNT] = {
     [VAR_CHECK] = "WEIR_CHECK",
     [VAR_COMPILE_CACHE_BYTES] = "WEIR_COMPILE_CACHE_BYTES",
     [VAR_DISTRIBUTED_TIMEOUT] = "WEIR_DISTRIBUTED_TIMEOUT",
+    [VAR_DUMP_SIGNAL] = "WEIR_DUMP_SIGNAL",
     [VAR_FUSE] = "WEIR_FUSE",
     [VAR_GRAPHS] = "WEIR_GRAPHS",
     [VAR_INFO] = "WEIR_INFO",
@@ -99,6 +102,25 @@ static bool read_switch(enum variable v, bool unset) {
   if (on || !strcmp(text, "0")) return on;
   ignored(names[v], text, "0 or 1");
   return unset;
+}
+
+/* A name, with or without SIG before it, or a number. */
+static void read_dump_signal(void) {
+  static const struct {
+    const char *name;
+    int number;
+  } known[] = {{"HUP", SIGHUP},   {"QUIT", SIGQUIT}, {"USR1", SIGUSR1},
+               {"USR2", SIGUSR2}, {"ALRM", SIGALRM}, {"URG", SIGURG}};
+  const char *text = value_of(VAR_DUMP_SIGNAL);
+  if (!text || !*text) return;
+  const char *name = strncmp(text, "SIG", 3) ? text : text + 3;
+  for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+    if (!strcmp(name, known[i].name)) env.dump_signal = known[i].number;
+  }
+  char *end;
+  const long number = strtol(text, &end, 10);
+  if (!*end && number > 0 && number < NSIG) env.dump_signal = (int)number;
+  if (!env.dump_signal) ignored(names[VAR_DUMP_SIGNAL], text, "a signal, such as USR2");
 }
 
 /* MLX's own variable, read as MLX does: whatever is no number is 0. */
@@ -227,6 +249,7 @@ static void read_all(void) {
   look_for_misspelt();
   read_threads();
   read_check();
+  read_dump_signal();
   env.workers = (int)read_number(names[VAR_NUM_THREADS], 4096, 0);
   env.seed = read_number(names[VAR_TORTURE_SEED], UINT64_MAX, 0);
   env.kernel_cache_bytes =

@@ -13,6 +13,7 @@
 #include <gnu/libc-version.h>
 #endif
 
+#include "base/doing.h"
 #include "base/fork.h"
 #include "base/lock.h"
 #include "base/text.h"
@@ -118,7 +119,9 @@ static void *open_by(void *(*opener)(const char *, int, const char **), const ch
   }
   struct wr_text_state before = wr_text_begin();
   const char *text;
+  struct wr_doing *doing = wr_doing_begin(WR_DOING_OPEN, NULL, NULL, name);
   void *library = opener(name, flags, &text);
+  wr_doing_end(doing);
   if (!library) {
     snprintf(why->text, sizeof why->text, "%s", text ? text : "no reason given");
     why->for_now = !text || wr_refusal_is_of_the_moment(text);

@@ -1,6 +1,8 @@
 /* The places of a channel, in order: taken when a collective was submitted, filled when it is
    begun, and done by the engine one after the other. Lock: the group's. */
 
+#include <stdio.h>
+
 #include "backend/backend.h"
 #include "base/base.h"
 #include "distributed/internal.h"
@@ -47,6 +49,19 @@ struct wr_job *wr_channel_take(struct wr_comm *group, int channel) {
   c->running = job != NULL;
   wr_mutex_unlock(&group->lock);
   return job;
+}
+
+void wr_job_words(const struct wr_job *job, bool before, char text[WR_JOB_WORDS]) {
+  const struct wr_comm *group = job->group;
+  const int size = group->size, rank = group->rank;
+  const char *name = wr_collective_names[job->what];
+  int n = snprintf(text, WR_JOB_WORDS, "%s", name);
+  if (job->what == WR_SEND || job->what == WR_RECV) {
+    n += snprintf(text + n, WR_JOB_WORDS - (size_t)n, " with rank %d", job->peer);
+  } else if (before || size == 2) {
+    n += snprintf(text + n, WR_JOB_WORDS - (size_t)n, " with rank %d", (rank + size - 1) % size);
+  }
+  snprintf(text + n, WR_JOB_WORDS - (size_t)n, " (this is rank %d of %d)", rank, size);
 }
 
 /* The command may be gone, and with it its reference to the group, once its end is told. */

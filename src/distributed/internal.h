@@ -102,6 +102,10 @@ void wr_channel_fill(struct wr_job *job);
 /* The first job, if it is filled; else NULL, and the engine does not have the channel any more, nor
    its reference, which the caller drops. */
 struct wr_job *wr_channel_take(struct wr_comm *group, int channel);
+/* What it is and who it is with, for weir_dump. `before` says that the data come from the rank
+   before this one. */
+enum { WR_JOB_WORDS = 128 };
+void wr_job_words(const struct wr_job *job, bool before, char text[WR_JOB_WORDS]);
 /* Ends a job; takes it and the error. */
 void wr_job_end(struct wr_job *job, struct wr_error *error);
 

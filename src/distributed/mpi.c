@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "base/doing.h"
 #include "base/fork.h"
 #include "base/found.h"
 #include "base/once.h"
@@ -115,10 +116,8 @@ static bool open_library(void *unused) {
   struct wr_refusal why = {0};
   void *library = open_one_of(&why);
   (void)unused;
-  if (!library) {
-    if (!why.for_now) wr_found_none("Open MPI", why.text);
-    return !why.for_now;
-  }
+  if (!library && !why.for_now) wr_found_none("Open MPI", why.text);
+  if (!library) return !why.for_now;
   mpi.usable = find_all(library) && is_open_mpi();
   if (!mpi.usable) wr_log_line("weir: the MPI library that was found is not Open MPI's");
   if (mpi.usable) wr_found_library("Open MPI", library, NULL);
@@ -211,6 +210,8 @@ struct active {
   mpi_request request;
   char *in, *out; /* of the job; MPI's while it is begun */
   uint64_t until; /* of wr_clock_ns */
+  struct wr_doing *doing;
+  char words[WR_JOB_WORDS];
 };
 
 static void drive(void *work);
@@ -296,6 +297,7 @@ static void end_job(struct active *a, struct wr_error *error, bool given_up) {
   a->in = NULL;
   a->out = NULL;
   a->job = NULL;
+  wr_doing_end(a->doing);
   wr_job_end(job, error);
 }
 
@@ -351,6 +353,8 @@ static bool look_at(struct active *a) {
 static bool next_job(struct active *a) {
   a->job = wr_channel_take(a->group, a->channel);
   if (!a->job) return false;
+  wr_job_words(a->job, false, a->words);
+  a->doing = wr_doing_begin(WR_DOING_COLLECTIVE, a->job, NULL, a->words);
   const uint64_t limit = a->group->limit_ns;
   a->until = limit ? wr_clock_ns() + limit : UINT64_MAX;
   struct wr_error *error = wr_comm_failure(a->group);

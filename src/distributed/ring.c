@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/base.h"
+#include "base/doing.h"
 #include "base/fork.h"
 #include "base/text.h"
 #include "distributed/ring.h"
@@ -126,7 +127,11 @@ static struct wr_error *run_job(struct wr_ring *ring, struct wr_ring_queue *queu
 static void run_and_end(struct wr_ring *ring, struct wr_ring_queue *queue, struct wr_job *job) {
   struct wr_error *error = wr_comm_failure(&ring->group);
   if (!error) {
+    char words[WR_JOB_WORDS];
+    wr_job_words(job, true, words);
+    struct wr_doing *doing = wr_doing_begin(WR_DOING_COLLECTIVE, job, NULL, words);
     error = run_job(ring, queue, job);
+    wr_doing_end(doing);
     if (error) {
       wr_comm_fail(&ring->group, error);
       error = wr_comm_failure(&ring->group);

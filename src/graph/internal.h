@@ -113,6 +113,12 @@ static inline const struct wr_callee *wr_callee_of(const struct wr_node *node) {
   if (node->op != WR_OP_CALL) return NULL;
   return ((const struct wr_call_params *)node->params)->callee;
 }
+/* As wr_node_op_name, for probes: what nobody looks at costs nothing. The lower half of a stream's
+   id is its index. */
+static inline const char *wr_name_of(const struct wr_node *node) {
+  const struct wr_callee *callee = wr_callee_of(node);
+  return callee ? callee->name : wr_op_info((enum wr_op)node->op)->name;
+}
 static inline void *wr_callee_params(struct wr_node *node) {
   return (void *)(uintptr_t)node->params;
 }
@@ -162,6 +168,12 @@ struct wr_stream *wr_node_pending_stream(struct wr_node *node);
 
 /* run.c: runs a batch as a stream's task. */
 enum wr_step wr_batch_run(struct wr_task *task, struct wr_stream *stream, struct wr_drain *drain);
+/* dump.c: lets weir_dump know batches and arrays; once, at load. */
+void wr_graph_let_know(void);
+/* What hooks of commands that end later are known by (stream/dump.h), and the node of one, by a
+   peek; NULL where nothing is there. */
+void (*wr_pending_key(void))(void);
+const struct wr_node *wr_pending_peek(const struct wr_completion_hook *hook);
 /* The failure of a claimed node that never stood in a queue, which its stream counts all the same;
    takes the reference. */
 void wr_node_refuse(struct wr_node *node, struct wr_error *error);

@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+#include "base/peek.h"
+#include "base/probes.h"
 #include "core/shape.h"
 #include "graph/internal.h"
 #include "graph/room.h"
@@ -37,6 +39,7 @@ static void finish_from(struct wr_node *node, struct wr_error *error, struct wr_
   /* A failed node keeps its buffer, if it has one, until it is freed: on an asynchronous device a
      later command may be encoding on it right now. */
   node->error = error;
+  wr_probe_end(node, (int)node->stream_id, wr_name_of(node), error != NULL);
   if (error) tell_callee(node, error);
   wr_stream_note_finished(node->stream, error != NULL, result_bytes(node));
   uint32_t raised = wr_completion_raise(&node->completion, phase);
@@ -106,6 +109,18 @@ static void pending_over(struct wr_completion_hook *hook, struct wr_error *error
   }
   finish(node, error);
 }
+
+/* Of a hook of these, for weir_dump. */
+void (*wr_pending_key(void))(void) { return (void (*)(void))pending_over; }
+
+const struct wr_node *wr_pending_peek(const struct wr_completion_hook *hook) {
+  const struct pending *at = WR_CONTAINER_OF(hook, struct pending, hook);
+  const struct wr_node *node;
+  return wr_peek((void *)&node, &at->node, sizeof node) ? node : NULL;
+}
+
+/* Here, since a static library has a file only where something refers to it. */
+__attribute__((constructor)) static void let_know(void) { wr_graph_let_know(); }
 
 /* ---- operands ---- */
 
@@ -442,6 +457,7 @@ static bool inputs_ready(struct wr_node *node, struct wr_stream *stream) {
 /* The node's inputs are ready. False when the stream is blocked. */
 static bool run_next(struct wr_batch *batch, struct wr_node *node, struct wr_stream *stream) {
   wr_audit_run(node);
+  wr_probe_begin(node, (int)node->stream_id, wr_name_of(node));
   struct wr_node *staying = stays(node) ? wr_node_retain(node) : NULL;
   bool ran = run_or_wait(batch, node, stream);
   if (ran && staying) keep_staying(batch, staying);

@@ -9,6 +9,7 @@
    in queues by then. The call that made the plan waits until all of it stands in queues (force.c);
    it holds no claim then. Locks: STREAM, taken by wr_stream_submit; waiters fire with none held. */
 
+#include "base/probes.h"
 #include "graph/internal.h"
 #include "graph/transfer.h"
 
@@ -26,9 +27,11 @@ static void take_place(struct wr_node *node) {
 
 static void mark_submitted(struct wr_task *task) {
   struct wr_batch *batch = WR_CONTAINER_OF(task, struct wr_batch, task);
+  const uint32_t request = batch->work.request ? wr_request_number(batch->work.request) : 0;
   for (uint32_t i = 0; i < batch->count; i++) {
     struct wr_node *node = batch->nodes[i];
     take_place(node);
+    wr_probe_submit(node, (int)node->stream_id, wr_name_of(node), request);
     if (!wr_completion_mark_submitted(&node->completion)) continue;
     node->next_told = *batch->flush;
     *batch->flush = wr_node_retain(node);

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/base.h"
+#include "base/doing.h"
 #include "base/lock.h"
 #include "base/text.h"
 #include "io/reader.h"
@@ -57,7 +58,9 @@ static struct wr_error *read_at(struct wr_reader *reader, void *to, size_t n, ui
   }
   while (n > 0) {
     int cancel = wr_cancel_off();
+    struct wr_doing *doing = wr_doing_begin(WR_DOING_READ, NULL, NULL, file->label);
     ssize_t got = pread(file->fd, at, n < CALL_BYTES ? n : CALL_BYTES, (off_t)offset);
+    wr_doing_end(doing);
     wr_cancel_restore(cancel);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) {

@@ -13,6 +13,7 @@
 #include "base/base.h"
 #include "base/floats.h"
 #include "base/fork.h"
+#include "stream/dump.h"
 #include "stream/internal.h"
 
 enum { MAX_THREADS = WR_TORTURED ? 2 : 64 };
@@ -136,6 +137,15 @@ size_t wr_blocking_threads(void) {
   size_t n = pool.threads;
   wr_mutex_unlock(&pool.lock);
   return n;
+}
+
+void wr_dump_blocking(struct wr_dump *d) {
+  size_t queued = 0, threads = 0, idle = 0;
+  (void)(wr_peek(&queued, &pool.queued, sizeof queued) &&
+         wr_peek(&threads, &pool.threads, sizeof threads) &&
+         wr_peek(&idle, &pool.idle, sizeof idle));
+  wr_dump_say(d, "threads that may block: %zu, %zu of them idle; %zu pieces of work wait for one\n",
+              threads, idle, queued);
 }
 
 /* The threads, and the work that they had, are left to the parent. The child computes the arrays

@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 
+#include "base/doing.h"
 #include "base/lock.h"
 #include "stream/timeline.h"
 
@@ -192,11 +193,13 @@ void wr_completion_park(struct wr_completion *c, enum wr_phase want) {
                      .lock = WR_MUTEX_INIT(WR_RANK_EVENT),
                      .fired = false};
   const uint64_t begin = wr_timeline_begin();
+  struct wr_doing *doing = wr_doing_begin(WR_DOING_WAIT, c, NULL, NULL);
   wr_cond_init(&p.wake);
   wr_completion_await(c, &p.waiter);
   wr_mutex_lock(&p.lock);
   while (!p.fired) wr_cond_wait(&p.wake, &p.lock);
   wr_mutex_unlock(&p.lock);
+  wr_doing_end(doing);
   wr_cond_destroy(&p.wake);
   wr_mutex_destroy(&p.lock);
   wr_timeline_put_span(WR_SPAN_PARK, begin, 0, NULL);

@@ -9,9 +9,12 @@
 
 #include "stream/event.h"
 
+#include <stdio.h>
+
 #include "base/base.h"
 #include "base/fork.h"
 #include "stream/descriptor.h"
+#include "stream/dump.h"
 #include "stream/internal.h"
 #include "stream/policy.h"
 #include "stream/request.h"
@@ -148,6 +151,21 @@ static enum wr_step stream_wait_run(struct wr_task *task, struct wr_stream *stre
   wr_free(w);
   return WR_STEP_DONE;
 }
+
+/* The marker has a reference of the task's, and says its stream while it is not over. */
+static void tell_stream_wait(const void *task, struct wr_dump_work *told) {
+  struct stream_wait w;
+  struct wr_stream *by;
+  snprintf(told->what, sizeof told->what, "a wait for an event");
+  if (!wr_peek(&w, task, sizeof w) || !wr_marker_peek_stream(w.marker, &by)) return;
+  told->wait = WR_DUMP_WAITS_STREAM;
+  snprintf(told->for_what, sizeof told->for_what, "an event");
+  if (!wr_peek(&told->by, &by->id, sizeof told->by)) told->by = UINT64_MAX;
+}
+
+static struct wr_dump_kind wait_kind = {.key = (void (*)(void))stream_wait_run,
+                                        .tell = tell_stream_wait};
+__attribute__((constructor)) static void let_know(void) { wr_dump_know(&wait_kind); }
 
 struct wr_error *wr_event_stream_wait(struct wr_event *e, struct wr_stream *stream) {
   struct wr_marker *marker;

@@ -25,6 +25,7 @@
 #include <sched.h>
 
 #include "base/base.h"
+#include "base/doing.h"
 #include "stream/internal.h"
 #include "stream/request.h"
 #include "stream/timeline.h"
@@ -273,6 +274,7 @@ static void help_or_sleep(struct wr_stream *home, struct wr_completion *target) 
                             .lock = WR_MUTEX_INIT(WR_RANK_EVENT)};
   const struct wr_drain why = {.target = target};
   const bool in_users_code = wr_in_users_code();
+  struct wr_doing *doing = wr_doing_begin(WR_DOING_WAIT, target, home, NULL);
   if (in_users_code) wr_blocking_waits(true);
   wr_cond_init(&sleeper.wake);
   wr_completion_await(target, &sleeper.waiter);
@@ -286,6 +288,7 @@ static void help_or_sleep(struct wr_stream *home, struct wr_completion *target) 
   cut(&sleeper.top);
   sleep_on(&sleeper, true);
   if (in_users_code) wr_blocking_waits(false);
+  wr_doing_end(doing);
   wr_cond_destroy(&sleeper.wake);
   wr_mutex_destroy(&sleeper.lock);
 }

@@ -43,6 +43,10 @@ struct wr_stream {
   enum wr_stream_state state;        /* under LOCK */
   bool resumed;                      /* under LOCK */
   bool in_work;                      /* under LOCK: its drainer runs a task that is no marker */
+  struct wr_task *current;           /* under LOCK: what its drainer runs, for weir_dump; or NULL */
+  uint64_t began;                    /* under LOCK: when that began, or began last, or when it
+                                        became ready, by wr_clock_coarse_ns */
+  uintptr_t drainer;                 /* under LOCK: pthread_self of who drained it last */
   wr_atomic_bool asleep;             /* atomic RELAXED: a hint, written under LOCK: SUSPENDED */
   struct wr_stream *blocked_by;      /* under LOCK; one reference */
   struct wr_sleeper_entry *sleepers; /* under LOCK: threads that sleep for it (help.c) */
@@ -120,6 +124,8 @@ struct wr_completion *wr_marker_completion(struct wr_marker *marker);
 struct wr_stream *wr_marker_stream(struct wr_marker *marker); /* a reference; NULL when over */
 /* Its number among its stream's commands on the device, once it is encoded there; else 0. */
 uint64_t wr_marker_number(const struct wr_marker *marker);
+/* By a peek, for weir_dump: the stream of one that is not over. */
+bool wr_marker_peek_stream(const struct wr_marker *marker, struct wr_stream **stream);
 uint64_t wr_marker_time(const struct wr_marker *marker); /* of wr_clock_ns; valid when over */
 /* For a marker that a thread waits for without draining. Where its stream, or the one that that is
    blocked by, has stood in the pool's list for a while, because all workers are inside long
@@ -188,6 +194,13 @@ bool wr_pool_has_ready(void);
 /* True when streams of a higher class than this one's do, or kernels of one have slices left. */
 bool wr_pool_has_more_urgent(const struct wr_stream *stream);
 size_t wr_pool_workers(void);
+/* For weir_dump, by peeks. */
+struct wr_pool_look {
+  int most, workers, idle; /* workers that may be, are, and sleep */
+  int others;              /* threads in their place */
+  uint32_t ready;          /* streams that wait for one */
+};
+void wr_pool_peek(struct wr_pool_look *look);
 void wr_pool_parallel(int64_t n, int64_t grain, wr_parallel_body body, void *ctx);
 
 /* Ends the workers once there is no work left; false at the deadline. */

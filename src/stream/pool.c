@@ -29,6 +29,7 @@
 
 #include "base/base.h"
 #include "base/fork.h"
+#include "base/peek.h"
 #include "stream/pool.h"
 
 enum { TURN_NS = WR_TORTURED ? 0 : 500 * 1000, TICK_NS = WR_TORTURED ? 50 * 1000 : 1000 * 1000 };
@@ -467,6 +468,16 @@ bool wr_pool_ensure_worker(void) {
 uint64_t wr_pool_taken(void) { return wr_load_relaxed(&wr_pool.taken); }
 
 bool wr_pool_has_ready(void) { return wr_load_relaxed(&wr_pool.ready_hint) != 0; }
+
+void wr_pool_peek(struct wr_pool_look *l) {
+  *l = (struct wr_pool_look){.most = wr_pool_most()};
+  (void)(wr_peek(&l->workers, &wr_pool.workers, sizeof l->workers) &&
+         wr_peek(&l->idle, &wr_pool.idle, sizeof l->idle) &&
+         wr_peek(&l->others, &wr_pool.spares, sizeof l->others));
+  const uint64_t hint = wr_load_relaxed(&wr_pool.ready_hint);
+  for (int i = 0; i < 3; i++)
+    l->ready += (uint32_t)(hint >> i * HINT_BITS) & ((1u << HINT_BITS) - 1);
+}
 
 size_t wr_pool_workers(void) {
   wr_mutex_lock(&wr_pool.lock);

@@ -7,12 +7,14 @@
 
 #include "base/base.h"
 #include "base/fork.h"
+#include "stream/dump.h"
 #include "stream/internal.h"
 
 struct wr_callback {
   struct wr_callback *next; /* under LOCK */
   void (*fn)(void *);
   void *data;
+  const char *what; /* a text for good: what kind of function it is */
 };
 
 static struct {
@@ -45,7 +47,10 @@ static struct wr_callback *take_locked(void) {
 
 void wr_reclaimer_run_here(struct wr_callback *call) {
   wr_mutex_assert_none_held();
+  struct wr_doing *doing =
+      wr_doing_begin(WR_DOING_USERS, (const void *)(uintptr_t)call->fn, NULL, call->what);
   wr_run_users_code(call->fn, call->data);
+  wr_doing_end(doing);
   wr_free(call);
 }
 
@@ -85,10 +90,11 @@ static struct wr_error *ensure_thread(void) {
                       "the system refuses the thread that callbacks and destructors run on");
 }
 
-struct wr_error *wr_reclaimer_reserve(void (*fn)(void *), void *data, struct wr_callback **out) {
+struct wr_error *wr_reclaimer_reserve(void (*fn)(void *), void *data, const char *what,
+                                      struct wr_callback **out) {
   struct wr_callback *call = wr_alloc(sizeof *call);
   if (!call) return wr_error_out_of_memory();
-  *call = (struct wr_callback){.fn = fn, .data = data};
+  *call = (struct wr_callback){.fn = fn, .data = data, .what = what};
   struct wr_error *error = ensure_thread();
   if (error) {
     wr_free(call);
@@ -141,6 +147,14 @@ size_t wr_reclaimer_threads(void) {
   size_t n = reclaimer.running ? 1 : 0;
   wr_mutex_unlock(&reclaimer.lock);
   return n;
+}
+
+void wr_dump_reclaimer(struct wr_dump *d) {
+  uint64_t queued = 0, finished = 0;
+  (void)(wr_peek(&finished, &reclaimer.finished, sizeof finished) &&
+         wr_peek(&queued, &reclaimer.queued, sizeof queued));
+  wr_dump_say(d, "reclaimer: %llu calls of the user's functions are not over\n",
+              (unsigned long long)(queued > finished ? queued - finished : 0));
 }
 
 /* The parent makes the calls that were queued. In the child, where its thread is not, all of them

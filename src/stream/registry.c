@@ -8,6 +8,7 @@
 
 #include "base/base.h"
 #include "base/fork.h"
+#include "stream/dump.h"
 #include "stream/internal.h"
 
 enum { BITS = 64 };
@@ -92,6 +93,26 @@ void wr_registry_visit_all(void (*visit)(struct wr_stream *stream, void *arg), v
   wr_mutex_lock(&registry.lock);
   visit_all_locked(visit, arg);
   wr_mutex_unlock(&registry.lock);
+}
+
+/* Of the table by peeks, which may be replaced meanwhile. */
+const struct wr_stream *wr_registry_peek(size_t *index) {
+  const struct wr_stream *found;
+  uint64_t *words, word;
+  struct wr_stream **streams;
+  size_t count;
+  if (!wr_peek(&words, &registry.words, sizeof words) ||
+      !wr_peek(&streams, &registry.streams, sizeof streams) ||
+      !wr_peek(&count, &registry.count, sizeof count)) {
+    return NULL;
+  }
+  for (; *index < count * BITS; (*index)++) {
+    if (!wr_peek(&word, words + *index / BITS, sizeof word)) return NULL;
+    if (word >> (*index % BITS) == 0) *index |= BITS - 1; /* on to the next word */
+    if (!(word >> (*index % BITS) & 1)) continue;
+    return wr_peek((void *)&found, streams + *index, sizeof found) ? found : NULL;
+  }
+  return NULL;
 }
 
 size_t wr_registry_live(void) {

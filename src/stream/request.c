@@ -11,6 +11,7 @@
 #include "base/base.h"
 #include "base/fork.h"
 #include "stream/deadline.h"
+#include "stream/dump.h"
 #include "stream/internal.h"
 
 struct wr_request {
@@ -423,4 +424,72 @@ void wr_request_sleep_end(struct wr_request *r, struct wr_request_sleeper *s) {
   *s->link = s->next;
   if (s->next) s->next->link = s->link;
   wr_mutex_unlock(&r->lock);
+}
+
+/* ---- for weir_dump: by peeks ---- */
+
+static bool look_at(const struct wr_request *at, struct wr_request *copy) {
+  return at && wr_peek(copy, at, sizeof *copy) &&
+         wr_load_relaxed(&copy->kind.word) == WR_KIND_REQUEST;
+}
+
+static void name_of(const struct wr_request *copy, char text[WR_DUMP_WORDS]) {
+  const int length = (int)strnlen(copy->label, sizeof copy->label);
+  snprintf(text, WR_DUMP_WORDS, "request %u%s%.*s%s", (unsigned)copy->number, length ? " \"" : "",
+           length, copy->label, length ? "\"" : "");
+}
+
+void wr_dump_request_name(const struct wr_request *request, char text[WR_DUMP_WORDS]) {
+  struct wr_request copy;
+  if (look_at(request, &copy)) {
+    name_of(&copy, text);
+  } else {
+    snprintf(text, WR_DUMP_WORDS, "a request that is gone");
+  }
+}
+
+static void tell_first_work(struct wr_dump *d, const struct wr_request *copy) {
+  struct wr_dump_work told;
+  struct wr_request_work work;
+  char stream[WR_DUMP_WORDS];
+  if (!copy->first || !wr_peek(&work, copy->first, sizeof work) ||
+      !wr_dump_tell((void (*)(void))work.kind->take_back, copy->first, &told)) {
+    return;
+  }
+  wr_dump_say(d, "    next is %s", told.what);
+  if (wr_dump_stream_name(told.stream, stream)) {
+    wr_dump_say(d, " of %s, behind %llu commands", stream,
+                (unsigned long long)wr_dump_before(told.stream, told.task));
+  }
+  wr_dump_say(d, "\n");
+}
+
+static void tell_request(struct wr_dump *d, const struct wr_request *copy) {
+  char name[WR_DUMP_WORDS];
+  const struct wr_request_numbers *n = &copy->numbers;
+  name_of(copy, name);
+  wr_dump_say(d, "  %s: %llu commands submitted, %llu begun, %llu taken back%s\n", name,
+              (unsigned long long)n->submitted, (unsigned long long)n->begun,
+              (unsigned long long)n->taken_back,
+              wr_load_relaxed(&copy->end) == WR_REQUEST_OPEN ? "" : "; it has ended");
+  tell_first_work(d, copy);
+}
+
+void wr_dump_requests(struct wr_dump *d) {
+  enum { MOST = 1 << 16, MOST_TOLD = 256 };
+  struct wr_request *at, copy;
+  int idle = 0, told = 0, left_out = 0;
+  wr_dump_say(d, "requests:\n");
+  if (!wr_peek((void *)&at, &list, sizeof at)) return;
+  for (int i = 0; i < MOST && look_at(at, &copy); i++, at = copy.next) {
+    if (!copy.first) {
+      idle++;
+    } else if (told++ < MOST_TOLD) {
+      tell_request(d, &copy);
+    } else {
+      left_out++;
+    }
+  }
+  if (left_out) wr_dump_say(d, "  and %d more with work that has not begun\n", left_out);
+  wr_dump_say(d, "  %d without work that has not begun\n", idle);
 }

@@ -9,6 +9,7 @@
 
 #include "base/base.h"
 #include "base/floats.h"
+#include "base/probes.h"
 #include "stream/deadline.h"
 #include "stream/internal.h"
 #include "stream/policy.h"
@@ -187,6 +188,7 @@ static enum wr_wear wear_locked(struct wr_stream *s) {
    there is none, the pool does. */
 static void ready_locked(struct wr_stream *s) {
   s->state = WR_STREAM_READY;
+  s->began = wr_clock_coarse_ns();
   s->urgency.listed_as = wr_urgency_locked(s);
   wr_pool_push(s, wear_locked(s), s->urgency.listed_as, !wr_stream_poke_locked(s));
 }
@@ -298,6 +300,7 @@ static void wake_stream(struct wr_waiter *waiter) {
 }
 
 static void set_blocked(struct wr_stream *stream, struct wr_stream *by) {
+  wr_probe_wait(stream->index, by ? by->index : -1);
   wr_stream_retain(stream);
   wr_mutex_lock(&stream->lock);
   stream->blocked_by = by ? wr_stream_retain(by) : NULL;
@@ -434,11 +437,14 @@ static bool run_tasks_locked(struct wr_stream *s, struct wr_drain *drain) {
   while (s->head && may_run_locked(s, drain)) {
     struct wr_task *task = pop_locked(s);
     s->in_work = !task->is_marker;
+    s->current = task;
+    s->began = wr_clock_coarse_ns();
     wr_mutex_unlock(&s->lock);
     enum wr_step step = task->run(task, s, drain);
     wr_torture_point();
     wr_mutex_lock(&s->lock);
     s->in_work = false;
+    s->current = NULL;
     if (step == WR_STEP_DONE) {
       wr_urgency_finish_locked(s);
       if (s->head && wr_drain_stop(drain)) return true;
@@ -470,6 +476,7 @@ static enum wr_drained drain_locked(struct wr_stream *s, struct wr_drain *drain)
   uint64_t start = wr_clock_ns(), cpu_start = is_by_pool(drain) ? wr_cpu_ns() : 0;
   if (s->state != WR_STREAM_READY) pay_back_locked(s, start);
   s->state = WR_STREAM_RUNNING;
+  s->drainer = (uintptr_t)pthread_self();
   bool live, more, worked = false;
   do {
     worked = worked || s->head;
@@ -576,6 +583,7 @@ void wr_stream_fork_child(struct wr_stream *s, void *unused) {
   s->state = WR_STREAM_IDLE;
   s->resumed = false;
   s->in_work = false;
+  s->current = NULL;
   s->blocked_by = NULL;
   s->sleepers = NULL;
   s->in_ready_list = false;

@@ -274,9 +274,11 @@ struct wr_stream_counts {
 void wr_stream_count(struct wr_stream_counts *counts);
 
 /* Runs fn(data) on the reclaimer, with no lock held, in two steps, of which the second cannot fail:
-   the first may be refused memory or a thread. A call that will not run is freed by wr_free. */
+   the first may be refused memory or a thread. A call that will not run is freed by wr_free.
+   `what`, a text for good, says in a dump what kind of function of the user's it is. */
 struct wr_callback;
-struct wr_error *wr_reclaimer_reserve(void (*fn)(void *), void *data, struct wr_callback **out);
+struct wr_error *wr_reclaimer_reserve(void (*fn)(void *), void *data, const char *what,
+                                      struct wr_callback **out);
 void wr_reclaimer_post(struct wr_callback *call);
 /* Instead of the second: on the calling thread. */
 void wr_reclaimer_run_here(struct wr_callback *call);

@@ -4,7 +4,10 @@
    fails: that work before it has failed does not reach it. Lock: EVENT, each marker's own, for
    waits with a deadline; no thread waits for anything else while it holds it. */
 
+#include <stdio.h>
+
 #include "base/base.h"
+#include "stream/dump.h"
 #include "stream/internal.h"
 #include "stream/request.h"
 #include "stream/timeline.h"
@@ -219,12 +222,32 @@ bool wr_marker_wait(struct wr_marker *m, uint64_t deadline_ns, struct wr_request
   if (wr_marker_passed(m)) return true;
   int before = wr_cancel_off();
   const uint64_t begin = wr_timeline_begin();
-  struct wr_stream *stream = begin ? wr_marker_stream(m) : NULL;
+  struct wr_stream *stream = wr_marker_stream(m);
+  struct wr_doing *doing = wr_doing_begin(WR_DOING_WAIT, &m->completion, stream, NULL);
   bool over = wait_in(m, deadline_ns, request);
+  wr_doing_end(doing);
   wr_timeline_put_span(WR_SPAN_SLEEP, begin, 0, stream);
   wr_stream_release(stream);
   wr_cancel_restore(before);
   return over;
+}
+
+/* ---- for weir_dump ---- */
+
+static void tell_task(const void *task, struct wr_dump_work *told) {
+  (void)task;
+  snprintf(told->what, sizeof told->what, "a marker");
+}
+
+bool wr_marker_peek_stream(const struct wr_marker *m, struct wr_stream **stream) {
+  return wr_peek((void *)stream, &m->stream, sizeof *stream) && *stream;
+}
+
+static struct wr_dump_kind task_kind = {.key = (void (*)(void))marker_run, .tell = tell_task};
+static struct wr_dump_kind hook_kind = {.key = (void (*)(void))marker_over, .tell = tell_task};
+__attribute__((constructor)) static void let_know(void) {
+  wr_dump_know(&task_kind);
+  wr_dump_know(&hook_kind);
 }
 
 /* ---- waiting for a stream ---- */
@@ -351,7 +374,7 @@ static void stream_idle(void *call) { wr_reclaimer_post(call); }
 
 struct wr_error *wr_stream_on_idle(struct wr_stream *stream, void (*fn)(void *), void *data) {
   struct wr_callback *call;
-  struct wr_error *error = wr_reclaimer_reserve(fn, data, &call);
+  struct wr_error *error = wr_reclaimer_reserve(fn, data, "callback when a stream is idle", &call);
   if (error) return error;
   struct wr_marker *m = wr_marker_new(stream_idle, call);
   if (!m) {

@@ -10,6 +10,7 @@
 #include "base/fork.h"
 #include "base/handlers.h"
 #include "stream/deadline.h"
+#include "stream/dump.h"
 #include "stream/internal.h"
 #include "stream/policy.h"
 #include "stream/request.h"
@@ -147,7 +148,8 @@ static void run_destructor(void (*dtor)(void *), void *call) {
 /* Its thread is started with the first array that has a destructor. */
 static struct wr_error *reserve_destructor(void (*dtor)(void *), void **payload) {
   struct wr_callback *call;
-  struct wr_error *error = wr_reclaimer_reserve(dtor, *payload, &call);
+  struct wr_error *error =
+      wr_reclaimer_reserve(dtor, *payload, "destructor of an array's data", &call);
   if (!error) *payload = call;
   return error;
 }
@@ -204,6 +206,7 @@ static void start(void) {
   wr_deadline_init();
   wr_buffer_set_destructor_runner(&destructor_runner);
   wr_backend_set_parallel(wr_pool_parallel);
+  wr_dump_listen();
 }
 
 void wr_stream_start_once(void) { pthread_once(&started, start); }

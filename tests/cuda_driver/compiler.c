@@ -91,12 +91,20 @@ int stand_in_destroy(wr_nvrtc_program *program) {
   return ordered(CALL_destroy);
 }
 
+static void take_long(void) {
+  const char *text = getenv("WEIR_STAND_IN_COMPILE");
+  const long ms = text ? atol(text) : 0;
+  const struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+  if (ms) nanosleep(&time, NULL);
+}
+
 int stand_in_compile(wr_nvrtc_program program, int count, const char *const *options) {
   (void)program;
   (void)count;
   (void)options;
   slow_enter();
   slow_first_call();
+  take_long();
   slow_leave();
   return ordered(CALL_compile);
 }

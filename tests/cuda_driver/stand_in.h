@@ -24,9 +24,9 @@
    The libraries do at the end of a process what NVIDIA's do (slow.h): they register handlers while
    they are being opened and in their first calls, and one that runs while a thread is inside, or a
    call that comes after it, ends the process. WEIR_STAND_IN_SLOW is how many milliseconds opening
-   each of them and each first call take (0). libcublasLt.so.13 and libcufft.so.12 are there for
-   that, and compute nothing; a plan of the latter that two threads use at once ends the process
-   too. */
+   each of them and each first call take (0), WEIR_STAND_IN_COMPILE how many each compilation takes
+   (0). libcublasLt.so.13 and libcufft.so.12 are there for that, and compute nothing; a plan of the
+   latter that two threads use at once ends the process too. */
 
 #include <stddef.h>
 #include <stdint.h>

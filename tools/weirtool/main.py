@@ -10,10 +10,10 @@ import argparse
 import signal
 import sys
 
-from weirtool import info
+from weirtool import dump, info
 from weirtool.failure import Failure
 
-COMMANDS = {"info": info}
+COMMANDS = {"info": info, "dump": dump}
 
 
 def parser():

@@ -3,7 +3,7 @@
 _weir() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
   if [ "$COMP_CWORD" -eq 1 ]; then
-    mapfile -t COMPREPLY < <(compgen -W "info --help" -- "$word")
+    mapfile -t COMPREPLY < <(compgen -W "dump info --help" -- "$word")
     return
   fi
   case $before in
@@ -13,6 +13,10 @@ _weir() {
       ;;
   esac
   case ${COMP_WORDS[1]} in
+    dump)
+      mapfile -t COMPREPLY < <(compgen -W "--help --timeout" -- "$word")
+      [[ $word == -* ]] || mapfile -t COMPREPLY <<<"$(compgen -W "$(cd /proc && echo [0-9]*)" -- "$word")"
+      ;;
     info)
       mapfile -t COMPREPLY < <(compgen -W "--help --library --json --timeout" -- "$word")
       ;;

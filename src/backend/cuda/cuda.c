@@ -33,6 +33,7 @@ static const struct wr_async_device async = {
     .encode_wait = wr_gpu_encode_wait,
     .encode_upload = wr_gpu_encode_upload,
     .encode_download = wr_gpu_encode_download,
+    .look = wr_gpu_look,
     .threads = wr_gpu_threads,
     .pooled = wr_gpu_pooled,
 };

@@ -7,6 +7,7 @@
 
 #include "backend/cuda/codegen/internal.h"
 #include "backend/cuda/codegen/kernel_sources.h"
+#include "base/doing.h"
 #include "base/ending.h"
 #include "base/gate.h"
 
@@ -195,7 +196,9 @@ static struct wr_error *compile_inside(struct unit *unit, void **image, size_t *
   if (unit->users) n_folders = wr_toolkit_options(nvrtc, folders);
   const int n = unit->options.count;
   for (int i = 0; i < n_folders; i++) unit->options.list[n + i] = folders[i];
+  struct wr_doing *doing = wr_doing_begin(WR_DOING_COMPILE, NULL, NULL, unit->label);
   result = nvrtc->compile(program, n + n_folders, unit->options.list);
+  wr_doing_end(doing);
   struct wr_error *error = result ? compile_error(nvrtc, program, unit, result, n_folders > 0)
                                   : take_image(nvrtc, program, image, bytes);
   nvrtc->destroy(&program);

@@ -124,6 +124,8 @@ struct wr_encoder {
   enum wr_reaper reaper;
   bool in_busy_list;
   uint64_t launched; /* number of the last command in flight */
+  uint64_t came_on;  /* when a command was reported last, or came to be the only one in flight, by
+                        wr_clock_coarse_ns: for weir_dump */
   uint64_t marked;   /* what the last mark covers */
   struct wr_gpu_command *first;
   struct wr_gpu_command **last;

@@ -30,6 +30,7 @@ void wr_gpu_take_end(struct wr_encoder *encoder);
 enum wr_encode_status wr_gpu_line_wait(struct wr_encoder *encoder, struct wr_completion_hook *hook);
 void wr_gpu_line_leave(struct wr_encoder *encoder);
 bool wr_gpu_poll(struct wr_encoder *encoder);
+bool wr_gpu_look(const struct wr_encoder *encoder, struct wr_encoder_look *look);
 bool wr_gpu_stop(uint64_t deadline_ns);
 size_t wr_gpu_threads(void);
 

@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "backend/cuda/queue/internal.h"
+#include "base/doing.h"
 #include "base/thread.h"
 
 enum {
@@ -62,6 +63,7 @@ static void mark_drop_locked(struct wr_encoder *e) {
 void wr_in_flight_locked(struct wr_encoder *e, struct wr_gpu_command *commands) {
   if (!commands) return;
   if (!e->first) wr_busy_tell_locked(e->gpu);
+  if (!e->first) e->came_on = wr_clock_coarse_ns();
   *e->last = commands;
   for (struct wr_gpu_command *c = commands; c; c = c->next) {
     e->launched = c->number;
@@ -231,6 +233,7 @@ static void report(struct wr_encoder *e, struct wr_gpu_command *list, uint64_t u
   }
   wr_mutex_lock(&e->gpu->lock);
   e->progress->reported = up_to;
+  e->came_on = wr_clock_coarse_ns();
   e->reporting = 0;
   wr_busy_remove_locked(e);
   struct wr_completion_hook *hook = room_taken_locked(e, over);
@@ -267,12 +270,17 @@ static wr_cu_result look(struct wr_gpu *gpu, const struct wr_mark *m, bool wait)
     result = wr_cu->event_query(m->event);
     looked = wr_clock_ns() - start;
   } while (result == WR_CU_NOT_READY && looked < SPIN_NS);
+  struct wr_doing *doing = NULL;
+  if (result == WR_CU_NOT_READY) {
+    doing = wr_doing_begin(WR_DOING_WAIT, NULL, NULL, "a command of a GPU");
+  }
   for (uint64_t ns = WR_NAP_MIN_NS; result == WR_CU_NOT_READY; ns = ns < NAP_MAX_NS ? ns * 2 : ns) {
     wr_gpu_leave();
     wr_nap(ns);
     wr_gpu_enter(gpu);
     result = wr_cu->event_query(m->event);
   }
+  wr_doing_end(doing);
   return result;
 }
 
