@@ -1,16 +1,19 @@
 // A light request beside busy streams: one scalar addition, waited for in each way that there is,
 // and a product of 64x64, by descriptor, beside 4, 16 and 32 streams of two kinds. Kernels: a
 // thread each, which loops exp of 8M floats and evaluates it. Queues: a queue each that is never
-// empty, of sorts of 2,000 floats, left to the workers. Prints kind, streams, way, and median and
-// longest time in milliseconds, separated by tabs. The way "hop" is no request: two threads that
-// wake each other, as a callback has to; what that takes is the system's. --quick takes fewer
-// samples.
+// empty, of sorts of 2,000 floats, left to the workers. Then the same queues with classes (R5):
+// they are low, and the light request is in one of high class. The last way is not so light: 20
+// products of 256x256, of which each has to wait for its turn. Prints kind, streams, way, and
+// median, 99th percentile and longest time in milliseconds, separated by tabs. The way "hop" is no
+// request: two threads that wake each other, as a callback has to; what that takes is the system's.
+// --quick takes fewer samples.
 
 #define _GNU_SOURCE
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +32,8 @@ static void nap(long ms) {
 
 static mlx_device cpu;
 static atomic_bool stop;
+static bool classes;  // the busy streams are low, the light request is high
+static weir_request high;
 
 static mlx_stream new_stream(void) {
   mlx_stream s = mlx_stream_new_device(cpu);
@@ -68,6 +73,7 @@ static void submit(mlx_array a) {
 static void *keep_queue(void *arg) {
   weir_stream_stats_t stats;
   mlx_stream s = new_stream();
+  if (classes) must(weir_stream_set_class(s, WEIR_CLASS_LOW));
   mlx_array x = zeros(SORT, s), y = mlx_array_new();
   must(mlx_array_set(&y, x));
   while (!stop) {
@@ -89,6 +95,7 @@ static void *keep_queue(void *arg) {
 
 static mlx_stream light;
 static mlx_array square;  // 64x64
+static mlx_array large;   // 256x256
 static sem_t told;
 
 static mlx_array addition(void) {
@@ -142,11 +149,12 @@ static void by_descriptor(void) {
 }
 
 // More than is done where it is submitted: a worker has to come.
-static void by_descriptor_product(void) {
+static void by_descriptor_products(mlx_array of, int n) {
   int fd = -1;
   mlx_array product = mlx_array_new();
   weir_event done = weir_event_new();
-  must(mlx_matmul(&product, square, square, light));
+  must(mlx_array_set(&product, of));
+  for (int i = 0; i < n; i++) must(mlx_matmul(&product, product, of, light));
   submit(product);
   must(weir_event_record(done, light));
   must(weir_event_fd(&fd, done));
@@ -155,6 +163,9 @@ static void by_descriptor_product(void) {
   weir_event_free(done);
   mlx_array_free(product);
 }
+
+static void by_descriptor_product(void) { by_descriptor_products(square, 1); }
+static void by_descriptor_burst(void) { by_descriptor_products(large, 20); }
 
 static sem_t asked;
 
@@ -182,6 +193,7 @@ static const struct way ways[] = {{"hop", by_hop},
                                   {"callback", by_callback},
                                   {"descriptor", by_descriptor},
                                   {"product, descriptor", by_descriptor_product}};
+static const struct way burst = {"20 products, descr.", by_descriptor_burst};
 
 // ---- measuring ----
 
@@ -195,12 +207,14 @@ static void measure(const char *kind, int n, const struct way *way, int samples)
   for (int i = 0; i < samples; i++) {
     nap(5);
     const double start = seconds();
+    if (classes) must(weir_request_enter(high));
     way->run();
+    if (classes) must(weir_request_leave());
     took[i] = seconds() - start;
   }
   qsort(took, (size_t)samples, sizeof *took, by_size);
-  printf("%s\t%d\t%s\t%.3f\t%.3f\n", kind, n, way->name, took[samples / 2] * 1e3,
-         took[samples - 1] * 1e3);
+  printf("%s\t%d\t%s\t%.3f\t%.3f\t%.3f\n", kind, n, way->name, took[samples / 2] * 1e3,
+         took[samples * 99 / 100] * 1e3, took[samples - 1] * 1e3);
   fflush(stdout);
 }
 
@@ -213,6 +227,7 @@ static void beside(const char *kind, void *(*busy)(void *), int n, int samples) 
   }
   nap(1000);
   for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) measure(kind, n, &ways[i], samples);
+  if (busy == keep_queue && n == MOST_STREAMS) measure(kind, n, &burst, samples / 2);
   stop = true;
   sem_post(&asked);
   pthread_join(other, NULL);
@@ -230,10 +245,20 @@ int main(int argc, char **argv) {
   square = mlx_array_new();
   must(mlx_ones(&square, sides, 2, MLX_FLOAT32, light));
   must(mlx_array_eval(square));
+  const int larger[] = {256, 256};
+  large = mlx_array_new();
+  must(mlx_zeros(&large, larger, 2, MLX_FLOAT32, light));
+  must(mlx_array_eval(large));
+  high = weir_request_new();
+  must(weir_request_set_class(high, WEIR_CLASS_HIGH));
   for (int n = 4; n <= MOST_STREAMS; n = n == 4 ? 16 : 2 * n) {
     beside("kernels", loop_kernels, n, samples);
     beside("queues", keep_queue, n, samples);
   }
+  classes = true;
+  beside("low queues", keep_queue, MOST_STREAMS, samples);
+  weir_request_free(high);
+  mlx_array_free(large);
   mlx_array_free(square);
   mlx_stream_free(light);
   mlx_device_free(cpu);

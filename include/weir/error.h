@@ -25,7 +25,8 @@ typedef enum weir_status {
   WEIR_ERROR_STATE,            /* the call is not possible in this state */
   WEIR_ERROR_INTERNAL,         /* a defect of Weir's */
   WEIR_ERROR_CANCELLED,        /* the request that the call was made in was cancelled */
-  WEIR_ERROR_DEADLINE          /* the deadline of the request that the call was made in passed */
+  WEIR_ERROR_DEADLINE,         /* the deadline of the request that the call was made in passed */
+  WEIR_ERROR_AGAIN             /* a stream has no room at this moment (weir_stream_set_limit) */
 } weir_status;
 
 /* The message of the last failing call on this thread; "" when none failed. It begins with the

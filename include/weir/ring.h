@@ -12,8 +12,8 @@
    No completion is lost: each weir_ring_eval that returned 0 gives exactly one, also when an array
    fails, a device does, memory runs out, or the request ends. What it needs is set aside by the
    call that starts the evaluation, so a ring holds as much memory as it has evaluations in flight
-   and completions to be taken, and nothing else is bounded here: stop reading from your clients
-   when there are enough.
+   and completions to be taken, and nothing is bounded but by the limits of streams
+   (weir_stream_set_limit): stop reading from your clients when there are enough.
 
    Every function may be called from any thread with any handle: any number of threads may start
    evaluations, and any number take, each completion going to one of them. Under the checked policy
@@ -68,7 +68,8 @@ int weir_ring_free(weir_ring ring);
 
    The arrays and the request may be freed after the call. It never waits for work, but what takes
    microseconds it computes itself, and where the system refuses to start any thread, everything.
-   rc 1: nothing was started, and no completion comes. */
+   rc 1: nothing was started, and no completion comes; WEIR_ERROR_AGAIN where a stream has no room
+   (weir_stream_set_limit). */
 int weir_ring_eval(weir_ring ring, mlx_vector_array arrays, weir_request request /* may be empty */,
                    void *user /* may be null */);
 

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "mlx/c/stream.h"
+#include "mlx/c/vector.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -62,6 +63,22 @@ typedef enum weir_class {
 /* The class of what is submitted to the stream from then on, but by requests that have a class of
    their own (weir/request.h). WEIR_ERROR_INVALID_ARGUMENT for what is no class. */
 int weir_stream_set_class(mlx_stream stream, weir_class to);
+
+/* How much may be in flight on the stream, which is submitted and not over: so many commands
+   (below), and so many bytes of their results; 0: any number. mlx_async_eval waits until the
+   streams on which the lazy ones of its arrays were recorded are below their limits, in the order
+   in which calls came, and no longer than the request lasts that the thread is inside; meanwhile
+   the thread computes what it waits for, where nobody else does. Then all that the call submits
+   goes through, also a graph that is larger than a limit by itself, and also what it needs on other
+   streams. So what is in flight stays below the limit but for what one call adds, or as many calls
+   as come at one moment, each of which counts as a command until it has submitted. Calls that wait
+   for values, as mlx_eval, do not wait for room: a thread has one of them in flight. A limit counts
+   from this call on; of what is in flight already, commands and not bytes. */
+int weir_stream_set_limit(mlx_stream stream, uint64_t commands, uint64_t bytes);
+
+/* As mlx_async_eval, but it never waits for room: WEIR_ERROR_AGAIN where a stream has none, and
+   then nothing was submitted. */
+int weir_try_async_eval(const mlx_vector_array outputs);
 
 /* What the stream has done and has before it. A command is the making of one array, by one
    operation or by several that were fused; views are commands too. */

@@ -7,6 +7,7 @@
 #include "graph/trace.h"
 #include "mlx/c/transforms_impl.h"
 #include "transforms/transforms.h"
+#include "weir/stream.h"
 
 static int force(const char *function, mlx_vector_array outputs,
                  struct wr_error *(*eval)(struct wr_node *const *, size_t)) {
@@ -25,16 +26,30 @@ static bool is_followed(const struct wr_node *node) {
   return wr_node_stands_in(node) || (trace && wr_trace_follows(trace, node));
 }
 
-static struct wr_error *async_eval(struct wr_node *const *nodes, size_t n) {
+static struct wr_error *check_followed(struct wr_node *const *nodes, size_t n) {
   for (size_t i = 0; i < n; i++) {
     if (!is_followed(nodes[i])) continue;
     return wr_error_new(WEIR_ERROR_STATE, "Not allowed inside a graph transformation.");
   }
-  return wr_async_eval(nodes, n);
+  return NULL;
+}
+
+static struct wr_error *async_eval(struct wr_node *const *nodes, size_t n) {
+  struct wr_error *error = check_followed(nodes, n);
+  return error ? error : wr_async_eval(nodes, n);
+}
+
+static struct wr_error *try_async_eval(struct wr_node *const *nodes, size_t n) {
+  struct wr_error *error = check_followed(nodes, n);
+  return error ? error : wr_try_async_eval(nodes, n);
 }
 
 int mlx_async_eval(const mlx_vector_array outputs) {
   return force("mlx_async_eval", outputs, async_eval);
+}
+
+int weir_try_async_eval(const mlx_vector_array outputs) {
+  return force("weir_try_async_eval", outputs, try_async_eval);
 }
 
 /* ---- derivatives ---- */

@@ -4,6 +4,7 @@
 
 #include "api/api.h"
 #include "memory/buffer.h"
+#include "stream/limit.h"
 #include "stream/policy.h"
 
 int weir_stream_scope_push(mlx_stream stream) {
@@ -53,6 +54,13 @@ int weir_stream_set_class(mlx_stream stream, weir_class to) {
   struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
   enum wr_class class = wr_api_class(to, &error);
   if (!error) wr_stream_set_class(s, class);
+  return wr_api_return(__func__, error);
+}
+
+int weir_stream_set_limit(mlx_stream stream, uint64_t commands, uint64_t bytes) {
+  struct wr_error *error = NULL;
+  struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
+  if (!error) wr_stream_set_limit(s, commands, bytes);
   return wr_api_return(__func__, error);
 }
 

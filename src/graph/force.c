@@ -4,6 +4,7 @@
 #include "base/lock.h"
 #include "graph/internal.h"
 #include "graph/transfer.h"
+#include "stream/limit.h"
 #include "stream/policy.h"
 #include "stream/timeline.h"
 
@@ -246,13 +247,7 @@ static void submit_brief(struct wr_plan *plan) {
   wr_stream_release(stream);
 }
 
-/* *begun becomes true unless the error means that nothing was submitted. */
-static struct wr_error *async_eval(struct wr_node *const *nodes, size_t n, bool *begun) {
-  struct wr_request *request = request_for(nodes, n);
-  struct wr_error *error = wr_force_check(nodes, n);
-  if (!error) error = wr_request_check(request);
-  *begun = !error;
-  if (error) return error;
+static struct wr_error *submit(struct wr_node *const *nodes, size_t n, struct wr_request *request) {
   struct wr_plan plan;
   wr_plan_make(&plan, nodes, n);
   struct wr_error *failed = plan.failed;
@@ -263,6 +258,78 @@ static struct wr_error *async_eval(struct wr_node *const *nodes, size_t n, bool 
   }
   wait_submitted(request, nodes, n);
   return failed ? failed : wr_request_error(request);
+}
+
+/* ---- room (stream/limit.h) ---- */
+
+/* The streams with limits on which the lazy ones of the nodes were recorded; a reference each. */
+static bool limited_streams(struct wr_ptrs *streams, struct wr_node *const *nodes, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    if (wr_completion_phase(&nodes[i]->completion) != WR_PHASE_LAZY) continue;
+    struct wr_stream *s = wr_stream_with_id(nodes[i]->stream_id);
+    bool is_new = s && wr_limit_is_used(s);
+    for (size_t k = 0; is_new && k < streams->count; k++) is_new = streams->items[k] != s;
+    if (!is_new) {
+      wr_stream_release(s);
+    } else if (!wr_ptrs_push(streams, s)) {
+      wr_stream_release(s);
+      return false;
+    }
+  }
+  return true;
+}
+
+static void leave_first(const struct wr_ptrs *streams, size_t n) {
+  for (size_t i = 0; i < n; i++) wr_limit_leave(streams->items[i]);
+}
+
+/* Comes into all of them, or into none: while it waits for one it is in no other. That one is the
+   first then. */
+static struct wr_error *come_in(struct wr_ptrs *streams, struct wr_request *request, bool waits) {
+  size_t in = 0;
+  while (in < streams->count) {
+    struct wr_stream *next = streams->items[in];
+    if (wr_limit_try(next)) {
+      in++;
+      continue;
+    }
+    leave_first(streams, in);
+    if (!waits) return wr_limit_error(next);
+    streams->items[in] = streams->items[0];
+    streams->items[0] = next;
+    struct wr_error *error = wr_limit_enter(next, request);
+    if (error) return error;
+    in = 1;
+  }
+  return NULL;
+}
+
+static struct wr_error *find_room(struct wr_ptrs *streams, struct wr_node *const *nodes, size_t n,
+                                  struct wr_request *request, bool waits) {
+  /* Relaxed: a limit that is set at this moment may come after this call. */
+  if (!wr_load_relaxed(&wr_limits_are_used)) return NULL;
+  if (!limited_streams(streams, nodes, n)) return wr_error_out_of_memory();
+  return come_in(streams, request, waits);
+}
+
+static void leave_room(struct wr_ptrs *streams, bool is_in) {
+  if (is_in) leave_first(streams, streams->count);
+  for (size_t i = 0; i < streams->count; i++) wr_stream_release(streams->items[i]);
+  wr_ptrs_free(streams);
+}
+
+/* *begun becomes true unless the error means that nothing was submitted. */
+static struct wr_error *async_eval(struct wr_node *const *nodes, size_t n, bool waits,
+                                   bool *begun) {
+  struct wr_ptrs streams = {0};
+  struct wr_request *request = request_for(nodes, n);
+  struct wr_error *error = wr_force_check(nodes, n);
+  if (!error) error = wr_request_check(request);
+  if (!error) error = find_room(&streams, nodes, n, request, waits);
+  *begun = !error;
+  if (!error) error = submit(nodes, n, request);
+  leave_room(&streams, *begun);
+  return error;
 }
 
 /* ---- cancellation (K7) ----
@@ -294,7 +361,17 @@ struct wr_error *wr_async_eval(struct wr_node *const *nodes, size_t n) {
   bool begun;
   int before = wr_cancel_off();
   const uint64_t begin = begin_span();
-  struct wr_error *error = async_eval(nodes, n, &begun);
+  struct wr_error *error = async_eval(nodes, n, true, &begun);
+  wr_timeline_put_span(WR_SPAN_ASYNC, begin, (uint32_t)n, NULL);
+  wr_cancel_restore(before);
+  return error;
+}
+
+struct wr_error *wr_try_async_eval(struct wr_node *const *nodes, size_t n) {
+  bool begun;
+  int before = wr_cancel_off();
+  const uint64_t begin = begin_span();
+  struct wr_error *error = async_eval(nodes, n, false, &begun);
   wr_timeline_put_span(WR_SPAN_ASYNC, begin, (uint32_t)n, NULL);
   wr_cancel_restore(before);
   return error;
@@ -303,7 +380,7 @@ struct wr_error *wr_async_eval(struct wr_node *const *nodes, size_t n) {
 struct wr_error *wr_async_eval_begin(struct wr_node *const *nodes, size_t n) {
   bool begun;
   const uint64_t begin = begin_span();
-  struct wr_error *error = async_eval(nodes, n, &begun);
+  struct wr_error *error = async_eval(nodes, n, false, &begun);
   wr_timeline_put_span(WR_SPAN_ASYNC, begin, (uint32_t)n, NULL);
   if (!begun) return error;
   wr_error_release(error);

@@ -41,6 +41,8 @@ struct wr_edges {
 
 /* Its root stays in the plan's order, and it does not. */
 #define WR_TAKEN_IN UINT32_MAX
+/* The bytes of its result count against its stream's limit. */
+#define WR_COUNTED (UINT32_MAX - 1)
 
 /* In one byte, which is stored once. */
 enum {
@@ -59,7 +61,8 @@ struct wr_node {
   uint8_t device_index; /* immutable after publish */
   uint16_t n_parts;     /* immutable after publish; wr_node_parts; mostly 0 */
   uint32_t next_edge;   /* planner only: which of the edges its walk looks at next; at the end
-                           WR_TAKEN_IN, if the node became part of a group */
+                           WR_TAKEN_IN, if the node became part of a group. Then submitter and
+                           drainer only: WR_COUNTED, if it is */
   uint32_t traced;      /* immutable after publish; one more than the place in the log of
                           the recording thread (trace.h); 0: in none */
   int64_t size;         /* immutable after publish; elements */
@@ -177,6 +180,9 @@ const struct wr_node *wr_pending_peek(const struct wr_completion_hook *hook);
 /* The failure of a claimed node that never stood in a queue, which its stream counts all the same;
    takes the reference. */
 void wr_node_refuse(struct wr_node *node, struct wr_error *error);
+
+/* What of a submitted node counts against its stream's limit. */
+uint64_t wr_node_counted_bytes(const struct wr_node *node);
 
 /* plan.c: claims all that the roots need and nobody has claimed yet. */
 struct wr_plan {

@@ -155,10 +155,12 @@ struct wr_record wr_node_planned(const struct wr_node *node);
 const struct wr_group_step *wr_node_planned_steps(const struct wr_node *node, int *n);
 
 /* Forcing. eval waits until each is DONE or FAILED and returns the first error among `nodes`, in
-   their order; async waits for no result, and has an error only for inputs that had failed before.
-   Of both, what they submit stands in queues when they return. */
+   their order; async waits for no result, but for room, and has an error only for inputs that had
+   failed before. Of both, what they submit stands in queues when they return. */
 struct wr_error *wr_eval(struct wr_node *const *nodes, size_t n);
 struct wr_error *wr_async_eval(struct wr_node *const *nodes, size_t n);
+/* The same, but WEIR_ERROR_AGAIN where it would have to wait for room (limit.h). */
+struct wr_error *wr_try_async_eval(struct wr_node *const *nodes, size_t n);
 /* Makes it over: forces a lazy node, and waits. */
 struct wr_error *wr_node_force(struct wr_node *node);
 /* As that, when the host is to read the bytes next (transfer.c). */

@@ -11,6 +11,7 @@
 #include "graph/internal.h"
 #include "graph/room.h"
 #include "graph/transfer.h"
+#include "stream/limit.h"
 #include "stream/timeline.h"
 
 enum { MAX_INLINE_INPUTS = 8 };
@@ -23,6 +24,11 @@ enum ran { RAN, LACKS_ROOM };
 /* A view's bytes are its input's. */
 static uint64_t result_bytes(const struct wr_node *node) {
   if (!node->buffer || wr_op_info(node->op)->view) return 0;
+  return (uint64_t)node->size * wr_dtype_size((enum wr_dtype)node->dtype);
+}
+
+uint64_t wr_node_counted_bytes(const struct wr_node *node) {
+  if (node->next_edge != WR_COUNTED || wr_op_info(node->op)->view) return 0;
   return (uint64_t)node->size * wr_dtype_size((enum wr_dtype)node->dtype);
 }
 
@@ -42,6 +48,9 @@ static void finish_from(struct wr_node *node, struct wr_error *error, struct wr_
   wr_probe_end(node, (int)node->stream_id, wr_name_of(node), error != NULL);
   if (error) tell_callee(node, error);
   wr_stream_note_finished(node->stream, error != NULL, result_bytes(node));
+  if (wr_limit_is_used(node->stream)) {
+    wr_limit_note_over(node->stream, wr_node_counted_bytes(node));
+  }
   uint32_t raised = wr_completion_raise(&node->completion, phase);
   if (in_place) wr_stream_end_in_place(in_place);
   bool pinned = wr_completion_tell(&node->completion, raised);

@@ -12,6 +12,7 @@
 #include "base/probes.h"
 #include "graph/internal.h"
 #include "graph/transfer.h"
+#include "stream/limit.h"
 
 /* A batch is bounded, so that the lock is held briefly and the stream can start meanwhile. */
 enum { MAX_BATCH = WR_TORTURED ? 2 : 1024 };
@@ -54,6 +55,22 @@ static void flush(struct wr_node *list) {
 static void refuse_run(struct wr_node **nodes, uint32_t n) {
   wr_stream_kick(nodes[0]->stream);
   for (uint32_t i = 0; i < n; i++) wr_node_refuse(nodes[i], wr_error_out_of_memory());
+}
+
+/* Marks the nodes, and says how many bytes of results they have. */
+static uint64_t count_bytes(struct wr_node **nodes, uint32_t n) {
+  uint64_t bytes = 0;
+  for (uint32_t i = 0; i < n; i++) {
+    nodes[i]->next_edge = WR_COUNTED;
+    bytes += wr_node_counted_bytes(nodes[i]);
+  }
+  return bytes;
+}
+
+static void uncount_bytes(struct wr_node **nodes, uint32_t n, struct wr_stream *stream,
+                          uint64_t bytes) {
+  for (uint32_t i = 0; i < n; i++) nodes[i]->next_edge = 0;
+  wr_limit_note_over(stream, bytes);
 }
 
 /* Appends the batch; false, and it is freed, when its request has ended. */
@@ -107,9 +124,13 @@ static bool submit_run(struct wr_node **nodes, uint32_t n, bool schedule,
   for (uint32_t i = 0; i < n; i++) batch->nodes[i] = nodes[i];
   /* The nodes' references to the stream may go as soon as it is appended. */
   struct wr_stream *stream = wr_stream_retain(nodes[0]->stream);
+  const bool limited = wr_limit_is_used(stream);
+  const uint64_t bytes = limited ? count_bytes(nodes, n) : 0;
+  if (limited) wr_limit_note_submitted(stream, bytes);
   wr_stream_note_submitted(stream, n);
   bool appended = append(batch, stream, schedule, request);
   if (!appended) wr_stream_note_taken_back(stream, n);
+  if (!appended && limited) uncount_bytes(nodes, n, stream, bytes);
   wr_stream_release(stream);
   flush(to_flush);
   return appended;

@@ -32,6 +32,7 @@
    tests/model/request.pml has the protocol. Lock: REQUEST. */
 
 #include "graph/internal.h"
+#include "stream/limit.h"
 
 /* ---- nodes ---- */
 
@@ -40,9 +41,13 @@
 static bool take_back(struct wr_node *node, struct wr_taken *taken) {
   wr_store_relaxed(&node->walked_by, NULL); /* relaxed, both: published by the state */
   wr_store_relaxed(&node->encoded, UINT64_C(0));
+  const uint32_t edge = node->next_edge;
   node->next_edge = 0;
   wr_torture_point();
-  if (!wr_completion_take_back(&node->completion, &taken->waiters)) return false;
+  if (!wr_completion_take_back(&node->completion, &taken->waiters)) {
+    node->next_edge = edge;
+    return false;
+  }
   wr_node_drop_to_list(node, &taken->nodes);
   return true;
 }
@@ -56,22 +61,30 @@ static void share_inputs(const struct wr_node *node) {
 
 static void take_back_batch(struct wr_request_work *work, struct wr_taken *taken) {
   struct wr_batch *batch = WR_CONTAINER_OF(work, struct wr_batch, work);
-  uint64_t n = 0;
+  uint64_t n = 0, bytes = 0;
   for (uint32_t i = batch->count; i-- > batch->next;) {
     struct wr_node *node = batch->nodes[i];
     if (!node) continue;
+    const uint64_t counted = wr_node_counted_bytes(node);
     if (take_back(node, taken)) {
       batch->nodes[i] = NULL;
       n++;
+      bytes += counted;
     } else {
       share_inputs(node);
     }
   }
   wr_stream_note_taken_back(batch->stream, n);
+  if (wr_limit_is_used(batch->stream)) {
+    wr_limit_note_taken_back(batch->stream, bytes, &taken->let_in);
+  }
   wr_request_taken_locked(work->request, n);
 }
 
-static void settle(struct wr_taken *taken) { wr_node_free_list(taken->nodes); }
+static void settle(struct wr_taken *taken) {
+  wr_limit_tell(taken->let_in);
+  wr_node_free_list(taken->nodes);
+}
 
 const struct wr_request_work_kind wr_batch_work = {.take_back = take_back_batch, .settle = settle};
 

@@ -9,6 +9,7 @@
 #include "backend/backend.h"
 #include "base/lock.h"
 #include "base/thread.h"
+#include "stream/limit.h"
 #include "stream/ready.h"
 #include "stream/stream.h"
 #include "stream/urgency.h"
@@ -51,9 +52,10 @@ struct wr_stream {
   struct wr_stream *blocked_by;      /* under LOCK; one reference */
   struct wr_sleeper_entry *sleepers; /* under LOCK: threads that sleep for it (help.c) */
   struct wr_waiter wake;             /* owner thread only: the drainer, until it is awaited */
-  struct wr_queue_urgency urgency;   /* under LOCK */
-  wr_atomic_bool has_urgency;        /* atomic RELAXED, written under LOCK: see urgency.h */
-  wr_atomic_u32 class_now;           /* atomic RELAXED, written under LOCK: a hint, enum wr_class */
+  struct wr_limit limit;
+  struct wr_queue_urgency urgency; /* under LOCK */
+  wr_atomic_bool has_urgency;      /* atomic RELAXED, written under LOCK: see urgency.h */
+  wr_atomic_u32 class_now;         /* atomic RELAXED, written under LOCK: a hint, enum wr_class */
 
   wr_atomic_u64 submitted; /* atomic RELAXED, these five: counts, which order nothing */
   wr_atomic_u64 done;

@@ -28,9 +28,10 @@ struct wr_request_work;
 
 /* What ending takes back. */
 struct wr_taken {
-  struct wr_waiter *waiters; /* to be told */
-  struct wr_node *nodes;     /* without a reference: to be freed */
-  struct wr_wake *wakes;     /* of streams that were blocked */
+  struct wr_waiter *waiters;    /* to be told */
+  struct wr_node *nodes;        /* without a reference: to be freed */
+  struct wr_wake *wakes;        /* of streams that were blocked */
+  struct wr_limit_wait *let_in; /* calls for which there is room now (limit.h) */
 };
 
 struct wr_request_work_kind {

@@ -588,6 +588,7 @@ void wr_stream_fork_child(struct wr_stream *s, void *unused) {
   s->sleepers = NULL;
   s->in_ready_list = false;
   wr_urgency_begin_in_child(s);
+  wr_limit_begin_in_child(s);
   wr_store_relaxed(&s->asleep, false); /* relaxed, all: the only thread */
   wr_store_relaxed(&s->in_place, 0u);
   s->asleep_since = 0;

@@ -1,8 +1,7 @@
-/* R5, and the order in R3: which ready stream is next. The order itself is counted in turns,
-   without threads; then on one worker, whose turns are those of tasks that write down when they
-   ran. */
+/* R5, and the order in R3: which ready stream is next, counted in turns without threads; and how
+   urgent a stream is by what stands in its queue and waits for it. class_turns.c has the threads.
+ */
 
-#include "anew.h"
 #include "base/base.h"
 #include "fixtures.h"
 #include "stream/internal.h"
@@ -14,8 +13,8 @@ static enum wr_class class_of(mlx_stream s) {
   struct wr_stream *stream = inside(s);
   wr_mutex_lock(&stream->lock);
   const struct wr_urgency u = wr_urgency_locked(stream);
-  wr_mutex_unlock(&stream->lock);
   CHECK((uint32_t)u.class == wr_load_relaxed(&stream->class_now));
+  wr_mutex_unlock(&stream->lock);
   return u.class;
 }
 
@@ -326,180 +325,16 @@ static void by_threads(void) {
   of_threads(wait_for_event, WEIR_CLASS_LOW, WR_CLASS_NORMAL);
 }
 
-/* ---- one worker ---- */
-
-enum { EACH = 24 };
-
-/* A task that writes down when it ran, on a stream of its own. */
-struct note {
-  struct wr_task task;
-  enum wr_class class;
-  mlx_stream stream;
-};
-
-static struct note notes[EACH * WR_CLASSES];
-static enum wr_class ran[EACH * WR_CLASSES];
-static wr_atomic_u32 n_ran;
-static sem_t all_ran;
-
-static enum wr_step note_run(struct wr_task *task, struct wr_stream *stream,
-                             struct wr_drain *drain) {
-  (void)stream, (void)drain;
-  struct note *n = (struct note *)(void *)task;
-  uint32_t i = wr_fetch_add_relaxed(&n_ran, 1u);
-  ran[i] = n->class;
-  if (i + 1 == EACH * WR_CLASSES) sem_post(&all_ran);
-  return WR_STEP_DONE;
-}
-
-/* Run by the only worker: all streams become ready before it looks for one. */
-static enum wr_step submit_all(struct wr_task *task, struct wr_stream *stream,
-                               struct wr_drain *drain) {
-  (void)task, (void)stream, (void)drain;
-  for (int i = 0; i < EACH * WR_CLASSES; i++) {
-    wr_stream_submit(inside(notes[i].stream), &notes[i].task, true, NULL);
-  }
-  return WR_STEP_DONE;
-}
-
-/* The order of the lists is that of the turns; where the machine is slow, a spare thread may run
-   one beside the worker. */
-static void turns_of_one_worker(void) {
-  static struct wr_stream fakes[EACH * WR_CLASSES];
-  struct wr_ready r = {.count = 0};
-  struct wr_task first = {.run = submit_all};
-  mlx_stream s = new_stream();
-  CHECK(sem_init(&all_ran, 0, 0) == 0);
-  for (int i = 0; i < EACH * WR_CLASSES; i++) {
-    notes[i] = (struct note){.task = {.run = note_run}, .stream = new_stream()};
-    notes[i].class = (enum wr_class)(WR_CLASS_LOW - i / EACH);
-    wr_stream_set_class(inside(notes[i].stream), notes[i].class);
-    put(&r, &fakes[i], notes[i].class, 0);
-  }
-  wr_stream_submit(inside(s), &first, true, NULL);
-  while (sem_wait(&all_ran)) continue;
-  for (int i = 0, off = 0; i < EACH * WR_CLASSES; i++) {
-    bool by_share;
-    off += take(&r, &by_share)->ready_urgency.class != ran[i];
-    CHECK(off <= 8);
-  }
-  for (int i = 0; i < EACH * WR_CLASSES; i++) {
-    synchronize(notes[i].stream);
-    mlx_stream_free(notes[i].stream);
-  }
-  synchronize(s);
-  mlx_stream_free(s);
-}
-
-/* ---- streams that always have more to do ---- */
-
-static wr_atomic_u64 ground;
-static wr_atomic_bool enough;
-static uint64_t spin_ns;
-
-static void spin(uint64_t ns) {
-  uint64_t end = wr_cpu_ns() + ns;
-  while (wr_cpu_ns() < end) continue;
-}
-
-static enum wr_step grind_run(struct wr_task *task, struct wr_stream *stream,
-                              struct wr_drain *drain) {
-  (void)drain;
-  spin(spin_ns);
-  wr_fetch_add_relaxed(&ground, UINT64_C(1));
-  if (!wr_load_relaxed(&enough)) wr_stream_submit(stream, task, true, NULL);
-  return WR_STEP_DONE;
-}
-
-struct light {
-  struct wr_task task;
-  uint64_t before, passed;
-  sem_t done;
-};
-
-static void light_publish(struct wr_task *task) {
-  ((struct light *)(void *)task)->before = wr_load_relaxed(&ground);
-}
-
-static enum wr_step light_run(struct wr_task *task, struct wr_stream *stream,
-                              struct wr_drain *drain) {
-  struct light *l = (struct light *)(void *)task;
-  (void)stream, (void)drain;
-  l->passed = wr_load_relaxed(&ground) - l->before;
-  sem_post(&l->done);
-  return WR_STEP_DONE;
-}
-
-static uint64_t passed_by(mlx_stream s) {
-  struct light l = {.task = {.run = light_run}};
-  CHECK(sem_init(&l.done, 0, 0) == 0);
-  wr_stream_submit(inside(s), &l.task, true, light_publish);
-  while (sem_wait(&l.done)) continue;
-  synchronize(s);
-  return l.passed;
-}
-
-/* How many tasks of eight busy streams of one class pass a task of another, on one worker: the
-   least of some, since this thread may lose its processor as it submits. */
-static uint64_t least_beside(enum wr_class busy, enum wr_class light, uint64_t ns) {
-  enum { BUSY = 8 };
-  struct wr_task tasks[BUSY];
-  mlx_stream busy_ones[BUSY], s = new_stream();
-  uint64_t least = UINT64_MAX;
-  spin_ns = ns;
-  wr_store_relaxed(&enough, false);
-  wr_stream_set_class(inside(s), light);
-  for (int i = 0; i < BUSY; i++) {
-    busy_ones[i] = new_stream();
-    wr_stream_set_class(inside(busy_ones[i]), busy);
-    tasks[i] = (struct wr_task){.run = grind_run};
-    wr_stream_submit(inside(busy_ones[i]), &tasks[i], true, NULL);
-  }
-  for (int i = 0; i < 20; i++) {
-    wr_nap(5000000);
-    uint64_t passed = passed_by(s);
-    if (passed < least) least = passed;
-  }
-  wr_store_relaxed(&enough, true);
-  for (int i = 0; i < BUSY; i++) {
-    synchronize(busy_ones[i]);
-    mlx_stream_free(busy_ones[i]);
-  }
-  mlx_stream_free(s);
-  return least;
-}
-
-/* Never for ever: after seven turns of a higher class it is a lower one's turn; and the turn of a
-   lower one ends with the command in progress once a higher one is ready. A turn is one task of
-   the first kind, and 50 of the second. */
-static void never_for_ever(void) {
-  CHECK(least_beside(WR_CLASS_HIGH, WR_CLASS_LOW, 600 * 1000) <= 8 + 2);
-  CHECK(least_beside(WR_CLASS_NORMAL, WR_CLASS_LOW, 600 * 1000) <= 8 + 2);
-}
-
-static void gives_way(void) {
-  CHECK(least_beside(WR_CLASS_LOW, WR_CLASS_HIGH, 600 * 1000) <= 2);
-  CHECK(least_beside(WR_CLASS_LOW, WR_CLASS_NORMAL, 10 * 1000) <= 8);
-}
-
-int main(int argc, char **argv) {
+int main(void) {
   mean_cpu();
-  (void)argv;
-  if (argc == 1) {
-    shares();
-    alone();
-    earliest_first();
-    due_and_not();
-    worn_ones();
-    CHECK(in_child(of_a_queue, 60) == 0);
-    CHECK(in_child(due_of_a_queue, 60) == 0);
-    CHECK(in_child(inherited, 60) == 0);
-    CHECK(in_child(by_threads, 60) == 0);
-    CHECK(setenv("WEIR_NUM_THREADS", "1", 1) == 0);
-    run_anew("one worker");
-  }
-  CHECK(in_child(turns_of_one_worker, 60) == 0);
-  CHECK(in_child(never_for_ever, 60) == 0);
-  CHECK(in_child(gives_way, 60) == 0);
+  shares();
+  alone();
+  earliest_first();
+  due_and_not();
+  worn_ones();
+  CHECK(in_child(of_a_queue, 60) == 0);
+  CHECK(in_child(due_of_a_queue, 60) == 0);
+  CHECK(in_child(inherited, 60) == 0);
+  CHECK(in_child(by_threads, 60) == 0);
   return 0;
 }

@@ -26,8 +26,8 @@ extern "C" {
 #endif
 
 /* Submits and returns; a few operations on small arrays, which take microseconds, may be computed
-   meanwhile. 1 only for what is known at once: handles, and inputs that have failed
-   before. */
+   meanwhile. Where a stream has a limit it waits for room (weir/stream.h). 1 only for what is known
+   at once: handles, and inputs that have failed before. */
 int mlx_async_eval(const mlx_vector_array outputs);
 
 /* Submits and waits for all of them; returns 1 with the first error, and the others are complete
