@@ -70,6 +70,33 @@ static void again_when_full(void) {
   mlx_stream_free(s);
 }
 
+/* R7: an evaluation that finds no room is not started. */
+static void rings_too(void) {
+  struct stall stall;
+  size_t taken = 0;
+  weir_completion completion;
+  mlx_stream s = new_stream();
+  weir_ring ring = weir_ring_new();
+  mlx_array a = one_command(64, s), b = one_command(64, s);
+  mlx_vector_array first = mlx_vector_array_new_value(a), second = mlx_vector_array_new_value(b);
+  CHECK(limit(s, 1, 0) == 0);
+  stall_begin(&stall, s);
+  CHECK(weir_ring_eval(ring, first, (weir_request){NULL}, &a) == 0);
+  CHECK(is(weir_ring_eval(ring, second, (weir_request){NULL}, &b), WEIR_ERROR_AGAIN));
+  stall_end(&stall);
+  CHECK(weir_ring_take(&taken, ring, &completion, 1, INT64_MAX) == 0 && taken == 1);
+  CHECK(completion.user == &a && completion.status == WEIR_OK);
+  while (in_flight(s)) sched_yield();
+  CHECK(weir_ring_eval(ring, second, (weir_request){NULL}, &b) == 0);
+  CHECK(weir_ring_take(&taken, ring, &completion, 1, INT64_MAX) == 0 && completion.user == &b);
+  mlx_vector_array_free(first);
+  mlx_vector_array_free(second);
+  mlx_array_free(a);
+  mlx_array_free(b);
+  weir_ring_free(ring);
+  mlx_stream_free(s);
+}
+
 /* Bytes of results; a view has none, and what was there before the first limit counts as none. */
 static void bytes_count(void) {
   struct stall stall;
