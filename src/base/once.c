@@ -11,6 +11,9 @@
 #include <unistd.h>
 #ifdef __GLIBC__
 #include <gnu/libc-version.h>
+#else
+#include <link.h>
+#include <sys/mman.h>
 #endif
 
 #include "base/doing.h"
@@ -101,9 +104,53 @@ static void *open_apart(const char *name, int flags, const char **text) {
 
 #else
 
-/* Other loaders have no namespaces. */
+/* Elsewhere the handlers of the process's end are not told its status, so they cannot end it before
+   the loader runs the destructors of libraries (ending.c). A thread that was left behind inside
+   this one would find its memory gone. So the loader is told that the library has no destructors,
+   by the entry of its dynamic section that says how large their list is, which is read at the end.
+   What a destructor gives back the system takes back then anyway. */
+
+struct seeking {
+  const struct link_map *library;
+  uintptr_t address; /* of what is to be written */
+  bool sealed;       /* it lies where the loader allows no writing after relocation */
+};
+
+static int is_sealed(struct dl_phdr_info *info, size_t bytes, void *arg) {
+  struct seeking *s = arg;
+  (void)bytes;
+  if (info->dlpi_addr != s->library->l_addr) return 0;
+  for (int i = 0; i < info->dlpi_phnum; i++) {
+    const ElfW(Phdr) *part = &info->dlpi_phdr[i];
+    const uintptr_t begin = info->dlpi_addr + part->p_vaddr;
+    if (part->p_type == PT_GNU_RELRO && s->address - begin < part->p_memsz) s->sealed = true;
+  }
+  return 1;
+}
+
+static void write_word(const struct link_map *library, ElfW(Xword) * word, ElfW(Xword) value) {
+  const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  struct seeking s = {.library = library, .address = (uintptr_t)word};
+  void *start = (char *)word - s.address % page;
+  (void)dl_iterate_phdr(is_sealed, &s);
+  if (s.sealed && mprotect(start, page, PROT_READ | PROT_WRITE) != 0) return;
+  *word = value;
+  if (s.sealed) (void)mprotect(start, page, PROT_READ);
+}
+
+static void leave_without_destructors(void *library) {
+  struct link_map *map;
+  if (dlinfo(library, RTLD_DI_LINKMAP, &map) != 0) return;
+  for (ElfW(Dyn) *d = map->l_ld; d->d_tag != DT_NULL; d++) {
+    if (d->d_tag == DT_FINI_ARRAYSZ) write_word(map, &d->d_un.d_val, 0);
+  }
+}
+
+/* Nor have they namespaces. */
 static void *open_apart(const char *name, int flags, const char **text) {
-  return open_here(name, flags, text);
+  void *library = open_here(name, flags, text);
+  if (library) leave_without_destructors(library);
+  return library;
 }
 
 #endif

@@ -38,7 +38,7 @@ void *wr_library_open(const char *name, int flags, struct wr_refusal *why);
    the loader's: what the program, or another library, does with its own copy and what is done with
    this one do not meet. Pages that are only read are shared by all copies. Where the loader has no
    namespace left or knows none (musl), or the C library is older than 2.34, it is the program's own
-   copy, or becomes it.
+   copy, or becomes it. With another C library than glibc its destructors do not run.
    Handlers for the end of the process that the copy registers run with the loader's destructors,
    and its handlers around a fork not at all. NULL and *why as above. */
 void *wr_library_open_apart(const char *name, struct wr_refusal *why);

@@ -91,6 +91,14 @@ static void svd_of(int n) {
   mlx_array_free(a);
 }
 
+/* After the destructors of libraries that were opened later: time for a thread that is still inside
+   one to find that something is gone. */
+static bool lingers;
+
+__attribute__((destructor)) static void linger(void) {
+  if (lingers) usleep(300000);
+}
+
 static void *factorise_for_ever(void *arg) {
   for (;;) svd_of(1500);
   return arg;
@@ -100,6 +108,7 @@ static void during_an_svd(void) {
   start_detached(factorise_for_ever);
   svd_of(8);
   usleep(200000);
+  lingers = true;
   exit(42);
 }
 
