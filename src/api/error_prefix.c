@@ -11,7 +11,9 @@ static const struct {
   const char *function;
   const char *name;
 } operations[] = {{"mlx_array_eval", "eval"},
+                  {"mlx_hadamard_transform", "hadamard"},
                   {"mlx_identity", "eye"},
+                  {"mlx_nan_to_num", "nan_to_num"},
                   {"mlx_ones", "full"},
                   {"mlx_scatter_add", "scatter"},
                   {"mlx_scatter_add_single", "scatter"},
@@ -28,6 +30,7 @@ static const struct {
                   {"mlx_scatter_add_axis", "scatter_add_axis"},
                   {"mlx_random_truncated_normal", "trunc_normal"},
                   {"mlx_random_categorical_shape", "categorical"},
+                  {"mlx_random_permutation_arange", "permutation"},
                   {"mlx_zeros", "full"}};
 
 /* Ends of functions' names that tell the forms of one operation apart in C, where C++ overloads one

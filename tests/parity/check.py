@@ -1,11 +1,12 @@
 """When what Weir gives is what MLX gave: dtype and shape exactly, elements within the dtype's
-tolerance, the same text for the same bits, a refusal for a refusal."""
+tolerance, the same text for the same bits, a refusal for a refusal, under the same operation's name."""
 
 import os
+import re
 
 import numpy as np
 
-from plain import Array, Call, show
+from plain import Array, Call, Refused, show
 from weirlib import WeirError
 
 # Relative and absolute; a dtype that is not here is compared exactly.
@@ -86,15 +87,36 @@ def compare_one(name, got, text, want, free):
     return found
 
 
+# Messages that name neither what MLX's does nor the function: of the operations it is made of.
+OTHER_WORDS = {"mlx_random_truncated_normal": "[trunc_normal]"}
+
+
+def refusal(name, message, want):
+    """What is wrong with the beginning of a message. It names the operation that MLX names, or the
+    function where MLX names one that it is made of; a broadcast that fails is one everywhere."""
+    found = re.match(r"\[(?:linalg::)?(\w+)\] ", message)
+    if not found:
+        return f"the message begins with no operation: {message}"
+    own = re.sub("^mlx_(random|fast|fft|linalg)?_?", "", name).startswith(found[1])
+    words = found[0].strip()
+    if own or words in (want, "[broadcast_shapes]", OTHER_WORDS.get(name)) or not want:
+        return None
+    return f"the message begins with {words}, MLX's with {want}"
+
+
 def compare(weir, name, args, want):
+    refused = isinstance(want, Refused)
     try:
         results = weir.call(name, *args)
+    except WeirError as error:
+        return refusal(name, str(error), want) if refused else f"refused: {error}"
+    try:
         got = [(weir.read(r), weir.text(r)) for r in results]
     except WeirError as error:
-        return None if want is None else f"refused: {error}"
+        return None if refused else f"refused: {error}"
     for handle in results:
         weir.lib.mlx_array_free(handle)
-    if want is None:
+    if refused:
         return "taken, MLX refuses"
     if len(got) != len(want):
         return f"{len(got)} results, expected {len(want)}"

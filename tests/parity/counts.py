@@ -20,8 +20,9 @@ HEAD = """# Parity with MLX
 
 Written by `tests/parity/run --docs` from the tables in `tests/parity`; `make test` compares every
 case with MLX {version} and fails where one differs, or where this page is stale. Types and shapes are
-equal, so are refusals, integers and bools; floats are within `tests/parity/check.py`'s tolerance of
-their type; draws of the same key are the same value for value, but for the rounding of logarithms.
+equal, so are integers and bools, refusals and the operation that their messages begin with; floats
+are within `tests/parity/check.py`'s tolerance of their type; draws of the same key are the same value
+for value, but for the rounding of logarithms.
 
 {functions} functions, {cases} cases, {refused} of them refused by both sides. Mismatches: none.
 
@@ -81,7 +82,7 @@ def note(counts, case):
     _, name, args, want = case
     count = counts.setdefault(name, Count())
     count.cases += 1
-    count.refused += want is None
+    count.refused += isinstance(want, plain.Refused)
     a = first_array(args)
     if a is not None:
         count.types.add(dtype_of(a))

@@ -1,6 +1,8 @@
 """MLX's side of the tables: its types, strided views of its arrays, and what the other side is
 given for them."""
 
+import re
+
 import mlx.core as mx
 import numpy as np
 
@@ -55,13 +57,13 @@ def to_plain(value):
 
 
 def result_of(call):
-    """What MLX gives: arrays, each with its text; None where it refuses."""
+    """What MLX gives: arrays, each with its text; or that it refuses."""
     try:
         arrays = call()
         arrays = arrays if isinstance(arrays, list) else [arrays]
         mx.eval(arrays)
-    except (ValueError, RuntimeError, TypeError, IndexError):
-        return None
+    except (ValueError, RuntimeError, TypeError, IndexError) as error:
+        return plain.Refused("".join(re.findall(r"^\[[\w:]+\]", str(error))))
     # MLX's Python prints True and False, its C++ (and so mlx-c) true and false.
     texts = (str(a).replace("True", "true").replace("False", "false") for a in arrays)
     return [[to_plain(a), text] for a, text in zip(arrays, texts)]
