@@ -374,10 +374,24 @@ static void take_entry(struct parse *p, struct wr_fn_trace *t, struct growing *g
 
 /* ---- traces ---- */
 
-static void take_inputs(struct parse *p, struct wr_fn_trace *t) {
+/* Each stands for one input: twice the same would let an argument go to both, and another to none.
+ */
+static void take_names(struct parse *p, struct wr_fn_trace *t) {
+  struct wr_map known = {0};
   t->n_names = (uint32_t)take_count(p, sizeof(uint64_t));
   t->names = room(p, t->n_names, sizeof *t->names);
-  for (uint32_t i = 0; i < t->n_names && !p->error; i++) t->names[i] = take_text(p, NULL);
+  for (uint32_t i = 0; i < t->n_names && !p->error; i++) {
+    bool added = false;
+    t->names[i] = take_text(p, NULL);
+    if (p->error) break;
+    if (!wr_map_add(&known, t->names[i], &added)) refused(p);
+    if (!p->error && !added) fail(p, "a keyword that was there before");
+  }
+  wr_map_end(&known);
+}
+
+static void take_inputs(struct parse *p, struct wr_fn_trace *t) {
+  take_names(p, t);
   t->n_in = (uint32_t)take_count(p, sizeof(uint64_t));
   if (!p->error && t->n_names > t->n_in) fail(p, "more names than inputs");
   for (uint32_t i = 0; i < t->n_in && !p->error; i++) give_id(p, &p->ids, take_u64(p), i);

@@ -313,6 +313,16 @@ static struct wr_error *no_inputs(enum wr_op op) {
                       wr_op_info(op)->name);
 }
 
+/* The index arrays' axes stand among those of the slices, in the place of dropped ones or in front
+   of them: a record from elsewhere may say otherwise. */
+static struct wr_error *check_before(const struct wr_gather_params *p, int ndim) {
+  bool fits = p->before <= ndim;
+  for (int i = 0; i < p->n_axes; i++) fits = fits && !(p->dropped && p->axes[i] < p->before);
+  if (fits) return NULL;
+  return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
+                      "no gather puts its indices before axis %d of %d here", p->before, ndim);
+}
+
 /* Slices are as they were, but whole along the other axes where they lie around the dropped ones.
  */
 static struct wr_error *gather_again(struct wr_node **out, const struct wr_record *like) {
@@ -324,6 +334,7 @@ static struct wr_error *gather_again(struct wr_node **out, const struct wr_recor
   struct index_set set;
   for (int i = 0; i < p->n_axes; i++) axes[i] = p->axes[i];
   struct wr_error *error = index_set_of(&set, a, like->in + 1, like->n_in - 1, axes, p->n_axes);
+  if (!error) error = check_before(p, ndim);
   if (error) return error;
   if (!p->dropped) (void)wr_gather_sizes(p, ndim, like->ndim, like->shape, sizes);
   uint32_t indexed = 0;

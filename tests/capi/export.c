@@ -243,6 +243,20 @@ static void damaged(void) {
   }
 }
 
+/* The file of named_arguments, with both by one name. */
+static void named_twice(void) {
+  unsigned char bytes[4096];
+  named_arguments();
+  FILE *file = fopen(name, "r");
+  CHECK(file != NULL);
+  const size_t n = fread(bytes, 1, sizeof bytes, file);
+  unsigned char *more = memmem(bytes, n, "more", 4);
+  CHECK(fclose(file) == 0 && more != NULL);
+  memcpy(more, "less", 4);
+  put(bytes, n);
+  CHECK(!mlx_imported_function_new(name).ctx && said("a keyword that was there before"));
+}
+
 static void quiet(const char *message, void *data) {
   (void)message;
   (void)data;
@@ -259,6 +273,7 @@ int main(void) {
   named_arguments();
   refused();
   damaged();
+  named_twice();
   CHECK(unlink(name) == 0);
   mlx_array_free(captured);
   mlx_stream_free(cpu);

@@ -280,12 +280,37 @@ static void refuses(body *of, const int32_t *was, const int32_t *is, const char 
   wr_node_release(to);
 }
 
+/* Indices along `axis` of a matrix, whose axes are said to stand before its axis `before`. */
+static void refuses_gather(uint8_t before, uint8_t axis, const char *word) {
+  const int32_t index = 0, shape[] = {1, 4};
+  const struct row row = {.low = -1, .high = 1, .narrow = true};
+  const struct wr_gather_params params = {
+      .n_axes = 1, .before = before, .dropped = true, .axes = {axis}};
+  struct wr_node *in[2] = {draw_input(&row, (const int32_t[]){3, 4, 0})}, *made;
+  expect(wr_node_from_data(&in[1], &index, 1, (const int32_t[]){1}, WR_INT32));
+  const struct wr_record like = {.op = WR_OP_GATHER,
+                                 .dtype = WR_FLOAT32,
+                                 .ndim = 2,
+                                 .shape = shape,
+                                 .n_in = 2,
+                                 .in = in,
+                                 .params = &params,
+                                 .params_bytes = sizeof params,
+                                 .stream = stream};
+  struct wr_error *error = wr_ops_again(&made, &like);
+  CHECK(error && strstr(wr_error_message(error), word));
+  wr_error_release(error);
+  for (int i = 0; i < 2; i++) wr_node_release(in[i]);
+}
+
 static void check_refusals(void) {
   refuses(reshape, (const int32_t[]){3, 4, 0}, (const int32_t[]){5, 2, 0}, "cannot be reshaped");
   refuses(slice, (const int32_t[]){3, 4, 0}, (const int32_t[]){2, 4, 0}, "no such part");
   refuses(broadcast, (const int32_t[]){3, 1, 0}, (const int32_t[]){2, 1, 0}, "broadcast");
   refuses(squeeze, (const int32_t[]){1, 4, 0}, (const int32_t[]){2, 4, 0}, "squeezed");
   refuses(partition, (const int32_t[]){3, 5, 0}, (const int32_t[]){3, 2, 0}, "kth");
+  refuses_gather(3, 1, "before axis 3 of 2");
+  refuses_gather(1, 0, "before axis 1 of 2");
   struct wr_node *data = draw_input(&others[0], (const int32_t[]){2, 0}), *made;
   const struct wr_record like = wr_ops_record_of(data, NULL, 0, stream);
   struct wr_error *error = wr_ops_again(&made, &like);
