@@ -1,5 +1,5 @@
 /* Histories: of a root that stands in the thread's log, what of the log leads there; of any other
-   what a plan claims, before it is submitted. No lock. */
+   what a plan claims, and gives back. No lock. */
 
 #include "graph/history.h"
 
@@ -94,19 +94,20 @@ static struct wr_error *of_log(struct wr_history *h, const struct wr_trace *trac
 /* ---- out of a plan ---- */
 
 static struct wr_error *of_plan(struct wr_history *h, struct wr_node *const *roots, size_t n) {
-  struct wr_error *error = wr_force_check(roots, n);
-  if (error) return error;
+  struct wr_request *request = NULL;
   struct wr_plan plan;
-  wr_plan_claim(&plan, roots, n);
-  wr_error_release(plan.failed);
-  bool whole = true;
+  struct wr_error *error = wr_force_check(roots, n);
+  if (!error) error = wr_request_new(&request);
+  if (error) return error;
+  wr_plan_look(&plan, request, roots, n);
+  bool whole = !plan.refused;
   for (size_t i = 0; i < plan.order.count && whole; i++) {
     struct wr_node *node = plan.order.items[i];
     const struct wr_edges *edges = wr_edges_of(node);
     whole = add(h, node, false, edges->in, edges->n);
   }
-  if (!plan.refused && plan.fusable > 1) wr_plan_fuse(&plan);
-  wr_plan_submit(&plan, true);
+  wr_plan_give_back(&plan);
+  wr_request_release(request);
   return whole ? NULL : wr_error_out_of_memory();
 }
 

@@ -25,10 +25,9 @@ struct wr_history {
   struct wr_ptrs in; /* of all steps, references */
 };
 
-/* All that leads to the roots. Only a claimer may read what a lazy node is made of, and what is
-   claimed is computed: so what was lazy is submitted on the way, as by wr_async_eval. Of what is
-   recorded while a transform runs, which its log knows, nothing is. On an error there is nothing to
-   end. */
+/* All that leads to the roots and is lazy, and stays so. What others force at this moment is given:
+   they alone may read what it is made of. While a transform runs, what its log knows is as it was
+   recorded. On an error there is nothing to end. */
 struct wr_error *wr_history_of(struct wr_history *history, struct wr_node *const *roots, size_t n);
 void wr_history_end(struct wr_history *history);
 

@@ -194,6 +194,7 @@ struct wr_plan {
   bool refused;               /* memory was refused: the last of `order` may be no root */
   size_t fusable;             /* nodes in `order` whose operation may be in a group */
   bool kept;                  /* never submitted: groups are made once for many times */
+  bool looked_at;             /* never submitted: claims are given back (wr_plan_give_back) */
   bool brief;                 /* all of `order` takes microseconds: see wr_stream_run_brief */
   bool quick;                 /* none of it takes a millisecond */
   struct wr_request *request; /* that it is made for; borrowed; NULL: none */
@@ -208,8 +209,13 @@ void wr_plan_make(struct wr_plan *plan, struct wr_node *const *roots, size_t n);
    references. Of what they need, some may be lazy again. */
 void wr_plan_make_anew(struct wr_plan *plan, struct wr_node **claimed, size_t n);
 
-/* The same without groups. */
-void wr_plan_claim(struct wr_plan *plan, struct wr_node *const *roots, size_t n);
+/* Claims the same to look at it, for a request of the caller's that nobody else knows. What others
+   have claimed is left out, and is nothing to them. When memory is refused, so is the plan, and
+   some of it is missing; no node fails. */
+void wr_plan_look(struct wr_plan *plan, struct wr_request *request, struct wr_node *const *roots,
+                  size_t n);
+/* Its nodes are lazy again, but for those that others have come to need: these are submitted. */
+void wr_plan_give_back(struct wr_plan *plan);
 
 /* force.c: fails before anything is claimed where the calling thread may not force the nodes, or
    one of them stands in for an array. */

@@ -13,7 +13,11 @@
 static bool push(struct wr_plan *plan, struct wr_node *node) {
   wr_store_relaxed(&node->walked_by, plan); /* relaxed: see note_claimed */
   if (wr_ptrs_push(&plan->stack, node)) return true;
-  wr_node_refuse(node, wr_error_out_of_memory());
+  if (plan->looked_at) {
+    wr_withdraw(&node, 1);
+  } else {
+    wr_node_refuse(node, wr_error_out_of_memory());
+  }
   return false;
 }
 
@@ -101,6 +105,7 @@ static bool enter(struct wr_plan *plan, struct wr_node *node) {
   if (wr_completion_phase(&node->completion) == WR_PHASE_DONE) return true;
   const uint32_t owner = plan->request ? wr_request_number(plan->request) : 0;
   while (!claim(node, owner)) {
+    if (plan->looked_at) return true;
     if (wr_completion_share(&node->completion, owner)) return note_claimed(plan, node);
   }
   return push(plan, wr_node_retain(node));
@@ -139,8 +144,25 @@ void wr_release_nodes(struct wr_ptrs *nodes) {
   wr_ptrs_free(nodes);
 }
 
+/* Of the stack each is an input of the one below it, so it is withdrawn the other way round. */
+static void withdraw_stack(struct wr_plan *plan) {
+  struct wr_node **nodes = (struct wr_node **)plan->stack.items;
+  const size_t n = plan->stack.count;
+  for (size_t i = 0; i < n / 2; i++) {
+    struct wr_node *other = nodes[n - 1 - i];
+    nodes[n - 1 - i] = nodes[i];
+    nodes[i] = other;
+  }
+  plan->stack.count = 0;
+  if (n) wr_withdraw(nodes, n);
+}
+
 static void refuse(struct wr_plan *plan) {
-  wr_fail_nodes(&plan->stack, wr_error_out_of_memory());
+  if (plan->looked_at) {
+    withdraw_stack(plan);
+  } else {
+    wr_fail_nodes(&plan->stack, wr_error_out_of_memory());
+  }
   plan->refused = true;
   if (!plan->failed) plan->failed = wr_error_out_of_memory();
 }
@@ -157,13 +179,9 @@ static void finish(struct wr_plan *plan) {
   wr_audit_plan(plan);
 }
 
-void wr_plan_claim(struct wr_plan *plan, struct wr_node *const *roots, size_t n) {
+void wr_plan_make(struct wr_plan *plan, struct wr_node *const *roots, size_t n) {
   *plan = (struct wr_plan){.request = wr_request_current()};
   claim_all(plan, roots, n);
-}
-
-void wr_plan_make(struct wr_plan *plan, struct wr_node *const *roots, size_t n) {
-  wr_plan_claim(plan, roots, n);
   finish(plan);
 }
 
@@ -182,6 +200,24 @@ void wr_plan_make_anew(struct wr_plan *plan, struct wr_node **claimed, size_t n)
   for (size_t i = 0; i < n; i++) wr_node_release(claimed[i]);
   wr_ptrs_free(&plan->stack);
   finish(plan);
+}
+
+/* ---- plans that are looked at ---- */
+
+/* Only a claimer reads edges, so who wants to see them claims the nodes, for a request that is as
+   good as ended: what became of its claims is what becomes of any that stand in no queue when their
+   request ends (take_back.c). Others that come upon one meanwhile share it, and wait until it is
+   submitted; it is, then. */
+void wr_plan_look(struct wr_plan *plan, struct wr_request *request, struct wr_node *const *roots,
+                  size_t n) {
+  *plan = (struct wr_plan){.request = request, .looked_at = true};
+  claim_all(plan, roots, n);
+}
+
+void wr_plan_give_back(struct wr_plan *plan) {
+  if (plan->order.count) wr_withdraw((struct wr_node **)plan->order.items, plan->order.count);
+  wr_ptrs_free(&plan->order);
+  wr_error_release(plan->failed);
 }
 
 /* ---- plans that are kept ---- */

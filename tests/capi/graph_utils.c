@@ -1,6 +1,8 @@
 /* Graphs as text: the very lines that MLX prints for the same arrays, but for the numbers of
-   operations; several results of one command; what a transform records; names; deep graphs. */
+   operations; that nothing is computed for it, also while others force the same arrays; several
+   results of one command; what a transform records; names; deep graphs. */
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -116,6 +118,69 @@ static void as_mlx_prints(void) {
          "4 -> \"F\"\n"
          "}");
   for (int i = 0; i < 2; i++) mlx_array_free(out[i]);
+  mlx_node_namer_free(namer);
+}
+
+/* Nothing is computed or queued, and the same is shown again. */
+static void stays_lazy(void) {
+  mlx_node_namer namer = mlx_node_namer_new();
+  weir_stream_stats_t before, after;
+  mlx_array out[] = {mlx_array_new(), mlx_array_new()};
+  bool is = true;
+  made(out);
+  CHECK(weir_stream_stats(&before, cpu) == 0);
+  char *first = text_of(print, namer, out, 2);
+  expect(text_of(print, namer, out, 2), first);
+  CHECK(mlx_synchronize(cpu) == 0 && weir_stream_stats(&after, cpu) == 0);
+  CHECK(after.done == before.done && after.queued == 0);
+  CHECK(_mlx_array_is_available(&is, out[0]) == 0 && !is);
+  CHECK(_mlx_array_is_available(&is, out[1]) == 0 && !is);
+  CHECK(mlx_array_eval(out[1]) == 0 && mlx_array_data_float32(out[1])[0] < -8.1f);
+  free(first);
+  for (int i = 0; i < 2; i++) mlx_array_free(out[i]);
+  mlx_node_namer_free(namer);
+}
+
+/* ---- beside others that force the same ---- */
+
+enum { ROUNDS = 300, LINKS = 40 };
+
+static pthread_barrier_t barrier;
+static mlx_array chain[2]; /* its middle, and its end */
+
+static void *forces(void *end) {
+  for (int round = 0; round < ROUNDS; round++) {
+    (void)pthread_barrier_wait(&barrier); /* it is there */
+    CHECK(mlx_array_eval(chain[end != NULL]) == 0);
+    (void)pthread_barrier_wait(&barrier); /* it may go */
+  }
+  return NULL;
+}
+
+static void beside_others(void) {
+  pthread_t threads[2];
+  mlx_node_namer namer = mlx_node_namer_new();
+  CHECK(pthread_barrier_init(&barrier, NULL, 3) == 0);
+  for (int i = 0; i < 2; i++) {
+    CHECK(pthread_create(&threads[i], NULL, forces, i ? &barrier : NULL) == 0);
+  }
+  for (int round = 0; round < ROUNDS; round++) {
+    mlx_array a = constant(1);
+    for (int i = 0; i < 2; i++) chain[i] = mlx_array_new();
+    CHECK(mlx_array_set(&chain[1], a) == 0);
+    for (int i = 0; i < LINKS; i++) {
+      CHECK(mlx_add(&chain[1], chain[1], a, cpu) == 0);
+      if (i == LINKS / 2) CHECK(mlx_array_set(&chain[0], chain[1]) == 0);
+    }
+    (void)pthread_barrier_wait(&barrier);
+    for (int i = 0; i < 4; i++) free(text_of(print, namer, &chain[1], 1));
+    (void)pthread_barrier_wait(&barrier);
+    CHECK(mlx_array_data_float32(chain[1])[2] == 1 + LINKS);
+    for (int i = 0; i < 2; i++) mlx_array_free(chain[i]);
+    mlx_array_free(a);
+  }
+  for (int i = 0; i < 2; i++) CHECK(pthread_join(threads[i], NULL) == 0);
+  CHECK(pthread_barrier_destroy(&barrier) == 0);
   mlx_node_namer_free(namer);
 }
 
@@ -269,6 +334,8 @@ int main(void) {
   mlx_set_error_handler(quiet, NULL, NULL);
   cpu = mlx_default_cpu_stream_new();
   as_mlx_prints();
+  stays_lazy();
+  beside_others();
   several_results();
   names();
   named_graph();

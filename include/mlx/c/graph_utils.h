@@ -4,10 +4,10 @@
 /* Graphs of lazy arrays as text, in MLX's form. Functions return 0, or 1 after an error. Any thread
    may call them; one at a time uses a namer.
 
-   Arrays that have a value are inputs. The operations of all that is lazy are shown as they were
-   recorded, before they are fused; and then they are submitted, as by mlx_async_eval, since what an
-   array is made of can be read by who computes it alone. While a transform (mlx/c/transforms.h)
-   runs a function, what it has recorded so far is shown, and nothing is computed. */
+   Arrays that have a value are inputs, and so is what another thread forces at this moment. The
+   operations of all else are shown as they were recorded, before they are fused, and nothing is
+   computed. While a transform (mlx/c/transforms.h) runs a function, what it has recorded so far is
+   shown. */
 
 #include <stdio.h>
 
