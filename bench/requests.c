@@ -1,8 +1,8 @@
-// The table of requests and rings, with one thread and with 64: from a cancel to the return of the
-// call that waits, completions a second, and what it costs a small evaluation to be in a request.
-// Prints name, value and unit, separated by tabs. --quick divides the counts by 10. Where a call
-// waits, a queue of sorts of 2,000 floats, a command of some tens of microseconds each, is in its
-// way.
+// The table of requests and rings, with one thread and with 64: from a cancel, and from a deadline,
+// to the return of the call that waits; completions a second; and what it costs a small evaluation
+// to be in a request. Prints name, value and unit, separated by tabs. --quick divides the counts
+// by 10. Where a call waits, a queue of sorts of 2,000 floats, a command of some tens of
+// microseconds each, is in its way.
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -14,7 +14,7 @@
 #include "mlx/c/mlx.h"
 #include "weir/weir.h"
 
-enum { MOST = 64, SORT = 2000, QUEUED = 400, WINDOW = 64 };
+enum { MOST = 64, SORT = 2000, QUEUED = 4000, WINDOW = 64 };
 
 static int divisor = 1;
 static mlx_device cpu;
@@ -61,7 +61,7 @@ struct waiter {
   double returned;
 };
 
-// Waits for what stands behind hundreds of commands of its own.
+// Waits for what stands behind thousands of commands of its own.
 static void *wait_for_sorts(void *arg) {
   struct waiter *w = arg;
   int n = SORT;
@@ -114,6 +114,51 @@ static void cancels(int threads) {
   report_late(
       threads == 1 ? "cancel to return, 1 thread waits" : "cancel to return, 64 threads wait", late,
       n);
+}
+
+// ---- from a deadline to the return ----
+
+struct late {
+  double late[64];  // in seconds
+  int count;
+};
+
+// Deadlines of some milliseconds, for what stands behind thousands of commands of its own.
+static void *miss_deadlines(void *arg) {
+  struct late *l = arg;
+  int n = SORT;
+  mlx_stream s = mlx_stream_new_device(cpu);
+  mlx_array y = mlx_array_new();
+  for (int i = 0; i < l->count; i++) {
+    weir_request request = weir_request_new();
+    must(mlx_zeros(&y, &n, 1, MLX_FLOAT32, s));
+    for (int k = 0; k < QUEUED; k++) must(mlx_sort(&y, y, s));
+    must(weir_request_enter(request));
+    const double end = seconds() + 0.004;
+    must(weir_request_set_deadline(request, (int64_t)((end - seconds()) * 1e9)));
+    if (mlx_array_eval(y) == 0) must(1);  // it was too short
+    l->late[i] = seconds() - end;
+    must(weir_request_leave());
+    must(weir_request_free(request));
+  }
+  mlx_array_free(y);
+  mlx_stream_free(s);
+  return NULL;
+}
+
+static void deadlines(int threads) {
+  static struct late all[MOST];
+  static double late[64 * MOST];
+  const int each = (threads == 1 ? 64 : 10) / (divisor > 1 ? 5 : 1);
+  int n = 0;
+  for (int i = 0; i < threads; i++) all[i].count = each;
+  run(threads, miss_deadlines, all, sizeof *all);
+  for (int i = 0; i < threads; i++) {
+    for (int k = 0; k < each; k++) late[n++] = all[i].late[k];
+  }
+  report_late(
+      threads == 1 ? "deadline to return, 1 thread waits" : "deadline to return, 64 threads wait",
+      late, n);
 }
 
 // ---- completions ----
@@ -234,6 +279,8 @@ int main(int argc, char **argv) {
   mlx_set_error_handler(ignore, NULL, NULL);
   cancels(1);
   cancels(MOST);
+  deadlines(1);
+  deadlines(MOST);
   completions(1, 0, "completions, scalars, 1 thread");
   completions(MOST, 0, "completions, scalars, 64 threads");
   completions(1, 32, "completions, products of 32x32 by the workers, 1 thread");

@@ -31,8 +31,12 @@ void api_fail(struct reply *reply, unsigned status, const char *parameter, const
   text_puts(body, "}}\n");
 }
 
-void api_give_up(struct reply *reply) {
-  api_fail(reply, 504, NULL, "deadline", "there was no time for it");
+void api_give_up(struct reply *reply, bool gone) {
+  if (gone) {
+    api_fail(reply, 499, NULL, "gone", "nobody waits for it");
+  } else {
+    api_fail(reply, 504, NULL, "deadline", "there was no time for it");
+  }
 }
 
 void asked_free(struct asked *asked) {

@@ -51,8 +51,9 @@ int api_route(const char *path);
 void api_fail(struct reply *reply, unsigned status, const char *parameter, const char *code,
               const char *message);
 
-/* A reply for one who has been given up: 504 when its time has passed. */
-void api_give_up(struct reply *reply);
+/* A reply for one who has been given up: 504, since its time has passed, or 499, which nobody
+   reads, since the client has gone. */
+void api_give_up(struct reply *reply, bool gone);
 
 /* POST /search, a question {"query": .., "top": ..}; in ask.c. */
 bool api_search_ask(struct service *service, const struct text *body, struct asked *asked,

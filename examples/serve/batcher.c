@@ -1,24 +1,42 @@
 /* Each job takes one place of a batch by turns, so that a request of one text does not stand behind
-   one of two thousand. A job leaves the list when its last text is taken, and its thread leaves
-   batcher_embed when the last row is there, so a batch may hold pointers to jobs without the lock.
+   one of two thousand. A job leaves the list when its last text is taken. While a batch is
+   recorded, its jobs are borrowed: a thread does not leave before the texts that were taken of its
+   own have their places in a graph, which takes as long as recording does.
 
-   Whoever ends a batch wakes the threads whose rows are all there, and one more, whose job waits
-   and that does not compute already: so while anything waits, somebody computes or is about to. */
+   Whoever ends a batch, as the last whose row it was, wakes one thread whose job waits: so while
+   anything waits, a batch is computed, or somebody is about to record one. */
 #include "batcher.h"
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <weir/weir.h>
+#include <time.h>
+
+#include "gauge.h"
+
+/* A batch that was recorded, until the last of its rows was used or given up. */
+struct graph {
+  int left; /* under the batcher's lock */
+};
+
+/* A text's place in one. */
+struct place {
+  struct graph *graph;
+  mlx_array row; /* recorded, or evaluated */
+};
 
 struct batcher_job {
   const struct embedder *embedder; /* immutable, as the next two */
   const struct token_batch *texts;
-  float *rows;
+  const struct batcher_caller *caller;
   pthread_cond_t changed;
-  int taken, tokens_taken; /* under the batcher's lock, as what follows */
-  int done;
-  bool computing; /* its thread computes a batch */
+  struct place *places;    /* of its texts: its thread's from `used` to `placed` */
+  int taken, tokens_taken; /* under the batcher's lock, as what follows: taken into a batch, */
+  int placed;              /* recorded, */
+  int used;                /* and there, or given up */
+  bool waits;              /* in the list */
+  bool gone;
   bool failed;
   char error[BATCHER_ERROR_BYTES];
   struct batcher_job *next;
@@ -26,7 +44,7 @@ struct batcher_job {
 
 struct part {
   struct batcher_job *job;
-  int text; /* which of the job's */
+  mlx_array row;
 };
 
 struct batch {
@@ -83,7 +101,7 @@ static void take_text_locked(struct batch *batch, struct batcher_job *job) {
   memcpy(batch->ids + batch->total, job->texts->ids + job->tokens_taken,
          sizeof(*batch->ids) * (size_t)length);
   batch->embedder = job->embedder;
-  batch->parts[batch->count] = (struct part){job, job->taken};
+  batch->parts[batch->count] = (struct part){job, mlx_array_new()};
   batch->lengths[batch->count++] = length;
   batch->total += length;
   job->taken++;
@@ -106,6 +124,7 @@ static bool take_turn_locked(struct batcher *batcher, struct batch *batch) {
       took = true;
     }
     if (job->taken == job->texts->count) {
+      job->waits = false;
       *link = job->next;
     } else {
       link = &job->next;
@@ -123,22 +142,43 @@ static void take_batch_locked(struct batcher *batcher, struct batch *batch) {
 }
 
 static void wake_next_locked(struct batcher *batcher) {
-  for (struct batcher_job *job = batcher->first; job != NULL; job = job->next) {
-    if (job->computing) continue;
+  if (batcher->first != NULL) pthread_cond_signal(&batcher->first->changed);
+}
+
+static void fail_locked(struct batcher_job *job, const char *error) {
+  if (job->failed) return;
+  job->failed = true;
+  snprintf(job->error, sizeof(job->error), "%s", error);
+}
+
+/* The rows, or `error`, to the jobs; wakes their threads. */
+static void place_locked(struct batch *batch, struct graph *graph, const char *error) {
+  for (int i = 0; i < batch->count; i++) {
+    struct batcher_job *const job = batch->parts[i].job;
+    if (error != NULL) fail_locked(job, error);
+    job->places[job->placed++] = (struct place){graph, batch->parts[i].row};
     pthread_cond_signal(&job->changed);
-    return;
   }
 }
 
-static void hand_out_locked(const struct batch *batch, const char *error) {
-  for (int i = 0; i < batch->count; i++) {
-    struct batcher_job *const job = batch->parts[i].job;
-    if (error != NULL && !job->failed) {
-      job->failed = true;
-      snprintf(job->error, sizeof(job->error), "%s", error);
-    }
-    if (++job->done == job->texts->count) pthread_cond_signal(&job->changed);
-  }
+/* One of the graph's rows is needed no more. */
+static void use_locked(struct batcher *batcher, struct batcher_job *job) {
+  struct graph *const graph = job->places[job->used++].graph;
+  if (--graph->left > 0) return;
+  free(graph);
+  batcher->computing--;
+  wake_next_locked(batcher);
+}
+
+static void leave_locked(struct batcher *batcher, struct batcher_job *job) {
+  struct batcher_job **link = &batcher->first;
+  while (*link != NULL && *link != job) link = &(*link)->next;
+  if (*link == NULL) return;
+  *link = job->next;
+  job->waits = false;
+  rebuild_last_locked(batcher);
+  batcher->counts.waiting -= (size_t)(job->texts->count - job->taken);
+  wake_next_locked(batcher); /* it may have been its turn */
 }
 
 static void append_locked(struct batcher *batcher, struct batcher_job *job) {
@@ -148,62 +188,135 @@ static void append_locked(struct batcher *batcher, struct batcher_job *job) {
     batcher->first = job;
   }
   batcher->last = job;
+  job->waits = true;
   batcher->counts.waiting += (size_t)job->texts->count;
 }
 
 /* ---- without it ---- */
 
-static int compute(const struct batch *batch, const struct token_batch *tokens) {
+static int record_row(mlx_array *row, mlx_array rows, int i, int width, mlx_stream s) {
+  const int begin[] = {i, 0}, end[] = {i + 1, width}, step[] = {1, 1};
+  return mlx_slice(row, rows, begin, 2, end, 2, step, 2, s);
+}
+
+static int record(struct batch *batch) {
   const mlx_stream mine = {0}; /* this thread's default */
-  const size_t width = (size_t)batch->embedder->width;
+  const struct token_batch tokens = {batch->ids, batch->lengths, batch->count, batch->total};
   mlx_array rows = mlx_array_new();
-  int rc = embedder_rows(&rows, batch->embedder, tokens, mine) || mlx_array_eval(rows);
-  const float *const data = rc == 0 ? mlx_array_data_float32(rows) : NULL;
-  if (data == NULL) rc = 1;
+  int rc = embedder_rows(&rows, batch->embedder, &tokens, mine);
   for (int i = 0; rc == 0 && i < batch->count; i++) {
-    const struct part *const part = &batch->parts[i];
-    memcpy(part->job->rows + (size_t)part->text * width, data + (size_t)i * width,
-           width * sizeof(*data));
+    rc = record_row(&batch->parts[i].row, rows, i, batch->embedder->width, mine);
   }
   mlx_array_free(rows);
   return rc;
 }
 
-/* Called and left with the lock held, which is let go meanwhile. */
-static void compute_locked(struct batcher *batcher, struct batcher_job *own) {
-  struct batch batch;
-  take_batch_locked(batcher, &batch);
-  batcher->computing++;
-  own->computing = true;
-  if (batcher->computing < batcher->computing_most) wake_next_locked(batcher);
-  pthread_mutex_unlock(&batcher->lock);
-
-  const struct token_batch tokens = {batch.ids, batch.lengths, batch.count, batch.total};
-  const char *const error = compute(&batch, &tokens) != 0 ? weir_last_error() : NULL;
-
-  pthread_mutex_lock(&batcher->lock);
-  own->computing = false;
-  batcher->computing--;
-  hand_out_locked(&batch, error);
-  wake_next_locked(batcher);
+/* Evaluates the row in the caller's request, and copies it. */
+static enum batcher_end evaluate(const struct batcher_job *job, mlx_array row, float *to) {
+  if (weir_request_enter(job->caller->request) != 0) return BATCHER_FAILED;
+  const float *const data = mlx_array_data_float32(row);
+  weir_request_leave();
+  if (data != NULL) {
+    memcpy(to, data, sizeof(*to) * (size_t)job->embedder->width);
+    return BATCHER_ALL_THERE;
+  }
+  const weir_status status = weir_last_status();
+  const bool ended = status == WEIR_ERROR_CANCELLED || status == WEIR_ERROR_DEADLINE;
+  return ended ? BATCHER_GIVEN_UP : BATCHER_FAILED;
 }
 
-int batcher_embed(struct batcher *batcher, const struct embedder *embedder,
-                  const struct token_batch *texts, float *rows, char *error) {
-  struct batcher_job job = {.embedder = embedder, .texts = texts, .rows = rows};
-  if (texts->count == 0) return 0;
-  pthread_cond_init(&job.changed, NULL);
+/* ---- called and left with the lock, which they let go of meanwhile ---- */
+
+static void record_locked(struct batcher *batcher, struct batcher_job *own) {
+  struct batch batch;
+  struct graph *const graph = malloc(sizeof(*graph));
+  if (graph == NULL) {
+    fail_locked(own, "out of memory");
+    return;
+  }
+  take_batch_locked(batcher, &batch);
+  *graph = (struct graph){batch.count};
+  batcher->computing++;
+  pthread_mutex_unlock(&batcher->lock);
+  const char *const error = record(&batch) != 0 ? weir_last_error() : NULL;
+  pthread_mutex_lock(&batcher->lock);
+  place_locked(&batch, graph, error);
+  if (batcher->computing < batcher->computing_most) wake_next_locked(batcher);
+}
+
+/* Uses the next row of the job's. */
+static void evaluate_locked(struct batcher *batcher, struct batcher_job *job, float *rows) {
+  const int text = job->used;
+  const mlx_array row = job->places[text].row;
+  enum batcher_end end = BATCHER_GIVEN_UP;
+  if (!job->gone && !job->failed) {
+    pthread_mutex_unlock(&batcher->lock);
+    end = evaluate(job, row, rows + (size_t)text * (size_t)job->embedder->width);
+    pthread_mutex_lock(&batcher->lock);
+    if (end == BATCHER_GIVEN_UP) job->gone = true;
+    if (end == BATCHER_FAILED) fail_locked(job, weir_last_error());
+  }
+  mlx_array_free(row);
+  use_locked(batcher, job);
+}
+
+static void sleep_locked(struct batcher *batcher, struct batcher_job *job) {
+  const double until = job->caller->until;
+  const struct timespec moment = {(time_t)until, (long)(1e9 * (until - (double)(time_t)until))};
+  if (job->gone || job->taken > job->placed) {
+    pthread_cond_wait(&job->changed, &batcher->lock); /* somebody records for it */
+  } else if (pthread_cond_timedwait(&job->changed, &batcher->lock, &moment) != 0) {
+    job->gone = gauge_seconds() >= until;
+  }
+}
+
+/* One step of the caller's; false when there is none left. */
+static bool step_locked(struct batcher *batcher, struct batcher_job *job, float *rows) {
+  const bool ends = job->gone || job->failed;
+  if (ends) leave_locked(batcher, job);
+  if (job->used < job->placed) {
+    evaluate_locked(batcher, job, rows);
+  } else if (job->taken > job->placed || (!ends && job->used < job->texts->count &&
+                                          batcher->computing >= batcher->computing_most)) {
+    sleep_locked(batcher, job);
+  } else if (!ends && job->used < job->texts->count) {
+    record_locked(batcher, job);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+enum batcher_end batcher_embed(struct batcher *batcher, const struct embedder *embedder,
+                               const struct token_batch *texts, float *rows,
+                               const struct batcher_caller *caller, char *error) {
+  struct batcher_job job = {.embedder = embedder, .texts = texts, .caller = caller};
+  job.places = malloc(sizeof(*job.places) * (size_t)texts->count);
+  if (job.places == NULL) {
+    snprintf(error, BATCHER_ERROR_BYTES, "out of memory");
+    return BATCHER_FAILED;
+  }
+  pthread_condattr_t attributes;
+  pthread_condattr_init(&attributes);
+  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+  pthread_cond_init(&job.changed, &attributes);
+  pthread_condattr_destroy(&attributes);
   pthread_mutex_lock(&batcher->lock);
   append_locked(batcher, &job);
-  while (job.done < texts->count) {
-    if (batcher->first != NULL && batcher->computing < batcher->computing_most) {
-      compute_locked(batcher, &job);
-    } else {
-      pthread_cond_wait(&job.changed, &batcher->lock);
-    }
-  }
+  while (step_locked(batcher, &job, rows)) continue;
   pthread_mutex_unlock(&batcher->lock);
   pthread_cond_destroy(&job.changed);
+  free(job.places);
   if (job.failed) memcpy(error, job.error, BATCHER_ERROR_BYTES);
-  return job.failed;
+  return job.failed ? BATCHER_FAILED : job.gone ? BATCHER_GIVEN_UP : BATCHER_ALL_THERE;
+}
+
+void batcher_give_up(struct batcher *batcher, weir_request request) {
+  pthread_mutex_lock(&batcher->lock);
+  for (struct batcher_job *job = batcher->first; job != NULL; job = job->next) {
+    if (job->caller->request.ctx != request.ctx) continue;
+    job->gone = true;
+    pthread_cond_signal(&job->changed);
+  }
+  pthread_mutex_unlock(&batcher->lock);
 }

@@ -1,13 +1,16 @@
-/* Micro-batching of what waits: there is no thread for it. A request's thread that finds nobody
-   computing takes what waits, its own texts and others', computes the batch on its own default
-   stream and hands out the rows; the others sleep until theirs are there or it is their turn to
-   compute. Under light load a text is a batch by itself and waits for nothing. */
+/* Micro-batching of what waits: there is no thread for it. A request's thread that finds room for a
+   batch takes what waits, its own texts and others', and records the batch on a stream; then each
+   thread evaluates the rows that are its own, inside its own weir_request, and sleeps until they
+   are there. So a batch is one graph that several requests share: one whose time has passed, or
+   whose client has gone, is given up alone, and what the others need stays. Under light load a text
+   is a batch by itself and waits for nothing. */
 #ifndef WR_EXAMPLES_SERVE_BATCHER_H
 #define WR_EXAMPLES_SERVE_BATCHER_H
 
 #include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <weir/weir.h>
 
 #include "embedder.h"
 
@@ -23,18 +26,30 @@ struct batcher_counts {
 struct batcher {
   pthread_mutex_t lock;             /* held for no computation */
   struct batcher_job *first, *last; /* under lock: jobs with texts that wait, the oldest first */
-  int computing;                    /* under lock: threads that compute a batch */
+  int computing;                    /* under lock: batches that are not over */
   int computing_most;               /* immutable */
   struct batcher_counts counts;     /* under lock */
 };
 
+/* Who waits: until a moment of gauge_seconds, in a request that ends then, or before. */
+struct batcher_caller {
+  weir_request request;
+  double until;
+};
+
+enum batcher_end { BATCHER_ALL_THERE, BATCHER_FAILED, BATCHER_GIVEN_UP };
+
 void batcher_init(struct batcher *batcher, int computing_most);
 void batcher_destroy(struct batcher *batcher); /* nobody is inside */
 
-/* Writes the rows of `texts`, embedder->width floats each. Returns 0, or 1 with the reason in
-   `error`, of BATCHER_ERROR_BYTES. The caller waits; any thread. */
-int batcher_embed(struct batcher *batcher, const struct embedder *embedder,
-                  const struct token_batch *texts, float *rows, char *error);
+/* Writes the rows of `texts`, embedder->width floats each; on a failure the reason goes to `error`,
+   of BATCHER_ERROR_BYTES. The caller waits; any thread. */
+enum batcher_end batcher_embed(struct batcher *batcher, const struct embedder *embedder,
+                               const struct token_batch *texts, float *rows,
+                               const struct batcher_caller *caller, char *error);
+
+/* Has the caller with that request, which has been cancelled, give up; any thread. */
+void batcher_give_up(struct batcher *batcher, weir_request request);
 
 struct batcher_counts batcher_count(struct batcher *batcher);
 

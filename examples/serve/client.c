@@ -51,19 +51,22 @@ static unsigned take_body(struct text *answer) {
   return status;
 }
 
-unsigned client_post(uint16_t port, const char *path, const struct text *body,
+unsigned client_post(uint16_t port, const char *path, const struct text *body, int patience_ms,
                      struct text *answer) {
   struct text request = {0};
   answer->size = 0;
   text_print(&request,
              "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-             "Connection: close\r\nContent-Length: %zu\r\n\r\n",
+             "Connection: close\r\nContent-Length: %zu\r\n",
              path, body->size);
+  if (patience_ms > 0) text_print(&request, "X-Timeout-Ms: %d\r\n", patience_ms);
+  text_puts(&request, "\r\n");
   text_add(&request, body->bytes, body->size);
   const int fd = request.failed ? -1 : connect_to(port);
   unsigned status = 0;
   if (fd >= 0) {
-    if (send_all(fd, request.bytes, request.size) == 0 && receive_all(fd, answer) == 0) {
+    if (send_all(fd, request.bytes, request.size) == 0 && patience_ms != CLIENT_HANGS_UP &&
+        receive_all(fd, answer) == 0) {
       status = take_body(answer);
     }
     close(fd);

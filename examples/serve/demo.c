@@ -138,7 +138,8 @@ static int send_load(struct demo *demo, struct load_result *result, int requests
                                    .clients = demo->options->demo_clients,
                                    .requests = requests,
                                    .seconds = left / shares,
-                                   .title = title};
+                                   .title = title,
+                                   .impatient = true};
   const struct batcher_counts before = batcher_count(&demo->service.batcher);
   const int rc = load_send(result, &order);
   const struct batcher_counts after = batcher_count(&demo->service.batcher);
@@ -186,7 +187,9 @@ static void print_requests(const struct demo *demo) {
   const struct load_result *const quiet = &demo->quiet;
   const struct load_result *const beside = &demo->beside;
   printf("%-34s%14s%14s\n", "", "by themselves", "beside bulk");
-  print_pair("requests, each a thread", "%14.0f", quiet->sent, beside->sent);
+  print_pair(
+      demo->options->service.loop ? "requests, one thread for all" : "requests, each a thread",
+      "%14.0f", quiet->sent, beside->sent);
   print_pair("  clients at once", "%14.0f", demo->options->demo_clients,
              demo->options->demo_clients);
   print_pair("requests per second", "%14.0f", quiet->sent / quiet->seconds,
@@ -198,6 +201,8 @@ static void print_requests(const struct demo *demo) {
   print_pair("answers as from one thread", "%14.0f", quiet->same, beside->same);
   print_pair("  different", "%14.0f", quiet->different, beside->different);
   print_pair("  failed", "%14.0f", quiet->failed, beside->failed);
+  print_pair("given up: late, as they had 2 ms", "%14.0f", quiet->late, beside->late);
+  print_pair("given up: the client had gone", "%14.0f", quiet->hung_up, beside->hung_up);
   printf("%-34s%14s%14.0f\n", "paragraphs indexed per second", "-",
          (double)demo->indexed / beside->seconds);
 }
@@ -229,13 +234,16 @@ static void print_table(const struct demo *demo) {
   }
 }
 
+static bool is_well(const struct load_result *result) {
+  return result->same > 0 && result->same + result->late + result->hung_up == result->sent;
+}
+
 static bool all_well(const struct demo *demo) {
   if (!fits(&demo->after, &demo->before)) {
     fprintf(stderr, "serve: streams, threads or arrays were left over\n");
     return false;
   }
-  return demo->quiet.sent > 0 && demo->quiet.same == demo->quiet.sent && demo->beside.sent > 0 &&
-         demo->beside.same == demo->beside.sent;
+  return is_well(&demo->quiet) && is_well(&demo->beside);
 }
 
 /* ---- the whole ---- */

@@ -35,7 +35,8 @@ enum {
 struct http {
   struct service *service;
   struct MHD_Daemon *daemon;
-  struct loop *loop; /* NULL: a thread for each connection */
+  struct loop *loop;  /* NULL: a thread for each connection, */
+  struct watch watch; /* and this one */
   uint16_t port;
   atomic_size_t body_bytes; /* relaxed: a bound, not exact */
 };
@@ -66,6 +67,7 @@ static enum MHD_Result send_reply(struct MHD_Connection *connection, struct exch
     text_free(&reply->body);
     return MHD_NO;
   }
+  reply->body = (struct text){0}; /* the response's */
   MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->type);
   if (reply->allow != NULL) MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow);
   if (reply->status == 503) MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
@@ -97,6 +99,10 @@ static double patience_of(const struct http *http, struct MHD_Connection *connec
   return wanted > 0 && wanted < most ? wanted : most;
 }
 
+static int fd_of(struct MHD_Connection *connection) {
+  return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+}
+
 /* False when the loop will make the reply. */
 static bool make_reply(struct http *http, struct MHD_Connection *connection,
                        struct exchange *exchange, const struct route *route) {
@@ -107,7 +113,8 @@ static bool make_reply(struct http *http, struct MHD_Connection *connection,
   } else if (route->ask(http->service, &exchange->body, &asked, reply)) {
     const double patience = patience_of(http, connection);
     if (http->loop == NULL) {
-      threads_answer(http->service, route, &asked, reply);
+      threads_answer(http->service, &http->watch, fd_of(connection), route, &asked, patience,
+                     reply);
     } else if (loop_ask(http->loop, connection, route, &asked, patience, reply, &exchange->ready)) {
       exchange->suspended = true;
       return false;
@@ -211,6 +218,9 @@ static void on_completed(void *data, struct MHD_Connection *connection, void **c
   struct http *const http = data;
   struct exchange *const exchange = *context;
   if (exchange == NULL) return;
+  /* Who has gone is not answered. */
+  if (exchange->ready && exchange->status == 0) exchange->status = exchange->reply.status;
+  text_free(&exchange->reply.body);
   atomic_fetch_sub_explicit(&http->body_bytes, exchange->body.size, memory_order_relaxed);
   metrics_end(&http->service->metrics, exchange->route, exchange->status,
               gauge_seconds() - exchange->begin);
@@ -291,6 +301,27 @@ static struct MHD_Daemon *start_daemon(struct http *http, int fd) {
       keep_escapes, NULL, MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES, MHD_OPTION_END);
 }
 
+/* Takes over `fd`. Returns 0, or 1 with the reason on stderr. */
+static int begin_answering(struct http *http, int fd) {
+  const bool threads = !http->service->options->loop;
+  if (threads && watch_start(&http->watch, &http->service->batcher) != 0) {
+    close(fd);
+    return 1;
+  }
+  http->daemon = start_daemon(http, fd);
+  if (http->daemon == NULL) {
+    fprintf(stderr, "serve: the HTTP server did not start: %s\n", strerror(errno));
+    if (threads) watch_stop(&http->watch);
+    close(fd);
+    return 1;
+  }
+  if (threads) return 0;
+  http->loop = loop_start(http->service, http->daemon);
+  if (http->loop != NULL) return 0;
+  MHD_stop_daemon(http->daemon);
+  return 1;
+}
+
 struct http *http_start(struct service *service, const char *address, uint16_t port) {
   struct http *const http = calloc(1, sizeof(*http));
   const int fd = http != NULL ? listen_at(address, port) : -1;
@@ -301,17 +332,7 @@ struct http *http_start(struct service *service, const char *address, uint16_t p
   allow_connections();
   http->service = service;
   http->port = port_of(fd);
-  http->daemon = start_daemon(http, fd);
-  if (http->daemon == NULL) {
-    fprintf(stderr, "serve: the HTTP server did not start: %s\n", strerror(errno));
-    close(fd);
-    free(http);
-    return NULL;
-  }
-  if (!service->options->loop) return http;
-  http->loop = loop_start(service, http->daemon);
-  if (http->loop != NULL) return http;
-  MHD_stop_daemon(http->daemon);
+  if (begin_answering(http, fd) == 0) return http;
   free(http);
   return NULL;
 }
@@ -334,6 +355,7 @@ int http_stop(struct http *http, double seconds) {
   const int left = metrics_in_flight(&http->service->metrics);
   if (http->loop != NULL) loop_stop(http->loop);
   MHD_stop_daemon(http->daemon);
+  if (http->loop == NULL) watch_stop(&http->watch);
   free(http);
   return left;
 }

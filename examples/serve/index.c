@@ -103,7 +103,9 @@ static int embed_all(float *rows, const struct embedder *embedder, const struct 
     atomic_store_explicit(&progress->done, at, memory_order_relaxed);
     atomic_fetch_add_explicit(&progress->made, (unsigned long long)size, memory_order_relaxed);
   }
-  if (rc != 0) fprintf(stderr, "serve: the index could not be made: %s\n", weir_last_error());
+  if (rc != 0 && !stopped(progress)) {
+    fprintf(stderr, "serve: the index could not be made: %s\n", weir_last_error());
+  }
   return rc;
 }
 

@@ -12,7 +12,18 @@
 #include "client.h"
 #include "progress.h"
 
-enum outcome { OUTCOME_UNSENT, OUTCOME_FAILED, OUTCOME_SAME, OUTCOME_DIFFERENT };
+enum outcome {
+  OUTCOME_UNSENT,
+  OUTCOME_FAILED,
+  OUTCOME_SAME,
+  OUTCOME_DIFFERENT,
+  OUTCOME_LATE,
+  OUTCOME_HUNG_UP,
+  OUTCOMES
+};
+
+/* Of impatient ones, one in so many has no time, and one hangs up. */
+enum { IMPATIENT_EACH = 20, NO_TIME_MS = 2 };
 
 struct visit {
   double latency;
@@ -27,15 +38,26 @@ struct load {
   atomic_int done;      /* relaxed: for the progress bar */
 };
 
+static int patience_of(const struct load_order *order, int number) {
+  if (!order->impatient) return 0;
+  const int place = number % IMPATIENT_EACH;
+  return place == 0 ? NO_TIME_MS : place == IMPATIENT_EACH / 2 ? CLIENT_HANGS_UP : 0;
+}
+
 static void ask(struct load *load, int number, struct text *answer) {
   const struct load_order *const order = load->order;
   const int question = number % order->bank->count;
   struct visit *const visit = &load->visits[number];
+  const int patience_ms = patience_of(order, number);
   const double begin = gauge_seconds();
-  const unsigned status =
-      client_post(order->port, "/search", &order->bank->questions[question].body, answer);
+  const unsigned status = client_post(order->port, "/search",
+                                      &order->bank->questions[question].body, patience_ms, answer);
   visit->latency = gauge_seconds() - begin;
-  if (status != 200) {
+  if (patience_ms == CLIENT_HANGS_UP) {
+    visit->outcome = OUTCOME_HUNG_UP;
+  } else if (patience_ms > 0 && status == 504) {
+    visit->outcome = OUTCOME_LATE;
+  } else if (status != 200) {
     visit->outcome = OUTCOME_FAILED;
   } else {
     visit->outcome = bank_same(order->bank, question, answer) ? OUTCOME_SAME : OUTCOME_DIFFERENT;
@@ -76,19 +98,23 @@ static int by_latency(const void *a, const void *b) {
 }
 
 static void sum_up(struct load_result *result, struct visit *visits, int requests) {
-  int sent = 0;
+  int counts[OUTCOMES] = {0};
+  int answered = 0;
   for (int i = 0; i < requests; i++) {
-    if (visits[i].outcome == OUTCOME_UNSENT) continue;
-    result->same += visits[i].outcome == OUTCOME_SAME;
-    result->different += visits[i].outcome == OUTCOME_DIFFERENT;
-    result->failed += visits[i].outcome == OUTCOME_FAILED;
-    visits[sent++] = visits[i];
+    const enum outcome outcome = visits[i].outcome;
+    counts[outcome]++;
+    if (outcome == OUTCOME_SAME || outcome == OUTCOME_DIFFERENT) visits[answered++] = visits[i];
   }
-  result->sent = sent;
-  if (sent == 0) return;
-  qsort(visits, (size_t)sent, sizeof(*visits), by_latency);
-  result->median = visits[sent / 2].latency;
-  result->p99 = visits[(int)((long)sent * 99 / 100)].latency;
+  result->sent = requests - counts[OUTCOME_UNSENT];
+  result->same = counts[OUTCOME_SAME];
+  result->different = counts[OUTCOME_DIFFERENT];
+  result->failed = counts[OUTCOME_FAILED];
+  result->late = counts[OUTCOME_LATE];
+  result->hung_up = counts[OUTCOME_HUNG_UP];
+  if (answered == 0) return;
+  qsort(visits, (size_t)answered, sizeof(*visits), by_latency);
+  result->median = visits[answered / 2].latency;
+  result->p99 = visits[(int)((long)answered * 99 / 100)].latency;
 }
 
 static int run(struct load_result *result, struct load *load) {

@@ -2,6 +2,7 @@
 #ifndef WR_EXAMPLES_SERVE_LOAD_H
 #define WR_EXAMPLES_SERVE_LOAD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "bank.h"
@@ -16,12 +17,15 @@ struct load_order {
   int requests;   /* in all */
   double seconds; /* after which no further ones are sent */
   const char *title;
+  bool impatient; /* some have no time, and some hang up */
 };
 
 struct load_result {
   int sent, same, different, failed; /* failed: no answer, or another status than 200 */
+  int late, hung_up;                 /* of those that had no time, or hung up: given up with 504, or
+                                        not waited for */
   double seconds;                    /* from the first to the last */
-  double median, p99;                /* of a request, from connecting to the answer's end */
+  double median, p99;                /* of an answer, from connecting to its end */
   struct gauge most;                 /* what the process held while they came */
 };
 

@@ -4,9 +4,10 @@
    evaluated by the ring in the request of its job. So the texts of a batch are one graph that many
    requests share: each can be given up by itself, and what the others need stays.
 
-   A job is given up when its time has passed or its client has gone, which epoll tells; its
-   completions come all the same, and the job stays until they have. All of this is the loop's
-   thread's alone, but `wish`. */
+   A job is given up when its client has gone, which epoll tells, or its time has passed: then its
+   request ends by itself, and its completions say so; one that no batch has taken is found by the
+   loop. The completions come all the same, and the job stays until they have. All of this is the
+   loop's thread's alone, but `wish`. */
 #include "loop.h"
 
 #include <errno.h>
@@ -102,16 +103,16 @@ static void end_job(struct loop *loop, struct job *job) {
   if (job->parts == 0) free_job(job);
 }
 
-static void give_up(struct loop *loop, struct job *job) {
+static void give_up(struct loop *loop, struct job *job, bool gone) {
   weir_request_cancel(job->request);
-  api_give_up(job->reply);
+  api_give_up(job->reply, gone);
   end_job(loop, job);
 }
 
 /* `ended` is how weir_last_status, or a completion, says it. */
 static void fail_job(struct loop *loop, struct job *job, weir_status status, const char *message) {
-  if (status == WEIR_ERROR_CANCELLED) {
-    give_up(loop, job);
+  if (status == WEIR_ERROR_CANCELLED || status == WEIR_ERROR_DEADLINE) {
+    give_up(loop, job, false);
     return;
   }
   weir_request_cancel(job->request);
@@ -282,7 +283,7 @@ static void take_completions(struct loop *loop) {
 static void give_up_late(struct loop *loop, double now) {
   for (struct job *job = loop->jobs, *next; job != NULL; job = next) {
     next = job->next;
-    if (now >= job->deadline) give_up(loop, job);
+    if (now >= job->deadline) give_up(loop, job, false);
   }
 }
 
@@ -311,7 +312,7 @@ static void see(struct loop *loop, const struct epoll_event *event) {
   } else if (event->data.ptr == &loop->ring) {
     take_completions(loop);
   } else if (event->data.ptr != loop) {
-    give_up(loop, event->data.ptr); /* the client of a job has gone */
+    give_up(loop, event->data.ptr, true); /* the client of a job has gone */
   }
 }
 
@@ -339,7 +340,7 @@ static void *run(void *data) {
     turn(loop);
     wish = atomic_load(&loop->wish);
     if (wish >= WISH_DRAIN && !loop->quiet) drain(loop);
-    while (wish == WISH_END && loop->jobs != NULL) give_up(loop, loop->jobs);
+    while (wish == WISH_END && loop->jobs != NULL) give_up(loop, loop->jobs, false);
   }
   MHD_run(loop->daemon);
   return NULL;
@@ -347,18 +348,19 @@ static void *run(void *data) {
 
 bool loop_ask(struct loop *loop, struct MHD_Connection *connection, const struct route *route,
               struct asked *asked, double patience_seconds, struct reply *reply, bool *ready) {
-  const struct token_batch *const texts = &asked->texts.tokens;
-  const size_t size = sizeof(float) * (size_t)asked->embedder->width * (size_t)texts->count;
+  const size_t size =
+      sizeof(float) * (size_t)asked->embedder->width * (size_t)asked->texts.tokens.count;
   struct job *const job = calloc(1, sizeof(*job));
   float *const rows = asked->index == NULL ? malloc(size) : NULL;
   const weir_request request = weir_request_new();
-  if (job == NULL || request.ctx == NULL || (asked->index == NULL && rows == NULL)) {
+  if (job == NULL || request.ctx == NULL || (asked->index == NULL && rows == NULL) ||
+      weir_request_set_class(request, WEIR_CLASS_HIGH) != 0 ||
+      weir_request_set_deadline(request, (int64_t)(1e9 * patience_seconds)) != 0) {
     weir_request_free(request);
     free(rows);
     free(job);
     return false;
   }
-  weir_request_set_class(request, WEIR_CLASS_HIGH);
   *job = (struct job){.asked = *asked,
                       .route = route,
                       .connection = connection,
@@ -375,7 +377,7 @@ bool loop_ask(struct loop *loop, struct MHD_Connection *connection, const struct
   loop->jobs = job;
   *loop->last_waiting = job;
   loop->last_waiting = &job->next_waiting;
-  batcher_note_waiting(&loop->service->batcher, texts->count);
+  batcher_note_waiting(&loop->service->batcher, job->asked.texts.tokens.count);
   struct epoll_event gone = {.events = EPOLLRDHUP, .data.ptr = job};
   epoll_ctl(loop->epoll, EPOLL_CTL_ADD, job->fd, &gone);
   MHD_suspend_connection(connection);

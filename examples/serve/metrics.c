@@ -3,8 +3,8 @@
 
 #include "text.h"
 
-static const unsigned codes[METRICS_CODES] = {200, 400, 404, 405, 408, 413,
-                                              422, 429, 500, 503, 504, 0 /* others */};
+static const unsigned codes[METRICS_CODES] = {200, 400, 404, 405, 408, 413, 422,
+                                              429, 499, 500, 503, 504, 0 /* others */};
 
 /* Seconds. */
 static const double bounds[METRICS_BUCKETS - 1] = {0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2,
@@ -42,6 +42,16 @@ void metrics_connected(struct metrics *metrics, int more) {
   pthread_mutex_lock(&metrics->lock);
   metrics->connections += more;
   pthread_mutex_unlock(&metrics->lock);
+}
+
+uint64_t metrics_ended(struct metrics *metrics, unsigned status) {
+  uint64_t count = 0;
+  int code = 0;
+  while (codes[code] != status && codes[code] != 0) code++;
+  pthread_mutex_lock(&metrics->lock);
+  for (int i = 0; i < METRICS_ROUTES; i++) count += metrics->routes[i].codes[code];
+  pthread_mutex_unlock(&metrics->lock);
+  return count;
 }
 
 int metrics_in_flight(struct metrics *metrics) {

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { METRICS_ROUTES = 7, METRICS_CODES = 12, METRICS_BUCKETS = 16 };
+enum { METRICS_ROUTES = 7, METRICS_CODES = 13, METRICS_BUCKETS = 16 };
 
 /* Requests of one route. */
 struct route_counts {
@@ -29,6 +29,8 @@ void metrics_begin(struct metrics *metrics);
 void metrics_end(struct metrics *metrics, int route, unsigned status, double seconds);
 void metrics_connected(struct metrics *metrics, int more);
 int metrics_in_flight(struct metrics *metrics);
+/* Requests that ended with that status, one that metrics.c lists. */
+uint64_t metrics_ended(struct metrics *metrics, unsigned status);
 void metrics_destroy(struct metrics *metrics);
 
 struct text;

@@ -83,14 +83,42 @@ static void count_index(struct service *service, int rc) {
   pthread_mutex_unlock(&service->lock);
 }
 
+/* The index that is being made is given up. */
+static void stop_locked(struct service *service) {
+  atomic_store_explicit(&service->progress.stop, true, memory_order_relaxed);
+  if (service->making.ctx != NULL) weir_request_cancel(service->making);
+}
+
+static void set_making(struct service *service, weir_request request) {
+  pthread_mutex_lock(&service->lock);
+  service->making = request;
+  if (atomic_load_explicit(&service->progress.stop, memory_order_relaxed)) stop_locked(service);
+  pthread_mutex_unlock(&service->lock);
+}
+
+/* In a request of a low class: questions go before it, and it can be given up in the middle of a
+   batch. */
+static int rebuild_in_request(struct service *service, bool reload) {
+  const weir_request request = weir_request_new();
+  mlx_stream s = mlx_stream_new(); /* empty: this thread's default */
+  int rc = 1;
+  if (request.ctx != NULL && weir_request_set_class(request, WEIR_CLASS_LOW) == 0 &&
+      weir_request_enter(request) == 0) {
+    set_making(service, request);
+    rc = rebuild(service, reload, s);
+    set_making(service, (weir_request){NULL});
+    weir_request_leave();
+  }
+  mlx_stream_free(s);
+  weir_request_free(request);
+  return rc;
+}
+
 static void *run_indexer(void *data) {
   struct service *const service = data;
   bool reload = false;
   while (next_order(service, &reload)) {
-    mlx_stream s = mlx_stream_new(); /* empty: this thread's default */
-    const int rc = rebuild(service, reload, s);
-    mlx_stream_free(s);
-    count_index(service, rc);
+    count_index(service, rebuild_in_request(service, reload));
   }
   return NULL;
 }
@@ -106,9 +134,7 @@ void service_rebuild(struct service *service, bool reload) {
 void service_keep_rebuilding(struct service *service, bool on) {
   pthread_mutex_lock(&service->lock);
   service->wants_more = on;
-  if (!on && service->indexing) {
-    atomic_store_explicit(&service->progress.stop, true, memory_order_relaxed);
-  }
+  if (!on && service->indexing) stop_locked(service);
   pthread_cond_broadcast(&service->changed);
   pthread_mutex_unlock(&service->lock);
 }
@@ -168,7 +194,7 @@ int service_start(struct service *service, const struct service_options *options
 void service_stop(struct service *service) {
   pthread_mutex_lock(&service->lock);
   service->wants_end = true;
-  atomic_store_explicit(&service->progress.stop, true, memory_order_relaxed);
+  stop_locked(service);
   pthread_cond_broadcast(&service->changed);
   pthread_mutex_unlock(&service->lock);
   pthread_join(service->indexer, NULL);

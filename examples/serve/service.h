@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <weir/weir.h>
 
 #include "batcher.h"
 #include "embedder.h"
@@ -41,6 +42,7 @@ struct service {
   bool wants_more;           /* under lock: and then another one, on and on */
   bool wants_end;            /* under lock */
   bool indexing;             /* under lock */
+  weir_request making;       /* under lock: what the index is made in, empty while none is */
   int built;                 /* under lock: indexes made */
   int failures;              /* under lock: indexes that could not be made */
 

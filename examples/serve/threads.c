@@ -1,10 +1,21 @@
 /* The texts go to the batcher; the scores of a search are computed on the thread's own default
-   stream. */
+   stream, in the same request. */
 #include "threads.h"
 
 #include <stdlib.h>
 #include <weir/weir.h>
 
+#include "gauge.h"
+
+static void fail(struct reply *reply, weir_status status, const char *message) {
+  if (status == WEIR_ERROR_CANCELLED || status == WEIR_ERROR_DEADLINE) {
+    api_give_up(reply, false);
+  } else {
+    api_fail(reply, 500, NULL, NULL, message);
+  }
+}
+
+/* Inside the request. */
 static void score(const struct route *route, const struct asked *asked, const float *row,
                   struct reply *reply) {
   const mlx_stream mine = {0}; /* this thread's default */
@@ -16,25 +27,46 @@ static void score(const struct route *route, const struct asked *asked, const fl
   if (data != NULL) {
     route->end(asked, data, reply);
   } else {
-    api_fail(reply, 500, NULL, NULL, weir_last_error());
+    fail(reply, weir_last_status(), weir_last_error());
   }
   mlx_array_free(scores);
   mlx_array_free(question);
 }
 
-void threads_answer(struct service *service, const struct route *route, const struct asked *asked,
-                    struct reply *reply) {
+static void compute(struct service *service, const struct route *route, const struct asked *asked,
+                    const struct batcher_caller *caller, struct reply *reply) {
   const struct token_batch *const texts = &asked->texts.tokens;
-  char error[BATCHER_ERROR_BYTES];
+  char error[BATCHER_ERROR_BYTES] = "out of memory";
   float *const rows = malloc(sizeof(*rows) * (size_t)asked->embedder->width * (size_t)texts->count);
-  if (rows == NULL) {
-    api_fail(reply, 500, NULL, NULL, "out of memory");
-  } else if (batcher_embed(&service->batcher, asked->embedder, texts, rows, error) != 0) {
+  const enum batcher_end end =
+      rows == NULL ? BATCHER_FAILED
+                   : batcher_embed(&service->batcher, asked->embedder, texts, rows, caller, error);
+  if (end == BATCHER_FAILED) {
     api_fail(reply, 500, NULL, NULL, error);
-  } else if (asked->index != NULL) {
-    score(route, asked, rows, reply);
-  } else {
+  } else if (end == BATCHER_GIVEN_UP) {
+    api_give_up(reply, false);
+  } else if (asked->index == NULL) {
     route->end(asked, rows, reply);
+  } else if (weir_request_enter(caller->request) == 0) {
+    score(route, asked, rows, reply);
+    weir_request_leave();
+  } else {
+    api_fail(reply, 500, NULL, NULL, weir_last_error());
   }
   free(rows);
+}
+
+void threads_answer(struct service *service, struct watch *watch, int fd, const struct route *route,
+                    const struct asked *asked, double patience, struct reply *reply) {
+  struct watched watched;
+  const struct batcher_caller caller = {weir_request_new(), gauge_seconds() + patience};
+  if (caller.request.ctx == NULL || weir_request_set_class(caller.request, WEIR_CLASS_HIGH) != 0 ||
+      weir_request_set_deadline(caller.request, (int64_t)(1e9 * patience)) != 0) {
+    api_fail(reply, 500, NULL, NULL, weir_last_error());
+  } else {
+    watch_begin(watch, &watched, fd, caller.request);
+    compute(service, route, asked, &caller, reply);
+    if (watch_end(watch, &watched)) api_give_up(reply, true);
+  }
+  weir_request_free(caller.request);
 }

@@ -3,9 +3,11 @@
 #define WR_EXAMPLES_SERVE_THREADS_H
 
 #include "api.h"
+#include "watch.h"
 
-/* Computes what the route's `end` needs, and has it make the reply. */
-void threads_answer(struct service *service, const struct route *route, const struct asked *asked,
-                    struct reply *reply);
+/* Computes what the route's `end` needs, in a request of its own, and has that make the reply.
+   Gives up after `patience` seconds, or when the client at the other end of `fd` goes. */
+void threads_answer(struct service *service, struct watch *watch, int fd, const struct route *route,
+                    const struct asked *asked, double patience, struct reply *reply);
 
 #endif

@@ -183,6 +183,10 @@ def check_given_up(server, model):
         check("under way", becomes(in_flight, 2))
     check("nobody waits", becomes(in_flight, 1))
     check("given up", texts() - before < 3000, texts() - before)
+    counts = server.ask("GET", "/metrics")[2].decode()
+    for code in (499, 504):
+        check(f"{code} is counted", f'{{route="embeddings",code="{code}"}} 1\n' in counts, counts)
+    check("nothing waits", server.metric("serve_texts_waiting") == 0)
     check("goes on", server.post("/search", {"query": "rain"})[0] == 200)
 
 
@@ -215,7 +219,7 @@ def check_server(folder, *arguments):
         check_many(server)
         if model != "trigrams":
             check_reload(server, folder)
-        if model != "trigrams" and "--loop" in arguments:
+        if model != "trigrams":
             check_given_up(server, model)
         check_drain(server, model)
     return model
@@ -229,11 +233,17 @@ def check_usage(folder):
         check(arguments, done.returncode == want, done.stderr)
 
 
-def check_demo(folder):
-    done = subprocess.run([PROGRAM, "--demo", "--requests=200", "--clients=8", str(folder)],
+def check_demo(folder, *arguments):
+    done = subprocess.run([PROGRAM, "--demo", "--requests=200", "--clients=8", *arguments, str(folder)],
                           capture_output=True, text=True, timeout=120)
     check("the demonstration", done.returncode == 0, done.stdout + done.stderr)
-    check("its answers", re.search(r"as from one thread +100 +100$", done.stdout, re.MULTILINE), done.stdout)
+    rows = {name: re.search(rf"^ *{name} +(\d+) +(\d+)$", done.stdout, re.MULTILINE)
+            for name in ("answers as from one thread", "different", "failed", "given up: late, as they had 2 ms",
+                         "given up: the client had gone")}
+    if check("its rows", all(rows.values()), done.stdout):
+        counts = [[int(row[i]) for row in rows.values()] for i in (1, 2)]
+        for same, different, failed, late, gone in counts:
+            check("its answers", same + late + gone == 100 and different == failed == 0 and gone == 5, counts)
     check("its streams", re.search(r"^live streams +(\d+) +\d+ +\1$", done.stdout, re.MULTILINE), done.stdout)
 
 
@@ -249,4 +259,5 @@ with tempfile.TemporaryDirectory() as room:
         (text / "three").unlink(missing_ok=True)
     check_server(text, "--loop")
     check_demo(text)
+    check_demo(text, "--loop")
 sys.exit(bool(failures))

@@ -15,6 +15,7 @@ def check(name, held, what=""):
     if not held:
         failures.append(name)
         print("FAILED:", name, what)
+    return held
 
 
 class Server:

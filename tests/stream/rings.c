@@ -1,5 +1,5 @@
-/* R7: rings, as an event loop sees them. A stall stands in for a long command; the fake device for
-   a GPU, and for one that fails. */
+/* R7, and R3 in rings: as an event loop sees them. A stall stands in for a long command; the fake
+   device for a GPU, and for one that fails. */
 
 #include <fcntl.h>
 #include <poll.h>
@@ -214,6 +214,23 @@ static void cancelled(void) {
   mlx_array_free(shared);
 }
 
+/* R3: the deadline of a request that no thread waits in; also of one that has passed before. */
+static void late(void) {
+  struct stall stall;
+  weir_request r = weir_request_new();
+  mlx_array a = chain(1, 3, stream);
+  stall_begin(&stall, stream);
+  CHECK(weir_request_set_deadline(r, 20 * 1000 * 1000) == 0);
+  CHECK(begin(a, r, &names[0]) == 0);
+  expect_next(&names[0], WEIR_ERROR_DEADLINE, "deadline");
+  CHECK(begin(a, r, &names[1]) == 0);
+  expect_next(&names[1], WEIR_ERROR_DEADLINE, "deadline");
+  CHECK(!available(a));
+  stall_end(&stall);
+  CHECK(float_of(a) == 4 && weir_request_free(r) == 0);
+  mlx_array_free(a);
+}
+
 /* What runs on a device goes on, and the completion does not wait for it. */
 static void cancelled_while_it_runs(void) {
   mlx_stream gpu = new_gpu_stream();
@@ -404,6 +421,7 @@ int main(void) {
   errors();
   a_device_fails();
   cancelled();
+  late();
   cancelled_while_it_runs();
   levels_and_edges();
   freed_with_work_in_flight();
