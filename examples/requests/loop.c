@@ -142,8 +142,8 @@ static void *run_clients(void *arg) {
   for (int i = 0; i < CLIENTS; i++) {
     while (sent[i] < WINDOW) ask(i);
   }
-  (void)close(clients[0].fd); /* hangs up */
-  clients[0].fd = -1;
+  (void)close(clients[CLIENTS - 1].fd); /* hangs up */
+  clients[CLIENTS - 1].fd = -1;
   while (left > 0) {
     if (poll(clients, CLIENTS, -1) < 0) continue;
     for (int i = 0; i < CLIENTS; i++) {
