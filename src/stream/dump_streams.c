@@ -9,8 +9,11 @@
 enum {
   MOST_STREAMS = 1 << 16, /* that are looked at */
   MOST_TOLD = 256,        /* of those that are not idle */
-  MOST_TASKS = 1 << 14    /* of one queue */
+  MOST_TASKS = 1 << 16    /* that are looked at in queues, of all together */
 };
+
+/* How many more of those; who makes the dump only. */
+static int tasks_left;
 
 /* A stream as it was found. */
 struct found {
@@ -61,11 +64,11 @@ static void count_queue(const struct wr_stream *s, struct queue *q) {
   struct wr_task task;
   const struct wr_task *at = s->head;
   *q = (struct queue){0};
-  for (; q->tasks < MOST_TASKS && next_task(&at, &task); at = task.next) {
+  for (; tasks_left > 0 && next_task(&at, &task); at = task.next, tasks_left--) {
     q->tasks++;
     if (wr_dump_tell(key_of(&task), at, &told)) q->commands += told.left;
   }
-  q->more = q->tasks == MOST_TASKS;
+  q->more = tasks_left == 0;
 }
 
 /* What its drainer is at, or the first in its queue. */
@@ -86,9 +89,8 @@ uint64_t wr_dump_before(const struct wr_stream *stream, const struct wr_task *ta
   if (!look_at(stream, &f) || f.copy.current == task) return 0;
   uint64_t n = tell_task(f.copy.current, &told) ? told.left : 0;
   const struct wr_task *at = f.copy.head;
-  for (int i = 0; i < MOST_TASKS && at != task && next_task(&at, &copy); i++) {
+  for (; tasks_left > 0 && at != task && next_task(&at, &copy); at = copy.next, tasks_left--) {
     if (tell_task(at, &told)) n += told.left;
-    at = copy.next;
   }
   return n;
 }
@@ -151,7 +153,12 @@ static void tell_running(struct wr_dump *d, const struct found *f,
   const unsigned long long thread = (unsigned long long)f->copy.drainer;
   wr_dump_age(d, f->copy.began, age);
   if (!f->copy.current) {
-    wr_dump_say(d, "  %s: drained by thread 0x%llx\n", f->name, thread);
+    wr_dump_say(d, "  %s: drained by thread 0x%llx, which is between two commands\n", f->name,
+                thread);
+    wr_dump_blame(d, WR_DUMP_GUESSED, f->copy.began,
+                  "thread 0x%llx hands to the device what it has encoded for %s, and has not come "
+                  "back from the driver for %s",
+                  thread, f->name, age);
     return;
   }
   wr_dump_say(d, "  %s: runs %s (%u of %u), begun %s ago, on thread 0x%llx\n", f->name,
@@ -250,6 +257,7 @@ void wr_dump_streams(struct wr_dump *d) {
   static struct found f; /* who makes the dump only */
   const struct wr_stream *at;
   int idle = 0, told = 0, left_out = 0;
+  tasks_left = MOST_TASKS;
   wr_dump_say(d, "streams:\n");
   for (size_t index = 0; index < MOST_STREAMS && (at = wr_registry_peek(&index)); index++) {
     if (!look_at(at, &f)) continue;

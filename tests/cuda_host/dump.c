@@ -34,9 +34,24 @@ static void behind(void) {
   CHECK(submit(other) == 0 && mlx_synchronize(t) == 0);
   cuda->hold();
   mlx_array first = sum_of(one, one, s), second = sum_of(first, other, t);
-  CHECK(submit(first) == 0 && submit(second) == 0);
+  CHECK(submit(first) == 0);
   culprit_is("gpu:0 has ended nothing of stream 0 (gpu:0) for|add float32[300]");
+  CHECK(submit(second) == 0); /* what it reads is with the device by now */
   while (!strstr(dumped, "it waits there for another stream")) take_dump();
+  CHECK(strstr(first_line(), "gpu:0 has ended nothing of stream 0 (gpu:0) for"));
+}
+
+/* A call of the driver's that does not come back, since its queue is full. */
+static void driver(void) {
+  enum { MANY = 8 };
+  mlx_stream s = new_gpu_stream();
+  mlx_array a = floats(300, 1), sums[MANY];
+  for (int i = 0; i < MANY; i++) sums[i] = sum_of(a, i ? sums[i - 1] : a, s);
+  CHECK(submit(sums[0]) == 0 && mlx_synchronize(s) == 0);
+  cuda->hold();
+  cuda->queue(2);
+  CHECK(submit(sums[MANY - 1]) == 0);
+  culprit_is("for stream 0 (gpu:0), and has not come back from the driver for");
 }
 
 static void compiles(void) {
@@ -51,6 +66,7 @@ int main(void) {
   CHECK(sem_init(&never, 0, 0) == 0);
   HANGS(stalled);
   HANGS(behind);
+  HANGS(driver);
   CHECK(setenv("WEIR_STAND_IN_COMPILE", "60000", 1) == 0);
   HANGS(compiles);
   return 0;
