@@ -49,7 +49,7 @@ set(weir_tool_dir "${PROJECT_SOURCE_DIR}/tools/weirtool")
 install(PROGRAMS "${PROJECT_SOURCE_DIR}/tools/weir" DESTINATION "${CMAKE_INSTALL_BINDIR}"
   COMPONENT tools)
 install(DIRECTORY "${weir_tool_dir}" DESTINATION "${CMAKE_INSTALL_DATAROOTDIR}/weir"
-  COMPONENT tools FILES_MATCHING PATTERN "*.py" PATTERN "__pycache__" EXCLUDE)
+  COMPONENT tools FILES_MATCHING PATTERN "*.py" PATTERN "*.html" PATTERN "__pycache__" EXCLUDE)
 install(FILES "${weir_tool_dir}/weir.1" DESTINATION "${CMAKE_INSTALL_MANDIR}/man1" COMPONENT tools)
 install(FILES "${weir_tool_dir}/weir.bash" RENAME weir COMPONENT tools
   DESTINATION "${CMAKE_INSTALL_DATAROOTDIR}/bash-completion/completions")

@@ -42,7 +42,7 @@ void wr_span_of(struct wr_node *node, struct wr_stream *stream, uint64_t encoded
   struct wr_command_record r = {.head = {.kind = WR_RECORD_COMMAND, .what = node->op},
                                 .end = wr_clock_ns(),
                                 .encoded = encoded,
-                                .stream = {.id = wr_stream_id(stream),
+                                .stream = {.number = wr_stream_id(stream) + 1,
                                            .index = (uint32_t)wr_stream_index(stream),
                                            .device_index = (uint16_t)device.index,
                                            .device_type = (uint16_t)device.type},

@@ -385,10 +385,9 @@ struct wr_error *wr_timeline_stop(void) {
 }
 
 static void process_ends(void) {
-  wr_mutex_lock(&timeline.lock);
-  say_end_locked();
-  (void)wait_written_locked(wr_clock_ns() + patience_ns);
-  wr_mutex_unlock(&timeline.lock);
+  struct wr_error *error;
+  (void)wr_timeline_stop_until(wr_clock_ns() + patience_ns, &error);
+  wr_error_release(error);
 }
 
 /* ---- fork (K11) ---- */

@@ -6,7 +6,7 @@
    Tracks. A thread's is of the process's own number and the system's number of the thread. Each
    device is a process of its own to whoever reads the file, so that its streams stand together: its
    number is the process's and a multiple of DEVICE_PIDS, which no process's reaches, and a stream's
-   the stream's id and STREAM_TIDS. */
+   the stream's own and STREAM_TIDS. */
 
 #include <errno.h>
 #include <string.h>
@@ -92,7 +92,7 @@ static int32_t device_pid(const struct wr_timeline_text *t, const struct wr_reco
   return t->pid + DEVICE_PIDS * (1 + s->device_type * WR_DEVICE_INDICES + s->device_index);
 }
 
-static uint64_t stream_tid(const struct wr_record_track *s) { return STREAM_TIDS + s->id; }
+static uint64_t stream_tid(const struct wr_record_track *s) { return STREAM_TIDS + s->number; }
 
 static void begin_event(struct wr_timeline_text *t, const char *ph, int32_t pid, uint64_t tid) {
   if (t->n + EVENT_BYTES > sizeof t->text) wr_timeline_text_flush(t);
@@ -335,7 +335,7 @@ static void put_span(struct wr_timeline_text *t, uint64_t tid, const uint64_t *w
   put_span_times(t, r.begin, r.end);
   put(t, waits ? ",\"cat\":\"wait\",\"name\":\"" : ",\"cat\":\"thread\",\"name\":\"");
   put(t, names[r.head.what]);
-  if (r.stream.id) put_stream_name(t, &r.stream);
+  if (r.stream.number) put_stream_name(t, &r.stream);
   put(t, "\"");
   if (r.head.number) {
     put(t, ",\"args\":{\"arrays\":");
@@ -353,7 +353,7 @@ static void put_blocked(struct wr_timeline_text *t, const uint64_t *words) {
   begin_event(t, "X", device_pid(t, &r.stream), stream_tid(&r.stream));
   put_span_times(t, r.begin, r.end);
   put(t, ",\"cat\":\"blocked\",\"name\":\"blocked\"");
-  if (r.by.id) {
+  if (r.by.number) {
     put(t, ",\"args\":{\"by\":\"");
     put_stream_name(t, &r.by);
     put(t, " (");

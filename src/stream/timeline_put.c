@@ -41,7 +41,7 @@ static void put_record(void *record, size_t bytes) {
 
 static struct wr_record_track track_of(const struct wr_stream *stream) {
   if (!stream) return (struct wr_record_track){0};
-  return (struct wr_record_track){.id = stream->id,
+  return (struct wr_record_track){.number = stream->id + 1,
                                   .index = (uint32_t)stream->index,
                                   .device_index = (uint16_t)stream->device.index,
                                   .device_type = (uint16_t)stream->device.type};

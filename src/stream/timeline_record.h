@@ -26,7 +26,7 @@ struct wr_record_head {
 
 /* A stream, as tracks know it. */
 struct wr_record_track {
-  uint64_t id;
+  uint64_t number; /* one more than its id; 0: none */
   uint32_t index;
   uint16_t device_index;
   uint16_t device_type; /* enum wr_device_type */
@@ -58,8 +58,8 @@ struct wr_command_record {
 struct wr_span_record {
   struct wr_record_head head; /* what: enum wr_span; number: arrays */
   uint64_t begin, end;
-  struct wr_record_track stream; /* id 0: none */
-  struct wr_record_track by;     /* of BLOCKED; the same */
+  struct wr_record_track stream; /* or none */
+  struct wr_record_track by;     /* of BLOCKED; or none */
 };
 
 struct wr_request_record {

@@ -10,10 +10,10 @@ import argparse
 import signal
 import sys
 
-from weirtool import dump, info
+from weirtool import dump, info, trace
 from weirtool.failure import Failure
 
-COMMANDS = {"info": info, "dump": dump}
+COMMANDS = {"info": info, "dump": dump, "trace": trace}
 
 
 def parser():

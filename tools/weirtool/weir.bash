@@ -3,11 +3,11 @@
 _weir() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
   if [ "$COMP_CWORD" -eq 1 ]; then
-    mapfile -t COMPREPLY < <(compgen -W "dump info --help" -- "$word")
+    mapfile -t COMPREPLY < <(compgen -W "dump info trace --help" -- "$word")
     return
   fi
   case $before in
-    --library)
+    --from | --library | --output | --page)
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
       return
       ;;
@@ -19,6 +19,10 @@ _weir() {
       ;;
     info)
       mapfile -t COMPREPLY < <(compgen -W "--help --library --json --timeout" -- "$word")
+      ;;
+    trace)
+      mapfile -t COMPREPLY < <(compgen -W "--help --output --page --from --most" -- "$word")
+      [[ $word == -* ]] || mapfile -t COMPREPLY <<<"$(compgen -c -f -- "$word")"
       ;;
   esac
 }
