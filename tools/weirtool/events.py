@@ -78,6 +78,11 @@ def track(spans, texts, start, requests_at):
     return {"spans": columns, "depth": max(columns[4], default=0) + 1}
 
 
+def order(name, place):
+    """The program's threads come before those of the library's."""
+    return name.startswith("weir-"), name != "main", place
+
+
 def calls_of(flows, spans):
     """The call around each point of a flow on a thread's track: by where it begins, its request."""
     calls = {}
@@ -114,7 +119,8 @@ def model(path, most):
     texts, calls, groups = Texts(), calls_of(flows, spans) if len(flows) < 2000 else {}, []
     for pid in sorted({pid for pid, _ in spans} | set(counters), key=lambda p: (facts.get(("process_sort_index", p), 9) or 99, p)):
         tracks = []
-        for place in sorted((p for p in spans if p[0] == pid), key=lambda p: (facts.get(("thread_sort_index", p), 0), p)):
+        for place in sorted((p for p in spans if p[0] == pid), key=lambda p: (
+                facts.get(("thread_sort_index", p), 0), order(str(facts.get(("thread_name", p), "")), p))):
             one = track(spans[place], texts, start, calls.get(place, {}))
             one["name"] = str(facts.get(("thread_name", place), f"track {place[1]}"))
             tracks.append(one)
