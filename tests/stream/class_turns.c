@@ -88,6 +88,46 @@ static void turns_by_deadline(void) {
   for (int i = 0; i < ALL; i++) CHECK(ran[i].deadline == 1 + (uint64_t)i);
 }
 
+static void post_when_told(void *sem) { sem_post(sem); }
+
+/* The same of requests, as their callers see it: values come in the order of the deadlines, though
+   what was submitted last has the earliest. */
+static void requests_by_deadline(void) {
+  enum { N = 20 };
+  weir_request requests[N];
+  mlx_stream streams[N];
+  mlx_array sorted[N];
+  weir_event over[N];
+  stall_all();
+  for (int i = 0; i < N; i++) {
+    streams[i] = new_stream();
+    over[i] = weir_event_new();
+    requests[i] = weir_request_new();
+    sorted[i] = sorted_bits(64, streams[i]);
+    CHECK(weir_request_set_deadline(requests[i], (int64_t)(N - i) * 3600 * 1000000000) == 0);
+    CHECK(weir_request_enter(requests[i]) == 0);
+    CHECK(submit(sorted[i]) == 0 && weir_event_record(over[i], streams[i]) == 0);
+    CHECK(weir_request_leave() == 0);
+    CHECK(weir_stream_on_idle(streams[i], post_when_told, &all_ran) == 0);
+  }
+  stall_end(&stalls[0]);
+  for (int i = 0; i < N; i++) { /* without a wait that another thread would help */
+    while (sem_wait(&all_ran)) continue;
+  }
+  for (int i = 1; i < N; i++) {
+    int64_t ns = -1;
+    CHECK(weir_event_elapsed(&ns, over[i], over[i - 1]) == 0 && ns >= 0);
+  }
+  for (int i = 1; i < THREADS; i++) stall_end(&stalls[i]);
+  for (int i = 0; i < THREADS; i++) mlx_stream_free(stalled[i]);
+  for (int i = 0; i < N; i++) {
+    weir_event_free(over[i]);
+    mlx_array_free(sorted[i]);
+    weir_request_free(requests[i]);
+    mlx_stream_free(streams[i]);
+  }
+}
+
 /* ---- slices ---- */
 
 enum { PARTS = 400 };
@@ -262,6 +302,7 @@ int main(int argc, char **argv) {
   }
   CHECK(in_child(turns_of_one_thread, 60) == 0);
   CHECK(in_child(turns_by_deadline, 60) == 0);
+  CHECK(in_child(requests_by_deadline, 60) == 0);
   CHECK(in_child(never_for_ever, 60) == 0);
   CHECK(in_child(gives_way, 60) == 0);
   return 0;
