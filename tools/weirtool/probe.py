@@ -8,7 +8,7 @@ import ctypes
 import json
 import sys
 
-CPU, GPU, FLOAT32 = 0, 1, 10
+CPU, GPU, FLOAT32, COMPLEX64 = 0, 1, 10, 13
 
 
 class Handle(ctypes.Structure):
@@ -69,13 +69,13 @@ def facts(weir, device):
     return told
 
 
-def use(weir, device):
+def use(weir, device, dtype):
     """A product and a Fourier transform, which open the libraries for them. The error of the first that
     fails, or None."""
     stream = weir.mlx_stream_new_device(device)
     shape = (ctypes.c_int * 2)(4, 4)
     a, product, transform = (weir.mlx_array_new() for _ in range(3))
-    made = [weir.mlx_ones(ctypes.byref(a), shape, ctypes.c_size_t(2), FLOAT32, stream),
+    made = [weir.mlx_ones(ctypes.byref(a), shape, ctypes.c_size_t(2), dtype, stream),
             weir.mlx_matmul(ctypes.byref(product), a, a, stream),
             weir.mlx_fft_fft(ctypes.byref(transform), a, 4, 1, 0, stream)]
     said = None
@@ -96,7 +96,7 @@ def devices(weir):
         for index in range(count.value):
             device = weir.mlx_device_new_type(kind, index)
             told.append({"device": f"{name}:{index}", "facts": facts(weir, device),
-                         "error": use(weir, device)})
+                         "error": use(weir, device, COMPLEX64 if kind == CPU else FLOAT32)})
             weir.mlx_device_free(device)
     return told
 
