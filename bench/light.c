@@ -6,7 +6,7 @@
 // products of 256x256, of which each has to wait for its turn. Prints kind, streams, way, and
 // median, 99th percentile and longest time in milliseconds, separated by tabs. The way "hop" is no
 // request: two threads that wake each other, as a callback has to; what that takes is the system's.
-// --quick takes fewer samples.
+// --quick takes fewer samples, --classes only 32 queues without and with classes.
 
 #define _GNU_SOURCE
 #include <poll.h>
@@ -236,6 +236,7 @@ static void beside(const char *kind, void *(*busy)(void *), int n, int samples) 
 
 int main(int argc, char **argv) {
   const int quick = argc > 1 && !strcmp(argv[1], "--quick"), samples = quick ? 20 : MOST_SAMPLES;
+  const bool only_classes = argc > 1 && !strcmp(argv[1], "--classes");
   cpu = mlx_device_new_type(MLX_CPU, 0);
   must(mlx_set_default_device(cpu));  // also where there is a GPU
   sem_init(&told, 0, 0);
@@ -251,8 +252,8 @@ int main(int argc, char **argv) {
   must(mlx_array_eval(large));
   high = weir_request_new();
   must(weir_request_set_class(high, WEIR_CLASS_HIGH));
-  for (int n = 4; n <= MOST_STREAMS; n = n == 4 ? 16 : 2 * n) {
-    beside("kernels", loop_kernels, n, samples);
+  for (int n = only_classes ? MOST_STREAMS : 4; n <= MOST_STREAMS; n = n == 4 ? 16 : 2 * n) {
+    if (!only_classes) beside("kernels", loop_kernels, n, samples);
     beside("queues", keep_queue, n, samples);
   }
   classes = true;
