@@ -3,8 +3,9 @@
    recorded, its jobs are borrowed: a thread does not leave before the texts that were taken of its
    own have their places in a graph, which takes as long as recording does.
 
-   Whoever ends a batch, as the last whose row it was, wakes one thread whose job waits: so while
-   anything waits, a batch is computed, or somebody is about to record one. */
+   Whoever ends a batch, as the first whose row is there, or as the last to give one up, wakes one
+   thread whose job waits: so while anything waits, a batch is computed, or somebody is about to
+   record one. */
 #include "batcher.h"
 
 #include <stdbool.h>
@@ -17,7 +18,8 @@
 
 /* A batch that was recorded, until the last of its rows was used or given up. */
 struct graph {
-  int left; /* under the batcher's lock */
+  int left;  /* under the batcher's lock, both */
+  bool over; /* one of its rows was there: so all are, or soon */
 };
 
 /* A text's place in one. */
@@ -161,13 +163,18 @@ static void place_locked(struct batch *batch, struct graph *graph, const char *e
   }
 }
 
-/* One of the graph's rows is needed no more. */
-static void use_locked(struct batcher *batcher, struct batcher_job *job) {
-  struct graph *const graph = job->places[job->used++].graph;
-  if (--graph->left > 0) return;
-  free(graph);
+static void end_batch_locked(struct batcher *batcher, struct graph *graph) {
+  if (graph->over) return;
+  graph->over = true;
   batcher->computing--;
   wake_next_locked(batcher);
+}
+
+/* One of the graph's rows is needed no more; it is there, or was given up. */
+static void use_locked(struct batcher *batcher, struct batcher_job *job, bool there) {
+  struct graph *const graph = job->places[job->used++].graph;
+  if (--graph->left == 0 || there) end_batch_locked(batcher, graph);
+  if (graph->left == 0) free(graph);
 }
 
 static void leave_locked(struct batcher *batcher, struct batcher_job *job) {
@@ -235,7 +242,7 @@ static void record_locked(struct batcher *batcher, struct batcher_job *own) {
     return;
   }
   take_batch_locked(batcher, &batch);
-  *graph = (struct graph){batch.count};
+  *graph = (struct graph){.left = batch.count};
   batcher->computing++;
   pthread_mutex_unlock(&batcher->lock);
   const char *const error = record(&batch) != 0 ? weir_last_error() : NULL;
@@ -257,7 +264,7 @@ static void evaluate_locked(struct batcher *batcher, struct batcher_job *job, fl
     if (end == BATCHER_FAILED) fail_locked(job, weir_last_error());
   }
   mlx_array_free(row);
-  use_locked(batcher, job);
+  use_locked(batcher, job, end == BATCHER_ALL_THERE);
 }
 
 static void sleep_locked(struct batcher *batcher, struct batcher_job *job) {
