@@ -1,12 +1,12 @@
 /* K10, K11, K13. Derivatives with the rest of the program in the mix: closures made on one thread,
    called on 64 at once, on streams of their own, and freed on another; a fork in the middle of a
    trace; a chain of 100,000 operations on a stack of 64 KB; checkpoints that free what they
-   computed. */
+   computed; intermediate values that go with their last reader. */
 
 #include "fixtures.h"
 #include "lists.h"
 
-enum { N = 64, STEPS = 6, LINKS = 100000, LARGE = 1 << 18, BLOCKS = 6 };
+enum { N = 64, STEPS = 6, LINKS = 100000, LARGE = 1 << 18, BLOCKS = 6, SUMS = 40 };
 
 static const mlx_stream none;
 
@@ -227,6 +227,61 @@ static void checkpoints_free(void) {
   CHECK(little <= whole / 2);
 }
 
+/* ---- what dies with its last reader ---- */
+
+/* Running sums, whose derivatives do not need the values; each is a command of its own. */
+static int sums(mlx_vector_array *res, const mlx_vector_array in) {
+  mlx_array y = at(in, 0);
+  int rc = 0;
+  for (int i = 0; i < SUMS && !rc; i++) rc = mlx_cumsum(&y, y, 0, i % 2, true, none);
+  return rc || give(res, y);
+}
+
+/* The same of squares, whose derivatives do. */
+static int sums_of_squares(mlx_vector_array *res, const mlx_vector_array in) {
+  mlx_array y = at(in, 0), small = mlx_array_new_float(1e-6f);
+  int rc = 0;
+  for (int i = 0; i < SUMS && !rc; i++)
+    rc = mlx_square(&y, y, none) || mlx_multiply(&y, y, small, none) ||
+         mlx_cumsum(&y, y, 0, i % 2, true, none);
+  mlx_array_free(small);
+  return rc || give(res, y);
+}
+
+/* How many arrays there were at once beside argument and cotangent, while values and gradients were
+   computed; all but those two results are gone at the end. */
+static double most_arrays(int (*function)(mlx_vector_array *, const mlx_vector_array),
+                          bool compiled) {
+  size_t before, peak, after;
+  mlx_closure f = mlx_closure_new_func(function), c = mlx_closure_new();
+  mlx_vector_array x = ramp(LARGE), d = ramp(LARGE), out = {NULL}, g = {NULL};
+  CHECK(compiled ? mlx_compile(&c, f, false) == 0 : mlx_closure_set(&c, f) == 0);
+  CHECK(mlx_eval(x) == 0 && mlx_eval(d) == 0);
+  CHECK(mlx_get_active_memory(&before) == 0 && mlx_reset_peak_memory() == 0);
+  CHECK(mlx_vjp(&out, &g, c, x, d) == 0 && mlx_eval(g) == 0 && mlx_eval(out) == 0);
+  CHECK(mlx_get_peak_memory(&peak) == 0);
+  mlx_synchronize(none);
+  CHECK(mlx_get_active_memory(&after) == 0);
+  CHECK(after - before <= 3 * LARGE * sizeof(float)); /* results, and few bytes */
+  mlx_closure_free(f);
+  mlx_closure_free(c);
+  mlx_vector_array_free(x);
+  mlx_vector_array_free(d);
+  mlx_vector_array_free(out);
+  mlx_vector_array_free(g);
+  return peak > before ? (double)(peak - before) / (LARGE * sizeof(float)) : 0;
+}
+
+static void intermediates_die(void) {
+  for (int compiled = 0; compiled < 2; compiled++) {
+    const double few = most_arrays(sums, compiled),
+                 many_arrays = most_arrays(sums_of_squares, compiled);
+    if (few > 5) fprintf(stderr, "%g and %g arrays at once\n", few, many_arrays);
+    CHECK(few <= 5);
+    CHECK(many_arrays >= SUMS / 2);
+  }
+}
+
 int main(void) {
   mean_cpu();
   make_closures();
@@ -236,5 +291,6 @@ int main(void) {
   run_one(free_closures, NULL);
   run_on_small_stack(derive_links, NULL);
   checkpoints_free();
+  intermediates_die();
   return 0;
 }
