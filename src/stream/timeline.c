@@ -203,7 +203,7 @@ static bool wait_a_period(void) {
 
 static void *writer_main(void *arg) {
   struct wr_timeline_text *text = arg;
-  uint64_t lost = 0, ringless_before = wr_load_relaxed(&ringless);
+  uint64_t lost = 0, ringless_before = text->ringless_before;
   bool runs = true;
   pthread_setname_np(pthread_self(), "weir-trace");
   wr_timeline_text_begin(text);
@@ -275,6 +275,7 @@ static struct wr_error *start(int fd) {
   text->fd = fd;
   text->pid = (int32_t)getpid();
   text->since = wr_clock_ns();
+  text->ringless_before = wr_load_relaxed(&ringless);
   wr_mutex_lock(&timeline.lock);
   struct wr_error *error = start_locked(text);
   wr_mutex_unlock(&timeline.lock);

@@ -30,8 +30,9 @@ struct wr_timeline_text {
   int failed; /* errno of the first write that failed; 0: none */
   bool any;   /* an event stands in the file */
   int32_t pid;
-  uint64_t since;    /* spans that end before are of an earlier trace */
-  uint64_t commands; /* written */
+  uint64_t since;           /* spans that end before are of an earlier trace */
+  uint64_t ringless_before; /* records of threads without a ring, before this trace */
+  uint64_t commands;        /* written */
   struct {
     bool named;
     uint64_t live, cached;
