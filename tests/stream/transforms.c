@@ -253,6 +253,7 @@ static int sums_of_squares(mlx_vector_array *res, const mlx_vector_array in) {
 static double most_arrays(int (*function)(mlx_vector_array *, const mlx_vector_array),
                           bool compiled) {
   size_t before, peak, after;
+  mlx_stream cpu = mlx_default_cpu_stream_new();
   mlx_closure f = mlx_closure_new_func(function), c = mlx_closure_new();
   mlx_vector_array x = ramp(LARGE), d = ramp(LARGE), out = {NULL}, g = {NULL};
   CHECK(compiled ? mlx_compile(&c, f, false) == 0 : mlx_closure_set(&c, f) == 0);
@@ -260,11 +261,12 @@ static double most_arrays(int (*function)(mlx_vector_array *, const mlx_vector_a
   CHECK(mlx_get_active_memory(&before) == 0 && mlx_reset_peak_memory() == 0);
   CHECK(mlx_vjp(&out, &g, c, x, d) == 0 && mlx_eval(g) == 0 && mlx_eval(out) == 0);
   CHECK(mlx_get_peak_memory(&peak) == 0);
-  mlx_synchronize(none);
+  CHECK(mlx_synchronize(cpu) == 0);
   CHECK(mlx_get_active_memory(&after) == 0);
   CHECK(after - before <= 3 * LARGE * sizeof(float)); /* results, and few bytes */
   mlx_closure_free(f);
   mlx_closure_free(c);
+  mlx_stream_free(cpu);
   mlx_vector_array_free(x);
   mlx_vector_array_free(d);
   mlx_vector_array_free(out);
