@@ -4,6 +4,7 @@
 
 #include "anew.h"
 #include "base/base.h"
+#include "fake_device.h"
 #include "fixtures.h"
 #include "stream/internal.h"
 
@@ -58,9 +59,13 @@ static void run_in_order(void) {
   }
 }
 
+/* Streams of a device are fed by the same threads, in the same order. */
+static bool on_device;
+
 static void submit_note(int i, enum wr_class class, uint64_t deadline) {
   const struct wr_urgency wants = {.class = class, .deadline = deadline};
-  notes[i] = (struct note){.task = {.run = note_run, .wants = wants}, .stream = new_stream()};
+  notes[i] = (struct note){.task = {.run = note_run, .wants = wants},
+                           .stream = on_device ? new_gpu_stream() : new_stream()};
   wr_stream_submit(inside(notes[i].stream), &notes[i].task, true, NULL);
 }
 
@@ -78,6 +83,12 @@ static void turns_of_one_thread(void) {
     bool by_share;
     CHECK(wr_ready_take(&r, false, &by_share)->ready_urgency.class == ran[i].class);
   }
+}
+
+static void turns_on_a_device(void) {
+  fake_device_install();
+  on_device = true;
+  turns_of_one_thread();
 }
 
 /* R3 */
@@ -301,6 +312,7 @@ int main(int argc, char **argv) {
     run_anew("one worker");
   }
   CHECK(in_child(turns_of_one_thread, 60) == 0);
+  CHECK(in_child(turns_on_a_device, 60) == 0);
   CHECK(in_child(turns_by_deadline, 60) == 0);
   CHECK(in_child(requests_by_deadline, 60) == 0);
   CHECK(in_child(never_for_ever, 60) == 0);

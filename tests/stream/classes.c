@@ -325,6 +325,42 @@ static void by_threads(void) {
   of_threads(wait_for_event, WEIR_CLASS_LOW, WR_CLASS_NORMAL);
 }
 
+/* K11: in the child of a fork a stream has its own class, and nothing in flight, whatever it was
+   raised to; it works, and can be raised again. */
+static void in_a_child(void) {
+  struct stall stall;
+  int status = 0;
+  mlx_stream s = new_stream();
+  weir_request high = request_of(WEIR_CLASS_HIGH);
+  mlx_array a = sorted_bits(64, s), b = sorted_bits(64, s);
+  CHECK(weir_stream_set_class(s, WEIR_CLASS_LOW) == 0);
+  stall_begin(&stall, s);
+  CHECK(weir_request_set_deadline(high, INT64_C(3600000000000)) == 0 && submit_in(high, a) == 0);
+  CHECK(class_of(s) == WR_CLASS_HIGH && deadline_of(s) != 0);
+  pid_t child = fork();
+  CHECK(child >= 0);
+  if (child == 0) {
+    struct stall again;
+    alarm(30);
+    CHECK(class_of(s) == WR_CLASS_LOW && deadline_of(s) == 0);
+    stall_begin(&again, s);
+    CHECK(submit(b) == 0 && class_of(s) == WR_CLASS_LOW);
+    CHECK(submit_in(high, a) == 0 && class_of(s) == WR_CLASS_HIGH);
+    stall_end(&again);
+    synchronize(s);
+    CHECK(available(a) && available(b));
+    _exit(42);
+  }
+  CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 42);
+  stall_end(&stall);
+  synchronize(s);
+  CHECK(available(a) && mlx_array_eval(b) == 0);
+  mlx_array_free(a);
+  mlx_array_free(b);
+  weir_request_free(high);
+  mlx_stream_free(s);
+}
+
 int main(void) {
   mean_cpu();
   shares();
@@ -336,5 +372,6 @@ int main(void) {
   CHECK(in_child(due_of_a_queue, 60) == 0);
   CHECK(in_child(inherited, 60) == 0);
   CHECK(in_child(by_threads, 60) == 0);
+  if (!SANITIZED) CHECK(in_child(in_a_child, 60) == 0);
   return 0;
 }
