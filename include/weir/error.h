@@ -26,7 +26,8 @@ typedef enum weir_status {
   WEIR_ERROR_INTERNAL,         /* a defect of Weir's */
   WEIR_ERROR_CANCELLED,        /* the request that the call was made in was cancelled */
   WEIR_ERROR_DEADLINE,         /* the deadline of the request that the call was made in passed */
-  WEIR_ERROR_AGAIN             /* a stream has no room at this moment (weir_stream_set_limit) */
+  WEIR_ERROR_AGAIN,            /* a stream has no room at this moment (weir_stream_set_limit) */
+  WEIR_ERROR_BUDGET            /* a result would have gone over the budget of its request */
 } weir_status;
 
 /* The message of the last failing call on this thread; "" when none failed. It begins with the

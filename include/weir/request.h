@@ -11,10 +11,10 @@
 
    A request that ended, because it was cancelled or its deadline passed, takes back what has not
    begun: its commands leave their queues, their arrays are lazy again, with nothing of them
-   allocated, and can be forced by anybody. What runs goes on to its end. What others need too, another request or a thread that is
-   inside none, stays and gets its value; they notice nothing. In the request, calls that have to
-   wait for an array or a stream fail from then on, at once, and so do those that wait already;
-   nothing has become an array that failed.
+   allocated, and can be forced by anybody. What runs goes on to its end. What others need too,
+   another request or a thread that is inside none, stays and gets its value; they notice nothing.
+   In the request, calls that have to wait for an array or a stream fail from then on, at once, and
+   so do those that wait already; nothing has become an array that failed.
 
    Every function may be called from any thread with any handle. rc 0 is success, rc 1 an error
    (weir/error.h): an empty handle or a NULL result is one, which names the parameter
@@ -22,6 +22,7 @@
    mlx/c/array.h says, and refused memory. Nothing here takes ownership of a handle. In the child of
    a fork requests are what they were, with none of the parent's work in flight. */
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "mlx/c/stream.h"
@@ -75,12 +76,30 @@ int weir_request_cancel(weir_request request);
    a refusal of the thread that keeps to deadlines, one for all, which the first deadline starts. */
 int weir_request_set_deadline(weir_request request, int64_t timeout_ns);
 
+/* The results of the request's commands that are alive at a time may take so many bytes, together.
+   From this call on a command whose result would take more does not begin: it is taken back, with
+   all that has not begun of what the same call has submitted, and that call, or where it has come
+   back whoever forces these arrays, fails with WEIR_ERROR_BUDGET and the numbers in words; nothing
+   has become an array that failed. The request stays open, and what it has submitted otherwise is
+   computed, unless it reads what was taken back. Others are not touched: what they need too is
+   computed all the same, and counts for nobody.
+
+   A result counts from when its command begins until its memory is free again or belongs to another
+   result, which was written over it, for as much as mlx_get_active_memory counts for it. Views,
+   constants, copies for another device, and what a command needs while it runs do not count; nor do
+   commands that were submitted before the first call of this. Another call moves the budget: what
+   is there already stays. SIZE_MAX refuses nothing, and counts. */
+int weir_request_set_budget(weir_request request, size_t bytes);
+
 /* What the request has had computed. A command is the making of one array, as in weir/stream.h;
    those of calls that found the request ended are not counted. */
 typedef struct weir_request_stats_t {
-  uint64_t queued;     /* commands submitted, and neither begun nor taken back */
-  uint64_t begun;      /* commands that a device or a processor was given */
-  uint64_t taken_back; /* commands that left their queues when the request ended */
+  uint64_t queued; /* commands submitted, and neither begun nor taken back */
+  uint64_t begun;  /* commands that a device or a processor was given */
+  uint64_t
+      taken_back; /* commands that left their queues when the request ended, or for its budget */
+  uint64_t live_bytes; /* of results, as weir_request_set_budget says; 0 without a budget */
+  uint64_t peak_bytes; /* the most that this has been */
 } weir_request_stats_t;
 
 /* Fills *stats, as they were at one moment. Never waits. */

@@ -83,6 +83,13 @@ int weir_request_set_deadline(weir_request request, int64_t timeout_ns) {
   return wr_api_return(__func__, error);
 }
 
+int weir_request_set_budget(weir_request request, size_t bytes) {
+  struct wr_error *error = NULL;
+  struct wr_request *r = some_request(request, &error);
+  if (!error) error = wr_request_set_budget(r, bytes);
+  return wr_api_return(__func__, error);
+}
+
 int weir_request_stats(weir_request_stats_t *stats, weir_request request) {
   struct wr_error *error = NULL;
   wr_api_result(stats, "stats", &error);
@@ -92,7 +99,9 @@ int weir_request_stats(weir_request_stats_t *stats, weir_request request) {
     wr_request_numbers(r, &n);
     *stats = (weir_request_stats_t){.queued = n.submitted - n.begun - n.taken_back,
                                     .begun = n.begun,
-                                    .taken_back = n.taken_back};
+                                    .taken_back = n.taken_back,
+                                    .live_bytes = n.live_bytes,
+                                    .peak_bytes = n.peak_bytes};
   }
   return wr_api_return(__func__, error);
 }

@@ -23,9 +23,25 @@ static void wait_over(struct wr_node *node) {
   }
 }
 
-/* The same in a request, until that has ended. */
+/* Taken back, of what was planned: its request has ended, or it went over the budget. */
+static bool is_lazy(const struct wr_node *node) {
+  return wr_completion_phase(&node->completion) == WR_PHASE_LAZY;
+}
+
+/* One is not in that phase yet, nor in a later one. */
+static bool any_before(enum wr_phase phase, struct wr_node *const *nodes, size_t n) {
+  size_t i = 0;
+  while (i < n && wr_completion_phase(&nodes[i]->completion) >= phase) i++;
+  return i < n;
+}
+
+static bool is_settled(struct wr_node *node) {
+  return is_lazy(node) || wr_completion_over(&node->completion);
+}
+
+/* The same in a request, until that has ended, or the node was taken back. */
 static void wait_in(struct wr_request *request, struct wr_node *node) {
-  while (!wr_completion_over(&node->completion) && !wr_request_ended(request)) {
+  while (!is_settled(node) && !wr_request_ended(request)) {
     struct wr_stream *stream = wr_node_pending_stream(node);
     if (stream) {
       wr_stream_help_in(request, stream, &node->completion);
@@ -37,15 +53,9 @@ static void wait_in(struct wr_request *request, struct wr_node *node) {
 }
 
 /* A call that has to wait for something fails when its request has ended (R2). */
-static struct wr_error *wait_all(struct wr_request *request, struct wr_node *const *nodes,
-                                 size_t n) {
-  for (size_t i = 0; i < n; i++) {
-    if (request) {
-      wait_in(request, nodes[i]);
-    } else {
-      wait_over(nodes[i]);
-    }
-  }
+static struct wr_error *wait_all_in(struct wr_request *request, struct wr_node *const *nodes,
+                                    size_t n) {
+  for (size_t i = 0; i < n; i++) wait_in(request, nodes[i]);
   return wr_request_error(request);
 }
 
@@ -195,28 +205,69 @@ static bool is_quick(const struct wr_plan *plan) {
 
 /* In a request this thread may have to leave before what it submits has run: what is quick it runs
    all the same, by wr_stream_help_in; all else is the pool's. */
-static void run(struct wr_plan *plan, bool for_host) {
-  if (plan->request) {
-    plan->quick = is_quick(plan);
-    wr_plan_submit(plan, !plan->quick);
-  } else if (stays_here(plan)) {
-    run_here(plan, for_host);
+static void run_in(struct wr_plan *plan) {
+  plan->quick = is_quick(plan);
+  wr_plan_submit(plan, !plan->quick);
+}
+
+/* Of a call in a request that is open, which has waited until all its arrays had reached the phase,
+   or were lazy again: why something of it was taken back. NULL where none is before that phase; or,
+   with *again, where it is another call's failure, and this one has to plan anew (budget.c). Takes
+   the submission's reference. */
+static struct wr_error *budget_error(struct wr_submission *taken, enum wr_phase phase,
+                                     struct wr_node *const *nodes, size_t n, bool *again) {
+  const bool lacks = any_before(phase, nodes, n);
+  struct wr_error *error = lacks ? wr_submission_error(taken) : NULL;
+  *again = lacks && !error;
+  wr_submission_release(taken);
+  return error;
+}
+
+static struct wr_error *eval_once(struct wr_request *request, struct wr_node *const *nodes,
+                                  size_t n, bool *again) {
+  struct wr_submission *submission = NULL;
+  struct wr_error *error = wr_request_check(request);
+  if (!error) error = wr_submission_new(request, &submission);
+  *again = false;
+  if (error) return error;
+  struct wr_plan plan;
+  wr_plan_make(&plan, nodes, n);
+  plan.submission = submission;
+  wr_error_release(plan.failed);
+  run_in(&plan);
+  error = wait_all_in(request, nodes, n);
+  if (!error) return budget_error(submission, WR_PHASE_DONE, nodes, n, again);
+  wr_submission_release(submission);
+  return error;
+}
+
+static struct wr_error *eval_in(struct wr_request *request, struct wr_node *const *nodes,
+                                size_t n) {
+  struct wr_error *error;
+  bool again;
+  do error = eval_once(request, nodes, n, &again);
+  while (again);
+  return error;
+}
+
+static void eval_alone(struct wr_node *const *nodes, size_t n, bool for_host) {
+  struct wr_plan plan;
+  wr_plan_make(&plan, nodes, n);
+  wr_error_release(plan.failed);
+  if (stays_here(&plan)) {
+    run_here(&plan, for_host);
   } else {
-    wr_plan_submit(plan, true);
+    wr_plan_submit(&plan, true);
   }
+  for (size_t i = 0; i < n; i++) wait_over(nodes[i]);
 }
 
 static struct wr_error *eval(struct wr_node *const *nodes, size_t n, bool for_host) {
   struct wr_request *request = request_for(nodes, n);
   struct wr_error *error = wr_force_check(nodes, n);
-  if (!error) error = wr_request_check(request);
+  if (!error && request) error = eval_in(request, nodes, n);
   if (error) return error;
-  struct wr_plan plan;
-  wr_plan_make(&plan, nodes, n);
-  wr_error_release(plan.failed);
-  run(&plan, for_host);
-  error = wait_all(request, nodes, n);
-  if (error) return error;
+  if (!request) eval_alone(nodes, n, for_host);
   wr_audit_forced(nodes, n);
   return first_error(nodes, n);
 }
@@ -226,15 +277,18 @@ static struct wr_error *eval(struct wr_node *const *nodes, size_t n, bool for_ho
    appends have one order (internal.h). Mostly it stands there already. Where another planner has
    claimed a part and is still walking, this waits until that one has submitted it: which waits for
    nobody, and this thread holds no claim. */
-static void wait_submitted(struct wr_request *request, struct wr_node *const *nodes, size_t n) {
+static void wait_submitted(struct wr_node *const *nodes, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    struct wr_completion *c = &nodes[i]->completion;
+    if (wr_completion_phase(c) < WR_PHASE_SUBMITTED) wr_completion_park(c, WR_PHASE_SUBMITTED);
+  }
+}
+
+static void wait_submitted_in(struct wr_request *request, struct wr_node *const *nodes, size_t n) {
   for (size_t i = 0; i < n; i++) {
     struct wr_completion *c = &nodes[i]->completion;
     if (wr_completion_phase(c) >= WR_PHASE_SUBMITTED) continue;
-    if (request) {
-      wr_completion_park_in(request, c, WR_PHASE_SUBMITTED);
-    } else {
-      wr_completion_park(c, WR_PHASE_SUBMITTED);
-    }
+    wr_completion_park_in(request, c, WR_PHASE_SUBMITTED);
   }
 }
 
@@ -247,17 +301,49 @@ static void submit_brief(struct wr_plan *plan) {
   wr_stream_release(stream);
 }
 
-static struct wr_error *submit(struct wr_node *const *nodes, size_t n, struct wr_request *request) {
+/* The first error of what it needs that is known already, a reference. */
+static struct wr_error *submit_plan(struct wr_plan *plan) {
+  struct wr_error *failed = plan->failed;
+  if (is_brief(plan)) {
+    submit_brief(plan);
+  } else {
+    wr_plan_submit(plan, true);
+  }
+  return failed;
+}
+
+static struct wr_error *submit_once(struct wr_request *request, struct wr_node *const *nodes,
+                                    size_t n, bool *again) {
+  struct wr_submission *submission = NULL;
+  struct wr_error *error = wr_submission_new(request, &submission);
+  *again = false;
+  if (error) return error;
   struct wr_plan plan;
   wr_plan_make(&plan, nodes, n);
-  struct wr_error *failed = plan.failed;
-  if (is_brief(&plan)) {
-    submit_brief(&plan);
-  } else {
-    wr_plan_submit(&plan, true);
-  }
-  wait_submitted(request, nodes, n);
-  return failed ? failed : wr_request_error(request);
+  plan.submission = submission;
+  struct wr_error *failed = submit_plan(&plan);
+  wait_submitted_in(request, nodes, n);
+  if (!failed) failed = wr_request_error(request);
+  if (!failed) return budget_error(submission, WR_PHASE_SUBMITTED, nodes, n, again);
+  wr_submission_release(submission);
+  return failed;
+}
+
+static struct wr_error *submit_in(struct wr_request *request, struct wr_node *const *nodes,
+                                  size_t n) {
+  struct wr_error *error;
+  bool again;
+  do error = submit_once(request, nodes, n, &again);
+  while (again);
+  return error;
+}
+
+static struct wr_error *submit_alone(struct wr_node *const *nodes, size_t n) {
+  struct wr_plan plan;
+  wr_plan_make(&plan, nodes, n);
+  struct wr_error *failed = submit_plan(&plan);
+  wait_submitted(nodes, n);
+  return failed;
 }
 
 /* ---- room (stream/limit.h) ---- */
@@ -327,7 +413,7 @@ static struct wr_error *async_eval(struct wr_node *const *nodes, size_t n, bool 
   if (!error) error = wr_request_check(request);
   if (!error) error = find_room(&streams, nodes, n, request, waits);
   *begun = !error;
-  if (!error) error = submit(nodes, n, request);
+  if (!error) error = request ? submit_in(request, nodes, n) : submit_alone(nodes, n);
   leave_room(&streams, *begun);
   return error;
 }

@@ -151,10 +151,15 @@ struct wr_batch {
   enum wr_lacking lacking; /* drainer only */
   struct wr_room *room;    /* drainer only: what the stream waits for, or has waited for */
   struct wr_download *download; /* drainer only: of the last node, which it comes behind; or NULL */
-  struct wr_node *begun;        /* drainer only: of a request's, what has begun and not run */
-  bool over;    /* drainer only: the same, nothing is left to begin, and the request does
-                   not know of the batch any more */
-  bool blocked; /* drainer only: the same, its stream has been blocked by an input */
+  struct wr_submission *submission; /* immutable after publish; a reference, or NULL */
+  struct wr_node *donor; /* drainer only, these three, of a node that has begun: an input that it
+                            is written over, borrowed, or NULL; */
+  uint64_t reserved;     /* what was reserved for it; */
+  bool charges;          /* and whether it is charged to the request */
+  struct wr_node *begun; /* drainer only: of a request's, what has begun and not run */
+  bool over;             /* drainer only: the same, nothing is left to begin, and the request does
+                            not know of the batch any more */
+  bool blocked;          /* drainer only: the same, its stream has been blocked by an input */
   struct wr_node *nodes[];
 };
 
@@ -186,18 +191,20 @@ uint64_t wr_node_counted_bytes(const struct wr_node *node);
 
 /* plan.c: claims all that the roots need and nobody has claimed yet. */
 struct wr_plan {
-  struct wr_ptrs order;       /* claimed nodes, inputs first, one reference each */
-  struct wr_ptrs stack;       /* while planning: claimed nodes whose inputs are being looked at */
-  struct wr_ptrs foreign;     /* roots and inputs that another planner has claimed and not yet
-                                 submitted, one reference each */
-  bool several_streams;       /* `order` has nodes of more than one stream */
-  bool refused;               /* memory was refused: the last of `order` may be no root */
-  size_t fusable;             /* nodes in `order` whose operation may be in a group */
-  bool kept;                  /* never submitted: groups are made once for many times */
-  bool looked_at;             /* never submitted: claims are given back (wr_plan_give_back) */
-  bool brief;                 /* all of `order` takes microseconds: see wr_stream_run_brief */
-  bool quick;                 /* none of it takes a millisecond */
-  struct wr_request *request; /* that it is made for; borrowed; NULL: none */
+  struct wr_ptrs order;   /* claimed nodes, inputs first, one reference each */
+  struct wr_ptrs stack;   /* while planning: claimed nodes whose inputs are being looked at */
+  struct wr_ptrs foreign; /* roots and inputs that another planner has claimed and not yet
+                             submitted, one reference each */
+  bool several_streams;   /* `order` has nodes of more than one stream */
+  bool refused;           /* memory was refused: the last of `order` may be no root */
+  size_t fusable;         /* nodes in `order` whose operation may be in a group */
+  bool kept;              /* never submitted: groups are made once for many times */
+  bool looked_at;         /* never submitted: claims are given back (wr_plan_give_back) */
+  bool brief;             /* all of `order` takes microseconds: see wr_stream_run_brief */
+  bool quick;             /* none of it takes a millisecond */
+  uint32_t failures;      /* of the request's budget, as the plan began (budget.c) */
+  struct wr_submission *submission; /* borrowed; NULL: the request has no budget */
+  struct wr_request *request;       /* that it is made for; borrowed; NULL: none */
   struct wr_error *failed; /* the first input or root that had failed before; a reference or NULL */
   struct wr_download *download; /* of the last of `order`, on a plan without foreign; or NULL */
 };
@@ -236,6 +243,32 @@ void wr_fail_nodes(struct wr_ptrs *nodes, struct wr_error *taken);
 /* Drops the list's references, and its memory. */
 void wr_release_nodes(struct wr_ptrs *nodes);
 
+/* budget.c */
+struct wr_submission;
+struct wr_submission *wr_submission_retain(struct wr_submission *submission); /* NULL: NULL */
+void wr_submission_release(struct wr_submission *submission);                 /* NULL is a no-op */
+/* Of what a call submits in a request; *out is NULL where that has no budget. */
+struct wr_error *wr_submission_new(struct wr_request *request, struct wr_submission **out);
+/* Why something of it was taken back, a reference; NULL: nothing was. */
+struct wr_error *wr_submission_error(struct wr_submission *submission);
+/* True when something was taken back for its budget since the plan, so that it may rely on what is
+   lazy again. Exact with the request's LOCK held. */
+bool wr_budget_failed_since(struct wr_request *request, uint32_t failures);
+uint32_t wr_budget_failures(struct wr_request *request);
+/* With the LOCK held, for the next node of the batch: true when it may begin, and its bytes are
+   reserved. Else it was taken back, with all of its submission, and something is in `taken`; or it
+   has to stay, and may begin the next time. */
+bool wr_budget_admits_locked(struct wr_batch *batch, struct wr_node *node, struct wr_taken *taken);
+/* What was reserved for the node is charged for its buffer. It has run; a reference is held. */
+void wr_budget_settle(struct wr_batch *batch, struct wr_node *node);
+
+/* run.c: what a node's result takes. Its inputs are ready. */
+struct wr_result {
+  uint64_t bytes;        /* of its buffer; 0: it gets none */
+  struct wr_node *donor; /* the input that it is written over, if it can be; borrowed; or NULL */
+};
+struct wr_result wr_result_of(const struct wr_node *node, const struct wr_stream *stream);
+
 /* take_back.c: what a batch is to its request. */
 extern const struct wr_request_work_kind wr_batch_work;
 /* Begins the next node of a request's batch, for its drainer: that is the batch's `begun` then, or
@@ -243,8 +276,15 @@ extern const struct wr_request_work_kind wr_batch_work;
 bool wr_batch_begin(struct wr_batch *batch, struct wr_stream *stream);
 /* Lets the stream wait for the input on the device; false when only the host can wait (run.c). */
 bool wr_wait_on_device(struct wr_node *in, struct wr_stream *stream);
+/* With the request's LOCK held: takes back those of the batch that have not begun, that mark alone
+   (budget.c) or, where it is NULL, all; says how many. */
+uint64_t wr_take_back_marked(struct wr_batch *batch, const void *mark, struct wr_taken *taken);
+/* Makes a node lazy again that has not begun; false when others need it: then it stays, with all
+   that it needs. With the request's LOCK held, or for its claimer. */
+bool wr_take_back(struct wr_node *node, struct wr_taken *taken);
 /* Takes back claimed nodes, inputs first, of which none stands in a queue, since their request has
-   ended; takes their references. Those that others need are planned anew, for nobody's request. */
+   ended or something was taken back for its budget; takes their references. Those that others need
+   are planned anew, for nobody's request. */
 void wr_withdraw(struct wr_node **nodes, size_t n);
 
 /* A node that others may share is dropped here and freed later, where locks are held now. */

@@ -181,6 +181,7 @@ static void finish(struct wr_plan *plan) {
 
 void wr_plan_make(struct wr_plan *plan, struct wr_node *const *roots, size_t n) {
   *plan = (struct wr_plan){.request = wr_request_current()};
+  if (plan->request) plan->failures = wr_budget_failures(plan->request); /* before it looks */
   claim_all(plan, roots, n);
   finish(plan);
 }

@@ -5,9 +5,10 @@
    Who delivers. The last waiter to fire, or the request as it ends, and not both: the hook stands
    in the request's list, and whoever takes it out, under the request's LOCK, delivers. Without a
    request it is the last waiter. A waiter fires when its node is over, or was taken back
-   (completion.h). That is for the end of the evaluation's own request, since what others have
-   claimed was shared before (take_back.c); and ending takes the hooks out in the same section. So
-   where the last waiter has taken the hook out, all nodes are over.
+   (completion.h). That is for the end of the evaluation's own request or for its budget, since what
+   others have claimed was shared before (take_back.c); and ending takes the hooks out in the same
+   section. So where the last waiter has taken the hook out, all nodes are over, or there is an
+   error of the budget's (budget.c).
 
    The block has two references: the entry's, which goes with it through the ring, and the waiters',
    which their last one drops. So an evaluation whose request has ended keeps its nodes until the
@@ -66,10 +67,17 @@ static void request_ended(struct wr_request_hook *hook) {
   deliver(e, wr_request_status(e->request), wr_request_error(e->request));
 }
 
+/* It was taken back, and the request has not ended: the last error of its budget is this one's, or
+   one of another that has failed since. */
+static struct wr_error *over_budget(const struct ring_eval *e) {
+  WR_ASSERT(e->request);
+  return e->request ? wr_request_budget_error(e->request) : NULL;
+}
+
 static struct wr_error *first_error(const struct ring_eval *e) {
   for (size_t i = 0; i < e->n; i++) {
     struct wr_node *node = e->waits[i].node;
-    WR_ASSERT(wr_completion_over(&node->completion));
+    if (wr_completion_phase(&node->completion) < WR_PHASE_DONE) return over_budget(e);
     if (wr_completion_phase(&node->completion) == WR_PHASE_FAILED) {
       return wr_error_retain(node->error);
     }

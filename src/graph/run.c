@@ -11,6 +11,7 @@
 #include "graph/internal.h"
 #include "graph/room.h"
 #include "graph/transfer.h"
+#include "memory/budget.h"
 #include "stream/limit.h"
 #include "stream/timeline.h"
 
@@ -179,11 +180,25 @@ static bool may_write_over(struct wr_stream *stream, struct wr_memory *memory, b
   return *in_place || !wr_memory_host_visible(memory);
 }
 
+struct wr_result wr_result_of(const struct wr_node *node, const struct wr_stream *stream) {
+  struct wr_device device = wr_stream_device(stream);
+  if (wr_op_info(node->op)->view || input_error(node)) return (struct wr_result){0};
+  struct wr_node *in = donor(node, wr_stream_backend(stream)->memory(device.index));
+  return (struct wr_result){
+      .bytes = in ? in->buffer->bytes : wr_buffer_bytes_for(output_bytes(node)), .donor = in};
+}
+
+/* The batch whose request's budget is charged for what the thread runs, once that has run; else
+   NULL. */
+static _Thread_local const struct wr_batch *charging;
+
 /* *in_place: the stream has to hear of the end. */
 static struct wr_error *output_buffer(struct wr_node *node, struct wr_stream *stream,
                                       struct wr_memory *memory, bool *in_place) {
   struct wr_node *in = donor(node, memory);
+  if (in && charging) in = charging->donor; /* another one may have come to be one */
   if (in && may_write_over(stream, memory, in_place)) {
+    if (!charging) wr_buffer_discharge(in->buffer);
     node->buffer = wr_buffer_retain(in->buffer);
     return NULL;
   }
@@ -477,10 +492,20 @@ static bool run_next(struct wr_batch *batch, struct wr_node *node, struct wr_str
 static enum wr_step end_batch(struct wr_batch *batch, struct wr_stream *stream) {
   if (wait_for_staying(batch, stream)) return WR_STEP_BLOCKED;
   if (batch->download) wr_download_run(batch->download, stream);
-  wr_stream_release(batch->stream); /* never the last: the drainer has one */
-  wr_request_release(batch->work.request);
   wr_free(batch);
   return WR_STEP_DONE;
+}
+
+/* What counts against the request's budget counts as soon as there is a buffer. */
+static bool run_charged(struct wr_batch *batch, struct wr_node *node, struct wr_stream *stream) {
+  if (!batch->charges) return run_next(batch, node, stream);
+  wr_node_retain(node);
+  charging = batch;
+  bool ran = run_next(batch, node, stream);
+  charging = NULL;
+  if (ran) wr_budget_settle(batch, node);
+  wr_node_release(node);
+  return ran;
 }
 
 /* The batch of a request, which may end between any two commands (take_back.c). */
@@ -490,11 +515,19 @@ static enum wr_step run_requested(struct wr_batch *batch, struct wr_stream *stre
     if (wr_room_for_command(batch, stream)) return WR_STEP_BLOCKED;
     if (!batch->begun && !wr_batch_begin(batch, stream)) return WR_STEP_BLOCKED;
     if (!batch->begun) break;
-    if (!run_next(batch, batch->begun, stream)) return WR_STEP_BLOCKED;
+    if (!run_charged(batch, batch->begun, stream)) return WR_STEP_BLOCKED;
     batch->begun = NULL;
     if (!batch->over && wr_drain_stop(drain)) return WR_STEP_YIELD;
   }
-  return end_batch(batch, stream);
+  struct wr_request *request = batch->work.request;
+  struct wr_submission *submission = batch->submission;
+  struct wr_stream *its = batch->stream;
+  enum wr_step step = end_batch(batch, stream);
+  if (step != WR_STEP_DONE) return step;
+  wr_stream_release(its); /* never the last: the drainer has one */
+  wr_request_release(request);
+  wr_submission_release(submission);
+  return step;
 }
 
 enum wr_step wr_batch_run(struct wr_task *task, struct wr_stream *stream, struct wr_drain *drain) {

@@ -73,14 +73,19 @@ static void uncount_bytes(struct wr_node **nodes, uint32_t n, struct wr_stream *
   wr_limit_note_over(stream, bytes);
 }
 
-/* Appends the batch; false, and it is freed, when its request has ended. */
+/* Appends the batch; false, and it is freed, when its request has ended, or has taken something
+   back for its budget since the plan (budget.c). */
 static bool append(struct wr_batch *batch, struct wr_stream *stream, bool schedule,
-                   struct wr_request *request) {
+                   const struct wr_plan *plan) {
+  struct wr_request *request = plan->request;
   if (!request) {
     wr_stream_submit(stream, &batch->task, schedule, mark_submitted);
     return true;
   }
-  if (!wr_request_open(request)) {
+  bool open = wr_request_open(request);
+  if (!open || wr_budget_failed_since(request, plan->failures)) {
+    if (open) wr_request_close(request);
+    wr_submission_release(batch->submission);
     wr_free(batch);
     return false;
   }
@@ -94,11 +99,10 @@ static bool append(struct wr_batch *batch, struct wr_stream *stream, bool schedu
 }
 
 /* Appends nodes[0..n), all of one stream, and takes their references; but false, and nothing was
-   done, when the request has ended. The plan, unless NULL, says how long it takes; `download`,
-   unless NULL, is of the last. */
+   done, when the plan's request has ended, or it has to be made anew. `download`, unless NULL, is
+   of the last. */
 static bool submit_run(struct wr_node **nodes, uint32_t n, bool schedule,
-                       const struct wr_plan *plan, struct wr_request *request,
-                       struct wr_download *download) {
+                       const struct wr_plan *plan, struct wr_download *download) {
   struct wr_node *to_flush = NULL;
   struct wr_batch *batch = wr_alloc(sizeof *batch + n * sizeof(struct wr_node *));
   if (!batch) {
@@ -106,9 +110,8 @@ static bool submit_run(struct wr_node **nodes, uint32_t n, bool schedule,
     if (download) wr_download_refuse(download);
     return true;
   }
-  batch->task = (struct wr_task){.run = wr_batch_run};
-  if (plan) batch->task.is_brief = plan->brief;
-  if (plan) batch->task.is_quick = plan->quick;
+  batch->task =
+      (struct wr_task){.run = wr_batch_run, .is_brief = plan->brief, .is_quick = plan->quick};
   batch->work = (struct wr_request_work){.kind = &wr_batch_work};
   batch->stream = NULL;
   batch->count = n;
@@ -118,6 +121,8 @@ static bool submit_run(struct wr_node **nodes, uint32_t n, bool schedule,
   batch->lacking = WR_LACKING_NOTHING;
   batch->room = NULL;
   batch->download = download;
+  batch->submission = plan->submission ? wr_submission_retain(plan->submission) : NULL;
+  batch->charges = false;
   batch->begun = NULL;
   batch->over = false;
   batch->blocked = false;
@@ -128,7 +133,7 @@ static bool submit_run(struct wr_node **nodes, uint32_t n, bool schedule,
   const uint64_t bytes = limited ? count_bytes(nodes, n) : 0;
   if (limited) wr_limit_note_submitted(stream, bytes);
   wr_stream_note_submitted(stream, n);
-  bool appended = append(batch, stream, schedule, request);
+  bool appended = append(batch, stream, schedule, plan);
   if (!appended) wr_stream_note_taken_back(stream, n);
   if (!appended && limited) uncount_bytes(nodes, n, stream, bytes);
   wr_stream_release(stream);
@@ -142,8 +147,7 @@ static void submit_order(const struct wr_plan *plan, bool schedule) {
   while (i < n) {
     size_t j = i + 1;
     while (j < n && j - i < MAX_BATCH && nodes[j]->stream == nodes[i]->stream) j++;
-    if (!submit_run(nodes + i, (uint32_t)(j - i), schedule, plan, plan->request,
-                    j == n ? plan->download : NULL)) {
+    if (!submit_run(nodes + i, (uint32_t)(j - i), schedule, plan, j == n ? plan->download : NULL)) {
       wr_withdraw(nodes + i, n - i);
       return;
     }
@@ -165,9 +169,10 @@ struct deferred {
   wr_atomic_u32 refs; /* atomic ACQ_REL: one per waiter, and the maker's */
   wr_atomic_u32
       signals; /* atomic ACQ_REL: passes asked for; the thread that raises it from 0 makes them */
-  struct wr_ptrs nodes;       /* the thread that makes a pass only */
-  struct wr_request *request; /* immutable after publish; a reference, or NULL */
-  struct deferred *next;      /* owner thread only: the list of passes to make */
+  struct wr_ptrs nodes;  /* the thread that makes a pass only */
+  struct wr_plan like;   /* immutable after publish: what its plan says of all its nodes; with
+                            references to request and submission */
+  struct deferred *next; /* owner thread only: the list of passes to make */
 };
 
 /* While the thread is inside run_passes: the list of passes that this call has still to make; else
@@ -183,37 +188,44 @@ static bool input_unsubmitted(const struct wr_node *node) {
   return false;
 }
 
-/* The request has ended: none of the nodes that the pass has kept, nor of those from `at` on, goes.
- */
+/* Nothing more goes: neither of the nodes that the pass has kept, nor of those from `at` on. */
 static void withdraw_rest(struct deferred *d, size_t kept, size_t at) {
   while (at < d->nodes.count) d->nodes.items[kept++] = d->nodes.items[at++];
   d->nodes.count = 0;
   wr_withdraw((struct wr_node **)d->nodes.items, kept);
 }
 
+/* Nothing of the plan may be submitted any more. */
+static bool is_void(const struct wr_plan *like) {
+  struct wr_request *r = like->request;
+  return r && (wr_request_ended(r) || wr_budget_failed_since(r, like->failures));
+}
+
 /* One pass, in topological order: a node goes when all its inputs went before. Once the request has
-   ended none waits any longer: an input may have been taken back, of which this plan hears no more,
-   and be claimed by somebody else. Who has seen that sees the end, too. */
+   ended, or has taken something back for its budget, none waits any longer: an input may have been
+   taken back, of which this plan hears no more, and be claimed by somebody else. Who has seen that
+   sees the end, or the failure, too. */
 static void make_pass(struct deferred *d) {
   size_t kept = 0;
   for (size_t i = 0; i < d->nodes.count; i++) {
     struct wr_node *node = d->nodes.items[i];
     if (input_unsubmitted(node)) {
       d->nodes.items[kept++] = node;
-    } else if (!submit_run(&node, 1, true, NULL, d->request, NULL)) {
+    } else if (!submit_run(&node, 1, true, &d->like, NULL)) {
       withdraw_rest(d, kept, i);
       return;
     }
   }
   d->nodes.count = kept;
-  if (kept && d->request && wr_request_ended(d->request)) withdraw_rest(d, kept, kept);
+  if (kept && is_void(&d->like)) withdraw_rest(d, kept, kept);
 }
 
 static void deferred_drop(struct deferred *d) {
   if (!wr_ref_drop(&d->refs)) return;
   WR_ASSERT(d->nodes.count == 0);
   wr_ptrs_free(&d->nodes);
-  wr_request_release(d->request);
+  wr_request_release(d->like.request);
+  wr_submission_release(d->like.submission);
   wr_free(d);
 }
 
@@ -299,7 +311,9 @@ static bool defer(struct wr_plan *plan) {
   wr_store_relaxed(&d->refs, 1u);
   wr_store_relaxed(&d->signals, 1u);
   d->nodes = plan->order;
-  d->request = plan->request ? wr_request_retain(plan->request) : NULL;
+  d->like = (struct wr_plan){.request = plan->request ? wr_request_retain(plan->request) : NULL,
+                             .submission = wr_submission_retain(plan->submission),
+                             .failures = plan->failures};
   plan->order = (struct wr_ptrs){0};
   /* The plan may be gone before these nodes are submitted (where a root was refused memory, nobody
      waits for the rest), and its address may be another plan's. They must not pass for that one's.

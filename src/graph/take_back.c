@@ -36,9 +36,13 @@
 
 /* ---- nodes ---- */
 
-/* Makes the node lazy again and drops the plan's reference; false when others need it. The caller
-   has it, and it has not begun: it has neither a buffer nor an error. */
-static bool take_back(struct wr_node *node, struct wr_taken *taken) {
+static void share_inputs(const struct wr_node *node) {
+  const struct wr_edges *edges = wr_edges_of(node);
+  for (uint32_t i = 0; i < edges->n; i++) (void)wr_completion_share(&edges->in[i]->completion, 0);
+}
+
+/* Drops the plan's reference. The node has neither a buffer nor an error. */
+bool wr_take_back(struct wr_node *node, struct wr_taken *taken) {
   wr_store_relaxed(&node->walked_by, NULL); /* relaxed, both: published by the state */
   wr_store_relaxed(&node->encoded, UINT64_C(0));
   const uint32_t edge = node->next_edge;
@@ -46,39 +50,37 @@ static bool take_back(struct wr_node *node, struct wr_taken *taken) {
   wr_torture_point();
   if (!wr_completion_take_back(&node->completion, &taken->waiters)) {
     node->next_edge = edge;
+    share_inputs(node);
     return false;
   }
   wr_node_drop_to_list(node, &taken->nodes);
   return true;
 }
 
-static void share_inputs(const struct wr_node *node) {
-  const struct wr_edges *edges = wr_edges_of(node);
-  for (uint32_t i = 0; i < edges->n; i++) (void)wr_completion_share(&edges->in[i]->completion, 0);
-}
-
 /* ---- batches ---- */
 
-static void take_back_batch(struct wr_request_work *work, struct wr_taken *taken) {
-  struct wr_batch *batch = WR_CONTAINER_OF(work, struct wr_batch, work);
+uint64_t wr_take_back_marked(struct wr_batch *batch, const void *mark, struct wr_taken *taken) {
   uint64_t n = 0, bytes = 0;
   for (uint32_t i = batch->count; i-- > batch->next;) {
     struct wr_node *node = batch->nodes[i];
-    if (!node) continue;
+    /* Relaxed: under LOCK. */
+    if (!node || (mark && wr_load_relaxed(&node->walked_by) != mark)) continue;
     const uint64_t counted = wr_node_counted_bytes(node);
-    if (take_back(node, taken)) {
-      batch->nodes[i] = NULL;
-      n++;
-      bytes += counted;
-    } else {
-      share_inputs(node);
-    }
+    if (!wr_take_back(node, taken)) continue;
+    batch->nodes[i] = NULL;
+    n++;
+    bytes += counted;
   }
   wr_stream_note_taken_back(batch->stream, n);
   if (wr_limit_is_used(batch->stream)) {
     wr_limit_note_taken_back(batch->stream, bytes, &taken->let_in);
   }
-  wr_request_taken_locked(work->request, n);
+  wr_request_taken_locked(batch->work.request, n);
+  return n;
+}
+
+static void take_back_batch(struct wr_request_work *work, struct wr_taken *taken) {
+  (void)wr_take_back_marked(WR_CONTAINER_OF(work, struct wr_batch, work), NULL, taken);
 }
 
 static void settle(struct wr_taken *taken) {
@@ -132,28 +134,46 @@ static bool block(struct wr_batch *batch, const struct wr_node *node, struct wr_
   return blocks;
 }
 
+/* `next` may be NULL: nothing is left. */
+static void begin_locked(struct wr_batch *batch, struct wr_node *next) {
+  if (next) wr_request_begin_locked(batch->work.request);
+  batch->next += next != NULL;
+  batch->begun = next;
+  batch->over = !next_locked(batch);
+  if (batch->over) wr_request_unlink_locked(&batch->work);
+}
+
+/* Tells those whom what was taken back concerns. No lock is held. */
+static void settle_all(struct wr_taken *taken) {
+  wr_completion_fire(taken->waiters);
+  wr_wake_all(taken->wakes);
+  settle(taken);
+}
+
 /* Begins the next node, *node, or answers what it waits for: a reference. Of an input up to *edge
-   it is known that the device waits. What a deadline has passed before never begins (R3). */
+   it is known that the device waits. What a deadline has passed before never begins (R3), nor what
+   would go over the budget (R4). */
 static struct wr_node *look(struct wr_batch *batch, uint64_t stream, struct wr_node **node,
                             uint32_t *edge) {
   struct wr_request *request = batch->work.request;
   struct wr_node *in = NULL;
+  struct wr_taken taken = {0};
   (void)wr_request_ended(request);
   wr_request_lock(request);
-  struct wr_node *next = next_locked(batch);
-  if (next != *node) *edge = 0;
-  *node = next;
-  if (next) in = unready_input(next, stream, edge);
+  for (;;) {
+    struct wr_node *next = next_locked(batch);
+    if (next != *node) *edge = 0;
+    *node = next;
+    if (next) in = unready_input(next, stream, edge);
+    if (in || !next || wr_budget_admits_locked(batch, next, &taken)) break;
+  }
   if (in) {
     wr_node_retain(in);
   } else {
-    if (next) wr_request_begin_locked(request);
-    batch->next += next != NULL;
-    batch->begun = next;
-    batch->over = !next_locked(batch);
-    if (batch->over) wr_request_unlink_locked(&batch->work);
+    begin_locked(batch, *node);
   }
   wr_request_close(request);
+  settle_all(&taken);
   return in;
 }
 
@@ -182,9 +202,7 @@ void wr_withdraw(struct wr_node **nodes, size_t n) {
   size_t kept = n;
   for (size_t i = n; i-- > 0;) {
     struct wr_node *node = nodes[i];
-    if (take_back(node, &taken)) continue;
-    share_inputs(node);
-    nodes[--kept] = node;
+    if (!wr_take_back(node, &taken)) nodes[--kept] = node;
   }
   wr_completion_fire(taken.waiters);
   settle(&taken);

@@ -3,6 +3,7 @@
    with no lock held. */
 
 #include "base/lock.h"
+#include "memory/budget.h"
 #include "memory/internal.h"
 
 /* ---- accounts ---- */
@@ -150,6 +151,10 @@ void wr_buffer_free_slow(struct wr_buffer *b) {
   }
   (void)count_active(b->memory, -(uint64_t)b->bytes);
   bool small = has_magazines(b->memory, b->size_class);
+  if (!small && b->size_class & WR_CLASS_CHARGED) {
+    wr_buffer_discharge(b);
+    small = has_magazines(b->memory, b->size_class);
+  }
   bool roomy = small && wr_account_excess(b->memory) == 0;
   if (roomy && wr_magazine_put(b)) return;
   wr_cache_put(b);

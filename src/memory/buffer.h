@@ -32,12 +32,12 @@ struct wr_memory;
 
 struct wr_buffer {
   wr_atomic_u32 refs;       /* atomic ACQ_REL */
-  uint32_t size_class;      /* immutable after publish */
+  uint32_t size_class;      /* immutable after publish; a bit of it is budget.c's */
   void *data;               /* immutable after publish; never NULL */
   size_t bytes;             /* immutable after publish; capacity */
   struct wr_memory *memory; /* immutable after publish; NULL: wrapped user memory */
   void (*dtor)(void *);     /* immutable after publish; user memory: to be called once, or NULL */
-  void *payload;            /* immutable after publish; the destructor's, as the runner keeps it */
+  void *payload;            /* user memory: as dtor, the runner keeps it; others: budget.c's */
   struct wr_buffer *next;   /* under the memory's LOCK or owner thread only, while cached */
   wr_atomic_u64 only_on;    /* atomic ACQ_REL: graph/transfer.c; set by it alone */
 };

@@ -18,7 +18,8 @@ enum {
   WR_CLASS_STEPS = 8,          /* per doubling above */
   WR_CLASS_MAGAZINES = 64,     /* classes that magazines keep: up to 64 KB */
   WR_CLASS_COUNT = 8 + 8 * 38, /* up to 2^47 bytes: all that processors address */
-  WR_CLASS_NONE = UINT16_MAX
+  WR_CLASS_NONE = UINT16_MAX,
+  WR_CLASS_CHARGED = 1 << 30 /* a bit beside the class, of live buffers: see budget.c */
 };
 
 /* The class that holds `bytes` (at least 1); WR_CLASS_NONE when none does. */

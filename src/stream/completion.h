@@ -108,6 +108,11 @@ static inline bool wr_completion_share(struct wr_completion *c, uint32_t owner) 
   uint64_t of = found / WR_PHASE_OWNER;
   return of == 0 || of == owner || wr_completion_share_slow(c, owner);
 }
+/* For who could take it back: others need it. */
+static inline bool wr_completion_is_shared(const struct wr_completion *c) {
+  /* Acquire: as wr_completion_phase. */
+  return (wr_load_acquire(&((struct wr_completion *)c)->state) & WR_PHASE_SHARED) != 0;
+}
 /* CLAIMED or SUBMITTED -> LAZY, by who has it and has not begun it. The waiters go to the front of
    the list, for wr_completion_fire once no lock is held. False when it is SHARED: then it stays as
    it is; waiters whose phase was reached already may be in the list all the same. */

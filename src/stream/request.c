@@ -10,6 +10,7 @@
 
 #include "base/base.h"
 #include "base/fork.h"
+#include "memory/budget.h"
 #include "stream/deadline.h"
 #include "stream/dump.h"
 #include "stream/internal.h"
@@ -31,6 +32,7 @@ struct wr_request {
   struct wr_request_sleeper *sleepers; /* under LOCK */
   struct wr_request_hook *hooks;       /* under LOCK */
   struct wr_request_numbers numbers;   /* under LOCK */
+  struct wr_request_budget budget;     /* each field says */
   uint8_t trace_id[WR_TRACE_ID_BYTES]; /* under LOCK */
   char label[WR_REQUEST_LABEL];        /* under LOCK; "": none */
   uint32_t met;                        /* under LOCK: the last trace that met it (timeline.h) */
@@ -77,6 +79,7 @@ static void begin_in_child(void) {
     r->sleepers = NULL;
     r->hooks = NULL;
     r->numbers.submitted = r->numbers.begun + r->numbers.taken_back;
+    r->budget.reserved = 0;
   }
 }
 
@@ -116,6 +119,8 @@ void wr_request_release(struct wr_request *r) {
   if (!r || !wr_ref_drop(&r->refs)) return;
   forget_deadline(r);
   leave_list(r);
+  wr_budget_release(wr_request_account(&r->budget));
+  wr_error_release(r->budget.error);
   wr_mutex_destroy(&r->lock);
   wr_kind_end(&r->kind);
   wr_free(r);
@@ -160,6 +165,9 @@ uint16_t wr_request_meet(struct wr_request *r, uint32_t trace, char *label) {
 void wr_request_numbers(struct wr_request *r, struct wr_request_numbers *numbers) {
   wr_mutex_lock(&r->lock);
   *numbers = r->numbers;
+  struct wr_budget *account = wr_request_account(&r->budget);
+  if (account) numbers->live_bytes = wr_budget_live(account);
+  numbers->peak_bytes = r->budget.peak;
   wr_mutex_unlock(&r->lock);
 }
 
@@ -237,6 +245,12 @@ void wr_request_unlink_locked(struct wr_request_work *work) {
 
 void wr_request_begin_locked(struct wr_request *r) { r->numbers.begun++; }
 void wr_request_taken_locked(struct wr_request *r, uint64_t n) { r->numbers.taken_back += n; }
+struct wr_request_work *wr_request_first_locked(struct wr_request *r) {
+  return r->first;
+}
+struct wr_request_work *wr_request_last_locked(struct wr_request *r) {
+  return r->last;
+}
 
 /* ---- ending ---- */
 
@@ -322,10 +336,16 @@ bool wr_request_ended(struct wr_request *r) {
   return how_ended(r) != WR_REQUEST_OPEN;
 }
 
+const char *wr_request_name_locked(struct wr_request *r, char name[WR_REQUEST_NAME]) {
+  name[0] = '\0';
+  if (r->label[0]) snprintf(name, WR_REQUEST_NAME, " \"%s\"", r->label);
+  return name;
+}
+
 static struct wr_error *error_of(struct wr_request *r) {
-  char name[WR_REQUEST_LABEL + 4] = "";
+  char name[WR_REQUEST_NAME];
   wr_mutex_lock(&r->lock);
-  if (r->label[0]) snprintf(name, sizeof name, " \"%s\"", r->label);
+  (void)wr_request_name_locked(r, name);
   wr_mutex_unlock(&r->lock);
   if (how_ended(r) == WR_REQUEST_CANCELLED) {
     return wr_error_new(WEIR_ERROR_CANCELLED, "the request%s was cancelled", name);
@@ -406,6 +426,33 @@ struct wr_error *wr_request_check(struct wr_request *r) {
   struct wr_error *error = wr_request_error(r);
   if (error || !r || wr_request_deadline(r) == WR_NO_DEADLINE) return error;
   return wr_deadline_thread();
+}
+
+/* ---- the budget ---- */
+
+struct wr_request_budget *wr_request_budget(struct wr_request *r) {
+  return &r->budget;
+}
+
+struct wr_error *wr_request_set_budget(struct wr_request *r, uint64_t bytes) {
+  struct wr_budget *made = wr_budget_new();
+  if (!made) return wr_error_out_of_memory();
+  wr_mutex_lock(&r->lock);
+  r->budget.most = bytes;
+  if (!wr_request_account(&r->budget)) {
+    wr_store_release(&r->budget.account, made); /* release: all of it */
+    made = NULL;
+  }
+  wr_mutex_unlock(&r->lock);
+  wr_budget_release(made);
+  return NULL;
+}
+
+struct wr_error *wr_request_budget_error(struct wr_request *r) {
+  wr_mutex_lock(&r->lock);
+  struct wr_error *error = r->budget.error ? wr_error_retain(r->budget.error) : NULL;
+  wr_mutex_unlock(&r->lock);
+  return error;
 }
 
 /* ---- sleeping ---- */

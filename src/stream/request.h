@@ -53,10 +53,24 @@ struct wr_request_work {
 /* How it ended, if it has. */
 enum wr_request_end { WR_REQUEST_OPEN, WR_REQUEST_CANCELLED, WR_REQUEST_PASSED };
 
+/* What its results may take (R4), for graph/budget.c, which has the protocol. */
+struct wr_budget;
+struct wr_request_budget {
+  wr_atomic_ptr account;  /* atomic ACQ_REL: struct wr_budget *, set once, under LOCK; one
+                             reference; NULL: it never had a limit */
+  uint64_t most;          /* under LOCK: bytes; WR_NO_BUDGET: counted alone */
+  uint64_t reserved;      /* under LOCK: for commands that have begun and have no buffer yet */
+  uint64_t peak;          /* under LOCK: the most that there was, with what was reserved */
+  struct wr_error *error; /* under LOCK: of what was taken back last; one reference, or NULL */
+  wr_atomic_u32 failures; /* atomic ACQ_REL, written under LOCK: how often something was */
+};
+
 struct wr_request_numbers {
   uint64_t submitted; /* commands, as of a stream (stream.h) */
   uint64_t begun;
   uint64_t taken_back;
+  uint64_t live_bytes; /* of results; 0 without a budget */
+  uint64_t peak_bytes;
 };
 
 struct wr_error *wr_request_new(struct wr_request **out);
@@ -105,6 +119,18 @@ enum weir_status wr_request_status(struct wr_request *request);
 /* The same for a call that begins; also an error when nobody would keep to its deadline. */
 struct wr_error *wr_request_check(struct wr_request *request);
 
+/* Gives the request a budget, or moves it. */
+struct wr_error *wr_request_set_budget(struct wr_request *request, uint64_t bytes);
+struct wr_request_budget *wr_request_budget(struct wr_request *request);
+static inline struct wr_budget *wr_request_account(struct wr_request_budget *budget) {
+  return wr_load_acquire(&budget->account); /* acquire: pairs with set_budget */
+}
+/* The label in quotes, with a space before it, or "": for messages. */
+enum { WR_REQUEST_NAME = WR_REQUEST_LABEL + 4 };
+const char *wr_request_name_locked(struct wr_request *request, char name[WR_REQUEST_NAME]);
+/* Why the last of its commands that went over the budget did, as an error. */
+struct wr_error *wr_request_budget_error(struct wr_request *request);
+
 /* ---- for work ---- */
 
 void wr_request_lock(struct wr_request *request);
@@ -116,6 +142,9 @@ void wr_request_add_locked(struct wr_request *request, struct wr_request_work *w
 /* With the lock held. Unlinked work keeps its reference, which the caller drops. */
 void wr_request_begin_locked(struct wr_request *request);
 void wr_request_taken_locked(struct wr_request *request, uint64_t n);
+/* The work in flight, in the order in which it was submitted: the first, and the last. */
+struct wr_request_work *wr_request_first_locked(struct wr_request *request);
+struct wr_request_work *wr_request_last_locked(struct wr_request *request);
 void wr_request_unlink_locked(struct wr_request_work *work);
 
 /* ---- who is told ---- */

@@ -1,4 +1,4 @@
-/* R2, R3 over the stand-in driver: cancels and deadlines at random among many threads that share
+/* R2, R3, R4 over the stand-in driver: ends and budgets at random among many threads that share
    subgraphs on streams of the GPU and of the CPU. The stand-in computes nothing, so values are not
    looked at. */
 

@@ -9,6 +9,8 @@
  * scenario: ONE       0 and 1 stand in one batch
  * scenario: TWO       in two, so that the request may end between the two appends
  * scenario: FORCED_0  the other thread forces 0 as well, first
+ * scenario: PASSED    two threads may find that the deadline has passed, as who waits and who would
+ *                     begin a command do
  *
  * Checked: a node is begun once after it was claimed last, with inputs that stand before it in the
  * queue; what was taken back has no reader in the queue; what others have shared runs; the other
@@ -21,6 +23,7 @@
  * mutant: NO_SHARE       the other planner relies on what it finds in flight
  * mutant: SUBMIT_BLIND   the submitter does not look whether the request has ended
  * mutant: BEGIN_BLIND    the drainer begins a node without the request's lock
+ * mutant: END_OFTEN      who finds the request ended ends it once more
  * mutant: KEEP_PLAN      what was claimed and is shared is submitted, and not planned anew
  */
 
@@ -39,6 +42,7 @@ byte begun[NODES];  /* since it was claimed last */
 byte places;
 bool lock;          /* the request's */
 bool ended;
+byte ends;
 byte left = 4;
 
 /* The one input of node n is n - 1. */
@@ -263,7 +267,14 @@ proctype canceller() {
   bool taken;
   byte n, k;
   atomic { !lock -> lock = true };
+#ifndef END_OFTEN
+  if
+  :: ended -> k = 2
+  :: else
+  fi;
+#endif
   ended = true;
+  ends = ends + (k == 0);
   do
   :: k < 2 ->
 #ifdef FORWARD
@@ -342,10 +353,14 @@ init {
   atomic {
     run inside();
     run canceller();
+#ifdef PASSED
+    left++;
+    run canceller();
+#endif
     run other();
     run drainer()
   };
   left == 0;
   assert(phase[2] == DONE && phase[1] == DONE && phase[0] == DONE);
-  assert(!lock && !in_batch[0] && !in_batch[1])
+  assert(!lock && !in_batch[0] && !in_batch[1] && ends == 1)
 }

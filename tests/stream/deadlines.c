@@ -44,7 +44,7 @@ static void ends_by_itself(void) {
   struct stall stall;
   mlx_stream s = new_stream();
   weir_event event = weir_event_new();
-  weir_request r = ends_in(20 * MS);
+  weir_request r = weir_request_new();
   const int before = count_of(&called);
   stall_begin(&stall, stream);
   mlx_array late = chain(1, 1, stream), blocked = mlx_array_new();
@@ -52,6 +52,7 @@ static void ends_by_itself(void) {
   CHECK(mlx_add(&blocked, late, late, s) == 0);
   CHECK(submit_in(r, blocked) == 0);
   CHECK(stats_of(r).queued == 1);
+  CHECK(weir_request_set_deadline(r, 20 * MS) == 0);
   CHECK(weir_event_record(event, s) == 0);
   CHECK(weir_stream_on_idle(s, call, &called) == 0);
   CHECK(becomes(&called, before + 1));
@@ -90,11 +91,11 @@ static void wait_inside(int i) {
 
 static void waits_return(void) {
   struct stall stall;
+  double start = seconds_now();
   waited = ends_in(30 * MS);
   CHECK(weir_request_set_label(waited, "lunch") == 0);
   stall_begin(&stall, stream);
   wanted = chain(1, 5, stream);
-  double start = seconds_now();
   run_threads(5, wait_inside);
   CHECK(seconds_now() - start >= 0.030);
   CHECK(stats_of(waited).begun == 0);
@@ -127,10 +128,10 @@ static void *move_soon(void *arg) {
 
 static double waits_for(int64_t first, int64_t then) {
   struct stall stall;
+  double start = seconds_now();
   waited = ends_in(first);
   stall_begin(&stall, stream);
   wanted = chain(1, 5, stream);
-  double start = seconds_now();
   pthread_t mover = start_thread(move_soon, &then);
   CHECK(is_late(eval_in(waited, wanted)));
   double took = seconds_now() - start;

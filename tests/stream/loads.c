@@ -1,6 +1,6 @@
 /* Loads that block for as long as they like: they hold up nobody else, and run side by side (K9);
    what comes behind them in their stream's order waits (O1); a fork in the midst computes them anew
-   (K11).
+   (K11); a request that ends takes back what reads them, and its waits return (R2, R3).
  */
 
 #include <stdatomic.h>
@@ -80,6 +80,33 @@ static void wait_inside(struct slow *slow) {
 }
 
 /* ---- nobody else waits ---- */
+
+/* What reads the load has not begun, and is lazy again; the load goes on, and has its value. */
+static void given_up(bool by_deadline) {
+  static struct slow slow;
+  mlx_stream s = new_stream();
+  weir_request r = weir_request_new();
+  weir_request_stats_t stats;
+  slow_begin(&slow, 7);
+  mlx_array load = slow_load(&slow, s), twice = mlx_array_new();
+  CHECK(mlx_add(&twice, load, load, s) == 0);
+  CHECK(weir_request_enter(r) == 0);
+  CHECK(submit(twice) == 0);
+  wait_inside(&slow);
+  if (by_deadline) CHECK(weir_request_set_deadline(r, 2000000) == 0);
+  if (!by_deadline) CHECK(weir_request_cancel(r) == 0);
+  CHECK(mlx_array_eval(twice) == 1);
+  CHECK(weir_last_status() == (by_deadline ? WEIR_ERROR_DEADLINE : WEIR_ERROR_CANCELLED));
+  CHECK(weir_request_leave() == 0);
+  CHECK(weir_request_stats(&stats, r) == 0 && stats.begun == 1 && stats.taken_back == 1);
+  CHECK(!available(load) && !available(twice));
+  sem_post(&slow.gate);
+  CHECK(int_of(twice) == 14 && int_of(load) == 7);
+  mlx_array_free(load);
+  mlx_array_free(twice);
+  CHECK(weir_request_free(r) == 0);
+  mlx_stream_free(s);
+}
 
 static void others_go_on(void) {
   static struct slow slow[LOADS];
@@ -286,6 +313,8 @@ int main(void) {
   mean_cpu();
   mlx_set_error_handler(quiet, NULL, NULL);
   others_go_on();
+  given_up(false);
+  given_up(true);
   one_stream();
   across(false);
   across(true);

@@ -1,4 +1,4 @@
-/* R2, R3, K3, K6: cancels and deadlines at random among 64 threads that share subgraphs on the CPU
+/* R2, R3, R4, K3, K6: ends and budgets at random among 64 threads that share subgraphs on the CPU
    and, in the second part, on the fake device too: values are right, nothing is lost, nothing is
    left. */
 

@@ -1,11 +1,11 @@
 #ifndef WR_TESTS_SUPPORT_REQUEST_CASE_H
 #define WR_TESTS_SUPPORT_REQUEST_CASE_H
 
-/* Cancels and deadlines at random among many threads that share subgraphs (R2, R3), for programs
+/* Ends and budgets at random among many threads that share subgraphs (R2, R3, R4), for programs
    that choose the streams: of the CPU, of the fake device, of the stand-in for NVIDIA's driver.
    Each round has a graph of integers in layers, each made of two of the layer before, with values
    that are known; threads force parts of it in requests of their own and of others, and in none,
-   while others cancel, or set deadlines and move them. */
+   while others cancel, or set deadlines and budgets and move them. */
 
 #include "fixtures.h"
 
@@ -18,7 +18,7 @@ static struct {
   weir_request requests[REQUESTS];
   unsigned seed;
   bool computes;
-  int cancelled, passed, finished;
+  int cancelled, passed, over, finished;
 } random_graph;
 
 static inline uint32_t draw(unsigned *state, uint32_t n) {
@@ -49,7 +49,10 @@ static inline void random_graph_make(unsigned *state) {
           random_graph.values[layer - 1][a] + random_graph.values[layer - 1][b];
     }
   }
-  for (int i = 0; i < REQUESTS; i++) random_graph.requests[i] = weir_request_new();
+  for (int i = 0; i < REQUESTS; i++) {
+    weir_request r = random_graph.requests[i] = weir_request_new();
+    if (draw(state, 3) == 0) CHECK(weir_request_set_budget(r, draw(state, 16) * 64) == 0);
+  }
 }
 
 /* The first elements; the bytes on the stand-in are nothing that was computed. */
@@ -63,6 +66,7 @@ static inline void random_count(int rc, bool inside) {
   int *which = &random_graph.finished;
   if (rc && weir_last_status() == WEIR_ERROR_CANCELLED) which = &random_graph.cancelled;
   if (rc && weir_last_status() == WEIR_ERROR_DEADLINE) which = &random_graph.passed;
+  if (rc && weir_last_status() == WEIR_ERROR_BUDGET) which = &random_graph.over;
   CHECK(rc == 0 || (inside && which != &random_graph.finished));
   __atomic_add_fetch(which, 1, __ATOMIC_RELAXED);
 }
@@ -82,18 +86,24 @@ static inline void random_force(unsigned *state) {
   if (!inside && rc == 0) random_check(layer, x);
 }
 
-/* Half of the deadlines come while the round lasts. */
+/* Half of the deadlines come while the round lasts. A result takes 64 bytes. */
 static inline void random_end(unsigned *state) {
   weir_request r = random_graph.requests[draw(state, REQUESTS)];
-  switch (draw(state, 3)) {
+  switch (draw(state, 5)) {
     case 0:
       CHECK(weir_request_cancel(r) == 0);
       break;
     case 1:
       CHECK(weir_request_set_deadline(r, draw(state, 2000) * INT64_C(1000)) == 0);
       break;
-    default:
+    case 2:
       CHECK(weir_request_set_deadline(r, draw(state, 2) ? INT64_MAX : 1000000000) == 0);
+      break;
+    case 3:
+      CHECK(weir_request_set_budget(r, SIZE_MAX) == 0);
+      break;
+    default:
+      CHECK(weir_request_set_budget(r, draw(state, 10) * 64) == 0);
   }
 }
 
@@ -108,20 +118,32 @@ static inline void random_thread(int i) {
   }
 }
 
+/* Once no array is left nothing counts any more, but what still runs: for ten seconds at most. */
+static inline void random_has_nothing(weir_request r) {
+  weir_request_stats_t stats;
+  for (int i = 0; i < 10000; i++) {
+    CHECK(weir_request_stats(&stats, r) == 0);
+    if (stats.live_bytes == 0 && stats.queued == 0) return;
+    usleep(1000);
+  }
+  CHECK(!"bytes of results that are gone");
+}
+
 /* What was taken back has its value for whoever asks; some of it nobody does. */
 static inline void random_graph_end(unsigned *state) {
   for (int i = 0; i < REQUESTS; i++) {
-    weir_request_stats_t stats;
-    bool cancel = draw(state, 2);
-    if (cancel) CHECK(weir_request_cancel(random_graph.requests[i]) == 0);
-    CHECK(weir_request_stats(&stats, random_graph.requests[i]) == 0);
-    CHECK(weir_request_free(random_graph.requests[i]) == 0);
+    if (draw(state, 2)) CHECK(weir_request_cancel(random_graph.requests[i]) == 0);
+    if (i % 2) CHECK(weir_request_free(random_graph.requests[i]) == 0);
   }
   for (int layer = 0; layer < LAYERS; layer++) {
     for (int x = 0; x < WIDTH; x++) {
       if (draw(state, 4)) random_check(layer, x);
       mlx_array_free(random_graph.arrays[layer][x]);
     }
+  }
+  for (int i = 0; i < REQUESTS; i += 2) {
+    random_has_nothing(random_graph.requests[i]);
+    CHECK(weir_request_free(random_graph.requests[i]) == 0);
   }
 }
 
@@ -136,9 +158,10 @@ static inline void end_at_random(int threads, int rounds, bool computes) {
   }
   for (int i = 0; i < RANDOM_STREAMS; i++) CHECK(mlx_synchronize(random_graph.streams[i]) == 0);
   mlx_set_error_handler(NULL, NULL, NULL);
-  printf("%d cancelled, %d past their deadline, %d finished\n", random_graph.cancelled,
-         random_graph.passed, random_graph.finished);
+  printf("%d cancelled, %d past their deadline, %d over their budget, %d finished\n",
+         random_graph.cancelled, random_graph.passed, random_graph.over, random_graph.finished);
   CHECK(random_graph.cancelled > 0 && random_graph.passed > 0 && random_graph.finished > 0);
+  CHECK(random_graph.over > 0);
 }
 
 #endif
