@@ -121,14 +121,14 @@ static int is_sealed(struct dl_phdr_info *info, size_t bytes, void *arg) {
   (void)bytes;
   if (info->dlpi_addr != s->library->l_addr) return 0;
   for (int i = 0; i < info->dlpi_phnum; i++) {
-    const ElfW(Phdr) *part = &info->dlpi_phdr[i];
+    const Elf64_Phdr *part = &info->dlpi_phdr[i];
     const uintptr_t begin = info->dlpi_addr + part->p_vaddr;
     if (part->p_type == PT_GNU_RELRO && s->address - begin < part->p_memsz) s->sealed = true;
   }
   return 1;
 }
 
-static void write_word(const struct link_map *library, ElfW(Xword) * word, ElfW(Xword) value) {
+static void write_word(const struct link_map *library, Elf64_Xword *word, Elf64_Xword value) {
   const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
   struct seeking s = {.library = library, .address = (uintptr_t)word};
   void *start = (char *)word - s.address % page;
@@ -141,7 +141,7 @@ static void write_word(const struct link_map *library, ElfW(Xword) * word, ElfW(
 static void leave_without_destructors(void *library) {
   struct link_map *map;
   if (dlinfo(library, RTLD_DI_LINKMAP, &map) != 0) return;
-  for (ElfW(Dyn) *d = map->l_ld; d->d_tag != DT_NULL; d++) {
+  for (Elf64_Dyn *d = map->l_ld; d->d_tag != DT_NULL; d++) {
     if (d->d_tag == DT_FINI_ARRAYSZ) write_word(map, &d->d_un.d_val, 0);
   }
 }
