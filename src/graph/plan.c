@@ -208,7 +208,7 @@ void wr_plan_make_anew(struct wr_plan *plan, struct wr_node **claimed, size_t n)
 /* Only a claimer reads edges, so who wants to see them claims the nodes, for a request that is as
    good as ended: what became of its claims is what becomes of any that stand in no queue when their
    request ends (take_back.c). Others that come upon one meanwhile share it, and wait until it is
-   submitted; it is, then. */
+   submitted; it is, then. tests/model/look.pml has it. */
 void wr_plan_look(struct wr_plan *plan, struct wr_request *request, struct wr_node *const *roots,
                   size_t n) {
   *plan = (struct wr_plan){.request = request, .looked_at = true};
