@@ -24,7 +24,7 @@
    events named "lost", and "end of trace", have the number. The file is whole when the trace was
    stopped or the process has ended, by exit or return from main; of one that was killed, or ended
    by _exit, the last hundredth of a second may be missing, and the file is the beginning of an
-   array, which the readers named above take as it is.
+   array, perhaps with a part of an event at its end, which readers of such files bear.
 
    Both functions may be called from any thread. rc 0 is success, rc 1 an error (weir/error.h). The
    child of a fork is not traced, and writes nothing into its parent's file; it may start a trace

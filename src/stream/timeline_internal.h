@@ -7,7 +7,7 @@
 
 /* A ring has one producer, its thread, and one consumer: the writer while a trace runs, else
    whoever holds LOCK. `head` and `tail` only grow; the word at n stands at n % RING_WORDS. */
-enum { RING_WORDS = WR_TORTURED ? 256 : 32768, MOST_RINGS = 256, THREAD_NAME = 16 };
+enum { RING_WORDS = WR_TORTURED ? 2048 : 32768, MOST_RINGS = 256, THREAD_NAME = 16 };
 
 struct wr_ring {
   struct wr_ring *next;            /* consumer only, once it is in the list */

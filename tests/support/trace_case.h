@@ -82,20 +82,23 @@ static inline void read_member(struct event *e, const char *name, char *value) {
   if (!strcmp(name, "args")) copy_text(e->args, sizeof e->args, plain);
 }
 
-static inline void read_event(struct wr_json *j, struct event *e) {
+/* False where the text ends in the middle of it. */
+static inline bool read_event(struct wr_json *j, struct event *e) {
+  const size_t begin = j->at;
   *e = (struct event){0};
-  CHECK(wr_json_enter(j, '{'));
-  for (bool first = true; wr_json_next(j, '}', first); first = false) {
+  bool good = wr_json_enter(j, '{');
+  for (bool first = true; good && wr_json_next(j, '}', first); first = false) {
     char *name = wr_json_name(j);
-    CHECK(name != NULL && wr_json_peek(j));
-    const size_t from = j->at;
-    CHECK(wr_json_skip(j));
+    const size_t from = name && wr_json_peek(j) ? j->at : 0;
+    good = from && wr_json_skip(j);
     char *value = strndup(j->text + from, j->at - from);
-    read_member(e, name, value);
+    if (good) read_member(e, name, value);
     free(value);
     wr_free(name);
   }
   e->end += e->begin; /* the length, until here */
+  CHECK(!j->fault || !strchr(j->text + begin + 1, '\n'));
+  return !j->fault;
 }
 
 /* What each kind of event has to have. */
@@ -113,11 +116,9 @@ static inline struct trace trace_read_at(const char *path) {
   struct wr_json j = {.text = text, .n = n};
   CHECK(n == 0 || wr_json_enter(&j, '['));
   for (bool first = true; n && wr_json_peek(&j) && wr_json_next(&j, ']', first); first = false) {
-    read_event(&j, &t.events[t.n]);
+    if (!read_event(&j, &t.events[t.n])) break;
     check_event(&t.events[t.n++]);
   }
-  if (j.fault && j.at < n) fprintf(stderr, "%s at %zu of %zu\n", j.fault, j.at, n);
-  CHECK(!j.fault || j.at >= n);
   t.whole = n && !j.fault && wr_json_end(&j) && strchr(text + n - 3, ']');
   free(text);
   return t;
