@@ -97,8 +97,12 @@ uint64_t wr_dump_before(const struct wr_stream *stream, const struct wr_task *ta
 
 /* ---- one stream ---- */
 
+/* The backend is asked only where it is one: what was copied may be no stream any more. */
 static void look_at_device(struct found *f) {
-  const struct wr_async_device *async = f->copy.backend->async;
+  const enum wr_device_type type = f->copy.device.type;
+  if ((unsigned)type >= WR_DEVICE_TYPE_COUNT) return;
+  const struct wr_backend *backend = wr_backend_for(type);
+  const struct wr_async_device *async = backend == f->copy.backend ? backend->async : NULL;
   if (async && async->look && !async->look(f->copy.encoder, &f->device)) {
     memset(&f->device, 0, sizeof f->device);
   }

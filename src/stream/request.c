@@ -498,9 +498,11 @@ void wr_dump_request_name(const struct wr_request *request, char text[WR_DUMP_WO
 static void tell_first_work(struct wr_dump *d, const struct wr_request *copy) {
   struct wr_dump_work told;
   struct wr_request_work work;
+  struct wr_request_work_kind kind;
   char stream[WR_DUMP_WORDS];
   if (!copy->first || !wr_peek(&work, copy->first, sizeof work) ||
-      !wr_dump_tell((void (*)(void))work.kind->take_back, copy->first, &told)) {
+      !wr_peek(&kind, work.kind, sizeof kind) ||
+      !wr_dump_tell((void (*)(void))kind.take_back, copy->first, &told)) {
     return;
   }
   wr_dump_say(d, "    next is %s", told.what);

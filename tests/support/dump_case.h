@@ -52,11 +52,17 @@ static inline void culprit_is(const char *words) {
   }
 }
 
-/* The rest of the last dump has this. */
+/* Takes dumps until one has this. */
 static inline void dump_has(const char *words) {
-  if (strstr(dumped, words)) return;
-  fprintf(stderr, "not in the dump: %s\n%s\n", words, dumped);
-  CHECK(!"the dump has it");
+  const double start = seconds_now();
+  while (!strstr(dumped, words)) {
+    if (seconds_now() - start > 20 * patience()) {
+      fprintf(stderr, "not in the dump: %s\n%s\n", words, dumped);
+      CHECK(!"the dump has it");
+    }
+    usleep(10 * 1000);
+    take_dump();
+  }
 }
 
 /* Each in a child, which ends while it hangs. */
