@@ -1,7 +1,8 @@
 // Does one kind of operation so many times and ends: for counters of instructions, which have no
 // use for a clock. bench/counts runs it.
 //
-//   bench_steps default_stream|record|small_eval|in_request|by_ring|chain|fused|called|compiled COUNT
+//   bench_steps default_stream|record|small_eval|in_request|by_ring|chain|fused|called|compiled
+//   COUNT
 
 #include <stdio.h>
 #include <string.h>

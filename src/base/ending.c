@@ -89,9 +89,9 @@ static bool add_last(void) { return on_exit(last, NULL) == 0; }
 
 #else
 
-/* Other C libraries tell no handler the status. The gates are shut all the same, and waited for; but
-   a process in which somebody is left inside goes on to its destructors. Those of a library behind a
-   gate do not run there (wr_library_open_apart). */
+/* Other C libraries tell no handler the status. The gates are shut all the same, and waited for;
+   but a process in which somebody is left inside goes on to its destructors. Those of a library
+   behind a gate do not run there (wr_library_open_apart). */
 static void last(void *unused) {
   if (call_last) call_last();
   shut(unused);

@@ -212,8 +212,8 @@ static void run_in(struct wr_plan *plan) {
 
 /* Of a call in a request that is open, which has waited until all its arrays had reached the phase,
    or were lazy again: why something of it was taken back. NULL where none is before that phase; or,
-   with *again, where it is another call's failure, and this one has to plan anew (budget.c). Takes
-   the submission's reference. */
+   with *again, where it is another call's failure, and this one has to plan anew
+   (request_budget.c). Takes the submission's reference. */
 static struct wr_error *budget_error(struct wr_submission *taken, enum wr_phase phase,
                                      struct wr_node *const *nodes, size_t n, bool *again) {
   const bool lacks = any_before(phase, nodes, n);

@@ -202,7 +202,7 @@ struct wr_plan {
   bool looked_at;         /* never submitted: claims are given back (wr_plan_give_back) */
   bool brief;             /* all of `order` takes microseconds: see wr_stream_run_brief */
   bool quick;             /* none of it takes a millisecond */
-  uint32_t failures;      /* of the request's budget, as the plan began (budget.c) */
+  uint32_t failures;      /* of the request's budget, as the plan began (request_budget.c) */
   struct wr_submission *submission; /* borrowed; NULL: the request has no budget */
   struct wr_request *request;       /* that it is made for; borrowed; NULL: none */
   struct wr_error *failed; /* the first input or root that had failed before; a reference or NULL */
@@ -243,7 +243,7 @@ void wr_fail_nodes(struct wr_ptrs *nodes, struct wr_error *taken);
 /* Drops the list's references, and its memory. */
 void wr_release_nodes(struct wr_ptrs *nodes);
 
-/* budget.c */
+/* request_budget.c */
 struct wr_submission;
 struct wr_submission *wr_submission_retain(struct wr_submission *submission); /* NULL: NULL */
 void wr_submission_release(struct wr_submission *submission);                 /* NULL is a no-op */
@@ -277,7 +277,7 @@ bool wr_batch_begin(struct wr_batch *batch, struct wr_stream *stream);
 /* Lets the stream wait for the input on the device; false when only the host can wait (run.c). */
 bool wr_wait_on_device(struct wr_node *in, struct wr_stream *stream);
 /* With the request's LOCK held: takes back those of the batch that have not begun, that mark alone
-   (budget.c) or, where it is NULL, all; says how many. */
+   (request_budget.c) or, where it is NULL, all; says how many. */
 uint64_t wr_take_back_marked(struct wr_batch *batch, const void *mark, struct wr_taken *taken);
 /* Makes a node lazy again that has not begun; false when others need it: then it stays, with all
    that it needs. With the request's LOCK held, or for its claimer. */

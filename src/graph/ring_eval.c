@@ -8,7 +8,7 @@
    (completion.h). That is for the end of the evaluation's own request or for its budget, since what
    others have claimed was shared before (take_back.c); and ending takes the hooks out in the same
    section. So where the last waiter has taken the hook out, all nodes are over, or there is an
-   error of the budget's (budget.c).
+   error of the budget's (request_budget.c).
 
    The block has two references: the entry's, which goes with it through the ring, and the waiters',
    which their last one drops. So an evaluation whose request has ended keeps its nodes until the

@@ -74,7 +74,7 @@ static void uncount_bytes(struct wr_node **nodes, uint32_t n, struct wr_stream *
 }
 
 /* Appends the batch; false, and it is freed, when its request has ended, or has taken something
-   back for its budget since the plan (budget.c). */
+   back for its budget since the plan (request_budget.c). */
 static bool append(struct wr_batch *batch, struct wr_stream *stream, bool schedule,
                    const struct wr_plan *plan) {
   struct wr_request *request = plan->request;

@@ -106,8 +106,8 @@ static void without_any_thread(void) {
   refused = false;
 }
 
-/* R7: nobody would come to the streams while a program polls a descriptor, so the thread that starts
-   an evaluation computes it. */
+/* R7: nobody would come to the streams while a program polls a descriptor, so the thread that
+   starts an evaluation computes it. */
 static void by_ring(void) {
   refused = true;
   struct pollfd p = {.events = POLLIN};

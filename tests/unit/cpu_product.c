@@ -111,8 +111,8 @@ static void expect(const struct wr_gemm *g, bool single, const double *a, const 
 }
 
 /* added: 0 nothing, 1 beta c, 2 beta d, 3 one row for all. */
-static void try_one(const struct wr_gemm_kernels *with, bool single, int m, int n, int k,
-                    int flags, int added) {
+static void try_one(const struct wr_gemm_kernels *with, bool single, int m, int n, int k, int flags,
+                    int added) {
   struct wr_gemm g = shape(single, m, n, k, flags);
   double *a = dense(m, k), *b = dense(k, n), *d = dense(m, n), *row = dense(m + 1, n);
   void *in_a = matrix(a, m, k, g.lda, g.a_transposed, single);

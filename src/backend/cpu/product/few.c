@@ -160,7 +160,7 @@ static void pieces(struct few *f, bool alone) {
 }
 
 struct wr_error *wr_gemm_few(const struct wr_gemm *g, const struct wr_gemm_kernels *with,
-                                bool alone) {
+                             bool alone) {
   const bool rows = g->m <= g->n; /* it is a that has a few */
   struct few f = {.with = with, .element = (int64_t)wr_dtype_size(g->dtype), .k = g->k};
   const void *d = g->d ? g->d : g->c;

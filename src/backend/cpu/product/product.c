@@ -279,7 +279,7 @@ static bool is_small(const struct job *j) {
 }
 
 struct wr_error *wr_gemm_run_with(const struct wr_gemm *g, const struct wr_gemm_kernels *with,
-                                     bool alone) {
+                                  bool alone) {
   struct job j = {.g = *g, .with = with, .element = (int64_t)wr_dtype_size(g->dtype), .n = g->n};
   if (g->m == 0 || g->n == 0) return NULL;
   if (!g->d) j.g.ldd = g->ldc;
