@@ -123,6 +123,7 @@ static const struct wr_node *deepest_claimed(const struct wr_node *at) {
 }
 
 static void tell_completion(const void *work, struct wr_dump_work *told) {
+  if (!work) return; /* it waits for no array */
   const struct wr_node *at =
       WR_CONTAINER_OF((const struct wr_completion *)work, struct wr_node, completion);
   struct wr_node copy;

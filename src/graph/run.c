@@ -188,17 +188,15 @@ struct wr_result wr_result_of(const struct wr_node *node, const struct wr_stream
       .bytes = in ? in->buffer->bytes : wr_buffer_bytes_for(output_bytes(node)), .donor = in};
 }
 
-/* The batch whose request's budget is charged for what the thread runs, once that has run; else
-   NULL. */
-static _Thread_local const struct wr_batch *charging;
-
-/* *in_place: the stream has to hear of the end. */
-static struct wr_error *output_buffer(struct wr_node *node, struct wr_stream *stream,
-                                      struct wr_memory *memory, bool *in_place) {
+/* A batch that charges a request's budget does so once the node has run. *in_place: the stream has
+   to hear of the end. */
+static struct wr_error *output_buffer(const struct wr_batch *batch, struct wr_node *node,
+                                      struct wr_stream *stream, struct wr_memory *memory,
+                                      bool *in_place) {
   struct wr_node *in = donor(node, memory);
-  if (in && charging) in = charging->donor; /* another one may have come to be one */
+  if (in && batch->charges) in = batch->donor; /* another one may have come to be one */
   if (in && may_write_over(stream, memory, in_place)) {
-    if (!charging) wr_buffer_discharge(in->buffer);
+    if (!batch->charges) wr_buffer_discharge(in->buffer);
     node->buffer = wr_buffer_retain(in->buffer);
     return NULL;
   }
@@ -303,8 +301,8 @@ static enum ran undo(struct wr_node *node, struct wr_error *error) {
    before it returns (backend.h), so all that commands release is released before the next one asks
    for memory; for others, and for a CALL that may stay pending, the record of the command is on the
    heap. Memory that a device refuses may be there once commands under way have ended. */
-static enum ran encode_with(struct wr_memory *memory, struct wr_node *node,
-                            struct wr_stream *stream, struct wr_tensor *in,
+static enum ran encode_with(const struct wr_batch *batch, struct wr_memory *memory,
+                            struct wr_node *node, struct wr_stream *stream, struct wr_tensor *in,
                             enum wr_lacking lacking) {
   const bool may_stay = !wr_memory_host_visible(memory) || wr_op_may_stay(node->op, node->params);
   struct pending now = {.hook = {.fn = pending_over}, .node = node};
@@ -316,7 +314,7 @@ static enum ran encode_with(struct wr_memory *memory, struct wr_node *node,
     *pending = now;
   }
   struct wr_error *error = operands(node, stream, memory, in, &pending->staged);
-  if (!error) error = output_buffer(node, stream, memory, &in_place);
+  if (!error) error = output_buffer(batch, node, stream, memory, &in_place);
   if (!error) error = encode(node, stream, in, pending, &done);
   if (!done) return RAN;
   wr_staged_release(&pending->staged);
@@ -328,15 +326,15 @@ static enum ran encode_with(struct wr_memory *memory, struct wr_node *node,
 }
 
 /* The host's memory is refused for good. */
-static enum ran encode_node(struct wr_node *node, struct wr_stream *stream, struct wr_tensor *in,
-                            enum wr_lacking lacking) {
+static enum ran encode_node(const struct wr_batch *batch, struct wr_node *node,
+                            struct wr_stream *stream, struct wr_tensor *in) {
   struct wr_device device = wr_stream_device(stream);
   struct wr_memory *memory = wr_stream_backend(stream)->memory(device.index);
   if (wr_memory_host_visible(memory)) {
-    return encode_with(memory, node, stream, in, WR_LACKING_ALL_TRIED);
+    return encode_with(batch, memory, node, stream, in, WR_LACKING_ALL_TRIED);
   }
-  if (!wr_room_may_ask(stream, lacking, memory, output_bytes(node))) return LACKS_ROOM;
-  enum ran ran = encode_with(memory, node, stream, in, lacking);
+  if (!wr_room_may_ask(stream, batch->lacking, memory, output_bytes(node))) return LACKS_ROOM;
+  enum ran ran = encode_with(batch, memory, node, stream, in, batch->lacking);
   wr_room_asked(stream);
   return ran;
 }
@@ -372,16 +370,17 @@ static void run_view(struct wr_node *node, struct wr_stream *stream) {
   if (done) pending_over(&pending->hook, error);
 }
 
-static enum ran encode_many_inputs(struct wr_node *node, struct wr_stream *stream,
-                                   enum wr_lacking lacking) {
+static enum ran encode_many_inputs(const struct wr_batch *batch, struct wr_node *node,
+                                   struct wr_stream *stream) {
   struct wr_tensor *in = wr_alloc(wr_edges_of(node)->n * sizeof *in);
   if (!in) return finish_now(node, wr_error_out_of_memory());
-  enum ran ran = encode_node(node, stream, in, lacking);
+  enum ran ran = encode_node(batch, node, stream, in);
   wr_free(in);
   return ran;
 }
 
-static enum ran run_node(struct wr_node *node, struct wr_stream *stream, enum wr_lacking lacking) {
+static enum ran run_node(const struct wr_batch *batch, struct wr_node *node,
+                         struct wr_stream *stream) {
   struct wr_error *error = input_error(node);
   if (error) {
     finish(node, wr_error_retain(error));
@@ -391,14 +390,14 @@ static enum ran run_node(struct wr_node *node, struct wr_stream *stream, enum wr
     run_view(node, stream);
     return RAN;
   }
-  if (wr_edges_of(node)->n > MAX_INLINE_INPUTS) return encode_many_inputs(node, stream, lacking);
+  if (wr_edges_of(node)->n > MAX_INLINE_INPUTS) return encode_many_inputs(batch, node, stream);
   struct wr_tensor in[MAX_INLINE_INPUTS];
-  return encode_node(node, stream, in, lacking);
+  return encode_node(batch, node, stream, in);
 }
 
 /* Runs the node; false when the stream waits first, for memory. */
 static bool run_or_wait(struct wr_batch *batch, struct wr_node *node, struct wr_stream *stream) {
-  while (run_node(node, stream, batch->lacking) == LACKS_ROOM) {
+  while (run_node(batch, node, stream) == LACKS_ROOM) {
     if (wr_room_for_result(batch, stream)) return false;
   }
   wr_room_found(batch, stream);
@@ -500,9 +499,7 @@ static enum wr_step end_batch(struct wr_batch *batch, struct wr_stream *stream) 
 static bool run_charged(struct wr_batch *batch, struct wr_node *node, struct wr_stream *stream) {
   if (!batch->charges) return run_next(batch, node, stream);
   wr_node_retain(node);
-  charging = batch;
   bool ran = run_next(batch, node, stream);
-  charging = NULL;
   if (ran) wr_budget_settle(batch, node);
   wr_node_release(node);
   return ran;

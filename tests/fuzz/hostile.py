@@ -7,7 +7,7 @@ import numpy as np
 
 import draw
 from mlxside import to_plain
-from plain import Array, Call
+from plain import Array, Call, Refused
 
 EDGES = [0, 1, 2, 3, 5, 31, 32, 33, 63, 64, 127, 1 << 31, 1 << 62]
 FAR = [-(1 << 31), (1 << 31) - 1, -7, 7, -1, 0, 1, 1000]
@@ -236,7 +236,7 @@ def call(seed, number):
     """The call, and its results as check.compare takes them."""
     name, args, want = draw.one_of(FAMILIES, seed, number)
     if want is None:
-        return Call("mlx_" + name, args), None
+        return Call("mlx_" + name, args), Refused()
     want = np.array(want, order="C")
     dtype = to_plain(mx.array(want)).dtype
     return Call("mlx_" + name, args), [[Array(dtype, want), None]]
