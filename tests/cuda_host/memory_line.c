@@ -11,7 +11,7 @@ static const struct wr_async_device *line;
 
 struct waiting {
   struct wr_completion_hook hook;
-  int told;
+  _Atomic int told; /* the watching thread tells */
 };
 
 static void told(struct wr_completion_hook *hook, struct wr_error *error) {
