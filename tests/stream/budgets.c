@@ -2,16 +2,11 @@
    stands behind it has not begun. */
 
 #include "fixtures.h"
+#include "in_request.h"
 
 enum { N = 1000, BYTES = 4096 /* that N floats take, of a size class */ };
 
 static mlx_stream stream;
-
-static weir_request_stats_t stats_of(weir_request r) {
-  weir_request_stats_t stats;
-  CHECK(weir_request_stats(&stats, r) == 0);
-  return stats;
-}
 
 static size_t live_of(weir_request r) { return (size_t)stats_of(r).live_bytes; }
 
@@ -28,20 +23,6 @@ static weir_request with_budget(size_t bytes) {
 }
 
 static bool is_over(int rc) { return rc == 1 && weir_last_status() == WEIR_ERROR_BUDGET; }
-
-static int eval_in(weir_request r, mlx_array a) {
-  CHECK(weir_request_enter(r) == 0);
-  int rc = mlx_array_eval(a);
-  CHECK(weir_request_leave() == 0);
-  return rc;
-}
-
-static int submit_in(weir_request r, mlx_array a) {
-  CHECK(weir_request_enter(r) == 0);
-  int rc = submit(a);
-  CHECK(weir_request_leave() == 0);
-  return rc;
-}
 
 /* n times v. */
 static mlx_array full_on(int n, float v, mlx_stream s) {

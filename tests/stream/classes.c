@@ -4,6 +4,7 @@
 
 #include "base/base.h"
 #include "fixtures.h"
+#include "in_request.h"
 #include "stream/internal.h"
 #include "stream/request.h"
 
@@ -139,13 +140,6 @@ static weir_request request_of(weir_class class) {
   weir_request r = weir_request_new();
   CHECK(weir_request_set_class(r, class) == 0);
   return r;
-}
-
-static int submit_in(weir_request r, mlx_array a) {
-  CHECK(weir_request_enter(r) == 0);
-  int rc = submit(a);
-  CHECK(weir_request_leave() == 0);
-  return rc;
 }
 
 static void synchronize(mlx_stream s) { CHECK(mlx_synchronize(s) == 0); }

@@ -2,6 +2,7 @@
  */
 
 #include "fixtures.h"
+#include "in_request.h"
 
 enum { MS = 1000 * 1000 };
 
@@ -9,30 +10,10 @@ static mlx_stream stream;
 
 static bool is_late(int rc) { return rc == 1 && weir_last_status() == WEIR_ERROR_DEADLINE; }
 
-static weir_request_stats_t stats_of(weir_request r) {
-  weir_request_stats_t stats;
-  CHECK(weir_request_stats(&stats, r) == 0);
-  return stats;
-}
-
 static weir_request ends_in(int64_t ns) {
   weir_request r = weir_request_new();
   CHECK(weir_request_set_deadline(r, ns) == 0);
   return r;
-}
-
-static int submit_in(weir_request r, mlx_array a) {
-  CHECK(weir_request_enter(r) == 0);
-  int rc = submit(a);
-  CHECK(weir_request_leave() == 0);
-  return rc;
-}
-
-static int eval_in(weir_request r, mlx_array a) {
-  CHECK(weir_request_enter(r) == 0);
-  int rc = mlx_array_eval(a);
-  CHECK(weir_request_leave() == 0);
-  return rc;
 }
 
 /* Nobody waits in a call: the array is lazy again, an event behind it and a callback come, though

@@ -3,28 +3,16 @@
 #include "api/api.h"
 #include "fixtures.h"
 #include "graph/internal.h"
+#include "in_request.h"
 
 static mlx_stream stream;
 
 static bool is_cancelled(int rc) { return rc == 1 && weir_last_status() == WEIR_ERROR_CANCELLED; }
 
-static weir_request_stats_t stats_of(weir_request r) {
-  weir_request_stats_t stats;
-  CHECK(weir_request_stats(&stats, r) == 0);
-  return stats;
-}
-
 static uint64_t queued_on(mlx_stream s) {
   weir_stream_stats_t stats;
   CHECK(weir_stream_stats(&stats, s) == 0);
   return stats.queued + stats.running;
-}
-
-static int submit_in(weir_request r, mlx_array a) {
-  CHECK(weir_request_enter(r) == 0);
-  int rc = submit(a);
-  CHECK(weir_request_leave() == 0);
-  return rc;
 }
 
 /* ---- R2 ---- */
