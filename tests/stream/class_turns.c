@@ -6,6 +6,7 @@
 #include "base/base.h"
 #include "fake_device.h"
 #include "fixtures.h"
+#include "grind.h"
 #include "stream/internal.h"
 
 static void synchronize(mlx_stream s) { CHECK(mlx_synchronize(s) == 0); }
@@ -210,52 +211,6 @@ static void slices_by_class(void) {
 }
 
 /* ---- streams that always have more to do ---- */
-
-static wr_atomic_u64 ground;
-static wr_atomic_bool enough;
-static uint64_t spin_ns;
-
-static void spin(uint64_t ns) {
-  uint64_t end = wr_cpu_ns() + ns;
-  while (wr_cpu_ns() < end) continue;
-}
-
-static enum wr_step grind_run(struct wr_task *task, struct wr_stream *stream,
-                              struct wr_drain *drain) {
-  (void)drain;
-  spin(spin_ns);
-  wr_fetch_add_relaxed(&ground, UINT64_C(1));
-  if (!wr_load_relaxed(&enough)) wr_stream_submit(stream, task, true, NULL);
-  return WR_STEP_DONE;
-}
-
-struct light {
-  struct wr_task task;
-  uint64_t before, passed;
-  sem_t done;
-};
-
-static void light_publish(struct wr_task *task) {
-  ((struct light *)(void *)task)->before = wr_load_relaxed(&ground);
-}
-
-static enum wr_step light_run(struct wr_task *task, struct wr_stream *stream,
-                              struct wr_drain *drain) {
-  struct light *l = (struct light *)(void *)task;
-  (void)stream, (void)drain;
-  l->passed = wr_load_relaxed(&ground) - l->before;
-  sem_post(&l->done);
-  return WR_STEP_DONE;
-}
-
-static uint64_t passed_by(mlx_stream s) {
-  struct light l = {.task = {.run = light_run}};
-  CHECK(sem_init(&l.done, 0, 0) == 0);
-  wr_stream_submit(inside(s), &l.task, true, light_publish);
-  while (sem_wait(&l.done)) continue;
-  synchronize(s);
-  return l.passed;
-}
 
 /* How many tasks of eight busy streams of one class pass a task of another, on one worker: the
    least of some, since this thread may lose its processor as it submits. */

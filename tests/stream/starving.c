@@ -8,6 +8,7 @@
 
 #include "base/base.h"
 #include "fixtures.h"
+#include "grind.h"
 #include "stream/internal.h"
 
 enum { MOST_WORKERS = 64, LIMIT_MS = 60000 };
@@ -60,54 +61,6 @@ struct grind {
   struct wr_task task;
   mlx_stream stream;
 };
-
-static wr_atomic_u64 ground; /* atomic RELAXED: how many such tasks have run */
-static wr_atomic_bool enough;
-
-static void spin(uint64_t ns) {
-  uint64_t end = wr_cpu_ns() + ns;
-  while (wr_cpu_ns() < end) continue;
-}
-
-static enum wr_step grind_run(struct wr_task *task, struct wr_stream *stream,
-                              struct wr_drain *drain) {
-  (void)drain;
-  spin(600 * 1000);
-  wr_fetch_add_relaxed(&ground, UINT64_C(1));
-  if (!wr_load_relaxed(&enough)) wr_stream_submit(stream, task, true, NULL);
-  return WR_STEP_DONE;
-}
-
-/* A light task: how many of the others ran between its submission and its turn. */
-struct light {
-  struct wr_task task;
-  uint64_t before;
-  uint64_t passed;
-  sem_t done;
-};
-
-static void light_publish(struct wr_task *task) {
-  ((struct light *)(void *)task)->before = wr_load_relaxed(&ground);
-}
-
-static enum wr_step light_run(struct wr_task *task, struct wr_stream *stream,
-                              struct wr_drain *drain) {
-  struct light *l = (struct light *)(void *)task;
-  (void)stream;
-  (void)drain;
-  l->passed = wr_load_relaxed(&ground) - l->before;
-  sem_post(&l->done);
-  return WR_STEP_DONE;
-}
-
-static uint64_t passed_by(mlx_stream s) {
-  struct light l = {.task = {.run = light_run}};
-  CHECK(sem_init(&l.done, 0, 0) == 0);
-  wr_stream_submit(inside(s), &l.task, true, light_publish);
-  while (sem_wait(&l.done)) continue;
-  CHECK(mlx_synchronize(s) == 0);
-  return l.passed;
-}
 
 /* Beside eight busy streams for each worker and more, no turn of all of them passes: those that
    are under way, and a few. The least of some, since this thread may lose its processor between the
@@ -349,6 +302,7 @@ static void beside_kernels(void) {
 }
 
 int main(void) {
+  spin_ns = 600 * 1000;
   mean_cpu();
   workers = wr_env_get()->workers > 0 ? wr_env_get()->workers : wr_cpu_count();
   CHECK(workers <= MOST_WORKERS);

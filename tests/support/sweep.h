@@ -21,6 +21,15 @@ static inline bool ok(int rc) {
 /* A handle that was made: true when it is not empty. */
 static inline bool got(const void *ctx) { return ok(ctx ? 0 : 1); }
 
+/* A new stream of the CPU, or an empty one. */
+static inline mlx_stream a_stream(void) {
+  mlx_device cpu = mlx_device_new_type(MLX_CPU, 0);
+  mlx_stream s = cpu.ctx ? mlx_stream_new_device(cpu) : (mlx_stream){0};
+  got(s.ctx);
+  mlx_device_free(cpu);
+  return s;
+}
+
 /* Nothing of the library's runs any more, and what it keeps for later is given back; but this
    thread's last error, which is always the same one. Threads of a test's device end by themselves.
  */

@@ -29,14 +29,6 @@ static void take(weir_status other) {
   CHECK(weir_ring_take(&n, ring, &c, 1, 0) == 0 && n == 0);
 }
 
-static mlx_stream a_stream(void) {
-  mlx_device cpu = mlx_device_new_type(MLX_CPU, 0);
-  mlx_stream s = cpu.ctx ? mlx_stream_new_device(cpu) : (mlx_stream){0};
-  got(s.ctx);
-  mlx_device_free(cpu);
-  return s;
-}
-
 /* ones * ones, which is not computed by the thread that starts it. */
 static mlx_array product(mlx_stream s) {
   const int shape[] = {8, 8};

@@ -6,14 +6,6 @@
 #include "fixtures.h"
 #include "sweep.h"
 
-static mlx_stream a_stream(void) {
-  mlx_device cpu = mlx_device_new_type(MLX_CPU, 0);
-  mlx_stream s = cpu.ctx ? mlx_stream_new_device(cpu) : (mlx_stream){0};
-  got(s.ctx);
-  mlx_device_free(cpu);
-  return s;
-}
-
 /* *a = *a + *a; an array that could not be made is left alone from then on. */
 static bool twice(mlx_array *a, mlx_stream s) { return ok(mlx_add(a, *a, *a, s)); }
 
