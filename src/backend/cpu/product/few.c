@@ -144,7 +144,7 @@ static void *turned(const void *from, int64_t ld, int64_t rows, int64_t k, int64
 static void pieces(struct few *f, bool alone) {
   const double bytes = (double)f->cols * (double)f->k * (double)f->element;
   const int64_t by_bytes = (int64_t)(part_bytes * (double)f->cols / bytes) + 1;
-  f->piece = least(f->cols, SUMS / f->rows);
+  f->piece = least(f->cols, SUMS / f->rows / 16 * 16); /* so the last few alone have no group */
   if (!alone && bytes >= 2 * part_bytes) {
     int64_t cols = f->cols / (2 * wr_cpu_count()) + 1;
     if (cols < by_bytes) cols = by_bytes;
