@@ -26,8 +26,8 @@ extern "C" {
    stderr; `weir dump PID` asks for it in the same way, and prints it. A signal that has a handler
    already as the library is loaded stays as it is, with a line on stderr.
 
-   rc 0, or 1: WEIR_ERROR_DEVICE when the descriptor does not take it, as write() says, or takes
-   nothing for two seconds; WEIR_ERROR_STATE for the other dump. */
+   rc 0, or 1: WEIR_ERROR_DEVICE when the descriptor does not take it, as write() says, or, where it
+   does not block, takes nothing for two seconds; WEIR_ERROR_STATE for the other dump. */
 int weir_dump(int fd);
 
 #ifdef __cplusplus

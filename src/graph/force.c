@@ -204,10 +204,25 @@ static bool is_quick(const struct wr_plan *plan) {
 /* ---- forcing ---- */
 
 /* In a request this thread may have to leave before what it submits has run: what is quick it runs
-   all the same, by wr_stream_help_in; all else is the pool's. */
-static void run_in(struct wr_plan *plan) {
+   all the same, by wr_stream_help_in, and all else is the pool's. Returns the stream of what is
+   quick, a reference, or NULL. */
+static struct wr_stream *run_in(struct wr_plan *plan) {
   plan->quick = is_quick(plan);
+  struct wr_stream *stream = NULL;
+  if (plan->quick) {
+    const struct wr_node *last = plan->order.items[plan->order.count - 1];
+    stream = wr_stream_retain(last->stream);
+  }
   wr_plan_submit(plan, !plan->quick);
+  return stream;
+}
+
+/* The thread that was to run it leaves before it is over, as the request has ended: what stays in
+   the queue, since others need it, is the pool's now. */
+static void leave_to_pool(struct wr_stream *stream, struct wr_node *const *nodes, size_t n) {
+  if (!stream) return;
+  if (any_before(WR_PHASE_DONE, nodes, n)) wr_stream_kick(stream);
+  wr_stream_release(stream);
 }
 
 /* Of a call in a request that is open, which has waited until all its arrays had reached the phase,
@@ -234,8 +249,9 @@ static struct wr_error *eval_once(struct wr_request *request, struct wr_node *co
   wr_plan_make(&plan, nodes, n);
   plan.submission = submission;
   wr_error_release(plan.failed);
-  run_in(&plan);
+  struct wr_stream *stream = run_in(&plan);
   error = wait_all_in(request, nodes, n);
+  leave_to_pool(stream, nodes, n);
   if (!error) return budget_error(submission, WR_PHASE_DONE, nodes, n, again);
   wr_submission_release(submission);
   return error;
@@ -313,11 +329,12 @@ static struct wr_error *submit_plan(struct wr_plan *plan) {
 }
 
 static struct wr_error *submit_once(struct wr_request *request, struct wr_node *const *nodes,
-                                    size_t n, bool *again) {
+                                    size_t n, bool *begun, bool *again) {
   struct wr_submission *submission = NULL;
   struct wr_error *error = wr_submission_new(request, &submission);
   *again = false;
   if (error) return error;
+  *begun = true;
   struct wr_plan plan;
   wr_plan_make(&plan, nodes, n);
   plan.submission = submission;
@@ -330,10 +347,10 @@ static struct wr_error *submit_once(struct wr_request *request, struct wr_node *
 }
 
 static struct wr_error *submit_in(struct wr_request *request, struct wr_node *const *nodes,
-                                  size_t n) {
+                                  size_t n, bool *begun) {
   struct wr_error *error;
   bool again;
-  do error = submit_once(request, nodes, n, &again);
+  do error = submit_once(request, nodes, n, begun, &again);
   while (again);
   return error;
 }
@@ -412,9 +429,10 @@ static struct wr_error *async_eval(struct wr_node *const *nodes, size_t n, bool 
   struct wr_error *error = wr_force_check(nodes, n);
   if (!error) error = wr_request_check(request);
   if (!error) error = find_room(&streams, nodes, n, request, waits);
-  *begun = !error;
-  if (!error) error = request ? submit_in(request, nodes, n) : submit_alone(nodes, n);
-  leave_room(&streams, *begun);
+  const bool is_in = !error;
+  *begun = is_in && !request;
+  if (is_in) error = request ? submit_in(request, nodes, n, begun) : submit_alone(nodes, n);
+  leave_room(&streams, is_in);
   return error;
 }
 

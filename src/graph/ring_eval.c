@@ -68,10 +68,12 @@ static void request_ended(struct wr_request_hook *hook) {
 }
 
 /* It was taken back, and the request has not ended: the last error of its budget is this one's, or
-   one of another that has failed since. */
+   one of another that has failed since; without any, memory was refused as it was to be submitted
+   anew. */
 static struct wr_error *over_budget(const struct ring_eval *e) {
   WR_ASSERT(e->request);
-  return e->request ? wr_request_budget_error(e->request) : NULL;
+  struct wr_error *error = e->request ? wr_request_budget_error(e->request) : NULL;
+  return error ? error : wr_error_out_of_memory();
 }
 
 static struct wr_error *first_error(const struct ring_eval *e) {

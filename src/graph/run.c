@@ -52,7 +52,7 @@ static void finish_from(struct wr_node *node, struct wr_error *error, struct wr_
   if (wr_limit_is_used(node->stream)) {
     wr_limit_note_over(node->stream, wr_node_counted_bytes(node));
   }
-  uint32_t raised = wr_completion_raise(&node->completion, phase);
+  uint64_t raised = wr_completion_raise(&node->completion, phase);
   if (in_place) wr_stream_end_in_place(in_place);
   bool pinned = wr_completion_tell(&node->completion, raised);
   wr_node_drop_edges(node, pinned);

@@ -135,7 +135,8 @@ static bool submit_run(struct wr_node **nodes, uint32_t n, bool schedule,
   wr_stream_note_submitted(stream, n);
   bool appended = append(batch, stream, schedule, plan);
   if (!appended) wr_stream_note_taken_back(stream, n);
-  if (!appended && limited) uncount_bytes(nodes, n, stream, bytes);
+  /* A limit may have been set meanwhile, and a call may wait for these to be over. */
+  if (!appended && wr_limit_is_used(stream)) uncount_bytes(nodes, n, stream, bytes);
   wr_stream_release(stream);
   flush(to_flush);
   return appended;
@@ -211,7 +212,12 @@ static void make_pass(struct deferred *d) {
     struct wr_node *node = d->nodes.items[i];
     if (input_unsubmitted(node)) {
       d->nodes.items[kept++] = node;
-    } else if (!submit_run(&node, 1, true, &d->like, NULL)) {
+      continue;
+    }
+    /* Its mark is the address of d, which another's may be later (request_budget.c). Relaxed: the
+       node is claimed by this plan, and published by what submits it. */
+    wr_store_relaxed(&node->walked_by, NULL);
+    if (!submit_run(&node, 1, true, &d->like, NULL)) {
       withdraw_rest(d, kept, i);
       return;
     }

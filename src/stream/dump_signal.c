@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -27,6 +28,8 @@
 
 /* The upper half of the value of a signal that was queued; the lower is the socket's number. */
 #define ASKS UINT64_C(0x5e9ab7d0)
+
+static const struct timeval patience = {.tv_sec = 2};
 
 static int ends[2] = {-1, -1}; /* immutable after load, but in a child */
 static int signal_number;      /* the same */
@@ -61,6 +64,8 @@ static int open_socket(uint32_t number) {
       snprintf(name.sun_path + 1, sizeof name.sun_path - 1, "weir-dump-%08x", number);
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return -1;
+  /* Whoever asks may have been stopped: neither connect() nor write() waits longer. */
+  (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
   const socklen_t bytes = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length);
   if (connect(fd, (const struct sockaddr *)&name, bytes) == 0 && is_trusted(fd)) return fd;
   close(fd);
@@ -111,10 +116,23 @@ static void refused(const char *what) {
   wr_log_line(line);
 }
 
-static bool start_thread(void) {
-  pthread_t thread;
+static bool open_pipe(void) {
   if (pipe2(ends, O_CLOEXEC)) return false;
   (void)fcntl(ends[1], F_SETFL, O_NONBLOCK);
+  return true;
+}
+
+/* What the handler may still write goes nowhere. */
+static void close_pipe(void) {
+  const int before[2] = {ends[0], ends[1]};
+  ends[0] = ends[1] = -1;
+  for (int i = 0; i < 2; i++) {
+    if (before[i] >= 0) close(before[i]);
+  }
+}
+
+static bool start_thread(void) {
+  pthread_t thread;
   return wr_thread_start(listen_main, NULL, &thread);
 }
 
@@ -131,9 +149,8 @@ static bool take_signal(void) {
 /* The pipe is the parent's too. */
 static void begin_in_child(void) {
   if (!signal_number) return;
-  close(ends[0]);
-  close(ends[1]);
-  if (!start_thread()) refused("the child of a fork");
+  close_pipe();
+  if (!open_pipe() || !start_thread()) refused("the child of a fork");
 }
 
 static struct wr_fork_row fork_row = {.rank = WR_RANK_NONE, .child = begin_in_child};
@@ -142,13 +159,18 @@ void wr_dump_listen(void) {
   const int wanted = wr_env_get()->dump_signal;
   if (!wanted) return;
   signal_number = wanted;
-  if (!start_thread()) {
-    refused("a thread or a pipe");
+  /* The thread last: that it is there says to `weir dump` that the signal is the library's. */
+  if (!open_pipe()) {
+    refused("a pipe");
   } else if (!take_signal()) {
     refused("the signal");
+  } else if (!start_thread()) {
+    refused("a thread");
+    (void)signal(wanted, SIG_DFL);
   } else {
     wr_fork_register(&fork_row);
     return;
   }
+  close_pipe();
   signal_number = 0;
 }

@@ -57,8 +57,8 @@ struct wr_stream {
   wr_atomic_bool has_urgency;      /* atomic RELAXED, written under LOCK: see urgency.h */
   wr_atomic_u32 class_now;         /* atomic RELAXED, written under LOCK: a hint, enum wr_class */
 
-  wr_atomic_u64 submitted; /* atomic RELAXED, these five: counts, which order nothing */
-  wr_atomic_u64 done;
+  wr_atomic_u64 submitted; /* atomic RELAXED, these five: counts, which order nothing, */
+  wr_atomic_u64 done;      /* but that done and failed are SEQ_CST for limit.c */
   wr_atomic_u64 failed;
   wr_atomic_u64 bytes;
   wr_atomic_u64 busy_ns;
@@ -96,8 +96,10 @@ enum wr_drained { WR_DRAINED, WR_DRAIN_BUSY, WR_DRAIN_SUSPENDED };
 /* Takes a reference unless the last one is gone; for streams found in the table. */
 bool wr_stream_retain_if_alive(struct wr_stream *stream);
 
-/* A library's own thread has its block lent; NULL, at its end: no more. */
+/* A thread of the library's own has its block lent. At its end, with no lock held, it gives back
+   what the block has: then nothing refers to it. */
 void wr_thread_lend(struct wr_thread *block);
+void wr_thread_take_back(void);
 /* Thread state, for policy.c. */
 void wr_thread_retire(void);
 void wr_thread_drop_defaults(void);

@@ -17,7 +17,10 @@ struct wr_limit_wait {
 };
 
 bool wr_limit_is_used(const struct wr_stream *s) {
-  return wr_load_relaxed(&((struct wr_stream *)s)->limit.is_used);
+  /* Seq_cst, as all here but a count that is only told: a command ends, and then looks whether
+     there is a limit; a limit is set, and then who waits looks what has ended. One sees the other.
+   */
+  return wr_load_seq_cst(&((struct wr_stream *)s)->limit.is_used);
 }
 
 static void drop(struct wr_limit_wait *w) {
@@ -28,7 +31,7 @@ static void drop(struct wr_limit_wait *w) {
 
 /* Finished ones are read first, as in wr_stream_numbers. */
 static uint64_t in_flight(struct wr_stream *s) {
-  const uint64_t finished = wr_load_relaxed(&s->done) + wr_load_relaxed(&s->failed);
+  const uint64_t finished = wr_load_seq_cst(&s->done) + wr_load_seq_cst(&s->failed);
   const uint64_t submitted = wr_load_relaxed(&s->submitted);
   return submitted > finished ? submitted - finished : 0;
 }
@@ -87,7 +90,7 @@ void wr_stream_set_limit(struct wr_stream *s, uint64_t commands, uint64_t bytes)
   struct wr_limit_wait *let_in = NULL;
   wr_store_relaxed(&wr_limits_are_used, true);
   wr_mutex_lock(&s->lock);
-  wr_store_relaxed(&s->limit.is_used, true);
+  (void)wr_exchange_seq_cst(&s->limit.is_used, true); /* see wr_limit_is_used */
   s->limit.commands = commands;
   s->limit.bytes = bytes;
   let_in_locked(s, &let_in);

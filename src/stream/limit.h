@@ -33,7 +33,7 @@ struct wr_limit_wait;
 
 /* A part of a stream. */
 struct wr_limit {
-  wr_atomic_bool is_used;      /* atomic RELAXED, for good: there has been a limit */
+  wr_atomic_bool is_used;      /* atomic SEQ_CST, for good: there has been a limit (limit.c) */
   uint64_t commands;           /* under LOCK, as all that follow; 0: no limit */
   uint64_t bytes;              /* 0: no limit */
   uint64_t bytes_in_flight;    /* of commands that were counted */

@@ -168,9 +168,9 @@ static void *worker_main(void *arg) {
     park_locked();
   }
   wr_pool.workers--;
-  wr_thread_lend(NULL);
   leave_locked(self);
   wr_mutex_unlock(&wr_pool.lock);
+  wr_thread_take_back(); /* before it is joined, and its block freed */
   return NULL;
 }
 
@@ -270,10 +270,10 @@ bool wr_pool_stop(uint64_t deadline_ns) {
 
 /* The end of a spare or a reliever, which has counted itself off; releases the lock. */
 static void end_uncounted(struct wr_worker *self) {
-  wr_thread_lend(NULL);
   bool awaited = wr_pool.stopping > 0;
   if (awaited) leave_locked(self);
   wr_mutex_unlock(&wr_pool.lock);
+  wr_thread_take_back();
   if (awaited) return;
   wr_free(self);
   pthread_detach(pthread_self());

@@ -166,7 +166,7 @@ void wr_request_numbers(struct wr_request *r, struct wr_request_numbers *numbers
   wr_mutex_lock(&r->lock);
   *numbers = r->numbers;
   struct wr_budget *account = wr_request_account(&r->budget);
-  if (account) numbers->live_bytes = wr_budget_live(account);
+  if (account) numbers->live_bytes = wr_budget_live(account) + r->budget.reserved;
   numbers->peak_bytes = r->budget.peak;
   wr_mutex_unlock(&r->lock);
 }

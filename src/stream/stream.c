@@ -251,7 +251,8 @@ void wr_stream_note_taken_back(struct wr_stream *s, uint64_t n) {
 }
 
 void wr_stream_note_finished(struct wr_stream *s, bool failed, uint64_t bytes) {
-  wr_fetch_add_relaxed(failed ? &s->failed : &s->done, UINT64_C(1));
+  /* Seq_cst: for limit.c. */
+  (void)wr_fetch_add_seq_cst(failed ? &s->failed : &s->done, UINT64_C(1));
   if (bytes) wr_fetch_add_relaxed(&s->bytes, bytes);
 }
 

@@ -53,8 +53,8 @@ struct wr_thread *wr_thread_own(void) {
 }
 
 void wr_thread_lend(struct wr_thread *block) {
-  if (block) block->is_own = true;
-  wr_thread_here = block ? block : &nothing;
+  block->is_own = true;
+  wr_thread_here = block;
 }
 
 /* Makes `taken`, whose reference it takes, the default, and drops the reference to the one before,
@@ -96,15 +96,19 @@ struct wr_error *wr_thread_synchronize_defaults(void) {
   return error;
 }
 
-/* Another thread-local destructor may use Weir after this one: then the thread gets a new block,
-   and this is called again. */
-static void thread_ends(void *block) {
+void wr_thread_take_back(void) {
   wr_thread_drop_defaults();
   leave_requests(wr_thread_here, 0);
   wr_ptrs_free(&wr_thread_here->requests);
   wr_policy_thread_ends();
   wr_timeline_thread_ends(wr_thread_here->ring);
   wr_thread_here = &nothing;
+}
+
+/* Another thread-local destructor may use Weir after this one: then the thread gets a new block,
+   and this is called again. */
+static void thread_ends(void *block) {
+  wr_thread_take_back();
   wr_free(block);
 }
 

@@ -216,7 +216,6 @@ static void *writer_main(void *arg) {
   }
   wr_timeline_text_end(text, lost);
   wr_timeline_text_flush(text);
-  (void)close(text->fd);
   wr_mutex_lock(&timeline.lock);
   timeline.state = WRITTEN;
   wr_cond_broadcast(&timeline.changed);
@@ -355,6 +354,7 @@ static struct wr_error *take_away_unlock(void) {
   struct wr_timeline_text *text = timeline.state == WRITTEN ? timeline.text : NULL;
   const pthread_t thread = timeline.thread;
   if (text) {
+    (void)close(text->fd); /* under the lock: the child of a fork closes it while it is here */
     timeline.state = NONE;
     timeline.text = NULL;
     sweep();
@@ -397,7 +397,7 @@ static void forget_in_child(void) {
   wr_cond_init(&timeline.wake);
   wr_cond_init(&timeline.changed);
   wr_store_relaxed(&wr_timeline_session, 0u); /* relaxed, all: the only thread */
-  if (timeline.state == RUNNING || timeline.state == ENDING) (void)close(timeline.text->fd);
+  if (timeline.text) (void)close(timeline.text->fd);
   wr_free(timeline.text);
   timeline.text = NULL;
   timeline.state = NONE;

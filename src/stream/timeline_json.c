@@ -18,6 +18,7 @@
 #include "memory/buffer.h"
 #include "stream/timeline_internal.h"
 
+enum { TEXT_MOST = 1000 };
 enum { DEVICE_PIDS = 10 * 1000 * 1000, STREAM_TIDS = 100 * 1000 * 1000 };
 
 /* ---- text ---- */
@@ -54,11 +55,13 @@ static void put_hex(struct wr_timeline_text *t, unsigned value) {
   t->text[t->n++] = digits[value & 15];
 }
 
-/* Between quotes that stand there. */
+/* Between quotes that stand there. The name of a kernel of the user's may have any length: what is
+   longer is cut off, before a character. */
 static void put_escaped(struct wr_timeline_text *t, const char *text) {
   const bool plain = !wr_json_is_utf8(text);
-  for (; *text; text++) {
+  for (int n = 0; *text; text++, n++) {
     const unsigned char c = (unsigned char)*text;
+    if (n >= TEXT_MOST && (c & 0xc0) != 0x80) return;
     if (c == '"' || c == '\\') {
       t->text[t->n++] = '\\';
       t->text[t->n++] = (char)c;

@@ -27,7 +27,7 @@ def add_arguments(parser):
 def read(pid, name):
     try:
         return pathlib.Path(f"/proc/{pid}/{name}").read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         raise Failure(f"there is no process {pid}") from None
     except PermissionError:
         raise Failure(f"process {pid} is another user's") from None
@@ -48,12 +48,17 @@ def wanted_signal(pid):
 def listener_of(pid):
     """The number of the library's thread there, None where it is not: then the signal might end the
     process."""
-    tasks = pathlib.Path(f"/proc/{pid}/task")
     try:
-        return next((int(task.name) for task in tasks.iterdir()
-                     if (task / "comm").read_text().strip() == "weir-dump"), None)
+        tasks = list(pathlib.Path(f"/proc/{pid}/task").iterdir())
     except FileNotFoundError:
         raise Failure(f"there is no process {pid}") from None
+    for task in tasks:
+        try:
+            if (task / "comm").read_text().strip() == "weir-dump":
+                return int(task.name)
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has ended meanwhile
+    return None
 
 
 class Info(ctypes.Structure):

@@ -7,7 +7,7 @@ import json
 
 def read(path):
     """One event to a line; a process that was killed leaves the array without its end."""
-    with open(path, encoding="utf-8") as file:
+    with open(path, encoding="utf-8", errors="replace") as file:
         for line in file:
             text = line.strip().lstrip("[").rstrip(",")
             if text.startswith("{"):

@@ -34,5 +34,8 @@ def main(arguments=None):
     except Failure as failure:
         print(f"weir: {failure}", file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"weir: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130

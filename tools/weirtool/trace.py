@@ -82,8 +82,10 @@ def run(options):
     file = pathlib.Path(options.source or options.output)
     if options.source and not file.is_file():
         raise Failure(f"{file}: no such file")
-    status = 0 if options.source else record(options.program, file.absolute())
     page = pathlib.Path(options.page) if options.page else file.with_suffix(".html")
+    if page.absolute() == file.absolute():
+        raise Failure(f"{file} cannot be both the trace and the page")
+    status = 0 if options.source else record(options.program, file.absolute())
     data = events.model(file, options.most)
     write_page(data, f"{data['program'] or file.name}: timeline", page)
     tell(data, file, page)
