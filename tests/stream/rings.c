@@ -408,6 +408,44 @@ static void forked(void) {
   mlx_array_free(a);
 }
 
+/* ---- what a request's thread was to run itself, and left ---- */
+
+static mlx_array shared;
+
+static void *force_shared(void *request) {
+  CHECK(weir_request_enter(*(weir_request *)request) == 0);
+  int rc = mlx_array_eval(shared);
+  CHECK(rc == 0 || weir_last_status() == WEIR_ERROR_CANCELLED);
+  CHECK(weir_request_leave() == 0);
+  return NULL;
+}
+
+static void *cancel(void *request) {
+  CHECK(weir_request_cancel(*(weir_request *)request) == 0);
+  return NULL;
+}
+
+/* A ring needs it too, on a stream that nobody else ever comes to. */
+static void left_by_a_request(void) {
+  weir_completion c;
+  for (int i = 0; i < times(300, 5000); i++) {
+    mlx_stream s = new_stream();
+    mlx_array one = mlx_array_new_float(1);
+    weir_request r = weir_request_new();
+    shared = mlx_array_new();
+    CHECK(mlx_exp(&shared, one, s) == 0);
+    pthread_t forces = start_thread(force_shared, &r), cancels = start_thread(cancel, &r);
+    CHECK(begin(shared, none, &names[i % 8]) == 0);
+    CHECK(take(&c, 1, LONG) == 1 && c.user == &names[i % 8] && c.status == WEIR_OK);
+    pthread_join(forces, NULL);
+    pthread_join(cancels, NULL);
+    CHECK(weir_request_free(r) == 0);
+    mlx_array_free(shared);
+    mlx_array_free(one);
+    mlx_stream_free(s);
+  }
+}
+
 int main(void) {
   fake_device_install();
   mean_cpu();
@@ -423,6 +461,7 @@ int main(void) {
   cancelled();
   late();
   cancelled_while_it_runs();
+  left_by_a_request();
   levels_and_edges();
   freed_with_work_in_flight();
   many_threads();
