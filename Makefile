@@ -1,4 +1,4 @@
-# The front door: make demo, serve, train, test, bench, bench ops, bench models, check, install, install-mlxc,
+# The front door: make demo, serve, train, test, bench, bench ops, bench models, bench-train, check, install, install-mlxc,
 # wheel, docs, deb, clean. Builds come to lie in build/.
 # What is missing on the machine, tools/setup installs (Debian and Ubuntu) or names.
 

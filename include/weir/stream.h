@@ -102,9 +102,10 @@ typedef struct weir_runtime_stats_t {
   size_t worker_threads;        /* of the one pool: at most one per processor, or as many as the
                                    environment's WEIR_NUM_THREADS says */
   size_t other_threads;         /* the reclaimer, which runs users' destructors, one of each GPU in
-                                   use, one for deadlines of requests, and those in the place of
-                                   threads that wait with a time limit while all workers are in
-                                   long commands */
+                                   use, one for deadlines of requests, the one that writes a
+                                   trace, those that may block, and those in the place of threads
+                                   that wait with a time limit while all workers are in long
+                                   commands; not the one that waits for WEIR_DUMP_SIGNAL */
   size_t wired_bytes;           /* memory whose pages are locked (weir/memory.h) */
   size_t wired_shortfall_bytes; /* what the wired limit allows and the system refuses to lock */
 } weir_runtime_stats_t;

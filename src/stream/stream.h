@@ -268,7 +268,7 @@ struct wr_stream_counts {
   size_t live_streams;
   size_t workers;
   size_t helpers; /* other threads of the library's: the reclaimer, the devices', relievers,
-                     those for what may block, and the one for deadlines */
+                     those for what may block, the one for deadlines and the trace's writer */
   size_t pooled;  /* encoders that backends keep for the next stream */
 };
 void wr_stream_count(struct wr_stream_counts *counts);

@@ -4,7 +4,7 @@
 /* Linear algebra. Matrices are the last two axes of an array, and the axes before them a batch,
    each of which is computed by itself.
 
-   All but norms and cross products are LAPACK's, of the OpenBLAS that is opened for products, and
+   All but norms and cross products are LAPACK's, of the OpenBLAS that is opened at run time, and
    run on the CPU: with a stream of a GPU they stand on the calling thread's default stream of the
    CPU, and values are copied to and fro as they are needed. Where there is no LAPACK, that is an
    error of the result. They take float32 and float64, and those that say so complex64; nothing else
