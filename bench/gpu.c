@@ -1,7 +1,7 @@
 // The GPU table: what Weir takes on gpu:0 through its C API, beside what the driver itself takes
 // for the same in this very run. Values are random and lie on the GPU before the clock starts.
 // Prints `name<TAB>floor<TAB>Weir<TAB>unit`; a floor that is not known is a dash. With the argument
-// "matmul" the products alone. Sees the library's insides, for the driver's functions alone.
+// "matmul" the products alone, with "small" the rows of small operations alone. Sees the library's insides, for the driver's functions alone.
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -201,6 +201,63 @@ static void step_small(void) {
   mlx_array_free(r);
 }
 
+// A hundred elementwise steps on small arrays: each handed to the GPU by itself, all at once as they
+// are called, and as they were compiled. The value is waited for at the end of each hundred.
+enum { STEPS = 100 };
+
+static int hundred_of(mlx_array *x, bool each) {
+  for (int i = 0; i < STEPS; i++) {
+    must(i % 2 ? mlx_abs(x, *x, gpu) : mlx_add(x, *x, b, gpu));
+    if (each) submit(*x);
+  }
+  return 0;
+}
+
+static int hundred(mlx_vector_array *res, const mlx_vector_array in) {
+  mlx_array x = mlx_array_new();
+  must(mlx_vector_array_get(&x, in, 0));
+  const int rc = hundred_of(&x, false) || mlx_vector_array_set_value(res, x);
+  mlx_array_free(x);
+  return rc;
+}
+
+static void step_steps_each(void) {
+  mlx_array x = mlx_array_new();
+  must(mlx_array_set(&x, a));
+  must(hundred_of(&x, true));
+  must(mlx_array_eval(x));
+  mlx_array_free(x);
+}
+
+static mlx_closure function;
+
+static void step_function(void) {
+  mlx_vector_array in = mlx_vector_array_new_value(a), out = mlx_vector_array_new();
+  must(mlx_closure_apply(&out, function, in));
+  must(mlx_eval(out));
+  mlx_vector_array_free(in);
+  mlx_vector_array_free(out);
+}
+
+static void floor_steps(void) {
+  for (int i = 0; i < STEPS; i++) floor_launch();
+  floor_finish();
+}
+
+static void steps_rows(void) {
+  mlx_closure plain = mlx_closure_new_func(hundred), made = mlx_closure_new();
+  report("100 small steps, each handed over", median(floor_steps, NULL, 30) * 1e6,
+         median(step_steps_each, NULL, 30) * 1e6, "us");
+  function = plain;
+  report("the same, called", 0, median(step_function, NULL, 300) * 1e6, "us");
+  must(mlx_compile(&made, plain, false));
+  function = made;
+  report("the same, compiled", median(floor_launch_and_finish, NULL, 300) * 1e6,
+         median(step_function, NULL, 300) * 1e6, "us");
+  mlx_closure_free(plain);
+  mlx_closure_free(made);
+}
+
 static void step_stream(void) {
   mlx_device d = mlx_device_new_type(MLX_GPU, 0);
   mlx_stream_free(mlx_stream_new_device(d));
@@ -316,6 +373,7 @@ static void small_rows(void) {
          "us");
   report("small operation + synchronize", median(floor_launch_and_finish, NULL, 300) * 1e6,
          median(step_small, NULL, 300) * 1e6, "us");
+  steps_rows();
   report("new stream", median(floor_stream, NULL, 100) * 1e6, median(step_stream, NULL, 1000) * 1e6,
          "us");
   mark = weir_event_new();
@@ -382,6 +440,7 @@ static void precision_rows(void) {
 }
 
 int main(int argc, char **argv) {
+  const bool small = argc > 1 && strcmp(argv[1], "small") == 0;
   const bool all = argc < 2 || strcmp(argv[1], "matmul") != 0;
   int count = 0;
   must(mlx_device_count(&count, MLX_GPU));
@@ -396,6 +455,7 @@ int main(int argc, char **argv) {
   printf("name\tfloor\tWeir\tunit\ncopy on the GPU, read and written\t%.2f\t-\tTB/s\n",
          copy_rate * 1e-12);
   if (all) small_rows();
+  if (small) return 0;
   if (all) large_rows();
   matmul_row("matmul 8192 bf16", 8192, MLX_BFLOAT16);
   precision_rows();

@@ -56,6 +56,31 @@ def fused(a, b, c):
     return torch.sqrt(torch.abs(a * b + c)) * torch.exp(-a)
 
 
+def hundred(x, b):
+    """As bench/gpu.c's steps."""
+    for _ in range(50):
+        x = torch.abs(x + b)
+    return x
+
+
+def steps_and_wait(x, b):
+    hundred(x, b)
+    torch.cuda.synchronize()
+
+
+def captured(x, b):
+    """The same as a CUDA graph, the least that a compiler could make of a hundred kernels."""
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        hundred(x, b)
+    return graph
+
+
+def replay_and_wait(graph):
+    graph.replay()
+    torch.cuda.synchronize()
+
+
 def row(name, value, unit):
     print(f"{name}\t{value:.2f}\t{unit}", flush=True)
 
@@ -85,12 +110,18 @@ def small_rows():
     small = torch.ones(16, device="cuda")
     row("small operation, pipelined", seconds(lambda: torch.add(small, small), 2000) * 1e6, "us")
     row("small operation + synchronize", seconds(lambda: add_and_wait(small), 500) * 1e6, "us")
+    row("100 small steps, each handed over", seconds(lambda: steps_and_wait(small, small), 30) * 1e6, "us")
+    graph = captured(small, small)
+    row("the same, compiled", seconds(lambda: replay_and_wait(graph), 300) * 1e6, "us")
     row("new stream", seconds(torch.cuda.Stream, 1000) * 1e6, "us")
     row("thread per request", seconds(thread_per_request, 200) * 1e6, "us")
 
 
 def main():
     torch.set_grad_enabled(False)
+    if sys.argv[1:] == ["small"]:
+        small_rows()
+        return
     if sys.argv[1:] != ["matmul"]:
         small_rows()
         large_rows()

@@ -1,7 +1,7 @@
 """examples/train in PyTorch: the same model and optimizers, from random numbers of its own, so with
 other losses. Eager, as its compiler needs another one at run time.
 
-Usage: train_torch.py TEXT STEPS [adam|sgd [BATCH]]    prints each loss on a line
+Usage: train_torch.py TEXT STEPS [adam|sgd [BATCH [DEVICE]]]    prints each loss on a line
 """
 
 import sys
@@ -51,9 +51,10 @@ def loss_of(weights, text, following):
 
 
 class Trainer:
-    def __init__(self, text, optimizer="adam", batch=16, seed=0):
+    def __init__(self, text, optimizer="adam", batch=16, device="cpu", seed=0):
+        torch.set_default_device(device)
         torch.manual_seed(seed)
-        self.text, self.batch = text, batch
+        self.text, self.batch = text.to(device), batch
         self.weights = [w.requires_grad_() for w in make_weights()]
         self.change = (torch.optim.Adam(self.weights, 0.003) if optimizer == "adam" else
                        torch.optim.SGD(self.weights, 0.1, momentum=0.9))
@@ -68,6 +69,6 @@ class Trainer:
 
 
 if __name__ == "__main__":
-    trainer = Trainer(read(sys.argv[1]), *sys.argv[3:4], *map(int, sys.argv[4:]))
+    trainer = Trainer(read(sys.argv[1]), *sys.argv[3:4], *map(int, sys.argv[4:5]), *sys.argv[5:])
     for _ in range(int(sys.argv[2])):
         print(f"{trainer.step():.9g}", flush=True)
