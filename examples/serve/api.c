@@ -39,6 +39,36 @@ void api_give_up(struct reply *reply, bool gone) {
   }
 }
 
+void api_fail_status(struct reply *reply, weir_status status, const char *message) {
+  if (status == WEIR_ERROR_CANCELLED || status == WEIR_ERROR_DEADLINE) {
+    api_give_up(reply, false);
+  } else if (status == WEIR_ERROR_BUDGET) {
+    api_fail(reply, 413, NULL, "budget", message);
+  } else {
+    api_fail(reply, 500, NULL, NULL, message);
+  }
+}
+
+/* What surely fits shares batches with others, whose work a budget would count too. */
+static bool may_be_too_large(const struct asked *asked) {
+  const size_t texts = embedder_bytes_bound(&asked->texts.tokens, BATCH_TEXTS_MOST);
+  const size_t scores =
+      asked->index != NULL ? 2 * sizeof(float) * asked->index->corpus.paragraph_count : 0;
+  return texts + scores > asked->budget;
+}
+
+weir_request asked_request(const struct asked *asked, bool *alone) {
+  const weir_request request = weir_request_new();
+  *alone = may_be_too_large(asked);
+  if (request.ctx == NULL || weir_request_set_class(request, WEIR_CLASS_HIGH) != 0 ||
+      weir_request_set_deadline(request, (int64_t)(1e9 * asked->patience)) != 0 ||
+      (*alone && weir_request_set_budget(request, asked->budget) != 0)) {
+    weir_request_free(request);
+    return (weir_request){NULL};
+  }
+  return request;
+}
+
 void asked_free(struct asked *asked) {
   api_texts_free(&asked->texts);
   index_release(asked->index);

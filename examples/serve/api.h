@@ -26,8 +26,15 @@ struct asked {
   int top;                   /* of a search */
   bool base64;               /* of embeddings */
   double begin;              /* by gauge_seconds */
+  double patience;           /* seconds that it may take */
+  size_t budget;             /* bytes of arrays that it may take */
 };
 void asked_free(struct asked *asked);
+
+/* A request for it, of the class high, with its deadline; *alone is set, and it has its budget,
+   where it may need more than that: then it has to be computed by itself. Empty after an error
+   (weir_last_error). */
+weir_request asked_request(const struct asked *asked, bool *alone);
 
 /* What is quick has `answer`. The others read the body by `ask`, false when the reply says what is
    wrong with it; then somebody computes the rows of the texts, or, of a search, the scores of all
@@ -50,6 +57,9 @@ int api_route(const char *path);
 /* An error, in OpenAI's form; `parameter` and `code` may be NULL. */
 void api_fail(struct reply *reply, unsigned status, const char *parameter, const char *code,
               const char *message);
+
+/* The same, of how a call or a completion in the request ended that did not go well. */
+void api_fail_status(struct reply *reply, weir_status status, const char *message);
 
 /* A reply for one who has been given up: 504, since its time has passed, or 499, which nobody
    reads, since the client has gone. */

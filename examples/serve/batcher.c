@@ -8,7 +8,6 @@
    record one. */
 #include "batcher.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +38,7 @@ struct batcher_job {
   int used;                /* and there, or given up */
   bool waits;              /* in the list */
   bool gone;
-  bool failed;
+  bool failed, over_budget;
   char error[BATCHER_ERROR_BYTES];
   struct batcher_job *next;
 };
@@ -94,6 +93,8 @@ void batcher_note_batch(struct batcher *batcher, int texts, int tokens) {
 
 static bool has_room_locked(const struct batch *batch, const struct batcher_job *job) {
   if (batch->count == 0) return true;
+  const struct batcher_job *const first = batch->parts[0].job;
+  if (job != first && (job->caller->alone || first->caller->alone)) return false;
   return job->embedder == batch->embedder && batch->count < BATCH_TEXTS_MOST &&
          batch->total + job->texts->lengths[job->taken] <= BATCH_TOKENS_MOST;
 }
@@ -228,6 +229,7 @@ static enum batcher_end evaluate(const struct batcher_job *job, mlx_array row, f
     return BATCHER_ALL_THERE;
   }
   const weir_status status = weir_last_status();
+  if (status == WEIR_ERROR_BUDGET) return BATCHER_OVER_BUDGET;
   const bool ended = status == WEIR_ERROR_CANCELLED || status == WEIR_ERROR_DEADLINE;
   return ended ? BATCHER_GIVEN_UP : BATCHER_FAILED;
 }
@@ -261,7 +263,8 @@ static void evaluate_locked(struct batcher *batcher, struct batcher_job *job, fl
     end = evaluate(job, row, rows + (size_t)text * (size_t)job->embedder->width);
     pthread_mutex_lock(&batcher->lock);
     if (end == BATCHER_GIVEN_UP) job->gone = true;
-    if (end == BATCHER_FAILED) fail_locked(job, weir_last_error());
+    job->over_budget = end == BATCHER_OVER_BUDGET;
+    if (end == BATCHER_FAILED || job->over_budget) fail_locked(job, weir_last_error());
   }
   mlx_array_free(row);
   use_locked(batcher, job, end == BATCHER_ALL_THERE);
@@ -315,7 +318,8 @@ enum batcher_end batcher_embed(struct batcher *batcher, const struct embedder *e
   pthread_cond_destroy(&job.changed);
   free(job.places);
   if (job.failed) memcpy(error, job.error, BATCHER_ERROR_BYTES);
-  return job.failed ? BATCHER_FAILED : job.gone ? BATCHER_GIVEN_UP : BATCHER_ALL_THERE;
+  if (job.failed) return job.over_budget ? BATCHER_OVER_BUDGET : BATCHER_FAILED;
+  return job.gone ? BATCHER_GIVEN_UP : BATCHER_ALL_THERE;
 }
 
 void batcher_give_up(struct batcher *batcher, weir_request request) {

@@ -8,6 +8,7 @@
 #define WR_EXAMPLES_SERVE_BATCHER_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <weir/weir.h>
@@ -31,13 +32,15 @@ struct batcher {
   struct batcher_counts counts;     /* under lock */
 };
 
-/* Who waits: until a moment of gauge_seconds, in a request that ends then, or before. */
+/* Who waits: until a moment of gauge_seconds, in a request that ends then, or before. `alone`: in
+   batches of no other's texts, as a request must whose budget is to count what it needs itself. */
 struct batcher_caller {
   weir_request request;
   double until;
+  bool alone;
 };
 
-enum batcher_end { BATCHER_ALL_THERE, BATCHER_FAILED, BATCHER_GIVEN_UP };
+enum batcher_end { BATCHER_ALL_THERE, BATCHER_FAILED, BATCHER_OVER_BUDGET, BATCHER_GIVEN_UP };
 
 void batcher_init(struct batcher *batcher, int computing_most);
 void batcher_destroy(struct batcher *batcher); /* nobody is inside */

@@ -62,6 +62,18 @@ int embedder_encode(const struct embedder *embedder, int32_t *ids, const char *t
   return (int)wordpiece_encode(&embedder->minilm.pieces, ids, MINILM_TOKENS_MOST, text, size);
 }
 
+/* A place is that of a token, or none, in texts padded to one length. The model's widest moment is
+   between the two products of a layer, with 4992 numbers a token; memory comes in size classes. */
+size_t embedder_bytes_bound(const struct token_batch *texts, int most) {
+  const size_t place_bytes = 32 << 10;
+  const int count = texts->count < most ? texts->count : most;
+  int longest = 0;
+  for (int i = 0; i < texts->count; i++) {
+    if (texts->lengths[i] > longest) longest = texts->lengths[i];
+  }
+  return place_bytes * (size_t)count * ((size_t)longest + 1);
+}
+
 int embedder_rows(mlx_array *rows, const struct embedder *embedder, const struct token_batch *batch,
                   mlx_stream s) {
   if (!embedder->has_model) return trigrams_embed(rows, batch, s);

@@ -32,6 +32,10 @@ void embedder_release(struct embedder *embedder); /* NULL is a no-op */
    model's length is left out. Returns how many, at least 1. Never fails. */
 int embedder_encode(const struct embedder *embedder, int32_t *ids, const char *text, size_t size);
 
+/* More bytes than the results of embedder_rows take at a time, while rows of these texts are made
+   in batches of `most` texts or fewer. */
+size_t embedder_bytes_bound(const struct token_batch *texts, int most);
+
 /* *rows becomes float32 [batch->count, width], rows of length 1, recorded on `s`; the batch may go.
    Returns 0, or 1 (weir_last_error). */
 int embedder_rows(mlx_array *rows, const struct embedder *embedder, const struct token_batch *batch,

@@ -99,6 +99,15 @@ static double patience_of(const struct http *http, struct MHD_Connection *connec
   return wanted > 0 && wanted < most ? wanted : most;
 }
 
+/* Bytes of arrays, the same way. */
+static size_t budget_of(const struct http *http, struct MHD_Connection *connection) {
+  const size_t most = http->service->options->budget;
+  const char *const text =
+      MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "X-Memory-Bytes");
+  const unsigned long long wanted = text != NULL ? strtoull(text, NULL, 10) : most;
+  return wanted > 0 && wanted < most ? (size_t)wanted : most;
+}
+
 static int fd_of(struct MHD_Connection *connection) {
   return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 }
@@ -111,11 +120,11 @@ static bool make_reply(struct http *http, struct MHD_Connection *connection,
   if (route->ask == NULL) {
     route->answer(http->service, &exchange->body, reply);
   } else if (route->ask(http->service, &exchange->body, &asked, reply)) {
-    const double patience = patience_of(http, connection);
+    asked.patience = patience_of(http, connection);
+    asked.budget = budget_of(http, connection);
     if (http->loop == NULL) {
-      threads_answer(http->service, &http->watch, fd_of(connection), route, &asked, patience,
-                     reply);
-    } else if (loop_ask(http->loop, connection, route, &asked, patience, reply, &exchange->ready)) {
+      threads_answer(http->service, &http->watch, fd_of(connection), route, &asked, reply);
+    } else if (loop_ask(http->loop, connection, route, &asked, reply, &exchange->ready)) {
       exchange->suspended = true;
       return false;
     } else {

@@ -33,6 +33,7 @@ struct job {
   int fd;
   double deadline; /* by gauge_seconds */
   weir_request request;
+  bool alone;          /* in batches of no other's texts, one at a time: its budget counts them */
   struct reply *reply; /* the exchange's, until it is ended; so is `ready` */
   bool *ready;
   float *rows; /* of embeddings */
@@ -109,14 +110,10 @@ static void give_up(struct loop *loop, struct job *job, bool gone) {
   end_job(loop, job);
 }
 
-/* `ended` is how weir_last_status, or a completion, says it. */
+/* `status` is what weir_last_status, or a completion, says. */
 static void fail_job(struct loop *loop, struct job *job, weir_status status, const char *message) {
-  if (status == WEIR_ERROR_CANCELLED || status == WEIR_ERROR_DEADLINE) {
-    give_up(loop, job, false);
-    return;
-  }
+  api_fail_status(job->reply, status, message);
   weir_request_cancel(job->request);
-  api_fail(job->reply, 500, NULL, NULL, message);
   end_job(loop, job);
 }
 
@@ -130,9 +127,11 @@ struct tokens {
 };
 
 static bool has_room(const struct tokens *tokens, const struct job *job) {
+  if (job->alone && job->parts > 0) return false;
   if (tokens->count == 0) return true;
-  return job->asked.embedder == tokens->parts[0]->job->asked.embedder &&
-         tokens->count < BATCH_TEXTS_MOST &&
+  const struct job *const first = tokens->parts[0]->job;
+  if (job != first && (job->alone || first->alone)) return false;
+  return job->asked.embedder == first->asked.embedder && tokens->count < BATCH_TEXTS_MOST &&
          tokens->total + job->asked.texts.tokens.lengths[job->taken] <= BATCH_TOKENS_MOST;
 }
 
@@ -347,15 +346,14 @@ static void *run(void *data) {
 }
 
 bool loop_ask(struct loop *loop, struct MHD_Connection *connection, const struct route *route,
-              struct asked *asked, double patience_seconds, struct reply *reply, bool *ready) {
+              struct asked *asked, struct reply *reply, bool *ready) {
   const size_t size =
       sizeof(float) * (size_t)asked->embedder->width * (size_t)asked->texts.tokens.count;
   struct job *const job = calloc(1, sizeof(*job));
   float *const rows = asked->index == NULL ? malloc(size) : NULL;
-  const weir_request request = weir_request_new();
-  if (job == NULL || request.ctx == NULL || (asked->index == NULL && rows == NULL) ||
-      weir_request_set_class(request, WEIR_CLASS_HIGH) != 0 ||
-      weir_request_set_deadline(request, (int64_t)(1e9 * patience_seconds)) != 0) {
+  bool alone = false;
+  const weir_request request = asked_request(asked, &alone);
+  if (job == NULL || request.ctx == NULL || (asked->index == NULL && rows == NULL)) {
     weir_request_free(request);
     free(rows);
     free(job);
@@ -364,8 +362,9 @@ bool loop_ask(struct loop *loop, struct MHD_Connection *connection, const struct
   *job = (struct job){.asked = *asked,
                       .route = route,
                       .connection = connection,
-                      .deadline = gauge_seconds() + patience_seconds,
+                      .deadline = gauge_seconds() + asked->patience,
                       .request = request,
+                      .alone = alone,
                       .reply = reply,
                       .ready = ready,
                       .rows = rows};

@@ -15,10 +15,9 @@ struct loop *loop_start(struct service *service, struct MHD_Daemon *daemon);
 
 /* On that thread, inside the daemon's callback: suspends the connection and takes over what `asked`
    holds. Once *reply is made, *ready is set and the connection goes on; both stay there until then.
-   `patience` is how many seconds the client waits. False, and all is as it was, when memory is
-   refused. */
+   False, and all is as it was, when memory is refused. */
 bool loop_ask(struct loop *loop, struct MHD_Connection *connection, const struct route *route,
-              struct asked *asked, double patience, struct reply *reply, bool *ready);
+              struct asked *asked, struct reply *reply, bool *ready);
 
 /* Takes no further connections. Any thread. */
 void loop_drain(struct loop *loop);

@@ -10,7 +10,13 @@
 
 #include "load.h"
 
-enum { PATIENCE_MOST = 3600000, DRAIN_MOST = 3600, COMPUTING_MOST = 64, REQUESTS_MOST = 1000000 };
+enum {
+  PATIENCE_MOST = 3600000,
+  BUDGET_MOST = 1 << 20,
+  DRAIN_MOST = 3600,
+  COMPUTING_MOST = 64,
+  REQUESTS_MOST = 1000000
+};
 
 static const char *const default_paths[] = {"/usr/share/common-licenses", SERVE_DOCS_DIR};
 
@@ -25,6 +31,8 @@ static void print_help(void) {
       "  -c, --computing=N      batches side by side, 1 to %d (default 1)\n"
       "  -l, --loop             one thread for all connections, instead of one for each\n"
       "  -w, --patience=MS      a request that takes longer gets 504, 1 to %d (default 30000)\n"
+      "  -b, --budget=MB        of arrays that a request may take; what needs more gets 413,\n"
+      "                         1 to %d (default 512, which none needs)\n"
       "  -n, --paragraphs=N     the first N are indexed, 1 to %d (default: that)\n"
       "  -t, --drain=SECONDS    for what is under way when told to end, 0 to %d (default 10)\n"
       "  -d, --demo             starts, asks itself, and ends with a table\n"
@@ -39,8 +47,8 @@ static void print_help(void) {
       "Exit status: 0 all well; 1 it could not start, or requests were left unanswered at the "
       "end;\n"
       "2 wrong usage.\n",
-      SERVE_MODEL_DIR, COMPUTING_MOST, PATIENCE_MOST, CORPUS_PARAGRAPHS_MOST, DRAIN_MOST,
-      REQUESTS_MOST, LOAD_CLIENTS_MOST, default_paths[0], default_paths[1]);
+      SERVE_MODEL_DIR, COMPUTING_MOST, PATIENCE_MOST, BUDGET_MOST, CORPUS_PARAGRAPHS_MOST,
+      DRAIN_MOST, REQUESTS_MOST, LOAD_CLIENTS_MOST, default_paths[0], default_paths[1]);
 }
 
 static bool parse_number(int *number, const char *name, const char *text, int least, int most) {
@@ -60,6 +68,13 @@ static enum parsed parse_port(struct options *options) {
   int port = 0;
   if (!parse_number(&port, "port", optarg, 0, UINT16_MAX)) return PARSED_WRONG;
   options->port = (uint16_t)port;
+  return PARSED_RUN;
+}
+
+static enum parsed parse_budget(struct service_options *service) {
+  int megabytes = 0;
+  if (!parse_number(&megabytes, "budget", optarg, 1, BUDGET_MOST)) return PARSED_WRONG;
+  service->budget = (size_t)megabytes << 20;
   return PARSED_RUN;
 }
 
@@ -87,6 +102,8 @@ static enum parsed parse_option(struct options *options, int letter) {
       return PARSED_RUN;
     case 'w':
       return parsed_if(parse_number(&service->patience_ms, "patience", optarg, 1, PATIENCE_MOST));
+    case 'b':
+      return parse_budget(service);
     case 't':
       return parsed_if(parse_number(&options->drain_seconds, "drain", optarg, 0, DRAIN_MOST));
     case 'd':
@@ -125,6 +142,7 @@ enum parsed options_parse(struct options *options, int argc, char **argv) {
       {.name = "paragraphs", .has_arg = required_argument, .val = 'n'},
       {.name = "loop", .has_arg = no_argument, .val = 'l'},
       {.name = "patience", .has_arg = required_argument, .val = 'w'},
+      {.name = "budget", .has_arg = required_argument, .val = 'b'},
       {.name = "drain", .has_arg = required_argument, .val = 't'},
       {.name = "demo", .has_arg = no_argument, .val = 'd'},
       {.name = "requests", .has_arg = required_argument, .val = 'r'},
@@ -140,9 +158,10 @@ enum parsed options_parse(struct options *options, int argc, char **argv) {
                               .service = {.model_folder = SERVE_MODEL_DIR,
                                           .paragraphs_most = CORPUS_PARAGRAPHS_MOST,
                                           .computing_most = 1,
-                                          .patience_ms = 30000}};
+                                          .patience_ms = 30000,
+                                          .budget = (size_t)512 << 20}};
   int letter;
-  while ((letter = getopt_long(argc, argv, "a:p:m:c:n:lw:t:dr:j:h", names, NULL)) != -1) {
+  while ((letter = getopt_long(argc, argv, "a:p:m:c:n:lw:b:t:dr:j:h", names, NULL)) != -1) {
     const enum parsed parsed = parse_option(options, letter);
     if (parsed != PARSED_RUN) return parsed;
   }

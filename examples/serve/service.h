@@ -23,6 +23,7 @@ struct service_options {
   int computing_most; /* batches computed side by side */
   bool loop;          /* one thread for all connections */
   int patience_ms;    /* the longest that a request takes */
+  size_t budget;      /* bytes of arrays that a request may take */
 };
 
 struct service {

@@ -7,14 +7,6 @@
 
 #include "gauge.h"
 
-static void fail(struct reply *reply, weir_status status, const char *message) {
-  if (status == WEIR_ERROR_CANCELLED || status == WEIR_ERROR_DEADLINE) {
-    api_give_up(reply, false);
-  } else {
-    api_fail(reply, 500, NULL, NULL, message);
-  }
-}
-
 /* Inside the request. */
 static void score(const struct route *route, const struct asked *asked, const float *row,
                   struct reply *reply) {
@@ -27,7 +19,7 @@ static void score(const struct route *route, const struct asked *asked, const fl
   if (data != NULL) {
     route->end(asked, data, reply);
   } else {
-    fail(reply, weir_last_status(), weir_last_error());
+    api_fail_status(reply, weir_last_status(), weir_last_error());
   }
   mlx_array_free(scores);
   mlx_array_free(question);
@@ -43,6 +35,8 @@ static void compute(struct service *service, const struct route *route, const st
                    : batcher_embed(&service->batcher, asked->embedder, texts, rows, caller, error);
   if (end == BATCHER_FAILED) {
     api_fail(reply, 500, NULL, NULL, error);
+  } else if (end == BATCHER_OVER_BUDGET) {
+    api_fail_status(reply, WEIR_ERROR_BUDGET, error);
   } else if (end == BATCHER_GIVEN_UP) {
     api_give_up(reply, false);
   } else if (asked->index == NULL) {
@@ -57,11 +51,11 @@ static void compute(struct service *service, const struct route *route, const st
 }
 
 void threads_answer(struct service *service, struct watch *watch, int fd, const struct route *route,
-                    const struct asked *asked, double patience, struct reply *reply) {
+                    const struct asked *asked, struct reply *reply) {
   struct watched watched;
-  const struct batcher_caller caller = {weir_request_new(), gauge_seconds() + patience};
-  if (caller.request.ctx == NULL || weir_request_set_class(caller.request, WEIR_CLASS_HIGH) != 0 ||
-      weir_request_set_deadline(caller.request, (int64_t)(1e9 * patience)) != 0) {
+  struct batcher_caller caller = {.until = gauge_seconds() + asked->patience};
+  caller.request = asked_request(asked, &caller.alone);
+  if (caller.request.ctx == NULL) {
     api_fail(reply, 500, NULL, NULL, weir_last_error());
   } else {
     watch_begin(watch, &watched, fd, caller.request);

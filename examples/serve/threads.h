@@ -6,8 +6,8 @@
 #include "watch.h"
 
 /* Computes what the route's `end` needs, in a request of its own, and has that make the reply.
-   Gives up after `patience` seconds, or when the client at the other end of `fd` goes. */
+   Gives up when its time has passed, or the client at the other end of `fd` goes. */
 void threads_answer(struct service *service, struct watch *watch, int fd, const struct route *route,
-                    const struct asked *asked, double patience, struct reply *reply);
+                    const struct asked *asked, struct reply *reply);
 
 #endif

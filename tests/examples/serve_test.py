@@ -190,6 +190,60 @@ def check_given_up(server, model):
     check("goes on", server.post("/search", {"query": "rain"})[0] == 200)
 
 
+def least_budget(server, path, body, most):
+    """The fewest bytes of arrays that the request does not need more than."""
+    least = 0  # too few
+    while most - least > 1:
+        middle = (least + most) // 2
+        status, answer = server.post(path, body, {"X-Memory-Bytes": str(middle)})
+        if status == 200:
+            most = middle
+        elif check("over its budget", status == 413 and answer["error"]["code"] == "budget", (status, answer)):
+            least = middle
+        else:
+            break
+    return most
+
+
+def check_budget(server, model):
+    """R4: what a request's texts need is the same to the byte, whoever else asks: with a byte less it gets 413."""
+    short, long = "a stream", "the quick brown fox jumps over the lazy dog " * 12
+    bodies = [("/v1/embeddings", {"input": short, "model": model}, 1),
+              ("/v1/embeddings", {"input": [short] * 20 + [long] + [short] * 20, "model": model}, 32),
+              ("/search", {"query": long}, 1)]
+    found = []
+    for path, body, together in bodies:
+        bound = (32 << 10) * together * 600
+        bytes_needed = least_budget(server, path, body, bound)
+        check("less than is thought to be safe", 0 < bytes_needed < bound, bytes_needed)
+        found.append((path, body, bytes_needed))
+    print(f"{model}: bytes that three requests need: {[needed for _, _, needed in found]}")
+    check("more texts need more", found[0][2] < found[1][2], found)
+    over, wrong = threading.Event(), []
+
+    def others():
+        while not over.is_set():
+            status, answer = server.post("/search", {"query": "rain"})
+            if status != 200 or not answer["hits"]:
+                wrong.append((status, answer))
+
+    threads = [threading.Thread(target=others) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for _ in range(5):
+        for path, body, needed in found:
+            for budget, want in ((needed, 200), (needed - 1, 413)):
+                status, answer = server.post(path, body, {"X-Memory-Bytes": str(budget)})
+                check(f"{budget} bytes", status == want, (status, str(answer)[:200]))
+    over.set()
+    for thread in threads:
+        thread.join()
+    check("others notice nothing", not wrong, wrong[:1])
+    _, answer = server.post("/search", {"query": "rain"}, {"X-Memory-Bytes": "1"})
+    check("its words", "budget" in answer["error"]["message"], answer)
+    check("nothing of it waits", server.metric("serve_texts_waiting") == 0)
+
+
 def check_drain(server, model):
     """What is under way when the signal comes is answered; then nobody is let in."""
     answers = []
@@ -219,6 +273,7 @@ def check_server(folder, *arguments):
         check_many(server)
         if model != "trigrams":
             check_reload(server, folder)
+        check_budget(server, model)
         if model != "trigrams":
             check_given_up(server, model)
         check_drain(server, model)
@@ -227,7 +282,7 @@ def check_server(folder, *arguments):
 
 def check_usage(folder):
     for arguments, want in (("--help", 0), ("--nonsense", 2), ("--port=65536", 2), ("--port=12x", 2),
-                            ("--computing=0", 2), ("--drain=-1", 2), ("--clients=0", 2), ("--patience=0", 2),
+                            ("--computing=0", 2), ("--drain=-1", 2), ("--clients=0", 2), ("--patience=0", 2), ("--budget=0", 2),
                             ("--address=nowhere", 1)):
         done = subprocess.run([PROGRAM, arguments, str(folder)], capture_output=True, text=True, timeout=60)
         check(arguments, done.returncode == want, done.stderr)
