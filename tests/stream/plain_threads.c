@@ -9,7 +9,7 @@
 #include "fixtures.h"
 #include "library_threads.h"
 
-enum { MANY = 1 << 21 }; /* enough that workers help */
+enum { MANY = SANITIZED ? 1 << 18 : 1 << 21 }; /* enough that workers help */
 
 static struct {
   void (*become)(void);

@@ -44,9 +44,12 @@ static inline char *text_of_file(const char *path, size_t *n) {
   FILE *f = fopen(path, "r");
   CHECK(f != NULL);
   CHECK(fseek(f, 0, SEEK_END) == 0);
-  char *text = calloc(1, (size_t)ftell(f) + 1);
+  const long size = ftell(f);
+  CHECK(size >= 0);
+  char *text = calloc(1, (size_t)size + 1);
+  CHECK(text != NULL);
   rewind(f);
-  *n = fread(text, 1, (size_t)ftell(f) + (1u << 30), f);
+  *n = fread(text, 1, (size_t)size, f);
   fclose(f);
   return text;
 }
