@@ -20,10 +20,10 @@ configure:
 demo: serve-program
 	@$(RELEASE)/examples/serve --demo
 
-# The same, for who comes: make serve PORT=8080.
+# The same, for who comes: make serve PORT=8080, and with ADMIN=9080 a port for whoever runs it.
 PORT ?= 8080
 serve: serve-program
-	@$(RELEASE)/examples/serve --port=$(PORT)
+	@$(RELEASE)/examples/serve --port=$(PORT) $(if $(ADMIN),--admin=$(ADMIN))
 
 # The model of examples/train, on the GPU where there is one: make train STEPS=1000.
 STEPS ?= 300

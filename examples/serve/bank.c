@@ -8,6 +8,8 @@
 #include <string.h>
 #include <weir/weir.h>
 
+#include "complain.h"
+
 enum { QUESTION_BYTES = 36 };
 
 static const double tolerance = 2e-5;
@@ -73,7 +75,7 @@ static int fill(struct bank *bank, const struct index *index, mlx_stream s) {
   for (int i = 0; rc == 0 && i < count; i++) {
     rc = fill_one(&bank->questions[bank->count++], index, (int)((long)i * rows / count), s);
   }
-  if (rc != 0) fprintf(stderr, "serve: the questions had no answer: %s\n", weir_last_error());
+  if (rc != 0) complain("the questions had no answer: %s", weir_last_error());
   return rc;
 }
 

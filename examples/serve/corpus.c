@@ -11,17 +11,18 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "complain.h"
 #include "grow.h"
 
 enum { FILE_SIZE_MOST = 64 << 20, READ_AT_ONCE = 64 << 10 };
 
 static void skip(struct corpus *corpus, const char *path, const char *reason) {
-  fprintf(stderr, "serve: %s: %s, skipped\n", path, reason);
+  complain("%s: %s, skipped", path, reason);
   corpus->skipped++;
 }
 
 static int out_of_memory(const char *path) {
-  fprintf(stderr, "serve: %s: out of memory\n", path);
+  complain("%s: out of memory", path);
   return 1;
 }
 
@@ -135,7 +136,7 @@ static int read_folder(struct corpus *corpus, const char *path) {
 int corpus_read(struct corpus *corpus, const char *path) {
   struct stat info;
   if (stat(path, &info) != 0) {
-    fprintf(stderr, "serve: %s: %s\n", path, strerror(errno));
+    complain("%s: %s", path, strerror(errno));
     return 1;
   }
   if (S_ISDIR(info.st_mode)) return read_folder(corpus, path);
@@ -150,7 +151,7 @@ int corpus_read_all(struct corpus *corpus, const char *const *paths, int path_co
   }
   if (corpus->paragraph_count > (size_t)most) corpus->paragraph_count = (size_t)most;
   if (corpus->paragraph_count > 0) return 0;
-  fprintf(stderr, "serve: no text to search\n");
+  complain("no text to search");
   return 1;
 }
 

@@ -12,6 +12,7 @@
 #include <weir/weir.h>
 
 #include "bank.h"
+#include "complain.h"
 #include "gauge.h"
 #include "http.h"
 #include "load.h"
@@ -240,7 +241,7 @@ static bool is_well(const struct load_result *result) {
 
 static bool all_well(const struct demo *demo) {
   if (!fits(&demo->after, &demo->before)) {
-    fprintf(stderr, "serve: streams, threads or arrays were left over\n");
+    complain("streams, threads or arrays were left over");
     return false;
   }
   return is_well(&demo->quiet) && is_well(&demo->beside);

@@ -1,9 +1,12 @@
 /* One of two ways, and the count of who uses it. */
 #include "embedder.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "complain.h"
 
 static bool has_files(const char *folder) {
   char path[4096];
@@ -13,14 +16,14 @@ static bool has_files(const char *folder) {
 
 static int fill(struct embedder *embedder, const char *folder, bool need_model, mlx_stream s) {
   if (!has_files(folder) && need_model) {
-    fprintf(stderr, "serve: %s: no model.safetensors\n", folder);
+    complain("%s: no model.safetensors", folder);
     return 1;
   }
   if (!has_files(folder)) {
-    fprintf(stderr,
-            "serve: no model in %s (tools/setup model brings it): hashed trigrams stand in, which\n"
-            "find words and not meanings\n",
-            folder);
+    complain(
+        "no model in %s (tools/setup model brings it): hashed trigrams stand in, which find words "
+        "and not meanings",
+        folder);
     embedder->name = "trigrams";
     embedder->width = TRIGRAMS_WIDTH;
     return 0;
@@ -31,15 +34,36 @@ static int fill(struct embedder *embedder, const char *folder, bool need_model, 
   return minilm_load(&embedder->minilm, folder, s);
 }
 
+/* Whether a row has length 1: weights that are no numbers, or of other shapes, do not serve. */
+static bool try_row(const struct embedder *embedder, mlx_stream s) {
+  static const char text[] = "weir";
+  int32_t ids[EMBEDDER_TOKENS_MOST];
+  int length = embedder_encode(embedder, ids, text, sizeof(text) - 1);
+  const struct token_batch batch = {ids, &length, 1, length};
+  mlx_array row = mlx_array_new();
+  const int rc = embedder_rows(&row, embedder, &batch, s) || mlx_array_eval(row);
+  const float *const data = rc == 0 ? mlx_array_data_float32(row) : NULL;
+  double sum = 0;
+  for (int i = 0; data != NULL && i < embedder->width; i++)
+    sum += (double)data[i] * (double)data[i];
+  mlx_array_free(row);
+  return fabs(sum - 1) < 1e-3;
+}
+
 struct embedder *embedder_load(const char *folder, bool need_model, mlx_stream s) {
   struct embedder *const embedder = calloc(1, sizeof(*embedder));
   if (embedder == NULL) {
-    fprintf(stderr, "serve: out of memory\n");
+    complain("out of memory");
     return NULL;
   }
   atomic_init(&embedder->references, 1);
-  if (fill(embedder, folder, need_model, s) == 0) return embedder;
-  free(embedder);
+  if (fill(embedder, folder, need_model, s) != 0) {
+    free(embedder);
+    return NULL;
+  }
+  if (try_row(embedder, s)) return embedder;
+  complain("%s: a model whose rows are none", folder);
+  embedder_release(embedder);
   return NULL;
 }
 

@@ -36,6 +36,10 @@ static void write_index(struct text *body, struct service *service) {
   counter(body, "indexed_paragraphs_total", "Paragraphs embedded for indexes.",
           (double)atomic_load_explicit(&progress->made, memory_order_relaxed));
   counter(body, "indexes_built_total", "Indexes made.", built);
+  struct service_reloads reloads;
+  service_reloads(service, &reloads);
+  counter(body, "model_reloads_total", "Times that the model was read anew.", reloads.done);
+  counter(body, "model_reload_failures_total", "Times that this failed.", reloads.failed);
   gauge(body, "indexing", "1 while an index is being made.", indexing);
   gauge(body, "indexing_done", "Paragraphs done of the one being made.",
         atomic_load_explicit(&progress->done, memory_order_relaxed));

@@ -4,10 +4,8 @@
    slow has IDLE_SECONDS between two bytes and BODY_SECONDS for a body. */
 #include "http.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +15,9 @@
 #include <unistd.h>
 
 #include "api.h"
+#include "complain.h"
 #include "gauge.h"
+#include "listen.h"
 #include "loop.h"
 #include "threads.h"
 
@@ -248,38 +248,6 @@ static void on_connection(void *data, struct MHD_Connection *connection, void **
 
 /* ---- the daemon ---- */
 
-/* A socket that listens, or -1. */
-static int listen_at(const char *address, uint16_t port) {
-  char service[8];
-  snprintf(service, sizeof(service), "%u", (unsigned)port);
-  const struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
-                                 .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE};
-  struct addrinfo *found = NULL;
-  const int error = getaddrinfo(address, service, &hints, &found);
-  if (error != 0) {
-    fprintf(stderr, "serve: %s: %s\n", address, gai_strerror(error));
-    return -1;
-  }
-  const int on = 1;
-  int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
-      bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, SOMAXCONN) != 0) {
-    fprintf(stderr, "serve: %s port %u: %s\n", address, (unsigned)port, strerror(errno));
-    if (fd >= 0) close(fd);
-    fd = -1;
-  }
-  freeaddrinfo(found);
-  return fd;
-}
-
-static uint16_t port_of(int fd) {
-  struct sockaddr_storage address;
-  socklen_t size = sizeof(address);
-  if (getsockname(fd, (struct sockaddr *)&address, &size) != 0) return 0;
-  if (address.ss_family == AF_INET6) return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
-  return ntohs(((struct sockaddr_in *)&address)->sin_port);
-}
-
 /* Each connection is a descriptor; many systems allow a thousand unless asked. */
 static void allow_connections(void) {
   struct rlimit limit;
@@ -319,7 +287,7 @@ static int begin_answering(struct http *http, int fd) {
   }
   http->daemon = start_daemon(http, fd);
   if (http->daemon == NULL) {
-    fprintf(stderr, "serve: the HTTP server did not start: %s\n", strerror(errno));
+    complain("the HTTP server did not start: %s", strerror(errno));
     if (threads) watch_stop(&http->watch);
     close(fd);
     return 1;
@@ -340,7 +308,7 @@ struct http *http_start(struct service *service, const char *address, uint16_t p
   }
   allow_connections();
   http->service = service;
-  http->port = port_of(fd);
+  http->port = listen_port(fd);
   if (begin_answering(http, fd) == 0) return http;
   free(http);
   return NULL;

@@ -2,10 +2,11 @@
    batches are small enough that questions come between them. */
 #include "index.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/weir.h>
+
+#include "complain.h"
 
 enum { BULK_TEXTS = 16, BULK_TOKENS = 512 };
 
@@ -104,13 +105,13 @@ static int embed_all(float *rows, const struct embedder *embedder, const struct 
     atomic_fetch_add_explicit(&progress->made, (unsigned long long)size, memory_order_relaxed);
   }
   if (rc != 0 && !stopped(progress)) {
-    fprintf(stderr, "serve: the index could not be made: %s\n", weir_last_error());
+    complain("the index could not be made: %s", weir_last_error());
   }
   return rc;
 }
 
 static int out_of_memory(void) {
-  fprintf(stderr, "serve: out of memory for the index\n");
+  complain("out of memory for the index");
   return 1;
 }
 

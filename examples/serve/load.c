@@ -4,12 +4,12 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "client.h"
+#include "complain.h"
 #include "progress.h"
 
 enum outcome {
@@ -131,7 +131,7 @@ static int run(struct load_result *result, struct load *load) {
   for (int i = 0; i < started; i++) pthread_join(threads[i], NULL);
   result->seconds = gauge_seconds() - begin;
   sum_up(result, load->visits, load->order->requests);
-  if (error != 0) fprintf(stderr, "serve: no thread for a client: %s\n", strerror(error));
+  if (error != 0) complain("no thread for a client: %s", strerror(error));
   return error != 0;
 }
 
@@ -140,7 +140,7 @@ int load_send(struct load_result *result, const struct load_order *order) {
                       .visits = calloc((size_t)order->requests, sizeof(struct visit))};
   *result = (struct load_result){.sent = 0};
   if (load.visits == NULL) {
-    fprintf(stderr, "serve: out of memory\n");
+    complain("out of memory");
     return 1;
   }
   const int rc = run(result, &load);

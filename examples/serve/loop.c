@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -20,6 +19,7 @@
 #include <unistd.h>
 #include <weir/weir.h>
 
+#include "complain.h"
 #include "gauge.h"
 
 enum { EVENTS_MOST = 64, COMPLETIONS_MOST = 64, STREAMS_MOST = 64 };
@@ -425,7 +425,7 @@ struct loop *loop_start(struct service *service, struct MHD_Daemon *daemon) {
       pthread_create(&loop->thread, NULL, run, loop) == 0) {
     return loop;
   }
-  fprintf(stderr, "serve: the loop did not start: %s\n", strerror(errno));
+  complain("the loop did not start: %s", strerror(errno));
   let_go(loop);
   return NULL;
 }

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <weir/weir.h>
 
+#include "admin.h"
+#include "complain.h"
 #include "demo.h"
 #include "http.h"
 #include "options.h"
@@ -27,20 +29,33 @@ static void await_end(struct service *service, const sigset_t *signals) {
   while (sigwait(signals, &number) == 0 && number == SIGHUP) service_rebuild(service, true);
 }
 
+/* Returns how many requests were left unanswered, or -1 when it did not start. */
+static int serve_until_end(struct service *service, const struct options *options,
+                           const sigset_t *signals) {
+  const bool wants_admin = options->admin_port >= 0;
+  struct admin *const admin =
+      wants_admin ? admin_start(service, (uint16_t)options->admin_port) : NULL;
+  struct http *const http =
+      wants_admin && admin == NULL ? NULL : http_start(service, options->address, options->port);
+  int left = -1;
+  if (http != NULL) {
+    printf("http://%s:%u/\n", options->address, (unsigned)http_port(http));
+    if (admin != NULL) printf("http://127.0.0.1:%u/debug/streams\n", (unsigned)admin_port(admin));
+    fflush(stdout);
+    await_end(service, signals);
+    left = http_stop(http, options->drain_seconds);
+    if (left > 0) complain("%d requests were left unanswered", left);
+  }
+  admin_stop(admin);
+  return left;
+}
+
 static int serve(const struct options *options, const sigset_t *signals) {
   struct service service;
   if (service_start(&service, &options->service) != 0) return EXIT_FAILED;
-  struct http *const http = http_start(&service, options->address, options->port);
-  int left = 0;
-  if (http != NULL) {
-    printf("http://%s:%u/\n", options->address, (unsigned)http_port(http));
-    fflush(stdout);
-    await_end(&service, signals);
-    left = http_stop(http, options->drain_seconds);
-    if (left > 0) fprintf(stderr, "serve: %d requests were left unanswered\n", left);
-  }
+  const int left = serve_until_end(&service, options, signals);
   service_stop(&service);
-  return http == NULL || left > 0 ? EXIT_FAILED : EXIT_ALL_WELL;
+  return left != 0 ? EXIT_FAILED : EXIT_ALL_WELL;
 }
 
 int main(int argc, char **argv) {
@@ -52,6 +67,6 @@ int main(int argc, char **argv) {
 
   const int64_t patience_ns = 5000000000;
   const int left = weir_shutdown(patience_ns); /* not needed; for leak checkers */
-  if (left != 0) fprintf(stderr, "serve: Weir did not come to rest: %s\n", weir_last_error());
+  if (left != 0) complain("Weir did not come to rest: %s", weir_last_error());
   return rc != 0 ? rc : left;
 }

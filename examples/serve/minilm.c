@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <weir/weir.h>
 
+#include "complain.h"
+
 enum {
   HEAD_WIDTH = MINILM_WIDTH / MINILM_HEADS,
   POSITIONS = 512,
@@ -172,9 +174,9 @@ static int read_weights(struct minilm *model, const char *path, mlx_stream s) {
   rc = rc || eval_weights(model);
   mlx_map_string_to_array_free(map);
   if (rc != 0) {
-    fprintf(stderr, "serve: %s: %s\n", path, weir_last_error());
+    complain("%s: %s", path, weir_last_error());
   } else if (check_shapes(model)) {
-    fprintf(stderr, "serve: %s: not the model whose vocabulary lies beside it\n", path);
+    complain("%s: not the model whose vocabulary lies beside it", path);
     rc = 1;
   }
   return rc;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "complain.h"
 #include "load.h"
 
 enum {
@@ -27,6 +28,9 @@ static void print_help(void) {
       "\n"
       "  -a, --address=ADDRESS  where to listen (default 127.0.0.1)\n"
       "  -p, --port=N           0 to 65535, 0 for any that is free (default 8080)\n"
+      "  -A, --admin=N          a port of 127.0.0.1 for whoever runs the server, 0 for any that "
+      "is\n"
+      "                         free (default: none)\n"
       "  -m, --model=FOLDER     model.safetensors and vocab.txt (default %s)\n"
       "  -c, --computing=N      batches side by side, 1 to %d (default 1)\n"
       "  -l, --loop             one thread for all connections, instead of one for each\n"
@@ -42,6 +46,8 @@ static void print_help(void) {
       "\n"
       "Without FILE or FOLDER: %s and %s.\n"
       "POST /v1/embeddings (as OpenAI's), POST /search, GET /, /v1/models, /metrics, /healthz.\n"
+      "With --admin, there: GET /debug/streams, GET /debug/trace?seconds=N, POST /admin/reload,\n"
+      "GET /admin/reload for how that went.\n"
       "SIGTERM and SIGINT end it; SIGHUP has it read the model and the texts anew.\n"
       "\n"
       "Exit status: 0 all well; 1 it could not start, or requests were left unanswered at the "
@@ -56,8 +62,7 @@ static bool parse_number(int *number, const char *name, const char *text, int le
   errno = 0;
   const long value = strtol(text, &end, 10);
   if (errno != 0 || end == text || *end != '\0' || value < least || value > most) {
-    fprintf(stderr, "serve: --%s takes a number from %d to %d, not '%s'\n", name, least, most,
-            text);
+    complain("--%s takes a number from %d to %d, not '%s'", name, least, most, text);
     return false;
   }
   *number = (int)value;
@@ -88,6 +93,8 @@ static enum parsed parse_option(struct options *options, int letter) {
       return PARSED_RUN;
     case 'p':
       return parse_port(options);
+    case 'A':
+      return parsed_if(parse_number(&options->admin_port, "admin", optarg, 0, UINT16_MAX));
     case 'm':
       service->model_folder = optarg;
       return PARSED_RUN;
@@ -137,6 +144,7 @@ enum parsed options_parse(struct options *options, int argc, char **argv) {
   static const struct option names[] = {
       {.name = "address", .has_arg = required_argument, .val = 'a'},
       {.name = "port", .has_arg = required_argument, .val = 'p'},
+      {.name = "admin", .has_arg = required_argument, .val = 'A'},
       {.name = "model", .has_arg = required_argument, .val = 'm'},
       {.name = "computing", .has_arg = required_argument, .val = 'c'},
       {.name = "paragraphs", .has_arg = required_argument, .val = 'n'},
@@ -152,6 +160,7 @@ enum parsed options_parse(struct options *options, int argc, char **argv) {
   };
   *options = (struct options){.address = "127.0.0.1",
                               .port = 8080,
+                              .admin_port = -1,
                               .drain_seconds = 10,
                               .demo_requests = 10000,
                               .demo_clients = 64,
@@ -161,7 +170,7 @@ enum parsed options_parse(struct options *options, int argc, char **argv) {
                                           .patience_ms = 30000,
                                           .budget = (size_t)512 << 20}};
   int letter;
-  while ((letter = getopt_long(argc, argv, "a:p:m:c:n:lw:b:t:dr:j:h", names, NULL)) != -1) {
+  while ((letter = getopt_long(argc, argv, "a:p:A:m:c:n:lw:b:t:dr:j:h", names, NULL)) != -1) {
     const enum parsed parsed = parse_option(options, letter);
     if (parsed != PARSED_RUN) return parsed;
   }

@@ -13,6 +13,7 @@ struct options {
   const char *address;
   uint16_t port;
   int drain_seconds;
+  int admin_port; /* -1: none */
   bool demo;
   int demo_requests, demo_clients;
   struct service_options service;

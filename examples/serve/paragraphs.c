@@ -2,10 +2,10 @@
    that an answer's line number leads near the words. Paragraphs without a letter or digit (rules,
    ornaments) are left out. */
 #include <ctype.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "complain.h"
 #include "corpus.h"
 #include "grow.h"
 
@@ -36,7 +36,7 @@ static bool has_room(struct corpus *corpus) {
   if (corpus->paragraph_count < CORPUS_PARAGRAPHS_MOST && corpus->bytes <= CORPUS_BYTES_MOST) {
     return true;
   }
-  fprintf(stderr, "serve: only the first %zu paragraphs are searched\n", corpus->paragraph_count);
+  complain("only the first %zu paragraphs are searched", corpus->paragraph_count);
   corpus->full = true;
   return false;
 }

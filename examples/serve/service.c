@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "complain.h"
 #include "gauge.h"
 
 struct embedder *service_embedder(struct service *service) {
@@ -70,11 +71,24 @@ static bool next_order(struct service *service, bool *reload) {
   return more;
 }
 
+static void note_reload_locked(struct service *service, int rc) {
+  struct service_reloads *const reloads = &service->reloads;
+  reloads->under_way = service->wants_model;
+  if (rc == 0) {
+    reloads->done++;
+    reloads->error[0] = '\0';
+  } else {
+    reloads->failed++;
+    snprintf(reloads->error, sizeof(reloads->error), "%s", complaint());
+  }
+}
+
 /* One that was given up is neither made nor failed. */
-static void count_index(struct service *service, int rc) {
+static void count_index(struct service *service, bool reload, int rc) {
   const bool given_up = atomic_load_explicit(&service->progress.stop, memory_order_relaxed);
   pthread_mutex_lock(&service->lock);
   service->built += rc == 0;
+  if (reload) note_reload_locked(service, rc);
   if (rc == 0) {
     service->failures = 0;
   } else if (!given_up) {
@@ -118,7 +132,7 @@ static void *run_indexer(void *data) {
   struct service *const service = data;
   bool reload = false;
   while (next_order(service, &reload)) {
-    count_index(service, rebuild_in_request(service, reload));
+    count_index(service, reload, rebuild_in_request(service, reload));
   }
   return NULL;
 }
@@ -127,7 +141,14 @@ void service_rebuild(struct service *service, bool reload) {
   pthread_mutex_lock(&service->lock);
   service->wants_index = true;
   service->wants_model = service->wants_model || reload;
+  service->reloads.under_way = service->reloads.under_way || reload;
   pthread_cond_broadcast(&service->changed);
+  pthread_mutex_unlock(&service->lock);
+}
+
+void service_reloads(struct service *service, struct service_reloads *reloads) {
+  pthread_mutex_lock(&service->lock);
+  *reloads = service->reloads;
   pthread_mutex_unlock(&service->lock);
 }
 
@@ -186,7 +207,7 @@ int service_start(struct service *service, const struct service_options *options
   metrics_init(&service->metrics);
   const int error = pthread_create(&service->indexer, NULL, run_indexer, service);
   if (error == 0) return 0;
-  fprintf(stderr, "serve: no thread for the indexer: %s\n", strerror(error));
+  complain("no thread for the indexer: %s", strerror(error));
   let_go(service);
   return 1;
 }

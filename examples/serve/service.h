@@ -26,6 +26,13 @@ struct service_options {
   size_t budget;      /* bytes of arrays that a request may take */
 };
 
+/* How often the model was read anew, and how it went. */
+struct service_reloads {
+  bool under_way; /* or ordered */
+  int done, failed;
+  char error[256]; /* why the last one failed, or "" */
+};
+
 struct service {
   const struct service_options *options;
   struct batcher batcher;
@@ -36,16 +43,17 @@ struct service {
 
   pthread_mutex_t lock;
   pthread_cond_t changed;
-  struct embedder *embedder; /* under lock: a reference */
-  struct index *index;       /* under lock: a reference, NULL until the first is made */
-  bool wants_index;          /* under lock: another one is to be made */
-  bool wants_model;          /* under lock: with the model read anew */
-  bool wants_more;           /* under lock: and then another one, on and on */
-  bool wants_end;            /* under lock */
-  bool indexing;             /* under lock */
-  weir_request making;       /* under lock: what the index is made in, empty while none is */
-  int built;                 /* under lock: indexes made */
-  int failures;              /* under lock: indexes that could not be made */
+  struct embedder *embedder;      /* under lock: a reference */
+  struct index *index;            /* under lock: a reference, NULL until the first is made */
+  bool wants_index;               /* under lock: another one is to be made */
+  bool wants_model;               /* under lock: with the model read anew */
+  bool wants_more;                /* under lock: and then another one, on and on */
+  bool wants_end;                 /* under lock */
+  bool indexing;                  /* under lock */
+  weir_request making;            /* under lock: what the index is made in, empty while none is */
+  int built;                      /* under lock: indexes made */
+  int failures;                   /* under lock: indexes that could not be made */
+  struct service_reloads reloads; /* under lock */
 
   pthread_t indexer;
 };
@@ -55,8 +63,10 @@ struct service {
 int service_start(struct service *service, const struct service_options *options);
 
 /* Has a new index made, of the texts as they are now; with `reload` the model is read anew before.
-   The old ones serve until then. Does not wait. */
+   The old ones serve until both are there, and after a failure. Does not wait. */
 void service_rebuild(struct service *service, bool reload);
+
+void service_reloads(struct service *service, struct service_reloads *reloads);
 
 /* Has indexes made one after another until it is told not to; the one that is then being made is
    given up. */

@@ -3,11 +3,12 @@
 #include "watch.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#include "complain.h"
 
 enum { EVENTS_MOST = 64 };
 
@@ -72,7 +73,7 @@ int watch_start(struct watch *watch, struct batcher *batcher) {
       pthread_create(&watch->thread, NULL, run, watch) == 0) {
     return 0;
   }
-  fprintf(stderr, "serve: nobody to see who goes: %s\n", strerror(errno));
+  complain("nobody to see who goes: %s", strerror(errno));
   if (watch->epoll >= 0) close(watch->epoll);
   if (watch->bell >= 0) close(watch->bell);
   pthread_mutex_destroy(&watch->lock);

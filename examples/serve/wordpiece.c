@@ -15,6 +15,8 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#include "complain.h"
+
 /* The numbers of BERT's special tokens; minilm.c's vocabulary has them at these lines. */
 enum { ID_PAD = 0, ID_UNK = 100, ID_CLS = 101, ID_SEP = 102, ID_MASK = 103 };
 
@@ -278,14 +280,14 @@ int wordpiece_load(struct wordpiece *pieces, const char *path) {
   size_t size = 0;
   *pieces = (struct wordpiece){.text = read_whole(path, &size)};
   if (pieces->text == NULL) {
-    fprintf(stderr, "serve: %s: %s\n", path, strerror(errno));
+    complain("%s: %s", path, strerror(errno));
     return 1;
   }
   size_t room = 16;
   while (room < 2 * (count_lines(pieces->text, size) + 1)) room *= 2;
   pieces->table = calloc(room, sizeof(*pieces->table));
   if (pieces->table == NULL) {
-    fprintf(stderr, "serve: %s: out of memory\n", path);
+    complain("%s: out of memory", path);
     wordpiece_free(pieces);
     return 1;
   }

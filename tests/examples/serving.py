@@ -32,6 +32,9 @@ class Server:
         if not match:
             raise SystemExit(f"the server did not start: {line} {self.process.stderr.read()}")
         self.port = int(match[1])
+        if any(argument.startswith("--admin=") for argument in self.command):
+            line = self.process.stdout.readline()
+            self.admin = int(re.fullmatch(r"http://127\.0\.0\.1:(\d+)/debug/streams\n", line)[1])
         return self
 
     def __exit__(self, *unused):
@@ -43,9 +46,9 @@ class Server:
         self.process.send_signal(number)
         return self.process.wait(timeout=seconds)
 
-    def ask(self, method, path, body=None, headers={}):
-        """Status, headers and body of an answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+    def ask(self, method, path, body=None, headers={}, port=None):
+        """Status, headers and body of an answer; of another port than the clients', if one is given."""
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=60)
         try:
             connection.request(method, path, body, headers)
             response = connection.getresponse()
@@ -65,6 +68,11 @@ class Server:
                 return
             time.sleep(0.02)
         raise SystemExit("no index")
+
+    def ask_admin(self, method, path, headers={}):
+        """Status and text of an answer at the port for who runs the server."""
+        status, _, body = self.ask(method, path, None, headers, self.admin)
+        return status, body.decode()
 
     def metric(self, name):
         text = self.ask("GET", "/metrics")[2].decode()
