@@ -1,7 +1,8 @@
 // The GPU table: what Weir takes on gpu:0 through its C API, beside what the driver itself takes
 // for the same in this very run. Values are random and lie on the GPU before the clock starts.
 // Prints `name<TAB>floor<TAB>Weir<TAB>unit`; a floor that is not known is a dash. With the argument
-// "matmul" the products alone, with "small" the rows of small operations alone. Sees the library's insides, for the driver's functions alone.
+// "matmul" the products alone, with "small" the rows of small operations alone. Sees the library's
+// insides, for the driver's functions alone.
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -201,8 +202,8 @@ static void step_small(void) {
   mlx_array_free(r);
 }
 
-// A hundred elementwise steps on small arrays: each handed to the GPU by itself, all at once as they
-// are called, and as they were compiled. The value is waited for at the end of each hundred.
+// A hundred elementwise steps on small arrays: each handed to the GPU by itself, all at once as
+// they are called, and as they were compiled. The value is waited for at the end of each hundred.
 enum { STEPS = 100 };
 
 static int hundred_of(mlx_array *x, bool each) {

@@ -123,7 +123,8 @@ static struct wr_error *trace(struct wr_capture **out, struct wr_function *f,
                               const struct inputs *i, bool takes_named, bool shapeless) {
   struct wr_capturing making;
   struct wr_results results = {0};
-  struct wr_error *error = wr_capture_begin(&making, shapeless ? WR_CAPTURE_VIEWS : 0);
+  struct wr_error *error =
+      wr_capture_begin(&making, WR_CAPTURE_STORES | (shapeless ? WR_CAPTURE_VIEWS : 0));
   if (error) return error;
   error = call(&making, f, i, takes_named, &results);
   if (!error) error = wr_capture_of_results(out, &making, &results);

@@ -36,6 +36,36 @@ static const struct wr_kernel_text *find_locked(const char *entry, const char *t
   return made;
 }
 
+/* Where the kernel is that has this name, from its beginning on; NULL: nowhere. */
+static const char *kernel_in(const char *text, const char *entry) {
+  const size_t n = strlen(WR_KERNEL_BEGINNING), length = strlen(entry);
+  for (const char *at = text; (at = strstr(at, WR_KERNEL_BEGINNING)); at += n) {
+    if (!strncmp(at + n, entry, length) && at[n + length] == '(') return at;
+  }
+  return NULL;
+}
+
+const char *wr_kernel_text_linkage(const struct wr_kernel_text *text) {
+  const size_t n = strlen(WR_KERNEL_LINKAGE);
+  const char *at = kernel_in(text->text, text->entry);
+  if (!at || (size_t)(at - text->text) < n || strncmp(at - n, WR_KERNEL_LINKAGE, n) != 0)
+    return NULL;
+  return at - n;
+}
+
+char *wr_kernel_text_linked(const char *entry, const char *text, bool *is_there) {
+  const char *at = kernel_in(text, entry);
+  const size_t n = strlen(WR_KERNEL_LINKAGE);
+  *is_there = at != NULL;
+  char *made = at ? wr_alloc(strlen(text) + n + 1) : NULL;
+  if (!made) return NULL;
+  const size_t before = (size_t)(at - text);
+  memcpy(made, text, before);
+  memcpy(made + before, WR_KERNEL_LINKAGE, n);
+  memcpy(made + before + n, at, strlen(at) + 1);
+  return made;
+}
+
 struct wr_error *wr_kernel_text_of(const struct wr_kernel_text **out, const char *entry,
                                    const char *text) {
   wr_mutex_lock(&lock);

@@ -42,6 +42,7 @@ struct wr_trace {
   struct wr_ptrs in;     /* of all entries, references */
   size_t open;           /* ranges */
   size_t captures;       /* of those: the ranges that are repeated, and derive nothing */
+  size_t stores;         /* of those: the ranges that become a file */
   struct wr_ptrs *draws; /* in the innermost capture, if it draws random keys anew each time: gets
                             what stands for each, references; else NULL */
   bool pinned;           /* in the innermost capture: made numbers that may come from extents */
@@ -55,6 +56,12 @@ static inline struct wr_trace *wr_trace_current(void) { return wr_thread_here->t
 static inline bool wr_trace_derives(void) {
   const struct wr_trace *trace = wr_trace_current();
   return trace && trace->open > trace->captures;
+}
+
+/* Whether what is recorded now goes to a file, which others than Weir read too. */
+static inline bool wr_trace_stores(void) {
+  const struct wr_trace *trace = wr_trace_current();
+  return trace && trace->stores > 0;
 }
 
 /* For who makes a constant of a number, which may be a count of elements: what is captured holds

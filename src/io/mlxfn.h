@@ -22,8 +22,6 @@ enum wr_fn_kind {
   WR_FN_KINDS
 };
 
-enum { WR_FN_FIELDS = 7 };
-
 struct wr_fn_info {
   const char *name;
   const char *state;
@@ -35,8 +33,9 @@ enum wr_fn_kind wr_fn_kind_of(const char *name, size_t n); /* WR_FN_KINDS: none 
 /* One parameter: a number, or a list of them. */
 struct wr_fn_field {
   size_t n;
-  const int64_t *items; /* of a text its characters */
-  double real;          /* of f and d */
+  const int64_t *items; /* of B three for each of n; of o and v none */
+  const char *text;     /* of s */
+  double real;          /* of f, d and o */
 };
 
 struct wr_fn_value {
@@ -51,7 +50,7 @@ struct wr_fn_entry {
   const uint32_t *in; /* values */
   uint32_t n_in;
   uint32_t first_out, n_out; /* values */
-  struct wr_fn_field field[WR_FN_FIELDS];
+  struct wr_fn_field *field; /* as many as its state has letters, and an empty one */
 };
 
 struct wr_fn_stream {

@@ -29,7 +29,8 @@ struct parse {
   const unsigned char *bytes;
   size_t n, at;
   const char *label;
-  bool later; /* a form of MLX's after 0.32.0 */
+  bool later;   /* a form of MLX's after 0.32.0 */
+  bool options; /* of a kernel's compiler, from 0.32.0 on */
   struct wr_error *error;
   struct wr_fn_file *file;
   struct wr_map constants; /* numbers from 1 by id */
@@ -149,14 +150,11 @@ static void take_number(struct parse *p, char kind, struct wr_fn_field *f) {
   if (kind == 'f' && take(p, &single, sizeof single)) f->real = (double)single;
 }
 
-static void take_list(struct parse *p, char kind, struct wr_fn_field *f) {
-  const size_t bytes = kind == 's' ? 1 : kind == 'I' ? sizeof(int32_t) : sizeof(int64_t);
-  const size_t n = take_count(p, bytes);
-  int64_t *items = room(p, n, sizeof *items);
-  for (size_t i = 0; i < n && !p->error; i++) {
-    unsigned char c;
-    if (kind == 's' && take(p, &c, 1)) items[i] = c;
-    if (kind == 'I') items[i] = take_i32(p);
+static void take_items(struct parse *p, char kind, size_t n, size_t each, struct wr_fn_field *f) {
+  int64_t *items = room(p, n, each * sizeof *items);
+  for (size_t i = 0; i < n * each && !p->error; i++) {
+    if (kind == 'B') items[i] = take_bool(p);
+    if (kind == 'I' || kind == 'T') items[i] = take_i32(p);
     if (kind == 'L' || kind == 'U') items[i] = (int64_t)take_u64(p);
   }
   if (p->error) return;
@@ -164,12 +162,57 @@ static void take_list(struct parse *p, char kind, struct wr_fn_field *f) {
   f->items = items;
 }
 
-static void take_state(struct parse *p, struct wr_fn_entry *e) {
-  const char *state = wr_fn_infos[e->kind].state;
-  if (e->kind == WR_FN_FFT && p->later) state = "Ubbb"; /* and something that is always 0 */
-  for (size_t i = 0; state[i] && !p->error; i++) {
-    (strchr("sILU", state[i]) ? take_list : take_number)(p, state[i], &e->field[i]);
+static void take_list(struct parse *p, char kind, struct wr_fn_field *f) {
+  const size_t bytes = kind == 'B' ? 3 : kind == 'I' ? sizeof(int32_t) : sizeof(int64_t);
+  take_items(p, kind, take_count(p, bytes), kind == 'B' ? 3 : 1, f);
+}
+
+static void take_optional(struct parse *p, struct wr_fn_field *f) {
+  if (!take_bool(p)) return;
+  take_number(p, 'f', f);
+}
+
+static void take_none(struct parse *p) {
+  if (take_count(p, 1) > 0) fail(p, "numbers beside a kernel's arrays");
+}
+
+static void take_field(struct parse *p, char kind, struct wr_fn_field *f) {
+  switch (kind) {
+    case 's':
+      f->text = take_text(p, &f->n);
+      return;
+    case 'T':
+      take_items(p, kind, 3, 1, f);
+      return;
+    case 'o':
+      take_optional(p, f);
+      return;
+    case 'v':
+      take_none(p);
+      return;
+    case 'B':
+    case 'I':
+    case 'L':
+    case 'U':
+      take_list(p, kind, f);
+      return;
+    default:
+      take_number(p, kind, f);
   }
+}
+
+/* What releases have added to states; `later` is of what came after 0.32.0. */
+static const char *state_of(const struct parse *p, enum wr_fn_kind kind) {
+  if (kind == WR_FN_FFT && p->later) return "Ubbb"; /* and something that is always 0 */
+  if (kind == WR_FN_ScaledDotProductAttention && p->later) return "fbbbb"; /* fused, or an error */
+  if (kind == WR_FN_CustomKernel && !p->options) return "ssTTBbovbi";
+  return wr_fn_infos[kind].state;
+}
+
+static void take_state(struct parse *p, struct wr_fn_entry *e) {
+  const char *state = state_of(p, e->kind);
+  e->field = room(p, strlen(state) + 1, sizeof *e->field);
+  for (size_t i = 0; state[i] && !p->error; i++) take_field(p, state[i], &e->field[i]);
 }
 
 /* ---- values ---- */
@@ -447,10 +490,12 @@ static void renumber(const struct wr_fn_file *f, struct wr_fn_trace *t) {
    version is told, and nothing promises that it says so: a file that does not parse in one form is
    tried in the other.
  */
-static bool is_later(const char *release) {
-  int major = 0, minor = 0, patch = 0;
-  if (sscanf(release, "%d.%d.%d", &major, &minor, &patch) < 2) return true;
-  return major > 0 || minor > 32 || (minor == 32 && patch > 0);
+static void set_form(struct parse *p, const char *release, bool other) {
+  int major = 1, minor = 0, patch = 0;
+  if (sscanf(release, "%d.%d.%d", &major, &minor, &patch) < 2) major = 1;
+  const int number = major * 10000 + minor * 100 + patch;
+  p->later = (number > 3200) != other;
+  p->options = p->later || number >= 3200;
 }
 
 static void take_file(struct parse *p, bool other_form) {
@@ -458,7 +503,7 @@ static void take_file(struct parse *p, bool other_form) {
   const char *release = take_text(p, NULL);
   const int32_t count = take_i32(p);
   f->shapeless = take_bool(p);
-  p->later = is_later(release) != other_form;
+  set_form(p, release, other_form);
   if (!p->error && p->later) (void)take_text(p, NULL);
   if (!p->error && (count < 0 || (size_t)count > (p->n - p->at) / 40)) {
     fail(p, "a count of more functions than the file has");

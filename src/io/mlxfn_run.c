@@ -6,40 +6,18 @@
 
 #include <string.h>
 
-#include "core/quantized.h"
+#include "io/mlxfn_call.h"
 #include "ops/ops.h"
 #include "ops/steps.h"
 
-enum { FEW = 64 }; /* entries of lists that become arrays of int */
-
-/* One operation while it is recorded. */
-struct fn {
-  const struct wr_fn_entry *e;
-  enum wr_op op; /* of the row */
-  struct wr_node *const *in;
-  int n;
-  struct wr_stream *s;
-  struct wr_node **out;             /* e->n_out of them */
-  const struct wr_fn_value *result; /* as the file has them */
-  int lists[4][FEW];
-};
-
-typedef struct wr_error *run(struct fn *f);
-
-static struct wr_error *wrong(const struct fn *f, const char *what) {
+struct wr_error *wr_fn_wrong(const struct wr_fn_call *f, const char *what) {
   return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "[import_function] %s: %s",
                       wr_fn_infos[f->e->kind].name, what);
 }
 
-static int64_t number(const struct fn *f, int i) { return f->e->field[i].items[0]; }
-static int int_of(const struct fn *f, int i) { return (int)number(f, i); }
-static bool flag(const struct fn *f, int i) { return number(f, i) != 0; }
-static float real_of(const struct fn *f, int i) { return (float)f->e->field[i].real; }
-
-/* A list as ints, in room number k; NULL where it is too long or one does not fit. */
-static const int *ints(struct fn *f, int i, int k, int *n) {
+const int *wr_fn_arg_ints(struct wr_fn_call *f, int i, int k, int *n) {
   const struct wr_fn_field *field = &f->e->field[i];
-  if (field->n > FEW) return NULL;
+  if (field->n > WR_FN_FEW) return NULL;
   for (size_t j = 0; j < field->n; j++) {
     if (field->items[j] < INT32_MIN || field->items[j] > INT32_MAX) return NULL;
     f->lists[k][j] = (int)field->items[j];
@@ -47,11 +25,6 @@ static const int *ints(struct fn *f, int i, int k, int *n) {
   *n = (int)field->n;
   return f->lists[k];
 }
-
-#define INTS(name, i, k)                      \
-  int n_##name = 0;                           \
-  const int *name = ints(f, i, k, &n_##name); \
-  if (!name) return wrong(f, "a list that is too long")
 
 static enum wr_op joining(int mode) {
   static const enum wr_op by[] = {WR_OP_MAXIMUM, WR_OP_MINIMUM, WR_OP_ADD, WR_OP_MULTIPLY,
@@ -61,122 +34,128 @@ static enum wr_op joining(int mode) {
 
 /* ---- elementwise ---- */
 
-static struct wr_error *wr_fn_unary(struct fn *f) {
+struct wr_error *wr_fn_unary(struct wr_fn_call *f) {
   return wr_ops_unary(f->out, f->op, f->in[0], f->s);
 }
-static struct wr_error *wr_fn_binary(struct fn *f) {
+struct wr_error *wr_fn_binary(struct wr_fn_call *f) {
   return wr_ops_binary(f->out, f->op, f->in[0], f->in[1], f->s);
 }
-static struct wr_error *wr_fn_conjugate(struct fn *f) {
+struct wr_error *wr_fn_conjugate(struct wr_fn_call *f) {
   return wr_ops_conjugate(f->out, f->in[0], f->s);
 }
-static struct wr_error *wr_fn_real(struct fn *f) { return wr_ops_real(f->out, f->in[0], f->s); }
-static struct wr_error *wr_fn_imag(struct fn *f) { return wr_ops_imag(f->out, f->in[0], f->s); }
-static struct wr_error *wr_fn_select(struct fn *f) {
+struct wr_error *wr_fn_real(struct wr_fn_call *f) {
+  return wr_ops_real(f->out, f->in[0], f->s);
+}
+struct wr_error *wr_fn_imag(struct wr_fn_call *f) {
+  return wr_ops_imag(f->out, f->in[0], f->s);
+}
+struct wr_error *wr_fn_select(struct wr_fn_call *f) {
   return wr_ops_where(f->out, f->in[0], f->in[1], f->in[2], f->s);
 }
-static struct wr_error *wr_fn_copy(struct fn *f) {
+struct wr_error *wr_fn_copy(struct wr_fn_call *f) {
   *f->out = wr_node_retain(f->in[0]);
   return NULL;
 }
-static struct wr_error *wr_fn_stop_gradient(struct fn *f) {
+struct wr_error *wr_fn_stop_gradient(struct wr_fn_call *f) {
   return wr_ops_stop_gradient(f->out, f->in[0], f->s);
 }
-static struct wr_error *wr_fn_astype(struct fn *f) {
-  return wr_ops_astype(f->out, f->in[0], (enum wr_dtype)number(f, 0), f->s);
+struct wr_error *wr_fn_astype(struct wr_fn_call *f) {
+  return wr_ops_astype(f->out, f->in[0], (enum wr_dtype)wr_fn_arg(f, 0), f->s);
 }
-static struct wr_error *wr_fn_view(struct fn *f) {
-  return wr_ops_view_dtype(f->out, f->in[0], (enum wr_dtype)number(f, 0), f->s);
+struct wr_error *wr_fn_view(struct wr_fn_call *f) {
+  return wr_ops_view_dtype(f->out, f->in[0], (enum wr_dtype)wr_fn_arg(f, 0), f->s);
 }
 
-static struct wr_error *wr_fn_bitwise(struct fn *f) {
+struct wr_error *wr_fn_bitwise(struct wr_fn_call *f) {
   static const enum wr_op ops[] = {WR_OP_BITWISE_AND, WR_OP_BITWISE_OR, WR_OP_BITWISE_XOR,
                                    WR_OP_LEFT_SHIFT, WR_OP_RIGHT_SHIFT};
-  const int which = int_of(f, 0);
-  if (which < 0 || which > 4) return wrong(f, "no such operation");
+  const int which = wr_fn_arg_int(f, 0);
+  if (which < 0 || which > 4) return wr_fn_wrong(f, "no such operation");
   return wr_ops_binary(f->out, ops[which], f->in[0], f->in[1], f->s);
 }
 
 /* Of integers it is a division of integers, which rounds down. */
-static struct wr_error *wr_fn_divide(struct fn *f) {
+struct wr_error *wr_fn_divide(struct wr_fn_call *f) {
   const bool whole = wr_dtype_is_integer(wr_node_dtype(f->in[0]));
   return wr_ops_binary(f->out, whole ? WR_OP_FLOOR_DIVIDE : WR_OP_DIVIDE, f->in[0], f->in[1], f->s);
 }
 
-static struct wr_error *wr_fn_divmod(struct fn *f) {
-  if (f->e->n_out != 2) return wrong(f, "two results are expected");
+struct wr_error *wr_fn_divmod(struct wr_fn_call *f) {
+  if (f->e->n_out != 2) return wr_fn_wrong(f, "two results are expected");
   struct wr_error *error = wr_ops_binary(&f->out[0], WR_OP_FLOOR_DIVIDE, f->in[0], f->in[1], f->s);
   return error ? error : wr_ops_binary(&f->out[1], WR_OP_REMAINDER, f->in[0], f->in[1], f->s);
 }
 
-static struct wr_error *wr_fn_equal(struct fn *f) {
-  return wr_ops_binary(f->out, flag(f, 0) ? WR_OP_EQUAL_NAN : WR_OP_EQUAL, f->in[0], f->in[1],
-                       f->s);
+struct wr_error *wr_fn_equal(struct wr_fn_call *f) {
+  return wr_ops_binary(f->out, wr_fn_arg_flag(f, 0) ? WR_OP_EQUAL_NAN : WR_OP_EQUAL, f->in[0],
+                       f->in[1], f->s);
 }
 
-static struct wr_error *wr_fn_log(struct fn *f) {
+struct wr_error *wr_fn_log(struct wr_fn_call *f) {
   static const enum wr_op ops[] = {WR_OP_LOG2, WR_OP_LOG10, WR_OP_LOG};
-  const int base = int_of(f, 0);
-  if (base < 0 || base > 2) return wrong(f, "no such base");
+  const int base = wr_fn_arg_int(f, 0);
+  if (base < 0 || base > 2) return wr_fn_wrong(f, "no such base");
   return wr_ops_unary(f->out, ops[base], f->in[0], f->s);
 }
 
-static struct wr_error *wr_fn_sqrt(struct fn *f) {
-  return wr_ops_unary(f->out, flag(f, 0) ? WR_OP_RSQRT : WR_OP_SQRT, f->in[0], f->s);
+struct wr_error *wr_fn_sqrt(struct wr_fn_call *f) {
+  return wr_ops_unary(f->out, wr_fn_arg_flag(f, 0) ? WR_OP_RSQRT : WR_OP_SQRT, f->in[0], f->s);
 }
 
 /* ---- along axes ---- */
 
-static struct wr_error *wr_fn_reduce(struct fn *f) {
+struct wr_error *wr_fn_reduce(struct wr_fn_call *f) {
   static const enum wr_op ops[] = {WR_OP_ALL,  WR_OP_ANY, WR_OP_SUM,
                                    WR_OP_PROD, WR_OP_MIN, WR_OP_MAX};
-  const int which = int_of(f, 0);
-  INTS(axes, 1, 0);
-  if (which < 0 || which > 5) return wrong(f, "no such operation");
+  const int which = wr_fn_arg_int(f, 0);
+  WR_FN_INTS(axes, 1, 0);
+  if (which < 0 || which > 5) return wr_fn_wrong(f, "no such operation");
   return wr_ops_reduce(f->out, ops[which], f->in[0], axes, n_axes, true, f->s);
 }
 
-static struct wr_error *wr_fn_arg_reduce(struct fn *f) {
-  const int which = int_of(f, 0);
-  if (which < 0 || which > 1) return wrong(f, "no such operation");
-  return wr_ops_arg_reduce(f->out, which ? WR_OP_ARGMAX : WR_OP_ARGMIN, f->in[0], int_of(f, 1),
-                           true, f->s);
+struct wr_error *wr_fn_arg_reduce(struct wr_fn_call *f) {
+  const int which = wr_fn_arg_int(f, 0);
+  if (which < 0 || which > 1) return wr_fn_wrong(f, "no such operation");
+  return wr_ops_arg_reduce(f->out, which ? WR_OP_ARGMAX : WR_OP_ARGMIN, f->in[0],
+                           wr_fn_arg_int(f, 1), true, f->s);
 }
 
-static struct wr_error *wr_fn_scan(struct fn *f) {
+struct wr_error *wr_fn_scan(struct wr_fn_call *f) {
   static const enum wr_op ops[] = {WR_OP_MAXIMUM, WR_OP_MINIMUM, WR_OP_ADD, WR_OP_MULTIPLY,
                                    WR_OP_LOGADDEXP};
-  const int which = int_of(f, 0);
-  if (which < 0 || which > 4) return wrong(f, "no such operation");
-  return wr_ops_scan(f->out, ops[which], f->in[0], int_of(f, 1), flag(f, 2), flag(f, 3), f->s);
+  const int which = wr_fn_arg_int(f, 0);
+  if (which < 0 || which > 4) return wr_fn_wrong(f, "no such operation");
+  return wr_ops_scan(f->out, ops[which], f->in[0], wr_fn_arg_int(f, 1), wr_fn_arg_flag(f, 2),
+                     wr_fn_arg_flag(f, 3), f->s);
 }
 
-static struct wr_error *wr_fn_sort(struct fn *f) {
-  return wr_ops_sort(f->out, f->op, f->in[0], int_of(f, 0), f->s);
+struct wr_error *wr_fn_sort(struct wr_fn_call *f) {
+  return wr_ops_sort(f->out, f->op, f->in[0], wr_fn_arg_int(f, 0), f->s);
 }
-static struct wr_error *wr_fn_partition(struct fn *f) {
-  return wr_ops_partition(f->out, f->op, f->in[0], int_of(f, 0), int_of(f, 1), f->s);
+struct wr_error *wr_fn_partition(struct wr_fn_call *f) {
+  return wr_ops_partition(f->out, f->op, f->in[0], wr_fn_arg_int(f, 0), wr_fn_arg_int(f, 1), f->s);
 }
-static struct wr_error *wr_fn_softmax(struct fn *f) {
-  return wr_ops_softmax(f->out, f->in[0], (const int[]){-1}, 1, flag(f, 0), f->s);
+struct wr_error *wr_fn_softmax(struct wr_fn_call *f) {
+  return wr_ops_softmax(f->out, f->in[0], (const int[]){-1}, 1, wr_fn_arg_flag(f, 0), f->s);
 }
-static struct wr_error *wr_fn_logsumexp(struct fn *f) {
+struct wr_error *wr_fn_logsumexp(struct wr_fn_call *f) {
   return wr_ops_logsumexp(f->out, f->in[0], (const int[]){-1}, 1, true, f->s);
 }
 
-static struct wr_error *wr_fn_fft(struct fn *f) {
-  const bool inverse = flag(f, 1), real = flag(f, 2);
-  if (f->e->field[3].n && flag(f, 3)) return wrong(f, "a form of it that is not known");
-  int lengths[FEW];
-  INTS(axes, 0, 0);
+struct wr_error *wr_fn_fft(struct wr_fn_call *f) {
+  const bool inverse = wr_fn_arg_flag(f, 1), real = wr_fn_arg_flag(f, 2);
+  if (f->e->field[3].n && wr_fn_arg_flag(f, 3))
+    return wr_fn_wrong(f, "a form of it that is not known");
+  int lengths[WR_FN_FEW];
+  WR_FN_INTS(axes, 0, 0);
   const int ndim = wr_node_ndim(f->in[0]);
   for (int i = 0; i < n_axes; i++) {
-    if (axes[i] < 0 || axes[i] >= ndim) return wrong(f, "an axis that is none");
+    if (axes[i] < 0 || axes[i] >= ndim) return wr_fn_wrong(f, "an axis that is none");
     lengths[i] = wr_node_shape(f->in[0])[axes[i]];
   }
   /* Of half a spectrum the result's length is said by the result alone. */
   if (real && inverse && n_axes > 0) {
-    if (f->result->ndim != ndim) return wrong(f, "another number of axes than its result");
+    if (f->result->ndim != ndim) return wr_fn_wrong(f, "another number of axes than its result");
     lengths[n_axes - 1] = f->result->shape[axes[n_axes - 1]];
   }
   const enum wr_fft_kind kind = real      ? inverse ? WR_FFT_REAL_INVERSE : WR_FFT_REAL
@@ -187,25 +166,25 @@ static struct wr_error *wr_fn_fft(struct fn *f) {
 
 /* ---- shapes ---- */
 
-static struct wr_error *wr_fn_reshape(struct fn *f) {
-  INTS(shape, 0, 0);
+struct wr_error *wr_fn_reshape(struct wr_fn_call *f) {
+  WR_FN_INTS(shape, 0, 0);
   return wr_ops_reshape(f->out, f->in[0], shape, n_shape, f->s);
 }
 
 /* More inputs than one are there for shapes that are not fixed: they have a part in the shape. */
-static struct wr_error *wr_fn_broadcast(struct fn *f) {
+struct wr_error *wr_fn_broadcast(struct wr_fn_call *f) {
   int32_t shape[WR_MAX_NDIM];
   int ndim = 0;
-  INTS(given, 0, 0);
+  WR_FN_INTS(given, 0, 0);
   if (f->n == 1) return wr_ops_broadcast_to(f->out, f->in[0], given, n_given, f->s);
   struct wr_error *error = wr_ops_common_shape(f->in, (size_t)f->n, shape, &ndim);
   return error ? error : wr_ops_broadcast_to(f->out, f->in[0], shape, ndim, f->s);
 }
 
 /* All axes but those that are counted from the end and left out are the inputs' common ones. */
-static struct wr_error *wr_fn_broadcast_axes(struct fn *f) {
+struct wr_error *wr_fn_broadcast_axes(struct wr_fn_call *f) {
   int32_t shape[WR_MAX_NDIM];
-  INTS(ignored, 0, 0);
+  WR_FN_INTS(ignored, 0, 0);
   int ndim = wr_node_ndim(f->in[0]);
   for (int i = 1; i < f->n; i++) {
     if (wr_node_ndim(f->in[i]) > ndim) ndim = wr_node_ndim(f->in[i]);
@@ -225,41 +204,41 @@ static struct wr_error *wr_fn_broadcast_axes(struct fn *f) {
   return wr_ops_broadcast_to(f->out, f->in[0], shape, ndim, f->s);
 }
 
-static struct wr_error *wr_fn_expand_dims(struct fn *f) {
-  INTS(axes, 0, 0);
+struct wr_error *wr_fn_expand_dims(struct wr_fn_call *f) {
+  WR_FN_INTS(axes, 0, 0);
   return wr_ops_expand_dims(f->out, f->in[0], axes, n_axes, f->s);
 }
-static struct wr_error *wr_fn_squeeze(struct fn *f) {
-  INTS(axes, 0, 0);
+struct wr_error *wr_fn_squeeze(struct wr_fn_call *f) {
+  WR_FN_INTS(axes, 0, 0);
   return wr_ops_squeeze(f->out, f->in[0], axes, n_axes, f->s);
 }
-static struct wr_error *wr_fn_flatten(struct fn *f) {
-  return wr_ops_flatten(f->out, f->in[0], int_of(f, 0), int_of(f, 1), f->s);
+struct wr_error *wr_fn_flatten(struct wr_fn_call *f) {
+  return wr_ops_flatten(f->out, f->in[0], wr_fn_arg_int(f, 0), wr_fn_arg_int(f, 1), f->s);
 }
-static struct wr_error *wr_fn_unflatten(struct fn *f) {
-  INTS(shape, 1, 0);
-  return wr_ops_unflatten(f->out, f->in[0], int_of(f, 0), shape, n_shape, f->s);
+struct wr_error *wr_fn_unflatten(struct wr_fn_call *f) {
+  WR_FN_INTS(shape, 1, 0);
+  return wr_ops_unflatten(f->out, f->in[0], wr_fn_arg_int(f, 0), shape, n_shape, f->s);
 }
-static struct wr_error *wr_fn_transpose(struct fn *f) {
-  INTS(axes, 0, 0);
+struct wr_error *wr_fn_transpose(struct wr_fn_call *f) {
+  WR_FN_INTS(axes, 0, 0);
   return wr_ops_transpose(f->out, f->in[0], axes, n_axes, f->s);
 }
 
-static struct wr_error *wr_fn_as_strided(struct fn *f) {
-  INTS(shape, 0, 0);
+struct wr_error *wr_fn_as_strided(struct wr_fn_call *f) {
+  WR_FN_INTS(shape, 0, 0);
   const struct wr_fn_field *strides = &f->e->field[1];
-  if (strides->n > FEW || number(f, 2) < 0) return wrong(f, "a layout that is none");
+  if (strides->n > WR_FN_FEW || wr_fn_arg(f, 2) < 0) return wr_fn_wrong(f, "a layout that is none");
   return wr_ops_as_strided(f->out, f->in[0], shape, n_shape, strides->items, (int)strides->n,
-                           (size_t)number(f, 2), f->s);
+                           (size_t)wr_fn_arg(f, 2), f->s);
 }
 
 /* A stop below 0 is in front of the first element, and not counted from the end. */
-static struct wr_error *wr_fn_slice(struct fn *f) {
-  INTS(start, 0, 0);
-  INTS(stop, 1, 1);
-  INTS(strides, 2, 2);
+struct wr_error *wr_fn_slice(struct wr_fn_call *f) {
+  WR_FN_INTS(start, 0, 0);
+  WR_FN_INTS(stop, 1, 1);
+  WR_FN_INTS(strides, 2, 2);
   const int ndim = wr_node_ndim(f->in[0]);
-  if (n_start != ndim || n_stop != ndim || n_strides != ndim) return wrong(f, "not all axes");
+  if (n_start != ndim || n_stop != ndim || n_strides != ndim) return wr_fn_wrong(f, "not all axes");
   for (int i = 0; i < ndim; i++) {
     if (strides[i] < 0 && stop[i] < 0) f->lists[1][i] = INT32_MIN + 1;
   }
@@ -267,14 +246,14 @@ static struct wr_error *wr_fn_slice(struct fn *f) {
   return wr_ops_slice(f->out, f->in[0], &range, f->s);
 }
 
-static struct wr_error *wr_fn_slice_update(struct fn *f) {
-  INTS(start, 1, 0);
-  INTS(stop, 2, 1);
-  INTS(strides, 3, 2);
-  const enum wr_op by = joining(int_of(f, 0));
+struct wr_error *wr_fn_slice_update(struct wr_fn_call *f) {
+  WR_FN_INTS(start, 1, 0);
+  WR_FN_INTS(stop, 2, 1);
+  WR_FN_INTS(strides, 3, 2);
+  const enum wr_op by = joining(wr_fn_arg_int(f, 0));
   const int ndim = wr_node_ndim(f->in[0]);
-  if (n_start != ndim || n_stop != ndim || n_strides != ndim) return wrong(f, "not all axes");
-  if (by == WR_OP_DATA) return wrong(f, "no such operation");
+  if (n_start != ndim || n_stop != ndim || n_strides != ndim) return wr_fn_wrong(f, "not all axes");
+  if (by == WR_OP_DATA) return wr_fn_wrong(f, "no such operation");
   for (int i = 0; i < ndim; i++) {
     if (strides[i] < 0 && stop[i] < 0) f->lists[1][i] = INT32_MIN + 1;
   }
@@ -282,103 +261,104 @@ static struct wr_error *wr_fn_slice_update(struct fn *f) {
   return wr_ops_slice_update(f->out, by, f->in[0], f->in[1], &range, f->s);
 }
 
-static struct wr_error *wr_fn_dynamic_slice(struct fn *f) {
-  INTS(axes, 0, 0);
-  INTS(size, 1, 1);
+struct wr_error *wr_fn_dynamic_slice(struct wr_fn_call *f) {
+  WR_FN_INTS(axes, 0, 0);
+  WR_FN_INTS(size, 1, 1);
   return wr_ops_slice_dynamic(f->out, f->in[0], f->in[1], axes, n_axes, size, n_size, f->s);
 }
-static struct wr_error *wr_fn_dynamic_slice_update(struct fn *f) {
-  INTS(axes, 0, 0);
+struct wr_error *wr_fn_dynamic_slice_update(struct wr_fn_call *f) {
+  WR_FN_INTS(axes, 0, 0);
   return wr_ops_slice_update_dynamic(f->out, f->in[0], f->in[1], f->in[2], axes, n_axes, f->s);
 }
 
-static struct wr_error *wr_fn_split(struct fn *f) {
+struct wr_error *wr_fn_split(struct wr_fn_call *f) {
   struct wr_error *error = NULL;
-  const int axis = int_of(f, 1);
-  INTS(indices, 0, 0);
-  if ((uint32_t)n_indices + 1 != f->e->n_out) return wrong(f, "another number of results");
+  const int axis = wr_fn_arg_int(f, 1);
+  WR_FN_INTS(indices, 0, 0);
+  if ((uint32_t)n_indices + 1 != f->e->n_out) return wr_fn_wrong(f, "another number of results");
   for (int i = 0; i <= n_indices && !error; i++) {
     error = wr_ops_split_section(&f->out[i], f->in[0], indices, n_indices, axis, i, f->s);
   }
   return error;
 }
 
-static struct wr_error *wr_fn_concatenate(struct fn *f) {
-  return wr_ops_concatenate(f->out, f->in, f->n, int_of(f, 0), f->s);
+struct wr_error *wr_fn_concatenate(struct wr_fn_call *f) {
+  return wr_ops_concatenate(f->out, f->in, f->n, wr_fn_arg_int(f, 0), f->s);
 }
 
-static struct wr_error *wr_fn_pad(struct fn *f) {
-  INTS(axes, 0, 0);
-  INTS(low, 1, 1);
-  INTS(high, 2, 2);
+struct wr_error *wr_fn_pad(struct wr_fn_call *f) {
+  WR_FN_INTS(axes, 0, 0);
+  WR_FN_INTS(low, 1, 1);
+  WR_FN_INTS(high, 2, 2);
   return wr_ops_pad(f->out, f->in[0], axes, n_axes, low, n_low, high, n_high, f->in[1], "constant",
                     f->s);
 }
 
 /* Each result waits for all inputs: the first so many are the results. */
-static struct wr_error *wr_fn_depends(struct fn *f) {
+struct wr_error *wr_fn_depends(struct wr_fn_call *f) {
   struct wr_error *error = NULL;
   const uint32_t n_out = f->e->n_out;
-  if (n_out > (uint32_t)f->n) return wrong(f, "more results than inputs");
+  if (n_out > (uint32_t)f->n) return wr_fn_wrong(f, "more results than inputs");
   for (uint32_t i = 0; i < n_out && !error; i++) {
     error = wr_ops_depends(&f->out[i], f->in[i], f->in + n_out, (size_t)f->n - n_out, f->s);
   }
   return error;
 }
 
-static struct wr_error *wr_fn_arange(struct fn *f) {
+struct wr_error *wr_fn_arange(struct wr_fn_call *f) {
   const struct wr_fn_field *field = f->e->field;
   return wr_ops_arange(f->out, field[0].real, field[1].real, field[2].real, f->result->dtype, f->s);
 }
 
-static struct wr_error *wr_fn_number_of_elements(struct fn *f) {
-  INTS(axes, 0, 0);
-  return wr_ops_number_of_elements(f->out, f->in[0], axes, n_axes, flag(f, 1),
-                                   (enum wr_dtype)number(f, 2), f->s);
+struct wr_error *wr_fn_number_of_elements(struct wr_fn_call *f) {
+  WR_FN_INTS(axes, 0, 0);
+  return wr_ops_number_of_elements(f->out, f->in[0], axes, n_axes, wr_fn_arg_flag(f, 1),
+                                   (enum wr_dtype)wr_fn_arg(f, 2), f->s);
 }
 
-static struct wr_error *wr_fn_random_bits(struct fn *f) {
-  INTS(shape, 0, 0);
-  return wr_ops_random_bits(f->out, shape, n_shape, int_of(f, 1), f->in[0], f->s);
+struct wr_error *wr_fn_random_bits(struct wr_fn_call *f) {
+  WR_FN_INTS(shape, 0, 0);
+  return wr_ops_random_bits(f->out, shape, n_shape, wr_fn_arg_int(f, 1), f->in[0], f->s);
 }
 
 /* ---- by index ---- */
 
-static struct wr_error *wr_fn_gather(struct fn *f) {
-  INTS(axes, 0, 0);
-  INTS(sizes, 1, 1);
+struct wr_error *wr_fn_gather(struct wr_fn_call *f) {
+  WR_FN_INTS(axes, 0, 0);
+  WR_FN_INTS(sizes, 1, 1);
   return wr_ops_gather(f->out, f->in[0], f->in + 1, f->n - 1, axes, n_axes, sizes, n_sizes, f->s);
 }
-static struct wr_error *wr_fn_gather_axis(struct fn *f) {
-  return wr_ops_take_along_axis(f->out, f->in[0], f->in[1], int_of(f, 0), f->s);
+struct wr_error *wr_fn_gather_axis(struct wr_fn_call *f) {
+  return wr_ops_take_along_axis(f->out, f->in[0], f->in[1], wr_fn_arg_int(f, 0), f->s);
 }
-static struct wr_error *wr_fn_scatter(struct fn *f) {
-  const enum wr_op by = joining(int_of(f, 0));
-  INTS(axes, 1, 0);
-  if (by == WR_OP_DATA) return wrong(f, "no such operation");
+struct wr_error *wr_fn_scatter(struct wr_fn_call *f) {
+  const enum wr_op by = joining(wr_fn_arg_int(f, 0));
+  WR_FN_INTS(axes, 1, 0);
+  if (by == WR_OP_DATA) return wr_fn_wrong(f, "no such operation");
   return wr_ops_scatter(f->out, by, f->in[0], f->in + 1, f->n - 2, f->in[f->n - 1], axes, n_axes,
                         f->s);
 }
-static struct wr_error *wr_fn_scatter_axis(struct fn *f) {
-  const int which = int_of(f, 0);
-  if (which < 0 || which > 1) return wrong(f, "no such operation");
+struct wr_error *wr_fn_scatter_axis(struct wr_fn_call *f) {
+  const int which = wr_fn_arg_int(f, 0);
+  if (which < 0 || which > 1) return wr_fn_wrong(f, "no such operation");
   return wr_ops_scatter_axis(f->out, which ? WR_OP_COPY : WR_OP_ADD, f->in[0], f->in[1], f->in[2],
-                             int_of(f, 1), f->s);
+                             wr_fn_arg_int(f, 1), f->s);
 }
-static struct wr_error *wr_fn_masked_scatter(struct fn *f) {
+struct wr_error *wr_fn_masked_scatter(struct wr_fn_call *f) {
   return wr_ops_masked_scatter(f->out, f->in[0], f->in[1], f->in[2], f->s);
 }
 
 /* ---- products ---- */
 
-static struct wr_error *wr_fn_matmul(struct fn *f) {
+struct wr_error *wr_fn_matmul(struct wr_fn_call *f) {
   return wr_ops_matmul(f->out, f->in[0], f->in[1], f->s);
 }
-static struct wr_error *wr_fn_addmm(struct fn *f) {
-  return wr_ops_addmm(f->out, f->in[2], f->in[0], f->in[1], real_of(f, 0), real_of(f, 1), f->s);
+struct wr_error *wr_fn_addmm(struct wr_fn_call *f) {
+  return wr_ops_addmm(f->out, f->in[2], f->in[0], f->in[1], wr_fn_arg_real(f, 0),
+                      wr_fn_arg_real(f, 1), f->s);
 }
 
-static struct wr_error *wr_fn_block_masked_mm(struct fn *f) {
+struct wr_error *wr_fn_block_masked_mm(struct wr_fn_call *f) {
   struct wr_node *masks[3] = {NULL, NULL, NULL};
   int at = 2;
   if (f->n == 3 || f->n == 5) masks[0] = f->in[at++];
@@ -386,23 +366,23 @@ static struct wr_error *wr_fn_block_masked_mm(struct fn *f) {
     masks[1] = f->in[at];
     masks[2] = f->in[at + 1];
   }
-  return wr_ops_block_masked_mm(f->out, f->in[0], f->in[1], int_of(f, 0), masks[0], masks[1],
+  return wr_ops_block_masked_mm(f->out, f->in[0], f->in[1], wr_fn_arg_int(f, 0), masks[0], masks[1],
                                 masks[2], f->s);
 }
 
-static struct wr_error *wr_fn_gather_mm(struct fn *f) {
-  return wr_ops_gather_mm(f->out, f->in[0], f->in[1], f->in[2], f->in[3], flag(f, 0) || flag(f, 1),
-                          f->s);
+struct wr_error *wr_fn_gather_mm(struct wr_fn_call *f) {
+  return wr_ops_gather_mm(f->out, f->in[0], f->in[1], f->in[2], f->in[3],
+                          wr_fn_arg_flag(f, 0) || wr_fn_arg_flag(f, 1), f->s);
 }
 
-static struct wr_error *wr_fn_conv(struct fn *f) {
-  INTS(stride, 0, 0);
-  INTS(low, 1, 1);
-  INTS(high, 2, 2);
-  INTS(kernel, 3, 3);
-  int dilation[FEW];
+struct wr_error *wr_fn_conv(struct wr_fn_call *f) {
+  WR_FN_INTS(stride, 0, 0);
+  WR_FN_INTS(low, 1, 1);
+  WR_FN_INTS(high, 2, 2);
+  WR_FN_INTS(kernel, 3, 3);
+  int dilation[WR_FN_FEW];
   const struct wr_fn_field *input = &f->e->field[4];
-  if (input->n > FEW) return wrong(f, "a list that is too long");
+  if (input->n > WR_FN_FEW) return wr_fn_wrong(f, "a list that is too long");
   for (size_t i = 0; i < input->n; i++) dilation[i] = (int)input->items[i];
   const struct wr_ops_conv how = {.stride = stride,
                                   .low = low,
@@ -414,121 +394,19 @@ static struct wr_error *wr_fn_conv(struct fn *f) {
                                   .n_high = n_high,
                                   .n_kernel_dilation = n_kernel,
                                   .n_input_dilation = (int)input->n,
-                                  .groups = int_of(f, 5),
-                                  .flip = flag(f, 6)};
+                                  .groups = wr_fn_arg_int(f, 5),
+                                  .flip = wr_fn_arg_flag(f, 6)};
   return wr_ops_conv(f->out, f->in[0], f->in[1], &how, f->s);
 }
 
-static struct wr_error *wr_fn_hadamard(struct fn *f) {
-  const float scale = real_of(f, 0);
+struct wr_error *wr_fn_hadamard(struct wr_fn_call *f) {
+  const float scale = wr_fn_arg_real(f, 0);
   return wr_ops_hadamard(f->out, f->in[0], &scale, f->s);
-}
-
-static const char *mode_of(const struct fn *f, int i) {
-  static const char *const modes[] = {"affine", "mxfp4", "mxfp8", "nvfp4"};
-  const int64_t mode = number(f, i);
-  return mode >= 0 && mode < 4 ? modes[mode] : "none";
-}
-
-/* With room for as many results as there may be; the file says how many there are. */
-static struct wr_error *several(struct fn *f, struct wr_error *error, struct wr_node **made,
-                                int n) {
-  if (error) return error;
-  for (int i = 0; i < n; i++) {
-    if ((uint32_t)i < f->e->n_out) {
-      f->out[i] = made[i];
-    } else {
-      wr_node_release(made[i]);
-    }
-  }
-  return (uint32_t)n == f->e->n_out ? NULL : wrong(f, "another number of results");
-}
-
-static struct wr_error *wr_fn_quantize(struct fn *f) {
-  const int group = int_of(f, 0), bits = int_of(f, 1);
-  const struct wr_ops_how how = {&group, &bits, mode_of(f, 2)};
-  const bool affine = number(f, 2) == 0;
-  if (flag(f, 3)) {
-    if (f->n < 2) return wrong(f, "scales are missing");
-    struct wr_node *biases = affine && f->n > 2 ? f->in[2] : NULL;
-    struct wr_node *all = !affine && f->n > 2 ? f->in[2] : NULL;
-    return wr_ops_dequantize(f->out, f->in[0], f->in[1], biases, &how, all, &f->result->dtype,
-                             f->s);
-  }
-  struct wr_node *parts[3];
-  int n = 0;
-  struct wr_error *error =
-      wr_ops_quantize(parts, &n, f->in[0], &how, f->n > 1 ? f->in[1] : NULL, f->s);
-  return several(f, error, parts, n);
-}
-
-static struct wr_error *wr_fn_quantized_matmul(struct fn *f) {
-  const int group = int_of(f, 0), bits = int_of(f, 1);
-  return wr_ops_quantized_matmul(f->out, f->in[0], f->in[1], f->in[2], f->n > 3 ? f->in[3] : NULL,
-                                 flag(f, 3), &group, &bits, mode_of(f, 2), f->s);
-}
-
-static struct wr_error *wr_fn_gather_qmm(struct fn *f) {
-  const int group = int_of(f, 0), bits = int_of(f, 1), at = f->n - 2;
-  return wr_ops_gather_qmm(f->out, f->in[0], f->in[1], f->in[2], at > 3 ? f->in[3] : NULL,
-                           f->in[at], f->in[at + 1], flag(f, 3), &group, &bits, mode_of(f, 2),
-                           flag(f, 4) || flag(f, 5), f->s);
-}
-
-/* ---- linear algebra ---- */
-
-static struct wr_error *wr_fn_qr(struct fn *f) {
-  struct wr_node *made[3];
-  return several(f, wr_ops_qr(made, f->in[0], f->s), made, 2);
-}
-static struct wr_error *wr_fn_svd(struct fn *f) {
-  struct wr_node *made[3];
-  return several(f, wr_ops_svd(made, f->in[0], flag(f, 0), f->s), made, flag(f, 0) ? 3 : 1);
-}
-static struct wr_error *wr_fn_eig(struct fn *f) {
-  struct wr_node *made[3];
-  return several(f, wr_ops_eig(made, f->in[0], flag(f, 0), f->s), made, flag(f, 0) ? 2 : 1);
-}
-static struct wr_error *wr_fn_eigh(struct fn *f) {
-  struct wr_node *made[3];
-  const struct wr_fn_field *text = &f->e->field[0];
-  const char uplo[2] = {text->n == 1 ? (char)text->items[0] : '?', '\0'};
-  return several(f, wr_ops_eigh(made, f->in[0], uplo, flag(f, 1), f->s), made, flag(f, 1) ? 2 : 1);
-}
-static struct wr_error *wr_fn_cholesky(struct fn *f) {
-  return wr_ops_cholesky(f->out, f->in[0], flag(f, 0), f->s);
-}
-static struct wr_error *wr_fn_inverse(struct fn *f) {
-  return flag(f, 0) ? wr_ops_tri_inv(f->out, f->in[0], flag(f, 1), f->s)
-                    : wr_ops_inv(f->out, f->in[0], f->s);
-}
-
-/* ---- what models are made of ---- */
-
-static struct wr_error *wr_fn_rms_norm(struct fn *f) {
-  return wr_ops_rms_norm(f->out, f->in[0], f->in[1], real_of(f, 0), f->s);
-}
-static struct wr_error *wr_fn_layer_norm(struct fn *f) {
-  return wr_ops_layer_norm(f->out, f->in[0], f->in[1], f->in[2], real_of(f, 0), f->s);
-}
-static struct wr_error *wr_fn_rope(struct fn *f) {
-  const float base = real_of(f, 2);
-  if (!flag(f, 4)) return wrong(f, "derivatives of it are not read");
-  return wr_ops_rope_dynamic(f->out, f->in[0], int_of(f, 0), flag(f, 1), f->n > 2 ? NULL : &base,
-                             real_of(f, 3), f->in[1], f->n > 2 ? f->in[2] : NULL, f->s);
-}
-static struct wr_error *wr_fn_attention(struct fn *f) {
-  const bool causal = flag(f, 1), sinks = flag(f, 2);
-  const int n = f->n - sinks;
-  if (n < 3 || n > 4 || (causal && n == 4) || flag(f, 3)) return wrong(f, "inputs that do not fit");
-  return wr_ops_attention(f->out, f->in[0], f->in[1], f->in[2], real_of(f, 0),
-                          causal ? "causal" : "", n == 4 ? f->in[3] : NULL, sinks ? f->in[n] : NULL,
-                          f->s);
 }
 
 /* ---- one trace ---- */
 
-static run *const runs[WR_FN_KINDS] = {
+static struct wr_error *(*const runs[WR_FN_KINDS])(struct wr_fn_call *) = {
 #define FN(name, state, least, most, run, op) [WR_FN_##name] = wr_fn_##run,
 #include "io/mlxfn.def"
 #undef FN
@@ -539,17 +417,17 @@ static const uint16_t ops[WR_FN_KINDS] = {
 #undef FN
 };
 
-static struct wr_error *check_results(const struct wr_fn_file *file, const struct fn *f) {
+static struct wr_error *check_results(const struct wr_fn_file *file, const struct wr_fn_call *f) {
   for (uint32_t i = 0; i < f->e->n_out; i++) {
     const struct wr_node *made = f->out[i];
     const struct wr_fn_value *said = &f->result[i];
-    if (!made) return wrong(f, "a result is missing");
-    if (wr_node_dtype(made) != said->dtype) return wrong(f, "a result of another dtype");
+    if (!made) return wr_fn_wrong(f, "a result is missing");
+    if (wr_node_dtype(made) != said->dtype) return wr_fn_wrong(f, "a result of another dtype");
     if (file->shapeless) continue;
     const size_t bytes = (size_t)said->ndim * sizeof *said->shape;
     if (wr_node_ndim(made) != said->ndim ||
         (bytes && memcmp(wr_node_shape(made), said->shape, bytes) != 0)) {
-      return wrong(f, "a result of another shape");
+      return wr_fn_wrong(f, "a result of another shape");
     }
   }
   return NULL;
@@ -561,13 +439,13 @@ static struct wr_error *run_entry(const struct wr_fn_file *file, const struct wr
   struct wr_node **in = wr_alloc((e->n_in + (size_t)1) * sizeof *in);
   if (!in) return wr_error_out_of_memory();
   for (uint32_t i = 0; i < e->n_in; i++) in[i] = values[e->in[i]];
-  struct fn f = {.e = e,
-                 .op = (enum wr_op)ops[e->kind],
-                 .in = in,
-                 .n = (int)e->n_in,
-                 .s = s,
-                 .out = values + e->first_out,
-                 .result = &t->results[e->first_out - t->n_in - file->n_constants]};
+  struct wr_fn_call f = {.e = e,
+                         .op = (enum wr_op)ops[e->kind],
+                         .in = in,
+                         .n = (int)e->n_in,
+                         .s = s,
+                         .out = values + e->first_out,
+                         .result = &t->results[e->first_out - t->n_in - file->n_constants]};
   struct wr_error *error = runs[e->kind](&f);
   if (!error) error = check_results(file, &f);
   wr_free(in);

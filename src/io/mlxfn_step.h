@@ -1,8 +1,9 @@
 #ifndef WR_IO_MLXFN_STEP_H
 #define WR_IO_MLXFN_STEP_H
 
-/* One step of a capture while it is written: for mlxfn_steps.c and mlxfn_elementwise.c. Functions
-   add to the state of the operation that comes next, or put operations; no locks. */
+/* One step of a capture while it is written: for mlxfn_steps.c, mlxfn_elementwise.c and
+   mlxfn_matrices.c. Functions add to the state of the operation that comes next, or put operations;
+   no locks. */
 
 #include "core/op.h"
 #include "io/mlxfn_put.h"
@@ -13,8 +14,8 @@ struct wr_fn_step {
   struct wr_node *like;
   enum wr_op op;
   const void *params;
-  uint64_t in[WR_MAX_NDIM + 8];
-  struct wr_node *from[WR_MAX_NDIM + 8]; /* what says dtype and shape of each */
+  uint64_t *in;
+  struct wr_node **from; /* what says dtype and shape of each */
   size_t n;
   struct wr_fn_value out;
   struct wr_bytes state;
@@ -43,5 +44,10 @@ uint64_t wr_fn_step_two(struct wr_fn_step *s, enum wr_fn_kind kind, uint64_t a, 
 
 /* mlxfn_elementwise.c */
 void wr_fn_step_elementwise(struct wr_fn_step *s);
+
+/* mlxfn_matrices.c */
+void wr_fn_step_quantized(struct wr_fn_step *s);
+void wr_fn_step_linalg(struct wr_fn_step *s);
+void wr_fn_step_kernel(struct wr_fn_step *s);
 
 #endif

@@ -277,7 +277,7 @@ static void put_view(struct wr_fn_step *s) {
       return;
     case WR_OP_VIEW:
       if (((const struct wr_view_params *)s->params)->at >= 0) {
-        wr_fn_step_unable(s);
+        wr_fn_step_quantized(s);
         return;
       }
       wr_fn_put_dtype(&s->state, s->out.dtype);
@@ -405,76 +405,6 @@ static void put_conv(struct wr_fn_step *s) {
   wr_fn_step_whole(s, WR_FN_Convolution);
 }
 
-static void put_quantized(struct wr_fn_step *s) {
-  const struct wr_quantized_params *p = s->params;
-  wr_fn_step_i32(s, p->group);
-  wr_fn_step_i32(s, p->bits);
-  wr_fn_step_i32(s, p->mode);
-  if (s->op == WR_OP_DEQUANTIZE) {
-    wr_fn_step_flag(s, true);
-    wr_fn_step_whole(s, WR_FN_Quantize);
-    return;
-  }
-  wr_fn_step_flag(s, p->transpose);
-  if (p->gathers) {
-    wr_fn_step_flag(s, false);
-    wr_fn_step_flag(s, false);
-  }
-  wr_fn_step_whole(s, p->gathers ? WR_FN_GatherQMM : WR_FN_QuantizedMatmul);
-}
-
-/* The command of several results, of which its PARTs say which; or of one, which is itself. */
-static void put_parts(struct wr_fn_step *s, enum wr_fn_kind kind) {
-  struct wr_fn_value out[4];
-  int n;
-  const struct wr_part *parts = wr_node_parts(s->like, &n);
-  if (n == 0) {
-    wr_fn_step_whole(s, kind);
-    return;
-  }
-  for (int i = 0; i < n && i < 4; i++) {
-    out[i] = (struct wr_fn_value){parts[i].dtype, parts[i].ndim, parts[i].shape};
-  }
-  s->id = wr_fn_put_entry(s->w, kind, s->in, s->n, &s->state, out, (size_t)n);
-  s->state = (struct wr_bytes){0};
-}
-
-static void put_linalg(struct wr_fn_step *s) {
-  const struct wr_eigh_params *eigh = s->params;
-  const struct wr_vectors_params *vectors = s->params;
-  const struct wr_triangle_params *triangle = s->params;
-  switch ((int)s->op) {
-    case WR_OP_QR:
-      put_parts(s, WR_FN_QRF);
-      return;
-    case WR_OP_SVD:
-      wr_fn_step_flag(s, vectors->vectors);
-      put_parts(s, WR_FN_SVD);
-      return;
-    case WR_OP_EIG:
-      wr_fn_step_flag(s, vectors->vectors);
-      put_parts(s, WR_FN_Eig);
-      return;
-    case WR_OP_EIGH:
-      wr_fn_put_text(&s->state, eigh->upper ? "U" : "L");
-      wr_fn_step_flag(s, eigh->vectors);
-      put_parts(s, WR_FN_Eigh);
-      return;
-    case WR_OP_INV:
-    case WR_OP_TRI_INV:
-      wr_fn_step_flag(s, s->op == WR_OP_TRI_INV);
-      wr_fn_step_flag(s, s->op == WR_OP_TRI_INV && triangle->upper);
-      put_parts(s, WR_FN_Inverse);
-      return;
-    case WR_OP_CHOLESKY:
-      wr_fn_step_flag(s, triangle->upper);
-      put_parts(s, WR_FN_Cholesky);
-      return;
-    default:
-      wr_fn_step_unable(s);
-  }
-}
-
 static void put_other(struct wr_fn_step *s) {
   const struct wr_addmm_params *addmm = s->params;
   const struct wr_attention_params *attention = s->params;
@@ -504,15 +434,12 @@ static void put_other(struct wr_fn_step *s) {
       wr_fn_step_i32(s, ((const struct wr_bits_params *)s->params)->width);
       wr_fn_step_whole(s, WR_FN_RandomBits);
       return;
-    case WR_OP_DEQUANTIZE:
-    case WR_OP_QUANTIZED_MATMUL:
-      put_quantized(s);
-      return;
     case WR_OP_ATTENTION:
       f32(s, attention->scale);
       wr_fn_step_flag(s, attention->causal);
       wr_fn_step_flag(s, attention->has_sinks);
-      wr_fn_step_flag(s, false);
+      wr_fn_step_flag(s, false); /* the logarithms of sums are no results */
+      wr_fn_step_flag(s, false); /* since 0.32.4: it may be composed */
       wr_fn_step_whole(s, WR_FN_ScaledDotProductAttention);
       return;
     default:
@@ -532,10 +459,10 @@ OF(copy, put_copy)
 OF(fft, put_along_axis)
 OF(hadamard, put_other)
 OF(index, put_copy)
-OF(kernel, wr_fn_step_unable)
-OF(linalg, put_linalg)
+OF(kernel, wr_fn_step_kernel)
+OF(linalg, wr_fn_step_linalg)
 OF(matmul, put_other)
-OF(quantized, put_other)
+OF(quantized, wr_fn_step_quantized)
 OF(random, put_other)
 OF(reduce, put_along_axis)
 OF(scan, put_along_axis)
@@ -552,7 +479,22 @@ static void (*const families[WR_OP_COUNT])(struct wr_fn_step *) = {
 #undef WR_OP
 };
 
-/* A result of several is one of the ids that its command gave. */
+static void put_known(struct wr_fn_put *w, struct wr_fn_step *s, uint64_t *id) {
+  const struct wr_capture *c = w->capture;
+  for (uint32_t k = 0; k < s->n; k++) {
+    const uint32_t value = c->in[s->is->first_in + k];
+    s->in[k] = w->ids[value];
+    s->from[k] = wr_capture_value(c, value);
+  }
+  /* A result of several is one of the ids that its command gave. */
+  if (s->op == WR_OP_PART) {
+    *id = s->in[0] + (uint64_t)((const struct wr_part_params *)s->params)->index;
+    return;
+  }
+  families[s->op](s);
+  *id = s->id;
+}
+
 void wr_fn_put_step(struct wr_fn_put *w, uint32_t i) {
   const struct wr_capture *c = w->capture;
   const struct wr_capture_step *is = &c->steps[i];
@@ -561,22 +503,15 @@ void wr_fn_put_step(struct wr_fn_put *w, uint32_t i) {
                          .like = is->like,
                          .op = wr_node_op(is->like),
                          .params = wr_node_params(is->like),
+                         .in = wr_alloc((is->n_in + (size_t)1) * sizeof *s.in),
+                         .from = wr_alloc((is->n_in + (size_t)1) * sizeof *s.from),
                          .n = is->n_in,
                          .out = wr_fn_value_of(is->like)};
-  uint64_t *id = &w->ids[wr_capture_first_step(c) + i];
-  if (s.n > sizeof s.in / sizeof s.in[0]) {
-    wr_fn_step_unable(&s);
-    return;
+  if (s.in && s.from) {
+    put_known(w, &s, &w->ids[wr_capture_first_step(c) + i]);
+  } else if (!w->error) {
+    w->error = wr_error_out_of_memory();
   }
-  for (uint32_t k = 0; k < is->n_in; k++) {
-    const uint32_t value = c->in[is->first_in + k];
-    s.in[k] = w->ids[value];
-    s.from[k] = wr_capture_value(c, value);
-  }
-  if (s.op == WR_OP_PART) {
-    *id = s.in[0] + (uint64_t)((const struct wr_part_params *)s.params)->index;
-    return;
-  }
-  families[s.op](&s);
-  *id = s.id;
+  wr_free(s.in);
+  wr_free(s.from);
 }

@@ -74,6 +74,7 @@ struct wr_error *wr_capture_begin(struct wr_capturing *making, unsigned how) {
   struct wr_error *error = wr_trace_open(&making->trace);
   if (error) return error;
   making->trace->captures++;
+  if (how & WR_CAPTURE_STORES) making->trace->stores++;
   making->start = making->trace->count;
   making->draws_before = making->trace->draws;
   making->trace->draws = how & WR_CAPTURE_DRAWS ? &making->keys : NULL;
@@ -91,6 +92,7 @@ void wr_capture_end(struct wr_capturing *making) {
   making->trace->draws = making->draws_before;
   making->trace->pinned |= making->pinned_before;
   making->trace->captures--;
+  if (making->how & WR_CAPTURE_STORES) making->trace->stores--;
   wr_trace_close(making->trace);
   wr_capture_drop(&making->in);
   wr_capture_drop(&making->keys);

@@ -70,7 +70,9 @@ enum {
      else it is drawn now. */
   WR_CAPTURE_DRAWS = 1,
   /* Constants that are broadcast are so by steps, for wr_capture_generalize. */
-  WR_CAPTURE_VIEWS = 2
+  WR_CAPTURE_VIEWS = 2,
+  /* It becomes a file: of operations that MLX runs where it has none of Weir's. */
+  WR_CAPTURE_STORES = 4
 };
 
 /* Opens a range of the log. On an error there is nothing to drop. */

@@ -205,9 +205,11 @@ static struct wr_error *record(struct wr_node **out, const struct attention *a,
 }
 
 /* GPUs have one for 16-bit floats, whose rows their registers hold. While it may be
-   differentiated it is composed, since the steps are what has derivatives. */
+   differentiated it is composed, since the steps are what has derivatives; and in a file for CPUs,
+   on which MLX has no kernel. */
 static bool has_kernel(const struct extents *x, enum wr_dtype t, const struct wr_stream *s) {
   const bool on_gpu = wr_stream_backend(s)->type != WR_DEVICE_CPU;
+  if (!on_gpu && wr_trace_stores()) return false;
   if (on_gpu && (t == WR_FLOAT32 || x->d > 128 || x->e > 128)) return false;
   const bool whole = x->b > 0 && x->h > 0 && x->l > 0 && x->d > 0 && x->m > 0 && x->e > 0;
   return whole && !wr_trace_derives() && wr_stream_backend(s)->supports(WR_OP_ATTENTION, t);

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/op.h"
 #include "graph/node.h"
 #include "stream/stream.h"
 
@@ -51,5 +52,12 @@ struct wr_ops_kernel_call {
 struct wr_error *wr_ops_kernel(struct wr_node **out, const struct wr_ops_kernel *kernel,
                                const struct wr_ops_kernel_call *call, struct wr_node *const *in,
                                int n_in, struct wr_stream *s);
+
+/* The same of a kernel that was stored: its function's name and whole source, without linkage, what
+   else stands in `params`, and its results. */
+struct wr_error *wr_ops_kernel_stored(struct wr_node **out, const char *entry, const char *source,
+                                      struct wr_kernel_params *params,
+                                      const struct wr_ops_kernel_result *results, int n_results,
+                                      struct wr_node *const *in, int n_in, struct wr_stream *s);
 
 #endif

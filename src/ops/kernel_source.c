@@ -114,8 +114,7 @@ static void add_source(struct wr_bytes *b, struct wr_kernel_params *params, cons
   wr_bytes_add_text(b, kernel->header);
   wr_bytes_add_text(b,
                     "\nnamespace mlx::core::cu {\n\n"
-                    "namespace cg = cooperative_groups;\n\n"
-                    "extern \"C\" __global__ void ");
+                    "namespace cg = cooperative_groups;\n\n" WR_KERNEL_LINKAGE WR_KERNEL_BEGINNING);
   wr_bytes_add_text(b, name);
   wr_bytes_add_text(b, "(\n");
   add_parameters(b, params, kernel, call, in);

@@ -1,6 +1,9 @@
 /* Kernels of the caller's on the stand-in for NVIDIA's driver, which computes nothing: what is
    recorded, compiled and launched, how often, and what becomes of each mistake. */
 
+#include <stdlib.h>
+#include <unistd.h>
+
 #include "graph/trace.h"
 #include "inside.h"
 #include "ops/again.h"
@@ -271,7 +274,10 @@ static void again(void) {
   CHECK(mlx_transpose(&square, square, gpu) == 0 && log->count == 3);
   struct wr_node *command = log->entries[0].node, *with = log->entries[2].node, *made = NULL;
   const struct wr_record like = wr_ops_record_of(command, &with, 1, inside(gpu));
+  CHECK(!wr_node_force(with));
+  const uint64_t before = stand_in_now().kernels;
   CHECK(like.op == WR_OP_KERNEL && !wr_ops_again(&made, &like) && !wr_node_force(made));
+  CHECK(stand_in_now().kernels == before + 2); /* a copy, row by row, and the user's */
   CHECK(wr_node_op(made) == WR_OP_KERNEL && wr_node_size(made) == 256);
   wr_node_release(made);
   wr_trace_close(log);
@@ -280,6 +286,53 @@ static void again(void) {
   mlx_vector_array_free(out);
   mlx_fast_cuda_kernel_config_free(c);
   mlx_fast_cuda_kernel_free(k);
+}
+
+/* In a file and back: without the linkage in it, by which MLX would not find the kernel, and with
+   all else. */
+static mlx_fast_cuda_kernel stored_kernel;
+
+static int storing(mlx_vector_array *res, const mlx_vector_array in) {
+  mlx_fast_cuda_kernel_config c = users_config(300);
+  mlx_array x = users_result(in, 0);
+  int rc = mlx_fast_cuda_kernel_config_add_output_arg(c, (const int[]){300}, 1, MLX_FLOAT32) ||
+           mlx_fast_cuda_kernel_config_add_output_arg(c, (const int[]){2, 5}, 2, MLX_INT8) ||
+           mlx_fast_cuda_kernel_config_set_init_value(c, 3) ||
+           users_apply(res, stored_kernel, c, &x, 1, gpu);
+  mlx_array_free(x);
+  mlx_fast_cuda_kernel_config_free(c);
+  return rc;
+}
+
+static void stored(void) {
+  char name[] = "/tmp/weir-kernel-XXXXXX", bytes[4096];
+  CHECK(close(mkstemp(name)) == 0);
+  stored_kernel = users_kernel("stored", one_in, two_out, "x_shape x_ndim", "", true, 64);
+  mlx_array x = vector(300);
+  mlx_vector_array in = mlx_vector_array_new_value(x), out = mlx_vector_array_new();
+  mlx_closure f = mlx_closure_new_func(storing);
+  CHECK(mlx_export_function(name, f, in, false) == 0);
+  FILE *file = fopen(name, "r");
+  CHECK(file != NULL);
+  const size_t n = fread(bytes, 1, sizeof bytes, file);
+  CHECK(fclose(file) == 0 && n < sizeof bytes && memmem(bytes, n, "CustomKernel", 12));
+  CHECK(memmem(bytes, n, "__global__ void custom_kernel_stored(", 37));
+  CHECK(!memmem(bytes, n, "extern", 6));
+  CHECK(mlx_closure_apply(&out, f, in) == 0 && mlx_eval(out) == 0);
+  mlx_imported_function g = mlx_imported_function_new(name);
+  const uint64_t modules = stand_in_now().modules, kernels = stand_in_now().kernels;
+  CHECK(g.ctx && mlx_imported_function_apply(&out, g, in) == 0 && mlx_eval(out) == 0);
+  CHECK(stand_in_now().modules == modules && stand_in_now().kernels == kernels + 3);
+  mlx_array z = users_result(out, 1);
+  CHECK(mlx_array_ndim(z) == 2 && mlx_array_dim(z, 1) == 5 && mlx_array_dtype(z) == MLX_INT8);
+  mlx_array_free(z);
+  mlx_array_free(x);
+  mlx_imported_function_free(g);
+  mlx_closure_free(f);
+  mlx_vector_array_free(in);
+  mlx_vector_array_free(out);
+  mlx_fast_cuda_kernel_free(stored_kernel);
+  CHECK(unlink(name) == 0);
 }
 
 static mlx_fast_cuda_kernel shared_kernel;
@@ -322,6 +375,7 @@ int main(void) {
   handles_refused();
   not_compiled();
   again();
+  stored();
   on_threads();
   mlx_stream_free(gpu);
   return 0;

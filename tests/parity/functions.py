@@ -4,6 +4,7 @@ shapes, named arguments, shapeless files. Usage: functions.py LIBRARY"""
 
 import ctypes as c
 import pathlib
+import struct
 import sys
 import tempfile
 
@@ -212,6 +213,98 @@ def each():
     return wrong
 
 
+# Of which mlx-c has no function of its own: MLX alone writes them.
+NAN = np.float32("nan")
+READ = [
+    (f"searchsorted, {side}", lambda x, v, side=side: mx.searchsorted(x, v, side=side), [x, v])
+    for side in ("left", "right")
+    for x, v in ((np.array([1, 2, 2, 3, NAN, NAN], np.float32), np.array([[0, 2], [3, NAN], [9, 1]], np.float32)),
+                 (np.zeros(0, np.float32), floats(3)), (floats(1), floats(3)), (np.sort(whole(31)), whole(2, 9)))]
+READ += [("norms without weights", lambda x: mx.fast.rms_norm(x, None, 1e-5) + mx.fast.layer_norm(x, None, None, 1e-5), [floats(3, 8)])]
+
+
+def read_alone():
+    wrong = 0
+    for name, function, inputs in READ:
+        want = function(*[mx.array(x) for x in inputs])
+        wrong += from_mlx(name, function, inputs, [want])
+    return wrong
+
+
+# ---- files by hand: what MLX writes on GPUs alone. That the form is right MLX's parser says. ----
+
+def number(x, kind="<Q"):
+    return struct.pack(kind, x)
+
+
+def words(text):
+    return number(len(text)) + text.encode()
+
+
+def value(x):
+    kinds = {"float32": (10, 4), "int32": (7, 4)}
+    kind, size = kinds[str(x.dtype)]
+    shape = b"".join(number(n, "<i") for n in x.shape)
+    return number(x.ndim) + shape, number(kind, "<i") + number(size, "<B")
+
+
+def by_hand(name, state, inputs, outputs, gpu=False):
+    """A file of a function that is one primitive."""
+    n, m = len(inputs), len(outputs)
+    given, made = [number(i) for i in range(n)], [number(n + i) for i in range(m)]
+    shapes, kinds = zip(*map(value, outputs))
+    file = [words("0.32.4"), number(1, "<i"), b"\0", words(""), number(0), number(n), *given, number(n),
+            *[b"".join(value(x)) for x in inputs], number(m), *made, number(n + 1)]
+    file += [i + b"\0\0" for i in given]
+    file += [made[0], b"\1", number(n), *given, number(0, "<i"), number(gpu, "<i"), number(0, "<i"), words(name), state]
+    if m == 1:
+        file += [number(0), shapes[0], kinds[0]]
+    else:
+        file += [number(m - 1), number(m), *made, number(m), *shapes, number(m), *kinds]
+    pathlib.Path(PATH).write_bytes(b"".join(file))
+
+
+def norms_by_hand():
+    """Derivatives of norms, which MLX has as primitives on GPUs: beside those of its CPU."""
+    x, g, wrong = floats(2, 3, 8), floats(2, 3, 8), 0
+    w, b, none = floats(8), floats(8), np.float32(1).reshape(())
+    for weight, bias in ((w, b), (none, none)):
+        given = (weight, bias) if weight.ndim else (None, None)
+        fast = {"RMSNormVJP": (lambda x, w, b: mx.fast.rms_norm(x, w, 1e-5), (x, weight)),
+                "LayerNormVJP": (lambda x, w, b: mx.fast.layer_norm(x, w, b, 1e-5), (x, weight, bias))}
+        for name, (f, primals) in fast.items():
+            by_hand(name, number(1e-5, "<f"), (*primals, g), primals)
+            mx.import_function(PATH)
+            if weight.ndim:
+                inside = [mx.array(p) for p in (x, *given)][:len(primals)]
+                _, want = mx.vjp(lambda *p: f(*p, None) if len(p) == 2 else f(*p), inside, [mx.array(g)])
+            else:
+                _, want = mx.vjp(lambda p: f(p, None, None), [mx.array(x)], [mx.array(g)])
+                want = [*want, *[np.float32(0).reshape(())] * (len(primals) - 1)]
+            wrong += close(f"{name}{', no weight' * (not weight.ndim)}", called(imported(), [*primals, g]), want)
+    return wrong
+
+
+KERNEL = """namespace mlx::core::cu {
+__global__ void custom_kernel_twice(const float* x, float* y) { y[threadIdx.x] = 2 * x[threadIdx.x]; }
+}"""
+
+
+def kernel_by_hand():
+    """MLX parses it; what is not there to run it says so in words."""
+    x = floats(4)
+    size = number(4, "<i") + number(1, "<i") * 2
+    state = [words("custom_kernel_twice"), words(KERNEL), size, size, number(1), b"\0\0\0", b"\1", b"\1", number(0, "<f"),
+             number(0), b"\0", number(0, "<i"), number(0, "<i")]
+    by_hand("CustomKernel", b"".join(state), [x], [x])
+    mx.import_function(PATH)
+    try:
+        called(imported(), [x])
+    except Exception as e:
+        return 0 if "Only supports the GPU" in str(e) else close(str(e), [], [x])
+    return 1
+
+
 def traces_of_mlx():
     weight = mx.array(floats(4, 3))
     with mx.exporter(PATH, lambda x, y=None: mx.tanh(x @ weight.T.T) + (0 if y is None else y)) as export:
@@ -284,6 +377,6 @@ def traces_to_mlx():
 
 
 mx.set_default_device(mx.cpu)
-failed = each() + traces_of_mlx() + traces_to_mlx()
+failed = each() + read_alone() + norms_by_hand() + kernel_by_hand() + traces_of_mlx() + traces_to_mlx()
 print(f"functions: {2 * len(CASES)} files, {failed} wrong")
 sys.exit(1 if failed else 0)
