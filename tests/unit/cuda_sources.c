@@ -143,6 +143,28 @@ static void want_by_index(enum wr_dtype t) {
   }
 }
 
+/* Each shape of tiles, and of the sums of each type those that the shape has; by packs and not. */
+static void want_convolutions(void) {
+  static const enum wr_dtype types[] = {WR_FLOAT16, WR_BFLOAT16, WR_FLOAT32, WR_FLOAT64};
+  enum { LARGE, NARROW, SMALL, SLIM, SHAPES, SINGLE = 4, BY_TF32 = 8 };
+  for (int i = 0; i < 4; i++) {
+    const int before = n_wanted;
+    const bool tensor = i < 2;
+    want(WR_SOURCE_CONV, WR_OP_CONV, types[i], types[i]);
+    for (int variant = 0; variant < 2 * BY_TF32; variant++) {
+      const int shape = variant % SHAPES;
+      const bool by_tf32 = variant >= BY_TF32;
+      if (by_tf32 && types[i] != WR_FLOAT32) continue;
+      if (shape == LARGE && !tensor && !by_tf32) continue;
+      if (shape == NARROW && types[i] == WR_FLOAT64) continue;
+      const int at = n_wanted;
+      want(WR_SOURCE_CONV_TILES, WR_OP_CONV, types[i], types[i]);
+      if (n_wanted > at) wanted[at].variant = (uint8_t)variant;
+    }
+    for (int k = before; k < n_wanted; k++) wanted[k].big = k % 3 == 0;
+  }
+}
+
 static void want_all(void) {
   for (int i = 0; i < WR_DTYPE_COUNT; i++) {
     enum wr_dtype t = (enum wr_dtype)i;
@@ -161,10 +183,7 @@ static void want_all(void) {
   want(WR_SOURCE_EXCHANGE, WR_OP_COPY, WR_UINT8, WR_UINT8);
   want(WR_SOURCE_HADAMARD, WR_OP_HADAMARD, WR_FLOAT32, WR_FLOAT32);
   want(WR_SOURCE_HADAMARD, WR_OP_HADAMARD, WR_FLOAT64, WR_FLOAT64);
-  for (int i = 0; i < 4; i++) {
-    static const enum wr_dtype types[] = {WR_FLOAT16, WR_BFLOAT16, WR_FLOAT32, WR_FLOAT64};
-    want(WR_SOURCE_CONV, WR_OP_CONV, types[i], types[i]);
-  }
+  want_convolutions();
   want(WR_SOURCE_FFT, WR_OP_FFT, WR_FLOAT32, WR_FLOAT32);
   want(WR_SOURCE_RANDOM, WR_OP_RANDOM_BITS, WR_UINT32, WR_UINT32);
 }

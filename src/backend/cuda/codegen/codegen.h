@@ -57,8 +57,10 @@ enum {
   WR_ENTRY_HADAMARD_BY_8 = 0,
   WR_ENTRY_HADAMARD_BY_2 = 1,
   WR_ENTRY_HADAMARD_ACROSS = 2,
-  WR_ENTRY_CONV_GATHER = 0,
-  WR_ENTRY_CONV_SUMS = 1,
+  WR_ENTRY_CONV_SUMS = 0,
+  WR_ENTRY_CONV_SINGLE = 1,
+  WR_ENTRY_CONV_TILES = 0,
+  WR_ENTRY_CONV_JOIN = 1,
   WR_ENTRY_FFT_SCALE = 0,
   WR_ENTRY_FFT_REAL_ENDS = 1,
   WR_ENTRY_QUANTIZE = 0,
@@ -72,7 +74,8 @@ enum {
 
 /* Kernels of these sources are launched with shared memory, up to gpu->shared_most bytes. */
 static inline bool wr_source_shares(enum wr_source source) {
-  return source == WR_SOURCE_ATTENTION_TILES || source == WR_SOURCE_ATTENTION_FEW;
+  return source == WR_SOURCE_ATTENTION_TILES || source == WR_SOURCE_ATTENTION_FEW ||
+         source == WR_SOURCE_CONV_TILES;
 }
 
 /* What a module is compiled for. */
