@@ -17,6 +17,7 @@
 #define OF_quantized(...)
 #define OF_random(...)
 #define OF_reduce(...)
+#define OF_row_norm(...)
 #define OF_scan(...)
 #define OF_shape(...)
 #define OF_softmax(...)

@@ -15,6 +15,7 @@
 #undef OF_quantized
 #undef OF_random
 #undef OF_reduce
+#undef OF_row_norm
 #undef OF_scan
 #undef OF_shape
 #undef OF_softmax

@@ -118,6 +118,15 @@ struct wr_scan_params {
 struct wr_softmax_params {
   bool precise; /* the caller's wish; 16-bit types are computed in float32 without it */
 };
+/* Inputs x, not empty, then a weight and a bias along its last axis, where there are such, all of
+   one type: a row, less its mean if it is centred, divided by the root of the mean of its squares
+   and eps, in float32; then rounded, and once more after each factor. */
+struct wr_row_norm_params {
+  float eps;
+  bool centred;
+  bool has_weight;
+  bool has_bias;
+};
 struct wr_arange_params { /* element i = start + i * step, in the result's type */
   double start;
   double step;

@@ -405,6 +405,19 @@ static void put_conv(struct wr_fn_step *s) {
   wr_fn_step_whole(s, WR_FN_Convolution);
 }
 
+/* In the place of a factor that is not there MLX has a number. */
+static void put_row_norm(struct wr_fn_step *s) {
+  const struct wr_row_norm_params *p = s->params;
+  const uint64_t bias = p->has_bias ? s->in[p->has_weight ? 2 : 1] : 0;
+  if (!p->has_weight) s->in[1] = wr_fn_put_scalar(s->w, 1, s->out.dtype);
+  s->n = 2;
+  if (p->centred) {
+    s->in[s->n++] = p->has_bias ? bias : wr_fn_put_scalar(s->w, 0, s->out.dtype);
+  }
+  f32(s, p->eps);
+  wr_fn_step_whole(s, p->centred ? WR_FN_LayerNorm : WR_FN_RMSNorm);
+}
+
 static void put_other(struct wr_fn_step *s) {
   const struct wr_addmm_params *addmm = s->params;
   const struct wr_attention_params *attention = s->params;
@@ -433,6 +446,9 @@ static void put_other(struct wr_fn_step *s) {
       shape(s, s->out.shape, s->out.ndim);
       wr_fn_step_i32(s, ((const struct wr_bits_params *)s->params)->width);
       wr_fn_step_whole(s, WR_FN_RandomBits);
+      return;
+    case WR_OP_ROW_NORM:
+      put_row_norm(s);
       return;
     case WR_OP_ATTENTION:
       f32(s, attention->scale);
@@ -465,6 +481,7 @@ OF(matmul, put_other)
 OF(quantized, wr_fn_step_quantized)
 OF(random, put_other)
 OF(reduce, put_along_axis)
+OF(row_norm, put_other)
 OF(scan, put_along_axis)
 OF(shape, put_view)
 OF(softmax, put_along_axis)

@@ -1,8 +1,18 @@
-/* Normalisation of rows: rms_norm and layer_norm, composed. Statistics are made in float32, of
-   float64 in float64; then the row is rounded to the result's type, in which weight and bias come
-   to it. No locks. */
+/* Normalisation of rows, rms_norm and layer_norm: a command of its own where the device has a
+   kernel, else composed. Statistics are made in float32, of float64 in float64; then the row is
+   rounded to the result's type, in which weight and bias come to it. No locks. */
 
+#include "backend/backend.h"
+#include "graph/trace.h"
 #include "ops/internal.h"
+#include "stream/stream.h"
+
+struct norm {
+  struct wr_node *x;
+  struct wr_node *weight, *bias; /* NULL: none */
+  float eps;
+  bool centred;
+};
 
 /* `name` is the argument's, as MLX writes it. */
 static struct wr_error *check_factor(const struct wr_node *factor, const struct wr_node *x,
@@ -62,24 +72,75 @@ static struct wr_node *with(struct wr_compose *c, enum wr_op op, struct wr_node 
   return wr_compose_binary(c, op, x, wr_compose_astype(c, factor, t));
 }
 
+static struct wr_node *centred(struct wr_compose *c, struct wr_node *x, struct wr_node *mean,
+                               enum wr_dtype t) {
+  return wr_compose_binary(c, WR_OP_SUBTRACT, wr_compose_astype(c, x, t), mean);
+}
+
+static struct wr_error *compose(struct wr_node **out, const struct norm *n, enum wr_dtype t,
+                                struct wr_stream *s) {
+  const enum wr_dtype wide = compute_type(t);
+  struct wr_compose c = wr_compose_begin(s);
+  struct wr_node *x = wr_compose_astype(&c, n->x, wide), *again = NULL;
+  if (n->centred) {
+    struct wr_node *mean = row_mean(&c, x);
+    x = centred(&c, n->x, mean, wide);
+    again = centred(&c, n->x, mean, wide);
+  } else {
+    again = wr_compose_astype(&c, n->x, wide);
+  }
+  struct wr_node *r = wr_compose_astype(&c, by_root(&c, x, again, n->eps), t);
+  r = with(&c, WR_OP_MULTIPLY, r, n->weight, t);
+  return wr_compose_end(&c, out, with(&c, WR_OP_ADD, r, n->bias, t));
+}
+
+static struct wr_error *record(struct wr_node **out, const struct norm *n, enum wr_dtype t,
+                               struct wr_stream *s) {
+  const struct wr_row_norm_params params = {.eps = n->eps,
+                                            .centred = n->centred,
+                                            .has_weight = n->weight != NULL,
+                                            .has_bias = n->bias != NULL};
+  struct wr_compose c = wr_compose_begin(s);
+  struct wr_node *in[3] = {wr_compose_astype(&c, n->x, t)};
+  int count = 1;
+  if (n->weight) in[count++] = wr_compose_astype(&c, n->weight, t);
+  if (n->bias) in[count++] = wr_compose_astype(&c, n->bias, t);
+  const struct wr_record command = {.op = WR_OP_ROW_NORM,
+                                    .dtype = t,
+                                    .ndim = wr_node_ndim(n->x),
+                                    .shape = wr_node_shape(n->x),
+                                    .n_in = count,
+                                    .in = in,
+                                    .params = &params,
+                                    .params_bytes = sizeof params,
+                                    .stream = s};
+  return wr_compose_end(&c, out, wr_compose_record(&c, &command));
+}
+
+/* While it may be differentiated it is composed, since the steps are what has derivatives. Integers
+   would come to the kernel in the result's type, which may not hold them. MLX has one for GPUs
+   alone, and what becomes a file is for MLX too. */
+static bool has_kernel(const struct norm *n, enum wr_dtype t, const struct wr_stream *s) {
+  const bool exact = wr_dtype_is_floating(wr_node_dtype(n->x)) && wr_node_size(n->x) > 0;
+  const bool stored = wr_stream_backend(s)->type == WR_DEVICE_CPU && wr_trace_stores();
+  return exact && !stored && !wr_trace_derives() &&
+         wr_stream_backend(s)->supports(WR_OP_ROW_NORM, t);
+}
+
+static struct wr_error *norm_of(struct wr_node **out, const struct norm *n, enum wr_dtype t,
+                                struct wr_stream *s) {
+  return (has_kernel(n, t, s) ? record : compose)(out, n, t, s);
+}
+
 struct wr_error *wr_ops_rms_norm(struct wr_node **out, struct wr_node *x, struct wr_node *weight,
                                  float eps, struct wr_stream *s) {
+  const struct norm n = {.x = x, .weight = weight, .eps = eps};
   enum wr_dtype t = wr_node_dtype(x);
   if (weight) t = wr_dtype_promote(t, wr_node_dtype(weight));
   struct wr_error *error = check_input(x);
   if (!error) error = check_factor(weight, x, "(*weight)");
   if (!error) error = check_type(t);
-  if (error) return error;
-  struct wr_compose c = wr_compose_begin(s);
-  struct wr_node *wide = wr_compose_astype(&c, x, compute_type(t));
-  struct wr_node *again = wr_compose_astype(&c, x, compute_type(t));
-  struct wr_node *r = wr_compose_astype(&c, by_root(&c, wide, again, eps), t);
-  return wr_compose_end(&c, out, with(&c, WR_OP_MULTIPLY, r, weight, t));
-}
-
-static struct wr_node *centred(struct wr_compose *c, struct wr_node *x, struct wr_node *mean,
-                               enum wr_dtype t) {
-  return wr_compose_binary(c, WR_OP_SUBTRACT, wr_compose_astype(c, x, t), mean);
+  return error ? error : norm_of(out, &n, t, s);
 }
 
 /* As in MLX, bias counts for the type only beside a weight. */
@@ -93,16 +154,19 @@ static enum wr_dtype layer_type(const struct wr_node *x, const struct wr_node *w
 
 struct wr_error *wr_ops_layer_norm(struct wr_node **out, struct wr_node *x, struct wr_node *weight,
                                    struct wr_node *bias, float eps, struct wr_stream *s) {
+  const struct norm n = {.x = x, .weight = weight, .bias = bias, .eps = eps, .centred = true};
   const enum wr_dtype t = layer_type(x, weight, bias);
   struct wr_error *error = check_input(x);
   if (!error) error = check_factor(weight, x, "weight");
   if (!error) error = check_factor(bias, x, "bias");
   if (!error) error = check_type(t);
-  if (error) return error;
-  const enum wr_dtype wide = compute_type(t);
-  struct wr_compose c = wr_compose_begin(s);
-  struct wr_node *mean = row_mean(&c, wr_compose_astype(&c, x, wide));
-  struct wr_node *r = by_root(&c, centred(&c, x, mean, wide), centred(&c, x, mean, wide), eps);
-  r = with(&c, WR_OP_MULTIPLY, wr_compose_astype(&c, r, t), weight, t);
-  return wr_compose_end(&c, out, with(&c, WR_OP_ADD, r, bias, t));
+  return error ? error : norm_of(out, &n, t, s);
+}
+
+struct wr_error *wr_again_row_norm(struct wr_node **out, const struct wr_record *like) {
+  const struct wr_row_norm_params *p = like->params;
+  struct wr_node *weight = p->has_weight ? like->in[1] : NULL;
+  struct wr_node *bias = p->has_bias ? like->in[like->n_in - 1] : NULL;
+  return p->centred ? wr_ops_layer_norm(out, like->in[0], weight, bias, p->eps, like->stream)
+                    : wr_ops_rms_norm(out, like->in[0], weight, p->eps, like->stream);
 }

@@ -100,6 +100,7 @@ struct wr_error *wr_again_matmul(struct wr_node **out, const struct wr_record *l
 struct wr_error *wr_again_quantized(struct wr_node **out, const struct wr_record *like);
 struct wr_error *wr_again_random(struct wr_node **out, const struct wr_record *like);
 struct wr_error *wr_again_reduce(struct wr_node **out, const struct wr_record *like);
+struct wr_error *wr_again_row_norm(struct wr_node **out, const struct wr_record *like);
 struct wr_error *wr_again_scan(struct wr_node **out, const struct wr_record *like);
 struct wr_error *wr_again_shape(struct wr_node **out, const struct wr_record *like);
 struct wr_error *wr_again_softmax(struct wr_node **out, const struct wr_record *like);

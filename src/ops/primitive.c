@@ -104,6 +104,7 @@ static const char *const names[WR_OP_COUNT] = {
     [WR_OP_ARGMIN] = "ArgReduce",
     [WR_OP_SOFTMAX] = "Softmax",
     [WR_OP_LOGSUMEXP] = "LogSumExp",
+    [WR_OP_ROW_NORM] = "RMSNorm",
     [WR_OP_SCAN] = "Scan",
     [WR_OP_ARGSORT] = "ArgSort",
     [WR_OP_PARTITION] = "Partition",
@@ -153,6 +154,9 @@ static const char *scan(enum wr_op by) {
 const char *wr_ops_primitive(enum wr_op op, const void *params) {
   if (!params) return names[op];
   if (op == WR_OP_SCAN) return scan(((const struct wr_scan_params *)params)->by);
+  if (op == WR_OP_ROW_NORM && ((const struct wr_row_norm_params *)params)->centred) {
+    return "LayerNorm";
+  }
   if (op == WR_OP_CALL) return ((const struct wr_call_params *)params)->callee->name;
   return names[op];
 }

@@ -282,6 +282,32 @@ struct wr_node *wr_vmap_quantized_matmul(const struct wr_batch *b) {
   return wr_compose_fail(b->c, "[%s::vmap] NYI", p->gathers ? "GatherQMM" : "QuantizedMatmul");
 }
 
+/* ---- norms, where they are one command ---- */
+
+/* Factors that differ from call to call come to rows that have none. */
+struct wr_node *wr_vmap_row_norm(const struct wr_batch *b) {
+  struct wr_row_norm_params p = *(const struct wr_row_norm_params *)b->like.params;
+  int32_t shape[WR_MAX_NDIM] = {0};
+  bool differ = false;
+  for (int k = 0; k < b->like.n_in; k++) {
+    b->room[k] = k == 0 ? wr_batch_full(b, k) : b->like.in[k];
+    differ = differ || (k > 0 && b->mapped[k]);
+  }
+  if (!differ) return wr_batch_again(b, b->like.n_in, &p, sizeof p);
+  p.has_weight = p.has_bias = false;
+  struct wr_node *r = wr_batch_again(b, 1, &p, sizeof p);
+  for (int k = 1; k < b->like.n_in; k++) {
+    const struct wr_row_norm_params *was = b->like.params;
+    const int last = b->like.ndim;
+    for (int i = 1; i < last; i++) shape[i] = 1;
+    shape[0] = b->mapped[k] ? b->n : 1;
+    shape[last] = wr_batch_shape(b, k)[0];
+    r = wr_compose_binary(b->c, k == 1 && was->has_weight ? WR_OP_MULTIPLY : WR_OP_ADD, r,
+                          wr_compose_reshape(b->c, b->like.in[k], last + 1, shape));
+  }
+  return r;
+}
+
 /* ---- attention, where it is one command ---- */
 
 /* Calls stand behind one another in the batch. */

@@ -157,6 +157,7 @@ BODY(again_quantize) {
   struct wr_compose c = wr_compose_begin(s);
   return wr_compose_end(&c, out, sum_of(&c, parts, n));
 }
+BODY(again_rms_norm) { return wr_ops_rms_norm(out, in[0], NULL, 1e-3f, s); }
 BODY(again_attention) {
   return wr_ops_attention(out, in[0], in[1], in[2], 0.5f, "causal", NULL, NULL, s);
 }
@@ -259,6 +260,7 @@ static const struct row others[] = {
     Q(again_flatten_none, 1, {2, 3, 2}),
     Q(again_diagonals, 1, {3, 2, 3}),
     Q(again_pad, 1, {3, 4}),
+    Q(again_rms_norm, 1, {3, 5}),
     Q(again_fft, 1, {3, 5}),
     Q(again_ifft, 1, {3, 5}),
     Q(again_conv, 2, {2, 7, 4}, {4, 3, 2}),

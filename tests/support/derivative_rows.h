@@ -336,6 +336,8 @@ BODY(rope) {
   const float base = 100;
   return wr_ops_rope(out, in[0], 4, true, &base, 0.5f, 1, NULL, s);
 }
+BODY(layer_norm_plain) { return wr_ops_layer_norm(out, in[0], NULL, NULL, 1e-3f, s); }
+BODY(layer_norm_biased) { return wr_ops_layer_norm(out, in[0], NULL, in[1], 1e-3f, s); }
 BODY(attention) {
   return wr_ops_attention(out, in[0], in[1], in[2], 0.7f, "causal", NULL, NULL, s);
 }
@@ -581,6 +583,8 @@ static const struct row rows[] = {
     G(rms_norm, 2, {3, 4}, {4}),
     G(layer_norm, 3, {3, 4}, {4}, {4}),
     F(rope, {1, 3, 4}),
+    G(layer_norm_plain, 1, {3, 4}),
+    G(layer_norm_biased, 2, {3, 4}, {4}),
     G(attention, 3, {1, 2, 3, 2}, {1, 1, 3, 2}, {1, 1, 3, 2}),
     {"zeros in products", zeros_in_product, 1, {{3, 4}}, -2, 2, false, false},
     {"zeros in scans", zeros_in_scan, 1, {{3, 4}}, -2, 2, false, false},

@@ -17,6 +17,7 @@ union fake_params {
   struct wr_partition_params partition;
   struct wr_scan_params scan;
   struct wr_softmax_params softmax;
+  struct wr_row_norm_params row_norm;
   struct wr_arange_params arange;
   struct wr_axes_params axes;
   struct wr_diagonal_params diagonal;

@@ -235,6 +235,7 @@ static const struct row vmap_rows[] = {
     Q(dequantize_all, 1, {2, 32}),
     Q(attention, 3, {1, 2, 3, 2}, {1, 1, 3, 2}, {1, 1, 3, 2}),
     Q(softmax, 1, {3, 4}),
+    Q(layer_norm_plain, 1, {4}),
 };
 
 #endif

@@ -35,6 +35,7 @@ enum family {
   FAMILY_ternary,
   FAMILY_reduce,
   FAMILY_softmax,
+  FAMILY_row_norm,
   FAMILY_scan,
   FAMILY_sort,
   FAMILY_matmul,
