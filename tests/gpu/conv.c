@@ -140,10 +140,13 @@ static const struct conv cases[] = {
     {2, {9, 9}, {3, 3}, 2, 0, 24, 1, ALL_1, NONE, NONE, ALL_1, ALL_1},
 };
 
-int main(void) {
+/* With a number and a count: every so many-th case, from that one on. */
+int main(int argc, char **argv) {
   static const enum wr_dtype types[] = {WR_FLOAT16, WR_BFLOAT16, WR_FLOAT32, WR_FLOAT64};
   if (!gpu_case_start()) return GPU_CASE_SKIPPED;
-  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+  const size_t first = argc > 2 ? strtoul(argv[1], NULL, 10) : 0;
+  const size_t step = argc > 2 ? strtoul(argv[2], NULL, 10) : 1;
+  for (size_t i = first; i < sizeof cases / sizeof *cases; i += step) {
     for (int t = 0; t < 4; t++) {
       const enum form input = (enum form)((i + (size_t)t) % FORMS);
       run(&cases[i], types[t], DENSE, DENSE, WR_PRECISION_FLOAT32);

@@ -63,15 +63,18 @@ struct memory {
 
 /* ---- ways to multiply: sums of a tile of both operands ---- */
 
+/* BEHIND: how many steps may still be under way when the next one begins. */
+
 /* Sums by single products: thread t has rows t / 16 + 16 i and columns t % 16 + 16 j. */
 template <class E>
 struct by_products {
-  enum { THREADS = 256, BLOCKS = 2, R = ROWS / 16, C = COLUMNS / 16 };
+  enum { THREADS = 256, BLOCKS = 2, BEHIND = 0, R = ROWS / 16, C = COLUMNS / 16 };
   typedef pack<E, PACK> piece;
   sum_t sums[R][C];
   static INLINE float sum_of(float a, float b, float c) { return fmaf(a, b, c); }
   static INLINE double sum_of(double a, double b, double c) { return fma(a, b, c); }
   static INLINE void see_shared() {}
+  INLINE void finish() {}
   INLINE void clear() {
 #pragma unroll
     for (int i = 0; i < R * C; i++) sums[i / C][i % C] = 0;
@@ -116,12 +119,14 @@ struct by_warps {
   enum {
     THREADS = SHAPE == SMALL ? 128 : 256,
     BLOCKS = 2,
+    BEHIND = 0,
     ACROSS = SHAPE == LARGE ? 4 : 2,
     R = ROWS / (THREADS / 32 / ACROSS), /* of a warp */
     C = COLUMNS / ACROSS
   };
   float sums[R / 16][C / 8][4];
   static INLINE void see_shared() {}
+  INLINE void finish() {}
   static INLINE int first_row() { return (int)threadIdx.x / 32 / ACROSS * R; }
   static INLINE int first_column() { return (int)threadIdx.x / 32 % ACROSS * C; }
   INLINE void clear() {
@@ -176,7 +181,7 @@ struct by_warps {
 /* Sums by the tensor cores of four warps at a time, which have 64 rows and all columns. */
 template <class E>
 struct by_groups {
-  enum { GROUP = 128, THREADS = ROWS / 64 * GROUP, BLOCKS = 2 };
+  enum { GROUP = 128, THREADS = ROWS / 64 * GROUP, BLOCKS = 2, BEHIND = 0 };
   float sums[COLUMNS / 2];
   static INLINE void see_shared() { products_see_shared(); }
   INLINE void clear() {
@@ -191,6 +196,9 @@ struct by_groups {
       multiply_rows(E(), sums, operand(x + 32 * k, 16, 1024), operand(y + 32 * k, 16, 1024), 1);
     }
     products_commit();
+    products_wait<BEHIND>();
+  }
+  INLINE void finish() {
     products_wait<0>();
     hold<COLUMNS / 2>(sums);
   }
@@ -228,7 +236,7 @@ struct way<bf16, true> {
 
 typedef way<WR_A, TF32 || ITEM == 2>::type sums_t;
 
-enum { THREADS = sums_t::THREADS };
+enum { THREADS = sums_t::THREADS, AHEAD = STAGES - 1 - sums_t::BEHIND };
 
 /* ---- copies ---- */
 
@@ -440,21 +448,22 @@ extern "C" __global__ void __launch_bounds__(THREADS, sums_t::BLOCKS) tiles(prob
   c.begin(p, m.lines, group, column, first);
   sums.clear();
 #pragma unroll
-  for (int i = 0; i < STAGES - 1; i++) {
+  for (int i = 0; i < AHEAD; i++) {
     if (i < steps) c.copy(p, m.a[i], m.b[i]);
     copies_commit();
   }
-  int now = 0, next = STAGES - 1;
+  int now = 0, next = AHEAD;
   for (int i = 0; i < steps; i++) {
-    copies_wait<STAGES - 2>();
+    copies_wait<AHEAD - 1>();
     sums_t::see_shared();
-    __syncthreads(); /* this stage is there, and that of the step before has been read */
-    if (i + STAGES - 1 < steps) c.copy(p, m.a[next], m.b[next]);
+    __syncthreads(); /* this stage is there, and `next` has been read */
+    if (i + AHEAD < steps) c.copy(p, m.a[next], m.b[next]);
     copies_commit();
     sums.add(m.a[now], m.b[now]);
     now = now + 1 < STAGES ? now + 1 : 0;
     next = next + 1 < STAGES ? next + 1 : 0;
   }
+  sums.finish();
   copies_wait<0>();
   const i32 columns = (i32)(p.columns - column);
   const i64 channel = group * p.columns + column;
