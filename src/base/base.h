@@ -44,7 +44,14 @@ struct wr_ptrs {
   void **items;
   size_t count;
   size_t capacity;
+  void **lent; /* the caller's memory, where the first ones lie while they find room; or NULL */
 };
+/* An empty one, whose first n items lie in `room`, which has to outlive it. */
+static inline struct wr_ptrs wr_ptrs_in(void **room, size_t n) {
+  return (struct wr_ptrs){.items = room, .capacity = n, .lent = room};
+}
+/* So that the struct may be moved away from its room. False when memory is refused. */
+bool wr_ptrs_leave_room(struct wr_ptrs *v);
 bool wr_ptrs_reserve(struct wr_ptrs *v, size_t capacity);
 bool wr_ptrs_push(struct wr_ptrs *v, void *item);
 void wr_ptrs_free(struct wr_ptrs *v);

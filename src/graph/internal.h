@@ -190,6 +190,7 @@ void wr_node_refuse(struct wr_node *node, struct wr_error *error);
 uint64_t wr_node_counted_bytes(const struct wr_node *node);
 
 /* plan.c: claims all that the roots need and nobody has claimed yet. */
+enum { WR_PLAN_FEW = 8 };
 struct wr_plan {
   struct wr_ptrs order;   /* claimed nodes, inputs first, one reference each */
   struct wr_ptrs stack;   /* while planning: claimed nodes whose inputs are being looked at */
@@ -207,6 +208,7 @@ struct wr_plan {
   struct wr_request *request;       /* that it is made for; borrowed; NULL: none */
   struct wr_error *failed; /* the first input or root that had failed before; a reference or NULL */
   struct wr_download *download; /* of the last of `order`, on a plan without foreign; or NULL */
+  void *few[WR_PLAN_FEW];       /* where the first of `order` may lie */
 };
 /* Each root is over, in `order` or claimed by others then, so that it can be waited for. When
    memory is refused, the nodes for which there is none fail with that error; the others stay

@@ -168,6 +168,8 @@ static void refuse(struct wr_plan *plan) {
 }
 
 static void claim_all(struct wr_plan *plan, struct wr_node *const *roots, size_t n) {
+  void *room[16]; /* graphs of so small a depth need no memory for it */
+  plan->stack = wr_ptrs_in(room, sizeof room / sizeof *room);
   for (size_t i = 0; i < n; i++) {
     if (!enter(plan, roots[i]) || !walk(plan)) refuse(plan);
   }
@@ -181,6 +183,7 @@ static void finish(struct wr_plan *plan) {
 
 void wr_plan_make(struct wr_plan *plan, struct wr_node *const *roots, size_t n) {
   *plan = (struct wr_plan){.request = wr_request_current()};
+  plan->order = wr_ptrs_in(plan->few, WR_PLAN_FEW);
   if (plan->request) plan->failures = wr_budget_failures(plan->request); /* before it looks */
   claim_all(plan, roots, n);
   finish(plan);

@@ -312,7 +312,7 @@ static void wait_for_inputs(struct deferred *d, const struct wr_ptrs *inputs) {
    that no pass runs before all waiters are set; then it makes the first pass itself. False when
    memory is refused; nothing has changed then. */
 static bool defer(struct wr_plan *plan) {
-  struct deferred *d = wr_calloc(sizeof *d);
+  struct deferred *d = wr_ptrs_leave_room(&plan->order) ? wr_calloc(sizeof *d) : NULL;
   if (!d) return false;
   wr_store_relaxed(&d->refs, 1u);
   wr_store_relaxed(&d->signals, 1u);

@@ -99,6 +99,23 @@ static void pointers(void) {
   CHECK(!v.items && !v.count && !v.capacity);
 }
 
+static void pointers_in_room(void) {
+  void *room[3];
+  struct wr_ptrs v = wr_ptrs_in(room, 3), other = wr_ptrs_in(room, 3);
+  for (uintptr_t i = 0; i < 3; i++) CHECK(wr_ptrs_push(&v, (void *)i));
+  CHECK(v.items == room && v.count == 3);
+  wr_ptrs_free(&v);
+  v = wr_ptrs_in(room, 3);
+  for (uintptr_t i = 0; i < 100; i++) CHECK(wr_ptrs_push(&v, (void *)i));
+  for (uintptr_t i = 0; i < 100; i++) CHECK(v.items[i] == (void *)i);
+  wr_ptrs_free(&v);
+  room[0] = &v;
+  other.count = 1;
+  CHECK(wr_ptrs_leave_room(&other) && other.items != room && other.items[0] == &v);
+  CHECK(wr_ptrs_leave_room(&other));
+  wr_ptrs_free(&other);
+}
+
 /* In a child each, since the count is taken once. */
 static int count_in_child(bool on_one) {
   int status = 0;
@@ -159,6 +176,7 @@ int main(void) {
   locks_and_conditions();
   ranks();
   pointers();
+  pointers_in_room();
   threads_have_names();
   return 0;
 }
