@@ -1,5 +1,7 @@
 /* Sorts, scans, softmax, log-sum-exp and transforms on the GPU against the CPU: every dtype, every
-   axis, lines from one element to several tiles and segments. */
+   axis, lines from one element to several tiles.
+
+   Usage: order [DTYPE...], numbers of types, for their sorts, scans and softmax alone; else all. */
 
 #include "gpu_case.h"
 
@@ -184,8 +186,10 @@ static void of_type(enum wr_dtype t) {
   if (wr_dtype_is_floating(t) || t == WR_COMPLEX64) softmaxes(t);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
   if (!gpu_case_start()) return GPU_CASE_SKIPPED;
+  for (int i = 1; i < argc; i++) of_type((enum wr_dtype)atoi(argv[i]));
+  if (argc > 1) return gpu_case_end();
   for (int t = 0; t < WR_DTYPE_COUNT; t++) of_type((enum wr_dtype)t);
   turns();
   hadamards(WR_FLOAT32);

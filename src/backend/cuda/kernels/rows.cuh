@@ -6,19 +6,6 @@
 
 enum { K = 16 / sizeof(WR_A), UNROLL = 4, THREADS = 256 };
 
-/* What `move` gives for each 32-bit word of x, as a T again: how any type goes from lane to lane. */
-template <class T, class F>
-INLINE T by_words(T x, F move) {
-  union {
-    T t;
-    u32 w[sizeof(T) / 4];
-  } u, v;
-  u.t = x;
-#pragma unroll
-  for (int i = 0; i < (int)(sizeof(T) / 4); i++) v.w[i] = move(u.w[i]);
-  return v.t;
-}
-
 /* Rows whose elements lie dense, each beginning at a multiple of 16 bytes. */
 struct dense_rows {
   enum { Q = K, AHEAD = UNROLL };

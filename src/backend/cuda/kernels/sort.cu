@@ -1,15 +1,25 @@
 /* Sorting lines of WR_A along one axis, stable, NaN last: the elements, or (WR_ORDER) their places
-   as WR_B. Tiles of TILE elements are sorted in shared memory by a bitonic network over pairs of
-   element and place; then neighbouring runs are merged, each element finding its rank in the other
-   run by bisection. Runs lie dense in scratch memory, line after line; whoever is last writes the
-   result, whose elements are `inner` apart. */
+   as WR_B. The result's elements are `inner` apart.
+
+   Short lines are sorted in shared memory, a block to each: by a bitonic network over pairs of
+   element and place (`few`), or by digits (`rows`, radix.cuh). Longer ones go by digits in one sweep
+   for each, in tiles (Adinets and Merrill, "Onesweep", 2022): `count` has counted all digits before,
+   so a tile needs only to know how many elements of each digit the tiles before it have. Each tile
+   tells its own counts, then looks back over what others told until it finds one that knows all
+   before itself (Merrill and Garland, "Single-pass parallel prefix scan with decoupled look-back",
+   2016). Counts are whole numbers, so it does not matter how far a tile had to look.
+
+   A block that waits waits for tiles of lower numbers alone. Numbers are drawn as blocks begin, so
+   those tiles have begun on some multiprocessor and no block that has not begun is waited for: the
+   lowest tile that is not done waits for nothing. A count and what it is stand in one word, which is
+   stored and loaded whole; nothing else is read because of it, so the order of other accesses does
+   not matter. */
 
 #include "types.cuh"
 #include "order.cuh"
+#include "radix.cuh"
 
 typedef compute<WR_A>::type value_t;
-
-enum { TILE = 2048, THREADS = 512 };
 
 struct lines_of {
   i64 lines;
@@ -18,46 +28,31 @@ struct lines_of {
   i64 inner;  /* of the result */
 };
 
-/* Where sorted elements go: the result, or scratch for the next merge. */
-struct target {
-  WR_B *out; /* NULL: there is a next merge */
-  WR_A *keys;
-  u32 *places; /* NULL unless places are asked for */
-};
+/* ---- a bitonic network ---- */
+
+enum { FEW = 1024 };
 
 INLINE bool comes_first(WR_A a, WR_A b) { return less<value_t>(load<WR_A>(a), load<WR_A>(b)); }
 
-INLINE void put(const target &to, const lines_of &l, i64 line, i64 rank, WR_A key, u32 place) {
-  if (!to.out) {
-    to.keys[line * l.n + rank] = key;
-    if (to.places) to.places[line * l.n + rank] = place;
-    return;
-  }
-#if WR_ORDER
-  to.out[line_start(line, l.n, l.inner) + rank * l.inner] = place;
-#else
-  to.out[line_start(line, l.n, l.inner) + rank * l.inner] = key;
-#endif
-}
-
-/* Blocks: x tiles of a line, y lines. What lies past the line's end counts as last. */
-extern "C" __global__ void tiles(target to, const WR_A *a, lines_of l, layout<1> other) {
-  __shared__ WR_A keys[TILE];
-  __shared__ u16 places[TILE];
-  const i64 first = (i64)blockIdx.x * TILE;
-  const int count = l.n - first < TILE ? (int)(l.n - first) : TILE;
+/* A block for each line. What lies past the line's end counts as last. */
+extern "C" __global__ void few(WR_B *out, const WR_A *a, lines_of l,
+                               const __grid_constant__ layout<1> other) {
+  __shared__ WR_A keys[FEW];
+  __shared__ u16 places[FEW];
+  const int count = (int)l.n;
   int width = 2;
   while (width < count) width *= 2;
-  for (i64 line = blockIdx.y; line < l.lines; line += gridDim.y) {
+  for (i64 line = blockIdx.x; line < l.lines; line += gridDim.x) {
     const WR_A *in = a + offset_of(other, (index_t)line);
-    for (int i = threadIdx.x; i < width; i += THREADS) {
+    WR_B *to = out + line_start(line, l.n, l.inner);
+    for (int i = threadIdx.x; i < width; i += blockDim.x) {
       places[i] = (u16)i;
-      if (i < count) keys[i] = in[(first + i) * l.stride];
+      if (i < count) keys[i] = in[i * l.stride];
     }
     __syncthreads();
     for (int size = 2; size <= width; size *= 2) {
       for (int gap = size / 2; gap > 0; gap /= 2) {
-        for (int t = threadIdx.x; t < width / 2; t += THREADS) {
+        for (int t = threadIdx.x; t < width / 2; t += blockDim.x) {
           const int i = 2 * t - (t & (gap - 1)), j = i + gap;
           const int p = places[i], q = places[j];
           /* Past the end, by element, then by place: an order without equals. */
@@ -78,44 +73,273 @@ extern "C" __global__ void tiles(target to, const WR_A *a, lines_of l, layout<1>
         __syncthreads();
       }
     }
-    for (int i = threadIdx.x; i < count; i += THREADS) {
-      put(to, l, line, first + i, keys[i], (u32)(first + places[i]));
+    for (int i = threadIdx.x; i < count; i += blockDim.x) {
+#if WR_ORDER
+      to[i * l.inner] = places[i];
+#else
+      to[i * l.inner] = keys[i];
+#endif
     }
     __syncthreads();
   }
 }
 
-/* How many of run[0..n) come before `key`; those equal to it count when `equal` is. */
-INLINE i64 rank_in(const WR_A *run, i64 n, WR_A key, bool equal) {
-  i64 low = 0, high = n;
-  while (low < high) {
-    const i64 middle = (low + high) / 2;
-    const bool before =
-        equal ? !comes_first(key, run[middle]) : comes_first(run[middle], key);
-    if (before) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
-  }
-  return low;
+/* ---- by digits ---- */
+
+enum {
+  THREADS = 512,
+  EACH = sizeof(WR_A) == 8 ? 8 : 16,
+  TILE = THREADS * EACH,
+  PASSES = sizeof(WR_A),
+  SLOT = WR_ORDER && sizeof(WR_A) < 4 ? 4 : sizeof(WR_A)
+};
+
+/* Of a block: elements, then places, on their way to where their digits put them. */
+struct room {
+  alignas(8) u8 moved[TILE * SLOT];
+  u16 counts[THREADS / 32][DIGITS];
+  u32 starts[DIGITS];
+};
+
+/* A warp has neighbouring elements, which its lanes take in turn: element r of a thread. */
+INLINE u32 element(int r, int rounds) {
+  return threadIdx.x / 32 * 32 * rounds + r * 32 + threadIdx.x % 32;
 }
 
-/* Merges runs of `width` in pairs; a thread per element. */
-extern "C" __global__ void merge(target to, const WR_A *keys, const u32 *places, lines_of l,
-                                 i64 width) {
-  const i64 all = l.lines * l.n;
-  for (i64 t = (i64)blockIdx.x * blockDim.x + threadIdx.x; t < all;
-       t += (i64)gridDim.x * blockDim.x) {
-    const i64 line = t / l.n, i = t % l.n;
-    const WR_A *row = keys + line * l.n;
-    const i64 pair = i / (2 * width) * 2 * width;
-    const i64 second = pair + width < l.n ? pair + width : l.n;
-    const i64 end = second + width < l.n ? second + width : l.n;
-    const WR_A key = row[i];
-    /* Equal elements of the first run stay ahead of those of the second. */
-    const i64 rank = i < second ? i + rank_in(row + second, end - second, key, false)
-                                : i - second + pair + rank_in(row + pair, second - pair, key, true);
-    put(to, l, line, rank, key, places ? places[t] : 0);
+/* Where the thread's first `rounds` elements stand in the block by this digit; those from `count` on
+   have the highest digit and stand last. Returns, in thread d, how many elements have digit d. */
+INLINE u32 find_places(room &s, const WR_A *x, int rounds, u32 count, int pass, u32 *at) {
+  u16 *mine = s.counts[threadIdx.x / 32];
+  for (int d = threadIdx.x % 32; d < DIGITS; d += 32) mine[d] = 0;
+  __syncwarp();
+#pragma unroll
+  for (int r = 0; r < EACH; r++) {
+    if (r >= rounds) continue;
+    const u32 digit = element(r, rounds) < count ? digit_of(x[r], pass) : DIGITS - 1;
+    at[r] = counted_before(mine, digit);
   }
+  __syncthreads();
+  const u32 total = threadIdx.x < DIGITS ? count_of_block(s.counts, threadIdx.x) : 0;
+  const u32 start = sum_before<u32>(total);
+  if (threadIdx.x < DIGITS) s.starts[threadIdx.x] = start;
+  __syncthreads();
+#pragma unroll
+  for (int r = 0; r < EACH; r++) {
+    if (r >= rounds) continue;
+    const u32 digit = element(r, rounds) < count ? digit_of(x[r], pass) : DIGITS - 1;
+    at[r] += s.starts[digit] + mine[digit];
+  }
+  return total;
+}
+
+/* Puts each x[r] into its place. */
+template <class E>
+INLINE void move(room &s, const E *x, const u32 *at, int rounds, u32 count) {
+  __syncthreads();
+#pragma unroll
+  for (int r = 0; r < EACH; r++) {
+    if (r < rounds && element(r, rounds) < count) ((E *)s.moved)[at[r]] = x[r];
+  }
+  __syncthreads();
+}
+
+/* The same, and takes what then stands where its elements were. */
+template <class E>
+INLINE void exchange(room &s, E *x, const u32 *at, int rounds, u32 count) {
+  move<E>(s, x, at, rounds, count);
+#pragma unroll
+  for (int r = 0; r < EACH; r++) {
+    if (r < rounds && element(r, rounds) < count) x[r] = ((E *)s.moved)[element(r, rounds)];
+  }
+}
+
+/* A block for each line of at most TILE elements, or of as many as it has threads times EACH. */
+extern "C" __global__ void __launch_bounds__(THREADS, 2)
+    rows(WR_B *out, const WR_A *a, lines_of l, const __grid_constant__ layout<1> other) {
+  __shared__ room s;
+  const u32 count = (u32)l.n;
+  const int rounds = (int)((count + blockDim.x - 1) / blockDim.x);
+  for (i64 line = blockIdx.x; line < l.lines; line += gridDim.x) {
+    const WR_A *in = a + offset_of(other, (index_t)line);
+    WR_B *to = out + line_start(line, l.n, l.inner);
+    WR_A x[EACH];
+    u32 at[EACH];
+#if WR_ORDER
+    u32 places[EACH];
+#endif
+#pragma unroll
+    for (int r = 0; r < EACH; r++) {
+      const u32 i = element(r, rounds);
+      if (r < rounds && i < count) x[r] = in[i * l.stride];
+#if WR_ORDER
+      places[r] = i;
+#endif
+    }
+#pragma unroll 1
+    for (int pass = 0; pass < PASSES; pass++) {
+      (void)find_places(s, x, rounds, count, pass, at);
+      exchange<WR_A>(s, x, at, rounds, count);
+#if WR_ORDER
+      exchange<u32>(s, places, at, rounds, count);
+#endif
+    }
+#pragma unroll
+    for (int r = 0; r < EACH; r++) {
+      const u32 i = element(r, rounds);
+      if (r >= rounds || i >= count) continue;
+#if WR_ORDER
+      to[i * l.inner] = places[r];
+#else
+      to[i * l.inner] = x[r];
+#endif
+    }
+  }
+}
+
+/* Counts of a line's elements: as wide as an index, less the two bits that say what a tile told. */
+typedef word_of<sizeof(index_t)>::type count_t;
+
+/* Copies of each counter, so that equal digits of a warp do not all meet in one. */
+enum { COPIES = sizeof(WR_A) == 8 ? 2 : 4 };
+
+/* How often each digit comes in each place of the line's keys. Blocks: x share a line, y lines. */
+extern "C" __global__ void __launch_bounds__(THREADS)
+    count(count_t *totals, const WR_A *a, lines_of l, const __grid_constant__ layout<1> other) {
+  __shared__ u32 counts[PASSES * DIGITS * COPIES];
+  const i64 apart = (i64)gridDim.x * THREADS;
+  for (i64 line = blockIdx.y; line < l.lines; line += gridDim.y) {
+    const WR_A *in = a + offset_of(other, (index_t)line);
+    for (int i = threadIdx.x; i < PASSES * DIGITS * COPIES; i += THREADS) counts[i] = 0;
+    __syncthreads();
+    for (i64 i = (i64)blockIdx.x * THREADS + threadIdx.x; i < l.n; i += 4 * apart) {
+      WR_A x[4];
+#pragma unroll
+      for (int k = 0; k < 4; k++) {
+        if (i + k * apart < l.n) x[k] = in[(i + k * apart) * l.stride];
+      }
+#pragma unroll
+      for (int k = 0; k < 4; k++) {
+        if (i + k * apart >= l.n) continue;
+#pragma unroll
+        for (int pass = 0; pass < PASSES; pass++) {
+          const u32 counter = pass * DIGITS + digit_of(x[k], pass);
+          atomicAdd(&counts[counter * COPIES + threadIdx.x % COPIES], 1u);
+        }
+      }
+    }
+    __syncthreads();
+    for (int i = threadIdx.x; i < PASSES * DIGITS; i += THREADS) {
+      u32 sum = 0;
+      for (int k = 0; k < COPIES; k++) sum += counts[i * COPIES + k];
+      if (sum) atomicAdd(&totals[line * PASSES * DIGITS + i], (count_t)sum);
+    }
+    __syncthreads();
+  }
+}
+
+/* Where a sweep reads and writes. Scratch is dense, line after line. */
+struct way {
+  const WR_A *in; /* NULL: not the first sweep */
+  const WR_A *keys;
+  const u32 *places;
+  WR_B *out; /* NULL: not the last one */
+  WR_A *to_keys;
+  u32 *to_places;
+};
+
+/* What tiles tell, of each digit: in the upper two bits, that it is how many the tile has itself, or
+   how many it has with all tiles of the line before it. 0: nothing yet. */
+enum { TOLD_OWN = 1, TOLD_ALL = 2 };
+enum { TOLD_SHIFT = 8 * sizeof(count_t) - 2 };
+
+INLINE void tell(count_t *at, count_t count, int what) {
+  *(volatile count_t *)at = count | (count_t)what << TOLD_SHIFT;
+}
+
+/* How many elements with the thread's digit are in the tiles before this one; `told` is what this
+   one tells of it. */
+INLINE count_t look_back(const count_t *told, u32 tile) {
+  count_t before = 0;
+  while (tile > 0) {
+    told -= DIGITS;
+    count_t word;
+    do {
+      word = *(const volatile count_t *)told;
+    } while (word == 0);
+    before += word & (((count_t)1 << TOLD_SHIFT) - 1);
+    if (word >> TOLD_SHIFT == TOLD_ALL) break;
+    tile--;
+  }
+  return before;
+}
+
+/* One sweep: `told` has DIGITS words for each tile and is 0, as is the counter at `drawn`. Tiles of
+   a line have neighbouring words; the first tiles of all lines are drawn first. */
+extern "C" __global__ void __launch_bounds__(THREADS, 2)
+    sweep(way w, lines_of l, const __grid_constant__ layout<1> other, const count_t *totals,
+          count_t *told, u32 *drawn, i64 tiles, i64 pass) {
+  __shared__ room s;
+  __shared__ count_t ends[DIGITS]; /* from a place in the block to one in the line */
+  __shared__ u32 number;
+  if (threadIdx.x == 0) number = atomicAdd(drawn, 1u);
+  __syncthreads();
+  const u32 tile = number / (u32)l.lines;
+  const i64 line = number % (u32)l.lines;
+  const i64 first = (i64)tile * TILE;
+  const u32 count = l.n - first < TILE ? (u32)(l.n - first) : TILE;
+  const WR_A *from = w.in ? w.in + offset_of(other, (index_t)line) : w.keys + line * l.n;
+  const i64 stride = w.in ? l.stride : 1;
+  const i64 to = w.out ? line_start(line, l.n, l.inner) : line * l.n;
+  const i64 inner = w.out ? l.inner : 1;
+  WR_A x[EACH];
+  u32 at[EACH];
+#pragma unroll
+  for (int r = 0; r < EACH; r++) {
+    const u32 i = element(r, EACH);
+    if (i < count) x[r] = from[(first + i) * stride];
+  }
+#if WR_ORDER
+  u32 places[EACH];
+#pragma unroll
+  for (int r = 0; r < EACH; r++) {
+    const u32 i = element(r, EACH);
+    if (i < count) places[r] = w.in ? (u32)(first + i) : w.places[line * l.n + first + i];
+  }
+#endif
+  const count_t own = find_places(s, x, EACH, count, (int)pass, at);
+  /* Nobody looks at the last tile, whose count of the highest digit may be too high. */
+  const bool digits = threadIdx.x < DIGITS;
+  count_t *mine = told + ((line * tiles + tile) * DIGITS + threadIdx.x);
+  const bool last = tile + 1 == tiles;
+  if (digits && !last) tell(mine, own, tile == 0 ? TOLD_ALL : TOLD_OWN);
+  move<WR_A>(s, x, at, EACH, count);
+  const count_t *all = totals + (line * PASSES + pass) * DIGITS;
+  const count_t start = sum_before<count_t>(digits ? all[threadIdx.x] : 0);
+  if (digits) {
+    const count_t before = look_back(mine, tile);
+    if (tile > 0 && !last) tell(mine, before + own, TOLD_ALL);
+    ends[threadIdx.x] = start + before - s.starts[threadIdx.x];
+  }
+  __syncthreads();
+  count_t end[EACH];
+#pragma unroll
+  for (int r = 0; r < EACH; r++) {
+    const u32 i = r * THREADS + threadIdx.x;
+    if (i >= count) continue;
+    const WR_A key = ((const WR_A *)s.moved)[i];
+    end[r] = ends[digit_of(key, (int)pass)] + i;
+#if WR_ORDER
+    if (!w.out) w.to_keys[to + (i64)end[r]] = key;
+#else
+    (w.out ? w.out : w.to_keys)[to + (i64)end[r] * inner] = key;
+#endif
+  }
+#if WR_ORDER
+  move<u32>(s, places, at, EACH, count);
+#pragma unroll
+  for (int r = 0; r < EACH; r++) {
+    const u32 i = r * THREADS + threadIdx.x;
+    if (i < count) (w.out ? w.out : w.to_places)[to + (i64)end[r] * inner] = ((const u32 *)s.moved)[i];
+  }
+#endif
 }

@@ -194,5 +194,18 @@ struct alignas(sizeof(E) * K) pack {
   E e[K];
 };
 
+/* What `move` gives for each 32-bit word of x, as a T again: how any type goes from lane to lane. */
+template <class T, class F>
+INLINE T by_words(T x, F move) {
+  union {
+    T t;
+    u32 w[sizeof(T) / 4];
+  } u, v;
+  u.t = x;
+#pragma unroll
+  for (int i = 0; i < (int)(sizeof(T) / 4); i++) v.w[i] = move(u.w[i]);
+  return v.t;
+}
+
 INLINE index_t thread_index() { return (index_t)blockIdx.x * blockDim.x + threadIdx.x; }
 INLINE index_t thread_count() { return (index_t)gridDim.x * blockDim.x; }

@@ -1,89 +1,106 @@
 /* Scans along one axis, from either end, with or without the element itself. Where many lines lie
-   side by side each has a thread. Else each has a block, and if there are too few lines to fill the
-   GPU they are cut in segments with a block each. */
+   side by side each has a thread, and where they are short a warp. Else a line is cut into tiles,
+   with a block for each, which tell each other what they come to (kernels/scan.cu). */
 
 #include "backend/cuda/ops/internal.h"
 
-enum { THREADS = 256, CHUNK = 2048, SEGMENT_LEAST = 4 * CHUNK, SEGMENTS_MOST = 1024 };
+/* What the kernels have of each. */
+enum { THREADS = 256, GROUP = THREADS };
 
-/* The kernels' struct lines_of. */
+/* The kernels' structs. */
 struct lines_of {
   int64_t lines;
   int64_t n;
   int64_t stride;
   int64_t inner;
   int64_t reverse, inclusive;
-  int64_t segment;
+  int64_t tiles;
+};
+
+struct told {
+  void *drawn;
+  void *has_total, *has_upto;
+  void *totals, *upto;
 };
 
 struct scan {
   struct wr_line_axis axis;
   struct lines_of lines;
+  struct told told;
   struct wr_module_id id;
   const struct wr_call *call;
-  int64_t segments;
 };
 
-static int64_t blocks_for(const struct wr_run *run) {
-  return (int64_t)run->gpu->multiprocessors * 8;
+/* Elements of a thread. */
+static int64_t each(const struct scan *s) {
+  return wr_dtype_size((enum wr_dtype)s->id.a) == 8 ? 8 : 16;
 }
 
-static void choose_segments(struct scan *s, const struct wr_run *run) {
-  int64_t wanted = blocks_for(run) / s->lines.lines;
-  if (wanted > s->lines.n / SEGMENT_LEAST) wanted = s->lines.n / SEGMENT_LEAST;
-  if (wanted > SEGMENTS_MOST) wanted = SEGMENTS_MOST;
-  if (wanted < 1) wanted = 1;
-  s->lines.segment = ((s->lines.n + wanted - 1) / wanted + CHUNK - 1) / CHUNK * CHUNK;
-  s->segments = (s->lines.n + s->lines.segment - 1) / s->lines.segment;
+static void start(struct wr_launch *l, struct scan *s, int entry) {
+  wr_launch_start(l, s->id, entry);
+  wr_launch_pointer(l, s->call->out.data);
+  wr_launch_pointer(l, s->call->in[0].data);
 }
 
 static struct wr_error *columns(struct scan *s, struct wr_run *run) {
   struct wr_launch l;
-  wr_launch_start(&l, s->id, WR_ENTRY_SCAN_COLUMNS);
-  wr_launch_pointer(&l, s->call->out.data);
-  wr_launch_pointer(&l, s->call->in[0].data);
+  start(&l, s, WR_ENTRY_SCAN_COLUMNS);
   wr_launch_struct(&l, &s->lines, sizeof s->lines);
   wr_launch_layout(&l, &s->axis.other);
   wr_launch_threads(&l, run, s->lines.lines, 64);
   return wr_launch(&l, run);
 }
 
-static struct wr_error *totals(struct scan *s, struct wr_run *run, void *sums) {
+static struct wr_error *by_warps(struct scan *s, struct wr_run *run) {
   struct wr_launch l;
-  wr_launch_start(&l, s->id, WR_ENTRY_SCAN_TOTALS);
-  wr_launch_pointer(&l, sums);
-  wr_launch_pointer(&l, s->call->in[0].data);
+  start(&l, s, WR_ENTRY_SCAN_SHORT_LINES);
   wr_launch_struct(&l, &s->lines, sizeof s->lines);
   wr_launch_layout(&l, &s->axis.other);
-  wr_launch_blocks(&l, s->lines.lines, s->segments, THREADS);
-  struct wr_error *error = wr_launch(&l, run);
-  if (error) return error;
-  wr_launch_start(&l, s->id, WR_ENTRY_SCAN_CARRIES);
-  wr_launch_pointer(&l, sums);
-  wr_launch_i64(&l, s->lines.lines);
-  wr_launch_i64(&l, s->segments);
-  wr_launch_threads(&l, run, s->lines.lines, 32);
+  wr_launch_threads(&l, run, s->lines.lines * 32, THREADS);
   return wr_launch(&l, run);
+}
+
+/* True when elements are read and written by packs of 16 bytes. A line that is begun at its end has
+   to end on one. */
+static bool is_packed(const struct scan *s) {
+  const size_t item = wr_dtype_size((enum wr_dtype)s->id.a);
+  const void *in = s->call->in[0].data;
+  const bool dense = s->lines.stride == 1 && s->lines.inner == 1;
+  const bool whole = s->lines.n * (int64_t)item % 16 == 0;
+  return dense && wr_layout_is_aligned(&s->axis.other, 0, in, item, 16) &&
+         wr_aligned(s->call->out.data, 16) && (whole || (s->lines.lines == 1 && !s->lines.reverse));
+}
+
+/* Flags and the counter come first, and are zeroed. */
+static struct wr_error *place_told(struct scan *s, struct wr_run *run) {
+  const size_t total = s->id.a == WR_COMPLEX64 ? 16 : 8;
+  const size_t lines = (size_t)s->lines.lines, tiles = (size_t)s->lines.tiles * lines;
+  const size_t groups = ((size_t)s->lines.tiles + GROUP - 1) / GROUP * lines;
+  const size_t flags = ((1 + tiles + groups) * sizeof(uint32_t) + 15) / 16 * 16;
+  void *all;
+  struct wr_error *error = wr_run_scratch(run, flags + (tiles + groups) * total, &all);
+  if (error) return error;
+  uint32_t *words = all;
+  char *totals = (char *)all + flags;
+  s->told = (struct told){.drawn = words,
+                          .has_total = words + 1,
+                          .has_upto = words + 1 + tiles,
+                          .totals = totals,
+                          .upto = totals + tiles * total};
+  return wr_run_zero(run, all, flags);
 }
 
 static struct wr_error *by_blocks(struct scan *s, struct wr_run *run) {
   struct wr_launch l;
-  void *sums = NULL;
-  struct wr_error *error = NULL;
-  choose_segments(s, run);
-  if (s->segments > 1) {
-    const size_t sum = s->id.a == WR_COMPLEX64 ? 16 : 8;
-    error = wr_run_scratch(run, (size_t)(s->segments * s->lines.lines) * sum, &sums);
-    if (!error) error = totals(s, run, sums);
-    if (error) return error;
-  }
-  wr_launch_start(&l, s->id, WR_ENTRY_SCAN_LINES);
-  wr_launch_pointer(&l, s->call->out.data);
-  wr_launch_pointer(&l, s->call->in[0].data);
-  wr_launch_pointer(&l, sums);
+  const int64_t tile = THREADS * each(s);
+  s->lines.tiles = (s->lines.n + tile - 1) / tile;
+  struct wr_error *error = s->lines.tiles > 1 ? place_told(s, run) : NULL;
+  if (error) return error;
+  start(&l, s, is_packed(s) ? WR_ENTRY_SCAN_PACKED_LINES : WR_ENTRY_SCAN_LINES);
+  wr_launch_struct(&l, &s->told, sizeof s->told);
   wr_launch_struct(&l, &s->lines, sizeof s->lines);
   wr_launch_layout(&l, &s->axis.other);
-  wr_launch_blocks(&l, s->lines.lines, s->segments, THREADS);
+  wr_launch_blocks(&l, s->lines.lines * s->lines.tiles, 1, THREADS);
   return wr_launch(&l, run);
 }
 
@@ -105,16 +122,16 @@ struct wr_error *wr_gpu_scan(struct wr_run *run, const struct wr_call *call) {
                               .stride = s.axis.stride,
                               .inner = s.axis.inner,
                               .reverse = params->reverse,
-                              .inclusive = params->inclusive,
-                              .segment = s.axis.n};
+                              .inclusive = params->inclusive};
   s.id = (struct wr_module_id){WR_SOURCE_SCAN,
                                (uint8_t)params->by,
                                (uint8_t)in->dtype,
                                (uint8_t)in->dtype,
                                wr_layout_is_big(&s.axis.other),
                                0};
-  bool side_by_side = s.axis.inner >= 32 && s.lines.lines >= blocks_for(run) * 4;
-  bool tiny = s.axis.n <= 32 && s.lines.lines >= 1024;
-  return side_by_side || tiny || in_order(params->by, in->dtype) ? columns(&s, run)
-                                                                 : by_blocks(&s, run);
+  const int64_t many = (int64_t)run->gpu->multiprocessors * 32;
+  const bool side_by_side = s.axis.inner >= 32 && s.lines.lines >= many;
+  const bool tiny = s.axis.n <= 32 && s.lines.lines >= 1024;
+  if (side_by_side || tiny || in_order(params->by, in->dtype)) return columns(&s, run);
+  return s.axis.n <= 32 * each(&s) ? by_warps(&s, run) : by_blocks(&s, run);
 }

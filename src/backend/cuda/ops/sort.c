@@ -1,10 +1,18 @@
 /* Sort, argsort and partition along one axis; stable, NaN last. A partition is sorted whole, which
-   puts every element where it may stand. Tiles are sorted first; then runs are merged in pairs,
-   back and forth between two pieces of scratch memory, and the last step writes the result. */
+   puts every element where it may stand. A line that fits into a block is sorted there; longer ones
+   go by the digits of their keys, a sweep for each, back and forth between two pieces of scratch
+   memory. The last sweep writes the result. */
 
 #include "backend/cuda/ops/internal.h"
 
-enum { TILE = 2048, TILE_THREADS = 512 };
+/* What the kernels have of each. */
+enum {
+  FEW_SMALL = 512,  /* elements up to which a network is chosen over digits */
+  FEW_LARGE = 1024, /* the same for those of 8 bytes, which have twice the digits */
+  THREADS = 512,
+  DIGITS = 256,
+  COUNTED = 16 /* elements of a thread that counts, at least */
+};
 
 /* The kernels' structs. */
 struct lines_of {
@@ -14,10 +22,13 @@ struct lines_of {
   int64_t inner;
 };
 
-struct target {
+struct way {
+  const void *in;
+  const void *keys;
+  const void *places;
   void *out;
-  void *keys;
-  void *places;
+  void *to_keys;
+  void *to_places;
 };
 
 struct sort {
@@ -25,40 +36,62 @@ struct sort {
   struct lines_of lines;
   struct wr_module_id id;
   const struct wr_call *call;
-  struct target scratch[2];
+  int64_t tiles; /* of a line */
+  int passes;
+  struct {
+    void *keys;
+    void *places;
+  } scratch[2];
+  /* What the sweeps tell each other, zeroed: counts of all digits, of each tile's for each pass,
+     and a counter for each pass. */
+  char *totals, *told, *drawn;
+  size_t word;
 };
 
-static struct wr_error *tiles(struct sort *s, struct wr_run *run, const struct target *to) {
+/* Elements of a thread, of a block of a sweep. */
+static int64_t each(const struct sort *s) { return s->passes == 8 ? 8 : 16; }
+
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* ---- in one block ---- */
+
+static struct wr_error *in_block(struct sort *s, struct wr_run *run) {
   struct wr_launch l;
-  wr_launch_start(&l, s->id, WR_ENTRY_SORT_TILES);
-  wr_launch_struct(&l, to, sizeof *to);
+  const int64_t n = s->lines.n;
+  const bool few = n <= (s->passes == 8 ? FEW_LARGE : FEW_SMALL);
+  int64_t threads = n <= THREADS / 2 * each(s) ? THREADS / 2 : THREADS;
+  if (few) threads = smaller((n + 63) / 64 * 32, THREADS);
+  wr_launch_start(&l, s->id, few ? WR_ENTRY_SORT_FEW : WR_ENTRY_SORT_ROWS);
+  wr_launch_pointer(&l, s->call->out.data);
   wr_launch_pointer(&l, s->call->in[0].data);
   wr_launch_struct(&l, &s->lines, sizeof s->lines);
   wr_launch_layout(&l, &s->axis.other);
-  wr_launch_blocks(&l, (s->lines.n + TILE - 1) / TILE, s->lines.lines, TILE_THREADS);
+  wr_launch_blocks(&l, s->lines.lines, 1, (unsigned)threads);
   return wr_launch(&l, run);
 }
 
-static struct wr_error *merge(struct sort *s, struct wr_run *run, const struct target *from,
-                              const struct target *to, int64_t width) {
-  struct wr_launch l;
-  wr_launch_start(&l, s->id, WR_ENTRY_SORT_MERGE);
-  wr_launch_struct(&l, to, sizeof *to);
-  wr_launch_pointer(&l, from->keys);
-  wr_launch_pointer(&l, from->places);
-  wr_launch_struct(&l, &s->lines, sizeof s->lines);
-  wr_launch_i64(&l, width);
-  wr_launch_threads(&l, run, s->lines.lines * s->lines.n, 256);
-  return wr_launch(&l, run);
+/* ---- in sweeps ---- */
+
+static struct wr_error *state(struct sort *s, struct wr_run *run) {
+  const size_t lines = (size_t)s->lines.lines, passes = (size_t)s->passes;
+  const size_t totals = lines * passes * DIGITS * s->word;
+  const size_t told = lines * (size_t)s->tiles * passes * DIGITS * s->word;
+  const size_t bytes = totals + told + passes * sizeof(uint32_t);
+  void *all;
+  struct wr_error *error = wr_run_scratch(run, bytes, &all);
+  if (error) return error;
+  s->totals = all;
+  s->told = s->totals + totals;
+  s->drawn = s->told + told;
+  return wr_run_zero(run, all, bytes);
 }
 
+/* The first sweep writes into the first piece, the second into the other one, and so on. */
 static struct wr_error *scratch(struct sort *s, struct wr_run *run) {
   const size_t n = (size_t)s->call->in[0].size;
   const size_t item = wr_dtype_size(s->call->in[0].dtype);
   struct wr_error *error = NULL;
-  /* Tiles are sorted into the first piece. A second one is needed where a merge is not the last. */
-  const int pieces = s->lines.n > 2 * TILE ? 2 : 1;
-  for (int i = 0; i < pieces && !error; i++) {
+  for (int i = 0; i < 2 && i < s->passes - 1 && !error; i++) {
     error = wr_run_scratch(run, n * item, &s->scratch[i].keys);
     if (!error && s->call->op == WR_OP_ARGSORT) {
       error = wr_run_scratch(run, n * sizeof(uint32_t), &s->scratch[i].places);
@@ -67,33 +100,66 @@ static struct wr_error *scratch(struct sort *s, struct wr_run *run) {
   return error;
 }
 
-static struct wr_error *sort_lines(struct sort *s, struct wr_run *run) {
-  const struct target result = {.out = s->call->out.data};
-  if (s->lines.n <= TILE) return tiles(s, run, &result);
-  struct wr_error *error = scratch(s, run);
-  if (!error) error = tiles(s, run, &s->scratch[0]);
-  int from = 0;
-  for (int64_t width = TILE; width < s->lines.n && !error; width *= 2, from = 1 - from) {
-    bool last = 2 * width >= s->lines.n;
-    error = merge(s, run, &s->scratch[from], last ? &result : &s->scratch[1 - from], width);
-  }
+static struct wr_error *count(struct sort *s, struct wr_run *run) {
+  struct wr_launch l;
+  const int64_t most = (int64_t)run->gpu->multiprocessors * 4 / s->lines.lines + 1;
+  wr_launch_start(&l, s->id, WR_ENTRY_SORT_COUNT);
+  wr_launch_pointer(&l, s->totals);
+  wr_launch_pointer(&l, s->call->in[0].data);
+  wr_launch_struct(&l, &s->lines, sizeof s->lines);
+  wr_launch_layout(&l, &s->axis.other);
+  wr_launch_blocks(&l, smaller((s->lines.n + THREADS * COUNTED - 1) / (THREADS * COUNTED), most),
+                   s->lines.lines, THREADS);
+  return wr_launch(&l, run);
+}
+
+static struct wr_error *sweep(struct sort *s, struct wr_run *run, int pass) {
+  struct wr_launch l;
+  const bool first = pass == 0, last = pass == s->passes - 1;
+  const int from = 1 - pass % 2, to = pass % 2;
+  const struct way way = {.in = first ? s->call->in[0].data : NULL,
+                          .keys = first ? NULL : s->scratch[from].keys,
+                          .places = first ? NULL : s->scratch[from].places,
+                          .out = last ? s->call->out.data : NULL,
+                          .to_keys = last ? NULL : s->scratch[to].keys,
+                          .to_places = last ? NULL : s->scratch[to].places};
+  const int64_t tiles = s->lines.lines * s->tiles;
+  wr_launch_start(&l, s->id, WR_ENTRY_SORT_SWEEP);
+  wr_launch_struct(&l, &way, sizeof way);
+  wr_launch_struct(&l, &s->lines, sizeof s->lines);
+  wr_launch_layout(&l, &s->axis.other);
+  wr_launch_pointer(&l, s->totals);
+  wr_launch_pointer(&l, s->told + (size_t)(pass * tiles) * DIGITS * s->word);
+  wr_launch_pointer(&l, s->drawn + (size_t)pass * sizeof(uint32_t));
+  wr_launch_i64(&l, s->tiles);
+  wr_launch_i64(&l, pass);
+  wr_launch_blocks(&l, tiles, 1, THREADS);
+  return wr_launch(&l, run);
+}
+
+static struct wr_error *in_sweeps(struct sort *s, struct wr_run *run) {
+  struct wr_error *error = state(s, run);
+  if (!error) error = scratch(s, run);
+  if (!error) error = count(s, run);
+  for (int pass = 0; pass < s->passes && !error; pass++) error = sweep(s, run, pass);
   return error;
 }
 
 struct wr_error *wr_gpu_sort(struct wr_run *run, const struct wr_call *call) {
+  enum { COUNTABLE = 1 << 30 }; /* what a word of 32 bits tells of */
   const struct wr_tensor *in = &call->in[0];
   const struct wr_axis_params *axis = call->params;
   const struct wr_partition_params *partition = call->params;
-  struct sort s = {.call = call};
+  struct sort s = {.call = call, .passes = (int)wr_dtype_size(in->dtype)};
   if (in->size == 0) return NULL;
   wr_line_axis_of(&s.axis, in, call->op == WR_OP_PARTITION ? partition->axis : axis->axis);
   s.lines = (struct lines_of){s.axis.other.size, s.axis.n, s.axis.stride, s.axis.inner};
   const enum wr_op op = call->op == WR_OP_ARGSORT ? WR_OP_ARGSORT : WR_OP_SORT;
-  s.id = (struct wr_module_id){WR_SOURCE_SORT,
-                               (uint8_t)op,
-                               (uint8_t)in->dtype,
-                               (uint8_t)call->out.dtype,
-                               wr_layout_is_big(&s.axis.other),
-                               0};
-  return sort_lines(&s, run);
+  const bool big = wr_layout_is_big(&s.axis.other) || s.axis.n >= COUNTABLE;
+  s.id = (struct wr_module_id){WR_SOURCE_SORT,           (uint8_t)op, (uint8_t)in->dtype,
+                               (uint8_t)call->out.dtype, big,         0};
+  s.word = big ? sizeof(uint64_t) : sizeof(uint32_t);
+  const int64_t tile = THREADS * each(&s);
+  s.tiles = (s.lines.n + tile - 1) / tile;
+  return s.tiles == 1 ? in_block(&s, run) : in_sweeps(&s, run);
 }

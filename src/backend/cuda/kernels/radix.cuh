@@ -1,0 +1,111 @@
+/* Sorting by digits of eight bits, the lowest first: keys whose order as whole numbers is that of
+   order.cuh, and the places that the digits of a block's elements give them. Blocks have 256 threads
+   at least, a thread for each digit. */
+
+enum { DIGIT_BITS = 8, DIGITS = 1 << DIGIT_BITS };
+
+/* ---- keys ---- */
+
+template <int BYTES>
+struct word_of {
+  typedef u32 type;
+};
+template <>
+struct word_of<8> {
+  typedef u64 type;
+};
+
+/* A key has as many bits as the element; equal elements have equal keys. */
+template <class E>
+struct key_as {
+  typedef typename word_of<sizeof(E)>::type key;
+  enum { BITS = 8 * sizeof(E) };
+  static INLINE key highest() { return (key)1 << (BITS - 1); }
+  static INLINE key all() { return highest() | (highest() - 1); }
+  /* Of whole numbers. */
+  static INLINE key of(E x) { return ((key)x & all()) ^ ((E)-1 < (E)0 ? highest() : 0); }
+  /* Of the bits of a float: NaN is the greatest, and -0 is 0. */
+  static INLINE key of_float(key bits, bool nan) {
+    if (nan) return all();
+    if (bits == highest()) bits = 0;
+    return bits & highest() ? bits ^ all() : bits | highest();
+  }
+};
+
+INLINE u32 key_of(b8 x) { return x.v; }
+INLINE u32 key_of(f16 x) { return key_as<f16>::of_float(x.v, (x.v & 0x7fffu) > 0x7c00u); }
+INLINE u32 key_of(bf16 x) { return key_as<bf16>::of_float(x.v, (x.v & 0x7fffu) > 0x7f80u); }
+INLINE u32 key_of(float x) { return key_as<float>::of_float(__float_as_uint(x), x != x); }
+INLINE u64 key_of(double x) {
+  return key_as<double>::of_float((u64)__double_as_longlong(x), x != x);
+}
+INLINE u64 key_of(c64 x) {
+  if (x.re != x.re || x.im != x.im) return ~(u64)0;
+  return (u64)key_of(x.re) << 32 | key_of(x.im);
+}
+template <class E>
+INLINE typename key_as<E>::key key_of(E x) {
+  return key_as<E>::of(x);
+}
+
+template <class E>
+INLINE u32 digit_of(E x, int pass) {
+  return (u32)(key_of(x) >> (pass * DIGIT_BITS)) & (DIGITS - 1);
+}
+
+/* ---- places ---- */
+
+/* The lanes with the same digit. All 32 come here. */
+INLINE u32 lanes_with(u32 digit) {
+  u32 lanes = ~0u;
+#pragma unroll
+  for (int bit = 0; bit < DIGIT_BITS; bit++) {
+    const bool set = digit >> bit & 1u;
+    const u32 others = __ballot_sync(~0u, set);
+    lanes &= set ? others : ~others;
+  }
+  return lanes;
+}
+
+/* How many of the warp's elements have been counted with this digit, which is counted now, in the
+   order of the lanes. `counts` are the warp's own. */
+INLINE u32 counted_before(u16 *counts, u32 digit) {
+  const u32 lanes = lanes_with(digit), lower = lanes & ((1u << (threadIdx.x % 32)) - 1u);
+  const u32 before = counts[digit];
+  __syncwarp();
+  if (lower == 0) counts[digit] = (u16)(before + __popc(lanes));
+  __syncwarp();
+  return before + __popc(lower);
+}
+
+/* What thread i < 256 is given becomes the sum of those given to the threads before it; the others
+   give nothing. All threads of the block come here. */
+template <class T>
+INLINE T sum_before(T mine) {
+  __shared__ T warps[DIGITS / 32];
+  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+  T sum = mine;
+#pragma unroll
+  for (int by = 1; by < 32; by *= 2) {
+    const T lower = __shfl_up_sync(~0u, sum, by);
+    if (lane >= by) sum += lower;
+  }
+  __syncthreads();
+  if (lane == 31 && warp < DIGITS / 32) warps[warp] = sum;
+  __syncthreads();
+  T before = sum - mine;
+  for (int w = 0; w < warp && w < DIGITS / 32; w++) before += warps[w];
+  return before;
+}
+
+/* Of each digit, by the thread of its number: makes of every warp's count what the warps before it
+   have, and returns that of the block. */
+INLINE u32 count_of_block(u16 (*counts)[DIGITS], u32 digit) {
+  u32 count = 0;
+  for (int w = 0; w < (int)blockDim.x / 32; w++) {
+    const u32 mine = counts[w][digit];
+    counts[w][digit] = (u16)count;
+    count += mine;
+  }
+  return count;
+}

@@ -1,0 +1,173 @@
+/* Sorts and scans on the GPU against the CPU where lines are cut: elements of any bits, so that
+   every digit of a key matters, NaN and both zeros among them, in lines that end before, at and
+   behind the end of a block's work; sums over many groups of tiles, which have the same bits each
+   time. What is sorted has the bits that the CPU has, since both sort stably.
+
+   Usage: long_lines [DTYPE...], numbers of types; else all. */
+
+#include "gpu_case.h"
+
+/* Any bits; in every eighth place one of a few values that are equal, or nearly so, to others. */
+static struct wr_node *any_bits(enum wr_dtype t, int ndim, const int32_t *shape, uint32_t seed) {
+  int64_t size;
+  struct wr_node *node = NULL;
+  const size_t item = wr_dtype_size(t);
+  wr_shape_size(shape, ndim, &size);
+  char *data = malloc((size_t)size * item + 8);
+  for (int64_t i = 0; i < size; i++) {
+    const uint64_t bits = (uint64_t)gpu_case_next(&seed) << 32 | gpu_case_next(&seed);
+    memcpy(data + i * (int64_t)item, &bits, item);
+    if (t == WR_BOOL) data[i] = bits & 1u;
+    if (bits >> 40 & 7u) continue;
+    gpu_case_put(data, i, t, &seed, true);
+  }
+  struct wr_error *error = wr_node_from_data(&node, data, ndim, shape, t);
+  free(data);
+  if (error) exit(1);
+  return node;
+}
+
+/* Forced; NULL after an error, which is counted. */
+static struct wr_node *done(enum wr_op op, struct wr_node *in, enum wr_dtype to, const void *params,
+                            size_t bytes, struct wr_stream *stream, const char *what) {
+  const struct wr_record record = {.op = op,
+                                   .dtype = to,
+                                   .ndim = wr_node_ndim(in),
+                                   .shape = wr_node_shape(in),
+                                   .n_in = 1,
+                                   .in = &in,
+                                   .params = params,
+                                   .params_bytes = bytes,
+                                   .stream = stream};
+  struct wr_node *node = NULL;
+  struct wr_error *error = wr_node_record(&node, &record);
+  if (!error) error = wr_node_force(node);
+  if (!error) return node;
+  gpu_case_fail(what, wr_error_message(error));
+  wr_error_release(error);
+  return NULL;
+}
+
+/* Takes the references. */
+static void same_bits(struct wr_node *a, struct wr_node *b, const char *what) {
+  const void *x = NULL, *y = NULL;
+  gpu_case_checks++;
+  if (!a || !b) return;
+  const size_t item = wr_dtype_size(wr_node_dtype(a));
+  struct wr_error *error = wr_node_host_data(a, &x);
+  if (!error) error = wr_node_host_data(b, &y);
+  if (error) exit(1);
+  for (int64_t i = 0; i < wr_node_size(a); i++) {
+    const int64_t at = i * (int64_t)item;
+    if (!memcmp((const char *)x + at, (const char *)y + at, item)) continue;
+    char why[64];
+    snprintf(why, sizeof why, "element %lld has other bits", (long long)i);
+    gpu_case_fail(what, why);
+    break;
+  }
+  wr_node_release(a);
+  wr_node_release(b);
+}
+
+/* A partition on the GPU is a sort. */
+static void sorts(struct wr_node *in, int axis, const char *form) {
+  const enum wr_op ops[] = {WR_OP_SORT, WR_OP_ARGSORT, WR_OP_PARTITION};
+  const struct wr_axis_params params = {axis};
+  const struct wr_partition_params kth = {.axis = axis, .kth = wr_node_shape(in)[axis] / 3};
+  for (int i = 0; i < 3; i++) {
+    char what[128];
+    const bool parts = ops[i] == WR_OP_PARTITION;
+    const enum wr_dtype t = wr_node_dtype(in), to = ops[i] == WR_OP_ARGSORT ? WR_UINT32 : t;
+    snprintf(what, sizeof what, "%s of %s, %s", wr_op_info(ops[i])->name, wr_dtype_name(t), form);
+    const void *p = parts ? (const void *)&kth : &params;
+    const size_t bytes = parts ? sizeof kth : sizeof params;
+    struct wr_node *on_gpu = done(ops[i], in, to, p, bytes, gpu_case_gpu, what);
+    struct wr_node *on_cpu =
+        done(parts ? WR_OP_SORT : ops[i], in, to, &params, sizeof params, gpu_case_cpu, what);
+    same_bits(on_gpu, on_cpu, what);
+  }
+}
+
+static void sorts_of(enum wr_dtype t) {
+  static const int32_t lengths[] = {2,    31,   33,   511,  512,  513,  1024,  1025,
+                                    2048, 2049, 4096, 4097, 8192, 8193, 16384, 50001};
+  for (int i = 0; i < 16; i++) {
+    char form[64];
+    snprintf(form, sizeof form, "lines of %d", lengths[i]);
+    struct wr_node *in = any_bits(t, 2, (const int32_t[]){2, lengths[i]}, 21u);
+    sorts(in, 1, form);
+    wr_node_release(in);
+  }
+  /* Along an axis whose elements do not lie side by side, in the input, in the result, in both. */
+  struct wr_node *in = any_bits(t, 2, (const int32_t[]){9001, 3}, 22u);
+  sorts(in, 0, "columns");
+  in = gpu_case_view(in, 2, (const int32_t[]){3, 9001}, (const int64_t[]){1, 3}, 0);
+  sorts(in, 1, "turned");
+  in = gpu_case_view(in, 2, (const int32_t[]){3, 1500}, (const int64_t[]){9001, -6}, 9000);
+  sorts(in, 1, "backward");
+  wr_node_release(in);
+}
+
+/* ---- scans ---- */
+
+static void scan(enum wr_op by, struct wr_node *in, int axis, int way, const char *form) {
+  char what[128];
+  const enum wr_dtype t = wr_node_dtype(in);
+  const struct wr_scan_params params = {by, axis, way % 2 == 1, way < 2};
+  snprintf(what, sizeof what, "scan of %s by %s, %s, way %d", wr_dtype_name(t),
+           wr_op_info(by)->name, form, way);
+  const struct gpu_case c = {.op = WR_OP_SCAN,
+                             .dtype = t,
+                             .ndim = wr_node_ndim(in),
+                             .shape = wr_node_shape(in),
+                             .n_in = 1,
+                             .in = &in,
+                             .params = &params,
+                             .params_bytes = sizeof params,
+                             .tolerance = t == WR_FLOAT32 || t == WR_COMPLEX64 ? 2e-5 : 0};
+  gpu_case_run(&c, what);
+  struct wr_node *once = done(WR_OP_SCAN, in, t, &params, sizeof params, gpu_case_gpu, what);
+  struct wr_node *again = done(WR_OP_SCAN, in, t, &params, sizeof params, gpu_case_gpu, what);
+  same_bits(once, again, what);
+}
+
+static void scans_of(enum wr_dtype t) {
+  static const int32_t lengths[] = {33, 256, 257, 512, 513, 2048, 4096, 4097, 40001};
+  for (int i = 0; i < 9; i++) {
+    char form[64];
+    snprintf(form, sizeof form, "lines of %d", lengths[i]);
+    struct wr_node *in = gpu_case_array(t, 2, (const int32_t[]){3, lengths[i]}, 23u, false);
+    for (int way = 0; way < 4; way++) scan(WR_OP_ADD, in, 1, way, form);
+    scan(WR_OP_MAXIMUM, in, 1, i % 4, form);
+    wr_node_release(in);
+  }
+  /* One behind a multiple of 16 bytes. */
+  struct wr_node *in = gpu_case_array(t, 1, (const int32_t[]){16385}, 24u, false);
+  in = gpu_case_view(in, 1, (const int32_t[]){16384}, (const int64_t[]){1}, 1);
+  for (int way = 0; way < 4; way++) scan(WR_OP_ADD, in, 0, way, "behind one");
+  wr_node_release(in);
+  in = gpu_case_array(t, 2, (const int32_t[]){20001, 3}, 25u, false);
+  for (int way = 0; way < 4; way++) scan(WR_OP_ADD, in, 0, way, "columns");
+  wr_node_release(in);
+}
+
+/* Tiles of 4,096 or 2,048 elements, groups of 256 tiles. */
+static void many_groups(enum wr_dtype t) {
+  struct wr_node *in = gpu_case_array(t, 2, (const int32_t[]){2, 2200004}, 26u, false);
+  for (int way = 0; way < 4; way++) scan(WR_OP_ADD, in, 1, way, "groups");
+  scan(WR_OP_MINIMUM, in, 1, 0, "groups");
+  wr_node_release(in);
+}
+
+static void all_of(enum wr_dtype t) {
+  sorts_of(t);
+  scans_of(t);
+  if (t == WR_FLOAT32 || t == WR_FLOAT64 || t == WR_UINT8) many_groups(t);
+}
+
+int main(int argc, char **argv) {
+  if (!gpu_case_start()) return GPU_CASE_SKIPPED;
+  for (int i = 1; i < argc; i++) all_of((enum wr_dtype)atoi(argv[i]));
+  for (int t = 0; argc == 1 && t < WR_DTYPE_COUNT; t++) all_of((enum wr_dtype)t);
+  return gpu_case_end();
+}
