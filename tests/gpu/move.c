@@ -93,6 +93,22 @@ static void takes(enum wr_dtype t, enum wr_dtype index) {
   release_all(in, 2);
 }
 
+/* Rows that are whole packs, between other axes and one element behind a pack too. */
+static void takes_rows(enum wr_dtype t) {
+  const struct wr_gather_params rows = {.n_axes = 1, .dropped = true},
+                                between = {.n_axes = 1, .before = 1, .dropped = true, .axes = {1}};
+  struct wr_node *index = indices(WR_INT32, 2, (const int32_t[]){4, 60});
+  struct wr_node *in[] = {gpu_case_array(t, 2, (const int32_t[]){17, 48}, 2u, true), index};
+  run(WR_OP_GATHER, t, 3, (const int32_t[]){4, 60, 48}, 2, in, &rows, sizeof rows, "rows");
+  in[0] = gpu_case_view(in[0], 2, (const int32_t[]){16, 48}, (const int64_t[]){48, 1}, 1);
+  run(WR_OP_GATHER, t, 3, (const int32_t[]){4, 60, 48}, 2, in, &rows, sizeof rows, "behind one");
+  wr_node_release(in[0]);
+  in[0] = gpu_case_array(t, 3, (const int32_t[]){3, 17, 32}, 3u, true);
+  run(WR_OP_GATHER, t, 4, (const int32_t[]){3, 4, 60, 32}, 2, in, &between, sizeof between,
+      "rows between");
+  release_all(in, 2);
+}
+
 /* Slices (3,5) at places of two index arrays of different types, and of none. */
 static void gathers(enum wr_dtype t) {
   const struct wr_gather_params places = {.n_axes = 2, .axes = {1, 0}}, none = {.n_axes = 0};
@@ -157,6 +173,7 @@ int main(void) {
     aranges(t);
     for (int index = WR_BOOL; index <= WR_INT64; index++) takes(t, (enum wr_dtype)index);
     gathers(t);
+    takes_rows(t);
     scattered_copies(t);
     scatters(WR_OP_ADD, t, WR_INT32);
     scatters(WR_OP_ADD, t, WR_UINT32);

@@ -81,6 +81,8 @@ static void columns_of(enum wr_dtype t) {
     struct wr_node *in = gpu_case_array(t, 2, shapes[i], 7u, false);
     reduce_one(WR_OP_SUM, in, 1u, sum_type(t), "columns");
     reduce_one(WR_OP_MAX, in, 1u, t, "columns");
+    search_one(WR_OP_ARGMAX, in, 0, "columns");
+    search_one(WR_OP_ARGMIN, in, 0, "columns");
     wr_node_release(in);
   }
 }
@@ -107,6 +109,10 @@ static void of_type(enum wr_dtype t) {
   search_one(WR_OP_ARGMIN, in, 0, "odd values");
   reduce_one(WR_OP_MAX, in, 1u, t, "odd values");
   reduce_one(WR_OP_MIN, in, 1u, t, "odd values");
+  wr_node_release(in);
+  in = gpu_case_array(t, 2, (const int32_t[]){700, 40}, 8u, true);
+  search_one(WR_OP_ARGMAX, in, 0, "odd columns");
+  search_one(WR_OP_ARGMIN, in, 0, "odd columns");
   wr_node_release(in);
   in = gpu_case_array(t, 3, empty, 6u, false);
   for (uint32_t axes = 0; axes < 8; axes++) {

@@ -1,9 +1,11 @@
 /* The index of the largest or smallest element along some axes, by WR_OP (argmax, argmin). The
    first of equal elements counts; a NaN wins over every number, the first NaN over the others. Cut
-   into splits as in reduce.cu; a split's answer is an index, whose element is read again. */
+   into splits as in reduce.cu. Of rows a split's answer is an index, whose element is read again; of
+   columns it is both, and the block that comes last joins them. */
 
 #include "types.cuh"
 #include "order.cuh"
+#include "blocks.cuh"
 
 typedef compute<WR_A>::type value_t;
 
@@ -87,5 +89,76 @@ extern "C" __global__ void merge(u32 *out, const i64 *found, const WR_A *a, layo
     }
     top = best_of_block(top);
     if (threadIdx.x == 0) out[r] = (u32)top.index;
+  }
+}
+
+/* Neighbouring results lie side by side in memory: a thread per result, SIDE threads of the block
+   share its elements. Blocks of 32 by SIDE threads. */
+enum { SIDE = 8, UNROLL = 8 };
+
+INLINE best best_of_side(best mine) {
+  __shared__ best side[SIDE][32];
+  __syncthreads();
+  side[threadIdx.y][threadIdx.x] = mine;
+  __syncthreads();
+  if (threadIdx.y > 0) return mine;
+  for (int k = 1; k < SIDE; k++) mine = better(mine, side[k][threadIdx.x]);
+  return mine;
+}
+
+/* Elements come in the order of their places, so one that is equal to the best does not beat it. */
+INLINE best best_of_column(const WR_A *column, const layout<1> &reduced, i64 begin, i64 end) {
+  best mine;
+  mine.index = -1;
+  mine.value = value_t();
+  for (i64 j = begin + threadIdx.y; j < end; j += UNROLL * SIDE) {
+    WR_A x[UNROLL];
+#pragma unroll
+    for (int u = 0; u < UNROLL; u++) {
+      const i64 at = j + u * SIDE;
+      if (at < end) x[u] = column[offset_of(reduced, (index_t)at)];
+    }
+#pragma unroll
+    for (int u = 0; u < UNROLL; u++) {
+      const i64 at = j + u * SIDE;
+      if (at >= end) continue;
+      const value_t v = load<WR_A>(x[u]);
+      if (mine.index >= 0 && !WR_OP::beats(v, mine.value)) continue;
+      mine.value = v;
+      mine.index = at;
+    }
+  }
+  return mine;
+}
+
+/* `parts` lie by splits, then results; there are counters for every 32 results, which are 0. */
+extern "C" __global__ void columns(u32 *out, best *parts, u32 *counters, const WR_A *a,
+                                   const __grid_constant__ layout<1> kept,
+                                   const __grid_constant__ layout<1> reduced, index_t results,
+                                   i64 n, i64 per_split) {
+  const i64 begin = (i64)blockIdx.y * per_split;
+  const i64 end = begin + per_split < n ? begin + per_split : n;
+  for (index_t first = blockIdx.x * 32; first < results; first += gridDim.x * 32) {
+    const index_t r = first + threadIdx.x;
+    const bool mine = threadIdx.y == 0 && r < results;
+    best top;
+    top.index = -1;
+    top.value = value_t();
+    if (r < results) top = best_of_column(a + offset_of(kept, r), reduced, begin, end);
+    top = best_of_side(top);
+    if (gridDim.y > 1) {
+      if (mine) parts[(i64)blockIdx.y * results + r] = top;
+      if (!comes_last(counters + first / 32)) continue;
+      top.index = -1;
+      for (u32 s = threadIdx.y; r < results && s < gridDim.y; s += SIDE) {
+        const best *part = parts + (i64)s * results + r;
+        best other;
+        other.value = peek(&part->value);
+        other.index = peek(&part->index);
+        top = better(top, other);
+      }
+      top = best_of_side(top);
+    }
+    if (mine) out[r] = (u32)top.index;
   }
 }

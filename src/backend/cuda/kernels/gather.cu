@@ -16,6 +16,33 @@ extern "C" __global__ void take(WR_A *out, const WR_A *a, index_t n, i64 count, 
   }
 }
 
+/* The same where what is taken lies dense, in packs of 16 bytes: n and `after` count packs, the rest
+   elements. A thread reads AHEAD packs before it writes them. */
+enum { K = 16 / sizeof(WR_A), AHEAD = 4 };
+
+extern "C" __global__ void take_packs(pack<WR_A, K> *out, const WR_A *a, index_t n, i64 count,
+                                      i64 after, const WR_B *indices, i64 extent, i64 room,
+                                      i64 stride, const __grid_constant__ layout<1> outer,
+                                      const __grid_constant__ layout<1> index) {
+  for (index_t first = (index_t)blockIdx.x * AHEAD * blockDim.x + threadIdx.x; first < n;
+       first += thread_count() * AHEAD) {
+    pack<WR_A, K> x[AHEAD];
+#pragma unroll
+    for (int u = 0; u < AHEAD; u++) {
+      const index_t t = first + u * blockDim.x;
+      if (t >= n) continue;
+      const index_t piece = t / (index_t)after, rest = t - piece * (index_t)after;
+      const index_t before = piece / (index_t)count, k = piece - before * (index_t)count;
+      const i64 i = nearest(place_of<WR_B>(indices[offset_of(index, k)], extent), room);
+      x[u] = ((const pack<WR_A, K> *)(a + offset_of(outer, before) + i * stride))[rest];
+    }
+#pragma unroll
+    for (int u = 0; u < AHEAD; u++) {
+      if (first + u * blockDim.x < n) out[first + u * blockDim.x] = x[u];
+    }
+  }
+}
+
 /* The same for several, or none. Operand k of `places` is index array k. */
 extern "C" __global__ void gather(WR_A *out, const WR_A *a, index_t n, i64 count, i64 after,
                                   indices_of indices, layout<1> outer, layout<ARRAYS + 1> places,

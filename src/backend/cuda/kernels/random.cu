@@ -1,6 +1,7 @@
 /* Random bits: Threefry-2x32 of 20 rounds, laid out as the host's core/threefry.h says, so that both
-   draw the same numbers. A thread hashes a pair of counters and writes two words, one in each half
-   of the key's block; the last word may be cut. */
+   draw the same numbers. A pair of counters is hashed to two words, one in each half of the key's
+   block; the last word may be cut. A thread hashes EACH neighbouring pairs, and writes those of each
+   half as one where they lie on 16 bytes. */
 
 #include "types.cuh"
 
@@ -40,18 +41,45 @@ INLINE void put_word(u8 *block, i64 bytes, bool aligned, i64 i, u32 word) {
   for (int k = 0; k < 4 && at + k < bytes; k++) block[at + k] = (u8)(word >> (8 * k));
 }
 
-/* `pairs` threads' work for each key: half of the words, and one more when their number is odd. */
+enum { EACH = 4 };
+
+/* A half's words of a thread, `first` on; `wide` says that they lie on 16 bytes. */
+INLINE void put_words(u8 *block, i64 bytes, bool aligned, bool wide, i64 first, i64 count,
+                      const u32 *words) {
+  if (wide && count >= EACH) {
+    pack<u32, EACH> all;
+#pragma unroll
+    for (int k = 0; k < EACH; k++) all.e[k] = words[k];
+    *(pack<u32, EACH> *)(block + first * 4) = all;
+    return;
+  }
+#pragma unroll
+  for (int k = 0; k < EACH; k++) {
+    if (k < count) put_word(block, bytes, aligned, first + k, words[k]);
+  }
+}
+
+/* Of each key's block: a pair for half of the words, and one more when their number is odd. */
 extern "C" __global__ void bits(u8 *out, const u32 *keys, i64 n_keys, i64 key_stride, i64 bytes,
                                 i64 half, i64 odd, layout<1> l) {
   const i64 pairs = half + odd;
-  const bool aligned = bytes % 4 == 0;
-  for (i64 t = (i64)blockIdx.x * blockDim.x + threadIdx.x; t < n_keys * pairs;
-       t += (i64)gridDim.x * blockDim.x) {
-    const i64 key = t / pairs, i = t % pairs;
-    const u32 *k = keys + offset_of(l, (index_t)key);
-    const i64 second = i < half ? half + odd + i : 0;
-    const words w = threefry(k[0], k[key_stride], (u32)i, (u32)second);
-    put_word(out + key * bytes, bytes, aligned, i, w.a);
-    if (i < half) put_word(out + key * bytes, bytes, aligned, second, w.b);
+  const index_t groups = (index_t)((pairs + EACH - 1) / EACH);
+  const bool aligned = bytes % 4 == 0, wide = bytes % 16 == 0;
+  for (index_t t = thread_index(); t < (index_t)n_keys * groups; t += thread_count()) {
+    const index_t key = n_keys == 1 ? 0 : t / groups;
+    const i64 first = (i64)(t - key * groups) * EACH;
+    const u32 *k = keys + offset_of(l, key);
+    const u32 k0 = k[0], k1 = k[key_stride];
+    u32 a[EACH], b[EACH];
+#pragma unroll
+    for (int u = 0; u < EACH; u++) {
+      const i64 i = first + u;
+      const words w = threefry(k0, k1, (u32)i, i < half ? (u32)(pairs + i) : 0);
+      a[u] = w.a;
+      b[u] = w.b;
+    }
+    u8 *block = out + key * bytes;
+    put_words(block, bytes, aligned, wide, first, pairs - first, a);
+    put_words(block, bytes, aligned, wide && pairs % EACH == 0, pairs + first, half - first, b);
   }
 }

@@ -1,10 +1,14 @@
 /* Index of the largest or smallest element along an axis, or over the whole input in row-major
    order (axis -1). The first of equal elements counts; a NaN wins over every number, the first NaN
-   over the others. An empty input gives zeros. */
+   over the others. An empty input gives zeros. Where there are too few results to fill the GPU each
+   is found in splits. */
 
 #include "backend/cuda/ops/internal.h"
 
 enum { MOST_SPLITS = 1024, LEAST_PER_SPLIT = 4096, THREADS = 256 };
+
+/* Of the kernel for columns: results and threads of a block, bytes of what a split comes to. */
+enum { LANES = 32, SIDE = 8, LEAST_PER_COLUMN = 256, PART = 16 };
 
 struct search {
   struct wr_layout kept;
@@ -15,25 +19,67 @@ struct search {
   int64_t per_split;
 };
 
-static void choose_splits(struct search *s, const struct wr_run *run) {
+/* Without splits there would be `blocks` blocks. */
+static void choose_splits(struct search *s, const struct wr_run *run, int64_t blocks,
+                          int64_t least) {
   const int64_t n = s->reduced.size;
-  int64_t wanted = (int64_t)run->gpu->multiprocessors * 8 / s->kept.size;
-  if (wanted > n / LEAST_PER_SPLIT) wanted = n / LEAST_PER_SPLIT;
+  int64_t wanted = (int64_t)run->gpu->multiprocessors * WR_RUN_COUNTERS / blocks;
+  if (wanted > n / least) wanted = n / least;
   if (wanted > MOST_SPLITS) wanted = MOST_SPLITS;
   if (wanted < 1) wanted = 1;
   s->per_split = (n + wanted - 1) / wanted;
   s->splits = (n + s->per_split - 1) / s->per_split;
 }
 
+/* What all kernels have. */
+static void add_input(struct wr_launch *l, struct search *s) {
+  wr_launch_pointer(l, s->call->in[0].data);
+  wr_launch_layout(l, &s->kept);
+  wr_launch_layout(l, &s->reduced);
+  wr_launch_index(l, s->kept.size);
+}
+
+/* ---- columns ---- */
+
+static bool is_columns(const struct search *s) {
+  const struct wr_layout *kept = &s->kept, *reduced = &s->reduced;
+  return kept->strides[0][kept->ndim - 1] == 1 && reduced->strides[0][reduced->ndim - 1] != 1 &&
+         kept->size >= 8;
+}
+
+/* As sums over columns are made (reduce.c). */
+static struct wr_error *columns(struct search *s, struct wr_run *run) {
+  const int64_t blocks = (s->kept.size + LANES - 1) / LANES;
+  const int64_t most = (int64_t)run->gpu->multiprocessors * 32;
+  struct wr_launch l;
+  void *parts = NULL;
+  uint32_t *counters = NULL;
+  choose_splits(s, run, blocks, LEAST_PER_COLUMN);
+  if (s->splits > 1) {
+    struct wr_error *error = wr_run_counters(run, &counters);
+    if (!error) error = wr_run_scratch(run, (size_t)(s->splits * s->kept.size) * PART, &parts);
+    if (error) return error;
+  }
+  wr_launch_start(&l, s->id, WR_ENTRY_ARG_COLUMNS);
+  wr_launch_pointer(&l, s->call->out.data);
+  wr_launch_pointer(&l, parts);
+  wr_launch_pointer(&l, counters);
+  add_input(&l, s);
+  wr_launch_i64(&l, s->reduced.size);
+  wr_launch_i64(&l, s->per_split);
+  wr_launch_blocks(&l, blocks < most ? blocks : most, s->splits, LANES);
+  l.block[1] = SIDE;
+  return wr_launch(&l, run);
+}
+
+/* ---- rows ---- */
+
 /* What both kernels begin with. */
 static void start(struct wr_launch *l, struct search *s, int entry, void *found) {
   wr_launch_start(l, s->id, entry);
   wr_launch_pointer(l, s->call->out.data);
   wr_launch_pointer(l, found);
-  wr_launch_pointer(l, s->call->in[0].data);
-  wr_launch_layout(l, &s->kept);
-  wr_launch_layout(l, &s->reduced);
-  wr_launch_index(l, s->kept.size);
+  add_input(l, s);
 }
 
 static struct wr_error *find(struct search *s, struct wr_run *run, void *found) {
@@ -54,10 +100,21 @@ static struct wr_error *merge(struct search *s, struct wr_run *run, void *found)
   return wr_launch(&l, run);
 }
 
+static struct wr_error *rows(struct search *s, struct wr_run *run) {
+  void *found = NULL;
+  choose_splits(s, run, s->kept.size, LEAST_PER_SPLIT);
+  if (s->splits > 1) {
+    const size_t bytes = (size_t)(s->splits * s->kept.size) * sizeof(int64_t);
+    struct wr_error *error = wr_run_scratch(run, bytes, &found);
+    if (error) return error;
+  }
+  struct wr_error *error = find(s, run, found);
+  return !error && found ? merge(s, run, found) : error;
+}
+
 struct wr_error *wr_gpu_arg_reduce(struct wr_run *run, const struct wr_call *call) {
   const struct wr_tensor *in = &call->in[0], *out = &call->out;
   const struct wr_axis_params *params = call->params;
-  void *found = NULL;
   if (out->size == 0) return NULL;
   if (in->size == 0) {
     return wr_run_zero(run, out->data, (size_t)out->size * wr_dtype_size(out->dtype));
@@ -73,12 +130,5 @@ struct wr_error *wr_gpu_arg_reduce(struct wr_run *run, const struct wr_call *cal
                                (uint8_t)out->dtype,
                                wr_layout_is_big(&s.kept) || wr_layout_is_big(&s.reduced),
                                0};
-  choose_splits(&s, run);
-  if (s.splits > 1) {
-    struct wr_error *error =
-        wr_run_scratch(run, (size_t)(s.splits * s.kept.size) * sizeof(int64_t), &found);
-    if (error) return error;
-  }
-  struct wr_error *error = find(&s, run, found);
-  return !error && found ? merge(&s, run, found) : error;
+  return is_columns(&s) ? columns(&s, run) : rows(&s, run);
 }

@@ -5,7 +5,8 @@
 
 #include "backend/cuda/ops/internal.h"
 
-enum { INDEX_ARRAYS = 8 }; /* as many as the kernels take */
+/* As many as the kernels take, and as many packs as a thread moves. */
+enum { INDEX_ARRAYS = 8, AHEAD = 4 };
 
 /* The kernels' struct indices_of. */
 struct indices_of {
@@ -115,6 +116,19 @@ static void places_of_one(struct wr_launch *l, struct index_set *s, struct wr_la
   wr_launch_i64(l, s->at.stride[0]);
 }
 
+/* How many elements the kernel for a single index array may move as one: a pack of 16 bytes where
+   slices lie dense and all of them, here and there, begin at a multiple of 16 bytes; else 1. */
+static int64_t pack_of(const struct index_set *s, const struct wr_tensor *in,
+                       const struct wr_tensor *out, const struct wr_layout *outer,
+                       const struct wr_layout *inner) {
+  const size_t item = wr_dtype_size(in->dtype);
+  const int64_t pack = 16 / (int64_t)item;
+  const bool packs = wr_layout_is_dense(inner) && inner->size % pack == 0 &&
+                     s->at.stride[0] % pack == 0 && wr_aligned(out->data, 16) &&
+                     wr_layout_is_aligned(outer, 0, in->data, item, 16);
+  return packs ? pack : 1;
+}
+
 struct wr_error *wr_gpu_gather(struct wr_run *run, const struct wr_call *call) {
   const struct wr_gather_params *params = call->params;
   const struct wr_tensor *in = &call->in[0], *out = &call->out;
@@ -132,13 +146,16 @@ struct wr_error *wr_gpu_gather(struct wr_run *run, const struct wr_call *call) {
   const bool one = s.n == 1;
   const bool big = out->size > INT32_MAX || outer.ndim > WR_AXES || inner.ndim > WR_AXES ||
                    s.places.ndim > WR_AXES;
+  const int64_t pack = one ? pack_of(&s, in, out, &outer, &inner) : 1;
   wr_launch_start(&l, gather_id(out->dtype, index_type(&s), big),
-                  one ? WR_ENTRY_TAKE : WR_ENTRY_GATHER);
+                  pack > 1 ? WR_ENTRY_TAKE_PACKS
+                  : one    ? WR_ENTRY_TAKE
+                           : WR_ENTRY_GATHER);
   wr_launch_pointer(&l, out->data);
   wr_launch_pointer(&l, in->data);
-  wr_launch_index(&l, out->size);
+  wr_launch_index(&l, out->size / pack);
   wr_launch_i64(&l, s.places.size);
-  wr_launch_i64(&l, inner.size);
+  wr_launch_i64(&l, inner.size / pack);
   if (one) {
     places_of_one(&l, &s, &places);
   } else {
@@ -146,8 +163,9 @@ struct wr_error *wr_gpu_gather(struct wr_run *run, const struct wr_call *call) {
   }
   wr_launch_layout(&l, &outer);
   wr_launch_layout(&l, one ? &places : &s.places);
-  wr_launch_layout(&l, &inner);
-  wr_launch_threads(&l, run, out->size, 256);
+  if (pack == 1) wr_launch_layout(&l, &inner);
+  const int64_t each = pack > 1 ? pack * AHEAD : 1;
+  wr_launch_threads(&l, run, (out->size + each - 1) / each, 256);
   return wr_launch(&l, run);
 }
 
