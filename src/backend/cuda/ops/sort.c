@@ -138,8 +138,8 @@ static struct wr_error *sweep(struct sort *s, struct wr_run *run, int pass) {
 }
 
 static struct wr_error *in_sweeps(struct sort *s, struct wr_run *run) {
-  struct wr_error *error = state(s, run);
-  if (!error) error = scratch(s, run);
+  struct wr_error *error = scratch(s, run);
+  if (!error) error = state(s, run);
   if (!error) error = count(s, run);
   for (int pass = 0; pass < s->passes && !error; pass++) error = sweep(s, run, pass);
   return error;
