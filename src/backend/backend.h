@@ -38,6 +38,8 @@ struct wr_tensor {
 /* One command: out = op(in..., params). out is dense, never overlaps an input unless it is the very
    same address and layout (a donated elementwise input). With parts, which live as long as the
    call, it has so many results, each dense: out is the bytes in which they stand. */
+struct wr_encoder; /* the backend's own */
+
 struct wr_call {
   enum wr_op op;
   int32_t n_in;
@@ -46,6 +48,7 @@ struct wr_call {
   const void *params;
   int32_t n_parts;
   const struct wr_part *parts;
+  struct wr_encoder *encoder; /* of a CALL, where it is encoded; NULL on the host */
 };
 
 /* Where a part begins, in the backend's memory; nothing is there where all parts are empty. */
@@ -61,19 +64,21 @@ struct wr_completion_hook {
   void (*fn)(struct wr_completion_hook *hook, struct wr_error *error);
 };
 
-/* What an operation CALL runs, on a stream of the CPU alone: a function of a module above the
-   backends. Its parameters begin with wr_call_params, and others of the callee's may follow; what
-   is no plain value is an input. */
+/* What an operation CALL runs: a function of a module above the backends, on a stream of the CPU,
+   or with `begin` of a device that has exchanges (below). Its parameters begin with wr_call_params,
+   and others of the callee's may follow; what is no plain value is an input. */
 struct wr_callee {
   const char *name;    /* in messages */
   size_t params_bytes; /* of all parameters */
+  int32_t n_host; /* how many inputs, the first, are read where they are: they are the host's */
   /* As a kernel of the CPU's (backend/cpu/kernels.h): returns when all is done, and blocks on no
      other work. */
   struct wr_error *(*run)(const struct wr_call *call);
   /* In its place, for what may take long without a processor, or block: begins it and answers as
      encode does. The elements of inputs and results, the parameters and the extents and strides are
-     there until the hook is called; `call` and its array of inputs only until begin returns. NULL:
-     there is `run`. */
+     there until the hook is called; `call` and its array of inputs only until begin returns. All
+     inputs are over, and what the encoder needs to have them is with the device. NULL: there is
+     `run`. */
   enum wr_encode_status (*begin)(const struct wr_call *call, struct wr_completion_hook *hook,
                                  struct wr_error **error);
   /* It takes its place in its stream's order, by the thread that submits it, under that stream's
@@ -86,7 +91,8 @@ struct wr_callee {
   void (*failed)(void *params, const struct wr_error *error);
 };
 
-/* Whether an operation with these parameters is a CALL that may stay pending. */
+/* Whether an operation with these parameters is a CALL that may stay pending. Its end comes in no
+   order, on a device too. */
 static inline bool wr_op_may_stay(enum wr_op op, const void *params) {
   return op == WR_OP_CALL && ((const struct wr_call_params *)params)->callee->begin;
 }
@@ -126,7 +132,61 @@ enum { WR_UPLOAD_BYTES = 1024, WR_DOWNLOAD_BYTES = 4096 };
    find what this one did not. */
 enum wr_usable { WR_USABLE, WR_UNUSABLE, WR_UNUSABLE_FOR_NOW };
 
-struct wr_encoder; /* the backend's own */
+/* ---- exchanges between the devices of several processes ---- */
+
+enum wr_exchange_kind {
+  WR_EXCHANGE_SUM,
+  WR_EXCHANGE_MAX,
+  WR_EXCHANGE_MIN,
+  WR_EXCHANGE_GATHER,
+  WR_EXCHANGE_SCATTER,
+  WR_EXCHANGE_SEND,
+  WR_EXCHANGE_RECV
+};
+
+struct wr_exchange {
+  enum wr_exchange_kind kind;
+  enum wr_dtype dtype;
+  int peer;                   /* of SEND and RECV */
+  size_t count;               /* elements of the input, of RECV of the result */
+  const void *in;             /* dense, in the device's memory, as `out` is */
+  void *out;                  /* of SEND another place for the same */
+  struct wr_encoder *encoder; /* what it was given so far comes before */
+};
+
+enum { WR_EXCHANGE_ID_BYTES = 128 };
+
+struct wr_communicator;  /* a process's part in a group of them; the backend's own */
+struct wr_exchange_mark; /* a place in the order of its exchanges */
+
+/* What is called for a communicator is called by one thread at a time, and returns soon. An error
+   is one of the communicator; then it has to be aborted. */
+struct wr_exchange_device {
+  /* Whether there is the library for it; else *reason says why not. May look for it. */
+  bool (*usable)(const char **reason);
+  /* What the processes of a new group have to have in common, made by one of them. */
+  struct wr_error *(*id)(char id[WR_EXCHANGE_ID_BYTES]);
+  /* Begins to meet the others: it is there once it is settled. */
+  struct wr_error *(*begin)(int index, int rank, int size, const char id[WR_EXCHANGE_ID_BYTES],
+                            struct wr_communicator **out);
+  /* Whether the latest thing that was begun or started is with the device; nothing else may be
+     started before. */
+  struct wr_error *(*settled)(struct wr_communicator *communicator, bool *yes);
+  /* Whether the device can reduce elements of that type so. */
+  bool (*reduces)(enum wr_exchange_kind kind, enum wr_dtype dtype);
+  struct wr_error *(*start)(struct wr_communicator *communicator, const struct wr_exchange *what);
+  /* Behind all that was started and has settled. */
+  struct wr_error *(*mark)(struct wr_communicator *communicator, struct wr_exchange_mark **out);
+  struct wr_error *(*over)(struct wr_communicator *communicator,
+                           const struct wr_exchange_mark *mark, bool *yes);
+  void (*mark_free)(struct wr_communicator *communicator, struct wr_exchange_mark *mark);
+  /* What is under way ends, with values of no use, and nothing can be started any more. */
+  void (*abort)(struct wr_communicator *communicator);
+  /* Nothing may be done on the device any more, since what was aborted does not end. */
+  void (*give_up)(struct wr_communicator *communicator);
+  /* Nothing is under way. */
+  void (*end)(struct wr_communicator *communicator);
+};
 
 /* What an encoder has, for weir_dump. */
 struct wr_encoder_look {
@@ -258,6 +318,9 @@ struct wr_backend {
   /* NULL: what is encoded is over when the call returns, or is told by its hook, and there is
      nothing to hand on, to look for or to wait for. */
   const struct wr_async_device *async;
+
+  /* NULL: the devices of processes exchange nothing. */
+  const struct wr_exchange_device *exchanges;
 
   /* True when the backend has a body for this operation and dtype. */
   bool (*supports)(enum wr_op op, enum wr_dtype dtype);

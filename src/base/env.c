@@ -26,6 +26,7 @@ enum variable {
   VAR_GRAPHS,
   VAR_INFO,
   VAR_KERNEL_CACHE_BYTES,
+  VAR_NCCL, /* by wr_env_text */
   VAR_NUM_THREADS,
   VAR_OPENBLAS,
   VAR_THREADS,
@@ -43,6 +44,7 @@ static const char *const names[VAR_COUNT] = {
     [VAR_GRAPHS] = "WEIR_GRAPHS",
     [VAR_INFO] = "WEIR_INFO",
     [VAR_KERNEL_CACHE_BYTES] = "WEIR_KERNEL_CACHE_BYTES",
+    [VAR_NCCL] = "WEIR_NCCL",
     [VAR_NUM_THREADS] = "WEIR_NUM_THREADS",
     [VAR_OPENBLAS] = "WEIR_OPENBLAS",
     [VAR_THREADS] = "WEIR_THREADS",

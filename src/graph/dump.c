@@ -143,7 +143,8 @@ static bool stays(const struct wr_node *copy) {
 }
 
 /* As blocking_input in run.c, of which this is a copy that changes nothing. */
-static bool tell_input(const struct wr_node *at, uint64_t stream_id, struct wr_dump_work *told) {
+static bool tell_input(const struct wr_node *at, uint64_t stream_id, bool all,
+                       struct wr_dump_work *told) {
   struct wr_node in;
   if (!look_at(at, &in)) return false;
   const enum wr_phase phase = wr_completion_phase(&in.completion);
@@ -153,7 +154,7 @@ static bool tell_input(const struct wr_node *at, uint64_t stream_id, struct wr_d
     return false;
   } else if (stays(&in)) {
     told->wait = WR_DUMP_WAITS_OTHERS;
-  } else if (in.stream_id != stream_id) {
+  } else if (all || in.stream_id != stream_id) {
     told->wait = WR_DUMP_WAITS_STREAM;
     told->by = in.stream_id;
   } else {
@@ -169,7 +170,7 @@ static void tell_inputs(const struct wr_node *node, struct wr_dump_work *told) {
   if (!look_at(node, &copy)) return;
   const uint32_t n = look_at_inputs(&copy, in);
   for (uint32_t i = 0; i < n; i++) {
-    if (tell_input(in[i], copy.stream_id, told)) return;
+    if (tell_input(in[i], copy.stream_id, stays(&copy), told)) return;
   }
 }
 

@@ -219,8 +219,8 @@ static void begin_pending(struct wr_node *node, const struct wr_backend *backend
 static void end_pending(struct wr_node *node, const struct wr_stream *stream, bool done) {
   const struct wr_backend *backend = wr_stream_backend(stream);
   if (!takes_waits(backend)) return;
-  /* Release: the buffer, and the command in the device's queue. */
-  if (!done) {
+  /* Release: the buffer, and the command in the device's queue. What stays pending is in none. */
+  if (!done && !wr_op_may_stay((enum wr_op)node->op, node->params)) {
     wr_store_release(&node->encoded, backend->async->last_number(wr_stream_encoder(stream)));
   }
   wr_node_release(node);
@@ -232,7 +232,8 @@ static enum wr_encode_status encode_one(struct wr_node *node, struct wr_stream *
   struct wr_call call = {.op = (enum wr_op)node->op,
                          .n_in = (int32_t)wr_edges_of(node)->n,
                          .in = in,
-                         .params = node->params};
+                         .params = node->params,
+                         .encoder = wr_stream_encoder(stream)};
   call.parts = wr_node_parts(node, &call.n_parts);
   tensor_of(node, node->buffer, 0, &call.out);
   return wr_stream_backend(stream)->encode(wr_stream_encoder(stream), &call, &pending->hook, error);
@@ -269,11 +270,13 @@ static struct wr_error *operands(struct wr_node *node, struct wr_stream *stream,
                                  struct wr_memory *memory, struct wr_tensor *in,
                                  struct wr_staged *staged) {
   const struct wr_edges *edges = wr_edges_of(node);
+  const struct wr_callee *callee = wr_callee_of(node);
+  const uint32_t hosts = callee ? (uint32_t)callee->n_host : 0;
   for (uint32_t i = 0; i < edges->n; i++) {
     struct wr_node *input = edges->in[i];
     struct wr_buffer *buffer = input->buffer;
     int64_t offset = input->offset;
-    if (wr_needs_transfer(buffer, memory)) {
+    if (i >= hosts && wr_needs_transfer(buffer, memory)) {
       struct wr_error *error = wr_stage(input, stream, staged, &buffer, &offset);
       if (error) return error;
     }
@@ -454,13 +457,15 @@ static bool wait_for_staying(struct wr_batch *batch, struct wr_stream *stream) {
 
 /* An input that must be over before the node can be encoded: any that is not, unless it was encoded
    on this stream before, which the device's own order covers, or on another that the device can
-   wait for. */
+   wait for. For what stays pending any, whatever the device: an input that failed ends it. */
 static struct wr_node *blocking_input(struct wr_node *node, struct wr_stream *stream) {
   uint64_t id = wr_stream_id(stream);
+  const bool all = stays(node);
   const struct wr_edges *edges = wr_edges_of(node);
   for (uint32_t i = 0; i < edges->n; i++) {
     struct wr_node *in = edges->in[i];
     if (wr_completion_over(&in->completion)) continue;
+    if (all) return in;
     if (in->stream_id == id ? stays(in) : !wr_wait_on_device(in, stream)) return in;
   }
   return NULL;

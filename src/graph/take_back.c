@@ -92,13 +92,17 @@ const struct wr_request_work_kind wr_batch_work = {.take_back = take_back_batch,
 
 /* ---- beginning ---- */
 
-/* An input, from *edge on, that is neither over nor ready by the order of this stream. */
-static struct wr_node *unready_input(const struct wr_node *node, uint64_t stream, uint32_t *edge) {
+/* An input, from *edge on, that is neither over nor ready by the order of this stream. *by_host:
+   the device cannot wait for it in the host's place, as the node stays pending (run.c). */
+static struct wr_node *unready_input(const struct wr_node *node, uint64_t stream, uint32_t *edge,
+                                     bool *by_host) {
   const struct wr_edges *edges = wr_edges_of(node);
+  *by_host = wr_op_may_stay((enum wr_op)node->op, node->params);
   for (; *edge < edges->n; ++*edge) {
     struct wr_node *in = edges->in[*edge];
-    bool ready = wr_completion_over(&in->completion) ||
-                 (in->stream_id == stream && !wr_op_may_stay((enum wr_op)in->op, in->params));
+    bool ready =
+        wr_completion_over(&in->completion) ||
+        (!*by_host && in->stream_id == stream && !wr_op_may_stay((enum wr_op)in->op, in->params));
     if (!ready) return in;
   }
   return NULL;
@@ -154,7 +158,7 @@ static void settle_all(struct wr_taken *taken) {
    it is known that the device waits. What a deadline has passed before never begins (R3), nor what
    would go over the budget (R4). */
 static struct wr_node *look(struct wr_batch *batch, uint64_t stream, struct wr_node **node,
-                            uint32_t *edge) {
+                            uint32_t *edge, bool *by_host) {
   struct wr_request *request = batch->work.request;
   struct wr_node *in = NULL;
   struct wr_taken taken = {0};
@@ -164,7 +168,7 @@ static struct wr_node *look(struct wr_batch *batch, uint64_t stream, struct wr_n
     struct wr_node *next = next_locked(batch);
     if (next != *node) *edge = 0;
     *node = next;
-    if (next) in = unready_input(next, stream, edge);
+    if (next) in = unready_input(next, stream, edge, by_host);
     if (in || !next || wr_budget_admits_locked(batch, next, &taken)) break;
   }
   if (in) {
@@ -181,10 +185,11 @@ bool wr_batch_begin(struct wr_batch *batch, struct wr_stream *stream) {
   const uint64_t id = wr_stream_id(stream);
   struct wr_node *node = NULL, *in;
   uint32_t edge = 0;
+  bool by_host = false;
   if (batch->blocked) drop_wake(batch);
   batch->blocked = false;
-  while (!batch->blocked && (in = look(batch, id, &node, &edge)) != NULL) {
-    if (in->stream_id != id && wr_wait_on_device(in, stream)) {
+  while (!batch->blocked && (in = look(batch, id, &node, &edge, &by_host)) != NULL) {
+    if (!by_host && in->stream_id != id && wr_wait_on_device(in, stream)) {
       edge++;
     } else {
       batch->blocked = block(batch, node, in, stream);

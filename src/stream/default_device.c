@@ -49,6 +49,14 @@ struct wr_error *wr_set_default_device(struct wr_device device) {
   return NULL;
 }
 
+void wr_default_device_prefer(struct wr_device device) {
+  uint32_t known = wr_load_relaxed(&wr_default_device_word);
+  while (!(known & DEFAULT_SET)) {
+    if (wr_cas_acq_rel(&wr_default_device_word, &known, pack_device(device) | DEFAULT_FOUND))
+      return;
+  }
+}
+
 /* A child cannot use a GPU that its parent had opened. What was found is looked for anew there,
    which gives the CPU then; what the program has set stays, and gives errors in words (K11). */
 static void look_anew_in_child(void) {

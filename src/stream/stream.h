@@ -148,6 +148,9 @@ static inline struct wr_error *wr_default_device(struct wr_device *out) {
   return NULL;
 }
 struct wr_error *wr_set_default_device(struct wr_device device);
+/* The one that a look for GPUs finds from now on, unless the program has set one. The device is
+   there. */
+void wr_default_device_prefer(struct wr_device device);
 /* An error in words when there is no such device. */
 struct wr_error *wr_device_check(struct wr_device device);
 

@@ -55,6 +55,7 @@ const struct wr_backend wr_backend_cuda = {
     .write = wr_gpu_write,
     .copy = wr_gpu_peer_copy,
     .async = &async,
+    .exchanges = &wr_gpu_exchanges,
     .supports = wr_gpu_supports,
     .facts = wr_gpu_facts,
 };

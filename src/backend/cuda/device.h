@@ -12,5 +12,6 @@ struct wr_error *wr_gpu_get(int index, struct wr_gpu **out);
 /* As in backend.h. */
 enum wr_usable wr_gpu_usable(const char **reason);
 bool wr_gpu_facts(int index, struct wr_device_facts *facts);
+extern const struct wr_exchange_device wr_gpu_exchanges; /* exchanges.c */
 
 #endif

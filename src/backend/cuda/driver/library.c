@@ -27,6 +27,7 @@ struct library {
   const struct symbol *symbols;
   size_t count;
   void *table;
+  const char *own;           /* the variable that names another file, or NULL */
   const char *no_descriptor; /* constant texts for what was refused for the moment */
   const char *no_memory;
   bool (*begin)(struct library *library, struct wr_absence *why); /* once it is open, or NULL: false
@@ -70,15 +71,20 @@ static void try_one(struct search *s, const char *name) {
 /* Looks for the library; false when it was refused for the moment. */
 static bool find(struct library *library, struct wr_absence *why) {
   struct search s = {0};
-  for (const char *const *name = library->names; *name; name++) try_one(&s, *name);
+  const char *own = library->own ? wr_env_text(library->own) : NULL;
+  if (own && *own) {
+    try_path(&s, own);
+  } else {
+    for (const char *const *name = library->names; *name; name++) try_one(&s, *name);
+  }
   library->handle = s.handle;
   if (s.handle) return true;
   if (s.over) {
     why->reason = wr_lacks_descriptors() ? library->no_descriptor : library->no_memory;
     return false;
   }
-  snprintf(library->reason, REASON_BYTES, "%.60s could not be opened: no such library was found",
-           library->names[0]);
+  snprintf(library->reason, REASON_BYTES, "%.200s could not be opened: no such library was found",
+           own && *own ? own : library->names[0]);
   return true;
 }
 
@@ -278,4 +284,29 @@ static struct library cufft_library = {
 
 const struct wr_cufft *wr_cuda_cufft(struct wr_absence *why) {
   return library_get(&cufft_library, why);
+}
+
+/* ---- collectives ---- */
+
+static struct wr_nccl nccl;
+
+static const struct symbol nccl_symbols[] = {
+#define WR_NCCL(name, symbol, params) {symbol, offsetof(struct wr_nccl, name)},
+#include "backend/cuda/driver/nccl.def"
+#undef WR_NCCL
+};
+
+static const char *const nccl_names[] = {"libnccl.so.2", NULL};
+
+static struct library nccl_library = {
+    .names = nccl_names,
+    .symbols = nccl_symbols,
+    .count = sizeof nccl_symbols / sizeof nccl_symbols[0],
+    .table = &nccl,
+    .own = "WEIR_NCCL",
+    WR_LIBRARY_TEXTS("libnccl.so.2"),
+};
+
+const struct wr_nccl *wr_cuda_nccl(struct wr_absence *why) {
+  return library_get(&nccl_library, why);
 }

@@ -179,6 +179,49 @@ struct wr_cufft {
 #undef WR_CUFFT
 };
 
+typedef struct wr_nccl_comm_object *wr_nccl_comm;
+
+/* What NCCL calls ncclUniqueId. */
+struct wr_nccl_id {
+  char bytes[128];
+};
+
+/* The beginning of what NCCL calls ncclConfig_t, as version 2.14 has it; `size` says where it ends.
+ */
+struct wr_nccl_config {
+  size_t size;
+  unsigned magic;
+  unsigned version;
+  int blocking;
+};
+
+#define WR_NCCL_CONFIG_MAGIC 0xcafebeefu
+
+enum {
+  WR_NCCL_CONFIG_BYTES = offsetof(struct wr_nccl_config, blocking) + sizeof(int),
+  WR_NCCL_CONFIG_VERSION = 21400,
+  WR_NCCL_IN_PROGRESS = 7,
+  WR_NCCL_INT8 = 0,
+  WR_NCCL_UINT8 = 1,
+  WR_NCCL_INT32 = 2,
+  WR_NCCL_UINT32 = 3,
+  WR_NCCL_INT64 = 4,
+  WR_NCCL_UINT64 = 5,
+  WR_NCCL_F16 = 6,
+  WR_NCCL_F32 = 7,
+  WR_NCCL_F64 = 8,
+  WR_NCCL_BF16 = 9,
+  WR_NCCL_SUM = 0,
+  WR_NCCL_MAX = 2,
+  WR_NCCL_MIN = 3
+};
+
+struct wr_nccl {
+#define WR_NCCL(name, symbol, params) int(*name) params;
+#include "backend/cuda/driver/nccl.def"
+#undef WR_NCCL
+};
+
 /* Why a library cannot be used. */
 struct wr_absence {
   const char *reason; /* which library, which function; for ever */
@@ -191,5 +234,6 @@ const struct wr_driver *wr_cuda_driver(struct wr_absence *why);
 const struct wr_nvrtc *wr_cuda_nvrtc(struct wr_absence *why);
 const struct wr_lt *wr_cuda_lt(struct wr_absence *why);
 const struct wr_cufft *wr_cuda_cufft(struct wr_absence *why);
+const struct wr_nccl *wr_cuda_nccl(struct wr_absence *why);
 
 #endif

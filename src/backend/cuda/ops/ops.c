@@ -29,8 +29,17 @@ static struct wr_error *work_of_call(struct wr_run *run, const void *what) {
   return wr_error_new(WEIR_ERROR_UNSUPPORTED, "%s has no GPU kernel", wr_op_info(call->op)->name);
 }
 
+/* What comes to its inputs by commands that were held back is with the driver when it is begun. */
+static enum wr_encode_status begin_call(struct wr_encoder *e, const struct wr_call *call,
+                                        struct wr_completion_hook *hook, struct wr_error **error) {
+  const struct wr_call_params *params = call->params;
+  wr_gpu_flush(e);
+  return params->callee->begin(call, hook, error);
+}
+
 enum wr_encode_status wr_gpu_encode(struct wr_encoder *e, const struct wr_call *call,
                                     struct wr_completion_hook *hook, struct wr_error **error) {
+  if (wr_op_may_stay(call->op, call->params)) return begin_call(e, call, hook, error);
   return wr_encode_work(e, work_of_call, call, hook, error);
 }
 

@@ -139,3 +139,11 @@ bool wr_gpu_encode_wait(struct wr_encoder *e, struct wr_encoder *other, uint64_t
   wr_error_release(error);
   return !error;
 }
+
+struct wr_error *wr_gpu_wait_for_encoder(struct wr_encoder *e, wr_cu_event event,
+                                         wr_cu_stream stream) {
+  struct wr_error *error =
+      wr_gpu_result(e->gpu, wr_cu->event_record(event, e->stream), "cuEventRecord");
+  if (error) return error;
+  return wr_gpu_result(e->gpu, wr_cu->stream_wait(stream, event, 0), "cuStreamWaitEvent");
+}

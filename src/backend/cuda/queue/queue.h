@@ -21,6 +21,10 @@ enum wr_encode_status wr_gpu_encode_marker(struct wr_encoder *encoder,
                                            struct wr_error **error);
 void wr_gpu_flush(struct wr_encoder *encoder);
 uint64_t wr_gpu_last_number(const struct wr_encoder *encoder);
+/* Makes a stream of the driver's wait for all that was launched for the encoder, by an event of the
+   caller's. Between enter and leave; any thread, while the encoder is there. */
+struct wr_error *wr_gpu_wait_for_encoder(struct wr_encoder *encoder, wr_cu_event event,
+                                         wr_cu_stream stream);
 bool wr_gpu_encode_wait(struct wr_encoder *encoder, struct wr_encoder *other, uint64_t number);
 bool wr_gpu_full(const struct wr_encoder *encoder);
 void wr_gpu_label(struct wr_encoder *encoder, const char *label);
