@@ -74,6 +74,7 @@ static enum wr_encode_status begin(const struct wr_call *call, struct wr_complet
   const struct wr_tensor *x = call->n_in > 1 ? &call->in[1] : &call->out;
   job->in = call->n_in > 1 ? x->data : NULL;
   job->out = call->out.data;
+  job->encoder = call->encoder;
   job->dtype = x->dtype;
   job->count = (size_t)x->size;
   job->hook = hook;
@@ -98,6 +99,7 @@ static const struct wr_callee callees[WR_COLLECTIVES] = {
 #define CALLEE(ID, text)                                    \
   [ID] = {.name = text,                                     \
           .params_bytes = sizeof(struct collective_params), \
+          .n_host = 1,                                      \
           .submitted = submitted,                           \
           .begin = begin,                                   \
           .failed = failed}
@@ -132,11 +134,16 @@ struct command {
   const int32_t *shape; /* of the result */
 };
 
-/* Where the command stands: the caller's stream, or for a GPU's the thread's own of the CPU. */
-static struct wr_error *on_cpu(struct wr_stream **stream) {
+static struct wr_device device_of(const struct wr_comm *group) {
   const struct wr_device cpu = {.type = WR_DEVICE_CPU, .index = 0};
-  if (wr_stream_device(*stream).type == WR_DEVICE_CPU) return NULL;
-  return wr_stream_default(cpu, stream);
+  return group->engine->device ? group->engine->device(group) : cpu;
+}
+
+/* Where the command stands: the caller's stream, or the thread's own of the group's device. */
+static struct wr_error *on_device(const struct wr_comm *group, struct wr_stream **stream) {
+  const struct wr_device has = wr_stream_device(*stream), wants = device_of(group);
+  if (has.type == wants.type && has.index == wants.index) return NULL;
+  return wr_stream_default(wants, stream);
 }
 
 /* x: what is sent, or NULL. */
@@ -147,7 +154,7 @@ static struct wr_error *command(struct wr_node **out, const struct command *c, s
   struct wr_error *error = group->engine->channel(group, c->what, c->peer, &channel);
   if (!error) error = source(&in[0], group);
   if (!error && x) error = wr_ops_contiguous(&in[1], x, false, s);
-  if (!error) error = on_cpu(&s);
+  if (!error) error = on_device(group, &s);
   const struct collective_params params = {.call = {.callee = &callees[c->what]},
                                            .what = (int32_t)c->what,
                                            .peer = c->peer,
@@ -202,6 +209,48 @@ static struct wr_error *scattered(const struct wr_node *x, int size, int32_t *sh
                       wr_shape_format(shape, *ndim, text, (int)sizeof text), size);
 }
 
+/* ---- reductions that an engine does not have ---- */
+
+/* Integers of 16 bits as some of 32, whose lower halves are the same. */
+static struct wr_error *by_wider(struct wr_node **out, enum wr_collective what, struct wr_node *x,
+                                 struct wr_comm *group, struct wr_stream *s) {
+  const enum wr_dtype dtype = wr_node_dtype(x);
+  struct wr_node *wide = NULL, *sum = NULL;
+  struct wr_error *error = wr_ops_astype(&wide, x, dtype == WR_INT16 ? WR_INT32 : WR_UINT32, s);
+  if (!error) error = wr_collect(&sum, what, wide, group, s);
+  if (!error) error = wr_ops_astype(out, sum, dtype, s);
+  wr_node_release(wide);
+  wr_node_release(sum);
+  return error;
+}
+
+/* Each process reduces what all have. */
+static struct wr_error *by_gathering(struct wr_node **out, enum wr_collective what,
+                                     struct wr_node *x, struct wr_comm *group,
+                                     struct wr_stream *s) {
+  const int first = 0;
+  struct wr_node *row = NULL, *rows = NULL;
+  struct wr_error *error = wr_ops_expand_dims(&row, x, &first, 1, s);
+  if (!error) error = wr_collect(&rows, WR_ALL_GATHER, row, group, s);
+  const enum wr_op op = what == WR_ALL_MAX ? WR_OP_MAX : WR_OP_MIN;
+  if (!error) error = wr_ops_reduce(out, op, rows, &first, 1, false, s);
+  wr_node_release(row);
+  wr_node_release(rows);
+  return error;
+}
+
+static struct wr_error *another_way(struct wr_node **out, enum wr_collective what,
+                                    struct wr_node *x, struct wr_comm *group, struct wr_stream *s) {
+  const enum wr_dtype dtype = wr_node_dtype(x);
+  const bool is_short = dtype == WR_INT16 || dtype == WR_UINT16;
+  return (is_short ? by_wider : by_gathering)(out, what, x, group, s);
+}
+
+static bool has_reduction(const struct wr_comm *group, enum wr_collective what,
+                          enum wr_dtype dtype) {
+  return !group->engine->reduces || group->engine->reduces(what, dtype);
+}
+
 struct wr_error *wr_collect(struct wr_node **out, enum wr_collective what, struct wr_node *x,
                             struct wr_comm *group, struct wr_stream *s) {
   int32_t shape[WR_MAX_NDIM] = {0};
@@ -211,6 +260,7 @@ struct wr_error *wr_collect(struct wr_node **out, enum wr_collective what, struc
     *out = wr_node_retain(x);
     return NULL;
   }
+  if (!has_reduction(group, what, wr_node_dtype(x))) return another_way(out, what, x, group, s);
   memcpy(shape, wr_node_shape(x), (size_t)ndim * sizeof *shape);
   if (what == WR_ALL_GATHER) error = gathered(x, group->size, shape, &ndim);
   if (what == WR_SUM_SCATTER) error = scattered(x, group->size, shape, &ndim);
@@ -249,11 +299,10 @@ struct wr_error *wr_recv(struct wr_node **out, const int32_t *shape, int ndim, e
 
 struct wr_error *wr_gather_bytes(struct wr_comm *group, const void *mine, int n, void *all) {
   const int32_t shape[1] = {n};
-  const struct wr_device cpu = {.type = WR_DEVICE_CPU, .index = 0};
   struct wr_stream *s = NULL;
   struct wr_node *x = NULL, *y = NULL;
   const void *data = NULL;
-  struct wr_error *error = wr_stream_default(cpu, &s);
+  struct wr_error *error = wr_stream_default(device_of(group), &s);
   if (!error) error = wr_node_from_data(&x, mine, 1, shape, WR_UINT8);
   if (!error) error = wr_collect(&y, WR_ALL_GATHER, x, group, s);
   if (!error) error = wr_node_host_data(y, &data);

@@ -15,13 +15,13 @@
 #include "stream/stream.h"
 
 /* In the order in which "any" asks. */
-enum { RING, MPI, ENGINES, ANY = ENGINES, NAMES };
+enum { NCCL, RING, MPI, ENGINES, ANY = ENGINES, NAMES };
 
 static const struct wr_engine *const engines[ENGINES] = {
-    [RING] = &wr_engine_ring, [MPI] = &wr_engine_mpi};
+    [NCCL] = &wr_engine_nccl, [RING] = &wr_engine_ring, [MPI] = &wr_engine_mpi};
 
 /* Names of MLX's that have no engine here. */
-static const char *const others[] = {"nccl", "jaccl"};
+static const char *const others[] = {"jaccl"};
 
 static struct {
   struct wr_mutex lock;
@@ -134,15 +134,22 @@ struct asking {
   struct wr_error *error;
 };
 
+static struct wr_error *not_available(int which) {
+  const char *why = engines[which]->lacks ? engines[which]->lacks() : NULL;
+  return wr_error_new(WEIR_ERROR_UNSUPPORTED, "Cannot initialize %s%s%s",
+                      which == MPI ? "MPI" : engines[which]->name, why ? ": " : "", why ? why : "");
+}
+
 /* One engine; true when its group is there. */
 static bool ask_engine(struct asking *asking, int which, bool strict) {
+  const struct wr_engine *engine = engines[which];
   struct wr_comm *group = kept(which);
-  if (!group && engines[which]->available()) {
-    asking->error = engines[which]->init(&group, strict);
+  if (!group && !strict && engine->configured && !engine->configured()) return false;
+  if (!group && engine->available()) {
+    asking->error = engine->init(&group, strict);
     if (group) keep(which, group);
   } else if (!group && strict) {
-    asking->error = wr_error_new(WEIR_ERROR_UNSUPPORTED, "Cannot initialize %s",
-                                 which == MPI ? "MPI" : engines[which]->name);
+    asking->error = not_available(which);
   }
   wr_comm_release(group);
   return group != NULL;

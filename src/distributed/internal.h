@@ -50,7 +50,8 @@ struct wr_job {
   enum wr_dtype dtype;
   const char *in; /* dense */
   char *out;
-  size_t count; /* elements of the input, of recv of the result */
+  size_t count;               /* elements of the input, of recv of the result */
+  struct wr_encoder *encoder; /* of its stream, which is there until it is ended */
   struct wr_completion_hook *hook;
   struct wr_error *why; /* a reference: it is not begun, as an input failed or memory was refused,
                            and there is no hook; no other process is to wait for it */
@@ -59,8 +60,16 @@ struct wr_job {
 struct wr_engine {
   const char *name;
   bool (*available)(void);
+  const char *(*lacks)(void); /* why it is not; NULL: there is no more to say */
+  /* Whether the environment is meant for it: asked before `available` where any engine would do, as
+     that may open libraries. NULL: init says. */
+  bool (*configured)(void);
   /* Leaves *out NULL where the environment has no group for it; if `strict` that is an error. */
   struct wr_error *(*init)(struct wr_comm **out, bool strict);
+  /* Whose streams the group's commands stand on; NULL: the CPU's. */
+  struct wr_device (*device)(const struct wr_comm *group);
+  /* Whether it has reductions of that type; NULL: it has all. */
+  bool (*reduces)(enum wr_collective what, enum wr_dtype dtype);
   /* The channel for a command; an error where the engine does not have it. */
   struct wr_error *(*channel)(const struct wr_comm *group, enum wr_collective what, int peer,
                               int *channel);
@@ -75,6 +84,7 @@ struct wr_engine {
 
 extern const struct wr_engine wr_engine_ring;
 extern const struct wr_engine wr_engine_mpi;
+extern const struct wr_engine wr_engine_nccl;
 
 /* ---- comm.c ---- */
 

@@ -48,6 +48,10 @@ struct wr_ring_plan {
 };
 /* A socket that listens at the address; port 0: at one that is free, which it then says. */
 struct wr_error *wr_ring_listen(struct sockaddr_in *address, int *out);
+/* A machine that is gone without a word is noticed after ten seconds. */
+void wr_ring_tune(int fd);
+/* Where nobody listens, a socket of this machine may be given that very port, and meet itself. */
+bool wr_ring_met_itself(int fd);
 /* Makes all connections, lanes + 1 of them, or none. */
 struct wr_error *wr_ring_connect(const struct wr_ring_plan *plan, struct wr_ring_link *links);
 /* Writes "127.0.0.1:5000". Returns buf. */

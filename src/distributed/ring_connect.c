@@ -101,8 +101,7 @@ struct wr_error *wr_ring_listen(struct sockaddr_in *address, int *out) {
   return NULL;
 }
 
-/* A machine that is gone without a word is noticed after ten seconds. */
-static void tune(int fd) {
+void wr_ring_tune(int fd) {
   const int yes = 1, idle = 5, interval = 1, probes = 5;
   (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
   (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof yes);
@@ -131,8 +130,7 @@ static void pause_outgoing(struct outgoing *o, int number) {
   if (o->pause < LAST_RETRY_MS * ms) o->pause *= 2;
 }
 
-/* Where nobody listens, a socket of this machine may be given that very port, and meet itself. */
-static bool met_itself(int fd) {
+bool wr_ring_met_itself(int fd) {
   struct sockaddr_in here = {0}, there = {0};
   socklen_t n = sizeof here, m = sizeof there;
   return !getsockname(fd, (struct sockaddr *)&here, &n) &&
@@ -154,7 +152,7 @@ static void say_hello(struct meeting *m, int lane) {
   socklen_t n = sizeof number;
   memcpy(hello.magic, magic, sizeof magic);
   if (getsockopt(o->fd, SOL_SOCKET, SO_ERROR, &number, &n)) number = errno;
-  if (number == 0 && met_itself(o->fd)) number = ECONNREFUSED;
+  if (number == 0 && wr_ring_met_itself(o->fd)) number = ECONNREFUSED;
   /* A new connection has room for so little. */
   if (number == 0 && send(o->fd, &hello, sizeof hello, MSG_NOSIGNAL) != (ssize_t)sizeof hello) {
     number = errno;
@@ -175,7 +173,7 @@ static void connect_to_next(struct meeting *m, int lane) {
     m->error = socket_error("open a socket for", address, errno);
     return;
   }
-  tune(o->fd);
+  wr_ring_tune(o->fd);
   o->state = CONNECTS;
   if (!connect(o->fd, (const struct sockaddr *)address, sizeof *address)) {
     say_hello(m, lane);
@@ -242,7 +240,7 @@ static struct caller *free_place(struct meeting *m) {
 static void accept_caller(struct meeting *m, int listener) {
   int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
   if (fd < 0) return;
-  tune(fd);
+  wr_ring_tune(fd);
   struct caller *c = free_place(m);
   *c = (struct caller){.fd = fd, .until = wr_clock_ns() + hello_ns};
 }

@@ -128,7 +128,8 @@ def limits(weir):
 def main():
     weir = opened(sys.argv[1])
     weir.mlx_set_error_handler(ctypes.cast(silent, ctypes.c_void_p), None, None)
-    weir.mlx_distributed_is_available(b"mpi")  # for the line that it writes
+    for backend in (b"mpi", b"nccl"):  # for the lines that they write
+        weir.mlx_distributed_is_available(backend)
     told = {"version": weir.weir_version().decode(), "mlx": text_of(weir, weir.mlx_version),
             "default": default_device(weir), "limits": limits(weir), "devices": devices(weir),
             "checked": bool(weir.weir_get_thread_policy())}

@@ -9,8 +9,8 @@
    while data move, without a thread of the pool. All processes have to submit the same collectives
    of a group in the same order, on whichever streams; one evaluation of several arrays takes them
    in an order that is the same for the same graph. What is sent to one process, and what is
-   received from it, each has an order of its own. They move the values of host memory; a GPU's are
-   copied.
+   received from it, each has an order of its own. They move the values of host memory, to which a
+   GPU's are copied; with "nccl" those of the GPU of the process.
 
    A process that is gone, that does something else, or with which nothing moves for as long as
    WEIR_DISTRIBUTED_TIMEOUT says, is an error of the arrays concerned and of the group: all that is

@@ -7,7 +7,9 @@
      "ring"  TCP, between hosts that have nothing else: MLX_RANK, this process's place, and
              MLX_HOSTFILE, a JSON file with a list of "address:port" for each rank;
      "mpi"   Open MPI, where its library is found and mpirun has started the process;
-     "any"   the first of these that has a group.
+     "nccl"  NCCL, where its library is found, for processes with a GPU each: MLX_RANK,
+             MLX_WORLD_SIZE, and NCCL_HOST_IP and NCCL_PORT of rank 0;
+     "any"   the first of "nccl", "ring" and "mpi" that has a group.
    docs/distributed.md has the details.
 
    A handle is a counted reference; mlx_distributed_group_free releases it. The first group of each
