@@ -91,6 +91,9 @@ void command_run(wr_cu_context context, const struct command *c) {
     case COMMAND_FREE:
       run_free(c->to);
       return;
+    case COMMAND_CALL:
+      c->fn(c->arg);
+      return;
     case COMMAND_TO_DEVICE:
       memcpy(find(c->to, c->bytes), c->read, c->bytes);
       break;

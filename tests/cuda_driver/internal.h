@@ -131,7 +131,8 @@ enum command_kind {
   COMMAND_TO_HOST,
   COMMAND_ON_DEVICE,
   COMMAND_FILL,
-  COMMAND_FREE
+  COMMAND_FREE,
+  COMMAND_CALL
 };
 
 struct command {
@@ -143,12 +144,16 @@ struct command {
   void *written;
   size_t bytes;
   unsigned char value;
+  void (*fn)(void *);
+  void *arg;
   int n_kernels;
   struct kernel kernels[];
 };
 
 /* Zeroed, with room for the kernels. */
 struct command *command_new(enum command_kind kind, int n_kernels);
+/* For another library; see stand_in.h. */
+void stream_run(void *stream, void (*fn)(void *), void *arg);
 /* Takes the command. The stream is one of the context. */
 void stream_submit(wr_cu_stream stream, struct command *command);
 /* Waits until all is over that was submitted before. */

@@ -179,6 +179,13 @@ static void submit_ticket(wr_cu_stream s, enum command_kind kind, struct ticket 
   stream_submit(s, c);
 }
 
+void stream_run(void *stream, void (*fn)(void *), void *arg) {
+  struct command *c = command_new(COMMAND_CALL, 0);
+  c->fn = fn;
+  c->arg = arg;
+  stream_submit(stream, c);
+}
+
 void stream_drain(wr_cu_stream s) {
   struct ticket *t = ticket_new();
   submit_ticket(s, COMMAND_TICKET, t);
