@@ -95,9 +95,9 @@ int main(void) {
     printf("skipped: there are not two GPUs, or no libnccl.so.2 (WEIR_NCCL)\n");
     return SKIPPED;
   }
-  check("on the GPUs", on_gpus, -1);
   check("64 MB", large_on_gpus, -1);
-  check("on the host", on_host, -1);
   check("one is killed", one_is_killed, 1);
+  check("on the host", on_host, -1);
+  check("on the GPUs", on_gpus, -1);
   return 0;
 }
