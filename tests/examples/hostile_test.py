@@ -1,7 +1,8 @@
 """The server of examples/serve and clients that mean no good: half requests, slow readers and writers, huge
-bodies, two thousand connections, bytes drawn at random. They get the right status or are cut off, nothing of
-them is left, and others are answered meanwhile. WEIR_FUZZ_SECONDS is how long bytes are drawn, 10 unless
-set; WEIR_FUZZ_SEED draws others. Usage: hostile_test.py PROGRAM"""
+bodies, bad UTF-8 and deep JSON, two thousand connections, bytes drawn at random. They get the right status or are
+cut off, nothing of them is left, and others are answered meanwhile; a thread for each connection, and one for all.
+WEIR_FUZZ_SECONDS is how long bytes are drawn, 10 unless set; WEIR_FUZZ_SEED draws others.
+Usage: hostile_test.py PROGRAM [OPTION], of the server's: --loop, or --computing=1, for one of both modes"""
 
 import http.client
 import json
@@ -19,6 +20,8 @@ from serving import Server, check, failures, make_folder
 PROGRAM = sys.argv[1]
 SECONDS = float(os.environ.get("WEIR_FUZZ_SECONDS", "10"))
 SEED = int(os.environ.get("WEIR_FUZZ_SEED", "1"))
+MODES = sys.argv[2:] or ["--computing=1", "--loop"]
+PATIENCE = 5  # seconds; who had to wait for another one to be cut off would wait for ten
 QUESTION = json.dumps({"query": "rain", "top": 3}).encode()
 
 
@@ -54,6 +57,7 @@ class Bystander:
         print(f"{self.name}: a bystander's {len(times)} answers, median {1e3 * times[len(times) // 2]:.1f} ms, "
               f"the longest {1e3 * times[-1]:.0f} ms")
         check(f"{self.name}: others are answered", times and not self.wrong, self.wrong[:2])
+        check(f"{self.name}: nobody waits for them", times[-1] < PATIENCE, times[-1])
 
 
 def connect(server):
@@ -159,6 +163,24 @@ def check_huge(server):
             connection.close()
     grown = server.metric("serve_resident_bytes") - before
     check("huge bodies leave nothing", grown < 64 << 20, grown)
+
+
+def check_bodies(server):
+    """What no JSON library may be asked to bear: deep, and not of letters."""
+    before = server.metric("serve_resident_bytes")
+    million = 1_000_000
+    bodies = [b'{"query": ' + b"[" * million, b'{"query": ' + b"[" * million + b"]" * million + b"}",
+              b'{"query":' * (million // 4), b'{"a":' * (million // 2) + b"1" + b"}" * (million // 2),
+              b'{"query": "' + b"\xff" * million + b'"}', b'{"query": "' + b"\xe2\x82" * (million // 2) + b'"}',
+              b'{"query": "' + b"\\ud800" * (million // 6) + b'"}', b'{"query": "\xc0\x80\xed\xa0\x80\xf4\x90\x80\x80"}']
+    with Bystander(server, "deep JSON and bad UTF-8"):
+        for _ in range(5):
+            for body in bodies:
+                for path in ("/search", "/v1/embeddings"):
+                    status, answer = server.post(path, body)
+                    check(f"{body[:20]} to {path}", status == 400 and "message" in answer["error"], (status, answer))
+    grown = server.metric("serve_resident_bytes") - before
+    check("deep JSON leaves nothing", grown < 64 << 20, grown)
 
 
 def check_heads(server):
@@ -277,14 +299,16 @@ def check_nothing_left(server, before):
 with tempfile.TemporaryDirectory() as room:
     folder = make_folder(room)
     # Trigrams: what is tried here is the server, which is busier when it does not wait for the model.
-    with Server(PROGRAM, "--model=" + room, str(folder)) as server:
-        server.await_index()
-        with Bystander(server, "nobody else"):
-            time.sleep(1)
-        first = held(server)
-        for attack in (check_heads, check_gone, check_slow_writers, check_slow_readers, check_huge, check_many,
-                       check_half_requests, check_fuzz):
-            attack(server)
-        check_nothing_left(server, first)
-        check("drained", server.end() == 0)
+    for mode in MODES:
+        print(mode)
+        with Server(PROGRAM, "--model=" + room, mode, str(folder)) as server:
+            server.await_index()
+            with Bystander(server, "nobody else"):
+                time.sleep(1)
+            first = held(server)
+            for attack in (check_heads, check_bodies, check_gone, check_slow_writers, check_slow_readers, check_huge,
+                           check_many, check_half_requests, check_fuzz):
+                attack(server)
+            check_nothing_left(server, first)
+            check("drained", server.end() == 0)
 sys.exit(bool(failures))

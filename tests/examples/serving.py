@@ -2,10 +2,14 @@
 
 import http.client
 import json
+import os
 import pathlib
 import re
+import shutil
 import signal
+import socket
 import subprocess
+import tempfile
 import time
 
 failures = []
@@ -21,8 +25,8 @@ def check(name, held, what=""):
 class Server:
     """The program on a free port, until the block ends."""
 
-    def __init__(self, program, *arguments):
-        self.command = [program, "--port=0", *arguments]
+    def __init__(self, program, *arguments, port=0):
+        self.command = [program, f"--port={port}", *arguments]
 
     def __enter__(self):
         self.process = subprocess.Popen(
@@ -77,6 +81,69 @@ class Server:
     def metric(self, name):
         text = self.ask("GET", "/metrics")[2].decode()
         return float(re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)[1])
+
+
+NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+# As docs/serving.md has it, but for where things lie and the port.
+PROXY = """daemon off;
+{user}
+error_log stderr;
+pid {room}/pid;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off;
+  client_body_temp_path {room}/body;
+  proxy_temp_path {room}/proxy;
+  fastcgi_temp_path {room}/fastcgi;
+  uwsgi_temp_path {room}/uwsgi;
+  scgi_temp_path {room}/scgi;
+  upstream serve {{ least_conn; {servers} }}
+  client_max_body_size 4m;
+  server {{
+    listen 127.0.0.1:{port};
+    location / {{
+      proxy_pass http://serve;
+      proxy_http_version 1.1;
+      proxy_next_upstream error timeout http_503 non_idempotent;
+    }}
+  }}
+}}
+"""
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+class Proxy(Server):
+    """nginx in front of servers at some ports, until the block ends; asked as a server is."""
+
+    def __init__(self, ports):
+        self.ports = ports
+
+    def __enter__(self):
+        self.room = tempfile.TemporaryDirectory()
+        self.port = free_port()
+        servers = " ".join(f"server 127.0.0.1:{port} max_fails=0;" for port in self.ports)
+        config = pathlib.Path(self.room.name) / "nginx.conf"
+        config.write_text(PROXY.format(user="" if os.getuid() else "user root;", room=self.room.name, servers=servers, port=self.port))
+        self.process = subprocess.Popen([NGINX, "-p", self.room.name, "-c", str(config)], stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True)
+        end = time.monotonic() + 30
+        while self.process.poll() is None and time.monotonic() < end:
+            try:
+                self.ask("GET", "/healthz")
+                return self
+            except ConnectionRefusedError:
+                time.sleep(0.01)
+        raise SystemExit(f"nginx did not start: {self.process.communicate()}")
+
+    def __exit__(self, *unused):
+        self.process.terminate()  # its workers too
+        self.process.communicate()
+        self.room.cleanup()
 
 
 def make_folder(room):
