@@ -1,5 +1,5 @@
-# The front door: make demo, serve, train, test, bench, bench ops, bench models, bench-train, check, install, install-mlxc,
-# wheel, docs, deb, clean. Builds come to lie in build/.
+# The front door: make demo, serve, train, test, bench, bench ops, bench models, bench serve, bench-train, check, install,
+# install-mlxc, wheel, docs, deb, clean. Builds come to lie in build/.
 # What is missing on the machine, tools/setup installs (Debian and Ubuntu) or names.
 
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
@@ -22,8 +22,12 @@ demo: serve-program
 
 # The same, for who comes: make serve PORT=8080, and with ADMIN=9080 a port for whoever runs it.
 PORT ?= 8080
+ifeq ($(filter bench,$(MAKECMDGOALS)),)
 serve: serve-program
 	@$(RELEASE)/examples/serve --port=$(PORT) $(if $(ADMIN),--admin=$(ADMIN))
+else
+serve: bench # make bench serve
+endif
 
 # The model of examples/train, on the GPU where there is one: make train STEPS=1000.
 STEPS ?= 300
@@ -48,10 +52,11 @@ bench:
 	@tools/setup bench
 	@cmake --preset release
 	@cmake --build $(RELEASE) --parallel $(JOBS)
-	@bench/$(or $(filter ops models,$(MAKECMDGOALS)),run)
+	@bench/$(or $(filter ops models serve,$(MAKECMDGOALS)),run)
 
 # make bench ops: every operation beside its peers, in the place of the tables.
 # make bench models: what models are made of.
+# make bench serve: what examples/serve embeds with, beside ONNX Runtime and PyTorch.
 # make bench-train: steps per second of examples/train.
 ops models: bench
 

@@ -106,13 +106,13 @@ def print_cells(page, title, sides, cells, weir):
         for side in sides])
 
 
-def put_part(text, which, part):
+def put_part(text, which, part, writer="bench/run"):
     """The text of a page with `part` between the marks of `which`, and all else as it was; without
     such marks, under a heading of its own at the end."""
-    mark, end = f"<!-- {which}: bench/run writes this -->\n", "<!-- end -->\n"
+    mark, end = f"<!-- {which}: {writer} writes this -->\n", "<!-- end -->\n"
     head, found, rest = text.partition(mark)
     if not found:
-        return f"{text.rstrip()}\n\n## {which}, as `bench/run` prints it\n\n{mark}{part}{end}"
+        return f"{text.rstrip()}\n\n## {which}, as `{writer}` prints it\n\n{mark}{part}{end}"
     _, closed, tail = rest.partition(end)
     if not closed:
         raise ValueError(f"nothing ends the part of {which}")
