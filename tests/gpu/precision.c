@@ -1,9 +1,10 @@
 /* How far float32 products on the GPU are from the exact ones, in each of the three ways that
    weir/matmul.h describes, against its bounds: squares from 256 to 4096, batches, operands by rows
-   and by columns, and elements of one sign, of both, of many magnitudes in a row and of large and
-   small rows; what is infinite or no number is that in each way. The exact product is the GPU's of
-   float64, which tests/gpu/matmul.c compares with the CPU's. Prints for each case the largest error
-   of an element in units of 2^-24 of the sum of |a| |b| over its terms. */
+   and by columns, added to something, and elements of one sign, of both, of many magnitudes in a
+   row and of large and small rows; what is infinite or no number is that in each way. The exact
+   product is the GPU's of float64, which tests/gpu/matmul.c compares with the CPU's. Prints for
+   each case the largest error of an element in units of 2^-24 of the sum of |a| |b| over its terms.
+ */
 
 #include <math.h>
 
@@ -81,6 +82,7 @@ static mlx_array wide_product(mlx_array a, mlx_array b, bool magnitude) {
 /* ---- errors ---- */
 
 /* In units of 2^-24 of the sum of |a| |b|: the bounds of weir/matmul.h. */
+enum { ADDED = 4 }; /* what a factor, another term and the last rounding add to them */
 static double bound(weir_matmul_precision how, int k) {
   if (how == WEIR_MATMUL_TF32) return 0x1p15 + k;
   return how == WEIR_MATMUL_FLOAT32 ? k : 8 + 2 * ((k < 512 ? k : 512) + k / 512.0);
@@ -102,25 +104,33 @@ static double largest_error(const float *got, const struct exact *e, double leas
   return most;
 }
 
-static void compare(mlx_array a, mlx_array b, int k, double least, const char *what) {
-  mlx_array products = wide_product(a, b, false), sums = wide_product(a, b, true);
+/* A result in one of the ways, which it takes, against the exact ones. */
+static void judge(mlx_array c, const struct exact *e, int how, double least, double allowed) {
+  const float *got = mlx_array_data_float32(c);
+  CHECK(got != NULL);
+  const double most = largest_error(got, e, least);
+  printf("  %s %.3f (of %.0f)", names[how], most, allowed);
+  if (most > allowed) {
+    failures++;
+    printf(" TOO FAR");
+  }
+  mlx_array_free(c);
+}
+
+static struct exact exact_of(mlx_array products, mlx_array sums) {
   const struct exact e = {mlx_array_data_float64(products), mlx_array_data_float64(sums),
                           mlx_array_size(products)};
   CHECK(e.products && e.sums);
+  return e;
+}
+
+static void compare(mlx_array a, mlx_array b, int k, double least, const char *what) {
+  mlx_array products = wide_product(a, b, false), sums = wide_product(a, b, true);
+  const struct exact e = exact_of(products, sums);
   printf("%s:", what);
   for (int how = 0; how < 3; how++) {
     CHECK(weir_set_matmul_precision((weir_matmul_precision)how) == 0);
-    mlx_array c = product(a, b);
-    const float *got = mlx_array_data_float32(c);
-    CHECK(got != NULL);
-    const double most = largest_error(got, &e, least);
-    const double allowed = bound((weir_matmul_precision)how, k);
-    printf("  %s %.3f (of %.0f)", names[how], most, allowed);
-    if (most > allowed) {
-      failures++;
-      printf(" TOO FAR");
-    }
-    mlx_array_free(c);
+    judge(product(a, b), &e, how, least, bound((weir_matmul_precision)how, k));
   }
   printf("\n");
   mlx_array_free(products);
@@ -161,6 +171,57 @@ static void batches(void) {
   mlx_array_free(a);
   mlx_array_free(one);
   mlx_array_free(each);
+}
+
+/* ---- products that are added to something ---- */
+
+static mlx_array sum_of(mlx_array c, mlx_array a, mlx_array b, float alpha, float beta) {
+  mlx_array out = mlx_array_new();
+  CHECK(mlx_addmm(&out, c, a, b, alpha, beta, gpu) == 0 && mlx_array_eval(out) == 0);
+  return out;
+}
+
+static mlx_array wide_sum(mlx_array c, mlx_array a, mlx_array b, float alpha, float beta,
+                          bool magnitude) {
+  mlx_array z = wide(c, magnitude), x = wide(a, magnitude), y = wide(b, magnitude);
+  mlx_array out =
+      magnitude ? sum_of(z, x, y, fabsf(alpha), fabsf(beta)) : sum_of(z, x, y, alpha, beta);
+  mlx_array_free(x);
+  mlx_array_free(y);
+  mlx_array_free(z);
+  return out;
+}
+
+/* c is as large as the product, or one row for all. */
+static void added(int side, float alpha, float beta, bool row) {
+  mlx_array a = operand(MIXED, 1, side, true, false), b = operand(MIXED, 1, side, false, true);
+  mlx_array c = operand(BOTH_SIGNS, 1, side, true, row);
+  const int zero[] = {0, 0}, one[] = {1, side}, step[] = {1, 1};
+  if (row) CHECK(mlx_slice(&c, c, zero, 2, one, 2, step, 2, gpu) == 0);
+  mlx_array sums = wide_sum(c, a, b, alpha, beta, false);
+  mlx_array magnitudes = wide_sum(c, a, b, alpha, beta, true);
+  const struct exact e = exact_of(sums, magnitudes);
+  printf("%d, %g a b + %g c, c %s:", side, (double)alpha, (double)beta, row ? "a row" : "whole");
+  for (int how = 0; how < 3; how++) {
+    CHECK(weir_set_matmul_precision((weir_matmul_precision)how) == 0);
+    judge(sum_of(c, a, b, alpha, beta), &e, how, least_of(side),
+          bound((weir_matmul_precision)how, side) + ADDED);
+  }
+  printf("\n");
+  mlx_array_free(sums);
+  mlx_array_free(magnitudes);
+  mlx_array_free(a);
+  mlx_array_free(b);
+  mlx_array_free(c);
+}
+
+static void all_added(void) {
+  for (int side = 512; side <= 4096; side *= 8) {
+    added(side, 1, 1, false);
+    added(side, -0.75f, 1.5f, false);
+    added(side, 1, 1, true);
+    added(side, 3, 0, true);
+  }
 }
 
 /* ---- what is no ordinary number ---- */
@@ -221,6 +282,7 @@ int main(void) {
   gpu = new_gpu_stream();
   squares();
   batches();
+  all_added();
   odd_lines(256);
   odd_lines(4096);
   mlx_stream_free(gpu);
