@@ -150,13 +150,13 @@ static void want_convolutions(void) {
   enum { LARGE, NARROW, SMALL, SLIM, SHAPES, SINGLE = 4, BY_TF32 = 8 };
   for (int i = 0; i < 4; i++) {
     const int before = n_wanted;
-    const bool tensor = i < 2;
+    const bool by_groups = i < 2;
     want(WR_SOURCE_CONV, WR_OP_CONV, types[i], types[i]);
     for (int variant = 0; variant < 2 * BY_TF32; variant++) {
       const int shape = variant % SHAPES;
       const bool by_tf32 = variant >= BY_TF32;
       if (by_tf32 && types[i] != WR_FLOAT32) continue;
-      if (shape == LARGE && !tensor && !by_tf32) continue;
+      if (shape == LARGE && !by_groups) continue;
       if (shape == NARROW && types[i] == WR_FLOAT64) continue;
       const int at = n_wanted;
       want(WR_SOURCE_CONV_TILES, WR_OP_CONV, types[i], types[i]);

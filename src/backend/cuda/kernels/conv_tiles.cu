@@ -13,7 +13,7 @@
 #include "types.cuh"
 #include "matrices.cuh"
 
-enum { LARGE, NARROW, SMALL, SLIM };
+enum { LARGE, NARROW, SMALL, SLIM }; /* the first only where four warps multiply */
 enum {
   SHAPE = WR_VARIANT % 4,
   SINGLE = WR_VARIANT / 4 % 2,
@@ -24,7 +24,7 @@ enum {
   ROWS = SHAPE == SMALL ? 64 : 128,
   COLUMNS = SHAPE == LARGE ? 128 : SHAPE == SLIM ? 32 : 64,
 #if __CUDA_ARCH__ >= 800
-  STAGES = SHAPE == LARGE || SHAPE == NARROW ? 3 : 4
+  STAGES = SHAPE == NARROW ? 3 : 4
 #else
   STAGES = SHAPE == SMALL ? 3 : 2
 #endif
@@ -120,7 +120,7 @@ struct by_warps {
     THREADS = SHAPE == SMALL ? 128 : 256,
     BLOCKS = 2,
     BEHIND = 0,
-    ACROSS = SHAPE == LARGE ? 4 : 2,
+    ACROSS = 2,
     R = ROWS / (THREADS / 32 / ACROSS), /* of a warp */
     C = COLUMNS / ACROSS
   };
@@ -181,7 +181,12 @@ struct by_warps {
 /* Sums by the tensor cores of four warps at a time, which have 64 rows and all columns. */
 template <class E>
 struct by_groups {
-  enum { GROUP = 128, THREADS = ROWS / 64 * GROUP, BLOCKS = 2, BEHIND = 0 };
+  enum {
+    GROUP = 128,
+    THREADS = ROWS / 64 * GROUP,
+    BLOCKS = SHAPE == LARGE ? 1 : 2,
+    BEHIND = SHAPE == NARROW ? 0 : 1
+  };
   float sums[COLUMNS / 2];
   static INLINE void see_shared() { products_see_shared(); }
   INLINE void clear() {

@@ -99,7 +99,7 @@ static struct wr_error *directly(struct wr_run *run, struct conv *c) {
 enum shape { LARGE, NARROW, SMALL, SLIM };
 static const struct {
   int rows, columns, stages, stages_before_80;
-} shapes[] = {{128, 128, 3, 2}, {128, 64, 3, 2}, {64, 64, 4, 3}, {128, 32, 4, 2}};
+} shapes[] = {{128, 128, 4, 2}, {128, 64, 3, 2}, {64, 64, 4, 3}, {128, 32, 4, 2}};
 
 enum { SINGLE = 4, BY_TF32 = 8 }; /* of a variant */
 
@@ -124,25 +124,26 @@ static bool is_tensor(const struct wr_run *run, const struct conv *c) {
          (t == WR_FLOAT32 && c->precision == WR_PRECISION_TF32);
 }
 
-/* The largest that the columns are worth and of which there are enough. Without tensor cores a
-   large one has too many sums for a thread's registers. */
+/* The largest that the columns are worth and of which there are enough; measured on an H200, on
+   which a large tile by wgmma is as fast where the depth is cut. */
 static enum shape shape_of(const struct wr_run *run, const struct conv *c,
                            const struct problem *p) {
   const int64_t enough = run->gpu->multiprocessors;
   if (p->columns <= shapes[SLIM].columns) return SLIM;
   if (c->out->dtype == WR_FLOAT64) return SMALL;
-  if (p->columns > shapes[NARROW].columns && is_tensor(run, c) && tiles_of(p, LARGE) >= enough &&
+  if (p->columns > shapes[NARROW].columns && run->gpu->arch == 90 &&
+      wr_dtype_size(c->out->dtype) == 2 && tiles_of(p, LARGE) * 4 >= enough &&
       shared_bytes(run, LARGE) <= (unsigned)run->gpu->shared_most) {
     return LARGE;
   }
   return tiles_of(p, NARROW) >= enough ? NARROW : SMALL;
 }
 
-/* In how many splits the depth is cut: enough for every multiprocessor to have two blocks, but none
-   has fewer than LEAST steps. */
+/* In how many splits the depth is cut: for every multiprocessor to have a block, since what more
+   would save is lost to writing and reading their sums, but none has fewer than LEAST steps. */
 static int32_t splits_of(const struct wr_run *run, const struct problem *p, enum shape s) {
-  enum { FILL = 2, LEAST = 8, MOST = 64 };
-  const int64_t wanted = FILL * (int64_t)run->gpu->multiprocessors / tiles_of(p, s);
+  enum { LEAST = 8, MOST = 64 };
+  const int64_t wanted = run->gpu->multiprocessors / tiles_of(p, s);
   const int64_t possible = p->steps / LEAST;
   int64_t splits = wanted < possible ? wanted : possible;
   if (splits > MOST) splits = MOST;
