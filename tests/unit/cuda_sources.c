@@ -44,13 +44,16 @@ static void want(enum wr_source source, enum wr_op op, enum wr_dtype a, enum wr_
 /* Each way of packing, and with each of them and one other type. */
 static void want_quantized(enum wr_dtype t) {
   static const uint8_t variants[] = {1, 2, 3, 4, 5, 6, 7, 8, 16, 17, 18};
-  for (size_t i = 0; i < sizeof variants && n_wanted + 2 < MOST; i++) {
+  for (size_t i = 0; i < sizeof variants && n_wanted + 3 < MOST; i++) {
     const int before = n_wanted;
     if (t != WR_FLOAT16 && (i + (size_t)t) % 3 != 0) continue;
     const bool affine = variants[i] < 16;
     if (affine || t != WR_FLOAT64) want(WR_SOURCE_QUANTIZED, WR_OP_QUANTIZE, t, t);
     if (variants[i] != 7 && t != WR_FLOAT64) {
       want(WR_SOURCE_QUANTIZED_MATMUL, WR_OP_QUANTIZED_MATMUL, t, t);
+      if (wr_dtype_size(t) == 2) {
+        want(WR_SOURCE_QUANTIZED_TILES, WR_OP_QUANTIZED_MATMUL, t, t);
+      }
     }
     for (int k = before; k < n_wanted; k++) wanted[k].variant = variants[i];
   }

@@ -77,6 +77,7 @@ enum {
   WR_ENTRY_QUANTIZED_ONE = 0,
   WR_ENTRY_QUANTIZED_FEW = 1,
   WR_ENTRY_QUANTIZED_MANY = 2,
+  WR_ENTRY_QUANTIZED_TILES = 0, /* and those behind it: quantized.c has them in a table */
   WR_ENTRY_ATTENTION = 0,
   WR_ENTRY_ATTENTION_JOIN = 1
 };
@@ -84,7 +85,8 @@ enum {
 /* Kernels of these sources are launched with shared memory, up to gpu->shared_most bytes. */
 static inline bool wr_source_shares(enum wr_source source) {
   return source == WR_SOURCE_ATTENTION_TILES || source == WR_SOURCE_ATTENTION_FEW ||
-         source == WR_SOURCE_CONV_TILES;
+         source == WR_SOURCE_CONV_TILES ||
+         source == WR_SOURCE_QUANTIZED_TILES;
 }
 
 /* What a module is compiled for. */

@@ -3,25 +3,7 @@
 
 #include "types.cuh"
 #include "packed.cuh"
-
-struct problem {
-  const WR_A *x;
-  const u32 *codes;
-  const void *scales, *biases;
-  const i64 *lhs, *rhs; /* numbers of matrices; NULL: each by its own, or all by one */
-  i64 products, m, n, k; /* how many, and of each */
-  i64 x_count, w_count;  /* matrices */
-  i64 group;
-  i64 transpose;
-  i64 aligned; /* x and the codes begin on 16 bytes */
-};
-
-/* Which matrix product i reads: one outside is the nearest. */
-INLINE i64 matrix_of(const i64 *numbers, i64 count, i64 i) {
-  if (!numbers) return count > 1 ? i : 0;
-  const i64 at = numbers[i] < 0 ? numbers[i] + count : numbers[i];
-  return at < 0 ? 0 : at < count ? at : count - 1;
-}
+#include "quantized_matmul.cuh"
 
 /* ---- a few rows by a transposed matrix ---- */
 
@@ -230,21 +212,6 @@ struct by_products {
     }
   }
 };
-
-/* d += a b of 16 x 16 by 16 x 8, each lane with its part of the three. */
-INLINE void multiply_16(f16, float *d, const u32 *a, const u32 *b) {
-  asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
-      "{%8, %9}, {%0, %1, %2, %3};"
-      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
-}
-INLINE void multiply_16(bf16, float *d, const u32 *a, const u32 *b) {
-  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
-      "{%8, %9}, {%0, %1, %2, %3};"
-      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
-}
-INLINE void multiply_16(float, float *, const u32 *, const u32 *) {}
 
 /* Sums by tensor cores: warp w has rows 16 w .. + 15 and all columns, eight at a time. A lane has two
    neighbours of each row, lane / 4 and that + 8. */

@@ -106,6 +106,53 @@ static struct problem problem_of(const struct wr_call *call) {
   return p;
 }
 
+/* The kernels of quantized_tiles.cu: tiles of the result, how many elements along k a step has, and
+   how many steps are in shared memory. */
+static const struct tiles {
+  int rows, columns, step, stages;
+} tiles[] = {{16, 32, 512, 4}, {32, 32, 512, 3}, {64, 32, 256, 3}, {128, 128, 64, 4}};
+enum { TILES_WAYS = sizeof tiles / sizeof tiles[0], TILES_THREADS = 256, TILES_DEPTH = 64 };
+/* Places along k are counted in 32 bits, some steps further than k. */
+enum { FAR = 1 << 30 };
+
+static int64_t tiles_count(const struct tiles *t, const struct problem *p) {
+  return (p->m + t->rows - 1) / t->rows * ((p->n + t->columns - 1) / t->columns);
+}
+
+static unsigned tiles_bytes(const struct tiles *t, int bits) {
+  enum { APART = 16 };
+  return (unsigned)(t->stages *
+                    (t->rows * t->step * 2 + t->columns * (t->step * bits / 8 + APART)));
+}
+
+/* The least that hold all rows; the largest only where they are enough for half of the GPU. NULL:
+   another kernel. */
+static const struct tiles *tiles_of(const struct wr_run *run, const struct wr_call *call,
+                                    const struct problem *p) {
+  const struct wr_quantized_params *how = call->params;
+  const bool fits = p->transpose && p->aligned && p->k % TILES_DEPTH == 0 && p->k < FAR &&
+                    wr_dtype_size(call->out.dtype) == 2 && run->gpu->arch >= 80;
+  const struct tiles *t = tiles, *last = tiles + TILES_WAYS - 1;
+  if (!fits) return NULL;
+  while (t < last && t->rows < p->m) t++;
+  if (t == last && tiles_count(t, p) * p->products * 2 < run->gpu->multiprocessors) t--;
+  return tiles_bytes(t, how->bits) <= (unsigned)run->gpu->shared_most ? t : NULL;
+}
+
+static struct wr_error *by_tiles(struct wr_run *run, const struct wr_call *call,
+                                 const struct problem *p, const struct tiles *t) {
+  const struct wr_quantized_params *how = call->params;
+  struct wr_launch l;
+  wr_launch_start(
+      &l, module_of(WR_SOURCE_QUANTIZED_TILES, WR_OP_QUANTIZED_MATMUL, call->out.dtype, how, true),
+      WR_ENTRY_QUANTIZED_TILES + (int)(t - tiles));
+  wr_launch_pointer(&l, call->out.data);
+  wr_launch_struct(&l, p, sizeof *p);
+  wr_launch_blocks(&l, tiles_count(t, p), p->products, TILES_THREADS);
+  l.shared_bytes = tiles_bytes(t, how->bits);
+  return wr_launch(&l, run);
+}
+
 struct wr_error *wr_gpu_quantized_matmul(struct wr_run *run, const struct wr_call *call) {
   const struct wr_quantized_params *how = call->params;
   const struct wr_tensor *out = &call->out;
@@ -116,6 +163,8 @@ struct wr_error *wr_gpu_quantized_matmul(struct wr_run *run, const struct wr_cal
   }
   const struct problem p = problem_of(call);
   const bool few = p.transpose && p.m <= FEW_ROWS;
+  const struct tiles *large = few ? NULL : tiles_of(run, call, &p);
+  if (large) return by_tiles(run, call, &p, large);
   const int entry = !few       ? WR_ENTRY_QUANTIZED_MANY
                     : p.m == 1 ? WR_ENTRY_QUANTIZED_ONE
                                : WR_ENTRY_QUANTIZED_FEW;
