@@ -4,6 +4,7 @@
    read for the mean, for the squares and for the result. */
 
 #include "types.cuh"
+#include "two.cuh"
 #include "rows.cuh"
 
 struct problem {
@@ -39,9 +40,42 @@ INLINE pack<WR_A, Q> read(const WR_A *row, i64 at, i64 stride) {
   return *(const pack<WR_A, Q> *)(row + at * stride);
 }
 
-/* Elements from `at` on of what row r becomes. */
+/* A pack of 16-bit floats as words. */
 template <int Q>
-INLINE void put(const problem &p, i64 r, i64 at, const pack<WR_A, Q> &x, float mean, float root) {
+struct words {
+  union {
+    pack<WR_A, Q> all;
+    u32 w[Q / 2 > 0 ? Q / 2 : 1];
+  };
+  INLINE words() {}
+};
+
+/* Elements from `at` on of what row r becomes: two at once of 16-bit floats. */
+template <class E, int Q>
+INLINE void put_twos(const problem &p, i64 r, i64 at, const pack<WR_A, Q> &from, float mean,
+                     float root) {
+  words<Q> x, factor;
+  x.all = from;
+#pragma unroll
+  for (int i = 0; i < Q / 2; i++) {
+    x.w[i] = two_of(E(), (low_of(E(), x.w[i]) - mean) * root, (high_of(E(), x.w[i]) - mean) * root);
+  }
+  if (p.weight) {
+    factor.all = read<Q>(p.weight, at, 1);
+#pragma unroll
+    for (int i = 0; i < Q / 2; i++) x.w[i] = multiply_add(E(), x.w[i], factor.w[i], NOTHING_ADDED);
+  }
+  if (p.bias) {
+    factor.all = read<Q>(p.bias, at, 1);
+#pragma unroll
+    for (int i = 0; i < Q / 2; i++) x.w[i] = multiply_add(E(), x.w[i], ones_of(E()), factor.w[i]);
+  }
+  *(pack<WR_A, Q> *)(p.out + r * p.n + at) = x.all;
+}
+
+template <int Q>
+INLINE void put_ones(const problem &p, i64 r, i64 at, const pack<WR_A, Q> &x, float mean,
+                     float root) {
   pack<WR_A, Q> y, factor;
 #pragma unroll
   for (int q = 0; q < Q; q++) y.e[q] = store_as<WR_A>::of((load<WR_A>(x.e[q]) - mean) * root);
@@ -60,6 +94,15 @@ INLINE void put(const problem &p, i64 r, i64 at, const pack<WR_A, Q> &x, float m
     }
   }
   *(pack<WR_A, Q> *)(p.out + r * p.n + at) = y;
+}
+
+template <int Q>
+INLINE void put(const problem &p, i64 r, i64 at, const pack<WR_A, Q> &x, float mean, float root) {
+  if constexpr (sizeof(WR_A) == 2 && Q % 2 == 0) {
+    put_twos<WR_A>(p, r, at, x, mean, root);
+  } else {
+    put_ones<Q>(p, r, at, x, mean, root);
+  }
 }
 
 /* ---- rows in registers ---- */
@@ -95,7 +138,7 @@ INLINE void in_registers(const problem &p, const layout<1> &l) {
 #pragma unroll
       for (int q = 0; q < Q; q++) {
         const float d = load<WR_A>(x[i].e[q]) - mean;
-        sum += d * d;
+        sum = fmaf(d, d, sum);
       }
     }
     const float root = root_of(over_lanes(sum, lanes), p);
@@ -119,7 +162,7 @@ INLINE float sum_of(const problem &p, const WR_A *row, float mean) {
 #pragma unroll
     for (int q = 0; q < Q; q++) {
       const float d = load<WR_A>(x.e[q]) - mean;
-      sum += SQUARES ? d * d : d;
+      sum = SQUARES ? fmaf(d, d, sum) : sum + d;
     }
   }
   return over_lanes(sum, (int)p.lanes);
