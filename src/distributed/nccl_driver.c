@@ -397,13 +397,14 @@ static void take_channel(struct wr_comm *group, int channel) {
   wr_comm_release(group);
 }
 
-static bool take_coming(bool *any) {
+/* False: there is nothing to do, and the driver ends, which it may. */
+static bool take_coming(bool *any, bool may_end) {
   wr_mutex_lock(&driver.lock);
   struct coming *coming = driver.coming;
   struct meeting *meetings = driver.meetings;
   driver.coming = NULL;
   driver.meetings = NULL;
-  driver.running = coming || meetings || driver.first;
+  driver.running = coming || meetings || driver.first || !may_end;
   const bool go_on = driver.running;
   wr_mutex_unlock(&driver.lock);
   *any = coming || meetings;
@@ -472,14 +473,17 @@ static void one_turn(bool *any) {
   driver.last = place;
 }
 
-/* It looks again and again while something has happened lately, then less and less often. */
+/* It looks again and again while something has happened lately, then less and less often. Where
+   there is nothing more it stays for a while, as to wake another thread takes longer than what is
+   small. */
 static void drive(void *work) {
-  enum { SPIN_NS = 5000000, SPIN_ALONE_NS = 200000, NAP_MIN_NS = 20000, NAP_MAX_NS = 500000 };
+  enum { SPIN_NS = 5000000, SPIN_ALONE_NS = 200000, STAY_NS = 2000000 };
+  enum { NAP_MIN_NS = 20000, NAP_MAX_NS = 500000 };
   uint64_t since = wr_clock_ns(), nap = NAP_MIN_NS;
   bool any = true;
   (void)work;
   wr_blocking_waits(true);
-  while (take_coming(&any)) {
+  while (take_coming(&any, wr_clock_ns() - since > STAY_NS)) {
     one_turn(&any);
     const uint64_t now = wr_clock_ns();
     if (any) since = now;

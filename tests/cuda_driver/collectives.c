@@ -237,12 +237,48 @@ COMBINE(combine_u64, uint64_t)
 COMBINE(combine_f32, float)
 COMBINE(combine_f64, double)
 
+/* Numbers of 16 bits that are 0 or normal, and stay so; `shift` bits of float32's are not there,
+   and the exponent begins at `bias`. */
+static float widened(uint16_t half, int shift, uint32_t bias) {
+  const uint32_t magnitude = half & 0x7fffu, sign = (uint32_t)(half & 0x8000u) << 16;
+  const uint32_t bits = sign | (magnitude ? (magnitude << shift) + (bias << 23) : 0);
+  float wide;
+  memcpy(&wide, &bits, sizeof wide);
+  return wide;
+}
+
+static uint16_t narrowed(float wide, int shift, uint32_t bias) {
+  uint32_t bits;
+  memcpy(&bits, &wide, sizeof bits);
+  const uint32_t magnitude = bits & 0x7fffffffu;
+  return (uint16_t)((bits >> 16 & 0x8000u) | (magnitude ? (magnitude - (bias << 23)) >> shift : 0));
+}
+
+static void combine_halves(void *to, const void *from, size_t n, int op, int shift, uint32_t bias) {
+  uint16_t *a = to;
+  const uint16_t *b = from;
+  for (size_t i = 0; i < n; i++) {
+    float x = widened(a[i], shift, bias);
+    const float y = widened(b[i], shift, bias);
+    combine_f32(&x, &y, 1, op);
+    a[i] = narrowed(x, shift, bias);
+  }
+}
+
+static void combine_f16(void *to, const void *from, size_t n, int op) {
+  combine_halves(to, from, n, op, 13, 112);
+}
+
+static void combine_bf16(void *to, const void *from, size_t n, int op) {
+  combine_halves(to, from, n, op, 16, 0);
+}
+
 static void combine(int type, int op, void *to, const void *from, size_t n) {
   static void (*const all[])(void *, const void *, size_t, int) = {
       [WR_NCCL_INT8] = combine_i8,    [WR_NCCL_UINT8] = combine_u8,  [WR_NCCL_INT32] = combine_i32,
       [WR_NCCL_UINT32] = combine_u32, [WR_NCCL_INT64] = combine_i64, [WR_NCCL_UINT64] = combine_u64,
-      [WR_NCCL_F32] = combine_f32,    [WR_NCCL_F64] = combine_f64,   [WR_NCCL_BF16] = NULL};
-  if (!all[type]) slow_misuse("a reduction of a type that the stand-in has not");
+      [WR_NCCL_F16] = combine_f16,    [WR_NCCL_F32] = combine_f32,   [WR_NCCL_F64] = combine_f64,
+      [WR_NCCL_BF16] = combine_bf16};
   all[type](to, from, n, op);
 }
 

@@ -16,9 +16,20 @@ static mlx_stream stream_of_gpu(int index) {
 
 static mlx_stream of_rank(void) { return stream_of_gpu(atoi(getenv("MLX_RANK"))); }
 
+/* All commands stand on one stream of the GPU's, where a send behind a receive waits for it. */
 static void on_host(int r, int n) {
   backend = "nccl";
-  all_of_it(r, n);
+  begin(r, n);
+  every_case();
+  views();
+  many_at_once();
+  splits();
+  gradient(mlx_distributed_all_sum, (float)n);
+  gradient(mlx_distributed_all_gather, 1);
+  mapped(mlx_distributed_sum_scatter, 2 * n);
+  cancelled();
+  storms();
+  end();
 }
 
 static void on_gpus(int r, int n) {
@@ -95,6 +106,7 @@ int main(void) {
     printf("skipped: there are not two GPUs, or no libnccl.so.2 (WEIR_NCCL)\n");
     return SKIPPED;
   }
+  elsewhere = true; /* those of the CPU's streams */
   check("64 MB", large_on_gpus, -1);
   check("one is killed", one_is_killed, 1);
   check("on the host", on_host, -1);

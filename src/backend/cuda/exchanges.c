@@ -13,6 +13,7 @@
 
 struct wr_communicator {
   struct wr_gpu *gpu;
+  const struct wr_nccl *nccl;
   wr_nccl_comm comm;
   wr_cu_stream stream;
   wr_cu_event behind; /* what the encoder of the latest exchange had */
@@ -23,8 +24,6 @@ struct wr_communicator {
 struct wr_exchange_mark {
   wr_cu_event event;
 };
-
-static const struct wr_nccl *nccl; /* immutable once there is an id or a communicator */
 
 /* ---- results ---- */
 
@@ -46,32 +45,35 @@ static struct wr_error *result_of(int result, const char *call) {
 
 /* ---- the library ---- */
 
-static bool usable(const char **reason) {
+/* NULL: *reason says why. */
+static const struct wr_nccl *library(const char **reason) {
   struct wr_absence why;
+  const struct wr_nccl *found = NULL;
   if (!wr_gpu_any(&why)) {
     *reason = why.reason;
-    return false;
-  }
-  if (!wr_gate_enter(WR_GATE_GPU)) {
+  } else if (!wr_gate_enter(WR_GATE_GPU)) {
     *reason = "the process is ending";
-    return false;
+  } else {
+    found = wr_cuda_nccl(&why);
+    wr_gate_leave(WR_GATE_GPU);
+    if (!found) *reason = why.reason;
   }
-  const struct wr_nccl *found = wr_cuda_nccl(&why);
-  wr_gate_leave(WR_GATE_GPU);
-  if (found) nccl = found;
-  if (!found) *reason = why.reason;
-  return found != NULL;
+  return found;
 }
 
-static struct wr_error *need_library(void) {
+static bool usable(const char **reason) { return library(reason) != NULL; }
+
+static struct wr_error *need_library(const struct wr_nccl **out) {
   const char *reason = "";
-  if (usable(&reason)) return NULL;
+  *out = library(&reason);
+  if (*out) return NULL;
   return wr_error_new(WEIR_ERROR_UNSUPPORTED, "no collectives on GPUs: %s", reason);
 }
 
 static struct wr_error *id(char out[WR_EXCHANGE_ID_BYTES]) {
   struct wr_nccl_id made;
-  struct wr_error *error = need_library();
+  const struct wr_nccl *nccl;
+  struct wr_error *error = need_library(&nccl);
   if (error) return error;
   if (!wr_gate_enter(WR_GATE_GPU)) return wr_gpu_ending();
   const int result = nccl->id_get(&made);
@@ -109,7 +111,7 @@ static struct wr_error *begin_inside(struct wr_communicator *c, int rank, int si
   memcpy(unique.bytes, of, sizeof unique.bytes);
   struct wr_error *error = take_what_it_needs(c);
   if (error) return error;
-  const int result = nccl->comm_new(&c->comm, size, unique, rank, &config);
+  const int result = c->nccl->comm_new(&c->comm, size, unique, rank, &config);
   wr_ending_goes_first();
   error = result_of(result, "ncclCommInitRankConfig");
   if (!error) return NULL;
@@ -121,12 +123,14 @@ static struct wr_error *begin_inside(struct wr_communicator *c, int rank, int si
 static struct wr_error *begin(int index, int rank, int size, const char of[WR_EXCHANGE_ID_BYTES],
                               struct wr_communicator **out) {
   struct wr_gpu *gpu;
-  struct wr_error *error = need_library();
+  const struct wr_nccl *nccl;
+  struct wr_error *error = need_library(&nccl);
   if (!error) error = wr_gpu_get(index, &gpu);
   if (error) return error;
   struct wr_communicator *c = wr_calloc(sizeof *c);
   if (!c) return wr_error_out_of_memory();
   c->gpu = gpu;
+  c->nccl = nccl;
   c->size = size;
   wr_gpu_enter(gpu);
   error = begin_inside(c, rank, size, of);
@@ -148,7 +152,7 @@ static struct wr_error *settled(struct wr_communicator *c, bool *yes) {
   *yes = false;
   if (c->aborted) return aborted();
   wr_gpu_enter(c->gpu);
-  const int result = nccl->comm_error(c->comm, &state);
+  const int result = c->nccl->comm_error(c->comm, &state);
   wr_gpu_leave();
   struct wr_error *error = result_of(result ? result : state, "NCCL");
   *yes = !error && state != WR_NCCL_IN_PROGRESS;
@@ -160,19 +164,19 @@ static void abort_it(struct wr_communicator *c) {
   if (c->aborted) return;
   c->aborted = true;
   wr_gpu_enter(c->gpu);
-  (void)nccl->comm_abort(c->comm);
+  (void)c->nccl->comm_abort(c->comm);
   wr_gpu_leave();
 }
 
 /* Until all of NCCL's own is over; it may have to hear of other processes, which may be gone. */
 static bool finalize(struct wr_communicator *c) {
   const uint64_t until = wr_clock_ns() + UINT64_C(300000000);
-  int state = nccl->comm_finalize(c->comm);
+  int state = c->nccl->comm_finalize(c->comm);
   while (state == WR_NCCL_IN_PROGRESS && wr_clock_ns() < until) {
     wr_gpu_leave();
     wr_nap(100000);
     wr_gpu_enter(c->gpu);
-    if (nccl->comm_error(c->comm, &state)) return false;
+    if (c->nccl->comm_error(c->comm, &state)) return false;
   }
   return state == 0;
 }
@@ -180,7 +184,7 @@ static bool finalize(struct wr_communicator *c) {
 static void end(struct wr_communicator *c) {
   wr_gpu_enter(c->gpu);
   if (!c->aborted && finalize(c)) {
-    (void)nccl->comm_free(c->comm);
+    (void)c->nccl->comm_free(c->comm);
     c->aborted = true;
   }
   wr_gpu_leave();
@@ -257,19 +261,20 @@ static int call_nccl(const struct wr_communicator *c, const struct wr_exchange *
   switch (x->kind) {
     case WR_EXCHANGE_GATHER:
       *call = "ncclAllGather";
-      return nccl->all_gather(x->in, x->out, bytes, WR_NCCL_UINT8, c->comm, c->stream);
+      return c->nccl->all_gather(x->in, x->out, bytes, WR_NCCL_UINT8, c->comm, c->stream);
     case WR_EXCHANGE_SCATTER:
       *call = "ncclReduceScatter";
-      return nccl->reduce_scatter(x->in, x->out, n / (size_t)c->size, type, op, c->comm, c->stream);
+      return c->nccl->reduce_scatter(x->in, x->out, n / (size_t)c->size, type, op, c->comm,
+                                     c->stream);
     case WR_EXCHANGE_SEND:
       *call = "ncclSend";
-      return nccl->send(x->in, bytes, WR_NCCL_UINT8, x->peer, c->comm, c->stream);
+      return c->nccl->send(x->in, bytes, WR_NCCL_UINT8, x->peer, c->comm, c->stream);
     case WR_EXCHANGE_RECV:
       *call = "ncclRecv";
-      return nccl->recv(x->out, bytes, WR_NCCL_UINT8, x->peer, c->comm, c->stream);
+      return c->nccl->recv(x->out, bytes, WR_NCCL_UINT8, x->peer, c->comm, c->stream);
     default:
       *call = "ncclAllReduce";
-      return nccl->all_reduce(x->in, x->out, n, type, op, c->comm, c->stream);
+      return c->nccl->all_reduce(x->in, x->out, n, type, op, c->comm, c->stream);
   }
 }
 
