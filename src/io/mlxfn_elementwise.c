@@ -25,6 +25,16 @@ static void put_simple(struct wr_fn_step *s) {
   wr_fn_step_unable(s);
 }
 
+/* MLX's magnitudes of complex numbers are complex, and cast. */
+static uint64_t magnitude(struct wr_fn_step *s, const struct wr_fn_value *of) {
+  struct wr_fn_value size = *of;
+  const uint64_t id = wr_fn_step_put(s, WR_FN_Abs, s->in, 1, of);
+  if (of->dtype != WR_COMPLEX64) return id;
+  size.dtype = WR_FLOAT32;
+  wr_fn_put_dtype(&s->state, WR_FLOAT32);
+  return wr_fn_step_put(s, WR_FN_AsType, &id, 1, &size);
+}
+
 static void put_bitwise(struct wr_fn_step *s, int which) {
   wr_fn_step_i32(s, which);
   wr_fn_step_whole(s, WR_FN_BitwiseBinary);
@@ -47,7 +57,7 @@ static uint64_t is_infinite(struct wr_fn_step *s, double which) {
   const struct wr_fn_value x = wr_fn_value_of(s->from[0]);
   struct wr_fn_value size = x;
   if (x.dtype == WR_COMPLEX64) size.dtype = WR_FLOAT32;
-  const uint64_t value = which == 0 ? wr_fn_step_put(s, WR_FN_Abs, s->in, 1, &size) : s->in[0];
+  const uint64_t value = which == 0 ? magnitude(s, &x) : s->in[0];
   const double infinity = which < 0 ? -(double)__builtin_inf() : (double)__builtin_inf();
   const struct wr_fn_value *like = which == 0 ? &size : &x;
   return wr_fn_step_two(s, WR_FN_Equal, value, wr_fn_step_number(s, infinity, like), &s->out);
@@ -57,10 +67,13 @@ static uint64_t is_nan(struct wr_fn_step *s) {
   return wr_fn_step_two(s, WR_FN_NotEqual, s->in[0], s->in[0], &s->out);
 }
 
+/* MLX refuses to look for NaNs in others. */
+static bool is_inexact(enum wr_dtype t) { return wr_dtype_is_floating(t) || t == WR_COMPLEX64; }
+
 /* Of types that hold whole numbers all of these are as of numbers that are not NaN. */
 static void put_test(struct wr_fn_step *s) {
   const enum wr_dtype t = wr_node_dtype(s->from[0]);
-  const bool inexact = wr_dtype_is_floating(t) || t == WR_COMPLEX64;
+  const bool inexact = is_inexact(t);
   if (s->op == WR_OP_ISNAN || (!inexact && s->op != WR_OP_ISFINITE)) {
     s->id = is_nan(s);
   } else if (!inexact) {
@@ -114,7 +127,7 @@ void wr_fn_step_elementwise(struct wr_fn_step *s) {
       return;
     case WR_OP_EQUAL:
     case WR_OP_EQUAL_NAN:
-      wr_fn_step_flag(s, s->op == WR_OP_EQUAL_NAN);
+      wr_fn_step_flag(s, s->op == WR_OP_EQUAL_NAN && is_inexact(wr_node_dtype(s->from[0])));
       wr_fn_step_whole(s, WR_FN_Equal);
       return;
     case WR_OP_FLOOR_DIVIDE: {
@@ -150,6 +163,11 @@ void wr_fn_step_elementwise(struct wr_fn_step *s) {
     case WR_OP_ISPOSINF:
       put_test(s);
       return;
+    case WR_OP_ABS: {
+      const struct wr_fn_value x = wr_fn_value_of(s->from[0]);
+      s->id = magnitude(s, &x);
+      return;
+    }
     case WR_OP_CONJUGATE:
       wr_fn_step_whole(s, WR_FN_Conjugate);
       return;

@@ -69,6 +69,15 @@ static void put_quantized_view(struct wr_fn_step *s) {
   s->id = s->in[0] + (at == 0 ? 0 : at == l.scales ? 1 : 2);
 }
 
+/* MLX reads the numbers of matrices as uint32. */
+static void number_as_mlx(struct wr_fn_step *s, size_t i) {
+  struct wr_fn_value as = wr_fn_value_of(s->from[i]);
+  if (as.dtype == WR_UINT32) return;
+  as.dtype = WR_UINT32;
+  wr_fn_put_dtype(&s->state, WR_UINT32);
+  s->in[i] = wr_fn_step_put(s, WR_FN_AsType, &s->in[i], 1, &as);
+}
+
 void wr_fn_step_quantized(struct wr_fn_step *s) {
   const struct wr_quantized_params *p = s->params;
   switch ((int)s->op) {
@@ -84,6 +93,10 @@ void wr_fn_step_quantized(struct wr_fn_step *s) {
       wr_fn_step_whole(s, WR_FN_Quantize);
       return;
     default:
+      if (p->gathers) {
+        number_as_mlx(s, s->n - 2);
+        number_as_mlx(s, s->n - 1);
+      }
       put_how(s, p);
       wr_fn_step_flag(s, p->transpose);
       if (p->gathers) {

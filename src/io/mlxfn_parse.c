@@ -203,7 +203,8 @@ static void take_field(struct parse *p, char kind, struct wr_fn_field *f) {
 
 /* What releases have added to states; `later` is of what came after 0.32.0. */
 static const char *state_of(const struct parse *p, enum wr_fn_kind kind) {
-  if (kind == WR_FN_FFT && p->later) return "Ubbb"; /* and something that is always 0 */
+  if (kind == WR_FN_FFT && p->later)
+    return "Ubbb"; /* whether the result is odd, which its shape says */
   if (kind == WR_FN_ScaledDotProductAttention && p->later) return "fbbbb"; /* fused, or an error */
   if (kind == WR_FN_CustomKernel && !p->options) return "ssTTBbovbi";
   return wr_fn_infos[kind].state;

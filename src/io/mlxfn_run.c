@@ -37,6 +37,12 @@ static enum wr_op joining(int mode) {
 struct wr_error *wr_fn_unary(struct wr_fn_call *f) {
   return wr_ops_unary(f->out, f->op, f->in[0], f->s);
 }
+/* Of complex numbers MLX's are complex too. */
+struct wr_error *wr_fn_abs(struct wr_fn_call *f) {
+  struct wr_compose c = wr_compose_begin(f->s);
+  struct wr_node *r = wr_compose_unary(&c, WR_OP_ABS, f->in[0]);
+  return wr_compose_end(&c, f->out, wr_compose_astype(&c, r, f->result->dtype));
+}
 struct wr_error *wr_fn_binary(struct wr_fn_call *f) {
   return wr_ops_binary(f->out, f->op, f->in[0], f->in[1], f->s);
 }
@@ -144,8 +150,6 @@ struct wr_error *wr_fn_logsumexp(struct wr_fn_call *f) {
 
 struct wr_error *wr_fn_fft(struct wr_fn_call *f) {
   const bool inverse = wr_fn_arg_flag(f, 1), real = wr_fn_arg_flag(f, 2);
-  if (f->e->field[3].n && wr_fn_arg_flag(f, 3))
-    return wr_fn_wrong(f, "a form of it that is not known");
   int lengths[WR_FN_FEW];
   WR_FN_INTS(axes, 0, 0);
   const int ndim = wr_node_ndim(f->in[0]);
@@ -323,9 +327,20 @@ struct wr_error *wr_fn_random_bits(struct wr_fn_call *f) {
 
 /* ---- by index ---- */
 
+/* No places, of an array that may have none: what the slices' sizes are does not matter. */
+static struct wr_error *gather_nothing(struct wr_fn_call *f, const int *sizes, int n) {
+  int32_t shape[2 * WR_FN_FEW];
+  const int n_index = wr_node_ndim(f->in[1]);
+  for (int i = 0; i < n_index; i++) shape[i] = wr_node_shape(f->in[1])[i];
+  for (int i = 0; i < n; i++) shape[n_index + i] = sizes[i];
+  if (n_index + n > WR_MAX_NDIM) return wr_fn_wrong(f, "too many axes");
+  return wr_ops_fill(f->out, shape, n_index + n, 0, wr_node_dtype(f->in[0]), f->s);
+}
+
 struct wr_error *wr_fn_gather(struct wr_fn_call *f) {
   WR_FN_INTS(axes, 0, 0);
   WR_FN_INTS(sizes, 1, 1);
+  if (f->n > 1 && wr_node_size(f->in[1]) == 0) return gather_nothing(f, sizes, n_sizes);
   return wr_ops_gather(f->out, f->in[0], f->in + 1, f->n - 1, axes, n_axes, sizes, n_sizes, f->s);
 }
 struct wr_error *wr_fn_gather_axis(struct wr_fn_call *f) {
@@ -344,8 +359,39 @@ struct wr_error *wr_fn_scatter_axis(struct wr_fn_call *f) {
   return wr_ops_scatter_axis(f->out, which ? WR_OP_COPY : WR_OP_ADD, f->in[0], f->in[1], f->in[2],
                              wr_fn_arg_int(f, 1), f->s);
 }
+enum { MOST_OF_BATCH = 1 << 16 };
+
+/* One of a batch, element by element. */
+static struct wr_node *masked_scatter_of(struct wr_compose *c, const struct wr_fn_call *f, int i) {
+  struct wr_node *in[3];
+  for (int k = 0; k < 3; k++) {
+    in[k] = wr_compose_flatten(c, wr_compose_slice_axis(c, f->in[k], 0, i, i + 1));
+  }
+  if (c->error) return NULL;
+  struct wr_node **slot = wr_compose_slot(c);
+  return wr_compose_step(c, wr_ops_masked_scatter(slot, in[0], in[1], in[2], f->s));
+}
+
+/* Where the mask is that of all elements, arrays have an axis in front for a batch, which is 1 but
+   where the function was vectorised. */
 struct wr_error *wr_fn_masked_scatter(struct wr_fn_call *f) {
-  return wr_ops_masked_scatter(f->out, f->in[0], f->in[1], f->in[2], f->s);
+  struct wr_node *a = f->in[0], *mask = f->in[1], *src = f->in[2];
+  const int ndim = wr_node_ndim(a);
+  if (ndim == 0 || wr_node_ndim(mask) != ndim || wr_node_ndim(src) < 2) {
+    return wr_ops_masked_scatter(f->out, a, mask, src, f->s);
+  }
+  const int32_t n = wr_node_shape(a)[0];
+  if (wr_node_shape(mask)[0] != n || wr_node_shape(src)[0] != n || n > MOST_OF_BATCH) {
+    return wr_fn_wrong(f, "batches that do not fit");
+  }
+  if (wr_node_size(a) == 0) return wr_ops_copy(f->out, a, f->s);
+  struct wr_compose c = wr_compose_begin(f->s);
+  struct wr_node **all = wr_alloc((size_t)n * sizeof(struct wr_node *));
+  if (!all) return wr_error_out_of_memory();
+  for (int32_t i = 0; i < n; i++) all[i] = masked_scatter_of(&c, f, i);
+  struct wr_node *r = wr_compose_join(&c, all, n, 0);
+  wr_free(all);
+  return wr_compose_end(&c, f->out, wr_compose_reshape(&c, r, ndim, wr_node_shape(a)));
 }
 
 /* ---- products ---- */

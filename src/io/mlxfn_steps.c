@@ -153,7 +153,7 @@ static void put_fft(struct wr_fn_step *s) {
   u64(s, (uint64_t)p->axis);
   wr_fn_step_flag(s, inverse);
   wr_fn_step_flag(s, real);
-  wr_fn_step_flag(s, false); /* since 0.32.4 */
+  wr_fn_step_flag(s, p->kind == WR_FFT_REAL_INVERSE && p->n % 2 == 1); /* since 0.32.4 */
   wr_fn_step_whole(s, WR_FN_FFT);
   const double factor = inverse ? p->scale * (double)p->n : p->scale;
   if (factor == 1) return;
@@ -213,13 +213,24 @@ static void put_slice_range(struct wr_fn_step *s, const struct wr_slice_params *
   shape(s, step, part->ndim);
 }
 
-static void put_as_strided(struct wr_fn_step *s) {
-  const struct wr_as_strided_params *p = s->params;
+/* MLX reads by strides what stands row by row alone, and stores no copy that makes it so: joined to
+   nothing it does. */
+static void put_by_strides(struct wr_fn_step *s, const int64_t *strides, int64_t offset) {
+  const int32_t all = (int32_t)wr_node_size(s->from[0]);
+  const struct wr_fn_value flat = {s->out.dtype, 1, &all};
+  uint64_t in = reshaped(s, s->in[0], &flat);
+  wr_fn_step_i32(s, 0);
+  in = wr_fn_step_put(s, WR_FN_Concatenate, &in, 1, &flat);
   shape(s, s->out.shape, s->out.ndim);
   u64(s, (uint64_t)s->out.ndim);
-  for (int d = 0; d < s->out.ndim; d++) u64(s, (uint64_t)p->strides[d]);
-  u64(s, (uint64_t)p->offset);
-  wr_fn_step_whole(s, WR_FN_AsStrided);
+  for (int d = 0; d < s->out.ndim; d++) u64(s, (uint64_t)strides[d]);
+  u64(s, (uint64_t)offset);
+  s->id = wr_fn_step_put(s, WR_FN_AsStrided, &in, 1, &s->out);
+}
+
+static void put_as_strided(struct wr_fn_step *s) {
+  const struct wr_as_strided_params *p = s->params;
+  put_by_strides(s, p->strides, p->offset);
 }
 
 static void put_diagonal(struct wr_fn_step *s) {
@@ -231,18 +242,15 @@ static void put_diagonal(struct wr_fn_step *s) {
     offset += p->axis[d].start * rows[d];
     strides[p->axis[d].with] += rows[d];
   }
-  shape(s, s->out.shape, s->out.ndim);
-  u64(s, (uint64_t)s->out.ndim);
-  for (int d = 0; d < s->out.ndim; d++) u64(s, (uint64_t)strides[d]);
-  u64(s, (uint64_t)offset);
-  wr_fn_step_whole(s, WR_FN_AsStrided);
+  put_by_strides(s, strides, offset);
 }
 
 static void put_view(struct wr_fn_step *s) {
   const struct wr_axes_params *axes = s->params;
   switch ((int)s->op) {
-    case WR_OP_DEPENDS:
-      s->id = s->in[0]; /* an order, and no value */
+    case WR_OP_CUSTOM:  /* the result of a call, which stands beside it */
+    case WR_OP_DEPENDS: /* an order, and no value */
+      s->id = s->in[0];
       return;
     case WR_OP_AS_STRIDED:
       put_as_strided(s);
@@ -439,6 +447,13 @@ static void put_other(struct wr_fn_step *s) {
       put_conv(s);
       return;
     case WR_OP_HADAMARD:
+      /* Of one element MLX does not look at the factor. */
+      if (s->out.shape[s->out.ndim - 1] == 1) {
+        const double scale = ((const struct wr_hadamard_params *)s->params)->scale;
+        s->id = wr_fn_step_two(s, WR_FN_Multiply, s->in[0], wr_fn_step_number(s, scale, &s->out),
+                               &s->out);
+        return;
+      }
       f32(s, (float)((const struct wr_hadamard_params *)s->params)->scale);
       wr_fn_step_whole(s, WR_FN_Hadamard);
       return;
@@ -496,6 +511,9 @@ static void (*const families[WR_OP_COUNT])(struct wr_fn_step *) = {
 #undef WR_OP
 };
 
+/* That MLX's operation may have: the factors of a norm. */
+enum { MORE_IN = 2 };
+
 static void put_known(struct wr_fn_put *w, struct wr_fn_step *s, uint64_t *id) {
   const struct wr_capture *c = w->capture;
   for (uint32_t k = 0; k < s->n; k++) {
@@ -520,8 +538,8 @@ void wr_fn_put_step(struct wr_fn_put *w, uint32_t i) {
                          .like = is->like,
                          .op = wr_node_op(is->like),
                          .params = wr_node_params(is->like),
-                         .in = wr_alloc((is->n_in + (size_t)1) * sizeof *s.in),
-                         .from = wr_alloc((is->n_in + (size_t)1) * sizeof *s.from),
+                         .in = wr_alloc((is->n_in + (size_t)MORE_IN) * sizeof *s.in),
+                         .from = wr_alloc((is->n_in + (size_t)MORE_IN) * sizeof *s.from),
                          .n = is->n_in,
                          .out = wr_fn_value_of(is->like)};
   if (s.in && s.from) {

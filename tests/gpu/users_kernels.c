@@ -103,6 +103,45 @@ static void several(void) {
   mlx_fast_cuda_kernel_free(k);
 }
 
+/* A compiled function copies what does not lie row by row, which what it was traced for did. */
+static mlx_fast_cuda_kernel raw;
+
+static int copied(mlx_vector_array *res, const mlx_vector_array in) {
+  mlx_fast_cuda_kernel_config c = users_config(N);
+  mlx_array x = users_result(in, 0);
+  const int rc = mlx_fast_cuda_kernel_config_add_output_arg(c, (const int[]){N}, 1, MLX_FLOAT32) ||
+                 users_apply(res, raw, c, &x, 1, gpu);
+  mlx_array_free(x);
+  mlx_fast_cuda_kernel_config_free(c);
+  return rc;
+}
+
+static float same(int i) { return (float)i; }
+
+static void compiled(void) {
+  raw = users_kernel(
+      "raw", one_in, one_out,
+      "  int i = blockIdx.x * blockDim.x + threadIdx.x;\n  if (i < 1000) y[i] = x[i];\n", "", true,
+      0);
+  mlx_closure plain = mlx_closure_new_func(copied), f = mlx_closure_new();
+  CHECK(mlx_compile(&f, plain, false) == 0);
+  for (int turn = 0; turn < 2; turn++) {
+    mlx_array x = counted();
+    const int shape[2] = {turn ? 25 : 40, turn ? 40 : 25};
+    CHECK(mlx_reshape(&x, x, shape, 2, gpu) == 0);
+    if (turn) CHECK(mlx_transpose(&x, x, gpu) == 0);
+    mlx_vector_array in = mlx_vector_array_new_value(x), out = mlx_vector_array_new();
+    CHECK(mlx_closure_apply(&out, f, in) == 0);
+    expect(users_result(out, 0), turn ? turned : same);
+    mlx_vector_array_free(in);
+    mlx_vector_array_free(out);
+    mlx_array_free(x);
+  }
+  mlx_closure_free(plain);
+  mlx_closure_free(f);
+  mlx_fast_cuda_kernel_free(raw);
+}
+
 /* The compiler's words are the error of the result, and the stream goes on. */
 static void mistake(void) {
   mlx_fast_cuda_kernel k =
@@ -131,6 +170,7 @@ int main(void) {
   elementwise();
   strides();
   several();
+  compiled();
   mistake();
   mlx_stream_free(gpu);
   return 0;

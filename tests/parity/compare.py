@@ -30,6 +30,8 @@ from fft import FFT
 from layouts import LAYOUTS
 from linalg import LINALG
 from mlxside import cases
+from own import OWN
+from places import PLACES
 from products import PRODUCTS
 from quantized import QUANTIZED
 from table import FAMILIES
@@ -37,11 +39,11 @@ from total import TOTAL
 from values import values
 from weirlib import Weir
 
-CASES = FAMILIES + ARRAYS + EDGES + LAYOUTS + PRODUCTS + FAST + FFT + CONV + LINALG + QUANTIZED + CLASSES + TOTAL + (values,)
+CASES = FAMILIES + ARRAYS + EDGES + LAYOUTS + PRODUCTS + FAST + FFT + CONV + LINALG + QUANTIZED + CLASSES + OWN + PLACES + TOTAL + (values,)
 RECORD = pathlib.Path(__file__).resolve().parent / "recorded.xz"
 LONGEST = 1024
 SHARE = 32
-SHARED = [f.__name__ for f in CLASSES + TOTAL]
+SHARED = [f.__name__ for f in CLASSES + OWN + PLACES + TOTAL]
 
 
 def is_recorded(family, call):

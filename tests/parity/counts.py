@@ -15,7 +15,15 @@ FILES = ("mlx_load", "mlx_load_reader", "mlx_load_gguf", "mlx_load_safetensors",
          "mlx_load_safetensors_reader")
 ELSEWHERE = {"mlx_random_bits": "tests/unit/cpu_random.c"} | dict.fromkeys(FILES, "files.py") | \
     dict.fromkeys((f.name for f in tables.functions() if "_distributed_" in f.name), "tests/distributed")
-NOTES = ("values", "edges", "arrays", "layouts", "table", "total")
+NOTES = ("values", "edges", "arrays", "layouts", "table", "total", "own")
+# Why a class of arrays has no case, by what functions' names begin with.
+SUMS = "MLX's products without rows, channels, groups or matrices end the process, or read what is not theirs"
+PLACED = "an index is one along an axis"
+WHY = {
+    ("mlx_addmm", "mlx_gather_qmm", "mlx_quantized_matmul", "mlx_qqmm", "mlx_segmented_mm"): ({"empty"}, SUMS),
+    ("mlx_gather", "mlx_scatter", "mlx_slice_update_dynamic"): ({"scalar"}, PLACED),
+    ("mlx_std", "mlx_var"): ({"empty"}, "over all axes a sum of nothing, of which MLX gives anything or never returns"),
+}
 HEAD = """# Parity with MLX
 
 Written by `tests/parity/run --docs` from the tables in `tests/parity`; `make test` compares every
@@ -31,6 +39,10 @@ Types and classes are those of a call's first array, or its dtype where it has n
 
 | function | cases | refused | types | classes |
 |---|--:|--:|---|---|
+"""
+BETWEEN = """
+Classes that have no case, and why:
+
 """
 MIDDLE = """
 ## Intended differences
@@ -101,6 +113,29 @@ def some(found, every):
     return ", ".join(x for x in every if x in found)
 
 
+def reason(name, missing):
+    """Why a class is not there; None: nobody knows."""
+    for names, (classes, why) in WHY.items():
+        if name.startswith(names) and missing in classes:
+            return why
+    return None
+
+
+def missing_classes(counts):
+    """(function, class) that have no case, of functions that take arrays."""
+    for name, count in sorted(counts.items()):
+        yield from ((name, c) for c in CLASSES if count.classes and c not in count.classes)
+
+
+def reasons(counts):
+    """A line for each reason, with what it is one for."""
+    found = {}
+    for name, missing in missing_classes(counts):
+        found.setdefault((reason(name, missing), missing), []).append(name)
+    for (why, missing), names in found.items():
+        yield f"- {missing}: {why}: {', '.join(names)}.\n"
+
+
 def compared():
     """The functions on arrays that parity is about."""
     return [f.name for f in tables.functions()
@@ -123,6 +158,8 @@ def page(counts, version):
         c = counts[name]
         yield (f"| {name} | {c.cases} | {c.refused} | {some(c.types, plain.DTYPES)} "
                f"| {some(c.classes, CLASSES)} |\n")
+    yield BETWEEN
+    yield from reasons(counts)
     yield MIDDLE
     notes = list(left_out())
     yield notes[0] + "\n\nCases that are in no table, by table:\n\n" + "\n".join(notes[1:]) + "\n"
@@ -139,6 +176,8 @@ def write(counts, version):
 
 def complaints(counts, version):
     found = [f"{n} has no case" for n in without_cases(counts)]
+    found += [f"{n} has no case of class {c}, and no reason in counts.py" for n, c in missing_classes(counts)
+              if reason(n, c) is None]
     if not PAGE.exists() or PAGE.read_text(encoding="utf-8") != "".join(page(counts, version)):
         found.append("docs/parity.md is stale: tests/parity/run --docs")
     return found

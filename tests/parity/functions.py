@@ -166,6 +166,12 @@ CASES += [
     ("hadamard", lambda x: mx.hadamard_transform(x), w("hadamard_transform", None), [floats(3, 8)]),
     ("conjugate", lambda x: mx.conjugate(mx.fft.fft(x)), lambda a: weir.call("mlx_conjugate", *weir.call("mlx_fft_fft", a[0], 4, -1, 0)), [floats(4)]),
     ("bitwise_invert", mx.bitwise_invert, w("bitwise_invert"), [whole(4)]),
+    ("solve", lambda x, b: mx.linalg.solve(x, b, stream=mx.cpu), w("linalg_solve"), [floats(2, 3, 3) + 2 * np.eye(3, dtype=np.float32), floats(2, 3, 2)]),
+    ("solve_triangular", lambda x, b: mx.linalg.solve_triangular(x, b, upper=True, stream=mx.cpu), w("linalg_solve_triangular", True), [np.triu(floats(3, 3)) + np.eye(3, dtype=np.float32), floats(3)]),
+    ("quantize", mx.quantize, w("quantize", None, None, "affine", None), [floats(4, 128)]),
+    ("quantized_matmul", lambda x, k: mx.quantized_matmul(x, *mx.quantize(k)), lambda a: weir.call("mlx_quantized_matmul", a[0], *weir.call("mlx_quantize", a[1], None, None, "affine", None), True, None, None, "affine"), [floats(3, 64), floats(8, 64)]),
+    ("gather_qmm", lambda x, k, i: mx.gather_qmm(x, *mx.quantize(k), None, i), lambda a: weir.call("mlx_gather_qmm", a[0], *weir.call("mlx_quantize", a[1], None, None, "affine", None), None, a[2], True, None, None, "affine", False), [floats(2, 3, 64), floats(4, 8, 64), np.array([3, 1], np.int32)]),
+    ("sixty arrays joined", lambda *x: mx.concatenate(x), lambda a: weir.call("mlx_concatenate_axis", a, 0), [floats(1, 2) for _ in range(60)]),
 ]
 
 
@@ -203,7 +209,7 @@ def each():
     for name, function, call, inputs in CASES:
         want = function(*[mx.array(x) for x in inputs])
         want = list(want) if isinstance(want, (list, tuple)) else [want]
-        way_in = not_from_mlx if name == "bitwise_invert" else from_mlx
+        way_in = not_from_mlx if name in ("bitwise_invert", "solve") else from_mlx
         for way, f in ((way_in, function), (to_mlx, call)):
             try:
                 wrong += way(name, f, inputs, want)

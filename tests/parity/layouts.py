@@ -13,7 +13,7 @@ import math
 import mlx.core as mx
 import numpy as np
 
-from mlxside import DTYPES, View
+from mlxside import DTYPES, View, Wide
 from right import cast
 from table import FLOATS, sample
 
@@ -35,7 +35,7 @@ def views_of(dtype):
 
 
 def mlx(a):
-    return a.mlx() if isinstance(a, View) else a
+    return a.mlx() if isinstance(a, (View, Wide)) else a
 
 
 def traced(a, offset, axis1, axis2, dtype):

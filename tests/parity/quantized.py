@@ -171,10 +171,12 @@ def unpacking():
 
 
 def wide(a):
+    a = mlx(a)
     return cast(a, mx.float32) if a is not None and a.dtype in SHORT + (mx.float64,) else a
 
 
 def product_type(x, s, b, mode):
+    x, s, b = map(mlx, (x, s, b))
     if mode != "affine":
         return x.dtype
     return (mx.zeros((1,), x.dtype) + (mx.zeros((1,), s.dtype) + mx.zeros((1,), b.dtype))).dtype
@@ -231,7 +233,7 @@ def multiplying():
 
 def gathered(x, w, s, b, lhs, rhs, transpose, group, bits, mode, order=False):
     def call():
-        return cast(mx.gather_qmm(wide(x), w, wide(s), wide(b), lhs, rhs, transpose=transpose,
+        return cast(mx.gather_qmm(wide(x), mlx(w), wide(s), wide(b), lhs, rhs, transpose=transpose,
                                   group_size=group, bits=bits, mode=mode, sorted_indices=order),
                     product_type(x, s, b, mode))
 
@@ -263,8 +265,9 @@ def gathering():
                        mx.array([True, False, True]), *none)
 
 
-def both(x, w, s, mode, gx=None, gw=None):
+def both(given, w, s, mode, gx=None, gw=None):
     def call():
+        x = mlx(given)
         if w.dtype not in FLOATS + (mx.uint32,) or x.dtype not in FLOATS:
             raise ValueError
         a, b = wide(x), w if w.dtype == mx.uint32 else wide(w)
@@ -278,7 +281,7 @@ def both(x, w, s, mode, gx=None, gw=None):
             r = [a @ b.T]
         return cast(mx.concatenate(r), x.dtype).reshape(*x.shape[:-1], -1)
 
-    return "both", "mlx_qqmm", (x, w, s, None, None, mode, gx, gw), call
+    return "both", "mlx_qqmm", (given, w, s, None, None, mode, gx, gw), call
 
 
 def e2m1(w):
@@ -320,7 +323,7 @@ def product(name, a, b, *rest):
     def call():
         given = rest[:2] if name == "gather_mm" else rest  # the last is a promise
         r = getattr(mx, name)(wide(a), wide(b), *given)
-        return cast(r, (mx.zeros((1,), a.dtype) + mx.zeros((1,), b.dtype)).dtype)
+        return cast(r, (mx.zeros((1,), mlx(a).dtype) + mx.zeros((1,), mlx(b).dtype)).dtype)
 
     return "parts", "mlx_" + name, (a, b, *rest), call
 

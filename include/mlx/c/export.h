@@ -8,11 +8,12 @@
 
    A function is called once for each trace, on arrays that have no value: what it does may depend
    on their shapes and dtypes alone, and forcing one is an error. Arrays that it captures are
-   computed and stored. Operations that MLX cannot store are an error that names them: kernels of
-   the caller's, loads, collectives, systems of equations, quantize.
+   computed and stored. What MLX cannot store is stored as what it is made of, where that can be;
+   else it is an error that names it, as of loads and collectives. docs/export.md has the list.
 
    Files are read as what a stranger may have made: whatever is wrong with one is an error in words,
-   when it is read or when the function is called. */
+   when it is read or when the function is called. A kernel of the caller's in a file is code all
+   the same, which runs on the GPU where the function is evaluated. */
 
 #include <stdbool.h>
 
