@@ -487,16 +487,34 @@ static void renumber(const struct wr_fn_file *f, struct wr_fn_trace *t) {
   for (uint32_t i = 0; i < t->n_out; i++) ((uint32_t *)t->out)[i] = renumbered(f, t, t->out[i]);
 }
 
+#define RELEASE(major, minor, patch) \
+  ((uint64_t)(major) << 40 | (uint64_t)(minor) << 20 | (uint64_t)(patch))
+
+/* Of a text like 0.32.0, in order; what is no such text is later than all, numbers past 20 bits are
+   the largest. */
+static uint64_t number_of(const char *release) {
+  uint64_t number = 0;
+  for (int i = 0; i < 3; i++) {
+    uint64_t part = 0;
+    if (i > 0 && *release == '.') release++;
+    if (i < 2 && (*release < '0' || *release > '9')) return UINT64_MAX;
+    for (; *release >= '0' && *release <= '9'; release++) {
+      part = part * 10 + (uint64_t)(*release - '0');
+      if (part > 0xfffff) part = 0xfffff;
+    }
+    number = number << 20 | part;
+  }
+  return number;
+}
+
 /* MLX's releases after 0.32.0 have a text of the user's in the header, and more of transforms. The
    version is told, and nothing promises that it says so: a file that does not parse in one form is
    tried in the other.
  */
 static void set_form(struct parse *p, const char *release, bool other) {
-  int major = 1, minor = 0, patch = 0;
-  if (sscanf(release, "%d.%d.%d", &major, &minor, &patch) < 2) major = 1;
-  const int number = major * 10000 + minor * 100 + patch;
-  p->later = (number > 3200) != other;
-  p->options = p->later || number >= 3200;
+  const uint64_t number = number_of(release);
+  p->later = (number > RELEASE(0, 32, 0)) != other;
+  p->options = p->later || number >= RELEASE(0, 32, 0);
 }
 
 static void take_file(struct parse *p, bool other_form) {

@@ -298,11 +298,17 @@ struct wr_error *wr_fn_pad(struct wr_fn_call *f) {
                     f->s);
 }
 
+enum { EDGES_MOST = 1 << 22 };
+
 /* Each result waits for all inputs: the first so many are the results. */
 struct wr_error *wr_fn_depends(struct wr_fn_call *f) {
   struct wr_error *error = NULL;
   const uint32_t n_out = f->e->n_out;
   if (n_out > (uint32_t)f->n) return wr_fn_wrong(f, "more results than inputs");
+  /* Each result has each of the others for an input: a small file would take much memory. */
+  if ((uint64_t)n_out * ((uint32_t)f->n - n_out) > EDGES_MOST) {
+    return wr_fn_wrong(f, "more dependencies than can be kept");
+  }
   for (uint32_t i = 0; i < n_out && !error; i++) {
     error = wr_ops_depends(&f->out[i], f->in[i], f->in + n_out, (size_t)f->n - n_out, f->s);
   }

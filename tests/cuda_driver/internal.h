@@ -110,6 +110,7 @@ struct wr_cu_function_object {
   wr_atomic_u32 most_shared; /* atomic RELAXED: dynamic memory that a launch may ask for */
   int n_params;
   enum param params[PARAMS_MAX];
+  size_t bytes[PARAMS_MAX];
 };
 
 /* ---- queues.c: streams and events ---- */

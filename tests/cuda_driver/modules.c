@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/op.h"
 #include "image.h"
 #include "internal.h"
 
@@ -72,6 +73,19 @@ static enum param kind_of(const char *begin, const char *end) {
   return PARAM_WRITTEN;
 }
 
+/* Of the types that a kernel of the user's has (ops/kernel_source.c). */
+static size_t bytes_of(enum param kind, const char *begin, const char *end) {
+  static const struct {
+    const char *type;
+    size_t bytes;
+  } values[] = {{"Shape", WR_KERNEL_NDIM * 4}, {"Strides", WR_KERNEL_NDIM * 8}, {"int ", 4}};
+  const size_t n = (size_t)(end - begin);
+  for (size_t i = 0; kind == PARAM_VALUE && i < sizeof values / sizeof *values; i++) {
+    if (memmem(begin, n, values[i].type, strlen(values[i].type))) return values[i].bytes;
+  }
+  return 8;
+}
+
 /* Commas in angle brackets belong to a type. */
 static void read_parameters(struct wr_cu_function_object *f, const char *text) {
   int depth = 0;
@@ -81,7 +95,9 @@ static void read_parameters(struct wr_cu_function_object *f, const char *text) {
     if (*p == '<') depth++;
     if (*p == '>') depth--;
     if (depth > 0 || (*p != ',' && *p != ')')) continue;
-    f->params[f->n_params++] = kind_of(begin, p);
+    const enum param kind = kind_of(begin, p);
+    f->bytes[f->n_params] = bytes_of(kind, begin, p);
+    f->params[f->n_params++] = kind;
     begin = p + 1;
     if (*p == ')') return;
   }
@@ -123,6 +139,18 @@ wr_cu_result stand_in_function_attribute(int *value, int attribute, wr_cu_functi
   demand(function->context == context, "a kernel of another context");
   if (attribute != WR_CU_FUNCTION_MAX_THREADS) return call_end(INVALID_VALUE);
   *value = MOST_THREADS;
+  return call_end(WR_CU_SUCCESS);
+}
+
+wr_cu_result stand_in_function_parameter(wr_cu_function function, size_t index, size_t *offset,
+                                         size_t *bytes) {
+  wr_cu_context context;
+  wr_cu_result result = call_begin_inside(CALL_function_parameter, &context);
+  if (result) return result;
+  demand(function->context == context, "a kernel of another context");
+  if (index >= (size_t)function->n_params) return call_end(INVALID_VALUE);
+  *offset = index * 8;
+  *bytes = function->bytes[index];
   return call_end(WR_CU_SUCCESS);
 }
 

@@ -2,6 +2,9 @@
    factor that does not begin on 16 bytes is copied first; float64 is composed. The values are none:
    the stand-in computes nothing. */
 
+#include <stdlib.h>
+#include <unistd.h>
+
 #include "stand_in_case.h"
 
 static mlx_stream gpu;
@@ -66,11 +69,40 @@ static void composed(void) {
   mlx_array_free(y);
 }
 
+static int bare_norm(mlx_vector_array *out, const mlx_vector_array in) {
+  mlx_array x = mlx_array_new(), y = mlx_array_new();
+  int rc = mlx_vector_array_get(&x, in, 0) ||
+           mlx_fast_layer_norm(&y, x, absent, absent, 1e-5f, gpu) ||
+           mlx_vector_array_set_value(out, y);
+  mlx_array_free(x);
+  mlx_array_free(y);
+  return rc;
+}
+
+/* In a file a norm has both factors. */
+static void exported(void) {
+  char name[] = "/tmp/weir-norm-XXXXXX";
+  CHECK(close(mkstemp(name)) == 0);
+  mlx_array x = ones(4, 16, MLX_FLOAT32);
+  mlx_vector_array in = mlx_vector_array_new_value(x), out = mlx_vector_array_new();
+  mlx_closure f = mlx_closure_new_func(bare_norm);
+  CHECK(mlx_export_function(name, f, in, false) == 0);
+  mlx_imported_function g = mlx_imported_function_new(name);
+  CHECK(g.ctx && mlx_imported_function_apply(&out, g, in) == 0 && mlx_eval(out) == 0);
+  mlx_imported_function_free(g);
+  mlx_closure_free(f);
+  mlx_vector_array_free(in);
+  mlx_vector_array_free(out);
+  mlx_array_free(x);
+  CHECK(unlink(name) == 0);
+}
+
 int main(void) {
   static const int lengths[] = {1, 8, 100, 768, 4096, 5001, 40000, 40001};
   stand_in_start();
   mlx_set_error_handler(quiet, NULL, NULL);
   gpu = new_gpu_stream();
+  exported();
   for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
     norms(1, lengths[i], MLX_BFLOAT16);
     norms(1000, lengths[i], MLX_FLOAT32);

@@ -304,6 +304,23 @@ static int storing(mlx_vector_array *res, const mlx_vector_array in) {
   return rc;
 }
 
+/* Somebody else's file, whose function has a pointer where a number of 4 bytes is. */
+static void other_parameters(const char *name, char *bytes, size_t n, mlx_vector_array in) {
+  char *parameter = memmem(bytes, n, "int x_ndim", 10);
+  CHECK(parameter != NULL);
+  parameter[3] = '*';
+  FILE *file = fopen(name, "w");
+  CHECK(file && fwrite(bytes, 1, n, file) == n && fclose(file) == 0);
+  mlx_imported_function g = mlx_imported_function_new(name);
+  mlx_vector_array out = mlx_vector_array_new();
+  const uint64_t kernels = stand_in_now().kernels;
+  CHECK(g.ctx && mlx_imported_function_apply(&out, g, in) == 0 && mlx_eval(out) == 1);
+  CHECK(said("other parameters than its arrays need"));
+  CHECK(stand_in_now().kernels < kernels + 3); /* those that fill at most */
+  mlx_vector_array_free(out);
+  mlx_imported_function_free(g);
+}
+
 static void stored(void) {
   char name[] = "/tmp/weir-kernel-XXXXXX", bytes[4096];
   CHECK(close(mkstemp(name)) == 0);
@@ -326,8 +343,9 @@ static void stored(void) {
   mlx_array z = users_result(out, 1);
   CHECK(mlx_array_ndim(z) == 2 && mlx_array_dim(z, 1) == 5 && mlx_array_dtype(z) == MLX_INT8);
   mlx_array_free(z);
-  mlx_array_free(x);
   mlx_imported_function_free(g);
+  other_parameters(name, bytes, n, in);
+  mlx_array_free(x);
   mlx_closure_free(f);
   mlx_vector_array_free(in);
   mlx_vector_array_free(out);

@@ -319,8 +319,11 @@ static struct wr_error *mark(struct wr_communicator *c, struct wr_exchange_mark 
     error = wr_gpu_result(c->gpu, wr_cu->event_record(m->event, c->stream), "cuEventRecord");
   if (error && taken) give_event(c->gpu, m->event);
   wr_gpu_leave();
-  *out = m;
-  if (error) wr_free(m);
+  if (error) {
+    wr_free(m);
+  } else {
+    *out = m;
+  }
   return error;
 }
 

@@ -63,6 +63,7 @@ _Static_assert(sizeof(struct wr_cu_pool_properties) == 88, "as the driver lays i
 /* Results that Weir tells apart; all others are just failures. */
 enum {
   WR_CU_SUCCESS = 0,
+  WR_CU_INVALID_VALUE = 1,
   WR_CU_OUT_OF_MEMORY = 2,
   WR_CU_NOT_INITIALIZED = 3,
   WR_CU_DEINITIALIZED = 4,

@@ -16,7 +16,8 @@ enum {
   SINGLE_TAPS = 128, /* kernels/conv.cu */
   AXES = WR_CONV_AXES,
   PHASES = 64, /* at most */
-  FAR = 1 << 30
+  FAR = 1 << 30,
+  TAPS_MOST = 1 << 12
 };
 
 /* The kernel's struct of this name. */
@@ -313,12 +314,14 @@ static struct problem problem_of(const struct conv *c, int64_t phase) {
   return p;
 }
 
-/* Places are counted in 32 bits, with room for one more reach of the kernel. */
+/* Places are counted in 32 bits, with room for one more reach of the kernel; and the first tap of a
+   phase is looked for one by one. */
 static bool is_near(const struct wr_conv_extents *x) {
   int64_t depth = x->in_channels / x->groups;
   for (int i = 0; i < AXES; i++) {
     const int64_t reach = x->kernel[i] * x->kernel_dilation[i];
     if (x->result[i] * x->stride[i] + x->padding[i] >= FAR || reach >= FAR / 2) return false;
+    if (x->kernel[i] > TAPS_MOST && x->input_dilation[i] > TAPS_MOST) return false;
     if (x->in[i] >= FAR || x->input_dilation[i] >= FAR || depth >= FAR) return false;
     depth *= x->kernel[i];
   }

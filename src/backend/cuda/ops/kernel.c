@@ -68,6 +68,25 @@ static bool set_grid(struct wr_launch *l, const struct wr_kernel_params *params)
   return fits;
 }
 
+/* The driver reads as many arguments as the function has, of their sizes, and the text may come
+   from a file, where another list stands than the one that is made here. */
+static struct wr_error *check_parameters(struct wr_run *run, wr_cu_function function,
+                                         const struct wr_launch *l, const char *name) {
+  for (int i = 0; i <= l->n; i++) {
+    size_t at, bytes = 0;
+    const wr_cu_result result = wr_cu->function_parameter(function, (size_t)i, &at, &bytes);
+    const bool exists = result == WR_CU_SUCCESS;
+    if (!exists && result != WR_CU_INVALID_VALUE) {
+      return wr_gpu_result(run->gpu, result, "cuFuncGetParamInfo");
+    }
+    if (exists != (i < l->n) || (exists && bytes != l->sizes[i])) {
+      return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
+                          "%s has other parameters than its arrays need", name);
+    }
+  }
+  return NULL;
+}
+
 static struct wr_error *launch(struct wr_run *run, const struct wr_call *call) {
   const struct wr_kernel_params *params = call->params;
   struct facts facts[WR_KERNEL_ARGUMENTS];
@@ -79,6 +98,8 @@ static struct wr_error *launch(struct wr_run *run, const struct wr_call *call) {
   if (error) return error;
   wr_launch_start(&l, (struct wr_module_id){0}, 0);
   add_arguments(&l, facts, call);
+  error = check_parameters(run, function, &l, params->text->entry);
+  if (error) return error;
   l.shared_bytes = params->shared_bytes;
   if (!set_grid(&l, params)) {
     return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
