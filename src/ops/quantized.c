@@ -7,6 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "graph/trace.h"
+#include "stream/stream.h"
+
 static const struct {
   const char *name;
   int group, bits;
@@ -306,6 +309,10 @@ struct wr_error *wr_ops_quantized_unpack(struct wr_node **out, const struct wr_p
   int32_t shape[WR_MAX_NDIM];
   const int ndim = wr_node_ndim(p->w);
   const bool affine = p->how.mode == WR_AFFINE;
+  if (wr_stream_device(s).type == WR_DEVICE_CPU && wr_trace_stores() && ndim < WR_MAX_NDIM &&
+      wr_node_size(p->w) > 0) {
+    return wr_ops_quantized_steps(out, p, global, dtype, s);
+  }
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node *in[3] = {wr_compose_dense(&c, p->w), NULL, NULL};
   int n = 1;

@@ -42,6 +42,11 @@ struct wr_error *wr_ops_quantized_unpack(struct wr_node **out, const struct wr_p
                                          struct wr_node *global, enum wr_dtype dtype,
                                          struct wr_stream *s);
 
+/* The same, made of steps; not of a matrix without elements. */
+struct wr_error *wr_ops_quantized_steps(struct wr_node **out, const struct wr_packed *p,
+                                        struct wr_node *global, enum wr_dtype dtype,
+                                        struct wr_stream *s);
+
 /* As wr_again_quantized, of QUANTIZED_MATMUL. */
 struct wr_error *wr_again_quantized_matmul(struct wr_node **out, const struct wr_record *like);
 

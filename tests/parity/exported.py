@@ -287,7 +287,7 @@ WHY = {
     "LUF": "MLX stores no LU factors; Weir writes solve by those of QR",
     "LUFactor": "MLX stores no LU factors; the name is Weir's",
     "QQMatmul": "MLX stores none, and it rounds E2M1 otherwise than quantize, so that Weir writes it of mxfp8 alone",
-    "Quantize on a CPU": "MLX runs it on GPUs alone, but for affine packing, and its process ends on a CPU; the file is right",
+    "Quantize on a CPU": "MLX packs short floats on GPUs alone, and its process ends on a CPU; the file is right",
     "SegmentedMM": "MLX stores none; Weir writes what it is made of",
     "ToFP8": "MLX stores none, of which it makes scales; Weir writes Quantize, and to_fp8 as what it is made of",
 }
@@ -310,8 +310,8 @@ What does not, and why:
 """
 TAIL = """
 Besides the functions of MLX's C API, Weir reads what MLX writes of searchsorted, of the derivatives of norms and of
-rope on GPUs, and of norms without weights. Attention on a CPU is stored as its steps, as by MLX; on a GPU as one
-primitive. Kernels of the caller's are stored with their source, which MLX finds as its own: without linkage.
+rope on GPUs, and of norms without weights. Attention, norms and dequantize on a CPU are stored as their steps, as by MLX;
+on a GPU as one primitive. Kernels of the caller's are stored with their source, which MLX finds as its own: without linkage.
 Not stored are loads, collectives, and functions with derivatives of their own (those of the caller's): what they
 compute is. GatedDeltaUpdate, CrossEntropy and GatherQQMM of MLX's are in no file.
 """
