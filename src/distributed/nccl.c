@@ -61,8 +61,11 @@ static struct wr_error *group_new(struct wr_comm **out, struct wr_nccl_line *lin
   }
   memcpy(g->members, members, (size_t)size * sizeof *members);
   struct wr_error *error = wr_nccl_begin(g, ids);
-  *out = &g->group;
-  if (error) wr_comm_release(&g->group);
+  if (error) {
+    wr_comm_release(&g->group);
+  } else {
+    *out = &g->group;
+  }
   return error;
 }
 
