@@ -91,7 +91,11 @@ void batcher_note_batch(struct batcher *batcher, int texts, int tokens) {
 
 /* ---- what follows holds the lock ---- */
 
-static bool has_room_locked(const struct batch *batch, const struct batcher_job *job) {
+/* The texts of a job that is alone are taken by its own thread, `own`, so that they are computed on
+   a stream that it can wait for. */
+static bool has_room_locked(const struct batch *batch, const struct batcher_job *job,
+                            const struct batcher_job *own) {
+  if (job->caller->alone && job != own) return false;
   if (batch->count == 0) return true;
   const struct batcher_job *const first = batch->parts[0].job;
   if (job != first && (job->caller->alone || first->caller->alone)) return false;
@@ -117,12 +121,13 @@ static void rebuild_last_locked(struct batcher *batcher) {
 }
 
 /* One turn over the jobs, a text from each that has room. Returns whether any had. */
-static bool take_turn_locked(struct batcher *batcher, struct batch *batch) {
+static bool take_turn_locked(struct batcher *batcher, struct batch *batch,
+                             const struct batcher_job *own) {
   bool took = false;
   struct batcher_job **link = &batcher->first;
   while (*link != NULL) {
     struct batcher_job *const job = *link;
-    if (has_room_locked(batch, job)) {
+    if (has_room_locked(batch, job, own)) {
       take_text_locked(batch, job);
       took = true;
     }
@@ -137,10 +142,11 @@ static bool take_turn_locked(struct batcher *batcher, struct batch *batch) {
   return took;
 }
 
-static void take_batch_locked(struct batcher *batcher, struct batch *batch) {
+static void take_batch_locked(struct batcher *batcher, struct batch *batch,
+                              const struct batcher_job *own) {
   batch->count = 0;
   batch->total = 0;
-  while (take_turn_locked(batcher, batch)) continue;
+  while (take_turn_locked(batcher, batch, own)) continue;
   note_batch_locked(batcher, batch->count, batch->total);
 }
 
@@ -219,9 +225,22 @@ static int record(struct batch *batch) {
   return rc;
 }
 
+/* Waits for what this thread has recorded and had computed, until whoever computed it has let go of
+   it. */
+static void settle(void) {
+  mlx_device device = mlx_device_new();
+  mlx_stream mine = mlx_stream_new();
+  if (mlx_get_default_device(&device) == 0 && mlx_get_default_stream(&mine, device) == 0) {
+    mlx_synchronize(mine);
+  }
+  mlx_stream_free(mine);
+  mlx_device_free(device);
+}
+
 /* Evaluates the row in the caller's request, and copies it. */
 static enum batcher_end evaluate(const struct batcher_job *job, mlx_array row, float *to) {
   if (weir_request_enter(job->caller->request) != 0) return BATCHER_FAILED;
+  if (job->caller->alone) settle(); /* its budget counts what it used before */
   const float *const data = mlx_array_data_float32(row);
   weir_request_leave();
   if (data != NULL) {
@@ -243,7 +262,7 @@ static void record_locked(struct batcher *batcher, struct batcher_job *own) {
     fail_locked(own, "out of memory");
     return;
   }
-  take_batch_locked(batcher, &batch);
+  take_batch_locked(batcher, &batch, own);
   *graph = (struct graph){.left = batch.count};
   batcher->computing++;
   pthread_mutex_unlock(&batcher->lock);

@@ -33,7 +33,7 @@ struct job {
   int fd;
   double deadline; /* by gauge_seconds */
   weir_request request;
-  bool alone;          /* in batches of no other's texts, one at a time: its budget counts them */
+  bool alone;          /* in batches of no other's texts: its budget counts them */
   struct reply *reply; /* the exchange's, until it is ended; so is `ready` */
   bool *ready;
   float *rows; /* of embeddings */
@@ -66,6 +66,8 @@ struct loop {
   int epoll, bell; /* the bell: an eventfd, for who has a wish */
   weir_ring ring;
   mlx_stream streams[STREAMS_MOST]; /* one for each batch that is computed at a time */
+  mlx_stream alone;                 /* for those of jobs that are alone, one at a time */
+  int alone_parts;                  /* completions of these that are still to come */
   int stream_count, next_stream;
   struct job *jobs;
   struct job *first_waiting, **last_waiting;
@@ -126,8 +128,8 @@ struct tokens {
   int count, total;
 };
 
-static bool has_room(const struct tokens *tokens, const struct job *job) {
-  if (job->alone && job->parts > 0) return false;
+static bool has_room(const struct loop *loop, const struct tokens *tokens, const struct job *job) {
+  if (job->alone && loop->alone_parts > 0) return false;
   if (tokens->count == 0) return true;
   const struct job *const first = tokens->parts[0]->job;
   if (job != first && (job->alone || first->alone)) return false;
@@ -156,7 +158,7 @@ static bool take_turn(struct loop *loop, struct tokens *tokens, struct batch *ba
   struct job **link = &loop->first_waiting;
   while (*link != NULL) {
     struct job *const job = *link;
-    if (has_room(tokens, job) && take_text(tokens, batch, job)) took = true;
+    if (has_room(loop, tokens, job) && take_text(tokens, batch, job)) took = true;
     if (job->taken == job->asked.texts.tokens.count) {
       *link = job->next_waiting;
     } else {
@@ -196,6 +198,7 @@ static void drop_part(struct loop *loop, struct part *part) {
   mlx_array_free(part->out);
   free(part);
   loop->parts--;
+  if (job->alone) loop->alone_parts--;
   if (--batch->left == 0) {
     loop->batches--;
     free(batch);
@@ -231,8 +234,15 @@ static bool begin_batch(struct loop *loop) {
   loop->batches++;
   loop->parts += tokens.count;
   for (int i = 0; i < tokens.count; i++) tokens.parts[i]->job->parts++;
+  const bool alone = tokens.parts[0]->job->alone;
+  if (alone) {
+    loop->alone_parts = tokens.count;
+    /* All that it had is over, and is let go of by then: the budget counts it. */
+    mlx_synchronize(loop->alone);
+  }
   batcher_note_batch(&loop->service->batcher, tokens.count, tokens.total);
-  const mlx_stream s = loop->streams[loop->next_stream++ % loop->stream_count];
+  const mlx_stream s =
+      alone ? loop->alone : loop->streams[loop->next_stream++ % loop->stream_count];
   const struct token_batch texts = {tokens.ids, tokens.lengths, tokens.count, tokens.total};
   mlx_array rows = mlx_array_new();
   const int rc = embedder_rows(&rows, tokens.parts[0]->job->asked.embedder, &texts, s);
@@ -391,6 +401,7 @@ static int watch(struct loop *loop, int fd, void *what) {
 }
 
 static void let_go(struct loop *loop) {
+  mlx_stream_free(loop->alone);
   for (int i = 0; i < loop->stream_count; i++) mlx_stream_free(loop->streams[i]);
   weir_ring_free(loop->ring);
   if (loop->bell >= 0) close(loop->bell);
@@ -406,8 +417,9 @@ static int open_streams(struct loop *loop) {
     rc = s.ctx == NULL;
     if (rc == 0) loop->streams[loop->stream_count++] = s;
   }
+  if (rc == 0) loop->alone = mlx_stream_new_device(device);
   mlx_device_free(device);
-  return rc;
+  return rc || loop->alone.ctx == NULL;
 }
 
 struct loop *loop_start(struct service *service, struct MHD_Daemon *daemon) {

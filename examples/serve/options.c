@@ -32,7 +32,7 @@ static void print_help(void) {
       "is\n"
       "                         free (default: none)\n"
       "  -m, --model=FOLDER     model.safetensors and vocab.txt (default %s)\n"
-      "  -c, --computing=N      batches side by side, 1 to %d (default 1)\n"
+      "  -c, --computing=N      batches side by side, 1 to %d (default 2)\n"
       "  -l, --loop             one thread for all connections, instead of one for each\n"
       "  -w, --patience=MS      a request that takes longer gets 504, 1 to %d (default 30000)\n"
       "  -b, --budget=MB        of arrays that a request may take; what needs more gets 413,\n"
@@ -166,7 +166,7 @@ enum parsed options_parse(struct options *options, int argc, char **argv) {
                               .demo_clients = 64,
                               .service = {.model_folder = SERVE_MODEL_DIR,
                                           .paragraphs_most = CORPUS_PARAGRAPHS_MOST,
-                                          .computing_most = 1,
+                                          .computing_most = 2,
                                           .patience_ms = 30000,
                                           .budget = (size_t)512 << 20}};
   int letter;

@@ -26,7 +26,7 @@ class Server:
     """The program on a free port, until the block ends."""
 
     def __init__(self, program, *arguments, port=0):
-        self.command = [program, f"--port={port}", *arguments]
+        self.command = [str(program), f"--port={port}", *arguments]
 
     def __enter__(self):
         self.process = subprocess.Popen(
