@@ -261,6 +261,7 @@ struct wr_attention_params {
   bool causal;
   bool has_mask;
   bool has_sinks;
+  int32_t precision; /* enum wr_precision */
 };
 
 /* A kernel of the user's: for each input its address, then what its bits say, then the address of

@@ -16,6 +16,7 @@ struct attention {
   const char *mask_mode;
   struct wr_node *mask;  /* NULL: none */
   struct wr_node *sinks; /* NULL: none */
+  int32_t precision;     /* enum wr_precision */
 };
 
 /* The extents (B, H, L, D) of queries, K heads and M keys, and E of values. */
@@ -184,7 +185,8 @@ static struct wr_error *record(struct wr_node **out, const struct attention *a,
   const struct wr_attention_params params = {.scale = a->scale,
                                              .causal = a->mask_mode[0] == 'c',
                                              .has_mask = a->mask != NULL,
-                                             .has_sinks = a->sinks != NULL};
+                                             .has_sinks = a->sinks != NULL,
+                                             .precision = a->precision};
   const int32_t scores[4] = {x->b, x->h, x->l, x->m}, shape[4] = {x->b, x->h, x->l, x->e};
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node *in[5] = {wr_compose_astype(&c, a->queries, t), wr_compose_astype(&c, a->keys, t),
@@ -204,15 +206,29 @@ static struct wr_error *record(struct wr_node **out, const struct attention *a,
   return wr_compose_end(&c, out, wr_compose_record(&c, &command));
 }
 
-/* GPUs have one for 16-bit floats, whose rows their registers hold. While it may be
+/* GPUs have one for rows that their registers hold. While it may be
    differentiated it is composed, since the steps are what has derivatives; and in a file for CPUs,
    on which MLX has no kernel. */
 static bool has_kernel(const struct extents *x, enum wr_dtype t, const struct wr_stream *s) {
   const bool on_gpu = wr_stream_backend(s)->type != WR_DEVICE_CPU;
   if (!on_gpu && wr_trace_stores()) return false;
-  if (on_gpu && (t == WR_FLOAT32 || x->d > 128 || x->e > 128)) return false;
+  if (on_gpu && (x->d > 128 || x->e > 128)) return false;
   const bool whole = x->b > 0 && x->h > 0 && x->l > 0 && x->d > 0 && x->m > 0 && x->e > 0;
   return whole && !wr_trace_derives() && wr_stream_backend(s)->supports(WR_OP_ATTENTION, t);
+}
+
+static struct wr_error *attend(struct wr_node **out, const struct attention *a,
+                               struct wr_stream *s) {
+  struct extents x;
+  enum wr_dtype t = wr_dtype_promote(wr_node_dtype(a->queries), wr_node_dtype(a->keys));
+  t = wr_dtype_promote(t, wr_node_dtype(a->values));
+  struct wr_error *error = check_ranks(a);
+  if (!error) error = check_mode(a);
+  if (!error) error = extents_of(&x, a);
+  if (!error) error = check_types(a, t);
+  if (!error) error = check_shapes(a, &x);
+  if (error) return error;
+  return (has_kernel(&x, t, s) ? record : compose)(out, a, &x, t, s);
 }
 
 struct wr_error *wr_ops_attention(struct wr_node **out, struct wr_node *queries,
@@ -225,26 +241,23 @@ struct wr_error *wr_ops_attention(struct wr_node **out, struct wr_node *queries,
                               .scale = scale,
                               .mask_mode = mask_mode,
                               .mask = mask_arr,
-                              .sinks = sinks};
-  struct extents x;
-  enum wr_dtype t = wr_dtype_promote(wr_node_dtype(queries), wr_node_dtype(keys));
-  t = wr_dtype_promote(t, wr_node_dtype(values));
-  struct wr_error *error = check_ranks(&a);
-  if (!error) error = check_mode(&a);
-  if (!error) error = extents_of(&x, &a);
-  if (!error) error = check_types(&a, t);
-  if (!error) error = check_shapes(&a, &x);
-  if (error) return error;
-  return (has_kernel(&x, t, s) ? record : compose)(out, &a, &x, t, s);
+                              .sinks = sinks,
+                              .precision = (int32_t)wr_ops_precision()};
+  return attend(out, &a, s);
 }
 
 struct wr_error *wr_again_attention(struct wr_node **out, const struct wr_record *like) {
   const struct wr_attention_params *p = like->params;
   struct wr_node *const *in = like->in;
-  struct wr_node *mask = p->has_mask ? in[3] : NULL;
-  return wr_ops_attention(out, in[0], in[1], in[2], p->scale,
-                          p->causal     ? "causal"
-                          : p->has_mask ? "array"
-                                        : "",
-                          mask, p->has_sinks ? in[like->n_in - 1] : NULL, like->stream);
+  const struct attention a = {.queries = in[0],
+                              .keys = in[1],
+                              .values = in[2],
+                              .scale = p->scale,
+                              .mask_mode = p->causal     ? "causal"
+                                           : p->has_mask ? "array"
+                                                         : "",
+                              .mask = p->has_mask ? in[3] : NULL,
+                              .sinks = p->has_sinks ? in[like->n_in - 1] : NULL,
+                              .precision = p->precision};
+  return attend(out, &a, like->stream);
 }

@@ -1,6 +1,6 @@
-/* Attention on the GPU against the CPU: 16-bit floats, rows that fill tiles and not, one query,
-   several query heads for one of keys, every kind of mask, sinks; heads beside each other in
-   memory. */
+/* Attention on the GPU against the CPU: 16-bit floats, float32 and that as TF32, rows that fill
+   tiles and not, one query, several query heads for one of keys, every kind of mask, sinks; heads
+   beside each other in memory. */
 
 #include "gpu_case.h"
 
@@ -14,12 +14,23 @@ static struct wr_node *array(enum wr_dtype t, int32_t b, int32_t h, int32_t l, i
   return gpu_case_view(base, 4, shape, strides, 0);
 }
 
-static void run(const int32_t *x, enum wr_dtype t, bool causal, int mask, bool sinks, bool beside) {
+/* Shares are rounded to 11 bits as TF32, and scores in float32 to what is left of them behind the
+   greatest. */
+static double tolerance_of(enum wr_dtype t, enum wr_precision precision) {
+  if (t == WR_FLOAT32) return precision == WR_PRECISION_TF32 ? 4e-3 : 2e-5;
+  return t == WR_FLOAT16 ? 8e-3 : 4e-2;
+}
+
+static void run_as(enum wr_precision precision, const int32_t *x, enum wr_dtype t, bool causal,
+                   int mask, bool sinks, bool beside) {
   char what[128];
   struct wr_node *in[5];
   int n = 3;
-  const struct wr_attention_params params = {
-      .scale = 0.3f, .causal = causal, .has_mask = mask > 0, .has_sinks = sinks};
+  const struct wr_attention_params params = {.scale = 0.3f,
+                                             .causal = causal,
+                                             .has_mask = mask > 0,
+                                             .has_sinks = sinks,
+                                             .precision = (int32_t)precision};
   in[0] = array(t, x[0], x[1], x[2], x[3], 1u, beside);
   in[1] = array(t, x[0], x[4], x[5], x[3], 2u, beside);
   in[2] = array(t, x[0], x[4], x[5], x[6], 3u, beside);
@@ -27,8 +38,8 @@ static void run(const int32_t *x, enum wr_dtype t, bool causal, int mask, bool s
   if (mask) in[n++] = gpu_case_array(mask == 1 ? WR_BOOL : t, 4, scores, 4u, false);
   if (sinks) in[n++] = gpu_case_array(t, 1, &x[1], 5u, false);
   snprintf(what, sizeof what,
-           "attention of %s, %d rows, %d keys of %d, causal %d, mask %d, sinks %d",
-           wr_dtype_name(t), x[2], x[5], x[3], causal, mask, sinks);
+           "attention of %s, precision %d, %d rows, %d keys of %d, causal %d, mask %d, sinks %d",
+           wr_dtype_name(t), (int)precision, x[2], x[5], x[3], causal, mask, sinks);
   const struct gpu_case c = {.op = WR_OP_ATTENTION,
                              .dtype = t,
                              .ndim = 4,
@@ -37,12 +48,17 @@ static void run(const int32_t *x, enum wr_dtype t, bool causal, int mask, bool s
                              .in = in,
                              .params = &params,
                              .params_bytes = sizeof params,
-                             .tolerance = t == WR_FLOAT16 ? 8e-3 : 4e-2};
+                             .tolerance = tolerance_of(t, precision)};
   gpu_case_run(&c, what);
   for (int i = 0; i < n; i++) wr_node_release(in[i]);
 }
 
-int main(void) {
+static void run(const int32_t *x, enum wr_dtype t, bool causal, int mask, bool sinks, bool beside) {
+  run_as(WR_PRECISION_FLOAT32, x, t, causal, mask, sinks, beside);
+  if (t == WR_FLOAT32) run_as(WR_PRECISION_TF32, x, t, causal, mask, sinks, beside);
+}
+
+int main(int argc, char **argv) {
   /* B, H, L, D; K, M; E */
   static const int32_t shapes[][7] = {
       {1, 2, 64, 64, 2, 64, 64},     {2, 4, 70, 128, 1, 300, 128}, {1, 8, 1, 128, 2, 4000, 128},
@@ -50,9 +66,13 @@ int main(void) {
       {1, 2, 500, 128, 2, 700, 128}, {2, 4, 129, 64, 2, 1025, 64}, {3, 8, 2, 64, 2, 37, 64},
       {1, 2, 90, 20, 2, 70, 20},     {1, 6, 300, 72, 3, 200, 120}, {2, 2, 260, 64, 1, 257, 128}};
   if (!gpu_case_start()) return GPU_CASE_SKIPPED;
-  for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
-    for (int t = 0; t < 2; t++) {
-      const enum wr_dtype dtype = t ? WR_BFLOAT16 : WR_FLOAT16;
+  const size_t first = argc > 2 ? strtoul(argv[1], NULL, 10) : 0;
+  const size_t step = argc > 2 ? strtoul(argv[2], NULL, 10) : 1;
+  for (size_t i = first; i < sizeof shapes / sizeof *shapes; i += step) {
+    for (int k = 0; k < 3; k++) {
+      static const enum wr_dtype types[] = {WR_FLOAT16, WR_BFLOAT16, WR_FLOAT32};
+      const enum wr_dtype dtype = types[k];
+      const bool t = (size_t)k % 2 == 1 || (k == 2 && i % 2);
       run(shapes[i], dtype, false, 0, false, t);
       run(shapes[i], dtype, true, 0, true, !t);
       run(shapes[i], dtype, true, 0, false, t);

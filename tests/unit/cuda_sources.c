@@ -75,6 +75,15 @@ static void want_attention(enum wr_dtype t) {
   }
 }
 
+static void want_wide_attention(void) {
+  static const uint8_t variants[] = {1, 2, 5, 6, 9, 10, 13, 14};
+  for (int i = 0; i < 8; i++) {
+    const int before = n_wanted;
+    want(WR_SOURCE_ATTENTION_WIDE, WR_OP_ATTENTION, WR_FLOAT32, i % 3 ? WR_FLOAT32 : WR_BOOL);
+    if (n_wanted > before) wanted[before].variant = variants[i];
+  }
+}
+
 static enum wr_dtype unary_result(enum wr_op op, enum wr_dtype t) {
   bool predicate = wr_op_info(op)->rule == WR_RULE_PREDICATE || op == WR_OP_LOGICAL_NOT;
   if (predicate) return WR_BOOL;
@@ -188,6 +197,7 @@ static void want_all(void) {
   want(WR_SOURCE_HADAMARD, WR_OP_HADAMARD, WR_FLOAT32, WR_FLOAT32);
   want(WR_SOURCE_HADAMARD, WR_OP_HADAMARD, WR_FLOAT64, WR_FLOAT64);
   want_convolutions();
+  want_wide_attention();
   want(WR_SOURCE_FFT, WR_OP_FFT, WR_FLOAT32, WR_FLOAT32);
   want(WR_SOURCE_RANDOM, WR_OP_RANDOM_BITS, WR_UINT32, WR_UINT32);
 }

@@ -85,7 +85,7 @@ enum {
 /* Kernels of these sources are launched with shared memory, up to gpu->shared_most bytes. */
 static inline bool wr_source_shares(enum wr_source source) {
   return source == WR_SOURCE_ATTENTION_TILES || source == WR_SOURCE_ATTENTION_FEW ||
-         source == WR_SOURCE_CONV_TILES ||
+         source == WR_SOURCE_ATTENTION_WIDE || source == WR_SOURCE_CONV_TILES ||
          source == WR_SOURCE_QUANTIZED_TILES;
 }
 

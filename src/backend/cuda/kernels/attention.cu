@@ -6,6 +6,7 @@
 
 #include "types.cuh"
 #include "attention.cuh"
+#include "attention_pairs.cuh"
 
 enum {
   ROWS = 64,
@@ -183,18 +184,6 @@ extern "C" __global__ void __launch_bounds__(THREADS) attend(WR_A *out, parts w,
   }
 }
 
-/* The splits of n rows of e elements become one. */
 extern "C" __global__ void join(WR_A *out, parts w, i64 n, i64 e, i64 splits) {
-  for (i64 x = thread_index(); x < n * e; x += thread_count()) {
-    const i64 row = x / e, c = x - row * e;
-    float top = nothing(), total = 0, sum = 0;
-    for (i64 s = 0; s < splits; s++) top = fmaxf(top, w.stats[2 * (s * n + row)]);
-    for (i64 s = 0; s < splits; s++) {
-      const float own = w.stats[2 * (s * n + row)];
-      const float share = own == top ? 1 : own == nothing() ? 0 : expf(own - top);
-      total += w.stats[2 * (s * n + row) + 1] * share;
-      sum += w.sums[(s * n + row) * e + c] * share;
-    }
-    out[x] = store_as<WR_A>::of(sum / total);
-  }
+  join_splits(out, w, n, e, splits);
 }

@@ -23,68 +23,6 @@ struct parts {
 INLINE float nothing() { return __uint_as_float(0xff800000u); } /* -infinity */
 INLINE float hidden() { return -3.402823466e38f; }
 
-
-/* ---- d += a b of 16 x 16 by 16 x 8, each lane with its part of the three ---- */
-
-#if __CUDA_ARCH__ >= 800
-INLINE void multiply(f16, float *d, const u32 *a, const u32 *b) {
-  asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
-      "{%8, %9}, {%0, %1, %2, %3};"
-      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
-}
-INLINE void multiply(bf16, float *d, const u32 *a, const u32 *b) {
-  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
-      "{%8, %9}, {%0, %1, %2, %3};"
-      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
-}
-#else
-INLINE float half_of(u32 word, int i) {
-  WR_A x;
-  x.v = (u16)(word >> (16 * i));
-  return load<WR_A>(x);
-}
-/* The same from the other lanes' words, where there is no such instruction. */
-INLINE void multiply(WR_A, float *d, const u32 *a, const u32 *b) {
-  const int lane = threadIdx.x % 32;
-#pragma unroll
-  for (int k = 0; k < 16; k += 2) {
-    const int part = k % 8 / 2, high = k / 8;
-    const u32 top = __shfl_sync(~0u, a[2 * high], lane / 4 * 4 + part);
-    const u32 bottom = __shfl_sync(~0u, a[2 * high + 1], lane / 4 * 4 + part);
-    const u32 left = __shfl_sync(~0u, b[high], lane % 4 * 8 + part);
-    const u32 right = __shfl_sync(~0u, b[high], lane % 4 * 8 + 4 + part);
-#pragma unroll
-    for (int i = 0; i < 2; i++) {
-      d[0] = fmaf(half_of(top, i), half_of(left, i), d[0]);
-      d[1] = fmaf(half_of(top, i), half_of(right, i), d[1]);
-      d[2] = fmaf(half_of(bottom, i), half_of(left, i), d[2]);
-      d[3] = fmaf(half_of(bottom, i), half_of(right, i), d[3]);
-    }
-  }
-}
-#endif
-
-INLINE u32 both(WR_A x, WR_A y) { return (u32)x.v | (u32)y.v << 16; }
-INLINE u32 both(f16, float x, float y) {
-  u32 r;
-  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(r) : "f"(y), "f"(x));
-  return r;
-}
-INLINE u32 both(bf16, float x, float y) {
-  u32 r;
-#if __CUDA_ARCH__ >= 800
-  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(r) : "f"(y), "f"(x));
-#else
-  r = both(to_bf16(x), to_bf16(y));
-#endif
-  return r;
-}
-INLINE u32 both(float x, float y) { return both(WR_A(), x, y); }
-INLINE u32 two(const WR_A *p) { return *(const u32 *)(const void *)p; }
-INLINE WR_A zero() { return store_as<WR_A>::of(0.0f); }
-
 /* ---- a block's tile ---- */
 
 struct tile {
@@ -168,4 +106,22 @@ INLINE float exp2_of(float x) {
 INLINE void put_stats(const parts &w, i64 at, float top, float total) {
   w.stats[2 * at] = top / LOG2E;
   w.stats[2 * at + 1] = total;
+}
+
+/* ---- results of splits ---- */
+
+/* Of n rows of e elements they become one. */
+INLINE void join_splits(WR_A *out, const parts &w, i64 n, i64 e, i64 splits) {
+  for (i64 x = thread_index(); x < n * e; x += thread_count()) {
+    const i64 row = x / e, c = x - row * e;
+    float top = nothing(), total = 0, sum = 0;
+    for (i64 s = 0; s < splits; s++) top = fmaxf(top, w.stats[2 * (s * n + row)]);
+    for (i64 s = 0; s < splits; s++) {
+      const float own = w.stats[2 * (s * n + row)];
+      const float share = own == top ? 1 : own == nothing() ? 0 : expf(own - top);
+      total += w.stats[2 * (s * n + row) + 1] * share;
+      sum += w.sums[(s * n + row) * e + c] * share;
+    }
+    out[x] = store_as<WR_A>::of(sum / total);
+  }
 }

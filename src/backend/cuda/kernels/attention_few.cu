@@ -7,6 +7,7 @@
 
 #include "types.cuh"
 #include "attention.cuh"
+#include "attention_pairs.cuh"
 
 enum {
   ROWS = 16,
@@ -29,15 +30,7 @@ struct found {
   float sums[WARPS][ROWS][LENGTH];
 };
 
-INLINE u32 shared_address(const void *p) { return (u32)__cvta_generic_to_shared(p); }
-
-/* Four matrices of 8 x 8: lane / 8 says whose row, lane % 8 which, `at` is. */
-INLINE void load_four(u32 *out, u32 at) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
-               : "=r"(out[0]), "=r"(out[1]), "=r"(out[2]), "=r"(out[3])
-               : "r"(at)
-               : "memory");
-}
+/* Four matrices of 8 x 8, turned: lane / 8 says whose row, lane % 8 which, `at` is. */
 INLINE void load_four_turned(u32 *out, u32 at) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(out[0]), "=r"(out[1]), "=r"(out[2]), "=r"(out[3])
@@ -52,9 +45,7 @@ INLINE void copy_rows(u32 to, const WR_A *from, i64 step, i64 first, i64 m, i64 
   for (int r = lane / CHUNKS; r < KEYS; r += 32 / CHUNKS) {
     const bool exists = first + r < m && c * 8 < length;
     const WR_A *at = exists ? from + (first + r) * step + c * 8 : from;
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to + (r * PITCH + c * 8) * 2), "l"(at),
-                 "r"(exists ? 16 : 0)
-                 : "memory");
+    copy_16(to + (r * PITCH + c * 8) * 2, at, exists);
   }
 }
 
@@ -104,7 +95,7 @@ INLINE void add_keys(state &s, u32 at, const problem &p, const tile &t, i64 firs
 #pragma unroll
   for (int k = 0; k < LENGTH / 16; k++) {
     u32 b[4];
-    load_four(b, k_at + k * 32);
+    load_matrices(b, k_at + k * 32);
     multiply(WR_A(), x[0], s.q[k], b);
     multiply(WR_A(), x[1], s.q[k], b + 2);
   }
@@ -206,19 +197,19 @@ INLINE void attend_tile(WR_A *out, u8 *memory, const parts &w, const problem &p,
       copy_rows(at, keys, p.k_at.i, j * KEYS, p.m, p.d);
       copy_rows(at + KEYS * PITCH * 2, values, p.v_at.i, j * KEYS, p.m, p.e);
     }
-    asm volatile("cp.async.commit_group;" ::: "memory"); /* also of nothing, so that their number tells */
+    copies_commit(); /* also of nothing, so that their number tells */
   };
   state s;
 #pragma unroll
   for (int i = 0; i < STAGES - 1; i++) copy(from + i * WARPS);
   begin(s, p, t, blockIdx.y == 0 && warp == 0);
   for (i64 j = from; j < end; j += WARPS) {
-    asm volatile("cp.async.wait_group %0;" ::"n"(STAGES - 2) : "memory");
+    copies_wait<STAGES - 2>();
     __syncwarp(); /* the copies of all lanes are there, and all are done with the stage before */
     copy(j + (STAGES - 1) * WARPS);
     add_keys(s, own + (u32)((j - from) / WARPS % STAGES * sizeof(stage)), p, t, j * KEYS);
   }
-  asm volatile("cp.async.wait_all;" ::: "memory");
+  copies_wait<0>();
   found &f = *(found *)memory;
   __syncthreads();
   leave(f, s);

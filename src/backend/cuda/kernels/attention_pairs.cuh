@@ -12,8 +12,9 @@ INLINE float half_of(u32 word, int i) {
   x.v = (u16)(word >> (16 * i));
   return load<WR_A>(x);
 }
-/* The same from the other lanes' words, where there is no such instruction. */
-INLINE void multiply(WR_A, float *d, const u32 *a, const u32 *b) {
+/* The same from the other lanes' words, where there is no such instruction. In line it would be more
+   than the assembler gets through in minutes. */
+__device__ __noinline__ void multiply(WR_A, float *d, const u32 *a, const u32 *b) {
   const int lane = threadIdx.x % 32;
 #pragma unroll
   for (int k = 0; k < 16; k += 2) {

@@ -12,6 +12,7 @@
 
 #include "types.cuh"
 #include "attention.cuh"
+#include "attention_pairs.cuh"
 
 enum {
   GROUPS = 2, /* of four warps, that multiply */
@@ -38,15 +39,8 @@ struct alignas(1024) tiles {
   u64 k_read[STAGES], v_read[STAGES];   /* barriers: all who multiply are done with it */
 };
 
-INLINE u32 shared_address(const void *p) { return (u32)__cvta_generic_to_shared(p); }
-
 INLINE u32 chunk_at(int rows, int row, int chunk) {
   return (u32)(chunk / 8 * rows * 128 + row * 128 + (chunk % 8 ^ row % 8) * 16);
-}
-
-INLINE void copy_chunk(u32 to, const void *from, bool exists) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(exists ? 16 : 0)
-               : "memory");
 }
 
 /* ---- barriers in shared memory ---- */
@@ -77,49 +71,6 @@ INLINE u32 parity_of(u32 n) { return n / STAGES % 2; }
 
 /* ---- products of a group of four warps ---- */
 
-/* What the instruction reads from shared memory: an address in units of 16 bytes, two distances, the
-   swizzle. Along rows (K-major) the second is between groups of eight rows; across them, of a matrix
-   that is read turned, the first is between its halves and the second between groups of eight rows. */
-INLINE u64 operand(u32 address, u32 first, u32 second) {
-  return (u64)(address >> 4 & 0x3fffu) | (u64)(first >> 4) << 16 | (u64)(second >> 4) << 32 |
-         (u64)1 << 62;
-}
-
-INLINE void products_begin() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
-INLINE void products_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
-template <int N>
-INLINE void products_wait() {
-  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(N) : "memory");
-}
-/* Nothing of these is read or written across this point. */
-template <int N>
-INLINE void hold(float *x) {
-#pragma unroll
-  for (int i = 0; i < N; i++) asm volatile("" : "+f"(x[i])::"memory");
-}
-
-#define D4(d, i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3])
-#define D16(d, i) D4(d, i), D4(d, i + 4), D4(d, i + 8), D4(d, i + 12)
-#define D32(d) D16(d, 0), D16(d, 16)
-#define D64(d) D16(d, 0), D16(d, 16), D16(d, 32), D16(d, 48)
-#define NAMES_32                                                                                   \
-  "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, "    \
-  "%20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}"
-#define NAMES_64                                                                                   \
-  "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, "    \
-  "%20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, %36, %37, "     \
-  "%38, %39, %40, %41, %42, %43, %44, %45, %46, %47, %48, %49, %50, %51, %52, %53, %54, %55, "     \
-  "%56, %57, %58, %59, %60, %61, %62, %63}"
-
-/* d of 64 x 128 = or += a of 64 x 16 by the rows of b, 128 x 16. */
-#define SCORES_OF(TYPE, NAME)                                                                      \
-  INLINE void multiply_rows(TYPE, float *d, u64 a, u64 b, int adds) {                              \
-    asm volatile("{.reg .pred p; setp.ne.b32 p, %66, 0; "                                          \
-                 "wgmma.mma_async.sync.aligned.m64n128k16.f32." NAME "." NAME " " NAMES_64         \
-                 ", %64, %65, p, 1, 1, 0, 0;}"                                                     \
-                 : D64(d)                                                                          \
-                 : "l"(a), "l"(b), "r"(adds));                                                     \
-  }
 /* d of 64 x LENGTH += a of 64 x 16, each lane with its part, by b of 16 x LENGTH. */
 #define SUMS_OF(TYPE, NAME)                                                                        \
   INLINE void multiply_turned(TYPE, float (&d)[32], const u32 *a, u64 b) {                         \
@@ -134,12 +85,10 @@ INLINE void hold(float *x) {
                  : D64(d)                                                                          \
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));                            \
   }
-SCORES_OF(f16, "f16")
-SCORES_OF(bf16, "bf16")
 SUMS_OF(f16, "f16")
 SUMS_OF(bf16, "bf16")
 
-INLINE void scores_of(float *s, u32 q, u32 k) {
+INLINE void scores_of(float (&s)[SCORES], u32 q, u32 k) {
 #pragma unroll
   for (int i = 0; i < LENGTH / 16; i++) {
     const u64 a = operand(q + i / 4 * (ROWS * 128) + i % 4 * 32, 16, 1024);
@@ -166,7 +115,7 @@ INLINE void copy_queries(u32 to, const problem &p, const tile &t) {
     const bool exists = row < p.rows && c * 8 < p.d;
     const i64 h = t.head * p.group + (exists ? row / p.l : 0), i = exists ? row % p.l : 0;
     const WR_A *from = p.q + t.b * p.q_at.b + h * p.q_at.h + i * p.q_at.i + (exists ? c * 8 : 0);
-    copy_chunk(to + chunk_at(ROWS, r, c), from, exists);
+    copy_16(to + chunk_at(ROWS, r, c), from, exists);
   }
 }
 
@@ -180,18 +129,17 @@ INLINE void copy_tile(u32 to, const WR_A *from, i64 step, i64 first, i64 m, int 
 #pragma unroll
   for (int i = 0; i < KEYS / EACH; i++) {
     const bool exists = i * EACH < rows;
-    copy_chunk(place + i * EACH * 128, exists ? at : from, exists);
+    copy_16(place + i * EACH * 128, exists ? at : from, exists);
     at += EACH * step;
   }
 }
 
-INLINE void copies_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 /* All but the last N of what this thread committed is there, also for wgmma, for those who hear of it
    after this. */
 template <int N>
-INLINE void copies_wait() {
-  asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory");
-  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+INLINE void copied() {
+  copies_wait<N>();
+  products_see_shared();
 }
 
 /* ---- rows ---- */
@@ -327,12 +275,12 @@ struct copier {
   }
   INLINE void committed() {
     copies_commit();
-    copies_wait<2>();
+    copied<2>();
     if (begun >= 2) announce(begun - 2);
     begun++;
   }
   INLINE void finish() const {
-    copies_wait<0>();
+    copied<0>();
     if (begun >= 2) announce(begun - 2);
     if (begun >= 1) announce(begun - 1);
   }
@@ -385,7 +333,7 @@ INLINE u32 attend_tile(WR_A *out, tiles &m, const parts &w, const problem &p, i6
     group_meets(); /* the rows before have been read */
     if (from < end) copy_queries(q, p, t);
     copies_commit();
-    copies_wait<0>();
+    copied<0>();
     group_meets();
   }
   if (from < end) {

@@ -15,11 +15,16 @@ struct alignas(16) chunk16 {
   u32 words[4];
 };
 
+#if __CUDA_ARCH__ >= 800
+/* `to`: as shared_address has it. */
+INLINE void copy_16(u32 to, const void *from, bool exists) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(exists ? 16 : 0)
+               : "memory");
+}
+#endif
 INLINE void copy_16(void *to, const void *from, bool exists) {
 #if __CUDA_ARCH__ >= 800
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from),
-               "r"(exists ? 16 : 0)
-               : "memory");
+  copy_16(shared_address(to), from, exists);
 #else
   chunk16 x = {{0, 0, 0, 0}};
   if (exists) x = *(const chunk16 *)from;
@@ -45,12 +50,13 @@ INLINE void copies_wait() {
 
 /* Four matrices of 8 rows of 16 bytes: lane i says where row i % 8 of matrix i / 8 lies, and gets of
    each the four bytes lane % 4 of row lane / 4. */
-INLINE void load_matrices(u32 *to, const void *row) {
+INLINE void load_matrices(u32 *to, u32 row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
-               : "r"(shared_address(row))
+               : "r"(row)
                : "memory");
 }
+INLINE void load_matrices(u32 *to, const void *row) { load_matrices(to, shared_address(row)); }
 
 /* d += a b of 16 rows of 32 bytes by 8 columns of as many: 16 elements, or 8 of TF32. */
 #define MULTIPLY_PAIR(TYPE, SHAPE, NAME)                                                           \

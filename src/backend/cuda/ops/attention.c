@@ -1,8 +1,9 @@
-/* Attention of 16-bit floats whose keys and values have up to 128 elements each. There are three
-   ways to compute it: kernels/attention_tiles.cu uses the tensor cores of compute capability 9.0,
+/* Attention whose keys and values have up to 128 elements each. There are three ways to compute it
+   for 16-bit floats: kernels/attention_tiles.cu uses the tensor cores of compute capability 9.0,
    attention_few.cu reads each key and value once for a few rows of queries, and attention.cu takes
-   any layout. Where there are too few rows to keep all multiprocessors busy, the keys are cut in
-   splits that are computed side by side, and a second kernel joins their results. */
+   any layout. float32 has attention_wide.cu, as TF32 where the precision says so. Where there are
+   too few rows to keep all multiprocessors busy, the keys are cut in splits that are computed side
+   by side, and a second kernel joins their results. */
 
 #include "backend/cuda/ops/internal.h"
 
@@ -18,6 +19,8 @@ struct way {
 static const struct way general = {WR_SOURCE_ATTENTION, 64, 64, 128, 128, 2, 64};
 static const struct way tiles = {WR_SOURCE_ATTENTION_TILES, 128, 128, 384, 256, 1, 64};
 static const struct way few = {WR_SOURCE_ATTENTION_FEW, 16, 16, 128, 128, 2, 256};
+static const struct way wide = {WR_SOURCE_ATTENTION_WIDE, 64, 32, 128, 128, 2, 64};
+static const struct way wide_exact = {WR_SOURCE_ATTENTION_WIDE, 64, 32, 256, 128, 2, 64};
 
 /* The kernels' structs of these names. */
 struct places {
@@ -69,20 +72,36 @@ static struct problem problem_of(const struct wr_call *call) {
 
 /* Rows of elements that lie side by side and begin on 16 bytes, up to 128 of them. */
 static bool is_dense(const struct wr_tensor *t) {
-  if (t->shape[3] > 128 || t->shape[3] % 8 != 0 || !wr_aligned(t->data, 16)) return false;
+  const int64_t pack = 16 / (int64_t)wr_dtype_size(t->dtype);
+  if (t->shape[3] > 128 || t->shape[3] % pack != 0 || !wr_aligned(t->data, 16)) return false;
   if (t->strides[3] != 1 && t->shape[3] > 1) return false;
   for (int i = 0; i < 3; i++) {
-    if (t->strides[i] % 8 != 0 && t->shape[i] > 1) return false;
+    if (t->strides[i] % pack != 0 && t->shape[i] > 1) return false;
   }
   return true;
 }
 
-static unsigned shared_bytes(const struct way *way, unsigned variant) {
+static bool all_dense(const struct wr_call *call) {
+  return is_dense(&call->in[0]) && is_dense(&call->in[1]) && is_dense(&call->in[2]);
+}
+
+/* Keys and values twice; or those, queries and shares. */
+static unsigned wide_bytes(const struct wr_run *run, const struct way *way, unsigned length) {
+  enum { ITEM = 4, MORE = 4, ALIGNED = 16, KEYS_BEFORE_80 = 16 };
+  const unsigned keys = (unsigned)(run->gpu->arch < 80 ? KEYS_BEFORE_80 : way->keys);
+  const unsigned rows = (unsigned)way->rows, pitch = length + MORE;
+  const unsigned all =
+      way == &wide ? 4 * keys * pitch : (rows + 2 * keys) * pitch + rows * (keys + MORE);
+  return all * ITEM + ALIGNED;
+}
+
+static unsigned shared_bytes(const struct wr_run *run, const struct way *way, unsigned variant) {
   enum { ITEM = 2, STAGES = 3, WARPS = 4, MORE = 8, ALIGNED_TILES = 1024, ALIGNED = 16 };
   const unsigned length = 64 * variant;
   if (way == &tiles) { /* queries, keys and values twice, barriers */
     return (unsigned)(way->rows + 4 * way->keys) * length * ITEM + 2 * ALIGNED_TILES;
   }
+  if (way == &wide || way == &wide_exact) return wide_bytes(run, way, length);
   if (way == &few) return WARPS * STAGES * 2 * 16 * (length + MORE) * ITEM + ALIGNED;
   return 0;
 }
@@ -93,13 +112,18 @@ enum { FAR = 1 << 30 };
 static const struct way *way_of(const struct wr_run *run, const struct wr_call *call,
                                 const struct problem *p, unsigned variant) {
   const struct wr_gpu *gpu = run->gpu;
+  const struct wr_attention_params *params = call->params;
   const struct way *way = NULL;
-  for (int i = 0; i < 3; i++) {
-    if (!is_dense(&call->in[i])) return &general;
+  if (call->out.dtype == WR_FLOAT32) {
+    /* With one query each it takes as long as reading keys and values, as a product with a vector.
+     */
+    const bool by_tf32 = params->precision == WR_PRECISION_TF32 && gpu->arch >= 80 && p->l > 1;
+    return by_tf32 ? &wide : &wide_exact;
   }
+  if (!all_dense(call)) return &general;
   if (p->rows <= few.rows && gpu->arch >= 80) way = &few;
   if (p->rows > few.rows && gpu->arch == 90 && p->rows < FAR && p->m < FAR) way = &tiles;
-  return way && shared_bytes(way, variant) <= (unsigned)gpu->shared_most ? way : &general;
+  return way && shared_bytes(run, way, variant) <= (unsigned)gpu->shared_most ? way : &general;
 }
 
 /* In how many splits the keys are cut: enough for every multiprocessor to have all the blocks that
@@ -156,6 +180,15 @@ static struct wr_error *join(struct wr_run *run, struct wr_module_id id, void *o
   return wr_launch(&l, run);
 }
 
+/* What the way's kernels are compiled for, beside the types. */
+static unsigned variant_of(const struct way *way, const struct wr_call *call,
+                           const struct problem *p, unsigned lengths) {
+  enum { MASKED = 2, SINGLE = 4, BY_TF32 = 8 };
+  if (way == &tiles && p->mask) return lengths + MASKED;
+  if (way != &wide && way != &wide_exact) return lengths;
+  return lengths + (all_dense(call) ? 0 : SINGLE) + (way == &wide ? BY_TF32 : 0);
+}
+
 struct wr_error *wr_gpu_attention(struct wr_run *run, const struct wr_call *call) {
   struct problem p = problem_of(call);
   struct parts w = {NULL, NULL};
@@ -168,7 +201,7 @@ struct wr_error *wr_gpu_attention(struct wr_run *run, const struct wr_call *call
                             .a = (uint8_t)call->out.dtype,
                             .b = (uint8_t)(p.mask ? call->in[3].dtype : WR_BOOL),
                             .big = true,
-                            .variant = (uint8_t)(variant + (way == &tiles && p.mask ? 2 : 0))};
+                            .variant = (uint8_t)variant_of(way, call, &p, variant)};
   struct wr_error *error = sinks_of(run, call, &p);
   if (error) return error;
   p.tiles = (p.rows + way->rows - 1) / way->rows;
@@ -180,9 +213,11 @@ struct wr_error *wr_gpu_attention(struct wr_run *run, const struct wr_call *call
   wr_launch_struct(&l, &w, sizeof w);
   wr_launch_struct(&l, &p, sizeof p);
   wr_launch_blocks(&l, blocks_of(run, &p, way), p.splits, (unsigned)way->threads);
-  l.shared_bytes = shared_bytes(way, variant);
+  l.shared_bytes = shared_bytes(run, way, variant);
   error = wr_launch(&l, run);
-  id.source = WR_SOURCE_ATTENTION;
-  id.variant = (uint8_t)variant;
+  if (call->out.dtype != WR_FLOAT32) {
+    id.source = WR_SOURCE_ATTENTION;
+    id.variant = (uint8_t)variant;
+  }
   return error || p.splits == 1 ? error : join(run, id, call->out.data, &w, &p);
 }
