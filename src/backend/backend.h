@@ -33,6 +33,9 @@ struct wr_tensor {
   enum wr_dtype dtype;
   int32_t ndim;
   bool dense; /* row-major without gaps */
+  /* Whose bytes these are, for what is derived of an input that is used again (memory/derived.h);
+     NULL: nobody's who would keep it. */
+  struct wr_buffer *buffer;
 };
 
 /* One command: out = op(in..., params). out is dense, never overlaps an input unless it is the very

@@ -12,6 +12,7 @@
 #include "graph/room.h"
 #include "graph/transfer.h"
 #include "memory/budget.h"
+#include "memory/derived.h"
 #include "stream/limit.h"
 #include "stream/timeline.h"
 
@@ -143,7 +144,8 @@ static void tensor_of(const struct wr_node *node, struct wr_buffer *buffer, int6
                           .size = node->size,
                           .dtype = (enum wr_dtype)node->dtype,
                           .ndim = node->ndim,
-                          .dense = wr_is_dense(node)};
+                          .dense = wr_is_dense(node),
+                          .buffer = buffer};
 }
 
 static size_t output_bytes(const struct wr_node *node) {
@@ -197,6 +199,7 @@ static struct wr_error *output_buffer(const struct wr_batch *batch, struct wr_no
   if (in && batch->charges) in = batch->donor; /* another one may have come to be one */
   if (in && may_write_over(stream, memory, in_place)) {
     if (!batch->charges) wr_buffer_discharge(in->buffer);
+    wr_forms_end(in->buffer);
     node->buffer = wr_buffer_retain(in->buffer);
     return NULL;
   }

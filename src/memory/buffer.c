@@ -4,6 +4,7 @@
 
 #include "base/lock.h"
 #include "memory/budget.h"
+#include "memory/derived.h"
 #include "memory/internal.h"
 
 /* ---- accounts ---- */
@@ -27,10 +28,26 @@ static void count_alloc(struct wr_memory *memory, size_t bytes) {
 
 /* ---- memory from a source ---- */
 
-/* Above the limit the cache is emptied first; the allocation then goes on (K14). Whoever encodes
-   for a device has waited before for what its stream will release (graph/run.c). */
+/* Above the limit the cache is emptied first, and derived forms end; the allocation then goes on
+   (K14). Whoever encodes for a device has waited before for what its stream will release
+   (graph/run.c). */
+static bool is_above_limit(struct wr_memory *memory, size_t bytes) {
+  return wr_account_held(memory) + bytes > wr_account_memory_limit(memory);
+}
+
 static void respect_limit(struct wr_memory *memory, size_t bytes) {
-  if (wr_account_held(memory) + bytes > wr_account_memory_limit(memory)) wr_cache_empty(memory);
+  if (!is_above_limit(memory, bytes)) return;
+  wr_cache_empty(memory);
+  if (memory != wr_memory_host() || !is_above_limit(memory, bytes)) return;
+  if (wr_forms_drop()) wr_cache_empty(memory);
+}
+
+/* Derived forms are given up for what there is without them. */
+static bool is_lacking(struct wr_memory *memory, size_t bytes) {
+  if (!wr_memory_lacks(memory, bytes)) return false;
+  const size_t forms = memory == wr_memory_host() ? wr_forms_bytes() : 0;
+  if (wr_memory_lacks(memory, bytes > forms ? bytes - forms : 0) || !wr_forms_drop()) return true;
+  return wr_memory_lacks(memory, bytes);
 }
 
 /* A header and memory for the class; NULL when either is refused. */
@@ -57,7 +74,7 @@ static struct wr_buffer *try_make(struct wr_memory *memory, uint32_t size_class)
    there is not, with or without it, is refused before anything is given up (K14): a system that
    overcommits would map it, and end the process when it is written. */
 static struct wr_buffer *buffer_make(struct wr_memory *memory, uint32_t size_class) {
-  if (wr_memory_lacks(memory, wr_class_bytes(size_class))) return NULL;
+  if (is_lacking(memory, wr_class_bytes(size_class))) return NULL;
   respect_limit(memory, wr_class_bytes(size_class));
   struct wr_buffer *b = try_make(memory, size_class);
   if (b) return b;
@@ -149,6 +166,7 @@ void wr_buffer_free_slow(struct wr_buffer *b) {
     end_wrapped(b);
     return;
   }
+  wr_forms_end(b);
   (void)count_active(b->memory, -(uint64_t)b->bytes);
   bool small = has_magazines(b->memory, b->size_class);
   if (!small && b->size_class & WR_CLASS_CHARGED) {

@@ -36,7 +36,10 @@ struct wr_buffer {
   void *data;               /* immutable after publish; never NULL */
   size_t bytes;             /* immutable after publish; capacity */
   struct wr_memory *memory; /* immutable after publish; NULL: wrapped user memory */
-  void (*dtor)(void *);     /* immutable after publish; user memory: to be called once, or NULL */
+  union {
+    void (*dtor)(void *);  /* immutable after publish; user memory: to be called once, or NULL */
+    wr_atomic_ptr derived; /* atomic ACQ_REL; others: derived.c's */
+  };
   void *payload;            /* user memory: as dtor, the runner keeps it; others: budget.c's */
   struct wr_buffer *next;   /* under the memory's LOCK or owner thread only, while cached */
   wr_atomic_u64 only_on;    /* atomic ACQ_REL: graph/transfer.c; set by it alone */

@@ -12,6 +12,7 @@
 
 #include "base/fork.h"
 #include "base/lock.h"
+#include "memory/derived.h"
 #include "memory/internal.h"
 
 /* MLX's limit on CPU is 32 MB, which no array of 16M floats fits: each is mapped anew, and the
@@ -200,6 +201,7 @@ static void trim_malloc(void) {
 
 void wr_memory_clear_cache(void) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
+  wr_forms_drop();
   wr_cache_trim(0);
   int before = wr_cancel_off(); /* its first call may ask the system for random bytes (K7) */
   pthread_once(&once, trim_malloc);

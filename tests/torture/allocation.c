@@ -42,6 +42,25 @@ static void arithmetic(void) {
   mlx_array_free(a);
 }
 
+/* Weights that are packed at their second use: what that is refused costs no result. */
+static void packed_weights(void) {
+  static float data[100 * 64];
+  const int wide[2] = {100, 64}, tall[2] = {64, 100};
+  mlx_stream s = {0};
+  for (int i = 0; i < 100 * 64; i++) data[i] = 1;
+  mlx_array a = mlx_array_new_data(data, tall, 2, MLX_FLOAT32), b = mlx_array_new();
+  mlx_array w = mlx_array_new_data(data, wide, 2, MLX_FLOAT32);
+  const bool made = a.ctx && w.ctx;
+  for (int i = 0; made && i < 3; i++) {
+    if (ok(mlx_matmul(&b, a, w, s)) && ok(mlx_array_eval(b))) {
+      CHECK(mlx_array_data_float32(b)[64 * 64 - 1] == 100);
+    }
+  }
+  mlx_array_free(b);
+  mlx_array_free(w);
+  mlx_array_free(a);
+}
+
 /* Groups: a chain that is fused, and one that ends in a sum. */
 static void fusion(void) {
   static float data[2000];
@@ -405,6 +424,7 @@ int main(void) {
   wr_memory_set_cache_limit(0); /* every buffer is an allocation */
   sweep(vectors_and_strings, "vectors and strings");
   sweep(arithmetic, "arithmetic");
+  sweep(packed_weights, "packed weights");
   sweep(fusion, "fusion");
   sweep(products, "products");
   sweep(other_kernels, "other kernels");

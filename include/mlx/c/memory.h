@@ -1,12 +1,13 @@
 #ifndef MLX_MEMORY_H
 #define MLX_MEMORY_H
 
-/* Memory of the process's arrays, in bytes. Active memory is held by live arrays; idle memory
-   waits in a cache for the next array. What is reported is the sum over the host and all GPUs. The
-   memory limit holds for each of them by itself, and so does a cache limit that was never set; one
-   that was set is for the sum. Unless told otherwise the cache has 256 MB on the host
-   and an eighth of a GPU's memory there, and the memory limit is four fifths of what there is.
-   Setters return the value before (of the host) through `res`, atomically.
+/* Memory of the process's arrays, in bytes. Active memory is held by live arrays, and by what is
+   kept packed of matrices that products read again and again; idle memory waits in a cache for the
+   next array. What is reported is the sum over the host and all GPUs. The memory limit holds for
+   each of them by itself, and so does a cache limit that was never set; one that was set is for the
+   sum. Unless told otherwise the cache has 256 MB on the host and an eighth of a GPU's memory
+   there, and the memory limit is four fifths of what there is. Setters return the value before (of
+   the host) through `res`, atomically.
 
    Functions return 0, or 1 after an error: weir_last_error() then has the message, which names
    the operation and the parameter, and the handler of mlx_set_error_handler has been called.
@@ -20,7 +21,7 @@
 extern "C" {
 #endif
 
-/* Gives idle memory back to the system. Never waits for work. */
+/* Gives idle memory back to the system, and what is kept packed. Never waits for work. */
 int mlx_clear_cache(void);
 
 /* Bytes in live arrays, in the cache, the limit, the highest active so far. */

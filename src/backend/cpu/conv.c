@@ -267,7 +267,7 @@ static struct wr_error *operand(const struct wr_tensor *t, enum wr_dtype to, con
       .op = WR_OP_ASTYPE,
       .n_in = 1,
       .in = t,
-      .out = {*scratch, t->shape, strides, t->size, to, t->ndim, true},
+      .out = {*scratch, t->shape, strides, t->size, to, t->ndim, true, NULL},
   };
   wr_loop_run(&copy, wr_cpu_cast_row(to, t->dtype));
   *data = *scratch;

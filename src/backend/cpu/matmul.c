@@ -31,6 +31,7 @@ struct operand {
   void *scratch; /* owned; NULL when the input is used where it lies */
   bool transposed;
   int64_t ld;
+  struct wr_buffer *of;         /* whose bytes data is; NULL: the scratch */
   int64_t strides[WR_MAX_NDIM]; /* elements; of the batch axes */
 };
 
@@ -91,7 +92,7 @@ static struct wr_error *operand_pack(struct operand *o, const struct wr_tensor *
       .op = WR_OP_ASTYPE,
       .n_in = 1,
       .in = &in,
-      .out = {o->scratch, shape, o->strides, in.size, to, t->ndim, true},
+      .out = {o->scratch, shape, o->strides, in.size, to, t->ndim, true, NULL},
   };
   wr_loop_run(&copy, wr_cpu_cast_row(to, t->dtype));
   return NULL;
@@ -100,8 +101,10 @@ static struct wr_error *operand_pack(struct operand *o, const struct wr_tensor *
 static struct wr_error *operand_prepare(struct operand *o, const struct wr_tensor *t) {
   const enum wr_dtype to = compute_type(t->dtype);
   o->scratch = NULL;
+  o->of = NULL;
   if (to != t->dtype || !operand_in_place(o, t)) return operand_pack(o, t, to);
   o->data = t->data;
+  o->of = t->buffer;
   memcpy(o->strides, t->strides, (size_t)t->ndim * sizeof *t->strides);
   return NULL;
 }
@@ -269,6 +272,7 @@ static struct wr_error *multiply(const struct wr_tensor *in, const struct wr_ten
       .beta = beta,
       .d = added ? added->data : NULL,
       .ldd = added ? added->strides[added->ndim - 2] : 0,
+      .b_of = p.b.of,
   };
   spread(&p);
   error = wr_load_acquire(&p.error); /* the pool has finished */
@@ -288,8 +292,13 @@ static struct wr_error *scale(const struct wr_tensor *x, float beta) {
   const wr_complex64 factor = {beta, 0};
   const int64_t broadcast[WR_MAX_NDIM] = {0};
   double value[1];
-  const struct wr_tensor from = {(void *)&factor, NULL, broadcast, 1, WR_COMPLEX64, 0, true};
-  const struct wr_tensor to = {value, NULL, broadcast, 1, x->dtype, 0, true};
+  const struct wr_tensor from = {.data = (void *)&factor,
+                                 .strides = broadcast,
+                                 .size = 1,
+                                 .dtype = WR_COMPLEX64,
+                                 .dense = true};
+  const struct wr_tensor to = {
+      .data = value, .strides = broadcast, .size = 1, .dtype = x->dtype, .dense = true};
   convert(&from, &to);
   struct wr_tensor in[2] = {*x, *x};
   in[1].data = value;

@@ -379,7 +379,7 @@ static struct wr_error *widen(struct product *p, const struct wr_tensor *x, void
       .op = WR_OP_ASTYPE,
       .n_in = 1,
       .in = x,
-      .out = {*scratch, x->shape, x->strides, x->size, WR_FLOAT32, x->ndim, true}};
+      .out = {*scratch, x->shape, x->strides, x->size, WR_FLOAT32, x->ndim, true, NULL}};
   wr_loop_run(&cast, wr_cpu_cast_row(WR_FLOAT32, x->dtype));
   p->x = *scratch;
   return NULL;

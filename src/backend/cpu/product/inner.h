@@ -10,6 +10,9 @@
 
 /* Rows of a tile at most, and columns at most, over all sets. */
 enum { WR_TILE_ROWS = 12, WR_TILE_COLS = 32 };
+/* How far ahead packed rows of b are asked for: at a row in some ten cycles, as long as memory
+   takes and as much as may be on its way at once. */
+enum { WR_PREFETCH = 8192, WR_LINE = 64 };
 /* Rows and columns of what `lines` and `dots` compute at once. */
 enum { WR_LINES_ROWS = 4, WR_LINES_DEEP = 8, WR_DOTS_ROWS = 3, WR_DOTS_COLS = 4 };
 
@@ -41,8 +44,8 @@ struct wr_few {
 struct wr_gemm_kernels {
   const char *name; /* of the instructions */
   int rows, cols;   /* of a tile */
-  /* [n - 1][v]: n rows; v: half of the columns, or all. */
-  void (*tile[WR_TILE_ROWS][2])(const struct wr_tile *t);
+  /* [n - 1][v][p]: n rows; v: half of the columns, or all; p: a and b anywhere, or both packed. */
+  void (*tile[WR_TILE_ROWS][2][2])(const struct wr_tile *t);
   /* For tiles. b: k rows of `cols` elements, 1 to a tile's, one after another, each padded with
      zeros to a tile's; a: k columns of `count` elements, 1 to a tile's, each with room for a
      tile's. Of a matrix, or of its transpose. */

@@ -17,6 +17,7 @@
 #include "backend/cpu/product/inside.h"
 #include "base/atomic.h"
 #include "base/base.h"
+#include "memory/derived.h"
 
 enum {
   DEEP = 384, /* a column of tiles of b, 24 KB of float32 in 16 columns */
@@ -24,6 +25,7 @@ enum {
       221184 /* a block of a: 144 rows of DEEP float32, of a second-level cache of 512 KB */
 };
 enum { SMALL_BYTES = 24 * 1024, CHUNK_BYTES = 16 << 20 };
+enum { PACK_ROWS = 16, KEPT_ROWS = 32 * PACK_ROWS, KEPT_LEAST = 4096 };
 /* What one piece of work has at most: about a millisecond. */
 static const double piece_flops = 6e7;
 static const double part_flops = 1e6; /* worth a second thread */
@@ -43,7 +45,8 @@ struct job {
   int64_t first_col, n; /* of this chunk of b's columns */
   char *packed; /* the chunk: for each part along k, each column of tiles; NULL where it is not
                    packed first */
-  wr_atomic_ptr error; /* atomic ACQ_REL: struct wr_error *, the first one; a reference */
+  struct wr_form *kept; /* whose bytes `packed` is; or NULL */
+  wr_atomic_ptr error;  /* atomic ACQ_REL: struct wr_error *, the first one; a reference */
 };
 
 /* ---- operands ---- */
@@ -92,12 +95,13 @@ static void column(const struct job *j, const struct block *block, int64_t row, 
                       .alpha = (double)g->alpha,
                       .beta = p > 0 ? 1 : (double)g->beta};
   const int wide = t.cols > with->cols / 2;
+  const int packed = block->step == with->rows && block->row == 1 && b_step == with->cols;
   char *c = (char *)g->c + (row * g->ldc + col) * j->element;
   const char *d = again ? c : (const char *)g->d + (row * g->ldd + col) * j->element;
   for (int64_t i = 0; i < rows; i += with->rows) {
     t.c = c + i * t.ldc * j->element;
     t.d = d + i * t.ldd * j->element;
-    with->tile[least(with->rows, rows - i) - 1][wide](&t);
+    with->tile[least(with->rows, rows - i) - 1][wide][packed](&t);
     t.a = (const char *)t.a + block->tile * j->element;
   }
 }
@@ -210,6 +214,12 @@ static void cut(struct job *j, bool alone) {
   j->cols = round_up(parts(j->n, parts(j->n, cols)), width);
 }
 
+/* All columns of the chunk. Packing takes about as long as PACK_ROWS rows. */
+static void pack_all(struct job *j, bool alone) {
+  const double flops = flops_of(j) * PACK_ROWS / (double)j->g.m;
+  run_all(alone, parts(j->n, j->with->cols), flops, pack_body, j);
+}
+
 static void narrow(struct job *j, bool alone) {
   cut(j, alone);
   j->across = parts(j->n, j->cols);
@@ -218,6 +228,12 @@ static void narrow(struct job *j, bool alone) {
 
 static void blocks(struct job *j, bool alone) {
   const int64_t n = j->n, width = j->with->cols;
+  if (j->kept) {
+    cut(j, alone);
+    j->across = parts(j->n, j->cols);
+    run_all(alone, j->across * parts(j->g.m, j->rows), flops_of(j), pieces_body, j);
+    return;
+  }
   int64_t chunk = CHUNK_BYTES / (j->g.k * j->element) / width * width;
   if (chunk < 16 * width) chunk = 16 * width;
   chunk = round_up(parts(n, parts(n, chunk)), width);
@@ -229,14 +245,34 @@ static void blocks(struct job *j, bool alone) {
   }
   for (j->first_col = 0; j->first_col < n; j->first_col += chunk) {
     j->n = least(chunk, n - j->first_col);
-    const int64_t columns = parts(j->n, width);
-    /* Packing takes about as long as 16 rows. */
-    run_all(alone, columns, flops_of(j) * 16 / (double)j->g.m, pack_body, j);
+    pack_all(j, alone);
     cut(j, alone);
     j->across = parts(j->n, j->cols);
     run_all(alone, j->across * parts(j->g.m, j->rows), flops_of(j), pieces_body, j);
   }
   wr_free(j->packed);
+}
+
+/* ---- what stays packed ---- */
+
+/* Packs b for this product and those that follow, once it is used again: where packing it each time
+   would take a good part of the time, and finding it does not. */
+static void keep(struct job *j, bool alone) {
+  const struct wr_gemm *g = &j->g;
+  if (!g->b_of || g->m > KEPT_ROWS || g->n * g->k < KEPT_LEAST) return;
+  const struct wr_form_key key = {.maker = j->with,
+                                  .at = (const char *)g->b - (const char *)g->b_of->data,
+                                  .rows = g->k,
+                                  .cols = g->n,
+                                  .apart = g->ldb,
+                                  .turned = g->b_transposed};
+  bool fresh;
+  j->kept = wr_form_hold(g->b_of, &key, (size_t)(padded(j) * g->k * j->element), &fresh);
+  if (!j->kept) return;
+  j->packed = wr_form_data(j->kept);
+  if (!fresh) return;
+  pack_all(j, alone);
+  wr_form_ready(j->kept);
 }
 
 /* ---- small ---- */
@@ -291,11 +327,15 @@ struct wr_error *wr_gemm_run_with(const struct wr_gemm *g, const struct wr_gemm_
   j.deep = round_up(parts(g->k, parts(g->k, DEEP)), 4);
   if (is_small(&j)) {
     small(&j, alone);
-  } else if (g->m <= BLOCK_BYTES / (DEEP * j.element)) {
+    return wr_load_acquire(&j.error); /* the pool has finished */
+  }
+  keep(&j, alone);
+  if (g->m <= BLOCK_BYTES / (DEEP * j.element)) {
     narrow(&j, alone);
   } else {
     blocks(&j, alone);
   }
+  if (j.kept) wr_form_leave(j.kept);
   return wr_load_acquire(&j.error); /* the pool has finished */
 }
 

@@ -15,6 +15,7 @@
 
 #include "core/dtype.h"
 #include "core/error.h"
+#include "memory/buffer.h"
 
 /* c = alpha op(a) op(b) + beta c. op(a) is m x k, op(b) k x n, c m x n, all row-major; op
    transposes where the flag says. With beta 0, c is not read, and with alpha 0 neither a nor b. */
@@ -31,6 +32,8 @@ struct wr_gemm {
      overlaps nothing that is written. NULL: c itself. Not for complex numbers. */
   const void *d;
   int64_t ldd;
+  /* Whose bytes b's are, if its packed form may be kept for the next product; else NULL. */
+  struct wr_buffer *b_of;
 };
 
 /* On the calling thread alone. An error is refused scratch memory. */
