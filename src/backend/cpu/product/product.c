@@ -25,6 +25,8 @@ enum {
       221184 /* a block of a: 144 rows of DEEP float32, of a second-level cache of 512 KB */
 };
 enum { SMALL_BYTES = 24 * 1024, CHUNK_BYTES = 16 << 20 };
+/* Columns of tiles that are packed side by side, and rows of them. */
+enum { PACKED_COLS = 4, PACKED_DEEP = 16 };
 enum { PACK_ROWS = 16, KEPT_ROWS = 32 * PACK_ROWS, KEPT_LEAST = 4096 };
 /* What one piece of work has at most: about a millisecond. */
 static const double piece_flops = 6e7;
@@ -129,26 +131,60 @@ static struct block block_packed(const struct job *j, void *room, int64_t row, i
   return block;
 }
 
+/* ---- packing b ---- */
+
+/* Rows of b where they lie are asked for before they are packed: one is as far from the next as the
+   matrix is wide, which the processor does not foresee. */
+static void ask_for(const struct job *j, int64_t p, int64_t end, int64_t from, int64_t to) {
+  const int64_t bytes = (to - from) * j->element;
+  for (; p < end; p++) {
+    const char *row = b_at(j, p, from);
+    for (int64_t at = 0; at < bytes; at += WR_LINE) __builtin_prefetch(row + at, 0, 2);
+  }
+}
+
+/* Some columns of tiles side by side, so that long stretches of each row are read at once; of b's
+   columns [from, to), before `end`, the part along k from `p` on. They come to lie one behind the
+   other. */
+static void pack_columns(const struct job *j, char *out, int64_t p, int64_t depth, int64_t from,
+                         int64_t to, int64_t end) {
+  const int64_t width = j->with->cols, step = j->g.b_transposed ? depth : PACKED_DEEP;
+  const int64_t next = least(to + (to - from), end);
+  for (int64_t q = 0; q < depth; q += step) {
+    const int64_t rows = least(step, depth - q);
+    if (q + step < depth) {
+      ask_for(j, p + q + step, p + least(q + 2 * step, depth), from, to);
+    } else if (!j->g.b_transposed) {
+      ask_for(j, p, p + least(step, depth), to, next);
+    }
+    for (int64_t col = from; col < to; col += width) {
+      j->with->pack_b(out + ((col - from) * depth + q * width) * j->element, b_at(j, p + q, col),
+                      j->g.ldb, j->g.b_transposed, rows, least(width, to - col));
+    }
+  }
+}
+
 /* ---- pieces ---- */
 
-/* The columns [from, to) of the rows: each column of tiles is packed into `b`, unless it is
-   already, and met by all rows. */
+/* The columns [from, to) of the rows: some columns of tiles at a time are packed into `room_b`,
+   unless they are already, and met by all rows. */
 static void piece(const struct job *j, char *room_a, char *room_b, int64_t row, int64_t rows,
                   int64_t from, int64_t to) {
-  const int64_t width = j->with->cols;
+  const int64_t width = j->with->cols, group = PACKED_COLS * width;
   for (int64_t p = 0; p < j->g.k; p += j->deep) {
     const int64_t depth = least(j->deep, j->g.k - p);
-    const struct block block =
-        room_a ? block_packed(j, room_a, row, rows, p, depth) : block_in_place(j, row, p);
-    for (int64_t col = from; col < to; col += width) {
-      char *b = room_b;
+    const struct block block = block_packed(j, room_a, row, rows, p, depth);
+    for (int64_t first = from; first < to; first += group) {
+      const int64_t last = least(first + group, to);
+      const char *b = room_b;
       if (j->packed) {
-        b = packed_at(j, p, depth, col - j->first_col);
+        b = packed_at(j, p, depth, first - j->first_col);
       } else {
-        j->with->pack_b(b, b_at(j, p, col), j->g.ldb, j->g.b_transposed, depth,
-                        least(width, to - col));
+        pack_columns(j, room_b, p, depth, first, last, to);
       }
-      column(j, &block, row, rows, b, width, col, p, depth);
+      for (int64_t col = first; col < last; col += width, b += width * depth * j->element) {
+        column(j, &block, row, rows, b, width, col, p, depth);
+      }
     }
   }
 }
@@ -156,7 +192,8 @@ static void piece(const struct job *j, char *room_a, char *room_b, int64_t row, 
 static void pieces_body(void *ctx, int64_t begin, int64_t end) {
   struct job *j = ctx;
   const int64_t a_bytes = round_up(j->rows, j->with->rows) * j->deep * j->element;
-  const int64_t b_bytes = j->packed ? 0 : j->with->cols * j->deep * j->element;
+  const int64_t columns = j->packed ? 0 : least(PACKED_COLS, parts(j->cols, j->with->cols));
+  const int64_t b_bytes = columns * j->with->cols * j->deep * j->element;
   char *room = wr_alloc_aligned(64, (size_t)(b_bytes + a_bytes));
   if (!room) {
     wr_error_keep_first(&j->error, wr_error_out_of_memory());
@@ -171,16 +208,16 @@ static void pieces_body(void *ctx, int64_t begin, int64_t end) {
   wr_free(room);
 }
 
-/* Column of tiles `i` of the chunk, all along k. */
+/* Columns of tiles of the chunk, all along k. */
 static void pack_body(void *ctx, int64_t begin, int64_t end) {
   const struct job *j = ctx;
-  const int64_t width = j->with->cols;
+  const int64_t width = j->with->cols, to = least(end * width, j->n);
   for (int64_t p = 0; p < j->g.k; p += j->deep) {
     const int64_t depth = least(j->deep, j->g.k - p);
-    for (int64_t i = begin; i < end; i++) {
-      const int64_t col = i * width;
-      j->with->pack_b(packed_at(j, p, depth, col), b_at(j, p, j->first_col + col), j->g.ldb,
-                      j->g.b_transposed, depth, least(width, j->n - col));
+    for (int64_t col = begin * width; col < to; col += PACKED_COLS * width) {
+      const int64_t first = j->first_col + col;
+      pack_columns(j, packed_at(j, p, depth, col), p, depth, first,
+                   j->first_col + least(col + PACKED_COLS * width, to), j->first_col + to);
     }
   }
 }
@@ -279,10 +316,16 @@ static void keep(struct job *j, bool alone) {
 
 enum { SMALL_ROWS = 48 };
 
+/* Those of which whole vectors cannot be read where they lie. */
+static int64_t last_columns(const struct job *j) {
+  const int64_t last = j->n % j->with->cols;
+  return last == j->with->cols / 2 ? 0 : last;
+}
+
 /* Rows against b where it lies, but for the last columns, which are packed. */
 static void small_body(void *ctx, int64_t begin, int64_t end) {
   const struct job *j = ctx;
-  const int64_t width = j->with->cols, whole = j->n / width * width;
+  const int64_t width = j->with->cols, whole = j->n - last_columns(j);
   const int64_t row = begin * j->rows, rows = least(j->g.m, end * j->rows) - row;
   for (int64_t i = row; i < row + rows; i += j->rows) {
     const struct block block = block_in_place(j, i, 0);
@@ -295,7 +338,7 @@ static void small_body(void *ctx, int64_t begin, int64_t end) {
 }
 
 static void small(struct job *j, bool alone) {
-  const int64_t width = j->with->cols, last = j->n % width;
+  const int64_t width = j->with->cols, last = last_columns(j);
   if (last > 0) {
     j->packed = wr_alloc_aligned(64, (size_t)(width * j->g.k * j->element));
     if (!j->packed) {
