@@ -434,6 +434,7 @@ static void wrong_variables(int r, int n) {
   refused("[nccl] Required environment variable 'NCCL_PORT' is not set");
   mlx_distributed_group g = mlx_distributed_group_new();
   CHECK(mlx_distributed_init(&g, false, "nccl") == 0 && mlx_distributed_group_size(g) == 1);
+  CHECK(mlx_distributed_group_free(g) == 0);
 }
 
 /* Rank 0 does not come in time, or the others do not. */
@@ -573,8 +574,9 @@ int main(void) {
   check("wrong variables", 1, wrong_variables, -1);
   default_device();
   check("one comes alone", 2, one_comes_alone, -1);
-  /* In the child of a process with threads ThreadSanitizer allows none. */
+  /* In the child of a process with threads ThreadSanitizer allows none; what a process leaves with
+     counts as lost. */
   if (!SANITIZED) check("a fork", 2, forked, -1);
-  check("leaves at once", 4, leaves_at_once, -1);
+  if (!SANITIZED) check("leaves at once", 4, leaves_at_once, -1);
   return 0;
 }
