@@ -293,8 +293,7 @@ static int begin_answering(struct http *http, int fd) {
     return 1;
   }
   if (threads) return 0;
-  http->loop = loop_start(http->service, http->daemon);
-  if (http->loop != NULL) return 0;
+  if (loop_start(&http->loop, http->service, http->daemon) == 0) return 0;
   MHD_stop_daemon(http->daemon);
   return 1;
 }

@@ -422,9 +422,13 @@ static int open_streams(struct loop *loop) {
   return rc || loop->alone.ctx == NULL;
 }
 
-struct loop *loop_start(struct service *service, struct MHD_Daemon *daemon) {
+int loop_start(struct loop **started, struct service *service, struct MHD_Daemon *daemon) {
   struct loop *const loop = calloc(1, sizeof(*loop));
-  if (loop == NULL) return NULL;
+  *started = loop;
+  if (loop == NULL) {
+    complain("out of memory");
+    return 1;
+  }
   const int http = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
   int ring = -1;
   *loop = (struct loop){.service = service, .daemon = daemon, .ring = weir_ring_new()};
@@ -435,11 +439,12 @@ struct loop *loop_start(struct service *service, struct MHD_Daemon *daemon) {
       watch(loop, http, loop) == 0 && watch(loop, ring, &loop->ring) == 0 &&
       watch(loop, loop->bell, &loop->bell) == 0 &&
       pthread_create(&loop->thread, NULL, run, loop) == 0) {
-    return loop;
+    return 0;
   }
   complain("the loop did not start: %s", strerror(errno));
   let_go(loop);
-  return NULL;
+  *started = NULL;
+  return 1;
 }
 
 static void wish(struct loop *loop, enum wish what) {

@@ -10,8 +10,9 @@
 struct loop;
 
 /* Begins the thread, which runs the daemon: one with MHD_USE_EPOLL, MHD_ALLOW_SUSPEND_RESUME and no
-   thread of its own. NULL after an error, said on stderr. */
-struct loop *loop_start(struct service *service, struct MHD_Daemon *daemon);
+   thread of its own. *started is set before the first request may ask for it, and NULL after an
+   error, which makes rc 1 and was said on stderr. */
+int loop_start(struct loop **started, struct service *service, struct MHD_Daemon *daemon);
 
 /* On that thread, inside the daemon's callback: suspends the connection and takes over what `asked`
    holds. Once *reply is made, *ready is set and the connection goes on; both stay there until then.
