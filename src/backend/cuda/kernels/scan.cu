@@ -5,12 +5,13 @@
 
    A line is cut into tiles, a block to each (`lines`, by packs of 16 bytes `packed_lines`). A tile
    that is not its line's first needs what all before it come to. Each tells its own total as soon as
-   it has it. GROUP tiles are a group: a tile joins the totals of those before it in its group, and
-   before them what the last tile of the group before told, which is what the line comes to up to
-   there. So a line is read once and written once, as in a scan that looks back (Merrill and Garland,
-   2016), but what is joined with what depends on the tile's number alone, not on how far others have
-   come: results have the same bits every time. Waits go from group to group, and else only for totals
-   that nobody waits for.
+   it has it. GROUP tiles are a group, whose last tile tells the group's total as soon as it has heard
+   those of the others; SPAN groups are a span, whose last tile tells what the line comes to up to
+   there. A tile joins what the spans before it came to, the groups before it in its span, and the
+   tiles before it in its group. So a line is read once and written once, as in a scan that looks back
+   (Merrill and Garland, 2016), but what is joined with what depends on the tile's number alone, not on
+   how far others have come: results have the same bits every time. Only spans wait for each other in
+   a row, which are some ten million elements each.
 
    A block waits for tiles of lower numbers alone. Numbers are drawn as blocks begin, so those tiles
    have begun on some multiprocessor, and the lowest tile that is not done waits for nothing.
@@ -212,7 +213,9 @@ enum {
   ROUNDS = EACH / K,
   OF_WARP = 32 * EACH,
   TILE = THREADS * EACH,
-  GROUP = THREADS
+  GROUP = 32,
+  SPAN = THREADS - 32,
+  PACKED_BLOCKS = sizeof(total_t) == 8 ? 4 : 2 /* of a multiprocessor, while some wait */
 };
 
 INLINE i64 along(const lines_of &l, i64 i) { return l.reverse ? l.n - 1 - i : i; }
@@ -237,19 +240,20 @@ INLINE total_t join_lanes(total_t mine) {
   return mine;
 }
 
-/* A warp's part of a line: x is, in each round, what the elements up to this one come to; `before`
-   what comes before the round, which is nothing in the first round of lane 0. */
+/* A warp's part of a line: the lane's elements, `before` of each round what the warp has before it,
+   which is nothing in the first round of lane 0, and how many elements the part has. */
 struct part {
-  total_t x[EACH];
+  WR_A x[EACH];
   total_t before[ROUNDS];
+  i64 count;
 };
 
-/* Elements past the line's end are nothing. */
 INLINE void read(part &p, const WR_A *in, const lines_of &l, i64 first) {
+  p.count = l.n - first;
 #pragma unroll
   for (int i = 0; i < EACH; i++) {
-    const i64 at = first + element(i / K) + i % K;
-    p.x[i] = at < l.n ? widened(in[along(l, at) * l.stride]) : nothing();
+    const i64 at = element(i / K) + i % K;
+    if (at < p.count) p.x[i] = in[along(l, first + at) * l.stride];
   }
 }
 
@@ -263,19 +267,26 @@ INLINE void read_packs(part &p, const WR_A *in, const lines_of &l, i64 first) {
   }
 #pragma unroll
   for (int i = 0; i < EACH; i++) {
-    p.x[i] = widened(l.reverse ? raw[i / K].e[K - 1 - i % K] : raw[i / K].e[i % K]);
+    p.x[i] = l.reverse ? raw[i / K].e[K - 1 - i % K] : raw[i / K].e[i % K];
   }
 }
 
+/* Element i of the lane; past the line's end there is nothing. */
+template <bool WHOLE>
+INLINE total_t value(const part &p, int i) {
+  return WHOLE || element(i / K) + i % K < p.count ? widened(p.x[i]) : nothing();
+}
+
 /* Returns what the part comes to. */
+template <bool WHOLE>
 INLINE total_t join_part(part &p) {
   total_t sum;
 #pragma unroll
   for (int r = 0; r < ROUNDS; r++) {
-    total_t *x = p.x + r * K;
+    total_t mine = value<WHOLE>(p, r * K);
 #pragma unroll
-    for (int k = 1; k < K; k++) x[k] = join(x[k - 1], x[k]);
-    const total_t upto = join_lanes(x[K - 1]), lower = shuffle_up(upto, 1);
+    for (int k = 1; k < K; k++) mine = join(mine, value<WHOLE>(p, r * K + k));
+    const total_t upto = join_lanes(mine), lower = shuffle_up(upto, 1);
     const total_t round = shuffle(upto, 31);
     if (r == 0) {
       p.before[r] = lower;
@@ -288,23 +299,33 @@ INLINE total_t join_part(part &p) {
   return sum;
 }
 
-/* Result i of the lane; `carry` is what comes before the part, if anything does. */
-INLINE total_t result(const part &p, int i, const lines_of &l, bool any, total_t carry) {
-  const int r = i / K;
+/* The results of round r; `carry` is what comes before the part, if anything does. */
+template <bool WHOLE>
+INLINE pack<WR_A, K> results(const part &p, int r, const lines_of &l, bool any, total_t carry) {
+  pack<WR_A, K> out;
   const bool round = r > 0 || threadIdx.x % 32 > 0;
-  total_t before = p.before[r];
-  if (any) before = round ? join(carry, before) : carry;
-  if (l.inclusive) return any || round ? join(before, p.x[i]) : p.x[i];
-  if (i % K == 0) return any || round ? before : nothing();
-  return any || round ? join(before, p.x[i - 1]) : p.x[i - 1];
+  total_t sum = p.before[r];
+  if (any) sum = round ? join(carry, sum) : carry;
+  any = any || round;
+#pragma unroll
+  for (int k = 0; k < K; k++) {
+    const total_t before = any ? sum : nothing(), x = value<WHOLE>(p, r * K + k);
+    sum = any ? join(sum, x) : x;
+    any = true;
+    out.e[k] = written<WR_A>::of(l.inclusive ? sum : before);
+  }
+  return out;
 }
 
 INLINE void write(const part &p, WR_A *to, const lines_of &l, i64 first, bool any, total_t carry) {
 #pragma unroll
-  for (int i = 0; i < EACH; i++) {
-    const i64 at = first + element(i / K) + i % K;
-    const total_t x = result(p, i, l, any, carry);
-    if (at < l.n) to[along(l, at) * l.inner] = written<WR_A>::of(x);
+  for (int r = 0; r < ROUNDS; r++) {
+    const pack<WR_A, K> out = results<false>(p, r, l, any, carry);
+#pragma unroll
+    for (int k = 0; k < K; k++) {
+      const i64 at = element(r) + k;
+      if (at < p.count) to[along(l, first + at) * l.inner] = out.e[k];
+    }
   }
 }
 
@@ -312,27 +333,21 @@ INLINE void write_packs(const part &p, WR_A *to, const lines_of &l, i64 first, b
                         total_t carry) {
 #pragma unroll
   for (int r = 0; r < ROUNDS; r++) {
+    const pack<WR_A, K> out = results<true>(p, r, l, any, carry);
     pack<WR_A, K> raw;
 #pragma unroll
-    for (int k = 0; k < K; k++) {
-      const WR_A x = written<WR_A>::of(result(p, r * K + k, l, any, carry));
-      if (l.reverse) {
-        raw.e[K - 1 - k] = x;
-      } else {
-        raw.e[k] = x;
-      }
-    }
+    for (int k = 0; k < K; k++) raw.e[k] = l.reverse ? out.e[K - 1 - k] : out.e[k];
     const i64 at = first + element(r);
     *(pack<WR_A, K> *)(to + (l.reverse ? l.n - K - at : at)) = raw;
   }
 }
 
-/* What tiles tell each other; all flags and `drawn` are 0 at first. For each tile of each line its
-   total, and for each group of each line what the line comes to up to its end. */
+/* What tiles tell each other; all flags and `drawn` are 0 at first. Of each line: the totals of its
+   tiles, of its groups, and what it comes to up to the end of each span. */
 struct told {
   u32 *drawn;
-  u32 *has_total, *has_upto;
-  total_t *totals, *upto;
+  u32 *has_total, *has_group, *has_upto;
+  total_t *totals, *groups, *upto;
 };
 
 INLINE void tell(total_t *at, u32 *flag, total_t x) {
@@ -346,23 +361,60 @@ INLINE total_t hear(const total_t *at, const u32 *flag) {
   return peek(at);
 }
 
-/* What comes before this tile, which is not the first, for all threads of the block. */
-INLINE total_t look_back(const told &t, i64 tiles_before, i64 groups_before, u32 tile) {
+/* A tile among those of its line. */
+struct place {
+  u32 in_group, in_span;    /* tiles of the group, groups of the span before it */
+  i64 tile, group, span;    /* its own among all that tell */
+  bool told_on, more_spans; /* others come behind it; there are spans before it */
+};
+
+INLINE place place_of(const lines_of &l, i64 line, u32 tile) {
+  const i64 groups = (l.tiles + GROUP - 1) / GROUP, spans = (groups + SPAN - 1) / SPAN;
+  const u32 group = tile / GROUP, span = group / SPAN;
+  place p;
+  p.in_group = tile % GROUP;
+  p.in_span = group % SPAN;
+  p.tile = line * l.tiles + tile;
+  p.group = line * groups + group;
+  p.span = line * spans + span;
+  p.told_on = tile + 1 < l.tiles;
+  p.more_spans = span > 0;
+  return p;
+}
+
+/* What comes before this tile, which is not its line's first, for all threads of the block; its own
+   total is `own`. The first warp hears the tiles, and tells what its group comes to without waiting
+   for anything else; the other warps hear the groups, the last thread the spans. */
+INLINE total_t look_back(const told &t, const place &p, total_t own) {
   __shared__ total_t sums[WARPS];
   __shared__ total_t upto;
-  const u32 group = tile / GROUP, others = tile % GROUP, i = threadIdx.x;
-  const bool mine = i < others;
-  const i64 from = tiles_before + (i64)group * GROUP;
+  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+  const u32 others = warp == 0 ? p.in_group : p.in_span, i = warp == 0 ? lane : threadIdx.x - 32;
   total_t x = nothing();
-  if (mine) x = hear(t.totals + from + i, t.has_total + from + i);
-  if (i == THREADS - 1 && group > 0) {
-    upto = hear(t.upto + groups_before + group - 1, t.has_upto + groups_before + group - 1);
+  if (i < others) {
+    const i64 at = warp == 0 ? p.tile - others + i : p.group - others + i;
+    x = hear((warp == 0 ? t.totals : t.groups) + at, (warp == 0 ? t.has_total : t.has_group) + at);
+  }
+  if (threadIdx.x == THREADS - 1 && p.more_spans) {
+    upto = hear(t.upto + p.span - 1, t.has_upto + p.span - 1);
   }
   x = join_lanes(x);
-  if (mine && (i % 32 == 31 || i == others - 1)) sums[i / 32] = x;
+  if (i < others && (lane == 31 || i == others - 1)) sums[warp] = x;
+  const bool ends_group = p.told_on && p.in_group == GROUP - 1, ends_span = p.in_span == SPAN - 1;
+  if (warp == 0 && lane == GROUP - 2 && ends_group && !ends_span) {
+    tell(t.groups + p.group, t.has_group + p.group, join(x, own));
+  }
   __syncthreads();
+  bool any = p.more_spans;
   total_t sum = upto;
-  for (u32 w = 0; w * 32 < others; w++) sum = w == 0 && group == 0 ? sums[0] : join(sum, sums[w]);
+  for (u32 w = 1; w < WARPS && (w - 1) * 32 < p.in_span; w++) {
+    sum = any ? join(sum, sums[w]) : sums[w];
+    any = true;
+  }
+  if (p.in_group > 0) sum = any ? join(sum, sums[0]) : sums[0];
+  if (threadIdx.x == 0 && ends_group && ends_span) {
+    tell(t.upto + p.span, t.has_upto + p.span, join(sum, own));
+  }
   return sum;
 }
 
@@ -386,12 +438,14 @@ INLINE void scan_tile(WR_A *out, const WR_A *a, const told &t, const lines_of &l
   WR_A *to = out + line_start(line, l.n, l.inner);
   const bool packs = PACKS && first + OF_WARP <= l.n;
   part p;
+  total_t mine;
   if (packs) {
     read_packs(p, in, l, first);
+    mine = join_part<true>(p);
   } else {
     read(p, in, l, first);
+    mine = join_part<false>(p);
   }
-  const total_t mine = join_part(p);
   if (threadIdx.x % 32 == 0) sums[warp] = mine;
   __syncthreads();
   total_t before = mine, all = sums[0];
@@ -400,21 +454,16 @@ INLINE void scan_tile(WR_A *out, const WR_A *a, const told &t, const lines_of &l
     if (w == warp) before = all;
     all = join(all, sums[w]);
   }
-  const i64 groups = (l.tiles + GROUP - 1) / GROUP;
-  const i64 tiles_before = line * l.tiles, groups_before = line * groups;
-  const bool told_on = tile + 1 < l.tiles, ends_group = tile % GROUP == GROUP - 1;
-  if (threadIdx.x == 0 && told_on && !ends_group) {
-    tell(t.totals + tiles_before + tile, t.has_total + tiles_before + tile, all);
-  }
   total_t carry = before;
-  if (tile > 0) {
-    const total_t sum = look_back(t, tiles_before, groups_before, tile);
-    carry = warp == 0 ? sum : join(sum, before);
-    all = join(sum, all);
-  }
-  if (threadIdx.x == 0 && told_on && ends_group) {
-    const i64 g = groups_before + tile / GROUP;
-    tell(t.upto + g, t.has_upto + g, all);
+  if (l.tiles > 1) {
+    const place at = place_of(l, line, tile);
+    if (threadIdx.x == 0 && at.told_on && at.in_group < GROUP - 1) {
+      tell(t.totals + at.tile, t.has_total + at.tile, all);
+    }
+    if (tile > 0) {
+      const total_t sum = look_back(t, at, all);
+      carry = warp == 0 ? sum : join(sum, before);
+    }
   }
   const bool any = tile > 0 || warp > 0;
   if (packs) {
@@ -430,7 +479,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 }
 
 /* Elements lie dense, lines and the ends at which they begin on 16 bytes. */
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, PACKED_BLOCKS)
     packed_lines(WR_A *out, const WR_A *a, told t, lines_of l,
                  const __grid_constant__ layout<1> other) {
   scan_tile<true>(out, a, t, l, other);
@@ -443,7 +492,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
        line += (i64)gridDim.x * WARPS) {
     part p;
     read(p, a + offset_of(other, (index_t)line), l, 0);
-    (void)join_part(p);
+    (void)join_part<false>(p);
     write(p, out + line_start(line, l.n, l.inner), l, 0, false, nothing());
   }
 }

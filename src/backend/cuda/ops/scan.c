@@ -5,7 +5,7 @@
 #include "backend/cuda/ops/internal.h"
 
 /* What the kernels have of each. */
-enum { THREADS = 256, GROUP = THREADS };
+enum { THREADS = 256, GROUP = 32, SPAN = THREADS - 32 };
 
 /* The kernels' structs. */
 struct lines_of {
@@ -19,8 +19,8 @@ struct lines_of {
 
 struct told {
   void *drawn;
-  void *has_total, *has_upto;
-  void *totals, *upto;
+  void *has_total, *has_group, *has_upto;
+  void *totals, *groups, *upto;
 };
 
 struct scan {
@@ -75,18 +75,21 @@ static bool is_packed(const struct scan *s) {
 static struct wr_error *place_told(struct scan *s, struct wr_run *run) {
   const size_t total = s->id.a == WR_COMPLEX64 ? 16 : 8;
   const size_t lines = (size_t)s->lines.lines, tiles = (size_t)s->lines.tiles * lines;
-  const size_t groups = ((size_t)s->lines.tiles + GROUP - 1) / GROUP * lines;
-  const size_t flags = ((1 + tiles + groups) * sizeof(uint32_t) + 15) / 16 * 16;
+  const size_t of_line = ((size_t)s->lines.tiles + GROUP - 1) / GROUP, groups = of_line * lines;
+  const size_t spans = (of_line + SPAN - 1) / SPAN * lines, all_told = tiles + groups + spans;
+  const size_t flags = ((1 + all_told) * sizeof(uint32_t) + 15) / 16 * 16;
   void *all;
-  struct wr_error *error = wr_run_scratch(run, flags + (tiles + groups) * total, &all);
+  struct wr_error *error = wr_run_scratch(run, flags + all_told * total, &all);
   if (error) return error;
   uint32_t *words = all;
   char *totals = (char *)all + flags;
   s->told = (struct told){.drawn = words,
                           .has_total = words + 1,
-                          .has_upto = words + 1 + tiles,
+                          .has_group = words + 1 + tiles,
+                          .has_upto = words + 1 + tiles + groups,
                           .totals = totals,
-                          .upto = totals + tiles * total};
+                          .groups = totals + tiles * total,
+                          .upto = totals + (tiles + groups) * total};
   return wr_run_zero(run, all, flags);
 }
 
