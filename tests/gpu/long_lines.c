@@ -69,23 +69,66 @@ static void same_bits(struct wr_node *a, struct wr_node *b, const char *what) {
   wr_node_release(b);
 }
 
-/* A partition on the GPU is a sort. */
-static void sorts(struct wr_node *in, int axis, const char *form) {
-  const enum wr_op ops[] = {WR_OP_SORT, WR_OP_ARGSORT, WR_OP_PARTITION};
+static struct wr_node *sorted(struct wr_node *in, int axis, const char *what) {
   const struct wr_axis_params params = {axis};
-  const struct wr_partition_params kth = {.axis = axis, .kth = wr_node_shape(in)[axis] / 3};
+  return done(WR_OP_SORT, in, wr_node_dtype(in), &params, sizeof params, gpu_case_cpu, what);
+}
+
+/* Elements [begin, end) of each line along the axis of a dense array of 2 axes, line by line. Takes
+   the reference. */
+static struct wr_node *piece(struct wr_node *of, int axis, int32_t begin, int32_t end) {
+  const void *from = NULL;
+  struct wr_node *node = NULL;
+  const size_t item = wr_dtype_size(wr_node_dtype(of));
+  const int32_t lines = wr_node_shape(of)[1 - axis], n = wr_node_shape(of)[axis];
+  if (wr_node_host_data(of, &from)) exit(1);
+  char *data = malloc((size_t)lines * (size_t)n * item + 8), *to = data;
+  for (int32_t line = 0; line < lines; line++) {
+    for (int32_t i = begin; i < end; i++, to += item) {
+      const int64_t at = axis == 1 ? (int64_t)line * n + i : (int64_t)i * lines + line;
+      memcpy(to, (const char *)from + at * (int64_t)item, item);
+    }
+  }
+  const int32_t shape[] = {lines, end - begin};
+  if (wr_node_from_data(&node, data, 2, shape, wr_node_dtype(of))) exit(1);
+  free(data);
+  wr_node_release(of);
+  return node;
+}
+
+/* Sorted by themselves, what a partition has before the kth element and from it on is what a sort
+   has there. Equal elements keep their order, so bits are the same. */
+static void parted(struct wr_node *in, int axis, int32_t kth, const char *form) {
+  char what[128];
+  const enum wr_dtype t = wr_node_dtype(in);
+  const struct wr_partition_params params = {.axis = axis, .kth = kth};
+  const int32_t n = wr_node_shape(in)[axis], ends[] = {0, kth, kth + 1, n};
+  snprintf(what, sizeof what, "partition of %s at %d, %s", wr_dtype_name(t), (int)kth, form);
   for (int i = 0; i < 3; i++) {
+    struct wr_node *on_gpu =
+        done(WR_OP_PARTITION, in, t, &params, sizeof params, gpu_case_gpu, what);
+    if (!on_gpu) return;
+    on_gpu = piece(on_gpu, axis, ends[i], ends[i + 1]);
+    same_bits(sorted(on_gpu, 1, what), piece(sorted(in, axis, what), axis, ends[i], ends[i + 1]),
+              what);
+    wr_node_release(on_gpu);
+  }
+}
+
+static void sorts(struct wr_node *in, int axis, const char *form) {
+  const enum wr_op ops[] = {WR_OP_SORT, WR_OP_ARGSORT};
+  const struct wr_axis_params params = {axis};
+  const int32_t n = wr_node_shape(in)[axis];
+  for (int i = 0; i < 2; i++) {
     char what[128];
-    const bool parts = ops[i] == WR_OP_PARTITION;
     const enum wr_dtype t = wr_node_dtype(in), to = ops[i] == WR_OP_ARGSORT ? WR_UINT32 : t;
     snprintf(what, sizeof what, "%s of %s, %s", wr_op_info(ops[i])->name, wr_dtype_name(t), form);
-    const void *p = parts ? (const void *)&kth : &params;
-    const size_t bytes = parts ? sizeof kth : sizeof params;
-    struct wr_node *on_gpu = done(ops[i], in, to, p, bytes, gpu_case_gpu, what);
-    struct wr_node *on_cpu =
-        done(parts ? WR_OP_SORT : ops[i], in, to, &params, sizeof params, gpu_case_cpu, what);
-    same_bits(on_gpu, on_cpu, what);
+    struct wr_node *on_gpu = done(ops[i], in, to, &params, sizeof params, gpu_case_gpu, what);
+    same_bits(on_gpu, done(ops[i], in, to, &params, sizeof params, gpu_case_cpu, what), what);
   }
+  parted(in, axis, 0, form);
+  parted(in, axis, n / 3, form);
+  parted(in, axis, n - 1, form);
 }
 
 static void sorts_of(enum wr_dtype t) {
@@ -151,11 +194,16 @@ static void scans_of(enum wr_dtype t) {
   wr_node_release(in);
 }
 
-/* Tiles of 4,096 or 2,048 elements, groups of 256 tiles. */
+/* Tiles of 4,096 or 2,048 elements, groups of 32 tiles, spans of 224 groups. */
 static void many_groups(enum wr_dtype t) {
   struct wr_node *in = gpu_case_array(t, 2, (const int32_t[]){2, 2200004}, 26u, false);
   for (int way = 0; way < 4; way++) scan(WR_OP_ADD, in, 1, way, "groups");
   scan(WR_OP_MINIMUM, in, 1, 0, "groups");
+  wr_node_release(in);
+  if (wr_dtype_size(t) < 8) return;
+  in = gpu_case_array(t, 1, (const int32_t[]){30000002}, 27u, false);
+  scan(WR_OP_ADD, in, 0, 0, "spans");
+  scan(WR_OP_ADD, in, 0, 3, "spans");
   wr_node_release(in);
 }
 

@@ -72,6 +72,55 @@ extern "C" __global__ void rows(u32 *out, i64 *found, const WR_A *a, layout<1> k
   }
 }
 
+/* The same of rows that lie dense, each beginning at a multiple of 16 bytes; so do splits. A thread
+   meets elements in the order of their places, so one that is equal to its best does not beat it. */
+enum { K = 16 / sizeof(WR_A), AHEAD = 4, THREADS = 256 };
+
+INLINE void meet(best &mine, WR_A x, i64 index) {
+  const value_t v = load<WR_A>(x);
+  if (mine.index >= 0 && !WR_OP::beats(v, mine.value)) return;
+  mine.value = v;
+  mine.index = index;
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS)
+    packed_rows(u32 *out, i64 *found, const WR_A *a, const __grid_constant__ layout<1> kept,
+                const __grid_constant__ layout<1> reduced, index_t results, i64 n, i64 per_split) {
+  const i64 begin = (i64)blockIdx.y * per_split;
+  const i64 end = begin + per_split < n ? begin + per_split : n;
+  for (index_t r = blockIdx.x; r < results; r += gridDim.x) {
+    const WR_A *row = a + offset_of(kept, r);
+    const pack<WR_A, K> *packs = (const pack<WR_A, K> *)row;
+    best mine;
+    mine.index = -1;
+    mine.value = value_t();
+    const i64 whole = end / K;
+    for (i64 i = begin / K + threadIdx.x; i < whole; i += AHEAD * THREADS) {
+      pack<WR_A, K> x[AHEAD];
+#pragma unroll
+      for (int u = 0; u < AHEAD; u++) {
+        if (i + u * THREADS < whole) x[u] = packs[i + u * THREADS];
+      }
+#pragma unroll
+      for (int u = 0; u < AHEAD; u++) {
+        if (i + u * THREADS >= whole) continue;
+#pragma unroll
+        for (int k = 0; k < K; k++) meet(mine, x[u].e[k], (i + u * THREADS) * K + k);
+      }
+    }
+    /* Fewer than K are left. */
+    const i64 j = whole * K + threadIdx.x;
+    if (j < end) meet(mine, row[j], j);
+    mine = best_of_block(mine);
+    if (threadIdx.x != 0) continue;
+    if (found) {
+      found[(i64)blockIdx.y * results + r] = mine.index;
+    } else {
+      out[r] = (u32)mine.index;
+    }
+  }
+}
+
 /* A block per result: one thread after the other would wait for each split's index, then its element. */
 extern "C" __global__ void merge(u32 *out, const i64 *found, const WR_A *a, layout<1> kept,
                                  layout<1> reduced, index_t results, i64 splits) {
@@ -106,7 +155,6 @@ INLINE best best_of_side(best mine) {
   return mine;
 }
 
-/* Elements come in the order of their places, so one that is equal to the best does not beat it. */
 INLINE best best_of_column(const WR_A *column, const layout<1> &reduced, i64 begin, i64 end) {
   best mine;
   mine.index = -1;
@@ -121,11 +169,7 @@ INLINE best best_of_column(const WR_A *column, const layout<1> &reduced, i64 beg
 #pragma unroll
     for (int u = 0; u < UNROLL; u++) {
       const i64 at = j + u * SIDE;
-      if (at >= end) continue;
-      const value_t v = load<WR_A>(x[u]);
-      if (mine.index >= 0 && !WR_OP::beats(v, mine.value)) continue;
-      mine.value = v;
-      mine.index = at;
+      if (at < end) meet(mine, x[u], at);
     }
   }
   return mine;

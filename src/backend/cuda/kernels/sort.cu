@@ -2,7 +2,8 @@
    as WR_B. The result's elements are `inner` apart.
 
    Short lines are sorted in shared memory, a block to each: by a bitonic network over pairs of
-   element and place (`few`), or by digits (`rows`, radix.cuh). Longer ones go by digits in one sweep
+   element and place (`few`), or by digits (`rows`, radix.cuh). Where only the kth has to be in its
+   place, its key is found by digits from the highest one, and lines are parted (`parts`). Longer ones go by digits in one sweep
    for each, in tiles (Adinets and Merrill, "Onesweep", 2022): `count` has counted all digits before,
    so a tile needs only to know how many elements of each digit the tiles before it have. Each tile
    tells its own counts, then looks back over what others told until it finds one that knows all
@@ -112,11 +113,17 @@ INLINE u32 find_places(room &s, const WR_A *x, int rounds, u32 count, int pass, 
   u16 *mine = s.counts[threadIdx.x / 32];
   for (int d = threadIdx.x % 32; d < DIGITS; d += 32) mine[d] = 0;
   __syncwarp();
+  /* By themselves first: they do not wait for each other, as counts do. */
+#pragma unroll
+  for (int r = 0; r < EACH; r++) {
+    if (r >= rounds) continue;
+    at[r] = lanes_with(element(r, rounds) < count ? digit_of(x[r], pass) : DIGITS - 1);
+  }
 #pragma unroll
   for (int r = 0; r < EACH; r++) {
     if (r >= rounds) continue;
     const u32 digit = element(r, rounds) < count ? digit_of(x[r], pass) : DIGITS - 1;
-    at[r] = counted_before(mine, digit);
+    at[r] = counted_before(mine, digit, at[r]);
   }
   __syncthreads();
   const u32 total = threadIdx.x < DIGITS ? count_of_block(s.counts, threadIdx.x) : 0;
@@ -196,11 +203,114 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2)
   }
 }
 
-/* Counts of a line's elements: as wide as an index, less the two bits that say what a tile told. */
-typedef word_of<sizeof(index_t)>::type count_t;
-
 /* Copies of each counter, so that equal digits of a warp do not all meet in one. */
 enum { COPIES = sizeof(WR_A) == 8 ? 2 : 4 };
+
+#if !WR_ORDER
+/* What is known of the kth key: its bits from `shift` on, and its rank among those that begin so. */
+struct known {
+  key_as<WR_A>::key bits;
+  int shift;
+  u32 rank, count; /* how many begin so */
+};
+
+INLINE bool begins_so(WR_A x, const known &k) {
+  return k.shift == 8 * sizeof(WR_A) || key_of(x) >> k.shift == k.bits;
+}
+
+/* Learns eight bits more. */
+INLINE void learn(known &k, const WR_A *x, int rounds, u32 count) {
+  __shared__ u32 counts[DIGITS * COPIES];
+  __shared__ u32 digit, rank, left;
+  for (int i = threadIdx.x; i < DIGITS * COPIES; i += blockDim.x) counts[i] = 0;
+  __syncthreads();
+  const int pass = k.shift / DIGIT_BITS - 1;
+#pragma unroll
+  for (int r = 0; r < EACH; r++) {
+    if (r >= rounds || element(r, rounds) >= count || !begins_so(x[r], k)) continue;
+    atomicAdd(&counts[digit_of(x[r], pass) * COPIES + threadIdx.x % COPIES], 1u);
+  }
+  __syncthreads();
+  u32 mine = 0;
+  for (int c = 0; c < COPIES && threadIdx.x < DIGITS; c++) mine += counts[threadIdx.x * COPIES + c];
+  const u32 before = sum_before<u32>(mine);
+  if (before <= k.rank && k.rank < before + mine) {
+    digit = threadIdx.x;
+    rank = k.rank - before;
+    left = mine;
+  }
+  __syncthreads();
+  k.bits = k.bits << DIGIT_BITS | digit;
+  k.shift -= DIGIT_BITS;
+  k.rank = rank;
+  k.count = left;
+}
+
+/* Of a line as in `rows`: what comes before the kth key, what is equal to it, and what comes behind
+   it, each in the order in which it was. */
+extern "C" __global__ void __launch_bounds__(THREADS, 2)
+    parts(WR_B *out, const WR_A *a, lines_of l, const __grid_constant__ layout<1> other, i64 kth) {
+  __shared__ u32 sums[2][THREADS / 32];
+  const u32 count = (u32)l.n, lower = (1u << (threadIdx.x % 32)) - 1u;
+  const int rounds = (int)((count + blockDim.x - 1) / blockDim.x), warp = threadIdx.x / 32;
+  for (i64 line = blockIdx.x; line < l.lines; line += gridDim.x) {
+    const WR_A *in = a + offset_of(other, (index_t)line);
+    WR_B *to = out + line_start(line, l.n, l.inner);
+    WR_A x[EACH];
+#pragma unroll
+    for (int r = 0; r < EACH; r++) {
+      const u32 i = element(r, rounds);
+      if (r < rounds && i < count) x[r] = in[i * l.stride];
+    }
+    known k = {0, 8 * sizeof(WR_A), (u32)kth, count};
+    while (k.shift > 0 && k.count > 1) learn(k, x, rounds, count);
+    u32 less = 0, same = 0;
+#pragma unroll
+    for (int r = 0; r < EACH; r++) {
+      if (r >= rounds) continue;
+      const bool is = element(r, rounds) < count;
+      less += __popc(__ballot_sync(~0u, is && key_of(x[r]) >> k.shift < k.bits));
+      same += __popc(__ballot_sync(~0u, is && key_of(x[r]) >> k.shift == k.bits));
+    }
+    __syncthreads();
+    if (threadIdx.x % 32 == 0) {
+      sums[0][warp] = less;
+      sums[1][warp] = same;
+    }
+    __syncthreads();
+    u32 less_before = 0, same_before = 0, all_less = 0, all_same = 0;
+    for (int w = 0; w < (int)blockDim.x / 32; w++) {
+      if (w == warp) {
+        less_before = all_less;
+        same_before = all_same;
+      }
+      all_less += sums[0][w];
+      all_same += sums[1][w];
+    }
+#pragma unroll
+    for (int r = 0; r < EACH; r++) {
+      if (r >= rounds) continue;
+      const u32 i = element(r, rounds);
+      const bool is = i < count, is_less = is && key_of(x[r]) >> k.shift < k.bits;
+      const bool is_same = is && key_of(x[r]) >> k.shift == k.bits;
+      const u32 lesser = __ballot_sync(~0u, is_less), equals = __ballot_sync(~0u, is_same);
+      const u32 of_less = less_before + __popc(lesser & lower);
+      const u32 of_same = same_before + __popc(equals & lower);
+      const u32 at = is_less   ? of_less
+                     : is_same ? all_less + of_same
+                               : all_less + all_same + (i - of_less - of_same);
+      if (is) to[at * l.inner] = x[r];
+      less_before += __popc(lesser);
+      same_before += __popc(equals);
+    }
+  }
+}
+#else
+extern "C" __global__ void parts() {}
+#endif
+
+/* Counts of a line's elements: as wide as an index, less the two bits that say what a tile told. */
+typedef word_of<sizeof(index_t)>::type count_t;
 
 /* How often each digit comes in each place of the line's keys. Blocks: x share a line, y lines. */
 extern "C" __global__ void __launch_bounds__(THREADS)

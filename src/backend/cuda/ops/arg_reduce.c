@@ -5,7 +5,7 @@
 
 #include "backend/cuda/ops/internal.h"
 
-enum { MOST_SPLITS = 1024, LEAST_PER_SPLIT = 4096, THREADS = 256 };
+enum { MOST_SPLITS = 1024, LEAST_PER_SPLIT = 4096, THREADS = 256, PACK_MOST = 16 };
 
 /* Of the kernel for columns: results and threads of a block, bytes of what a split comes to. */
 enum { LANES = 32, SIDE = 8, LEAST_PER_COLUMN = 256, PART = 16 };
@@ -19,7 +19,7 @@ struct search {
   int64_t per_split;
 };
 
-/* Without splits there would be `blocks` blocks. */
+/* Without splits there would be `blocks` blocks. A split is a whole number of packs. */
 static void choose_splits(struct search *s, const struct wr_run *run, int64_t blocks,
                           int64_t least) {
   const int64_t n = s->reduced.size;
@@ -27,7 +27,7 @@ static void choose_splits(struct search *s, const struct wr_run *run, int64_t bl
   if (wanted > n / least) wanted = n / least;
   if (wanted > MOST_SPLITS) wanted = MOST_SPLITS;
   if (wanted < 1) wanted = 1;
-  s->per_split = (n + wanted - 1) / wanted;
+  s->per_split = ((n + wanted - 1) / wanted + PACK_MOST - 1) / PACK_MOST * PACK_MOST;
   s->splits = (n + s->per_split - 1) / s->per_split;
 }
 
@@ -82,10 +82,17 @@ static void start(struct wr_launch *l, struct search *s, int entry, void *found)
   add_input(l, s);
 }
 
+/* True when rows are read by packs of 16 bytes. */
+static bool is_packed(const struct search *s) {
+  const struct wr_tensor *in = &s->call->in[0];
+  return wr_layout_is_dense(&s->reduced) &&
+         wr_layout_is_aligned(&s->kept, 0, in->data, wr_dtype_size(in->dtype), 16);
+}
+
 static struct wr_error *find(struct search *s, struct wr_run *run, void *found) {
   struct wr_launch l;
   const int64_t most = (int64_t)run->gpu->multiprocessors * 32;
-  start(&l, s, WR_ENTRY_ARG_ROWS, found);
+  start(&l, s, is_packed(s) ? WR_ENTRY_ARG_PACKED_ROWS : WR_ENTRY_ARG_ROWS, found);
   wr_launch_i64(&l, s->reduced.size);
   wr_launch_i64(&l, s->per_split);
   wr_launch_blocks(&l, s->kept.size < most ? s->kept.size : most, s->splits, THREADS);

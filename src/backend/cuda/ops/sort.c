@@ -1,5 +1,6 @@
-/* Sort, argsort and partition along one axis; stable, NaN last. A partition is sorted whole, which
-   puts every element where it may stand. A line that fits into a block is sorted there; longer ones
+/* Sort, argsort and partition along one axis; stable, NaN last. A line that fits into a block is
+   sorted or parted there. Another, or a very short one, is sorted whole for a partition, which puts
+   every element where it may stand. Longer ones
    go by the digits of their keys, a sweep for each, back and forth between two pieces of scratch
    memory. The last sweep writes the result. */
 
@@ -61,11 +62,17 @@ static struct wr_error *in_block(struct sort *s, struct wr_run *run) {
   const bool few = n <= (s->passes == 8 ? FEW_LARGE : FEW_SMALL);
   int64_t threads = n <= THREADS / 2 * each(s) ? THREADS / 2 : THREADS;
   if (few) threads = smaller((n + 63) / 64 * 32, THREADS);
-  wr_launch_start(&l, s->id, few ? WR_ENTRY_SORT_FEW : WR_ENTRY_SORT_ROWS);
+  const struct wr_partition_params *partition = s->call->params;
+  const bool parts = s->call->op == WR_OP_PARTITION && !few;
+  wr_launch_start(&l, s->id,
+                  few     ? WR_ENTRY_SORT_FEW
+                  : parts ? WR_ENTRY_SORT_PARTS
+                          : WR_ENTRY_SORT_ROWS);
   wr_launch_pointer(&l, s->call->out.data);
   wr_launch_pointer(&l, s->call->in[0].data);
   wr_launch_struct(&l, &s->lines, sizeof s->lines);
   wr_launch_layout(&l, &s->axis.other);
+  if (parts) wr_launch_i64(&l, partition->kth);
   wr_launch_blocks(&l, s->lines.lines, 1, (unsigned)threads);
   return wr_launch(&l, run);
 }
