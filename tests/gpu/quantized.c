@@ -173,14 +173,17 @@ static void multiply(struct wr_quantized_params how, enum wr_dtype t, int32_t m,
   wr_node_release(x);
 }
 
-int main(void) {
+/* quantized [PART OF]: all ways of packing, or each so many-th of them. */
+int main(int argc, char **argv) {
   static const enum wr_dtype types[] = {WR_FLOAT32, WR_FLOAT16, WR_BFLOAT16};
   /* Each tile, filled and not; one whose k is no multiple of what they take. */
   static const int32_t sizes[][3] = {{9, 64, 1024},    {16, 33, 128},  {20, 70, 640},
                                      {40, 64, 1152},   {70, 257, 384}, {130, 4300, 256},
                                      {257, 9000, 128}, {33, 40, 4096}, {12, 7, 512}};
   if (!gpu_case_start()) return GPU_CASE_SKIPPED;
-  for (size_t i = 0; i < WAYS; i++) {
+  const size_t first = argc > 2 ? strtoul(argv[1], NULL, 10) : 0;
+  const size_t step = argc > 2 ? strtoul(argv[2], NULL, 10) : 1;
+  for (size_t i = first; i < WAYS; i += step) {
     const struct wr_quantized_params *how = &ways[i];
     for (int k = 0; k < 3; k++) {
       char what[96];
