@@ -68,9 +68,9 @@ INLINE u32 lanes_with(u32 digit) {
 }
 
 /* How many of the warp's elements have been counted with this digit, which is counted now, in the
-   order of the lanes; `lanes` have it. `counts` are the warp's own. */
-INLINE u32 counted_before(u16 *counts, u32 digit, u32 lanes) {
-  const u32 lower = lanes & ((1u << (threadIdx.x % 32)) - 1u);
+   order of the lanes. `counts` are the warp's own. */
+INLINE u32 counted_before(u16 *counts, u32 digit) {
+  const u32 lanes = lanes_with(digit), lower = lanes & ((1u << (threadIdx.x % 32)) - 1u);
   const u32 before = counts[digit];
   __syncwarp();
   if (lower == 0) counts[digit] = (u16)(before + __popc(lanes));

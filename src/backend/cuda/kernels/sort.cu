@@ -113,17 +113,11 @@ INLINE u32 find_places(room &s, const WR_A *x, int rounds, u32 count, int pass, 
   u16 *mine = s.counts[threadIdx.x / 32];
   for (int d = threadIdx.x % 32; d < DIGITS; d += 32) mine[d] = 0;
   __syncwarp();
-  /* By themselves first: they do not wait for each other, as counts do. */
-#pragma unroll
-  for (int r = 0; r < EACH; r++) {
-    if (r >= rounds) continue;
-    at[r] = lanes_with(element(r, rounds) < count ? digit_of(x[r], pass) : DIGITS - 1);
-  }
 #pragma unroll
   for (int r = 0; r < EACH; r++) {
     if (r >= rounds) continue;
     const u32 digit = element(r, rounds) < count ? digit_of(x[r], pass) : DIGITS - 1;
-    at[r] = counted_before(mine, digit, at[r]);
+    at[r] = counted_before(mine, digit);
   }
   __syncthreads();
   const u32 total = threadIdx.x < DIGITS ? count_of_block(s.counts, threadIdx.x) : 0;
