@@ -91,7 +91,7 @@ WR_INLINE double sum_by(const float *x, int64_t n, float mean, bool squares) {
   for (int l = 0; l < LANES; l++) total += (double)lanes[l];
   return total;
 }
-WR_WIDE static double sum_of(const float *x, int64_t n) { return sum_by(x, n, 0, false); }
+WR_WIDE static double sum_of_row(const float *x, int64_t n) { return sum_by(x, n, 0, false); }
 WR_WIDE static double squares_of(const float *x, int64_t n, float mean) {
   return sum_by(x, n, mean, true);
 }
@@ -102,7 +102,7 @@ static float row_sum(const struct rows *r, const char *row, float mean, bool squ
   for (int64_t i = 0, n; i < r->lines.n; i += n) {
     n = block_length(r->lines.n, i);
     const float *x = block_of(room, r, row, i, n);
-    sum += squares ? squares_of(x, n, mean) : sum_of(x, n);
+    sum += squares ? squares_of(x, n, mean) : sum_of_row(x, n);
   }
   return (float)sum / (float)r->lines.n;
 }
@@ -113,11 +113,11 @@ WR_WIDE static void scaled(float *y, const float *x, int64_t n, float mean, floa
   WR_INDEPENDENT
   for (int64_t i = 0; i < n; i++) y[i] = (x[i] - mean) * by;
 }
-WR_WIDE static void times(float *y, const float *w, int64_t n) {
+WR_WIDE static void times_weight(float *y, const float *w, int64_t n) {
   WR_INDEPENDENT
   for (int64_t i = 0; i < n; i++) y[i] *= w[i];
 }
-WR_WIDE static void plus(float *y, const float *b, int64_t n) {
+WR_WIDE static void plus_bias(float *y, const float *b, int64_t n) {
   WR_INDEPENDENT
   for (int64_t i = 0; i < n; i++) y[i] += b[i];
 }
@@ -132,7 +132,7 @@ static void put_block(const struct rows *r, const char *row, char *out, int64_t 
     const struct wr_tensor *factor = k == 0 ? r->weight : r->bias;
     if (!factor) continue;
     if (!whole) (half ? round_f16 : round_bf16)(y, n);
-    (k == 0 ? times : plus)(y, factors(room, factor, first, n), n);
+    (k == 0 ? times_weight : plus_bias)(y, factors(room, factor, first, n), n);
   }
   if (!whole) (half ? store_f16 : store_bf16)((uint16_t *)(void *)out, y, n);
 }
