@@ -5,8 +5,8 @@
    may change it at any time, and a product (mlx_matmul, mlx_addmm and what is made of them) is
    computed as the setting was when the product was recorded, whenever and on whichever thread it is
    forced; and so are convolutions, and attention of more than one query, both in float32 where it
-   says TF32X3. Products of other types, products with a vector, and all that is computed on the CPU do
-   not depend on it: float32 and complex64 are computed in float32 there. */
+   says TF32X3. Products of other types, products with a vector, and all that is computed on the CPU
+   do not depend on it: float32 and complex64 are computed in float32 there. */
 
 #ifdef __cplusplus
 extern "C" {

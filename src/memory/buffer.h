@@ -40,9 +40,9 @@ struct wr_buffer {
     void (*dtor)(void *);  /* immutable after publish; user memory: to be called once, or NULL */
     wr_atomic_ptr derived; /* atomic ACQ_REL; others: derived.c's */
   };
-  void *payload;            /* user memory: as dtor, the runner keeps it; others: budget.c's */
-  struct wr_buffer *next;   /* under the memory's LOCK or owner thread only, while cached */
-  wr_atomic_u64 only_on;    /* atomic ACQ_REL: graph/transfer.c; set by it alone */
+  void *payload;          /* user memory: as dtor, the runner keeps it; others: budget.c's */
+  struct wr_buffer *next; /* under the memory's LOCK or owner thread only, while cached */
+  wr_atomic_u64 only_on;  /* atomic ACQ_REL: graph/transfer.c; set by it alone */
 };
 
 struct wr_memory *wr_memory_host(void);

@@ -160,12 +160,18 @@ static size_t cached_above(size_t limit) {
 }
 
 /* Memories are only ever added, but by tests that let no other thread work meanwhile. */
-void wr_cache_trim(size_t limit) {
+static void trim_all(size_t limit) {
   trim_one(wr_memory_host(), cached_above(limit));
   wr_mutex_lock(&cache.lock);
   struct wr_memory *memory = cache.memories;
   wr_mutex_unlock(&cache.lock);
   for (; memory; memory = memory->next) trim_one(memory, cached_above(limit));
+}
+
+/* Derived forms last: they become idle buffers. */
+void wr_cache_trim(size_t limit) {
+  trim_all(limit);
+  if (cached_above(limit) && wr_forms_drop()) trim_all(limit);
 }
 
 /* ---- memories ---- */
@@ -201,7 +207,6 @@ static void trim_malloc(void) {
 
 void wr_memory_clear_cache(void) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
-  wr_forms_drop();
   wr_cache_trim(0);
   int before = wr_cancel_off(); /* its first call may ask the system for random bytes (K7) */
   pthread_once(&once, trim_malloc);

@@ -134,7 +134,7 @@ size_t wr_forms_bytes(void) { return wr_load_relaxed(&all.bytes); }
 static bool is_room(size_t bytes) {
   struct wr_memory *host = wr_memory_host();
   return wr_forms_bytes() + bytes <= wr_account_memory_limit(host) / 4 &&
-         !wr_memory_crowded(host, bytes);
+         wr_account_may_keep(bytes) && !wr_memory_crowded(host, bytes);
 }
 
 /* By the thread that is FILLING. A child of a fork may find bytes that its parent began. */

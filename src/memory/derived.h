@@ -6,9 +6,9 @@
    when memory is short: whoever finds none works without.
 
    The first use of a form leaves a mark, the second makes it, so that what is used once costs a bit
-   in a word. Forms count as active memory, are at most a quarter of the memory limit, and go with
-   the cache (wr_memory_clear_cache) and before an allocation above the limit. A refusal is no
-   error. */
+   in a word. Forms are reported as cached memory, are at most a quarter of the memory limit, keep
+   to a cache limit that was set, and go with the cache (wr_memory_clear_cache) and before an
+   allocation above the limit. A refusal is no error. */
 
 #include <stdbool.h>
 #include <stddef.h>

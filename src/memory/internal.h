@@ -62,6 +62,8 @@ uint64_t wr_account_held(const struct wr_memory *memory);
    for the idle bytes of all memories, which is what it is compared with. Never less than there are
    once nothing is in flight: who frees counts before it asks. */
 uint64_t wr_account_excess(const struct wr_memory *memory);
+/* Whether so many bytes more may be kept beside what is cached; they may unless a limit was set. */
+bool wr_account_may_keep(size_t bytes);
 /* The same for a buffer that is to become idle: true when the cache would never hold it. */
 bool wr_account_oversized(const struct wr_memory *memory, size_t bytes);
 uint64_t wr_account_memory_limit(const struct wr_memory *memory);

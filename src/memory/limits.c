@@ -2,19 +2,24 @@
    numbers are atomics that order nothing: relaxed everywhere. Setting a limit is one exchange, so
    that of several threads each gets the value that it replaced. */
 
+#include "memory/derived.h"
 #include "memory/internal.h"
 
 /* Read one after the other, two counts can be further apart than they ever were: cut off at zero.
  */
 static uint64_t less(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
 
-size_t wr_memory_active(void) { return wr_load_relaxed(&wr_accounts.all.active); }
+/* Derived forms are told as cached: they are made again when they are gone, and what a caller has
+   made and freed leaves no more than before. */
+size_t wr_memory_active(void) {
+  return less(wr_load_relaxed(&wr_accounts.all.active), wr_forms_bytes());
+}
 
 /* Held is read first: an allocation in between makes the difference smaller, never negative by a
    live buffer. */
 size_t wr_memory_cached(void) {
   uint64_t held = wr_load_relaxed(&wr_accounts.all.held);
-  return less(held, wr_load_relaxed(&wr_accounts.all.active));
+  return less(held, wr_memory_active());
 }
 
 /* ---- one memory ---- */
@@ -44,8 +49,9 @@ static uint64_t idle_in(const struct wr_memory *m) {
 }
 
 void wr_memory_usage(const struct wr_memory *m, size_t *active, size_t *cached) {
-  *active = active_in(m);
-  *cached = idle_in(m);
+  const uint64_t forms = is_host(m) ? wr_forms_bytes() : 0;
+  *active = less(active_in(m), forms);
+  *cached = idle_in(m) + forms;
 }
 
 static uint64_t idle_in_all(void) {
@@ -60,7 +66,12 @@ static uint64_t default_cache_limit(const struct wr_memory *m) {
 
 uint64_t wr_account_excess(const struct wr_memory *m) {
   if (!wr_load_relaxed(&wr_accounts.cache_limited)) return less(idle_in(m), default_cache_limit(m));
-  return less(idle_in_all(), wr_load_relaxed(&wr_accounts.cache_limit));
+  return less(idle_in_all() + wr_forms_bytes(), wr_load_relaxed(&wr_accounts.cache_limit));
+}
+
+bool wr_account_may_keep(size_t bytes) {
+  return !wr_load_relaxed(&wr_accounts.cache_limited) ||
+         wr_memory_cached() + bytes <= wr_load_relaxed(&wr_accounts.cache_limit);
 }
 
 bool wr_account_oversized(const struct wr_memory *m, size_t bytes) {

@@ -424,7 +424,9 @@ int main(void) {
   wr_memory_set_cache_limit(0); /* every buffer is an allocation */
   sweep(vectors_and_strings, "vectors and strings");
   sweep(arithmetic, "arithmetic");
+  wr_memory_set_cache_limit((size_t)1 << 30); /* which packed weights keep to */
   sweep(packed_weights, "packed weights");
+  wr_memory_set_cache_limit(0);
   sweep(fusion, "fusion");
   sweep(products, "products");
   sweep(other_kernels, "other kernels");

@@ -150,8 +150,8 @@ static void try_one(const struct wr_gemm_kernels *with, bool single, int m, int 
   free(row);
 }
 
-/* ThreadSanitizer, which makes this file's own arithmetic slow, has threads to look at in a few of the
-   sizes as in all. */
+/* ThreadSanitizer, which makes this file's own arithmetic slow, has threads to look at in a few of
+   the sizes as in all. */
 #ifdef __SANITIZE_THREAD__
 enum { SIZE_STEP = 5, FLAGS_STEP = 5 };
 #else

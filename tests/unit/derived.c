@@ -52,7 +52,8 @@ static void one_for_each_key(void) {
   struct wr_buffer *b = buffer();
   for (int64_t at = 1; at < 20; at++) make(b, at);
   for (int64_t at = 1; at < 20; at++) expect_held(b, at);
-  CHECK(wr_forms_bytes() >= 19 * BYTES && wr_memory_active() >= before + wr_forms_bytes());
+  CHECK(wr_forms_bytes() >= 19 * BYTES && wr_memory_cached() >= wr_forms_bytes());
+  CHECK(wr_memory_active() >= before + 1000 && wr_memory_active() < before + 2000);
   wr_forms_end(b); /* as before it is written over */
   CHECK(wr_forms_bytes() == 0);
   make(b, 3);
@@ -82,6 +83,22 @@ static void not_while_it_is_held(void) {
   wr_form_leave(again);
   CHECK(!hold(b, 1, &fresh)); /* made often enough */
   wr_buffer_release(b);
+}
+
+/* What is reported as cached keeps to the limit of the cache. */
+static void cache_decides(void) {
+  bool fresh;
+  struct wr_buffer *b = buffer();
+  wr_memory_clear_cache();
+  const size_t limit = wr_memory_set_cache_limit(BYTES / 2);
+  CHECK(!hold(b, 1, &fresh) && !hold(b, 1, &fresh));
+  wr_memory_set_cache_limit(100 * BYTES);
+  make(b, 2);
+  CHECK(wr_forms_bytes() >= BYTES);
+  wr_memory_set_cache_limit(BYTES / 2);
+  CHECK(wr_forms_bytes() == 0 && wr_memory_cached() <= BYTES / 2);
+  wr_buffer_release(b);
+  wr_memory_set_cache_limit(limit);
 }
 
 static void memory_decides(void) {
@@ -157,6 +174,7 @@ int main(void) {
   one_for_each_key();
   not_while_it_is_held();
   memory_decides();
+  cache_decides();
   nothing_of_the_users();
   threads_at_once();
   return 0;

@@ -1,9 +1,9 @@
 #ifndef MLX_MEMORY_H
 #define MLX_MEMORY_H
 
-/* Memory of the process's arrays, in bytes. Active memory is held by live arrays, and by what is
-   kept packed of matrices that products read again and again; idle memory waits in a cache for the
-   next array. What is reported is the sum over the host and all GPUs. The memory limit holds for
+/* Memory of the process's arrays, in bytes. Active memory is held by live arrays; cached memory
+   waits for the next array, or is what is kept packed of matrices that products read again and
+   again. What is reported is the sum over the host and all GPUs. The memory limit holds for
    each of them by itself, and so does a cache limit that was never set; one that was set is for the
    sum. Unless told otherwise the cache has 256 MB on the host and an eighth of a GPU's memory
    there, and the memory limit is four fifths of what there is. Setters return the value before (of
