@@ -85,6 +85,13 @@ static inline void *force_for_ever(void *array) {
   (void)mlx_array_eval(*(mlx_array *)array);
   return NULL;
 }
-static inline void force_elsewhere(mlx_array *array) { (void)start_thread(force_for_ever, array); }
+/* The handle is copied: the thread may begin after the caller's function has returned. */
+static inline void force_elsewhere(const mlx_array *array) {
+  static mlx_array forced[8];
+  static int n;
+  CHECK(n < 8);
+  forced[n] = *array;
+  (void)start_thread(force_for_ever, &forced[n++]);
+}
 
 #endif
