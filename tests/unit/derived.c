@@ -174,8 +174,8 @@ int main(void) {
   one_for_each_key();
   not_while_it_is_held();
   memory_decides();
-  cache_decides();
   nothing_of_the_users();
   threads_at_once();
+  cache_decides(); /* the last, since a limit that was set stays one */
   return 0;
 }
