@@ -11,11 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/base.h"
 #include "base/lock.h"
-
-extern char **environ;
 
 enum variable {
   VAR_CHECK,

@@ -266,7 +266,7 @@ static void one_turn(struct hub *h) {
   for (int i = 0; i < h->size; i++) {
     guests[i] = (struct pollfd){.fd = h->guests[i].fd, .events = POLLIN};
   }
-  if (poll(fds, (nfds_t)(1 + CALLERS + h->size), ms) <= 0) return;
+  if (poll(fds, (nfds_t)1 + CALLERS + (nfds_t)h->size, ms) <= 0) return;
   for (int i = 0; i < h->size; i++) {
     if (guests[i].revents) hear(h, i);
   }

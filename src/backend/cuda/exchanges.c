@@ -35,7 +35,8 @@ static const char *text_of(int result) {
                                       "an invalid argument",
                                       "the calls do not fit together",
                                       "another process, or the network, failed"};
-  return result > 0 && (size_t)result < sizeof texts / sizeof texts[0] ? texts[result] : "unknown";
+  const size_t count = sizeof texts / sizeof texts[0], at = result > 0 ? (size_t)result : count;
+  return at < count ? texts[at] : "unknown";
 }
 
 static struct wr_error *result_of(int result, const char *call) {
