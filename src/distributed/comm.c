@@ -231,3 +231,27 @@ struct wr_error *wr_comm_split(struct wr_comm **out, struct wr_comm *group, int 
   if (error) wr_comm_fail(group, wr_error_retain(error));
   return error;
 }
+
+static int in_order(const void *a, const void *b) {
+  const struct wr_split_member *x = a, *y = b;
+  if (x->key != y->key) return x->key < y->key ? -1 : 1;
+  return (x->rank > y->rank) - (x->rank < y->rank);
+}
+
+int wr_split_sort(void *members, size_t item, int size, int color) {
+  char *at = members;
+  int count = 0;
+  for (int i = 0; i < size; i++, at += item) {
+    struct wr_split_member *m = (void *)at;
+    m->rank = i;
+    if (m->color == color) memmove((char *)members + (size_t)count++ * item, at, item);
+  }
+  qsort(members, (size_t)count, item, in_order);
+  return count;
+}
+
+/* Relaxed: the number alone counts. */
+uint64_t wr_split_id(uint64_t id, wr_atomic_u32 *splits, int color) {
+  const uint64_t split = wr_fetch_add_relaxed(splits, 1u) + 1;
+  return (id ^ split << 32 ^ (uint32_t)color) * UINT64_C(0x9e3779b97f4a7c15);
+}

@@ -126,6 +126,18 @@ extern const char *const wr_collective_names[WR_COLLECTIVES];
    room for size times n. */
 struct wr_error *wr_gather_bytes(struct wr_comm *group, const void *mine, int n, void *all);
 
+/* What a process says of itself in a split, first of all that its engine has it say. */
+struct wr_split_member {
+  int32_t color, key;
+  int32_t rank; /* of the group that is split; wr_split_sort sets it */
+};
+/* Of what all members have gathered, `item` bytes each: leaves those of that color in front, in the
+   order of the new group. Returns how many. */
+int wr_split_sort(void *members, size_t item, int size, int color);
+/* The number of the new group, from that of the one that is split and how many splits there were.
+   Who splits one group from several threads has to keep an order by himself. */
+uint64_t wr_split_id(uint64_t id, wr_atomic_u32 *splits, int color);
+
 /* ---- combine.c ---- */
 
 /* out = a and b by the operation of an all-reduce, element by element; out may be a or b. */

@@ -167,28 +167,10 @@ static struct wr_error *nccl_init(struct wr_comm **out, bool strict) {
 
 /* ---- groups of groups ---- */
 
-/* What a process says of itself in a split. */
 struct member {
-  int32_t color, key;
-  uint32_t rank;  /* of the group that is split */
-  uint32_t first; /* of the first group */
+  struct wr_split_member is;
+  uint32_t first; /* its rank in the first group */
 };
-
-static int in_order(const void *a, const void *b) {
-  const struct member *x = a, *y = b;
-  if (x->key != y->key) return x->key < y->key ? -1 : 1;
-  return (x->rank > y->rank) - (x->rank < y->rank);
-}
-
-/* Leaves those of that color in front, in the order of the new group; how many. */
-static int sort_out(struct member *all, int n, int color) {
-  int count = 0;
-  for (int i = 0; i < n; i++) {
-    if (all[i].color == color) all[count++] = all[i];
-  }
-  qsort(all, (size_t)count, sizeof *all, in_order);
-  return count;
-}
 
 typedef char ids_of_group[WR_NCCL_LANES][WR_EXCHANGE_ID_BYTES];
 
@@ -199,9 +181,9 @@ static struct wr_error *share_ids(struct wr_nccl *parent, const struct member *m
   struct wr_error *error = NULL;
   ids_of_group *all = wr_calloc((size_t)parent->group.size * sizeof *all);
   if (!all) return wr_error_out_of_memory();
-  if (n > 1 && members[0].rank == (uint32_t)parent->group.rank) error = make_ids(*ids);
+  if (n > 1 && members[0].is.rank == parent->group.rank) error = make_ids(*ids);
   if (!error) error = wr_gather_bytes(&parent->group, *ids, (int)sizeof *ids, all);
-  if (!error) memcpy(*ids, all[members[0].rank], sizeof *ids);
+  if (!error) memcpy(*ids, all[members[0].is.rank], sizeof *ids);
   wr_free(all);
   return error;
 }
@@ -215,7 +197,7 @@ static struct wr_error *join(struct wr_comm **out, struct wr_nccl *parent,
   if (!first) return wr_error_out_of_memory();
   for (int i = 0; i < n; i++) {
     first[i] = members[i].first;
-    if (members[i].rank == (uint32_t)parent->group.rank) rank = i;
+    if (members[i].is.rank == parent->group.rank) rank = i;
   }
   struct wr_error *error = group_new(out, parent->line, id, first, rank, n, parent->device, *ids);
   wr_free(first);
@@ -225,19 +207,15 @@ static struct wr_error *join(struct wr_comm **out, struct wr_nccl *parent,
 static struct wr_error *nccl_split(struct wr_comm **out, struct wr_comm *group, int color,
                                    int key) {
   struct wr_nccl *parent = wr_nccl_of(group);
-  const struct member me = {.color = color,
-                            .key = key,
-                            .rank = (uint32_t)group->rank,
+  const struct member me = {.is = {.color = color, .key = key},
                             .first = parent->members[group->rank]};
   ids_of_group ids = {{0}};
   struct member *all = wr_alloc((size_t)group->size * sizeof *all);
   if (!all) return wr_error_out_of_memory();
-  /* Relaxed: who splits one group from several threads has to keep an order by himself. */
-  const uint64_t split = wr_fetch_add_relaxed(&parent->splits, 1u) + 1;
-  const uint64_t id = (parent->id ^ split << 32 ^ (uint32_t)color) * UINT64_C(0x9e3779b97f4a7c15);
+  const uint64_t id = wr_split_id(parent->id, &parent->splits, color);
   struct wr_error *error = wr_gather_bytes(group, &me, (int)sizeof me, all);
   if (!error) {
-    const int n = sort_out(all, group->size, color);
+    const int n = wr_split_sort(all, sizeof *all, group->size, color);
     error = share_ids(parent, all, n, &ids);
     if (!error) error = join(out, parent, all, n, id, (const ids_of_group *)&ids);
   }

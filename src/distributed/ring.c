@@ -389,34 +389,17 @@ static bool ring_available(void) { return true; }
 
 /* ---- groups of groups ---- */
 
-/* What a process says of itself in a split. */
 struct member {
-  int32_t color, key, rank;
+  struct wr_split_member is;
   int32_t listens; /* 0: it could not, and no group comes of it */
   struct sockaddr_in here[WR_RING_LANES];
 };
-
-static int in_order(const void *a, const void *b) {
-  const struct member *x = a, *y = b;
-  if (x->key != y->key) return x->key < y->key ? -1 : 1;
-  return (x->rank > y->rank) - (x->rank < y->rank);
-}
-
-/* Leaves those of that color in front, in the order of the new group; how many. */
-static int sort_out(struct member *all, int n, int color) {
-  int count = 0;
-  for (int i = 0; i < n; i++) {
-    if (all[i].color == color) all[count++] = all[i];
-  }
-  qsort(all, (size_t)count, sizeof *all, in_order);
-  return count;
-}
 
 static struct wr_error *all_listen(const struct member *members, int n) {
   for (int i = 0; i < n; i++) {
     if (!members[i].listens) {
       return wr_error_new(WEIR_ERROR_DEVICE, "[ring] Rank %d cannot listen for the new group",
-                          members[i].rank);
+                          members[i].is.rank);
     }
   }
   return NULL;
@@ -431,7 +414,7 @@ static struct wr_error *join_members(struct wr_comm **out, const struct wr_ring 
   if (n == 1) return wr_comm_alone(out);
   struct wr_error *error = all_listen(members, n);
   if (error) return error;
-  while (rank < n && members[rank].rank != parent->group.rank) rank++;
+  while (rank < n && members[rank].is.rank != parent->group.rank) rank++;
   if (rank == n) {
     return wr_error_new(WEIR_ERROR_DEVICE, "[ring] What the group has gathered is not its own");
   }
@@ -468,17 +451,15 @@ static struct wr_error *ring_split(struct wr_comm **out, struct wr_comm *group, 
                                    int key) {
   struct wr_ring *parent = ring_of(group);
   struct wr_ring_plan plan = {.watched = parent->lane[0].link.left};
-  struct member me = {.color = color, .key = key, .rank = group->rank};
+  struct member me = {.is = {.color = color, .key = key}};
   struct member *all = wr_alloc((size_t)group->size * (sizeof *all + 1));
   if (!all) return wr_error_out_of_memory();
   char *arrived = (char *)(all + group->size);
-  /* Relaxed: who splits one group from several threads has to keep an order by himself. */
-  const uint64_t split = wr_fetch_add_relaxed(&parent->splits, 1u) + 1;
-  const uint64_t id = (parent->id ^ split << 32 ^ (uint32_t)color) * UINT64_C(0x9e3779b97f4a7c15);
+  const uint64_t id = wr_split_id(parent->id, &parent->splits, color);
   struct wr_error *refused = listen_anew(parent, &me, plan.listeners);
   struct wr_error *error = wr_gather_bytes(group, &me, (int)sizeof me, all);
   if (!error) {
-    const int n = sort_out(all, group->size, color);
+    const int n = wr_split_sort(all, sizeof *all, group->size, color);
     error = refused ? wr_error_retain(refused) : join_members(out, parent, all, n, id, &plan);
   }
   /* Nobody leaves before all are connected: an end of the parent's connections meanwhile is one of

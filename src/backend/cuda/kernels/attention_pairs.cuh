@@ -1,6 +1,7 @@
 /* What the kernels of attention of 16-bit floats share: two elements in a word, and products of such. */
 
 #include "matrices.cuh"
+#include "two.cuh"
 
 /* ---- d += a b of 16 x 16 by 16 x 8, each lane with its part of the three ---- */
 
@@ -35,20 +36,6 @@ __device__ __noinline__ void multiply(WR_A, float *d, const u32 *a, const u32 *b
 #endif
 
 INLINE u32 both(WR_A x, WR_A y) { return (u32)x.v | (u32)y.v << 16; }
-#if __CUDA_ARCH__ >= 800
-INLINE u32 both(f16, float x, float y) {
-  u32 r;
-  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(r) : "f"(y), "f"(x));
-  return r;
-}
-INLINE u32 both(bf16, float x, float y) {
-  u32 r;
-  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(r) : "f"(y), "f"(x));
-  return r;
-}
-#else
-INLINE u32 both(WR_A, float x, float y) { return both(store_as<WR_A>::of(x), store_as<WR_A>::of(y)); }
-#endif
-INLINE u32 both(float x, float y) { return both(WR_A(), x, y); }
+INLINE u32 both(float x, float y) { return two_of(WR_A(), x, y); }
 INLINE u32 two(const WR_A *p) { return *(const u32 *)(const void *)p; }
 INLINE WR_A zero() { return store_as<WR_A>::of(0.0f); }
