@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 
-from serving import Server, check, failures, make_folder
+from serving import Clients, Server, check, failures, make_folder
 
 PROGRAM, MODEL = sys.argv[1], pathlib.Path(sys.argv[2])
 TEXT = "rain in the plain"
@@ -57,36 +57,23 @@ def point(link, folder):
     new.rename(link)
 
 
-class Clients:
-    """Four who ask without a pause, while the block lasts."""
+class Users(Clients):
+    """Four, of whom every other one keeps the rows that it gets."""
 
     def __init__(self, server):
-        self.server, self.over = server, threading.Event()
-        self.wrong, self.rows, self.times = [], [], []
+        super().__init__(4)
+        self.server, self.rows = server, []
 
-    def run(self, number):
-        while not self.over.is_set():
-            begin = time.monotonic()
-            if number % 2:
-                status, answer = self.server.post("/v1/embeddings", {"input": TEXT, "model": "all-MiniLM-L6-v2"})
-                if status == 200:
-                    self.rows.append(answer["data"][0]["embedding"])
-            else:
-                status, answer = self.server.post("/search", {"query": TEXT, "top": 1})
-            self.times.append(time.monotonic() - begin)
-            if status != 200:
-                self.wrong.append((status, answer))
-
-    def __enter__(self):
-        self.threads = [threading.Thread(target=self.run, args=(i,)) for i in range(4)]
-        for thread in self.threads:
-            thread.start()
-        return self
+    def ask(self, number):
+        if number % 2 == 0:
+            return self.server.post("/search", {"query": TEXT, "top": 1})
+        status, answer = self.server.post("/v1/embeddings", {"input": TEXT, "model": "all-MiniLM-L6-v2"})
+        if status == 200:
+            self.rows.append(answer["data"][0]["embedding"])
+        return status, answer
 
     def __exit__(self, *unused):
-        self.over.set()
-        for thread in self.threads:
-            thread.join()
+        super().__exit__(*unused)
         check("none failed", not self.wrong and self.times, self.wrong[:2])
 
     def say(self, what):
@@ -131,10 +118,10 @@ def falls_to(seen, before, seconds=20):
 def check_reload(server, link, other):
     one = row(server)
     before = held(server)
-    with Clients(server) as clients:
+    with Users(server) as clients:
         time.sleep(2)
     clients.say("clients by themselves")
-    with Clients(server) as clients:
+    with Users(server) as clients:
         point(link, other)
         state = reload(server)
         check("it went well", state["reloads"] == 1 and state["failures"] == 0 and state["error"] is None, state)
@@ -152,7 +139,7 @@ def check_reload(server, link, other):
 def check_failed_reloads(server, link, bads):
     before, one = held(server), row(server)
     good = json.loads(server.ask_admin("GET", "/admin/reload")[1])
-    with Clients(server) as clients:
+    with Users(server) as clients:
         for number, (folder, why) in enumerate(bads, 1):
             point(link, folder)
             state = reload(server)
@@ -166,7 +153,7 @@ def check_failed_reloads(server, link, bads):
 
 
 def check_debug(server):
-    with Clients(server):
+    with Users(server):
         for _ in range(20):
             status, text = server.ask_admin("GET", "/debug/streams")
             check("what it is at", status == 200 and text.startswith("weir"), (status, text[:200]))

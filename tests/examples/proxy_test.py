@@ -8,10 +8,9 @@ import pathlib
 import socket
 import sys
 import tempfile
-import threading
 import time
 
-from serving import NGINX, Proxy, Server, check, failures, free_port, make_folder
+from serving import NGINX, Clients, Proxy, Server, check, failures, free_port, make_folder
 
 PROGRAM = sys.argv[1]
 MODEL = sys.argv[2] if (pathlib.Path(sys.argv[2]) / "model.safetensors").exists() else None
@@ -24,32 +23,18 @@ def start(port, model, *paths):
     return server
 
 
-class Clients:
-    """Eight who ask without a pause, while the block lasts."""
+class Users(Clients):
+    """Eight, who take a connection that breaks for an answer too."""
 
     def __init__(self, proxy):
-        self.proxy, self.over, self.wrong, self.count = proxy, threading.Event(), [], 0
+        super().__init__(8)
+        self.proxy = proxy
 
-    def run(self):
-        while not self.over.is_set():
-            try:
-                status, answer = self.proxy.post("/search", {"query": "rain in the plain", "top": 3})
-            except (OSError, ValueError) as error:
-                status, answer = 0, repr(error)
-            self.count += 1
-            if status != 200:
-                self.wrong.append((status, answer))
-
-    def __enter__(self):
-        self.threads = [threading.Thread(target=self.run) for _ in range(8)]
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *unused):
-        self.over.set()
-        for thread in self.threads:
-            thread.join()
+    def ask(self, _):
+        try:
+            return self.proxy.post("/search", {"query": "rain in the plain", "top": 3})
+        except (OSError, ValueError) as error:
+            return 0, repr(error)
 
 
 def asked(server):
@@ -61,7 +46,7 @@ def asked(server):
 
 def check_replacing(proxy, servers, model, folder):
     """Each server in turn ends, and another begins at its port."""
-    with Clients(proxy) as clients:
+    with Users(proxy) as clients:
         time.sleep(0.5)
         check("both are asked", all(asked(server) > 0 for server in servers))
         for at, server in enumerate(servers):
@@ -73,7 +58,7 @@ def check_replacing(proxy, servers, model, folder):
                 time.sleep(0.01)
             check("the new one is asked", asked(servers[at]) > 0)
     check("no request failed", not clients.wrong, clients.wrong[:3])
-    print(f"{clients.count} requests while both servers were replaced, {len(clients.wrong)} failed")
+    print(f"{len(clients.times)} requests while both servers were replaced, {len(clients.wrong)} failed")
 
 
 def check_gone(proxy, servers):

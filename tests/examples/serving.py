@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 failures = []
@@ -155,3 +156,29 @@ def make_folder(room):
     (folder / "link").symlink_to("one")
     (folder / "image").write_bytes(b"one\0two\n")
     return folder
+
+
+class Clients:
+    """So many who ask without a pause, each by `ask(number)`, while the block lasts: a status and an answer."""
+
+    def __init__(self, count):
+        self.count, self.over, self.wrong, self.times = count, threading.Event(), [], []
+
+    def run(self, number):
+        while not self.over.is_set():
+            begin = time.monotonic()
+            status, answer = self.ask(number)
+            self.times.append(time.monotonic() - begin)
+            if status != 200:
+                self.wrong.append((status, answer))
+
+    def __enter__(self):
+        self.threads = [threading.Thread(target=self.run, args=(i,)) for i in range(self.count)]
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *unused):
+        self.over.set()
+        for thread in self.threads:
+            thread.join()
