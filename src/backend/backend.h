@@ -38,11 +38,11 @@ struct wr_tensor {
   struct wr_buffer *buffer;
 };
 
+struct wr_encoder; /* the backend's own */
+
 /* One command: out = op(in..., params). out is dense, never overlaps an input unless it is the very
    same address and layout (a donated elementwise input). With parts, which live as long as the
    call, it has so many results, each dense: out is the bytes in which they stand. */
-struct wr_encoder; /* the backend's own */
-
 struct wr_call {
   enum wr_op op;
   int32_t n_in;

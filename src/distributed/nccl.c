@@ -224,9 +224,7 @@ static struct wr_error *nccl_split(struct wr_comm **out, struct wr_comm *group, 
 }
 
 static struct wr_device nccl_device(const struct wr_comm *group) {
-  const struct wr_nccl *g =
-      WR_CONTAINER_OF((struct wr_comm *)(uintptr_t)group, struct wr_nccl, group);
-  return (struct wr_device){.type = WR_DEVICE_GPU, .index = g->device};
+  return (struct wr_device){.type = WR_DEVICE_GPU, .index = wr_nccl_of(group)->device};
 }
 
 static bool nccl_reduces(enum wr_collective what, enum wr_dtype dtype) {

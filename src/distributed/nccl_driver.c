@@ -505,13 +505,12 @@ static bool has_to_start_locked(void) {
   return start;
 }
 
-static void refuse_coming(struct coming *c, const struct wr_error *error) {
+/* Takes the error and the channel's reference. */
+static void refuse_channel(struct wr_comm *group, int channel, struct wr_error *error) {
   struct wr_job *job;
-  while ((job = wr_channel_take(c->group, c->channel)) != NULL) {
-    refuse_job(job, wr_error_retain((struct wr_error *)(uintptr_t)error));
-  }
-  wr_comm_release(c->group);
-  wr_free(c);
+  while ((job = wr_channel_take(group, channel)) != NULL) refuse_job(job, wr_error_retain(error));
+  wr_comm_release(group);
+  wr_error_release(error);
 }
 
 /* The system refuses a thread. */
@@ -531,7 +530,8 @@ static void refuse_all(struct wr_error *error) {
   while (coming) {
     struct coming *c = coming;
     coming = c->next;
-    refuse_coming(c, error);
+    refuse_channel(c->group, c->channel, wr_error_retain(error));
+    wr_free(c);
   }
   wr_error_release(error);
 }
@@ -544,12 +544,7 @@ static void start_driver(bool start) {
 void wr_nccl_run(struct wr_comm *group, int channel) {
   struct coming *c = wr_alloc(sizeof *c);
   if (!c) {
-    struct coming here = {.group = group, .channel = channel};
-    struct wr_job *job;
-    while ((job = wr_channel_take(here.group, here.channel)) != NULL) {
-      refuse_job(job, wr_error_out_of_memory());
-    }
-    wr_comm_release(group);
+    refuse_channel(group, channel, wr_error_out_of_memory());
     return;
   }
   *c = (struct coming){.group = group, .channel = channel};

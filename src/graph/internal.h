@@ -208,7 +208,7 @@ struct wr_plan {
   struct wr_request *request;       /* that it is made for; borrowed; NULL: none */
   struct wr_error *failed; /* the first input or root that had failed before; a reference or NULL */
   struct wr_download *download; /* of the last of `order`, on a plan without foreign; or NULL */
-  void *few[WR_PLAN_FEW];       /* where the first of `order` may lie */
+  void *few[WR_PLAN_FEW]; /* where the first of `order` lie, so that a plan stays where it is */
 };
 /* Each root is over, in `order` or claimed by others then, so that it can be waited for. When
    memory is refused, the nodes for which there is none fail with that error; the others stay

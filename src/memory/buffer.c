@@ -28,13 +28,13 @@ static void count_alloc(struct wr_memory *memory, size_t bytes) {
 
 /* ---- memory from a source ---- */
 
-/* Above the limit the cache is emptied first, and derived forms end; the allocation then goes on
-   (K14). Whoever encodes for a device has waited before for what its stream will release
-   (graph/run.c). */
 static bool is_above_limit(struct wr_memory *memory, size_t bytes) {
   return wr_account_held(memory) + bytes > wr_account_memory_limit(memory);
 }
 
+/* Above the limit the cache is emptied first, and derived forms end; the allocation then goes on
+   (K14). Whoever encodes for a device has waited before for what its stream will release
+   (graph/run.c). */
 static void respect_limit(struct wr_memory *memory, size_t bytes) {
   if (!is_above_limit(memory, bytes)) return;
   wr_cache_empty(memory);
