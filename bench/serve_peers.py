@@ -4,6 +4,7 @@ Usage: serve_peers.py PEER WAY MODEL SENTENCES rows | rate CALLERS SECONDS BULK 
 PEER is onnx, whose MODEL is what serve_onnx.py makes, beside tokenizer.json's folder in WEIR_BENCH_TOKENIZER; or
 torch, whose MODEL is a folder that sentence-transformers reads. WAY is how callers are served: each, every caller
 computes its own sentence with all processors; one, with one; or batch, a thread takes what waits, 32 at most.
+WEIR_BENCH_DEVICE says where PyTorch computes, "cuda" or, where it is not set, "cpu".
 """
 
 import os
@@ -56,7 +57,7 @@ class Torch:
         from sentence_transformers import SentenceTransformer
 
         torch.set_num_threads(THREADS)
-        self.model = SentenceTransformer(MODEL, device="cpu")
+        self.model = SentenceTransformer(MODEL, device=os.environ.get("WEIR_BENCH_DEVICE", "cpu"))
 
     def rows(self, texts):
         return self.model.encode(texts, batch_size=TOGETHER, show_progress_bar=False)
