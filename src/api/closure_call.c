@@ -3,8 +3,11 @@
    since what is around it would stay for ever. The payload's destructor runs inside the free that
    ended the function, or on the reclaimer (K10). No locks. */
 
+#include <stdio.h>
+
 #include "api/api.h"
 #include "api/closure.h"
+#include "api/error.h"
 #include "api/map.h"
 #include "base/base.h"
 #include "mlx/c/closure.h"
@@ -225,12 +228,18 @@ static struct wr_error *take_results(const struct kind *kind, struct frame *f,
   return error;
 }
 
-/* The error that the function met, which is a new one, or that it says that there was one. While
-   `before` is held, no other has its address, but the one that stands for all where there is no
-   memory. */
+/* That the function says that there was an error, and behind it the error that it met, which is a
+   new one. While `before` is held, no other has its address, but the one that stands for all where
+   there is no memory. Programs for mlx-c tell by the beginning that the error is their function's,
+   of which they may know more; functions in each other say so once. */
 static struct wr_error *refusal(const struct kind *kind, const struct wr_error *before) {
   struct wr_error *met = wr_api_last_error();
-  if (met && (met != before || met == wr_error_out_of_memory())) return met;
+  if (met && (met != before || met == wr_error_out_of_memory())) {
+    if (wr_error_of_closure(met)) return met;
+    char words[WR_ERROR_PREFIX];
+    snprintf(words, sizeof words, "%s returned a non-zero value: ", kind->name);
+    return wr_error_prefix_take(met, words);
+  }
   wr_error_release(met);
   return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "%s returned a non-zero value", kind->name);
 }

@@ -82,10 +82,10 @@ static int fail(struct wr_error *error) {
 }
 
 /* A message that begins with a bracket already keeps it: some come from a part that many operations
-   share. */
+   share. One of a closure's begins with that word, by which programs for mlx-c know it. */
 int wr_api_fail(const char *function, struct wr_error *error) {
   char prefix[WR_ERROR_PREFIX];
-  if (wr_error_message(error)[0] == '[') return fail(error);
+  if (wr_error_message(error)[0] == '[' || wr_error_of_closure(error)) return fail(error);
   wr_error_prefix(function, prefix);
   return fail(wr_error_prefix_take(error, prefix));
 }

@@ -30,5 +30,7 @@ void wr_error_calls_end(void);
 enum { WR_ERROR_PREFIX = 96 };
 /* "[operation] " for a message about that function, or an empty text. */
 void wr_error_prefix(const char *function, char prefix[WR_ERROR_PREFIX]);
+/* Whether the message says that a function of the user's gave up, "mlx_closure... returned ...". */
+bool wr_error_of_closure(const struct wr_error *error);
 
 #endif

@@ -1,5 +1,6 @@
 /* What messages begin with: as in MLX, whose messages programs take apart, the operation's name in
-   brackets, [reshape] or [linalg::qr]; of functions that read an item, nothing. No locks. */
+   brackets, [reshape] or [linalg::qr]; of functions that read an item, nothing; of closures that
+   gave up, the name of their handles. No locks. */
 
 #include <stdio.h>
 #include <string.h>
@@ -75,4 +76,9 @@ void wr_error_prefix(const char *function, char prefix[WR_ERROR_PREFIX]) {
   static const char linalg[] = "mlx_linalg_";
   const bool is_linalg = strncmp(function, linalg, strlen(linalg)) == 0;
   snprintf(prefix, WR_ERROR_PREFIX, "[%s%.*s] ", is_linalg ? "linalg::" : "", (int)length, name);
+}
+
+bool wr_error_of_closure(const struct wr_error *error) {
+  static const char start[] = "mlx_closure";
+  return strncmp(wr_error_message(error), start, strlen(start)) == 0;
 }

@@ -13,11 +13,11 @@ struct wr_ops_text wr_ops_dims_text(const int32_t *shape, int ndim) {
   return text;
 }
 
+/* Programs for mlx-c cut its messages at ". at", behind which it names a line of its own. */
 struct wr_error *wr_ops_broadcast_error(const int32_t *a, int a_ndim, const int32_t *b, int b_ndim,
                                         const char *names) {
   return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
-                      "[broadcast_shapes] Shapes %s and %s cannot be broadcast. They are those of "
-                      "%s.",
+                      "[broadcast_shapes] Shapes %s and %s cannot be broadcast. at %s",
                       wr_ops_dims_text(a, a_ndim).s, wr_ops_dims_text(b, b_ndim).s, names);
 }
 

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "bracket.h"
 #include "check.h"
 #include "lists.h"
 #include "mean_cpu.h"
@@ -20,7 +21,7 @@ static void hear(const char *message, void *n) {
 }
 
 static bool says(int rc, const char *text) {
-  const bool said = rc == 1 && weir_last_error()[0] == '[' && strstr(weir_last_error(), text);
+  const bool said = rc == 1 && begins_rightly(weir_last_error()) && strstr(weir_last_error(), text);
   if (!said) fprintf(stderr, "rc %d, \"%s\", expected \"%s\"\n", rc, weir_last_error(), text);
   return said;
 }

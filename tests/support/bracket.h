@@ -3,7 +3,7 @@
 
 /* E4: messages begin with MLX's name of the operation in brackets: the function's, without what C
    needs to tell forms and families apart. Those that are others in C follow; those of items
-   begin with no bracket. Header-only. */
+   begin with no bracket, and those of closures that gave up with their kind. Header-only. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,6 +18,11 @@ static const char *const bracket_renamed[][2] = {
 static inline const char *after_beginning(const char *text, const char *beginning) {
   size_t n = strlen(beginning);
   return strncmp(text, beginning, n) ? NULL : text + n;
+}
+
+/* Whether it begins with some operation's bracket, or as a closure's does that gave up. */
+static inline bool begins_rightly(const char *message) {
+  return message[0] == '[' || after_beginning(message, "mlx_closure");
 }
 
 /* The message behind its bracket; NULL when that is not the function's. */

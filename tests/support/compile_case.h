@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "bracket.h"
 #include "check.h"
 #include "lists.h"
 #include "mean_cpu.h"
@@ -22,7 +23,7 @@ static inline void hear(const char *message, void *n) {
 }
 
 static inline bool says(int rc, const char *text) {
-  const bool said = rc == 1 && weir_last_error()[0] == '[' && strstr(weir_last_error(), text);
+  const bool said = rc == 1 && begins_rightly(weir_last_error()) && strstr(weir_last_error(), text);
   if (!said) fprintf(stderr, "rc %d, \"%s\", expected \"%s\"\n", rc, weir_last_error(), text);
   return said;
 }

@@ -10,11 +10,11 @@
    A function of the user's gets each result as an empty handle, and gives it a value
    (mlx_vector_array_set, _set_data, _set_value, or an assignment, which hands over the vector);
    to leave one empty is an error. Vectors and maps that it is given end with the call; arrays that
-   it takes out of them it may keep. It returns 0, or else the call that ran it fails: with the
-   error that it met last, if it met one, else with "mlx_closure returned a non-zero value" (with
-   the name of its kind). It runs on the thread of the call that needs it, with no lock held; it may
-   call anything, also what frees its own handle, and must return: neither longjmp nor an exception
-   may leave it (docs/threads.md).
+   it takes out of them it may keep. It returns 0, or else the call that ran it fails, with
+   "mlx_closure returned a non-zero value" (with the name of its kind). If it met an error, the last
+   one stands behind that and a colon, and the call has its status. It runs on the thread of the
+   call that needs it, with no lock held; it may call anything, also what frees its own handle, and
+   must return: neither longjmp nor an exception may leave it (docs/threads.md).
 
    A destructor is called once, dtor(payload), when the last that refers to the function is gone:
    inside the free or the set that let go of it, or on a thread of the library's, which is started

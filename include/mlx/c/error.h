@@ -5,8 +5,9 @@
 
    When a call fails, the handler is called on the calling thread, with the message as data and
    no lock held, before the call returns. Messages begin with the operation in brackets, as in
-   "[reshape] ...", and name the parameter; those of mlx_array_item_* have no bracket. The text is
-   the handler's until it returns, and is cut after 2047 bytes.
+   "[reshape] ...", and name the parameter; those of mlx_array_item_* have no bracket, and of a
+   closure that gave up they begin with mlx_closure. The text is the handler's until it returns, and
+   is cut after 2047 bytes.
 
    A handler may call anything, and need not return: it may end in longjmp or in a C++ exception.
    For what fails inside it, it is called again, down to eight calls in each other; what fails in
