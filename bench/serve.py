@@ -189,9 +189,10 @@ def main():
         measure_proxy(page, BUILD / "examples" / "serve", MODEL, options.seconds)
     if options.write:
         path = ROOT / "bench" / "RESULTS.md"
+        which = "Serving" if options.device == "cpu" else "Serving on a GPU"
         command = " ".join(["bench/serve", *(a for a in sys.argv[2:])])
         part = f"{os.cpu_count()} cores; `{command}`\n\n```\n" + "\n".join(page.lines) + "\n```\n"
-        path.write_text(table.put_part(path.read_text(encoding="utf-8"), "Serving", part, "bench/serve"), encoding="utf-8")
+        path.write_text(table.put_part(path.read_text(encoding="utf-8"), which, part, "bench/serve"), encoding="utf-8")
     return 0
 
 
