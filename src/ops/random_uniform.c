@@ -69,7 +69,8 @@ static struct wr_node *unit(struct wr_compose *c, const int32_t *shape, int ndim
                             const struct precision *p, struct wr_node *key) {
   struct wr_node **slot = wr_compose_slot(c);
   struct wr_node *u = wr_compose_step(c, wr_ops_random_bits(slot, shape, ndim, 4, key, c->stream));
-  u = wr_compose_binary(c, WR_OP_DIVIDE, u, wr_compose_scalar(c, 0x1p32, WR_FLOAT32));
+  /* MLX divides by 2^32: the same number, at many times the instructions. */
+  u = wr_compose_binary(c, WR_OP_MULTIPLY, u, wr_compose_scalar(c, 0x1p-32, WR_FLOAT32));
   u = wr_compose_binary(c, WR_OP_MINIMUM, u, wr_compose_scalar(c, p->below_one, WR_FLOAT32));
   return wr_compose_astype(c, u, p->dtype);
 }
