@@ -1,5 +1,5 @@
 /* Template: the functions of two values for one integer type, or bool, and then their rows.
-   Included by binary.c with
+   Included by binary_bool.c, binary_unsigned.c and binary_signed.c with
      EL       b8 (bool), u8 .. u64, i8 .. i64
      SIGNED   defined for i8 .. i64
    Arithmetic goes through uint64_t, so that overflow wraps; bool's results become 0 or 1 when they
@@ -55,7 +55,7 @@ WR_INLINE E F(_right_shift)(E a, E b) {
 
 WR_INLINE E F(_power)(E a, E b) {
   if (b < 0) return (E)(a == 1 ? 1 : a == -1 ? (b & 1 ? -1 : 1) : 0);
-  return (E)integer_power((uint64_t)a, (uint64_t)b);
+  return (E)wr_integer_power((uint64_t)a, (uint64_t)b);
 }
 
 #else
@@ -65,12 +65,11 @@ WR_INLINE E F(_floor_divide)(E a, E b) { return (E)(b == 0 ? 0 : a / b); }
 WR_INLINE E F(_right_shift)(E a, E b) {
   return (E)((uint64_t)b < 8 * sizeof(E) ? a >> ((uint64_t)b & 63) : 0);
 }
-WR_INLINE E F(_power)(E a, E b) { return (E)integer_power(a, b); }
+WR_INLINE E F(_power)(E a, E b) { return (E)wr_integer_power(a, b); }
 
 #endif
 
 #undef E
 #undef F
-#undef SIGNED
 #define CT EL
 #include "backend/cpu/binary_rows.h"

@@ -1,11 +1,10 @@
-/* Template: the rows of the operations of two inputs for one type. Included by binary.c with
+/* Template: the rows of the operations of two inputs for one type. Included by binary_*.c with
      EL   the element type
      CT   the compute type: f32, f64, c64, or EL itself for integers (whose functions binary_int.h
           makes)
-     TAKES_<types>(..)  its arguments where the set of types has this one, else nothing
      NO_WIDE_PRODUCT   defined where GCC would fuse it with an addition, where processors can
      NEAR_REMAINDER   defined where the remainder of pairs that are not far goes without calls
-   The functions and their table ROW(s) come from the rows of ops.def. */
+   The functions and their table come from the rows of ops.def (elementwise_rows.h). */
 
 #define E WR_PASTE(wr_el_, EL)
 #define C WR_PASTE(wr_ct_, EL)
@@ -87,28 +86,5 @@ WR_INLINE void ROW(_far)(const struct wr_row *r, C (*near)(C, C), C (*any)(C, C)
 #define FORM_binary_test(name) \
   WR_WIDE static void ROW(_##name)(const struct wr_row *r) { ROW(_check)(r, OP(_##name)); }
 
-#include "core/families.h"
-#undef OF_binary
-#define OF_binary(ID, name, arity, rule, types, params, fusable, cpu, cuda) \
-  TAKES_##types(FORM_##cpu(name))
-#include "core/ops.def"
-#undef OF_binary
-#define OF_binary(ID, name, arity, rule, types, params, fusable, cpu, cuda) \
-  TAKES_##types([WR_OP_##ID] = ROW(_##name), )
-static const wr_row_fn ROW(s)[WR_OP_COUNT] = {
-#include "core/ops.def"
-};
-#include "core/families_end.h"
-
-#undef FORM_binary
-#undef FORM_binary_far
-#undef FORM_binary_product
-#undef FORM_binary_test
-#undef E
-#undef C
-#undef LOAD
-#undef STORE
-#undef ROW
-#undef OP
-#undef EL
-#undef CT
+#define INPUTS 2
+#include "backend/cpu/elementwise_rows.h"

@@ -44,7 +44,4 @@ wr_row_fn wr_cpu_cast_row(enum wr_dtype to, enum wr_dtype from);
 /* Elements of `dtype`, chosen by a bool. */
 wr_row_fn wr_cpu_where_row(enum wr_dtype dtype);
 
-/* Runs `row`, or answers that the operation has no kernel for the type of its first input. */
-struct wr_error *wr_cpu_elementwise(const struct wr_call *call, wr_row_fn row);
-
 #endif

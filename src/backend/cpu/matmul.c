@@ -305,7 +305,7 @@ static struct wr_error *scale(const struct wr_tensor *x, float beta) {
   in[1].strides = broadcast;
   in[1].dense = false;
   const struct wr_call call = {.op = WR_OP_MULTIPLY, .n_in = 2, .in = in, .out = *x};
-  return wr_cpu_elementwise(&call, wr_cpu_binary_row(WR_OP_MULTIPLY, x->dtype));
+  return wr_cpu_binary(&call);
 }
 
 /* Whether a product can add c where it lies. */

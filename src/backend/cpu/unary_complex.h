@@ -1,7 +1,5 @@
-#ifndef WR_BACKEND_CPU_UNARY_COMPLEX_H
-#define WR_BACKEND_CPU_UNARY_COMPLEX_H
-
-/* The rows of the operations of one input for complex64; part of unary.c. */
+/* Template: the rows of the operations of one input for complex64. Included by unary_f64.c with
+     EL   c64 */
 
 WR_INLINE void c64_row_map(const struct wr_row *r, wr_complex64 (*f)(wr_complex64)) {
   wr_complex64 *out = r->out;
@@ -32,16 +30,5 @@ WR_INLINE void c64_row_magnitude(const struct wr_row *r, float (*f)(wr_complex64
 #define FORM_unary_test(name) \
   static void c64_row_##name(const struct wr_row *r) { c64_row_check(r, c64_##name); }
 #define FORM_unary_turn FORM_unary
-#define TAKES_any(...) __VA_ARGS__
-#define TAKES_boolean(...)
-#define TAKES_floating(...)
-#define TAKES_inexact(...) __VA_ARGS__
-#define TAKES_number(...) __VA_ARGS__
-#define TAKES_complex64(...) __VA_ARGS__
-#define TAKES_integer(...)
-#define TAKES_whole(...)
-#define TAKES_real(...)
-#include "backend/cpu/unary_rows.h"
-#undef ROW
-
-#endif
+#define INPUTS 1
+#include "backend/cpu/elementwise_rows.h"

@@ -1,6 +1,5 @@
-/* Template: the rows of the operations of one input for one floating type. Included by unary.c with
-     EL   f16, f32, f64 or bf16
-     CT   what it computes in: f32 or f64 */
+/* Template: the rows of the operations of one input for one floating type. Included by unary_*.c
+   with EL   f16, f32, f64 or bf16 CT   what it computes in: f32 or f64 */
 
 #define E WR_PASTE(wr_el_, EL)
 #define C WR_PASTE(wr_ct_, EL)
@@ -55,22 +54,5 @@ WR_INLINE void ROW(_turn)(const struct wr_row *r, C (*near)(C), C (*any)(C)) {
   WR_WIDE static void ROW(_##name)(const struct wr_row *r) { \
     ROW(_turn)(r, OP(_near_##name), OP(_##name));            \
   }
-#define TAKES_any(...) __VA_ARGS__
-#define TAKES_boolean(...)
-#define TAKES_floating(...) __VA_ARGS__
-#define TAKES_inexact(...) __VA_ARGS__
-#define TAKES_number(...) __VA_ARGS__
-#define TAKES_complex64(...)
-#define TAKES_integer(...)
-#define TAKES_whole(...)
-#define TAKES_real(...) __VA_ARGS__
-#include "backend/cpu/unary_rows.h"
-
-#undef E
-#undef C
-#undef LOAD
-#undef STORE
-#undef ROW
-#undef OP
-#undef EL
-#undef CT
+#define INPUTS 1
+#include "backend/cpu/elementwise_rows.h"

@@ -1,8 +1,7 @@
 /* Template: the rows of the operations of one input for one integer type, or bool. Included by
-   unary.c with
+   unary_int.c with
      EL       b8 (bool), u8 .. u64, i8 .. i64
      SIGNED   defined for i8 .. i64
-     BOOLEAN  defined for b8
    Arithmetic goes through uint64_t, so that overflow wraps: -INT_MIN is INT_MIN. */
 
 #define E WR_PASTE(wr_el_, EL)
@@ -70,27 +69,8 @@ WR_INLINE bool ONE(isposinf)(E x) {
 #define FORM_unary_magnitude FORM_unary
 #define FORM_unary_test(name) \
   static void ROW(_##name)(const struct wr_row *r) { ROW(_check)(r, ONE(name)); }
-#define TAKES_any(...) __VA_ARGS__
-#ifdef BOOLEAN
-#define TAKES_boolean(...) __VA_ARGS__
-#define TAKES_integer(...)
-#define TAKES_number(...)
-#else
-#define TAKES_boolean(...)
-#define TAKES_integer(...) __VA_ARGS__
-#define TAKES_number(...) __VA_ARGS__
-#endif
-#define TAKES_floating(...)
-#define TAKES_inexact(...)
-#define TAKES_complex64(...)
-#define TAKES_whole(...) __VA_ARGS__
-#define TAKES_real(...) __VA_ARGS__
-#include "backend/cpu/unary_rows.h"
+#define INPUTS 1
+#include "backend/cpu/elementwise_rows.h"
 
-#undef E
-#undef STORE
-#undef ROW
 #undef ONE
-#undef EL
 #undef SIGNED
-#undef BOOLEAN

@@ -2,8 +2,7 @@
 #define WR_BACKEND_CPU_SCALAR_SCALAR_H
 
 /* Elementwise functions of single values: <compute type>_<operation>, for f32, f64 and c64 (those
-   of the integers are in their templates). The rows of unary.c and binary.c are loops over these.
- */
+   of the integers are in their templates). The rows of unary_*.c and binary_*.c loop over them. */
 
 #include <complex.h>
 #include <math.h>
@@ -11,6 +10,7 @@
 #include <string.h>
 
 #include "backend/cpu/loop/loop.h"
+#include "backend/cpu/scalar/integer.h"
 #include "backend/cpu/scalar/vector_math.h"
 #include "backend/cpu/scalar/vector_math64.h"
 
