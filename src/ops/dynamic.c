@@ -83,7 +83,7 @@ struct wr_error *wr_ops_slice_dynamic(struct wr_node **out, struct wr_node *a,
                                            wr_compose_count(&c, 0, size[d], WR_INT64));
     x = wr_compose_take(&c, x, at, d);
   }
-  return wr_compose_end(&c, out, x);
+  return wr_compose_end(&c, out, wr_compose_dense(&c, x));
 }
 
 /* The part's extents: the update's, and where it has none, 1 of the axes with a value, all of the

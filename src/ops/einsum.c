@@ -27,7 +27,7 @@ static void fail(struct einsum *e, struct wr_error *error) {
 
 /* ---- one operand ---- */
 
-/* A label that comes again becomes a diagonal. */
+/* A label that comes again becomes a diagonal, which is dense as by mlx_diagonal. */
 static void take_diagonals(struct einsum *e, struct wr_term *t) {
   const struct wr_node *a = t->node;
   int32_t shape[WR_MAX_NDIM];
@@ -62,6 +62,7 @@ static void take_diagonals(struct einsum *e, struct wr_term *t) {
   struct wr_node **slot = wr_compose_slot(&e->c);
   t->node = wr_compose_step(
       &e->c, wr_ops_view_diagonal(slot, t->node, &params, n, shape, strides, e->c.stream));
+  t->node = wr_compose_dense(&e->c, t->node);
 }
 
 /* Notes the extents; of those of one label 1 stands for any. */

@@ -135,7 +135,7 @@ struct wr_error *wr_ops_roll(struct wr_node **out, struct wr_node *a, const int 
   struct wr_error *error = wr_ops_axis("axis", axis, wr_node_ndim(a), &at);
   if (error) return error;
   struct wr_compose c = wr_compose_begin(s);
-  return wr_compose_end(&c, out, rolled(&c, a, at, sum_of(shift, n_shift)));
+  return wr_compose_end(&c, out, wr_compose_dense(&c, rolled(&c, a, at, sum_of(shift, n_shift))));
 }
 
 struct wr_error *wr_ops_roll_axes(struct wr_node **out, struct wr_node *a, const int *shift,
@@ -154,14 +154,15 @@ struct wr_error *wr_ops_roll_axes(struct wr_node **out, struct wr_node *a, const
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node *x = a;
   for (int i = 0; i < wr_node_ndim(a); i++) x = rolled(&c, x, i, by[i]);
-  return wr_compose_end(&c, out, x);
+  return wr_compose_end(&c, out, wr_compose_dense(&c, x));
 }
 
 struct wr_error *wr_ops_roll_all(struct wr_node **out, struct wr_node *a, const int *shift,
                                  int n_shift, struct wr_stream *s) {
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node *x = rolled(&c, wr_compose_flatten(&c, a), 0, sum_of(shift, n_shift));
-  return wr_compose_end(&c, out, wr_compose_reshape(&c, x, wr_node_ndim(a), wr_node_shape(a)));
+  x = wr_compose_reshape(&c, x, wr_node_ndim(a), wr_node_shape(a));
+  return wr_compose_end(&c, out, wr_compose_dense(&c, x));
 }
 
 /* ---- padding ---- */
@@ -270,7 +271,7 @@ static struct wr_error *pad(struct wr_node **out, struct wr_node *a, const struc
   }
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node *r = constant ? pad_constant(&c, a, m, value) : pad_edges(&c, a, m);
-  return wr_compose_end(&c, out, r);
+  return wr_compose_end(&c, out, wr_compose_dense(&c, r));
 }
 
 struct wr_error *wr_ops_pad(struct wr_node **out, struct wr_node *a, const int *axes, int n_axes,

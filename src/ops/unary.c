@@ -113,8 +113,7 @@ struct wr_error *wr_ops_round(struct wr_node **out, struct wr_node *a, int decim
   const bool whole = t == WR_BOOL || wr_dtype_is_integer(t);
   if (decimals == 0) return wr_ops_unary(out, WR_OP_ROUND, a, s);
   if (decimals > FLOAT64_POWERS || (whole && decimals > 0)) {
-    *out = wr_node_retain(a);
-    return NULL;
+    return wr_ops_contiguous(out, a, false, s);
   }
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node *r;

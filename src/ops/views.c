@@ -91,8 +91,8 @@ struct wr_error *wr_ops_unflatten(struct wr_node **out, struct wr_node *a, int a
 
 /* ---- diagonals ---- */
 
-struct wr_error *wr_ops_diagonal(struct wr_node **out, struct wr_node *a, int offset, int axis1,
-                                 int axis2, struct wr_stream *s) {
+static struct wr_error *view_diagonal(struct wr_node **out, struct wr_node *a, int offset,
+                                      int axis1, int axis2, struct wr_stream *s) {
   const int ndim = wr_node_ndim(a);
   int rows, columns;
   struct wr_error *error = wr_ops_axis("axis1", axis1, ndim, &rows);
@@ -122,6 +122,15 @@ struct wr_error *wr_ops_diagonal(struct wr_node **out, struct wr_node *a, int of
   params.axis[rows].start = (int32_t)(length > 0 ? down : 0);
   params.axis[columns].start = (int32_t)(length > 0 ? right : 0);
   return wr_ops_view_diagonal(out, a, &params, n + 1, shape, strides, s);
+}
+
+/* Dense, as MLX's is: programs read its elements one behind the other. */
+struct wr_error *wr_ops_diagonal(struct wr_node **out, struct wr_node *a, int offset, int axis1,
+                                 int axis2, struct wr_stream *s) {
+  struct wr_compose c = wr_compose_begin(s);
+  struct wr_node *x =
+      wr_compose_step(&c, view_diagonal(wr_compose_slot(&c), a, offset, axis1, axis2, s));
+  return wr_compose_end(&c, out, wr_compose_dense(&c, x));
 }
 
 /* A vector before or behind |k| zeros, so that element i is that of row i. */
@@ -164,9 +173,10 @@ struct wr_error *wr_ops_trace(struct wr_node **out, struct wr_node *a, int offse
   const int last = -1;
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node **slot = wr_compose_slot(&c);
-  struct wr_node *x = wr_compose_step(&c, wr_ops_diagonal(slot, a, offset, axis1, axis2, s));
+  struct wr_node *x = wr_compose_step(&c, view_diagonal(slot, a, offset, axis1, axis2, s));
   x = wr_compose_astype(&c, x, dtype);
-  return wr_compose_end(&c, out, wr_compose_reduce(&c, WR_OP_SUM, x, &last, 1, false));
+  x = wr_compose_reduce(&c, WR_OP_SUM, x, &last, 1, false);
+  return wr_compose_end(&c, out, wr_compose_dense(&c, x));
 }
 
 /* ---- strides and types that the caller names ---- */

@@ -98,4 +98,5 @@ def places():
                     yield "places", name, tuple(moved(a, way) for a in args), call
 
 
+places.moves = True
 PLACES = (places,)

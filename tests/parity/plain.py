@@ -24,6 +24,8 @@ class Refused(str):
 
 
 class Array:
+    dense = False  # of a result: MLX's elements lie one behind the other
+
     def __init__(self, dtype, bits):
         self.dtype, self.bits, self.shape = dtype, bits, tuple(bits.shape)
 

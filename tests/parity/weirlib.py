@@ -161,6 +161,11 @@ class Weir:
         self.lib.mlx_array_free(dense)
         return dtype, shape, np.frombuffer(data, DTYPES[dtype]).reshape(shape)
 
+    def is_dense(self, handle):
+        dense = c.c_bool()
+        self.check(self.lib._mlx_array_is_row_contiguous(c.byref(dense), handle))
+        return dense.value
+
     def shape(self, handle):
         return [self.lib.mlx_array_dim(handle, c.c_int(i))
                 for i in range(self.lib.mlx_array_ndim(handle))]

@@ -256,11 +256,10 @@ int mlx_cumsum(mlx_array *res, const mlx_array a, int axis, bool reverse, bool i
 /* a in degrees, where it is in radians. */
 int mlx_degrees(mlx_array *res, const mlx_array a, const mlx_stream s);
 
-/* Of one axis a matrix with a on its k-th diagonal and 0 elsewhere; of two a view of the k-th
-   diagonal. */
+/* Of one axis a matrix with a on its k-th diagonal and 0 elsewhere; of two the k-th diagonal. */
 int mlx_diag(mlx_array *res, const mlx_array a, int k, const mlx_stream s);
 
-/* A view of the diagonal over two axes, `offset` to the right of the main one, as the last axis; of
+/* The diagonal over two axes, `offset` to the right of the main one, as the last axis; of
    extent 0 where there is none. */
 int mlx_diagonal(mlx_array *res, const mlx_array a, int offset, int axis1, int axis2,
                  const mlx_stream s);
