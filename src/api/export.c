@@ -2,7 +2,6 @@
 
 #include "mlx/c/export.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "api/api.h"
@@ -36,19 +35,12 @@ struct inputs {
   struct wr_node **named;
 };
 
-static int by_key(const void *left, const void *right) {
-  const struct wr_map_entry *const *a = left, *const *b = right;
-  return strcmp((*a)->key, (*b)->key);
-}
-
 /* What is named has references too, since the function may change the map. */
 static void take_named(struct inputs *i, const struct wr_map *map, struct wr_error **error) {
-  const struct wr_map_entry **sorted = wr_alloc((map->count + 1) * sizeof *sorted);
+  const struct wr_map_entry **sorted = wr_map_sorted(map);
   i->names = wr_calloc((map->count + 1) * sizeof *i->names);
   i->named = wr_calloc((map->count + 1) * sizeof *i->named);
   if (!sorted || !i->names || !i->named) *error = wr_error_out_of_memory();
-  for (size_t k = 0; k < map->count && !*error; k++) sorted[k] = &map->entries[k];
-  if (!*error) qsort(sorted, map->count, sizeof *sorted, by_key);
   for (size_t k = 0; k < map->count && !*error; k++) {
     char *name = wr_text_copy(sorted[k]->key);
     if (!name) *error = wr_error_out_of_memory();

@@ -4,6 +4,7 @@
 
 #include "base/map.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 
@@ -135,6 +136,18 @@ void wr_map_drop_last(struct wr_map *map) {
   map->table[place_of(map, last->key, last->hash)] = 0;
   wr_free(last->key);
   map->count--;
+}
+
+static int by_key(const void *left, const void *right) {
+  const struct wr_map_entry *const *a = left, *const *b = right;
+  return strcmp((*a)->key, (*b)->key);
+}
+
+const struct wr_map_entry **wr_map_sorted(const struct wr_map *map) {
+  const struct wr_map_entry **sorted = wr_alloc((map->count + 1) * sizeof *sorted);
+  for (size_t i = 0; sorted && i < map->count; i++) sorted[i] = &map->entries[i];
+  if (sorted && map->count) qsort(sorted, map->count, sizeof *sorted, by_key);
+  return sorted;
 }
 
 void wr_map_end(struct wr_map *map) {

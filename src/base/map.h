@@ -30,6 +30,9 @@ void **wr_map_find(const struct wr_map *map, const char *key);
 void **wr_map_add(struct wr_map *map, const char *key, bool *added);
 /* Takes out the entry that was added last. */
 void wr_map_drop_last(struct wr_map *map);
+/* The `count` entries by their keys' bytes, one array to free; valid until a key is added or
+   dropped. NULL when memory is refused. */
+const struct wr_map_entry **wr_map_sorted(const struct wr_map *map);
 /* Frees the keys and the table, not the values. */
 void wr_map_end(struct wr_map *map);
 

@@ -103,11 +103,14 @@ void wr_fn_import_free(struct wr_fn_import *f) {
 
 /* ---- which trace ---- */
 
+/* Named arguments of which the trace has none by that name are, in order of name, its positional
+   inputs behind those that are given. */
 struct given {
   const struct wr_node_list *in;
   const struct wr_map *named;
   size_t n_named;
-  struct wr_node **inputs; /* as the trace has them */
+  const struct wr_map_entry **by_name; /* the named ones, sorted */
+  struct wr_node **inputs;             /* as the trace has them */
 };
 
 static bool fits(const struct wr_fn_file *f, const struct wr_fn_value *v,
@@ -117,21 +120,35 @@ static bool fits(const struct wr_fn_file *f, const struct wr_fn_value *v,
   return !memcmp(v->shape, wr_node_shape(node), (size_t)v->ndim * sizeof *v->shape);
 }
 
-/* Fills `inputs` where it does. */
-static bool trace_fits(const struct wr_fn_file *f, const struct wr_fn_trace *t,
-                       const struct given *g) {
-  if (t->n_names != g->n_named || t->n_in != g->in->n + g->n_named) return false;
-  for (size_t i = 0; i < t->n_in; i++) {
-    if (i < g->in->n) {
-      g->inputs[i] = g->in->items[i];
-    } else {
-      void **place = wr_map_find(g->named, t->names[i - g->in->n]);
-      if (!place) return false;
-      g->inputs[i] = *place;
-    }
-    if (!fits(f, &t->in[i], g->inputs[i])) return false;
+static bool has_name(const struct wr_fn_trace *t, const char *name) {
+  for (size_t i = 0; i < t->n_names; i++) {
+    if (!strcmp(t->names[i], name)) return true;
+  }
+  return false;
+}
+
+/* Fills `inputs`. False: a name of the trace is not given, or there are too few or too many. */
+static bool arrange(const struct wr_fn_trace *t, const struct given *g) {
+  if (t->n_names > g->n_named || t->n_in != g->in->n + g->n_named) return false;
+  size_t n = g->in->n;
+  const size_t positional = t->n_in - t->n_names;
+  for (size_t i = 0; i < n; i++) g->inputs[i] = g->in->items[i];
+  for (size_t i = 0; i < t->n_names; i++) {
+    void **place = wr_map_find(g->named, t->names[i]);
+    if (!place) return false;
+    g->inputs[positional + i] = *place;
+  }
+  for (size_t i = 0; n < positional; i++) {
+    if (!has_name(t, g->by_name[i]->key)) g->inputs[n++] = g->by_name[i]->value;
   }
   return true;
+}
+
+static bool trace_fits(const struct wr_fn_file *f, const struct wr_fn_trace *t,
+                       const struct given *g) {
+  bool fit = arrange(t, g);
+  for (size_t i = 0; fit && i < t->n_in; i++) fit = fits(f, &t->in[i], g->inputs[i]);
+  return fit;
 }
 
 static void add_value(struct wr_bytes *b, enum wr_dtype dtype, int ndim, const int32_t *shape) {
@@ -148,7 +165,7 @@ static void add_traces(struct wr_bytes *b, const struct wr_fn_file *f) {
   for (uint32_t k = 0; k < f->n_traces; k++) {
     const struct wr_fn_trace *t = &f->traces[k];
     const size_t positional = t->n_in - t->n_names;
-    wr_bytes_format(b, "\n%u. Function with ", k + 1);
+    wr_bytes_format(b, " %u. Function with ", k + 1);
     add_beginning(b, t->n_in, t->n_names);
     for (size_t i = 0; i < t->n_in; i++) {
       if (i < positional) {
@@ -168,13 +185,13 @@ static void add_given(struct wr_bytes *b, const struct given *g) {
   add_beginning(b, g->in->n + g->n_named, g->n_named);
   for (size_t i = 0; i < g->in->n; i++) {
     const struct wr_node *node = g->in->items[i];
-    wr_bytes_format(b, "   %zu: ", i + 1);
+    wr_bytes_format(b, "  %zu: ", i + 1);
     add_value(b, wr_node_dtype(node), wr_node_ndim(node), wr_node_shape(node));
   }
   for (size_t i = 0; i < g->n_named; i++) {
-    const struct wr_node *node = g->named->entries[i].value;
-    wr_bytes_add_text(b, "   \"");
-    wr_bytes_add_text(b, g->named->entries[i].key);
+    const struct wr_node *node = g->by_name[i]->value;
+    wr_bytes_add_text(b, "  \"");
+    wr_bytes_add_text(b, g->by_name[i]->key);
     wr_bytes_add_text(b, "\": ");
     add_value(b, wr_node_dtype(node), wr_node_ndim(node), wr_node_shape(node));
   }
@@ -213,10 +230,16 @@ struct wr_error *wr_fn_import_call(const struct wr_fn_import *f, const struct wr
                                    const struct wr_map *named, struct wr_ptrs *outputs) {
   struct given g = {.in = in, .named = named, .n_named = named ? named->count : 0};
   g.inputs = wr_calloc((in->n + g.n_named + 1) * sizeof *g.inputs);
-  if (!g.inputs) return wr_error_out_of_memory();
-  uint32_t i = 0;
-  while (i < f->file->n_traces && !trace_fits(f->file, &f->file->traces[i], &g)) i++;
-  struct wr_error *error = i < f->file->n_traces ? run(f, i, &g, outputs) : no_match(f->file, &g);
+  if (named) g.by_name = wr_map_sorted(named);
+  struct wr_error *error = NULL;
+  if (!g.inputs || (named && !g.by_name)) {
+    error = wr_error_out_of_memory();
+  } else {
+    uint32_t i = 0;
+    while (i < f->file->n_traces && !trace_fits(f->file, &f->file->traces[i], &g)) i++;
+    error = i < f->file->n_traces ? run(f, i, &g, outputs) : no_match(f->file, &g);
+  }
   wr_free(g.inputs);
+  wr_free(g.by_name);
   return error;
 }

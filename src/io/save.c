@@ -1,7 +1,6 @@
 /* Saving npy and safetensors. All is computed and checked before a byte is written. No locks. */
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/base.h"
@@ -102,25 +101,13 @@ static void add_quoted(struct wr_bytes *b, const char *text) {
 }
 
 /* Keys in their bytes' order, as MLX has them. */
-static int by_key(const void *a, const void *b) {
-  const struct wr_map_entry *const *x = a, *const *y = b;
-  return strcmp((*x)->key, (*y)->key);
-}
-
-static const struct wr_map_entry **sorted(const struct wr_map *map) {
-  const struct wr_map_entry **order = wr_alloc((map->count + 1) * sizeof *order);
-  for (size_t i = 0; order && i < map->count; i++) order[i] = &map->entries[i];
-  if (order && map->count) qsort(order, map->count, sizeof *order, by_key);
-  return order;
-}
-
 static void add_metadata(struct wr_bytes *b, const struct wr_map *metadata) {
   wr_bytes_add_text(b, "\"__metadata__\":");
   if (metadata->count == 0) {
     wr_bytes_add_text(b, "null");
     return;
   }
-  const struct wr_map_entry **order = sorted(metadata);
+  const struct wr_map_entry **order = wr_map_sorted(metadata);
   b->refused = b->refused || !order;
   for (size_t i = 0; order && i < metadata->count; i++) {
     wr_bytes_add_text(b, i ? "," : "{");
@@ -152,7 +139,7 @@ static void add_array(struct wr_bytes *b, const char *name, const struct wr_node
 /* `offsets` are those of the map's entries. */
 static void add_header(struct wr_bytes *b, const struct wr_map *arrays,
                        const struct wr_map *metadata, const uint64_t *offsets) {
-  const struct wr_map_entry **order = sorted(arrays);
+  const struct wr_map_entry **order = wr_map_sorted(arrays);
   bool told = false;
   b->refused = !order;
   wr_bytes_add_text(b, "{");

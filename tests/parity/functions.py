@@ -321,6 +321,8 @@ def traces_of_mlx():
     wrong = close("traces", called(f, [x[:2]]), [np.tanh(x[:2] @ np.asarray(weight))])
     wrong += close("traces", called(f, [x]), [np.tanh(x @ np.asarray(weight))])
     wrong += close("traces, named", called(f, [x], {"y": y}), [np.tanh(x @ np.asarray(weight)) + y])
+    wrong += close("traces, by name", called(f, [], {"a": x, "y": y}), [np.tanh(x @ np.asarray(weight)) + y])
+    wrong += close("traces, by any name", called(f, [], {"z": x}), [np.tanh(x @ np.asarray(weight))])
     try:
         called(f, [floats(3, 4)], {"z": y})
         wrong += 1
@@ -329,7 +331,7 @@ def traces_of_mlx():
         parts = ("[import_function::call] No imported function found which matches the given positional and "
                  "keyword arguments. Possible functions include:",
                  "3. Function with 1 positional inputs and 1 keyword inputs:", '   "y": (3) float32',
-                 "Called with 1 positional inputs and 1 keyword inputs:", "   1: (3,4) float32")
+                 "Called with 1 positional inputs and 1 keyword inputs:", "\n  1: (3,4) float32", '\n  "z": (3) float32')
         for part in parts:
             if part not in text:
                 print(f"no {part!r} in {text!r}")

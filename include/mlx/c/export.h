@@ -60,7 +60,8 @@ mlx_imported_function mlx_imported_function_new(const char *file);
 int mlx_imported_function_free(mlx_imported_function xfunc);
 /* Records the first trace that fits the arguments, on the calling thread's default streams; of a
    device of which the file has several, the others are streams of the function's. The results are
-   lazy. Where none fits, the error lists what there is. */
+   lazy. Named arguments of which a trace has no name are, in order of name, its positional inputs
+   behind those that are given. Where none fits, the error lists what there is. */
 int mlx_imported_function_apply(mlx_vector_array *res, const mlx_imported_function xfunc,
                                 const mlx_vector_array args);
 int mlx_imported_function_apply_kwargs(mlx_vector_array *res, const mlx_imported_function xfunc,
