@@ -33,6 +33,7 @@ bool wr_ptrs_push(struct wr_ptrs *v, void *item) {
 }
 
 void wr_ptrs_free(struct wr_ptrs *v) {
+  if (!v->items) return;
   if (!v->lent) wr_free(v->items);
   *v = (struct wr_ptrs){0};
 }

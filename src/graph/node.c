@@ -326,7 +326,7 @@ void wr_node_release(struct wr_node *node) {
   struct wr_node *list = NULL;
   if (!node) return;
   wr_node_drop_to_list(node, &list);
-  wr_node_free_list(list);
+  if (list) wr_node_free_list(list);
 }
 
 /* The pointer is cleared before its reference is dropped, here as everywhere: the child of a fork
@@ -347,7 +347,7 @@ void wr_node_drop_edges(struct wr_node *node, bool keep_stream) {
   wr_store_release(&node->edges, own); /* release: emptied before */
   edges->n = 0;
   for (uint32_t i = 0; i < n; i++) wr_node_drop_to_list(edges->in[i], &list);
-  wr_node_free_list(list);
+  if (list) wr_node_free_list(list);
   if (edges->n_steps) wr_free(edges);
   if (!keep_stream) drop_stream(node);
 }

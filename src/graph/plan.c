@@ -5,6 +5,8 @@
    small thread stack (K13). No lock; but in the child of a fork EVENT, for nodes that the parent's
    threads had claimed. */
 
+#include <string.h>
+
 #include "base/fork.h"
 #include "base/lock.h"
 #include "graph/internal.h"
@@ -181,8 +183,12 @@ static void finish(struct wr_plan *plan) {
   wr_audit_plan(plan);
 }
 
+/* All but `few`; copied, which takes a third of the time of clearing it. */
+static const struct wr_plan fresh;
+
 void wr_plan_make(struct wr_plan *plan, struct wr_node *const *roots, size_t n) {
-  *plan = (struct wr_plan){.request = wr_request_current()};
+  memcpy(plan, &fresh, offsetof(struct wr_plan, few));
+  plan->request = wr_request_current();
   plan->order = wr_ptrs_in(plan->few, WR_PLAN_FEW);
   if (plan->request) plan->failures = wr_budget_failures(plan->request); /* before it looks */
   claim_all(plan, roots, n);

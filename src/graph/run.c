@@ -135,17 +135,17 @@ __attribute__((constructor)) static void let_know(void) { wr_graph_let_know(); }
 
 /* ---- operands ---- */
 
-static void tensor_of(const struct wr_node *node, struct wr_buffer *buffer, int64_t offset,
-                      struct wr_tensor *t) {
-  size_t item = wr_dtype_size((enum wr_dtype)node->dtype);
-  *t = (struct wr_tensor){.data = (char *)buffer->data + offset * (int64_t)item,
-                          .shape = node->shape,
-                          .strides = node->strides,
-                          .size = node->size,
-                          .dtype = (enum wr_dtype)node->dtype,
-                          .ndim = node->ndim,
-                          .dense = wr_is_dense(node),
-                          .buffer = buffer};
+static struct wr_tensor tensor_of(const struct wr_node *node, struct wr_buffer *buffer,
+                                  int64_t offset) {
+  const int64_t at = offset ? offset * (int64_t)wr_dtype_size((enum wr_dtype)node->dtype) : 0;
+  return (struct wr_tensor){.data = (char *)buffer->data + at,
+                            .shape = node->shape,
+                            .strides = node->strides,
+                            .size = node->size,
+                            .dtype = (enum wr_dtype)node->dtype,
+                            .ndim = node->ndim,
+                            .dense = wr_is_dense(node),
+                            .buffer = buffer};
 }
 
 static size_t output_bytes(const struct wr_node *node) {
@@ -158,12 +158,13 @@ enum { DONATED_MORE = 16384 };
 /* Nobody but this node can ever read the input again: one edge, this one, and one buffer reference,
    the input's. References only come from references, so the counts stay at one. */
 static bool may_donate(const struct wr_node *node, struct wr_node *in, struct wr_memory *memory) {
-  return wr_is_dense(in) && in->offset == 0 && in->size == node->size &&
+  /* First, since most have others. Acquire: the others' last reads happened before they dropped
+     their references. */
+  return wr_load_acquire(&in->own.refs) == 1u && wr_is_dense(in) && in->offset == 0 &&
+         in->size == node->size &&
          wr_dtype_size((enum wr_dtype)in->dtype) == wr_dtype_size((enum wr_dtype)node->dtype) &&
-         /* Acquire: the others' last reads happened before they dropped their references. */
-         wr_load_acquire(&in->own.refs) == 1u && wr_completion_over(&in->completion) &&
-         in->buffer->memory == memory && wr_buffer_unique(in->buffer) &&
-         in->buffer->bytes <= 2 * output_bytes(node) + DONATED_MORE;
+         wr_completion_over(&in->completion) && in->buffer->memory == memory &&
+         wr_buffer_unique(in->buffer) && in->buffer->bytes <= 2 * output_bytes(node) + DONATED_MORE;
 }
 
 /* An elementwise result may take the buffer of an input that ends here. */
@@ -232,13 +233,16 @@ static void end_pending(struct wr_node *node, const struct wr_stream *stream, bo
 static enum wr_encode_status encode_one(struct wr_node *node, struct wr_stream *stream,
                                         const struct wr_tensor *in, struct pending *pending,
                                         struct wr_error **error) {
-  struct wr_call call = {.op = (enum wr_op)node->op,
-                         .n_in = (int32_t)wr_edges_of(node)->n,
-                         .in = in,
-                         .params = node->params,
-                         .encoder = wr_stream_encoder(stream)};
-  call.parts = wr_node_parts(node, &call.n_parts);
-  tensor_of(node, node->buffer, 0, &call.out);
+  int n_parts;
+  const struct wr_part *parts = wr_node_parts(node, &n_parts);
+  const struct wr_call call = {.op = (enum wr_op)node->op,
+                               .n_in = (int32_t)wr_edges_of(node)->n,
+                               .in = in,
+                               .out = tensor_of(node, node->buffer, 0),
+                               .params = node->params,
+                               .n_parts = n_parts,
+                               .parts = parts,
+                               .encoder = wr_stream_encoder(stream)};
   return wr_stream_backend(stream)->encode(wr_stream_encoder(stream), &call, &pending->hook, error);
 }
 
@@ -247,11 +251,11 @@ static enum wr_encode_status encode_group(struct wr_node *node, struct wr_stream
                                           const struct wr_tensor *in, struct pending *pending,
                                           struct wr_error **error) {
   struct wr_edges *edges = wr_edges_of(node);
-  struct wr_group group = {.n_in = (int32_t)edges->n,
-                           .n_steps = (int32_t)edges->n_steps,
-                           .in = in,
-                           .steps = wr_group_steps(edges)};
-  tensor_of(node, node->buffer, 0, &group.out);
+  const struct wr_group group = {.n_in = (int32_t)edges->n,
+                                 .n_steps = (int32_t)edges->n_steps,
+                                 .in = in,
+                                 .steps = wr_group_steps(edges),
+                                 .out = tensor_of(node, node->buffer, 0)};
   return wr_stream_backend(stream)->encode_group(wr_stream_encoder(stream), &group, &pending->hook,
                                                  error);
 }
@@ -262,8 +266,10 @@ static struct wr_error *encode(struct wr_node *node, struct wr_stream *stream,
   struct wr_error *error = NULL;
   const uint64_t encoded = pending->encoded = wr_timeline_begin();
   begin_pending(node, backend);
-  *done = (wr_is_group(node) ? encode_group : encode_one)(node, stream, in, pending, &error) ==
-          WR_ENCODE_DONE;
+  const enum wr_encode_status status = wr_is_group(node)
+                                           ? encode_group(node, stream, in, pending, &error)
+                                           : encode_one(node, stream, in, pending, &error);
+  *done = status == WR_ENCODE_DONE;
   end_pending(node, stream, *done);
   if (encoded && *done) wr_span_of(node, stream, encoded, error != NULL);
   return error;
@@ -283,7 +289,7 @@ static struct wr_error *operands(struct wr_node *node, struct wr_stream *stream,
       struct wr_error *error = wr_stage(input, stream, staged, &buffer, &offset);
       if (error) return error;
     }
-    tensor_of(input, buffer, offset, &in[i]);
+    in[i] = tensor_of(input, buffer, offset);
   }
   return NULL;
 }
@@ -336,12 +342,13 @@ static enum ran encode_node(const struct wr_batch *batch, struct wr_node *node,
                             struct wr_stream *stream, struct wr_tensor *in) {
   struct wr_device device = wr_stream_device(stream);
   struct wr_memory *memory = wr_stream_backend(stream)->memory(device.index);
-  if (wr_memory_host_visible(memory)) {
-    return encode_with(batch, memory, node, stream, in, WR_LACKING_ALL_TRIED);
+  const bool host = wr_memory_host_visible(memory);
+  if (!host && !wr_room_may_ask(stream, batch->lacking, memory, output_bytes(node))) {
+    return LACKS_ROOM;
   }
-  if (!wr_room_may_ask(stream, batch->lacking, memory, output_bytes(node))) return LACKS_ROOM;
-  enum ran ran = encode_with(batch, memory, node, stream, in, batch->lacking);
-  wr_room_asked(stream);
+  enum ran ran =
+      encode_with(batch, memory, node, stream, in, host ? WR_LACKING_ALL_TRIED : batch->lacking);
+  if (!host) wr_room_asked(stream);
   return ran;
 }
 
@@ -376,15 +383,6 @@ static void run_view(struct wr_node *node, struct wr_stream *stream) {
   if (done) pending_over(&pending->hook, error);
 }
 
-static enum ran encode_many_inputs(const struct wr_batch *batch, struct wr_node *node,
-                                   struct wr_stream *stream) {
-  struct wr_tensor *in = wr_alloc(wr_edges_of(node)->n * sizeof *in);
-  if (!in) return finish_now(node, wr_error_out_of_memory());
-  enum ran ran = encode_node(batch, node, stream, in);
-  wr_free(in);
-  return ran;
-}
-
 static enum ran run_node(const struct wr_batch *batch, struct wr_node *node,
                          struct wr_stream *stream) {
   struct wr_error *error = input_error(node);
@@ -396,9 +394,13 @@ static enum ran run_node(const struct wr_batch *batch, struct wr_node *node,
     run_view(node, stream);
     return RAN;
   }
-  if (wr_edges_of(node)->n > MAX_INLINE_INPUTS) return encode_many_inputs(batch, node, stream);
-  struct wr_tensor in[MAX_INLINE_INPUTS];
-  return encode_node(batch, node, stream, in);
+  struct wr_tensor few[MAX_INLINE_INPUTS], *in = few;
+  const uint32_t n = wr_edges_of(node)->n;
+  if (n > MAX_INLINE_INPUTS) in = wr_alloc(n * sizeof *in);
+  if (!in) return finish_now(node, wr_error_out_of_memory());
+  enum ran ran = encode_node(batch, node, stream, in);
+  if (in != few) wr_free(in);
+  return ran;
 }
 
 /* Runs the node; false when the stream waits first, for memory. */

@@ -117,14 +117,26 @@ static void strided_part(void *ctx, int64_t begin, int64_t end) {
   }
 }
 
-void wr_loop_run(const struct wr_call *call, wr_row_fn fn) {
+/* One row is all there is to do. */
+static void run_row(const struct wr_call *call, wr_row_fn fn) {
+  struct wr_row row = {.out = call->out.data, .stride = {1, 1, 1}, .n = call->out.size};
+  for (int k = 0; k < call->n_in; k++) row.in[k] = call->in[k].data;
+  fn(&row);
+}
+
+static void run_parts(const struct wr_call *call, wr_row_fn fn, bool dense) {
   struct loop l;
-  if (call->out.size == 0) return;
   loop_sizes(&l, call, fn);
-  if (all_dense(call)) {
-    wr_spread(call->out.size, WR_LOOP_GRAIN, dense_part, &l);
-    return;
+  if (!dense) loop_merge(&l);
+  wr_spread(call->out.size, WR_LOOP_GRAIN, dense ? dense_part : strided_part, &l);
+}
+
+void wr_loop_run(const struct wr_call *call, wr_row_fn fn) {
+  const bool dense = all_dense(call);
+  if (call->out.size == 0) return;
+  if (dense && call->out.size <= WR_LOOP_GRAIN) {
+    run_row(call, fn);
+  } else {
+    run_parts(call, fn, dense);
   }
-  loop_merge(&l);
-  wr_spread(call->out.size, WR_LOOP_GRAIN, strided_part, &l);
 }
