@@ -85,9 +85,11 @@ static void run_here(struct wr_plan *plan, bool for_host) {
   struct wr_stream *stream = wr_stream_retain(last->stream);
   struct wr_download *download = for_host ? wr_download_new(last, stream) : NULL;
   plan->download = download; /* the plan's no more once it is submitted */
+  plan->stream = stream;
+  plan->until = &last->completion;
   wr_plan_submit(plan, false);
   if (download) wr_download_end(download, stream);
-  wr_stream_help(stream, &last->completion);
+  if (!wr_completion_over(&last->completion)) wr_stream_help(stream, &last->completion);
   wr_stream_release(stream);
 }
 
@@ -190,6 +192,21 @@ static bool is_brief(const struct wr_plan *plan) {
   return work <= BRIEF_ELEMENTS;
 }
 
+/* Of the nodes of a plan, what they do not read of each other. */
+static bool inputs_over(const struct wr_plan *plan) {
+  for (size_t i = 0; i < plan->order.count; i++) {
+    const struct wr_edges *edges = wr_edges_of(plan->order.items[i]);
+    for (uint32_t k = 0; k < edges->n; k++) {
+      struct wr_node *in = edges->in[k];
+      const enum wr_phase phase = wr_completion_phase(&in->completion);
+      if (phase >= WR_PHASE_DONE) continue;
+      /* Relaxed: of what is claimed, equal only if this thread wrote it. */
+      if (phase != WR_PHASE_CLAIMED || wr_load_relaxed(&in->walked_by) != plan) return false;
+    }
+  }
+  return true;
+}
+
 static bool is_quick(const struct wr_plan *plan) {
   if (!stays_here(plan)) return false;
   const struct wr_node *last = plan->order.items[plan->order.count - 1];
@@ -210,8 +227,10 @@ static struct wr_stream *run_in(struct wr_plan *plan) {
   plan->quick = is_quick(plan);
   struct wr_stream *stream = NULL;
   if (plan->quick) {
-    const struct wr_node *last = plan->order.items[plan->order.count - 1];
-    stream = wr_stream_retain(last->stream);
+    struct wr_node *last = plan->order.items[plan->order.count - 1];
+    plan->stream = stream = wr_stream_retain(last->stream);
+    plan->until = &last->completion;
+    plan->at_once = !plan->submission && is_brief(plan) && inputs_over(plan);
   }
   wr_plan_submit(plan, !plan->quick);
   return stream;
@@ -248,7 +267,7 @@ static struct wr_error *eval_once(struct wr_request *request, struct wr_node *co
   struct wr_plan plan;
   wr_plan_make(&plan, nodes, n);
   plan.submission = submission;
-  wr_error_release(plan.failed);
+  if (plan.failed) wr_error_release(plan.failed);
   struct wr_stream *stream = run_in(&plan);
   error = wait_all_in(request, nodes, n);
   leave_to_pool(stream, nodes, n);
@@ -269,7 +288,7 @@ static struct wr_error *eval_in(struct wr_request *request, struct wr_node *cons
 static void eval_alone(struct wr_node *const *nodes, size_t n, bool for_host) {
   struct wr_plan plan;
   wr_plan_make(&plan, nodes, n);
-  wr_error_release(plan.failed);
+  if (plan.failed) wr_error_release(plan.failed);
   if (stays_here(&plan)) {
     run_here(&plan, for_host);
   } else {

@@ -1,6 +1,8 @@
 /* Submitting a plan. Neighbouring nodes of the plan's order that are on one stream become a batch.
    Batches are appended in that order, each by one short step under its stream's lock. A node is
-   marked SUBMITTED only when it stands in a queue (internal.h says why this cannot deadlock).
+   marked SUBMITTED only when it stands in a queue (internal.h says why this cannot deadlock). Where
+   the thread itself is about to drain the stream, and nothing stands there, the batch begins in
+   that same step, and has mostly run when the plan is submitted.
 
    A node may need an input that another planner has claimed and not submitted yet. Then it is
    deferred: a thread that holds claims must not wait. The plan's nodes are moved into an object on
@@ -73,21 +75,42 @@ static void uncount_bytes(struct wr_node **nodes, uint32_t n, struct wr_stream *
   wr_limit_note_over(stream, bytes);
 }
 
-/* Appends the batch; false, and it is freed, when its request has ended, or has taken something
-   back for its budget since the plan (request_budget.c). */
-static bool append(struct wr_batch *batch, struct wr_stream *stream, bool schedule,
-                   const struct wr_plan *plan) {
+/* What became of a batch. One that has begun is the caller's to run, once no lock is held. */
+enum appended { GIVEN_UP, APPENDED, BEGUN };
+
+/* Begins all of a batch whose inputs are over (take_back.c says why without the request's LOCK).
+   From then on it is as one of nobody's. */
+static bool begin_at_once(struct wr_batch *batch, struct wr_stream *stream,
+                          struct wr_request *request) {
+  if (wr_request_ended(request)) return false;
+  batch->work.request = request; /* for who marks */
+  batch->task.wants = wr_request_urgency(request);
+  const bool begun = wr_stream_begin(stream, &batch->task, mark_submitted);
+  batch->work.request = NULL;
+  if (begun) wr_request_note_at_once(request, batch->count);
+  return begun;
+}
+
+static enum appended append_alone(struct wr_batch *batch, struct wr_stream *stream, bool schedule,
+                                  const struct wr_plan *plan) {
+  if (plan->until && wr_stream_begin(stream, &batch->task, mark_submitted)) return BEGUN;
+  wr_stream_submit(stream, &batch->task, schedule, mark_submitted);
+  return APPENDED;
+}
+
+/* The batch is given up, and freed, when its request has ended, or has taken something back for its
+   budget since the plan (request_budget.c). */
+static enum appended append(struct wr_batch *batch, struct wr_stream *stream, bool schedule,
+                            const struct wr_plan *plan) {
   struct wr_request *request = plan->request;
-  if (!request) {
-    wr_stream_submit(stream, &batch->task, schedule, mark_submitted);
-    return true;
-  }
+  if (!request) return append_alone(batch, stream, schedule, plan);
+  if (plan->at_once && begin_at_once(batch, stream, request)) return BEGUN;
   bool open = wr_request_open(request);
   if (!open || wr_budget_failed_since(request, plan->failures)) {
     if (open) wr_request_close(request);
     wr_submission_release(batch->submission);
     wr_free(batch);
-    return false;
+    return GIVEN_UP;
   }
   batch->stream = wr_stream_retain(stream);
   batch->task.wants = wr_request_urgency(request);
@@ -95,12 +118,12 @@ static bool append(struct wr_batch *batch, struct wr_stream *stream, bool schedu
   bool raises = wr_stream_append(stream, &batch->task, schedule, mark_submitted);
   wr_request_close(request);
   if (raises) wr_stream_raise_blocker(stream);
-  return true;
+  return APPENDED;
 }
 
 /* Appends nodes[0..n), all of one stream, and takes their references; but false, and nothing was
-   done, when the plan's request has ended, or it has to be made anew. `download`, unless NULL, is
-   of the last. */
+   done, when the plan's request has ended, or it has to be made anew. Where they begin at once they
+   have run, unless something blocks them. `download`, unless NULL, is of the last. */
 static bool submit_run(struct wr_node **nodes, uint32_t n, bool schedule,
                        const struct wr_plan *plan, struct wr_download *download) {
   struct wr_node *to_flush = NULL;
@@ -126,20 +149,21 @@ static bool submit_run(struct wr_node **nodes, uint32_t n, bool schedule,
   batch->begun = NULL;
   batch->over = false;
   batch->blocked = false;
-  for (uint32_t i = 0; i < n; i++) batch->nodes[i] = nodes[i];
+  for (uint32_t i = n; i-- > 0;) batch->nodes[i] = nodes[i]; /* mostly few: no call of memcpy */
   /* The nodes' references to the stream may go as soon as it is appended. */
-  struct wr_stream *stream = wr_stream_retain(nodes[0]->stream);
+  struct wr_stream *stream = plan->stream ? plan->stream : wr_stream_retain(nodes[0]->stream);
   const bool limited = wr_limit_is_used(stream);
   const uint64_t bytes = limited ? count_bytes(nodes, n) : 0;
   if (limited) wr_limit_note_submitted(stream, bytes);
   wr_stream_note_submitted(stream, n);
-  bool appended = append(batch, stream, schedule, plan);
-  if (!appended) wr_stream_note_taken_back(stream, n);
+  const enum appended how = append(batch, stream, schedule, plan);
+  if (how == GIVEN_UP) wr_stream_note_taken_back(stream, n);
   /* A limit may have been set meanwhile, and a call may wait for these to be over. */
-  if (!appended && wr_limit_is_used(stream)) uncount_bytes(nodes, n, stream, bytes);
-  wr_stream_release(stream);
-  flush(to_flush);
-  return appended;
+  if (how == GIVEN_UP && wr_limit_is_used(stream)) uncount_bytes(nodes, n, stream, bytes);
+  if (to_flush) flush(to_flush);
+  if (how == BEGUN) wr_stream_run_begun(stream, &batch->task, plan->until, plan->request);
+  if (!plan->stream) wr_stream_release(stream);
+  return how != GIVEN_UP;
 }
 
 static void submit_order(const struct wr_plan *plan, bool schedule) {
@@ -335,7 +359,7 @@ static bool defer(struct wr_plan *plan) {
 void wr_plan_submit(struct wr_plan *plan, bool schedule) {
   bool deferred = plan->foreign.count && plan->order.count && defer(plan);
   if (plan->foreign.count && !deferred) wr_fail_nodes(&plan->order, wr_error_out_of_memory());
-  wr_release_nodes(&plan->foreign);
+  if (plan->foreign.items) wr_release_nodes(&plan->foreign);
   if (deferred) return;
   submit_order(plan, schedule);
   wr_ptrs_free(&plan->order);

@@ -24,6 +24,12 @@
    place: its claimer plans it anew, for nobody's request, and it comes to stand at the end of its
    queue.
 
+   At once. What takes microseconds, on a stream where nothing else is, begins as it is submitted
+   (submit.c): it is then in no list, and nothing to the end, as what has begun. That takes no LOCK.
+   Whether the request ends before or after is the same to everybody, since all that it reads is
+   over, and stays so whatever is taken back; and the nodes of one such batch, which read each
+   other, begin together. With a budget it goes the long way, as that may refuse any of them.
+
    Streams. One that is blocked by what a node that is taken back waits for is woken, to go on with
    what stands behind (struct wr_wake). It was blocked under the LOCK, with the node in its batch;
    so no stream waits on behalf of a node that is lazy, which somebody else may submit behind just

@@ -48,6 +48,7 @@ struct wr_stream {
   uint64_t began;                    /* under LOCK: when that began, or began last, or when it
                                         became ready, by wr_clock_coarse_ns */
   uintptr_t drainer;                 /* under LOCK: pthread_self of who drained it last */
+  uint64_t drained_since;            /* owner thread only: the drainer, by wr_clock_ns */
   wr_atomic_bool asleep;             /* atomic RELAXED: a hint, written under LOCK: SUSPENDED */
   struct wr_stream *blocked_by;      /* under LOCK; one reference */
   struct wr_sleeper_entry *sleepers; /* under LOCK: threads that sleep for it (help.c) */
@@ -149,6 +150,11 @@ bool wr_marker_wait(struct wr_marker *marker, uint64_t deadline_ns, struct wr_re
 void wr_stream_help_awake(struct wr_stream *stream, struct wr_completion *c,
                           struct wr_request *request);
 
+/* The stream has become ready: a thread that sleeps for it is poked and drains it (help.c); if
+   there is none, the pool does. */
+void wr_stream_ready_locked(struct wr_stream *stream);
+/* Its own, by which it is woken (blocked.c). */
+struct wr_waiter wr_stream_waiter(void);
 /* Drains until the queue is empty or `drain` says stop; the pool gets the stream if tasks are left.
  */
 enum wr_drained wr_stream_drain(struct wr_stream *stream, struct wr_drain *drain);

@@ -16,13 +16,9 @@
 #include "stream/internal.h"
 
 struct wr_request {
-  struct wr_kind_word kind;
-  wr_atomic_u32 refs;       /* atomic ACQ_REL */
-  uint32_t number;          /* immutable after publish */
-  wr_atomic_u32 end;        /* atomic ACQ_REL, enum wr_request_end: leaves OPEN once, under LOCK */
+  struct wr_request_head head;
   wr_atomic_u32 class;      /* atomic RELAXED: a plain value, enum wr_class */
-  wr_atomic_u64 deadline;   /* atomic RELAXED, written under LOCK and that of deadlines: by
-                               wr_clock_ns; WR_NO_DEADLINE: none */
+  wr_atomic_u64 at_once;    /* atomic RELAXED: commands that began as they were submitted */
   struct wr_deadline timer; /* under the deadlines' LOCK */
   struct wr_request *next;  /* under the list's LOCK */
   struct wr_request **link; /* under the list's LOCK: what points to this one */
@@ -38,6 +34,8 @@ struct wr_request {
   uint32_t met;                        /* under LOCK: the last trace that met it (timeline.h) */
 };
 
+_Static_assert(offsetof(struct wr_request, head) == 0, "request.h looks without seeing the struct");
+
 /* ---- the list ---- */
 
 static struct wr_mutex list_lock = WR_MUTEX_INIT(WR_RANK_REGISTRY);
@@ -47,7 +45,7 @@ static bool come_round;         /* under LOCK: numbers may be those of requests 
 
 static bool is_taken_locked(uint32_t number) {
   const struct wr_request *r = come_round ? list : NULL;
-  while (r && r->number != number) r = r->next;
+  while (r && r->head.number != number) r = r->next;
   return r != NULL;
 }
 
@@ -56,7 +54,7 @@ static void enter_list(struct wr_request *r) {
   do {
     if (++last_number == 0) come_round = true;
   } while (last_number == 0 || is_taken_locked(last_number));
-  r->number = last_number;
+  r->head.number = last_number;
   r->next = list;
   r->link = &list;
   if (list) list->link = &r->next;
@@ -92,9 +90,9 @@ __attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&f
 struct wr_error *wr_request_new(struct wr_request **out) {
   struct wr_request *r = wr_calloc(sizeof *r);
   if (!r) return wr_error_out_of_memory();
-  wr_kind_begin(&r->kind, WR_KIND_REQUEST);
-  wr_store_relaxed(&r->refs, 1u); /* relaxed, both: not yet shared */
-  wr_store_relaxed(&r->deadline, WR_NO_DEADLINE);
+  wr_kind_begin(&r->head.kind, WR_KIND_REQUEST);
+  wr_store_relaxed(&r->head.refs, 1u); /* relaxed, both: not yet shared */
+  wr_store_relaxed(&r->head.deadline, WR_NO_DEADLINE);
   wr_mutex_init(&r->lock, WR_RANK_REQUEST);
   enter_list(r);
   *out = r;
@@ -102,7 +100,7 @@ struct wr_error *wr_request_new(struct wr_request **out) {
 }
 
 struct wr_request *wr_request_retain(struct wr_request *r) {
-  wr_ref_take(&r->refs);
+  wr_ref_take(&r->head.refs);
   return r;
 }
 
@@ -116,17 +114,15 @@ static void forget_deadline(struct wr_request *r) {
 
 /* Work in flight and threads inside hold references, so both are gone. */
 void wr_request_release(struct wr_request *r) {
-  if (!r || !wr_ref_drop(&r->refs)) return;
+  if (!r || !wr_ref_drop(&r->head.refs)) return;
   forget_deadline(r);
   leave_list(r);
   wr_budget_release(wr_request_account(&r->budget));
   wr_error_release(r->budget.error);
   wr_mutex_destroy(&r->lock);
-  wr_kind_end(&r->kind);
+  wr_kind_end(&r->head.kind);
   wr_free(r);
 }
-
-uint32_t wr_request_number(const struct wr_request *r) { return r->number; }
 
 struct wr_error *wr_request_set_label(struct wr_request *r, const char *label) {
   size_t length = label ? strnlen(label, WR_REQUEST_LABEL) : 0;
@@ -162,9 +158,16 @@ uint16_t wr_request_meet(struct wr_request *r, uint32_t trace, char *label) {
   return first;
 }
 
+static void add_at_once(const struct wr_request *r, struct wr_request_numbers *numbers) {
+  const uint64_t at_once = wr_load_relaxed(&((struct wr_request *)r)->at_once);
+  numbers->submitted += at_once;
+  numbers->begun += at_once;
+}
+
 void wr_request_numbers(struct wr_request *r, struct wr_request_numbers *numbers) {
   wr_mutex_lock(&r->lock);
   *numbers = r->numbers;
+  add_at_once(r, numbers);
   struct wr_budget *account = wr_request_account(&r->budget);
   if (account) numbers->live_bytes = wr_budget_live(account) + r->budget.reserved;
   numbers->peak_bytes = r->budget.peak;
@@ -209,7 +212,7 @@ void wr_request_lock(struct wr_request *r) { wr_mutex_lock(&r->lock); }
 bool wr_request_open(struct wr_request *r) {
   if (wr_request_ended(r)) return false;
   wr_mutex_lock(&r->lock);
-  if (wr_load_relaxed(&r->end) == WR_REQUEST_OPEN) return true; /* relaxed: under LOCK */
+  if (wr_load_relaxed(&r->head.end) == WR_REQUEST_OPEN) return true; /* relaxed: under LOCK */
   wr_mutex_unlock(&r->lock);
   return false;
 }
@@ -241,6 +244,10 @@ void wr_request_unlink_locked(struct wr_request_work *work) {
   } else {
     r->last = work->before;
   }
+}
+
+void wr_request_note_at_once(struct wr_request *r, uint64_t n) {
+  wr_fetch_add_relaxed(&r->at_once, n);
 }
 
 void wr_request_begin_locked(struct wr_request *r) { r->numbers.begun++; }
@@ -284,14 +291,14 @@ static bool is_passed(struct wr_request *r) {
 
 /* A deadline may have been moved since somebody found that it had passed. */
 static bool may_end_locked(struct wr_request *r, enum wr_request_end how) {
-  if (wr_load_relaxed(&r->end) != WR_REQUEST_OPEN) return false;
+  if (wr_load_relaxed(&r->head.end) != WR_REQUEST_OPEN) return false;
   return how != WR_REQUEST_PASSED || is_passed(r);
 }
 
 /* Readers come after writers in the order of submission, so the last is looked at first. */
 static bool end_locked(struct wr_request *r, enum wr_request_end how, struct wr_taken *taken) {
   if (!may_end_locked(r, how)) return false;
-  wr_store_release(&r->end, (uint32_t)how); /* release: to who looks without the lock */
+  wr_store_release(&r->head.end, (uint32_t)how); /* release: to who looks without the lock */
   for (struct wr_request_work *work = r->last; work; work = work->before) {
     wr_torture_point();
     work->kind->take_back(work, taken);
@@ -324,14 +331,14 @@ static void end(struct wr_request *r, enum wr_request_end how) {
 void wr_request_cancel(struct wr_request *r) { end(r, WR_REQUEST_CANCELLED); }
 
 static enum wr_request_end how_ended(struct wr_request *r) {
-  return (enum wr_request_end)wr_load_acquire(&r->end); /* acquire: pairs with end_locked */
+  return (enum wr_request_end)wr_load_acquire(&r->head.end); /* acquire: pairs with end_locked */
 }
 
 bool wr_request_is_due(struct wr_request *r) {
   return how_ended(r) != WR_REQUEST_OPEN || is_passed(r);
 }
 
-bool wr_request_ended(struct wr_request *r) {
+bool wr_request_ended_slow(struct wr_request *r) {
   if (how_ended(r) == WR_REQUEST_OPEN && is_passed(r)) end(r, WR_REQUEST_PASSED);
   return how_ended(r) != WR_REQUEST_OPEN;
 }
@@ -342,7 +349,7 @@ const char *wr_request_name_locked(struct wr_request *r, char name[WR_REQUEST_NA
   return name;
 }
 
-static struct wr_error *error_of(struct wr_request *r) {
+struct wr_error *wr_request_error_slow(struct wr_request *r) {
   char name[WR_REQUEST_NAME];
   wr_mutex_lock(&r->lock);
   (void)wr_request_name_locked(r, name);
@@ -355,10 +362,6 @@ static struct wr_error *error_of(struct wr_request *r) {
 
 enum weir_status wr_request_status(struct wr_request *r) {
   return how_ended(r) == WR_REQUEST_PASSED ? WEIR_ERROR_DEADLINE : WEIR_ERROR_CANCELLED;
-}
-
-struct wr_error *wr_request_error(struct wr_request *r) {
-  return r && wr_request_ended(r) ? error_of(r) : NULL;
 }
 
 /* ---- hooks ---- */
@@ -385,16 +388,12 @@ bool wr_request_unhook(struct wr_request *r, struct wr_request_hook *h) {
 
 /* ---- deadlines ---- */
 
-uint64_t wr_request_deadline(const struct wr_request *r) {
-  return wr_load_relaxed(&((struct wr_request *)r)->deadline);
-}
-
 struct wr_request *wr_request_of_deadline(struct wr_deadline *d) {
   struct wr_request *r = WR_CONTAINER_OF(d, struct wr_request, timer);
-  uint32_t refs = wr_load_relaxed(&r->refs);
+  uint32_t refs = wr_load_relaxed(&r->head.refs);
   while (refs > 0) {
     /* As wr_ref_take: the lock of deadlines, which is held, published what is behind it. */
-    if (wr_cas_acq_rel(&r->refs, &refs, refs + 1)) return r;
+    if (wr_cas_acq_rel(&r->head.refs, &refs, refs + 1)) return r;
   }
   return NULL;
 }
@@ -404,8 +403,8 @@ struct wr_request *wr_request_of_deadline(struct wr_deadline *d) {
 static bool move_deadline(struct wr_request *r, uint64_t at) {
   wr_deadline_lock();
   wr_mutex_lock(&r->lock);
-  bool open = wr_load_relaxed(&r->end) == WR_REQUEST_OPEN; /* relaxed: under LOCK */
-  if (open) wr_store_relaxed(&r->deadline, at);
+  bool open = wr_load_relaxed(&r->head.end) == WR_REQUEST_OPEN; /* relaxed: under LOCK */
+  if (open) wr_store_relaxed(&r->head.deadline, at);
   if (open) wake_sleepers_locked(r); /* they sleep until another one */
   wr_mutex_unlock(&r->lock);
   if (open && at != WR_NO_DEADLINE) wr_deadline_put_locked(&r->timer, at);
@@ -477,13 +476,13 @@ void wr_request_sleep_end(struct wr_request *r, struct wr_request_sleeper *s) {
 
 static bool look_at(const struct wr_request *at, struct wr_request *copy) {
   return at && wr_peek(copy, at, sizeof *copy) &&
-         wr_load_relaxed(&copy->kind.word) == WR_KIND_REQUEST;
+         wr_load_relaxed(&copy->head.kind.word) == WR_KIND_REQUEST;
 }
 
 static void name_of(const struct wr_request *copy, char text[WR_DUMP_WORDS]) {
   const int length = (int)strnlen(copy->label, sizeof copy->label);
-  snprintf(text, WR_DUMP_WORDS, "request %u%s%.*s%s", (unsigned)copy->number, length ? " \"" : "",
-           length, copy->label, length ? "\"" : "");
+  snprintf(text, WR_DUMP_WORDS, "request %u%s%.*s%s", (unsigned)copy->head.number,
+           length ? " \"" : "", length, copy->label, length ? "\"" : "");
 }
 
 void wr_dump_request_name(const struct wr_request *request, char text[WR_DUMP_WORDS]) {
@@ -515,12 +514,13 @@ static void tell_first_work(struct wr_dump *d, const struct wr_request *copy) {
 
 static void tell_request(struct wr_dump *d, const struct wr_request *copy) {
   char name[WR_DUMP_WORDS];
-  const struct wr_request_numbers *n = &copy->numbers;
+  struct wr_request_numbers n = copy->numbers;
+  add_at_once(copy, &n);
   name_of(copy, name);
   wr_dump_say(d, "  %s: %llu commands submitted, %llu begun, %llu taken back%s\n", name,
-              (unsigned long long)n->submitted, (unsigned long long)n->begun,
-              (unsigned long long)n->taken_back,
-              wr_load_relaxed(&copy->end) == WR_REQUEST_OPEN ? "" : "; it has ended");
+              (unsigned long long)n.submitted, (unsigned long long)n.begun,
+              (unsigned long long)n.taken_back,
+              wr_load_relaxed(&copy->head.end) == WR_REQUEST_OPEN ? "" : "; it has ended");
   tell_first_work(d, copy);
 }
 

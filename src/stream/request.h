@@ -10,9 +10,10 @@
    (a thread that waits, one that is about to begin a command, the one for deadlines) ends it, under
    its LOCK, once and for good. Under the same lock work is submitted, a command is
    begun, and a stream is blocked by what the next one waits for: so each of these comes before the
-   end, and is seen by it, or finds the request ended. Ending goes backwards through the work: what
-   has not begun is taken back (graph/take_back.c). Waiters are told, and what has lost its last
-   reference is freed, once the lock is let go of.
+   end, and is seen by it, or finds the request ended. Only what begins as it is submitted is
+   nothing to the end, and so takes no lock (graph/take_back.c). Ending goes backwards through the
+   work: what has not begun is taken back (graph/take_back.c). Waiters are told, and what has lost
+   its last reference is freed, once the lock is let go of.
 
    Lock: REQUEST, each request's own, below those of streams. */
 
@@ -73,11 +74,25 @@ struct wr_request_numbers {
   uint64_t peak_bytes;
 };
 
+/* What a request begins with (request.c asserts it): what is looked at for each call. */
+struct wr_request_head {
+  struct wr_kind_word kind;
+  wr_atomic_u32 refs;     /* atomic ACQ_REL */
+  uint32_t number;        /* immutable after publish; never 0, and of no other request alive */
+  wr_atomic_u32 end;      /* atomic ACQ_REL, enum wr_request_end: leaves OPEN once, under LOCK */
+  wr_atomic_u64 deadline; /* atomic RELAXED, written under LOCK and that of deadlines: by
+                             wr_clock_ns; WR_NO_DEADLINE: none */
+};
+static inline struct wr_request_head *wr_request_head(const struct wr_request *request) {
+  return (struct wr_request_head *)(void *)(uintptr_t)request;
+}
+
 struct wr_error *wr_request_new(struct wr_request **out);
 struct wr_request *wr_request_retain(struct wr_request *request);
 void wr_request_release(struct wr_request *request); /* NULL is a no-op */
-/* Its number: never 0, and of no other request that is alive. */
-uint32_t wr_request_number(const struct wr_request *request);
+static inline uint32_t wr_request_number(const struct wr_request *request) {
+  return wr_request_head(request)->number;
+}
 
 /* Copies; a label of at most WR_REQUEST_LABEL - 1 bytes, NULL takes it away. */
 enum { WR_REQUEST_LABEL = 256, WR_TRACE_ID_BYTES = 16 };
@@ -103,17 +118,27 @@ struct wr_error *wr_request_leave(void);
 void wr_request_cancel(struct wr_request *request);
 /* When it ends by itself (R3), by wr_clock_ns; one load, which orders nothing. */
 #define WR_NO_DEADLINE UINT64_MAX
-uint64_t wr_request_deadline(const struct wr_request *request);
+static inline uint64_t wr_request_deadline(const struct wr_request *request) {
+  return wr_load_relaxed(&wr_request_head(request)->deadline);
+}
 /* Moves the deadline, or takes it away. Of a request that has ended it changes nothing. */
 struct wr_error *wr_request_set_deadline(struct wr_request *request, uint64_t at);
 
+bool wr_request_ended_slow(struct wr_request *request);
 /* True when it is no longer open. One whose deadline has passed is ended here: no lock is held. */
-bool wr_request_ended(struct wr_request *request);
+static inline bool wr_request_ended(struct wr_request *request) {
+  /* Acquire: pairs with end_locked. */
+  if (wr_load_acquire(&wr_request_head(request)->end) != WR_REQUEST_OPEN) return true;
+  return wr_request_deadline(request) != WR_NO_DEADLINE && wr_request_ended_slow(request);
+}
 /* A look, also where locks are held: it has ended, or its deadline has passed, unless that is being
    moved at this moment. */
 bool wr_request_is_due(struct wr_request *request);
+struct wr_error *wr_request_error_slow(struct wr_request *request);
 /* Why the request is no longer open, as an error; NULL while it is. NULL also of no request. */
-struct wr_error *wr_request_error(struct wr_request *request);
+static inline struct wr_error *wr_request_error(struct wr_request *request) {
+  return request && wr_request_ended(request) ? wr_request_error_slow(request) : NULL;
+}
 /* Of one that has ended: the status of that error, also where memory for it is refused. */
 enum weir_status wr_request_status(struct wr_request *request);
 /* The same for a call that begins; also an error when nobody would keep to its deadline. */
@@ -139,6 +164,8 @@ bool wr_request_open(struct wr_request *request);
 void wr_request_close(struct wr_request *request);
 /* With the lock held, and the stream's next: adds work of n commands, with a reference. */
 void wr_request_add_locked(struct wr_request *request, struct wr_request_work *work, uint64_t n);
+/* n commands were submitted and have begun, none of which it ever had in its work. No lock. */
+void wr_request_note_at_once(struct wr_request *request, uint64_t n);
 /* With the lock held. Unlinked work keeps its reference, which the caller drops. */
 void wr_request_begin_locked(struct wr_request *request);
 void wr_request_taken_locked(struct wr_request *request, uint64_t n);

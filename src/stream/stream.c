@@ -9,7 +9,6 @@
 
 #include "base/base.h"
 #include "base/floats.h"
-#include "base/probes.h"
 #include "stream/deadline.h"
 #include "stream/internal.h"
 #include "stream/policy.h"
@@ -17,8 +16,6 @@
 #include "stream/timeline.h"
 
 /* ---- life ---- */
-
-static void wake_stream(struct wr_waiter *waiter);
 
 static struct wr_error *stream_init(struct wr_stream *s, struct wr_device device) {
   s->backend = wr_backend_for(device.type);
@@ -32,8 +29,7 @@ static struct wr_error *stream_init(struct wr_stream *s, struct wr_device device
   wr_kind_begin(&s->refs.kind, WR_KIND_STREAM);
   wr_store_relaxed(&s->refs.count, 1u);
   wr_mutex_init(&s->lock, WR_RANK_STREAM);
-  s->wake.want = WR_PHASE_DONE;
-  s->wake.fire = wake_stream;
+  s->wake = wr_stream_waiter();
   wr_store_relaxed(&s->class_now, (uint32_t)WR_CLASS_NORMAL);
   if (wr_registry_add(s)) return NULL;
   wr_mutex_destroy(&s->lock);
@@ -184,9 +180,7 @@ static enum wr_wear wear_locked(struct wr_stream *s) {
   return s->debt_ns < FRESH_NS ? WR_FRESH : WR_WORN;
 }
 
-/* The stream has become ready: a thread that sleeps for it is poked and drains it (help.c); if
-   there is none, the pool does. */
-static void ready_locked(struct wr_stream *s) {
+void wr_stream_ready_locked(struct wr_stream *s) {
   s->state = WR_STREAM_READY;
   s->began = wr_clock_coarse_ns();
   s->urgency.listed_as = wr_urgency_locked(s);
@@ -209,7 +203,7 @@ bool wr_stream_append(struct wr_stream *stream, struct wr_task *task, bool sched
   append_locked(stream, task);
   bool raises = wr_urgency_append_locked(stream, task);
   if (appended) appended(task);
-  if (schedule && stream->state == WR_STREAM_IDLE) ready_locked(stream);
+  if (schedule && stream->state == WR_STREAM_IDLE) wr_stream_ready_locked(stream);
   wr_mutex_unlock(&stream->lock);
   return raises;
 }
@@ -221,7 +215,7 @@ void wr_stream_submit(struct wr_stream *stream, struct wr_task *task, bool sched
 
 void wr_stream_kick(struct wr_stream *stream) {
   wr_mutex_lock(&stream->lock);
-  if (stream->state == WR_STREAM_IDLE && stream->head) ready_locked(stream);
+  if (stream->state == WR_STREAM_IDLE && stream->head) wr_stream_ready_locked(stream);
   wr_mutex_unlock(&stream->lock);
 }
 
@@ -269,106 +263,6 @@ void wr_stream_numbers(struct wr_stream *s, struct wr_stream_numbers *n) {
   n->running = s->state == WR_STREAM_RUNNING && left > 0 ? 1 : 0;
   wr_mutex_unlock(&s->lock);
   n->queued = left - n->running;
-}
-
-/* ---- blocking on a completion ---- */
-
-static struct wr_stream *wake_locked(struct wr_stream *s) {
-  struct wr_stream *by = s->blocked_by;
-  s->blocked_by = NULL;
-  if (s->asleep_since) wr_timeline_put_blocked(s, s->asleep_since, by);
-  s->asleep_since = 0;
-  if (s->state == WR_STREAM_SUSPENDED) {
-    wr_store_relaxed(&s->asleep, false);
-    ready_locked(s);
-  } else {
-    s->resumed = true;
-  }
-  return by;
-}
-
-/* The reference that block_on took keeps the stream alive until here. */
-static void resume(struct wr_stream *s) {
-  wr_mutex_lock(&s->lock);
-  struct wr_stream *by = wake_locked(s);
-  wr_mutex_unlock(&s->lock);
-  wr_stream_release(by);
-  wr_stream_release(s);
-}
-
-static void wake_stream(struct wr_waiter *waiter) {
-  resume(WR_CONTAINER_OF(waiter, struct wr_stream, wake));
-}
-
-static void set_blocked(struct wr_stream *stream, struct wr_stream *by) {
-  wr_probe_wait(stream->index, by ? by->index : -1);
-  wr_stream_retain(stream);
-  wr_mutex_lock(&stream->lock);
-  stream->blocked_by = by ? wr_stream_retain(by) : NULL;
-  wr_mutex_unlock(&stream->lock);
-}
-
-void wr_stream_block_on(struct wr_stream *stream, struct wr_completion *c, struct wr_stream *by) {
-  set_blocked(stream, by);
-  wr_stream_raise_blocker(stream);
-  wr_completion_await(c, &stream->wake);
-}
-
-/* ---- blocks that may end before what they wait for ----
-
-   The waiter stays where it is, and finds that the stream was woken. References: the waiter's, and
-   the one of who may wake it before. */
-
-struct wr_wake {
-  struct wr_waiter waiter;
-  struct wr_stream *stream; /* immutable after publish; whoever sets `woken` drops its reference */
-  wr_atomic_u32 refs;       /* atomic ACQ_REL */
-  wr_atomic_bool woken;     /* atomic ACQ_REL: by one of the two */
-  struct wr_wake *next;     /* of who may wake it before */
-};
-
-void wr_wake_release(struct wr_wake *wake) {
-  if (wake && wr_ref_drop(&wake->refs)) wr_free(wake);
-}
-
-static void wake_take(struct wr_wake *wake) {
-  if (!wr_exchange_acq_rel(&wake->woken, true)) resume(wake->stream);
-  wr_wake_release(wake);
-}
-
-static void wake_fired(struct wr_waiter *waiter) {
-  wake_take(WR_CONTAINER_OF(waiter, struct wr_wake, waiter));
-}
-
-bool wr_stream_block_locked(struct wr_stream *stream, struct wr_completion *c, struct wr_stream *by,
-                            struct wr_wake **wake) {
-  struct wr_wake *made = *wake = wr_alloc(sizeof *made);
-  set_blocked(stream, by);
-  if (!made) return wr_completion_enlist(c, &stream->wake);
-  *made = (struct wr_wake){.waiter = {.want = WR_PHASE_DONE, .fire = wake_fired}, .stream = stream};
-  wr_store_relaxed(&made->refs, 2u); /* relaxed: not yet shared */
-  return wr_completion_enlist(c, &made->waiter);
-}
-
-void wr_wake_list(struct wr_wake *wake, struct wr_wake **list) {
-  wake->next = *list;
-  *list = wake;
-}
-
-void wr_wake_all(struct wr_wake *list) {
-  while (list) {
-    struct wr_wake *wake = list;
-    list = wake->next;
-    wake_take(wake);
-  }
-}
-
-bool wr_stream_wait_on_device(struct wr_stream *s, struct wr_stream *other, uint64_t number) {
-  if (number == 0) return false;
-  if (s == other) return true;
-  if (s->backend != other->backend || s->device.index != other->device.index) return false;
-  const struct wr_async_device *async = s->backend->async;
-  return async && async->encode_wait && async->encode_wait(s->encoder, other->encoder, number);
 }
 
 /* ---- draining ---- */
@@ -431,29 +325,44 @@ static bool may_run_locked(const struct wr_stream *s, struct wr_drain *drain) {
   return !drain->only_brief || (s->head->is_brief && drain->left-- > 0);
 }
 
-/* Runs tasks until the queue is empty, the first one blocks, or the drain stops. A task frees
-   itself when it is done, so it leaves the queue before it runs. False when the stream is
-   suspended. */
-static bool run_tasks_locked(struct wr_stream *s, struct wr_drain *drain) {
-  while (s->head && may_run_locked(s, drain)) {
-    struct wr_task *task = pop_locked(s);
-    s->in_work = !task->is_marker;
-    s->current = task;
-    s->began = wr_clock_coarse_ns();
-    wr_mutex_unlock(&s->lock);
-    enum wr_step step = task->run(task, s, drain);
-    wr_torture_point();
-    wr_mutex_lock(&s->lock);
-    s->in_work = false;
-    s->current = NULL;
-    if (step == WR_STEP_DONE) {
-      wr_urgency_finish_locked(s);
-      if (s->head && wr_drain_stop(drain)) return true;
-      continue;
-    }
+/* A task frees itself when it is done, so it leaves the queue before it runs. */
+static struct wr_task *begin_first_locked(struct wr_stream *s) {
+  struct wr_task *task = pop_locked(s);
+  s->in_work = !task->is_marker;
+  s->current = task;
+  s->began = wr_clock_coarse_ns();
+  return task;
+}
+
+/* Runs a task that was begun; called without the lock, and left with it. */
+static enum wr_step run_task(struct wr_stream *s, struct wr_drain *drain, struct wr_task *task) {
+  enum wr_step step = task->run(task, s, drain);
+  wr_torture_point();
+  wr_mutex_lock(&s->lock);
+  s->in_work = false;
+  s->current = NULL;
+  if (step == WR_STEP_DONE) {
+    wr_urgency_finish_locked(s);
+  } else {
     unpop_locked(s, task);
+  }
+  return step;
+}
+
+/* Runs tasks until the queue is empty, the first one blocks, or the drain stops. With a task that
+   was begun already it is called without the lock. False when the stream is suspended. */
+static bool run_tasks_locked(struct wr_stream *s, struct wr_drain *drain, struct wr_task *begun) {
+  while (begun || (s->head && may_run_locked(s, drain))) {
+    struct wr_task *task = begun;
+    if (!task) {
+      task = begin_first_locked(s);
+      wr_mutex_unlock(&s->lock);
+    }
+    begun = NULL;
+    enum wr_step step = run_task(s, drain, task);
     if (step == WR_STEP_YIELD) return true;
-    if (suspend_locked(s)) return false;
+    if (step == WR_STEP_BLOCKED && suspend_locked(s)) return false;
+    if (step == WR_STEP_DONE && s->head && wr_drain_stop(drain)) return true;
   }
   return true;
 }
@@ -472,21 +381,29 @@ static uint64_t used_by(const struct wr_drain *drain, uint64_t elapsed, uint64_t
   return elapsed < most ? elapsed : most;
 }
 
-/* Called and left with the lock held; says what became of the stream. */
-static enum wr_drained drain_locked(struct wr_stream *s, struct wr_drain *drain) {
-  uint64_t start = wr_clock_ns(), cpu_start = is_by_pool(drain) ? wr_cpu_ns() : 0;
-  if (s->state != WR_STREAM_READY) pay_back_locked(s, start);
+static void set_running_locked(struct wr_stream *s) {
+  s->drained_since = wr_clock_ns();
+  if (s->state != WR_STREAM_READY) pay_back_locked(s, s->drained_since);
   s->state = WR_STREAM_RUNNING;
   s->drainer = (uintptr_t)pthread_self();
-  bool live, more, worked = false;
+}
+
+/* The stream is RUNNING, by this thread. Called with the lock held, unless a task was begun, and
+   left with it; says what became of the stream. */
+static enum wr_drained drain_running(struct wr_stream *s, struct wr_drain *drain,
+                                     struct wr_task *begun) {
+  const uint64_t cpu_start = is_by_pool(drain) ? wr_cpu_ns() : 0, start = s->drained_since;
+  bool live, more, worked = begun;
   do {
     worked = worked || s->head;
-    live = run_tasks_locked(s, drain);
+    live = run_tasks_locked(s, drain, begun);
+    begun = NULL;
     if (live) flush_unlocked(s);
     more = live && s->head && s->backend->async && !wr_drain_stop(drain);
   } while (more);
   uint64_t end = wr_clock_ns();
-  wr_fetch_add_relaxed(&s->busy_ns, end - start);
+  /* Relaxed: under LOCK; read without it. */
+  wr_store_relaxed(&s->busy_ns, wr_load_relaxed(&s->busy_ns) + (end - start));
   charge_locked(s, used_by(drain, end - start, cpu_start), end);
   if (wr_timeline_on() && worked) wr_timeline_put_span_slow(WR_SPAN_DRAIN, start, end, 0, s);
   if (!live) return WR_DRAIN_SUSPENDED;
@@ -496,8 +413,13 @@ static enum wr_drained drain_locked(struct wr_stream *s, struct wr_drain *drain)
   const struct wr_async_device *async = s->backend->async;
   if (async && async->poll && worked) (void)wr_stream_poke_locked(s);
   s->state = WR_STREAM_IDLE;
-  if (s->head) ready_locked(s);
+  if (s->head) wr_stream_ready_locked(s);
   return WR_DRAINED;
+}
+
+static enum wr_drained drain_locked(struct wr_stream *s, struct wr_drain *drain) {
+  set_running_locked(s);
+  return drain_running(s, drain, NULL);
 }
 
 bool wr_stream_is_at_once(const struct wr_stream *s) {
@@ -514,6 +436,14 @@ static bool is_others_locked(const struct wr_stream *s, const struct wr_drain *d
 /* Relaxed: a hint. */
 static bool has_urgency(struct wr_stream *s) { return wr_load_relaxed(&s->has_urgency); }
 
+/* What kernels of this thread belong to from now on. */
+static struct wr_thread *begin_drain(struct wr_stream *stream) {
+  struct wr_thread *thread = has_urgency(stream) ? wr_thread_own() : wr_thread_here;
+  if (!thread) thread = wr_thread_here; /* its kernels are of normal class then */
+  if (thread->is_own) thread->drains = stream;
+  return thread;
+}
+
 /* If the stream was READY, it is taken out of the pool's list: otherwise streams that waiting
    threads have drained would pile up there while all workers are busy. All kernels run inside this
    function, or on a worker that takes slices; so here the caller's floating point environment is
@@ -521,9 +451,7 @@ static bool has_urgency(struct wr_stream *s) { return wr_load_relaxed(&s->has_ur
 enum wr_drained wr_stream_drain(struct wr_stream *stream, struct wr_drain *drain) {
   enum wr_drained result = WR_DRAIN_BUSY;
   bool listed = false;
-  struct wr_thread *thread = has_urgency(stream) ? wr_thread_own() : wr_thread_here;
-  if (!thread) thread = wr_thread_here; /* its kernels are of normal class then */
-  if (thread->is_own) thread->drains = stream;
+  struct wr_thread *thread = begin_drain(stream);
   wr_mutex_lock(&stream->lock);
   if (stream->state == WR_STREAM_SUSPENDED) {
     result = WR_DRAIN_SUSPENDED;
@@ -537,6 +465,34 @@ enum wr_drained wr_stream_drain(struct wr_stream *stream, struct wr_drain *drain
   if (thread->is_own) thread->drains = NULL;
   if (listed) wr_stream_release(stream); /* not the last reference: the caller holds one */
   return result;
+}
+
+/* ---- tasks that are begun as they are submitted ---- */
+
+bool wr_stream_begin(struct wr_stream *stream, struct wr_task *task,
+                     void (*appended)(struct wr_task *task)) {
+  wr_mutex_lock(&stream->lock);
+  const bool begins = stream->state == WR_STREAM_IDLE && !stream->head;
+  if (begins) {
+    append_locked(stream, task);
+    (void)wr_urgency_append_locked(stream, task); /* an idle stream is blocked by none */
+    appended(task);
+    set_running_locked(stream);
+    (void)begin_first_locked(stream);
+  }
+  wr_mutex_unlock(&stream->lock);
+  return begins;
+}
+
+void wr_stream_run_begun(struct wr_stream *stream, struct wr_task *task,
+                         struct wr_completion *target, struct wr_request *request) {
+  struct wr_drain drain = {.target = target, .request = request, .only_quick = request != NULL};
+  struct wr_thread *thread = begin_drain(stream);
+  struct wr_floats callers = wr_floats_enter();
+  (void)drain_running(stream, &drain, task);
+  wr_floats_leave(callers);
+  wr_mutex_unlock(&stream->lock);
+  if (thread->is_own) thread->drains = NULL;
 }
 
 /* ---- brief tasks ---- */

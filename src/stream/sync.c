@@ -333,6 +333,7 @@ void wr_completion_park_in(struct wr_request *request, struct wr_completion *c,
 void wr_stream_help_in(struct wr_request *request, struct wr_stream *stream,
                        struct wr_completion *c) {
   wr_stream_help_awake(stream, c, request);
+  if (wr_completion_over(c)) return; /* who drained it has left nothing behind */
   wr_stream_kick(stream);
   if (!wr_completion_over(c) && !wr_request_ended(request)) sleep_in(request, stream, c);
 }

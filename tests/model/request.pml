@@ -25,6 +25,7 @@
  * mutant: BEGIN_BLIND    the drainer begins a node without the request's lock
  * mutant: END_OFTEN      who finds the request ended ends it once more
  * mutant: KEEP_PLAN      what was claimed and is shared is submitted, and not planned anew
+ * mutant: AT_ONCE_BLIND  what begins as it is submitted may have an input that is not over
  */
 
 #define NODES 3
@@ -42,12 +43,23 @@ byte begun[NODES];  /* since it was claimed last */
 byte places;
 bool lock;          /* the request's */
 bool ended;
+bool running;       /* a thread drains the queue, with what it began as it submitted it */
 byte ends;
 byte left = 4;
 
 /* The one input of node n is n - 1. */
 #define HAS_INPUT(n) ((n) > 0)
-#define IN_QUEUE(n) (place[n] > 0 || phase[n] == DONE)
+#define QUEUED(n) (phase[n] == SUBMITTED)
+#ifndef AT_ONCE_BLIND
+#define MAY_BEGIN(n) (!HAS_INPUT(n) || phase[n - 1] == DONE)
+#else
+#define MAY_BEGIN(n) (!HAS_INPUT(n) || phase[n - 1] != CLAIMED)
+#endif
+#ifdef ONE
+#define ONE_BATCH true
+#else
+#define ONE_BATCH false
+#endif
 
 inline claim(n, mine) {
   phase[n] = CLAIMED;
@@ -205,12 +217,25 @@ inline plan_and_submit_below() {
   atomic { phase[0] != CLAIMED -> append(upper, false); mine[upper] = false }
 }
 
+/* A node of a batch that began as it was submitted. */
+inline run_begun(k) {
+  atomic {
+    assert(phase[k] == SUBMITTED && begun[k] == 0);
+    assert(!HAS_INPUT(k) || phase[k - 1] == DONE);
+    begun[k] = 1;
+    phase[k] = DONE;
+    owned[k] = false;
+    shared[k] = false
+  }
+}
+
 #define LOCALS byte n, found, upper; bool taken, stop; bool mine[NODES]; bool again[NODES]
 
 /* A thread in the request forces 1. */
 proctype inside() {
   LOCALS;
   byte at;
+  bool both;
   if
   :: ended -> goto over
   :: else
@@ -231,6 +256,36 @@ proctype inside() {
   stop = false;
   do
   :: at <= 1 ->
+     /* begin_at_once, in submit.c: without the lock, where nothing stands in the queue */
+     if
+     :: mine[at] && !ended ->
+        atomic {
+          if
+          :: !running && !QUEUED(0) && !QUEUED(1) && !QUEUED(2) && MAY_BEGIN(at) ->
+             running = true;
+             places++;
+             place[at] = places;
+             phase[at] = SUBMITTED;
+             mine[at] = false;
+             if
+             :: ONE_BATCH && at == 0 && mine[1] -> append(1, false); mine[1] = false; both = true
+             :: else
+             fi
+          :: true
+          fi
+        };
+        if
+        :: !mine[at] ->
+           run_begun(at);
+           if
+           :: both -> run_begun(1); both = false
+           :: else
+           fi;
+           running = false
+        :: else
+        fi
+     :: else
+     fi;
      if
      :: mine[at] ->
         /* What others have claimed is waited for. */
@@ -319,6 +374,7 @@ end:
 #ifndef BEGIN_BLIND
         !lock &&
 #endif
+        !running &&
         (phase[0] == SUBMITTED || phase[1] == SUBMITTED || phase[2] == SUBMITTED)) ->
        n = 0;
        if

@@ -1,6 +1,6 @@
 /*
- * Streams and the pool: submit, drain, suspend and resume (src/stream/stream.c), the list of ready
- * streams and the workers' sleep (src/stream/pool.c), a batch as a task (src/graph/run.c), and the
+ * Streams and the pool: submit, drain (src/stream/stream.c), suspend and resume (src/stream/blocked.c),
+ * the list of ready streams and the workers' sleep (src/stream/pool.c), a batch as a task (src/graph/run.c), and the
  * threads that wait and help (src/stream/help.c, src/graph/force.c).
  *
  * A completion is one step here: await registers or fires, finish takes the whole list; node.pml
@@ -16,6 +16,7 @@
  * scenario: ALONE_CHAIN   the same with three streams, each blocked by the next, in the wrong order
  *                         for the pool; one thread waits for the end, one for the middle
  * scenario: ALONE_SHARED  two threads force nodes on one stream, and there is work behind them
+ * scenario: ALONE_WAITED  the same, where both submit first and wait then, as for several streams
  * scenario: CROSS         the chain over two streams, with one worker; nobody waits for the other batch
  * scenario: CHAIN         the chain over three, with one worker, and one thread that waits
  * scenario: SHARED        with one worker, and nobody waits for the work behind
@@ -46,6 +47,8 @@
  * mutant: BRIEF_LOOKS     it looks whether somebody drains the stream, and submits then
  * mutant: UNPOP_BACK      a task that blocked goes to the end of the queue
  * mutant: TWO_DRAINERS    drain does not look whether the stream is RUNNING
+ * mutant: BEGIN_AHEAD     a task is begun as it is submitted, whatever stands in the queue
+ * mutant: BEGIN_BESIDE    the same, whoever drains the stream
  * mutant: STAYING_LEFT    a batch ends while nodes of it are pending
  * mutant: STAYING_READ    what reads a pending node of its own stream does not wait for it
  * mutant: BY_ITSELF       a stream that waits for a node of its own is blocked by itself
@@ -75,6 +78,9 @@
 #ifdef ALONE_CHAIN
 #define CHAIN
 #define ALONE
+#endif
+#ifdef ALONE_WAITED
+#define ALONE_SHARED
 #endif
 #ifdef ALONE_SHARED
 #define SHARED
@@ -282,6 +288,46 @@ inline submit(b, schedule) {
   }
 }
 
+/* wr_stream_begin, or wr_stream_submit where that is false. The lock is held on to the first pop in
+   drain_running. */
+inline begin_or_submit(b) {
+  d_step {
+    n = first[b];
+    s = stream_of[n];
+    assert(refs[s] > 0)
+  };
+  d_step {
+    !lock[s] ->
+    if
+#ifndef BEGIN_BESIDE
+    :: state[s] == IDLE &&
+#else
+    ::
+#endif
+#ifndef BEGIN_AHEAD
+       length[s] == 0 ->
+#else
+       true ->
+#endif
+       result = DRAINED;
+       step = STEP_DONE;
+       state[s] = RUNNING;
+       lock[s] = true;
+#ifdef BEGIN_AHEAD
+       unpop(s, b)
+#else
+       append(s, b)
+#endif
+    :: else -> result = BUSY; append(s, b)
+    fi;
+    do
+    :: n < first[b] + count[b] -> place[n] = appended[s]; appended[s]++; n++
+    :: else -> break
+    od;
+    n = 0
+  }
+}
+
 /* ---- completions ---- */
 
 /* Takes one of the waiters in `list` that this thread has to fire. */
@@ -383,6 +429,11 @@ inline block_on(c) {
 
 /* wr_stream_drain of stream s. `result` says what came of it. */
 inline drain(why) {
+  drain_begin(why);
+  drain_running(why)
+}
+
+inline drain_begin(why) {
   d_step {
     !lock[s] ->
     assert(refs[s] > 0);
@@ -406,7 +457,10 @@ inline drain(why) {
        step = STEP_DONE;
        lock[s] = true
     fi
-  };
+  }
+}
+
+inline drain_running(why) {
   do
   :: result != DRAINED || step == STEP_YIELD -> break
   :: result == DRAINED && step != STEP_YIELD ->
@@ -785,7 +839,9 @@ inline run_brief(b) {
 /* run_here */
 inline run_here(b, n) {
   d_step { target = n; home = stream_of[target]; retain(home) };
-  submit(b, false);
+  begin_or_submit(b);
+  drain_running(HELPS);
+  atomic { s = 0; result = 0 };
   help();
   atomic { release(home); home = NONE }
 }
@@ -854,7 +910,11 @@ proctype user(byte self) {
 #endif
 #ifdef SHARED
   if
+#ifdef ALONE_WAITED
+  :: self == 0 -> submit(0, true); wait_over(1)
+#else
   :: self == 0 -> run_here(0, 1)
+#endif
   :: else ->
      submit(1, true);
      wait_over(2);
