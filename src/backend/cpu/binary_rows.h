@@ -2,7 +2,7 @@
      EL   the element type
      CT   the compute type: f32, f64, c64, or EL itself for integers (whose functions binary_int.h
           makes)
-     NO_WIDE_PRODUCT   defined where GCC would fuse it with an addition, where processors can
+     NO_WIDE_PRODUCT   defined where GCC would fuse a product with an addition in wide versions
      NEAR_REMAINDER   defined where the remainder of pairs that are not far goes without calls
    The functions and their table come from the rows of ops.def (elementwise_rows.h). */
 

@@ -118,10 +118,9 @@ WR_INLINE wr_complex64 c64_of_c64(wr_complex64 x) { return x; }
 #include "backend/cpu/cast_to.h"
 
 static const wr_row_fn *const to[WR_DTYPE_COUNT] = {
-    [WR_BOOL] = to_b8,       [WR_UINT8] = to_u8,      [WR_UINT16] = to_u16,  [WR_UINT32] = to_u32,
-    [WR_UINT64] = to_u64,    [WR_INT8] = to_i8,       [WR_INT16] = to_i16,   [WR_INT32] = to_i32,
-    [WR_INT64] = to_i64,     [WR_FLOAT16] = to_f16,   [WR_FLOAT32] = to_f32, [WR_FLOAT64] = to_f64,
-    [WR_BFLOAT16] = to_bf16, [WR_COMPLEX64] = to_c64,
+#define WR_EL(ID, el) [ID] = to_##el,
+#include "backend/cpu/types.def"
+#undef WR_EL
 };
 
 wr_row_fn wr_cpu_cast_row(enum wr_dtype dtype, enum wr_dtype from) { return to[dtype][from]; }

@@ -46,13 +46,9 @@
 #include "backend/cpu/cast_pair.h"
 
 static const wr_row_fn WR_PASTE(to_, TO)[WR_DTYPE_COUNT] = {
-    [WR_BOOL] = WR_PASTE(TO, _from_b8),       [WR_UINT8] = WR_PASTE(TO, _from_u8),
-    [WR_UINT16] = WR_PASTE(TO, _from_u16),    [WR_UINT32] = WR_PASTE(TO, _from_u32),
-    [WR_UINT64] = WR_PASTE(TO, _from_u64),    [WR_INT8] = WR_PASTE(TO, _from_i8),
-    [WR_INT16] = WR_PASTE(TO, _from_i16),     [WR_INT32] = WR_PASTE(TO, _from_i32),
-    [WR_INT64] = WR_PASTE(TO, _from_i64),     [WR_FLOAT16] = WR_PASTE(TO, _from_f16),
-    [WR_FLOAT32] = WR_PASTE(TO, _from_f32),   [WR_FLOAT64] = WR_PASTE(TO, _from_f64),
-    [WR_BFLOAT16] = WR_PASTE(TO, _from_bf16), [WR_COMPLEX64] = WR_PASTE(TO, _from_c64),
+#define WR_EL(ID, el) [ID] = WR_PASTE(TO, _from_##el),
+#include "backend/cpu/types.def"
+#undef WR_EL
 };
 
 #undef TO

@@ -11,7 +11,7 @@
 #include "core/dtype.h"
 #include "core/half.h"
 
-static inline bool less_bool(uint8_t a, uint8_t b) { return a < b; }
+static inline bool less_b8(uint8_t a, uint8_t b) { return a < b; }
 static inline bool less_u8(uint8_t a, uint8_t b) { return a < b; }
 static inline bool less_u16(uint16_t a, uint16_t b) { return a < b; }
 static inline bool less_u32(uint32_t a, uint32_t b) { return a < b; }
@@ -40,41 +40,14 @@ static inline bool is_number_bf16(uint16_t x) { return (x & 0x7fffu) <= 0x7f80u;
 static inline bool is_number_f32(float x) { return x == x; }
 static inline bool is_number_f64(double x) { return x == x; }
 static inline bool is_number_c64(wr_complex64 x) { return x.re == x.re && x.im == x.im; }
-static inline bool is_number_bool(uint8_t x) {
-  (void)x;
-  return true;
-}
-static inline bool is_number_u8(uint8_t x) {
-  (void)x;
-  return true;
-}
-static inline bool is_number_u16(uint16_t x) {
-  (void)x;
-  return true;
-}
-static inline bool is_number_u32(uint32_t x) {
-  (void)x;
-  return true;
-}
-static inline bool is_number_u64(uint64_t x) {
-  (void)x;
-  return true;
-}
-static inline bool is_number_i8(int8_t x) {
-  (void)x;
-  return true;
-}
-static inline bool is_number_i16(int16_t x) {
-  (void)x;
-  return true;
-}
-static inline bool is_number_i32(int32_t x) {
-  (void)x;
-  return true;
-}
-static inline bool is_number_i64(int64_t x) {
-  (void)x;
-  return true;
-}
+static inline bool is_number_b8(uint8_t x) { return (void)x, true; }
+static inline bool is_number_u8(uint8_t x) { return (void)x, true; }
+static inline bool is_number_u16(uint16_t x) { return (void)x, true; }
+static inline bool is_number_u32(uint32_t x) { return (void)x, true; }
+static inline bool is_number_u64(uint64_t x) { return (void)x, true; }
+static inline bool is_number_i8(int8_t x) { return (void)x, true; }
+static inline bool is_number_i16(int16_t x) { return (void)x, true; }
+static inline bool is_number_i32(int32_t x) { return (void)x, true; }
+static inline bool is_number_i64(int64_t x) { return (void)x, true; }
 
 #endif

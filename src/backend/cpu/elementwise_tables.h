@@ -8,23 +8,10 @@
 #include "backend/cpu/elementwise_sets.h"
 #include "backend/cpu/kernels.h"
 
-#define TABLES(EL)                                       \
-  extern const wr_row_fn wr_cpu_unary_##EL[WR_OP_COUNT]; \
-  extern const wr_row_fn wr_cpu_binary_##EL[WR_OP_COUNT];
-TABLES(b8)
-TABLES(u8)
-TABLES(u16)
-TABLES(u32)
-TABLES(u64)
-TABLES(i8)
-TABLES(i16)
-TABLES(i32)
-TABLES(i64)
-TABLES(f16)
-TABLES(f32)
-TABLES(f64)
-TABLES(bf16)
-TABLES(c64)
-#undef TABLES
+#define WR_EL(ID, el)                                    \
+  extern const wr_row_fn wr_cpu_unary_##el[WR_OP_COUNT]; \
+  extern const wr_row_fn wr_cpu_binary_##el[WR_OP_COUNT];
+#include "backend/cpu/types.def"
+#undef WR_EL
 
 #endif

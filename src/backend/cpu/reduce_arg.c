@@ -12,19 +12,15 @@
 typedef int64_t (*search_fn)(const void *p, int64_t n, int64_t stride, const void *best);
 
 static const search_fn largest[WR_DTYPE_COUNT] = {
-    [WR_BOOL] = largest_bool,     [WR_UINT8] = largest_u8,      [WR_UINT16] = largest_u16,
-    [WR_UINT32] = largest_u32,    [WR_UINT64] = largest_u64,    [WR_INT8] = largest_i8,
-    [WR_INT16] = largest_i16,     [WR_INT32] = largest_i32,     [WR_INT64] = largest_i64,
-    [WR_FLOAT16] = largest_f16,   [WR_FLOAT32] = largest_f32,   [WR_FLOAT64] = largest_f64,
-    [WR_BFLOAT16] = largest_bf16, [WR_COMPLEX64] = largest_c64,
+#define WR_EL(ID, el) [ID] = largest_##el,
+#include "backend/cpu/types.def"
+#undef WR_EL
 };
 
 static const search_fn smallest[WR_DTYPE_COUNT] = {
-    [WR_BOOL] = smallest_bool,     [WR_UINT8] = smallest_u8,      [WR_UINT16] = smallest_u16,
-    [WR_UINT32] = smallest_u32,    [WR_UINT64] = smallest_u64,    [WR_INT8] = smallest_i8,
-    [WR_INT16] = smallest_i16,     [WR_INT32] = smallest_i32,     [WR_INT64] = smallest_i64,
-    [WR_FLOAT16] = smallest_f16,   [WR_FLOAT32] = smallest_f32,   [WR_FLOAT64] = smallest_f64,
-    [WR_BFLOAT16] = smallest_bf16, [WR_COMPLEX64] = smallest_c64,
+#define WR_EL(ID, el) [ID] = smallest_##el,
+#include "backend/cpu/types.def"
+#undef WR_EL
 };
 
 struct arg_search {

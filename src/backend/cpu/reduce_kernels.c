@@ -11,7 +11,7 @@
 
 enum { LANES = 16, STRIDED_BLOCK = 128 };
 
-static inline uint64_t load_bool(uint8_t x) { return x; }
+static inline uint64_t load_b8(uint8_t x) { return x; }
 static inline uint64_t load_u8(uint8_t x) { return x; }
 static inline uint64_t load_u16(uint16_t x) { return x; }
 static inline uint64_t load_u32(uint32_t x) { return x; }
@@ -104,74 +104,11 @@ static const wr_complex64 min_none_c = {INFINITY, INFINITY};
 #include "backend/cpu/reduce_types.inc"
 
 static const struct wr_reducer *const reducers[][WR_DTYPE_COUNT] = {
-    [WR_REDUCE_SUM] =
-        {
-            [WR_BOOL] = &sum_bool_reducer,
-            [WR_UINT8] = &sum_u8_reducer,
-            [WR_UINT16] = &sum_u16_reducer,
-            [WR_UINT32] = &sum_u32_reducer,
-            [WR_UINT64] = &sum_u64_reducer,
-            [WR_INT8] = &sum_i8_reducer,
-            [WR_INT16] = &sum_i16_reducer,
-            [WR_INT32] = &sum_i32_reducer,
-            [WR_INT64] = &sum_i64_reducer,
-            [WR_FLOAT16] = &sum_f16_reducer,
-            [WR_FLOAT32] = &sum_f32_reducer,
-            [WR_FLOAT64] = &sum_f64_reducer,
-            [WR_BFLOAT16] = &sum_bf16_reducer,
-            [WR_COMPLEX64] = &sum_c64_reducer,
-        },
-    [WR_REDUCE_PROD] =
-        {
-            [WR_BOOL] = &prod_bool_reducer,
-            [WR_UINT8] = &prod_u8_reducer,
-            [WR_UINT16] = &prod_u16_reducer,
-            [WR_UINT32] = &prod_u32_reducer,
-            [WR_UINT64] = &prod_u64_reducer,
-            [WR_INT8] = &prod_i8_reducer,
-            [WR_INT16] = &prod_i16_reducer,
-            [WR_INT32] = &prod_i32_reducer,
-            [WR_INT64] = &prod_i64_reducer,
-            [WR_FLOAT16] = &prod_f16_reducer,
-            [WR_FLOAT32] = &prod_f32_reducer,
-            [WR_FLOAT64] = &prod_f64_reducer,
-            [WR_BFLOAT16] = &prod_bf16_reducer,
-            [WR_COMPLEX64] = &prod_c64_reducer,
-        },
-    [WR_REDUCE_MAX] =
-        {
-            [WR_BOOL] = &max_bool_reducer,
-            [WR_UINT8] = &max_u8_reducer,
-            [WR_UINT16] = &max_u16_reducer,
-            [WR_UINT32] = &max_u32_reducer,
-            [WR_UINT64] = &max_u64_reducer,
-            [WR_INT8] = &max_i8_reducer,
-            [WR_INT16] = &max_i16_reducer,
-            [WR_INT32] = &max_i32_reducer,
-            [WR_INT64] = &max_i64_reducer,
-            [WR_FLOAT16] = &max_f16_reducer,
-            [WR_FLOAT32] = &max_f32_reducer,
-            [WR_FLOAT64] = &max_f64_reducer,
-            [WR_BFLOAT16] = &max_bf16_reducer,
-            [WR_COMPLEX64] = &max_c64_reducer,
-        },
-    [WR_REDUCE_MIN] =
-        {
-            [WR_BOOL] = &min_bool_reducer,
-            [WR_UINT8] = &min_u8_reducer,
-            [WR_UINT16] = &min_u16_reducer,
-            [WR_UINT32] = &min_u32_reducer,
-            [WR_UINT64] = &min_u64_reducer,
-            [WR_INT8] = &min_i8_reducer,
-            [WR_INT16] = &min_i16_reducer,
-            [WR_INT32] = &min_i32_reducer,
-            [WR_INT64] = &min_i64_reducer,
-            [WR_FLOAT16] = &min_f16_reducer,
-            [WR_FLOAT32] = &min_f32_reducer,
-            [WR_FLOAT64] = &min_f64_reducer,
-            [WR_BFLOAT16] = &min_bf16_reducer,
-            [WR_COMPLEX64] = &min_c64_reducer,
-        },
+#define WR_EL(ID, el)                                                                     \
+  [WR_REDUCE_SUM][ID] = &sum_##el##_reducer, [WR_REDUCE_PROD][ID] = &prod_##el##_reducer, \
+  [WR_REDUCE_MAX][ID] = &max_##el##_reducer, [WR_REDUCE_MIN][ID] = &min_##el##_reducer,
+#include "backend/cpu/types.def"
+#undef WR_EL
 };
 
 const struct wr_reducer *wr_reducer_for(enum wr_reduce_op op, enum wr_dtype dtype) {

@@ -165,11 +165,9 @@ static wr_complex64 to_c64(struct wr_complex_total x) {
 #undef FLOATING
 
 static const scan_fn *const scans[WR_DTYPE_COUNT] = {
-    [WR_BOOL] = b8_scans,       [WR_UINT8] = u8_scans,      [WR_UINT16] = u16_scans,
-    [WR_UINT32] = u32_scans,    [WR_UINT64] = u64_scans,    [WR_INT8] = i8_scans,
-    [WR_INT16] = i16_scans,     [WR_INT32] = i32_scans,     [WR_INT64] = i64_scans,
-    [WR_FLOAT16] = f16_scans,   [WR_FLOAT32] = f32_scans,   [WR_FLOAT64] = f64_scans,
-    [WR_BFLOAT16] = bf16_scans, [WR_COMPLEX64] = c64_scans,
+#define WR_EL(ID, el) [ID] = el##_scans,
+#include "backend/cpu/types.def"
+#undef WR_EL
 };
 
 struct scan {

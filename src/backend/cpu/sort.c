@@ -20,27 +20,21 @@ typedef void (*order_fn)(const void *keys, uint32_t *order, uint32_t *scratch, i
 typedef void (*select_fn)(void *line, void *scratch, int64_t n, int64_t kth);
 
 static const sort_fn sorts[WR_DTYPE_COUNT] = {
-    [WR_BOOL] = sort_bool,     [WR_UINT8] = sort_u8,      [WR_UINT16] = sort_u16,
-    [WR_UINT32] = sort_u32,    [WR_UINT64] = sort_u64,    [WR_INT8] = sort_i8,
-    [WR_INT16] = sort_i16,     [WR_INT32] = sort_i32,     [WR_INT64] = sort_i64,
-    [WR_FLOAT16] = sort_f16,   [WR_FLOAT32] = sort_f32,   [WR_FLOAT64] = sort_f64,
-    [WR_BFLOAT16] = sort_bf16, [WR_COMPLEX64] = sort_c64,
+#define WR_EL(ID, el) [ID] = sort_##el,
+#include "backend/cpu/types.def"
+#undef WR_EL
 };
 
 static const order_fn orders[WR_DTYPE_COUNT] = {
-    [WR_BOOL] = order_bool,     [WR_UINT8] = order_u8,      [WR_UINT16] = order_u16,
-    [WR_UINT32] = order_u32,    [WR_UINT64] = order_u64,    [WR_INT8] = order_i8,
-    [WR_INT16] = order_i16,     [WR_INT32] = order_i32,     [WR_INT64] = order_i64,
-    [WR_FLOAT16] = order_f16,   [WR_FLOAT32] = order_f32,   [WR_FLOAT64] = order_f64,
-    [WR_BFLOAT16] = order_bf16, [WR_COMPLEX64] = order_c64,
+#define WR_EL(ID, el) [ID] = order_##el,
+#include "backend/cpu/types.def"
+#undef WR_EL
 };
 
 static const select_fn selects[WR_DTYPE_COUNT] = {
-    [WR_BOOL] = select_bool,     [WR_UINT8] = select_u8,      [WR_UINT16] = select_u16,
-    [WR_UINT32] = select_u32,    [WR_UINT64] = select_u64,    [WR_INT8] = select_i8,
-    [WR_INT16] = select_i16,     [WR_INT32] = select_i32,     [WR_INT64] = select_i64,
-    [WR_FLOAT16] = select_f16,   [WR_FLOAT32] = select_f32,   [WR_FLOAT64] = select_f64,
-    [WR_BFLOAT16] = select_bf16, [WR_COMPLEX64] = select_c64,
+#define WR_EL(ID, el) [ID] = select_##el,
+#include "backend/cpu/types.def"
+#undef WR_EL
 };
 
 struct sort_job;

@@ -43,26 +43,11 @@ WR_INLINE E ONE(round)(E x) { return x; }
 WR_INLINE E ONE(logical_not)(E x) { return x == 0; }
 WR_INLINE E ONE(bitwise_invert)(E x) { return (E)~x; }
 /* Every integer is finite. */
-WR_INLINE bool ONE(isfinite)(E x) {
-  (void)x;
-  return true;
-}
-WR_INLINE bool ONE(isinf)(E x) {
-  (void)x;
-  return false;
-}
-WR_INLINE bool ONE(isnan)(E x) {
-  (void)x;
-  return false;
-}
-WR_INLINE bool ONE(isneginf)(E x) {
-  (void)x;
-  return false;
-}
-WR_INLINE bool ONE(isposinf)(E x) {
-  (void)x;
-  return false;
-}
+WR_INLINE bool ONE(isfinite)(E x) { return (void)x, true; }
+WR_INLINE bool ONE(isinf)(E x) { return (void)x, false; }
+WR_INLINE bool ONE(isnan)(E x) { return (void)x, false; }
+WR_INLINE bool ONE(isneginf)(E x) { return (void)x, false; }
+WR_INLINE bool ONE(isposinf)(E x) { return (void)x, false; }
 
 #define FORM_unary(name) \
   static void ROW(_##name)(const struct wr_row *r) { ROW(_map)(r, ONE(name)); }
