@@ -38,6 +38,25 @@ static struct wr_error *outcome(const struct wr_linalg *g, int64_t i, const char
   return info == 0 ? NULL : wr_linalg_error(g, i, "is one for which %s does not converge", routine);
 }
 
+/* What a routine says of its workspace, asked with a length of -1: it leaves that where the
+   workspace is to be, `work` bytes into a room of `bytes`. */
+static struct wr_error *ask_workspace(struct wr_linalg *g, int64_t bytes, int64_t work,
+                                      const char *routine,
+                                      int (*ask)(const struct wr_lapack *lapack,
+                                                 const struct wr_linalg *g, char *room)) {
+  const struct wr_lapack *lapack;
+  char *room = wr_calloc((size_t)bytes + 64);
+  if (!room) return wr_error_out_of_memory();
+  struct wr_error *error = wr_cpu_lapack_enter(&lapack);
+  if (!error) {
+    const int info = ask(lapack, g, room);
+    wr_cpu_lapack_leave();
+    error = info ? wr_linalg_misuse(routine, info) : wr_linalg_workspace(g, room + work);
+  }
+  wr_free(room);
+  return error;
+}
+
 static void put_identity(char *at, int n, const struct wr_linalg *g) {
   const float one = 1;
   const double wide = 1;
@@ -122,6 +141,11 @@ static struct wr_error *svd_body(const struct wr_linalg *g, int64_t i, char *roo
   return outcome(g, i, "gesdd", info);
 }
 
+static int ask_gesdd(const struct wr_lapack *lapack, const struct wr_linalg *g, char *room) {
+  const struct svd_out none = {room, room, room};
+  return gesdd(lapack, g, room, &none, -1);
+}
+
 /* The least workspace of gesdd with vectors, in elements, which it counts in 32 bits: 4 k^2 + 7 k
    where real matrices are so long that it begins with a QR factorisation, else 3 k^2 + 7 k. Values
    alone take multiples of k. */
@@ -133,25 +157,13 @@ static bool svd_is_too_large(const struct wr_linalg *g) {
 }
 
 static struct wr_error *svd_workspace(struct wr_linalg *g) {
-  const struct wr_lapack *lapack;
   if (svd_is_too_large(g)) {
     return wr_error_new(WEIR_ERROR_UNSUPPORTED,
                         "a matrix of shape (%d,%d) is too large for LAPACK's singular vectors, "
                         "whose workspace it counts in 32 bits",
                         g->m, g->n);
   }
-  char *room = wr_calloc((size_t)svd_room(g).end + 64);
-  if (!room) return wr_error_out_of_memory();
-  const struct svd_out none = {room, room, room};
-  struct wr_error *error = wr_cpu_lapack_enter(&lapack);
-  if (!error) {
-    const int info = gesdd(lapack, g, room, &none, -1);
-    wr_cpu_lapack_leave();
-    error =
-        info ? wr_linalg_misuse("gesdd", info) : wr_linalg_workspace(g, room + svd_room(g).work);
-  }
-  wr_free(room);
-  return error;
+  return ask_workspace(g, svd_room(g).end, svd_room(g).work, "gesdd", ask_gesdd);
 }
 
 struct wr_error *wr_cpu_svd(const struct wr_call *call) {
@@ -245,25 +257,18 @@ static struct wr_error *eigh_body(const struct wr_linalg *g, int64_t i, char *ro
   return outcome(g, i, "syevd", info);
 }
 
+static int ask_syevd(const struct wr_lapack *lapack, const struct wr_linalg *g, char *room) {
+  return syevd(lapack, g, room, room, -1);
+}
+
 static struct wr_error *eigh_workspace(struct wr_linalg *g) {
-  const struct wr_lapack *lapack;
   if (has_vectors(g) && g->n > MOST_WITH_VECTORS) {
     return wr_error_new(WEIR_ERROR_UNSUPPORTED,
                         "a matrix of shape (%d,%d) is too large for LAPACK, which finds the "
                         "eigenvectors of at most %d rows",
                         g->m, g->n, MOST_WITH_VECTORS);
   }
-  char *room = wr_calloc((size_t)eigh_room(g).end + 64);
-  if (!room) return wr_error_out_of_memory();
-  struct wr_error *error = wr_cpu_lapack_enter(&lapack);
-  if (!error) {
-    const int info = syevd(lapack, g, room, room, -1);
-    wr_cpu_lapack_leave();
-    error =
-        info ? wr_linalg_misuse("syevd", info) : wr_linalg_workspace(g, room + eigh_room(g).work);
-  }
-  wr_free(room);
-  return error;
+  return ask_workspace(g, eigh_room(g).end, eigh_room(g).work, "syevd", ask_syevd);
 }
 
 struct wr_error *wr_cpu_eigh(const struct wr_call *call) {
@@ -362,18 +367,12 @@ static struct wr_error *eig_body(const struct wr_linalg *g, int64_t i, char *roo
   return NULL;
 }
 
+static int ask_geev(const struct wr_lapack *lapack, const struct wr_linalg *g, char *room) {
+  return geev(lapack, g, room, -1);
+}
+
 static struct wr_error *eig_workspace(struct wr_linalg *g) {
-  const struct wr_lapack *lapack;
-  char *room = wr_calloc((size_t)eig_room(g).end + 64);
-  if (!room) return wr_error_out_of_memory();
-  struct wr_error *error = wr_cpu_lapack_enter(&lapack);
-  if (!error) {
-    const int info = geev(lapack, g, room, -1);
-    wr_cpu_lapack_leave();
-    error = info ? wr_linalg_misuse("geev", info) : wr_linalg_workspace(g, room + eig_room(g).work);
-  }
-  wr_free(room);
-  return error;
+  return ask_workspace(g, eig_room(g).end, eig_room(g).work, "geev", ask_geev);
 }
 
 struct wr_error *wr_cpu_eig(const struct wr_call *call) {
