@@ -11,6 +11,7 @@
 #include "api/api.h"
 #include "base/base.h"
 #include "base/bytes.h"
+#include "base/grow.h"
 #include "base/numbers.h"
 #include "base/text.h"
 #include "core/shape.h"
@@ -56,13 +57,7 @@ static struct named *find(const struct names *n, const void *what) {
 /* NULL when memory is refused. */
 static struct named *add(struct names *n, const void *what, struct wr_node *held,
                          const char *name) {
-  if (n->count == n->room) {
-    const size_t room = n->room ? 2 * n->room : 32;
-    struct named *list = wr_realloc(n->list, room * sizeof *list);
-    if (!list) return NULL;
-    n->list = list;
-    n->room = room;
-  }
+  if (!wr_grow(&n->list, &n->room, n->count + 1, 32, sizeof *n->list)) return NULL;
   char *copy = wr_text_copy(name);
   uint32_t number = (uint32_t)n->count;
   if (!copy || !wr_numbers_add(&n->numbers, what, &number)) {
@@ -181,13 +176,7 @@ static const struct wr_history_step *maker_of(const struct graph *g, struct wr_n
 }
 
 static bool show(struct graph *g, struct wr_node *node, const struct wr_history_step *step) {
-  if (g->count == g->room) {
-    const size_t room = g->room ? 2 * g->room : 64;
-    struct shown *shown = wr_realloc(g->shown, room * sizeof *shown);
-    if (!shown) return false;
-    g->shown = shown;
-    g->room = room;
-  }
+  if (!wr_grow(&g->shown, &g->room, g->count + 1, 64, sizeof *g->shown)) return false;
   g->shown[g->count++] = (struct shown){node, step};
   return true;
 }

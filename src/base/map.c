@@ -9,6 +9,7 @@
 #include <sys/auxv.h>
 
 #include "base/base.h"
+#include "base/grow.h"
 
 /* ---- hash ---- */
 
@@ -99,14 +100,7 @@ static bool grow_table(struct wr_map *map) {
 /* Room for one entry more. */
 static bool reserve(struct wr_map *map) {
   if (2 * (map->count + 1) > map->places && !grow_table(map)) return false;
-  if (map->count < map->capacity) return true;
-  size_t capacity = map->capacity ? 2 * map->capacity : 8, bytes;
-  if (!wr_mul_size(capacity, sizeof *map->entries, &bytes)) return false;
-  struct wr_map_entry *entries = wr_realloc(map->entries, bytes);
-  if (!entries) return false;
-  map->entries = entries;
-  map->capacity = capacity;
-  return true;
+  return wr_grow(&map->entries, &map->capacity, map->count + 1, 8, sizeof *map->entries);
 }
 
 void **wr_map_find(const struct wr_map *map, const char *key) {

@@ -8,6 +8,7 @@
 
 #include "backend/backend.h"
 #include "base/base.h"
+#include "base/list.h"
 #include "distributed/internal.h"
 
 enum { WR_NCCL_LANES = 2 }; /* communicators of a group: for collectives, and for send and recv */
@@ -50,8 +51,8 @@ struct wr_nccl_line {
   struct wr_nccl_word word; /* that is coming */
   uint64_t *failed;         /* groups; of wr_alloc */
   size_t n_failed, room;
-  struct wr_nccl_line *next, *prev; /* under the list's LOCK */
-  bool gone[];                      /* by rank */
+  struct wr_listed listed;
+  bool gone[]; /* by rank */
 };
 
 /* Rank 0 listens, the others connect to it; waits until it has answered. */

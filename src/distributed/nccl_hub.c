@@ -13,6 +13,7 @@
 
 #include "base/base.h"
 #include "base/fork.h"
+#include "base/list.h"
 #include "base/text.h"
 #include "base/thread.h"
 #include "distributed/nccl.h"
@@ -43,9 +44,9 @@ struct offer {
 };
 
 struct hub {
-  struct hub *next, *prev; /* under the LOCK */
-  int listener;            /* as of a guest */
-  int size, present;       /* present: how many ever came */
+  struct wr_listed listed;
+  int listener;      /* as of a guest */
+  int size, present; /* present: how many ever came */
   char ids[WR_NCCL_LANES][WR_EXCHANGE_ID_BYTES];
   struct caller callers[CALLERS];
   struct offer *offers; /* for which the other side has not come, the latest last */
@@ -54,10 +55,8 @@ struct hub {
   struct guest guests[]; /* by rank */
 };
 
-static struct {
-  struct wr_mutex lock;
-  struct hub *first; /* under LOCK */
-} hubs = {.lock = WR_MUTEX_INIT(WR_RANK_EVENT)};
+static struct wr_list hubs = {.lock = WR_MUTEX_INIT(WR_RANK_EVENT),
+                              .offset = offsetof(struct hub, listed)};
 
 /* ---- descriptors ---- */
 
@@ -85,7 +84,7 @@ static void close_all(const struct hub *h) {
 }
 
 static void forget_in_child(void) {
-  for (const struct hub *h = hubs.first; h; h = h->next) close_all(h);
+  for (struct hub *h = wr_list_first(&hubs); h; h = wr_list_next(&hubs, h)) close_all(h);
   hubs.first = NULL;
 }
 
@@ -277,11 +276,7 @@ static void one_turn(struct hub *h) {
 }
 
 static void hub_free(struct hub *h) {
-  wr_mutex_lock(&hubs.lock);
-  if (h->next) h->next->prev = h->prev;
-  if (h->prev) h->prev->next = h->next;
-  if (hubs.first == h) hubs.first = h->next;
-  wr_mutex_unlock(&hubs.lock);
+  wr_list_leave(&hubs, h);
   close_all(h);
   while (h->offers) {
     struct offer *o = h->offers;
@@ -315,11 +310,7 @@ static struct hub *hub_new(const struct wr_nccl_place *place) {
   memcpy(h->ids, place->ids, sizeof h->ids);
   h->gone = wr_calloc((size_t)h->size * sizeof *h->gone);
   h->polled = wr_calloc((size_t)(1 + CALLERS + h->size) * sizeof *h->polled);
-  wr_mutex_lock(&hubs.lock);
-  h->next = hubs.first;
-  if (h->next) h->next->prev = h;
-  hubs.first = h;
-  wr_mutex_unlock(&hubs.lock);
+  wr_list_enter(&hubs, h);
   if (h->gone && h->polled) return h;
   hub_free(h);
   return NULL;

@@ -10,6 +10,7 @@
 
 #include "base/base.h"
 #include "base/fork.h"
+#include "base/grow.h"
 #include "base/text.h"
 #include "distributed/nccl.h"
 #include "distributed/ring.h"
@@ -17,13 +18,13 @@
 enum { FIRST_RETRY_MS = 20, LAST_RETRY_MS = 500 };
 static const uint64_t ms = 1000000;
 
-static struct {
-  struct wr_mutex lock;
-  struct wr_nccl_line *first; /* under LOCK */
-} lines = {.lock = WR_MUTEX_INIT(WR_RANK_EVENT)};
+static struct wr_list lines = {.lock = WR_MUTEX_INIT(WR_RANK_EVENT),
+                               .offset = offsetof(struct wr_nccl_line, listed)};
 
 static void forget_in_child(void) {
-  for (const struct wr_nccl_line *l = lines.first; l; l = l->next) close(l->fd);
+  for (struct wr_nccl_line *l = wr_list_first(&lines); l; l = wr_list_next(&lines, l)) {
+    close(l->fd);
+  }
   lines.first = NULL;
 }
 
@@ -157,11 +158,7 @@ struct wr_error *wr_nccl_meet(struct wr_nccl_place *place, struct wr_nccl_line *
   l->size = place->size;
   l->generation = wr_fork_generation;
   wr_store_relaxed(&l->refs, 1u); /* relaxed: not yet shared */
-  wr_mutex_lock(&lines.lock);
-  l->next = lines.first;
-  if (l->next) l->next->prev = l;
-  lines.first = l;
-  wr_mutex_unlock(&lines.lock);
+  wr_list_enter(&lines, l);
   *out = l;
   return NULL;
 }
@@ -171,18 +168,10 @@ struct wr_nccl_line *wr_nccl_line_retain(struct wr_nccl_line *line) {
   return line;
 }
 
-static void list_remove(struct wr_nccl_line *l) {
-  wr_mutex_lock(&lines.lock);
-  if (l->next) l->next->prev = l->prev;
-  if (l->prev) l->prev->next = l->next;
-  if (lines.first == l) lines.first = l->next;
-  wr_mutex_unlock(&lines.lock);
-}
-
 void wr_nccl_line_release(struct wr_nccl_line *l) {
   if (!wr_ref_drop(&l->refs)) return;
   if (l->generation == wr_fork_generation) { /* in the child of a fork it is closed */
-    list_remove(l);
+    wr_list_leave(&lines, l);
     close(l->fd);
   }
   wr_free(l->failed);
@@ -204,15 +193,9 @@ static void end_line(struct wr_nccl_line *l) {
 
 static void note_failed(struct wr_nccl_line *l, uint64_t group) {
   if (wr_nccl_has_failed(l, group)) return;
-  if (l->n_failed == l->room) {
-    const size_t room = l->room ? 2 * l->room : 8;
-    uint64_t *more = wr_realloc(l->failed, room * sizeof *more);
-    if (!more) {
-      end_line(l);
-      return;
-    }
-    l->failed = more;
-    l->room = room;
+  if (!wr_grow(&l->failed, &l->room, l->n_failed + 1, 8, sizeof *l->failed)) {
+    end_line(l);
+    return;
   }
   l->failed[l->n_failed++] = group;
   l->changes++;

@@ -18,6 +18,7 @@
 #include "base/base.h"
 #include "base/doing.h"
 #include "base/fork.h"
+#include "base/list.h"
 #include "base/text.h"
 #include "distributed/ring.h"
 #include "stream/stream.h"
@@ -42,13 +43,11 @@ struct wr_ring {
   uint64_t id;                             /* of the group */
   wr_atomic_u32 splits;                    /* atomic RELAXED: how many there were */
   bool verbose;
-  struct wr_ring *next, *prev; /* under the list's LOCK */
+  struct wr_listed listed;
 };
 
-static struct {
-  struct wr_mutex lock;
-  struct wr_ring *first; /* under LOCK */
-} rings = {.lock = WR_MUTEX_INIT(WR_RANK_EVENT)};
+static struct wr_list rings = {.lock = WR_MUTEX_INIT(WR_RANK_EVENT),
+                               .offset = offsetof(struct wr_ring, listed)};
 
 static struct wr_ring *ring_of(struct wr_comm *group) {
   return WR_CONTAINER_OF(group, struct wr_ring, group);
@@ -206,22 +205,6 @@ static void hang_up(int fd) { (void)close(fd); }
 /* Who waits on a connection wakes up; what others have still to read they get. */
 static void ring_fail(struct wr_comm *group) { each_socket(ring_of(group), shut); }
 
-static void list_add(struct wr_ring *ring) {
-  wr_mutex_lock(&rings.lock);
-  ring->next = rings.first;
-  if (ring->next) ring->next->prev = ring;
-  rings.first = ring;
-  wr_mutex_unlock(&rings.lock);
-}
-
-static void list_remove(struct wr_ring *ring) {
-  wr_mutex_lock(&rings.lock);
-  if (ring->next) ring->next->prev = ring->prev;
-  if (ring->prev) ring->prev->next = ring->next;
-  if (rings.first == ring) rings.first = ring->next;
-  wr_mutex_unlock(&rings.lock);
-}
-
 static void ring_free(struct wr_ring *ring) {
   for (int i = 0; i < ring->lanes; i++) wr_free(ring->lane[i].scratch);
   wr_comm_clear(&ring->group);
@@ -232,7 +215,7 @@ static void ring_free(struct wr_ring *ring) {
 static void ring_end(struct wr_comm *group) {
   struct wr_ring *ring = ring_of(group);
   if (group->generation == wr_fork_generation) {
-    list_remove(ring);
+    wr_list_leave(&rings, ring);
     each_socket(ring, hang_up);
   }
   ring_free(ring);
@@ -240,7 +223,9 @@ static void ring_end(struct wr_comm *group) {
 
 /* The other processes are to see the end of the parent, not of its children. */
 static void forget_in_child(void) {
-  for (struct wr_ring *ring = rings.first; ring; ring = ring->next) each_socket(ring, hang_up);
+  for (struct wr_ring *r = wr_list_first(&rings); r; r = wr_list_next(&rings, r)) {
+    each_socket(r, hang_up);
+  }
   rings.first = NULL;
 }
 
@@ -281,7 +266,7 @@ static struct wr_error *ring_join(struct wr_ring *ring, struct wr_ring_plan *pla
   if (error) return error;
   for (int i = 0; i < ring->lanes; i++) ring->lane[i].link = links[i];
   ring->beside = links[ring->lanes];
-  list_add(ring);
+  wr_list_enter(&rings, ring);
   return NULL;
 }
 

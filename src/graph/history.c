@@ -3,20 +3,13 @@
 
 #include "graph/history.h"
 
+#include "base/grow.h"
 #include "base/lock.h"
 #include "graph/internal.h"
 #include "graph/trace.h"
 
 static bool reserve(struct wr_history *h) {
-  if (h->count < h->room) return true;
-  const size_t room = h->room ? 2 * h->room : 64;
-  size_t bytes;
-  if (!wr_mul_size(room, sizeof *h->steps, &bytes)) return false;
-  struct wr_history_step *steps = wr_realloc(h->steps, bytes);
-  if (!steps) return false;
-  h->steps = steps;
-  h->room = room;
-  return true;
+  return wr_grow(&h->steps, &h->room, h->count + 1, 64, sizeof *h->steps);
 }
 
 static bool add(struct wr_history *h, struct wr_node *node, bool given, struct wr_node *const *in,

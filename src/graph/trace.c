@@ -3,20 +3,13 @@
 
 #include "graph/trace.h"
 
+#include "base/grow.h"
 #include "graph/internal.h"
 
 static bool reserve(struct wr_trace *trace, size_t more) {
-  size_t total, bytes;
-  if (!wr_add_size(trace->count, more, &total)) return false;
-  if (total <= trace->room) return true;
-  size_t room = trace->room ? 2 * trace->room : 64;
-  if (room < total) room = total;
-  if (!wr_mul_size(room, sizeof *trace->entries, &bytes)) return false;
-  struct wr_trace_entry *entries = wr_realloc(trace->entries, bytes);
-  if (!entries) return false;
-  trace->entries = entries;
-  trace->room = room;
-  return true;
+  size_t total;
+  return wr_add_size(trace->count, more, &total) &&
+         wr_grow(&trace->entries, &trace->room, total, 64, sizeof *trace->entries);
 }
 
 bool wr_trace_follows(const struct wr_trace *trace, const struct wr_node *node) {

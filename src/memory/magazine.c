@@ -9,22 +9,21 @@
 #include <string.h>
 
 #include "base/handlers.h"
-#include "base/lock.h"
+#include "base/list.h"
 #include "memory/internal.h"
 
 enum { MAX_PER_CLASS = WR_TORTURED ? 1 : 32, MAX_BYTES = WR_TORTURED ? 4096 : 1 << 20 };
 
 struct magazine {
-  wr_atomic_bool busy;                        /* atomic ACQ_REL: the flag */
-  struct magazine *next;                      /* under LOCK */
-  struct magazine **link;                     /* under LOCK; what points to this one */
+  wr_atomic_bool busy; /* atomic ACQ_REL: the flag */
+  struct wr_listed listed;
   uint32_t bytes;                             /* under the flag */
   uint8_t counts[WR_CLASS_MAGAZINES];         /* under the flag */
   struct wr_buffer *idle[WR_CLASS_MAGAZINES]; /* under the flag */
 };
 
-static struct wr_mutex list_lock = WR_MUTEX_INIT(WR_RANK_ALLOCATOR);
-static struct magazine *list; /* under LOCK */
+static struct wr_list list = {.lock = WR_MUTEX_INIT(WR_RANK_ALLOCATOR),
+                              .offset = offsetof(struct magazine, listed)};
 
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
@@ -57,22 +56,6 @@ static void flag_drop(struct magazine *m) { wr_store_release(&m->busy, false); }
 
 /* ---- life ---- */
 
-static void link_magazine(struct magazine *m) {
-  wr_mutex_lock(&list_lock);
-  m->next = list;
-  m->link = &list;
-  if (list) list->link = &m->next;
-  list = m;
-  wr_mutex_unlock(&list_lock);
-}
-
-static void unlink_magazine(struct magazine *m) {
-  wr_mutex_lock(&list_lock);
-  *m->link = m->next;
-  if (m->next) m->next->link = m->link;
-  wr_mutex_unlock(&list_lock);
-}
-
 static struct wr_buffer *empty(struct magazine *m, struct wr_buffer *onto) {
   flag_take(m);
   for (int c = 0; c < WR_CLASS_MAGAZINES; c++) {
@@ -95,7 +78,7 @@ static void thread_ends(void *unused) {
   (void)unused;
   mine = &closed;
   if (!m) return;
-  unlink_magazine(m);
+  wr_list_leave(&list, m);
   struct wr_buffer *idle = empty(m, NULL);
   while (idle) {
     struct wr_buffer *b = idle;
@@ -127,7 +110,7 @@ static struct magazine *open_slow(void) {
     wr_free(m);
     return NULL;
   }
-  link_magazine(m);
+  wr_list_enter(&list, m);
   mine = m;
   return m;
 }
@@ -167,9 +150,10 @@ bool wr_magazine_put(struct wr_buffer *buffer) {
 
 struct wr_buffer *wr_magazine_take_all(void) {
   struct wr_buffer *all = NULL;
-  wr_mutex_lock(&list_lock);
-  for (struct magazine *m = list; m; m = m->next) all = empty(m, all);
-  wr_mutex_unlock(&list_lock);
+  wr_mutex_lock(&list.lock);
+  for (struct magazine *m = wr_list_first(&list); m; m = wr_list_next(&list, m))
+    all = empty(m, all);
+  wr_mutex_unlock(&list.lock);
   return all;
 }
 
@@ -177,11 +161,11 @@ struct wr_buffer *wr_magazine_take_all(void) {
    this thread's where one of them was emptying it. The memory in them is lost to the child, at most
    MAX_BYTES each. */
 size_t wr_magazine_fork_child(void) {
-  wr_mutex_init(&list_lock, WR_RANK_ALLOCATOR);
-  list = NULL;
+  wr_mutex_init(&list.lock, WR_RANK_ALLOCATOR);
+  list.first = NULL;
   struct magazine *m = mine_if_any();
   if (!m) return 0;
   if (wr_load_relaxed(&m->busy)) memset(m, 0, sizeof *m); /* relaxed: the only thread */
-  link_magazine(m);
+  wr_list_enter(&list, m);
   return m->bytes;
 }

@@ -13,6 +13,7 @@
 
 #include "base/base.h"
 #include "base/fork.h"
+#include "base/list.h"
 #include "stream/descriptor.h"
 #include "stream/dump.h"
 #include "stream/internal.h"
@@ -21,32 +22,15 @@
 
 struct wr_event {
   struct wr_kind_word kind;
-  wr_atomic_u32 refs;     /* atomic ACQ_REL */
-  struct wr_event *next;  /* under the list's LOCK */
-  struct wr_event **link; /* under the list's LOCK; what points to this one */
+  wr_atomic_u32 refs; /* atomic ACQ_REL */
+  struct wr_listed listed;
   struct wr_mutex lock;
   struct wr_marker *marker; /* under LOCK; one reference; NULL: never recorded */
   int fd;                   /* under LOCK; -1: nobody has asked */
 };
 
-static struct wr_mutex list_lock = WR_MUTEX_INIT(WR_RANK_REGISTRY);
-static struct wr_event *list; /* under LOCK */
-
-static void enter_list(struct wr_event *e) {
-  wr_mutex_lock(&list_lock);
-  e->next = list;
-  e->link = &list;
-  if (list) list->link = &e->next;
-  list = e;
-  wr_mutex_unlock(&list_lock);
-}
-
-static void leave_list(struct wr_event *e) {
-  wr_mutex_lock(&list_lock);
-  *e->link = e->next;
-  if (e->next) e->next->link = e->link;
-  wr_mutex_unlock(&list_lock);
-}
+static struct wr_list list = {.lock = WR_MUTEX_INIT(WR_RANK_REGISTRY),
+                              .offset = offsetof(struct wr_event, listed)};
 
 struct wr_error *wr_event_new(struct wr_event **out) {
   struct wr_event *e = wr_alloc(sizeof *e);
@@ -55,7 +39,7 @@ struct wr_error *wr_event_new(struct wr_event **out) {
   wr_kind_begin(&e->kind, WR_KIND_EVENT);
   wr_store_relaxed(&e->refs, 1u); /* relaxed: not yet shared */
   wr_mutex_init(&e->lock, WR_RANK_EVENT);
-  enter_list(e);
+  wr_list_enter(&list, e);
   *out = e;
   return NULL;
 }
@@ -63,7 +47,7 @@ struct wr_error *wr_event_new(struct wr_event **out) {
 /* Called without a lock, by the user's free or by a marker that is over. */
 void wr_event_release(struct wr_event *e) {
   if (!e || !wr_ref_drop(&e->refs)) return;
-  leave_list(e);
+  wr_list_leave(&list, e);
   wr_marker_release(e->marker);
   wr_descriptor_close(e->fd);
   wr_mutex_destroy(&e->lock);
@@ -85,7 +69,7 @@ static struct wr_error *last_marker(struct wr_event *e, const char *name, struct
 /* In the child every marker of the parent's counts as passed (wr_marker_passed), so every event
    that was recorded is over. */
 static void begin_in_child(void) {
-  for (struct wr_event *e = list; e; e = e->next) {
+  for (struct wr_event *e = wr_list_first(&list); e; e = wr_list_next(&list, e)) {
     wr_mutex_init(&e->lock, WR_RANK_EVENT);
     if (e->fd >= 0) e->fd = wr_descriptor_anew(e->fd);
     if (e->fd >= 0 && e->marker) wr_descriptor_raise(e->fd);
@@ -93,7 +77,7 @@ static void begin_in_child(void) {
 }
 
 static struct wr_fork_row fork_row = {
-    .rank = WR_RANK_REGISTRY, .lock = &list_lock, .child = begin_in_child};
+    .rank = WR_RANK_REGISTRY, .lock = &list.lock, .child = begin_in_child};
 __attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
 
 /* ---- recording ---- */

@@ -18,14 +18,14 @@
 
 #include "base/base.h"
 #include "base/fork.h"
+#include "base/list.h"
 #include "stream/descriptor.h"
 #include "stream/internal.h"
 
 struct wr_ring {
   struct wr_kind_word kind;
-  wr_atomic_u32 refs;    /* atomic ACQ_REL */
-  struct wr_ring *next;  /* under the list's LOCK */
-  struct wr_ring **link; /* under the list's LOCK; what points to this one */
+  wr_atomic_u32 refs; /* atomic ACQ_REL */
+  struct wr_listed listed;
   struct wr_mutex lock;
   struct wr_cond wake;         /* with LOCK */
   struct wr_ring_entry *first; /* under LOCK */
@@ -35,27 +35,11 @@ struct wr_ring {
   bool closed;                 /* under LOCK */
 };
 
-static struct wr_mutex list_lock = WR_MUTEX_INIT(WR_RANK_REGISTRY);
-static struct wr_ring *list; /* under LOCK */
-
-static void enter_list(struct wr_ring *r) {
-  wr_mutex_lock(&list_lock);
-  r->next = list;
-  r->link = &list;
-  if (list) list->link = &r->next;
-  list = r;
-  wr_mutex_unlock(&list_lock);
-}
-
-static void leave_list(struct wr_ring *r) {
-  wr_mutex_lock(&list_lock);
-  *r->link = r->next;
-  if (r->next) r->next->link = r->link;
-  wr_mutex_unlock(&list_lock);
-}
+static struct wr_list list = {.lock = WR_MUTEX_INIT(WR_RANK_REGISTRY),
+                              .offset = offsetof(struct wr_ring, listed)};
 
 static void begin_in_child(void) {
-  for (struct wr_ring *r = list; r; r = r->next) {
+  for (struct wr_ring *r = wr_list_first(&list); r; r = wr_list_next(&list, r)) {
     wr_mutex_init(&r->lock, WR_RANK_EVENT);
     wr_cond_init(&r->wake);
     r->first = NULL;
@@ -65,7 +49,7 @@ static void begin_in_child(void) {
 }
 
 static struct wr_fork_row fork_row = {
-    .rank = WR_RANK_REGISTRY, .lock = &list_lock, .child = begin_in_child};
+    .rank = WR_RANK_REGISTRY, .lock = &list.lock, .child = begin_in_child};
 __attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
 
 /* ---- life ---- */
@@ -78,7 +62,7 @@ struct wr_error *wr_ring_new(struct wr_ring **out) {
   wr_store_relaxed(&r->refs, 1u); /* relaxed: not yet shared */
   wr_mutex_init(&r->lock, WR_RANK_EVENT);
   wr_cond_init(&r->wake);
-  enter_list(r);
+  wr_list_enter(&list, r);
   *out = r;
   return NULL;
 }
@@ -90,7 +74,7 @@ struct wr_ring *wr_ring_retain(struct wr_ring *r) {
 
 void wr_ring_release(struct wr_ring *r) {
   if (!wr_ref_drop(&r->refs)) return;
-  leave_list(r);
+  wr_list_leave(&list, r);
   wr_cond_destroy(&r->wake);
   wr_mutex_destroy(&r->lock);
   wr_free(r);

@@ -4,6 +4,7 @@
    but its arrays, may be replaced any number of times, by several threads at once too, and goes
    with them. The walk's stack is an array (K13). No locks. */
 
+#include "base/grow.h"
 #include "core/shape.h"
 #include "graph/trace.h"
 #include "transforms/batch.h"
@@ -136,17 +137,6 @@ static struct item *find(const struct walk *w, const struct wr_node *node) {
   return at ? &w->items[at - 1] : NULL;
 }
 
-/* More room in an array of `bytes` each; false when memory is refused. */
-static bool grow(void **array, size_t *room, size_t bytes) {
-  size_t more, total;
-  if (!wr_mul_size(*room ? *room : 32, 2, &more) || !wr_mul_size(more, bytes, &total)) return false;
-  void *items = wr_realloc(*array, total);
-  if (!items) return false;
-  *array = items;
-  *room = more;
-  return true;
-}
-
 static bool more_places(struct walk *w) {
   const size_t n = w->n_places ? 2 * w->n_places : 64;
   uint32_t *places = n <= UINT32_MAX / 2 ? wr_calloc(n * sizeof *places) : NULL;
@@ -160,7 +150,7 @@ static bool more_places(struct walk *w) {
 
 /* Takes the item's value. */
 static struct wr_error *add(struct walk *w, struct item item) {
-  bool fits = w->count < w->room || grow((void **)&w->items, &w->room, sizeof *w->items);
+  bool fits = wr_grow(&w->items, &w->room, w->count + 1, 64, sizeof *w->items);
   if (fits && 2 * (w->count + 1) > w->n_places) fits = more_places(w);
   if (!fits) {
     wr_node_release(item.value);
@@ -279,7 +269,7 @@ static bool is_known(const struct walk *w, const struct wr_node *node) {
 
 static struct wr_error *push(struct walk *w, struct wr_node *node) {
   if (is_known(w, node)) return NULL;
-  if (w->depth == w->stack_room && !grow((void **)&w->stack, &w->stack_room, sizeof *w->stack)) {
+  if (!wr_grow(&w->stack, &w->stack_room, w->depth + 1, 64, sizeof *w->stack)) {
     return wr_error_out_of_memory();
   }
   w->stack[w->depth++] = (struct frame){.node = node};
