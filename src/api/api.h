@@ -76,6 +76,10 @@ void wr_api_result(const void *pointer, const char *param, struct wr_error **err
    (words_if_empty: "is an empty array"). */
 void *wr_api_object(void *ctx, enum wr_kind kind, const char *param, const char *words_if_empty,
                     struct wr_error **error);
+/* For functions that answer a new handle: the handle's ctx, or NULL, and the error is reported: the
+   one that making the object gave, or that memory is refused, as where there is no object. Then the
+   object is still the caller's. */
+void *wr_api_give(const char *function, void *object, enum wr_kind kind, struct wr_error *error);
 /* For free: the object of a handle that ends. NULL without an error when it is empty. */
 void *wr_api_take(void *ctx, enum wr_kind kind, const char *param, struct wr_error **error);
 void wr_api_result_slow(const void *place, enum wr_kind kind, const char *param,

@@ -51,6 +51,13 @@ void *wr_api_object(void *ctx, enum wr_kind kind, const char *param, const char 
   return NULL;
 }
 
+void *wr_api_give(const char *function, void *object, enum wr_kind kind, struct wr_error *error) {
+  void *ctx = NULL;
+  if (!error && object && wr_handle_give(&ctx, object, kind)) return ctx;
+  wr_api_fail(function, error ? error : wr_error_out_of_memory());
+  return NULL;
+}
+
 void *wr_api_take(void *ctx, enum wr_kind kind, const char *param, struct wr_error **error) {
   void *object = wr_handle_take(ctx, kind);
   if (ctx && !object) reject_handle(ctx, kind, param, error);

@@ -201,11 +201,9 @@ mlx_function_exporter mlx_function_exporter_new(const char *file, const mlx_clos
     wr_kind_begin(&x->kind, WR_KIND_FUNCTION_EXPORTER);
     x->function = wr_function_retain(f);
     x->shapeless = shapeless;
-    if (wr_handle_give(&made.ctx, x, WR_KIND_FUNCTION_EXPORTER)) return made;
-    error = wr_error_out_of_memory();
   }
-  exporter_end(x);
-  wr_api_fail("mlx_function_exporter_new", error);
+  made.ctx = wr_api_give("mlx_function_exporter_new", x, WR_KIND_FUNCTION_EXPORTER, error);
+  if (!made.ctx) exporter_end(x);
   return made;
 }
 
@@ -254,13 +252,9 @@ mlx_imported_function mlx_imported_function_new(const char *file) {
   struct imported *i = error ? NULL : wr_calloc(sizeof *i);
   if (!error && !i) error = wr_error_out_of_memory();
   if (!error) error = wr_fn_import_new(&i->function, file);
-  if (!error) {
-    wr_kind_begin(&i->kind, WR_KIND_IMPORTED_FUNCTION);
-    if (wr_handle_give(&made.ctx, i, WR_KIND_IMPORTED_FUNCTION)) return made;
-    error = wr_error_out_of_memory();
-  }
-  imported_end(i);
-  wr_api_fail("mlx_imported_function_new", error);
+  if (!error) wr_kind_begin(&i->kind, WR_KIND_IMPORTED_FUNCTION);
+  made.ctx = wr_api_give("mlx_imported_function_new", i, WR_KIND_IMPORTED_FUNCTION, error);
+  if (!made.ctx) imported_end(i);
   return made;
 }
 

@@ -93,12 +93,10 @@ static struct namer *namer_of(mlx_node_namer namer, struct wr_error **error) {
 }
 
 mlx_node_namer mlx_node_namer_new(void) {
-  mlx_node_namer made = {NULL};
   struct namer *namer = wr_calloc(sizeof *namer);
   if (namer) wr_kind_begin(&namer->kind, WR_KIND_NAMER);
-  if (namer && wr_handle_give(&made.ctx, namer, WR_KIND_NAMER)) return made;
-  wr_free(namer);
-  wr_api_fail("mlx_node_namer_new", wr_error_out_of_memory());
+  const mlx_node_namer made = {wr_api_give("mlx_node_namer_new", namer, WR_KIND_NAMER, NULL)};
+  if (!made.ctx) wr_free(namer);
   return made;
 }
 

@@ -132,7 +132,6 @@ static const struct wr_reader_kind user_kind = {.label = reader_label,
                                                 .end = reader_end};
 
 mlx_io_reader mlx_io_reader_new(void *desc, mlx_io_vtable vtable) {
-  mlx_io_reader io = {NULL};
   struct user_reader *r = wr_calloc(sizeof *r);
   if (r) {
     wr_kind_begin(&r->kind, WR_KIND_READER);
@@ -141,9 +140,8 @@ mlx_io_reader mlx_io_reader_new(void *desc, mlx_io_vtable vtable) {
     r->desc = desc;
     r->vtable = vtable;
   }
-  if (r && wr_handle_give(&io.ctx, r, WR_KIND_READER)) return io;
-  wr_free(r);
-  wr_api_fail("mlx_io_reader_new", wr_error_out_of_memory());
+  const mlx_io_reader io = {wr_api_give("mlx_io_reader_new", r, WR_KIND_READER, NULL)};
+  if (!io.ctx) wr_free(r);
   return io;
 }
 
@@ -220,7 +218,6 @@ static struct wr_error *writer_write(struct wr_writer *writer, const void *data,
 }
 
 mlx_io_writer mlx_io_writer_new(void *desc, mlx_io_vtable vtable) {
-  mlx_io_writer io = {NULL};
   struct user_writer *w = wr_calloc(sizeof *w);
   if (w) {
     wr_kind_begin(&w->kind, WR_KIND_WRITER);
@@ -228,9 +225,8 @@ mlx_io_writer mlx_io_writer_new(void *desc, mlx_io_vtable vtable) {
     w->desc = desc;
     w->vtable = vtable;
   }
-  if (w && wr_handle_give(&io.ctx, w, WR_KIND_WRITER)) return io;
-  wr_free(w);
-  wr_api_fail("mlx_io_writer_new", wr_error_out_of_memory());
+  const mlx_io_writer io = {wr_api_give("mlx_io_writer_new", w, WR_KIND_WRITER, NULL)};
+  if (!io.ctx) wr_free(w);
   return io;
 }
 

@@ -41,16 +41,14 @@ static void config_end(struct config *c) {
 }
 
 static void *config_new(const char *function, const struct family *family) {
-  void *ctx = NULL;
   struct config *c = wr_calloc(sizeof *c);
   if (c) {
     wr_kind_begin(&c->kind, family->configs);
     for (int i = 0; i < 3; i++) c->call.grid[i] = c->call.group[i] = 1;
-    if (wr_handle_give(&ctx, c, family->configs)) return ctx;
-    wr_free(c);
   }
-  wr_api_fail(function, wr_error_out_of_memory());
-  return NULL;
+  void *ctx = wr_api_give(function, c, family->configs, NULL);
+  if (!ctx) wr_free(c);
+  return ctx;
 }
 
 static void config_free(const char *function, const struct family *family, void *ctx) {
@@ -224,16 +222,11 @@ static struct kernel *kernel_make(const struct family *family, const struct made
 static void *kernel_new(const char *function, const struct family *family,
                         const struct made_of *m) {
   struct wr_error *error = NULL;
-  void *ctx = NULL;
   struct kernel *k = kernel_make(family, m, &error);
-  if (k) {
-    wr_kind_begin(&k->kind, family->kernels);
-    if (wr_handle_give(&ctx, k, family->kernels)) return ctx;
-    kernel_end(k);
-    error = wr_error_out_of_memory();
-  }
-  wr_api_fail(function, error);
-  return NULL;
+  if (k) wr_kind_begin(&k->kind, family->kernels);
+  void *ctx = wr_api_give(function, k, family->kernels, error);
+  if (!ctx && k) kernel_end(k);
+  return ctx;
 }
 
 static void kernel_free(const char *function, const struct family *family, void *ctx) {

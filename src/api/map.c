@@ -98,12 +98,10 @@ static struct wr_map *check_map(const struct kind *kind, void *ctx, const char *
 /* ---- what the functions of both kinds do ---- */
 
 static void *new_map(const char *function, const struct kind *kind) {
-  void *ctx = NULL;
   struct map *map = map_make(kind);
-  if (map && wr_handle_give(&ctx, map, kind->handles)) return ctx;
-  map_end(kind, map);
-  wr_api_fail(function, wr_error_out_of_memory());
-  return NULL;
+  void *ctx = wr_api_give(function, map, kind->handles, NULL);
+  if (!ctx) map_end(kind, map);
+  return ctx;
 }
 
 static int free_map(const char *function, const struct kind *kind, void *ctx) {

@@ -10,14 +10,10 @@ static struct wr_event *some_event(weir_event event, const char *param, struct w
 }
 
 weir_event weir_event_new(void) {
-  weir_event made = {NULL};
   struct wr_event *event = NULL;
   struct wr_error *error = wr_event_new(&event);
-  if (!error && !wr_handle_give(&made.ctx, event, WR_KIND_EVENT)) {
-    wr_event_release(event);
-    error = wr_error_out_of_memory();
-  }
-  wr_api_return(__func__, error);
+  const weir_event made = {wr_api_give(__func__, event, WR_KIND_EVENT, error)};
+  if (!made.ctx) wr_event_release(event);
   return made;
 }
 

@@ -10,14 +10,10 @@ static struct wr_request *some_request(weir_request request, struct wr_error **e
 }
 
 weir_request weir_request_new(void) {
-  weir_request made = {NULL};
   struct wr_request *request = NULL;
   struct wr_error *error = wr_request_new(&request);
-  if (!error && !wr_handle_give(&made.ctx, request, WR_KIND_REQUEST)) {
-    wr_request_release(request);
-    error = wr_error_out_of_memory();
-  }
-  wr_api_return(__func__, error);
+  const weir_request made = {wr_api_give(__func__, request, WR_KIND_REQUEST, error)};
+  if (!made.ctx) wr_request_release(request);
   return made;
 }
 

@@ -13,14 +13,10 @@ static struct wr_ring *some_ring(weir_ring ring, struct wr_error **error) {
 }
 
 weir_ring weir_ring_new(void) {
-  weir_ring made = {NULL};
   struct wr_ring *ring = NULL;
   struct wr_error *error = wr_ring_new(&ring);
-  if (!error && !wr_handle_give(&made.ctx, ring, WR_KIND_RING)) {
-    wr_ring_close_take(ring);
-    error = wr_error_out_of_memory();
-  }
-  wr_api_return(__func__, error);
+  const weir_ring made = {wr_api_give(__func__, ring, WR_KIND_RING, error)};
+  if (!made.ctx) wr_ring_close_take(ring);
   return made;
 }
 
