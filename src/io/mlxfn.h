@@ -13,6 +13,7 @@
 #include "base/base.h"
 #include "core/dtype.h"
 #include "core/error.h"
+#include "core/op.h"
 #include "io/formats.h"
 
 enum wr_fn_kind {
@@ -28,6 +29,10 @@ struct wr_fn_info {
   uint32_t least, most; /* inputs */
 };
 extern const struct wr_fn_info wr_fn_infos[WR_FN_KINDS];
+/* The operations on bits, which MLX stores as one, by their numbers there. */
+enum { WR_FN_BITWISE_OPS = 5 };
+extern const enum wr_op wr_fn_bitwise_ops[WR_FN_BITWISE_OPS];
+
 enum wr_fn_kind wr_fn_kind_of(const char *name, size_t n); /* WR_FN_KINDS: none */
 
 /* One parameter: a number, or a list of them. */

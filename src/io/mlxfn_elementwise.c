@@ -35,7 +35,9 @@ static uint64_t magnitude(struct wr_fn_step *s, const struct wr_fn_value *of) {
   return wr_fn_step_put(s, WR_FN_AsType, &id, 1, &size);
 }
 
-static void put_bitwise(struct wr_fn_step *s, int which) {
+static void put_bitwise(struct wr_fn_step *s) {
+  int which = 0;
+  while (wr_fn_bitwise_ops[which] != s->op) which++;
   wr_fn_step_i32(s, which);
   wr_fn_step_whole(s, WR_FN_BitwiseBinary);
 }
@@ -135,23 +137,12 @@ void wr_fn_step_elementwise(struct wr_fn_step *s) {
       s->id = wr_fn_put_entry(s->w, WR_FN_DivMod, s->in, 2, NULL, both, 2);
       return;
     }
-    case WR_OP_DIVIDE:
-      wr_fn_step_whole(s, WR_FN_Divide);
-      return;
     case WR_OP_BITWISE_AND:
-      put_bitwise(s, 0);
-      return;
     case WR_OP_BITWISE_OR:
-      put_bitwise(s, 1);
-      return;
     case WR_OP_BITWISE_XOR:
-      put_bitwise(s, 2);
-      return;
     case WR_OP_LEFT_SHIFT:
-      put_bitwise(s, 3);
-      return;
     case WR_OP_RIGHT_SHIFT:
-      put_bitwise(s, 4);
+      put_bitwise(s);
       return;
     case WR_OP_BITWISE_INVERT:
       put_invert(s);
@@ -168,21 +159,6 @@ void wr_fn_step_elementwise(struct wr_fn_step *s) {
       s->id = magnitude(s, &x);
       return;
     }
-    case WR_OP_CONJUGATE:
-      wr_fn_step_whole(s, WR_FN_Conjugate);
-      return;
-    case WR_OP_REAL:
-      wr_fn_step_whole(s, WR_FN_Real);
-      return;
-    case WR_OP_IMAG:
-      wr_fn_step_whole(s, WR_FN_Imag);
-      return;
-    case WR_OP_ROUND:
-      wr_fn_step_whole(s, WR_FN_Round);
-      return;
-    case WR_OP_WHERE:
-      wr_fn_step_whole(s, WR_FN_Select);
-      return;
     default:
       put_simple(s);
   }

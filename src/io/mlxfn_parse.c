@@ -16,6 +16,10 @@ const struct wr_fn_info wr_fn_infos[WR_FN_KINDS] = {
 #undef FN
 };
 
+const enum wr_op wr_fn_bitwise_ops[WR_FN_BITWISE_OPS] = {
+    WR_OP_BITWISE_AND, WR_OP_BITWISE_OR, WR_OP_BITWISE_XOR, WR_OP_LEFT_SHIFT, WR_OP_RIGHT_SHIFT,
+};
+
 enum wr_fn_kind wr_fn_kind_of(const char *name, size_t n) {
   for (int i = 0; i < WR_FN_KINDS; i++) {
     const char *known = wr_fn_infos[i].name;

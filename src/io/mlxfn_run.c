@@ -73,11 +73,9 @@ struct wr_error *wr_fn_view(struct wr_fn_call *f) {
 }
 
 struct wr_error *wr_fn_bitwise(struct wr_fn_call *f) {
-  static const enum wr_op ops[] = {WR_OP_BITWISE_AND, WR_OP_BITWISE_OR, WR_OP_BITWISE_XOR,
-                                   WR_OP_LEFT_SHIFT, WR_OP_RIGHT_SHIFT};
   const int which = wr_fn_arg_int(f, 0);
-  if (which < 0 || which > 4) return wr_fn_wrong(f, "no such operation");
-  return wr_ops_binary(f->out, ops[which], f->in[0], f->in[1], f->s);
+  if (which < 0 || which >= WR_FN_BITWISE_OPS) return wr_fn_wrong(f, "no such operation");
+  return wr_ops_binary(f->out, wr_fn_bitwise_ops[which], f->in[0], f->in[1], f->s);
 }
 
 /* Of integers it is a division of integers, which rounds down. */

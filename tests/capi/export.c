@@ -274,6 +274,55 @@ static void quiet(const char *message, void *data) {
   (void)data;
 }
 
+/* What is one operation in MLX's files too, and those on bits, which are one there, by a number. */
+static int single_operations(mlx_vector_array *res, const mlx_vector_array in) {
+  enum { COUNT = 11 };
+  mlx_array x = mlx_array_new(), whole = mlx_array_new(), z = mlx_array_new();
+  mlx_array more = mlx_array_new(), out[COUNT];
+  for (int i = 0; i < COUNT; i++) out[i] = mlx_array_new();
+  CHECK(mlx_vector_array_get(&x, in, 0) == 0);
+  int rc = mlx_astype(&whole, x, MLX_INT32, cpu) || mlx_astype(&z, x, MLX_COMPLEX64, cpu) ||
+           mlx_greater(&more, x, captured, cpu);
+  rc = rc || mlx_bitwise_and(&out[0], whole, whole, cpu) || mlx_divide(&out[1], x, captured, cpu) ||
+       mlx_bitwise_or(&out[2], whole, out[0], cpu) ||
+       mlx_bitwise_xor(&out[3], whole, out[2], cpu) || mlx_left_shift(&out[4], whole, whole, cpu) ||
+       mlx_right_shift(&out[5], out[4], whole, cpu) || mlx_where(&out[6], more, x, captured, cpu) ||
+       mlx_conjugate(&out[7], z, cpu) || mlx_real(&out[8], out[7], cpu) ||
+       mlx_imag(&out[9], out[7], cpu) || mlx_round(&out[10], out[1], 0, cpu);
+  if (rc == 0) rc = mlx_vector_array_set_data(res, out, COUNT);
+  for (int i = 0; i < COUNT; i++) mlx_array_free(out[i]);
+  mlx_array_free(more);
+  mlx_array_free(z);
+  mlx_array_free(whole);
+  mlx_array_free(x);
+  return rc;
+}
+
+static void single(void) {
+  mlx_vector_array in = one(ramp(6, 1)), direct = mlx_vector_array_new();
+  mlx_vector_array stored = mlx_vector_array_new();
+  mlx_closure f = mlx_closure_new_func(single_operations);
+  CHECK(mlx_export_function(name, f, in, false) == 0 && single_operations(&direct, in) == 0);
+  mlx_imported_function back = mlx_imported_function_new(name);
+  CHECK(mlx_imported_function_apply(&stored, back, in) == 0);
+  CHECK(mlx_vector_array_size(stored) == mlx_vector_array_size(direct));
+  for (size_t i = 0; i < mlx_vector_array_size(direct); i++) {
+    mlx_array a = mlx_array_new(), b = mlx_array_new(), same = mlx_array_new();
+    bool equal = false;
+    CHECK(mlx_vector_array_get(&a, direct, i) == 0 && mlx_vector_array_get(&b, stored, i) == 0);
+    CHECK(mlx_array_dtype(a) == mlx_array_dtype(b));
+    CHECK(mlx_array_equal(&same, a, b, false, cpu) == 0);
+    CHECK(mlx_array_item_bool(&equal, same) == 0 && equal);
+    mlx_array_free(a);
+    mlx_array_free(b);
+    mlx_array_free(same);
+  }
+  CHECK(mlx_imported_function_free(back) == 0 && mlx_closure_free(f) == 0);
+  mlx_vector_array_free(in);
+  mlx_vector_array_free(direct);
+  mlx_vector_array_free(stored);
+}
+
 int main(void) {
   mean_cpu();
   mlx_set_error_handler(quiet, NULL, NULL);
@@ -286,6 +335,7 @@ int main(void) {
   refused();
   damaged();
   named_twice();
+  single();
   CHECK(unlink(name) == 0);
   mlx_array_free(captured);
   mlx_stream_free(cpu);
