@@ -21,7 +21,7 @@ struct wr_rule {
 
 /* Gives grads[k], borrowed, for wanted inputs; what it leaves NULL is zero. */
 typedef void wr_vjp_rule(const struct wr_rule *r, struct wr_node *d, struct wr_node **grads);
-/* The result's tangent; t[k] is NULL where input k has none, and some has one. */
+/* The result's tangent, NULL for zero; t[k] is NULL where input k has none, and some has one. */
 typedef struct wr_node *wr_jvp_rule(const struct wr_rule *r, struct wr_node *const *t);
 
 struct wr_rules {

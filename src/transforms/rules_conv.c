@@ -151,7 +151,8 @@ static struct wr_node *to_weight(const struct wr_rule *r, struct wr_node *d) {
     shape[i + 1] = kernel[i + 1];
   }
   struct wr_node *x = channels_as_batch(r, r->in[0]);
-  return ends_swapped(r, convolve(r, x, ends_swapped(r, d), &v, p->axes + 2, shape));
+  x = ends_swapped(r, convolve(r, x, ends_swapped(r, d), &v, p->axes + 2, shape));
+  return wr_compose_dense(r->c, x);
 }
 
 /* Nothing is read, or nothing is there. */

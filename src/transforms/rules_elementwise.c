@@ -159,7 +159,7 @@ void wr_vjp_sign(const struct wr_rule *r, struct wr_node *d, struct wr_node **gr
 }
 
 struct wr_node *wr_jvp_sign(const struct wr_rule *r, struct wr_node *const *t) {
-  return wr_node_dtype(r->y) == WR_COMPLEX64 ? turned(r, t[0]) : wr_rule_zeros(r, r->y);
+  return wr_node_dtype(r->y) == WR_COMPLEX64 ? turned(r, t[0]) : NULL;
 }
 
 /* ---- two inputs ---- */
@@ -274,7 +274,7 @@ void wr_vjp_where(const struct wr_rule *r, struct wr_node *d, struct wr_node **g
 }
 
 struct wr_node *wr_jvp_where(const struct wr_rule *r, struct wr_node *const *t) {
-  if (!t[1] && !t[2]) return wr_rule_zeros(r, r->y);
+  if (!t[1] && !t[2]) return NULL;
   struct wr_node *zero = wr_compose_scalar(r->c, 0, wr_node_dtype(r->y));
   return wr_compose_where(r->c, r->in[0], t[1] ? t[1] : zero, t[2] ? t[2] : zero);
 }

@@ -49,7 +49,7 @@ void wr_vjp_gather(const struct wr_rule *r, struct wr_node *d, struct wr_node **
 /* The same on the tangent, with the same indices. */
 static struct wr_node *again_on(const struct wr_rule *r, struct wr_node *t) {
   struct wr_node *in[2 + WR_MAX_NDIM];
-  if (!t) return wr_rule_zeros(r, r->y);
+  if (!t) return NULL;
   for (int k = 0; k < r->n_in; k++) in[k] = k == 0 ? t : r->in[k];
   return wr_rule_again(r, in);
 }

@@ -38,7 +38,8 @@ void wr_vjp_depends(const struct wr_rule *r, struct wr_node *d, struct wr_node *
 }
 
 struct wr_node *wr_jvp_depends(const struct wr_rule *r, struct wr_node *const *t) {
-  return t[0] ? t[0] : wr_rule_zeros(r, r->y);
+  (void)r;
+  return t[0];
 }
 
 void wr_vjp_transpose(const struct wr_rule *r, struct wr_node *d, struct wr_node **grads) {

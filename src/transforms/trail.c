@@ -286,7 +286,7 @@ static struct wr_error *on_one(struct wr_trail *w, size_t i) {
                                .n_in = (int)e->n_in,
                                .params = wr_node_params(e->node)};
   given = wr_rules[rule.op].jvp(&rule, w->given);
-  if (!c.error) w->value[i] = wr_node_retain(given);
+  if (!c.error && given) w->value[i] = wr_node_retain(given);
   return wr_compose_drop(&c);
 }
 
