@@ -86,6 +86,7 @@ static void run_here(struct wr_plan *plan, bool for_host) {
   struct wr_download *download = for_host ? wr_download_new(last, stream) : NULL;
   plan->download = download; /* the plan's no more once it is submitted */
   plan->stream = stream;
+  plan->begins = true;
   plan->until = &last->completion;
   wr_plan_submit(plan, false);
   if (download) wr_download_end(download, stream);
@@ -207,6 +208,11 @@ static bool inputs_over(const struct wr_plan *plan) {
   return true;
 }
 
+/* Of one that is brief, and of a request (take_back.c). */
+static bool may_begin_at_once(const struct wr_plan *plan) {
+  return !plan->submission && inputs_over(plan);
+}
+
 static bool is_quick(const struct wr_plan *plan) {
   if (!stays_here(plan)) return false;
   const struct wr_node *last = plan->order.items[plan->order.count - 1];
@@ -230,7 +236,7 @@ static struct wr_stream *run_in(struct wr_plan *plan) {
     struct wr_node *last = plan->order.items[plan->order.count - 1];
     plan->stream = stream = wr_stream_retain(last->stream);
     plan->until = &last->completion;
-    plan->at_once = !plan->submission && is_brief(plan) && inputs_over(plan);
+    plan->at_once = is_brief(plan) && may_begin_at_once(plan);
   }
   wr_plan_submit(plan, !plan->quick);
   return stream;
@@ -330,9 +336,14 @@ static void wait_submitted_in(struct wr_request *request, struct wr_node *const 
 static void submit_brief(struct wr_plan *plan) {
   struct wr_node *last = plan->order.items[plan->order.count - 1];
   struct wr_stream *stream = wr_stream_retain(last->stream);
+  const int before = wr_cancel_off(); /* the thread may drain */
   plan->brief = true;
+  plan->stream = stream;
+  plan->begins = wr_stream_is_at_once(stream);
+  plan->at_once = plan->begins && plan->request && may_begin_at_once(plan);
   wr_plan_submit(plan, false);
-  wr_stream_run_brief(stream);
+  if (!wr_completion_over(&last->completion)) wr_stream_run_brief(stream);
+  wr_cancel_restore(before);
   wr_stream_release(stream);
 }
 

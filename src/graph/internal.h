@@ -209,10 +209,11 @@ struct wr_plan {
   struct wr_error *failed; /* the first input or root that had failed before; a reference or NULL */
   struct wr_download *download; /* of the last of `order`, on a plan without foreign; or NULL */
   struct wr_stream *stream;     /* of all of `order`, where the caller has a reference; or NULL */
-  struct wr_completion *until;  /* until which the caller drains that as soon as `order` is
-                                   submitted, so that a batch may begin at once; or NULL */
-  bool at_once; /* of a request: all of `order` takes microseconds, is one batch, and is made of
-                   what is over; so it begins as it is submitted, or stands in the queue */
+  bool begins;  /* the caller drains that as soon as `order` is submitted, so that a batch may begin
+                   as it is */
+  bool at_once; /* of a request: all of `order` takes microseconds and is made of what is over; so,
+                   where it is one batch, it begins as it is submitted, or stands in the queue */
+  struct wr_completion *until; /* until which the caller drains; NULL: as wr_stream_run_brief */
   void *few[WR_PLAN_FEW]; /* where the first of `order` lie, so that a plan stays where it is */
 };
 /* Each root is over, in `order` or claimed by others then, so that it can be waited for. When

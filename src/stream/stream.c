@@ -467,6 +467,12 @@ enum wr_drained wr_stream_drain(struct wr_stream *stream, struct wr_drain *drain
   return result;
 }
 
+/* For brief tasks, of which so many have begun. */
+static struct wr_drain brief_drain(int begun) {
+  enum { MOST_BRIEF = 8 };
+  return (struct wr_drain){.deadline = UINT64_MAX, .only_brief = true, .left = MOST_BRIEF - begun};
+}
+
 /* ---- tasks that are begun as they are submitted ---- */
 
 bool wr_stream_begin(struct wr_stream *stream, struct wr_task *task,
@@ -487,6 +493,7 @@ bool wr_stream_begin(struct wr_stream *stream, struct wr_task *task,
 void wr_stream_run_begun(struct wr_stream *stream, struct wr_task *task,
                          struct wr_completion *target, struct wr_request *request) {
   struct wr_drain drain = {.target = target, .request = request, .only_quick = request != NULL};
+  if (!target) drain = brief_drain(1);
   struct wr_thread *thread = begin_drain(stream);
   struct wr_floats callers = wr_floats_enter();
   (void)drain_running(stream, &drain, task);
@@ -497,8 +504,6 @@ void wr_stream_run_begun(struct wr_stream *stream, struct wr_task *task,
 
 /* ---- brief tasks ---- */
 
-enum { MOST_BRIEF = 8 };
-
 /* Runs brief tasks, a bounded number of them, however fast others append more. Afterwards the task
    that was just submitted has run, or it is certain to be run. If the stream is RUNNING, its
    drainer looks for more tasks before it leaves, in the section in which it leaves. If it is
@@ -506,7 +511,7 @@ enum { MOST_BRIEF = 8 };
    a thread that sleeps for it was poked. If it is IDLE, it is drained here, and made ready if tasks
    are left. */
 static void run_brief_locked(struct wr_stream *s) {
-  struct wr_drain drain = {.deadline = UINT64_MAX, .only_brief = true, .left = MOST_BRIEF};
+  struct wr_drain drain = brief_drain(0);
   struct wr_floats callers = wr_floats_enter();
   (void)drain_locked(s, &drain);
   wr_floats_leave(callers);
