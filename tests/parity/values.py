@@ -29,6 +29,9 @@ These are the intended differences:
 - masked_scatter with fewer rows than trues: the last row is repeated; MLX fails when it computes, on
   the CPU, and reads what it finds elsewhere. Without any rows it is refused; MLX dies.
 - to_fp8 of float64 and of a NaN below 0, which MLX takes for another number; from_fp8 to float64.
+- from_fp8 of 0x7f and 0xff is NaN, as in MLX 0.32; in MLX 0.31 it is 480 and -480.
+- Named arguments of an imported function go where it has their names, others to its positional inputs.
+  MLX hands all over in order of name: of a function of one input and `b`, {b, c} gives b to the former.
 - hadamard_transform over 36 elements and the like, three times twelve, is refused; what MLX makes of
   it is no transform. float64 has one; MLX refuses it.
 - cummax and cummin of 16-bit floats with a NaN: MLX goes on with 0. Here it stays, as in float32.
