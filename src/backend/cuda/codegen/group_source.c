@@ -244,7 +244,8 @@ void wr_group_source(const struct wr_group_form *f, char text[WR_GROUP_TEXT]) {
   put(&t, "#include \"types.cuh\"\n#include \"scalar.cuh\"\n#include \"cast.cuh\"\n");
   if (f->way != WR_GROUP_EACH) {
     put(&t, "#include \"rows.cuh\"\n#include \"%s\"\n",
-        is_softmax(f->way) ? "softmax.cuh" : "blocks.cuh\"\n#include \"reduce.cuh");
+        is_softmax(f->way) ? "softmax.cuh"
+                           : "blocks.cuh\"\n#include \"totals.cuh\"\n#include \"reduce.cuh");
   }
   put_apply(&t, f->group, wr_group_steps(f));
   put_fetch(&t, wr_group_pack(f));

@@ -47,6 +47,15 @@ INLINE best best_of_block(best mine) {
   return all[0];
 }
 
+/* Where there are splits, `found` has a row of indices for each. */
+INLINE void put_index(u32 *out, i64 *found, index_t results, index_t r, i64 index) {
+  if (found) {
+    found[(i64)blockIdx.y * results + r] = index;
+  } else {
+    out[r] = (u32)index;
+  }
+}
+
 extern "C" __global__ void rows(u32 *out, i64 *found, const WR_A *a, layout<1> kept,
                                 layout<1> reduced, index_t results, i64 n, i64 per_split) {
   const i64 begin = (i64)blockIdx.y * per_split;
@@ -63,12 +72,7 @@ extern "C" __global__ void rows(u32 *out, i64 *found, const WR_A *a, layout<1> k
       mine.index = j;
     }
     mine = best_of_block(mine);
-    if (threadIdx.x != 0) continue;
-    if (found) {
-      found[(i64)blockIdx.y * results + r] = mine.index;
-    } else {
-      out[r] = (u32)mine.index;
-    }
+    if (threadIdx.x == 0) put_index(out, found, results, r, mine.index);
   }
 }
 
@@ -112,12 +116,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     const i64 j = whole * K + threadIdx.x;
     if (j < end) meet(mine, row[j], j);
     mine = best_of_block(mine);
-    if (threadIdx.x != 0) continue;
-    if (found) {
-      found[(i64)blockIdx.y * results + r] = mine.index;
-    } else {
-      out[r] = (u32)mine.index;
-    }
+    if (threadIdx.x == 0) put_index(out, found, results, r, mine.index);
   }
 }
 

@@ -3,6 +3,7 @@
 #include "types.cuh"
 #include "rows.cuh"
 #include "blocks.cuh"
+#include "totals.cuh"
 #include "reduce.cuh"
 
 extern "C" __global__ void __launch_bounds__(256, 8)

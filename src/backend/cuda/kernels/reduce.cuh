@@ -10,48 +10,25 @@
    The order in which elements are folded depends on WR_A and on the extents alone, not on where they
    come from (rows.cuh), so that results are the same bit for bit. */
 
-/* ---- what a thread adds up in, and what totals are kept in ---- */
+/* ---- what a thread adds up in; totals.cuh has what totals are kept in ---- */
 
 template <class E>
-struct kinds {
-  typedef i64 part;
-  typedef i64 total;
+struct part_of : total_of<E> {};
+template <>
+struct part_of<float> {
+  typedef float type;
 };
 template <>
-struct kinds<b8> {
-  typedef u64 part;
-  typedef u64 total;
-};
+struct part_of<f16> : part_of<float> {};
 template <>
-struct kinds<u8> : kinds<b8> {};
+struct part_of<bf16> : part_of<float> {};
 template <>
-struct kinds<u16> : kinds<b8> {};
-template <>
-struct kinds<u32> : kinds<b8> {};
-template <>
-struct kinds<u64> : kinds<b8> {};
-template <>
-struct kinds<float> {
-  typedef float part;
-  typedef double total;
-};
-template <>
-struct kinds<f16> : kinds<float> {};
-template <>
-struct kinds<bf16> : kinds<float> {};
-template <>
-struct kinds<double> {
-  typedef double part;
-  typedef double total;
-};
-template <>
-struct kinds<c64> {
-  typedef c64 part;
-  typedef z128 total;
+struct part_of<c64> {
+  typedef c64 type;
 };
 
-typedef kinds<WR_A>::part part_t;
-typedef kinds<WR_A>::total total_t;
+typedef part_of<WR_A>::type part_t;
+typedef total_of<WR_A>::type total_t;
 
 INLINE u64 to_total(u64 x) { return x; }
 INLINE i64 to_total(i64 x) { return x; }
@@ -221,31 +198,6 @@ INLINE part_t nothing() { return neutral<WR_OP, WR_A>::of(); }
 INLINE part_t fold(part_t a, part_t b) { return WR_OP::of(a, b); }
 
 /* ---- results ---- */
-
-template <class TO>
-struct finish {
-  static INLINE TO of(total_t t) { return (TO)t; }
-};
-template <>
-struct finish<b8> {
-  static INLINE b8 of(u64 t) {
-    b8 r;
-    r.v = t != 0;
-    return r;
-  }
-};
-template <>
-struct finish<f16> {
-  static INLINE f16 of(double t) { return to_f16(t); }
-};
-template <>
-struct finish<bf16> {
-  static INLINE bf16 of(double t) { return to_bf16(t); }
-};
-template <>
-struct finish<c64> {
-  static INLINE c64 of(z128 t) { return narrow(t); }
-};
 
 /* The place of the results; where there are splits, also of their totals, and for each result a
    counter that is 0. */

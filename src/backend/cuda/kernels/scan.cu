@@ -26,41 +26,11 @@
 #include "types.cuh"
 #include "scalar.cuh"
 #include "blocks.cuh"
+#include "totals.cuh"
 
 /* ---- totals ---- */
 
-template <class E>
-struct kinds {
-  typedef i64 total;
-};
-template <>
-struct kinds<b8> {
-  typedef u64 total;
-};
-template <>
-struct kinds<u8> : kinds<b8> {};
-template <>
-struct kinds<u16> : kinds<b8> {};
-template <>
-struct kinds<u32> : kinds<b8> {};
-template <>
-struct kinds<u64> : kinds<b8> {};
-template <>
-struct kinds<double> {
-  typedef double total;
-};
-template <>
-struct kinds<f16> : kinds<double> {};
-template <>
-struct kinds<bf16> : kinds<double> {};
-template <>
-struct kinds<float> : kinds<double> {};
-template <>
-struct kinds<c64> {
-  typedef z128 total;
-};
-
-typedef kinds<WR_A>::total total_t;
+typedef total_of<WR_A>::type total_t;
 
 template <class T>
 struct total_as {
@@ -75,27 +45,6 @@ struct total_as<z128> {
 };
 
 INLINE total_t widened(WR_A x) { return total_as<total_t>::of(x); }
-
-template <class E>
-struct written {
-  static INLINE E of(total_t x) { return (E)x; }
-};
-template <>
-struct written<b8> {
-  static INLINE b8 of(u64 x) { return store_as<b8>::of(x); }
-};
-template <>
-struct written<f16> {
-  static INLINE f16 of(double x) { return to_f16(x); }
-};
-template <>
-struct written<bf16> {
-  static INLINE bf16 of(double x) { return to_bf16(x); }
-};
-template <>
-struct written<c64> {
-  static INLINE c64 of(z128 x) { return narrow(x); }
-};
 
 /* ---- what joins them; those of single numbers are in scalar.cuh ---- */
 
@@ -312,7 +261,7 @@ INLINE pack<WR_A, K> results(const part &p, int r, const lines_of &l, bool any, 
     const total_t before = any ? sum : nothing(), x = value<WHOLE>(p, r * K + k);
     sum = any ? join(sum, x) : x;
     any = true;
-    out.e[k] = written<WR_A>::of(l.inclusive ? sum : before);
+    out.e[k] = finish<WR_A>::of(l.inclusive ? sum : before);
   }
   return out;
 }
@@ -507,7 +456,7 @@ extern "C" __global__ void columns(WR_A *out, const WR_A *a, lines_of l,
       const i64 at = along(l, i);
       const total_t before = total;
       total = join(total, widened(in[at * l.stride]));
-      to[at * l.inner] = written<WR_A>::of(l.inclusive ? total : before);
+      to[at * l.inner] = finish<WR_A>::of(l.inclusive ? total : before);
     }
   }
 }
