@@ -1,7 +1,6 @@
 /* The index of the largest or smallest element along some axes, by WR_OP (argmax, argmin). The
    first of equal elements counts; a NaN wins over every number, the first NaN over the others. Cut
-   into splits as in reduce.cu. Of rows a split's answer is an index, whose element is read again; of
-   columns it is both, and the block that comes last joins them. */
+   into splits as in reduce.cu, whose answers the block that comes last joins. */
 
 #include "types.cuh"
 #include "order.cuh"
@@ -32,54 +31,43 @@ INLINE best better(best a, best b) {
   return b.index < a.index ? b : a;
 }
 
-/* The block's best, right in thread 0. Blocks of 256 threads. */
+INLINE best none() {
+  best b;
+  b.index = -1;
+  b.value = value_t();
+  return b;
+}
+
+/* Blocks of rows. */
+enum { THREADS = 256, WARPS = THREADS / 32 };
+
+INLINE best best_of_lanes(best mine, int lanes) {
+  for (int by = lanes / 2; by > 0; by /= 2) {
+    mine = better(mine, by_words(mine, [by](u32 word) { return __shfl_down_sync(~0u, word, by); }));
+  }
+  return mine;
+}
+
+/* The block's best, right in thread 0. */
 INLINE best best_of_block(best mine) {
-  __shared__ best all[256];
+  __shared__ best all[WARPS];
+  mine = best_of_lanes(mine, 32);
   __syncthreads();
-  all[threadIdx.x] = mine;
+  if (threadIdx.x % 32 == 0) all[threadIdx.x / 32] = mine;
   __syncthreads();
-  for (int half = 128; half > 0; half /= 2) {
-    if ((int)threadIdx.x < half) {
-      all[threadIdx.x] = better(all[threadIdx.x], all[threadIdx.x + half]);
-    }
-    __syncthreads();
-  }
-  return all[0];
+  if (threadIdx.x >= 32) return mine;
+  return best_of_lanes(threadIdx.x < WARPS ? all[threadIdx.x] : none(), WARPS);
 }
 
-/* Where there are splits, `found` has a row of indices for each. */
-INLINE void put_index(u32 *out, i64 *found, index_t results, index_t r, i64 index) {
-  if (found) {
-    found[(i64)blockIdx.y * results + r] = index;
-  } else {
-    out[r] = (u32)index;
-  }
+/* Splits of one result that was searched: `parts` lie by splits, then results. */
+INLINE best peek_part(const best *part) {
+  best b;
+  b.value = peek(&part->value);
+  b.index = peek(&part->index);
+  return b;
 }
 
-extern "C" __global__ void rows(u32 *out, i64 *found, const WR_A *a, layout<1> kept,
-                                layout<1> reduced, index_t results, i64 n, i64 per_split) {
-  const i64 begin = (i64)blockIdx.y * per_split;
-  const i64 end = begin + per_split < n ? begin + per_split : n;
-  for (index_t r = blockIdx.x; r < results; r += gridDim.x) {
-    const WR_A *row = a + offset_of(kept, r);
-    best mine;
-    mine.index = -1;
-    mine.value = load<WR_A>(row[0]);
-    for (i64 j = begin + threadIdx.x; j < end; j += blockDim.x) {
-      const value_t v = load<WR_A>(row[offset_of(reduced, (index_t)j)]);
-      if (mine.index >= 0 && !WR_OP::beats(v, mine.value)) continue;
-      mine.value = v;
-      mine.index = j;
-    }
-    mine = best_of_block(mine);
-    if (threadIdx.x == 0) put_index(out, found, results, r, mine.index);
-  }
-}
-
-/* The same of rows that lie dense, each beginning at a multiple of 16 bytes; so do splits. A thread
-   meets elements in the order of their places, so one that is equal to its best does not beat it. */
-enum { K = 16 / sizeof(WR_A), AHEAD = 4, THREADS = 256 };
-
+/* A thread meets elements in the order of their places, so one that is equal to its best does not beat it. */
 INLINE void meet(best &mine, WR_A x, i64 index) {
   const value_t v = load<WR_A>(x);
   if (mine.index >= 0 && !WR_OP::beats(v, mine.value)) return;
@@ -87,17 +75,50 @@ INLINE void meet(best &mine, WR_A x, i64 index) {
   mine.index = index;
 }
 
+/* What this block's split of row r comes to: written where it is all there is; else the block that comes
+   last, which a counter for each result, 0 at first, says, joins all. */
+INLINE void finish_row(u32 *out, best *parts, u32 *counters, index_t results, index_t r, best mine) {
+  mine = best_of_block(mine);
+  if (gridDim.y > 1) {
+    if (threadIdx.x == 0) parts[(i64)blockIdx.y * results + r] = mine;
+    if (!comes_last(counters + r)) return;
+    mine = none();
+    for (u32 s = threadIdx.x; s < gridDim.y; s += THREADS) {
+      mine = better(mine, peek_part(parts + (i64)s * results + r));
+    }
+    mine = best_of_block(mine);
+  }
+  if (threadIdx.x == 0) out[r] = (u32)mine.index;
+}
+
 extern "C" __global__ void __launch_bounds__(THREADS)
-    packed_rows(u32 *out, i64 *found, const WR_A *a, const __grid_constant__ layout<1> kept,
-                const __grid_constant__ layout<1> reduced, index_t results, i64 n, i64 per_split) {
+    rows(u32 *out, best *parts, u32 *counters, const WR_A *a, const __grid_constant__ layout<1> kept,
+         const __grid_constant__ layout<1> reduced, index_t results, i64 n, i64 per_split) {
+  const i64 begin = (i64)blockIdx.y * per_split;
+  const i64 end = begin + per_split < n ? begin + per_split : n;
+  for (index_t r = blockIdx.x; r < results; r += gridDim.x) {
+    const WR_A *row = a + offset_of(kept, r);
+    best mine = none();
+    for (i64 j = begin + threadIdx.x; j < end; j += THREADS) {
+      meet(mine, row[offset_of(reduced, (index_t)j)], j);
+    }
+    finish_row(out, parts, counters, results, r, mine);
+  }
+}
+
+/* The same of rows that lie dense, each beginning at a multiple of 16 bytes; so do splits. */
+enum { K = 16 / sizeof(WR_A), AHEAD = 4 };
+
+extern "C" __global__ void __launch_bounds__(THREADS, 6)
+    packed_rows(u32 *out, best *parts, u32 *counters, const WR_A *a,
+                const __grid_constant__ layout<1> kept, const __grid_constant__ layout<1> reduced,
+                index_t results, i64 n, i64 per_split) {
   const i64 begin = (i64)blockIdx.y * per_split;
   const i64 end = begin + per_split < n ? begin + per_split : n;
   for (index_t r = blockIdx.x; r < results; r += gridDim.x) {
     const WR_A *row = a + offset_of(kept, r);
     const pack<WR_A, K> *packs = (const pack<WR_A, K> *)row;
-    best mine;
-    mine.index = -1;
-    mine.value = value_t();
+    best mine = none();
     const i64 whole = end / K;
     for (i64 i = begin / K + threadIdx.x; i < whole; i += AHEAD * THREADS) {
       pack<WR_A, K> x[AHEAD];
@@ -115,28 +136,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     /* Fewer than K are left. */
     const i64 j = whole * K + threadIdx.x;
     if (j < end) meet(mine, row[j], j);
-    mine = best_of_block(mine);
-    if (threadIdx.x == 0) put_index(out, found, results, r, mine.index);
-  }
-}
-
-/* A block per result: one thread after the other would wait for each split's index, then its element. */
-extern "C" __global__ void merge(u32 *out, const i64 *found, const WR_A *a, layout<1> kept,
-                                 layout<1> reduced, index_t results, i64 splits) {
-  for (index_t r = blockIdx.x; r < results; r += gridDim.x) {
-    const WR_A *row = a + offset_of(kept, r);
-    best top;
-    top.index = -1;
-    top.value = load<WR_A>(row[0]);
-    for (i64 s = threadIdx.x; s < splits; s += blockDim.x) {
-      best next;
-      next.index = found[s * results + r];
-      if (next.index < 0) continue;
-      next.value = load<WR_A>(row[offset_of(reduced, (index_t)next.index)]);
-      top = better(top, next);
-    }
-    top = best_of_block(top);
-    if (threadIdx.x == 0) out[r] = (u32)top.index;
+    finish_row(out, parts, counters, results, r, mine);
   }
 }
 
@@ -155,9 +155,7 @@ INLINE best best_of_side(best mine) {
 }
 
 INLINE best best_of_column(const WR_A *column, const layout<1> &reduced, i64 begin, i64 end) {
-  best mine;
-  mine.index = -1;
-  mine.value = value_t();
+  best mine = none();
   for (i64 j = begin + threadIdx.y; j < end; j += UNROLL * SIDE) {
     WR_A x[UNROLL];
 #pragma unroll
@@ -184,21 +182,15 @@ extern "C" __global__ void columns(u32 *out, best *parts, u32 *counters, const W
   for (index_t first = blockIdx.x * 32; first < results; first += gridDim.x * 32) {
     const index_t r = first + threadIdx.x;
     const bool mine = threadIdx.y == 0 && r < results;
-    best top;
-    top.index = -1;
-    top.value = value_t();
+    best top = none();
     if (r < results) top = best_of_column(a + offset_of(kept, r), reduced, begin, end);
     top = best_of_side(top);
     if (gridDim.y > 1) {
       if (mine) parts[(i64)blockIdx.y * results + r] = top;
       if (!comes_last(counters + first / 32)) continue;
-      top.index = -1;
+      top = none();
       for (u32 s = threadIdx.y; r < results && s < gridDim.y; s += SIDE) {
-        const best *part = parts + (i64)s * results + r;
-        best other;
-        other.value = peek(&part->value);
-        other.index = peek(&part->index);
-        top = better(top, other);
+        top = better(top, peek_part(parts + (i64)s * results + r));
       }
       top = best_of_side(top);
     }

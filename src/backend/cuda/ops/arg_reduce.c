@@ -5,10 +5,16 @@
 
 #include "backend/cuda/ops/internal.h"
 
-enum { MOST_SPLITS = 1024, LEAST_PER_SPLIT = 4096, THREADS = 256, PACK_MOST = 16 };
+enum {
+  MOST_SPLITS = 1024,
+  LEAST_PER_SPLIT = 4096,
+  ROWS_ON_EACH = 6,
+  THREADS = 256,
+  PACK_MOST = 16
+};
 
-/* Of the kernel for columns: results and threads of a block, bytes of what a split comes to. */
-enum { LANES = 32, SIDE = 8, LEAST_PER_COLUMN = 256, PART = 16 };
+/* Of the kernel for columns: results and threads of a block. */
+enum { LANES = 32, SIDE = 8, LEAST_PER_COLUMN = 256 };
 
 struct search {
   struct wr_layout kept;
@@ -19,11 +25,13 @@ struct search {
   int64_t per_split;
 };
 
-/* Without splits there would be `blocks` blocks. A split is a whole number of packs. */
-static void choose_splits(struct search *s, const struct wr_run *run, int64_t blocks,
-                          int64_t least) {
+/* Without splits there would be `blocks` blocks; with them as many on each multiprocessor as there
+   is room for at once, which is no more than there are counters. A split is a whole number of
+   packs. */
+static void choose_splits(struct search *s, const struct wr_run *run, int64_t blocks, int64_t least,
+                          int64_t on_each) {
   const int64_t n = s->reduced.size;
-  int64_t wanted = (int64_t)run->gpu->multiprocessors * WR_RUN_COUNTERS / blocks;
+  int64_t wanted = (int64_t)run->gpu->multiprocessors * on_each / blocks;
   if (wanted > n / least) wanted = n / least;
   if (wanted > MOST_SPLITS) wanted = MOST_SPLITS;
   if (wanted < 1) wanted = 1;
@@ -31,12 +39,29 @@ static void choose_splits(struct search *s, const struct wr_run *run, int64_t bl
   s->splits = (n + s->per_split - 1) / s->per_split;
 }
 
-/* What all kernels have. */
-static void add_input(struct wr_launch *l, struct search *s) {
+/* What all kernels have. What splits come to goes to scratch, which the block that comes last
+ * reads. */
+static struct wr_error *start(struct wr_launch *l, struct search *s, struct wr_run *run,
+                              int entry) {
+  enum { PART = 16 /* bytes of what a split comes to */ };
+  void *parts = NULL;
+  uint32_t *counters = NULL;
+  if (s->splits > 1) {
+    struct wr_error *error = wr_run_counters(run, &counters);
+    if (!error) error = wr_run_scratch(run, (size_t)(s->splits * s->kept.size) * PART, &parts);
+    if (error) return error;
+  }
+  wr_launch_start(l, s->id, entry);
+  wr_launch_pointer(l, s->call->out.data);
+  wr_launch_pointer(l, parts);
+  wr_launch_pointer(l, counters);
   wr_launch_pointer(l, s->call->in[0].data);
   wr_launch_layout(l, &s->kept);
   wr_launch_layout(l, &s->reduced);
   wr_launch_index(l, s->kept.size);
+  wr_launch_i64(l, s->reduced.size);
+  wr_launch_i64(l, s->per_split);
+  return NULL;
 }
 
 /* ---- columns ---- */
@@ -52,35 +77,15 @@ static struct wr_error *columns(struct search *s, struct wr_run *run) {
   const int64_t blocks = (s->kept.size + LANES - 1) / LANES;
   const int64_t most = (int64_t)run->gpu->multiprocessors * 32;
   struct wr_launch l;
-  void *parts = NULL;
-  uint32_t *counters = NULL;
-  choose_splits(s, run, blocks, LEAST_PER_COLUMN);
-  if (s->splits > 1) {
-    struct wr_error *error = wr_run_counters(run, &counters);
-    if (!error) error = wr_run_scratch(run, (size_t)(s->splits * s->kept.size) * PART, &parts);
-    if (error) return error;
-  }
-  wr_launch_start(&l, s->id, WR_ENTRY_ARG_COLUMNS);
-  wr_launch_pointer(&l, s->call->out.data);
-  wr_launch_pointer(&l, parts);
-  wr_launch_pointer(&l, counters);
-  add_input(&l, s);
-  wr_launch_i64(&l, s->reduced.size);
-  wr_launch_i64(&l, s->per_split);
+  choose_splits(s, run, blocks, LEAST_PER_COLUMN, WR_RUN_COUNTERS);
+  struct wr_error *error = start(&l, s, run, WR_ENTRY_ARG_COLUMNS);
+  if (error) return error;
   wr_launch_blocks(&l, blocks < most ? blocks : most, s->splits, LANES);
   l.block[1] = SIDE;
   return wr_launch(&l, run);
 }
 
 /* ---- rows ---- */
-
-/* What both kernels begin with. */
-static void start(struct wr_launch *l, struct search *s, int entry, void *found) {
-  wr_launch_start(l, s->id, entry);
-  wr_launch_pointer(l, s->call->out.data);
-  wr_launch_pointer(l, found);
-  add_input(l, s);
-}
 
 /* True when rows are read by packs of 16 bytes. */
 static bool is_packed(const struct search *s) {
@@ -89,34 +94,15 @@ static bool is_packed(const struct search *s) {
          wr_layout_is_aligned(&s->kept, 0, in->data, wr_dtype_size(in->dtype), 16);
 }
 
-static struct wr_error *find(struct search *s, struct wr_run *run, void *found) {
-  struct wr_launch l;
+static struct wr_error *rows(struct search *s, struct wr_run *run) {
   const int64_t most = (int64_t)run->gpu->multiprocessors * 32;
-  start(&l, s, is_packed(s) ? WR_ENTRY_ARG_PACKED_ROWS : WR_ENTRY_ARG_ROWS, found);
-  wr_launch_i64(&l, s->reduced.size);
-  wr_launch_i64(&l, s->per_split);
+  struct wr_launch l;
+  choose_splits(s, run, s->kept.size, LEAST_PER_SPLIT, ROWS_ON_EACH);
+  struct wr_error *error =
+      start(&l, s, run, is_packed(s) ? WR_ENTRY_ARG_PACKED_ROWS : WR_ENTRY_ARG_ROWS);
+  if (error) return error;
   wr_launch_blocks(&l, s->kept.size < most ? s->kept.size : most, s->splits, THREADS);
   return wr_launch(&l, run);
-}
-
-static struct wr_error *merge(struct search *s, struct wr_run *run, void *found) {
-  struct wr_launch l;
-  start(&l, s, WR_ENTRY_ARG_MERGE, found);
-  wr_launch_i64(&l, s->splits);
-  wr_launch_blocks(&l, s->kept.size, 1, THREADS);
-  return wr_launch(&l, run);
-}
-
-static struct wr_error *rows(struct search *s, struct wr_run *run) {
-  void *found = NULL;
-  choose_splits(s, run, s->kept.size, LEAST_PER_SPLIT);
-  if (s->splits > 1) {
-    const size_t bytes = (size_t)(s->splits * s->kept.size) * sizeof(int64_t);
-    struct wr_error *error = wr_run_scratch(run, bytes, &found);
-    if (error) return error;
-  }
-  struct wr_error *error = find(s, run, found);
-  return !error && found ? merge(s, run, found) : error;
 }
 
 struct wr_error *wr_gpu_arg_reduce(struct wr_run *run, const struct wr_call *call) {
