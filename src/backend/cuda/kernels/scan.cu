@@ -3,22 +3,23 @@
    doubles, and rounded once for each result. What comes before the first element is the total of
    nothing: 0, 1, the type's least or greatest value, -inf.
 
-   A line is cut into tiles, a block to each (`lines`, by packs of 16 bytes `packed_lines`). A tile
-   that is not its line's first needs what all before it come to. Each tells its own total as soon as
-   it has it. GROUP tiles are a group, whose last tile tells the group's total as soon as it has heard
-   those of the others; SPAN groups are a span, whose last tile tells what the line comes to up to
-   there. A tile joins what the spans before it came to, the groups before it in its span, and the
-   tiles before it in its group. So a line is read once and written once, as in a scan that looks back
-   (Merrill and Garland, 2016), but what is joined with what depends on the tile's number alone, not on
-   how far others have come: results have the same bits every time. Only spans wait for each other in
-   a row, which are some ten million elements each.
+   A line is cut into tiles, a block to each (`lines`, by packs of 16 bytes `packed_lines` and
+   `packed_tiles`). A tile that is not its line's first needs what all before it come to. Each tells
+   its own total as soon as it has it. GROUP tiles are a group, whose last tile tells the group's total
+   as soon as it has heard those of the others; SPAN groups are a span, whose last tile tells what the
+   line comes to up to there. A tile joins what the spans before it came to, the groups before it in its
+   span, and the tiles before it in its group. So a line is read once and written once, as in a scan
+   that looks back (Merrill and Garland, 2016), but what is joined with what depends on the tile's
+   number alone, not on how far others have come: results have the same bits every time. Only spans
+   wait for each other in a row, which are some tens of millions of elements each.
 
    A block waits for tiles of lower numbers alone. Numbers are drawn as blocks begin, so those tiles
    have begun on some multiprocessor, and the lowest tile that is not done waits for nothing.
 
-   Totals are written, then fenced, then the flag is set; who has seen the flag fences and then reads
-   the total. The two fences and the flag between them make a release and an acquire of the memory
-   model (PTX ISA, "Release and acquire patterns"), so the total is seen.
+   A total goes as words of 64 bits, half of each the total's and half a mark that it has been told, so
+   that who sees the mark has the total: neither side has to order two accesses by a fence, which would
+   wait for all that its thread has under way (PTX ISA: an access of 64 bits is never seen by halves, and
+   a vector of them is one access for each).
 
    Lines of few elements have a warp each (`short_lines`); many lines side by side in memory have a
    thread each, in `columns`. */
@@ -26,6 +27,7 @@
 #include "types.cuh"
 #include "scalar.cuh"
 #include "blocks.cuh"
+#include "matrices.cuh"
 #include "totals.cuh"
 
 /* ---- totals ---- */
@@ -154,17 +156,22 @@ struct lines_of {
   i64 tiles; /* of a line */
 };
 
+/* As ops/scan.c has them. */
 enum {
   THREADS = 256,
+  EACH = sizeof(WR_A) == 8 ? 8 : 16, /* elements of a thread, in registers */
+  FEW_PACKS = 4,                     /* of 16 bytes, in shared memory */
+  MANY_PACKS = 8,
+  GROUP = 32,
+  SPAN = THREADS - 32
+};
+
+enum {
   WARPS = THREADS / 32,
   K = 16 / sizeof(WR_A),
-  EACH = sizeof(WR_A) == 8 ? 8 : 16,
-  ROUNDS = EACH / K,
   OF_WARP = 32 * EACH,
-  TILE = THREADS * EACH,
-  GROUP = 32,
-  SPAN = THREADS - 32,
-  PACKED_BLOCKS = sizeof(total_t) == 8 ? 4 : 2 /* of a multiprocessor, while some wait */
+  BLOCKS = sizeof(total_t) == 8 ? 6 : 2, /* of a multiprocessor */
+  WAITING_BLOCKS = sizeof(total_t) == 8 ? 5 : 2
 };
 
 INLINE i64 along(const lines_of &l, i64 i) { return l.reverse ? l.n - 1 - i : i; }
@@ -189,52 +196,102 @@ INLINE total_t join_lanes(total_t mine) {
   return mine;
 }
 
-/* A warp's part of a line: the lane's elements, `before` of each round what the warp has before it,
-   which is nothing in the first round of lane 0, and how many elements the part has. */
-struct part {
+/* A warp's part of a line. Its elements go by rounds, of which each lane has K neighbours: `before` is
+   what the warp has before these, which is nothing in the first round of lane 0. */
+
+/* Elements in registers: of any place, and not all need be there. */
+struct some {
+  enum { ROUNDS = EACH / K, SIZE = EACH * 32 };
   WR_A x[EACH];
   total_t before[ROUNDS];
   i64 count;
+
+  INLINE void read(const WR_A *in, const lines_of &l, i64 first) {
+    count = l.n - first;
+#pragma unroll
+    for (int i = 0; i < EACH; i++) {
+      const i64 at = element(i / K) + i % K;
+      if (at < count) x[i] = in[along(l, first + at) * l.stride];
+    }
+  }
+  /* Past the line's end there is nothing. */
+  INLINE void values(int r, const lines_of &, total_t *to) const {
+#pragma unroll
+    for (int k = 0; k < K; k++) to[k] = element(r) + k < count ? widened(x[r * K + k]) : nothing();
+  }
+  INLINE void write(WR_A *to, int r, const lines_of &l, i64 first, const pack<WR_A, K> &out) const {
+#pragma unroll
+    for (int k = 0; k < K; k++) {
+      const i64 at = element(r) + k;
+      if (at < count) to[along(l, first + at) * l.inner] = out.e[k];
+    }
+  }
 };
 
-INLINE void read(part &p, const WR_A *in, const lines_of &l, i64 first) {
-  p.count = l.n - first;
-#pragma unroll
-  for (int i = 0; i < EACH; i++) {
-    const i64 at = element(i / K) + i % K;
-    if (at < p.count) p.x[i] = in[along(l, first + at) * l.stride];
-  }
-}
+/* Packs in shared memory, where each thread has places for its own, so that many are on their way while
+   few registers are taken. They lie dense, on 16 bytes; only a line's last part may not be whole. */
+template <int N>
+struct packs {
+  enum { ROUNDS = N, SIZE = N * K * 32 };
+  pack<WR_A, K> *own;
+  total_t before[ROUNDS];
+  i64 count;
 
-/* The same of a whole part that lies dense in packs on 16 bytes. */
-INLINE void read_packs(part &p, const WR_A *in, const lines_of &l, i64 first) {
-  pack<WR_A, K> raw[ROUNDS];
-#pragma unroll
-  for (int r = 0; r < ROUNDS; r++) {
+  static INLINE i64 place(int r, const lines_of &l, i64 first) {
     const i64 at = first + element(r);
-    raw[r] = *(const pack<WR_A, K> *)(in + (l.reverse ? l.n - K - at : at));
+    return l.reverse ? l.n - K - at : at;
   }
+  static INLINE int in_pack(const lines_of &l, int k) { return l.reverse ? K - 1 - k : k; }
+  INLINE bool has(int r) const { return element(r) + K <= count; }
+  /* Past the line's end there is nothing, which all types have as an element. */
+  INLINE void read(const WR_A *in, const lines_of &l, i64 first) {
+    count = l.n - first;
 #pragma unroll
-  for (int i = 0; i < EACH; i++) {
-    p.x[i] = l.reverse ? raw[i / K].e[K - 1 - i % K] : raw[i / K].e[i % K];
+    for (int r = 0; r < ROUNDS; r++) {
+      if (has(r)) {
+        copy_16(own + r * THREADS, in + place(r, l, first), true);
+      } else {
+        for (int k = 0; k < K; k++) {
+          const i64 at = element(r) + k;
+          own[r * THREADS].e[in_pack(l, k)] =
+              at < count ? in[along(l, first + at)] : finish<WR_A>::of(nothing());
+        }
+      }
+    }
+    copies_commit();
+    copies_wait<0>();
   }
-}
-
-/* Element i of the lane; past the line's end there is nothing. */
-template <bool WHOLE>
-INLINE total_t value(const part &p, int i) {
-  return WHOLE || element(i / K) + i % K < p.count ? widened(p.x[i]) : nothing();
-}
+  INLINE void values(int r, const lines_of &l, total_t *to) const {
+    const pack<WR_A, K> raw = own[r * THREADS];
+#pragma unroll
+    for (int k = 0; k < K; k++) to[k] = widened(l.reverse ? raw.e[K - 1 - k] : raw.e[k]);
+  }
+  INLINE void write(WR_A *to, int r, const lines_of &l, i64 first, const pack<WR_A, K> &out) const {
+    if (has(r)) {
+      pack<WR_A, K> raw;
+#pragma unroll
+      for (int k = 0; k < K; k++) raw.e[k] = l.reverse ? out.e[K - 1 - k] : out.e[k];
+      *(pack<WR_A, K> *)(to + place(r, l, first)) = raw;
+    } else {
+#pragma unroll
+      for (int k = 0; k < K; k++) {
+        if (element(r) + k < count) to[along(l, first + element(r) + k)] = out.e[k];
+      }
+    }
+  }
+};
 
 /* Returns what the part comes to. */
-template <bool WHOLE>
-INLINE total_t join_part(part &p) {
+template <class PART>
+INLINE total_t join_part(PART &p, const lines_of &l) {
   total_t sum;
 #pragma unroll
-  for (int r = 0; r < ROUNDS; r++) {
-    total_t mine = value<WHOLE>(p, r * K);
+  for (int r = 0; r < PART::ROUNDS; r++) {
+    total_t x[K];
+    p.values(r, l, x);
+    total_t mine = x[0];
 #pragma unroll
-    for (int k = 1; k < K; k++) mine = join(mine, value<WHOLE>(p, r * K + k));
+    for (int k = 1; k < K; k++) mine = join(mine, x[k]);
     const total_t upto = join_lanes(mine), lower = shuffle_up(upto, 1);
     const total_t round = shuffle(upto, 31);
     if (r == 0) {
@@ -248,66 +305,69 @@ INLINE total_t join_part(part &p) {
   return sum;
 }
 
-/* The results of round r; `carry` is what comes before the part, if anything does. */
-template <bool WHOLE>
-INLINE pack<WR_A, K> results(const part &p, int r, const lines_of &l, bool any, total_t carry) {
-  pack<WR_A, K> out;
-  const bool round = r > 0 || threadIdx.x % 32 > 0;
-  total_t sum = p.before[r];
-  if (any) sum = round ? join(carry, sum) : carry;
-  any = any || round;
+/* `carry` is what comes before the part, if anything does. */
+template <class PART>
+INLINE void write_results(const PART &p, WR_A *to, const lines_of &l, i64 first, bool any,
+                          total_t carry) {
 #pragma unroll
-  for (int k = 0; k < K; k++) {
-    const total_t before = any ? sum : nothing(), x = value<WHOLE>(p, r * K + k);
-    sum = any ? join(sum, x) : x;
-    any = true;
-    out.e[k] = finish<WR_A>::of(l.inclusive ? sum : before);
-  }
-  return out;
-}
-
-INLINE void write(const part &p, WR_A *to, const lines_of &l, i64 first, bool any, total_t carry) {
-#pragma unroll
-  for (int r = 0; r < ROUNDS; r++) {
-    const pack<WR_A, K> out = results<false>(p, r, l, any, carry);
+  for (int r = 0; r < PART::ROUNDS; r++) {
+    pack<WR_A, K> out;
+    total_t x[K];
+    p.values(r, l, x);
+    const bool round = r > 0 || threadIdx.x % 32 > 0;
+    total_t sum = p.before[r];
+    if (any) sum = round ? join(carry, sum) : carry;
+    bool some_before = any || round;
 #pragma unroll
     for (int k = 0; k < K; k++) {
-      const i64 at = element(r) + k;
-      if (at < p.count) to[along(l, first + at) * l.inner] = out.e[k];
+      const total_t before = some_before ? sum : nothing();
+      sum = some_before ? join(sum, x[k]) : x[k];
+      some_before = true;
+      out.e[k] = finish<WR_A>::of(l.inclusive ? sum : before);
     }
+    p.write(to, r, l, first, out);
   }
 }
 
-INLINE void write_packs(const part &p, WR_A *to, const lines_of &l, i64 first, bool any,
-                        total_t carry) {
-#pragma unroll
-  for (int r = 0; r < ROUNDS; r++) {
-    const pack<WR_A, K> out = results<true>(p, r, l, any, carry);
-    pack<WR_A, K> raw;
-#pragma unroll
-    for (int k = 0; k < K; k++) raw.e[k] = l.reverse ? out.e[K - 1 - k] : out.e[k];
-    const i64 at = first + element(r);
-    *(pack<WR_A, K> *)(to + (l.reverse ? l.n - K - at : at)) = raw;
-  }
-}
-
-/* What tiles tell each other; all flags and `drawn` are 0 at first. Of each line: the totals of its
+/* What tiles tell each other, WORDS words to each; all is 0 at first. Of each line: the totals of its
    tiles, of its groups, and what it comes to up to the end of each span. */
 struct told {
   u32 *drawn;
-  u32 *has_total, *has_group, *has_upto;
-  total_t *totals, *groups, *upto;
+  u64 *totals, *groups, *upto;
 };
 
-INLINE void tell(total_t *at, u32 *flag, total_t x) {
-  *at = x;
-  __threadfence();
-  *(volatile u32 *)flag = 1;
+enum { WORDS = sizeof(total_t) / 4 };
+
+union as_words {
+  total_t total;
+  u32 words[WORDS];
+};
+
+INLINE void tell(u64 *all, i64 i, total_t x) {
+  as_words w;
+  w.total = x;
+#pragma unroll
+  for (int k = 0; k < WORDS; k += 2) {
+    asm volatile("st.volatile.global.v2.u64 [%0], {%1, %2};" ::"l"(all + i * WORDS + k),
+                 "l"((u64)w.words[k] << 32 | 1u), "l"((u64)w.words[k + 1] << 32 | 1u)
+                 : "memory");
+  }
 }
-INLINE total_t hear(const total_t *at, const u32 *flag) {
-  while (!peek(flag)) continue;
-  __threadfence();
-  return peek(at);
+INLINE total_t hear(const u64 *all, i64 i) {
+  as_words w;
+#pragma unroll
+  for (int k = 0; k < WORDS; k += 2) {
+    u64 a, b;
+    do {
+      asm volatile("ld.volatile.global.v2.u64 {%0, %1}, [%2];"
+                   : "=l"(a), "=l"(b)
+                   : "l"(all + i * WORDS + k)
+                   : "memory");
+    } while (!((u32)a & (u32)b));
+    w.words[k] = (u32)(a >> 32);
+    w.words[k + 1] = (u32)(b >> 32);
+  }
+  return w.total;
 }
 
 /* A tile among those of its line. */
@@ -342,16 +402,16 @@ INLINE total_t look_back(const told &t, const place &p, total_t own) {
   total_t x = nothing();
   if (i < others) {
     const i64 at = warp == 0 ? p.tile - others + i : p.group - others + i;
-    x = hear((warp == 0 ? t.totals : t.groups) + at, (warp == 0 ? t.has_total : t.has_group) + at);
+    x = hear(warp == 0 ? t.totals : t.groups, at);
   }
   if (threadIdx.x == THREADS - 1 && p.more_spans) {
-    upto = hear(t.upto + p.span - 1, t.has_upto + p.span - 1);
+    upto = hear(t.upto, p.span - 1);
   }
   x = join_lanes(x);
   if (i < others && (lane == 31 || i == others - 1)) sums[warp] = x;
   const bool ends_group = p.told_on && p.in_group == GROUP - 1, ends_span = p.in_span == SPAN - 1;
   if (warp == 0 && lane == GROUP - 2 && ends_group && !ends_span) {
-    tell(t.groups + p.group, t.has_group + p.group, join(x, own));
+    tell(t.groups, p.group, join(x, own));
   }
   __syncthreads();
   bool any = p.more_spans;
@@ -362,39 +422,25 @@ INLINE total_t look_back(const told &t, const place &p, total_t own) {
   }
   if (p.in_group > 0) sum = any ? join(sum, sums[0]) : sums[0];
   if (threadIdx.x == 0 && ends_group && ends_span) {
-    tell(t.upto + p.span, t.has_upto + p.span, join(sum, own));
+    tell(t.upto, p.span, join(sum, own));
   }
   return sum;
 }
 
-/* `t` is only looked at where a line has more than one tile. The first tiles of all lines are drawn
-   first, so that there are many to work on while few wait. */
-template <bool PACKS>
-INLINE void scan_tile(WR_A *out, const WR_A *a, const told &t, const lines_of &l,
-                      const layout<1> &other) {
-  __shared__ total_t sums[WARPS];
+/* Which tile this block takes. `t` is only looked at where a line has more than one. The first tiles
+   of all lines are drawn first, so that there are many to work on while few wait. */
+INLINE u32 draw(const told &t, const lines_of &l) {
   __shared__ u32 number;
-  if (l.tiles > 1) {
-    if (threadIdx.x == 0) number = atomicAdd(t.drawn, 1u);
-    __syncthreads();
-  }
-  const u32 drawn = l.tiles > 1 ? number : blockIdx.x;
-  const u32 tile = drawn / (u32)l.lines;
-  const i64 line = drawn % (u32)l.lines;
+  if (l.tiles == 1) return blockIdx.x;
+  if (threadIdx.x == 0) number = atomicAdd(t.drawn, 1u);
+  __syncthreads();
+  return number;
+}
+
+/* What comes before the warp's part of a tile, which comes to `mine`. */
+INLINE total_t carry_of(const told &t, const lines_of &l, i64 line, u32 tile, total_t mine) {
+  __shared__ total_t sums[WARPS];
   const int warp = threadIdx.x / 32;
-  const i64 first = (i64)tile * TILE + warp * OF_WARP;
-  const WR_A *in = a + offset_of(other, (index_t)line);
-  WR_A *to = out + line_start(line, l.n, l.inner);
-  const bool packs = PACKS && first + OF_WARP <= l.n;
-  part p;
-  total_t mine;
-  if (packs) {
-    read_packs(p, in, l, first);
-    mine = join_part<true>(p);
-  } else {
-    read(p, in, l, first);
-    mine = join_part<false>(p);
-  }
   if (threadIdx.x % 32 == 0) sums[warp] = mine;
   __syncthreads();
   total_t before = mine, all = sums[0];
@@ -403,35 +449,56 @@ INLINE void scan_tile(WR_A *out, const WR_A *a, const told &t, const lines_of &l
     if (w == warp) before = all;
     all = join(all, sums[w]);
   }
-  total_t carry = before;
-  if (l.tiles > 1) {
-    const place at = place_of(l, line, tile);
-    if (threadIdx.x == 0 && at.told_on && at.in_group < GROUP - 1) {
-      tell(t.totals + at.tile, t.has_total + at.tile, all);
-    }
-    if (tile > 0) {
-      const total_t sum = look_back(t, at, all);
-      carry = warp == 0 ? sum : join(sum, before);
-    }
-  }
-  const bool any = tile > 0 || warp > 0;
-  if (packs) {
-    write_packs(p, to, l, first, any, carry);
-  } else {
-    write(p, to, l, first, any, carry);
-  }
+  if (l.tiles == 1) return before;
+  const place at = place_of(l, line, tile);
+  if (threadIdx.x == 0 && at.told_on && at.in_group < GROUP - 1) tell(t.totals, at.tile, all);
+  if (tile == 0) return before;
+  const total_t sum = look_back(t, at, all);
+  return warp == 0 ? sum : join(sum, before);
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS)
     lines(WR_A *out, const WR_A *a, told t, lines_of l, const __grid_constant__ layout<1> other) {
-  scan_tile<false>(out, a, t, l, other);
+  const u32 drawn = draw(t, l), tile = drawn / (u32)l.lines;
+  const i64 line = drawn % (u32)l.lines;
+  const i64 first = ((i64)tile * WARPS + threadIdx.x / 32) * some::SIZE;
+  some p;
+  p.read(a + offset_of(other, (index_t)line), l, first);
+  const total_t carry = carry_of(t, l, line, tile, join_part(p, l));
+  write_results(p, out + line_start(line, l.n, l.inner), l, first,
+                       tile > 0 || threadIdx.x >= 32, carry);
 }
 
 /* Elements lie dense, lines and the ends at which they begin on 16 bytes. */
-extern "C" __global__ void __launch_bounds__(THREADS, PACKED_BLOCKS)
+template <int N>
+INLINE void scan_packs(WR_A *out, const WR_A *a, const told &t, const lines_of &l,
+                       const layout<1> &other) {
+  __shared__ pack<WR_A, K> room[N * THREADS];
+  const u32 drawn = draw(t, l), tile = drawn / (u32)l.lines;
+  const i64 line = drawn % (u32)l.lines;
+  const i64 first = ((i64)tile * WARPS + threadIdx.x / 32) * packs<N>::SIZE;
+  WR_A *to = out + line_start(line, l.n, l.inner);
+  const bool any = tile > 0 || threadIdx.x >= 32;
+  packs<N> p;
+  p.own = room + threadIdx.x;
+  p.read(a + offset_of(other, (index_t)line), l, first);
+  const total_t carry = carry_of(t, l, line, tile, join_part(p, l));
+  asm volatile("" ::: "memory"); /* elements are read again, not kept in registers */
+  write_results(p, to, l, first, any, carry);
+}
+
+/* Lines of one tile. */
+extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
     packed_lines(WR_A *out, const WR_A *a, told t, lines_of l,
                  const __grid_constant__ layout<1> other) {
-  scan_tile<true>(out, a, t, l, other);
+  scan_packs<FEW_PACKS>(out, a, t, l, other);
+}
+
+/* Of more, which wait for each other: the more of the line is on its way, the less that costs. */
+extern "C" __global__ void __launch_bounds__(THREADS, WAITING_BLOCKS)
+    packed_tiles(WR_A *out, const WR_A *a, told t, lines_of l,
+                 const __grid_constant__ layout<1> other) {
+  scan_packs<MANY_PACKS>(out, a, t, l, other);
 }
 
 /* A warp for each line of at most OF_WARP elements. */
@@ -439,10 +506,10 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     short_lines(WR_A *out, const WR_A *a, lines_of l, const __grid_constant__ layout<1> other) {
   for (i64 line = (i64)blockIdx.x * WARPS + threadIdx.x / 32; line < l.lines;
        line += (i64)gridDim.x * WARPS) {
-    part p;
-    read(p, a + offset_of(other, (index_t)line), l, 0);
-    (void)join_part<false>(p);
-    write(p, out + line_start(line, l.n, l.inner), l, 0, false, nothing());
+    some p;
+    p.read(a + offset_of(other, (index_t)line), l, 0);
+    (void)join_part(p, l);
+    write_results(p, out + line_start(line, l.n, l.inner), l, 0, false, nothing());
   }
 }
 

@@ -6,6 +6,7 @@
 
 /* What the kernels have of each. */
 enum { THREADS = 256, GROUP = 32, SPAN = THREADS - 32 };
+enum { FEW_PACKS = 4, MANY_PACKS = 8, PACK = 16 /* bytes */ };
 
 /* The kernels' structs. */
 struct lines_of {
@@ -19,7 +20,6 @@ struct lines_of {
 
 struct told {
   void *drawn;
-  void *has_total, *has_group, *has_upto;
   void *totals, *groups, *upto;
 };
 
@@ -71,35 +71,39 @@ static bool is_packed(const struct scan *s) {
          wr_aligned(s->call->out.data, 16) && (whole || (s->lines.lines == 1 && !s->lines.reverse));
 }
 
-/* Flags and the counter come first, and are zeroed. */
+/* The counter comes first; all is zeroed. */
 static struct wr_error *place_told(struct scan *s, struct wr_run *run) {
-  const size_t total = s->id.a == WR_COMPLEX64 ? 16 : 8;
+  enum { FIRST = 16 };
+  const size_t each_told = s->id.a == WR_COMPLEX64 ? 32 : 16; /* twice a total */
   const size_t lines = (size_t)s->lines.lines, tiles = (size_t)s->lines.tiles * lines;
   const size_t of_line = ((size_t)s->lines.tiles + GROUP - 1) / GROUP, groups = of_line * lines;
-  const size_t spans = (of_line + SPAN - 1) / SPAN * lines, all_told = tiles + groups + spans;
-  const size_t flags = ((1 + all_told) * sizeof(uint32_t) + 15) / 16 * 16;
+  const size_t spans = (of_line + SPAN - 1) / SPAN * lines;
+  const size_t bytes = FIRST + (tiles + groups + spans) * each_told;
   void *all;
-  struct wr_error *error = wr_run_scratch(run, flags + all_told * total, &all);
+  struct wr_error *error = wr_run_scratch(run, bytes, &all);
   if (error) return error;
-  uint32_t *words = all;
-  char *totals = (char *)all + flags;
-  s->told = (struct told){.drawn = words,
-                          .has_total = words + 1,
-                          .has_group = words + 1 + tiles,
-                          .has_upto = words + 1 + tiles + groups,
+  char *totals = (char *)all + FIRST;
+  s->told = (struct told){.drawn = all,
                           .totals = totals,
-                          .groups = totals + tiles * total,
-                          .upto = totals + (tiles + groups) * total};
-  return wr_run_zero(run, all, flags);
+                          .groups = totals + tiles * each_told,
+                          .upto = totals + (tiles + groups) * each_told};
+  return wr_run_zero(run, all, bytes);
 }
 
 static struct wr_error *by_blocks(struct scan *s, struct wr_run *run) {
   struct wr_launch l;
-  const int64_t tile = THREADS * each(s);
+  const bool packed = is_packed(s);
+  const int64_t of_pack = PACK / (int64_t)wr_dtype_size((enum wr_dtype)s->id.a);
+  const bool many = packed && s->lines.n > THREADS * FEW_PACKS * of_pack;
+  const int64_t of_thread = many ? MANY_PACKS * of_pack : packed ? FEW_PACKS * of_pack : each(s);
+  const int64_t tile = THREADS * of_thread;
   s->lines.tiles = (s->lines.n + tile - 1) / tile;
   struct wr_error *error = s->lines.tiles > 1 ? place_told(s, run) : NULL;
   if (error) return error;
-  start(&l, s, is_packed(s) ? WR_ENTRY_SCAN_PACKED_LINES : WR_ENTRY_SCAN_LINES);
+  start(&l, s,
+        many     ? WR_ENTRY_SCAN_PACKED_TILES
+        : packed ? WR_ENTRY_SCAN_PACKED_LINES
+                 : WR_ENTRY_SCAN_LINES);
   wr_launch_struct(&l, &s->told, sizeof s->told);
   wr_launch_struct(&l, &s->lines, sizeof s->lines);
   wr_launch_layout(&l, &s->axis.other);
