@@ -164,16 +164,18 @@ static void want_by_index(enum wr_dtype t) {
 /* Each shape of tiles, and of the sums of each type those that the shape has; by packs and not. */
 static void want_convolutions(void) {
   static const enum wr_dtype types[] = {WR_FLOAT16, WR_BFLOAT16, WR_FLOAT32, WR_FLOAT64};
-  enum { LARGE, NARROW, SMALL, SLIM, SHAPES, SINGLE = 4, BY_TF32 = 8 };
+  enum { LARGE, NARROW, SMALL, SLIM, SHAPES, SINGLE = 4, BY_TF32 = 8, TABLE = 16, ALONE = 32 };
   for (int i = 0; i < 4; i++) {
     const int before = n_wanted;
     const bool by_groups = i < 2;
     want(WR_SOURCE_CONV, WR_OP_CONV, types[i], types[i]);
-    for (int variant = 0; variant < 2 * BY_TF32; variant++) {
+    for (int variant = 0; variant < 2 * ALONE; variant++) {
       const int shape = variant % SHAPES;
-      const bool by_tf32 = variant >= BY_TF32;
+      const bool by_tf32 = variant & BY_TF32;
+      if (variant & SINGLE && variant & TABLE) continue;
       if (by_tf32 && types[i] != WR_FLOAT32) continue;
       if (shape == LARGE && !by_groups) continue;
+      if (variant & ALONE && shape != LARGE) continue;
       if (shape == NARROW && types[i] == WR_FLOAT64) continue;
       const int at = n_wanted;
       want(WR_SOURCE_CONV_TILES, WR_OP_CONV, types[i], types[i]);

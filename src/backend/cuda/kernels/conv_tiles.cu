@@ -5,60 +5,44 @@
    so that where its taps lie is found once for all of its rows. Where there are few tiles the depth is
    cut in splits, whose sums `join` adds.
 
+   What a step's copies have to find out is in the way of the products, since few warps do both. So of a
+   kernel of few taps a table says how far each lies from the first, and of each row a word which of them
+   cover an element of the input: a copy is a sum and a bit.
+
    Inputs are not dilated here (ops/conv.c). WR_VARIANT: the shape of tiles, 0 to 3; 4 more where pieces
    of 16 bytes do not lie within one tap, or not on 16 bytes, and elements are copied one by one; 8 more
-   to multiply float32 as TF32. 16-bit floats and TF32 use tensor cores where there are such; all else is
+   to multiply float32 as TF32; 16 more to copy by a table; 32 more for large tiles of which each
+   multiprocessor has at most one. 16-bit floats and TF32 use tensor cores where there are such; all else is
    multiplied in its own type. */
 
 #include "types.cuh"
 #include "matrices.cuh"
+#include "conv.cuh"
 
 enum { LARGE, NARROW, SMALL, SLIM }; /* the first only where four warps multiply */
 enum {
   SHAPE = WR_VARIANT % 4,
   SINGLE = WR_VARIANT / 4 % 2,
   TF32 = WR_VARIANT / 8 % 2,
+  TABLE = WR_VARIANT / 16 % 2,
+  ALONE = WR_VARIANT / 32 % 2,
   ITEM = sizeof(WR_A),
   PACK = 16 / ITEM,
   DEPTH = 128 / ITEM,
   ROWS = SHAPE == SMALL ? 64 : 128,
   COLUMNS = SHAPE == LARGE ? 128 : SHAPE == SLIM ? 32 : 64,
 #if __CUDA_ARCH__ >= 800
-  STAGES = SHAPE == NARROW ? 3 : 4
+  STAGES = SHAPE == NARROW || (SHAPE == LARGE && !ALONE) ? 3 : 4
 #else
   STAGES = SHAPE == SMALL ? 3 : 2
 #endif
-};
-
-typedef typename compute<WR_A>::type sum_t;
-
-/* As conv.c fills it. */
-struct problem {
-  const WR_A *input, *weight;
-  void *out;                             /* where there are splits: their sums, dense, of sum_t */
-  i64 input_at[4], weight_at[4], out_at[4]; /* strides: batch or output channels, spatial axes */
-  i64 rows;                              /* positions of the result */
-  i64 row_tiles, column_tiles;
-  i32 in[3], kernel[3], result[3];
-  i32 stride[3], start[3], dilation[3]; /* start: where element 0 of the kernel lies at position 0 */
-  i32 channels, columns;                /* of a group: of the input, of the result */
-  i32 groups, splits;
-  i32 steps;   /* of DEPTH elements of a row */
-  i32 next[4]; /* DEPTH elements further: so many taps along each axis, and channels */
-  i32 packs;   /* results can be written 16 bytes at a time */
-};
-
-/* A row of the left operand. */
-struct line {
-  i64 input, out;
-  i32 at[3]; /* of the input under element 0 of the kernel */
-  i32 exists;
 };
 
 struct memory {
   u8 a[STAGES][ROWS * 128];
   u8 b[STAGES][COLUMNS * 128];
   line lines[ROWS];
+  i64 tap_in_input[TAPS], tap_in_weight[TAPS]; /* from the first, where there is a table */
 };
 
 /* ---- ways to multiply: sums of a tile of both operands ---- */
@@ -184,7 +168,7 @@ struct by_groups {
   enum {
     GROUP = 128,
     THREADS = ROWS / 64 * GROUP,
-    BLOCKS = SHAPE == LARGE ? 1 : 2,
+    BLOCKS = ALONE ? 1 : 2,
     BEHIND = SHAPE == NARROW ? 0 : 1
   };
   float sums[COLUMNS / 2];
@@ -302,25 +286,6 @@ INLINE place place_of(const problem &p, i64 k) {
   return r;
 }
 
-/* Row `row` of the left operand, by which its position is found once. */
-INLINE line line_of(const problem &p, index_t row) {
-  line r;
-  r.exists = row < (index_t)p.rows;
-  r.input = r.out = 0;
-#pragma unroll
-  for (int i = 2; i >= 0; i--) {
-    const index_t next = row / (index_t)p.result[i];
-    const i32 at = (i32)(row - next * (index_t)p.result[i]);
-    r.at[i] = at * p.stride[i] + p.start[i];
-    r.input += (i64)r.at[i] * p.input_at[i + 1];
-    r.out += (i64)at * p.out_at[i + 1];
-    row = next;
-  }
-  r.input += (i64)row * p.input_at[0];
-  r.out += (i64)row * p.out_at[0];
-  return r;
-}
-
 /* What a thread copies: of each row its 16 bytes number `chunk`, of rows that are STEP apart. */
 struct copier {
   enum { STEP = THREADS / 8, OF_A = ROWS / STEP, OF_B = COLUMNS / STEP };
@@ -329,14 +294,14 @@ struct copier {
   i32 chunk, row, columns; /* columns: that there are from `row` on */
   place from;
 
-  INLINE void begin(const problem &p, const line *lines, i64 group, i64 column, i64 step) {
+  INLINE void begin(const problem &p, const memory &m, i64 group, i64 column, i64 step) {
     chunk = threadIdx.x % 8;
     row = threadIdx.x / 8;
     columns = (i32)(p.columns - column) - row;
     weight = p.weight + (group * p.columns + column + row) * p.weight_at[0];
 #pragma unroll
     for (int i = 0; i < OF_A; i++) {
-      const line &l = lines[row + STEP * i];
+      const line &l = m.lines[row + STEP * i];
       input[i] = p.input + group * p.channels + l.input;
 #pragma unroll
       for (int d = 0; d < 3; d++) at[i][d] = l.at[d];
@@ -406,51 +371,112 @@ struct copier {
   }
 };
 
+/* ---- copies by a table ---- */
+
+/* As `copier`. What the next step needs of the table is read in the step before. */
+struct table_copier {
+  enum { STEP = copier::STEP, OF_A = copier::OF_A, OF_B = copier::OF_B };
+  const WR_A *input[OF_A], *weight[OF_B]; /* of each row element 0 */
+  u64 taps[OF_A];
+  const memory *m;
+  i64 in_input, in_weight; /* of tap and channel */
+  i32 tap, channel, chunk, row, columns;
+
+  INLINE void look(const problem &p) {
+    const int at = tap < p.taps ? tap : 0;
+    in_input = m->tap_in_input[at] + channel;
+    in_weight = m->tap_in_weight[at] + channel;
+  }
+
+  INLINE void begin(const problem &p, const memory &all, i64 group, i64 column, i32 step) {
+    m = &all;
+    chunk = threadIdx.x % 8;
+    row = threadIdx.x / 8;
+    columns = (i32)(p.columns - column) - row;
+#pragma unroll
+    for (int i = 0; i < OF_A; i++) {
+      const line &l = all.lines[row + STEP * i];
+      input[i] = p.input + group * p.channels + l.input;
+      taps[i] = l.taps;
+    }
+#pragma unroll
+    for (int j = 0; j < OF_B; j++) {
+      weight[j] = p.weight + (group * p.columns + column + row + STEP * j) * p.weight_at[0];
+    }
+    const i32 k = step * DEPTH + chunk * PACK;
+    tap = k / p.channels;
+    channel = k % p.channels;
+    look(p);
+  }
+
+  INLINE void copy(const problem &p, u8 *a, u8 *b) {
+    const bool any = tap < p.taps;
+#pragma unroll
+    for (int i = 0; i < OF_A; i++) {
+      copy_16(a + chunk_of(row, chunk) + STEP * i * 128, input[i] + in_input,
+              any && (taps[i] >> tap & 1));
+    }
+#pragma unroll
+    for (int j = 0; j < OF_B; j++) {
+      copy_16(b + chunk_of(row, chunk) + STEP * j * 128, weight[j] + in_weight,
+              any && STEP * j < columns);
+    }
+    tap += p.next_taps;
+    channel += p.next[3];
+    if (channel >= p.channels) {
+      channel -= p.channels;
+      tap++;
+    }
+    look(p);
+  }
+};
+
+template <bool BY_TABLE>
+struct way_to_copy {
+  typedef copier type;
+};
+template <>
+struct way_to_copy<true> {
+  typedef table_copier type;
+};
+
 /* ---- a tile ---- */
 
 /* By way of shared memory, where the operands are no longer needed, so that neighbours are written
    together. `out` is where the tile's first column begins; rows lie at `at(row)`. */
 template <class E, class AT>
 INLINE void put(const sums_t &sums, u8 *room, E *out, const problem &p, i32 columns, const AT &at) {
-  enum { SIDE = 16 / sizeof(E), PITCH = COLUMNS + SIDE };
+  enum { PITCH = tile_of<E, COLUMNS>::PITCH };
   static_assert(ROWS * PITCH * sizeof(E) <= sizeof(memory::a) + sizeof(memory::b), "has room");
   E *tile = (E *)(void *)room;
   __syncthreads();
   sums.put([&](int row, int column, sum_t sum) { tile[row * PITCH + column] = store_as<E>::of(sum); });
   __syncthreads();
-  if (p.packs) {
-    for (int i = threadIdx.x; i < ROWS * (COLUMNS / SIDE); i += THREADS) {
-      const int row = i / (COLUMNS / SIDE), column = i % (COLUMNS / SIDE) * SIDE;
-      const i64 to = at(row);
-      if (to < 0 || column >= columns) continue;
-      *(chunk16 *)(void *)(out + to + column) = *(const chunk16 *)(const void *)(tile + row * PITCH + column);
-    }
-  } else {
-    for (int i = threadIdx.x; i < ROWS * COLUMNS; i += THREADS) {
-      const int row = i / COLUMNS, column = i % COLUMNS;
-      const i64 to = at(row);
-      if (to >= 0 && column < columns) out[to + column] = tile[row * PITCH + column];
-    }
-  }
+  write_tile<ROWS, COLUMNS, THREADS>(tile, out, p, columns, at);
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, sums_t::BLOCKS) tiles(problem p) {
   extern __shared__ u8 bytes[];
   memory &m = *(memory *)(((u64)bytes + 1023) / 1024 * 1024);
-  i64 rest = blockIdx.x;
-  const i64 column = rest % p.column_tiles * COLUMNS;
-  rest /= p.column_tiles;
-  const i64 row = rest % p.row_tiles * ROWS;
-  rest /= p.row_tiles;
-  const i64 group = rest % p.groups, split = rest / p.groups;
+  u32 rest = blockIdx.x;
+  const i64 column = (i64)(rest % (u32)p.column_tiles) * COLUMNS;
+  rest /= (u32)p.column_tiles;
+  const i64 row = (i64)(rest % (u32)p.row_tiles) * ROWS;
+  rest /= (u32)p.row_tiles;
+  const i64 group = rest % (u32)p.groups, split = rest / (u32)p.groups;
   const i32 each = (p.steps + p.splits - 1) / p.splits, first = (i32)split * each;
   const i32 steps = p.steps - first < each ? p.steps - first : each;
-  for (int i = threadIdx.x; i < ROWS; i += THREADS) m.lines[i] = line_of(p, (index_t)(row + i));
+  for (int i = threadIdx.x; i < ROWS; i += THREADS) {
+    line l = line_of(p, (index_t)(row + i));
+    l.taps = TABLE ? taps_of(p, l) : 0;
+    m.lines[i] = l;
+  }
+  if (TABLE) table_of(p, m.tap_in_input, m.tap_in_weight, 0, THREADS);
   __syncthreads();
 
   sums_t sums;
-  copier c;
-  c.begin(p, m.lines, group, column, first);
+  way_to_copy<TABLE>::type c;
+  c.begin(p, m, group, column, first);
   sums.clear();
 #pragma unroll
   for (int i = 0; i < AHEAD; i++) {

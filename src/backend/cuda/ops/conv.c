@@ -17,7 +17,8 @@ enum {
   AXES = WR_CONV_AXES,
   PHASES = 64, /* at most */
   FAR = 1 << 30,
-  TAPS_MOST = 1 << 12
+  TAPS_MOST = 1 << 12,
+  TABLE_TAPS = 64 /* kernels/conv_tiles.cu */
 };
 
 /* The kernel's struct of this name. */
@@ -34,6 +35,7 @@ struct problem {
   int32_t steps;
   int32_t next[AXES + 1];
   int32_t packs;
+  int32_t taps, next_taps;
 };
 
 /* What belongs to all phases. */
@@ -100,18 +102,19 @@ static struct wr_error *directly(struct wr_run *run, struct conv *c) {
 enum shape { LARGE, NARROW, SMALL, SLIM };
 static const struct {
   int rows, columns, stages, stages_before_80;
-} shapes[] = {{128, 128, 4, 2}, {128, 64, 3, 2}, {64, 64, 4, 3}, {128, 32, 4, 2}};
+} shapes[] = {{128, 128, 3, 2}, {128, 64, 3, 2}, {64, 64, 4, 3}, {128, 32, 4, 2}};
 
-enum { SINGLE = 4, BY_TF32 = 8 }; /* of a variant */
+enum { SINGLE = 4, BY_TF32 = 8, TABLE = 16, ALONE = 32 }; /* of a variant */
 
 static int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-/* Both operands, the rows' places, and what the beginning is moved by to lie on 1024 bytes. */
-static unsigned shared_bytes(const struct wr_run *run, enum shape s) {
-  enum { STEP = 128, LINE = 32, ALIGNED = 1024 };
-  const int stages = run->gpu->arch < 80 ? shapes[s].stages_before_80 : shapes[s].stages;
+/* Both operands, the rows' places, the table of taps, and what the beginning is moved by to lie on
+   1024 bytes. Tiles that are alone on their multiprocessor have one stage more. */
+static unsigned shared_bytes(const struct wr_run *run, enum shape s, bool alone) {
+  enum { STEP = 128, LINE = 40, TAP = 16, ALIGNED = 1024 };
+  const int stages = (run->gpu->arch < 80 ? shapes[s].stages_before_80 : shapes[s].stages) + alone;
   return (unsigned)((shapes[s].rows + shapes[s].columns) * STEP * stages + shapes[s].rows * LINE +
-                    ALIGNED);
+                    TABLE_TAPS * TAP + ALIGNED);
 }
 
 static int64_t tiles_of(const struct problem *p, enum shape s) {
@@ -134,7 +137,7 @@ static enum shape shape_of(const struct wr_run *run, const struct conv *c,
   if (c->out->dtype == WR_FLOAT64) return SMALL;
   if (p->columns > shapes[NARROW].columns && run->gpu->arch == 90 &&
       wr_dtype_size(c->out->dtype) == 2 && tiles_of(p, LARGE) * 4 >= enough &&
-      shared_bytes(run, LARGE) <= (unsigned)run->gpu->shared_most) {
+      shared_bytes(run, LARGE, true) <= (unsigned)run->gpu->shared_most) {
     return LARGE;
   }
   return tiles_of(p, NARROW) >= enough ? NARROW : SMALL;
@@ -164,6 +167,16 @@ static void step_of(struct problem *p, int64_t depth) {
     rest /= extent;
   }
   p->next[0] = (int32_t)rest;
+}
+
+/* Whether copies go by a table of taps, of which there are few. */
+static bool has_table(struct problem *p, int64_t depth) {
+  int64_t taps = 1;
+  for (int i = 0; i < AXES && taps <= TABLE_TAPS; i++) taps *= p->kernel[i];
+  if (taps == 0 || taps > TABLE_TAPS) return false;
+  p->taps = (int32_t)taps;
+  p->next_taps = (int32_t)(depth / p->channels);
+  return true;
 }
 
 /* Whether all pieces of 16 bytes lie within a tap, and on 16 bytes. */
@@ -204,6 +217,7 @@ static struct wr_error *run_tiles(struct wr_run *run, const struct conv *c, stru
   const bool tensor = is_tensor(run, c);
   p->steps = (int32_t)up((int64_t)p->kernel[0] * p->kernel[1] * p->kernel[2] * p->channels, depth);
   p->splits = whole ? splits_of(run, p, s) : 1;
+  const bool alone = s == LARGE && tiles_of(p, s) * p->splits <= run->gpu->multiprocessors;
   p->row_tiles = up(p->rows, shapes[s].rows);
   p->column_tiles = up(p->columns, shapes[s].columns);
   step_of(p, depth);
@@ -213,13 +227,14 @@ static struct wr_error *run_tiles(struct wr_run *run, const struct conv *c, stru
     if (error) return error;
   }
   p->packs = results_have_packs(p, p->out, p->splits > 1 ? sum : item);
-  const bool packs = has_packs(p, 16 / (int64_t)item);
+  const bool packs = has_packs(p, 16 / (int64_t)item), table = packs && has_table(p, depth);
+  const int copies = !packs ? SINGLE : table ? TABLE : 0;
   const struct wr_module_id id = {.source = WR_SOURCE_CONV_TILES,
                                   .op = WR_OP_CONV,
                                   .a = (uint8_t)t,
                                   .b = (uint8_t)t,
                                   .big = p->rows > INT32_MAX,
-                                  .variant = (uint8_t)((int)s + (packs ? 0 : SINGLE) +
+                                  .variant = (uint8_t)((int)s + copies + (alone ? ALONE : 0) +
                                                        (tensor && t == WR_FLOAT32 ? BY_TF32 : 0))};
   const bool fewer = tensor && s == SMALL;
   struct wr_launch l;
@@ -227,7 +242,7 @@ static struct wr_error *run_tiles(struct wr_run *run, const struct conv *c, stru
   wr_launch_struct(&l, p, sizeof *p);
   wr_launch_blocks(&l, p->row_tiles * p->column_tiles * p->groups * p->splits, 1,
                    fewer ? 128 : 256);
-  l.shared_bytes = shared_bytes(run, s);
+  l.shared_bytes = shared_bytes(run, s, alone);
   struct wr_error *error = wr_launch(&l, run);
   return error || p->splits == 1 ? error : join(run, id, c, p);
 }
