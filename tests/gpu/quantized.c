@@ -177,9 +177,9 @@ static void multiply(struct wr_quantized_params how, enum wr_dtype t, int32_t m,
 int main(int argc, char **argv) {
   static const enum wr_dtype types[] = {WR_FLOAT32, WR_FLOAT16, WR_BFLOAT16};
   /* Each tile, filled and not; one whose k is no multiple of what they take. */
-  static const int32_t sizes[][3] = {{9, 64, 1024},    {16, 33, 128},  {20, 70, 640},
-                                     {40, 64, 1152},   {70, 257, 384}, {130, 4300, 256},
-                                     {257, 9000, 128}, {33, 40, 4096}, {12, 7, 512}};
+  static const int32_t sizes[][3] = {
+      {9, 64, 1024},    {16, 33, 128},    {20, 70, 640},  {40, 64, 1152}, {70, 257, 384},
+      {130, 4300, 256}, {257, 9000, 128}, {33, 40, 4096}, {12, 7, 512},   {200, 4250, 320}};
   if (!gpu_case_start()) return GPU_CASE_SKIPPED;
   const size_t first = argc > 2 ? strtoul(argv[1], NULL, 10) : 0;
   const size_t step = argc > 2 ? strtoul(argv[2], NULL, 10) : 1;

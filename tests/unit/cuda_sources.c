@@ -53,6 +53,9 @@ static void want_quantized(enum wr_dtype t) {
       want(WR_SOURCE_QUANTIZED_MATMUL, WR_OP_QUANTIZED_MATMUL, t, t);
       if (wr_dtype_size(t) == 2) {
         want(WR_SOURCE_QUANTIZED_TILES, WR_OP_QUANTIZED_MATMUL, t, t);
+        if (variants[i] == 4 || variants[i] == 8) {
+          want(WR_SOURCE_QUANTIZED_WIDE, WR_OP_QUANTIZED_MATMUL, t, t);
+        }
       }
     }
     for (int k = before; k < n_wanted; k++) wanted[k].variant = variants[i];

@@ -88,7 +88,7 @@ enum {
 static inline bool wr_source_shares(enum wr_source source) {
   return source == WR_SOURCE_ATTENTION_TILES || source == WR_SOURCE_ATTENTION_FEW ||
          source == WR_SOURCE_ATTENTION_WIDE || source == WR_SOURCE_CONV_TILES ||
-         source == WR_SOURCE_QUANTIZED_TILES;
+         source == WR_SOURCE_QUANTIZED_TILES || source == WR_SOURCE_QUANTIZED_WIDE;
 }
 
 /* What a module is compiled for. */

@@ -77,8 +77,9 @@ static void options_make(struct options *o, struct wr_module_id id, int arch) {
   char text[OPTION_BYTES];
   o->count = 0;
   /* Instructions of one generation alone. */
-  const bool own =
-      id.source == WR_SOURCE_ATTENTION_TILES || (id.source == WR_SOURCE_CONV_TILES && arch == 90);
+  const bool own = id.source == WR_SOURCE_ATTENTION_TILES ||
+                   id.source == WR_SOURCE_QUANTIZED_WIDE ||
+                   (id.source == WR_SOURCE_CONV_TILES && arch == 90);
   snprintf(text, sizeof text, "--gpu-architecture=sm_%d%s", arch, own ? "a" : "");
   add(o, text);
   add(o, "--std=c++17");

@@ -19,6 +19,13 @@ INLINE i64 matrix_of(const i64 *numbers, i64 count, i64 i) {
   return at < 0 ? 0 : at < count ? at : count - 1;
 }
 
+/* A number whose last bits count from it, which codes are put into; and its negative. */
+struct magic {
+  u32 base, less;
+};
+INLINE magic magic_of(f16) { return {0x64006400u, 0xe400e400u}; }
+INLINE magic magic_of(bf16) { return {0x43004300u, 0xc300c300u}; }
+
 /* d += a b of 16 x 16 by 16 x 8, each lane with its part of the three. */
 INLINE void multiply_16(f16, float *d, const u32 *a, const u32 *b) {
   asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "

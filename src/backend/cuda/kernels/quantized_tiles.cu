@@ -40,13 +40,6 @@ INLINE void copies_wait() {
 
 /* ---- unpacking ---- */
 
-/* A number whose last bits count from it, which codes are put into; and its negative. */
-struct magic {
-  u32 base, less;
-};
-INLINE magic magic_of(f16) { return {0x64006400u, 0xe400e400u}; }
-INLINE magic magic_of(bf16) { return {0x43004300u, 0xc300c300u}; }
-
 /* Scale and bias of a group, as they are stored. */
 struct factors {
   u16 scale, bias;

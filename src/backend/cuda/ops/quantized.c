@@ -112,6 +112,7 @@ static const struct tiles {
   int rows, columns, step, stages;
 } tiles[] = {{16, 32, 512, 4}, {32, 32, 512, 3}, {64, 32, 256, 3}, {128, 128, 64, 4}};
 enum { TILES_WAYS = sizeof tiles / sizeof tiles[0], TILES_THREADS = 256, TILES_DEPTH = 64 };
+enum { WIDE_THREADS = 384 };
 /* Places along k are counted in 32 bits, some steps further than k. */
 enum { FAR = 1 << 30 };
 
@@ -139,17 +140,32 @@ static const struct tiles *tiles_of(const struct wr_run *run, const struct wr_ca
   return tiles_bytes(t, how->bits) <= (unsigned)run->gpu->shared_most ? t : NULL;
 }
 
+/* Tiles by the instructions of compute capability 9.0, where the largest would be taken. */
+static bool is_wide(const struct wr_run *run, const struct wr_quantized_params *how,
+                    const struct tiles *t) {
+  return t == tiles + TILES_WAYS - 1 && run->gpu->arch == 90 && how->mode == WR_AFFINE &&
+         (how->bits == 4 || how->bits == 8);
+}
+
+/* kernels/quantized_wide.cu: tiles of as many rows and columns as the largest. */
+static unsigned wide_bytes(int bits) {
+  enum { STAGES = 6, ROWS = 128, COLUMNS = 128, DEPTH = 64, BARRIERS = 16, ALIGNED = 1024 };
+  return (unsigned)(STAGES * (ROWS * DEPTH * 2 + COLUMNS * DEPTH * bits / 8 + BARRIERS) + ALIGNED);
+}
+
 static struct wr_error *by_tiles(struct wr_run *run, const struct wr_call *call,
                                  const struct problem *p, const struct tiles *t) {
   const struct wr_quantized_params *how = call->params;
+  const bool wide = is_wide(run, how, t);
   struct wr_launch l;
-  wr_launch_start(
-      &l, module_of(WR_SOURCE_QUANTIZED_TILES, WR_OP_QUANTIZED_MATMUL, call->out.dtype, how, true),
-      WR_ENTRY_QUANTIZED_TILES + (int)(t - tiles));
+  wr_launch_start(&l,
+                  module_of(wide ? WR_SOURCE_QUANTIZED_WIDE : WR_SOURCE_QUANTIZED_TILES,
+                            WR_OP_QUANTIZED_MATMUL, call->out.dtype, how, true),
+                  wide ? WR_ENTRY_ONLY : WR_ENTRY_QUANTIZED_TILES + (int)(t - tiles));
   wr_launch_pointer(&l, call->out.data);
   wr_launch_struct(&l, p, sizeof *p);
-  wr_launch_blocks(&l, tiles_count(t, p), p->products, TILES_THREADS);
-  l.shared_bytes = tiles_bytes(t, how->bits);
+  wr_launch_blocks(&l, tiles_count(t, p), p->products, wide ? WIDE_THREADS : TILES_THREADS);
+  l.shared_bytes = wide ? wide_bytes(how->bits) : tiles_bytes(t, how->bits);
   return wr_launch(&l, run);
 }
 
