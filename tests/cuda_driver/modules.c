@@ -154,6 +154,31 @@ wr_cu_result stand_in_function_parameter(wr_cu_function function, size_t index, 
   return call_end(WR_CU_SUCCESS);
 }
 
+/* What the driver asks of a map of four axes; nothing is copied by it here. */
+wr_cu_result stand_in_tensor_map(struct wr_cu_tensor_map *map, int type, unsigned axes, void *data,
+                                 const uint64_t *shape, const uint64_t *strides,
+                                 const unsigned *box, const unsigned *steps, int interleave,
+                                 int swizzle, int promotion, int fill) {
+  enum { ALIGNED_MAP = 64, ALIGNED = 16, BOX = 256, BITS = 32, STRIDE_BITS = 40 };
+  wr_cu_result result = call_begin(CALL_tensor_map);
+  if (result) return result;
+  demand((uintptr_t)map % ALIGNED_MAP == 0, "a map that does not lie on 64 bytes");
+  demand(type == WR_CU_TENSOR_MAP_16_BITS && axes == 4 && interleave == 0, "an unknown map");
+  if ((uintptr_t)data % ALIGNED) return call_end(INVALID_VALUE);
+  for (unsigned i = 0; i < axes; i++) {
+    const bool fits =
+        shape[i] > 0 && shape[i] <= UINT64_C(1) << BITS && box[i] > 0 && box[i] <= BOX;
+    if (!fits || steps[i] != 1) return call_end(INVALID_VALUE);
+    if (i && (strides[i - 1] % ALIGNED || strides[i - 1] >> STRIDE_BITS)) {
+      return call_end(INVALID_VALUE);
+    }
+  }
+  memset(map, 0, sizeof *map);
+  map->words[0] = (uint64_t)(uintptr_t)data;
+  map->words[1] = (uint64_t)swizzle << 32 | (uint64_t)promotion << 16 | (uint64_t)fill;
+  return call_end(WR_CU_SUCCESS);
+}
+
 wr_cu_result stand_in_function_set(wr_cu_function function, int attribute, int value) {
   wr_cu_context context;
   wr_cu_result result = call_begin_inside(CALL_function_set, &context);

@@ -97,6 +97,9 @@ enum {
   WR_CU_EVENT_BLOCKING = 1,
   WR_CU_EVENT_NO_TIMING = 2,
   WR_CU_HOST_PORTABLE = 1,
+  WR_CU_TENSOR_MAP_16_BITS = 1, /* of which zeros are filled in, whatever they mean */
+  WR_CU_TENSOR_MAP_SWIZZLE_128 = 3,
+  WR_CU_TENSOR_MAP_PROMOTION_256 = 3,
   WR_CU_POOL_RELEASE_THRESHOLD = 4,
   WR_CU_ALLOCATION_PINNED = 1,
   WR_CU_LOCATION_DEVICE = 1,
@@ -106,6 +109,11 @@ enum {
 /* What the driver calls CUuuid. */
 struct wr_cu_uuid {
   unsigned char bytes[16];
+};
+
+/* What the driver calls CUtensorMap. */
+struct wr_cu_tensor_map {
+  _Alignas(64) uint64_t words[16];
 };
 
 struct wr_driver {

@@ -12,6 +12,7 @@ struct problem {
   i64 batch, heads, group, l, m, d, e;
   i64 rows, tiles; /* of all query heads of a group; of those */
   i64 causal, splits;
+  i64 together; /* heads whose tiles come in turn, in attention_tiles.cu */
   double scale;
 };
 

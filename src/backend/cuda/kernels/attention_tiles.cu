@@ -1,11 +1,16 @@
 /* Attention of WR_A (16 bits) on GPUs of compute capability 9.0, where rows of queries, keys and values
    lie dense on 16 bytes: the way of attention.cu with what that generation has for it, after
    FlashAttention-3 (Shah and others, 2024). A block takes ROWS rows of the query heads of one head of
-   keys. Two groups of four warps multiply 64 of them each by a tile of KEYS keys at a time (wgmma); the
-   product with the values of one tile runs beside the exponentials of the next. A third group does
-   nothing but copy keys and values (cp.async), two tiles ahead; it has few registers, by which the
-   others have more. Scores are in units of log2, so that exp is exp2.
-   WR_VARIANT: how many times 64 elements keys and values have at most, 1 or 2; with a mask, 2 more.
+   keys. Groups of four warps multiply 64 of them each by a tile of KEYS keys at a time (wgmma); the
+   product with the values of one tile runs beside the exponentials of the next. A last group copies:
+   one of its threads keys and values in boxes (TMA), its other warps the next tile's queries. It has
+   few registers, by which the others have more.
+
+   Scores are in units of log2, so that exp is exp2. What they are taken less is the greatest so far
+   only where that has grown by more than LAZY since: else sums would be multiplied for nothing (as
+   FlashAttention-4 has it).
+   WR_VARIANT: how many times 64 elements keys and values have at most, 1 or 2; with a mask, 2 more;
+   with three groups that multiply in place of two, 4 more.
 
    Registers are what is scarce: numbers have 32 bits, and where a tile lies is found again rather than
    kept. */
@@ -13,57 +18,86 @@
 #include "types.cuh"
 #include "attention.cuh"
 #include "attention_pairs.cuh"
+#include "boxes.cuh"
 
 enum {
-  GROUPS = 2, /* of four warps, that multiply */
+  MASK = (WR_VARIANT - 1) / 2 % 2,
+  LENGTH = 64 * ((WR_VARIANT - 1) % 2 + 1),
+  GROUPS = (WR_VARIANT - 1) / 4 + 2, /* of four warps, that multiply */
   GROUP = 128,
   ROWS = 64 * GROUPS,
   KEYS = 128,
   STAGES = 2,
   THREADS = GROUP * (GROUPS + 1),
-  MASK = WR_VARIANT > 2,
-  LENGTH = 64 * (MASK ? WR_VARIANT - 2 : WR_VARIANT),
+  REGISTERS = GROUPS == 2 ? 232 : 160,
+  REGISTERS_TO_COPY = GROUPS == 2 ? 40 : 32,
+  COPIERS = 96,        /* of queries */
   CHUNKS = LENGTH / 8, /* of 16 bytes in a row */
   SCORES = KEYS / 2,   /* that a thread has of its group's 64 x KEYS */
   SUMS = LENGTH / 2
 };
+#define LAZY 8.0f
 
-/* In shared memory a row of 64 elements takes 128 bytes, in which chunk c of row r lies at c ^ r % 8:
-   the order that wgmma calls the swizzle of 128 bytes. Longer rows are cut, the second halves behind
-   the first of all rows. */
+/* Longer rows than 64 elements are cut, the second halves behind the first of all rows. */
 struct alignas(1024) tiles {
   WR_A q[ROWS * LENGTH];
   WR_A k[STAGES][KEYS * LENGTH];
   WR_A v[STAGES][KEYS * LENGTH];
-  u64 k_there[STAGES], v_there[STAGES]; /* barriers: copied */
-  u64 k_read[STAGES], v_read[STAGES];   /* barriers: all who multiply are done with it */
+  u64 q_there[GROUPS], k_there[STAGES], v_there[STAGES]; /* barriers: copied */
+  u64 q_read[GROUPS], k_read[STAGES], v_read[STAGES];    /* barriers: all who multiply are done with it */
+  u32 number[2];                        /* of the tile that is next for who asks, and of the one after */
+  u64 number_there[2], number_read[2];  /* barriers */
 };
 
 INLINE u32 chunk_at(int rows, int row, int chunk) {
-  return (u32)(chunk / 8 * rows * 128 + row * 128 + (chunk % 8 ^ row % 8) * 16);
+  return (u32)(chunk / 8 * rows * 128) + chunk_of(row, chunk % 8);
 }
 
-/* ---- barriers in shared memory ---- */
+/* ---- the tiles of a block ---- */
 
-INLINE void barrier_set(u64 &barrier, int arrivals) {
-  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(shared_address(&barrier)), "r"(arrivals)
-               : "memory");
+struct place {
+  int b, head, row; /* the head of keys, the first row */
+};
+
+/* Number x: of so many heads together the last rows first, of whose tiles each takes longest. */
+INLINE place tile_at(const problem &p, u32 x) {
+  const u32 each = (u32)p.tiles, all = (u32)(p.batch * p.heads), most = (u32)p.together;
+  const u32 first = x / (each * most) * most, rest = x - first * each;
+  const u32 heads = all - first < most ? all - first : most, h = first + rest % heads;
+  return {(int)(h / (u32)p.heads), (int)(h % (u32)p.heads), (int)(each - 1 - rest / heads) * ROWS};
 }
-INLINE void barrier_arrive(u64 &barrier) {
-  asm volatile("{.reg .b64 state; mbarrier.arrive.shared::cta.b64 state, [%0];}" ::"r"(
-                   shared_address(&barrier))
-               : "memory");
+
+/* As span_of has it. */
+struct seen {
+  int some, all;
+};
+
+INLINE seen seen_of(const problem &p, int row, int rows) {
+  const int m = (int)p.m, l = (int)p.l;
+  seen r = {m, p.mask ? 0 : m};
+  if (!p.causal) return r;
+  const int last = (row + rows < (int)p.rows ? row + rows : (int)p.rows) - 1;
+  const bool one = p.group == 1 || row / l == last / l;
+  const int least = p.group == 1 ? row : one ? row % l : 0;
+  const int most = one ? least + last - row : l - 1;
+  const int fewest = least + m - l + 1, n = most + m - l + 1;
+  if (fewest < r.all) r.all = fewest;
+  if (fewest > 0 && n < m) r.some = n;
+  return r;
 }
-/* Until the phase of this parity is over. */
-INLINE void barrier_wait(u64 &barrier, u32 parity) {
-  u32 over;
-  do {
-    asm volatile("{.reg .pred p; mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2; selp.u32 %0, 1, 0, p;}"
-                 : "=r"(over)
-                 : "r"(shared_address(&barrier)), "r"(parity)
-                 : "memory");
-  } while (!over);
+
+/* The tiles of keys that this split of a tile takes. */
+INLINE void keys_of(const problem &p, int row, int &from, int &end) {
+  const int count = (seen_of(p, row, ROWS).some + KEYS - 1) / KEYS;
+  from = 0;
+  end = count;
+  if (p.splits == 1) return;
+  const int each = (count + (int)p.splits - 1) / (int)p.splits;
+  from = (int)blockIdx.y * each;
+  end = from + each < count ? from + each : count;
 }
+
+/* ---- stages ---- */
 
 /* Number n of the tiles that a block reads has this stage, for the n / STAGES-th time. */
 INLINE int stage_of(u32 n) { return (int)(n % STAGES); }
@@ -88,11 +122,20 @@ INLINE u32 parity_of(u32 n) { return n / STAGES % 2; }
 SUMS_OF(f16, "f16")
 SUMS_OF(bf16, "bf16")
 
+/* The lower half of what wgmma reads from shared memory (operand), to which addresses may be added in
+   units of 16 bytes; of all three matrices the upper half is the same. */
+INLINE u32 half_operand(u32 address, u32 first) { return (u32)operand(address, first, 0); }
+INLINE u64 whole_operand(u32 half) {
+  u64 r;
+  asm("mov.b64 %0, {%1, %2};" : "=l"(r) : "r"(half), "n"(1024 / 16 | 1 << 30));
+  return r;
+}
+
 INLINE void scores_of(float (&s)[SCORES], u32 q, u32 k) {
 #pragma unroll
   for (int i = 0; i < LENGTH / 16; i++) {
-    const u64 a = operand(q + i / 4 * (ROWS * 128) + i % 4 * 32, 16, 1024);
-    const u64 b = operand(k + i / 4 * (KEYS * 128) + i % 4 * 32, 16, 1024);
+    const u64 a = whole_operand(q + (i / 4 * (ROWS * 128) + i % 4 * 32) / 16);
+    const u64 b = whole_operand(k + (i / 4 * (KEYS * 128) + i % 4 * 32) / 16);
     multiply_rows(WR_A(), s, a, b, i);
   }
 }
@@ -100,46 +143,35 @@ INLINE void scores_of(float (&s)[SCORES], u32 q, u32 k) {
 INLINE void add_values(float (&sums)[SUMS], const u32 (&shares)[KEYS / 16][4], u32 v) {
 #pragma unroll
   for (int i = 0; i < KEYS / 16; i++) {
-    multiply_turned(WR_A(), sums, shares[i], operand(v + i * 2048, KEYS * 128, 1024));
+    multiply_turned(WR_A(), sums, shares[i], whole_operand(v + i * (16 * 128 / 16)));
   }
 }
 
 /* ---- copies ---- */
 
-/* The 64 rows of this thread's group. */
-INLINE void copy_queries(u32 to, const problem &p, const tile &t) {
-  const int first = threadIdx.x / GROUP * 64;
-  for (int x = threadIdx.x % GROUP; x < 64 * CHUNKS; x += GROUP) {
-    const int r = first + x / CHUNKS, c = x % CHUNKS;
-    const i64 row = t.row + r;
-    const bool exists = row < p.rows && c * 8 < p.d;
-    const i64 h = t.head * p.group + (exists ? row / p.l : 0), i = exists ? row % p.l : 0;
-    const WR_A *from = p.q + t.b * p.q_at.b + h * p.q_at.h + i * p.q_at.i + (exists ? c * 8 : 0);
-    copy_16(to + chunk_at(ROWS, r, c), from, exists);
+/* 64 rows of queries from `first` on, by COPIERS threads, of which this is number `mine`. */
+INLINE void copy_queries(u32 to, const problem &p, const place &t, int first, int mine) {
+  const int c = mine % CHUNKS;
+  const WR_A *from = p.q + t.b * p.q_at.b + (t.head * p.group + first / (int)p.l) * p.q_at.h + c * 8;
+  int i = first % (int)p.l + mine / CHUNKS;
+#pragma unroll 1
+  for (int r = mine / CHUNKS; r < 64; r += COPIERS / CHUNKS, i += COPIERS / CHUNKS) {
+    const bool exists = first + r < (int)p.rows && c * 8 < (int)p.d;
+    for (; exists && i >= (int)p.l; i -= (int)p.l) from += p.q_at.h;
+    copy_16(to + chunk_at(ROWS, r, c), exists ? from + i * p.q_at.i : p.q, exists);
   }
 }
 
-/* KEYS rows from `first` on of keys or of values, of `length` elements, by one group; beyond m, zeros. */
-INLINE void copy_tile(u32 to, const WR_A *from, i64 step, i64 first, i64 m, int length) {
-  enum { EACH = GROUP / CHUNKS };
-  const int c = threadIdx.x % CHUNKS, r = threadIdx.x % GROUP / CHUNKS;
-  const WR_A *at = from + (first + r) * step + c * 8;
-  const u32 place = to + chunk_at(KEYS, r, c); /* EACH is a multiple of 8 */
-  const int rows = c * 8 < length ? (int)(m - first < KEYS ? m - first : KEYS) - r : 0;
+/* KEYS rows from `first` on of keys or of values; beyond what there is, zeros. `at`: their strides;
+   where those are 0 the map has one alone. */
+INLINE void copy_tile(u32 to, const tensor_map &map, u64 &there, const places &at, const place &t,
+                      int first) {
+  const int head = at.h ? t.head : 0, b = at.b ? t.b : 0;
+  barrier_expect(there, KEYS * LENGTH * (int)sizeof(WR_A));
 #pragma unroll
-  for (int i = 0; i < KEYS / EACH; i++) {
-    const bool exists = i * EACH < rows;
-    copy_16(place + i * EACH * 128, exists ? at : from, exists);
-    at += EACH * step;
+  for (int i = 0; i < LENGTH; i += 64) {
+    copy_box(to + i / 64 * KEYS * 128, map, i, first, head, b, there);
   }
-}
-
-/* All but the last N of what this thread committed is there, also for wgmma, for those who hear of it
-   after this. */
-template <int N>
-INLINE void copied() {
-  copies_wait<N>();
-  products_see_shared();
 }
 
 /* ---- rows ---- */
@@ -156,7 +188,7 @@ INLINE int row_of(int first, int r) {
   return first + (int)threadIdx.x / 32 * 16 + (int)threadIdx.x % 32 / 4 + 8 * r;
 }
 
-INLINE void begin(state &s, const problem &p, const tile &t, bool first_split) {
+INLINE void begin(state &s, const problem &p, const place &t, bool first_split) {
 #pragma unroll
   for (int r = 0; r < 2; r++) {
     const int row = row_of((int)t.row, r);
@@ -173,11 +205,12 @@ INLINE void begin(state &s, const problem &p, const tile &t, bool first_split) {
 
 /* Scores become what masks leave of them, in units of log2. Without an array of masks two numbers say
    which: of this lane's columns the first that does not exist, and the first that a row does not see. */
-INLINE void apply_masks(float *x, const problem &p, i64 number, int rows, int first) {
+INLINE void apply_masks(float *x, const problem &p, u32 number, int rows, int first) {
   const int column = (int)threadIdx.x % 4 * 2;
   const float by = (float)p.scale;
   if (MASK) {
-    const tile t = tile_of(p, number, ROWS);
+    const place own = tile_at(p, number);
+    const tile t = {own.b, own.head, own.row};
     const i64 at[2] = {row_of(rows, 0), row_of(rows, 1)}, i[2] = {at[0] % p.l, at[1] % p.l};
 #pragma unroll
     for (int n = 0; n < SCORES; n++) {
@@ -196,8 +229,9 @@ INLINE void apply_masks(float *x, const problem &p, i64 number, int rows, int fi
 #pragma unroll
   for (int n = 0; n < SCORES; n++) {
     const int at = n / 4 * 8 + n % 2;
-    const float y = at >= seen[n % 4 / 2] ? hidden() : x[n] * by * LOG2E;
-    x[n] = at >= end ? nothing() : y == nothing() && x[n] * by != nothing() ? hidden() : y;
+    const float score = x[n] * by, y = score * LOG2E;
+    const bool hides = (at >= seen[n % 4 / 2]) | ((y == nothing()) & (score != nothing()));
+    x[n] = at >= end ? nothing() : hides ? hidden() : y;
   }
 }
 
@@ -205,30 +239,47 @@ INLINE float shrink_of(float before, float top) {
   return top == nothing() ? 1 : exp2_of(before - top);
 }
 
-/* Scores of keys from `first` on become exp of them less the greatest so far, to which sums so far
-   shrink. Nothing hides any of the first `seen` keys. */
-INLINE void weigh(float *x, state &s, const problem &p, i64 number, int rows, int seen, int first) {
-  float by = (float)p.scale * LOG2E, top[2] = {nothing(), nothing()};
-  if (MASK || !(by >= 0) || first + KEYS > seen) {
-    apply_masks(x, p, number, rows, first);
-    by = 1;
+/* Scores times `by` become exp of them less the top. Where that has to grow, sums so far are to be
+   multiplied by `shrink`, and the result is true, for the whole warp. */
+INLINE bool weigh(float *x, state &s, float by, float (&shrink)[2]) {
+  float top[4];
+#pragma unroll
+  for (int i = 0; i < 4; i++) top[i] = fmaxf(x[i], x[i + 4]);
+#pragma unroll
+  for (int n = 8; n < SCORES; n++) top[n % 4] = fmaxf(top[n % 4], x[n]);
+#pragma unroll
+  for (int i = 0; i < 2; i++) top[i] = fmaxf(top[2 * i], top[2 * i + 1]) * by;
+  const bool grows = __any_sync(~0u, (top[0] > s.top[0] + LAZY) | (top[1] > s.top[1] + LAZY));
+  if (grows) {
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+      top[i] = fmaxf(s.top[i], top[i]);
+      top[i] = fmaxf(top[i], __shfl_xor_sync(~0u, top[i], 1));
+      top[i] = fmaxf(top[i], __shfl_xor_sync(~0u, top[i], 2));
+      shrink[i] = shrink_of(s.top[i], top[i]);
+      s.total[i] *= shrink[i];
+      s.top[i] = top[i];
+    }
   }
 #pragma unroll
-  for (int n = 0; n < SCORES; n++) top[n % 4 / 2] = fmaxf(top[n % 4 / 2], x[n]);
-#pragma unroll
   for (int i = 0; i < 2; i++) {
-    top[i] = fmaxf(s.top[i], top[i] * by);
-    top[i] = fmaxf(top[i], __shfl_xor_sync(~0u, top[i], 1));
-    top[i] = fmaxf(top[i], __shfl_xor_sync(~0u, top[i], 2));
-    s.total[i] *= shrink_of(s.top[i], top[i]);
-    s.top[i] = top[i];
-    if (top[i] == nothing()) top[i] = 0; /* any number will do, where all are -infinity so far */
+    top[i] = s.top[i] == nothing() ? 0 : s.top[i]; /* any number will do, where all are -infinity so far */
   }
 #pragma unroll
   for (int n = 0; n < SCORES; n++) {
     x[n] = exp2_of(fmaf(x[n], by, -top[n % 4 / 2]));
     s.total[n % 4 / 2] += x[n];
   }
+  return grows;
+}
+
+/* Sleeps where a total is below 0, which none is. Without that the assembler moves the wait for a
+   product that is under way to before the exponentials, which are to run beside it. */
+INLINE void weighed(const state &s) {
+  asm volatile("{.reg .pred p; setp.lt.f32 p, %0, 0f00000000; setp.lt.or.f32 p, %1, 0f00000000, p; "
+               "@p nanosleep.u32 1;}" ::"f"(s.total[0]),
+               "f"(s.total[1])
+               : "memory");
 }
 
 /* As the left operand of the product with the values. */
@@ -237,7 +288,24 @@ INLINE void shares_of(u32 (&shares)[KEYS / 16][4], const float *x) {
   for (int i = 0; i < SCORES / 2; i++) shares[i / 4][i % 4] = both(x[2 * i], x[2 * i + 1]);
 }
 
-INLINE void put(WR_A *out, const parts &w, const state &s, const problem &p, const tile &t) {
+/* Of four lanes each has a word of each of four chunks; lane j gets all of chunk j. */
+INLINE void turn_words(u32 (&w)[4]) {
+  const bool odd = threadIdx.x & 1, high = threadIdx.x & 2;
+#pragma unroll
+  for (int i = 0; i < 4; i += 2) {
+    const u32 got = __shfl_xor_sync(~0u, odd ? w[i] : w[i + 1], 1);
+    if (odd) w[i] = got;
+    else w[i + 1] = got;
+  }
+#pragma unroll
+  for (int i = 0; i < 2; i++) {
+    const u32 got = __shfl_xor_sync(~0u, high ? w[i] : w[i + 2], 2);
+    if (high) w[i] = got;
+    else w[i + 2] = got;
+  }
+}
+
+INLINE void put(WR_A *out, const parts &w, const state &s, const problem &p, const place &t) {
   const int lane = threadIdx.x % 32, pair = lane % 4 * 2;
   const i64 all = p.batch * p.heads * p.rows, split = blockIdx.y;
 #pragma unroll
@@ -245,163 +313,244 @@ INLINE void put(WR_A *out, const parts &w, const state &s, const problem &p, con
     float total = s.total[i];
     total += __shfl_xor_sync(~0u, total, 1);
     total += __shfl_xor_sync(~0u, total, 2);
-    const i64 row = row_of((int)t.row, i);
-    if (row >= p.rows) continue;
+    const int row = row_of((int)t.row, i), e = (int)p.e;
+    const bool exists = row < (int)p.rows;
     const i64 at = (t.b * p.heads + t.head) * p.rows + row; /* heads of a group are neighbours */
-    if (p.splits > 1 && lane % 4 == 0) put_stats(w, split * all + at, s.top[i], total);
+    if (p.splits > 1) {
+      if (exists && lane % 4 == 0) put_stats(w, split * all + at, s.top[i], total);
 #pragma unroll
-    for (int n = 0; n < LENGTH / 8; n++) {
-      const i64 c = n * 8 + pair;
-      const float x = s.sums[4 * n + 2 * i], y = s.sums[4 * n + 2 * i + 1];
-      if (c >= p.e) continue;
-      if (p.splits > 1) {
-        *(pack<float, 2> *)(w.sums + (split * all + at) * p.e + c) = {x, y};
-      } else {
-        *(u32 *)(void *)(out + at * p.e + c) = both(x / total, y / total);
+      for (int n = 0; n < LENGTH / 8; n++) {
+        const int c = n * 8 + pair;
+        if (!exists || c >= e) continue;
+        const float x = s.sums[4 * n + 2 * i], y = s.sums[4 * n + 2 * i + 1];
+        *(pack<float, 2> *)(w.sums + (split * all + at) * e + c) = {x, y};
       }
+      continue;
+    }
+    const float by = 1 / total;
+#pragma unroll
+    for (int n = 0; n < LENGTH / 8; n += 4) {
+      u32 words[4];
+#pragma unroll
+      for (int k = 0; k < 4; k++) {
+        words[k] = both(s.sums[4 * (n + k) + 2 * i] * by, s.sums[4 * (n + k) + 2 * i + 1] * by);
+      }
+      turn_words(words);
+      const int c = (n + lane % 4) * 8;
+      if (!exists || c >= e) continue;
+      *(chunk16 *)(void *)(out + at * e + c) = {words[0], words[1], words[2], words[3]};
     }
   }
 }
 
 /* ---- a block ---- */
 
-/* Copies a tile of keys, then the tile of their values, and so on. A tile is announced once it is there,
-   which is looked at when two more have been begun: so two are always under way. */
-struct copier {
-  tiles *m;
-  u32 begun; /* twice the number of tiles, and one for keys alone */
-  INLINE void announce(u32 n) const {
-    barrier_arrive(n % 2 ? m->v_there[stage_of(n / 2)] : m->k_there[stage_of(n / 2)]);
-  }
-  INLINE void committed() {
-    copies_commit();
-    copied<2>();
-    if (begun >= 2) announce(begun - 2);
-    begun++;
-  }
-  INLINE void finish() const {
-    copied<0>();
-    if (begun >= 2) announce(begun - 2);
-    if (begun >= 1) announce(begun - 1);
-  }
-};
-
-INLINE void copy_all(tiles &m, const problem &p, i64 count) {
-  copier c = {&m, 0};
-  u32 n = 0;
-  for (i64 x = blockIdx.x; x < count; x += gridDim.x) {
-    const tile t = tile_of(p, x, ROWS);
-    const range r = range_of(p, span_of(p, t.row, ROWS), KEYS);
-    const WR_A *keys = p.k + t.b * p.k_at.b + t.head * p.k_at.h;
-    const WR_A *values = p.v + t.b * p.v_at.b + t.head * p.v_at.h;
-    for (int j = (int)r.from; j < (int)r.end; j++, n++) {
-      const int i = stage_of(n);
-      barrier_wait(m.k_read[i], parity_of(n) ^ 1);
-      copy_tile(shared_address(m.k[i]), keys, p.k_at.i, (i64)j * KEYS, p.m, (int)p.d);
-      c.committed();
-      barrier_wait(m.v_read[i], parity_of(n) ^ 1);
-      copy_tile(shared_address(m.v[i]), values, p.v_at.i, (i64)j * KEYS, p.m, (int)p.e);
-      c.committed();
-    }
-  }
-  c.finish();
-}
-
-INLINE void group_meets() {
-  asm volatile("bar.sync %0, %1;" ::"r"((int)threadIdx.x / GROUP + 1), "r"((int)GROUP) : "memory");
-}
-
 /* One thread of each warp says so for it. */
 INLINE void done_with(u64 &barrier) {
   if (threadIdx.x % 32 == 0) barrier_arrive(barrier);
 }
 
-/* n: of the first of its tiles of keys among the block's; gives that of the next tile's. */
-INLINE u32 attend_tile(WR_A *out, tiles &m, const parts &w, const problem &p, i64 number, u32 n) {
-  const u32 q = shared_address(m.q), own = q + threadIdx.x / GROUP * 64 * 128;
-  state s;
-  int from, end, rows, seen;
-  {
-    const tile t = tile_of(p, number, ROWS);
-    const span all = span_of(p, t.row, ROWS);
-    const range r = range_of(p, all, KEYS);
-    from = (int)r.from;
-    end = (int)r.end;
-    rows = (int)t.row;
-    seen = (int)all.all;
-    begin(s, p, t, blockIdx.y == 0);
-    group_meets(); /* the rows before have been read */
-    if (from < end) copy_queries(q, p, t);
-    copies_commit();
-    copied<0>();
-    group_meets();
+/* The block's tile for the turn-th time, as the copier of keys says; by a whole warp. */
+INLINE u32 tile_number(tiles &m, u32 turn) {
+  barrier_wait(m.number_there[turn % 2], turn / 2 % 2);
+  const u32 number = *(volatile u32 *)&m.number[turn % 2];
+  __syncwarp();
+  done_with(m.number_read[turn % 2]);
+  return number;
+}
+
+/* By one thread, which also says which tiles the block takes: each the first that no block has, where
+   blocks share a counter; it counts from gridDim.x on. counters[1]: how many blocks are through; the
+   last leaves both at 0. */
+INLINE void copy_all_keys(tiles &m, const problem &p, const tensor_map &keys, const tensor_map &values,
+                          u32 count, u32 *counters) {
+  u32 n = 0, x = blockIdx.x;
+  for (u32 turn = 0;; turn++) {
+    barrier_wait(m.number_read[turn % 2], turn / 2 % 2 ^ 1);
+    *(volatile u32 *)&m.number[turn % 2] = x;
+    barrier_arrive(m.number_there[turn % 2]);
+    if (x >= count) break;
+    const u32 taken = counters ? atomicAdd(counters, 1u) : x;
+    const place t = tile_at(p, x);
+    int from, end;
+    keys_of(p, t.row, from, end);
+    for (int j = end - 1; j >= from; j--, n++) {
+      const int i = stage_of(n);
+      barrier_wait(m.k_read[i], parity_of(n) ^ 1);
+      copy_tile(shared_address(m.k[i]), keys, m.k_there[i], p.k_at, t, j * KEYS);
+      barrier_wait(m.v_read[i], parity_of(n) ^ 1);
+      copy_tile(shared_address(m.v[i]), values, m.v_there[i], p.v_at, t, j * KEYS);
+    }
+    x = taken + gridDim.x;
   }
-  if (from < end) {
-    float x[SCORES];
+  if (counters && atomicAdd(counters + 1, 1u) == gridDim.x - 1) counters[0] = counters[1] = 0;
+}
+
+/* By the last three warps. */
+INLINE void copy_all_queries(tiles &m, const problem &p, u32 count) {
+  u32 n = 0;
+  for (u32 x, turn = 0; (x = tile_number(m, turn)) < count; turn++) {
+    const place t = tile_at(p, x);
+    int from, end;
+    keys_of(p, t.row, from, end);
+    if (from >= end) continue;
+#pragma unroll 1
+    for (int g = 0; g < GROUPS; g++) {
+      barrier_wait(m.q_read[g], n % 2 ^ 1);
+      copy_queries(shared_address(m.q) + g * 64 * 128, p, t, t.row + g * 64,
+                   (int)threadIdx.x - (THREADS - COPIERS));
+      copies_commit();
+      copies_wait<0>();
+      products_see_shared();
+      barrier_arrive(m.q_there[g]);
+    }
+    n++;
+  }
+}
+
+/* What a group does with a tile: which keys it takes, from the last to the first, since masks hide the
+   last ones. */
+struct work {
+  place t;
+  int from, end; /* tiles of keys that are copied */
+  int begin;     /* that some row of the group sees */
+  int full;      /* that are not masked */
+};
+
+INLINE work work_of(const problem &p, u32 number, float scale) {
+  work w;
+  w.t = tile_at(p, number);
+  const int row = w.t.row + (int)threadIdx.x / GROUP * 64;
+  const bool exists = row < (int)p.rows;
+  const seen own = seen_of(p, exists ? row : w.t.row, 64);
+  keys_of(p, w.t.row, w.from, w.end);
+  const int end = exists ? (own.some + KEYS - 1) / KEYS : 0;
+  w.begin = end < w.end ? end : w.end;
+  w.full = MASK || !(scale >= 0) ? 0 : own.all / KEYS;
+  return w;
+}
+
+/* n: of the first of its tiles of keys among the block's; turn: the same of those rows that have keys. */
+INLINE void attend_tile(WR_A *out, tiles &m, const parts &w, const problem &p, u32 number, u32 &n,
+                        u32 &turn) {
+  state s;
+  int from, j, rows, full;
+  const float scale = (float)p.scale * LOG2E;
+  const int group = threadIdx.x / GROUP;
+  {
+    const work all = work_of(p, number, scale);
+    from = all.from;
+    j = all.begin - 1;
+    rows = (int)all.t.row;
+    full = all.full;
+    begin(s, p, all.t, blockIdx.y == 0);
+    if (from < all.end) {
+      barrier_wait(m.q_there[group], turn % 2);
+      if (from > j) done_with(m.q_read[group]);
+      turn++;
+    }
+#pragma unroll 1
+    for (int i = all.end - 1; i > j && i >= from; i--, n++) {
+      barrier_wait(m.k_there[stage_of(n)], parity_of(n));
+      done_with(m.k_read[stage_of(n)]);
+      barrier_wait(m.v_there[stage_of(n)], parity_of(n));
+      done_with(m.v_read[stage_of(n)]);
+    }
+  }
+  if (from <= j) {
+    float x[SCORES], shrink[2];
     u32 shares[KEYS / 16][4];
+    const u32 q = half_operand(shared_address(m.q) + group * 64 * 128, 16);
+    const u32 k = half_operand(shared_address(m.k), 16);
+    const u32 v = half_operand(shared_address(m.v), KEYS * 128);
+    enum { STAGE = KEYS * LENGTH * 2 / 16 };
     barrier_wait(m.k_there[stage_of(n)], parity_of(n));
     products_begin();
-    scores_of(x, own, shared_address(m.k[stage_of(n)]));
+    scores_of(x, q, k + stage_of(n) * STAGE);
     products_commit();
     products_wait<0>();
     hold<SCORES>(x);
     done_with(m.k_read[stage_of(n)]);
-    weigh(x, s, p, number, rows, seen, from * KEYS);
+    if (from == j) done_with(m.q_read[group]);
+    if (j >= full) apply_masks(x, p, number, rows, j * KEYS);
+    weigh(x, s, j >= full ? 1 : scale, shrink); /* all sums are 0 */
     shares_of(shares, x);
-    for (int j = from + 1; j < end; j++, n++) {
+    bool keys_there = false;
+    for (j--; j >= from; j--, n++) {
       const int last = stage_of(n), now = stage_of(n + 1);
-      const float top[2] = {s.top[0], s.top[1]};
-      barrier_wait(m.k_there[now], parity_of(n + 1));
+      if (!keys_there) barrier_wait(m.k_there[now], parity_of(n + 1));
       products_begin();
-      scores_of(x, own, shared_address(m.k[now]));
+      scores_of(x, q, k + now * STAGE);
       products_commit();
       barrier_wait(m.v_there[last], parity_of(n));
-      add_values(s.sums, shares, shared_address(m.v[last]));
+      products_begin();
+      add_values(s.sums, shares, v + last * STAGE);
       products_commit();
       products_wait<1>();
       hold<SCORES>(x);
       done_with(m.k_read[now]);
-      weigh(x, s, p, number, rows, seen, j * KEYS);
+      if (from == j) done_with(m.q_read[group]);
+      if (j >= full) apply_masks(x, p, number, rows, j * KEYS);
+      keys_there = barrier_over(m.k_there[stage_of(n + 2)], parity_of(n + 2));
+      const bool grows = weigh(x, s, j >= full ? 1 : scale, shrink);
+      weighed(s);
       products_wait<0>();
       hold<SUMS>(s.sums);
       done_with(m.v_read[last]);
-      const float shrink[2] = {shrink_of(top[0], s.top[0]), shrink_of(top[1], s.top[1])};
+      if (grows) {
 #pragma unroll
-      for (int i = 0; i < SUMS; i++) s.sums[i] *= shrink[i % 4 / 2];
+        for (int i = 0; i < SUMS; i++) s.sums[i] *= shrink[i % 4 / 2];
+      }
       shares_of(shares, x);
     }
     barrier_wait(m.v_there[stage_of(n)], parity_of(n));
     products_begin();
-    add_values(s.sums, shares, shared_address(m.v[stage_of(n)]));
+    add_values(s.sums, shares, v + stage_of(n) * STAGE);
     products_commit();
     products_wait<0>();
     hold<SUMS>(s.sums);
     done_with(m.v_read[stage_of(n)]);
     n++;
   }
-  put(out, w, s, p, tile_of(p, number, ROWS));
-  return n;
+  put(out, w, s, p, tile_at(p, number));
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS, 1) attend(WR_A *out, parts w, problem p) {
+extern "C" __global__ void __launch_bounds__(THREADS, 1)
+    attend(WR_A *out, parts w, problem p, const __grid_constant__ tensor_map keys,
+           const __grid_constant__ tensor_map values, u32 *counters) {
   extern __shared__ u8 memory[];
   tiles &m = *(tiles *)(((u64)memory + 1023) / 1024 * 1024);
-  const i64 count = p.batch * p.heads * p.tiles;
+  const u32 count = (u32)(p.batch * p.heads * p.tiles);
   if (threadIdx.x == 0) {
+    for (int i = 0; i < GROUPS; i++) {
+      barrier_set(m.q_there[i], COPIERS);
+      barrier_set(m.q_read[i], 4);
+    }
     for (int i = 0; i < STAGES; i++) {
-      barrier_set(m.k_there[i], GROUP);
-      barrier_set(m.v_there[i], GROUP);
+      barrier_set(m.k_there[i], 1);
+      barrier_set(m.v_there[i], 1);
       barrier_set(m.k_read[i], GROUPS * 4);
       barrier_set(m.v_read[i], GROUPS * 4);
     }
+    for (int i = 0; i < 2; i++) {
+      barrier_set(m.number_there[i], 1);
+      barrier_set(m.number_read[i], (GROUPS * GROUP + COPIERS) / 32);
+    }
+    products_see_shared(); /* nor do copies of boxes otherwise */
   }
   __syncthreads();
   if (threadIdx.x >= GROUPS * GROUP) {
-    asm volatile("setmaxnreg.dec.sync.aligned.u32 40;");
-    copy_all(m, p, count);
+    asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"((int)REGISTERS_TO_COPY));
+    if (threadIdx.x >= GROUPS * GROUP + 32) {
+      copy_all_queries(m, p, count);
+    } else if (threadIdx.x == GROUPS * GROUP) {
+      copy_all_keys(m, p, keys, values, count, counters);
+    }
   } else {
-    asm volatile("setmaxnreg.inc.sync.aligned.u32 232;");
-    u32 n = 0;
-    for (i64 x = blockIdx.x; x < count; x += gridDim.x) n = attend_tile(out, m, w, p, x, n);
+    asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"((int)REGISTERS));
+    u32 n = 0, rows = 0;
+    for (u32 x, turn = 0; (x = tile_number(m, turn)) < count; turn++) {
+      attend_tile(out, m, w, p, x, n, rows);
+    }
   }
 }

@@ -18,9 +18,13 @@ struct way {
 
 static const struct way general = {WR_SOURCE_ATTENTION, 64, 64, 128, 128, 2, 64};
 static const struct way tiles = {WR_SOURCE_ATTENTION_TILES, 128, 128, 384, 256, 1, 64};
+/* Where registers do for three groups of warps: keys and values of 64 elements, without masks. */
+static const struct way high_tiles = {WR_SOURCE_ATTENTION_TILES, 192, 128, 512, 256, 1, 64};
 static const struct way few = {WR_SOURCE_ATTENTION_FEW, 16, 16, 128, 128, 2, 256};
 static const struct way wide = {WR_SOURCE_ATTENTION_WIDE, 64, 32, 128, 128, 2, 64};
 static const struct way wide_exact = {WR_SOURCE_ATTENTION_WIDE, 64, 32, 256, 128, 2, 64};
+
+static bool by_tiles(const struct way *way) { return way->source == WR_SOURCE_ATTENTION_TILES; }
 
 /* The kernels' structs of these names. */
 struct places {
@@ -33,10 +37,16 @@ struct problem {
   int64_t batch, heads, group, l, m, d, e;
   int64_t rows, tiles;
   int64_t causal, splits;
+  int64_t together;
   double scale;
 };
 struct parts {
   float *sums, *stats;
+};
+
+/* What `tiles` has besides: boxes of keys and of values as the GPU's copier knows them. */
+struct maps {
+  struct wr_cu_tensor_map keys, values;
 };
 
 static struct places places_of(const struct wr_tensor *t) {
@@ -85,6 +95,29 @@ static bool all_dense(const struct wr_call *call) {
   return is_dense(&call->in[0]) && is_dense(&call->in[1]) && is_dense(&call->in[2]);
 }
 
+/* Boxes of `rows` keys, 64 elements of each, of 16 bits. An axis that lies nowhere else for another
+   index has one index there. False where the copier cannot have them so. */
+static bool map_of(const struct wr_tensor *t, int rows, struct wr_cu_tensor_map *map) {
+  static const int order[] = {2, 1, 0};
+  const unsigned box[] = {64, (unsigned)rows, 1, 1}, steps[] = {1, 1, 1, 1};
+  uint64_t shape[4] = {(uint64_t)t->shape[3]}, strides[3];
+  for (int i = 0; i < 3; i++) {
+    const int axis = order[i];
+    const bool one = t->shape[axis] == 1 || (t->strides[axis] == 0 && axis != 2);
+    if (!one && t->strides[axis] <= 0) return false;
+    shape[i + 1] = one ? 1 : (uint64_t)t->shape[axis];
+    strides[i] = one ? 16 : (uint64_t)t->strides[axis] * 2;
+  }
+  return wr_cu->tensor_map(map, WR_CU_TENSOR_MAP_16_BITS, 4, t->data, shape, strides, box, steps, 0,
+                           WR_CU_TENSOR_MAP_SWIZZLE_128, WR_CU_TENSOR_MAP_PROMOTION_256,
+                           0) == WR_CU_SUCCESS;
+}
+
+static bool maps_of(const struct wr_call *call, const struct way *way, struct maps *maps) {
+  return map_of(&call->in[1], way->keys, &maps->keys) &&
+         map_of(&call->in[2], way->keys, &maps->values);
+}
+
 /* Keys and values twice; or those, queries and shares. */
 static unsigned wide_bytes(const struct wr_run *run, const struct way *way, unsigned length) {
   enum { ITEM = 4, MORE = 4, ALIGNED = 16, KEYS_BEFORE_80 = 16 };
@@ -98,7 +131,7 @@ static unsigned wide_bytes(const struct wr_run *run, const struct way *way, unsi
 static unsigned shared_bytes(const struct wr_run *run, const struct way *way, unsigned variant) {
   enum { ITEM = 2, STAGES = 3, WARPS = 4, MORE = 8, ALIGNED_TILES = 1024, ALIGNED = 16 };
   const unsigned length = 64 * variant;
-  if (way == &tiles) { /* queries, keys and values twice, barriers */
+  if (by_tiles(way)) { /* queries, keys and values twice, barriers */
     return (unsigned)(way->rows + 4 * way->keys) * length * ITEM + 2 * ALIGNED_TILES;
   }
   if (way == &wide || way == &wide_exact) return wide_bytes(run, way, length);
@@ -110,7 +143,7 @@ static unsigned shared_bytes(const struct wr_run *run, const struct way *way, un
 enum { FAR = 1 << 30 };
 
 static const struct way *way_of(const struct wr_run *run, const struct wr_call *call,
-                                const struct problem *p, unsigned variant) {
+                                const struct problem *p, unsigned variant, struct maps *maps) {
   const struct wr_gpu *gpu = run->gpu;
   const struct wr_attention_params *params = call->params;
   const struct way *way = NULL;
@@ -122,7 +155,10 @@ static const struct way *way_of(const struct wr_run *run, const struct wr_call *
   }
   if (!all_dense(call)) return &general;
   if (p->rows <= few.rows && gpu->arch >= 80) way = &few;
-  if (p->rows > few.rows && gpu->arch == 90 && p->rows < FAR && p->m < FAR) way = &tiles;
+  if (p->rows > few.rows && gpu->arch == 90 && p->rows < FAR && p->m < FAR &&
+      maps_of(call, &tiles, maps)) {
+    way = variant == 1 && !p->mask ? &high_tiles : &tiles;
+  }
   return way && shared_bytes(run, way, variant) <= (unsigned)gpu->shared_most ? way : &general;
 }
 
@@ -136,12 +172,20 @@ static int64_t splits_of(const struct wr_run *run, const struct problem *p, cons
   return splits > 1 ? splits : 1;
 }
 
-/* With `tiles` a block may compute several tiles, one after the other: it begins to copy the keys
-   of the next while it computes the one before. That pays where all tiles take the same time, which
-   those of causal attention do not; there each tile is a block of its own. */
+/* With `tiles` a block computes several tiles, one after the other: it begins to copy what the next
+   needs while it computes the one before. */
 static int64_t blocks_of(const struct wr_run *run, const struct problem *p, const struct way *way) {
   const int64_t blocks = p->batch * p->heads * p->tiles, most = run->gpu->multiprocessors;
-  return way == &tiles && !p->causal && p->splits == 1 && blocks > most ? most : blocks;
+  return by_tiles(way) && p->splits == 1 && blocks > most ? most : blocks;
+}
+
+/* Where tiles take longer the later their rows are, the longest come first, of so many heads that
+   what they read stays in the cache. */
+static int64_t together_of(const struct problem *p) {
+  enum { CACHED = 24 << 20, ITEM = 2 };
+  const int64_t all = p->batch * p->heads, bytes = p->m * (p->d + p->e) * ITEM;
+  if (!p->causal || bytes < 1 || bytes > CACHED) return 1;
+  return CACHED / bytes < all ? CACHED / bytes : all;
 }
 
 static struct wr_error *parts_new(struct wr_run *run, const struct problem *p, struct parts *w) {
@@ -183,8 +227,10 @@ static struct wr_error *join(struct wr_run *run, struct wr_module_id id, void *o
 /* What the way's kernels are compiled for, beside the types. */
 static unsigned variant_of(const struct way *way, const struct wr_call *call,
                            const struct problem *p, unsigned lengths) {
-  enum { MASKED = 2, SINGLE = 4, BY_TF32 = 8 };
-  if (way == &tiles && p->mask) return lengths + MASKED;
+  enum { MASKED = 2, HIGH = 4, SINGLE = 4, BY_TF32 = 8 };
+  if (by_tiles(way)) {
+    return lengths + (p->mask ? MASKED : 0) + (way == &high_tiles ? HIGH : 0);
+  }
   if (way != &wide && way != &wide_exact) return lengths;
   return lengths + (all_dense(call) ? 0 : SINGLE) + (way == &wide ? BY_TF32 : 0);
 }
@@ -192,10 +238,11 @@ static unsigned variant_of(const struct way *way, const struct wr_call *call,
 struct wr_error *wr_gpu_attention(struct wr_run *run, const struct wr_call *call) {
   struct problem p = problem_of(call);
   struct parts w = {NULL, NULL};
+  struct maps maps;
   struct wr_launch l;
   const int64_t longest = p.d > p.e ? p.d : p.e;
   const unsigned variant = (unsigned)((longest + 63) / 64);
-  const struct way *way = way_of(run, call, &p, variant);
+  const struct way *way = way_of(run, call, &p, variant, &maps);
   struct wr_module_id id = {.source = (uint8_t)way->source,
                             .op = WR_OP_ATTENTION,
                             .a = (uint8_t)call->out.dtype,
@@ -206,12 +253,21 @@ struct wr_error *wr_gpu_attention(struct wr_run *run, const struct wr_call *call
   if (error) return error;
   p.tiles = (p.rows + way->rows - 1) / way->rows;
   p.splits = splits_of(run, &p, way);
+  p.together = together_of(&p);
   if (p.splits > 1) error = parts_new(run, &p, &w);
+  if (error) return error;
+  uint32_t *counters = NULL;
+  if (by_tiles(way) && p.splits == 1) error = wr_run_counters(run, &counters);
   if (error) return error;
   wr_launch_start(&l, id, WR_ENTRY_ATTENTION);
   wr_launch_pointer(&l, call->out.data);
   wr_launch_struct(&l, &w, sizeof w);
   wr_launch_struct(&l, &p, sizeof p);
+  if (by_tiles(way)) {
+    wr_launch_struct(&l, &maps.keys, sizeof maps.keys);
+    wr_launch_struct(&l, &maps.values, sizeof maps.values);
+    wr_launch_pointer(&l, counters);
+  }
   wr_launch_blocks(&l, blocks_of(run, &p, way), p.splits, (unsigned)way->threads);
   l.shared_bytes = shared_bytes(run, way, variant);
   error = wr_launch(&l, run);
