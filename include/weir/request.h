@@ -69,11 +69,12 @@ int weir_request_cancel(weir_request request);
 
 /* The request ends by itself `timeout_ns` nanoseconds from now, as if it were cancelled then, but
    that calls in it fail with WEIR_ERROR_DEADLINE; also when nobody waits in it, so that events and
-   callbacks come. No command of it begins after that, and a call that waits returns at most a
-   millisecond later, or as soon as the system gives its thread a processor. Another call moves the
-   deadline, to either side; INT64_MAX takes it away; 0 ends the request before the call returns. Of
-   a request that has ended nothing changes, which is no error. A negative number is one, and so is
-   a refusal of the thread that keeps to deadlines, one for all, which the first deadline starts. */
+   callbacks come. No command of it begins after that (small ones that are forced together and take
+   microseconds in all begin together), and a call that waits returns at most a millisecond later,
+   or as soon as the system gives its thread a processor. Another call moves the deadline, to either
+   side; INT64_MAX takes it away; 0 ends the request before the call returns. Of a request that has
+   ended nothing changes, which is no error. A negative number is one, and so is a refusal of the
+   thread that keeps to deadlines, one for all, which the first deadline starts. */
 int weir_request_set_deadline(weir_request request, int64_t timeout_ns);
 
 /* The results of the request's commands that are alive at a time may take so many bytes, together.

@@ -91,9 +91,18 @@ static bool begin_at_once(struct wr_batch *batch, struct wr_stream *stream,
   return begun;
 }
 
+/* Only then may it begin: the rest of a plan would stand in no queue while it runs, so that whoever
+   needs that waits for it unseen, and what others submit meanwhile comes before it. */
+static bool is_all(const struct wr_batch *batch, const struct wr_plan *plan) {
+  return batch->count == plan->order.count;
+}
+
 static enum appended append_alone(struct wr_batch *batch, struct wr_stream *stream, bool schedule,
                                   const struct wr_plan *plan) {
-  if (plan->begins && wr_stream_begin(stream, &batch->task, mark_submitted)) return BEGUN;
+  if (plan->begins && is_all(batch, plan) &&
+      wr_stream_begin(stream, &batch->task, mark_submitted)) {
+    return BEGUN;
+  }
   wr_stream_submit(stream, &batch->task, schedule, mark_submitted);
   return APPENDED;
 }
@@ -104,8 +113,7 @@ static enum appended append(struct wr_batch *batch, struct wr_stream *stream, bo
                             const struct wr_plan *plan) {
   struct wr_request *request = plan->request;
   if (!request) return append_alone(batch, stream, schedule, plan);
-  const bool is_all = batch->count == plan->order.count; /* torture builds have small batches */
-  if (plan->at_once && is_all && begin_at_once(batch, stream, request)) return BEGUN;
+  if (plan->at_once && is_all(batch, plan) && begin_at_once(batch, stream, request)) return BEGUN;
   bool open = wr_request_open(request);
   if (!open || wr_budget_failed_since(request, plan->failures)) {
     if (open) wr_request_close(request);
@@ -162,7 +170,7 @@ static bool submit_run(struct wr_node **nodes, uint32_t n, bool schedule,
   /* A limit may have been set meanwhile, and a call may wait for these to be over. */
   if (how == GIVEN_UP && wr_limit_is_used(stream)) uncount_bytes(nodes, n, stream, bytes);
   if (to_flush) flush(to_flush);
-  if (how == BEGUN) wr_stream_run_begun(stream, &batch->task, plan->until, plan->request);
+  if (how == BEGUN) wr_stream_run_begun(stream, &batch->task, plan->until);
   if (!plan->stream) wr_stream_release(stream);
   return how != GIVEN_UP;
 }

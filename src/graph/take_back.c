@@ -28,7 +28,8 @@
    (submit.c): it is then in no list, and nothing to the end, as what has begun. That takes no LOCK.
    Whether the request ends before or after is the same to everybody, since all that it reads is
    over, and stays so whatever is taken back; and the nodes of one such batch, which read each
-   other, begin together. With a budget it goes the long way, as that may refuse any of them.
+   other, begin together: its drain does not stop for the request. With a budget it goes the long
+   way, as that may refuse any of them.
 
    Streams. One that is blocked by what a node that is taken back waits for is woken, to go on with
    what stands behind (struct wr_wake). It was blocked under the LOCK, with the node in its batch;

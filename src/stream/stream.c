@@ -491,8 +491,8 @@ bool wr_stream_begin(struct wr_stream *stream, struct wr_task *task,
 }
 
 void wr_stream_run_begun(struct wr_stream *stream, struct wr_task *task,
-                         struct wr_completion *target, struct wr_request *request) {
-  struct wr_drain drain = {.target = target, .request = request, .only_quick = request != NULL};
+                         struct wr_completion *target) {
+  struct wr_drain drain = {.target = target};
   if (!target) drain = brief_drain(1);
   struct wr_thread *thread = begin_drain(stream);
   struct wr_floats callers = wr_floats_enter();

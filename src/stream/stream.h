@@ -212,13 +212,12 @@ bool wr_stream_append(struct wr_stream *stream, struct wr_task *task, bool sched
                       void (*appended)(struct wr_task *task));
 /* For a caller that is about to drain the stream: where nobody drains it and nothing stands in its
    queue, this thread drains it from now on, and has begun the task, which wr_stream_run_begun, with
-   no lock held, then runs, with what comes behind it until `target` is over, or the request, unless
-   NULL, has ended; without a target as wr_stream_run_brief. Else false, and nothing has happened.
- */
+   no lock held, then runs, with what comes behind it until `target` is over; without a target as
+   wr_stream_run_brief. Else false, and nothing has happened. */
 bool wr_stream_begin(struct wr_stream *stream, struct wr_task *task,
                      void (*appended)(struct wr_task *task));
 void wr_stream_run_begun(struct wr_stream *stream, struct wr_task *task,
-                         struct wr_completion *target, struct wr_request *request);
+                         struct wr_completion *target);
 /* True when the draining thread should return WR_STEP_YIELD: what it waits for is over, or its turn
    is. Asked between two commands. */
 bool wr_drain_stop(struct wr_drain *drain);

@@ -1,4 +1,4 @@
-/* The stand-in for NVRTC: an image is the source itself. Any thread. */
+/* The stand-in for NVRTC: an image is the source itself, and what that includes. Any thread. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -67,20 +67,32 @@ int stand_in_version(int *major, int *minor) {
   return ordered(CALL_version);
 }
 
+static bool is_included(const char *source, const char *header) {
+  const size_t length = strlen(header);
+  for (const char *at = source; (at = strstr(at, "#include \"")); at++) {
+    const char *name = at + strlen("#include \"");
+    if (strncmp(name, header, length) == 0 && name[length] == '"') return true;
+  }
+  return false;
+}
+
+/* The image has what the source includes behind it, since that may have the kernels. */
 int stand_in_create(wr_nvrtc_program *program, const char *source, const char *name, int headers,
                     const char *const *header_texts, const char *const *header_names) {
   (void)name;
-  (void)headers;
-  (void)header_texts;
-  (void)header_names;
   int result = ordered(CALL_create);
   if (result) return result;
-  const size_t bytes = sizeof IMAGE_START + strlen(source);
+  size_t bytes = sizeof IMAGE_START + strlen(source);
+  for (int i = 0; i < headers; i++) {
+    if (is_included(source, header_names[i])) bytes += strlen(header_texts[i]);
+  }
   wr_nvrtc_program p = malloc(sizeof *p + bytes);
   if (!p) return OUT_OF_MEMORY;
   p->bytes = bytes;
-  strcpy(p->image, IMAGE_START);
-  strcat(p->image, source);
+  char *end = stpcpy(stpcpy(p->image, IMAGE_START), source);
+  for (int i = 0; i < headers; i++) {
+    if (is_included(source, header_names[i])) end = stpcpy(end, header_texts[i]);
+  }
   *program = p;
   return 0;
 }

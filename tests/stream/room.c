@@ -261,6 +261,59 @@ static void stops_with_its_request(void) {
   mlx_stream_free(s);
 }
 
+/* K6: a call that waited for room until its request ended keeps nothing of the stream alive.
+   Without a stall: the call itself comes to wait for a marker behind what is computed. */
+static void leaves_no_stream(void) {
+  enum { TURNS = 5, SIDE = 1000 };
+  const int shape[] = {SIDE, SIDE};
+  const size_t before = live_streams();
+  int late = 0;
+  for (int i = 0; i < TURNS; i++) {
+    mlx_stream s = new_stream();
+    mlx_array x = floats(SIDE * SIDE, 0), product = mlx_array_new(), small = one_command(64, s);
+    CHECK(limit(s, 1, 0) == 0 && mlx_reshape(&x, x, shape, 2, s) == 0);
+    CHECK(mlx_array_eval(x) == 0 && mlx_matmul(&product, x, x, s) == 0);
+    CHECK(submit(product) == 0);
+    weir_request r = weir_request_new();
+    CHECK(weir_request_enter(r) == 0 && weir_request_set_deadline(r, 1000000) == 0);
+    late += submit(small) != 0;
+    CHECK(weir_request_leave() == 0);
+    weir_request_free(r);
+    synchronize(s);
+    mlx_array_free(x);
+    mlx_array_free(product);
+    mlx_array_free(small);
+    mlx_stream_free(s);
+  }
+  CHECK(weir_shutdown(UINT64_C(10000000000)) == 0);
+  if (live_streams() != before) fprintf(stderr, "%d of %d calls were late\n", late, TURNS);
+  CHECK(live_streams() == before);
+}
+
+static void *evaluate(void *arg) {
+  CHECK(mlx_array_eval(*(mlx_array *)arg) == 0);
+  return NULL;
+}
+
+/* O2, R7: all of a plan stands in the stream's queue before any of it runs, so that who needs it
+   meanwhile submits without a wait, and what others submit then comes behind it. */
+static void all_stands_in_the_queue(void) {
+  enum { COMMANDS = 2500 }; /* more than one batch has */
+  mlx_stream s = new_stream();
+  mlx_array x = floats(1000, 0), first = mlx_array_new();
+  CHECK(mlx_sort(&first, x, s) == 0 && mlx_array_set(&x, first) == 0);
+  for (int i = 1; i < COMMANDS; i++) CHECK(mlx_sort(&x, x, s) == 0);
+  pthread_t thread = start_thread(evaluate, &x);
+  while (!available(first)) sched_yield();
+  weir_stream_stats_t stats;
+  CHECK(weir_stream_stats(&stats, s) == 0);
+  CHECK(stats.queued + stats.running + stats.done >= COMMANDS - 2); /* read one by one */
+  pthread_join(thread, NULL);
+  mlx_array_free(x);
+  mlx_array_free(first);
+  mlx_stream_free(s);
+}
+
 /* What a request takes back gives its room to others at once, though the stream stands still. */
 static void taken_back(void) {
   struct stall stall;
@@ -405,10 +458,13 @@ static void drains_itself(void) {
 }
 
 int main(int argc, char **argv) {
-  static void (*const cases[])(void) = {
-      again_when_full, rings_too,    bytes_count, never_more,
-      large_graphs,    two_streams,  taken_back,  stops_with_its_request,
-      failures,        in_callbacks, on_a_device, drains_itself};
+  static void (*const cases[])(void) = {again_when_full,  rings_too,
+                                        bytes_count,      never_more,
+                                        large_graphs,     two_streams,
+                                        taken_back,       stops_with_its_request,
+                                        failures,         in_callbacks,
+                                        on_a_device,      drains_itself,
+                                        leaves_no_stream, all_stands_in_the_queue};
   mean_cpu();
   (void)argv;
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) CHECK(in_child(cases[i], 60) == 0);
