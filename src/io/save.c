@@ -121,11 +121,12 @@ static void add_metadata(struct wr_bytes *b, const struct wr_map *metadata) {
 
 static void add_array(struct wr_bytes *b, const char *name, const struct wr_node *node,
                       uint64_t offset) {
+  const uint64_t end = offset + bytes_of(node);
   add_quoted(b, name);
   wr_bytes_add_text(b, ":{\"data_offsets\":[");
   wr_bytes_format(b, "%llu", (unsigned long long)offset);
   wr_bytes_add_text(b, ",");
-  wr_bytes_format(b, "%llu", (unsigned long long)(offset + bytes_of(node)));
+  wr_bytes_format(b, "%llu", (unsigned long long)end);
   wr_bytes_add_text(b, "],\"dtype\":\"");
   wr_bytes_add_text(b, wr_safetensors_dtype(wr_node_dtype(node)));
   wr_bytes_add_text(b, "\",\"shape\":[");
