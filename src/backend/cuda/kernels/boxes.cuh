@@ -4,17 +4,10 @@
 
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
 
-/* ---- barriers ---- */
+#include "stages.cuh"
 
-INLINE void barrier_set(u64 &barrier, int arrivals) {
-  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(shared_address(&barrier)), "r"(arrivals)
-               : "memory");
-}
-INLINE void barrier_arrive(u64 &barrier) {
-  asm volatile("{.reg .b64 state; mbarrier.arrive.shared::cta.b64 state, [%0];}" ::"r"(
-                   shared_address(&barrier))
-               : "memory");
-}
+/* ---- barriers, beside those of stages.cuh ---- */
+
 /* An arrival, and so many bytes that copies will bring before the phase is over. */
 INLINE void barrier_expect(u64 &barrier, int bytes) {
   asm volatile("{.reg .b64 state; mbarrier.arrive.expect_tx.shared::cta.b64 state, [%0], %1;}" ::"r"(
@@ -22,17 +15,6 @@ INLINE void barrier_expect(u64 &barrier, int bytes) {
                "r"(bytes)
                : "memory");
 }
-/* Until the phase of this parity is over. */
-INLINE void barrier_wait(u64 &barrier, u32 parity) {
-  u32 over;
-  do {
-    asm volatile("{.reg .pred p; mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2; selp.u32 %0, 1, 0, p;}"
-                 : "=r"(over)
-                 : "r"(shared_address(&barrier)), "r"(parity)
-                 : "memory");
-  } while (!over);
-}
-
 /* Whether it is over: who asks ahead has the answer when it is needed. */
 INLINE bool barrier_over(u64 &barrier, u32 parity) {
   u32 over;
