@@ -11,7 +11,8 @@
 
    A request that ended, because it was cancelled or its deadline passed, takes back what has not
    begun: its commands leave their queues, their arrays are lazy again, with nothing of them
-   allocated, and can be forced by anybody. What runs goes on to its end. What others need too,
+   allocated, and can be forced by anybody. What runs goes on to its end; small commands that are
+   forced together, and take microseconds in all, begin together. What others need too,
    another request or a thread that is inside none, stays and gets its value; they notice nothing.
    In the request, calls that have to wait for an array or a stream fail from then on, at once, and
    so do those that wait already; nothing has become an array that failed.
@@ -69,12 +70,11 @@ int weir_request_cancel(weir_request request);
 
 /* The request ends by itself `timeout_ns` nanoseconds from now, as if it were cancelled then, but
    that calls in it fail with WEIR_ERROR_DEADLINE; also when nobody waits in it, so that events and
-   callbacks come. No command of it begins after that (small ones that are forced together and take
-   microseconds in all begin together), and a call that waits returns at most a millisecond later,
-   or as soon as the system gives its thread a processor. Another call moves the deadline, to either
-   side; INT64_MAX takes it away; 0 ends the request before the call returns. Of a request that has
-   ended nothing changes, which is no error. A negative number is one, and so is a refusal of the
-   thread that keeps to deadlines, one for all, which the first deadline starts. */
+   callbacks come. No command of it begins after that, and a call that waits returns at most a
+   millisecond later, or as soon as the system gives its thread a processor. Another call moves the
+   deadline, to either side; INT64_MAX takes it away; 0 ends the request before the call returns. Of
+   a request that has ended nothing changes, which is no error. A negative number is one, and so is
+   a refusal of the thread that keeps to deadlines, one for all, which the first deadline starts. */
 int weir_request_set_deadline(weir_request request, int64_t timeout_ns);
 
 /* The results of the request's commands that are alive at a time may take so many bytes, together.

@@ -209,8 +209,8 @@ struct wr_plan {
   struct wr_error *failed; /* the first input or root that had failed before; a reference or NULL */
   struct wr_download *download; /* of the last of `order`, on a plan without foreign; or NULL */
   struct wr_stream *stream;     /* of all of `order`, where the caller has a reference; or NULL */
-  bool begins;  /* the caller drains that as soon as `order` is submitted; where it is one batch, it
-                   may begin as it is */
+  bool begins;  /* the caller drains that as soon as `order` is submitted; so, where `order` is one
+                   batch and the stream has nothing to do, it begins in the same step */
   bool at_once; /* of a request: all of `order` takes microseconds and is made of what is over; so,
                    where it is one batch, it begins as it is submitted, or stands in the queue */
   struct wr_completion *until; /* until which the caller drains; NULL: as wr_stream_run_brief */

@@ -175,8 +175,9 @@ struct wr_error *wr_limit_enter(struct wr_stream *s, struct wr_request *request)
   const bool waits = !join(s, w);
   if (waits) wait_for(w, s, request);
   const bool in = !waits || leave_line(s, w);
-  if (!in) (void)wr_completion_finish(&w->over, WR_PHASE_DONE); /* a marker keeps the stream */
-  if (!waits || !in) drop(w);                                   /* the list's */
+  /* wait_for may have left a marker behind `over`, which keeps the stream alive until that is. */
+  if (!in) (void)wr_completion_finish(&w->over, WR_PHASE_DONE);
+  if (!waits || !in) drop(w); /* the list's */
   drop(w);
   return in ? NULL : wr_request_error(request);
 }

@@ -222,6 +222,37 @@ static void shut_down(void) {
   CHECK(weir_request_free(r) == 0);
 }
 
+/* Small commands that are forced together begin together: of those the request's end leaves either
+   all or none to be computed, and goes back to no queue with the rest. */
+static void small_ones_begin_together(void) {
+  enum { STEPS = 16, SIZE = 100, SHORTEST = 2000, LONGEST = 60000 };
+  const int turns = times(4000, 100000);
+  if (WR_TORTURED) return; /* they are several batches there */
+  mlx_stream s = new_stream();
+  mlx_array x = floats(SIZE, 0);
+  unsigned draws = 1;
+  int late = 0;
+  for (int t = 0; t < turns; t++) {
+    mlx_array y[STEPS]; /* whose handles keep them from becoming one command */
+    for (int i = 0; i < STEPS; i++) {
+      y[i] = mlx_array_new();
+      CHECK(mlx_erfinv(&y[i], i ? y[i - 1] : x, s) == 0);
+    }
+    draws = draws * 1664525 + 1013904223;
+    weir_request r = ends_in(SHORTEST + draws % (LONGEST - SHORTEST));
+    const int rc = eval_in(r, y[STEPS - 1]);
+    CHECK(rc == 0 || is_late(rc));
+    late += rc;
+    CHECK(available(y[0]) == available(y[STEPS - 1]));
+    CHECK(stats_of(r).queued == 0);
+    CHECK(weir_request_free(r) == 0);
+    for (int i = 0; i < STEPS; i++) mlx_array_free(y[i]);
+  }
+  CHECK(SANITIZED || late > 0);
+  mlx_array_free(x);
+  mlx_stream_free(s);
+}
+
 int main(void) {
   mean_cpu();
   mlx_set_error_handler(quiet, NULL, NULL);
@@ -232,6 +263,7 @@ int main(void) {
     waits_return();
     many_at_once();
   }
+  small_ones_begin_together();
   shorter_waits();
   moved();
   shut_down();
