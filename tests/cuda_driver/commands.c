@@ -33,11 +33,12 @@ static void kernel_take_time(void) {
   sleep_ns((seed >> 33) % most);
 }
 
-/* A byte at each pointer: enough for ThreadSanitizer to see what is not ordered. */
+/* A byte at each pointer: enough for ThreadSanitizer to see what is not ordered. Values may look
+   like any pointer. */
 static void touch(const struct kernel *k) {
   for (int i = 0; i < k->function->n_params; i++) {
     const uint64_t word = k->words[i];
-    if (!addresses_is_device(word)) continue;
+    if (k->function->params[i] == PARAM_VALUE || !addresses_is_device(word)) continue;
     volatile char *p = addresses_find(word, 1);
     demand(p != NULL, "a kernel runs with a pointer outside device memory that is there");
     if (k->function->params[i] == PARAM_READ) {
