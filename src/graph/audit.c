@@ -34,10 +34,16 @@ static void audit_claimed(const struct wr_plan *plan, struct wr_node *node) {
   demand(counted(node, 1), "a planned node has no reference");
 }
 
-/* What a plan had found in flight may have been taken back since, where its request has ended; and
-   claimed by the plan then, behind its reader (take_back.c). */
+/* What a plan had found in flight may have been taken back since, where its request has ended or
+   something of it has failed; and claimed by the plan then, behind its reader (take_back.c). With
+   the LOCK, since a failure is counted after nodes have become lazy. */
 static bool is_given_up(const struct wr_plan *plan) {
-  return plan->request && wr_request_ended(plan->request);
+  struct wr_request *r = plan->request;
+  if (!r || wr_request_ended(r)) return r != NULL;
+  wr_request_lock(r);
+  const bool failed = wr_budget_failed_since(r, plan->failures);
+  wr_request_close(r);
+  return failed || wr_request_ended(r);
 }
 
 /* Inputs of the plan's stand before the node; others have been claimed, or are over. */
@@ -74,6 +80,18 @@ void wr_audit_plan(const struct wr_plan *plan) {
     demand(counted(plan->order.items[i], 1 + edges[i]), "a node has fewer references than edges");
   }
   wr_free(edges);
+}
+
+/* ---- a node that comes to stand in a queue ---- */
+
+/* Under the lock of its stream and, where it is a request's, the LOCK, so that nothing is taken
+   back meanwhile: whoever claims an input later would submit it behind its reader. */
+void wr_audit_submit(const struct wr_node *node) {
+  const struct wr_edges *all = wr_edges_of(node);
+  for (uint32_t i = 0; i < all->n; i++) {
+    demand(wr_completion_phase(&all->in[i]->completion) >= WR_PHASE_SUBMITTED,
+           "a node stands in a queue before its input");
+  }
 }
 
 /* ---- a node that is about to run ---- */

@@ -220,9 +220,11 @@ struct wr_plan {
    memory is refused, the nodes for which there is none fail with that error; the others stay
    planned. */
 void wr_plan_make(struct wr_plan *plan, struct wr_node *const *roots, size_t n);
-/* The same of nodes that the caller has claimed already, inputs first, for no request; takes their
-   references. Of what they need, some may be lazy again. */
-void wr_plan_make_anew(struct wr_plan *plan, struct wr_node **claimed, size_t n);
+/* The same of nodes that the caller has claimed already, inputs first, for the request and of the
+   submission of `like`, or for no request where that is NULL; takes their references. Of what they
+   need, some may be lazy again. */
+void wr_plan_make_anew(struct wr_plan *plan, const struct wr_plan *like, struct wr_node **claimed,
+                       size_t n);
 
 /* Claims the same to look at it, for a request of the caller's that nobody else knows. What others
    have claimed is left out, and is nothing to them. When memory is refused, so is the plan, and
@@ -257,12 +259,15 @@ struct wr_submission *wr_submission_retain(struct wr_submission *submission); /*
 void wr_submission_release(struct wr_submission *submission);                 /* NULL is a no-op */
 /* Of what a call submits in a request; *out is NULL where that has no budget. */
 struct wr_error *wr_submission_new(struct wr_request *request, struct wr_submission **out);
+bool wr_submission_failed(struct wr_submission *submission); /* of NULL: false */
 /* Why something of it was taken back, a reference; NULL: nothing was. */
 struct wr_error *wr_submission_error(struct wr_submission *submission);
 /* True when something was taken back for its budget since the plan, so that it may rely on what is
    lazy again. Exact with the request's LOCK held. */
 bool wr_budget_failed_since(struct wr_request *request, uint32_t failures);
 uint32_t wr_budget_failures(struct wr_request *request);
+/* With the LOCK held, once nodes of the request have become lazy that its plans may rely on. */
+void wr_budget_count_failure_locked(struct wr_request *request);
 /* With the LOCK held, for the next node of the batch: true when it may begin, and its bytes are
    reserved. Else it was taken back, with all of its submission, and something is in `taken`; or it
    has to stay, and may begin the next time. */
@@ -291,9 +296,9 @@ uint64_t wr_take_back_marked(struct wr_batch *batch, const void *mark, struct wr
    that it needs. With the request's LOCK held, or for its claimer. */
 bool wr_take_back(struct wr_node *node, struct wr_taken *taken);
 /* Takes back claimed nodes, inputs first, of which none stands in a queue, since their request has
-   ended or something was taken back for its budget; takes their references. Those that others need
-   are planned anew, for nobody's request. */
-void wr_withdraw(struct wr_node **nodes, size_t n);
+   ended or their submission has failed; takes their references. Those that others need are planned
+   anew, for nobody's request. `request` is NULL where nobody else knows it. */
+void wr_withdraw(struct wr_node **nodes, size_t n, struct wr_request *request);
 
 /* A node that others may share is dropped here and freed later, where locks are held now. */
 void wr_node_drop_to_list(struct wr_node *node, struct wr_node **list);
@@ -303,14 +308,16 @@ void wr_node_free_list(struct wr_node *list);
    device was given it. */
 void wr_span_of(struct wr_node *node, struct wr_stream *stream, uint64_t encoded, bool failed);
 
-/* audit.c: torture builds end the process when a plan, a node about to run or what was forced is
-   not as this header says; others do nothing. */
+/* audit.c: torture builds end the process when a plan, a node about to be submitted or to run, or
+   what was forced is not as this header says; others do nothing. */
 #ifdef WR_TORTURE
 void wr_audit_plan(const struct wr_plan *plan);
+void wr_audit_submit(const struct wr_node *node);
 void wr_audit_run(const struct wr_node *node);
 void wr_audit_forced(struct wr_node *const *nodes, size_t n);
 #else
 static inline void wr_audit_plan(const struct wr_plan *plan) { (void)plan; }
+static inline void wr_audit_submit(const struct wr_node *node) { (void)node; }
 static inline void wr_audit_run(const struct wr_node *node) { (void)node; }
 static inline void wr_audit_forced(struct wr_node *const *nodes, size_t n) {
   (void)nodes;

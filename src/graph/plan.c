@@ -16,7 +16,7 @@ static bool push(struct wr_plan *plan, struct wr_node *node) {
   wr_store_relaxed(&node->walked_by, plan); /* relaxed: see note_claimed */
   if (wr_ptrs_push(&plan->stack, node)) return true;
   if (plan->looked_at) {
-    wr_withdraw(&node, 1);
+    wr_withdraw(&node, 1, NULL);
   } else {
     wr_node_refuse(node, wr_error_out_of_memory());
   }
@@ -156,7 +156,7 @@ static void withdraw_stack(struct wr_plan *plan) {
     nodes[i] = other;
   }
   plan->stack.count = 0;
-  if (n) wr_withdraw(nodes, n);
+  if (n) wr_withdraw(nodes, n, NULL);
 }
 
 static void refuse(struct wr_plan *plan) {
@@ -197,8 +197,14 @@ void wr_plan_make(struct wr_plan *plan, struct wr_node *const *roots, size_t n) 
 
 /* Where memory is refused a node may be over, and gone, before the loop comes to it: so each has a
    reference more meanwhile. */
-void wr_plan_make_anew(struct wr_plan *plan, struct wr_node **claimed, size_t n) {
+void wr_plan_make_anew(struct wr_plan *plan, const struct wr_plan *like, struct wr_node **claimed,
+                       size_t n) {
   *plan = (struct wr_plan){0};
+  if (like) {
+    plan->request = like->request;
+    plan->submission = like->submission;
+    plan->failures = wr_budget_failures(like->request); /* before it looks */
+  }
   for (size_t i = 0; i < n; i++) {
     wr_node_retain(claimed[i])->next_edge = 0;
     wr_store_relaxed(&claimed[i]->walked_by, mark_of(plan)); /* relaxed: see note_claimed */
@@ -225,7 +231,9 @@ void wr_plan_look(struct wr_plan *plan, struct wr_request *request, struct wr_no
 }
 
 void wr_plan_give_back(struct wr_plan *plan) {
-  if (plan->order.count) wr_withdraw((struct wr_node **)plan->order.items, plan->order.count);
+  if (plan->order.count) {
+    wr_withdraw((struct wr_node **)plan->order.items, plan->order.count, NULL);
+  }
   wr_ptrs_free(&plan->order);
   wr_error_release(plan->failed);
 }

@@ -22,8 +22,10 @@
    there, so it may rely on what is lazy again, or somebody else's, when it comes to be submitted.
    So each failure counts up `failures`, after the nodes have become lazy; a plan remembers the
    count from before its first look, and is submitted under the LOCK only as long as it is the same.
-   Else it is withdrawn, and the call, which still lasts, begins anew (force.c). A plan that has
-   seen the higher count has seen what is lazy.
+   Else it is planned anew (submit.c). A plan that has seen the higher count has seen what is lazy.
+   What it had claimed it keeps: younger plans, with the higher count, may rely on that. A plan
+   whose own submission has failed gives its claims back, and counts that as a failure, under the
+   same LOCK.
 
    Who is told. Each submission of which something was taken back has the error; a call returns it
    where one of its arrays is lazy again. A call whose array another call had submitted, and that
@@ -67,10 +69,14 @@ struct wr_error *wr_submission_new(struct wr_request *request, struct wr_submiss
   return NULL;
 }
 
-struct wr_error *wr_submission_error(struct wr_submission *submission) {
+bool wr_submission_failed(struct wr_submission *submission) {
   /* Acquire: pairs with fail_with. */
-  struct wr_error *error = submission ? wr_load_acquire(&submission->error) : NULL;
-  return error ? wr_error_retain(error) : NULL;
+  return submission && wr_load_acquire(&submission->error);
+}
+
+struct wr_error *wr_submission_error(struct wr_submission *submission) {
+  if (!wr_submission_failed(submission)) return NULL;
+  return wr_error_retain(wr_load_relaxed(&submission->error)); /* relaxed: it is set once */
 }
 
 static void fail_with(struct wr_submission *submission, struct wr_error *error) {
@@ -84,6 +90,12 @@ static void fail_with(struct wr_submission *submission, struct wr_error *error) 
 uint32_t wr_budget_failures(struct wr_request *request) {
   /* Acquire: who sees a failure sees what it took back. */
   return wr_load_acquire(&wr_request_budget(request)->failures);
+}
+
+void wr_budget_count_failure_locked(struct wr_request *request) {
+  struct wr_request_budget *budget = wr_request_budget(request);
+  /* Release: after all has become lazy. */
+  wr_store_release(&budget->failures, wr_load_relaxed(&budget->failures) + 1);
 }
 
 bool wr_budget_failed_since(struct wr_request *request, uint32_t failures) {
@@ -155,8 +167,7 @@ static void fail(struct wr_batch *batch, struct wr_error *error, struct wr_taken
   }
   wr_error_release(budget->error);
   budget->error = error;
-  /* Release: after all has become lazy. */
-  wr_store_release(&budget->failures, wr_load_relaxed(&budget->failures) + 1);
+  wr_budget_count_failure_locked(request);
 }
 
 /* ---- commands ---- */

@@ -33,6 +33,7 @@ static void mark_submitted(struct wr_task *task) {
   const uint32_t request = batch->work.request ? wr_request_number(batch->work.request) : 0;
   for (uint32_t i = 0; i < batch->count; i++) {
     struct wr_node *node = batch->nodes[i];
+    wr_audit_submit(node);
     take_place(node);
     wr_probe_submit(node, (int)node->stream_id, wr_name_of(node), request);
     if (!wr_completion_mark_submitted(&node->completion)) continue;
@@ -175,18 +176,44 @@ static bool submit_run(struct wr_node **nodes, uint32_t n, bool schedule,
   return how != GIVEN_UP;
 }
 
-static void submit_order(const struct wr_plan *plan, bool schedule) {
+/* Says how many it has submitted: all but what submit_run did not take. */
+static size_t submit_order(const struct wr_plan *plan, bool schedule) {
   struct wr_node **nodes = (struct wr_node **)plan->order.items;
   size_t i = 0, n = plan->order.count;
   while (i < n) {
     size_t j = i + 1;
     while (j < n && j - i < MAX_BATCH && nodes[j]->stream == nodes[i]->stream) j++;
     if (!submit_run(nodes + i, (uint32_t)(j - i), schedule, plan, j == n ? plan->download : NULL)) {
-      wr_withdraw(nodes + i, n - i);
-      return;
+      return i;
     }
     i = j;
   }
+  return n;
+}
+
+/* ---- plans of a request that something was taken back from ---- */
+
+static void defer_foreign(struct wr_plan *plan);
+
+/* Takes nodes that could not be submitted as `like` says. Once the request has ended, or this
+   submission has failed itself, they are withdrawn. Else they stay claimed, and are planned anew
+   with what is lazy again of all that they need: since none of them becomes lazy, no other plan has
+   to be made anew for their sake, and this goes on only while submissions fail. */
+static void give_up(struct wr_node **nodes, size_t n, const struct wr_plan *like) {
+  struct wr_ptrs order = {0};
+  while (n && !wr_request_ended(like->request) && !wr_submission_failed(like->submission)) {
+    struct wr_plan plan;
+    wr_plan_make_anew(&plan, like, nodes, n);
+    wr_error_release(plan.failed);
+    defer_foreign(&plan);
+    wr_ptrs_free(&order);
+    order = plan.order;
+    const size_t done = submit_order(&plan, true);
+    nodes = (struct wr_node **)order.items + done;
+    n = order.count - done;
+  }
+  if (n) wr_withdraw(nodes, n, like->request);
+  wr_ptrs_free(&order);
 }
 
 /* ---- plans with inputs that others have claimed ---- */
@@ -222,11 +249,12 @@ static bool input_unsubmitted(const struct wr_node *node) {
   return false;
 }
 
-/* Nothing more goes: neither of the nodes that the pass has kept, nor of those from `at` on. */
-static void withdraw_rest(struct deferred *d, size_t kept, size_t at) {
+/* Nothing more goes as it was planned: neither of the nodes that the pass has kept, nor of those
+   from `at` on. */
+static void give_up_rest(struct deferred *d, size_t kept, size_t at) {
   while (at < d->nodes.count) d->nodes.items[kept++] = d->nodes.items[at++];
   d->nodes.count = 0;
-  wr_withdraw((struct wr_node **)d->nodes.items, kept);
+  give_up((struct wr_node **)d->nodes.items, kept, &d->like);
 }
 
 /* Nothing of the plan may be submitted any more. */
@@ -251,12 +279,12 @@ static void make_pass(struct deferred *d) {
        node is claimed by this plan, and published by what submits it. */
     wr_store_relaxed(&node->walked_by, NULL);
     if (!submit_run(&node, 1, true, &d->like, NULL)) {
-      withdraw_rest(d, kept, i);
+      give_up_rest(d, kept, i);
       return;
     }
   }
   d->nodes.count = kept;
-  if (kept && is_void(&d->like)) withdraw_rest(d, kept, kept);
+  if (kept && is_void(&d->like)) give_up_rest(d, kept, kept);
 }
 
 static void deferred_drop(struct deferred *d) {
@@ -365,11 +393,16 @@ static bool defer(struct wr_plan *plan) {
   return true;
 }
 
-void wr_plan_submit(struct wr_plan *plan, bool schedule) {
+/* What needs others' claims is deferred, and no more in the plan then. */
+static void defer_foreign(struct wr_plan *plan) {
   bool deferred = plan->foreign.count && plan->order.count && defer(plan);
   if (plan->foreign.count && !deferred) wr_fail_nodes(&plan->order, wr_error_out_of_memory());
   if (plan->foreign.items) wr_release_nodes(&plan->foreign);
-  if (deferred) return;
-  submit_order(plan, schedule);
+}
+
+void wr_plan_submit(struct wr_plan *plan, bool schedule) {
+  defer_foreign(plan);
+  const size_t n = plan->order.count, done = submit_order(plan, schedule);
+  if (done < n) give_up((struct wr_node **)plan->order.items + done, n - done, plan);
   wr_ptrs_free(&plan->order);
 }

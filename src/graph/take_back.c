@@ -208,18 +208,31 @@ bool wr_batch_begin(struct wr_batch *batch, struct wr_stream *stream) {
 
 /* ---- what stands in no queue ---- */
 
-void wr_withdraw(struct wr_node **nodes, size_t n) {
-  struct wr_taken taken = {0};
-  struct wr_plan plan;
+/* Returns where those that stay begin; they lie at the end. */
+static size_t take_back_claimed(struct wr_node **nodes, size_t n, struct wr_taken *taken) {
   size_t kept = n;
   for (size_t i = n; i-- > 0;) {
     struct wr_node *node = nodes[i];
-    if (!wr_take_back(node, &taken)) nodes[--kept] = node;
+    if (!wr_take_back(node, taken)) nodes[--kept] = node;
+  }
+  return kept;
+}
+
+/* Other plans of the request may rely on these, which they have not shared. So it counts as a
+   failure, in one step under the LOCK (request_budget.c). */
+void wr_withdraw(struct wr_node **nodes, size_t n, struct wr_request *request) {
+  struct wr_taken taken = {0};
+  struct wr_plan plan;
+  if (request) wr_request_lock(request);
+  const size_t kept = take_back_claimed(nodes, n, &taken);
+  if (request) {
+    wr_budget_count_failure_locked(request);
+    wr_request_close(request);
   }
   wr_completion_fire(taken.waiters);
   settle(&taken);
   if (kept == n) return;
-  wr_plan_make_anew(&plan, nodes + kept, n - kept);
+  wr_plan_make_anew(&plan, NULL, nodes + kept, n - kept);
   wr_error_release(plan.failed);
   wr_plan_submit(&plan, true);
 }

@@ -54,7 +54,7 @@ struct wr_request_work {
 /* How it ended, if it has. */
 enum wr_request_end { WR_REQUEST_OPEN, WR_REQUEST_CANCELLED, WR_REQUEST_PASSED };
 
-/* What its results may take (R4), for graph/budget.c, which has the protocol. */
+/* What its results may take (R4), for graph/request_budget.c, which has the protocol. */
 struct wr_budget;
 struct wr_request_budget {
   wr_atomic_ptr account;  /* atomic ACQ_REL: struct wr_budget *, set once, under LOCK; one

@@ -1,13 +1,15 @@
 /*
  * R4, budgets: what goes over the budget of its request is taken back, with its submission and what
- * reads it, while the request stays open: src/graph/budget.c, with what plan.c, submit.c, force.c
- * and take_back.c do for it. request.pml has the end of a request; the words are the same here. The
+ * reads it, while the request stays open: src/graph/request_budget.c, with what plan.c, submit.c,
+ * force.c and take_back.c do for it. request.pml has the end of a request; the words are the same here. The
  * graph is 2 = f(1), 1 = f(0), on one stream. The result of 0 does not fit, that of 1 does.
  *
  * Two threads in the request force 0 and 1, each with submissions of its own, and plan anew as long
- * as nothing of their own has failed; in OUTSIDE another thread, in no request, forces 2.
+ * as nothing of their own has failed; in THREE another one forces 2, and in OUTSIDE one that is in no
+ * request.
  *
  * scenario: ALONE     the two in the request
+ * scenario: THREE     and a third
  * scenario: OUTSIDE   and one in none
  *
  * Checked: a node begins once after it was claimed last, with inputs that stand before it in the
@@ -18,6 +20,8 @@
  * mutant: NO_MARKS     what reads a node that is taken back is not
  * mutant: NO_COUNT     a plan is submitted however often something was taken back since
  * mutant: COUNT_FIRST  the count goes up before nodes become lazy
+ * mutant: OLD_CLAIMS   claims of a plan that is too old are given back, and younger plans not told
+ * mutant: NO_RECOUNT   nor where its own submission has failed
  * mutant: FORWARD      the first node is taken back first
  * mutant: NO_CLOSURE   what stays does not share its inputs
  * mutant: NO_RETRY     a call that has not failed itself does not plan anew
@@ -38,7 +42,7 @@ bool in_batch[NODES]; /* of the request, and neither begun nor taken back */
 byte within[NODES];   /* the submission whose batch that is */
 bool marked[NODES];
 byte begun[NODES];    /* since it was claimed last */
-bool failed[2 * TRIES];
+bool failed[3 * TRIES];
 byte failures;
 byte places;
 bool lock;            /* the request's */
@@ -126,8 +130,9 @@ inline plan_and_submit(top) {
   n = 0
 }
 
-/* wr_withdraw. */
+/* wr_withdraw, with the request's lock. */
 inline withdraw() {
+  atomic { !lock -> lock = true };
   n = NODES;
   upper = NODES;
   do
@@ -145,6 +150,10 @@ inline withdraw() {
      fi
   :: else -> break
   od;
+#if !defined OLD_CLAIMS && !defined NO_RECOUNT
+  failures++;
+#endif
+  lock = false;
   if
   :: upper < NODES -> plan_and_submit(upper)
   :: else
@@ -161,14 +170,19 @@ proctype inside(byte top; byte first) {
   submission = first;
 again:
   assert(submission < first + TRIES);
+anew:
   seen = failures;
   n = top;
   stop = false;
   do
   :: atomic {
        if
-       :: phase[n] == LAZY -> claim(n, true)
-       :: else -> stop = true
+       :: mine[n]
+       :: else ->
+          if
+          :: phase[n] == LAZY -> claim(n, true)
+          :: else -> stop = true
+          fi
        fi
      };
      if
@@ -200,7 +214,12 @@ again:
   :: else -> break
   od;
   if
+#ifndef OLD_CLAIMS
+  :: is_void && !failed[submission] -> goto anew
+  :: is_void && failed[submission] -> withdraw()
+#else
   :: is_void -> withdraw()
+#endif
   :: else
   fi;
   (phase[top] == DONE || phase[top] == LAZY);
@@ -324,6 +343,10 @@ init {
     left = 3;
     run inside(0, 0);
     run inside(1, TRIES);
+#ifdef THREE
+    left++;
+    run inside(2, 2 * TRIES);
+#endif
 #ifdef OUTSIDE
     left++;
     run other();
@@ -336,6 +359,6 @@ init {
 #ifdef OUTSIDE
   assert(phase[0] == DONE && phase[1] == DONE && phase[2] == DONE)
 #else
-  assert(phase[0] == LAZY && phase[1] == LAZY)
+  assert(phase[0] == LAZY && phase[1] == LAZY && phase[2] == LAZY)
 #endif
 }
