@@ -10,9 +10,7 @@
 
 /* Rows of a tile at most, and columns at most, over all sets. */
 enum { WR_TILE_ROWS = 12, WR_TILE_COLS = 32 };
-/* How far ahead packed rows of b are asked for: at a row in some ten cycles, as long as memory
-   takes and as much as may be on its way at once. */
-enum { WR_PREFETCH = 8192, WR_LINE = 64 };
+enum { WR_LINE = 64 };
 /* Rows and columns of what `lines` and `dots` compute at once. */
 enum { WR_LINES_ROWS = 4, WR_LINES_DEEP = 8, WR_DOTS_ROWS = 3, WR_DOTS_COLS = 4 };
 
@@ -28,6 +26,10 @@ struct wr_tile {
   int64_t ldc, ldd;
   int64_t cols; /* that are written: 1 to the tile's own */
   double alpha, beta;
+  /* Of packed tiles: memory that is used soon, of which so many bytes are asked for at each place
+     along k; two lines at most, and 0 for none. */
+  const void *soon;
+  int64_t soon_step;
 };
 
 /* A few rows of a, dense along k, times rows of b, dense along the columns, or columns of b, dense

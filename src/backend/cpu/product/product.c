@@ -76,12 +76,21 @@ static char *packed_at(const struct job *j, int64_t p, int64_t depth, int64_t co
 struct block {
   const char *a;
   int64_t row, step; /* elements: from row to row, from place to place along k */
+  int64_t height;    /* rows of a tile */
   int64_t tile;      /* elements: from tile to tile */
 };
 
-/* The tiles of one column: rows from `row` on, columns from `col` on. */
+/* As few tiles as may be have as many rows each, about: one of few rows takes longer for each. */
+static int64_t height_of(const struct job *j, int64_t rows) {
+  return parts(rows, parts(rows, j->with->rows));
+}
+
+/* The tiles of one column: rows from `row` on, columns from `col` on. Where b is packed, `soon` is
+   the packed column that comes next, which may lie in memory: each tile asks for its share of it,
+   so that it comes all the time. NULL: none. */
 static void column(const struct job *j, const struct block *block, int64_t row, int64_t rows,
-                   const void *b, int64_t b_step, int64_t col, int64_t p, int64_t depth) {
+                   const void *b, int64_t b_step, int64_t col, int64_t p, int64_t depth,
+                   const char *soon) {
   const struct wr_gemm *g = &j->g;
   const struct wr_gemm_kernels *with = j->with;
   const bool again = p > 0 || !g->d;
@@ -100,33 +109,39 @@ static void column(const struct job *j, const struct block *block, int64_t row, 
   const int packed = block->step == with->rows && block->row == 1 && b_step == with->cols;
   char *c = (char *)g->c + (row * g->ldc + col) * j->element;
   const char *d = again ? c : (const char *)g->d + (row * g->ldd + col) * j->element;
-  for (int64_t i = 0; i < rows; i += with->rows) {
+  if (soon) t.soon_step = parts(with->cols * j->element, parts(rows, block->height));
+  t.soon = soon ? soon : b;
+  for (int64_t i = 0; i < rows; i += block->height) {
     t.c = c + i * t.ldc * j->element;
     t.d = d + i * t.ldd * j->element;
-    with->tile[least(with->rows, rows - i) - 1][wide][packed](&t);
+    with->tile[least(block->height, rows - i) - 1][wide][packed](&t);
     t.a = (const char *)t.a + block->tile * j->element;
+    t.soon = (const char *)t.soon + depth * t.soon_step;
   }
 }
 
 /* A block of a where it lies. */
-static struct block block_in_place(const struct job *j, int64_t row, int64_t p) {
+static struct block block_in_place(const struct job *j, int64_t row, int64_t rows, int64_t p) {
   const struct wr_gemm *g = &j->g;
-  struct block block = {.a = a_at(j, row, p), .row = g->lda, .step = 1};
+  struct block block = {
+      .a = a_at(j, row, p), .row = g->lda, .step = 1, .height = height_of(j, rows)};
   if (g->a_transposed) {
     block.row = 1;
     block.step = g->lda;
   }
-  block.tile = block.row * j->with->rows;
+  block.tile = block.row * block.height;
   return block;
 }
 
 static struct block block_packed(const struct job *j, void *room, int64_t row, int64_t rows,
                                  int64_t p, int64_t depth) {
-  const int64_t height = j->with->rows;
-  const struct block block = {.a = room, .row = 1, .step = height, .tile = height * depth};
-  for (int64_t i = 0; i < rows; i += height) {
-    j->with->pack_a((char *)room + i * depth * j->element, a_at(j, row + i, p), j->g.lda,
-                    j->g.a_transposed, depth, least(height, rows - i));
+  const int64_t step = j->with->rows, height = height_of(j, rows);
+  const struct block block = {
+      .a = room, .row = 1, .step = step, .height = height, .tile = step * depth};
+  char *tile = room;
+  for (int64_t i = 0; i < rows; i += height, tile += block.tile * j->element) {
+    j->with->pack_a(tile, a_at(j, row + i, p), j->g.lda, j->g.a_transposed, depth,
+                    least(height, rows - i));
   }
   return block;
 }
@@ -166,6 +181,16 @@ static void pack_columns(const struct job *j, char *out, int64_t p, int64_t dept
 
 /* ---- pieces ---- */
 
+/* The packed column of tiles behind that at `col` and `p`, of those of [from, to); or NULL. */
+static const char *column_next(const struct job *j, int64_t p, int64_t depth, int64_t col,
+                               int64_t from, int64_t to) {
+  const int64_t next = p + depth;
+  if (!j->packed) return NULL;
+  if (col + j->with->cols < to) return packed_at(j, p, depth, col + j->with->cols - j->first_col);
+  if (next >= j->g.k) return NULL;
+  return packed_at(j, next, least(j->deep, j->g.k - next), from - j->first_col);
+}
+
 /* The columns [from, to) of the rows: some columns of tiles at a time are packed into `room_b`,
    unless they are already, and met by all rows. */
 static void piece(const struct job *j, char *room_a, char *room_b, int64_t row, int64_t rows,
@@ -183,7 +208,8 @@ static void piece(const struct job *j, char *room_a, char *room_b, int64_t row, 
         pack_columns(j, room_b, p, depth, first, last, to);
       }
       for (int64_t col = first; col < last; col += width, b += width * depth * j->element) {
-        column(j, &block, row, rows, b, width, col, p, depth);
+        column(j, &block, row, rows, b, width, col, p, depth,
+               column_next(j, p, depth, col, from, to));
       }
     }
   }
@@ -328,12 +354,12 @@ static void small_body(void *ctx, int64_t begin, int64_t end) {
   const int64_t width = j->with->cols, whole = j->n - last_columns(j);
   const int64_t row = begin * j->rows, rows = least(j->g.m, end * j->rows) - row;
   for (int64_t i = row; i < row + rows; i += j->rows) {
-    const struct block block = block_in_place(j, i, 0);
     const int64_t count = least(j->rows, row + rows - i);
+    const struct block block = block_in_place(j, i, count, 0);
     for (int64_t col = 0; col < whole; col += width) {
-      column(j, &block, i, count, b_at(j, 0, col), j->g.ldb, col, 0, j->g.k);
+      column(j, &block, i, count, b_at(j, 0, col), j->g.ldb, col, 0, j->g.k, NULL);
     }
-    if (whole < j->n) column(j, &block, i, count, j->packed, width, whole, 0, j->g.k);
+    if (whole < j->n) column(j, &block, i, count, j->packed, width, whole, 0, j->g.k, NULL);
   }
 }
 
