@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "median.h"
 #include "mlx/c/mlx.h"
 
 static struct {
@@ -92,10 +93,11 @@ static void child(bool on_main) {
 }
 
 int main(void) {
-  enum { RUNS = 12, SPREAD = 900000 };
+  enum { RUNS = 12, MOST_RUNS = 1000, SPREAD = 900000 };
+  static double took[MOST_RUNS];
   const char *text = getenv("WEIR_TEST_RUNS");
   const int runs = text ? atoi(text) : RUNS;
-  CHECK(setenv("WEIR_STAND_IN_SLOW", "200", 1) == 0);
+  CHECK(runs > 0 && runs <= MOST_RUNS && setenv("WEIR_STAND_IN_SLOW", "200", 1) == 0);
   left_at = mmap(NULL, sizeof *left_at, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   CHECK(left_at != MAP_FAILED);
   int wrong = 0;
@@ -109,12 +111,12 @@ int main(void) {
     }
     int status;
     CHECK(waitpid(pid, &status, 0) == pid);
-    const double took = seconds_now() - *left_at;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 42 && took < 1.5) continue;
+    took[i] = seconds_now() - *left_at;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 42 && took[i] < 7.5) continue;
     fprintf(stderr, "left after %u us: status %x, %.2f s\n", (unsigned)after, (unsigned)status,
-            took);
+            took[i]);
     wrong++;
   }
-  CHECK(wrong == 0);
+  CHECK(wrong == 0 && median(took, (size_t)runs) < 1.5);
   return 0;
 }

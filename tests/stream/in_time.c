@@ -8,6 +8,7 @@
 
 #include "clocks.h"
 #include "fixtures.h"
+#include "median.h"
 
 enum { RUNS = 60 };
 
@@ -97,16 +98,6 @@ static void run_once(int i, bool by_cancel, double *late, double *beside) {
 
 /* ---- all of them ---- */
 
-static int compare(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-static double median(double *of) {
-  qsort(of, RUNS, sizeof of[0], compare);
-  return of[RUNS / 2];
-}
-
 static void run_all(bool by_cancel) {
   double late[RUNS], beside[RUNS];
   int behind = 0, before = 0;
@@ -119,8 +110,8 @@ static void run_all(bool by_cancel) {
   printf(
       "%s: late by %.3f ms, a thread beside it by %.3f; a millisecond behind it %d times, before "
       "it %d times of %d\n",
-      by_cancel ? "cancel" : "deadline", median(late) * 1e3, median(beside) * 1e3, behind, before,
-      RUNS);
+      by_cancel ? "cancel" : "deadline", median(late, RUNS) * 1e3, median(beside, RUNS) * 1e3,
+      behind, before, RUNS);
   fflush(stdout);
   const int more = behind - before;
   CHECK(more <= 0 || more * more <= 16 * (behind + before));

@@ -9,6 +9,7 @@
 #include "base/base.h"
 #include "fixtures.h"
 #include "grind.h"
+#include "median.h"
 #include "stream/internal.h"
 
 enum { MOST_WORKERS = 64, LIMIT_MS = 60000 };
@@ -268,11 +269,6 @@ static void hop(mlx_stream s) {
   while (sem_wait(&answered)) continue;
 }
 
-static int by_size(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 static double median_of(void (*way)(mlx_stream), mlx_stream s) {
   enum { SAMPLES = 21 };
   double took[SAMPLES];
@@ -282,8 +278,7 @@ static double median_of(void (*way)(mlx_stream), mlx_stream s) {
     way(s);
     took[i] = seconds_now() - start;
   }
-  qsort(took, SAMPLES, sizeof *took, by_size);
-  return took[SAMPLES / 2];
+  return median(took, SAMPLES);
 }
 
 static void beside_kernels(void) {
