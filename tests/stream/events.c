@@ -1,5 +1,6 @@
 /* W2: events on the host, between streams, in an event loop, and what is an error. */
 
+#include <errno.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <time.h>
@@ -180,7 +181,9 @@ static void event_loop(void) {
   }
   for (int left = N; left > 0; left--) {
     struct epoll_event got;
-    CHECK(epoll_wait(loop, &got, 1, 20000) == 1);
+    int n;
+    while ((n = epoll_wait(loop, &got, 1, 20000)) < 0) CHECK(errno == EINTR); /* it was stopped */
+    CHECK(n == 1);
     uint32_t i = got.data.u32;
     CHECK(!served[i] && available(x[i]) && done(e[i]));
     served[i] = true;
