@@ -98,6 +98,7 @@ static void run_here(struct wr_plan *plan, bool for_host) {
 
 struct check {
   struct wr_ptrs stack; /* nodes still to be looked at; borrowed */
+  uint32_t steps;       /* how many it has looked at */
   void *mark;           /* on nodes that were looked at */
   uint64_t passed;      /* a stream that belongs to this thread */
   bool any_passed;
@@ -117,6 +118,7 @@ static struct wr_error *check_stream(struct check *check, const struct wr_node *
 static struct wr_error *check_node(struct check *check, struct wr_node *node) {
   if (wr_completion_phase(&node->completion) != WR_PHASE_LAZY) return NULL;
   struct wr_error *error = check_stream(check, node);
+  if (!error && ++check->steps % WR_PLAN_STEPS == 0) error = wr_request_error(wr_request_current());
   if (error || wr_completion_phase(&node->completion) != WR_PHASE_LAZY) return error;
   /* Relaxed: equal only by this thread's doing. */
   if (wr_load_relaxed(&node->walked_by) == check->mark) return NULL;
@@ -213,13 +215,14 @@ static bool may_begin_at_once(const struct wr_plan *plan) {
   return !plan->submission && inputs_over(plan);
 }
 
-static bool is_quick(const struct wr_plan *plan) {
+static bool is_quick(struct wr_plan *plan) {
   if (!stays_here(plan)) return false;
   const struct wr_node *last = plan->order.items[plan->order.count - 1];
   if (!wr_stream_is_at_once(last->stream)) return false;
   for (size_t i = 0; i < plan->order.count; i++) {
     const struct wr_node *node = plan->order.items[i];
     if (!is_simple(node) || work_of(node, QUICK_ELEMENTS) > QUICK_ELEMENTS) return false;
+    if (wr_plan_ended(plan, i)) return false; /* it is not submitted */
   }
   return true;
 }

@@ -27,7 +27,8 @@
    come out without fusion (E1).
 
    The time is linear in the plan, since groups are bounded; there is no recursion (K13). When
-   memory is refused the nodes are not fused. No lock. */
+   memory is refused the nodes are not fused, nor are those that are left when the plan's request
+   ends (R3). No lock. */
 
 #include <string.h>
 
@@ -266,7 +267,9 @@ void wr_plan_fuse(struct wr_plan *plan) {
       wr_node_release(node);
       continue;
     }
-    if (!wr_is_group(node) && may_begin(plan, node)) fuse_into(plan, node);
+    if (!plan->ended && !wr_plan_ended(plan, i) && !wr_is_group(node) && may_begin(plan, node)) {
+      fuse_into(plan, node);
+    }
     order[--kept] = node;
   }
   plan->order.count -= kept;

@@ -198,6 +198,7 @@ struct wr_plan {
                              submitted, one reference each */
   bool several_streams;   /* `order` has nodes of more than one stream */
   bool refused;           /* memory was refused: the last of `order` may be no root */
+  bool ended;             /* the request has ended: nothing is left in the plan */
   size_t fusable;         /* nodes in `order` whose operation may be in a group */
   bool kept;              /* never submitted: groups are made once for many times */
   bool looked_at;         /* never submitted: claims are given back (wr_plan_give_back) */
@@ -218,13 +219,22 @@ struct wr_plan {
 };
 /* Each root is over, in `order` or claimed by others then, so that it can be waited for. When
    memory is refused, the nodes for which there is none fail with that error; the others stay
-   planned. */
+   planned. When the request ends meanwhile, the plan is empty, and its nodes are lazy again. */
 void wr_plan_make(struct wr_plan *plan, struct wr_node *const *roots, size_t n);
 /* The same of nodes that the caller has claimed already, inputs first, for the request and of the
    submission of `like`, or for no request where that is NULL; takes their references. Of what they
    need, some may be lazy again. */
 void wr_plan_make_anew(struct wr_plan *plan, const struct wr_plan *like, struct wr_node **claimed,
                        size_t n);
+
+/* Between two looks a plan takes microseconds, or some tens of them where it makes groups. */
+enum { WR_PLAN_STEPS = WR_TORTURED ? 1 : 64 };
+bool wr_plan_ended_slow(struct wr_plan *plan);
+/* For step i of planning: true when a look, at each so many of them, finds that the plan's request
+   has ended (R3). Then planning stops, and what was claimed is given back. */
+static inline bool wr_plan_ended(struct wr_plan *plan, size_t i) {
+  return i % WR_PLAN_STEPS == 0 && i > 0 && wr_plan_ended_slow(plan);
+}
 
 /* Claims the same to look at it, for a request of the caller's that nobody else knows. What others
    have claimed is left out, and is nothing to them. When memory is refused, so is the plan, and
@@ -297,7 +307,8 @@ uint64_t wr_take_back_marked(struct wr_batch *batch, const void *mark, struct wr
 bool wr_take_back(struct wr_node *node, struct wr_taken *taken);
 /* Takes back claimed nodes, inputs first, of which none stands in a queue, since their request has
    ended or their submission has failed; takes their references. Those that others need are planned
-   anew, for nobody's request. `request` is NULL where nobody else knows it. */
+   anew, for nobody's request. `request` is NULL where it has ended, as no other plan of it comes to
+   be submitted then, or nobody else knows it. */
 void wr_withdraw(struct wr_node **nodes, size_t n, struct wr_request *request);
 
 /* A node that others may share is dropped here and freed later, where locks are held now. */

@@ -2,8 +2,9 @@
    and appends it to the order after its inputs. The walk goes on only through nodes that it has
    claimed, whose edges no other thread reads. It is private to its thread, takes time linear in
    what it claims, and keeps a stack of its own on the heap, so that a graph of any depth does on a
-   small thread stack (K13). No lock; but in the child of a fork EVENT, for nodes that the parent's
-   threads had claimed. */
+   small thread stack (K13). In a request it looks again and again whether that has ended, and then
+   gives back what it has claimed (R3). No lock; but in the child of a fork EVENT, for nodes that
+   the parent's threads had claimed. */
 
 #include <string.h>
 
@@ -11,10 +12,17 @@
 #include "base/lock.h"
 #include "graph/internal.h"
 
-/* Puts a claimed node, whose reference it takes, on the stack. */
+bool wr_plan_ended_slow(struct wr_plan *plan) {
+  plan->ended = plan->request && wr_request_ended(plan->request);
+  return plan->ended;
+}
+
+/* Puts a claimed node, whose reference it takes, on the stack. False when memory is refused, or the
+   request has ended: a walk looks as its stack becomes so many nodes deeper, and as so many more
+   are in order, which costs nothing elsewhere. */
 static bool push(struct wr_plan *plan, struct wr_node *node) {
   wr_store_relaxed(&node->walked_by, plan); /* relaxed: see note_claimed */
-  if (wr_ptrs_push(&plan->stack, node)) return true;
+  if (wr_ptrs_push(&plan->stack, node)) return !wr_plan_ended(plan, plan->stack.count);
   if (plan->looked_at) {
     wr_withdraw(&node, 1, NULL);
   } else {
@@ -120,7 +128,7 @@ static bool leave(struct wr_plan *plan, struct wr_node *node) {
   const struct wr_op_info *info = wr_op_info(node->op);
   plan->fusable += info->fusable || info->ends_group;
   plan->stack.count--;
-  return true;
+  return !wr_plan_ended(plan, plan->order.count);
 }
 
 static bool walk(struct wr_plan *plan) {
@@ -159,12 +167,22 @@ static void withdraw_stack(struct wr_plan *plan) {
   if (n) wr_withdraw(nodes, n, NULL);
 }
 
-static void refuse(struct wr_plan *plan) {
-  if (plan->looked_at) {
+/* Nothing is left in the plan then. */
+static void withdraw_all(struct wr_plan *plan) {
+  struct wr_node **nodes = (struct wr_node **)plan->order.items;
+  if (plan->order.count) wr_withdraw(nodes, plan->order.count, NULL);
+  wr_ptrs_free(&plan->order);
+  wr_release_nodes(&plan->foreign);
+}
+
+/* The walk has not come to its end. */
+static void stop(struct wr_plan *plan) {
+  if (plan->looked_at || plan->ended) {
     withdraw_stack(plan);
   } else {
     wr_fail_nodes(&plan->stack, wr_error_out_of_memory());
   }
+  if (plan->ended) return;
   plan->refused = true;
   if (!plan->failed) plan->failed = wr_error_out_of_memory();
 }
@@ -173,13 +191,16 @@ static void claim_all(struct wr_plan *plan, struct wr_node *const *roots, size_t
   void *room[16]; /* graphs of so small a depth need no memory for it */
   plan->stack = wr_ptrs_in(room, sizeof room / sizeof *room);
   for (size_t i = 0; i < n; i++) {
-    if (!enter(plan, roots[i]) || !walk(plan)) refuse(plan);
+    if (enter(plan, roots[i]) && walk(plan)) continue;
+    stop(plan);
+    if (plan->ended) break;
   }
   wr_ptrs_free(&plan->stack);
 }
 
-static void finish(struct wr_plan *plan) {
-  if (!plan->refused && plan->fusable > 1) wr_plan_fuse(plan);
+static inline void finish(struct wr_plan *plan) {
+  if (plan->fusable > 1 && !plan->refused && !plan->ended) wr_plan_fuse(plan);
+  if (plan->ended) withdraw_all(plan);
   wr_audit_plan(plan);
 }
 
@@ -195,8 +216,20 @@ void wr_plan_make(struct wr_plan *plan, struct wr_node *const *roots, size_t n) 
   finish(plan);
 }
 
-/* Where memory is refused a node may be over, and gone, before the loop comes to it: so each has a
-   reference more meanwhile. */
+/* Of the caller's those to which the walk had not come as the request ended; says how many. */
+static size_t put_rest_first(struct wr_plan *plan, struct wr_node **claimed, size_t n) {
+  size_t rest = 0;
+  for (size_t i = 0; i < n; i++) {
+    struct wr_node *node = claimed[i];
+    if (wr_load_relaxed(&node->walked_by) != mark_of(plan)) continue;
+    claimed[i] = claimed[rest];
+    claimed[rest++] = node;
+  }
+  return rest;
+}
+
+/* Where memory is refused, or the request ends, a node may be over, and gone, before the loop comes
+   to it: so each has a reference more meanwhile. */
 void wr_plan_make_anew(struct wr_plan *plan, const struct wr_plan *like, struct wr_node **claimed,
                        size_t n) {
   *plan = (struct wr_plan){0};
@@ -209,11 +242,13 @@ void wr_plan_make_anew(struct wr_plan *plan, const struct wr_plan *like, struct 
     wr_node_retain(claimed[i])->next_edge = 0;
     wr_store_relaxed(&claimed[i]->walked_by, mark_of(plan)); /* relaxed: see note_claimed */
   }
-  for (size_t i = 0; i < n; i++) {
+  for (size_t i = 0; i < n && !plan->ended; i++) {
     bool walked = wr_load_relaxed(&claimed[i]->walked_by) != mark_of(plan);
-    if (!walked && (!push(plan, claimed[i]) || !walk(plan))) refuse(plan);
+    if (!walked && (!push(plan, claimed[i]) || !walk(plan))) stop(plan);
   }
+  const size_t rest = plan->ended ? put_rest_first(plan, claimed, n) : 0;
   for (size_t i = 0; i < n; i++) wr_node_release(claimed[i]);
+  if (rest) wr_withdraw(claimed, rest, NULL);
   wr_ptrs_free(&plan->stack);
   finish(plan);
 }
@@ -231,10 +266,7 @@ void wr_plan_look(struct wr_plan *plan, struct wr_request *request, struct wr_no
 }
 
 void wr_plan_give_back(struct wr_plan *plan) {
-  if (plan->order.count) {
-    wr_withdraw((struct wr_node **)plan->order.items, plan->order.count, NULL);
-  }
-  wr_ptrs_free(&plan->order);
+  withdraw_all(plan);
   wr_error_release(plan->failed);
 }
 

@@ -212,7 +212,7 @@ static void give_up(struct wr_node **nodes, size_t n, const struct wr_plan *like
     nodes = (struct wr_node **)order.items + done;
     n = order.count - done;
   }
-  if (n) wr_withdraw(nodes, n, like->request);
+  if (n) wr_withdraw(nodes, n, wr_request_ended(like->request) ? NULL : like->request);
   wr_ptrs_free(&order);
 }
 
@@ -271,6 +271,10 @@ static void make_pass(struct deferred *d) {
   size_t kept = 0;
   for (size_t i = 0; i < d->nodes.count; i++) {
     struct wr_node *node = d->nodes.items[i];
+    if (i > 0 && i % WR_PLAN_STEPS == 0 && is_void(&d->like)) {
+      give_up_rest(d, kept, i);
+      return;
+    }
     if (input_unsubmitted(node)) {
       d->nodes.items[kept++] = node;
       continue;

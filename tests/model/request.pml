@@ -6,6 +6,8 @@
  * A thread in the request forces 1, and so 0; somebody cancels; another thread, in no request,
  * forces 2. A step is an atomic access, or a section under a lock that touches nothing else.
  *
+ * The thread in the request may find that it has ended at any moment of its walk too.
+ *
  * scenario: ONE       0 and 1 stand in one batch
  * scenario: TWO       in two, so that the request may end between the two appends
  * scenario: FORCED_0  the other thread forces 0 as well, first
@@ -248,6 +250,10 @@ proctype inside() {
        :: else -> stop = true
        fi
      };
+     if
+     :: ended -> withdraw(); goto over
+     :: true
+     fi;
      if
      :: stop || n == 0 -> break
      :: else -> n--
