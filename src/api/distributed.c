@@ -127,7 +127,7 @@ struct group_call {
 static struct wr_error **begin(struct group_call *call, const char *function, mlx_array *res,
                                mlx_stream s) {
   call->group = NULL;
-  wr_api_begin(&call->base, function, res, s);
+  call->base = wr_api_begin(function, res, s);
   return &call->base.error;
 }
 

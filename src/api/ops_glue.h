@@ -1,7 +1,7 @@
 #ifndef WR_API_OPS_GLUE_H
 #define WR_API_OPS_GLUE_H
 
-/* For calls_*.c, ops_split.c, random.c and distributed.c: a call of one operation, and counts of
+/* For calls.c, and for what calls an operation by hand: a call of one operation, and counts of
    the C API as the operations take them. */
 
 #include <limits.h>
@@ -24,11 +24,11 @@ struct wr_api_call {
   struct wr_error *error;
 };
 
-static inline void wr_api_begin(struct wr_api_call *call, const char *function, mlx_array *res,
-                                mlx_stream s) {
-  *call = (struct wr_api_call){.function = function, .res = res};
-  wr_api_result_handle(res, WR_KIND_ARRAY, "res", &call->error);
-  call->stream = wr_api_stream(s, &call->error);
+static inline struct wr_api_call wr_api_begin(const char *function, mlx_array *res, mlx_stream s) {
+  struct wr_api_call call = {.function = function, .res = res};
+  wr_api_result_handle(res, WR_KIND_ARRAY, "res", &call.error);
+  call.stream = wr_api_stream(s, &call.error);
+  return call;
 }
 
 static inline int wr_api_end(const struct wr_api_call *call) {

@@ -18,8 +18,7 @@ int mlx_dequantize(mlx_array *res, const mlx_array w, const mlx_array scales,
                    const mlx_array biases, mlx_optional_int group_size, mlx_optional_int bits,
                    const char *mode, const mlx_array global_scale, mlx_optional_dtype dtype,
                    const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_dequantize", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_dequantize", res, s);
   struct wr_node *x = wr_api_array(w, "w", &call.error);
   struct wr_node *scale = wr_api_array(scales, "scales", &call.error);
   struct wr_node *bias = wr_api_array_or_none(biases, "biases", &call.error);

@@ -2,21 +2,390 @@
    operation, a handle out. No locks. */
 /* clang-format off */
 
+#include "mlx/c/fast.h"
+#include "mlx/c/fft.h"
+#include "mlx/c/linalg.h"
 #include "mlx/c/ops.h"
+#include "mlx/c/random.h"
 
 #include "api/ops_glue.h"
 
+int mlx_fast_layer_norm(mlx_array *res, const mlx_array x, const mlx_array weight,
+                        const mlx_array bias, float eps, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_fast_layer_norm", res, s);
+  struct wr_node *x_node = wr_api_array(x, "x", &call.error);
+  struct wr_node *weight_node = wr_api_array_or_none(weight, "weight", &call.error);
+  struct wr_node *bias_node = wr_api_array_or_none(bias, "bias", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_layer_norm(&call.out, x_node, weight_node, bias_node, eps, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_fast_rms_norm(mlx_array *res, const mlx_array x, const mlx_array weight, float eps,
+                      const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_fast_rms_norm", res, s);
+  struct wr_node *x_node = wr_api_array(x, "x", &call.error);
+  struct wr_node *weight_node = wr_api_array_or_none(weight, "weight", &call.error);
+  if (!call.error) call.error = wr_ops_rms_norm(&call.out, x_node, weight_node, eps, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_fast_rope(mlx_array *res, const mlx_array x, int dims, bool traditional,
+                  mlx_optional_float base, float scale, int offset, const mlx_array freqs,
+                  const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_fast_rope", res, s);
+  struct wr_node *x_node = wr_api_array(x, "x", &call.error);
+  struct wr_node *freqs_node = wr_api_array_or_none(freqs, "freqs", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_rope(&call.out, x_node, dims, traditional,
+                             base.has_value ? &base.value : NULL, scale, offset, freqs_node,
+                             call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_fast_rope_dynamic(mlx_array *res, const mlx_array x, int dims, bool traditional,
+                          mlx_optional_float base, float scale, const mlx_array offset,
+                          const mlx_array freqs, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_fast_rope_dynamic", res, s);
+  struct wr_node *x_node = wr_api_array(x, "x", &call.error);
+  struct wr_node *offset_node = wr_api_array(offset, "offset", &call.error);
+  struct wr_node *freqs_node = wr_api_array_or_none(freqs, "freqs", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_rope_dynamic(&call.out, x_node, dims, traditional,
+                                     base.has_value ? &base.value : NULL, scale, offset_node,
+                                     freqs_node, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_fast_scaled_dot_product_attention(mlx_array *res, const mlx_array queries,
+                                          const mlx_array keys, const mlx_array values, float scale,
+                                          const char *mask_mode, const mlx_array mask_arr,
+                                          const mlx_array sinks, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_fast_scaled_dot_product_attention", res, s);
+  struct wr_node *queries_node = wr_api_array(queries, "queries", &call.error);
+  struct wr_node *keys_node = wr_api_array(keys, "keys", &call.error);
+  struct wr_node *values_node = wr_api_array(values, "values", &call.error);
+  wr_api_result(mask_mode, "mask_mode", &call.error);
+  struct wr_node *mask_arr_node = wr_api_array_or_none(mask_arr, "mask_arr", &call.error);
+  struct wr_node *sinks_node = wr_api_array_or_none(sinks, "sinks", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_attention(&call.out, queries_node, keys_node, values_node, scale, mask_mode,
+                                  mask_arr_node, sinks_node, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_fft_fft(mlx_array *res, const mlx_array a, int n, int axis, mlx_fft_norm norm,
+                const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_fft_fft", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_fftn(&call.out, WR_FFT_FORWARD, a_node, &n, 1, &axis, 1, (int)norm,
+                             call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_fft_fft2(mlx_array *res, const mlx_array a, const int *n, size_t n_num, const int *axes,
+                 size_t axes_num, mlx_fft_norm norm, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_fft_fft2", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  wr_api_ints(n, n_num, "n", &call.error);
+  wr_api_ints(axes, axes_num, "axes", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_fftn(&call.out, WR_FFT_FORWARD, a_node, n, wr_api_count(n_num), axes,
+                             wr_api_count(axes_num), (int)norm, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_fft_fftfreq(mlx_array *res, int n, double d, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_fft_fftfreq", res, s);
+  if (!call.error) call.error = wr_ops_fftfreq(&call.out, n, d, false, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_fft_fftn(mlx_array *res, const mlx_array a, const int *n, size_t n_num, const int *axes,
+                 size_t axes_num, mlx_fft_norm norm, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_fft_fftn", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  wr_api_ints(n, n_num, "n", &call.error);
+  wr_api_ints(axes, axes_num, "axes", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_fftn(&call.out, WR_FFT_FORWARD, a_node, n, wr_api_count(n_num), axes,
+                             wr_api_count(axes_num), (int)norm, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_fft_fftshift(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
+                     const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_fft_fftshift", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  wr_api_ints(axes, axes_num, "axes", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_fftshift(&call.out, a_node, axes, wr_api_count(axes_num), false,
+                                 call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_fft_ifft(mlx_array *res, const mlx_array a, int n, int axis, mlx_fft_norm norm,
+                 const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_fft_ifft", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_fftn(&call.out, WR_FFT_INVERSE, a_node, &n, 1, &axis, 1, (int)norm,
+                             call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_fft_ifft2(mlx_array *res, const mlx_array a, const int *n, size_t n_num, const int *axes,
+                  size_t axes_num, mlx_fft_norm norm, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_fft_ifft2", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  wr_api_ints(n, n_num, "n", &call.error);
+  wr_api_ints(axes, axes_num, "axes", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_fftn(&call.out, WR_FFT_INVERSE, a_node, n, wr_api_count(n_num), axes,
+                             wr_api_count(axes_num), (int)norm, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_fft_ifftn(mlx_array *res, const mlx_array a, const int *n, size_t n_num, const int *axes,
+                  size_t axes_num, mlx_fft_norm norm, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_fft_ifftn", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  wr_api_ints(n, n_num, "n", &call.error);
+  wr_api_ints(axes, axes_num, "axes", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_fftn(&call.out, WR_FFT_INVERSE, a_node, n, wr_api_count(n_num), axes,
+                             wr_api_count(axes_num), (int)norm, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_fft_ifftshift(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
+                      const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_fft_ifftshift", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  wr_api_ints(axes, axes_num, "axes", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_fftshift(&call.out, a_node, axes, wr_api_count(axes_num), true,
+                                 call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_fft_irfft(mlx_array *res, const mlx_array a, int n, int axis, mlx_fft_norm norm,
+                  const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_fft_irfft", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_fftn(&call.out, WR_FFT_REAL_INVERSE, a_node, &n, 1, &axis, 1, (int)norm,
+                             call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_fft_irfft2(mlx_array *res, const mlx_array a, const int *n, size_t n_num, const int *axes,
+                   size_t axes_num, mlx_fft_norm norm, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_fft_irfft2", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  wr_api_ints(n, n_num, "n", &call.error);
+  wr_api_ints(axes, axes_num, "axes", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_fftn(&call.out, WR_FFT_REAL_INVERSE, a_node, n, wr_api_count(n_num), axes,
+                             wr_api_count(axes_num), (int)norm, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_fft_irfftn(mlx_array *res, const mlx_array a, const int *n, size_t n_num, const int *axes,
+                   size_t axes_num, mlx_fft_norm norm, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_fft_irfftn", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  wr_api_ints(n, n_num, "n", &call.error);
+  wr_api_ints(axes, axes_num, "axes", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_fftn(&call.out, WR_FFT_REAL_INVERSE, a_node, n, wr_api_count(n_num), axes,
+                             wr_api_count(axes_num), (int)norm, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_fft_rfft(mlx_array *res, const mlx_array a, int n, int axis, mlx_fft_norm norm,
+                 const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_fft_rfft", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_fftn(&call.out, WR_FFT_REAL, a_node, &n, 1, &axis, 1, (int)norm,
+                             call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_fft_rfft2(mlx_array *res, const mlx_array a, const int *n, size_t n_num, const int *axes,
+                  size_t axes_num, mlx_fft_norm norm, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_fft_rfft2", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  wr_api_ints(n, n_num, "n", &call.error);
+  wr_api_ints(axes, axes_num, "axes", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_fftn(&call.out, WR_FFT_REAL, a_node, n, wr_api_count(n_num), axes,
+                             wr_api_count(axes_num), (int)norm, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_fft_rfftfreq(mlx_array *res, int n, double d, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_fft_rfftfreq", res, s);
+  if (!call.error) call.error = wr_ops_fftfreq(&call.out, n, d, true, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_fft_rfftn(mlx_array *res, const mlx_array a, const int *n, size_t n_num, const int *axes,
+                  size_t axes_num, mlx_fft_norm norm, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_fft_rfftn", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  wr_api_ints(n, n_num, "n", &call.error);
+  wr_api_ints(axes, axes_num, "axes", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_fftn(&call.out, WR_FFT_REAL, a_node, n, wr_api_count(n_num), axes,
+                             wr_api_count(axes_num), (int)norm, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_linalg_cholesky(mlx_array *res, const mlx_array a, bool upper, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_linalg_cholesky", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) call.error = wr_ops_cholesky(&call.out, a_node, upper, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_linalg_cholesky_inv(mlx_array *res, const mlx_array a, bool upper, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_linalg_cholesky_inv", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) call.error = wr_ops_cholesky_inv(&call.out, a_node, upper, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_linalg_cross(mlx_array *res, const mlx_array a, const mlx_array b, int axis,
+                     const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_linalg_cross", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  struct wr_node *b_node = wr_api_array(b, "b", &call.error);
+  if (!call.error) call.error = wr_ops_cross(&call.out, a_node, b_node, axis, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_linalg_eigvals(mlx_array *res, const mlx_array a, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_linalg_eigvals", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) call.error = wr_ops_eig(&call.out, a_node, false, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_linalg_eigvalsh(mlx_array *res, const mlx_array a, const char *UPLO, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_linalg_eigvalsh", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  wr_api_result(UPLO, "UPLO", &call.error);
+  if (!call.error) call.error = wr_ops_eigh(&call.out, a_node, UPLO, false, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_linalg_inv(mlx_array *res, const mlx_array a, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_linalg_inv", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) call.error = wr_ops_inv(&call.out, a_node, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_linalg_norm(mlx_array *res, const mlx_array a, double ord, const int *axis, size_t axis_num,
+                    bool keepdims, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_linalg_norm", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  wr_api_ints(axis, axis_num, "axis", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_norm(&call.out, a_node, ord, axis, wr_api_count(axis_num), keepdims,
+                             call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_linalg_norm_matrix(mlx_array *res, const mlx_array a, const char *ord, const int *axis,
+                           size_t axis_num, bool keepdims, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_linalg_norm_matrix", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  wr_api_result(ord, "ord", &call.error);
+  wr_api_ints(axis, axis_num, "axis", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_norm_matrix(&call.out, a_node, ord, axis, wr_api_count(axis_num), keepdims,
+                                    call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_linalg_norm_l2(mlx_array *res, const mlx_array a, const int *axis, size_t axis_num,
+                       bool keepdims, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_linalg_norm_l2", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  wr_api_ints(axis, axis_num, "axis", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_norm_l2(&call.out, a_node, axis, wr_api_count(axis_num), keepdims,
+                                call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_linalg_pinv(mlx_array *res, const mlx_array a, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_linalg_pinv", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) call.error = wr_ops_pinv(&call.out, a_node, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_linalg_solve(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_linalg_solve", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  struct wr_node *b_node = wr_api_array(b, "b", &call.error);
+  if (!call.error) call.error = wr_ops_solve(&call.out, a_node, b_node, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_linalg_solve_triangular(mlx_array *res, const mlx_array a, const mlx_array b, bool upper,
+                                const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_linalg_solve_triangular", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  struct wr_node *b_node = wr_api_array(b, "b", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_solve_triangular(&call.out, a_node, b_node, upper, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_linalg_tri_inv(mlx_array *res, const mlx_array a, bool upper, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_linalg_tri_inv", res, s);
+  struct wr_node *a_node = wr_api_array(a, "a", &call.error);
+  if (!call.error) call.error = wr_ops_tri_inv(&call.out, a_node, upper, call.stream);
+  return wr_api_end(&call);
+}
+
 int mlx_abs(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_abs", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_abs", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ABS, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_add(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_add", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_add", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) call.error = wr_ops_binary(&call.out, WR_OP_ADD, a_node, b_node, call.stream);
@@ -25,8 +394,7 @@ int mlx_add(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stre
 
 int mlx_addmm(mlx_array *res, const mlx_array c, const mlx_array a, const mlx_array b, float alpha,
               float beta, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_addmm", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_addmm", res, s);
   struct wr_node *c_node = wr_api_array(c, "c", &call.error);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
@@ -38,8 +406,7 @@ int mlx_addmm(mlx_array *res, const mlx_array c, const mlx_array a, const mlx_ar
 
 int mlx_all_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
                  const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_all_axes", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_all_axes", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
   if (!call.error) {
@@ -50,8 +417,7 @@ int mlx_all_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes
 }
 
 int mlx_all_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_all_axis", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_all_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_reduce(&call.out, WR_OP_ALL, a_node, &axis, 1, keepdims, call.stream);
@@ -60,8 +426,7 @@ int mlx_all_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, con
 }
 
 int mlx_all(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_all", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_all", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_reduce(&call.out, WR_OP_ALL, a_node, NULL, WR_OPS_ALL_AXES, keepdims,
@@ -72,8 +437,7 @@ int mlx_all(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s
 
 int mlx_allclose(mlx_array *res, const mlx_array a, const mlx_array b, double rtol, double atol,
                  bool equal_nan, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_allclose", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_allclose", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -84,8 +448,7 @@ int mlx_allclose(mlx_array *res, const mlx_array a, const mlx_array b, double rt
 
 int mlx_any_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
                  const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_any_axes", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_any_axes", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
   if (!call.error) {
@@ -96,8 +459,7 @@ int mlx_any_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes
 }
 
 int mlx_any_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_any_axis", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_any_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_reduce(&call.out, WR_OP_ANY, a_node, &axis, 1, keepdims, call.stream);
@@ -106,8 +468,7 @@ int mlx_any_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, con
 }
 
 int mlx_any(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_any", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_any", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_reduce(&call.out, WR_OP_ANY, a_node, NULL, WR_OPS_ALL_AXES, keepdims,
@@ -118,8 +479,7 @@ int mlx_any(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s
 
 int mlx_arange(mlx_array *res, double start, double stop, double step, mlx_dtype dtype,
                const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_arange", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_arange", res, s);
   enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
   if (!call.error) {
     call.error = wr_ops_arange(&call.out, start, stop, step, dtype_value, call.stream);
@@ -128,48 +488,42 @@ int mlx_arange(mlx_array *res, double start, double stop, double step, mlx_dtype
 }
 
 int mlx_arccos(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_arccos", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_arccos", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ARCCOS, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_arccosh(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_arccosh", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_arccosh", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ARCCOSH, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_arcsin(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_arcsin", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_arcsin", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ARCSIN, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_arcsinh(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_arcsinh", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_arcsinh", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ARCSINH, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_arctan(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_arctan", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_arctan", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ARCTAN, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_arctan2(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_arctan2", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_arctan2", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -179,8 +533,7 @@ int mlx_arctan2(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_
 }
 
 int mlx_arctanh(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_arctanh", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_arctanh", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ARCTANH, a_node, call.stream);
   return wr_api_end(&call);
@@ -188,8 +541,7 @@ int mlx_arctanh(mlx_array *res, const mlx_array a, const mlx_stream s) {
 
 int mlx_argmax_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims,
                     const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_argmax_axis", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_argmax_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_arg_reduce(&call.out, WR_OP_ARGMAX, a_node, axis, keepdims, call.stream);
@@ -198,8 +550,7 @@ int mlx_argmax_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims,
 }
 
 int mlx_argmax(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_argmax", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_argmax", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_arg_reduce_all(&call.out, WR_OP_ARGMAX, a_node, keepdims, call.stream);
@@ -209,8 +560,7 @@ int mlx_argmax(mlx_array *res, const mlx_array a, bool keepdims, const mlx_strea
 
 int mlx_argmin_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims,
                     const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_argmin_axis", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_argmin_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_arg_reduce(&call.out, WR_OP_ARGMIN, a_node, axis, keepdims, call.stream);
@@ -219,8 +569,7 @@ int mlx_argmin_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims,
 }
 
 int mlx_argmin(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_argmin", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_argmin", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_arg_reduce_all(&call.out, WR_OP_ARGMIN, a_node, keepdims, call.stream);
@@ -230,8 +579,7 @@ int mlx_argmin(mlx_array *res, const mlx_array a, bool keepdims, const mlx_strea
 
 int mlx_argpartition_axis(mlx_array *res, const mlx_array a, int kth, int axis,
                           const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_argpartition_axis", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_argpartition_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_partition(&call.out, WR_OP_ARGSORT, a_node, kth, axis, call.stream);
@@ -240,8 +588,7 @@ int mlx_argpartition_axis(mlx_array *res, const mlx_array a, int kth, int axis,
 }
 
 int mlx_argpartition(mlx_array *res, const mlx_array a, int kth, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_argpartition", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_argpartition", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_partition_all(&call.out, WR_OP_ARGSORT, a_node, kth, call.stream);
@@ -250,16 +597,14 @@ int mlx_argpartition(mlx_array *res, const mlx_array a, int kth, const mlx_strea
 }
 
 int mlx_argsort_axis(mlx_array *res, const mlx_array a, int axis, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_argsort_axis", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_argsort_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_sort(&call.out, WR_OP_ARGSORT, a_node, axis, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_argsort(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_argsort", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_argsort", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_sort_all(&call.out, WR_OP_ARGSORT, a_node, call.stream);
   return wr_api_end(&call);
@@ -267,8 +612,7 @@ int mlx_argsort(mlx_array *res, const mlx_array a, const mlx_stream s) {
 
 int mlx_array_equal(mlx_array *res, const mlx_array a, const mlx_array b, bool equal_nan,
                     const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_array_equal", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_array_equal", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -279,8 +623,7 @@ int mlx_array_equal(mlx_array *res, const mlx_array a, const mlx_array b, bool e
 
 int mlx_as_strided(mlx_array *res, const mlx_array a, const int *shape, size_t shape_num,
                    const int64_t *strides, size_t strides_num, size_t offset, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_as_strided", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_as_strided", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_shape(shape, shape_num, "shape", &call.error);
   wr_api_list(strides, strides_num, "strides", &call.error);
@@ -292,8 +635,7 @@ int mlx_as_strided(mlx_array *res, const mlx_array a, const int *shape, size_t s
 }
 
 int mlx_astype(mlx_array *res, const mlx_array a, mlx_dtype dtype, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_astype", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_astype", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
   if (!call.error) call.error = wr_ops_astype(&call.out, a_node, dtype_value, call.stream);
@@ -301,60 +643,52 @@ int mlx_astype(mlx_array *res, const mlx_array a, mlx_dtype dtype, const mlx_str
 }
 
 int mlx_atleast_1d(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_atleast_1d", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_atleast_1d", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_atleast(&call.out, a_node, 1, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_atleast_2d(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_atleast_2d", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_atleast_2d", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_atleast(&call.out, a_node, 2, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_atleast_3d(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_atleast_3d", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_atleast_3d", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_atleast(&call.out, a_node, 3, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_bartlett(mlx_array *res, int M, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_bartlett", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_bartlett", res, s);
   if (!call.error) call.error = wr_ops_window(&call.out, WR_OPS_BARTLETT, M, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_blackman(mlx_array *res, int M, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_blackman", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_blackman", res, s);
   if (!call.error) call.error = wr_ops_window(&call.out, WR_OPS_BLACKMAN, M, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_hamming(mlx_array *res, int M, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_hamming", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_hamming", res, s);
   if (!call.error) call.error = wr_ops_window(&call.out, WR_OPS_HAMMING, M, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_hanning(mlx_array *res, int M, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_hanning", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_hanning", res, s);
   if (!call.error) call.error = wr_ops_window(&call.out, WR_OPS_HANNING, M, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_bitwise_and(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_bitwise_and", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_bitwise_and", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -364,16 +698,14 @@ int mlx_bitwise_and(mlx_array *res, const mlx_array a, const mlx_array b, const 
 }
 
 int mlx_bitwise_invert(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_bitwise_invert", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_bitwise_invert", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_bitwise_invert(&call.out, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_bitwise_or(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_bitwise_or", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_bitwise_or", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -383,8 +715,7 @@ int mlx_bitwise_or(mlx_array *res, const mlx_array a, const mlx_array b, const m
 }
 
 int mlx_bitwise_xor(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_bitwise_xor", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_bitwise_xor", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -396,8 +727,7 @@ int mlx_bitwise_xor(mlx_array *res, const mlx_array a, const mlx_array b, const 
 int mlx_block_masked_mm(mlx_array *res, const mlx_array a, const mlx_array b, int block_size,
                         const mlx_array mask_out, const mlx_array mask_lhs,
                         const mlx_array mask_rhs, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_block_masked_mm", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_block_masked_mm", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   struct wr_node *mask_out_node = wr_api_array_or_none(mask_out, "mask_out", &call.error);
@@ -412,8 +742,7 @@ int mlx_block_masked_mm(mlx_array *res, const mlx_array a, const mlx_array b, in
 
 int mlx_broadcast_to(mlx_array *res, const mlx_array a, const int *shape, size_t shape_num,
                      const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_broadcast_to", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_broadcast_to", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_shape(shape, shape_num, "shape", &call.error);
   if (!call.error) {
@@ -424,8 +753,7 @@ int mlx_broadcast_to(mlx_array *res, const mlx_array a, const int *shape, size_t
 }
 
 int mlx_ceil(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_ceil", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_ceil", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_CEIL, a_node, call.stream);
   return wr_api_end(&call);
@@ -433,8 +761,7 @@ int mlx_ceil(mlx_array *res, const mlx_array a, const mlx_stream s) {
 
 int mlx_clip(mlx_array *res, const mlx_array a, const mlx_array a_min, const mlx_array a_max,
              const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_clip", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_clip", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *a_min_node = wr_api_array_or_none(a_min, "a_min", &call.error);
   struct wr_node *a_max_node = wr_api_array_or_none(a_max, "a_max", &call.error);
@@ -444,8 +771,7 @@ int mlx_clip(mlx_array *res, const mlx_array a, const mlx_array a_min, const mlx
 
 int mlx_concatenate_axis(mlx_array *res, const mlx_vector_array arrays, int axis,
                          const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_concatenate_axis", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_concatenate_axis", res, s);
   size_t arrays_num = 0;
   struct wr_node *const *arrays_nodes = wr_api_vector(arrays, "arrays", &arrays_num, &call.error);
   if (!call.error) {
@@ -456,8 +782,7 @@ int mlx_concatenate_axis(mlx_array *res, const mlx_vector_array arrays, int axis
 }
 
 int mlx_concatenate(mlx_array *res, const mlx_vector_array arrays, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_concatenate", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_concatenate", res, s);
   size_t arrays_num = 0;
   struct wr_node *const *arrays_nodes = wr_api_vector(arrays, "arrays", &arrays_num, &call.error);
   if (!call.error) {
@@ -468,16 +793,14 @@ int mlx_concatenate(mlx_array *res, const mlx_vector_array arrays, const mlx_str
 }
 
 int mlx_conjugate(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_conjugate", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_conjugate", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_conjugate(&call.out, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_contiguous(mlx_array *res, const mlx_array a, bool allow_col_major, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_contiguous", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_contiguous", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_as_contiguous(&call.out, a_node, allow_col_major, call.stream);
@@ -487,8 +810,7 @@ int mlx_contiguous(mlx_array *res, const mlx_array a, bool allow_col_major, cons
 
 int mlx_conv1d(mlx_array *res, const mlx_array input, const mlx_array weight, int stride,
                int padding, int dilation, int groups, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_conv1d", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_conv1d", res, s);
   struct wr_node *input_node = wr_api_array(input, "input", &call.error);
   struct wr_node *weight_node = wr_api_array(weight, "weight", &call.error);
   if (!call.error) {
@@ -501,8 +823,7 @@ int mlx_conv1d(mlx_array *res, const mlx_array input, const mlx_array weight, in
 int mlx_conv2d(mlx_array *res, const mlx_array input, const mlx_array weight, int stride_0,
                int stride_1, int padding_0, int padding_1, int dilation_0, int dilation_1,
                int groups, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_conv2d", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_conv2d", res, s);
   struct wr_node *input_node = wr_api_array(input, "input", &call.error);
   struct wr_node *weight_node = wr_api_array(weight, "weight", &call.error);
   if (!call.error) {
@@ -516,8 +837,7 @@ int mlx_conv2d(mlx_array *res, const mlx_array input, const mlx_array weight, in
 int mlx_conv3d(mlx_array *res, const mlx_array input, const mlx_array weight, int stride_0,
                int stride_1, int stride_2, int padding_0, int padding_1, int padding_2,
                int dilation_0, int dilation_1, int dilation_2, int groups, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_conv3d", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_conv3d", res, s);
   struct wr_node *input_node = wr_api_array(input, "input", &call.error);
   struct wr_node *weight_node = wr_api_array(weight, "weight", &call.error);
   if (!call.error) {
@@ -535,8 +855,7 @@ int mlx_conv_general(mlx_array *res, const mlx_array input, const mlx_array weig
                      const int *kernel_dilation, size_t kernel_dilation_num,
                      const int *input_dilation, size_t input_dilation_num, int groups, bool flip,
                      const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_conv_general", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_conv_general", res, s);
   struct wr_node *input_node = wr_api_array(input, "input", &call.error);
   struct wr_node *weight_node = wr_api_array(weight, "weight", &call.error);
   wr_api_ints(stride, stride_num, "stride", &call.error);
@@ -561,8 +880,7 @@ int mlx_conv_general(mlx_array *res, const mlx_array input, const mlx_array weig
 int mlx_conv_transpose1d(mlx_array *res, const mlx_array input, const mlx_array weight, int stride,
                          int padding, int dilation, int output_padding, int groups,
                          const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_conv_transpose1d", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_conv_transpose1d", res, s);
   struct wr_node *input_node = wr_api_array(input, "input", &call.error);
   struct wr_node *weight_node = wr_api_array(weight, "weight", &call.error);
   if (!call.error) {
@@ -576,8 +894,7 @@ int mlx_conv_transpose2d(mlx_array *res, const mlx_array input, const mlx_array 
                          int stride_0, int stride_1, int padding_0, int padding_1, int dilation_0,
                          int dilation_1, int output_padding_0, int output_padding_1, int groups,
                          const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_conv_transpose2d", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_conv_transpose2d", res, s);
   struct wr_node *input_node = wr_api_array(input, "input", &call.error);
   struct wr_node *weight_node = wr_api_array(weight, "weight", &call.error);
   if (!call.error) {
@@ -595,8 +912,7 @@ int mlx_conv_transpose3d(mlx_array *res, const mlx_array input, const mlx_array 
                          int padding_2, int dilation_0, int dilation_1, int dilation_2,
                          int output_padding_0, int output_padding_1, int output_padding_2,
                          int groups, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_conv_transpose3d", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_conv_transpose3d", res, s);
   struct wr_node *input_node = wr_api_array(input, "input", &call.error);
   struct wr_node *weight_node = wr_api_array(weight, "weight", &call.error);
   if (!call.error) {
@@ -610,24 +926,21 @@ int mlx_conv_transpose3d(mlx_array *res, const mlx_array input, const mlx_array 
 }
 
 int mlx_copy(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_copy", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_copy", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_copy(&call.out, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_cos(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_cos", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_cos", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_COS, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_cosh(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_cosh", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_cosh", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_COSH, a_node, call.stream);
   return wr_api_end(&call);
@@ -635,8 +948,7 @@ int mlx_cosh(mlx_array *res, const mlx_array a, const mlx_stream s) {
 
 int mlx_cummax(mlx_array *res, const mlx_array a, int axis, bool reverse, bool inclusive,
                const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_cummax", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_cummax", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_scan(&call.out, WR_OP_MAXIMUM, a_node, axis, reverse, inclusive,
@@ -647,8 +959,7 @@ int mlx_cummax(mlx_array *res, const mlx_array a, int axis, bool reverse, bool i
 
 int mlx_cummin(mlx_array *res, const mlx_array a, int axis, bool reverse, bool inclusive,
                const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_cummin", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_cummin", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_scan(&call.out, WR_OP_MINIMUM, a_node, axis, reverse, inclusive,
@@ -659,8 +970,7 @@ int mlx_cummin(mlx_array *res, const mlx_array a, int axis, bool reverse, bool i
 
 int mlx_cumprod(mlx_array *res, const mlx_array a, int axis, bool reverse, bool inclusive,
                 const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_cumprod", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_cumprod", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_scan(&call.out, WR_OP_MULTIPLY, a_node, axis, reverse, inclusive,
@@ -671,8 +981,7 @@ int mlx_cumprod(mlx_array *res, const mlx_array a, int axis, bool reverse, bool 
 
 int mlx_cumsum(mlx_array *res, const mlx_array a, int axis, bool reverse, bool inclusive,
                const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_cumsum", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_cumsum", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_scan(&call.out, WR_OP_ADD, a_node, axis, reverse, inclusive, call.stream);
@@ -681,16 +990,14 @@ int mlx_cumsum(mlx_array *res, const mlx_array a, int axis, bool reverse, bool i
 }
 
 int mlx_degrees(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_degrees", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_degrees", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_degrees(&call.out, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_diag(mlx_array *res, const mlx_array a, int k, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_diag", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_diag", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_diag(&call.out, a_node, k, call.stream);
   return wr_api_end(&call);
@@ -698,8 +1005,7 @@ int mlx_diag(mlx_array *res, const mlx_array a, int k, const mlx_stream s) {
 
 int mlx_diagonal(mlx_array *res, const mlx_array a, int offset, int axis1, int axis2,
                  const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_diagonal", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_diagonal", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_diagonal(&call.out, a_node, offset, axis1, axis2, call.stream);
@@ -708,8 +1014,7 @@ int mlx_diagonal(mlx_array *res, const mlx_array a, int offset, int axis1, int a
 }
 
 int mlx_divide(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_divide", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_divide", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) call.error = wr_ops_binary(&call.out, WR_OP_DIVIDE, a_node, b_node, call.stream);
@@ -718,8 +1023,7 @@ int mlx_divide(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_s
 
 int mlx_einsum(mlx_array *res, const char *subscripts, const mlx_vector_array operands,
                const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_einsum", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_einsum", res, s);
   wr_api_result(subscripts, "subscripts", &call.error);
   size_t operands_num = 0;
   struct wr_node *const *operands_nodes =
@@ -732,8 +1036,7 @@ int mlx_einsum(mlx_array *res, const char *subscripts, const mlx_vector_array op
 }
 
 int mlx_equal(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_equal", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_equal", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) call.error = wr_ops_binary(&call.out, WR_OP_EQUAL, a_node, b_node, call.stream);
@@ -741,24 +1044,21 @@ int mlx_equal(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_st
 }
 
 int mlx_erf(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_erf", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_erf", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ERF, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_erfinv(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_erfinv", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_erfinv", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ERFINV, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_exp(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_exp", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_exp", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_EXP, a_node, call.stream);
   return wr_api_end(&call);
@@ -766,8 +1066,7 @@ int mlx_exp(mlx_array *res, const mlx_array a, const mlx_stream s) {
 
 int mlx_expand_dims_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
                          const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_expand_dims_axes", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_expand_dims_axes", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
   if (!call.error) {
@@ -777,24 +1076,21 @@ int mlx_expand_dims_axes(mlx_array *res, const mlx_array a, const int *axes, siz
 }
 
 int mlx_expand_dims(mlx_array *res, const mlx_array a, int axis, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_expand_dims", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_expand_dims", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_expand_dims(&call.out, a_node, &axis, 1, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_expm1(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_expm1", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_expm1", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_EXPM1, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_eye(mlx_array *res, int n, int m, int k, mlx_dtype dtype, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_eye", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_eye", res, s);
   enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
   if (!call.error) call.error = wr_ops_eye(&call.out, n, m, k, dtype_value, call.stream);
   return wr_api_end(&call);
@@ -802,8 +1098,7 @@ int mlx_eye(mlx_array *res, int n, int m, int k, mlx_dtype dtype, const mlx_stre
 
 int mlx_flatten(mlx_array *res, const mlx_array a, int start_axis, int end_axis,
                 const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_flatten", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_flatten", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_flatten(&call.out, a_node, start_axis, end_axis, call.stream);
@@ -812,16 +1107,14 @@ int mlx_flatten(mlx_array *res, const mlx_array a, int start_axis, int end_axis,
 }
 
 int mlx_floor(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_floor", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_floor", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_FLOOR, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_floor_divide(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_floor_divide", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_floor_divide", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -831,8 +1124,7 @@ int mlx_floor_divide(mlx_array *res, const mlx_array a, const mlx_array b, const
 }
 
 int mlx_from_fp8(mlx_array *res, const mlx_array x, mlx_dtype dtype, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_from_fp8", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_from_fp8", res, s);
   struct wr_node *x_node = wr_api_array(x, "x", &call.error);
   enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
   if (!call.error) call.error = wr_ops_from_fp8(&call.out, x_node, dtype_value, call.stream);
@@ -841,8 +1133,7 @@ int mlx_from_fp8(mlx_array *res, const mlx_array x, mlx_dtype dtype, const mlx_s
 
 int mlx_full(mlx_array *res, const int *shape, size_t shape_num, const mlx_array vals,
              mlx_dtype dtype, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_full", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_full", res, s);
   wr_api_shape(shape, shape_num, "shape", &call.error);
   struct wr_node *vals_node = wr_api_array(vals, "vals", &call.error);
   enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
@@ -855,8 +1146,7 @@ int mlx_full(mlx_array *res, const int *shape, size_t shape_num, const mlx_array
 
 int mlx_full_like(mlx_array *res, const mlx_array a, const mlx_array vals, mlx_dtype dtype,
                   const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_full_like", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_full_like", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *vals_node = wr_api_array(vals, "vals", &call.error);
   enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
@@ -869,8 +1159,7 @@ int mlx_full_like(mlx_array *res, const mlx_array a, const mlx_array vals, mlx_d
 int mlx_gather(mlx_array *res, const mlx_array a, const mlx_vector_array indices, const int *axes,
                size_t axes_num, const int *slice_sizes, size_t slice_sizes_num,
                const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_gather", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_gather", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   size_t indices_num = 0;
   struct wr_node *const *indices_nodes =
@@ -887,8 +1176,7 @@ int mlx_gather(mlx_array *res, const mlx_array a, const mlx_vector_array indices
 
 int mlx_gather_single(mlx_array *res, const mlx_array a, const mlx_array indices, int axis,
                       const int *slice_sizes, size_t slice_sizes_num, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_gather_single", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_gather_single", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *indices_node = wr_api_array(indices, "indices", &call.error);
   wr_api_ints(slice_sizes, slice_sizes_num, "slice_sizes", &call.error);
@@ -901,8 +1189,7 @@ int mlx_gather_single(mlx_array *res, const mlx_array a, const mlx_array indices
 
 int mlx_gather_mm(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_array lhs_indices,
                   const mlx_array rhs_indices, bool sorted_indices, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_gather_mm", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_gather_mm", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   struct wr_node *lhs_indices_node = wr_api_array_or_none(lhs_indices, "lhs_indices", &call.error);
@@ -918,8 +1205,7 @@ int mlx_gather_qmm(mlx_array *res, const mlx_array x, const mlx_array w, const m
                    const mlx_array biases, const mlx_array lhs_indices, const mlx_array rhs_indices,
                    bool transpose, mlx_optional_int group_size, mlx_optional_int bits,
                    const char *mode, bool sorted_indices, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_gather_qmm", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_gather_qmm", res, s);
   struct wr_node *x_node = wr_api_array(x, "x", &call.error);
   struct wr_node *w_node = wr_api_array(w, "w", &call.error);
   struct wr_node *scales_node = wr_api_array(scales, "scales", &call.error);
@@ -938,8 +1224,7 @@ int mlx_gather_qmm(mlx_array *res, const mlx_array x, const mlx_array w, const m
 }
 
 int mlx_greater(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_greater", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_greater", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -949,8 +1234,7 @@ int mlx_greater(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_
 }
 
 int mlx_greater_equal(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_greater_equal", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_greater_equal", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -961,8 +1245,7 @@ int mlx_greater_equal(mlx_array *res, const mlx_array a, const mlx_array b, cons
 
 int mlx_hadamard_transform(mlx_array *res, const mlx_array a, mlx_optional_float scale,
                            const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_hadamard_transform", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_hadamard_transform", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_hadamard(&call.out, a_node, scale.has_value ? &scale.value : NULL,
@@ -972,24 +1255,21 @@ int mlx_hadamard_transform(mlx_array *res, const mlx_array a, mlx_optional_float
 }
 
 int mlx_identity(mlx_array *res, int n, mlx_dtype dtype, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_identity", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_identity", res, s);
   enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
   if (!call.error) call.error = wr_ops_eye(&call.out, n, n, 0, dtype_value, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_imag(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_imag", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_imag", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_imag(&call.out, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_inner(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_inner", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_inner", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) call.error = wr_ops_inner(&call.out, a_node, b_node, call.stream);
@@ -998,8 +1278,7 @@ int mlx_inner(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_st
 
 int mlx_isclose(mlx_array *res, const mlx_array a, const mlx_array b, double rtol, double atol,
                 bool equal_nan, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_isclose", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_isclose", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -1009,48 +1288,42 @@ int mlx_isclose(mlx_array *res, const mlx_array a, const mlx_array b, double rto
 }
 
 int mlx_isfinite(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_isfinite", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_isfinite", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ISFINITE, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_isinf(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_isinf", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_isinf", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ISINF, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_isnan(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_isnan", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_isnan", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ISNAN, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_isneginf(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_isneginf", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_isneginf", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ISNEGINF, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_isposinf(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_isposinf", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_isposinf", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_ISPOSINF, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_kron(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_kron", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_kron", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) call.error = wr_ops_kron(&call.out, a_node, b_node, call.stream);
@@ -1058,8 +1331,7 @@ int mlx_kron(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_str
 }
 
 int mlx_left_shift(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_left_shift", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_left_shift", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -1069,8 +1341,7 @@ int mlx_left_shift(mlx_array *res, const mlx_array a, const mlx_array b, const m
 }
 
 int mlx_less(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_less", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_less", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) call.error = wr_ops_binary(&call.out, WR_OP_LESS, a_node, b_node, call.stream);
@@ -1078,8 +1349,7 @@ int mlx_less(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_str
 }
 
 int mlx_less_equal(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_less_equal", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_less_equal", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -1090,8 +1360,7 @@ int mlx_less_equal(mlx_array *res, const mlx_array a, const mlx_array b, const m
 
 int mlx_linspace(mlx_array *res, double start, double stop, int num, mlx_dtype dtype,
                  const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_linspace", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_linspace", res, s);
   enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
   if (!call.error) {
     call.error = wr_ops_linspace(&call.out, start, stop, num, dtype_value, call.stream);
@@ -1100,40 +1369,35 @@ int mlx_linspace(mlx_array *res, double start, double stop, int num, mlx_dtype d
 }
 
 int mlx_log(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_log", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_log", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_LOG, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_log10(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_log10", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_log10", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_LOG10, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_log1p(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_log1p", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_log1p", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_LOG1P, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_log2(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_log2", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_log2", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_LOG2, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_logaddexp(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_logaddexp", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_logaddexp", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -1144,8 +1408,7 @@ int mlx_logaddexp(mlx_array *res, const mlx_array a, const mlx_array b, const ml
 
 int mlx_logcumsumexp(mlx_array *res, const mlx_array a, int axis, bool reverse, bool inclusive,
                      const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_logcumsumexp", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_logcumsumexp", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_scan(&call.out, WR_OP_LOGADDEXP, a_node, axis, reverse, inclusive,
@@ -1155,8 +1418,7 @@ int mlx_logcumsumexp(mlx_array *res, const mlx_array a, int axis, bool reverse, 
 }
 
 int mlx_logical_and(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_logical_and", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_logical_and", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -1166,16 +1428,14 @@ int mlx_logical_and(mlx_array *res, const mlx_array a, const mlx_array b, const 
 }
 
 int mlx_logical_not(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_logical_not", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_logical_not", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_LOGICAL_NOT, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_logical_or(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_logical_or", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_logical_or", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -1186,8 +1446,7 @@ int mlx_logical_or(mlx_array *res, const mlx_array a, const mlx_array b, const m
 
 int mlx_logsumexp_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
                        bool keepdims, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_logsumexp_axes", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_logsumexp_axes", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
   if (!call.error) {
@@ -1199,8 +1458,7 @@ int mlx_logsumexp_axes(mlx_array *res, const mlx_array a, const int *axes, size_
 
 int mlx_logsumexp_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims,
                        const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_logsumexp_axis", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_logsumexp_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_logsumexp(&call.out, a_node, &axis, 1, keepdims, call.stream);
@@ -1209,8 +1467,7 @@ int mlx_logsumexp_axis(mlx_array *res, const mlx_array a, int axis, bool keepdim
 }
 
 int mlx_logsumexp(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_logsumexp", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_logsumexp", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_logsumexp(&call.out, a_node, NULL, WR_OPS_ALL_AXES, keepdims, call.stream);
@@ -1220,8 +1477,7 @@ int mlx_logsumexp(mlx_array *res, const mlx_array a, bool keepdims, const mlx_st
 
 int mlx_masked_scatter(mlx_array *res, const mlx_array a, const mlx_array mask, const mlx_array src,
                        const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_masked_scatter", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_masked_scatter", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *mask_node = wr_api_array(mask, "mask", &call.error);
   struct wr_node *src_node = wr_api_array(src, "src", &call.error);
@@ -1232,8 +1488,7 @@ int mlx_masked_scatter(mlx_array *res, const mlx_array a, const mlx_array mask, 
 }
 
 int mlx_matmul(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_matmul", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_matmul", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) call.error = wr_ops_matmul(&call.out, a_node, b_node, call.stream);
@@ -1242,8 +1497,7 @@ int mlx_matmul(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_s
 
 int mlx_max_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
                  const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_max_axes", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_max_axes", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
   if (!call.error) {
@@ -1254,8 +1508,7 @@ int mlx_max_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes
 }
 
 int mlx_max_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_max_axis", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_max_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_reduce(&call.out, WR_OP_MAX, a_node, &axis, 1, keepdims, call.stream);
@@ -1264,8 +1517,7 @@ int mlx_max_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, con
 }
 
 int mlx_max(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_max", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_max", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_reduce(&call.out, WR_OP_MAX, a_node, NULL, WR_OPS_ALL_AXES, keepdims,
@@ -1275,8 +1527,7 @@ int mlx_max(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s
 }
 
 int mlx_maximum(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_maximum", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_maximum", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -1287,8 +1538,7 @@ int mlx_maximum(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_
 
 int mlx_mean_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
                   bool keepdims, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_mean_axes", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_mean_axes", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
   if (!call.error) {
@@ -1299,16 +1549,14 @@ int mlx_mean_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axe
 }
 
 int mlx_mean_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_mean_axis", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_mean_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_mean(&call.out, a_node, &axis, 1, keepdims, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_mean(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_mean", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_mean", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_mean(&call.out, a_node, NULL, WR_OPS_ALL_AXES, keepdims, call.stream);
@@ -1318,8 +1566,7 @@ int mlx_mean(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream 
 
 int mlx_median(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
                const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_median", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_median", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
   if (!call.error) {
@@ -1331,8 +1578,7 @@ int mlx_median(mlx_array *res, const mlx_array a, const int *axes, size_t axes_n
 
 int mlx_min_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
                  const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_min_axes", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_min_axes", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
   if (!call.error) {
@@ -1343,8 +1589,7 @@ int mlx_min_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes
 }
 
 int mlx_min_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_min_axis", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_min_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_reduce(&call.out, WR_OP_MIN, a_node, &axis, 1, keepdims, call.stream);
@@ -1353,8 +1598,7 @@ int mlx_min_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, con
 }
 
 int mlx_min(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_min", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_min", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_reduce(&call.out, WR_OP_MIN, a_node, NULL, WR_OPS_ALL_AXES, keepdims,
@@ -1364,8 +1608,7 @@ int mlx_min(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s
 }
 
 int mlx_minimum(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_minimum", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_minimum", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -1376,8 +1619,7 @@ int mlx_minimum(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_
 
 int mlx_moveaxis(mlx_array *res, const mlx_array a, int source, int destination,
                  const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_moveaxis", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_moveaxis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_moveaxis(&call.out, a_node, source, destination, call.stream);
@@ -1386,8 +1628,7 @@ int mlx_moveaxis(mlx_array *res, const mlx_array a, int source, int destination,
 }
 
 int mlx_multiply(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_multiply", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_multiply", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -1398,8 +1639,7 @@ int mlx_multiply(mlx_array *res, const mlx_array a, const mlx_array b, const mlx
 
 int mlx_nan_to_num(mlx_array *res, const mlx_array a, float nan, mlx_optional_float posinf,
                    mlx_optional_float neginf, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_nan_to_num", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_nan_to_num", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_nan_to_num(&call.out, a_node, nan, posinf.has_value ? &posinf.value : NULL,
@@ -1409,16 +1649,14 @@ int mlx_nan_to_num(mlx_array *res, const mlx_array a, float nan, mlx_optional_fl
 }
 
 int mlx_negative(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_negative", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_negative", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_NEGATIVE, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_not_equal(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_not_equal", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_not_equal", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -1429,8 +1667,7 @@ int mlx_not_equal(mlx_array *res, const mlx_array a, const mlx_array b, const ml
 
 int mlx_number_of_elements(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
                            bool inverted, mlx_dtype dtype, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_number_of_elements", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_number_of_elements", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
   enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
@@ -1443,8 +1680,7 @@ int mlx_number_of_elements(mlx_array *res, const mlx_array a, const int *axes, s
 
 int mlx_ones(mlx_array *res, const int *shape, size_t shape_num, mlx_dtype dtype,
              const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_ones", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_ones", res, s);
   wr_api_shape(shape, shape_num, "shape", &call.error);
   enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
   if (!call.error) {
@@ -1455,16 +1691,14 @@ int mlx_ones(mlx_array *res, const int *shape, size_t shape_num, mlx_dtype dtype
 }
 
 int mlx_ones_like(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_ones_like", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_ones_like", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_fill_like(&call.out, a_node, 1, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_outer(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_outer", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_outer", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) call.error = wr_ops_outer(&call.out, a_node, b_node, call.stream);
@@ -1475,8 +1709,7 @@ int mlx_pad(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
             const int *low_pad_size, size_t low_pad_size_num, const int *high_pad_size,
             size_t high_pad_size_num, const mlx_array pad_value, const char *mode,
             const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_pad", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_pad", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
   wr_api_ints(low_pad_size, low_pad_size_num, "low_pad_size", &call.error);
@@ -1493,8 +1726,7 @@ int mlx_pad(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
 
 int mlx_pad_symmetric(mlx_array *res, const mlx_array a, int pad_width, const mlx_array pad_value,
                       const char *mode, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_pad_symmetric", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_pad_symmetric", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *pad_value_node = wr_api_array(pad_value, "pad_value", &call.error);
   wr_api_result(mode, "mode", &call.error);
@@ -1506,8 +1738,7 @@ int mlx_pad_symmetric(mlx_array *res, const mlx_array a, int pad_width, const ml
 }
 
 int mlx_partition_axis(mlx_array *res, const mlx_array a, int kth, int axis, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_partition_axis", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_partition_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_partition(&call.out, WR_OP_PARTITION, a_node, kth, axis, call.stream);
@@ -1516,8 +1747,7 @@ int mlx_partition_axis(mlx_array *res, const mlx_array a, int kth, int axis, con
 }
 
 int mlx_partition(mlx_array *res, const mlx_array a, int kth, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_partition", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_partition", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_partition_all(&call.out, WR_OP_PARTITION, a_node, kth, call.stream);
@@ -1526,8 +1756,7 @@ int mlx_partition(mlx_array *res, const mlx_array a, int kth, const mlx_stream s
 }
 
 int mlx_power(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_power", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_power", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) call.error = wr_ops_binary(&call.out, WR_OP_POWER, a_node, b_node, call.stream);
@@ -1536,8 +1765,7 @@ int mlx_power(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_st
 
 int mlx_prod_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
                   bool keepdims, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_prod_axes", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_prod_axes", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
   if (!call.error) {
@@ -1548,8 +1776,7 @@ int mlx_prod_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axe
 }
 
 int mlx_prod_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_prod_axis", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_prod_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_reduce(&call.out, WR_OP_PROD, a_node, &axis, 1, keepdims, call.stream);
@@ -1558,8 +1785,7 @@ int mlx_prod_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, co
 }
 
 int mlx_prod(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_prod", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_prod", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_reduce(&call.out, WR_OP_PROD, a_node, NULL, WR_OPS_ALL_AXES, keepdims,
@@ -1570,8 +1796,7 @@ int mlx_prod(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream 
 
 int mlx_put_along_axis(mlx_array *res, const mlx_array a, const mlx_array indices,
                        const mlx_array values, int axis, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_put_along_axis", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_put_along_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *indices_node = wr_api_array(indices, "indices", &call.error);
   struct wr_node *values_node = wr_api_array(values, "values", &call.error);
@@ -1585,8 +1810,7 @@ int mlx_put_along_axis(mlx_array *res, const mlx_array a, const mlx_array indice
 int mlx_qqmm(mlx_array *res, const mlx_array x, const mlx_array w, const mlx_array w_scales,
              mlx_optional_int group_size, mlx_optional_int bits, const char *mode,
              const mlx_array global_scale_x, const mlx_array global_scale_w, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_qqmm", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_qqmm", res, s);
   struct wr_node *x_node = wr_api_array(x, "x", &call.error);
   struct wr_node *w_node = wr_api_array(w, "w", &call.error);
   struct wr_node *w_scales_node = wr_api_array_or_none(w_scales, "w_scales", &call.error);
@@ -1608,8 +1832,7 @@ int mlx_quantized_matmul(mlx_array *res, const mlx_array x, const mlx_array w,
                          const mlx_array scales, const mlx_array biases, bool transpose,
                          mlx_optional_int group_size, mlx_optional_int bits, const char *mode,
                          const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_quantized_matmul", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_quantized_matmul", res, s);
   struct wr_node *x_node = wr_api_array(x, "x", &call.error);
   struct wr_node *w_node = wr_api_array(w, "w", &call.error);
   struct wr_node *scales_node = wr_api_array(scales, "scales", &call.error);
@@ -1624,32 +1847,28 @@ int mlx_quantized_matmul(mlx_array *res, const mlx_array x, const mlx_array w,
 }
 
 int mlx_radians(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_radians", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_radians", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_radians(&call.out, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_real(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_real", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_real", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_real(&call.out, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_reciprocal(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_reciprocal", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_reciprocal", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_RECIPROCAL, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_remainder(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_remainder", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_remainder", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -1660,16 +1879,14 @@ int mlx_remainder(mlx_array *res, const mlx_array a, const mlx_array b, const ml
 
 int mlx_repeat_axis(mlx_array *res, const mlx_array arr, int repeats, int axis,
                     const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_repeat_axis", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_repeat_axis", res, s);
   struct wr_node *arr_node = wr_api_array(arr, "arr", &call.error);
   if (!call.error) call.error = wr_ops_repeat(&call.out, arr_node, repeats, axis, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_repeat(mlx_array *res, const mlx_array arr, int repeats, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_repeat", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_repeat", res, s);
   struct wr_node *arr_node = wr_api_array(arr, "arr", &call.error);
   if (!call.error) call.error = wr_ops_repeat_all(&call.out, arr_node, repeats, call.stream);
   return wr_api_end(&call);
@@ -1677,8 +1894,7 @@ int mlx_repeat(mlx_array *res, const mlx_array arr, int repeats, const mlx_strea
 
 int mlx_reshape(mlx_array *res, const mlx_array a, const int *shape, size_t shape_num,
                 const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_reshape", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_reshape", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(shape, shape_num, "shape", &call.error);
   if (!call.error) {
@@ -1688,8 +1904,7 @@ int mlx_reshape(mlx_array *res, const mlx_array a, const int *shape, size_t shap
 }
 
 int mlx_right_shift(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_right_shift", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_right_shift", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -1700,8 +1915,7 @@ int mlx_right_shift(mlx_array *res, const mlx_array a, const mlx_array b, const 
 
 int mlx_roll_axis(mlx_array *res, const mlx_array a, const int *shift, size_t shift_num, int axis,
                   const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_roll_axis", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_roll_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(shift, shift_num, "shift", &call.error);
   if (!call.error) {
@@ -1712,8 +1926,7 @@ int mlx_roll_axis(mlx_array *res, const mlx_array a, const int *shift, size_t sh
 
 int mlx_roll_axes(mlx_array *res, const mlx_array a, const int *shift, size_t shift_num,
                   const int *axes, size_t axes_num, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_roll_axes", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_roll_axes", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(shift, shift_num, "shift", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
@@ -1726,8 +1939,7 @@ int mlx_roll_axes(mlx_array *res, const mlx_array a, const int *shift, size_t sh
 
 int mlx_roll(mlx_array *res, const mlx_array a, const int *shift, size_t shift_num,
              const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_roll", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_roll", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(shift, shift_num, "shift", &call.error);
   if (!call.error) {
@@ -1737,16 +1949,14 @@ int mlx_roll(mlx_array *res, const mlx_array a, const int *shift, size_t shift_n
 }
 
 int mlx_round(mlx_array *res, const mlx_array a, int decimals, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_round", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_round", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_round(&call.out, a_node, decimals, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_rsqrt(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_rsqrt", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_rsqrt", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_RSQRT, a_node, call.stream);
   return wr_api_end(&call);
@@ -1754,8 +1964,7 @@ int mlx_rsqrt(mlx_array *res, const mlx_array a, const mlx_stream s) {
 
 int mlx_scatter(mlx_array *res, const mlx_array a, const mlx_vector_array indices,
                 const mlx_array updates, const int *axes, size_t axes_num, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_scatter", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_scatter", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   size_t indices_num = 0;
   struct wr_node *const *indices_nodes =
@@ -1772,8 +1981,7 @@ int mlx_scatter(mlx_array *res, const mlx_array a, const mlx_vector_array indice
 
 int mlx_scatter_add_axis(mlx_array *res, const mlx_array a, const mlx_array indices,
                          const mlx_array values, int axis, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_scatter_add_axis", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_scatter_add_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *indices_node = wr_api_array(indices, "indices", &call.error);
   struct wr_node *values_node = wr_api_array(values, "values", &call.error);
@@ -1786,8 +1994,7 @@ int mlx_scatter_add_axis(mlx_array *res, const mlx_array a, const mlx_array indi
 
 int mlx_scatter_single(mlx_array *res, const mlx_array a, const mlx_array indices,
                        const mlx_array updates, int axis, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_scatter_single", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_scatter_single", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *indices_node = wr_api_array(indices, "indices", &call.error);
   struct wr_node *updates_node = wr_api_array(updates, "updates", &call.error);
@@ -1800,8 +2007,7 @@ int mlx_scatter_single(mlx_array *res, const mlx_array a, const mlx_array indice
 
 int mlx_scatter_add(mlx_array *res, const mlx_array a, const mlx_vector_array indices,
                     const mlx_array updates, const int *axes, size_t axes_num, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_scatter_add", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_scatter_add", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   size_t indices_num = 0;
   struct wr_node *const *indices_nodes =
@@ -1818,8 +2024,7 @@ int mlx_scatter_add(mlx_array *res, const mlx_array a, const mlx_vector_array in
 
 int mlx_scatter_add_single(mlx_array *res, const mlx_array a, const mlx_array indices,
                            const mlx_array updates, int axis, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_scatter_add_single", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_scatter_add_single", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *indices_node = wr_api_array(indices, "indices", &call.error);
   struct wr_node *updates_node = wr_api_array(updates, "updates", &call.error);
@@ -1832,8 +2037,7 @@ int mlx_scatter_add_single(mlx_array *res, const mlx_array a, const mlx_array in
 
 int mlx_scatter_max(mlx_array *res, const mlx_array a, const mlx_vector_array indices,
                     const mlx_array updates, const int *axes, size_t axes_num, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_scatter_max", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_scatter_max", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   size_t indices_num = 0;
   struct wr_node *const *indices_nodes =
@@ -1850,8 +2054,7 @@ int mlx_scatter_max(mlx_array *res, const mlx_array a, const mlx_vector_array in
 
 int mlx_scatter_max_single(mlx_array *res, const mlx_array a, const mlx_array indices,
                            const mlx_array updates, int axis, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_scatter_max_single", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_scatter_max_single", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *indices_node = wr_api_array(indices, "indices", &call.error);
   struct wr_node *updates_node = wr_api_array(updates, "updates", &call.error);
@@ -1864,8 +2067,7 @@ int mlx_scatter_max_single(mlx_array *res, const mlx_array a, const mlx_array in
 
 int mlx_scatter_min(mlx_array *res, const mlx_array a, const mlx_vector_array indices,
                     const mlx_array updates, const int *axes, size_t axes_num, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_scatter_min", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_scatter_min", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   size_t indices_num = 0;
   struct wr_node *const *indices_nodes =
@@ -1882,8 +2084,7 @@ int mlx_scatter_min(mlx_array *res, const mlx_array a, const mlx_vector_array in
 
 int mlx_scatter_min_single(mlx_array *res, const mlx_array a, const mlx_array indices,
                            const mlx_array updates, int axis, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_scatter_min_single", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_scatter_min_single", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *indices_node = wr_api_array(indices, "indices", &call.error);
   struct wr_node *updates_node = wr_api_array(updates, "updates", &call.error);
@@ -1897,8 +2098,7 @@ int mlx_scatter_min_single(mlx_array *res, const mlx_array a, const mlx_array in
 int mlx_scatter_prod(mlx_array *res, const mlx_array a, const mlx_vector_array indices,
                      const mlx_array updates, const int *axes, size_t axes_num,
                      const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_scatter_prod", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_scatter_prod", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   size_t indices_num = 0;
   struct wr_node *const *indices_nodes =
@@ -1915,8 +2115,7 @@ int mlx_scatter_prod(mlx_array *res, const mlx_array a, const mlx_vector_array i
 
 int mlx_scatter_prod_single(mlx_array *res, const mlx_array a, const mlx_array indices,
                             const mlx_array updates, int axis, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_scatter_prod_single", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_scatter_prod_single", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *indices_node = wr_api_array(indices, "indices", &call.error);
   struct wr_node *updates_node = wr_api_array(updates, "updates", &call.error);
@@ -1929,8 +2128,7 @@ int mlx_scatter_prod_single(mlx_array *res, const mlx_array a, const mlx_array i
 
 int mlx_segmented_mm(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_array segments,
                      const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_segmented_mm", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_segmented_mm", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   struct wr_node *segments_node = wr_api_array(segments, "segments", &call.error);
@@ -1941,32 +2139,28 @@ int mlx_segmented_mm(mlx_array *res, const mlx_array a, const mlx_array b, const
 }
 
 int mlx_sigmoid(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_sigmoid", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_sigmoid", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_SIGMOID, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_sign(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_sign", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_sign", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_SIGN, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_sin(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_sin", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_sin", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_SIN, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_sinh(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_sinh", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_sinh", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_SINH, a_node, call.stream);
   return wr_api_end(&call);
@@ -1975,8 +2169,7 @@ int mlx_sinh(mlx_array *res, const mlx_array a, const mlx_stream s) {
 int mlx_slice(mlx_array *res, const mlx_array a, const int *start, size_t start_num,
               const int *stop, size_t stop_num, const int *strides, size_t strides_num,
               const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_slice", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_slice", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_ops_range range =
       wr_api_range(start, start_num, stop, stop_num, strides, strides_num, &call.error);
@@ -1987,8 +2180,7 @@ int mlx_slice(mlx_array *res, const mlx_array a, const int *start, size_t start_
 int mlx_slice_dynamic(mlx_array *res, const mlx_array a, const mlx_array start, const int *axes,
                       size_t axes_num, const int *slice_size, size_t slice_size_num,
                       const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_slice_dynamic", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_slice_dynamic", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *start_node = wr_api_array(start, "start", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
@@ -2003,8 +2195,7 @@ int mlx_slice_dynamic(mlx_array *res, const mlx_array a, const mlx_array start, 
 int mlx_slice_update(mlx_array *res, const mlx_array src, const mlx_array update, const int *start,
                      size_t start_num, const int *stop, size_t stop_num, const int *strides,
                      size_t strides_num, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_slice_update", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_slice_update", res, s);
   struct wr_node *src_node = wr_api_array(src, "src", &call.error);
   struct wr_node *update_node = wr_api_array(update, "update", &call.error);
   struct wr_ops_range range =
@@ -2019,8 +2210,7 @@ int mlx_slice_update(mlx_array *res, const mlx_array src, const mlx_array update
 int mlx_slice_update_add(mlx_array *res, const mlx_array src, const mlx_array update,
                          const int *start, size_t start_num, const int *stop, size_t stop_num,
                          const int *strides, size_t strides_num, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_slice_update_add", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_slice_update_add", res, s);
   struct wr_node *src_node = wr_api_array(src, "src", &call.error);
   struct wr_node *update_node = wr_api_array(update, "update", &call.error);
   struct wr_ops_range range =
@@ -2035,8 +2225,7 @@ int mlx_slice_update_add(mlx_array *res, const mlx_array src, const mlx_array up
 int mlx_slice_update_dynamic(mlx_array *res, const mlx_array src, const mlx_array update,
                              const mlx_array start, const int *axes, size_t axes_num,
                              const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_slice_update_dynamic", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_slice_update_dynamic", res, s);
   struct wr_node *src_node = wr_api_array(src, "src", &call.error);
   struct wr_node *update_node = wr_api_array(update, "update", &call.error);
   struct wr_node *start_node = wr_api_array(start, "start", &call.error);
@@ -2051,8 +2240,7 @@ int mlx_slice_update_dynamic(mlx_array *res, const mlx_array src, const mlx_arra
 int mlx_slice_update_max(mlx_array *res, const mlx_array src, const mlx_array update,
                          const int *start, size_t start_num, const int *stop, size_t stop_num,
                          const int *strides, size_t strides_num, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_slice_update_max", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_slice_update_max", res, s);
   struct wr_node *src_node = wr_api_array(src, "src", &call.error);
   struct wr_node *update_node = wr_api_array(update, "update", &call.error);
   struct wr_ops_range range =
@@ -2067,8 +2255,7 @@ int mlx_slice_update_max(mlx_array *res, const mlx_array src, const mlx_array up
 int mlx_slice_update_min(mlx_array *res, const mlx_array src, const mlx_array update,
                          const int *start, size_t start_num, const int *stop, size_t stop_num,
                          const int *strides, size_t strides_num, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_slice_update_min", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_slice_update_min", res, s);
   struct wr_node *src_node = wr_api_array(src, "src", &call.error);
   struct wr_node *update_node = wr_api_array(update, "update", &call.error);
   struct wr_ops_range range =
@@ -2083,8 +2270,7 @@ int mlx_slice_update_min(mlx_array *res, const mlx_array src, const mlx_array up
 int mlx_slice_update_prod(mlx_array *res, const mlx_array src, const mlx_array update,
                           const int *start, size_t start_num, const int *stop, size_t stop_num,
                           const int *strides, size_t strides_num, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_slice_update_prod", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_slice_update_prod", res, s);
   struct wr_node *src_node = wr_api_array(src, "src", &call.error);
   struct wr_node *update_node = wr_api_array(update, "update", &call.error);
   struct wr_ops_range range =
@@ -2098,8 +2284,7 @@ int mlx_slice_update_prod(mlx_array *res, const mlx_array src, const mlx_array u
 
 int mlx_softmax_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
                      bool precise, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_softmax_axes", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_softmax_axes", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
   if (!call.error) {
@@ -2111,16 +2296,14 @@ int mlx_softmax_axes(mlx_array *res, const mlx_array a, const int *axes, size_t 
 
 int mlx_softmax_axis(mlx_array *res, const mlx_array a, int axis, bool precise,
                      const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_softmax_axis", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_softmax_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_softmax(&call.out, a_node, &axis, 1, precise, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_softmax(mlx_array *res, const mlx_array a, bool precise, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_softmax", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_softmax", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_softmax(&call.out, a_node, NULL, WR_OPS_ALL_AXES, precise, call.stream);
@@ -2129,32 +2312,28 @@ int mlx_softmax(mlx_array *res, const mlx_array a, bool precise, const mlx_strea
 }
 
 int mlx_sort_axis(mlx_array *res, const mlx_array a, int axis, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_sort_axis", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_sort_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_sort(&call.out, WR_OP_SORT, a_node, axis, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_sort(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_sort", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_sort", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_sort_all(&call.out, WR_OP_SORT, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_sqrt(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_sqrt", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_sqrt", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_SQRT, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_square(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_square", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_square", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_SQUARE, a_node, call.stream);
   return wr_api_end(&call);
@@ -2162,8 +2341,7 @@ int mlx_square(mlx_array *res, const mlx_array a, const mlx_stream s) {
 
 int mlx_squeeze_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
                      const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_squeeze_axes", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_squeeze_axes", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
   if (!call.error) {
@@ -2173,24 +2351,21 @@ int mlx_squeeze_axes(mlx_array *res, const mlx_array a, const int *axes, size_t 
 }
 
 int mlx_squeeze_axis(mlx_array *res, const mlx_array a, int axis, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_squeeze_axis", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_squeeze_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_squeeze(&call.out, a_node, &axis, 1, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_squeeze(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_squeeze", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_squeeze", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_squeeze_all(&call.out, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_stack_axis(mlx_array *res, const mlx_vector_array arrays, int axis, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_stack_axis", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_stack_axis", res, s);
   size_t arrays_num = 0;
   struct wr_node *const *arrays_nodes = wr_api_vector(arrays, "arrays", &arrays_num, &call.error);
   if (!call.error) {
@@ -2200,8 +2375,7 @@ int mlx_stack_axis(mlx_array *res, const mlx_vector_array arrays, int axis, cons
 }
 
 int mlx_stack(mlx_array *res, const mlx_vector_array arrays, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_stack", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_stack", res, s);
   size_t arrays_num = 0;
   struct wr_node *const *arrays_nodes = wr_api_vector(arrays, "arrays", &arrays_num, &call.error);
   if (!call.error) {
@@ -2212,8 +2386,7 @@ int mlx_stack(mlx_array *res, const mlx_vector_array arrays, const mlx_stream s)
 
 int mlx_std_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
                  int ddof, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_std_axes", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_std_axes", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
   if (!call.error) {
@@ -2225,8 +2398,7 @@ int mlx_std_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes
 
 int mlx_std_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, int ddof,
                  const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_std_axis", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_std_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_std(&call.out, a_node, &axis, 1, keepdims, ddof, call.stream);
@@ -2235,8 +2407,7 @@ int mlx_std_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, int
 }
 
 int mlx_std(mlx_array *res, const mlx_array a, bool keepdims, int ddof, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_std", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_std", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_std(&call.out, a_node, NULL, WR_OPS_ALL_AXES, keepdims, ddof, call.stream);
@@ -2245,16 +2416,14 @@ int mlx_std(mlx_array *res, const mlx_array a, bool keepdims, int ddof, const ml
 }
 
 int mlx_stop_gradient(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_stop_gradient", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_stop_gradient", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_stop_gradient(&call.out, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_subtract(mlx_array *res, const mlx_array a, const mlx_array b, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_subtract", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_subtract", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) {
@@ -2265,8 +2434,7 @@ int mlx_subtract(mlx_array *res, const mlx_array a, const mlx_array b, const mlx
 
 int mlx_sum_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
                  const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_sum_axes", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_sum_axes", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
   if (!call.error) {
@@ -2277,8 +2445,7 @@ int mlx_sum_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes
 }
 
 int mlx_sum_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_sum_axis", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_sum_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_reduce(&call.out, WR_OP_SUM, a_node, &axis, 1, keepdims, call.stream);
@@ -2287,8 +2454,7 @@ int mlx_sum_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, con
 }
 
 int mlx_sum(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_sum", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_sum", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_reduce(&call.out, WR_OP_SUM, a_node, NULL, WR_OPS_ALL_AXES, keepdims,
@@ -2298,8 +2464,7 @@ int mlx_sum(mlx_array *res, const mlx_array a, bool keepdims, const mlx_stream s
 }
 
 int mlx_swapaxes(mlx_array *res, const mlx_array a, int axis1, int axis2, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_swapaxes", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_swapaxes", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_swapaxes(&call.out, a_node, axis1, axis2, call.stream);
   return wr_api_end(&call);
@@ -2307,8 +2472,7 @@ int mlx_swapaxes(mlx_array *res, const mlx_array a, int axis1, int axis2, const 
 
 int mlx_take_axis(mlx_array *res, const mlx_array a, const mlx_array indices, int axis,
                   const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_take_axis", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_take_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *indices_node = wr_api_array(indices, "indices", &call.error);
   if (!call.error) call.error = wr_ops_take(&call.out, a_node, indices_node, axis, call.stream);
@@ -2316,8 +2480,7 @@ int mlx_take_axis(mlx_array *res, const mlx_array a, const mlx_array indices, in
 }
 
 int mlx_take(mlx_array *res, const mlx_array a, const mlx_array indices, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_take", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_take", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *indices_node = wr_api_array(indices, "indices", &call.error);
   if (!call.error) call.error = wr_ops_take_all(&call.out, a_node, indices_node, call.stream);
@@ -2326,8 +2489,7 @@ int mlx_take(mlx_array *res, const mlx_array a, const mlx_array indices, const m
 
 int mlx_take_along_axis(mlx_array *res, const mlx_array a, const mlx_array indices, int axis,
                         const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_take_along_axis", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_take_along_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *indices_node = wr_api_array(indices, "indices", &call.error);
   if (!call.error) {
@@ -2337,16 +2499,14 @@ int mlx_take_along_axis(mlx_array *res, const mlx_array a, const mlx_array indic
 }
 
 int mlx_tan(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_tan", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_tan", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_TAN, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_tanh(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_tanh", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_tanh", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_unary(&call.out, WR_OP_TANH, a_node, call.stream);
   return wr_api_end(&call);
@@ -2354,8 +2514,7 @@ int mlx_tanh(mlx_array *res, const mlx_array a, const mlx_stream s) {
 
 int mlx_tensordot(mlx_array *res, const mlx_array a, const mlx_array b, const int *axes_a,
                   size_t axes_a_num, const int *axes_b, size_t axes_b_num, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_tensordot", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_tensordot", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   wr_api_ints(axes_a, axes_a_num, "axes_a", &call.error);
@@ -2369,8 +2528,7 @@ int mlx_tensordot(mlx_array *res, const mlx_array a, const mlx_array b, const in
 
 int mlx_tensordot_axis(mlx_array *res, const mlx_array a, const mlx_array b, int axis,
                        const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_tensordot_axis", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_tensordot_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   struct wr_node *b_node = wr_api_array(b, "b", &call.error);
   if (!call.error) call.error = wr_ops_tensordot_axis(&call.out, a_node, b_node, axis, call.stream);
@@ -2379,8 +2537,7 @@ int mlx_tensordot_axis(mlx_array *res, const mlx_array a, const mlx_array b, int
 
 int mlx_tile(mlx_array *res, const mlx_array arr, const int *reps, size_t reps_num,
              const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_tile", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_tile", res, s);
   struct wr_node *arr_node = wr_api_array(arr, "arr", &call.error);
   wr_api_ints(reps, reps_num, "reps", &call.error);
   if (!call.error) {
@@ -2390,24 +2547,21 @@ int mlx_tile(mlx_array *res, const mlx_array arr, const int *reps, size_t reps_n
 }
 
 int mlx_to_fp8(mlx_array *res, const mlx_array x, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_to_fp8", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_to_fp8", res, s);
   struct wr_node *x_node = wr_api_array(x, "x", &call.error);
   if (!call.error) call.error = wr_ops_to_fp8(&call.out, x_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_topk_axis(mlx_array *res, const mlx_array a, int k, int axis, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_topk_axis", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_topk_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_topk(&call.out, a_node, k, axis, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_topk(mlx_array *res, const mlx_array a, int k, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_topk", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_topk", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_topk_all(&call.out, a_node, k, call.stream);
   return wr_api_end(&call);
@@ -2415,8 +2569,7 @@ int mlx_topk(mlx_array *res, const mlx_array a, int k, const mlx_stream s) {
 
 int mlx_trace(mlx_array *res, const mlx_array a, int offset, int axis1, int axis2, mlx_dtype dtype,
               const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_trace", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_trace", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
   if (!call.error) {
@@ -2427,8 +2580,7 @@ int mlx_trace(mlx_array *res, const mlx_array a, int offset, int axis1, int axis
 
 int mlx_transpose_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
                        const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_transpose_axes", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_transpose_axes", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
   if (!call.error) {
@@ -2438,32 +2590,28 @@ int mlx_transpose_axes(mlx_array *res, const mlx_array a, const int *axes, size_
 }
 
 int mlx_transpose(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_transpose", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_transpose", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_transpose_all(&call.out, a_node, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_tri(mlx_array *res, int n, int m, int k, mlx_dtype type, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_tri", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_tri", res, s);
   enum wr_dtype type_value = wr_api_dtype(type, "type", &call.error);
   if (!call.error) call.error = wr_ops_tri(&call.out, n, m, k, type_value, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_tril(mlx_array *res, const mlx_array x, int k, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_tril", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_tril", res, s);
   struct wr_node *x_node = wr_api_array(x, "x", &call.error);
   if (!call.error) call.error = wr_ops_tril(&call.out, x_node, k, call.stream);
   return wr_api_end(&call);
 }
 
 int mlx_triu(mlx_array *res, const mlx_array x, int k, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_triu", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_triu", res, s);
   struct wr_node *x_node = wr_api_array(x, "x", &call.error);
   if (!call.error) call.error = wr_ops_triu(&call.out, x_node, k, call.stream);
   return wr_api_end(&call);
@@ -2471,8 +2619,7 @@ int mlx_triu(mlx_array *res, const mlx_array x, int k, const mlx_stream s) {
 
 int mlx_unflatten(mlx_array *res, const mlx_array a, int axis, const int *shape, size_t shape_num,
                   const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_unflatten", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_unflatten", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(shape, shape_num, "shape", &call.error);
   if (!call.error) {
@@ -2484,8 +2631,7 @@ int mlx_unflatten(mlx_array *res, const mlx_array a, int axis, const int *shape,
 
 int mlx_var_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num, bool keepdims,
                  int ddof, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_var_axes", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_var_axes", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   wr_api_ints(axes, axes_num, "axes", &call.error);
   if (!call.error) {
@@ -2497,8 +2643,7 @@ int mlx_var_axes(mlx_array *res, const mlx_array a, const int *axes, size_t axes
 
 int mlx_var_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, int ddof,
                  const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_var_axis", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_var_axis", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_var(&call.out, a_node, &axis, 1, keepdims, ddof, call.stream);
@@ -2507,8 +2652,7 @@ int mlx_var_axis(mlx_array *res, const mlx_array a, int axis, bool keepdims, int
 }
 
 int mlx_var(mlx_array *res, const mlx_array a, bool keepdims, int ddof, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_var", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_var", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_var(&call.out, a_node, NULL, WR_OPS_ALL_AXES, keepdims, ddof, call.stream);
@@ -2517,8 +2661,7 @@ int mlx_var(mlx_array *res, const mlx_array a, bool keepdims, int ddof, const ml
 }
 
 int mlx_view(mlx_array *res, const mlx_array a, mlx_dtype dtype, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_view", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_view", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
   if (!call.error) call.error = wr_ops_view_dtype(&call.out, a_node, dtype_value, call.stream);
@@ -2527,8 +2670,7 @@ int mlx_view(mlx_array *res, const mlx_array a, mlx_dtype dtype, const mlx_strea
 
 int mlx_where(mlx_array *res, const mlx_array condition, const mlx_array x, const mlx_array y,
               const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_where", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_where", res, s);
   struct wr_node *condition_node = wr_api_array(condition, "condition", &call.error);
   struct wr_node *x_node = wr_api_array(x, "x", &call.error);
   struct wr_node *y_node = wr_api_array(y, "y", &call.error);
@@ -2540,8 +2682,7 @@ int mlx_where(mlx_array *res, const mlx_array condition, const mlx_array x, cons
 
 int mlx_zeros(mlx_array *res, const int *shape, size_t shape_num, mlx_dtype dtype,
               const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_zeros", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_zeros", res, s);
   wr_api_shape(shape, shape_num, "shape", &call.error);
   enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
   if (!call.error) {
@@ -2552,9 +2693,216 @@ int mlx_zeros(mlx_array *res, const int *shape, size_t shape_num, mlx_dtype dtyp
 }
 
 int mlx_zeros_like(mlx_array *res, const mlx_array a, const mlx_stream s) {
-  struct wr_api_call call;
-  wr_api_begin(&call, "mlx_zeros_like", res, s);
+  struct wr_api_call call = wr_api_begin("mlx_zeros_like", res, s);
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) call.error = wr_ops_fill_like(&call.out, a_node, 0, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_random_bernoulli(mlx_array *res, const mlx_array p, const int *shape, size_t shape_num,
+                         const mlx_array key, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_random_bernoulli", res, s);
+  struct wr_node *p_node = wr_api_array(p, "p", &call.error);
+  wr_api_shape(shape, shape_num, "shape", &call.error);
+  struct wr_node *key_node = wr_api_array_or_none(key, "key", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_random_bernoulli(&call.out, p_node, shape, wr_api_count(shape_num),
+                                         key_node, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_random_bits(mlx_array *res, const int *shape, size_t shape_num, int width,
+                    const mlx_array key, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_random_bits", res, s);
+  wr_api_shape(shape, shape_num, "shape", &call.error);
+  struct wr_node *key_node = wr_api_array_or_none(key, "key", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_random_bits(&call.out, shape, wr_api_count(shape_num), width, key_node,
+                                    call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_random_categorical_shape(mlx_array *res, const mlx_array logits, int axis, const int *shape,
+                                 size_t shape_num, const mlx_array key, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_random_categorical_shape", res, s);
+  struct wr_node *logits_node = wr_api_array(logits, "logits", &call.error);
+  wr_api_shape(shape, shape_num, "shape", &call.error);
+  struct wr_node *key_node = wr_api_array_or_none(key, "key", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_random_categorical_shape(&call.out, logits_node, axis, shape,
+                                                 wr_api_count(shape_num), key_node, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_random_categorical_num_samples(mlx_array *res, const mlx_array logits_, int axis,
+                                       int num_samples, const mlx_array key, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_random_categorical_num_samples", res, s);
+  struct wr_node *logits__node = wr_api_array(logits_, "logits_", &call.error);
+  struct wr_node *key_node = wr_api_array_or_none(key, "key", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_random_categorical_num_samples(&call.out, logits__node, axis, num_samples,
+                                                       key_node, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_random_categorical(mlx_array *res, const mlx_array logits, int axis, const mlx_array key,
+                           const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_random_categorical", res, s);
+  struct wr_node *logits_node = wr_api_array(logits, "logits", &call.error);
+  struct wr_node *key_node = wr_api_array_or_none(key, "key", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_random_categorical(&call.out, logits_node, axis, key_node, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_random_gumbel(mlx_array *res, const int *shape, size_t shape_num, mlx_dtype dtype,
+                      const mlx_array key, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_random_gumbel", res, s);
+  wr_api_shape(shape, shape_num, "shape", &call.error);
+  enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
+  struct wr_node *key_node = wr_api_array_or_none(key, "key", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_random_gumbel(&call.out, shape, wr_api_count(shape_num), dtype_value,
+                                      key_node, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_random_laplace(mlx_array *res, const int *shape, size_t shape_num, mlx_dtype dtype,
+                       float loc, float scale, const mlx_array key, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_random_laplace", res, s);
+  wr_api_shape(shape, shape_num, "shape", &call.error);
+  enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
+  struct wr_node *key_node = wr_api_array_or_none(key, "key", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_random_laplace(&call.out, shape, wr_api_count(shape_num), dtype_value, loc,
+                                       scale, key_node, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_random_multivariate_normal(mlx_array *res, const mlx_array mean, const mlx_array cov,
+                                   const int *shape, size_t shape_num, mlx_dtype dtype,
+                                   const mlx_array key, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_random_multivariate_normal", res, s);
+  struct wr_node *mean_node = wr_api_array(mean, "mean", &call.error);
+  struct wr_node *cov_node = wr_api_array(cov, "cov", &call.error);
+  wr_api_shape(shape, shape_num, "shape", &call.error);
+  enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
+  struct wr_node *key_node = wr_api_array_or_none(key, "key", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_random_multivariate_normal(&call.out, mean_node, cov_node, shape,
+                                                   wr_api_count(shape_num), dtype_value, key_node,
+                                                   call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_random_normal(mlx_array *res, const int *shape, size_t shape_num, mlx_dtype dtype,
+                      float loc, float scale, const mlx_array key, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_random_normal", res, s);
+  wr_api_shape(shape, shape_num, "shape", &call.error);
+  enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
+  struct wr_node *key_node = wr_api_array_or_none(key, "key", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_random_normal(&call.out, shape, wr_api_count(shape_num), dtype_value, loc,
+                                      scale, key_node, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_random_normal_broadcast(mlx_array *res, const int *shape, size_t shape_num, mlx_dtype dtype,
+                                const mlx_array loc, const mlx_array scale, const mlx_array key,
+                                const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_random_normal_broadcast", res, s);
+  wr_api_shape(shape, shape_num, "shape", &call.error);
+  enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
+  struct wr_node *loc_node = wr_api_array_or_none(loc, "loc", &call.error);
+  struct wr_node *scale_node = wr_api_array_or_none(scale, "scale", &call.error);
+  struct wr_node *key_node = wr_api_array_or_none(key, "key", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_random_normal_broadcast(&call.out, shape, wr_api_count(shape_num),
+                                                dtype_value, loc_node, scale_node, key_node,
+                                                call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_random_permutation(mlx_array *res, const mlx_array x, int axis, const mlx_array key,
+                           const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_random_permutation", res, s);
+  struct wr_node *x_node = wr_api_array(x, "x", &call.error);
+  struct wr_node *key_node = wr_api_array_or_none(key, "key", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_random_permutation(&call.out, x_node, axis, key_node, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_random_permutation_arange(mlx_array *res, int x, const mlx_array key, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_random_permutation_arange", res, s);
+  struct wr_node *key_node = wr_api_array_or_none(key, "key", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_random_permutation_arange(&call.out, x, key_node, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_random_randint(mlx_array *res, const mlx_array low, const mlx_array high, const int *shape,
+                       size_t shape_num, mlx_dtype dtype, const mlx_array key, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_random_randint", res, s);
+  struct wr_node *low_node = wr_api_array(low, "low", &call.error);
+  struct wr_node *high_node = wr_api_array(high, "high", &call.error);
+  wr_api_shape(shape, shape_num, "shape", &call.error);
+  enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
+  struct wr_node *key_node = wr_api_array_or_none(key, "key", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_random_randint(&call.out, low_node, high_node, shape,
+                                       wr_api_count(shape_num), dtype_value, key_node, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_random_split_num(mlx_array *res, const mlx_array key, int num, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_random_split_num", res, s);
+  struct wr_node *key_node = wr_api_array(key, "key", &call.error);
+  if (!call.error) call.error = wr_ops_random_split(&call.out, key_node, num, call.stream);
+  return wr_api_end(&call);
+}
+
+int mlx_random_truncated_normal(mlx_array *res, const mlx_array lower, const mlx_array upper,
+                                const int *shape, size_t shape_num, mlx_dtype dtype,
+                                const mlx_array key, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_random_truncated_normal", res, s);
+  struct wr_node *lower_node = wr_api_array(lower, "lower", &call.error);
+  struct wr_node *upper_node = wr_api_array(upper, "upper", &call.error);
+  wr_api_shape(shape, shape_num, "shape", &call.error);
+  enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
+  struct wr_node *key_node = wr_api_array_or_none(key, "key", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_random_truncated_normal(&call.out, lower_node, upper_node, shape,
+                                                wr_api_count(shape_num), dtype_value, key_node,
+                                                call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_random_uniform(mlx_array *res, const mlx_array low, const mlx_array high, const int *shape,
+                       size_t shape_num, mlx_dtype dtype, const mlx_array key, const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_random_uniform", res, s);
+  struct wr_node *low_node = wr_api_array(low, "low", &call.error);
+  struct wr_node *high_node = wr_api_array(high, "high", &call.error);
+  wr_api_shape(shape, shape_num, "shape", &call.error);
+  enum wr_dtype dtype_value = wr_api_dtype(dtype, "dtype", &call.error);
+  struct wr_node *key_node = wr_api_array_or_none(key, "key", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_random_uniform(&call.out, low_node, high_node, shape,
+                                       wr_api_count(shape_num), dtype_value, key_node, call.stream);
+  }
   return wr_api_end(&call);
 }
