@@ -1,6 +1,23 @@
-/* Lists of all objects of a kind; see list.h. */
+/* Lists; see list.h. */
 
 #include "base/list.h"
+
+void wr_dlist_append(struct wr_dlist *list, struct wr_link *link) {
+  *link = (struct wr_link){.prev = list->tail};
+  *(list->tail ? &list->tail->next : &list->head) = link;
+  list->tail = link;
+}
+
+void wr_dlist_prepend(struct wr_dlist *list, struct wr_link *link) {
+  *link = (struct wr_link){.next = list->head};
+  *(list->head ? &list->head->prev : &list->tail) = link;
+  list->head = link;
+}
+
+void wr_dlist_remove(struct wr_dlist *list, struct wr_link *link) {
+  *(link->prev ? &link->prev->next : &list->head) = link->next;
+  *(link->next ? &link->next->prev : &list->tail) = link->prev;
+}
 
 static struct wr_listed *listed_of(const struct wr_list *list, void *object) {
   return (struct wr_listed *)((char *)object + list->offset);
@@ -11,20 +28,14 @@ static void *object_of(const struct wr_list *list, struct wr_listed *listed) {
 }
 
 void wr_list_enter(struct wr_list *list, void *object) {
-  struct wr_listed *p = listed_of(list, object);
   wr_mutex_lock(&list->lock);
-  p->next = list->first;
-  p->link = &list->first;
-  if (p->next) p->next->link = &p->next;
-  list->first = p;
+  wr_listed_enter(listed_of(list, object), &list->first);
   wr_mutex_unlock(&list->lock);
 }
 
 void wr_list_leave(struct wr_list *list, void *object) {
-  struct wr_listed *p = listed_of(list, object);
   wr_mutex_lock(&list->lock);
-  *p->link = p->next;
-  if (p->next) p->next->link = p->link;
+  wr_listed_leave(listed_of(list, object));
   wr_mutex_unlock(&list->lock);
 }
 

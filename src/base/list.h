@@ -1,18 +1,52 @@
 #ifndef WR_BASE_LIST_H
 #define WR_BASE_LIST_H
 
-/* Lists of all objects of a kind, in no order, each under a lock of its own. An object has a member
-   `listed` for it, so entering takes no memory, and leaving no search. Whoever has a list, of
-   static storage, gives it the lock and the offset, and a row of base/fork.h. */
+/* Lists whose links stand in what they list: entering takes no memory, and leaving no search. What
+   is empty is all zeros. Those who have a list guard it. */
 
 #include <stddef.h>
 
 #include "base/lock.h"
 
+/* ---- lists with one end: the newest comes first ---- */
+
 struct wr_listed {
-  struct wr_listed *next;  /* under the list's LOCK */
-  struct wr_listed **link; /* under the list's LOCK; what points to this one */
+  struct wr_listed *next;
+  struct wr_listed **link; /* what points to this one */
 };
+
+static inline void wr_listed_enter(struct wr_listed *p, struct wr_listed **first) {
+  p->next = *first;
+  p->link = first;
+  if (p->next) p->next->link = &p->next;
+  *first = p;
+}
+static inline void wr_listed_leave(struct wr_listed *p) {
+  *p->link = p->next;
+  if (p->next) p->next->link = p->link;
+}
+
+/* ---- lists with two ends ---- */
+
+struct wr_link {
+  struct wr_link *prev;
+  struct wr_link *next;
+};
+
+struct wr_dlist {
+  struct wr_link *head;
+  struct wr_link *tail;
+};
+
+void wr_dlist_append(struct wr_dlist *list, struct wr_link *link);
+void wr_dlist_prepend(struct wr_dlist *list, struct wr_link *link);
+/* It stands in this list. */
+void wr_dlist_remove(struct wr_dlist *list, struct wr_link *link);
+
+/* ---- all objects of a kind, in no order, under a lock of their own ----
+
+   An object has a member `listed` for it. Whoever has a list, of static storage, gives it the lock
+   and the offset, and a row of base/fork.h. */
 
 struct wr_list {
   struct wr_mutex lock;

@@ -9,8 +9,8 @@
      taken away only by a compare-and-swap from READY with no readers to FILLING, and a reader comes
      in only by one from READY; so no reader is ever left with bytes that are gone. It acquires what
      was released with READY.
-   - All forms stand in one ring besides, under LOCK (rank ALLOCATOR, taken with no other), by which
-     they are found when memory is short. A form leaves the ring before its memory goes.
+   - All forms stand in one list besides, under LOCK (rank ALLOCATOR, taken with no other), by which
+     they are found when memory is short. A form leaves it before its memory goes.
 
    A thread that finds a form FILLING does not wait, but works without; so the thread that fills may
    be held up, or be missing in the child of a fork, where such forms are without bytes again. */
@@ -43,9 +43,9 @@ struct list {
 
 static struct {
   struct wr_mutex lock;
-  struct wr_link ring; /* under LOCK */
-  wr_atomic_u64 bytes; /* atomic RELAXED */
-} all = {.lock = WR_MUTEX_INIT(WR_RANK_ALLOCATOR), .ring = {&all.ring, &all.ring}};
+  struct wr_dlist forms; /* under LOCK */
+  wr_atomic_u64 bytes;   /* atomic RELAXED */
+} all = {.lock = WR_MUTEX_INIT(WR_RANK_ALLOCATOR)};
 
 /* ---- marks ---- */
 
@@ -103,8 +103,7 @@ static struct wr_form *find(struct list *list, const struct wr_form_key *key) {
 
 static void enter_locked(struct list *list, struct wr_form *f) {
   f->next = wr_load_relaxed(&list->first); /* relaxed: written under this lock */
-  f->link = (struct wr_link){.prev = all.ring.prev, .next = &all.ring};
-  f->link.prev->next = f->link.next->prev = &f->link;
+  wr_dlist_append(&all.forms, &f->link);
   list->count++;
   wr_store_release(&list->first, f); /* release: the form is whole */
 }
@@ -201,13 +200,10 @@ void wr_form_leave(struct wr_form *form) {
 
 /* ---- ends ---- */
 
-/* Under LOCK: a form that ends waits until a walk of the ring is over. */
-static void leave_ring(struct wr_form *first) {
+/* Under LOCK: a form that ends waits until a walk of all is over. */
+static void leave_all(struct wr_form *first) {
   wr_mutex_lock(&all.lock);
-  for (struct wr_form *f = first; f; f = f->next) {
-    f->link.prev->next = f->link.next;
-    f->link.next->prev = f->link.prev;
-  }
+  for (struct wr_form *f = first; f; f = f->next) wr_dlist_remove(&all.forms, &f->link);
   wr_mutex_unlock(&all.lock);
 }
 
@@ -216,7 +212,7 @@ void wr_forms_end_slow(struct wr_buffer *b) {
   wr_store_relaxed(&b->derived, NULL);
   if (!list) return;
   struct wr_form *f = wr_load_relaxed(&list->first);
-  leave_ring(f);
+  leave_all(f);
   while (f) {
     struct wr_form *next = f->next;
     wr_buffer_release(take_bytes(f));
@@ -229,7 +225,7 @@ void wr_forms_end_slow(struct wr_buffer *b) {
 bool wr_forms_drop(void) {
   struct wr_buffer *out = NULL;
   wr_mutex_lock(&all.lock);
-  for (struct wr_link *l = all.ring.next; l != &all.ring; l = l->next) {
+  for (struct wr_link *l = all.forms.head; l; l = l->next) {
     struct wr_form *f = WR_CONTAINER_OF(l, struct wr_form, link);
     uint32_t state = READY;
     if (!wr_cas_acq_rel(&f->state, &state, FILLING)) continue;
@@ -251,7 +247,7 @@ bool wr_forms_drop(void) {
    Relaxed: the only thread. */
 static void forget_holders(void) {
   uint64_t sum = 0;
-  for (struct wr_link *l = all.ring.next; l != &all.ring; l = l->next) {
+  for (struct wr_link *l = all.forms.head; l; l = l->next) {
     struct wr_form *f = WR_CONTAINER_OF(l, struct wr_form, link);
     wr_store_relaxed(&f->state, wr_load_relaxed(&f->state) & READY);
     if (f->bytes) sum += f->bytes->bytes;

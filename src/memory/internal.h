@@ -8,6 +8,7 @@
 
 #include "base/atomic.h"
 #include "base/base.h"
+#include "base/list.h"
 #include "memory/buffer.h"
 
 /* Size classes: multiples of 64 bytes up to 512, then eight steps per doubling, so that at most an
@@ -92,10 +93,6 @@ struct wr_buffer *wr_magazine_take_all(void);
 size_t wr_magazine_fork_child(void);
 
 /* ---- buffers with a mapping of their own, which can be wired: the host's large ones ---- */
-
-struct wr_link {
-  struct wr_link *prev, *next;
-};
 
 struct wr_mapped_buffer {
   struct wr_buffer buffer;

@@ -25,15 +25,13 @@ static struct {
   wr_atomic_u64 limit;   /* atomic RELAXED: as set, without the guards */
   wr_atomic_u64 asked;   /* atomic RELAXED: units that open guards ask for */
   struct wr_mutex lock;  /* rank ALLOCATOR */
-  struct wr_link loose;  /* under LOCK: not wired; those not tried in this pass come first */
-  struct wr_link wired;  /* under LOCK: wired, the oldest first */
+  struct wr_dlist loose; /* under LOCK: not wired; those not tried in this pass come first */
+  struct wr_dlist wired; /* under LOCK: wired, the oldest first */
   wr_atomic_u64 bytes;   /* atomic RELAXED, written under LOCK: wired, or about to be */
   wr_atomic_u64 refused; /* atomic RELAXED, written under LOCK: of loose buffers */
   uint64_t pass;         /* under LOCK: changes of the limit so far */
   uint32_t generation;   /* under LOCK: forks between the first process and this one */
-} state = {.lock = WR_MUTEX_INIT(WR_RANK_ALLOCATOR),
-           .loose = {&state.loose, &state.loose},
-           .wired = {&state.wired, &state.wired}};
+} state = {.lock = WR_MUTEX_INIT(WR_RANK_ALLOCATOR)};
 
 /* ---- the limit: relaxed loads, since the lock orders what is decided by it ---- */
 
@@ -57,20 +55,13 @@ static bool fits(size_t bytes) {
 
 /* ---- lists ---- */
 
-static struct wr_mapped_buffer *first(const struct wr_link *list) {
-  if (list->next == list) return NULL;
-  return WR_CONTAINER_OF(list->next, struct wr_mapped_buffer, link);
+static struct wr_mapped_buffer *first(const struct wr_dlist *list) {
+  return list->head ? WR_CONTAINER_OF(list->head, struct wr_mapped_buffer, link) : NULL;
 }
 
-static void append_locked(struct wr_link *list, struct wr_link *link) {
-  link->prev = list->prev;
-  link->next = list;
-  link->prev->next = link->next->prev = link;
-}
-
-static void unlink_locked(struct wr_link *link) {
-  link->prev->next = link->next;
-  link->next->prev = link->prev;
+/* Of a buffer that is not busy: where it stands. */
+static struct wr_dlist *list_of(const struct wr_mapped_buffer *m) {
+  return m->wired ? &state.wired : &state.loose;
 }
 
 /* ---- one buffer ---- */
@@ -141,7 +132,7 @@ static bool follow_limit_locked(struct wr_mapped_buffer *m) {
   while (done && decide_locked(m)) done = change_locked(m) || !m->wired;
   m->busy = false;
   if (!m->dying) {
-    append_locked(m->wired ? &state.wired : &state.loose, &m->link);
+    wr_dlist_append(list_of(m), &m->link);
     return done;
   }
   discount_locked(m);
@@ -152,7 +143,7 @@ static bool follow_limit_locked(struct wr_mapped_buffer *m) {
 }
 
 static bool take_and_settle_locked(struct wr_mapped_buffer *m) {
-  unlink_locked(&m->link);
+  wr_dlist_remove(list_of(m), &m->link);
   return follow_limit_locked(m);
 }
 
@@ -170,7 +161,7 @@ bool wr_wired_remove(struct wr_mapped_buffer *m) {
   if (busy) {
     m->dying = true;
   } else if (here) {
-    unlink_locked(&m->link);
+    wr_dlist_remove(list_of(m), &m->link);
     discount_locked(m);
   }
   wr_mutex_unlock(&state.lock);
@@ -233,8 +224,7 @@ size_t wr_memory_wired_shortfall(void) {
    change. Buffers of the parent's are left as they are; the child's own are wired. */
 void wr_wired_fork_child(void) {
   wr_mutex_init(&state.lock, WR_RANK_ALLOCATOR);
-  state.loose = (struct wr_link){&state.loose, &state.loose};
-  state.wired = (struct wr_link){&state.wired, &state.wired};
+  state.loose = state.wired = (struct wr_dlist){0};
   wr_store_relaxed(&state.bytes, 0u);
   wr_store_relaxed(&state.refused, 0u);
   state.generation++;

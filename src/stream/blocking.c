@@ -22,16 +22,15 @@ enum { MAX_THREADS = WR_TORTURED ? 2 : 64 };
 
 static struct {
   struct wr_mutex lock;
-  struct wr_cond wake;      /* with LOCK: there is work, or the threads are to end */
-  struct wr_cond done;      /* with LOCK: a thread has ended */
-  struct wr_blocking *head; /* under LOCK: what no thread has taken yet */
-  struct wr_blocking *tail; /* under LOCK */
-  size_t queued;            /* under LOCK: how much that is */
-  size_t threads;           /* under LOCK */
-  size_t idle;              /* under LOCK */
-  size_t waiting;           /* under LOCK: threads that wait inside the user's code */
-  int stopping;             /* under LOCK: calls that wait for the end; idle threads leave */
-  struct wr_ended ended;    /* under LOCK: the thread that ended last */
+  struct wr_cond wake;   /* with LOCK: there is work, or the threads are to end */
+  struct wr_cond done;   /* with LOCK: a thread has ended */
+  struct wr_dlist queue; /* under LOCK: what no thread has taken yet */
+  size_t queued;         /* under LOCK: how much that is */
+  size_t threads;        /* under LOCK */
+  size_t idle;           /* under LOCK */
+  size_t waiting;        /* under LOCK: threads that wait inside the user's code */
+  int stopping;          /* under LOCK: calls that wait for the end; idle threads leave */
+  struct wr_ended ended; /* under LOCK: the thread that ended last */
 } pool = {.lock = WR_MUTEX_INIT(WR_RANK_EVENT), .wake = {PTHREAD_COND_INITIALIZER}};
 
 void wr_blocking_init(void) {
@@ -44,16 +43,15 @@ static struct wr_blocking *take_locked(void) {
   uint64_t until = wr_clock_ns() + IDLE_NS;
   bool in_time = true;
   pool.idle++;
-  while (!pool.head && pool.stopping == 0 && in_time) {
+  while (!pool.queue.head && pool.stopping == 0 && in_time) {
     in_time = wr_cond_wait_until(&pool.wake, &pool.lock, until);
   }
   pool.idle--;
-  struct wr_blocking *work = pool.head;
-  if (!work) return NULL;
-  pool.head = work->next;
-  if (!pool.head) pool.tail = NULL;
+  struct wr_link *first = pool.queue.head;
+  if (!first) return NULL;
+  wr_dlist_remove(&pool.queue, first);
   pool.queued--;
-  return work;
+  return WR_CONTAINER_OF(first, struct wr_blocking, queued);
 }
 
 static void *blocking_main(void *arg) {
@@ -88,13 +86,7 @@ struct wr_error *wr_blocking_submit(struct wr_blocking *work) {
   wr_mutex_lock(&pool.lock);
   int refusal = have_thread_locked() ? 0 : errno;
   if (refusal == 0) {
-    work->next = NULL;
-    if (pool.head) {
-      pool.tail->next = work;
-    } else {
-      pool.head = work;
-    }
-    pool.tail = work;
+    wr_dlist_append(&pool.queue, &work->queued);
     pool.queued++;
     wr_cond_signal(&pool.wake);
   }
@@ -109,7 +101,7 @@ struct wr_error *wr_blocking_submit(struct wr_blocking *work) {
 void wr_blocking_waits(bool begins) {
   wr_mutex_lock(&pool.lock);
   pool.waiting += begins ? 1 : (size_t)-1;
-  if (begins && pool.head && pool.idle < pool.queued) {
+  if (begins && pool.idle < pool.queued) {
     pthread_t thread;
     bool more = pool.threads < MAX_THREADS + pool.waiting;
     if (more && wr_thread_start(blocking_main, NULL, &thread)) pool.threads++;
@@ -152,8 +144,7 @@ void wr_dump_blocking(struct wr_dump *d) {
    anew. */
 static void forget_in_child(void) {
   wr_blocking_init();
-  pool.head = NULL;
-  pool.tail = NULL;
+  pool.queue = (struct wr_dlist){0};
   pool.queued = 0;
   pool.threads = 0;
   pool.idle = 0;

@@ -7,15 +7,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/heap.h"
 #include "core/error.h"
 
 /* What a request has among those that have a deadline. */
 struct wr_deadline {
-  uint64_t at;              /* under LOCK; by wr_clock_ns */
-  bool listed;              /* under LOCK */
-  struct wr_deadline *down; /* under LOCK, these: the first of those below, the next beside, and */
-  struct wr_deadline *next; /* who points here by one of the two; a root has neither of these */
-  struct wr_deadline *back;
+  struct wr_heaped due; /* under LOCK; its key by wr_clock_ns */
+  bool listed;          /* under LOCK */
 };
 
 /* Sees to it that the thread is there that ends requests whose deadline passes. */

@@ -67,9 +67,8 @@ struct wr_stream {
   wr_atomic_u64 shown_until; /* atomic RELAXED: what the timeline shows ends then (timeline.h) */
   uint64_t asleep_since;     /* under LOCK: SUSPENDED then; 0: no trace ran */
 
-  struct wr_stream *ready_next; /* under the pool's LOCK, these six; see ready.h */
-  struct wr_stream *ready_prev;
-  struct wr_stream *ready_child;
+  struct wr_link ready_link;  /* under the pool's LOCK, these five; see ready.h */
+  struct wr_heaped ready_due; /* in place of ready_link, with a deadline */
   bool in_ready_list;
   enum wr_wear ready_wear;
   struct wr_urgency ready_urgency;

@@ -18,11 +18,12 @@
    stream waits for the fresh ones before it in the list and for one worn one after every three of
    those, however many worn ones there are; and of four turns at least one is a worn stream's.
 
-   Streams with deadlines stand in pairing heaps: nothing is allocated, and one that leaves from the
-   middle costs no more than the first. */
+   Streams with deadlines stand in heaps (base/heap.h). */
 
 #include <stdbool.h>
 
+#include "base/heap.h"
+#include "base/list.h"
 #include "stream/urgency.h"
 
 struct wr_stream;
@@ -30,19 +31,15 @@ struct wr_stream;
 enum wr_wear { WR_FRESH, WR_WORN, WR_WEARS };
 enum { WR_SHARE = 8, WR_FRESH_IN_A_ROW = 3 };
 
-struct wr_ready_list {
-  struct wr_stream *head; /* under the pool's LOCK, as all here */
-  struct wr_stream *tail;
-};
-
 struct wr_ready_class {
-  struct wr_ready_list lists[WR_WEARS];
-  struct wr_stream *due[WR_WEARS]; /* with deadlines: the roots of heaps */
+  struct wr_dlist lists[WR_WEARS];
+  struct wr_heaped *due[WR_WEARS]; /* with deadlines: the roots of heaps */
   int fresh_taken;                 /* since a worn one was taken, or none waited */
   int due_taken;                   /* since one without a deadline was, or none waited */
   int taken;                       /* since one of a lower class was, or none waited */
 };
 
+/* Under the pool's LOCK, all of it. */
 struct wr_ready {
   struct wr_ready_class classes[WR_CLASSES];
   int64_t count;

@@ -11,7 +11,7 @@
 #include "stream/internal.h"
 
 struct wr_callback {
-  struct wr_callback *next; /* under LOCK */
+  struct wr_link queued; /* under LOCK */
   void (*fn)(void *);
   void *data;
   const char *what; /* a text for good: what kind of function it is */
@@ -19,30 +19,28 @@ struct wr_callback {
 
 static struct {
   struct wr_mutex lock;
-  struct wr_cond wake;      /* with LOCK: there are calls */
-  struct wr_cond done;      /* with LOCK: `finished` went up */
-  struct wr_callback *head; /* under LOCK */
-  struct wr_callback *tail; /* under LOCK */
-  uint64_t queued;          /* under LOCK: calls ever handed in */
-  uint64_t finished;        /* under LOCK: calls ever run */
-  bool running;             /* under LOCK: the thread exists */
-  int stopping;             /* under LOCK: calls that wait for it to end; meanwhile it leaves when
-                               nothing is queued */
-  struct wr_ended ended;    /* under LOCK: the thread before this one, or this one */
+  struct wr_cond wake;   /* with LOCK: there are calls */
+  struct wr_cond done;   /* with LOCK: `finished` went up */
+  struct wr_dlist queue; /* under LOCK */
+  uint64_t queued;       /* under LOCK: calls ever handed in */
+  uint64_t finished;     /* under LOCK: calls ever run */
+  bool running;          /* under LOCK: the thread exists */
+  int stopping;          /* under LOCK: calls that wait for it to end; meanwhile it leaves when
+                            nothing is queued */
+  struct wr_ended ended; /* under LOCK: the thread before this one, or this one */
 } reclaimer = {.lock = WR_MUTEX_INIT(WR_RANK_EVENT), .wake = {PTHREAD_COND_INITIALIZER}};
 
 void wr_reclaimer_init(void) { wr_cond_init(&reclaimer.done); }
 
 /* The next call; NULL when the thread is to end. */
 static struct wr_callback *take_locked(void) {
-  while (!reclaimer.head && reclaimer.stopping == 0) {
+  while (!reclaimer.queue.head && reclaimer.stopping == 0) {
     wr_cond_wait(&reclaimer.wake, &reclaimer.lock);
   }
-  struct wr_callback *call = reclaimer.head;
-  if (!call) return NULL;
-  reclaimer.head = call->next;
-  if (!reclaimer.head) reclaimer.tail = NULL;
-  return call;
+  struct wr_link *first = reclaimer.queue.head;
+  if (!first) return NULL;
+  wr_dlist_remove(&reclaimer.queue, first);
+  return WR_CONTAINER_OF(first, struct wr_callback, queued);
 }
 
 void wr_reclaimer_run_here(struct wr_callback *call) {
@@ -106,12 +104,7 @@ struct wr_error *wr_reclaimer_reserve(void (*fn)(void *), void *data, const char
 
 void wr_reclaimer_post(struct wr_callback *call) {
   wr_mutex_lock(&reclaimer.lock);
-  if (reclaimer.head) {
-    reclaimer.tail->next = call;
-  } else {
-    reclaimer.head = call;
-  }
-  reclaimer.tail = call;
+  wr_dlist_append(&reclaimer.queue, &call->queued);
   reclaimer.queued++;
   /* The thread that ran when the call was reserved may have been shut down since. Where it cannot
      be started again, the call waits for the next one. */
@@ -162,8 +155,7 @@ void wr_dump_reclaimer(struct wr_dump *d) {
 static void forget_in_child(void) {
   wr_cond_init(&reclaimer.wake);
   wr_cond_init(&reclaimer.done);
-  reclaimer.head = NULL;
-  reclaimer.tail = NULL;
+  reclaimer.queue = (struct wr_dlist){0};
   reclaimer.finished = reclaimer.queued;
   reclaimer.running = false;
   reclaimer.ended.there = false;

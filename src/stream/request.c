@@ -20,13 +20,12 @@ struct wr_request {
   wr_atomic_u32 class;      /* atomic RELAXED: a plain value, enum wr_class */
   wr_atomic_u64 at_once;    /* atomic RELAXED: commands that began as they were submitted */
   struct wr_deadline timer; /* under the deadlines' LOCK */
-  struct wr_request *next;  /* under the list's LOCK */
-  struct wr_request **link; /* under the list's LOCK: what points to this one */
+  struct wr_listed listed;  /* under the list's LOCK */
   struct wr_mutex lock;
   struct wr_request_work *first;       /* under LOCK: in the order in which it was submitted */
   struct wr_request_work *last;        /* under LOCK */
-  struct wr_request_sleeper *sleepers; /* under LOCK */
-  struct wr_request_hook *hooks;       /* under LOCK */
+  struct wr_listed *sleepers;          /* under LOCK */
+  struct wr_listed *hooks;             /* under LOCK */
   struct wr_request_numbers numbers;   /* under LOCK */
   struct wr_request_budget budget;     /* each field says */
   uint8_t trace_id[WR_TRACE_ID_BYTES]; /* under LOCK */
@@ -38,39 +37,29 @@ _Static_assert(offsetof(struct wr_request, head) == 0, "request.h looks without 
 
 /* ---- the list ---- */
 
-static struct wr_mutex list_lock = WR_MUTEX_INIT(WR_RANK_REGISTRY);
-static struct wr_request *list; /* under LOCK */
-static uint32_t last_number;    /* under LOCK */
-static bool come_round;         /* under LOCK: numbers may be those of requests that are alive */
+static struct wr_list list = {.lock = WR_MUTEX_INIT(WR_RANK_REGISTRY),
+                              .offset = offsetof(struct wr_request, listed)};
+static uint32_t last_number; /* under LOCK */
+static bool come_round;      /* under LOCK: numbers may be those of requests that are alive */
 
 static bool is_taken_locked(uint32_t number) {
-  const struct wr_request *r = come_round ? list : NULL;
-  while (r && r->head.number != number) r = r->next;
+  struct wr_request *r = come_round ? wr_list_first(&list) : NULL;
+  while (r && r->head.number != number) r = wr_list_next(&list, r);
   return r != NULL;
 }
 
 static void enter_list(struct wr_request *r) {
-  wr_mutex_lock(&list_lock);
+  wr_mutex_lock(&list.lock);
   do {
     if (++last_number == 0) come_round = true;
   } while (last_number == 0 || is_taken_locked(last_number));
   r->head.number = last_number;
-  r->next = list;
-  r->link = &list;
-  if (list) list->link = &r->next;
-  list = r;
-  wr_mutex_unlock(&list_lock);
-}
-
-static void leave_list(struct wr_request *r) {
-  wr_mutex_lock(&list_lock);
-  *r->link = r->next;
-  if (r->next) r->next->link = r->link;
-  wr_mutex_unlock(&list_lock);
+  wr_listed_enter(&r->listed, &list.first);
+  wr_mutex_unlock(&list.lock);
 }
 
 static void begin_in_child(void) {
-  for (struct wr_request *r = list; r; r = r->next) {
+  for (struct wr_request *r = wr_list_first(&list); r; r = wr_list_next(&list, r)) {
     wr_mutex_init(&r->lock, WR_RANK_REQUEST);
     r->first = NULL;
     r->last = NULL;
@@ -82,7 +71,7 @@ static void begin_in_child(void) {
 }
 
 static struct wr_fork_row fork_row = {
-    .rank = WR_RANK_REGISTRY, .lock = &list_lock, .child = begin_in_child};
+    .rank = WR_RANK_REGISTRY, .lock = &list.lock, .child = begin_in_child};
 __attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
 
 /* ---- life ---- */
@@ -116,7 +105,7 @@ static void forget_deadline(struct wr_request *r) {
 void wr_request_release(struct wr_request *r) {
   if (!r || !wr_ref_drop(&r->head.refs)) return;
   forget_deadline(r);
-  leave_list(r);
+  wr_list_leave(&list, r);
   wr_budget_release(wr_request_account(&r->budget));
   wr_error_release(r->budget.error);
   wr_mutex_destroy(&r->lock);
@@ -262,24 +251,25 @@ struct wr_request_work *wr_request_last_locked(struct wr_request *r) {
 /* ---- ending ---- */
 
 static void wake_sleepers_locked(struct wr_request *r) {
-  for (struct wr_request_sleeper *s = r->sleepers; s; s = s->next) {
+  for (struct wr_listed *p = r->sleepers; p; p = p->next) {
+    struct wr_request_sleeper *s = WR_CONTAINER_OF(p, struct wr_request_sleeper, listed);
     wr_mutex_lock(s->lock);
     wr_cond_broadcast(s->wake);
     wr_mutex_unlock(s->lock);
   }
 }
 
-static struct wr_request_hook *take_hooks_locked(struct wr_request *r) {
-  struct wr_request_hook *hooks = r->hooks;
+static struct wr_listed *take_hooks_locked(struct wr_request *r) {
+  struct wr_listed *hooks = r->hooks;
   r->hooks = NULL;
-  for (struct wr_request_hook *h = hooks; h; h = h->next) h->link = NULL;
+  for (struct wr_listed *h = hooks; h; h = h->next) h->link = NULL;
   return hooks;
 }
 
-static void call_hooks(struct wr_request_hook *hooks) {
+static void call_hooks(struct wr_listed *hooks) {
   while (hooks) {
-    struct wr_request_hook *h = hooks;
-    hooks = h->next;
+    struct wr_request_hook *h = WR_CONTAINER_OF(hooks, struct wr_request_hook, listed);
+    hooks = hooks->next;
     h->ended(h);
   }
 }
@@ -316,7 +306,7 @@ static void end(struct wr_request *r, enum wr_request_end how) {
   wr_mutex_lock(&r->lock);
   const struct wr_request_work_kind *kind = r->first ? r->first->kind : NULL;
   bool ended = end_locked(r, how, &taken);
-  struct wr_request_hook *hooks = ended ? take_hooks_locked(r) : NULL;
+  struct wr_listed *hooks = ended ? take_hooks_locked(r) : NULL;
   wr_mutex_unlock(&r->lock);
   if (ended) forget_deadline(r);
   call_hooks(hooks);
@@ -368,20 +358,16 @@ enum weir_status wr_request_status(struct wr_request *r) {
 
 bool wr_request_hook(struct wr_request *r, struct wr_request_hook *h) {
   if (!wr_request_open(r)) return false;
-  h->next = r->hooks;
-  h->link = &r->hooks;
-  if (h->next) h->next->link = &h->next;
-  r->hooks = h;
+  wr_listed_enter(&h->listed, &r->hooks);
   wr_request_close(r);
   return true;
 }
 
 bool wr_request_unhook(struct wr_request *r, struct wr_request_hook *h) {
   wr_mutex_lock(&r->lock);
-  const bool there = h->link != NULL;
-  if (there) *h->link = h->next;
-  if (there && h->next) h->next->link = h->link;
-  h->link = NULL;
+  const bool there = h->listed.link != NULL;
+  if (there) wr_listed_leave(&h->listed);
+  h->listed.link = NULL;
   wr_mutex_unlock(&r->lock);
   return there;
 }
@@ -458,17 +444,13 @@ struct wr_error *wr_request_budget_error(struct wr_request *r) {
 
 void wr_request_sleep_begin(struct wr_request *r, struct wr_request_sleeper *s) {
   wr_mutex_lock(&r->lock);
-  s->next = r->sleepers;
-  s->link = &r->sleepers;
-  if (s->next) s->next->link = &s->next;
-  r->sleepers = s;
+  wr_listed_enter(&s->listed, &r->sleepers);
   wr_mutex_unlock(&r->lock);
 }
 
 void wr_request_sleep_end(struct wr_request *r, struct wr_request_sleeper *s) {
   wr_mutex_lock(&r->lock);
-  *s->link = s->next;
-  if (s->next) s->next->link = s->link;
+  wr_listed_leave(&s->listed);
   wr_mutex_unlock(&r->lock);
 }
 
@@ -526,11 +508,13 @@ static void tell_request(struct wr_dump *d, const struct wr_request *copy) {
 
 void wr_dump_requests(struct wr_dump *d) {
   enum { MOST = 1 << 16, MOST_TOLD = 256 };
-  struct wr_request *at, copy;
+  struct wr_listed *at;
+  struct wr_request copy;
   int idle = 0, told = 0, left_out = 0;
   wr_dump_say(d, "requests:\n");
-  if (!wr_peek((void *)&at, &list, sizeof at)) return;
-  for (int i = 0; i < MOST && look_at(at, &copy); i++, at = copy.next) {
+  if (!wr_peek((void *)&at, &list.first, sizeof at)) return;
+  for (int i = 0; i < MOST && at; i++, at = copy.listed.next) {
+    if (!look_at(WR_CONTAINER_OF(at, struct wr_request, listed), &copy)) break;
     if (!copy.first) {
       idle++;
     } else if (told++ < MOST_TOLD) {

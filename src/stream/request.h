@@ -21,7 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/lock.h"
+#include "base/list.h"
 #include "stream/stream.h"
 
 struct wr_node;
@@ -180,8 +180,8 @@ void wr_request_unlink_locked(struct wr_request_work *work);
  */
 struct wr_request_hook {
   void (*ended)(struct wr_request_hook *hook); /* immutable after publish; may free it */
-  struct wr_request_hook *next;                /* under the request's LOCK, then of who ends it */
-  struct wr_request_hook **link;               /* under the request's LOCK; NULL: in no list */
+  struct wr_listed
+      listed; /* under the request's LOCK, then of who ends it; link NULL: in no list */
 };
 /* False, and it will not be called, when the request has ended. */
 bool wr_request_hook(struct wr_request *request, struct wr_request_hook *hook);
@@ -192,10 +192,9 @@ bool wr_request_unhook(struct wr_request *request, struct wr_request_hook *hook)
 
 /* A thread that sleeps with a lock of its own. Whoever ends the request wakes it by that. */
 struct wr_request_sleeper {
-  struct wr_mutex *lock;            /* immutable after publish */
-  struct wr_cond *wake;             /* immutable after publish */
-  struct wr_request_sleeper *next;  /* under the request's LOCK */
-  struct wr_request_sleeper **link; /* under the request's LOCK */
+  struct wr_mutex *lock;   /* immutable after publish */
+  struct wr_cond *wake;    /* immutable after publish */
+  struct wr_listed listed; /* under the request's LOCK */
 };
 void wr_request_sleep_begin(struct wr_request *request, struct wr_request_sleeper *sleeper);
 void wr_request_sleep_end(struct wr_request *request, struct wr_request_sleeper *sleeper);

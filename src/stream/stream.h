@@ -192,10 +192,9 @@ enum wr_step {
 struct wr_drain; /* why the draining thread drains, and when it stops */
 
 struct wr_task {
-  struct wr_task *next;       /* under the stream's LOCK */
-  struct wr_task *due_next;   /* under the stream's LOCK: see urgency.h */
-  struct wr_task *due_before; /* the same */
-  struct wr_urgency wants;    /* its own until it is submitted, then under the stream's LOCK */
+  struct wr_task *next;    /* under the stream's LOCK */
+  struct wr_link due;      /* under the stream's LOCK: see urgency.h */
+  struct wr_urgency wants; /* its own until it is submitted, then under the stream's LOCK */
   enum wr_step (*run)(struct wr_task *task, struct wr_stream *stream, struct wr_drain *drain);
   bool is_marker; /* immutable after publish: no work by itself, so that the stream may be idle */
   bool is_brief;  /* immutable after publish: takes microseconds, see wr_stream_run_brief */
@@ -248,8 +247,8 @@ void wr_stream_help(struct wr_stream *stream, struct wr_completion *c);
    pool has the rest, and it sleeps. */
 void wr_stream_help_in(struct wr_request *request, struct wr_stream *stream,
                        struct wr_completion *c);
-/* As that, but returns as soon as other threads drain all of them, a device works, or a worker has
-   taken a stream. */
+/* As wr_stream_help, but returns as soon as other threads drain all of them, a device works, or a
+   worker has taken a stream. */
 void wr_stream_help_at_once(struct wr_stream *stream, struct wr_completion *c);
 /* True when the stream, or what it is blocked by, can be drained and nobody does: a look, which may
    be out of date as it returns. */
@@ -300,7 +299,7 @@ void wr_reclaimer_run_due(struct wr_callback *call);
 /* Work that may block, for as long as it likes: run(work) is called once, on a thread for such
    work, with no lock held. When the system refuses a thread it is not. */
 struct wr_blocking {
-  struct wr_blocking *next; /* the queue's */
+  struct wr_link queued; /* under the queue's LOCK */
   void (*run)(void *work);
 };
 struct wr_error *wr_blocking_submit(struct wr_blocking *work);

@@ -20,9 +20,13 @@ static bool is_sooner(uint64_t deadline, uint64_t than) {
   return deadline && (!than || deadline < than);
 }
 
+static struct wr_task *due_task(struct wr_link *due) {
+  return WR_CONTAINER_OF(due, struct wr_task, due);
+}
+
 static uint64_t deadline_of(const struct wr_queue_urgency *q) {
   const uint64_t raised = q->raised_until > q->finished ? q->raised_deadline : 0;
-  const uint64_t first = q->first_due ? q->first_due->wants.deadline : 0;
+  const uint64_t first = q->due.head ? due_task(q->due.head)->wants.deadline : 0;
   return is_sooner(raised, first) ? raised : first;
 }
 
@@ -61,17 +65,11 @@ static void begin_use_locked(struct wr_stream *s) {
 
 /* Those of which a later task has an earlier deadline do not count. */
 static void append_due(struct wr_queue_urgency *q, struct wr_task *task) {
-  while (q->last_due && q->last_due->wants.deadline >= task->wants.deadline) {
-    q->last_due = q->last_due->due_before;
+  struct wr_dlist *due = &q->due;
+  while (due->tail && due_task(due->tail)->wants.deadline >= task->wants.deadline) {
+    wr_dlist_remove(due, due->tail);
   }
-  task->due_before = q->last_due;
-  task->due_next = NULL;
-  if (q->last_due) {
-    q->last_due->due_next = task;
-  } else {
-    q->first_due = task;
-  }
-  q->last_due = task;
+  wr_dlist_append(due, &task->due);
 }
 
 bool wr_urgency_append_locked(struct wr_stream *s, struct wr_task *task) {
@@ -91,28 +89,15 @@ bool wr_urgency_append_locked(struct wr_stream *s, struct wr_task *task) {
 }
 
 void wr_urgency_pop_locked(struct wr_stream *s, struct wr_task *task) {
-  struct wr_queue_urgency *q = &s->urgency;
-  if (q->first_due != task) return;
-  q->first_due = task->due_next;
-  if (q->first_due) {
-    q->first_due->due_before = NULL;
-  } else {
-    q->last_due = NULL;
-  }
+  struct wr_dlist *due = &s->urgency.due;
+  if (due->head == &task->due) wr_dlist_remove(due, &task->due);
 }
 
 void wr_urgency_unpop_locked(struct wr_stream *s, struct wr_task *task) {
-  struct wr_queue_urgency *q = &s->urgency;
+  struct wr_dlist *due = &s->urgency.due;
   const uint64_t deadline = task->wants.deadline;
-  if (!deadline || (q->first_due && q->first_due->wants.deadline <= deadline)) return;
-  task->due_before = NULL;
-  task->due_next = q->first_due;
-  if (q->first_due) {
-    q->first_due->due_before = task;
-  } else {
-    q->last_due = task;
-  }
-  q->first_due = task;
+  if (!deadline || (due->head && due_task(due->head)->wants.deadline <= deadline)) return;
+  wr_dlist_prepend(due, &task->due);
 }
 
 void wr_urgency_finish_locked(struct wr_stream *s) {

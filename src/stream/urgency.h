@@ -28,6 +28,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/list.h"
+
 struct wr_stream;
 struct wr_task;
 
@@ -51,9 +53,8 @@ struct wr_queue_urgency {
   uint64_t appended;          /* tasks */
   uint64_t finished;          /* of those */
   uint64_t until[WR_CLASSES]; /* of each class from HIGH on: the place of its last one */
-  struct wr_task *first_due;  /* tasks with deadlines, in the order of both */
-  struct wr_task *last_due;
-  uint64_t raised_deadline; /* for the task that runs, while the queue is empty; 0: none */
+  struct wr_dlist due;        /* tasks with deadlines, in the order of both */
+  uint64_t raised_deadline;   /* for the task that runs, while the queue is empty; 0: none */
   uint64_t raised_until;
   struct wr_urgency listed_as; /* of a READY stream: what the pool was told */
 };
