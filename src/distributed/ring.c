@@ -28,12 +28,12 @@ enum { HEAD_MAGIC = 0x57524731 };
 
 struct wr_ring_queue {
   struct wr_blocking work;
-  struct wr_ring *ring;
+  struct wr_ring_comm *ring;
   int channel;
   uint32_t number; /* of the next command; whoever has the channel only */
 };
 
-struct wr_ring {
+struct wr_ring_comm {
   struct wr_comm group;
   struct wr_ring_queue queues[CHANNELS];
   int lanes;                               /* immutable after publish, like all below */
@@ -47,10 +47,10 @@ struct wr_ring {
 };
 
 static struct wr_list rings = {.lock = WR_MUTEX_INIT(WR_RANK_EVENT),
-                               .offset = offsetof(struct wr_ring, listed)};
+                               .offset = offsetof(struct wr_ring_comm, listed)};
 
-static struct wr_ring *ring_of(struct wr_comm *group) {
-  return WR_CONTAINER_OF(group, struct wr_ring, group);
+static struct wr_ring_comm *ring_of(struct wr_comm *group) {
+  return WR_CONTAINER_OF(group, struct wr_ring_comm, group);
 }
 
 /* ---- errors ---- */
@@ -103,14 +103,14 @@ int wr_ring_wait_left(const struct wr_ring_wait *wait) {
 
 /* ---- running ---- */
 
-static struct wr_error *run_peer(struct wr_ring *ring, const struct wr_job *job,
+static struct wr_error *run_peer(struct wr_ring_comm *ring, const struct wr_job *job,
                                  const struct wr_ring_head *head) {
   const bool right = job->channel == SEND_RIGHT || job->channel == RECV_RIGHT;
   const int fd = right ? ring->beside.right : ring->beside.left;
   return (job->what == WR_SEND ? wr_ring_send : wr_ring_recv)(&ring->group, fd, job, head);
 }
 
-static struct wr_error *run_job(struct wr_ring *ring, struct wr_ring_queue *queue,
+static struct wr_error *run_job(struct wr_ring_comm *ring, struct wr_ring_queue *queue,
                                 struct wr_job *job) {
   const struct wr_ring_head head = {.magic = HEAD_MAGIC,
                                     .what = (uint32_t)(job->what == WR_RECV ? WR_SEND : job->what),
@@ -123,7 +123,8 @@ static struct wr_error *run_job(struct wr_ring *ring, struct wr_ring_queue *queu
 }
 
 /* What ended the group is told, and not what followed from it. */
-static void run_and_end(struct wr_ring *ring, struct wr_ring_queue *queue, struct wr_job *job) {
+static void run_and_end(struct wr_ring_comm *ring, struct wr_ring_queue *queue,
+                        struct wr_job *job) {
   struct wr_error *error = wr_comm_failure(&ring->group);
   if (!error) {
     char words[WR_JOB_WORDS];
@@ -143,7 +144,7 @@ static void run_and_end(struct wr_ring *ring, struct wr_ring_queue *queue, struc
 static void run_queue(void *work) {
   struct wr_ring_queue *queue =
       WR_CONTAINER_OF((struct wr_blocking *)work, struct wr_ring_queue, work);
-  struct wr_ring *ring = queue->ring;
+  struct wr_ring_comm *ring = queue->ring;
   struct wr_job *job;
   wr_blocking_waits(true);
   while ((job = wr_channel_take(&ring->group, queue->channel)) != NULL) {
@@ -155,7 +156,7 @@ static void run_queue(void *work) {
 
 /* Without a thread nothing here will be done, and the others must not wait for it. */
 static void ring_run(struct wr_comm *group, int channel) {
-  struct wr_ring *ring = ring_of(group);
+  struct wr_ring_comm *ring = ring_of(group);
   struct wr_ring_queue *queue = &ring->queues[channel];
   struct wr_error *error = wr_blocking_submit(&queue->work);
   struct wr_job *job;
@@ -191,7 +192,7 @@ static struct wr_error *ring_channel(const struct wr_comm *group, enum wr_collec
 
 /* ---- begin and end ---- */
 
-static void each_socket(struct wr_ring *ring, void (*fn)(int fd)) {
+static void each_socket(struct wr_ring_comm *ring, void (*fn)(int fd)) {
   for (int i = 0; i <= ring->lanes; i++) {
     const struct wr_ring_link *link = i < ring->lanes ? &ring->lane[i].link : &ring->beside;
     if (link->left >= 0) fn(link->left);
@@ -205,7 +206,7 @@ static void hang_up(int fd) { (void)close(fd); }
 /* Who waits on a connection wakes up; what others have still to read they get. */
 static void ring_fail(struct wr_comm *group) { each_socket(ring_of(group), shut); }
 
-static void ring_free(struct wr_ring *ring) {
+static void ring_free(struct wr_ring_comm *ring) {
   for (int i = 0; i < ring->lanes; i++) wr_free(ring->lane[i].scratch);
   wr_comm_clear(&ring->group);
   wr_free(ring);
@@ -213,7 +214,7 @@ static void ring_free(struct wr_ring *ring) {
 
 /* In the child of a fork the connections are closed already. */
 static void ring_end(struct wr_comm *group) {
-  struct wr_ring *ring = ring_of(group);
+  struct wr_ring_comm *ring = ring_of(group);
   if (group->generation == wr_fork_generation) {
     wr_list_leave(&rings, ring);
     each_socket(ring, hang_up);
@@ -223,7 +224,7 @@ static void ring_end(struct wr_comm *group) {
 
 /* The other processes are to see the end of the parent, not of its children. */
 static void forget_in_child(void) {
-  for (struct wr_ring *r = wr_list_first(&rings); r; r = wr_list_next(&rings, r)) {
+  for (struct wr_ring_comm *r = wr_list_first(&rings); r; r = wr_list_next(&rings, r)) {
     each_socket(r, hang_up);
   }
   rings.first = NULL;
@@ -233,8 +234,8 @@ static struct wr_fork_row fork_row = {
     .rank = WR_RANK_EVENT, .lock = &rings.lock, .child = forget_in_child};
 __attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
 
-static struct wr_ring *ring_new(int rank, int size, int lanes, uint64_t id) {
-  struct wr_ring *ring = wr_calloc(sizeof *ring);
+static struct wr_ring_comm *ring_new(int rank, int size, int lanes, uint64_t id) {
+  struct wr_ring_comm *ring = wr_calloc(sizeof *ring);
   if (!ring) return NULL;
   bool made = wr_comm_begin(&ring->group, &wr_engine_ring, rank, size, CHANNELS);
   ring->lanes = lanes;
@@ -255,7 +256,7 @@ static struct wr_ring *ring_new(int rank, int size, int lanes, uint64_t id) {
 }
 
 /* Connects; from then on it is a group. */
-static struct wr_error *ring_join(struct wr_ring *ring, struct wr_ring_plan *plan) {
+static struct wr_error *ring_join(struct wr_ring_comm *ring, struct wr_ring_plan *plan) {
   struct wr_ring_link links[WR_RING_LANES + 1];
   plan->rank = ring->group.rank;
   plan->size = ring->group.size;
@@ -270,7 +271,7 @@ static struct wr_error *ring_join(struct wr_ring *ring, struct wr_ring_plan *pla
   return NULL;
 }
 
-static void verbose_line(const struct wr_ring *ring, const char *what) {
+static void verbose_line(const struct wr_ring_comm *ring, const char *what) {
   char line[128], address[WR_RING_ADDRESS];
   if (!ring->verbose) return;
   snprintf(line, sizeof line, "[ring] Rank %d of %d at %s: %s", ring->group.rank, ring->group.size,
@@ -279,7 +280,7 @@ static void verbose_line(const struct wr_ring *ring, const char *what) {
 }
 
 /* Listens at ring->here, which gets ports where it had none. */
-static struct wr_error *listen_here(struct wr_ring *ring, int *listeners) {
+static struct wr_error *listen_here(struct wr_ring_comm *ring, int *listeners) {
   struct wr_error *error = NULL;
   for (int i = 0; i < ring->lanes; i++) listeners[i] = -1;
   for (int i = 0; i < ring->lanes && !error; i++) {
@@ -288,7 +289,7 @@ static struct wr_error *listen_here(struct wr_ring *ring, int *listeners) {
   return error;
 }
 
-static void end_listeners(const struct wr_ring *ring, const int *listeners) {
+static void end_listeners(const struct wr_ring_comm *ring, const int *listeners) {
   for (int i = 0; i < ring->lanes; i++) {
     if (listeners[i] >= 0) close(listeners[i]);
   }
@@ -296,7 +297,7 @@ static void end_listeners(const struct wr_ring *ring, const int *listeners) {
 
 /* ---- the first group ---- */
 
-static struct wr_error *resolve_all(struct wr_ring *ring, const struct wr_ring_hosts *hosts,
+static struct wr_error *resolve_all(struct wr_ring_comm *ring, const struct wr_ring_hosts *hosts,
                                     struct wr_ring_plan *plan) {
   const int rank = ring->group.rank, next = (rank + 1) % ring->group.size;
   struct wr_error *error = NULL;
@@ -307,7 +308,7 @@ static struct wr_error *resolve_all(struct wr_ring *ring, const struct wr_ring_h
   return error;
 }
 
-static struct wr_error *meet(struct wr_ring *ring, const struct wr_ring_hosts *hosts) {
+static struct wr_error *meet(struct wr_ring_comm *ring, const struct wr_ring_hosts *hosts) {
   struct wr_ring_plan plan = {.watched = -1};
   struct wr_error *error = resolve_all(ring, hosts, &plan);
   if (error) return error;
@@ -322,7 +323,7 @@ static struct wr_error *meet(struct wr_ring *ring, const struct wr_ring_hosts *h
 static struct wr_error *from_hosts(struct wr_comm **out, const struct wr_ring_hosts *hosts,
                                    int rank, bool verbose) {
   if (hosts->size == 1) return wr_comm_alone(out);
-  struct wr_ring *ring = ring_new(rank, hosts->size, hosts->lanes, wr_ring_hosts_id(hosts));
+  struct wr_ring_comm *ring = ring_new(rank, hosts->size, hosts->lanes, wr_ring_hosts_id(hosts));
   if (!ring) return wr_error_out_of_memory();
   ring->verbose = verbose;
   struct wr_error *error = meet(ring, hosts);
@@ -391,7 +392,7 @@ static struct wr_error *all_listen(const struct member *members, int n) {
 }
 
 /* The group of `n` members, of which this process is one; it listens already. */
-static struct wr_error *join_members(struct wr_comm **out, const struct wr_ring *parent,
+static struct wr_error *join_members(struct wr_comm **out, const struct wr_ring_comm *parent,
                                      const struct member *members, int n, uint64_t id,
                                      const struct wr_ring_plan *listening) {
   struct wr_ring_plan plan = *listening;
@@ -403,7 +404,7 @@ static struct wr_error *join_members(struct wr_comm **out, const struct wr_ring 
   if (rank == n) {
     return wr_error_new(WEIR_ERROR_DEVICE, "[ring] What the group has gathered is not its own");
   }
-  struct wr_ring *ring = ring_new(rank, n, parent->lanes, id);
+  struct wr_ring_comm *ring = ring_new(rank, n, parent->lanes, id);
   if (!ring) return wr_error_out_of_memory();
   memcpy(ring->here, members[rank].here, sizeof ring->here);
   memcpy(plan.next, members[(rank + 1) % n].here, sizeof plan.next);
@@ -418,7 +419,8 @@ static struct wr_error *join_members(struct wr_comm **out, const struct wr_ring 
 }
 
 /* The addresses are the parent's, with ports that are free. */
-static struct wr_error *listen_anew(struct wr_ring *parent, struct member *me, int *listeners) {
+static struct wr_error *listen_anew(struct wr_ring_comm *parent, struct member *me,
+                                    int *listeners) {
   struct wr_error *error = NULL;
   memcpy(me->here, parent->here, sizeof me->here);
   for (int i = 0; i < parent->lanes; i++) {
@@ -434,7 +436,7 @@ static struct wr_error *listen_anew(struct wr_ring *parent, struct member *me, i
 
 static struct wr_error *ring_split(struct wr_comm **out, struct wr_comm *group, int color,
                                    int key) {
-  struct wr_ring *parent = ring_of(group);
+  struct wr_ring_comm *parent = ring_of(group);
   struct wr_ring_plan plan = {.watched = parent->lane[0].link.left};
   struct member me = {.is = {.color = color, .key = key}};
   struct member *all = wr_alloc((size_t)group->size * (sizeof *all + 1));

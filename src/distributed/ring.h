@@ -60,7 +60,7 @@ char *wr_ring_address(const struct sockaddr_in *address, char buf[WR_RING_ADDRES
 
 /* ---- ring.c ---- */
 
-struct wr_ring;
+struct wr_ring_comm;
 /* Commands of a channel wait here, and one thread at a time runs them. */
 struct wr_ring_queue;
 

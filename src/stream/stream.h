@@ -35,7 +35,7 @@ enum { WR_MAX_DEVICES = 16 }; /* of one type */
 
 struct wr_trace;
 struct wr_request;
-struct wr_ring;
+struct wr_record_ring;
 
 struct wr_thread {
   bool is_own;              /* immutable after publish; false: the empty one for all */
@@ -45,10 +45,10 @@ struct wr_thread {
   struct wr_stream *given[WR_DEVICE_TYPE_COUNT];
   /* The default streams (D1); references. */
   struct wr_stream *defaults[WR_DEVICE_TYPE_COUNT][WR_MAX_DEVICES];
-  struct wr_ptrs scopes;  /* references: the defaults that pushes replaced */
-  uint64_t id;            /* policy.h; 0: not asked yet */
-  struct wr_trace *trace; /* graph/trace.h */
-  struct wr_ring *ring;   /* timeline.h; NULL: no record was made yet */
+  struct wr_ptrs scopes;          /* references: the defaults that pushes replaced */
+  uint64_t id;                    /* policy.h; 0: not asked yet */
+  struct wr_trace *trace;         /* graph/trace.h */
+  struct wr_record_ring *records; /* timeline.h; NULL: no record was made yet */
   /* The request that the thread is inside (request.h), and those that it entered before. */
   struct wr_request *request; /* a reference, or NULL */
   struct wr_ptrs requests;    /* references, the first NULL */

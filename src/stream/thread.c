@@ -101,7 +101,7 @@ void wr_thread_take_back(void) {
   leave_requests(wr_thread_here, 0);
   wr_ptrs_free(&wr_thread_here->requests);
   wr_policy_thread_ends();
-  wr_timeline_thread_ends(wr_thread_here->ring);
+  wr_timeline_thread_ends(wr_thread_here->records);
   wr_thread_here = &nothing;
 }
 

@@ -53,23 +53,23 @@ static struct {
   struct wr_timeline_text *text; /* the writer's, from start until it is WRITTEN */
 } timeline = {.lock = WR_MUTEX_INIT(WR_RANK_TIMELINE)};
 
-static _Atomic(struct wr_ring *) rings; /* atomic ACQ_REL: the first of the list */
-static wr_atomic_u32 ring_count;        /* atomic RELAXED: how many there are */
-static wr_atomic_u64 ringless;          /* atomic RELAXED: records of threads without one */
-static wr_atomic_bool hurried;          /* atomic RELAXED: the writer was told to hurry */
+static _Atomic(struct wr_record_ring *) rings; /* atomic ACQ_REL: the first of the list */
+static wr_atomic_u32 ring_count;               /* atomic RELAXED: how many there are */
+static wr_atomic_u64 ringless;                 /* atomic RELAXED: records of threads without one */
+static wr_atomic_bool hurried;                 /* atomic RELAXED: the writer was told to hurry */
 
 /* ---- rings, for their threads ---- */
 
-static struct wr_ring *make_ring(void) {
-  struct wr_ring *ring = NULL;
+static struct wr_record_ring *make_ring(void) {
+  struct wr_record_ring *ring = NULL;
   if (wr_fetch_add_relaxed(&ring_count, 1u) < MOST_RINGS) {
-    ring = wr_alloc_aligned(_Alignof(struct wr_ring), sizeof *ring);
+    ring = wr_alloc_aligned(_Alignof(struct wr_record_ring), sizeof *ring);
   }
   if (!ring) {
     wr_fetch_sub_relaxed(&ring_count, 1u);
     return NULL;
   }
-  memset(ring, 0, offsetof(struct wr_ring, words));
+  memset(ring, 0, offsetof(struct wr_record_ring, words));
   ring->tid = wr_thread_os_id();
   if (pthread_getname_np(pthread_self(), ring->name, sizeof ring->name)) ring->name[0] = '\0';
   ring->next = wr_load_relaxed(&rings);
@@ -77,11 +77,11 @@ static struct wr_ring *make_ring(void) {
   return ring;
 }
 
-struct wr_ring *wr_timeline_ring(void) {
-  struct wr_ring *ring = wr_thread_here->ring;
+struct wr_record_ring *wr_timeline_ring(void) {
+  struct wr_record_ring *ring = wr_thread_here->records;
   if (ring) return ring;
   struct wr_thread *t = wr_thread_own();
-  if (t) ring = t->ring = make_ring();
+  if (t) ring = t->records = make_ring();
   if (!ring) wr_fetch_add_relaxed(&ringless, UINT64_C(1));
   return ring;
 }
@@ -96,8 +96,8 @@ void wr_timeline_hurry(void) {
 
 /* ---- rings, for the consumer ---- */
 
-static void unlink_ring(struct wr_ring *before, struct wr_ring *ring) {
-  struct wr_ring *first = ring;
+static void unlink_ring(struct wr_record_ring *before, struct wr_record_ring *ring) {
+  struct wr_record_ring *first = ring;
   if (!before && wr_cas_acq_rel(&rings, &first, ring->next)) return;
   /* Others have come in front of it. */
   if (!before) before = first;
@@ -105,7 +105,7 @@ static void unlink_ring(struct wr_ring *before, struct wr_ring *ring) {
   before->next = ring->next;
 }
 
-static void free_ring(struct wr_ring *before, struct wr_ring *ring) {
+static void free_ring(struct wr_record_ring *before, struct wr_record_ring *ring) {
   unlink_ring(before, ring);
   wr_free(ring);
   wr_fetch_sub_relaxed(&ring_count, 1u);
@@ -113,8 +113,8 @@ static void free_ring(struct wr_ring *before, struct wr_ring *ring) {
 
 /* Forgets all records; the rings of threads that have ended go. */
 static void sweep(void) {
-  struct wr_ring *before = NULL, *next;
-  for (struct wr_ring *ring = wr_load_acquire(&rings); ring; ring = next) {
+  struct wr_record_ring *before = NULL, *next;
+  for (struct wr_record_ring *ring = wr_load_acquire(&rings); ring; ring = next) {
     next = ring->next;
     if (wr_load_acquire(&ring->ended)) {
       free_ring(before, ring);
@@ -126,7 +126,7 @@ static void sweep(void) {
   }
 }
 
-void wr_timeline_thread_ends(struct wr_ring *ring) {
+void wr_timeline_thread_ends(struct wr_record_ring *ring) {
   if (!ring) return;
   wr_store_release(&ring->ended, true); /* release: its last record */
   wr_mutex_lock(&timeline.lock);
@@ -136,14 +136,14 @@ void wr_timeline_thread_ends(struct wr_ring *ring) {
 
 /* ---- the writer ---- */
 
-static void take_record(const struct wr_ring *ring, uint64_t at, uint64_t *words) {
+static void take_record(const struct wr_record_ring *ring, uint64_t at, uint64_t *words) {
   struct wr_record_head head;
   memcpy(&head, &ring->words[at % RING_WORDS], sizeof head);
   for (uint32_t i = 0; i < head.words; i++) words[i] = ring->words[(at + i) % RING_WORDS];
 }
 
 /* What there is now; what comes meanwhile is for the next time. */
-static void drain_ring(struct wr_ring *ring, struct wr_timeline_text *text) {
+static void drain_ring(struct wr_record_ring *ring, struct wr_timeline_text *text) {
   uint64_t words[WR_RECORD_WORDS];
   uint64_t tail = wr_load_relaxed(&ring->tail);
   const uint64_t head = wr_load_acquire(&ring->head); /* acquire: the records before it */
@@ -164,9 +164,9 @@ static void drain_ring(struct wr_ring *ring, struct wr_timeline_text *text) {
 /* Returns how many records were lost since the last time. */
 static uint64_t drain_all(struct wr_timeline_text *text) {
   uint64_t lost = 0;
-  struct wr_ring *before = NULL, *next;
+  struct wr_record_ring *before = NULL, *next;
   wr_store_relaxed(&hurried, false);
-  for (struct wr_ring *ring = wr_load_acquire(&rings); ring; ring = next) {
+  for (struct wr_record_ring *ring = wr_load_acquire(&rings); ring; ring = next) {
     const bool ended = wr_load_acquire(&ring->ended);
     next = ring->next;
     drain_ring(ring, text);
@@ -401,8 +401,9 @@ static void forget_in_child(void) {
   wr_free(timeline.text);
   timeline.text = NULL;
   timeline.state = NONE;
-  if (wr_thread_here->ring) wr_thread_here->ring = NULL; /* the one for all is never written */
-  struct wr_ring *ring = wr_exchange_acq_rel(&rings, NULL), *next;
+  if (wr_thread_here->records)
+    wr_thread_here->records = NULL; /* the one for all is never written */
+  struct wr_record_ring *ring = wr_exchange_acq_rel(&rings, NULL), *next;
   for (; ring; ring = next) {
     next = ring->next;
     wr_free(ring);

@@ -22,7 +22,7 @@
 
 struct wr_stream;
 struct wr_request;
-struct wr_ring;
+struct wr_record_ring;
 
 /* The number of the trace that runs; 0: none. Atomic RELAXED: whoever reads it late drops a record,
    or puts one too many, which the writer leaves out. */
@@ -41,7 +41,7 @@ void wr_timeline_start_asked(void);
 /* 1 while the writer's thread is there. */
 size_t wr_timeline_threads(void);
 /* The ring of a thread that ends, which is freed once it is empty; NULL is a no-op. */
-void wr_timeline_thread_ends(struct wr_ring *ring);
+void wr_timeline_thread_ends(struct wr_record_ring *ring);
 
 /* ---- records, on the calling thread's track unless another is named ---- */
 

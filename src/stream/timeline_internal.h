@@ -9,8 +9,8 @@
    whoever holds LOCK. `head` and `tail` only grow; the word at n stands at n % RING_WORDS. */
 enum { RING_WORDS = WR_TORTURED ? 2048 : 32768, MOST_RINGS = 256, THREAD_NAME = 16 };
 
-struct wr_ring {
-  struct wr_ring *next;            /* consumer only, once it is in the list */
+struct wr_record_ring {
+  struct wr_record_ring *next;     /* consumer only, once it is in the list */
   uint64_t tid;                    /* immutable after publish */
   char name[THREAD_NAME];          /* immutable after publish */
   wr_atomic_bool ended;            /* atomic RELEASE: nothing comes any more */
@@ -42,7 +42,7 @@ struct wr_timeline_text {
 };
 
 void wr_timeline_text_begin(struct wr_timeline_text *t);
-void wr_timeline_text_thread(struct wr_timeline_text *t, const struct wr_ring *ring);
+void wr_timeline_text_thread(struct wr_timeline_text *t, const struct wr_record_ring *ring);
 void wr_timeline_text_record(struct wr_timeline_text *t, uint64_t tid, const uint64_t *words);
 /* The host's memory now, if it has changed. */
 void wr_timeline_text_memory(struct wr_timeline_text *t);
@@ -53,7 +53,7 @@ void wr_timeline_text_end(struct wr_timeline_text *t, uint64_t lost);
 void wr_timeline_text_flush(struct wr_timeline_text *t);
 
 /* The calling thread's ring, made at the first call; NULL: it has none, which is counted. */
-struct wr_ring *wr_timeline_ring(void);
+struct wr_record_ring *wr_timeline_ring(void);
 /* A ring is more than half full: the writer is told. */
 void wr_timeline_hurry(void);
 

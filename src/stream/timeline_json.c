@@ -169,7 +169,7 @@ void wr_timeline_text_begin(struct wr_timeline_text *t) {
 }
 
 /* The process's first thread has the name of the program. */
-void wr_timeline_text_thread(struct wr_timeline_text *t, const struct wr_ring *ring) {
+void wr_timeline_text_thread(struct wr_timeline_text *t, const struct wr_record_ring *ring) {
   put_fact(t, t->pid, ring->tid, "thread_name");
   put(t, "name\":\"");
   put_escaped(t, ring->tid == (uint64_t)t->pid || !ring->name[0] ? "main" : ring->name);

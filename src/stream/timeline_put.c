@@ -8,7 +8,7 @@
 #include "stream/request.h"
 #include "stream/timeline_internal.h"
 
-static void copy_in(struct wr_ring *ring, uint64_t at, const uint64_t *words, size_t n) {
+static void copy_in(struct wr_record_ring *ring, uint64_t at, const uint64_t *words, size_t n) {
   const size_t first = at % RING_WORDS, until_end = RING_WORDS - first;
   const size_t before = n < until_end ? n : until_end;
   memcpy(ring->words + first, words, before * sizeof *words);
@@ -16,7 +16,7 @@ static void copy_in(struct wr_ring *ring, uint64_t at, const uint64_t *words, si
 }
 
 void wr_timeline_put(const uint64_t *words, size_t n) {
-  struct wr_ring *ring = wr_timeline_ring();
+  struct wr_record_ring *ring = wr_timeline_ring();
   if (!ring) return;
   const uint64_t head = wr_load_relaxed(&ring->head);
   if (head + n - ring->tail_seen > RING_WORDS / 2) {
