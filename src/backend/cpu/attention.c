@@ -34,7 +34,7 @@ struct attention {
 };
 
 /* What a tile works in, in one piece of memory. */
-struct room {
+struct scratch {
   float *q, *k, *v, *scores, *sums;
   float top[ROWS], total[ROWS];
 };
@@ -62,10 +62,10 @@ static void store_row(const struct wr_tensor *t, void *out, const float *x, int6
   }
 }
 
-/* Rows of `n` elements from row `first` on as BLAS reads them: where they lie, or copied to `room`.
- */
+/* Rows of `n` elements from row `first` on as BLAS reads them: where they lie, or copied to
+   `scratch`. */
 static const float *lines(const struct wr_tensor *t, int64_t b, int64_t h, int64_t first,
-                          int64_t count, int64_t n, float *room, int64_t *ld) {
+                          int64_t count, int64_t n, float *scratch, int64_t *ld) {
   const bool dense = t->strides[3] == 1 || n == 1;
   const int64_t step = count == 1 ? n : t->strides[2];
   if (t->dtype == WR_FLOAT32 && dense && step >= n && step <= INT32_MAX) {
@@ -74,9 +74,9 @@ static const float *lines(const struct wr_tensor *t, int64_t b, int64_t h, int64
   }
   *ld = n;
   for (int64_t i = 0; i < count; i++) {
-    widen(room + i * n, element(t, b, h, first + i, 0), t->dtype, n, t->strides[3]);
+    widen(scratch + i * n, element(t, b, h, first + i, 0), t->dtype, n, t->strides[3]);
   }
-  return room;
+  return scratch;
 }
 
 /* ---- masks ---- */
@@ -110,7 +110,7 @@ static void apply_mask(const struct attention *a, float *scores, int64_t b, int6
 
 /* Scores become weights relative to the row's greatest so far; what the row has is to shrink by the
    factor that is returned. A row that is -infinity everywhere so far has no weights. */
-static float weigh(struct room *r, float *scores, int64_t row, int64_t n) {
+static float weigh(struct scratch *r, float *scores, int64_t row, int64_t n) {
   const float before = r->top[row], top = wr_row_max(scores, n, before);
   if (top == -INFINITY) {
     float sum = 0;
@@ -126,8 +126,8 @@ static float weigh(struct room *r, float *scores, int64_t row, int64_t n) {
   return shrink;
 }
 
-static struct wr_error *key_tile(const struct attention *a, struct room *r, int64_t b, int64_t head,
-                                 int64_t row, int64_t count, int64_t first) {
+static struct wr_error *key_tile(const struct attention *a, struct scratch *r, int64_t b,
+                                 int64_t head, int64_t row, int64_t count, int64_t first) {
   const int64_t n = least(KEYS, a->m - first);
   int64_t ldk, ldv;
   const float *k = lines(a->k, b, head, first, n, a->d, r->k, &ldk);
@@ -170,8 +170,8 @@ static struct wr_error *key_tile(const struct attention *a, struct room *r, int6
 }
 
 /* The sink of a row is a key that has been met, without a value. */
-static void begin(const struct attention *a, struct room *r, int64_t b, int64_t head, int64_t row,
-                  int64_t count) {
+static void begin(const struct attention *a, struct scratch *r, int64_t b, int64_t head,
+                  int64_t row, int64_t count) {
   memset(r->sums, 0, (size_t)(count * a->e) * sizeof *r->sums);
   for (int64_t i = 0; i < count; i++) {
     const int64_t h = head * a->group + (row + i) / a->l;
@@ -200,7 +200,7 @@ static int64_t keys_of(const struct attention *a, int64_t row, int64_t count) {
   return least(most, a->m);
 }
 
-static struct wr_error *query_tile(const struct attention *a, struct room *r, int64_t tile) {
+static struct wr_error *query_tile(const struct attention *a, struct scratch *r, int64_t tile) {
   const int64_t pair = tile / a->tiles, row = tile % a->tiles * ROWS;
   const int64_t b = pair / a->heads, head = pair % a->heads, count = least(ROWS, a->rows - row);
   const int64_t keys = keys_of(a, row, count);
@@ -219,10 +219,10 @@ static struct wr_error *query_tile(const struct attention *a, struct room *r, in
 }
 
 /* One piece: the struct, then what it points to. */
-static struct room *room_new(const struct attention *a) {
+static struct scratch *scratch_new(const struct attention *a) {
   const size_t q = (size_t)(ROWS * a->d), k = (size_t)(KEYS * a->d), v = (size_t)(KEYS * a->e);
   const size_t scores = (size_t)ROWS * KEYS, sums = (size_t)(ROWS * a->e);
-  struct room *r = wr_alloc(sizeof *r + (q + k + v + scores + sums) * sizeof(float));
+  struct scratch *r = wr_alloc(sizeof *r + (q + k + v + scores + sums) * sizeof(float));
   if (!r) return NULL;
   r->q = (float *)(void *)(r + 1);
   r->k = r->q + q;
@@ -234,7 +234,7 @@ static struct room *room_new(const struct attention *a) {
 
 static void tiles_body(void *ctx, int64_t first, int64_t end) {
   struct attention *a = ctx;
-  struct room *r = room_new(a);
+  struct scratch *r = scratch_new(a);
   struct wr_error *error = r ? NULL : wr_error_out_of_memory();
   for (int64_t t = first; t < end && !error; t++) error = query_tile(a, r, t);
   wr_free(r);

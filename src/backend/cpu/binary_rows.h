@@ -6,12 +6,7 @@
      NEAR_REMAINDER   defined where the remainder of pairs that are not far goes without calls
    The functions and their table come from the rows of ops.def (elementwise_rows.h). */
 
-#define E WR_PASTE(wr_el_, EL)
-#define C WR_PASTE(wr_ct_, EL)
-#define LOAD WR_PASTE(wr_load_, EL)
-#define STORE WR_PASTE(wr_store_, EL)
-#define ROW(name) WR_PASTE(EL, WR_PASTE(_row, name))
-#define OP(name) WR_PASTE(CT, name)
+#include "backend/cpu/elementwise_names.h"
 
 /* Dense and broadcast operands have loops of their own, which compilers vectorise. */
 WR_INLINE void ROW(_map)(const struct wr_row *r, C (*f)(C, C)) {

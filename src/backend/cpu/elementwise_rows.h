@@ -3,7 +3,8 @@
      EL                the element type
      ROW(name)         the name of a row function
      FORM_<cpu>(name)  the row function of an operation, in the form that its row of ops.def names
-   in the column cpu It undefines these, and what templates of rows call their types. */
+                       in the column cpu
+   It undefines these, and the names of elementwise_names.h. */
 
 #include "core/families.h"
 #if INPUTS == 1

@@ -181,9 +181,9 @@ static int offsets_of(const struct fft *f, int64_t first, int64_t *in, int64_t *
 
 static void blocks_body(void *ctx, int64_t begin, int64_t end) {
   struct fft *f = ctx;
-  const int64_t room = f->plan->length + 1; /* half a spectrum has one more */
+  const int64_t each = f->plan->length + 1; /* half a spectrum has one more */
   int64_t in[LANES], out[LANES];
-  struct wr_fft_lanes *a = wr_alloc_aligned(64, 2 * (size_t)room * sizeof *a);
+  struct wr_fft_lanes *a = wr_alloc_aligned(64, 2 * (size_t)each * sizeof *a);
   if (!a) {
     wr_store_relaxed(&f->refused, true); /* relaxed: see the word */
     return;
@@ -191,7 +191,7 @@ static void blocks_body(void *ctx, int64_t begin, int64_t end) {
   for (int64_t block = begin; block < end; block++) {
     const int count = offsets_of(f, block * LANES, in, out);
     wr_fft_load(a, f->n_in, &f->in, in);
-    wr_fft_store(run_lanes(f, a, a + room), f->n_out, &f->out, out, count, f->scale);
+    wr_fft_store(run_lanes(f, a, a + each), f->n_out, &f->out, out, count, f->scale);
   }
   wr_free(a);
 }

@@ -31,7 +31,7 @@ __attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&f
 
 /* ---- making ---- */
 
-static void *room(struct plan *plan, int64_t bytes) {
+static void *alloc_for(struct plan *plan, int64_t bytes) {
   plan->bytes += bytes;
   return wr_alloc_aligned(64, (size_t)bytes);
 }
@@ -42,7 +42,7 @@ static bool turns_make(struct plan *plan, struct wr_fft_turns *turns, int64_t n)
   int shift = 0;
   while (INT64_C(1) << (2 * shift) < n) shift++;
   const int64_t low = INT64_C(1) << shift, high = (n >> shift) + 1;
-  double *table = room(plan, (low + high) * 2 * (int64_t)sizeof(double));
+  double *table = alloc_for(plan, (low + high) * 2 * (int64_t)sizeof(double));
   if (!table) return false;
   for (int64_t i = 0; i < low + high; i++) {
     const double t = i < low ? (double)i : (double)((i - low) << shift);
@@ -72,7 +72,7 @@ static bool split(struct plan *plan) {
   p->columns = p->length / p->rows;
   p->down = passes_make(plan, p->rows);
   p->along = passes_make(plan, p->columns);
-  p->column_turns = room(plan, p->rows * (int64_t)sizeof *p->column_turns);
+  p->column_turns = alloc_for(plan, p->rows * (int64_t)sizeof *p->column_turns);
   if (!p->down || !p->along || !p->column_turns) return false;
   for (int64_t k = 0; k < p->rows; k++) {
     for (int l = 0; l < WR_FFT_LANES; l++) {
@@ -119,8 +119,8 @@ static bool transform_whole(const struct wr_fft_plan *p, float *line) {
 static bool convolution_make(struct plan *plan) {
   struct wr_fft_plan *p = &plan->p;
   const int64_t n = p->n, m = p->length;
-  p->chirp = room(plan, n * 2 * (int64_t)sizeof(float));
-  p->kernel = room(plan, m * 2 * (int64_t)sizeof(float));
+  p->chirp = alloc_for(plan, n * 2 * (int64_t)sizeof(float));
+  p->kernel = alloc_for(plan, m * 2 * (int64_t)sizeof(float));
   if (!p->chirp || !p->kernel) return false;
   memset(p->kernel, 0, (size_t)m * 2 * sizeof(float));
   for (int64_t j = 0; j < n; j++) {

@@ -55,8 +55,8 @@ static const uint8_t families[WR_OP_COUNT] = {
 #undef WR_OP
 };
 
-/* That of a fusable operation by the types of its first input and its result; NULL when it has
- * none. */
+/* The one of a fusable operation, by the types of its first input and its result; NULL when it has
+   none. */
 static wr_row_fn fusable_row(enum wr_op op, enum wr_dtype in, enum wr_dtype out) {
   switch ((enum family)families[op]) {
     case FAMILY_unary:

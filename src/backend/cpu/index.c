@@ -19,7 +19,7 @@ struct gather {
   struct wr_walk inner;
   struct wr_places places;
   int64_t extent[WR_MAX_NDIM]; /* of the axis of index array k */
-  int64_t room[WR_MAX_NDIM];   /* the largest index at which a slice lies inside */
+  int64_t last[WR_MAX_NDIM];   /* the largest index at which a slice lies inside */
   int64_t stride[WR_MAX_NDIM]; /* of the input along it */
 };
 
@@ -41,7 +41,7 @@ static int64_t slice_start(const struct gather *g, const struct wr_place *place)
   int64_t sum = 0;
   for (int k = 0; k < g->places.n; k++) {
     const int64_t i = wr_index_at(&g->places.index[k], place->offset[k], g->extent[k]);
-    sum += wr_index_nearest(i, g->room[k]) * g->stride[k];
+    sum += wr_index_nearest(i, g->last[k]) * g->stride[k];
   }
   return sum;
 }
@@ -91,7 +91,7 @@ static void slices_make(struct gather *g, const struct wr_gather_params *params,
   for (int k = 0; k < params->n_axes; k++) {
     const int axis = params->axes[k];
     g->extent[k] = in->shape[axis];
-    g->room[k] = in->shape[axis] - sizes[axis];
+    g->last[k] = in->shape[axis] - sizes[axis];
     g->stride[k] = in->strides[axis];
   }
 }

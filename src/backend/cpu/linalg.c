@@ -28,25 +28,25 @@ struct wr_linalg wr_linalg_of(const struct wr_call *call) {
 
 struct task {
   struct wr_linalg *g;
-  size_t room;
+  size_t scratch;
   wr_linalg_body body;
 };
 
 static void run_range(void *ctx, int64_t begin, int64_t end) {
   const struct task *task = ctx;
-  char *room = wr_alloc_aligned(64, task->room + 64);
-  if (!room) {
+  char *scratch = wr_alloc_aligned(64, task->scratch + 64);
+  if (!scratch) {
     wr_error_keep_first(&task->g->error, wr_error_out_of_memory());
     return;
   }
   for (int64_t i = begin; i < end; i++)
-    wr_error_keep_first(&task->g->error, task->body(task->g, i, room));
-  wr_free(room);
+    wr_error_keep_first(&task->g->error, task->body(task->g, i, scratch));
+  wr_free(scratch);
 }
 
-struct wr_error *wr_linalg_run(struct wr_linalg *g, size_t room, double operations,
+struct wr_error *wr_linalg_run(struct wr_linalg *g, size_t scratch, double operations,
                                wr_linalg_body body) {
-  struct task task = {g, room, body};
+  struct task task = {g, scratch, body};
   const double grain = part_operations / (operations + 1);
   wr_spread(g->count, grain < 1 ? 1 : (int64_t)grain + 1, run_range, &task);
   return wr_load_acquire(&g->error); /* the pool has finished */

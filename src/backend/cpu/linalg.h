@@ -21,13 +21,13 @@ struct wr_linalg {
   wr_atomic_ptr error; /* atomic ACQ_REL: struct wr_error *, the first one; a reference */
 };
 
-/* For matrix i; room is what was asked for, for this thread alone. */
-typedef struct wr_error *(*wr_linalg_body)(const struct wr_linalg *g, int64_t i, char *room);
+/* For matrix i; scratch is what was asked for, for this thread alone. */
+typedef struct wr_error *(*wr_linalg_body)(const struct wr_linalg *g, int64_t i, char *scratch);
 
 struct wr_linalg wr_linalg_of(const struct wr_call *call);
 /* One matrix takes `operations`; those that fail do not keep the others from being computed, and
    the error is one of theirs. */
-struct wr_error *wr_linalg_run(struct wr_linalg *g, size_t room, double operations,
+struct wr_error *wr_linalg_run(struct wr_linalg *g, size_t scratch, double operations,
                                wr_linalg_body body);
 
 /* Matrix i of input `which` at `to`, row by row or, `turned`, column by column. */
@@ -44,7 +44,7 @@ __attribute__((format(printf, 3, 4))) struct wr_error *wr_linalg_error(const str
 struct wr_error *wr_linalg_misuse(const char *routine, int info);
 /* A workspace as a routine asks for it: `first` is what it wrote as its first element. */
 struct wr_error *wr_linalg_workspace(struct wr_linalg *g, const void *first);
-/* Where what comes behind so many bytes at `at` in a body's room begins. */
+/* Where what comes behind so many bytes at `at` in a body's scratch begins. */
 static inline int64_t wr_linalg_behind(int64_t at, int64_t bytes) {
   return (at + bytes + 63) / 64 * 64;
 }

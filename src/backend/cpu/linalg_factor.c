@@ -12,6 +12,14 @@ static char *out_of(const struct wr_linalg *g, int64_t i, int64_t elements) {
   return (char *)g->call->out.data + i * elements * g->element;
 }
 
+/* The result of one matrix whose sides are equal, which holds the input, for a routine that works
+   in place. */
+static char *square_of(const struct wr_linalg *g, int64_t i) {
+  char *a = out_of(g, i, (int64_t)g->n * g->n);
+  wr_linalg_gather(g, 0, i, a, false);
+  return a;
+}
+
 /* The same in one of several results. */
 static char *part_of(const struct wr_linalg *g, int part, int64_t i, int64_t elements) {
   return (char *)wr_call_part(g->call, part) + i * elements * g->element;
@@ -19,16 +27,21 @@ static char *part_of(const struct wr_linalg *g, int part, int64_t i, int64_t ele
 
 static double cube(const struct wr_linalg *g) { return (double)g->m * (double)g->n * (double)g->k; }
 
+/* Without scratch. */
+static struct wr_error *run_in_place(const struct wr_call *call, wr_linalg_body body) {
+  struct wr_linalg g = wr_linalg_of(call);
+  return call->out.size == 0 ? NULL : wr_linalg_run(&g, 0, cube(&g) / 3, body);
+}
+
 /* ---- Cholesky ---- */
 
 /* Our lower triangle is the upper one there. */
-static struct wr_error *cholesky_body(const struct wr_linalg *g, int64_t i, char *room) {
+static struct wr_error *cholesky_body(const struct wr_linalg *g, int64_t i, char *scratch) {
   const struct wr_triangle_params *params = g->call->params;
-  char *a = out_of(g, i, (int64_t)g->n * g->n);
+  char *a = square_of(g, i);
   const struct wr_lapack *lapack;
   int info;
-  (void)room;
-  wr_linalg_gather(g, 0, i, a, false);
+  (void)scratch;
   struct wr_error *error = wr_cpu_lapack_enter(&lapack);
   if (error) return error;
   lapack->potrf[g->type](params->upper ? "L" : "U", &g->n, a, &g->n, &info, 1);
@@ -43,20 +56,17 @@ static struct wr_error *cholesky_body(const struct wr_linalg *g, int64_t i, char
 }
 
 struct wr_error *wr_cpu_cholesky(const struct wr_call *call) {
-  struct wr_linalg g = wr_linalg_of(call);
-  if (call->out.size == 0) return NULL;
-  return wr_linalg_run(&g, 0, cube(&g) / 3, cholesky_body);
+  return run_in_place(call, cholesky_body);
 }
 
 /* ---- inverses ---- */
 
-static struct wr_error *tri_inv_body(const struct wr_linalg *g, int64_t i, char *room) {
+static struct wr_error *tri_inv_body(const struct wr_linalg *g, int64_t i, char *scratch) {
   const struct wr_triangle_params *params = g->call->params;
-  char *a = out_of(g, i, (int64_t)g->n * g->n);
+  char *a = square_of(g, i);
   const struct wr_lapack *lapack;
   int info;
-  (void)room;
-  wr_linalg_gather(g, 0, i, a, false);
+  (void)scratch;
   wr_linalg_keep_triangle(a, g->n, g->element, params->upper);
   struct wr_error *error = wr_cpu_lapack_enter(&lapack);
   if (error) return error;
@@ -69,24 +79,22 @@ static struct wr_error *tri_inv_body(const struct wr_linalg *g, int64_t i, char 
 }
 
 struct wr_error *wr_cpu_tri_inv(const struct wr_call *call) {
-  struct wr_linalg g = wr_linalg_of(call);
-  if (call->out.size == 0) return NULL;
-  return wr_linalg_run(&g, 0, cube(&g) / 3, tri_inv_body);
+  return run_in_place(call, tri_inv_body);
 }
 
 static struct wr_error *singular(const struct wr_linalg *g, int64_t i) {
   return wr_linalg_error(g, i, "is singular");
 }
 
-/* Room: pivots, then the workspace. The inverse of the transposed matrix is the transposed inverse.
+/* Scratch: pivots, then the workspace. The inverse of the transposed matrix is the transposed
+ * inverse.
  */
-static struct wr_error *inv_body(const struct wr_linalg *g, int64_t i, char *room) {
-  char *a = out_of(g, i, (int64_t)g->n * g->n);
-  int *pivots = (int *)room;
-  char *work = room + wr_linalg_behind(0, (int64_t)g->n * (int64_t)sizeof *pivots);
+static struct wr_error *inv_body(const struct wr_linalg *g, int64_t i, char *scratch) {
+  char *a = square_of(g, i);
+  int *pivots = (int *)scratch;
+  char *work = scratch + wr_linalg_behind(0, (int64_t)g->n * (int64_t)sizeof *pivots);
   const struct wr_lapack *lapack;
   int info;
-  wr_linalg_gather(g, 0, i, a, false);
   struct wr_error *error = wr_cpu_lapack_enter(&lapack);
   if (error) return error;
   lapack->getrf[g->type](&g->n, &g->n, a, &g->n, pivots, &info);
@@ -115,27 +123,28 @@ struct wr_error *wr_cpu_inv(const struct wr_call *call) {
 
 /* ---- LU ---- */
 
-/* Room: the matrix, column by column, pivots, rows. */
-struct lu_room {
+/* Scratch: the matrix, column by column, pivots, rows. */
+struct lu_scratch {
   char *a;
   int *pivots;
   uint32_t *rows;
 };
 
-static struct lu_room lu_room(const struct wr_linalg *g, char *room) {
+static struct lu_scratch lu_scratch(const struct wr_linalg *g, char *scratch) {
   const int64_t a = wr_linalg_behind(0, (int64_t)g->m * g->n * g->element);
   const int64_t pivots = wr_linalg_behind(a, (int64_t)g->k * (int64_t)sizeof(int));
-  return (struct lu_room){room, (int *)(room + a), (uint32_t *)(room + pivots)};
+  return (struct lu_scratch){scratch, (int *)(scratch + a), (uint32_t *)(scratch + pivots)};
 }
 
-static size_t lu_room_bytes(const struct wr_linalg *g) {
+static size_t lu_scratch_bytes(const struct wr_linalg *g) {
   const int64_t a = wr_linalg_behind(0, (int64_t)g->m * g->n * g->element);
   const int64_t pivots = wr_linalg_behind(a, (int64_t)g->k * (int64_t)sizeof(int));
   return (size_t)wr_linalg_behind(pivots, (int64_t)g->m * (int64_t)sizeof(uint32_t));
 }
 
 /* Of a singular matrix too. */
-static struct wr_error *factorise(const struct wr_linalg *g, int64_t i, const struct lu_room *r) {
+static struct wr_error *factorise(const struct wr_linalg *g, int64_t i,
+                                  const struct lu_scratch *r) {
   const struct wr_lapack *lapack;
   const int leading = wr_linalg_leading(g->m);
   int info;
@@ -147,8 +156,8 @@ static struct wr_error *factorise(const struct wr_linalg *g, int64_t i, const st
   return info < 0 ? wr_linalg_misuse("getrf", info) : NULL;
 }
 
-static struct wr_error *lu_factor_body(const struct wr_linalg *g, int64_t i, char *room) {
-  const struct lu_room r = lu_room(g, room);
+static struct wr_error *lu_factor_body(const struct wr_linalg *g, int64_t i, char *scratch) {
+  const struct lu_scratch r = lu_scratch(g, scratch);
   struct wr_error *error = factorise(g, i, &r);
   if (error) return error;
   const int64_t size = (int64_t)g->m * g->n;
@@ -161,11 +170,11 @@ static struct wr_error *lu_factor_body(const struct wr_linalg *g, int64_t i, cha
 struct wr_error *wr_cpu_lu_factor(const struct wr_call *call) {
   struct wr_linalg g = wr_linalg_of(call);
   if (g.k == 0) return NULL;
-  return wr_linalg_run(&g, lu_room_bytes(&g), cube(&g), lu_factor_body);
+  return wr_linalg_run(&g, lu_scratch_bytes(&g), cube(&g), lu_factor_body);
 }
 
 /* Where row j of the matrix went. */
-static void write_rows(const struct wr_linalg *g, const struct lu_room *r, uint32_t *out) {
+static void write_rows(const struct wr_linalg *g, const struct lu_scratch *r, uint32_t *out) {
   for (int j = 0; j < g->m; j++) r->rows[j] = (uint32_t)j;
   for (int j = 0; j < g->k; j++) {
     const uint32_t row = r->rows[j];
@@ -199,8 +208,8 @@ static void write_factors(const struct wr_linalg *g, const char *a, char *l, cha
 }
 
 /* The parts are rows, L and U. */
-static struct wr_error *lu_body(const struct wr_linalg *g, int64_t i, char *room) {
-  const struct lu_room r = lu_room(g, room);
+static struct wr_error *lu_body(const struct wr_linalg *g, int64_t i, char *scratch) {
+  const struct lu_scratch r = lu_scratch(g, scratch);
   struct wr_error *error = factorise(g, i, &r);
   if (error) return error;
   write_rows(g, &r, (uint32_t *)wr_call_part(g->call, 0) + i * g->m);
@@ -211,24 +220,24 @@ static struct wr_error *lu_body(const struct wr_linalg *g, int64_t i, char *room
 
 struct wr_error *wr_cpu_lu(const struct wr_call *call) {
   struct wr_linalg g = wr_linalg_of(call);
-  return wr_linalg_run(&g, lu_room_bytes(&g), cube(&g), lu_body);
+  return wr_linalg_run(&g, lu_scratch_bytes(&g), cube(&g), lu_body);
 }
 
 /* ---- QR ---- */
 
-/* Room: the matrix, column by column, scalars of the reflections, the workspace. */
-struct qr_room {
+/* Scratch: the matrix, column by column, scalars of the reflections, the workspace. */
+struct qr_scratch {
   int64_t tau, work;
 };
 
-static struct qr_room qr_room(const struct wr_linalg *g) {
+static struct qr_scratch qr_scratch(const struct wr_linalg *g) {
   const int64_t tau = wr_linalg_behind(0, (int64_t)g->m * g->n * g->element);
-  return (struct qr_room){tau, wr_linalg_behind(tau, g->k * g->element)};
+  return (struct qr_scratch){tau, wr_linalg_behind(tau, g->k * g->element)};
 }
 
-static struct wr_error *qr_body(const struct wr_linalg *g, int64_t i, char *room) {
-  const struct qr_room r = qr_room(g);
-  char *a = room, *tau = room + r.tau, *work = room + r.work;
+static struct wr_error *qr_body(const struct wr_linalg *g, int64_t i, char *scratch) {
+  const struct qr_scratch r = qr_scratch(g);
+  char *a = scratch, *tau = scratch + r.tau, *work = scratch + r.work;
   const int64_t e = g->element;
   char *upper = part_of(g, 1, i, (int64_t)g->k * g->n);
   const struct wr_lapack *lapack;
@@ -273,37 +282,54 @@ struct wr_error *wr_cpu_qr(const struct wr_call *call) {
   if (g.k == 0 || g.count == 0) return NULL;
   struct wr_error *error = qr_workspace(&g);
   if (error) return error;
-  const size_t room = (size_t)(qr_room(&g).work + g.lwork * g.element);
-  return wr_linalg_run(&g, room, 4 * cube(&g), qr_body);
+  const size_t scratch = (size_t)(qr_scratch(&g).work + g.lwork * g.element);
+  return wr_linalg_run(&g, scratch, 4 * cube(&g), qr_body);
 }
 
 /* ---- solving ---- */
 
-/* Room: both matrices, ours as it lies, the second column by column, then pivots. Ours is the
+/* Scratch: both matrices, ours as it lies, the second column by column, then pivots. Ours is the
    transposed one there, so it is solved with its transposed factors. */
-struct solve_room {
+struct solve_scratch {
   char *a, *b;
   int *pivots;
 };
 
-static struct solve_room solve_room(const struct wr_linalg *g, char *room) {
+static struct solve_scratch solve_scratch(const struct wr_linalg *g, char *scratch) {
   const int64_t a = wr_linalg_behind(0, (int64_t)g->n * g->n * g->element);
   const int64_t b = wr_linalg_behind(a, (int64_t)g->n * g->columns * g->element);
-  return (struct solve_room){room, room + a, (int *)(room + b)};
+  return (struct solve_scratch){scratch, scratch + a, (int *)(scratch + b)};
 }
 
-static size_t solve_room_bytes(const struct wr_linalg *g) {
+static size_t solve_scratch_bytes(const struct wr_linalg *g) {
   const int64_t a = wr_linalg_behind(0, (int64_t)g->n * g->n * g->element);
   const int64_t b = wr_linalg_behind(a, (int64_t)g->n * g->columns * g->element);
   return (size_t)wr_linalg_behind(b, g->n * (int64_t)sizeof(int));
 }
 
-static struct wr_error *solve_body(const struct wr_linalg *g, int64_t i, char *room) {
-  const struct solve_room r = solve_room(g, room);
-  const struct wr_lapack *lapack;
-  int info;
+/* The scratch, with both matrices in it. */
+static struct solve_scratch solve_operands(const struct wr_linalg *g, int64_t i, char *scratch) {
+  const struct solve_scratch r = solve_scratch(g, scratch);
   wr_linalg_gather(g, 0, i, r.a, false);
   wr_linalg_gather(g, 1, i, r.b, true);
+  return r;
+}
+
+static void write_solution(const struct wr_linalg *g, int64_t i, const struct solve_scratch *r) {
+  wr_linalg_turn(out_of(g, i, (int64_t)g->n * g->columns), r->b, g->n, g->columns, g->element);
+}
+
+static struct wr_error *run_solve(const struct wr_call *call, wr_linalg_body body) {
+  struct wr_linalg g = wr_linalg_of(call);
+  const double operations = cube(&g) + 2.0 * (double)g.n * (double)g.n * (double)g.columns;
+  if (call->out.size == 0) return NULL;
+  return wr_linalg_run(&g, solve_scratch_bytes(&g), operations, body);
+}
+
+static struct wr_error *solve_body(const struct wr_linalg *g, int64_t i, char *scratch) {
+  const struct solve_scratch r = solve_operands(g, i, scratch);
+  const struct wr_lapack *lapack;
+  int info;
   struct wr_error *error = wr_cpu_lapack_enter(&lapack);
   if (error) return error;
   lapack->getrf[g->type](&g->n, &g->n, r.a, &g->n, r.pivots, &info);
@@ -313,27 +339,19 @@ static struct wr_error *solve_body(const struct wr_linalg *g, int64_t i, char *r
   wr_cpu_lapack_leave();
   if (info < 0) return wr_linalg_misuse("getrs", info);
   if (info > 0) return singular(g, i);
-  wr_linalg_turn(out_of(g, i, (int64_t)g->n * g->columns), r.b, g->n, g->columns, g->element);
+  write_solution(g, i, &r);
   return NULL;
 }
 
-static double solve_operations(const struct wr_linalg *g) {
-  return cube(g) + 2.0 * (double)g->n * (double)g->n * (double)g->columns;
-}
-
 struct wr_error *wr_cpu_solve(const struct wr_call *call) {
-  struct wr_linalg g = wr_linalg_of(call);
-  if (call->out.size == 0) return NULL;
-  return wr_linalg_run(&g, solve_room_bytes(&g), solve_operations(&g), solve_body);
+  return run_solve(call, solve_body);
 }
 
-static struct wr_error *solve_triangular_body(const struct wr_linalg *g, int64_t i, char *room) {
+static struct wr_error *solve_triangular_body(const struct wr_linalg *g, int64_t i, char *scratch) {
   const struct wr_triangle_params *params = g->call->params;
-  const struct solve_room r = solve_room(g, room);
+  const struct solve_scratch r = solve_operands(g, i, scratch);
   const struct wr_lapack *lapack;
   int info;
-  wr_linalg_gather(g, 0, i, r.a, false);
-  wr_linalg_gather(g, 1, i, r.b, true);
   struct wr_error *error = wr_cpu_lapack_enter(&lapack);
   if (error) return error;
   lapack->trtrs[g->type](params->upper ? "L" : "U", "T", "N", &g->n, &g->columns, r.a, &g->n, r.b,
@@ -343,12 +361,10 @@ static struct wr_error *solve_triangular_body(const struct wr_linalg *g, int64_t
   if (info > 0) {
     return wr_linalg_error(g, i, "is singular: element %d of its diagonal is 0", info - 1);
   }
-  wr_linalg_turn(out_of(g, i, (int64_t)g->n * g->columns), r.b, g->n, g->columns, g->element);
+  write_solution(g, i, &r);
   return NULL;
 }
 
 struct wr_error *wr_cpu_solve_triangular(const struct wr_call *call) {
-  struct wr_linalg g = wr_linalg_of(call);
-  if (call->out.size == 0) return NULL;
-  return wr_linalg_run(&g, solve_room_bytes(&g), solve_operations(&g), solve_triangular_body);
+  return run_solve(call, solve_triangular_body);
 }

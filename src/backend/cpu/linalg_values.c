@@ -39,21 +39,21 @@ static struct wr_error *outcome(const struct wr_linalg *g, int64_t i, const char
 }
 
 /* What a routine says of its workspace, asked with a length of -1: it leaves that where the
-   workspace is to be, `work` bytes into a room of `bytes`. */
+   workspace is to be, `work` bytes into a scratch of `bytes`. */
 static struct wr_error *ask_workspace(struct wr_linalg *g, int64_t bytes, int64_t work,
                                       const char *routine,
                                       int (*ask)(const struct wr_lapack *lapack,
-                                                 const struct wr_linalg *g, char *room)) {
+                                                 const struct wr_linalg *g, char *scratch)) {
   const struct wr_lapack *lapack;
-  char *room = wr_calloc((size_t)bytes + 64);
-  if (!room) return wr_error_out_of_memory();
+  char *scratch = wr_calloc((size_t)bytes + 64);
+  if (!scratch) return wr_error_out_of_memory();
   struct wr_error *error = wr_cpu_lapack_enter(&lapack);
   if (!error) {
-    const int info = ask(lapack, g, room);
+    const int info = ask(lapack, g, scratch);
     wr_cpu_lapack_leave();
-    error = info ? wr_linalg_misuse(routine, info) : wr_linalg_workspace(g, room + work);
+    error = info ? wr_linalg_misuse(routine, info) : wr_linalg_workspace(g, scratch + work);
   }
-  wr_free(room);
+  wr_free(scratch);
   return error;
 }
 
@@ -69,15 +69,15 @@ static void put_identity(char *at, int n, const struct wr_linalg *g) {
 
 /* ---- singular values ---- */
 
-/* The room: the matrix, the workspaces. */
-struct svd_room {
+/* The scratch: the matrix, the workspaces. */
+struct svd_scratch {
   int64_t work, real_work, int_work, end;
 };
 
-static struct svd_room svd_room(const struct wr_linalg *g) {
+static struct svd_scratch svd_scratch(const struct wr_linalg *g) {
   const int64_t least = g->k, most = g->m > g->n ? g->m : g->n;
   const int64_t reals = g->type == COMPLEX ? least * (7 * least + 2 * most + 7) : 0;
-  struct svd_room r;
+  struct svd_scratch r;
   r.work = wr_linalg_behind(0, (int64_t)g->m * g->n * g->element);
   r.real_work = wr_linalg_behind(r.work, g->lwork * g->element);
   r.int_work = wr_linalg_behind(r.real_work, reals * (int64_t)sizeof(float));
@@ -106,25 +106,25 @@ static struct svd_out svd_out(const struct wr_linalg *g, int64_t i) {
 }
 
 /* Our rows are the transposed matrix there: its left vectors are our right ones, transposed too. */
-static int gesdd(const struct wr_lapack *lapack, const struct wr_linalg *g, char *room,
+static int gesdd(const struct wr_lapack *lapack, const struct wr_linalg *g, char *scratch,
                  const struct svd_out *out, int lwork) {
   const struct wr_vectors_params *params = g->call->params;
-  const struct svd_room r = svd_room(g);
+  const struct svd_scratch r = svd_scratch(g);
   const char *job = params->vectors ? "A" : "N";
-  int *ints = (int *)(room + r.int_work);
+  int *ints = (int *)(scratch + r.int_work);
   int info;
   if (g->type == COMPLEX) {
-    lapack->cgesdd(job, &g->n, &g->m, room, &g->n, (float *)(void *)out->s, out->vt, &g->n, out->u,
-                   &g->m, room + r.work, &lwork, (float *)(void *)(room + r.real_work), ints, &info,
-                   1);
+    lapack->cgesdd(job, &g->n, &g->m, scratch, &g->n, (float *)(void *)out->s, out->vt, &g->n,
+                   out->u, &g->m, scratch + r.work, &lwork,
+                   (float *)(void *)(scratch + r.real_work), ints, &info, 1);
   } else {
-    lapack->gesdd[g->type](job, &g->n, &g->m, room, &g->n, out->s, out->vt, &g->n, out->u, &g->m,
-                           room + r.work, &lwork, ints, &info, 1);
+    lapack->gesdd[g->type](job, &g->n, &g->m, scratch, &g->n, out->s, out->vt, &g->n, out->u, &g->m,
+                           scratch + r.work, &lwork, ints, &info, 1);
   }
   return info;
 }
 
-static struct wr_error *svd_body(const struct wr_linalg *g, int64_t i, char *room) {
+static struct wr_error *svd_body(const struct wr_linalg *g, int64_t i, char *scratch) {
   const struct svd_out out = svd_out(g, i);
   const struct wr_lapack *lapack;
   if (g->k == 0) {
@@ -132,18 +132,18 @@ static struct wr_error *svd_body(const struct wr_linalg *g, int64_t i, char *roo
     if (out.vt) put_identity(out.vt, g->n, g);
     return NULL;
   }
-  wr_linalg_gather(g, 0, i, room, false);
-  if (!are_finite(g, room, (int64_t)g->m * g->n)) return not_finite(g, i);
+  wr_linalg_gather(g, 0, i, scratch, false);
+  if (!are_finite(g, scratch, (int64_t)g->m * g->n)) return not_finite(g, i);
   struct wr_error *error = wr_cpu_lapack_enter(&lapack);
   if (error) return error;
-  const int info = gesdd(lapack, g, room, &out, g->lwork);
+  const int info = gesdd(lapack, g, scratch, &out, g->lwork);
   wr_cpu_lapack_leave();
   return outcome(g, i, "gesdd", info);
 }
 
-static int ask_gesdd(const struct wr_lapack *lapack, const struct wr_linalg *g, char *room) {
-  const struct svd_out none = {room, room, room};
-  return gesdd(lapack, g, room, &none, -1);
+static int ask_gesdd(const struct wr_lapack *lapack, const struct wr_linalg *g, char *scratch) {
+  const struct svd_out none = {scratch, scratch, scratch};
+  return gesdd(lapack, g, scratch, &none, -1);
 }
 
 /* The least workspace of gesdd with vectors, in elements, which it counts in 32 bits: 4 k^2 + 7 k
@@ -163,7 +163,7 @@ static struct wr_error *svd_workspace(struct wr_linalg *g) {
                         "whose workspace it counts in 32 bits",
                         g->m, g->n);
   }
-  return ask_workspace(g, svd_room(g).end, svd_room(g).work, "gesdd", ask_gesdd);
+  return ask_workspace(g, svd_scratch(g).end, svd_scratch(g).work, "gesdd", ask_gesdd);
 }
 
 struct wr_error *wr_cpu_svd(const struct wr_call *call) {
@@ -171,12 +171,12 @@ struct wr_error *wr_cpu_svd(const struct wr_call *call) {
   g.lwork = 1;
   struct wr_error *error = g.k > 0 && g.count > 0 ? svd_workspace(&g) : NULL;
   if (error) return error;
-  return wr_linalg_run(&g, (size_t)svd_room(&g).end, 10 * cube(&g), svd_body);
+  return wr_linalg_run(&g, (size_t)svd_scratch(&g).end, 10 * cube(&g), svd_body);
 }
 
 /* ---- eigenvalues of symmetric matrices ---- */
 
-struct eigh_room {
+struct eigh_scratch {
   int64_t matrix, work, real_work, int_work, end;
   int n_reals, n_ints;
 };
@@ -190,9 +190,9 @@ static bool has_vectors(const struct wr_linalg *g) {
   return params->vectors;
 }
 
-static struct eigh_room eigh_room(const struct wr_linalg *g) {
+static struct eigh_scratch eigh_scratch(const struct wr_linalg *g) {
   const int64_t n = g->n;
-  struct eigh_room r = {.n_ints = 1};
+  struct eigh_scratch r = {.n_ints = 1};
   if (g->type == COMPLEX) r.n_reals = (int)n;
   if (has_vectors(g)) {
     r.n_ints = (int)(3 + 5 * n);
@@ -207,19 +207,20 @@ static struct eigh_room eigh_room(const struct wr_linalg *g) {
 
 /* Our lower triangle is the upper one there; of a Hermitian matrix the transposed is the conjugate.
  */
-static int syevd(const struct wr_lapack *lapack, const struct wr_linalg *g, char *room, char *w,
+static int syevd(const struct wr_lapack *lapack, const struct wr_linalg *g, char *scratch, char *w,
                  int lwork) {
   const struct wr_eigh_params *params = g->call->params;
-  const struct eigh_room r = eigh_room(g);
+  const struct eigh_scratch r = eigh_scratch(g);
   const char *job = has_vectors(g) ? "V" : "N", *uplo = params->upper ? "L" : "U";
-  int *ints = (int *)(room + r.int_work);
+  int *ints = (int *)(scratch + r.int_work);
   int info;
   if (g->type == COMPLEX) {
-    lapack->cheevd(job, uplo, &g->n, room, &g->n, (float *)(void *)w, room + r.work, &lwork,
-                   (float *)(void *)(room + r.real_work), &r.n_reals, ints, &r.n_ints, &info, 1, 1);
+    lapack->cheevd(job, uplo, &g->n, scratch, &g->n, (float *)(void *)w, scratch + r.work, &lwork,
+                   (float *)(void *)(scratch + r.real_work), &r.n_reals, ints, &r.n_ints, &info, 1,
+                   1);
   } else {
-    lapack->syevd[g->type](job, uplo, &g->n, room, &g->n, w, room + r.work, &lwork, ints, &r.n_ints,
-                           &info, 1, 1);
+    lapack->syevd[g->type](job, uplo, &g->n, scratch, &g->n, w, scratch + r.work, &lwork, ints,
+                           &r.n_ints, &info, 1, 1);
   }
   return info;
 }
@@ -240,25 +241,25 @@ static void write_vectors(const struct wr_linalg *g, const char *from, char *to)
   for (int64_t i = 0; i < (int64_t)g->n * g->n; i++) x[2 * i + 1] = -x[2 * i + 1];
 }
 
-static struct wr_error *eigh_body(const struct wr_linalg *g, int64_t i, char *room) {
+static struct wr_error *eigh_body(const struct wr_linalg *g, int64_t i, char *scratch) {
   const struct wr_eigh_params *params = g->call->params;
   const int64_t w_bytes = g->n * real_bytes(g);
   char *w = params->vectors ? part_of(g, 0, i, w_bytes) : (char *)g->call->out.data + i * w_bytes;
   const struct wr_lapack *lapack;
-  wr_linalg_gather(g, 0, i, room, false);
-  if (!triangle_is_finite(g, room, params->upper)) return not_finite(g, i);
+  wr_linalg_gather(g, 0, i, scratch, false);
+  if (!triangle_is_finite(g, scratch, params->upper)) return not_finite(g, i);
   struct wr_error *error = wr_cpu_lapack_enter(&lapack);
   if (error) return error;
-  const int info = syevd(lapack, g, room, w, g->lwork);
+  const int info = syevd(lapack, g, scratch, w, g->lwork);
   wr_cpu_lapack_leave();
   if (info == 0 && params->vectors) {
-    write_vectors(g, room, part_of(g, 1, i, (int64_t)g->n * g->n * g->element));
+    write_vectors(g, scratch, part_of(g, 1, i, (int64_t)g->n * g->n * g->element));
   }
   return outcome(g, i, "syevd", info);
 }
 
-static int ask_syevd(const struct wr_lapack *lapack, const struct wr_linalg *g, char *room) {
-  return syevd(lapack, g, room, room, -1);
+static int ask_syevd(const struct wr_lapack *lapack, const struct wr_linalg *g, char *scratch) {
+  return syevd(lapack, g, scratch, scratch, -1);
 }
 
 static struct wr_error *eigh_workspace(struct wr_linalg *g) {
@@ -268,7 +269,7 @@ static struct wr_error *eigh_workspace(struct wr_linalg *g) {
                         "eigenvectors of at most %d rows",
                         g->m, g->n, MOST_WITH_VECTORS);
   }
-  return ask_workspace(g, eigh_room(g).end, eigh_room(g).work, "syevd", ask_syevd);
+  return ask_workspace(g, eigh_scratch(g).end, eigh_scratch(g).work, "syevd", ask_syevd);
 }
 
 struct wr_error *wr_cpu_eigh(const struct wr_call *call) {
@@ -277,21 +278,21 @@ struct wr_error *wr_cpu_eigh(const struct wr_call *call) {
   g.lwork = 1;
   struct wr_error *error = eigh_workspace(&g);
   if (error) return error;
-  return wr_linalg_run(&g, (size_t)eigh_room(&g).end, 4 * cube(&g), eigh_body);
+  return wr_linalg_run(&g, (size_t)eigh_scratch(&g).end, 4 * cube(&g), eigh_body);
 }
 
 /* ---- eigenvalues of any matrices ---- */
 
-/* The room: the matrix, its vectors, real and imaginary parts of the values, or the values, which
-   are complex, and the workspaces. */
-struct eig_room {
+/* The scratch: the matrix, its vectors, real and imaginary parts of the values, or the values,
+   which are complex, and the workspaces. */
+struct eig_scratch {
   int64_t vectors, values, work, real_work, end;
 };
 
-static struct eig_room eig_room(const struct wr_linalg *g) {
+static struct eig_scratch eig_scratch(const struct wr_linalg *g) {
   const int64_t n = g->n, matrix = n * n * g->element;
   const int64_t reals = g->type == COMPLEX ? 2 * n : 0;
-  struct eig_room r;
+  struct eig_scratch r;
   r.vectors = wr_linalg_behind(0, matrix);
   r.values = wr_linalg_behind(r.vectors, matrix);
   r.work = wr_linalg_behind(r.values, 2 * n * g->element);
@@ -301,19 +302,22 @@ static struct eig_room eig_room(const struct wr_linalg *g) {
 }
 
 /* Our rows are the transposed matrix there, whose left vectors are the conjugates of ours. */
-static int geev(const struct wr_lapack *lapack, const struct wr_linalg *g, char *room, int lwork) {
+static int geev(const struct wr_lapack *lapack, const struct wr_linalg *g, char *scratch,
+                int lwork) {
   const struct wr_vectors_params *params = g->call->params;
-  const struct eig_room r = eig_room(g);
+  const struct eig_scratch r = eig_scratch(g);
   const char *job = params->vectors ? "V" : "N";
-  char *values = room + r.values;
+  char *values = scratch + r.values;
   const int one = 1;
   int info;
   if (g->type == COMPLEX) {
-    lapack->cgeev(job, "N", &g->n, room, &g->n, values, room + r.vectors, &g->n, room, &one,
-                  room + r.work, &lwork, (float *)(void *)(room + r.real_work), &info, 1, 1);
+    lapack->cgeev(job, "N", &g->n, scratch, &g->n, values, scratch + r.vectors, &g->n, scratch,
+                  &one, scratch + r.work, &lwork, (float *)(void *)(scratch + r.real_work), &info,
+                  1, 1);
   } else {
-    lapack->geev[g->type](job, "N", &g->n, room, &g->n, values, values + g->n * g->element,
-                          room + r.vectors, &g->n, room, &one, room + r.work, &lwork, &info, 1, 1);
+    lapack->geev[g->type](job, "N", &g->n, scratch, &g->n, values, values + g->n * g->element,
+                          scratch + r.vectors, &g->n, scratch, &one, scratch + r.work, &lwork,
+                          &info, 1, 1);
   }
   return info;
 }
@@ -330,15 +334,16 @@ static wr_complex64 value_at(const struct wr_linalg *g, const char *values, int6
 
 /* Element i of vector j: the conjugate of what is there. Of a pair of conjugate values the first
    one's vector has its parts where the pair has its vectors. */
-static wr_complex64 vector_at(const struct wr_linalg *g, const char *room, int64_t i, int64_t j) {
-  const struct eig_room r = eig_room(g);
-  const char *vectors = room + r.vectors;
+static wr_complex64 vector_at(const struct wr_linalg *g, const char *scratch, int64_t i,
+                              int64_t j) {
+  const struct eig_scratch r = eig_scratch(g);
+  const char *vectors = scratch + r.vectors;
   const int64_t n = g->n;
   if (g->type == COMPLEX) {
     const wr_complex64 v = ((const wr_complex64 *)vectors)[j * n + i];
     return (wr_complex64){v.re, -v.im};
   }
-  const double im = real_at(g, room + r.values, n + j);
+  const double im = real_at(g, scratch + r.values, n + j);
   const int64_t first = im < 0 ? j - 1 : j;
   wr_complex64 v = {(float)real_at(g, vectors, first * n + i), 0};
   if (im == 0) return v;
@@ -347,32 +352,32 @@ static wr_complex64 vector_at(const struct wr_linalg *g, const char *room, int64
   return v;
 }
 
-static struct wr_error *eig_body(const struct wr_linalg *g, int64_t i, char *room) {
+static struct wr_error *eig_body(const struct wr_linalg *g, int64_t i, char *scratch) {
   const struct wr_vectors_params *params = g->call->params;
   const int64_t n = g->n;
   wr_complex64 *w =
       (wr_complex64 *)(params->vectors ? wr_call_part(g->call, 0) : g->call->out.data) + i * n;
   const struct wr_lapack *lapack;
-  wr_linalg_gather(g, 0, i, room, false);
-  if (!are_finite(g, room, n * n)) return not_finite(g, i);
+  wr_linalg_gather(g, 0, i, scratch, false);
+  if (!are_finite(g, scratch, n * n)) return not_finite(g, i);
   struct wr_error *error = wr_cpu_lapack_enter(&lapack);
   if (error) return error;
-  const int info = geev(lapack, g, room, g->lwork);
+  const int info = geev(lapack, g, scratch, g->lwork);
   wr_cpu_lapack_leave();
   if (info) return outcome(g, i, "geev", info);
-  for (int64_t j = 0; j < n; j++) w[j] = value_at(g, room + eig_room(g).values, j);
+  for (int64_t j = 0; j < n; j++) w[j] = value_at(g, scratch + eig_scratch(g).values, j);
   if (!params->vectors) return NULL;
   wr_complex64 *v = (wr_complex64 *)wr_call_part(g->call, 1) + i * n * n;
-  for (int64_t k = 0; k < n * n; k++) v[k] = vector_at(g, room, k / n, k % n);
+  for (int64_t k = 0; k < n * n; k++) v[k] = vector_at(g, scratch, k / n, k % n);
   return NULL;
 }
 
-static int ask_geev(const struct wr_lapack *lapack, const struct wr_linalg *g, char *room) {
-  return geev(lapack, g, room, -1);
+static int ask_geev(const struct wr_lapack *lapack, const struct wr_linalg *g, char *scratch) {
+  return geev(lapack, g, scratch, -1);
 }
 
 static struct wr_error *eig_workspace(struct wr_linalg *g) {
-  return ask_workspace(g, eig_room(g).end, eig_room(g).work, "geev", ask_geev);
+  return ask_workspace(g, eig_scratch(g).end, eig_scratch(g).work, "geev", ask_geev);
 }
 
 struct wr_error *wr_cpu_eig(const struct wr_call *call) {
@@ -381,5 +386,5 @@ struct wr_error *wr_cpu_eig(const struct wr_call *call) {
   g.lwork = 1;
   struct wr_error *error = eig_workspace(&g);
   if (error) return error;
-  return wr_linalg_run(&g, (size_t)eig_room(&g).end, 20 * cube(&g), eig_body);
+  return wr_linalg_run(&g, (size_t)eig_scratch(&g).end, 20 * cube(&g), eig_body);
 }

@@ -359,15 +359,15 @@ static bool takes_integers(const struct product *p) {
 /* Room for the rows as integers, in one piece: `words` of 16 bits, and of groups. */
 static void *split(struct product *p, int64_t rows) {
   const size_t words = (size_t)(rows * p->k), groups = (size_t)(rows * p->w.groups);
-  char *room = wr_alloc(2 * groups * sizeof(float) + 2 * words * sizeof(int16_t) + (size_t)rows);
-  if (!room) return NULL;
-  p->steps = (float *)(void *)room;
+  char *scratch = wr_alloc(2 * groups * sizeof(float) + 2 * words * sizeof(int16_t) + (size_t)rows);
+  if (!scratch) return NULL;
+  p->steps = (float *)(void *)scratch;
   p->sums = p->steps + groups;
   p->high = (int16_t *)(void *)(p->sums + groups);
   p->low = p->high + words;
   p->finite = (uint8_t *)(void *)(p->low + words);
   wr_spread(rows, p->k >= WR_CPU_GRAIN ? 1 : WR_CPU_GRAIN / p->k, split_rows, p);
-  return room;
+  return scratch;
 }
 
 static struct wr_error *widen(struct product *p, const struct wr_tensor *x, void **scratch) {

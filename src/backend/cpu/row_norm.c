@@ -43,27 +43,27 @@ WR_WIDE static void round_bf16(float *y, int64_t n) {
   for (int64_t i = 0; i < n; i++) y[i] = wr_bf16_to_f32(wr_f32_to_bf16(y[i]));
 }
 
-/* n elements as float32: where they lie, or in `room`. */
-static const float *floats(float *room, const char *in, enum wr_dtype t, int64_t stride,
+/* n elements as float32: where they lie, or in `scratch`. */
+static const float *floats(float *scratch, const char *in, enum wr_dtype t, int64_t stride,
                            int64_t n) {
   if (t == WR_FLOAT32 && stride == 1) return (const float *)(const void *)in;
   if (stride == 1) {
-    (t == WR_FLOAT16 ? widen_f16 : widen_bf16)(room, (const uint16_t *)(const void *)in, n);
-    return room;
+    (t == WR_FLOAT16 ? widen_f16 : widen_bf16)(scratch, (const uint16_t *)(const void *)in, n);
+    return scratch;
   }
-  const struct wr_row row = {.out = room, .in = {in}, .stride = {stride}, .n = n};
+  const struct wr_row row = {.out = scratch, .in = {in}, .stride = {stride}, .n = n};
   wr_cpu_cast_row(WR_FLOAT32, t)(&row);
-  return room;
+  return scratch;
 }
 
-static const float *block_of(float *room, const struct rows *r, const char *row, int64_t first,
+static const float *block_of(float *scratch, const struct rows *r, const char *row, int64_t first,
                              int64_t n) {
-  return floats(room, row + first * r->lines.stride * r->item, r->dtype, r->lines.stride, n);
+  return floats(scratch, row + first * r->lines.stride * r->item, r->dtype, r->lines.stride, n);
 }
 
-static const float *factors(float *room, const struct wr_tensor *t, int64_t first, int64_t n) {
+static const float *factors(float *scratch, const struct wr_tensor *t, int64_t first, int64_t n) {
   const int64_t stride = t->strides[0];
-  return floats(room, (const char *)t->data + first * stride * (int64_t)wr_dtype_size(t->dtype),
+  return floats(scratch, (const char *)t->data + first * stride * (int64_t)wr_dtype_size(t->dtype),
                 t->dtype, stride, n);
 }
 
@@ -97,11 +97,11 @@ WR_WIDE static double squares_of(const float *x, int64_t n, float mean) {
 }
 
 static float row_sum(const struct rows *r, const char *row, float mean, bool squares) {
-  float room[BLOCK];
+  float scratch[BLOCK];
   double sum = 0;
   for (int64_t i = 0, n; i < r->lines.n; i += n) {
     n = block_length(r->lines.n, i);
-    const float *x = block_of(room, r, row, i, n);
+    const float *x = block_of(scratch, r, row, i, n);
     sum += squares ? squares_of(x, n, mean) : sum_of_row(x, n);
   }
   return (float)sum / (float)r->lines.n;
@@ -124,15 +124,15 @@ WR_WIDE static void plus_bias(float *y, const float *b, int64_t n) {
 
 static void put_block(const struct rows *r, const char *row, char *out, int64_t first, int64_t n,
                       float mean, float by) {
-  float room[BLOCK], made[BLOCK];
+  float scratch[BLOCK], made[BLOCK];
   const bool whole = r->dtype == WR_FLOAT32, half = r->dtype == WR_FLOAT16;
   float *y = whole ? (float *)(void *)out : made;
-  scaled(y, block_of(room, r, row, first, n), n, mean, by);
+  scaled(y, block_of(scratch, r, row, first, n), n, mean, by);
   for (int k = 0; k < 2; k++) {
     const struct wr_tensor *factor = k == 0 ? r->weight : r->bias;
     if (!factor) continue;
     if (!whole) (half ? round_f16 : round_bf16)(y, n);
-    (k == 0 ? times_weight : plus_bias)(y, factors(room, factor, first, n), n);
+    (k == 0 ? times_weight : plus_bias)(y, factors(scratch, factor, first, n), n);
   }
   if (!whole) (half ? store_f16 : store_bf16)((uint16_t *)(void *)out, y, n);
 }

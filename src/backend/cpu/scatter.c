@@ -16,7 +16,7 @@ struct scatter {
   struct wr_places places;     /* the updates go along */
   struct wr_walk slice;        /* operand 0: the result, 1: the updates */
   int64_t extent[WR_MAX_NDIM]; /* of the axis of index array k */
-  int64_t room[WR_MAX_NDIM];   /* the largest index at which a slice fits there */
+  int64_t last[WR_MAX_NDIM];   /* the largest index at which a slice fits there */
   int64_t stride[WR_MAX_NDIM]; /* of the result along it */
 };
 
@@ -25,7 +25,7 @@ static bool slice_start(const struct scatter *s, const struct wr_place *place, i
   int64_t sum = 0;
   for (int k = 0; k < s->places.n; k++) {
     const int64_t i = wr_index_at(&s->places.index[k], place->offset[k], s->extent[k]);
-    if (i < 0 || i > s->room[k]) return false;
+    if (i < 0 || i > s->last[k]) return false;
     sum += i * s->stride[k];
   }
   *start = sum;
@@ -84,7 +84,7 @@ static void axes_make(struct scatter *s, const struct wr_scatter_params *params,
   for (int k = 0; k < params->n_axes; k++) {
     const int axis = params->axes[k];
     s->extent[k] = out->shape[axis];
-    s->room[k] = out->shape[axis] - s->updates->shape[s->updates->ndim - out->ndim + axis];
+    s->last[k] = out->shape[axis] - s->updates->shape[s->updates->ndim - out->ndim + axis];
     s->stride[k] = out->strides[axis];
   }
 }

@@ -9,13 +9,5 @@
 #define CT f32
 #include "backend/cpu/unary_float.h"
 
-#define EL f16
-#define ROW(name) WR_PASTE(f16_row, name)
-#define FORM_unary(name) \
-  static void f16_row_##name(const struct wr_row *r) { wr_f16_row(r, f32_row_##name); }
-#define FORM_unary_magnitude FORM_unary
-#define FORM_unary_turn FORM_unary
-#define FORM_unary_test(name) \
-  static void f16_row_##name(const struct wr_row *r) { wr_f16_row_test(r, f32_row_##name); }
 #define INPUTS 1
-#include "backend/cpu/elementwise_rows.h"
+#include "backend/cpu/float16_forms.h"

@@ -1,12 +1,9 @@
 /* Template: the rows of the operations of one input for one floating type. Included by unary_*.c
-   with EL   f16, f32, f64 or bf16 CT   what it computes in: f32 or f64 */
+   with
+     EL   f32, f64 or bf16
+     CT   what it computes in: f32 or f64 */
 
-#define E WR_PASTE(wr_el_, EL)
-#define C WR_PASTE(wr_ct_, EL)
-#define LOAD WR_PASTE(wr_load_, EL)
-#define STORE WR_PASTE(wr_store_, EL)
-#define ROW(name) WR_PASTE(EL, WR_PASTE(_row, name))
-#define OP(name) WR_PASTE(CT, name)
+#include "backend/cpu/elementwise_names.h"
 
 WR_INLINE void ROW(_map)(const struct wr_row *r, C (*f)(C)) {
   E *out = r->out;

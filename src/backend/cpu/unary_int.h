@@ -4,9 +4,7 @@
      SIGNED   defined for i8 .. i64
    Arithmetic goes through uint64_t, so that overflow wraps: -INT_MIN is INT_MIN. */
 
-#define E WR_PASTE(wr_el_, EL)
-#define STORE WR_PASTE(wr_store_, EL)
-#define ROW(name) WR_PASTE(EL, WR_PASTE(_row, name))
+#include "backend/cpu/elementwise_names.h"
 #define ONE(name) WR_PASTE(EL, WR_PASTE(_, name))
 
 WR_INLINE void ROW(_map)(const struct wr_row *r, E (*f)(E)) {

@@ -133,12 +133,12 @@ static struct block block_in_place(const struct job *j, int64_t row, int64_t row
   return block;
 }
 
-static struct block block_packed(const struct job *j, void *room, int64_t row, int64_t rows,
+static struct block block_packed(const struct job *j, void *scratch, int64_t row, int64_t rows,
                                  int64_t p, int64_t depth) {
   const int64_t step = j->with->rows, height = height_of(j, rows);
   const struct block block = {
-      .a = room, .row = 1, .step = step, .height = height, .tile = step * depth};
-  char *tile = room;
+      .a = scratch, .row = 1, .step = step, .height = height, .tile = step * depth};
+  char *tile = scratch;
   for (int64_t i = 0; i < rows; i += height, tile += block.tile * j->element) {
     j->with->pack_a(tile, a_at(j, row + i, p), j->g.lda, j->g.a_transposed, depth,
                     least(height, rows - i));
@@ -191,21 +191,21 @@ static const char *column_next(const struct job *j, int64_t p, int64_t depth, in
   return packed_at(j, next, least(j->deep, j->g.k - next), from - j->first_col);
 }
 
-/* The columns [from, to) of the rows: some columns of tiles at a time are packed into `room_b`,
+/* The columns [from, to) of the rows: some columns of tiles at a time are packed into `scratch_b`,
    unless they are already, and met by all rows. */
-static void piece(const struct job *j, char *room_a, char *room_b, int64_t row, int64_t rows,
+static void piece(const struct job *j, char *scratch_a, char *scratch_b, int64_t row, int64_t rows,
                   int64_t from, int64_t to) {
   const int64_t width = j->with->cols, group = PACKED_COLS * width;
   for (int64_t p = 0; p < j->g.k; p += j->deep) {
     const int64_t depth = least(j->deep, j->g.k - p);
-    const struct block block = block_packed(j, room_a, row, rows, p, depth);
+    const struct block block = block_packed(j, scratch_a, row, rows, p, depth);
     for (int64_t first = from; first < to; first += group) {
       const int64_t last = least(first + group, to);
-      const char *b = room_b;
+      const char *b = scratch_b;
       if (j->packed) {
         b = packed_at(j, p, depth, first - j->first_col);
       } else {
-        pack_columns(j, room_b, p, depth, first, last, to);
+        pack_columns(j, scratch_b, p, depth, first, last, to);
       }
       for (int64_t col = first; col < last; col += width, b += width * depth * j->element) {
         column(j, &block, row, rows, b, width, col, p, depth,
@@ -220,18 +220,18 @@ static void pieces_body(void *ctx, int64_t begin, int64_t end) {
   const int64_t a_bytes = round_up(j->rows, j->with->rows) * j->deep * j->element;
   const int64_t columns = j->packed ? 0 : least(PACKED_COLS, parts(j->cols, j->with->cols));
   const int64_t b_bytes = columns * j->with->cols * j->deep * j->element;
-  char *room = wr_alloc_aligned(64, (size_t)(b_bytes + a_bytes));
-  if (!room) {
+  char *scratch = wr_alloc_aligned(64, (size_t)(b_bytes + a_bytes));
+  if (!scratch) {
     wr_error_keep_first(&j->error, wr_error_out_of_memory());
     return;
   }
   for (int64_t i = begin; i < end; i++) {
     const int64_t row = i / j->across * j->rows;
     const int64_t col = j->first_col + i % j->across * j->cols;
-    piece(j, room + b_bytes, room, row, least(j->rows, j->g.m - row), col,
+    piece(j, scratch + b_bytes, scratch, row, least(j->rows, j->g.m - row), col,
           least(col + j->cols, j->first_col + j->n));
   }
-  wr_free(room);
+  wr_free(scratch);
 }
 
 /* Columns of tiles of the chunk, all along k. */
