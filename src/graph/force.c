@@ -485,40 +485,43 @@ static uint64_t begin_span(void) {
   return begin;
 }
 
-struct wr_error *wr_eval(struct wr_node *const *nodes, size_t n) {
+static struct wr_error *eval_whole(struct wr_node *const *nodes, size_t n, bool for_host) {
   int before = wr_cancel_off();
   const uint64_t begin = begin_span();
-  struct wr_error *error = eval(nodes, n, false);
+  struct wr_error *error = eval(nodes, n, for_host);
   wr_timeline_put_span(WR_SPAN_EVAL, begin, (uint32_t)n, NULL);
   wr_cancel_restore(before);
   return error;
 }
 
-struct wr_error *wr_async_eval(struct wr_node *const *nodes, size_t n) {
-  bool begun;
+/* *begun as of async_eval. */
+static struct wr_error *async_eval_whole(struct wr_node *const *nodes, size_t n, bool waits,
+                                         bool *begun) {
   int before = wr_cancel_off();
   const uint64_t begin = begin_span();
-  struct wr_error *error = async_eval(nodes, n, true, &begun);
+  struct wr_error *error = async_eval(nodes, n, waits, begun);
   wr_timeline_put_span(WR_SPAN_ASYNC, begin, (uint32_t)n, NULL);
   wr_cancel_restore(before);
   return error;
+}
+
+struct wr_error *wr_eval(struct wr_node *const *nodes, size_t n) {
+  return eval_whole(nodes, n, false);
+}
+
+struct wr_error *wr_async_eval(struct wr_node *const *nodes, size_t n) {
+  bool begun;
+  return async_eval_whole(nodes, n, true, &begun);
 }
 
 struct wr_error *wr_try_async_eval(struct wr_node *const *nodes, size_t n) {
   bool begun;
-  int before = wr_cancel_off();
-  const uint64_t begin = begin_span();
-  struct wr_error *error = async_eval(nodes, n, false, &begun);
-  wr_timeline_put_span(WR_SPAN_ASYNC, begin, (uint32_t)n, NULL);
-  wr_cancel_restore(before);
-  return error;
+  return async_eval_whole(nodes, n, false, &begun);
 }
 
 struct wr_error *wr_async_eval_begin(struct wr_node *const *nodes, size_t n) {
   bool begun;
-  const uint64_t begin = begin_span();
-  struct wr_error *error = async_eval(nodes, n, false, &begun);
-  wr_timeline_put_span(WR_SPAN_ASYNC, begin, (uint32_t)n, NULL);
+  struct wr_error *error = async_eval_whole(nodes, n, false, &begun);
   if (!begun) return error;
   wr_error_release(error);
   return NULL;
@@ -526,12 +529,7 @@ struct wr_error *wr_async_eval_begin(struct wr_node *const *nodes, size_t n) {
 
 struct wr_error *wr_node_force_for_host(struct wr_node *node) {
   if (wr_completion_over(&node->completion)) return wr_node_force(node);
-  int before = wr_cancel_off();
-  const uint64_t begin = begin_span();
-  struct wr_error *error = eval(&node, 1, true); /* the bytes right behind, where that can be */
-  wr_timeline_put_span(WR_SPAN_EVAL, begin, 1, NULL);
-  wr_cancel_restore(before);
-  return error;
+  return eval_whole(&node, 1, true); /* the bytes right behind, where that can be */
 }
 
 struct wr_error *wr_node_force(struct wr_node *node) {

@@ -423,8 +423,8 @@ static void renumber(const struct wr_capture *c, const uint32_t *same, uint32_t 
   }
 }
 
-bool wr_capture_fill_reduced(struct wr_capture *made, const struct wr_capture *c,
-                             const uint32_t *same) {
+static bool fill_reduced(struct wr_capture *made, const struct wr_capture *c,
+                         const uint32_t *same) {
   const uint32_t first = wr_capture_first_step(c);
   size_t n_in = 0;
   uint32_t at = 0, n = 0, kept = 0;
@@ -454,4 +454,15 @@ bool wr_capture_fill_reduced(struct wr_capture *made, const struct wr_capture *c
   for (uint32_t i = 0; i < c->n_out; i++) made->out[i] = number[same[c->out[i]]];
   wr_free(number);
   return true;
+}
+
+struct wr_error *wr_capture_reduced(struct wr_capture **out, const struct wr_capture *c,
+                                    const uint32_t *same) {
+  struct wr_capture *made = wr_capture_new();
+  if (made && fill_reduced(made, c, same)) {
+    *out = made;
+    return NULL;
+  }
+  wr_capture_release(made);
+  return wr_error_out_of_memory();
 }

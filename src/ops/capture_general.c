@@ -86,20 +86,14 @@ struct wr_error *wr_capture_generalize(struct wr_capture **out, struct wr_captur
   *out = NULL;
   if (c->pinned) return NULL;
   struct general g = {.c = c, .kept = wr_alloc(n), .same = wr_alloc(n * sizeof *g.same)};
-  struct wr_capture *made = wr_capture_new();
-  bool done = made && g.kept && g.same;
-  if (done) {
+  struct wr_error *error = g.kept && g.same ? NULL : wr_error_out_of_memory();
+  if (!error) {
     find_views(&g);
     keep_larger(&g);
     stand_for(&g);
-    done = wr_capture_fill_reduced(made, c, g.same);
+    error = wr_capture_reduced(out, c, g.same);
   }
   wr_free(g.kept);
   wr_free(g.same);
-  if (done) {
-    *out = made;
-  } else {
-    wr_capture_release(made);
-  }
-  return done ? NULL : wr_error_out_of_memory();
+  return error;
 }

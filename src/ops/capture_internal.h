@@ -15,10 +15,9 @@ void wr_capture_set_stream(struct wr_capture_step *step, struct wr_stream *strea
 struct wr_node **wr_capture_retained(const struct wr_ptrs *list, const struct wr_ptrs *more);
 /* Placeholders and constants of c for a new capture. False when memory is refused. */
 bool wr_capture_copy_sources(struct wr_capture *made, const struct wr_capture *c);
-/* What is left of c where each value is the same as another, or as itself: made is new. False when
-   memory is refused. */
-bool wr_capture_fill_reduced(struct wr_capture *made, const struct wr_capture *c,
-                             const uint32_t *same);
+/* What is left of c where each value is the same as another, or as itself; with a reference. */
+struct wr_error *wr_capture_reduced(struct wr_capture **out, const struct wr_capture *c,
+                                    const uint32_t *same);
 /* Whether both are single numbers made from the host's data, the same ones. */
 bool wr_capture_equal_scalars(const struct wr_node *a, const struct wr_node *b);
 /* Drops the references, and the list's memory. */

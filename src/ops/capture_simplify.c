@@ -114,19 +114,13 @@ static bool set_up(struct simpler *s) {
 
 struct wr_error *wr_capture_simplify(struct wr_capture **out, struct wr_capture *c) {
   struct simpler s = {.c = c};
-  struct wr_capture *made = wr_capture_new();
-  bool done = made && set_up(&s);
-  if (done) {
+  struct wr_error *error = set_up(&s) ? NULL : wr_error_out_of_memory();
+  if (!error) {
     merge_constants(&s);
     merge_steps(&s);
-    done = wr_capture_fill_reduced(made, c, s.same);
+    error = wr_capture_reduced(out, c, s.same);
   }
   wr_free(s.same);
   wr_free(s.table);
-  if (done) {
-    *out = made;
-  } else {
-    wr_capture_release(made);
-  }
-  return done ? NULL : wr_error_out_of_memory();
+  return error;
 }
