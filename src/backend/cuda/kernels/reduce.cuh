@@ -36,19 +36,7 @@ INLINE double to_total(float x) { return (double)x; }
 INLINE double to_total(double x) { return x; }
 INLINE z128 to_total(c64 x) { return widen(x); }
 
-template <class P>
-struct part_as {
-  template <class E>
-  static INLINE P of(E x) {
-    return (P)load<E>(x);
-  }
-};
-template <>
-struct part_as<c64> {
-  static INLINE c64 of(c64 x) { return x; }
-};
-
-INLINE part_t to_part(WR_A x) { return part_as<part_t>::of(x); }
+INLINE part_t to_part(WR_A x) { return element_as<part_t>::of(x); }
 
 /* ---- the operations ---- */
 

@@ -34,19 +34,7 @@
 
 typedef total_of<WR_A>::type total_t;
 
-template <class T>
-struct total_as {
-  template <class E>
-  static INLINE T of(E x) {
-    return (T)load<E>(x);
-  }
-};
-template <>
-struct total_as<z128> {
-  static INLINE z128 of(c64 x) { return widen(x); }
-};
-
-INLINE total_t widened(WR_A x) { return total_as<total_t>::of(x); }
+INLINE total_t widened(WR_A x) { return element_as<total_t>::of(x); }
 
 /* ---- what joins them; those of single numbers are in scalar.cuh ---- */
 

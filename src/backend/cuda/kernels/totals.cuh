@@ -1,5 +1,6 @@
 /* What sums, products and scans of elements are kept in: whole numbers in 64 bits, where they wrap;
-   floats of every width in double; complex64 in two doubles. And the result, rounded once. */
+   floats of every width in double; complex64 in two doubles. How an element comes there, and the
+   result, rounded once. */
 
 template <class E>
 struct total_of {
@@ -30,6 +31,22 @@ struct total_of<bf16> : total_of<double> {};
 template <>
 struct total_of<c64> {
   typedef z128 type;
+};
+
+template <class T>
+struct element_as {
+  template <class E>
+  static INLINE T of(E x) {
+    return (T)load<E>(x);
+  }
+};
+template <>
+struct element_as<c64> {
+  static INLINE c64 of(c64 x) { return x; }
+};
+template <>
+struct element_as<z128> {
+  static INLINE z128 of(c64 x) { return widen(x); }
 };
 
 template <class E>
