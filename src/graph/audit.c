@@ -1,7 +1,7 @@
-/* The hostile build's walker: what internal.h promises, looked at around each forcing. Only what
-   the looking thread may read: a plan is its planner's alone until it is submitted, a node that
-   runs is its drainer's, and of a node that is over only the value counts. Other threads change
-   counts meanwhile, but never below what is known to refer to the node. No lock. */
+/* For the torture build: checks what internal.h promises, around each forcing. It looks only at
+   what its thread may read: a plan is its planner's alone until it is submitted, a node that runs
+   is its drainer's, and of a node that is over only the value counts. Other threads change counts
+   meanwhile, but never below what is known to refer to the node. No lock. */
 
 #include "base/base.h"
 

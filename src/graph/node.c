@@ -21,8 +21,8 @@ static size_t parts_words(const struct wr_record *r) {
   return words;
 }
 
-/* The tail: strides, edges, params (padded to 8), shape (the same), parts. 0: more parts than can
- * be. */
+/* The tail: strides, edges, params (padded to 8), shape (the same), parts. 0: there are too many
+   parts. */
 static size_t tail_words(const struct wr_record *r) {
   const size_t params = (r->params_bytes + 7) / 8;
   const size_t words =

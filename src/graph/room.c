@@ -13,12 +13,12 @@
 
    Why nobody waits for ever. A stream in the line waits for those before it; for threads that are
    just encoding, which wait for nobody while they do; and for commands that have been encoded:
-   these wait for commands that were encoded before them, if for any, the device
-   ends them whatever the host does, and who encodes flushes before it waits for anything, the line
-   included. It never waits for a command that has yet to be encoded, which might lack memory
-   itself. So all waits go backwards in one order, of encoding and then of the line, and each is
-   bounded by what had been encoded at one moment. Meanwhile the stream holds no memory for the
-   node: an attempt that fails gives back all that it took. */
+   these wait for commands that were encoded before them, if for any, the device ends them whatever
+   the host does, and who encodes flushes before it waits for anything, the line included. It never
+   waits for a command that has yet to be encoded, which might lack memory itself. So all waits go
+   backwards in one order, of encoding and then of the line, and each is bounded by what had been
+   encoded at one moment. Meanwhile the stream holds no memory for the node: an attempt that fails
+   gives back all that it took. */
 
 #include "graph/room.h"
 

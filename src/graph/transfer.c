@@ -159,9 +159,8 @@ static struct wr_error *copy_to_device(const struct wr_node *node, struct wr_mem
   return error;
 }
 
-/* The copy that the node has in this memory already, if commands of the stream may read it; or
- * NULL.
- */
+/* The copy that the node has in this memory already, if commands of the stream may read it; else
+   NULL. */
 static struct wr_buffer *known_copy(struct wr_node *node, const struct wr_memory *memory,
                                     uint64_t stream) {
   /* Acquire: the bytes behind the pointer. */

@@ -111,8 +111,7 @@ struct wr_error *wr_load_safetensors(struct wr_map *arrays, struct wr_map *metad
 /* ---- gguf ---- */
 
 /* How long the header is nobody says: it is read as far as parsing goes, and each time twice as
- * far.
- */
+   far. */
 enum { FIRST_BYTES = 1 << 16 };
 
 static struct wr_error *gguf_header(struct wr_map *arrays, struct wr_map *metadata,

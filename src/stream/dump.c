@@ -32,9 +32,10 @@ static struct wr_dump the_dump;              /* who has set `making` only */
 static wr_atomic_bool making;                /* atomic ACQ_REL */
 static _Atomic(struct wr_dump_kind *) kinds; /* atomic ACQ_REL; a stack */
 
-/* ---- text: of numbers and words alone, whose format no locale changes and nothing is allocated
-   for
-   ---- */
+/* ---- text ----
+
+   Of numbers and words alone: no locale changes how they look, and nothing is allocated for them.
+ */
 
 static void append(struct wr_dump *d, const char *text, size_t length) {
   const size_t room = sizeof d->text - d->used;

@@ -16,9 +16,9 @@
    and no worker sleeps, a spare thread looks once every TICK_NS. If no stream was taken since it
    looked last, it drains fresh streams itself, and after WORN_TICKS any stream; while it drains,
    another spare looks. A spare may be kept by a long command too, so the number of spares has a
-   bound: one more than there may be workers, and one for each thread that waits without draining.
-   The last of them takes fresh streams only. So where the long commands are those of worn streams,
-   as in any program that has run for a while, a fresh stream waits for two ticks at most.
+   bound: one more than there may be workers. The last of them takes fresh streams only. So where
+   the long commands are those of worn streams, as in any program that has run for a while, a fresh
+   stream waits for two ticks at most.
 
    Classes (R5). A turn of a stream that no stream of a higher class waited for ends with the
    command in progress, once one does; and with it once a kernel of a higher class has slices left.

@@ -35,9 +35,10 @@ struct wr_pool {
   wr_atomic_u64 ready_hint; /* atomic RELAXED, written under LOCK: how many streams of each class
                                are ready, a hint; see pool.c */
   bool has_classes;         /* under LOCK: there has been another than normal */
-  wr_atomic_u32 open_class; /* atomic RELAXED, written under LOCK: the same, where workers help */
   wr_atomic_u32 job_class;  /* atomic RELAXED, written under LOCK: the highest class of kernels
                                that have slices left, a hint; 0: there are none */
+  wr_atomic_u32 open_class; /* atomic RELAXED, written under LOCK: the same; 0 also where as many
+                               threads take slices as may */
 };
 
 extern struct wr_pool wr_pool;

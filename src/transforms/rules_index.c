@@ -1,5 +1,5 @@
 /* Rules of reading and writing by index. Indices are whole numbers: they get no cotangent. No
- * locks. */
+   locks. */
 
 #include "transforms/rules.h"
 

@@ -40,7 +40,7 @@ static void choose_splits(struct search *s, const struct wr_run *run, int64_t bl
 }
 
 /* What all kernels have. What splits come to goes to scratch, which the block that comes last
- * reads. */
+   reads. */
 static struct wr_error *start(struct wr_launch *l, struct search *s, struct wr_run *run,
                               int entry) {
   enum { PART = 16 /* bytes of what a split comes to */ };

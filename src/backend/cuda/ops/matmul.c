@@ -94,7 +94,7 @@ static struct wr_error *handle_get_inside(struct wr_gpu *gpu, struct product *p)
 }
 
 /* The gate, as around a compilation: cuBLASLt's destructors must not run while a thread is in a
- * call. */
+   call. */
 static struct wr_error *handle_get(struct wr_gpu *gpu, struct product *p) {
   if (!wr_gate_enter(WR_GATE_GPU)) return wr_gpu_ending();
   struct wr_error *error = handle_get_inside(gpu, p);
