@@ -31,13 +31,13 @@ void wr_doing_end(struct wr_doing *entry); /* NULL is a no-op */
 /* ---- for weir_dump ---- */
 
 struct wr_doing_look {
-  enum wr_doing_kind kind;
   const void *of;
   const void *on;
   const char *text;
   uint64_t since;     /* of wr_clock_coarse_ns */
   uintptr_t thread;   /* pthread_self, as debuggers print it */
   uint32_t thread_id; /* the system's */
+  enum wr_doing_kind kind;
 };
 
 enum { WR_DOING_ENTRIES = 512 };

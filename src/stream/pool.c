@@ -404,7 +404,7 @@ void wr_pool_count_waiting(int n) {
 
 size_t wr_pool_relievers(void) {
   wr_mutex_lock(&wr_pool.lock);
-  size_t n = (size_t)(wr_pool.relievers + wr_pool.spares);
+  size_t n = (size_t)wr_pool.relievers + (size_t)wr_pool.spares;
   wr_mutex_unlock(&wr_pool.lock);
   return n;
 }
