@@ -15,11 +15,11 @@ struct wr_listed {
   struct wr_listed **link; /* what points to this one */
 };
 
-static inline void wr_listed_enter(struct wr_listed *p, struct wr_listed **first) {
-  p->next = *first;
-  p->link = first;
+static inline void wr_listed_enter(struct wr_listed *p, struct wr_listed **newest) {
+  p->next = *newest;
+  p->link = newest;
   if (p->next) p->next->link = &p->next;
-  *first = p;
+  *newest = p;
 }
 static inline void wr_listed_leave(struct wr_listed *p) {
   *p->link = p->next;
