@@ -89,6 +89,12 @@ static inline bool wr_completion_over(const struct wr_completion *c) {
   return wr_completion_phase(c) >= WR_PHASE_DONE;
 }
 
+/* Over, or lazy again since it was taken back: who waits for it is told in both cases. */
+static inline bool wr_completion_settled(const struct wr_completion *c) {
+  const enum wr_phase phase = wr_completion_phase(c);
+  return phase >= WR_PHASE_DONE || phase == WR_PHASE_LAZY;
+}
+
 /* True when it was claimed in a parent of this process, and can no more be over. */
 static inline bool wr_completion_lost(const struct wr_completion *c) {
   uint32_t found = (uint32_t)wr_load_acquire(&((struct wr_completion *)c)->state);

@@ -214,7 +214,7 @@ static bool look(struct wr_stream *home, const struct wr_drain *why, struct slee
     if (sleeper) slot = take_entry(sleeper, slot, stream);
     enum wr_drained result =
         sleeper ? drain_listed(stream, &drain, slot) : wr_stream_drain(stream, &drain);
-    again = wr_completion_over(why->target) || (above && !is_asleep(above));
+    again = wr_completion_settled(why->target) || (above && !is_asleep(above));
     if (again) break;
     if (result != WR_DRAIN_SUSPENDED) {
       again = poll_device(stream);
@@ -251,13 +251,17 @@ static void target_over(struct wr_waiter *waiter) {
   wr_mutex_unlock(&sleeper->lock);
 }
 
-static void forget_pokes(struct sleeper *sleeper) {
+/* Forgets pokes; false once the waiter has fired. That is to be asked for, and not the target
+   alone: it may have been taken back, and be somebody else's by now. */
+static bool looks_again(struct sleeper *sleeper) {
   wr_mutex_lock(&sleeper->lock);
   sleeper->poked = false;
+  const bool over = sleeper->over;
   wr_mutex_unlock(&sleeper->lock);
+  return !over;
 }
 
-/* Sleeps until the target is over or, unless the thread is `leaving`, until it is poked. */
+/* Sleeps until the waiter has fired or, unless the thread is `leaving`, until it is poked. */
 static void sleep_on(struct sleeper *sleeper, bool leaving) {
   wr_mutex_lock(&sleeper->lock);
   while (!sleeper->over && (leaving || !sleeper->poked)) {
@@ -278,8 +282,7 @@ static void help_or_sleep(struct wr_stream *home, struct wr_completion *target) 
   if (in_users_code) wr_blocking_waits(true);
   wr_cond_init(&sleeper.wake);
   wr_completion_await(target, &sleeper.waiter);
-  while (!wr_completion_over(target)) {
-    forget_pokes(&sleeper);
+  while (!wr_completion_settled(target) && looks_again(&sleeper)) {
     if (look(home, &why, &sleeper)) continue;
     const uint64_t begin = wr_timeline_begin();
     sleep_on(&sleeper, false);
@@ -297,7 +300,7 @@ void wr_stream_help_at_once(struct wr_stream *stream, struct wr_completion *c) {
   const uint64_t taken = wr_pool_taken();
   const struct wr_drain why = {.target = c, .taken = &taken};
   bool more = true;
-  while (more && !wr_completion_over(c) && taken == wr_pool_taken()) {
+  while (more && !wr_completion_settled(c) && taken == wr_pool_taken()) {
     more = look(stream, &why, NULL);
   }
 }
@@ -319,7 +322,7 @@ bool wr_stream_is_stranded(struct wr_stream *stream) {
 }
 
 static void pause_for(const struct wr_completion *c) {
-  for (int i = 0; i < PAUSES && !wr_completion_over(c); i++) wr_pause();
+  for (int i = 0; i < PAUSES && !wr_completion_settled(c); i++) wr_pause();
 }
 
 static bool is_ended(struct wr_request *request) { return request && wr_request_ended(request); }
@@ -332,16 +335,16 @@ void wr_stream_help_awake(struct wr_stream *stream, struct wr_completion *c,
                           struct wr_request *request) {
   const int spins = wr_cpu_count() == 1 ? 1 : request ? YIELD_FROM : SPINS;
   const struct wr_drain why = {.target = c, .request = request, .only_quick = request != NULL};
-  for (int i = 0; i < spins && !wr_completion_over(c) && !is_ended(request);) {
+  for (int i = 0; i < spins && !wr_completion_settled(c) && !is_ended(request);) {
     if (look(stream, &why, NULL)) continue;
     if (++i < spins) pause_for(c);
-    if (i >= YIELD_FROM && i < spins && !wr_completion_over(c)) sched_yield();
+    if (i >= YIELD_FROM && i < spins && !wr_completion_settled(c)) sched_yield();
   }
 }
 
 void wr_stream_help(struct wr_stream *stream, struct wr_completion *c) {
   wr_stream_retain(stream);
   wr_stream_help_awake(stream, c, NULL);
-  if (!wr_completion_over(c)) help_or_sleep(stream, c);
+  if (!wr_completion_settled(c)) help_or_sleep(stream, c);
   wr_stream_release(stream);
 }

@@ -32,7 +32,7 @@ static void drop(struct wr_limit_wait *w) {
 /* Finished ones are read first, as in wr_stream_numbers. */
 static uint64_t in_flight(struct wr_stream *s) {
   const uint64_t finished = wr_load_seq_cst(&s->done) + wr_load_seq_cst(&s->failed);
-  const uint64_t submitted = wr_load_relaxed(&s->submitted);
+  const uint64_t submitted = wr_load_seq_cst(&s->submitted);
   return submitted > finished ? submitted - finished : 0;
 }
 

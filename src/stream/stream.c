@@ -241,7 +241,7 @@ void wr_stream_note_submitted(struct wr_stream *s, uint64_t n) {
 }
 
 void wr_stream_note_taken_back(struct wr_stream *s, uint64_t n) {
-  wr_fetch_sub_relaxed(&s->submitted, n);
+  wr_fetch_sub_seq_cst(&s->submitted, n); /* seq_cst: for limit.c */
 }
 
 void wr_stream_note_finished(struct wr_stream *s, bool failed, uint64_t bytes) {
@@ -270,7 +270,7 @@ void wr_stream_numbers(struct wr_stream *s, struct wr_stream_numbers *n) {
 /* Asked after each command, since a single one may take longer than a turn. */
 bool wr_drain_stop(struct wr_drain *drain) {
   if (drain->target) {
-    if (wr_completion_over(drain->target)) return true;
+    if (wr_completion_settled(drain->target)) return true;
     if (drain->request && wr_request_is_due(drain->request)) return true;
     if (drain->taken && *drain->taken != wr_pool_taken()) return true;
     return drain->unblock && !wr_load_relaxed(&drain->unblock->asleep);
@@ -427,10 +427,11 @@ bool wr_stream_is_at_once(const struct wr_stream *s) {
 }
 
 /* True when this drain could do nothing: then the stream is left as it is, the pool's or idle. To
-   encode for a device may be to compile first, which is not quick. */
+   encode for a device may be to compile first, which is not quick. That holds for an empty queue,
+   too: it may be empty no more once the device's encoder is flushed (flush_unlocked). */
 static bool is_others_locked(const struct wr_stream *s, const struct wr_drain *drain) {
   if (s->state == WR_STREAM_RUNNING) return true;
-  return drain->only_quick && s->head && !(is_quick(s->head) && wr_stream_is_at_once(s));
+  return drain->only_quick && (!wr_stream_is_at_once(s) || (s->head && !is_quick(s->head)));
 }
 
 /* Relaxed: a hint. */

@@ -82,6 +82,7 @@ static struct {
   enum weir_status fail_status;
   char fail_message[256];
   struct wr_memory *memory; /* set by install, before the first stream */
+  void (*on_flush)(void);   /* set before the first stream */
   struct fake_device_stats stats;
 } device = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -400,6 +401,7 @@ static void keep(struct wr_encoder *e, struct command *c) {
 }
 
 static void fake_flush(struct wr_encoder *e) {
+  if (device.on_flush) device.on_flush();
   lock();
   if (e->kept) {
     *e->last = e->kept;
@@ -525,6 +527,8 @@ static struct wr_backend fake_backend = {
 };
 
 /* What tests call. */
+
+void fake_device_on_flush(void (*fn)(void)) { device.on_flush = fn; }
 
 void fake_device_install(void) {
   if (!device.memory) device.memory = wr_memory_new(fake_memory_source());

@@ -42,6 +42,10 @@ void fake_device_take_few_bytes(void);
 struct wr_encoder;
 void fake_device_allow(struct wr_encoder *encoder, int64_t commands);
 
+/* Called by who flushes, with no lock held, before each flush; NULL: nothing. Before the first
+   stream. */
+void fake_device_on_flush(void (*fn)(void));
+
 /* The gate. While it is held, commands (and markers) queue up and none starts; those that run
    finish. Holding counts: each hold needs its release. */
 void fake_device_hold(void);
