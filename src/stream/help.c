@@ -12,9 +12,9 @@
      that look pokes a thread that sleeps for the stream.
    - A poked thread does one of three things: it drains the stream; or it enters the list of the
      stream that this one is blocked by; or it leaves the list. A thread that leaves a list pokes
-   the next one in it, unless some thread drains the stream: that one pokes when it has drained. So
-   while threads sleep for a stream that could be drained, or that is blocked by one that could, one
-   of them is awake or has been poked.
+     the next one in it, unless some thread drains the stream: that one pokes when it has drained.
+   So while threads sleep for a stream that could be drained, or that is blocked by one that could,
+   one of them is awake or has been poked.
 
    Streams of a device can block each other in a circle: one waits, on the host, for a command that
    another has handed to the device, and that stream is blocked by the first in turn. A look notices
