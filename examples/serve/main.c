@@ -1,8 +1,10 @@
 /* A server that embeds and searches text: options.c has its use, http.c the threads, batcher.c how
    their texts are computed together, minilm.c the model, docs/serving.md the whole. */
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 #include <weir/weir.h>
 
 #include "admin.h"
@@ -58,10 +60,20 @@ static int serve(const struct options *options, const sigset_t *signals) {
   return left != 0 ? EXIT_FAILED : EXIT_ALL_WELL;
 }
 
+/* glibc gives threads eight heaps for each processor, and of all but the first it keeps what was
+   freed at the end: with a thread for each connection every heap comes to be as large as it ever
+   had to be. */
+static void keep_heaps_few(void) {
+#ifdef __GLIBC__
+  mallopt(M_ARENA_MAX, 2 * (int)sysconf(_SC_NPROCESSORS_ONLN));
+#endif
+}
+
 int main(int argc, char **argv) {
   struct options options;
   const enum parsed parsed = options_parse(&options, argc, argv);
   if (parsed != PARSED_RUN) return parsed == PARSED_HELP ? EXIT_ALL_WELL : EXIT_USAGE;
+  keep_heaps_few(); /* before any thread begins */
   const sigset_t signals = block_signals();
   const int rc = options.demo ? demo_run(&options) : serve(&options, &signals);
 
