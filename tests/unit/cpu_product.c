@@ -172,10 +172,11 @@ static void edges(const struct wr_gemm_kernels *with, bool single) {
 
 /* Each way that a product goes, and both sides of where it changes. */
 static void ways(const struct wr_gemm_kernels *with, bool single) {
-  static const int shapes[][3] = {
-      {1, 300, 700},   {300, 1, 700},  {5, 77, 800},   {77, 5, 800},  {8, 9, 1000}, {9, 8, 5000},
-      {50, 33, 100},   {100, 64, 64},  {130, 70, 390}, {40, 300, 50}, {13, 40, 0},  {300, 60, 130},
-      {210, 130, 800}, {160, 600, 40}, {1, 9000, 9},   {20000, 3, 3}, {1, 1, 5000}, {3, 2800, 200}};
+  static const int shapes[][3] = {{1, 300, 700},  {300, 1, 700},  {5, 77, 800},    {77, 5, 800},
+                                  {8, 9, 1000},   {9, 8, 5000},   {50, 33, 100},   {100, 64, 64},
+                                  {130, 70, 390}, {40, 300, 50},  {13, 40, 0},     {300, 60, 130},
+                                  {60, 500, 400}, {20, 700, 800}, {210, 130, 800}, {160, 600, 40},
+                                  {1, 9000, 9},   {20000, 3, 3},  {1, 1, 5000},    {3, 2800, 200}};
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
     for (int flags = 0; flags < 8; flags += FLAGS_STEP) {
       try_one(with, single, shapes[i][0], shapes[i][1], shapes[i][2], flags, (int)(i + 1) % 4);

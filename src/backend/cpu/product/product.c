@@ -25,8 +25,9 @@ enum {
       221184 /* a block of a: 144 rows of DEEP float32, of a second-level cache of 512 KB */
 };
 enum { SMALL_BYTES = 24 * 1024, CHUNK_BYTES = 16 << 20 };
-/* Columns of tiles that are packed side by side, and rows of them. */
-enum { PACKED_COLS = 4, PACKED_DEEP = 16 };
+/* What is packed side by side, so that long stretches of each row of b are read at once; twice as
+   much of it where a block of a leaves place for it in the second-level cache. And rows of them. */
+enum { PACKED_BYTES = 512, PACKED_WIDE_ROWS = 48, PACKED_DEEP = 16 };
 enum { PACK_ROWS = 16, KEPT_ROWS = 32 * PACK_ROWS, KEPT_LEAST = 4096 };
 /* What one piece of work has at most: about a millisecond. */
 static const double piece_flops = 6e7;
@@ -61,6 +62,11 @@ static const char *a_at(const struct job *j, int64_t row, int64_t p) {
 static const char *b_at(const struct job *j, int64_t p, int64_t col) {
   const struct wr_gemm *g = &j->g;
   return (const char *)g->b + (g->b_transposed ? col * g->ldb + p : p * g->ldb + col) * j->element;
+}
+
+/* Whole columns of tiles. */
+static int64_t packed_cols(const struct job *j) {
+  return (j->g.m <= PACKED_WIDE_ROWS ? 2 : 1) * PACKED_BYTES / j->element;
 }
 
 static int64_t padded(const struct job *j) { return round_up(j->n, j->with->cols); }
@@ -195,7 +201,7 @@ static const char *column_next(const struct job *j, int64_t p, int64_t depth, in
    unless they are already, and met by all rows. */
 static void piece(const struct job *j, char *scratch_a, char *scratch_b, int64_t row, int64_t rows,
                   int64_t from, int64_t to) {
-  const int64_t width = j->with->cols, group = PACKED_COLS * width;
+  const int64_t width = j->with->cols, group = packed_cols(j);
   for (int64_t p = 0; p < j->g.k; p += j->deep) {
     const int64_t depth = least(j->deep, j->g.k - p);
     const struct block block = block_packed(j, scratch_a, row, rows, p, depth);
@@ -218,8 +224,8 @@ static void piece(const struct job *j, char *scratch_a, char *scratch_b, int64_t
 static void pieces_body(void *ctx, int64_t begin, int64_t end) {
   struct job *j = ctx;
   const int64_t a_bytes = round_up(j->rows, j->with->rows) * j->deep * j->element;
-  const int64_t columns = j->packed ? 0 : least(PACKED_COLS, parts(j->cols, j->with->cols));
-  const int64_t b_bytes = columns * j->with->cols * j->deep * j->element;
+  const int64_t columns = j->packed ? 0 : least(packed_cols(j), round_up(j->cols, j->with->cols));
+  const int64_t b_bytes = columns * j->deep * j->element;
   char *scratch = wr_alloc_aligned(64, (size_t)(b_bytes + a_bytes));
   if (!scratch) {
     wr_error_keep_first(&j->error, wr_error_out_of_memory());
@@ -237,13 +243,13 @@ static void pieces_body(void *ctx, int64_t begin, int64_t end) {
 /* Columns of tiles of the chunk, all along k. */
 static void pack_body(void *ctx, int64_t begin, int64_t end) {
   const struct job *j = ctx;
-  const int64_t width = j->with->cols, to = least(end * width, j->n);
+  const int64_t width = j->with->cols, to = least(end * width, j->n), group = packed_cols(j);
   for (int64_t p = 0; p < j->g.k; p += j->deep) {
     const int64_t depth = least(j->deep, j->g.k - p);
-    for (int64_t col = begin * width; col < to; col += PACKED_COLS * width) {
+    for (int64_t col = begin * width; col < to; col += group) {
       const int64_t first = j->first_col + col;
       pack_columns(j, packed_at(j, p, depth, col), p, depth, first,
-                   j->first_col + least(col + PACKED_COLS * width, to), j->first_col + to);
+                   j->first_col + least(col + group, to), j->first_col + to);
     }
   }
 }
