@@ -47,7 +47,7 @@ static void *wait_in_request(void *array) {
 
 /* The device holds what the thread waits for; all else goes to the device all the same. */
 static void amid_flush(void) {
-  fake_device_on_flush(append_amid);
+  fake_device_on_flush = append_amid;
   stream = new_gpu_stream();
   mlx_array a = sum(MANY);
   fake_device_hold();

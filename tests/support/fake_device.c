@@ -82,9 +82,9 @@ static struct {
   enum weir_status fail_status;
   char fail_message[256];
   struct wr_memory *memory; /* set by install, before the first stream */
-  void (*on_flush)(void);   /* set before the first stream */
   struct fake_device_stats stats;
 } device = {.lock = PTHREAD_MUTEX_INITIALIZER};
+void (*fake_device_on_flush)(void);
 
 __attribute__((constructor)) static void begin(void) { by_monotonic_clock(&device.changed); }
 
@@ -401,7 +401,7 @@ static void keep(struct wr_encoder *e, struct command *c) {
 }
 
 static void fake_flush(struct wr_encoder *e) {
-  if (device.on_flush) device.on_flush();
+  if (fake_device_on_flush) fake_device_on_flush();
   lock();
   if (e->kept) {
     *e->last = e->kept;
@@ -527,8 +527,6 @@ static struct wr_backend fake_backend = {
 };
 
 /* What tests call. */
-
-void fake_device_on_flush(void (*fn)(void)) { device.on_flush = fn; }
 
 void fake_device_install(void) {
   if (!device.memory) device.memory = wr_memory_new(fake_memory_source());

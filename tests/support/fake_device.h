@@ -42,9 +42,9 @@ void fake_device_take_few_bytes(void);
 struct wr_encoder;
 void fake_device_allow(struct wr_encoder *encoder, int64_t commands);
 
-/* Called by who flushes, with no lock held, before each flush; NULL: nothing. Before the first
+/* Called by who flushes, with no lock held, before each flush; NULL: nothing. Set before the first
    stream. */
-void fake_device_on_flush(void (*fn)(void));
+extern void (*fake_device_on_flush)(void);
 
 /* The gate. While it is held, commands (and markers) queue up and none starts; those that run
    finish. Holding counts: each hold needs its release. */
