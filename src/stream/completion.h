@@ -11,10 +11,9 @@
                the work stands in the stream's queue. -> DONE or FAILED: by whoever ran it, after
                value or error is written (RELEASE); readers load with ACQUIRE.
      bit 3     WAITERS: the list may be non-empty. Set by await, cleared by finish and take_back.
-     bit 4     PINNED: a thread that waits has borrowed what is dropped at the end (a node's
-   stream). Set by pin, while SUBMITTED and by one thread at a time; finish reads it and then leaves
-   that reference to the pinner; unpin learns from the phase that it did.
-
+     bit 4     PINNED: a thread that waits has borrowed what is dropped at the end, a node's stream.
+               Set by pin, while SUBMITTED and by one thread at a time; finish reads it and then
+               leaves that reference to the pinner; unpin learns from the phase that it did.
      bit 5     SHARED: somebody needs it whom the owner's request (below) is nothing to, so it is
                not taken back. Set by share, while CLAIMED or SUBMITTED.
      bits 8-31 the generation of the process that claimed it: how many forks lie between the first
@@ -42,7 +41,9 @@
    the other, await reads the new phase and flushes the list itself. A list is taken as a whole, by
    an exchange, so each waiter is in the hands of one thread and fires exactly once.
    take_back clears WAITERS before it takes the list, and compares the word after that: an await in
-   between sets the bit anew, also where others had set it before, and take_back begins again. */
+   between sets the bit anew, also where others had set it before, and take_back begins again. Where
+   WAITERS is not set it is one compare-and-swap: a waiter that is in the list by then sets the bit
+   afterwards, and finds LAZY, or what somebody has claimed anew, for which it waits then. */
 
 #include <stdbool.h>
 
