@@ -97,10 +97,11 @@ static void run_here(struct wr_plan *plan, bool for_host) {
 /* ---- the checked policy: C1, C4 ---- */
 
 struct check {
-  struct wr_ptrs stack; /* nodes still to be looked at; borrowed */
-  uint32_t steps;       /* how many it has looked at */
-  void *mark;           /* on nodes that were looked at */
-  uint64_t passed;      /* a stream that belongs to this thread */
+  struct wr_request *request; /* that the call is for; borrowed; NULL: none */
+  struct wr_ptrs stack;       /* nodes still to be looked at; borrowed */
+  uint32_t steps;             /* how many it has looked at */
+  void *mark;                 /* on nodes that were looked at */
+  uint64_t passed;            /* a stream that belongs to this thread */
   bool any_passed;
 };
 
@@ -118,7 +119,7 @@ static struct wr_error *check_stream(struct check *check, const struct wr_node *
 static struct wr_error *check_node(struct check *check, struct wr_node *node) {
   if (wr_completion_phase(&node->completion) != WR_PHASE_LAZY) return NULL;
   struct wr_error *error = check_stream(check, node);
-  if (!error && ++check->steps % WR_PLAN_STEPS == 0) error = wr_request_error(wr_request_current());
+  if (!error && ++check->steps % WR_PLAN_STEPS == 0) error = wr_request_error(check->request);
   if (error || wr_completion_phase(&node->completion) != WR_PHASE_LAZY) return error;
   /* Relaxed: equal only by this thread's doing. */
   if (wr_load_relaxed(&node->walked_by) == check->mark) return NULL;
@@ -141,14 +142,15 @@ static struct wr_error *check_values(struct wr_node *const *nodes, size_t n) {
 }
 
 /* Fails before anything is claimed, so that the array stays lazy for the thread that may. */
-struct wr_error *wr_force_check(struct wr_node *const *nodes, size_t n) {
+struct wr_error *wr_force_check(struct wr_request *request, struct wr_node *const *nodes,
+                                size_t n) {
   struct wr_error *error = wr_thread_check();
   if (!error) error = check_values(nodes, n);
   if (error || !wr_policy_checked()) return error;
   static wr_atomic_u64 walks; /* atomic RELAXED: each walk's number is its own */
   /* Odd, so that it is never equal to the address of a plan. */
   uintptr_t number = (uintptr_t)(wr_fetch_add_relaxed(&walks, UINT64_C(2)) + 1);
-  struct check check = {.mark = (void *)number};
+  struct check check = {.request = request, .mark = (void *)number};
   for (size_t i = 0; i < n && !error; i++) {
     error = check_node(&check, nodes[i]);
     while (!error && check.stack.count) {
@@ -308,7 +310,7 @@ static void eval_alone(struct wr_node *const *nodes, size_t n, bool for_host) {
 
 static struct wr_error *eval(struct wr_node *const *nodes, size_t n, bool for_host) {
   struct wr_request *request = request_for(nodes, n);
-  struct wr_error *error = wr_force_check(nodes, n);
+  struct wr_error *error = wr_force_check(request, nodes, n);
   if (!error && request) error = eval_in(request, nodes, n);
   if (error) return error;
   if (!request) eval_alone(nodes, n, for_host);
@@ -459,7 +461,7 @@ static struct wr_error *async_eval(struct wr_node *const *nodes, size_t n, bool 
                                    bool *begun) {
   struct wr_ptrs streams = {0};
   struct wr_request *request = request_for(nodes, n);
-  struct wr_error *error = wr_force_check(nodes, n);
+  struct wr_error *error = wr_force_check(request, nodes, n);
   if (!error) error = wr_request_check(request);
   if (!error) error = find_room(&streams, nodes, n, request, waits);
   const bool is_in = !error;

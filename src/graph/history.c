@@ -89,7 +89,7 @@ static struct wr_error *of_log(struct wr_history *h, const struct wr_trace *trac
 static struct wr_error *of_plan(struct wr_history *h, struct wr_node *const *roots, size_t n) {
   struct wr_request *request = NULL;
   struct wr_plan plan;
-  struct wr_error *error = wr_force_check(roots, n);
+  struct wr_error *error = wr_force_check(NULL, roots, n);
   if (!error) error = wr_request_new(&request);
   if (error) return error;
   wr_plan_look(&plan, request, roots, n);

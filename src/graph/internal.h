@@ -198,7 +198,7 @@ struct wr_plan {
                              submitted, one reference each */
   bool several_streams;   /* `order` has nodes of more than one stream */
   bool refused;           /* memory was refused: the last of `order` may be no root */
-  bool ended;             /* the request has ended: nothing is left in the plan */
+  bool ended;             /* a look has found that the request has ended */
   size_t fusable;         /* nodes in `order` whose operation may be in a group */
   bool kept;              /* never submitted: groups are made once for many times */
   bool looked_at;         /* never submitted: claims are given back (wr_plan_give_back) */
@@ -246,7 +246,7 @@ void wr_plan_give_back(struct wr_plan *plan);
 
 /* force.c: fails before anything is claimed where the calling thread may not force the nodes, or
    one of them stands in for an array. */
-struct wr_error *wr_force_check(struct wr_node *const *nodes, size_t n);
+struct wr_error *wr_force_check(struct wr_request *request, struct wr_node *const *nodes, size_t n);
 
 /* force.c: as wr_async_eval, but an error means that nothing was submitted; what is wrong else
    shows in the nodes, or in the request. The thread cannot be cancelled (K7). */
@@ -272,8 +272,9 @@ struct wr_error *wr_submission_new(struct wr_request *request, struct wr_submiss
 bool wr_submission_failed(struct wr_submission *submission); /* of NULL: false */
 /* Why something of it was taken back, a reference; NULL: nothing was. */
 struct wr_error *wr_submission_error(struct wr_submission *submission);
-/* True when something was taken back for its budget since the plan, so that it may rely on what is
-   lazy again. Exact with the request's LOCK held. */
+/* True when something was taken back for its budget since the plan, or was given back by a plan of
+   the request, so that this one may rely on what is lazy again. Exact with the request's LOCK held.
+ */
 bool wr_budget_failed_since(struct wr_request *request, uint32_t failures);
 uint32_t wr_budget_failures(struct wr_request *request);
 /* With the LOCK held, once nodes of the request have become lazy that its plans may rely on. */

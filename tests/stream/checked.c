@@ -129,6 +129,24 @@ static void hand_over_inside_a_scope(void) {
   mlx_stream_free(given);
 }
 
+/* R2: who draws a graph waits for nothing and computes nothing, so it is not the request's. */
+static void draw_in_an_ended_request(void) {
+  mlx_array a = mlx_array_new_float(1), one = mlx_array_new_float(1);
+  weir_request r = weir_request_new();
+  mlx_node_namer namer = mlx_node_namer_new();
+  for (int i = 0; i < 1000; i++) add_to(&a, one, shared);
+  mlx_vector_array v = mlx_vector_array_new_value(a);
+  FILE *f = tmpfile();
+  CHECK(f && weir_request_cancel(r) == 0 && weir_request_enter(r) == 0);
+  CHECK(mlx_export_to_dot(f, namer, v) == 0);
+  CHECK(mlx_array_eval(a) == 1 && weir_last_status() == WEIR_ERROR_CANCELLED);
+  CHECK(weir_request_leave() == 0 && weir_request_free(r) == 0 && fclose(f) == 0);
+  mlx_node_namer_free(namer);
+  mlx_vector_array_free(v);
+  mlx_array_free(a);
+  mlx_array_free(one);
+}
+
 int main(void) {
   mean_cpu();
   pthread_t thread;
@@ -157,6 +175,7 @@ int main(void) {
   hand_over_and_back();
   adopt_from_the_ended();
   hand_over_inside_a_scope();
+  draw_in_an_ended_request();
   mlx_array_free(one);
   mlx_array_free(below);
   mlx_array_free(lazy);
