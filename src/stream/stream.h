@@ -239,10 +239,10 @@ void wr_wake_release(struct wr_wake *wake); /* NULL is a no-op */
    `other` up to that number (backend.h). False where only the host can wait: other devices, and the
    number 0, of what is not encoded yet. */
 bool wr_stream_wait_on_device(struct wr_stream *stream, struct wr_stream *other, uint64_t number);
-/* Waits until `c`, which was submitted to `stream`, is over. Meanwhile the calling thread drains
-   that stream, and those that it is blocked by (help.c). */
+/* Waits until `c`, which was submitted to `stream`, is over, or taken back. Meanwhile the calling
+   thread drains that stream, and those that it is blocked by (help.c). */
 void wr_stream_help(struct wr_stream *stream, struct wr_completion *c);
-/* The same in a request: until it has ended, too, or `c` was taken back. The thread drains for as
+/* The same in a request: until that has ended, too. The thread drains for as
    long as there is something quick to do at once, so that it can leave in time (R2, R3); then the
    pool has the rest, and it sleeps. */
 void wr_stream_help_in(struct wr_request *request, struct wr_stream *stream,

@@ -3,11 +3,13 @@
  * bit. A step here is an atomic access there, or a section under a mutex that touches nothing else.
  * A load with the compare-and-swap loop behind it is one step: a failed attempt changes nothing.
  *
- * A planner claims and submits the node, one runner runs it.
+ * A planner claims and submits the node, one runner runs it. In TAKEN another one had claimed it and
+ * takes it back; who waits by then is told that it is lazy, or waits for who claims it anew.
  *
  * scenario: WAITS         a thread waits parked on its own stack; the waiter of another planner
  *                         wants SUBMITTED, that of another stream wants DONE
  * scenario: PINS          two planners want to claim it, two threads borrow its stream, one is parked
+ * scenario: TAKEN         the waiters of others, and the node is taken back and claimed anew
  *
  * Checked: each waiter fires once, with its phase reached and while its memory is there; one claim,
  * one run; the stream outlives each borrower and loses every reference; nobody sleeps for ever.
@@ -22,6 +24,8 @@
  * mutant: UNPARK_BARE     unpark sets `fired` without the mutex
  * mutant: UNPIN_BLIND     unpin does not look at the phase
  * mutant: FINISH_BLIND    finish drops the stream under the pinner
+ * mutant: ALONE_BLIND     what is taken back in one step may have WAITERS
+ * mutant: CLEAR_LAST      take_back clears WAITERS after it has taken the list
  */
 
 #define LAZY 0
@@ -45,7 +49,11 @@
 #define PROCESSES 5
 #endif
 
-byte state = LAZY; /* wr_completion.state */
+#ifdef TAKEN
+byte state = CLAIMED; /* wr_completion.state */
+#else
+byte state = LAZY;
+#endif
 byte head;         /* wr_completion.waiters */
 byte next[N_WAITERS + 1];
 byte fired[N_WAITERS + 1];
@@ -63,6 +71,13 @@ byte ended;
 
 #define WANT(w) ((w) == OTHER_PLANNER -> SUBMITTED : DONE)
 #define LOCALS byte old, list, taken, tail, w
+
+/* is_reached; elsewhere nobody waits for what is lazy, which here just comes to be claimed. */
+#ifdef TAKEN
+#define REACHED(phase, w) ((phase) >= WANT(w) || (phase) == LAZY)
+#else
+#define REACHED(phase, w) ((phase) >= WANT(w))
+#endif
 
 /* unpark, or the fire function of a waiter that frees itself. */
 inline fire() {
@@ -127,7 +142,7 @@ inline await() {
   old = 0;
 #else
   if
-  :: old >= WANT(w) -> old = 0; take()
+  :: REACHED(old, w) -> old = 0; take()
   :: else -> old = 0
   fi
 #endif
@@ -139,7 +154,7 @@ inline fire_list() {
   :: list != 0 ->
      d_step { w = list; assert(!gone[w]); list = next[w]; next[w] = 0 };
      if
-     :: PHASE(state) >= WANT(w) -> fire()
+     :: REACHED(PHASE(state), w) -> fire()
 #ifdef FLUSH_DROPS
      :: else
 #else
@@ -163,7 +178,9 @@ proctype planner() {
   atomic {
     if
     :: PHASE(state) == LAZY -> state = state + CLAIMED; claims++
+#ifndef TAKEN
     :: else -> goto over
+#endif
     fi
   };
 #endif
@@ -243,7 +260,52 @@ proctype awaiter(byte self) {
   w = self;
   await();
   fire_list();
+#ifdef TAKEN
+  d_step { fired[self] == 1 -> ended++ }
+#else
   d_step { fired[self] == 1 -> assert(self != OTHER_STREAM || value); ended++ }
+#endif
+}
+
+/* wr_completion_take_back, by who has claimed it, and then wr_completion_fire. Nobody shares it. */
+proctype taker() {
+  LOCALS;
+  byte seen;
+  bool lazy;
+  seen = state;
+#ifdef ALONE_BLIND
+  lazy = true;
+#else
+  lazy = !(seen & WAITERS);
+#endif
+  atomic {
+    if
+    :: lazy && state == seen -> state = state & PINNED
+    :: else -> lazy = false
+    fi
+  };
+  do
+  :: !lazy ->
+#ifdef CLEAR_LAST
+     take();
+     d_step { state = state & ~WAITERS; seen = state };
+#else
+     d_step { state = state & ~WAITERS; seen = state };
+     take();
+#endif
+     atomic {
+       if
+       :: state == seen -> state = state & PINNED; lazy = true
+       :: else
+       fi
+     }
+  :: else -> break
+  od;
+  do
+  :: list != 0 -> d_step { w = list; list = next[w]; next[w] = 0 }; fire()
+  :: else -> break
+  od;
+  ended++
 }
 
 /* wr_node_pending_stream, and at last the reference that it gave is dropped. */
@@ -273,7 +335,11 @@ init {
   atomic {
     run planner();
     run runner();
+#ifdef TAKEN
+    run taker();
+#else
     run parker();
+#endif
 #ifdef PINS
     run planner();
     run pinner();
