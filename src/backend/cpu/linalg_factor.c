@@ -86,9 +86,8 @@ static struct wr_error *singular(const struct wr_linalg *g, int64_t i) {
   return wr_linalg_error(g, i, "is singular");
 }
 
-/* Scratch: pivots, then the workspace. The inverse of the transposed matrix is the transposed
- * inverse.
- */
+/* Scratch: pivots, then the workspace. The inverse of the transposed matrix is the inverse,
+   transposed. */
 static struct wr_error *inv_body(const struct wr_linalg *g, int64_t i, char *scratch) {
   char *a = square_of(g, i);
   int *pivots = (int *)scratch;

@@ -39,7 +39,7 @@ static struct wr_error *outcome(const struct wr_linalg *g, int64_t i, const char
 }
 
 /* What a routine says of its workspace, asked with a length of -1: it leaves that where the
-   workspace is to be, `work` bytes into a scratch of `bytes`. */
+   workspace is to be, `work` bytes into scratch of `bytes`. */
 static struct wr_error *ask_workspace(struct wr_linalg *g, int64_t bytes, int64_t work,
                                       const char *routine,
                                       int (*ask)(const struct wr_lapack *lapack,

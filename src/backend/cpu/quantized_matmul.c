@@ -356,7 +356,7 @@ static bool takes_integers(const struct product *p) {
   return p->transpose && p->m <= FEW && p->w.mode != WR_MXFP8;
 }
 
-/* Room for the rows as integers, in one piece: `words` of 16 bits, and of groups. */
+/* Scratch for the rows as integers, in one piece: `words` of 16 bits, and of groups. */
 static void *split(struct product *p, int64_t rows) {
   const size_t words = (size_t)(rows * p->k), groups = (size_t)(rows * p->w.groups);
   char *scratch = wr_alloc(2 * groups * sizeof(float) + 2 * words * sizeof(int16_t) + (size_t)rows);

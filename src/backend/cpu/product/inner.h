@@ -28,7 +28,7 @@ struct wr_tile {
   double alpha, beta;
   /* Of packed tiles: memory that is used soon, of which so many bytes are asked for at each place
      along k; two lines at most, and 0 for none. */
-  const void *soon;
+  uintptr_t soon; /* an address, maybe behind the end of what lies there: it is never read */
   int64_t soon_step;
 };
 

@@ -26,8 +26,9 @@ enum {
 };
 enum { SMALL_BYTES = 24 * 1024, CHUNK_BYTES = 16 << 20 };
 /* What is packed side by side, so that long stretches of each row of b are read at once; twice as
-   much of it where a block of a leaves place for it in the second-level cache. And rows of them. */
-enum { PACKED_BYTES = 512, PACKED_WIDE_ROWS = 48, PACKED_DEEP = 16 };
+   much of it where a block of a, whose rows take so many bytes at each place along k, leaves place
+   for it in the second-level cache. And rows of them. */
+enum { PACKED_BYTES = 512, PACKED_WIDE_STEP = 192, PACKED_DEEP = 16 };
 enum { PACK_ROWS = 16, KEPT_ROWS = 32 * PACK_ROWS, KEPT_LEAST = 4096 };
 /* What one piece of work has at most: about a millisecond. */
 static const double piece_flops = 6e7;
@@ -66,7 +67,7 @@ static const char *b_at(const struct job *j, int64_t p, int64_t col) {
 
 /* Whole columns of tiles. */
 static int64_t packed_cols(const struct job *j) {
-  return (j->g.m <= PACKED_WIDE_ROWS ? 2 : 1) * PACKED_BYTES / j->element;
+  return (j->g.m * j->element <= PACKED_WIDE_STEP ? 2 : 1) * PACKED_BYTES / j->element;
 }
 
 static int64_t padded(const struct job *j) { return round_up(j->n, j->with->cols); }
@@ -116,13 +117,13 @@ static void column(const struct job *j, const struct block *block, int64_t row, 
   char *c = (char *)g->c + (row * g->ldc + col) * j->element;
   const char *d = again ? c : (const char *)g->d + (row * g->ldd + col) * j->element;
   if (soon) t.soon_step = parts(with->cols * j->element, parts(rows, block->height));
-  t.soon = soon ? soon : b;
+  t.soon = (uintptr_t)(soon ? soon : b);
   for (int64_t i = 0; i < rows; i += block->height) {
     t.c = c + i * t.ldc * j->element;
     t.d = d + i * t.ldd * j->element;
     with->tile[least(block->height, rows - i) - 1][wide][packed](&t);
     t.a = (const char *)t.a + block->tile * j->element;
-    t.soon = (const char *)t.soon + depth * t.soon_step;
+    t.soon += (uintptr_t)(depth * t.soon_step);
   }
 }
 
