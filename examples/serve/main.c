@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 #include <weir/weir.h>
 
@@ -61,11 +62,11 @@ static int serve(const struct options *options, const sigset_t *signals) {
 }
 
 /* glibc gives threads eight heaps for each processor, and of all but the first it keeps what was
-   freed at the end: with a thread for each connection every heap comes to be as large as it ever
-   had to be. */
+   freed at the end, up to a threshold that grows: with a thread for each connection every heap
+   comes to be as large as it ever had to be. */
 static void keep_heaps_few(void) {
 #ifdef __GLIBC__
-  mallopt(M_ARENA_MAX, 2 * (int)sysconf(_SC_NPROCESSORS_ONLN));
+  if (!getenv("MALLOC_ARENA_MAX")) mallopt(M_ARENA_MAX, 2 * (int)sysconf(_SC_NPROCESSORS_ONLN));
 #endif
 }
 
