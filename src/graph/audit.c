@@ -84,8 +84,9 @@ void wr_audit_plan(const struct wr_plan *plan) {
 
 /* ---- a node that comes to stand in a queue ---- */
 
-/* Under the lock of its stream and, where it is a request's, the LOCK, so that nothing is taken
-   back meanwhile: whoever claims an input later would submit it behind its reader. */
+/* Under the lock of its stream and, where it is a request's, the LOCK, or all its inputs are over
+   (what begins at once): so nothing is taken back meanwhile, to be claimed later and submitted
+   behind its reader. */
 void wr_audit_submit(const struct wr_node *node) {
   const struct wr_edges *all = wr_edges_of(node);
   for (uint32_t i = 0; i < all->n; i++) {

@@ -7,7 +7,7 @@
    `next` on has not begun, and its edges are read under the request's LOCK: by its drainer, which
    looks whether the next one can begin and begins it in one section, and by who ends the request.
    Nodes that are claimed and stand in no queue yet are their planner's, who finds the request ended
-   when it comes to submit them (wr_withdraw).
+   while it plans, or when it comes to submit them (wr_withdraw).
 
    What stays. Others may need a node of the request: another request, or nobody's. Their planners
    have said so at its state word before they relied on it (share, in completion.h). Such a node

@@ -63,7 +63,8 @@ struct wr_request_budget {
   uint64_t reserved;      /* under LOCK: for commands that have begun and have no buffer yet */
   uint64_t peak;          /* under LOCK: the most that there was, with what was reserved */
   struct wr_error *error; /* under LOCK: of what was taken back last; one reference, or NULL */
-  wr_atomic_u32 failures; /* atomic ACQ_REL, written under LOCK: how often something was */
+  wr_atomic_u32 failures; /* atomic ACQ_REL, written under LOCK: how often something was taken back
+                             while the request was open */
 };
 
 struct wr_request_numbers {
@@ -180,8 +181,8 @@ void wr_request_unlink_locked(struct wr_request_work *work);
  */
 struct wr_request_hook {
   void (*ended)(struct wr_request_hook *hook); /* immutable after publish; may free it */
-  struct wr_listed
-      listed; /* under the request's LOCK, then of who ends it; link NULL: in no list */
+  /* Under the request's LOCK, then of who ends it; link NULL: in no list. */
+  struct wr_listed listed;
 };
 /* False, and it will not be called, when the request has ended. */
 bool wr_request_hook(struct wr_request *request, struct wr_request_hook *hook);

@@ -250,7 +250,7 @@ void wr_stream_note_finished(struct wr_stream *s, bool failed, uint64_t bytes) {
   if (bytes) wr_fetch_add_relaxed(&s->bytes, bytes);
 }
 
-/* `finished` is read before `submitted`, which only grows: so the difference is never negative. */
+/* `finished` is read before `submitted`, which falls only where something is taken back. */
 void wr_stream_numbers(struct wr_stream *s, struct wr_stream_numbers *n) {
   *n = (struct wr_stream_numbers){.done = wr_load_relaxed(&s->done),
                                   .failed = wr_load_relaxed(&s->failed),

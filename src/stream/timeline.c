@@ -401,8 +401,8 @@ static void forget_in_child(void) {
   wr_free(timeline.text);
   timeline.text = NULL;
   timeline.state = NONE;
-  if (wr_thread_here->records)
-    wr_thread_here->records = NULL; /* the one for all is never written */
+  /* The one for all threads is never written. */
+  if (wr_thread_here->records) wr_thread_here->records = NULL;
   struct wr_record_ring *ring = wr_exchange_acq_rel(&rings, NULL), *next;
   for (; ring; ring = next) {
     next = ring->next;
