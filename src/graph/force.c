@@ -113,9 +113,10 @@ static struct wr_error *check_stream(struct check *check, const struct wr_node *
   return error;
 }
 
-/* A lazy node whose stream belongs to this thread cannot be claimed by another one, so its edges do
-   not change while they are read. A node that is claimed was claimed by its stream's thread, and
-   this one would only wait for it: that is allowed. */
+/* A lazy node whose stream belongs to this thread is claimed by another one only for a plan that
+   this thread has made, and has left, as its request ended, while an input was still to be
+   submitted; else its edges do not change while they are read. A node that is claimed was claimed
+   by its stream's thread, and this one would only wait for it: that is allowed. */
 static struct wr_error *check_node(struct check *check, struct wr_node *node) {
   if (wr_completion_phase(&node->completion) != WR_PHASE_LAZY) return NULL;
   struct wr_error *error = check_stream(check, node);

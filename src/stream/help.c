@@ -283,9 +283,8 @@ static void help_or_sleep(struct wr_stream *home, struct wr_completion *target) 
   wr_cond_init(&sleeper.wake);
   wr_completion_await(target, &sleeper.waiter);
   while (!wr_completion_over(target) && looks_again(&sleeper)) {
-    /* Of what is lazy again the waiter fires, or waits for who has claimed it anew. */
-    const bool is_lazy = wr_completion_settled(target);
-    if (!is_lazy && look(home, &why, &sleeper)) continue;
+    /* Where it is lazy again the waiter is about to fire, or to wait for who claims it anew. */
+    if (!wr_completion_settled(target) && look(home, &why, &sleeper)) continue;
     const uint64_t begin = wr_timeline_begin();
     sleep_on(&sleeper, false);
     wr_timeline_put_span(WR_SPAN_SLEEP, begin, 0, home);
