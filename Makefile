@@ -1,4 +1,4 @@
-# The front door: make demo, serve, train, test, bench, bench ops, bench models, bench serve, bench-train, check, install,
+# The front door: make demo, serve, train, test, bench, bench ops, bench models, bench products, bench serve, bench-train, check, install,
 # install-mlxc, wheel, docs, deb, clean. Builds come to lie in build/.
 # What is missing on the machine, tools/setup installs (Debian and Ubuntu) or names.
 
@@ -7,7 +7,7 @@ PREFIX ?= /usr/local
 RELEASE := build/release
 LIBRARIES := build/libraries
 
-.PHONY: all demo serve train test bench bench-train ops models check install install-mlxc wheel docs deb deb-check clean configure serve-program
+.PHONY: all demo serve train test bench bench-train ops models products check install install-mlxc wheel docs deb deb-check clean configure serve-program
 
 all: configure
 	@cmake --build $(RELEASE) --parallel $(JOBS)
@@ -52,13 +52,14 @@ bench:
 	@tools/setup bench
 	@cmake --preset release
 	@cmake --build $(RELEASE) --parallel $(JOBS)
-	@bench/$(or $(filter ops models serve,$(MAKECMDGOALS)),run)
+	@bench/$(or $(filter ops models products serve,$(MAKECMDGOALS)),run)
 
 # make bench ops: every operation beside its peers, in the place of the tables.
 # make bench models: what models are made of.
+# make bench products: products of matrices on the CPU, beside NumPy, PyTorch and ONNX Runtime.
 # make bench serve: what examples/serve embeds with, beside ONNX Runtime and PyTorch.
 # make bench-train: steps per second of examples/train.
-ops models: bench
+ops models products: bench
 
 bench-train:
 	@tools/setup bench

@@ -2,14 +2,17 @@
    processor has, and the layout of the widest in the compiler's own vectors: every count of rows
    and columns around a tile's, both layouts of both operands, rows with gaps, alpha and beta, an
    added row; nothing outside the result is written, and what counts for nothing may be NaN. What
-   comes out alone and with the pool is the same, bit for bit. */
+   comes out alone and with the pool is the same, bit for bit, and so is what comes out of elements
+   of two bytes and of the same as float32. */
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/cpu/gemm_short.h"
 #include "backend/cpu/product/inside.h"
 #include "check.h"
+#include "core/half.h"
 
 /* The layout of AVX-512, whatever this processor has. */
 extern const struct wr_gemm_kernels wide_f32, wide_f64;
@@ -186,6 +189,64 @@ static void ways(const struct wr_gemm_kernels *with, bool single) {
   try_one(with, single, 20, 20, 0, 0, 2);
 }
 
+/* Elements of two bytes, each of which is a float32 of the same value, so that both products are to
+   have the same bits, unless one is summed in parts along k that the other has not. */
+static void try_short(const struct wr_gemm_kernels *with, bool brain, int m, int n, int k,
+                      int flags) {
+  struct wr_gemm g = shape(true, m, n, k, flags);
+  const int64_t a_rows = g.a_transposed ? k : m, b_rows = g.b_transposed ? n : k;
+  const int64_t a_size = a_rows * g.lda, b_size = b_rows * g.ldb;
+  const int64_t a_last = a_size - (flags & 4 ? 3 : 0), b_last = b_size - (flags & 4 ? 3 : 0);
+  float *wide = malloc((size_t)(a_size + b_size) * sizeof *wide);
+  uint16_t *a = malloc((size_t)a_last * sizeof *a), *b = malloc((size_t)b_last * sizeof *b);
+  float *c = malloc((size_t)(m * g.ldc) * sizeof *c),
+        *same = malloc((size_t)(m * g.ldc) * sizeof *c);
+  CHECK(wide && a && b && c && same);
+  for (int64_t i = 0; i < a_size + b_size; i++) {
+    const float x = (float)draw();
+    const uint16_t h = brain ? wr_f32_to_bf16(x) : wr_f32_to_f16(x);
+    wide[i] = brain ? wr_bf16_to_f32(h) : wr_f16_to_f32(h);
+    if (i < a_last) a[i] = h;
+    if (i >= a_size && i - a_size < b_last) b[i - a_size] = h;
+  }
+  for (int64_t i = 0; i < m * g.ldc; i++) c[i] = same[i] = (float)i;
+  if (flags & 1) g.beta = 0.5f;
+  g.a = wide;
+  g.b = wide + a_size;
+  g.c = same;
+  CHECK(wr_gemm_run_with(&g, with, true) == NULL);
+  g.from = wr_cpu_gemm_short(brain ? WR_BFLOAT16 : WR_FLOAT16);
+  g.a = a;
+  g.b = b;
+  for (int alone = 1; alone >= 0; alone--) {
+    for (int64_t i = 0; i < m * g.ldc; i++) c[i] = (float)i;
+    g.c = c;
+    CHECK(wr_gemm_run_with(&g, with, alone) == NULL);
+    for (int64_t i = 0; i < m * g.ldc; i++) {
+      if (k <= 2048) CHECK(c[i] == same[i]);
+      CHECK(fabsf(c[i] - same[i]) <= 1e-4f * (float)k);
+    }
+  }
+  free(wide);
+  free(a);
+  free(b);
+  free(c);
+  free(same);
+}
+
+static void shorts(const struct wr_gemm_kernels *with) {
+  static const int shapes[][3] = {{1, 300, 700},  {300, 1, 700}, {5, 77, 800},   {77, 5, 800},
+                                  {8, 9, 1000},   {9, 8, 5000},  {50, 33, 100},  {100, 64, 64},
+                                  {130, 70, 390}, {13, 40, 3},   {300, 60, 130}, {20, 700, 800},
+                                  {210, 130, 70}, {97, 20, 20},  {2, 3000, 9},   {3, 2, 4100}};
+  for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+    for (int flags = 0; flags < 8; flags += FLAGS_STEP) {
+      try_short(with, flags & 1, shapes[i][0], shapes[i][1], shapes[i][2], flags);
+      try_short(with, !(flags & 1), shapes[i][0], shapes[i][1], shapes[i][2], flags);
+    }
+  }
+}
+
 /* Neither a nor b is looked at where alpha is 0, and infinities go where they belong. */
 static void values(void) {
   float a[12 * 12], b[12 * 12], c[12 * 12];
@@ -214,6 +275,7 @@ static void all(const struct wr_gemm_kernels *f32, const struct wr_gemm_kernels 
   edges(f64, false);
   ways(f32, true);
   ways(f64, false);
+  shorts(f32);
 }
 
 int main(void) {

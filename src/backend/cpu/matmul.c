@@ -1,15 +1,17 @@
 /* Matrix products over any batch axes. An operand whose last two axes a product can read (rows or
-   columns dense) is used where it lies; others, and the 16-bit floats, are first copied into dense
-   scratch in the type computed in, once for each matrix that differs (a broadcast batch axis is
-   copied once). Products of real numbers are Weir's own (product/product.h): small ones are spread
-   over the pool matrix by matrix, large ones one after another, each in pieces. Those of complex
-   ones are OpenBLAS's: the result is cut into tiles that the pool computes in any order; within a
-   tile, slices along k follow each other, each short enough for the gate of blas.c. No locks. */
+   columns dense) is used where it lies; others are first copied into dense scratch, once for each
+   matrix that differs (a broadcast batch axis is copied once). The 16-bit floats are computed with
+   in float32, which they become on the way (product/short.h). Products of real numbers are Weir's
+   own (product/product.h): small ones are spread over the pool matrix by matrix, large ones one
+   after another, each in pieces. Those of complex ones are OpenBLAS's: the result is cut into tiles
+   that the pool computes in any order; within a tile, slices along k follow each other, each short
+   enough for the gate of blas.c. No locks. */
 
 #include <limits.h>
 #include <string.h>
 
 #include "backend/cpu/blas/blas.h"
+#include "backend/cpu/gemm_short.h"
 #include "backend/cpu/kernels.h"
 #include "base/atomic.h"
 #include "base/base.h"
@@ -41,6 +43,7 @@ struct product {
   const struct wr_tensor *added; /* NULL, or the gemm's d, with its strides */
   struct operand a, b;
   int64_t element; /* bytes, in the type computed in */
+  int64_t source;  /* bytes, in the type of the operands */
   int64_t tile_m, tile_n;
   int64_t tiles_m, tiles_n; /* per matrix */
   wr_atomic_ptr error;      /* atomic ACQ_REL: struct wr_error *, the first one; a reference */
@@ -98,8 +101,8 @@ static struct wr_error *operand_pack(struct operand *o, const struct wr_tensor *
   return NULL;
 }
 
-static struct wr_error *operand_prepare(struct operand *o, const struct wr_tensor *t) {
-  const enum wr_dtype to = compute_type(t->dtype);
+static struct wr_error *operand_prepare(struct operand *o, const struct wr_tensor *t,
+                                        enum wr_dtype to) {
   o->scratch = NULL;
   o->of = NULL;
   if (to != t->dtype || !operand_in_place(o, t)) return operand_pack(o, t, to);
@@ -206,8 +209,8 @@ static void spread_complex(struct product *p, int64_t matrices, double matrix_fl
 
 static struct wr_gemm matrix_at(const struct product *p, int64_t i) {
   struct wr_gemm g = p->gemm;
-  g.a = (const char *)g.a + batch_offset(p, p->a.strides, i) * p->element;
-  g.b = (const char *)g.b + batch_offset(p, p->b.strides, i) * p->element;
+  g.a = (const char *)g.a + batch_offset(p, p->a.strides, i) * p->source;
+  g.b = (const char *)g.b + batch_offset(p, p->b.strides, i) * p->source;
   g.c = (char *)g.c + i * g.m * g.n * p->element;
   if (g.d) g.d = (const char *)g.d + batch_offset(p, p->added->strides, i) * p->element;
   return g;
@@ -251,12 +254,15 @@ static void spread(struct product *p) {
 static struct wr_error *multiply(const struct wr_tensor *in, const struct wr_tensor *added,
                                  const struct wr_tensor *out, float alpha, float beta) {
   struct product p = {.out = out, .added = added, .element = (int64_t)wr_dtype_size(out->dtype)};
-  struct wr_error *error = operand_prepare(&p.a, &in[0]);
+  const enum wr_dtype from = in[0].dtype == in[1].dtype ? in[0].dtype : out->dtype;
+  p.source = (int64_t)wr_dtype_size(from);
+  struct wr_error *error = operand_prepare(&p.a, &in[0], from);
   if (error) return error;
-  error = operand_prepare(&p.b, &in[1]);
+  error = operand_prepare(&p.b, &in[1], from);
   if (error) goto free_a;
   p.gemm = (struct wr_gemm){
       .dtype = out->dtype,
+      .from = wr_cpu_gemm_short(from),
       .a_transposed = p.a.transposed,
       .b_transposed = p.b.transposed,
       .m = out->shape[out->ndim - 2],

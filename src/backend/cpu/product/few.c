@@ -1,21 +1,26 @@
 /* Products of which one side has a few rows: vectors times matrices, and a little more. Each
    element of the other side, called wide here, is used so few times that memory sets the pace: it
    is read once, where it lies, in long stretches. Where it is dense along k its columns meet the
-   rows one by one (dots); else its rows are added up, some at a time (lines). */
+   rows one by one (dots); else its rows are added up, some at a time (lines). Of elements of two
+   bytes the few rows are copied, as float32, and the wide side is read in stretches that the
+   first-level cache has room for once they are float32. */
 
 #include <string.h>
 
 #include "backend/backend.h"
 #include "backend/cpu/product/inside.h"
+#include "backend/cpu/product/short.h"
 #include "base/atomic.h"
 #include "base/base.h"
 
 enum { FEW = 8, SUMS = 8192, LEAST_COLS = 256 };
+enum { SHORT_DEEP = 2048, SHORT_COLS = 1024, SHORT_ROOM = WR_DOTS_COLS * SHORT_DEEP };
 static const double part_bytes = 256 * 1024; /* of the wide side: worth a second thread */
 
 struct few {
   const struct wr_gemm_kernels *with;
-  int64_t element; /* bytes */
+  const struct wr_gemm_short *from; /* of the wide side; or NULL */
+  int64_t element;                  /* bytes */
   int64_t rows, cols, k;
   const char *x; /* rows of k elements */
   int64_t ldx;
@@ -72,27 +77,54 @@ static void finish(const struct few *f, const void *sums, int64_t first, int64_t
 
 /* ---- the two ways ---- */
 
-static void dots(const struct few *f, int64_t first, int64_t cols) {
-  struct wr_few part = f->result;
+/* Rows of the wide side, or a part of them, as float32. */
+static const void *widened(const struct few *f, float *room, int64_t at, int64_t rows,
+                           int64_t length) {
+  wr_gemm_widen(f->from, room, (const uint16_t *)f->wide + at, f->ld, rows, length);
+  return room;
+}
+
+/* `cols` columns that lie along k, of which places [p, p + part->k) are in part->b. */
+static void dots_rows(const struct few *f, struct wr_few *part, int64_t p, int64_t j,
+                      int64_t cols) {
+  for (int64_t i = 0; i < f->rows; i += WR_DOTS_ROWS) {
+    const int64_t at = (i * part->c_row + j * part->c_col) * f->element;
+    part->a = f->x + (i * f->ldx + p) * f->element;
+    part->c = (char *)f->result.c + at;
+    part->d = p > 0 ? part->c
+                    : (const char *)f->result.d + (i * part->d_row + j * part->d_col) * f->element;
+    f->with->dots[least(WR_DOTS_ROWS, f->rows - i) - 1][cols > 1](part);
+  }
+}
+
+static void dots(const struct few *f, float *room, int64_t first, int64_t cols) {
   const int64_t end = first + cols;
   for (int64_t j = first, step; j < end; j += step) {
+    struct wr_few part = f->result;
     step = end - j < WR_DOTS_COLS ? 1 : WR_DOTS_COLS;
-    part.b = f->wide + j * f->ld * f->element;
-    for (int64_t i = 0; i < f->rows; i += WR_DOTS_ROWS) {
-      part.a = f->x + i * f->ldx * f->element;
-      part.c = (char *)f->result.c + (i * part.c_row + j * part.c_col) * f->element;
-      part.d = (const char *)f->result.d + (i * part.d_row + j * part.d_col) * f->element;
-      f->with->dots[least(WR_DOTS_ROWS, f->rows - i) - 1][step > 1](&part);
+    if (!f->from) {
+      part.b = f->wide + j * f->ld * f->element;
+      dots_rows(f, &part, 0, j, step);
+      continue;
+    }
+    for (int64_t p = 0; p < f->k; p += SHORT_DEEP) {
+      part.k = part.ldb = least(SHORT_DEEP, f->k - p);
+      part.b = widened(f, room, j * f->ld + p, step, part.k);
+      dots_rows(f, &part, p, j, step);
+      part.beta = 1;
+      part.d_row = part.c_row;
+      part.d_col = part.c_col;
     }
   }
 }
 
-static void lines(const struct few *f, char *sums, int64_t first, int64_t cols) {
-  struct wr_few part = {.lda = f->ldx, .ldb = f->ld, .c_row = cols};
+static void lines(const struct few *f, char *sums, float *room, int64_t first, int64_t cols) {
+  struct wr_few part = {.lda = f->ldx, .ldb = f->from ? cols : f->ld, .c_row = cols};
   memset(sums, 0, (size_t)(f->rows * cols * f->element));
   for (int64_t p = 0; p < f->k; p += WR_LINES_DEEP) {
+    const int64_t at = p * f->ld + first;
     part.k = least(WR_LINES_DEEP, f->k - p);
-    part.b = f->wide + (p * f->ld + first) * f->element;
+    part.b = f->from ? widened(f, room, at, part.k, cols) : f->wide + at * f->element;
     for (int64_t i = 0; i < f->rows; i += WR_LINES_ROWS) {
       part.a = f->x + (i * f->ldx + p) * f->element;
       part.c = sums + i * cols * f->element;
@@ -104,26 +136,34 @@ static void lines(const struct few *f, char *sums, int64_t first, int64_t cols) 
 
 static void body(void *ctx, int64_t begin, int64_t end) {
   struct few *f = ctx;
-  char *sums = NULL;
-  if (!f->along_k) {
-    sums = wr_alloc_aligned(64, (size_t)(f->rows * f->piece * f->element));
-    if (!sums) {
-      wr_error_keep_first(&f->error, wr_error_out_of_memory());
-      return;
-    }
+  const int64_t sums = f->along_k ? 0 : f->rows * f->piece * f->element;
+  const int64_t room = f->from ? SHORT_ROOM * f->element : 0;
+  char *scratch = sums + room > 0 ? wr_alloc_aligned(64, (size_t)(sums + room)) : NULL;
+  if (!scratch && sums + room > 0) {
+    wr_error_keep_first(&f->error, wr_error_out_of_memory());
+    return;
   }
+  float *widened_room = room > 0 ? (float *)(void *)(scratch + sums) : NULL;
   for (int64_t i = begin; i < end; i++) {
     const int64_t first = i * f->piece, cols = least(f->piece, f->cols - first);
     if (f->along_k) {
-      dots(f, first, cols);
+      dots(f, widened_room, first, cols);
     } else {
-      lines(f, sums, first, cols);
+      lines(f, scratch, widened_room, first, cols);
     }
   }
-  wr_free(sums);
+  wr_free(scratch);
 }
 
 /* ---- */
+
+/* Rows of elements of two bytes, as float32, in a copy. */
+static void *widened_copy(const struct wr_gemm_short *from, const void *in, int64_t ld,
+                          int64_t rows, int64_t length) {
+  float *out = wr_alloc((size_t)(rows * length) * sizeof *out);
+  if (out) wr_gemm_widen(from, out, in, ld, rows, length);
+  return out;
+}
 
 /* The few rows, as columns of a matrix whose rows are ld apart, copied. */
 static void *turned(const void *from, int64_t ld, int64_t rows, int64_t k, int64_t element) {
@@ -145,6 +185,7 @@ static void pieces(struct few *f, bool alone) {
   const double bytes = (double)f->cols * (double)f->k * (double)f->element;
   const int64_t by_bytes = (int64_t)(part_bytes * (double)f->cols / bytes) + 1;
   f->piece = least(f->cols, SUMS / f->rows / 16 * 16); /* so the last few alone have no group */
+  if (f->from) f->piece = least(f->piece, SHORT_COLS);
   if (!alone && bytes >= 2 * part_bytes) {
     int64_t cols = f->cols / (2 * wr_cpu_count()) + 1;
     if (cols < by_bytes) cols = by_bytes;
@@ -159,10 +200,31 @@ static void pieces(struct few *f, bool alone) {
   }
 }
 
+/* The few rows as the kernels read them, in a copy where they do not lie so: that is *copy, or
+   NULL. False: memory was refused. */
+static bool prepare(struct few *f, bool turn, void **copy) {
+  void *wide = NULL;
+  *copy = NULL;
+  if (f->from) {
+    *copy = wide =
+        widened_copy(f->from, f->x, f->ldx, turn ? f->k : f->rows, turn ? f->rows : f->k);
+    if (!wide) return false;
+    f->x = wide;
+    f->ldx = turn ? f->rows : f->k;
+  }
+  if (!turn) return true;
+  *copy = turned(f->x, f->ldx, f->rows, f->k, f->element);
+  wr_free(wide);
+  f->x = *copy;
+  f->ldx = f->k;
+  return *copy != NULL;
+}
+
 struct wr_error *wr_gemm_few(const struct wr_gemm *g, const struct wr_gemm_kernels *with,
                              bool alone) {
   const bool rows = g->m <= g->n; /* it is a that has a few */
-  struct few f = {.with = with, .element = (int64_t)wr_dtype_size(g->dtype), .k = g->k};
+  struct few f = {
+      .with = with, .from = g->from, .element = (int64_t)wr_dtype_size(g->dtype), .k = g->k};
   const void *d = g->d ? g->d : g->c;
   const bool turn = rows ? g->a_transposed : !g->b_transposed;
   void *copy = NULL;
@@ -173,11 +235,7 @@ struct wr_error *wr_gemm_few(const struct wr_gemm *g, const struct wr_gemm_kerne
   f.wide = rows ? g->b : g->a;
   f.ld = rows ? g->ldb : g->lda;
   f.along_k = rows ? g->b_transposed : !g->a_transposed;
-  if (turn) {
-    f.x = copy = turned(f.x, f.ldx, f.rows, f.k, f.element);
-    f.ldx = f.k;
-    if (!copy) return wr_error_out_of_memory();
-  }
+  if (!prepare(&f, turn, &copy)) return wr_error_out_of_memory();
   f.result = (struct wr_few){.k = f.k,
                              .d = d,
                              .c = g->c,

@@ -15,6 +15,7 @@
 
 #include "backend/backend.h"
 #include "backend/cpu/product/inside.h"
+#include "backend/cpu/product/short.h"
 #include "base/atomic.h"
 #include "base/base.h"
 #include "memory/derived.h"
@@ -42,7 +43,8 @@ static int64_t round_up(int64_t n, int64_t to) { return parts(n, to) * to; }
 struct job {
   struct wr_gemm g;
   const struct wr_gemm_kernels *with;
-  int64_t element;      /* bytes */
+  int64_t element;      /* bytes, of what is computed with and of c */
+  int64_t source;       /* bytes, of a and b */
   int64_t deep;         /* of a part along k, all but the last */
   int64_t rows, cols;   /* of a piece */
   int64_t across;       /* pieces in a row of them */
@@ -57,12 +59,12 @@ struct job {
 
 static const char *a_at(const struct job *j, int64_t row, int64_t p) {
   const struct wr_gemm *g = &j->g;
-  return (const char *)g->a + (g->a_transposed ? p * g->lda + row : row * g->lda + p) * j->element;
+  return (const char *)g->a + (g->a_transposed ? p * g->lda + row : row * g->lda + p) * j->source;
 }
 
 static const char *b_at(const struct job *j, int64_t p, int64_t col) {
   const struct wr_gemm *g = &j->g;
-  return (const char *)g->b + (g->b_transposed ? col * g->ldb + p : p * g->ldb + col) * j->element;
+  return (const char *)g->b + (g->b_transposed ? col * g->ldb + p : p * g->ldb + col) * j->source;
 }
 
 /* Whole columns of tiles. */
@@ -147,8 +149,8 @@ static struct block block_packed(const struct job *j, void *scratch, int64_t row
       .a = scratch, .row = 1, .step = step, .height = height, .tile = step * depth};
   char *tile = scratch;
   for (int64_t i = 0; i < rows; i += height, tile += block.tile * j->element) {
-    j->with->pack_a(tile, a_at(j, row + i, p), j->g.lda, j->g.a_transposed, depth,
-                    least(height, rows - i));
+    wr_gemm_pack_a(j->with, j->g.from, tile, a_at(j, row + i, p), j->g.lda, j->g.a_transposed,
+                   depth, least(height, rows - i));
   }
   return block;
 }
@@ -158,7 +160,7 @@ static struct block block_packed(const struct job *j, void *scratch, int64_t row
 /* Rows of b where they lie are asked for before they are packed: one is as far from the next as the
    matrix is wide, which the processor does not foresee. */
 static void ask_for(const struct job *j, int64_t p, int64_t end, int64_t from, int64_t to) {
-  const int64_t bytes = (to - from) * j->element;
+  const int64_t bytes = (to - from) * j->source;
   for (; p < end; p++) {
     const char *row = b_at(j, p, from);
     for (int64_t at = 0; at < bytes; at += WR_LINE) __builtin_prefetch(row + at, 0, 2);
@@ -180,8 +182,9 @@ static void pack_columns(const struct job *j, char *out, int64_t p, int64_t dept
       ask_for(j, p, p + least(step, depth), to, next);
     }
     for (int64_t col = from; col < to; col += width) {
-      j->with->pack_b(out + ((col - from) * depth + q * width) * j->element, b_at(j, p + q, col),
-                      j->g.ldb, j->g.b_transposed, rows, least(width, to - col));
+      wr_gemm_pack_b(j->with, j->g.from, out + ((col - from) * depth + q * width) * j->element,
+                     b_at(j, p + q, col), j->g.ldb, j->g.b_transposed, rows,
+                     least(width, to - col));
     }
   }
 }
@@ -330,7 +333,7 @@ static void blocks(struct job *j, bool alone) {
 static void keep(struct job *j, bool alone) {
   const struct wr_gemm *g = &j->g;
   if (!g->b_of || g->m > KEPT_ROWS || g->n * g->k < KEPT_LEAST) return;
-  const struct wr_form_key key = {.maker = j->with,
+  const struct wr_form_key key = {.maker = g->from ? (const void *)g->from : j->with,
                                   .at = (const char *)g->b - (const char *)g->b_of->data,
                                   .rows = g->k,
                                   .cols = g->n,
@@ -387,12 +390,33 @@ static void small(struct job *j, bool alone) {
 
 static bool is_small(const struct job *j) {
   return !j->g.b_transposed && j->g.k <= DEEP && j->g.k * j->n * j->element <= SMALL_BYTES &&
-         (!j->g.a_transposed || j->g.m * j->g.k * j->element <= SMALL_BYTES);
+         (!j->g.a_transposed || j->g.m * j->g.k * j->element <= SMALL_BYTES) &&
+         (!j->g.from || j->g.m <= 2 * SMALL_ROWS);
+}
+
+/* Operands of two bytes an element become matrices of float32 for it. */
+static struct wr_error *small_short(struct job *j, bool alone) {
+  struct wr_gemm *g = &j->g;
+  const int64_t a_rows = g->a_transposed ? g->k : g->m, a_cols = g->a_transposed ? g->m : g->k;
+  float *wide = wr_alloc_aligned(64, (size_t)(g->m + g->n) * (size_t)g->k * sizeof *wide);
+  if (!wide) return wr_error_out_of_memory();
+  float *b = wide, *a = wide + g->k * g->n;
+  wr_gemm_widen(g->from, b, g->b, g->ldb, g->k, g->n);
+  wr_gemm_widen(g->from, a, g->a, g->lda, a_rows, a_cols);
+  g->a = a;
+  g->lda = a_cols;
+  g->b = b;
+  g->ldb = g->n;
+  j->source = j->element;
+  small(j, alone);
+  wr_free(wide);
+  return wr_load_acquire(&j->error); /* the pool has finished */
 }
 
 struct wr_error *wr_gemm_run_with(const struct wr_gemm *g, const struct wr_gemm_kernels *with,
                                   bool alone) {
   struct job j = {.g = *g, .with = with, .element = (int64_t)wr_dtype_size(g->dtype), .n = g->n};
+  j.source = g->from ? (int64_t)sizeof(uint16_t) : j.element;
   if (g->m == 0 || g->n == 0) return NULL;
   if (!g->d) j.g.ldd = g->ldc;
   if (g->k == 0 || g->alpha == 0) {
@@ -402,6 +426,7 @@ struct wr_error *wr_gemm_run_with(const struct wr_gemm *g, const struct wr_gemm_
   if (wr_gemm_is_few(&j.g)) return wr_gemm_few(&j.g, j.with, alone);
   j.deep = round_up(parts(g->k, parts(g->k, DEEP)), 4);
   if (is_small(&j)) {
+    if (g->from) return small_short(&j, alone);
     small(&j, alone);
     return wr_load_acquire(&j.error); /* the pool has finished */
   }

@@ -17,10 +17,17 @@
 #include "core/error.h"
 #include "memory/buffer.h"
 
+/* A type of two bytes an element; there is one of these for each. */
+struct wr_gemm_short {
+  void (*widen)(float *out, const uint16_t *in, int64_t n);
+};
+
 /* c = alpha op(a) op(b) + beta c. op(a) is m x k, op(b) k x n, c m x n, all row-major; op
    transposes where the flag says. With beta 0, c is not read, and with alpha 0 neither a nor b. */
 struct wr_gemm {
   enum wr_dtype dtype; /* WR_FLOAT32, WR_FLOAT64 or WR_COMPLEX64 */
+  /* NULL; or a's and b's elements have two bytes, and become float32, which `dtype` is, by this. */
+  const struct wr_gemm_short *from;
   bool a_transposed;
   bool b_transposed;
   int64_t m, n, k;
