@@ -8,6 +8,9 @@
      use.
    - blocks: b is packed first, as much of it as CHUNK bytes, and shared by all blocks of rows.
 
+   In the last two a is packed first as well, as much of it as CHUNK bytes, where more than one
+   piece reads a row of it.
+
    Along k all but `few` go by parts of at most DEEP; the first adds beta d, each next one adds to
    what is there. */
 
@@ -25,7 +28,7 @@ enum {
   BLOCK_BYTES =
       221184 /* a block of a: 144 rows of DEEP float32, of a second-level cache of 512 KB */
 };
-enum { SMALL_BYTES = 24 * 1024, CHUNK_BYTES = 16 << 20 };
+enum { SMALL_BYTES = 24 * 1024, CHUNK_BYTES = 16 << 20 /* of b, and of a, packed at once */ };
 /* What is packed side by side, so that long stretches of each row of b are read at once; twice as
    much of it where a block of a, whose rows take so many bytes at each place along k, leaves place
    for it in the second-level cache. And rows of them. */
@@ -49,6 +52,9 @@ struct job {
   int64_t rows, cols;   /* of a piece */
   int64_t across;       /* pieces in a row of them */
   int64_t first_col, n; /* of this chunk of b's columns */
+  int64_t first_row, m; /* of this chunk of a's rows */
+  char *packed_a;       /* the chunk: each block of rows, of that each part along k; or NULL: each
+                           piece packs what it reads */
   char *packed; /* the chunk: for each part along k, each column of tiles; NULL where it is not
                    packed first */
   struct wr_form *kept; /* whose bytes `packed` is; or NULL */
@@ -142,17 +148,26 @@ static struct block block_in_place(const struct job *j, int64_t row, int64_t row
   return block;
 }
 
-static struct block block_packed(const struct job *j, void *scratch, int64_t row, int64_t rows,
-                                 int64_t p, int64_t depth) {
-  const int64_t step = j->with->rows, height = height_of(j, rows);
-  const struct block block = {
-      .a = scratch, .row = 1, .step = step, .height = height, .tile = step * depth};
-  char *tile = scratch;
-  for (int64_t i = 0; i < rows; i += height, tile += block.tile * j->element) {
-    wr_gemm_pack_a(j->with, j->g.from, tile, a_at(j, row + i, p), j->g.lda, j->g.a_transposed,
-                   depth, least(height, rows - i));
+/* A packed block of a, at `packed`. */
+static struct block block_at(const struct job *j, const char *packed, int64_t rows, int64_t depth) {
+  const int64_t step = j->with->rows;
+  return (struct block){
+      .a = packed, .row = 1, .step = step, .height = height_of(j, rows), .tile = step * depth};
+}
+
+static void pack_block(const struct job *j, char *out, int64_t row, int64_t rows, int64_t p,
+                       int64_t depth) {
+  const int64_t height = height_of(j, rows);
+  for (int64_t i = 0; i < rows; i += height, out += j->with->rows * depth * j->element) {
+    wr_gemm_pack_a(j->with, j->g.from, out, a_at(j, row + i, p), j->g.lda, j->g.a_transposed, depth,
+                   least(height, rows - i));
   }
-  return block;
+}
+
+/* Of the chunk's block that begins at `row`, the part along k from `p` on. */
+static char *packed_a_at(const struct job *j, int64_t row, int64_t p) {
+  const int64_t room = round_up(j->rows, j->with->rows);
+  return j->packed_a + ((row - j->first_row) / j->rows * j->g.k + p) * room * j->element;
 }
 
 /* ---- packing b ---- */
@@ -208,7 +223,9 @@ static void piece(const struct job *j, char *scratch_a, char *scratch_b, int64_t
   const int64_t width = j->with->cols, group = packed_cols(j);
   for (int64_t p = 0; p < j->g.k; p += j->deep) {
     const int64_t depth = least(j->deep, j->g.k - p);
-    const struct block block = block_packed(j, scratch_a, row, rows, p, depth);
+    const char *a = j->packed_a ? packed_a_at(j, row, p) : scratch_a;
+    const struct block block = block_at(j, a, rows, depth);
+    if (!j->packed_a) pack_block(j, scratch_a, row, rows, p, depth);
     for (int64_t first = from; first < to; first += group) {
       const int64_t last = least(first + group, to);
       const char *b = scratch_b;
@@ -227,21 +244,34 @@ static void piece(const struct job *j, char *scratch_a, char *scratch_b, int64_t
 
 static void pieces_body(void *ctx, int64_t begin, int64_t end) {
   struct job *j = ctx;
-  const int64_t a_bytes = round_up(j->rows, j->with->rows) * j->deep * j->element;
+  const int64_t a_rows = j->packed_a ? 0 : round_up(j->rows, j->with->rows);
   const int64_t columns = j->packed ? 0 : least(packed_cols(j), round_up(j->cols, j->with->cols));
   const int64_t b_bytes = columns * j->deep * j->element;
-  char *scratch = wr_alloc_aligned(64, (size_t)(b_bytes + a_bytes));
-  if (!scratch) {
+  const int64_t bytes = b_bytes + a_rows * j->deep * j->element;
+  char *scratch = bytes > 0 ? wr_alloc_aligned(64, (size_t)bytes) : NULL;
+  if (bytes > 0 && !scratch) {
     wr_error_keep_first(&j->error, wr_error_out_of_memory());
     return;
   }
   for (int64_t i = begin; i < end; i++) {
-    const int64_t row = i / j->across * j->rows;
+    const int64_t row = j->first_row + i / j->across * j->rows;
     const int64_t col = j->first_col + i % j->across * j->cols;
-    piece(j, scratch + b_bytes, scratch, row, least(j->rows, j->g.m - row), col,
+    piece(j, scratch ? scratch + b_bytes : NULL, scratch, row,
+          least(j->rows, j->first_row + j->m - row), col,
           least(col + j->cols, j->first_col + j->n));
   }
   wr_free(scratch);
+}
+
+/* Parts along k of the chunk's blocks, those of one block after those of another. */
+static void pack_a_body(void *ctx, int64_t begin, int64_t end) {
+  const struct job *j = ctx;
+  const int64_t deep_parts = parts(j->g.k, j->deep);
+  for (int64_t i = begin; i < end; i++) {
+    const int64_t row = j->first_row + i / deep_parts * j->rows, p = i % deep_parts * j->deep;
+    pack_block(j, packed_a_at(j, row, p), row, least(j->rows, j->first_row + j->m - row), p,
+               least(j->deep, j->g.k - p));
+  }
 }
 
 /* Columns of tiles of the chunk, all along k. */
@@ -293,18 +323,40 @@ static void pack_all(struct job *j, bool alone) {
   run_all(alone, parts(j->n, j->with->cols), flops, pack_body, j);
 }
 
-static void narrow(struct job *j, bool alone) {
+/* All rows by the columns of the chunk. */
+static void all_rows(struct job *j, bool alone) {
+  const int64_t m = j->g.m, k = j->g.k;
   cut(j, alone);
   j->across = parts(j->n, j->cols);
-  run_all(alone, j->across, flops_of(j), pieces_body, j);
+  int64_t chunk = m;
+  if (j->across > 1) {
+    chunk = least(round_up(m, j->rows), CHUNK_BYTES / (k * j->element) / j->rows * j->rows);
+    if (chunk < j->rows) chunk = j->rows;
+    const int64_t room = parts(chunk, j->rows) * round_up(j->rows, j->with->rows);
+    j->packed_a = wr_alloc_aligned(64, (size_t)(room * k * j->element));
+    if (!j->packed_a) {
+      wr_error_keep_first(&j->error, wr_error_out_of_memory());
+      return;
+    }
+  }
+  for (j->first_row = 0; j->first_row < m; j->first_row += chunk) {
+    j->m = least(chunk, m - j->first_row);
+    const int64_t stretches = parts(j->m, j->rows);
+    const double flops = 2.0 * (double)j->m * (double)j->n * (double)k;
+    if (j->packed_a) {
+      run_all(alone, stretches * parts(k, j->deep), flops * PACK_ROWS / (double)j->n, pack_a_body,
+              j);
+    }
+    run_all(alone, stretches * j->across, flops, pieces_body, j);
+  }
+  wr_free(j->packed_a);
+  j->packed_a = NULL;
 }
 
 static void blocks(struct job *j, bool alone) {
   const int64_t n = j->n, width = j->with->cols;
   if (j->kept) {
-    cut(j, alone);
-    j->across = parts(j->n, j->cols);
-    run_all(alone, j->across * parts(j->g.m, j->rows), flops_of(j), pieces_body, j);
+    all_rows(j, alone);
     return;
   }
   int64_t chunk = CHUNK_BYTES / (j->g.k * j->element) / width * width;
@@ -319,9 +371,7 @@ static void blocks(struct job *j, bool alone) {
   for (j->first_col = 0; j->first_col < n; j->first_col += chunk) {
     j->n = least(chunk, n - j->first_col);
     pack_all(j, alone);
-    cut(j, alone);
-    j->across = parts(j->n, j->cols);
-    run_all(alone, j->across * parts(j->g.m, j->rows), flops_of(j), pieces_body, j);
+    all_rows(j, alone);
   }
   wr_free(j->packed);
 }
@@ -432,7 +482,7 @@ struct wr_error *wr_gemm_run_with(const struct wr_gemm *g, const struct wr_gemm_
   }
   keep(&j, alone);
   if (g->m <= BLOCK_BYTES / (DEEP * j.element)) {
-    narrow(&j, alone);
+    all_rows(&j, alone);
   } else {
     blocks(&j, alone);
   }
