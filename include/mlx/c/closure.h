@@ -60,7 +60,9 @@ typedef struct mlx_closure_custom_vmap_ {
   void *ctx; /* NULL: empty */
 } mlx_closure_custom_vmap;
 
-/* From arrays to arrays. An empty handle. */
+/* Functions from arrays to arrays. */
+
+/* An empty handle. */
 mlx_closure mlx_closure_new(void);
 
 /* Releases the closure. */
@@ -81,7 +83,9 @@ int mlx_closure_apply(mlx_vector_array *res, mlx_closure cls, const mlx_vector_a
 /* A closure of a function of one array; with another number of inputs it fails. */
 mlx_closure mlx_closure_new_unary(int (*fun)(mlx_array *, const mlx_array));
 
-/* From arrays, and arrays by name, to arrays. An empty handle. */
+/* Functions from arrays, and arrays by name, to arrays. */
+
+/* An empty handle. */
 mlx_closure_kwargs mlx_closure_kwargs_new(void);
 
 /* Releases the closure. */
@@ -102,7 +106,9 @@ int mlx_closure_kwargs_set(mlx_closure_kwargs *cls, const mlx_closure_kwargs src
 int mlx_closure_kwargs_apply(mlx_vector_array *res, mlx_closure_kwargs cls,
                              const mlx_vector_array input_0, const mlx_map_string_to_array input_1);
 
-/* From arrays to two lists of arrays, values and gradients. An empty handle. */
+/* Functions from arrays to two lists of arrays, values and gradients. */
+
+/* An empty handle. */
 mlx_closure_value_and_grad mlx_closure_value_and_grad_new(void);
 
 /* Releases the closure. */
@@ -124,8 +130,9 @@ int mlx_closure_value_and_grad_set(mlx_closure_value_and_grad *cls,
 int mlx_closure_value_and_grad_apply(mlx_vector_array *res_0, mlx_vector_array *res_1,
                                      mlx_closure_value_and_grad cls, const mlx_vector_array input);
 
-/* From primals, cotangents and outputs to one cotangent for each primal.
-   An empty handle. */
+/* Functions from primals, cotangents and outputs to one cotangent for each primal. */
+
+/* An empty handle. */
 mlx_closure_custom mlx_closure_custom_new(void);
 
 /* Releases the closure. */
@@ -147,8 +154,10 @@ int mlx_closure_custom_apply(mlx_vector_array *res, mlx_closure_custom cls,
                              const mlx_vector_array input_0, const mlx_vector_array input_1,
                              const mlx_vector_array input_2);
 
-/* From primals, tangents, and the numbers of the primals that these belong to, to one tangent
-   for each output. An empty handle. */
+/* Functions from primals, tangents, and the numbers of the primals that these belong to, to one
+   tangent for each output. */
+
+/* An empty handle. */
 mlx_closure_custom_jvp mlx_closure_custom_jvp_new(void);
 
 /* Releases the closure. */
@@ -170,8 +179,9 @@ int mlx_closure_custom_jvp_apply(mlx_vector_array *res, mlx_closure_custom_jvp c
                                  const mlx_vector_array input_0, const mlx_vector_array input_1,
                                  const int *input_2, size_t input_2_num);
 
-/* From arrays and the mapped axis of each, -1 for none, to arrays and the mapped axis of each
-  . An empty handle. */
+/* Functions from arrays and the mapped axis of each, -1 for none, to the same. */
+
+/* An empty handle. */
 mlx_closure_custom_vmap mlx_closure_custom_vmap_new(void);
 
 /* Releases the closure. */

@@ -41,39 +41,69 @@ typedef enum mlx_fft_norm_ {
   MLX_FFT_NORM_FORWARD
 } mlx_fft_norm;
 
+/* The transform along one axis, of any type to complex64. */
 int mlx_fft_fft(mlx_array *res, const mlx_array a, int n, int axis, mlx_fft_norm norm,
                 const mlx_stream s);
+
+/* The transform along several axes, as mlx_fft_fftn. */
 int mlx_fft_fft2(mlx_array *res, const mlx_array a, const int *n, size_t n_num, const int *axes,
                  size_t axes_num, mlx_fft_norm norm, const mlx_stream s);
-/* float32: the frequencies that the elements of a transform of length n belong to, where samples
-   are d apart: 0, 1, .. (n - 1) / 2, then -(n / 2), .. -1, over n d. */
+
+/* The frequencies that the elements of a transform of length n belong to, float32, in periods per
+   unit of d, where samples are d apart: 0, 1, .. (n - 1) / 2, then -(n / 2), .. -1, over n d. */
 int mlx_fft_fftfreq(mlx_array *res, int n, double d, const mlx_stream s);
+
+/* The transform along several axes, of any type to complex64. */
 int mlx_fft_fftn(mlx_array *res, const mlx_array a, const int *n, size_t n_num, const int *axes,
                  size_t axes_num, mlx_fft_norm norm, const mlx_stream s);
-/* a, rolled by half of each of the axes, so that the frequency 0 stands in the middle; ifftshift
-   takes that back. */
+
+/* a, of any type, rolled by half of each of the axes, so that the frequency 0 stands in the
+   middle. */
 int mlx_fft_fftshift(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
                      const mlx_stream s);
+
+/* The inverse of mlx_fft_fft, of any type to complex64. */
 int mlx_fft_ifft(mlx_array *res, const mlx_array a, int n, int axis, mlx_fft_norm norm,
                  const mlx_stream s);
+
+/* The inverse of mlx_fft_fft2, as mlx_fft_ifftn. */
 int mlx_fft_ifft2(mlx_array *res, const mlx_array a, const int *n, size_t n_num, const int *axes,
                   size_t axes_num, mlx_fft_norm norm, const mlx_stream s);
+
+/* The inverse of mlx_fft_fftn, of any type to complex64. */
 int mlx_fft_ifftn(mlx_array *res, const mlx_array a, const int *n, size_t n_num, const int *axes,
                   size_t axes_num, mlx_fft_norm norm, const mlx_stream s);
+
+/* Takes back what mlx_fft_fftshift does, also for odd extents. */
 int mlx_fft_ifftshift(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
                       const mlx_stream s);
+
+/* The inverse of mlx_fft_rfft: half a spectrum along the axis, of any type, to n numbers in
+ * float32. */
 int mlx_fft_irfft(mlx_array *res, const mlx_array a, int n, int axis, mlx_fft_norm norm,
                   const mlx_stream s);
+
+/* The inverse of mlx_fft_rfft2, as mlx_fft_irfftn. */
 int mlx_fft_irfft2(mlx_array *res, const mlx_array a, const int *n, size_t n_num, const int *axes,
                    size_t axes_num, mlx_fft_norm norm, const mlx_stream s);
+
+/* The inverse of mlx_fft_rfftn: half a spectrum, of any type, to n numbers along each axis in
+ * float32. */
 int mlx_fft_irfftn(mlx_array *res, const mlx_array a, const int *n, size_t n_num, const int *axes,
                    size_t axes_num, mlx_fft_norm norm, const mlx_stream s);
+
+/* The transform along one axis of real numbers, of any type to half a spectrum in complex64. */
 int mlx_fft_rfft(mlx_array *res, const mlx_array a, int n, int axis, mlx_fft_norm norm,
                  const mlx_stream s);
+
+/* The transform along several axes of real numbers, as mlx_fft_rfftn. */
 int mlx_fft_rfft2(mlx_array *res, const mlx_array a, const int *n, size_t n_num, const int *axes,
                   size_t axes_num, mlx_fft_norm norm, const mlx_stream s);
+
 /* As mlx_fft_fftfreq, of half a spectrum: 0, 1, .. n / 2 over n d. */
 int mlx_fft_rfftfreq(mlx_array *res, int n, double d, const mlx_stream s);
+
+/* The transform along several axes of real numbers, of any type to half a spectrum in complex64. */
 int mlx_fft_rfftn(mlx_array *res, const mlx_array a, const int *n, size_t n_num, const int *axes,
                   size_t axes_num, mlx_fft_norm norm, const mlx_stream s);
 

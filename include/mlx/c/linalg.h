@@ -57,6 +57,7 @@ int mlx_linalg_eigh(mlx_array *res_0, mlx_array *res_1, const mlx_array a, const
                     const mlx_stream s);
 int mlx_linalg_eigvalsh(mlx_array *res, const mlx_array a, const char *UPLO, const mlx_stream s);
 
+/* The inverses of square matrices. */
 int mlx_linalg_inv(mlx_array *res, const mlx_array a, const mlx_stream s);
 
 /* Three arrays: rows (m) uint32, L (m, k) with ones on its diagonal, U (k, n), where k is the

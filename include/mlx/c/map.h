@@ -39,7 +39,9 @@ typedef struct mlx_map_string_to_string_iterator_ {
   void *map_ctx;
 } mlx_map_string_to_string_iterator;
 
-/* Maps from text to arrays. A new map without entries. */
+/* Maps from text to arrays. */
+
+/* A new map without entries. */
 mlx_map_string_to_array mlx_map_string_to_array_new(void);
 
 /* Makes *map a copy of src. */
@@ -69,7 +71,9 @@ int mlx_map_string_to_array_iterator_free(mlx_map_string_to_array_iterator it);
 int mlx_map_string_to_array_iterator_next(const char **key, mlx_array *value,
                                           mlx_map_string_to_array_iterator it);
 
-/* Maps from text to text. A new map without entries. */
+/* Maps from text to text. */
+
+/* A new map without entries. */
 mlx_map_string_to_string mlx_map_string_to_string_new(void);
 
 /* Makes *map a copy of src. */

@@ -37,7 +37,9 @@ typedef struct mlx_vector_string_ {
   void *ctx; /* NULL: empty */
 } mlx_vector_string;
 
-/* Vectors of arrays. A new empty vector. */
+/* Vectors of arrays. */
+
+/* A new empty vector. */
 mlx_vector_array mlx_vector_array_new(void);
 
 /* Makes *vec a copy of src. */
@@ -64,7 +66,9 @@ size_t mlx_vector_array_size(mlx_vector_array vec);
 /* Copies item idx into *res; past the end is an error. */
 int mlx_vector_array_get(mlx_array *res, const mlx_vector_array vec, size_t idx);
 
-/* Vectors of vectors of arrays. A new empty vector. */
+/* Vectors of vectors of arrays. */
+
+/* A new empty vector. */
 mlx_vector_vector_array mlx_vector_vector_array_new(void);
 
 /* Makes *vec a copy of src. */
@@ -94,7 +98,9 @@ size_t mlx_vector_vector_array_size(mlx_vector_vector_array vec);
 int mlx_vector_vector_array_get(mlx_vector_array *res, const mlx_vector_vector_array vec,
                                 size_t idx);
 
-/* Vectors of integers. A new empty vector. */
+/* Vectors of integers. */
+
+/* A new empty vector. */
 mlx_vector_int mlx_vector_int_new(void);
 
 /* Makes *vec a copy of src. */
@@ -121,7 +127,9 @@ size_t mlx_vector_int_size(mlx_vector_int vec);
 /* Copies item idx into *res; past the end is an error. */
 int mlx_vector_int_get(int *res, const mlx_vector_int vec, size_t idx);
 
-/* Vectors of strings. A new empty vector. */
+/* Vectors of strings. */
+
+/* A new empty vector. */
 mlx_vector_string mlx_vector_string_new(void);
 
 /* Makes *vec a copy of src. */
