@@ -115,6 +115,7 @@ static struct wr_error *operand_prepare(struct operand *o, const struct wr_tenso
 /* The offset of matrix `index` of an operand. */
 static int64_t batch_offset(const struct product *p, const int64_t *strides, int64_t index) {
   int64_t offset = 0;
+  if (p->out->ndim == 3) return index * strides[0];
   for (int d = p->out->ndim - 3; d >= 0; d--) {
     offset += index % p->out->shape[d] * strides[d];
     index /= p->out->shape[d];

@@ -33,6 +33,9 @@ enum { SMALL_BYTES = 24 * 1024, CHUNK_BYTES = 16 << 20 /* of b, and of a, packed
    much of it where a block of a, whose rows take so many bytes at each place along k, leaves place
    for it in the second-level cache. And rows of them. */
 enum { PACKED_BYTES = 512, PACKED_WIDE_STEP = 192, PACKED_DEEP = 16 };
+/* Columns of tiles that do not pay for packing a; bytes from row to row with which the rows of a
+   tile find room side by side in the first-level cache. */
+enum { IN_PLACE_TILES = 4, IN_PLACE_APART = 8192 };
 enum { PACK_ROWS = 16, KEPT_ROWS = 32 * PACK_ROWS, KEPT_LEAST = 4096 };
 /* What one piece of work has at most: about a millisecond. */
 static const double piece_flops = 6e7;
@@ -53,6 +56,7 @@ struct job {
   int64_t across;       /* pieces in a row of them */
   int64_t first_col, n; /* of this chunk of b's columns */
   int64_t first_row, m; /* of this chunk of a's rows */
+  bool a_in_place;      /* it is read where it lies, by too few columns to pay for packing it */
   char *packed_a;       /* the chunk: each block of rows, of that each part along k; or NULL: each
                            piece packs what it reads */
   char *packed; /* the chunk: for each part along k, each column of tiles; NULL where it is not
@@ -224,8 +228,9 @@ static void piece(const struct job *j, char *scratch_a, char *scratch_b, int64_t
   for (int64_t p = 0; p < j->g.k; p += j->deep) {
     const int64_t depth = least(j->deep, j->g.k - p);
     const char *a = j->packed_a ? packed_a_at(j, row, p) : scratch_a;
-    const struct block block = block_at(j, a, rows, depth);
-    if (!j->packed_a) pack_block(j, scratch_a, row, rows, p, depth);
+    const struct block block =
+        j->a_in_place ? block_in_place(j, row, rows, p) : block_at(j, a, rows, depth);
+    if (!j->packed_a && !j->a_in_place) pack_block(j, scratch_a, row, rows, p, depth);
     for (int64_t first = from; first < to; first += group) {
       const int64_t last = least(first + group, to);
       const char *b = scratch_b;
@@ -244,7 +249,7 @@ static void piece(const struct job *j, char *scratch_a, char *scratch_b, int64_t
 
 static void pieces_body(void *ctx, int64_t begin, int64_t end) {
   struct job *j = ctx;
-  const int64_t a_rows = j->packed_a ? 0 : round_up(j->rows, j->with->rows);
+  const int64_t a_rows = j->packed_a || j->a_in_place ? 0 : round_up(j->rows, j->with->rows);
   const int64_t columns = j->packed ? 0 : least(packed_cols(j), round_up(j->cols, j->with->cols));
   const int64_t b_bytes = columns * j->deep * j->element;
   const int64_t bytes = b_bytes + a_rows * j->deep * j->element;
@@ -329,7 +334,9 @@ static void all_rows(struct job *j, bool alone) {
   cut(j, alone);
   j->across = parts(j->n, j->cols);
   int64_t chunk = m;
-  if (j->across > 1) {
+  j->a_in_place = !j->g.a_transposed && !j->g.from && j->n <= IN_PLACE_TILES * j->with->cols &&
+                  j->g.lda * j->element <= IN_PLACE_APART;
+  if (j->across > 1 && !j->a_in_place) {
     chunk = least(round_up(m, j->rows), CHUNK_BYTES / (k * j->element) / j->rows * j->rows);
     if (chunk < j->rows) chunk = j->rows;
     const int64_t room = parts(chunk, j->rows) * round_up(j->rows, j->with->rows);
