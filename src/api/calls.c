@@ -865,14 +865,14 @@ int mlx_conv_general(mlx_array *res, const mlx_array input, const mlx_array weig
   wr_api_ints(input_dilation, input_dilation_num, "input_dilation", &call.error);
   if (!call.error) {
     call.error = wr_ops_conv(&call.out, input_node, weight_node,
-                             &(const struct wr_ops_conv){.stride = stride, .low = padding_lo,
-                             .high = padding_hi, .kernel_dilation = kernel_dilation,
-                             .input_dilation = input_dilation, .n_stride = wr_api_count(stride_num),
-                             .n_low = wr_api_count(padding_lo_num),
-                             .n_high = wr_api_count(padding_hi_num),
-                             .n_kernel_dilation = wr_api_count(kernel_dilation_num),
-                             .n_input_dilation = wr_api_count(input_dilation_num), .groups = groups,
-                             .flip = flip}, call.stream);
+                             &(const struct wr_ops_conv){
+     .stride = {stride,
+                             wr_api_count(stride_num)}, .low = {padding_lo,
+                             wr_api_count(padding_lo_num)}, .high = {padding_hi,
+                             wr_api_count(padding_hi_num)}, .kernel_dilation = {kernel_dilation,
+                             wr_api_count(kernel_dilation_num)}, .input_dilation = {input_dilation,
+                             wr_api_count(input_dilation_num)}, .groups = groups, .flip = flip},
+                             call.stream);
   }
   return wr_api_end(&call);
 }

@@ -434,16 +434,11 @@ struct wr_error *wr_fn_conv(struct wr_fn_call *f) {
   const struct wr_fn_field *input = &f->e->field[4];
   if (input->n > WR_FN_FEW) return wr_fn_wrong(f, "a list that is too long");
   for (size_t i = 0; i < input->n; i++) dilation[i] = (int)input->items[i];
-  const struct wr_ops_conv how = {.stride = stride,
-                                  .low = low,
-                                  .high = high,
-                                  .kernel_dilation = kernel,
-                                  .input_dilation = dilation,
-                                  .n_stride = n_stride,
-                                  .n_low = n_low,
-                                  .n_high = n_high,
-                                  .n_kernel_dilation = n_kernel,
-                                  .n_input_dilation = (int)input->n,
+  const struct wr_ops_conv how = {.stride = {stride, n_stride},
+                                  .low = {low, n_low},
+                                  .high = {high, n_high},
+                                  .kernel_dilation = {kernel, n_kernel},
+                                  .input_dilation = {dilation, (int)input->n},
                                   .groups = wr_fn_arg_int(f, 5),
                                   .flip = wr_fn_arg_flag(f, 6)};
   return wr_ops_conv(f->out, f->in[0], f->in[1], &how, f->s);

@@ -41,17 +41,11 @@ struct wr_error *wr_ops_view_diagonal(struct wr_node **out, struct wr_node *a,
   const int a_ndim = wr_node_ndim(a);
   int64_t first = wr_node_offset(a);
   for (int i = 0; i < a_ndim; i++) first += params->axis[i].start * wr_node_strides(a)[i];
-  return wr_ops_view_of(out,
-                        &(struct wr_record){.op = WR_OP_DIAGONAL,
-                                            .dtype = wr_node_dtype(a),
-                                            .ndim = ndim,
-                                            .shape = shape,
-                                            .n_in = 1,
-                                            .in = &a,
-                                            .params = params,
-                                            .params_bytes = (size_t)a_ndim * sizeof params->axis[0],
-                                            .stream = s},
-                        strides, first);
+  struct wr_record record = wr_ops_command_like(WR_OP_DIAGONAL, &a, 1, params, s);
+  record.ndim = ndim;
+  record.shape = shape;
+  record.params_bytes = (size_t)a_ndim * sizeof params->axis[0];
+  return wr_ops_view_of(out, &record, strides, first);
 }
 
 struct wr_error *wr_ops_record_like(struct wr_node **out, enum wr_op op, struct wr_node *a,

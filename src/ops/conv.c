@@ -82,39 +82,36 @@ static struct wr_error *check_arrays(const struct wr_node *input, const struct w
 /* ---- lists ---- */
 
 /* None is the default for each axis, one is that for each. False where there are others. */
-static bool spread_list(int *to, int axes, const int *list, int n, int otherwise) {
-  if (n > 1 && n != axes) return false;
-  for (int i = 0; i < axes; i++) to[i] = n == 0 ? otherwise : list[n == 1 ? 0 : i];
+static bool spread_list(int *to, int axes, struct wr_ops_ints list, int otherwise) {
+  if (list.n > 1 && list.n != axes) return false;
+  for (int i = 0; i < axes; i++) to[i] = list.n == 0 ? otherwise : list.at[list.n == 1 ? 0 : i];
   return true;
 }
 
-static struct wr_error *bad_list(const char *what, const int *list, int n, int axes) {
-  return INVALID("[conv] Invalid %s %s for %dD convolution.", what, wr_ops_dims_text(list, n).s,
-                 axes);
+static struct wr_error *bad_list(const char *what, struct wr_ops_ints list, int axes) {
+  return INVALID("[conv] Invalid %s %s for %dD convolution.", what,
+                 wr_ops_dims_text(list.at, list.n).s, axes);
 }
 
 /* The text of a list as it was spread, or as it was given where it could not be. */
-static struct wr_ops_text list_text(const int *spread, int axes, const int *list, int n) {
-  return n > 1 ? wr_ops_dims_text(list, n) : wr_ops_dims_text(spread, axes);
+static struct wr_ops_text list_text(const int *spread, int axes, struct wr_ops_ints list) {
+  return list.n > 1 ? wr_ops_dims_text(list.at, list.n) : wr_ops_dims_text(spread, axes);
 }
 
 static struct wr_error *read_lists(struct asked *a, const struct wr_ops_conv *c) {
   const int n = a->axes;
-  if (!spread_list(a->stride, n, c->stride, c->n_stride, 1)) {
-    return bad_list("strides", c->stride, c->n_stride, n);
-  }
-  const bool low = spread_list(a->low, n, c->low, c->n_low, 0);
-  const bool high = spread_list(a->high, n, c->high, c->n_high, 0);
+  if (!spread_list(a->stride, n, c->stride, 1)) return bad_list("strides", c->stride, n);
+  const bool low = spread_list(a->low, n, c->low, 0);
+  const bool high = spread_list(a->high, n, c->high, 0);
   if (!low || !high) {
     return INVALID("[conv] Invalid padding %s | %s for %dD convolution.",
-                   list_text(a->low, n, c->low, c->n_low).s,
-                   list_text(a->high, n, c->high, c->n_high).s, n);
+                   list_text(a->low, n, c->low).s, list_text(a->high, n, c->high).s, n);
   }
-  if (!spread_list(a->kernel_dilation, n, c->kernel_dilation, c->n_kernel_dilation, 1)) {
-    return bad_list("kernel dilation", c->kernel_dilation, c->n_kernel_dilation, n);
+  if (!spread_list(a->kernel_dilation, n, c->kernel_dilation, 1)) {
+    return bad_list("kernel dilation", c->kernel_dilation, n);
   }
-  if (!spread_list(a->input_dilation, n, c->input_dilation, c->n_input_dilation, 1)) {
-    return bad_list("input dilation", c->input_dilation, c->n_input_dilation, n);
+  if (!spread_list(a->input_dilation, n, c->input_dilation, 1)) {
+    return bad_list("input dilation", c->input_dilation, n);
   }
   return NULL;
 }
@@ -250,15 +247,9 @@ static struct wr_node *convolution(struct wr_compose *c, struct wr_node *input,
     params.input_dilation[i] = there ? a->input_dilation[i] : 1;
   }
   struct wr_node *in[2] = {input, weight};
-  struct wr_record record = {.op = WR_OP_CONV,
-                             .dtype = wr_node_dtype(input),
-                             .ndim = a->axes + 2,
-                             .shape = shape,
-                             .n_in = 2,
-                             .in = in,
-                             .params = &params,
-                             .params_bytes = sizeof params,
-                             .stream = c->stream};
+  struct wr_record record = wr_ops_command_like(WR_OP_CONV, in, 2, &params, c->stream);
+  record.ndim = a->axes + 2;
+  record.shape = shape;
   return wr_compose_record(c, &record);
 }
 
@@ -293,14 +284,10 @@ struct wr_error *wr_ops_conv(struct wr_node **out, struct wr_node *input, struct
 struct wr_error *wr_ops_conv_plain(struct wr_node **out, struct wr_node *input,
                                    struct wr_node *weight, const int *stride, const int *padding,
                                    const int *dilation, int n, int groups, struct wr_stream *s) {
-  const struct wr_ops_conv how = {.stride = stride,
-                                  .low = padding,
-                                  .high = padding,
-                                  .kernel_dilation = dilation,
-                                  .n_stride = n,
-                                  .n_low = n,
-                                  .n_high = n,
-                                  .n_kernel_dilation = n,
+  const struct wr_ops_conv how = {.stride = {stride, n},
+                                  .low = {padding, n},
+                                  .high = {padding, n},
+                                  .kernel_dilation = {dilation, n},
                                   .groups = groups};
   return wr_ops_conv(out, input, weight, &how, s);
 }
@@ -323,14 +310,10 @@ struct wr_error *wr_ops_conv_transpose(struct wr_node **out, struct wr_node *inp
     low[i] = padding_of(reach - padding[i]);
     high[i] = padding_of(reach - padding[i] + output_padding[i]);
   }
-  const struct wr_ops_conv how = {.low = low,
-                                  .high = high,
-                                  .kernel_dilation = dilation,
-                                  .input_dilation = stride,
-                                  .n_low = n,
-                                  .n_high = n,
-                                  .n_kernel_dilation = n,
-                                  .n_input_dilation = n,
+  const struct wr_ops_conv how = {.low = {low, n},
+                                  .high = {high, n},
+                                  .kernel_dilation = {dilation, n},
+                                  .input_dilation = {stride, n},
                                   .groups = groups,
                                   .flip = true};
   return wr_ops_conv(out, input, weight, &how, s);
@@ -338,16 +321,11 @@ struct wr_error *wr_ops_conv_transpose(struct wr_node **out, struct wr_node *inp
 
 struct wr_error *wr_again_conv(struct wr_node **out, const struct wr_record *like) {
   const struct wr_conv_params *p = like->params;
-  const struct wr_ops_conv how = {.stride = p->stride,
-                                  .low = p->padding,
-                                  .high = p->behind,
-                                  .kernel_dilation = p->kernel_dilation,
-                                  .input_dilation = p->input_dilation,
-                                  .n_stride = p->axes,
-                                  .n_low = p->axes,
-                                  .n_high = p->axes,
-                                  .n_kernel_dilation = p->axes,
-                                  .n_input_dilation = p->axes,
+  const struct wr_ops_conv how = {.stride = {p->stride, p->axes},
+                                  .low = {p->padding, p->axes},
+                                  .high = {p->behind, p->axes},
+                                  .kernel_dilation = {p->kernel_dilation, p->axes},
+                                  .input_dilation = {p->input_dilation, p->axes},
                                   .groups = p->groups,
                                   .volumes = true};
   return conv(out, like->in[0], like->in[1], &how, p->precision, like->stream);

@@ -70,15 +70,10 @@ static struct wr_error *record_join(struct wr_node **out, struct wr_node *const 
                                     int axis, const int32_t *shape, enum wr_dtype dtype,
                                     struct wr_stream *s) {
   struct wr_axis_params params = {.axis = axis};
-  return wr_ops_record(out, &(struct wr_record){.op = WR_OP_CONCATENATE,
-                                                .dtype = dtype,
-                                                .ndim = wr_node_ndim(in[0]),
-                                                .shape = shape,
-                                                .n_in = n,
-                                                .in = in,
-                                                .params = &params,
-                                                .params_bytes = sizeof params,
-                                                .stream = s});
+  struct wr_record record = wr_ops_command_like(WR_OP_CONCATENATE, in, n, &params, s);
+  record.dtype = dtype;
+  record.shape = shape;
+  return wr_ops_record(out, &record);
 }
 
 /* One step for each of many arrays, in an owned list. */
@@ -233,13 +228,11 @@ struct wr_error *wr_ops_arange(struct wr_node **out, double start, double stop, 
   struct wr_arange_params params = arange_params(start, step, dtype);
   wr_floats_leave(callers);
   if (error) return error;
-  return wr_ops_record(out, &(struct wr_record){.op = WR_OP_ARANGE,
-                                                .dtype = dtype,
-                                                .ndim = 1,
-                                                .shape = &length,
-                                                .params = &params,
-                                                .params_bytes = sizeof params,
-                                                .stream = s});
+  struct wr_record record = wr_ops_command(WR_OP_ARANGE, NULL, 0, &params, s);
+  record.dtype = dtype;
+  record.ndim = 1;
+  record.shape = &length;
+  return wr_ops_record(out, &record);
 }
 
 /* (start (last - i) + stop i) / last for i = 0 .. last, float64, with the ends as they were given:
@@ -297,9 +290,7 @@ struct wr_error *wr_ops_full(struct wr_node **out, const int32_t *shape, int ndi
   struct wr_node *cast;
   error = wr_ops_astype(&cast, vals, dtype, s);
   if (error) return error;
-  error = full(out, shape, ndim, cast, s);
-  wr_node_release(cast);
-  return error;
+  return wr_ops_and_release(cast, full(out, shape, ndim, cast, s));
 }
 
 struct wr_error *wr_ops_fill(struct wr_node **out, const int32_t *shape, int ndim, double value,

@@ -194,15 +194,10 @@ static struct wr_error *record(struct wr_node **out, const struct attention *a,
   int n = 3;
   if (a->mask) in[n++] = wr_compose_broadcast(&c, a->mask, 4, scores);
   if (a->sinks) in[n++] = a->sinks;
-  const struct wr_record command = {.op = WR_OP_ATTENTION,
-                                    .dtype = t,
-                                    .ndim = 4,
-                                    .shape = shape,
-                                    .n_in = n,
-                                    .in = in,
-                                    .params = &params,
-                                    .params_bytes = sizeof params,
-                                    .stream = s};
+  struct wr_record command = wr_ops_command(WR_OP_ATTENTION, in, n, &params, s);
+  command.dtype = t;
+  command.ndim = 4;
+  command.shape = shape;
   return wr_compose_end(&c, out, wr_compose_record(&c, &command));
 }
 

@@ -105,15 +105,10 @@ static struct wr_error *record(struct wr_node **out, const struct norm *n, enum 
   int count = 1;
   if (n->weight) in[count++] = wr_compose_astype(&c, n->weight, t);
   if (n->bias) in[count++] = wr_compose_astype(&c, n->bias, t);
-  const struct wr_record command = {.op = WR_OP_ROW_NORM,
-                                    .dtype = t,
-                                    .ndim = wr_node_ndim(n->x),
-                                    .shape = wr_node_shape(n->x),
-                                    .n_in = count,
-                                    .in = in,
-                                    .params = &params,
-                                    .params_bytes = sizeof params,
-                                    .stream = s};
+  struct wr_record command = wr_ops_command(WR_OP_ROW_NORM, in, count, &params, s);
+  command.dtype = t;
+  command.ndim = wr_node_ndim(n->x);
+  command.shape = wr_node_shape(n->x);
   return wr_compose_end(&c, out, wr_compose_record(&c, &command));
 }
 

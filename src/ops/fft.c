@@ -98,15 +98,10 @@ static struct wr_node *transformed(struct wr_compose *c, struct wr_node *x, enum
   const int ndim = wr_node_ndim(x);
   for (int i = 0; i < ndim; i++) shape[i] = wr_node_shape(x)[i];
   shape[axis] = kind == WR_FFT_REAL ? n / 2 + 1 : n;
-  struct wr_record record = {.op = WR_OP_FFT,
-                             .dtype = back ? WR_FLOAT32 : WR_COMPLEX64,
-                             .ndim = ndim,
-                             .shape = shape,
-                             .n_in = 1,
-                             .in = &x,
-                             .params = &params,
-                             .params_bytes = sizeof params,
-                             .stream = c->stream};
+  struct wr_record record = wr_ops_command(WR_OP_FFT, &x, 1, &params, c->stream);
+  record.dtype = back ? WR_FLOAT32 : WR_COMPLEX64;
+  record.ndim = ndim;
+  record.shape = shape;
   return wr_compose_record(c, &record);
 }
 

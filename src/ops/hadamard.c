@@ -36,7 +36,7 @@ struct wr_error *wr_ops_hadamard(struct wr_node **out, struct wr_node *a, const 
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node *x = wr_compose_astype(&c, a, t == WR_FLOAT64 ? t : WR_FLOAT32);
   if (ndim == 0) x = wr_compose_flatten(&c, x);
-  x = wr_compose_alike(&c, WR_OP_HADAMARD, x, &params, sizeof params);
+  x = wr_compose_alike(&c, WR_OP_HADAMARD, x, &params);
   x = wr_compose_astype(&c, x, t);
   if (!c.error && ndim == 0) {
     x = wr_compose_step(&c, wr_ops_reshape(wr_compose_slot(&c), x, NULL, 0, s));
@@ -48,7 +48,6 @@ struct wr_error *wr_again_hadamard(struct wr_node **out, const struct wr_record 
   struct wr_error *error = check(like->in[0]);
   if (error) return error;
   struct wr_compose c = wr_compose_begin(like->stream);
-  struct wr_node *x =
-      wr_compose_alike(&c, like->op, like->in[0], like->params, sizeof(struct wr_hadamard_params));
+  struct wr_node *x = wr_compose_alike(&c, like->op, like->in[0], like->params);
   return wr_compose_end(&c, out, x);
 }

@@ -17,15 +17,10 @@ static struct wr_error *check_indices(const struct wr_node *indices) {
 static struct wr_error *record_gather(struct wr_node **out, struct wr_node *const *in,
                                       const struct wr_gather_params *params, int ndim,
                                       const int32_t *shape, struct wr_stream *s) {
-  return wr_ops_record(out, &(struct wr_record){.op = WR_OP_GATHER,
-                                                .dtype = wr_node_dtype(in[0]),
-                                                .ndim = ndim,
-                                                .shape = shape,
-                                                .n_in = 1 + params->n_axes,
-                                                .in = in,
-                                                .params = params,
-                                                .params_bytes = sizeof *params,
-                                                .stream = s});
+  struct wr_record record = wr_ops_command_like(WR_OP_GATHER, in, 1 + params->n_axes, params, s);
+  record.ndim = ndim;
+  record.shape = shape;
+  return wr_ops_record(out, &record);
 }
 
 /* The indices' shape stands in the place of the axis. */
@@ -61,11 +56,9 @@ struct wr_error *wr_ops_take(struct wr_node **out, struct wr_node *a, struct wr_
 
 struct wr_error *wr_ops_take_all(struct wr_node **out, struct wr_node *a, struct wr_node *indices,
                                  struct wr_stream *s) {
-  struct wr_compose c = wr_compose_begin(s);
-  struct wr_node *x = wr_compose_flatten(&c, a);
-  struct wr_node *r = NULL;
-  if (!c.error) r = wr_compose_step(&c, wr_ops_take(wr_compose_slot(&c), x, indices, 0, s));
-  return wr_compose_end(&c, out, r);
+  struct wr_node *x;
+  struct wr_error *error = wr_ops_flatten(&x, a, 0, -1, s);
+  return error ? error : wr_ops_and_release(x, wr_ops_take(out, x, indices, 0, s));
 }
 
 /* The shapes of a and of indices, broadcast against each other but for the axis. */
@@ -111,15 +104,10 @@ struct wr_error *wr_ops_take_along_axis(struct wr_node **out, struct wr_node *a,
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node *in[2] = {wr_compose_broadcast(&c, a, ndim, a_shape),
                            wr_compose_broadcast(&c, indices, ndim, indices_shape)};
-  struct wr_record record = {.op = WR_OP_GATHER_AXIS,
-                             .dtype = wr_node_dtype(a),
-                             .ndim = ndim,
-                             .shape = indices_shape,
-                             .n_in = 2,
-                             .in = in,
-                             .params = &params,
-                             .params_bytes = sizeof params,
-                             .stream = s};
+  struct wr_record record = wr_ops_command(WR_OP_GATHER_AXIS, in, 2, &params, s);
+  record.dtype = wr_node_dtype(a);
+  record.ndim = ndim;
+  record.shape = indices_shape;
   return wr_compose_end(&c, out, wr_compose_record(&c, &record));
 }
 
@@ -272,15 +260,7 @@ static struct wr_error *record_scatter(struct wr_node **out, enum wr_op by, stru
   for (int i = 0; i < set->n; i++) params.axes[i] = set->axes[i];
   in[1] = wr_compose_astype(&c, updates, wr_node_dtype(a));
   index_inputs(&c, set, in + 2);
-  struct wr_record record = {.op = WR_OP_SCATTER,
-                             .dtype = wr_node_dtype(a),
-                             .ndim = wr_node_ndim(a),
-                             .shape = wr_node_shape(a),
-                             .n_in = 2 + set->n,
-                             .in = in,
-                             .params = &params,
-                             .params_bytes = sizeof params,
-                             .stream = s};
+  struct wr_record record = wr_ops_command_like(WR_OP_SCATTER, in, 2 + set->n, &params, s);
   return wr_compose_end(&c, out, wr_compose_record(&c, &record));
 }
 

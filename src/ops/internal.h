@@ -31,6 +31,27 @@ static inline struct wr_error *wr_ops_broadcast_to_error(const struct wr_node *a
   return wr_ops_broadcast_error(wr_node_shape(a), wr_node_ndim(a), shape, ndim, names);
 }
 
+/* A command of one of the operations that have a row in ops.def, with as many bytes of parameters
+   as the row says. Of its result nothing is said; or that it is like the first input, unless the
+   caller changes that. The record is good as long as `in` and `params`. */
+static inline struct wr_record wr_ops_command(enum wr_op op, struct wr_node *const *in, int n_in,
+                                              const void *params, struct wr_stream *s) {
+  return (struct wr_record){.op = op,
+                            .n_in = n_in,
+                            .in = in,
+                            .params = params,
+                            .params_bytes = wr_op_info(op)->params_bytes,
+                            .stream = s};
+}
+static inline struct wr_record wr_ops_command_like(enum wr_op op, struct wr_node *const *in,
+                                                   int n_in, const void *params,
+                                                   struct wr_stream *s) {
+  struct wr_record record = wr_ops_command(op, in, n_in, params, s);
+  record.dtype = wr_node_dtype(in[0]);
+  record.ndim = wr_node_ndim(in[0]);
+  record.shape = wr_node_shape(in[0]);
+  return record;
+}
 /* wr_node_record and wr_node_view after a check that the shape has at most WR_MAX_NDIM extents,
    none negative, and a size in range. */
 struct wr_error *wr_ops_record(struct wr_node **out, const struct wr_record *record);
@@ -52,6 +73,11 @@ struct wr_error *wr_ops_record_packed(struct wr_node **out, struct wr_part *part
 /* A record with a's shape, one input and no parameters. */
 struct wr_error *wr_ops_record_like(struct wr_node **out, enum wr_op op, struct wr_node *a,
                                     enum wr_dtype dtype, struct wr_stream *s);
+/* The error of what was made of `a`, whose reference ends. */
+static inline struct wr_error *wr_ops_and_release(struct wr_node *a, struct wr_error *error) {
+  wr_node_release(a);
+  return error;
+}
 /* Extents that a caller gave: NULL only when n is 0, at most WR_MAX_NDIM, none negative, in range.
  */
 struct wr_error *wr_ops_check_shape(const char *argument, const int32_t *shape, int n);

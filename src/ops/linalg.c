@@ -130,12 +130,7 @@ static struct wr_error *record_all(struct wr_node **out, const struct wr_record 
 
 static struct wr_error *record(struct wr_node **out, enum wr_op op, struct wr_node *const *in,
                                int n_in, const void *params, struct wr_stream *s) {
-  const struct wr_record r = {.op = op,
-                              .n_in = n_in,
-                              .in = in,
-                              .params = params,
-                              .params_bytes = wr_op_info(op)->params_bytes,
-                              .stream = s};
+  const struct wr_record r = wr_ops_command(op, in, n_in, params, s);
   return record_all(out, &r, false);
 }
 

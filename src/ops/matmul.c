@@ -83,22 +83,16 @@ static struct wr_node *drop_vector_axes(struct wr_compose *c, struct wr_node *x,
 }
 
 static struct wr_node *record(struct wr_compose *c, enum wr_op op, struct wr_node *const *in,
-                              int n_in, const struct product *p, const void *params,
-                              size_t params_bytes) {
+                              int n_in, const struct product *p, const void *params) {
   if (c->error) return NULL;
   int32_t shape[WR_MAX_NDIM + 2];
   struct product full = *p;
   full.a_is_vector = full.b_is_vector = false;
   int ndim = result_shape(&full, shape);
-  struct wr_record r = {.op = op,
-                        .dtype = p->dtype,
-                        .ndim = ndim,
-                        .shape = shape,
-                        .n_in = n_in,
-                        .in = in,
-                        .params = params,
-                        .params_bytes = params_bytes,
-                        .stream = c->stream};
+  struct wr_record r = wr_ops_command(op, in, n_in, params, c->stream);
+  r.dtype = p->dtype;
+  r.ndim = ndim;
+  r.shape = shape;
   return wr_compose_record(c, &r);
 }
 
@@ -137,7 +131,7 @@ static struct wr_error *matmul(struct wr_node **out, struct wr_node *a, struct w
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node *in[2] = {matrix(&c, a, &p, 0, p.rows, p.inner),
                            matrix(&c, b, &p, 1, p.inner, p.columns)};
-  struct wr_node *r = record(&c, WR_OP_MATMUL, in, 2, &p, &params, sizeof params);
+  struct wr_node *r = record(&c, WR_OP_MATMUL, in, 2, &p, &params);
   return wr_compose_end(&c, out, drop_vector_axes(&c, r, &p));
 }
 
@@ -219,7 +213,7 @@ static struct wr_error *real_addmm(struct wr_node **out, struct wr_node *c, stru
   struct wr_compose k = wr_compose_begin(s);
   struct wr_node *in[3] = {addend(&k, c, p), matrix(&k, a, p, 0, p->rows, p->inner),
                            matrix(&k, b, p, 1, p->inner, p->columns)};
-  struct wr_node *r = record(&k, WR_OP_ADDMM, in, 3, p, &params, sizeof params);
+  struct wr_node *r = record(&k, WR_OP_ADDMM, in, 3, p, &params);
   return wr_compose_end(&k, out, drop_vector_axes(&k, r, p));
 }
 
@@ -244,9 +238,7 @@ static struct wr_error *addmm(struct wr_node **out, struct wr_node *c, struct wr
   struct wr_node *none;
   error = wr_ops_scalar(&none, 0, dtype);
   if (error) return error;
-  error = real_addmm(out, none, a, b, &p, params, s);
-  wr_node_release(none);
-  return error;
+  return wr_ops_and_release(none, real_addmm(out, none, a, b, &p, params, s));
 }
 
 struct wr_error *wr_ops_addmm(struct wr_node **out, struct wr_node *c, struct wr_node *a,

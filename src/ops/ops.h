@@ -272,9 +272,12 @@ struct wr_error *wr_ops_einsum(struct wr_node **out, const char *subscripts,
                                struct wr_node *const *operands, int n, struct wr_stream *s);
 
 /* conv: lists of no entry mean the default, of one that for each spatial axis */
+struct wr_ops_ints {
+  const int *at;
+  int n;
+};
 struct wr_ops_conv {
-  const int *stride, *low, *high, *kernel_dilation, *input_dilation;
-  int n_stride, n_low, n_high, n_kernel_dilation, n_input_dilation;
+  struct wr_ops_ints stride, low, high, kernel_dilation, input_dilation;
   int groups;
   bool flip;
   bool volumes; /* groups of volumes too, which a caller may not ask for, but transforms make */

@@ -31,15 +31,10 @@ struct wr_error *wr_ops_part(struct wr_node **out, struct wr_node *packed, int i
   int n;
   const struct wr_part *part = &wr_node_parts(packed, &n)[i];
   const struct wr_part_params params = {.index = i};
-  const struct wr_record record = {.op = WR_OP_PART,
-                                   .dtype = part->dtype,
-                                   .ndim = part->ndim,
-                                   .shape = part->shape,
-                                   .n_in = 1,
-                                   .in = &packed,
-                                   .params = &params,
-                                   .params_bytes = sizeof params,
-                                   .stream = s};
+  struct wr_record record = wr_ops_command(WR_OP_PART, &packed, 1, &params, s);
+  record.dtype = part->dtype;
+  record.ndim = part->ndim;
+  record.shape = part->shape;
   int64_t strides[WR_MAX_NDIM];
   wr_shape_row_strides(part->shape, part->ndim, strides);
   return wr_node_view(out, &record, strides, part->at / (int64_t)wr_dtype_size(part->dtype));

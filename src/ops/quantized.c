@@ -150,15 +150,10 @@ static struct wr_node *part(struct wr_compose *c, struct wr_node *bytes, struct 
   wr_shape_row_strides(shape, ndim, strides);
   if (wr_node_size(w) == 0) return wr_compose_zeros(c, ndim, shape, t);
   const struct wr_view_params params = {.at = at};
-  const struct wr_record record = {.op = WR_OP_VIEW,
-                                   .dtype = t,
-                                   .ndim = ndim,
-                                   .shape = shape,
-                                   .n_in = 1,
-                                   .in = &bytes,
-                                   .params = &params,
-                                   .params_bytes = sizeof params,
-                                   .stream = c->stream};
+  struct wr_record record = wr_ops_command(WR_OP_VIEW, &bytes, 1, &params, c->stream);
+  record.dtype = t;
+  record.ndim = ndim;
+  record.shape = shape;
   return wr_compose_step(
       c, wr_ops_view_of(wr_compose_slot(c), &record, strides, at / (int64_t)wr_dtype_size(t)));
 }
@@ -179,15 +174,10 @@ static struct wr_node *record_bytes(struct wr_compose *c, struct wr_node *w, str
   struct wr_node *in[2] = {wr_compose_dense(c, w), global ? wr_compose_dense(c, global) : NULL};
   if (c->error) return NULL;
   const int32_t shape[2] = {(int32_t)(bytes / ROW), ROW};
-  const struct wr_record record = {.op = WR_OP_QUANTIZE,
-                                   .dtype = WR_UINT8,
-                                   .ndim = 2,
-                                   .shape = shape,
-                                   .n_in = global ? 2 : 1,
-                                   .in = in,
-                                   .params = how,
-                                   .params_bytes = sizeof *how,
-                                   .stream = c->stream};
+  struct wr_record record = wr_ops_command(WR_OP_QUANTIZE, in, global ? 2 : 1, how, c->stream);
+  record.dtype = WR_UINT8;
+  record.ndim = 2;
+  record.shape = shape;
   return wr_compose_record(c, &record);
 }
 
@@ -323,15 +313,10 @@ struct wr_error *wr_ops_quantized_unpack(struct wr_node **out, const struct wr_p
   if (global) in[n++] = wr_compose_dense(&c, global);
   memcpy(shape, wr_node_shape(p->w), (size_t)ndim * sizeof *shape);
   shape[ndim - 1] = (int32_t)wr_ops_packed_elements(p);
-  const struct wr_record record = {.op = WR_OP_DEQUANTIZE,
-                                   .dtype = dtype,
-                                   .ndim = ndim,
-                                   .shape = shape,
-                                   .n_in = n,
-                                   .in = in,
-                                   .params = &p->how,
-                                   .params_bytes = sizeof p->how,
-                                   .stream = s};
+  struct wr_record record = wr_ops_command(WR_OP_DEQUANTIZE, in, n, &p->how, s);
+  record.dtype = dtype;
+  record.ndim = ndim;
+  record.shape = shape;
   return wr_compose_end(&c, out, wr_compose_record(&c, &record));
 }
 

@@ -112,15 +112,10 @@ static struct wr_node *record(struct wr_compose *c, struct wr_node *x, const str
   if (n_batch) memcpy(shape, batch, (size_t)n_batch * sizeof *shape);
   shape[n_batch] = e->rows;
   shape[n_batch + 1] = e->outer;
-  const struct wr_record r = {.op = WR_OP_QUANTIZED_MATMUL,
-                              .dtype = e->t,
-                              .ndim = n_batch + 2,
-                              .shape = shape,
-                              .n_in = n,
-                              .in = in,
-                              .params = &how,
-                              .params_bytes = sizeof how,
-                              .stream = c->stream};
+  struct wr_record r = wr_ops_command(WR_OP_QUANTIZED_MATMUL, in, n, &how, c->stream);
+  r.dtype = e->t;
+  r.ndim = n_batch + 2;
+  r.shape = shape;
   return wr_compose_record(c, &r);
 }
 

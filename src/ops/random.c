@@ -53,19 +53,11 @@ struct wr_error *wr_ops_random_bits(struct wr_node **out, const int32_t *shape, 
   if (!error) error = wr_ops_take_key(&own, key);
   if (error) return error;
   struct wr_bits_params params = {.width = width};
-  error = wr_ops_record(out, &(struct wr_record){.op = WR_OP_RANDOM_BITS,
-                                                 .dtype = width == 4   ? WR_UINT32
-                                                          : width == 2 ? WR_UINT16
-                                                                       : WR_UINT8,
-                                                 .ndim = ndim,
-                                                 .shape = shape,
-                                                 .n_in = 1,
-                                                 .in = &own,
-                                                 .params = &params,
-                                                 .params_bytes = sizeof params,
-                                                 .stream = s});
-  wr_node_release(own);
-  return error;
+  struct wr_record record = wr_ops_command(WR_OP_RANDOM_BITS, &own, 1, &params, s);
+  record.dtype = width == 4 ? WR_UINT32 : width == 2 ? WR_UINT16 : WR_UINT8;
+  record.ndim = ndim;
+  record.shape = shape;
+  return wr_ops_and_release(own, wr_ops_record(out, &record));
 }
 
 struct wr_error *wr_ops_random_split(struct wr_node **out, struct wr_node *key, int num,
@@ -80,9 +72,7 @@ struct wr_error *wr_ops_random_split_row(struct wr_node **out, struct wr_node *r
   struct wr_node *row;
   struct wr_error *error = wr_ops_slice_axis(&row, WR_OP_SLICE, rows, axis, i, i + 1, s);
   if (error) return error;
-  error = wr_ops_squeeze(out, row, &axis, 1, s);
-  wr_node_release(row);
-  return error;
+  return wr_ops_and_release(row, wr_ops_squeeze(out, row, &axis, 1, s));
 }
 
 /* erfinv of a uniform draw in (-1, 1): normal with variance 1/2, in float32. */

@@ -42,15 +42,11 @@ static struct wr_error *check_not_empty(enum wr_op op, const struct wr_node *a, 
 static struct wr_error *record(struct wr_node **out, enum wr_op op, struct wr_node *a,
                                enum wr_dtype dtype, const struct reduction *r, const void *params,
                                struct wr_stream *s) {
-  return wr_ops_record(out, &(struct wr_record){.op = op,
-                                                .dtype = dtype,
-                                                .ndim = r->ndim,
-                                                .shape = r->shape,
-                                                .n_in = 1,
-                                                .in = &a,
-                                                .params = params,
-                                                .params_bytes = wr_op_info(op)->params_bytes,
-                                                .stream = s});
+  struct wr_record record = wr_ops_command(op, &a, 1, params, s);
+  record.dtype = dtype;
+  record.ndim = r->ndim;
+  record.shape = r->shape;
+  return wr_ops_record(out, &record);
 }
 
 struct wr_error *wr_ops_reduce(struct wr_node **out, enum wr_op op, struct wr_node *a,

@@ -19,7 +19,7 @@ struct wr_error *wr_ops_scan(struct wr_node **out, enum wr_op by, struct wr_node
   enum wr_dtype t = scanned_dtype(by, wr_node_dtype(a));
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node *x = by == WR_OP_ADD ? wr_compose_widen(&c, a, t) : wr_compose_astype(&c, a, t);
-  struct wr_node *result = wr_compose_alike(&c, WR_OP_SCAN, x, &params, sizeof params);
+  struct wr_node *result = wr_compose_alike(&c, WR_OP_SCAN, x, &params);
   return wr_compose_end(&c, out, result);
 }
 

@@ -14,15 +14,9 @@ static struct wr_error *same(struct wr_node **out, struct wr_node *a) {
 static struct wr_error *view(struct wr_node **out, enum wr_op op, struct wr_node *a,
                              const void *params, int ndim, const int32_t *shape,
                              const int64_t *strides, struct wr_stream *s) {
-  const struct wr_record record = {.op = op,
-                                   .dtype = wr_node_dtype(a),
-                                   .ndim = ndim,
-                                   .shape = shape,
-                                   .n_in = 1,
-                                   .in = &a,
-                                   .params = params,
-                                   .params_bytes = wr_op_info(op)->params_bytes,
-                                   .stream = s};
+  struct wr_record record = wr_ops_command_like(op, &a, 1, params, s);
+  record.ndim = ndim;
+  record.shape = shape;
   return wr_ops_view_of(out, &record, strides, wr_node_offset(a));
 }
 
@@ -156,9 +150,7 @@ static struct wr_error *reshape_view(struct wr_node **out, enum wr_op op, struct
   struct wr_node *dense;
   struct wr_error *error = wr_ops_copy(&dense, a, s);
   if (error) return error;
-  error = reshape_view(out, op, dense, params, shape, ndim, s);
-  wr_node_release(dense);
-  return error;
+  return wr_ops_and_release(dense, reshape_view(out, op, dense, params, shape, ndim, s));
 }
 
 static struct wr_error *reshape_mismatch(const struct wr_node *a, const int32_t *shape, int ndim) {
@@ -252,15 +244,10 @@ static struct wr_error *transpose(struct wr_node **out, struct wr_node *a, const
     shape[i] = wr_node_shape(a)[order[i]];
     strides[i] = wr_node_strides(a)[order[i]];
   }
-  const struct wr_record record = {.op = WR_OP_TRANSPOSE,
-                                   .dtype = wr_node_dtype(a),
-                                   .ndim = ndim,
-                                   .shape = shape,
-                                   .n_in = 1,
-                                   .in = &a,
-                                   .params = &params,
-                                   .params_bytes = (size_t)ndim * sizeof params.axes[0],
-                                   .stream = s};
+  struct wr_record record = wr_ops_command_like(WR_OP_TRANSPOSE, &a, 1, &params, s);
+  record.ndim = ndim;
+  record.shape = shape;
+  record.params_bytes = (size_t)ndim * sizeof params.axes[0];
   return wr_ops_view_of(out, &record, strides, wr_node_offset(a));
 }
 
@@ -304,15 +291,8 @@ struct wr_error *wr_ops_swapaxes(struct wr_node **out, struct wr_node *a, int ax
 /* The same array once more, as a view of all inputs. */
 static struct wr_error *alias(struct wr_node **out, enum wr_op op, struct wr_node *const *in,
                               int n_in, struct wr_stream *s) {
-  return wr_ops_view_of(out,
-                        &(struct wr_record){.op = op,
-                                            .dtype = wr_node_dtype(in[0]),
-                                            .ndim = wr_node_ndim(in[0]),
-                                            .shape = wr_node_shape(in[0]),
-                                            .n_in = n_in,
-                                            .in = in,
-                                            .stream = s},
-                        wr_node_strides(in[0]), wr_node_offset(in[0]));
+  const struct wr_record record = wr_ops_command_like(op, in, n_in, NULL, s);
+  return wr_ops_view_of(out, &record, wr_node_strides(in[0]), wr_node_offset(in[0]));
 }
 
 struct wr_error *wr_ops_depends(struct wr_node **out, struct wr_node *a,

@@ -27,7 +27,7 @@ static struct wr_error *softmax_last(struct wr_node **out, struct wr_node *a, bo
   struct wr_softmax_params params = {.precise = precise};
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node *x = wr_compose_astype(&c, a, wr_dtype_to_inexact(wr_node_dtype(a)));
-  struct wr_node *result = wr_compose_alike(&c, WR_OP_SOFTMAX, x, &params, sizeof params);
+  struct wr_node *result = wr_compose_alike(&c, WR_OP_SOFTMAX, x, &params);
   return wr_compose_end(&c, out, result);
 }
 
@@ -75,13 +75,9 @@ static struct wr_error *logsumexp_last(struct wr_node **out, struct wr_node *a, 
   struct wr_node *x = wr_compose_astype(&c, a, wr_dtype_to_inexact(wr_node_dtype(a)));
   struct wr_node *result = NULL;
   if (!c.error) {
-    struct wr_record record = {.op = WR_OP_LOGSUMEXP,
-                               .dtype = wr_node_dtype(x),
-                               .ndim = ndim,
-                               .shape = shape,
-                               .n_in = 1,
-                               .in = &x,
-                               .stream = s};
+    struct wr_record record = wr_ops_command_like(WR_OP_LOGSUMEXP, &x, 1, NULL, s);
+    record.ndim = ndim;
+    record.shape = shape;
     result = wr_compose_record(&c, &record);
   }
   return wr_compose_end(&c, out, result);

@@ -4,17 +4,10 @@
 #include "ops/internal.h"
 
 static struct wr_error *record(struct wr_node **out, enum wr_op op, struct wr_node *a,
-                               const void *params, size_t params_bytes, struct wr_stream *s) {
-  enum wr_dtype dtype = wr_ops_types_of(op, wr_node_dtype(a)).result;
-  return wr_ops_record(out, &(struct wr_record){.op = op,
-                                                .dtype = dtype,
-                                                .ndim = wr_node_ndim(a),
-                                                .shape = wr_node_shape(a),
-                                                .n_in = 1,
-                                                .in = &a,
-                                                .params = params,
-                                                .params_bytes = params_bytes,
-                                                .stream = s});
+                               const void *params, struct wr_stream *s) {
+  struct wr_record command = wr_ops_command_like(op, &a, 1, params, s);
+  command.dtype = wr_ops_types_of(op, wr_node_dtype(a)).result;
+  return wr_ops_record(out, &command);
 }
 
 struct wr_error *wr_ops_sort(struct wr_node **out, enum wr_op op, struct wr_node *a, int axis,
@@ -23,16 +16,14 @@ struct wr_error *wr_ops_sort(struct wr_node **out, enum wr_op op, struct wr_node
   struct wr_error *error = wr_ops_axis("axis", axis, wr_node_ndim(a), &normal);
   if (error) return error;
   struct wr_axis_params params = {.axis = normal};
-  return record(out, op, a, &params, sizeof params, s);
+  return record(out, op, a, &params, s);
 }
 
 struct wr_error *wr_ops_sort_all(struct wr_node **out, enum wr_op op, struct wr_node *a,
                                  struct wr_stream *s) {
-  struct wr_compose c = wr_compose_begin(s);
-  struct wr_node *x = wr_compose_flatten(&c, a);
-  struct wr_node *r = NULL;
-  if (!c.error) r = wr_compose_step(&c, wr_ops_sort(wr_compose_slot(&c), op, x, 0, s));
-  return wr_compose_end(&c, out, r);
+  struct wr_node *x;
+  struct wr_error *error = wr_ops_flatten(&x, a, 0, -1, s);
+  return error ? error : wr_ops_and_release(x, wr_ops_sort(out, op, x, 0, s));
 }
 
 /* The place that kth means: from the end when it is negative. */
@@ -57,16 +48,14 @@ struct wr_error *wr_ops_partition(struct wr_node **out, enum wr_op op, struct wr
   if (error) return error;
   if (op == WR_OP_ARGSORT) return wr_ops_sort(out, op, a, normal, s);
   params.axis = normal;
-  return record(out, op, a, &params, sizeof params, s);
+  return record(out, op, a, &params, s);
 }
 
 struct wr_error *wr_ops_partition_all(struct wr_node **out, enum wr_op op, struct wr_node *a,
                                       int kth, struct wr_stream *s) {
-  struct wr_compose c = wr_compose_begin(s);
-  struct wr_node *x = wr_compose_flatten(&c, a);
-  struct wr_node *r = NULL;
-  if (!c.error) r = wr_compose_step(&c, wr_ops_partition(wr_compose_slot(&c), op, x, kth, 0, s));
-  return wr_compose_end(&c, out, r);
+  struct wr_node *x;
+  struct wr_error *error = wr_ops_flatten(&x, a, 0, -1, s);
+  return error ? error : wr_ops_and_release(x, wr_ops_partition(out, op, x, kth, 0, s));
 }
 
 /* The last k along the axis of a partition at extent - k. */
@@ -75,11 +64,10 @@ static struct wr_error *partition_end(struct wr_node **out, struct wr_node *a, i
   int32_t extent = wr_node_shape(a)[axis];
   struct wr_partition_params params = {.axis = axis, .kth = extent - k};
   struct wr_node *partitioned;
-  struct wr_error *error = record(&partitioned, WR_OP_PARTITION, a, &params, sizeof params, s);
+  struct wr_error *error = record(&partitioned, WR_OP_PARTITION, a, &params, s);
   if (error) return error;
-  error = wr_ops_slice_axis(out, WR_OP_SLICE, partitioned, axis, extent - k, extent, s);
-  wr_node_release(partitioned);
-  return error;
+  return wr_ops_and_release(
+      partitioned, wr_ops_slice_axis(out, WR_OP_SLICE, partitioned, axis, extent - k, extent, s));
 }
 
 struct wr_error *wr_ops_topk(struct wr_node **out, struct wr_node *a, int k, int axis,
@@ -103,11 +91,9 @@ struct wr_error *wr_ops_topk(struct wr_node **out, struct wr_node *a, int k, int
 
 struct wr_error *wr_ops_topk_all(struct wr_node **out, struct wr_node *a, int k,
                                  struct wr_stream *s) {
-  struct wr_compose c = wr_compose_begin(s);
-  struct wr_node *x = wr_compose_flatten(&c, a);
-  struct wr_node *r = NULL;
-  if (!c.error) r = wr_compose_step(&c, wr_ops_topk(wr_compose_slot(&c), x, k, 0, s));
-  return wr_compose_end(&c, out, r);
+  struct wr_node *x;
+  struct wr_error *error = wr_ops_flatten(&x, a, 0, -1, s);
+  return error ? error : wr_ops_and_release(x, wr_ops_topk(out, x, k, 0, s));
 }
 
 struct wr_error *wr_again_sort(struct wr_node **out, const struct wr_record *like) {

@@ -58,17 +58,9 @@ struct wr_node *wr_compose_record(struct wr_compose *c, const struct wr_record *
 }
 
 struct wr_node *wr_compose_alike(struct wr_compose *c, enum wr_op op, struct wr_node *x,
-                                 const void *params, size_t params_bytes) {
+                                 const void *params) {
   if (c->error) return NULL;
-  const struct wr_record record = {.op = op,
-                                   .dtype = wr_node_dtype(x),
-                                   .ndim = wr_node_ndim(x),
-                                   .shape = wr_node_shape(x),
-                                   .n_in = 1,
-                                   .in = &x,
-                                   .params = params,
-                                   .params_bytes = params_bytes,
-                                   .stream = c->stream};
+  const struct wr_record record = wr_ops_command_like(op, &x, 1, params, c->stream);
   return wr_compose_record(c, &record);
 }
 

@@ -38,7 +38,7 @@ __attribute__((format(printf, 2, 3))) void *wr_compose_fail(struct wr_compose *c
 struct wr_node *wr_compose_record(struct wr_compose *c, const struct wr_record *record);
 /* A command on x whose result has x's dtype and shape. */
 struct wr_node *wr_compose_alike(struct wr_compose *c, enum wr_op op, struct wr_node *x,
-                                 const void *params, size_t params_bytes);
+                                 const void *params);
 struct wr_node *wr_compose_unary(struct wr_compose *c, enum wr_op op, struct wr_node *a);
 struct wr_node *wr_compose_binary(struct wr_compose *c, enum wr_op op, struct wr_node *a,
                                   struct wr_node *b);

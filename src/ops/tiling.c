@@ -51,11 +51,9 @@ struct wr_error *wr_ops_repeat(struct wr_node **out, struct wr_node *a, int repe
 
 struct wr_error *wr_ops_repeat_all(struct wr_node **out, struct wr_node *a, int repeats,
                                    struct wr_stream *s) {
-  struct wr_compose c = wr_compose_begin(s);
-  struct wr_node *x = wr_compose_flatten(&c, a);
-  struct wr_node *r = NULL;
-  if (!c.error) r = wr_compose_step(&c, wr_ops_repeat(wr_compose_slot(&c), x, repeats, 0, s));
-  return wr_compose_end(&c, out, r);
+  struct wr_node *x;
+  struct wr_error *error = wr_ops_flatten(&x, a, 0, -1, s);
+  return error ? error : wr_ops_and_release(x, wr_ops_repeat(out, x, repeats, 0, s));
 }
 
 /* One view and one copy, when there are axes enough for both parts of each that is tiled. */

@@ -21,9 +21,7 @@ struct wr_error *wr_ops_unary(struct wr_node **out, enum wr_op op, struct wr_nod
   struct wr_node *cast;
   struct wr_error *error = wr_ops_astype(&cast, a, types.compute, s);
   if (error) return error;
-  error = wr_ops_record_like(out, op, cast, types.result, s);
-  wr_node_release(cast);
-  return error;
+  return wr_ops_and_release(cast, wr_ops_record_like(out, op, cast, types.result, s));
 }
 
 /* Where all of x's digits lie before the place that it is rounded to, x is the result; and so it is

@@ -224,19 +224,11 @@ struct wr_error *wr_ops_as_strided(struct wr_node **out, struct wr_node *a, cons
   const int64_t first = wr_node_offset(dense) + (none ? 0 : (int64_t)offset);
   struct wr_as_strided_params params = {.offset = first - wr_node_offset(dense)};
   for (int i = 0; i < n; i++) params.strides[i] = own[i];
-  const struct wr_record record = {
-      .op = WR_OP_AS_STRIDED,
-      .dtype = wr_node_dtype(dense),
-      .ndim = n,
-      .shape = shape,
-      .n_in = 1,
-      .in = &dense,
-      .params = &params,
-      .params_bytes = offsetof(struct wr_as_strided_params, strides) + (size_t)n * sizeof(int64_t),
-      .stream = s};
-  error = wr_ops_view_of(out, &record, params.strides, first);
-  wr_node_release(dense);
-  return error;
+  struct wr_record record = wr_ops_command_like(WR_OP_AS_STRIDED, &dense, 1, &params, s);
+  record.ndim = n;
+  record.shape = shape;
+  record.params_bytes = offsetof(struct wr_as_strided_params, strides) + (size_t)n * sizeof own[0];
+  return wr_ops_and_release(dense, wr_ops_view_of(out, &record, params.strides, first));
 }
 
 static size_t alignment_of(enum wr_dtype t) {
@@ -274,15 +266,10 @@ static struct wr_error *reinterpret(struct wr_node **out, struct wr_node *a, enu
   }
   const int64_t first = wr_node_offset(a) * old / item;
   const struct wr_view_params params = {.at = -1};
-  const struct wr_record record = {.op = WR_OP_VIEW,
-                                   .dtype = to,
-                                   .ndim = ndim,
-                                   .shape = shape,
-                                   .n_in = 1,
-                                   .in = &a,
-                                   .params = &params,
-                                   .params_bytes = sizeof params,
-                                   .stream = s};
+  struct wr_record record = wr_ops_command(WR_OP_VIEW, &a, 1, &params, s);
+  record.dtype = to;
+  record.ndim = ndim;
+  record.shape = shape;
   return wr_ops_view_of(out, &record, strides, first);
 }
 

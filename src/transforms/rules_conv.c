@@ -54,16 +54,11 @@ static struct wr_node *convolve(const struct wr_rule *r, struct wr_node *x, stru
     high[i] = (int)v->high[i];
     if (stop - start < extent) x = wr_compose_slice_axis(c, x, i + 1, start, stop);
   }
-  const struct wr_ops_conv asked = {.stride = v->stride,
-                                    .low = low,
-                                    .high = high,
-                                    .kernel_dilation = v->kernel_dilation,
-                                    .input_dilation = v->input_dilation,
-                                    .n_stride = n,
-                                    .n_low = n,
-                                    .n_high = n,
-                                    .n_kernel_dilation = n,
-                                    .n_input_dilation = n,
+  const struct wr_ops_conv asked = {.stride = {v->stride, n},
+                                    .low = {low, n},
+                                    .high = {high, n},
+                                    .kernel_dilation = {v->kernel_dilation, n},
+                                    .input_dilation = {v->input_dilation, n},
                                     .groups = how(r)->groups,
                                     .flip = v->flip,
                                     .volumes = true};

@@ -58,11 +58,11 @@ void wr_vjp_hadamard(const struct wr_rule *r, struct wr_node *d, struct wr_node 
   const int32_t tall[3] = {(int32_t)(wr_node_size(d) / n), m, n / m};
   const struct wr_hadamard_params plain = {.scale = 1};
   struct wr_node *x = wr_compose_reshape(c, d, 3, tall);
-  x = wr_compose_alike(c, WR_OP_HADAMARD, x, p, sizeof *p);
+  x = wr_compose_alike(c, WR_OP_HADAMARD, x, p);
   if (c->error) return;
   struct wr_node *eye =
       wr_compose_step(c, wr_ops_eye(wr_compose_slot(c), m, m, 0, wr_node_dtype(d), c->stream));
-  struct wr_node *matrix = wr_compose_alike(c, WR_OP_HADAMARD, eye, &plain, sizeof plain);
+  struct wr_node *matrix = wr_compose_alike(c, WR_OP_HADAMARD, eye, &plain);
   grads[0] = wr_rule_reshape_like(r, by(r, matrix, x), d);
 }
 

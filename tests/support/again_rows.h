@@ -79,14 +79,10 @@ BODY(again_conv) {
 }
 BODY(again_conv_cut) {
   const int low[] = {-1}, high[] = {2}, two[] = {2};
-  const struct wr_ops_conv how = {.stride = two,
-                                  .low = low,
-                                  .high = high,
-                                  .input_dilation = two,
-                                  .n_stride = 1,
-                                  .n_low = 1,
-                                  .n_high = 1,
-                                  .n_input_dilation = 1,
+  const struct wr_ops_conv how = {.stride = {two, 1},
+                                  .low = {low, 1},
+                                  .high = {high, 1},
+                                  .input_dilation = {two, 1},
                                   .groups = 1,
                                   .flip = true};
   return wr_ops_conv(out, in[0], in[1], &how, s);

@@ -210,16 +210,11 @@ struct kernel {
 };
 static struct wr_error *conv(struct wr_node **out, struct wr_node *const *in, struct wr_stream *s,
                              struct kernel k) {
-  const struct wr_ops_conv how = {.stride = &k.stride,
-                                  .low = &k.low,
-                                  .high = &k.high,
-                                  .kernel_dilation = &k.kernel_dilation,
-                                  .input_dilation = &k.input_dilation,
-                                  .n_stride = 1,
-                                  .n_low = 1,
-                                  .n_high = 1,
-                                  .n_kernel_dilation = 1,
-                                  .n_input_dilation = 1,
+  const struct wr_ops_conv how = {.stride = {&k.stride, 1},
+                                  .low = {&k.low, 1},
+                                  .high = {&k.high, 1},
+                                  .kernel_dilation = {&k.kernel_dilation, 1},
+                                  .input_dilation = {&k.input_dilation, 1},
                                   .groups = k.groups,
                                   .flip = k.flip};
   return wr_ops_conv(out, in[0], in[1], &how, s);
