@@ -62,27 +62,27 @@ WR_INLINE uint64_t unsigned_of_f32(float x) {
 #define CUT(from) WR_PASTE(signed_of_, from)
 #include "backend/cpu/cast_int.h"
 
-WR_INLINE uint8_t b8_of_i32(int32_t x) { return x != 0; }
-WR_INLINE uint8_t b8_of_i64(int64_t x) { return x != 0; }
-WR_INLINE uint8_t b8_of_u64(uint64_t x) { return x != 0; }
+/* The three whole types as another: `value`, in x. */
+#define OF_WHOLE(to, t, value)                         \
+  WR_INLINE t to##_of_i32(int32_t x) { return value; } \
+  WR_INLINE t to##_of_i64(int64_t x) { return value; } \
+  WR_INLINE t to##_of_u64(uint64_t x) { return value; }
+
+OF_WHOLE(b8, uint8_t, x != 0)
 WR_INLINE uint8_t b8_of_f32(float x) { return x != 0; }
 WR_INLINE uint8_t b8_of_f64(double x) { return x != 0; }
 WR_INLINE uint8_t b8_of_c64(wr_complex64 x) { return x.re != 0 || x.im != 0; }
 #define TO b8
 #include "backend/cpu/cast_to.h"
 
-WR_INLINE float f32_of_i32(int32_t x) { return (float)x; }
-WR_INLINE float f32_of_i64(int64_t x) { return (float)x; }
-WR_INLINE float f32_of_u64(uint64_t x) { return (float)x; }
+OF_WHOLE(f32, float, (float)x)
 WR_INLINE float f32_of_f32(float x) { return x; }
 WR_INLINE float f32_of_f64(double x) { return (float)x; }
 WR_INLINE float f32_of_c64(wr_complex64 x) { return x.re; }
 #define TO f32
 #include "backend/cpu/cast_to.h"
 
-WR_INLINE double f64_of_i32(int32_t x) { return (double)x; }
-WR_INLINE double f64_of_i64(int64_t x) { return (double)x; }
-WR_INLINE double f64_of_u64(uint64_t x) { return (double)x; }
+OF_WHOLE(f64, double, (double)x)
 WR_INLINE double f64_of_f32(float x) { return (double)x; }
 WR_INLINE double f64_of_f64(double x) { return x; }
 WR_INLINE double f64_of_c64(wr_complex64 x) { return (double)x.re; }
@@ -90,9 +90,7 @@ WR_INLINE double f64_of_c64(wr_complex64 x) { return (double)x.re; }
 #include "backend/cpu/cast_to.h"
 
 /* Whole numbers that float32 rounds are infinite in float16. */
-WR_INLINE uint16_t f16_of_i32(int32_t x) { return wr_f32_to_f16(f32_of_i32(x)); }
-WR_INLINE uint16_t f16_of_i64(int64_t x) { return wr_f32_to_f16(f32_of_i64(x)); }
-WR_INLINE uint16_t f16_of_u64(uint64_t x) { return wr_f32_to_f16(f32_of_u64(x)); }
+OF_WHOLE(f16, uint16_t, wr_f32_to_f16((float)x))
 WR_INLINE uint16_t f16_of_f32(float x) { return wr_f32_to_f16(f32_of_f32(x)); }
 WR_INLINE uint16_t f16_of_f64(double x) { return wr_f64_to_f16(x); }
 WR_INLINE uint16_t f16_of_c64(wr_complex64 x) { return wr_f32_to_f16(f32_of_c64(x)); }
@@ -108,9 +106,7 @@ WR_INLINE uint16_t bf16_of_c64(wr_complex64 x) { return wr_f32_to_bf16(f32_of_c6
 #define TO bf16
 #include "backend/cpu/cast_to.h"
 
-WR_INLINE wr_complex64 c64_of_i32(int32_t x) { return (wr_complex64){f32_of_i32(x), 0}; }
-WR_INLINE wr_complex64 c64_of_i64(int64_t x) { return (wr_complex64){f32_of_i64(x), 0}; }
-WR_INLINE wr_complex64 c64_of_u64(uint64_t x) { return (wr_complex64){f32_of_u64(x), 0}; }
+OF_WHOLE(c64, wr_complex64, ((wr_complex64){(float)x, 0}))
 WR_INLINE wr_complex64 c64_of_f32(float x) { return (wr_complex64){f32_of_f32(x), 0}; }
 WR_INLINE wr_complex64 c64_of_f64(double x) { return (wr_complex64){f32_of_f64(x), 0}; }
 WR_INLINE wr_complex64 c64_of_c64(wr_complex64 x) { return x; }

@@ -66,22 +66,14 @@ static void transpose_block(const struct transposition *t, const char *in, char 
   }
 }
 
-static int64_t matrix_offset(const struct wr_tensor *t, int64_t index) {
-  int64_t offset = 0;
-  for (int d = t->ndim - 3; d >= 0; d--) {
-    offset += index % t->shape[d] * t->strides[d];
-    index /= t->shape[d];
-  }
-  return offset;
-}
-
 static int64_t at_most_block(int64_t n) { return n < BLOCK ? n : BLOCK; }
 
 static void turn_part(void *ctx, int64_t begin, int64_t end) {
   const struct transposition *t = ctx;
   for (int64_t i = begin; i < end; i++) {
     const int64_t matrix = i / t->bands, row = i % t->bands * BLOCK;
-    const char *in = (const char *)t->in->data + (matrix_offset(t->in, matrix) + row) * t->element;
+    const char *in =
+        (const char *)t->in->data + (wr_matrix_offset(t->in, matrix) + row) * t->element;
     char *out = t->out + (matrix * t->rows + row) * t->cols * t->element;
     for (int64_t col = 0; col < t->cols; col += BLOCK) {
       transpose_block(t, in + col * t->col_stride * t->element, out + col * t->element,

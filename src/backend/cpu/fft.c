@@ -162,15 +162,12 @@ static const struct wr_fft_lanes *run_lanes(const struct fft *f, struct wr_fft_l
 static int offsets_of(const struct fft *f, int64_t first, int64_t *in, int64_t *out) {
   const int64_t left = f->walk.size - first;
   const int count = (int)(left < LANES ? left : LANES);
-  struct wr_cursor c;
-  int64_t at[WR_WALK_OPERANDS], n;
+  struct wr_each e;
   int l = 0;
-  wr_cursor_start(&c, &f->walk, first, first + count);
-  while ((n = wr_cursor_next(&c, at)) > 0) {
-    for (int64_t i = 0; i < n; i++, l++) {
-      in[l] = (at[0] + i * wr_walk_stride(&f->walk, 0)) * f->in_floats;
-      out[l] = (at[1] + i * wr_walk_stride(&f->walk, 1)) * f->out_floats;
-    }
+  wr_each_start(&e, &f->walk, first, first + count);
+  for (; wr_each_next(&e); l++) {
+    in[l] = e.at[0] * f->in_floats;
+    out[l] = e.at[1] * f->out_floats;
   }
   for (; l < LANES; l++) {
     in[l] = in[count - 1];

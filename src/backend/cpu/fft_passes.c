@@ -167,18 +167,15 @@ WR_INLINE void group(int radix, const struct wr_fft_pass *p,
       struct wr_fft_lanes *y = to + i + left * k;
       const float *w = p->turns + 2 * (radix - 1) * i;
       switch (radix) {
-        case 2:
-          group_2(x, left, y, across, w);
-          break;
-        case 3:
-          group_3(x, left, y, across, w);
-          break;
-        case 4:
-          group_4(x, left, y, across, w);
-          break;
-        case 5:
-          group_5(x, left, y, across, w);
-          break;
+#define GROUP(radix)                      \
+  case radix:                             \
+    group_##radix(x, left, y, across, w); \
+    break;
+        GROUP(2)
+        GROUP(3)
+        GROUP(4)
+        GROUP(5)
+#undef GROUP
         default:
           group_odd(x, left, y, across, w, radix, p->roots);
       }

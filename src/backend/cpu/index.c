@@ -139,16 +139,9 @@ static void gather_line(const struct gather_axis *g, int64_t in_offset, int64_t 
 
 static void gather_axis_body(void *ctx, int64_t begin, int64_t end) {
   const struct gather_axis *g = ctx;
-  struct wr_cursor c;
-  wr_cursor_start(&c, &g->both, begin, end);
-  int64_t in_stride = wr_walk_stride(&g->both, 0);
-  int64_t index_stride = wr_walk_stride(&g->both, 1);
-  int64_t at[WR_WALK_OPERANDS];
-  for (int64_t n, o = begin; (n = wr_cursor_next(&c, at)) > 0;) {
-    for (int64_t k = 0; k < n; k++, o++) {
-      gather_line(g, at[0] + k * in_stride, at[1] + k * index_stride, wr_lines_out(&g->lines, o));
-    }
-  }
+  struct wr_each e;
+  wr_each_start(&e, &g->both, begin, end);
+  while (wr_each_next(&e)) gather_line(g, e.at[0], e.at[1], wr_lines_out(&g->lines, e.i));
 }
 
 struct wr_error *wr_cpu_gather_axis(const struct wr_call *call) {

@@ -54,21 +54,12 @@ struct wr_error *wr_linalg_run(struct wr_linalg *g, size_t scratch, double opera
 
 /* ---- matrices ---- */
 
-static int64_t offset_of(const struct wr_tensor *t, int64_t i) {
-  int64_t offset = 0;
-  for (int d = t->ndim - 3; d >= 0; d--) {
-    offset += i % t->shape[d] * t->strides[d];
-    i /= t->shape[d];
-  }
-  return offset;
-}
-
 void wr_linalg_gather(const struct wr_linalg *g, int which, int64_t i, void *to, bool turned) {
   const struct wr_tensor *t = &g->call->in[which];
   const int size = (int)wr_dtype_size(t->dtype);
   const int64_t rows = t->shape[t->ndim - 2], columns = t->shape[t->ndim - 1];
   const int64_t row = t->strides[t->ndim - 2], column = t->strides[t->ndim - 1];
-  const char *from = (const char *)t->data + offset_of(t, i) * size;
+  const char *from = (const char *)t->data + wr_matrix_offset(t, i) * size;
   for (int64_t r = 0; r < rows; r++) {
     char *at = (char *)to + r * (turned ? 1 : columns) * size;
     wr_copy_run(at, turned ? rows : 1, from + r * row * size, column, columns, size);

@@ -272,13 +272,22 @@ static struct wr_error *eigh_workspace(struct wr_linalg *g) {
   return ask_workspace(g, eigh_scratch(g).end, eigh_scratch(g).work, "syevd", ask_syevd);
 }
 
-struct wr_error *wr_cpu_eigh(const struct wr_call *call) {
+/* Runs `body` on each matrix, which costs so many times the cube of its rows. */
+static struct wr_error *run_all(const struct wr_call *call,
+                                struct wr_error *(*workspace)(struct wr_linalg *g),
+                                int64_t (*scratch_end)(const struct wr_linalg *g), double cubes,
+                                wr_linalg_body body) {
   struct wr_linalg g = wr_linalg_of(call);
   if (g.n == 0 || g.count == 0) return NULL;
   g.lwork = 1;
-  struct wr_error *error = eigh_workspace(&g);
-  if (error) return error;
-  return wr_linalg_run(&g, (size_t)eigh_scratch(&g).end, 4 * cube(&g), eigh_body);
+  struct wr_error *error = workspace(&g);
+  return error ? error : wr_linalg_run(&g, (size_t)scratch_end(&g), cubes * cube(&g), body);
+}
+
+static int64_t eigh_end(const struct wr_linalg *g) { return eigh_scratch(g).end; }
+
+struct wr_error *wr_cpu_eigh(const struct wr_call *call) {
+  return run_all(call, eigh_workspace, eigh_end, 4, eigh_body);
 }
 
 /* ---- eigenvalues of any matrices ---- */
@@ -380,11 +389,8 @@ static struct wr_error *eig_workspace(struct wr_linalg *g) {
   return ask_workspace(g, eig_scratch(g).end, eig_scratch(g).work, "geev", ask_geev);
 }
 
+static int64_t eig_end(const struct wr_linalg *g) { return eig_scratch(g).end; }
+
 struct wr_error *wr_cpu_eig(const struct wr_call *call) {
-  struct wr_linalg g = wr_linalg_of(call);
-  if (g.n == 0 || g.count == 0) return NULL;
-  g.lwork = 1;
-  struct wr_error *error = eig_workspace(&g);
-  if (error) return error;
-  return wr_linalg_run(&g, (size_t)eig_scratch(&g).end, 20 * cube(&g), eig_body);
+  return run_all(call, eig_workspace, eig_end, 20, eig_body);
 }

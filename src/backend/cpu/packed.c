@@ -90,27 +90,18 @@ WR_WIDE static void codes_7(uint8_t *restrict out, const uint8_t *restrict in, i
 
 static void whole_blocks(uint8_t *out, const uint8_t *in, int64_t n, int bits) {
   switch (bits) {
-    case 1:
-      codes_1(out, in, n);
-      break;
-    case 2:
-      codes_2(out, in, 2 * n);
-      break;
-    case 3:
-      codes_3(out, in, n);
-      break;
-    case 4:
-      codes_4(out, in, 4 * n);
-      break;
-    case 5:
-      codes_5(out, in, n);
-      break;
-    case 6:
-      codes_6(out, in, n);
-      break;
-    case 7:
-      codes_7(out, in, n);
-      break;
+#define CODES(bits, of)        \
+  case bits:                   \
+    codes_##bits(out, in, of); \
+    break;
+    CODES(1, n)
+    CODES(2, 2 * n)
+    CODES(3, n)
+    CODES(4, 4 * n)
+    CODES(5, n)
+    CODES(6, n)
+    CODES(7, n)
+#undef CODES
     default:
       memcpy(out, in, (size_t)(n * BLOCK));
       break;

@@ -123,29 +123,20 @@ static void split_rows(void *ctx, int64_t begin, int64_t end) {
 
 /* ---- sums of products of integers ---- */
 
-WR_INLINE void dots(int32_t *restrict out, const uint8_t *restrict codes, const int16_t *restrict x,
-                    int64_t groups, const int group) {
-  for (int64_t g = 0; g < groups; g++) {
-    int32_t sum = 0;
-    for (int i = 0; i < group; i++) {
-      const int16_t code = codes[g * group + i];
-      sum += (int32_t)code * (int32_t)x[g * group + i];
-    }
-    out[g] = sum;
+#define DOTS(name, code_t)                                                          \
+  WR_INLINE void name(int32_t *restrict out, const code_t *restrict codes,          \
+                      const int16_t *restrict x, int64_t groups, const int group) { \
+    for (int64_t g = 0; g < groups; g++) {                                          \
+      int32_t sum = 0;                                                              \
+      for (int i = 0; i < group; i++) {                                             \
+        const int16_t code = codes[g * group + i];                                  \
+        sum += (int32_t)code * (int32_t)x[g * group + i];                           \
+      }                                                                             \
+      out[g] = sum;                                                                 \
+    }                                                                               \
   }
-}
-
-WR_INLINE void signed_dots(int32_t *restrict out, const int8_t *restrict codes,
-                           const int16_t *restrict x, int64_t groups, const int group) {
-  for (int64_t g = 0; g < groups; g++) {
-    int32_t sum = 0;
-    for (int i = 0; i < group; i++) {
-      const int16_t code = codes[g * group + i];
-      sum += (int32_t)code * (int32_t)x[g * group + i];
-    }
-    out[g] = sum;
-  }
-}
+DOTS(dots, uint8_t)
+DOTS(signed_dots, int8_t)
 
 WR_WIDE static void dots_32(int32_t *out, const uint8_t *codes, const int16_t *x, int64_t groups) {
   dots(out, codes, x, groups, 32);

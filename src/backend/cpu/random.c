@@ -49,16 +49,13 @@ struct wr_error *wr_cpu_random_bits(const struct wr_call *call) {
   int64_t words = (int64_t)((b.bytes + 3) / 4);
   b.half = words / 2;
   b.odd = words % 2;
-  struct wr_cursor c;
-  wr_cursor_start(&c, &walk, 0, walk.size);
-  int64_t at[WR_WALK_OPERANDS];
-  for (int64_t n; (n = wr_cursor_next(&c, at)) > 0;) {
-    for (int64_t k = 0; k < n; k++, b.out += b.bytes) {
-      const uint32_t *key = (const uint32_t *)keys->data + at[0] + k * wr_walk_stride(&walk, 0);
-      b.key[0] = key[0];
-      b.key[1] = key[keys->strides[last]];
-      fill_block(&b);
-    }
+  struct wr_each e;
+  wr_each_start(&e, &walk, 0, walk.size);
+  for (; wr_each_next(&e); b.out += b.bytes) {
+    const uint32_t *key = (const uint32_t *)keys->data + e.at[0];
+    b.key[0] = key[0];
+    b.key[1] = key[keys->strides[last]];
+    fill_block(&b);
   }
   return NULL;
 }

@@ -105,17 +105,13 @@ static void fold(const struct reduction *r, const char *p, int64_t begin, int64_
 
 static void rows_body(void *ctx, int64_t begin, int64_t end) {
   const struct reduction *r = ctx;
-  struct wr_cursor c;
-  wr_cursor_start(&c, &r->kept, begin, end);
-  int64_t stride = wr_walk_stride(&r->kept, 0);
-  int64_t at[WR_WALK_OPERANDS];
-  for (int64_t n, i = begin; (n = wr_cursor_next(&c, at)) > 0;) {
-    for (int64_t k = 0; k < n; k++, i++) {
-      union wr_total total;
-      r->reducer->init(&total);
-      fold(r, r->in + (at[0] + k * stride) * r->item, 0, r->reduced.size, &total);
-      store(r, &total, i);
-    }
+  struct wr_each e;
+  wr_each_start(&e, &r->kept, begin, end);
+  while (wr_each_next(&e)) {
+    union wr_total total;
+    r->reducer->init(&total);
+    fold(r, r->in + e.at[0] * r->item, 0, r->reduced.size, &total);
+    store(r, &total, e.i);
   }
 }
 
@@ -183,15 +179,9 @@ static void fold_in_pieces(const struct reduction *r, const char *p, int64_t len
 }
 
 static void reduce_few(const struct reduction *r, int64_t piece) {
-  struct wr_cursor c;
-  wr_cursor_start(&c, &r->kept, 0, r->kept.size);
-  int64_t stride = wr_walk_stride(&r->kept, 0);
-  int64_t at[WR_WALK_OPERANDS];
-  for (int64_t n, i = 0; (n = wr_cursor_next(&c, at)) > 0;) {
-    for (int64_t k = 0; k < n; k++, i++) {
-      fold_in_pieces(r, r->in + (at[0] + k * stride) * r->item, piece, i);
-    }
-  }
+  struct wr_each e;
+  wr_each_start(&e, &r->kept, 0, r->kept.size);
+  while (wr_each_next(&e)) fold_in_pieces(r, r->in + e.at[0] * r->item, piece, e.i);
 }
 
 /* True when walking along the last kept axis is the better way: it is dense, the reduced one is
@@ -241,21 +231,13 @@ static struct wr_error *reduce(const struct wr_call *call, enum wr_op op) {
   return NULL;
 }
 
-struct wr_error *wr_cpu_reduce_all(const struct wr_call *call) {
-  return reduce(call, WR_OP_ALL);
-}
-struct wr_error *wr_cpu_reduce_any(const struct wr_call *call) {
-  return reduce(call, WR_OP_ANY);
-}
-struct wr_error *wr_cpu_reduce_max(const struct wr_call *call) {
-  return reduce(call, WR_OP_MAX);
-}
-struct wr_error *wr_cpu_reduce_min(const struct wr_call *call) {
-  return reduce(call, WR_OP_MIN);
-}
-struct wr_error *wr_cpu_reduce_prod(const struct wr_call *call) {
-  return reduce(call, WR_OP_PROD);
-}
-struct wr_error *wr_cpu_reduce_sum(const struct wr_call *call) {
-  return reduce(call, WR_OP_SUM);
-}
+#define REDUCE(name, OP)                                              \
+  struct wr_error *wr_cpu_reduce_##name(const struct wr_call *call) { \
+    return reduce(call, OP);                                          \
+  }
+REDUCE(all, WR_OP_ALL)
+REDUCE(any, WR_OP_ANY)
+REDUCE(max, WR_OP_MAX)
+REDUCE(min, WR_OP_MIN)
+REDUCE(prod, WR_OP_PROD)
+REDUCE(sum, WR_OP_SUM)

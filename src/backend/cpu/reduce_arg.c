@@ -11,14 +11,10 @@
 
 typedef int64_t (*search_fn)(const void *p, int64_t n, int64_t stride, const void *best);
 
-static const search_fn largest[WR_DTYPE_COUNT] = {
-#define WR_EL(ID, el) [ID] = largest_##el,
-#include "backend/cpu/types.def"
-#undef WR_EL
-};
+enum { LARGEST, SMALLEST };
 
-static const search_fn smallest[WR_DTYPE_COUNT] = {
-#define WR_EL(ID, el) [ID] = smallest_##el,
+static const search_fn searches[WR_DTYPE_COUNT][2] = {
+#define WR_EL(ID, el) [ID] = {[LARGEST] = largest_##el, [SMALLEST] = smallest_##el},
 #include "backend/cpu/types.def"
 #undef WR_EL
 };
@@ -52,18 +48,12 @@ static uint32_t find(const struct arg_search *s, const char *p) {
 
 static void find_body(void *ctx, int64_t begin, int64_t end) {
   const struct arg_search *s = ctx;
-  struct wr_cursor c;
-  wr_cursor_start(&c, &s->kept, begin, end);
-  int64_t stride = wr_walk_stride(&s->kept, 0);
-  int64_t at[WR_WALK_OPERANDS];
-  for (int64_t n, i = begin; (n = wr_cursor_next(&c, at)) > 0;) {
-    for (int64_t k = 0; k < n; k++, i++) {
-      s->out[i] = find(s, s->in + (at[0] + k * stride) * s->item);
-    }
-  }
+  struct wr_each e;
+  wr_each_start(&e, &s->kept, begin, end);
+  while (wr_each_next(&e)) s->out[e.i] = find(s, s->in + e.at[0] * s->item);
 }
 
-static struct wr_error *arg_search(const struct wr_call *call, const search_fn *table) {
+static struct wr_error *arg_search(const struct wr_call *call, int which) {
   const struct wr_tensor *in = &call->in[0];
   const struct wr_axis_params *params = call->params;
   if (in->size == 0) {
@@ -73,7 +63,7 @@ static struct wr_error *arg_search(const struct wr_call *call, const search_fn *
   uint32_t all = wr_axes_all(in);
   uint32_t axes = params->axis < 0 || in->ndim == 0 ? all : 1u << params->axis;
   struct arg_search s;
-  s.search = table[in->dtype];
+  s.search = searches[in->dtype][which];
   s.in = in->data;
   s.item = (int64_t)wr_dtype_size(in->dtype);
   s.out = call->out.data;
@@ -85,9 +75,9 @@ static struct wr_error *arg_search(const struct wr_call *call, const search_fn *
 }
 
 struct wr_error *wr_cpu_argmax(const struct wr_call *call) {
-  return arg_search(call, largest);
+  return arg_search(call, LARGEST);
 }
 
 struct wr_error *wr_cpu_argmin(const struct wr_call *call) {
-  return arg_search(call, smallest);
+  return arg_search(call, SMALLEST);
 }

@@ -148,15 +148,10 @@ static void norm_row(const struct rows *r, const char *row, char *out) {
 
 static void rows_body(void *ctx, int64_t begin, int64_t end) {
   const struct rows *r = ctx;
-  struct wr_cursor c;
-  wr_cursor_start(&c, &r->lines.walk, begin, end);
-  const int64_t stride = wr_walk_stride(&r->lines.walk, 0), bytes = r->lines.n * r->item;
-  int64_t at[WR_WALK_OPERANDS];
-  for (int64_t n, o = begin; (n = wr_cursor_next(&c, at)) > 0;) {
-    for (int64_t k = 0; k < n; k++, o++) {
-      norm_row(r, r->in + (at[0] + k * stride) * r->item, r->out + o * bytes);
-    }
-  }
+  const int64_t bytes = r->lines.n * r->item;
+  struct wr_each e;
+  wr_each_start(&e, &r->lines.walk, begin, end);
+  while (wr_each_next(&e)) norm_row(r, r->in + e.at[0] * r->item, r->out + e.i * bytes);
 }
 
 struct wr_error *wr_cpu_row_norm(const struct wr_call *call) {

@@ -193,15 +193,9 @@ static void scan_line(const struct scan *s, int64_t in_offset, int64_t out_offse
 
 static void scan_body(void *ctx, int64_t begin, int64_t end) {
   const struct scan *s = ctx;
-  struct wr_cursor c;
-  wr_cursor_start(&c, &s->lines.walk, begin, end);
-  int64_t stride = wr_walk_stride(&s->lines.walk, 0);
-  int64_t at[WR_WALK_OPERANDS];
-  for (int64_t n, o = begin; (n = wr_cursor_next(&c, at)) > 0;) {
-    for (int64_t k = 0; k < n; k++, o++) {
-      scan_line(s, at[0] + k * stride, wr_lines_out(&s->lines, o));
-    }
-  }
+  struct wr_each e;
+  wr_each_start(&e, &s->lines.walk, begin, end);
+  while (wr_each_next(&e)) scan_line(s, e.at[0], wr_lines_out(&s->lines, e.i));
 }
 
 struct wr_error *wr_cpu_scan(const struct wr_call *call) {

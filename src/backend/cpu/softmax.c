@@ -203,15 +203,9 @@ struct row_job {
 static void rows_body(void *ctx, int64_t begin, int64_t end) {
   const struct row_job *job = ctx;
   const struct rows *r = &job->rows;
-  struct wr_cursor c;
-  wr_cursor_start(&c, &r->lines.walk, begin, end);
-  int64_t stride = wr_walk_stride(&r->lines.walk, 0);
-  int64_t at[WR_WALK_OPERANDS];
-  for (int64_t n, o = begin; (n = wr_cursor_next(&c, at)) > 0;) {
-    for (int64_t k = 0; k < n; k++, o++) {
-      job->row(r, r->in + (at[0] + k * stride) * r->item, r->out + o * job->out_step);
-    }
-  }
+  struct wr_each e;
+  wr_each_start(&e, &r->lines.walk, begin, end);
+  while (wr_each_next(&e)) job->row(r, r->in + e.at[0] * r->item, r->out + e.i * job->out_step);
 }
 
 static struct wr_error *over_rows(const struct wr_call *call, row_fn f32, row_fn f64, row_fn c64,

@@ -19,20 +19,12 @@ typedef void (*sort_fn)(void *line, void *scratch, int64_t n);
 typedef void (*order_fn)(const void *keys, uint32_t *order, uint32_t *scratch, int64_t n);
 typedef void (*select_fn)(void *line, void *scratch, int64_t n, int64_t kth);
 
-static const sort_fn sorts[WR_DTYPE_COUNT] = {
-#define WR_EL(ID, el) [ID] = sort_##el,
-#include "backend/cpu/types.def"
-#undef WR_EL
-};
-
-static const order_fn orders[WR_DTYPE_COUNT] = {
-#define WR_EL(ID, el) [ID] = order_##el,
-#include "backend/cpu/types.def"
-#undef WR_EL
-};
-
-static const select_fn selects[WR_DTYPE_COUNT] = {
-#define WR_EL(ID, el) [ID] = select_##el,
+static const struct {
+  sort_fn sort;
+  order_fn order;
+  select_fn select;
+} by_type[WR_DTYPE_COUNT] = {
+#define WR_EL(ID, el) [ID] = {sort_##el, order_##el, select_##el},
 #include "backend/cpu/types.def"
 #undef WR_EL
 };
@@ -56,12 +48,12 @@ struct sort_job {
 };
 
 static void sort_line(const struct sort_job *job, char *keys, char *scratch, char *out) {
-  sorts[job->dtype](keys, scratch, job->lines.n);
+  by_type[job->dtype].sort(keys, scratch, job->lines.n);
   wr_copy_run(out, job->lines.inner, keys, 1, job->lines.n, job->item);
 }
 
 static void select_line(const struct sort_job *job, char *keys, char *scratch, char *out) {
-  selects[job->dtype](keys, scratch, job->lines.n, job->kth);
+  by_type[job->dtype].select(keys, scratch, job->lines.n, job->kth);
   wr_copy_run(out, job->lines.inner, keys, 1, job->lines.n, job->item);
 }
 
@@ -69,7 +61,7 @@ static void order_line(const struct sort_job *job, char *keys, char *scratch, ch
   int64_t n = job->lines.n;
   uint32_t *order = (uint32_t *)scratch;
   for (int64_t i = 0; i < n; i++) order[i] = (uint32_t)i;
-  orders[job->dtype](keys, order, order + n, n);
+  by_type[job->dtype].order(keys, order, order + n, n);
   wr_copy_run(out, job->lines.inner, order, 1, n, job->out_item);
 }
 
@@ -84,17 +76,12 @@ static size_t scratch_bytes(const struct sort_job *job) {
 
 static void sort_lines(const struct sort_job *job, char *scratch, int64_t begin, int64_t end) {
   const struct wr_lines *l = &job->lines;
-  struct wr_cursor c;
-  wr_cursor_start(&c, &l->walk, begin, end);
-  int64_t stride = wr_walk_stride(&l->walk, 0);
-  int64_t at[WR_WALK_OPERANDS];
-  for (int64_t n, o = begin; (n = wr_cursor_next(&c, at)) > 0;) {
-    for (int64_t k = 0; k < n; k++, o++) {
-      const char *from = job->in + (at[0] + k * stride) * job->item;
-      wr_copy_run(scratch, 1, from, l->stride, l->n, job->item);
-      job->line(job, scratch, scratch + keys_bytes(job),
-                job->out + wr_lines_out(l, o) * job->out_item);
-    }
+  struct wr_each e;
+  wr_each_start(&e, &l->walk, begin, end);
+  while (wr_each_next(&e)) {
+    wr_copy_run(scratch, 1, job->in + e.at[0] * job->item, l->stride, l->n, job->item);
+    job->line(job, scratch, scratch + keys_bytes(job),
+              job->out + wr_lines_out(l, e.i) * job->out_item);
   }
 }
 

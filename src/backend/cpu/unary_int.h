@@ -5,26 +5,8 @@
    Arithmetic goes through uint64_t, so that overflow wraps: -INT_MIN is INT_MIN. */
 
 #include "backend/cpu/elementwise_names.h"
+#include "backend/cpu/unary_loops.h"
 #define ONE(name) WR_PASTE(EL, WR_PASTE(_, name))
-
-WR_INLINE void ROW(_map)(const struct wr_row *r, E (*f)(E)) {
-  E *out = r->out;
-  const E *in = r->in[0];
-  const int64_t n = r->n, s = r->stride[0];
-  if (s == 1) {
-    WR_INDEPENDENT
-    for (int64_t i = 0; i < n; i++) out[i] = STORE(f(in[i]));
-  } else {
-    for (int64_t i = 0; i < n; i++) out[i] = STORE(f(in[i * s]));
-  }
-}
-
-WR_INLINE void ROW(_check)(const struct wr_row *r, bool (*f)(E)) {
-  uint8_t *out = r->out;
-  const E *in = r->in[0];
-  const int64_t n = r->n, s = r->stride[0];
-  for (int64_t i = 0; i < n; i++) out[i] = f(in[i * s]);
-}
 
 WR_INLINE E ONE(negative)(E x) { return (E)(0 - (uint64_t)x); }
 #ifdef SIGNED

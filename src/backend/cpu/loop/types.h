@@ -29,35 +29,30 @@ typedef float wr_el_f32, wr_ct_f32, wr_ct_f16, wr_ct_bf16;
 typedef double wr_el_f64, wr_ct_f64;
 typedef wr_complex64 wr_el_c64, wr_ct_c64;
 
-WR_INLINE uint8_t wr_load_b8(uint8_t x) { return x; }
-WR_INLINE uint8_t wr_load_u8(uint8_t x) { return x; }
-WR_INLINE uint16_t wr_load_u16(uint16_t x) { return x; }
-WR_INLINE uint32_t wr_load_u32(uint32_t x) { return x; }
-WR_INLINE uint64_t wr_load_u64(uint64_t x) { return x; }
-WR_INLINE int8_t wr_load_i8(int8_t x) { return x; }
-WR_INLINE int16_t wr_load_i16(int16_t x) { return x; }
-WR_INLINE int32_t wr_load_i32(int32_t x) { return x; }
-WR_INLINE int64_t wr_load_i64(int64_t x) { return x; }
+/* What is computed in the type that lies in memory is neither widened nor rounded. */
+#define AS_IT_IS(t)                                          \
+  WR_INLINE wr_ct_##t wr_load_##t(wr_el_##t x) { return x; } \
+  WR_INLINE wr_el_##t wr_store_##t(wr_ct_##t x) { return x; }
+AS_IT_IS(u8)
+AS_IT_IS(u16)
+AS_IT_IS(u32)
+AS_IT_IS(u64)
+AS_IT_IS(i8)
+AS_IT_IS(i16)
+AS_IT_IS(i32)
+AS_IT_IS(i64)
+AS_IT_IS(f32)
+AS_IT_IS(f64)
+AS_IT_IS(c64)
+#undef AS_IT_IS
+
 WR_INLINE float wr_load_f16(uint16_t x) { return wr_f16_to_f32(x); }
-WR_INLINE float wr_load_f32(float x) { return x; }
-WR_INLINE double wr_load_f64(double x) { return x; }
 WR_INLINE float wr_load_bf16(uint16_t x) { return wr_bf16_to_f32(x); }
-WR_INLINE wr_complex64 wr_load_c64(wr_complex64 x) { return x; }
+WR_INLINE uint16_t wr_store_f16(float x) { return wr_f32_to_f16(x); }
+WR_INLINE uint16_t wr_store_bf16(float x) { return wr_f32_to_bf16(x); }
 
 /* Bool arithmetic is that of C's bool: any result that is not zero is 1. */
+WR_INLINE uint8_t wr_load_b8(uint8_t x) { return x; }
 WR_INLINE uint8_t wr_store_b8(uint8_t x) { return x != 0; }
-WR_INLINE uint8_t wr_store_u8(uint8_t x) { return x; }
-WR_INLINE uint16_t wr_store_u16(uint16_t x) { return x; }
-WR_INLINE uint32_t wr_store_u32(uint32_t x) { return x; }
-WR_INLINE uint64_t wr_store_u64(uint64_t x) { return x; }
-WR_INLINE int8_t wr_store_i8(int8_t x) { return x; }
-WR_INLINE int16_t wr_store_i16(int16_t x) { return x; }
-WR_INLINE int32_t wr_store_i32(int32_t x) { return x; }
-WR_INLINE int64_t wr_store_i64(int64_t x) { return x; }
-WR_INLINE uint16_t wr_store_f16(float x) { return wr_f32_to_f16(x); }
-WR_INLINE float wr_store_f32(float x) { return x; }
-WR_INLINE double wr_store_f64(double x) { return x; }
-WR_INLINE uint16_t wr_store_bf16(float x) { return wr_f32_to_bf16(x); }
-WR_INLINE wr_complex64 wr_store_c64(wr_complex64 x) { return x; }
 
 #endif

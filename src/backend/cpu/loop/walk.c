@@ -119,3 +119,12 @@ void wr_copy_run(void *dst, int64_t dst_stride, const void *src, int64_t src_str
       break;
   }
 }
+
+int64_t wr_matrix_offset(const struct wr_tensor *t, int64_t i) {
+  int64_t offset = 0;
+  for (int d = t->ndim - 3; d >= 0; d--) {
+    offset += i % t->shape[d] * t->strides[d];
+    i /= t->shape[d];
+  }
+  return offset;
+}

@@ -50,10 +50,39 @@ static inline int64_t wr_walk_stride(const struct wr_walk *walk, int operand) {
   return walk->strides[operand][walk->ndim - 1];
 }
 
+/* The positions of a walk one by one, for work on each that feels no call: after
+   `wr_each_start(&e, &walk, begin, end)`, `while (wr_each_next(&e))`. */
+struct wr_each {
+  struct wr_cursor cursor;
+  int64_t left;                 /* of the run */
+  int64_t i;                    /* the position */
+  int64_t at[WR_WALK_OPERANDS]; /* elements, in each operand */
+};
+
+static inline void wr_each_start(struct wr_each *e, const struct wr_walk *walk, int64_t begin,
+                                 int64_t end) {
+  wr_cursor_start(&e->cursor, walk, begin, end);
+  e->left = 0;
+  e->i = begin - 1;
+}
+
+static inline bool wr_each_next(struct wr_each *e) {
+  e->i++;
+  if (e->left == 0) {
+    e->left = wr_cursor_next(&e->cursor, e->at);
+  } else {
+    for (int k = 0; k < WR_WALK_OPERANDS; k++) e->at[k] += wr_walk_stride(e->cursor.walk, k);
+  }
+  return e->left-- > 0;
+}
+
 /* A mask with one bit per axis of `t`. */
 static inline uint32_t wr_axes_all(const struct wr_tensor *t) {
   return t->ndim >= 32 ? UINT32_MAX : (1u << t->ndim) - 1u;
 }
+
+/* Where the i-th matrix of the last two axes begins, in elements. */
+int64_t wr_matrix_offset(const struct wr_tensor *t, int64_t i);
 
 /* Lines along one axis of a tensor, for kernels whose result has the same shape and is dense. Line
    o begins at the o-th position of `walk` in the input and at wr_lines_out(o) in the result. */

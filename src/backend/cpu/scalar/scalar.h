@@ -117,22 +117,27 @@ WR_INLINE bool c64_isposinf(wr_complex64 x) { return x.re == INFINITY && x.im ==
 WR_INLINE float c64_imag(wr_complex64 x) { return x.im; }
 WR_INLINE float c64_real(wr_complex64 x) { return x.re; }
 
-WR_INLINE wr_complex64 c64_arccos(wr_complex64 x) { return c64_from_c(cacosf(c64_to_c(x))); }
-WR_INLINE wr_complex64 c64_arccosh(wr_complex64 x) { return c64_from_c(cacoshf(c64_to_c(x))); }
-WR_INLINE wr_complex64 c64_arcsin(wr_complex64 x) { return c64_from_c(casinf(c64_to_c(x))); }
-WR_INLINE wr_complex64 c64_arcsinh(wr_complex64 x) { return c64_from_c(casinhf(c64_to_c(x))); }
-WR_INLINE wr_complex64 c64_arctan(wr_complex64 x) { return c64_from_c(catanf(c64_to_c(x))); }
-WR_INLINE wr_complex64 c64_arctanh(wr_complex64 x) { return c64_from_c(catanhf(c64_to_c(x))); }
+/* Those that C's library has, by its names. */
+#define C64(name, f) \
+  WR_INLINE wr_complex64 c64_##name(wr_complex64 x) { return c64_from_c(f(c64_to_c(x))); }
+C64(arccos, cacosf)
+C64(arccosh, cacoshf)
+C64(arcsin, casinf)
+C64(arcsinh, casinhf)
+C64(arctan, catanf)
+C64(arctanh, catanhf)
+C64(cosh, ccoshf)
+C64(sinh, csinhf)
+C64(cos, ccosf)
+C64(exp, cexpf)
+C64(log, clogf)
+C64(sin, csinf)
+C64(sqrt, csqrtf)
+C64(tan, ctanf)
+C64(tanh, ctanhf)
+#undef C64
+
 WR_INLINE wr_complex64 c64_conjugate(wr_complex64 x) { return (wr_complex64){x.re, -x.im}; }
-WR_INLINE wr_complex64 c64_cosh(wr_complex64 x) { return c64_from_c(ccoshf(c64_to_c(x))); }
-WR_INLINE wr_complex64 c64_sinh(wr_complex64 x) { return c64_from_c(csinhf(c64_to_c(x))); }
-WR_INLINE wr_complex64 c64_cos(wr_complex64 x) { return c64_from_c(ccosf(c64_to_c(x))); }
-WR_INLINE wr_complex64 c64_exp(wr_complex64 x) { return c64_from_c(cexpf(c64_to_c(x))); }
-WR_INLINE wr_complex64 c64_log(wr_complex64 x) { return c64_from_c(clogf(c64_to_c(x))); }
-WR_INLINE wr_complex64 c64_sin(wr_complex64 x) { return c64_from_c(csinf(c64_to_c(x))); }
-WR_INLINE wr_complex64 c64_sqrt(wr_complex64 x) { return c64_from_c(csqrtf(c64_to_c(x))); }
-WR_INLINE wr_complex64 c64_tan(wr_complex64 x) { return c64_from_c(ctanf(c64_to_c(x))); }
-WR_INLINE wr_complex64 c64_tanh(wr_complex64 x) { return c64_from_c(ctanhf(c64_to_c(x))); }
 WR_INLINE wr_complex64 c64_negative(wr_complex64 x) { return (wr_complex64){-x.re, -x.im}; }
 WR_INLINE wr_complex64 c64_round(wr_complex64 x) {
   return (wr_complex64){rintf(x.re), rintf(x.im)};

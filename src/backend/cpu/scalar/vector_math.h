@@ -27,6 +27,13 @@ WR_INLINE uint64_t wr_f64_bits(double d) {
   return bits;
 }
 
+/* Three steps of Horner's rule for a polynomial in x. */
+WR_INLINE double wr_horner3(double p, double x, double a, double b, double c) {
+  p = p * x + a;
+  p = p * x + b;
+  return p * x + c;
+}
+
 /* x = 2^k m with m between sqrt(1/2) and sqrt(2): returns log m, leaves k. As twice the atanh of
    (m - 1) / (m + 1), which is at most 0.1716; off by 2^-35 of it. For x that is not positive and
    finite: anything. */
@@ -40,9 +47,7 @@ WR_INLINE double wr_log_parts(double x, double *k) {
   const double s = (m - 1.0) / (m + 1.0);
   const double z = s * s;
   double p = 0x1.ddd38f59194c2p-4;
-  p = p * z + 0x1.245c28dd25c56p-3;
-  p = p * z + 0x1.9999eba8b1211p-3;
-  p = p * z + 0x1.5555554ba304cp-2;
+  p = wr_horner3(p, z, 0x1.245c28dd25c56p-3, 0x1.9999eba8b1211p-3, 0x1.5555554ba304cp-2);
   return 2.0 * s + 2.0 * s * z * p;
 }
 
@@ -80,9 +85,7 @@ WR_INLINE double wr_exp_parts(double x, double *scale) {
   const double shifted = x * 0x1.71547652b82fep+0 + WR_ROUNDER;
   const double r = x - (shifted - WR_ROUNDER) * WR_LN2;
   double p = 0x1.a1517cf4d7bd5p-13;
-  p = p * r + 0x1.6d4328b3180cbp-10;
-  p = p * r + 0x1.1110c630c46cbp-7;
-  p = p * r + 0x1.5554e90218711p-5;
+  p = wr_horner3(p, r, 0x1.6d4328b3180cbp-10, 0x1.1110c630c46cbp-7, 0x1.5554e90218711p-5);
   p = p * r + 0x1.555555675410cp-3;
   p = p * r + 0x1.0000000b9226ap-1;
   /* The low bits of `shifted` hold k; the others fall off. */
@@ -187,18 +190,14 @@ WR_INLINE double wr_turn(float x, uint64_t *quarter) {
 WR_INLINE double wr_sin_series(double r) {
   const double z = r * r;
   double p = 0x1.6dbe0ea2603a5p-19;
-  p = p * z - 0x1.a013a7bc0e2bfp-13;
-  p = p * z + 0x1.11110def62cb6p-7;
-  p = p * z - 0x1.555555545e301p-3;
+  p = wr_horner3(p, z, -0x1.a013a7bc0e2bfp-13, 0x1.11110def62cb6p-7, -0x1.555555545e301p-3);
   return p * z * r + r;
 }
 
 WR_INLINE double wr_cos_series(double r) {
   const double z = r * r;
   double p = 0x1.9a6f3cd4f47d6p-16;
-  p = p * z - 0x1.6c0e08d5931d0p-10;
-  p = p * z + 0x1.55554cbc0dd40p-5;
-  p = p * z - 0x1.fffffffab2e60p-2;
+  p = wr_horner3(p, z, -0x1.6c0e08d5931d0p-10, 0x1.55554cbc0dd40p-5, -0x1.fffffffab2e60p-2);
   return p * z + 1.0;
 }
 
@@ -237,18 +236,12 @@ WR_INLINE float f32_erf(float x) {
   const double d = (double)c;
   const double z = d * d;
   double p = 0x1.c7cb1f18cc826p-18;
-  p = p * z + 0x1.af451d3406459p-12;
-  p = p * z + 0x1.14fd759e774e5p-8;
-  p = p * z + 0x1.c8b3e3f6b8acdp-5;
+  p = wr_horner3(p, z, 0x1.af451d3406459p-12, 0x1.14fd759e774e5p-8, 0x1.c8b3e3f6b8acdp-5);
   p = p * z + 0x1.8b0415e775dc8p-3;
   p = p * z + 0x1.20dd751088332p+0;
   double q = 0x1.17b9000ad6208p-22;
-  q = q * z + 0x1.305ebb92f7b48p-14;
-  q = q * z + 0x1.7491587ca55cfp-10;
-  q = q * z + 0x1.0afb4e62e3ba5p-6;
-  q = q * z + 0x1.e1432115a26bbp-4;
-  q = q * z + 0x1.022f66d63dad2p-1;
-  q = q * z + 1.0;
+  q = wr_horner3(q, z, 0x1.305ebb92f7b48p-14, 0x1.7491587ca55cfp-10, 0x1.0afb4e62e3ba5p-6);
+  q = wr_horner3(q, z, 0x1.e1432115a26bbp-4, 0x1.022f66d63dad2p-1, 1.0);
   return (float)(d * p / q);
 }
 
@@ -261,16 +254,10 @@ WR_INLINE float f32_erfinv(float x) {
   const double log_m = wr_log_parts(1.0 - d * d, &k);
   const double w = -(k * WR_LN2 + log_m);
   double p = 0x1.75e6888f4e91ap-24;
-  p = p * w + 0x1.2a82bdaf61868p-15;
-  p = p * w + 0x1.879eddcf2b1cdp-11;
-  p = p * w + 0x1.15699cf7bd795p-7;
-  p = p * w + 0x1.00a70031448ebp-4;
-  p = p * w + 0x1.4072df360f1a8p-2;
-  p = p * w + 0x1.c5bf890db7179p-1;
+  p = wr_horner3(p, w, 0x1.2a82bdaf61868p-15, 0x1.879eddcf2b1cdp-11, 0x1.15699cf7bd795p-7);
+  p = wr_horner3(p, w, 0x1.00a70031448ebp-4, 0x1.4072df360f1a8p-2, 0x1.c5bf890db7179p-1);
   double q = 0x1.7fffd400de6f9p-19;
-  q = q * w + 0x1.d4bf9989405ecp-13;
-  q = q * w + 0x1.1ac530eae9930p-9;
-  q = q * w + 0x1.149c06cd48ab6p-5;
+  q = wr_horner3(q, w, 0x1.d4bf9989405ecp-13, 0x1.1ac530eae9930p-9, 0x1.149c06cd48ab6p-5);
   q = q * w + 0x1.760526a38ef32p-4;
   q = q * w + 1.0;
   const float inside = (float)(d * p / q);

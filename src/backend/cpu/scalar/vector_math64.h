@@ -27,15 +27,9 @@ WR_INLINE double wr_exp64_parts(double x, uint64_t *n) {
   const double r = high - low;
   const double lost = (high - r) - low;
   double p = 0x1.1f7f27da618f1p-29;
-  p = p * r + 0x1.af4dea43cc39ep-26;
-  p = p * r + 0x1.27e4d4192b23bp-22;
-  p = p * r + 0x1.71de02312a642p-19;
-  p = p * r + 0x1.a01a01a9e9aaep-16;
-  p = p * r + 0x1.a01a01abe824dp-13;
-  p = p * r + 0x1.6c16c16c15a68p-10;
-  p = p * r + 0x1.11111111100dbp-7;
-  p = p * r + 0x1.5555555555557p-5;
-  p = p * r + 0x1.5555555555557p-3;
+  p = wr_horner3(p, r, 0x1.af4dea43cc39ep-26, 0x1.27e4d4192b23bp-22, 0x1.71de02312a642p-19);
+  p = wr_horner3(p, r, 0x1.a01a01a9e9aaep-16, 0x1.a01a01abe824dp-13, 0x1.6c16c16c15a68p-10);
+  p = wr_horner3(p, r, 0x1.11111111100dbp-7, 0x1.5555555555557p-5, 0x1.5555555555557p-3);
   p = p * r + 0.5;
   *n = (wr_f64_bits(shifted) + 2048) & 4095;
   return r + (p * r * r + lost);
@@ -115,12 +109,8 @@ WR_INLINE double wr_log64_sum(struct wr_log64 l, double more) {
   const double s = l.f / (2.0 + l.f);
   const double z = s * s;
   double p = 0x1.2b5c60d039819p-3;
-  p = p * z + 0x1.39fe0564e6ca4p-3;
-  p = p * z + 0x1.7462b7a2de7a9p-3;
-  p = p * z + 0x1.c71c62da162a0p-3;
-  p = p * z + 0x1.2492492dfb337p-2;
-  p = p * z + 0x1.999999999527dp-2;
-  p = p * z + 0x1.5555555555558p-1;
+  p = wr_horner3(p, z, 0x1.39fe0564e6ca4p-3, 0x1.7462b7a2de7a9p-3, 0x1.c71c62da162a0p-3);
+  p = wr_horner3(p, z, 0x1.2492492dfb337p-2, 0x1.999999999527dp-2, 0x1.5555555555558p-1);
   const double square = 0.5 * l.f * l.f;
   const double rest = s * (square + p * z);
   return l.k * WR_LN2_HIGH - ((square - (rest + (l.k * WR_LN2_LOW + more))) - l.f);
@@ -200,9 +190,7 @@ WR_INLINE struct wr_pair64 wr_sum64(double a, double b) {
 WR_INLINE struct wr_pair64 wr_sin64_series(double r, double low) {
   const double z = r * r;
   double p = 0x1.5e0b0f516cacbp-33;
-  p = p * z - 0x1.ae600ae816ae0p-26;
-  p = p * z + 0x1.71de3796740e1p-19;
-  p = p * z - 0x1.a01a019e839d7p-13;
+  p = wr_horner3(p, z, -0x1.ae600ae816ae0p-26, 0x1.71de3796740e1p-19, -0x1.a01a019e839d7p-13);
   p = p * z + 0x1.1111111110bb2p-7;
   p = p * z - 0x1.5555555555555p-3;
   return wr_sum64(r, p * (z * r) + (low - 0.5 * z * low));
@@ -211,9 +199,7 @@ WR_INLINE struct wr_pair64 wr_sin64_series(double r, double low) {
 WR_INLINE struct wr_pair64 wr_cos64_series(double r, double low) {
   const double z = r * r;
   double p = -0x1.907d97ace1924p-37;
-  p = p * z + 0x1.1eeb68da438c7p-29;
-  p = p * z - 0x1.27e4fa17cd3fep-22;
-  p = p * z + 0x1.a01a019f4ea7cp-16;
+  p = wr_horner3(p, z, 0x1.1eeb68da438c7p-29, -0x1.27e4fa17cd3fep-22, 0x1.a01a019f4ea7cp-16);
   p = p * z - 0x1.6c16c16c16967p-10;
   p = p * z + 0x1.5555555555555p-5;
   const double half = 0.5 * z;
