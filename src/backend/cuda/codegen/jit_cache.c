@@ -60,29 +60,25 @@ static bool file_of(struct wr_jit_key key, char *path) {
   return length > 0 && length < PATH_BYTES;
 }
 
-/* All of it, or false. */
-static bool read_all(int file, void *to, size_t bytes) {
-  char *at = to;
-  while (bytes > 0) {
-    ssize_t n = read(file, at, bytes);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return false;
-    at += n;
-    bytes -= (size_t)n;
-  }
+/* Adds what a call has moved, which gave n; false where it failed, or there is no more. */
+static bool moved(ssize_t n, size_t *done) {
+  if (n < 0 && errno == EINTR) return true;
+  if (n <= 0) return false;
+  *done += (size_t)n;
   return true;
 }
 
+/* All of it, or false. */
+static bool read_all(int file, void *to, size_t bytes) {
+  size_t at = 0;
+  while (at < bytes && moved(read(file, (char *)to + at, bytes - at), &at)) continue;
+  return at == bytes;
+}
+
 static bool write_all(int file, const void *from, size_t bytes) {
-  const char *at = from;
-  while (bytes > 0) {
-    ssize_t n = write(file, at, bytes);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return false;
-    at += n;
-    bytes -= (size_t)n;
-  }
-  return true;
+  size_t at = 0;
+  while (at < bytes && moved(write(file, (const char *)from + at, bytes - at), &at)) continue;
+  return at == bytes;
 }
 
 static void *read_image(int file, struct wr_jit_key key, size_t *bytes) {

@@ -102,6 +102,8 @@ bool wr_gpu_forked(void);
    has nothing in flight. */
 struct wr_error *wr_gpu_stream_take(struct wr_gpu *gpu, wr_cu_stream *out);
 void wr_gpu_stream_give(struct wr_gpu *gpu, wr_cu_stream stream);
+/* The sum over all GPUs of what a function gives that is called with the lock of each. */
+size_t wr_gpu_total(size_t (*of_locked)(const struct wr_gpu *gpu));
 /* How many streams lie idle, of all GPUs. */
 size_t wr_gpu_pooled(void);
 /* An event; with `blocking` one for which a thread can sleep in the driver. */

@@ -20,17 +20,20 @@ void wr_gpu_stream_give(struct wr_gpu *gpu, wr_cu_stream stream) {
   if (!keep) (void)wr_cu->stream_free(stream);
 }
 
-size_t wr_gpu_pooled(void) {
+size_t wr_gpu_total(size_t (*of_locked)(const struct wr_gpu *gpu)) {
   size_t n = 0;
   for (int i = 0; i < WR_GPU_MAX && !wr_gpu_forked(); i++) {
     struct wr_gpu *gpu = wr_gpu_known(i);
     if (!gpu) continue;
     wr_mutex_lock(&gpu->lock);
-    n += (size_t)gpu->n_idle_streams;
+    n += of_locked(gpu);
     wr_mutex_unlock(&gpu->lock);
   }
   return n;
 }
+
+static size_t pooled_locked(const struct wr_gpu *gpu) { return (size_t)gpu->n_idle_streams; }
+size_t wr_gpu_pooled(void) { return wr_gpu_total(pooled_locked); }
 
 struct wr_error *wr_gpu_event_take_locked(struct wr_gpu *gpu, bool blocking, wr_cu_event *out) {
   struct wr_gpu_events *idle = &gpu->idle_events[blocking];

@@ -148,6 +148,19 @@ static const void *library_get(struct library *library, struct wr_absence *why) 
   return NULL;
 }
 
+/* A row each: the table of its functions, which wr_cuda_<id> gives; what its messages call it. */
+#define NAMES(...) ((const char *const[]){__VA_ARGS__, NULL})
+#define LIBRARY(id, text, ...)                                                                 \
+  static struct wr_##id id;                                                                    \
+  static struct library id##_library = {.symbols = id##_symbols,                               \
+                                        .count = sizeof id##_symbols / sizeof id##_symbols[0], \
+                                        .table = &id,                                          \
+                                        WR_LIBRARY_TEXTS(text),                                \
+                                        __VA_ARGS__};                                          \
+  const struct wr_##id *wr_cuda_##id(struct wr_absence *why) {                                 \
+    return library_get(&id##_library, why);                                                    \
+  }
+
 /* ---- the driver ---- */
 
 static struct wr_driver driver;
@@ -157,8 +170,6 @@ static const struct symbol driver_symbols[] = {
 #include "backend/cuda/driver/driver.def"
 #undef WR_CU
 };
-
-static const char *const driver_names[] = {"libcuda.so.1", NULL};
 
 /* The text if the driver's result is one of the moment, NULL if it will be the same next time.
    Where no file descriptor is left, any result is of the moment: the driver may even say that there
@@ -203,22 +214,9 @@ static bool begin_driver(struct library *l, struct wr_absence *why) {
   return true;
 }
 
-static struct library driver_library = {
-    .names = driver_names,
-    .symbols = driver_symbols,
-    .count = sizeof driver_symbols / sizeof driver_symbols[0],
-    .table = &driver,
-    .begin = begin_driver,
-    WR_LIBRARY_TEXTS("libcuda.so.1"),
-};
-
-const struct wr_driver *wr_cuda_driver(struct wr_absence *why) {
-  return library_get(&driver_library, why);
-}
+LIBRARY(driver, "libcuda.so.1", .names = NAMES("libcuda.so.1"), .begin = begin_driver)
 
 /* ---- the compiler ---- */
-
-static struct wr_nvrtc nvrtc;
 
 static const struct symbol nvrtc_symbols[] = {
 #define WR_NVRTC(name, symbol, params) {symbol, offsetof(struct wr_nvrtc, name)},
@@ -226,23 +224,9 @@ static const struct symbol nvrtc_symbols[] = {
 #undef WR_NVRTC
 };
 
-static const char *const nvrtc_names[] = {"libnvrtc.so.13", "libnvrtc.so.12", NULL};
-
-static struct library nvrtc_library = {
-    .names = nvrtc_names,
-    .symbols = nvrtc_symbols,
-    .count = sizeof nvrtc_symbols / sizeof nvrtc_symbols[0],
-    .table = &nvrtc,
-    WR_LIBRARY_TEXTS("libnvrtc.so"),
-};
-
-const struct wr_nvrtc *wr_cuda_nvrtc(struct wr_absence *why) {
-  return library_get(&nvrtc_library, why);
-}
+LIBRARY(nvrtc, "libnvrtc.so", .names = NAMES("libnvrtc.so.13", "libnvrtc.so.12"))
 
 /* ---- matrix products ---- */
-
-static struct wr_lt lt;
 
 static const struct symbol lt_symbols[] = {
 #define WR_LT(name, symbol, params) {symbol, offsetof(struct wr_lt, name)},
@@ -250,21 +234,9 @@ static const struct symbol lt_symbols[] = {
 #undef WR_LT
 };
 
-static const char *const lt_names[] = {"libcublasLt.so.13", "libcublasLt.so.12", NULL};
-
-static struct library lt_library = {
-    .names = lt_names,
-    .symbols = lt_symbols,
-    .count = sizeof lt_symbols / sizeof lt_symbols[0],
-    .table = &lt,
-    WR_LIBRARY_TEXTS("libcublasLt.so"),
-};
-
-const struct wr_lt *wr_cuda_lt(struct wr_absence *why) { return library_get(&lt_library, why); }
+LIBRARY(lt, "libcublasLt.so", .names = NAMES("libcublasLt.so.13", "libcublasLt.so.12"))
 
 /* ---- Fourier transforms ---- */
-
-static struct wr_cufft cufft;
 
 static const struct symbol cufft_symbols[] = {
 #define WR_CUFFT(name, symbol, params) {symbol, offsetof(struct wr_cufft, name)},
@@ -272,23 +244,9 @@ static const struct symbol cufft_symbols[] = {
 #undef WR_CUFFT
 };
 
-static const char *const cufft_names[] = {"libcufft.so.12", "libcufft.so.11", NULL};
-
-static struct library cufft_library = {
-    .names = cufft_names,
-    .symbols = cufft_symbols,
-    .count = sizeof cufft_symbols / sizeof cufft_symbols[0],
-    .table = &cufft,
-    WR_LIBRARY_TEXTS("libcufft.so"),
-};
-
-const struct wr_cufft *wr_cuda_cufft(struct wr_absence *why) {
-  return library_get(&cufft_library, why);
-}
+LIBRARY(cufft, "libcufft.so", .names = NAMES("libcufft.so.12", "libcufft.so.11"))
 
 /* ---- collectives ---- */
-
-static struct wr_nccl nccl;
 
 static const struct symbol nccl_symbols[] = {
 #define WR_NCCL(name, symbol, params) {symbol, offsetof(struct wr_nccl, name)},
@@ -296,17 +254,4 @@ static const struct symbol nccl_symbols[] = {
 #undef WR_NCCL
 };
 
-static const char *const nccl_names[] = {"libnccl.so.2", NULL};
-
-static struct library nccl_library = {
-    .names = nccl_names,
-    .symbols = nccl_symbols,
-    .count = sizeof nccl_symbols / sizeof nccl_symbols[0],
-    .table = &nccl,
-    .own = "WEIR_NCCL",
-    WR_LIBRARY_TEXTS("libnccl.so.2"),
-};
-
-const struct wr_nccl *wr_cuda_nccl(struct wr_absence *why) {
-  return library_get(&nccl_library, why);
-}
+LIBRARY(nccl, "libnccl.so.2", .names = NAMES("libnccl.so.2"), .own = "WEIR_NCCL")

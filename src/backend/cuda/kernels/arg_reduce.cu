@@ -94,12 +94,11 @@ INLINE void finish_row(u32 *out, best *parts, u32 *counters, index_t results, in
 extern "C" __global__ void __launch_bounds__(THREADS)
     rows(u32 *out, best *parts, u32 *counters, const WR_A *a, const __grid_constant__ layout<1> kept,
          const __grid_constant__ layout<1> reduced, index_t results, i64 n, i64 per_split) {
-  const i64 begin = (i64)blockIdx.y * per_split;
-  const i64 end = begin + per_split < n ? begin + per_split : n;
+  const split_range own = own_split(n, per_split);
   for (index_t r = blockIdx.x; r < results; r += gridDim.x) {
     const WR_A *row = a + offset_of(kept, r);
     best mine = none();
-    for (i64 j = begin + threadIdx.x; j < end; j += THREADS) {
+    for (i64 j = own.begin + threadIdx.x; j < own.end; j += THREADS) {
       meet(mine, row[offset_of(reduced, (index_t)j)], j);
     }
     finish_row(out, parts, counters, results, r, mine);
@@ -113,14 +112,13 @@ extern "C" __global__ void __launch_bounds__(THREADS, 6)
     packed_rows(u32 *out, best *parts, u32 *counters, const WR_A *a,
                 const __grid_constant__ layout<1> kept, const __grid_constant__ layout<1> reduced,
                 index_t results, i64 n, i64 per_split) {
-  const i64 begin = (i64)blockIdx.y * per_split;
-  const i64 end = begin + per_split < n ? begin + per_split : n;
+  const split_range own = own_split(n, per_split);
   for (index_t r = blockIdx.x; r < results; r += gridDim.x) {
     const WR_A *row = a + offset_of(kept, r);
     const pack<WR_A, K> *packs = (const pack<WR_A, K> *)row;
     best mine = none();
-    const i64 whole = end / K;
-    for (i64 i = begin / K + threadIdx.x; i < whole; i += AHEAD * THREADS) {
+    const i64 whole = own.end / K;
+    for (i64 i = own.begin / K + threadIdx.x; i < whole; i += AHEAD * THREADS) {
       pack<WR_A, K> x[AHEAD];
 #pragma unroll
       for (int u = 0; u < AHEAD; u++) {
@@ -135,7 +133,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 6)
     }
     /* Fewer than K are left. */
     const i64 j = whole * K + threadIdx.x;
-    if (j < end) meet(mine, row[j], j);
+    if (j < own.end) meet(mine, row[j], j);
     finish_row(out, parts, counters, results, r, mine);
   }
 }
@@ -145,13 +143,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 6)
 enum { SIDE = 8, UNROLL = 8 };
 
 INLINE best best_of_side(best mine) {
-  __shared__ best side[SIDE][32];
-  __syncthreads();
-  side[threadIdx.y][threadIdx.x] = mine;
-  __syncthreads();
-  if (threadIdx.y > 0) return mine;
-  for (int k = 1; k < SIDE; k++) mine = better(mine, side[k][threadIdx.x]);
-  return mine;
+  return join_columns<SIDE>(mine, [](best a, best b) { return better(a, b); });
 }
 
 INLINE best best_of_column(const WR_A *column, const layout<1> &reduced, i64 begin, i64 end) {
@@ -177,17 +169,14 @@ extern "C" __global__ void columns(u32 *out, best *parts, u32 *counters, const W
                                    const __grid_constant__ layout<1> kept,
                                    const __grid_constant__ layout<1> reduced, index_t results,
                                    i64 n, i64 per_split) {
-  const i64 begin = (i64)blockIdx.y * per_split;
-  const i64 end = begin + per_split < n ? begin + per_split : n;
-  for (index_t first = blockIdx.x * 32; first < results; first += gridDim.x * 32) {
-    const index_t r = first + threadIdx.x;
-    const bool mine = threadIdx.y == 0 && r < results;
+  const split_range own = own_split(n, per_split);
+  each_column(results, [&](index_t column, index_t r, bool mine) {
     best top = none();
-    if (r < results) top = best_of_column(a + offset_of(kept, r), reduced, begin, end);
+    if (r < results) top = best_of_column(a + offset_of(kept, r), reduced, own.begin, own.end);
     top = best_of_side(top);
     if (gridDim.y > 1) {
       if (mine) parts[(i64)blockIdx.y * results + r] = top;
-      if (!comes_last(counters + first / 32)) continue;
+      if (!comes_last(counters + column)) return;
       top = none();
       for (u32 s = threadIdx.y; r < results && s < gridDim.y; s += SIDE) {
         top = better(top, peek_part(parts + (i64)s * results + r));
@@ -195,5 +184,5 @@ extern "C" __global__ void columns(u32 *out, best *parts, u32 *counters, const W
       top = best_of_side(top);
     }
     if (mine) out[r] = (u32)top.index;
-  }
+  });
 }

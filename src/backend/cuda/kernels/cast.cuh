@@ -30,32 +30,22 @@ INLINE float real_float<c64>(c64 x) {
 /* What rounds to a 16-bit float as x does. */
 template <class C>
 INLINE float short_float(C x) {
-  return (float)x;
-}
-template <>
-INLINE float short_float<c64>(c64 x) {
-  return x.re;
+  return real_float<C>(x);
 }
 template <>
 INLINE float short_float<double>(double x) {
   return odd_float<double>(x, __double2float_rz(x));
 }
-template <>
-INLINE float short_float<i32>(i32 x) {
-  return odd_float<i32>(x, __int2float_rz(x));
-}
-template <>
-INLINE float short_float<u32>(u32 x) {
-  return odd_float<u32>(x, __uint2float_rz(x));
-}
-template <>
-INLINE float short_float<i64>(i64 x) {
-  return odd_float<i64>(x, __ll2float_rz(x));
-}
-template <>
-INLINE float short_float<u64>(u64 x) {
-  return odd_float<u64>(x, __ull2float_rz(x));
-}
+#define SHORT_OF_WHOLE(C, cut)       \
+  template <>                        \
+  INLINE float short_float<C>(C x) { \
+    return odd_float<C>(x, cut(x));  \
+  }
+SHORT_OF_WHOLE(i32, __int2float_rz)
+SHORT_OF_WHOLE(u32, __uint2float_rz)
+SHORT_OF_WHOLE(i64, __ll2float_rz)
+SHORT_OF_WHOLE(u64, __ull2float_rz)
+#undef SHORT_OF_WHOLE
 template <class C>
 INLINE double real_double(C x) {
   return (double)x;
@@ -72,57 +62,31 @@ template <>
 INLINE bool truth<c64>(c64 x) {
   return x.re != 0 || x.im != 0;
 }
-template <class C>
-INLINE u64 whole_unsigned(C x) {
-  return (u64)(i64)x;
-}
+/* A whole number of x: of a whole one, and of a real one by `cut`. */
+#define WHOLE(name, T, whole, cut)  \
+  template <class C>                \
+  INLINE T name(C x) {              \
+    return whole;                   \
+  }                                 \
+  template <>                       \
+  INLINE T name<float>(float x) {   \
+    return cut((double)x);          \
+  }                                 \
+  template <>                       \
+  INLINE T name<double>(double x) { \
+    return cut(x);                  \
+  }                                 \
+  template <>                       \
+  INLINE T name<c64>(c64 x) {       \
+    return cut((double)x.re);       \
+  }
+WHOLE(whole_unsigned, u64, (u64)(i64)x, unsigned_of)
+WHOLE(whole_narrow, i64, (i64)x, narrow_of)
+WHOLE(whole_signed, i64, (i64)x, signed_of)
+#undef WHOLE
 template <>
 INLINE u64 whole_unsigned<u64>(u64 x) {
   return x;
-}
-template <>
-INLINE u64 whole_unsigned<float>(float x) {
-  return unsigned_of((double)x);
-}
-template <>
-INLINE u64 whole_unsigned<double>(double x) {
-  return unsigned_of(x);
-}
-template <>
-INLINE u64 whole_unsigned<c64>(c64 x) {
-  return unsigned_of((double)x.re);
-}
-template <class C>
-INLINE i64 whole_narrow(C x) {
-  return (i64)x;
-}
-template <>
-INLINE i64 whole_narrow<float>(float x) {
-  return narrow_of((double)x);
-}
-template <>
-INLINE i64 whole_narrow<double>(double x) {
-  return narrow_of(x);
-}
-template <>
-INLINE i64 whole_narrow<c64>(c64 x) {
-  return narrow_of((double)x.re);
-}
-template <class C>
-INLINE i64 whole_signed(C x) {
-  return (i64)x;
-}
-template <>
-INLINE i64 whole_signed<float>(float x) {
-  return signed_of((double)x);
-}
-template <>
-INLINE i64 whole_signed<double>(double x) {
-  return signed_of(x);
-}
-template <>
-INLINE i64 whole_signed<c64>(c64 x) {
-  return signed_of((double)x.re);
 }
 
 template <class TO>
@@ -143,34 +107,19 @@ struct cast_to<b8> {
     return r;
   }
 };
-template <>
-struct cast_to<float> {
-  template <class C>
-  static INLINE float of(C x) {
-    return real_float<C>(x);
-  }
-};
-template <>
-struct cast_to<double> {
-  template <class C>
-  static INLINE double of(C x) {
-    return real_double<C>(x);
-  }
-};
-template <>
-struct cast_to<f16> {
-  template <class C>
-  static INLINE f16 of(C x) {
-    return to_f16(short_float<C>(x));
-  }
-};
-template <>
-struct cast_to<bf16> {
-  template <class C>
-  static INLINE bf16 of(C x) {
-    return to_bf16(short_float<C>(x));
-  }
-};
+#define CAST_TO(TO, value)     \
+  template <>                  \
+  struct cast_to<TO> {         \
+    template <class C>         \
+    static INLINE TO of(C x) { \
+      return value;            \
+    }                          \
+  };
+CAST_TO(float, real_float<C>(x))
+CAST_TO(double, real_double<C>(x))
+CAST_TO(f16, to_f16(short_float<C>(x)))
+CAST_TO(bf16, to_bf16(short_float<C>(x)))
+#undef CAST_TO
 template <>
 struct cast_to<c64> {
   template <class C>

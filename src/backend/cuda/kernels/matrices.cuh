@@ -121,29 +121,20 @@ INLINE void hold(float *x) {
   "%38, %39, %40, %41, %42, %43, %44, %45, %46, %47, %48, %49, %50, %51, %52, %53, %54, %55, "     \
   "%56, %57, %58, %59, %60, %61, %62, %63}"
 
-/* d of 64 x 32, 64 x 64 or 64 x 128 = or += a of 64 x 16 by the rows of b. */
-#define MULTIPLY_ROWS(TYPE, NAME)                                                                  \
-  INLINE void multiply_rows(TYPE, float (&d)[16], u64 a, u64 b, int adds) {                        \
-    asm volatile("{.reg .pred p; setp.ne.b32 p, %18, 0; "                                          \
-                 "wgmma.mma_async.sync.aligned.m64n32k16.f32." NAME "." NAME " " NAMES_16          \
-                 ", %16, %17, p, 1, 1, 0, 0;}"                                                     \
-                 : D16(d, 0)                                                                       \
-                 : "l"(a), "l"(b), "r"(adds));                                                     \
-  }                                                                                                \
-  INLINE void multiply_rows(TYPE, float (&d)[32], u64 a, u64 b, int adds) {                        \
-    asm volatile("{.reg .pred p; setp.ne.b32 p, %34, 0; "                                          \
-                 "wgmma.mma_async.sync.aligned.m64n64k16.f32." NAME "." NAME " " NAMES_32          \
-                 ", %32, %33, p, 1, 1, 0, 0;}"                                                     \
-                 : D32(d)                                                                          \
-                 : "l"(a), "l"(b), "r"(adds));                                                     \
-  }                                                                                                \
-  INLINE void multiply_rows(TYPE, float (&d)[64], u64 a, u64 b, int adds) {                        \
-    asm volatile("{.reg .pred p; setp.ne.b32 p, %66, 0; "                                          \
-                 "wgmma.mma_async.sync.aligned.m64n128k16.f32." NAME "." NAME " " NAMES_64         \
-                 ", %64, %65, p, 1, 1, 0, 0;}"                                                     \
-                 : D64(d)                                                                          \
+/* d of 64 x COLUMNS, FLOATS a thread, = or += a of 64 x 16 by the rows of b. The numbers of the
+   operands behind d are A, B and ADDS. */
+#define MULTIPLY_ROWS_BY(TYPE, NAME, COLUMNS, FLOATS, D, NAMES, A, B, ADDS)                        \
+  INLINE void multiply_rows(TYPE, float (&d)[FLOATS], u64 a, u64 b, int adds) {                    \
+    asm volatile("{.reg .pred p; setp.ne.b32 p, %" ADDS ", 0; "                                    \
+                 "wgmma.mma_async.sync.aligned.m64n" COLUMNS "k16.f32." NAME "." NAME " " NAMES    \
+                 ", %" A ", %" B ", p, 1, 1, 0, 0;}"                                               \
+                 : D                                                                               \
                  : "l"(a), "l"(b), "r"(adds));                                                     \
   }
+#define MULTIPLY_ROWS(TYPE, NAME)                                                                  \
+  MULTIPLY_ROWS_BY(TYPE, NAME, "32", 16, D16(d, 0), NAMES_16, "16", "17", "18")                    \
+  MULTIPLY_ROWS_BY(TYPE, NAME, "64", 32, D32(d), NAMES_32, "32", "33", "34")                       \
+  MULTIPLY_ROWS_BY(TYPE, NAME, "128", 64, D64(d), NAMES_64, "64", "65", "66")
 MULTIPLY_ROWS(f16, "f16")
 MULTIPLY_ROWS(bf16, "bf16")
 

@@ -31,13 +31,7 @@ enum { SIDE = 8 };
 
 /* A column's total over the block, right in the threads of the first row. */
 INLINE total_t fold_side(total_t total) {
-  __shared__ total_t side[SIDE][32];
-  __syncthreads();
-  side[threadIdx.y][threadIdx.x] = total;
-  __syncthreads();
-  if (threadIdx.y > 0) return total;
-  for (int k = 1; k < SIDE; k++) total = WR_OP::of(total, side[k][threadIdx.x]);
-  return total;
+  return join_columns<SIDE>(total, [](total_t a, total_t b) { return WR_OP::of(a, b); });
 }
 
 INLINE total_t total_of_column(const WR_A *column, const layout<1> &reduced, i64 begin, i64 end) {
@@ -101,14 +95,13 @@ extern "C" __global__ void packed_columns(target to, const WR_A *a,
                                           const __grid_constant__ layout<1> kept,
                                           const __grid_constant__ layout<1> reduced,
                                           index_t results, i64 n, i64 per_split) {
-  const i64 begin = (i64)blockIdx.y * per_split;
-  const i64 end = begin + per_split < n ? begin + per_split : n;
+  const split_range own = own_split(n, per_split);
   for (index_t first = blockIdx.x * 32 * K; first < results; first += gridDim.x * 32 * K) {
     const index_t r = first + threadIdx.x * K;
     const bool mine = threadIdx.y == 0 && r < results;
     total_t total[K];
     no_totals(total);
-    if (r < results) totals_of_columns(total, a + r, reduced, begin, end);
+    if (r < results) totals_of_columns(total, a + r, reduced, own.begin, own.end);
     fold_sides(total);
     if (gridDim.y > 1) {
 #pragma unroll
@@ -135,21 +128,18 @@ extern "C" __global__ void columns(target to, const WR_A *a,
                                    const __grid_constant__ layout<1> kept,
                                    const __grid_constant__ layout<1> reduced, index_t results,
                                    i64 n, i64 per_split) {
-  const i64 begin = (i64)blockIdx.y * per_split;
-  const i64 end = begin + per_split < n ? begin + per_split : n;
-  for (index_t first = blockIdx.x * 32; first < results; first += gridDim.x * 32) {
-    const index_t r = first + threadIdx.x;
-    const bool mine = threadIdx.y == 0 && r < results;
+  const split_range own = own_split(n, per_split);
+  each_column(results, [&](index_t column, index_t r, bool mine) {
     total_t total = to_total(nothing());
-    if (r < results) total = total_of_column(a + offset_of(kept, r), reduced, begin, end);
+    if (r < results) total = total_of_column(a + offset_of(kept, r), reduced, own.begin, own.end);
     total = fold_side(total);
     if (gridDim.y > 1) {
       if (mine) to.totals[(i64)blockIdx.y * results + r] = total;
-      if (!comes_last(to.counters + first / 32)) continue;
+      if (!comes_last(to.counters + column)) return;
       total = to_total(nothing());
       if (r < results) total = fold_totals<16>(to.totals + r, results, threadIdx.y, SIDE);
       total = fold_side(total);
     }
     if (mine) to.out[r] = finish<WR_B>::of(total);
-  }
+  });
 }

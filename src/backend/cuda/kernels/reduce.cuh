@@ -14,18 +14,10 @@
 
 template <class E>
 struct part_of : total_of<E> {};
-template <>
-struct part_of<float> {
-  typedef float type;
-};
-template <>
-struct part_of<f16> : part_of<float> {};
-template <>
-struct part_of<bf16> : part_of<float> {};
-template <>
-struct part_of<c64> {
-  typedef c64 type;
-};
+TYPE_OF(part_of, float, float)
+TYPE_OF(part_of, f16, float)
+TYPE_OF(part_of, bf16, float)
+TYPE_OF(part_of, c64, c64)
 
 typedef part_of<WR_A>::type part_t;
 typedef total_of<WR_A>::type total_t;
@@ -90,30 +82,18 @@ INLINE z128 max_of(z128 a, z128 b) { return max_complex(a, b); }
 INLINE c64 min_of(c64 a, c64 b) { return min_complex(a, b); }
 INLINE z128 min_of(z128 a, z128 b) { return min_complex(a, b); }
 
-struct op_sum {
-  template <class T>
-  static INLINE T of(T a, T b) {
-    return sum(a, b);
-  }
-};
-struct op_prod {
-  template <class T>
-  static INLINE T of(T a, T b) {
-    return prod(a, b);
-  }
-};
-struct op_max {
-  template <class T>
-  static INLINE T of(T a, T b) {
-    return max_of(a, b);
-  }
-};
-struct op_min {
-  template <class T>
-  static INLINE T of(T a, T b) {
-    return min_of(a, b);
-  }
-};
+#define OPERATION(name, f)         \
+  struct op_##name {               \
+    template <class T>             \
+    static INLINE T of(T a, T b) { \
+      return f(a, b);              \
+    }                              \
+  };
+OPERATION(sum, sum)
+OPERATION(prod, prod)
+OPERATION(max, max_of)
+OPERATION(min, min_of)
+#undef OPERATION
 
 /* ---- neutral elements; for maxima and minima the ends of the element's own range ---- */
 
@@ -145,42 +125,21 @@ struct limits<bf16, P> : real_limits<P> {};
 
 template <class OP, class E>
 struct neutral;
-template <class E>
-struct neutral<op_sum, E> {
-  static INLINE part_t of() { return (part_t)0; }
-};
-template <class E>
-struct neutral<op_prod, E> {
-  static INLINE part_t of() { return (part_t)1; }
-};
-template <class E>
-struct neutral<op_max, E> {
-  static INLINE part_t of() { return limits<E, part_t>::low(); }
-};
-template <class E>
-struct neutral<op_min, E> {
-  static INLINE part_t of() { return limits<E, part_t>::high(); }
-};
-template <>
-struct neutral<op_sum, c64> {
-  static INLINE c64 of() { return make_c64(0, 0); }
-};
-template <>
-struct neutral<op_prod, c64> {
-  static INLINE c64 of() { return make_c64(1, 0); }
-};
-template <>
-struct neutral<op_max, c64> {
-  static INLINE c64 of() {
-    return make_c64(__int_as_float(0xff800000), __int_as_float(0xff800000));
-  }
-};
-template <>
-struct neutral<op_min, c64> {
-  static INLINE c64 of() {
-    return make_c64(__int_as_float(0x7f800000), __int_as_float(0x7f800000));
-  }
-};
+INLINE c64 both_parts(float x) { return make_c64(x, x); }
+#define NEUTRAL(op, real, complex)             \
+  template <class E>                           \
+  struct neutral<op, E> {                      \
+    static INLINE part_t of() { return real; } \
+  };                                           \
+  template <>                                  \
+  struct neutral<op, c64> {                    \
+    static INLINE c64 of() { return complex; } \
+  };
+NEUTRAL(op_sum, (part_t)0, make_c64(0, 0))
+NEUTRAL(op_prod, (part_t)1, make_c64(1, 0))
+NEUTRAL(op_max, (limits<E, part_t>::low()), both_parts(real_limits<float>::low()))
+NEUTRAL(op_min, (limits<E, part_t>::high()), both_parts(real_limits<float>::high()))
+#undef NEUTRAL
 
 INLINE part_t nothing() { return neutral<WR_OP, WR_A>::of(); }
 INLINE part_t fold(part_t a, part_t b) { return WR_OP::of(a, b); }
@@ -281,13 +240,12 @@ INLINE part_t fold_packs(part_t part, const typename FROM::row &row, i64 i) {
 template <class FROM>
 INLINE void reduce_packs(const target &to, const FROM &from, index_t results, i64 n,
                          i64 per_split) {
-  const i64 begin = (i64)blockIdx.y * per_split;
-  const i64 end = begin + per_split < n ? begin + per_split : n;
+  const split_range own = own_split(n, per_split);
   for (index_t r = blockIdx.x; r < results; r += gridDim.x) {
     const typename FROM::row row = from.of(r);
-    const index_t packs = (index_t)(end / K);
+    const index_t packs = (index_t)(own.end / K);
     total_t total = to_total(nothing());
-    index_t i = (index_t)(begin / K) + threadIdx.x;
+    index_t i = (index_t)(own.begin / K) + threadIdx.x;
     for (; i + (UNROLL - 1) * THREADS < packs; i += UNROLL * THREADS) {
       const part_t part = fold_packs<UNROLL, FROM::AHEAD, FROM>(nothing(), row, i);
       total = WR_OP::of(total, to_total(part));
@@ -297,7 +255,7 @@ INLINE void reduce_packs(const target &to, const FROM &from, index_t results, i6
     for (; i < packs; i += THREADS) part = fold_packs<1, 1, FROM>(part, row, i);
     /* Fewer than K are left. */
     const i64 j = (i64)packs * K + threadIdx.x;
-    if (j < end) part = fold(part, to_part(row.one(j)));
+    if (j < own.end) part = fold(part, to_part(row.one(j)));
     put_split(to, r, fold_block(WR_OP::of(total, to_total(part))));
   }
 }
@@ -306,17 +264,16 @@ INLINE void reduce_packs(const target &to, const FROM &from, index_t results, i6
 template <class FROM>
 INLINE void reduce_rows(const target &to, const FROM &from, index_t results, i64 n,
                         i64 per_split) {
-  const i64 begin = (i64)blockIdx.y * per_split;
-  const i64 end = begin + per_split < n ? begin + per_split : n;
+  const split_range own = own_split(n, per_split);
   for (index_t r = blockIdx.x; r < results; r += gridDim.x) {
     const typename FROM::row row = from.of(r);
     total_t total = to_total(nothing());
-    for (i64 j = begin + threadIdx.x; j < end; j += UNROLL * THREADS) {
+    for (i64 j = own.begin + threadIdx.x; j < own.end; j += UNROLL * THREADS) {
       part_t part = nothing();
 #pragma unroll FROM::AHEAD
       for (int u = 0; u < UNROLL; u++) {
         const i64 at = j + u * THREADS;
-        if (at < end) part = fold(part, to_part(row.one(at)));
+        if (at < own.end) part = fold(part, to_part(row.one(at)));
       }
       total = WR_OP::of(total, to_total(part));
     }

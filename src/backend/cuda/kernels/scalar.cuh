@@ -3,6 +3,18 @@
    remainder by 0 is 0, a negative power of a whole number is 1, -1 or 0. Complex functions go
    through double and round once. */
 
+/* What is one expression. */
+#define ONE(result, name, value) \
+  template <class C>             \
+  INLINE result op_##name(C x) { \
+    return value;                \
+  }
+#define TWO(result, name, value)      \
+  template <class C>                  \
+  INLINE result op_##name(C a, C b) { \
+    return value;                     \
+  }
+
 template <class C>
 struct is_signed {
   static const bool value = (C)-1 < (C)0;
@@ -10,71 +22,23 @@ struct is_signed {
 
 /* ---- whole numbers: any type that no overload below takes ---- */
 
-template <class C>
-INLINE C op_negative(C x) {
-  return (C)(0 - (u64)x);
-}
-template <class C>
-INLINE C op_abs(C x) {
-  return x < 0 ? op_negative(x) : x;
-}
-template <class C>
-INLINE C op_sign(C x) {
-  return (C)((x > 0) - (x < 0));
-}
-template <class C>
-INLINE C op_square(C x) {
-  return (C)((u64)x * (u64)x);
-}
-template <class C>
-INLINE C op_ceil(C x) {
-  return x;
-}
-template <class C>
-INLINE C op_floor(C x) {
-  return x;
-}
-template <class C>
-INLINE C op_round(C x) {
-  return x;
-}
-template <class C>
-INLINE bool op_isfinite(C) {
-  return true;
-}
-template <class C>
-INLINE bool op_isinf(C) {
-  return false;
-}
-template <class C>
-INLINE bool op_isnan(C) {
-  return false;
-}
-template <class C>
-INLINE bool op_logical_not(C x) {
-  return x == 0;
-}
+ONE(C, negative, (C)(0 - (u64)x))
+ONE(C, abs, x < 0 ? op_negative(x) : x)
+ONE(C, sign, (C)((x > 0) - (x < 0)))
+ONE(C, square, (C)((u64)x * (u64)x))
+ONE(C, ceil, x)
+ONE(C, floor, x)
+ONE(C, round, x)
+ONE(bool, isfinite, true)
+ONE(bool, isinf, false)
+ONE(bool, isnan, false)
+ONE(bool, logical_not, x == 0)
 
-template <class C>
-INLINE C op_add(C a, C b) {
-  return (C)((u64)a + (u64)b);
-}
-template <class C>
-INLINE C op_subtract(C a, C b) {
-  return (C)((u64)a - (u64)b);
-}
-template <class C>
-INLINE C op_multiply(C a, C b) {
-  return (C)((u64)a * (u64)b);
-}
-template <class C>
-INLINE C op_maximum(C a, C b) {
-  return a > b ? a : b;
-}
-template <class C>
-INLINE C op_minimum(C a, C b) {
-  return a < b ? a : b;
-}
+TWO(C, add, (C)((u64)a + (u64)b))
+TWO(C, subtract, (C)((u64)a - (u64)b))
+TWO(C, multiply, (C)((u64)a * (u64)b))
+TWO(C, maximum, a > b ? a : b)
+TWO(C, minimum, a < b ? a : b)
 template <class C>
 INLINE C op_remainder(C a, C b) {
   if (b == 0 || (is_signed<C>::value && b == (C)-1)) return 0;
@@ -97,60 +61,21 @@ INLINE C op_power(C a, C b) {
   if (b < 0) return (C)(a == 1 ? 1 : a == (C)-1 ? (b & 1 ? -1 : 1) : 0);
   return (C)power_of((u64)a, (u64)b);
 }
-template <class C>
-INLINE bool op_equal(C a, C b) {
-  return a == b;
-}
-template <class C>
-INLINE bool op_equal_nan(C a, C b) {
-  return a == b || (a != a && b != b);
-}
-template <class C>
-INLINE bool op_not_equal(C a, C b) {
-  return a != b;
-}
-template <class C>
-INLINE bool op_greater(C a, C b) {
-  return a > b;
-}
-template <class C>
-INLINE bool op_greater_equal(C a, C b) {
-  return a >= b;
-}
-template <class C>
-INLINE bool op_less(C a, C b) {
-  return a < b;
-}
-template <class C>
-INLINE bool op_less_equal(C a, C b) {
-  return a <= b;
-}
-template <class C>
-INLINE bool op_logical_and(C a, C b) {
-  return (a != 0) & (b != 0);
-}
-template <class C>
-INLINE bool op_logical_or(C a, C b) {
-  return (a != 0) | (b != 0);
-}
+TWO(bool, equal, a == b)
+TWO(bool, equal_nan, a == b || (a != a && b != b))
+TWO(bool, not_equal, a != b)
+TWO(bool, greater, a > b)
+TWO(bool, greater_equal, a >= b)
+TWO(bool, less, a < b)
+TWO(bool, less_equal, a <= b)
+TWO(bool, logical_and, (a != 0) & (b != 0))
+TWO(bool, logical_or, (a != 0) | (b != 0))
 
-template <class C>
-INLINE C op_bitwise_and(C a, C b) {
-  return (C)(a & b);
-}
-template <class C>
-INLINE C op_bitwise_or(C a, C b) {
-  return (C)(a | b);
-}
-template <class C>
-INLINE C op_bitwise_xor(C a, C b) {
-  return (C)(a ^ b);
-}
+TWO(C, bitwise_and, (C)(a & b))
+TWO(C, bitwise_or, (C)(a | b))
+TWO(C, bitwise_xor, (C)(a ^ b))
 /* A count that is negative or past the width shifts everything out. */
-template <class C>
-INLINE C op_left_shift(C a, C b) {
-  return (C)((u64)b < 8 * sizeof(C) ? (u64)a << ((u64)b & 63) : 0);
-}
+TWO(C, left_shift, (C)((u64)b < 8 * sizeof(C) ? (u64)a << ((u64)b & 63) : 0))
 template <class C>
 INLINE C op_right_shift(C a, C b) {
   const u64 width = 8 * sizeof(C);
@@ -165,134 +90,97 @@ INLINE C op_floor_divide(C a, C b) {
   const C q = (C)(a / b);
   return (C)(a % b != 0 && (a < 0) != (b < 0) ? q - 1 : q);
 }
-template <class C>
-INLINE bool op_isneginf(C) {
-  return false;
-}
-template <class C>
-INLINE bool op_isposinf(C) {
-  return false;
-}
-template <class C>
-INLINE C op_bitwise_invert(C x) {
-  return (C)~x;
-}
+ONE(bool, isneginf, false)
+ONE(bool, isposinf, false)
+ONE(C, bitwise_invert, (C)~x)
 
-/* ---- float ---- */
+#undef ONE
+#undef TWO
 
-INLINE float op_abs(float x) { return fabsf(x); }
-INLINE float op_ceil(float x) { return ceilf(x); }
-INLINE float op_cos(float x) { return cosf(x); }
-INLINE float op_erf(float x) { return erff(x); }
-INLINE float op_erfinv(float x) { return erfinvf(x); }
-INLINE float op_exp(float x) { return expf(x); }
-INLINE float op_expm1(float x) { return expm1f(x); }
-INLINE float op_floor(float x) { return floorf(x); }
-INLINE float op_log(float x) { return logf(x); }
-INLINE float op_log1p(float x) { return log1pf(x); }
-INLINE float op_log2(float x) { return log2f(x); }
-INLINE float op_negative(float x) { return -x; }
-INLINE float op_reciprocal(float x) { return 1.0f / x; }
-INLINE float op_round(float x) { return rintf(x); }
-INLINE float op_rsqrt(float x) { return 1.0f / sqrtf(x); }
-INLINE float op_sign(float x) { return (float)((x > 0) - (x < 0)); }
-INLINE float op_sin(float x) { return sinf(x); }
-INLINE float op_sqrt(float x) { return sqrtf(x); }
-INLINE float op_square(float x) { return x * x; }
-INLINE float op_tan(float x) { return tanf(x); }
-INLINE float op_tanh(float x) { return tanhf(x); }
-/* exp is taken of -|x|, which cannot overflow. */
-INLINE float op_sigmoid(float x) {
-  float e = expf(-fabsf(x));
-  return (x < 0 ? e : 1.0f) / (1.0f + e);
-}
-INLINE bool op_isnan(float x) { return x != x; }
-INLINE bool op_isinf(float x) { return fabsf(x) == __int_as_float(0x7f800000); }
-INLINE bool op_isfinite(float x) { return fabsf(x) < __int_as_float(0x7f800000); }
+/* ---- float and double ---- */
 
-INLINE float op_add(float a, float b) { return a + b; }
-INLINE float op_subtract(float a, float b) { return a - b; }
-INLINE float op_multiply(float a, float b) { return a * b; }
-INLINE float op_divide(float a, float b) { return a / b; }
-INLINE float op_maximum(float a, float b) { return a != a || a > b ? a : b; }
-INLINE float op_minimum(float a, float b) { return a != a || a < b ? a : b; }
-INLINE float op_power(float a, float b) { return powf(a, b); }
-/* The sign of the divisor. */
-INLINE float op_remainder(float a, float b) {
-  float r = fmodf(a, b);
-  return r != 0 && (r < 0) != (b < 0) ? r + b : r;
-}
-
-/* ---- double ---- */
-
-INLINE double op_abs(double x) { return fabs(x); }
-INLINE double op_ceil(double x) { return ceil(x); }
-INLINE double op_cos(double x) { return cos(x); }
-INLINE double op_erf(double x) { return erf(x); }
-INLINE double op_erfinv(double x) { return erfinv(x); }
-INLINE double op_exp(double x) { return exp(x); }
-INLINE double op_expm1(double x) { return expm1(x); }
-INLINE double op_floor(double x) { return floor(x); }
-INLINE double op_log(double x) { return log(x); }
-INLINE double op_log1p(double x) { return log1p(x); }
-INLINE double op_log2(double x) { return log2(x); }
-INLINE double op_negative(double x) { return -x; }
-INLINE double op_reciprocal(double x) { return 1.0 / x; }
-INLINE double op_round(double x) { return rint(x); }
-INLINE double op_rsqrt(double x) { return 1.0 / sqrt(x); }
-INLINE double op_sign(double x) { return (double)((x > 0) - (x < 0)); }
-INLINE double op_sin(double x) { return sin(x); }
-INLINE double op_sqrt(double x) { return sqrt(x); }
-INLINE double op_square(double x) { return x * x; }
-INLINE double op_tan(double x) { return tan(x); }
-INLINE double op_tanh(double x) { return tanh(x); }
-INLINE double op_sigmoid(double x) {
-  double e = exp(-fabs(x));
-  return (x < 0 ? e : 1.0) / (1.0 + e);
-}
-INLINE bool op_isnan(double x) { return x != x; }
-INLINE bool op_isinf(double x) {
-  return fabs(x) == __longlong_as_double(0x7ff0000000000000ll);
-}
-INLINE bool op_isfinite(double x) {
-  return fabs(x) < __longlong_as_double(0x7ff0000000000000ll);
-}
-
-INLINE double op_add(double a, double b) { return a + b; }
-INLINE double op_subtract(double a, double b) { return a - b; }
-INLINE double op_multiply(double a, double b) { return a * b; }
-INLINE double op_divide(double a, double b) { return a / b; }
-INLINE double op_maximum(double a, double b) { return a != a || a > b ? a : b; }
-INLINE double op_minimum(double a, double b) { return a != a || a < b ? a : b; }
-INLINE double op_power(double a, double b) { return pow(a, b); }
-INLINE double op_remainder(double a, double b) {
-  double r = fmod(a, b);
-  return r != 0 && (r < 0) != (b < 0) ? r + b : r;
-}
-
-/* ---- float and double alike ---- */
-
+/* A row for both types: a function of CUDA's for each, or the same words. */
 #define REAL(name, for_float, for_double)                  \
   INLINE float op_##name(float x) { return for_float(x); } \
   INLINE double op_##name(double x) { return for_double(x); }
+#define SAME(name, value)                           \
+  INLINE float op_##name(float x) { return value; } \
+  INLINE double op_##name(double x) { return value; }
+#define TEST(name, value)                          \
+  INLINE bool op_##name(float x) { return value; } \
+  INLINE bool op_##name(double x) { return value; }
+#define PAIR(name, value)                                    \
+  INLINE float op_##name(float a, float b) { return value; } \
+  INLINE double op_##name(double a, double b) { return value; }
 
+INLINE float infinity_like(float) { return __int_as_float(0x7f800000); }
+INLINE double infinity_like(double) { return __longlong_as_double(0x7ff0000000000000ll); }
+INLINE float remainder_of(float a, float b) { return fmodf(a, b); }
+INLINE double remainder_of(double a, double b) { return fmod(a, b); }
+
+REAL(abs, fabsf, fabs)
 REAL(arccos, acosf, acos)
 REAL(arccosh, acoshf, acosh)
 REAL(arcsin, asinf, asin)
 REAL(arcsinh, asinhf, asinh)
 REAL(arctan, atanf, atan)
 REAL(arctanh, atanhf, atanh)
+REAL(ceil, ceilf, ceil)
+REAL(cos, cosf, cos)
 REAL(cosh, coshf, cosh)
+REAL(erf, erff, erf)
+REAL(erfinv, erfinvf, erfinv)
+REAL(exp, expf, exp)
+REAL(expm1, expm1f, expm1)
+REAL(floor, floorf, floor)
+REAL(log, logf, log)
 REAL(log10, log10f, log10)
+REAL(log1p, log1pf, log1p)
+REAL(log2, log2f, log2)
+REAL(round, rintf, rint)
+REAL(sin, sinf, sin)
 REAL(sinh, sinhf, sinh)
+REAL(sqrt, sqrtf, sqrt)
+REAL(tan, tanf, tan)
+REAL(tanh, tanhf, tanh)
+SAME(negative, -x)
+SAME(reciprocal, 1 / x)
+SAME(rsqrt, 1 / op_sqrt(x))
+SAME(sign, (x > 0) - (x < 0))
+SAME(square, x * x)
+TEST(isnan, x != x)
+TEST(isinf, op_abs(x) == infinity_like(x))
+TEST(isfinite, op_abs(x) < infinity_like(x))
+TEST(isneginf, x < 0 && op_isinf(x))
+TEST(isposinf, x > 0 && op_isinf(x))
+PAIR(add, a + b)
+PAIR(subtract, a - b)
+PAIR(multiply, a * b)
+PAIR(divide, a / b)
+PAIR(floor_divide, op_floor(a / b))
+PAIR(maximum, a != a || a > b ? a : b)
+PAIR(minimum, a != a || a < b ? a : b)
+
+/* exp is taken of -|x|, which cannot overflow. */
+template <class T>
+INLINE T sigmoid_of(T x) {
+  const T e = op_exp(-op_abs(x));
+  return (x < 0 ? e : 1) / (1 + e);
+}
+SAME(sigmoid, sigmoid_of(x))
+
+/* The sign of the divisor. */
+template <class T>
+INLINE T signed_remainder(T a, T b) {
+  const T r = remainder_of(a, b);
+  return r != 0 && (r < 0) != (b < 0) ? r + b : r;
+}
+PAIR(remainder, signed_remainder(a, b))
+
 INLINE float op_arctan2(float a, float b) { return atan2f(a, b); }
 INLINE double op_arctan2(double a, double b) { return atan2(a, b); }
-INLINE float op_floor_divide(float a, float b) { return floorf(a / b); }
-INLINE double op_floor_divide(double a, double b) { return floor(a / b); }
-INLINE bool op_isneginf(float x) { return x < 0 && op_isinf(x); }
-INLINE bool op_isposinf(float x) { return x > 0 && op_isinf(x); }
-INLINE bool op_isneginf(double x) { return x < 0 && op_isinf(x); }
-INLINE bool op_isposinf(double x) { return x > 0 && op_isinf(x); }
+INLINE float op_power(float a, float b) { return powf(a, b); }
+INLINE double op_power(double a, double b) { return pow(a, b); }
 
 /* log(e^a + e^b) from the greater one; equal infinities are what they are. */
 template <class T>
@@ -301,8 +189,11 @@ INLINE T log_of_sum(T a, T b) {
   const T most = a > b ? a : b;
   return op_isinf(most) ? most : most + op_log1p(op_exp(-op_abs(a - b)));
 }
-INLINE float op_logaddexp(float a, float b) { return log_of_sum(a, b); }
-INLINE double op_logaddexp(double a, double b) { return log_of_sum(a, b); }
+PAIR(logaddexp, log_of_sum(a, b))
+#undef REAL
+#undef SAME
+#undef TEST
+#undef PAIR
 
 /* ---- complex64 ---- */
 
@@ -440,17 +331,13 @@ INLINE c64 op_sqrt(c64 x) { return narrow(z_sqrt(widen(x))); }
 INLINE c64 op_tanh(c64 x) { return narrow(z_tanh(widen(x))); }
 INLINE c64 op_negative(c64 x) { return make_c64(-x.re, -x.im); }
 INLINE c64 op_round(c64 x) { return make_c64(rintf(x.re), rintf(x.im)); }
+INLINE z128 times_i(c64 x) { return make_z128(-(double)x.im, (double)x.re); }
+INLINE c64 by_minus_i(z128 x) { return make_c64((float)x.im, (float)-x.re); }
 /* cos z = cosh(i z), sin z = -i sinh(i z). */
-INLINE c64 op_cos(c64 x) { return narrow(z_cosh(make_z128(-(double)x.im, (double)x.re))); }
-INLINE c64 op_sin(c64 x) {
-  z128 s = z_sinh(make_z128(-(double)x.im, (double)x.re));
-  return make_c64((float)s.im, (float)-s.re);
-}
+INLINE c64 op_cos(c64 x) { return narrow(z_cosh(times_i(x))); }
+INLINE c64 op_sin(c64 x) { return by_minus_i(z_sinh(times_i(x))); }
 /* tan z = -i tanh(i z). */
-INLINE c64 op_tan(c64 x) {
-  z128 t = z_tanh(make_z128(-(double)x.im, (double)x.re));
-  return make_c64((float)t.im, (float)-t.re);
-}
+INLINE c64 op_tan(c64 x) { return by_minus_i(z_tanh(times_i(x))); }
 INLINE c64 op_log2(c64 x) {
   z128 l = z_log(widen(x));
   return make_c64((float)(l.re * 1.4426950408889634), (float)(l.im * 1.4426950408889634));
@@ -485,14 +372,8 @@ INLINE c64 op_arcsinh(c64 x) { return narrow(z_arcsinh(widen(x))); }
 INLINE c64 op_arccosh(c64 x) { return narrow(z_arccosh(widen(x))); }
 INLINE c64 op_arctanh(c64 x) { return narrow(z_arctanh(widen(x))); }
 /* arcsin z = -i arcsinh(i z), arctan z = -i arctanh(i z). */
-INLINE c64 op_arcsin(c64 x) {
-  z128 t = z_arcsinh(make_z128(-(double)x.im, (double)x.re));
-  return make_c64((float)t.im, (float)-t.re);
-}
-INLINE c64 op_arctan(c64 x) {
-  z128 t = z_arctanh(make_z128(-(double)x.im, (double)x.re));
-  return make_c64((float)t.im, (float)-t.re);
-}
+INLINE c64 op_arcsin(c64 x) { return by_minus_i(z_arcsinh(times_i(x))); }
+INLINE c64 op_arctan(c64 x) { return by_minus_i(z_arctanh(times_i(x))); }
 INLINE c64 op_arccos(c64 x) { return narrow(z_arccos(widen(x))); }
 
 INLINE c64 op_add(c64 a, c64 b) { return make_c64(a.re + b.re, a.im + b.im); }

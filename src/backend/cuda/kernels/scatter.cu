@@ -113,20 +113,17 @@ struct by_op_add : by_exchange {
   }
 };
 struct by_op_multiply : by_exchange {};
-struct by_op_maximum : by_exchange {
-  using by_exchange::at;
-  static INLINE void at(u32 *p, u32 x) { atomicMax(p, x); }
-  static INLINE void at(i32 *p, i32 x) { atomicMax(p, x); }
-  static INLINE void at(u64 *p, u64 x) { atomicMax(p, x); }
-  static INLINE void at(i64 *p, i64 x) { atomicMax(p, x); }
-};
-struct by_op_minimum : by_exchange {
-  using by_exchange::at;
-  static INLINE void at(u32 *p, u32 x) { atomicMin(p, x); }
-  static INLINE void at(i32 *p, i32 x) { atomicMin(p, x); }
-  static INLINE void at(u64 *p, u64 x) { atomicMin(p, x); }
-  static INLINE void at(i64 *p, i64 x) { atomicMin(p, x); }
-};
+#define BY_WORDS(name, atomic)                             \
+  struct by_op_##name : by_exchange {                      \
+    using by_exchange::at;                                 \
+    static INLINE void at(u32 *p, u32 x) { atomic(p, x); } \
+    static INLINE void at(i32 *p, i32 x) { atomic(p, x); } \
+    static INLINE void at(u64 *p, u64 x) { atomic(p, x); } \
+    static INLINE void at(i64 *p, i64 x) { atomic(p, x); } \
+  };
+BY_WORDS(maximum, atomicMax)
+BY_WORDS(minimum, atomicMin)
+#undef BY_WORDS
 
 #define BY(op) by_##op
 #define BY_OF(op) BY(op)

@@ -2,36 +2,17 @@
    floats of every width in double; complex64 in two doubles. How an element comes there, and the
    result, rounded once. */
 
-template <class E>
-struct total_of {
-  typedef i64 type;
-};
-template <>
-struct total_of<b8> {
-  typedef u64 type;
-};
-template <>
-struct total_of<u8> : total_of<b8> {};
-template <>
-struct total_of<u16> : total_of<b8> {};
-template <>
-struct total_of<u32> : total_of<b8> {};
-template <>
-struct total_of<u64> : total_of<b8> {};
-template <>
-struct total_of<double> {
-  typedef double type;
-};
-template <>
-struct total_of<float> : total_of<double> {};
-template <>
-struct total_of<f16> : total_of<double> {};
-template <>
-struct total_of<bf16> : total_of<double> {};
-template <>
-struct total_of<c64> {
-  typedef z128 type;
-};
+TYPES(total_of, i64)
+TYPE_OF(total_of, b8, u64)
+TYPE_OF(total_of, u8, u64)
+TYPE_OF(total_of, u16, u64)
+TYPE_OF(total_of, u32, u64)
+TYPE_OF(total_of, u64, u64)
+TYPE_OF(total_of, double, double)
+TYPE_OF(total_of, float, double)
+TYPE_OF(total_of, f16, double)
+TYPE_OF(total_of, bf16, double)
+TYPE_OF(total_of, c64, z128)
 
 template <class T>
 struct element_as {
@@ -56,19 +37,13 @@ struct finish {
     return (E)total;
   }
 };
-template <>
-struct finish<b8> {
-  static INLINE b8 of(u64 total) { return store_as<b8>::of(total); }
-};
-template <>
-struct finish<f16> {
-  static INLINE f16 of(double total) { return to_f16(total); }
-};
-template <>
-struct finish<bf16> {
-  static INLINE bf16 of(double total) { return to_bf16(total); }
-};
-template <>
-struct finish<c64> {
-  static INLINE c64 of(z128 total) { return narrow(total); }
-};
+#define FINISH(E, T, value)                       \
+  template <>                                     \
+  struct finish<E> {                              \
+    static INLINE E of(T total) { return value; } \
+  };
+FINISH(b8, u64, store_as<b8>::of(total))
+FINISH(f16, double, to_f16(total))
+FINISH(bf16, double, to_bf16(total))
+FINISH(c64, z128, narrow(total))
+#undef FINISH

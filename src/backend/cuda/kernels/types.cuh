@@ -70,22 +70,22 @@ INLINE bf16 to_bf16(double x) { return to_bf16(odd_float<double>(x, __double2flo
 
 /* ---- what is computed in, and the way there and back ---- */
 
-template <class E>
-struct compute {
-  typedef E type;
-};
-template <>
-struct compute<b8> {
-  typedef u8 type;
-};
-template <>
-struct compute<f16> {
-  typedef float type;
-};
-template <>
-struct compute<bf16> {
-  typedef float type;
-};
+/* A table of types, what `of` says of E: first of all others, then a row each. */
+#define TYPES(of, T) \
+  template <class E> \
+  struct of {        \
+    typedef T type;  \
+  };
+#define TYPE_OF(of, E, T) \
+  template <>             \
+  struct of<E> {          \
+    typedef T type;       \
+  };
+
+TYPES(compute, E)
+TYPE_OF(compute, b8, u8)
+TYPE_OF(compute, f16, float)
+TYPE_OF(compute, bf16, float)
 
 template <class E>
 INLINE typename compute<E>::type load(E x) {

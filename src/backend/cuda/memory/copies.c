@@ -140,36 +140,33 @@ static struct wr_error *finish(struct transfer *t, struct wr_error *error) {
   return error;
 }
 
-struct wr_error *wr_gpu_write(int index, void *device, const void *host, size_t bytes) {
+/* Between the device and the host: to it where `to` is given, else from it. */
+static struct wr_error *move(int index, const void *device, const void *from, void *to,
+                             size_t bytes) {
   struct wr_gpu *gpu;
   struct transfer t;
   if (bytes == 0) return NULL;
   struct wr_error *error = usable(index, &gpu);
   if (error) return error;
-  wr_cu_address to = (wr_cu_address)(uintptr_t)device;
+  const wr_cu_address at = (wr_cu_address)(uintptr_t)device;
   wr_gpu_enter(gpu);
   error = transfer_start(&t, gpu, bytes);
-  if (!error) {
-    error = t.pieces[0] ? write_pieces(&t, to, host, bytes)
-                        : piece_sent(&t, 0, wr_cu->copy_to_device(to, host, bytes, t.stream));
+  if (!error && t.pieces[0]) {
+    error = to ? read_pieces(&t, to, at, bytes) : write_pieces(&t, at, from, bytes);
+  } else if (!error) {
+    error = piece_sent(&t, 0,
+                       to ? wr_cu->copy_to_host(to, at, bytes, t.stream)
+                          : wr_cu->copy_to_device(at, from, bytes, t.stream));
   }
   return finish(&t, error);
 }
 
+struct wr_error *wr_gpu_write(int index, void *device, const void *host, size_t bytes) {
+  return move(index, device, host, NULL, bytes);
+}
+
 struct wr_error *wr_gpu_read(int index, void *host, const void *device, size_t bytes) {
-  struct wr_gpu *gpu;
-  struct transfer t;
-  if (bytes == 0) return NULL;
-  struct wr_error *error = usable(index, &gpu);
-  if (error) return error;
-  wr_cu_address from = (wr_cu_address)(uintptr_t)device;
-  wr_gpu_enter(gpu);
-  error = transfer_start(&t, gpu, bytes);
-  if (!error) {
-    error = t.pieces[0] ? read_pieces(&t, host, from, bytes)
-                        : piece_sent(&t, 0, wr_cu->copy_to_host(host, from, bytes, t.stream));
-  }
-  return finish(&t, error);
+  return move(index, device, NULL, host, bytes);
 }
 
 struct wr_error *wr_gpu_peer_copy(int to_index, void *to, int from_index, const void *from,

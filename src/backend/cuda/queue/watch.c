@@ -129,17 +129,8 @@ bool wr_gpu_stop(uint64_t deadline_ns) {
   return stopped;
 }
 
-size_t wr_gpu_threads(void) {
-  size_t n = 0;
-  for (int i = 0; i < WR_GPU_MAX && !wr_gpu_forked(); i++) {
-    struct wr_gpu *gpu = wr_gpu_known(i);
-    if (!gpu) continue;
-    wr_mutex_lock(&gpu->lock);
-    n += gpu->queues->watched;
-    wr_mutex_unlock(&gpu->lock);
-  }
-  return n;
-}
+static size_t watched_locked(const struct wr_gpu *gpu) { return gpu->queues->watched; }
+size_t wr_gpu_threads(void) { return wr_gpu_total(watched_locked); }
 
 /* ---- fork ---- */
 
