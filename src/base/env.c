@@ -16,40 +16,31 @@
 #include "base/base.h"
 #include "base/lock.h"
 
-enum variable {
-  VAR_CHECK,
-  VAR_COMPILE_CACHE_BYTES,
-  VAR_DISTRIBUTED_TIMEOUT, /* by wr_env_number */
-  VAR_DUMP_SIGNAL,
-  VAR_FUSE,
-  VAR_GRAPHS,
-  VAR_INFO,
-  VAR_KERNEL_CACHE_BYTES,
-  VAR_NCCL, /* by wr_env_text */
-  VAR_NUM_THREADS,
-  VAR_OPENBLAS,
-  VAR_THREADS,
-  VAR_TORTURE_SEED,
-  VAR_TRACE,
-  VAR_COUNT
-};
+/* A row each: WEIR_<..>, which is VAR_<..> here. DISTRIBUTED_TIMEOUT is read by wr_env_number, NCCL
+   by wr_env_text. */
+#define VARIABLES(ROW)     \
+  ROW(CHECK)               \
+  ROW(COMPILE_CACHE_BYTES) \
+  ROW(DISTRIBUTED_TIMEOUT) \
+  ROW(DUMP_SIGNAL)         \
+  ROW(FUSE)                \
+  ROW(GRAPHS)              \
+  ROW(INFO)                \
+  ROW(KERNEL_CACHE_BYTES)  \
+  ROW(NCCL)                \
+  ROW(NUM_THREADS)         \
+  ROW(OPENBLAS)            \
+  ROW(THREADS)             \
+  ROW(TORTURE_SEED)        \
+  ROW(TRACE)
 
-static const char *const names[VAR_COUNT] = {
-    [VAR_CHECK] = "WEIR_CHECK",
-    [VAR_COMPILE_CACHE_BYTES] = "WEIR_COMPILE_CACHE_BYTES",
-    [VAR_DISTRIBUTED_TIMEOUT] = "WEIR_DISTRIBUTED_TIMEOUT",
-    [VAR_DUMP_SIGNAL] = "WEIR_DUMP_SIGNAL",
-    [VAR_FUSE] = "WEIR_FUSE",
-    [VAR_GRAPHS] = "WEIR_GRAPHS",
-    [VAR_INFO] = "WEIR_INFO",
-    [VAR_KERNEL_CACHE_BYTES] = "WEIR_KERNEL_CACHE_BYTES",
-    [VAR_NCCL] = "WEIR_NCCL",
-    [VAR_NUM_THREADS] = "WEIR_NUM_THREADS",
-    [VAR_OPENBLAS] = "WEIR_OPENBLAS",
-    [VAR_THREADS] = "WEIR_THREADS",
-    [VAR_TORTURE_SEED] = "WEIR_TORTURE_SEED",
-    [VAR_TRACE] = "WEIR_TRACE",
-};
+#define NUMBER(name) VAR_##name,
+enum variable { VARIABLES(NUMBER) VAR_COUNT };
+#undef NUMBER
+
+#define NAME(name) "WEIR_" #name,
+static const char *const names[VAR_COUNT] = {VARIABLES(NAME)};
+#undef NAME
 
 /* A compiled kernel takes 5 to 50 KB: this is all of a few large programs. */
 static const uint64_t kernel_cache_bytes = (uint64_t)256 << 20;

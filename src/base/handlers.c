@@ -40,33 +40,28 @@ struct record {
 static _Thread_local uint8_t closing; /* libraries that are being closed on this thread */
 static _Thread_local bool forks;      /* the thread has the lock, for a fork */
 
-/* The next definition after this one; POSIX says that an address has the bits of a pointer. */
-static void find_next(const char *name, void *function) {
-  void *address = dlsym(RTLD_NEXT, name);
+/* The next definition after this one, which *found remembers: atomic RELAXED, an address by itself,
+   the same whoever finds it. POSIX says that an address has the bits of a pointer. */
+static void find_next(const char *name, wr_atomic_ptr *found, void *function) {
+  void *address = wr_load_relaxed(found);
+  if (!address) {
+    address = dlsym(RTLD_NEXT, name);
+    wr_store_relaxed(found, address);
+  }
   memcpy(function, &address, sizeof address);
 }
 
 static registers next_registers(void) {
-  static wr_atomic_ptr found; /* atomic RELAXED: an address by itself, the same whoever finds it */
-  void *address = wr_load_relaxed(&found);
+  static wr_atomic_ptr found;
   registers next;
-  if (!address) {
-    find_next("__cxa_atexit", &address);
-    wr_store_relaxed(&found, address);
-  }
-  memcpy(&next, &address, sizeof next);
+  find_next("__cxa_atexit", &found, &next);
   return next;
 }
 
 static finalizes next_finalizes(void) {
-  static wr_atomic_ptr found; /* atomic RELAXED: as above */
-  void *address = wr_load_relaxed(&found);
+  static wr_atomic_ptr found;
   finalizes next;
-  if (!address) {
-    find_next("__cxa_finalize", &address);
-    wr_store_relaxed(&found, address);
-  }
-  memcpy(&next, &address, sizeof next);
+  find_next("__cxa_finalize", &found, &next);
   return next;
 }
 

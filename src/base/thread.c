@@ -92,3 +92,17 @@ void wr_ended_join(struct wr_ended ended) {
   pthread_join(ended.thread, NULL);
   wr_cancel_restore(before);
 }
+
+void *wr_ended_leave(struct wr_ended *ended, struct wr_cond *gone, struct wr_mutex *lock) {
+  struct wr_ended before = wr_ended_last(ended);
+  wr_cond_broadcast(gone);
+  wr_mutex_unlock(lock);
+  wr_ended_join(before);
+  return NULL;
+}
+
+void wr_ended_stop(struct wr_ended *ended, struct wr_mutex *lock) {
+  struct wr_ended last = wr_ended_take(ended);
+  wr_mutex_unlock(lock);
+  wr_ended_join(last);
+}

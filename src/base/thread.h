@@ -26,6 +26,8 @@ bool wr_thread_start(void *(*fn)(void *), void *arg, pthread_t *thread);
    over. No thread detaches another, which may be ending just then: glibc's pthread_detach reads the
    thread's block after it has let go of it (sourceware bug 19951). Under a lock of the caller's,
    which is not held while joining. */
+struct wr_cond;
+struct wr_mutex;
 struct wr_ended {
   bool there;
   pthread_t thread;
@@ -38,6 +40,11 @@ struct wr_ended wr_ended_last(struct wr_ended *ended);
 struct wr_ended wr_ended_take(struct wr_ended *ended);
 /* Waits until the thread is gone, if there is one. No point of cancellation. */
 void wr_ended_join(struct wr_ended ended);
+/* All that is left of such a thread, which holds the lock: it becomes the last, tells `gone`, lets
+   go of the lock and joins the one before. Returns what the thread is to return. */
+void *wr_ended_leave(struct wr_ended *ended, struct wr_cond *gone, struct wr_mutex *lock);
+/* All that is left of a stop, which holds the lock: lets go of it and joins the last. */
+void wr_ended_stop(struct wr_ended *ended, struct wr_mutex *lock);
 
 /* The processors of the process: those of its first thread; *bytes is the size of the set. NULL
    when the system does not say, or memory is refused. */

@@ -82,6 +82,12 @@ struct wr_engine {
   void (*end)(struct wr_comm *group); /* frees it, but for what wr_comm_clear frees */
 };
 
+/* What each engine has, by its name. */
+#define WR_ENGINE(engine)                                                    \
+  .name = #engine, .available = engine##_available, .init = engine##_init,   \
+  .channel = engine##_channel, .run = engine##_run, .split = engine##_split, \
+  .fail = engine##_fail, .end = engine##_end
+
 extern const struct wr_engine wr_engine_ring;
 extern const struct wr_engine wr_engine_mpi;
 extern const struct wr_engine wr_engine_nccl;

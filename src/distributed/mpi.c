@@ -590,11 +590,4 @@ static struct wr_error *mpi_split(struct wr_comm **out, struct wr_comm *group, i
   return error ? error : group_new(out, data, control);
 }
 
-const struct wr_engine wr_engine_mpi = {.name = "mpi",
-                                        .available = mpi_available,
-                                        .init = mpi_init,
-                                        .channel = mpi_channel,
-                                        .run = mpi_run,
-                                        .split = mpi_split,
-                                        .fail = mpi_fail,
-                                        .end = mpi_end};
+const struct wr_engine wr_engine_mpi = {WR_ENGINE(mpi)};

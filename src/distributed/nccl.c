@@ -231,15 +231,8 @@ static bool nccl_reduces(enum wr_collective what, enum wr_dtype dtype) {
   return wr_nccl_device()->reduces((enum wr_exchange_kind)what, dtype);
 }
 
-const struct wr_engine wr_engine_nccl = {.name = "nccl",
-                                         .available = nccl_available,
-                                         .configured = nccl_configured,
-                                         .lacks = nccl_lacks,
-                                         .init = nccl_init,
-                                         .device = nccl_device,
-                                         .reduces = nccl_reduces,
-                                         .channel = nccl_channel,
-                                         .run = wr_nccl_run,
-                                         .split = nccl_split,
-                                         .fail = nccl_fail,
-                                         .end = nccl_end};
+static void nccl_run(struct wr_comm *group, int channel) { wr_nccl_run(group, channel); }
+
+const struct wr_engine wr_engine_nccl = {WR_ENGINE(nccl), .configured = nccl_configured,
+                                         .lacks = nccl_lacks, .device = nccl_device,
+                                         .reduces = nccl_reduces};

@@ -171,23 +171,19 @@ static struct wr_error *ring_channel(const struct wr_comm *group, enum wr_collec
   const int after = (group->rank + 1) % group->size;
   const int before = (group->rank + group->size - 1) % group->size;
   *channel = COLLECTIVES;
+  if (what != WR_SEND && what != WR_RECV) return NULL;
   if (what == WR_SEND) {
     *channel = peer == after ? SEND_RIGHT : SEND_LEFT;
-    if (peer == after || peer == before) return NULL;
-    return wr_error_new(WEIR_ERROR_UNSUPPORTED,
-                        "[ring] Send only supported to direct neighbors but tried to send to %d "
-                        "from %d",
-                        peer, group->rank);
-  }
-  if (what == WR_RECV) {
+  } else {
     *channel = peer == before ? RECV_LEFT : RECV_RIGHT;
-    if (peer == after || peer == before) return NULL;
-    return wr_error_new(WEIR_ERROR_UNSUPPORTED,
-                        "[ring] Recv only supported from direct neighbors but tried to recv from "
-                        "%d to %d",
-                        peer, group->rank);
   }
-  return NULL;
+  if (peer == after || peer == before) return NULL;
+  return wr_error_new(WEIR_ERROR_UNSUPPORTED,
+                      what == WR_SEND ? "[ring] Send only supported to direct neighbors but tried "
+                                        "to send to %d from %d"
+                                      : "[ring] Recv only supported from direct neighbors but "
+                                        "tried to recv from %d to %d",
+                      peer, group->rank);
 }
 
 /* ---- begin and end ---- */
@@ -461,11 +457,4 @@ static struct wr_error *ring_split(struct wr_comm **out, struct wr_comm *group, 
   return error;
 }
 
-const struct wr_engine wr_engine_ring = {.name = "ring",
-                                         .available = ring_available,
-                                         .init = ring_init,
-                                         .channel = ring_channel,
-                                         .run = ring_run,
-                                         .split = ring_split,
-                                         .fail = ring_fail,
-                                         .end = ring_end};
+const struct wr_engine wr_engine_ring = {WR_ENGINE(ring)};

@@ -19,42 +19,35 @@ static struct wr_error *wait_for(struct wr_ring_wait *wait, int fd, short events
 
 static bool for_now(ssize_t n) { return n < 0 && (errno == EAGAIN || errno == EINTR); }
 
+/* Adds what a call has moved, which gave n, or waits until the socket is ready for more. Reading
+   nothing is the end of the other side. */
+static struct wr_error *moved(struct wr_ring_wait *wait, int fd, int rank, short events, ssize_t n,
+                              size_t *done) {
+  if (for_now(n)) return wait_for(wait, fd, events, rank);
+  if (n < 0 || (n == 0 && events == POLLIN)) return wr_ring_lost(rank, n < 0 ? errno : 0);
+  *done += (size_t)n;
+  if (n > 0) wr_ring_wait_anew(wait);
+  return NULL;
+}
+
 static struct wr_error *write_all(struct wr_ring_wait *wait, int fd, int rank, const void *data,
                                   size_t bytes) {
-  const char *from = data;
-  while (bytes > 0) {
-    ssize_t n = send(fd, from, bytes, MSG_NOSIGNAL);
-    struct wr_error *error = NULL;
-    if (for_now(n))
-      error = wait_for(wait, fd, POLLOUT, rank);
-    else if (n < 0)
-      error = wr_ring_lost(rank, errno);
-    if (error) return error;
-    if (n <= 0) continue;
-    from += n;
-    bytes -= (size_t)n;
-    wr_ring_wait_anew(wait);
+  struct wr_error *error = NULL;
+  for (size_t at = 0; at < bytes && !error;) {
+    const ssize_t n = send(fd, (const char *)data + at, bytes - at, MSG_NOSIGNAL);
+    error = moved(wait, fd, rank, POLLOUT, n, &at);
   }
-  return NULL;
+  return error;
 }
 
 static struct wr_error *read_all(struct wr_ring_wait *wait, int fd, int rank, void *data,
                                  size_t bytes) {
-  char *to = data;
-  while (bytes > 0) {
-    ssize_t n = recv(fd, to, bytes, 0);
-    struct wr_error *error = NULL;
-    if (for_now(n))
-      error = wait_for(wait, fd, POLLIN, rank);
-    else if (n <= 0)
-      error = wr_ring_lost(rank, n < 0 ? errno : 0);
-    if (error) return error;
-    if (n <= 0) continue;
-    to += n;
-    bytes -= (size_t)n;
-    wr_ring_wait_anew(wait);
+  struct wr_error *error = NULL;
+  for (size_t at = 0; at < bytes && !error;) {
+    const ssize_t n = recv(fd, (char *)data + at, bytes - at, 0);
+    error = moved(wait, fd, rank, POLLIN, n, &at);
   }
-  return NULL;
+  return error;
 }
 
 static struct wr_ring_wait begin(struct wr_comm *group) {

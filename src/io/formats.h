@@ -58,15 +58,26 @@ struct wr_error *wr_npy_parse(const char *header, size_t n, const char *label,
 /* The whole beginning of a file, in memory of wr_alloc; NULL when that is refused. */
 char *wr_npy_header(enum wr_dtype dtype, int ndim, const int32_t *shape, bool fortran, size_t *n);
 
+/* ---- headers ---- */
+
+/* What a parser reads, the first bytes of a file, and where it puts what they say: the maps are
+   empty after an error. */
+struct wr_header {
+  const void *bytes;
+  size_t n;
+  uint64_t size;     /* of the file */
+  const char *label; /* for messages */
+  struct wr_map *arrays;
+  struct wr_map *metadata;
+};
+
 /* ---- safetensors ---- */
 
 enum { WR_SAFETENSORS_LENGTH = 8, WR_SAFETENSORS_MAX = 100000000 };
 
-/* The arrays, struct wr_stored by name, and the metadata, texts by name, both of wr_alloc. The file
-   has `size` bytes, of which the data begin at 8 + n. On an error both maps are empty. */
-struct wr_error *wr_safetensors_parse(const char *header, size_t n, uint64_t size,
-                                      const char *label, struct wr_map *arrays,
-                                      struct wr_map *metadata);
+/* The arrays, struct wr_stored by name, and the metadata, texts by name, both of wr_alloc. The
+   bytes are the text of the header, which begins at 8 in the file; the data begin at 8 + n. */
+struct wr_error *wr_safetensors_parse(const struct wr_header *header);
 /* The name of a type that can be saved; NULL for another. */
 const char *wr_safetensors_dtype(enum wr_dtype dtype);
 /* Frees what a parser gave: values and keys. */
@@ -94,11 +105,9 @@ bool wr_gguf_value_type(enum wr_dtype dtype, uint32_t *type);
    say nothing. False for a value that is none. */
 bool wr_gguf_alignment(const struct wr_gguf_value *value, uint64_t *alignment);
 
-/* Arrays are struct wr_stored by name, metadata struct wr_gguf_value. `bytes` are the first `n` of
-   the `size` that the file has. Where the header goes on behind them *wanted is how many are needed
-   at least, and both maps are empty, as on an error; else it is 0. */
-struct wr_error *wr_gguf_parse(const unsigned char *bytes, size_t n, uint64_t size,
-                               const char *label, struct wr_map *arrays, struct wr_map *metadata,
-                               uint64_t *wanted);
+/* Arrays are struct wr_stored by name, metadata struct wr_gguf_value. Where the header goes on
+   behind its bytes *wanted is how many are needed at least, and both maps are empty, as on an
+   error; else it is 0. */
+struct wr_error *wr_gguf_parse(const struct wr_header *header, uint64_t *wanted);
 
 #endif

@@ -51,36 +51,31 @@ bool wr_gguf_value_type(enum wr_dtype dtype, uint32_t *type) {
 }
 
 struct cursor {
-  const unsigned char *bytes;
-  size_t n;
-  uint64_t size;   /* of the file */
-  uint64_t at;     /* at most n */
+  const struct wr_header *header;
+  uint64_t at;     /* at most the header's bytes */
   uint64_t wanted; /* 0, or where the bytes were not enough */
-  const char *label;
-  struct wr_map *arrays;
-  struct wr_map *metadata;
   uint64_t alignment;
 };
 
 /* ---- taking bytes ---- */
 
 static struct wr_error *wrong(const struct cursor *c, const char *what) {
-  return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "[load_gguf] gguf_init failed: %s: %s", c->label,
-                      what);
+  return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "[load_gguf] gguf_init failed: %s: %s",
+                      c->header->label, what);
 }
 
 /* The next `n` bytes; NULL without an error where they are not at hand. */
 static const unsigned char *take(struct cursor *c, uint64_t n, struct wr_error **error) {
   if (*error || c->wanted) return NULL;
-  if (n > c->size - c->at) {
+  if (n > c->header->size - c->at) {
     *error = wrong(c, "the file ends inside its header");
     return NULL;
   }
-  if (n > c->n - c->at) {
+  if (n > c->header->n - c->at) {
     c->wanted = c->at + n;
     return NULL;
   }
-  const unsigned char *found = c->bytes + c->at;
+  const unsigned char *found = (const unsigned char *)c->header->bytes + c->at;
   c->at += n;
   return found;
 }
@@ -255,7 +250,7 @@ static void take_pair(struct cursor *c, struct wr_error **error) {
   if (value && *error) {
     wr_free(value);
   } else if (value) {
-    put(c->metadata, name, value, error);
+    put(c->header->metadata, name, value, error);
   }
   wr_free(name);
 }
@@ -275,7 +270,7 @@ static void put_array(struct cursor *c, const char *name, const struct wr_stored
   struct wr_stored *copy = *error ? NULL : wr_alloc(sizeof *copy);
   if (copy) {
     *copy = *stored;
-    put(c->arrays, name, copy, error);
+    put(c->header->arrays, name, copy, error);
   } else if (!*error) {
     *error = wr_error_out_of_memory();
   }
@@ -378,15 +373,15 @@ static void take_tensor(struct cursor *c, struct wr_error **error) {
 /* Offsets from the file's beginning, inside the file. */
 static void place_tensors(struct cursor *c, struct wr_error **error) {
   uint64_t begin = (c->at + c->alignment - 1) / c->alignment * c->alignment;
-  for (size_t i = 0; i < c->arrays->count && !*error; i++) {
-    struct wr_stored *stored = c->arrays->entries[i].value;
+  for (size_t i = 0; i < c->header->arrays->count && !*error; i++) {
+    struct wr_stored *stored = c->header->arrays->entries[i].value;
     uint64_t bytes = stored_bytes(stored), end;
     if (__builtin_add_overflow(stored->offset, begin, &stored->offset) ||
-        __builtin_add_overflow(stored->offset, bytes, &end) || (bytes && end > c->size)) {
+        __builtin_add_overflow(stored->offset, bytes, &end) || (bytes && end > c->header->size)) {
       *error = wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
                             "[load_gguf] tensor %.200s lies outside of %s. Perhaps an incomplete "
                             "download or corrupt file?",
-                            c->arrays->entries[i].key, c->label);
+                            c->header->arrays->entries[i].key, c->header->label);
     }
   }
 }
@@ -406,23 +401,15 @@ static void read_header(struct cursor *c, struct wr_error **error) {
   if (!*error && !c->wanted) place_tensors(c, error);
 }
 
-struct wr_error *wr_gguf_parse(const unsigned char *bytes, size_t n, uint64_t size,
-                               const char *label, struct wr_map *arrays, struct wr_map *metadata,
-                               uint64_t *wanted) {
-  struct cursor c = {.bytes = bytes,
-                     .n = n,
-                     .size = size,
-                     .label = label,
-                     .arrays = arrays,
-                     .metadata = metadata,
-                     .alignment = ALIGNMENT};
+struct wr_error *wr_gguf_parse(const struct wr_header *header, uint64_t *wanted) {
+  struct cursor c = {.header = header, .alignment = ALIGNMENT};
   struct wr_error *error = NULL;
-  *arrays = *metadata = (struct wr_map){0};
+  *header->arrays = *header->metadata = (struct wr_map){0};
   read_header(&c, &error);
   *wanted = error ? 0 : c.wanted;
   if (error || c.wanted) {
-    wr_formats_end(arrays);
-    wr_formats_end(metadata);
+    wr_formats_end(header->arrays);
+    wr_formats_end(header->metadata);
   }
   return error;
 }

@@ -61,6 +61,23 @@ struct wr_error *wr_load_npy(struct wr_node **out, struct wr_reader *reader,
   return error;
 }
 
+/* ---- what the formats have in common ---- */
+
+/* Reads what the header says of arrays and metadata. */
+typedef struct wr_error *(*header_fn)(struct wr_map *arrays, struct wr_map *metadata,
+                                      struct wr_reader *reader);
+
+static struct wr_error *load(const char *function, header_fn header, struct wr_map *arrays,
+                             struct wr_map *metadata, struct wr_reader *reader,
+                             struct wr_stream *stream) {
+  *arrays = *metadata = (struct wr_map){0};
+  struct wr_error *error = check_good(reader, function);
+  if (!error) error = header(arrays, metadata, reader);
+  if (!error) error = wr_load_arrays(arrays, reader, stream);
+  if (error) wr_formats_end(metadata);
+  return error;
+}
+
 /* ---- safetensors ---- */
 
 static struct wr_error *safetensors_length(struct wr_reader *reader, uint64_t *length,
@@ -92,7 +109,8 @@ static struct wr_error *safetensors_header(struct wr_map *arrays, struct wr_map 
   if (!header) return wr_error_out_of_memory();
   error = reader->kind->read(reader, header, (size_t)length);
   if (!error) {
-    error = wr_safetensors_parse(header, (size_t)length, size, label_of(reader), arrays, metadata);
+    error = wr_safetensors_parse(
+        &(struct wr_header){header, (size_t)length, size, label_of(reader), arrays, metadata});
   }
   wr_free(header);
   return error;
@@ -100,12 +118,7 @@ static struct wr_error *safetensors_header(struct wr_map *arrays, struct wr_map 
 
 struct wr_error *wr_load_safetensors(struct wr_map *arrays, struct wr_map *metadata,
                                      struct wr_reader *reader, struct wr_stream *stream) {
-  *arrays = *metadata = (struct wr_map){0};
-  struct wr_error *error = check_good(reader, "load_safetensors");
-  if (!error) error = safetensors_header(arrays, metadata, reader);
-  if (!error) error = wr_load_arrays(arrays, reader, stream);
-  if (error) wr_formats_end(metadata);
-  return error;
+  return load("load_safetensors", safetensors_header, arrays, metadata, reader, stream);
 }
 
 /* ---- gguf ---- */
@@ -128,7 +141,9 @@ static struct wr_error *gguf_header(struct wr_map *arrays, struct wr_map *metada
                  : wr_error_out_of_memory();
     have = wanted;
     if (!error) {
-      error = wr_gguf_parse(bytes, (size_t)have, size, label_of(reader), arrays, metadata, &wanted);
+      error = wr_gguf_parse(
+          &(struct wr_header){bytes, (size_t)have, size, label_of(reader), arrays, metadata},
+          &wanted);
     }
   }
   wr_free(bytes);
@@ -137,10 +152,5 @@ static struct wr_error *gguf_header(struct wr_map *arrays, struct wr_map *metada
 
 struct wr_error *wr_load_gguf(struct wr_map *arrays, struct wr_map *metadata,
                               struct wr_reader *reader, struct wr_stream *stream) {
-  *arrays = *metadata = (struct wr_map){0};
-  struct wr_error *error = check_good(reader, "load_gguf");
-  if (!error) error = gguf_header(arrays, metadata, reader);
-  if (!error) error = wr_load_arrays(arrays, reader, stream);
-  if (error) wr_formats_end(metadata);
-  return error;
+  return load("load_gguf", gguf_header, arrays, metadata, reader, stream);
 }

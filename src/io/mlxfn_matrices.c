@@ -140,45 +140,49 @@ static void put_solve(struct wr_fn_step *s) {
   s->id = wr_fn_step_two(s, WR_FN_Matmul, inverted, b, &s->out);
 }
 
+static void put_vectors(struct wr_fn_step *s) {
+  wr_fn_step_flag(s, ((const struct wr_vectors_params *)s->params)->vectors);
+}
+
+static void put_eigh(struct wr_fn_step *s) {
+  const struct wr_eigh_params *p = s->params;
+  wr_fn_put_text(&s->state, p->upper ? "U" : "L");
+  wr_fn_step_flag(s, p->vectors);
+}
+
+static void put_triangle(struct wr_fn_step *s) {
+  wr_fn_step_flag(s, ((const struct wr_triangle_params *)s->params)->upper);
+}
+
+/* What MLX has too, or as good as: what the parameters say, and what it is called. */
+static const struct {
+  enum wr_op op;
+  enum wr_fn_kind kind;
+  void (*parameters)(struct wr_fn_step *s); /* NULL: none */
+} same[] = {
+    {WR_OP_CHOLESKY, WR_FN_Cholesky, put_triangle},
+    {WR_OP_EIG, WR_FN_Eig, put_vectors},
+    {WR_OP_EIGH, WR_FN_Eigh, put_eigh},
+    {WR_OP_LU, WR_FN_LU, NULL},
+    {WR_OP_LU_FACTOR, WR_FN_LUFactor, NULL},
+    {WR_OP_QR, WR_FN_QRF, NULL},
+    {WR_OP_SVD, WR_FN_SVD, put_vectors},
+};
+
 void wr_fn_step_linalg(struct wr_fn_step *s) {
-  const struct wr_eigh_params *eigh = s->params;
-  const struct wr_vectors_params *vectors = s->params;
   const struct wr_triangle_params *triangle = s->params;
-  switch ((int)s->op) {
-    case WR_OP_LU:
-      put_parts(s, WR_FN_LU);
-      return;
-    case WR_OP_LU_FACTOR:
-      put_parts(s, WR_FN_LUFactor);
-      return;
-    case WR_OP_QR:
-      put_parts(s, WR_FN_QRF);
-      return;
-    case WR_OP_SVD:
-      wr_fn_step_flag(s, vectors->vectors);
-      put_parts(s, WR_FN_SVD);
-      return;
-    case WR_OP_EIG:
-      wr_fn_step_flag(s, vectors->vectors);
-      put_parts(s, WR_FN_Eig);
-      return;
-    case WR_OP_EIGH:
-      wr_fn_put_text(&s->state, eigh->upper ? "U" : "L");
-      wr_fn_step_flag(s, eigh->vectors);
-      put_parts(s, WR_FN_Eigh);
-      return;
-    case WR_OP_INV:
-      s->id = inverse(s, s->in[0], false, false, &s->out);
-      return;
-    case WR_OP_TRI_INV:
-      s->id = inverse(s, s->in[0], true, triangle->upper, &s->out);
-      return;
-    case WR_OP_CHOLESKY:
-      wr_fn_step_flag(s, triangle->upper);
-      put_parts(s, WR_FN_Cholesky);
-      return;
-    default:
-      put_solve(s);
+  for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
+    if (same[i].op != s->op) continue;
+    if (same[i].parameters) same[i].parameters(s);
+    put_parts(s, same[i].kind);
+    return;
+  }
+  if (s->op == WR_OP_INV) {
+    s->id = inverse(s, s->in[0], false, false, &s->out);
+  } else if (s->op == WR_OP_TRI_INV) {
+    s->id = inverse(s, s->in[0], true, triangle->upper, &s->out);
+  } else {
+    put_solve(s);
   }
 }
 

@@ -160,39 +160,35 @@ static void put_fft(struct wr_fn_step *s) {
   s->id = wr_fn_step_two(s, WR_FN_Multiply, s->id, wr_fn_step_number(s, factor, &s->out), &s->out);
 }
 
+static void put_sort(struct wr_fn_step *s) {
+  wr_fn_step_i32(s, ((const struct wr_axis_params *)s->params)->axis);
+  wr_fn_step_whole(s, s->op == WR_OP_SORT ? WR_FN_Sort : WR_FN_ArgSort);
+}
+
+static void put_partition(struct wr_fn_step *s) {
+  const struct wr_partition_params *p = s->params;
+  wr_fn_step_i32(s, p->kth);
+  wr_fn_step_i32(s, p->axis);
+  wr_fn_step_whole(s, WR_FN_Partition);
+}
+
+static void put_softmax(struct wr_fn_step *s) {
+  wr_fn_step_flag(s, ((const struct wr_softmax_params *)s->params)->precise);
+  wr_fn_step_whole(s, WR_FN_Softmax);
+}
+
+typedef void put_fn(struct wr_fn_step *s);
+
 static void put_along_axis(struct wr_fn_step *s) {
-  const struct wr_partition_params *partition = s->params;
-  switch ((int)s->op) {
-    case WR_OP_ARGMAX:
-    case WR_OP_ARGMIN:
-      put_arg_reduce(s);
-      return;
-    case WR_OP_SCAN:
-      put_scan(s);
-      return;
-    case WR_OP_SORT:
-    case WR_OP_ARGSORT:
-      wr_fn_step_i32(s, ((const struct wr_axis_params *)s->params)->axis);
-      wr_fn_step_whole(s, s->op == WR_OP_SORT ? WR_FN_Sort : WR_FN_ArgSort);
-      return;
-    case WR_OP_PARTITION:
-      wr_fn_step_i32(s, partition->kth);
-      wr_fn_step_i32(s, partition->axis);
-      wr_fn_step_whole(s, WR_FN_Partition);
-      return;
-    case WR_OP_SOFTMAX:
-      wr_fn_step_flag(s, ((const struct wr_softmax_params *)s->params)->precise);
-      wr_fn_step_whole(s, WR_FN_Softmax);
-      return;
-    case WR_OP_LOGSUMEXP:
-      put_logsumexp(s);
-      return;
-    case WR_OP_FFT:
-      put_fft(s);
-      return;
-    default:
-      put_reduce(s);
-  }
+  static put_fn *const rows[WR_OP_COUNT] = {
+      [WR_OP_ARGMAX] = put_arg_reduce, [WR_OP_ARGMIN] = put_arg_reduce,
+      [WR_OP_SCAN] = put_scan,         [WR_OP_SORT] = put_sort,
+      [WR_OP_ARGSORT] = put_sort,      [WR_OP_PARTITION] = put_partition,
+      [WR_OP_SOFTMAX] = put_softmax,   [WR_OP_LOGSUMEXP] = put_logsumexp,
+      [WR_OP_FFT] = put_fft,
+  };
+  put_fn *put = rows[s->op];
+  (put ? put : put_reduce)(s);
 }
 
 /* ---- views ---- */
@@ -245,55 +241,58 @@ static void put_diagonal(struct wr_fn_step *s) {
   put_by_strides(s, strides, offset);
 }
 
-static void put_view(struct wr_fn_step *s) {
-  const struct wr_axes_params *axes = s->params;
-  switch ((int)s->op) {
-    case WR_OP_CUSTOM:  /* the result of a call, which stands beside it */
-    case WR_OP_DEPENDS: /* an order, and no value */
-      s->id = s->in[0];
-      return;
-    case WR_OP_AS_STRIDED:
-      put_as_strided(s);
-      return;
-    case WR_OP_DIAGONAL:
-      put_diagonal(s);
-      return;
-    case WR_OP_BROADCAST_TO:
-      s->id = broadcast(s, s->in[0], &s->out);
-      return;
-    case WR_OP_EXPAND_DIMS:
-    case WR_OP_SQUEEZE:
-      axes_of(s, ((const struct wr_axis_set_params *)s->params)->axes);
-      wr_fn_step_whole(s, s->op == WR_OP_SQUEEZE ? WR_FN_Squeeze : WR_FN_ExpandDims);
-      return;
-    case WR_OP_FLATTEN:
-    case WR_OP_RESHAPE:
-      s->id = reshaped(s, s->in[0], &s->out);
-      return;
-    case WR_OP_SLICE:
-    case WR_OP_SPLIT:
-      put_slice_range(s, s->params, &s->out);
-      wr_fn_step_whole(s, WR_FN_Slice);
-      return;
-    case WR_OP_STOP_GRADIENT:
-      wr_fn_step_whole(s, WR_FN_StopGradient);
-      return;
-    case WR_OP_TRANSPOSE:
-      u64(s, (uint64_t)s->out.ndim);
-      for (int d = 0; d < s->out.ndim; d++) wr_fn_step_i32(s, axes->axes[d]);
-      wr_fn_step_whole(s, WR_FN_Transpose);
-      return;
-    case WR_OP_VIEW:
-      if (((const struct wr_view_params *)s->params)->at >= 0) {
-        wr_fn_step_quantized(s);
-        return;
-      }
-      wr_fn_put_dtype(&s->state, s->out.dtype);
-      wr_fn_step_whole(s, WR_FN_View);
-      return;
-    default:
-      wr_fn_step_unable(s);
+/* The result of a call, which stands beside it; an order, and no value. */
+static void put_none(struct wr_fn_step *s) { s->id = s->in[0]; }
+
+static void put_broadcast(struct wr_fn_step *s) { s->id = broadcast(s, s->in[0], &s->out); }
+static void put_reshaped(struct wr_fn_step *s) { s->id = reshaped(s, s->in[0], &s->out); }
+static void put_stop_gradient(struct wr_fn_step *s) { wr_fn_step_whole(s, WR_FN_StopGradient); }
+
+static void put_axes_of_one(struct wr_fn_step *s) {
+  axes_of(s, ((const struct wr_axis_set_params *)s->params)->axes);
+  wr_fn_step_whole(s, s->op == WR_OP_SQUEEZE ? WR_FN_Squeeze : WR_FN_ExpandDims);
+}
+
+static void put_slice(struct wr_fn_step *s) {
+  put_slice_range(s, s->params, &s->out);
+  wr_fn_step_whole(s, WR_FN_Slice);
+}
+
+static void put_transpose(struct wr_fn_step *s) {
+  const struct wr_axes_params *p = s->params;
+  u64(s, (uint64_t)s->out.ndim);
+  for (int d = 0; d < s->out.ndim; d++) wr_fn_step_i32(s, p->axes[d]);
+  wr_fn_step_whole(s, WR_FN_Transpose);
+}
+
+static void put_bytes_as(struct wr_fn_step *s) {
+  if (((const struct wr_view_params *)s->params)->at >= 0) {
+    wr_fn_step_quantized(s);
+    return;
   }
+  wr_fn_put_dtype(&s->state, s->out.dtype);
+  wr_fn_step_whole(s, WR_FN_View);
+}
+
+static void put_view(struct wr_fn_step *s) {
+  static put_fn *const rows[WR_OP_COUNT] = {
+      [WR_OP_CUSTOM] = put_none,
+      [WR_OP_DEPENDS] = put_none,
+      [WR_OP_AS_STRIDED] = put_as_strided,
+      [WR_OP_DIAGONAL] = put_diagonal,
+      [WR_OP_BROADCAST_TO] = put_broadcast,
+      [WR_OP_EXPAND_DIMS] = put_axes_of_one,
+      [WR_OP_SQUEEZE] = put_axes_of_one,
+      [WR_OP_FLATTEN] = put_reshaped,
+      [WR_OP_RESHAPE] = put_reshaped,
+      [WR_OP_SLICE] = put_slice,
+      [WR_OP_SPLIT] = put_slice,
+      [WR_OP_STOP_GRADIENT] = put_stop_gradient,
+      [WR_OP_TRANSPOSE] = put_transpose,
+      [WR_OP_VIEW] = put_bytes_as,
+  };
+  put_fn *put = rows[s->op];
+  (put ? put : wr_fn_step_unable)(s);
 }
 
 /* ---- by index, and copies ---- */
@@ -351,9 +350,16 @@ static void put_scatter(struct wr_fn_step *s) {
   wr_fn_step_whole(s, WR_FN_Scatter);
 }
 
+static void put_arange(struct wr_fn_step *s) {
+  const struct wr_arange_params *p = s->params;
+  f64(s, p->start);
+  f64(s, p->start + (double)wr_node_size(s->like) * p->step);
+  f64(s, p->step);
+  wr_fn_step_whole(s, WR_FN_Arange);
+}
+
 static void put_copy(struct wr_fn_step *s) {
   const struct wr_slice_update_params *update = s->params;
-  const struct wr_arange_params *arange = s->params;
   struct wr_fn_value part;
   switch ((int)s->op) {
     case WR_OP_ASTYPE:
@@ -374,10 +380,7 @@ static void put_copy(struct wr_fn_step *s) {
       wr_fn_step_whole(s, WR_FN_SliceUpdate);
       return;
     case WR_OP_ARANGE:
-      f64(s, arange->start);
-      f64(s, arange->start + (double)wr_node_size(s->like) * arange->step);
-      f64(s, arange->step);
-      wr_fn_step_whole(s, WR_FN_Arange);
+      put_arange(s);
       return;
     case WR_OP_GATHER:
       put_gather(s);

@@ -33,12 +33,9 @@ void wr_formats_end(struct wr_map *map) {
 
 /* What a parse carries along. */
 struct header {
+  const struct wr_header *of;
   struct wr_json json;
-  const char *label;
   uint64_t begin; /* of the data, in the file */
-  uint64_t size;  /* of the file */
-  struct wr_map *arrays;
-  struct wr_map *metadata;
 };
 
 /* One array's members as they are read. */
@@ -53,12 +50,12 @@ static struct wr_error *json_error(const struct header *h) {
   if (!h->json.fault) return wr_error_out_of_memory();
   return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
                       "[load_safetensors] Invalid json metadata %s: %s at byte %zu of the header",
-                      h->label, h->json.fault, h->json.at);
+                      h->of->label, h->json.fault, h->json.at);
 }
 
 static struct wr_error *invalid(const struct header *h, const char *name, const char *what) {
   return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "[load_safetensors] Tensor '%.200s' in %s: %s",
-                      name, h->label, what);
+                      name, h->of->label, what);
 }
 
 static struct wr_error *twice(const struct header *h, const char *name) {
@@ -87,7 +84,7 @@ static struct wr_error *read_metadata(struct header *h) {
   for (bool first = true; wr_json_next(j, '}', first); first = false) {
     char *name = wr_json_name(j);
     char *text = name ? wr_json_text(j) : NULL;
-    struct wr_error *error = text ? put(h, h->metadata, name, text) : json_error(h);
+    struct wr_error *error = text ? put(h, h->of->metadata, name, text) : json_error(h);
     wr_free(name);
     if (error) return error;
   }
@@ -187,7 +184,7 @@ static struct wr_error *check_place(const struct header *h, struct entry *e, con
                         name, (unsigned long long)at[0], (unsigned long long)at[1],
                         (unsigned long long)bytes);
   }
-  if (at[1] > h->size - h->begin) {
+  if (at[1] > h->of->size - h->begin) {
     return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
                         "[load_safetensors] Tensor '%.200s' data offsets (%llu, %llu) exceeding "
                         "the size of the file. Perhaps an incomplete download or corrupt file?",
@@ -204,7 +201,7 @@ static struct wr_error *read_array(struct header *h, const char *name) {
   if (error) return error;
   struct wr_stored *stored = wr_alloc(sizeof *stored);
   if (stored) *stored = e.stored;
-  return put(h, h->arrays, name, stored);
+  return put(h, h->of->arrays, name, stored);
 }
 
 /* ---- the header ---- */
@@ -227,20 +224,15 @@ static struct wr_error *read_all(struct header *h) {
   return wr_json_end(j) ? NULL : json_error(h);
 }
 
-struct wr_error *wr_safetensors_parse(const char *header, size_t n, uint64_t size,
-                                      const char *label, struct wr_map *arrays,
-                                      struct wr_map *metadata) {
-  struct header h = {.json = {.text = header, .n = n},
-                     .label = label,
-                     .begin = WR_SAFETENSORS_LENGTH + (uint64_t)n,
-                     .size = size,
-                     .arrays = arrays,
-                     .metadata = metadata};
-  *arrays = *metadata = (struct wr_map){0};
+struct wr_error *wr_safetensors_parse(const struct wr_header *header) {
+  struct header h = {.of = header,
+                     .json = {.text = header->bytes, .n = header->n},
+                     .begin = WR_SAFETENSORS_LENGTH + (uint64_t)header->n};
+  *header->arrays = *header->metadata = (struct wr_map){0};
   struct wr_error *error = read_all(&h);
   if (error) {
-    wr_formats_end(arrays);
-    wr_formats_end(metadata);
+    wr_formats_end(header->arrays);
+    wr_formats_end(header->metadata);
   }
   return error;
 }

@@ -65,12 +65,8 @@ static void *blocking_main(void *arg) {
     wr_run_users_code(work->run, work);
     wr_mutex_lock(&pool.lock);
   }
-  struct wr_ended before = wr_ended_last(&pool.ended);
   pool.threads--;
-  wr_cond_broadcast(&pool.done);
-  wr_mutex_unlock(&pool.lock);
-  wr_ended_join(before);
-  return NULL;
+  return wr_ended_leave(&pool.ended, &pool.done, &pool.lock);
 }
 
 /* False, with errno, when there is none and the system refuses one. */
@@ -91,9 +87,7 @@ struct wr_error *wr_blocking_submit(struct wr_blocking *work) {
     wr_cond_signal(&pool.wake);
   }
   wr_mutex_unlock(&pool.lock);
-  if (refusal == 0) return NULL;
-  if (refusal == ENOMEM) return wr_error_out_of_memory();
-  return wr_error_new(WEIR_ERROR_STATE, "the system refuses the thread that it would block");
+  return wr_thread_refused(refusal, "that it would block");
 }
 
 /* Work may be queued that no thread comes to until this one goes on, and this one may be waiting
@@ -118,9 +112,7 @@ bool wr_blocking_stop(uint64_t deadline_ns) {
     in_time = wr_cond_wait_until(&pool.done, &pool.lock, deadline_ns);
   }
   pool.stopping--;
-  struct wr_ended ended = wr_ended_take(&pool.ended);
-  wr_mutex_unlock(&pool.lock);
-  wr_ended_join(ended);
+  wr_ended_stop(&pool.ended, &pool.lock);
   return in_time;
 }
 

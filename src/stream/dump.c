@@ -119,25 +119,19 @@ static void thread_name(const struct wr_doing_look *look, char text[WR_DUMP_WORD
 static void tell_doing(const struct wr_doing_look *look, char text[WR_DUMP_WORDS]) {
   char of[WR_DUMP_WORDS / 2];
   wr_peek_text(of, look->text, sizeof of);
-  switch (look->kind) {
-    case WR_DOING_USERS:
-      snprintf(text, WR_DUMP_WORDS, "runs the user's %s at %p", of, look->of);
-      break;
-    case WR_DOING_READ:
-      snprintf(text, WR_DUMP_WORDS, "reads from %s", of);
-      break;
-    case WR_DOING_COMPILE:
-      snprintf(text, WR_DUMP_WORDS, "has NVRTC compile %s", of);
-      break;
-    case WR_DOING_OPEN:
-      snprintf(text, WR_DUMP_WORDS, "opens the library %s", of);
-      break;
-    case WR_DOING_COLLECTIVE:
-      snprintf(text, WR_DUMP_WORDS, "waits for other processes, in %s", of);
-      break;
-    default:
-      snprintf(text, WR_DUMP_WORDS, "is at something");
-      break;
+  static const struct {
+    enum wr_doing_kind kind;
+    const char *does; /* what stands behind it is the name of */
+  } rows[] = {{WR_DOING_READ, "reads from"},
+              {WR_DOING_COMPILE, "has NVRTC compile"},
+              {WR_DOING_OPEN, "opens the library"},
+              {WR_DOING_COLLECTIVE, "waits for other processes, in"}};
+  snprintf(text, WR_DUMP_WORDS, "is at something");
+  if (look->kind == WR_DOING_USERS) {
+    snprintf(text, WR_DUMP_WORDS, "runs the user's %s at %p", of, look->of);
+  }
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    if (rows[i].kind == look->kind) snprintf(text, WR_DUMP_WORDS, "%s %s", rows[i].does, of);
   }
 }
 

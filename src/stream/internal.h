@@ -219,6 +219,10 @@ void wr_pool_init(void);
 /* Calls fn(data), a callback or a destructor of the user's; no lock is held. */
 void wr_run_users_code(void (*fn)(void *), void *data);
 
+/* The error where starting one of the threads below failed for this reason of errno's; NULL for 0.
+   `which` says which thread. */
+struct wr_error *wr_thread_refused(int refusal, const char *which);
+
 size_t wr_blocking_threads(void);
 /* Ends the threads once there is nothing left for them; false at the deadline. */
 bool wr_blocking_stop(uint64_t deadline_ns);

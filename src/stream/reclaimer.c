@@ -65,11 +65,7 @@ static void *reclaimer_main(void *arg) {
     wr_cond_broadcast(&reclaimer.done);
   }
   reclaimer.running = false;
-  struct wr_ended before = wr_ended_last(&reclaimer.ended);
-  wr_cond_broadcast(&reclaimer.done);
-  wr_mutex_unlock(&reclaimer.lock);
-  wr_ended_join(before);
-  return NULL;
+  return wr_ended_leave(&reclaimer.ended, &reclaimer.done, &reclaimer.lock);
 }
 
 static bool running_locked(void) {
@@ -82,10 +78,7 @@ static struct wr_error *ensure_thread(void) {
   wr_mutex_lock(&reclaimer.lock);
   int refusal = running_locked() ? 0 : errno;
   wr_mutex_unlock(&reclaimer.lock);
-  if (refusal == 0) return NULL;
-  if (refusal == ENOMEM) return wr_error_out_of_memory();
-  return wr_error_new(WEIR_ERROR_STATE,
-                      "the system refuses the thread that callbacks and destructors run on");
+  return wr_thread_refused(refusal, "that callbacks and destructors run on");
 }
 
 struct wr_error *wr_reclaimer_reserve(void (*fn)(void *), void *data, const char *what,
@@ -129,9 +122,7 @@ bool wr_reclaimer_stop(uint64_t deadline_ns) {
   wr_cond_signal(&reclaimer.wake);
   bool in_time = finish_locked(deadline_ns);
   reclaimer.stopping--;
-  struct wr_ended ended = wr_ended_take(&reclaimer.ended);
-  wr_mutex_unlock(&reclaimer.lock);
-  wr_ended_join(ended);
+  wr_ended_stop(&reclaimer.ended, &reclaimer.lock);
   return in_time;
 }
 

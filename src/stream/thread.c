@@ -4,6 +4,7 @@
    (stream.h), which the destructor frees. A function that writes to the block makes it first if
    there is none, and fails where memory is refused. No locks of its own. */
 
+#include <errno.h>
 #include <pthread.h>
 
 #include "base/base.h"
@@ -310,4 +311,10 @@ struct wr_error *wr_stream_scope_pop(void) {
   struct wr_error *error = restore_default(before);
   wr_stream_release(before);
   return error;
+}
+
+struct wr_error *wr_thread_refused(int refusal, const char *which) {
+  if (refusal == 0) return NULL;
+  if (refusal == ENOMEM) return wr_error_out_of_memory();
+  return wr_error_new(WEIR_ERROR_STATE, "the system refuses the thread %s", which);
 }

@@ -22,7 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   struct wr_error *error = NULL;
   do {
     have = wanted;
-    error = wr_gguf_parse(data, have, n, "the file", &arrays, &metadata, &wanted);
+    error =
+        wr_gguf_parse(&(struct wr_header){data, have, n, "the file", &arrays, &metadata}, &wanted);
     MUST(wanted == 0 || (!error && wanted > have && wanted <= n));
     MUST(wanted == 0 || (arrays.count == 0 && metadata.count == 0));
     if (wanted < 2 * have && wanted) wanted = 2 * have < n ? 2 * have : n;

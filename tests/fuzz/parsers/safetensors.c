@@ -9,7 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   struct wr_map arrays, metadata;
   uint64_t size = WR_SAFETENSORS_LENGTH + n + DATA;
   struct wr_error *error =
-      wr_safetensors_parse((const char *)data, n, size, "the file", &arrays, &metadata);
+      wr_safetensors_parse(&(struct wr_header){data, n, size, "the file", &arrays, &metadata});
   MUST(!error || (arrays.count == 0 && metadata.count == 0));
   for (size_t i = 0; i < arrays.count; i++) {
     const struct wr_stored *stored = arrays.entries[i].value;
