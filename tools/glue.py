@@ -11,6 +11,8 @@ WIDTH = 100
 BY_FAMILY = {"unary": ("res", "a", "s"), "binary": ("res", "a", "b", "s")}
 OVER_AXES = {"_axes": ["axes"], "_axis": ["&axis", "1"], "": ["NULL", "WR_OPS_ALL_AXES"]}
 RANGE = ("start", "stop", "strides")
+INCLUDES = ("api/closure.h", "api/ops_glue.h", "api/vector.h", "stream/event.h", "stream/limit.h",
+            "stream/request.h", "stream/ring.h")
 
 
 def rows():
@@ -34,8 +36,24 @@ def rows():
     return found
 
 
+def handle_rows():
+    """function -> (the maker of its body, the row's other cells), of all rows but CALL and OVER"""
+    text = re.sub(r"/\*.*?\*/", "", CALLS.read_text(encoding="utf-8"), flags=re.DOTALL)
+    found = {}
+    for kind, cells in re.findall(r"^([A-Z]+)\((.*?)\)$", text, re.DOTALL | re.MULTILINE):
+        name, *cells = (c.strip() for c in cells.split(","))
+        if kind in FAMILIES:
+            for ending, maker in FAMILIES[kind].items():
+                found[name + ending] = (maker, cells)
+        elif kind not in ("CALL", "OVER"):
+            found[name] = (SINGLE[kind], cells)
+    return found
+
+
 def declaration(p):
-    """`const int *axes`, `mlx_array *res`"""
+    """`const int *axes`, `mlx_array *res`; the type of a function has its name inside"""
+    if "(*" in p.type:
+        return p.type
     return p.type + ("" if p.type.endswith("*") else " ") + p.name
 
 
@@ -45,7 +63,7 @@ def wrapped(head, items, tail, indent):
     for i, item in enumerate(items):
         piece = item + ("," if i + 1 < len(items) else tail)
         space = "" if line.endswith("(") else " "
-        if len(line) + len(space) + len(piece) > WIDTH:
+        if len(line) + len(space) + len(piece) > WIDTH and line.strip():
             lines.append(line)
             line, space = " " * indent, ""
         line += space + piece
@@ -86,6 +104,11 @@ class Body:
             self.means[n] = [n, f"wr_api_count({n}_num)"]
         elif kind == "char *":
             self.lines.append(f'wr_api_result({n}, "{n}", &call.error);')
+        elif kind == "mlx_optional_dtype":
+            self.lines += [f"enum wr_dtype {n}_value = WR_BOOL;",
+                           f"if ({n}.has_value) {n}_value = "
+                           f'wr_api_dtype({n}.value, "{n}", &call.error);']
+            self.means[n] = [f"{n}.has_value ? &{n}_value : NULL"]
         elif kind == "mlx_dtype":
             self.lines.append(f'enum wr_dtype {n}_value = wr_api_dtype({n}, "{n}", &call.error);')
             self.means[n] = [n + "_value"]
@@ -123,19 +146,142 @@ def body(function, call, arguments):
     return "\n".join(lines + [text, "  return wr_api_end(&call);", "}"]) + "\n"
 
 
+# ---- handles of other kinds ----
+
+# What a parameter that is a handle leads to: the object's type, its kind, what an empty one is.
+OBJECTS = {"weir_event": ("wr_event", "WR_KIND_EVENT", "is an empty event"),
+           "weir_request": ("wr_request", "WR_KIND_REQUEST", "is an empty request"),
+           "weir_ring": ("wr_ring", "WR_KIND_RING", "is an empty ring")}
+
+
+def checked(p):
+    """(the line that checks a parameter of DO or TELL, or "", what it stands for)"""
+    n, kind = p.name, p.type.removeprefix("const ")
+    if kind in OBJECTS:
+        struct, handles, empty = OBJECTS[kind]
+        return (f'struct {struct} *{n}_object =\n      wr_api_object({n}.ctx, {handles}, "{n}", '
+                f'"{empty}", &error);', n + "_object")
+    if kind == "mlx_stream":
+        return (f'struct wr_stream *{n}_object = wr_api_some_stream({n}, "{n}", &error);',
+                n + "_object")
+    if n == "timeout_ns":
+        return "uint64_t deadline = wr_api_deadline(timeout_ns, &error);", "deadline"
+    if kind == "weir_class":
+        return f"enum wr_class {n}_class = wr_api_class({n}, &error);", n + "_class"
+    if kind.endswith("*") and kind != "char *":
+        return f'wr_api_result({n}, "{n}", &error);', n
+    return "", n
+
+
+def ask(function, callee, arguments, fails):
+    checks = {p.name: checked(p) for p in function.parameters}
+    lines = [line for line, _ in checks.values() if line]
+    given = ", ".join(checks.get(a, ("", a))[1] for a in arguments)
+    lines = ["struct wr_error *error = NULL;", *lines,
+             f"if (!error) {'error = ' if fails else ''}{callee}({given});"]
+    return [*lines, f'return wr_api_return("{function.name}", error);']
+
+
+def do(function, callee, *arguments):
+    return ask(function, callee, arguments, True)
+
+
+def tell(function, callee, *arguments):
+    return ask(function, callee, arguments, False)
+
+
+def new(function, kind, struct, end):
+    return [f"struct {struct} *object = NULL;", f"struct wr_error *error = {struct}_new(&object);",
+            f"const {function.returns} made = "
+            f'{{wr_api_give("{function.name}", object, {kind}, error)}};',
+            f"if (!made.ctx) {end}(object);", "return made;"]
+
+
+def free(function, kind, end):
+    n = function.parameters[0].name
+    return ["struct wr_error *error = NULL;",
+            f'{end}(wr_api_take({n}.ctx, {kind}, "{n}", &error));',
+            f'return wr_api_return("{function.name}", error);']
+
+
+def call(callee, function, kind, *given):
+    """callee(the function's name, the kind, what else is given)"""
+    return ", ".join([f'{callee}("{function.name}", &{kind}', *given]) + ")"
+
+
+def on_handle(callee, *rest):
+    """A function of the first parameter's handle."""
+    def make(function, kind):
+        ctx = function.parameters[0].name + ".ctx"
+        return [f"return {call(callee, function, kind, ctx, *rest)};"]
+    return make
+
+
+def on_place(callee, *rest):
+    """The same of a pointer to a handle, which may be NULL."""
+    def make(function, kind):
+        n = function.parameters[0].name
+        return [f"return {call(callee, function, kind, f'{n} ? &{n}->ctx : NULL', *rest)};"]
+    return make
+
+
+def made_of(callee, *rest):
+    """A new handle: the ctx that callee gives."""
+    def make(function, kind):
+        return [f"return ({function.returns}){{{call(callee, function, kind, *rest)}}};"]
+    return make
+
+
+SINGLE = {"NEW": new, "FREE": free, "DO": do, "TELL": tell}
+DATA, VALUE = ("data", "size", '"data"'), ("&val", "1", '"val"')
+FUNCTION = "(void (*)(void))fun"
+FAMILIES = {
+    "VECTOR": {"_new": made_of("wr_vector_new", "NULL", "0", '""'),
+               "_new_data": made_of("wr_vector_new", *DATA),
+               "_new_value": made_of("wr_vector_new", *VALUE),
+               "_set": on_place("wr_vector_copy", "src.ctx"),
+               "_set_data": on_place("wr_vector_set", *DATA),
+               "_set_value": on_place("wr_vector_set", *VALUE),
+               "_append_data": on_handle("wr_vector_append", *DATA),
+               "_append_value": on_handle("wr_vector_append", *VALUE),
+               "_size": on_handle("wr_vector_size"),
+               "_free": on_handle("wr_vector_free")},
+    "CLOSURE": {"_new": lambda function, kind: [f"return ({function.returns}){{NULL}};"],
+                "_new_func": made_of("wr_closure_new", FUNCTION),
+                "_new_func_payload": made_of("wr_closure_new_with", FUNCTION, "payload", "dtor"),
+                "_set": on_place("wr_closure_set", "src.ctx"),
+                "_free": on_handle("wr_closure_free")}}
+
+
+def handle_body(function, maker, cells):
+    head = f"{function.returns} {function.name}("
+    given = ", ".join(declaration(p) for p in function.parameters).replace("( ", "(") or "void"
+    lines = []
+    for line in maker(function, *cells):
+        if len(line) + 2 > WIDTH and "\n" not in line:
+            lines.append(wrapped(" ", line.split(", "), "", 6))
+        else:
+            lines.append("  " + line)
+    signature = wrapped(head, given.split(", "), ") {", 4 if "(*" in given else len(head))
+    return "\n".join([signature, *lines, "}"]) + "\n"
+
+
 def glue():
-    known = rows()
-    regular = [f for f in tables.functions() if f.name.removeprefix("mlx_") in known]
+    known, handles = rows(), handle_rows()
+    regular = [f for f in tables.functions()
+               if f.name.removeprefix("mlx_") in known or f.name in handles]
     yield ("/* Generated by tools/generate from calls.def, ops.def and the prototypes: handles in, one\n"
            "   operation, a handle out. No locks. */\n/* clang-format off */\n\n")
     for header in sorted({f.header for f in regular}):
         yield f'#include "{header}"\n'
-    yield '\n#include "api/ops_glue.h"\n'
+    yield "\n" + "".join(f'#include "{h}"\n' for h in INCLUDES)
     for f in regular:
-        yield "\n" + body(f, *known[f.name.removeprefix("mlx_")])
+        yield "\n" + (handle_body(f, *handles[f.name]) if f.name in handles
+                      else body(f, *known[f.name.removeprefix("mlx_")]))
 
 
 def unknown():
     """Rows whose function has no prototype."""
     public = {f.name for f in tables.functions()}
-    return [n for n in rows() if "mlx_" + n not in public]
+    return ([n for n in rows() if "mlx_" + n not in public] +
+            [n for n in handle_rows() if n not in public])

@@ -80,8 +80,14 @@ void *wr_api_object(void *ctx, enum wr_kind kind, const char *param, const char 
    one that making the object gave, or that memory is refused, as where there is no object. Then the
    object is still the caller's. */
 void *wr_api_give(const char *function, void *object, enum wr_kind kind, struct wr_error *error);
+/* The same, where an object without a handle ends by `end`. */
+void *wr_api_give_or_end(const char *function, void *object, enum wr_kind kind,
+                         struct wr_error *error, void (*end)(void *object));
 /* For free: the object of a handle that ends. NULL without an error when it is empty. */
 void *wr_api_take(void *ctx, enum wr_kind kind, const char *param, struct wr_error **error);
+/* All of a free: `end` is called with the object, if there is one. */
+int wr_api_free(const char *function, void *ctx, enum wr_kind kind, const char *param,
+                void (*end)(void *object));
 void wr_api_result_slow(const void *place, enum wr_kind kind, const char *param,
                         struct wr_error **error);
 /* A pointer to a handle, as all of them are laid out, that gets a result: as wr_api_result, and

@@ -46,52 +46,25 @@ static mlx_array new_scalar(const char *function, const void *value, enum wr_dty
   return arr;
 }
 
-mlx_array mlx_array_new_bool(bool val) { return new_scalar("mlx_array_new_bool", &val, WR_BOOL); }
-mlx_array mlx_array_new_int(int val) { return new_scalar("mlx_array_new_int", &val, WR_INT32); }
-
-mlx_array mlx_array_new_float32(float val) {
-  return new_scalar("mlx_array_new_float32", &val, WR_FLOAT32);
-}
-
-mlx_array mlx_array_new_float(float val) {
-  return new_scalar("mlx_array_new_float", &val, WR_FLOAT32);
-}
-
-mlx_array mlx_array_new_float64(double val) {
-  return new_scalar("mlx_array_new_float64", &val, WR_FLOAT64);
-}
-
-mlx_array mlx_array_new_double(double val) {
-  return new_scalar("mlx_array_new_double", &val, WR_FLOAT64);
-}
+/* mlx_array_new_<name> and mlx_array_set_<name> */
+#define SCALAR(name, type, dtype)                                \
+  mlx_array mlx_array_new_##name(type val) {                     \
+    return new_scalar("mlx_array_new_" #name, &val, dtype);      \
+  }                                                              \
+  int mlx_array_set_##name(mlx_array *arr, type val) {           \
+    return set_scalar("mlx_array_set_" #name, arr, &val, dtype); \
+  }
+SCALAR(bool, bool, WR_BOOL)
+SCALAR(int, int, WR_INT32)
+SCALAR(float32, float, WR_FLOAT32)
+SCALAR(float, float, WR_FLOAT32)
+SCALAR(float64, double, WR_FLOAT64)
+SCALAR(double, double, WR_FLOAT64)
+#undef SCALAR
 
 mlx_array mlx_array_new_complex(float real_val, float imag_val) {
   wr_complex64 val = {real_val, imag_val};
   return new_scalar("mlx_array_new_complex", &val, WR_COMPLEX64);
-}
-
-int mlx_array_set_bool(mlx_array *arr, bool val) {
-  return set_scalar("mlx_array_set_bool", arr, &val, WR_BOOL);
-}
-
-int mlx_array_set_int(mlx_array *arr, int val) {
-  return set_scalar("mlx_array_set_int", arr, &val, WR_INT32);
-}
-
-int mlx_array_set_float32(mlx_array *arr, float val) {
-  return set_scalar("mlx_array_set_float32", arr, &val, WR_FLOAT32);
-}
-
-int mlx_array_set_float(mlx_array *arr, float val) {
-  return set_scalar("mlx_array_set_float", arr, &val, WR_FLOAT32);
-}
-
-int mlx_array_set_float64(mlx_array *arr, double val) {
-  return set_scalar("mlx_array_set_float64", arr, &val, WR_FLOAT64);
-}
-
-int mlx_array_set_double(mlx_array *arr, double val) {
-  return set_scalar("mlx_array_set_double", arr, &val, WR_FLOAT64);
 }
 
 int mlx_array_set_complex(mlx_array *arr, float real_val, float imag_val) {

@@ -57,107 +57,31 @@ static bool item(const char *function, const void *res, mlx_array arr, struct wr
   return true;
 }
 
-int mlx_array_item_bool(bool *res, const mlx_array arr) {
-  struct wr_api_value v;
-  if (!item("mlx_array_item_bool", res, arr, &v)) return 1;
-  *res = to_bool(v);
-  return 0;
-}
-
-int mlx_array_item_uint8(uint8_t *res, const mlx_array arr) {
-  struct wr_api_value v;
-  if (!item("mlx_array_item_uint8", res, arr, &v)) return 1;
-  *res = (uint8_t)to_bits(v);
-  return 0;
-}
-
-int mlx_array_item_uint16(uint16_t *res, const mlx_array arr) {
-  struct wr_api_value v;
-  if (!item("mlx_array_item_uint16", res, arr, &v)) return 1;
-  *res = (uint16_t)to_bits(v);
-  return 0;
-}
-
-int mlx_array_item_uint32(uint32_t *res, const mlx_array arr) {
-  struct wr_api_value v;
-  if (!item("mlx_array_item_uint32", res, arr, &v)) return 1;
-  *res = (uint32_t)to_bits(v);
-  return 0;
-}
-
-int mlx_array_item_uint64(uint64_t *res, const mlx_array arr) {
-  struct wr_api_value v;
-  if (!item("mlx_array_item_uint64", res, arr, &v)) return 1;
-  *res = to_bits(v);
-  return 0;
-}
-
-int mlx_array_item_int8(int8_t *res, const mlx_array arr) {
-  struct wr_api_value v;
-  if (!item("mlx_array_item_int8", res, arr, &v)) return 1;
-  *res = (int8_t)to_bits(v);
-  return 0;
-}
-
-int mlx_array_item_int16(int16_t *res, const mlx_array arr) {
-  struct wr_api_value v;
-  if (!item("mlx_array_item_int16", res, arr, &v)) return 1;
-  *res = (int16_t)to_bits(v);
-  return 0;
-}
-
-int mlx_array_item_int32(int32_t *res, const mlx_array arr) {
-  struct wr_api_value v;
-  if (!item("mlx_array_item_int32", res, arr, &v)) return 1;
-  *res = (int32_t)to_bits(v);
-  return 0;
-}
-
-int mlx_array_item_int64(int64_t *res, const mlx_array arr) {
-  struct wr_api_value v;
-  if (!item("mlx_array_item_int64", res, arr, &v)) return 1;
-  *res = (int64_t)to_bits(v);
-  return 0;
-}
-
-int mlx_array_item_float32(float *res, const mlx_array arr) {
-  struct wr_api_value v;
-  if (!item("mlx_array_item_float32", res, arr, &v)) return 1;
-  *res = to_float(v);
-  return 0;
-}
-
-int mlx_array_item_float64(double *res, const mlx_array arr) {
-  struct wr_api_value v;
-  if (!item("mlx_array_item_float64", res, arr, &v)) return 1;
-  *res = to_double(v);
-  return 0;
-}
-
-/* Bytes, because what the three types below are differs between compilers. */
-int mlx_array_item_complex64(mlx_complex64_t *res, const mlx_array arr) {
-  struct wr_api_value v;
-  if (!item("mlx_array_item_complex64", res, arr, &v)) return 1;
-  wr_complex64 z = {to_float(v), (float)v.im};
-  memcpy(res, &z, sizeof z);
-  return 0;
-}
-
-int mlx_array_item_float16(float16_t *res, const mlx_array arr) {
-  struct wr_api_value v;
-  if (!item("mlx_array_item_float16", res, arr, &v)) return 1;
-  uint16_t bits = wr_f32_to_f16(to_float(v));
-  memcpy(res, &bits, sizeof bits);
-  return 0;
-}
-
-int mlx_array_item_bfloat16(bfloat16_t *res, const mlx_array arr) {
-  struct wr_api_value v;
-  if (!item("mlx_array_item_bfloat16", res, arr, &v)) return 1;
-  uint16_t bits = wr_f32_to_bf16(to_float(v));
-  memcpy(res, &bits, sizeof bits);
-  return 0;
-}
+/* mlx_array_item_<name>: `of` the value, as `kept`. It is copied as bytes, because what complex64
+   and the 16-bit floats are differs between compilers. */
+#define ITEM(name, type, kept, of)                              \
+  int mlx_array_item_##name(type *res, const mlx_array arr) {   \
+    struct wr_api_value v;                                      \
+    if (!item("mlx_array_item_" #name, res, arr, &v)) return 1; \
+    const kept x = of;                                          \
+    memcpy(res, &x, sizeof x);                                  \
+    return 0;                                                   \
+  }
+ITEM(bool, bool, bool, to_bool(v))
+ITEM(uint8, uint8_t, uint8_t, (uint8_t)to_bits(v))
+ITEM(uint16, uint16_t, uint16_t, (uint16_t)to_bits(v))
+ITEM(uint32, uint32_t, uint32_t, (uint32_t)to_bits(v))
+ITEM(uint64, uint64_t, uint64_t, to_bits(v))
+ITEM(int8, int8_t, int8_t, (int8_t)to_bits(v))
+ITEM(int16, int16_t, int16_t, (int16_t)to_bits(v))
+ITEM(int32, int32_t, int32_t, (int32_t)to_bits(v))
+ITEM(int64, int64_t, int64_t, (int64_t)to_bits(v))
+ITEM(float32, float, float, to_float(v))
+ITEM(float64, double, double, to_double(v))
+ITEM(complex64, mlx_complex64_t, wr_complex64, ((wr_complex64){to_float(v), (float)v.im}))
+ITEM(float16, float16_t, uint16_t, wr_f32_to_f16(to_float(v)))
+ITEM(bfloat16, bfloat16_t, uint16_t, wr_f32_to_bf16(to_float(v)))
+#undef ITEM
 
 /* ---- addresses: NULL means an error and nothing else ---- */
 

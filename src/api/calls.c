@@ -2,13 +2,180 @@
    operation, a handle out. No locks. */
 /* clang-format off */
 
+#include "mlx/c/closure.h"
 #include "mlx/c/fast.h"
 #include "mlx/c/fft.h"
 #include "mlx/c/linalg.h"
 #include "mlx/c/ops.h"
 #include "mlx/c/random.h"
+#include "mlx/c/stream.h"
+#include "mlx/c/vector.h"
+#include "weir/event.h"
+#include "weir/request.h"
+#include "weir/ring.h"
+#include "weir/stream.h"
 
+#include "api/closure.h"
 #include "api/ops_glue.h"
+#include "api/vector.h"
+#include "stream/event.h"
+#include "stream/limit.h"
+#include "stream/request.h"
+#include "stream/ring.h"
+
+mlx_closure mlx_closure_new(void) {
+  return (mlx_closure){NULL};
+}
+
+int mlx_closure_free(mlx_closure cls) {
+  return wr_closure_free("mlx_closure_free", &wr_closure_plain, cls.ctx);
+}
+
+mlx_closure mlx_closure_new_func(int (*fun)(mlx_vector_array *, const mlx_vector_array)) {
+  return (mlx_closure){wr_closure_new("mlx_closure_new_func", &wr_closure_plain,
+      (void (*)(void))fun)};
+}
+
+mlx_closure mlx_closure_new_func_payload(int (*fun)(mlx_vector_array *, const mlx_vector_array,
+    void *), void *payload, void (*dtor)(void*)) {
+  return (mlx_closure){wr_closure_new_with("mlx_closure_new_func_payload", &wr_closure_plain,
+      (void (*)(void))fun, payload, dtor)};
+}
+
+int mlx_closure_set(mlx_closure *cls, const mlx_closure src) {
+  return wr_closure_set("mlx_closure_set", &wr_closure_plain, cls ? &cls->ctx : NULL, src.ctx);
+}
+
+mlx_closure_kwargs mlx_closure_kwargs_new(void) {
+  return (mlx_closure_kwargs){NULL};
+}
+
+int mlx_closure_kwargs_free(mlx_closure_kwargs cls) {
+  return wr_closure_free("mlx_closure_kwargs_free", &wr_closure_kwargs, cls.ctx);
+}
+
+mlx_closure_kwargs mlx_closure_kwargs_new_func(int (*fun)(mlx_vector_array *,
+    const mlx_vector_array, const mlx_map_string_to_array)) {
+  return (mlx_closure_kwargs){wr_closure_new("mlx_closure_kwargs_new_func", &wr_closure_kwargs,
+      (void (*)(void))fun)};
+}
+
+mlx_closure_kwargs mlx_closure_kwargs_new_func_payload(int (*fun)(mlx_vector_array *,
+    const mlx_vector_array, const mlx_map_string_to_array, void *), void *payload,
+    void (*dtor)(void*)) {
+  return (mlx_closure_kwargs){wr_closure_new_with("mlx_closure_kwargs_new_func_payload",
+      &wr_closure_kwargs, (void (*)(void))fun, payload, dtor)};
+}
+
+int mlx_closure_kwargs_set(mlx_closure_kwargs *cls, const mlx_closure_kwargs src) {
+  return wr_closure_set("mlx_closure_kwargs_set", &wr_closure_kwargs, cls ? &cls->ctx : NULL,
+      src.ctx);
+}
+
+mlx_closure_value_and_grad mlx_closure_value_and_grad_new(void) {
+  return (mlx_closure_value_and_grad){NULL};
+}
+
+int mlx_closure_value_and_grad_free(mlx_closure_value_and_grad cls) {
+  return wr_closure_free("mlx_closure_value_and_grad_free", &wr_closure_value_and_grad, cls.ctx);
+}
+
+mlx_closure_value_and_grad mlx_closure_value_and_grad_new_func(int (*fun)(mlx_vector_array *,
+    mlx_vector_array *, const mlx_vector_array)) {
+  return (mlx_closure_value_and_grad){wr_closure_new("mlx_closure_value_and_grad_new_func",
+      &wr_closure_value_and_grad, (void (*)(void))fun)};
+}
+
+mlx_closure_value_and_grad mlx_closure_value_and_grad_new_func_payload(
+    int (*fun)(mlx_vector_array *, mlx_vector_array *, const mlx_vector_array, void *),
+    void *payload, void (*dtor)(void*)) {
+  return (mlx_closure_value_and_grad){wr_closure_new_with("mlx_closure_value_and_grad_new_func_payload",
+      &wr_closure_value_and_grad, (void (*)(void))fun, payload, dtor)};
+}
+
+int mlx_closure_value_and_grad_set(mlx_closure_value_and_grad *cls,
+                                   const mlx_closure_value_and_grad src) {
+  return wr_closure_set("mlx_closure_value_and_grad_set", &wr_closure_value_and_grad,
+      cls ? &cls->ctx : NULL, src.ctx);
+}
+
+mlx_closure_custom mlx_closure_custom_new(void) {
+  return (mlx_closure_custom){NULL};
+}
+
+int mlx_closure_custom_free(mlx_closure_custom cls) {
+  return wr_closure_free("mlx_closure_custom_free", &wr_closure_custom, cls.ctx);
+}
+
+mlx_closure_custom mlx_closure_custom_new_func(int (*fun)(mlx_vector_array *,
+    const mlx_vector_array, const mlx_vector_array, const mlx_vector_array)) {
+  return (mlx_closure_custom){wr_closure_new("mlx_closure_custom_new_func", &wr_closure_custom,
+      (void (*)(void))fun)};
+}
+
+mlx_closure_custom mlx_closure_custom_new_func_payload(int (*fun)(mlx_vector_array *,
+    const mlx_vector_array, const mlx_vector_array, const mlx_vector_array, void *), void *payload,
+    void (*dtor)(void*)) {
+  return (mlx_closure_custom){wr_closure_new_with("mlx_closure_custom_new_func_payload",
+      &wr_closure_custom, (void (*)(void))fun, payload, dtor)};
+}
+
+int mlx_closure_custom_set(mlx_closure_custom *cls, const mlx_closure_custom src) {
+  return wr_closure_set("mlx_closure_custom_set", &wr_closure_custom, cls ? &cls->ctx : NULL,
+      src.ctx);
+}
+
+mlx_closure_custom_jvp mlx_closure_custom_jvp_new(void) {
+  return (mlx_closure_custom_jvp){NULL};
+}
+
+int mlx_closure_custom_jvp_free(mlx_closure_custom_jvp cls) {
+  return wr_closure_free("mlx_closure_custom_jvp_free", &wr_closure_custom_jvp, cls.ctx);
+}
+
+mlx_closure_custom_jvp mlx_closure_custom_jvp_new_func(int (*fun)(mlx_vector_array *,
+    const mlx_vector_array, const mlx_vector_array, const int *, size_t _num)) {
+  return (mlx_closure_custom_jvp){wr_closure_new("mlx_closure_custom_jvp_new_func",
+      &wr_closure_custom_jvp, (void (*)(void))fun)};
+}
+
+mlx_closure_custom_jvp mlx_closure_custom_jvp_new_func_payload(int (*fun)(mlx_vector_array *,
+    const mlx_vector_array, const mlx_vector_array, const int *, size_t _num, void *),
+    void *payload, void (*dtor)(void*)) {
+  return (mlx_closure_custom_jvp){wr_closure_new_with("mlx_closure_custom_jvp_new_func_payload",
+      &wr_closure_custom_jvp, (void (*)(void))fun, payload, dtor)};
+}
+
+int mlx_closure_custom_jvp_set(mlx_closure_custom_jvp *cls, const mlx_closure_custom_jvp src) {
+  return wr_closure_set("mlx_closure_custom_jvp_set", &wr_closure_custom_jvp,
+      cls ? &cls->ctx : NULL, src.ctx);
+}
+
+mlx_closure_custom_vmap mlx_closure_custom_vmap_new(void) {
+  return (mlx_closure_custom_vmap){NULL};
+}
+
+int mlx_closure_custom_vmap_free(mlx_closure_custom_vmap cls) {
+  return wr_closure_free("mlx_closure_custom_vmap_free", &wr_closure_custom_vmap, cls.ctx);
+}
+
+mlx_closure_custom_vmap mlx_closure_custom_vmap_new_func(int (*fun)(mlx_vector_array *,
+    mlx_vector_int *, const mlx_vector_array, const int *, size_t _num)) {
+  return (mlx_closure_custom_vmap){wr_closure_new("mlx_closure_custom_vmap_new_func",
+      &wr_closure_custom_vmap, (void (*)(void))fun)};
+}
+
+mlx_closure_custom_vmap mlx_closure_custom_vmap_new_func_payload(int (*fun)(mlx_vector_array *,
+    mlx_vector_int *, const mlx_vector_array, const int *, size_t _num, void *), void *payload,
+    void (*dtor)(void*)) {
+  return (mlx_closure_custom_vmap){wr_closure_new_with("mlx_closure_custom_vmap_new_func_payload",
+      &wr_closure_custom_vmap, (void (*)(void))fun, payload, dtor)};
+}
+
+int mlx_closure_custom_vmap_set(mlx_closure_custom_vmap *cls, const mlx_closure_custom_vmap src) {
+  return wr_closure_set("mlx_closure_custom_vmap_set", &wr_closure_custom_vmap,
+      cls ? &cls->ctx : NULL, src.ctx);
+}
 
 int mlx_fast_layer_norm(mlx_array *res, const mlx_array x, const mlx_array weight,
                         const mlx_array bias, float eps, const mlx_stream s) {
@@ -1009,6 +1176,29 @@ int mlx_diagonal(mlx_array *res, const mlx_array a, int offset, int axis1, int a
   struct wr_node *a_node = wr_api_array(a, "a", &call.error);
   if (!call.error) {
     call.error = wr_ops_diagonal(&call.out, a_node, offset, axis1, axis2, call.stream);
+  }
+  return wr_api_end(&call);
+}
+
+int mlx_dequantize(mlx_array *res, const mlx_array w, const mlx_array scales,
+                   const mlx_array biases, mlx_optional_int group_size, mlx_optional_int bits,
+                   const char *mode, const mlx_array global_scale, mlx_optional_dtype dtype,
+                   const mlx_stream s) {
+  struct wr_api_call call = wr_api_begin("mlx_dequantize", res, s);
+  struct wr_node *w_node = wr_api_array(w, "w", &call.error);
+  struct wr_node *scales_node = wr_api_array(scales, "scales", &call.error);
+  struct wr_node *biases_node = wr_api_array_or_none(biases, "biases", &call.error);
+  wr_api_result(mode, "mode", &call.error);
+  struct wr_node *global_scale_node =
+      wr_api_array_or_none(global_scale, "global_scale", &call.error);
+  enum wr_dtype dtype_value = WR_BOOL;
+  if (dtype.has_value) dtype_value = wr_api_dtype(dtype.value, "dtype", &call.error);
+  if (!call.error) {
+    call.error = wr_ops_dequantize(&call.out, w_node, scales_node, biases_node,
+                                   &(const struct wr_ops_how){.group_size = group_size.has_value ? &group_size.value : NULL,
+                                   .bits = bits.has_value ? &bits.value : NULL, .mode = mode},
+                                   global_scale_node, dtype.has_value ? &dtype_value : NULL,
+                                   call.stream);
   }
   return wr_api_end(&call);
 }
@@ -2905,4 +3095,396 @@ int mlx_random_uniform(mlx_array *res, const mlx_array low, const mlx_array high
                                        wr_api_count(shape_num), dtype_value, key_node, call.stream);
   }
   return wr_api_end(&call);
+}
+
+int mlx_set_default_stream(mlx_stream stream) {
+  struct wr_error *error = NULL;
+  struct wr_stream *stream_object = wr_api_some_stream(stream, "stream", &error);
+  if (!error) error = wr_stream_set_default(stream_object);
+  return wr_api_return("mlx_set_default_stream", error);
+}
+
+mlx_vector_array mlx_vector_array_new(void) {
+  return (mlx_vector_array){wr_vector_new("mlx_vector_array_new", &wr_vector_arrays, NULL, 0, "")};
+}
+
+int mlx_vector_array_set(mlx_vector_array *vec, const mlx_vector_array src) {
+  return wr_vector_copy("mlx_vector_array_set", &wr_vector_arrays, vec ? &vec->ctx : NULL, src.ctx);
+}
+
+int mlx_vector_array_free(mlx_vector_array vec) {
+  return wr_vector_free("mlx_vector_array_free", &wr_vector_arrays, vec.ctx);
+}
+
+mlx_vector_array mlx_vector_array_new_data(const mlx_array *data, size_t size) {
+  return (mlx_vector_array){wr_vector_new("mlx_vector_array_new_data", &wr_vector_arrays, data,
+      size, "data")};
+}
+
+mlx_vector_array mlx_vector_array_new_value(const mlx_array val) {
+  return (mlx_vector_array){wr_vector_new("mlx_vector_array_new_value", &wr_vector_arrays, &val, 1,
+      "val")};
+}
+
+int mlx_vector_array_set_data(mlx_vector_array *vec, const mlx_array *data, size_t size) {
+  return wr_vector_set("mlx_vector_array_set_data", &wr_vector_arrays, vec ? &vec->ctx : NULL, data,
+      size, "data");
+}
+
+int mlx_vector_array_set_value(mlx_vector_array *vec, const mlx_array val) {
+  return wr_vector_set("mlx_vector_array_set_value", &wr_vector_arrays, vec ? &vec->ctx : NULL,
+      &val, 1, "val");
+}
+
+int mlx_vector_array_append_data(mlx_vector_array vec, const mlx_array *data, size_t size) {
+  return wr_vector_append("mlx_vector_array_append_data", &wr_vector_arrays, vec.ctx, data, size,
+      "data");
+}
+
+int mlx_vector_array_append_value(mlx_vector_array vec, const mlx_array val) {
+  return wr_vector_append("mlx_vector_array_append_value", &wr_vector_arrays, vec.ctx, &val, 1,
+      "val");
+}
+
+size_t mlx_vector_array_size(mlx_vector_array vec) {
+  return wr_vector_size("mlx_vector_array_size", &wr_vector_arrays, vec.ctx);
+}
+
+mlx_vector_vector_array mlx_vector_vector_array_new(void) {
+  return (mlx_vector_vector_array){wr_vector_new("mlx_vector_vector_array_new", &wr_vector_vectors,
+      NULL, 0, "")};
+}
+
+int mlx_vector_vector_array_set(mlx_vector_vector_array *vec, const mlx_vector_vector_array src) {
+  return wr_vector_copy("mlx_vector_vector_array_set", &wr_vector_vectors, vec ? &vec->ctx : NULL,
+      src.ctx);
+}
+
+int mlx_vector_vector_array_free(mlx_vector_vector_array vec) {
+  return wr_vector_free("mlx_vector_vector_array_free", &wr_vector_vectors, vec.ctx);
+}
+
+mlx_vector_vector_array mlx_vector_vector_array_new_data(const mlx_vector_array *data,
+                                                         size_t size) {
+  return (mlx_vector_vector_array){wr_vector_new("mlx_vector_vector_array_new_data",
+      &wr_vector_vectors, data, size, "data")};
+}
+
+mlx_vector_vector_array mlx_vector_vector_array_new_value(const mlx_vector_array val) {
+  return (mlx_vector_vector_array){wr_vector_new("mlx_vector_vector_array_new_value",
+      &wr_vector_vectors, &val, 1, "val")};
+}
+
+int mlx_vector_vector_array_set_data(mlx_vector_vector_array *vec, const mlx_vector_array *data,
+                                     size_t size) {
+  return wr_vector_set("mlx_vector_vector_array_set_data", &wr_vector_vectors,
+      vec ? &vec->ctx : NULL, data, size, "data");
+}
+
+int mlx_vector_vector_array_set_value(mlx_vector_vector_array *vec, const mlx_vector_array val) {
+  return wr_vector_set("mlx_vector_vector_array_set_value", &wr_vector_vectors,
+      vec ? &vec->ctx : NULL, &val, 1, "val");
+}
+
+int mlx_vector_vector_array_append_data(mlx_vector_vector_array vec, const mlx_vector_array *data,
+                                        size_t size) {
+  return wr_vector_append("mlx_vector_vector_array_append_data", &wr_vector_vectors, vec.ctx, data,
+      size, "data");
+}
+
+int mlx_vector_vector_array_append_value(mlx_vector_vector_array vec, const mlx_vector_array val) {
+  return wr_vector_append("mlx_vector_vector_array_append_value", &wr_vector_vectors, vec.ctx, &val,
+      1, "val");
+}
+
+size_t mlx_vector_vector_array_size(mlx_vector_vector_array vec) {
+  return wr_vector_size("mlx_vector_vector_array_size", &wr_vector_vectors, vec.ctx);
+}
+
+mlx_vector_int mlx_vector_int_new(void) {
+  return (mlx_vector_int){wr_vector_new("mlx_vector_int_new", &wr_vector_ints, NULL, 0, "")};
+}
+
+int mlx_vector_int_set(mlx_vector_int *vec, const mlx_vector_int src) {
+  return wr_vector_copy("mlx_vector_int_set", &wr_vector_ints, vec ? &vec->ctx : NULL, src.ctx);
+}
+
+int mlx_vector_int_free(mlx_vector_int vec) {
+  return wr_vector_free("mlx_vector_int_free", &wr_vector_ints, vec.ctx);
+}
+
+mlx_vector_int mlx_vector_int_new_data(int *data, size_t size) {
+  return (mlx_vector_int){wr_vector_new("mlx_vector_int_new_data", &wr_vector_ints, data, size,
+      "data")};
+}
+
+mlx_vector_int mlx_vector_int_new_value(int val) {
+  return (mlx_vector_int){wr_vector_new("mlx_vector_int_new_value", &wr_vector_ints, &val, 1,
+      "val")};
+}
+
+int mlx_vector_int_set_data(mlx_vector_int *vec, int *data, size_t size) {
+  return wr_vector_set("mlx_vector_int_set_data", &wr_vector_ints, vec ? &vec->ctx : NULL, data,
+      size, "data");
+}
+
+int mlx_vector_int_set_value(mlx_vector_int *vec, int val) {
+  return wr_vector_set("mlx_vector_int_set_value", &wr_vector_ints, vec ? &vec->ctx : NULL, &val, 1,
+      "val");
+}
+
+int mlx_vector_int_append_data(mlx_vector_int vec, int *data, size_t size) {
+  return wr_vector_append("mlx_vector_int_append_data", &wr_vector_ints, vec.ctx, data, size,
+      "data");
+}
+
+int mlx_vector_int_append_value(mlx_vector_int vec, int val) {
+  return wr_vector_append("mlx_vector_int_append_value", &wr_vector_ints, vec.ctx, &val, 1, "val");
+}
+
+size_t mlx_vector_int_size(mlx_vector_int vec) {
+  return wr_vector_size("mlx_vector_int_size", &wr_vector_ints, vec.ctx);
+}
+
+mlx_vector_string mlx_vector_string_new(void) {
+  return (mlx_vector_string){wr_vector_new("mlx_vector_string_new", &wr_vector_strings, NULL, 0,
+      "")};
+}
+
+int mlx_vector_string_set(mlx_vector_string *vec, const mlx_vector_string src) {
+  return wr_vector_copy("mlx_vector_string_set", &wr_vector_strings, vec ? &vec->ctx : NULL,
+      src.ctx);
+}
+
+int mlx_vector_string_free(mlx_vector_string vec) {
+  return wr_vector_free("mlx_vector_string_free", &wr_vector_strings, vec.ctx);
+}
+
+mlx_vector_string mlx_vector_string_new_data(const char **data, size_t size) {
+  return (mlx_vector_string){wr_vector_new("mlx_vector_string_new_data", &wr_vector_strings, data,
+      size, "data")};
+}
+
+mlx_vector_string mlx_vector_string_new_value(const char *val) {
+  return (mlx_vector_string){wr_vector_new("mlx_vector_string_new_value", &wr_vector_strings, &val,
+      1, "val")};
+}
+
+int mlx_vector_string_set_data(mlx_vector_string *vec, const char **data, size_t size) {
+  return wr_vector_set("mlx_vector_string_set_data", &wr_vector_strings, vec ? &vec->ctx : NULL,
+      data, size, "data");
+}
+
+int mlx_vector_string_set_value(mlx_vector_string *vec, const char *val) {
+  return wr_vector_set("mlx_vector_string_set_value", &wr_vector_strings, vec ? &vec->ctx : NULL,
+      &val, 1, "val");
+}
+
+int mlx_vector_string_append_data(mlx_vector_string vec, const char **data, size_t size) {
+  return wr_vector_append("mlx_vector_string_append_data", &wr_vector_strings, vec.ctx, data, size,
+      "data");
+}
+
+int mlx_vector_string_append_value(mlx_vector_string vec, const char *val) {
+  return wr_vector_append("mlx_vector_string_append_value", &wr_vector_strings, vec.ctx, &val, 1,
+      "val");
+}
+
+size_t mlx_vector_string_size(mlx_vector_string vec) {
+  return wr_vector_size("mlx_vector_string_size", &wr_vector_strings, vec.ctx);
+}
+
+weir_event weir_event_new(void) {
+  struct wr_event *object = NULL;
+  struct wr_error *error = wr_event_new(&object);
+  const weir_event made = {wr_api_give("weir_event_new", object, WR_KIND_EVENT, error)};
+  if (!made.ctx) wr_event_release(object);
+  return made;
+}
+
+int weir_event_free(weir_event event) {
+  struct wr_error *error = NULL;
+  wr_event_release(wr_api_take(event.ctx, WR_KIND_EVENT, "event", &error));
+  return wr_api_return("weir_event_free", error);
+}
+
+int weir_event_record(weir_event event, mlx_stream stream) {
+  struct wr_error *error = NULL;
+  struct wr_event *event_object =
+      wr_api_object(event.ctx, WR_KIND_EVENT, "event", "is an empty event", &error);
+  struct wr_stream *stream_object = wr_api_some_stream(stream, "stream", &error);
+  if (!error) error = wr_event_record(event_object, stream_object);
+  return wr_api_return("weir_event_record", error);
+}
+
+int weir_event_wait(weir_event event, mlx_stream stream) {
+  struct wr_error *error = NULL;
+  struct wr_event *event_object =
+      wr_api_object(event.ctx, WR_KIND_EVENT, "event", "is an empty event", &error);
+  struct wr_stream *stream_object = wr_api_some_stream(stream, "stream", &error);
+  if (!error) error = wr_event_stream_wait(event_object, stream_object);
+  return wr_api_return("weir_event_wait", error);
+}
+
+int weir_event_query(bool *done, weir_event event) {
+  struct wr_error *error = NULL;
+  wr_api_result(done, "done", &error);
+  struct wr_event *event_object =
+      wr_api_object(event.ctx, WR_KIND_EVENT, "event", "is an empty event", &error);
+  if (!error) error = wr_event_query(event_object, done);
+  return wr_api_return("weir_event_query", error);
+}
+
+int weir_event_synchronize(weir_event event, int64_t timeout_ns) {
+  struct wr_error *error = NULL;
+  struct wr_event *event_object =
+      wr_api_object(event.ctx, WR_KIND_EVENT, "event", "is an empty event", &error);
+  uint64_t deadline = wr_api_deadline(timeout_ns, &error);
+  if (!error) error = wr_event_host_wait(event_object, deadline);
+  return wr_api_return("weir_event_synchronize", error);
+}
+
+int weir_event_elapsed(int64_t *ns, weir_event start, weir_event end) {
+  struct wr_error *error = NULL;
+  wr_api_result(ns, "ns", &error);
+  struct wr_event *start_object =
+      wr_api_object(start.ctx, WR_KIND_EVENT, "start", "is an empty event", &error);
+  struct wr_event *end_object =
+      wr_api_object(end.ctx, WR_KIND_EVENT, "end", "is an empty event", &error);
+  if (!error) error = wr_event_elapsed(start_object, end_object, ns);
+  return wr_api_return("weir_event_elapsed", error);
+}
+
+int weir_event_fd(int *fd, weir_event event) {
+  struct wr_error *error = NULL;
+  wr_api_result(fd, "fd", &error);
+  struct wr_event *event_object =
+      wr_api_object(event.ctx, WR_KIND_EVENT, "event", "is an empty event", &error);
+  if (!error) error = wr_event_fd(event_object, fd);
+  return wr_api_return("weir_event_fd", error);
+}
+
+weir_request weir_request_new(void) {
+  struct wr_request *object = NULL;
+  struct wr_error *error = wr_request_new(&object);
+  const weir_request made = {wr_api_give("weir_request_new", object, WR_KIND_REQUEST, error)};
+  if (!made.ctx) wr_request_release(object);
+  return made;
+}
+
+int weir_request_free(weir_request request) {
+  struct wr_error *error = NULL;
+  wr_request_release(wr_api_take(request.ctx, WR_KIND_REQUEST, "request", &error));
+  return wr_api_return("weir_request_free", error);
+}
+
+int weir_request_set_label(weir_request request, const char *label) {
+  struct wr_error *error = NULL;
+  struct wr_request *request_object =
+      wr_api_object(request.ctx, WR_KIND_REQUEST, "request", "is an empty request", &error);
+  if (!error) error = wr_request_set_label(request_object, label);
+  return wr_api_return("weir_request_set_label", error);
+}
+
+int weir_request_set_trace_id(weir_request request, const uint8_t *id) {
+  struct wr_error *error = NULL;
+  struct wr_request *request_object =
+      wr_api_object(request.ctx, WR_KIND_REQUEST, "request", "is an empty request", &error);
+  wr_api_result(id, "id", &error);
+  if (!error) wr_request_set_trace_id(request_object, id);
+  return wr_api_return("weir_request_set_trace_id", error);
+}
+
+int weir_request_trace_id(uint8_t *id, weir_request request) {
+  struct wr_error *error = NULL;
+  wr_api_result(id, "id", &error);
+  struct wr_request *request_object =
+      wr_api_object(request.ctx, WR_KIND_REQUEST, "request", "is an empty request", &error);
+  if (!error) wr_request_trace_id(request_object, id);
+  return wr_api_return("weir_request_trace_id", error);
+}
+
+int weir_request_set_class(weir_request request, weir_class to) {
+  struct wr_error *error = NULL;
+  struct wr_request *request_object =
+      wr_api_object(request.ctx, WR_KIND_REQUEST, "request", "is an empty request", &error);
+  enum wr_class to_class = wr_api_class(to, &error);
+  if (!error) wr_request_set_class(request_object, to_class);
+  return wr_api_return("weir_request_set_class", error);
+}
+
+int weir_request_enter(weir_request request) {
+  struct wr_error *error = NULL;
+  struct wr_request *request_object =
+      wr_api_object(request.ctx, WR_KIND_REQUEST, "request", "is an empty request", &error);
+  if (!error) error = wr_request_enter(request_object);
+  return wr_api_return("weir_request_enter", error);
+}
+
+int weir_request_cancel(weir_request request) {
+  struct wr_error *error = NULL;
+  struct wr_request *request_object =
+      wr_api_object(request.ctx, WR_KIND_REQUEST, "request", "is an empty request", &error);
+  if (!error) wr_request_cancel(request_object);
+  return wr_api_return("weir_request_cancel", error);
+}
+
+int weir_request_set_budget(weir_request request, size_t bytes) {
+  struct wr_error *error = NULL;
+  struct wr_request *request_object =
+      wr_api_object(request.ctx, WR_KIND_REQUEST, "request", "is an empty request", &error);
+  if (!error) error = wr_request_set_budget(request_object, bytes);
+  return wr_api_return("weir_request_set_budget", error);
+}
+
+weir_ring weir_ring_new(void) {
+  struct wr_ring *object = NULL;
+  struct wr_error *error = wr_ring_new(&object);
+  const weir_ring made = {wr_api_give("weir_ring_new", object, WR_KIND_RING, error)};
+  if (!made.ctx) wr_ring_close_take(object);
+  return made;
+}
+
+int weir_ring_free(weir_ring ring) {
+  struct wr_error *error = NULL;
+  wr_ring_close_take(wr_api_take(ring.ctx, WR_KIND_RING, "ring", &error));
+  return wr_api_return("weir_ring_free", error);
+}
+
+int weir_ring_fd(int *fd, weir_ring ring) {
+  struct wr_error *error = NULL;
+  wr_api_result(fd, "fd", &error);
+  struct wr_ring *ring_object =
+      wr_api_object(ring.ctx, WR_KIND_RING, "ring", "is an empty ring", &error);
+  if (!error) error = wr_ring_fd(ring_object, fd);
+  return wr_api_return("weir_ring_fd", error);
+}
+
+int weir_stream_scope_push(mlx_stream stream) {
+  struct wr_error *error = NULL;
+  struct wr_stream *stream_object = wr_api_some_stream(stream, "stream", &error);
+  if (!error) error = wr_stream_scope_push(stream_object);
+  return wr_api_return("weir_stream_scope_push", error);
+}
+
+int weir_stream_set_label(mlx_stream stream, const char *label) {
+  struct wr_error *error = NULL;
+  struct wr_stream *stream_object = wr_api_some_stream(stream, "stream", &error);
+  if (!error) error = wr_stream_set_label(stream_object, label);
+  return wr_api_return("weir_stream_set_label", error);
+}
+
+int weir_stream_set_class(mlx_stream stream, weir_class to) {
+  struct wr_error *error = NULL;
+  struct wr_stream *stream_object = wr_api_some_stream(stream, "stream", &error);
+  enum wr_class to_class = wr_api_class(to, &error);
+  if (!error) wr_stream_set_class(stream_object, to_class);
+  return wr_api_return("weir_stream_set_class", error);
+}
+
+int weir_stream_set_limit(mlx_stream stream, uint64_t commands, uint64_t bytes) {
+  struct wr_error *error = NULL;
+  struct wr_stream *stream_object = wr_api_some_stream(stream, "stream", &error);
+  if (!error) wr_stream_set_limit(stream_object, commands, bytes);
+  return wr_api_return("weir_stream_set_limit", error);
 }

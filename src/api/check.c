@@ -58,10 +58,25 @@ void *wr_api_give(const char *function, void *object, enum wr_kind kind, struct 
   return NULL;
 }
 
+void *wr_api_give_or_end(const char *function, void *object, enum wr_kind kind,
+                         struct wr_error *error, void (*end)(void *object)) {
+  void *ctx = wr_api_give(function, object, kind, error);
+  if (!ctx && object) end(object);
+  return ctx;
+}
+
 void *wr_api_take(void *ctx, enum wr_kind kind, const char *param, struct wr_error **error) {
   void *object = wr_handle_take(ctx, kind);
   if (ctx && !object) reject_handle(ctx, kind, param, error);
   return object;
+}
+
+int wr_api_free(const char *function, void *ctx, enum wr_kind kind, const char *param,
+                void (*end)(void *object)) {
+  struct wr_error *error = NULL;
+  void *object = wr_api_take(ctx, kind, param, &error);
+  if (object) end(object);
+  return wr_api_return(function, error);
 }
 
 void wr_api_result_slow(const void *place, enum wr_kind kind, const char *param,

@@ -14,26 +14,28 @@ struct box {
   struct wr_function *function; /* a reference */
 };
 
-static const struct kind {
+struct wr_closure_kind {
   enum wr_kind handles;
   enum wr_users_kind code;
   const char *if_empty; /* said of a handle that is */
-} plain = {WR_KIND_CLOSURE, WR_USERS_PLAIN, "is empty: expected a non-empty mlx_closure"},
-  kwargs = {WR_KIND_CLOSURE_KWARGS, WR_USERS_KWARGS,
-            "is empty: expected a non-empty mlx_closure_kwargs"},
-  value_and_grad = {WR_KIND_CLOSURE_VALUE_AND_GRAD, WR_USERS_VALUE_AND_GRAD,
-                    "is empty: expected a non-empty mlx_closure_value_and_grad"},
-  custom = {WR_KIND_CLOSURE_CUSTOM, WR_USERS_CUSTOM,
-            "is empty: expected a non-empty mlx_closure_custom"},
-  custom_jvp = {WR_KIND_CLOSURE_CUSTOM_JVP, WR_USERS_CUSTOM_JVP,
-                "is empty: expected a non-empty mlx_closure_custom_jvp"},
-  custom_vmap = {WR_KIND_CLOSURE_CUSTOM_VMAP, WR_USERS_CUSTOM_VMAP,
-                 "is empty: expected a non-empty mlx_closure_custom_vmap"};
+};
+
+#define KIND(name, handles, code, type)                            \
+  const struct wr_closure_kind wr_closure_##name = {handles, code, \
+                                                    "is empty: expected a non-empty " type};
+KIND(plain, WR_KIND_CLOSURE, WR_USERS_PLAIN, "mlx_closure")
+KIND(kwargs, WR_KIND_CLOSURE_KWARGS, WR_USERS_KWARGS, "mlx_closure_kwargs")
+KIND(value_and_grad, WR_KIND_CLOSURE_VALUE_AND_GRAD, WR_USERS_VALUE_AND_GRAD,
+     "mlx_closure_value_and_grad")
+KIND(custom, WR_KIND_CLOSURE_CUSTOM, WR_USERS_CUSTOM, "mlx_closure_custom")
+KIND(custom_jvp, WR_KIND_CLOSURE_CUSTOM_JVP, WR_USERS_CUSTOM_JVP, "mlx_closure_custom_jvp")
+KIND(custom_vmap, WR_KIND_CLOSURE_CUSTOM_VMAP, WR_USERS_CUSTOM_VMAP, "mlx_closure_custom_vmap")
+#undef KIND
 
 /* ---- what the functions of all kinds do ---- */
 
 /* Takes the reference. */
-static struct wr_error *make_handle(const struct kind *kind, void **ctx,
+static struct wr_error *make_handle(const struct wr_closure_kind *kind, void **ctx,
                                     struct wr_function *taken) {
   struct box *box = wr_alloc(sizeof *box);
   if (box) {
@@ -53,7 +55,8 @@ static void drop(struct wr_function *function) {
 }
 
 /* In place where there is one: its copies go on naming the same. Takes the reference. */
-static struct wr_error *put(const struct kind *kind, void **ctx, struct wr_function *taken) {
+static struct wr_error *put(const struct wr_closure_kind *kind, void **ctx,
+                            struct wr_function *taken) {
   struct box *box = wr_handle_object(*ctx, kind->handles);
   if (!box) return make_handle(kind, ctx, taken);
   struct wr_function *old = box->function;
@@ -62,7 +65,7 @@ static struct wr_error *put(const struct kind *kind, void **ctx, struct wr_funct
   return NULL;
 }
 
-static int end(const char *function, const struct kind *kind, void *ctx) {
+int wr_closure_free(const char *function, const struct wr_closure_kind *kind, void *ctx) {
   struct wr_error *error = NULL;
   struct box *box = wr_api_take(ctx, kind->handles, "cls", &error);
   if (box) {
@@ -73,13 +76,14 @@ static int end(const char *function, const struct kind *kind, void *ctx) {
   return wr_api_return(function, error);
 }
 
-static struct wr_function *function_of(const struct kind *kind, void *ctx, const char *param,
-                                       struct wr_error **error) {
+static struct wr_function *function_of(const struct wr_closure_kind *kind, void *ctx,
+                                       const char *param, struct wr_error **error) {
   struct box *box = wr_api_object(ctx, kind->handles, param, kind->if_empty, error);
   return box ? box->function : NULL;
 }
 
-static int set(const char *function, const struct kind *kind, void **ctx, void *src) {
+int wr_closure_set(const char *function, const struct wr_closure_kind *kind, void **ctx,
+                   void *src) {
   struct wr_error *error = NULL;
   wr_api_result_handle(ctx, kind->handles, "cls", &error);
   struct wr_function *from = function_of(kind, src, "src", &error);
@@ -88,7 +92,8 @@ static int set(const char *function, const struct kind *kind, void **ctx, void *
 }
 
 /* The function is made last, since its end would call the destructor. */
-static void *make(const char *function, const struct kind *kind, const struct wr_users_code *code) {
+static void *make(const char *function, const struct wr_closure_kind *kind,
+                  const struct wr_users_code *code) {
   struct wr_error *error = NULL;
   void *ctx = NULL;
   if (!code->fun) wr_api_reject(&error, "fun", "is NULL");
@@ -101,13 +106,13 @@ static void *make(const char *function, const struct kind *kind, const struct wr
   return NULL;
 }
 
-static void *make_alone(const char *function, const struct kind *kind, void (*fun)(void)) {
+void *wr_closure_new(const char *function, const struct wr_closure_kind *kind, void (*fun)(void)) {
   return make(function, kind, &(struct wr_users_code){.kind = kind->code, .fun = fun});
 }
 
 /* `dtor` is not called unless there is a closure. */
-static void *make_with(const char *function, const struct kind *kind, void (*fun)(void),
-                       void *payload, void (*dtor)(void *)) {
+void *wr_closure_new_with(const char *function, const struct wr_closure_kind *kind,
+                          void (*fun)(void), void *payload, void (*dtor)(void *)) {
   return make(function, kind, &(struct wr_users_code){kind->code, fun, true, payload, dtor});
 }
 
@@ -123,8 +128,8 @@ static void take_list(struct call *call, int i, mlx_vector_array vec, const char
 }
 
 /* Calls `cls`, unless there is an error, and ends the public function. */
-static int apply(const char *function, struct call *call, const struct kind *kind, void *cls,
-                 const struct wr_api_places *places) {
+static int apply(const char *function, struct call *call, const struct wr_closure_kind *kind,
+                 void *cls, const struct wr_api_places *places) {
   struct wr_results results = {0};
   struct wr_function *f = function_of(kind, cls, "cls", &call->error);
   if (!call->error) call->error = wr_function_call(f, &call->arguments, &results);
@@ -134,61 +139,21 @@ static int apply(const char *function, struct call *call, const struct kind *kin
 
 /* ---- mlx_closure ---- */
 
-mlx_closure mlx_closure_new(void) { return (mlx_closure){NULL}; }
-int mlx_closure_free(mlx_closure cls) { return end("mlx_closure_free", &plain, cls.ctx); }
-
-mlx_closure mlx_closure_new_func(int (*fun)(mlx_vector_array *, const mlx_vector_array)) {
-  return (mlx_closure){make_alone("mlx_closure_new_func", &plain, (void (*)(void))fun)};
-}
-
-mlx_closure mlx_closure_new_func_payload(int (*fun)(mlx_vector_array *, const mlx_vector_array,
-                                                    void *),
-                                         void *payload, void (*dtor)(void *)) {
-  return (mlx_closure){
-      make_with("mlx_closure_new_func_payload", &plain, (void (*)(void))fun, payload, dtor)};
-}
-
 mlx_closure mlx_closure_new_unary(int (*fun)(mlx_array *, const mlx_array)) {
   return (mlx_closure){
-      make("mlx_closure_new_unary", &plain,
+      make("mlx_closure_new_unary", &wr_closure_plain,
            &(struct wr_users_code){.kind = WR_USERS_UNARY, .fun = (void (*)(void))fun})};
-}
-
-int mlx_closure_set(mlx_closure *cls, const mlx_closure src) {
-  return set("mlx_closure_set", &plain, cls ? &cls->ctx : NULL, src.ctx);
 }
 
 int mlx_closure_apply(mlx_vector_array *res, mlx_closure cls, const mlx_vector_array input) {
   struct call call = {.error = NULL};
   wr_api_result_handle(res, WR_KIND_VECTOR_ARRAY, "res", &call.error);
   take_list(&call, 0, input, "input");
-  return apply("mlx_closure_apply", &call, &plain, cls.ctx, &(struct wr_api_places){.out = {res}});
+  return apply("mlx_closure_apply", &call, &wr_closure_plain, cls.ctx,
+               &(struct wr_api_places){.out = {res}});
 }
 
 /* ---- mlx_closure_kwargs ---- */
-
-mlx_closure_kwargs mlx_closure_kwargs_new(void) { return (mlx_closure_kwargs){NULL}; }
-int mlx_closure_kwargs_free(mlx_closure_kwargs cls) {
-  return end("mlx_closure_kwargs_free", &kwargs, cls.ctx);
-}
-
-mlx_closure_kwargs mlx_closure_kwargs_new_func(int (*fun)(mlx_vector_array *,
-                                                          const mlx_vector_array,
-                                                          const mlx_map_string_to_array)) {
-  return (mlx_closure_kwargs){
-      make_alone("mlx_closure_kwargs_new_func", &kwargs, (void (*)(void))fun)};
-}
-
-mlx_closure_kwargs mlx_closure_kwargs_new_func_payload(
-    int (*fun)(mlx_vector_array *, const mlx_vector_array, const mlx_map_string_to_array, void *),
-    void *payload, void (*dtor)(void *)) {
-  return (mlx_closure_kwargs){make_with("mlx_closure_kwargs_new_func_payload", &kwargs,
-                                        (void (*)(void))fun, payload, dtor)};
-}
-
-int mlx_closure_kwargs_set(mlx_closure_kwargs *cls, const mlx_closure_kwargs src) {
-  return set("mlx_closure_kwargs_set", &kwargs, cls ? &cls->ctx : NULL, src.ctx);
-}
 
 int mlx_closure_kwargs_apply(mlx_vector_array *res, mlx_closure_kwargs cls,
                              const mlx_vector_array input_0,
@@ -197,38 +162,11 @@ int mlx_closure_kwargs_apply(mlx_vector_array *res, mlx_closure_kwargs cls,
   wr_api_result_handle(res, WR_KIND_VECTOR_ARRAY, "res", &call.error);
   take_list(&call, 0, input_0, "input_0");
   call.arguments.named = wr_api_map_of_arrays(input_1, "input_1", &call.error);
-  return apply("mlx_closure_kwargs_apply", &call, &kwargs, cls.ctx,
+  return apply("mlx_closure_kwargs_apply", &call, &wr_closure_kwargs, cls.ctx,
                &(struct wr_api_places){.out = {res}});
 }
 
 /* ---- mlx_closure_value_and_grad ---- */
-
-mlx_closure_value_and_grad mlx_closure_value_and_grad_new(void) {
-  return (mlx_closure_value_and_grad){NULL};
-}
-int mlx_closure_value_and_grad_free(mlx_closure_value_and_grad cls) {
-  return end("mlx_closure_value_and_grad_free", &value_and_grad, cls.ctx);
-}
-
-mlx_closure_value_and_grad mlx_closure_value_and_grad_new_func(int (*fun)(mlx_vector_array *,
-                                                                          mlx_vector_array *,
-                                                                          const mlx_vector_array)) {
-  return (mlx_closure_value_and_grad){
-      make_alone("mlx_closure_value_and_grad_new_func", &value_and_grad, (void (*)(void))fun)};
-}
-
-mlx_closure_value_and_grad mlx_closure_value_and_grad_new_func_payload(
-    int (*fun)(mlx_vector_array *, mlx_vector_array *, const mlx_vector_array, void *),
-    void *payload, void (*dtor)(void *)) {
-  return (mlx_closure_value_and_grad){make_with("mlx_closure_value_and_grad_new_func_payload",
-                                                &value_and_grad, (void (*)(void))fun, payload,
-                                                dtor)};
-}
-
-int mlx_closure_value_and_grad_set(mlx_closure_value_and_grad *cls,
-                                   const mlx_closure_value_and_grad src) {
-  return set("mlx_closure_value_and_grad_set", &value_and_grad, cls ? &cls->ctx : NULL, src.ctx);
-}
 
 int mlx_closure_value_and_grad_apply(mlx_vector_array *res_0, mlx_vector_array *res_1,
                                      mlx_closure_value_and_grad cls, const mlx_vector_array input) {
@@ -236,35 +174,11 @@ int mlx_closure_value_and_grad_apply(mlx_vector_array *res_0, mlx_vector_array *
   wr_api_result_handle(res_0, WR_KIND_VECTOR_ARRAY, "res_0", &call.error);
   wr_api_result_handle(res_1, WR_KIND_VECTOR_ARRAY, "res_1", &call.error);
   take_list(&call, 0, input, "input");
-  return apply("mlx_closure_value_and_grad_apply", &call, &value_and_grad, cls.ctx,
+  return apply("mlx_closure_value_and_grad_apply", &call, &wr_closure_value_and_grad, cls.ctx,
                &(struct wr_api_places){.out = {res_0, res_1}});
 }
 
 /* ---- mlx_closure_custom ---- */
-
-mlx_closure_custom mlx_closure_custom_new(void) { return (mlx_closure_custom){NULL}; }
-int mlx_closure_custom_free(mlx_closure_custom cls) {
-  return end("mlx_closure_custom_free", &custom, cls.ctx);
-}
-
-mlx_closure_custom mlx_closure_custom_new_func(int (*fun)(
-    mlx_vector_array *, const mlx_vector_array, const mlx_vector_array, const mlx_vector_array)) {
-  return (mlx_closure_custom){
-      make_alone("mlx_closure_custom_new_func", &custom, (void (*)(void))fun)};
-}
-
-mlx_closure_custom mlx_closure_custom_new_func_payload(int (*fun)(mlx_vector_array *,
-                                                                  const mlx_vector_array,
-                                                                  const mlx_vector_array,
-                                                                  const mlx_vector_array, void *),
-                                                       void *payload, void (*dtor)(void *)) {
-  return (mlx_closure_custom){make_with("mlx_closure_custom_new_func_payload", &custom,
-                                        (void (*)(void))fun, payload, dtor)};
-}
-
-int mlx_closure_custom_set(mlx_closure_custom *cls, const mlx_closure_custom src) {
-  return set("mlx_closure_custom_set", &custom, cls ? &cls->ctx : NULL, src.ctx);
-}
 
 int mlx_closure_custom_apply(mlx_vector_array *res, mlx_closure_custom cls,
                              const mlx_vector_array input_0, const mlx_vector_array input_1,
@@ -274,34 +188,11 @@ int mlx_closure_custom_apply(mlx_vector_array *res, mlx_closure_custom cls,
   take_list(&call, 0, input_0, "input_0");
   take_list(&call, 1, input_1, "input_1");
   take_list(&call, 2, input_2, "input_2");
-  return apply("mlx_closure_custom_apply", &call, &custom, cls.ctx,
+  return apply("mlx_closure_custom_apply", &call, &wr_closure_custom, cls.ctx,
                &(struct wr_api_places){.out = {res}});
 }
 
 /* ---- mlx_closure_custom_jvp ---- */
-
-mlx_closure_custom_jvp mlx_closure_custom_jvp_new(void) { return (mlx_closure_custom_jvp){NULL}; }
-int mlx_closure_custom_jvp_free(mlx_closure_custom_jvp cls) {
-  return end("mlx_closure_custom_jvp_free", &custom_jvp, cls.ctx);
-}
-
-mlx_closure_custom_jvp mlx_closure_custom_jvp_new_func(int (*fun)(
-    mlx_vector_array *, const mlx_vector_array, const mlx_vector_array, const int *, size_t _num)) {
-  return (mlx_closure_custom_jvp){
-      make_alone("mlx_closure_custom_jvp_new_func", &custom_jvp, (void (*)(void))fun)};
-}
-
-mlx_closure_custom_jvp mlx_closure_custom_jvp_new_func_payload(
-    int (*fun)(mlx_vector_array *, const mlx_vector_array, const mlx_vector_array, const int *,
-               size_t _num, void *),
-    void *payload, void (*dtor)(void *)) {
-  return (mlx_closure_custom_jvp){make_with("mlx_closure_custom_jvp_new_func_payload", &custom_jvp,
-                                            (void (*)(void))fun, payload, dtor)};
-}
-
-int mlx_closure_custom_jvp_set(mlx_closure_custom_jvp *cls, const mlx_closure_custom_jvp src) {
-  return set("mlx_closure_custom_jvp_set", &custom_jvp, cls ? &cls->ctx : NULL, src.ctx);
-}
 
 int mlx_closure_custom_jvp_apply(mlx_vector_array *res, mlx_closure_custom_jvp cls,
                                  const mlx_vector_array input_0, const mlx_vector_array input_1,
@@ -312,36 +203,11 @@ int mlx_closure_custom_jvp_apply(mlx_vector_array *res, mlx_closure_custom_jvp c
   take_list(&call, 1, input_1, "input_1");
   call.arguments.numbers = wr_api_ints(input_2, input_2_num, "input_2", &call.error);
   call.arguments.n_numbers = input_2_num;
-  return apply("mlx_closure_custom_jvp_apply", &call, &custom_jvp, cls.ctx,
+  return apply("mlx_closure_custom_jvp_apply", &call, &wr_closure_custom_jvp, cls.ctx,
                &(struct wr_api_places){.out = {res}});
 }
 
 /* ---- mlx_closure_custom_vmap ---- */
-
-mlx_closure_custom_vmap mlx_closure_custom_vmap_new(void) {
-  return (mlx_closure_custom_vmap){NULL};
-}
-int mlx_closure_custom_vmap_free(mlx_closure_custom_vmap cls) {
-  return end("mlx_closure_custom_vmap_free", &custom_vmap, cls.ctx);
-}
-
-mlx_closure_custom_vmap mlx_closure_custom_vmap_new_func(int (*fun)(
-    mlx_vector_array *, mlx_vector_int *, const mlx_vector_array, const int *, size_t _num)) {
-  return (mlx_closure_custom_vmap){
-      make_alone("mlx_closure_custom_vmap_new_func", &custom_vmap, (void (*)(void))fun)};
-}
-
-mlx_closure_custom_vmap mlx_closure_custom_vmap_new_func_payload(
-    int (*fun)(mlx_vector_array *, mlx_vector_int *, const mlx_vector_array, const int *,
-               size_t _num, void *),
-    void *payload, void (*dtor)(void *)) {
-  return (mlx_closure_custom_vmap){make_with("mlx_closure_custom_vmap_new_func_payload",
-                                             &custom_vmap, (void (*)(void))fun, payload, dtor)};
-}
-
-int mlx_closure_custom_vmap_set(mlx_closure_custom_vmap *cls, const mlx_closure_custom_vmap src) {
-  return set("mlx_closure_custom_vmap_set", &custom_vmap, cls ? &cls->ctx : NULL, src.ctx);
-}
 
 int mlx_closure_custom_vmap_apply(mlx_vector_array *res_0, mlx_vector_int *res_1,
                                   mlx_closure_custom_vmap cls, const mlx_vector_array input_0,
@@ -352,41 +218,41 @@ int mlx_closure_custom_vmap_apply(mlx_vector_array *res_0, mlx_vector_int *res_1
   take_list(&call, 0, input_0, "input_0");
   call.arguments.numbers = wr_api_ints(input_1, input_1_num, "input_1", &call.error);
   call.arguments.n_numbers = input_1_num;
-  return apply("mlx_closure_custom_vmap_apply", &call, &custom_vmap, cls.ctx,
+  return apply("mlx_closure_custom_vmap_apply", &call, &wr_closure_custom_vmap, cls.ctx,
                &(struct wr_api_places){.out = {res_0}, .numbers = res_1});
 }
 
 /* ---- for the other files of the API ---- */
 
 struct wr_function *wr_api_closure(mlx_closure cls, const char *param, struct wr_error **error) {
-  return function_of(&plain, cls.ctx, param, error);
+  return function_of(&wr_closure_plain, cls.ctx, param, error);
 }
 
 struct wr_function *wr_api_closure_kwargs(mlx_closure_kwargs cls, const char *param,
                                           struct wr_error **error) {
-  return function_of(&kwargs, cls.ctx, param, error);
+  return function_of(&wr_closure_kwargs, cls.ctx, param, error);
 }
 
 struct wr_function *wr_api_custom_or_none(mlx_closure_custom cls, const char *param,
                                           struct wr_error **error) {
-  return cls.ctx ? function_of(&custom, cls.ctx, param, error) : NULL;
+  return cls.ctx ? function_of(&wr_closure_custom, cls.ctx, param, error) : NULL;
 }
 
 struct wr_function *wr_api_custom_jvp_or_none(mlx_closure_custom_jvp cls, const char *param,
                                               struct wr_error **error) {
-  return cls.ctx ? function_of(&custom_jvp, cls.ctx, param, error) : NULL;
+  return cls.ctx ? function_of(&wr_closure_custom_jvp, cls.ctx, param, error) : NULL;
 }
 
 struct wr_function *wr_api_custom_vmap_or_none(mlx_closure_custom_vmap cls, const char *param,
                                                struct wr_error **error) {
-  return cls.ctx ? function_of(&custom_vmap, cls.ctx, param, error) : NULL;
+  return cls.ctx ? function_of(&wr_closure_custom_vmap, cls.ctx, param, error) : NULL;
 }
 
 struct wr_error *wr_api_put_closure(mlx_closure *res, struct wr_function *taken) {
-  return put(&plain, &res->ctx, taken);
+  return put(&wr_closure_plain, &res->ctx, taken);
 }
 
 struct wr_error *wr_api_put_value_and_grad(mlx_closure_value_and_grad *res,
                                            struct wr_function *taken) {
-  return put(&value_and_grad, &res->ctx, taken);
+  return put(&wr_closure_value_and_grad, &res->ctx, taken);
 }

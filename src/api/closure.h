@@ -38,6 +38,21 @@ struct wr_node_list wr_api_hold(struct wr_ptrs *held, mlx_vector_array vec, cons
                                 struct wr_error **error);
 void wr_api_let_go(struct wr_ptrs *held, int n);
 
+/* What the functions of all kinds of closures do, for calls.c, as in vector.h. `dtor` is not called
+   unless there is a closure. */
+struct wr_closure_kind; /* closure.c */
+extern const struct wr_closure_kind wr_closure_plain;
+extern const struct wr_closure_kind wr_closure_kwargs;
+extern const struct wr_closure_kind wr_closure_value_and_grad;
+extern const struct wr_closure_kind wr_closure_custom;
+extern const struct wr_closure_kind wr_closure_custom_jvp;
+extern const struct wr_closure_kind wr_closure_custom_vmap;
+void *wr_closure_new(const char *function, const struct wr_closure_kind *kind, void (*fun)(void));
+void *wr_closure_new_with(const char *function, const struct wr_closure_kind *kind,
+                          void (*fun)(void), void *payload, void (*dtor)(void *));
+int wr_closure_set(const char *function, const struct wr_closure_kind *kind, void **ctx, void *src);
+int wr_closure_free(const char *function, const struct wr_closure_kind *kind, void *ctx);
+
 /* What handles hold, borrowed; and making *res, and its copies, refer to a function, whose
    reference is taken, also when memory is refused. */
 struct wr_function *wr_api_closure(mlx_closure cls, const char *param, struct wr_error **error);

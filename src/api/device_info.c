@@ -161,48 +161,60 @@ int mlx_device_info_get(mlx_device_info *info, mlx_device dev) {
   return wr_api_return("mlx_device_info_get", error);
 }
 
+/* The checks of a question about a key; NULL after an error. */
+static const struct info *asked(const void *place, const char *param, mlx_device_info info,
+                                const char *key, struct wr_error **error) {
+  wr_api_result(place, param, error);
+  const struct info *known = check_info(info, error);
+  wr_api_result(key, "key", error);
+  return *error ? NULL : known;
+}
+
 int mlx_device_info_has_key(bool *exists, mlx_device_info info, const char *key) {
   struct wr_error *error = NULL;
-  wr_api_result(exists, "exists", &error);
-  const struct info *known = check_info(info, &error);
-  wr_api_result(key, "key", &error);
-  if (!error) *exists = find(known, key) != NULL;
+  const struct info *known = asked(exists, "exists", info, key, &error);
+  if (known) *exists = find(known, key) != NULL;
   return wr_api_return("mlx_device_info_has_key", error);
 }
 
-int mlx_device_info_is_string(bool *is_string, mlx_device_info info, const char *key) {
+/* An answer about a key: what is known, and where it stands. */
+struct answer {
+  const struct info *known;
+  const struct field *field;
+};
+
+/* The function's status. */
+static int answer_of(const char *function, const void *place, const char *param,
+                     mlx_device_info info, const char *key, struct answer *a) {
   struct wr_error *error = NULL;
-  wr_api_result(is_string, "is_string", &error);
-  const struct info *known = check_info(info, &error);
-  wr_api_result(key, "key", &error);
-  if (error) return wr_api_fail("mlx_device_info_is_string", error);
-  const struct field *field = find(known, key);
-  if (!field) return NOT_FOUND;
-  *is_string = field->is_text;
-  return 0;
+  a->known = asked(place, param, info, key, &error);
+  if (error) return wr_api_fail(function, error);
+  a->field = find(a->known, key);
+  return a->field ? 0 : NOT_FOUND;
+}
+
+int mlx_device_info_is_string(bool *is_string, mlx_device_info info, const char *key) {
+  struct answer a;
+  const int status = answer_of("mlx_device_info_is_string", is_string, "is_string", info, key, &a);
+  if (status == 0) *is_string = a.field->is_text;
+  return status;
 }
 
 int mlx_device_info_get_string(const char **value, mlx_device_info info, const char *key) {
-  struct wr_error *error = NULL;
-  wr_api_result(value, "value", &error);
-  const struct info *known = check_info(info, &error);
-  wr_api_result(key, "key", &error);
-  if (error) return wr_api_fail("mlx_device_info_get_string", error);
-  const struct field *field = find(known, key);
-  if (!field || !field->is_text) return NOT_FOUND;
-  *value = text_of(known, field);
+  struct answer a;
+  const int status = answer_of("mlx_device_info_get_string", value, "value", info, key, &a);
+  if (status) return status;
+  if (!a.field->is_text) return NOT_FOUND;
+  *value = text_of(a.known, a.field);
   return 0;
 }
 
 int mlx_device_info_get_size(size_t *value, mlx_device_info info, const char *key) {
-  struct wr_error *error = NULL;
-  wr_api_result(value, "value", &error);
-  const struct info *known = check_info(info, &error);
-  wr_api_result(key, "key", &error);
-  if (error) return wr_api_fail("mlx_device_info_get_size", error);
-  const struct field *field = find(known, key);
-  if (!field || field->is_text) return NOT_FOUND;
-  *value = size_of(known, field);
+  struct answer a;
+  const int status = answer_of("mlx_device_info_get_size", value, "value", info, key, &a);
+  if (status) return status;
+  if (a.field->is_text) return NOT_FOUND;
+  *value = size_of(a.known, a.field);
   return 0;
 }
 

@@ -137,6 +137,14 @@ static bool with_group(struct group_call *call, mlx_distributed_group group) {
   return !call->base.error;
 }
 
+/* A call on an array: its node, or NULL where something is wrong. */
+static struct wr_node *begin_with(struct group_call *call, const char *function, mlx_array *res,
+                                  mlx_array x, mlx_distributed_group group, mlx_stream s) {
+  struct wr_error **error = begin(call, function, res, s);
+  struct wr_node *node = wr_api_array(x, "x", error);
+  return with_group(call, group) ? node : NULL;
+}
+
 static int end(struct group_call *call) {
   wr_comm_release(call->group);
   return wr_api_end(&call->base);
@@ -145,10 +153,9 @@ static int end(struct group_call *call) {
 static int collect(const char *function, mlx_array *res, enum wr_collective what, mlx_array x,
                    mlx_distributed_group group, mlx_stream s) {
   struct group_call call;
-  struct wr_error **error = begin(&call, function, res, s);
-  struct wr_node *node = wr_api_array(x, "x", error);
-  if (with_group(&call, group)) {
-    *error = wr_collect(&call.base.out, what, node, call.group, call.base.stream);
+  struct wr_node *node = begin_with(&call, function, res, x, group, s);
+  if (node) {
+    call.base.error = wr_collect(&call.base.out, what, node, call.group, call.base.stream);
   }
   return end(&call);
 }
@@ -184,10 +191,9 @@ int mlx_distributed_sum_scatter(mlx_array *res, const mlx_array x,
 int mlx_distributed_send(mlx_array *res, const mlx_array x, int dst,
                          const mlx_distributed_group group, const mlx_stream s) {
   struct group_call call;
-  struct wr_error **error = begin(&call, "mlx_distributed_send", res, s);
-  struct wr_node *node = wr_api_array(x, "x", error);
-  if (with_group(&call, group)) {
-    *error = wr_send(&call.base.out, node, dst, call.group, call.base.stream);
+  struct wr_node *node = begin_with(&call, "mlx_distributed_send", res, x, group, s);
+  if (node) {
+    call.base.error = wr_send(&call.base.out, node, dst, call.group, call.base.stream);
   }
   return end(&call);
 }
@@ -208,11 +214,10 @@ int mlx_distributed_recv(mlx_array *res, const int *shape, size_t shape_num, mlx
 int mlx_distributed_recv_like(mlx_array *res, const mlx_array x, int src,
                               const mlx_distributed_group group, const mlx_stream s) {
   struct group_call call;
-  struct wr_error **error = begin(&call, "mlx_distributed_recv_like", res, s);
-  struct wr_node *node = wr_api_array(x, "x", error);
-  if (with_group(&call, group)) {
-    *error = wr_recv(&call.base.out, wr_node_shape(node), wr_node_ndim(node), wr_node_dtype(node),
-                     src, call.group, call.base.stream);
+  struct wr_node *node = begin_with(&call, "mlx_distributed_recv_like", res, x, group, s);
+  if (node) {
+    call.base.error = wr_recv(&call.base.out, wr_node_shape(node), wr_node_ndim(node),
+                              wr_node_dtype(node), src, call.group, call.base.stream);
   }
   return end(&call);
 }

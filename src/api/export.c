@@ -181,8 +181,8 @@ int mlx_export_function_kwargs(const char *file, const mlx_closure_kwargs fun,
   return wr_api_return("mlx_export_function_kwargs", error);
 }
 
-static void exporter_end(struct exporter *x) {
-  if (!x) return;
+static void exporter_end(void *object) {
+  struct exporter *x = object;
   wr_fn_exporter_free(x->file);
   wr_function_release(x->function);
   wr_free(x);
@@ -190,7 +190,6 @@ static void exporter_end(struct exporter *x) {
 
 mlx_function_exporter mlx_function_exporter_new(const char *file, const mlx_closure fun,
                                                 bool shapeless) {
-  mlx_function_exporter made = {NULL};
   struct wr_error *error = NULL;
   wr_api_result(file, "file", &error);
   struct wr_function *f = wr_api_closure(fun, "fun", &error);
@@ -202,15 +201,13 @@ mlx_function_exporter mlx_function_exporter_new(const char *file, const mlx_clos
     x->function = wr_function_retain(f);
     x->shapeless = shapeless;
   }
-  made.ctx = wr_api_give("mlx_function_exporter_new", x, WR_KIND_FUNCTION_EXPORTER, error);
-  if (!made.ctx) exporter_end(x);
-  return made;
+  return (mlx_function_exporter){wr_api_give_or_end(
+      "mlx_function_exporter_new", x, WR_KIND_FUNCTION_EXPORTER, error, exporter_end)};
 }
 
 int mlx_function_exporter_free(mlx_function_exporter xfunc) {
-  struct wr_error *error = NULL;
-  exporter_end(wr_api_take(xfunc.ctx, WR_KIND_FUNCTION_EXPORTER, "xfunc", &error));
-  return wr_api_return("mlx_function_exporter_free", error);
+  return wr_api_free("mlx_function_exporter_free", xfunc.ctx, WR_KIND_FUNCTION_EXPORTER, "xfunc",
+                     exporter_end);
 }
 
 static int apply(const char *function, mlx_function_exporter xfunc, mlx_vector_array args,
@@ -237,8 +234,8 @@ int mlx_function_exporter_apply_kwargs(const mlx_function_exporter xfunc,
 
 /* ---- importing ---- */
 
-static void imported_end(struct imported *i) {
-  if (!i) return;
+static void imported_end(void *object) {
+  struct imported *i = object;
   wr_free_scope_enter();
   wr_fn_import_free(i->function);
   wr_free_scope_leave();
@@ -246,22 +243,19 @@ static void imported_end(struct imported *i) {
 }
 
 mlx_imported_function mlx_imported_function_new(const char *file) {
-  mlx_imported_function made = {NULL};
   struct wr_error *error = NULL;
   wr_api_result(file, "file", &error);
   struct imported *i = error ? NULL : wr_calloc(sizeof *i);
   if (!error && !i) error = wr_error_out_of_memory();
   if (!error) error = wr_fn_import_new(&i->function, file);
   if (!error) wr_kind_begin(&i->kind, WR_KIND_IMPORTED_FUNCTION);
-  made.ctx = wr_api_give("mlx_imported_function_new", i, WR_KIND_IMPORTED_FUNCTION, error);
-  if (!made.ctx) imported_end(i);
-  return made;
+  return (mlx_imported_function){wr_api_give_or_end(
+      "mlx_imported_function_new", i, WR_KIND_IMPORTED_FUNCTION, error, imported_end)};
 }
 
 int mlx_imported_function_free(mlx_imported_function xfunc) {
-  struct wr_error *error = NULL;
-  imported_end(wr_api_take(xfunc.ctx, WR_KIND_IMPORTED_FUNCTION, "xfunc", &error));
-  return wr_api_return("mlx_imported_function_free", error);
+  return wr_api_free("mlx_imported_function_free", xfunc.ctx, WR_KIND_IMPORTED_FUNCTION, "xfunc",
+                     imported_end);
 }
 
 static int run(const char *function, mlx_vector_array *res, mlx_imported_function xfunc,

@@ -100,12 +100,14 @@ mlx_node_namer mlx_node_namer_new(void) {
   return made;
 }
 
+static void namer_end(void *object) {
+  struct namer *namer = object;
+  names_end(&namer->names);
+  wr_free(namer);
+}
+
 int mlx_node_namer_free(mlx_node_namer namer) {
-  struct wr_error *error = NULL;
-  struct namer *n = wr_api_take(namer.ctx, WR_KIND_NAMER, "namer", &error);
-  if (n) names_end(&n->names);
-  wr_free(n);
-  return wr_api_return("mlx_node_namer_free", error);
+  return wr_api_free("mlx_node_namer_free", namer.ctx, WR_KIND_NAMER, "namer", namer_end);
 }
 
 int mlx_node_namer_set_name(mlx_node_namer namer, const mlx_array arr, const char *name) {

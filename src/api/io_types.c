@@ -13,49 +13,97 @@
 #include "base/doing.h"
 #include "base/lock.h"
 
-struct user_reader {
+struct user {
   struct wr_kind_word kind;
-  struct wr_reader reader;
   void *desc;
   mlx_io_vtable vtable;
+};
+
+struct user_reader {
+  struct user user;
+  struct wr_reader reader;
 };
 
 struct user_writer {
-  struct wr_kind_word kind;
+  struct user user;
   struct wr_writer writer;
-  void *desc;
-  mlx_io_vtable vtable;
 };
 
-static struct wr_doing *begin_users(const void *fn, const char *what) {
-  return wr_doing_begin(WR_DOING_USERS, fn, NULL, what);
+/* The time of a call that may take long. */
+struct users_call {
+  int before;
+  struct wr_doing *doing;
+};
+
+static struct users_call begin_users(const void *fn, const char *what) {
+  const int before = wr_cancel_off();
+  return (struct users_call){before, wr_doing_begin(WR_DOING_USERS, fn, NULL, what)};
 }
 
-static const char *label_of(void *desc, const mlx_io_vtable *vtable) {
+static void end_users(const struct users_call *call) {
+  wr_doing_end(call->doing);
+  wr_cancel_restore(call->before);
+}
+
+static const char *label_of(const struct user *u) {
   int before = wr_cancel_off();
-  const char *label = vtable->label ? vtable->label(desc) : NULL;
+  const char *label = u->vtable.label ? u->vtable.label(u->desc) : NULL;
   wr_cancel_restore(before);
   return label ? label : "";
 }
 
-static bool is_good(void *desc, const mlx_io_vtable *vtable) {
+static bool is_good(const struct user *u) {
   int before = wr_cancel_off();
-  bool good = vtable->good(desc);
+  bool good = u->vtable.good(u->desc);
   wr_cancel_restore(before);
   return good;
 }
 
-static bool is_good_and_open(void *desc, const mlx_io_vtable *vtable) {
+static bool is_good_and_open(const struct user *u) {
   int before = wr_cancel_off();
-  bool good = vtable->good(desc) && vtable->is_open(desc);
+  bool good = u->vtable.good(u->desc) && u->vtable.is_open(u->desc);
   wr_cancel_restore(before);
   return good;
 }
 
-static void end_user(void *desc, const mlx_io_vtable *vtable) {
+static void end_user(const struct user *u) {
   int before = wr_cancel_off();
-  if (vtable->free) vtable->free(desc);
+  if (u->vtable.free) u->vtable.free(u->desc);
   wr_cancel_restore(before);
+}
+
+/* Takes the object's memory, NULL where it was refused. */
+static void *handle_of(const char *function, struct user *u, enum wr_kind kind, void *desc,
+                       const mlx_io_vtable *vtable) {
+  if (u) {
+    wr_kind_begin(&u->kind, kind);
+    u->desc = desc;
+    u->vtable = *vtable;
+  }
+  void *ctx = wr_api_give(function, u, kind, NULL);
+  if (!ctx) wr_free(u);
+  return ctx;
+}
+
+static void *check_user(void *ctx, enum wr_kind kind, const char *param, struct wr_error **error) {
+  const char *empty = kind == WR_KIND_READER ? "is an empty reader" : "is an empty writer";
+  return wr_api_object(ctx, kind, param, empty, error);
+}
+
+static int descriptor(const char *function, void **desc_, void *ctx, enum wr_kind kind) {
+  struct wr_error *error = NULL;
+  wr_api_result(desc_, "desc_", &error);
+  const struct user *u = check_user(ctx, kind, "io", &error);
+  if (!error) *desc_ = u->desc;
+  return wr_api_return(function, error);
+}
+
+static int tostring(const char *function, mlx_string *str_, void *ctx, enum wr_kind kind) {
+  struct wr_error *error = NULL;
+  wr_api_result_handle(str_, WR_KIND_STRING, "str_", &error);
+  const struct user *u = check_user(ctx, kind, "io", &error);
+  if (!error) error = wr_api_set_string(str_, label_of(u));
+  return wr_api_return(function, error);
 }
 
 /* ---- readers ---- */
@@ -64,34 +112,29 @@ static struct user_reader *of(struct wr_reader *reader) {
   return WR_CONTAINER_OF(reader, struct user_reader, reader);
 }
 
-static const char *reader_label(struct wr_reader *reader) {
-  return label_of(of(reader)->desc, &of(reader)->vtable);
-}
+static const char *reader_label(struct wr_reader *reader) { return label_of(&of(reader)->user); }
 
-static bool reader_good(struct wr_reader *reader) {
-  return is_good_and_open(of(reader)->desc, &of(reader)->vtable);
-}
+static bool reader_good(struct wr_reader *reader) { return is_good_and_open(&of(reader)->user); }
 
 static struct wr_error *told(struct user_reader *r, size_t n) {
-  if (is_good(r->desc, &r->vtable)) return NULL;
+  if (is_good(&r->user)) return NULL;
   return wr_error_new(WEIR_ERROR_DEVICE, "[read] Unable to read %zu bytes from %s", n,
-                      label_of(r->desc, &r->vtable));
+                      label_of(&r->user));
 }
 
 static struct wr_error *reader_read(struct wr_reader *reader, void *to, size_t n) {
   struct user_reader *r = of(reader);
-  int before = wr_cancel_off();
-  struct wr_doing *doing = begin_users((const void *)(uintptr_t)r->vtable.read, "read of a reader");
-  r->vtable.read(r->desc, to, n);
-  wr_doing_end(doing);
-  wr_cancel_restore(before);
+  const struct users_call call =
+      begin_users((const void *)(uintptr_t)r->user.vtable.read, "read of a reader");
+  r->user.vtable.read(r->user.desc, to, n);
+  end_users(&call);
   return told(r, n);
 }
 
 static struct wr_error *reader_seek(struct wr_reader *reader, uint64_t offset) {
   struct user_reader *r = of(reader);
   int before = wr_cancel_off();
-  r->vtable.seek(r->desc, (int64_t)offset, SEEK_SET);
+  r->user.vtable.seek(r->user.desc, (int64_t)offset, SEEK_SET);
   wr_cancel_restore(before);
   return told(r, 0);
 }
@@ -99,8 +142,8 @@ static struct wr_error *reader_seek(struct wr_reader *reader, uint64_t offset) {
 static struct wr_error *reader_size(struct wr_reader *reader, uint64_t *size) {
   struct user_reader *r = of(reader);
   int before = wr_cancel_off();
-  r->vtable.seek(r->desc, 0, SEEK_END);
-  *size = r->vtable.tell(r->desc);
+  r->user.vtable.seek(r->user.desc, 0, SEEK_END);
+  *size = r->user.vtable.tell(r->user.desc);
   wr_cancel_restore(before);
   return told(r, 0);
 }
@@ -108,18 +151,16 @@ static struct wr_error *reader_size(struct wr_reader *reader, uint64_t *size) {
 static struct wr_error *reader_read_at(struct wr_reader *reader, void *to, size_t n,
                                        uint64_t offset) {
   struct user_reader *r = of(reader);
-  int before = wr_cancel_off();
-  struct wr_doing *doing =
-      begin_users((const void *)(uintptr_t)r->vtable.read_at_offset, "read_at_offset of a reader");
-  r->vtable.read_at_offset(r->desc, to, n, (size_t)offset);
-  wr_doing_end(doing);
-  wr_cancel_restore(before);
+  const struct users_call call = begin_users((const void *)(uintptr_t)r->user.vtable.read_at_offset,
+                                             "read_at_offset of a reader");
+  r->user.vtable.read_at_offset(r->user.desc, to, n, (size_t)offset);
+  end_users(&call);
   return told(r, n);
 }
 
 static void reader_end(struct wr_reader *reader) {
   struct user_reader *r = of(reader);
-  end_user(r->desc, &r->vtable);
+  end_user(&r->user);
   wr_free(r);
 }
 
@@ -134,43 +175,11 @@ static const struct wr_reader_kind user_kind = {.label = reader_label,
 mlx_io_reader mlx_io_reader_new(void *desc, mlx_io_vtable vtable) {
   struct user_reader *r = wr_calloc(sizeof *r);
   if (r) {
-    wr_kind_begin(&r->kind, WR_KIND_READER);
     r->reader.kind = &user_kind;
     wr_store_relaxed(&r->reader.refs, 1u); /* relaxed: not yet shared */
-    r->desc = desc;
-    r->vtable = vtable;
   }
-  const mlx_io_reader io = {wr_api_give("mlx_io_reader_new", r, WR_KIND_READER, NULL)};
-  if (!io.ctx) wr_free(r);
-  return io;
-}
-
-static struct user_reader *check_reader(mlx_io_reader io, const char *param,
-                                        struct wr_error **error) {
-  return wr_api_object(io.ctx, WR_KIND_READER, param, "is an empty reader", error);
-}
-
-int mlx_io_reader_descriptor(void **desc_, mlx_io_reader io) {
-  struct wr_error *error = NULL;
-  wr_api_result(desc_, "desc_", &error);
-  const struct user_reader *r = check_reader(io, "io", &error);
-  if (!error) *desc_ = r->desc;
-  return wr_api_return("mlx_io_reader_descriptor", error);
-}
-
-int mlx_io_reader_tostring(mlx_string *str_, mlx_io_reader io) {
-  struct wr_error *error = NULL;
-  wr_api_result_handle(str_, WR_KIND_STRING, "str_", &error);
-  const struct user_reader *r = check_reader(io, "io", &error);
-  if (!error) error = wr_api_set_string(str_, label_of(r->desc, &r->vtable));
-  return wr_api_return("mlx_io_reader_tostring", error);
-}
-
-int mlx_io_reader_free(mlx_io_reader io) {
-  struct wr_error *error = NULL;
-  struct user_reader *r = wr_api_take(io.ctx, WR_KIND_READER, "io", &error);
-  if (r) wr_reader_release(&r->reader);
-  return wr_api_return("mlx_io_reader_free", error);
+  return (mlx_io_reader){
+      handle_of("mlx_io_reader_new", r ? &r->user : NULL, WR_KIND_READER, desc, &vtable)};
 }
 
 static void require(bool there, const char *what, const char *param, struct wr_error **error) {
@@ -179,14 +188,14 @@ static void require(bool there, const char *what, const char *param, struct wr_e
 
 struct wr_reader *wr_api_reader(mlx_io_reader io, bool seeks, const char *param,
                                 struct wr_error **error) {
-  struct user_reader *r = check_reader(io, param, error);
+  struct user_reader *r = check_user(io.ctx, WR_KIND_READER, param, error);
   if (*error) return NULL;
-  require(r->vtable.good, "good", param, error);
-  require(r->vtable.is_open, "is_open", param, error);
-  require(r->vtable.read, "read", param, error);
-  require(r->vtable.read_at_offset, "read_at_offset", param, error);
-  require(!seeks || r->vtable.seek, "seek", param, error);
-  require(!seeks || r->vtable.tell, "tell", param, error);
+  require(r->user.vtable.good, "good", param, error);
+  require(r->user.vtable.is_open, "is_open", param, error);
+  require(r->user.vtable.read, "read", param, error);
+  require(r->user.vtable.read_at_offset, "read_at_offset", param, error);
+  require(!seeks || r->user.vtable.seek, "seek", param, error);
+  require(!seeks || r->user.vtable.tell, "tell", param, error);
   return &r->reader;
 }
 
@@ -196,74 +205,55 @@ static struct user_writer *to(struct wr_writer *writer) {
   return WR_CONTAINER_OF(writer, struct user_writer, writer);
 }
 
-static const char *writer_label(struct wr_writer *writer) {
-  return label_of(to(writer)->desc, &to(writer)->vtable);
-}
+static const char *writer_label(struct wr_writer *writer) { return label_of(&to(writer)->user); }
 
-static bool writer_good(struct wr_writer *writer) {
-  return is_good_and_open(to(writer)->desc, &to(writer)->vtable);
-}
+static bool writer_good(struct wr_writer *writer) { return is_good_and_open(&to(writer)->user); }
 
 static struct wr_error *writer_write(struct wr_writer *writer, const void *data, size_t n) {
   struct user_writer *w = to(writer);
-  int before = wr_cancel_off();
-  struct wr_doing *doing =
-      begin_users((const void *)(uintptr_t)w->vtable.write, "write of a writer");
-  w->vtable.write(w->desc, data, n);
-  wr_doing_end(doing);
-  wr_cancel_restore(before);
-  if (is_good(w->desc, &w->vtable)) return NULL;
+  const struct users_call call =
+      begin_users((const void *)(uintptr_t)w->user.vtable.write, "write of a writer");
+  w->user.vtable.write(w->user.desc, data, n);
+  end_users(&call);
+  if (is_good(&w->user)) return NULL;
   return wr_error_new(WEIR_ERROR_DEVICE, "[write] Unable to write %zu bytes to %s", n,
-                      label_of(w->desc, &w->vtable));
+                      label_of(&w->user));
 }
 
 mlx_io_writer mlx_io_writer_new(void *desc, mlx_io_vtable vtable) {
   struct user_writer *w = wr_calloc(sizeof *w);
-  if (w) {
-    wr_kind_begin(&w->kind, WR_KIND_WRITER);
-    w->writer = (struct wr_writer){writer_label, writer_good, writer_write};
-    w->desc = desc;
-    w->vtable = vtable;
-  }
-  const mlx_io_writer io = {wr_api_give("mlx_io_writer_new", w, WR_KIND_WRITER, NULL)};
-  if (!io.ctx) wr_free(w);
-  return io;
-}
-
-static struct user_writer *check_writer(mlx_io_writer io, const char *param,
-                                        struct wr_error **error) {
-  return wr_api_object(io.ctx, WR_KIND_WRITER, param, "is an empty writer", error);
-}
-
-int mlx_io_writer_descriptor(void **desc_, mlx_io_writer io) {
-  struct wr_error *error = NULL;
-  wr_api_result(desc_, "desc_", &error);
-  const struct user_writer *w = check_writer(io, "io", &error);
-  if (!error) *desc_ = w->desc;
-  return wr_api_return("mlx_io_writer_descriptor", error);
-}
-
-int mlx_io_writer_tostring(mlx_string *str_, mlx_io_writer io) {
-  struct wr_error *error = NULL;
-  wr_api_result_handle(str_, WR_KIND_STRING, "str_", &error);
-  const struct user_writer *w = check_writer(io, "io", &error);
-  if (!error) error = wr_api_set_string(str_, label_of(w->desc, &w->vtable));
-  return wr_api_return("mlx_io_writer_tostring", error);
-}
-
-int mlx_io_writer_free(mlx_io_writer io) {
-  struct wr_error *error = NULL;
-  struct user_writer *w = wr_api_take(io.ctx, WR_KIND_WRITER, "io", &error);
-  if (w) end_user(w->desc, &w->vtable);
-  wr_free(w);
-  return wr_api_return("mlx_io_writer_free", error);
+  if (w) w->writer = (struct wr_writer){writer_label, writer_good, writer_write};
+  return (mlx_io_writer){
+      handle_of("mlx_io_writer_new", w ? &w->user : NULL, WR_KIND_WRITER, desc, &vtable)};
 }
 
 struct wr_writer *wr_api_writer(mlx_io_writer io, const char *param, struct wr_error **error) {
-  struct user_writer *w = check_writer(io, param, error);
+  struct user_writer *w = check_user(io.ctx, WR_KIND_WRITER, param, error);
   if (*error) return NULL;
-  require(w->vtable.good, "good", param, error);
-  require(w->vtable.is_open, "is_open", param, error);
-  require(w->vtable.write, "write", param, error);
+  require(w->user.vtable.good, "good", param, error);
+  require(w->user.vtable.is_open, "is_open", param, error);
+  require(w->user.vtable.write, "write", param, error);
   return &w->writer;
 }
+
+/* ---- what both have ---- */
+
+static void end_reader(void *object) { wr_reader_release(&((struct user_reader *)object)->reader); }
+
+static void end_writer(void *object) {
+  struct user_writer *w = object;
+  end_user(&w->user);
+  wr_free(w);
+}
+
+#define FUNCTIONS(type, kind, end)                               \
+  int type##_descriptor(void **desc_, type io) {                 \
+    return descriptor(#type "_descriptor", desc_, io.ctx, kind); \
+  }                                                              \
+  int type##_tostring(mlx_string *str_, type io) {               \
+    return tostring(#type "_tostring", str_, io.ctx, kind);      \
+  }                                                              \
+  int type##_free(type io) { return wr_api_free(#type "_free", io.ctx, kind, "io", end); }
+FUNCTIONS(mlx_io_reader, WR_KIND_READER, end_reader)
+FUNCTIONS(mlx_io_writer, WR_KIND_WRITER, end_writer)
+#undef FUNCTIONS

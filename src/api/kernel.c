@@ -33,7 +33,8 @@ struct config {
   struct wr_ops_kernel_constant *constants; /* the same; names are copies */
 };
 
-static void config_end(struct config *c) {
+static void config_end(void *object) {
+  struct config *c = object;
   for (int i = 0; i < c->call.n_constants; i++) wr_free((void *)c->constants[i].name);
   wr_free(c->constants);
   wr_free(c->results);
@@ -52,10 +53,7 @@ static void *config_new(const char *function, const struct family *family) {
 }
 
 static void config_free(const char *function, const struct family *family, void *ctx) {
-  struct wr_error *error = NULL;
-  struct config *c = wr_api_take(ctx, family->configs, "cls", &error);
-  if (c) config_end(c);
-  wr_api_return(function, error);
+  (void)wr_api_free(function, ctx, family->configs, "cls", config_end);
 }
 
 static struct config *config_of(const struct family *family, void *ctx, const char *param,
@@ -142,7 +140,8 @@ struct kernel {
   struct wr_ptrs texts; /* all that `is` points to, copies; the names of inputs and outputs first */
 };
 
-static void kernel_end(struct kernel *k) {
+static void kernel_end(void *object) {
+  struct kernel *k = object;
   for (size_t i = 0; i < k->texts.count; i++) wr_free(k->texts.items[i]);
   wr_ptrs_free(&k->texts);
   wr_free(k);
@@ -224,16 +223,11 @@ static void *kernel_new(const char *function, const struct family *family,
   struct wr_error *error = NULL;
   struct kernel *k = kernel_make(family, m, &error);
   if (k) wr_kind_begin(&k->kind, family->kernels);
-  void *ctx = wr_api_give(function, k, family->kernels, error);
-  if (!ctx && k) kernel_end(k);
-  return ctx;
+  return wr_api_give_or_end(function, k, family->kernels, error, kernel_end);
 }
 
 static void kernel_free(const char *function, const struct family *family, void *ctx) {
-  struct wr_error *error = NULL;
-  struct kernel *k = wr_api_take(ctx, family->kernels, "cls", &error);
-  if (k) kernel_end(k);
-  wr_api_return(function, error);
+  (void)wr_api_free(function, ctx, family->kernels, "cls", kernel_end);
 }
 
 static struct wr_error *run(struct wr_node ***out, const struct kernel *k, const struct config *c,

@@ -136,13 +136,6 @@ int mlx_get_default_stream(mlx_stream *stream, mlx_device dev) {
   return wr_api_return("mlx_get_default_stream", error);
 }
 
-int mlx_set_default_stream(mlx_stream stream) {
-  struct wr_error *error = NULL;
-  struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
-  if (!error) error = wr_stream_set_default(s);
-  return wr_api_return("mlx_set_default_stream", error);
-}
-
 static mlx_stream default_of_slow(const char *function, enum wr_device_type type) {
   struct wr_stream *found = NULL;
   struct wr_error *error = wr_stream_default((struct wr_device){type, 0}, &found);

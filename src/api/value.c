@@ -33,31 +33,23 @@ struct wr_api_value wr_api_load(enum wr_dtype dtype, const void *at) {
   } v;
   memcpy(&v, at, wr_dtype_size(dtype));
   switch (dtype) {
-    case WR_BOOL:
-    case WR_UINT8:
-      return of_unsigned(v.u8);
-    case WR_UINT16:
-      return of_unsigned(v.u16);
-    case WR_UINT32:
-      return of_unsigned(v.u32);
-    case WR_UINT64:
-      return of_unsigned(v.u64);
-    case WR_INT8:
-      return of_signed(v.i8);
-    case WR_INT16:
-      return of_signed(v.i16);
-    case WR_INT32:
-      return of_signed(v.i32);
-    case WR_INT64:
-      return of_signed(v.i64);
-    case WR_FLOAT16:
-      return of_real((double)wr_f16_to_f32(v.u16), 0);
-    case WR_BFLOAT16:
-      return of_real((double)wr_bf16_to_f32(v.u16), 0);
-    case WR_FLOAT32:
-      return of_real((double)v.f32, 0);
-    case WR_FLOAT64:
-      return of_real(v.f64, 0);
+#define ROW(dtype, value) \
+  case dtype:             \
+    return value;
+    ROW(WR_BOOL, of_unsigned(v.u8))
+    ROW(WR_UINT8, of_unsigned(v.u8))
+    ROW(WR_UINT16, of_unsigned(v.u16))
+    ROW(WR_UINT32, of_unsigned(v.u32))
+    ROW(WR_UINT64, of_unsigned(v.u64))
+    ROW(WR_INT8, of_signed(v.i8))
+    ROW(WR_INT16, of_signed(v.i16))
+    ROW(WR_INT32, of_signed(v.i32))
+    ROW(WR_INT64, of_signed(v.i64))
+    ROW(WR_FLOAT16, of_real((double)wr_f16_to_f32(v.u16), 0))
+    ROW(WR_BFLOAT16, of_real((double)wr_bf16_to_f32(v.u16), 0))
+    ROW(WR_FLOAT32, of_real((double)v.f32, 0))
+    ROW(WR_FLOAT64, of_real(v.f64, 0))
+#undef ROW
     default:
       return of_real((double)v.c64.re, (double)v.c64.im);
   }

@@ -9,9 +9,10 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/vector.h"
 #include "base/base.h"
 
-struct kind {
+struct wr_vector_kind {
   enum wr_kind handles; /* what a handle leads to */
   /* Copies data[i] to *item, or sets *error. */
   void (*fetch)(const void *data, size_t i, const char *param, void **item,
@@ -29,13 +30,13 @@ struct vector {
 /* ---- one vector ---- */
 
 /* Destructors of arrays that end here run on this thread: it is the caller's own free. */
-static void truncate_to(const struct kind *kind, struct wr_ptrs *items, size_t count) {
+static void truncate_to(const struct wr_vector_kind *kind, struct wr_ptrs *items, size_t count) {
   wr_free_scope_enter();
   while (items->count > count) kind->drop(items->items[--items->count]);
   wr_free_scope_leave();
 }
 
-static void vector_end(const struct kind *kind, struct vector *v) {
+static void vector_end(const struct wr_vector_kind *kind, struct vector *v) {
   if (!v) return;
   truncate_to(kind, &v->items, 0);
   wr_ptrs_free(&v->items);
@@ -43,7 +44,7 @@ static void vector_end(const struct kind *kind, struct vector *v) {
 }
 
 /* Room for at least one item: then `items` is never NULL, whatever the vector holds. */
-static struct vector *vector_make(const struct kind *kind, size_t capacity) {
+static struct vector *vector_make(const struct wr_vector_kind *kind, size_t capacity) {
   struct vector *v = wr_calloc(sizeof *v);
   if (!v) return NULL;
   wr_kind_begin(&v->kind, kind->handles);
@@ -52,8 +53,8 @@ static struct vector *vector_make(const struct kind *kind, size_t capacity) {
   return NULL;
 }
 
-static struct wr_error *append(const struct kind *kind, struct wr_ptrs *v, const void *data,
-                               size_t n, const char *param) {
+static struct wr_error *append(const struct wr_vector_kind *kind, struct wr_ptrs *v,
+                               const void *data, size_t n, const char *param) {
   struct wr_error *error = NULL;
   size_t before = v->count;
   size_t total;
@@ -70,7 +71,7 @@ static struct wr_error *append(const struct kind *kind, struct wr_ptrs *v, const
   return error;
 }
 
-static struct vector *duplicate(const struct kind *kind, const struct vector *v) {
+static struct vector *duplicate(const struct wr_vector_kind *kind, const struct vector *v) {
   const struct wr_ptrs *from = &v->items;
   struct vector *made = vector_make(kind, from->count);
   for (size_t i = 0; made && i < from->count; i++) {
@@ -87,7 +88,7 @@ static struct vector *duplicate(const struct kind *kind, const struct vector *v)
 
 /* Takes `made`. In place: a handle is a plain struct, and in mlx-c its copies go on naming the same
    vector after one of them was set. */
-static struct wr_error *put(const struct kind *kind, void **ctx, struct vector *made) {
+static struct wr_error *put(const struct wr_vector_kind *kind, void **ctx, struct vector *made) {
   struct vector *vector = wr_handle_object(*ctx, kind->handles);
   if (!vector) {
     if (wr_handle_give(ctx, made, kind->handles)) return NULL;
@@ -101,8 +102,8 @@ static struct wr_error *put(const struct kind *kind, void **ctx, struct vector *
   return NULL;
 }
 
-static struct wr_error *make_from(const struct kind *kind, void **ctx, const void *data, size_t n,
-                                  const char *param) {
+static struct wr_error *make_from(const struct wr_vector_kind *kind, void **ctx, const void *data,
+                                  size_t n, const char *param) {
   struct vector *made = vector_make(kind, 0); /* append checks the size before it reserves */
   if (!made) return wr_error_out_of_memory();
   struct wr_error *error = append(kind, &made->items, data, n, param);
@@ -111,34 +112,34 @@ static struct wr_error *make_from(const struct kind *kind, void **ctx, const voi
   return error;
 }
 
-static void *new_from(const char *function, const struct kind *kind, const void *data, size_t n,
-                      const char *param) {
+void *wr_vector_new(const char *function, const struct wr_vector_kind *kind, const void *data,
+                    size_t n, const char *param) {
   void *ctx = NULL;
   wr_api_return(function, make_from(kind, &ctx, data, n, param));
   return ctx;
 }
 
-static int free_vector(const char *function, const struct kind *kind, void *ctx) {
+int wr_vector_free(const char *function, const struct wr_vector_kind *kind, void *ctx) {
   struct wr_error *error = NULL;
   vector_end(kind, wr_api_take(ctx, kind->handles, "vec", &error));
   return wr_api_return(function, error);
 }
 
 /* `ctx` points into the caller's handle, NULL when the handle's address was. */
-static int set_from(const char *function, const struct kind *kind, void **ctx, const void *data,
-                    size_t n, const char *param) {
+int wr_vector_set(const char *function, const struct wr_vector_kind *kind, void **ctx,
+                  const void *data, size_t n, const char *param) {
   struct wr_error *error = NULL;
   wr_api_result_handle(ctx, kind->handles, "vec", &error);
   if (!error) error = make_from(kind, ctx, data, n, param);
   return wr_api_return(function, error);
 }
 
-static struct vector *check_vector(const struct kind *kind, void *ctx, const char *param,
+static struct vector *check_vector(const struct wr_vector_kind *kind, void *ctx, const char *param,
                                    struct wr_error **error) {
   return wr_api_object(ctx, kind->handles, param, "is an empty vector handle", error);
 }
 
-static int set_copy(const char *function, const struct kind *kind, void **ctx, void *src) {
+int wr_vector_copy(const char *function, const struct wr_vector_kind *kind, void **ctx, void *src) {
   struct wr_error *error = NULL;
   wr_api_result_handle(ctx, kind->handles, "vec", &error);
   const struct vector *from = check_vector(kind, src, "src", &error);
@@ -148,15 +149,15 @@ static int set_copy(const char *function, const struct kind *kind, void **ctx, v
   return wr_api_return(function, error);
 }
 
-static int append_to(const char *function, const struct kind *kind, void *ctx, const void *data,
-                     size_t n, const char *param) {
+int wr_vector_append(const char *function, const struct wr_vector_kind *kind, void *ctx,
+                     const void *data, size_t n, const char *param) {
   struct wr_error *error = NULL;
   struct vector *v = check_vector(kind, ctx, "vec", &error);
   if (!error) error = append(kind, &v->items, data, n, param);
   return wr_api_return(function, error);
 }
 
-static size_t size_of(const char *function, const struct kind *kind, void *ctx) {
+size_t wr_vector_size(const char *function, const struct wr_vector_kind *kind, void *ctx) {
   struct wr_error *error = NULL;
   const struct vector *v = check_vector(kind, ctx, "vec", &error);
   if (wr_api_return(function, error)) return 0;
@@ -164,7 +165,8 @@ static size_t size_of(const char *function, const struct kind *kind, void *ctx) 
 }
 
 /* The item at `idx`, borrowed. */
-static void *item_at(const struct kind *kind, void *ctx, size_t idx, struct wr_error **error) {
+static void *item_at(const struct wr_vector_kind *kind, void *ctx, size_t idx,
+                     struct wr_error **error) {
   const struct vector *v = check_vector(kind, ctx, "vec", error);
   if (!*error && idx >= v->items.count) {
     wr_api_reject(error, "idx", "%zu is out of range for %zu items", idx, v->items.count);
@@ -187,52 +189,13 @@ static bool copy_array(void *item, void **copy) {
 
 static void drop_array(void *item) { wr_node_release(item); }
 
-static const struct kind arrays = {WR_KIND_VECTOR_ARRAY, fetch_array, copy_array, drop_array};
-
-mlx_vector_array mlx_vector_array_new(void) {
-  return (mlx_vector_array){new_from("mlx_vector_array_new", &arrays, NULL, 0, "")};
-}
-
-int mlx_vector_array_set(mlx_vector_array *vec, const mlx_vector_array src) {
-  return set_copy("mlx_vector_array_set", &arrays, vec ? &vec->ctx : NULL, src.ctx);
-}
-
-int mlx_vector_array_free(mlx_vector_array vec) {
-  return free_vector("mlx_vector_array_free", &arrays, vec.ctx);
-}
-
-mlx_vector_array mlx_vector_array_new_data(const mlx_array *data, size_t size) {
-  return (mlx_vector_array){new_from("mlx_vector_array_new_data", &arrays, data, size, "data")};
-}
-
-mlx_vector_array mlx_vector_array_new_value(const mlx_array val) {
-  return (mlx_vector_array){new_from("mlx_vector_array_new_value", &arrays, &val, 1, "val")};
-}
-
-int mlx_vector_array_set_data(mlx_vector_array *vec, const mlx_array *data, size_t size) {
-  return set_from("mlx_vector_array_set_data", &arrays, vec ? &vec->ctx : NULL, data, size, "data");
-}
-
-int mlx_vector_array_set_value(mlx_vector_array *vec, const mlx_array val) {
-  return set_from("mlx_vector_array_set_value", &arrays, vec ? &vec->ctx : NULL, &val, 1, "val");
-}
-
-int mlx_vector_array_append_data(mlx_vector_array vec, const mlx_array *data, size_t size) {
-  return append_to("mlx_vector_array_append_data", &arrays, vec.ctx, data, size, "data");
-}
-
-int mlx_vector_array_append_value(mlx_vector_array vec, const mlx_array val) {
-  return append_to("mlx_vector_array_append_value", &arrays, vec.ctx, &val, 1, "val");
-}
-
-size_t mlx_vector_array_size(mlx_vector_array vec) {
-  return size_of("mlx_vector_array_size", &arrays, vec.ctx);
-}
+const struct wr_vector_kind wr_vector_arrays = {WR_KIND_VECTOR_ARRAY, fetch_array, copy_array,
+                                                drop_array};
 
 int mlx_vector_array_get(mlx_array *res, const mlx_vector_array vec, size_t idx) {
   struct wr_error *error = NULL;
   wr_api_result_handle(res, WR_KIND_ARRAY, "res", &error);
-  struct wr_node *node = item_at(&arrays, vec.ctx, idx, &error);
+  struct wr_node *node = item_at(&wr_vector_arrays, vec.ctx, idx, &error);
   if (!error) wr_node_retain(node);
   return wr_api_return_array("mlx_vector_array_get", error, res, node);
 }
@@ -242,77 +205,30 @@ int mlx_vector_array_get(mlx_array *res, const mlx_vector_array vec, size_t idx)
 static void fetch_vector(const void *data, size_t i, const char *param, void **item,
                          struct wr_error **error) {
   const struct vector *v =
-      check_vector(&arrays, ((const mlx_vector_array *)data)[i].ctx, param, error);
+      check_vector(&wr_vector_arrays, ((const mlx_vector_array *)data)[i].ctx, param, error);
   if (*error) return;
-  *item = duplicate(&arrays, v);
+  *item = duplicate(&wr_vector_arrays, v);
   if (!*item) *error = wr_error_out_of_memory();
 }
 
 static bool copy_vector(void *item, void **copy) {
-  *copy = duplicate(&arrays, item);
+  *copy = duplicate(&wr_vector_arrays, item);
   return *copy != NULL;
 }
 
-static void drop_vector(void *item) { vector_end(&arrays, item); }
+static void drop_vector(void *item) { vector_end(&wr_vector_arrays, item); }
 
-static const struct kind vectors = {WR_KIND_VECTOR_VECTOR_ARRAY, fetch_vector, copy_vector,
-                                    drop_vector};
-
-mlx_vector_vector_array mlx_vector_vector_array_new(void) {
-  return (mlx_vector_vector_array){new_from("mlx_vector_vector_array_new", &vectors, NULL, 0, "")};
-}
-
-int mlx_vector_vector_array_set(mlx_vector_vector_array *vec, const mlx_vector_vector_array src) {
-  return set_copy("mlx_vector_vector_array_set", &vectors, vec ? &vec->ctx : NULL, src.ctx);
-}
-
-int mlx_vector_vector_array_free(mlx_vector_vector_array vec) {
-  return free_vector("mlx_vector_vector_array_free", &vectors, vec.ctx);
-}
-
-mlx_vector_vector_array mlx_vector_vector_array_new_data(const mlx_vector_array *data,
-                                                         size_t size) {
-  return (mlx_vector_vector_array){
-      new_from("mlx_vector_vector_array_new_data", &vectors, data, size, "data")};
-}
-
-mlx_vector_vector_array mlx_vector_vector_array_new_value(const mlx_vector_array val) {
-  return (mlx_vector_vector_array){
-      new_from("mlx_vector_vector_array_new_value", &vectors, &val, 1, "val")};
-}
-
-int mlx_vector_vector_array_set_data(mlx_vector_vector_array *vec, const mlx_vector_array *data,
-                                     size_t size) {
-  return set_from("mlx_vector_vector_array_set_data", &vectors, vec ? &vec->ctx : NULL, data, size,
-                  "data");
-}
-
-int mlx_vector_vector_array_set_value(mlx_vector_vector_array *vec, const mlx_vector_array val) {
-  return set_from("mlx_vector_vector_array_set_value", &vectors, vec ? &vec->ctx : NULL, &val, 1,
-                  "val");
-}
-
-int mlx_vector_vector_array_append_data(mlx_vector_vector_array vec, const mlx_vector_array *data,
-                                        size_t size) {
-  return append_to("mlx_vector_vector_array_append_data", &vectors, vec.ctx, data, size, "data");
-}
-
-int mlx_vector_vector_array_append_value(mlx_vector_vector_array vec, const mlx_vector_array val) {
-  return append_to("mlx_vector_vector_array_append_value", &vectors, vec.ctx, &val, 1, "val");
-}
-
-size_t mlx_vector_vector_array_size(mlx_vector_vector_array vec) {
-  return size_of("mlx_vector_vector_array_size", &vectors, vec.ctx);
-}
+const struct wr_vector_kind wr_vector_vectors = {WR_KIND_VECTOR_VECTOR_ARRAY, fetch_vector,
+                                                 copy_vector, drop_vector};
 
 int mlx_vector_vector_array_get(mlx_vector_array *res, const mlx_vector_vector_array vec,
                                 size_t idx) {
   struct wr_error *error = NULL;
   wr_api_result_handle(res, WR_KIND_VECTOR_ARRAY, "res", &error);
-  struct vector *item = item_at(&vectors, vec.ctx, idx, &error);
-  struct vector *made = error ? NULL : duplicate(&arrays, item);
+  struct vector *item = item_at(&wr_vector_vectors, vec.ctx, idx, &error);
+  struct vector *made = error ? NULL : duplicate(&wr_vector_arrays, item);
   if (!error && !made) error = wr_error_out_of_memory();
-  if (!error) error = put(&arrays, &res->ctx, made);
+  if (!error) error = put(&wr_vector_arrays, &res->ctx, made);
   return wr_api_return("mlx_vector_vector_array_get", error);
 }
 
@@ -332,52 +248,12 @@ static bool copy_int(void *item, void **copy) {
 
 static void drop_int(void *item) { (void)item; }
 
-static const struct kind ints = {WR_KIND_VECTOR_INT, fetch_int, copy_int, drop_int};
-
-mlx_vector_int mlx_vector_int_new(void) {
-  return (mlx_vector_int){new_from("mlx_vector_int_new", &ints, NULL, 0, "")};
-}
-
-int mlx_vector_int_set(mlx_vector_int *vec, const mlx_vector_int src) {
-  return set_copy("mlx_vector_int_set", &ints, vec ? &vec->ctx : NULL, src.ctx);
-}
-
-int mlx_vector_int_free(mlx_vector_int vec) {
-  return free_vector("mlx_vector_int_free", &ints, vec.ctx);
-}
-
-mlx_vector_int mlx_vector_int_new_data(int *data, size_t size) {
-  return (mlx_vector_int){new_from("mlx_vector_int_new_data", &ints, data, size, "data")};
-}
-
-mlx_vector_int mlx_vector_int_new_value(int val) {
-  return (mlx_vector_int){new_from("mlx_vector_int_new_value", &ints, &val, 1, "val")};
-}
-
-int mlx_vector_int_set_data(mlx_vector_int *vec, int *data, size_t size) {
-  return set_from("mlx_vector_int_set_data", &ints, vec ? &vec->ctx : NULL, data, size, "data");
-}
-
-int mlx_vector_int_set_value(mlx_vector_int *vec, int val) {
-  return set_from("mlx_vector_int_set_value", &ints, vec ? &vec->ctx : NULL, &val, 1, "val");
-}
-
-int mlx_vector_int_append_data(mlx_vector_int vec, int *data, size_t size) {
-  return append_to("mlx_vector_int_append_data", &ints, vec.ctx, data, size, "data");
-}
-
-int mlx_vector_int_append_value(mlx_vector_int vec, int val) {
-  return append_to("mlx_vector_int_append_value", &ints, vec.ctx, &val, 1, "val");
-}
-
-size_t mlx_vector_int_size(mlx_vector_int vec) {
-  return size_of("mlx_vector_int_size", &ints, vec.ctx);
-}
+const struct wr_vector_kind wr_vector_ints = {WR_KIND_VECTOR_INT, fetch_int, copy_int, drop_int};
 
 int mlx_vector_int_get(int *res, const mlx_vector_int vec, size_t idx) {
   struct wr_error *error = NULL;
   wr_api_result(res, "res", &error);
-  void *item = item_at(&ints, vec.ctx, idx, &error);
+  void *item = item_at(&wr_vector_ints, vec.ctx, idx, &error);
   if (!error) *res = (int)(intptr_t)item;
   return wr_api_return("mlx_vector_int_get", error);
 }
@@ -400,54 +276,14 @@ static void fetch_string(const void *data, size_t i, const char *param, void **i
 
 static void drop_string(void *item) { wr_free(item); }
 
-static const struct kind strings = {WR_KIND_VECTOR_STRING, fetch_string, copy_string, drop_string};
-
-mlx_vector_string mlx_vector_string_new(void) {
-  return (mlx_vector_string){new_from("mlx_vector_string_new", &strings, NULL, 0, "")};
-}
-
-int mlx_vector_string_set(mlx_vector_string *vec, const mlx_vector_string src) {
-  return set_copy("mlx_vector_string_set", &strings, vec ? &vec->ctx : NULL, src.ctx);
-}
-
-int mlx_vector_string_free(mlx_vector_string vec) {
-  return free_vector("mlx_vector_string_free", &strings, vec.ctx);
-}
-
-mlx_vector_string mlx_vector_string_new_data(const char **data, size_t size) {
-  return (mlx_vector_string){new_from("mlx_vector_string_new_data", &strings, data, size, "data")};
-}
-
-mlx_vector_string mlx_vector_string_new_value(const char *val) {
-  return (mlx_vector_string){new_from("mlx_vector_string_new_value", &strings, &val, 1, "val")};
-}
-
-int mlx_vector_string_set_data(mlx_vector_string *vec, const char **data, size_t size) {
-  return set_from("mlx_vector_string_set_data", &strings, vec ? &vec->ctx : NULL, data, size,
-                  "data");
-}
-
-int mlx_vector_string_set_value(mlx_vector_string *vec, const char *val) {
-  return set_from("mlx_vector_string_set_value", &strings, vec ? &vec->ctx : NULL, &val, 1, "val");
-}
-
-int mlx_vector_string_append_data(mlx_vector_string vec, const char **data, size_t size) {
-  return append_to("mlx_vector_string_append_data", &strings, vec.ctx, data, size, "data");
-}
-
-int mlx_vector_string_append_value(mlx_vector_string vec, const char *val) {
-  return append_to("mlx_vector_string_append_value", &strings, vec.ctx, &val, 1, "val");
-}
-
-size_t mlx_vector_string_size(mlx_vector_string vec) {
-  return size_of("mlx_vector_string_size", &strings, vec.ctx);
-}
+const struct wr_vector_kind wr_vector_strings = {WR_KIND_VECTOR_STRING, fetch_string, copy_string,
+                                                 drop_string};
 
 /* *res points into the vector and lives as long as the item. */
 int mlx_vector_string_get(char **res, const mlx_vector_string vec, size_t idx) {
   struct wr_error *error = NULL;
   wr_api_result(res, "res", &error);
-  char *text = item_at(&strings, vec.ctx, idx, &error);
+  char *text = item_at(&wr_vector_strings, vec.ctx, idx, &error);
   if (!error) *res = text;
   return wr_api_return("mlx_vector_string_get", error);
 }
@@ -457,7 +293,7 @@ int mlx_vector_string_get(char **res, const mlx_vector_string vec, size_t idx) {
 /* Pointers to objects share one representation, here as everywhere that the library runs. */
 struct wr_node *const *wr_api_vector(mlx_vector_array v, const char *param, size_t *n,
                                      struct wr_error **error) {
-  const struct vector *found = check_vector(&arrays, v.ctx, param, error);
+  const struct vector *found = check_vector(&wr_vector_arrays, v.ctx, param, error);
   if (*error) return NULL;
   *n = found->items.count;
   return (struct wr_node *const *)found->items.items;
@@ -465,18 +301,18 @@ struct wr_node *const *wr_api_vector(mlx_vector_array v, const char *param, size
 
 const char *const *wr_api_strings(mlx_vector_string v, const char *param, size_t *n,
                                   struct wr_error **error) {
-  const struct vector *found = check_vector(&strings, v.ctx, param, error);
+  const struct vector *found = check_vector(&wr_vector_strings, v.ctx, param, error);
   if (*error) return NULL;
   *n = found->items.count;
   return (const char *const *)found->items.items;
 }
 
 struct wr_error *wr_api_set_strings(mlx_vector_string *vec, const char *const *items, size_t n) {
-  return make_from(&strings, &vec->ctx, items, n, "items");
+  return make_from(&wr_vector_strings, &vec->ctx, items, n, "items");
 }
 
 static struct vector *vector_of_nodes(struct wr_node *const *nodes, size_t n) {
-  struct vector *made = vector_make(&arrays, n);
+  struct vector *made = vector_make(&wr_vector_arrays, n);
   for (size_t i = 0; made && i < n; i++) made->items.items[made->items.count++] = nodes[i];
   return made;
 }
@@ -487,7 +323,7 @@ int wr_api_return_vector(const char *function, struct wr_error *error, mlx_vecto
   if (!error && !made) error = wr_error_out_of_memory();
   for (size_t i = 0; !made && i < n; i++) wr_node_release(out[i]);
   wr_free(out);
-  if (!error) error = put(&arrays, &res->ctx, made);
+  if (!error) error = put(&wr_vector_arrays, &res->ctx, made);
   return wr_api_return(function, error);
 }
 
@@ -495,10 +331,10 @@ struct wr_error *wr_api_make_vector(mlx_vector_array *vec, struct wr_node *const
   struct vector *made = vector_of_nodes(nodes, n);
   if (!made) return wr_error_out_of_memory();
   for (size_t i = 0; i < n; i++) wr_node_retain(nodes[i]);
-  return put(&arrays, &vec->ctx, made);
+  return put(&wr_vector_arrays, &vec->ctx, made);
 }
 
-static void take(const struct kind *kind, void *ctx, struct wr_ptrs *items,
+static void take(const struct wr_vector_kind *kind, void *ctx, struct wr_ptrs *items,
                  struct wr_error **error) {
   struct vector *v = wr_api_take(ctx, kind->handles, "res", error);
   if (!v) return;
@@ -507,15 +343,15 @@ static void take(const struct kind *kind, void *ctx, struct wr_ptrs *items,
 }
 
 void wr_api_take_vector(mlx_vector_array vec, struct wr_ptrs *nodes, struct wr_error **error) {
-  take(&arrays, vec.ctx, nodes, error);
+  take(&wr_vector_arrays, vec.ctx, nodes, error);
 }
 
 void wr_api_take_ints(mlx_vector_int vec, struct wr_ptrs *items, struct wr_error **error) {
-  take(&ints, vec.ctx, items, error);
+  take(&wr_vector_ints, vec.ctx, items, error);
 }
 
 /* A vector of the items, which it takes; NULL, and nothing is taken, when memory is refused. */
-static struct vector *vector_of(const struct kind *kind, struct wr_ptrs *items) {
+static struct vector *vector_of(const struct wr_vector_kind *kind, struct wr_ptrs *items) {
   struct vector *made = wr_ptrs_reserve(items, 1) ? wr_calloc(sizeof *made) : NULL;
   if (!made) return NULL;
   wr_kind_begin(&made->kind, kind->handles);
@@ -525,7 +361,7 @@ static struct vector *vector_of(const struct kind *kind, struct wr_ptrs *items) 
 }
 
 struct placed {
-  const struct kind *kind;
+  const struct wr_vector_kind *kind;
   void **ctx; /* NULL: not wanted */
   struct wr_ptrs *items;
   struct vector *made;
@@ -552,9 +388,9 @@ static struct wr_error *give_all(struct placed *all, size_t n) {
 int wr_api_return_lists(const char *function, struct wr_error *error,
                         const struct wr_api_places *places, struct wr_results *results) {
   struct placed all[] = {
-      {&arrays, places->out[0] ? &places->out[0]->ctx : NULL, &results->out[0], NULL},
-      {&arrays, places->out[1] ? &places->out[1]->ctx : NULL, &results->out[1], NULL},
-      {&ints, places->numbers ? &places->numbers->ctx : NULL, &results->numbers, NULL}};
+      {&wr_vector_arrays, places->out[0] ? &places->out[0]->ctx : NULL, &results->out[0], NULL},
+      {&wr_vector_arrays, places->out[1] ? &places->out[1]->ctx : NULL, &results->out[1], NULL},
+      {&wr_vector_ints, places->numbers ? &places->numbers->ctx : NULL, &results->numbers, NULL}};
   if (!error) error = give_all(all, sizeof all / sizeof all[0]);
   wr_results_end(results);
   return wr_api_return(function, error);

@@ -12,20 +12,6 @@ static struct wr_ring *some_ring(weir_ring ring, struct wr_error **error) {
   return wr_api_object(ring.ctx, WR_KIND_RING, "ring", "is an empty ring", error);
 }
 
-weir_ring weir_ring_new(void) {
-  struct wr_ring *ring = NULL;
-  struct wr_error *error = wr_ring_new(&ring);
-  const weir_ring made = {wr_api_give(__func__, ring, WR_KIND_RING, error)};
-  if (!made.ctx) wr_ring_close_take(ring);
-  return made;
-}
-
-int weir_ring_free(weir_ring ring) {
-  struct wr_error *error = NULL;
-  wr_ring_close_take(wr_api_take(ring.ctx, WR_KIND_RING, "ring", &error));
-  return wr_api_return(__func__, error);
-}
-
 int weir_ring_eval(weir_ring ring, mlx_vector_array arrays, weir_request request, void *user) {
   struct wr_error *error = NULL;
   size_t n = 0;
@@ -77,12 +63,4 @@ int weir_ring_take(size_t *taken, weir_ring ring, weir_completion *completions, 
     entry = next;
   }
   return 0;
-}
-
-int weir_ring_fd(int *fd, weir_ring ring) {
-  struct wr_error *error = NULL;
-  wr_api_result(fd, "fd", &error);
-  struct wr_ring *r = some_ring(ring, &error);
-  if (!error) error = wr_ring_fd(r, fd);
-  return wr_api_return(__func__, error);
 }

@@ -7,13 +7,6 @@
 #include "stream/limit.h"
 #include "stream/policy.h"
 
-int weir_stream_scope_push(mlx_stream stream) {
-  struct wr_error *error = NULL;
-  struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
-  if (!error) error = wr_stream_scope_push(s);
-  return wr_api_return(__func__, error);
-}
-
 int weir_stream_scope_pop(void) { return wr_api_return(__func__, wr_stream_scope_pop()); }
 
 int weir_stream_query(bool *idle, mlx_stream stream) {
@@ -39,28 +32,6 @@ int weir_stream_on_idle(mlx_stream stream, void (*fn)(void *data), void *data) {
   if (!fn) wr_api_reject(&error, "fn", "is NULL");
   if (!error) error = wr_stream_check(s);
   if (!error) error = wr_stream_on_idle(s, fn, data);
-  return wr_api_return(__func__, error);
-}
-
-int weir_stream_set_label(mlx_stream stream, const char *label) {
-  struct wr_error *error = NULL;
-  struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
-  if (!error) error = wr_stream_set_label(s, label);
-  return wr_api_return(__func__, error);
-}
-
-int weir_stream_set_class(mlx_stream stream, weir_class to) {
-  struct wr_error *error = NULL;
-  struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
-  enum wr_class class = wr_api_class(to, &error);
-  if (!error) wr_stream_set_class(s, class);
-  return wr_api_return(__func__, error);
-}
-
-int weir_stream_set_limit(mlx_stream stream, uint64_t commands, uint64_t bytes) {
-  struct wr_error *error = NULL;
-  struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
-  if (!error) wr_stream_set_limit(s, commands, bytes);
   return wr_api_return(__func__, error);
 }
 
