@@ -11,6 +11,7 @@ import tempfile
 import mlx.core as mx
 import numpy as np
 
+import tables
 from plain import Array
 from weirlib import Handle, Weir
 
@@ -94,11 +95,17 @@ def whole(*shape):
     return RNG.integers(1, 9, shape).astype(np.int32)
 
 
-UNARY = ("abs arccos arccosh arcsin arcsinh arctan arctanh ceil cos cosh erf erfinv exp expm1 floor "
-         "isfinite isinf isnan isneginf isposinf log log10 log1p log2 logical_not negative reciprocal "
-         "rsqrt sigmoid sign sin sinh sqrt square tan tanh stop_gradient").split()
-BINARY = ("add arctan2 divide equal floor_divide greater greater_equal less less_equal logaddexp "
-          "logical_and logical_or maximum minimum multiply not_equal power remainder subtract matmul").split()
+TYPES = {o.cells["name"]: o.cells["types"] for o in tables.operations()}
+
+
+def of_floats(family, *parameters):
+    """The public functions of a family that take floats and that MLX has by the same name."""
+    return [n for n in tables.family(family, *parameters)
+            if TYPES[n] not in ("integer", "whole", "complex64") and hasattr(mx, n)]
+
+
+UNARY = of_floats("unary", "res", "a", "s") + ["stop_gradient"]
+BINARY = of_floats("binary", "res", "a", "b", "s") + ["matmul"]
 WHOLE = "bitwise_and bitwise_or bitwise_xor left_shift right_shift floor_divide remainder divide".split()
 
 

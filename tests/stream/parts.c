@@ -1,10 +1,12 @@
 /* A command with several results (ops/parts.c): run once for all of them, whoever forces which;
    failing for each; its bytes freed with the last result; read by groups, on other streams, on a
-   device and across devices, in the child of a fork, and in chains of any depth. */
+   device and across devices, in the child of a fork, and in chains of any depth; taken back with
+   its request (R2). */
 
 #include <math.h>
 
 #include "fake_device.h"
+#include "in_request.h"
 #include "memory/buffer.h"
 #include "three.h"
 
@@ -278,6 +280,31 @@ static void forked(void) {
   mlx_array_free(a);
 }
 
+/* Nothing of it has run then, and whoever asks for a result later runs it once; where others need
+   one, it stays for all of them. */
+static void taken_back(bool needed) {
+  struct stall stall;
+  weir_request r = weir_request_new();
+  mlx_array a = three_input(N), out[3];
+  const int before = count_of(&three_runs);
+  stall_begin(&stall, cpu);
+  CHECK(three_of(out, a, cpu));
+  CHECK(submit_in(r, out[1]) == 0 && submit_in(r, out[2]) == 0);
+  CHECK(!needed || submit(out[0]) == 0);
+  CHECK(weir_request_cancel(r) == 0);
+  const weir_request_stats_t stats = stats_of(r);
+  CHECK(stats.begun == 0 && stats.taken_back > 0 && (stats.queued > 0) == needed);
+  CHECK(submit_in(r, out[1]) == 1 && weir_last_status() == WEIR_ERROR_CANCELLED);
+  stall_end(&stall);
+  CHECK(mlx_synchronize(cpu) == 0 && count_of(&three_runs) == before + needed);
+  CHECK(available(out[0]) == needed && !available(out[1]));
+  three_expect(out, N);
+  CHECK(count_of(&three_runs) == before + 1);
+  three_free(out);
+  mlx_array_free(a);
+  CHECK(weir_request_free(r) == 0);
+}
+
 int main(void) {
   mean_cpu();
   fake_device_install();
@@ -291,6 +318,8 @@ int main(void) {
   input_fails();
   bytes_go_with_the_last();
   donation();
+  taken_back(false);
+  taken_back(true);
   mlx_stream other = new_stream(), gpu = mlx_default_gpu_stream_new();
   fused(cpu, cpu);
   fused(cpu, other);

@@ -1,10 +1,12 @@
 /* Commands of the CPU that stay pending (backend.h): they hold up nobody but what reads them and
    what comes behind them on their stream (K9); what fails later fails its array alone; their arrays
-   and streams may go meanwhile; a fork's child computes them anew; the process ends beside them. */
+   and streams may go meanwhile; a fork's child computes them anew; the process ends beside them;
+   with their request only what has not begun is taken back (R2). */
 
 #include <fenv.h>
 
 #include "fake_device.h"
+#include "in_request.h"
 #include "later.h"
 #include "three.h"
 
@@ -285,6 +287,32 @@ static void forked(void) {
 /* ---- many ---- */
 
 static mlx_stream shared[2];
+/* What is pending goes on, for whoever asks in no request; one that has ended does not wait for it.
+ */
+static void request_ends(void) {
+  struct later later;
+  weir_request r = weir_request_new();
+  mlx_stream s = new_stream();
+  mlx_array a = counting();
+  later_init(&later, LATER_HELD);
+  mlx_array pending = later_of(&later, a, s), behind = later_of(&later, pending, s);
+  CHECK(submit_in(r, behind) == 0 && later_begun(&later, 1));
+  CHECK(weir_request_cancel(r) == 0);
+  CHECK(stats_of(r).begun == 1 && stats_of(r).taken_back == 1 && stats_of(r).queued == 0);
+  CHECK(eval_in(r, pending) == 1 && weir_last_status() == WEIR_ERROR_CANCELLED);
+  CHECK(!available(pending) && !available(behind));
+  later_open(&later);
+  expect_from(pending, 1);
+  later_init(&later, LATER_AT_ONCE);
+  expect_from(behind, 2);
+  CHECK(count_of(&later.begun) == 1);
+  mlx_array_free(pending);
+  mlx_array_free(behind);
+  mlx_array_free(a);
+  mlx_stream_free(s);
+  CHECK(weir_request_free(r) == 0);
+}
+
 static struct later often;
 
 /* Chains over two shared streams and one of the thread's own. */
@@ -334,6 +362,7 @@ int main(void) {
   fails_later();
   never_begun();
   handles_go();
+  request_ends();
   for (int i = 0; i < 2; i++) shared[i] = new_stream();
   later_init(&often, LATER_BLOCKING);
   run_threads(many(4), chains);
