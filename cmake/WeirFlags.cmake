@@ -78,6 +78,13 @@ if(WEIR_HAS_GLIBC)
   set(weir_tls_model -ftls-model=initial-exec)
 endif()
 
+# Nor does the loader of others choose between versions of a function (cpu/loop/loop.h).
+if(NOT WEIR_HAS_GLIBC AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|amd64|AMD64" AND
+    NOT CMAKE_C_FLAGS MATCHES "-march=")
+  message(STATUS "Weir: this C library's loader chooses no code by processor; for AVX2 in all kernels: "
+    "-DCMAKE_C_FLAGS=-march=x86-64-v3")
+endif()
+
 function(weir_compile_as_library target)
   weir_compile_as_own(${target})
   set_target_properties(${target} PROPERTIES
