@@ -78,8 +78,8 @@ int mlx_fft_ifftn(mlx_array *res, const mlx_array a, const int *n, size_t n_num,
 int mlx_fft_ifftshift(mlx_array *res, const mlx_array a, const int *axes, size_t axes_num,
                       const mlx_stream s);
 
-/* The inverse of mlx_fft_rfft: half a spectrum along the axis, of any type, to n numbers in
- * float32. */
+/* The inverse of mlx_fft_rfft: half a spectrum along the axis, of any type, to n numbers, which
+   are float32. */
 int mlx_fft_irfft(mlx_array *res, const mlx_array a, int n, int axis, mlx_fft_norm norm,
                   const mlx_stream s);
 
@@ -87,8 +87,8 @@ int mlx_fft_irfft(mlx_array *res, const mlx_array a, int n, int axis, mlx_fft_no
 int mlx_fft_irfft2(mlx_array *res, const mlx_array a, const int *n, size_t n_num, const int *axes,
                    size_t axes_num, mlx_fft_norm norm, const mlx_stream s);
 
-/* The inverse of mlx_fft_rfftn: half a spectrum, of any type, to n numbers along each axis in
- * float32. */
+/* The inverse of mlx_fft_rfftn: half a spectrum, of any type, to n numbers along each axis, which
+   are float32. */
 int mlx_fft_irfftn(mlx_array *res, const mlx_array a, const int *n, size_t n_num, const int *axes,
                    size_t axes_num, mlx_fft_norm norm, const mlx_stream s);
 

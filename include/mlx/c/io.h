@@ -44,7 +44,7 @@ int mlx_load(mlx_array *res, const char *file, const mlx_stream s);
 int mlx_load_gguf(mlx_io_gguf *gguf, const char *file, const mlx_stream s);
 
 /* Reads safetensors. Types: BOOL, integers, F16, BF16, F32, C64; F8_E4M3 and F8_E8M0 become uint8.
- *Make res_0 the arrays and *res_1 the metadata. */
+   Makes *res_0 the arrays and *res_1 the metadata. */
 int mlx_load_safetensors_reader(mlx_map_string_to_array *res_0, mlx_map_string_to_string *res_1,
                                 mlx_io_reader in_stream, const mlx_stream s);
 int mlx_load_safetensors(mlx_map_string_to_array *res_0, mlx_map_string_to_string *res_1,
