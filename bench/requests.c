@@ -15,7 +15,7 @@
 #include "mlx/c/mlx.h"
 #include "weir/weir.h"
 
-enum { MOST = 64, SORT = 2000, QUEUED = 4000, WINDOW = 64 };
+enum { MOST = 64, SORT = 2000, QUEUED = 4000, MANY = 120000, WINDOW = 64 };
 static const double PLANNING = 200e-6;  // of so many commands, in seconds
 
 static int divisor = 1;
@@ -184,6 +184,58 @@ static void deadlines(const char *name, int threads, bool by_itself) {
   report_late(name, late, n);
 }
 
+// ---- the same with a hundred thousand commands in the queue ----
+
+static double end_of_many;  // in seconds; 0: it is cancelled
+static struct waiter many;
+
+// All of it stands in the queue when the wait begins, so that this is no matter of planning.
+static void *wait_for_many(void *arg) {
+  int n = 100;
+  mlx_array y = mlx_array_new();
+  must(mlx_zeros(&y, &n, 1, MLX_FLOAT32, many.stream));
+  for (int i = 0; i < MANY; i++) must(mlx_sort(&y, y, many.stream));
+  mlx_vector_array outputs = mlx_vector_array_new_value(y);
+  must(weir_request_enter(many.request));
+  must(mlx_async_eval(outputs));
+  if (end_of_many > 0) {
+    end_of_many = seconds() + 0.004;
+    must(weir_request_set_deadline(many.request, 4000000));
+  }
+  many.waits = 1;
+  if (mlx_array_eval(y) == 0) must(1);  // it was too short
+  many.returned = seconds();
+  many.waits = 2;
+  must(weir_request_leave());
+  mlx_vector_array_free(outputs);
+  mlx_array_free(y);
+  return arg;
+}
+
+static void ends_of_many(const char *name, bool by_cancel) {
+  const int rounds = 30 / (divisor > 1 ? 5 : 1);
+  double late[30];
+  many.stream = mlx_stream_new_device(cpu);
+  for (int i = 0; i < rounds; i++) {
+    pthread_t thread;
+    many.request = weir_request_new();
+    many.waits = 0;
+    end_of_many = by_cancel ? 0 : 1;
+    if (pthread_create(&thread, NULL, wait_for_many, NULL)) exit(1);
+    if (by_cancel) {
+      while (!many.waits) nap(50);
+      nap(2000);
+      end_of_many = seconds();
+      must(weir_request_cancel(many.request));
+    }
+    pthread_join(thread, NULL);
+    late[i] = many.returned - end_of_many;
+    must(weir_request_free(many.request));
+  }
+  mlx_stream_free(many.stream);
+  report_late(name, late, rounds);
+}
+
 // ---- completions ----
 
 struct starter {
@@ -305,6 +357,8 @@ int main(int argc, char **argv) {
   deadlines("deadline to return, 1 thread waits", 1, false);
   deadlines("deadline to return, 64 threads wait", MOST, false);
   deadlines("  the same of threads that look at the clock", MOST, true);
+  ends_of_many("deadline to return, 120,000 commands queued", false);
+  ends_of_many("cancel to return, 120,000 commands queued", true);
   completions(1, 0, "completions, scalars, 1 thread");
   completions(MOST, 0, "completions, scalars, 64 threads");
   completions(1, 32, "completions, products of 32x32 by the workers, 1 thread");

@@ -103,7 +103,8 @@ typedef struct weir_request_stats_t {
   uint64_t peak_bytes; /* the most that this has been */
 } weir_request_stats_t;
 
-/* Fills *stats, as they were at one moment. Never waits. */
+/* Fills *stats, as they were at one moment; of a request that has ended, one at which nothing is
+   left to be taken back. Never waits. */
 int weir_request_stats(weir_request_stats_t *stats, weir_request request);
 
 #ifdef __cplusplus

@@ -295,9 +295,11 @@ struct wr_result wr_result_of(const struct wr_node *node, const struct wr_stream
 
 /* take_back.c: what a batch is to its request. */
 extern const struct wr_request_work_kind wr_batch_work;
-/* Begins the next node of a request's batch, for its drainer: that is the batch's `begun` then, or
-   NULL where none is left. False when the stream is blocked by an input. */
-bool wr_batch_begin(struct wr_batch *batch, struct wr_stream *stream);
+/* Begins the next node of a request's batch, for its drainer: DONE, and that is the batch's
+   `begun`, or NULL where none is left; BLOCKED, the stream is blocked by an input; YIELD, the drain
+   stops before it is known which one is next. */
+enum wr_step wr_batch_begin(struct wr_batch *batch, struct wr_stream *stream,
+                            struct wr_drain *drain);
 /* Lets the stream wait for the input on the device; false when only the host can wait (run.c). */
 bool wr_wait_on_device(struct wr_node *in, struct wr_stream *stream);
 /* With the request's LOCK held: takes back those of the batch that have not begun, that mark alone

@@ -151,7 +151,7 @@ static struct wr_error *error_of(struct wr_request *request, const struct wr_nod
                       "the result of %s, of shape %s, takes %" PRIu64
                       " bytes; results of the request%s take %" PRIu64 " of the %" PRIu64
                       " bytes of its budget",
-                      wr_node_op_name(node), shape, needs, wr_request_name_locked(request, name),
+                      wr_node_op_name(node), shape, needs, wr_request_name(request, name),
                       live_of(budget) + budget->reserved, budget->most);
 }
 

@@ -520,7 +520,8 @@ static enum wr_step run_requested(struct wr_batch *batch, struct wr_stream *stre
                                   struct wr_drain *drain) {
   while (batch->begun || !batch->over) {
     if (wr_room_for_command(batch, stream)) return WR_STEP_BLOCKED;
-    if (!batch->begun && !wr_batch_begin(batch, stream)) return WR_STEP_BLOCKED;
+    enum wr_step step = batch->begun ? WR_STEP_DONE : wr_batch_begin(batch, stream, drain);
+    if (step != WR_STEP_DONE) return step;
     if (!batch->begun) break;
     if (!run_charged(batch, batch->begun, stream)) return WR_STEP_BLOCKED;
     batch->begun = NULL;

@@ -5,7 +5,9 @@
    Whose nodes. Each batch of a request stands in that request's list until all of its nodes have
    begun or were taken back; the order of the list is that of submission, inputs first. A node from
    `next` on has not begun, and its edges are read under the request's LOCK: by its drainer, which
-   looks whether the next one can begin and begins it in one section, and by who ends the request.
+   looks whether the next one can begin and begins it in one section, and by who takes back.
+   Once the request has ended that goes from batch to batch, in sections of its own; no drainer
+   begins a node of the request meanwhile, also in other batches (request.h).
    Nodes that are claimed and stand in no queue yet are their planner's, who finds the request ended
    while it plans, or when it comes to submit them (wr_withdraw).
 
@@ -169,8 +171,7 @@ static struct wr_node *look(struct wr_batch *batch, uint64_t stream, struct wr_n
   struct wr_request *request = batch->work.request;
   struct wr_node *in = NULL;
   struct wr_taken taken = {0};
-  (void)wr_request_ended(request);
-  wr_request_lock(request);
+  wr_request_lock_settled(request);
   for (;;) {
     struct wr_node *next = next_locked(batch);
     if (next != *node) *edge = 0;
@@ -188,14 +189,27 @@ static struct wr_node *look(struct wr_batch *batch, uint64_t stream, struct wr_n
   return in;
 }
 
-bool wr_batch_begin(struct wr_batch *batch, struct wr_stream *stream) {
+/* False when the drain stops before all is taken back. */
+static bool is_settled(struct wr_request *request, struct wr_drain *drain) {
+  if (!wr_request_ended(request)) return true;
+  while (wr_request_take_back_some(request)) {
+    if (wr_drain_stop(drain)) return false;
+  }
+  return true;
+}
+
+enum wr_step wr_batch_begin(struct wr_batch *batch, struct wr_stream *stream,
+                            struct wr_drain *drain) {
   const uint64_t id = wr_stream_id(stream);
   struct wr_node *node = NULL, *in;
   uint32_t edge = 0;
   bool by_host = false;
   if (batch->blocked) drop_wake(batch);
   batch->blocked = false;
-  while (!batch->blocked && (in = look(batch, id, &node, &edge, &by_host)) != NULL) {
+  while (!batch->blocked) {
+    if (!is_settled(batch->work.request, drain)) return WR_STEP_YIELD;
+    in = look(batch, id, &node, &edge, &by_host);
+    if (!in) return WR_STEP_DONE;
     if (!by_host && in->stream_id != id && wr_wait_on_device(in, stream)) {
       edge++;
     } else {
@@ -203,7 +217,7 @@ bool wr_batch_begin(struct wr_batch *batch, struct wr_stream *stream) {
     }
     wr_node_release(in);
   }
-  return !batch->blocked;
+  return WR_STEP_BLOCKED;
 }
 
 /* ---- what stands in no queue ---- */

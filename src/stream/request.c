@@ -1,7 +1,7 @@
 /* Requests: see request.h. All stand in a list, which gives them numbers and which the child of a
    fork goes through (K11): there each has a new lock and no work; what was in flight is computed
    anew. Deadlines are kept to by deadline.c. Locks: REGISTRY, the list's, and that of deadlines;
-   REQUEST, each one's own. */
+   REQUEST and SCHEDULER, each one's own (request.h). */
 
 #include "stream/request.h"
 
@@ -17,20 +17,24 @@
 
 struct wr_request {
   struct wr_request_head head;
-  wr_atomic_u32 class;      /* atomic RELAXED: a plain value, enum wr_class */
-  wr_atomic_u64 at_once;    /* atomic RELAXED: commands that began as they were submitted */
-  struct wr_deadline timer; /* under the deadlines' LOCK */
-  struct wr_listed listed;  /* under the list's LOCK */
-  struct wr_mutex lock;
-  struct wr_request_work *first;       /* under LOCK: in the order in which it was submitted */
-  struct wr_request_work *last;        /* under LOCK */
-  struct wr_listed *sleepers;          /* under LOCK */
-  struct wr_listed *hooks;             /* under LOCK */
+  wr_atomic_u32 class;           /* atomic RELAXED: a plain value, enum wr_class */
+  wr_atomic_u64 at_once;         /* atomic RELAXED: commands that began as they were submitted */
+  struct wr_deadline timer;      /* under the deadlines' LOCK */
+  struct wr_listed listed;       /* under the list's LOCK */
+  struct wr_mutex bell;          /* who is told that it ends, and when; its names */
+  struct wr_mutex lock;          /* its work */
+  struct wr_request_work *first; /* under LOCK: in the order in which it was submitted */
+  struct wr_request_work *last;  /* under LOCK */
+  struct wr_request_work *rest;  /* under LOCK: once `taking`, the last that has not been taken
+                                    back; NULL: nothing is left to take back */
+  bool taking;                   /* under LOCK: somebody has found that it has ended */
+  struct wr_listed *sleepers;    /* under BELL */
+  struct wr_listed *hooks;       /* under BELL */
   struct wr_request_numbers numbers;   /* under LOCK */
   struct wr_request_budget budget;     /* each field says */
-  uint8_t trace_id[WR_TRACE_ID_BYTES]; /* under LOCK */
-  char label[WR_REQUEST_LABEL];        /* under LOCK; "": none */
-  uint32_t met;                        /* under LOCK: the last trace that met it (timeline.h) */
+  uint8_t trace_id[WR_TRACE_ID_BYTES]; /* under BELL */
+  char label[WR_REQUEST_LABEL];        /* under BELL; "": none */
+  uint32_t met;                        /* under BELL: the last trace that met it (timeline.h) */
 };
 
 _Static_assert(offsetof(struct wr_request, head) == 0, "request.h looks without seeing the struct");
@@ -61,8 +65,11 @@ static void enter_list(struct wr_request *r) {
 static void begin_in_child(void) {
   for (struct wr_request *r = wr_list_first(&list); r; r = wr_list_next(&list, r)) {
     wr_mutex_init(&r->lock, WR_RANK_REQUEST);
+    wr_mutex_init(&r->bell, WR_RANK_SCHEDULER);
     r->first = NULL;
     r->last = NULL;
+    r->rest = NULL;
+    r->taking = false;
     r->sleepers = NULL;
     r->hooks = NULL;
     r->numbers.submitted = r->numbers.begun + r->numbers.taken_back;
@@ -83,6 +90,7 @@ struct wr_error *wr_request_new(struct wr_request **out) {
   wr_store_relaxed(&r->head.refs, 1u); /* relaxed, both: not yet shared */
   wr_store_relaxed(&r->head.deadline, WR_NO_DEADLINE);
   wr_mutex_init(&r->lock, WR_RANK_REQUEST);
+  wr_mutex_init(&r->bell, WR_RANK_SCHEDULER);
   enter_list(r);
   *out = r;
   return NULL;
@@ -109,6 +117,7 @@ void wr_request_release(struct wr_request *r) {
   wr_budget_release(wr_request_account(&r->budget));
   wr_error_release(r->budget.error);
   wr_mutex_destroy(&r->lock);
+  wr_mutex_destroy(&r->bell);
   wr_kind_end(&r->head.kind);
   wr_free(r);
 }
@@ -119,31 +128,31 @@ struct wr_error *wr_request_set_label(struct wr_request *r, const char *label) {
     return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "label is longer than %d bytes",
                         WR_REQUEST_LABEL - 1);
   }
-  wr_mutex_lock(&r->lock);
+  wr_mutex_lock(&r->bell);
   if (length) memcpy(r->label, label, length);
   r->label[length] = '\0';
-  wr_mutex_unlock(&r->lock);
+  wr_mutex_unlock(&r->bell);
   return NULL;
 }
 
 void wr_request_set_trace_id(struct wr_request *r, const uint8_t id[WR_TRACE_ID_BYTES]) {
-  wr_mutex_lock(&r->lock);
+  wr_mutex_lock(&r->bell);
   memcpy(r->trace_id, id, WR_TRACE_ID_BYTES);
-  wr_mutex_unlock(&r->lock);
+  wr_mutex_unlock(&r->bell);
 }
 
 void wr_request_trace_id(struct wr_request *r, uint8_t id[WR_TRACE_ID_BYTES]) {
-  wr_mutex_lock(&r->lock);
+  wr_mutex_lock(&r->bell);
   memcpy(id, r->trace_id, WR_TRACE_ID_BYTES);
-  wr_mutex_unlock(&r->lock);
+  wr_mutex_unlock(&r->bell);
 }
 
 uint16_t wr_request_meet(struct wr_request *r, uint32_t trace, char *label) {
-  wr_mutex_lock(&r->lock);
+  wr_mutex_lock(&r->bell);
   const bool first = r->met != trace;
   r->met = trace;
   memcpy(label, r->label, sizeof r->label);
-  wr_mutex_unlock(&r->lock);
+  wr_mutex_unlock(&r->bell);
   return first;
 }
 
@@ -154,7 +163,7 @@ static void add_at_once(const struct wr_request *r, struct wr_request_numbers *n
 }
 
 void wr_request_numbers(struct wr_request *r, struct wr_request_numbers *numbers) {
-  wr_mutex_lock(&r->lock);
+  wr_request_lock_settled(r);
   *numbers = r->numbers;
   add_at_once(r, numbers);
   struct wr_budget *account = wr_request_account(&r->budget);
@@ -201,7 +210,9 @@ void wr_request_lock(struct wr_request *r) { wr_mutex_lock(&r->lock); }
 bool wr_request_open(struct wr_request *r) {
   if (wr_request_ended(r)) return false;
   wr_mutex_lock(&r->lock);
-  if (wr_load_relaxed(&r->head.end) == WR_REQUEST_OPEN) return true; /* relaxed: under LOCK */
+  /* Relaxed: once somebody takes back, under LOCK, it is seen; until then it may be a moment old.
+   */
+  if (wr_load_relaxed(&r->head.end) == WR_REQUEST_OPEN) return true;
   wr_mutex_unlock(&r->lock);
   return false;
 }
@@ -223,6 +234,7 @@ void wr_request_add_locked(struct wr_request *r, struct wr_request_work *work, u
 
 void wr_request_unlink_locked(struct wr_request_work *work) {
   struct wr_request *r = work->request;
+  WR_ASSERT(!r->rest);
   if (work->before) {
     work->before->next = work->next;
   } else {
@@ -249,6 +261,10 @@ struct wr_request_work *wr_request_last_locked(struct wr_request *r) {
 }
 
 /* ---- ending ---- */
+
+static enum wr_request_end how_ended(struct wr_request *r) {
+  return (enum wr_request_end)wr_load_acquire(&r->head.end); /* acquire: pairs with end */
+}
 
 static void wake_sleepers_locked(struct wr_request *r) {
   for (struct wr_listed *p = r->sleepers; p; p = p->next) {
@@ -285,43 +301,90 @@ static bool may_end_locked(struct wr_request *r, enum wr_request_end how) {
   return how != WR_REQUEST_PASSED || is_passed(r);
 }
 
-/* Readers come after writers in the order of submission, so the last is looked at first. */
-static bool end_locked(struct wr_request *r, enum wr_request_end how, struct wr_taken *taken) {
-  if (!may_end_locked(r, how)) return false;
-  wr_store_release(&r->head.end, (uint32_t)how); /* release: to who looks without the lock */
-  for (struct wr_request_work *work = r->last; work; work = work->before) {
-    wr_torture_point();
-    work->kind->take_back(work, taken);
-    if (work->wake) wr_wake_list(work->wake, &taken->wakes);
-    work->wake = NULL;
-  }
-  wake_sleepers_locked(r);
-  return true;
-}
-
-/* It fires waiters, which may come to submit and to drain: the thread cannot be cancelled (K7). */
-static void end(struct wr_request *r, enum wr_request_end how) {
-  struct wr_taken taken = {0};
+/* Who waits in it is told; nothing is taken back yet. True when this call has ended it. */
+static bool end(struct wr_request *r, enum wr_request_end how) {
   int before = wr_cancel_off();
-  wr_mutex_lock(&r->lock);
-  const struct wr_request_work_kind *kind = r->first ? r->first->kind : NULL;
-  bool ended = end_locked(r, how, &taken);
+  wr_mutex_lock(&r->bell);
+  const bool ended = may_end_locked(r, how);
+  /* Release: to who looks without the lock. */
+  if (ended) wr_store_release(&r->head.end, (uint32_t)how);
+  if (ended) wake_sleepers_locked(r);
   struct wr_listed *hooks = ended ? take_hooks_locked(r) : NULL;
-  wr_mutex_unlock(&r->lock);
+  wr_mutex_unlock(&r->bell);
   if (ended) forget_deadline(r);
   call_hooks(hooks);
-  if (ended && kind) {
-    wr_completion_fire(taken.waiters);
-    wr_wake_all(taken.wakes);
-    kind->settle(&taken);
-  }
   wr_cancel_restore(before);
+  return ended;
 }
 
-void wr_request_cancel(struct wr_request *r) { end(r, WR_REQUEST_CANCELLED); }
+static bool has_rest_locked(struct wr_request *r) {
+  if (!r->taking && how_ended(r) != WR_REQUEST_OPEN) {
+    r->taking = true;
+    r->rest = r->last;
+  }
+  return r->rest != NULL;
+}
 
-static enum wr_request_end how_ended(struct wr_request *r) {
-  return (enum wr_request_end)wr_load_acquire(&r->head.end); /* acquire: pairs with end_locked */
+/* Readers come after writers in the order of submission, so the last is looked at first. */
+static const struct wr_request_work_kind *take_back_next_locked(struct wr_request *r,
+                                                                struct wr_taken *taken) {
+  struct wr_request_work *work = r->rest;
+  r->rest = work->before;
+  wr_torture_point();
+  work->kind->take_back(work, taken);
+  if (work->wake) wr_wake_list(work->wake, &taken->wakes);
+  work->wake = NULL;
+  return work->kind;
+}
+
+/* With the LOCK held, and left with it; lets go of it in between. It fires waiters, which may come
+   to submit and to drain: the thread cannot be cancelled (K7). */
+static void take_back_some_locked(struct wr_request *r) {
+  struct wr_taken taken = {0};
+  int before = wr_cancel_off();
+  const struct wr_request_work_kind *kind = take_back_next_locked(r, &taken);
+  wr_mutex_unlock(&r->lock);
+  wr_completion_fire(taken.waiters);
+  wr_wake_all(taken.wakes);
+  kind->settle(&taken);
+  wr_cancel_restore(before);
+  wr_torture_point();
+  wr_mutex_lock(&r->lock);
+}
+
+bool wr_request_take_back_some(struct wr_request *r) {
+  wr_mutex_lock(&r->lock);
+  if (has_rest_locked(r)) take_back_some_locked(r);
+  bool more = has_rest_locked(r);
+  wr_mutex_unlock(&r->lock);
+  return more;
+}
+
+void wr_request_lock_settled(struct wr_request *r) {
+  wr_mutex_lock(&r->lock);
+  while (has_rest_locked(r)) take_back_some_locked(r);
+}
+
+static void take_back_all(struct wr_request *r) {
+  wr_request_lock_settled(r);
+  wr_mutex_unlock(&r->lock);
+}
+
+/* Its deadline has passed. The thread has no time for more than a part. */
+static void end_passed(struct wr_request *r) {
+  if (!end(r, WR_REQUEST_PASSED) || !wr_request_take_back_some(r)) return;
+  wr_request_retain(r);
+  if (wr_deadline_leave(&r->timer)) return;
+  take_back_all(r);
+  wr_request_release(r);
+}
+
+/* A caller's wait may be over, and the caller's handle gone, before this is. */
+void wr_request_cancel(struct wr_request *r) {
+  wr_request_retain(r);
+  (void)end(r, WR_REQUEST_CANCELLED);
+  take_back_all(r);
+  wr_request_release(r);
 }
 
 bool wr_request_is_due(struct wr_request *r) {
@@ -329,21 +392,21 @@ bool wr_request_is_due(struct wr_request *r) {
 }
 
 bool wr_request_ended_slow(struct wr_request *r) {
-  if (how_ended(r) == WR_REQUEST_OPEN && is_passed(r)) end(r, WR_REQUEST_PASSED);
+  if (how_ended(r) == WR_REQUEST_OPEN && is_passed(r)) end_passed(r);
   return how_ended(r) != WR_REQUEST_OPEN;
 }
 
-const char *wr_request_name_locked(struct wr_request *r, char name[WR_REQUEST_NAME]) {
+const char *wr_request_name(struct wr_request *r, char name[WR_REQUEST_NAME]) {
   name[0] = '\0';
+  wr_mutex_lock(&r->bell);
   if (r->label[0]) snprintf(name, WR_REQUEST_NAME, " \"%s\"", r->label);
+  wr_mutex_unlock(&r->bell);
   return name;
 }
 
 struct wr_error *wr_request_error_slow(struct wr_request *r) {
   char name[WR_REQUEST_NAME];
-  wr_mutex_lock(&r->lock);
-  (void)wr_request_name_locked(r, name);
-  wr_mutex_unlock(&r->lock);
+  (void)wr_request_name(r, name);
   if (how_ended(r) == WR_REQUEST_CANCELLED) {
     return wr_error_new(WEIR_ERROR_CANCELLED, "the request%s was cancelled", name);
   }
@@ -357,18 +420,20 @@ enum weir_status wr_request_status(struct wr_request *r) {
 /* ---- hooks ---- */
 
 bool wr_request_hook(struct wr_request *r, struct wr_request_hook *h) {
-  if (!wr_request_open(r)) return false;
-  wr_listed_enter(&h->listed, &r->hooks);
-  wr_request_close(r);
-  return true;
+  if (wr_request_ended(r)) return false;
+  wr_mutex_lock(&r->bell);
+  const bool open = wr_load_relaxed(&r->head.end) == WR_REQUEST_OPEN; /* relaxed: under BELL */
+  if (open) wr_listed_enter(&h->listed, &r->hooks);
+  wr_mutex_unlock(&r->bell);
+  return open;
 }
 
 bool wr_request_unhook(struct wr_request *r, struct wr_request_hook *h) {
-  wr_mutex_lock(&r->lock);
+  wr_mutex_lock(&r->bell);
   const bool there = h->listed.link != NULL;
   if (there) wr_listed_leave(&h->listed);
   h->listed.link = NULL;
-  wr_mutex_unlock(&r->lock);
+  wr_mutex_unlock(&r->bell);
   return there;
 }
 
@@ -384,26 +449,30 @@ struct wr_request *wr_request_of_deadline(struct wr_deadline *d) {
   return NULL;
 }
 
+struct wr_request *wr_request_left(struct wr_deadline *d) {
+  return WR_CONTAINER_OF(d, struct wr_request, timer);
+}
+
 /* Both locks are held for it, so what the thread goes by is what the request has. False when it has
    ended. */
 static bool move_deadline(struct wr_request *r, uint64_t at) {
   wr_deadline_lock();
-  wr_mutex_lock(&r->lock);
-  bool open = wr_load_relaxed(&r->head.end) == WR_REQUEST_OPEN; /* relaxed: under LOCK */
+  wr_mutex_lock(&r->bell);
+  bool open = wr_load_relaxed(&r->head.end) == WR_REQUEST_OPEN; /* relaxed: under BELL */
   if (open) wr_store_relaxed(&r->head.deadline, at);
   if (open) wake_sleepers_locked(r); /* they sleep until another one */
-  wr_mutex_unlock(&r->lock);
+  wr_mutex_unlock(&r->bell);
   if (open && at != WR_NO_DEADLINE) wr_deadline_put_locked(&r->timer, at);
   if (open && at == WR_NO_DEADLINE) wr_deadline_remove_locked(&r->timer);
   wr_deadline_unlock();
   return open;
 }
 
-/* One that has passed already ends it here. */
+/* One that has passed already ends it here, and all is taken back. */
 struct wr_error *wr_request_set_deadline(struct wr_request *r, uint64_t at) {
   struct wr_error *error = at != WR_NO_DEADLINE ? wr_deadline_thread() : NULL;
   if (error) return error;
-  if (move_deadline(r, at)) (void)wr_request_ended(r);
+  if (move_deadline(r, at) && wr_request_ended(r)) take_back_all(r);
   return NULL;
 }
 
@@ -443,15 +512,15 @@ struct wr_error *wr_request_budget_error(struct wr_request *r) {
 /* ---- sleeping ---- */
 
 void wr_request_sleep_begin(struct wr_request *r, struct wr_request_sleeper *s) {
-  wr_mutex_lock(&r->lock);
+  wr_mutex_lock(&r->bell);
   wr_listed_enter(&s->listed, &r->sleepers);
-  wr_mutex_unlock(&r->lock);
+  wr_mutex_unlock(&r->bell);
 }
 
 void wr_request_sleep_end(struct wr_request *r, struct wr_request_sleeper *s) {
-  wr_mutex_lock(&r->lock);
+  wr_mutex_lock(&r->bell);
   wr_listed_leave(&s->listed);
-  wr_mutex_unlock(&r->lock);
+  wr_mutex_unlock(&r->bell);
 }
 
 /* ---- for weir_dump: by peeks ---- */

@@ -8,14 +8,29 @@
 
    Ending. A request is open until it is cancelled or its deadline passes; whoever finds that first
    (a thread that waits, one that is about to begin a command, the one for deadlines) ends it, under
-   its LOCK, once and for good. Under the same lock work is submitted, a command is
-   begun, and a stream is blocked by what the next one waits for: so each of these comes before the
-   end, and is seen by it, or finds the request ended. Only what begins as it is submitted is
-   nothing to the end, and so takes no lock (graph/take_back.c). Ending goes backwards through the
-   work: what has not begun is taken back (graph/take_back.c). Waiters are told, and what has lost
-   its last reference is freed, once the lock is let go of.
+   its BELL, once and for good: the word says so, and who sleeps in it is woken. That takes
+   microseconds however much work there is, and who waits needs no more to return.
 
-   Lock: REQUEST, each request's own, below those of streams. */
+   Then what has not begun is taken back (graph/take_back.c), backwards through the work, a batch at
+   a time under the LOCK. Under the LOCK too work is submitted, a command is begun, and a stream is
+   blocked by what the next one waits for. The first to hold it and see the end makes the list of
+   work `rest`: what was submitted before that is in it, and who comes to submit after that sees the
+   end too. From then on nothing enters the list; nor does a command begin, so that nothing leaves
+   it either, until all of `rest` is taken back: since what has not been looked at yet may be shared
+   by what has. So to begin is to see an end that nobody has acted upon, or none, or to come after
+   all of it; and whoever may not wait for that takes a part himself, in the same order, at the one
+   place where the others have stopped. Waiters are told, and what has lost its last reference is
+   freed, after each part, once the LOCK is let go of. Only what begins as it is submitted is
+   nothing to the end, and so takes no lock (graph/take_back.c).
+
+   Who takes back: a cancel all of it, before it returns. Of a request whose deadline has passed
+   whoever found that takes a part, and leaves the rest to the thread for deadlines, which looks
+   after each part whether another request is due; and any thread that drains comes to it, and stops
+   there when it has to. Who asks for the request's numbers takes the rest too: they are those after
+   it.
+
+   Locks: REQUEST, LOCK, each request's own, below those of streams: its work. SCHEDULER, BELL, each
+   one's own too, and taken alone or inside LOCK: who is told, and what its names are. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,7 +51,8 @@ struct wr_taken {
 };
 
 struct wr_request_work_kind {
-  /* Under the request's LOCK: what has not begun leaves the queue. */
+  /* Under the request's LOCK: what has not begun leaves the queue. In a fraction of a millisecond.
+   */
   void (*take_back)(struct wr_request_work *work, struct wr_taken *taken);
   /* With no lock held: frees what has lost its last reference. */
   void (*settle)(struct wr_taken *taken);
@@ -80,8 +96,8 @@ struct wr_request_head {
   struct wr_kind_word kind;
   wr_atomic_u32 refs;     /* atomic ACQ_REL */
   uint32_t number;        /* immutable after publish; never 0, and of no other request alive */
-  wr_atomic_u32 end;      /* atomic ACQ_REL, enum wr_request_end: leaves OPEN once, under LOCK */
-  wr_atomic_u64 deadline; /* atomic RELAXED, written under LOCK and that of deadlines: by
+  wr_atomic_u32 end;      /* atomic ACQ_REL, enum wr_request_end: leaves OPEN once, under BELL */
+  wr_atomic_u64 deadline; /* atomic RELAXED, written under BELL and the LOCK of deadlines: by
                              wr_clock_ns; WR_NO_DEADLINE: none */
 };
 static inline struct wr_request_head *wr_request_head(const struct wr_request *request) {
@@ -128,7 +144,7 @@ struct wr_error *wr_request_set_deadline(struct wr_request *request, uint64_t at
 bool wr_request_ended_slow(struct wr_request *request);
 /* True when it is no longer open. One whose deadline has passed is ended here: no lock is held. */
 static inline bool wr_request_ended(struct wr_request *request) {
-  /* Acquire: pairs with end_locked. */
+  /* Acquire: pairs with end. */
   if (wr_load_acquire(&wr_request_head(request)->end) != WR_REQUEST_OPEN) return true;
   return wr_request_deadline(request) != WR_NO_DEADLINE && wr_request_ended_slow(request);
 }
@@ -153,13 +169,18 @@ static inline struct wr_budget *wr_request_account(struct wr_request_budget *bud
 }
 /* The label in quotes, with a space before it, or "": for messages. */
 enum { WR_REQUEST_NAME = WR_REQUEST_LABEL + 4 };
-const char *wr_request_name_locked(struct wr_request *request, char name[WR_REQUEST_NAME]);
+const char *wr_request_name(struct wr_request *request, char name[WR_REQUEST_NAME]);
 /* Why the last of its commands that went over the budget did, as an error. */
 struct wr_error *wr_request_budget_error(struct wr_request *request);
 
 /* ---- for work ---- */
 
 void wr_request_lock(struct wr_request *request);
+/* The same, once all that an end takes back has been: for who begins commands, or counts them. */
+void wr_request_lock_settled(struct wr_request *request);
+/* Of one that has ended: takes back a part of what is left, with no lock held; true when there is
+   more. */
+bool wr_request_take_back_some(struct wr_request *request);
 /* Takes the lock; false, and without it, when the request has ended. */
 bool wr_request_open(struct wr_request *request);
 void wr_request_close(struct wr_request *request);
@@ -181,7 +202,7 @@ void wr_request_unlink_locked(struct wr_request_work *work);
  */
 struct wr_request_hook {
   void (*ended)(struct wr_request_hook *hook); /* immutable after publish; may free it */
-  /* Under the request's LOCK, then of who ends it; link NULL: in no list. */
+  /* Under the request's BELL, then of who ends it; link NULL: in no list. */
   struct wr_listed listed;
 };
 /* False, and it will not be called, when the request has ended. */
@@ -195,7 +216,7 @@ bool wr_request_unhook(struct wr_request *request, struct wr_request_hook *hook)
 struct wr_request_sleeper {
   struct wr_mutex *lock;   /* immutable after publish */
   struct wr_cond *wake;    /* immutable after publish */
-  struct wr_listed listed; /* under the request's LOCK */
+  struct wr_listed listed; /* under the request's BELL */
 };
 void wr_request_sleep_begin(struct wr_request *request, struct wr_request_sleeper *sleeper);
 void wr_request_sleep_end(struct wr_request *request, struct wr_request_sleeper *sleeper);

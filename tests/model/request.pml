@@ -6,17 +6,22 @@
  * A thread in the request forces 1, and so 0; somebody cancels; another thread, in no request,
  * forces 2. A step is an atomic access, or a section under a lock that touches nothing else.
  *
- * The thread in the request may find that it has ended at any moment of its walk too.
+ * The thread in the request may find that it has ended at any moment of its walk too. That is one
+ * store; what stands in the queue is taken back after it, a batch at a time, by whoever ended the
+ * request and by the drainer, which has to begin what stands behind.
  *
  * scenario: ONE       0 and 1 stand in one batch
  * scenario: TWO       in two, so that the request may end between the two appends
  * scenario: FORCED_0  the other thread forces 0 as well, first
  * scenario: PASSED    two threads may find that the deadline has passed, as who waits and who would
- *                     begin a command do
+ *                     begin a command do, and one may leave what is left to the other
+ * scenario: RETURNS   the thread in the request leaves as soon as that has ended, and forces 1 anew
  *
  * Checked: a node is begun once after it was claimed last, with inputs that stand before it in the
  * queue; what was taken back has no reader in the queue; what others have shared runs; the other
- * thread gets its value; nothing is left claimed or submitted.
+ * thread gets its value; nothing is left claimed or submitted. Once somebody takes back, a node of
+ * the request begins only after all of that, and because others need it; so no batch leaves the
+ * request's list meanwhile.
  *
  * mutant: NO_CLOSURE     what stays does not share its inputs
  * mutant: FORWARD        ending goes from the first node to the last
@@ -27,6 +32,9 @@
  * mutant: BEGIN_BLIND    the drainer begins a node without the request's lock
  * mutant: END_OFTEN      who finds the request ended ends it once more
  * mutant: KEEP_PLAN      what was claimed and is shared is submitted, and not planned anew
+ * mutant: BEGIN_EARLY    the drainer begins a node of the request before all is taken back
+ * mutant: TAKE_FIRST     the drainer takes back what it would begin, and not the last
+ * mutant: LIST_AT_END    what is to be taken back is listed as the request ends, without the lock
  * mutant: AT_ONCE_BLIND  what begins as it is submitted may have an input that is not over
  */
 
@@ -45,6 +53,8 @@ byte begun[NODES];  /* since it was claimed last */
 byte places;
 bool lock;          /* the request's */
 bool ended;
+bool taking;        /* under the lock: the list is there */
+byte rest;          /* under the lock: nodes from here on were looked at; 0: nothing is left */
 bool running;       /* a thread drains the queue, with what it began as it submitted it */
 byte ends;
 byte left = 4;
@@ -320,40 +330,89 @@ proctype inside() {
   :: else -> break
   od;
 over:
+#ifdef RETURNS
+  plan_and_submit(1);
+  phase[1] == DONE;
+#endif
   left--
 }
 
-/* end, in request.c: batches from the last to the first, and the nodes of each. */
+/* With the lock held: whoever is the first to hold it once the request has ended. */
+inline list_rest() {
+  if
+  :: !taking && ended ->
+     taking = true;
+#ifndef LIST_AT_END
+     rest = 2
+#endif
+  :: else
+  fi
+}
+
+inline take_listed(m) {
+  if
+  :: in_batch[m] ->
+     take(m);
+     if
+     :: taken -> in_batch[m] = false
+     :: else
+     fi
+  :: else
+  fi
+}
+
+/* take_back_some_locked, in request.c: the last batch that is left, its last node first. */
+inline take_part() {
+  do
+  :: rest > 0 ->
+     atomic {
+       rest--;
+#ifdef FORWARD
+       n = 1 - rest
+#else
+       n = rest
+#endif
+     };
+     take_listed(n);
+     if
+     :: ONE_BATCH
+     :: else -> break
+     fi
+  :: else -> break
+  od;
+  n = 0
+}
+
+/* Ends the request, and takes back, as far as nobody else does; a deadline's may leave it there. */
 proctype canceller() {
   bool taken;
-  byte n, k;
-  atomic { !lock -> lock = true };
+  byte n;
+  atomic {
+    if
 #ifndef END_OFTEN
-  if
-  :: ended -> k = 2
-  :: else
-  fi;
-#endif
-  ended = true;
-  ends = ends + (k == 0);
-  do
-  :: k < 2 ->
-#ifdef FORWARD
-     n = k;
+    :: ended
+    :: !ended ->
 #else
-     n = 1 - k;
+    :: true ->
 #endif
+       ends++;
+       ended = true;
+#ifdef LIST_AT_END
+       rest = (in_batch[1] -> 2 : (in_batch[0] -> 1 : 0))
+#endif
+    fi
+  };
+  do
+  :: atomic { !lock -> lock = true };
+     list_rest();
+     take_part();
      if
-     :: in_batch[n] ->
-        take(n);
-        if
-        :: taken -> in_batch[n] = false
-        :: else
-        fi
-     :: else
-     fi;
-     k++
-  :: else -> break
+     :: rest == 0 -> break
+#ifdef PASSED
+     :: rest > 0 -> break
+#endif
+     :: rest > 0 -> lock = false
+     fi
   od;
   atomic { lock = false; left-- }
 }
@@ -371,41 +430,70 @@ proctype other() {
 
 /* In the order of the queue: the node with the lowest place. What was taken back has none. */
 
+
+inline begin(k) {
+  if
+  :: HAS_INPUT(k) -> assert(phase[k - 1] == DONE)
+  :: else
+  fi;
+  assert(phase[k] == SUBMITTED && begun[k] == 0);
+  assert(!in_batch[k] || (rest == 0 && (!taking || shared[k])));
+  begun[k] = 1;
+  in_batch[k] = false;
+  phase[k] = DONE;
+  owned[k] = false;
+  shared[k] = false;
+  k = 0
+}
+
+/* look, in take_back.c: what is not a node of the request needs no lock. */
 proctype drainer() {
-  byte n;
+  byte n, next;
+  bool taken, locked;
 end:
   do
   :: atomic {
-       (
-#ifndef BEGIN_BLIND
-        !lock &&
-#endif
-        !running &&
-        (phase[0] == SUBMITTED || phase[1] == SUBMITTED || phase[2] == SUBMITTED)) ->
-       n = 0;
+       !running && (QUEUED(0) || QUEUED(1) || QUEUED(2)) ->
        if
        :: phase[0] == SUBMITTED &&
           (phase[1] != SUBMITTED || place[0] < place[1]) &&
-          (phase[2] != SUBMITTED || place[0] < place[2]) -> n = 0
+          (phase[2] != SUBMITTED || place[0] < place[2]) -> next = 0
        :: phase[1] == SUBMITTED &&
           (phase[0] != SUBMITTED || place[1] < place[0]) &&
-          (phase[2] != SUBMITTED || place[1] < place[2]) -> n = 1
+          (phase[2] != SUBMITTED || place[1] < place[2]) -> next = 1
        :: phase[2] == SUBMITTED &&
           (phase[0] != SUBMITTED || place[2] < place[0]) &&
-          (phase[1] != SUBMITTED || place[2] < place[1]) -> n = 2
+          (phase[1] != SUBMITTED || place[2] < place[1]) -> next = 2
        fi;
        if
-       :: HAS_INPUT(n) -> assert(phase[n - 1] == DONE)
-       :: else
-       fi;
-       assert(begun[n] == 0);
-       begun[n] = 1;
-       in_batch[n] = false;
-       phase[n] = DONE;
-       owned[n] = false;
-       shared[n] = false;
-       n = 0
-     }
+#ifndef BEGIN_BLIND
+       :: in_batch[next] && !lock -> lock = true; locked = true
+       :: in_batch[next] && lock -> next = 0
+       :: !in_batch[next] -> begin(next)
+#else
+       :: begin(next)
+#endif
+       fi
+     };
+     if
+     :: locked ->
+        list_rest();
+        if
+#ifndef BEGIN_EARLY
+        :: rest > 0 ->
+#ifdef TAKE_FIRST
+           take_listed(next)
+#else
+           take_part()
+#endif
+        :: rest == 0 && phase[next] == SUBMITTED && in_batch[next] -> atomic { begin(next) }
+#else
+        :: atomic { begin(next) }
+#endif
+        fi;
+        atomic { lock = false; locked = false; next = 0 }
+     :: else
+     fi
   :: left == 1 && phase[0] != SUBMITTED && phase[1] != SUBMITTED && phase[2] != SUBMITTED -> break
   od;
   left--
