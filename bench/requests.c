@@ -1,8 +1,8 @@
 // The table of requests and rings, with one thread and with 64: from a cancel, and from a deadline,
-// to the return of the call that waits; completions a second; and what it costs a small evaluation
-// to be in a request. Prints name, value and unit, separated by tabs. --quick divides the counts
-// by 10. Where a call waits, a queue of sorts of 2,000 floats, a command of some tens of
-// microseconds each, is in its way.
+// to the return of the call that waits; completions a second; what it costs a small evaluation to
+// be in a request, and small commands that a trace runs. Prints name, value and unit, separated by
+// tabs. --quick divides the counts by 10. Where a call waits, a queue of sorts of 2,000 floats, a
+// command of some tens of microseconds each, is in its way.
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "calls.h"
 #include "mlx/c/mlx.h"
@@ -347,6 +348,42 @@ static void small_evals(int threads) {
   report("  in a request, how much more", (inside - outside) * 1e9, "ns");
 }
 
+// ---- what a trace costs ----
+
+// Commands on one float each, whose handles keep them from becoming one; for each of them.
+static double evaluate_steps(mlx_array x) {
+  enum { STEPS = 16, TIMES = 20 };
+  mlx_array y[STEPS];
+  for (int i = 0; i < STEPS; i++) y[i] = mlx_array_new();
+  const double start = seconds();
+  for (int t = 0; t < TIMES; t++) {
+    for (int i = 0; i < STEPS; i++) must(mlx_erfinv(&y[i], i ? y[i - 1] : x, (mlx_stream){NULL}));
+    must(mlx_array_eval(y[STEPS - 1]));
+  }
+  const double took = seconds() - start;
+  for (int i = 0; i < STEPS; i++) mlx_array_free(y[i]);
+  return took / STEPS / TIMES;
+}
+
+static void traced(void) {
+  char file[] = "/tmp/weir-bench-XXXXXX";
+  const int fd = mkstemp(file), turns = 1000 / divisor;
+  mlx_array x = mlx_array_new_float(0);
+  double without = 1e9, with = 1e9;
+  if (fd < 0) exit(1);
+  for (int i = 0; i < turns; i++) {
+    for (int k = 0; k < 10; k++) without = less(without, evaluate_steps(x));
+    must(weir_trace_start(file));
+    for (int k = 0; k < 10; k++) with = less(with, evaluate_steps(x));
+    must(weir_trace_stop());
+  }
+  mlx_array_free(x);
+  close(fd);
+  unlink(file);
+  report("a small command in an evaluation of 16, no trace", without * 1e9, "ns");
+  report("  while a trace runs, how much more", (with - without) * 1e9, "ns");
+}
+
 int main(int argc, char **argv) {
   if (argc > 1 && !strcmp(argv[1], "--quick")) divisor = 10;
   cpu = mlx_device_new_type(MLX_CPU, 0);
@@ -365,6 +402,7 @@ int main(int argc, char **argv) {
   completions(MOST, 32, "completions, products of 32x32 by the workers, 64 threads");
   small_evals(1);
   small_evals(MOST);
+  traced();
   mlx_device_free(cpu);
   return 0;
 }
