@@ -32,7 +32,8 @@ struct wr_tensor {
   int64_t size;           /* elements */
   enum wr_dtype dtype;
   int32_t ndim;
-  bool dense; /* row-major without gaps */
+  bool dense;   /* row-major without gaps */
+  bool on_host; /* of a group's input alone: `data` is the host's, read as the group is encoded */
   /* Whose bytes these are, for what is derived of an input that is used again (memory/derived.h);
      NULL: nobody's who would keep it. */
   struct wr_buffer *buffer;
@@ -106,8 +107,19 @@ static inline bool wr_op_may_stay(enum wr_op op, const void *params) {
    (core/op.h): a reduction over the last axes of the step before it, or what makes a row of each
    row along that step's last axis. Results are bit for bit those of the same operations as commands
    of their own. No step has parameters that a kernel needs: elementwise operations have none, and
-   how many elements make one result of the reduction follows from the sizes. */
-enum { WR_GROUP_INPUTS = 8, WR_GROUP_STEPS = 32, WR_GROUP_OPERANDS = 3 };
+   how many elements make one result of the reduction follows from the sizes. A group of a plan that
+   is kept may be a long one, where the backend takes these: it is made once for many times.
+
+   Where the backend takes draws, a step may be RANDOM_BITS, in a group without an end: 32 bits for
+   each element, as the command draws them. It reads a key, which is an input that no other kind of
+   step reads: uint32, of shape (2), dense. Of such a backend's groups an input that is one value
+   for all elements, or a key, stays on the host where it is there. */
+enum {
+  WR_GROUP_INPUTS = 8,
+  WR_GROUP_STEPS = 32,
+  WR_GROUP_LONG = 128, /* steps of a long one */
+  WR_GROUP_OPERANDS = 3
+};
 
 struct wr_group_step {
   uint16_t op;                   /* enum wr_op */
@@ -118,10 +130,10 @@ struct wr_group_step {
 
 /* out = the last step, dense; it overlaps an input only as in a wr_call. Inputs have the shape of
    the elementwise steps, with any strides; there is at least one, and several steps may read it.
-   With an end neither they nor out are empty. */
+   With an end neither they nor out are empty. Of groups with draws, all this is so but for keys. */
 struct wr_group {
   int32_t n_in;    /* at most WR_GROUP_INPUTS */
-  int32_t n_steps; /* 2 to WR_GROUP_STEPS */
+  int32_t n_steps; /* 2 to WR_GROUP_STEPS, of a long one to WR_GROUP_LONG */
   const struct wr_tensor *in;
   const struct wr_group_step *steps;
   struct wr_tensor out;
@@ -299,6 +311,8 @@ struct wr_backend {
      backend runs no groups, and gets every operation as a command of its own. */
   enum wr_encode_status (*encode_group)(struct wr_encoder *encoder, const struct wr_group *group,
                                         struct wr_completion_hook *hook, struct wr_error **error);
+  bool long_groups; /* it takes long ones too */
+  bool draws;       /* and draws, and values of the host's */
   /* Completes when all that was encoded before has; no data moves. */
   enum wr_encode_status (*encode_marker)(struct wr_encoder *encoder,
                                          struct wr_completion_hook *hook, struct wr_error **error);

@@ -45,8 +45,8 @@ static void tell_callee(const struct wr_node *copy, char *text, size_t n) {
 /* The operations of a group, joined: "multiply+add+exp". */
 static void tell_group(const struct wr_edges *at, const struct wr_edges *copy, char *text,
                        size_t n) {
-  struct wr_group_step steps[WR_GROUP_STEPS];
-  const size_t count = copy->n_steps <= WR_GROUP_STEPS ? copy->n_steps : 0;
+  struct wr_group_step steps[WR_GROUP_LONG];
+  const size_t count = copy->n_steps <= WR_GROUP_LONG ? copy->n_steps : 0;
   size_t length = 0;
   *text = '\0';
   if (!wr_peek(steps, at->in + copy->n, count * sizeof *steps)) return;

@@ -1,5 +1,6 @@
 /* Fusion. Elementwise nodes of one shape and stream become a group, which runs as one command; a
-   reduction over the last axes, or a softmax over the last one, may be the group's last step. The
+   reduction over the last axes, or a softmax over the last one, may be the group's last step, and
+   some backends draw random bits in it. The
    walk goes over a plan's order from its end. Each node that may be the last step becomes the root
    of a group, which takes in nodes that its nodes read for as long as it can. The root stays in the
    order and is what runs; the nodes taken in leave the order.
@@ -50,9 +51,10 @@ struct group {
   const struct wr_plan *plan;
   const struct wr_backend *backend;
   const struct wr_node *last; /* of the elementwise nodes: the root, or what it reads */
+  uint32_t most_nodes;
   uint32_t n_nodes;
   uint32_t n_in;
-  struct wr_node *nodes[WR_GROUP_STEPS]; /* the root first; each before those that it reads */
+  struct wr_node *nodes[WR_GROUP_LONG]; /* the root first; each before those that it reads */
   struct input in[WR_GROUP_INPUTS];
 };
 
@@ -95,15 +97,26 @@ static bool stays_bounded(const struct group *g, const struct wr_node *node) {
   uint32_t n = g->n_in - 1;
   const struct wr_edges *edges = wr_edges_of(node);
   for (uint32_t k = 0; k < edges->n; k++) n += input_index(g, edges->in[k]) == g->n_in;
-  return n <= WR_GROUP_INPUTS && g->n_nodes < WR_GROUP_STEPS;
+  return n <= WR_GROUP_INPUTS && g->n_nodes < g->most_nodes;
+}
+
+/* Random bits that the group can draw (backend.h). More than two of them, so that nothing else in
+   the group has the key's shape: then nothing takes the key in, and no other kind of step reads
+   it. */
+static bool is_draw(const struct group *g, const struct wr_node *node) {
+  if (node->op != WR_OP_RANDOM_BITS || node->dtype != WR_UINT32) return false;
+  const struct wr_node *key = wr_edges_of(node)->in[0];
+  return g->backend->draws && g->last == g->nodes[0] && node->size > 2 && key->ndim == 1 &&
+         wr_is_dense(key);
 }
 
 static bool may_join(const struct group *g, uint32_t i) {
   struct wr_node *node = g->in[i].node;
-  return is_elementwise(node) && same_shape(node, g->last) && is_ours(g->plan, node) &&
+  if (!same_shape(node, g->last) || !is_ours(g->plan, node)) return false;
+  return (is_draw(g, node) || (is_elementwise(node) && is_supported(g, node))) &&
          /* Acquire: the others' last reads happened before they dropped their references. */
          wr_load_acquire(&node->own.refs) == 1u + g->in[i].uses &&
-         node->stream == g->nodes[0]->stream && stays_bounded(g, node) && is_supported(g, node);
+         node->stream == g->nodes[0]->stream && stays_bounded(g, node);
 }
 
 static void remove_input(struct group *g, uint32_t i) {
@@ -234,7 +247,8 @@ static bool may_begin(const struct wr_plan *plan, const struct wr_node *root) {
   if (!is_elementwise(root) || !pays(plan, root)) return false;
   for (uint32_t k = 0; k < edges->n; k++) {
     const struct wr_node *in = edges->in[k];
-    if (is_elementwise(in) && in->size == root->size) return true;
+    const bool may_join = is_elementwise(in) || in->op == WR_OP_RANDOM_BITS;
+    if (may_join && in->size == root->size) return true;
   }
   return false;
 }
@@ -244,6 +258,7 @@ static void fuse_into(const struct wr_plan *plan, struct wr_node *root) {
   g.plan = plan;
   g.backend = wr_stream_backend(root->stream);
   g.last = wr_op_info(root->op)->ends_group ? wr_edges_of(root)->in[0] : root;
+  g.most_nodes = plan->kept && g.backend->long_groups ? WR_GROUP_LONG : WR_GROUP_STEPS;
   g.n_in = 0;
   g.n_nodes = 1;
   g.nodes[0] = root;

@@ -275,6 +275,27 @@ static struct wr_error *encode(struct wr_node *node, struct wr_stream *stream,
   return error;
 }
 
+static bool is_one_value(const struct wr_node *node) {
+  int d = 0;
+  while (d < node->ndim && (node->strides[d] == 0 || node->shape[d] == 1)) d++;
+  return d == node->ndim && node->size > 0;
+}
+
+static bool is_key(struct wr_edges *edges, uint32_t i) {
+  const struct wr_group_step *steps = wr_group_steps(edges);
+  uint32_t s = 0;
+  while (s < edges->n_steps && !(steps[s].op == WR_OP_RANDOM_BITS && steps[s].in[0] == i)) s++;
+  return s < edges->n_steps;
+}
+
+/* An input of a group that goes with the command, without a copy of its own. */
+static bool stays_on_host(struct wr_node *node, const struct wr_stream *stream, uint32_t i) {
+  struct wr_edges *edges = wr_edges_of(node);
+  const struct wr_node *in = edges->in[i];
+  return wr_is_group(node) && wr_stream_backend(stream)->draws &&
+         !wr_needs_transfer(in->buffer, wr_memory_host()) && (is_one_value(in) || is_key(edges, i));
+}
+
 static struct wr_error *operands(struct wr_node *node, struct wr_stream *stream,
                                  struct wr_memory *memory, struct wr_tensor *in,
                                  struct wr_staged *staged) {
@@ -285,11 +306,14 @@ static struct wr_error *operands(struct wr_node *node, struct wr_stream *stream,
     struct wr_node *input = edges->in[i];
     struct wr_buffer *buffer = input->buffer;
     int64_t offset = input->offset;
-    if (i >= hosts && wr_needs_transfer(buffer, memory)) {
+    const bool needed = i >= hosts && wr_needs_transfer(buffer, memory);
+    const bool on_host = needed && stays_on_host(node, stream, i);
+    if (needed && !on_host) {
       struct wr_error *error = wr_stage(input, stream, staged, &buffer, &offset);
       if (error) return error;
     }
     in[i] = tensor_of(input, buffer, offset);
+    in[i].on_host = on_host;
   }
   return NULL;
 }

@@ -39,6 +39,7 @@ void wr_span_of(struct wr_node *node, struct wr_stream *stream, uint64_t encoded
   const struct wr_edges *edges = wr_edges_of(node);
   const struct wr_device device = wr_stream_device(stream);
   const uint32_t tensors = edges->n < WR_RECORD_INPUTS ? edges->n : WR_RECORD_INPUTS;
+  const uint32_t steps = edges->n_steps < WR_GROUP_STEPS ? edges->n_steps : WR_GROUP_STEPS;
   struct wr_command_record r = {.head = {.kind = WR_RECORD_COMMAND, .what = node->op},
                                 .end = wr_clock_ns(),
                                 .encoded = encoded,
@@ -48,7 +49,7 @@ void wr_span_of(struct wr_node *node, struct wr_stream *stream, uint64_t encoded
                                            .device_type = (uint16_t)device.type},
                                 .name = name_of(node),
                                 .tensors = (uint8_t)(1 + tensors),
-                                .steps = (uint8_t)edges->n_steps,
+                                .steps = (uint8_t)steps,
                                 .inputs = (uint16_t)edges->n,
                                 .failed = failed};
   size_t n = sizeof r / sizeof *words, live, cached;
@@ -62,8 +63,8 @@ void wr_span_of(struct wr_node *node, struct wr_stream *stream, uint64_t encoded
     const struct wr_node *in = edges->in[i];
     n += put_tensor(words + n, in->dtype, in->ndim, in->shape);
   }
-  memcpy(words + n, wr_group_steps((struct wr_edges *)edges), edges->n_steps * sizeof *words);
-  n += edges->n_steps;
+  memcpy(words + n, wr_group_steps((struct wr_edges *)edges), steps * sizeof *words);
+  n += steps;
   r.head.words = (uint8_t)n;
   memcpy(words, &r, sizeof r);
   wr_timeline_put(words, n);

@@ -49,7 +49,7 @@ struct wr_command_record {
   uint64_t live, cached; /* bytes in the device's memory */
   const char *name;      /* of what is called, of static storage; NULL: the operation's */
   uint8_t tensors;       /* that follow: the result, then inputs */
-  uint8_t steps;         /* of a group, that follow: wr_group_step each */
+  uint8_t steps;         /* of a group, that follow: wr_group_step each; of a long one the first */
   uint16_t inputs;       /* in all */
   uint8_t failed;
   uint8_t unused[3];

@@ -222,7 +222,7 @@ static void want_all(void) {
 
 struct group_case {
   struct wr_tensor in[3]; /* two of the dtype, one bool */
-  struct wr_group_step steps[WR_GROUP_STEPS];
+  struct wr_group_step steps[WR_GROUP_LONG];
   int n_steps;
   int last; /* the last value of the inputs' dtype, so that the steps make a chain */
 };
@@ -270,7 +270,7 @@ static void add_step(struct group_case *c, enum wr_op op, enum wr_dtype t, enum 
   }
   c->steps[c->n_steps++] = step;
   if (to == t) c->last = 2 + c->n_steps;
-  if (c->n_steps == WR_GROUP_STEPS) compile_group(c, t);
+  if (c->n_steps == WR_GROUP_LONG) compile_group(c, t);
 }
 
 /* One operation and what ends the group, in each way of going over rows. The inputs are one of the
@@ -327,6 +327,25 @@ static void compile_groups(enum wr_dtype t) {
   compile_group(&c, t);
 }
 
+/* Random bits that are drawn in a group, in each way that keys and single values come. The inputs
+   are two keys, an array and a single value. */
+static void compile_draws(enum wr_dtype t) {
+  const struct wr_tensor in[] = {
+      {.dtype = WR_UINT32}, {.dtype = t}, {.dtype = t}, {.dtype = WR_UINT32}};
+  const struct wr_group_step steps[] = {
+      {.op = WR_OP_RANDOM_BITS, .dtype = WR_UINT32, .n_in = 1, .in = {0}},
+      {.op = WR_OP_RANDOM_BITS, .dtype = WR_UINT32, .n_in = 1, .in = {3}},
+      {.op = WR_OP_BITWISE_XOR, .dtype = WR_UINT32, .n_in = 2, .in = {4, 5}},
+      {.op = WR_OP_ASTYPE, .dtype = (uint8_t)t, .n_in = 1, .in = {6}},
+      {.op = WR_OP_EQUAL, .dtype = WR_BOOL, .n_in = 2, .in = {7, 1}},
+      {.op = WR_OP_WHERE, .dtype = (uint8_t)t, .n_in = 3, .in = {8, 7, 2}}};
+  const struct wr_group group = {.n_in = 4, .n_steps = 6, .in = in, .steps = steps};
+  for (int values = 0; values < 16; values += 3) {
+    compile_form(&(struct wr_group_form){
+        .group = &group, .big = values % 2 == 1, .values = (uint8_t)values});
+  }
+}
+
 static void *compile_some(void *arg) {
   for (;;) {
     uint32_t i = wr_fetch_add_relaxed(&next_wanted, 1u);
@@ -365,6 +384,7 @@ int main(int argc, char **argv) {
   for (int i = 0; groups && i < WR_DTYPE_COUNT; i++) {
     compile_groups((enum wr_dtype)i);
     compile_ends((enum wr_dtype)i);
+    compile_draws((enum wr_dtype)i);
   }
   for (int i = 0; i < started; i++) pthread_join(threads[i], NULL);
   uint32_t failed = wr_load_relaxed(&failures);

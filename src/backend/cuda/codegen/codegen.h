@@ -135,12 +135,21 @@ struct wr_group_form {
   enum wr_group_way way;
   bool packed;     /* rows: inputs are read by packs, or are the same all along a row */
   bool big;        /* as in a wr_module_id */
+  uint8_t values;  /* a bit for each input that is an argument by value */
   uint8_t scalars; /* packed: a bit for each input that is the same all along a row. It is part of
                       the form, since a kernel that had to test it would begin each load only after
                       the one before */
 };
 
-/* Its steps that are elementwise. */
+/* Whether a step draws random bits; and whether an input is the key of one. */
+bool wr_group_draws(const struct wr_group *group);
+bool wr_group_is_key(const struct wr_group *group, int input);
+/* An operand that has the shape of its elementwise steps. */
+static inline const struct wr_tensor *wr_group_like(const struct wr_group *group) {
+  return wr_group_draws(group) ? &group->out : &group->in[0];
+}
+
+/* Its steps that are elementwise, draws too. */
 static inline int wr_group_steps(const struct wr_group_form *form) {
   return form->group->n_steps - (form->way != WR_GROUP_EACH);
 }

@@ -2,7 +2,13 @@
    each step by the same function as in the operation's own kernel, and each value rounded to its
    type; and kernels that call it: two that go over elements, or one that goes over rows. The text
    depends on the group's form alone. Extents and strides are arguments of the kernels; so is,
-   except for rows, which inputs have a single element for all. No locks, no allocation. */
+   except for rows, which inputs have a single element for all. Such a one may also be an argument
+   by its value.
+
+   Where steps draw random bits, the two words of one hash are those of an element in the first half
+   of the result and of one in the second (threefry.cuh, random.cu): so a thread computes both.
+
+   No locks, no allocation. */
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,9 +37,27 @@ static const char *type_of(const struct wr_group *g, int value) {
                                       : (enum wr_dtype)g->steps[value - g->n_in].dtype);
 }
 
+bool wr_group_is_key(const struct wr_group *g, int input) {
+  for (int i = 0; i < g->n_steps; i++) {
+    if (g->steps[i].op == WR_OP_RANDOM_BITS && g->steps[i].in[0] == input) return true;
+  }
+  return false;
+}
+
+bool wr_group_draws(const struct wr_group *g) {
+  int i = 0;
+  while (i < g->n_steps && g->steps[i].op != WR_OP_RANDOM_BITS) i++;
+  return i < g->n_steps;
+}
+
+static bool is_value(const struct wr_group_form *f, int input) {
+  return (f->values >> input & 1u) != 0;
+}
+
 static void put_step(struct text *t, const struct wr_group *g, int i) {
   const struct wr_group_step *s = &g->steps[i];
   const char *to = wr_type_name((enum wr_dtype)s->dtype), *from = type_of(g, s->in[0]);
+  if (s->op == WR_OP_RANDOM_BITS) return;
   put(t, "  const %s v%d = ", to, g->n_in + i);
   if (s->op == WR_OP_WHERE) {
     put(t, "load<b8>(v%d) ? v%d : v%d;\n", s->in[0], s->in[1], s->in[2]);
@@ -47,26 +71,70 @@ static void put_step(struct text *t, const struct wr_group *g, int i) {
   }
 }
 
-/* Appends `before`, its number and `after` for each input. */
-static void put_list(struct text *t, const struct wr_group *g, const char *separator,
-                     const char *before, const char *after) {
-  for (int i = 0; i < g->n_in; i++) {
-    put(t, "%s%s%d%s", i > 0 ? separator : "", before, i, after);
-  }
+static void put_separator(struct text *t, bool *begun) {
+  if (*begun) put(t, ", ");
+  *begun = true;
 }
 
+/* The function of one element: of its inputs but for keys, and of what was drawn for it. */
 static void put_apply(struct text *t, const struct wr_group *g, int n_steps) {
+  bool begun = false;
   for (int i = 0; i < g->n_in; i++) put(t, "typedef %s A%d;\n", type_of(g, i), i);
   put(t, "typedef %s R;\nINLINE R apply(", type_of(g, g->n_in + n_steps - 1));
-  for (int i = 0; i < g->n_in; i++) put(t, "%sA%d v%d", i > 0 ? ", " : "", i, i);
+  for (int i = 0; i < g->n_in; i++) {
+    if (wr_group_is_key(g, i)) continue;
+    put_separator(t, &begun);
+    put(t, "A%d v%d", i, i);
+  }
+  for (int i = 0; i < n_steps; i++) {
+    if (g->steps[i].op != WR_OP_RANDOM_BITS) continue;
+    put_separator(t, &begun);
+    put(t, "u32 v%d", g->n_in + i);
+  }
   put(t, ") {\n");
   for (int i = 0; i < n_steps; i++) put_step(t, g, i);
   put(t, "  return v%d;\n}\n", g->n_in + n_steps - 1);
 }
 
-static void put_head(struct text *t, const struct wr_group *g, const char *name) {
+/* A call of it. An input that is no value is `before`, its number and `after`, or with `middle`
+   that and the number once more in between; `word` says which of two words was drawn for the
+   element. */
+static void put_call(struct text *t, const struct wr_group_form *f, const char *before,
+                     const char *middle, const char *after, const char *word) {
+  const struct wr_group *g = f->group;
+  bool begun = false;
+  put(t, "apply(");
+  for (int i = 0; i < g->n_in; i++) {
+    if (wr_group_is_key(g, i)) continue;
+    put_separator(t, &begun);
+    if (is_value(f, i)) {
+      put(t, "a%d", i);
+      continue;
+    }
+    put(t, "%s%d", before, i);
+    if (middle) put(t, "%s%d", middle, i);
+    put(t, "%s", after);
+  }
+  for (int i = 0; i < wr_group_steps(f); i++) {
+    if (g->steps[i].op != WR_OP_RANDOM_BITS) continue;
+    put_separator(t, &begun);
+    put(t, "w%d%s", i, word);
+  }
+  put(t, ")");
+}
+
+/* The head of a kernel over elements. */
+static void put_head(struct text *t, const struct wr_group_form *f, const char *name) {
+  const struct wr_group *g = f->group;
   put(t, "extern \"C\" __global__ void %s(R *out", name);
-  for (int i = 0; i < g->n_in; i++) put(t, ", const A%d *a%d", i, i);
+  for (int i = 0; i < g->n_in; i++) {
+    const bool key = wr_group_is_key(g, i);
+    if (is_value(f, i)) {
+      put(t, key ? ", words a%d" : ", A%d a%d", i, i);
+    } else {
+      put(t, ", const A%d *a%d", i, i);
+    }
+  }
 }
 
 /* Code that reads PACK elements of an input: neighbours, or one element that stands for all. */
@@ -81,41 +149,117 @@ static void put_fetch(struct text *t, size_t k) {
       "  return x;\n}\n");
 }
 
+static void put_fetches(struct text *t, const struct wr_group_form *f, const char *half,
+                        const char *at) {
+  const struct wr_group *g = f->group;
+  for (int i = 0; i < g->n_in; i++) {
+    if (is_value(f, i) || wr_group_is_key(g, i)) continue;
+    put(t, "    const pack<A%d, PACK> x%d%s = fetch(a%d, %s, scalars >> %d & 1u);\n", i, i, half, i,
+        at, i);
+  }
+}
+
 /* The kernel for inputs of which each is dense or a single element, as its bit in `scalars` says.
  */
-static void put_dense(struct text *t, const struct wr_group *g) {
-  put_head(t, g, "dense");
+static void put_dense(struct text *t, const struct wr_group_form *f) {
+  put_head(t, f, "dense");
   put(t,
       ", index_t n, u32 scalars) {\n"
       "  const index_t packs = n / PACK;\n"
       "  for (index_t i = thread_index(); i < packs; i += thread_count()) {\n");
-  for (int i = 0; i < g->n_in; i++) {
-    put(t, "    const pack<A%d, PACK> x%d = fetch(a%d, i, scalars >> %d & 1u);\n", i, i, i, i);
-  }
+  put_fetches(t, f, "", "i");
+  put(t, "    pack<R, PACK> y;\n#pragma unroll\n    for (int k = 0; k < PACK; k++) y.e[k] = ");
+  put_call(t, f, "x", NULL, ".e[k]", "");
   put(t,
-      "    pack<R, PACK> y;\n#pragma unroll\n    for (int k = 0; k < PACK; k++) y.e[k] = apply(");
-  put_list(t, g, ", ", "x", ".e[k]");
-  put(t,
-      ");\n    ((pack<R, PACK> *)out)[i] = y;\n  }\n"
-      "  const index_t r = packs * PACK + thread_index();\n  if (r < n) out[r] = apply(");
-  for (int i = 0; i < g->n_in; i++) {
-    put(t, "%sa%d[scalars >> %d & 1u ? 0 : r]", i > 0 ? ", " : "", i, i);
-  }
-  put(t, ");\n}\n");
+      ";\n    ((pack<R, PACK> *)out)[i] = y;\n  }\n"
+      "  const index_t r = packs * PACK + thread_index();\n  if (r < n) out[r] = ");
+  put_call(t, f, "a", "[scalars >> ", " & 1u ? 0 : r]", "");
+  put(t, ";\n}\n");
 }
 
-static void put_strided(struct text *t, const struct wr_group *g) {
-  put_head(t, g, "strided");
+/* The element of the index `at` of the layout. */
+static void put_element(struct text *t, const struct wr_group_form *f, const char *at,
+                        const char *word) {
+  const int n = f->group->n_in;
+  put(t, "{\n    i64 at[%d];\n    offsets_of<%d>(l, %s, at);\n    out[%s] = ", n, n, at, at);
+  put_call(t, f, "a", "[at[", "]]", word);
+  put(t, ";\n  }\n");
+}
+
+static void put_strided(struct text *t, const struct wr_group_form *f) {
+  put_head(t, f, "strided");
   put(t,
       ", index_t n, layout<%d> l) {\n"
-      "  for (index_t i = thread_index(); i < n; i += thread_count()) {\n"
-      "    i64 at[%d];\n    offsets_of<%d>(l, i, at);\n    out[i] = apply(",
-      g->n_in, g->n_in, g->n_in);
-  for (int i = 0; i < g->n_in; i++) put(t, "%sa%d[at[%d]]", i > 0 ? ", " : "", i, i);
-  put(t, ");\n  }\n}\n");
+      "  for (index_t i = thread_index(); i < n; i += thread_count()) ",
+      f->group->n_in);
+  put_element(t, f, "i", "");
+  put(t, "}\n");
+}
+
+/* ---- draws ---- */
+
+/* What is drawn for a pair of elements: by each step the hash of two counters. */
+static void put_hashes(struct text *t, const struct wr_group_form *f, const char *first,
+                       const char *second) {
+  const struct wr_group *g = f->group;
+  for (int i = 0; i < wr_group_steps(f); i++) {
+    const int key = g->steps[i].in[0];
+    if (g->steps[i].op != WR_OP_RANDOM_BITS) continue;
+    put(t, "    const words w%d = threefry(", i);
+    if (is_value(f, key)) {
+      put(t, "a%d.a, a%d.b", key, key);
+    } else {
+      put(t, "a%d[0], a%d[1]", key, key);
+    }
+    put(t, ", (u32)(%s), (u32)(%s));\n", first, second);
+  }
+}
+
+/* Of a number of elements that is twice a number of packs. */
+static void put_dense_draws(struct text *t, const struct wr_group_form *f) {
+  put_head(t, f, "dense");
+  put(t,
+      ", index_t n, u32 scalars) {\n"
+      "  const index_t pairs = n / 2, packs = pairs / PACK;\n"
+      "  for (index_t i = thread_index(); i < packs; i += thread_count()) {\n");
+  put_fetches(t, f, "", "i");
+  put_fetches(t, f, "b", "packs + i");
+  put(t, "    pack<R, PACK> y, z;\n#pragma unroll\n    for (int k = 0; k < PACK; k++) {\n");
+  put_hashes(t, f, "i * PACK + k", "pairs + i * PACK + k");
+  put(t, "    y.e[k] = ");
+  put_call(t, f, "x", NULL, ".e[k]", ".a");
+  put(t, ";\n    z.e[k] = ");
+  put_call(t, f, "x", NULL, "b.e[k]", ".b");
+  put(t,
+      ";\n    }\n    ((pack<R, PACK> *)out)[i] = y;\n"
+      "    ((pack<R, PACK> *)out)[packs + i] = z;\n  }\n}\n");
+}
+
+/* The second counter is 0 for the last pair of an odd number, whose other element is not there. */
+static void put_strided_draws(struct text *t, const struct wr_group_form *f) {
+  put_head(t, f, "strided");
+  put(t,
+      ", index_t n, layout<%d> l) {\n"
+      "  const index_t half = n / 2, pairs = half + n %% 2;\n"
+      "  for (index_t i = thread_index(); i < pairs; i += thread_count()) {\n",
+      f->group->n_in);
+  put_hashes(t, f, "i", "i < half ? pairs + i : 0");
+  put(t, "  ");
+  put_element(t, f, "i", ".a");
+  put(t, "  if (i < half) ");
+  put_element(t, f, "pairs + i", ".b");
+  put(t, "  }\n}\n");
 }
 
 /* ---- rows ---- */
+
+/* Appends `before`, its number and `after` for each input. */
+static void put_list(struct text *t, const struct wr_group *g, const char *separator,
+                     const char *before, const char *after) {
+  for (int i = 0; i < g->n_in; i++) {
+    put(t, "%s%s%d%s", i > 0 ? separator : "", before, i, after);
+  }
+}
 
 /* Functions that read each input along a row: by packs, or one element at a time by its stride. */
 static void put_reads(struct text *t, const struct wr_group_form *f) {
@@ -241,7 +385,9 @@ struct wr_module_id wr_group_module(const struct wr_group_form *f) {
 
 void wr_group_source(const struct wr_group_form *f, char text[WR_GROUP_TEXT]) {
   struct text t = {.at = text, .left = WR_GROUP_TEXT};
+  const bool draws = wr_group_draws(f->group);
   put(&t, "#include \"types.cuh\"\n#include \"scalar.cuh\"\n#include \"cast.cuh\"\n");
+  if (draws) put(&t, "#include \"threefry.cuh\"\n");
   if (f->way != WR_GROUP_EACH) {
     put(&t, "#include \"rows.cuh\"\n#include \"%s\"\n",
         is_softmax(f->way) ? "softmax.cuh"
@@ -250,8 +396,8 @@ void wr_group_source(const struct wr_group_form *f, char text[WR_GROUP_TEXT]) {
   put_apply(&t, f->group, wr_group_steps(f));
   put_fetch(&t, wr_group_pack(f));
   if (f->way == WR_GROUP_EACH) {
-    put_dense(&t, f->group);
-    put_strided(&t, f->group);
+    (draws ? put_dense_draws : put_dense)(&t, f);
+    (draws ? put_strided_draws : put_strided)(&t, f);
   } else {
     put_rows_class(&t, f);
     put_rows(&t, f);

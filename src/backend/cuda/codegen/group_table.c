@@ -15,9 +15,10 @@
 
 enum {
   BUCKETS = 256,
-  SMALL = 1 << 16,    /* elements: scratch of at most 16 MB for 32 steps */
-  MOST_GROUPS = 1024, /* some tens of KB each, most of it in the GPU's memory */
-  KEY_BYTES = 8 + WR_GROUP_INPUTS + WR_GROUP_STEPS * 7
+  SMALL = 1 << 16,                      /* elements */
+  SMALL_STEPS = SMALL * WR_GROUP_STEPS, /* the same of all steps: scratch of at most 16 MB */
+  MOST_GROUPS = 1024,                   /* some tens of KB each, most of it in the GPU's memory */
+  KEY_BYTES = 8 + WR_GROUP_INPUTS + WR_GROUP_LONG * 7
 };
 
 enum state { SEEN_ONCE, LOADING, LOADED, REFUSED };
@@ -31,7 +32,8 @@ struct entry {
   struct entry *next;                         /* under LOCK */
   enum state state;                           /* under LOCK */
   wr_cu_function functions[WR_GROUP_ENTRIES]; /* under LOCK until LOADED; then immutable */
-  struct key key;                             /* immutable after publish */
+  uint32_t key_bytes;                         /* immutable after publish */
+  unsigned char key[];                        /* immutable after publish */
 };
 
 struct wr_group_table {
@@ -63,6 +65,7 @@ static void key_make(struct key *k, const struct wr_group_form *f) {
   key_add(k, f->way);
   key_add(k, f->packed);
   key_add(k, f->scalars);
+  key_add(k, f->values);
   for (int i = 0; i < g->n_in; i++) key_add(k, g->in[i].dtype);
   for (int i = 0; i < g->n_steps; i++) {
     const struct wr_group_step *s = &g->steps[i];
@@ -82,18 +85,17 @@ static struct entry **bucket(struct wr_group_table *t, const struct key *k) {
 
 static struct entry *find_locked(struct wr_group_table *t, const struct key *k) {
   struct entry *e = *bucket(t, k);
-  while (e && (e->key.bytes != k->bytes || memcmp(e->key.data, k->data, k->bytes) != 0)) {
-    e = e->next;
-  }
+  while (e && (e->key_bytes != k->bytes || memcmp(e->key, k->data, k->bytes) != 0)) e = e->next;
   return e;
 }
 
 /* NULL when the table is full or memory is refused. */
 static struct entry *add_locked(struct wr_group_table *t, const struct key *k) {
-  struct entry *e = t->count < MOST_GROUPS ? wr_calloc(sizeof *e) : NULL;
+  struct entry *e = t->count < MOST_GROUPS ? wr_calloc(sizeof *e + k->bytes) : NULL;
   if (!e) return NULL;
   e->state = SEEN_ONCE;
-  e->key = *k;
+  e->key_bytes = k->bytes;
+  memcpy(e->key, k->data, k->bytes);
   e->next = *bucket(t, k);
   *bucket(t, k) = e;
   t->count++;
@@ -147,7 +149,9 @@ const wr_cu_function *wr_group_kernels(struct wr_gpu *gpu, const struct wr_group
   struct key key;
   bool mine;
   key_make(&key, form);
-  struct entry *e = look_up(t, &key, form->group->in[0].size > SMALL, &mine);
+  const int64_t size = wr_group_like(form->group)->size;
+  const bool at_once = size > SMALL || size * form->group->n_steps > SMALL_STEPS;
+  struct entry *e = look_up(t, &key, at_once, &mine);
   if (!mine) return e ? e->functions : NULL;
   struct wr_error *error = load(gpu, form, e->functions);
   bool dry = error && (wr_error_status(error) == WEIR_ERROR_OUT_OF_MEMORY ||

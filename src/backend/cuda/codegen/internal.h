@@ -51,7 +51,7 @@ void wr_jit_cache_write(struct wr_jit_key key, const void *image, size_t bytes);
 
 /* ---- group_source.c ---- */
 
-enum { WR_GROUP_TEXT = 16 * 1024, WR_GROUP_ENTRIES = 2 };
+enum { WR_GROUP_TEXT = 32 * 1024, WR_GROUP_ENTRIES = 2 };
 
 /* The form as CUDA source, to be compiled for its wr_group_module. */
 void wr_group_source(const struct wr_group_form *form, char text[WR_GROUP_TEXT]);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "backend/cuda/memory/memory.h"
-#include "backend/cuda/ops/ops.h"
+#include "backend/cuda/ops/internal.h"
 
 enum { FEW = 16, THREADS = 256 };
 
@@ -25,20 +25,24 @@ static void launch_start(struct wr_launch *l, int entry) {
 static unsigned threads_for(size_t bytes) { return bytes <= 32 ? 32 : THREADS; }
 
 /* The bytes are the kernel's last argument; one kernel takes a few, and one the most. */
-static struct wr_error *work_of_upload(struct wr_run *run, const void *what) {
-  const struct exchange *x = what;
+struct wr_error *wr_gpu_put(struct wr_run *run, void *to, const void *from, size_t bytes) {
   uint64_t value[WR_UPLOAD_BYTES / sizeof(uint64_t)];
-  const bool few = x->bytes <= FEW;
+  const bool few = bytes <= FEW;
   const size_t room = few ? (size_t)FEW : (size_t)WR_UPLOAD_BYTES;
   struct wr_launch l;
   memset(value, 0, room);
-  memcpy(value, x->from, x->bytes);
+  memcpy(value, from, bytes);
   launch_start(&l, few ? WR_ENTRY_PUT_FEW : WR_ENTRY_PUT);
-  wr_launch_pointer(&l, x->to);
-  wr_launch_index(&l, (int64_t)x->bytes);
+  wr_launch_pointer(&l, to);
+  wr_launch_index(&l, (int64_t)bytes);
   wr_launch_struct(&l, value, room);
-  wr_launch_blocks(&l, 1, 1, threads_for(x->bytes));
+  wr_launch_blocks(&l, 1, 1, threads_for(bytes));
   return wr_launch(&l, run);
+}
+
+static struct wr_error *work_of_upload(struct wr_run *run, const void *what) {
+  const struct exchange *x = what;
+  return wr_gpu_put(run, x->to, x->from, x->bytes);
 }
 
 static struct wr_error *work_of_download(struct wr_run *run, const void *what) {

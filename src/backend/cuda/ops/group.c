@@ -26,76 +26,114 @@ bool wr_group_by_packs(const struct wr_group *g, const struct wr_layout *kept,
   return true;
 }
 
+/* A key has no place in it. */
 static void layout_of_group(struct wr_layout *l, const struct wr_group *g) {
+  const struct wr_tensor *like = wr_group_like(g);
   int64_t strides[WR_GROUP_INPUTS];
   wr_layout_start(l, g->n_in);
-  for (int d = 0; d < g->in[0].ndim; d++) {
-    for (int i = 0; i < g->n_in; i++) strides[i] = g->in[i].strides[d];
-    wr_layout_push(l, g->in[0].shape[d], strides);
+  for (int d = 0; d < like->ndim; d++) {
+    for (int i = 0; i < g->n_in; i++) {
+      strides[i] = wr_group_is_key(g, i) ? 0 : g->in[i].strides[d];
+    }
+    wr_layout_push(l, like->shape[d], strides);
   }
   wr_layout_end(l);
+}
+
+/* Of an input that lies on the host: of a single value, or of a key. */
+static size_t host_bytes(const struct wr_group *g, int i) {
+  return wr_dtype_size(g->in[i].dtype) * (wr_group_is_key(g, i) ? 2 : 1);
+}
+
+static void launch_input(struct wr_launch *l, const struct wr_group *g, int i) {
+  if (g->in[i].on_host) {
+    wr_launch_struct(l, g->in[i].data, host_bytes(g, i));
+  } else {
+    wr_launch_pointer(l, g->in[i].data);
+  }
 }
 
 static void run_kernel(struct wr_run *run, const struct wr_group_form *form,
                        struct wr_layout *layout, const wr_cu_function *kernels, void *out) {
   const struct wr_group *g = form->group;
-  const int64_t size = g->in[0].size;
-  const size_t k = wr_group_pack(form);
+  const bool draws = wr_group_draws(g);
+  const int64_t size = wr_group_like(g)->size, threads = draws ? (size + 1) / 2 : size;
+  const int64_t k = (int64_t)wr_group_pack(form);
   const enum wr_dtype to = (enum wr_dtype)g->steps[g->n_steps - 1].dtype;
   uint8_t same;
   struct wr_launch launch;
-  struct wr_layout whole; /* one row of all elements */
-  wr_layout_start(&whole, g->n_in);
-  wr_layout_end(&whole);
-  const bool packs =
-      wr_aligned(out, k * wr_dtype_size(to)) && wr_group_by_packs(g, &whole, layout, k, &same);
+  struct wr_layout row; /* one of all elements */
+  wr_layout_start(&row, g->n_in);
+  wr_layout_end(&row);
+  const bool packs = (!draws || size % (2 * k) == 0) &&
+                     wr_aligned(out, (size_t)k * wr_dtype_size(to)) &&
+                     wr_group_by_packs(g, &row, layout, (size_t)k, &same);
   const uint32_t scalars = packs ? same : 0;
   wr_launch_start(&launch, wr_group_module(form), 0);
   wr_launch_pointer(&launch, out);
-  for (int i = 0; i < g->n_in; i++) wr_launch_pointer(&launch, g->in[i].data);
+  for (int i = 0; i < g->n_in; i++) launch_input(&launch, g, i);
   wr_launch_index(&launch, size);
   if (packs) {
     wr_launch_struct(&launch, &scalars, sizeof scalars);
-    wr_launch_packs(&launch, size, k);
+    wr_launch_packs(&launch, threads, (size_t)k);
   } else {
     wr_launch_layout(&launch, layout);
-    wr_launch_threads(&launch, run, size, 256);
+    wr_launch_threads(&launch, run, threads, 256);
   }
   wr_launch_function(&launch, run, kernels[packs ? 0 : 1]);
 }
 
 /* ---- step by step ---- */
 
+/* Inputs that lie on the host come to scratch; all others are where they were. */
+static struct wr_error *bring_inputs(struct wr_run *run, const struct wr_group *g,
+                                     struct wr_tensor *in) {
+  struct wr_error *error = NULL;
+  for (int i = 0; i < g->n_in && !error; i++) {
+    in[i] = g->in[i];
+    if (!in[i].on_host) continue;
+    in[i].on_host = false;
+    error = wr_run_scratch(run, host_bytes(g, i), &in[i].data);
+    if (!error) error = wr_gpu_put(run, in[i].data, g->in[i].data, host_bytes(g, i));
+  }
+  return error;
+}
+
 /* A dense operand of the group's shape. */
 static struct wr_tensor dense_tensor(const struct wr_group *g, const int64_t *strides,
                                      enum wr_dtype dtype, void *data) {
-  struct wr_tensor t = g->in[0];
+  struct wr_tensor t = *wr_group_like(g);
   t.data = data;
   t.strides = strides;
   t.dtype = dtype;
   t.dense = true;
+  t.on_host = false;
   return t;
 }
 
 static struct wr_error *run_steps(struct wr_run *run, const struct wr_group *g, int n_steps,
                                   const int64_t *strides, void *out) {
-  struct wr_tensor values[WR_GROUP_STEPS];
-  struct wr_error *error = NULL;
+  static const struct wr_bits_params bits = {.width = 4};
+  struct wr_tensor inputs[WR_GROUP_INPUTS], values[WR_GROUP_LONG];
+  struct wr_error *error = bring_inputs(run, g, inputs);
   for (int i = 0; i < n_steps && !error; i++) {
     const struct wr_group_step *s = &g->steps[i];
     const enum wr_dtype dtype = (enum wr_dtype)s->dtype;
     struct wr_tensor in[WR_GROUP_OPERANDS];
     void *data = out;
     if (i < n_steps - 1) {
-      error = wr_run_scratch(run, (size_t)g->in[0].size * wr_dtype_size(dtype), &data);
+      error = wr_run_scratch(run, (size_t)wr_group_like(g)->size * wr_dtype_size(dtype), &data);
       if (error) break;
     }
     values[i] = dense_tensor(g, strides, dtype, data);
     for (int j = 0; j < s->n_in; j++) {
-      in[j] = s->in[j] < g->n_in ? g->in[s->in[j]] : values[s->in[j] - g->n_in];
+      in[j] = s->in[j] < g->n_in ? inputs[s->in[j]] : values[s->in[j] - g->n_in];
     }
-    const struct wr_call call = {
-        .op = (enum wr_op)s->op, .n_in = s->n_in, .in = in, .out = values[i]};
+    const struct wr_call call = {.op = (enum wr_op)s->op,
+                                 .n_in = s->n_in,
+                                 .in = in,
+                                 .out = values[i],
+                                 .params = s->op == WR_OP_RANDOM_BITS ? &bits : NULL};
     error = wr_gpu_kernel_for(call.op)(run, &call);
   }
   return error;
@@ -103,13 +141,20 @@ static struct wr_error *run_steps(struct wr_run *run, const struct wr_group *g, 
 
 /* ---- groups ---- */
 
+static uint8_t values_of(const struct wr_group *g) {
+  uint8_t values = 0;
+  for (int i = 0; i < g->n_in; i++) values |= (uint8_t)((g->in[i].on_host ? 1u : 0u) << i);
+  return values;
+}
+
 static struct wr_error *run_elementwise(struct wr_run *run, const struct wr_group *g, int n_steps,
                                         const int64_t *strides, void *out) {
   struct wr_group elementwise = *g;
   struct wr_layout layout;
   elementwise.n_steps = n_steps;
   layout_of_group(&layout, g);
-  const struct wr_group_form form = {.group = &elementwise, .big = wr_layout_is_big(&layout)};
+  const struct wr_group_form form = {
+      .group = &elementwise, .big = wr_layout_is_big(&layout), .values = values_of(g)};
   const wr_cu_function *kernels = wr_group_kernels(run->gpu, &form);
   if (!kernels) return run_steps(run, g, n_steps, strides, out);
   run_kernel(run, &form, &layout, kernels, out);
@@ -117,8 +162,8 @@ static struct wr_error *run_elementwise(struct wr_run *run, const struct wr_grou
 }
 
 /* The operation that ends the group, over the group's result in scratch. */
-static struct wr_error *run_ended(struct wr_run *run, const struct wr_group *g, int n_steps,
-                                  const int64_t *strides) {
+static struct wr_error *run_over_scratch(struct wr_run *run, const struct wr_group *g, int n_steps,
+                                         const int64_t *strides) {
   const enum wr_dtype dtype = (enum wr_dtype)g->steps[n_steps - 1].dtype;
   const enum wr_op op = (enum wr_op)g->steps[n_steps].op;
   const bool reduces = wr_op_info(op)->ends_group == WR_ENDS_REDUCED;
@@ -134,20 +179,27 @@ static struct wr_error *run_ended(struct wr_run *run, const struct wr_group *g, 
   return wr_gpu_kernel_for(op)(run, &call);
 }
 
+static struct wr_error *run_ended(struct wr_run *run, const struct wr_group *group, int n_steps,
+                                  const int64_t *strides) {
+  struct wr_tensor in[WR_GROUP_INPUTS];
+  struct wr_group brought = *group;
+  struct wr_error *error = bring_inputs(run, group, in);
+  bool ran = false;
+  brought.in = in;
+  if (!error) error = wr_group_run_rows(run, &brought, &ran);
+  return error || ran ? error : run_over_scratch(run, &brought, n_steps, strides);
+}
+
 struct wr_error *wr_gpu_group(struct wr_run *run, const struct wr_group *group) {
   const bool ends = wr_op_info((enum wr_op)group->steps[group->n_steps - 1].op)->ends_group;
   const int n_steps = group->n_steps - ends;
+  const struct wr_tensor *like = wr_group_like(group);
   int64_t strides[WR_MAX_NDIM];
   int64_t stride = 1;
-  bool ran = false;
   if (group->out.size == 0) return NULL;
-  if (ends) {
-    struct wr_error *error = wr_group_run_rows(run, group, &ran);
-    if (error || ran) return error;
-  }
-  for (int d = group->in[0].ndim; d-- > 0;) {
+  for (int d = like->ndim; d-- > 0;) {
     strides[d] = stride;
-    stride *= group->in[0].shape[d];
+    stride *= like->shape[d];
   }
   return ends ? run_ended(run, group, n_steps, strides)
               : run_elementwise(run, group, n_steps, strides, group->out.data);

@@ -5,6 +5,11 @@
 
 #include "backend/cuda/ops/ops.h"
 
+/* ---- exchange.c ---- */
+
+/* A few bytes of the host's, at most WR_UPLOAD_BYTES; it has taken them when it returns. */
+struct wr_error *wr_gpu_put(struct wr_run *run, void *to, const void *from, size_t bytes);
+
 /* ---- layout.c ---- */
 
 enum { WR_AXES = 8, WR_AXES_BIG = 32, WR_LAYOUT_OPERANDS = 9 };
