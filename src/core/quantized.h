@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "core/half.h"
+#include "core/op.h"
 
 enum wr_quantized_mode { WR_AFFINE, WR_MXFP4, WR_MXFP8, WR_NVFP4, WR_QUANTIZED_MODES };
 
@@ -76,20 +77,22 @@ static inline int64_t wr_packed_elements(int64_t words, int bits) {
   return words * 32 / bits; /* NOLINT(*-core.DivideZero): 0 was refused as it was given */
 }
 
-/* Where the parts of what quantize writes begin, in bytes: codes, scales, biases, end. */
+/* Where the parts of what quantize writes begin, in bytes: codes, scales, biases, end. Of so many
+   elements of dtype t, which scales and biases have too in the affine mode. */
 struct wr_quantized_layout {
   int64_t scales, biases, bytes;
 };
 
-static inline struct wr_quantized_layout wr_quantized_layout_of(int64_t elements, int bits,
-                                                                int group, size_t scale_bytes,
-                                                                bool has_biases) {
+static inline struct wr_quantized_layout wr_quantized_layout_of(
+    int64_t elements, const struct wr_quantized_params *how, enum wr_dtype t) {
   enum { ALIGNED = 256 };
-  const int64_t part = (elements / group * (int64_t)scale_bytes + ALIGNED - 1) / ALIGNED * ALIGNED;
+  const bool affine = how->mode == WR_AFFINE;
+  const int64_t item = affine ? (int64_t)wr_dtype_size(t) : 1;
+  const int64_t part = (elements / how->group * item + ALIGNED - 1) / ALIGNED * ALIGNED;
   struct wr_quantized_layout l;
-  l.scales = (elements / 8 * bits + ALIGNED - 1) / ALIGNED * ALIGNED;
+  l.scales = (elements / 8 * how->bits + ALIGNED - 1) / ALIGNED * ALIGNED;
   l.biases = l.scales + part;
-  l.bytes = l.biases + (has_biases ? part : 0);
+  l.bytes = l.biases + (affine ? part : 0);
   return l;
 }
 

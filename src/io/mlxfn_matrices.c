@@ -64,8 +64,7 @@ static void put_quantized_view(struct wr_fn_step *s) {
   const int64_t at = ((const struct wr_view_params *)s->params)->at;
   const struct wr_quantized_params *p = wr_node_params(s->from[0]);
   const int64_t elements = wr_node_size(s->like) * p->group;
-  const struct wr_quantized_layout l = wr_quantized_layout_of(
-      elements, p->bits, p->group, wr_dtype_size(s->out.dtype), p->mode == WR_AFFINE);
+  const struct wr_quantized_layout l = wr_quantized_layout_of(elements, p, s->out.dtype);
   s->id = s->in[0] + (at == 0 ? 0 : at == l.scales ? 1 : 2);
 }
 

@@ -161,9 +161,7 @@ static struct wr_node *part(struct wr_compose *c, struct wr_node *bytes, struct 
 /* Where codes, scales and biases of w stand. */
 static struct wr_quantized_layout layout_of(const struct wr_node *w,
                                             const struct wr_quantized_params *how) {
-  const bool affine = how->mode == WR_AFFINE;
-  const size_t item = wr_dtype_size(affine ? wr_node_dtype(w) : WR_UINT8);
-  return wr_quantized_layout_of(wr_node_size(w), how->bits, how->group, item, affine);
+  return wr_quantized_layout_of(wr_node_size(w), how, wr_node_dtype(w));
 }
 
 /* Bytes in rows, so that each extent is an int32. */

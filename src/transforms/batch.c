@@ -235,14 +235,10 @@ struct wr_node *wr_vmap_view(const struct wr_batch *b) {
   all_full(b);
   if (p.at > 0 && !b->c->error) {
     const struct wr_quantized_params *how = wr_node_params(b->like.in[0]);
-    const size_t item = wr_dtype_size(b->like.dtype);
     wr_shape_size(b->like.shape, b->like.ndim, &size); /* in range: it was recorded */
     size *= how->group;
-    const bool affine = how->mode == WR_AFFINE;
-    const bool scales =
-        p.at == wr_quantized_layout_of(size, how->bits, how->group, item, affine).scales;
-    const struct wr_quantized_layout all =
-        wr_quantized_layout_of(size * b->n, how->bits, how->group, item, affine);
+    const bool scales = p.at == wr_quantized_layout_of(size, how, b->like.dtype).scales;
+    const struct wr_quantized_layout all = wr_quantized_layout_of(size * b->n, how, b->like.dtype);
     p.at = scales ? all.scales : all.biases;
   }
   return wr_batch_again(b, 1, &p, sizeof p);

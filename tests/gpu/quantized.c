@@ -16,9 +16,7 @@ static const struct wr_quantized_params ways[] = {
 enum { WAYS = sizeof ways / sizeof ways[0] };
 
 static void pack(const struct wr_quantized_params *how, enum wr_dtype t, const char *what) {
-  const bool affine = how->mode == WR_AFFINE;
-  const struct wr_quantized_layout l = wr_quantized_layout_of(
-      ROWS * COLUMNS, how->bits, how->group, affine ? wr_dtype_size(t) : 1, affine);
+  const struct wr_quantized_layout l = wr_quantized_layout_of(ROWS * COLUMNS, how, t);
   struct wr_node *w = gpu_case_array(t, 2, (const int32_t[]){ROWS, COLUMNS}, 1u, false);
   const struct gpu_case c = {.op = WR_OP_QUANTIZE,
                              .dtype = WR_UINT8,

@@ -34,9 +34,7 @@ static void make_packed(const struct wr_quantized_params *how, int32_t rows, int
   static float source[MATRICES * K * N];
   const bool affine = how->mode == WR_AFFINE;
   const int64_t elements = (int64_t)MATRICES * rows * n;
-  const size_t scale = affine ? sizeof(float) : 1;
-  const struct wr_quantized_layout l =
-      wr_quantized_layout_of(elements, how->bits, how->group, scale, affine);
+  const struct wr_quantized_layout l = wr_quantized_layout_of(elements, how, WR_FLOAT32);
   const int32_t shape[3] = {MATRICES, rows, n}, words[3] = {MATRICES, rows, n * how->bits / 32};
   const int32_t groups[3] = {MATRICES, rows, n / how->group};
   struct kernel_operand from, to;

@@ -150,24 +150,19 @@ static struct wr_error *multiply(const struct conv *c, const char *rows, int64_t
   const char *weight = c->weight + group * m * k * c->element;
   int64_t step = (int64_t)(slice_flops / (2.0 * (double)n * (double)m));
   if (step < 64) step = 64;
-  struct wr_gemm g = {.dtype = c->dtype,
-                      .b_transposed = true,
-                      .m = n,
-                      .n = m,
-                      .lda = k,
-                      .ldb = k,
-                      .c = out + group * m * c->element,
-                      .ldc = c->x.out_channels,
-                      .alpha = 1.0f};
-  for (int64_t at = 0; at < k; at += step) {
-    g.k = k - at < step ? k - at : step;
-    g.a = rows + at * c->element;
-    g.b = weight + at * c->element;
-    struct wr_error *error = wr_cpu_gemm(&g);
-    if (error) return error;
-    g.beta = 1.0f;
-  }
-  return NULL;
+  const struct wr_gemm g = {.dtype = c->dtype,
+                            .b_transposed = true,
+                            .m = n,
+                            .n = m,
+                            .k = k,
+                            .a = rows,
+                            .b = weight,
+                            .lda = k,
+                            .ldb = k,
+                            .c = out + group * m * c->element,
+                            .ldc = c->x.out_channels,
+                            .alpha = 1.0f};
+  return wr_cpu_gemm_slices(g, step, c->element);
 }
 
 static void tiles_body(void *ctx, int64_t begin, int64_t end) {

@@ -15,6 +15,7 @@
 #include "backend/cpu/kernels.h"
 #include "base/atomic.h"
 #include "base/base.h"
+#include "core/matrix.h"
 #include "core/shape.h"
 
 /* Larger tiles pack less, smaller ones balance better: with one tile a processor, the last to start
@@ -53,21 +54,12 @@ static enum wr_dtype compute_type(enum wr_dtype t) {
   return t == WR_FLOAT16 || t == WR_BFLOAT16 ? WR_FLOAT32 : t;
 }
 
-/* True when a product can read the last two axes of `t`; strides of axes of extent 1 do not count.
- */
+/* True when a product can read the last two axes of `t`. */
 static bool operand_in_place(struct operand *o, const struct wr_tensor *t) {
-  const int64_t rows = t->shape[t->ndim - 2], cols = t->shape[t->ndim - 1];
-  const int64_t row = t->strides[t->ndim - 2], col = t->strides[t->ndim - 1];
-  if ((col == 1 || cols == 1) && (rows == 1 || row >= cols)) {
-    o->transposed = false;
-    o->ld = rows == 1 ? cols : row;
-  } else if ((row == 1 || rows == 1) && (cols == 1 || col >= rows)) {
-    o->transposed = true;
-    o->ld = cols == 1 ? rows : col;
-  } else {
-    return false;
-  }
-  return o->ld <= INT_MAX;
+  const int32_t *shape = t->shape + t->ndim - 2;
+  const int64_t *strides = t->strides + t->ndim - 2;
+  return wr_matrix_in_place(shape[0], shape[1], strides[0], strides[1], &o->transposed, &o->ld) &&
+         o->ld <= INT_MAX;
 }
 
 /* A dense copy in type `to`, in which broadcast batch axes stay broadcast. */
@@ -135,22 +127,6 @@ static int64_t slice_k(const struct wr_gemm *g, int64_t element) {
   return most((int64_t)(slice_flops / one), SLICE_K_MIN);
 }
 
-/* Adds the slices along k of the tile that `g` describes. */
-static struct wr_error *tile_run(const struct product *p, struct wr_gemm g) {
-  const int64_t a_step = g.a_transposed ? g.lda : 1, b_step = g.b_transposed ? 1 : g.ldb;
-  const int64_t k = g.k, step = slice_k(&g, p->element);
-  const char *a = g.a, *b = g.b;
-  for (int64_t at = 0; at < k; at += step) {
-    g.k = least(step, k - at);
-    g.a = a + at * a_step * p->element;
-    g.b = b + at * b_step * p->element;
-    struct wr_error *error = wr_cpu_gemm(&g);
-    if (error) return error;
-    g.beta = 1.0f;
-  }
-  return NULL;
-}
-
 static void tiles_run(void *ctx, int64_t begin, int64_t end) {
   struct product *p = ctx;
   const int64_t per_matrix = p->tiles_m * p->tiles_n;
@@ -166,7 +142,7 @@ static void tiles_run(void *ctx, int64_t begin, int64_t end) {
     g.c = (char *)g.c + (matrix * g.m * g.n + row * g.ldc + col) * p->element;
     g.m = least(p->tile_m, g.m - row);
     g.n = least(p->tile_n, g.n - col);
-    wr_error_keep_first(&p->error, tile_run(p, g));
+    wr_error_keep_first(&p->error, wr_cpu_gemm_slices(g, slice_k(&g, p->element), p->element));
   }
 }
 

@@ -142,9 +142,7 @@ static void quantize_body(void *ctx, int64_t begin, int64_t end) {
 struct wr_error *wr_cpu_quantize(const struct wr_call *call) {
   const struct wr_quantized_params *how = call->params;
   const struct wr_tensor *w = &call->in[0];
-  const bool affine = how->mode == WR_AFFINE;
-  const struct wr_quantized_layout l = wr_quantized_layout_of(
-      w->size, how->bits, how->group, affine ? wr_dtype_size(w->dtype) : 1, affine);
+  const struct wr_quantized_layout l = wr_quantized_layout_of(w->size, how, w->dtype);
   uint8_t *out = call->out.data;
   const struct quantizer z = {
       .how = how,

@@ -96,6 +96,21 @@ struct wr_error *wr_cpu_gemm(const struct wr_gemm *g) {
   return NULL;
 }
 
+struct wr_error *wr_cpu_gemm_slices(struct wr_gemm g, int64_t step, int64_t element) {
+  const int64_t a_step = g.a_transposed ? g.lda : 1, b_step = g.b_transposed ? 1 : g.ldb;
+  const char *a = g.a, *b = g.b;
+  const int64_t k = g.k;
+  for (int64_t at = 0; at < k; at += step) {
+    g.k = k - at < step ? k - at : step;
+    g.a = a + at * a_step * element;
+    g.b = b + at * b_step * element;
+    struct wr_error *error = wr_cpu_gemm(&g);
+    if (error) return error;
+    g.beta = 1.0f;
+  }
+  return NULL;
+}
+
 struct wr_error *wr_cpu_lapack_enter(const struct wr_lapack **out) {
   struct wr_error *error = begin();
   if (error) return error;

@@ -15,6 +15,9 @@
    numbers by Weir's own code, one of complex64 by OpenBLAS. An error when memory is refused; of
    OpenBLAS, when there is none, or when the process is ending (base/gate.h). */
 struct wr_error *wr_cpu_gemm(const struct wr_gemm *g);
+/* The same in slices along k of `step` elements, of `element` bytes each, one added to the other.
+ */
+struct wr_error *wr_cpu_gemm_slices(struct wr_gemm g, int64_t step, int64_t element);
 
 /* ---- LAPACK ---- */
 

@@ -15,6 +15,7 @@
 #include "backend/cuda/ops/matmul.h"
 #include "base/ending.h"
 #include "base/gate.h"
+#include "core/matrix.h"
 
 enum { TABLE = 512, WORKSPACE = 32 << 20 };
 
@@ -104,22 +105,11 @@ static struct wr_error *handle_get(struct wr_gpu *gpu, struct product *p) {
 
 /* ---- operands ---- */
 
-/* True when cuBLASLt can read the matrices of the last two axes where they lie. The stride of an
-   axis of extent 1 does not matter. */
+/* True when cuBLASLt can read the matrices of the last two axes where they lie. */
 static bool matrix_in_place(struct wr_matrices *o, const struct wr_tensor *t) {
-  const int64_t rows = t->shape[t->ndim - 2], cols = t->shape[t->ndim - 1];
-  const int64_t row = t->strides[t->ndim - 2], col = t->strides[t->ndim - 1];
-  if ((col == 1 || cols == 1) && (rows == 1 || row >= cols)) {
-    o->transposed = false;
-    o->ld = rows == 1 ? cols : row;
-    return true;
-  }
-  if ((row == 1 || rows == 1) && (cols == 1 || col >= rows)) {
-    o->transposed = true;
-    o->ld = cols == 1 ? rows : col;
-    return true;
-  }
-  return false;
+  const int32_t *shape = t->shape + t->ndim - 2;
+  const int64_t *strides = t->strides + t->ndim - 2;
+  return wr_matrix_in_place(shape[0], shape[1], strides[0], strides[1], &o->transposed, &o->ld);
 }
 
 static bool batch_in_place(struct wr_matrices *o, const struct wr_tensor *t) {

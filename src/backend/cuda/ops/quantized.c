@@ -39,8 +39,7 @@ struct wr_error *wr_gpu_quantize(struct wr_run *run, const struct wr_call *call)
   const struct wr_quantized_params *how = call->params;
   const struct wr_tensor *w = &call->in[0];
   const bool affine = how->mode == WR_AFFINE;
-  const struct wr_quantized_layout at = wr_quantized_layout_of(
-      w->size, how->bits, how->group, affine ? wr_dtype_size(w->dtype) : 1, affine);
+  const struct wr_quantized_layout at = wr_quantized_layout_of(w->size, how, w->dtype);
   uint8_t *out = call->out.data;
   const struct target to = {out, out + at.scales, affine ? out + at.biases : NULL};
   const int64_t groups = w->size / how->group;
