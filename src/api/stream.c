@@ -45,11 +45,17 @@ mlx_stream mlx_stream_new_thread_unsafe(mlx_device dev) {
   return new_on("mlx_stream_new_thread_unsafe", dev);
 }
 
+/* The handle's stream, by a thread that may ask. */
+static struct wr_stream *checked_stream(mlx_stream s, const char *param, struct wr_error **error) {
+  struct wr_stream *stream = wr_api_some_stream(s, param, error);
+  if (!*error) *error = wr_thread_check();
+  return stream;
+}
+
 int mlx_stream_set(mlx_stream *stream, const mlx_stream src) {
   struct wr_error *error = NULL;
   wr_api_result_handle(stream, WR_KIND_STREAM, "stream", &error);
-  struct wr_stream *from = wr_api_some_stream(src, "src", &error);
-  if (!error) error = wr_thread_check();
+  struct wr_stream *from = checked_stream(src, "src", &error);
   if (!error) error = put_stream(stream, wr_stream_retain(from));
   return wr_api_return("mlx_stream_set", error);
 }
@@ -92,8 +98,7 @@ int mlx_stream_tostring(mlx_string *str, mlx_stream stream) {
 bool mlx_stream_equal(mlx_stream lhs, mlx_stream rhs) {
   struct wr_error *error = NULL;
   struct wr_stream *a = wr_api_some_stream(lhs, "lhs", &error);
-  struct wr_stream *b = wr_api_some_stream(rhs, "rhs", &error);
-  if (!error) error = wr_thread_check();
+  struct wr_stream *b = checked_stream(rhs, "rhs", &error);
   if (wr_api_return("mlx_stream_equal", error)) return false;
   return a == b;
 }
@@ -101,8 +106,7 @@ bool mlx_stream_equal(mlx_stream lhs, mlx_stream rhs) {
 int mlx_stream_get_device(mlx_device *dev, mlx_stream stream) {
   struct wr_error *error = NULL;
   wr_api_result_handle(dev, WR_KIND_DEVICE, "dev", &error);
-  struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
-  if (!error) error = wr_thread_check();
+  struct wr_stream *s = checked_stream(stream, "stream", &error);
   if (!error) error = wr_api_put_device(dev, wr_stream_device(s));
   return wr_api_return("mlx_stream_get_device", error);
 }
@@ -110,8 +114,7 @@ int mlx_stream_get_device(mlx_device *dev, mlx_stream stream) {
 int mlx_stream_get_index(int *index, mlx_stream stream) {
   struct wr_error *error = NULL;
   wr_api_result(index, "index", &error);
-  struct wr_stream *s = wr_api_some_stream(stream, "stream", &error);
-  if (!error) error = wr_thread_check();
+  struct wr_stream *s = checked_stream(stream, "stream", &error);
   if (!error) *index = wr_stream_index(s);
   return wr_api_return("mlx_stream_get_index", error);
 }

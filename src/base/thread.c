@@ -15,6 +15,7 @@
 #include "base/lock.h"
 
 struct start {
+  const char *name;
   void *(*fn)(void *);
   void *arg;
 };
@@ -52,17 +53,18 @@ static void *thread_main(void *arg) {
   take_scheduling();
   take_processors();
   open_signals();
+  if (start.name) (void)pthread_setname_np(pthread_self(), start.name);
   return start.fn(start.arg);
 }
 
-bool wr_thread_start(void *(*fn)(void *), void *arg, pthread_t *thread) {
+bool wr_thread_start(const char *name, void *(*fn)(void *), void *arg, pthread_t *thread) {
   sigset_t all, old;
   struct start *start = wr_alloc(sizeof *start);
   if (!start) {
     errno = ENOMEM;
     return false;
   }
-  *start = (struct start){.fn = fn, .arg = arg};
+  *start = (struct start){.name = name, .fn = fn, .arg = arg};
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &old);
   int refusal = pthread_create(thread, NULL, thread_main, start);
@@ -74,19 +76,7 @@ bool wr_thread_start(void *(*fn)(void *), void *arg, pthread_t *thread) {
   return refusal == 0;
 }
 
-struct wr_ended wr_ended_last(struct wr_ended *ended) {
-  struct wr_ended before = *ended;
-  *ended = (struct wr_ended){.there = true, .thread = pthread_self()};
-  return before;
-}
-
-struct wr_ended wr_ended_take(struct wr_ended *ended) {
-  struct wr_ended last = *ended;
-  ended->there = false;
-  return last;
-}
-
-void wr_ended_join(struct wr_ended ended) {
+static void join(struct wr_ended ended) {
   if (!ended.there) return;
   int before = wr_cancel_off();
   pthread_join(ended.thread, NULL);
@@ -94,15 +84,17 @@ void wr_ended_join(struct wr_ended ended) {
 }
 
 void *wr_ended_leave(struct wr_ended *ended, struct wr_cond *gone, struct wr_mutex *lock) {
-  struct wr_ended before = wr_ended_last(ended);
+  struct wr_ended before = *ended;
+  *ended = (struct wr_ended){.there = true, .thread = pthread_self()};
   wr_cond_broadcast(gone);
   wr_mutex_unlock(lock);
-  wr_ended_join(before);
+  join(before);
   return NULL;
 }
 
 void wr_ended_stop(struct wr_ended *ended, struct wr_mutex *lock) {
-  struct wr_ended last = wr_ended_take(ended);
+  struct wr_ended last = *ended;
+  ended->there = false;
   wr_mutex_unlock(lock);
-  wr_ended_join(last);
+  join(last);
 }

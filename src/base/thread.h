@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 /* Starts fn(arg) on a thread with
+     - that name; NULL: its starter's, as threads have that it may start itself,
      - the default floating point environment,
      - the processors, the niceness and, unless that is one for real time, the scheduling policy of
        the process: those of its first thread at this moment,
@@ -19,31 +20,26 @@
    A higher priority than that of the calling thread needs a privilege of the system's; without it
    the niceness of the calling thread stays. False when the system refuses a thread, or memory: for
    the moment, so that the next call may well succeed; errno is ENOMEM where it was memory. */
-bool wr_thread_start(void *(*fn)(void *), void *arg, pthread_t *thread);
+bool wr_thread_start(const char *name, void *(*fn)(void *), void *arg, pthread_t *thread);
+
+struct wr_cond;
+struct wr_mutex;
 
 /* Of threads of one kind, the one that ended last and has not been joined. Each that ends joins the
    one that ended before it, and whoever stops the kind joins the last, so that one at most is left
    over. No thread detaches another, which may be ending just then: glibc's pthread_detach reads the
    thread's block after it has let go of it (sourceware bug 19951). Under a lock of the caller's,
    which is not held while joining. */
-struct wr_cond;
-struct wr_mutex;
 struct wr_ended {
   bool there;
   pthread_t thread;
 };
 
-/* The calling thread, which has nothing left to do but end, becomes the last. Returns the one
-   before, to be joined. */
-struct wr_ended wr_ended_last(struct wr_ended *ended);
-/* Takes the last one away, to be joined; it may be none. */
-struct wr_ended wr_ended_take(struct wr_ended *ended);
-/* Waits until the thread is gone, if there is one. No point of cancellation. */
-void wr_ended_join(struct wr_ended ended);
 /* All that is left of such a thread, which holds the lock: it becomes the last, tells `gone`, lets
    go of the lock and joins the one before. Returns what the thread is to return. */
 void *wr_ended_leave(struct wr_ended *ended, struct wr_cond *gone, struct wr_mutex *lock);
-/* All that is left of a stop, which holds the lock: lets go of it and joins the last. */
+/* All that is left of a stop, which holds the lock: lets go of it and joins the last, if there is
+   one. No point of cancellation. */
 void wr_ended_stop(struct wr_ended *ended, struct wr_mutex *lock);
 
 /* The processors of the process: those of its first thread; *bytes is the size of the set. NULL

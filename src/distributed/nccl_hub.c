@@ -292,7 +292,6 @@ static void hub_free(struct hub *h) {
 static void *hub_main(void *arg) {
   struct hub *h = arg;
   (void)pthread_detach(pthread_self());
-  (void)pthread_setname_np(pthread_self(), "weir-hub");
   while (!h->gone[0]) one_turn(h);
   hub_free(h);
   return NULL;
@@ -346,7 +345,7 @@ struct wr_error *wr_nccl_hub_start(const struct wr_nccl_place *place, int *line)
   if (!h) return wr_error_out_of_memory();
   struct wr_error *error = listen_at(h, place->port);
   if (!error) error = join_rank_0(h, line);
-  if (!error && !wr_thread_start(hub_main, h, &thread)) {
+  if (!error && !wr_thread_start("weir-hub", hub_main, h, &thread)) {
     error = wr_error_new(WEIR_ERROR_STATE, "[nccl] The system refuses a thread");
     close(*line);
   }

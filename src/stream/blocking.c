@@ -57,7 +57,6 @@ static struct wr_blocking *take_locked(void) {
 static void *blocking_main(void *arg) {
   struct wr_blocking *work;
   (void)arg;
-  pthread_setname_np(pthread_self(), "weir-blocking");
   wr_mutex_lock(&pool.lock);
   while ((work = take_locked()) != NULL) {
     wr_mutex_unlock(&pool.lock);
@@ -73,7 +72,7 @@ static void *blocking_main(void *arg) {
 static bool have_thread_locked(void) {
   pthread_t thread;
   if (pool.idle > pool.queued || pool.threads >= MAX_THREADS + pool.waiting) return true;
-  if (!wr_thread_start(blocking_main, NULL, &thread)) return pool.threads > 0;
+  if (!wr_thread_start("weir-blocking", blocking_main, NULL, &thread)) return pool.threads > 0;
   pool.threads++;
   return true;
 }
@@ -98,7 +97,7 @@ void wr_blocking_waits(bool begins) {
   if (begins && pool.idle < pool.queued) {
     pthread_t thread;
     bool more = pool.threads < MAX_THREADS + pool.waiting;
-    if (more && wr_thread_start(blocking_main, NULL, &thread)) pool.threads++;
+    if (more && wr_thread_start("weir-blocking", blocking_main, NULL, &thread)) pool.threads++;
   }
   wr_mutex_unlock(&pool.lock);
 }

@@ -134,20 +134,16 @@ static void keep_to_all_locked(void) {
 
 static void *timer_main(void *arg) {
   (void)arg;
-  pthread_setname_np(pthread_self(), "weir-deadlines");
   wr_mutex_lock(&timer.lock);
   keep_to_all_locked();
   wr_store_relaxed(&timer.running, false);
-  struct wr_ended before = wr_ended_last(&timer.ended);
-  wr_cond_broadcast(&timer.gone);
-  wr_mutex_unlock(&timer.lock);
-  wr_ended_join(before);
-  return NULL;
+  return wr_ended_leave(&timer.ended, &timer.gone, &timer.lock);
 }
 
 static bool start_locked(void) {
   pthread_t thread;
-  bool running = wr_load_relaxed(&timer.running) || wr_thread_start(timer_main, NULL, &thread);
+  bool running = wr_load_relaxed(&timer.running) ||
+                 wr_thread_start("weir-deadlines", timer_main, NULL, &thread);
   wr_store_relaxed(&timer.running, running);
   return running;
 }
@@ -157,9 +153,7 @@ struct wr_error *wr_deadline_thread(void) {
   wr_mutex_lock(&timer.lock);
   int refusal = start_locked() ? 0 : errno;
   wr_mutex_unlock(&timer.lock);
-  if (refusal == 0) return NULL;
-  if (refusal == ENOMEM) return wr_error_out_of_memory();
-  return wr_error_new(WEIR_ERROR_STATE, "the system refuses the thread that keeps to deadlines");
+  return wr_thread_refused(refusal, "that keeps to deadlines");
 }
 
 bool wr_deadline_stop(uint64_t until_ns) {
@@ -171,9 +165,7 @@ bool wr_deadline_stop(uint64_t until_ns) {
     in_time = wr_cond_wait_until(&timer.gone, &timer.lock, until_ns);
   }
   timer.stopping--;
-  struct wr_ended ended = wr_ended_take(&timer.ended);
-  wr_mutex_unlock(&timer.lock);
-  wr_ended_join(ended);
+  wr_ended_stop(&timer.ended, &timer.lock);
   return in_time;
 }
 

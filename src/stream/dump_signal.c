@@ -96,7 +96,6 @@ static void *listen_main(void *unused) {
   uint64_t value;
   (void)unused;
   pthread_detach(pthread_self());
-  pthread_setname_np(pthread_self(), "weir-dump");
   sigemptyset(&own);
   sigaddset(&own, signal_number);
   pthread_sigmask(SIG_UNBLOCK, &own, NULL);
@@ -133,7 +132,7 @@ static void close_pipe(void) {
 
 static bool start_thread(void) {
   pthread_t thread;
-  return wr_thread_start(listen_main, NULL, &thread);
+  return wr_thread_start("weir-dump", listen_main, NULL, &thread);
 }
 
 /* Whose the signal is already keeps it. */

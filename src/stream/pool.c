@@ -157,7 +157,6 @@ static void *worker_main(void *arg) {
   struct wr_worker *self = arg;
   const int most = wr_pool_most();
   wr_thread_lend(&self->block);
-  pthread_setname_np(pthread_self(), "weir-worker");
   wr_mutex_lock(&wr_pool.lock);
   for (;;) {
     /* A turn of a stream, then slices, so that neither keeps the other waiting. Both release the
@@ -193,7 +192,7 @@ static bool start_worker(void) {
   pthread_t thread; /* on this stack: the worker may have ended, and freed its struct, before
                        pthread_create writes it */
   struct wr_worker *worker = wr_calloc(sizeof *worker);
-  if (worker && wr_thread_start(worker_main, worker, &thread)) return true;
+  if (worker && wr_thread_start("weir-worker", worker_main, worker, &thread)) return true;
   wr_free(worker);
   return false;
 }
@@ -321,7 +320,6 @@ static void *spare_main(void *arg) {
   struct wr_worker *self = arg;
   const int most = wr_pool_most();
   wr_thread_lend(&self->block);
-  pthread_setname_np(pthread_self(), "weir-reliever");
   wr_mutex_lock(&wr_pool.lock);
   watch_for_late_locked(most);
   wr_pool.spares--;
@@ -333,7 +331,7 @@ static void *spare_main(void *arg) {
 static void start_spare(void) {
   pthread_t thread; /* as in start_worker */
   struct wr_worker *self = wr_calloc(sizeof *self);
-  if (self && wr_thread_start(spare_main, self, &thread)) return;
+  if (self && wr_thread_start("weir-reliever", spare_main, self, &thread)) return;
   wr_free(self);
   wr_mutex_lock(&wr_pool.lock);
   wr_pool.watched = false;
@@ -351,7 +349,6 @@ static void start_spare(void) {
 static void *reliever_main(void *arg) {
   struct wr_worker *self = arg;
   wr_thread_lend(&self->block);
-  pthread_setname_np(pthread_self(), "weir-reliever");
   struct wr_stream *stream = wr_marker_stream(self->marker);
   if (stream) wr_stream_help_at_once(stream, wr_marker_completion(self->marker));
   wr_stream_release(stream);
@@ -389,7 +386,7 @@ void wr_pool_relieve(struct wr_marker *marker) {
   if (self) {
     pthread_t thread; /* as in start_worker */
     self->marker = wr_marker_retain(marker);
-    if (wr_thread_start(reliever_main, self, &thread)) return;
+    if (wr_thread_start("weir-reliever", reliever_main, self, &thread)) return;
     wr_marker_release(marker);
     wr_free(self);
   }

@@ -55,7 +55,6 @@ void wr_reclaimer_run_here(struct wr_callback *call) {
 static void *reclaimer_main(void *arg) {
   struct wr_callback *call;
   (void)arg;
-  pthread_setname_np(pthread_self(), "weir-reclaimer");
   wr_mutex_lock(&reclaimer.lock);
   while ((call = take_locked()) != NULL) {
     wr_mutex_unlock(&reclaimer.lock);
@@ -70,7 +69,8 @@ static void *reclaimer_main(void *arg) {
 
 static bool running_locked(void) {
   pthread_t thread;
-  if (!reclaimer.running) reclaimer.running = wr_thread_start(reclaimer_main, NULL, &thread);
+  if (!reclaimer.running)
+    reclaimer.running = wr_thread_start("weir-reclaimer", reclaimer_main, NULL, &thread);
   return reclaimer.running;
 }
 

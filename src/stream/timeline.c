@@ -205,7 +205,6 @@ static void *writer_main(void *arg) {
   struct wr_timeline_text *text = arg;
   uint64_t lost = 0, ringless_before = text->ringless_before;
   bool runs = true;
-  pthread_setname_np(pthread_self(), "weir-trace");
   wr_timeline_text_begin(text);
   while (runs) {
     wr_timeline_text_flush(text);
@@ -260,7 +259,8 @@ static void put_stream(struct wr_stream *stream, void *unused) {
 static struct wr_error *start_locked(struct wr_timeline_text *text) {
   if (timeline.state != NONE) return already();
   sweep();
-  if (!wr_thread_start(writer_main, text, &timeline.thread)) return wr_error_out_of_memory();
+  if (!wr_thread_start("weir-trace", writer_main, text, &timeline.thread))
+    return wr_error_out_of_memory();
   timeline.text = text;
   timeline.state = RUNNING;
   wr_store_relaxed(&wr_timeline_session, ++timeline.sessions);

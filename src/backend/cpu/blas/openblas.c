@@ -203,7 +203,7 @@ struct wr_error *wr_openblas_open(struct wr_openblas *blas, bool *absent) {
   struct opening opening = {.blas = blas};
   pthread_t thread;
   *absent = false;
-  if (!wr_thread_start(open_alone, &opening, &thread)) {
+  if (!wr_thread_start(NULL, open_alone, &opening, &thread)) {
     return wr_error_new(WEIR_ERROR_STATE,
                         "the system refuses the thread on which OpenBLAS is to "
                         "be opened: products of complex matrices and linear algebra need it");

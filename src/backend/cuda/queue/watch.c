@@ -68,7 +68,6 @@ static void *watcher_main(void *arg) {
   struct wr_gpu *gpu = arg;
   uint64_t nap_ns = WR_NAP_MIN_NS;
   uint64_t idle_since = wr_clock_ns();
-  pthread_setname_np(pthread_self(), "weir-gpu");
   prctl(PR_SET_TIMERSLACK, 1000ul); /* naps are shorter than the usual slack */
   wr_mutex_lock(&gpu->lock);
   for (bool closed = false;; closed = true) {
@@ -93,7 +92,7 @@ static void *watcher_main(void *arg) {
 
 static struct wr_error *watcher_start_locked(struct wr_gpu *gpu) {
   pthread_t thread;
-  if (!wr_thread_start(watcher_main, gpu, &thread)) {
+  if (!wr_thread_start("weir-gpu", watcher_main, gpu, &thread)) {
     return wr_error_new(WEIR_ERROR_OUT_OF_MEMORY, "no thread for gpu:%d", gpu->index);
   }
   pthread_detach(thread);
