@@ -12,10 +12,11 @@
 
    A save computes its arrays and returns when they are written. A file that is there already stays
    whole until the new one is on the disk, whatever goes wrong meanwhile, since that is made beside
-   it and takes its name at the end; so the folder has to be writable. It keeps the old one's mode,
-   and its owner and group where the process may give them. A link stays, and what it leads to is
-   replaced or made. A device or a pipe is written to as it is; a pipe that nobody reads is an
-   error, without a signal.
+   it and takes its name at the end; so the folder has to be writable. The new one has the old one's
+   mode, and its owner and group where the process may give them. A link stays, and what it leads to
+   is replaced or made. A device or a pipe is written to as it is; a pipe that nobody reads is an
+   error, without a signal. A process that is killed meanwhile leaves what it has made, under a name
+   that begins with ".weir-".
 
    Functions return 0, or 1 after an error: weir_last_error() then has the message, which names
    the operation and the parameter, and the handler of mlx_set_error_handler has been called.
