@@ -47,6 +47,32 @@ static void test_axes(void) {
   }
 }
 
+/* Lines side by side, more of them than are taken at once, along the first of two axes and the
+   middle one of three: what each of them is by itself. */
+static void test_lines_beside(void) {
+  enum { OUTER = 2, ROWS = 7, COLS = 300 };
+  static float x[OUTER * ROWS * COLS], y[OUTER * ROWS * COLS];
+  struct kernel_operand in, out, line, sums;
+  for (int i = 0; i < OUTER * ROWS * COLS; i++) x[i] = (float)(i % 97) - 40.5f;
+  for (int way = 0; way < 8; way++) {
+    struct wr_scan_params params = {
+        .by = way & 4 ? WR_OP_MAXIMUM : WR_OP_ADD, .reverse = way & 1, .inclusive = way & 2};
+    params.axis = 1;
+    operand_dense(&in, x, WR_FLOAT32, 3, SHAPE(OUTER, ROWS, COLS));
+    operand_dense(&out, y, WR_FLOAT32, 3, SHAPE(OUTER, ROWS, COLS));
+    EXPECT(kernel_run(WR_OP_SCAN, &in.t, 1, &out.t, &params));
+    params.axis = 0;
+    for (int c = 0; c < OUTER * COLS; c++) {
+      float one[ROWS], expected[ROWS];
+      const int first = c / COLS * ROWS * COLS + c % COLS;
+      for (int i = 0; i < ROWS; i++) one[i] = x[first + i * COLS];
+      EXPECT(kernel_run(WR_OP_SCAN, operand_dense(&line, one, WR_FLOAT32, 1, SHAPE(ROWS)), 1,
+                        operand_dense(&sums, expected, WR_FLOAT32, 1, SHAPE(ROWS)), &params));
+      for (int i = 0; i < ROWS; i++) EXPECT(y[first + i * COLS] == expected[i]);
+    }
+  }
+}
+
 static void test_types(void) {
   static uint16_t x[4096];
   static uint16_t y[4096];
@@ -158,6 +184,7 @@ static void test_complex(void) {
 int main(void) {
   test_directions();
   test_axes();
+  test_lines_beside();
   test_types();
   test_totals_of_nothing();
   test_joins();

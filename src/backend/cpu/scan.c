@@ -9,12 +9,16 @@
 #include "backend/cpu/scalar/scalar.h"
 #include "backend/cpu/totals.h"
 
+enum { LINES = 128 }; /* side by side, at most: their totals stay in the first-level cache */
+
+/* A line, or `count` of them, whose i-th elements lie side by side. */
 struct line {
   const void *in;
   void *out;
   int64_t in_stride; /* elements */
   int64_t out_stride;
   int64_t n;
+  int64_t count;
   bool inclusive;
 };
 
@@ -58,6 +62,7 @@ static wr_complex64 to_c64(struct wr_complex_total x) {
   return (wr_complex64){(float)x.re, (float)x.im};
 }
 
+#define WIDE
 #define TOTAL uint64_t
 #define KIND u
 #define EL b8
@@ -137,12 +142,16 @@ static wr_complex64 to_c64(struct wr_complex_total x) {
 #define LEAST least_d
 #define MOST most_d
 #include "backend/cpu/scan_lines.h"
+#undef WIDE
+#define WIDE WR_WIDE
 #define EL f32
 #define LOAD (double)
 #define STORE (float)
 #define LEAST least_d
 #define MOST most_d
 #include "backend/cpu/scan_lines.h"
+#undef WIDE
+#define WIDE
 #define EL f64
 #define LOAD (double)
 #define STORE (double)
@@ -180,7 +189,7 @@ struct scan {
   bool inclusive;
 };
 
-static void scan_line(const struct scan *s, int64_t in_offset, int64_t out_offset) {
+static void scan_line(const struct scan *s, int64_t in_offset, int64_t out_offset, int64_t count) {
   const struct wr_lines *l = &s->lines;
   const int64_t first = s->reverse ? l->n - 1 : 0, sign = s->reverse ? -1 : 1;
   s->line(&(struct line){.in = s->in + (in_offset + first * l->stride) * s->item,
@@ -188,14 +197,29 @@ static void scan_line(const struct scan *s, int64_t in_offset, int64_t out_offse
                          .in_stride = sign * l->stride,
                          .out_stride = sign * l->inner,
                          .n = l->n,
+                         .count = count,
                          .inclusive = s->inclusive});
+}
+
+/* How many lines from the o-th on, of n, lie side by side in both arrays. */
+static int64_t beside(const struct wr_lines *l, int64_t stride, int64_t o, int64_t n) {
+  if (stride != 1 || l->inner == 1) return 1;
+  const int64_t left = l->inner - o % l->inner, count = n < left ? n : left;
+  return count < LINES ? count : LINES;
 }
 
 static void scan_body(void *ctx, int64_t begin, int64_t end) {
   const struct scan *s = ctx;
-  struct wr_each e;
-  wr_each_start(&e, &s->lines.walk, begin, end);
-  while (wr_each_next(&e)) scan_line(s, e.at[0], wr_lines_out(&s->lines, e.i));
+  struct wr_cursor c;
+  wr_cursor_start(&c, &s->lines.walk, begin, end);
+  int64_t stride = wr_walk_stride(&s->lines.walk, 0);
+  int64_t at[WR_WALK_OPERANDS];
+  for (int64_t n, o = begin; (n = wr_cursor_next(&c, at)) > 0;) {
+    for (int64_t k = 0, count; k < n; k += count, o += count) {
+      count = beside(&s->lines, stride, o, n - k);
+      scan_line(s, at[0] + k * stride, wr_lines_out(&s->lines, o), count);
+    }
+  }
 }
 
 struct wr_error *wr_cpu_scan(const struct wr_call *call) {

@@ -1,9 +1,8 @@
-/* Template: the scans of one line of one element type, and their table. Included by scan.c with
-     EL           the element type: b8 .. c64
-     KIND         the totals' kind (totals.h), TOTAL its type
-     LOAD, STORE  element to total and back
-     LEAST, MOST  totals below or equal to all elements, and above or equal to all of them
-     FLOATING     defined where the type has logarithms of sums */
+/* Template: the scans of one line of one element type, and of lines side by side, and their table.
+   Included by scan.c with EL           the element type: b8 .. c64 KIND         the totals' kind
+   (totals.h), TOTAL its type LOAD, STORE  element to total and back LEAST, MOST  totals below or
+   equal to all elements, and above or equal to all of them FLOATING     defined where the type has
+   logarithms of sums */
 
 #define E WR_PASTE(wr_el_, EL)
 #define LINE(name) WR_PASTE(EL, name)
@@ -27,13 +26,51 @@ WR_INLINE void LINE(_scan)(const struct line *l, TOTAL (*join)(TOTAL, TOTAL), TO
   }
 }
 
-static void LINE(_sums)(const struct line *l) { LINE(_scan)(l, BY(sum_), BY(none_)); }
-static void LINE(_products)(const struct line *l) { LINE(_scan)(l, BY(prod_), BY(one_)); }
-static void LINE(_maxima)(const struct line *l) { LINE(_scan)(l, BY(max_), LEAST); }
-static void LINE(_minima)(const struct line *l) { LINE(_scan)(l, BY(min_), MOST); }
+/* Lines whose elements lie side by side: an element of each at a time, so that memory is read as it
+   lies. Each line is joined in its own order, as by itself. */
+WR_INLINE void LINE(_scan_beside)(const struct line *l, TOTAL (*join)(TOTAL, TOTAL), TOTAL total) {
+  TOTAL totals[LINES];
+  const int64_t n = l->n, count = l->count;
+  for (int64_t j = 0; j < count; j++) totals[j] = total;
+  for (int64_t i = 0; i < n; i++) {
+    const E *x = (const E *)l->in + i * l->in_stride;
+    E *y = (E *)l->out + i * l->out_stride;
+    if (l->inclusive) {
+      WR_INDEPENDENT
+      for (int64_t j = 0; j < count; j++) {
+        totals[j] = join(totals[j], LOAD(x[j]));
+        y[j] = STORE(totals[j]);
+      }
+    } else {
+      WR_INDEPENDENT
+      for (int64_t j = 0; j < count; j++) {
+        const TOTAL before = totals[j];
+        totals[j] = join(before, LOAD(x[j]));
+        y[j] = STORE(before);
+      }
+    }
+  }
+}
+
+#define SCAN(wide, name, join, total)                          \
+  wide static void LINE(name##_beside)(const struct line *l) { \
+    LINE(_scan_beside)(l, join, total);                        \
+  }                                                            \
+  static void LINE(name)(const struct line *l) {               \
+    if (l->count > 1) {                                        \
+      LINE(name##_beside)(l);                                  \
+    } else {                                                   \
+      LINE(_scan)(l, join, total);                             \
+    }                                                          \
+  }
+SCAN(WIDE, _sums, BY(sum_), BY(none_))
+SCAN(WIDE, _products, BY(prod_), BY(one_))
+SCAN(WIDE, _maxima, BY(max_), LEAST)
+SCAN(WIDE, _minima, BY(min_), MOST)
 #ifdef FLOATING
-static void LINE(_log_sums)(const struct line *l) { LINE(_scan)(l, BY(log_sum_), BY(log_none_)); }
+SCAN(, _log_sums, BY(log_sum_), BY(log_none_))
 #endif
+#undef SCAN
 
 static const scan_fn LINE(_scans)[WR_OP_COUNT] = {
     [WR_OP_ADD] = LINE(_sums),           [WR_OP_MULTIPLY] = LINE(_products),
