@@ -1,11 +1,14 @@
-"""What bench/ops runs, once for one core and once for all: ops.py LIBRARY one|all [NAME...]"""
+"""What bench/ops runs, once for one core and once for all: ops.py LIBRARY one|all [NAME...]
+
+On one core times are the processor's, to which other programs add nothing; on all the clock's."""
 
 import ctypes
 import os
 import sys
 import time
 
-if sys.argv[2] == "one":
+ONE = sys.argv[2] == "one"
+if ONE:
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 sys.path.remove(os.path.dirname(os.path.abspath(__file__)))  # its table.py is another
 ctypes.CDLL(sys.argv[1])  # before MLX, whose libraries take static thread-local room too
@@ -31,6 +34,7 @@ SHAPES |= dict.fromkeys("matmul inner addmm".split(), (499, 499))
 TURNS, LEAST = 5, 0.004  # the best of so many turns, each of so many seconds or one call
 PYTHON = 1e-4  # seconds below which it is the calls from Python that are compared
 KEYWORDS = ("axis", "axes", "keepdims", "ddof", "decimals")
+now = time.process_time if ONE else time.perf_counter
 SIDES = ["Weir", "MLX", "NumPy"] + (["PyTorch"] if torch else [])
 
 
@@ -100,13 +104,13 @@ def sides(weir, name, args, want):
 
 
 def turn(call):
-    start, calls = time.perf_counter(), 0
+    start, calls = now(), 0
     while True:
         call()
         calls += 1
-        now = time.perf_counter() - start
-        if now > LEAST:
-            return now / calls
+        taken = now() - start
+        if taken > LEAST:
+            return taken / calls
 
 
 def measured(calls):
