@@ -159,15 +159,21 @@ static void put_fetches(struct text *t, const struct wr_group_form *f, const cha
   }
 }
 
-/* The kernel for inputs of which each is dense or a single element, as its bit in `scalars` says.
- */
-static void put_dense(struct text *t, const struct wr_group_form *f) {
+/* Up to the fetch of pack i; `counts` says how many there are. */
+static void put_dense_head(struct text *t, const struct wr_group_form *f, const char *counts) {
   put_head(t, f, "dense");
   put(t,
       ", index_t n, u32 scalars) {\n"
-      "  const index_t packs = n / PACK;\n"
-      "  for (index_t i = thread_index(); i < packs; i += thread_count()) {\n");
+      "  const index_t %s;\n"
+      "  for (index_t i = thread_index(); i < packs; i += thread_count()) {\n",
+      counts);
   put_fetches(t, f, "", "i");
+}
+
+/* The kernel for inputs of which each is dense or a single element, as its bit in `scalars` says.
+ */
+static void put_dense(struct text *t, const struct wr_group_form *f) {
+  put_dense_head(t, f, "packs = n / PACK");
   put(t, "    pack<R, PACK> y;\n#pragma unroll\n    for (int k = 0; k < PACK; k++) y.e[k] = ");
   put_call(t, f, "x", NULL, ".e[k]", "");
   put(t,
@@ -217,12 +223,7 @@ static void put_hashes(struct text *t, const struct wr_group_form *f, const char
 
 /* Of a number of elements that is twice a number of packs. */
 static void put_dense_draws(struct text *t, const struct wr_group_form *f) {
-  put_head(t, f, "dense");
-  put(t,
-      ", index_t n, u32 scalars) {\n"
-      "  const index_t pairs = n / 2, packs = pairs / PACK;\n"
-      "  for (index_t i = thread_index(); i < packs; i += thread_count()) {\n");
-  put_fetches(t, f, "", "i");
+  put_dense_head(t, f, "pairs = n / 2, packs = pairs / PACK");
   put_fetches(t, f, "b", "packs + i");
   put(t, "    pack<R, PACK> y, z;\n#pragma unroll\n    for (int k = 0; k < PACK; k++) {\n");
   put_hashes(t, f, "i * PACK + k", "pairs + i * PACK + k");
