@@ -98,10 +98,13 @@ static void recording_over(void *event) {
 struct wr_error *wr_event_record(struct wr_event *e, struct wr_stream *stream) {
   struct wr_error *error = wr_stream_check(stream);
   if (error) return error;
-  struct wr_marker *marker = wr_marker_new(recording_over, e);
+  const bool over = wr_stream_is_over(stream);
+  struct wr_marker *marker = over ? wr_marker_new_over() : wr_marker_new(recording_over, e);
   if (!marker) return wr_error_out_of_memory();
-  wr_ref_take(&e->refs); /* for recording_over */
-  wr_marker_submit(marker, stream, true);
+  if (!over) {
+    wr_ref_take(&e->refs); /* for recording_over */
+    wr_marker_submit(marker, stream, true);
+  }
   wr_mutex_lock(&e->lock);
   struct wr_marker *old = e->marker;
   e->marker = marker;
@@ -156,14 +159,19 @@ struct wr_error *wr_event_stream_wait(struct wr_event *e, struct wr_stream *stre
   struct wr_error *error = wr_stream_check(stream);
   if (!error) error = last_marker(e, "event", &marker);
   if (error) return error;
+  if (wr_marker_passed(marker)) {
+    wr_marker_release(marker);
+    return NULL;
+  }
   struct stream_wait *w = wr_alloc(sizeof *w);
   if (!w) {
     wr_marker_release(marker);
     return wr_error_out_of_memory();
   }
   const struct wr_urgency wants = wr_request_urgency(wr_request_current());
-  *w = (struct stream_wait){.task = {.run = stream_wait_run, .wants = wants, .is_brief = true},
-                            .marker = marker};
+  *w = (struct stream_wait){
+      .task = {.run = stream_wait_run, .wants = wants, .is_brief = true, .is_quick = true},
+      .marker = marker};
   wr_stream_submit(stream, &w->task, false, NULL);
   wr_stream_run_brief(stream);
   return NULL;

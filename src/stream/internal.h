@@ -93,6 +93,9 @@ struct wr_drain {
 
 enum wr_drained { WR_DRAINED, WR_DRAIN_BUSY, WR_DRAIN_SUSPENDED };
 
+/* True when all that was submitted to it is over; false also where that takes longer to find out.
+ */
+bool wr_stream_is_over(struct wr_stream *stream);
 /* Takes a reference unless the last one is gone; for streams found in the table. */
 bool wr_stream_retain_if_alive(struct wr_stream *stream);
 
@@ -120,6 +123,8 @@ struct wr_marker;
 /* `then`, unless NULL, is called once when it is over, on any thread, with no lock held. NULL:
    memory is refused. */
 struct wr_marker *wr_marker_new(void (*then)(void *data), void *data);
+/* One that is over, as all that stands before it is. NULL when memory is refused. */
+struct wr_marker *wr_marker_new_over(void);
 struct wr_marker *wr_marker_retain(struct wr_marker *marker);
 void wr_marker_release(struct wr_marker *marker);
 /* To be called once. With `schedule` the pool drains the stream; else the caller is about to. */

@@ -101,6 +101,15 @@ struct wr_marker *wr_marker_new(void (*then)(void *data), void *data) {
   return m;
 }
 
+struct wr_marker *wr_marker_new_over(void) {
+  struct wr_marker *m = wr_marker_new(NULL, NULL);
+  if (!m) return NULL;
+  m->time = wr_clock_ns();
+  m->over = true;
+  (void)wr_completion_finish(&m->completion, WR_PHASE_DONE);
+  return m;
+}
+
 void wr_marker_submit(struct wr_marker *m, struct wr_stream *stream, bool schedule) {
   m->stream = wr_stream_retain(stream);
   m->since = wr_clock_ns();

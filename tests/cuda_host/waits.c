@@ -132,6 +132,44 @@ static void event_dropped_in_flight(void) {
   mlx_stream_free(other);
 }
 
+static bool over(weir_event e) {
+  bool done = false;
+  CHECK(weir_event_query(&done, e) == 0);
+  return done;
+}
+
+/* W2: an event on a stream that has never worked is over as it is recorded, and one on a stream
+   that has done all is soon; behind held kernels of its stream it is not, nor where the stream
+   waits for those. */
+static void events_behind_nothing(void) {
+  mlx_stream s = new_gpu_stream(), behind = new_gpu_stream();
+  weir_event e = weir_event_new(), held = weir_event_new();
+  mlx_array one = mlx_array_new_float(1), a = floats(10, 0);
+  CHECK(weir_event_record(e, s) == 0 && over(e));
+  add_to(&a, one, s);
+  CHECK(mlx_array_eval(a) == 0);
+  for (int i = 0; i < 100; i++) {
+    CHECK(weir_event_record(e, s) == 0 && weir_event_synchronize(e, INT64_MAX) == 0 && over(e));
+    CHECK(weir_event_wait(e, behind) == 0);
+  }
+  cuda->hold();
+  add_to(&a, one, s);
+  CHECK(async_eval(a) == 0);
+  CHECK(weir_event_record(held, s) == 0 && !over(held));
+  CHECK(weir_event_wait(held, behind) == 0);
+  CHECK(weir_event_record(e, behind) == 0 && !over(e));
+  CHECK(weir_event_synchronize(e, 20000000) == 1 && weir_last_status() == WEIR_ERROR_TIMEOUT);
+  CHECK(!over(held) && !over(e));
+  cuda->release();
+  CHECK(weir_event_synchronize(e, INT64_MAX) == 0 && over(held) && over(e));
+  weir_event_free(e);
+  weir_event_free(held);
+  mlx_array_free(one);
+  mlx_array_free(a);
+  mlx_stream_free(s);
+  mlx_stream_free(behind);
+}
+
 static void when_idle(void *data) { __atomic_add_fetch((int *)data, 1, __ATOMIC_ACQ_REL); }
 
 static void callbacks(void) {
@@ -159,6 +197,7 @@ int main(void) {
     no_foreign_backlog();
     run_threads(many(6), events);
     event_dropped_in_flight();
+    events_behind_nothing();
     callbacks();
     cuda->pause(20000);
   }

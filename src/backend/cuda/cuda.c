@@ -29,6 +29,7 @@ static const struct wr_async_device async = {
     .take_end = wr_gpu_take_end,
     .line_wait = wr_gpu_line_wait,
     .line_leave = wr_gpu_line_leave,
+    .all_over = wr_gpu_all_over,
     .last_number = wr_gpu_last_number,
     .encode_wait = wr_gpu_encode_wait,
     .encode_upload = wr_gpu_encode_upload,

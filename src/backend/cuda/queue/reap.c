@@ -132,6 +132,16 @@ static uint64_t reportable_locked(struct wr_encoder *e, uint64_t up_to) {
   return e->orders && e->orders->behind < up_to ? e->orders->behind : up_to;
 }
 
+bool wr_gpu_all_over(struct wr_encoder *e) {
+  if (wr_gpu_forked()) return false;
+  wr_mutex_lock(&e->gpu->lock);
+  bool all = e->progress->reported >= e->kept;
+  if (all) orders_drop_kept_locked(e);
+  all = all && !e->orders;
+  wr_mutex_unlock(&e->gpu->lock);
+  return all;
+}
+
 /* The encoder whose commands have to be reported before the next command of `e` may be, with a
    reference; NULL when there is none. */
 static struct wr_encoder *leader_of(struct wr_encoder *e) {
