@@ -321,8 +321,21 @@ static void add_name(struct page *p, const struct value *v) {
   if (name) wr_bytes_add_text(&p->text, name);
 }
 
+/* As MLX names what it compiles: "CompiledAbsSqrt" */
+static void add_group(struct page *p, const struct wr_history_step *s) {
+  const uint16_t *ops = p->graph->history.ops + s->first_op;
+  wr_bytes_add_text(&p->text, "Compiled");
+  for (int i = 0; i < s->n_ops; i++) {
+    wr_bytes_add_text(&p->text, wr_ops_primitive((enum wr_op)ops[i], NULL));
+  }
+}
+
 static void add_primitive(struct page *p, const struct wr_history_step *s) {
   const enum wr_op op = wr_node_op(s->node);
+  if (s->n_ops) {
+    add_group(p, s);
+    return;
+  }
   wr_bytes_add_text(&p->text, wr_ops_primitive(op, wr_node_params(s->node)));
   if (op != WR_OP_VIEW) return;
   wr_bytes_format(&p->text, " %s", wr_dtype_name(wr_node_dtype(s->node)));

@@ -24,9 +24,20 @@ static bool add(struct wr_history *h, struct wr_node *node, bool given, struct w
   return true;
 }
 
+/* The last step is a group. */
+static bool add_ops(struct wr_history *h, const struct wr_group_step *steps, uint32_t n) {
+  if (!wr_grow(&h->ops, &h->ops_room, h->n_ops + n, 64, sizeof *h->ops)) return false;
+  struct wr_history_step *last = &h->steps[h->count - 1];
+  last->n_ops = (uint8_t)n;
+  last->first_op = h->n_ops;
+  for (uint32_t i = 0; i < n; i++) h->ops[h->n_ops++] = steps[i].op;
+  return true;
+}
+
 void wr_history_end(struct wr_history *h) {
   for (size_t i = 0; i < h->count; i++) wr_node_release(h->steps[i].node);
   wr_free(h->steps);
+  wr_free(h->ops);
   wr_release_nodes(&h->in);
   *h = (struct wr_history){0};
 }
@@ -96,8 +107,9 @@ static struct wr_error *of_plan(struct wr_history *h, struct wr_node *const *roo
   bool whole = !plan.refused;
   for (size_t i = 0; i < plan.order.count && whole; i++) {
     struct wr_node *node = plan.order.items[i];
-    const struct wr_edges *edges = wr_edges_of(node);
-    whole = add(h, node, false, edges->in, edges->n);
+    struct wr_edges *edges = wr_edges_of(node);
+    whole = add(h, node, false, edges->in, edges->n) &&
+            (!edges->n_steps || add_ops(h, wr_group_steps(edges), edges->n_steps));
   }
   wr_plan_give_back(&plan);
   wr_request_release(request);

@@ -15,6 +15,8 @@ struct wr_history_step {
   size_t first_in;      /* in the history's inputs */
   uint32_t n_in;        /* 0 and `given`: it has a value, or somebody else computes it */
   bool given;
+  uint8_t n_ops;   /* not 0: a group, which stays one where it was taken back from a queue */
+  size_t first_op; /* in the history's */
 };
 
 /* Each after those that it reads. `{0}` is a valid empty one. */
@@ -23,6 +25,9 @@ struct wr_history {
   size_t count;
   size_t room;
   struct wr_ptrs in; /* of all steps, references */
+  uint16_t *ops;     /* of all groups, enum wr_op, in the order in which they are computed */
+  size_t n_ops;
+  size_t ops_room;
 };
 
 /* All that leads to the roots and is lazy, and stays so. What others force at this moment is given:

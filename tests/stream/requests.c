@@ -46,6 +46,31 @@ static void taken_back_and_forced_again(void) {
   CHECK(becomes(&ended, 1));
 }
 
+/* Elementwise commands are one then: drawn as what they compute, not as the last of them alone. */
+static void drawn(void) {
+  struct stall stall;
+  char *text = NULL;
+  size_t bytes;
+  mlx_array x = floats(10000, 4), y = mlx_array_new();
+  weir_request r = weir_request_new();
+  stall_begin(&stall, stream);
+  CHECK(mlx_abs(&y, x, stream) == 0 && mlx_sqrt(&y, y, stream) == 0);
+  CHECK(submit_in(r, y) == 0 && weir_request_cancel(r) == 0);
+  CHECK(stats_of(r).taken_back == 1);
+  mlx_vector_array outputs = mlx_vector_array_new_value(y);
+  mlx_node_namer namer = mlx_node_namer_new();
+  FILE *os = open_memstream(&text, &bytes);
+  CHECK(os && mlx_export_to_dot(os, namer, outputs) == 0 && fclose(os) == 0);
+  CHECK(mlx_node_namer_free(namer) == 0);
+  CHECK(strstr(text, "\"CompiledAbsSqrt\""));
+  free(text);
+  mlx_vector_array_free(outputs);
+  stall_end(&stall);
+  mlx_array_free(x);
+  mlx_array_free(y);
+  CHECK(weir_request_free(r) == 0);
+}
+
 /* Nothing of what was taken back stays alive: arrays, stream, the user's buffer. */
 static void freed_when_taken_back(void) {
   struct stall stall;
@@ -347,6 +372,7 @@ int main(void) {
   were_woken();
   names();
   outside();
+  drawn();
   from_callbacks();
   mlx_stream_free(stream);
   return 0;
