@@ -30,6 +30,9 @@
  *                         batch behind them on the stream, whose end a thread waits for; one worker
  * scenario: ALONE_STAYS   the same, with a batch on another stream that reads the second, for which
  *                         another thread waits; no worker can be had
+ * scenario: ALONE_TAKEN   what a thread in a request waits for is taken back, while its stream is blocked
+ *                         or about to be; another thread, in none, then plans the same anew, behind it;
+ *                         no worker can be had
  * thorough: FULL_CROSS    ALONE_CROSS with one worker: 77 million states
  *
  * Checked: each node runs once, in the order of its stream's appends, after its inputs, and after
@@ -58,7 +61,14 @@
  * mutant: POKE_LOST       a stream that becomes READY neither pokes nor is the pool told
  * mutant: NOT_PASSED_ON   who leaves a stream's list does not poke the next one
  * mutant: LOOK_FIRST      a thread looks at the stream, and then enters its list
+ * mutant: OVER_ALONE      a thread waits until its target is over, also when its waiter has fired since
+ *                         that was taken back
  */
+
+#ifdef ALONE_TAKEN
+#define TAKEN
+#define ALONE
+#endif
 
 #ifdef ALONE_CROSS
 #define CROSS
@@ -122,7 +132,7 @@
 
 /* How often a thread may look without a node run or sleep in between; what ends elsewhere lets it
    look once more each. */
-#ifdef STAYS
+#if defined(STAYS) || defined(TAKEN)
 #define ROUNDS 7
 #else
 #define ROUNDS 5
@@ -146,6 +156,16 @@ bool begun[NODES];
 #else
 #define STAYS_PENDING(n) false
 #define STAYING(b) false
+#endif
+#ifdef TAKEN
+/* Node 1 stands in batch 1, of the request, until it is taken back, and in batch 2 when it is claimed
+   anew. Its request's lock is held while it is begun, or its stream blocked for it. */
+#define GONE(b) (b == 1 && gone)
+#define SETTLED(n) (over[n] || (n == 1 && lazy))
+bool gone, lazy, requests_lock, has_ended;
+#else
+#define GONE(b) false
+#define SETTLED(n) over[n]
 #endif
 byte waiters[NODES];
 byte place[NODES]; /* in the order of its stream's appends */
@@ -386,7 +406,7 @@ inline fire_list() {
 #define DRAIN_STOP(why) \
   (why == BRIEFLY -> tired : \
    (why == WORKS -> ready > 0 && tired : \
-    over[target] || (blocked != NONE && !asleep[blocked])))
+    SETTLED(target) || (blocked != NONE && !asleep[blocked])))
 
 /* Some time passes. */
 inline get_tired(why) {
@@ -484,16 +504,38 @@ inline drain_running(why) {
      do
      :: step == STEP_DONE && next[b] < count[b] ->
         n = first[b] + next[b];
+#ifdef TAKEN
+        if
+        :: b == 1 -> atomic { !requests_lock -> requests_lock = true }
+        :: else
+        fi;
+#endif
         if
 #ifndef STAYING_READ
-        :: input[n] != NONE && !over[input[n]] ->
+        :: !GONE(b) && input[n] != NONE && !over[input[n]] ->
 #else
-        :: input[n] != NONE && !over[input[n]] && stream_of[input[n]] != s ->
+        :: !GONE(b) && input[n] != NONE && !over[input[n]] && stream_of[input[n]] != s ->
 #endif
            n = input[n];
-           block_on(n)
+           block_on(n);
+#ifdef TAKEN
+           if
+           :: b == 1 -> requests_lock = false
+           :: else
+           fi
+        :: GONE(b) ->
+           atomic { next[b]++; ran[s]++; requests_lock = false }
+#endif
         :: else ->
-           next[b]++;
+           atomic {
+             next[b]++;
+#ifdef TAKEN
+             if
+             :: b == 1 -> requests_lock = false
+             :: else
+             fi
+#endif
+           };
            atomic {
              assert(!over[n] && place[n] == ran[s]);
              assert(input[n] == NONE || over[input[n]]);
@@ -521,7 +563,7 @@ inline drain_running(why) {
         :: step == STEP_DONE ->
            d_step {
              if
-             :: !STAYS_PENDING(n) -> release(s) /* the node's */
+             :: !STAYS_PENDING(n) && !GONE(b) -> release(s) /* the node's */
              :: else
              fi
            };
@@ -729,7 +771,7 @@ inline look(from_places) {
      :: else -> drain(HELPS)
      fi;
      atomic {
-       again = over[target] || (blocked != NONE -> !asleep[blocked] : false);
+       again = SETTLED(target) || (blocked != NONE -> !asleep[blocked] : false);
        if
        :: again || result != ASLEEP -> break
        :: else
@@ -770,7 +812,7 @@ inline look(from_places) {
 /* wr_stream_help; the caller has a reference to `home`. */
 inline help() {
   do
-  :: over[target] -> break
+  :: SETTLED(target) -> break
   :: else ->
      look(false);
      if
@@ -781,19 +823,30 @@ inline help() {
   /* help_or_sleep; for who is done already it changes nothing */
   atomic {
     if
-    :: over[target] -> fired[self] = true
+    :: SETTLED(target) -> fired[self] = true
     :: else -> waiters[target] = waiters[target] | (1 << THREAD(self))
     fi
   };
   do
+#ifdef OVER_ALONE
   :: over[target] -> break
   :: atomic { !over[target] -> poked[self] = false };
+#else
+  :: SETTLED(target) || fired[self] -> break
+  :: atomic { !SETTLED(target) && !fired[self] -> poked[self] = false };
+#endif
      look(true);
      if
      :: again
      :: else ->
 #ifndef HELP_SPINS
-        d_step { fired[self] || poked[self] -> rounds = 0 }
+        d_step {
+          fired[self] || poked[self] ->
+          if
+          :: poked[self] -> rounds = 0
+          :: else
+          fi
+        }
 #else
         skip
 #endif
@@ -862,6 +915,33 @@ again_here:
   goto again_here;
 end:
   skip
+}
+#endif
+
+#ifdef TAKEN
+/* Ends the request: end and take_back_some_locked in request.c, with the stream's struct wr_wake. */
+active proctype ender() {
+  byte n, w, list, by = NONE;
+  atomic { appended[1] > 0 && !requests_lock -> requests_lock = true };
+  if
+  :: next[1] == 0 ->
+     atomic {
+       gone = true;
+       lazy = true;
+       list = waiters[1];
+       waiters[1] = 0
+     };
+     atomic {
+       if
+       :: waiters[0] & (1 << 1) -> waiters[0] = waiters[0] & ~(1 << 1); list = list | (1 << 1)
+       :: else
+       fi
+     }
+  :: else
+  fi;
+  requests_lock = false;
+  fire_list();
+  has_ended = true
 }
 #endif
 
@@ -937,6 +1017,37 @@ proctype user(byte self) {
 #endif
   fi;
 #endif
+#ifdef TAKEN
+  if
+  :: self == 0 ->
+     submit(0, true);
+     submit(1, true);
+     target = 1;
+     d_step {
+       if
+       :: !SETTLED(1) -> home = 1; retain(1)
+       :: else
+       fi
+     };
+     if
+     :: home != NONE -> help(); atomic { release(1); home = NONE }
+     :: else
+     fi
+  :: else ->
+     atomic {
+       has_ended || lazy ->
+       if
+       :: lazy -> lazy = false; again = true
+       :: else
+       fi
+     };
+     if
+     :: again -> again = false; submit(2, true)
+     :: else
+     fi;
+     wait_over(1)
+  fi;
+#endif
 #ifdef WORKERS
   if
   :: self == 0 -> submit(0, true); submit(1, true); submit(2, true)
@@ -988,6 +1099,16 @@ init {
     batch(0, 0, 1);
     batch(1, 1, 1);
     batch(2, 2, 1);
+#endif
+#ifdef TAKEN
+#define FOUR 0
+#define FIVE 0
+    node(0, 0, NONE);
+    node(1, 1, 0);
+    over[2] = true; /* there is none */
+    batch(0, 0, 1);
+    batch(1, 1, 1);
+    batch(2, 1, 1);
 #endif
 #ifdef SHARED
 #define FOUR 1
