@@ -1,9 +1,14 @@
-/* Convolutions of channels that lie side by side. A tile of output positions is a matrix product:
-   what the kernel covers at each position is gathered as a row, in a scratch of its own that stays
-   in the second-level cache, and multiplied by the weight. Where each group has one channel or a
-   few the sums go straight over the channels of all groups, in registers and rows of the cache.
-   Tiles spread over the pool; what each adds up, and in which order, does not depend on how many
-   threads there are. 16-bit floats are computed in float32. No locks. */
+/* Convolutions of channels that lie side by side are matrix products: what the kernel covers at
+   each output position is a row, which is multiplied by the weight. There are three ways:
+
+   - rows: the product asks for some rows at a time, which are gathered where it packs them.
+   - tiles, of several groups, or few rows or columns: the rows of some positions are gathered in a
+     scratch that stays in the second-level cache.
+   - groups of one channel or a few: the sums go straight over the channels of all groups, in
+     registers and rows of the cache.
+
+   The work spreads over the pool; what each adds up, and in which order, does not depend on how
+   many threads there are. 16-bit floats are computed in float32. No locks. */
 
 #include <string.h>
 
@@ -28,6 +33,7 @@ static const double part_flops = 1e6;  /* worth a second thread */
 /* All of it in the type computed in, dense. Spatial axes that are not there are 1 long. */
 struct conv {
   const char *input, *weight;
+  struct wr_buffer *weight_of; /* whose bytes the weight's are; NULL: a copy's */
   char *out;
   enum wr_dtype dtype;
   int64_t element;
@@ -37,6 +43,8 @@ struct conv {
   int64_t tile;
   wr_atomic_ptr error; /* atomic ACQ_REL: struct wr_error *, the first one; a reference */
 };
+
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* ---- where a kernel lies ---- */
 
@@ -115,6 +123,48 @@ static void gather_elements(const struct conv *c, char *to, const char *line, in
   }
 }
 
+/* Places [low, high) along a row of what the kernel covers there, of all channels; a place is a
+   channel of an element of the kernel. Elements that lie side by side in the input are one piece.
+ */
+static void gather_places(const struct conv *c, char *to, const struct place *p, int64_t low,
+                          int64_t high) {
+  const int64_t each = c->x.in_channels, last = AXES - 1, n = c->x.kernel[last];
+  const bool whole = c->x.kernel_dilation[last] == 1 && c->x.input_dilation[last] == 1;
+  const int64_t first = p->at[last] * c->x.stride[last] - c->x.padding[last];
+  while (low < high) {
+    const int64_t tap = low / each, k = tap % n, j = tap / n % c->x.kernel[1];
+    const int64_t z = under(c, 0, p->at[0], tap / n / c->x.kernel[1]);
+    const int64_t y = under(c, 1, p->at[1], j);
+    int64_t x = whole ? first + k : under(c, last, p->at[last], k), taps = 1;
+    if (z < 0 || y < 0) {
+      taps = n - k;
+    } else if (whole && x < 0) {
+      taps = least(-x, n - k);
+    } else if (whole && x < c->x.in[last]) {
+      taps = least(c->x.in[last] - x, n - k);
+    }
+    const int64_t end = least((tap + taps) * each, high), bytes = (end - low) * c->element;
+    if (z < 0 || y < 0 || x < 0 || x >= c->x.in[last]) {
+      memset(to, 0, (size_t)bytes);
+    } else {
+      const int64_t at = ((p->image * c->x.in[0] + z) * c->x.in[1] + y) * c->x.in[last] + x;
+      memcpy(to, c->input + (at * each + low % each) * c->element, (size_t)bytes);
+    }
+    to += bytes;
+    low = end;
+  }
+}
+
+/* For products (product.h). */
+static void gather_rows(const void *of, void *to, int64_t row, int64_t rows, int64_t p,
+                        int64_t depth) {
+  const struct conv *c = of;
+  struct place place = place_of(c, row);
+  for (int64_t i = 0; i < rows; i++, place_next(c, &place)) {
+    gather_places(c, (char *)to + i * depth * c->element, &place, p, p + depth);
+  }
+}
+
 /* What the kernel covers there, of one group's channels, as a row. */
 static void gather_row(const struct conv *c, char *to, const struct place *p, int64_t group) {
   const int64_t each = c->x.in_channels / c->x.groups, bytes = each * c->element;
@@ -142,6 +192,25 @@ static void gather_row(const struct conv *c, char *to, const struct place *p, in
 }
 
 /* ---- products ---- */
+
+/* All positions by all of the weight. */
+static struct wr_error *run_whole(const struct conv *c) {
+  const int64_t k = c->taps * c->x.in_channels;
+  const struct wr_gemm g = {.dtype = c->dtype,
+                            .b_transposed = true,
+                            .m = c->positions,
+                            .n = c->x.out_channels,
+                            .k = k,
+                            .b = c->weight,
+                            .ldb = k,
+                            .c = c->out,
+                            .ldc = c->x.out_channels,
+                            .alpha = 1.0f,
+                            .a_rows = gather_rows,
+                            .a_of = c,
+                            .b_of = c->weight_of};
+  return wr_gemm_spread(&g);
+}
 
 /* rows of the tile times the group's weight, in slices along what is added up. */
 static struct wr_error *multiply(const struct conv *c, const char *rows, int64_t n, char *out,
@@ -233,6 +302,9 @@ static struct wr_error *turn_weight(const struct conv *c, char **out) {
 }
 
 static struct wr_error *run(struct conv *c) {
+  if (c->x.groups == 1 && c->positions > WR_GEMM_FEW && c->x.out_channels > WR_GEMM_FEW) {
+    return run_whole(c);
+  }
   if (c->x.groups == 1 || c->x.in_channels / c->x.groups > FEW_CHANNELS) {
     run_tiles(c);
   } else {
@@ -303,6 +375,7 @@ struct wr_error *wr_cpu_conv(const struct wr_call *call) {
   if (error) return error;
   error = operand(&call->in[1], t, &c.weight, &weight);
   if (error) goto free_input;
+  if (!weight) c.weight_of = call->in[1].buffer;
   if (t != out->dtype) {
     result = wr_alloc((size_t)out->size * wr_dtype_size(t));
     if (!result) error = wr_error_out_of_memory();

@@ -13,7 +13,7 @@
 #include "base/atomic.h"
 #include "base/base.h"
 
-enum { FEW = 8, SUMS = 8192, LEAST_COLS = 256 };
+enum { SUMS = 8192, LEAST_COLS = 256 };
 enum { SHORT_DEEP = 2048, SHORT_COLS = 1024, SHORT_ROOM = WR_DOTS_COLS * SHORT_DEEP };
 static const double part_bytes = 256 * 1024; /* of the wide side: worth a second thread */
 
@@ -34,7 +34,7 @@ struct few {
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
-bool wr_gemm_is_few(const struct wr_gemm *g) { return g->m <= FEW || g->n <= FEW; }
+bool wr_gemm_is_few(const struct wr_gemm *g) { return g->m <= WR_GEMM_FEW || g->n <= WR_GEMM_FEW; }
 
 /* ---- element by element ---- */
 

@@ -159,12 +159,32 @@ static struct block block_at(const struct job *j, const char *packed, int64_t ro
       .a = packed, .row = 1, .step = step, .height = height_of(j, rows), .tile = step * depth};
 }
 
+/* Rows that somebody brings, as they come: for too few columns to pay for packing them. */
+static bool a_as_brought(const struct job *j) {
+  return j->g.a_rows && !j->packed_a && j->n <= IN_PLACE_TILES * j->with->cols;
+}
+
+static struct block block_brought(const struct job *j, char *to, int64_t row, int64_t rows,
+                                  int64_t p, int64_t depth) {
+  const int64_t height = height_of(j, rows);
+  j->g.a_rows(j->g.a_of, to, row, rows, p, depth);
+  return (struct block){.a = to, .row = depth, .step = 1, .height = height, .tile = height * depth};
+}
+
 static void pack_block(const struct job *j, char *out, int64_t row, int64_t rows, int64_t p,
                        int64_t depth) {
+  const struct wr_gemm *g = &j->g;
   const int64_t height = height_of(j, rows);
+  double brought[WR_TILE_ROWS * DEEP]; /* or twice as many floats */
   for (int64_t i = 0; i < rows; i += height, out += j->with->rows * depth * j->element) {
-    wr_gemm_pack_a(j->with, j->g.from, out, a_at(j, row + i, p), j->g.lda, j->g.a_transposed, depth,
-                   least(height, rows - i));
+    const int64_t count = least(height, rows - i);
+    if (g->a_rows) {
+      g->a_rows(g->a_of, brought, row + i, count, p, depth);
+      j->with->pack_a(out, brought, depth, false, depth, count);
+    } else {
+      wr_gemm_pack_a(j->with, g->from, out, a_at(j, row + i, p), g->lda, g->a_transposed, depth,
+                     count);
+    }
   }
 }
 
@@ -228,9 +248,11 @@ static void piece(const struct job *j, char *scratch_a, char *scratch_b, int64_t
   for (int64_t p = 0; p < j->g.k; p += j->deep) {
     const int64_t depth = least(j->deep, j->g.k - p);
     const char *a = j->packed_a ? packed_a_at(j, row, p) : scratch_a;
-    const struct block block =
-        j->a_in_place ? block_in_place(j, row, rows, p) : block_at(j, a, rows, depth);
-    if (!j->packed_a && !j->a_in_place) pack_block(j, scratch_a, row, rows, p, depth);
+    const bool brought = a_as_brought(j);
+    const struct block block = brought         ? block_brought(j, scratch_a, row, rows, p, depth)
+                               : j->a_in_place ? block_in_place(j, row, rows, p)
+                                               : block_at(j, a, rows, depth);
+    if (!j->packed_a && !j->a_in_place && !brought) pack_block(j, scratch_a, row, rows, p, depth);
     for (int64_t first = from; first < to; first += group) {
       const int64_t last = least(first + group, to);
       const char *b = scratch_b;
@@ -334,8 +356,8 @@ static void all_rows(struct job *j, bool alone) {
   cut(j, alone);
   j->across = parts(j->n, j->cols);
   int64_t chunk = m;
-  j->a_in_place = !j->g.a_transposed && !j->g.from && j->n <= IN_PLACE_TILES * j->with->cols &&
-                  j->g.lda * j->element <= IN_PLACE_APART;
+  j->a_in_place = !j->g.a_transposed && !j->g.from && !j->g.a_rows &&
+                  j->n <= IN_PLACE_TILES * j->with->cols && j->g.lda * j->element <= IN_PLACE_APART;
   if (j->across > 1 && !j->a_in_place) {
     chunk = least(round_up(m, j->rows), CHUNK_BYTES / (k * j->element) / j->rows * j->rows);
     if (chunk < j->rows) chunk = j->rows;
@@ -482,7 +504,7 @@ struct wr_error *wr_gemm_run_with(const struct wr_gemm *g, const struct wr_gemm_
   }
   if (wr_gemm_is_few(&j.g)) return wr_gemm_few(&j.g, j.with, alone);
   j.deep = round_up(parts(g->k, parts(g->k, DEEP)), 4);
-  if (is_small(&j)) {
+  if (!g->a_rows && is_small(&j)) {
     if (g->from) return small_short(&j, alone);
     small(&j, alone);
     return wr_load_acquire(&j.error); /* the pool has finished */

@@ -39,9 +39,17 @@ struct wr_gemm {
      overlaps nothing that is written. NULL: c itself. Not for complex numbers. */
   const void *d;
   int64_t ldd;
+  /* In place of a, not transposed: puts the places [p, p + depth) of `rows` rows from `row` on one
+     behind the other, any thread. NULL: a. Only for real numbers and where m and n are above
+     WR_GEMM_FEW. */
+  void (*a_rows)(const void *of, void *to, int64_t row, int64_t rows, int64_t p, int64_t depth);
+  const void *a_of;
   /* Whose bytes b's are, if its packed form may be kept for the next product; else NULL. */
   struct wr_buffer *b_of;
 };
+
+/* With so many rows or columns, or fewer, operands are read where they lie. */
+enum { WR_GEMM_FEW = 8 };
 
 /* On the calling thread alone. An error is refused scratch memory. */
 struct wr_error *wr_gemm_run(const struct wr_gemm *g);
