@@ -7,9 +7,9 @@
 
 /* ---- a few rows by a transposed matrix ---- */
 
-/* A lane takes CHUNK elements of a row, which are of one group and WORDS whole words; a warp ROWS
+/* A lane takes CHUNK elements of a row, which are of one group and WORDS whole words; a warp some
    rows of w, so that x is read less often. */
-enum { CHUNK = MODE == NVFP4 ? 16 : 32, WORDS = CHUNK * BITS / 32, ROWS = 4, WARPS = 4 };
+enum { CHUNK = MODE == NVFP4 ? 16 : 32, WORDS = CHUNK * BITS / 32, WARPS = 4 };
 
 template <int N>
 INLINE void copy_words(u32 *out, const u32 *in, bool aligned) {
@@ -47,27 +47,50 @@ INLINE float chunk_of_x(float *out, const WR_A *x, bool aligned) {
   return sum;
 }
 
-/* Element i of a chunk, where i is known to the compiler. */
+/* Element i of a chunk, where i is known to the compiler. A code among the last bits of a float that is
+   so large that they count from it takes two instructions at the full rate, where a conversion takes
+   the time of four. */
 INLINE float element_of(const u32 *words, int i) {
+  enum { SEEN = 20 }; /* bits behind which a code is not left where it is */
   const int bit = i * BITS, word = bit / 32, shift = bit % 32;
-  u32 code = words[word] >> shift;
-  if (shift + BITS > 32) code |= words[word + 1] << (32 - shift);
-  return (float)code_value(code & MASK);
+  if (MODE != AFFINE || BITS > 8) {
+    u32 code = words[word] >> shift;
+    if (shift + BITS > 32) code |= words[word + 1] << (32 - shift);
+    return (float)code_value(code & MASK);
+  }
+  const bool crosses = shift + BITS > 32;
+  const int half = crosses ? shift : shift + BITS <= SEEN ? 0 : shift < 16 ? shift : 16;
+  const int rest = shift - half;
+  u32 code = words[word] >> half;
+  if (crosses) code |= words[word + 1] << (32 - shift);
+  const float by = __uint_as_float((u32)(127 - rest) << 23); /* 2^-rest */
+  return fmaf(__uint_as_float((code & (u32)MASK << rest) | 0x4b000000u), by, -8388608.0f * by);
 }
 
-template <int M>
-INLINE void few_rows(WR_A *y, const problem &p, i64 product, i64 first, i64 row) {
-  const int lane = threadIdx.x % 32;
+/* To `sums`, of ROWS rows of w and M of x: every `step`-th chunk from `begin` on. */
+template <int ROWS, int M>
+INLINE void add_chunks(float (&sums)[ROWS][M], const problem &p, i64 product, i64 first, i64 row,
+                       i64 begin, i64 step) {
   const i64 chunks = p.k / CHUNK, row_words = chunks * WORDS, groups = p.k / p.group;
   const WR_A *x = p.x + matrix_of(p.lhs, p.x_count, product) * p.m * p.k;
   const i64 w_first = matrix_of(p.rhs, p.w_count, product) * p.n;
-  float sums[ROWS][M];
 #pragma unroll
   for (int r = 0; r < ROWS; r++) {
 #pragma unroll
     for (int i = 0; i < M; i++) sums[r][i] = 0;
   }
-  for (i64 c = lane; c < chunks; c += 32) {
+#pragma unroll 1
+  for (i64 c = begin; c < chunks; c += step) {
+    alignas(16) u32 words[ROWS][WORDS];
+    float scales[ROWS], biases[ROWS];
+#pragma unroll
+    for (int r = 0; r < ROWS; r++) {
+      const i64 w_row = w_first + (first + r < p.n ? first + r : p.n - 1);
+      copy_words<WORDS>(words[r], p.codes + w_row * row_words + c * WORDS, p.aligned != 0);
+      const i64 g = w_row * groups + (i64)((u32)c * CHUNK / (u32)p.group);
+      scales[r] = (float)scale_value(p.scales, g);
+      biases[r] = (float)bias_value(p.biases, g);
+    }
     float elements[M][CHUNK], totals[M];
 #pragma unroll
     for (int i = 0; i < M; i++) {
@@ -76,24 +99,19 @@ INLINE void few_rows(WR_A *y, const problem &p, i64 product, i64 first, i64 row)
     }
 #pragma unroll
     for (int r = 0; r < ROWS; r++) {
-      const i64 w_row = w_first + (first + r < p.n ? first + r : p.n - 1);
-      const i64 g = w_row * groups + c * CHUNK / p.group;
-      alignas(16) u32 words[WORDS];
-      copy_words<WORDS>(words, p.codes + w_row * row_words + c * WORDS, p.aligned != 0);
-      const float scale = (float)scale_value(p.scales, g), bias = (float)bias_value(p.biases, g);
       float dots[M];
 #pragma unroll
       for (int i = 0; i < M; i++) dots[i] = 0;
 #pragma unroll
       for (int j = 0; j < CHUNK; j++) {
-        const float w = element_of(words, j);
+        const float w = element_of(words[r], j);
 #pragma unroll
         for (int i = 0; i < M; i++) dots[i] = fmaf(w, elements[i][j], dots[i]);
       }
 #pragma unroll
       for (int i = 0; i < M; i++) {
-        sums[r][i] = fmaf(scale, dots[i], sums[r][i]);
-        if (MODE == AFFINE) sums[r][i] = fmaf(bias, totals[i], sums[r][i]);
+        sums[r][i] = fmaf(scales[r], dots[i], sums[r][i]);
+        if (MODE == AFFINE) sums[r][i] = fmaf(biases[r], totals[i], sums[r][i]);
       }
     }
   }
@@ -101,27 +119,61 @@ INLINE void few_rows(WR_A *y, const problem &p, i64 product, i64 first, i64 row)
   for (int r = 0; r < ROWS; r++) {
 #pragma unroll
     for (int i = 0; i < M; i++) {
-      float sum = sums[r][i];
 #pragma unroll
-      for (int by = 16; by > 0; by /= 2) sum += __shfl_xor_sync(~0u, sum, by);
-      if (lane != 0 || first + r >= p.n || row + i >= p.m) continue;
-      y[(product * p.m + row + i) * p.n + first + r] = store_as<WR_A>::of((value_t)sum);
+      for (int by = 16; by > 0; by /= 2) sums[r][i] += __shfl_xor_sync(~0u, sums[r][i], by);
     }
   }
 }
 
-template <int M>
-INLINE void all_few_rows(WR_A *y, const problem &p) {
+INLINE void put(WR_A *y, const problem &p, i64 product, i64 row, i64 column, float sum) {
+  if (column >= p.n || row >= p.m) return;
+  y[(product * p.m + row) * p.n + column] = store_as<WR_A>::of((value_t)sum);
+}
+
+/* One row: the warps of a block take the chunks in turn, by which all of w is on its way at once. */
+extern "C" __global__ void __launch_bounds__(WARPS * 32, BITS > 4 ? 6 : 8) one(WR_A *y, problem p) {
+  enum { ROWS = 2 };
+  __shared__ float parts[WARPS][ROWS];
+  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+  for (i64 product = blockIdx.y; product < p.products; product += gridDim.y) {
+    for (i64 first = (i64)blockIdx.x * ROWS; first < p.n; first += (i64)gridDim.x * ROWS) {
+      float sums[ROWS][1];
+      add_chunks<ROWS, 1>(sums, p, product, first, 0, threadIdx.x, WARPS * 32);
+      if (lane == 0) {
+#pragma unroll
+        for (int r = 0; r < ROWS; r++) parts[warp][r] = sums[r][0];
+      }
+      __syncthreads();
+      if (threadIdx.x < ROWS) {
+        float sum = 0;
+#pragma unroll
+        for (int i = 0; i < WARPS; i++) sum += parts[i][threadIdx.x];
+        put(y, p, product, 0, first + threadIdx.x, sum);
+      }
+      __syncthreads();
+    }
+  }
+}
+
+/* Some: a warp takes all chunks. */
+extern "C" __global__ void few(WR_A *y, problem p) {
+  enum { ROWS = 4, M = 4 };
+  const int lane = threadIdx.x % 32;
   const i64 warp = (i64)blockIdx.x * WARPS + threadIdx.x / 32, warps = (i64)gridDim.x * WARPS;
   for (i64 product = blockIdx.y; product < p.products; product += gridDim.y) {
     for (i64 first = warp * ROWS; first < p.n; first += warps * ROWS) {
-      for (i64 row = 0; row < p.m; row += M) few_rows<M>(y, p, product, first, row);
+      for (i64 row = 0; row < p.m; row += M) {
+        float sums[ROWS][M];
+        add_chunks<ROWS, M>(sums, p, product, first, row, lane, 32);
+        if (lane != 0) continue;
+#pragma unroll
+        for (int i = 0; i < ROWS * M; i++) {
+          put(y, p, product, row + i % M, first + i / M, sums[i / M][i % M]);
+        }
+      }
     }
   }
 }
-
-extern "C" __global__ void one(WR_A *y, problem p) { all_few_rows<1>(y, p); }
-extern "C" __global__ void few(WR_A *y, problem p) { all_few_rows<4>(y, p); }
 
 /* ---- many rows: tiles in shared memory ---- */
 

@@ -4,7 +4,14 @@
 #include "core/quantized.h"
 #include "backend/cuda/ops/internal.h"
 
-enum { FEW_ROWS = 8, COLUMNS_OF_BLOCK = 16, TILE = 64, TILE_THREADS = 128 };
+enum {
+  FEW_ROWS = 8,
+  FEWER_ROWS = 4,
+  COLUMNS_OF_ONE = 2,
+  COLUMNS_OF_FEW = 16,
+  TILE = 64,
+  TILE_THREADS = 128
+};
 
 /* The kernels' structs of these names. */
 struct target {
@@ -177,9 +184,9 @@ struct wr_error *wr_gpu_quantized_matmul(struct wr_run *run, const struct wr_cal
     return wr_run_zero(run, out->data, (size_t)out->size * wr_dtype_size(out->dtype));
   }
   const struct problem p = problem_of(call);
-  const bool few = p.transpose && p.m <= FEW_ROWS;
-  const struct tiles *large = few ? NULL : tiles_of(run, call, &p);
+  const struct tiles *large = p.transpose && p.m <= FEWER_ROWS ? NULL : tiles_of(run, call, &p);
   if (large) return by_tiles(run, call, &p, large);
+  const bool few = p.transpose && p.m <= FEW_ROWS;
   const int entry = !few       ? WR_ENTRY_QUANTIZED_MANY
                     : p.m == 1 ? WR_ENTRY_QUANTIZED_ONE
                                : WR_ENTRY_QUANTIZED_FEW;
@@ -189,7 +196,8 @@ struct wr_error *wr_gpu_quantized_matmul(struct wr_run *run, const struct wr_cal
   wr_launch_pointer(&l, out->data);
   wr_launch_struct(&l, &p, sizeof p);
   if (few) {
-    const int64_t blocks = (p.n + COLUMNS_OF_BLOCK - 1) / COLUMNS_OF_BLOCK;
+    const int64_t each = p.m == 1 ? COLUMNS_OF_ONE : COLUMNS_OF_FEW;
+    const int64_t blocks = (p.n + each - 1) / each;
     wr_launch_blocks(&l, blocks, p.products, 128);
   } else {
     const int64_t blocks = ((p.n + TILE - 1) / TILE) * ((p.m + TILE - 1) / TILE);
