@@ -62,7 +62,7 @@ static void want_quantized(enum wr_dtype t) {
   }
 }
 
-/* Of 16-bit floats, with each kind of mask, and without in tiles of both heights. */
+/* Of 16-bit floats, with each kind of mask, and without in tiles of both heights and lengths. */
 static void want_attention(enum wr_dtype t) {
   static const enum wr_dtype masks[] = {WR_BOOL, WR_INT32, WR_FLOAT16, WR_BFLOAT16};
   for (int i = 0; i < 4 && n_wanted + 3 <= MOST; i++) {
@@ -76,8 +76,8 @@ static void want_attention(enum wr_dtype t) {
       wanted[k].variant = (uint8_t)(1 + i % 2 + (tiles && i > 0 ? 2 : 0));
     }
   }
-  static const uint8_t variants[] = {2, 5};
-  for (int i = 0; i < 2; i++) {
+  static const uint8_t variants[] = {2, 5, 10};
+  for (int i = 0; i < 3; i++) {
     const int before = n_wanted;
     want(WR_SOURCE_ATTENTION_TILES, WR_OP_ATTENTION, t, WR_BOOL);
     if (n_wanted > before) wanted[before].variant = variants[i];

@@ -111,6 +111,11 @@ INLINE void put_stats(const parts &w, i64 at, float top, float total) {
 
 /* ---- results of splits ---- */
 
+/* What a split counts whose greatest score is `own`, where that of all is `top`. */
+INLINE float share_of(float own, float top) {
+  return own == top ? 1 : own == nothing() ? 0 : expf(own - top);
+}
+
 /* Of n rows of e elements they become one. */
 INLINE void join_splits(WR_A *out, const parts &w, i64 n, i64 e, i64 splits) {
   for (i64 x = thread_index(); x < n * e; x += thread_count()) {
@@ -118,8 +123,7 @@ INLINE void join_splits(WR_A *out, const parts &w, i64 n, i64 e, i64 splits) {
     float top = nothing(), total = 0, sum = 0;
     for (i64 s = 0; s < splits; s++) top = fmaxf(top, w.stats[2 * (s * n + row)]);
     for (i64 s = 0; s < splits; s++) {
-      const float own = w.stats[2 * (s * n + row)];
-      const float share = own == top ? 1 : own == nothing() ? 0 : expf(own - top);
+      const float share = share_of(w.stats[2 * (s * n + row)], top);
       total += w.stats[2 * (s * n + row) + 1] * share;
       sum += w.sums[(s * n + row) * e + c] * share;
     }

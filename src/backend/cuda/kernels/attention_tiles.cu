@@ -2,18 +2,18 @@
    lie dense on 16 bytes: the way of attention.cu with what that generation has for it, after
    FlashAttention-3 (Shah and others, 2024). A block takes ROWS rows of the query heads of one head of
    keys. Groups of four warps multiply 64 of them each by a tile of KEYS keys at a time (wgmma); the
-   product with the values of one tile runs beside the exponentials of the next. A last group copies:
-   one of its threads keys and values in boxes (TMA), its other warps the next tile's queries. It has
-   few registers, by which the others have more.
+   product with the values of one tile runs beside the exponentials of the next, and the first scores
+   of the next rows beside the last product of those before. A last group copies: one of its threads
+   keys and values in boxes (TMA), its other warps the next rows' queries. It has few registers, by
+   which the others have more.
 
    Scores are in units of log2, so that exp is exp2. What they are taken less is the greatest so far
    only where that has grown by more than LAZY since: else sums would be multiplied for nothing (as
    FlashAttention-4 has it).
    WR_VARIANT: how many times 64 elements keys and values have at most, 1 or 2; with a mask, 2 more;
-   with three groups that multiply in place of two, 4 more.
+   with three groups that multiply in place of two, 4 more; with tiles of 176 keys, 8 more.
 
-   Registers are what is scarce: numbers have 32 bits, and where a tile lies is found again rather than
-   kept. */
+   Registers are what is scarce: numbers have 32 bits, and what a job is lies in shared memory. */
 
 #include "types.cuh"
 #include "attention.cuh"
@@ -23,11 +23,15 @@
 enum {
   MASK = (WR_VARIANT - 1) / 2 % 2,
   LENGTH = 64 * ((WR_VARIANT - 1) % 2 + 1),
-  GROUPS = (WR_VARIANT - 1) / 4 + 2, /* of four warps, that multiply */
+  GROUPS = (WR_VARIANT - 1) / 4 % 2 + 2, /* of four warps, that multiply */
   GROUP = 128,
   ROWS = 64 * GROUPS,
-  KEYS = 128,
+  KEYS = WR_VARIANT > 8 ? 176 : 128,
+  TURNS = GROUPS == 2, /* of the groups (turn_take) */
   STAGES = 2,
+  MOST = 230000, /* bytes of the operands */
+  QUERIES = (2 * ROWS + 2 * STAGES * KEYS) * LENGTH * 2 <= MOST ? 2 : 1, /* stages of queries */
+  JOBS = 4,
   THREADS = GROUP * (GROUPS + 1),
   REGISTERS = GROUPS == 2 ? 232 : 160,
   REGISTERS_TO_COPY = GROUPS == 2 ? 40 : 32,
@@ -38,15 +42,21 @@ enum {
 };
 #define LAZY 8.0f
 
+/* A tile of a block: the head of keys, the first row, which tiles of keys. */
+struct job {
+  int b, head, row; /* row < 0: there is none, and none will come */
+  int from, end;
+};
+
 /* Longer rows than 64 elements are cut, the second halves behind the first of all rows. */
 struct alignas(1024) tiles {
-  WR_A q[ROWS * LENGTH];
+  WR_A q[QUERIES][ROWS * LENGTH];
   WR_A k[STAGES][KEYS * LENGTH];
   WR_A v[STAGES][KEYS * LENGTH];
-  u64 q_there[GROUPS], k_there[STAGES], v_there[STAGES]; /* barriers: copied */
-  u64 q_read[GROUPS], k_read[STAGES], v_read[STAGES];    /* barriers: all who multiply are done with it */
-  u32 number[2];                        /* of the tile that is next for who asks, and of the one after */
-  u64 number_there[2], number_read[2];  /* barriers */
+  u64 q_there[QUERIES][GROUPS], k_there[STAGES], v_there[STAGES]; /* barriers: copied */
+  u64 q_read[QUERIES][GROUPS], k_read[STAGES], v_read[STAGES]; /* barriers: who multiply are done with it */
+  job jobs[JOBS];                      /* number turn % JOBS for the turn-th time */
+  u64 job_there[JOBS], job_read[JOBS]; /* barriers */
 };
 
 INLINE u32 chunk_at(int rows, int row, int chunk) {
@@ -122,6 +132,26 @@ INLINE u32 parity_of(u32 n) { return n / STAGES % 2; }
 SUMS_OF(f16, "f16")
 SUMS_OF(bf16, "bf16")
 
+#define D88(d) D64(d), D16(d, 64), D4(d, 80), D4(d, 84)
+#define NAMES_88                                                                                   \
+  "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, "    \
+  "%20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, %36, %37, "     \
+  "%38, %39, %40, %41, %42, %43, %44, %45, %46, %47, %48, %49, %50, %51, %52, %53, %54, %55, "     \
+  "%56, %57, %58, %59, %60, %61, %62, %63, %64, %65, %66, %67, %68, %69, %70, %71, %72, %73, "     \
+  "%74, %75, %76, %77, %78, %79, %80, %81, %82, %83, %84, %85, %86, %87}"
+
+/* d of 64 x 176, as those of matrices.cuh. */
+#define SCORES_OF_176(TYPE, NAME)                                                                  \
+  INLINE void multiply_rows(TYPE, float (&d)[88], u64 a, u64 b, int adds) {                        \
+    asm volatile("{.reg .pred p; setp.ne.b32 p, %90, 0; "                                          \
+                 "wgmma.mma_async.sync.aligned.m64n176k16.f32." NAME "." NAME " " NAMES_88         \
+                 ", %88, %89, p, 1, 1, 0, 0;}"                                                     \
+                 : D88(d)                                                                          \
+                 : "l"(a), "l"(b), "r"(adds));                                                     \
+  }
+SCORES_OF_176(f16, "f16")
+SCORES_OF_176(bf16, "bf16")
+
 /* The lower half of what wgmma reads from shared memory (operand), to which addresses may be added in
    units of 16 bytes; of all three matrices the upper half is the same. */
 INLINE u32 half_operand(u32 address, u32 first) { return (u32)operand(address, first, 0); }
@@ -150,7 +180,7 @@ INLINE void add_values(float (&sums)[SUMS], const u32 (&shares)[KEYS / 16][4], u
 /* ---- copies ---- */
 
 /* 64 rows of queries from `first` on, by COPIERS threads, of which this is number `mine`. */
-INLINE void copy_queries(u32 to, const problem &p, const place &t, int first, int mine) {
+INLINE void copy_queries(u32 to, const problem &p, const job &t, int first, int mine) {
   const int c = mine % CHUNKS;
   const WR_A *from = p.q + t.b * p.q_at.b + (t.head * p.group + first / (int)p.l) * p.q_at.h + c * 8;
   int i = first % (int)p.l + mine / CHUNKS;
@@ -164,7 +194,7 @@ INLINE void copy_queries(u32 to, const problem &p, const place &t, int first, in
 
 /* KEYS rows from `first` on of keys or of values; beyond what there is, zeros. `at`: their strides;
    where those are 0 the map has one alone. */
-INLINE void copy_tile(u32 to, const tensor_map &map, u64 &there, const places &at, const place &t,
+INLINE void copy_tile(u32 to, const tensor_map &map, u64 &there, const places &at, const job &t,
                       int first) {
   const int head = at.h ? t.head : 0, b = at.b ? t.b : 0;
   barrier_expect(there, KEYS * LENGTH * (int)sizeof(WR_A));
@@ -188,7 +218,7 @@ INLINE int row_of(int first, int r) {
   return first + (int)threadIdx.x / 32 * 16 + (int)threadIdx.x % 32 / 4 + 8 * r;
 }
 
-INLINE void begin(state &s, const problem &p, const place &t, bool first_split) {
+INLINE void begin(state &s, const problem &p, const job &t, bool first_split) {
 #pragma unroll
   for (int r = 0; r < 2; r++) {
     const int row = row_of((int)t.row, r);
@@ -203,13 +233,27 @@ INLINE void begin(state &s, const problem &p, const place &t, bool first_split) 
   for (int i = 0; i < SUMS; i++) s.sums[i] = 0;
 }
 
+/* The same where each row sees some key and the scale is more than 0: no units change. */
+INLINE void hide(float *x, const problem &p, int rows, int first) {
+  const int end = (int)p.m - first - (int)threadIdx.x % 4 * 2;
+  int seen[2];
+#pragma unroll
+  for (int r = 0; r < 2; r++) {
+    const int row = row_of(rows, r), i = p.group == 1 ? row : row % (int)p.l;
+    seen[r] = p.causal && row < (int)p.rows ? i + 1 - (int)p.l + end : end;
+  }
+#pragma unroll
+  for (int n = 0; n < SCORES; n++) {
+    if (n / 4 * 8 + n % 2 >= seen[n % 4 / 2]) x[n] = nothing();
+  }
+}
+
 /* Scores become what masks leave of them, in units of log2. Without an array of masks two numbers say
    which: of this lane's columns the first that does not exist, and the first that a row does not see. */
-INLINE void apply_masks(float *x, const problem &p, u32 number, int rows, int first) {
+INLINE void apply_masks(float *x, const problem &p, const job &own, int rows, int first) {
   const int column = (int)threadIdx.x % 4 * 2;
   const float by = (float)p.scale;
   if (MASK) {
-    const place own = tile_at(p, number);
     const tile t = {own.b, own.head, own.row};
     const i64 at[2] = {row_of(rows, 0), row_of(rows, 1)}, i[2] = {at[0] % p.l, at[1] % p.l};
 #pragma unroll
@@ -305,7 +349,7 @@ INLINE void turn_words(u32 (&w)[4]) {
   }
 }
 
-INLINE void put(WR_A *out, const parts &w, const state &s, const problem &p, const place &t) {
+INLINE void put(WR_A *out, const parts &w, const state &s, const problem &p, const job &t) {
   const int lane = threadIdx.x % 32, pair = lane % 4 * 2;
   const i64 all = p.batch * p.heads * p.rows, split = blockIdx.y;
 #pragma unroll
@@ -350,13 +394,30 @@ INLINE void done_with(u64 &barrier) {
   if (threadIdx.x % 32 == 0) barrier_arrive(barrier);
 }
 
-/* The block's tile for the turn-th time, as the copier of keys says; by a whole warp. */
-INLINE u32 tile_number(tiles &m, u32 turn) {
-  barrier_wait(m.number_there[turn % 2], turn / 2 % 2);
-  const u32 number = *(volatile u32 *)&m.number[turn % 2];
+/* The block's job for the turn-th time, as the copier of keys says. */
+INLINE job job_of(tiles &m, u32 turn) {
+  barrier_wait(m.job_there[turn % JOBS], turn / JOBS % 2);
+  const volatile job &t = m.jobs[turn % JOBS];
+  return {t.b, t.head, t.row, t.from, t.end};
+}
+INLINE void done_with_job(tiles &m, u32 turn) {
   __syncwarp();
-  done_with(m.number_read[turn % 2]);
-  return number;
+  done_with(m.job_read[turn % JOBS]);
+}
+
+/* Job number `turn` of the block is tile x. */
+INLINE void say_job(tiles &m, const problem &p, u32 turn, u32 x, u32 count) {
+  job t = {0, 0, -1, 0, 0};
+  if (x < count) {
+    const place at = tile_at(p, x);
+    t.b = at.b;
+    t.head = at.head;
+    t.row = at.row;
+    keys_of(p, t.row, t.from, t.end);
+  }
+  barrier_wait(m.job_read[turn % JOBS], turn / JOBS % 2 ^ 1);
+  m.jobs[turn % JOBS] = t;
+  barrier_arrive(m.job_there[turn % JOBS]);
 }
 
 /* By one thread, which also says which tiles the block takes: each the first that no block has, where
@@ -365,154 +426,215 @@ INLINE u32 tile_number(tiles &m, u32 turn) {
 INLINE void copy_all_keys(tiles &m, const problem &p, const tensor_map &keys, const tensor_map &values,
                           u32 count, u32 *counters) {
   u32 n = 0, x = blockIdx.x;
-  for (u32 turn = 0;; turn++) {
-    barrier_wait(m.number_read[turn % 2], turn / 2 % 2 ^ 1);
-    *(volatile u32 *)&m.number[turn % 2] = x;
-    barrier_arrive(m.number_there[turn % 2]);
-    if (x >= count) break;
-    const u32 taken = counters ? atomicAdd(counters, 1u) : x;
-    const place t = tile_at(p, x);
-    int from, end;
-    keys_of(p, t.row, from, end);
-    for (int j = end - 1; j >= from; j--, n++) {
+  say_job(m, p, 0, x, count);
+  for (u32 turn = 0; x < count; turn++) {
+    const job t = m.jobs[turn % JOBS];
+    x = (counters ? atomicAdd(counters, 1u) : x) + gridDim.x;
+    for (int j = t.end - 1; j >= t.from; j--, n++) {
       const int i = stage_of(n);
       barrier_wait(m.k_read[i], parity_of(n) ^ 1);
       copy_tile(shared_address(m.k[i]), keys, m.k_there[i], p.k_at, t, j * KEYS);
       barrier_wait(m.v_read[i], parity_of(n) ^ 1);
       copy_tile(shared_address(m.v[i]), values, m.v_there[i], p.v_at, t, j * KEYS);
+      if (j == t.end - 1) say_job(m, p, turn + 1, x, count); /* in time for its queries */
     }
-    x = taken + gridDim.x;
+    if (t.end <= t.from) say_job(m, p, turn + 1, x, count);
   }
   if (counters && atomicAdd(counters + 1, 1u) == gridDim.x - 1) counters[0] = counters[1] = 0;
 }
 
 /* By the last three warps. */
-INLINE void copy_all_queries(tiles &m, const problem &p, u32 count) {
-  u32 n = 0;
-  for (u32 x, turn = 0; (x = tile_number(m, turn)) < count; turn++) {
-    const place t = tile_at(p, x);
-    int from, end;
-    keys_of(p, t.row, from, end);
-    if (from >= end) continue;
+INLINE void copy_all_queries(tiles &m, const problem &p) {
+  for (u32 turn = 0;; turn++) {
+    const job t = job_of(m, turn);
+    done_with_job(m, turn);
+    if (t.row < 0) return;
+    const u32 i = turn % QUERIES;
 #pragma unroll 1
     for (int g = 0; g < GROUPS; g++) {
-      barrier_wait(m.q_read[g], n % 2 ^ 1);
-      copy_queries(shared_address(m.q) + g * 64 * 128, p, t, t.row + g * 64,
+      barrier_wait(m.q_read[i][g], turn / QUERIES % 2 ^ 1);
+      copy_queries(shared_address(m.q[i]) + g * 64 * 128, p, t, t.row + g * 64,
                    (int)threadIdx.x - (THREADS - COPIERS));
       copies_commit();
       copies_wait<0>();
       products_see_shared();
-      barrier_arrive(m.q_there[g]);
+      barrier_arrive(m.q_there[i][g]);
     }
-    n++;
   }
 }
 
-/* What a group does with a tile: which keys it takes, from the last to the first, since masks hide the
-   last ones. */
+/* What a group does with a job: which tiles of keys it takes, from the last to the first, since masks
+   hide the last ones. */
 struct work {
-  place t;
-  int from, end; /* tiles of keys that are copied */
-  int begin;     /* that some row of the group sees */
-  int full;      /* that are not masked */
+  int from, j;
+  int skips; /* tiles that are copied behind j, of which no row of the group sees any */
+  int full;  /* that are not masked */
 };
 
-INLINE work work_of(const problem &p, u32 number, float scale) {
+INLINE work work_of(const problem &p, const job &t, float scale) {
   work w;
-  w.t = tile_at(p, number);
-  const int row = w.t.row + (int)threadIdx.x / GROUP * 64;
+  const int row = t.row + (int)threadIdx.x / GROUP * 64;
   const bool exists = row < (int)p.rows;
-  const seen own = seen_of(p, exists ? row : w.t.row, 64);
-  keys_of(p, w.t.row, w.from, w.end);
-  const int end = exists ? (own.some + KEYS - 1) / KEYS : 0;
-  w.begin = end < w.end ? end : w.end;
+  const seen own = seen_of(p, exists ? row : t.row, 64);
+  const int some = exists ? (own.some + KEYS - 1) / KEYS : 0;
+  w.from = t.from;
+  w.j = (some < t.end ? some : t.end) - 1;
+  const int skips = t.end - 1 - (w.j < t.from - 1 ? t.from - 1 : w.j);
+  w.skips = skips > 0 ? skips : 0;
   w.full = MASK || !(scale >= 0) ? 0 : own.all / KEYS;
   return w;
 }
 
-/* n: of the first of its tiles of keys among the block's; turn: the same of those rows that have keys. */
-INLINE void attend_tile(WR_A *out, tiles &m, const parts &w, const problem &p, u32 number, u32 &n,
-                        u32 &turn) {
-  state s;
-  int from, j, rows, full;
-  const float scale = (float)p.scale * LOG2E;
+/* Groups ask for products in turn, so that one has its exponentials while the other multiplies: once
+   for each tile of keys of a job. Three groups were slower so: exponentials take them as long as
+   products. */
+INLINE void turn_take() {
+  if (TURNS) asm volatile("bar.sync %0, 256;" ::"r"(1 + (int)threadIdx.x / GROUP) : "memory");
+}
+INLINE void turn_give() {
+  if (TURNS) {
+    const int group = threadIdx.x / GROUP;
+    asm volatile("bar.arrive %0, 256;" ::"r"(group == GROUPS - 1 ? 1 : 2 + group) : "memory");
+  }
+}
+
+/* All jobs of a block, by a group. While the last values of one are added, the first scores of the next
+   are computed. */
+INLINE void attend_all(WR_A *out, tiles &m, const parts &w, const problem &p) {
+  enum { STAGE = KEYS * LENGTH * 2 / 16, Q_STAGE = ROWS * LENGTH * 2 / 16 };
   const int group = threadIdx.x / GROUP;
-  {
-    const work all = work_of(p, number, scale);
-    from = all.from;
-    j = all.begin - 1;
-    rows = (int)all.t.row;
-    full = all.full;
-    begin(s, p, all.t, blockIdx.y == 0);
-    if (from < all.end) {
-      barrier_wait(m.q_there[group], turn % 2);
-      if (from > j) done_with(m.q_read[group]);
-      turn++;
-    }
+  const float scale = (float)p.scale * LOG2E;
+  const bool plain = !MASK && scale > 0 && (!p.causal || p.m >= p.l);
+  const u32 q = half_operand(shared_address(m.q) + group * 64 * 128, 16);
+  const u32 k = half_operand(shared_address(m.k), 16);
+  const u32 v = half_operand(shared_address(m.v), KEYS * 128);
+  float x[SCORES];
+  u32 n = 0, turn = 0;
+  bool under_way = false; /* the first scores are there */
+  work a = work_of(p, job_of(m, 0), scale);
+  int rows = (int)m.jobs[0].row;
+  if (rows < 0) return;
+  if (group == GROUPS - 1) turn_give();
+  for (;;) {
+    state s;
+    begin(s, p, job_of(m, turn), blockIdx.y == 0);
+    const u32 qs = turn % QUERIES;
+    if (!under_way) {
 #pragma unroll 1
-    for (int i = all.end - 1; i > j && i >= from; i--, n++) {
-      barrier_wait(m.k_there[stage_of(n)], parity_of(n));
-      done_with(m.k_read[stage_of(n)]);
-      barrier_wait(m.v_there[stage_of(n)], parity_of(n));
-      done_with(m.v_read[stage_of(n)]);
-    }
-  }
-  if (from <= j) {
-    float x[SCORES], shrink[2];
-    u32 shares[KEYS / 16][4];
-    const u32 q = half_operand(shared_address(m.q) + group * 64 * 128, 16);
-    const u32 k = half_operand(shared_address(m.k), 16);
-    const u32 v = half_operand(shared_address(m.v), KEYS * 128);
-    enum { STAGE = KEYS * LENGTH * 2 / 16 };
-    barrier_wait(m.k_there[stage_of(n)], parity_of(n));
-    products_begin();
-    scores_of(x, q, k + stage_of(n) * STAGE);
-    products_commit();
-    products_wait<0>();
-    hold<SCORES>(x);
-    done_with(m.k_read[stage_of(n)]);
-    if (from == j) done_with(m.q_read[group]);
-    if (j >= full) apply_masks(x, p, number, rows, j * KEYS);
-    weigh(x, s, j >= full ? 1 : scale, shrink); /* all sums are 0 */
-    shares_of(shares, x);
-    bool keys_there = false;
-    for (j--; j >= from; j--, n++) {
-      const int last = stage_of(n), now = stage_of(n + 1);
-      if (!keys_there) barrier_wait(m.k_there[now], parity_of(n + 1));
-      products_begin();
-      scores_of(x, q, k + now * STAGE);
-      products_commit();
-      barrier_wait(m.v_there[last], parity_of(n));
-      products_begin();
-      add_values(s.sums, shares, v + last * STAGE);
-      products_commit();
-      products_wait<1>();
-      hold<SCORES>(x);
-      done_with(m.k_read[now]);
-      if (from == j) done_with(m.q_read[group]);
-      if (j >= full) apply_masks(x, p, number, rows, j * KEYS);
-      keys_there = barrier_over(m.k_there[stage_of(n + 2)], parity_of(n + 2));
-      const bool grows = weigh(x, s, j >= full ? 1 : scale, shrink);
-      weighed(s);
-      products_wait<0>();
-      hold<SUMS>(s.sums);
-      done_with(m.v_read[last]);
-      if (grows) {
-#pragma unroll
-        for (int i = 0; i < SUMS; i++) s.sums[i] *= shrink[i % 4 / 2];
+      for (int i = 0; i < a.skips; i++, n++) {
+        barrier_wait(m.k_there[stage_of(n)], parity_of(n));
+        done_with(m.k_read[stage_of(n)]);
+        barrier_wait(m.v_there[stage_of(n)], parity_of(n));
+        done_with(m.v_read[stage_of(n)]);
+        turn_take();
+        turn_give();
       }
-      shares_of(shares, x);
+      barrier_wait(m.q_there[qs][group], turn / QUERIES % 2);
+      if (a.from <= a.j) {
+        barrier_wait(m.k_there[stage_of(n)], parity_of(n));
+        turn_take();
+        products_begin();
+        scores_of(x, q + qs * Q_STAGE, k + stage_of(n) * STAGE);
+        products_commit();
+        turn_give();
+        products_wait<0>();
+        hold<SCORES>(x);
+      }
     }
-    barrier_wait(m.v_there[stage_of(n)], parity_of(n));
-    products_begin();
-    add_values(s.sums, shares, v + stage_of(n) * STAGE);
-    products_commit();
-    products_wait<0>();
-    hold<SUMS>(s.sums);
-    done_with(m.v_read[stage_of(n)]);
-    n++;
+    work next;
+    int next_rows;
+    if (a.from <= a.j) {
+      float shrink[2];
+      u32 shares[KEYS / 16][4];
+      int j = a.j;
+      done_with(m.k_read[stage_of(n)]);
+      if (a.from == j) done_with(m.q_read[qs][group]);
+      if (j >= a.full) {
+        if (plain) hide(x, p, rows, j * KEYS);
+        else apply_masks(x, p, job_of(m, turn), rows, j * KEYS);
+      }
+      weigh(x, s, j >= a.full && !plain ? 1 : scale, shrink); /* all sums are 0 */
+      shares_of(shares, x);
+      bool keys_there = false;
+      for (j--; j >= a.from; j--, n++) {
+        const int last = stage_of(n), now = stage_of(n + 1);
+        if (!keys_there) barrier_wait(m.k_there[now], parity_of(n + 1));
+        turn_take();
+        products_begin();
+        scores_of(x, q + qs * Q_STAGE, k + now * STAGE);
+        products_commit();
+        barrier_wait(m.v_there[last], parity_of(n));
+        products_begin();
+        add_values(s.sums, shares, v + last * STAGE);
+        products_commit();
+        turn_give();
+        products_wait<1>();
+        hold<SCORES>(x);
+        done_with(m.k_read[now]);
+        if (a.from == j) done_with(m.q_read[qs][group]);
+        if (j >= a.full) {
+          if (plain) hide(x, p, rows, j * KEYS);
+          else apply_masks(x, p, job_of(m, turn), rows, j * KEYS);
+        }
+        keys_there = barrier_over(m.k_there[stage_of(n + 2)], parity_of(n + 2));
+        const bool grows = weigh(x, s, j >= a.full && !plain ? 1 : scale, shrink);
+        weighed(s);
+        products_wait<0>();
+        hold<SUMS>(s.sums);
+        done_with(m.v_read[last]);
+        if (grows) {
+#pragma unroll
+          for (int i = 0; i < SUMS; i++) s.sums[i] *= shrink[i % 4 / 2];
+        }
+        shares_of(shares, x);
+      }
+      const job t = job_of(m, turn + 1);
+      next = work_of(p, t, scale);
+      next_rows = t.row;
+      under_way = next_rows >= 0 && next.skips == 0 && next.from <= next.j;
+      barrier_wait(m.v_there[stage_of(n)], parity_of(n));
+      if (under_way) {
+        const u32 qn = (turn + 1) % QUERIES;
+        products_begin();
+        add_values(s.sums, shares, v + stage_of(n) * STAGE);
+        products_commit();
+        barrier_wait(m.q_there[qn][group], (turn + 1) / QUERIES % 2);
+        barrier_wait(m.k_there[stage_of(n + 1)], parity_of(n + 1));
+        turn_take();
+        products_begin();
+        scores_of(x, q + qn * Q_STAGE, k + stage_of(n + 1) * STAGE);
+        products_commit();
+        turn_give();
+        products_wait<1>();
+        hold<SUMS>(s.sums);
+        done_with(m.v_read[stage_of(n)]);
+        put(out, w, s, p, job_of(m, turn));
+        products_wait<0>();
+        hold<SCORES>(x);
+      } else {
+        products_begin();
+        add_values(s.sums, shares, v + stage_of(n) * STAGE);
+        products_commit();
+        products_wait<0>();
+        hold<SUMS>(s.sums);
+        done_with(m.v_read[stage_of(n)]);
+        put(out, w, s, p, job_of(m, turn));
+      }
+      n++;
+    } else { /* of no keys */
+      done_with(m.q_read[qs][group]);
+      const job t = job_of(m, turn + 1);
+      next = work_of(p, t, scale);
+      next_rows = t.row;
+      under_way = false;
+      put(out, w, s, p, job_of(m, turn));
+    }
+    done_with_job(m, turn);
+    turn++;
+    a = next;
+    rows = next_rows;
+    if (rows < 0) return;
   }
-  put(out, w, s, p, tile_at(p, number));
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
@@ -522,9 +644,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
   tiles &m = *(tiles *)(((u64)memory + 1023) / 1024 * 1024);
   const u32 count = (u32)(p.batch * p.heads * p.tiles);
   if (threadIdx.x == 0) {
-    for (int i = 0; i < GROUPS; i++) {
-      barrier_set(m.q_there[i], COPIERS);
-      barrier_set(m.q_read[i], 4);
+    for (int i = 0; i < QUERIES * GROUPS; i++) {
+      barrier_set(m.q_there[0][i], COPIERS);
+      barrier_set(m.q_read[0][i], 4);
     }
     for (int i = 0; i < STAGES; i++) {
       barrier_set(m.k_there[i], 1);
@@ -532,9 +654,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
       barrier_set(m.k_read[i], GROUPS * 4);
       barrier_set(m.v_read[i], GROUPS * 4);
     }
-    for (int i = 0; i < 2; i++) {
-      barrier_set(m.number_there[i], 1);
-      barrier_set(m.number_read[i], (GROUPS * GROUP + COPIERS) / 32);
+    for (int i = 0; i < JOBS; i++) {
+      barrier_set(m.job_there[i], 1);
+      barrier_set(m.job_read[i], (GROUPS * GROUP + COPIERS) / 32);
     }
     products_see_shared(); /* nor do copies of boxes otherwise */
   }
@@ -542,15 +664,12 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
   if (threadIdx.x >= GROUPS * GROUP) {
     asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"((int)REGISTERS_TO_COPY));
     if (threadIdx.x >= GROUPS * GROUP + 32) {
-      copy_all_queries(m, p, count);
+      copy_all_queries(m, p);
     } else if (threadIdx.x == GROUPS * GROUP) {
       copy_all_keys(m, p, keys, values, count, counters);
     }
   } else {
     asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"((int)REGISTERS));
-    u32 n = 0, rows = 0;
-    for (u32 x, turn = 0; (x = tile_number(m, turn)) < count; turn++) {
-      attend_tile(out, m, w, p, x, n, rows);
-    }
+    attend_all(out, m, w, p);
   }
 }

@@ -7,8 +7,7 @@
    The counter wraps to 0 with the last block, so that whatever runs next on the stream finds it as
    this kernel did, also when the launch is a node of a graph that is launched again. No two kernels
    that run at once share counters: they belong to a stream, whose kernels run one after the other. */
-INLINE bool comes_last(u32 *counter) {
-  __shared__ bool last;
+INLINE bool comes_last(u32 *counter, bool &last) { /* last: in shared memory */
   __threadfence();
   __syncthreads();
   if (threadIdx.x == 0 && threadIdx.y == 0) {
@@ -17,6 +16,10 @@ INLINE bool comes_last(u32 *counter) {
   __syncthreads();
   __threadfence();
   return last;
+}
+INLINE bool comes_last(u32 *counter) {
+  __shared__ bool last;
+  return comes_last(counter, last);
 }
 
 /* Past the first-level cache, which may hold what stood there before other blocks wrote. */

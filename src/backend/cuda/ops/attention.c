@@ -20,6 +20,9 @@ static const struct way general = {WR_SOURCE_ATTENTION, 64, 64, 128, 128, 2, 64}
 static const struct way tiles = {WR_SOURCE_ATTENTION_TILES, 128, 128, 384, 256, 1, 64};
 /* Where registers do for three groups of warps: keys and values of 64 elements, without masks. */
 static const struct way high_tiles = {WR_SOURCE_ATTENTION_TILES, 192, 128, 512, 256, 1, 64};
+/* Of more keys, where there are many: less is not products, but the last tile is larger. */
+static const struct way long_tiles = {WR_SOURCE_ATTENTION_TILES, 128, 176, 384, 352, 1, 64};
+enum { LONG = 2048 };
 static const struct way few = {WR_SOURCE_ATTENTION_FEW, 16, 16, 128, 128, 2, 256};
 static const struct way wide = {WR_SOURCE_ATTENTION_WIDE, 64, 32, 128, 128, 2, 64};
 static const struct way wide_exact = {WR_SOURCE_ATTENTION_WIDE, 64, 32, 256, 128, 2, 64};
@@ -130,9 +133,12 @@ static unsigned wide_bytes(const struct wr_run *run, const struct way *way, unsi
 
 static unsigned shared_bytes(const struct wr_run *run, const struct way *way, unsigned variant) {
   enum { ITEM = 2, STAGES = 3, WARPS = 4, MORE = 8, ALIGNED_TILES = 1024, ALIGNED = 16 };
+  enum { MOST = 230000 }; /* as attention_tiles.cu has it */
   const unsigned length = 64 * variant;
-  if (by_tiles(way)) { /* queries, keys and values twice, barriers */
-    return (unsigned)(way->rows + 4 * way->keys) * length * ITEM + 2 * ALIGNED_TILES;
+  if (by_tiles(way)) { /* keys and values twice, queries too where there is room, barriers */
+    const unsigned once = (unsigned)(way->rows + 4 * way->keys) * length * ITEM;
+    const unsigned twice = once + (unsigned)way->rows * length * ITEM;
+    return (twice <= MOST ? twice : once) + 2 * ALIGNED_TILES;
   }
   if (way == &wide || way == &wide_exact) return wide_bytes(run, way, length);
   if (way == &few) return WARPS * STAGES * 2 * 16 * (length + MORE) * ITEM + ALIGNED;
@@ -154,10 +160,10 @@ static const struct way *way_of(const struct wr_run *run, const struct wr_call *
     return by_tf32 ? &wide : &wide_exact;
   }
   if (!all_dense(call)) return &general;
-  if (p->rows <= few.rows && gpu->arch >= 80) way = &few;
-  if (p->rows > few.rows && gpu->arch == 90 && p->rows < FAR && p->m < FAR &&
-      maps_of(call, &tiles, maps)) {
-    way = variant == 1 && !p->mask ? &high_tiles : &tiles;
+  if (p->rows <= few.rows && p->m < FAR && gpu->arch >= 80) way = &few;
+  if (p->rows > few.rows && gpu->arch == 90 && p->rows < FAR && p->m < FAR) {
+    way = p->mask ? &tiles : variant == 1 ? &high_tiles : p->m >= LONG ? &long_tiles : &tiles;
+    if (!maps_of(call, way, maps)) way = NULL;
   }
   return way && shared_bytes(run, way, variant) <= (unsigned)gpu->shared_most ? way : &general;
 }
@@ -180,12 +186,14 @@ static int64_t blocks_of(const struct wr_run *run, const struct problem *p, cons
 }
 
 /* Where tiles take longer the later their rows are, the longest come first, of so many heads that
-   what they read stays in the cache. */
+   what they read about stays in the cache; of about as many each time, since those of a few heads
+   at the end would not keep all multiprocessors busy until theirs end. */
 static int64_t together_of(const struct problem *p) {
   enum { CACHED = 24 << 20, ITEM = 2 };
   const int64_t all = p->batch * p->heads, bytes = p->m * (p->d + p->e) * ITEM;
   if (!p->causal || bytes < 1 || bytes > CACHED) return 1;
-  return CACHED / bytes < all ? CACHED / bytes : all;
+  const int64_t most = CACHED / bytes, times = all > most ? all / most : 1;
+  return (all + times - 1) / times;
 }
 
 static struct wr_error *parts_new(struct wr_run *run, const struct problem *p, struct parts *w) {
@@ -193,8 +201,8 @@ static struct wr_error *parts_new(struct wr_run *run, const struct problem *p, s
   void *room;
   struct wr_error *error = wr_run_scratch(run, rows * ((size_t)p->e + 2) * sizeof(float), &room);
   if (error) return error;
-  w->stats = room;
-  w->sums = w->stats + 2 * rows;
+  w->sums = room;
+  w->stats = w->sums + rows * (size_t)p->e;
   return NULL;
 }
 
@@ -224,12 +232,19 @@ static struct wr_error *join(struct wr_run *run, struct wr_module_id id, void *o
   return wr_launch(&l, run);
 }
 
+/* By which blocks share out tiles, or hear that they are the last of a head: where keys are cut
+   there are fewer heads than counters, since else there were blocks enough. */
+static bool takes_counters(const struct way *way, const struct problem *p) {
+  return (by_tiles(way) && p->splits == 1) || (way == &few && p->splits > 1);
+}
+
 /* What the way's kernels are compiled for, beside the types. */
 static unsigned variant_of(const struct way *way, const struct wr_call *call,
                            const struct problem *p, unsigned lengths) {
-  enum { MASKED = 2, HIGH = 4, SINGLE = 4, BY_TF32 = 8 };
+  enum { MASKED = 2, HIGH = 4, LONG_TILES = 8, SINGLE = 4, BY_TF32 = 8 };
   if (by_tiles(way)) {
-    return lengths + (p->mask ? MASKED : 0) + (way == &high_tiles ? HIGH : 0);
+    return lengths + (p->mask ? MASKED : 0) + (way == &high_tiles ? HIGH : 0) +
+           (way == &long_tiles ? LONG_TILES : 0);
   }
   if (way != &wide && way != &wide_exact) return lengths;
   return lengths + (all_dense(call) ? 0 : SINGLE) + (way == &wide ? BY_TF32 : 0);
@@ -257,7 +272,7 @@ struct wr_error *wr_gpu_attention(struct wr_run *run, const struct wr_call *call
   if (p.splits > 1) error = parts_new(run, &p, &w);
   if (error) return error;
   uint32_t *counters = NULL;
-  if (by_tiles(way) && p.splits == 1) error = wr_run_counters(run, &counters);
+  if (takes_counters(way, &p)) error = wr_run_counters(run, &counters);
   if (error) return error;
   wr_launch_start(&l, id, WR_ENTRY_ATTENTION);
   wr_launch_pointer(&l, call->out.data);
@@ -266,14 +281,15 @@ struct wr_error *wr_gpu_attention(struct wr_run *run, const struct wr_call *call
   if (by_tiles(way)) {
     wr_launch_struct(&l, &maps.keys, sizeof maps.keys);
     wr_launch_struct(&l, &maps.values, sizeof maps.values);
-    wr_launch_pointer(&l, counters);
   }
+  if (by_tiles(way) || way == &few) wr_launch_pointer(&l, counters);
   wr_launch_blocks(&l, blocks_of(run, &p, way), p.splits, (unsigned)way->threads);
   l.shared_bytes = shared_bytes(run, way, variant);
   error = wr_launch(&l, run);
+  if (error || p.splits == 1 || way == &few) return error; /* few joins by itself */
   if (call->out.dtype != WR_FLOAT32) {
     id.source = WR_SOURCE_ATTENTION;
     id.variant = (uint8_t)variant;
   }
-  return error || p.splits == 1 ? error : join(run, id, call->out.data, &w, &p);
+  return join(run, id, call->out.data, &w, &p);
 }
