@@ -3,11 +3,12 @@
    It is had before anything is submitted, so nothing that comes later can be refused.
 
    Who delivers. The last waiter to fire, or the request as it ends, and not both: the hook stands
-   in the request's list, and whoever takes it out, under the request's LOCK, delivers. Without a
+   in the request's list, and whoever takes it out, under the request's BELL, delivers. Without a
    request it is the last waiter. A waiter fires when its node is over, or was taken back
    (completion.h). That is for the end of the evaluation's own request or for its budget, since what
-   others have claimed was shared before (take_back.c); and ending takes the hooks out in the same
-   section. So where the last waiter has taken the hook out, all nodes are over, or there is an
+   others have claimed was shared before (take_back.c); and nothing is taken back before the end,
+   which takes the hooks out in the section that says so: who comes to take one out waits for that.
+   So where the last waiter has taken the hook out, all nodes are over, or there is an
    error of the budget's (request_budget.c).
 
    The block has two references: the entry's, which goes with it through the ring, and the waiters',

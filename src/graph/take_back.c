@@ -163,15 +163,14 @@ static void settle_all(struct wr_taken *taken) {
   settle(taken);
 }
 
-/* Begins the next node, *node, or answers what it waits for: a reference. Of an input up to *edge
-   it is known that the device waits. What a deadline has passed before never begins (R3), nor what
-   would go over the budget (R4). */
-static struct wr_node *look(struct wr_batch *batch, uint64_t stream, struct wr_node **node,
-                            uint32_t *edge, bool *by_host) {
+/* With the LOCK, which it lets go of: begins the next node, *node, or answers what it waits for: a
+   reference. Of an input up to *edge it is known that the device waits. What a deadline has passed
+   before never begins (R3), nor what would go over the budget (R4). */
+static struct wr_node *look_locked(struct wr_batch *batch, uint64_t stream, struct wr_node **node,
+                                   uint32_t *edge, bool *by_host) {
   struct wr_request *request = batch->work.request;
   struct wr_node *in = NULL;
   struct wr_taken taken = {0};
-  wr_request_lock_settled(request);
   for (;;) {
     struct wr_node *next = next_locked(batch);
     if (next != *node) *edge = 0;
@@ -189,11 +188,13 @@ static struct wr_node *look(struct wr_batch *batch, uint64_t stream, struct wr_n
   return in;
 }
 
-/* False when the drain stops before all is taken back. */
-static bool is_settled(struct wr_request *request, struct wr_drain *drain) {
-  if (!wr_request_ended(request)) return true;
-  while (wr_request_take_back_some(request)) {
-    if (wr_drain_stop(drain)) return false;
+/* Takes the LOCK, once what an end takes back has been. False, and without it, when the drain has
+   to stop before that; one for what is brief takes a part at most. */
+static bool lock_settled(struct wr_request *request, struct wr_drain *drain) {
+  (void)wr_request_ended(request);
+  while (!wr_request_lock_if_settled(request)) {
+    const bool more = wr_request_take_back_some(request);
+    if (more && (wr_drain_is_brief(drain) || wr_drain_stop(drain))) return false;
   }
   return true;
 }
@@ -207,8 +208,8 @@ enum wr_step wr_batch_begin(struct wr_batch *batch, struct wr_stream *stream,
   if (batch->blocked) drop_wake(batch);
   batch->blocked = false;
   while (!batch->blocked) {
-    if (!is_settled(batch->work.request, drain)) return WR_STEP_YIELD;
-    in = look(batch, id, &node, &edge, &by_host);
+    if (!lock_settled(batch->work.request, drain)) return WR_STEP_YIELD;
+    in = look_locked(batch, id, &node, &edge, &by_host);
     if (!in) return WR_STEP_DONE;
     if (!by_host && in->stream_id != id && wr_wait_on_device(in, stream)) {
       edge++;

@@ -156,22 +156,6 @@ uint16_t wr_request_meet(struct wr_request *r, uint32_t trace, char *label) {
   return first;
 }
 
-static void add_at_once(const struct wr_request *r, struct wr_request_numbers *numbers) {
-  const uint64_t at_once = wr_load_relaxed(&((struct wr_request *)r)->at_once);
-  numbers->submitted += at_once;
-  numbers->begun += at_once;
-}
-
-void wr_request_numbers(struct wr_request *r, struct wr_request_numbers *numbers) {
-  wr_request_lock_settled(r);
-  *numbers = r->numbers;
-  add_at_once(r, numbers);
-  struct wr_budget *account = wr_request_account(&r->budget);
-  if (account) numbers->live_bytes = wr_budget_live(account) + r->budget.reserved;
-  numbers->peak_bytes = r->budget.peak;
-  wr_mutex_unlock(&r->lock);
-}
-
 void wr_request_set_class(struct wr_request *r, enum wr_class class) {
   wr_store_relaxed(&r->class, (uint32_t) class);
 }
@@ -360,14 +344,15 @@ bool wr_request_take_back_some(struct wr_request *r) {
   return more;
 }
 
-void wr_request_lock_settled(struct wr_request *r) {
+bool wr_request_lock_if_settled(struct wr_request *r) {
   wr_mutex_lock(&r->lock);
-  while (has_rest_locked(r)) take_back_some_locked(r);
+  if (!has_rest_locked(r)) return true;
+  wr_mutex_unlock(&r->lock);
+  return false;
 }
 
 static void take_back_all(struct wr_request *r) {
-  wr_request_lock_settled(r);
-  wr_mutex_unlock(&r->lock);
+  while (wr_request_take_back_some(r)) continue;
 }
 
 /* Its deadline has passed. The thread has no time for more than a part. */
@@ -415,6 +400,24 @@ struct wr_error *wr_request_error_slow(struct wr_request *r) {
 
 enum weir_status wr_request_status(struct wr_request *r) {
   return how_ended(r) == WR_REQUEST_PASSED ? WEIR_ERROR_DEADLINE : WEIR_ERROR_CANCELLED;
+}
+
+/* ---- its numbers ---- */
+
+static void add_at_once(const struct wr_request *r, struct wr_request_numbers *numbers) {
+  const uint64_t at_once = wr_load_relaxed(&((struct wr_request *)r)->at_once);
+  numbers->submitted += at_once;
+  numbers->begun += at_once;
+}
+
+void wr_request_numbers(struct wr_request *r, struct wr_request_numbers *numbers) {
+  while (!wr_request_lock_if_settled(r)) (void)wr_request_take_back_some(r);
+  *numbers = r->numbers;
+  add_at_once(r, numbers);
+  struct wr_budget *account = wr_request_account(&r->budget);
+  if (account) numbers->live_bytes = wr_budget_live(account) + r->budget.reserved;
+  numbers->peak_bytes = r->budget.peak;
+  wr_mutex_unlock(&r->lock);
 }
 
 /* ---- hooks ---- */

@@ -176,8 +176,9 @@ struct wr_error *wr_request_budget_error(struct wr_request *request);
 /* ---- for work ---- */
 
 void wr_request_lock(struct wr_request *request);
-/* The same, once all that an end takes back has been: for who begins commands, or counts them. */
-void wr_request_lock_settled(struct wr_request *request);
+/* The same for who begins commands; false, and without it, while there is a part that an end has
+   left. */
+bool wr_request_lock_if_settled(struct wr_request *request);
 /* Of one that has ended: takes back a part of what is left, with no lock held; true when there is
    more. */
 bool wr_request_take_back_some(struct wr_request *request);

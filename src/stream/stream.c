@@ -289,6 +289,8 @@ bool wr_drain_stop(struct wr_drain *drain) {
   return wr_pool_has_ready() && wr_clock_ns() >= drain->deadline;
 }
 
+bool wr_drain_is_brief(const struct wr_drain *drain) { return drain->only_brief; }
+
 static struct wr_task *pop_locked(struct wr_stream *s) {
   struct wr_task *task = s->head;
   s->head = task->next;

@@ -220,6 +220,8 @@ void wr_stream_run_begun(struct wr_stream *stream, struct wr_task *task,
 /* True when the draining thread should return WR_STEP_YIELD: what it waits for is over, or its turn
    is. Asked between two commands. */
 bool wr_drain_stop(struct wr_drain *drain);
+/* True when the thread drains what is over in microseconds alone, on its way. */
+bool wr_drain_is_brief(const struct wr_drain *drain);
 /* Called by run before it returns WR_STEP_BLOCKED: the stream sleeps until `c` is over. `c` stays
    alive until run is called again; `by` is the stream that works on it, or NULL. */
 void wr_stream_block_on(struct wr_stream *stream, struct wr_completion *c, struct wr_stream *by);

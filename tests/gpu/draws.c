@@ -132,6 +132,87 @@ static void draws(int rows, int columns) {
   mlx_array_free(d.turned);
 }
 
+/* ---- keys of compiled functions, which are planned before there is a key ---- */
+
+static int drawing_of(mlx_vector_array *res, const mlx_array key) {
+  static const int shape[] = {33, 64};
+  mlx_array x = mlx_array_new(), y = mlx_array_new();
+  int rc = mlx_random_bits(&x, shape, 2, 4, key, gpu) || mlx_bitwise_invert(&y, x, gpu) ||
+           mlx_right_shift(&x, x, y, gpu) || mlx_bitwise_xor(&x, x, y, gpu) ||
+           mlx_vector_array_append_value(*res, x);
+  mlx_array_free(x);
+  mlx_array_free(y);
+  return rc;
+}
+
+static int of_argument(mlx_vector_array *res, const mlx_vector_array in) {
+  mlx_array key = mlx_array_new();
+  *res = mlx_vector_array_new();
+  int rc = mlx_vector_array_get(&key, in, 0) || drawing_of(res, key);
+  mlx_array_free(key);
+  return rc;
+}
+
+static int of_constant(mlx_vector_array *res, const mlx_vector_array in, void *key) {
+  (void)in;
+  *res = mlx_vector_array_new();
+  return drawing_of(res, *(mlx_array *)key);
+}
+
+static mlx_array applied(mlx_closure f, mlx_array key) {
+  mlx_vector_array in = mlx_vector_array_new_value(key), out = mlx_vector_array_new();
+  mlx_array r = mlx_array_new();
+  must(mlx_closure_apply(&out, f, in) || mlx_vector_array_get(&r, out, 0) || mlx_array_eval(r));
+  mlx_vector_array_free(in);
+  mlx_vector_array_free(out);
+  return r;
+}
+
+static void compiled_key(mlx_array key, const char *what) {
+  mlx_closure plain[2] = {mlx_closure_new_func(of_argument),
+                          mlx_closure_new_func_payload(of_constant, &key, NULL)};
+  for (int i = 0; i < 2; i++) {
+    mlx_closure compiled = mlx_closure_new();
+    must(mlx_compile(&compiled, plain[i], false));
+    apart = true;
+    mlx_array expected = applied(plain[i], key);
+    apart = false;
+    for (int turn = 0; turn < 3; turn++) {
+      mlx_array r = applied(compiled, key);
+      gpu_case_checks++;
+      if (!same(expected, r)) gpu_case_fail(what, i ? "as a constant" : "as an argument");
+      mlx_array_free(r);
+    }
+    mlx_array_free(expected);
+    mlx_closure_free(compiled);
+    mlx_closure_free(plain[i]);
+  }
+}
+
+static void compiled_keys(bool on_gpu) {
+  static const uint32_t words[] = {7, 1u << 31, 12, 5, 77, 3};
+  const int three[] = {2, 3}, two = 2, starts[] = {0, 1}, ends[] = {2, 2}, steps[] = {1, 1};
+  const int last = 1, none = -3, back = -1;
+  mlx_stream s = on_gpu ? gpu : cpu;
+  mlx_array all = mlx_array_new_data(words, three, 2, MLX_UINT32), value = mlx_array_new();
+  mlx_array dense = mlx_array_new(), column = mlx_array_new(), turned = mlx_array_new(),
+            spread = mlx_array_new();
+  must(mlx_random_key(&dense, 99) || mlx_add(&dense, dense, dense, s) ||
+       mlx_multiply(&all, all, all, s) ||
+       mlx_slice(&column, all, starts, 2, ends, 2, steps, 2, s) ||
+       mlx_squeeze_axis(&column, column, 1, s) ||
+       mlx_slice(&turned, dense, &last, 1, &none, 1, &back, 1, s) ||
+       mlx_max(&value, all, false, s) || mlx_broadcast_to(&spread, value, &two, 1, s) ||
+       mlx_array_eval(dense) || mlx_array_eval(column) || mlx_array_eval(turned) ||
+       mlx_array_eval(spread));
+  compiled_key(dense, on_gpu ? "dense, on the GPU" : "dense");
+  compiled_key(column, on_gpu ? "a column, on the GPU" : "a column");
+  compiled_key(turned, on_gpu ? "turned, on the GPU" : "turned");
+  compiled_key(spread, on_gpu ? "a single value, on the GPU" : "a single value");
+  mlx_array made[] = {all, value, dense, column, turned, spread};
+  for (int i = 0; i < 6; i++) mlx_array_free(made[i]);
+}
+
 /* ---- distributions ---- */
 
 /* They are what they are of evaluated bits: all of uniform, and what the CPU has of others but for
@@ -223,6 +304,8 @@ int main(void) {
   gpu = mlx_default_gpu_stream_new();
   cpu = mlx_default_cpu_stream_new();
   for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) draws(sizes[i][0], sizes[i][1]);
+  compiled_keys(false);
+  compiled_keys(true);
   for (int n = 3; n < 2000000; n = n * 7 + 2) distributions(n);
   distributions(1 << 20);
   for (int t = 0; t < WR_DTYPE_COUNT; t++) {

@@ -111,10 +111,50 @@ static struct wr_tensor dense_tensor(const struct wr_group *g, const int64_t *st
   return t;
 }
 
+/* Scratch whose last reader was launched. What comes behind that on the stream may write over it.
+ */
+struct spares {
+  void *data[WR_GROUP_LONG];
+  size_t item[WR_GROUP_LONG];
+  int n;
+};
+
+static struct wr_error *take_scratch(struct wr_run *run, struct spares *spares, int64_t size,
+                                     size_t item, void **data) {
+  int i = spares->n - 1;
+  while (i >= 0 && spares->item[i] != item) i--;
+  if (i < 0) return wr_run_scratch(run, (size_t)size * item, data);
+  *data = spares->data[i];
+  spares->n--;
+  spares->data[i] = spares->data[spares->n];
+  spares->item[i] = spares->item[spares->n];
+  return NULL;
+}
+
+/* The values that step i reads last, each once. */
+static void give_scratch(struct spares *spares, const struct wr_group *g, int i, uint8_t *last,
+                         const struct wr_tensor *values) {
+  const struct wr_group_step *s = &g->steps[i];
+  for (int j = 0; j < s->n_in; j++) {
+    const int v = s->in[j] - g->n_in;
+    if (v < 0 || last[v] != i) continue;
+    last[v] = 0; /* nothing reads a value in the first step */
+    spares->data[spares->n] = values[v].data;
+    spares->item[spares->n++] = wr_dtype_size(values[v].dtype);
+  }
+}
+
 static struct wr_error *run_steps(struct wr_run *run, const struct wr_group *g, int n_steps,
                                   const int64_t *strides, void *out) {
   static const struct wr_bits_params bits = {.width = 4};
   struct wr_tensor inputs[WR_GROUP_INPUTS], values[WR_GROUP_LONG];
+  uint8_t last[WR_GROUP_LONG] = {0};
+  struct spares spares = {.n = 0};
+  for (int i = 0; i < n_steps; i++) {
+    for (int j = 0; j < g->steps[i].n_in; j++) {
+      if (g->steps[i].in[j] >= g->n_in) last[g->steps[i].in[j] - g->n_in] = (uint8_t)i;
+    }
+  }
   struct wr_error *error = bring_inputs(run, g, inputs);
   for (int i = 0; i < n_steps && !error; i++) {
     const struct wr_group_step *s = &g->steps[i];
@@ -122,7 +162,7 @@ static struct wr_error *run_steps(struct wr_run *run, const struct wr_group *g, 
     struct wr_tensor in[WR_GROUP_OPERANDS];
     void *data = out;
     if (i < n_steps - 1) {
-      error = wr_run_scratch(run, (size_t)wr_group_like(g)->size * wr_dtype_size(dtype), &data);
+      error = take_scratch(run, &spares, wr_group_like(g)->size, wr_dtype_size(dtype), &data);
       if (error) break;
     }
     values[i] = dense_tensor(g, strides, dtype, data);
@@ -135,6 +175,7 @@ static struct wr_error *run_steps(struct wr_run *run, const struct wr_group *g, 
                                  .out = values[i],
                                  .params = s->op == WR_OP_RANDOM_BITS ? &bits : NULL};
     error = wr_gpu_kernel_for(call.op)(run, &call);
+    give_scratch(&spares, g, i, last, values);
   }
   return error;
 }
@@ -147,6 +188,13 @@ static uint8_t values_of(const struct wr_group *g) {
   return values;
 }
 
+/* What is compiled is planned on dense inputs; a key that comes later may be any view. */
+static bool keys_are_dense(const struct wr_group *g) {
+  int i = 0;
+  while (i < g->n_in && (g->in[i].dense || !wr_group_is_key(g, i))) i++;
+  return i == g->n_in;
+}
+
 static struct wr_error *run_elementwise(struct wr_run *run, const struct wr_group *g, int n_steps,
                                         const int64_t *strides, void *out) {
   struct wr_group elementwise = *g;
@@ -155,7 +203,7 @@ static struct wr_error *run_elementwise(struct wr_run *run, const struct wr_grou
   layout_of_group(&layout, g);
   const struct wr_group_form form = {
       .group = &elementwise, .big = wr_layout_is_big(&layout), .values = values_of(g)};
-  const wr_cu_function *kernels = wr_group_kernels(run->gpu, &form);
+  const wr_cu_function *kernels = keys_are_dense(g) ? wr_group_kernels(run->gpu, &form) : NULL;
   if (!kernels) return run_steps(run, g, n_steps, strides, out);
   run_kernel(run, &form, &layout, kernels, out);
   return NULL;
@@ -181,13 +229,9 @@ static struct wr_error *run_over_scratch(struct wr_run *run, const struct wr_gro
 
 static struct wr_error *run_ended(struct wr_run *run, const struct wr_group *group, int n_steps,
                                   const int64_t *strides) {
-  struct wr_tensor in[WR_GROUP_INPUTS];
-  struct wr_group brought = *group;
-  struct wr_error *error = bring_inputs(run, group, in);
   bool ran = false;
-  brought.in = in;
-  if (!error) error = wr_group_run_rows(run, &brought, &ran);
-  return error || ran ? error : run_over_scratch(run, &brought, n_steps, strides);
+  struct wr_error *error = wr_group_run_rows(run, group, &ran);
+  return error || ran ? error : run_over_scratch(run, group, n_steps, strides);
 }
 
 struct wr_error *wr_gpu_group(struct wr_run *run, const struct wr_group *group) {
