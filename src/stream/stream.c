@@ -417,7 +417,8 @@ static enum wr_drained drain_running(struct wr_stream *s, struct wr_drain *drain
     live = run_tasks_locked(s, drain, begun);
     begun = NULL;
     if (live) flush_unlocked(s);
-    more = live && s->head && s->backend->async && !wr_drain_stop(drain);
+    /* What came while it flushed, but for a drain that may not run all: the pool does. */
+    more = live && s->head && s->backend->async && !drain->only_brief && !wr_drain_stop(drain);
   } while (more);
   uint64_t end = wr_clock_ns();
   /* Relaxed: under LOCK; read without it. */
