@@ -261,9 +261,9 @@ struct wr_async_device {
   enum wr_encode_status (*line_wait)(struct wr_encoder *encoder, struct wr_completion_hook *hook);
   void (*line_leave)(struct wr_encoder *encoder);
 
-  /* All that was encoded is over and was told, and so is all that it was made to wait for. Asked by
-     whoever encodes, or while nobody can. NULL: that is not known. */
-  bool (*all_over)(struct wr_encoder *encoder);
+  /* Commands up to `number` are over and were told, and so is all that the encoder was made to wait
+     for. Any thread. NULL: that is not known. */
+  bool (*is_over)(struct wr_encoder *encoder, uint64_t number);
 
   /* The number of the command that was encoded last, in the encoder's order from 1; asked by
      whoever encodes. NULL where encode_wait is. */

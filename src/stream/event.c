@@ -169,9 +169,8 @@ struct wr_error *wr_event_stream_wait(struct wr_event *e, struct wr_stream *stre
     return wr_error_out_of_memory();
   }
   const struct wr_urgency wants = wr_request_urgency(wr_request_current());
-  *w = (struct stream_wait){
-      .task = {.run = stream_wait_run, .wants = wants, .is_brief = true, .is_quick = true},
-      .marker = marker};
+  *w = (struct stream_wait){.task = {.run = stream_wait_run, .wants = wants, .is_brief = true},
+                            .marker = marker};
   wr_stream_submit(stream, &w->task, false, NULL);
   wr_stream_run_brief(stream);
   return NULL;

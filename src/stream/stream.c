@@ -219,14 +219,17 @@ void wr_stream_kick(struct wr_stream *stream) {
   wr_mutex_unlock(&stream->lock);
 }
 
+/* What the device has reported is asked without the lock, since who else asks it may be inside the
+   driver, which this stream's other callers do not wait for. It only grows, and nothing that is
+   encoded meanwhile is asked for. */
 bool wr_stream_is_over(struct wr_stream *s) {
   const struct wr_async_device *async = s->backend->async;
-  if (async && !async->all_over) return false;
+  if (async && !async->is_over) return false;
   wr_mutex_lock(&s->lock);
-  const bool over =
-      s->state == WR_STREAM_IDLE && !s->head && (!async || async->all_over(s->encoder));
+  const bool idle = s->state == WR_STREAM_IDLE && !s->head;
+  const uint64_t last = idle && async ? async->last_number(s->encoder) : 0;
   wr_mutex_unlock(&s->lock);
-  return over;
+  return idle && (!async || async->is_over(s->encoder, last));
 }
 
 /* Commands that a device has accepted stand in no queue; only the counts know of them. A stream
@@ -331,16 +334,10 @@ static bool suspend_locked(struct wr_stream *s) {
 
 static bool is_quick(const struct wr_task *task) { return task->is_quick || task->is_brief; }
 
-/* Of a device's tasks those with commands may have to be compiled first, which is not brief; what
-   is quick there is markers and waits (graph/force.c). */
-static bool is_brief_on(const struct wr_stream *s, const struct wr_task *task) {
-  return task->is_brief && (task->is_quick || wr_stream_is_at_once(s));
-}
-
 /* The first task is one that this drain may run. */
 static bool may_run_locked(const struct wr_stream *s, struct wr_drain *drain) {
   if (drain->only_quick && !is_quick(s->head)) return false;
-  return !drain->only_brief || (is_brief_on(s, s->head) && drain->left-- > 0);
+  return !drain->only_brief || (s->head->is_brief && drain->left-- > 0);
 }
 
 /* A task frees itself when it is done, so it leaves the queue before it runs. */
@@ -417,8 +414,7 @@ static enum wr_drained drain_running(struct wr_stream *s, struct wr_drain *drain
     live = run_tasks_locked(s, drain, begun);
     begun = NULL;
     if (live) flush_unlocked(s);
-    /* What came while it flushed, but for a drain that may not run all: the pool does. */
-    more = live && s->head && s->backend->async && !drain->only_brief && !wr_drain_stop(drain);
+    more = live && s->head && s->backend->async && !wr_drain_stop(drain);
   } while (more);
   uint64_t end = wr_clock_ns();
   /* Relaxed: under LOCK; read without it. */
@@ -539,14 +535,13 @@ static void run_brief_locked(struct wr_stream *s) {
 
 /* The thread may drain, so it cannot be cancelled, as where it forces (graph/force.c). */
 void wr_stream_run_brief(struct wr_stream *s) {
+  if (!wr_stream_is_at_once(s)) {
+    wr_stream_kick(s);
+    return;
+  }
   int before = wr_cancel_off();
   wr_mutex_lock(&s->lock);
-  const bool idle = s->state == WR_STREAM_IDLE && s->head;
-  if (idle && is_brief_on(s, s->head)) {
-    run_brief_locked(s);
-  } else if (idle) {
-    wr_stream_ready_locked(s);
-  }
+  if (s->state == WR_STREAM_IDLE && s->head) run_brief_locked(s);
   wr_mutex_unlock(&s->lock);
   wr_cancel_restore(before);
 }

@@ -102,7 +102,7 @@ enum wr_encode_status wr_encode_work(struct wr_encoder *e, wr_work work, const v
 
 enum wr_encode_status wr_gpu_encode_marker(struct wr_encoder *e, struct wr_completion_hook *hook,
                                            struct wr_error **error) {
-  if (wr_gpu_all_over(e)) return WR_ENCODE_DONE;
+  if (wr_gpu_is_over(e, e->kept)) return WR_ENCODE_DONE;
   return wr_encode_work(e, NULL, NULL, hook, error);
 }
 

@@ -20,7 +20,7 @@ enum wr_encode_status wr_gpu_encode_marker(struct wr_encoder *encoder,
                                            struct wr_completion_hook *hook,
                                            struct wr_error **error);
 void wr_gpu_flush(struct wr_encoder *encoder);
-bool wr_gpu_all_over(struct wr_encoder *encoder);
+bool wr_gpu_is_over(struct wr_encoder *encoder, uint64_t number);
 uint64_t wr_gpu_last_number(const struct wr_encoder *encoder);
 /* Makes a stream of the driver's wait for all that was launched for the encoder, by an event of the
    caller's. Between enter and leave; any thread, while the encoder is there. */

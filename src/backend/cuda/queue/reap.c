@@ -132,10 +132,10 @@ static uint64_t reportable_locked(struct wr_encoder *e, uint64_t up_to) {
   return e->orders && e->orders->behind < up_to ? e->orders->behind : up_to;
 }
 
-bool wr_gpu_all_over(struct wr_encoder *e) {
+bool wr_gpu_is_over(struct wr_encoder *e, uint64_t number) {
   if (wr_gpu_forked()) return false;
   wr_mutex_lock(&e->gpu->lock);
-  bool all = e->progress->reported >= e->kept;
+  bool all = e->progress->reported >= number;
   if (all) orders_drop_kept_locked(e);
   all = all && !e->orders;
   wr_mutex_unlock(&e->gpu->lock);
