@@ -171,16 +171,27 @@ static struct block block_brought(const struct job *j, char *to, int64_t row, in
   return (struct block){.a = to, .row = depth, .step = 1, .height = height, .tile = height * depth};
 }
 
+/* Rows of one tile that somebody brings, some places along k at a time: of all of them the stack of
+   a thread of 64 KB has no room, nor for this beside what else packs (K13). */
+__attribute__((noinline)) static void pack_brought(const struct job *j, char *out, int64_t row,
+                                                   int64_t count, int64_t p, int64_t depth) {
+  enum { STRETCH = 64 };
+  double brought[WR_TILE_ROWS * STRETCH]; /* or twice as many floats */
+  for (int64_t q = 0; q < depth; q += STRETCH) {
+    const int64_t n = least(STRETCH, depth - q);
+    j->g.a_rows(j->g.a_of, brought, row, count, p + q, n);
+    j->with->pack_a(out + q * j->with->rows * j->element, brought, n, false, n, count);
+  }
+}
+
 static void pack_block(const struct job *j, char *out, int64_t row, int64_t rows, int64_t p,
                        int64_t depth) {
   const struct wr_gemm *g = &j->g;
   const int64_t height = height_of(j, rows);
-  double brought[WR_TILE_ROWS * DEEP]; /* or twice as many floats */
   for (int64_t i = 0; i < rows; i += height, out += j->with->rows * depth * j->element) {
     const int64_t count = least(height, rows - i);
     if (g->a_rows) {
-      g->a_rows(g->a_of, brought, row + i, count, p, depth);
-      j->with->pack_a(out, brought, depth, false, depth, count);
+      pack_brought(j, out, row + i, count, p, depth);
     } else {
       wr_gemm_pack_a(j->with, g->from, out, a_at(j, row + i, p), g->lda, g->a_transposed, depth,
                      count);
