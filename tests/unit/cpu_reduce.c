@@ -168,7 +168,99 @@ static void test_arg(void) {
   EXPECT(at[0] == 2);
 }
 
+/* Long runs of each type with few different values, so that blocks and pieces have equal ones,
+   against a loop: extremes of all and where they lie first, from each of some beginnings. */
+enum { LONG = 200000 };
+
+static double read_real(const void *p, enum wr_dtype t, int64_t i) {
+  switch (t) {
+    case WR_BOOL:
+    case WR_UINT8:
+      return ((const uint8_t *)p)[i];
+    case WR_INT8:
+      return ((const int8_t *)p)[i];
+    case WR_UINT16:
+      return ((const uint16_t *)p)[i];
+    case WR_INT16:
+      return ((const int16_t *)p)[i];
+    case WR_UINT32:
+      return ((const uint32_t *)p)[i];
+    case WR_INT32:
+      return ((const int32_t *)p)[i];
+    case WR_UINT64:
+      return (double)((const uint64_t *)p)[i];
+    case WR_INT64:
+      return (double)((const int64_t *)p)[i];
+    case WR_FLOAT32:
+      return (double)((const float *)p)[i];
+    default:
+      return ((const double *)p)[i];
+  }
+}
+
+static bool has_nans(enum wr_dtype t) { return t == WR_FLOAT32 || t == WR_FLOAT64; }
+
+static void write_real(void *p, enum wr_dtype t, int64_t i, double x) {
+  if (t == WR_FLOAT64) {
+    ((double *)p)[i] = x;
+  } else if (t == WR_FLOAT32) {
+    ((float *)p)[i] = (float)x;
+  } else {
+    uint64_t whole = (uint64_t)(int64_t)x; /* its low bytes come first */
+    memcpy((char *)p + (size_t)i * wr_dtype_size(t), &whole, wr_dtype_size(t));
+  }
+}
+
+static void check_extremes(void *p, enum wr_dtype t, int32_t n, bool largest) {
+  int64_t first = 0;
+  for (int64_t i = 1; i < n; i++) {
+    const double a = read_real(p, t, first), b = read_real(p, t, i);
+    if (a == a && (b != b || (largest ? b > a : b < a))) first = i;
+  }
+  struct kernel_operand in, out;
+  uint32_t at = 0;
+  uint64_t got = 0;
+  operand_dense(&in, p, t, 1, SHAPE(n));
+  EXPECT(kernel_run(largest ? WR_OP_ARGMAX : WR_OP_ARGMIN, &in.t, 1,
+                    operand_dense(&out, &at, WR_UINT32, 0, NULL),
+                    &(struct wr_axis_params){.axis = -1}));
+  EXPECT(kernel_run(largest ? WR_OP_MAX : WR_OP_MIN, &in.t, 1,
+                    operand_dense(&out, &got, t, 0, NULL), &(struct wr_reduce_params){.axes = 1}));
+  const double x = read_real(&got, t, 0), best = read_real(p, t, first);
+  EXPECT(at == first && (x == best || (x != x && best != best)));
+}
+
+static void test_long(void) {
+  static const enum wr_dtype types[] = {WR_BOOL,  WR_UINT8,   WR_INT8,   WR_UINT16,
+                                        WR_INT16, WR_UINT32,  WR_INT32,  WR_UINT64,
+                                        WR_INT64, WR_FLOAT32, WR_FLOAT64};
+  static const int32_t lengths[] = {1, 15, 16, 17, 63, 64, 65, 1023, 1024, 1025, 5000, LONG};
+  static const double odd[] = {0.0, -0.0, (double)INFINITY, -(double)INFINITY, (double)NAN};
+  static double values[LONG];
+  uint32_t seed = 5;
+  for (size_t k = 0; k < sizeof types / sizeof types[0]; k++) {
+    const enum wr_dtype t = types[k];
+    for (size_t l = 0; l < sizeof lengths / sizeof lengths[0]; l++) {
+      const int32_t n = lengths[l];
+      for (int turn = 0; turn < 5; turn++) {
+        const bool low = wr_dtype_is_unsigned(t);
+        for (int32_t i = 0; i < n; i++) {
+          const uint32_t r = kernel_case_next(&seed);
+          write_real(values, t, i, t == WR_BOOL ? r % 2 : (double)(r % 100) - (low ? 0 : 70));
+        }
+        for (int o = 0; has_nans(t) && o < turn; o++) {
+          write_real(values, t, kernel_case_next(&seed) % (uint32_t)n, odd[o]);
+          if (turn == 4) write_real(values, t, kernel_case_next(&seed) % (uint32_t)n, odd[4]);
+        }
+        check_extremes(values, t, n, true);
+        check_extremes(values, t, n, false);
+      }
+    }
+  }
+}
+
 int main(void) {
+  test_long();
   test_layouts();
   test_values();
   test_narrow_types();

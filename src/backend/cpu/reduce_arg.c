@@ -1,10 +1,13 @@
 /* Index of the largest or smallest element along an axis, or over the whole input in row-major
    order (axis -1). The first of equal elements counts; a NaN wins over every number, the first NaN
-   over the others. Results spread over the pool; takes no locks, allocates nothing. */
+   over the others. Of a dense run blocks are reduced first, in vectors (reduce_kernels.c), and
+   searched where they beat what was found. Results spread over the pool, a few large ones in
+   pieces; takes no locks, allocates nothing. */
 
 #include "backend/cpu/elements.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/loop/loop.h"
+#include "backend/cpu/reduce_types.h"
 
 #define ELEMENT_KERNEL "backend/cpu/reduce_arg_kernel.inc"
 #include "backend/cpu/elements.inc"
@@ -19,8 +22,13 @@ static const search_fn searches[WR_DTYPE_COUNT][2] = {
 #undef WR_EL
 };
 
+enum { FEW_ELEMENTS = 64 };
+
 struct arg_search {
   search_fn search;
+  const struct wr_reducer *reducer; /* NULL: runs are searched one by one */
+  enum wr_dtype dtype;
+  bool largest;
   const char *in;
   int64_t item; /* bytes of an element */
   uint32_t *out;
@@ -28,29 +36,107 @@ struct arg_search {
   struct wr_walk reduced;
 };
 
-/* The reduced walk is never empty here: the caller refuses empty inputs. */
-static uint32_t find(const struct arg_search *s, const char *p) {
-  const char *best = p;
-  int64_t result = 0;
+/* Totals of blocks, as the search has it of elements. */
+static bool beats(const struct arg_search *s, const union wr_total *a, const union wr_total *b) {
+  if (s->reducer->kind == WR_TOTAL_REAL) {
+    if (a->d != a->d) return b->d == b->d;
+    return s->largest ? a->d > b->d : a->d < b->d;
+  }
+  if (wr_dtype_is_unsigned(s->dtype)) return s->largest ? a->u > b->u : a->u < b->u;
+  return s->largest ? a->i > b->i : a->i < b->i;
+}
+
+/* The index in a dense run of the first element that beats `best` and all of the run, or -1. */
+static int64_t search_blocks(const struct arg_search *s, const char *run, int64_t n,
+                             const char *best) {
+  int64_t found = -1;
+  union wr_total top, block;
+  s->reducer->init(&top);
+  s->reducer->row(best, 1, 1, &top);
+  for (int64_t i = 0; i < n; i += WR_REDUCE_BLOCK) {
+    const int64_t m = n - i < WR_REDUCE_BLOCK ? n - i : WR_REDUCE_BLOCK;
+    s->reducer->init(&block);
+    s->reducer->row(run + i * s->item, m, 1, &block);
+    if (!beats(s, &block, &top)) continue;
+    found = i + s->search(run + i * s->item, m, 1, best);
+    best = run + found * s->item;
+    top = block;
+  }
+  return found;
+}
+
+static int64_t search_run(const struct arg_search *s, const char *run, int64_t n, int64_t stride,
+                          const char *best) {
+  const bool blocks = s->reducer && stride == 1 && n >= FEW_ELEMENTS;
+  return blocks ? search_blocks(s, run, n, best) : s->search(run, n, stride, best);
+}
+
+struct found {
+  int64_t index;
+  const char *best;
+};
+
+/* Among reduced positions [begin, end), which is not empty: the caller refuses empty inputs. */
+static struct found find(const struct arg_search *s, const char *p, int64_t begin, int64_t end) {
+  struct found f = {.index = begin};
   struct wr_cursor c;
-  wr_cursor_start(&c, &s->reduced, 0, s->reduced.size);
+  wr_cursor_start(&c, &s->reduced, begin, end);
   int64_t stride = wr_walk_stride(&s->reduced, 0);
   int64_t at[WR_WALK_OPERANDS];
-  for (int64_t n, first = 0; (n = wr_cursor_next(&c, at)) > 0; first += n) {
+  for (int64_t n, first = begin; (n = wr_cursor_next(&c, at)) > 0; first += n) {
     const char *run = p + at[0] * s->item;
-    int64_t found = s->search(run, n, stride, best);
+    if (!f.best) f.best = run;
+    int64_t found = search_run(s, run, n, stride, f.best);
     if (found < 0) continue;
-    best = run + found * stride * s->item;
-    result = first + found;
+    f.best = run + found * stride * s->item;
+    f.index = first + found;
   }
-  return (uint32_t)result;
+  return f;
+}
+
+/* One large result, its reduced positions in pieces of equal size. */
+struct pieces {
+  const struct arg_search *s;
+  const char *p;
+  int64_t length;
+  struct found found[WR_REDUCE_PIECES];
+};
+
+static void pieces_body(void *ctx, int64_t begin, int64_t end) {
+  struct pieces *q = ctx;
+  for (int64_t i = begin; i < end; i++) {
+    int64_t last = (i + 1) * q->length;
+    if (last > q->s->reduced.size) last = q->s->reduced.size;
+    q->found[i] = find(q->s, q->p, i * q->length, last);
+  }
+}
+
+static int64_t find_in_pieces(const struct arg_search *s, const char *p, int64_t length) {
+  struct pieces q = {.s = s, .p = p, .length = length};
+  const int64_t n = (s->reduced.size + length - 1) / length;
+  wr_spread(n, 1, pieces_body, &q);
+  struct found f = q.found[0];
+  for (int64_t i = 1; i < n; i++) {
+    if (s->search(q.found[i].best, 1, 1, f.best) == 0) f = q.found[i];
+  }
+  return f.index;
+}
+
+static void find_few(const struct arg_search *s, int64_t piece) {
+  struct wr_each e;
+  wr_each_start(&e, &s->kept, 0, s->kept.size);
+  while (wr_each_next(&e)) {
+    s->out[e.i] = (uint32_t)find_in_pieces(s, s->in + e.at[0] * s->item, piece);
+  }
 }
 
 static void find_body(void *ctx, int64_t begin, int64_t end) {
   const struct arg_search *s = ctx;
   struct wr_each e;
   wr_each_start(&e, &s->kept, begin, end);
-  while (wr_each_next(&e)) s->out[e.i] = find(s, s->in + e.at[0] * s->item);
+  while (wr_each_next(&e)) {
+    s->out[e.i] = (uint32_t)find(s, s->in + e.at[0] * s->item, 0, s->reduced.size).index;
+  }
 }
 
 static struct wr_error *arg_search(const struct wr_call *call, int which) {
@@ -64,12 +150,21 @@ static struct wr_error *arg_search(const struct wr_call *call, int which) {
   uint32_t axes = params->axis < 0 || in->ndim == 0 ? all : 1u << params->axis;
   struct arg_search s;
   s.search = searches[in->dtype][which];
+  s.largest = which == LARGEST;
+  s.dtype = in->dtype;
+  s.reducer = wr_reducer_for(s.largest ? WR_REDUCE_MAX : WR_REDUCE_MIN, in->dtype);
+  if (!s.reducer->is_quick) s.reducer = NULL;
   s.in = in->data;
   s.item = (int64_t)wr_dtype_size(in->dtype);
   s.out = call->out.data;
   wr_walk_axes(&s.kept, in, all & ~axes);
   wr_walk_axes(&s.reduced, in, axes);
   int64_t n = s.reduced.size;
+  const int64_t piece = wr_reduce_piece(s.kept.size, n);
+  if (piece > 0) {
+    find_few(&s, piece);
+    return NULL;
+  }
   wr_spread(s.kept.size, n >= WR_CPU_GRAIN ? 1 : WR_CPU_GRAIN / n, find_body, &s);
   return NULL;
 }

@@ -5,7 +5,9 @@
    numbers compare by real part, then by imaginary part. No state, no locks. */
 
 #include <math.h>
+#include <string.h>
 
+#include "backend/cpu/loop/loop.h"
 #include "backend/cpu/reduce_types.h"
 #include "core/half.h"
 
@@ -25,6 +27,54 @@ static inline float load_bf16(uint16_t x) { return wr_bf16_to_f32(x); }
 static inline float load_f32(float x) { return x; }
 static inline double load_f64(double x) { return x; }
 static inline wr_complex64 load_c64(wr_complex64 x) { return x; }
+
+/* Whole numbers in the order of elements: those of floats are their bits, the lower ones turned
+   where the number is negative. So -0 comes before 0. */
+#define WHOLE(el, T)                          \
+  typedef T type_##el;                        \
+  static inline T key_##el(T x) { return x; } \
+  static inline T of_##el(T x) { return x; }  \
+  static inline bool nan_##el(const T *p, int64_t n) { return (void)p, (void)n, false; }
+WHOLE(b8, uint8_t)
+WHOLE(u8, uint8_t)
+WHOLE(u16, uint16_t)
+WHOLE(u32, uint32_t)
+WHOLE(u64, uint64_t)
+WHOLE(i8, int8_t)
+WHOLE(i16, int16_t)
+WHOLE(i32, int32_t)
+WHOLE(i64, int64_t)
+#undef WHOLE
+
+#define REAL(el, T, whole)                                                    \
+  typedef whole##_t type_##el;                                                \
+  static inline whole##_t turned_##el(whole##_t x) {                          \
+    return x ^ (whole##_t)((u##whole##_t)(x >> (8 * sizeof x - 1)) >> 1);     \
+  }                                                                           \
+  static inline whole##_t bits_##el(T x) {                                    \
+    whole##_t bits;                                                           \
+    memcpy(&bits, &x, sizeof bits);                                           \
+    return bits;                                                              \
+  }                                                                           \
+  static inline whole##_t key_##el(T x) { return turned_##el(bits_##el(x)); } \
+  static inline T of_##el(whole##_t key) {                                    \
+    T x;                                                                      \
+    key = turned_##el(key);                                                   \
+    memcpy(&x, &key, sizeof x);                                               \
+    return x;                                                                 \
+  }                                                                           \
+  WR_WIDE static bool nan_##el(const T *p, int64_t n) {                       \
+    const whole##_t size = (whole##_t)((u##whole##_t) - 1 >> 1);              \
+    whole##_t most = 0;                                                       \
+    for (int64_t i = 0; i < n; i++) {                                         \
+      whole##_t x = bits_##el(p[i]) & size;                                   \
+      most = x > most ? x : most;                                             \
+    }                                                                         \
+    return most > bits_##el((T)INFINITY);                                     \
+  }
+REAL(f32, float, int32)
+REAL(f64, double, int64)
+#undef REAL
 
 static inline uint64_t widen_u(uint64_t x) { return x; }
 static inline int64_t widen_i(int64_t x) { return x; }
@@ -98,9 +148,11 @@ static const wr_complex64 min_none_c = {INFINITY, INFINITY};
 #include "backend/cpu/reduce_types.inc"
 
 #define REDUCE_VERB(name) max_##name
+#define REDUCE_BETTER >
 #include "backend/cpu/reduce_types.inc"
 
 #define REDUCE_VERB(name) min_##name
+#define REDUCE_BETTER <
 #include "backend/cpu/reduce_types.inc"
 
 static const struct wr_reducer *const reducers[][WR_DTYPE_COUNT] = {

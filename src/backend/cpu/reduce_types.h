@@ -28,6 +28,7 @@ enum { WR_REDUCE_BLOCK = 1024 };
 
 struct wr_reducer {
   enum wr_total_kind kind;
+  bool is_quick; /* dense runs are folded in vectors of the elements' size */
   void (*init)(union wr_total *total);
   void (*merge)(union wr_total *total, const union wr_total *other);
   /* Folds n elements, `stride` apart, into the total. */
