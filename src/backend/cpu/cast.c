@@ -120,3 +120,18 @@ static const wr_row_fn *const to[WR_DTYPE_COUNT] = {
 };
 
 wr_row_fn wr_cpu_cast_row(enum wr_dtype dtype, enum wr_dtype from) { return to[dtype][from]; }
+
+void wr_cpu_cast(const struct wr_tensor *in, enum wr_dtype dtype, void *out,
+                 const int64_t *strides) {
+  const struct wr_call call = {.op = WR_OP_ASTYPE,
+                               .n_in = 1,
+                               .in = in,
+                               .out = {.data = out,
+                                       .shape = in->shape,
+                                       .strides = strides,
+                                       .size = in->size,
+                                       .dtype = dtype,
+                                       .ndim = in->ndim,
+                                       .dense = true}};
+  wr_loop_run(&call, wr_cpu_cast_row(dtype, in->dtype));
+}

@@ -330,13 +330,7 @@ static struct wr_error *operand(const struct wr_tensor *t, enum wr_dtype to, con
   wr_shape_row_strides(t->shape, t->ndim, strides);
   *scratch = wr_alloc((size_t)t->size * wr_dtype_size(to));
   if (!*scratch) return wr_error_out_of_memory();
-  const struct wr_call copy = {
-      .op = WR_OP_ASTYPE,
-      .n_in = 1,
-      .in = t,
-      .out = {*scratch, t->shape, strides, t->size, to, t->ndim, true, NULL},
-  };
-  wr_loop_run(&copy, wr_cpu_cast_row(to, t->dtype));
+  wr_cpu_cast(t, to, *scratch, strides);
   *data = *scratch;
   return NULL;
 }

@@ -41,6 +41,8 @@ wr_row_fn wr_cpu_unary_row(enum wr_op op, enum wr_dtype dtype);
 wr_row_fn wr_cpu_binary_row(enum wr_op op, enum wr_dtype dtype);
 /* `count` elements of one type to another; every pair has one. */
 wr_row_fn wr_cpu_cast_row(enum wr_dtype to, enum wr_dtype from);
+/* All of `in` as another type, to `out`, whose strides these are. */
+void wr_cpu_cast(const struct wr_tensor *in, enum wr_dtype to, void *out, const int64_t *strides);
 /* Elements of `dtype`, chosen by a bool. */
 wr_row_fn wr_cpu_where_row(enum wr_dtype dtype);
 

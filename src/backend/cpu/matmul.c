@@ -83,13 +83,7 @@ static struct wr_error *operand_pack(struct operand *o, const struct wr_tensor *
   o->data = o->scratch;
   o->transposed = false;
   o->ld = t->shape[t->ndim - 1];
-  const struct wr_call copy = {
-      .op = WR_OP_ASTYPE,
-      .n_in = 1,
-      .in = &in,
-      .out = {o->scratch, shape, o->strides, in.size, to, t->ndim, true, NULL},
-  };
-  wr_loop_run(&copy, wr_cpu_cast_row(to, t->dtype));
+  wr_cpu_cast(&in, to, o->scratch, o->strides);
   return NULL;
 }
 

@@ -366,12 +366,7 @@ static struct wr_error *widen(struct product *p, const struct wr_tensor *x, void
   if (x->dtype == WR_FLOAT32) return NULL;
   *scratch = wr_alloc((size_t)x->size * sizeof(float));
   if (!*scratch) return wr_error_out_of_memory();
-  const struct wr_call cast = {
-      .op = WR_OP_ASTYPE,
-      .n_in = 1,
-      .in = x,
-      .out = {*scratch, x->shape, x->strides, x->size, WR_FLOAT32, x->ndim, true, NULL}};
-  wr_loop_run(&cast, wr_cpu_cast_row(WR_FLOAT32, x->dtype));
+  wr_cpu_cast(x, WR_FLOAT32, *scratch, x->strides);
   p->x = *scratch;
   return NULL;
 }
