@@ -31,8 +31,7 @@ static struct wr_mutex lock = WR_MUTEX_INIT(WR_RANK_EVENT);
 static struct handler *current; /* under LOCK; NULL: the default, a line on stderr */
 static _Thread_local struct wr_nesting *nesting; /* owner thread only; made by the first report */
 
-static struct wr_fork_row fork_row = {.rank = WR_RANK_EVENT, .lock = &lock};
-__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
+WR_AT_FORK(.rank = WR_RANK_EVENT, .lock = &lock)
 
 static struct handler *handler_get(void) {
   wr_mutex_lock(&lock);

@@ -35,6 +35,10 @@ struct wr_fork_row {
 
 /* The row stays for good. */
 void wr_fork_register(struct wr_fork_row *row);
+/* The one row of a file, by its fields: registered as the library is loaded. */
+#define WR_AT_FORK(...)                               \
+  static struct wr_fork_row fork_row = {__VA_ARGS__}; \
+  __attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
 
 /* How many forks lie between the first process that loaded the library and this one. Written in a
    child alone, while it has one thread. */

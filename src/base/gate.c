@@ -140,8 +140,7 @@ static void in_child(void) {
   self.ends_process = false;
 }
 
-static struct wr_fork_row fork_row = {.rank = WR_RANK_NONE, .child = in_child};
-__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
+WR_AT_FORK(.rank = WR_RANK_NONE, .child = in_child)
 
 /* ---- passing ---- */
 

@@ -142,12 +142,8 @@ static void guarded(void *arg) {
 static struct wr_mutex lock = WR_MUTEX_INIT(WR_RANK_LOG);
 static void begin_fork(void) { forks = true; }
 static void end_fork(void) { forks = false; }
-static struct wr_fork_row fork_row = {.rank = WR_RANK_LOG,
-                                      .lock = &lock,
-                                      .before = begin_fork,
-                                      .parent = end_fork,
-                                      .child = end_fork};
-__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
+WR_AT_FORK(.rank = WR_RANK_LOG, .lock = &lock, .before = begin_fork, .parent = end_fork,
+           .child = end_fork)
 
 static int add(void (*fn)(void *), void *arg, void *library) {
   registers next = next_registers();

@@ -17,8 +17,7 @@ static struct wr_mutex log_lock = WR_MUTEX_INIT(WR_RANK_LOG);
 /* Another thread of the parent may be writing while the process forks, for as long as nobody reads
    what it writes: no fork waits for that. */
 static void unlock_in_child(void) { wr_mutex_init(&log_lock, WR_RANK_LOG); }
-static struct wr_fork_row fork_row = {.rank = WR_RANK_LOG, .child = unlock_in_child};
-__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
+WR_AT_FORK(.rank = WR_RANK_LOG, .child = unlock_in_child)
 
 /* A log line that cannot be written has nowhere to be reported: the result is dropped. */
 static void write_line(const char *line) {

@@ -12,8 +12,7 @@
 static struct wr_mutex lock = WR_MUTEX_INIT(WR_RANK_EVENT);
 static struct wr_map texts; /* under LOCK: struct wr_kernel_text by text */
 
-static struct wr_fork_row fork_row = {.rank = WR_RANK_EVENT, .lock = &lock};
-__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
+WR_AT_FORK(.rank = WR_RANK_EVENT, .lock = &lock)
 
 static struct wr_kernel_text *make(const char *entry) {
   const size_t bytes = strlen(entry) + 1;

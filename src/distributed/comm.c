@@ -124,9 +124,7 @@ static void keep(int which, struct wr_comm *group) {
 /* Its groups are the parent's; one may be made anew. */
 static void forget_in_child(void) { memset(groups.kept, 0, sizeof groups.kept); }
 
-static struct wr_fork_row fork_row = {
-    .rank = WR_RANK_EVENT, .lock = &groups.lock, .child = forget_in_child};
-__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
+WR_AT_FORK(.rank = WR_RANK_EVENT, .lock = &groups.lock, .child = forget_in_child)
 
 struct asking {
   int which;

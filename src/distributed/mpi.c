@@ -491,9 +491,7 @@ static void forget_in_child(void) {
   driver.running = false;
 }
 
-static struct wr_fork_row fork_row = {
-    .rank = WR_RANK_EVENT, .lock = &driver.lock, .child = forget_in_child};
-__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
+WR_AT_FORK(.rank = WR_RANK_EVENT, .lock = &driver.lock, .child = forget_in_child)
 
 /* As the process ends: mpirun takes one that ends without this for one that has failed. Where
    something is under way, or was given up, that is so. */

@@ -85,9 +85,7 @@ static void forget_in_child(void) {
   driver.running = false;
 }
 
-static struct wr_fork_row fork_row = {
-    .rank = WR_RANK_EVENT, .lock = &driver.lock, .child = forget_in_child};
-__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
+WR_AT_FORK(.rank = WR_RANK_EVENT, .lock = &driver.lock, .child = forget_in_child)
 
 /* Takes the reference. */
 struct wr_error *wr_nccl_named(struct wr_error *error) {

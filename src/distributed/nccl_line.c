@@ -28,9 +28,7 @@ static void forget_in_child(void) {
   lines.first = NULL;
 }
 
-static struct wr_fork_row fork_row = {
-    .rank = WR_RANK_EVENT, .lock = &lines.lock, .child = forget_in_child};
-__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
+WR_AT_FORK(.rank = WR_RANK_EVENT, .lock = &lines.lock, .child = forget_in_child)
 
 /* ---- making one ---- */
 

@@ -226,9 +226,7 @@ static void forget_in_child(void) {
   rings.first = NULL;
 }
 
-static struct wr_fork_row fork_row = {
-    .rank = WR_RANK_EVENT, .lock = &rings.lock, .child = forget_in_child};
-__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
+WR_AT_FORK(.rank = WR_RANK_EVENT, .lock = &rings.lock, .child = forget_in_child)
 
 static struct wr_ring_comm *ring_new(int rank, int size, int lanes, uint64_t id) {
   struct wr_ring_comm *ring = wr_calloc(sizeof *ring);

@@ -52,8 +52,7 @@ static bool note_claimed(struct wr_plan *plan, struct wr_node *node) {
 /* ---- what a fork has left behind (K11) ---- */
 
 static struct wr_mutex lost_lock = WR_MUTEX_INIT(WR_RANK_EVENT);
-static struct wr_fork_row fork_row = {.rank = WR_RANK_EVENT, .lock = &lost_lock};
-__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
+WR_AT_FORK(.rank = WR_RANK_EVENT, .lock = &lost_lock)
 
 /* True when the command may have overwritten its input before the fork. Elementwise commands may
    write over an input that nobody else reads (run.c). On the host none is inside such a command at

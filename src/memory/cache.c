@@ -232,6 +232,4 @@ static void forget_in_child(void) {
   wr_store_relaxed(&wr_accounts.devices.held, wr_load_relaxed(&wr_accounts.devices.active));
 }
 
-static struct wr_fork_row fork_row = {
-    .rank = WR_RANK_ALLOCATOR, .lock = &cache.lock, .child = forget_in_child};
-__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
+WR_AT_FORK(.rank = WR_RANK_ALLOCATOR, .lock = &cache.lock, .child = forget_in_child)

@@ -255,6 +255,4 @@ static void forget_holders(void) {
   wr_store_relaxed(&all.bytes, sum);
 }
 
-static struct wr_fork_row fork_row = {
-    .rank = WR_RANK_ALLOCATOR, .lock = &all.lock, .child = forget_holders};
-__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
+WR_AT_FORK(.rank = WR_RANK_ALLOCATOR, .lock = &all.lock, .child = forget_holders)

@@ -104,11 +104,8 @@ static void begin_in_child(void) {
   begin_epoch_locked(key);
 }
 
-static struct wr_fork_row fork_row = {.rank = WR_RANK_REGISTRY,
-                                      .lock = &process.lock,
-                                      .parent = count_child,
-                                      .child = begin_in_child};
-__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
+WR_AT_FORK(.rank = WR_RANK_REGISTRY, .lock = &process.lock, .parent = count_child,
+           .child = begin_in_child)
 
 void wr_ops_next_key(uint32_t key[2]) {
   struct wr_thread passing = {0}, *t = wr_thread_own();

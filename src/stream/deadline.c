@@ -181,6 +181,4 @@ static void forget_in_child(void) {
   timer.last = NULL;
 }
 
-static struct wr_fork_row fork_row = {
-    .rank = WR_RANK_REGISTRY, .lock = &timer.lock, .child = forget_in_child};
-__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
+WR_AT_FORK(.rank = WR_RANK_REGISTRY, .lock = &timer.lock, .child = forget_in_child)

@@ -64,8 +64,7 @@ static void look_anew_in_child(void) {
     wr_store_relaxed(&wr_default_device_word, 0u);
 }
 
-static struct wr_fork_row fork_row = {.rank = WR_RANK_NONE, .child = look_anew_in_child};
-__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
+WR_AT_FORK(.rank = WR_RANK_NONE, .child = look_anew_in_child)
 
 static const char *type_name(enum wr_device_type type) {
   return type == WR_DEVICE_CPU ? "cpu" : "gpu";

@@ -274,8 +274,7 @@ static bool begin(void) {
 
 static void forget_in_child(void) { wr_store_relaxed(&making, false); }
 
-static struct wr_fork_row fork_row = {.rank = WR_RANK_NONE, .child = forget_in_child};
-__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
+WR_AT_FORK(.rank = WR_RANK_NONE, .child = forget_in_child)
 
 enum wr_dumped wr_dump_to(int fd) {
   enum wr_dumped done = WR_DUMP_BUSY;

@@ -70,6 +70,4 @@ static void begin_in_child(void) {
   let_in();
 }
 
-static struct wr_fork_row fork_row = {
-    .rank = WR_RANK_NONE, .before = keep_out, .parent = let_in, .child = begin_in_child};
-__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
+WR_AT_FORK(.rank = WR_RANK_NONE, .before = keep_out, .parent = let_in, .child = begin_in_child)

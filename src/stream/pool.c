@@ -510,6 +510,4 @@ static void forget_in_child(void) {
   wr_pool.stopping = 0;
 }
 
-static struct wr_fork_row fork_row = {
-    .rank = WR_RANK_SCHEDULER, .lock = &wr_pool.lock, .child = forget_in_child};
-__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
+WR_AT_FORK(.rank = WR_RANK_SCHEDULER, .lock = &wr_pool.lock, .child = forget_in_child)

@@ -153,6 +153,4 @@ static void forget_in_child(void) {
   reclaimer.stopping = 0;
 }
 
-static struct wr_fork_row fork_row = {
-    .rank = WR_RANK_EVENT, .lock = &reclaimer.lock, .child = forget_in_child};
-__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
+WR_AT_FORK(.rank = WR_RANK_EVENT, .lock = &reclaimer.lock, .child = forget_in_child)

@@ -137,6 +137,4 @@ void wr_registry_trim(void) {
 
 static void forget_in_child(void) { visit_all_locked(wr_stream_fork_child, NULL); }
 
-static struct wr_fork_row fork_row = {
-    .rank = WR_RANK_REGISTRY, .lock = &registry.lock, .child = forget_in_child};
-__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
+WR_AT_FORK(.rank = WR_RANK_REGISTRY, .lock = &registry.lock, .child = forget_in_child)

@@ -77,9 +77,7 @@ static void begin_in_child(void) {
   }
 }
 
-static struct wr_fork_row fork_row = {
-    .rank = WR_RANK_REGISTRY, .lock = &list.lock, .child = begin_in_child};
-__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
+WR_AT_FORK(.rank = WR_RANK_REGISTRY, .lock = &list.lock, .child = begin_in_child)
 
 /* ---- life ---- */
 

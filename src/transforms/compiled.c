@@ -25,8 +25,7 @@ static struct wr_identity *named;           /* under COMPILED */
 static struct wr_compiled *newest, *oldest; /* under COMPILED */
 static size_t total_bytes;                  /* under COMPILED */
 
-static struct wr_fork_row fork_row = {.rank = WR_RANK_COMPILED, .lock = &lock};
-__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
+WR_AT_FORK(.rank = WR_RANK_COMPILED, .lock = &lock)
 
 /* ---- keys ---- */
 

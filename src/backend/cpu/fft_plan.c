@@ -26,8 +26,7 @@ struct plan {
 
 static struct wr_mutex lock = WR_MUTEX_INIT(WR_RANK_BACKEND);
 static struct plan *kept[KEPT]; /* under LOCK; the latest first; a reference each */
-static struct wr_fork_row fork_row = {.rank = WR_RANK_BACKEND, .lock = &lock};
-__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
+WR_AT_FORK(.rank = WR_RANK_BACKEND, .lock = &lock)
 
 /* ---- making ---- */
 

@@ -30,9 +30,7 @@ static void fork_parent(void) {
 
 static void fork_child(void) { wr_mutex_init(&one_product, WR_RANK_BACKEND); }
 
-static struct wr_fork_row fork_row = {
-    .rank = WR_RANK_NONE, .before = fork_prepare, .parent = fork_parent, .child = fork_child};
-__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&fork_row); }
+WR_AT_FORK(.rank = WR_RANK_NONE, .before = fork_prepare, .parent = fork_parent, .child = fork_child)
 
 static struct wr_error *is_ending(void) {
   return wr_error_new(WEIR_ERROR_STATE, "the process is ending: no matrix products any more");

@@ -145,6 +145,4 @@ static void forget_in_child(void) {
 }
 
 /* The locks are taken by the row of driver/gpu.c. */
-static struct wr_fork_row row = {.rank = WR_RANK_ENCODER, .child = forget_in_child};
-
-__attribute__((constructor)) static void watch_forks(void) { wr_fork_register(&row); }
+WR_AT_FORK(.rank = WR_RANK_ENCODER, .child = forget_in_child)
