@@ -56,12 +56,15 @@ void wr_event_release(struct wr_event *e) {
 
 /* The marker that the event was recorded with last, with a reference; an error when it was never
    recorded. `name` is the caller's parameter, for the message. */
-static struct wr_error *last_marker(struct wr_event *e, const char *name, struct wr_marker **out) {
+static struct wr_marker *last_marker(struct wr_event *e, const char *name,
+                                     struct wr_error **error) {
   wr_mutex_lock(&e->lock);
-  *out = e->marker ? wr_marker_retain(e->marker) : NULL;
+  struct wr_marker *marker = e->marker ? wr_marker_retain(e->marker) : NULL;
   wr_mutex_unlock(&e->lock);
-  if (*out) return NULL;
-  return wr_error_new(WEIR_ERROR_STATE, "%s was not recorded on a stream yet", name);
+  if (!marker) {
+    *error = wr_error_new(WEIR_ERROR_STATE, "%s was not recorded on a stream yet", name);
+  }
+  return marker;
 }
 
 /* ---- the file descriptor ---- */
@@ -153,10 +156,9 @@ static struct wr_dump_kind wait_kind = {.key = (void (*)(void))stream_wait_run,
 __attribute__((constructor)) static void let_know(void) { wr_dump_know(&wait_kind); }
 
 struct wr_error *wr_event_stream_wait(struct wr_event *e, struct wr_stream *stream) {
-  struct wr_marker *marker;
   struct wr_error *error = wr_stream_check(stream);
-  if (!error) error = last_marker(e, "event", &marker);
-  if (error) return error;
+  struct wr_marker *marker = error ? NULL : last_marker(e, "event", &error);
+  if (!marker) return error;
   if (wr_marker_passed(marker)) {
     wr_marker_release(marker);
     return NULL;
@@ -175,9 +177,9 @@ struct wr_error *wr_event_stream_wait(struct wr_event *e, struct wr_stream *stre
 }
 
 struct wr_error *wr_event_query(struct wr_event *e, bool *over) {
-  struct wr_marker *marker;
-  struct wr_error *error = last_marker(e, "event", &marker);
-  if (error) return error;
+  struct wr_error *error = NULL;
+  struct wr_marker *marker = last_marker(e, "event", &error);
+  if (!marker) return error;
   (void)wr_pool_ensure_worker();
   *over = wr_marker_passed(marker);
   if (!*over) wr_marker_hurry(marker);
@@ -186,10 +188,9 @@ struct wr_error *wr_event_query(struct wr_event *e, bool *over) {
 }
 
 struct wr_error *wr_event_host_wait(struct wr_event *e, uint64_t deadline_ns) {
-  struct wr_marker *marker;
   struct wr_error *error = wr_thread_check();
-  if (!error) error = last_marker(e, "event", &marker);
-  if (error) return error;
+  struct wr_marker *marker = error ? NULL : last_marker(e, "event", &error);
+  if (!marker) return error;
   struct wr_request *request = wr_request_current();
   if (!wr_marker_wait(marker, deadline_ns, request)) {
     error = wr_request_error(request);
@@ -201,9 +202,9 @@ struct wr_error *wr_event_host_wait(struct wr_event *e, uint64_t deadline_ns) {
 }
 
 static struct wr_error *time_of(struct wr_event *e, const char *name, uint64_t *time) {
-  struct wr_marker *marker;
-  struct wr_error *error = last_marker(e, name, &marker);
-  if (error) return error;
+  struct wr_error *error = NULL;
+  struct wr_marker *marker = last_marker(e, name, &error);
+  if (!marker) return error;
   if (wr_completion_over(wr_marker_completion(marker))) {
     *time = wr_marker_time(marker);
   } else {
