@@ -50,21 +50,33 @@ static int score_all(struct question *question, const struct index *index, const
   return rc;
 }
 
+/* Asks for what the server will read: JSON has no bytes that are not UTF-8, which a file may have.
+ */
+static int embed_query(mlx_array *row, const struct question *question,
+                       const struct embedder *embedder, mlx_stream s) {
+  json_t *const body = json_loadb(question->body.bytes, question->body.size, JSON_ALLOW_NUL, NULL);
+  const json_t *const query = json_object_get(body, "query");
+  const int rc = query == NULL ||
+                 embed_alone(row, embedder, json_string_value(query), json_string_length(query), s);
+  json_decref(body);
+  return rc;
+}
+
 static int fill_one(struct question *question, const struct index *index, int row, mlx_stream s) {
   size_t size = 0;
   const char *const text = text_of(index, row, &size);
   mlx_array alone = mlx_array_new();
-  int rc = embed_alone(&alone, index->embedder, text, size, s);
+  text_puts(&question->body, "{\"query\":");
+  text_add_json(&question->body, text, size);
+  text_print(&question->body, ",\"top\":%d}", BANK_TOP);
+  int rc = question->body.failed || embed_query(&alone, question, index->embedder, s);
   if (rc == 0) {
     const float *const data = mlx_array_data_float32(alone);
     rc = score_all(question, index, data, s) ||
          index_search(&question->answer, index, data, BANK_TOP, s);
   }
   mlx_array_free(alone);
-  text_puts(&question->body, "{\"query\":");
-  text_add_json(&question->body, text, size);
-  text_print(&question->body, ",\"top\":%d}", BANK_TOP);
-  return rc || question->body.failed;
+  return rc;
 }
 
 static int fill(struct bank *bank, const struct index *index, mlx_stream s) {

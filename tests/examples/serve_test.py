@@ -315,4 +315,6 @@ with tempfile.TemporaryDirectory() as room:
     check_server(text, "--loop")
     check_demo(text)
     check_demo(text, "--loop")
+    if model_there != "trigrams":
+        check_demo(text, "--model=" + room)
 sys.exit(bool(failures))
