@@ -186,7 +186,7 @@ void wr_stream_note_finished(struct wr_stream *stream, bool failed, uint64_t byt
 enum wr_step {
   WR_STEP_DONE,    /* finished; the task may be gone */
   WR_STEP_BLOCKED, /* wr_stream_block_on was called; run again when that is over */
-  WR_STEP_YIELD    /* stopped because wr_drain_stop said so; run again later */
+  WR_STEP_YIELD    /* stopped as wr_drain_stop said, or as the drain is brief; run again later */
 };
 
 struct wr_drain; /* why the draining thread drains, and when it stops */
