@@ -59,6 +59,14 @@ struct wr_error *wr_ops_record_like(struct wr_node **out, enum wr_op op, struct 
                                                  .stream = s});
 }
 
+struct wr_error *wr_ops_check_chosen(const struct wr_node *lhs, const struct wr_node *rhs) {
+  const bool wrong = lhs && !wr_dtype_is_integer(wr_node_dtype(lhs));
+  if (!wrong && (!rhs || wr_dtype_is_integer(wr_node_dtype(rhs)))) return NULL;
+  return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
+                      "Got %s_indices with invalid dtype. Indices must be integral.",
+                      wrong ? "lhs" : "rhs");
+}
+
 struct wr_error *wr_ops_check_shape(const char *argument, const int32_t *shape, int n) {
   if (n < 0 || n > WR_MAX_NDIM) {
     return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,

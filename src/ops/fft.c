@@ -26,19 +26,18 @@ static struct wr_error *out_of_range(int ndim) {
                       "[fftn] Invalid axis received for array with %d dimensions.", ndim);
 }
 
+static int counted_from_0(int axis, int ndim) { return axis < 0 ? axis + ndim : axis; }
+
+/* As in MLX, an axis that is given twice is refused as that where there is none such, too. */
 static struct wr_error *check_axes(struct transforms *t, const int *axes, int ndim) {
-  uint32_t seen = 0;
   bool inside = true;
   for (int i = 0; i < t->count; i++) {
-    const int axis = axes[i] < 0 ? axes[i] + ndim : axes[i];
-    if (axis < 0 || axis >= ndim) {
-      inside = false;
-    } else if (wr_ops_has_axis(seen, axis)) {
-      return duplicated(axes, t->count);
-    } else {
-      seen |= UINT32_C(1) << axis;
-      if (inside) t->axes[i] = axis;
+    const int axis = counted_from_0(axes[i], ndim);
+    for (int k = 0; k < i; k++) {
+      if (counted_from_0(axes[k], ndim) == axis) return duplicated(axes, t->count);
     }
+    inside = inside && axis >= 0 && axis < ndim;
+    if (inside) t->axes[i] = axis;
   }
   return inside ? NULL : out_of_range(ndim);
 }

@@ -6,23 +6,23 @@
 
 #include "ops/internal.h"
 
-static struct wr_error *check_extent(const struct wr_node *a, int64_t n) {
+static struct wr_error *check_extent(int64_t n) {
   const int m = wr_hadamard_factor(n);
-  if (m != 0 && n / m <= INT64_C(1) << 26) return NULL;
-  return wr_error_new(
-      WEIR_ERROR_INVALID_ARGUMENT,
-      "a with shape %s: the last extent is not m 2^k with m of 1, 12, 20 and 28 and "
-      "k up to 26",
-      wr_ops_shape_text(a).s);
+  if (m == 0) {
+    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
+                        "Only supports n = m*2^k where m in (1, 12, 20, 28).");
+  }
+  if (n / m <= INT64_C(1) << 26) return NULL;
+  return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "Only supports n = m*2^k where k <= 26");
 }
 
 static struct wr_error *check(const struct wr_node *a) {
   const int ndim = wr_node_ndim(a);
   if (wr_node_size(a) == 0) {
-    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "a with shape %s has no elements",
-                        wr_ops_shape_text(a).s);
+    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
+                        "[hadamard_transform] Does not support empty arrays.");
   }
-  return check_extent(a, ndim > 0 ? wr_node_shape(a)[ndim - 1] : 1);
+  return check_extent(ndim > 0 ? wr_node_shape(a)[ndim - 1] : 1);
 }
 
 struct wr_error *wr_ops_hadamard(struct wr_node **out, struct wr_node *a, const float *scale,

@@ -81,6 +81,8 @@ static inline struct wr_error *wr_ops_and_release(struct wr_node *a, struct wr_e
 /* Extents that a caller gave: NULL only when n is 0, at most WR_MAX_NDIM, none negative, in range.
  */
 struct wr_error *wr_ops_check_shape(const char *argument, const int32_t *shape, int n);
+/* What says which matrices are multiplied, NULL for all in their order, has whole numbers. */
+struct wr_error *wr_ops_check_chosen(const struct wr_node *lhs, const struct wr_node *rhs);
 
 /* The types that an operation computes in and gives, for inputs of (common) type t. */
 struct wr_ops_types {

@@ -7,14 +7,16 @@
 static struct wr_error *check_mask(const struct wr_node *a, const struct wr_node *mask) {
   const int n = wr_node_ndim(mask);
   if (wr_node_dtype(mask) != WR_BOOL) {
-    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "mask is %s, not bool",
-                        wr_dtype_name(wr_node_dtype(mask)));
+    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "The mask has to be boolean.");
   }
-  if (n <= wr_node_ndim(a) && wr_shape_equal(wr_node_shape(mask), n, wr_node_shape(a), n)) {
-    return NULL;
+  if (n > wr_node_ndim(a)) {
+    return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
+                        "The mask cannot have more dimensions than the target.");
   }
+  if (wr_shape_equal(wr_node_shape(mask), n, wr_node_shape(a), n)) return NULL;
   return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
-                      "mask with shape %s is not the beginning of a with shape %s",
+                      "The boolean mask should have the same shape as the beginning of the indexed "
+                      "array but the mask has shape %s and the array has shape %s",
                       wr_ops_shape_text(mask).s, wr_ops_shape_text(a).s);
 }
 
@@ -63,9 +65,9 @@ struct wr_error *wr_ops_masked_scatter(struct wr_node **out, struct wr_node *a,
   if (error) return error;
   if (wr_node_ndim(src) > rest + 1) {
     return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
-                        "src with shape %s has more than %d dimensions, which a with shape %s has "
-                        "beside the mask's, and one",
-                        wr_ops_shape_text(src).s, rest + 1, wr_ops_shape_text(a).s);
+                        "Value array shape must be broadcastable with the last %d dimensions of "
+                        "the input.",
+                        rest);
   }
   const bool by_rows = wr_node_ndim(src) == rest + 1;
   if (by_rows && wr_node_shape(src)[0] == 0 && wr_node_size(a) > 0) {

@@ -56,12 +56,6 @@ static struct wr_node *drop_axes(struct wr_compose *c, struct wr_node *r, const 
 
 /* ---- gather_mm ---- */
 
-static struct wr_error *check_indices(const struct wr_node *indices) {
-  if (!indices || wr_dtype_is_integer(wr_node_dtype(indices))) return NULL;
-  return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
-                      "Got indices with invalid dtype. Indices must be integral.");
-}
-
 /* 0, 1, .. over the leading axes. */
 static struct wr_node *numbers(struct wr_compose *c, const struct wr_node *matrices) {
   if (c->error) return NULL;
@@ -95,8 +89,7 @@ struct wr_error *wr_ops_gather_mm(struct wr_node **out, struct wr_node *a, struc
   (void)sorted; /* nothing depends on the order */
   struct wr_error *error = check_factors(a, b);
   if (!error && !lhs && !rhs) return wr_ops_matmul(out, a, b, s);
-  if (!error) error = check_indices(lhs);
-  if (!error) error = check_indices(rhs);
+  if (!error) error = wr_ops_check_chosen(lhs, rhs);
   if (error) return error;
   struct wr_compose c = wr_compose_begin(s);
   struct factors f = matrices_of(&c, a, b);

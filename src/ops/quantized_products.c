@@ -231,12 +231,6 @@ struct wr_error *wr_ops_quantized_matmul(struct wr_node **out, struct wr_node *x
   return error ? error : multiply(out, x, &p, s);
 }
 
-static struct wr_error *check_indices(const struct wr_node *indices) {
-  if (!indices || wr_dtype_is_integer(wr_node_dtype(indices))) return NULL;
-  return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,
-                      "Got indices with invalid dtype. Indices must be integral.");
-}
-
 struct wr_error *wr_ops_gather_qmm(struct wr_node **out, struct wr_node *x, struct wr_node *w,
                                    struct wr_node *scales, struct wr_node *biases,
                                    struct wr_node *lhs, struct wr_node *rhs, bool transpose,
@@ -255,8 +249,7 @@ struct wr_error *wr_ops_gather_qmm(struct wr_node **out, struct wr_node *x, stru
                          "Input must have at least two dimensions but got input with shape %s.",
                          wr_ops_shape_text(x).s);
   }
-  if (!error) error = check_indices(lhs);
-  if (!error) error = check_indices(rhs);
+  if (!error) error = wr_ops_check_chosen(lhs, rhs);
   if (error) return error;
   struct wr_compose c = wr_compose_begin(s);
   if (!lhs) lhs = numbers(&c, wr_node_shape(x), wr_node_ndim(x) - 2);

@@ -26,6 +26,8 @@ int main(void) {
   FAILS(mlx_fft_fftn, "[fftn] n is NULL", &res, x, NULL, 2, INTS(0, 1), 2, norm, cpu);
   FAILS(mlx_fft_ifft2, "[fftn] Duplicated axis received (0,-3)", &res, x, INTS(2, 2), 2,
         INTS(0, -3), 2, norm, cpu);
+  FAILS(mlx_fft_ifft2, "[fftn] Duplicated axis received (7,7)", &res, x, INTS(2, 2), 2, INTS(7, 7),
+        2, norm, cpu);
   FAILS(mlx_fft_rfftn, "[fftn] Invalid FFT output size requested (2,-1)", &res, x, INTS(2, -1), 2,
         INTS(0, 1), 2, norm, cpu);
   FAILS(mlx_fft_fftshift, "[fftshift] Invalid axis 3 for array with 3 dimensions.", &res, x,

@@ -169,11 +169,29 @@ static void test_indices(void) {
   FAILS(mlx_gather_single, "entry 0 is -1", &res, a34, i34, 0, INTS(-1, 4), 2, none);
   FAILS(mlx_gather_single, "entry 0 is 1", &res, empty03, i34, 0, INTS(1, 3), 2, none);
   FAILS(mlx_gather_single, "axis 2", &res, a34, i34, 2, INTS(1, 4), 2, none);
-  FAILS(mlx_masked_scatter, "mask is int32", &res, a34, i34, scalar, none);
-  FAILS(mlx_masked_scatter, "mask with shape", &res, b5, bools, scalar, none);
-  FAILS(mlx_masked_scatter, "src with shape (2,3,1,2)", &res, bools, bools, floats4d, none);
-  FAILS(mlx_hadamard_transform, "the last extent is not", &res, b5, (mlx_optional_float){0}, none);
-  FAILS(mlx_hadamard_transform, "has no elements", &res, empty03, (mlx_optional_float){0}, none);
+  FAILS(mlx_masked_scatter, "[masked_scatter] The mask has to be boolean.", &res, a34, i34, scalar,
+        none);
+  FAILS(mlx_masked_scatter,
+        "[masked_scatter] The boolean mask should have the same shape as the beginning of the "
+        "indexed array but the mask has shape (2) and the array has shape (5)",
+        &res, b5, bools, scalar, none);
+  FAILS(mlx_masked_scatter,
+        "[masked_scatter] The mask cannot have more dimensions than the target.", &res, scalar,
+        bools, scalar, none);
+  FAILS(mlx_masked_scatter,
+        "[masked_scatter] Value array shape must be broadcastable with the last 0 dimensions of "
+        "the input.",
+        &res, bools, bools, floats4d, none);
+  FAILS(mlx_hadamard_transform, "[hadamard] Only supports n = m*2^k where m in (1, 12, 20, 28).",
+        &res, b5, (mlx_optional_float){0}, none);
+  FAILS(mlx_hadamard_transform, "[hadamard_transform] Does not support empty arrays.", &res,
+        empty03, (mlx_optional_float){0}, none);
+  mlx_array a43 = zeros(MLX_FLOAT32, INTS(4, 3), 2);
+  FAILS(mlx_gather_mm, "[gather_mm] Got lhs_indices with invalid dtype. Indices must be integral.",
+        &res, a34, a43, b5, no_key, false, none);
+  FAILS(mlx_gather_mm, "[gather_mm] Got rhs_indices with invalid dtype. Indices must be integral.",
+        &res, a34, a43, i34, bools, false, none);
+  mlx_array_free(a43);
   FAILS(mlx_to_fp8, "x is int32", &res, i34, none);
   FAILS(mlx_from_fp8, "x is float32, not uint8", &res, a34, MLX_FLOAT32, none);
   mlx_vector_array_append_value(one, i34);
