@@ -115,15 +115,19 @@ function(weir_flags_by_folder)
     elseif(source MATCHES "/src/backend/cpu/")
       set(flags ${weir_optimise_kernels} -fno-math-errno -fno-trapping-math -ffp-contract=off)
     endif()
-    # The inner loops of products: one file for each set of instructions. Sums are fused there, as in
-    # any BLAS.
-    if(source MATCHES "/src/backend/cpu/product/kernels_")
-      list(REMOVE_ITEM flags -ffp-contract=off)
-      list(APPEND flags -ffp-contract=fast)
+    # One file for each set of instructions: the inner loops of products, whose sums are fused, as in
+    # any BLAS, and the steps of groups, which are not.
+    if(source MATCHES "/src/backend/cpu/(product/kernels|lanes)_")
+      set(fused "")
+      if(source MATCHES "/kernels_")
+        list(REMOVE_ITEM flags -ffp-contract=off)
+        list(APPEND flags -ffp-contract=fast)
+        set(fused -mfma)
+      endif()
       if(source MATCHES "_avx2.c" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|amd64|AMD64")
-        list(APPEND flags -mavx2 -mfma)
+        list(APPEND flags -mavx2 ${fused})
       elseif(source MATCHES "_avx512.c" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|amd64|AMD64")
-        list(APPEND flags -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma
+        list(APPEND flags -mavx512f -mavx512bw -mavx512dq -mavx512vl ${fused}
           -mprefer-vector-width=512)
       endif()
     endif()

@@ -1,7 +1,9 @@
 /* Groups: elementwise operations that run as one command. The group becomes a program of row
    functions, the same that the operations have by themselves, so results are bit for bit the same;
    and the program runs over tiles of the result that are small enough for every intermediate value
-   to stay in the first-level cache. Large groups are spread over the pool like single operations.
+   to stay in the first-level cache. Where all is of one floating type the values of most steps stay
+   in registers (lanes.h), and row functions compute what is less than a block at the end. Large
+   groups are spread over the pool like single operations.
 
    Where values are: a dense input is read where it lies, the last step writes to the result, all
    else lives in a scratch on the stack of the thread that runs the tile: the steps' values, each
@@ -14,8 +16,9 @@
 #include "backend/cpu/kernels.h"
 
 enum {
-  TILE_UNIT = 32, /* elements; vectors of a slot are then aligned */
-  MAX_TILE = 1024 /* elements; larger ones let memory wait while steps compute */
+  TILE_UNIT = 32,  /* elements; vectors of a slot are then aligned */
+  MAX_TILE = 1024, /* elements; larger ones let memory wait while steps compute */
+  FEW = 512        /* elements that are not worth a program in registers */
 };
 
 _Static_assert((WR_FUSED_VALUES - 1) * 8 * TILE_UNIT <= WR_FUSED_SCRATCH,
@@ -154,6 +157,25 @@ static void place_values(struct wr_fused_program *p) {
   }
 }
 
+/* Blocks in registers, where all steps are to be had so and there are some blocks to compute. Room
+   for a value is at least a block of it. */
+static void make_lanes(struct wr_fused_program *p) {
+  unsigned moving = 0;
+  bool copies = false;
+  p->block = 0;
+  p->stretch = p->tile;
+  if (p->size < FEW) return;
+  const int64_t block = wr_lanes_block(p->group, p->n_steps);
+  if (block == 0 || block > p->tile) return;
+  for (int i = 0; i < p->group->n_in; i++) {
+    if (p->layout[i] != WR_FUSED_SCALAR) moving |= 1u << i;
+    if (p->layout[i] == WR_FUSED_WALKED) copies = true;
+  }
+  wr_lanes_make(&p->lanes, p->group, p->n_steps, moving);
+  p->block = block;
+  if (!copies) p->stretch = p->size;
+}
+
 static struct wr_error *find_rows(struct wr_fused_program *p) {
   const struct wr_group *g = p->group;
   enum wr_dtype dtype[WR_FUSED_VALUES];
@@ -190,13 +212,15 @@ static void run_part(void *ctx, int64_t begin, int64_t end) {
 struct wr_error *wr_cpu_fused(const struct wr_group *group) {
   struct wr_walk walks[WR_GROUP_INPUTS]; /* not initialised: large, and seldom needed */
   const int end = wr_op_info((enum wr_op)group->steps[group->n_steps - 1].op)->ends_group;
-  struct wr_fused_program p = {.group = group,
-                               .n_steps = group->n_steps - (end != WR_ENDS_NOTHING),
-                               .size = group->in[0].size,
-                               .walk = walks};
+  struct wr_fused_program p; /* not initialised, either */
+  p.group = group;
+  p.n_steps = group->n_steps - (end != WR_ENDS_NOTHING);
+  p.size = group->in[0].size;
+  p.walk = walks;
   struct wr_error *error = find_rows(&p);
   if (error || p.size == 0) return error;
   place_values(&p);
+  make_lanes(&p);
   if (end == WR_ENDS_REDUCED) return wr_fused_reduce(&p);
   if (end == WR_ENDS_ROWS) return wr_fused_softmax(&p);
   /* Split where one operation would be, not earlier: waking a thread can cost as much as the steps

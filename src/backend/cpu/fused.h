@@ -2,10 +2,11 @@
 #define WR_BACKEND_CPU_FUSED_H
 
 /* Groups on the CPU. cpu.c sees wr_cpu_fused; the rest is between fused.c, which makes the program,
-   fused_run.c, which runs it, fused_reduce.c, which reduces what it computes, and softmax.c, which
-   makes rows of it. */
+   fused_run.c, which runs it, by lanes.h where that has all steps, fused_reduce.c, which reduces
+   what it computes, and softmax.c, which makes rows of it. */
 
 #include "backend/backend.h"
+#include "backend/cpu/lanes.h"
 #include "backend/cpu/loop/loop.h"
 
 /* Runs the group before it returns, spread over the pool where it is large. */
@@ -23,13 +24,17 @@ enum wr_fused_layout { WR_FUSED_DENSE, WR_FUSED_SCALAR, WR_FUSED_WALKED };
 struct wr_fused_program {
   const struct wr_group *group;
   int32_t n_steps;
-  int64_t size; /* elements that each step computes */
-  int64_t tile; /* elements */
+  int64_t size;    /* elements that each step computes */
+  int64_t tile;    /* elements */
+  int64_t block;   /* of `lanes`, elements; 0 where there is no such program */
+  int64_t stretch; /* elements that are computed in one go: a tile, or, where no input is copied for
+                      each, all */
   wr_row_fn row[WR_GROUP_STEPS];
   uint8_t layout[WR_GROUP_INPUTS]; /* enum wr_fused_layout */
   uint8_t width[WR_FUSED_VALUES];  /* bytes of an element */
   uint16_t slot[WR_FUSED_VALUES];  /* where in the scratch: bytes for each element of a tile */
   struct wr_walk *walk;            /* of each input; set where it is walked */
+  struct wr_lanes lanes;           /* not initialised, unless there is a block */
 };
 
 /* What one thread has for its part of the program. */

@@ -60,13 +60,32 @@ static void run_steps(const struct wr_fused_part *part, int64_t n) {
   }
 }
 
+/* What moves, n elements on. */
+static void move_on(struct wr_fused_part *part, int64_t n) {
+  const struct wr_fused_program *p = part->program;
+  for (int i = 0; i < p->group->n_in; i++) {
+    if (p->layout[i] != WR_FUSED_SCALAR) part->value[i] += n * p->width[i];
+  }
+  part->value[wr_fused_last(p)] += n * p->width[wr_fused_last(p)];
+}
+
+/* By whole blocks first; what is left is less than one. */
+static void run_stretch(struct wr_fused_part *part, int64_t n) {
+  const struct wr_fused_program *p = part->program;
+  const int64_t whole = p->block > 0 ? n - n % p->block : 0;
+  if (whole > 0) wr_lanes_run(&p->lanes, part->value, whole);
+  if (whole == n) return;
+  if (whole > 0) move_on(part, whole);
+  run_steps(part, n - whole);
+}
+
 void wr_fused_run(struct wr_fused_part *part, int64_t at, int64_t n, char *out) {
   const struct wr_fused_program *p = part->program;
   const int last = wr_fused_last(p);
-  for (int64_t done = 0; done < n; done += p->tile) {
-    int64_t m = n - done < p->tile ? n - done : p->tile;
+  for (int64_t done = 0; done < n; done += p->stretch) {
+    int64_t m = n - done < p->stretch ? n - done : p->stretch;
     place_inputs(part, at + done, m);
     part->value[last] = out + done * p->width[last];
-    run_steps(part, m);
+    run_stretch(part, m);
   }
 }

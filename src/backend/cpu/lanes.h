@@ -1,0 +1,42 @@
+#ifndef WR_BACKEND_CPU_LANES_H
+#define WR_BACKEND_CPU_LANES_H
+
+/* Elementwise steps over a block of elements that is small enough for the registers: what one step
+   computes the next one finds there, so memory is read for inputs and for values that are read
+   again later, and written for these and the result.
+
+   The steps are compiled from the functions that the rows of the operations are compiled from,
+   element by element and without fused multiply-add, so results are the same bits. There is a set
+   of steps for each width of vectors, and the processor says which is taken. Plain functions; no
+   locks, no allocation. */
+
+#include "backend/backend.h"
+
+struct wr_lanes_step {
+  void (*run)(void); /* of the set's own type */
+  int32_t moves;     /* whether what it reads or writes in memory moves with the block: -1 or 0 */
+  uint32_t value;    /* that this is */
+};
+
+enum { WR_LANES_STEPS = 3 * WR_GROUP_STEPS + 1 }; /* of each a load, the operation, a store */
+
+struct wr_lanes_set;
+
+struct wr_lanes {
+  const struct wr_lanes_set *set;
+  struct wr_lanes_step step[WR_LANES_STEPS];
+};
+
+/* Elements of a block of the best set that the processor runs; 0 where the group's first n_steps
+   steps have no program, as a type or an operation has no steps here. */
+int64_t wr_lanes_block(const struct wr_group *group, int n_steps);
+/* Makes the program of these steps. Bit i of `moving`: whether input i moves, or is one block that
+   is read again and again. */
+void wr_lanes_make(struct wr_lanes *l, const struct wr_group *group, int n_steps, unsigned moving);
+
+/* Computes n elements, a multiple of the block. By the group's numbers, value[] says where the
+   inputs begin and where the last step's results go, and for each other step has room for a
+   block. Results may go where an input is. */
+void wr_lanes_run(const struct wr_lanes *l, char *const *value, int64_t n);
+
+#endif

@@ -1,0 +1,16 @@
+/* The steps of lanes.h by what every processor of the architecture has: SSE2, NEON, or whatever the
+   compiler makes of vectors of 16 bytes. */
+
+#include "backend/cpu/elementwise_sets.h"
+#include "backend/cpu/lanes_set.h"
+#include "backend/cpu/scalar/scalar.h"
+
+#define BYTES 16
+
+#define EL f32
+#define SET wr_lanes_f32
+#include "backend/cpu/lanes_steps.inc"
+
+#define EL f64
+#define SET wr_lanes_f64
+#include "backend/cpu/lanes_steps.inc"
