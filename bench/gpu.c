@@ -75,6 +75,28 @@ static void floor_launch_and_finish(void) {
   floor_finish();
 }
 
+// As Weir launches what comes often: a graph of one kernel, whose arguments are set anew.
+static wr_cu_graph_exec exec;
+static wr_cu_node node;
+static struct wr_cu_node_values node_values;
+
+static void floor_graph_new(void) {
+  static uint32_t n;
+  static void *out, *args[] = {&out, &out, &out, &n};
+  wr_cu_graph graph;
+  node_values = (struct wr_cu_node_values){
+      .function = kernel, .grid = {1, 1, 1}, .block = {32, 1, 1}, .arguments = args};
+  driver(wr_cu->graph_new(&graph, 0), "cuGraphCreate");
+  driver(wr_cu->graph_add_kernel(&node, graph, NULL, 0, &node_values), "cuGraphAddKernelNode");
+  driver(wr_cu->graph_exec_new(&exec, graph, 0), "cuGraphInstantiate");
+}
+
+static void floor_graph_and_finish(void) {
+  driver(wr_cu->graph_exec_set_kernel(exec, node, &node_values), "cuGraphExecKernelNodeSetParams");
+  driver(wr_cu->graph_launch(exec, stream), "cuGraphLaunch");
+  floor_finish();
+}
+
 static void floor_stream(void) {
   wr_cu_stream s;
   driver(wr_cu->stream_new(&s, WR_CU_STREAM_NON_BLOCKING), "cuStreamCreate");
@@ -373,6 +395,9 @@ static void small_rows(void) {
          median(floor_launch, floor_finish, 1000) * 1e6, median(step_links, NULL, 5) * 1e6 / LINKS,
          "us");
   report("small operation + synchronize", median(floor_launch_and_finish, NULL, 300) * 1e6,
+         median(step_small, NULL, 300) * 1e6, "us");
+  floor_graph_new();
+  report("the same, beside a graph of one kernel", median(floor_graph_and_finish, NULL, 300) * 1e6,
          median(step_small, NULL, 300) * 1e6, "us");
   steps_rows();
   report("new stream", median(floor_stream, NULL, 100) * 1e6, median(step_stream, NULL, 1000) * 1e6,

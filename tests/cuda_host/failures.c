@@ -168,6 +168,22 @@ static mlx_array sum_of(mlx_array a, mlx_stream s) {
   return out;
 }
 
+static uint64_t launches(void) {
+  return cuda->calls("cuLaunchKernel") + cuda->calls("cuGraphLaunch");
+}
+
+/* The next launch fails, also where it goes as a graph, which is launched by itself when the graph
+   has failed. */
+static mlx_array failing_sum_of(mlx_array a, mlx_stream s) {
+  const uint64_t alone = cuda->calls("cuLaunchKernel");
+  cuda->fail("cuGraphLaunch", 1, UNKNOWN);
+  cuda->fail("cuLaunchKernel", 1, UNKNOWN);
+  mlx_array bad = sum_of(a, s);
+  while (cuda->calls("cuLaunchKernel") == alone) sched_yield();
+  cuda->fail("cuGraphLaunch", 0, 0);
+  return bad;
+}
+
 /* E1: a launch fails whose result another stream waits for on the device, behind a kernel that is
    held. Who forces what depends on it looks at the other stream alone, and still gets the failure.
  */
@@ -175,13 +191,11 @@ static void failure_is_known_first(void) {
   mlx_stream s = new_gpu_stream(), other = new_gpu_stream();
   mlx_array host = floats(40, 0), a = sum_of(host, s);
   CHECK(mlx_array_eval(a) == 0); /* on the device, so that nothing is launched to bring it there */
-  const uint64_t launches = cuda->calls("cuLaunchKernel");
+  const uint64_t before = launches();
   cuda->hold();
   mlx_array held = sum_of(a, s);
-  while (cuda->calls("cuLaunchKernel") == launches) sched_yield();
-  cuda->fail("cuLaunchKernel", 1, UNKNOWN);
-  mlx_array bad = sum_of(a, s);
-  while (!cuda->has_failed()) sched_yield();
+  while (launches() == before) sched_yield();
+  mlx_array bad = failing_sum_of(a, s);
   const uint64_t waits = cuda->calls("cuStreamWaitEvent");
   mlx_array after = sum_of(bad, other);
   while (cuda->calls("cuStreamWaitEvent") == waits) sched_yield();
@@ -192,6 +206,14 @@ static void failure_is_known_first(void) {
   for (int i = 0; i < 5; i++) mlx_array_free(all[i]);
   mlx_stream_free(s);
   mlx_stream_free(other);
+}
+
+/* Until the launches have gone as graphs too, which failed then. */
+static void failures_are_known_first(void) {
+  enum { TIMES = 40 };
+  const uint64_t graphs = cuda->calls("cuGraphLaunch");
+  for (int i = 0; i < TIMES; i++) failure_is_known_first();
+  CHECK(cuda->calls("cuGraphLaunch") > graphs);
 }
 
 /* In a child, before the driver is open: each call up to the first result fails in turn. Then the
@@ -248,7 +270,7 @@ int main(void) {
     if (is_fault(cuda->symbol(i))) sweep_faults(cuda->symbol(i));
   }
   scenario();
-  for (int i = 0; i < 20; i++) failure_is_known_first();
+  failures_are_known_first();
   for (int i = 0; cuda->symbol(i); i++) sweep(cuda->symbol(i), UNKNOWN);
   sweep("cuMemAllocFromPoolAsync", OUT_OF_MEMORY);
   sweep("cuLaunchKernel", OUT_OF_MEMORY);

@@ -1,6 +1,7 @@
 /* Launches as graphs of the driver, over the stand-in: plans that repeat become graphs, which are
    brought up to date and launched, by many threads and on many streams; of more graphs than there
-   is room for the oldest go, also while they are in flight. */
+   is room for the oldest go, also while they are in flight. Those of single launches, which come
+   later, displace no others. */
 
 #include "backend/cuda/queue/queue.h"
 #include "stand_in_case.h"
@@ -82,6 +83,56 @@ static void eviction(void) {
   CHECK(n.graphs < n.built);
 }
 
+enum { SINGLE_AFTER = 8, SINGLES_BYTES = 16 << 20, SINGLE_LEAST = 44 << 10 };
+
+typedef int (*scan)(mlx_array *, const mlx_array, int, bool, bool, const mlx_stream);
+
+static void evaluate_often(scan op, mlx_array a, mlx_stream s) {
+  for (int i = 0; i < SINGLE_AFTER + 2; i++) {
+    mlx_array out = mlx_array_new();
+    CHECK(op(&out, a, 0, false, true, s) == 0 && mlx_array_eval(out) == 0);
+    mlx_array_free(out);
+  }
+}
+
+/* Each of many kernels by itself; a graph for each. */
+static void evaluate_singles(mlx_array from, mlx_stream s) {
+  static const scan ops[] = {mlx_cumsum, mlx_cumprod, mlx_cummax, mlx_cummin};
+  for (mlx_dtype t = MLX_UINT8; t <= MLX_FLOAT32; t++) {
+    mlx_array a = mlx_array_new();
+    CHECK(mlx_astype(&a, from, t, s) == 0 && mlx_array_eval(a) == 0);
+    for (int k = 0; k < 4; k++) evaluate_often(ops[k], a, s);
+    mlx_array_free(a);
+  }
+}
+
+static void evaluate_chain(void) {
+  mlx_array a = chain(4, 12, shared_stream);
+  CHECK(mlx_array_eval(a) == 0);
+  mlx_array_free(a);
+}
+
+/* On more streams than there is room for. Graphs of many launches stay. */
+static void singles(void) {
+  enum { STREAMS = 12, KERNELS = 4 * 10 };
+  mlx_stream s[STREAMS];
+  mlx_array from = floats(9, 0);
+  for (int i = 0; i < 4; i++) evaluate_chain();
+  const struct wr_graph_numbers before = numbers();
+  for (int i = 0; i < STREAMS; i++) {
+    s[i] = new_gpu_stream();
+    evaluate_singles(from, s[i]);
+  }
+  const struct wr_graph_numbers after = numbers();
+  CHECK(after.built >= before.built + STREAMS * KERNELS);
+  CHECK(after.launched >= before.launched + STREAMS * KERNELS);
+  CHECK(after.graphs <= before.graphs + SINGLES_BYTES / SINGLE_LEAST);
+  evaluate_chain();
+  CHECK(numbers().built == after.built);
+  for (int i = 0; i < STREAMS; i++) mlx_stream_free(s[i]);
+  mlx_array_free(from);
+}
+
 int main(void) {
   stand_in_start();
   mlx_set_error_handler(quiet, NULL, NULL);
@@ -92,6 +143,7 @@ int main(void) {
   cuda->pause(5000);
   run_threads(many(4), on_own_stream);
   eviction();
+  singles();
   CHECK(mlx_synchronize(shared_stream) == 0);
   mlx_stream_free(shared_stream);
   CHECK(weir_shutdown(INT64_C(20000000000)) == 0);

@@ -164,6 +164,8 @@ void wr_encoder_drop(struct wr_encoder *encoder);
 struct wr_error *wr_record_begin(struct wr_encoder *encoder, struct wr_run *run);
 void wr_record_keep(struct wr_encoder *encoder, struct wr_gpu_command *command);
 void wr_record_abandon(struct wr_encoder *encoder, struct wr_run *run);
+/* The addresses of the arguments of a launch that is held back. */
+void wr_held_arguments(const struct wr_launches *launches, int i, void **arguments);
 
 /* ---- graphs.c: launches as graphs ---- */
 
@@ -172,8 +174,6 @@ void wr_graph_table_free(struct wr_graph_table *table); /* NULL is a no-op; no g
 /* True when it has launched all of them as one graph; false: the caller has to launch them. Called
    by any thread that holds the encoder's lock. */
 bool wr_graphs_launch(struct wr_gpu *gpu, wr_cu_stream stream, const struct wr_launches *launches);
-/* Launches a held launch by itself. */
-wr_cu_result wr_held_launch(const struct wr_launches *launches, int i, wr_cu_stream stream);
 
 /* ---- queues.c: the list of encoders that are busy ---- */
 

@@ -41,11 +41,16 @@ static void launches_give_locked(struct wr_gpu *gpu, struct wr_launches *l) {
 
 /* ---- flushing ---- */
 
-wr_cu_result wr_held_launch(const struct wr_launches *l, int i, wr_cu_stream stream) {
+void wr_held_arguments(const struct wr_launches *l, int i, void **arguments) {
   const struct wr_held *h = &l->held[i];
-  void *arguments[WR_LAUNCH_ARGUMENTS];
   char *values = (char *)l->arguments + h->at;
   for (uint32_t k = 0; k < h->n; k++) arguments[k] = values + h->offsets[k];
+}
+
+static wr_cu_result launch_one(const struct wr_launches *l, int i, wr_cu_stream stream) {
+  const struct wr_held *h = &l->held[i];
+  void *arguments[WR_LAUNCH_ARGUMENTS];
+  wr_held_arguments(l, i, arguments);
   return wr_cu->launch(h->function, h->grid[0], h->grid[1], h->grid[2], h->block[0], h->block[1],
                        h->block[2], h->shared_bytes, stream, arguments, NULL);
 }
@@ -55,7 +60,7 @@ static int launch_all(struct wr_encoder *e, struct wr_error **error) {
   const struct wr_launches *l = e->launches;
   if (wr_graphs_launch(e->gpu, e->stream, l)) return l->count;
   for (int i = 0; i < l->count; i++) {
-    *error = wr_gpu_result(e->gpu, wr_held_launch(l, i, e->stream), "cuLaunchKernel");
+    *error = wr_gpu_result(e->gpu, launch_one(l, i, e->stream), "cuLaunchKernel");
     if (*error) return i;
   }
   return l->count;
