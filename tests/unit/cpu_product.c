@@ -153,10 +153,12 @@ static void try_one(const struct wr_gemm_kernels *with, bool single, int m, int 
   free(row);
 }
 
-/* ThreadSanitizer, and a build without optimisation, make this file's own arithmetic slow: a few of
-   the sizes have all that they look for. */
+/* Sanitizers, and a build without optimisation, make this file's own arithmetic slow: a few of the
+   sizes have all that they look for, and of threads what is cut for the pool. */
 #if defined(__SANITIZE_THREAD__) || !defined(__OPTIMIZE__)
-enum { SIZE_STEP = 5, FLAGS_STEP = 5 };
+enum { SIZE_STEP = 7, FLAGS_STEP = 7 };
+#elif defined(__SANITIZE_ADDRESS__)
+enum { SIZE_STEP = 3, FLAGS_STEP = 3 };
 #else
 enum { SIZE_STEP = 1, FLAGS_STEP = 1 };
 #endif

@@ -1,17 +1,20 @@
 /* Every GPU kernel that Weir may ask for compiles: each source for each operation and dtype that
    has a body, and groups of all of them, for compute capability 9.0. It needs the compiler library
    alone, no GPU; where that is missing the test is skipped. With arguments, only sources whose file
-   begins like one of them; "group" stands for those that are made from groups. */
+   begins like one of them; "group" stands for those that are made from groups. Each source is tried
+   with each operation and variant, and a third of their dtypes, unless arguments or WEIR_TEST_FULL
+   ask for all. */
 
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "backend/cuda/codegen/internal.h"
 #include "backend/cuda/ops/ops.h"
 #include "base/atomic.h"
 
-enum { ARCH = 90, THREADS = 4, MOST = 4096 };
+enum { ARCH = 90, THREADS = 4, MOST = 4096, SHARE = 3 };
 
 static struct wr_module_id wanted[MOST];
 static int n_wanted, n_groups;
@@ -19,6 +22,7 @@ static wr_atomic_u32 next_wanted, failures; /* atomic RELAXED: the threads are j
 
 static char **only;
 static int n_only;
+static bool all; /* what is wanted, and not a share of it */
 
 static const char *const files[] = {
 #define WR_SOURCE(ID, file, ...) [WR_SOURCE_##ID] = file,
@@ -39,6 +43,20 @@ static void want(enum wr_source source, enum wr_op op, enum wr_dtype a, enum wr_
                                              (uint8_t)b,      n_wanted % 16 == 0, 0};
     n_wanted++;
   }
+}
+
+/* Leaves of what is wanted the first of each source, operation and variant, and one of SHARE. */
+static void leave_a_share(void) {
+  int left = 0;
+  for (int i = 0; i < n_wanted; i++) {
+    bool first = true;
+    for (int k = 0; k < left && first; k++) {
+      first = wanted[k].source != wanted[i].source || wanted[k].op != wanted[i].op ||
+              wanted[k].variant != wanted[i].variant;
+    }
+    if (first || i % SHARE == 0) wanted[left++] = wanted[i];
+  }
+  n_wanted = left;
 }
 
 /* Each way of packing, and with each of them and one other type. */
@@ -237,6 +255,8 @@ static int operands_of(enum wr_op op, enum wr_dtype t) {
 
 static void compile_form(const struct wr_group_form *form) {
   static char text[WR_GROUP_TEXT];
+  static int n_forms;
+  if (!all && form->way != WR_GROUP_EACH && n_forms++ % SHARE != 0) return;
   void *image;
   size_t bytes;
   wr_group_source(form, text);
@@ -373,7 +393,9 @@ int main(int argc, char **argv) {
   }
   only = argv + 1;
   n_only = argc - 1;
+  all = n_only > 0 || getenv("WEIR_TEST_FULL");
   want_all();
+  if (!all) leave_a_share();
   pthread_t threads[THREADS];
   int started = 0;
   while (started < THREADS && !pthread_create(&threads[started], NULL, compile_some, NULL)) {
