@@ -1,6 +1,6 @@
 /* Parts whose place is known only when it is computed: `start` is an array. Its values are clamped
-   so that the part lies in the array. A part is read by one gather along each such axis; writing
-   one chooses between the two arrays, element by element. No locks. */
+   so that the part lies in the array. A part is read by a gather of one slice, and written by a
+   scatter of one. No locks. */
 
 #include "ops/internal.h"
 
@@ -31,14 +31,12 @@ static struct wr_error *places_of(const struct wr_node *a, const struct wr_node 
   return NULL;
 }
 
-/* Value i of start, int64, (1), within 0 and `last`. */
+/* Value i of start, int64, without axes, within 0 and `last`. */
 static struct wr_node *start_of(struct wr_compose *c, struct wr_node *start, int i, int32_t last) {
   if (c->error) return NULL;
   struct wr_node *x = start;
-  if (wr_node_ndim(start) == 0) {
-    x = wr_compose_expand(c, start, 0);
-  } else {
-    x = wr_compose_slice_axis(c, start, 0, i, i + 1);
+  if (wr_node_ndim(start) > 0) {
+    x = wr_compose_reshape(c, wr_compose_slice_axis(c, start, 0, i, i + 1), 0, NULL);
   }
   /* What int64 cannot hold is beyond any end. */
   if (wr_node_dtype(start) == WR_UINT64) {
@@ -47,6 +45,25 @@ static struct wr_node *start_of(struct wr_compose *c, struct wr_node *start, int
   x = wr_compose_astype(c, x, WR_INT64);
   x = wr_compose_binary(c, WR_OP_MINIMUM, x, wr_compose_scalar(c, last, WR_INT64));
   return wr_compose_binary(c, WR_OP_MAXIMUM, x, wr_compose_scalar(c, 0, WR_INT64));
+}
+
+/* Where a part of the given extents starts, of those axes along which it may start elsewhere. */
+struct starts {
+  int n;
+  int axes[WR_MAX_NDIM];
+  struct wr_node *at[WR_MAX_NDIM];
+};
+
+static void starts_of(struct wr_compose *c, struct starts *to, const struct wr_node *a,
+                      const int32_t *size, struct wr_node *start, const struct places *p) {
+  to->n = 0;
+  for (int i = 0; i < p->n; i++) {
+    const int d = p->axes[i];
+    const int32_t last = wr_node_shape(a)[d] - size[d];
+    if (last == 0) continue;
+    to->axes[to->n] = d;
+    to->at[to->n++] = start_of(c, start, i, last);
+  }
 }
 
 static struct wr_error *check_part(const struct wr_node *a, const int32_t *size, int n) {
@@ -58,30 +75,23 @@ static struct wr_error *check_part(const struct wr_node *a, const int32_t *size,
                       wr_ops_dims_text(size, n).s, wr_ops_shape_text(a).s);
 }
 
-/* Axes without a value first: a view, so that less is gathered. */
 struct wr_error *wr_ops_slice_dynamic(struct wr_node **out, struct wr_node *a,
                                       struct wr_node *start, const int *axes, int n_axes,
                                       const int32_t *size, int n_size, struct wr_stream *s) {
   struct places p;
+  struct starts from;
   struct wr_error *error = places_of(a, start, axes, n_axes, &p);
   if (!error) error = check_part(a, size, n_size);
   if (error) return error;
-  bool placed[WR_MAX_NDIM] = {false};
-  for (int i = 0; i < p.n; i++) placed[p.axes[i]] = true;
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node *x = a;
-  for (int d = 0; d < n_size; d++) {
-    if (!placed[d] && size[d] < wr_node_shape(a)[d]) {
-      x = wr_compose_slice_axis(&c, x, d, 0, size[d]);
-    }
+  starts_of(&c, &from, a, size, start, &p);
+  for (int d = 0; d < n_size && from.n == 0; d++) {
+    if (size[d] < wr_node_shape(a)[d]) x = wr_compose_slice_axis(&c, x, d, 0, size[d]);
   }
-  for (int i = 0; i < p.n; i++) {
-    const int d = p.axes[i];
-    const int32_t last = wr_node_shape(a)[d] - size[d];
-    if (last == 0) continue;
-    struct wr_node *at = wr_compose_binary(&c, WR_OP_ADD, start_of(&c, start, i, last),
-                                           wr_compose_count(&c, 0, size[d], WR_INT64));
-    x = wr_compose_take(&c, x, at, d);
+  if (from.n > 0 && !c.error) {
+    x = wr_compose_step(&c, wr_ops_gather(wr_compose_slot(&c), a, from.at, from.n, from.axes,
+                                          from.n, size, n_size, s));
   }
   return wr_compose_end(&c, out, wr_compose_dense(&c, x));
 }
@@ -107,56 +117,11 @@ static struct wr_error *updated_part(const struct wr_node *src, const struct wr_
                       wr_ops_shape_text(update).s, wr_ops_shape_text(src).s);
 }
 
-/* Which value of start axis d has, or -1. */
-static int value_of(const struct places *p, int d) {
-  for (int i = 0; i < p->n; i++) {
-    if (p->axes[i] == d) return i;
-  }
-  return -1;
-}
-
-/* From the start of the part, for each place along axis d: int64, shaped for an array of ndim. */
-static struct wr_node *distances(struct wr_compose *c, struct wr_node *start, int value, int d,
-                                 int ndim, int32_t extent, int32_t size) {
-  int32_t shape[WR_MAX_NDIM];
-  struct wr_node *at = wr_compose_count(c, 0, extent, WR_INT64);
-  if (value >= 0) {
-    struct wr_node *first = start_of(c, start, value, extent - size);
-    at = wr_compose_binary(c, WR_OP_SUBTRACT, at, first);
-  }
-  for (int i = 0; i < ndim; i++) shape[i] = i == d ? extent : 1;
-  return wr_compose_reshape(c, at, ndim, shape);
-}
-
-static struct wr_node *both(struct wr_compose *c, struct wr_node *x, struct wr_node *y) {
-  return x ? wr_compose_binary(c, WR_OP_LOGICAL_AND, x, y) : y;
-}
-
-/* Gathers the update to the whole shape, where places outside of the part have anything, and takes
-   src there. */
-static struct wr_node *placed_over(struct wr_compose *c, struct wr_node *src, struct wr_node *part,
-                                   const int32_t *size, struct wr_node *start,
-                                   const struct places *p) {
-  const int ndim = wr_node_ndim(src);
-  struct wr_node *inside = NULL;
-  for (int d = 0; d < ndim && !c->error; d++) {
-    const int32_t extent = wr_node_shape(src)[d];
-    if (size[d] == extent) continue;
-    struct wr_node *way = distances(c, start, value_of(p, d), d, ndim, extent, size[d]);
-    struct wr_node *zero = wr_compose_scalar(c, 0, WR_INT64);
-    inside = both(c, inside, wr_compose_binary(c, WR_OP_GREATER_EQUAL, way, zero));
-    struct wr_node *end = wr_compose_scalar(c, size[d], WR_INT64);
-    inside = both(c, inside, wr_compose_binary(c, WR_OP_LESS, way, end));
-    struct wr_node *from = wr_compose_binary(c, WR_OP_MAXIMUM, way, zero); /* take clamps the end */
-    part = wr_compose_take(c, part, wr_compose_reshape(c, from, 1, &extent), d);
-  }
-  return inside ? wr_compose_where(c, inside, part, src) : part;
-}
-
 struct wr_error *wr_ops_slice_update_dynamic(struct wr_node **out, struct wr_node *src,
                                              struct wr_node *update, struct wr_node *start,
                                              const int *axes, int n_axes, struct wr_stream *s) {
   struct places p;
+  struct starts to;
   int32_t size[WR_MAX_NDIM];
   const int ndim = wr_node_ndim(src);
   struct wr_error *error = places_of(src, start, axes, n_axes, &p);
@@ -168,7 +133,13 @@ struct wr_error *wr_ops_slice_update_dynamic(struct wr_node **out, struct wr_nod
     return NULL;
   }
   struct wr_compose c = wr_compose_begin(s);
-  struct wr_node *part = wr_compose_astype(&c, update, wr_node_dtype(src));
-  part = wr_compose_broadcast(&c, part, ndim, size);
-  return wr_compose_end(&c, out, placed_over(&c, src, part, size, start, &p));
+  struct wr_node *x = wr_compose_astype(&c, update, wr_node_dtype(src));
+  x = wr_compose_broadcast(&c, x, ndim, size);
+  starts_of(&c, &to, src, size, start, &p);
+  /* As large as src, it is the result. */
+  if (!c.error && wr_node_size(x) < wr_node_size(src)) {
+    x = wr_compose_step(
+        &c, wr_ops_scatter(wr_compose_slot(&c), WR_OP_COPY, src, to.at, to.n, x, to.axes, to.n, s));
+  }
+  return wr_compose_end(&c, out, x);
 }

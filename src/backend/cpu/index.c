@@ -96,6 +96,29 @@ static void slices_make(struct gather *g, const struct wr_gather_params *params,
   }
 }
 
+/* One slice is a view of the input, copied. */
+static struct wr_error *copy_slice(const struct gather *g, const struct wr_tensor *in,
+                                   const int32_t *sizes, void *out) {
+  struct wr_place place;
+  wr_place_start(&place, &g->places, 0);
+  struct wr_tensor view = *in;
+  view.data = (char *)in->data + slice_start(g, &place) * g->item;
+  view.shape = sizes;
+  view.dense = false;
+  view.buffer = NULL;
+  view.size = g->outer.size * g->inner.size;
+  struct wr_call copy = {.op = WR_OP_COPY, .n_in = 1, .in = &view, .out = view};
+  int64_t strides[WR_MAX_NDIM], stride = 1;
+  for (int d = in->ndim - 1; d >= 0; d--) {
+    strides[d] = stride;
+    stride *= sizes[d];
+  }
+  copy.out.data = out;
+  copy.out.strides = strides;
+  copy.out.dense = true;
+  return wr_cpu_copy(&copy);
+}
+
 struct wr_error *wr_cpu_gather(const struct wr_call *call) {
   const struct wr_gather_params *params = call->params;
   const struct wr_tensor *in = &call->in[0], *out = &call->out;
@@ -107,6 +130,7 @@ struct wr_error *wr_cpu_gather(const struct wr_call *call) {
   slices_make(&g, params, in, sizes);
   wr_places_of(&g.places, call->in + 1, params->n_axes, index_ndim, out->shape + params->before,
                NULL);
+  if (g.places.size == 1) return copy_slice(&g, in, sizes, out->data);
   int64_t grain = g.inner.size >= WR_CPU_GRAIN ? 1 : WR_CPU_GRAIN / g.inner.size;
   wr_spread(g.outer.size * g.places.size, grain, gather_body, &g);
   return NULL;
