@@ -1,8 +1,10 @@
 /* Sort, argsort and partition: against qsort on random lines with many ties, along inner axes,
-   NaN last, stability, and lines built to defeat a pivot. */
+   NaN last, stability, and lines built to defeat a pivot; blocks of lines of each width along
+   either axis against insertion by the order of elements, bit by bit. */
 
 #include <stdlib.h>
 
+#include "backend/cpu/elements.h"
 #include "backend/cpu/kernels.h"
 #include "core/half.h"
 #include "kernel_case.h"
@@ -142,7 +144,108 @@ static void test_other_types(void) {
   EXPECT(o[0] == 1 && o[1] == 2 && o[2] == 0);
 }
 
+/* Elements of which many are equal, zeros of either sign and NaN of several kinds among them. */
+enum { MOST_ELEMENTS = 40 * 600 };
+
+static union {
+  uint16_t f16[MOST_ELEMENTS];
+  float f32[MOST_ELEMENTS];
+  double f64[MOST_ELEMENTS];
+  int8_t i8[MOST_ELEMENTS];
+  int64_t i64[MOST_ELEMENTS];
+  wr_complex64 c64[MOST_ELEMENTS];
+} from, to, want;
+static uint32_t places[MOST_ELEMENTS];
+
+static float drawn(uint32_t *seed) {
+  const uint32_t r = kernel_case_next(seed) % 64u;
+  if (r == 0) return -0.0f;
+  if (r < 3) return r == 1 ? NAN : -NAN;
+  if (r < 5) return r == 3 ? INFINITY : -INFINITY;
+  return (float)((int)(r % 32u) - 16) * 0.25f;
+}
+
+static void fill(enum wr_dtype dtype, int64_t n, uint32_t *seed) {
+  for (int64_t i = 0; i < n; i++) {
+    const float v = drawn(seed), w = drawn(seed);
+    const int64_t whole = (int64_t)kernel_case_next(seed) - 2147483648LL;
+    if (dtype == WR_FLOAT16) from.f16[i] = wr_f32_to_f16(v);
+    if (dtype == WR_FLOAT32) from.f32[i] = v;
+    if (dtype == WR_FLOAT64) from.f64[i] = (double)v;
+    if (dtype == WR_INT8) from.i8[i] = (int8_t)(whole & 0x7f) - 64;
+    if (dtype == WR_INT64) from.i64[i] = i % 3 ? whole * 1000003 : whole % 5;
+    if (dtype == WR_COMPLEX64) from.c64[i] = (wr_complex64){v, w};
+  }
+}
+
+static bool less(enum wr_dtype dtype, int64_t a, int64_t b) {
+  switch ((int)dtype) {
+    case WR_FLOAT16:
+      return less_f16(from.f16[a], from.f16[b]);
+    case WR_FLOAT32:
+      return less_f32(from.f32[a], from.f32[b]);
+    case WR_FLOAT64:
+      return less_f64(from.f64[a], from.f64[b]);
+    case WR_INT8:
+      return from.i8[a] < from.i8[b];
+    case WR_INT64:
+      return from.i64[a] < from.i64[b];
+    default:
+      return less_c64(from.c64[a], from.c64[b]);
+  }
+}
+
+/* The places of a line's elements in their order; the i-th lies at first + i * stride. */
+static void in_order(enum wr_dtype dtype, int64_t first, int64_t n, int64_t stride, int64_t *at) {
+  for (int64_t i = 0; i < n; i++) {
+    int64_t j = i;
+    for (; j > 0 && less(dtype, first + i * stride, at[j - 1]); j--) at[j] = at[j - 1];
+    at[j] = first + i * stride;
+  }
+}
+
+static void check_block(enum wr_dtype dtype, int32_t rows, int32_t columns, int axis) {
+  static int64_t at[600];
+  const size_t item = wr_dtype_size(dtype);
+  const int64_t n = axis == 0 ? rows : columns, stride = axis == 0 ? columns : 1;
+  struct kernel_operand in, out;
+  struct wr_axis_params along = {.axis = axis};
+  operand_dense(&in, &from, dtype, 2, SHAPE(rows, columns));
+  EXPECT(kernel_run(WR_OP_SORT, &in.t, 1, operand_dense(&out, &to, dtype, 2, SHAPE(rows, columns)),
+                    &along));
+  EXPECT(kernel_run(WR_OP_ARGSORT, &in.t, 1,
+                    operand_dense(&out, places, WR_UINT32, 2, SHAPE(rows, columns)), &along));
+  bool right = true;
+  for (int64_t line = 0; line < (axis == 0 ? columns : rows); line++) {
+    const int64_t first = axis == 0 ? line : line * columns;
+    in_order(dtype, first, n, stride, at);
+    for (int64_t i = 0; i < n; i++) {
+      const int64_t place = first + i * stride;
+      memcpy((char *)&want + (size_t)place * item, (char *)&from + (size_t)at[i] * item, item);
+      right = right && (int64_t)places[place] == (at[i] - first) / stride;
+    }
+  }
+  EXPECT(right);
+  EXPECT(memcmp(&to, &want, (size_t)(rows * columns) * item) == 0);
+}
+
+static void test_blocks(void) {
+  static const enum wr_dtype types[] = {WR_FLOAT16, WR_FLOAT32, WR_FLOAT64,
+                                        WR_INT8,    WR_INT64,   WR_COMPLEX64};
+  static const int32_t shapes[][2] = {{1, 40}, {7, 8},   {8, 9},   {9, 40},  {40, 31},
+                                      {64, 3}, {65, 17}, {100, 4}, {300, 5}, {600, 40}};
+  uint32_t seed = 77;
+  for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+      fill(types[t], (int64_t)shapes[i][0] * shapes[i][1], &seed);
+      check_block(types[t], shapes[i][0], shapes[i][1], 0);
+      check_block(types[t], shapes[i][1], shapes[i][0], 1);
+    }
+  }
+}
+
 int main(void) {
+  test_blocks();
   test_lines();
   test_steps();
   test_axis();

@@ -1,6 +1,13 @@
-/* Sort, argsort and partition along one axis, line by line: a line is gathered into scratch memory,
-   treated there and put back. NaN comes last. Short lines use the stack, longer ones one block of
-   scratch for each piece of work; refused memory is the call's error. Takes no locks. */
+/* Sort, argsort and partition along one axis. NaN comes last, and equal elements, among which are
+   zeros of either sign and all NaN, stay in their order. What is sorted are keys: unsigned numbers
+   in the order of the elements, so that no comparison asks for NaN and digits can be counted. Where
+   a key does not say which element it is of, complex numbers are put in order by their places,
+   floats of the shared keys are written once more, and partitions compare keys of the bits as they
+   are.
+
+   Lines that lie side by side are brought and put back together, since each of their elements would
+   read a cache line for itself. Short lines use the stack, longer ones one block of scratch for
+   each piece of work; refused memory is the call's error. Takes no locks. */
 
 #include <string.h>
 
@@ -10,100 +17,533 @@
 #include "base/atomic.h"
 #include "base/base.h"
 
-enum { RUN = 16, STACK_BYTES = 4096 };
+enum { RUN = 16, FEW = 64, DIGITS = 256, TILE = 16, STACK_BYTES = 4096 };
+enum { NEAR_ROWS = 256, MOST_ROWS = 8192, ROW_BYTES = 64 };
+
+/* ---- lines of keys ---- */
+
+/* The bits of floats: numbers below 0 turned round, those above them behind, zeros the same, NaN
+   last and the same. Without branches, which signs would mislead. */
+static inline uint16_t key_16(uint16_t bits, uint16_t infinity) {
+  const uint16_t size = bits & 0x7fffu, below = (uint16_t)(0u - (bits >> 15));
+  const uint16_t key = bits ^ (below | 0x8000u), nan = (uint16_t)(0u - (size > infinity));
+  return (uint16_t)((key | nan) + (bits == 0x8000u));
+}
+static inline uint16_t of_16(uint16_t key) {
+  return key ^ ((uint16_t)((key >> 15) - 1u) | 0x8000u);
+}
+static inline uint16_t key_bits_f16(uint16_t bits) { return key_16(bits, 0x7c00u); }
+static inline uint16_t key_bits_bf16(uint16_t bits) { return key_16(bits, 0x7f80u); }
+static inline uint32_t key_bits_f32(uint32_t bits) {
+  const uint32_t sign = UINT32_C(1) << 31, nan = 0u - ((bits & ~sign) > UINT32_C(0x7f800000));
+  return ((bits ^ ((0u - (bits >> 31)) | sign)) | nan) + (bits == sign);
+}
+static inline uint64_t key_bits_f64(uint64_t bits) {
+  const uint64_t sign = UINT64_C(1) << 63, infinity = UINT64_C(0x7ff0000000000000);
+  const uint64_t nan = UINT64_C(0) - ((bits & ~sign) > infinity);
+  return ((bits ^ ((UINT64_C(0) - (bits >> 63)) | sign)) | nan) + (bits == sign);
+}
+
+/* A key of 64 bits and the place of its element; of shorter keys both are one number. */
+struct wide {
+  uint64_t key;
+  uint32_t place;
+};
+
+#define KEY u8
+#define KEY_T uint8_t
+#define KEY_NUMBER uint8_t
+#define KEY_OF(x) (*(x))
+#include "backend/cpu/sort_keys.inc"
+#define KEY u16
+#define KEY_T uint16_t
+#define KEY_NUMBER uint16_t
+#define KEY_OF(x) (*(x))
+#include "backend/cpu/sort_keys.inc"
+#define KEY u32
+#define KEY_T uint32_t
+#define KEY_NUMBER uint32_t
+#define KEY_OF(x) (*(x))
+#include "backend/cpu/sort_keys.inc"
+#define KEY u64
+#define KEY_T uint64_t
+#define KEY_NUMBER uint64_t
+#define KEY_OF(x) (*(x))
+#include "backend/cpu/sort_keys.inc"
+#define KEY placed
+#define KEY_T uint64_t
+#define KEY_NUMBER uint32_t
+#define KEY_OF(x) ((uint32_t)(*(x) >> 32))
+#include "backend/cpu/sort_keys.inc"
+#define KEY wide
+#define KEY_T struct wide
+#define KEY_NUMBER uint64_t
+#define KEY_OF(x) ((x)->key)
+#include "backend/cpu/sort_keys.inc"
+
+/* Bits of floats, of which some keys are those of two. */
+#define KEY f16
+#define KEY_T uint16_t
+#define KEY_NUMBER uint16_t
+#define KEY_OF(x) key_bits_f16(*(x))
+#include "backend/cpu/sort_keys.inc"
+#define KEY bf16
+#define KEY_T uint16_t
+#define KEY_NUMBER uint16_t
+#define KEY_OF(x) key_bits_bf16(*(x))
+#include "backend/cpu/sort_keys.inc"
+#define KEY f32
+#define KEY_T uint32_t
+#define KEY_NUMBER uint32_t
+#define KEY_OF(x) key_bits_f32(*(x))
+#include "backend/cpu/sort_keys.inc"
+#define KEY f64
+#define KEY_T uint64_t
+#define KEY_NUMBER uint64_t
+#define KEY_OF(x) key_bits_f64(*(x))
+#include "backend/cpu/sort_keys.inc"
+
+/* Where there is no NaN, < orders floats as they are. */
+static inline float as_f32(uint32_t bits) {
+  float x;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+static inline double as_f64(uint64_t bits) {
+  double x;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+#define KEY_NAME(verb) verb##_number32
+#define KEY_LESS(a, b) (KEY_OF(a) < KEY_OF(b))
+#define KEY_T uint32_t
+#define KEY_NUMBER float
+#define KEY_OF(x) as_f32(*(x))
+#define KEY_SORT sort_f32
+#define KEY_INSERT insert_f32
+#include "backend/cpu/sort_select.inc"
+#undef KEY_NAME
+#undef KEY_T
+#undef KEY_NUMBER
+#undef KEY_OF
+#undef KEY_SORT
+#undef KEY_INSERT
+#define KEY_NAME(verb) verb##_number64
+#define KEY_T uint64_t
+#define KEY_NUMBER double
+#define KEY_OF(x) as_f64(*(x))
+#define KEY_SORT sort_f64
+#define KEY_INSERT insert_f64
+#include "backend/cpu/sort_select.inc"
+#undef KEY_NAME
+#undef KEY_LESS
+#undef KEY_T
+#undef KEY_NUMBER
+#undef KEY_OF
+#undef KEY_SORT
+#undef KEY_INSERT
+
+static void select_any_f32(void *line, void *scratch, int64_t n, int64_t kth) {
+  const uint32_t *x = line;
+  bool nan = false;
+  for (int64_t i = 0; i < n; i++) nan |= x[i] << 1 > UINT32_C(0x7f800000) << 1;
+  (nan ? select_f32 : select_number32)(line, scratch, n, kth);
+}
+
+static void select_any_f64(void *line, void *scratch, int64_t n, int64_t kth) {
+  const uint64_t *x = line;
+  bool nan = false;
+  for (int64_t i = 0; i < n; i++) nan |= x[i] << 1 > UINT64_C(0x7ff0000000000000) << 1;
+  (nan ? select_f64 : select_number64)(line, scratch, n, kth);
+}
+
+/* In front of a loop that is to be vectorised as it is: unrolled first, it would stay scalar. */
+#ifdef __clang__
+#define SORT_ROLLED
+#else
+#define SORT_ROLLED _Pragma("GCC unroll 1")
+#endif
+
+#define KEY u16
+#define KEY_T uint16_t
+#include "backend/cpu/sort_lanes.inc"
+#define KEY u32
+#define KEY_T uint32_t
+#include "backend/cpu/sort_lanes.inc"
+#define KEY u64
+#define KEY_T uint64_t
+#include "backend/cpu/sort_lanes.inc"
+
+typedef void (*sort_fn)(void *line, void *scratch, int64_t n);
+typedef void (*select_fn)(void *line, void *scratch, int64_t n, int64_t kth);
+typedef void (*lanes_fn)(void *rows, int64_t n);
+
+struct key_lines {
+  int item; /* bytes */
+  sort_fn sort;
+  select_fn select;
+  lanes_fn lanes; /* NULL: digits are quicker */
+};
+
+static const struct key_lines placed_lines = {sizeof(uint64_t), sort_placed, select_placed, NULL};
+static const struct key_lines wide_lines = {sizeof(struct wide), sort_wide, select_wide, NULL};
+
+static const struct key_lines *lines_of(int item) {
+  static const struct key_lines by_size[] = {
+      {1, sort_u8, select_u8, NULL},
+      {2, sort_u16, select_u16, sort_lanes_u16},
+      {4, sort_u32, select_u32, sort_lanes_u32},
+      {8, sort_u64, select_u64, sort_lanes_u64},
+  };
+  return &by_size[item == 1 ? 0 : item == 2 ? 1 : item == 4 ? 2 : 3];
+}
+
+static void place(const void *keys, int item, int64_t n, void *placed) {
+  uint64_t *to = placed;
+  struct wide *wide = placed;
+  for (int64_t i = 0; i < n; i++) {
+    switch (item) {
+      case 1:
+        to[i] = (uint64_t)((const uint8_t *)keys)[i] << 32 | (uint64_t)i;
+        break;
+      case 2:
+        to[i] = (uint64_t)((const uint16_t *)keys)[i] << 32 | (uint64_t)i;
+        break;
+      case 4:
+        to[i] = (uint64_t)((const uint32_t *)keys)[i] << 32 | (uint64_t)i;
+        break;
+      default:
+        wide[i] = (struct wide){((const uint64_t *)keys)[i], (uint32_t)i};
+        break;
+    }
+  }
+}
+
+static void places_of(const void *placed, int item, int64_t n, uint32_t *places) {
+  for (int64_t i = 0; i < n; i++) {
+    places[i] = item == 8 ? ((const struct wide *)placed)[i].place
+                          : (uint32_t)((const uint64_t *)placed)[i];
+  }
+}
+
+/* ---- elements and keys ---- */
+
+typedef uint8_t key_t_b8, key_t_u8, key_t_i8;
+typedef uint16_t key_t_u16, key_t_i16, key_t_f16, key_t_bf16;
+typedef uint32_t key_t_u32, key_t_i32, key_t_f32;
+typedef uint64_t key_t_u64, key_t_i64, key_t_f64, key_t_c64;
+
+static inline uint8_t key_b8(uint8_t x) { return x; }
+static inline uint8_t key_u8(uint8_t x) { return x; }
+static inline uint16_t key_u16(uint16_t x) { return x; }
+static inline uint32_t key_u32(uint32_t x) { return x; }
+static inline uint64_t key_u64(uint64_t x) { return x; }
+static inline uint8_t key_i8(int8_t x) { return (uint8_t)((uint8_t)x ^ 0x80u); }
+static inline uint16_t key_i16(int16_t x) { return (uint16_t)((uint16_t)x ^ 0x8000u); }
+static inline uint32_t key_i32(int32_t x) { return (uint32_t)x ^ UINT32_C(1) << 31; }
+static inline uint64_t key_i64(int64_t x) { return (uint64_t)x ^ UINT64_C(1) << 63; }
+static inline uint8_t of_b8(uint8_t key) { return key; }
+static inline uint8_t of_u8(uint8_t key) { return key; }
+static inline uint16_t of_u16(uint16_t key) { return key; }
+static inline uint32_t of_u32(uint32_t key) { return key; }
+static inline uint64_t of_u64(uint64_t key) { return key; }
+static inline int8_t of_i8(uint8_t key) { return (int8_t)(key ^ 0x80u); }
+static inline int16_t of_i16(uint16_t key) { return (int16_t)(key ^ 0x8000u); }
+static inline int32_t of_i32(uint32_t key) { return (int32_t)(key ^ UINT32_C(1) << 31); }
+static inline int64_t of_i64(uint64_t key) { return (int64_t)(key ^ UINT64_C(1) << 63); }
+
+static inline uint16_t key_f16(uint16_t bits) { return key_bits_f16(bits); }
+static inline uint16_t key_bf16(uint16_t bits) { return key_bits_bf16(bits); }
+static inline uint16_t of_f16(uint16_t key) { return of_16(key); }
+static inline uint16_t of_bf16(uint16_t key) { return of_16(key); }
+
+static inline uint32_t key_f32(float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  return key_bits_f32(bits);
+}
+static inline float of_f32(uint32_t key) {
+  const uint32_t bits = key ^ (((key >> 31) - 1u) | UINT32_C(1) << 31);
+  float x;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+static inline uint64_t key_f64(double x) {
+  uint64_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  return key_bits_f64(bits);
+}
+static inline double of_f64(uint64_t key) {
+  const uint64_t bits = key ^ (((key >> 63) - UINT64_C(1)) | UINT64_C(1) << 63);
+  double x;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+static inline uint64_t key_c64(wr_complex64 x) {
+  if (!is_number_c64(x)) return UINT64_MAX;
+  return (uint64_t)key_f32(x.re) << 32 | key_f32(x.im);
+}
+static inline wr_complex64 of_c64(uint64_t key) {
+  return (wr_complex64){of_f32((uint32_t)(key >> 32)), of_f32((uint32_t)key)};
+}
+
+/* `count` lines of n elements; all distances in elements, `apart` from a line to the next. */
+struct block {
+  int64_t n;
+  int64_t count;
+  int64_t in_stride, in_apart;
+  int64_t out_stride, out_apart;
+  int64_t key_stride, key_apart;
+};
+
+typedef bool (*load_fn)(const void *in, const struct block *b, void *keys);
+typedef void (*store_fn)(const void *keys, const struct block *b, void *out);
+typedef void (*mend_fn)(const void *in, const struct block *b, const void *sorted, void *out);
 
 #define ELEMENT_KERNEL "backend/cpu/sort_kernel.inc"
 #include "backend/cpu/elements.inc"
 
-typedef void (*sort_fn)(void *line, void *scratch, int64_t n);
-typedef void (*order_fn)(const void *keys, uint32_t *order, uint32_t *scratch, int64_t n);
-typedef void (*select_fn)(void *line, void *scratch, int64_t n, int64_t kth);
+#define ELEMENT f16
+#include "backend/cpu/sort_mend.inc"
+#define ELEMENT bf16
+#include "backend/cpu/sort_mend.inc"
+#define ELEMENT f32
+#include "backend/cpu/sort_mend.inc"
+#define ELEMENT f64
+#include "backend/cpu/sort_mend.inc"
 
 static const struct {
-  sort_fn sort;
-  order_fn order;
-  select_fn select;
+  load_fn load;
+  store_fn store;
 } by_type[WR_DTYPE_COUNT] = {
-#define WR_EL(ID, el) [ID] = {sort_##el, order_##el, select_##el},
+#define WR_EL(ID, el) [ID] = {load_##el, store_##el},
 #include "backend/cpu/types.def"
 #undef WR_EL
 };
 
-struct sort_job;
+/* Of types whose keys may lose something: the rest of a sort, and a selection in their bits. */
+static const struct {
+  mend_fn mend;
+  select_fn select;
+  enum wr_dtype bits;
+} floats[WR_DTYPE_COUNT] = {
+    [WR_FLOAT16] = {mend_f16, select_f16, WR_UINT16},
+    [WR_BFLOAT16] = {mend_bf16, select_bf16, WR_UINT16},
+    [WR_FLOAT32] = {mend_f32, select_any_f32, WR_UINT32},
+    [WR_FLOAT64] = {mend_f64, select_any_f64, WR_UINT64},
+};
 
-/* Treats the line in `keys` and writes n results to `out`, `inner` apart. `scratch` has room for
-   two lines of results. */
-typedef void (*line_fn)(const struct sort_job *job, char *keys, char *scratch, char *out);
+/* ---- lines of an array ---- */
+
+enum what { SORT, PLACES, SELECT };
 
 struct sort_job {
-  line_fn line;
+  enum what what;
   enum wr_dtype dtype;
-  int item; /* bytes of an input element */
+  int item; /* bytes of an element, and of its key */
   int out_item;
   int64_t kth;
+  int64_t beside; /* lines that are treated together, at most */
+  int64_t pitch;  /* keys from a line to the next */
+  lanes_fn lanes; /* NULL: lines are sorted one by one */
   const char *in;
   char *out;
   struct wr_lines lines;
   wr_atomic_bool refused; /* atomic RELAXED: read after the pool has joined */
 };
 
-static void sort_line(const struct sort_job *job, char *keys, char *scratch, char *out) {
-  by_type[job->dtype].sort(keys, scratch, job->lines.n);
-  wr_copy_run(out, job->lines.inner, keys, 1, job->lines.n, job->item);
+/* Of a block of keys, one line to sort and its scratch, and a block of places. */
+struct room {
+  char *keys;
+  char *line;
+  char *scratch;
+  uint32_t *places;
+};
+
+/* Whether lines are sorted by the places of elements. */
+static bool needs_places(const struct sort_job *job) {
+  return job->what == PLACES || job->dtype == WR_COMPLEX64;
 }
 
-static void select_line(const struct sort_job *job, char *keys, char *scratch, char *out) {
-  by_type[job->dtype].select(keys, scratch, job->lines.n, job->kth);
-  wr_copy_run(out, job->lines.inner, keys, 1, job->lines.n, job->item);
+static const struct key_lines *placed_of(const struct sort_job *job) {
+  return job->item == 8 ? &wide_lines : &placed_lines;
 }
 
-static void order_line(const struct sort_job *job, char *keys, char *scratch, char *out) {
-  int64_t n = job->lines.n;
-  uint32_t *order = (uint32_t *)scratch;
-  for (int64_t i = 0; i < n; i++) order[i] = (uint32_t)i;
-  by_type[job->dtype].order(keys, order, order + n, n);
-  wr_copy_run(out, job->lines.inner, order, 1, n, job->out_item);
+static size_t whole_rows(size_t bytes) { return (bytes + ROW_BYTES - 1) / ROW_BYTES * ROW_BYTES; }
+
+static size_t line_bytes(const struct sort_job *job) {
+  const int item = needs_places(job) ? placed_of(job)->item : job->item;
+  return whole_rows((size_t)job->pitch * (size_t)item);
 }
 
-/* Padded, so that what follows is aligned for any type. */
+static int64_t rows_of(int64_t n) { return (n + 7) / 8 * 8; }
+
 static size_t keys_bytes(const struct sort_job *job) {
-  return ((size_t)job->lines.n * (size_t)job->item + 7u) / 8u * 8u;
+  const size_t lines = whole_rows((size_t)(job->beside * job->pitch * job->item));
+  const size_t rows = job->lanes ? (size_t)rows_of(job->lines.n) * ROW_BYTES : 0;
+  return lines > rows ? lines : rows;
 }
 
-static size_t scratch_bytes(const struct sort_job *job) {
-  return keys_bytes(job) + 2u * (size_t)job->lines.n * (size_t)job->out_item;
+static size_t room_bytes(const struct sort_job *job) {
+  const size_t places = needs_places(job) ? (size_t)(job->beside * job->pitch) * 4u : 0;
+  return keys_bytes(job) + 2 * line_bytes(job) + places;
 }
 
-static void sort_lines(const struct sort_job *job, char *scratch, int64_t begin, int64_t end) {
+static struct room room_of(const struct sort_job *job, char *memory) {
+  struct room r = {.keys = memory};
+  r.line = r.keys + keys_bytes(job);
+  r.scratch = r.line + line_bytes(job);
+  r.places = (uint32_t *)(void *)(r.scratch + line_bytes(job));
+  return r;
+}
+
+static void treat(const struct sort_job *job, const struct key_lines *by, void *line,
+                  void *scratch) {
+  if (job->what == SELECT) {
+    by->select(line, scratch, job->lines.n, job->kth);
+  } else {
+    by->sort(line, scratch, job->lines.n);
+  }
+}
+
+static void write_elements(const struct sort_job *job, const struct block *b,
+                           const uint32_t *places, const char *in, char *out) {
+  const int64_t item = job->item;
+  for (int64_t j = 0; j < b->count; j++) {
+    for (int64_t i = 0; i < b->n; i++) {
+      const int64_t from = places[j * b->key_apart + i] * b->in_stride + j * b->in_apart;
+      wr_copy_run(out + (i * b->out_stride + j * b->out_apart) * item, 1, in + from * item, 1, 1,
+                  (int)item);
+    }
+  }
+}
+
+static void treat_by_places(const struct sort_job *job, const struct block *b, const struct room *r,
+                            const char *in, char *out) {
+  for (int64_t j = 0; j < b->count; j++) {
+    place(r->keys + j * b->key_apart * job->item, job->item, b->n, r->line);
+    treat(job, placed_of(job), r->line, r->scratch);
+    places_of(r->line, job->item, b->n, r->places + j * b->key_apart);
+  }
+  if (job->what == PLACES) {
+    store_u32(r->places, b, out);
+  } else {
+    write_elements(job, b, r->places, in, out);
+  }
+}
+
+/* Lanes without a line are zeros, and rows behind the last one the greatest keys. */
+static void sort_rows(const struct sort_job *job, const struct block *b, char *keys) {
+  const size_t used = (size_t)(b->count * job->item);
+  for (int64_t i = 0; i < b->n && used < ROW_BYTES; i++) {
+    memset(keys + i * ROW_BYTES + used, 0, ROW_BYTES - used);
+  }
+  memset(keys + b->n * ROW_BYTES, 0xff, (size_t)(rows_of(b->n) - b->n) * ROW_BYTES);
+  job->lanes(keys, rows_of(b->n));
+}
+
+static void treat_lines(const struct sort_job *job, const struct block *b, const struct room *r,
+                        bool bits) {
+  const struct key_lines *by = lines_of(job->item);
+  const struct key_lines in_bits = {job->item, NULL, floats[job->dtype].select, NULL};
+  for (int64_t j = 0; j < b->count; j++) {
+    treat(job, bits ? &in_bits : by, r->keys + j * b->key_apart * job->item, r->scratch);
+  }
+}
+
+static void treat_block(const struct sort_job *job, const struct block *b, const struct room *r,
+                        const char *in, char *out) {
+  const bool bits = job->what == SELECT && floats[job->dtype].select;
+  const enum wr_dtype as = bits ? floats[job->dtype].bits : job->dtype;
+  const bool loses = by_type[as].load(in, b, r->keys);
+  if (needs_places(job)) {
+    treat_by_places(job, b, r, in, out);
+    return;
+  }
+  if (b->key_apart == 1) {
+    sort_rows(job, b, r->keys);
+  } else {
+    treat_lines(job, b, r, bits);
+  }
+  by_type[as].store(r->keys, b, out);
+  if (loses) floats[job->dtype].mend(in, b, r->keys, out);
+}
+
+/* The lines from the o-th on, of n whose first elements lie side by side in both arrays or, where
+   lanes are filled, anyhow. */
+static void block_of(const struct sort_job *job, struct block *b, int64_t o, int64_t n) {
   const struct wr_lines *l = &job->lines;
-  struct wr_each e;
-  wr_each_start(&e, &l->walk, begin, end);
-  while (wr_each_next(&e)) {
-    wr_copy_run(scratch, 1, job->in + e.at[0] * job->item, l->stride, l->n, job->item);
-    job->line(job, scratch, scratch + keys_bytes(job),
-              job->out + wr_lines_out(l, e.i) * job->out_item);
+  const int64_t left = l->inner == 1 ? n : l->inner - o % l->inner, lanes = ROW_BYTES / job->item;
+  b->out_apart = l->inner == 1 ? l->n : 1;
+  b->count = n < left ? n : left;
+  if (b->count > job->beside) b->count = job->beside;
+  const bool rows = job->lanes && b->count >= lanes / 2;
+  b->key_apart = rows ? 1 : job->pitch;
+  b->key_stride = rows ? lanes : 1;
+}
+
+static void sort_lines(const struct sort_job *job, const struct room *r, int64_t begin,
+                       int64_t end) {
+  const struct wr_lines *l = &job->lines;
+  struct block b = {.n = l->n, .in_stride = l->stride, .out_stride = l->inner};
+  struct wr_cursor c;
+  wr_cursor_start(&c, &l->walk, begin, end);
+  b.in_apart = wr_walk_stride(&l->walk, 0);
+  int64_t at[WR_WALK_OPERANDS];
+  for (int64_t n, o = begin; (n = wr_cursor_next(&c, at)) > 0;) {
+    for (int64_t k = 0; k < n; k += b.count, o += b.count) {
+      block_of(job, &b, o, n - k);
+      treat_block(job, &b, r, job->in + (at[0] + k * b.in_apart) * job->item,
+                  job->out + wr_lines_out(l, o) * job->out_item);
+    }
   }
 }
 
 static void sort_body(void *ctx, int64_t begin, int64_t end) {
   struct sort_job *job = ctx;
-  _Alignas(8) char stack[STACK_BYTES];
-  size_t bytes = scratch_bytes(job);
-  char *scratch = bytes <= sizeof stack ? stack : wr_alloc(bytes);
-  if (!scratch) {
+  _Alignas(ROW_BYTES) char stack[STACK_BYTES];
+  const size_t bytes = room_bytes(job);
+  char *memory = bytes <= sizeof stack ? stack : wr_alloc(bytes + ROW_BYTES);
+  if (!memory) {
     wr_store_relaxed(&job->refused, true);
     return;
   }
-  sort_lines(job, scratch, begin, end);
-  if (scratch != stack) wr_free(scratch);
+  const size_t over = (uintptr_t)memory % ROW_BYTES;
+  const struct room r = room_of(job, memory + (over ? ROW_BYTES - over : 0));
+  sort_lines(job, &r, begin, end);
+  if (memory != stack) wr_free(memory);
+}
+
+/* Lines are sorted in lanes where there are enough to fill them, and no line is so long that digits
+   are quicker. Others are brought together where they lie side by side, as many as a cache line has
+   elements, while their keys are not many. The pitch leaves a line whose length is a power of two
+   to another part of the cache than the next one. */
+static void sort_sizes(struct sort_job *job) {
+  enum { MOST = 4 << 20 };
+  const struct wr_lines *l = &job->lines;
+  const int64_t lanes = ROW_BYTES / job->item;
+  const bool is_short = l->n <= MOST_ROWS && l->walk.size >= lanes / 2;
+  if (job->what == SORT && job->dtype != WR_COMPLEX64 && is_short) {
+    job->lanes = lines_of(job->item)->lanes;
+  }
+  job->pitch = (l->n + lanes - 1) / lanes * lanes;
+  job->beside = 1;
+  if (job->lanes || (wr_walk_stride(&l->walk, 0) == 1 && l->inner > 1)) {
+    job->pitch += lanes;
+    job->beside = MOST / (job->pitch * job->item);
+    if (job->beside > lanes) job->beside = lanes;
+    if (job->beside < 1) job->beside = 1;
+  }
 }
 
 static struct wr_error *sort_along(const struct wr_call *call, int axis, int64_t kth,
-                                   line_fn line) {
+                                   enum what what) {
   const struct wr_tensor *in = &call->in[0];
   if (in->size == 0) return NULL;
   struct sort_job job = {
-      .line = line,
+      .what = what,
       .dtype = in->dtype,
       .item = (int)wr_dtype_size(in->dtype),
       .out_item = (int)wr_dtype_size(call->out.dtype),
@@ -112,21 +552,23 @@ static struct wr_error *sort_along(const struct wr_call *call, int axis, int64_t
       .out = call->out.data,
   };
   wr_lines_of(&job.lines, in, axis);
-  wr_spread(job.lines.walk.size, wr_lines_grain(&job.lines), sort_body, &job);
+  sort_sizes(&job);
+  const int64_t grain = (wr_lines_grain(&job.lines) + job.beside - 1) / job.beside * job.beside;
+  wr_spread(job.lines.walk.size, grain, sort_body, &job);
   return wr_load_relaxed(&job.refused) ? wr_error_out_of_memory() : NULL;
 }
 
 struct wr_error *wr_cpu_sort(const struct wr_call *call) {
   const struct wr_axis_params *params = call->params;
-  return sort_along(call, params->axis, 0, sort_line);
+  return sort_along(call, params->axis, 0, SORT);
 }
 
 struct wr_error *wr_cpu_argsort(const struct wr_call *call) {
   const struct wr_axis_params *params = call->params;
-  return sort_along(call, params->axis, 0, order_line);
+  return sort_along(call, params->axis, 0, PLACES);
 }
 
 struct wr_error *wr_cpu_partition(const struct wr_call *call) {
   const struct wr_partition_params *params = call->params;
-  return sort_along(call, params->axis, params->kth, select_line);
+  return sort_along(call, params->axis, params->kth, SELECT);
 }
