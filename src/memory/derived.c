@@ -52,8 +52,8 @@ static struct {
 /* Never the lowest bit, which says that the word is marks. */
 static uint64_t mark_of(const struct wr_form_key *key) {
   uint64_t h = (uint64_t)(uintptr_t)key->maker ^ ((uint64_t)key->turned << 7);
-  const int64_t parts[] = {key->at, key->rows, key->cols, key->apart};
-  for (int i = 0; i < 4; i++) h = (h ^ (uint64_t)parts[i]) * 0x9e3779b97f4a7c15u;
+  const int64_t parts[] = {key->at, key->rows, key->cols, key->apart, key->deep};
+  for (int i = 0; i < 5; i++) h = (h ^ (uint64_t)parts[i]) * 0x9e3779b97f4a7c15u;
   return (uint64_t)1 << (1 + (h >> 32) % 63);
 }
 
@@ -92,7 +92,7 @@ static struct list *list_for(struct wr_buffer *b, uint64_t mark) {
 
 static bool is_same(const struct wr_form_key *a, const struct wr_form_key *b) {
   return a->maker == b->maker && a->at == b->at && a->rows == b->rows && a->cols == b->cols &&
-         a->apart == b->apart && a->turned == b->turned;
+         a->apart == b->apart && a->deep == b->deep && a->turned == b->turned;
 }
 
 static struct wr_form *find(struct list *list, const struct wr_form_key *key) {

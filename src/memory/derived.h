@@ -22,6 +22,7 @@ struct wr_form_key {
   int64_t at;         /* bytes from the buffer's data */
   int64_t rows, cols; /* of what it is made of */
   int64_t apart;      /* elements, from row to row */
+  int64_t deep;       /* rows of a part, where the layout has parts */
   bool turned;
 };
 

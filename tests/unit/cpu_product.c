@@ -1,9 +1,9 @@
 /* Products by Weir's own kernels against sums in float64, for each set of instructions that this
    processor has, and the layout of the widest in the compiler's own vectors: every count of rows
    and columns around a tile's, both layouts of both operands, rows with gaps, alpha and beta, an
-   added row; nothing outside the result is written, and what counts for nothing may be NaN. What
-   comes out alone and with the pool is the same, bit for bit, and so is what comes out of elements
-   of two bytes and of the same as float32. */
+   added row, windows over lines; nothing outside the result is written, and what counts for nothing
+   may be NaN. What comes out alone and with the pool is the same, bit for bit, and so is what comes
+   out of elements of two bytes and of the same as float32. */
 
 #include <math.h>
 #include <stdlib.h>
@@ -249,6 +249,75 @@ static void shorts(const struct wr_gemm_kernels *with) {
   }
 }
 
+/* Lines of some images, of which each row of a is a window of 2 lines by 3 pixels. */
+enum { IMAGES = 3, HIGH = 8, WIDE = 15, LINES_HIGH = 2, LINES_WIDE = 3 };
+struct lines {
+  const char *data;
+  int64_t bytes; /* of a line */
+};
+
+static void bring(const void *of, void *to, int64_t line, int64_t n) {
+  const struct lines *l = of;
+  memcpy(to, l->data + line * l->bytes, (size_t)(n * l->bytes));
+}
+
+static void try_windows(const struct wr_gemm_kernels *with, bool single, int each, int n, int apart,
+                        bool brought) {
+  enum { TAPS = LINES_HIGH * LINES_WIDE, RUN = WIDE - LINES_WIDE + 1 };
+  const int64_t length = WIDE * each, runs = (HIGH - LINES_HIGH) / apart + 1, k = TAPS * each;
+  const int64_t m = IMAGES * runs * RUN, element = single ? 4 : 8;
+  int64_t at[TAPS];
+  double *in = dense(IMAGES * HIGH, length), *a = dense(m, k), *b = dense(k, n), *d = dense(m, n);
+  void *lines = matrix(in, IMAGES * HIGH, length, length, false, single);
+  const struct lines of = {lines, length * element};
+  for (int i = 0; i < TAPS; i++) at[i] = i / LINES_WIDE * length + i % LINES_WIDE * each;
+  const struct wr_gemm_windows w = {.bring = brought ? bring : NULL,
+                                    .of = &of,
+                                    .length = length,
+                                    .run = RUN,
+                                    .runs = runs,
+                                    .apart = apart,
+                                    .image = HIGH,
+                                    .high = LINES_HIGH,
+                                    .taps = TAPS,
+                                    .each = each,
+                                    .at = at};
+  for (int64_t i = 0; i < m * k; i++) {
+    const int64_t row = i / k, run = row / RUN, line = run / runs * HIGH + run % runs * apart;
+    const int64_t tap = i % k / each;
+    a[i] = in[line * length + row % RUN * each + at[tap] + i % each];
+  }
+  struct wr_gemm g = shape(single, (int)m, n, (int)k, 2);
+  void *in_b = matrix(b, k, n, g.ldb, true, single);
+  void *c = g.c = result_new(&g, single, d), *same = malloc((size_t)(m * n) * 8);
+  CHECK(same != NULL);
+  g.windows = &w;
+  g.a = brought ? NULL : lines;
+  g.lda = each;
+  g.b = in_b;
+  CHECK(wr_gemm_run_with(&g, with, true) == NULL);
+  expect(&g, single, a, b, NULL, 0);
+  g.c = same;
+  CHECK(wr_gemm_run_with(&g, with, false) == NULL);
+  CHECK(memcmp(same, c, (size_t)(m * n * element)) == 0);
+  free(c);
+  free(same);
+  free(in_b);
+  free(lines);
+  free(in);
+  free(a);
+  free(b);
+  free(d);
+}
+
+static void windows(const struct wr_gemm_kernels *with, bool single) {
+  static const int eachs[] = {2, 13, 64, 130, 400};
+  for (int i = 0; i < 5; i++) {
+    try_windows(with, single, eachs[i], 20 + 33 * i, 1 + i % 2, i % 3);
+    try_windows(with, single, eachs[i], 9 + i, 1 + i % 3, !(i % 3));
+  }
+}
+
 /* Neither a nor b is looked at where alpha is 0, and infinities go where they belong. */
 static void values(void) {
   float a[12 * 12], b[12 * 12], c[12 * 12];
@@ -278,6 +347,8 @@ static void all(const struct wr_gemm_kernels *f32, const struct wr_gemm_kernels 
   ways(f32, true);
   ways(f64, false);
   shorts(f32);
+  windows(f32, true);
+  windows(f64, false);
 }
 
 int main(void) {

@@ -18,10 +18,12 @@ enum { WR_LINES_ROWS = 4, WR_LINES_DEEP = 8, WR_DOTS_ROWS = 3, WR_DOTS_COLS = 4 
    and d are dense. d is c itself, or anything that does not overlap it; with beta 0 it is not
    read. Of each row of b whole vectors are read, so what is packed is padded. */
 struct wr_tile {
-  int64_t k;
+  int64_t k; /* of a tap */
   const void *a, *b, *d;
   void *c;
   int64_t a_row, a_step; /* from row to row, from one place along k to the next */
+  int64_t taps;      /* of rows that lie apart: so many stretches of k places follow each other */
+  const int64_t *at; /* where those begin, from a on */
   int64_t b_step;
   int64_t ldc, ldd;
   int64_t cols; /* that are written: 1 to the tile's own */
@@ -43,11 +45,15 @@ struct wr_few {
   double alpha, beta;
 };
 
+/* How the operands of a tile lie: a_step is 1 where the rows of a are apart, a_row where they lie
+   beside each other; and both packed. */
+enum wr_tile_way { WR_TILE_ROWS_APART, WR_TILE_ROWS_BESIDE, WR_TILE_PACKED, WR_TILE_WAYS };
+
 struct wr_gemm_kernels {
   const char *name; /* of the instructions */
   int rows, cols;   /* of a tile */
-  /* [n - 1][v][p]: n rows; v: half of the columns, or all; p: a and b anywhere, or both packed. */
-  void (*tile[WR_TILE_ROWS][2][2])(const struct wr_tile *t);
+  /* [n - 1][v][way]: n rows; v: half of the columns, or all. */
+  void (*tile[WR_TILE_ROWS][2][WR_TILE_WAYS])(const struct wr_tile *t);
   /* For tiles. b: k rows of `cols` elements, 1 to a tile's, one after another, each padded with
      zeros to a tile's; a: k columns of `count` elements, 1 to a tile's, each with room for a
      tile's. Of a matrix, or of its transpose. */

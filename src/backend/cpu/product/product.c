@@ -3,13 +3,13 @@
 
    - few: a or b has a row or a column, or some. Each element of the other is used so few times that
      it is read once, where it lies (few.c).
-   - small: b fits in the first-level cache as it lies, so that packing it would only cost.
+   - small: b fits in the caches as it lies, so that packing it would only cost (small.c).
    - narrow: one block of rows. Each column of tiles of b is packed by whoever uses it, next to its
      use.
    - blocks: b is packed first, as much of it as CHUNK bytes, and shared by all blocks of rows.
 
    In the last two a is packed first as well, as much of it as CHUNK bytes, where more than one
-   piece reads a row of it.
+   piece reads a row of it. Windows go by blocks, and find their rows in lines (lines.c).
 
    Along k all but `few` go by parts of at most DEEP; the first adds beta d, each next one adds to
    what is there. */
@@ -17,18 +17,13 @@
 #include "backend/cpu/product/product.h"
 
 #include "backend/backend.h"
-#include "backend/cpu/product/inside.h"
+#include "backend/cpu/product/job.h"
 #include "backend/cpu/product/short.h"
 #include "base/atomic.h"
 #include "base/base.h"
 #include "memory/derived.h"
 
-enum {
-  DEEP = 384, /* a column of tiles of b, 24 KB of float32 in 16 columns */
-  BLOCK_BYTES =
-      221184 /* a block of a: 144 rows of DEEP float32, of a second-level cache of 512 KB */
-};
-enum { SMALL_BYTES = 24 * 1024, CHUNK_BYTES = 16 << 20 /* of b, and of a, packed at once */ };
+enum { CHUNK_BYTES = 16 << 20 /* of b, and of a, packed at once */ };
 /* What is packed side by side, so that long stretches of each row of b are read at once; twice as
    much of it where a block of a, whose rows take so many bytes at each place along k, leaves place
    for it in the second-level cache. And rows of them. */
@@ -36,145 +31,49 @@ enum { PACKED_BYTES = 512, PACKED_WIDE_STEP = 192, PACKED_DEEP = 16 };
 /* Columns of tiles that do not pay for packing a; bytes from row to row with which the rows of a
    tile find room side by side in the first-level cache. */
 enum { IN_PLACE_TILES = 4, IN_PLACE_APART = 8192 };
+enum { LINES_BYTES = 384 * 1024 /* of windows */ };
 enum { PACK_ROWS = 16, KEPT_ROWS = 32 * PACK_ROWS, KEPT_LEAST = 4096 };
 /* What one piece of work has at most: about a millisecond. */
 static const double piece_flops = 6e7;
-static const double part_flops = 1e6; /* worth a second thread */
-
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t parts(int64_t extent, int64_t part) { return (extent + part - 1) / part; }
-static int64_t round_up(int64_t n, int64_t to) { return parts(n, to) * to; }
-
-/* A product on its way. */
-struct job {
-  struct wr_gemm g;
-  const struct wr_gemm_kernels *with;
-  int64_t element;      /* bytes, of what is computed with and of c */
-  int64_t source;       /* bytes, of a and b */
-  int64_t deep;         /* of a part along k, all but the last */
-  int64_t rows, cols;   /* of a piece */
-  int64_t across;       /* pieces in a row of them */
-  int64_t first_col, n; /* of this chunk of b's columns */
-  int64_t first_row, m; /* of this chunk of a's rows */
-  bool a_in_place;      /* it is read where it lies, by too few columns to pay for packing it */
-  char *packed_a;       /* the chunk: each block of rows, of that each part along k; or NULL: each
-                           piece packs what it reads */
-  char *packed; /* the chunk: for each part along k, each column of tiles; NULL where it is not
-                   packed first */
-  struct wr_form *kept; /* whose bytes `packed` is; or NULL */
-  wr_atomic_ptr error;  /* atomic ACQ_REL: struct wr_error *, the first one; a reference */
-};
-
-/* ---- operands ---- */
-
-static const char *a_at(const struct job *j, int64_t row, int64_t p) {
-  const struct wr_gemm *g = &j->g;
-  return (const char *)g->a + (g->a_transposed ? p * g->lda + row : row * g->lda + p) * j->source;
-}
-
-static const char *b_at(const struct job *j, int64_t p, int64_t col) {
-  const struct wr_gemm *g = &j->g;
-  return (const char *)g->b + (g->b_transposed ? col * g->ldb + p : p * g->ldb + col) * j->source;
-}
 
 /* Whole columns of tiles. */
-static int64_t packed_cols(const struct job *j) {
+static int64_t packed_cols(const struct wr_gemm_job *j) {
   return (j->g.m * j->element <= PACKED_WIDE_STEP ? 2 : 1) * PACKED_BYTES / j->element;
 }
 
-static int64_t padded(const struct job *j) { return round_up(j->n, j->with->cols); }
+static int64_t padded(const struct wr_gemm_job *j) { return round_up(j->n, j->with->cols); }
 
 /* Of the column of tiles that begins at `col` of the chunk, the part along k from `p` on. */
-static char *packed_at(const struct job *j, int64_t p, int64_t depth, int64_t col) {
+static char *packed_at(const struct wr_gemm_job *j, int64_t p, int64_t depth, int64_t col) {
   return j->packed + (p * padded(j) + col * depth) * j->element;
 }
 
-/* ---- tiles ---- */
-
-/* Rows of a as tiles read them. */
-struct block {
-  const char *a;
-  int64_t row, step; /* elements: from row to row, from place to place along k */
-  int64_t height;    /* rows of a tile */
-  int64_t tile;      /* elements: from tile to tile */
-};
-
-/* As few tiles as may be have as many rows each, about: one of few rows takes longer for each. */
-static int64_t height_of(const struct job *j, int64_t rows) {
-  return parts(rows, parts(rows, j->with->rows));
-}
-
-/* The tiles of one column: rows from `row` on, columns from `col` on. Where b is packed, `soon` is
-   the packed column that comes next, which may lie in memory: each tile asks for its share of it,
-   so that it comes all the time. NULL: none. */
-static void column(const struct job *j, const struct block *block, int64_t row, int64_t rows,
-                   const void *b, int64_t b_step, int64_t col, int64_t p, int64_t depth,
-                   const char *soon) {
-  const struct wr_gemm *g = &j->g;
-  const struct wr_gemm_kernels *with = j->with;
-  const bool again = p > 0 || !g->d;
-  struct wr_tile t = {.k = depth,
-                      .a = block->a,
-                      .b = b,
-                      .a_row = block->row,
-                      .a_step = block->step,
-                      .b_step = b_step,
-                      .ldc = g->ldc,
-                      .ldd = again ? g->ldc : g->ldd,
-                      .cols = least(with->cols, j->first_col + j->n - col),
-                      .alpha = (double)g->alpha,
-                      .beta = p > 0 ? 1 : (double)g->beta};
-  const int wide = t.cols > with->cols / 2;
-  const int packed = block->step == with->rows && block->row == 1 && b_step == with->cols;
-  char *c = (char *)g->c + (row * g->ldc + col) * j->element;
-  const char *d = again ? c : (const char *)g->d + (row * g->ldd + col) * j->element;
-  if (soon) t.soon_step = parts(with->cols * j->element, parts(rows, block->height));
-  t.soon = (uintptr_t)(soon ? soon : b);
-  for (int64_t i = 0; i < rows; i += block->height) {
-    t.c = c + i * t.ldc * j->element;
-    t.d = d + i * t.ldd * j->element;
-    with->tile[least(block->height, rows - i) - 1][wide][packed](&t);
-    t.a = (const char *)t.a + block->tile * j->element;
-    t.soon += (uintptr_t)(depth * t.soon_step);
-  }
-}
-
-/* A block of a where it lies. */
-static struct block block_in_place(const struct job *j, int64_t row, int64_t rows, int64_t p) {
-  const struct wr_gemm *g = &j->g;
-  struct block block = {
-      .a = a_at(j, row, p), .row = g->lda, .step = 1, .height = height_of(j, rows)};
-  if (g->a_transposed) {
-    block.row = 1;
-    block.step = g->lda;
-  }
-  block.tile = block.row * block.height;
-  return block;
-}
-
 /* A packed block of a, at `packed`. */
-static struct block block_at(const struct job *j, const char *packed, int64_t rows, int64_t depth) {
+static struct wr_gemm_block block_at(const struct wr_gemm_job *j, const char *packed, int64_t rows,
+                                     int64_t depth) {
   const int64_t step = j->with->rows;
-  return (struct block){
+  return (struct wr_gemm_block){
       .a = packed, .row = 1, .step = step, .height = height_of(j, rows), .tile = step * depth};
 }
 
 /* Rows that somebody brings, as they come: for too few columns to pay for packing them. */
-static bool a_as_brought(const struct job *j) {
+static bool a_as_brought(const struct wr_gemm_job *j) {
   return j->g.a_rows && !j->packed_a && j->n <= IN_PLACE_TILES * j->with->cols;
 }
 
-static struct block block_brought(const struct job *j, char *to, int64_t row, int64_t rows,
-                                  int64_t p, int64_t depth) {
+static struct wr_gemm_block block_brought(const struct wr_gemm_job *j, char *to, int64_t row,
+                                          int64_t rows, int64_t p, int64_t depth) {
   const int64_t height = height_of(j, rows);
   j->g.a_rows(j->g.a_of, to, row, rows, p, depth);
-  return (struct block){.a = to, .row = depth, .step = 1, .height = height, .tile = height * depth};
+  return (struct wr_gemm_block){
+      .a = to, .row = depth, .step = 1, .height = height, .tile = height * depth};
 }
 
 /* Rows of one tile that somebody brings, some places along k at a time: of all of them the stack of
    a thread of 64 KB has no room, nor for this beside what else packs (K13). */
-__attribute__((noinline)) static void pack_brought(const struct job *j, char *out, int64_t row,
-                                                   int64_t count, int64_t p, int64_t depth) {
+__attribute__((noinline)) static void pack_brought(const struct wr_gemm_job *j, char *out,
+                                                   int64_t row, int64_t count, int64_t p,
+                                                   int64_t depth) {
   enum { STRETCH = 64 };
   double brought[WR_TILE_ROWS * STRETCH]; /* or twice as many floats */
   for (int64_t q = 0; q < depth; q += STRETCH) {
@@ -184,7 +83,7 @@ __attribute__((noinline)) static void pack_brought(const struct job *j, char *ou
   }
 }
 
-static void pack_block(const struct job *j, char *out, int64_t row, int64_t rows, int64_t p,
+static void pack_block(const struct wr_gemm_job *j, char *out, int64_t row, int64_t rows, int64_t p,
                        int64_t depth) {
   const struct wr_gemm *g = &j->g;
   const int64_t height = height_of(j, rows);
@@ -200,7 +99,7 @@ static void pack_block(const struct job *j, char *out, int64_t row, int64_t rows
 }
 
 /* Of the chunk's block that begins at `row`, the part along k from `p` on. */
-static char *packed_a_at(const struct job *j, int64_t row, int64_t p) {
+static char *packed_a_at(const struct wr_gemm_job *j, int64_t row, int64_t p) {
   const int64_t room = round_up(j->rows, j->with->rows);
   return j->packed_a + ((row - j->first_row) / j->rows * j->g.k + p) * room * j->element;
 }
@@ -209,7 +108,7 @@ static char *packed_a_at(const struct job *j, int64_t row, int64_t p) {
 
 /* Rows of b where they lie are asked for before they are packed: one is as far from the next as the
    matrix is wide, which the processor does not foresee. */
-static void ask_for(const struct job *j, int64_t p, int64_t end, int64_t from, int64_t to) {
+static void ask_for(const struct wr_gemm_job *j, int64_t p, int64_t end, int64_t from, int64_t to) {
   const int64_t bytes = (to - from) * j->source;
   for (; p < end; p++) {
     const char *row = b_at(j, p, from);
@@ -220,8 +119,8 @@ static void ask_for(const struct job *j, int64_t p, int64_t end, int64_t from, i
 /* Some columns of tiles side by side, so that long stretches of each row are read at once; of b's
    columns [from, to), before `end`, the part along k from `p` on. They come to lie one behind the
    other. */
-static void pack_columns(const struct job *j, char *out, int64_t p, int64_t depth, int64_t from,
-                         int64_t to, int64_t end) {
+static void pack_columns(const struct wr_gemm_job *j, char *out, int64_t p, int64_t depth,
+                         int64_t from, int64_t to, int64_t end) {
   const int64_t width = j->with->cols, step = j->g.b_transposed ? depth : PACKED_DEEP;
   const int64_t next = least(to + (to - from), end);
   for (int64_t q = 0; q < depth; q += step) {
@@ -242,7 +141,7 @@ static void pack_columns(const struct job *j, char *out, int64_t p, int64_t dept
 /* ---- pieces ---- */
 
 /* The packed column of tiles behind that at `col` and `p`, of those of [from, to); or NULL. */
-static const char *column_next(const struct job *j, int64_t p, int64_t depth, int64_t col,
+static const char *column_next(const struct wr_gemm_job *j, int64_t p, int64_t depth, int64_t col,
                                int64_t from, int64_t to) {
   const int64_t next = p + depth;
   if (!j->packed) return NULL;
@@ -251,19 +150,39 @@ static const char *column_next(const struct job *j, int64_t p, int64_t depth, in
   return packed_at(j, next, least(j->deep, j->g.k - next), from - j->first_col);
 }
 
+/* Of lines of windows, the part along k from `p` on. */
+static struct wr_gemm_block part_of(const struct wr_gemm_job *j, const struct wr_gemm_block *lines,
+                                    int64_t p) {
+  const struct wr_gemm_windows *w = lines->windows;
+  struct wr_gemm_block block = *lines;
+  block.at = w->at + p / w->each;
+  block.a += p % w->each * j->element;
+  return block;
+}
+
+/* The part along k from `p` on of the rows; what is to be packed or brought for it is, to
+ * `scratch`. */
+static struct wr_gemm_block block_of(const struct wr_gemm_job *j, const struct wr_gemm_block *lines,
+                                     char *scratch, int64_t row, int64_t rows, int64_t p,
+                                     int64_t depth) {
+  if (j->g.windows) return part_of(j, lines, p);
+  if (a_as_brought(j)) return block_brought(j, scratch, row, rows, p, depth);
+  if (j->a_in_place) return wr_gemm_block_in_place(j, row, rows, p);
+  if (j->packed_a) return block_at(j, packed_a_at(j, row, p), rows, depth);
+  pack_block(j, scratch, row, rows, p, depth);
+  return block_at(j, scratch, rows, depth);
+}
+
 /* The columns [from, to) of the rows: some columns of tiles at a time are packed into `scratch_b`,
    unless they are already, and met by all rows. */
-static void piece(const struct job *j, char *scratch_a, char *scratch_b, int64_t row, int64_t rows,
-                  int64_t from, int64_t to) {
+static void piece(const struct wr_gemm_job *j, char *scratch_a, char *scratch_b, int64_t row,
+                  int64_t rows, int64_t from, int64_t to) {
   const int64_t width = j->with->cols, group = packed_cols(j);
+  struct wr_gemm_block lines = {0};
+  if (j->g.windows) lines = wr_gemm_windows_bring(j, scratch_a, row, rows);
   for (int64_t p = 0; p < j->g.k; p += j->deep) {
     const int64_t depth = least(j->deep, j->g.k - p);
-    const char *a = j->packed_a ? packed_a_at(j, row, p) : scratch_a;
-    const bool brought = a_as_brought(j);
-    const struct block block = brought         ? block_brought(j, scratch_a, row, rows, p, depth)
-                               : j->a_in_place ? block_in_place(j, row, rows, p)
-                                               : block_at(j, a, rows, depth);
-    if (!j->packed_a && !j->a_in_place && !brought) pack_block(j, scratch_a, row, rows, p, depth);
+    const struct wr_gemm_block block = block_of(j, &lines, scratch_a, row, rows, p, depth);
     for (int64_t first = from; first < to; first += group) {
       const int64_t last = least(first + group, to);
       const char *b = scratch_b;
@@ -273,19 +192,24 @@ static void piece(const struct job *j, char *scratch_a, char *scratch_b, int64_t
         pack_columns(j, scratch_b, p, depth, first, last, to);
       }
       for (int64_t col = first; col < last; col += width, b += width * depth * j->element) {
-        column(j, &block, row, rows, b, width, col, p, depth,
-               column_next(j, p, depth, col, from, to));
+        wr_gemm_column(j, &block, row, rows, b, width, col, p, depth,
+                       column_next(j, p, depth, col, from, to));
       }
     }
   }
 }
 
 static void pieces_body(void *ctx, int64_t begin, int64_t end) {
-  struct job *j = ctx;
+  struct wr_gemm_job *j = ctx;
+  const struct wr_gemm_windows *windows = j->g.windows;
   const int64_t a_rows = j->packed_a || j->a_in_place ? 0 : round_up(j->rows, j->with->rows);
+  const int64_t a_size =
+      !windows         ? a_rows * j->deep
+      : windows->bring ? wr_gemm_windows_lines(windows, j->rows / windows->run) * windows->length
+                       : 0;
   const int64_t columns = j->packed ? 0 : least(packed_cols(j), round_up(j->cols, j->with->cols));
   const int64_t b_bytes = columns * j->deep * j->element;
-  const int64_t bytes = b_bytes + a_rows * j->deep * j->element;
+  const int64_t bytes = b_bytes + a_size * j->element;
   char *scratch = bytes > 0 ? wr_alloc_aligned(64, (size_t)bytes) : NULL;
   if (bytes > 0 && !scratch) {
     wr_error_keep_first(&j->error, wr_error_out_of_memory());
@@ -303,7 +227,7 @@ static void pieces_body(void *ctx, int64_t begin, int64_t end) {
 
 /* Parts along k of the chunk's blocks, those of one block after those of another. */
 static void pack_a_body(void *ctx, int64_t begin, int64_t end) {
-  const struct job *j = ctx;
+  const struct wr_gemm_job *j = ctx;
   const int64_t deep_parts = parts(j->g.k, j->deep);
   for (int64_t i = begin; i < end; i++) {
     const int64_t row = j->first_row + i / deep_parts * j->rows, p = i % deep_parts * j->deep;
@@ -314,7 +238,7 @@ static void pack_a_body(void *ctx, int64_t begin, int64_t end) {
 
 /* Columns of tiles of the chunk, all along k. */
 static void pack_body(void *ctx, int64_t begin, int64_t end) {
-  const struct job *j = ctx;
+  const struct wr_gemm_job *j = ctx;
   const int64_t width = j->with->cols, to = least(end * width, j->n), group = packed_cols(j);
   for (int64_t p = 0; p < j->g.k; p += j->deep) {
     const int64_t depth = least(j->deep, j->g.k - p);
@@ -326,26 +250,26 @@ static void pack_body(void *ctx, int64_t begin, int64_t end) {
   }
 }
 
-static void run_all(bool alone, int64_t n, double flops, wr_parallel_body body, void *ctx) {
-  const double grain = part_flops * (double)n / flops;
-  if (alone || n < 2 || flops < 2 * part_flops) {
-    body(ctx, 0, n);
-  } else {
-    wr_parallel_for(n, grain > 1 ? (int64_t)grain : 1, body, ctx);
-  }
-}
-
-static double flops_of(const struct job *j) {
-  return 2.0 * (double)j->g.m * (double)j->n * (double)j->g.k;
+/* Whole runs, whose lines stay in the second-level cache, and a few pieces for each processor. */
+static int64_t rows_of_windows(const struct wr_gemm_job *j, bool alone) {
+  const struct wr_gemm_windows *w = j->g.windows;
+  const int64_t lines = LINES_BYTES / (w->length * j->element), all = j->g.m / w->run;
+  const int64_t enough = parts(j->with->rows * 4, w->run);
+  int64_t runs = most((lines - w->high) / w->apart + 1, enough);
+  if (!alone) runs = least(runs, most(parts(all, 2 * (int64_t)wr_cpu_count()), enough));
+  return parts(all, parts(all, least(runs, all))) * w->run;
 }
 
 /* Pieces are a few for each processor, but of no more than a millisecond, and of no fewer rows than
    pay for what is packed. */
-static void cut(struct job *j, bool alone) {
+static void cut(struct wr_gemm_job *j, bool alone) {
   const int64_t height = j->with->rows, width = j->with->cols;
-  const int64_t most = BLOCK_BYTES / (DEEP * j->element) / height * height;
-  const int64_t blocks = parts(j->g.m, most);
-  j->rows = round_up(parts(j->g.m, blocks), height);
+  const int64_t fits = WR_GEMM_BLOCK / (WR_GEMM_DEEP * j->element) / height * height;
+  if (j->g.windows) {
+    j->rows = rows_of_windows(j, alone);
+  } else {
+    j->rows = round_up(parts(j->g.m, parts(j->g.m, fits)), height);
+  }
   j->cols = round_up(j->n, width);
   if (alone) return;
   const double fit = piece_flops / (2.0 * (double)j->rows * (double)j->g.k);
@@ -356,20 +280,20 @@ static void cut(struct job *j, bool alone) {
 }
 
 /* All columns of the chunk. Packing takes about as long as PACK_ROWS rows. */
-static void pack_all(struct job *j, bool alone) {
-  const double flops = flops_of(j) * PACK_ROWS / (double)j->g.m;
-  run_all(alone, parts(j->n, j->with->cols), flops, pack_body, j);
+static void pack_all(struct wr_gemm_job *j, bool alone) {
+  const double flops = wr_gemm_flops(j) * PACK_ROWS / (double)j->g.m;
+  wr_gemm_run_all(alone, parts(j->n, j->with->cols), flops, pack_body, j);
 }
 
 /* All rows by the columns of the chunk. */
-static void all_rows(struct job *j, bool alone) {
+static void all_rows(struct wr_gemm_job *j, bool alone) {
   const int64_t m = j->g.m, k = j->g.k;
   cut(j, alone);
   j->across = parts(j->n, j->cols);
   int64_t chunk = m;
-  j->a_in_place = !j->g.a_transposed && !j->g.from && !j->g.a_rows &&
+  j->a_in_place = !j->g.a_transposed && !j->g.from && !j->g.a_rows && !j->g.windows &&
                   j->n <= IN_PLACE_TILES * j->with->cols && j->g.lda * j->element <= IN_PLACE_APART;
-  if (j->across > 1 && !j->a_in_place) {
+  if (j->across > 1 && !j->a_in_place && !j->g.windows) {
     chunk = least(round_up(m, j->rows), CHUNK_BYTES / (k * j->element) / j->rows * j->rows);
     if (chunk < j->rows) chunk = j->rows;
     const int64_t room = parts(chunk, j->rows) * round_up(j->rows, j->with->rows);
@@ -384,16 +308,16 @@ static void all_rows(struct job *j, bool alone) {
     const int64_t stretches = parts(j->m, j->rows);
     const double flops = 2.0 * (double)j->m * (double)j->n * (double)k;
     if (j->packed_a) {
-      run_all(alone, stretches * parts(k, j->deep), flops * PACK_ROWS / (double)j->n, pack_a_body,
-              j);
+      wr_gemm_run_all(alone, stretches * parts(k, j->deep), flops * PACK_ROWS / (double)j->n,
+                      pack_a_body, j);
     }
-    run_all(alone, stretches * j->across, flops, pieces_body, j);
+    wr_gemm_run_all(alone, stretches * j->across, flops, pieces_body, j);
   }
   wr_free(j->packed_a);
   j->packed_a = NULL;
 }
 
-static void blocks(struct job *j, bool alone) {
+static void blocks(struct wr_gemm_job *j, bool alone) {
   const int64_t n = j->n, width = j->with->cols;
   if (j->kept) {
     all_rows(j, alone);
@@ -420,7 +344,7 @@ static void blocks(struct job *j, bool alone) {
 
 /* Packs b for this product and those that follow, once it is used again: where packing it each time
    would take a good part of the time, and finding it does not. */
-static void keep(struct job *j, bool alone) {
+static void keep(struct wr_gemm_job *j, bool alone) {
   const struct wr_gemm *g = &j->g;
   if (!g->b_of || g->m > KEPT_ROWS || g->n * g->k < KEPT_LEAST) return;
   const struct wr_form_key key = {.maker = g->from ? (const void *)g->from : j->with,
@@ -428,6 +352,7 @@ static void keep(struct job *j, bool alone) {
                                   .rows = g->k,
                                   .cols = g->n,
                                   .apart = g->ldb,
+                                  .deep = j->deep,
                                   .turned = g->b_transposed};
   bool fresh;
   j->kept = wr_form_hold(g->b_of, &key, (size_t)(padded(j) * g->k * j->element), &fresh);
@@ -438,74 +363,10 @@ static void keep(struct job *j, bool alone) {
   wr_form_ready(j->kept);
 }
 
-/* ---- small ---- */
-
-enum { SMALL_ROWS = 48 };
-
-/* Those of which whole vectors cannot be read where they lie. */
-static int64_t last_columns(const struct job *j) {
-  const int64_t last = j->n % j->with->cols;
-  return last == j->with->cols / 2 ? 0 : last;
-}
-
-/* Rows against b where it lies, but for the last columns, which are packed. */
-static void small_body(void *ctx, int64_t begin, int64_t end) {
-  const struct job *j = ctx;
-  const int64_t width = j->with->cols, whole = j->n - last_columns(j);
-  const int64_t row = begin * j->rows, rows = least(j->g.m, end * j->rows) - row;
-  for (int64_t i = row; i < row + rows; i += j->rows) {
-    const int64_t count = least(j->rows, row + rows - i);
-    const struct block block = block_in_place(j, i, count, 0);
-    for (int64_t col = 0; col < whole; col += width) {
-      column(j, &block, i, count, b_at(j, 0, col), j->g.ldb, col, 0, j->g.k, NULL);
-    }
-    if (whole < j->n) column(j, &block, i, count, j->packed, width, whole, 0, j->g.k, NULL);
-  }
-}
-
-static void small(struct job *j, bool alone) {
-  const int64_t width = j->with->cols, last = last_columns(j);
-  if (last > 0) {
-    j->packed = wr_alloc_aligned(64, (size_t)(width * j->g.k * j->element));
-    if (!j->packed) {
-      wr_error_keep_first(&j->error, wr_error_out_of_memory());
-      return;
-    }
-    j->with->pack_b(j->packed, b_at(j, 0, j->n - last), j->g.ldb, j->g.b_transposed, j->g.k, last);
-  }
-  j->rows = SMALL_ROWS;
-  run_all(alone, parts(j->g.m, j->rows), flops_of(j), small_body, j);
-  wr_free(j->packed);
-}
-
-static bool is_small(const struct job *j) {
-  return !j->g.b_transposed && j->g.k <= DEEP && j->g.k * j->n * j->element <= SMALL_BYTES &&
-         (!j->g.a_transposed || j->g.m * j->g.k * j->element <= SMALL_BYTES) &&
-         (!j->g.from || j->g.m <= 2 * SMALL_ROWS);
-}
-
-/* Operands of two bytes an element become matrices of float32 for it. */
-static struct wr_error *small_short(struct job *j, bool alone) {
-  struct wr_gemm *g = &j->g;
-  const int64_t a_rows = g->a_transposed ? g->k : g->m, a_cols = g->a_transposed ? g->m : g->k;
-  float *wide = wr_alloc_aligned(64, (size_t)(g->m + g->n) * (size_t)g->k * sizeof *wide);
-  if (!wide) return wr_error_out_of_memory();
-  float *b = wide, *a = wide + g->k * g->n;
-  wr_gemm_widen(g->from, b, g->b, g->ldb, g->k, g->n);
-  wr_gemm_widen(g->from, a, g->a, g->lda, a_rows, a_cols);
-  g->a = a;
-  g->lda = a_cols;
-  g->b = b;
-  g->ldb = g->n;
-  j->source = j->element;
-  small(j, alone);
-  wr_free(wide);
-  return wr_load_acquire(&j->error); /* the pool has finished */
-}
-
 struct wr_error *wr_gemm_run_with(const struct wr_gemm *g, const struct wr_gemm_kernels *with,
                                   bool alone) {
-  struct job j = {.g = *g, .with = with, .element = (int64_t)wr_dtype_size(g->dtype), .n = g->n};
+  struct wr_gemm_job j = {
+      .g = *g, .with = with, .element = (int64_t)wr_dtype_size(g->dtype), .n = g->n};
   j.source = g->from ? (int64_t)sizeof(uint16_t) : j.element;
   if (g->m == 0 || g->n == 0) return NULL;
   if (!g->d) j.g.ldd = g->ldc;
@@ -514,14 +375,11 @@ struct wr_error *wr_gemm_run_with(const struct wr_gemm *g, const struct wr_gemm_
     return NULL;
   }
   if (wr_gemm_is_few(&j.g)) return wr_gemm_few(&j.g, j.with, alone);
-  j.deep = round_up(parts(g->k, parts(g->k, DEEP)), 4);
-  if (!g->a_rows && is_small(&j)) {
-    if (g->from) return small_short(&j, alone);
-    small(&j, alone);
-    return wr_load_acquire(&j.error); /* the pool has finished */
-  }
+  j.deep = round_up(parts(g->k, parts(g->k, WR_GEMM_DEEP)), 4);
+  if (wr_gemm_is_small(&j)) return wr_gemm_small(&j, alone);
+  if (g->windows) j.deep = wr_gemm_windows_deep(g->windows);
   keep(&j, alone);
-  if (g->m <= BLOCK_BYTES / (DEEP * j.element)) {
+  if (g->m <= WR_GEMM_BLOCK / (WR_GEMM_DEEP * j.element) && !g->windows) {
     all_rows(&j, alone);
   } else {
     blocks(&j, alone);

@@ -22,6 +22,24 @@ struct wr_gemm_short {
   void (*widen)(float *out, const uint16_t *in, int64_t n);
 };
 
+/* Rows that are windows over lines, as those of a convolution are: row r is, for each of the taps,
+   `each` elements that follow each other, from the tap's place on. Elements count from line to
+   line, each of which has `length`. */
+struct wr_gemm_windows {
+  /* Puts lines there, zeros for those that are outside; any thread. NULL: they lie at the gemm's a.
+   */
+  void (*bring)(const void *of, void *to, int64_t line, int64_t lines);
+  const void *of;
+  int64_t length;
+  int64_t run;   /* rows that begin on one line, lda elements one behind the other */
+  int64_t runs;  /* of an image, the first of them on the image's first line */
+  int64_t apart; /* lines, from one of them to the next */
+  int64_t image; /* lines, from image to image */
+  int64_t high;  /* lines that a row reads */
+  int64_t taps, each;
+  const int64_t *at; /* elements, from where a row begins to each tap */
+};
+
 /* c = alpha op(a) op(b) + beta c. op(a) is m x k, op(b) k x n, c m x n, all row-major; op
    transposes where the flag says. With beta 0, c is not read, and with alpha 0 neither a nor b. */
 struct wr_gemm {
@@ -44,12 +62,18 @@ struct wr_gemm {
      WR_GEMM_FEW. */
   void (*a_rows)(const void *of, void *to, int64_t row, int64_t rows, int64_t p, int64_t depth);
   const void *a_of;
+  /* The same, of windows, for which `k` is taps times each, and `m` as many rows as some images
+     have; where wr_gemm_takes_windows says so. */
+  const struct wr_gemm_windows *windows;
   /* Whose bytes b's are, if its packed form may be kept for the next product; else NULL. */
   struct wr_buffer *b_of;
 };
 
 /* With so many rows or columns, or fewer, operands are read where they lie. */
 enum { WR_GEMM_FEW = 8 };
+
+/* Whether windows pay, and not only where many of them read the same. */
+bool wr_gemm_takes_windows(const struct wr_gemm *g);
 
 /* On the calling thread alone. An error is refused scratch memory. */
 struct wr_error *wr_gemm_run(const struct wr_gemm *g);

@@ -1,0 +1,97 @@
+#ifndef WR_BACKEND_CPU_PRODUCT_JOB_H
+#define WR_BACKEND_CPU_PRODUCT_JOB_H
+
+/* A product on its way, and how its tiles are run; product.c cuts it, small.c has those that need
+   no packing. Plain data: what a job has is set before the pool sees it. */
+
+#include "backend/backend.h"
+#include "backend/cpu/product/inside.h"
+#include "base/atomic.h"
+
+enum {
+  WR_GEMM_DEEP = 384,    /* a column of tiles of b, 24 KB of float32 in 16 columns */
+  WR_GEMM_BLOCK = 221184 /* bytes of a block of a: 144 rows of DEEP float32, of a second-level cache
+                            of 512 KB */
+};
+
+struct wr_gemm_job {
+  struct wr_gemm g;
+  const struct wr_gemm_kernels *with;
+  int64_t element;      /* bytes, of what is computed with and of c */
+  int64_t source;       /* bytes, of a and b */
+  int64_t deep;         /* of a part along k, all but the last */
+  int64_t rows, cols;   /* of a piece */
+  int64_t across;       /* pieces in a row of them */
+  int64_t first_col, n; /* of this chunk of b's columns */
+  int64_t first_row, m; /* of this chunk of a's rows */
+  bool a_in_place;      /* it is read where it lies, by too few columns to pay for packing it */
+  char *packed_a;       /* the chunk: each block of rows, of that each part along k; or NULL: each
+                           piece packs what it reads */
+  char *packed; /* the chunk: for each part along k, each column of tiles; NULL where it is not
+                   packed first */
+  struct wr_form *kept; /* whose bytes `packed` is; or NULL */
+  wr_atomic_ptr error;  /* atomic ACQ_REL: struct wr_error *, the first one; a reference */
+};
+
+/* Rows of a as tiles read them. */
+struct wr_gemm_block {
+  const char *a;
+  int64_t row, step; /* elements: from row to row, from place to place along k */
+  int64_t height;    /* rows of a tile */
+  int64_t tile;      /* elements: from tile to tile */
+  /* Of windows, else NULL: their runs from this one on, of which the first begins at a; places of
+     a tap, and where the taps are. */
+  const struct wr_gemm_windows *windows;
+  int64_t run, each;
+  const int64_t *at;
+};
+
+static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
+static inline int64_t parts(int64_t extent, int64_t part) { return (extent + part - 1) / part; }
+static inline int64_t round_up(int64_t n, int64_t to) { return parts(n, to) * to; }
+
+static inline const char *a_at(const struct wr_gemm_job *j, int64_t row, int64_t p) {
+  const struct wr_gemm *g = &j->g;
+  return (const char *)g->a + (g->a_transposed ? p * g->lda + row : row * g->lda + p) * j->source;
+}
+
+static inline const char *b_at(const struct wr_gemm_job *j, int64_t p, int64_t col) {
+  const struct wr_gemm *g = &j->g;
+  return (const char *)g->b + (g->b_transposed ? col * g->ldb + p : p * g->ldb + col) * j->source;
+}
+
+/* As few tiles as may be have as many rows each, about: one of few rows takes longer for each. */
+static inline int64_t height_of(const struct wr_gemm_job *j, int64_t rows) {
+  return parts(rows, parts(rows, j->with->rows));
+}
+
+/* A block of a where it lies. */
+struct wr_gemm_block wr_gemm_block_in_place(const struct wr_gemm_job *j, int64_t row, int64_t rows,
+                                            int64_t p);
+
+/* The tiles of one column: rows from `row` on, columns from `col` on. Where b is packed, `soon` is
+   the packed column that comes next, which may lie in memory: each tile asks for its share of it,
+   so that it comes all the time. NULL: none. */
+void wr_gemm_column(const struct wr_gemm_job *j, const struct wr_gemm_block *block, int64_t row,
+                    int64_t rows, const void *b, int64_t b_step, int64_t col, int64_t p,
+                    int64_t depth, const char *soon);
+
+/* All n of what takes so many operations, on this thread or by the pool. */
+void wr_gemm_run_all(bool alone, int64_t n, double flops, wr_parallel_body body, void *ctx);
+double wr_gemm_flops(const struct wr_gemm_job *j);
+
+/* Small products: b is read where it lies. */
+bool wr_gemm_is_small(const struct wr_gemm_job *j);
+struct wr_error *wr_gemm_small(struct wr_gemm_job *j, bool alone);
+
+/* Windows (product.h): how deep a part along k is, lines that some runs read at most, and the lines
+   of some runs, from `to` on or where they lie. */
+int64_t wr_gemm_windows_deep(const struct wr_gemm_windows *w);
+int64_t wr_gemm_windows_lines(const struct wr_gemm_windows *w, int64_t runs);
+struct wr_gemm_block wr_gemm_windows_bring(const struct wr_gemm_job *j, char *to, int64_t row,
+                                           int64_t rows);
+/* Where a run begins, in elements from that of the block's first. */
+int64_t wr_gemm_windows_start(const struct wr_gemm_block *block, int64_t run);
+
+#endif

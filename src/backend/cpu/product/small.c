@@ -1,0 +1,91 @@
+/* Small products: b fits in the caches as it lies, so that packing it would only cost. */
+
+#include "backend/cpu/product/job.h"
+#include "backend/cpu/product/short.h"
+#include "base/base.h"
+
+/* Bytes of b, for any number of rows and for so many; rows of a piece. */
+enum { BYTES = 24 * 1024, BYTES_FOR_SOME = 160 * 1024, SOME_ROWS = 256, PIECE_ROWS = 48 };
+
+/* Of what is left behind whole tiles, the columns that a tile of whole vectors takes, from the last
+   one backwards. */
+static int64_t last_tile(const struct wr_gemm_job *j) {
+  const int64_t width = j->with->cols, left = j->n % width;
+  return left == 0 ? 0 : left > width / 2 ? width : width / 2;
+}
+
+/* Columns of which no whole vectors can be read where they lie: some may be computed twice, unless
+   they are added to what is there. */
+static int64_t packed_columns(const struct wr_gemm_job *j) {
+  const int64_t left = j->n % j->with->cols, last = last_tile(j);
+  const bool once = j->g.beta != 0 && !j->g.d;
+  return left == last || (!once && j->n >= last) ? 0 : left;
+}
+
+/* Rows against b where it lies, but for columns that are packed. */
+static void body(void *ctx, int64_t begin, int64_t end) {
+  const struct wr_gemm_job *j = ctx;
+  const int64_t width = j->with->cols, whole = j->n / width * width, k = j->g.k;
+  const int64_t row = begin * j->rows, rows = least(j->g.m, end * j->rows) - row;
+  for (int64_t i = row; i < row + rows; i += j->rows) {
+    const int64_t count = least(j->rows, row + rows - i), last = j->n - last_tile(j);
+    const struct wr_gemm_block block = wr_gemm_block_in_place(j, i, count, 0);
+    for (int64_t col = 0; col < whole; col += width) {
+      wr_gemm_column(j, &block, i, count, b_at(j, 0, col), j->g.ldb, col, 0, k, NULL);
+    }
+    if (j->packed) {
+      wr_gemm_column(j, &block, i, count, j->packed, width, whole, 0, k, NULL);
+    } else if (whole < j->n) {
+      wr_gemm_column(j, &block, i, count, b_at(j, 0, last), j->g.ldb, last, 0, k, NULL);
+    }
+  }
+}
+
+static void run(struct wr_gemm_job *j, bool alone) {
+  const int64_t width = j->with->cols, packed = packed_columns(j);
+  if (packed > 0) {
+    j->packed = wr_alloc_aligned(64, (size_t)(width * j->g.k * j->element));
+    if (!j->packed) {
+      wr_error_keep_first(&j->error, wr_error_out_of_memory());
+      return;
+    }
+    j->with->pack_b(j->packed, b_at(j, 0, j->n - packed), j->g.ldb, false, j->g.k, packed);
+  }
+  j->rows = PIECE_ROWS;
+  wr_gemm_run_all(alone, parts(j->g.m, j->rows), wr_gemm_flops(j), body, j);
+  wr_free(j->packed);
+}
+
+bool wr_gemm_is_small(const struct wr_gemm_job *j) {
+  const struct wr_gemm *g = &j->g;
+  const int64_t bytes = g->k * g->n * j->element;
+  return !g->b_transposed && g->k <= WR_GEMM_DEEP &&
+         bytes <= (g->m <= SOME_ROWS ? BYTES_FOR_SOME : BYTES) &&
+         (!g->a_transposed || g->m * g->k * j->element <= BYTES) &&
+         (!g->from || (g->m <= 2 * PIECE_ROWS && bytes <= BYTES)) && !g->a_rows && !g->windows;
+}
+
+/* Operands of two bytes an element become matrices of float32 for it. */
+static struct wr_error *run_short(struct wr_gemm_job *j, bool alone) {
+  struct wr_gemm *g = &j->g;
+  const int64_t a_rows = g->a_transposed ? g->k : g->m, a_cols = g->a_transposed ? g->m : g->k;
+  float *wide = wr_alloc_aligned(64, (size_t)(g->m + g->n) * (size_t)g->k * sizeof *wide);
+  if (!wide) return wr_error_out_of_memory();
+  float *b = wide, *a = wide + g->k * g->n;
+  wr_gemm_widen(g->from, b, g->b, g->ldb, g->k, g->n);
+  wr_gemm_widen(g->from, a, g->a, g->lda, a_rows, a_cols);
+  g->a = a;
+  g->lda = a_cols;
+  g->b = b;
+  g->ldb = g->n;
+  j->source = j->element;
+  run(j, alone);
+  wr_free(wide);
+  return wr_load_acquire(&j->error); /* the pool has finished */
+}
+
+struct wr_error *wr_gemm_small(struct wr_gemm_job *j, bool alone) {
+  if (j->g.from) return run_short(j, alone);
+  run(j, alone);
+  return wr_load_acquire(&j->error); /* the pool has finished */
+}

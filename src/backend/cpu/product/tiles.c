@@ -1,0 +1,89 @@
+/* Tiles of a product, one after another: what a tile is told, and in which order tiles come. */
+
+#include "backend/cpu/product/job.h"
+
+static const double part_flops = 1e6; /* worth a second thread */
+
+static enum wr_tile_way way_of(const struct wr_gemm_job *j, const struct wr_gemm_block *block,
+                               int64_t b_step) {
+  if (block->step == j->with->rows && block->row == 1 && b_step == j->with->cols) {
+    return WR_TILE_PACKED;
+  }
+  return block->step == 1 ? WR_TILE_ROWS_APART : WR_TILE_ROWS_BESIDE;
+}
+
+/* Tiles of `rows` rows from t->a on. */
+static void tiles(const struct wr_gemm_job *j, const struct wr_gemm_block *block, struct wr_tile *t,
+                  void (*const (*tile)[2][WR_TILE_WAYS])(const struct wr_tile *t), int wide,
+                  enum wr_tile_way way, int64_t rows) {
+  const int64_t places = t->k * t->taps;
+  for (int64_t i = 0; i < rows; i += block->height) {
+    const int64_t count = least(block->height, rows - i);
+    tile[count - 1][wide][way](t);
+    t->a = (const char *)t->a + block->tile * j->element;
+    t->c = (char *)t->c + count * t->ldc * j->element;
+    t->d = (const char *)t->d + count * t->ldd * j->element;
+    t->soon += (uintptr_t)(places * t->soon_step);
+  }
+}
+
+void wr_gemm_column(const struct wr_gemm_job *j, const struct wr_gemm_block *block, int64_t row,
+                    int64_t rows, const void *b, int64_t b_step, int64_t col, int64_t p,
+                    int64_t depth, const char *soon) {
+  const struct wr_gemm *g = &j->g;
+  const struct wr_gemm_kernels *with = j->with;
+  const struct wr_gemm_windows *windows = block->windows;
+  const bool again = p > 0 || !g->d;
+  const int64_t start = 0, run = windows ? windows->run : rows;
+  struct wr_tile t = {.k = windows ? block->each : depth,
+                      .a = block->a,
+                      .b = b,
+                      .a_row = block->row,
+                      .a_step = block->step,
+                      .taps = windows ? depth / block->each : 1,
+                      .at = windows ? block->at : &start,
+                      .b_step = b_step,
+                      .ldc = g->ldc,
+                      .ldd = again ? g->ldc : g->ldd,
+                      .cols = least(with->cols, j->first_col + j->n - col),
+                      .alpha = (double)g->alpha,
+                      .beta = p > 0 ? 1 : (double)g->beta};
+  const int wide = t.cols > with->cols / 2;
+  const enum wr_tile_way way = way_of(j, block, b_step);
+  t.c = (char *)g->c + (row * g->ldc + col) * j->element;
+  t.d = again ? t.c : (const char *)g->d + (row * g->ldd + col) * j->element;
+  if (soon) {
+    t.soon_step = parts(with->cols * j->element, parts(rows, run) * parts(run, block->height));
+  }
+  t.soon = (uintptr_t)(soon ? soon : b);
+  for (int64_t i = 0; i < rows; i += run) {
+    if (i > 0) t.a = block->a + wr_gemm_windows_start(block, i / run) * j->element;
+    tiles(j, block, &t, with->tile, wide, way, run);
+  }
+}
+
+struct wr_gemm_block wr_gemm_block_in_place(const struct wr_gemm_job *j, int64_t row, int64_t rows,
+                                            int64_t p) {
+  const struct wr_gemm *g = &j->g;
+  struct wr_gemm_block block = {
+      .a = a_at(j, row, p), .row = g->lda, .step = 1, .height = height_of(j, rows)};
+  if (g->a_transposed) {
+    block.row = 1;
+    block.step = g->lda;
+  }
+  block.tile = block.row * block.height;
+  return block;
+}
+
+void wr_gemm_run_all(bool alone, int64_t n, double flops, wr_parallel_body body, void *ctx) {
+  const double grain = part_flops * (double)n / flops;
+  if (alone || n < 2 || flops < 2 * part_flops) {
+    body(ctx, 0, n);
+  } else {
+    wr_parallel_for(n, grain > 1 ? (int64_t)grain : 1, body, ctx);
+  }
+}
+
+double wr_gemm_flops(const struct wr_gemm_job *j) {
+  return 2.0 * (double)j->g.m * (double)j->g.n * (double)j->g.k;
+}
