@@ -1,5 +1,5 @@
-/* Convolutions against sums by the definition: tiles and direct sums, every parameter, types,
-   strided operands, and what has no elements to add up. */
+/* Convolutions against sums by the definition: lines, rows, tiles and direct sums, every parameter,
+   types, strided operands, and what has no elements to add up. */
 
 #include <stdlib.h>
 
@@ -91,9 +91,9 @@ static void run(const struct wr_conv_params *p, const struct shape *s, enum wr_d
 }
 
 static void test_shape(int32_t channels, int32_t out_channels, int32_t groups, int32_t stride,
-                       int32_t padding, int32_t dilation, int32_t apart) {
+                       int32_t across, int32_t padding, int32_t dilation, int32_t apart) {
   const struct wr_conv_params p = {.axes = AXES,
-                                   .stride = {stride, 1, 1},
+                                   .stride = {stride, across, 1},
                                    .padding = {padding, 2 * padding, 0},
                                    .kernel_dilation = {dilation, 1, 1},
                                    .input_dilation = {1, apart, 1},
@@ -126,15 +126,17 @@ static void test_nothing(void) {
 }
 
 int main(void) {
-  static const int32_t channels[][3] = {{3, 5, 1},  {40, 24, 1}, {8, 8, 8},
-                                        {8, 16, 8}, {12, 6, 2},  {6, 4, 2}};
+  static const int32_t channels[][3] = {{3, 5, 1},    {40, 24, 1},  {8, 8, 8},
+                                        {8, 16, 8},   {12, 6, 2},   {6, 4, 2},
+                                        {70, 140, 1}, {400, 12, 1}, {389, 10, 1}};
   fill();
   for (size_t i = 0; i < sizeof channels / sizeof channels[0]; i++) {
     const int32_t *c = channels[i];
-    test_shape(c[0], c[1], c[2], 1, 0, 1, 1);
-    test_shape(c[0], c[1], c[2], 2, 1, 1, 1);
-    test_shape(c[0], c[1], c[2], 1, 1, 2, 2);
-    test_shape(c[0], c[1], c[2], 3, 2, 1, 3);
+    test_shape(c[0], c[1], c[2], 1, 1, 0, 1, 1);
+    test_shape(c[0], c[1], c[2], 2, 1, 1, 1, 1);
+    test_shape(c[0], c[1], c[2], 1, 2, 1, 2, 1);
+    test_shape(c[0], c[1], c[2], 1, 1, 1, 2, 2);
+    test_shape(c[0], c[1], c[2], 3, 1, 2, 1, 3);
   }
   test_nothing();
   return kernel_case_failures() != 0;

@@ -1,7 +1,10 @@
 /* Convolutions of channels that lie side by side are matrix products: what the kernel covers at
-   each output position is a row, which is multiplied by the weight. There are three ways:
+   each output position is a row, which is multiplied by the weight. There are four ways:
 
-   - rows: the product asks for some rows at a time, which are gathered where it packs them.
+   - lines: the product finds the rows of some lines of positions in the lines of the input below
+     them, which are copied once, with what pads them, or read where they lie.
+   - rows, of kernels in three dimensions, inputs with gaps and lines too short: the product asks
+     for some rows at a time, which are gathered where it packs them.
    - tiles, of several groups, or few rows or columns: the rows of some positions are gathered in a
      scratch that stays in the second-level cache.
    - groups of one channel or a few: the sums go straight over the channels of all groups, in
@@ -193,23 +196,105 @@ static void gather_row(const struct conv *c, char *to, const struct place *p, in
 
 /* ---- products ---- */
 
+/* What the rows of lines are that windows lie over, and how: for kernels along the last two axes
+   that do not meet an input's gaps. */
+struct lines {
+  const struct conv *c;
+  struct wr_gemm_windows w;
+  int64_t *at;
+};
+
+/* Lines from the images' first one on, each with what pads it. */
+static void bring_lines(const void *of, void *to, int64_t line, int64_t lines) {
+  const struct lines *l = of;
+  const struct conv *c = l->c;
+  const int64_t bytes = c->x.in_channels * c->element, length = l->w.length * c->element;
+  const int64_t left = least(c->x.padding[2] * bytes, length);
+  const int64_t inside = least(c->x.in[2] * bytes, length - left);
+  char *out = to;
+  for (int64_t i = line; i < line + lines; i++, out += length) {
+    const int64_t image = i / l->w.image, y = i % l->w.image - c->x.padding[1];
+    if (y < 0 || y >= c->x.in[1]) {
+      memset(out, 0, (size_t)length);
+      continue;
+    }
+    memset(out, 0, (size_t)left);
+    memcpy(out + left, c->input + (image * c->x.in[1] + y) * c->x.in[2] * bytes, (size_t)inside);
+    memset(out + left + inside, 0, (size_t)(length - left - inside));
+  }
+}
+
+/* False: they have no lines in common, or there is no memory for their places. */
+static bool lines_of(struct lines *l, const struct conv *c) {
+  const struct wr_conv_extents *x = &c->x;
+  const int64_t *dilation = x->kernel_dilation;
+  if (x->kernel[0] != 1 || x->stride[0] != 1 || x->in[0] != x->result[0] ||
+      x->input_dilation[1] != 1 || x->input_dilation[2] != 1) {
+    return false;
+  }
+  const bool padded = x->padding[1] > 0 || x->padding[2] > 0;
+  const int64_t high = (x->kernel[1] - 1) * dilation[1] + 1;
+  const int64_t wide = (x->result[2] - 1) * x->stride[2] + (x->kernel[2] - 1) * dilation[2] + 1;
+  *l = (struct lines){.c = c, .at = wr_alloc((size_t)c->taps * sizeof *l->at)};
+  if (!l->at) return false;
+  l->w = (struct wr_gemm_windows){
+      .bring = padded ? bring_lines : NULL,
+      .of = l,
+      .length = (padded ? wide : x->in[2]) * x->in_channels,
+      .run = x->result[2],
+      .runs = x->result[1],
+      .apart = x->stride[1],
+      .image = padded ? (x->result[1] - 1) * x->stride[1] + high : x->in[1],
+      .high = high,
+      .taps = c->taps,
+      .each = x->in_channels,
+      .at = l->at,
+  };
+  for (int64_t i = 0; i < c->taps; i++) {
+    const int64_t row = i / x->kernel[2] * dilation[1], col = i % x->kernel[2] * dilation[2];
+    l->at[i] = row * l->w.length + col * x->in_channels;
+  }
+  return true;
+}
+
+/* Whether each position is a row of the input as it lies. */
+static bool one_to_one(const struct conv *c) {
+  for (int i = 0; i < AXES; i++) {
+    if (c->x.kernel[i] != 1 || c->x.stride[i] != 1 || c->x.in[i] != c->x.result[i]) return false;
+  }
+  return true;
+}
+
 /* All positions by all of the weight. */
 static struct wr_error *run_whole(const struct conv *c) {
   const int64_t k = c->taps * c->x.in_channels;
-  const struct wr_gemm g = {.dtype = c->dtype,
-                            .b_transposed = true,
-                            .m = c->positions,
-                            .n = c->x.out_channels,
-                            .k = k,
-                            .b = c->weight,
-                            .ldb = k,
-                            .c = c->out,
-                            .ldc = c->x.out_channels,
-                            .alpha = 1.0f,
-                            .a_rows = gather_rows,
-                            .a_of = c,
-                            .b_of = c->weight_of};
-  return wr_gemm_spread(&g);
+  struct lines lines = {0};
+  struct wr_gemm g = {.dtype = c->dtype,
+                      .b_transposed = true,
+                      .m = c->positions,
+                      .n = c->x.out_channels,
+                      .k = k,
+                      .a = c->input,
+                      .b = c->weight,
+                      .lda = k,
+                      .ldb = k,
+                      .c = c->out,
+                      .ldc = c->x.out_channels,
+                      .alpha = 1.0f,
+                      .b_of = c->weight_of};
+  if (!one_to_one(c)) {
+    if (lines_of(&lines, c)) g.windows = &lines.w;
+    if (g.windows && wr_gemm_takes_windows(&g)) {
+      g.lda = c->x.stride[2] * c->x.in_channels;
+    } else {
+      g.windows = NULL;
+      g.a_rows = gather_rows;
+      g.a_of = c;
+    }
+  }
+  struct wr_error *error = wr_gemm_spread(&g);
+  wr_free(lines.at);
+  return error;
 }
 
 /* rows of the tile times the group's weight, in slices along what is added up. */
