@@ -259,7 +259,44 @@ static void test_long(void) {
   }
 }
 
+/* Columns side by side, of which some have NaN or one value alone, against each as a line. */
+static void test_arg_columns(void) {
+  enum { ROWS = 70, WIDTH = 600 };
+  static const enum wr_dtype types[] = {WR_FLOAT32, WR_FLOAT16, WR_INT8, WR_COMPLEX64, WR_FLOAT64};
+  static float values[ROWS * WIDTH];
+  static double typed[ROWS * WIDTH];
+  static uint32_t found[WIDTH];
+  uint32_t seed = 5;
+  for (int i = 0; i < ROWS * WIDTH; i++) {
+    const uint32_t r = kernel_case_next(&seed) % 400u;
+    values[i] = i % WIDTH % 7 == 3 ? 1.0f : r == 0 ? NAN : (float)((int)(r % 23u) - 11);
+  }
+  for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
+    struct kernel_operand in, out;
+    operand_dense(&in, values, WR_FLOAT32, 2, SHAPE(ROWS, WIDTH));
+    EXPECT(kernel_run(WR_OP_ASTYPE, &in.t, 1,
+                      operand_dense(&out, typed, types[t], 2, SHAPE(ROWS, WIDTH)), NULL));
+    for (int which = 0; which < 2; which++) {
+      const enum wr_op op = which ? WR_OP_ARGMIN : WR_OP_ARGMAX;
+      operand_dense(&in, typed, types[t], 2, SHAPE(ROWS, WIDTH));
+      EXPECT(kernel_run(op, &in.t, 1, operand_dense(&out, found, WR_UINT32, 2, SHAPE(1, WIDTH)),
+                        &(struct wr_axis_params){.axis = 0}));
+      bool right = true;
+      for (int c = 0; c < WIDTH; c++) {
+        uint32_t alone;
+        char *column = (char *)typed + (size_t)c * wr_dtype_size(types[t]);
+        operand_strided(&in, column, types[t], 1, SHAPE(ROWS), STRIDES(WIDTH));
+        EXPECT(kernel_run(op, &in.t, 1, operand_dense(&out, &alone, WR_UINT32, 0, SHAPE(1)),
+                          &(struct wr_axis_params){.axis = -1}));
+        right = right && alone == found[c];
+      }
+      EXPECT(right);
+    }
+  }
+}
+
 int main(void) {
+  test_arg_columns();
   test_long();
   test_layouts();
   test_values();

@@ -1,6 +1,10 @@
 /* Template: one row that turns FROM into TO by way of VIA; see cast_to.h. */
 
-static void WR_PASTE(WR_PASTE(TO, _from_), FROM)(const struct wr_row *r) {
+#ifndef WIDE
+#define WIDE
+#endif
+
+WIDE static void WR_PASTE(WR_PASTE(TO, _from_), FROM)(const struct wr_row *r) {
   WR_PASTE(wr_el_, TO) *out = r->out;
   const WR_PASTE(wr_el_, FROM) *in = r->in[0];
   const int64_t n = r->n, s = r->stride[0];
@@ -18,3 +22,4 @@ static void WR_PASTE(WR_PASTE(TO, _from_), FROM)(const struct wr_row *r) {
 
 #undef FROM
 #undef VIA
+#undef WIDE

@@ -34,6 +34,7 @@
 #include "backend/cpu/cast_pair.h"
 #define FROM f32
 #define VIA f32
+#define WIDE WR_WIDE
 #include "backend/cpu/cast_pair.h"
 #define FROM f64
 #define VIA f64

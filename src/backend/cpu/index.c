@@ -46,11 +46,55 @@ static int64_t slice_start(const struct gather *g, const struct wr_place *place)
   return sum;
 }
 
+static inline void copy_places_fixed(char *out, const char *in, const int64_t *at, int64_t n,
+                                     size_t size) {
+  for (int64_t k = 0; k < n; k++) memcpy(out + (size_t)k * size, in + at[k] * (int64_t)size, size);
+}
+
+static void copy_places(char *out, const char *in, const int64_t *at, int64_t n, int size) {
+  switch (size) {
+    case 1:
+      copy_places_fixed(out, in, at, n, 1);
+      break;
+    case 2:
+      copy_places_fixed(out, in, at, n, 2);
+      break;
+    case 4:
+      copy_places_fixed(out, in, at, n, 4);
+      break;
+    default:
+      copy_places_fixed(out, in, at, n, 8);
+      break;
+  }
+}
+
+/* Elements by one index array, whose indices are turned into places some at a time. */
+static void take_elements(const struct gather *g, int64_t base, int64_t begin, int64_t end,
+                          char *out) {
+  enum { SOME = 256 };
+  int64_t at[SOME];
+  const int64_t stride = g->places.strides[0][0], item = g->item;
+  const char *in = g->in + base * item;
+  for (int64_t i = begin; i < end; i += SOME) {
+    const int64_t n = end - i < SOME ? end - i : SOME;
+    for (int64_t k = 0; k < n; k++) {
+      at[k] = wr_index_at(&g->places.index[0], (i + k) * stride, g->extent[0]);
+    }
+    for (int64_t k = 0; k < n; k++) at[k] = wr_index_nearest(at[k], g->last[0]) * g->stride[0];
+    copy_places(out, in, at, n, (int)item);
+    out += n * item;
+  }
+}
+
 /* Pieces [begin, end) of one position on the axes before. */
 static void gather_pieces(const struct gather *g, int64_t base, int64_t begin, int64_t end,
                           char *out) {
   const int64_t bytes = g->inner.size * g->item;
   struct wr_place place;
+  if (g->inner.size == 1 && g->places.n == 1 && g->places.ndim == 1) {
+    take_elements(g, base, begin, end, out);
+    return;
+  }
   wr_place_start(&place, &g->places, begin);
   for (int64_t i = begin; i < end; i++, out += bytes, wr_place_next(&place, &g->places)) {
     copy_piece(g, base + slice_start(g, &place), out);

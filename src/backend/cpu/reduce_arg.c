@@ -9,10 +9,13 @@
 #include "backend/cpu/loop/loop.h"
 #include "backend/cpu/reduce_types.h"
 
+enum { COLUMNS = 512 }; /* at a time */
+
 #define ELEMENT_KERNEL "backend/cpu/reduce_arg_kernel.inc"
 #include "backend/cpu/elements.inc"
 
 typedef int64_t (*search_fn)(const void *p, int64_t n, int64_t stride, const void *best);
+typedef void (*columns_fn)(const void *p, int64_t n, int64_t rows, int64_t stride, uint32_t *out);
 
 enum { LARGEST, SMALLEST };
 
@@ -22,10 +25,17 @@ static const search_fn searches[WR_DTYPE_COUNT][2] = {
 #undef WR_EL
 };
 
-enum { FEW_ELEMENTS = 64 };
+static const columns_fn columns[WR_DTYPE_COUNT][2] = {
+#define WR_EL(ID, el) [ID] = {[LARGEST] = largest_columns_##el, [SMALLEST] = smallest_columns_##el},
+#include "backend/cpu/types.def"
+#undef WR_EL
+};
+
+enum { FEW_ELEMENTS = 64, FEW_COLUMNS = 8 };
 
 struct arg_search {
   search_fn search;
+  columns_fn columns;
   const struct wr_reducer *reducer; /* NULL: runs are searched one by one */
   enum wr_dtype dtype;
   bool largest;
@@ -46,23 +56,36 @@ static bool beats(const struct arg_search *s, const union wr_total *a, const uni
   return s->largest ? a->i > b->i : a->i < b->i;
 }
 
-/* The index in a dense run of the first element that beats `best` and all of the run, or -1. */
-static int64_t search_blocks(const struct arg_search *s, const char *run, int64_t n,
-                             const char *best) {
-  int64_t found = -1;
+/* Where the first block of a dense run begins that has elements that beat `best` and all others, or
+   -1. */
+static int64_t best_block(const struct arg_search *s, const char *run, int64_t n, int64_t length,
+                          const char *best) {
+  int64_t at = -1;
   union wr_total top, block;
   s->reducer->init(&top);
   s->reducer->row(best, 1, 1, &top);
-  for (int64_t i = 0; i < n; i += WR_REDUCE_BLOCK) {
-    const int64_t m = n - i < WR_REDUCE_BLOCK ? n - i : WR_REDUCE_BLOCK;
+  for (int64_t i = 0; i < n; i += length) {
     s->reducer->init(&block);
-    s->reducer->row(run + i * s->item, m, 1, &block);
+    s->reducer->row(run + i * s->item, n - i < length ? n - i : length, 1, &block);
     if (!beats(s, &block, &top)) continue;
-    found = i + s->search(run + i * s->item, m, 1, best);
-    best = run + found * s->item;
+    at = i;
     top = block;
   }
-  return found;
+  return at;
+}
+
+/* The index in a dense run of the first element that beats `best` and all of the run, or -1: in a
+   block of the run, and a smaller one of that. */
+static int64_t search_blocks(const struct arg_search *s, const char *run, int64_t n,
+                             const char *best) {
+  int64_t first = 0;
+  for (int64_t length = WR_REDUCE_BLOCK; length >= FEW_ELEMENTS; length /= 8) {
+    const int64_t at = best_block(s, run + first * s->item, n, length, best);
+    if (at < 0) return -1;
+    first += at;
+    n = n - at < length ? n - at : length;
+  }
+  return first + s->search(run + first * s->item, n, 1, best);
 }
 
 static int64_t search_run(const struct arg_search *s, const char *run, int64_t n, int64_t stride,
@@ -139,6 +162,25 @@ static void find_body(void *ctx, int64_t begin, int64_t end) {
   }
 }
 
+/* Results whose elements lie side by side, of one reduced axis: row by row. */
+static void columns_body(void *ctx, int64_t begin, int64_t end) {
+  const struct arg_search *s = ctx;
+  struct wr_cursor c;
+  wr_cursor_start(&c, &s->kept, begin, end);
+  int64_t at[WR_WALK_OPERANDS];
+  for (int64_t n, i = begin; (n = wr_cursor_next(&c, at)) > 0; i += n) {
+    for (int64_t k = 0; k < n; k += COLUMNS) {
+      s->columns(s->in + (at[0] + k) * s->item, n - k < COLUMNS ? n - k : COLUMNS, s->reduced.size,
+                 wr_walk_stride(&s->reduced, 0), s->out + i + k);
+    }
+  }
+}
+
+static bool by_columns(const struct arg_search *s) {
+  return s->reduced.ndim == 1 && wr_walk_stride(&s->kept, 0) == 1 &&
+         wr_walk_stride(&s->reduced, 0) != 1 && s->kept.shape[s->kept.ndim - 1] >= FEW_COLUMNS;
+}
+
 static struct wr_error *arg_search(const struct wr_call *call, int which) {
   const struct wr_tensor *in = &call->in[0];
   const struct wr_axis_params *params = call->params;
@@ -150,6 +192,7 @@ static struct wr_error *arg_search(const struct wr_call *call, int which) {
   uint32_t axes = params->axis < 0 || in->ndim == 0 ? all : 1u << params->axis;
   struct arg_search s;
   s.search = searches[in->dtype][which];
+  s.columns = columns[in->dtype][which];
   s.largest = which == LARGEST;
   s.dtype = in->dtype;
   s.reducer = wr_reducer_for(s.largest ? WR_REDUCE_MAX : WR_REDUCE_MIN, in->dtype);
@@ -161,11 +204,16 @@ static struct wr_error *arg_search(const struct wr_call *call, int which) {
   wr_walk_axes(&s.reduced, in, axes);
   int64_t n = s.reduced.size;
   const int64_t piece = wr_reduce_piece(s.kept.size, n);
+  const int64_t grain = n >= WR_CPU_GRAIN ? 1 : WR_CPU_GRAIN / n;
+  if (by_columns(&s)) {
+    wr_spread(s.kept.size, grain < COLUMNS ? COLUMNS : grain, columns_body, &s);
+    return NULL;
+  }
   if (piece > 0) {
     find_few(&s, piece);
     return NULL;
   }
-  wr_spread(s.kept.size, n >= WR_CPU_GRAIN ? 1 : WR_CPU_GRAIN / n, find_body, &s);
+  wr_spread(s.kept.size, grain, find_body, &s);
   return NULL;
 }
 

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+enum { FILLED = 32 }; /* as many of one element are not stored one by one */
+
 void wr_walk_start(struct wr_walk *walk) {
   walk->ndim = 0;
   walk->size = 1;
@@ -96,10 +98,32 @@ static inline void copy_fixed(char *d, int64_t ds, const char *s, int64_t ss, in
   for (int64_t i = 0; i < n; i++) memcpy(d + i * ds, s + i * ss, size);
 }
 
+/* One element, n times: of equal bytes by memset, others by copies of what is there already. */
+static void fill(char *dst, const char *src, int64_t n, size_t size) {
+  enum { NEAR = 4096 };
+  const size_t bytes = (size_t)n * size;
+  size_t done = size;
+  if (memcmp(src, src + 1, size - 1) == 0) {
+    memset(dst, (unsigned char)src[0], bytes);
+    return;
+  }
+  memcpy(dst, src, size);
+  while (done < bytes) {
+    size_t more = done < NEAR ? done : NEAR;
+    if (more > bytes - done) more = bytes - done;
+    memcpy(dst + done, dst, more);
+    done += more;
+  }
+}
+
 void wr_copy_run(void *dst, int64_t dst_stride, const void *src, int64_t src_stride, int64_t n,
                  int size) {
   if (dst_stride == 1 && src_stride == 1) {
     if (n > 0) memcpy(dst, src, (size_t)n * (size_t)size);
+    return;
+  }
+  if (dst_stride == 1 && src_stride == 0 && n >= FILLED) {
+    fill(dst, src, n, (size_t)size);
     return;
   }
   int64_t ds = dst_stride * size;
