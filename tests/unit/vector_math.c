@@ -43,6 +43,15 @@ static const struct {
                  {"cos", WR_OP_COS, cos},
                  {"tan", WR_OP_TAN, tan},
                  {"erf", WR_OP_ERF, erf},
+                 {"log10", WR_OP_LOG10, log10},
+                 {"sinh", WR_OP_SINH, sinh},
+                 {"cosh", WR_OP_COSH, cosh},
+                 {"arcsin", WR_OP_ARCSIN, asin},
+                 {"arccos", WR_OP_ARCCOS, acos},
+                 {"arctan", WR_OP_ARCTAN, atan},
+                 {"arcsinh", WR_OP_ARCSINH, asinh},
+                 {"arccosh", WR_OP_ARCCOSH, acosh},
+                 {"arctanh", WR_OP_ARCTANH, atanh},
                  {"tanh", WR_OP_TANH, tanh_of},
                  {"erfinv", WR_OP_ERFINV, erfinv_of},
                  {"sigmoid", WR_OP_SIGMOID, sigmoid_of}};
@@ -57,7 +66,9 @@ static const struct {
   const char *name;
   enum wr_op op;
   double (*exact)(double, double);
-} pair_functions[] = {{"power", WR_OP_POWER, pow}, {"remainder", WR_OP_REMAINDER, remainder_of}};
+} pair_functions[] = {{"power", WR_OP_POWER, pow},
+                      {"remainder", WR_OP_REMAINDER, remainder_of},
+                      {"arctan2", WR_OP_ARCTAN2, atan2}};
 
 static float from_bits(uint32_t bits) {
   float x;
@@ -130,6 +141,7 @@ static void limits(size_t k) {
   static const float at[] = {0.0f,      1.0f,       2.0f,       0.5f,     4.0f,
                              88.72284f, 103.97208f, 1e6f,       0.55f,    0.7071068f,
                              3.5f,      1.5707964f, 3.1415927f, 1e-38f,   FLT_MIN,
+                             89.41599f, 0x1p30f,    0x1p-12f,   3.95f,    16.64f,
                              FLT_MAX,   0x1p-26f,   87.33655f,  INFINITY, NAN};
   static float in[BLOCK];
   int n = 0;

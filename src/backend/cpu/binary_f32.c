@@ -10,5 +10,6 @@
 #define CT f32
 #include "backend/cpu/binary_rows.h"
 
+#define EL f16
 #define INPUTS 2
 #include "backend/cpu/float16_forms.h"

@@ -7,6 +7,7 @@
    The functions and their table come from the rows of ops.def (elementwise_rows.h). */
 
 #include "backend/cpu/elementwise_names.h"
+#include "backend/cpu/stretch_loops.h"
 
 /* Dense and broadcast operands have loops of their own, which compilers vectorise. */
 WR_INLINE void ROW(_map)(const struct wr_row *r, C (*f)(C, C)) {
@@ -55,31 +56,44 @@ WR_INLINE bool ROW(_has_far)(const struct wr_row *r) {
   return far != 0;
 }
 
-WR_INLINE void ROW(_far)(const struct wr_row *r, C (*near)(C, C), C (*any)(C, C)) {
-  if (ROW(_has_far)(r)) {
-    ROW(_map)(r, any);
-  } else {
-    ROW(_map)(r, near);
-  }
-}
-#define FORM_binary_far(name)                                \
-  WR_WIDE static void ROW(_##name)(const struct wr_row *r) { \
-    ROW(_far)(r, OP(_near_##name), OP(_##name));             \
+#define FORM_binary_far(name, rule)                                                            \
+  WR_WIDE static bool ROW(_is_far_##name)(const struct wr_row *r) { return ROW(_has_far)(r); } \
+  static void ROW(_far_##name)(const struct wr_row *r) { ROW(_map)(r, OP(_##name)); }          \
+  WR_WIDE static void ROW(_near_##name)(const struct wr_row *r) {                              \
+    ROW(_map2_stretches)(r, OP(_near_##name));                                                 \
+  }                                                                                            \
+  static void ROW(_##name)(const struct wr_row *r) {                                           \
+    if (ROW(_is_far_##name)(r)) {                                                              \
+      ROW(_far_##name)(r);                                                                     \
+    } else {                                                                                   \
+      ROW(_near_##name)(r);                                                                    \
+    }                                                                                          \
   }
 #else
-#define FORM_binary_far(name) \
+#define FORM_binary_far(name, rule) \
   static void ROW(_##name)(const struct wr_row *r) { ROW(_map)(r, OP(_##name)); }
 #endif
-#define FORM_binary(name) \
+/* What makes floats of whole numbers is made of many instructions. */
+#define FORM_binary(name, rule) FORM_binary_##rule(name)
+#define FORM_binary_PROMOTE(name) \
   WR_WIDE static void ROW(_##name)(const struct wr_row *r) { ROW(_map)(r, OP(_##name)); }
+#define FORM_binary_SHIFT FORM_binary_PROMOTE
+#define FORM_binary_LOGICAL FORM_binary_PROMOTE
+#define FORM_binary_PROMOTE_FLOAT(name) \
+  WR_WIDE static void ROW(_##name)(const struct wr_row *r) { ROW(_map2_stretches)(r, OP(_##name)); }
 #ifdef NO_WIDE_PRODUCT
-#define FORM_binary_product(name) \
+#define FORM_binary_product(name, rule) \
   static void ROW(_##name)(const struct wr_row *r) { ROW(_map)(r, OP(_##name)); }
 #else
 #define FORM_binary_product FORM_binary
 #endif
-#define FORM_binary_test(name) \
+#define FORM_binary_test(name, rule) \
   WR_WIDE static void ROW(_##name)(const struct wr_row *r) { ROW(_check)(r, OP(_##name)); }
 
 #define INPUTS 2
 #include "backend/cpu/elementwise_rows.h"
+
+#undef FORM_binary_PROMOTE
+#undef FORM_binary_SHIFT
+#undef FORM_binary_LOGICAL
+#undef FORM_binary_PROMOTE_FLOAT

@@ -2,8 +2,8 @@
      INPUTS            of the operations: 1 or 2
      EL                the element type
      ROW(name)         the name of a row function
-     FORM_<cpu>(name)  the row function of an operation, in the form that its row of ops.def names
-                       in the column cpu
+     FORM_<cpu>(name, rule)  the row function of an operation, in the form that its row of ops.def
+                       names in the column cpu; its types are by the rule
    It undefines these, and the names of elementwise_names.h. */
 
 #include "core/families.h"
@@ -18,7 +18,7 @@
 #endif
 
 #define MAKE_ROW(ID, name, arity, rule, types, params, fusable, cpu, cuda) \
-  WR_TAKES(EL, types, FORM_##cpu(name))
+  WR_TAKES(EL, types, FORM_##cpu(name, rule))
 #include "core/ops.def"
 #undef MAKE_ROW
 #define MAKE_ROW(ID, name, arity, rule, types, params, fusable, cpu, cuda) \

@@ -1,4 +1,4 @@
-/* float16 by way of float32; see float16_rows.h. */
+/* float16 and bfloat16 by way of float32; see float16_rows.h. */
 
 #include "backend/cpu/float16_rows.h"
 
@@ -79,37 +79,63 @@ void wr_f16_narrow(uint16_t *out, const float *in, int64_t n) {
   for (int64_t i = 0; i < n; i++) out[i] = wr_f32_to_f16(in[i]);
 }
 
+WR_WIDE static void bf16_widen(float *out, const uint16_t *in, int64_t stride, int64_t n) {
+  if (stride == 1) {
+    for (int64_t i = 0; i < n; i++) out[i] = wr_bf16_to_f32(in[i]);
+  } else {
+    for (int64_t i = 0; i < n; i++) out[i] = wr_bf16_to_f32(in[i * stride]);
+  }
+}
+
+WR_WIDE static void bf16_narrow(uint16_t *out, const float *in, int64_t n) {
+  for (int64_t i = 0; i < n; i++) out[i] = wr_f32_to_bf16(in[i]);
+}
+
+/* How a type becomes float32 and back. */
+struct kind {
+  void (*widen)(float *out, const uint16_t *in, int64_t stride, int64_t n);
+  void (*narrow)(uint16_t *out, const float *in, int64_t n);
+};
+
+static const struct kind f16 = {wr_f16_widen, wr_f16_narrow};
+static const struct kind bf16 = {bf16_widen, bf16_narrow};
+
 /* Elements at once: as float32, what a first-level cache has room for three times. */
 enum { STRETCH = 1024 };
 
 /* Elements [at, at + n) of an input, as float32. A broadcast one is widened once, at the start. */
-static void widen_input(float *out, const uint16_t *in, int64_t stride, int64_t at, int64_t n) {
+static void widen_input(const struct kind *kind, float *out, const uint16_t *in, int64_t stride,
+                        int64_t at, int64_t n) {
   if (stride != 0) {
-    wr_f16_widen(out, in + at * stride, stride, n);
+    kind->widen(out, in + at * stride, stride, n);
   } else if (at == 0) {
-    *out = wr_f16_to_f32(*in);
+    kind->widen(out, in, 1, 1);
   }
 }
 
-/* `result` has room for a stretch of float16 results; NULL: they are bool, and go where they
+/* `result` has room for a stretch of results of the type; NULL: they are bool, and go where they
    belong at once. */
-static void run_stretches(const struct wr_row *r, wr_row_fn row, float *result) {
+static void run_stretches(const struct kind *kind, const struct wr_row *r, wr_row_fn row,
+                          float *result) {
   float x[STRETCH], y[STRETCH];
   const int64_t s = r->stride[0], t = r->stride[1];
   struct wr_row part = {.out = result, .in = {x, y}, .stride = {s != 0, t != 0}};
   for (int64_t at = 0; at < r->n; at += STRETCH) {
     part.n = r->n - at < STRETCH ? r->n - at : STRETCH;
-    widen_input(x, r->in[0], s, at, part.n);
-    if (r->in[1]) widen_input(y, r->in[1], t, at, part.n);
+    widen_input(kind, x, r->in[0], s, at, part.n);
+    if (r->in[1]) widen_input(kind, y, r->in[1], t, at, part.n);
     if (!result) part.out = (uint8_t *)r->out + at;
     row(&part);
-    if (result) wr_f16_narrow((uint16_t *)r->out + at, result, part.n);
+    if (result) kind->narrow((uint16_t *)r->out + at, result, part.n);
   }
 }
 
-void wr_f16_row(const struct wr_row *r, wr_row_fn row) {
+static void run(const struct kind *kind, const struct wr_row *r, wr_row_fn row) {
   float result[STRETCH];
-  run_stretches(r, row, result);
+  run_stretches(kind, r, row, result);
 }
 
-void wr_f16_row_test(const struct wr_row *r, wr_row_fn row) { run_stretches(r, row, NULL); }
+void wr_f16_row(const struct wr_row *r, wr_row_fn row) { run(&f16, r, row); }
+void wr_f16_row_test(const struct wr_row *r, wr_row_fn row) { run_stretches(&f16, r, row, NULL); }
+void wr_bf16_row(const struct wr_row *r, wr_row_fn row) { run(&bf16, r, row); }
+void wr_bf16_row_test(const struct wr_row *r, wr_row_fn row) { run_stretches(&bf16, r, row, NULL); }

@@ -23,11 +23,11 @@ WR_INLINE void c64_row_magnitude(const struct wr_row *r, float (*f)(wr_complex64
 }
 
 #define ROW(name) WR_PASTE(c64_row, name)
-#define FORM_unary(name) \
+#define FORM_unary(name, rule) \
   static void c64_row_##name(const struct wr_row *r) { c64_row_map(r, c64_##name); }
-#define FORM_unary_magnitude(name) \
+#define FORM_unary_magnitude(name, rule) \
   static void c64_row_##name(const struct wr_row *r) { c64_row_magnitude(r, c64_##name); }
-#define FORM_unary_test(name) \
+#define FORM_unary_test(name, rule) \
   static void c64_row_##name(const struct wr_row *r) { c64_row_check(r, c64_##name); }
 #define FORM_unary_turn FORM_unary
 #define INPUTS 1

@@ -1,5 +1,5 @@
-/* The rows of the operations of one input for float32, and for float16 by way of it. No locks, no
-   allocation. */
+/* The rows of the operations of one input for float32, and for float16 and bfloat16 by way of it. No
+   locks, no allocation. */
 
 #include "backend/cpu/elementwise_tables.h"
 #include "backend/cpu/float16_rows.h"
@@ -9,5 +9,9 @@
 #define CT f32
 #include "backend/cpu/unary_float.h"
 
+#define EL f16
+#define INPUTS 1
+#include "backend/cpu/float16_forms.h"
+#define EL bf16
 #define INPUTS 1
 #include "backend/cpu/float16_forms.h"

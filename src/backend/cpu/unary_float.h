@@ -1,9 +1,10 @@
 /* Template: the rows of the operations of one input for one floating type. Included by unary_*.c
    with
-     EL   f32, f64 or bf16
-     CT   what it computes in: f32 or f64 */
+     EL   f32 or f64
+     CT   the same */
 
 #include "backend/cpu/elementwise_names.h"
+#include "backend/cpu/stretch_loops.h"
 #include "backend/cpu/unary_loops.h"
 
 /* Trigonometric functions: a row without far angles goes without calls. The others get the same
@@ -16,22 +17,30 @@ WR_INLINE bool ROW(_has_far)(const struct wr_row *r) {
   return far != 0;
 }
 
-WR_INLINE void ROW(_turn)(const struct wr_row *r, C (*near)(C), C (*any)(C)) {
-  if (ROW(_has_far)(r)) {
-    ROW(_map)(r, any);
-  } else {
-    ROW(_map)(r, near);
-  }
-}
-
-#define FORM_unary(name) \
+/* What makes floats of whole numbers is made of many instructions. */
+#define FORM_unary(name, rule) FORM_unary_##rule(name)
+#define FORM_unary_SAME(name) \
   WR_WIDE static void ROW(_##name)(const struct wr_row *r) { ROW(_map)(r, OP(_##name)); }
-#define FORM_unary_magnitude FORM_unary
-#define FORM_unary_test(name) \
-  static void ROW(_##name)(const struct wr_row *r) { ROW(_check)(r, OP(_##name)); }
-#define FORM_unary_turn(name)                                \
-  WR_WIDE static void ROW(_##name)(const struct wr_row *r) { \
-    ROW(_turn)(r, OP(_near_##name), OP(_##name));            \
+#define FORM_unary_FLOAT(name) \
+  WR_WIDE static void ROW(_##name)(const struct wr_row *r) { ROW(_map_stretches)(r, OP(_##name)); }
+#define FORM_unary_magnitude(name, rule) FORM_unary_SAME(name)
+#define FORM_unary_test(name, rule) \
+  WR_WIDE static void ROW(_##name)(const struct wr_row *r) { ROW(_check)(r, OP(_##name)); }
+#define FORM_unary_turn(name, rule)                                                            \
+  WR_WIDE static bool ROW(_is_far_##name)(const struct wr_row *r) { return ROW(_has_far)(r); } \
+  static void ROW(_far_##name)(const struct wr_row *r) { ROW(_map)(r, OP(_##name)); }          \
+  WR_WIDE static void ROW(_near_##name)(const struct wr_row *r) {                              \
+    ROW(_map_stretches)(r, OP(_near_##name));                                                  \
+  }                                                                                            \
+  static void ROW(_##name)(const struct wr_row *r) {                                           \
+    if (ROW(_is_far_##name)(r)) {                                                              \
+      ROW(_far_##name)(r);                                                                     \
+    } else {                                                                                   \
+      ROW(_near_##name)(r);                                                                    \
+    }                                                                                          \
   }
 #define INPUTS 1
 #include "backend/cpu/elementwise_rows.h"
+
+#undef FORM_unary_SAME
+#undef FORM_unary_FLOAT

@@ -11,51 +11,11 @@
 
 #include "backend/cpu/loop/loop.h"
 #include "backend/cpu/scalar/integer.h"
+#include "backend/cpu/scalar/vector_angle.h"
+#include "backend/cpu/scalar/vector_exp.h"
+#include "backend/cpu/scalar/vector_log.h"
 #include "backend/cpu/scalar/vector_math.h"
 #include "backend/cpu/scalar/vector_math64.h"
-
-/* e^x in float32 without a call or a branch, so that loops over it vectorise. x = k ln 2 + r with
-   |r| <= ln 2 / 2; e^r by its Taylor polynomial, 2^k in two factors, so that results near both ends
-   of the range, subnormal ones included, come out right. Error below 2 ulp. */
-WR_INLINE float f32_exp(float x) {
-  /* Past these e^x is infinite or 0; clamping keeps k inside int32. A NaN passes both. */
-  float c = x > 89.0f ? 89.0f : x;
-  c = c < -104.0f ? -104.0f : c;
-  /* Adding 1.5 * 2^23 leaves the nearest integer in the low bits. */
-  float shifted = c * 0x1.715476p+0f + 0x1.8p23f;
-  float k = shifted - 0x1.8p23f;
-  float r = (c - k * 0x1.62e4p-1f) - k * 0x1.7f7d1cp-20f;
-  float p = 1.0f / 5040.0f;
-  p = p * r + 1.0f / 720.0f;
-  p = p * r + 1.0f / 120.0f;
-  p = p * r + 1.0f / 24.0f;
-  p = p * r + 1.0f / 6.0f;
-  p = p * r + 0.5f;
-  p = p * r * r + r + 1.0f;
-  int32_t e = (int32_t)(wr_f32_bits(shifted) - 0x4b400000u);
-  int32_t half = e >> 1;
-  float low = wr_f32_from_bits((uint32_t)(half + 127) << 23);
-  float high = wr_f32_from_bits((uint32_t)(e - half + 127) << 23);
-  return p * low * high;
-}
-
-/* tanh without a call: from e^(-2|x|), and where that would lose digits, below 0.55, by the odd
-   Taylor polynomial. Error below 2 ulp. */
-WR_INLINE float f32_tanh(float x) {
-  const float a = fabsf(x);
-  const float e = f32_exp(-2.0f * a);
-  const float large = (1.0f - e) / (1.0f + e);
-  const float s = a * a;
-  float p = -929569.0f / 638512875.0f;
-  p = p * s + 21844.0f / 6081075.0f;
-  p = p * s - 1382.0f / 155925.0f;
-  p = p * s + 62.0f / 2835.0f;
-  p = p * s - 17.0f / 315.0f;
-  p = p * s + 2.0f / 15.0f;
-  p = p * s - 1.0f / 3.0f;
-  const float small = p * s * a + a;
-  return copysignf(a < 0.55f ? small : large, x);
-}
 
 /* Far angles need more of pi than a loop without calls can afford. */
 WR_INLINE bool f32_is_far(float x) { return fabsf(x) > WR_TURN_LIMIT; }
@@ -75,6 +35,16 @@ WR_INLINE bool f64_is_far(double x) { return fabs(x) > (double)WR_TURN_LIMIT; }
 WR_INLINE double f64_sin(double x) { return f64_is_far(x) ? sin(x) : f64_near_sin(x); }
 WR_INLINE double f64_cos(double x) { return f64_is_far(x) ? cos(x) : f64_near_cos(x); }
 WR_INLINE double f64_tan(double x) { return f64_is_far(x) ? tan(x) : f64_near_tan(x); }
+WR_INLINE double f64_arccos(double x) { return acos(x); }
+WR_INLINE double f64_arccosh(double x) { return acosh(x); }
+WR_INLINE double f64_arcsin(double x) { return asin(x); }
+WR_INLINE double f64_arcsinh(double x) { return asinh(x); }
+WR_INLINE double f64_arctan(double x) { return atan(x); }
+WR_INLINE double f64_arctanh(double x) { return atanh(x); }
+WR_INLINE double f64_cosh(double x) { return cosh(x); }
+WR_INLINE double f64_log10(double x) { return log10(x); }
+WR_INLINE double f64_sinh(double x) { return sinh(x); }
+WR_INLINE double f64_arctan2(double a, double b) { return atan2(a, b); }
 WR_INLINE double f64_erf(double x) { return erf(x); }
 WR_INLINE double f64_power(double a, double b) { return pow(a, b); }
 

@@ -8,22 +8,13 @@
 #define M(name) WR_PASTE(name, CM)
 
 WR_INLINE T F(_abs)(T x) { return M(fabs)(x); }
-WR_INLINE T F(_arccos)(T x) { return M(acos)(x); }
-WR_INLINE T F(_arccosh)(T x) { return M(acosh)(x); }
-WR_INLINE T F(_arcsin)(T x) { return M(asin)(x); }
-WR_INLINE T F(_arcsinh)(T x) { return M(asinh)(x); }
-WR_INLINE T F(_arctan)(T x) { return M(atan)(x); }
-WR_INLINE T F(_arctanh)(T x) { return M(atanh)(x); }
 WR_INLINE T F(_ceil)(T x) { return M(ceil)(x); }
-WR_INLINE T F(_cosh)(T x) { return M(cosh)(x); }
 WR_INLINE T F(_floor)(T x) { return M(floor)(x); }
-WR_INLINE T F(_log10)(T x) { return M(log10)(x); }
 WR_INLINE T F(_negative)(T x) { return -x; }
 WR_INLINE T F(_reciprocal)(T x) { return 1 / x; }
 WR_INLINE T F(_round)(T x) { return M(rint)(x); }
 WR_INLINE T F(_rsqrt)(T x) { return 1 / M(sqrt)(x); }
 WR_INLINE T F(_sign)(T x) { return (T)((x > 0) - (x < 0)); }
-WR_INLINE T F(_sinh)(T x) { return M(sinh)(x); }
 WR_INLINE T F(_sqrt)(T x) { return M(sqrt)(x); }
 WR_INLINE T F(_square)(T x) { return x * x; }
 
@@ -37,13 +28,13 @@ WR_INLINE T F(_add)(T a, T b) { return a + b; }
 WR_INLINE T F(_subtract)(T a, T b) { return a - b; }
 WR_INLINE T F(_multiply)(T a, T b) { return a * b; }
 WR_INLINE T F(_divide)(T a, T b) { return a / b; }
-WR_INLINE T F(_arctan2)(T a, T b) { return M(atan2)(a, b); }
 WR_INLINE T F(_floor_divide)(T a, T b) { return M(floor)(a / b); }
 /* log(e^a + e^b) from the greater one; equal infinities are what they are. */
 WR_INLINE T F(_logaddexp)(T a, T b) {
   const T most = a > b ? a : b;
   const T more = F(_log1p)(F(_exp)(-M(fabs)(a - b)));
-  return a != a || b != b ? a + b : M(fabs)(most) == (T)INFINITY ? most : most + more;
+  const bool is_nan = (a != a) | (b != b);
+  return is_nan ? a + b : M(fabs)(most) == (T)INFINITY ? most : most + more;
 }
 WR_INLINE T F(_maximum)(T a, T b) { return a != a || a > b ? a : b; }
 WR_INLINE T F(_minimum)(T a, T b) { return a != a || a < b ? a : b; }

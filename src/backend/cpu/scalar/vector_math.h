@@ -51,34 +51,6 @@ WR_INLINE double wr_log_parts(double x, double *k) {
   return 2.0 * s + 2.0 * s * z * p;
 }
 
-/* What the logarithms of all other numbers are, and of a positive one `finite`. */
-WR_INLINE float wr_log_result(float x, float finite) {
-  const float outside = x == 0.0f ? -INFINITY : x < 0.0f ? NAN : x;
-  return x > 0.0f && x < INFINITY ? finite : outside;
-}
-
-WR_INLINE float f32_log(float x) {
-  double k;
-  const double log_m = wr_log_parts((double)x, &k);
-  return wr_log_result(x, (float)(k * WR_LN2 + log_m));
-}
-
-WR_INLINE float f32_log2(float x) {
-  double k;
-  const double log_m = wr_log_parts((double)x, &k);
-  return wr_log_result(x, (float)(k + log_m * 0x1.71547652b82fep+0));
-}
-
-/* 1 + x is exact in float64 unless x is so small that log(1 + x) is x. */
-WR_INLINE float f32_log1p(float x) {
-  double k;
-  const double log_m = wr_log_parts(1.0 + (double)x, &k);
-  const float y = (float)(k * WR_LN2 + log_m);
-  const float outside = x == -1.0f ? -INFINITY : x < -1.0f ? NAN : x;
-  const float inside = fabsf(x) < 0x1p-26f ? x : y;
-  return x > -1.0f && x < INFINITY ? inside : outside;
-}
-
 /* x = k ln 2 + r with |r| <= ln 2 / 2: returns e^r - 1, leaves 2^k. Off by 2^-32. For |x| up to
    700. */
 WR_INLINE double wr_exp_parts(double x, double *scale) {
@@ -91,26 +63,6 @@ WR_INLINE double wr_exp_parts(double x, double *scale) {
   /* The low bits of `shifted` hold k; the others fall off. */
   *scale = wr_f64_from_bits((wr_f64_bits(shifted) + 1023) << 52);
   return p * r * r + r;
-}
-
-/* 2^k (e^r - 1) + (2^k - 1) */
-WR_INLINE float f32_expm1(float x) {
-  float c = x > 89.0f ? 89.0f : x; /* infinite from there on; a NaN passes */
-  c = c < -104.0f ? -104.0f : c;
-  double scale;
-  const double p = wr_exp_parts((double)c, &scale);
-  const float y = (float)(p * scale + (scale - 1.0));
-  return fabsf(x) < 0x1p-26f ? x : y; /* also keeps the sign of 0 */
-}
-
-/* exp is taken of -|x|, which cannot overflow. */
-WR_INLINE float f32_sigmoid(float x) {
-  const float c =
-      fabsf(x) > 110.0f ? 110.0f : fabsf(x); /* below the least subnormal from there on */
-  double scale;
-  const double p = wr_exp_parts(-(double)c, &scale);
-  const double e = p * scale + scale;
-  return (float)((x < 0.0f ? e : 1.0) / (1.0 + e));
 }
 
 /* Whether y is a whole number or infinite; leaves its lowest bit. From 2^24 on all floats are even,
@@ -173,76 +125,6 @@ WR_INLINE float f32_near_remainder(float a, float b) {
   const float r = wr_signed_remainder(fabsf(b) == INFINITY ? a : finite, b);
   const bool is_number = (fabsf(a) < INFINITY) & (b == b) & (b != 0.0f);
   return is_number ? r : NAN;
-}
-
-/* The angle past a multiple of pi / 2, and that multiple's low bits. pi / 2 is taken off in two
-   parts, the first with so few bits that its multiples are exact while |x| <= WR_TURN_LIMIT. */
-#define WR_TURN_LIMIT 1e6f
-
-WR_INLINE double wr_turn(float x, uint64_t *quarter) {
-  const double d = (double)x;
-  const double shifted = d * 0x1.45f306dc9c883p-1 + WR_ROUNDER;
-  const double n = shifted - WR_ROUNDER;
-  *quarter = wr_f64_bits(shifted);
-  return (d - n * 0x1.921fb544p+0) - n * 0x1.0b4611a626331p-34;
-}
-
-WR_INLINE double wr_sin_series(double r) {
-  const double z = r * r;
-  double p = 0x1.6dbe0ea2603a5p-19;
-  p = wr_horner3(p, z, -0x1.a013a7bc0e2bfp-13, 0x1.11110def62cb6p-7, -0x1.555555545e301p-3);
-  return p * z * r + r;
-}
-
-WR_INLINE double wr_cos_series(double r) {
-  const double z = r * r;
-  double p = 0x1.9a6f3cd4f47d6p-16;
-  p = wr_horner3(p, z, -0x1.6c0e08d5931d0p-10, 0x1.55554cbc0dd40p-5, -0x1.fffffffab2e60p-2);
-  return p * z + 1.0;
-}
-
-/* The sine of r plus so many quarters. */
-WR_INLINE double wr_sin_of_quarters(double r, uint64_t quarter) {
-  const double y = quarter & 1 ? wr_cos_series(r) : wr_sin_series(r);
-  return wr_f64_from_bits(wr_f64_bits(y) ^ (quarter & 2) << 62);
-}
-
-/* For |x| <= WR_TURN_LIMIT; f32_sin and the like in scalar.h take any. */
-WR_INLINE float wr_near_sin(float x) {
-  uint64_t quarter;
-  const double r = wr_turn(x, &quarter);
-  const float y = (float)wr_sin_of_quarters(r, quarter);
-  return x == 0.0f ? x : y; /* keeps the sign of 0 */
-}
-
-WR_INLINE float wr_near_cos(float x) {
-  uint64_t quarter;
-  const double r = wr_turn(x, &quarter);
-  return (float)wr_sin_of_quarters(r, quarter + 1);
-}
-
-WR_INLINE float wr_near_tan(float x) {
-  uint64_t quarter;
-  const double r = wr_turn(x, &quarter);
-  const float y = (float)(wr_sin_of_quarters(r, quarter) / wr_sin_of_quarters(r, quarter + 1));
-  return x == 0.0f ? x : y;
-}
-
-/* erf(x) / x is a smooth function of x^2, taken from a quotient of polynomials fitted to all x up
-   to 4, past which erf is 1 in float32; off by 2^-28. */
-WR_INLINE float f32_erf(float x) {
-  float c = x > 4.0f ? 4.0f : x; /* a NaN passes */
-  c = c < -4.0f ? -4.0f : c;
-  const double d = (double)c;
-  const double z = d * d;
-  double p = 0x1.c7cb1f18cc826p-18;
-  p = wr_horner3(p, z, 0x1.af451d3406459p-12, 0x1.14fd759e774e5p-8, 0x1.c8b3e3f6b8acdp-5);
-  p = p * z + 0x1.8b0415e775dc8p-3;
-  p = p * z + 0x1.20dd751088332p+0;
-  double q = 0x1.17b9000ad6208p-22;
-  q = wr_horner3(q, z, 0x1.305ebb92f7b48p-14, 0x1.7491587ca55cfp-10, 0x1.0afb4e62e3ba5p-6);
-  q = wr_horner3(q, z, 0x1.e1432115a26bbp-4, 0x1.022f66d63dad2p-1, 1.0);
-  return (float)(d * p / q);
 }
 
 /* erfinv(x) / x is a smooth function of w = -log(1 - x^2), which is below 16 for every x but 1: it

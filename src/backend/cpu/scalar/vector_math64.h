@@ -10,6 +10,7 @@
 #include <math.h>
 
 #include "backend/cpu/loop/loop.h"
+#include "backend/cpu/scalar/vector_angle.h"
 #include "backend/cpu/scalar/vector_math.h"
 
 /* ln 2 in two parts: products of the first with whole numbers up to 2^12 are exact. */
