@@ -11,7 +11,7 @@
 #include "backend/cpu/kernels.h"
 #include "check.h"
 
-enum { BLOCK = 4096, BLOCKS = 60, KINDS = 4 };
+enum { BLOCK = 4096, BLOCKS = 60, KINDS = 5 };
 
 static long double sigmoid_of(long double x) { return 1.0L / (1.0L + expl(-x)); }
 
@@ -19,11 +19,16 @@ static const struct {
   const char *name;
   enum wr_op op;
   long double (*exact)(long double);
-} functions[] = {{"exp", WR_OP_EXP, expl},    {"expm1", WR_OP_EXPM1, expm1l},
-                 {"log", WR_OP_LOG, logl},    {"log1p", WR_OP_LOG1P, log1pl},
-                 {"log2", WR_OP_LOG2, log2l}, {"sin", WR_OP_SIN, sinl},
-                 {"cos", WR_OP_COS, cosl},    {"tan", WR_OP_TAN, tanl},
-                 {"tanh", WR_OP_TANH, tanhl}, {"sigmoid", WR_OP_SIGMOID, sigmoid_of}};
+} functions[] = {{"exp", WR_OP_EXP, expl},           {"expm1", WR_OP_EXPM1, expm1l},
+                 {"log", WR_OP_LOG, logl},           {"log1p", WR_OP_LOG1P, log1pl},
+                 {"log2", WR_OP_LOG2, log2l},        {"sin", WR_OP_SIN, sinl},
+                 {"cos", WR_OP_COS, cosl},           {"tan", WR_OP_TAN, tanl},
+                 {"tanh", WR_OP_TANH, tanhl},        {"sigmoid", WR_OP_SIGMOID, sigmoid_of},
+                 {"log10", WR_OP_LOG10, log10l},     {"sinh", WR_OP_SINH, sinhl},
+                 {"cosh", WR_OP_COSH, coshl},        {"arcsin", WR_OP_ARCSIN, asinl},
+                 {"arccos", WR_OP_ARCCOS, acosl},    {"arctan", WR_OP_ARCTAN, atanl},
+                 {"arcsinh", WR_OP_ARCSINH, asinhl}, {"arccosh", WR_OP_ARCCOSH, acoshl},
+                 {"arctanh", WR_OP_ARCTANH, atanhl}};
 
 /* How many doubles lie between the value and the exact one, as a real number. */
 static double ulps(double value, long double exact) {
@@ -67,6 +72,8 @@ static double next_sample(int kind) {
       return next_part() * 750.0;
     case 2:
       return next_part() * 4.0;
+    case 3:
+      return next_part();
     default:
       return near_quarter();
   }
@@ -124,6 +131,9 @@ static void limits(size_t k) {
                               0.7071067811865476,
                               1.4142135623730951,
                               0.34657359027997264,
+                              710.4758600739439,
+                              0x1p60,
+                              0x1p-27,
                               (double)INFINITY,
                               (double)NAN};
   static double in[BLOCK];
@@ -141,6 +151,40 @@ static void limits(size_t k) {
   check_block(k, in, n);
 }
 
+/* Numbers of any size and like size, and the limits with each other. */
+static void fill_pairs(double *y, double *x, int block) {
+  static const double at[] = {0.0,   0x1p-1074, DBL_MIN,          1.0,        2.0,
+                              1e300, DBL_MAX,   (double)INFINITY, (double)NAN};
+  enum { N = sizeof at / sizeof at[0] };
+  for (int i = 0; i < BLOCK; i++) {
+    x[i] = block % 3 == 0 ? any_double() : next_part();
+    y[i] = block % 3 == 0 ? any_double() : next_part();
+    if (block % 3 == 1) x[i] = ldexp(x[i], block * 16), y[i] = ldexp(y[i], block * 16);
+    if (block % 3 == 2) {
+      x[i] = copysign(at[i % N], x[i]);
+      y[i] = copysign(at[i / N % N], y[i]);
+    }
+  }
+}
+
+static void arctan2(void) {
+  static double y[BLOCK], x[BLOCK], out[BLOCK], again[BLOCK];
+  for (int block = 0; block < BLOCKS; block++) {
+    fill_pairs(y, x, block);
+    struct wr_row row = {.out = out, .in = {y, x}, .stride = {1, 1}, .n = BLOCK};
+    wr_cpu_binary_row(WR_OP_ARCTAN2, WR_FLOAT64)(&row);
+    for (int i = 0; i < BLOCK; i++) {
+      const double off = ulps(out[i], atan2l((long double)y[i], (long double)x[i]));
+      if (!(off > worst)) continue;
+      worst = off;
+      worst_at = y[i];
+    }
+    row = (struct wr_row){.out = again, .in = {y, x}, .stride = {2, 2}, .n = BLOCK / 2};
+    wr_cpu_binary_row(WR_OP_ARCTAN2, WR_FLOAT64)(&row);
+    for (int i = 0; i < BLOCK / 2; i++) CHECK(memcmp(&again[i], &out[2 * i], sizeof *out) == 0);
+  }
+}
+
 int main(void) {
   for (size_t k = 0; k < sizeof functions / sizeof functions[0]; k++) {
     worst = 0.0;
@@ -149,5 +193,9 @@ int main(void) {
     fprintf(stderr, "%-8s %.3f ulp, at %a\n", functions[k].name, worst, worst_at);
     CHECK(worst <= 2.0);
   }
+  worst = 0.0;
+  arctan2();
+  fprintf(stderr, "arctan2  %.3f ulp, at %a\n", worst, worst_at);
+  CHECK(worst <= 2.0);
   return 0;
 }

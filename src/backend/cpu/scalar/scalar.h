@@ -13,6 +13,7 @@
 #include "backend/cpu/scalar/integer.h"
 #include "backend/cpu/scalar/vector_angle.h"
 #include "backend/cpu/scalar/vector_exp.h"
+#include "backend/cpu/scalar/vector_inverse64.h"
 #include "backend/cpu/scalar/vector_log.h"
 #include "backend/cpu/scalar/vector_math.h"
 #include "backend/cpu/scalar/vector_math64.h"
@@ -35,16 +36,6 @@ WR_INLINE bool f64_is_far(double x) { return fabs(x) > (double)WR_TURN_LIMIT; }
 WR_INLINE double f64_sin(double x) { return f64_is_far(x) ? sin(x) : f64_near_sin(x); }
 WR_INLINE double f64_cos(double x) { return f64_is_far(x) ? cos(x) : f64_near_cos(x); }
 WR_INLINE double f64_tan(double x) { return f64_is_far(x) ? tan(x) : f64_near_tan(x); }
-WR_INLINE double f64_arccos(double x) { return acos(x); }
-WR_INLINE double f64_arccosh(double x) { return acosh(x); }
-WR_INLINE double f64_arcsin(double x) { return asin(x); }
-WR_INLINE double f64_arcsinh(double x) { return asinh(x); }
-WR_INLINE double f64_arctan(double x) { return atan(x); }
-WR_INLINE double f64_arctanh(double x) { return atanh(x); }
-WR_INLINE double f64_cosh(double x) { return cosh(x); }
-WR_INLINE double f64_log10(double x) { return log10(x); }
-WR_INLINE double f64_sinh(double x) { return sinh(x); }
-WR_INLINE double f64_arctan2(double a, double b) { return atan2(a, b); }
 WR_INLINE double f64_erf(double x) { return erf(x); }
 WR_INLINE double f64_power(double a, double b) { return pow(a, b); }
 

@@ -1,11 +1,13 @@
 #ifndef WR_BACKEND_CPU_SCALAR_VECTOR_MATH_H
 #define WR_BACKEND_CPU_SCALAR_VECTOR_MATH_H
 
-/* Functions of float32 that loops vectorise: no calls, no branches. Most compute in float64, whose
-   3 more bits of exponent hold every intermediate and whose 29 more bits of precision make simple
-   series good enough: each result is within 1.1 ulp of the exact one (tests/unit/vector_math.c).
-   The series are Chebyshev interpolations made for this file, the quotients of polynomials iterated
-   weighted least squares, with no more terms than leave an error that float32 does not see. */
+/* Functions of float32 that loops vectorise and that need more than float32 has: no calls, no
+   branches. They compute in float64, whose 3 more bits of exponent hold every intermediate and
+   whose 29 more bits of precision make simple series good enough: each result is within 1.1 ulp of
+   the exact one (tests/unit/vector_math.c). vector_exp.h, vector_log.h and vector_angle.h have the
+   functions that float32 is enough for. The series are Chebyshev interpolations made for this file,
+   the quotients of polynomials iterated weighted least squares, with no more terms than leave an
+   error that float32 does not see. */
 
 #include <math.h>
 

@@ -134,17 +134,31 @@ WR_INLINE double f64_log2(double x) {
   return wr_log64_result(x, l.k + log_m * WR_LOG2_E);
 }
 
-/* What 1 + x is rounded by goes into the sum; where its logarithm needs no k, f is x itself. */
-WR_INLINE double f64_log1p(double x) {
+/* The logarithm of m by ln 10, and k's of base 10 in two parts. */
+WR_INLINE double f64_log10(double x) {
+  const struct wr_log64 l = wr_log64_parts(x);
+  const double log_m = wr_log64_sum((struct wr_log64){0.0, l.f}, 0.0);
+  const double low = l.k * 0x1.fef311f12b358p-46 + log_m * 0x1.95355baaafad3p-57;
+  return wr_log64_result(x, l.k * 0x1.34413509f7800p-2 + (log_m * 0x1.bcb7b1526e50ep-2 + low));
+}
+
+/* log(1 + x + low) + `more` ln 2 for x > -1 and a low far smaller than 1 + x. What 1 + x is rounded
+   by goes into the sum; where its logarithm needs no k, f is x itself. */
+WR_INLINE double wr_log1p64(double x, double low, double more) {
   const double u = 1.0 + x;
   const double lost = x < 1.0 ? x - (u - 1.0) : 1.0 - (u - x);
   const struct wr_log64 l = wr_log64_parts(u);
   const bool is_near = l.k == 0.0;
-  const struct wr_log64 exact = {l.k, is_near ? x : l.f};
-  const double y = wr_log64_sum(exact, is_near ? 0.0 : lost / u);
+  const struct wr_log64 exact = {l.k + more, is_near ? x : l.f};
+  return wr_log64_sum(exact, (is_near ? low : lost + low) / u);
+}
+
+WR_INLINE double f64_log1p(double x) {
+  const double y = wr_log1p64(x, 0.0, 0.0);
   const double inside = fabs(x) < 0x1p-54 ? x : y;
   const double outside = x == -1.0 ? -(double)INFINITY : x < -1.0 ? (double)NAN : x;
-  return x > -1.0 && x < (double)INFINITY ? inside : outside;
+  const bool is_inside = (x > -1.0) & (x < (double)INFINITY);
+  return is_inside ? inside : outside;
 }
 
 /* ---- trigonometric functions ---- */
