@@ -30,7 +30,7 @@ WR_INLINE bool ONE(isneginf)(E x) { return (void)x, false; }
 WR_INLINE bool ONE(isposinf)(E x) { return (void)x, false; }
 
 #define FORM_unary(name, rule) \
-  static void ROW(_##name)(const struct wr_row *r) { ROW(_map)(r, ONE(name)); }
+  WR_WIDE static void ROW(_##name)(const struct wr_row *r) { ROW(_map)(r, ONE(name)); }
 #define FORM_unary_magnitude FORM_unary
 #define FORM_unary_test(name, rule) \
   static void ROW(_##name)(const struct wr_row *r) { ROW(_check)(r, ONE(name)); }
