@@ -156,6 +156,13 @@ struct wr_error *wr_cpu_concatenate(const struct wr_call *call) {
   return NULL;
 }
 
+/* Whether the update is of all elements, in their order. */
+static bool is_whole(const struct wr_call *call, const struct wr_slice_update_params *params) {
+  bool whole = call->in[1].size == call->out.size;
+  for (int d = 0; d < call->out.ndim && whole; d++) whole = params->at.axis[d].step == 1;
+  return whole;
+}
+
 struct wr_error *wr_cpu_slice_update(const struct wr_call *call) {
   const struct wr_slice_update_params *params = call->params;
   const struct wr_tensor *out = &call->out;
@@ -164,6 +171,11 @@ struct wr_error *wr_cpu_slice_update(const struct wr_call *call) {
   int64_t strides[WR_MAX_NDIM];
   int64_t first = 0;
   struct wr_error *error = wr_update_by(&update, params->by, out->dtype);
+  if (!error && update.row && is_whole(call, params)) {
+    wr_loop_run(&(struct wr_call){.op = params->by, .n_in = 2, .in = call->in, .out = *out},
+                update.row);
+    return NULL;
+  }
   if (!error && out->size > 0) error = wr_cpu_copy(&copy);
   if (error || call->in[1].size == 0) return error;
   for (int d = 0; d < out->ndim; d++) {

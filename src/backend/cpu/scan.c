@@ -9,7 +9,7 @@
 #include "backend/cpu/scalar/scalar.h"
 #include "backend/cpu/totals.h"
 
-enum { LINES = 512 }; /* side by side, at most: their totals stay in the first-level cache */
+enum { LINES = 1024 }; /* side by side, at most: their totals stay in the first-level cache */
 
 /* A line, or `count` of them, whose i-th elements lie side by side. */
 struct line {

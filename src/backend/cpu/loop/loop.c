@@ -92,6 +92,22 @@ static void place_move(struct place *p, const struct loop *l, int d, int64_t by)
   for (int k = 0; k < l->call->n_in; k++) p->offset[k] += by * l->strides[k][d];
 }
 
+/* Rows along the axis before the innermost, while there are whole ones. Gives how many. */
+static int64_t run_rows(const struct loop *l, struct wr_row *row, const struct place *p,
+                        int64_t left) {
+  const int d = l->ndim - 2, n_in = l->call->n_in;
+  int64_t rows = l->shape[d] - p->index[d];
+  if (rows > left / row->n) rows = left / row->n;
+  for (int64_t i = 0; i < rows; i++) {
+    l->fn(row);
+    row->out = (char *)row->out + row->n * l->out_bytes;
+    for (int k = 0; k < n_in; k++) {
+      row->in[k] = (const char *)row->in[k] + l->strides[k][d] * l->in_bytes[k];
+    }
+  }
+  return rows;
+}
+
 static void strided_part(void *ctx, int64_t begin, int64_t end) {
   const struct loop *l = ctx;
   const struct wr_call *call = l->call;
@@ -106,11 +122,18 @@ static void strided_part(void *ctx, int64_t begin, int64_t end) {
     for (int k = 0; k < call->n_in; k++) {
       row.in[k] = (const char *)call->in[k].data + p.offset[k] * l->in_bytes[k];
     }
-    l->fn(&row);
-    begin += row.n;
-    row.out = (char *)row.out + row.n * l->out_bytes;
-    place_move(&p, l, inner, row.n);
-    for (int d = inner; d > 0 && p.index[d] == l->shape[d]; d--) {
+    int moved = inner;
+    if (inner > 0 && row.n == l->shape[inner]) {
+      const int64_t rows = run_rows(l, &row, &p, end - begin);
+      begin += rows * row.n;
+      place_move(&p, l, --moved, rows);
+    } else {
+      l->fn(&row);
+      begin += row.n;
+      row.out = (char *)row.out + row.n * l->out_bytes;
+      place_move(&p, l, inner, row.n);
+    }
+    for (int d = moved; d > 0 && p.index[d] == l->shape[d]; d--) {
       place_move(&p, l, d, -l->shape[d]);
       place_move(&p, l, d - 1, 1);
     }
