@@ -116,13 +116,16 @@ function(weir_flags_by_folder)
       set(flags ${weir_optimise_kernels} -fno-math-errno -fno-trapping-math -ffp-contract=off)
     endif()
     # One file for each set of instructions: the inner loops of products, whose sums are fused, as in
-    # any BLAS, and the steps of groups, which are not.
+    # any BLAS, and the steps of groups, which are not: there the vectors of a block are computed side
+    # by side, for which GCC has to be asked, so that no chain of results is waited for.
     if(source MATCHES "/src/backend/cpu/(product/kernels|lanes)_")
       set(fused "")
       if(source MATCHES "/kernels_")
         list(REMOVE_ITEM flags -ffp-contract=off)
         list(APPEND flags -ffp-contract=fast)
         set(fused -mfma)
+      elseif(CMAKE_C_COMPILER_ID STREQUAL GNU)
+        list(APPEND flags -fschedule-insns -fsched-pressure)
       endif()
       if(source MATCHES "_avx2.c" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|amd64|AMD64")
         list(APPEND flags -mavx2 ${fused})

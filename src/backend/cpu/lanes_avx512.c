@@ -8,6 +8,7 @@
 #if defined(__x86_64__)
 #define BYTES 64
 
+#define NEAR_EXP
 #define EL f32
 #define SET wr_lanes_f32_avx512
 #include "backend/cpu/lanes_steps.inc"

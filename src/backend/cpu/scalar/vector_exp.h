@@ -46,6 +46,15 @@ WR_INLINE float f32_exp(float x) {
   return (1.0f + p) * wr_power_of_2(half) * wr_power_of_2(k - half);
 }
 
+/* The same bits for |x| <= WR_NEAR_EXP, where e^r and its product with 2^k are normal numbers, so
+   that k can be added to the exponent. */
+#define WR_NEAR_EXP 86.0f
+WR_INLINE float f32_near_exp(float x) {
+  int32_t k;
+  const float p = wr_exp32_parts(x, &k);
+  return wr_f32_from_bits(wr_f32_bits(1.0f + p) + ((uint32_t)k << 23));
+}
+
 /* 2 (2^(k - 1) (e^r - 1) + (2^(k - 1) - 1/2)), for x from -25 to 89. */
 WR_INLINE float wr_expm1_32(float x) {
   int32_t k;
