@@ -28,10 +28,13 @@ static inline float wr_e2m1_value(unsigned code) {
   return values[code & 15u];
 }
 
+/* Without a branch, so that compilers make vectors of it. */
 static inline float wr_e4m3_value(unsigned code) {
-  const float size = wr_f16_to_f32((uint16_t)((code & 127u) << 7)) * 256.0f;
-  const float value = (code & 127u) == 127u ? NAN : size;
-  return (code & 128u) ? -value : value;
+  const unsigned field = code >> 3 & 15u, sign = (code & 128u) << 24;
+  const unsigned exponent = field ? field : 1, whole = (code & 7u) | (field ? 8u : 0u);
+  const float size = (float)(int)whole * wr_f32_from_bits((exponent + 117) << 23); /* 2^-10 .. */
+  const uint32_t bits = (code & 127u) == 127u ? 0x7fc00000u : wr_f32_bits(size);
+  return wr_f32_from_bits(bits | sign);
 }
 
 static inline float wr_e8m0_value(unsigned code) {

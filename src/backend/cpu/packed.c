@@ -137,6 +137,15 @@ void wr_packed_load(float *out, const void *in, enum wr_dtype t, int64_t first, 
   }
 }
 
+WR_WIDE static void e4m3_scales(float *restrict out, const uint8_t *restrict codes, int64_t n,
+                                float scale) {
+  for (int64_t i = 0; i < n; i++) out[i] = wr_e4m3_value(codes[i]) * scale;
+}
+
+WR_WIDE static void e8m0_scales(float *restrict out, const uint8_t *restrict codes, int64_t n) {
+  for (int64_t i = 0; i < n; i++) out[i] = wr_e8m0_value(codes[i]);
+}
+
 void wr_packed_scales(float *out, const struct wr_packed_rows *p, int64_t row, int64_t first,
                       int64_t n) {
   const int64_t at = row * p->groups + first;
@@ -144,9 +153,9 @@ void wr_packed_scales(float *out, const struct wr_packed_rows *p, int64_t row, i
   if (p->mode == WR_AFFINE) {
     wr_packed_load(out, p->scales, p->dtype, at, n);
   } else if (p->mode == WR_NVFP4) {
-    for (int64_t i = 0; i < n; i++) out[i] = wr_e4m3_value(codes[i]) * p->all;
+    e4m3_scales(out, codes, n, p->all);
   } else {
-    for (int64_t i = 0; i < n; i++) out[i] = wr_e8m0_value(codes[i]);
+    e8m0_scales(out, codes, n);
   }
 }
 
@@ -159,9 +168,18 @@ void wr_packed_biases(float *out, const struct wr_packed_rows *p, int64_t row, i
   }
 }
 
+/* Below, runs of PART elements, which compilers make whole vectors of: shorter ones they would
+   first unroll. Of such groups is all that is unpacked to values, but those of nvfp4, which are
+   half. */
+enum { PART = 32 };
+
 WR_WIDE static void affine(float *restrict out, const uint8_t *restrict codes, int64_t n,
-                           float scale, float bias) {
-  for (int64_t i = 0; i < n; i++) out[i] = (float)codes[i] * scale + bias;
+                           const float *restrict scales, const float *restrict biases,
+                           int64_t group) {
+  for (int64_t at = 0; at < n; at += PART) {
+    const float scale = scales[at / group], bias = biases[at / group];
+    for (int i = 0; i < PART; i++) out[at + i] = (float)codes[at + i] * scale + bias;
+  }
 }
 
 /* 0, 1, 2, 3, 4, 6, 8, 12: without a table, which vectors would have to look up one by one. */
@@ -171,29 +189,30 @@ WR_INLINE uint8_t half_steps(uint8_t code) {
   return (uint8_t)(m + (five | six | seven));
 }
 
-WR_WIDE static void fp4_halves(int8_t *restrict out, const uint8_t *restrict codes, int64_t n) {
-  for (int64_t i = 0; i < n; i++) {
-    const uint8_t size = half_steps(codes[i]), minus = codes[i] & 8u ? 0xff : 0;
-    out[i] = (int8_t)(uint8_t)((size ^ minus) - minus);
-  }
-}
-
-void wr_packed_halves(int8_t *restrict out, const uint8_t *restrict codes, int64_t n) {
-  fp4_halves(out, codes, n);
-}
-
 /* With the sign of zeros. */
+WR_INLINE float e2m1_value(uint8_t code) {
+  const uint32_t sign = (uint32_t)(code & 8u) << 28;
+  return wr_f32_from_bits(wr_f32_bits((float)half_steps(code) * 0.5f) | sign);
+}
+
 WR_WIDE static void e2m1(float *restrict out, const uint8_t *restrict codes, int64_t n,
-                         float scale) {
-  for (int64_t i = 0; i < n; i++) {
-    const uint32_t sign = (uint32_t)(codes[i] & 8u) << 28;
-    out[i] = wr_f32_from_bits(wr_f32_bits((float)half_steps(codes[i]) * 0.5f) | sign) * scale;
+                         const float *restrict scales, int64_t group) {
+  int64_t at = 0;
+  for (; at + PART <= n; at += PART) {
+    const float first = scales[at / group], second = scales[(at + PART / 2) / group];
+    for (int i = 0; i < PART; i++) {
+      out[at + i] = e2m1_value(codes[at + i]) * (i < PART / 2 ? first : second);
+    }
   }
+  for (; at < n; at++) out[at] = e2m1_value(codes[at]) * scales[at / group];
 }
 
 WR_WIDE static void e4m3(float *restrict out, const uint8_t *restrict codes, int64_t n,
-                         float scale) {
-  for (int64_t i = 0; i < n; i++) out[i] = wr_e4m3_value(codes[i]) * scale;
+                         const float *restrict scales, int64_t group) {
+  for (int64_t at = 0; at < n; at += PART) {
+    const float scale = scales[at / group];
+    for (int i = 0; i < PART; i++) out[at + i] = wr_e4m3_value(codes[at + i]) * scale;
+  }
 }
 
 void wr_packed_values(float *out, const struct wr_packed_rows *p, int64_t row, int64_t first,
@@ -204,13 +223,10 @@ void wr_packed_values(float *out, const struct wr_packed_rows *p, int64_t row, i
   const int64_t group = p->group, groups = (n + group - 1) / group;
   wr_packed_codes(codes, p, row, first, n);
   wr_packed_scales(scales, p, row, first / group, groups);
-  wr_packed_biases(biases, p, row, first / group, groups);
-  for (int64_t g = 0; g < groups; g++) {
-    const int64_t i = g * group, count = n - i < group ? n - i : group;
-    if (p->mode == WR_AFFINE) {
-      affine(out + i, codes + i, count, scales[g], biases[g]);
-    } else {
-      (p->mode == WR_MXFP8 ? e4m3 : e2m1)(out + i, codes + i, count, scales[g]);
-    }
+  if (p->mode == WR_AFFINE) {
+    wr_packed_biases(biases, p, row, first / group, groups);
+    affine(out, codes, n, scales, biases, group);
+  } else {
+    (p->mode == WR_MXFP8 ? e4m3 : e2m1)(out, codes, n, scales, group);
   }
 }

@@ -41,9 +41,7 @@ void wr_packed_rows_of(struct wr_packed_rows *p, const struct wr_tensor *in,
 /* n <= WR_PACKED_CHUNK codes of a row from element `first`, a multiple of 8. */
 void wr_packed_codes(uint8_t *out, const struct wr_packed_rows *p, int64_t row, int64_t first,
                      int64_t n);
-/* Codes of E2M1 become twice their values. */
-void wr_packed_halves(int8_t *out, const uint8_t *codes, int64_t n);
-/* Values, in float32; `first` a multiple of the group, which has at least 16 elements. */
+/* Values, in float32; `first` a multiple of the group, and group and n of 16. */
 void wr_packed_values(float *out, const struct wr_packed_rows *p, int64_t row, int64_t first,
                       int64_t n);
 /* n scales of a row from number `first` on, and biases, which are 0 where the mode has none. */
@@ -51,5 +49,22 @@ void wr_packed_scales(float *out, const struct wr_packed_rows *p, int64_t row, i
                       int64_t n);
 void wr_packed_biases(float *out, const struct wr_packed_rows *p, int64_t row, int64_t first,
                       int64_t n);
+/* The same where they are float32, or else in `own`. */
+static inline const float *wr_packed_scales_at(float *own, const struct wr_packed_rows *p,
+                                               int64_t row, int64_t first, int64_t n) {
+  if (p->mode == WR_AFFINE && p->dtype == WR_FLOAT32) {
+    return (const float *)(const void *)p->scales + row * p->groups + first;
+  }
+  wr_packed_scales(own, p, row, first, n);
+  return own;
+}
+static inline const float *wr_packed_biases_at(float *own, const struct wr_packed_rows *p,
+                                               int64_t row, int64_t first, int64_t n) {
+  if (p->mode == WR_AFFINE && p->dtype == WR_FLOAT32) {
+    return (const float *)(const void *)p->biases + row * p->groups + first;
+  }
+  wr_packed_biases(own, p, row, first, n);
+  return own;
+}
 
 #endif
