@@ -3,8 +3,6 @@
 #include "backend/cpu/linalg.h"
 
 #include <limits.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "backend/cpu/loop/loop.h"
@@ -85,17 +83,6 @@ void wr_linalg_keep_triangle(void *matrix, int n, int64_t element, bool upper) {
 }
 
 /* ---- errors ---- */
-
-struct wr_error *wr_linalg_error(const struct wr_linalg *g, int64_t i, const char *format, ...) {
-  char what[160];
-  va_list args;
-  va_start(args, format);
-  vsnprintf(what, sizeof what, format, args);
-  va_end(args);
-  if (g->count == 1) return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "the matrix %s", what);
-  return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "matrix %lld of the batch %s", (long long)i,
-                      what);
-}
 
 struct wr_error *wr_linalg_misuse(const char *routine, int info) {
   return wr_error_new(WEIR_ERROR_INTERNAL, "%s refuses its argument %d", routine, -info);

@@ -8,6 +8,7 @@
 #include "backend/cpu/blas/blas.h"
 #include "backend/cpu/kernels.h"
 #include "base/atomic.h"
+#include "core/matrix_fault.h"
 
 struct wr_linalg {
   const struct wr_call *call;
@@ -36,10 +37,11 @@ void wr_linalg_gather(const struct wr_linalg *g, int which, int64_t i, void *to,
 void wr_linalg_turn(void *to, const void *from, int rows, int columns, int64_t element);
 /* Row i of the n x n matrix is left alone in the columns up to i, or from i on; zeros elsewhere. */
 void wr_linalg_keep_triangle(void *matrix, int n, int64_t element, bool upper);
-/* An error that names matrix i, where there are several. */
-__attribute__((format(printf, 3, 4))) struct wr_error *wr_linalg_error(const struct wr_linalg *g,
-                                                                       int64_t i,
-                                                                       const char *format, ...);
+/* What was found wrong with matrix i. */
+static inline struct wr_error *wr_linalg_fault(const struct wr_linalg *g, int64_t i,
+                                               enum wr_matrix_fault fault, int at) {
+  return wr_matrix_fault_error(fault, i, g->count, at, NULL);
+}
 /* What an argument of a routine was found to be wrong, which none ever is. */
 struct wr_error *wr_linalg_misuse(const char *routine, int info);
 /* A workspace as a routine asks for it: `first` is what it wrote as its first element. */

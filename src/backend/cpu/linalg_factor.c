@@ -47,10 +47,7 @@ static struct wr_error *cholesky_body(const struct wr_linalg *g, int64_t i, char
   lapack->potrf[g->type](params->upper ? "L" : "U", &g->n, a, &g->n, &info, 1);
   wr_cpu_lapack_leave();
   if (info < 0) return wr_linalg_misuse("potrf", info);
-  if (info > 0) {
-    return wr_linalg_error(g, i, "is not positive definite: its first %d rows and columns are not",
-                           info);
-  }
+  if (info > 0) return wr_linalg_fault(g, i, WR_MATRIX_NOT_POSITIVE, info);
   wr_linalg_keep_triangle(a, g->n, g->element, params->upper);
   return NULL;
 }
@@ -73,9 +70,7 @@ static struct wr_error *tri_inv_body(const struct wr_linalg *g, int64_t i, char 
   lapack->trtri[g->type](params->upper ? "L" : "U", "N", &g->n, a, &g->n, &info, 1, 1);
   wr_cpu_lapack_leave();
   if (info < 0) return wr_linalg_misuse("trtri", info);
-  return info == 0
-             ? NULL
-             : wr_linalg_error(g, i, "is singular: element %d of its diagonal is 0", info - 1);
+  return info == 0 ? NULL : wr_linalg_fault(g, i, WR_MATRIX_ZERO_DIAGONAL, info);
 }
 
 struct wr_error *wr_cpu_tri_inv(const struct wr_call *call) {
@@ -83,7 +78,7 @@ struct wr_error *wr_cpu_tri_inv(const struct wr_call *call) {
 }
 
 static struct wr_error *singular(const struct wr_linalg *g, int64_t i) {
-  return wr_linalg_error(g, i, "is singular");
+  return wr_linalg_fault(g, i, WR_MATRIX_SINGULAR, 0);
 }
 
 /* Scratch: pivots, then the workspace. The inverse of the transposed matrix is the inverse,
@@ -357,9 +352,7 @@ static struct wr_error *solve_triangular_body(const struct wr_linalg *g, int64_t
                          &g->n, &info, 1, 1, 1);
   wr_cpu_lapack_leave();
   if (info < 0) return wr_linalg_misuse("trtrs", info);
-  if (info > 0) {
-    return wr_linalg_error(g, i, "is singular: element %d of its diagonal is 0", info - 1);
-  }
+  if (info > 0) return wr_linalg_fault(g, i, WR_MATRIX_ZERO_DIAGONAL, info);
   write_solution(g, i, &r);
   return NULL;
 }

@@ -29,13 +29,14 @@ static bool are_finite(const struct wr_linalg *g, const char *from, int64_t elem
 }
 
 static struct wr_error *not_finite(const struct wr_linalg *g, int64_t i) {
-  return wr_linalg_error(g, i, "has a NaN or an infinity");
+  return wr_linalg_fault(g, i, WR_MATRIX_NOT_FINITE, 0);
 }
 
 static struct wr_error *outcome(const struct wr_linalg *g, int64_t i, const char *routine,
                                 int info) {
   if (info < 0) return wr_linalg_misuse(routine, info);
-  return info == 0 ? NULL : wr_linalg_error(g, i, "is one for which %s does not converge", routine);
+  if (info == 0) return NULL;
+  return wr_matrix_fault_error(WR_MATRIX_NO_CONVERGENCE, i, g->count, info, routine);
 }
 
 /* What a routine says of its workspace, asked with a length of -1: it leaves that where the
