@@ -1,6 +1,6 @@
 /* Waiting on the GPU and for it, over the stand-in driver: streams for each other on the device,
    CPU and GPU streams for each other, the host with and without a time limit, an event loop; and
-   none of it longer than it has to. O2, O3, W2, W3. FAILURES: D1, D4. */
+   none of it longer than it has to. O2, O3, W2, W3, R8. FAILURES: D1, D4. */
 
 #include <poll.h>
 
@@ -187,6 +187,52 @@ static void callbacks(void) {
   mlx_stream_free(s);
 }
 
+/* Calls that hand the device something to do. */
+static uint64_t handed(void) {
+  return cuda->calls("cuLaunchKernel") + cuda->calls("cuGraphLaunch") +
+         cuda->calls("cuMemcpyDtoDAsync_v2");
+}
+
+static void until_handed(uint64_t calls) {
+  for (int i = 0; i < 10000 && handed() < calls; i++) usleep(1000);
+  CHECK(handed() >= calls);
+}
+
+/* R8: many events behind a long kernel, and as many waits for them, give the driver a few calls and
+   fill no queue. */
+static void many_events(void) {
+  enum { TIMES = 500 };
+  mlx_stream s = new_gpu_stream(), other = new_gpu_stream();
+  mlx_array slow = floats(40, 0), last = floats(40, 0), a = floats(40, 1);
+  weir_event events[TIMES];
+  cuda->hold();
+  const uint64_t start = handed();
+  const uint64_t before = cuda->calls("cuStreamWaitEvent") + cuda->calls("cuEventRecord");
+  CHECK(mlx_cumsum(&slow, slow, 0, false, true, s) == 0 && async_eval(slow) == 0);
+  for (int i = 0; i < TIMES; i++) {
+    events[i] = weir_event_new();
+    CHECK(weir_event_record(events[i], s) == 0);
+  }
+  CHECK(mlx_cumsum(&last, last, 0, false, true, s) == 0 && async_eval(last) == 0);
+  until_handed(start + 2);
+  for (int i = 0; i < TIMES; i++) CHECK(weir_event_wait(events[i], other) == 0);
+  turn(&a, other);
+  CHECK(async_eval(a) == 0);
+  until_handed(start + 3);
+  CHECK(weir_stream_wait(other, 20000000) == 1); /* it is behind the kernel */
+  const uint64_t calls = cuda->calls("cuStreamWaitEvent") + cuda->calls("cuEventRecord") - before;
+  if (calls > TIMES / 10) fprintf(stderr, "%d calls of the driver\n", (int)calls);
+  CHECK(calls <= TIMES / 10);
+  cuda->release();
+  expect_turned(a, 1, 1);
+  for (int i = 0; i < TIMES; i++) CHECK(weir_event_free(events[i]) == 0);
+  CHECK(mlx_synchronize(s) == 0 && mlx_synchronize(other) == 0);
+  const mlx_array all[] = {slow, last, a};
+  for (int i = 0; i < 3; i++) mlx_array_free(all[i]);
+  mlx_stream_free(s);
+  mlx_stream_free(other);
+}
+
 int main(void) {
   stand_in_start();
   mlx_set_error_handler(quiet, NULL, NULL);
@@ -199,6 +245,7 @@ int main(void) {
     event_dropped_in_flight();
     events_behind_nothing();
     callbacks();
+    many_events();
     cuda->pause(20000);
   }
   CHECK(weir_shutdown(INT64_C(20000000000)) == 0);

@@ -121,20 +121,29 @@ static bool is_launched(struct wr_encoder *e, uint64_t number) {
   return launched;
 }
 
+/* One wait behind a mark is as good as several. */
+static struct wr_error *wait_for_mark_locked(struct wr_encoder *e, const struct wr_mark *mark) {
+  if (!mark || e->waited_mark == mark->id) return NULL;
+  struct wr_error *error =
+      wr_gpu_result(e->gpu, wr_cu->stream_wait(e->stream, mark->event, 0), "cuStreamWaitEvent");
+  if (error) return error;
+  e->waited_mark = mark->id;
+  e->waits++;
+  return NULL;
+}
+
 /* The commands to be waited for may be held back by the other encoder: then it is flushed here. */
 bool wr_gpu_encode_wait(struct wr_encoder *e, struct wr_encoder *other, uint64_t number) {
   struct wr_gpu *gpu = e->gpu;
-  wr_cu_event event;
+  const struct wr_mark *mark;
   if (other->gpu != gpu || wr_gpu_forked()) return false;
   if (!is_launched(other, number)) wr_gpu_flush(other);
   wr_gpu_flush(e); /* so that what is held back here does not wait too */
   wr_gpu_enter(gpu);
   wr_mutex_lock(&gpu->lock);
-  struct wr_error *error = wr_event_behind_locked(other, number, &event);
+  struct wr_error *error = wr_mark_behind_locked(other, number, &mark);
   if (!error) error = wr_order_add_locked(e, e->kept, other, number);
-  if (!error && event) {
-    error = wr_gpu_result(gpu, wr_cu->stream_wait(e->stream, event, 0), "cuStreamWaitEvent");
-  }
+  if (!error) error = wait_for_mark_locked(e, mark);
   wr_mutex_unlock(&gpu->lock);
   wr_gpu_leave();
   wr_error_release(error);

@@ -20,6 +20,7 @@ struct wr_gpu_queues {
   struct wr_cond ended;          /* it has left */
   bool watched;                  /* the GPU's thread runs */
   int stopping;                  /* calls that wait for it to leave, once nothing is in flight */
+  uint64_t marks;                /* that were ever set */
   uint64_t stamp;                /* of who began to hold something back last, from 1 */
   struct wr_encoder *line;       /* those that lack memory, in their order (line.c) */
   wr_atomic_bool lined;          /* atomic SEQ_CST, changed under LOCK: there are such */
@@ -76,6 +77,7 @@ struct wr_mark {
   struct wr_mark *next;
   wr_cu_event event;
   uint64_t covers; /* all commands up to this number */
+  uint64_t id;     /* no other mark of the GPU has it */
 };
 
 /* How many of an encoder's commands have been reported: their hooks were called. It outlives the
@@ -127,6 +129,11 @@ struct wr_encoder {
   uint64_t came_on;  /* when a command was reported last, or came to be the only one in flight, by
                         wr_clock_coarse_ns: for weir_dump */
   uint64_t marked;   /* what the last mark covers */
+  uint64_t work_launched; /* `work` of the last command in flight */
+  uint64_t work_marked;   /* the same as the last mark was set */
+  uint64_t waits;         /* for other encoders, with the driver */
+  uint64_t waits_marked;  /* the same as the last mark was set */
+  uint64_t waited_mark;   /* the id of the mark that the last of them waits for */
   struct wr_gpu_command *first;
   struct wr_gpu_command **last;
   struct wr_mark *marks; /* oldest first */
@@ -213,11 +220,10 @@ bool wr_reap(struct wr_encoder *encoder, bool wait, bool *blocked);
 void wr_reap_end(struct wr_encoder *encoder);
 /* Appends the commands, which have been launched, in their order. */
 void wr_in_flight_locked(struct wr_encoder *encoder, struct wr_gpu_command *commands);
-/* An event that is over soon after the command of that number, which has been launched; NULL when
-   the command is over. Between enter and leave. The event is to be used before the lock is
-   released. */
-struct wr_error *wr_event_behind_locked(struct wr_encoder *encoder, uint64_t number,
-                                        wr_cu_event *event);
+/* A mark that is over soon after the command of that number, which has been launched; NULL when the
+   command is over. Between enter and leave. It is to be used before the lock is released. */
+struct wr_error *wr_mark_behind_locked(struct wr_encoder *encoder, uint64_t number,
+                                       const struct wr_mark **mark);
 /* The encoder's commands after the one numbered `behind` are reported after those of `other` up to
    `number`. */
 struct wr_error *wr_order_add_locked(struct wr_encoder *encoder, uint64_t behind,

@@ -31,17 +31,28 @@ enum {
 
 /* ---- marks ---- */
 
+/* Commands came that gave the driver nothing to do, as events' markers do: the last mark stands
+   behind them too. So a loop of events behind a long kernel fills none of the driver's queues. */
+static bool mark_stretches_locked(struct wr_encoder *e) {
+  if (!e->marks || e->work_launched != e->work_marked || e->waits != e->waits_marked) return false;
+  WR_CONTAINER_OF(e->last_mark, struct wr_mark, next)->covers = e->marked = e->launched;
+  return true;
+}
+
 /* Sets a mark behind all commands in flight. Between enter and leave. Where it fails, the next
    attempt covers these commands too. */
 static struct wr_error *mark_set_locked(struct wr_encoder *e) {
+  if (mark_stretches_locked(e)) return NULL;
   struct wr_mark *m = wr_alloc(sizeof *m);
   if (!m) return wr_error_out_of_memory();
-  *m = (struct wr_mark){.covers = e->launched};
+  *m = (struct wr_mark){.covers = e->launched, .id = ++e->gpu->queues->marks};
   struct wr_error *error = wr_gpu_event_take_locked(e->gpu, false, &m->event);
   if (error) goto free_mark;
   error = wr_gpu_result(e->gpu, wr_cu->event_record(m->event, e->stream), "cuEventRecord");
   if (error) goto give_event;
   e->marked = m->covers;
+  e->work_marked = e->work_launched;
+  e->waits_marked = e->waits;
   *e->last_mark = m;
   e->last_mark = &m->next;
   return NULL;
@@ -67,6 +78,7 @@ void wr_in_flight_locked(struct wr_encoder *e, struct wr_gpu_command *commands) 
   *e->last = commands;
   for (struct wr_gpu_command *c = commands; c; c = c->next) {
     e->launched = c->number;
+    e->work_launched = c->work;
     c->stamp = e->opened;
     e->last = &c->next;
   }
@@ -74,8 +86,9 @@ void wr_in_flight_locked(struct wr_encoder *e, struct wr_gpu_command *commands) 
   if (e->launched - e->marked >= MARK_EVERY) wr_error_release(mark_set_locked(e));
 }
 
-struct wr_error *wr_event_behind_locked(struct wr_encoder *e, uint64_t number, wr_cu_event *event) {
-  *event = NULL;
+struct wr_error *wr_mark_behind_locked(struct wr_encoder *e, uint64_t number,
+                                       const struct wr_mark **mark) {
+  *mark = NULL;
   if (!e->first || e->first->number > number) return NULL;
   if (e->marked < number) {
     struct wr_error *error = mark_set_locked(e);
@@ -83,7 +96,7 @@ struct wr_error *wr_event_behind_locked(struct wr_encoder *e, uint64_t number, w
   }
   const struct wr_mark *m = e->marks;
   while (m->covers < number) m = m->next;
-  *event = m->event;
+  *mark = m;
   return NULL;
 }
 
@@ -109,6 +122,11 @@ struct wr_error *wr_order_add_locked(struct wr_encoder *e, uint64_t behind,
                                      struct wr_encoder *other, uint64_t number) {
   orders_drop_kept_locked(e);
   if (other->progress->reported >= number) return NULL;
+  struct wr_order *last = e->orders ? WR_CONTAINER_OF(e->last_order, struct wr_order, next) : NULL;
+  if (last && last->on == other->progress && last->behind == behind) {
+    if (last->up_to < number) last->up_to = number;
+    return NULL;
+  }
   struct wr_order *o = wr_alloc(sizeof *o);
   if (!o) return wr_error_out_of_memory();
   *o = (struct wr_order){.behind = behind, .on = other->progress, .up_to = number};
