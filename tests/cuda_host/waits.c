@@ -1,9 +1,11 @@
 /* Waiting on the GPU and for it, over the stand-in driver: streams for each other on the device,
    CPU and GPU streams for each other, the host with and without a time limit, an event loop; and
-   none of it longer than it has to. O2, O3, W2, W3, R8. FAILURES: D1, D4. */
+   none of it longer than it has to. O2, O3, W2, W3, E5, R8. FAILURES: D1, D4. */
 
 #include <poll.h>
 
+#include "base/atomic.h"
+#include "base/base.h"
 #include "stand_in_case.h"
 
 /* O2: a chain that hops between streams of both devices, whole and link by link. */
@@ -233,6 +235,48 @@ static void many_events(void) {
   mlx_stream_free(other);
 }
 
+#ifdef WR_TORTURE
+
+/* E5: memory for a marker is refused, of whatever it takes; what it stands behind is over all the
+   same once it is. */
+static mlx_stream refused_stream;
+static uint64_t refused_at;
+static wr_atomic_bool released; /* atomic ACQ_REL */
+
+static void *synchronize_refused(void *arg) {
+  wr_alloc_fail_at(refused_at);
+  const int rc = mlx_synchronize(refused_stream);
+  wr_alloc_fail_at(0);
+  CHECK(rc == 1 || wr_load_acquire(&released));
+  return arg;
+}
+
+static void a_marker_is_refused(void) {
+  refused_stream = new_gpu_stream();
+  for (refused_at = 1; refused_at <= 12; refused_at++) {
+    mlx_array slow = floats(40, 0);
+    pthread_t thread;
+    wr_store_release(&released, false);
+    const uint64_t start = handed();
+    cuda->hold();
+    CHECK(mlx_cumsum(&slow, slow, 0, false, true, refused_stream) == 0 && async_eval(slow) == 0);
+    until_handed(start + 1); /* else its own memory could be what is refused */
+    CHECK(pthread_create(&thread, NULL, synchronize_refused, NULL) == 0);
+    usleep(50000);
+    wr_store_release(&released, true);
+    cuda->release();
+    CHECK(pthread_join(thread, NULL) == 0 && mlx_synchronize(refused_stream) == 0);
+    mlx_array_free(slow);
+  }
+  mlx_stream_free(refused_stream);
+}
+
+#else
+
+static void a_marker_is_refused(void) {}
+
+#endif
+
 int main(void) {
   stand_in_start();
   mlx_set_error_handler(quiet, NULL, NULL);
@@ -246,6 +290,7 @@ int main(void) {
     events_behind_nothing();
     callbacks();
     many_events();
+    a_marker_is_refused();
     cuda->pause(20000);
   }
   CHECK(weir_shutdown(INT64_C(20000000000)) == 0);

@@ -100,10 +100,14 @@ enum wr_encode_status wr_encode_work(struct wr_encoder *e, wr_work work, const v
   return WR_ENCODE_PENDING;
 }
 
+/* A marker that is DONE is over, and so is all that was encoded before it: where it is refused, as
+   by lack of memory, this thread waits for that. */
 enum wr_encode_status wr_gpu_encode_marker(struct wr_encoder *e, struct wr_completion_hook *hook,
                                            struct wr_error **error) {
   if (wr_gpu_is_over(e, e->kept)) return WR_ENCODE_DONE;
-  return wr_encode_work(e, NULL, NULL, hook, error);
+  enum wr_encode_status status = wr_encode_work(e, NULL, NULL, hook, error);
+  if (status == WR_ENCODE_DONE) wr_reap_all(e);
+  return status;
 }
 
 uint64_t wr_gpu_last_number(const struct wr_encoder *encoder) { return encoder->kept; }

@@ -218,6 +218,9 @@ bool wr_reap_begin_locked(struct wr_encoder *encoder, enum wr_reaper as);
    command is over, but may only be reported after commands of another encoder. */
 bool wr_reap(struct wr_encoder *encoder, bool wait, bool *blocked);
 void wr_reap_end(struct wr_encoder *encoder);
+/* Returns once all that was encoded is over and reported, but in the child of a fork, where it
+   never is. Asks for no memory. Called by whoever encodes. */
+void wr_reap_all(struct wr_encoder *encoder);
 /* Appends the commands, which have been launched, in their order. */
 void wr_in_flight_locked(struct wr_encoder *encoder, struct wr_gpu_command *commands);
 /* A mark that is over soon after the command of that number, which has been launched; NULL when the

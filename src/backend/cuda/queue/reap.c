@@ -452,3 +452,24 @@ bool wr_gpu_poll(struct wr_encoder *encoder) {
   wr_reap_end(encoder);
   return progress || blocked;
 }
+
+/* An encoder whose commands it is still to wait for, with a reference; NULL: none. */
+static struct wr_encoder *waited_for(struct wr_encoder *e) {
+  struct wr_encoder *other = NULL;
+  wr_mutex_lock(&e->gpu->lock);
+  orders_drop_kept_locked(e);
+  if (e->orders) other = e->orders->on->encoder;
+  if (other) other->refs++;
+  wr_mutex_unlock(&e->gpu->lock);
+  return other;
+}
+
+void wr_reap_all(struct wr_encoder *e) {
+  wr_gpu_flush(e);
+  while (!wr_gpu_forked() && !wr_gpu_is_over(e, e->kept)) {
+    struct wr_encoder *other = waited_for(e);
+    const bool came_on = wr_gpu_poll(other ? other : e);
+    if (other) wr_encoder_drop(other);
+    if (!came_on) wr_nap(WR_NAP_MIN_NS);
+  }
+}
