@@ -16,7 +16,8 @@ Which functions are compared with MLX on which types is in [parity.md](parity.md
 A row is an operation, named as in messages, and the types that it computes in: **b** on the CPU and
 on GPUs, **c** on the CPU alone, where a stream of a GPU leaves it to the thread's default stream of
 the CPU; a dot: arrays of that type are converted first, as MLX does, or refused in words. What
-has no row is composed of these. Views share their input's bytes and compute nothing.
+has no row is composed of these. Views share their input's bytes and compute nothing. Linear algebra
+is done on a GPU where it is faster there ([architecture.md](architecture.md)).
 
 """
 
@@ -40,8 +41,11 @@ def sets(names):
 
 
 def row(cells, names, taken):
-    device = "c" if cells["cuda"] == "none" else "b"
-    marks = [device if n in taken else "·" for n in names]
+    def device(name):
+        alone = cells["cuda"] == "none" or (cells["types"] == "lapack_complex" and name == "COMPLEX64")
+        return "c" if alone else "b"
+
+    marks = [device(n) if n in taken else "·" for n in names]
     return f"| {cells['name']} | {' | '.join(marks)} |\n"
 
 

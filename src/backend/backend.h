@@ -212,6 +212,16 @@ struct wr_encoder_look {
   bool behind;                            /* that one waits, on the device, for another encoder */
 };
 
+/* Matrices that an operation of linear algebra is to work on. */
+struct wr_matrices {
+  enum wr_op op;
+  enum wr_dtype dtype;
+  bool vectors;   /* of SVD and EIGH: besides the values */
+  int32_t m, n;   /* rows and columns of each */
+  int32_t others; /* of SOLVE and SOLVE_TRIANGULAR: columns of the right-hand side */
+  int64_t count;
+};
+
 struct wr_device_facts {
   char name[128];
   char architecture[32];
@@ -342,6 +352,10 @@ struct wr_backend {
 
   /* NULL: the devices of processes exchange nothing. */
   const struct wr_exchange_device *exchanges;
+
+  /* True when linear algebra on such matrices is to be done on a device of the backend's; else it
+     is done on the CPU, to which the graph brings them. May look for libraries. NULL: never. */
+  bool (*solves)(const struct wr_matrices *what);
 
   /* True when the backend has a body for this operation and dtype. */
   bool (*supports)(enum wr_op op, enum wr_dtype dtype);

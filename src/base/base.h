@@ -85,6 +85,8 @@ struct wr_env {
   bool check_handles;   /* WEIR_CHECK=handles: handles are numbers, and each is looked up */
   bool fuse;            /* false with WEIR_FUSE=0: every operation runs by itself */
   bool graphs;          /* false with WEIR_GRAPHS=0: the GPU's kernels are launched one by one */
+  bool linalg_on_cpu;   /* WEIR_LINALG=cpu: linear algebra of a GPU's stream too */
+  bool linalg_on_gpu;   /* WEIR_LINALG=gpu: whatever can be done there is, if slower */
   bool info;            /* WEIR_INFO=1: what is found on the machine is told on stderr */
   bool tf32;            /* false with MLX_ENABLE_TF32=0: float32 products in float32 */
   char cuda_home[256];  /* CUDA_HOME or CUDA_PATH; "" when absent */

@@ -27,6 +27,7 @@
   ROW(GRAPHS)              \
   ROW(INFO)                \
   ROW(KERNEL_CACHE_BYTES)  \
+  ROW(LINALG)              \
   ROW(NCCL)                \
   ROW(NUM_THREADS)         \
   ROW(OPENBLAS)            \
@@ -85,6 +86,14 @@ static void read_check(void) {
   if (!text || !*text) return;
   env.check_handles = !strcmp(text, "handles");
   if (!env.check_handles) ignored(names[VAR_CHECK], text, "handles");
+}
+
+static void read_linalg(void) {
+  const char *text = value_of(VAR_LINALG);
+  if (!text || !*text) return;
+  env.linalg_on_cpu = !strcmp(text, "cpu");
+  env.linalg_on_gpu = !strcmp(text, "gpu");
+  if (!env.linalg_on_cpu && !env.linalg_on_gpu) ignored(names[VAR_LINALG], text, "cpu or gpu");
 }
 
 static bool read_switch(enum variable v, bool unset) {
@@ -241,6 +250,7 @@ static void read_all(void) {
   look_for_misspelt();
   read_threads();
   read_check();
+  read_linalg();
   read_dump_signal();
   env.workers = (int)read_number(names[VAR_NUM_THREADS], 4096, 0);
   env.seed = read_number(names[VAR_TORTURE_SEED], UINT64_MAX, 0);

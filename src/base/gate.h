@@ -45,8 +45,8 @@
    first call.
 
    Any thread. Calls inside are short but for first calls. WR_GATE_PRODUCTS: slices of a few
-   milliseconds. WR_GATE_GPU: one call of NVIDIA's libraries, or a few; none waits for the device.
- */
+   milliseconds. WR_GATE_GPU: one call of NVIDIA's libraries, or a few; none waits for the device,
+   but those of cuSOLVER that do between their steps, which count as first calls do. */
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -69,7 +69,8 @@ static finalizes next_finalizes(void) {
 
 /* The libraries behind gates: a program may have opened one before Weir does, or use it besides. */
 static bool stands_behind_a_gate(const char *path) {
-  static const char *const names[] = {"libcuda.so", "libnvrtc.", "libcublasLt.", "libopenblas",
+  static const char *const names[] = {"libcuda.so",       "libnvrtc.",   "libcublasLt.",
+                                      "libcublas.",       "libcusolver", "libopenblas",
                                       "libscipy_openblas"};
   const char *slash = strrchr(path, '/');
   const char *name = slash ? slash + 1 : path;

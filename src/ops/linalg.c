@@ -1,11 +1,12 @@
-/* Linear algebra by LAPACK, which is on the CPU: recorded for another device, an operation stands
-   on the calling thread's default stream of the CPU, and the graph brings its inputs there, as it
-   brings the result to whoever needs it. Matrices are the last two axes, and the others batches.
-   Messages are MLX's. No locks. */
+/* Linear algebra. What the stream's device does not do, or not as well, is LAPACK's, on the CPU:
+   there an operation stands on the calling thread's default stream of the CPU, and the graph brings
+   its inputs there, as it brings the result to whoever needs it. Matrices are the last two axes,
+   and the others batches. Messages are MLX's. No locks. */
 
 #include <float.h>
 #include <string.h>
 
+#include "backend/backend.h"
 #include "ops/internal.h"
 #include "stream/stream.h"
 
@@ -40,8 +41,23 @@ static struct wr_error *check_square(const char *name, const struct wr_node *a, 
   return INVALID("[linalg::%s] %s for square matrices.", name, what);
 }
 
-static struct wr_error *host_stream(struct wr_stream **s) {
+/* Matrices as those of a. */
+static struct wr_matrices matrices_of(enum wr_op op, const struct wr_node *a, bool vectors) {
+  struct wr_matrices what = {.op = op,
+                             .dtype = wr_node_dtype(a),
+                             .vectors = vectors,
+                             .m = extent(a, 2),
+                             .n = extent(a, 1),
+                             .count = 1};
+  for (int i = 0; i < wr_node_ndim(a) - 2; i++) what.count *= wr_node_shape(a)[i];
+  return what;
+}
+
+/* The stream that is to work on them: *s, or one of the CPU. */
+static struct wr_error *choose_stream(struct wr_stream **s, const struct wr_matrices *what) {
   if (wr_stream_device(*s).type == WR_DEVICE_CPU) return NULL;
+  const struct wr_backend *backend = wr_stream_backend(*s);
+  if (backend->solves && backend->solves(what)) return NULL;
   return wr_stream_default((struct wr_device){.type = WR_DEVICE_CPU}, s);
 }
 
@@ -106,6 +122,11 @@ static int results_of(enum wr_op op, const void *params, const struct wr_node *a
   }
 }
 
+static bool wants_vectors(const struct wr_record *r) {
+  if (r->op == WR_OP_EIGH) return ((const struct wr_eigh_params *)r->params)->vectors;
+  return r->op == WR_OP_SVD && ((const struct wr_vectors_params *)r->params)->vectors;
+}
+
 /* The results, out[0] and on, of one command, or the bytes in which several stand. */
 static struct wr_error *record_all(struct wr_node **out, const struct wr_record *given,
                                    bool packed) {
@@ -114,7 +135,9 @@ static struct wr_error *record_all(struct wr_node **out, const struct wr_record 
   struct result results[3];
   struct wr_record r = *given;
   const struct wr_node *a = r.in[r.n_in - 1];
-  struct wr_error *error = host_stream(&r.stream);
+  struct wr_matrices what = matrices_of(r.op, r.in[0], wants_vectors(&r));
+  if (r.n_in > 1) what.others = extent(a, 1);
+  struct wr_error *error = choose_stream(&r.stream, &what);
   if (error) return error;
   const int n = results_of(r.op, r.params, a, results);
   for (int i = 0; i < n; i++) {
@@ -209,7 +232,9 @@ struct wr_error *wr_ops_cholesky_inv(struct wr_node **out, struct wr_node *a, bo
                                      struct wr_stream *s) {
   struct wr_error *error =
       check_square("cholesky_inv", a, false, "Cholesky inverse is only defined");
-  if (!error) error = host_stream(&s);
+  if (error) return error;
+  const struct wr_matrices what = matrices_of(WR_OP_TRI_INV, a, false);
+  error = choose_stream(&s, &what);
   if (error) return error;
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node *x = wr_compose_step(&c, wr_ops_tri_inv(wr_compose_slot(&c), a, upper, s));
@@ -231,7 +256,9 @@ static struct wr_node *reciprocals(struct wr_compose *c, struct wr_node *values,
 struct wr_error *wr_ops_pinv(struct wr_node **out, struct wr_node *a, struct wr_stream *s) {
   struct wr_node *parts[3];
   struct wr_error *error = check_matrix("pinv", a, false);
-  if (!error) error = host_stream(&s);
+  if (error) return error;
+  const struct wr_matrices what = matrices_of(WR_OP_SVD, a, true);
+  error = choose_stream(&s, &what);
   if (error) return error;
   const int32_t m = extent(a, 2), n = extent(a, 1), k = m < n ? m : n;
   const int rows = wr_node_ndim(a) - 2;
@@ -305,7 +332,6 @@ static struct wr_error *solve(struct wr_node **out, enum wr_op op, struct wr_nod
   const char *name = wr_op_info(op)->name;
   const enum wr_dtype t = wr_dtype_promote(wr_node_dtype(a), wr_node_dtype(b));
   struct wr_error *error = check_solve(name, a, b, t);
-  if (!error) error = host_stream(&s);
   if (error) return error;
   const bool vector = wr_node_ndim(b) == 1;
   int32_t batch[WR_MAX_NDIM];
@@ -315,6 +341,12 @@ static struct wr_error *solve(struct wr_node **out, enum wr_op op, struct wr_nod
     return wr_ops_broadcast_error(wr_node_shape(a), wr_node_ndim(a) - 2, wr_node_shape(b),
                                   wr_node_ndim(b) - 2, "the batches of a and b");
   }
+  struct wr_matrices what = {
+      .op = op, .dtype = t, .m = extent(a, 1), .n = extent(a, 1), .count = 1};
+  what.others = vector ? 1 : extent(b, 1);
+  for (int i = 0; i < n; i++) what.count *= batch[i];
+  struct wr_error *none = choose_stream(&s, &what);
+  if (none) return none;
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node *columns = vector ? wr_compose_expand(&c, b, 1) : b;
   struct wr_node *in[2] = {batched(&c, a, t, batch, n), batched(&c, columns, t, batch, n)};

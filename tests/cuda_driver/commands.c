@@ -49,6 +49,23 @@ static void touch(const struct kernel *k) {
   }
 }
 
+/* judge(verdict, info, flags, count, fault): the first that says something. */
+static void judge(const uint64_t *w) {
+  int64_t verdict[5] = {-1, (int64_t)w[3], (int64_t)w[4], 0, 0};
+  const size_t bytes = (size_t)w[3] * sizeof(int32_t);
+  void *host;
+  for (size_t i = 0; i < w[3] && verdict[0] < 0; i++) {
+    int32_t info, flag = 0;
+    memcpy(&info, find(w[1], bytes) + i * sizeof info, sizeof info);
+    if (w[2]) memcpy(&flag, find(w[2], bytes) + i * sizeof flag, sizeof flag);
+    if (info || flag) verdict[0] = (int64_t)i;
+    verdict[3] = flag;
+    verdict[4] = info;
+  }
+  memcpy(&host, &w[0], sizeof host);
+  memcpy(host, verdict, sizeof verdict);
+}
+
 /* put(to, n, bytes) and get(to, from, n). */
 static void move(const struct kernel *k) {
   const uint64_t *w = k->words;
@@ -58,6 +75,8 @@ static void move(const struct kernel *k) {
     void *host;
     memcpy(&host, &w[0], sizeof host);
     memcpy(host, find(w[1], (uint32_t)w[2]), (uint32_t)w[2]);
+  } else if (k->function->moves == MOVES_JUDGES) {
+    judge(w);
   }
 }
 

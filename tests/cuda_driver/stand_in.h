@@ -2,9 +2,9 @@
 #define WR_TESTS_CUDA_DRIVER_STAND_IN_H
 
 /* A stand-in for NVIDIA's driver and compiler, for machines without a GPU: libcuda.so.1,
-   libnvrtc.so.13, libcublasLt.so.13, libcufft.so.12 and libnccl.so.2 of the functions that Weir
-   calls, and no more. A test finds them by LD_LIBRARY_PATH, as it would find the real ones, and
-   gives orders through what they export here.
+   libnvrtc.so.13, libcublasLt.so.13, libcufft.so.12, libcusolver.so.12, libcublas.so.13 and
+   libnccl.so.2 of the functions that Weir calls, and no more. A test finds them by LD_LIBRARY_PATH,
+   as it would find the real ones, and gives orders through what they export here.
 
    - Device addresses are none of the host's: to read or write one ends the process at that place.
      The bytes lie elsewhere, and no address is given twice. Copies and fills move them.
@@ -26,8 +26,10 @@
    call that comes after it, ends the process. WEIR_STAND_IN_SLOW is how many milliseconds opening
    each of them and each first call take (0), WEIR_STAND_IN_COMPILE how many each compilation takes
    (0). libcublasLt.so.13 and libcufft.so.12 are there for that, and compute nothing; a plan of the
-   latter that two threads use at once ends the process too. libnccl.so.2 moves and adds bytes
-   between processes of one machine, through memory that they share (collectives.c). */
+   latter that two threads use at once ends the process too, and so does a handle of
+   libcusolver.so.12 or libcublas.so.13, which besides say of matrices what they are told to say.
+   libnccl.so.2 moves and adds bytes between processes of one machine, through memory that they
+   share (collectives.c). */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -95,6 +97,18 @@ typedef void (*stand_in_nvrtc_fail)(const char *symbol, uint64_t n, int result);
    for each call; 0: in any. */
 #define STAND_IN_LT_SYMBOL "weir_stand_in_lt_products"
 typedef uint64_t (*stand_in_lt_products)(int compute_type);
+
+/* Exported by libcusolver.so.12 and libcublas.so.13. */
+#define STAND_IN_SOLVER_SYMBOL "weir_stand_in_solver"
+#define STAND_IN_TRIANGLES_SYMBOL "weir_stand_in_triangles"
+struct stand_in_solver {
+  /* As `fail` of the driver's. */
+  void (*fail)(const char *symbol, uint64_t n, int result);
+  /* What the next routine that says something of matrices says of its first one. */
+  void (*say)(int info);
+  void (*linger)(uint32_t ms); /* in each call, from now on */
+  uint64_t (*alive)(void);     /* handles */
+};
 
 /* Exported by libnccl.so.2. */
 #define STAND_IN_NCCL_SYMBOL "weir_stand_in_nccl"

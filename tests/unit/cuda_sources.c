@@ -233,6 +233,11 @@ static void want_all(void) {
   want_convolutions();
   want_wide_attention();
   want(WR_SOURCE_FFT, WR_OP_FFT, WR_FLOAT32, WR_FLOAT32);
+  for (int i = 0; i < 2; i++) {
+    const enum wr_dtype t = i ? WR_FLOAT64 : WR_FLOAT32;
+    want(WR_SOURCE_LINALG, WR_OP_INV, t, t);
+    want(WR_SOURCE_LINALG_FACTORS, WR_OP_INV, t, t);
+  }
   want(WR_SOURCE_RANDOM, WR_OP_RANDOM_BITS, WR_UINT32, WR_UINT32);
 }
 

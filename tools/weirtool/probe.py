@@ -70,19 +70,22 @@ def facts(weir, device):
 
 
 def use(weir, device, dtype):
-    """A product and a Fourier transform, which open the libraries for them. The error of the first that
-    fails, or None."""
+    """A product and a Fourier transform, which open the libraries for them, and a factorisation that is
+    only recorded, which does for a GPU. The error of the first that fails, or None."""
     stream = weir.mlx_stream_new_device(device)
     shape = (ctypes.c_int * 2)(4, 4)
-    a, product, transform = (weir.mlx_array_new() for _ in range(3))
+    a, product, transform, large = (weir.mlx_array_new() for _ in range(4))
     made = [weir.mlx_ones(ctypes.byref(a), shape, ctypes.c_size_t(2), dtype, stream),
             weir.mlx_matmul(ctypes.byref(product), a, a, stream),
             weir.mlx_fft_fft(ctypes.byref(transform), a, 4, 1, 0, stream)]
+    if dtype == FLOAT32:
+        made += [weir.mlx_ones(ctypes.byref(large), (ctypes.c_int * 2)(1024, 1024), ctypes.c_size_t(2), dtype, stream),
+                 weir.mlx_linalg_cholesky(ctypes.byref(large), large, False, stream)]
     said = None
     for array in (product, transform):
         if (any(made) or weir.mlx_array_eval(array)) and not said:
             said = error(weir)
-    for array in (a, product, transform):
+    for array in (a, product, transform, large):
         weir.mlx_array_free(array)
     weir.mlx_stream_free(stream)
     return said

@@ -59,6 +59,7 @@ const struct wr_backend wr_backend_cuda = {
     .copy = wr_gpu_peer_copy,
     .async = &async,
     .exchanges = &wr_gpu_exchanges,
+    .solves = wr_gpu_solves,
     .supports = wr_gpu_supports,
     .facts = wr_gpu_facts,
 };

@@ -29,6 +29,7 @@ struct wr_module_table;
 struct wr_fft_table;
 struct wr_group_table;
 struct wr_matmul_table;
+struct wr_solver_table;
 
 struct wr_gpu_events {
   wr_cu_event events[WR_GPU_IDLE_EVENTS];
@@ -51,6 +52,7 @@ struct wr_gpu {
   struct wr_gpu_queues *queues;    /* immutable after publish; of `queue` */
   struct wr_fft_table *ffts;       /* immutable after publish; of `ops` */
   struct wr_matmul_table *matmuls; /* immutable after publish; of `ops` */
+  struct wr_solver_table *solvers; /* immutable after publish; of `ops` */
 
   struct wr_mutex lock;
   wr_cu_stream idle_streams[WR_GPU_IDLE_STREAMS]; /* under LOCK */

@@ -246,6 +246,32 @@ static const struct symbol cufft_symbols[] = {
 
 LIBRARY(cufft, "libcufft.so", .names = NAMES("libcufft.so.12", "libcufft.so.11"))
 
+/* ---- linear algebra ---- */
+
+static const struct symbol cusolver_symbols[] = {
+#define WR_CUSOLVER(name, symbol, params) {symbol, offsetof(struct wr_cusolver, name)},
+#include "backend/cuda/driver/cusolver.def"
+#undef WR_CUSOLVER
+};
+
+LIBRARY(cusolver, "libcusolver.so", .names = NAMES("libcusolver.so.12", "libcusolver.so.11"))
+
+static const struct symbol cusolver_new_symbols[] = {
+#define WR_CUSOLVER_NEW(name, symbol, params) {symbol, offsetof(struct wr_cusolver_new, name)},
+#include "backend/cuda/driver/cusolver_new.def"
+#undef WR_CUSOLVER_NEW
+};
+
+LIBRARY(cusolver_new, "libcusolver.so", .names = NAMES("libcusolver.so.12", "libcusolver.so.11"))
+
+static const struct symbol cublas_symbols[] = {
+#define WR_CUBLAS(name, symbol, params) {symbol, offsetof(struct wr_cublas, name)},
+#include "backend/cuda/driver/cublas.def"
+#undef WR_CUBLAS
+};
+
+LIBRARY(cublas, "libcublas.so", .names = NAMES("libcublas.so.13", "libcublas.so.12"))
+
 /* ---- collectives ---- */
 
 static const struct symbol nccl_symbols[] = {

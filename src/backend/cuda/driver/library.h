@@ -188,6 +188,39 @@ struct wr_cufft {
 #undef WR_CUFFT
 };
 
+typedef struct wr_solver_handle_object *wr_solver_handle;
+typedef struct wr_solver_params_object *wr_solver_params;
+typedef struct wr_solver_jacobi_object *wr_solver_jacobi;
+typedef struct wr_blas_handle_object *wr_blas_handle;
+
+enum {
+  WR_CUSOLVER_ALLOC_FAILED = 2,
+  WR_CUBLAS_ALLOC_FAILED = 3,
+  WR_CUBLAS_LOWER = 0,
+  WR_CUBLAS_UPPER = 1,
+  WR_CUBLAS_PLAIN = 0,
+  WR_CUBLAS_TRANSPOSED = 1,
+  WR_CUBLAS_RIGHT = 1
+};
+
+struct wr_cusolver {
+#define WR_CUSOLVER(name, symbol, params) int(*name) params;
+#include "backend/cuda/driver/cusolver.def"
+#undef WR_CUSOLVER
+};
+
+struct wr_cusolver_new {
+#define WR_CUSOLVER_NEW(name, symbol, params) int(*name) params;
+#include "backend/cuda/driver/cusolver_new.def"
+#undef WR_CUSOLVER_NEW
+};
+
+struct wr_cublas {
+#define WR_CUBLAS(name, symbol, params) int(*name) params;
+#include "backend/cuda/driver/cublas.def"
+#undef WR_CUBLAS
+};
+
 typedef struct wr_nccl_comm_object *wr_nccl_comm;
 
 /* What NCCL calls ncclUniqueId. */
@@ -243,6 +276,9 @@ const struct wr_driver *wr_cuda_driver(struct wr_absence *why);
 const struct wr_nvrtc *wr_cuda_nvrtc(struct wr_absence *why);
 const struct wr_lt *wr_cuda_lt(struct wr_absence *why);
 const struct wr_cufft *wr_cuda_cufft(struct wr_absence *why);
+const struct wr_cusolver *wr_cuda_cusolver(struct wr_absence *why);
+const struct wr_cusolver_new *wr_cuda_cusolver_new(struct wr_absence *why);
+const struct wr_cublas *wr_cuda_cublas(struct wr_absence *why);
 const struct wr_nccl *wr_cuda_nccl(struct wr_absence *why);
 
 #endif

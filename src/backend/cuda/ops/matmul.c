@@ -106,20 +106,20 @@ static struct wr_error *handle_get(struct wr_gpu *gpu, struct product *p) {
 /* ---- operands ---- */
 
 /* True when cuBLASLt can read the matrices of the last two axes where they lie. */
-static bool matrix_in_place(struct wr_matrices *o, const struct wr_tensor *t) {
+static bool matrix_in_place(struct wr_factor *o, const struct wr_tensor *t) {
   const int32_t *shape = t->shape + t->ndim - 2;
   const int64_t *strides = t->strides + t->ndim - 2;
   return wr_matrix_in_place(shape[0], shape[1], strides[0], strides[1], &o->transposed, &o->ld);
 }
 
-static bool batch_in_place(struct wr_matrices *o, const struct wr_tensor *t) {
+static bool batch_in_place(struct wr_factor *o, const struct wr_tensor *t) {
   struct wr_layout batch;
   wr_layout_of(&batch, t, wr_layout_all(t) & ~(3u << (t->ndim - 2)));
   o->batch_stride = batch.size > 1 ? batch.strides[0][0] : 0;
   return batch.ndim == 1 && o->batch_stride >= 0;
 }
 
-static struct wr_error *operand_prepare(struct wr_run *run, struct wr_matrices *o,
+static struct wr_error *operand_prepare(struct wr_run *run, struct wr_factor *o,
                                         const struct wr_tensor *t) {
   if (matrix_in_place(o, t) && batch_in_place(o, t)) {
     o->data = t->data;
@@ -130,7 +130,7 @@ static struct wr_error *operand_prepare(struct wr_run *run, struct wr_matrices *
   if (!error) error = wr_gpu_convert(run, t, t->dtype, copy);
   if (error) return error;
   const int64_t rows = t->shape[t->ndim - 2], cols = t->shape[t->ndim - 1];
-  *o = (struct wr_matrices){.data = copy, .ld = cols, .batch_stride = rows * cols};
+  *o = (struct wr_factor){.data = copy, .ld = cols, .batch_stride = rows * cols};
   return NULL;
 }
 
@@ -180,7 +180,7 @@ static int layout_make(const struct product *p, wr_lt_layout *out, int64_t rows,
   return p->lt->layout_set(*out, WR_LT_LAYOUT_BATCH_STRIDE, &stride, sizeof stride);
 }
 
-static int operand_layout(const struct product *p, wr_lt_layout *out, const struct wr_matrices *o,
+static int operand_layout(const struct product *p, wr_lt_layout *out, const struct wr_factor *o,
                           int64_t rows, int64_t cols) {
   /* cuBLASLt reads by columns, so that our rows are its columns. */
   return o->transposed ? layout_make(p, out, rows, cols, o->ld, o->batch_stride)

@@ -8,7 +8,7 @@
 
 /* The matrices of an operand, one or a batch: rows of `ld` elements from one to the next, or, where
    transposed, columns. A stride of 0 is one matrix for all of the batch. */
-struct wr_matrices {
+struct wr_factor {
   const void *data;
   bool transposed;
   int64_t ld;
@@ -18,7 +18,7 @@ struct wr_matrices {
 /* out = alpha a b + beta out, with a of m rows and k columns, b of k rows and n columns, and out
    dense. */
 struct wr_product {
-  struct wr_matrices a, b;
+  struct wr_factor a, b;
   int64_t m, n, k, batch;
   enum wr_dtype dtype;
   bool tf32; /* float32 operands are shortened to TF32 as they are multiplied */

@@ -22,13 +22,13 @@ struct matrix {
 /* An operand: the matrix as it lies, its lines (rows of a, columns of b), and the two parts that it
    is split into. */
 struct split {
-  const struct wr_matrices *whole;
+  const struct wr_factor *whole;
   struct matrix m;
   bool by_row; /* a line is a row of `m` */
   int64_t lines;
   int64_t pitch;
   uint32_t *largest; /* of each line of each matrix */
-  struct wr_matrices high, low;
+  struct wr_factor high, low;
 };
 
 /* ---- whether it is worth it ---- */
@@ -53,8 +53,7 @@ bool wr_product_splits(const struct wr_product *p) {
 
 /* ---- the parts ---- */
 
-static struct split split_of(const struct wr_product *p, const struct wr_matrices *whole,
-                             bool is_a) {
+static struct split split_of(const struct wr_product *p, const struct wr_factor *whole, bool is_a) {
   const int64_t rows = is_a ? p->m : p->k, cols = is_a ? p->k : p->n;
   struct split s = {.whole = whole,
                     .m = {.rows = whole->transposed ? cols : rows,
@@ -72,9 +71,9 @@ static struct split split_of(const struct wr_product *p, const struct wr_matrice
 static struct wr_error *parts_new(struct wr_run *run, struct split *s) {
   const int64_t matrix = s->m.rows * s->pitch;
   void *data;
-  struct wr_matrices part = {.transposed = s->whole->transposed,
-                             .ld = s->pitch,
-                             .batch_stride = s->m.batches == 1 ? 0 : matrix};
+  struct wr_factor part = {.transposed = s->whole->transposed,
+                           .ld = s->pitch,
+                           .batch_stride = s->m.batches == 1 ? 0 : matrix};
   const int64_t elements = matrix * s->m.batches;
   struct wr_error *error = wr_run_scratch(run, (size_t)elements * 2 * sizeof(float), &data);
   if (error) return error;
@@ -146,7 +145,7 @@ static struct wr_error *split_both(struct wr_run *run, struct split *a, struct s
 /* ---- the products ---- */
 
 /* Leaves out the terms before `first`: so many columns of a, and rows of b. */
-static void skip(struct wr_matrices *a, struct wr_matrices *b, int64_t first) {
+static void skip(struct wr_factor *a, struct wr_factor *b, int64_t first) {
   a->data = (const float *)a->data + first * (a->transposed ? a->ld : 1);
   b->data = (const float *)b->data + first * (b->transposed ? 1 : b->ld);
 }

@@ -19,6 +19,7 @@ static const wr_gpu_kernel kernels[WR_OP_COUNT] = {
 wr_gpu_kernel wr_gpu_kernel_for(enum wr_op op) { return kernels[op]; }
 
 bool wr_gpu_supports(enum wr_op op, enum wr_dtype dtype) {
+  if (dtype == WR_COMPLEX64 && (op == WR_OP_EIGH || op == WR_OP_SVD)) return false;
   return (kernels[op] || wr_op_info(op)->view) && wr_op_takes(op, dtype);
 }
 

@@ -28,6 +28,13 @@ void wr_matmul_table_free(struct wr_matmul_table *table); /* NULL is a no-op */
 struct wr_error *wr_fft_table_new(struct wr_fft_table **out);
 void wr_fft_table_free(struct wr_fft_table *table); /* NULL is a no-op; no plan was made */
 
+/* ---- solver.c ---- */
+
+struct wr_error *wr_solver_table_new(struct wr_solver_table **out);
+void wr_solver_table_free(struct wr_solver_table *table); /* NULL is a no-op; no handle was made */
+/* As in backend.h. */
+bool wr_gpu_solves(const struct wr_matrices *what);
+
 /* ---- encoding: as in backend.h ---- */
 
 bool wr_gpu_supports(enum wr_op op, enum wr_dtype dtype);

@@ -143,6 +143,10 @@ void wr_run_direct(struct wr_run *run) {
   wr_mutex_unlock(&run->encoder->lock);
 }
 
+void wr_run_counts(struct wr_run *run, int64_t launches) {
+  run->encoder->work += (uint64_t)launches;
+}
+
 /* ---- recording ---- */
 
 static struct wr_error *open_locked(struct wr_encoder *e) {

@@ -42,11 +42,14 @@ size_t wr_gpu_threads(void);
 /* ---- running one call ---- */
 
 /* Bytes that a command puts into a slot of pinned memory (memory.h), to be copied to `host` when it
-   is over. slot NULL: there are none. */
+   is over; or, at most WR_JUDGED_BYTES, to be judged then: what `judge` says is the command's
+   error. slot NULL: there are none. */
+enum { WR_JUDGED_BYTES = 64 };
 struct wr_bring {
   void *slot;
   void *host;
   size_t bytes;
+  struct wr_error *(*judge)(const void *bytes); /* or NULL */
 };
 
 /* One command while it is encoded; on the stack of the function that encodes. */
@@ -67,6 +70,8 @@ struct wr_run {
 
 /* Memory until the command is over. */
 struct wr_error *wr_run_scratch(struct wr_run *run, size_t bytes, void **out);
+/* The same in the host's memory. */
+struct wr_error *wr_run_host_scratch(struct wr_run *run, size_t bytes, void **out);
 /* Memory that all commands of a stream share, since they run one after the other; `bytes` must be
    the same in every call. */
 struct wr_error *wr_run_workspace(struct wr_run *run, size_t bytes, void **out);
@@ -77,6 +82,8 @@ struct wr_error *wr_run_counters(struct wr_run *run, uint32_t **out);
 /* To be called before anything is handed to the driver's stream by another way than wr_launch:
    hands over what is held back, so that the order is kept. */
 void wr_run_direct(struct wr_run *run);
+/* So many launches more than a few go to the driver by another way than wr_launch. */
+void wr_run_counts(struct wr_run *run, int64_t launches);
 struct wr_error *wr_run_copy(struct wr_run *run, void *to, const void *from, size_t bytes);
 struct wr_error *wr_run_zero(struct wr_run *run, void *at, size_t bytes);
 

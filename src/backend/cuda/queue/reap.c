@@ -191,6 +191,13 @@ static struct wr_gpu_command *take_commands_locked(struct wr_encoder *e, uint64_
   return list;
 }
 
+/* What the command has left in its slot, where the host wants it, or what it means. */
+static struct wr_error *bring(const struct wr_bring *b) {
+  uint64_t bytes[WR_JUDGED_BYTES / sizeof(uint64_t)];
+  struct wr_error *error = wr_slot_bring(b->slot, b->judge ? bytes : b->host, b->bytes);
+  return error || !b->judge ? error : b->judge(bytes);
+}
+
 static void command_end(struct wr_gpu_command *c, struct wr_error *failure) {
   struct wr_completion_hook *hook = c->hook;
   struct wr_error *error = c->error;
@@ -199,7 +206,7 @@ static void command_end(struct wr_gpu_command *c, struct wr_error *failure) {
   } else if (failure) {
     error = wr_error_retain(failure);
   } else if (c->bring.slot) {
-    error = wr_slot_bring(c->bring.slot, c->bring.host, c->bring.bytes);
+    error = bring(&c->bring);
   }
   wr_run_scratch_release(&c->scratch);
   wr_free(c);

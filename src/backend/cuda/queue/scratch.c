@@ -10,9 +10,10 @@ void wr_run_scratch_release(struct wr_ptrs *scratch) {
   wr_ptrs_free(scratch);
 }
 
-struct wr_error *wr_run_scratch(struct wr_run *run, size_t bytes, void **out) {
+static struct wr_error *scratch_of(struct wr_run *run, struct wr_memory *memory, size_t bytes,
+                                   void **out) {
   struct wr_buffer *buffer;
-  struct wr_error *error = wr_buffer_alloc(wr_gpu_buffers(run->gpu), bytes, &buffer);
+  struct wr_error *error = wr_buffer_alloc(memory, bytes, &buffer);
   if (error) return error;
   if (!wr_ptrs_push(&run->scratch, buffer)) {
     wr_buffer_release(buffer);
@@ -20,6 +21,14 @@ struct wr_error *wr_run_scratch(struct wr_run *run, size_t bytes, void **out) {
   }
   *out = buffer->data;
   return NULL;
+}
+
+struct wr_error *wr_run_scratch(struct wr_run *run, size_t bytes, void **out) {
+  return scratch_of(run, wr_gpu_buffers(run->gpu), bytes, out);
+}
+
+struct wr_error *wr_run_host_scratch(struct wr_run *run, size_t bytes, void **out) {
+  return scratch_of(run, wr_memory_host(), bytes, out);
 }
 
 struct wr_error *wr_run_workspace(struct wr_run *run, size_t bytes, void **out) {
