@@ -216,11 +216,39 @@ def single(p):
     p.row("8192 rows of 4096 taken", lambda i: call("mlx_take_axis", hm, hat, 0)[0], lambda i: m[at], amount=8 * 8192 * 4096)
 
 
+def linear_algebra(p):
+    call, la = p.weir.call, torch.linalg
+
+    def symmetric(*shape):
+        a = random(*shape)
+        return a @ a.mT / shape[-1] + torch.eye(shape[-1], device="cuda")
+
+    def rows(name, x):
+        h = p.array(x)
+        each = (("cholesky", lambda i: call("mlx_linalg_cholesky", h, False)[0], lambda i: la.cholesky(x)),
+                ("inv", lambda i: call("mlx_linalg_inv", h)[0], lambda i: la.inv(x)),
+                ("solve", lambda i: call("mlx_linalg_solve", h, h)[0], lambda i: la.solve(x, x)),
+                ("solve_triangular", lambda i: call("mlx_linalg_solve_triangular", h, h, False)[0],
+                 lambda i: la.solve_triangular(x, x, upper=False)),
+                ("lu", lambda i: call("mlx_linalg_lu", h)[0], lambda i: la.lu(x)),
+                ("qr", lambda i: call("mlx_linalg_qr", h)[0], lambda i: la.qr(x)),
+                ("eigh", lambda i: call("mlx_linalg_eigh", h, "L")[0], lambda i: la.eigh(x)),
+                ("svd", lambda i: call("mlx_linalg_svd", h, True)[0], lambda i: la.svd(x)))
+        for operation, weir, peer in each:
+            p.row(f"{operation} of {name}", weir, peer, count=2)
+
+    rows("1024^2", symmetric(1024, 1024))
+    rows("256^2", symmetric(256, 256))
+    rows("64^2", symmetric(64, 64))
+    rows("1000 of 32^2", symmetric(1000, 32, 32))
+    rows("16 of 256^2", symmetric(16, 256, 256))
+
+
 def main():
     torch.set_grad_enabled(False)
     torch.backends.cuda.matmul.allow_tf32 = True
     peers = Peers(sys.argv[1], sys.argv[2:])
-    for family in (fast, attention, quantized, convolutions, single):
+    for family in (fast, attention, quantized, convolutions, single, linear_algebra):
         family(peers)
         torch.cuda.empty_cache()
 
