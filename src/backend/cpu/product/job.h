@@ -63,7 +63,7 @@ static inline const char *b_at(const struct wr_gemm_job *j, int64_t p, int64_t c
 
 /* As few tiles as may be have as many rows each, about: one of few rows takes longer for each. */
 static inline int64_t height_of(const struct wr_gemm_job *j, int64_t rows) {
-  return parts(rows, parts(rows, j->with->rows));
+  return rows <= j->with->rows ? rows : parts(rows, parts(rows, j->with->rows));
 }
 
 /* A block of a where it lies. */

@@ -375,9 +375,9 @@ struct wr_error *wr_gemm_run_with(const struct wr_gemm *g, const struct wr_gemm_
     return NULL;
   }
   if (wr_gemm_is_few(&j.g)) return wr_gemm_few(&j.g, j.with, alone);
-  j.deep = round_up(parts(g->k, parts(g->k, WR_GEMM_DEEP)), 4);
   if (wr_gemm_is_small(&j)) return wr_gemm_small(&j, alone);
-  if (g->windows) j.deep = wr_gemm_windows_deep(g->windows);
+  j.deep = g->windows ? wr_gemm_windows_deep(g->windows)
+                      : round_up(parts(g->k, parts(g->k, WR_GEMM_DEEP)), 4);
   keep(&j, alone);
   if (g->m <= WR_GEMM_BLOCK / (WR_GEMM_DEEP * j.element) && !g->windows) {
     all_rows(&j, alone);

@@ -7,17 +7,21 @@
 /* Bytes of b, for any number of rows and for so many; rows of a piece. */
 enum { BYTES = 24 * 1024, BYTES_FOR_SOME = 160 * 1024, SOME_ROWS = 256, PIECE_ROWS = 48 };
 
+/* Columns behind whole tiles, whose width is a power of two: for the smallest products a division
+   is a part of the time. */
+static int64_t left_of(const struct wr_gemm_job *j) { return j->n & (j->with->cols - 1); }
+
 /* Of what is left behind whole tiles, the columns that a tile of whole vectors takes, from the last
    one backwards. */
 static int64_t last_tile(const struct wr_gemm_job *j) {
-  const int64_t width = j->with->cols, left = j->n % width;
+  const int64_t width = j->with->cols, left = left_of(j);
   return left == 0 ? 0 : left > width / 2 ? width : width / 2;
 }
 
 /* Columns of which no whole vectors can be read where they lie: some may be computed twice, unless
    they are added to what is there. */
 static int64_t packed_columns(const struct wr_gemm_job *j) {
-  const int64_t left = j->n % j->with->cols, last = last_tile(j);
+  const int64_t left = left_of(j), last = last_tile(j);
   const bool once = j->g.beta != 0 && !j->g.d;
   return left == last || (!once && j->n >= last) ? 0 : left;
 }
@@ -25,10 +29,11 @@ static int64_t packed_columns(const struct wr_gemm_job *j) {
 /* Rows against b where it lies, but for columns that are packed. */
 static void body(void *ctx, int64_t begin, int64_t end) {
   const struct wr_gemm_job *j = ctx;
-  const int64_t width = j->with->cols, whole = j->n / width * width, k = j->g.k;
+  const int64_t width = j->with->cols, whole = j->n - left_of(j), k = j->g.k;
+  const int64_t last = j->n - last_tile(j);
   const int64_t row = begin * j->rows, rows = least(j->g.m, end * j->rows) - row;
   for (int64_t i = row; i < row + rows; i += j->rows) {
-    const int64_t count = least(j->rows, row + rows - i), last = j->n - last_tile(j);
+    const int64_t count = least(j->rows, row + rows - i);
     const struct wr_gemm_block block = wr_gemm_block_in_place(j, i, count, 0);
     for (int64_t col = 0; col < whole; col += width) {
       wr_gemm_column(j, &block, i, count, b_at(j, 0, col), j->g.ldb, col, 0, k, NULL);
