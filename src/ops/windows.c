@@ -89,6 +89,14 @@ static struct wr_node *instead(struct wr_compose *c, struct wr_node *a, double i
   return wr_compose_where(c, is, wr_compose_scalar(c, value, t), other);
 }
 
+/* Infinities become the greatest numbers, which keep their derivative: where both operands are
+   equal it goes to the second. */
+static struct wr_node *bounded(struct wr_compose *c, struct wr_node *a, double greatest) {
+  const enum wr_dtype t = wr_node_dtype(a);
+  struct wr_node *x = wr_compose_binary(c, WR_OP_MINIMUM, wr_compose_scalar(c, greatest, t), a);
+  return wr_compose_binary(c, WR_OP_MAXIMUM, wr_compose_scalar(c, -greatest, t), x);
+}
+
 struct wr_error *wr_ops_nan_to_num(struct wr_node **out, struct wr_node *a, float nan,
                                    const float *posinf, const float *neginf, struct wr_stream *s) {
   const enum wr_dtype t = wr_node_dtype(a);
@@ -100,13 +108,17 @@ struct wr_error *wr_ops_nan_to_num(struct wr_node **out, struct wr_node *a, floa
     return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "a is %s, which needs posinf and neginf",
                         wr_dtype_name(t));
   }
-  const double high = posinf ? (double)*posinf : greatest_of(t);
-  const double low = neginf ? (double)*neginf : -greatest_of(t);
   struct wr_compose c = wr_compose_begin(s);
-  struct wr_node *x = wr_compose_where(&c, wr_compose_unary(&c, WR_OP_ISNAN, a),
-                                       wr_compose_scalar(&c, (double)nan, t), a);
-  x = instead(&c, a, INFINITY, x, high);
-  return wr_compose_end(&c, out, instead(&c, a, -INFINITY, x, low));
+  struct wr_node *x = a;
+  if (posinf || neginf) {
+    x = instead(&c, a, INFINITY, x, posinf ? (double)*posinf : greatest_of(t));
+    x = instead(&c, a, -INFINITY, x, neginf ? (double)*neginf : -greatest_of(t));
+  } else {
+    x = bounded(&c, x, greatest_of(t));
+  }
+  return wr_compose_end(&c, out,
+                        wr_compose_where(&c, wr_compose_unary(&c, WR_OP_ISNAN, a),
+                                         wr_compose_scalar(&c, (double)nan, t), x));
 }
 
 /* ---- counts ---- */
