@@ -164,6 +164,8 @@ def wide(a):
 
 def attended(q, k, v, scale, mode, mask, sinks):
     def call():
+        if mode not in ("", "array", "causal") or (mode == "causal" and mask is not None):
+            raise ValueError
         given = [mlx(x) for x in (q, k, v)]
         mx.eval(mx.fast.scaled_dot_product_attention(*given, scale=scale, sinks=sinks,
                                                      mask=mode if mode == "causal" else mask))
@@ -229,6 +231,9 @@ def attention():
     yield attended(q, mx.zeros((1, 2, 3, 4)), v, 1.0, "", None, None)
     for mask in (mx.ones((4, 3)), mx.ones((1, 1, 1, 1, 1)), mx.ones((2, 1, 1, 1))):
         yield attended(q, k, v, 1.0, "array", mask, None)
+    yes = mx.ones((2, 3), mx.bool_)
+    for mode, mask in (("full", None), ("causal", yes), ("array", None), ("array", yes), ("", yes)):
+        yield attended(q, k, v, 1.0, mode, mask, None)
     for sinks in (mx.ones((3,)), mx.ones((2, 1)), mx.array(1.0)):
         yield attended(q, k, v, 1.0, "", None, sinks)
 

@@ -168,6 +168,7 @@ def unpacking():
     yield dequantized(f, e[0], None, None, None, "nvfp4")
     yield dequantized(f, e[:, :1], None, None, None, "nvfp4")
     yield dequantized(f, e, None, 32, None, "nvfp4")
+    yield dequantized(w, s, b, None, None, "int4")
 
 
 def wide(a):
@@ -228,6 +229,8 @@ def multiplying():
     yield multiplied(x, w, s, b, True, 32, 4, "affine")
     yield multiplied(x, w, s, b, True, 64, 8, "affine")
     yield multiplied(x, w, s, b, True, None, None, "mxfp4")
+    yield multiplied(x, w, s, b, True, None, None, "int4")
+    yield multiplied(x, w, cast(s, mx.int32), cast(b, mx.int32), True, *none)
     yield multiplied(x, *packed("affine", 32, 7, (8, 128), mx.float32, 1), True, 32, 7, "affine")
 
 
@@ -260,6 +263,15 @@ def gathering():
     yield gathered(x, *(p[0] for p in q), mx.array([2, 0], mx.uint8), None, *none)
     yield gathered(x, *q, mx.array([2, 0]), None, *none)
     yield gathered(x[0, 0], *q, None, mx.array([2, 0]), *none)
+    yield gathered(x, *q, mx.array([2.0, 0.0]), None, *none)
+    yield gathered(x, *q, mx.array([2, 0]), mx.array([0, 1, 2]), *none)
+    yield gathered(x, *q, mx.array([2, 0]), None, True, None, None, "int4")
+    yield gathered(x[..., :64], *q, mx.array([2, 0]), None, *none)
+    yield gathered(x, cast(q[0], mx.int32), *q[1:], mx.array([2, 0]), None, *none)
+    yield gathered(x, *q[:2], q[2][:2], mx.array([2, 0]), None, *none)
+    yield gathered(x, *q[:2], None, mx.array([2, 0]), None, *none)
+    yield gathered(x, q[0], q[1][:2], q[2][:2], mx.array([2, 0]), None, *none)
+    yield gathered(x, *q, mx.array([2, 0]), None, True, 32, 4, "affine")
     for dtype in DTYPES:
         yield gathered(x, *q, None, sample((3,), dtype, positive=True) * 0 if dtype != mx.bool_ else
                        mx.array([True, False, True]), *none)

@@ -1,7 +1,8 @@
 /* Products with quantised matrices, which are never written as a whole.
 
    A few rows by a transposed matrix take the integers that it has as they are (quantized_rows.h). A
-   row with an infinity or a NaN is multiplied by the values in float32, and so is one by E4M3.
+   row that is not finite, or very large or small, is multiplied by values in float32, and so is one
+   by E4M3.
 
    Many rows, and matrices that are not transposed, are multiplied by panels of values in float32
    that stay in the cache. Sums are float32. Parts of the result spread over the pool; no locks. */
