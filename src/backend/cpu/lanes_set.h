@@ -6,7 +6,10 @@
 #include "backend/cpu/lanes.h"
 #include "backend/cpu/loop/loop.h"
 
-enum { WR_LANES_VECTORS = 8 }; /* of a block: as many as conventions pass in registers */
+enum {
+  WR_LANES_VECTORS = 8,  /* of a block: as many as conventions pass in registers */
+  WR_LANES_AHEAD = 2048, /* bytes */
+};
 
 /* Whether blocks are kept in memory between steps (lanes_steps.inc). Clang 14 makes no jump of the
    last call where a step has had memory of its own, whether or not it still has. */
