@@ -1,6 +1,6 @@
-/* What moves elements, on the GPU against the CPU: concatenation, writing into a slice, arange,
-   gather and take_along_axis with indices of every type and out of range, scatter in each of its
-   ways, random bits. */
+/* What moves elements, on the GPU against the CPU: copies, concatenation, writing into a slice,
+   arange, gather and take_along_axis with indices of every type and out of range, scatter in each
+   of its ways, random bits. */
 
 #include "gpu_case.h"
 
@@ -37,6 +37,37 @@ static void concatenates(enum wr_dtype t) {
     run(WR_OP_CONCATENATE, t, 2, shape, 3, in, &params, sizeof params, axis ? "cols" : "rows");
   }
   release_all(in, 3);
+}
+
+/* Axes in every order, extents of tiles and packs and not, and parts that begin on packs and not.
+ */
+static void copies(enum wr_dtype t) {
+  static const int32_t cubes[][3] = {{33, 40, 64}, {5, 34, 36}, {32, 2, 35}};
+  static const int orders[][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+  for (int i = 0; i < 3 * 6 * 2; i++) {
+    const int32_t *cube = cubes[i % 3];
+    const int *order = orders[i / 3 % 6], left = i / 18 * 16;
+    const int64_t dense[] = {(int64_t)cube[1] * cube[2], cube[2], 1};
+    int32_t shape[3];
+    int64_t strides[3];
+    for (int d = 0; d < 3; d++) {
+      shape[d] = order[d] == 2 ? cube[2] - left : cube[order[d]];
+      strides[d] = dense[order[d]];
+    }
+    struct wr_node *in = gpu_case_array(t, 3, cube, 4u, true);
+    in = gpu_case_view(in, 3, shape, strides, left);
+    run(WR_OP_COPY, t, 3, shape, 1, &in, NULL, 0, left ? "part of turned" : "turned");
+    wr_node_release(in);
+  }
+}
+
+/* Along the last axis, of packs. */
+static void concatenates_packs(enum wr_dtype t) {
+  const struct wr_axis_params params = {1};
+  struct wr_node *in[] = {gpu_case_array(t, 2, (const int32_t[]){40, 48}, 5u, true),
+                          gpu_case_array(t, 2, (const int32_t[]){40, 16}, 6u, true)};
+  run(WR_OP_CONCATENATE, t, 2, (const int32_t[]){40, 64}, 2, in, &params, sizeof params, "packs");
+  release_all(in, 2);
 }
 
 static void slice_updates(enum wr_dtype t) {
@@ -169,6 +200,8 @@ int main(void) {
   for (int i = 0; i < WR_DTYPE_COUNT; i++) {
     enum wr_dtype t = (enum wr_dtype)i;
     concatenates(t);
+    concatenates_packs(t);
+    copies(t);
     slice_updates(t);
     aranges(t);
     for (int index = WR_BOOL; index <= WR_INT64; index++) takes(t, (enum wr_dtype)index);

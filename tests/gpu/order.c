@@ -78,6 +78,12 @@ static void softmaxes(enum wr_dtype t) {
     log_sum(in, form);
     wr_node_release(in);
   }
+  for (int32_t n = 2; n <= 130; n = n * 3 / 2 + 1) {
+    struct wr_node *in = gpu_case_array(t, 2, (const int32_t[]){1001, n}, 7u, false);
+    along(WR_OP_SOFTMAX, in, t, &params, sizeof params, "short rows");
+    log_sum(in, "short rows");
+    wr_node_release(in);
+  }
   struct wr_node *in = gpu_case_form_array(GPU_TURNED, t, 8u, false);
   along(WR_OP_SOFTMAX, in, t, &params, sizeof params, "turned");
   log_sum(in, "turned");

@@ -1,6 +1,8 @@
 /* Reductions and searches for the largest and smallest on the GPU against the CPU: every dtype,
    over each choice of axes of dense and strided inputs, small and large enough to be cut into
-   splits, and of empty ones. */
+   splits, and of empty ones.
+
+   Usage: reduce [DTYPE...], numbers of types; else all. */
 
 #include "gpu_case.h"
 
@@ -87,6 +89,35 @@ static void columns_of(enum wr_dtype t) {
   }
 }
 
+static void over(struct wr_node *in, int axis, const char *form) {
+  const enum wr_dtype t = wr_node_dtype(in);
+  reduce_one(WR_OP_SUM, in, 1u << axis, sum_type(t), form);
+  reduce_one(WR_OP_MAX, in, 1u << axis, t, form);
+  search_one(WR_OP_ARGMAX, in, axis, form);
+  search_one(WR_OP_ARGMIN, in, axis, form);
+}
+
+/* Many rows of few elements, dense ones and others, which some lanes of a warp have; and results
+   that lie in packs along the last axis alone. */
+static void short_rows_of(enum wr_dtype t) {
+  static const int32_t lengths[] = {2, 7, 16, 36, 100, 512, 513, 2080};
+  for (int i = 0; i < 8; i++) {
+    const int32_t n = lengths[i], rows = i < 5 ? 1001 : 67;
+    struct wr_node *in = gpu_case_array(t, 2, (const int32_t[]){rows, n}, 9u, false);
+    over(in, 1, "short rows");
+    struct wr_node *part =
+        gpu_case_view(in, 2, (const int32_t[]){rows, n - 1}, (const int64_t[]){n, 1}, 1);
+    over(part, 1, "parts of short rows");
+    wr_node_release(part);
+  }
+  static const int32_t cubes[][3] = {{9, 70, 64}, {5, 300, 48}, {70, 40, 256}, {9, 70, 62}};
+  for (int i = 0; i < 4; i++) {
+    struct wr_node *in = gpu_case_array(t, 3, cubes[i], 10u, false);
+    over(in, 1, "the middle");
+    wr_node_release(in);
+  }
+}
+
 static void of_type(enum wr_dtype t) {
   const int32_t cube[] = {3, 5, 8}, tall[] = {4099, 9}, wide[] = {3, 70001}, tiny[] = {2, 3},
                 empty[] = {2, 0, 3};
@@ -124,11 +155,26 @@ static void of_type(enum wr_dtype t) {
   wr_node_release(in);
 }
 
-int main(void) {
+/* Of more than the caches hold. */
+static void large_of(enum wr_dtype t) {
+  const int32_t n = (int32_t)((129 << 20) / wr_dtype_size(t)) + 5;
+  struct wr_node *in = gpu_case_array(t, 1, &n, 11u, false);
+  reduce_one(WR_OP_MAX, in, 1u, t, "large");
+  if (!wr_dtype_is_floating(t) && t != WR_COMPLEX64)
+    reduce_one(WR_OP_SUM, in, 1u, sum_type(t), "large");
+  wr_node_release(in);
+}
+
+static void all_of_type(enum wr_dtype t) {
+  of_type(t);
+  columns_of(t);
+  short_rows_of(t);
+  if (t == WR_FLOAT32 || t == WR_UINT8) large_of(t);
+}
+
+int main(int argc, char **argv) {
   if (!gpu_case_start()) return GPU_CASE_SKIPPED;
-  for (int t = 0; t < WR_DTYPE_COUNT; t++) {
-    of_type((enum wr_dtype)t);
-    columns_of((enum wr_dtype)t);
-  }
+  for (int i = 1; i < argc; i++) all_of_type((enum wr_dtype)atoi(argv[i]));
+  for (int t = 0; t < WR_DTYPE_COUNT && argc == 1; t++) all_of_type((enum wr_dtype)t);
   return gpu_case_end();
 }

@@ -15,7 +15,7 @@ enum wr_source {
   WR_SOURCE_COUNT
 };
 
-enum { WR_ENTRIES_MAX = 5 };
+enum { WR_ENTRIES_MAX = 7 };
 
 /* Entries by their number in sources.def. */
 enum {
@@ -26,6 +26,8 @@ enum {
   WR_ENTRY_COPY_STRIDED = 0,
   WR_ENTRY_COPY_PASTE = 1,
   WR_ENTRY_COPY_TURN = 2,
+  WR_ENTRY_COPY_STRIDED_PACKS = 3,
+  WR_ENTRY_COPY_PASTE_PACKS = 4,
   WR_ENTRY_PUT_FEW = 0,
   WR_ENTRY_PUT = 1,
   WR_ENTRY_GET = 2,
@@ -39,9 +41,12 @@ enum {
   WR_ENTRY_REDUCE_SHORT_ROWS = 2,
   WR_ENTRY_REDUCE_COLUMNS = 3,
   WR_ENTRY_REDUCE_PACKED_COLUMNS = 4,
+  WR_ENTRY_REDUCE_SHORT_ROWS_DENSE = 5,
+  WR_ENTRY_REDUCE_ROWS_STREAMED = 6,
   WR_ENTRY_ARG_ROWS = 0,
   WR_ENTRY_ARG_COLUMNS = 1,
   WR_ENTRY_ARG_PACKED_ROWS = 2,
+  WR_ENTRY_ARG_SHORT_ROWS = 3,
   WR_ENTRY_SOFTMAX = 0,
   WR_ENTRY_LOGSUMEXP = 1,
   WR_ENTRY_SOFTMAX_1 = 2,
@@ -133,6 +138,7 @@ struct wr_error *wr_kernel_find_users(struct wr_gpu *gpu, const struct wr_kernel
 enum wr_group_way {
   WR_GROUP_EACH, /* element by element: the entries "dense" and "strided" */
   WR_GROUP_ROWS_BY_PACKS,
+  WR_GROUP_ROWS_BY_TURNS,
   WR_GROUP_ROWS,
   WR_GROUP_SHORT_ROWS,
   WR_GROUP_SOFTMAX_1, /* packs in the registers of each thread */

@@ -183,23 +183,26 @@ static void put_dense(struct text *t, const struct wr_group_form *f) {
   put(t, ";\n}\n");
 }
 
-/* The element of the index `at` of the layout. */
-static void put_element(struct text *t, const struct wr_group_form *f, const char *at,
-                        const char *word) {
+/* How many elements or packs a thread reads before it works on them. */
+static int ahead_of(int inputs) { return inputs == 1 ? 4 : inputs <= 3 ? 2 : 1; }
+
+/* The element of the index `at` of the layout, after `to`. */
+static void put_element(struct text *t, const struct wr_group_form *f, const char *to,
+                        const char *at, const char *word) {
   const int n = f->group->n_in;
-  put(t, "{\n    i64 at[%d];\n    offsets_of<%d>(l, %s, at);\n    out[%s] = ", n, n, at, at);
+  put(t, "{\n    i64 at[%d];\n    offsets_of<%d>(l, %s, at);\n    %s ", n, n, at, to);
   put_call(t, f, "a", "[at[", "]]", word);
-  put(t, ";\n  }\n");
+  put(t, ";\n  }");
 }
 
 static void put_strided(struct text *t, const struct wr_group_form *f) {
   put_head(t, f, "strided");
   put(t,
       ", index_t n, layout<%d> l) {\n"
-      "  for (index_t i = thread_index(); i < n; i += thread_count()) ",
-      f->group->n_in);
-  put_element(t, f, "i", "");
-  put(t, "}\n");
+      "  fill<%d>(out, n, [&](index_t i) ",
+      f->group->n_in, ahead_of(f->group->n_in));
+  put_element(t, f, "return", "i", "");
+  put(t, ");\n}\n");
 }
 
 /* ---- draws ---- */
@@ -246,10 +249,10 @@ static void put_strided_draws(struct text *t, const struct wr_group_form *f) {
       f->group->n_in);
   put_hashes(t, f, "i", "i < half ? pairs + i : 0");
   put(t, "  ");
-  put_element(t, f, "i", ".a");
-  put(t, "  if (i < half) ");
-  put_element(t, f, "pairs + i", ".b");
-  put(t, "  }\n}\n");
+  put_element(t, f, "out[i] =", "i", ".a");
+  put(t, "\n  if (i < half) ");
+  put_element(t, f, "out[pairs + i] =", "pairs + i", ".b");
+  put(t, "\n  }\n}\n");
 }
 
 /* ---- rows ---- */
@@ -299,14 +302,12 @@ static void put_row(struct text *t, const struct wr_group_form *f) {
   put(t, "; }\n  };\n");
 }
 
-/* The class of rows that kernels/rows.cuh describes. A thread reads about 64 bytes ahead. */
+/* The class of rows that kernels/rows.cuh describes. */
 static void put_rows_class(struct text *t, const struct wr_group_form *f) {
   const struct wr_group *g = f->group;
   const int n = g->n_in;
   put(t, "struct group_rows {\n  enum { Q = %s, AHEAD = %d };\n", f->packed ? "PACK" : "1",
-      n == 1   ? 4
-      : n <= 3 ? 2
-               : 1);
+      ahead_of(n));
   put(t, "  struct raw {\n");
   for (int i = 0; i < n; i++) put(t, "    pack<A%d, Q> x%d;\n", i, i);
   put(t, "  };\n");
@@ -330,6 +331,8 @@ static void put_rows(struct text *t, const struct wr_group_form *f) {
   } ways[] = {
       [WR_GROUP_ROWS_BY_PACKS] = {"target to", "index_t rows, i64 n, i64 per_split",
                                   "reduce_packs(to, from, rows, n, per_split)", 256},
+      [WR_GROUP_ROWS_BY_TURNS] = {"target to", "index_t rows, i64 n",
+                                  "reduce_turns(to, from, rows, n)", 256},
       [WR_GROUP_ROWS] = {"target to", "index_t rows, i64 n, i64 per_split",
                          "reduce_rows(to, from, rows, n, per_split)", 256},
       [WR_GROUP_SHORT_ROWS] = {"target to", "index_t rows, i64 n",

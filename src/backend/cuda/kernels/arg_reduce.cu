@@ -105,6 +105,32 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   }
 }
 
+/* Of few elements: a row of the block for each, a power of two up to a warp. */
+extern "C" __global__ void __launch_bounds__(THREADS)
+    short_rows(u32 *out, best *, u32 *, const WR_A *a, const __grid_constant__ layout<1> kept,
+               const __grid_constant__ layout<1> reduced, index_t results, i64 n, i64) {
+  enum { EACH = 4 };
+  const int lanes = (int)blockDim.x;
+  for (index_t first = blockIdx.x * blockDim.y; first < results; first += gridDim.x * blockDim.y) {
+    const index_t r = first + threadIdx.y;
+    const WR_A *row = a + offset_of(kept, r);
+    best mine = none();
+    for (i64 j = threadIdx.x; r < results && j < n; j += EACH * lanes) {
+      WR_A x[EACH];
+#pragma unroll
+      for (int u = 0; u < EACH; u++) {
+        if (j + u * lanes < n) x[u] = row[offset_of(reduced, (index_t)(j + u * lanes))];
+      }
+#pragma unroll
+      for (int u = 0; u < EACH; u++) {
+        if (j + u * lanes < n) meet(mine, x[u], j + u * lanes);
+      }
+    }
+    mine = best_of_lanes(mine, lanes);
+    if (threadIdx.x == 0 && r < results) out[r] = (u32)mine.index;
+  }
+}
+
 /* The same of rows that lie dense, each beginning at a multiple of 16 bytes; so do splits. */
 enum { K = 16 / sizeof(WR_A), AHEAD = 4 };
 

@@ -45,9 +45,9 @@ extern "C" __global__ void scalar_right(WR_B *out, const WR_A *a, const WR_A *b,
 
 extern "C" __global__ void strided(WR_B *out, const WR_A *a, const WR_A *b, index_t n,
                                    layout<2> l) {
-  for (index_t i = thread_index(); i < n; i += thread_count()) {
+  fill(out, n, [&](index_t i) {
     i64 at[2];
     offsets_of<2>(l, i, at);
-    out[i] = apply(a[at[0]], b[at[1]]);
-  }
+    return apply(a[at[0]], b[at[1]]);
+  });
 }

@@ -17,5 +17,5 @@ extern "C" __global__ void dense(WR_B *out, const WR_A *a, index_t n) {
 }
 
 extern "C" __global__ void strided(WR_B *out, const WR_A *a, index_t n, layout<1> l) {
-  for (index_t i = thread_index(); i < n; i += thread_count()) out[i] = apply(a[offset_of(l, i)]);
+  fill(out, n, [&](index_t i) { return apply(a[offset_of(l, i)]); });
 }

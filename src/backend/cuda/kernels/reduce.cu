@@ -12,6 +12,12 @@ extern "C" __global__ void __launch_bounds__(256, 8)
   reduce_packs(to, dense_rows{a, kept}, results, n, per_split);
 }
 
+extern "C" __global__ void __launch_bounds__(256, 4)
+    rows_streamed(target to, const WR_A *a, const __grid_constant__ layout<1> kept,
+                  index_t results, i64 n) {
+  reduce_turns(to, rows_of_packs<true>{a, kept}, results, n);
+}
+
 extern "C" __global__ void rows(target to, const WR_A *a, const __grid_constant__ layout<1> kept,
                                 const __grid_constant__ layout<1> reduced, index_t results, i64 n,
                                 i64 per_split) {
@@ -23,6 +29,12 @@ extern "C" __global__ void short_rows(target to, const WR_A *a,
                                       const __grid_constant__ layout<1> reduced, index_t results,
                                       i64 n) {
   reduce_short_rows(to, strided_rows{a, kept, reduced}, results, n);
+}
+
+extern "C" __global__ void short_rows_dense(target to, const WR_A *a,
+                                            const __grid_constant__ layout<1> kept,
+                                            index_t results, i64 n) {
+  reduce_short_rows(to, dense_rows{a, kept}, results, n);
 }
 
 /* Neighbouring results lie side by side in memory: a thread per result, SIDE threads of the block
@@ -101,7 +113,9 @@ extern "C" __global__ void packed_columns(target to, const WR_A *a,
     const bool mine = threadIdx.y == 0 && r < results;
     total_t total[K];
     no_totals(total);
-    if (r < results) totals_of_columns(total, a + r, reduced, own.begin, own.end);
+    if (r < results) {
+      totals_of_columns(total, a + offset_of(kept, r), reduced, own.begin, own.end);
+    }
     fold_sides(total);
     if (gridDim.y > 1) {
 #pragma unroll

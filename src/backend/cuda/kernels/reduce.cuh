@@ -260,6 +260,30 @@ INLINE void reduce_packs(const target &to, const FROM &from, index_t results, i6
   }
 }
 
+/* The same for more than the caches hold. Splits take turns, a round of TURN packs a thread each: so the
+   blocks that run at once read what lies side by side. */
+template <class FROM>
+INLINE void reduce_turns(const target &to, const FROM &from, index_t results, i64 n) {
+  enum { TURN = 2 * UNROLL, ROUND = TURN * THREADS };
+  const index_t packs = (index_t)(n / K);
+  for (index_t r = blockIdx.x; r < results; r += gridDim.x) {
+    const typename FROM::row row = from.of(r);
+    total_t total = to_total(nothing());
+    index_t i = blockIdx.y * ROUND + threadIdx.x;
+    for (; i + (TURN - 1) * THREADS < packs; i += gridDim.y * ROUND) {
+      const part_t part = fold_packs<TURN, FROM::AHEAD, FROM>(nothing(), row, i);
+      total = WR_OP::of(total, to_total(part));
+    }
+    /* What is left of the last round, and fewer than K elements, are its split's. */
+    part_t part = nothing();
+#pragma unroll 1
+    for (; i < packs; i += THREADS) part = fold_packs<1, 1, FROM>(part, row, i);
+    const i64 j = (i64)packs * K + threadIdx.x;
+    if (j < n && packs / ROUND % gridDim.y == blockIdx.y) part = fold(part, to_part(row.one(j)));
+    put_split(to, r, fold_block(WR_OP::of(total, to_total(part))));
+  }
+}
+
 /* The same for elements one by one. */
 template <class FROM>
 INLINE void reduce_rows(const target &to, const FROM &from, index_t results, i64 n,
@@ -281,15 +305,36 @@ INLINE void reduce_rows(const target &to, const FROM &from, index_t results, i64
   }
 }
 
-/* A warp per result, for few elements each. */
+/* A lane's part of a short row: every pack of K elements that is its turn, and the rest of a row one by
+   one. */
+template <class FROM>
+INLINE part_t fold_short(const typename FROM::row &row, i64 n) {
+  enum { PIECES = K / FROM::Q };
+  part_t part = nothing();
+  for (i64 i = threadIdx.x; i * K < n; i += blockDim.x) {
+    if ((i + 1) * K > n) {
+      for (i64 j = i * K; j < n; j++) part = fold(part, to_part(row.one(j)));
+      break;
+    }
+    typename FROM::raw x[PIECES];
+#pragma unroll
+    for (int s = 0; s < PIECES; s++) x[s] = row.packs(i * PIECES + s);
+#pragma unroll
+    for (int k = 0; k < K; k++) part = fold(part, to_part(FROM::value(x[k / FROM::Q], k % FROM::Q)));
+  }
+  return part;
+}
+
+/* For few elements each: a row of the block per result, which is a power of two up to a warp. */
 template <class FROM>
 INLINE void reduce_short_rows(const target &to, const FROM &from, index_t results, i64 n) {
-  const index_t warps = thread_count() / 32;
-  for (index_t r = thread_index() / 32; r < results; r += warps) {
-    const typename FROM::row row = from.of(r);
-    part_t part = nothing();
-    for (i64 j = threadIdx.x % 32; j < n; j += 32) part = fold(part, to_part(row.one(j)));
-    const total_t total = fold_warp(to_total(part));
-    if (threadIdx.x % 32 == 0) to.out[r] = finish<WR_B>::of(total);
+  for (index_t first = blockIdx.x * blockDim.y; first < results; first += gridDim.x * blockDim.y) {
+    const index_t r = first + threadIdx.y;
+    total_t total = to_total(r < results ? fold_short<FROM>(from.of(r), n) : nothing());
+#pragma unroll
+    for (int by = 16; by > 0; by /= 2) {
+      if (by < (int)blockDim.x) total = WR_OP::of(total, shuffle_down(total, by));
+    }
+    if (threadIdx.x == 0 && r < results) to.out[r] = finish<WR_B>::of(total);
   }
 }

@@ -117,6 +117,32 @@ INLINE value_t over_block(value_t x) {
   return x;
 }
 
+/* Over a row of the block: a power of two up to a warp, or the block's only one, of whole warps. The
+   two of SUM come one after the other, or with a barrier between them: each passes one, behind which
+   the other's array may be written again. */
+template <bool SUM>
+INLINE value_t over_row(value_t x) {
+  __shared__ value_t warps[32];
+  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+#pragma unroll
+  for (int by = 16; by > 0; by /= 2) {
+    if (by < (int)blockDim.x) x = both<SUM>(x, shuffle_xor(x, by));
+  }
+  if (blockDim.x <= 32) return x;
+  if (lane == 0) warps[warp] = x;
+  __syncthreads();
+  x = lane < (int)blockDim.x / 32 ? warps[lane] : SUM ? math::zero() : math::lowest();
+#pragma unroll
+  for (int by = 16; by > 0; by /= 2) x = both<SUM>(x, shuffle_xor(x, by));
+  return x;
+}
+
+/* Rows of a thread's one pack may be several to a block, those of more have blocks of their own. */
+template <bool SUM, int PACKS>
+INLINE value_t over(value_t x) {
+  return PACKS == 1 ? over_row<SUM>(x) : over_block<SUM>(x);
+}
+
 /* ---- rows in registers ---- */
 
 /* The row, by whatever makes its elements (rows.cuh): PACKS packs of K elements a thread. n is a
@@ -139,7 +165,7 @@ INLINE void softmax_packs(WR_A *out, const typename FROM::row &row, int n) {
       top = math::larger(top, x[p * K + k]);
     }
   }
-  top = over_block<false>(top);
+  top = over<false, PACKS>(top);
   value_t sum = math::zero();
 #pragma unroll
   for (int p = 0; p < PACKS; p++) {
@@ -150,7 +176,7 @@ INLINE void softmax_packs(WR_A *out, const typename FROM::row &row, int n) {
       sum = math::add(sum, x[p * K + k]);
     }
   }
-  sum = over_block<true>(sum);
+  sum = over<true, PACKS>(sum);
 #pragma unroll
   for (int p = 0; p < PACKS; p++) {
     const int at = (p * (int)blockDim.x + (int)threadIdx.x) * K;
@@ -162,8 +188,22 @@ INLINE void softmax_packs(WR_A *out, const typename FROM::row &row, int n) {
   }
 }
 
+/* A row of the block for each of the shortest rows; a thread whose row does not exist goes along with
+   those of its warp. */
+template <class FROM>
+INLINE void softmax_lanes(WR_A *out, const FROM &from, i64 rows, i64 n) {
+  for (i64 first = (i64)blockIdx.x * blockDim.y; first < rows; first += (i64)gridDim.x * blockDim.y) {
+    const i64 r = first + threadIdx.y;
+    softmax_packs<1, FROM>(out + r * n, from.of((index_t)r), r < rows ? (int)n : 0);
+  }
+}
+
 template <int PACKS, class FROM>
 INLINE void softmax_rows(WR_A *out, const FROM &from, i64 rows, i64 n) {
+  if (PACKS == 1) {
+    softmax_lanes(out, from, rows, n);
+    return;
+  }
   for (i64 r = blockIdx.x; r < rows; r += gridDim.x) {
     softmax_packs<PACKS, FROM>(out + r * n, from.of((index_t)r), (int)n);
   }

@@ -209,3 +209,24 @@ INLINE T by_words(T x, F move) {
 
 INLINE index_t thread_index() { return (index_t)blockIdx.x * blockDim.x + threadIdx.x; }
 INLINE index_t thread_count() { return (index_t)gridDim.x * blockDim.x; }
+
+/* f(i) reads what element i of n is made of, put(i, it) writes it. A thread reads AHEAD before it
+   writes, so that reads need not wait for each other. */
+template <int AHEAD, class F, class P>
+INLINE void move_all(index_t n, F f, P put) {
+  const index_t step = thread_count();
+  index_t i = thread_index();
+  for (; i + (AHEAD - 1) * step < n; i += AHEAD * step) {
+    decltype(f(i)) x[AHEAD];
+#pragma unroll
+    for (int u = 0; u < AHEAD; u++) x[u] = f(i + u * step);
+#pragma unroll
+    for (int u = 0; u < AHEAD; u++) put(i + u * step, x[u]);
+  }
+  for (; i < n; i += step) put(i, f(i));
+}
+
+template <int AHEAD = 4, class E, class F>
+INLINE void fill(E *out, index_t n, F f) {
+  move_all<AHEAD>(n, f, [=](index_t i, const E &x) { out[i] = x; });
+}

@@ -21,9 +21,9 @@ extern "C" __global__ void dense(WR_A *out, const u8 *c, const WR_A *x, const WR
 
 extern "C" __global__ void strided(WR_A *out, const u8 *c, const WR_A *x, const WR_A *y, index_t n,
                                    layout<3> l) {
-  for (index_t i = thread_index(); i < n; i += thread_count()) {
+  fill(out, n, [&](index_t i) {
     i64 at[3];
     offsets_of<3>(l, i, at);
-    out[i] = c[at[0]] ? x[at[1]] : y[at[2]];
-  }
+    return c[at[0]] ? x[at[1]] : y[at[2]];
+  });
 }

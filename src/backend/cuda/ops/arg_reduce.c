@@ -10,8 +10,11 @@ enum {
   LEAST_PER_SPLIT = 4096,
   ROWS_ON_EACH = 6,
   THREADS = 256,
-  PACK_MOST = 16
+  PACK_MOST = 16,
+  SHORT = 512 /* elements, which some lanes of a warp search */
 };
+
+enum { EACH = 4 }; /* elements of a short row that a lane reads at a time */
 
 /* Of the kernel for columns: results and threads of a block. */
 enum { LANES = 32, SIDE = 8, LEAST_PER_COLUMN = 256 };
@@ -98,9 +101,16 @@ static struct wr_error *rows(struct search *s, struct wr_run *run) {
   const int64_t most = (int64_t)run->gpu->multiprocessors * 32;
   struct wr_launch l;
   choose_splits(s, run, s->kept.size, LEAST_PER_SPLIT, ROWS_ON_EACH);
-  struct wr_error *error =
-      start(&l, s, run, is_packed(s) ? WR_ENTRY_ARG_PACKED_ROWS : WR_ENTRY_ARG_ROWS);
+  const bool short_rows = s->reduced.size <= SHORT;
+  struct wr_error *error = start(&l, s, run,
+                                 short_rows     ? WR_ENTRY_ARG_SHORT_ROWS
+                                 : is_packed(s) ? WR_ENTRY_ARG_PACKED_ROWS
+                                                : WR_ENTRY_ARG_ROWS);
   if (error) return error;
+  if (short_rows) {
+    wr_launch_lanes(&l, s->kept.size, wr_lanes_of((s->reduced.size + EACH - 1) / EACH));
+    return wr_launch(&l, run);
+  }
   wr_launch_blocks(&l, s->kept.size < most ? s->kept.size : most, s->splits, THREADS);
   return wr_launch(&l, run);
 }

@@ -16,27 +16,48 @@ static struct wr_module_id update_id(enum wr_op by, enum wr_dtype dtype, bool bi
                                (uint8_t)dtype,   big,         0};
 }
 
-/* True when the last two axes lie in memory the other way round. Then elements are copied tile by
-   tile, so that neighbouring threads read, and write, neighbouring elements. */
-static bool is_turned(const struct wr_tensor *t) {
-  if (t->ndim < 2) return false;
-  const int row = t->ndim - 2, col = t->ndim - 1;
-  return t->strides[row] == 1 && t->strides[col] != 1 && t->strides[col] != 0 &&
-         t->shape[row] >= TILE && t->shape[col] >= TILE;
+/* ---- turned ---- */
+
+/* The axis whose elements lie side by side, where that is not the last. Then elements are copied
+   tile by tile of that axis and the last, so that neighbouring threads read, and write,
+   neighbouring elements. -1: elements are copied as they come. */
+static int turned_axis(const struct wr_tensor *t) {
+  const int col = t->ndim - 1;
+  if (t->ndim < 2 || t->shape[col] < TILE || t->strides[col] == 1 || t->strides[col] == 0)
+    return -1;
+  int row = col - 1;
+  while (row >= 0 && !(t->strides[row] == 1 && t->shape[row] >= TILE)) row--;
+  return row;
 }
 
-static struct wr_error *transpose(struct wr_run *run, const struct wr_tensor *in, void *out) {
+/* All axes but those two: where they are read, and in the dense result. */
+static void matrices_of(struct wr_layout *l, const struct wr_tensor *t, int row, int64_t *down) {
+  int64_t dense[WR_MAX_NDIM];
+  int64_t step = 1;
+  for (int d = t->ndim; d-- > 0; step *= t->shape[d]) dense[d] = step;
+  *down = dense[row];
+  wr_layout_start(l, 2);
+  for (int d = 0; d < t->ndim - 1; d++) {
+    if (d != row) wr_layout_push(l, t->shape[d], (const int64_t[]){t->strides[d], dense[d]});
+  }
+  wr_layout_end(l);
+}
+
+static struct wr_error *transpose(struct wr_run *run, const struct wr_tensor *in, int row,
+                                  void *out) {
   enum { ROWS = 8, MOST = 65535 };
   struct wr_layout matrices;
   struct wr_launch launch;
-  const int64_t rows = in->shape[in->ndim - 2], cols = in->shape[in->ndim - 1];
-  wr_layout_of(&matrices, in, wr_layout_all(in) & ~(3u << (in->ndim - 2)));
+  int64_t down;
+  const int64_t rows = in->shape[row], cols = in->shape[in->ndim - 1];
+  matrices_of(&matrices, in, row, &down);
   wr_launch_start(&launch, copy_id(in->dtype, wr_layout_is_big(&matrices)), WR_ENTRY_COPY_TURN);
   wr_launch_pointer(&launch, out);
   wr_launch_pointer(&launch, in->data);
   wr_launch_i64(&launch, rows);
   wr_launch_i64(&launch, cols);
   wr_launch_i64(&launch, in->strides[in->ndim - 1]);
+  wr_launch_i64(&launch, down);
   wr_launch_i64(&launch, matrices.size);
   wr_launch_layout(&launch, &matrices);
   wr_launch_blocks(&launch, (cols + TILE - 1) / TILE, (rows + TILE - 1) / TILE, TILE);
@@ -45,17 +66,49 @@ static struct wr_error *transpose(struct wr_run *run, const struct wr_tensor *in
   return wr_launch(&launch, run);
 }
 
+/* ---- as they come ---- */
+
+/* Makes elements of the innermost axis one pack of 16 bytes, where all operands allow that. False:
+   they do not. */
+static bool by_packs(struct wr_layout *l, size_t item, const void *to, const void *from) {
+  const int64_t pack = 16 / (int64_t)item;
+  const int last = l->ndim - 1;
+  bool whole = l->shape[last] % pack == 0 && wr_aligned(to, 16) && wr_aligned(from, 16);
+  for (int k = 0; k < l->operands; k++) {
+    whole = whole && l->strides[k][last] == 1;
+    for (int d = 0; d < last; d++) whole = whole && l->strides[k][d] % pack == 0;
+  }
+  if (!whole) return false;
+  l->shape[last] /= pack;
+  l->size /= pack;
+  for (int k = 0; k < l->operands; k++) {
+    for (int d = 0; d < last; d++) l->strides[k][d] /= pack;
+  }
+  return true;
+}
+
+/* An array into a dense result, or, where the layout has two operands, into a view. */
+static struct wr_error *copy(struct wr_run *run, struct wr_layout *l, enum wr_dtype dtype,
+                             const void *from, void *to) {
+  struct wr_launch launch;
+  const struct wr_module_id id = copy_id(dtype, wr_layout_is_big(l));
+  const bool packs = by_packs(l, wr_dtype_size(dtype), to, from);
+  wr_launch_start(&launch, id,
+                  l->operands == 1 ? packs ? WR_ENTRY_COPY_STRIDED_PACKS : WR_ENTRY_COPY_STRIDED
+                  : packs          ? WR_ENTRY_COPY_PASTE_PACKS
+                                   : WR_ENTRY_COPY_PASTE);
+  wr_launch_pointer(&launch, to);
+  wr_launch_pointer(&launch, from);
+  return wr_launch_elements(&launch, run, l->size, 0, l);
+}
+
 static struct wr_error *copy_strided(struct wr_run *run, const struct wr_tensor *in, void *out) {
   struct wr_layout layout;
-  struct wr_launch launch;
   wr_layout_of(&layout, in, wr_layout_all(in));
   if (wr_layout_is_dense(&layout)) {
     return wr_run_copy(run, out, in->data, (size_t)in->size * wr_dtype_size(in->dtype));
   }
-  wr_launch_start(&launch, copy_id(in->dtype, wr_layout_is_big(&layout)), WR_ENTRY_COPY_STRIDED);
-  wr_launch_pointer(&launch, out);
-  wr_launch_pointer(&launch, in->data);
-  return wr_launch_elements(&launch, run, in->size, 0, &layout);
+  return copy(run, &layout, in->dtype, in->data, out);
 }
 
 struct wr_error *wr_gpu_convert(struct wr_run *run, const struct wr_tensor *t, enum wr_dtype to,
@@ -68,7 +121,8 @@ struct wr_error *wr_gpu_convert(struct wr_run *run, const struct wr_tensor *t, e
     return wr_gpu_map(run, WR_SOURCE_CAST, &call);
   }
   if (t->data == out && t->dense) return NULL;
-  return is_turned(t) ? transpose(run, t, out) : copy_strided(run, t, out);
+  const int row = turned_axis(t);
+  return row >= 0 ? transpose(run, t, row, out) : copy_strided(run, t, out);
 }
 
 /* COPY and ASTYPE. There is nothing to do where the result took over the input's memory. */
@@ -92,11 +146,8 @@ static struct wr_error *paste(struct wr_run *run, enum wr_op by, const struct wr
   if (by == WR_OP_COPY && wr_layout_is_dense(&layout) && layout.strides[1][0] == 1) {
     return wr_run_copy(run, to, t->data, (size_t)t->size * wr_dtype_size(t->dtype));
   }
-  if (by == WR_OP_COPY) {
-    wr_launch_start(&launch, copy_id(t->dtype, big), WR_ENTRY_COPY_PASTE);
-  } else {
-    wr_launch_start(&launch, update_id(by, t->dtype, big), WR_ENTRY_ONLY);
-  }
+  if (by == WR_OP_COPY) return copy(run, &layout, t->dtype, t->data, to);
+  wr_launch_start(&launch, update_id(by, t->dtype, big), WR_ENTRY_ONLY);
   wr_launch_pointer(&launch, to);
   wr_launch_pointer(&launch, t->data);
   return wr_launch_elements(&launch, run, t->size, 0, &layout);

@@ -49,7 +49,8 @@ static void launch_inputs(struct wr_launch *l, const struct wr_group_form *f, st
 }
 
 static enum wr_group_way way_of(const struct wr_reduction *cut) {
-  if (cut->entry == WR_ENTRY_REDUCE_SHORT_ROWS) return WR_GROUP_SHORT_ROWS;
+  if (cut->lanes > 0) return WR_GROUP_SHORT_ROWS;
+  if (cut->entry == WR_ENTRY_REDUCE_ROWS_STREAMED) return WR_GROUP_ROWS_BY_TURNS;
   return cut->entry == WR_ENTRY_REDUCE_ROWS_DENSE ? WR_GROUP_ROWS_BY_PACKS : WR_GROUP_ROWS;
 }
 
@@ -91,7 +92,7 @@ static void run_softmax(struct wr_run *run, struct wr_group_form *f, struct rows
   launch_inputs(&l, f, r);
   wr_launch_i64(&l, rows);
   wr_launch_i64(&l, n);
-  wr_launch_blocks(&l, rows, 1, threads);
+  wr_launch_lanes(&l, rows, threads);
   wr_launch_function(&l, run, kernels[0]);
 }
 

@@ -54,6 +54,12 @@ void wr_launch_layout(struct wr_launch *l, struct wr_layout *layout);
 struct wr_error *wr_launch_elements(struct wr_launch *l, struct wr_run *run, int64_t size,
                                     size_t pack, struct wr_layout *layout);
 
+/* How many threads have a short row of so many pieces: the smallest power of two that is at least
+   as many, up to a warp. */
+unsigned wr_lanes_of(int64_t pieces);
+/* Blocks of `lanes` threads for each row: of several rows where that is no more than a warp. */
+void wr_launch_lanes(struct wr_launch *l, int64_t rows, unsigned lanes);
+
 /* True when the address lies on a multiple of `bytes`. */
 bool wr_aligned(const void *p, size_t bytes);
 /* True when all positions of an operand do, which begins at `data` with elements of `item` bytes.
@@ -72,7 +78,8 @@ struct wr_reduction {
   int64_t splits;
   int64_t per_split;
   int entry;
-  int lanes; /* of columns: how many results a block computes; of rows 0 */
+  int side;  /* of columns: how many results a block computes; of rows 0 */
+  int lanes; /* of short rows: threads of each; else 0 */
   struct {
     void *out;
     void *totals;

@@ -96,6 +96,20 @@ struct wr_error *wr_launch_elements(struct wr_launch *l, struct wr_run *run, int
   return wr_launch(l, run);
 }
 
+unsigned wr_lanes_of(int64_t pieces) {
+  enum { WARP = 32 };
+  unsigned lanes = 1;
+  while (lanes < pieces && lanes < WARP) lanes *= 2;
+  return lanes;
+}
+
+void wr_launch_lanes(struct wr_launch *l, int64_t rows, unsigned lanes) {
+  enum { WARP = 32, THREADS = 256 };
+  const unsigned each = lanes <= WARP ? THREADS / lanes : 1;
+  wr_launch_blocks(l, (rows + each - 1) / each, 1, lanes);
+  l->block[1] = each;
+}
+
 bool wr_aligned(const void *p, size_t bytes) { return (uintptr_t)p % bytes == 0; }
 
 enum wr_dtype wr_dtype_of_size(enum wr_dtype t) {

@@ -6,7 +6,14 @@
 
 #include "backend/cuda/ops/internal.h"
 
-enum { SHORT = 64, MOST_SPLITS = 4096, LEAST_PER_SPLIT = 4096, ROUND_BYTES = 16384 };
+enum {
+  SHORT_PACKS = 128, /* of 16 bytes: what a warp folds as soon as a block */
+  MOST_SPLITS = 4096,
+  LEAST_PER_SPLIT = 4096,
+  ROUND_BYTES = 16384,
+  STREAMED_BYTES = 128 << 20, /* more than the caches of any GPU hold */
+  LEAST_ROUNDS = 128          /* of a row that is streamed, which is no multiple of them */
+};
 
 struct reduction {
   struct wr_layout kept;
@@ -43,25 +50,34 @@ static void choose_splits(struct wr_reduction *r, const struct wr_run *run, int6
 
 void wr_reduction_of_rows(struct wr_reduction *r, const struct wr_run *run, int64_t results,
                           int64_t n, size_t item, bool packs) {
+  const int64_t pack = 16 / (int64_t)item, short_packs = (n + pack - 1) / pack;
+  const int64_t round = ROUND_BYTES / (int64_t)item;
   *r = (struct wr_reduction){.results = results, .n = n, .splits = 1, .per_split = n};
-  if (n <= SHORT) {
-    r->entry = WR_ENTRY_REDUCE_SHORT_ROWS;
+  if (short_packs <= SHORT_PACKS) {
+    r->entry = packs ? WR_ENTRY_REDUCE_SHORT_ROWS_DENSE : WR_ENTRY_REDUCE_SHORT_ROWS;
+    r->lanes = (int)wr_lanes_of(short_packs);
+  } else if (packs && n >= LEAST_ROUNDS * round && results * n * (int64_t)item >= STREAMED_BYTES) {
+    /* Rounds are twice as long, half as many blocks run at once, and each split has a round. */
+    r->entry = WR_ENTRY_REDUCE_ROWS_STREAMED;
+    choose_splits(r, run, results * 2, round * 2, round * 2);
   } else {
     r->entry = packs ? WR_ENTRY_REDUCE_ROWS_DENSE : WR_ENTRY_REDUCE_ROWS;
-    choose_splits(r, run, results, LEAST_PER_SPLIT, ROUND_BYTES / (int64_t)item);
+    choose_splits(r, run, results, LEAST_PER_SPLIT, round);
   }
 }
 
 /* Columns are read by packs where this leaves at least half of the multiprocessors a block. Splits
    are chosen before, so that results do not depend on it. */
 static void reduction_of_columns(struct wr_reduction *r, const struct wr_run *run, int64_t results,
-                                 int64_t n, int pack) {
+                                 int64_t n, size_t item, int pack) {
   *r = (struct wr_reduction){
-      .results = results, .n = n, .entry = WR_ENTRY_REDUCE_COLUMNS, .lanes = 32};
-  choose_splits(r, run, (results + 31) / 32, 256, 32);
+      .results = results, .n = n, .entry = WR_ENTRY_REDUCE_COLUMNS, .side = 32};
+  /* Narrow elements come many to a pack, and so to few blocks. */
+  const int64_t each = item < 4 ? 32 * 16 / (int64_t)item : 32;
+  choose_splits(r, run, (results + each - 1) / each, 256, 32);
   if (pack == 1 || results / (32 * pack) * r->splits * 2 < run->gpu->multiprocessors) return;
   r->entry = WR_ENTRY_REDUCE_PACKED_COLUMNS;
-  r->lanes = 32 * pack;
+  r->side = 32 * pack;
 }
 
 struct wr_error *wr_reduction_target(struct wr_reduction *r, struct wr_run *run, enum wr_dtype from,
@@ -78,32 +94,45 @@ void wr_reduction_grid(const struct wr_reduction *r, const struct wr_run *run,
                        struct wr_launch *l) {
   wr_launch_index(l, r->results);
   wr_launch_i64(l, r->n);
-  if (r->entry == WR_ENTRY_REDUCE_SHORT_ROWS) {
-    wr_launch_threads(l, run, r->results * 32, 256);
+  if (r->lanes > 0) {
+    wr_launch_lanes(l, r->results, (unsigned)r->lanes);
     return;
   }
-  const bool columns = r->lanes > 0;
-  const int64_t blocks = columns ? (r->results + r->lanes - 1) / r->lanes : r->results;
+  const bool columns = r->side > 0;
+  const int64_t blocks = columns ? (r->results + r->side - 1) / r->side : r->results;
   const int64_t most = enough_blocks(run) * 4;
-  wr_launch_i64(l, r->per_split);
+  if (r->entry != WR_ENTRY_REDUCE_ROWS_STREAMED) wr_launch_i64(l, r->per_split);
   wr_launch_blocks(l, blocks < most ? blocks : most, r->splits, 256);
   if (!columns) return;
   l->block[0] = 32;
   l->block[1] = 8;
 }
 
+/* The innermost axis of the results, whose elements lie side by side, is a whole number of packs,
+   and so are the steps of the others. */
+static bool has_packs(const struct wr_layout *l, int pack) {
+  bool whole = l->shape[l->ndim - 1] % pack == 0;
+  for (int d = 0; d < l->ndim - 1; d++) whole = whole && l->strides[0][d] % pack == 0;
+  return whole;
+}
+
 static void choose_kernel(struct reduction *r, const struct wr_run *run, size_t item) {
   const int64_t results = r->kept.size, n = r->reduced.size;
   if (is_side_by_side(&r->kept) && !is_side_by_side(&r->reduced) && results >= 8) {
     const int pack = 16 / (int)item;
-    const bool packs = wr_layout_is_dense(&r->kept) && results % pack == 0 &&
-                       wr_layout_is_aligned(&r->reduced, 0, r->in, item, 16);
-    reduction_of_columns(&r->cut, run, results, n, packs ? pack : 1);
+    const bool packs =
+        has_packs(&r->kept, pack) && wr_layout_is_aligned(&r->reduced, 0, r->in, item, 16);
+    reduction_of_columns(&r->cut, run, results, n, item, packs ? pack : 1);
   } else {
     bool packs =
         wr_layout_is_dense(&r->reduced) && wr_layout_is_aligned(&r->kept, 0, r->in, item, 16);
     wr_reduction_of_rows(&r->cut, run, results, n, item, packs);
   }
+}
+
+static bool is_of_dense_rows(const struct wr_reduction *r) {
+  return r->entry == WR_ENTRY_REDUCE_ROWS_DENSE || r->entry == WR_ENTRY_REDUCE_ROWS_STREAMED ||
+         r->entry == WR_ENTRY_REDUCE_SHORT_ROWS_DENSE;
 }
 
 struct wr_error *wr_gpu_reduce(struct wr_run *run, const struct wr_call *call) {
@@ -127,7 +156,7 @@ struct wr_error *wr_gpu_reduce(struct wr_run *run, const struct wr_call *call) {
   wr_launch_struct(&l, &r.cut.target, sizeof r.cut.target);
   wr_launch_pointer(&l, r.in);
   wr_launch_layout(&l, &r.kept);
-  if (r.cut.entry != WR_ENTRY_REDUCE_ROWS_DENSE) wr_launch_layout(&l, &r.reduced);
+  if (!is_of_dense_rows(&r.cut)) wr_launch_layout(&l, &r.reduced);
   wr_reduction_grid(&r.cut, run, &l);
   return wr_launch(&l, run);
 }

@@ -32,7 +32,7 @@ static struct way spread(int64_t pieces, int64_t most, int entry, int entry_long
   }
   const int64_t least = (pieces + most - 1) / most;
   if (least <= WARP) {
-    while (w.lanes < pieces && w.lanes < WARP) w.lanes *= 2;
+    w.lanes = wr_lanes_of(pieces);
   } else {
     w.lanes = warps_of(least);
     w.threads = (unsigned)w.lanes;

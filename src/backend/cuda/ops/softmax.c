@@ -9,7 +9,8 @@ int wr_softmax_packs(int64_t n, size_t item, unsigned *threads) {
   const int64_t k = 16 / (int64_t)item, packs = n / k;
   if (n % k != 0 || packs > 4 * THREADS_MOST) return 0;
   const int per_thread = packs > 128 ? 4 : 1;
-  *threads = (unsigned)(((packs + per_thread - 1) / per_thread + 31) / 32 * 32);
+  *threads = packs <= 32 ? wr_lanes_of(packs)
+                         : (unsigned)(((packs + per_thread - 1) / per_thread + 31) / 32 * 32);
   return per_thread;
 }
 
@@ -25,7 +26,9 @@ static int in_registers(const struct wr_tensor *in, const struct wr_line_axis *l
 }
 
 static unsigned threads_for(int64_t n) {
+  enum { EACH = 4, SHORT = 32 * EACH };
   unsigned threads = 32;
+  if (n <= SHORT) return wr_lanes_of((n + EACH - 1) / EACH);
   while (threads < THREADS_MOST && threads * 4 < n) threads *= 2;
   return threads;
 }
@@ -49,6 +52,6 @@ struct wr_error *wr_gpu_softmax(struct wr_run *run, const struct wr_call *call) 
   wr_launch_i64(&l, lines.n);
   if (strided) wr_launch_i64(&l, lines.stride);
   wr_launch_layout(&l, &lines.other);
-  wr_launch_blocks(&l, lines.other.size, 1, threads);
+  wr_launch_lanes(&l, lines.other.size, threads);
   return wr_launch(&l, run);
 }
