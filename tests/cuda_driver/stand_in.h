@@ -2,9 +2,10 @@
 #define WR_TESTS_CUDA_DRIVER_STAND_IN_H
 
 /* A stand-in for NVIDIA's driver and compiler, for machines without a GPU: libcuda.so.1,
-   libnvrtc.so.13, libcublasLt.so.13, libcufft.so.12, libcusolver.so.12, libcublas.so.13 and
-   libnccl.so.2 of the functions that Weir calls, and no more. A test finds them by LD_LIBRARY_PATH,
-   as it would find the real ones, and gives orders through what they export here.
+   libnvrtc.so.13, libcublasLt.so.13, libcufft.so.12, libcusolver.so.12, libcublas.so.13,
+   libcudnn.so.9 and libnccl.so.2 of the functions that Weir calls, and no more. A test finds them
+   by LD_LIBRARY_PATH, as it would find the real ones, and gives orders through what they export
+   here.
 
    - Device addresses are none of the host's: to read or write one ends the process at that place.
      The bytes lie elsewhere, and no address is given twice. Copies and fills move them.
@@ -25,11 +26,11 @@
    they are being opened and in their first calls, and one that runs while a thread is inside, or a
    call that comes after it, ends the process. WEIR_STAND_IN_SLOW is how many milliseconds opening
    each of them and each first call take (0), WEIR_STAND_IN_COMPILE how many each compilation takes
-   (0). libcublasLt.so.13 and libcufft.so.12 are there for that, and compute nothing; a plan of the
-   latter that two threads use at once ends the process too, and so does a handle of
-   libcusolver.so.12 or libcublas.so.13, which besides say of matrices what they are told to say.
-   libnccl.so.2 moves and adds bytes between processes of one machine, through memory that they
-   share (collectives.c). */
+   (0). libcublasLt.so.13, libcufft.so.12 and libcudnn.so.9 are there for that, and compute nothing;
+   a plan of the second that two threads use at once ends the process too, and so does a handle of
+   libcudnn.so.9, libcusolver.so.12 or libcublas.so.13, of which the last two say of matrices what
+   they are told to say. libnccl.so.2 moves and adds bytes between processes of one machine, through
+   memory that they share (collectives.c). */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -108,6 +109,16 @@ struct stand_in_solver {
   void (*say)(int info);
   void (*linger)(uint32_t ms); /* in each call, from now on */
   uint64_t (*alive)(void);     /* handles */
+};
+
+/* Exported by libcudnn.so.9. */
+#define STAND_IN_DNN_SYMBOL "weir_stand_in_dnn"
+struct stand_in_dnn {
+  /* As of the driver's. */
+  void (*fail)(const char *symbol, uint64_t n, int result);
+  int (*has_failed)(void);
+  uint64_t (*executions)(void); /* that did not fail */
+  uint64_t (*alive)(void);      /* descriptions */
 };
 
 /* Exported by libnccl.so.2. */

@@ -8,21 +8,34 @@
 #include "median.h"
 #include "stand_in_case.h"
 
-static mlx_array grid(mlx_stream s) {
+static mlx_array filled(const int *shape, size_t ndim, mlx_stream s) {
   mlx_array out = mlx_array_new(), value = mlx_array_new_float(1);
-  const int shape[] = {8, 8};
-  CHECK(mlx_full(&out, shape, 2, value, MLX_FLOAT32, s) == 0);
+  CHECK(mlx_full(&out, shape, ndim, value, MLX_FLOAT32, s) == 0);
   mlx_array_free(value);
   return out;
 }
 
-/* Products, sums that do not fuse, and transfers, until one is refused. */
+static mlx_array grid(mlx_stream s) { return filled((const int[]){8, 8}, 2, s); }
+
+/* A convolution that is cuDNN's: the status of its evaluation. */
+static int convolved(mlx_stream s) {
+  mlx_array x = filled((const int[]){4, 30, 30, 128}, 4, s);
+  mlx_array w = filled((const int[]){128, 3, 3, 4}, 4, s);
+  int status = mlx_conv2d(&x, x, w, 1, 1, 0, 0, 1, 1, 32, s);
+  if (!status) status = mlx_array_eval(x);
+  mlx_array_free(x);
+  mlx_array_free(w);
+  return status;
+}
+
+/* Products, convolutions, sums that do not fuse, and transfers, until one is refused. */
 static void *everything(void *arg) {
   mlx_stream s = new_gpu_stream();
   mlx_set_error_handler(quiet, NULL, NULL);
   for (int i = 0;; i++) {
     mlx_array a = grid(s);
     if (i % 2 == 0 && mlx_matmul(&a, a, a, s)) return arg;
+    if (i % 3 == 0 && convolved(s)) return arg;
     if (mlx_cumsum(&a, a, 0, false, true, s)) return arg;
     if (mlx_array_eval(a)) return arg;
     mlx_array_free(a);

@@ -24,6 +24,7 @@ static struct wr_error *make_rooms(struct wr_gpu *gpu) {
   if (!error) error = wr_matmul_table_new(&gpu->matmuls);
   if (!error) error = wr_fft_table_new(&gpu->ffts);
   if (!error) error = wr_solver_table_new(&gpu->solvers);
+  if (!error) error = wr_conv_table_new(&gpu->convs);
   if (!error) error = wr_group_table_new(&gpu->groups);
   if (!error) error = wr_gpu_queues_new(gpu);
   return error;
@@ -35,6 +36,7 @@ static struct wr_error *complete(struct wr_gpu *gpu) {
   wr_gpu_queues_free(gpu->queues);
   wr_group_table_free(gpu->groups);
   wr_solver_table_free(gpu->solvers);
+  wr_conv_table_free(gpu->convs);
   wr_fft_table_free(gpu->ffts);
   wr_matmul_table_free(gpu->matmuls);
   wr_module_table_free(gpu->modules);

@@ -26,6 +26,7 @@ enum {
 struct wr_gpu_memory;
 struct wr_gpu_queues;
 struct wr_module_table;
+struct wr_conv_table;
 struct wr_fft_table;
 struct wr_group_table;
 struct wr_matmul_table;
@@ -50,6 +51,7 @@ struct wr_gpu {
   struct wr_module_table *modules; /* immutable after publish; of `codegen` */
   struct wr_group_table *groups;   /* immutable after publish; of `codegen` */
   struct wr_gpu_queues *queues;    /* immutable after publish; of `queue` */
+  struct wr_conv_table *convs;     /* immutable after publish; of `ops` */
   struct wr_fft_table *ffts;       /* immutable after publish; of `ops` */
   struct wr_matmul_table *matmuls; /* immutable after publish; of `ops` */
   struct wr_solver_table *solvers; /* immutable after publish; of `ops` */

@@ -272,6 +272,16 @@ static const struct symbol cublas_symbols[] = {
 
 LIBRARY(cublas, "libcublas.so", .names = NAMES("libcublas.so.13", "libcublas.so.12"))
 
+/* ---- convolutions ---- */
+
+static const struct symbol dnn_symbols[] = {
+#define WR_DNN(name, symbol, params) {symbol, offsetof(struct wr_dnn, name)},
+#include "backend/cuda/driver/cudnn.def"
+#undef WR_DNN
+};
+
+LIBRARY(dnn, "libcudnn.so.9", .names = NAMES("libcudnn.so.9"), .own = "WEIR_CUDNN")
+
 /* ---- collectives ---- */
 
 static const struct symbol nccl_symbols[] = {

@@ -97,7 +97,10 @@ enum {
   WR_CU_EVENT_BLOCKING = 1,
   WR_CU_EVENT_NO_TIMING = 2,
   WR_CU_HOST_PORTABLE = 1,
+  WR_CU_TENSOR_MAP_BYTES = 0,
   WR_CU_TENSOR_MAP_16_BITS = 1, /* of which zeros are filled in, whatever they mean */
+  WR_CU_TENSOR_MAP_SWIZZLE_32 = 1,
+  WR_CU_TENSOR_MAP_SWIZZLE_64 = 2,
   WR_CU_TENSOR_MAP_SWIZZLE_128 = 3,
   WR_CU_TENSOR_MAP_PROMOTION_256 = 3,
   WR_CU_POOL_RELEASE_THRESHOLD = 4,
@@ -221,6 +224,83 @@ struct wr_cublas {
 #undef WR_CUBLAS
 };
 
+typedef struct wr_dnn_handle_object *wr_dnn_handle;
+typedef void *wr_dnn_desc;
+
+/* Kinds of descriptions, types of values, attributes, and values of cuDNN's. */
+enum {
+  WR_DNN_CONV = 1,
+  WR_DNN_ENGINE = 2,
+  WR_DNN_CONFIG = 3,
+  WR_DNN_HEURISTICS = 4,
+  WR_DNN_PLAN = 5,
+  WR_DNN_CONV_FORWARD = 10,
+  WR_DNN_GRAPH = 15,
+  WR_DNN_ARGUMENTS = 16,
+  WR_DNN_TENSOR = 17,
+
+  WR_DNN_IS_HANDLE = 0,
+  WR_DNN_IS_TYPE = 1,
+  WR_DNN_IS_INT64 = 3,
+  WR_DNN_IS_FLOAT = 4,
+  WR_DNN_IS_POINTER = 6,
+  WR_DNN_IS_CONV_MODE = 7,
+  WR_DNN_IS_HEURISTIC = 8,
+  WR_DNN_IS_NUMERICAL_NOTE = 11,
+  WR_DNN_IS_DESC = 15,
+  WR_DNN_IS_BEHAVIOR_NOTE = 19,
+
+  WR_DNN_CONV_TYPE = 100,
+  WR_DNN_CONV_MODE = 101,
+  WR_DNN_CONV_DILATIONS = 102,
+  WR_DNN_CONV_STRIDES = 103,
+  WR_DNN_CONV_BEHIND = 104,
+  WR_DNN_CONV_BEFORE = 105,
+  WR_DNN_CONV_AXES = 106,
+  WR_DNN_HEURISTICS_MODE = 200,
+  WR_DNN_HEURISTICS_GRAPH = 201,
+  WR_DNN_HEURISTICS_RESULTS = 202,
+  WR_DNN_CONFIG_ENGINE = 300,
+  WR_DNN_PLAN_HANDLE = 400,
+  WR_DNN_PLAN_CONFIG = 401,
+  WR_DNN_PLAN_WORKSPACE = 402,
+  WR_DNN_FORWARD_ALPHA = 700,
+  WR_DNN_FORWARD_BETA = 701,
+  WR_DNN_FORWARD_CONV = 702,
+  WR_DNN_FORWARD_WEIGHT = 703,
+  WR_DNN_FORWARD_INPUT = 704,
+  WR_DNN_FORWARD_OUT = 705,
+  WR_DNN_GRAPH_HANDLE = 800,
+  WR_DNN_GRAPH_OPERATIONS = 801,
+  WR_DNN_TENSOR_ALIGNMENT = 900,
+  WR_DNN_TENSOR_TYPE = 901,
+  WR_DNN_TENSOR_SHAPE = 902,
+  WR_DNN_TENSOR_STRIDES = 903,
+  WR_DNN_TENSOR_NUMBER = 906,
+  WR_DNN_ARGUMENTS_NUMBERS = 1000,
+  WR_DNN_ARGUMENTS_POINTERS = 1001,
+  WR_DNN_ARGUMENTS_WORKSPACE = 1003,
+  WR_DNN_ENGINE_NUMERICAL = 1303,
+  WR_DNN_ENGINE_BEHAVIOR = 1305,
+
+  WR_DNN_F32 = 0,
+  WR_DNN_F16 = 2,
+  WR_DNN_BF16 = 9,
+  WR_DNN_CROSS_CORRELATION = 1,
+  WR_DNN_BY_TREE = 3,
+  WR_DNN_NOTE_TENSOR_CORES = 0,
+  WR_DNN_NOTE_STRICT_NAN = 9,
+  WR_DNN_NOTE_COMPILES = 0,
+  WR_DNN_BAD = 2000,   /* parameters, from here on; what is not supported */
+  WR_DNN_FAILED = 4000 /* failures, from here on */
+};
+
+struct wr_dnn {
+#define WR_DNN(name, symbol, params) int(*name) params;
+#include "backend/cuda/driver/cudnn.def"
+#undef WR_DNN
+};
+
 typedef struct wr_nccl_comm_object *wr_nccl_comm;
 
 /* What NCCL calls ncclUniqueId. */
@@ -279,6 +359,7 @@ const struct wr_cufft *wr_cuda_cufft(struct wr_absence *why);
 const struct wr_cusolver *wr_cuda_cusolver(struct wr_absence *why);
 const struct wr_cusolver_new *wr_cuda_cusolver_new(struct wr_absence *why);
 const struct wr_cublas *wr_cuda_cublas(struct wr_absence *why);
+const struct wr_dnn *wr_cuda_dnn(struct wr_absence *why);
 const struct wr_nccl *wr_cuda_nccl(struct wr_absence *why);
 
 #endif

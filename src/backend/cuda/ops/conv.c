@@ -1,5 +1,6 @@
 /* Convolutions, as products of matrices that are not written down (kernels/conv_tiles.cu); directly
    where groups have few channels (kernels/conv.cu), or where numbers are beyond the tiles' 32 bits.
+   Large ones are cuDNN's first (conv_cudnn.c).
 
    Where the input is dilated, most of what the kernel covers is the zeros between its elements.
    Positions that lie alike between two elements, a phase, cover elements under the same taps: every
@@ -8,11 +9,9 @@
 
 #include <string.h>
 
-#include "backend/cuda/ops/internal.h"
-#include "core/conv.h"
+#include "backend/cuda/ops/conv.h"
 
 enum {
-  FEW_CHANNELS = 8,  /* of a group: too few for tiles */
   SINGLE_TAPS = 128, /* kernels/conv.cu */
   AXES = WR_CONV_AXES,
   PHASES = 64, /* at most */
@@ -38,14 +37,6 @@ struct problem {
   int32_t taps, next_taps;
 };
 
-/* What belongs to all phases. */
-struct conv {
-  struct wr_conv_extents x;
-  const struct wr_tensor *out;
-  struct wr_tensor input, weight;
-  int32_t precision;
-};
-
 /* ---- directly ---- */
 
 /* A tensor whose channels do not lie side by side becomes a dense copy in scratch; with `all` each
@@ -61,7 +52,7 @@ static struct wr_error *lie_side_by_side(struct wr_run *run, struct wr_tensor *t
   return error;
 }
 
-static struct wr_error *directly(struct wr_run *run, struct conv *c) {
+static struct wr_error *directly(struct wr_run *run, struct wr_conv *c) {
   enum { THREADS = 256, ITEMS = 16, POSITIONS = 256, CHUNKS = 8, MOST_Y = 65535 };
   const struct wr_conv_extents *x = &c->x;
   const struct wr_tensor *out = c->out;
@@ -121,7 +112,7 @@ static int64_t tiles_of(const struct problem *p, enum shape s) {
   return up(p->rows, shapes[s].rows) * up(p->columns, shapes[s].columns) * p->groups;
 }
 
-static bool is_tensor(const struct wr_run *run, const struct conv *c) {
+static bool is_tensor(const struct wr_run *run, const struct wr_conv *c) {
   const enum wr_dtype t = c->out->dtype;
   if (run->gpu->arch < 80) return false;
   return t == WR_FLOAT16 || t == WR_BFLOAT16 ||
@@ -130,7 +121,7 @@ static bool is_tensor(const struct wr_run *run, const struct conv *c) {
 
 /* The largest that the columns are worth and of which there are enough; measured on an H200, on
    which a large tile by wgmma is as fast where the depth is cut. */
-static enum shape shape_of(const struct wr_run *run, const struct conv *c,
+static enum shape shape_of(const struct wr_run *run, const struct wr_conv *c,
                            const struct problem *p) {
   const int64_t enough = run->gpu->multiprocessors;
   if (p->columns <= shapes[SLIM].columns) return SLIM;
@@ -195,7 +186,7 @@ static bool results_have_packs(const struct problem *p, const void *out, size_t 
   return p->columns % pack == 0 && wr_aligned(out, 16);
 }
 
-static struct wr_error *join(struct wr_run *run, struct wr_module_id id, const struct conv *c,
+static struct wr_error *join(struct wr_run *run, struct wr_module_id id, const struct wr_conv *c,
                              const struct problem *p) {
   struct wr_launch l;
   wr_launch_start(&l, id, WR_ENTRY_CONV_JOIN);
@@ -208,7 +199,7 @@ static struct wr_error *join(struct wr_run *run, struct wr_module_id id, const s
 }
 
 /* One phase; `whole`: there is no other. */
-static struct wr_error *run_tiles(struct wr_run *run, const struct conv *c, struct problem *p,
+static struct wr_error *run_tiles(struct wr_run *run, const struct wr_conv *c, struct problem *p,
                                   bool whole) {
   const enum wr_dtype t = c->out->dtype;
   const size_t item = wr_dtype_size(t), sum = t == WR_FLOAT64 ? sizeof(double) : sizeof(float);
@@ -275,7 +266,7 @@ static int64_t first_tap(const struct wr_conv_extents *x, int axis, int64_t phas
 }
 
 /* Restricts one axis of the problem to a phase. */
-static void take_phase(struct problem *p, const struct conv *c, int axis, int64_t phase) {
+static void take_phase(struct problem *p, const struct wr_conv *c, int axis, int64_t phase) {
   const struct wr_conv_extents *x = &c->x;
   const int64_t apart = x->input_dilation[axis], item = (int64_t)wr_dtype_size(c->out->dtype);
   const int64_t positions = apart / gcd(apart, x->stride[axis]);
@@ -308,7 +299,7 @@ static void strides_of(int64_t *at, const struct wr_tensor *t) {
   }
 }
 
-static struct problem problem_of(const struct conv *c, int64_t phase) {
+static struct problem problem_of(const struct wr_conv *c, int64_t phase) {
   const struct wr_conv_extents *x = &c->x;
   struct problem p = {.input = c->input.data,
                       .weight = c->weight.data,
@@ -343,7 +334,7 @@ static bool is_near(const struct wr_conv_extents *x) {
   return depth < FAR;
 }
 
-static struct wr_error *by_tiles(struct wr_run *run, struct conv *c, int64_t phases) {
+static struct wr_error *by_tiles(struct wr_run *run, struct wr_conv *c, int64_t phases) {
   struct wr_error *error = lie_side_by_side(run, &c->input, false);
   if (!error) error = lie_side_by_side(run, &c->weight, false);
   for (int64_t i = 0; i < phases && !error; i++) {
@@ -356,16 +347,16 @@ static struct wr_error *by_tiles(struct wr_run *run, struct conv *c, int64_t pha
 struct wr_error *wr_gpu_conv(struct wr_run *run, const struct wr_call *call) {
   const struct wr_conv_params *params = call->params;
   const struct wr_tensor *out = &call->out;
-  struct conv c = {
+  struct wr_conv c = {
       .out = out, .input = call->in[0], .weight = call->in[1], .precision = params->precision};
   if (out->size == 0) return NULL;
   wr_conv_extents_of(&c.x, params, call->in[0].shape, call->in[1].shape, out->shape);
   if (call->in[1].size == 0) {
     return wr_run_zero(run, out->data, (size_t)out->size * wr_dtype_size(out->dtype));
   }
-  const bool few = c.x.groups > 1 && c.x.in_channels / c.x.groups <= FEW_CHANNELS;
+  if (wr_conv_by_cudnn(run, &c)) return NULL;
   int64_t phases = 1;
   for (int i = 0; i < AXES && phases <= PHASES; i++) phases *= phases_of(&c.x, i);
-  const bool tiles = !few && phases <= PHASES && is_near(&c.x);
+  const bool tiles = !wr_conv_has_few_channels(&c.x) && phases <= PHASES && is_near(&c.x);
   return tiles ? by_tiles(run, &c, phases) : directly(run, &c);
 }

@@ -35,6 +35,11 @@ void wr_solver_table_free(struct wr_solver_table *table); /* NULL is a no-op; no
 /* As in backend.h. */
 bool wr_gpu_solves(const struct wr_matrices *what);
 
+/* ---- conv_cudnn.c ---- */
+
+struct wr_error *wr_conv_table_new(struct wr_conv_table **out);
+void wr_conv_table_free(struct wr_conv_table *table); /* NULL is a no-op; no plan was made */
+
 /* ---- encoding: as in backend.h ---- */
 
 bool wr_gpu_supports(enum wr_op op, enum wr_dtype dtype);
