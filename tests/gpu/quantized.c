@@ -12,6 +12,7 @@ static const struct wr_quantized_params ways[] = {
     {.mode = WR_AFFINE, .bits = 5, .group = 64},  {.mode = WR_AFFINE, .bits = 6, .group = 32},
     {.mode = WR_AFFINE, .bits = 8, .group = 128}, {.mode = WR_MXFP4, .bits = 4, .group = 32},
     {.mode = WR_MXFP8, .bits = 8, .group = 32},   {.mode = WR_NVFP4, .bits = 4, .group = 16},
+    {.mode = WR_AFFINE, .bits = 4, .group = 32},  {.mode = WR_AFFINE, .bits = 8, .group = 64},
 };
 enum { WAYS = sizeof ways / sizeof ways[0] };
 

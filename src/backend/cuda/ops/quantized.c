@@ -146,32 +146,83 @@ static const struct tiles *tiles_of(const struct wr_run *run, const struct wr_ca
   return tiles_bytes(t, how->bits) <= (unsigned)run->gpu->shared_most ? t : NULL;
 }
 
-/* Tiles by the instructions of compute capability 9.0, where the largest would be taken. */
-static bool is_wide(const struct wr_run *run, const struct wr_quantized_params *how,
-                    const struct tiles *t) {
-  return t == tiles + TILES_WAYS - 1 && run->gpu->arch == 90 && how->mode == WR_AFFINE &&
-         (how->bits == 4 || how->bits == 8);
+/* kernels/quantized_wide.cu: tiles of as many rows and columns as the largest. */
+enum { WIDE_ROWS = 128, WIDE_COLUMNS = 128, WIDE_DEPTH = 64, WIDE_CLUSTER = 2, WIDE_STAGES = 8 };
+
+static unsigned wide_bytes(int bits) {
+  enum { FACTORS = 2 * 8, BARRIERS = 16, ALIGNED = 1024 };
+  const int line = WIDE_DEPTH * bits / 8;
+  return (unsigned)(WIDE_STAGES *
+                        (WIDE_ROWS * WIDE_DEPTH * 2 + WIDE_COLUMNS * (line + FACTORS) + BARRIERS) +
+                    ALIGNED);
 }
 
-/* kernels/quantized_wide.cu: tiles of as many rows and columns as the largest. */
-static unsigned wide_bytes(int bits) {
-  enum { STAGES = 6, ROWS = 128, COLUMNS = 128, DEPTH = 64, BARRIERS = 16, ALIGNED = 1024 };
-  return (unsigned)(STAGES * (ROWS * DEPTH * 2 + COLUMNS * DEPTH * bits / 8 + BARRIERS) + ALIGNED);
+/* x, and codes as bytes. */
+struct maps {
+  struct wr_cu_tensor_map x, codes;
+};
+
+/* Of `count` dense matrices boxes of so many rows, `step` elements of each. */
+static bool map_of(struct wr_cu_tensor_map *map, const void *data, int type, uint64_t item,
+                   const uint64_t *shape, unsigned step, unsigned rows, int swizzle) {
+  const uint64_t line = shape[0] * item, strides[] = {line, line * shape[1], 16};
+  const unsigned box[] = {step, rows, 1, 1}, steps[] = {1, 1, 1, 1};
+  return wr_cu->tensor_map(map, type, 4, (void *)(uintptr_t)data, shape, strides, box, steps, 0,
+                           swizzle, WR_CU_TENSOR_MAP_PROMOTION_256, 0) == WR_CU_SUCCESS;
+}
+
+static bool maps_of(struct maps *maps, const struct problem *p, int bits) {
+  const uint64_t k = (uint64_t)p->k, line = k * (uint64_t)bits / 8;
+  const uint64_t x[] = {k, (uint64_t)p->m, (uint64_t)p->x_count, 1};
+  const uint64_t codes[] = {line, (uint64_t)p->n, (uint64_t)p->w_count, 1};
+  return map_of(&maps->x, p->x, WR_CU_TENSOR_MAP_16_BITS, 2, x, WIDE_DEPTH,
+                WIDE_ROWS / WIDE_CLUSTER, WR_CU_TENSOR_MAP_SWIZZLE_128) &&
+         map_of(&maps->codes, p->codes, WR_CU_TENSOR_MAP_BYTES, 1, codes,
+                (unsigned)(WIDE_DEPTH * bits / 8), WIDE_COLUMNS,
+                bits == 4 ? WR_CU_TENSOR_MAP_SWIZZLE_32 : WR_CU_TENSOR_MAP_SWIZZLE_64);
+}
+
+/* Tiles by the instructions of compute capability 9.0, where the largest would be taken, and the
+   copier can have the operands. */
+static bool is_wide(const struct wr_run *run, const struct wr_quantized_params *how,
+                    const struct problem *p, const struct tiles *t, struct maps *maps) {
+  return t == tiles + TILES_WAYS - 1 && run->gpu->arch == 90 && how->mode == WR_AFFINE &&
+         (how->bits == 4 || how->bits == 8) && p->m < FAR && p->n < FAR &&
+         wide_bytes(how->bits) <= (unsigned)run->gpu->shared_most && maps_of(maps, p, how->bits);
+}
+
+static struct wr_error *by_wide(struct wr_run *run, const struct wr_call *call,
+                                const struct problem *p, const struct maps *maps) {
+  const struct wr_quantized_params *how = call->params;
+  const int64_t rows = (p->m + WIDE_ROWS - 1) / WIDE_ROWS;
+  const int64_t columns = (p->n + WIDE_COLUMNS - 1) / WIDE_COLUMNS;
+  const int64_t clusters = rows * ((columns + WIDE_CLUSTER - 1) / WIDE_CLUSTER);
+  struct wr_launch l;
+  wr_launch_start(
+      &l, module_of(WR_SOURCE_QUANTIZED_WIDE, WR_OP_QUANTIZED_MATMUL, call->out.dtype, how, true),
+      WR_ENTRY_ONLY);
+  wr_launch_pointer(&l, call->out.data);
+  wr_launch_struct(&l, p, sizeof *p);
+  wr_launch_struct(&l, &maps->x, sizeof maps->x);
+  wr_launch_struct(&l, &maps->codes, sizeof maps->codes);
+  wr_launch_blocks(&l, clusters * WIDE_CLUSTER, p->products, WIDE_THREADS);
+  l.shared_bytes = wide_bytes(how->bits);
+  return wr_launch(&l, run);
 }
 
 static struct wr_error *by_tiles(struct wr_run *run, const struct wr_call *call,
                                  const struct problem *p, const struct tiles *t) {
   const struct wr_quantized_params *how = call->params;
-  const bool wide = is_wide(run, how, t);
+  struct maps maps;
+  if (is_wide(run, how, p, t, &maps)) return by_wide(run, call, p, &maps);
   struct wr_launch l;
-  wr_launch_start(&l,
-                  module_of(wide ? WR_SOURCE_QUANTIZED_WIDE : WR_SOURCE_QUANTIZED_TILES,
-                            WR_OP_QUANTIZED_MATMUL, call->out.dtype, how, true),
-                  wide ? WR_ENTRY_ONLY : WR_ENTRY_QUANTIZED_TILES + (int)(t - tiles));
+  wr_launch_start(
+      &l, module_of(WR_SOURCE_QUANTIZED_TILES, WR_OP_QUANTIZED_MATMUL, call->out.dtype, how, true),
+      WR_ENTRY_QUANTIZED_TILES + (int)(t - tiles));
   wr_launch_pointer(&l, call->out.data);
   wr_launch_struct(&l, p, sizeof *p);
-  wr_launch_blocks(&l, tiles_count(t, p), p->products, wide ? WIDE_THREADS : TILES_THREADS);
-  l.shared_bytes = wide ? wide_bytes(how->bits) : tiles_bytes(t, how->bits);
+  wr_launch_blocks(&l, tiles_count(t, p), p->products, TILES_THREADS);
+  l.shared_bytes = tiles_bytes(t, how->bits);
   return wr_launch(&l, run);
 }
 
