@@ -200,7 +200,7 @@ static struct wr_error *find_rows(struct wr_fused_program *p) {
 
 /* ---- running it ---- */
 
-static void run_part(void *ctx, int64_t begin, int64_t end) {
+WR_FUSED_BODY run_part(void *ctx, int64_t begin, int64_t end) {
   const struct wr_fused_program *p = ctx;
   struct wr_fused_part part; /* not initialised: large, and all is written before it is read */
   part.program = p;

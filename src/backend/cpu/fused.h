@@ -37,7 +37,10 @@ struct wr_fused_program {
   struct wr_lanes lanes;           /* not initialised, unless there is a block */
 };
 
-/* What one thread has for its part of the program. */
+/* What one thread has for its part of the program. It lies on the stack of a function that is
+   compiled by itself: of one that was merged with its caller the room would be taken as long as
+   that runs, whether or not it comes there, and stacks may be small (K13). */
+#define WR_FUSED_BODY __attribute__((noinline)) static void
 struct wr_fused_part {
   const struct wr_fused_program *program;
   char *value[WR_FUSED_VALUES];

@@ -52,7 +52,7 @@ static void fold_short(const struct folding *f, struct worker *w, int64_t begin,
   }
 }
 
-static void results_body(void *ctx, int64_t begin, int64_t end) {
+WR_FUSED_BODY results_body(void *ctx, int64_t begin, int64_t end) {
   const struct folding *f = ctx;
   struct worker w; /* not initialised, as any part */
   w.part.program = f->program;
@@ -68,7 +68,7 @@ static void results_body(void *ctx, int64_t begin, int64_t end) {
   }
 }
 
-static void pieces_body(void *ctx, int64_t begin, int64_t end) {
+WR_FUSED_BODY pieces_body(void *ctx, int64_t begin, int64_t end) {
   struct folding *f = ctx;
   struct worker w; /* not initialised, as any part */
   w.part.program = f->program;

@@ -242,7 +242,7 @@ struct fused_rows {
   struct rows rows; /* of the result */
 };
 
-static void fused_body(void *ctx, int64_t begin, int64_t end) {
+WR_FUSED_BODY fused_body(void *ctx, int64_t begin, int64_t end) {
   const struct fused_rows *f = ctx;
   const struct rows *r = &f->rows;
   const int64_t n = r->lines.n, bytes = n * r->item, each = n >= FEW ? 1 : FEW / n;

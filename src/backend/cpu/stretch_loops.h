@@ -5,7 +5,7 @@
 
 #ifndef WR_STRETCH_LANES
 #define WR_STRETCH_LANES 16
-#define WR_STRETCH_BYTES 4096
+#define WR_STRETCH_BYTES 1024 /* three of them lie on stacks that may be small (K13) */
 #endif
 #define STRETCH (WR_STRETCH_BYTES / (int64_t)sizeof(E))
 
