@@ -16,8 +16,8 @@
 #include "base/base.h"
 #include "base/lock.h"
 
-/* A row each: WEIR_<..>, which is VAR_<..> here. DISTRIBUTED_TIMEOUT is read by wr_env_number, CUDNN
-   and NCCL by wr_env_text. */
+/* A row each: WEIR_<..>, which is VAR_<..> here. DISTRIBUTED_TIMEOUT is read by wr_env_number,
+   CUDNN and NCCL by wr_env_text. */
 #define VARIABLES(ROW)     \
   ROW(CHECK)               \
   ROW(COMPILE_CACHE_BYTES) \

@@ -1,5 +1,5 @@
-/* The rows of the operations of one input for float32, and for float16 and bfloat16 by way of it. No
-   locks, no allocation. */
+/* The rows of the operations of one input for float32, and for float16 and bfloat16 by way of it.
+   No locks, no allocation. */
 
 #include "backend/cpu/elementwise_tables.h"
 #include "backend/cpu/float16_rows.h"
