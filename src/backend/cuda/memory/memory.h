@@ -16,7 +16,7 @@ struct wr_memory *wr_gpu_buffers(const struct wr_gpu *gpu);
 
 /* ---- pinned.c: slots, of WR_DOWNLOAD_BYTES each ---- */
 
-/* NULL when all are in use. Between enter and leave. */
+/* NULL when all are in use and the system refuses to pin more. Between enter and leave. */
 void *wr_slot_take(void);
 /* Nothing in the child of a fork: the slots are its parent's. */
 void wr_slot_give(void *slot);

@@ -1,13 +1,14 @@
 /* Memory of the host that the GPU reads and writes by itself: large pieces, through which copies go
    (copies.c), and small slots, in which commands leave what they bring to the host. Pieces are made
-   one by one, slots all at once; neither is given back. Locks: BACKEND, one for each list. */
+   one by one, slots some at a time, as many as are in use at once; neither is given back. Locks:
+   BACKEND, one for each list. */
 
 #include <string.h>
 
 #include "backend/cuda/memory/internal.h"
 #include "base/gate.h"
 
-enum { MAX_PIECES = 32, SLOTS = 256 };
+enum { MAX_PIECES = 32, SLOTS = 64 /* made at a time */ };
 
 /* ---- pieces ---- */
 
@@ -51,33 +52,44 @@ void wr_piece_lose(const void *piece) {
 
 static struct {
   struct wr_mutex lock;
-  bool asked;        /* under LOCK: memory for all slots was asked for, once; if it was refused
-                           there are none */
-  void *free[SLOTS]; /* under LOCK */
-  int n_free;        /* under LOCK */
+  void **free; /* under LOCK: with room for all there are */
+  int n_free;  /* under LOCK */
+  int made;    /* under LOCK; those that are being made count */
 } slots = {.lock = WR_MUTEX_INIT(WR_RANK_BACKEND)};
 
-static void slots_make(void) {
-  void *memory;
-  if (wr_cu->host_alloc(&memory, (size_t)SLOTS * WR_DOWNLOAD_BYTES, WR_CU_HOST_PORTABLE) !=
-      WR_CU_SUCCESS)
-    return;
+static void *take_locked(void) { return slots.n_free > 0 ? slots.free[--slots.n_free] : NULL; }
+
+/* Room for the addresses of more. */
+static bool grow_locked(void) {
+  void **free = wr_realloc(slots.free, (size_t)(slots.made + SLOTS) * sizeof *free);
+  if (!free) return false;
+  slots.free = free;
+  slots.made += SLOTS;
+  return true;
+}
+
+/* NULL where memory is refused, for now: who comes next asks again (T2). */
+static void *slots_make(void) {
+  void *memory = NULL;
+  const bool made = wr_cu->host_alloc(&memory, (size_t)SLOTS * WR_DOWNLOAD_BYTES,
+                                      WR_CU_HOST_PORTABLE) == WR_CU_SUCCESS;
   wr_mutex_lock(&slots.lock);
-  for (int i = 0; i < SLOTS; i++)
+  if (!made) slots.made -= SLOTS;
+  for (int i = 0; i < SLOTS && made; i++) {
     slots.free[slots.n_free++] = (char *)memory + (size_t)i * WR_DOWNLOAD_BYTES;
+  }
+  /* Where it was refused, another thread may have made some, or given one back. */
+  void *slot = take_locked();
   wr_mutex_unlock(&slots.lock);
+  return slot;
 }
 
 void *wr_slot_take(void) {
   wr_mutex_lock(&slots.lock);
-  bool make = !slots.asked;
-  slots.asked = true;
+  void *slot = take_locked();
+  const bool make = !slot && grow_locked();
   wr_mutex_unlock(&slots.lock);
-  if (make) slots_make();
-  wr_mutex_lock(&slots.lock);
-  void *slot = slots.n_free > 0 ? slots.free[--slots.n_free] : NULL;
-  wr_mutex_unlock(&slots.lock);
-  return slot;
+  return make ? slots_make() : slot;
 }
 
 void wr_slot_give(void *slot) {
