@@ -264,6 +264,48 @@ static void memory_refused(void) {
   mlx_stream_free(s);
 }
 
+/* In a process that has no slots yet, T2. */
+static void t2_slots_refused_once(void) {
+  mlx_stream s = new_gpu_stream();
+  cuda->fail("cuMemHostAlloc", 1, ALLOC_FAILED);
+  (void)run(CHOLESKY, 4, 3, 3, MLX_FLOAT32, s);
+  CHECK(cuda->has_failed());
+  CHECK(run(CHOLESKY, 4, 3, 3, MLX_FLOAT32, s) == 0);
+  exit(42);
+}
+
+/* What reads what a launch was to write is not called where that was refused: it is still to fail
+   after that. */
+static void launch_refused(const struct stand_in_solver *library, const char *symbol,
+                           enum operation op, mlx_stream s) {
+  bool failed = true;
+  CHECK(run(op, 4, 3, 3, MLX_FLOAT32, s) == 0);
+  for (uint64_t n = 1; failed; n++) {
+    cuda->fail("cuLaunchKernel", n, 701);
+    library->fail(symbol, 1, REFUSED);
+    const int rc = run(op, 4, 3, 3, MLX_FLOAT32, s);
+    failed = cuda->has_failed();
+    cuda->fail("cuLaunchKernel", 0, 0);
+    if (failed) {
+      expect_words(rc, "cuLaunchKernel");
+      expect_words(run(op, 4, 3, 3, MLX_FLOAT32, s), "failed with status 7");
+    } else {
+      CHECK(n > 1);
+      expect_words(rc, "failed with status 7");
+    }
+  }
+  CHECK(run(op, 4, 3, 3, MLX_FLOAT32, s) == 0);
+}
+
+static void launches_refused(void) {
+  mlx_stream s = new_gpu_stream();
+  launch_refused(solver(), "cusolverDnSpotrfBatched", CHOLESKY, s);
+  launch_refused(triangles(), "cublasStrsmBatched", TRI_INV, s);
+  launch_refused(triangles(), "cublasSgetrfBatched", INV, s);
+  launch_refused(triangles(), "cublasSgetrsBatched", INV, s);
+  exit(42);
+}
+
 /* ---- on the CPU after all ---- */
 
 /* What the stand-in would not compute. */
@@ -342,6 +384,8 @@ int main(int argc, char **argv) {
   mlx_set_error_handler(quiet, NULL, NULL);
   if (!strcmp(argv[1], "computed")) expect_computed();
   CHECK(in_child(refused, 60) == 42);
+  CHECK(in_child(t2_slots_refused_once, 60) == 42);
+  CHECK(in_child(launches_refused, 60) == 42);
   CHECK(in_child(by_the_variable, 60) == 42);
   CHECK(in_child(by_size, 60) == 42);
   too_old();

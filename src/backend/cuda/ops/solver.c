@@ -175,15 +175,17 @@ struct wr_error *wr_solving_run(struct wr_solving *s,
   return error;
 }
 
-void wr_solving_direct(struct wr_solving *s) {
+struct wr_error *wr_solving_direct(struct wr_solving *s) {
   wr_run_direct(s->run);
-  s->run->launched = true;
+  struct wr_error *error = wr_run_broken(s->run);
+  if (!error) s->run->launched = true;
+  return error;
 }
 
-void wr_solving_each(struct wr_solving *s) {
+struct wr_error *wr_solving_each(struct wr_solving *s) {
   enum { LAUNCHES = 8 }; /* of small matrices; larger ones take more, and time */
   wr_run_counts(s->run, s->count * LAUNCHES);
-  wr_solving_direct(s);
+  return wr_solving_direct(s);
 }
 
 /* ---- whether it is worth it ---- */

@@ -49,10 +49,11 @@ struct wr_error *wr_solving_run(struct wr_solving *s,
  */
 struct wr_error *wr_solving_judge(struct wr_solving *s, enum wr_matrix_fault fault);
 
-/* Before calls of the libraries' that launch something. */
-void wr_solving_direct(struct wr_solving *s);
+/* Before calls of the libraries' that launch something. Where it fails they are not to be called:
+   what they read, arrays of pointers among it, was not written. */
+struct wr_error *wr_solving_direct(struct wr_solving *s);
 /* The same before some for each matrix. */
-void wr_solving_each(struct wr_solving *s);
+struct wr_error *wr_solving_each(struct wr_solving *s);
 /* What a call gave; NULL for success. */
 struct wr_error *wr_cusolver_result(int status, const char *call);
 struct wr_error *wr_cublas_result(int status, const char *call);

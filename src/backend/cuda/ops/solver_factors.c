@@ -35,8 +35,8 @@ static struct wr_error *cholesky_many(struct wr_solving *s, const struct cholesk
   const int n = (int)s->n;
   void **a;
   struct wr_error *error = wr_solving_pointers(s, c->a, s->n * s->n, &a);
+  if (!error) error = wr_solving_direct(s);
   if (error) return error;
-  wr_solving_direct(s);
   const int status = (is_f64(s) ? s->cusolver->potrf_many_f64 : s->cusolver->potrf_many_f32)(
       s->by.dense, c->part, n, a, n, s->info, (int)s->count);
   return wr_cusolver_result(status, "cusolverDnpotrfBatched");
@@ -53,8 +53,8 @@ static struct wr_error *cholesky_body(struct wr_solving *s) {
                              &w.device_bytes, &w.host_bytes);
   struct wr_error *error = wr_cusolver_result(status, "cusolverDnXpotrf_bufferSize");
   if (!error) error = wr_spaces_take(s, &w);
+  if (!error) error = wr_solving_each(s);
   if (error) return error;
-  wr_solving_each(s);
   for (int64_t i = 0; i < s->count && !status; i++) {
     status = f->potrf(s->by.dense, s->by.params, c->part, n, type, wr_solving_at(s, c->a, n * n, i),
                       n, type, w.device, w.device_bytes, w.host, w.host_bytes, s->info + i);
@@ -106,8 +106,8 @@ static struct wr_error *trsm_many(struct wr_solving *s, const struct triangular 
   void **a, **b;
   struct wr_error *error = wr_solving_pointers(s, t->a, s->n * s->n, &a);
   if (!error) error = wr_solving_pointers(s, s->call->out.data, s->n * t->columns, &b);
+  if (!error) error = wr_solving_direct(s);
   if (error) return error;
-  wr_solving_direct(s);
   const int status = (is_f64(s) ? s->cublas->trsm_many_f64 : s->cublas->trsm_many_f32)(
       s->by.blas, WR_CUBLAS_RIGHT, part_there(wants_upper(s)), WR_CUBLAS_PLAIN, 0, columns, n,
       one(s), a, n, b, columns, (int)s->count);
@@ -119,7 +119,8 @@ static struct wr_error *trsm_body(struct wr_solving *s) {
   const int n = (int)s->n, columns = (int)t->columns;
   int status = 0;
   if (wr_solving_is_many(s)) return trsm_many(s, t);
-  wr_solving_each(s);
+  struct wr_error *error = wr_solving_each(s);
+  if (error) return error;
   for (int64_t i = 0; i < s->count && !status; i++) {
     status = (is_f64(s) ? s->cublas->trsm_f64 : s->cublas->trsm_f32)(
         s->by.blas, WR_CUBLAS_RIGHT, part_there(wants_upper(s)), WR_CUBLAS_PLAIN, 0, columns, n,
@@ -177,8 +178,8 @@ static struct wr_error *solve_many(struct wr_solving *s, const struct lu *lu, vo
   int refused = 0;
   void **b;
   struct wr_error *error = wr_solving_pointers(s, lu->b, s->n * lu->columns, &b);
+  if (!error) error = wr_solving_direct(s);
   if (error) return error;
-  wr_solving_direct(s);
   const int status = (is_f64(s) ? s->cublas->getrs_many_f64 : s->cublas->getrs_many_f32)(
       s->by.blas, lu->transposed, n, (int)lu->columns, a, n, lu->pivots, b, n, &refused,
       (int)s->count);
@@ -189,8 +190,8 @@ static struct wr_error *lu_many(struct wr_solving *s, const struct lu *lu) {
   const int n = (int)s->n;
   void **a;
   struct wr_error *error = wr_solving_pointers(s, lu->a, s->n * s->n, &a);
+  if (!error) error = wr_solving_direct(s);
   if (error) return error;
-  wr_solving_direct(s);
   const int status = (is_f64(s) ? s->cublas->getrf_many_f64 : s->cublas->getrf_many_f32)(
       s->by.blas, n, a, n, lu->pivots, s->info, (int)s->count);
   error = wr_cublas_result(status, "cublasgetrfBatched");
@@ -218,8 +219,8 @@ static struct wr_error *lu_body(struct wr_solving *s) {
   struct wr_error *error = wr_cusolver_result(status, "cusolverDnXgetrf_bufferSize");
   if (!error) error = wr_spaces_take(s, &w);
   if (!error) error = wr_run_scratch(s->run, sizeof(int), &spare);
+  if (!error) error = wr_solving_each(s);
   if (error) return error;
-  wr_solving_each(s);
   for (int64_t i = 0; i < s->count && !status; i++) {
     status =
         f->getrf(s->by.dense, s->by.params, lu->m, lu->n, type,
@@ -325,8 +326,8 @@ static struct wr_error *orgqr(struct wr_solving *s, const struct qr *qr) {
                                                               qr->tau, &elements);
   struct wr_error *error = wr_cusolver_result(status, "cusolverDnorgqr_bufferSize");
   if (!error) error = wr_solving_room(s, elements + 1, &work);
+  if (!error) error = wr_solving_each(s);
   if (error) return error;
-  wr_solving_each(s);
   for (int64_t i = 0; i < s->count && !status; i++) {
     status = (wide ? f->orgqr_f64 : f->orgqr_f32)(
         s->by.dense, m, k, k, wr_solving_at(s, qr->a, s->m * s->n, i), m,
@@ -344,8 +345,8 @@ static struct wr_error *qr_body(struct wr_solving *s) {
                              qr->tau, type, &w.device_bytes, &w.host_bytes);
   struct wr_error *error = wr_cusolver_result(status, "cusolverDnXgeqrf_bufferSize");
   if (!error) error = wr_spaces_take(s, &w);
+  if (!error) error = wr_solving_each(s);
   if (error) return error;
-  wr_solving_each(s);
   for (int64_t i = 0; i < s->count && !status; i++) {
     status = f->geqrf(s->by.dense, s->by.params, s->m, s->n, type,
                       wr_solving_at(s, qr->a, s->m * s->n, i), s->m, type,

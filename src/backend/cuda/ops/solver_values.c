@@ -28,8 +28,8 @@ static struct wr_error *eigh_many(struct wr_solving *s, const struct eigh *e) {
   } while (!status && w.device_bytes > MOST_SPACE && part > 1 && (part = (part + 1) / 2));
   struct wr_error *error = wr_cusolver_result(status, "cusolverDnXsyevBatched_bufferSize");
   if (!error) error = wr_spaces_take(s, &w);
+  if (!error) error = wr_solving_each(s);
   if (error) return error;
-  wr_solving_each(s);
   for (int64_t i = 0; i < s->count && !status; i += part) {
     const int64_t count = s->count - i < part ? s->count - i : part;
     status = f->syev_many(s->by.dense, s->by.params, e->vectors, WR_CUBLAS_LOWER, n, type,
@@ -50,8 +50,8 @@ static struct wr_error *eigh_body(struct wr_solving *s) {
                              n, type, e->w, type, &w.device_bytes, &w.host_bytes);
   struct wr_error *error = wr_cusolver_result(status, "cusolverDnXsyevd_bufferSize");
   if (!error) error = wr_spaces_take(s, &w);
+  if (!error) error = wr_solving_each(s);
   if (error) return error;
-  wr_solving_each(s);
   for (int64_t i = 0; i < s->count && !status; i++) {
     status = f->syevd(s->by.dense, s->by.params, e->vectors, WR_CUBLAS_LOWER, n, type,
                       wr_solving_at(s, e->a, n * n, i), n, type, wr_solving_at(s, e->w, n, i), type,
@@ -108,8 +108,8 @@ static struct wr_error *svd_many(struct wr_solving *s, const struct svd *d) {
                                    d->right, n, &elements, s->by.jacobi, count);
   struct wr_error *error = wr_cusolver_result(status, "cusolverDnDgesvdjBatched_bufferSize");
   if (!error) error = wr_solving_room(s, (int64_t)elements + 1, &work);
+  if (!error) error = wr_solving_direct(s);
   if (error) return error;
-  wr_solving_direct(s);
   status = f->gesvdj_many(s->by.dense, WITH_VECTORS, m, n, d->a, m, d->values, d->left, m, d->right,
                           n, work, elements, s->info, s->by.jacobi, count);
   return wr_cusolver_result(status, "cusolverDnDgesvdjBatched");
@@ -128,8 +128,8 @@ static struct wr_error *svd_body(struct wr_solving *s) {
                              &w.device_bytes, &w.host_bytes);
   struct wr_error *error = wr_cusolver_result(status, "cusolverDnXgesvd_bufferSize");
   if (!error) error = wr_spaces_take(s, &w);
+  if (!error) error = wr_solving_each(s);
   if (error) return error;
-  wr_solving_each(s);
   for (int64_t i = 0; i < s->count && !status; i++) {
     void *left = d->vectors ? wr_solving_at(s, d->left, rows * rows, i) : NULL;
     void *right = d->vectors ? wr_solving_at(s, d->right, columns * columns, i) : NULL;

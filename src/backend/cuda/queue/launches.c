@@ -143,6 +143,14 @@ void wr_run_direct(struct wr_run *run) {
   wr_mutex_unlock(&run->encoder->lock);
 }
 
+struct wr_error *wr_run_broken(struct wr_run *run) {
+  struct wr_encoder *e = run->encoder;
+  wr_mutex_lock(&e->lock);
+  struct wr_error *error = e->broken ? wr_error_retain(e->broken) : NULL;
+  wr_mutex_unlock(&e->lock);
+  return error;
+}
+
 void wr_run_counts(struct wr_run *run, int64_t launches) {
   run->encoder->work += (uint64_t)launches;
 }

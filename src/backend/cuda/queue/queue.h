@@ -82,6 +82,8 @@ struct wr_error *wr_run_counters(struct wr_run *run, uint32_t **out);
 /* To be called before anything is handed to the driver's stream by another way than wr_launch:
    hands over what is held back, so that the order is kept. */
 void wr_run_direct(struct wr_run *run);
+/* A reference to why a launch of the command was refused; or NULL: none was. */
+struct wr_error *wr_run_broken(struct wr_run *run);
 /* So many launches more than a few go to the driver by another way than wr_launch. */
 void wr_run_counts(struct wr_run *run, int64_t launches);
 struct wr_error *wr_run_copy(struct wr_run *run, void *to, const void *from, size_t bytes);
