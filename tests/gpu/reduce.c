@@ -76,10 +76,12 @@ static void all_of(struct wr_node *in, const char *form, bool small) {
   }
 }
 
-/* Over the first axis, by packs of neighbouring results: in splits, and without. */
+/* Over the first axis, by packs of neighbouring results: in splits, and without. Of narrow types
+   also as many as have splits and no packs. */
 static void columns_of(enum wr_dtype t) {
-  static const int32_t shapes[][2] = {{2100, 4096}, {40, 67584}, {2100, 4098}};
-  for (int i = 0; i < 3; i++) {
+  static const int32_t shapes[][2] = {{2100, 4096}, {40, 67584}, {2100, 4098}, {520, 70001}};
+  const int n = wr_dtype_size(t) < 4 ? 4 : 3;
+  for (int i = 0; i < n; i++) {
     struct wr_node *in = gpu_case_array(t, 2, shapes[i], 7u, false);
     reduce_one(WR_OP_SUM, in, 1u, sum_type(t), "columns");
     reduce_one(WR_OP_MAX, in, 1u, t, "columns");

@@ -17,24 +17,25 @@ enum {
 enum { EACH = 4 }; /* elements of a short row that a lane reads at a time */
 
 /* Of the kernel for columns: results and threads of a block. */
-enum { LANES = 32, SIDE = 8, LEAST_PER_COLUMN = 256 };
+enum { LANES = 32, SIDE = 8, LEAST_PER_COLUMN = 256, COLUMNS_ON_EACH = 8 };
 
 struct search {
   struct wr_layout kept;
   struct wr_layout reduced;
   struct wr_module_id id;
   const struct wr_call *call;
+  int64_t blocks; /* of each split */
   int64_t splits;
   int64_t per_split;
 };
 
-/* Without splits there would be `blocks` blocks; with them as many on each multiprocessor as there
+/* Without splits there would be s->blocks blocks; with them as many on each multiprocessor as there
    is room for at once, which is no more than there are counters. A split is a whole number of
    packs. */
-static void choose_splits(struct search *s, const struct wr_run *run, int64_t blocks, int64_t least,
+static void choose_splits(struct search *s, const struct wr_run *run, int64_t least,
                           int64_t on_each) {
   const int64_t n = s->reduced.size;
-  int64_t wanted = (int64_t)run->gpu->multiprocessors * on_each / blocks;
+  int64_t wanted = (int64_t)run->gpu->multiprocessors * on_each / s->blocks;
   if (wanted > n / least) wanted = n / least;
   if (wanted > MOST_SPLITS) wanted = MOST_SPLITS;
   if (wanted < 1) wanted = 1;
@@ -50,7 +51,7 @@ static struct wr_error *start(struct wr_launch *l, struct search *s, struct wr_r
   void *parts = NULL;
   uint32_t *counters = NULL;
   if (s->splits > 1) {
-    struct wr_error *error = wr_run_counters(run, &counters);
+    struct wr_error *error = wr_run_counters(run, s->blocks, &counters);
     if (!error) error = wr_run_scratch(run, (size_t)(s->splits * s->kept.size) * PART, &parts);
     if (error) return error;
   }
@@ -77,13 +78,13 @@ static bool is_columns(const struct search *s) {
 
 /* As sums over columns are made (reduce.c). */
 static struct wr_error *columns(struct search *s, struct wr_run *run) {
-  const int64_t blocks = (s->kept.size + LANES - 1) / LANES;
   const int64_t most = (int64_t)run->gpu->multiprocessors * 32;
   struct wr_launch l;
-  choose_splits(s, run, blocks, LEAST_PER_COLUMN, WR_RUN_COUNTERS);
+  s->blocks = (s->kept.size + LANES - 1) / LANES;
+  choose_splits(s, run, LEAST_PER_COLUMN, COLUMNS_ON_EACH);
   struct wr_error *error = start(&l, s, run, WR_ENTRY_ARG_COLUMNS);
   if (error) return error;
-  wr_launch_blocks(&l, blocks < most ? blocks : most, s->splits, LANES);
+  wr_launch_blocks(&l, s->blocks < most ? s->blocks : most, s->splits, LANES);
   l.block[1] = SIDE;
   return wr_launch(&l, run);
 }
@@ -100,7 +101,8 @@ static bool is_packed(const struct search *s) {
 static struct wr_error *rows(struct search *s, struct wr_run *run) {
   const int64_t most = (int64_t)run->gpu->multiprocessors * 32;
   struct wr_launch l;
-  choose_splits(s, run, s->kept.size, LEAST_PER_SPLIT, ROWS_ON_EACH);
+  s->blocks = s->kept.size;
+  choose_splits(s, run, LEAST_PER_SPLIT, ROWS_ON_EACH);
   const bool short_rows = s->reduced.size <= SHORT;
   struct wr_error *error = start(&l, s, run,
                                  short_rows     ? WR_ENTRY_ARG_SHORT_ROWS
@@ -111,7 +113,7 @@ static struct wr_error *rows(struct search *s, struct wr_run *run) {
     wr_launch_lanes(&l, s->kept.size, wr_lanes_of((s->reduced.size + EACH - 1) / EACH));
     return wr_launch(&l, run);
   }
-  wr_launch_blocks(&l, s->kept.size < most ? s->kept.size : most, s->splits, THREADS);
+  wr_launch_blocks(&l, s->blocks < most ? s->blocks : most, s->splits, THREADS);
   return wr_launch(&l, run);
 }
 

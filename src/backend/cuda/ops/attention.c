@@ -232,10 +232,11 @@ static struct wr_error *join(struct wr_run *run, struct wr_module_id id, void *o
   return wr_launch(&l, run);
 }
 
-/* By which blocks share out tiles, or hear that they are the last of a head: where keys are cut
-   there are fewer heads than counters, since else there were blocks enough. */
-static bool takes_counters(const struct way *way, const struct problem *p) {
-  return (by_tiles(way) && p->splits == 1) || (way == &few && p->splits > 1);
+/* Counters, by which blocks share out tiles, or hear that they are the last of a head: where keys
+   are cut there are fewer heads than multiprocessors, since else there were blocks enough. */
+static int64_t counters_of(const struct way *way, const struct problem *p) {
+  if (by_tiles(way) && p->splits == 1) return 2;
+  return way == &few && p->splits > 1 ? p->batch * p->heads : 0;
 }
 
 /* What the way's kernels are compiled for, beside the types. */
@@ -272,7 +273,7 @@ struct wr_error *wr_gpu_attention(struct wr_run *run, const struct wr_call *call
   if (p.splits > 1) error = parts_new(run, &p, &w);
   if (error) return error;
   uint32_t *counters = NULL;
-  if (takes_counters(way, &p)) error = wr_run_counters(run, &counters);
+  if (counters_of(way, &p) > 0) error = wr_run_counters(run, counters_of(way, &p), &counters);
   if (error) return error;
   wr_launch_start(&l, id, WR_ENTRY_ATTENTION);
   wr_launch_pointer(&l, call->out.data);

@@ -12,7 +12,10 @@ enum {
   LEAST_PER_SPLIT = 4096,
   ROUND_BYTES = 16384,
   STREAMED_BYTES = 128 << 20, /* more than the caches of any GPU hold */
-  LEAST_ROUNDS = 128          /* of a row that is streamed, which is no multiple of them */
+  LEAST_ROUNDS = 128,         /* of a row that is streamed, which is no multiple of them */
+  ON_EACH = 8,                /* blocks that a multiprocessor has at once */
+  WARP_COLUMNS = 32,          /* results that share a counter, where not more do */
+  PACK_MOST = 16              /* elements */
 };
 
 struct reduction {
@@ -27,11 +30,11 @@ static bool is_side_by_side(const struct wr_layout *l) { return l->strides[0][l-
 
 /* How many blocks keep every multiprocessor busy. */
 static int64_t enough_blocks(const struct wr_run *run) {
-  return (int64_t)run->gpu->multiprocessors * WR_RUN_COUNTERS;
+  return (int64_t)run->gpu->multiprocessors * ON_EACH;
 }
 
-/* Without splits there would be `blocks` blocks; with splits there are at most half as many as
-   there are counters. A split is a whole number of packs of 16 bytes, and, where that makes it at
+/* Without splits there would be `blocks` blocks; there are splits only where these are at most half
+   of enough. A split is a whole number of packs of 16 bytes, and, where that makes it at
    most an eighth longer, a whole number of rounds of a block's loop, which are `round` elements
    each. No split has fewer than `least` elements. */
 static void choose_splits(struct wr_reduction *r, const struct wr_run *run, int64_t blocks,
@@ -71,21 +74,30 @@ void wr_reduction_of_rows(struct wr_reduction *r, const struct wr_run *run, int6
 static void reduction_of_columns(struct wr_reduction *r, const struct wr_run *run, int64_t results,
                                  int64_t n, size_t item, int pack) {
   *r = (struct wr_reduction){
-      .results = results, .n = n, .entry = WR_ENTRY_REDUCE_COLUMNS, .side = 32};
-  /* Narrow elements come many to a pack, and so to few blocks. */
-  const int64_t each = item < 4 ? 32 * 16 / (int64_t)item : 32;
+      .results = results, .n = n, .entry = WR_ENTRY_REDUCE_COLUMNS, .side = WARP_COLUMNS};
+  /* Narrow elements come many to a pack, and so to few blocks. Where they do not come by packs
+     there are as many times the counters. */
+  const int64_t each = WARP_COLUMNS * (item < 4 ? PACK_MOST / (int64_t)item : 1);
   choose_splits(r, run, (results + each - 1) / each, 256, 32);
-  if (pack == 1 || results / (32 * pack) * r->splits * 2 < run->gpu->multiprocessors) return;
+  if (pack == 1 || results / (WARP_COLUMNS * pack) * r->splits * 2 < run->gpu->multiprocessors)
+    return;
   r->entry = WR_ENTRY_REDUCE_PACKED_COLUMNS;
-  r->side = 32 * pack;
+  r->side = WARP_COLUMNS * pack;
 }
+
+/* Blocks along the results. */
+static int64_t blocks_of(const struct wr_reduction *r) {
+  return r->side > 0 ? (r->results + r->side - 1) / r->side : r->results;
+}
+
+_Static_assert(ON_EACH / 2 * PACK_MOST <= WR_RUN_COUNTERS, "a counter for each block with splits");
 
 struct wr_error *wr_reduction_target(struct wr_reduction *r, struct wr_run *run, enum wr_dtype from,
                                      void *out) {
   const size_t total = from == WR_COMPLEX64 ? 16 : 8;
   r->target.out = out;
   if (r->splits == 1) return NULL;
-  struct wr_error *error = wr_run_counters(run, &r->target.counters);
+  struct wr_error *error = wr_run_counters(run, blocks_of(r), &r->target.counters);
   if (error) return error;
   return wr_run_scratch(run, (size_t)(r->splits * r->results) * total, &r->target.totals);
 }
@@ -98,13 +110,12 @@ void wr_reduction_grid(const struct wr_reduction *r, const struct wr_run *run,
     wr_launch_lanes(l, r->results, (unsigned)r->lanes);
     return;
   }
-  const bool columns = r->side > 0;
-  const int64_t blocks = columns ? (r->results + r->side - 1) / r->side : r->results;
+  const int64_t blocks = blocks_of(r);
   const int64_t most = enough_blocks(run) * 4;
   if (r->entry != WR_ENTRY_REDUCE_ROWS_STREAMED) wr_launch_i64(l, r->per_split);
   wr_launch_blocks(l, blocks < most ? blocks : most, r->splits, 256);
-  if (!columns) return;
-  l->block[0] = 32;
+  if (r->side == 0) return;
+  l->block[0] = WARP_COLUMNS;
   l->block[1] = 8;
 }
 

@@ -75,10 +75,10 @@ struct wr_error *wr_run_host_scratch(struct wr_run *run, size_t bytes, void **ou
 /* Memory that all commands of a stream share, since they run one after the other; `bytes` must be
    the same in every call. */
 struct wr_error *wr_run_workspace(struct wr_run *run, size_t bytes, void **out);
-/* WR_RUN_COUNTERS counters for each multiprocessor, which all commands of a stream share. They are
-   0, and each command leaves them at 0. */
-enum { WR_RUN_COUNTERS = 8 };
-struct wr_error *wr_run_counters(struct wr_run *run, uint32_t **out);
+/* WR_RUN_COUNTERS counters for each multiprocessor, which all commands of a stream share; the
+   command uses the first `count`. They are 0, and each command leaves them at 0. */
+enum { WR_RUN_COUNTERS = 64 };
+struct wr_error *wr_run_counters(struct wr_run *run, int64_t count, uint32_t **out);
 /* To be called before anything is handed to the driver's stream by another way than wr_launch:
    hands over what is held back, so that the order is kept. */
 void wr_run_direct(struct wr_run *run);

@@ -42,10 +42,13 @@ struct wr_error *wr_run_workspace(struct wr_run *run, size_t bytes, void **out) 
 }
 
 /* Zeroed on the stream itself, once: what is launched there afterwards finds them so. */
-struct wr_error *wr_run_counters(struct wr_run *run, uint32_t **out) {
+struct wr_error *wr_run_counters(struct wr_run *run, int64_t count, uint32_t **out) {
   struct wr_buffer **counters = &run->encoder->counters;
+  const int64_t all = (int64_t)run->gpu->multiprocessors * WR_RUN_COUNTERS;
+  WR_ASSERT(count <= all);
+  (void)count;
   if (!*counters) {
-    const size_t bytes = (size_t)run->gpu->multiprocessors * WR_RUN_COUNTERS * sizeof(uint32_t);
+    const size_t bytes = (size_t)all * sizeof(uint32_t);
     struct wr_buffer *buffer;
     struct wr_error *error = wr_buffer_alloc(wr_gpu_buffers(run->gpu), bytes, &buffer);
     if (error) return error;
