@@ -354,7 +354,9 @@ struct wr_error *wr_gpu_conv(struct wr_run *run, const struct wr_call *call) {
   if (call->in[1].size == 0) {
     return wr_run_zero(run, out->data, (size_t)out->size * wr_dtype_size(out->dtype));
   }
-  if (wr_conv_by_cudnn(run, &c)) return NULL;
+  bool ran;
+  struct wr_error *error = wr_conv_by_cudnn(run, &c, &ran);
+  if (error || ran) return error;
   int64_t phases = 1;
   for (int i = 0; i < AXES && phases <= PHASES; i++) phases *= phases_of(&c.x, i);
   const bool tiles = !wr_conv_has_few_channels(&c.x) && phases <= PHASES && is_near(&c.x);

@@ -20,7 +20,8 @@ static inline bool wr_conv_has_few_channels(const struct wr_conv_extents *x) {
   return x->groups > 1 && x->in_channels / x->groups <= FEW;
 }
 
-/* False where it is not for cuDNN, which is no error: nothing has been written that matters. */
-bool wr_conv_by_cudnn(struct wr_run *run, const struct wr_conv *c);
+/* *ran stays false where it is not for cuDNN, or cuDNN failed: nothing has been written that
+   matters. An error: memory was refused. */
+struct wr_error *wr_conv_by_cudnn(struct wr_run *run, const struct wr_conv *c, bool *ran);
 
 #endif

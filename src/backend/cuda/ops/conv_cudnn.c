@@ -1,6 +1,7 @@
 /* Convolutions by cuDNN, where it is there and was measured to be faster than the kernels of
-   conv.c: those of a dense input and weight by tensor cores. What it cannot or may not do, what it
-   fails at and what it is refused memory for goes by those kernels, so nothing here is an error.
+   conv.c: those of a dense input and weight by tensor cores. What it cannot or may not do, and what
+   it fails at, goes by those kernels. The only error is that memory for its workspace is refused:
+   it is waited for as other memory is, lest results depend on how much there is.
 
    A convolution is described to cuDNN, which ranks its ways; the first is taken that adds in
    float32 and in an order that does not depend on timing, rounds no operand more than was asked
@@ -17,9 +18,8 @@
 #include "base/gate.h"
 
 enum {
-  PLANS = 128,                /* of a set */
-  WORKSPACE_MOST = 256 << 20, /* bytes */
-  ALIGNED = 16,               /* bytes, of the three tensors */
+  PLANS = 128,  /* of a set */
+  ALIGNED = 16, /* bytes, of the three tensors */
   AXES = WR_CONV_AXES,
   DIMS_MOST = AXES + 2,
   WAYS = 10 /* of cuDNN's that are looked at */
@@ -263,7 +263,7 @@ static void make_plan(struct making *m, wr_dnn_handle handle, const wr_dnn_desc 
   set_desc(m, d, WR_DNN_PLAN_CONFIG, config);
   finish(m, d);
   (void)get(m, d, WR_DNN_PLAN_WORKSPACE, WR_DNN_IS_INT64, 1, &plan->workspace);
-  if (!m->status && plan->workspace <= WORKSPACE_MOST) {
+  if (!m->status && plan->workspace <= WR_RUN_WORKSPACE) {
     plan->plan = d;
   } else {
     drop(m, d);
@@ -353,34 +353,34 @@ static int execute(const struct wr_dnn *dnn, wr_dnn_handle handle, const struct 
 }
 
 /* The result is written whole by whoever comes after a failure. */
-static bool run_plan(struct wr_run *run, const struct wr_dnn *dnn, struct set *set,
-                     const struct plan *plan, const struct wr_conv *c) {
+static struct wr_error *run_plan(struct wr_run *run, const struct wr_dnn *dnn, struct set *set,
+                                 const struct plan *plan, const struct wr_conv *c, bool *ran) {
   void *workspace = NULL;
-  if (plan->workspace > 0) {
-    struct wr_error *error = wr_run_scratch(run, (size_t)plan->workspace, &workspace);
-    wr_error_release(error);
-    if (error) return false;
-  }
+  struct wr_error *error = plan->workspace > 0 ? wr_run_workspace(run, &workspace) : NULL;
+  if (error) return error;
   wr_run_direct(run);
-  if (dnn->set_stream(set->handle, run->stream)) return false;
+  if (dnn->set_stream(set->handle, run->stream)) return NULL;
   run->launched = true;
-  return execute(dnn, set->handle, plan, c, workspace) == 0;
+  *ran = execute(dnn, set->handle, plan, c, workspace) == 0;
+  return NULL;
 }
 
-static bool run_inside(struct wr_run *run, const struct wr_conv *c, const struct plan_key *key) {
+static struct wr_error *run_inside(struct wr_run *run, const struct wr_conv *c,
+                                   const struct plan_key *key, bool *ran) {
   struct wr_absence why;
+  struct wr_error *error = NULL;
   bool made;
   const struct wr_dnn *dnn = wr_cuda_dnn(&why);
-  if (!dnn) return false;
+  if (!dnn) return NULL;
   struct set *set = set_take(run->gpu->convs, dnn, &made);
-  if (!set) return false;
+  if (!set) return NULL;
   struct plan *plan = plan_known(set, key);
   const bool make = !plan;
   if (make) plan = plan_make(dnn, set, key);
-  const bool is = plan && plan->plan && run_plan(run, dnn, set, plan, c);
+  if (plan && plan->plan) error = run_plan(run, dnn, set, plan, c, ran);
   set_give(run->gpu->convs, set);
   if (make || made) wr_ending_goes_first();
-  return is;
+  return error;
 }
 
 /* ---- which ---- */
@@ -418,14 +418,15 @@ static bool is_wanted(const struct wr_run *run, const struct wr_conv *c) {
 
 /* The gate, as around a compilation: cuDNN's destructors must not run while a thread is in a call.
  */
-bool wr_conv_by_cudnn(struct wr_run *run, const struct wr_conv *c) {
-  if (!is_wanted(run, c) || !wr_gate_enter(WR_GATE_GPU)) return false;
+struct wr_error *wr_conv_by_cudnn(struct wr_run *run, const struct wr_conv *c, bool *ran) {
+  *ran = false;
+  if (!is_wanted(run, c) || !wr_gate_enter(WR_GATE_GPU)) return NULL;
   const enum wr_dtype t = c->out->dtype;
   const struct plan_key key = {.x = c->x,
                                .n = c->out->shape[0],
                                .dtype = (int32_t)t,
                                .precision = t == WR_FLOAT32 ? c->precision : 0};
-  const bool is = run_inside(run, c, &key);
+  struct wr_error *error = run_inside(run, c, &key, ran);
   wr_gate_leave(WR_GATE_GPU);
-  return is;
+  return error;
 }

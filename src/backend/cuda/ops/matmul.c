@@ -17,7 +17,7 @@
 #include "base/gate.h"
 #include "core/matrix.h"
 
-enum { TABLE = 512, WORKSPACE = 32 << 20 };
+enum { TABLE = 512 };
 
 /* All that an algorithm depends on; compared byte by byte, so it has no padding. */
 struct shape_key {
@@ -237,7 +237,7 @@ static void choice_keep(struct wr_matmul_table *t, const struct choice *choice) 
 }
 
 static int preference_make(const struct product *p, wr_lt_preference *out) {
-  const uint64_t workspace = WORKSPACE;
+  const uint64_t workspace = WR_RUN_WORKSPACE;
   const uint32_t first = p->key.b_align, second = p->key.a_align, result = p->key.d_align;
   const struct wr_lt *lt = p->lt;
   int status = lt->preference_new(out);
@@ -296,7 +296,7 @@ static struct wr_error *launch(struct wr_run *run, const struct product *p,
   struct choice choice;
   void *workspace = NULL;
   struct wr_error *error = choose(run->gpu, p, d, &choice);
-  if (!error && choice.workspace > 0) error = wr_run_workspace(run, WORKSPACE, &workspace);
+  if (!error && choice.workspace > 0) error = wr_run_workspace(run, &workspace);
   if (error) return error;
   wr_run_direct(run);
   int status = p->lt->matmul(p->handle, d->product, &alpha, asked->b.data, d->a, asked->a.data,

@@ -72,9 +72,10 @@ struct wr_run {
 struct wr_error *wr_run_scratch(struct wr_run *run, size_t bytes, void **out);
 /* The same in the host's memory. */
 struct wr_error *wr_run_host_scratch(struct wr_run *run, size_t bytes, void **out);
-/* Memory that all commands of a stream share, since they run one after the other; `bytes` must be
-   the same in every call. */
-struct wr_error *wr_run_workspace(struct wr_run *run, size_t bytes, void **out);
+/* WR_RUN_WORKSPACE bytes that all commands of a stream share, since they run one after the other.
+ */
+enum { WR_RUN_WORKSPACE = 32 << 20 };
+struct wr_error *wr_run_workspace(struct wr_run *run, void **out);
 /* WR_RUN_COUNTERS counters for each multiprocessor, which all commands of a stream share; the
    command uses the first `count`. They are 0, and each command leaves them at 0. */
 enum { WR_RUN_COUNTERS = 64 };

@@ -31,10 +31,10 @@ struct wr_error *wr_run_host_scratch(struct wr_run *run, size_t bytes, void **ou
   return scratch_of(run, wr_memory_host(), bytes, out);
 }
 
-struct wr_error *wr_run_workspace(struct wr_run *run, size_t bytes, void **out) {
+struct wr_error *wr_run_workspace(struct wr_run *run, void **out) {
   struct wr_buffer **workspace = &run->encoder->workspace;
   if (!*workspace) {
-    struct wr_error *error = wr_buffer_alloc(wr_gpu_buffers(run->gpu), bytes, workspace);
+    struct wr_error *error = wr_buffer_alloc(wr_gpu_buffers(run->gpu), WR_RUN_WORKSPACE, workspace);
     if (error) return error;
   }
   *out = (*workspace)->data;
