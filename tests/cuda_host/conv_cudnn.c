@@ -5,7 +5,14 @@
 
 #include "stand_in_case.h"
 
-enum { OUT_OF_MEMORY = 2, NOT_SUPPORTED = 3000, FAILED = 5000 };
+enum {
+  OUT_OF_MEMORY = 2,
+  NOT_LOADED = 1008,
+  NOT_SUPPORTED = 3000,
+  NO_MEMORY = 4004,
+  FAILED = 5000
+};
+enum { TRIES = 4 };                     /* of what fails each time */
 enum { PLANS = 128, DESCRIPTIONS = 2 }; /* that a set keeps, of each */
 
 static const struct stand_in_dnn *dnn;
@@ -130,6 +137,50 @@ static void not_supported(void) {
   mlx_stream_free(s);
 }
 
+/* The call fails so: whether it was made at all, by a convolution that is then Weir's. */
+static bool tries(struct sizes sizes, const char *symbol, uint64_t n, int result, mlx_stream s) {
+  mlx_array out = recorded(sizes, MLX_FLOAT16, false, s);
+  dnn->fail(symbol, n, result);
+  expect(out, s, 1, 0);
+  const bool made = dnn->has_failed();
+  dnn->fail(symbol, 0, 0);
+  return made;
+}
+
+/* What fails each time is not tried for ever, and other shapes stay cuDNN's; what is refused memory
+   is. */
+static void failures_that_last(void) {
+  static const char *const symbols[] = {"cudnnBackendFinalize", "cudnnSetStream",
+                                        "cudnnBackendExecute"};
+  const uint64_t calls[] = {6, 1, 1};
+  mlx_stream s = new_gpu_stream();
+  struct sizes one = large;
+  one.n = 300;
+  for (int i = 0; i < 3; i++) {
+    one.n++;
+    if (i > 0) expect(recorded(one, MLX_FLOAT16, false, s), s, 0, 1);
+    for (int k = 0; k < TRIES; k++) CHECK(tries(one, symbols[i], calls[i], FAILED, s));
+    CHECK(!tries(one, symbols[i], calls[i], FAILED, s));
+    expect(recorded(one, MLX_FLOAT16, false, s), s, 1, 0);
+    expect(recorded(large, MLX_FLOAT16, false, s), s, 0, 1);
+    one.n++;
+    for (int k = 0; k <= TRIES; k++) CHECK(tries(one, symbols[i], calls[i], NO_MEMORY, s));
+    expect(recorded(one, MLX_FLOAT16, false, s), s, 0, 1);
+  }
+  mlx_stream_free(s);
+}
+
+/* In a process of its own: no handle can be made. */
+static void no_handle(void) {
+  mlx_stream s = new_gpu_stream();
+  for (int k = 0; k <= TRIES; k++) CHECK(tries(large, "cudnnCreate", 1, NO_MEMORY, s));
+  for (int k = 0; k < TRIES; k++) CHECK(tries(large, "cudnnCreate", 1, NOT_LOADED, s));
+  CHECK(!tries(large, "cudnnCreate", 1, NOT_LOADED, s));
+  expect(recorded(grouped, MLX_BFLOAT16, false, s), s, 1, 0);
+  mlx_stream_free(s);
+  CHECK(weir_shutdown(INT64_C(10000000000)) == 0);
+}
+
 /* Memory for the result and then for the workspace is refused once: it is cuDNN's all the same. The
    stream has one workspace, which its products share. */
 static void no_memory(void) {
@@ -181,9 +232,11 @@ int main(void) {
   find_library();
   mlx_set_error_handler(quiet, NULL, NULL);
   CHECK(in_child(without_it, SANITIZED ? 100 : 30) == 0);
+  CHECK(in_child(no_handle, SANITIZED ? 100 : 30) == 0);
   which();
   failures();
   not_supported();
+  failures_that_last();
   no_memory();
   const uint64_t executed = dnn->executions();
   many_shapes(-1);

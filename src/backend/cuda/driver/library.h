@@ -291,8 +291,10 @@ enum {
   WR_DNN_NOTE_TENSOR_CORES = 0,
   WR_DNN_NOTE_STRICT_NAN = 9,
   WR_DNN_NOTE_COMPILES = 0,
-  WR_DNN_BAD = 2000,   /* parameters, from here on; what is not supported */
-  WR_DNN_FAILED = 4000 /* failures, from here on */
+  WR_DNN_BAD = 2000,    /* parameters, from here on; what is not supported */
+  WR_DNN_FAILED = 4000, /* failures, from here on */
+  WR_DNN_NO_HOST_MEMORY = 4003,
+  WR_DNN_NO_MEMORY = 4004
 };
 
 struct wr_dnn {

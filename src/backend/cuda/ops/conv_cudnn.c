@@ -8,8 +8,9 @@
    for, is not compiled first, and works in a bounded room. What comes of it, a plan, is kept, with
    a handle of cuDNN's, which one thread at a time may use: so a set of a handle and its plans is
    taken out of a list for a call, and put back. There are as many sets as threads ever were at it
-   together; of each the latest plans stay. Lock: BACKEND, the list's; not held during a call of
-   cuDNN. */
+   together; of each the latest plans stay. What failed a few times in a row, but for want of
+   memory, is not asked for again: a plan, or any handle. Lock: BACKEND, the list's; not held during
+   a call of cuDNN. */
 
 #include <string.h>
 
@@ -22,7 +23,8 @@ enum {
   ALIGNED = 16, /* bytes, of the three tensors */
   AXES = WR_CONV_AXES,
   DIMS_MOST = AXES + 2,
-  WAYS = 10 /* of cuDNN's that are looked at */
+  WAYS = 10,        /* of cuDNN's that are looked at */
+  FAILURES_MOST = 4 /* in a row */
 };
 
 enum { INPUT, WEIGHT, OUT, TENSORS }; /* their numbers for cuDNN */
@@ -38,6 +40,8 @@ _Static_assert(sizeof(struct plan_key) == sizeof(struct wr_conv_extents) + 16, "
 
 struct plan {
   struct plan_key key;
+  bool ranked;      /* PLAN is what cuDNN said; else it failed to say */
+  int failures;     /* in a row, but for want of memory */
   wr_dnn_desc plan; /* NULL: cuDNN has no way */
   wr_dnn_desc config;
   int64_t workspace; /* bytes */
@@ -53,6 +57,7 @@ struct set {
 struct wr_conv_table {
   struct wr_mutex lock;
   struct set *sets; /* under LOCK: those that nobody uses */
+  int failures;     /* under LOCK: to make a handle, in a row, but for want of memory */
 };
 
 struct wr_error *wr_conv_table_new(struct wr_conv_table **out) {
@@ -64,23 +69,34 @@ struct wr_error *wr_conv_table_new(struct wr_conv_table **out) {
 
 void wr_conv_table_free(struct wr_conv_table *table) { wr_free(table); }
 
+/* Failures in a row after a call of this status. */
+static int failures_after(int failures, int status) {
+  const bool dry = status == WR_DNN_NO_HOST_MEMORY || status == WR_DNN_NO_MEMORY;
+  return !status ? 0 : dry ? failures : failures + 1;
+}
+
 /* ---- sets ---- */
 
-static struct set *set_new(const struct wr_dnn *dnn) {
+static struct set *set_new(struct wr_conv_table *t, const struct wr_dnn *dnn) {
   struct set *set = wr_calloc(sizeof *set);
   if (!set) return NULL;
-  if (dnn->create(&set->handle) == 0) return set;
+  const int status = dnn->create(&set->handle);
+  wr_mutex_lock(&t->lock);
+  t->failures = failures_after(t->failures, status);
+  wr_mutex_unlock(&t->lock);
+  if (!status) return set;
   wr_free(set);
   return NULL;
 }
 
+/* NULL: there is none to be had. */
 static struct set *set_take(struct wr_conv_table *t, const struct wr_dnn *dnn, bool *made) {
   wr_mutex_lock(&t->lock);
   struct set *set = t->sets;
   if (set) t->sets = set->next;
+  *made = !set && t->failures < FAILURES_MOST;
   wr_mutex_unlock(&t->lock);
-  *made = !set;
-  return set ? set : set_new(dnn);
+  return *made ? set_new(t, dnn) : set;
 }
 
 static void set_give(struct wr_conv_table *t, struct set *set) {
@@ -312,27 +328,27 @@ static struct plan *plan_known(struct set *set, const struct plan_key *key) {
   return NULL;
 }
 
-static struct plan *plan_keep(const struct making *m, struct set *set, const struct plan *plan) {
+/* One that is not ranked. */
+static struct plan *plan_new(const struct wr_dnn *dnn, struct set *set,
+                             const struct plan_key *key) {
+  const struct making m = {.dnn = dnn};
   if (set->count == PLANS) {
-    drop(m, set->plans[0].plan);
-    drop(m, set->plans[0].config);
+    drop(&m, set->plans[0].plan);
+    drop(&m, set->plans[0].config);
     set->count--;
     memmove(&set->plans[0], &set->plans[1], (size_t)set->count * sizeof set->plans[0]);
   }
-  set->plans[set->count] = *plan;
+  set->plans[set->count] = (struct plan){.key = *key};
   return &set->plans[set->count++];
 }
 
-/* NULL where cuDNN failed for another reason than that it has no way: it is asked again next time.
- */
-static struct plan *plan_make(const struct wr_dnn *dnn, struct set *set,
-                              const struct plan_key *key) {
+static void plan_make(const struct wr_dnn *dnn, struct set *set, struct plan *plan) {
   struct making m = {.dnn = dnn};
-  struct plan plan = {.key = *key};
-  wr_dnn_desc all = graph_of(&m, set->handle, key);
-  rank(&m, set->handle, all, &plan);
+  wr_dnn_desc all = graph_of(&m, set->handle, &plan->key);
+  rank(&m, set->handle, all, plan);
   drop(&m, all);
-  return is_final(m.status) ? plan_keep(&m, set, &plan) : NULL;
+  plan->ranked = is_final(m.status);
+  if (!plan->ranked) plan->failures = failures_after(plan->failures, m.status);
 }
 
 /* ---- running ---- */
@@ -354,14 +370,18 @@ static int execute(const struct wr_dnn *dnn, wr_dnn_handle handle, const struct 
 
 /* The result is written whole by whoever comes after a failure. */
 static struct wr_error *run_plan(struct wr_run *run, const struct wr_dnn *dnn, struct set *set,
-                                 const struct plan *plan, const struct wr_conv *c, bool *ran) {
+                                 struct plan *plan, const struct wr_conv *c, bool *ran) {
   void *workspace = NULL;
   struct wr_error *error = plan->workspace > 0 ? wr_run_workspace(run, &workspace) : NULL;
   if (error) return error;
   wr_run_direct(run);
-  if (dnn->set_stream(set->handle, run->stream)) return NULL;
-  run->launched = true;
-  *ran = execute(dnn, set->handle, plan, c, workspace) == 0;
+  int status = dnn->set_stream(set->handle, run->stream);
+  if (!status) {
+    run->launched = true;
+    status = execute(dnn, set->handle, plan, c, workspace);
+  }
+  plan->failures = failures_after(plan->failures, status);
+  *ran = !status;
   return NULL;
 }
 
@@ -369,16 +389,19 @@ static struct wr_error *run_inside(struct wr_run *run, const struct wr_conv *c,
                                    const struct plan_key *key, bool *ran) {
   struct wr_absence why;
   struct wr_error *error = NULL;
-  bool made;
+  bool made, make = false;
   const struct wr_dnn *dnn = wr_cuda_dnn(&why);
   if (!dnn) return NULL;
   struct set *set = set_take(run->gpu->convs, dnn, &made);
-  if (!set) return NULL;
-  struct plan *plan = plan_known(set, key);
-  const bool make = !plan;
-  if (make) plan = plan_make(dnn, set, key);
-  if (plan && plan->plan) error = run_plan(run, dnn, set, plan, c, ran);
-  set_give(run->gpu->convs, set);
+  if (set) {
+    struct plan *plan = plan_known(set, key);
+    if (!plan) plan = plan_new(dnn, set, key);
+    const bool tried = plan->failures >= FAILURES_MOST;
+    make = !plan->ranked && !tried;
+    if (make) plan_make(dnn, set, plan);
+    if (plan->plan && !tried) error = run_plan(run, dnn, set, plan, c, ran);
+    set_give(run->gpu->convs, set);
+  }
   if (make || made) wr_ending_goes_first();
   return error;
 }
