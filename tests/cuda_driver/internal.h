@@ -159,8 +159,8 @@ void stream_run(void *stream, void (*fn)(void *), void *arg);
 void stream_submit(wr_cu_stream stream, struct command *command);
 /* Waits until all is over that was submitted before. */
 void stream_drain(wr_cu_stream stream);
-/* Launches that a stream takes before it blocks the call that brings one more. */
-void queue_limit(uint64_t launches);
+/* Launches, events and waits that a stream takes before it blocks the call that brings one more. */
+void queue_limit(uint64_t places);
 /* How many calls were blocked. */
 uint64_t queue_blocked(void);
 void stream_check(wr_cu_stream stream, wr_cu_context context);

@@ -26,7 +26,7 @@ struct wr_cu_stream_object {
   pthread_mutex_t lock;
   pthread_cond_t filled;
   pthread_cond_t came_on;
-  uint64_t launches;     /* under LOCK: that are not over */
+  uint64_t places;       /* under LOCK: of what is not over */
   struct command *first; /* under LOCK */
   struct command **last; /* under LOCK */
   bool destroyed;        /* under LOCK */
@@ -103,19 +103,21 @@ static void run(struct wr_cu_stream_object *s, struct command *c) {
 static wr_atomic_u64 limit = 1024; /* atomic RELAXED: a number by itself */
 static wr_atomic_u64 blocked;      /* atomic RELAXED: the same */
 
-void queue_limit(uint64_t launches) { wr_store_relaxed(&limit, launches); }
+void queue_limit(uint64_t places) { wr_store_relaxed(&limit, places); }
 uint64_t queue_blocked(void) { return wr_load_relaxed(&blocked); }
 
-static uint64_t launches_of(const struct command *c) {
-  return c->kind == COMMAND_KERNELS ? (uint64_t)c->n_kernels : 0;
+/* An event that is recorded, and a wait for one, take a place as a launch does. */
+static uint64_t places_of(const struct command *c) {
+  if (c->kind == COMMAND_KERNELS) return (uint64_t)c->n_kernels;
+  return c->kind == COMMAND_TICKET || c->kind == COMMAND_WAIT;
 }
 
-static void wait_for_place_locked(struct wr_cu_stream_object *s, uint64_t launches) {
-  if (s->launches && s->launches + launches > wr_load_relaxed(&limit)) count_up(&blocked);
-  while (s->launches && s->launches + launches > wr_load_relaxed(&limit)) {
+static void wait_for_place_locked(struct wr_cu_stream_object *s, uint64_t places) {
+  if (s->places && s->places + places > wr_load_relaxed(&limit)) count_up(&blocked);
+  while (s->places && s->places + places > wr_load_relaxed(&limit)) {
     pthread_cond_wait(&s->came_on, &s->lock);
   }
-  s->launches += launches;
+  s->places += places;
 }
 
 /* ---- the thread of a stream ---- */
@@ -143,10 +145,10 @@ static void stream_end(struct wr_cu_stream_object *s) {
 static void *stream_main(void *arg) {
   struct wr_cu_stream_object *s = arg;
   for (struct command *c; (c = next(s));) {
-    const uint64_t launches = launches_of(c);
+    const uint64_t places = places_of(c);
     run(s, c);
     pthread_mutex_lock(&s->lock);
-    s->launches -= launches;
+    s->places -= places;
     pthread_cond_broadcast(&s->came_on);
     pthread_mutex_unlock(&s->lock);
   }
@@ -161,7 +163,7 @@ void stream_submit(wr_cu_stream s, struct command *c) {
   }
   pthread_mutex_lock(&s->lock);
   demand(!s->destroyed, "a stream is used that was destroyed");
-  wait_for_place_locked(s, launches_of(c));
+  wait_for_place_locked(s, places_of(c));
   *s->last = c;
   s->last = &c->next;
   pthread_cond_signal(&s->filled);

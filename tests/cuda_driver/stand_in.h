@@ -76,9 +76,10 @@ struct stand_in {
   /* Memory of each device in bytes; what is there already stays. */
   void (*capacity)(size_t bytes);
   void (*counts)(struct stand_in_counts *out);
-  /* A stream takes so many launches that are not over, 1024 unless it is told, and blocks the call
-     that brings one more until the device has come on; how many calls were. */
-  void (*queue)(uint64_t launches);
+  /* A stream takes so many launches, records of events and waits for them that are not over, 1024
+     unless it is told, and blocks the call that brings one more until the device has come on; how
+     many calls were. */
+  void (*queue)(uint64_t places);
   uint64_t (*blocked)(void);
 
   /* For the stand-in for NCCL: runs fn(arg) in the stream's order; and where bytes of the device's

@@ -6,7 +6,9 @@
 
 #include "base/atomic.h"
 #include "base/base.h"
+#include "inside.h"
 #include "stand_in_case.h"
+#include "stream/internal.h"
 
 /* O2: a chain that hops between streams of both devices, whole and link by link. */
 static void across_streams(int i) {
@@ -235,6 +237,149 @@ static void many_events(void) {
   mlx_stream_free(other);
 }
 
+static uint64_t event_calls(void) {
+  return cuda->calls("cuStreamWaitEvent") + cuda->calls("cuEventRecord");
+}
+
+/* Returns once all is encoded that was submitted to the stream, or it is suspended. */
+static void settle(mlx_stream s) {
+  struct wr_stream *stream = inside(s);
+  for (bool settled = false; !settled; sched_yield()) {
+    wr_mutex_lock(&stream->lock);
+    settled =
+        stream->state == WR_STREAM_SUSPENDED || (stream->state == WR_STREAM_IDLE && !stream->head);
+    wr_mutex_unlock(&stream->lock);
+  }
+}
+
+/* An event is encoded before anybody waits for it, so that he can do so on the device. */
+static void wait_behind(weir_event event, mlx_stream from, mlx_stream s) {
+  CHECK(weir_event_record(event, from) == 0);
+  settle(from);
+  CHECK(weir_event_wait(event, s) == 0);
+  settle(s);
+}
+
+/* A kernel that is held, with the driver. */
+static mlx_array held_on(mlx_stream s) {
+  mlx_array a = floats(40, 0);
+  const uint64_t start = handed();
+  CHECK(mlx_cumsum(&a, a, 0, false, true, s) == 0 && async_eval(a) == 0);
+  until_handed(start + 1);
+  return a;
+}
+
+/* R8: a stream waits again and again for several streams in turn, each behind a long kernel, and
+   has events of its own in between. */
+static void waits_in_turn(int sources) {
+  enum { TIMES = 300, MOST = 4 };
+  mlx_stream from[MOST], s = new_gpu_stream();
+  mlx_array slow[MOST], a = floats(40, 1);
+  weir_event event = weir_event_new();
+  cuda->hold();
+  for (int k = 0; k < sources; k++) {
+    from[k] = new_gpu_stream();
+    slow[k] = held_on(from[k]);
+  }
+  const uint64_t before = event_calls(), start = handed();
+  for (int i = 0; i < TIMES; i++) {
+    for (int k = 0; k < sources; k++) wait_behind(event, from[k], s);
+    if (i % 3 == 2) CHECK(weir_event_record(event, s) == 0);
+  }
+  turn(&a, s);
+  CHECK(async_eval(a) == 0);
+  until_handed(start + 1);
+  CHECK(event_calls() - before <= TIMES / 10);
+  cuda->release();
+  expect_turned(a, 1, 1);
+  CHECK(weir_event_free(event) == 0 && mlx_synchronize(s) == 0);
+  mlx_array_free(a);
+  mlx_stream_free(s);
+  for (int k = 0; k < sources; k++) {
+    mlx_array_free(slow[k]);
+    mlx_stream_free(from[k]);
+  }
+}
+
+/* R8: two streams wait for each other in turn, with nothing to do but a kernel at the beginning. No
+   call of the driver's is blocked, and a third stream goes on. */
+static void ping_pong(void) {
+  enum { TIMES = 1200 };
+  mlx_stream s[] = {new_gpu_stream(), new_gpu_stream()}, other = new_gpu_stream();
+  mlx_array a = floats(40, 1);
+  weir_event event = weir_event_new();
+  const uint64_t blocked = cuda->blocked();
+  cuda->hold();
+  mlx_array slow = held_on(s[0]);
+  for (int i = 0; i < TIMES; i++) wait_behind(event, s[i % 2], s[1 - i % 2]);
+  turn(&a, other);
+  expect_turned(a, 1, 1);
+  CHECK(cuda->blocked() == blocked);
+  cuda->release();
+  CHECK(mlx_synchronize(s[1]) == 0 && mlx_synchronize(s[0]) == 0);
+  turn(&a, s[1]);
+  expect_turned(a, 1, 2);
+  CHECK(weir_event_free(event) == 0 && cuda->blocked() == blocked);
+  mlx_array_free(a);
+  mlx_array_free(slow);
+  for (int k = 0; k < 2; k++) mlx_stream_free(s[k]);
+  mlx_stream_free(other);
+}
+
+/* A fresh command of either one of `from` each time, and a wait of `s` for it. */
+static void wait_for_fresh(const mlx_stream from[2], mlx_stream s, mlx_array sum[2], int times) {
+  mlx_array one = mlx_array_new_float(1);
+  weir_event event = weir_event_new();
+  for (int i = 0; i < times; i++) {
+    add_to(&sum[i % 2], one, from[i % 2]);
+    CHECK(async_eval(sum[i % 2]) == 0);
+    wait_behind(event, from[i % 2], s);
+  }
+  CHECK(weir_event_free(event) == 0);
+  mlx_array_free(one);
+}
+
+/* R8: a stream that only waits. Where it has as many waits with the driver as it should, it waits
+   without the driver; commands that come behind them wait for no room that they would have to make
+   themselves; and once all are over, it may wait as often again. */
+static void only_waits(void) {
+  enum { SHORT = WR_TORTURED ? 70 : 300, LONG = 400, COMMANDS = 5 };
+  const mlx_stream from[] = {new_gpu_stream(), new_gpu_stream()}, s = new_gpu_stream();
+  mlx_array sum[] = {floats(40, 0), floats(40, 0)}, a = floats(40, 1);
+  const uint64_t blocked = cuda->blocked();
+  for (int round = 0; round < 2; round++) {
+    const uint64_t waits = cuda->calls("cuStreamWaitEvent");
+    cuda->hold();
+    wait_for_fresh(from, s, sum, LONG);
+    CHECK(weir_stream_wait(s, 20000000) == 1);
+    const uint64_t more = cuda->calls("cuStreamWaitEvent") - waits;
+    if (more < SHORT || more >= LONG) fprintf(stderr, "%d waits\n", (int)more);
+    CHECK(more >= SHORT && more < LONG);
+    cuda->release();
+    for (int k = 0; k < 2; k++) CHECK(mlx_synchronize(from[k]) == 0);
+    CHECK(mlx_synchronize(s) == 0);
+  }
+  cuda->hold();
+  wait_for_fresh(from, s, sum, SHORT);
+  const uint64_t start = handed();
+  for (int i = 0; i < COMMANDS; i++) {
+    turn(&a, s);
+    CHECK(async_eval(a) == 0);
+  }
+  until_handed(start + 1);
+  CHECK(weir_stream_wait(s, 20000000) == 1);
+  cuda->release();
+  expect_turned(a, 1, COMMANDS);
+  CHECK(mlx_synchronize(s) == 0 && cuda->blocked() == blocked);
+  mlx_array_free(a);
+  mlx_stream_free(s);
+  for (int k = 0; k < 2; k++) {
+    CHECK(mlx_synchronize(from[k]) == 0);
+    mlx_array_free(sum[k]);
+    mlx_stream_free(from[k]);
+  }
+}
+
 #ifdef WR_TORTURE
 
 /* E5: memory for a marker is refused, of whatever it takes; what it stands behind is over all the
@@ -290,6 +435,9 @@ int main(void) {
     events_behind_nothing();
     callbacks();
     many_events();
+    for (int sources = 1; sources <= 4; sources++) waits_in_turn(sources);
+    ping_pong();
+    only_waits();
     a_marker_is_refused();
     cuda->pause(20000);
   }

@@ -23,6 +23,7 @@ struct wr_error *wr_gpu_encoder_new(struct wr_gpu *gpu, struct wr_encoder **out)
   e->last_mark = &e->marks;
   e->progress = progress;
   e->last_order = &e->orders;
+  e->same_orders = &e->orders;
   wr_gpu_enter(gpu);
   error = wr_gpu_stream_take(gpu, &e->stream);
   wr_gpu_leave();
@@ -125,18 +126,32 @@ static bool is_launched(struct wr_encoder *e, uint64_t number) {
   return launched;
 }
 
-/* One wait behind a mark is as good as several. */
+/* One wait behind a mark is as good as several: what is launched later comes after all waits before
+   it. No two marks have one id, so that of a mark that is gone does no harm. */
+static bool has_waited_locked(const struct wr_encoder *e, const struct wr_mark *mark) {
+  for (int i = 0; i < WR_WAITED_MARKS; i++) {
+    if (e->waited_marks[i] == mark->id) return true;
+  }
+  return false;
+}
+
+/* Nothing is held back, so the wait comes behind all that was encoded, and before all that is
+   encoded later: its count is in `work` of the commands behind it, and in no other's. */
 static struct wr_error *wait_for_mark_locked(struct wr_encoder *e, const struct wr_mark *mark) {
-  if (!mark || e->waited_mark == mark->id) return NULL;
+  enum { PLACES = 2 }; /* its own, and that of a mark behind it */
   struct wr_error *error =
       wr_gpu_result(e->gpu, wr_cu->stream_wait(e->stream, mark->event, 0), "cuStreamWaitEvent");
   if (error) return error;
-  e->waited_mark = mark->id;
-  e->waits++;
+  e->waited_marks[e->waits++ % WR_WAITED_MARKS] = mark->id;
+  e->work += PLACES;
+  e->work_launched = e->work;
   return NULL;
 }
 
-/* The commands to be waited for may be held back by the other encoder: then it is flushed here. */
+/* The commands to be waited for may be held back by the other encoder: then it is flushed here.
+   Where there is no place for another wait, the stream is suspended until they are over (reap.c).
+   They are with the driver and wait only for what was encoded before them, so they end, whatever
+   this stream does. */
 bool wr_gpu_encode_wait(struct wr_encoder *e, struct wr_encoder *other, uint64_t number) {
   struct wr_gpu *gpu = e->gpu;
   const struct wr_mark *mark;
@@ -146,12 +161,14 @@ bool wr_gpu_encode_wait(struct wr_encoder *e, struct wr_encoder *other, uint64_t
   wr_gpu_enter(gpu);
   wr_mutex_lock(&gpu->lock);
   struct wr_error *error = wr_mark_behind_locked(other, number, &mark);
-  if (!error) error = wr_order_add_locked(e, e->kept, other, number);
-  if (!error) error = wait_for_mark_locked(e, mark);
+  const bool waits = !error && mark && !has_waited_locked(e, mark);
+  const bool refused = waits && wr_takes_no_wait_locked(e);
+  if (!error && !refused) error = wr_order_add_locked(e, e->kept, other, number);
+  if (!error && waits && !refused) error = wait_for_mark_locked(e, mark);
   wr_mutex_unlock(&gpu->lock);
   wr_gpu_leave();
   wr_error_release(error);
-  return !error;
+  return !error && !refused;
 }
 
 struct wr_error *wr_gpu_wait_for_encoder(struct wr_encoder *e, wr_cu_event event,

@@ -102,6 +102,8 @@ struct wr_order {
    that waits for a result, or the GPU's own, which never waits for a mark. */
 enum wr_reaper { WR_REAPER_NONE, WR_REAPER_WAITER, WR_REAPER_WATCHER };
 
+enum { WR_WAITED_MARKS = 8 };
+
 struct wr_encoder {
   struct wr_gpu *gpu;          /* immutable after publish */
   wr_cu_stream stream;         /* immutable after publish */
@@ -109,7 +111,9 @@ struct wr_encoder {
   struct wr_buffer *counters;  /* owner thread only: whoever encodes; or NULL */
   wr_atomic_bool named;        /* atomic RELAXED: a tool may know the stream by a label */
   uint64_t kept;               /* owner thread only: whoever encodes; the last command's number */
-  uint64_t work;               /* owner thread only: whoever encodes; all launches, estimated */
+  uint64_t work;               /* owner thread only: whoever encodes; all launches and waits for
+                                  other encoders, estimated */
+  uint64_t work_kept;          /* owner thread only: `work` of the last command */
   wr_atomic_u64 work_over; /* atomic RELAXED, changed under the GPU's LOCK: the part of `work` that
                               was reported */
 
@@ -129,11 +133,10 @@ struct wr_encoder {
   uint64_t came_on;  /* when a command was reported last, or came to be the only one in flight, by
                         wr_clock_coarse_ns: for weir_dump */
   uint64_t marked;   /* what the last mark covers */
-  uint64_t work_launched; /* `work` of the last command in flight */
+  uint64_t work_launched; /* `work` of what the driver got last, a command or a wait */
   uint64_t work_marked;   /* the same as the last mark was set */
-  uint64_t waits;         /* for other encoders, with the driver */
-  uint64_t waits_marked;  /* the same as the last mark was set */
-  uint64_t waited_mark;   /* the id of the mark that the last of them waits for */
+  uint64_t waited_marks[WR_WAITED_MARKS]; /* the ids of those that its last waits are for */
+  unsigned waits;                         /* for other encoders, with the driver */
   struct wr_gpu_command *first;
   struct wr_gpu_command **last;
   struct wr_mark *marks; /* oldest first */
@@ -141,6 +144,7 @@ struct wr_encoder {
   struct wr_progress *progress; /* one reference */
   struct wr_order *orders;      /* oldest first */
   struct wr_order **last_order;
+  struct wr_order **same_orders; /* where those begin whose `behind` is that of the last one */
   struct wr_completion_hook *room_hook; /* who waits for room; or NULL */
   uint64_t room_at;                     /* it waits until work_over is this */
   uint64_t opened;    /* its stamp: it has held something back since then; 0: nothing */
@@ -233,6 +237,9 @@ struct wr_error *wr_order_add_locked(struct wr_encoder *encoder, uint64_t behind
                                      struct wr_encoder *other, uint64_t number);
 /* How many launches of one encoder may be with the driver and not over (R8). */
 uint64_t wr_most_ahead(const struct wr_gpu *gpu);
+/* Asked by whoever encodes: the driver has as many waits and launches of the encoder as it should.
+ */
+bool wr_takes_no_wait_locked(struct wr_encoder *encoder);
 /* For an encoder that has nothing in flight and ends. */
 void wr_orders_free_locked(struct wr_encoder *encoder);
 

@@ -197,7 +197,7 @@ struct wr_error *wr_record_begin(struct wr_encoder *e, struct wr_run *run) {
 void wr_record_keep(struct wr_encoder *e, struct wr_gpu_command *c) {
   wr_mutex_lock(&e->lock);
   c->number = ++e->kept;
-  c->work = e->work;
+  c->work = e->work_kept = e->work;
   c->launches = e->launches->count;
   c->error = e->broken;
   e->broken = NULL;

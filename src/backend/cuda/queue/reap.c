@@ -34,7 +34,7 @@ enum {
 /* Commands came that gave the driver nothing to do, as events' markers do: the last mark stands
    behind them too. So a loop of events behind a long kernel fills none of the driver's queues. */
 static bool mark_stretches_locked(struct wr_encoder *e) {
-  if (!e->marks || e->work_launched != e->work_marked || e->waits != e->waits_marked) return false;
+  if (!e->marks || e->work_launched != e->work_marked) return false;
   WR_CONTAINER_OF(e->last_mark, struct wr_mark, next)->covers = e->marked = e->launched;
   return true;
 }
@@ -52,7 +52,6 @@ static struct wr_error *mark_set_locked(struct wr_encoder *e) {
   if (error) goto give_event;
   e->marked = m->covers;
   e->work_marked = e->work_launched;
-  e->waits_marked = e->waits;
   *e->last_mark = m;
   e->last_mark = &m->next;
   return NULL;
@@ -110,6 +109,7 @@ static void order_drop_locked(struct wr_encoder *e) {
   struct wr_order *o = e->orders;
   e->orders = o->next;
   if (!e->orders) e->last_order = &e->orders;
+  if (e->same_orders == &o->next) e->same_orders = &e->orders;
   progress_drop_locked(o->on);
   wr_free(o);
 }
@@ -118,19 +118,31 @@ static void orders_drop_kept_locked(struct wr_encoder *e) {
   while (e->orders && e->orders->on->reported >= e->orders->up_to) order_drop_locked(e);
 }
 
+/* The order that lets just the commands after `behind` wait for those of `other`; or NULL. There is
+   one for each encoder that is waited for since the last command, however often it is. */
+static struct wr_order *order_like_locked(struct wr_encoder *e, uint64_t behind,
+                                          const struct wr_encoder *other) {
+  struct wr_order *o = *e->same_orders;
+  if (!o || o->behind != behind) return NULL;
+  while (o && o->on != other->progress) o = o->next;
+  return o;
+}
+
 struct wr_error *wr_order_add_locked(struct wr_encoder *e, uint64_t behind,
                                      struct wr_encoder *other, uint64_t number) {
   orders_drop_kept_locked(e);
   if (other->progress->reported >= number) return NULL;
-  struct wr_order *last = e->orders ? WR_CONTAINER_OF(e->last_order, struct wr_order, next) : NULL;
-  if (last && last->on == other->progress && last->behind == behind) {
-    if (last->up_to < number) last->up_to = number;
+  struct wr_order *o = order_like_locked(e, behind, other);
+  if (o) {
+    if (o->up_to < number) o->up_to = number;
     return NULL;
   }
-  struct wr_order *o = wr_alloc(sizeof *o);
+  o = wr_alloc(sizeof *o);
   if (!o) return wr_error_out_of_memory();
   *o = (struct wr_order){.behind = behind, .on = other->progress, .up_to = number};
   o->on->refs++;
+  const struct wr_order *like = *e->same_orders;
+  if (like && like->behind != behind) e->same_orders = e->last_order;
   *e->last_order = o;
   e->last_order = &o->next;
   return NULL;
@@ -220,7 +232,16 @@ static void command_end(struct wr_gpu_command *c, struct wr_error *failure) {
    there are more, they share. So an encoder may have half a queue's launches with the driver, or
    its share of that: no call blocks, and the device has work for some milliseconds. A stream whose
    encoder has so many waits until half of them are over, so that the device has work until the
-   stream goes on. */
+   stream goes on.
+
+   A wait for another encoder takes a place in the queue too, and so does the mark that may have to
+   be set behind it. So it counts as work, and the driver never has more than a bounded number of
+   them. But no command need come after a wait, and only commands are reported. So nobody waits
+   until waits are over: who wants room waits for commands that are encoded already, and for no more
+   than all of them; and a wait for which there is no place is refused, so that the stream is
+   suspended instead until what it waits for is over. What such waits count is taken off again with
+   the next command that is reported, or as soon as all is over that the encoder was made to wait
+   for. */
 
 uint64_t wr_most_ahead(const struct wr_gpu *gpu) {
   enum { MOST = WR_TORTURED ? 128 : 512, LEAST = 32, CONNECTIONS = 8 };
@@ -232,23 +253,36 @@ uint64_t wr_most_ahead(const struct wr_gpu *gpu) {
 /* The stream waits only for its own commands, which are with the driver, or are flushed before it
    is suspended. So they end, whatever other streams do that have not encoded their work yet. */
 enum wr_encode_status wr_gpu_when_room(struct wr_encoder *e, struct wr_completion_hook *hook) {
-  const uint64_t most = wr_most_ahead(e->gpu);
+  const uint64_t most = wr_most_ahead(e->gpu), half = e->work - most / 2;
+  const uint64_t at = half < e->work_kept ? half : e->work_kept;
   enum wr_encode_status status = WR_ENCODE_DONE;
   wr_mutex_lock(&e->gpu->lock);
-  if (e->work - wr_load_relaxed(&e->work_over) >= most) {
+  const uint64_t over = wr_load_relaxed(&e->work_over);
+  if (e->work - over >= most && over < at) {
     e->room_hook = hook;
-    e->room_at = e->work - most / 2;
+    e->room_at = at;
     status = WR_ENCODE_PENDING;
   }
   wr_mutex_unlock(&e->gpu->lock);
   return status;
 }
 
-/* `over` of the encoder's work is over. Returns the hook of the stream if it waits for room and
-   there is enough now; else NULL. */
+/* Waits may go a part beyond where commands have to ask for room, since a command's waits come
+   before it asks. Once all commands are reported, and all that the waits are for, the waits are
+   over too: each has its order until then. Nobody waits for room meanwhile, since who encodes is
+   here. */
+bool wr_takes_no_wait_locked(struct wr_encoder *e) {
+  const uint64_t most = wr_most_ahead(e->gpu);
+  orders_drop_kept_locked(e);
+  if (!e->orders && e->progress->reported == e->kept) wr_store_relaxed(&e->work_over, e->work);
+  return e->work - wr_load_relaxed(&e->work_over) >= most + most / 4;
+}
+
+/* `over` of the encoder's work is over, and maybe more. Returns the hook of the stream if it waits
+   for room and there is enough now; else NULL. */
 static struct wr_completion_hook *room_taken_locked(struct wr_encoder *e, uint64_t over) {
   struct wr_completion_hook *hook = e->room_hook;
-  wr_store_relaxed(&e->work_over, over);
+  if (over > wr_load_relaxed(&e->work_over)) wr_store_relaxed(&e->work_over, over);
   if (!hook || over < e->room_at) return NULL;
   e->room_hook = NULL;
   return hook;
@@ -259,7 +293,7 @@ static struct wr_completion_hook *room_taken_locked(struct wr_encoder *e, uint64
 /* Calls the hooks of the commands in the list, which end with that number. */
 static void report(struct wr_encoder *e, struct wr_gpu_command *list, uint64_t up_to,
                    struct wr_error *failure) {
-  uint64_t over = wr_load_relaxed(&e->work_over); /* relaxed: the reaper alone changes it */
+  uint64_t over = 0;
   while (list) {
     struct wr_gpu_command *c = list;
     list = c->next;
