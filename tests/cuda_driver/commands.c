@@ -66,7 +66,7 @@ static void judge(const uint64_t *w) {
   memcpy(host, verdict, sizeof verdict);
 }
 
-/* put(to, n, bytes) and get(to, from, n). */
+/* put(to, n, bytes), get(to, from, n) and zero(to, n). */
 static void move(const struct kernel *k) {
   const uint64_t *w = k->words;
   if (k->function->moves == MOVES_UP) {
@@ -77,6 +77,8 @@ static void move(const struct kernel *k) {
     memcpy(host, find(w[1], (uint32_t)w[2]), (uint32_t)w[2]);
   } else if (k->function->moves == MOVES_JUDGES) {
     judge(w);
+  } else if (k->function->moves == MOVES_ZEROS) {
+    memset(find(w[0], (size_t)w[1] * sizeof(int32_t)), 0, (size_t)w[1] * sizeof(int32_t));
   }
 }
 

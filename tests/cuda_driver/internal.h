@@ -99,7 +99,7 @@ enum param { PARAM_VALUE, PARAM_READ, PARAM_WRITTEN };
 
 /* The kernels that move bytes between host and device (exchange.cu) do, and so does the one that
    tells what was found of matrices (linalg_factors.cu); the others compute nothing. */
-enum moves { MOVES_NOTHING, MOVES_UP, MOVES_DOWN, MOVES_JUDGES };
+enum moves { MOVES_NOTHING, MOVES_UP, MOVES_DOWN, MOVES_JUDGES, MOVES_ZEROS };
 
 enum { MOST_SHARED = 227 << 10 }; /* bytes of a block */
 

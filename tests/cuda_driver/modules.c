@@ -109,6 +109,7 @@ enum { ORDINARY_SHARED = 48 << 10, MOST_THREADS = 1024 };
 static enum moves moves_of(const char *name) {
   if (!strcmp(name, "put") || !strcmp(name, "put_few")) return MOVES_UP;
   if (!strcmp(name, "judge")) return MOVES_JUDGES;
+  if (!strcmp(name, "zero")) return MOVES_ZEROS;
   return strcmp(name, "get") ? MOVES_NOTHING : MOVES_DOWN;
 }
 

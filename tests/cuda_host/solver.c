@@ -244,7 +244,13 @@ static void refused(void) {
   exit(42);
 }
 
-/* Memory of the device, at each request: workspaces too. */
+/* The driver is asked to wait for the stream of memory after each request for memory, refused ones
+   too; and else where a thread waits inside it (K9). */
+static int64_t waits(void) {
+  return (int64_t)(cuda->calls("cuStreamSynchronize") - cuda->calls("cuMemAllocFromPoolAsync"));
+}
+
+/* Memory of the device, at each request: workspaces too. Nobody waits in the driver for it. */
 static void memory_refused(void) {
   static const enum operation all[] = {CHOLESKY, INV, SOLVE, EIGH, SVD, QR};
   mlx_stream s = new_gpu_stream();
@@ -253,9 +259,11 @@ static void memory_refused(void) {
     for (uint64_t n = 1; failed; n++) {
       CHECK(mlx_clear_cache() == 0);
       cuda->fail("cuMemAllocFromPoolAsync", n, ALLOC_FAILED);
+      const int64_t before = waits();
       const int rc = run(all[i], 1 + (int)(n % 2) * 3, 3, 3, MLX_FLOAT32, s);
       if (rc) CHECK(strstr(weir_last_error(), "memory") != NULL);
       failed = cuda->has_failed();
+      CHECK(waits() == before);
       cuda->fail("cuMemAllocFromPoolAsync", 0, 0);
     }
     CHECK(run(all[i], 1, 3, 3, MLX_FLOAT32, s) == 0);
@@ -275,12 +283,13 @@ static void t2_slots_refused_once(void) {
 }
 
 /* What reads what a launch was to write is not called where that was refused: it is still to fail
-   after that. */
+   after that. A stream each, since what comes again and again becomes a graph. */
 static void launch_refused(const struct stand_in_solver *library, const char *symbol,
-                           enum operation op, mlx_stream s) {
+                           enum operation op) {
   bool failed = true;
-  CHECK(run(op, 4, 3, 3, MLX_FLOAT32, s) == 0);
   for (uint64_t n = 1; failed; n++) {
+    mlx_stream s = new_gpu_stream();
+    CHECK(run(op, 4, 3, 3, MLX_FLOAT32, s) == 0);
     cuda->fail("cuLaunchKernel", n, 701);
     library->fail(symbol, 1, REFUSED);
     const int rc = run(op, 4, 3, 3, MLX_FLOAT32, s);
@@ -294,15 +303,13 @@ static void launch_refused(const struct stand_in_solver *library, const char *sy
       expect_words(rc, "failed with status 7");
     }
   }
-  CHECK(run(op, 4, 3, 3, MLX_FLOAT32, s) == 0);
 }
 
 static void launches_refused(void) {
-  mlx_stream s = new_gpu_stream();
-  launch_refused(solver(), "cusolverDnSpotrfBatched", CHOLESKY, s);
-  launch_refused(triangles(), "cublasStrsmBatched", TRI_INV, s);
-  launch_refused(triangles(), "cublasSgetrfBatched", INV, s);
-  launch_refused(triangles(), "cublasSgetrsBatched", INV, s);
+  launch_refused(solver(), "cusolverDnSpotrfBatched", CHOLESKY);
+  launch_refused(triangles(), "cublasStrsmBatched", TRI_INV);
+  launch_refused(triangles(), "cublasSgetrfBatched", INV);
+  launch_refused(triangles(), "cublasSgetrsBatched", INV);
   exit(42);
 }
 

@@ -16,6 +16,10 @@ INLINE i64 least(i64 x) {
   return result;
 }
 
+extern "C" __global__ void zero(i32 *out, i64 n) {
+  for (i64 i = thread_index(); i < n; i += thread_count()) out[i] = 0;
+}
+
 /* info[k] = which element of matrix k's diagonal, from 1, is the first to be 0; 0: none. */
 extern "C" __global__ void diagonal(const WR_A *a, i64 n, i64 count, i32 *info) {
   for (i64 k = blockIdx.x; k < count; k += gridDim.x) {

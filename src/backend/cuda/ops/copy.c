@@ -102,17 +102,18 @@ static struct wr_error *copy(struct wr_run *run, struct wr_layout *l, enum wr_dt
   return wr_launch_elements(&launch, run, l->size, 0, l);
 }
 
-static struct wr_error *copy_strided(struct wr_run *run, const struct wr_tensor *in, void *out) {
+static struct wr_error *copy_strided(struct wr_run *run, const struct wr_tensor *in, void *out,
+                                     bool held) {
   struct wr_layout layout;
   wr_layout_of(&layout, in, wr_layout_all(in));
-  if (wr_layout_is_dense(&layout)) {
+  if (!held && wr_layout_is_dense(&layout)) {
     return wr_run_copy(run, out, in->data, (size_t)in->size * wr_dtype_size(in->dtype));
   }
   return copy(run, &layout, in->dtype, in->data, out);
 }
 
-struct wr_error *wr_gpu_convert(struct wr_run *run, const struct wr_tensor *t, enum wr_dtype to,
-                                void *out) {
+static struct wr_error *convert(struct wr_run *run, const struct wr_tensor *t, enum wr_dtype to,
+                                void *out, bool held) {
   if (t->size == 0) return NULL;
   if (t->dtype != to) {
     struct wr_call call = {.op = WR_OP_ASTYPE, .n_in = 1, .in = t, .out = *t};
@@ -122,7 +123,17 @@ struct wr_error *wr_gpu_convert(struct wr_run *run, const struct wr_tensor *t, e
   }
   if (t->data == out && t->dense) return NULL;
   const int row = turned_axis(t);
-  return row >= 0 ? transpose(run, t, row, out) : copy_strided(run, t, out);
+  return row >= 0 ? transpose(run, t, row, out) : copy_strided(run, t, out, held);
+}
+
+struct wr_error *wr_gpu_convert(struct wr_run *run, const struct wr_tensor *t, enum wr_dtype to,
+                                void *out) {
+  return convert(run, t, to, out, false);
+}
+
+struct wr_error *wr_gpu_convert_held(struct wr_run *run, const struct wr_tensor *t,
+                                     enum wr_dtype to, void *out) {
+  return convert(run, t, to, out, true);
 }
 
 /* COPY and ASTYPE. There is nothing to do where the result took over the input's memory. */

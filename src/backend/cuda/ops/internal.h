@@ -110,6 +110,9 @@ struct wr_error *wr_gpu_no_body(const struct wr_call *call);
 /* copy.c: a dense copy of `t` in type `to` at `out`. */
 struct wr_error *wr_gpu_convert(struct wr_run *run, const struct wr_tensor *t, enum wr_dtype to,
                                 void *out);
+/* The same by a kernel, which is held back as other launches are. */
+struct wr_error *wr_gpu_convert_held(struct wr_run *run, const struct wr_tensor *t,
+                                     enum wr_dtype to, void *out);
 /* group.c */
 struct wr_error *wr_gpu_group(struct wr_run *run, const struct wr_group *group);
 

@@ -115,31 +115,35 @@ static struct wr_error *solver_make(struct wr_solving *s) {
 /* Binds the handles to the command's stream, behind what they were used for. */
 static struct wr_error *solver_bind(struct wr_solving *s) {
   const struct wr_run *run = s->run;
-  if (s->by.stream == run->stream) return NULL;
+  const bool bound = s->by.stream == run->stream;
+  s->use = WR_SOLVER_BROKEN;
   struct wr_error *error = NULL;
-  if (s->by.stream) {
+  if (s->by.stream && !bound) {
     error = wr_gpu_result(run->gpu, wr_cu->stream_wait(run->stream, s->by.event, 0),
                           "cuStreamWaitEvent");
   }
-  if (!error) {
+  if (!error && !bound) {
     error = wr_cusolver_result(s->cusolver->set_stream(s->by.dense, run->stream),
                                "cusolverDnSetStream");
   }
-  if (!error) {
+  if (!error && !bound) {
     error = wr_cublas_result(s->cublas->set_stream(s->by.blas, run->stream), "cublasSetStream");
   }
-  if (!error) s->by.stream = run->stream;
-  return error;
+  if (error) return error;
+  s->by.stream = run->stream;
+  s->use = WR_SOLVER_BOUND;
+  return NULL;
 }
 
 /* Back to the table, behind what was launched; where that cannot be said, it goes. */
-static void solver_give(struct wr_solving *s, bool whole) {
+static void solver_give(struct wr_solving *s) {
   const struct wr_run *run = s->run;
-  struct wr_error *error =
-      whole
-          ? wr_gpu_result(run->gpu, wr_cu->event_record(s->by.event, run->stream), "cuEventRecord")
-          : NULL;
-  if (!whole || error || !table_give(run->gpu->solvers, &s->by)) solver_free(s);
+  struct wr_error *error = NULL;
+  if (s->use == WR_SOLVER_BOUND) {
+    error = wr_gpu_result(run->gpu, wr_cu->event_record(s->by.event, run->stream), "cuEventRecord");
+  }
+  const bool whole = !error && s->use != WR_SOLVER_BROKEN;
+  if (!whole || !table_give(run->gpu->solvers, &s->by)) solver_free(s);
   wr_error_release(error);
 }
 
@@ -157,11 +161,9 @@ static struct wr_error *run_inside(struct wr_solving *s,
   struct wr_error *error = libraries_get(s);
   if (error) return error;
   if (!table_take(s->run->gpu->solvers, s->run->stream, &s->by)) error = solver_make(s);
-  wr_run_direct(s->run);
-  if (!error) error = solver_bind(s);
-  const bool whole = !error;
+  s->use = error ? WR_SOLVER_BROKEN : WR_SOLVER_TAKEN;
   if (!error) error = body(s);
-  solver_give(s, whole);
+  solver_give(s);
   return error;
 }
 
@@ -178,6 +180,7 @@ struct wr_error *wr_solving_run(struct wr_solving *s,
 struct wr_error *wr_solving_direct(struct wr_solving *s) {
   wr_run_direct(s->run);
   struct wr_error *error = wr_run_broken(s->run);
+  if (!error && s->use == WR_SOLVER_TAKEN) error = solver_bind(s);
   if (!error) s->run->launched = true;
   return error;
 }
@@ -272,7 +275,7 @@ struct wr_error *wr_solving_gather(struct wr_solving *s, int input, void *to, bo
   int64_t strides[WR_MAX_NDIM];
   struct wr_tensor t = s->call->in[input];
   const size_t n = (size_t)t.ndim;
-  if (!turned) return wr_gpu_convert(s->run, &t, s->type, to);
+  if (!turned) return wr_gpu_convert_held(s->run, &t, s->type, to);
   memcpy(shape, t.shape, n * sizeof *shape);
   memcpy(strides, t.strides, n * sizeof *strides);
   shape[n - 1] = t.shape[n - 2];
@@ -282,7 +285,7 @@ struct wr_error *wr_solving_gather(struct wr_solving *s, int input, void *to, bo
   t.dense = t.dense && (shape[n - 1] == 1 || shape[n - 2] == 1);
   t.shape = shape;
   t.strides = strides;
-  return wr_gpu_convert(s->run, &t, s->type, to);
+  return wr_gpu_convert_held(s->run, &t, s->type, to);
 }
 
 struct wr_error *wr_solving_turn(struct wr_solving *s, void *from, int64_t elements,
@@ -320,6 +323,18 @@ void wr_solving_widen(struct wr_solving *s) {
 static struct wr_error *launch_each(struct wr_solving *s, struct wr_launch *l, int64_t elements) {
   wr_launch_threads(l, s->run, elements, 256);
   return wr_launch(l, s->run);
+}
+
+/* Room for a number for each matrix, all 0. */
+static struct wr_error *numbers(struct wr_solving *s, int **out) {
+  void *room;
+  struct wr_error *error = wr_run_scratch(s->run, (size_t)s->count * sizeof **out, &room);
+  if (error) return error;
+  *out = room;
+  struct wr_launch l = around(s, WR_SOURCE_LINALG_FACTORS, WR_ENTRY_LINALG_ZERO);
+  wr_launch_pointer(&l, room);
+  wr_launch_i64(&l, s->count);
+  return launch_each(s, &l, s->count);
 }
 
 struct wr_error *wr_solving_keep(struct wr_solving *s, void *a, int64_t rows, int64_t columns,
@@ -360,12 +375,7 @@ static struct wr_error *of_flags(struct wr_solving *s, int entry, void *a, int64
 }
 
 struct wr_error *wr_solving_survey(struct wr_solving *s, void *a, int64_t elements) {
-  void *flags;
-  const size_t bytes = (size_t)s->count * sizeof *s->flags;
-  struct wr_error *error = wr_run_scratch(s->run, bytes, &flags);
-  if (error) return error;
-  s->flags = flags;
-  error = wr_run_zero(s->run, flags, bytes);
+  struct wr_error *error = numbers(s, &s->flags);
   if (!error) error = of_flags(s, WR_ENTRY_LINALG_SURVEY, a, elements);
   return error ? error : of_flags(s, WR_ENTRY_LINALG_CLEAR, a, elements);
 }
@@ -434,27 +444,8 @@ struct wr_error *wr_solving_pointers(struct wr_solving *s, void *first, int64_t 
 
 /* ---- beginning and end ---- */
 
-struct wr_error *wr_solving_begin(struct wr_solving *s, struct wr_run *run,
-                                  const struct wr_call *call) {
-  const struct wr_tensor *in = &call->in[0];
-  void *info;
-  *s = (struct wr_solving){.run = run,
-                           .call = call,
-                           .m = in->shape[in->ndim - 2],
-                           .n = in->shape[in->ndim - 1],
-                           .count = 1,
-                           .bytes = (int64_t)wr_dtype_size(in->dtype),
-                           .type = in->dtype,
-                           .cuda_type = in->dtype == WR_FLOAT64 ? WR_LT_REAL_F64 : WR_LT_REAL_F32};
-  if (in->dtype != WR_FLOAT32 && in->dtype != WR_FLOAT64) return wr_gpu_no_body(call);
-  s->k = s->m < s->n ? s->m : s->n;
-  if (call->n_in > 1) s->columns = call->in[1].shape[call->in[1].ndim - 1];
-  for (int d = 0; d < in->ndim - 2; d++) s->count *= in->shape[d];
-  const size_t bytes = (size_t)s->count * sizeof *s->info;
-  struct wr_error *error = wr_run_scratch(run, bytes, &info);
-  if (error) return error;
-  s->info = info;
-  return wr_run_zero(run, info, bytes);
+static bool is_judged(enum wr_op op) {
+  return op != WR_OP_LU && op != WR_OP_LU_FACTOR && op != WR_OP_QR;
 }
 
 /* What the kernel `judge` writes. */
@@ -480,18 +471,42 @@ static struct wr_error *judge(const void *bytes) {
   return wr_matrix_fault_error(fault, v.matrix, v.count, (int)v.info, "cuSOLVER");
 }
 
-struct wr_error *wr_solving_judge(struct wr_solving *s, enum wr_matrix_fault fault) {
-  struct wr_run *run = s->run;
+static struct wr_error *slot_take(struct wr_run *run) {
   void *slot = wr_slot_take();
   if (!slot) return wr_error_new(WEIR_ERROR_OUT_OF_MEMORY, "all slots are in use");
   memset(slot, 0, sizeof(struct verdict));
   run->bring = (struct wr_bring){.slot = slot, .bytes = sizeof(struct verdict), .judge = judge};
+  return NULL;
+}
+
+/* Here, while all that was launched is held back: what is refused now, or before the first
+   wr_solving_direct, leaves nothing behind that would have to be waited for. */
+struct wr_error *wr_solving_begin(struct wr_solving *s, struct wr_run *run,
+                                  const struct wr_call *call) {
+  const struct wr_tensor *in = &call->in[0];
+  *s = (struct wr_solving){.run = run,
+                           .call = call,
+                           .m = in->shape[in->ndim - 2],
+                           .n = in->shape[in->ndim - 1],
+                           .count = 1,
+                           .bytes = (int64_t)wr_dtype_size(in->dtype),
+                           .type = in->dtype,
+                           .cuda_type = in->dtype == WR_FLOAT64 ? WR_LT_REAL_F64 : WR_LT_REAL_F32};
+  if (in->dtype != WR_FLOAT32 && in->dtype != WR_FLOAT64) return wr_gpu_no_body(call);
+  s->k = s->m < s->n ? s->m : s->n;
+  if (call->n_in > 1) s->columns = call->in[1].shape[call->in[1].ndim - 1];
+  for (int d = 0; d < in->ndim - 2; d++) s->count *= in->shape[d];
+  struct wr_error *error = is_judged(call->op) ? slot_take(run) : NULL;
+  return error ? error : numbers(s, &s->info);
+}
+
+struct wr_error *wr_solving_judge(struct wr_solving *s, enum wr_matrix_fault fault) {
   struct wr_launch l = around(s, WR_SOURCE_LINALG_FACTORS, WR_ENTRY_LINALG_JUDGE);
-  wr_launch_pointer(&l, slot);
+  wr_launch_pointer(&l, s->run->bring.slot);
   wr_launch_pointer(&l, s->info);
   wr_launch_pointer(&l, s->flags);
   wr_launch_i64(&l, s->count);
   wr_launch_i64(&l, fault);
   wr_launch_blocks(&l, 1, 1, 256);
-  return wr_launch(&l, run);
+  return wr_launch(&l, s->run);
 }

@@ -18,6 +18,10 @@ struct wr_solver {
   wr_cu_event event;   /* behind that */
 };
 
+/* Taken for a call and not used yet; bound to its stream; or, where that failed half-way or they
+   were not all made, of no use. */
+enum wr_solver_use { WR_SOLVER_TAKEN, WR_SOLVER_BOUND, WR_SOLVER_BROKEN };
+
 /* A call while it is encoded. */
 struct wr_solving {
   struct wr_run *run;
@@ -34,6 +38,7 @@ struct wr_solving {
   const struct wr_cusolver_new *newer; /* or NULL */
   const struct wr_cublas *cublas;
   struct wr_solver by;
+  enum wr_solver_use use;
 };
 
 /* Says what the call is about; and takes room for what routines say of each matrix. */
@@ -49,8 +54,9 @@ struct wr_error *wr_solving_run(struct wr_solving *s,
  */
 struct wr_error *wr_solving_judge(struct wr_solving *s, enum wr_matrix_fault fault);
 
-/* Before calls of the libraries' that launch something. Where it fails they are not to be called:
-   what they read, arrays of pointers among it, was not written. */
+/* Before calls of the libraries' that launch something: until then all launches of the command are
+   held back, so that what is refused by then, memory above all, costs no wait (K9). Where it fails
+   they are not to be called: what they read, arrays of pointers among it, was not written. */
 struct wr_error *wr_solving_direct(struct wr_solving *s);
 /* The same before some for each matrix. */
 struct wr_error *wr_solving_each(struct wr_solving *s);

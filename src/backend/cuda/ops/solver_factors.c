@@ -173,13 +173,9 @@ struct lu {
   int transposed;  /* it is solved for the transposed of what is factored */
 };
 
-static struct wr_error *solve_many(struct wr_solving *s, const struct lu *lu, void **a) {
+static struct wr_error *solve_many(struct wr_solving *s, const struct lu *lu, void **a, void **b) {
   const int n = (int)s->n;
   int refused = 0;
-  void **b;
-  struct wr_error *error = wr_solving_pointers(s, lu->b, s->n * lu->columns, &b);
-  if (!error) error = wr_solving_direct(s);
-  if (error) return error;
   const int status = (is_f64(s) ? s->cublas->getrs_many_f64 : s->cublas->getrs_many_f32)(
       s->by.blas, lu->transposed, n, (int)lu->columns, a, n, lu->pivots, b, n, &refused,
       (int)s->count);
@@ -188,14 +184,15 @@ static struct wr_error *solve_many(struct wr_solving *s, const struct lu *lu, vo
 
 static struct wr_error *lu_many(struct wr_solving *s, const struct lu *lu) {
   const int n = (int)s->n;
-  void **a;
+  void **a, **b = NULL;
   struct wr_error *error = wr_solving_pointers(s, lu->a, s->n * s->n, &a);
+  if (!error && lu->b) error = wr_solving_pointers(s, lu->b, s->n * lu->columns, &b);
   if (!error) error = wr_solving_direct(s);
   if (error) return error;
   const int status = (is_f64(s) ? s->cublas->getrf_many_f64 : s->cublas->getrf_many_f32)(
       s->by.blas, n, a, n, lu->pivots, s->info, (int)s->count);
   error = wr_cublas_result(status, "cublasgetrfBatched");
-  return error || !lu->b ? error : solve_many(s, lu, a);
+  return error || !lu->b ? error : solve_many(s, lu, a, b);
 }
 
 /* Solves for matrix i, whose own info stays what getrf has said: that of getrs goes to `spare`. */
@@ -299,8 +296,8 @@ struct wr_error *wr_gpu_lu(struct wr_run *run, const struct wr_call *call) {
   struct wr_solving *s = &lu.s;
   void *both;
   struct wr_error *error = lu_begin(&lu, run, call, true);
-  if (!error) error = wr_solving_run(s, lu_body);
   if (!error) error = wr_solving_room(s, call->in[0].size, &both);
+  if (!error) error = wr_solving_run(s, lu_body);
   if (!error) error = wr_solving_turn(s, lu.a, s->m * s->n, s->m, s->m, s->n, both);
   if (!error) {
     error = wr_solving_factors(s, both, wr_call_part(call, 1), wr_call_part(call, 2));
@@ -314,30 +311,36 @@ struct wr_error *wr_gpu_lu(struct wr_run *run, const struct wr_call *call) {
 struct qr {
   struct wr_solving s; /* the first */
   void *a, *tau;
+  void *work; /* of orgqr */
+  int elements;
 };
+
+static struct wr_error *orgqr_room(struct wr_solving *s, struct qr *qr) {
+  const struct wr_cusolver *f = s->cusolver;
+  const int m = (int)s->m, k = (int)s->k;
+  const int status = (is_f64(s) ? f->orgqr_size_f64 : f->orgqr_size_f32)(
+      s->by.dense, m, k, k, qr->a, m, qr->tau, &qr->elements);
+  struct wr_error *error = wr_cusolver_result(status, "cusolverDnorgqr_bufferSize");
+  return error ? error : wr_solving_room(s, (int64_t)qr->elements + 1, &qr->work);
+}
 
 static struct wr_error *orgqr(struct wr_solving *s, const struct qr *qr) {
   const struct wr_cusolver *f = s->cusolver;
   const int m = (int)s->m, k = (int)s->k;
   const bool wide = is_f64(s);
-  int elements = 0;
-  void *work = NULL;
-  int status = (wide ? f->orgqr_size_f64 : f->orgqr_size_f32)(s->by.dense, m, k, k, qr->a, m,
-                                                              qr->tau, &elements);
-  struct wr_error *error = wr_cusolver_result(status, "cusolverDnorgqr_bufferSize");
-  if (!error) error = wr_solving_room(s, elements + 1, &work);
-  if (!error) error = wr_solving_each(s);
+  int status = 0;
+  struct wr_error *error = wr_solving_each(s);
   if (error) return error;
   for (int64_t i = 0; i < s->count && !status; i++) {
     status = (wide ? f->orgqr_f64 : f->orgqr_f32)(
         s->by.dense, m, k, k, wr_solving_at(s, qr->a, s->m * s->n, i), m,
-        wr_solving_at(s, qr->tau, s->k, i), work, elements, s->info + i);
+        wr_solving_at(s, qr->tau, s->k, i), qr->work, qr->elements, s->info + i);
   }
   return wr_cusolver_result(status, "cusolverDnorgqr");
 }
 
 static struct wr_error *qr_body(struct wr_solving *s) {
-  const struct qr *qr = WR_CONTAINER_OF(s, struct qr, s);
+  struct qr *qr = WR_CONTAINER_OF(s, struct qr, s);
   const struct wr_cusolver *f = s->cusolver;
   const int type = s->cuda_type;
   struct wr_spaces w;
@@ -345,6 +348,7 @@ static struct wr_error *qr_body(struct wr_solving *s) {
                              qr->tau, type, &w.device_bytes, &w.host_bytes);
   struct wr_error *error = wr_cusolver_result(status, "cusolverDnXgeqrf_bufferSize");
   if (!error) error = wr_spaces_take(s, &w);
+  if (!error) error = orgqr_room(s, qr);
   if (!error) error = wr_solving_each(s);
   if (error) return error;
   for (int64_t i = 0; i < s->count && !status; i++) {
