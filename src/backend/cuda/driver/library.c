@@ -35,6 +35,7 @@ struct library {
   struct wr_once once;
   void *handle;              /* by the attempt alone */
   char reason[REASON_BYTES]; /* immutable after once: "" when all is well */
+  bool is_part; /* functions that only newer ones have; what is told of it is the other's */
 };
 
 #define WR_LIBRARY_TEXTS(name)                                                       \
@@ -112,6 +113,7 @@ struct opening {
 };
 
 static void tell(const struct library *library) {
+  if (library->is_part) return;
   if (*library->reason) {
     wr_found_none(library->names[0], library->reason);
   } else {
@@ -262,7 +264,8 @@ static const struct symbol cusolver_new_symbols[] = {
 #undef WR_CUSOLVER_NEW
 };
 
-LIBRARY(cusolver_new, "libcusolver.so", .names = NAMES("libcusolver.so.12", "libcusolver.so.11"))
+LIBRARY(cusolver_new, "libcusolver.so", .is_part = true,
+        .names = NAMES("libcusolver.so.12", "libcusolver.so.11"))
 
 static const struct symbol cublas_symbols[] = {
 #define WR_CUBLAS(name, symbol, params) {symbol, offsetof(struct wr_cublas, name)},
