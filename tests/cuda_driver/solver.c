@@ -291,12 +291,15 @@ int stand_in_jacobi_free(wr_solver_jacobi jacobi) {
   return 0;
 }
 
+/* So many elements that 32 bits do not hold their number. */
 int stand_in_gesvdj_many_size(wr_solver_handle handle, int vectors, int m, int n, const void *a,
                               int lda, const void *s, const void *u, int ldu, const void *v,
                               int ldv, int *elements, wr_solver_jacobi jacobi, int count) {
   (void)vectors, (void)m, (void)n, (void)a, (void)lda, (void)s, (void)u, (void)ldu, (void)v;
-  (void)ldv, (void)jacobi, (void)count;
-  return work_size(CALL_gesvdj_many_size, handle, elements);
+  (void)ldv, (void)jacobi;
+  const int failed = work_size(CALL_gesvdj_many_size, handle, elements);
+  if (!failed && count > 100) *elements = -WORK_ELEMENTS;
+  return failed;
 }
 
 int stand_in_gesvdj_many(wr_solver_handle handle, int vectors, int m, int n, void *a, int lda,
@@ -306,8 +309,9 @@ int stand_in_gesvdj_many(wr_solver_handle handle, int vectors, int m, int n, voi
                               device_address(v), device_address(work)},
                        .info_at = device_address(info)};
   const int failed = handle_begin(CALL_gesvdj_many, handle);
-  (void)vectors, (void)lda, (void)ldu, (void)ldv, (void)count;
+  (void)vectors, (void)lda, (void)ldu, (void)ldv;
   if (failed) return failed;
+  if (count > 100) slow_misuse("a batch without its workspace");
   if (elements != WORK_ELEMENTS || !jacobi) slow_misuse("a routine without its workspace");
   if (m > 32 || n > 32) slow_misuse("gesvdjBatched of matrices that are too large");
   t.info = (int)wr_exchange_acq_rel(&next_info, 0u);

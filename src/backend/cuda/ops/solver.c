@@ -3,8 +3,8 @@
    A handle of theirs has memory in which what was called last may still work: so one is taken out
    of the table for a call and put back with an event behind what was launched. Who takes it on the
    same stream comes behind that by itself; on another one the stream waits for the event. The table
-   keeps a few; what is more is destroyed, which may wait for the GPU. Lock: BACKEND, the table's;
-   not held during a call of the libraries.
+   keeps as many as were ever used at once, since to destroy one waits for the GPU. Lock: BACKEND,
+   the table's; not held during a call of the libraries.
 
    Some routines wait for the GPU in between, as those of singular values and eigenvalues do. They
    hold up the thread that encodes, which is inside the gate; the end of the process leaves it
@@ -22,15 +22,14 @@
 #include "base/ending.h"
 #include "base/gate.h"
 
-enum {
-  KEPT = 4,
-  SVD_MOST = 46340 /* rows: the square is counted in 32 bits */
-};
+enum { SVD_MOST = 46340 /* rows: the square is counted in 32 bits */ };
 
 struct wr_solver_table {
   struct wr_mutex lock;
-  int count;                      /* under LOCK */
-  struct wr_solver solvers[KEPT]; /* under LOCK: those that nobody uses, the latest last */
+  int made;                  /* under LOCK: that are there */
+  int count;                 /* under LOCK */
+  struct wr_solver *solvers; /* under LOCK: those that nobody uses, the latest last; with room for
+                                all */
 };
 
 struct wr_error *wr_solver_table_new(struct wr_solver_table **out) {
@@ -40,7 +39,10 @@ struct wr_error *wr_solver_table_new(struct wr_solver_table **out) {
   return NULL;
 }
 
-void wr_solver_table_free(struct wr_solver_table *table) { wr_free(table); }
+void wr_solver_table_free(struct wr_solver_table *table) {
+  if (table) wr_free(table->solvers);
+  wr_free(table);
+}
 
 static struct wr_error *failed(bool memory, int status, const char *call) {
   if (!status) return NULL;
@@ -73,16 +75,30 @@ static bool table_take(struct wr_solver_table *t, wr_cu_stream stream, struct wr
   return any;
 }
 
-static bool table_give(struct wr_solver_table *t, const struct wr_solver *solver) {
+/* Room for one that is about to be made. */
+static bool table_grow(struct wr_solver_table *t) {
   wr_mutex_lock(&t->lock);
-  const bool kept = t->count < KEPT;
-  if (kept) t->solvers[t->count++] = *solver;
+  struct wr_solver *more = wr_realloc(t->solvers, (size_t)(t->made + 1) * sizeof *more);
+  if (more) {
+    t->solvers = more;
+    t->made++;
+  }
   wr_mutex_unlock(&t->lock);
-  return kept;
+  return more != NULL;
 }
 
+static void table_give(struct wr_solver_table *t, const struct wr_solver *solver) {
+  wr_mutex_lock(&t->lock);
+  t->solvers[t->count++] = *solver;
+  wr_mutex_unlock(&t->lock);
+}
+
+/* One that is of no use. */
 static void solver_free(struct wr_solving *s) {
   struct wr_gpu *gpu = s->run->gpu;
+  wr_mutex_lock(&gpu->solvers->lock);
+  gpu->solvers->made--;
+  wr_mutex_unlock(&gpu->solvers->lock);
   if (s->by.blas) (void)s->cublas->destroy(s->by.blas);
   if (s->by.jacobi) (void)s->cusolver->jacobi_free(s->by.jacobi);
   if (s->by.params) (void)s->cusolver->params_free(s->by.params);
@@ -142,8 +158,11 @@ static void solver_give(struct wr_solving *s) {
   if (s->use == WR_SOLVER_BOUND) {
     error = wr_gpu_result(run->gpu, wr_cu->event_record(s->by.event, run->stream), "cuEventRecord");
   }
-  const bool whole = !error && s->use != WR_SOLVER_BROKEN;
-  if (!whole || !table_give(run->gpu->solvers, &s->by)) solver_free(s);
+  if (error || s->use == WR_SOLVER_BROKEN) {
+    solver_free(s);
+  } else {
+    table_give(run->gpu->solvers, &s->by);
+  }
   wr_error_release(error);
 }
 
@@ -160,7 +179,11 @@ static struct wr_error *run_inside(struct wr_solving *s,
                                    struct wr_error *(*body)(struct wr_solving *s)) {
   struct wr_error *error = libraries_get(s);
   if (error) return error;
-  if (!table_take(s->run->gpu->solvers, s->run->stream, &s->by)) error = solver_make(s);
+  struct wr_solver_table *table = s->run->gpu->solvers;
+  if (!table_take(table, s->run->stream, &s->by)) {
+    if (!table_grow(table)) return wr_error_out_of_memory();
+    error = solver_make(s);
+  }
   s->use = error ? WR_SOLVER_BROKEN : WR_SOLVER_TAKEN;
   if (!error) error = body(s);
   solver_give(s);
@@ -216,35 +239,36 @@ static int least_rows(const struct wr_matrices *what) {
 }
 
 /* Many small matrices in a few launches take about as long as one does. */
-static bool goes_as_many(const struct wr_matrices *what) {
-  struct wr_absence why;
+static bool goes_as_many(const struct wr_matrices *what, bool newer) {
   switch ((int)what->op) {
     case WR_OP_QR:
       return false;
     case WR_OP_SVD:
       return wr_solver_jacobi_takes(what->m, what->n);
     case WR_OP_EIGH:
-      return wr_solver_eigh_takes(what->n, what->count) && wr_cuda_cusolver_new(&why);
+      return newer && wr_solver_eigh_takes(what->n, what->count);
     default:
       return what->m == what->n && what->n <= WR_SOLVER_MANY;
   }
 }
 
-/* On the CPU matrices are spread over the processors, here they come one after the other. */
-static bool is_worth_it(const struct wr_matrices *what) {
+/* On the CPU matrices are spread over the processors, here they come one after the other. `newer`:
+   cuSOLVER has the functions of wr_cusolver_new. */
+static bool is_worth_it(const struct wr_matrices *what, bool newer) {
   enum { MANY_ELEMENTS = 32768 };
   const int64_t elements = (int64_t)what->m * (what->n > what->others ? what->n : what->others);
   const int64_t least = least_rows(what), cpus = wr_cpu_count();
   const int64_t side_by_side = what->count < cpus ? what->count : cpus;
   if (elements >= least * least * side_by_side) return true;
-  return what->count > 1 && elements * what->count >= MANY_ELEMENTS && goes_as_many(what);
+  return what->count > 1 && elements * what->count >= MANY_ELEMENTS && goes_as_many(what, newer);
 }
 
 /* Both libraries are wanted of any operation, so that what is recorded does not depend on which. */
-static bool are_there(void) {
+static bool are_there(bool *newer) {
   struct wr_absence why;
   if (!wr_gate_enter(WR_GATE_GPU)) return false;
   const bool both = wr_cuda_cusolver(&why) && wr_cuda_cublas(&why);
+  *newer = both && wr_cuda_cusolver_new(&why);
   wr_gate_leave(WR_GATE_GPU);
   return both;
 }
@@ -253,7 +277,11 @@ bool wr_gpu_solves(const struct wr_matrices *what) {
   if (!wr_gpu_supports(what->op, what->dtype) || wr_env_get()->linalg_on_cpu) return false;
   if (what->m == 0 || what->n == 0 || what->count == 0 || what->count > INT32_MAX) return false;
   if (what->op == WR_OP_SVD && (what->m > SVD_MOST || what->n > SVD_MOST)) return false;
-  return are_there() && (wr_env_get()->linalg_on_gpu || is_worth_it(what));
+  /* For what is not worth it no library is opened. */
+  const bool anyway = wr_env_get()->linalg_on_gpu;
+  bool newer = true;
+  if (!anyway && !is_worth_it(what, newer)) return false;
+  return are_there(&newer) && (anyway || is_worth_it(what, newer));
 }
 
 /* ---- memory ---- */

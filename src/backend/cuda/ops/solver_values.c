@@ -101,17 +101,28 @@ struct svd {
 static struct wr_error *svd_many(struct wr_solving *s, const struct svd *d) {
   const struct wr_cusolver *f = s->cusolver;
   enum { WITH_VECTORS = 1 }; /* takes no longer, and is what was tried most */
-  const int m = (int)d->rows, n = (int)d->columns, count = (int)s->count;
+  const int m = (int)d->rows, n = (int)d->columns;
+  const int64_t most = MOST_SPACE / (int64_t)sizeof(double);
+  int64_t part = s->count;
   void *work;
-  int elements = 0;
-  int status = f->gesvdj_many_size(s->by.dense, WITH_VECTORS, m, n, d->a, m, d->values, d->left, m,
-                                   d->right, n, &elements, s->by.jacobi, count);
+  int elements = 0, status;
+  /* The number of elements is one of 32 bits, and may not hold what so many take. */
+  do {
+    status = f->gesvdj_many_size(s->by.dense, WITH_VECTORS, m, n, d->a, m, d->values, d->left, m,
+                                 d->right, n, &elements, s->by.jacobi, (int)part);
+  } while (!status && (elements < 0 || elements > most) && part > 1 && (part = (part + 1) / 2));
   struct wr_error *error = wr_cusolver_result(status, "cusolverDnDgesvdjBatched_bufferSize");
   if (!error) error = wr_solving_room(s, (int64_t)elements + 1, &work);
   if (!error) error = wr_solving_direct(s);
   if (error) return error;
-  status = f->gesvdj_many(s->by.dense, WITH_VECTORS, m, n, d->a, m, d->values, d->left, m, d->right,
-                          n, work, elements, s->info, s->by.jacobi, count);
+  for (int64_t i = 0; i < s->count && !status; i += part) {
+    const int count = (int)(s->count - i < part ? s->count - i : part);
+    status = f->gesvdj_many(
+        s->by.dense, WITH_VECTORS, m, n, wr_solving_at(s, d->a, (int64_t)m * n, i), m,
+        wr_solving_at(s, d->values, s->k, i), wr_solving_at(s, d->left, (int64_t)m * m, i), m,
+        wr_solving_at(s, d->right, (int64_t)n * n, i), n, work, elements, s->info + i, s->by.jacobi,
+        count);
+  }
   return wr_cusolver_result(status, "cusolverDnDgesvdjBatched");
 }
 
