@@ -3,6 +3,9 @@
 
    For work ahead (R8): while the device has as much of the stream's as it should.
 
+   For what the routine of a node would wait for, inside a library: the stream's own commands. So
+   the thread that encodes is held up by the routine itself and by nothing else (K9).
+
    For memory (K14): what a node is refused may be held by commands in flight, which release it as
    they end. So the stream waits for its own commands first, once; also where there is memory, but
    less than the limit. That is enough where a stream works alone. Where others take what it gave
@@ -91,8 +94,6 @@ bool wr_room_for_command(struct wr_batch *batch, struct wr_stream *stream) {
   return wait_for(batch, stream, when_room);
 }
 
-/* ---- memory ---- */
-
 static enum wr_encode_status behind_own(const struct wr_stream *stream,
                                         struct wr_completion_hook *hook) {
   struct wr_error *error = NULL;
@@ -101,6 +102,19 @@ static enum wr_encode_status behind_own(const struct wr_stream *stream,
   if (status == WR_ENCODE_DONE) wr_error_release(error);
   return status;
 }
+
+/* The routines for these wait for the device between their steps, and so for all that is before
+   them on it. */
+static bool waits_while_encoded(const struct wr_node *node) {
+  return node->op == WR_OP_SVD || node->op == WR_OP_EIGH;
+}
+
+bool wr_room_for_routine(struct wr_batch *batch, struct wr_stream *stream,
+                         const struct wr_node *node) {
+  return waits_while_encoded(node) && async_of(stream) && wait_for(batch, stream, behind_own);
+}
+
+/* ---- memory ---- */
 
 static enum wr_encode_status in_line(const struct wr_stream *stream,
                                      struct wr_completion_hook *hook) {

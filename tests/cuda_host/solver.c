@@ -382,6 +382,39 @@ static void too_old(void) {
   CHECK(rmdir(folder) == 0 && WIFEXITED(status) && WEXITSTATUS(status) == 42);
 }
 
+/* ---- what a routine waits for ---- */
+
+/* K9: the stream, not a thread, waits for what is before the routine. */
+static void k9_behind_its_own(mlx_stream s, enum operation op, const char *symbol) {
+  mlx_array sum = floats(40, 0), a = matrices(1, 3, 3, MLX_FLOAT32), r = mlx_array_new();
+  mlx_vector_array parts = mlx_vector_array_new();
+  cuda->hold();
+  CHECK(mlx_cumsum(&sum, sum, 0, false, true, s) == 0 && async_eval(sum) == 0);
+  if (op == SVD) {
+    CHECK(mlx_linalg_svd(&parts, a, true, s) == 0 && mlx_vector_array_get(&r, parts, 0) == 0);
+  } else {
+    CHECK(mlx_linalg_eigvalsh(&r, a, "L", s) == 0);
+  }
+  solver()->fail(symbol, 1, REFUSED);
+  CHECK(async_eval(r) == 0);
+  usleep(100000);
+  solver()->fail(symbol, 0, 0); /* it would have been called by now */
+  cuda->release();
+  CHECK(mlx_array_eval(r) == 0);
+  mlx_vector_array_free(parts);
+  mlx_array_free(r);
+  mlx_array_free(a);
+  mlx_array_free(sum);
+}
+
+static void k9_behind(void) {
+  mlx_stream s = new_gpu_stream();
+  k9_behind_its_own(s, SVD, "cusolverDnXgesvd");
+  k9_behind_its_own(s, EIGVALSH, "cusolverDnXsyevd");
+  CHECK(mlx_synchronize(s) == 0);
+  mlx_stream_free(s);
+}
+
 /* ---- the end of the program ---- */
 
 static double seconds(void) {
@@ -426,6 +459,7 @@ int main(int argc, char **argv) {
   everything(1);
   run_threads(6, everything);
   handles_are_kept();
+  k9_behind();
   said();
   memory_refused();
   CHECK(weir_shutdown(INT64_C(10000000000)) == 0);
