@@ -407,10 +407,27 @@ static void k9_behind_its_own(mlx_stream s, enum operation op, const char *symbo
   mlx_array_free(sum);
 }
 
+/* R8: a long batch does not fill the driver's queue: the first stretches are waited for. */
+static void r8_long_batch(mlx_stream s) {
+  mlx_array a = matrices(450, 3, 3, MLX_FLOAT32), q = mlx_array_new(), r = mlx_array_new();
+  CHECK(mlx_linalg_qr(&q, &r, a, s) == 0);
+  cuda->hold();
+  solver()->fail("cusolverDnXgeqrf", 100, REFUSED);
+  CHECK(async_eval(r) == 0);
+  usleep(100000);
+  solver()->fail("cusolverDnXgeqrf", 0, 0);
+  cuda->release();
+  CHECK(mlx_array_eval(r) == 0 && mlx_array_eval(q) == 0);
+  mlx_array_free(a);
+  mlx_array_free(q);
+  mlx_array_free(r);
+}
+
 static void k9_behind(void) {
   mlx_stream s = new_gpu_stream();
   k9_behind_its_own(s, SVD, "cusolverDnXgesvd");
   k9_behind_its_own(s, EIGVALSH, "cusolverDnXsyevd");
+  r8_long_batch(s);
   CHECK(mlx_synchronize(s) == 0);
   mlx_stream_free(s);
 }

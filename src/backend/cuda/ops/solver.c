@@ -204,16 +204,41 @@ struct wr_error *wr_solving_run(struct wr_solving *s,
 
 struct wr_error *wr_solving_direct(struct wr_solving *s) {
   wr_run_direct(s->run);
+  wr_run_marks(s->run);
   struct wr_error *error = wr_run_broken(s->run);
   if (!error && s->use == WR_SOLVER_TAKEN) error = solver_bind(s);
   if (!error) s->run->launched = true;
   return error;
 }
 
+/* Of a routine for one matrix, about. */
+static int64_t launches_of(const struct wr_solving *s) {
+  enum { LEAST = 8, ROWS = 8 /* for each launch more */ };
+  return LEAST + (s->m > s->n ? s->m : s->n) / ROWS;
+}
+
 struct wr_error *wr_solving_each(struct wr_solving *s) {
-  enum { LAUNCHES = 8 }; /* of small matrices; larger ones take more, and time */
-  wr_run_counts(s->run, s->count * LAUNCHES);
+  enum { STRETCH = 128 }; /* launches: two of these are in the driver's queue */
+  const int64_t launches = launches_of(s);
+  s->stretch = launches < STRETCH ? STRETCH / launches : 1;
+  wr_run_counts(s->run, s->count * launches);
   return wr_solving_direct(s);
+}
+
+bool wr_solving_goes_on(struct wr_solving *s, int64_t i, int status, struct wr_error **error) {
+  if (status || i == s->count) return false;
+  if (i == 0 || i % s->stretch != 0) return true;
+  if (i > s->stretch) {
+    wr_gate_leave(WR_GATE_GPU); /* that of wr_solving_run; wr_run_wait leaves the other */
+    *error = wr_run_wait(s->run, s->by.event);
+    const bool entered = wr_gate_enter(WR_GATE_GPU);
+    if (!*error && !entered) *error = wr_gpu_ending();
+  }
+  if (!*error) {
+    *error = wr_gpu_result(s->run->gpu, wr_cu->event_record(s->by.event, s->run->stream),
+                           "cuEventRecord");
+  }
+  return !*error;
 }
 
 /* ---- whether it is worth it ---- */

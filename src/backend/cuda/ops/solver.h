@@ -39,6 +39,7 @@ struct wr_solving {
   const struct wr_cublas *cublas;
   struct wr_solver by;
   enum wr_solver_use use;
+  int64_t stretch; /* of matrices, between two waits */
 };
 
 /* Says what the call is about; and takes room for what routines say of each matrix. */
@@ -58,8 +59,12 @@ struct wr_error *wr_solving_judge(struct wr_solving *s, enum wr_matrix_fault fau
    held back, so that what is refused by then, memory above all, costs no wait (K9). Where it fails
    they are not to be called: what they read, arrays of pointers among it, was not written. */
 struct wr_error *wr_solving_direct(struct wr_solving *s);
-/* The same before some for each matrix. */
+/* The same before some for each matrix; and whether they go on with matrix i, after what the last
+   one gave. A long batch would fill the driver's queue, and the driver would hold up the thread
+   inside a call, with its own locks: so the thread waits here, outside the gate, until all but the
+   last few are over (R8, K8). */
 struct wr_error *wr_solving_each(struct wr_solving *s);
+bool wr_solving_goes_on(struct wr_solving *s, int64_t i, int status, struct wr_error **error);
 /* What a call gave; NULL for success. */
 struct wr_error *wr_cusolver_result(int status, const char *call);
 struct wr_error *wr_cublas_result(int status, const char *call);

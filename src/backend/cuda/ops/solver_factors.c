@@ -55,11 +55,11 @@ static struct wr_error *cholesky_body(struct wr_solving *s) {
   if (!error) error = wr_spaces_take(s, &w);
   if (!error) error = wr_solving_each(s);
   if (error) return error;
-  for (int64_t i = 0; i < s->count && !status; i++) {
+  for (int64_t i = 0; wr_solving_goes_on(s, i, status, &error); i++) {
     status = f->potrf(s->by.dense, s->by.params, c->part, n, type, wr_solving_at(s, c->a, n * n, i),
                       n, type, w.device, w.device_bytes, w.host, w.host_bytes, s->info + i);
   }
-  return wr_cusolver_result(status, "cusolverDnXpotrf");
+  return error ? error : wr_cusolver_result(status, "cusolverDnXpotrf");
 }
 
 struct wr_error *wr_gpu_cholesky(struct wr_run *run, const struct wr_call *call) {
@@ -121,13 +121,13 @@ static struct wr_error *trsm_body(struct wr_solving *s) {
   if (wr_solving_is_many(s)) return trsm_many(s, t);
   struct wr_error *error = wr_solving_each(s);
   if (error) return error;
-  for (int64_t i = 0; i < s->count && !status; i++) {
+  for (int64_t i = 0; wr_solving_goes_on(s, i, status, &error); i++) {
     status = (is_f64(s) ? s->cublas->trsm_f64 : s->cublas->trsm_f32)(
         s->by.blas, WR_CUBLAS_RIGHT, part_there(wants_upper(s)), WR_CUBLAS_PLAIN, 0, columns, n,
         one(s), wr_solving_at(s, t->a, s->n * s->n, i), n,
         wr_solving_at(s, s->call->out.data, s->n * t->columns, i), columns);
   }
-  return wr_cublas_result(status, "cublastrsm");
+  return error ? error : wr_cublas_result(status, "cublastrsm");
 }
 
 struct wr_error *wr_gpu_tri_inv(struct wr_run *run, const struct wr_call *call) {
@@ -218,14 +218,14 @@ static struct wr_error *lu_body(struct wr_solving *s) {
   if (!error) error = wr_run_scratch(s->run, sizeof(int), &spare);
   if (!error) error = wr_solving_each(s);
   if (error) return error;
-  for (int64_t i = 0; i < s->count && !status; i++) {
+  for (int64_t i = 0; wr_solving_goes_on(s, i, status, &error); i++) {
     status =
         f->getrf(s->by.dense, s->by.params, lu->m, lu->n, type,
                  wr_solving_at(s, lu->a, lu->m * lu->n, i), lu->m, (int64_t *)lu->pivots + i * s->k,
                  type, w.device, w.device_bytes, w.host, w.host_bytes, s->info + i);
     if (!status && lu->b) status = solve_one(s, lu, i, spare);
   }
-  return wr_cusolver_result(status, "cusolverDnXgetrf");
+  return error ? error : wr_cusolver_result(status, "cusolverDnXgetrf");
 }
 
 /* Room for the matrix and pivots; the matrix in it as it lies or, `turned`, column by column. */
@@ -331,12 +331,12 @@ static struct wr_error *orgqr(struct wr_solving *s, const struct qr *qr) {
   int status = 0;
   struct wr_error *error = wr_solving_each(s);
   if (error) return error;
-  for (int64_t i = 0; i < s->count && !status; i++) {
+  for (int64_t i = 0; wr_solving_goes_on(s, i, status, &error); i++) {
     status = (wide ? f->orgqr_f64 : f->orgqr_f32)(
         s->by.dense, m, k, k, wr_solving_at(s, qr->a, s->m * s->n, i), m,
         wr_solving_at(s, qr->tau, s->k, i), qr->work, qr->elements, s->info + i);
   }
-  return wr_cusolver_result(status, "cusolverDnorgqr");
+  return error ? error : wr_cusolver_result(status, "cusolverDnorgqr");
 }
 
 static struct wr_error *qr_body(struct wr_solving *s) {
@@ -351,13 +351,13 @@ static struct wr_error *qr_body(struct wr_solving *s) {
   if (!error) error = orgqr_room(s, qr);
   if (!error) error = wr_solving_each(s);
   if (error) return error;
-  for (int64_t i = 0; i < s->count && !status; i++) {
+  for (int64_t i = 0; wr_solving_goes_on(s, i, status, &error); i++) {
     status = f->geqrf(s->by.dense, s->by.params, s->m, s->n, type,
                       wr_solving_at(s, qr->a, s->m * s->n, i), s->m, type,
                       wr_solving_at(s, qr->tau, s->k, i), type, w.device, w.device_bytes, w.host,
                       w.host_bytes, s->info + i);
   }
-  error = wr_cusolver_result(status, "cusolverDnXgeqrf");
+  if (!error) error = wr_cusolver_result(status, "cusolverDnXgeqrf");
   if (error) return error;
   /* The triangle is read before orgqr writes over it. */
   void *r = wr_call_part(s->call, 1);

@@ -85,6 +85,11 @@ struct wr_error *wr_run_counters(struct wr_run *run, int64_t count, uint32_t **o
 void wr_run_direct(struct wr_run *run);
 /* A reference to why a launch of the command was refused; or NULL: none was. */
 struct wr_error *wr_run_broken(struct wr_run *run);
+/* Before calls that may fill the driver's queue by themselves: nobody else needs room in it then to
+   find out what is over. */
+void wr_run_marks(struct wr_run *run);
+/* Waits for an event that was recorded. */
+struct wr_error *wr_run_wait(struct wr_run *run, wr_cu_event event);
 /* So many launches more than a few go to the driver by another way than wr_launch. */
 void wr_run_counts(struct wr_run *run, int64_t launches);
 struct wr_error *wr_run_copy(struct wr_run *run, void *to, const void *from, size_t bytes);

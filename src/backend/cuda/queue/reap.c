@@ -62,6 +62,26 @@ free_mark:
   return error;
 }
 
+/* Commands that have no mark yet get one while the driver's queue has room for it. */
+void wr_run_marks(struct wr_run *run) {
+  struct wr_encoder *e = run->encoder;
+  wr_mutex_lock(&e->gpu->lock);
+  if (e->first && e->marked < e->launched) wr_error_release(mark_set_locked(e));
+  wr_mutex_unlock(&e->gpu->lock);
+}
+
+/* As `look` waits for a mark: in naps outside the gate. */
+struct wr_error *wr_run_wait(struct wr_run *run, wr_cu_event event) {
+  wr_cu_result result = wr_cu->event_query(event);
+  for (uint64_t ns = WR_NAP_MIN_NS; result == WR_CU_NOT_READY; ns = ns < NAP_MAX_NS ? ns * 2 : ns) {
+    wr_gpu_leave();
+    wr_nap(ns);
+    wr_gpu_enter(run->gpu);
+    result = wr_cu->event_query(event);
+  }
+  return wr_gpu_result_of_wait(run->gpu, result, "cuEventQuery");
+}
+
 static void mark_drop_locked(struct wr_encoder *e) {
   struct wr_mark *m = e->marks;
   e->marks = m->next;
