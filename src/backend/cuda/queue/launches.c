@@ -207,6 +207,28 @@ void wr_record_keep(struct wr_encoder *e, struct wr_gpu_command *c) {
   wr_mutex_unlock(&e->lock);
 }
 
+/* Waits for all that is on the stream: in naps, unless there is no event for that. */
+static void settle(struct wr_encoder *e, struct wr_run *run) {
+  wr_cu_event event = NULL;
+  wr_mutex_lock(&e->gpu->lock);
+  struct wr_error *error = wr_gpu_event_take_locked(e->gpu, false, &event);
+  wr_mutex_unlock(&e->gpu->lock);
+  if (!error) {
+    error = wr_gpu_result(e->gpu, wr_cu->event_record(event, e->stream), "cuEventRecord");
+  }
+  if (!error) error = wr_run_wait(run, event);
+  if (error) {
+    wr_error_release(error);
+    error =
+        wr_gpu_result_of_wait(e->gpu, wr_cu->stream_synchronize(e->stream), "cuStreamSynchronize");
+  }
+  wr_error_release(error);
+  if (!event) return;
+  wr_mutex_lock(&e->gpu->lock);
+  wr_gpu_event_give_locked(e->gpu, false, event);
+  wr_mutex_unlock(&e->gpu->lock);
+}
+
 /* Parts of the command may be running already, on operands that the caller releases after this: so
    it waits for them. */
 void wr_record_abandon(struct wr_encoder *e, struct wr_run *run) {
@@ -221,8 +243,7 @@ void wr_record_abandon(struct wr_encoder *e, struct wr_run *run) {
   wr_mutex_unlock(&e->lock);
   if (!partly && !run->launched) return;
   wr_gpu_enter(e->gpu);
-  wr_error_release(
-      wr_gpu_result_of_wait(e->gpu, wr_cu->stream_synchronize(e->stream), "cuStreamSynchronize"));
+  settle(e, run);
   wr_gpu_leave();
 }
 
