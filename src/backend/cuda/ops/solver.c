@@ -204,7 +204,6 @@ struct wr_error *wr_solving_run(struct wr_solving *s,
 
 struct wr_error *wr_solving_direct(struct wr_solving *s) {
   wr_run_direct(s->run);
-  wr_run_marks(s->run);
   struct wr_error *error = wr_run_broken(s->run);
   if (!error && s->use == WR_SOLVER_TAKEN) error = solver_bind(s);
   if (!error) s->run->launched = true;
@@ -222,7 +221,9 @@ struct wr_error *wr_solving_each(struct wr_solving *s) {
   const int64_t launches = launches_of(s);
   s->stretch = launches < STRETCH ? STRETCH / launches : 1;
   wr_run_counts(s->run, s->count * launches);
-  return wr_solving_direct(s);
+  struct wr_error *error = wr_solving_direct(s);
+  if (!error && s->count * launches >= STRETCH / 2) wr_run_marks(s->run);
+  return error;
 }
 
 bool wr_solving_goes_on(struct wr_solving *s, int64_t i, int status, struct wr_error **error) {

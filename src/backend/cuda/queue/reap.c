@@ -335,12 +335,15 @@ static void report(struct wr_encoder *e, struct wr_gpu_command *list, uint64_t u
 /* Reports all commands in flight as failed: the GPU has a fault, or belongs to the parent of this
    process. */
 static void fail_all(struct wr_encoder *e, struct wr_error *failure) {
+  const bool ours = !wr_gpu_forked();
+  if (ours) wr_gpu_enter(e->gpu); /* events that are too many to keep are destroyed */
   wr_mutex_lock(&e->gpu->lock);
   while (e->marks) mark_drop_locked(e);
   while (e->orders) order_drop_locked(e);
   uint64_t last = e->launched;
   struct wr_gpu_command *list = take_commands_locked(e, last);
   wr_mutex_unlock(&e->gpu->lock);
+  if (ours) wr_gpu_leave();
   report(e, list, last, failure);
 }
 
