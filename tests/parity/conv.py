@@ -134,6 +134,15 @@ def conv_forms():
                 yield plain(1, drawn((1, m + 3, c), dtype), v, (1,), (0,), (1,))
     for c, o in ((64, 96), (3, 32)):
         yield plain(2, drawn((2, 19, 23, c), seed=3) * 0.1, drawn((o, 3, 3, c), seed=4) * 0.1, (1, 1), (1, 1), (1, 1))
+    for c, o in ((16, 16), (3, 32)):  # padding behind the input alone, or before it
+        x, w = drawn((2, 32, 30, c), seed=3) * 0.1, drawn((o, 3, 3, c), seed=4) * 0.1
+        for low, high in (((0, 0), (1, 1)), ((0, 0), (0, 1)), ((0, 0), (1, 0)), ((-1, 0), (3, 2)), ((2, 2), (0, 0))):
+            for stride in ((1, 1), (2, 2)):
+                yield general(x, w, stride, low, high)
+    x, w = drawn((2, 40, 16), seed=3) * 0.1, drawn((16, 3, 16), seed=4) * 0.1
+    yield general(x, w, (1,), (0,), (1,))
+    yield general(x, w, (1,), (0,), (2,), (2,))
+    yield transposed(1, x, w, (1,), (2,), (1,), (1,))
     yield plain(2, drawn((1, 30, 31, 48), seed=3), drawn((48, 5, 5, 1), seed=4), (2, 2), (2, 2), (1, 1), 48)
     yield plain(1, drawn((3, 2000, 8), seed=3) * 0.3, drawn((16, 9, 8), seed=4) * 0.3, (1,), (4,), (1,))
 

@@ -232,9 +232,11 @@ static bool lines_of(struct lines *l, const struct conv *c) {
       x->input_dilation[1] != 1 || x->input_dilation[2] != 1) {
     return false;
   }
-  const bool padded = x->padding[1] > 0 || x->padding[2] > 0;
   const int64_t high = (x->kernel[1] - 1) * dilation[1] + 1;
   const int64_t wide = (x->result[2] - 1) * x->stride[2] + (x->kernel[2] - 1) * dilation[2] + 1;
+  /* Before the input or behind it. */
+  const bool padded = x->padding[1] > 0 || x->padding[2] > 0 || wide > x->in[2] ||
+                      (x->result[1] - 1) * x->stride[1] + high > x->in[1];
   *l = (struct lines){.c = c, .at = wr_alloc((size_t)c->taps * sizeof *l->at)};
   if (!l->at) return false;
   l->w = (struct wr_gemm_windows){
