@@ -86,6 +86,25 @@ static void to_planes(int16_t *out, int64_t step, const int16_t *in, const struc
   }
 }
 
+/* Of the elements' sizes. In float64, in which the largest does not swallow the others. */
+WR_WIDE static double sum_of_sizes(const float *x, int64_t n) {
+  double lanes[LANES] = {0};
+  for (int64_t i = 0; i < n; i += LANES) {
+    for (int l = 0; l < LANES; l++) lanes[l] += (double)fabsf(x[i + l]);
+  }
+  double sum = 0;
+  for (int l = 0; l < LANES; l++) sum += lanes[l];
+  return sum;
+}
+
+/* Whether a group has an element so large that steps for it leave too little of the others: where
+   codes are 0 under the one, these are all of the result. */
+static bool is_swallowed(const float *x, int64_t group, float largest, float step, bool exact) {
+  const double rest = sum_of_sizes(x, group) - (double)largest;
+  const double lost = (double)group * (double)step * (exact ? 0x1p-16 : 0.5);
+  return rest > 0 && lost > rest * (exact ? 0x1p-18 : 0x1p-6);
+}
+
 bool wr_rows_split(struct wr_rows *to, int64_t row, const float *x) {
   const int64_t group = to->w.group, block = wr_rows_block(&to->w);
   float *steps = to->steps + row * to->x_groups, *sums = to->sums + row * to->x_groups;
@@ -96,6 +115,7 @@ bool wr_rows_split(struct wr_rows *to, int64_t row, const float *x) {
     if (!isfinite(sums[g])) return false;
     steps[g] = step_of(size);
     most = size > most ? size : most;
+    if (is_swallowed(x + g * group, group, size, steps[g], to->exact)) return false;
   }
   if (most > 0x1p48f || (most > 0 && most < 0x1p-40f)) return false;
   int64_t step;

@@ -47,7 +47,8 @@ void wr_rows_begin(struct wr_rows *r, const struct wr_packed_rows *w, int64_t k,
                    bool exact);
 
 /* A row of x, the `row`th of those to be, of k elements; false where they are not finite, or so
-   large or small that scales might make infinities and zeros of what is worth something. */
+   large or small that scales might make infinities and zeros of what is worth something, or where
+   one is so much larger than the rest of its group that this would be lost. */
 bool wr_rows_split(struct wr_rows *to, int64_t row, const float *x);
 
 /* y[i][r]: the i-th row of x, of `rows` at most WR_ROWS_X from `first` on, by row w_first + r. */
