@@ -1,9 +1,9 @@
 /* Groups: elementwise operations that run as one command. The group becomes a program of row
-   functions, the same that the operations have by themselves, so results are bit for bit the same;
-   and the program runs over tiles of the result that are small enough for every intermediate value
-   to stay in the first-level cache. Where all is of one floating type the values of most steps stay
-   in registers (lanes.h), and row functions compute what is less than a block at the end. Large
-   groups are spread over the pool like single operations.
+   functions, the same that the operations have by themselves, so results are bit for bit the same
+   (but for a NaN's); and the program runs over tiles of the result that are small enough for every
+   intermediate value to stay in the first-level cache. Where all is of one floating type the values
+   of most steps stay in registers (lanes.h), and row functions compute what is less than a block at
+   the end. Large groups are spread over the pool like single operations.
 
    Where values are: a dense input is read where it lies, the last step writes to the result, all
    else lives in a scratch on the stack of the thread that runs the tile: the steps' values, each
