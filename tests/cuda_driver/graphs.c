@@ -39,13 +39,18 @@ wr_cu_result stand_in_graph_new(wr_cu_graph *graph, unsigned flags) {
   return call_end(WR_CU_SUCCESS);
 }
 
+/* After a fault of the context's, too, the host's memory is given back, and the fault told. */
+static bool is_fault(wr_cu_result result, wr_cu_context context) {
+  return result && context && result == (wr_cu_result)wr_load_relaxed(&context->fault);
+}
+
 wr_cu_result stand_in_graph_free(wr_cu_graph graph) {
-  wr_cu_context context;
+  wr_cu_context context = NULL;
   wr_cu_result result = call_begin_inside(CALL_graph_free, &context);
-  if (result) return result;
+  if (result && !is_fault(result, context)) return result;
   free(graph);
   count_down(&counts.graphs);
-  return call_end(WR_CU_SUCCESS);
+  return result ? result : call_end(WR_CU_SUCCESS);
 }
 
 static wr_cu_result fill(struct kernel *kernel, const struct wr_cu_node_values *v) {
@@ -90,12 +95,12 @@ wr_cu_result stand_in_graph_exec_new(wr_cu_graph_exec *exec, wr_cu_graph graph,
 }
 
 wr_cu_result stand_in_graph_exec_free(wr_cu_graph_exec exec) {
-  wr_cu_context context;
+  wr_cu_context context = NULL;
   wr_cu_result result = call_begin_inside(CALL_graph_exec_free, &context);
-  if (result) return result;
+  if (result && !is_fault(result, context)) return result;
   free(exec);
   count_down(&counts.graph_execs);
-  return call_end(WR_CU_SUCCESS);
+  return result ? result : call_end(WR_CU_SUCCESS);
 }
 
 wr_cu_result stand_in_graph_exec_set_kernel(wr_cu_graph_exec exec, wr_cu_node node,
