@@ -100,8 +100,8 @@ struct kind {
 static const struct kind f16 = {wr_f16_widen, wr_f16_narrow};
 static const struct kind bf16 = {bf16_widen, bf16_narrow};
 
-/* Elements at once: as float32 three times that lie on a stack that may be small (K13), beside what a
-   function of float32 has there. */
+/* Elements at once: as float32 three times that lie on a stack that may be small (K13), beside what
+   a function of float32 has there. */
 enum { STRETCH = 512 };
 
 /* Elements [at, at + n) of an input, as float32. A broadcast one is widened once, at the start. */
