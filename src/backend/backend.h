@@ -257,6 +257,10 @@ struct wr_async_device {
   bool (*full)(const struct wr_encoder *encoder);
   enum wr_encode_status (*when_room)(struct wr_encoder *encoder, struct wr_completion_hook *hook);
 
+  /* Whether the routine for an operation waits for the device between its steps, and so for all
+     that was encoded before it on the stream. NULL: none does. */
+  bool (*waits_within)(enum wr_op op);
+
   /* Who is refused memory that commands of other encoders hold stands in a line of the device's, in
      the order of coming, and only the first in it asks for memory (K14). All are asked by whoever
      encodes. Between take_begin and take_end a command takes memory and is encoded; take_begin is

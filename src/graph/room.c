@@ -103,15 +103,11 @@ static enum wr_encode_status behind_own(const struct wr_stream *stream,
   return status;
 }
 
-/* The routines for these wait for the device between their steps, and so for all that is before
-   them on it. */
-static bool waits_while_encoded(const struct wr_node *node) {
-  return node->op == WR_OP_SVD || node->op == WR_OP_EIGH;
-}
-
 bool wr_room_for_routine(struct wr_batch *batch, struct wr_stream *stream,
                          const struct wr_node *node) {
-  return waits_while_encoded(node) && async_of(stream) && wait_for(batch, stream, behind_own);
+  const struct wr_async_device *async = async_of(stream);
+  if (!async || !async->waits_within || !async->waits_within((enum wr_op)node->op)) return false;
+  return wait_for(batch, stream, behind_own);
 }
 
 /* ---- memory ---- */

@@ -25,6 +25,7 @@ static const struct wr_async_device async = {
     .poll = wr_gpu_poll,
     .full = wr_gpu_full,
     .when_room = wr_gpu_when_room,
+    .waits_within = wr_gpu_waits_within,
     .take_begin = wr_gpu_take_begin,
     .take_end = wr_gpu_take_end,
     .line_wait = wr_gpu_line_wait,

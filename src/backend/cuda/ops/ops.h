@@ -34,6 +34,8 @@ struct wr_error *wr_solver_table_new(struct wr_solver_table **out);
 void wr_solver_table_free(struct wr_solver_table *table); /* NULL is a no-op; no handle was made */
 /* As in backend.h. */
 bool wr_gpu_solves(const struct wr_matrices *what);
+/* As in struct wr_async_device. */
+bool wr_gpu_waits_within(enum wr_op op);
 
 /* ---- conv_cudnn.c ---- */
 
