@@ -56,19 +56,7 @@ WR_INLINE bool ROW(_has_far)(const struct wr_row *r) {
   return far != 0;
 }
 
-#define FORM_binary_far(name, rule)                                                            \
-  WR_WIDE static bool ROW(_is_far_##name)(const struct wr_row *r) { return ROW(_has_far)(r); } \
-  static void ROW(_far_##name)(const struct wr_row *r) { ROW(_map)(r, OP(_##name)); }          \
-  WR_WIDE static void ROW(_near_##name)(const struct wr_row *r) {                              \
-    ROW(_map2_stretches)(r, OP(_near_##name));                                                 \
-  }                                                                                            \
-  static void ROW(_##name)(const struct wr_row *r) {                                           \
-    if (ROW(_is_far_##name)(r)) {                                                              \
-      ROW(_far_##name)(r);                                                                     \
-    } else {                                                                                   \
-      ROW(_near_##name)(r);                                                                    \
-    }                                                                                          \
-  }
+#define FORM_binary_far(name, rule) WR_NEAR_AND_FAR(name, _map2_stretches)
 #else
 #define FORM_binary_far(name, rule) \
   static void ROW(_##name)(const struct wr_row *r) { ROW(_map)(r, OP(_##name)); }

@@ -37,16 +37,18 @@ struct wr_fused_program {
   struct wr_lanes lanes;           /* not initialised, unless there is a block */
 };
 
-/* What one thread has for its part of the program. It lies on the stack of a function that is
-   compiled by itself: of one that was merged with its caller the room would be taken as long as
-   that runs, whether or not it comes there, and stacks may be small (K13). */
-#define WR_FUSED_BODY __attribute__((noinline)) static void
+/* What one thread has for its part of the program. */
 struct wr_fused_part {
   const struct wr_fused_program *program;
   char *value[WR_FUSED_VALUES];
   struct wr_cursor cursor[WR_GROUP_INPUTS];
   _Alignas(64) char scratch[WR_FUSED_SCRATCH];
 };
+
+/* A function that has a part on its stack. It is compiled by itself: merged with its caller it
+   would take that room as long as the caller runs, also where it is not called, and stacks may be
+   small (K13). */
+#define WR_FUSED_BODY __attribute__((noinline)) static void
 
 static inline int wr_fused_last(const struct wr_fused_program *p) {
   return p->group->n_in + p->n_steps - 1;

@@ -4,6 +4,19 @@
    strided and broadcast inputs, and the row's end, are copied to where they lie dense. */
 
 #ifndef WR_STRETCH_LANES
+/* The row of a function that computes far elements in another way: a row that has such, by its
+   _has_far, goes element by element, which gives the others the same bits; the rest go by MAP. */
+#define WR_NEAR_AND_FAR(name, MAP)                                                                 \
+  WR_WIDE static bool ROW(_is_far_##name)(const struct wr_row *r) { return ROW(_has_far)(r); }     \
+  static void ROW(_far_##name)(const struct wr_row *r) { ROW(_map)(r, OP(_##name)); }              \
+  WR_WIDE static void ROW(_near_##name)(const struct wr_row *r) { ROW(MAP)(r, OP(_near_##name)); } \
+  static void ROW(_##name)(const struct wr_row *r) {                                               \
+    if (ROW(_is_far_##name)(r)) {                                                                  \
+      ROW(_far_##name)(r);                                                                         \
+    } else {                                                                                       \
+      ROW(_near_##name)(r);                                                                        \
+    }                                                                                              \
+  }
 #define WR_STRETCH_LANES 16
 #define WR_STRETCH_BYTES 1024 /* three of them lie on stacks that may be small (K13) */
 #endif

@@ -26,19 +26,7 @@ WR_INLINE bool ROW(_has_far)(const struct wr_row *r) {
 #define FORM_unary_magnitude(name, rule) FORM_unary_SAME(name)
 #define FORM_unary_test(name, rule) \
   WR_WIDE static void ROW(_##name)(const struct wr_row *r) { ROW(_check)(r, OP(_##name)); }
-#define FORM_unary_turn(name, rule)                                                            \
-  WR_WIDE static bool ROW(_is_far_##name)(const struct wr_row *r) { return ROW(_has_far)(r); } \
-  static void ROW(_far_##name)(const struct wr_row *r) { ROW(_map)(r, OP(_##name)); }          \
-  WR_WIDE static void ROW(_near_##name)(const struct wr_row *r) {                              \
-    ROW(_map_stretches)(r, OP(_near_##name));                                                  \
-  }                                                                                            \
-  static void ROW(_##name)(const struct wr_row *r) {                                           \
-    if (ROW(_is_far_##name)(r)) {                                                              \
-      ROW(_far_##name)(r);                                                                     \
-    } else {                                                                                   \
-      ROW(_near_##name)(r);                                                                    \
-    }                                                                                          \
-  }
+#define FORM_unary_turn(name, rule) WR_NEAR_AND_FAR(name, _map_stretches)
 #define INPUTS 1
 #include "backend/cpu/elementwise_rows.h"
 
