@@ -112,6 +112,25 @@ static void test_shape(int32_t channels, int32_t out_channels, int32_t groups, i
   expect_sums(&p, &s, 0.1);
 }
 
+/* Padding behind the input alone, which the parameters do not name: the result says how much. The
+   input ends where it is NaN. */
+static void test_behind(int32_t stride, int32_t rows_more, int32_t columns_more) {
+  const struct wr_conv_params p = {.axes = AXES,
+                                   .stride = {stride, stride, 1},
+                                   .kernel_dilation = {1, 1, 1},
+                                   .input_dilation = {1, 1, 1},
+                                   .groups = 1};
+  struct shape s = {.n = 2, .in = {9, 6}, .channels = 16, .out_channels = 24, .kernel = {3, 2}};
+  s.result[0] = (s.in[0] + rows_more - s.kernel[0]) / stride + 1;
+  s.result[1] = (s.in[1] + columns_more - s.kernel[1]) / stride + 1;
+  const int end = 2 * 9 * 6 * 16;
+  const float after = input[end];
+  input[end] = NAN;
+  run(&p, &s, WR_FLOAT32);
+  expect_sums(&p, &s, 1e-4);
+  input[end] = after;
+}
+
 /* Without channels every sum is 0. */
 static void test_nothing(void) {
   const struct wr_conv_params p = {.axes = AXES,
@@ -130,6 +149,7 @@ int main(void) {
                                         {8, 16, 8},   {12, 6, 2},   {6, 4, 2},
                                         {70, 140, 1}, {400, 12, 1}, {389, 10, 1}};
   fill();
+  for (int i = 1; i < 8; i++) test_behind(1 + i / 4, i % 2, i / 2 % 2 * 2);
   for (size_t i = 0; i < sizeof channels / sizeof channels[0]; i++) {
     const int32_t *c = channels[i];
     test_shape(c[0], c[1], c[2], 1, 1, 0, 1, 1);

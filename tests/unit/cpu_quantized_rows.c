@@ -123,7 +123,21 @@ static void try_way(struct wr_quantized_params how) {
   }
 }
 
+/* Whether a row with one element of that size among others of 0.1 goes by integers. */
+static bool is_split(float size, bool exact) {
+  const struct wr_quantized_params how = {.mode = WR_AFFINE, .bits = 4, .group = 64};
+  struct sides s;
+  make(&s, &how, 256, 1, exact);
+  for (int i = 0; i < 256; i++) s.values[i] = 0.1f;
+  s.values[70] = size;
+  const bool split = wr_rows_split(&s.x, 0, s.values);
+  destroy(&s);
+  return split;
+}
+
 int main(void) {
+  EXPECT(is_split(30, false) && !is_split(1000, false));
+  EXPECT(is_split(300, true) && !is_split(1e8f, true));
   for (int bits = 1; bits <= 8; bits++) {
     for (int group = 32; group <= 128; group *= 2) {
       try_way((struct wr_quantized_params){.mode = WR_AFFINE, .bits = bits, .group = group});
