@@ -312,7 +312,7 @@ static void try_windows(const struct wr_gemm_kernels *with, bool single, int eac
 
 static void windows(const struct wr_gemm_kernels *with, bool single) {
   static const int eachs[] = {2, 13, 64, 130, 400};
-  for (int i = 0; i < 5; i++) {
+  for (int i = 0; i < (SIZE_STEP == 1 ? 5 : 3); i++) {
     try_windows(with, single, eachs[i], 20 + 33 * i, 1 + i % 2, i % 3);
     try_windows(with, single, eachs[i], 9 + i, 1 + i % 3, !(i % 3));
   }
