@@ -1,9 +1,8 @@
 /* Sort, argsort and partition along one axis. NaN comes last, and equal elements, among which are
    zeros of either sign and all NaN, stay in their order. What is sorted are keys: unsigned numbers
-   in the order of the elements, so that no comparison asks for NaN and digits can be counted. Where
-   a key does not say which element it is of, complex numbers are put in order by their places,
-   floats of the shared keys are written once more, and partitions compare keys of the bits as they
-   are.
+   in the order of the elements (sort_elements.h), so that no comparison asks for NaN and digits can
+   be counted. Complex numbers are put in order by their places, and partitions of floats compare
+   keys of the bits as they are.
 
    Lines that lie side by side are brought and put back together, since each of their elements would
    read a cache line for itself. Short lines use the stack, longer ones one block of scratch for
@@ -11,38 +10,16 @@
 
 #include <string.h>
 
-#include "backend/cpu/elements.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/loop/loop.h"
+#include "backend/cpu/sort_bits.h"
+#include "backend/cpu/sort_elements.h"
 #include "base/atomic.h"
 #include "base/base.h"
 
-enum { RUN = 16, FEW = 64, DIGITS = 256, TILE = 16, STACK_BYTES = 4096 };
-enum { NEAR_ROWS = 256, MOST_ROWS = 8192, ROW_BYTES = 64 };
+enum { RUN = 16, FEW = 64, DIGITS = 256, PART = 128, STACK_BYTES = 4096, NEAR_ROWS = 256 };
 
 /* ---- lines of keys ---- */
-
-/* The bits of floats: numbers below 0 turned round, those above them behind, zeros the same, NaN
-   last and the same. Without branches, which signs would mislead. */
-static inline uint16_t key_16(uint16_t bits, uint16_t infinity) {
-  const uint16_t size = bits & 0x7fffu, below = (uint16_t)(0u - (bits >> 15));
-  const uint16_t key = bits ^ (below | 0x8000u), nan = (uint16_t)(0u - (size > infinity));
-  return (uint16_t)((key | nan) + (bits == 0x8000u));
-}
-static inline uint16_t of_16(uint16_t key) {
-  return key ^ ((uint16_t)((key >> 15) - 1u) | 0x8000u);
-}
-static inline uint16_t key_bits_f16(uint16_t bits) { return key_16(bits, 0x7c00u); }
-static inline uint16_t key_bits_bf16(uint16_t bits) { return key_16(bits, 0x7f80u); }
-static inline uint32_t key_bits_f32(uint32_t bits) {
-  const uint32_t sign = UINT32_C(1) << 31, nan = 0u - ((bits & ~sign) > UINT32_C(0x7f800000));
-  return ((bits ^ ((0u - (bits >> 31)) | sign)) | nan) + (bits == sign);
-}
-static inline uint64_t key_bits_f64(uint64_t bits) {
-  const uint64_t sign = UINT64_C(1) << 63, infinity = UINT64_C(0x7ff0000000000000);
-  const uint64_t nan = UINT64_C(0) - ((bits & ~sign) > infinity);
-  return ((bits ^ ((UINT64_C(0) - (bits >> 63)) | sign)) | nan) + (bits == sign);
-}
 
 /* A key of 64 bits and the place of its element; of shorter keys both are one number. */
 struct wide {
@@ -85,22 +62,22 @@ struct wide {
 #define KEY f16
 #define KEY_T uint16_t
 #define KEY_NUMBER uint16_t
-#define KEY_OF(x) key_bits_f16(*(x))
+#define KEY_OF(x) wr_sort_key_f16(*(x))
 #include "backend/cpu/sort_keys.inc"
 #define KEY bf16
 #define KEY_T uint16_t
 #define KEY_NUMBER uint16_t
-#define KEY_OF(x) key_bits_bf16(*(x))
+#define KEY_OF(x) wr_sort_key_bf16(*(x))
 #include "backend/cpu/sort_keys.inc"
 #define KEY f32
 #define KEY_T uint32_t
 #define KEY_NUMBER uint32_t
-#define KEY_OF(x) key_bits_f32(*(x))
+#define KEY_OF(x) wr_sort_key_f32(*(x))
 #include "backend/cpu/sort_keys.inc"
 #define KEY f64
 #define KEY_T uint64_t
 #define KEY_NUMBER uint64_t
-#define KEY_OF(x) key_bits_f64(*(x))
+#define KEY_OF(x) wr_sort_key_f64(*(x))
 #include "backend/cpu/sort_keys.inc"
 
 /* Where there is no NaN, < orders floats as they are. */
@@ -227,112 +204,15 @@ static void places_of(const void *placed, int item, int64_t n, uint32_t *places)
   }
 }
 
-/* ---- elements and keys ---- */
-
-typedef uint8_t key_t_b8, key_t_u8, key_t_i8;
-typedef uint16_t key_t_u16, key_t_i16, key_t_f16, key_t_bf16;
-typedef uint32_t key_t_u32, key_t_i32, key_t_f32;
-typedef uint64_t key_t_u64, key_t_i64, key_t_f64, key_t_c64;
-
-static inline uint8_t key_b8(uint8_t x) { return x; }
-static inline uint8_t key_u8(uint8_t x) { return x; }
-static inline uint16_t key_u16(uint16_t x) { return x; }
-static inline uint32_t key_u32(uint32_t x) { return x; }
-static inline uint64_t key_u64(uint64_t x) { return x; }
-static inline uint8_t key_i8(int8_t x) { return (uint8_t)((uint8_t)x ^ 0x80u); }
-static inline uint16_t key_i16(int16_t x) { return (uint16_t)((uint16_t)x ^ 0x8000u); }
-static inline uint32_t key_i32(int32_t x) { return (uint32_t)x ^ UINT32_C(1) << 31; }
-static inline uint64_t key_i64(int64_t x) { return (uint64_t)x ^ UINT64_C(1) << 63; }
-static inline uint8_t of_b8(uint8_t key) { return key; }
-static inline uint8_t of_u8(uint8_t key) { return key; }
-static inline uint16_t of_u16(uint16_t key) { return key; }
-static inline uint32_t of_u32(uint32_t key) { return key; }
-static inline uint64_t of_u64(uint64_t key) { return key; }
-static inline int8_t of_i8(uint8_t key) { return (int8_t)(key ^ 0x80u); }
-static inline int16_t of_i16(uint16_t key) { return (int16_t)(key ^ 0x8000u); }
-static inline int32_t of_i32(uint32_t key) { return (int32_t)(key ^ UINT32_C(1) << 31); }
-static inline int64_t of_i64(uint64_t key) { return (int64_t)(key ^ UINT64_C(1) << 63); }
-
-static inline uint16_t key_f16(uint16_t bits) { return key_bits_f16(bits); }
-static inline uint16_t key_bf16(uint16_t bits) { return key_bits_bf16(bits); }
-static inline uint16_t of_f16(uint16_t key) { return of_16(key); }
-static inline uint16_t of_bf16(uint16_t key) { return of_16(key); }
-
-static inline uint32_t key_f32(float x) {
-  uint32_t bits;
-  memcpy(&bits, &x, sizeof bits);
-  return key_bits_f32(bits);
-}
-static inline float of_f32(uint32_t key) {
-  const uint32_t bits = key ^ (((key >> 31) - 1u) | UINT32_C(1) << 31);
-  float x;
-  memcpy(&x, &bits, sizeof x);
-  return x;
-}
-static inline uint64_t key_f64(double x) {
-  uint64_t bits;
-  memcpy(&bits, &x, sizeof bits);
-  return key_bits_f64(bits);
-}
-static inline double of_f64(uint64_t key) {
-  const uint64_t bits = key ^ (((key >> 63) - UINT64_C(1)) | UINT64_C(1) << 63);
-  double x;
-  memcpy(&x, &bits, sizeof x);
-  return x;
-}
-
-static inline uint64_t key_c64(wr_complex64 x) {
-  if (!is_number_c64(x)) return UINT64_MAX;
-  return (uint64_t)key_f32(x.re) << 32 | key_f32(x.im);
-}
-static inline wr_complex64 of_c64(uint64_t key) {
-  return (wr_complex64){of_f32((uint32_t)(key >> 32)), of_f32((uint32_t)key)};
-}
-
-/* `count` lines of n elements; all distances in elements, `apart` from a line to the next. */
-struct block {
-  int64_t n;
-  int64_t count;
-  int64_t in_stride, in_apart;
-  int64_t out_stride, out_apart;
-  int64_t key_stride, key_apart;
-};
-
-typedef bool (*load_fn)(const void *in, const struct block *b, void *keys);
-typedef void (*store_fn)(const void *keys, const struct block *b, void *out);
-typedef void (*mend_fn)(const void *in, const struct block *b, const void *sorted, void *out);
-
-#define ELEMENT_KERNEL "backend/cpu/sort_kernel.inc"
-#include "backend/cpu/elements.inc"
-
-#define ELEMENT f16
-#include "backend/cpu/sort_mend.inc"
-#define ELEMENT bf16
-#include "backend/cpu/sort_mend.inc"
-#define ELEMENT f32
-#include "backend/cpu/sort_mend.inc"
-#define ELEMENT f64
-#include "backend/cpu/sort_mend.inc"
-
+/* Of floats a partition compares keys of the bits as they are. */
 static const struct {
-  load_fn load;
-  store_fn store;
-} by_type[WR_DTYPE_COUNT] = {
-#define WR_EL(ID, el) [ID] = {load_##el, store_##el},
-#include "backend/cpu/types.def"
-#undef WR_EL
-};
-
-/* Of types whose keys may lose something: the rest of a sort, and a selection in their bits. */
-static const struct {
-  mend_fn mend;
   select_fn select;
   enum wr_dtype bits;
 } floats[WR_DTYPE_COUNT] = {
-    [WR_FLOAT16] = {mend_f16, select_f16, WR_UINT16},
-    [WR_BFLOAT16] = {mend_bf16, select_bf16, WR_UINT16},
-    [WR_FLOAT32] = {mend_f32, select_any_f32, WR_UINT32},
-    [WR_FLOAT64] = {mend_f64, select_any_f64, WR_UINT64},
+    [WR_FLOAT16] = {select_f16, WR_UINT16},
+    [WR_BFLOAT16] = {select_bf16, WR_UINT16},
+    [WR_FLOAT32] = {select_any_f32, WR_UINT32},
+    [WR_FLOAT64] = {select_any_f64, WR_UINT64},
 };
 
 /* ---- lines of an array ---- */
@@ -354,11 +234,12 @@ struct sort_job {
   wr_atomic_bool refused; /* atomic RELAXED: read after the pool has joined */
 };
 
-/* Of a block of keys, one line to sort and its scratch, and a block of places. */
+/* A block of keys and scratch for a line; where places are needed, a line of keys with them, and a
+   block of places. */
 struct room {
   char *keys;
-  char *line;
   char *scratch;
+  char *line;
   uint32_t *places;
 };
 
@@ -371,7 +252,9 @@ static const struct key_lines *placed_of(const struct sort_job *job) {
   return job->item == 8 ? &wide_lines : &placed_lines;
 }
 
-static size_t whole_rows(size_t bytes) { return (bytes + ROW_BYTES - 1) / ROW_BYTES * ROW_BYTES; }
+static size_t whole_rows(size_t bytes) {
+  return (bytes + WR_SORT_ROW_BYTES - 1) / WR_SORT_ROW_BYTES * WR_SORT_ROW_BYTES;
+}
 
 static size_t line_bytes(const struct sort_job *job) {
   const int item = needs_places(job) ? placed_of(job)->item : job->item;
@@ -382,20 +265,20 @@ static int64_t rows_of(int64_t n) { return (n + 7) / 8 * 8; }
 
 static size_t keys_bytes(const struct sort_job *job) {
   const size_t lines = whole_rows((size_t)(job->beside * job->pitch * job->item));
-  const size_t rows = job->lanes ? (size_t)rows_of(job->lines.n) * ROW_BYTES : 0;
+  const size_t rows = job->lanes ? (size_t)rows_of(job->lines.n) * WR_SORT_ROW_BYTES : 0;
   return lines > rows ? lines : rows;
 }
 
 static size_t room_bytes(const struct sort_job *job) {
-  const size_t places = needs_places(job) ? (size_t)(job->beside * job->pitch) * 4u : 0;
-  return keys_bytes(job) + 2 * line_bytes(job) + places;
+  const size_t places = (size_t)(job->beside * job->pitch) * 4u;
+  return keys_bytes(job) + line_bytes(job) + (needs_places(job) ? line_bytes(job) + places : 0);
 }
 
 static struct room room_of(const struct sort_job *job, char *memory) {
   struct room r = {.keys = memory};
-  r.line = r.keys + keys_bytes(job);
-  r.scratch = r.line + line_bytes(job);
-  r.places = (uint32_t *)(void *)(r.scratch + line_bytes(job));
+  r.scratch = r.keys + keys_bytes(job);
+  r.line = r.scratch + line_bytes(job);
+  r.places = (uint32_t *)(void *)(r.line + line_bytes(job));
   return r;
 }
 
@@ -408,7 +291,7 @@ static void treat(const struct sort_job *job, const struct key_lines *by, void *
   }
 }
 
-static void write_elements(const struct sort_job *job, const struct block *b,
+static void write_elements(const struct sort_job *job, const struct wr_sort_block *b,
                            const uint32_t *places, const char *in, char *out) {
   const int64_t item = job->item;
   for (int64_t j = 0; j < b->count; j++) {
@@ -420,62 +303,62 @@ static void write_elements(const struct sort_job *job, const struct block *b,
   }
 }
 
-static void treat_by_places(const struct sort_job *job, const struct block *b, const struct room *r,
-                            const char *in, char *out) {
+static void treat_by_places(const struct sort_job *job, const struct wr_sort_block *b,
+                            const struct room *r, const char *in, char *out) {
   for (int64_t j = 0; j < b->count; j++) {
     place(r->keys + j * b->key_apart * job->item, job->item, b->n, r->line);
     treat(job, placed_of(job), r->line, r->scratch);
     places_of(r->line, job->item, b->n, r->places + j * b->key_apart);
   }
   if (job->what == PLACES) {
-    store_u32(r->places, b, out);
+    wr_sort_store_places(b, r->places, out);
   } else {
     write_elements(job, b, r->places, in, out);
   }
 }
 
-/* Lanes without a line are zeros, and rows behind the last one the greatest keys. */
-static void sort_rows(const struct sort_job *job, const struct block *b, char *keys) {
-  const size_t used = (size_t)(b->count * job->item);
-  for (int64_t i = 0; i < b->n && used < ROW_BYTES; i++) {
-    memset(keys + i * ROW_BYTES + used, 0, ROW_BYTES - used);
-  }
-  memset(keys + b->n * ROW_BYTES, 0xff, (size_t)(rows_of(b->n) - b->n) * ROW_BYTES);
+/* Rows behind the last one are the greatest keys. */
+static void sort_rows(const struct sort_job *job, const struct wr_sort_block *b, char *keys) {
+  memset(keys + b->n * WR_SORT_ROW_BYTES, 0xff, (size_t)(rows_of(b->n) - b->n) * WR_SORT_ROW_BYTES);
   job->lanes(keys, rows_of(b->n));
 }
 
-static void treat_lines(const struct sort_job *job, const struct block *b, const struct room *r,
-                        bool bits) {
+static void treat_lines(const struct sort_job *job, const struct wr_sort_block *b, char *keys,
+                        char *scratch, bool bits) {
   const struct key_lines *by = lines_of(job->item);
   const struct key_lines in_bits = {job->item, NULL, floats[job->dtype].select, NULL};
   for (int64_t j = 0; j < b->count; j++) {
-    treat(job, bits ? &in_bits : by, r->keys + j * b->key_apart * job->item, r->scratch);
+    treat(job, bits ? &in_bits : by, keys + j * b->key_apart * job->item, scratch);
   }
 }
 
-static void treat_block(const struct sort_job *job, const struct block *b, const struct room *r,
-                        const char *in, char *out) {
+/* One line of a partition is treated where its result is to lie. */
+static void treat_block(const struct sort_job *job, const struct wr_sort_block *b,
+                        const struct room *r, const char *in, char *out) {
   const bool bits = job->what == SELECT && floats[job->dtype].select;
   const enum wr_dtype as = bits ? floats[job->dtype].bits : job->dtype;
-  const bool loses = by_type[as].load(in, b, r->keys);
+  const bool in_place =
+      job->what == SELECT && !needs_places(job) && b->count == 1 && b->out_stride == 1;
+  char *keys = in_place ? out : r->keys;
+  const bool lost = wr_sort_load(as, in, b, keys);
   if (needs_places(job)) {
     treat_by_places(job, b, r, in, out);
     return;
   }
   if (b->key_apart == 1) {
-    sort_rows(job, b, r->keys);
+    sort_rows(job, b, keys);
   } else {
-    treat_lines(job, b, r, bits);
+    treat_lines(job, b, keys, r->scratch, bits);
   }
-  by_type[as].store(r->keys, b, out);
-  if (loses) floats[job->dtype].mend(in, b, r->keys, out);
+  wr_sort_store(as, in, b, keys, lost, out);
 }
 
 /* The lines from the o-th on, of n whose first elements lie side by side in both arrays or, where
    lanes are filled, anyhow. */
-static void block_of(const struct sort_job *job, struct block *b, int64_t o, int64_t n) {
+static void block_of(const struct sort_job *job, struct wr_sort_block *b, int64_t o, int64_t n) {
   const struct wr_lines *l = &job->lines;
-  const int64_t left = l->inner == 1 ? n : l->inner - o % l->inner, lanes = ROW_BYTES / job->item;
+  const int64_t left = l->inner == 1 ? n : l->inner - o % l->inner,
+                lanes = WR_SORT_ROW_BYTES / job->item;
   b->out_apart = l->inner == 1 ? l->n : 1;
   b->count = n < left ? n : left;
   if (b->count > job->beside) b->count = job->beside;
@@ -487,7 +370,7 @@ static void block_of(const struct sort_job *job, struct block *b, int64_t o, int
 static void sort_lines(const struct sort_job *job, const struct room *r, int64_t begin,
                        int64_t end) {
   const struct wr_lines *l = &job->lines;
-  struct block b = {.n = l->n, .in_stride = l->stride, .out_stride = l->inner};
+  struct wr_sort_block b = {.n = l->n, .in_stride = l->stride, .out_stride = l->inner};
   struct wr_cursor c;
   wr_cursor_start(&c, &l->walk, begin, end);
   b.in_apart = wr_walk_stride(&l->walk, 0);
@@ -503,15 +386,15 @@ static void sort_lines(const struct sort_job *job, const struct room *r, int64_t
 
 static void sort_body(void *ctx, int64_t begin, int64_t end) {
   struct sort_job *job = ctx;
-  _Alignas(ROW_BYTES) char stack[STACK_BYTES];
+  _Alignas(WR_SORT_ROW_BYTES) char stack[STACK_BYTES];
   const size_t bytes = room_bytes(job);
-  char *memory = bytes <= sizeof stack ? stack : wr_alloc(bytes + ROW_BYTES);
+  char *memory = bytes <= sizeof stack ? stack : wr_alloc(bytes + WR_SORT_ROW_BYTES);
   if (!memory) {
     wr_store_relaxed(&job->refused, true);
     return;
   }
-  const size_t over = (uintptr_t)memory % ROW_BYTES;
-  const struct room r = room_of(job, memory + (over ? ROW_BYTES - over : 0));
+  const size_t over = (uintptr_t)memory % WR_SORT_ROW_BYTES;
+  const struct room r = room_of(job, memory + (over ? WR_SORT_ROW_BYTES - over : 0));
   sort_lines(job, &r, begin, end);
   if (memory != stack) wr_free(memory);
 }
@@ -523,8 +406,8 @@ static void sort_body(void *ctx, int64_t begin, int64_t end) {
 static void sort_sizes(struct sort_job *job) {
   enum { MOST = 4 << 20 };
   const struct wr_lines *l = &job->lines;
-  const int64_t lanes = ROW_BYTES / job->item;
-  const bool is_short = l->n <= MOST_ROWS && l->walk.size >= lanes / 2;
+  const int64_t lanes = WR_SORT_ROW_BYTES / job->item;
+  const bool is_short = l->n <= WR_SORT_MOST_ROWS && l->walk.size >= lanes / 2;
   if (job->what == SORT && job->dtype != WR_COMPLEX64 && is_short) {
     job->lanes = lines_of(job->item)->lanes;
   }
