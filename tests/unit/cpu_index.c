@@ -206,6 +206,34 @@ static void test_large_slices(void) {
   }
 }
 
+/* Long slices whose ends and beginnings lie on each other: the last stays, also where threads share
+   the work, and sums miss none. With an axis in front along which they lie side by side. */
+static void test_large_overlaps(enum wr_op by, int rows) {
+  enum { PLACES = 30, ROWS = 4, EXTENT = 1500, SHIFT = 7, ALL = EXTENT + PLACES * SHIFT };
+  static int32_t a[ROWS * ALL], updates[PLACES * ROWS * EXTENT], y[ROWS * ALL],
+      expected[ROWS * ALL];
+  int16_t index[PLACES];
+  memset(expected, 0, sizeof expected);
+  for (int p = 0; p < PLACES; p++) {
+    index[p] = (int16_t)(p * 11 % PLACES * SHIFT);
+    for (int i = 0; i < rows * EXTENT; i++) {
+      int32_t *u = &updates[p * rows * EXTENT + i], *at;
+      at = &expected[i / EXTENT * ALL + index[p] + i % EXTENT];
+      *u = p * 31 + i;
+      *at = by == WR_OP_ADD ? *at + *u : *u;
+    }
+  }
+  struct kernel_operand o[3], out;
+  struct wr_tensor in[3] = {
+      *operand_dense(&o[0], a, WR_INT32, 2, SHAPE(rows, ALL)),
+      *operand_dense(&o[1], updates, WR_INT32, 3, SHAPE(PLACES, rows, EXTENT)),
+      *operand_dense(&o[2], index, WR_INT16, 1, SHAPE(PLACES))};
+  struct wr_scatter_params params = {.by = by, .n_axes = 1, .axes = {1}};
+  operand_dense(&out, y, WR_INT32, 2, SHAPE(rows, ALL));
+  EXPECT(kernel_run(WR_OP_SCATTER, in, 3, &out.t, &params));
+  EXPECT(memcmp(y, expected, (size_t)rows * ALL * sizeof y[0]) == 0);
+}
+
 int main(void) {
   test_take();
   test_index_types();
@@ -216,5 +244,9 @@ int main(void) {
   test_scatter_types();
   test_scatter_ways();
   test_large_slices();
+  test_large_overlaps(WR_OP_COPY, 1);
+  test_large_overlaps(WR_OP_COPY, 4);
+  test_large_overlaps(WR_OP_ADD, 1);
+  test_large_overlaps(WR_OP_ADD, 4);
   return kernel_case_failures() != 0;
 }

@@ -2,7 +2,8 @@
    may be of any integer type (or bool); a negative one counts from the end. An update that does not
    lie inside the array whole is dropped (rule E6). Each element takes its updates in the order of
    the places, so that the last of several stays and sums are the same every time: work spreads over
-   the pool by parts of the slices, never by places. Takes no locks, allocates nothing. */
+   the pool by parts of the slices, never by places, and by parts that no two places share. Takes no
+   locks, allocates nothing. */
 
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/loop/loop.h"
@@ -15,6 +16,7 @@ struct scatter {
   struct wr_update update;
   struct wr_places places;     /* the updates go along */
   struct wr_walk slice;        /* operand 0: the result, 1: the updates */
+  int64_t together;            /* positions of it that stay with one thread */
   int64_t extent[WR_MAX_NDIM]; /* of the axis of index array k */
   int64_t last[WR_MAX_NDIM];   /* the largest index at which a slice fits there */
   int64_t stride[WR_MAX_NDIM]; /* of the result along it */
@@ -50,6 +52,7 @@ static void update_slice(const struct scatter *s, int64_t start, int64_t from, i
   }
 }
 
+/* Parts [begin, end) of all slices. */
 static void scatter_body(void *ctx, int64_t begin, int64_t end) {
   const struct scatter *s = ctx;
   struct wr_place place;
@@ -57,7 +60,7 @@ static void scatter_body(void *ctx, int64_t begin, int64_t end) {
   for (int64_t i = 0; i < s->places.size; i++, wr_place_next(&place, &s->places)) {
     int64_t start;
     if (!slice_start(s, &place, &start)) continue;
-    update_slice(s, start, place.offset[s->places.n], begin, end);
+    update_slice(s, start, place.offset[s->places.n], begin * s->together, end * s->together);
   }
 }
 
@@ -89,12 +92,28 @@ static void axes_make(struct scatter *s, const struct wr_scatter_params *params,
   }
 }
 
-/* A part of a slice that is worth a thread: all places are walked for each. */
+/* Slices that begin at different indices of an axis overlap along it, one's end and the other's
+   beginning: what lies along the first such axis, and those behind it, is not parted. */
+static int64_t together_of(const struct scatter *s, const struct wr_scatter_params *params,
+                           int ndim) {
+  const int32_t *extent = s->updates->shape + s->updates->ndim - ndim;
+  int first = ndim;
+  int64_t n = 1;
+  if (s->places.size == 1) return 1;
+  for (int k = 0; k < params->n_axes; k++) {
+    const int axis = params->axes[k];
+    if (extent[axis] > 1 && s->last[k] > 0 && axis < first) first = axis;
+  }
+  for (int d = first; d < ndim; d++) n *= extent[d];
+  return n;
+}
+
+/* How many parts of a slice are worth a thread: all places are walked for each. */
 static int64_t grain_of(const struct scatter *s) {
   enum { LEAST = 256, PIECES = 64 };
   if (s->updates->size <= WR_CPU_GRAIN) return s->slice.size;
-  const int64_t part = (s->slice.size + PIECES - 1) / PIECES;
-  return part < LEAST ? LEAST : part;
+  const int64_t piece = (s->slice.size + PIECES - 1) / PIECES;
+  return ((piece < LEAST ? LEAST : piece) + s->together - 1) / s->together;
 }
 
 struct wr_error *wr_cpu_scatter(const struct wr_call *call) {
@@ -109,6 +128,7 @@ struct wr_error *wr_cpu_scatter(const struct wr_call *call) {
                s.updates->shape, s.updates->strides);
   slice_make(&s, out);
   axes_make(&s, params, out);
-  wr_spread(s.slice.size, grain_of(&s), scatter_body, &s);
+  s.together = together_of(&s, params, out->ndim);
+  wr_spread(s.slice.size / s.together, grain_of(&s), scatter_body, &s);
   return NULL;
 }
