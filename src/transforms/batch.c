@@ -306,28 +306,37 @@ struct wr_node *wr_vmap_row_norm(const struct wr_batch *b) {
 
 /* ---- attention, where it is one command ---- */
 
-/* Calls stand behind one another in the batch. */
-static struct wr_node *in_batch(const struct wr_batch *b, struct wr_node *a) {
+/* Calls stand behind one another in the batch, or where that is 1, in the heads. */
+static struct wr_node *in_axis(const struct wr_batch *b, struct wr_node *a, int axis) {
   int32_t shape[4];
+  struct wr_node *moved = wr_batch_moved(b, a, 0, axis);
   if (b->c->error) return NULL;
-  const int32_t *from = wr_node_shape(a);
-  const int64_t all = (int64_t)from[0] * from[1];
+  const int32_t *from = wr_node_shape(moved);
+  const int64_t all = (int64_t)from[axis] * from[axis + 1];
   if (all > INT32_MAX) return wr_compose_fail(b->c, "[vmap] A batch of %lld.", (long long)all);
-  shape[0] = (int32_t)all;
-  for (int i = 1; i < 4; i++) shape[i] = from[i + 1];
-  return wr_compose_reshape(b->c, a, 4, shape);
+  for (int i = 0; i < 4; i++) shape[i] = from[i < axis ? i : i + 1];
+  shape[axis] = (int32_t)all;
+  return wr_compose_reshape(b->c, moved, 4, shape);
 }
 
+static struct wr_node *out_of_axis(const struct wr_batch *b, struct wr_node *r, int axis) {
+  int32_t shape[5];
+  for (int i = 0; i < 5; i++) shape[i] = i == axis ? b->n : b->like.shape[i - (i > axis)];
+  return wr_batch_moved(b, wr_compose_reshape(b->c, r, 5, shape), axis, 0);
+}
+
+/* Sinks are one for each head: where calls have their own, their heads are heads of one call. */
 struct wr_node *wr_vmap_attention(const struct wr_batch *b) {
   const struct wr_attention_params *p = b->like.params;
   const int sinks = p->has_sinks ? b->like.n_in - 1 : b->like.n_in;
-  int32_t shape[WR_MAX_NDIM];
-  if (p->has_sinks && b->mapped[sinks]) return wr_vmap_none(b);
-  for (int k = 0; k < b->like.n_in; k++) {
-    b->room[k] = k == sinks ? b->like.in[k] : in_batch(b, wr_batch_full(b, k));
-  }
-  if (!in_front(b, b->like.ndim, b->like.shape, shape)) return NULL;
-  shape[1] *= shape[0]; /* in range: the queries' */
-  return wr_batch_reshaped(
-      b, wr_batch_again_as(b, b->like.n_in, p, b->like.params_bytes, b->like.ndim, shape + 1));
+  const int axis = p->has_sinks && b->mapped[sinks] ? 1 : 0;
+  int32_t shape[4];
+  for (int k = 0; k < sinks; k++) b->room[k] = in_axis(b, wr_batch_full(b, k), axis);
+  if (b->c->error) return NULL;
+  if (p->has_sinks) b->room[sinks] = b->like.in[sinks];
+  memcpy(shape, b->like.shape, sizeof shape);
+  shape[axis] *= b->n; /* in range: the queries' */
+  if (axis == 1) b->room[sinks] = wr_compose_reshape(b->c, b->like.in[sinks], 1, shape + 1);
+  return out_of_axis(b, wr_batch_again_as(b, b->like.n_in, p, b->like.params_bytes, 4, shape),
+                     axis);
 }

@@ -173,6 +173,16 @@ BODY(dequantize_all) {
   return error;
 }
 
+/* Keys stand for values too. */
+BODY(attention_sinks) {
+  struct wr_compose c = wr_compose_begin(s);
+  struct wr_node *mask = wr_compose_count(&c, -1, 2, WR_FLOAT32), **slot = wr_compose_slot(&c);
+  if (c.error) return wr_compose_drop(&c);
+  struct wr_error *error =
+      wr_ops_attention(slot, in[0], in[1], in[1], 0.5f, "array", mask, in[2], s);
+  return wr_compose_end(&c, out, wr_compose_step(&c, error));
+}
+
 static const struct row vmap_rows[] = {
     F(t_CEIL, {3, 4}),
     F(t_FLOOR, {3, 4}),
@@ -234,6 +244,7 @@ static const struct row vmap_rows[] = {
     Q(quantize_mxfp4, 1, {1, 32}),
     Q(dequantize_all, 1, {2, 32}),
     Q(attention, 3, {1, 2, 3, 2}, {1, 1, 3, 2}, {1, 1, 3, 2}),
+    Q(attention_sinks, 3, {2, 4, 3, 2}, {2, 2, 3, 2}, {4}),
     Q(softmax, 1, {3, 4}),
     Q(layer_norm_plain, 1, {4}),
 };
