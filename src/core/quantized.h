@@ -28,12 +28,15 @@ static inline float wr_e2m1_value(unsigned code) {
   return values[code & 15u];
 }
 
-/* Without a branch, so that compilers make vectors of it. */
+/* Without a branch, so that compilers make vectors of it. The code's bits stand where float32 has
+   them, and 120 more in the exponent; where the code's is 0, the same with one more, less what it
+   then has too much: exact, and no subnormal float32 on the way. */
 static inline float wr_e4m3_value(unsigned code) {
-  const unsigned field = code >> 3 & 15u, sign = (code & 128u) << 24;
-  const unsigned exponent = field ? field : 1, whole = (code & 7u) | (field ? 8u : 0u);
-  const float size = (float)(int)whole * wr_f32_from_bits((exponent + 117) << 23); /* 2^-10 .. */
-  const uint32_t bits = (code & 127u) == 127u ? 0x7fc00000u : wr_f32_bits(size);
+  const uint32_t field = (code & 127u) << 20, sign = (code & 128u) << 24;
+  const bool is_small = field < 8u << 20;
+  const float above = wr_f32_from_bits(field + (is_small ? 121u << 23 : 120u << 23));
+  const float size = above - (is_small ? 0x1p-6f : 0.0f);
+  const uint32_t bits = field == 127u << 20 ? 0x7fc00000u : wr_f32_bits(size);
   return wr_f32_from_bits(bits | sign);
 }
 

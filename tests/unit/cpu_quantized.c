@@ -1,8 +1,9 @@
 /* Products with quantised matrices against sums over what dequantize makes of them: every way of
    packing, both ways of multiplying, one row and many, by number, by values that are not finite;
-   and what is quantised is near what it was. */
+   what is quantised is near what it was; and every float of 8 bits by every scale, bit by bit. */
 
 #include "backend/cpu/kernels.h"
+#include "backend/cpu/packed.h"
 #include "core/quantized.h"
 #include "kernel_case.h"
 
@@ -108,7 +109,34 @@ static void test_way(const struct wr_quantized_params *how) {
   multiply(*how, 2, false, false);
 }
 
+/* 8 groups of 32 are all codes. */
+static void test_e4m3(void) {
+  uint8_t codes[256], scales[8];
+  for (int i = 0; i < 256; i++) codes[i] = (uint8_t)i;
+  const struct wr_packed_rows rows = {.codes = codes,
+                                      .scales = (const char *)scales,
+                                      .mode = WR_MXFP8,
+                                      .bits = 8,
+                                      .group = 32,
+                                      .row_bytes = 256,
+                                      .groups = 8};
+  for (unsigned scale = 0; scale < 256; scale++) {
+    float values[256];
+    memset(scales, (int)scale, sizeof scales);
+    wr_packed_values(values, &rows, 0, 0, 256);
+    for (unsigned i = 0; i < 256; i++) {
+      const unsigned field = i >> 3 & 15u, m = i & 7u;
+      const float size = field ? ldexpf((float)(8 + m), (int)field - 10) : ldexpf((float)m, -9);
+      const float value = (i & 127u) == 127u ? NAN : i & 128u ? -size : size;
+      const float want = value * wr_e8m0_value(scale);
+      EXPECT(isnan(want) ? isnan(values[i]) : wr_f32_bits(values[i]) == wr_f32_bits(want));
+      EXPECT(scale != 127 || wr_f32_bits(values[i]) == wr_f32_bits(wr_e4m3_value(i)));
+    }
+  }
+}
+
 int main(void) {
   for (size_t i = 0; i < WAYS; i++) test_way(&ways[i]);
+  test_e4m3();
   return kernel_case_failures() != 0;
 }

@@ -4,7 +4,12 @@
 
 #include <string.h>
 
+#include "backend/cpu/float16_rows.h"
 #include "backend/cpu/loop/loop.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 enum { BLOCK = 8 }; /* elements that begin and end between bytes, whatever their bits */
 
@@ -126,7 +131,7 @@ void wr_packed_load(float *out, const void *in, enum wr_dtype t, int64_t first, 
   const uint16_t *h = (const uint16_t *)in + first;
   switch (t) {
     case WR_FLOAT16:
-      for (int64_t i = 0; i < n; i++) out[i] = wr_f16_to_f32(h[i]);
+      wr_f16_widen(out, h, 1, n);
       break;
     case WR_BFLOAT16:
       for (int64_t i = 0; i < n; i++) out[i] = wr_bf16_to_f32(h[i]);
@@ -170,14 +175,16 @@ void wr_packed_biases(float *out, const struct wr_packed_rows *p, int64_t row, i
 
 /* Below, runs of PART elements, which compilers make whole vectors of: shorter ones they would
    first unroll. Of such groups is all that is unpacked to values, but those of nvfp4, which are
-   half. */
+   half. Groups of products are powers of two: a shift finds a scale, where a division would take as
+   long as a run of elements. */
 enum { PART = 32 };
 
 WR_WIDE static void affine(float *restrict out, const uint8_t *restrict codes, int64_t n,
                            const float *restrict scales, const float *restrict biases,
                            int64_t group) {
+  const int shift = __builtin_ctz((unsigned)group);
   for (int64_t at = 0; at < n; at += PART) {
-    const float scale = scales[at / group], bias = biases[at / group];
+    const float scale = scales[at >> shift], bias = biases[at >> shift];
     for (int i = 0; i < PART; i++) out[at + i] = (float)codes[at + i] * scale + bias;
   }
 }
@@ -197,36 +204,81 @@ WR_INLINE float e2m1_value(uint8_t code) {
 
 WR_WIDE static void e2m1(float *restrict out, const uint8_t *restrict codes, int64_t n,
                          const float *restrict scales, int64_t group) {
+  const int shift = __builtin_ctz((unsigned)group);
   int64_t at = 0;
   for (; at + PART <= n; at += PART) {
-    const float first = scales[at / group], second = scales[(at + PART / 2) / group];
+    const float first = scales[at >> shift], second = scales[(at + PART / 2) >> shift];
     for (int i = 0; i < PART; i++) {
       out[at + i] = e2m1_value(codes[at + i]) * (i < PART / 2 ? first : second);
     }
   }
-  for (; at < n; at++) out[at] = e2m1_value(codes[at]) * scales[at / group];
+  for (; at < n; at++) out[at] = e2m1_value(codes[at]) * scales[at >> shift];
 }
 
-WR_WIDE static void e4m3(float *restrict out, const uint8_t *restrict codes, int64_t n,
-                         const float *restrict scales, int64_t group) {
+WR_WIDE static void e4m3_plain(float *restrict out, const uint8_t *restrict codes, int64_t n,
+                               const float *restrict scales) {
   for (int64_t at = 0; at < n; at += PART) {
-    const float scale = scales[at / group];
+    const float scale = scales[at / PART];
     for (int i = 0; i < PART; i++) out[at + i] = wr_e4m3_value(codes[at + i]) * scale;
   }
+}
+
+#if defined(__x86_64__)
+/* Sixteen codes as float16, which has their bits and exponents from -8 on, those of NaN too, for
+   which it has others. */
+__attribute__((target("avx2"))) static inline __m256i e4m3_halves(const uint8_t *codes) {
+  const __m256i wide = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)codes));
+  const __m256i h = _mm256_and_si256(_mm256_slli_epi16(wide, 7), _mm256_set1_epi16(~0x4000));
+  const __m256i size = _mm256_and_si256(h, _mm256_set1_epi16(0x7fff));
+  const __m256i is_nan = _mm256_cmpeq_epi16(size, _mm256_set1_epi16(127 << 7));
+  return _mm256_xor_si256(h, _mm256_and_si256(is_nan, _mm256_set1_epi16(127 << 7 ^ 0x7e00)));
+}
+
+/* The same bits: all products before the last are exact. */
+__attribute__((target("avx2,f16c"))) static void e4m3_f16c(float *out, const uint8_t *codes,
+                                                           int64_t n, const float *scales) {
+  const __m256 up = _mm256_set1_ps(256);
+  for (int64_t at = 0; at < n; at += 16) {
+    const __m256 scale = _mm256_set1_ps(scales[at / PART]);
+    const __m256i h = e4m3_halves(codes + at);
+    const __m256 first = _mm256_cvtph_ps(_mm256_castsi256_si128(h));
+    const __m256 second = _mm256_cvtph_ps(_mm256_extracti128_si256(h, 1));
+    _mm256_storeu_ps(out + at, _mm256_mul_ps(_mm256_mul_ps(first, up), scale));
+    _mm256_storeu_ps(out + at + 8, _mm256_mul_ps(_mm256_mul_ps(second, up), scale));
+  }
+}
+#endif
+
+/* Groups of PART. */
+static void e4m3(float *out, const uint8_t *codes, int64_t n, const float *scales) {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2")) { /* those with AVX2 have F16C */
+    e4m3_f16c(out, codes, n, scales);
+    return;
+  }
+#endif
+  e4m3_plain(out, codes, n, scales);
 }
 
 void wr_packed_values(float *out, const struct wr_packed_rows *p, int64_t row, int64_t first,
                       int64_t n) {
   enum { GROUPS_MOST = WR_PACKED_CHUNK / 16 };
-  uint8_t codes[WR_PACKED_CHUNK];
+  uint8_t own[WR_PACKED_CHUNK];
   float scales[GROUPS_MOST], biases[GROUPS_MOST];
   const int64_t group = p->group, groups = (n + group - 1) / group;
-  wr_packed_codes(codes, p, row, first, n);
+  const uint8_t *codes = own;
+  if (p->bits == 8) {
+    codes = p->codes + row * p->row_bytes + first;
+  } else {
+    wr_packed_codes(own, p, row, first, n);
+  }
   wr_packed_scales(scales, p, row, first / group, groups);
   if (p->mode == WR_AFFINE) {
     wr_packed_biases(biases, p, row, first / group, groups);
     affine(out, codes, n, scales, biases, group);
+  } else if (p->mode == WR_MXFP8) {
+    e4m3(out, codes, n, scales);
   } else {
-    (p->mode == WR_MXFP8 ? e4m3 : e2m1)(out, codes, n, scales, group);
+    e2m1(out, codes, n, scales, group);
   }
 }
