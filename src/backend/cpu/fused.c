@@ -200,13 +200,36 @@ static struct wr_error *find_rows(struct wr_fused_program *p) {
 
 /* ---- running it ---- */
 
+/* Past the caches (loop/past.h), piece by piece. */
+static void part_past(struct wr_fused_part *part, int64_t begin, int64_t end, char *out) {
+  _Alignas(WR_PAST_LINE) char piece[WR_PAST_PIECE];
+  const int64_t width = part->program->width[wr_fused_last(part->program)];
+  const int64_t each = WR_PAST_PIECE / width, head = wr_past_head(out, width);
+  int64_t at = begin + head;
+  wr_fused_run(part, begin, head, out);
+  out += head * width;
+  for (; at + each <= end; at += each, out += WR_PAST_PIECE) {
+    wr_fused_run(part, at, each, piece);
+    wr_past_store(out, piece, WR_PAST_PIECE);
+  }
+  wr_fused_run(part, at, end - at, out);
+  wr_past_end();
+}
+
 WR_FUSED_BODY run_part(void *ctx, int64_t begin, int64_t end) {
   const struct wr_fused_program *p = ctx;
+  const struct wr_group *g = p->group;
+  const int64_t width = p->width[wr_fused_last(p)];
+  char *out = (char *)g->out.data + begin * width;
   struct wr_fused_part part; /* not initialised: large, and all is written before it is read */
   part.program = p;
   wr_fused_start(&part, begin, end);
-  wr_fused_run(&part, begin, end - begin,
-               (char *)p->group->out.data + begin * p->width[wr_fused_last(p)]);
+  if (wr_past_wanted(&g->out, g->in, g->n_in) && end - begin >= WR_PAST_PIECE &&
+      wr_past_head(out, width) >= 0) {
+    part_past(&part, begin, end, out);
+  } else {
+    wr_fused_run(&part, begin, end - begin, out);
+  }
 }
 
 struct wr_error *wr_cpu_fused(const struct wr_group *group) {

@@ -1,15 +1,18 @@
 /* The elementwise loop; see loop.h. Dense operands, the common case, go to the row function at
    once, before anything is set up: a small kernel must cost no more than its arithmetic. Offsets
-   are formed from indices inside the extents only, so no address outside an operand is computed. */
+   are formed from indices inside the extents only, so no address outside an operand is computed.
+   Large results go past the caches (past.h), piece by piece of a row. */
 
 #include "backend/cpu/loop/loop.h"
 
+#include "backend/cpu/loop/past.h"
 #include "backend/cpu/loop/walk.h"
 #include "core/shape.h"
 
 struct loop {
   wr_row_fn fn;
   const struct wr_call *call;
+  bool past;                        /* results go past the caches */
   int64_t out_bytes;                /* of an element */
   int64_t in_bytes[WR_LOOP_INPUTS]; /* of an element */
   int32_t ndim;                     /* merged axes, at least 1 */
@@ -24,6 +27,53 @@ static void loop_sizes(struct loop *l, const struct wr_call *call, wr_row_fn fn)
   for (int k = 0; k < call->n_in; k++) l->in_bytes[k] = (int64_t)wr_dtype_size(call->in[k].dtype);
 }
 
+/* ---- rows ---- */
+
+static void move_row(const struct loop *l, struct wr_row *row, int64_t n) {
+  row->out = (char *)row->out + n * l->out_bytes;
+  for (int k = 0; k < l->call->n_in; k++) {
+    row->in[k] = (const char *)row->in[k] + n * row->stride[k] * l->in_bytes[k];
+  }
+}
+
+/* The next n elements of a row, where its results belong. */
+static void run_next(const struct loop *l, struct wr_row *row, int64_t n) {
+  row->n = n;
+  if (n > 0) l->fn(row);
+  move_row(l, row, n);
+}
+
+/* By itself, so that the piece is on the stack of none but large rows (K13). */
+__attribute__((noinline)) static void row_past(const struct loop *l, struct wr_row row) {
+  _Alignas(WR_PAST_LINE) char piece[WR_PAST_PIECE];
+  const int64_t each = WR_PAST_PIECE / l->out_bytes, n = row.n;
+  int64_t at = wr_past_head(row.out, l->out_bytes);
+  run_next(l, &row, at);
+  for (; at + each <= n; at += each) {
+    char *out = row.out;
+    row.out = piece;
+    run_next(l, &row, each);
+    row.out = out + WR_PAST_PIECE;
+    wr_past_store(out, piece, WR_PAST_PIECE);
+  }
+  run_next(l, &row, n - at);
+}
+
+static void run_row_of(const struct loop *l, const struct wr_row *row) {
+  const bool is_long = row->n * l->out_bytes >= 2 * WR_PAST_PIECE;
+  if (l->past && is_long && wr_past_head(row->out, l->out_bytes) >= 0) {
+    row_past(l, *row);
+  } else {
+    l->fn(row);
+  }
+}
+
+static void end_part(const struct loop *l) {
+  if (l->past) wr_past_end();
+}
+
+/* ---- parts ---- */
+
 static void dense_part(void *ctx, int64_t begin, int64_t end) {
   const struct loop *l = ctx;
   struct wr_row row = {.out = (char *)l->call->out.data + begin * l->out_bytes, .n = end - begin};
@@ -31,7 +81,8 @@ static void dense_part(void *ctx, int64_t begin, int64_t end) {
     row.in[k] = (const char *)l->call->in[k].data + begin * l->in_bytes[k];
     row.stride[k] = 1;
   }
-  l->fn(&row);
+  run_row_of(l, &row);
+  end_part(l);
 }
 
 static bool all_dense(const struct wr_call *call) {
@@ -99,7 +150,7 @@ static int64_t run_rows(const struct loop *l, struct wr_row *row, const struct p
   int64_t rows = l->shape[d] - p->index[d];
   if (rows > left / row->n) rows = left / row->n;
   for (int64_t i = 0; i < rows; i++) {
-    l->fn(row);
+    run_row_of(l, row);
     row->out = (char *)row->out + row->n * l->out_bytes;
     for (int k = 0; k < n_in; k++) {
       row->in[k] = (const char *)row->in[k] + l->strides[k][d] * l->in_bytes[k];
@@ -128,7 +179,7 @@ static void strided_part(void *ctx, int64_t begin, int64_t end) {
       begin += rows * row.n;
       place_move(&p, l, --moved, rows);
     } else {
-      l->fn(&row);
+      run_row_of(l, &row);
       begin += row.n;
       row.out = (char *)row.out + row.n * l->out_bytes;
       place_move(&p, l, inner, row.n);
@@ -138,6 +189,7 @@ static void strided_part(void *ctx, int64_t begin, int64_t end) {
       place_move(&p, l, d - 1, 1);
     }
   }
+  end_part(l);
 }
 
 /* One row is all there is to do. */
@@ -150,6 +202,7 @@ static void run_row(const struct wr_call *call, wr_row_fn fn) {
 static void run_parts(const struct wr_call *call, wr_row_fn fn, bool dense) {
   struct loop l;
   loop_sizes(&l, call, fn);
+  l.past = wr_past_wanted(&call->out, call->in, call->n_in);
   if (!dense) loop_merge(&l);
   wr_spread(call->out.size, WR_LOOP_GRAIN, dense ? dense_part : strided_part, &l);
 }

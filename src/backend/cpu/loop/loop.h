@@ -2,7 +2,7 @@
 #define WR_BACKEND_CPU_LOOP_LOOP_H
 
 /* What leaves the room `loop`: how kernels go over elements, and what they call their types
-   (walk.h, types.h).
+   (walk.h, past.h, types.h).
 
    The loop around every elementwise kernel. A kernel is a row function: n results, one after the
    other, from up to three inputs that each move by one constant stride (1: dense, 0: a broadcast
@@ -65,6 +65,7 @@ void wr_loop_run(const struct wr_call *call, wr_row_fn fn);
 
 #define WR_INLINE static inline __attribute__((always_inline))
 
+#include "backend/cpu/loop/past.h"
 #include "backend/cpu/loop/types.h"
 #include "backend/cpu/loop/walk.h"
 

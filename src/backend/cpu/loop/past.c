@@ -1,0 +1,73 @@
+/* Stores past the caches; see past.h. */
+
+#include "backend/cpu/loop/past.h"
+
+#include <string.h>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+__attribute__((target("avx512f"))) static void store_64(char *out, const char *in, int64_t bytes) {
+  for (int64_t i = 0; i < bytes; i += 64) {
+    _mm512_stream_si512((void *)(out + i), _mm512_load_si512((const void *)(in + i)));
+  }
+}
+
+__attribute__((target("avx"))) static void store_32(char *out, const char *in, int64_t bytes) {
+  for (int64_t i = 0; i < bytes; i += 32) {
+    _mm256_stream_si256((void *)(out + i), _mm256_load_si256((const void *)(in + i)));
+  }
+}
+
+static void store_16(char *out, const char *in, int64_t bytes) {
+  for (int64_t i = 0; i < bytes; i += 16) {
+    _mm_stream_si128((void *)(out + i), _mm_load_si128((const void *)(in + i)));
+  }
+}
+
+static void store_lines(char *out, const char *in, int64_t bytes) {
+  if (__builtin_cpu_supports("avx512f")) {
+    store_64(out, in, bytes);
+  } else if (__builtin_cpu_supports("avx")) {
+    store_32(out, in, bytes);
+  } else {
+    store_16(out, in, bytes);
+  }
+}
+
+void wr_past_end(void) { _mm_sfence(); }
+
+enum { HAS_PAST = 1 };
+#else
+/* C has no such stores, nor have all compilers for them. */
+static void store_lines(char *out, const char *in, int64_t bytes) {
+  memcpy(out, in, (size_t)bytes);
+}
+
+void wr_past_end(void) {}
+
+enum { HAS_PAST = 0 };
+#endif
+
+bool wr_past_wanted(const struct wr_tensor *out, const struct wr_tensor *in, int n_in) {
+  if (!HAS_PAST || out->size < WR_PAST_LEAST / (int64_t)wr_dtype_size(out->dtype)) {
+    return false;
+  }
+  for (int k = 0; k < n_in; k++) {
+    if (in[k].data == out->data) return false;
+  }
+  return true;
+}
+
+int64_t wr_past_head(const void *out, int64_t width) {
+  const int64_t before = (int64_t)(-(uintptr_t)out % WR_PAST_LINE);
+  return before % width == 0 ? before / width : -1;
+}
+
+void wr_past_store(void *out, const void *in, int64_t bytes) {
+  const int64_t lines = bytes & -(int64_t)WR_PAST_LINE;
+  store_lines(out, in, lines);
+  if (lines != bytes) {
+    memcpy((char *)out + lines, (const char *)in + lines, (size_t)(bytes - lines));
+  }
+}

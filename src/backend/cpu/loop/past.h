@@ -1,0 +1,32 @@
+#ifndef WR_BACKEND_CPU_LOOP_PAST_H
+#define WR_BACKEND_CPU_LOOP_PAST_H
+
+/* Results that are far larger than a core's own caches go past these: an ordinary store reads its
+   line first and drives out what was to be read next. What computes a result puts a piece of it
+   into a scratch in the first-level cache, and the piece goes from there to memory by whole lines
+   that nobody reads. So a row function needs no version of its own. Where the next to read the
+   result would have found it in a cache that all cores share, it reads memory instead: that was
+   still the faster way together, as measured (bench/RESULTS.md). No locks, no allocation. */
+
+#include "backend/backend.h"
+
+enum {
+  WR_PAST_LEAST = 4 << 20, /* bytes of a result: twice what a core has for itself */
+  WR_PAST_PIECE = 2048,    /* bytes */
+  WR_PAST_LINE = 64
+};
+
+/* Whether this result goes past the caches: not where it takes an input's place, whose lines are
+   read anyway, and where the processor has such stores. */
+bool wr_past_wanted(const struct wr_tensor *out, const struct wr_tensor *in, int n_in);
+
+/* Elements of `width` bytes from `out` to where a line begins; -1 where none begins with one. */
+int64_t wr_past_head(const void *out, int64_t width);
+
+/* Both at the beginning of a line. */
+void wr_past_store(void *out, const void *in, int64_t bytes);
+
+/* After a thread's last one, before others may look. */
+void wr_past_end(void);
+
+#endif
