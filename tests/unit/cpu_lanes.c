@@ -67,10 +67,17 @@ static void expect_same(const char *a, const char *b, int n, enum wr_dtype dtype
 static enum wr_op operations[WR_OP_COUNT];
 static int n_operations;
 
+/* Those to bool and of it are in cpu_lanes_mixed.c. */
+static bool is_of_numbers(int op) {
+  const int rule = wr_op_info((enum wr_op)op)->rule;
+  return rule != WR_RULE_COMPARE && rule != WR_RULE_PREDICATE && rule != WR_RULE_LOGICAL;
+}
+
 static void find_operations(const struct wr_lanes_set *set) {
   n_operations = 0;
   for (int op = 0; op < WR_OP_COUNT; op++) {
-    if (set->unary[op] || set->binary[op]) operations[n_operations++] = (enum wr_op)op;
+    if (is_of_numbers(op) && (set->unary[op] || set->binary[op]))
+      operations[n_operations++] = (enum wr_op)op;
     EXPECT(!set->binary[op] == !set->reversed[op]);
   }
 }
@@ -105,15 +112,17 @@ static void run_steps(const struct wr_group *g, int n, enum wr_dtype dtype) {
 
 static void try_program(const struct wr_lanes_set *set, enum wr_dtype dtype, int n_steps,
                         enum wr_op op) {
-  static _Alignas(64) char places[INPUTS + STEPS][8 * MOST];
+  static _Alignas(64) char places[INPUTS + STEPS + WR_LANES_ROOMS][8 * MOST];
   struct wr_group_step steps[STEPS];
-  struct wr_group g = {.n_in = INPUTS, .n_steps = n_steps, .steps = steps};
+  struct wr_tensor in[INPUTS];
+  struct wr_group g = {.n_in = INPUTS, .n_steps = n_steps, .in = in, .steps = steps};
   const int n = BLOCKS * (int)set->block;
-  char *value[INPUTS + STEPS];
+  char *value[INPUTS + STEPS + WR_LANES_ROOMS];
   struct wr_lanes lanes;
   draw_steps(steps, n_steps, op, dtype);
-  for (int v = 0; v < INPUTS + n_steps; v++) value[v] = places[v];
+  for (int v = 0; v < INPUTS + n_steps + WR_LANES_ROOMS; v++) value[v] = places[v];
   for (int i = 0; i < INPUTS; i++) {
+    in[i].dtype = dtype;
     fill(by_steps[i], n, dtype);
     memcpy(places[i], by_steps[i], sizeof places[i]);
   }
@@ -140,17 +149,17 @@ static void test_set(const struct wr_lanes_set *set, enum wr_dtype dtype) {
 /* A long program of calls that all follow one another, on a stack that shows what was used of it.
  */
 static void *run_long(void *arg) {
-  static _Alignas(64) char places[1 + STEPS][8 * MOST];
+  static _Alignas(64) char places[1 + STEPS + WR_LANES_ROOMS][8 * MOST];
   struct wr_lanes lanes;
   struct wr_group_step steps[STEPS];
   struct wr_tensor in = {.dtype = WR_FLOAT32};
   struct wr_group g = {.n_in = 1, .n_steps = STEPS, .in = &in, .steps = steps};
-  char *value[1 + STEPS];
+  char *value[1 + STEPS + WR_LANES_ROOMS];
   for (int i = 0; i < STEPS; i++) {
     steps[i] =
         (struct wr_group_step){.op = WR_OP_EXP, .dtype = WR_FLOAT32, .n_in = 1, .in = {(uint8_t)i}};
   }
-  for (int v = 0; v <= STEPS; v++) value[v] = places[v];
+  for (int v = 0; v <= STEPS + WR_LANES_ROOMS; v++) value[v] = places[v];
   EXPECT(wr_lanes_block(&g, STEPS) > 0);
   wr_lanes_make(&lanes, &g, STEPS, 1);
   wr_lanes_run(&lanes, value, wr_lanes_block(&g, STEPS));

@@ -1,9 +1,10 @@
 /* Groups: elementwise operations that run as one command. The group becomes a program of row
    functions, the same that the operations have by themselves, so results are bit for bit the same
    (but for a NaN's); and the program runs over tiles of the result that are small enough for every
-   intermediate value to stay in the first-level cache. Where all is of one floating type the values
-   of most steps stay in registers (lanes.h), and row functions compute what is less than a block at
-   the end. Large groups are spread over the pool like single operations.
+   intermediate value to stay in the first-level cache. Where all is float32, bfloat16 and bool, or
+   float64 and bool, the values of most steps stay in registers (lanes.h), and row functions compute
+   what is less than a block at the end. Large groups are spread over the pool like single
+   operations.
 
    Where values are: a dense input is read where it lies, the last step writes to the result, all
    else lives in a scratch on the stack of the thread that runs the tile: the steps' values, each
@@ -121,17 +122,21 @@ static void place_input(struct wr_fused_program *p, struct slots *s, int i) {
   if (p->layout[i] == WR_FUSED_WALKED) wr_walk_axes(&p->walk[i], t, wr_axes_all(t));
 }
 
-/* A value that no later step reads gives its slot away, a scalar's excepted, which is filled for
-   all tiles. The step's own result may be the next to take it: a row function may write where it
-   reads.
- */
+/* Whether a slot is its input's to the end: a scalar's, which is filled for all tiles, and that of
+   short elements, as a block in it (lanes.h) would take more than one of the input. */
+static bool keeps_slot(const struct wr_fused_program *p, int value) {
+  return value < p->group->n_in &&
+         (p->layout[value] == WR_FUSED_SCALAR || p->width[value] < sizeof(float));
+}
+
+/* A value that no later step reads gives its slot away. The step's own result may be the next to
+   take it: a row function may write where it reads. */
 static void free_operands(const struct wr_fused_program *p, struct slots *s, int step) {
   const struct wr_group *g = p->group;
   const struct wr_group_step *from = &g->steps[step];
   for (int k = 0; k < from->n_in; k++) {
     int value = from->in[k];
-    bool kept = p->slot[value] == NO_SLOT || s->last[value] != step ||
-                (value < g->n_in && p->layout[value] == WR_FUSED_SCALAR);
+    bool kept = p->slot[value] == NO_SLOT || s->last[value] != step || keeps_slot(p, value);
     if (kept) continue;
     slot_give(s, p->slot[value], p->width[value]);
     s->last[value] = UINT8_MAX; /* once, though the step may read it twice */
@@ -157,8 +162,15 @@ static void place_values(struct wr_fused_program *p) {
   }
 }
 
-/* Blocks in registers, where all steps are to be had so and there are some blocks to compute. Room
-   for a value is at least a block of it. */
+/* Whether each value between steps has room for a block, in which all elements are as wide. */
+static bool has_room(const struct wr_fused_program *p) {
+  for (int v = p->group->n_in; v < wr_fused_last(p); v++) {
+    if (p->width[v] * p->tile < WR_LANES_BYTES) return false;
+  }
+  return true;
+}
+
+/* Blocks in registers, where all steps are to be had so and there are some blocks to compute. */
 static void make_lanes(struct wr_fused_program *p) {
   unsigned moving = 0;
   bool copies = false;
@@ -166,7 +178,7 @@ static void make_lanes(struct wr_fused_program *p) {
   p->stretch = p->tile;
   if (p->size < FEW) return;
   const int64_t block = wr_lanes_block(p->group, p->n_steps);
-  if (block == 0 || block > p->tile) return;
+  if (block == 0 || block > p->tile || !has_room(p)) return;
   for (int i = 0; i < p->group->n_in; i++) {
     if (p->layout[i] != WR_FUSED_SCALAR) moving |= 1u << i;
     if (p->layout[i] == WR_FUSED_WALKED) copies = true;

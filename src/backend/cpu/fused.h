@@ -40,8 +40,9 @@ struct wr_fused_program {
 /* What one thread has for its part of the program. */
 struct wr_fused_part {
   const struct wr_fused_program *program;
-  char *value[WR_FUSED_VALUES];
+  char *value[WR_FUSED_VALUES + WR_LANES_ROOMS];
   struct wr_cursor cursor[WR_GROUP_INPUTS];
+  _Alignas(64) char rooms[WR_LANES_ROOMS][WR_LANES_BYTES]; /* lanes.h */
   _Alignas(64) char scratch[WR_FUSED_SCRATCH];
 };
 

@@ -21,6 +21,7 @@ void wr_fused_start(struct wr_fused_part *part, int64_t begin, int64_t end) {
     if (p->layout[i] == WR_FUSED_WALKED) wr_cursor_start(&part->cursor[i], &p->walk[i], begin, end);
   }
   for (int v = n_in; v < wr_fused_last(p); v++) part->value[v] = slot_address(part, v);
+  for (int k = 0; k < WR_LANES_ROOMS; k++) part->value[wr_fused_last(p) + 1 + k] = part->rooms[k];
 }
 
 /* The next n elements of a walked input: where they are, or a copy. */

@@ -1,7 +1,9 @@
 /* Programs of lanes_steps.inc for the steps of a group. A block stands in the registers at any
    time, and each operation works on it: on its own value if it stands there, else it is loaded
-   first; a second operand is read from memory. What a step computes is stored only if another than
-   the next step reads it, or that one reads it twice. No allocation, no locks. */
+   first; further operands are read from memory. What a step computes is stored only if another than
+   the next step reads it, or that one reads it twice. An input that lies in memory in another form
+   than in a block is loaded, and where it is not the operand that may stay there, it is stored
+   again as it was in the block, in one of the rooms for that. No allocation, no locks. */
 
 #include "backend/cpu/lanes_set.h"
 
@@ -20,19 +22,43 @@ static const struct wr_lanes_set *best_set(enum wr_dtype dtype) {
   return single ? &wr_lanes_f32 : &wr_lanes_f64;
 }
 
+/* Of the set that computes in what the group's values are, as far as they are floats. */
+static const struct wr_lanes_set *set_for(const struct wr_group *group, int n_steps) {
+  const unsigned single = 1u << WR_FLOAT32 | 1u << WR_BFLOAT16, wide = 1u << WR_FLOAT64;
+  unsigned has = 0;
+  for (int i = 0; i < group->n_in; i++) has |= 1u << group->in[i].dtype;
+  for (int i = 0; i < n_steps; i++) has |= 1u << group->steps[i].dtype;
+  has &= ~(1u << WR_BOOL);
+  if (has == 0 || (has & ~(has & single ? single : wide)) != 0) return NULL;
+  return best_set(has == wide ? WR_FLOAT64 : WR_FLOAT32);
+}
+
+static enum wr_dtype dtype_of(const struct wr_group *group, int value) {
+  return value < group->n_in ? group->in[value].dtype
+                             : (enum wr_dtype)group->steps[value - group->n_in].dtype;
+}
+
+static enum wr_lanes_form form_of(enum wr_dtype dtype) {
+  if (dtype == WR_BOOL) return WR_LANES_MASK;
+  return dtype == WR_BFLOAT16 ? WR_LANES_BF16 : WR_LANES_FULL;
+}
+
+static bool is_logical(int op) {
+  return op == WR_OP_LOGICAL_NOT || op == WR_OP_LOGICAL_AND || op == WR_OP_LOGICAL_OR;
+}
+
+static bool has_step(const struct wr_lanes_set *set, const struct wr_group *group,
+                     const struct wr_group_step *step) {
+  if (step->op == WR_OP_ASTYPE || step->op == WR_OP_WHERE) return true;
+  if ((dtype_of(group, step->in[0]) == WR_BOOL) != is_logical(step->op)) return false;
+  return step->n_in == 1 ? set->unary[step->op] != NULL : set->binary[step->op] != NULL;
+}
+
 int64_t wr_lanes_block(const struct wr_group *group, int n_steps) {
-  const enum wr_dtype dtype = group->in[0].dtype;
-  const struct wr_lanes_set *set = best_set(dtype);
+  const struct wr_lanes_set *set = set_for(group, n_steps);
   if (!set) return 0;
-  for (int i = 1; i < group->n_in; i++) {
-    if (group->in[i].dtype != dtype) return 0;
-  }
   for (int i = 0; i < n_steps; i++) {
-    const struct wr_group_step *step = &group->steps[i];
-    const bool has = step->n_in == 1   ? set->unary[step->op] != NULL
-                     : step->n_in == 2 ? set->binary[step->op] != NULL
-                                       : false;
-    if (!has || step->dtype != dtype) return 0;
+    if (!has_step(set, group, &group->steps[i])) return 0;
   }
   return set->block;
 }
@@ -42,34 +68,48 @@ int64_t wr_lanes_block(const struct wr_group *group, int n_steps) {
 struct maker {
   struct wr_lanes *lanes;
   const struct wr_group *group;
-  int n;           /* steps of the program so far */
+  int n_steps;     /* of the group's */
   int here;        /* the value that stands in the registers; -1 at first */
   int last;        /* the program's */
   unsigned moving; /* inputs */
+  unsigned asked;  /* inputs that a step asks for */
 };
+
+/* Whether a value that moves is asked for; by whoever reads it later, no more. */
+static bool is_new(struct maker *m, int value) {
+  if (value == m->last) return true;
+  const bool is_new = (m->asked >> value & 1) == 0;
+  m->asked |= 1u << value;
+  return is_new;
+}
 
 static void add(struct maker *m, wr_lanes_fn run, int value) {
   const bool moves = value == m->last || (value < m->group->n_in && (m->moving >> value & 1) != 0);
-  m->lanes->step[m->n++] =
-      (struct wr_lanes_step){.run = run, .moves = moves ? -1 : 0, .value = (uint32_t)value};
+  m->lanes->step[m->lanes->n++] = (struct wr_lanes_step){.run = run,
+                                                         .moves = moves ? -1 : 0,
+                                                         .value = (uint16_t)value,
+                                                         .ahead = moves && is_new(m, value)};
 }
 
-static void bring(struct maker *m, int value) {
-  if (m->here != value) add(m, m->lanes->set->load, value);
+/* A step that reads none. */
+static void add_alone(struct maker *m, wr_lanes_fn run) {
+  m->lanes->step[m->lanes->n++] = (struct wr_lanes_step){.run = run};
 }
 
-static void add_operation(struct maker *m, const struct wr_group_step *step) {
-  const struct wr_lanes_set *set = m->lanes->set;
-  const int x = step->in[0], y = step->in[1];
-  if (step->n_in == 1) {
-    bring(m, x);
-    add(m, set->unary[step->op], 0);
-  } else if (m->here == y && x != y) {
-    add(m, set->reversed[step->op], x);
-  } else {
-    bring(m, x);
-    add(m, set->binary[step->op], y);
-  }
+static void load(struct maker *m, int value) {
+  const bool is_input = value < m->group->n_in;
+  add(m, m->lanes->set->load[is_input ? form_of(dtype_of(m->group, value)) : WR_LANES_FULL], value);
+}
+
+/* Whether an input lies in memory in another form. */
+static bool is_other(const struct maker *m, int value) {
+  return value < m->group->n_in && form_of(dtype_of(m->group, value)) != WR_LANES_FULL;
+}
+
+static int find(const struct wr_group_step *step, int value) {
+  int k = step->n_in - 1;
+  while (k >= 0 && step->in[k] != value) k--;
+  return k;
 }
 
 /* Whether the value of a step is read from memory. */
@@ -84,21 +124,91 @@ static bool is_read_later(const struct wr_group *g, int n_steps, int step) {
   return false;
 }
 
+/* Brings operands of other forms where a step can read them: the last of them into the registers,
+   so that what stands there goes to a room, as the others do. Returns the operand that is in the
+   registers; `at` says which values the others are. */
+static int bring_others(struct maker *m, const struct wr_group_step *step, int at[3], int last) {
+  int room = m->last + 1;
+  const int here = find(step, m->here);
+  if (here >= 0 && !is_read_later(m->group, m->n_steps, m->here - m->group->n_in)) {
+    at[here] = room++;
+    add(m, m->lanes->set->store, at[here]);
+  }
+  for (int k = 0; k < last; k++) {
+    if (!is_other(m, step->in[k])) continue;
+    load(m, step->in[k]);
+    at[k] = room++;
+    add(m, m->lanes->set->store, at[k]);
+  }
+  load(m, step->in[last]);
+  return last;
+}
+
+static int bring(struct maker *m, const struct wr_group_step *step, int at[3]) {
+  int other = -1;
+  for (int k = 0; k < step->n_in; k++) {
+    at[k] = step->in[k];
+    if (is_other(m, at[k])) other = k;
+  }
+  if (other >= 0) return bring_others(m, step, at, other);
+  const int here = find(step, m->here);
+  if (here >= 0) return here;
+  load(m, at[0]);
+  return 0;
+}
+
+/* Whether its result is rounded as it is stored. */
+static bool is_last(const struct maker *m, const struct wr_group_step *step) {
+  return step == &m->group->steps[m->n_steps - 1];
+}
+
+static void add_cast(struct maker *m, enum wr_dtype from, enum wr_dtype to, bool last) {
+  const struct wr_lanes_set *set = m->lanes->set;
+  if (from == to) return;
+  if (to == WR_BOOL) add_alone(m, set->is_true);
+  if (from == WR_BOOL) add_alone(m, set->of_mask);
+  if (to == WR_BFLOAT16 && from != WR_BOOL && !last) add_alone(m, set->round_bf16);
+}
+
+static void add_operation(struct maker *m, const struct wr_group_step *step) {
+  const struct wr_lanes_set *set = m->lanes->set;
+  int at[3];
+  const int here = bring(m, step, at);
+  if (step->op == WR_OP_WHERE) {
+    add(m, set->select[here], at[here == 0 ? 1 : 0]);
+    add(m, set->pass, at[here == 2 ? 1 : 2]);
+  } else if (step->op == WR_OP_ASTYPE) {
+    add_cast(m, dtype_of(m->group, step->in[0]), (enum wr_dtype)step->dtype, is_last(m, step));
+  } else if (step->n_in == 1) {
+    add_alone(m, set->unary[step->op]);
+  } else if (here == 1) {
+    add(m, set->reversed[step->op], at[0]);
+  } else {
+    add(m, set->binary[step->op], at[1]);
+  }
+  if (step->dtype == WR_BFLOAT16 && step->op != WR_OP_WHERE && step->op != WR_OP_ASTYPE &&
+      !is_last(m, step)) {
+    add_alone(m, set->round_bf16);
+  }
+}
+
 void wr_lanes_make_of(const struct wr_lanes_set *set, struct wr_lanes *l,
                       const struct wr_group *group, int n_steps, unsigned moving) {
-  struct maker m = {.lanes = l, .group = group, .here = -1, .last = group->n_in + n_steps - 1};
+  struct maker m = {.lanes = l, .group = group, .n_steps = n_steps, .here = -1};
+  m.last = group->n_in + n_steps - 1;
   m.moving = moving;
   l->set = set;
+  l->n = 0;
   for (int i = 0; i < n_steps; i++) {
     add_operation(&m, &group->steps[i]);
     m.here = group->n_in + i;
-    if (i < n_steps - 1 && is_read_later(group, n_steps, i)) add(&m, l->set->store, m.here);
+    if (i < n_steps - 1 && is_read_later(group, n_steps, i)) add(&m, set->store, m.here);
   }
-  add(&m, l->set->finish, m.last);
+  add(&m, set->finish[form_of(dtype_of(group, m.last))], m.last);
 }
 
 void wr_lanes_make(struct wr_lanes *l, const struct wr_group *group, int n_steps, unsigned moving) {
-  wr_lanes_make_of(best_set(group->in[0].dtype), l, group, n_steps, moving);
+  wr_lanes_make_of(set_for(group, n_steps), l, group, n_steps, moving);
 }
 
 void wr_lanes_run(const struct wr_lanes *l, char *const *value, int64_t n) {

@@ -16,15 +16,24 @@
 struct wr_lanes_step {
   void (*run)(void); /* of the set's own type */
   int32_t moves;     /* whether what it reads or writes in memory moves with the block: -1 or 0 */
-  uint32_t value;    /* that this is */
+  uint16_t value;    /* that this is */
+  uint16_t ahead; /* whether it is the first to come to that, and asks for it some blocks ahead */
 };
 
-enum { WR_LANES_STEPS = 3 * WR_GROUP_STEPS + 1 }; /* of each a load, the operation, a store */
+/* Of each step of a group: two inputs loaded and stored, a third loaded, the operation, which may
+   take two, its rounding, a store. */
+enum { WR_LANES_STEPS = 8 * WR_GROUP_STEPS + 1 };
+
+enum {
+  WR_LANES_ROOMS = 2,  /* for what lies in memory in another form than in a block */
+  WR_LANES_BYTES = 512 /* of the largest block */
+};
 
 struct wr_lanes_set;
 
 struct wr_lanes {
   const struct wr_lanes_set *set;
+  int n; /* steps */
   struct wr_lanes_step step[WR_LANES_STEPS];
 };
 
@@ -37,7 +46,8 @@ void wr_lanes_make(struct wr_lanes *l, const struct wr_group *group, int n_steps
 
 /* Computes n elements, a multiple of the block. By the group's numbers, value[] says where the
    inputs begin and where the last step's results go, and for each other step has room for a
-   block. Results may go where an input is. */
+   block, WR_LANES_BYTES; behind these come WR_LANES_ROOMS more. Results may go where an input is.
+ */
 void wr_lanes_run(const struct wr_lanes *l, char *const *value, int64_t n);
 
 #endif

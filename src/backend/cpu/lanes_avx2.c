@@ -9,6 +9,7 @@
 #define BYTES 32
 
 #define NEAR_EXP
+#define BRIEF
 #define EL f32
 #define SET wr_lanes_f32_avx2
 #include "backend/cpu/lanes_steps.inc"

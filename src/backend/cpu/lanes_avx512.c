@@ -9,6 +9,7 @@
 #define BYTES 64
 
 #define NEAR_EXP
+#define BRIEF
 #define EL f32
 #define SET wr_lanes_f32_avx512
 #include "backend/cpu/lanes_steps.inc"

@@ -8,6 +8,7 @@
 #define BYTES 16
 
 #define NEAR_EXP
+#define BRIEF
 #define EL f32
 #define SET wr_lanes_f32
 #include "backend/cpu/lanes_steps.inc"
