@@ -49,7 +49,7 @@ static char *place_at(size_t shift, size_t bytes) {
 
 static void try_dense(enum wr_op op, int n_in, enum wr_dtype in, enum wr_dtype out, size_t shift) {
   const size_t width = wr_dtype_size(out);
-  const int32_t n = WR_PAST_LEAST / (int32_t)width + 777;
+  const int32_t n = WR_PAST_LEAST / 2 / (int32_t)width + 777;
   struct kernel_operand x, y, z;
   const struct wr_tensor ins[] = {*operand_dense(&x, a, in, 1, SHAPE(n)),
                                   *operand_dense(&y, b, in, 1, SHAPE(n))};
@@ -75,7 +75,7 @@ static void try_spread(int64_t stride) {
 }
 
 static void try_in_place(void) {
-  const int32_t n = WR_PAST_LEAST / 4 + 5;
+  const int32_t n = WR_PAST_LEAST / 8 + 5;
   const size_t bytes = (size_t)n * sizeof(float);
   struct kernel_operand x, y, z;
   char *to = place_at(0, bytes);
@@ -91,7 +91,7 @@ static void try_in_place(void) {
 static void try_group(bool compares, size_t shift) {
   const enum wr_dtype out = compares ? WR_BOOL : WR_FLOAT32;
   const size_t width = wr_dtype_size(out);
-  const int32_t n = WR_PAST_LEAST / (int32_t)width + 777;
+  const int32_t n = WR_PAST_LEAST / 2 / (int32_t)width + 777;
   struct wr_group_step steps[] = {
       {.op = WR_OP_ADD, .dtype = WR_FLOAT32, .n_in = 2, .in = {0, 1}},
       {.op = WR_OP_NEGATIVE, .dtype = WR_FLOAT32, .n_in = 1, .in = {2}}};
@@ -128,7 +128,7 @@ static char *room(size_t bytes) {
 }
 
 int main(void) {
-  const size_t most = (size_t)5 * WR_PAST_LEAST;
+  const size_t most = (size_t)5 * WR_PAST_LEAST / 2;
   a = room(most), b = room(most), result = room(most), expected = room(most);
   fill(a, most);
   fill(b, most);

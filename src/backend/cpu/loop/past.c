@@ -49,14 +49,18 @@ void wr_past_end(void) {}
 enum { HAS_PAST = 0 };
 #endif
 
+static int64_t bytes_of(const struct wr_tensor *t) {
+  return t->size * (int64_t)wr_dtype_size(t->dtype);
+}
+
 bool wr_past_wanted(const struct wr_tensor *out, const struct wr_tensor *in, int n_in) {
-  if (!HAS_PAST || out->size < WR_PAST_LEAST / (int64_t)wr_dtype_size(out->dtype)) {
-    return false;
-  }
+  int64_t all = bytes_of(out);
+  if (!HAS_PAST || all < WR_PAST_RESULT) return false;
   for (int k = 0; k < n_in; k++) {
     if (in[k].data == out->data) return false;
+    if (in[k].dense) all += bytes_of(&in[k]);
   }
-  return true;
+  return all >= WR_PAST_LEAST;
 }
 
 int64_t wr_past_head(const void *out, int64_t width) {

@@ -1,18 +1,20 @@
 #ifndef WR_BACKEND_CPU_LOOP_PAST_H
 #define WR_BACKEND_CPU_LOOP_PAST_H
 
-/* Results that are far larger than a core's own caches go past these: an ordinary store reads its
-   line first and drives out what was to be read next. What computes a result puts a piece of it
-   into a scratch in the first-level cache, and the piece goes from there to memory by whole lines
-   that nobody reads. So a row function needs no version of its own. Where the next to read the
-   result would have found it in a cache that all cores share, it reads memory instead: that was
-   still the faster way together, as measured (bench/RESULTS.md). No locks, no allocation. */
+/* Results of what goes through far more memory than a core's own caches hold go past these: an
+   ordinary store reads its line first and drives out what was to be read next. What computes a
+   result puts a piece of it into a scratch in the first-level cache, and the piece goes from there
+   to memory by whole lines that nobody reads. So a row function needs no version of its own. Where
+   the next to read the result would have found it in a cache that all cores share, it reads memory
+   instead: that was still the faster way together, as measured (bench/RESULTS.md). No locks, no
+   allocation. */
 
 #include "backend/backend.h"
 
 enum {
-  WR_PAST_LEAST = 4 << 20, /* bytes of a result: twice what a core has for itself */
-  WR_PAST_PIECE = 2048,    /* bytes */
+  WR_PAST_LEAST = 8 << 20,  /* bytes that are read and written: four times what a core has */
+  WR_PAST_RESULT = 1 << 20, /* bytes of these that are the result */
+  WR_PAST_PIECE = 2048,     /* bytes */
   WR_PAST_LINE = 64
 };
 
