@@ -28,10 +28,12 @@ struct wr_tile {
   int64_t ldc, ldd;
   int64_t cols; /* that are written: 1 to the tile's own */
   double alpha, beta;
-  /* Of packed tiles: memory that is used soon, of which so many bytes are asked for at each place
-     along k; two lines at most, and 0 for none. */
+  bool ask; /* for the lines of c, which may lie in memory */
+  /* Memory that is used soon, of which so many bytes are asked for at each place along k; two lines
+     at most, and 0 for none. */
   uintptr_t soon; /* an address, maybe behind the end of what lies there: it is never read */
   int64_t soon_step;
+  const uintptr_t *soons; /* of rows that lie apart: in its place, one for each tap; or NULL */
 };
 
 /* A few rows of a, dense along k, times rows of b, dense along the columns, or columns of b, dense

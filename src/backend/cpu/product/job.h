@@ -14,6 +14,9 @@ enum {
                             of 512 KB */
 };
 
+/* Of a tile's part along k, each row's and as many between them. */
+enum { WR_GEMM_STRETCHES = 2 * WR_TILE_ROWS };
+
 struct wr_gemm_job {
   struct wr_gemm g;
   const struct wr_gemm_kernels *with;
@@ -25,6 +28,8 @@ struct wr_gemm_job {
   int64_t first_col, n; /* of this chunk of b's columns */
   int64_t first_row, m; /* of this chunk of a's rows */
   bool a_in_place;      /* it is read where it lies, by too few columns to pay for packing it */
+  bool a_lines;         /* or packed as lines, where it cannot be read so */
+  bool b_in_place;      /* its columns are few, and are read where they lie */
   char *packed_a;       /* the chunk: each block of rows, of that each part along k; or NULL: each
                            piece packs what it reads */
   char *packed; /* the chunk: for each part along k, each column of tiles; NULL where it is not
@@ -44,6 +49,10 @@ struct wr_gemm_block {
   const struct wr_gemm_windows *windows;
   int64_t run, each;
   const int64_t *at;
+  /* Of rows that are read where they lie, where the next part along k of the first is, and its
+     places, which tiles ask for. NULL: nowhere. */
+  const char *next;
+  int64_t next_depth;
 };
 
 static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -70,12 +79,17 @@ static inline int64_t height_of(const struct wr_gemm_job *j, int64_t rows) {
 struct wr_gemm_block wr_gemm_block_in_place(const struct wr_gemm_job *j, int64_t row, int64_t rows,
                                             int64_t p);
 
-/* The tiles of one column: rows from `row` on, columns from `col` on. Where b is packed, `soon` is
-   the packed column that comes next, which may lie in memory: each tile asks for its share of it,
-   so that it comes all the time. NULL: none. */
+/* What is read soon and may lie in memory: the tiles of a column ask for so many bytes of it, all
+   the time. NULL: nothing. Some may lie behind the end of what is there. */
+struct wr_gemm_soon {
+  const char *at;
+  int64_t bytes;
+};
+
+/* The tiles of one column: rows from `row` on, columns from `col` on. */
 void wr_gemm_column(const struct wr_gemm_job *j, const struct wr_gemm_block *block, int64_t row,
                     int64_t rows, const void *b, int64_t b_step, int64_t col, int64_t p,
-                    int64_t depth, const char *soon);
+                    int64_t depth, struct wr_gemm_soon soon);
 
 /* All n of what takes so many operations, on this thread or by the pool. */
 void wr_gemm_run_all(bool alone, int64_t n, double flops, wr_parallel_body body, void *ctx);

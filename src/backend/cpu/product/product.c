@@ -1,9 +1,10 @@
-/* How a product is cut; inner.h has the inner loops. There are four ways, chosen by the shape and
+/* How a product is cut; inner.h has the inner loops. There are five ways, chosen by the shape and
    the layout alone:
 
    - few: a or b has a row or a column, or some. Each element of the other is used so few times that
      it is read once, where it lies (few.c).
    - small: b fits in the caches as it lies, so that packing it would only cost (small.c).
+   - deep: b has a few columns, whole vectors, and is read where it lies too, as is a, part by part.
    - narrow: one block of rows. Each column of tiles of b is packed by whoever uses it, next to its
      use.
    - blocks: b is packed first, as much of it as CHUNK bytes, and shared by all blocks of rows.
@@ -28,9 +29,10 @@ enum { CHUNK_BYTES = 16 << 20 /* of b, and of a, packed at once */ };
    much of it where a block of a, whose rows take so many bytes at each place along k, leaves place
    for it in the second-level cache. And rows of them. */
 enum { PACKED_BYTES = 512, PACKED_WIDE_STEP = 192, PACKED_DEEP = 16 };
-/* Columns of tiles that do not pay for packing a; bytes from row to row with which the rows of a
-   tile find room side by side in the first-level cache. */
-enum { IN_PLACE_TILES = 4, IN_PLACE_APART = 8192 };
+/* Columns of tiles that do not pay for packing a, nor for packing b where its rows take no more
+   than so many bytes. What a part along k is deep is so much, or so much more: tiles cut it in
+   stretches. */
+enum { FEW_TILES = 4, FEW_BYTES = 512, DEEP_STEP = WR_GEMM_STRETCHES };
 enum { LINES_BYTES = 384 * 1024 /* of windows */ };
 enum { PACK_ROWS = 16, KEPT_ROWS = 32 * PACK_ROWS, KEPT_LEAST = 4096 };
 /* What one piece of work has at most: about a millisecond. */
@@ -51,22 +53,24 @@ static char *packed_at(const struct wr_gemm_job *j, int64_t p, int64_t depth, in
 /* A packed block of a, at `packed`. */
 static struct wr_gemm_block block_at(const struct wr_gemm_job *j, const char *packed, int64_t rows,
                                      int64_t depth) {
-  const int64_t step = j->with->rows;
+  const int64_t height = height_of(j, rows), step = j->with->rows;
+  if (j->a_lines) {
+    return (struct wr_gemm_block){
+        .a = packed, .row = depth, .step = 1, .height = height, .tile = height * depth};
+  }
   return (struct wr_gemm_block){
-      .a = packed, .row = 1, .step = step, .height = height_of(j, rows), .tile = step * depth};
+      .a = packed, .row = 1, .step = step, .height = height, .tile = step * depth};
 }
 
-/* Rows that somebody brings, as they come: for too few columns to pay for packing them. */
-static bool a_as_brought(const struct wr_gemm_job *j) {
-  return j->g.a_rows && !j->packed_a && j->n <= IN_PLACE_TILES * j->with->cols;
-}
-
-static struct wr_gemm_block block_brought(const struct wr_gemm_job *j, char *to, int64_t row,
-                                          int64_t rows, int64_t p, int64_t depth) {
-  const int64_t height = height_of(j, rows);
-  j->g.a_rows(j->g.a_of, to, row, rows, p, depth);
-  return (struct wr_gemm_block){
-      .a = to, .row = depth, .step = 1, .height = height, .tile = height * depth};
+/* Rows as they come, one behind the other. */
+static void pack_lines(const struct wr_gemm_job *j, char *out, int64_t row, int64_t rows, int64_t p,
+                       int64_t depth) {
+  const struct wr_gemm *g = &j->g;
+  if (g->a_rows) {
+    g->a_rows(g->a_of, out, row, rows, p, depth);
+  } else {
+    wr_gemm_widen(g->from, (float *)(void *)out, a_at(j, row, p), g->lda, rows, depth);
+  }
 }
 
 /* Rows of one tile that somebody brings, some places along k at a time: of all of them the stack of
@@ -87,6 +91,10 @@ static void pack_block(const struct wr_gemm_job *j, char *out, int64_t row, int6
                        int64_t depth) {
   const struct wr_gemm *g = &j->g;
   const int64_t height = height_of(j, rows);
+  if (j->a_lines) {
+    pack_lines(j, out, row, rows, p, depth);
+    return;
+  }
   for (int64_t i = 0; i < rows; i += height, out += j->with->rows * depth * j->element) {
     const int64_t count = least(height, rows - i);
     if (g->a_rows) {
@@ -140,14 +148,16 @@ static void pack_columns(const struct wr_gemm_job *j, char *out, int64_t p, int6
 
 /* ---- pieces ---- */
 
-/* The packed column of tiles behind that at `col` and `p`, of those of [from, to); or NULL. */
-static const char *column_next(const struct wr_gemm_job *j, int64_t p, int64_t depth, int64_t col,
-                               int64_t from, int64_t to) {
-  const int64_t next = p + depth;
-  if (!j->packed) return NULL;
-  if (col + j->with->cols < to) return packed_at(j, p, depth, col + j->with->cols - j->first_col);
-  if (next >= j->g.k) return NULL;
-  return packed_at(j, next, least(j->deep, j->g.k - next), from - j->first_col);
+/* The packed column of tiles behind that at `col` and `p`, of those of [from, to); or none. */
+static struct wr_gemm_soon column_next(const struct wr_gemm_job *j, int64_t p, int64_t depth,
+                                       int64_t col, int64_t from, int64_t to) {
+  const int64_t next = p + depth, after = least(j->deep, j->g.k - next), width = j->with->cols;
+  const int64_t bytes = width * depth * j->element;
+  const bool across = col + width < to;
+  if (!j->packed || (!across && next >= j->g.k)) return (struct wr_gemm_soon){0};
+  return (struct wr_gemm_soon){across ? packed_at(j, p, depth, col + width - j->first_col)
+                                      : packed_at(j, next, after, from - j->first_col),
+                               bytes};
 }
 
 /* Of lines of windows, the part along k from `p` on. */
@@ -160,17 +170,51 @@ static struct wr_gemm_block part_of(const struct wr_gemm_job *j, const struct wr
   return block;
 }
 
+/* Rows where they lie, and where the part along k behind this one does. */
+static struct wr_gemm_block block_in_place(const struct wr_gemm_job *j, int64_t row, int64_t rows,
+                                           int64_t p, int64_t depth) {
+  struct wr_gemm_block block = wr_gemm_block_in_place(j, row, rows, p);
+  if (p + depth == j->g.k) return block;
+  block.next = a_at(j, row, p + depth);
+  block.next_depth = least(depth, j->g.k - p - depth);
+  return block;
+}
+
 /* The part along k from `p` on of the rows; what is to be packed or brought for it is, to
  * `scratch`. */
 static struct wr_gemm_block block_of(const struct wr_gemm_job *j, const struct wr_gemm_block *lines,
                                      char *scratch, int64_t row, int64_t rows, int64_t p,
                                      int64_t depth) {
   if (j->g.windows) return part_of(j, lines, p);
-  if (a_as_brought(j)) return block_brought(j, scratch, row, rows, p, depth);
-  if (j->a_in_place) return wr_gemm_block_in_place(j, row, rows, p);
+  if (j->a_in_place) return block_in_place(j, row, rows, p, depth);
   if (j->packed_a) return block_at(j, packed_a_at(j, row, p), rows, depth);
   pack_block(j, scratch, row, rows, p, depth);
   return block_at(j, scratch, rows, depth);
+}
+
+/* What a column of tiles asks for where b is read where it lies: its share of the part of b behind
+   this one, or of the rows of a behind the last part's. */
+static struct wr_gemm_soon share_of(const struct wr_gemm_job *j, int64_t row, int64_t rows,
+                                    int64_t p, int64_t depth, int64_t column) {
+  const struct wr_gemm *g = &j->g;
+  const int64_t columns = parts(g->n, j->with->cols);
+  const bool last = p + depth == g->k;
+  if (last && (!j->a_in_place || g->lda > g->k || row + rows >= g->m)) {
+    return (struct wr_gemm_soon){0};
+  }
+  const int64_t share = parts(last ? rows * g->lda : depth * g->ldb, columns) * j->element;
+  const char *at = last ? a_at(j, row + rows, 0) : b_at(j, p + depth, 0);
+  return (struct wr_gemm_soon){at + share * column, share};
+}
+
+static void columns_in_place(const struct wr_gemm_job *j, const struct wr_gemm_block *block,
+                             int64_t row, int64_t rows, int64_t from, int64_t to, int64_t p,
+                             int64_t depth) {
+  const int64_t width = j->with->cols;
+  for (int64_t col = from; col < to; col += width) {
+    wr_gemm_column(j, block, row, rows, b_at(j, p, col), j->g.ldb, col, p, depth,
+                   share_of(j, row, rows, p, depth, col / width));
+  }
 }
 
 /* The columns [from, to) of the rows: some columns of tiles at a time are packed into `scratch_b`,
@@ -183,6 +227,10 @@ static void piece(const struct wr_gemm_job *j, char *scratch_a, char *scratch_b,
   for (int64_t p = 0; p < j->g.k; p += j->deep) {
     const int64_t depth = least(j->deep, j->g.k - p);
     const struct wr_gemm_block block = block_of(j, &lines, scratch_a, row, rows, p, depth);
+    if (j->b_in_place) {
+      columns_in_place(j, &block, row, rows, from, to, p, depth);
+      continue;
+    }
     for (int64_t first = from; first < to; first += group) {
       const int64_t last = least(first + group, to);
       const char *b = scratch_b;
@@ -207,7 +255,8 @@ static void pieces_body(void *ctx, int64_t begin, int64_t end) {
       !windows         ? a_rows * j->deep
       : windows->bring ? wr_gemm_windows_lines(windows, j->rows / windows->run) * windows->length
                        : 0;
-  const int64_t columns = j->packed ? 0 : least(packed_cols(j), round_up(j->cols, j->with->cols));
+  const int64_t columns =
+      j->packed || j->b_in_place ? 0 : least(packed_cols(j), round_up(j->cols, j->with->cols));
   const int64_t b_bytes = columns * j->deep * j->element;
   const int64_t bytes = b_bytes + a_size * j->element;
   char *scratch = bytes > 0 ? wr_alloc_aligned(64, (size_t)bytes) : NULL;
@@ -291,8 +340,9 @@ static void all_rows(struct wr_gemm_job *j, bool alone) {
   cut(j, alone);
   j->across = parts(j->n, j->cols);
   int64_t chunk = m;
-  j->a_in_place = !j->g.a_transposed && !j->g.from && !j->g.a_rows && !j->g.windows &&
-                  j->n <= IN_PLACE_TILES * j->with->cols && j->g.lda * j->element <= IN_PLACE_APART;
+  const bool few = !j->g.a_transposed && !j->g.windows && j->n <= FEW_TILES * j->with->cols;
+  j->a_lines = few && (j->g.from || j->g.a_rows);
+  j->a_in_place = few && !j->a_lines;
   if (j->across > 1 && !j->a_in_place && !j->g.windows) {
     chunk = least(round_up(m, j->rows), CHUNK_BYTES / (k * j->element) / j->rows * j->rows);
     if (chunk < j->rows) chunk = j->rows;
@@ -319,7 +369,7 @@ static void all_rows(struct wr_gemm_job *j, bool alone) {
 
 static void blocks(struct wr_gemm_job *j, bool alone) {
   const int64_t n = j->n, width = j->with->cols;
-  if (j->kept) {
+  if (j->kept || j->b_in_place) {
     all_rows(j, alone);
     return;
   }
@@ -363,12 +413,19 @@ static void keep(struct wr_gemm_job *j, bool alone) {
   wr_form_ready(j->kept);
 }
 
-struct wr_error *wr_gemm_run_with(const struct wr_gemm *g, const struct wr_gemm_kernels *with,
-                                  bool alone) {
+/* Columns that are whole vectors and lie near each other need no packing: a row of b follows the
+   one before, near enough. */
+static bool b_in_place(const struct wr_gemm_job *j) {
+  const struct wr_gemm *g = &j->g;
+  return !g->b_transposed && !g->from && !g->windows && g->n % (j->with->cols / 2) == 0 &&
+         g->n <= FEW_TILES * j->with->cols && g->ldb * j->element <= FEW_BYTES;
+}
+
+static struct wr_error *run_job(const struct wr_gemm *g, const struct wr_gemm_kernels *with,
+                                bool alone) {
   struct wr_gemm_job j = {
       .g = *g, .with = with, .element = (int64_t)wr_dtype_size(g->dtype), .n = g->n};
   j.source = g->from ? (int64_t)sizeof(uint16_t) : j.element;
-  if (g->m == 0 || g->n == 0) return NULL;
   if (!g->d) j.g.ldd = g->ldc;
   if (g->k == 0 || g->alpha == 0) {
     wr_gemm_scale(&j.g);
@@ -377,8 +434,9 @@ struct wr_error *wr_gemm_run_with(const struct wr_gemm *g, const struct wr_gemm_
   if (wr_gemm_is_few(&j.g)) return wr_gemm_few(&j.g, j.with, alone);
   if (wr_gemm_is_small(&j)) return wr_gemm_small(&j, alone);
   j.deep = g->windows ? wr_gemm_windows_deep(g->windows)
-                      : round_up(parts(g->k, parts(g->k, WR_GEMM_DEEP)), 4);
-  keep(&j, alone);
+                      : round_up(parts(g->k, parts(g->k, WR_GEMM_DEEP)), DEEP_STEP);
+  j.b_in_place = b_in_place(&j);
+  if (!j.b_in_place) keep(&j, alone);
   if (g->m <= WR_GEMM_BLOCK / (WR_GEMM_DEEP * j.element) && !g->windows) {
     all_rows(&j, alone);
   } else {
@@ -386,6 +444,12 @@ struct wr_error *wr_gemm_run_with(const struct wr_gemm *g, const struct wr_gemm_
   }
   if (j.kept) wr_form_leave(j.kept);
   return wr_load_acquire(&j.error); /* the pool has finished */
+}
+
+struct wr_error *wr_gemm_run_with(const struct wr_gemm *g, const struct wr_gemm_kernels *with,
+                                  bool alone) {
+  if (g->m == 0 || g->n == 0) return NULL;
+  return run_job(g, with, alone);
 }
 
 struct wr_error *wr_gemm_run(const struct wr_gemm *g) {

@@ -26,6 +26,15 @@ static int64_t packed_columns(const struct wr_gemm_job *j) {
   return left == last || (!once && j->n >= last) ? 0 : left;
 }
 
+/* The rows of the next piece, where they follow: there are more of them than fit in caches. */
+static struct wr_gemm_soon rows_next(const struct wr_gemm_job *j, int64_t row) {
+  const struct wr_gemm *g = &j->g;
+  if (g->m <= SOME_ROWS || g->a_transposed || g->lda > g->k || row >= g->m) {
+    return (struct wr_gemm_soon){0};
+  }
+  return (struct wr_gemm_soon){a_at(j, row, 0), PIECE_ROWS * g->k * j->element};
+}
+
 /* Rows against b where it lies, but for columns that are packed. */
 static void body(void *ctx, int64_t begin, int64_t end) {
   const struct wr_gemm_job *j = ctx;
@@ -35,13 +44,15 @@ static void body(void *ctx, int64_t begin, int64_t end) {
   for (int64_t i = row; i < row + rows; i += j->rows) {
     const int64_t count = least(j->rows, row + rows - i);
     const struct wr_gemm_block block = wr_gemm_block_in_place(j, i, count, 0);
+    const struct wr_gemm_soon soon = rows_next(j, i + count), none = {0};
     for (int64_t col = 0; col < whole; col += width) {
-      wr_gemm_column(j, &block, i, count, b_at(j, 0, col), j->g.ldb, col, 0, k, NULL);
+      wr_gemm_column(j, &block, i, count, b_at(j, 0, col), j->g.ldb, col, 0, k,
+                     col == 0 ? soon : none);
     }
     if (j->packed) {
-      wr_gemm_column(j, &block, i, count, j->packed, width, whole, 0, k, NULL);
+      wr_gemm_column(j, &block, i, count, j->packed, width, whole, 0, k, none);
     } else if (whole < j->n) {
-      wr_gemm_column(j, &block, i, count, b_at(j, 0, last), j->g.ldb, last, 0, k, NULL);
+      wr_gemm_column(j, &block, i, count, b_at(j, 0, last), j->g.ldb, last, 0, k, none);
     }
   }
 }

@@ -12,13 +12,48 @@ static enum wr_tile_way way_of(const struct wr_gemm_job *j, const struct wr_gemm
   return block->step == 1 ? WR_TILE_ROWS_APART : WR_TILE_ROWS_BESIDE;
 }
 
+/* Of rows that are read where they lie, part by part, the tile's stretches of k: in every other one
+   it asks for its share of the next part of one of its rows, which are far from each other, so that
+   the processor does not foresee it; in those between, for its share of b. */
+struct stretches {
+  int64_t at[WR_GEMM_STRETCHES];
+  uintptr_t soons[WR_GEMM_STRETCHES];
+  uintptr_t next; /* its first row's */
+  int64_t apart;  /* bytes, from row to row */
+};
+
+static void stretch(const struct wr_gemm_job *j, const struct wr_gemm_block *block,
+                    struct wr_tile *t, struct stretches *s, int64_t col) {
+  const int64_t columns = parts(j->n, j->with->cols), column = (col - j->first_col) / j->with->cols;
+  const int64_t share = parts(block->next_depth * j->element, columns);
+  t->k /= WR_GEMM_STRETCHES;
+  t->taps = WR_GEMM_STRETCHES;
+  for (int i = 0; i < WR_GEMM_STRETCHES; i++) s->at[i] = i * t->k;
+  t->at = s->at;
+  t->soons = s->soons;
+  s->next = (uintptr_t)block->next + (uintptr_t)(column * share);
+  s->apart = j->g.lda * j->element;
+  /* Half of the places have what all would. */
+  t->soon_step = least(most(2 * t->soon_step, parts(share, t->k)), 2 * WR_LINE);
+}
+
+static void ask_for_rows(struct stretches *s, const struct wr_tile *t, int64_t count) {
+  for (int i = 0; i < WR_TILE_ROWS; i++) {
+    s->soons[2 * i] = s->next + (uintptr_t)(least(i, count - 1) * s->apart);
+    s->soons[2 * i + 1] = t->soon + (uintptr_t)(i * t->k * t->soon_step);
+  }
+  s->next += (uintptr_t)(count * s->apart);
+}
+
 /* Tiles of `rows` rows from t->a on. */
 static void tiles(const struct wr_gemm_job *j, const struct wr_gemm_block *block, struct wr_tile *t,
+                  struct stretches *s,
                   void (*const (*tile)[2][WR_TILE_WAYS])(const struct wr_tile *t), int wide,
                   enum wr_tile_way way, int64_t rows) {
-  const int64_t places = t->k * t->taps;
+  const int64_t places = t->soons ? t->k * WR_TILE_ROWS : t->k * t->taps;
   for (int64_t i = 0; i < rows; i += block->height) {
     const int64_t count = least(block->height, rows - i);
+    if (t->soons) ask_for_rows(s, t, count);
     tile[count - 1][wide][way](t);
     t->a = (const char *)t->a + block->tile * j->element;
     t->c = (char *)t->c + count * t->ldc * j->element;
@@ -29,7 +64,7 @@ static void tiles(const struct wr_gemm_job *j, const struct wr_gemm_block *block
 
 void wr_gemm_column(const struct wr_gemm_job *j, const struct wr_gemm_block *block, int64_t row,
                     int64_t rows, const void *b, int64_t b_step, int64_t col, int64_t p,
-                    int64_t depth, const char *soon) {
+                    int64_t depth, struct wr_gemm_soon soon) {
   const struct wr_gemm *g = &j->g;
   const struct wr_gemm_kernels *with = j->with;
   const struct wr_gemm_windows *windows = block->windows;
@@ -46,19 +81,23 @@ void wr_gemm_column(const struct wr_gemm_job *j, const struct wr_gemm_block *blo
                       .ldc = g->ldc,
                       .ldd = again ? g->ldc : g->ldd,
                       .cols = least(with->cols, j->first_col + j->n - col),
+                      .ask = true,
                       .alpha = (double)g->alpha,
                       .beta = p > 0 ? 1 : (double)g->beta};
   const int wide = t.cols > with->cols / 2;
   const enum wr_tile_way way = way_of(j, block, b_step);
   t.c = (char *)g->c + (row * g->ldc + col) * j->element;
   t.d = again ? t.c : (const char *)g->d + (row * g->ldd + col) * j->element;
-  if (soon) {
-    t.soon_step = parts(with->cols * j->element, parts(rows, run) * parts(run, block->height));
+  if (soon.at) {
+    t.soon_step = parts(soon.bytes, depth * parts(rows, run) * parts(run, block->height));
+    t.soon_step = least(t.soon_step, 2 * WR_LINE);
   }
-  t.soon = (uintptr_t)(soon ? soon : b);
+  t.soon = (uintptr_t)(soon.at ? soon.at : b);
+  struct stretches s;
+  if (block->next) stretch(j, block, &t, &s, col);
   for (int64_t i = 0; i < rows; i += run) {
     if (i > 0) t.a = block->a + wr_gemm_windows_start(block, i / run) * j->element;
-    tiles(j, block, &t, with->tile, wide, way, run);
+    tiles(j, block, &t, &s, with->tile, wide, way, run);
   }
 }
 
