@@ -95,6 +95,10 @@ void wr_gemm_column(const struct wr_gemm_job *j, const struct wr_gemm_block *blo
 void wr_gemm_run_all(bool alone, int64_t n, double flops, wr_parallel_body body, void *ctx);
 double wr_gemm_flops(const struct wr_gemm_job *j);
 
+/* Of the smallest products describing them is a good part of the time: these are run at once, on
+   this thread. False: it is not one of them. For m and n above WR_GEMM_FEW, and what run_with has
+   seen to; g->ldd need not be set. */
+bool wr_gemm_tiny(const struct wr_gemm *g, const struct wr_gemm_kernels *with);
 /* Small products: b is read where it lies. */
 bool wr_gemm_is_small(const struct wr_gemm_job *j);
 struct wr_error *wr_gemm_small(struct wr_gemm_job *j, bool alone);

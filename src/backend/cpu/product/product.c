@@ -449,6 +449,7 @@ static struct wr_error *run_job(const struct wr_gemm *g, const struct wr_gemm_ke
 struct wr_error *wr_gemm_run_with(const struct wr_gemm *g, const struct wr_gemm_kernels *with,
                                   bool alone) {
   if (g->m == 0 || g->n == 0) return NULL;
+  if (g->k > 0 && g->alpha != 0 && !wr_gemm_is_few(g) && wr_gemm_tiny(g, with)) return NULL;
   return run_job(g, with, alone);
 }
 

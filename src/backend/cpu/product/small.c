@@ -4,6 +4,8 @@
 #include "backend/cpu/product/short.h"
 #include "base/base.h"
 
+/* Multiplications of a product that is run without a job: not worth a second thread. */
+enum { TINY = 1000000 };
 /* Bytes of b, for any number of rows and for so many; rows of a piece. */
 enum { BYTES = 24 * 1024, BYTES_FOR_SOME = 160 * 1024, SOME_ROWS = 256, PIECE_ROWS = 48 };
 
@@ -71,6 +73,74 @@ static void run(struct wr_gemm_job *j, bool alone) {
   wr_gemm_run_all(alone, parts(j->g.m, j->rows), wr_gemm_flops(j), body, j);
   wr_free(j->packed);
 }
+
+/* ---- the smallest ---- */
+
+/* As height_of, for PIECE_ROWS at most, where it is counted sooner than divided. */
+static int64_t tile_height(int64_t rows, int64_t most_rows) {
+  int64_t tiles = 1, height = most_rows;
+  while (tiles * most_rows < rows) tiles++;
+  while ((height - 1) * tiles >= rows) height--;
+  return height;
+}
+
+/* `rows` rows by t->cols columns from `col` on. Here and below the tile is written in place: copies
+   of what was written a moment ago are what the smallest products would wait for. */
+static void column_of_tiles(const struct wr_gemm *g, const struct wr_gemm_kernels *with,
+                            struct wr_tile *t, int64_t element, int64_t row, int64_t rows,
+                            int64_t col) {
+  const int64_t height = tile_height(rows, with->rows);
+  const int wide = t->cols == with->cols;
+  t->a = (const char *)g->a + row * g->lda * element;
+  t->b = (const char *)g->b + col * element;
+  t->c = (char *)g->c + (row * g->ldc + col) * element;
+  t->d = g->d ? (const char *)g->d + (row * g->ldd + col) * element : t->c;
+  for (int64_t i = 0; i < rows; i += height) {
+    const int64_t count = least(height, rows - i);
+    with->tile[count - 1][wide][WR_TILE_ROWS_APART](t);
+    t->a = (const char *)t->a + count * t->a_row * element;
+    t->c = (char *)t->c + count * t->ldc * element;
+    t->d = (const char *)t->d + count * t->ldd * element;
+  }
+}
+
+/* All columns of some rows; behind whole tiles there is one of `last` columns, as of last_tile. */
+static void rows_of_tiles(const struct wr_gemm *g, const struct wr_gemm_kernels *with,
+                          struct wr_tile *t, int64_t element, int64_t row, int64_t last) {
+  const int64_t width = with->cols, rows = least(PIECE_ROWS, g->m - row), whole = g->n & -width;
+  t->cols = width;
+  for (int64_t col = 0; col < whole; col += width) {
+    column_of_tiles(g, with, t, element, row, rows, col);
+  }
+  if (last == 0) return;
+  t->cols = last;
+  column_of_tiles(g, with, t, element, row, rows, g->n - last);
+}
+
+bool wr_gemm_tiny(const struct wr_gemm *g, const struct wr_gemm_kernels *with) {
+  const int64_t m = g->m, n = g->n, k = g->k, half = with->cols / 2, left = n & (with->cols - 1);
+  const int64_t element = g->dtype == WR_FLOAT32 ? 4 : 8;
+  if (g->a_transposed || g->b_transposed || g->from || g->a_rows || g->windows) return false;
+  if (m > SOME_ROWS || k > WR_GEMM_DEEP || n * k * element > BYTES_FOR_SOME) return false;
+  if (n < half || m * n * k >= TINY) return false;
+  const int64_t last = left == 0 ? 0 : left > half ? with->cols : half;
+  if (left != last && (n < last || (g->beta != 0 && !g->d))) return false;
+  const int64_t start = 0;
+  struct wr_tile t = {.k = k,
+                      .a_row = g->lda,
+                      .a_step = 1,
+                      .taps = 1,
+                      .at = &start,
+                      .b_step = g->ldb,
+                      .ldc = g->ldc,
+                      .ldd = g->d ? g->ldd : g->ldc,
+                      .alpha = (double)g->alpha,
+                      .beta = (double)g->beta};
+  for (int64_t row = 0; row < m; row += PIECE_ROWS) rows_of_tiles(g, with, &t, element, row, last);
+  return true;
+}
+
+/* ---- */
 
 bool wr_gemm_is_small(const struct wr_gemm_job *j) {
   const struct wr_gemm *g = &j->g;
