@@ -164,6 +164,7 @@ static void try_program(const struct wr_lanes_set *set, enum wr_dtype main, int 
   EXPECT(wr_lanes_block(&g, n_steps) > 0);
   wr_lanes_make_of(set, &lanes, &g, n_steps, (1u << INPUTS) - 1);
   EXPECT(lanes.n <= WR_LANES_STEPS);
+  if (draw(2)) (void)wr_lanes_go_past(&lanes);
   wr_lanes_run(&lanes, value, n);
   run_steps(n_steps, n);
   expect_same(value[last], n_steps, n);

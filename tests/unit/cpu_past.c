@@ -121,6 +121,30 @@ static void try_group(bool compares, size_t shift) {
   expect_within(to, (size_t)n * width);
 }
 
+/* -(a + b), of a row for all rows. */
+static void try_group_of_rows(size_t shift) {
+  const int32_t *shape = SHAPE(ROWS, COLUMNS);
+  struct wr_group_step steps[] = {
+      {.op = WR_OP_ADD, .dtype = WR_FLOAT32, .n_in = 2, .in = {0, 1}},
+      {.op = WR_OP_NEGATIVE, .dtype = WR_FLOAT32, .n_in = 1, .in = {2}}};
+  struct kernel_operand x, y, z;
+  const struct wr_tensor ins[] = {*operand_dense(&x, a, WR_FLOAT32, 2, shape),
+                                  *operand_strided(&y, b, WR_FLOAT32, 2, shape, STRIDES(0, 1))};
+  char *to = place_at(shift, sizeof(float) * ROWS * COLUMNS);
+  const struct wr_group g = {.n_in = 2,
+                             .n_steps = 2,
+                             .in = ins,
+                             .steps = steps,
+                             .out = *operand_dense(&z, to, WR_FLOAT32, 2, shape)};
+  struct wr_error *error = NULL;
+  (void)wr_backend_cpu.encode_group(NULL, &g, NULL, &error);
+  EXPECT(!error);
+  for (int64_t i = 0; i < ROWS * COLUMNS; i++) {
+    ((float *)expected)[i] = -(((float *)a)[i] + ((float *)b)[i % COLUMNS]);
+  }
+  expect_within(to, sizeof(float) * ROWS * COLUMNS);
+}
+
 static char *room(size_t bytes) {
   char *p = aligned_alloc(WR_PAST_LINE, bytes);
   if (!p) exit(1);
@@ -139,6 +163,7 @@ int main(void) {
     try_dense(WR_OP_ASTYPE, 1, WR_FLOAT32, WR_BFLOAT16, shift + 2);
     try_group(false, shift);
     try_group(true, shift + 3);
+    try_group_of_rows(shift);
   }
   try_dense(WR_OP_MULTIPLY, 2, WR_INT64, WR_INT64, 8);
   try_dense(WR_OP_NEGATIVE, 1, WR_FLOAT32, WR_FLOAT32, 4);

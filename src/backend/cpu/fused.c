@@ -212,36 +212,50 @@ static struct wr_error *find_rows(struct wr_fused_program *p) {
 
 /* ---- running it ---- */
 
-/* Past the caches (loop/past.h), piece by piece. */
-static void part_past(struct wr_fused_part *part, int64_t begin, int64_t end, char *out) {
+/* Elements [at, end), from where a line begins, piece by piece past the caches. */
+static void store_past(struct wr_fused_part *part, int64_t at, int64_t end, char *out) {
   _Alignas(WR_PAST_LINE) char piece[WR_PAST_PIECE];
-  const int64_t width = part->program->width[wr_fused_last(part->program)];
-  const int64_t each = WR_PAST_PIECE / width, head = wr_past_head(out, width);
-  int64_t at = begin + head;
-  wr_fused_run(part, begin, head, out);
-  out += head * width;
+  const int64_t each = WR_PAST_PIECE / part->program->width[wr_fused_last(part->program)];
   for (; at + each <= end; at += each, out += WR_PAST_PIECE) {
     wr_fused_run(part, at, each, piece);
     wr_past_store(out, piece, WR_PAST_PIECE);
   }
   wr_fused_run(part, at, end - at, out);
+}
+
+static void run_past(struct wr_fused_part *part, int64_t begin, int64_t end, char *out) {
+  const int64_t width = part->program->width[wr_fused_last(part->program)];
+  int64_t head = wr_past_head(out, width);
+  if (head > end - begin) head = end - begin;
+  wr_fused_run(part, begin, head, out);
+  out += head * width;
+  if (part->program->lanes_past) {
+    wr_fused_run(part, begin + head, end - begin - head, out);
+  } else {
+    store_past(part, begin + head, end, out);
+  }
   wr_past_end();
 }
 
 WR_FUSED_BODY run_part(void *ctx, int64_t begin, int64_t end) {
   const struct wr_fused_program *p = ctx;
-  const struct wr_group *g = p->group;
-  const int64_t width = p->width[wr_fused_last(p)];
-  char *out = (char *)g->out.data + begin * width;
+  char *out = (char *)p->group->out.data + begin * p->width[wr_fused_last(p)];
   struct wr_fused_part part; /* not initialised: large, and all is written before it is read */
   part.program = p;
   wr_fused_start(&part, begin, end);
-  if (wr_past_wanted(&g->out, g->in, g->n_in) && end - begin >= WR_PAST_PIECE &&
-      wr_past_head(out, width) >= 0) {
-    part_past(&part, begin, end, out);
+  if (p->past) {
+    run_past(&part, begin, end, out);
   } else {
     wr_fused_run(&part, begin, end - begin, out);
   }
+}
+
+/* Where one part's results meet lines all others' do. */
+static void choose_past(struct wr_fused_program *p) {
+  const struct wr_group *g = p->group;
+  p->past = wr_past_wanted(&g->out, g->in, g->n_in) &&
+            wr_past_head(g->out.data, p->width[wr_fused_last(p)]) >= 0;
+  p->lanes_past = p->past && p->block > 0 && wr_lanes_go_past(&p->lanes);
 }
 
 struct wr_error *wr_cpu_fused(const struct wr_group *group) {
@@ -258,6 +272,7 @@ struct wr_error *wr_cpu_fused(const struct wr_group *group) {
   make_lanes(&p);
   if (end == WR_ENDS_REDUCED) return wr_fused_reduce(&p);
   if (end == WR_ENDS_ROWS) return wr_fused_softmax(&p);
+  choose_past(&p);
   /* Split where one operation would be, not earlier: waking a thread can cost as much as the steps
      of a group take on arrays of that size. */
   wr_spread(p.size, WR_LOOP_GRAIN, run_part, &p);

@@ -29,6 +29,8 @@ struct wr_fused_program {
   int64_t block;   /* of `lanes`, elements; 0 where there is no such program */
   int64_t stretch; /* elements that are computed in one go: a tile, or, where no input is copied for
                       each, all */
+  bool past;       /* the result goes past the caches (loop/past.h) */
+  bool lanes_past; /* by the program in registers, from where a line begins */
   wr_row_fn row[WR_GROUP_STEPS];
   uint8_t layout[WR_GROUP_INPUTS]; /* enum wr_fused_layout */
   uint8_t width[WR_FUSED_VALUES];  /* bytes of an element */

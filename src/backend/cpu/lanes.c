@@ -211,6 +211,13 @@ void wr_lanes_make(struct wr_lanes *l, const struct wr_group *group, int n_steps
   wr_lanes_make_of(set_for(group, n_steps), l, group, n_steps, moving);
 }
 
+bool wr_lanes_go_past(struct wr_lanes *l) {
+  struct wr_lanes_step *last = &l->step[l->n - 1];
+  if (last->run != l->set->finish[WR_LANES_FULL] || !l->set->finish_past) return false;
+  last->run = l->set->finish_past;
+  return true;
+}
+
 void wr_lanes_run(const struct wr_lanes *l, char *const *value, int64_t n) {
   l->set->run(l, value, n);
 }

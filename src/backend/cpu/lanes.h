@@ -44,6 +44,10 @@ int64_t wr_lanes_block(const struct wr_group *group, int n_steps);
    is read again and again. */
 void wr_lanes_make(struct wr_lanes *l, const struct wr_group *group, int n_steps, unsigned moving);
 
+/* Lets the results go past the caches (loop/past.h); they then begin where a line does, and the
+   thread ends with wr_past_end. False: this program's cannot. */
+bool wr_lanes_go_past(struct wr_lanes *l);
+
 /* Computes n elements, a multiple of the block. By the group's numbers, value[] says where the
    inputs begin and where the last step's results go, and for each other step has room for a
    block, WR_LANES_BYTES; behind these come WR_LANES_ROOMS more. Results may go where an input is.

@@ -6,7 +6,10 @@
 #include "backend/cpu/scalar/scalar.h"
 
 #if defined(__x86_64__)
+#include <immintrin.h>
+
 #define BYTES 32
+#define PAST(to, v) _mm256_stream_si256((__m256i *)(void *)(to), (__m256i)(v))
 
 #define NEAR_EXP
 #define BRIEF

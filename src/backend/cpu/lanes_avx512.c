@@ -6,7 +6,10 @@
 #include "backend/cpu/scalar/scalar.h"
 
 #if defined(__x86_64__)
+#include <immintrin.h>
+
 #define BYTES 64
+#define PAST(to, v) _mm512_stream_si512((void *)(to), (__m512i)(v))
 
 #define NEAR_EXP
 #define BRIEF

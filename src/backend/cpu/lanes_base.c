@@ -6,6 +6,10 @@
 #include "backend/cpu/scalar/scalar.h"
 
 #define BYTES 16
+#if defined(__x86_64__)
+#include <immintrin.h>
+#define PAST(to, v) _mm_stream_si128((__m128i *)(void *)(to), (__m128i)(v))
+#endif
 
 #define NEAR_EXP
 #define BRIEF

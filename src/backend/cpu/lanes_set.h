@@ -34,13 +34,14 @@ struct wr_lanes_set {
   int64_t block; /* elements */
   wr_lanes_fn load[WR_LANES_FORMS];
   wr_lanes_fn finish[WR_LANES_FORMS]; /* stores what the program computes, and ends it */
-  wr_lanes_fn store;                  /* as it is in the block */
-  wr_lanes_fn round_bf16;             /* to the nearest that a bfloat16 can be */
-  wr_lanes_fn select[3], pass;        /* where, by which input the block is; the step behind that */
-  wr_lanes_fn is_true, of_mask;       /* a mask of numbers; 1 and 0 of one */
-  wr_lanes_fn unary[WR_OP_COUNT];     /* of the block */
-  wr_lanes_fn binary[WR_OP_COUNT];    /* of the block and of memory */
-  wr_lanes_fn reversed[WR_OP_COUNT];  /* of memory and of the block */
+  wr_lanes_fn finish_past; /* as FULL, past the caches and to the beginning of lines; NULL: none */
+  wr_lanes_fn store;       /* as it is in the block */
+  wr_lanes_fn round_bf16;  /* to the nearest that a bfloat16 can be */
+  wr_lanes_fn select[3], pass;       /* where, by which input the block is; the step behind that */
+  wr_lanes_fn is_true, of_mask;      /* a mask of numbers; 1 and 0 of one */
+  wr_lanes_fn unary[WR_OP_COUNT];    /* of the block */
+  wr_lanes_fn binary[WR_OP_COUNT];   /* of the block and of memory */
+  wr_lanes_fn reversed[WR_OP_COUNT]; /* of memory and of the block */
   void (*run)(const struct wr_lanes *l, char *const *value, int64_t n);
 };
 
