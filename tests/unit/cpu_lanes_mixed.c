@@ -147,6 +147,8 @@ static void expect_same(const char *a, int n_steps, int n) {
 
 /* ---- programs ---- */
 
+static int n_blocks; /* drawn programs that a group would be computed by */
+
 static void try_program(const struct wr_lanes_set *set, enum wr_dtype main, int n_steps) {
   static _Alignas(64) char places[VALUES + WR_LANES_ROOMS][8 * MOST];
   const int n = BLOCKS * (int)set->block, last = INPUTS + n_steps - 1;
@@ -161,7 +163,7 @@ static void try_program(const struct wr_lanes_set *set, enum wr_dtype main, int 
     memcpy(places[i], by_steps[i], sizeof places[i]);
   }
   const struct wr_group g = {.n_in = INPUTS, .n_steps = n_steps, .in = in, .steps = steps};
-  EXPECT(wr_lanes_block(&g, n_steps) > 0);
+  n_blocks += wr_lanes_block(&g, n_steps) > 0;
   wr_lanes_make_of(set, &lanes, &g, n_steps, (1u << INPUTS) - 1);
   EXPECT(lanes.n <= WR_LANES_STEPS);
   if (draw(2)) (void)wr_lanes_go_past(&lanes);
@@ -236,5 +238,6 @@ int main(void) {
     test_set(&wr_lanes_f64_avx512, WR_FLOAT64);
   }
 #endif
+  EXPECT(n_blocks > 1000);
   return kernel_case_failures() != 0;
 }

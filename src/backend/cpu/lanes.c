@@ -56,11 +56,14 @@ static bool has_step(const struct wr_lanes_set *set, const struct wr_group *grou
 
 int64_t wr_lanes_block(const struct wr_group *group, int n_steps) {
   const struct wr_lanes_set *set = set_for(group, n_steps);
+  int numbers = 0;
   if (!set) return 0;
   for (int i = 0; i < n_steps; i++) {
     if (!has_step(set, group, &group->steps[i])) return 0;
+    numbers += group->steps[i].dtype != WR_BOOL;
   }
-  return set->block;
+  /* Bools alone are a byte each between passes over tiles, which is less to move than masks. */
+  return numbers == n_steps || numbers > 1 ? set->block : 0;
 }
 
 /* ---- the program ---- */
