@@ -1,6 +1,7 @@
 /* Operations made of others. No locks. */
 
 #include "ops/internal.h"
+#include "stream/stream.h"
 
 /* |a - b| in a type that holds it: float64 for real numbers, and before that, of integers with a
    common type, an unsigned one, in which the difference of the larger and the smaller is exact. */
@@ -123,6 +124,32 @@ struct wr_error *wr_ops_tri(struct wr_node **out, int n, int m, int k, enum wr_d
   return diagonal(out, WR_OP_GREATER_EQUAL, n, m, k, type, s);
 }
 
+/* The same as bool, of which each row is the one before moved by an element: parts of one line,
+   which a CPU reads from its first-level cache. */
+static struct wr_error *slid_diagonal(struct wr_node **out, enum wr_op op, int n, int m, int k,
+                                      struct wr_stream *s) {
+  struct wr_compose c = wr_compose_begin(s);
+  struct wr_node *columns = wr_compose_count(&c, 0, (double)n - 1 + m, WR_INT64);
+  struct wr_node *row = wr_compose_scalar(&c, (double)k + n - 1, WR_INT64);
+  struct wr_node *line = wr_compose_binary(&c, op, row, columns);
+  if (!c.error) {
+    const int64_t strides[] = {-1, 1};
+    struct wr_node **slot = wr_compose_slot(&c);
+    line = wr_compose_step(&c, wr_ops_as_strided(slot, line, (const int32_t[]){n, m}, 2, strides, 2,
+                                                 (size_t)n - 1, s));
+  }
+  return wr_compose_end(&c, out, line);
+}
+
+static struct wr_error *mask_of(struct wr_node **out, enum wr_op op, int n, int m, int k,
+                                struct wr_stream *s) {
+  const bool slides = n > 0 && m > 0 && n <= INT32_MAX - m;
+  if (slides && wr_stream_device(s).type == WR_DEVICE_CPU) {
+    return slid_diagonal(out, op, n, m, k, s);
+  }
+  return diagonal(out, op, n, m, k, WR_BOOL, s);
+}
+
 /* x where row + k compares so with column, 0 elsewhere. */
 static struct wr_error *triangle(struct wr_node **out, enum wr_op op, struct wr_node *x, int k,
                                  struct wr_stream *s) {
@@ -135,7 +162,7 @@ static struct wr_error *triangle(struct wr_node **out, enum wr_op op, struct wr_
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node **slot = wr_compose_slot(&c);
   struct wr_node *mask =
-      wr_compose_step(&c, diagonal(slot, op, shape[ndim - 2], shape[ndim - 1], k, WR_BOOL, s));
+      wr_compose_step(&c, mask_of(slot, op, shape[ndim - 2], shape[ndim - 1], k, s));
   struct wr_node *zero = wr_compose_scalar(&c, 0, wr_node_dtype(x));
   return wr_compose_end(&c, out, wr_compose_where(&c, mask, x, zero));
 }
