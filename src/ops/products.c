@@ -1,7 +1,10 @@
 /* Products over chosen axes: inner, outer, Kronecker, tensor. Contractions are matrix products of
    arrays whose axes were brought together by a view. No locks. */
 
+#include <string.h>
+
 #include "ops/internal.h"
+#include "stream/stream.h"
 
 /* ---- tensordot ---- */
 
@@ -130,6 +133,32 @@ static struct wr_node *apart(struct wr_compose *c, struct wr_node *a, int ndim, 
   return wr_compose_reshape(c, a, 2 * ndim, shape);
 }
 
+/* What apart makes, with both of the last two axes: as long as b's last one is short, a CPU has
+   longer rows to multiply where they are one axis, and both sides have all of it. */
+static struct wr_node *joined(struct wr_compose *c, struct wr_node *x, int32_t extent_a,
+                              int32_t extent_b) {
+  if (c->error) return NULL;
+  const int ndim = wr_node_ndim(x);
+  int32_t shape[WR_MAX_NDIM];
+  memcpy(shape, wr_node_shape(x), (size_t)ndim * sizeof *shape);
+  shape[ndim - 2] = extent_a;
+  shape[ndim - 1] = extent_b;
+  x = wr_compose_broadcast(c, x, ndim, shape);
+  shape[ndim - 2] = extent_a * extent_b;
+  return wr_compose_reshape(c, x, ndim - 1, shape);
+}
+
+/* Whether that is worth both copies, which have the other's last axis: of a, one element again and
+   again, it is the dearer one. */
+static bool is_joined(const struct wr_node *a, const struct wr_node *b, const struct wr_stream *s) {
+  enum { SHORT = 16, ROWS = 8, LEAST = 1 << 14 };
+  const int na = wr_node_ndim(a), nb = wr_node_ndim(b);
+  if (na == 0 || nb == 0 || wr_stream_device(s).type != WR_DEVICE_CPU) return false;
+  const int64_t x = wr_node_size(a), y = wr_node_size(b);
+  const int64_t m = wr_node_shape(a)[na - 1], n = wr_node_shape(b)[nb - 1];
+  return n <= SHORT && y / n >= n && x / m >= ROWS && x <= INT64_MAX / y && x * y >= LEAST;
+}
+
 struct wr_error *wr_ops_kron(struct wr_node **out, struct wr_node *a, struct wr_node *b,
                              struct wr_stream *s) {
   const int na = wr_node_ndim(a), nb = wr_node_ndim(b), ndim = na > nb ? na : nb;
@@ -154,7 +183,12 @@ struct wr_error *wr_ops_kron(struct wr_node **out, struct wr_node *a, struct wr_
     shape[i] = (int32_t)extent;
   }
   struct wr_compose c = wr_compose_begin(s);
-  struct wr_node *x =
-      wr_compose_binary(&c, WR_OP_MULTIPLY, apart(&c, a, ndim, 0), apart(&c, b, ndim, 1));
+  struct wr_node *x = apart(&c, a, ndim, 0), *y = apart(&c, b, ndim, 1);
+  if (is_joined(a, b, s)) {
+    const int32_t m = wr_node_shape(a)[na - 1], n = wr_node_shape(b)[nb - 1];
+    x = joined(&c, x, m, n);
+    y = joined(&c, y, m, n);
+  }
+  x = wr_compose_binary(&c, WR_OP_MULTIPLY, x, y);
   return wr_compose_end(&c, out, wr_compose_reshape(&c, x, ndim, shape));
 }
