@@ -4,6 +4,9 @@
    be counted. Complex numbers are put in order by their places, and partitions of floats compare
    keys of the bits as they are.
 
+   Many short lines are sorted side by side, in rows; long ones of 4 or 8 bytes an element are
+   parted first (sort_long.h), and others are sorted by digits.
+
    Lines that lie side by side are brought and put back together, since each of their elements would
    read a cache line for itself. Short lines use the stack, longer ones one block of scratch for
    each piece of work; refused memory is the call's error. Takes no locks. */
@@ -14,6 +17,7 @@
 #include "backend/cpu/loop/loop.h"
 #include "backend/cpu/sort_bits.h"
 #include "backend/cpu/sort_elements.h"
+#include "backend/cpu/sort_long.h"
 #include "base/atomic.h"
 #include "base/base.h"
 
@@ -235,12 +239,13 @@ struct sort_job {
 };
 
 /* A block of keys and scratch for a line; where places are needed, a line of keys with them, and a
-   block of places. */
+   block of places, and where lines are long, the parts of one. */
 struct room {
   char *keys;
   char *scratch;
   char *line;
   uint32_t *places;
+  char *parts;
 };
 
 /* Whether lines are sorted by the places of elements. */
@@ -269,9 +274,16 @@ static size_t keys_bytes(const struct sort_job *job) {
   return lines > rows ? lines : rows;
 }
 
+/* Whether lines are parted first, where they are not sorted in lanes. */
+static bool is_long(const struct sort_job *job) {
+  return job->what == SORT && !needs_places(job) && job->item >= 4 &&
+         job->lines.n >= WR_SORT_LEAST_LONG;
+}
+
 static size_t room_bytes(const struct sort_job *job) {
   const size_t places = (size_t)(job->beside * job->pitch) * 4u;
-  return keys_bytes(job) + line_bytes(job) + (needs_places(job) ? line_bytes(job) + places : 0);
+  return keys_bytes(job) + line_bytes(job) + (needs_places(job) ? line_bytes(job) + places : 0) +
+         (is_long(job) ? wr_sort_long_room() : 0);
 }
 
 static struct room room_of(const struct sort_job *job, char *memory) {
@@ -279,15 +291,31 @@ static struct room room_of(const struct sort_job *job, char *memory) {
   r.scratch = r.keys + keys_bytes(job);
   r.line = r.scratch + line_bytes(job);
   r.places = (uint32_t *)(void *)(r.line + line_bytes(job));
+  r.parts = r.line;
   return r;
 }
 
+static void sort_long(const struct sort_job *job, const struct key_lines *by, void *line,
+                      const struct room *r) {
+  const struct wr_sort_long s = {.item = by->item,
+                                 .depth = wr_sort_depth(job->lines.n),
+                                 .divide = wr_sort_part_of(by->item),
+                                 .line = line,
+                                 .scratch = r->scratch,
+                                 .room = r->parts,
+                                 .lanes = by->lanes,
+                                 .digits = by->sort};
+  wr_sort_long(&s, job->lines.n);
+}
+
 static void treat(const struct sort_job *job, const struct key_lines *by, void *line,
-                  void *scratch) {
+                  const struct room *r) {
   if (job->what == SELECT) {
-    by->select(line, scratch, job->lines.n, job->kth);
+    by->select(line, r->scratch, job->lines.n, job->kth);
+  } else if (is_long(job)) {
+    sort_long(job, by, line, r);
   } else {
-    by->sort(line, scratch, job->lines.n);
+    by->sort(line, r->scratch, job->lines.n);
   }
 }
 
@@ -307,7 +335,7 @@ static void treat_by_places(const struct sort_job *job, const struct wr_sort_blo
                             const struct room *r, const char *in, char *out) {
   for (int64_t j = 0; j < b->count; j++) {
     place(r->keys + j * b->key_apart * job->item, job->item, b->n, r->line);
-    treat(job, placed_of(job), r->line, r->scratch);
+    treat(job, placed_of(job), r->line, r);
     places_of(r->line, job->item, b->n, r->places + j * b->key_apart);
   }
   if (job->what == PLACES) {
@@ -324,21 +352,21 @@ static void sort_rows(const struct sort_job *job, const struct wr_sort_block *b,
 }
 
 static void treat_lines(const struct sort_job *job, const struct wr_sort_block *b, char *keys,
-                        char *scratch, bool bits) {
+                        const struct room *r, bool bits) {
   const struct key_lines *by = lines_of(job->item);
   const struct key_lines in_bits = {job->item, NULL, floats[job->dtype].select, NULL};
   for (int64_t j = 0; j < b->count; j++) {
-    treat(job, bits ? &in_bits : by, keys + j * b->key_apart * job->item, scratch);
+    treat(job, bits ? &in_bits : by, keys + j * b->key_apart * job->item, r);
   }
 }
 
-/* One line of a partition is treated where its result is to lie. */
+/* A single line is treated where its result is to lie. */
 static void treat_block(const struct sort_job *job, const struct wr_sort_block *b,
                         const struct room *r, const char *in, char *out) {
   const bool bits = job->what == SELECT && floats[job->dtype].select;
   const enum wr_dtype as = bits ? floats[job->dtype].bits : job->dtype;
   const bool in_place =
-      job->what == SELECT && !needs_places(job) && b->count == 1 && b->out_stride == 1;
+      !needs_places(job) && b->count == 1 && b->out_stride == 1 && b->key_stride == 1;
   char *keys = in_place ? out : r->keys;
   const bool lost = wr_sort_load(as, in, b, keys);
   if (needs_places(job)) {
@@ -348,7 +376,7 @@ static void treat_block(const struct sort_job *job, const struct wr_sort_block *
   if (b->key_apart == 1) {
     sort_rows(job, b, keys);
   } else {
-    treat_lines(job, b, keys, r->scratch, bits);
+    treat_lines(job, b, keys, r, bits);
   }
   wr_sort_store(as, in, b, keys, lost, out);
 }

@@ -41,6 +41,11 @@ static turn_fn turn_of(int item) {
   return item == 2 ? turn_u16 : item == 4 ? turn_u32 : item == 8 ? turn_u64 : NULL;
 }
 
+void wr_sort_turn(int item, void *to, int64_t to_apart, const void *from, int64_t from_apart,
+                  int64_t rows, int64_t columns) {
+  turn_of(item)(to, to_apart, from, from_apart, rows, columns);
+}
+
 /* A few elements of each line, so that what lies side by side on one side is still in the cache. */
 static void move_tiles(char *to, struct lie t, const char *from, struct lie f, int64_t n,
                        int64_t count, int item) {
@@ -196,18 +201,38 @@ static void clear_lanes(const struct wr_sort_block *b, char *keys, int item) {
   }
 }
 
-bool wr_sort_load(enum wr_dtype dtype, const void *in, const struct wr_sort_block *b, void *keys) {
+/* A part of a line at a time, which is in the cache for its second step. */
+static bool load_line(enum wr_dtype dtype, const char *in, const struct wr_sort_block *b,
+                      char *keys) {
+  enum { NEAR = 2048 };
   const int item = (int)wr_dtype_size(dtype);
-  const struct lie from = {b->in_stride, b->in_apart}, to = {b->key_stride, b->key_apart};
   bool lost = false;
-  if (in_rows(b)) clear_lanes(b, keys, item);
-  move(keys, to, in, from, b->n, b->count, item);
-  if (!by_type[dtype].to_keys) return false;
-  if (in_rows(b)) {
-    return by_type[dtype].to_rows ? by_type[dtype].to_rows(keys, b->n)
-                                  : by_type[dtype].to_keys(keys, b->n * b->key_stride);
+  for (int64_t i = 0; i < b->n; i += NEAR) {
+    const int64_t here = b->n - i < NEAR ? b->n - i : NEAR;
+    wr_copy_run(keys + i * item, 1, in + i * b->in_stride * item, b->in_stride, here, item);
+    if (by_type[dtype].to_keys) lost |= by_type[dtype].to_keys(keys + i * item, here);
   }
-  for (int64_t j = 0; j < b->count; j++) {
+  return lost;
+}
+
+static bool load_rows(enum wr_dtype dtype, const char *in, const struct wr_sort_block *b,
+                      char *keys) {
+  const struct lie from = {b->in_stride, b->in_apart}, to = {b->key_stride, b->key_apart};
+  const int item = (int)wr_dtype_size(dtype);
+  clear_lanes(b, keys, item);
+  move(keys, to, in, from, b->n, b->count, item);
+  if (by_type[dtype].to_rows) return by_type[dtype].to_rows(keys, b->n);
+  return by_type[dtype].to_keys && by_type[dtype].to_keys(keys, b->n * b->key_stride);
+}
+
+bool wr_sort_load(enum wr_dtype dtype, const void *in, const struct wr_sort_block *b, void *keys) {
+  const struct lie from = {b->in_stride, b->in_apart}, to = {b->key_stride, b->key_apart};
+  const int item = (int)wr_dtype_size(dtype);
+  bool lost = false;
+  if (in_rows(b)) return load_rows(dtype, in, b, keys);
+  if (b->count == 1) return load_line(dtype, in, b, keys);
+  move(keys, to, in, from, b->n, b->count, item);
+  for (int64_t j = 0; j < b->count && by_type[dtype].to_keys; j++) {
     lost |= by_type[dtype].to_keys((char *)keys + j * b->key_apart * item, b->n);
   }
   return lost;

@@ -34,6 +34,11 @@ bool wr_sort_load(enum wr_dtype dtype, const void *in, const struct wr_sort_bloc
 void wr_sort_store(enum wr_dtype dtype, const void *in, const struct wr_sort_block *b, void *keys,
                    bool lost, void *out);
 
+/* Turns a matrix of 2, 4 or 8 bytes an element over; rows and columns are those of `from`,
+   distances in elements, from a row to the next. */
+void wr_sort_turn(int item, void *to, int64_t to_apart, const void *from, int64_t from_apart,
+                  int64_t rows, int64_t columns);
+
 /* n places to elements of 4 bytes; of the block only what is said of keys and of the result. */
 void wr_sort_store_places(const struct wr_sort_block *b, const uint32_t *places, void *out);
 
