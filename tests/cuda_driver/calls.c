@@ -13,17 +13,17 @@
 struct counts counts;
 
 static const char *const symbols[CALL_COUNT + 1] = {
-#define WR_CU(name, symbol, params) [CALL_##name] = symbol,
+#define WR_FUNCTION(name, symbol, params) [CALL_##name] = symbol,
 #include "backend/cuda/driver/driver.def"
-#undef WR_CU
+#undef WR_FUNCTION
 };
 
 /* All of the list is there: one that is missing does not link. */
 typedef void (*any_function)(void);
 __attribute__((used)) static const any_function functions[CALL_COUNT] = {
-#define WR_CU(name, symbol, params) [CALL_##name] = (any_function)stand_in_##name,
+#define WR_FUNCTION(name, symbol, params) [CALL_##name] = (any_function)stand_in_##name,
 #include "backend/cuda/driver/driver.def"
-#undef WR_CU
+#undef WR_FUNCTION
 };
 
 /* Atomic relaxed, all of them but the first. */

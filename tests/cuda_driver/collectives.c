@@ -17,24 +17,24 @@
 #include "slow.h"
 #include "stand_in.h"
 
-#define WR_NCCL(name, symbol, params) \
+#define WR_FUNCTION(name, symbol, params) \
   __attribute__((visibility("default"))) int stand_in_##name params __asm__(symbol);
 #include "backend/cuda/driver/nccl.def"
-#undef WR_NCCL
+#undef WR_FUNCTION
 
 enum { RANKS = 8, SLOT = 1 << 16, SYSTEM_ERROR = 2, INVALID_ARGUMENT = 4 };
 
 enum call {
-#define WR_NCCL(name, symbol, params) CALL_##name,
+#define WR_FUNCTION(name, symbol, params) CALL_##name,
 #include "backend/cuda/driver/nccl.def"
-#undef WR_NCCL
+#undef WR_FUNCTION
   CALLS
 };
 
 static const char *const symbols[CALLS] = {
-#define WR_NCCL(name, symbol, params) [CALL_##name] = symbol,
+#define WR_FUNCTION(name, symbol, params) [CALL_##name] = symbol,
 #include "backend/cuda/driver/nccl.def"
-#undef WR_NCCL
+#undef WR_FUNCTION
 };
 
 /* Between processes; each number is written by one of them. Atomic ACQ_REL. */

@@ -9,24 +9,24 @@
 #include "slow.h"
 #include "stand_in.h"
 
-#define WR_NVRTC(name, symbol, params) \
+#define WR_FUNCTION(name, symbol, params) \
   __attribute__((visibility("default"))) int stand_in_##name params __asm__(symbol);
 #include "backend/cuda/driver/nvrtc.def"
-#undef WR_NVRTC
+#undef WR_FUNCTION
 
 enum call {
-#define WR_NVRTC(name, symbol, params) CALL_##name,
+#define WR_FUNCTION(name, symbol, params) CALL_##name,
 #include "backend/cuda/driver/nvrtc.def"
-#undef WR_NVRTC
+#undef WR_FUNCTION
   CALL_COUNT
 };
 
 enum { OUT_OF_MEMORY = 1 };
 
 static const char *const symbols[CALL_COUNT] = {
-#define WR_NVRTC(name, symbol, params) [CALL_##name] = symbol,
+#define WR_FUNCTION(name, symbol, params) [CALL_##name] = symbol,
 #include "backend/cuda/driver/nvrtc.def"
-#undef WR_NVRTC
+#undef WR_FUNCTION
 };
 
 /* Atomic relaxed: numbers by themselves. */

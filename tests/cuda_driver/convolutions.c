@@ -11,22 +11,22 @@
 #include "slow.h"
 #include "stand_in.h"
 
-#define WR_DNN(name, symbol, params) \
+#define WR_FUNCTION(name, symbol, params) \
   __attribute__((visibility("default"))) int stand_in_##name params __asm__(symbol);
 #include "backend/cuda/driver/cudnn.def"
-#undef WR_DNN
+#undef WR_FUNCTION
 
 enum call {
-#define WR_DNN(name, symbol, params) CALL_##name,
+#define WR_FUNCTION(name, symbol, params) CALL_##name,
 #include "backend/cuda/driver/cudnn.def"
-#undef WR_DNN
+#undef WR_FUNCTION
   CALLS
 };
 
 static const char *const symbols[CALLS] = {
-#define WR_DNN(name, symbol, params) symbol,
+#define WR_FUNCTION(name, symbol, params) symbol,
 #include "backend/cuda/driver/cudnn.def"
-#undef WR_DNN
+#undef WR_FUNCTION
 };
 
 enum { WAYS = 3, WORKSPACE = 4096, BAD = 2000, NO_MEMORY = 4003, LIVE = 0x6d5a, GONE = 0x1dea };

@@ -12,15 +12,15 @@
 #include "base/atomic.h"
 #include "stand_in.h"
 
-#define WR_CU(name, symbol, params) \
+#define WR_FUNCTION(name, symbol, params) \
   __attribute__((visibility("default"))) wr_cu_result stand_in_##name params __asm__(symbol);
 #include "backend/cuda/driver/driver.def"
-#undef WR_CU
+#undef WR_FUNCTION
 
 enum call {
-#define WR_CU(name, symbol, params) CALL_##name,
+#define WR_FUNCTION(name, symbol, params) CALL_##name,
 #include "backend/cuda/driver/driver.def"
-#undef WR_CU
+#undef WR_FUNCTION
   CALL_COUNT
 };
 

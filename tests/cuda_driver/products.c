@@ -8,10 +8,10 @@
 #include "slow.h"
 #include "stand_in.h"
 
-#define WR_LT(name, symbol, params) \
+#define WR_FUNCTION(name, symbol, params) \
   __attribute__((visibility("default"))) int stand_in_##name params __asm__(symbol);
 #include "backend/cuda/driver/cublaslt.def"
-#undef WR_LT
+#undef WR_FUNCTION
 
 enum { ALLOC_FAILED = 3, TYPES = 128 };
 

@@ -5,27 +5,26 @@
 #include "backend/cuda/driver/library.h"
 #include "handles.h"
 
-#define WR_CUSOLVER(name, symbol, params) \
+#define WR_FUNCTION(name, symbol, params) \
   __attribute__((visibility("default"))) int stand_in_##name params __asm__(symbol);
-#define WR_CUSOLVER_NEW WR_CUSOLVER
 #include "backend/cuda/driver/cusolver.def"
 #include "backend/cuda/driver/cusolver_new.def"
-#undef WR_CUSOLVER
+#undef WR_FUNCTION
 
-#define WR_CUSOLVER(name, symbol, params) CALL_##name,
+#define WR_FUNCTION(name, symbol, params) CALL_##name,
 enum call {
 #include "backend/cuda/driver/cusolver.def"
 #include "backend/cuda/driver/cusolver_new.def"
   CALL_COUNT
 };
-#undef WR_CUSOLVER
+#undef WR_FUNCTION
 
-#define WR_CUSOLVER(name, symbol, params) symbol,
+#define WR_FUNCTION(name, symbol, params) symbol,
 static const char *const symbols[CALL_COUNT] = {
 #include "backend/cuda/driver/cusolver.def"
 #include "backend/cuda/driver/cusolver_new.def"
 };
-#undef WR_CUSOLVER
+#undef WR_FUNCTION
 
 enum { DEVICE_BYTES = 4096, HOST_BYTES = 256, WORK_ELEMENTS = 512 };
 

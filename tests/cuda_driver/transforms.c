@@ -7,10 +7,10 @@
 #include "backend/cuda/driver/library.h"
 #include "slow.h"
 
-#define WR_CUFFT(name, symbol, params) \
+#define WR_FUNCTION(name, symbol, params) \
   __attribute__((visibility("default"))) int stand_in_##name params __asm__(symbol);
 #include "backend/cuda/driver/cufft.def"
-#undef WR_CUFFT
+#undef WR_FUNCTION
 
 enum { PLANS = 1024, NONE = 0, IDLE = 1, USED = 2 };
 

@@ -3,22 +3,22 @@
 #include "backend/cuda/driver/library.h"
 #include "handles.h"
 
-#define WR_CUBLAS(name, symbol, params) \
+#define WR_FUNCTION(name, symbol, params) \
   __attribute__((visibility("default"))) int stand_in_##name params __asm__(symbol);
 #include "backend/cuda/driver/cublas.def"
-#undef WR_CUBLAS
+#undef WR_FUNCTION
 
 enum call {
-#define WR_CUBLAS(name, symbol, params) CALL_##name,
+#define WR_FUNCTION(name, symbol, params) CALL_##name,
 #include "backend/cuda/driver/cublas.def"
-#undef WR_CUBLAS
+#undef WR_FUNCTION
   CALL_COUNT
 };
 
 static const char *const symbols[CALL_COUNT] = {
-#define WR_CUBLAS(name, symbol, params) symbol,
+#define WR_FUNCTION(name, symbol, params) symbol,
 #include "backend/cuda/driver/cublas.def"
-#undef WR_CUBLAS
+#undef WR_FUNCTION
 };
 
 __attribute__((constructor)) static void load(void) { slow_open(NULL); }

@@ -17,14 +17,9 @@
 
 enum { REASON_BYTES = 512, PATH_BYTES = 512 };
 
-struct symbol {
-  const char *name;
-  size_t offset; /* in the table of addresses */
-};
-
 struct library {
-  const char *const *names; /* newest first, NULL at the end */
-  const struct symbol *symbols;
+  const char *const *names;   /* newest first, NULL at the end */
+  const char *const *symbols; /* of its functions, in the order of the table */
   size_t count;
   void *table;
   const char *own;           /* the variable that names another file, or NULL */
@@ -89,21 +84,21 @@ static bool find(struct library *library, struct wr_absence *why) {
   return true;
 }
 
-/* Writes a function's address into the table. POSIX says that a pointer to a function has the bits
-   of a pointer to data. */
-static void put_address(void *table, size_t offset, void *address) {
-  memcpy((char *)table + offset, &address, sizeof address);
+/* Writes address i of a table. POSIX says that a pointer to a function has the bits of a pointer to
+   data. */
+static void put_address(void *table, size_t i, void *address) {
+  memcpy((char *)table + i * sizeof address, &address, sizeof address);
 }
 
 static void find_functions(struct library *library) {
   for (size_t i = 0; i < library->count; i++) {
-    void *address = dlsym(library->handle, library->symbols[i].name);
+    void *address = dlsym(library->handle, library->symbols[i]);
     if (!address) {
       snprintf(library->reason, REASON_BYTES, "%s has no function %s: it is too old",
-               library->names[0], library->symbols[i].name);
+               library->names[0], library->symbols[i]);
       return;
     }
-    put_address(library->table, library->symbols[i].offset, address);
+    put_address(library->table, i, address);
   }
 }
 
@@ -150,28 +145,9 @@ static const void *library_get(struct library *library, struct wr_absence *why) 
   return NULL;
 }
 
-/* A row each: the table of its functions, which wr_cuda_<id> gives; what its messages call it. */
-#define NAMES(...) ((const char *const[]){__VA_ARGS__, NULL})
-#define LIBRARY(id, text, ...)                                                                 \
-  static struct wr_##id id;                                                                    \
-  static struct library id##_library = {.symbols = id##_symbols,                               \
-                                        .count = sizeof id##_symbols / sizeof id##_symbols[0], \
-                                        .table = &id,                                          \
-                                        WR_LIBRARY_TEXTS(text),                                \
-                                        __VA_ARGS__};                                          \
-  const struct wr_##id *wr_cuda_##id(struct wr_absence *why) {                                 \
-    return library_get(&id##_library, why);                                                    \
-  }
-
-/* ---- the driver ---- */
+/* ---- the driver begins ---- */
 
 static struct wr_driver driver;
-
-static const struct symbol driver_symbols[] = {
-#define WR_CU(name, symbol, params) {symbol, offsetof(struct wr_driver, name)},
-#include "backend/cuda/driver/driver.def"
-#undef WR_CU
-};
 
 /* The text if the driver's result is one of the moment, NULL if it will be the same next time.
    Where no file descriptor is left, any result is of the moment: the driver may even say that there
@@ -216,81 +192,59 @@ static bool begin_driver(struct library *l, struct wr_absence *why) {
   return true;
 }
 
-LIBRARY(driver, "libcuda.so.1", .names = NAMES("libcuda.so.1"), .begin = begin_driver)
+/* ---- which libraries there are ---- */
 
-/* ---- the compiler ---- */
-
-static const struct symbol nvrtc_symbols[] = {
-#define WR_NVRTC(name, symbol, params) {symbol, offsetof(struct wr_nvrtc, name)},
+#define WR_FUNCTION(name, symbol, params) symbol,
+static const char *const driver_symbols[] = {
+#include "backend/cuda/driver/driver.def"
+};
+static const char *const nvrtc_symbols[] = {
 #include "backend/cuda/driver/nvrtc.def"
-#undef WR_NVRTC
 };
-
-LIBRARY(nvrtc, "libnvrtc.so", .names = NAMES("libnvrtc.so.13", "libnvrtc.so.12"))
-
-/* ---- matrix products ---- */
-
-static const struct symbol lt_symbols[] = {
-#define WR_LT(name, symbol, params) {symbol, offsetof(struct wr_lt, name)},
+static const char *const lt_symbols[] = {
 #include "backend/cuda/driver/cublaslt.def"
-#undef WR_LT
 };
-
-LIBRARY(lt, "libcublasLt.so", .names = NAMES("libcublasLt.so.13", "libcublasLt.so.12"))
-
-/* ---- Fourier transforms ---- */
-
-static const struct symbol cufft_symbols[] = {
-#define WR_CUFFT(name, symbol, params) {symbol, offsetof(struct wr_cufft, name)},
+static const char *const cufft_symbols[] = {
 #include "backend/cuda/driver/cufft.def"
-#undef WR_CUFFT
 };
-
-LIBRARY(cufft, "libcufft.so", .names = NAMES("libcufft.so.12", "libcufft.so.11"))
-
-/* ---- linear algebra ---- */
-
-static const struct symbol cusolver_symbols[] = {
-#define WR_CUSOLVER(name, symbol, params) {symbol, offsetof(struct wr_cusolver, name)},
+static const char *const cusolver_symbols[] = {
 #include "backend/cuda/driver/cusolver.def"
-#undef WR_CUSOLVER
 };
-
-LIBRARY(cusolver, "libcusolver.so", .names = NAMES("libcusolver.so.12", "libcusolver.so.11"))
-
-static const struct symbol cusolver_new_symbols[] = {
-#define WR_CUSOLVER_NEW(name, symbol, params) {symbol, offsetof(struct wr_cusolver_new, name)},
+static const char *const cusolver_new_symbols[] = {
 #include "backend/cuda/driver/cusolver_new.def"
-#undef WR_CUSOLVER_NEW
 };
+static const char *const cublas_symbols[] = {
+#include "backend/cuda/driver/cublas.def"
+};
+static const char *const dnn_symbols[] = {
+#include "backend/cuda/driver/cudnn.def"
+};
+static const char *const nccl_symbols[] = {
+#include "backend/cuda/driver/nccl.def"
+};
+#undef WR_FUNCTION
 
+/* A row each: the table of its functions, which wr_cuda_<id> gives; what its messages call it. */
+#define NAMES(...) ((const char *const[]){__VA_ARGS__, NULL})
+#define LIBRARY(id, text, ...)                                                                 \
+  static struct wr_##id id;                                                                    \
+  _Static_assert(sizeof id == sizeof id##_symbols, "the table is their addresses");            \
+  static struct library id##_library = {.symbols = id##_symbols,                               \
+                                        .count = sizeof id##_symbols / sizeof id##_symbols[0], \
+                                        .table = &id,                                          \
+                                        WR_LIBRARY_TEXTS(text),                                \
+                                        __VA_ARGS__};                                          \
+  const struct wr_##id *wr_cuda_##id(struct wr_absence *why) {                                 \
+    return library_get(&id##_library, why);                                                    \
+  }
+
+LIBRARY(driver, "libcuda.so.1", .names = NAMES("libcuda.so.1"), .begin = begin_driver)
+LIBRARY(nvrtc, "libnvrtc.so", .names = NAMES("libnvrtc.so.13", "libnvrtc.so.12"))
+LIBRARY(lt, "libcublasLt.so", .names = NAMES("libcublasLt.so.13", "libcublasLt.so.12"))
+LIBRARY(cufft, "libcufft.so", .names = NAMES("libcufft.so.12", "libcufft.so.11"))
+LIBRARY(cusolver, "libcusolver.so", .names = NAMES("libcusolver.so.12", "libcusolver.so.11"))
 LIBRARY(cusolver_new, "libcusolver.so", .is_part = true,
         .names = NAMES("libcusolver.so.12", "libcusolver.so.11"))
-
-static const struct symbol cublas_symbols[] = {
-#define WR_CUBLAS(name, symbol, params) {symbol, offsetof(struct wr_cublas, name)},
-#include "backend/cuda/driver/cublas.def"
-#undef WR_CUBLAS
-};
-
 LIBRARY(cublas, "libcublas.so", .names = NAMES("libcublas.so.13", "libcublas.so.12"))
-
-/* ---- convolutions ---- */
-
-static const struct symbol dnn_symbols[] = {
-#define WR_DNN(name, symbol, params) {symbol, offsetof(struct wr_dnn, name)},
-#include "backend/cuda/driver/cudnn.def"
-#undef WR_DNN
-};
-
 LIBRARY(dnn, "libcudnn.so.9", .names = NAMES("libcudnn.so.9"), .own = "WEIR_CUDNN")
-
-/* ---- collectives ---- */
-
-static const struct symbol nccl_symbols[] = {
-#define WR_NCCL(name, symbol, params) {symbol, offsetof(struct wr_nccl, name)},
-#include "backend/cuda/driver/nccl.def"
-#undef WR_NCCL
-};
-
 LIBRARY(nccl, "libnccl.so.2", .names = NAMES("libnccl.so.2"), .own = "WEIR_NCCL")

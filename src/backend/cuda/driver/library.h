@@ -119,18 +119,17 @@ struct wr_cu_tensor_map {
   _Alignas(64) uint64_t words[16];
 };
 
+/* The table of a library's functions: a row of its list is a field, an address and nothing else. */
+#define WR_FUNCTION(name, symbol, params) int(*name) params;
+
 struct wr_driver {
-#define WR_CU(name, symbol, params) wr_cu_result(*name) params;
 #include "backend/cuda/driver/driver.def"
-#undef WR_CU
 };
 
 typedef struct wr_nvrtc_program_object *wr_nvrtc_program;
 
 struct wr_nvrtc {
-#define WR_NVRTC(name, symbol, params) int(*name) params;
 #include "backend/cuda/driver/nvrtc.def"
-#undef WR_NVRTC
 };
 
 typedef struct wr_lt_handle_object *wr_lt_handle;
@@ -171,9 +170,7 @@ enum {
 };
 
 struct wr_lt {
-#define WR_LT(name, symbol, params) int(*name) params;
 #include "backend/cuda/driver/cublaslt.def"
-#undef WR_LT
 };
 
 enum {
@@ -186,9 +183,7 @@ enum {
 };
 
 struct wr_cufft {
-#define WR_CUFFT(name, symbol, params) int(*name) params;
 #include "backend/cuda/driver/cufft.def"
-#undef WR_CUFFT
 };
 
 typedef struct wr_solver_handle_object *wr_solver_handle;
@@ -207,21 +202,15 @@ enum {
 };
 
 struct wr_cusolver {
-#define WR_CUSOLVER(name, symbol, params) int(*name) params;
 #include "backend/cuda/driver/cusolver.def"
-#undef WR_CUSOLVER
 };
 
 struct wr_cusolver_new {
-#define WR_CUSOLVER_NEW(name, symbol, params) int(*name) params;
 #include "backend/cuda/driver/cusolver_new.def"
-#undef WR_CUSOLVER_NEW
 };
 
 struct wr_cublas {
-#define WR_CUBLAS(name, symbol, params) int(*name) params;
 #include "backend/cuda/driver/cublas.def"
-#undef WR_CUBLAS
 };
 
 typedef struct wr_dnn_handle_object *wr_dnn_handle;
@@ -298,9 +287,7 @@ enum {
 };
 
 struct wr_dnn {
-#define WR_DNN(name, symbol, params) int(*name) params;
 #include "backend/cuda/driver/cudnn.def"
-#undef WR_DNN
 };
 
 typedef struct wr_nccl_comm_object *wr_nccl_comm;
@@ -341,10 +328,10 @@ enum {
 };
 
 struct wr_nccl {
-#define WR_NCCL(name, symbol, params) int(*name) params;
 #include "backend/cuda/driver/nccl.def"
-#undef WR_NCCL
 };
+
+#undef WR_FUNCTION
 
 /* Why a library cannot be used. */
 struct wr_absence {
