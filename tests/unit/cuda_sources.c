@@ -3,7 +3,8 @@
    alone, no GPU; where that is missing the test is skipped. With arguments, only sources whose file
    begins like one of them; "group" stands for those that are made from groups. Each source is tried
    with each operation and variant, and a third of their dtypes, unless arguments or WEIR_TEST_FULL
-   ask for all. */
+   ask for all. Before that, without a compiler too: numbers of a launch are widened before they are
+   multiplied. */
 
 #include <pthread.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 
 #include "backend/cuda/codegen/internal.h"
+#include "backend/cuda/codegen/kernel_sources.h"
 #include "backend/cuda/ops/ops.h"
 #include "base/atomic.h"
 
@@ -387,7 +389,34 @@ static void *compile_some(void *arg) {
   }
 }
 
+/* A grid may have 2^30 blocks: a product with the threads of one, both of 32 bits, would wrap
+   around to a step of 0, with which a loop has no end. */
+static int narrow_products(const char *file, const char *text) {
+  static const char *const products[] = {"blockIdx.x * blockDim", "gridDim.x * blockDim"};
+  int found = 0;
+  for (int i = 0; i < 2; i++) {
+    for (const char *at = text; (at = strstr(at, products[i])); at++) {
+      if (at > text && at[-1] == ')') continue;
+      fprintf(stderr, "%s: %.60s\n", file, at);
+      found++;
+    }
+  }
+  return found;
+}
+
+static int all_narrow_products(void) {
+  int found = 0;
+  for (int i = 0; i < wr_kernel_header_count; i++) {
+    found += narrow_products(wr_kernel_header_names[i], wr_kernel_header_texts[i]);
+  }
+  for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+    found += narrow_products(files[i], wr_kernel_source(files[i]));
+  }
+  return found;
+}
+
 int main(int argc, char **argv) {
+  if (all_narrow_products() > 0) return 1;
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   return 77; /* the compiler library is not ours to check */
 #endif

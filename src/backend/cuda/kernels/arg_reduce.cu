@@ -111,7 +111,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
                const __grid_constant__ layout<1> reduced, index_t results, i64 n, i64) {
   enum { EACH = 4 };
   const int lanes = (int)blockDim.x;
-  for (index_t first = blockIdx.x * blockDim.y; first < results; first += gridDim.x * blockDim.y) {
+  for (index_t first = row_index(); first < results; first += row_count()) {
     const index_t r = first + threadIdx.y;
     const WR_A *row = a + offset_of(kept, r);
     best mine = none();

@@ -328,7 +328,7 @@ INLINE part_t fold_short(const typename FROM::row &row, i64 n) {
 /* For few elements each: a row of the block per result, which is a power of two up to a warp. */
 template <class FROM>
 INLINE void reduce_short_rows(const target &to, const FROM &from, index_t results, i64 n) {
-  for (index_t first = blockIdx.x * blockDim.y; first < results; first += gridDim.x * blockDim.y) {
+  for (index_t first = row_index(); first < results; first += row_count()) {
     const index_t r = first + threadIdx.y;
     total_t total = to_total(r < results ? fold_short<FROM>(from.of(r), n) : nothing());
 #pragma unroll

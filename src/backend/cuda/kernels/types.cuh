@@ -209,6 +209,9 @@ INLINE T by_words(T x, F move) {
 
 INLINE index_t thread_index() { return (index_t)blockIdx.x * blockDim.x + threadIdx.x; }
 INLINE index_t thread_count() { return (index_t)gridDim.x * blockDim.x; }
+/* The same of rows of threads, y of the block: the block's first, and of all blocks. */
+INLINE index_t row_index() { return (index_t)blockIdx.x * blockDim.y; }
+INLINE index_t row_count() { return (index_t)gridDim.x * blockDim.y; }
 
 /* f(i) reads what element i of n is made of, put(i, it) writes it. A thread reads AHEAD before it
    writes, so that reads need not wait for each other. */
