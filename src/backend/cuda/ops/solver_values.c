@@ -98,15 +98,24 @@ struct svd {
   void *values;
 };
 
+/* So many that the number of elements of their workspace, which the routine gives in 32 bits,
+   cannot have wrapped around to one that looks right: for that it would have to be 128 times what
+   their matrices have, the smallest taken for 8 x 8. */
+static int64_t svd_part(const struct svd *d, int64_t most) {
+  enum { SMALLEST = 8 * 8 };
+  const int64_t elements = d->rows * d->columns;
+  const int64_t part = most / (elements < SMALLEST ? SMALLEST : elements);
+  return d->s.count < part ? d->s.count : part;
+}
+
 static struct wr_error *svd_many(struct wr_solving *s, const struct svd *d) {
   const struct wr_cusolver *f = s->cusolver;
   enum { WITH_VECTORS = 1 }; /* takes no longer, and is what was tried most */
   const int m = (int)d->rows, n = (int)d->columns;
   const int64_t most = MOST_SPACE / (int64_t)sizeof(double);
-  int64_t part = s->count;
+  int64_t part = svd_part(d, most);
   void *work;
   int elements = 0, status;
-  /* The number of elements is one of 32 bits, and may not hold what so many take. */
   do {
     status = f->gesvdj_many_size(s->by.dense, WITH_VECTORS, m, n, d->a, m, d->values, d->left, m,
                                  d->right, n, &elements, s->by.jacobi, (int)part);
