@@ -318,12 +318,14 @@ struct wr_error *wr_solving_room(struct wr_solving *s, int64_t elements, void **
   return wr_run_scratch(s->run, (size_t)(elements * s->bytes), out);
 }
 
-struct wr_error *wr_spaces_take(struct wr_solving *s, struct wr_spaces *w) {
-  struct wr_error *error = NULL;
+struct wr_error *wr_spaces_begin(struct wr_solving *s, int status, const char *call,
+                                 struct wr_spaces *w) {
+  struct wr_error *error = wr_cusolver_result(status, call);
+  if (error) return error;
   w->device = w->host = NULL;
   if (w->device_bytes > 0) error = wr_run_scratch(s->run, w->device_bytes, &w->device);
   if (!error && w->host_bytes > 0) error = wr_run_host_scratch(s->run, w->host_bytes, &w->host);
-  return error;
+  return error ? error : wr_solving_each(s);
 }
 
 struct wr_error *wr_solving_gather(struct wr_solving *s, int input, void *to, bool turned) {

@@ -74,8 +74,10 @@ struct wr_spaces {
   size_t device_bytes, host_bytes;
   void *device, *host;
 };
-/* Takes what a routine has asked for. */
-struct wr_error *wr_spaces_take(struct wr_solving *s, struct wr_spaces *spaces);
+/* After a call that asks how large they are, and what it gave: takes them, and goes on as
+   wr_solving_each does. */
+struct wr_error *wr_spaces_begin(struct wr_solving *s, int status, const char *call,
+                                 struct wr_spaces *spaces);
 
 /* Rows of square matrices up to which several go to such routines; and in those of eigenvalues. */
 enum { WR_SOLVER_MANY = 256, WR_SOLVER_EIGH_MANY = 256, WR_SOLVER_JACOBI = 32 };

@@ -51,9 +51,7 @@ static struct wr_error *cholesky_body(struct wr_solving *s) {
   if (wr_solving_is_many(s)) return cholesky_many(s, c);
   int status = f->potrf_size(s->by.dense, s->by.params, c->part, n, type, c->a, n, type,
                              &w.device_bytes, &w.host_bytes);
-  struct wr_error *error = wr_cusolver_result(status, "cusolverDnXpotrf_bufferSize");
-  if (!error) error = wr_spaces_take(s, &w);
-  if (!error) error = wr_solving_each(s);
+  struct wr_error *error = wr_spaces_begin(s, status, "cusolverDnXpotrf_bufferSize", &w);
   if (error) return error;
   for (int64_t i = 0; wr_solving_goes_on(s, i, status, &error); i++) {
     status = f->potrf(s->by.dense, s->by.params, c->part, n, type, wr_solving_at(s, c->a, n * n, i),
@@ -211,12 +209,11 @@ static struct wr_error *lu_body(struct wr_solving *s) {
   struct wr_spaces w;
   void *spare = NULL;
   if (lu->many) return lu_many(s, lu);
+  struct wr_error *error = wr_run_scratch(s->run, sizeof(int), &spare);
+  if (error) return error;
   int status = f->getrf_size(s->by.dense, s->by.params, lu->m, lu->n, type, lu->a, lu->m, type,
                              &w.device_bytes, &w.host_bytes);
-  struct wr_error *error = wr_cusolver_result(status, "cusolverDnXgetrf_bufferSize");
-  if (!error) error = wr_spaces_take(s, &w);
-  if (!error) error = wr_run_scratch(s->run, sizeof(int), &spare);
-  if (!error) error = wr_solving_each(s);
+  error = wr_spaces_begin(s, status, "cusolverDnXgetrf_bufferSize", &w);
   if (error) return error;
   for (int64_t i = 0; wr_solving_goes_on(s, i, status, &error); i++) {
     status =
@@ -344,12 +341,11 @@ static struct wr_error *qr_body(struct wr_solving *s) {
   const struct wr_cusolver *f = s->cusolver;
   const int type = s->cuda_type;
   struct wr_spaces w;
+  struct wr_error *error = orgqr_room(s, qr);
+  if (error) return error;
   int status = f->geqrf_size(s->by.dense, s->by.params, s->m, s->n, type, qr->a, s->m, type,
                              qr->tau, type, &w.device_bytes, &w.host_bytes);
-  struct wr_error *error = wr_cusolver_result(status, "cusolverDnXgeqrf_bufferSize");
-  if (!error) error = wr_spaces_take(s, &w);
-  if (!error) error = orgqr_room(s, qr);
-  if (!error) error = wr_solving_each(s);
+  error = wr_spaces_begin(s, status, "cusolverDnXgeqrf_bufferSize", &w);
   if (error) return error;
   for (int64_t i = 0; wr_solving_goes_on(s, i, status, &error); i++) {
     status = f->geqrf(s->by.dense, s->by.params, s->m, s->n, type,

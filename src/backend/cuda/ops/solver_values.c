@@ -26,9 +26,7 @@ static struct wr_error *eigh_many(struct wr_solving *s, const struct eigh *e) {
     status = f->syev_many_size(s->by.dense, s->by.params, e->vectors, WR_CUBLAS_LOWER, n, type,
                                e->a, n, type, e->w, type, &w.device_bytes, &w.host_bytes, part);
   } while (!status && w.device_bytes > MOST_SPACE && part > 1 && (part = (part + 1) / 2));
-  struct wr_error *error = wr_cusolver_result(status, "cusolverDnXsyevBatched_bufferSize");
-  if (!error) error = wr_spaces_take(s, &w);
-  if (!error) error = wr_solving_each(s);
+  struct wr_error *error = wr_spaces_begin(s, status, "cusolverDnXsyevBatched_bufferSize", &w);
   if (error) return error;
   for (int64_t i = 0; i < s->count && !status; i += part) {
     const int64_t count = s->count - i < part ? s->count - i : part;
@@ -48,9 +46,7 @@ static struct wr_error *eigh_body(struct wr_solving *s) {
   if (s->newer && wr_solver_eigh_takes(n, s->count)) return eigh_many(s, e);
   int status = f->syevd_size(s->by.dense, s->by.params, e->vectors, WR_CUBLAS_LOWER, n, type, e->a,
                              n, type, e->w, type, &w.device_bytes, &w.host_bytes);
-  struct wr_error *error = wr_cusolver_result(status, "cusolverDnXsyevd_bufferSize");
-  if (!error) error = wr_spaces_take(s, &w);
-  if (!error) error = wr_solving_each(s);
+  struct wr_error *error = wr_spaces_begin(s, status, "cusolverDnXsyevd_bufferSize", &w);
   if (error) return error;
   for (int64_t i = 0; i < s->count && !status; i++) {
     status = f->syevd(s->by.dense, s->by.params, e->vectors, WR_CUBLAS_LOWER, n, type,
@@ -146,9 +142,7 @@ static struct wr_error *svd_body(struct wr_solving *s) {
   int status = f->gesvd_size(s->by.dense, s->by.params, job, job, rows, columns, type, d->a, rows,
                              type, d->values, type, d->left, rows, type, d->right, columns, type,
                              &w.device_bytes, &w.host_bytes);
-  struct wr_error *error = wr_cusolver_result(status, "cusolverDnXgesvd_bufferSize");
-  if (!error) error = wr_spaces_take(s, &w);
-  if (!error) error = wr_solving_each(s);
+  struct wr_error *error = wr_spaces_begin(s, status, "cusolverDnXgesvd_bufferSize", &w);
   if (error) return error;
   for (int64_t i = 0; i < s->count && !status; i++) {
     void *left = d->vectors ? wr_solving_at(s, d->left, rows * rows, i) : NULL;
