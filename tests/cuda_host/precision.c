@@ -79,6 +79,28 @@ static void others(void) {
   expect(recorded(64, 64, 1, MLX_FLOAT32), WR_LT_COMPUTE_F32, 1);
 }
 
+/* Of a command of which a launch is refused nothing is launched after it: here what makes parts of
+   the operands, and what mends their product. On a stream of its own, where nothing goes as a
+   graph. */
+static void nothing_after_a_refusal(void) {
+  enum { SIDE = 4096, REFUSED = 701 };
+  const mlx_stream other = gpu;
+  gpu = new_gpu_stream();
+  set(WEIR_MATMUL_TF32X3);
+  mlx_array a = matrix(SIDE, SIDE, MLX_FLOAT32), c = mlx_array_new();
+  CHECK(mlx_array_eval(a) == 0 && mlx_matmul(&c, a, a, gpu) == 0);
+  const uint64_t before = cuda->calls("cuLaunchKernel"), graphs = cuda->calls("cuGraphLaunch");
+  cuda->fail("cuLaunchKernel", 1, REFUSED);
+  CHECK(mlx_array_eval(c) == 1 && strstr(weir_last_error(), "cuLaunchKernel"));
+  CHECK(mlx_synchronize(gpu) == 0);
+  CHECK(cuda->calls("cuLaunchKernel") == before + 1 && cuda->calls("cuGraphLaunch") == graphs);
+  cuda->fail("cuLaunchKernel", 0, 0);
+  mlx_array_free(c);
+  mlx_array_free(a);
+  mlx_stream_free(gpu);
+  gpu = other;
+}
+
 static mlx_array kept;
 
 static void force_kept(int i) {
@@ -136,6 +158,7 @@ int main(int argc, char **argv) {
     settings();
     others();
     recording();
+    nothing_after_a_refusal();
   }
   mlx_stream_free(gpu);
   return 0;

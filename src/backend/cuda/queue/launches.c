@@ -284,7 +284,10 @@ void wr_launch_function(const struct wr_launch *l, struct wr_run *run, wr_cu_fun
   if (e->launches->count == WR_HELD_LAUNCHES || e->launches->used + bytes > WR_HELD_BYTES) {
     flush_locked(e);
   }
-  record_locked(e->launches, l, function, bytes);
-  e->work++;
+  /* Of a command that has failed nothing more is launched: it may read what was not written. */
+  if (!e->broken) {
+    record_locked(e->launches, l, function, bytes);
+    e->work++;
+  }
   wr_mutex_unlock(&e->lock);
 }
