@@ -152,11 +152,13 @@ static struct wr_error *run_inside(struct wr_run *run, struct lines *l) {
   struct wr_error *error = library_get(&l->cufft);
   if (error) return error;
   const bool make = !plan_take(table, &l->key, &plan);
-  if (make) error = plan_make(l->cufft, &l->key, &plan);
+  if (make) {
+    error = plan_make(l->cufft, &l->key, &plan);
+    wr_ending_goes_first(); /* also after a failure, by which cuFFT may have opened more */
+  }
   if (error) return error;
   error = with_plan(run, l, &plan);
   plan_give(table, l->cufft, &plan);
-  if (make) wr_ending_goes_first();
   return error;
 }
 
