@@ -103,8 +103,7 @@ INLINE void add_keys(state &s, const shared_tiles &m, const problem &p, const ti
   float shrink[2];
 #pragma unroll
   for (int i = 0; i < 2; i++) {
-    top[i] = fmaxf(top[i], __shfl_xor_sync(~0u, top[i], 1));
-    top[i] = fmaxf(top[i], __shfl_xor_sync(~0u, top[i], 2));
+    top[i] = greatest_of_four(top[i]);
     /* Relative to any number, where all are -infinity so far. */
     shrink[i] = top[i] == nothing() ? 1 : expf(s.top[i] - top[i]);
     s.top[i] = top[i];
@@ -139,9 +138,7 @@ INLINE void put(WR_A *out, const parts &w, const state &s, const problem &p, con
   const i64 all = p.batch * p.heads * p.rows, split = blockIdx.y;
 #pragma unroll
   for (int i = 0; i < 2; i++) {
-    float total = s.total[i];
-    total += __shfl_xor_sync(~0u, total, 1);
-    total += __shfl_xor_sync(~0u, total, 2);
+    const float total = sum_of_four(s.total[i]);
     const i64 row = s.row[i];
     if (row >= p.rows) continue;
     const i64 at = (t.b * p.heads + t.head) * p.rows + row; /* heads of a group are neighbours */

@@ -109,6 +109,18 @@ INLINE void put_stats(const parts &w, i64 at, float top, float total) {
   w.stats[2 * at + 1] = total;
 }
 
+/* ---- lanes ---- */
+
+/* Where four neighbouring lanes have a row: of what each has, for all of them. */
+INLINE float greatest_of_four(float x) {
+  x = fmaxf(x, __shfl_xor_sync(~0u, x, 1));
+  return fmaxf(x, __shfl_xor_sync(~0u, x, 2));
+}
+INLINE float sum_of_four(float x) {
+  x += __shfl_xor_sync(~0u, x, 1);
+  return x + __shfl_xor_sync(~0u, x, 2);
+}
+
 /* ---- results of splits ---- */
 
 /* What a split counts whose greatest score is `own`, where that of all is `top`. */

@@ -121,8 +121,7 @@ INLINE void add_keys(state &s, u32 at, const problem &p, const tile &t, int firs
   }
 #pragma unroll
   for (int i = 0; i < 2; i++) {
-    top[i] = fmaxf(top[i], __shfl_xor_sync(~0u, top[i], 1));
-    top[i] = fmaxf(top[i], __shfl_xor_sync(~0u, top[i], 2));
+    top[i] = greatest_of_four(top[i]);
     /* Relative to any number, where all are -infinity so far. */
     shrink[i] = top[i] == nothing() ? 1 : exp2_of(s.top[i] - top[i]);
     s.top[i] = top[i];
@@ -156,9 +155,7 @@ INLINE void leave(found &f, const state &s, int rows) {
   for (int i = 0; i < 2; i++) {
     const int row = lane / 4 + 8 * i;
     if (8 * i >= rows) break;
-    float total = s.total[i];
-    total += __shfl_xor_sync(~0u, total, 1);
-    total += __shfl_xor_sync(~0u, total, 2);
+    const float total = sum_of_four(s.total[i]);
     if (lane % 4 == 0) {
       f.top[warp][row] = s.top[i];
       f.total[warp][row] = total;

@@ -298,8 +298,7 @@ INLINE bool weigh(float *x, state &s, float by, float (&shrink)[2]) {
 #pragma unroll
     for (int i = 0; i < 2; i++) {
       top[i] = fmaxf(s.top[i], top[i]);
-      top[i] = fmaxf(top[i], __shfl_xor_sync(~0u, top[i], 1));
-      top[i] = fmaxf(top[i], __shfl_xor_sync(~0u, top[i], 2));
+      top[i] = greatest_of_four(top[i]);
       shrink[i] = shrink_of(s.top[i], top[i]);
       s.total[i] *= shrink[i];
       s.top[i] = top[i];
@@ -354,9 +353,7 @@ INLINE void put(WR_A *out, const parts &w, const state &s, const problem &p, con
   const i64 all = p.batch * p.heads * p.rows, split = blockIdx.y;
 #pragma unroll
   for (int i = 0; i < 2; i++) {
-    float total = s.total[i];
-    total += __shfl_xor_sync(~0u, total, 1);
-    total += __shfl_xor_sync(~0u, total, 2);
+    const float total = sum_of_four(s.total[i]);
     const int row = row_of((int)t.row, i), e = (int)p.e;
     const bool exists = row < (int)p.rows;
     const i64 at = (t.b * p.heads + t.head) * p.rows + row; /* heads of a group are neighbours */

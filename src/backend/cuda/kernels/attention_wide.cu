@@ -157,9 +157,7 @@ struct by_warps {
     }
 #pragma unroll
     for (int i = 0; i < 2; i++) {
-      most[i] = fmaxf(most[i], __shfl_xor_sync(~0u, most[i], 1));
-      most[i] = fmaxf(most[i], __shfl_xor_sync(~0u, most[i], 2));
-      shrink[i] = raise(top[i], total[i], by[i], most[i]);
+      shrink[i] = raise(top[i], total[i], by[i], greatest_of_four(most[i]));
     }
 #pragma unroll
     for (int n = 0; n < KEYS / 8; n++) {
@@ -189,9 +187,7 @@ struct by_warps {
     const int lane = threadIdx.x % 32;
 #pragma unroll
     for (int i = 0; i < 2; i++) {
-      float all = total[i];
-      all += __shfl_xor_sync(~0u, all, 1);
-      all += __shfl_xor_sync(~0u, all, 2);
+      const float all = sum_of_four(total[i]);
       if (row[i] >= p.rows) continue;
       const i64 at = place_of(p, t, row[i]);
       if (lane % 4 == 0) put_row(w, p, at, top[i], all);

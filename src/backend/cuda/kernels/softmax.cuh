@@ -101,6 +101,16 @@ INLINE value_t both(value_t a, value_t b) {
   return SUM ? math::add(a, b) : math::larger(a, b);
 }
 
+/* Over what each warp of the block has left. */
+template <bool SUM>
+INLINE value_t over_warps(const value_t *warps) {
+  const int lane = threadIdx.x % 32;
+  value_t x = lane < (int)blockDim.x / 32 ? warps[lane] : SUM ? math::zero() : math::lowest();
+#pragma unroll
+  for (int by = 16; by > 0; by /= 2) x = both<SUM>(x, shuffle_xor(x, by));
+  return x;
+}
+
 template <bool SUM>
 INLINE value_t over_block(value_t x) {
   __shared__ value_t warps[32];
@@ -111,10 +121,7 @@ INLINE value_t over_block(value_t x) {
   __syncthreads();
   if (lane == 0) warps[warp] = x;
   __syncthreads();
-  x = lane < (int)blockDim.x / 32 ? warps[lane] : SUM ? math::zero() : math::lowest();
-#pragma unroll
-  for (int by = 16; by > 0; by /= 2) x = both<SUM>(x, shuffle_xor(x, by));
-  return x;
+  return over_warps<SUM>(warps);
 }
 
 /* Over a row of the block: a power of two up to a warp, or the block's only one, of whole warps. The
@@ -131,10 +138,7 @@ INLINE value_t over_row(value_t x) {
   if (blockDim.x <= 32) return x;
   if (lane == 0) warps[warp] = x;
   __syncthreads();
-  x = lane < (int)blockDim.x / 32 ? warps[lane] : SUM ? math::zero() : math::lowest();
-#pragma unroll
-  for (int by = 16; by > 0; by /= 2) x = both<SUM>(x, shuffle_xor(x, by));
-  return x;
+  return over_warps<SUM>(warps);
 }
 
 /* Rows of a thread's one pack may be several to a block, those of more have blocks of their own. */
