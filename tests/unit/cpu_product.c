@@ -91,17 +91,28 @@ static void *result_new(const struct wr_gemm *g, bool single, double *before) {
   return c;
 }
 
+/* The sum of n products, of which those of b lie `apart`, and of their sizes. Its numbers are this
+   file's alone, so there is nothing for ThreadSanitizer to see, under which these sums took a third
+   of the test's time. */
+__attribute__((no_sanitize("thread"))) static double sum_of(const double *a, const double *b,
+                                                            int64_t apart, int64_t n,
+                                                            double *size) {
+  double sum = 0;
+  *size = 0;
+  for (int64_t p = 0; p < n; p++) {
+    sum += a[p] * b[p * apart];
+    *size += fabs(a[p] * b[p * apart]);
+  }
+  return sum;
+}
+
 static void expect(const struct wr_gemm *g, bool single, const double *a, const double *b,
                    const double *d, int64_t d_row) {
   const double unit = single ? 6e-8 : 1.2e-16; /* of rounding */
   for (int64_t i = 0; i < g->m; i++) {
     for (int64_t j = 0; j < g->n; j++) {
-      double sum = 0, size = 0;
-      for (int64_t p = 0; p < g->k; p++) {
-        sum += a[i * g->k + p] * b[p * g->n + j];
-        size += fabs(a[i * g->k + p] * b[p * g->n + j]);
-      }
-      sum *= (double)g->alpha;
+      double size;
+      double sum = sum_of(a + i * g->k, b + j, g->n, g->k, &size) * (double)g->alpha;
       if (g->beta != 0) {
         sum += (double)g->beta * d[i * d_row + j];
         size += fabs((double)g->beta * d[i * d_row + j]);
