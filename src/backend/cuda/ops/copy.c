@@ -34,8 +34,11 @@ static int turned_axis(const struct wr_tensor *t) {
 static void matrices_of(struct wr_layout *l, const struct wr_tensor *t, int row, int64_t *down) {
   int64_t dense[WR_MAX_NDIM];
   int64_t step = 1;
-  for (int d = t->ndim; d-- > 0; step *= t->shape[d]) dense[d] = step;
-  *down = dense[row];
+  *down = 1;
+  for (int d = t->ndim; d-- > 0; step *= t->shape[d]) {
+    dense[d] = step;
+    if (d == row) *down = step;
+  }
   wr_layout_start(l, 2);
   for (int d = 0; d < t->ndim - 1; d++) {
     if (d != row) wr_layout_push(l, t->shape[d], (const int64_t[]){t->strides[d], dense[d]});
