@@ -1,7 +1,7 @@
 // What bounds elementwise work on large arrays: Weir beside loops by hand in turns, in processor
 // time of all threads, the least of some turns. First sqrt(abs(a*b+c))*exp(-a): a loop that
 // -ffast-math, fused multiply-add and glibc's vector exp make fast, and one by Weir's own rules
-// (scalar/), whose results are the same on all processors. Then an array plus 1: a loop over memory
+// (scalar/): the steps of one by one, exp within 2 ulp. Then an array plus 1: a loop over memory
 // that was written before, and what writing to memory costs that the system has just given, by
 // pages of 4 KB and by large ones.
 

@@ -1,5 +1,5 @@
-// Compiled by the rules of Weir's kernels, and with their exp: no fused multiply-add, the exact
-// root.
+// Compiled by the rules of Weir's kernels, and with their exp: the product and the sum are two
+// steps, the root is exact.
 #include "backend/cpu/scalar/scalar.h"
 #include "loops.h"
 

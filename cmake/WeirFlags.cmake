@@ -106,7 +106,8 @@ endfunction()
 #
 # Kernels: -O3, and the two relaxations that change no value (errno and floating-point traps are
 # read by nobody). Never -ffast-math: NaN, infinities and the order of sums are part of the result.
-# -ffp-contract=off keeps a result the same on processors with and without fused multiply-add.
+# -ffp-contract=off, so that no compiler fuses a product and a sum of the user's, nor those of a complex
+# product, in one loop and not in another: what is fused is asked for by name (cpu/scalar/mul_add.h).
 function(weir_flags_by_folder)
   foreach(source IN LISTS ARGN)
     set(flags ${weir_lto_flags} ${weir_fat_flags})
@@ -115,23 +116,22 @@ function(weir_flags_by_folder)
     elseif(source MATCHES "/src/backend/cpu/")
       set(flags ${weir_optimise_kernels} -fno-math-errno -fno-trapping-math -ffp-contract=off)
     endif()
-    # One file for each set of instructions: the inner loops of products, whose sums are fused, as in
-    # any BLAS, and the steps of groups, which are not: there the vectors of a block are computed side
-    # by side, for which GCC has to be asked, so that no chain of results is waited for.
-    if(source MATCHES "/src/backend/cpu/(product/kernels|lanes)_")
-      set(fused "")
+    # One file for each set of instructions (cpu/loop/level.h): the rows of floats, softmax; the inner loops of
+    # products, whose sums are all fused, as in any BLAS; and the steps of groups: there the vectors of a
+    # block are computed side by side, for which GCC has to be asked, so that no chain of results is
+    # waited for.
+    if(source MATCHES "/src/backend/cpu/(product/kernels|lanes|row_math|rows_f[0-9]+)_")
       if(source MATCHES "/kernels_")
         list(REMOVE_ITEM flags -ffp-contract=off)
         list(APPEND flags -ffp-contract=fast)
-        set(fused -mfma)
-      elseif(CMAKE_C_COMPILER_ID STREQUAL GNU)
+      elseif(source MATCHES "/lanes_" AND CMAKE_C_COMPILER_ID STREQUAL GNU)
         # A step's last call is a jump at any level, so that stacks do not grow with the program.
         list(APPEND flags -fschedule-insns -fsched-pressure -foptimize-sibling-calls)
       endif()
       if(source MATCHES "_avx2.c" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|amd64|AMD64")
-        list(APPEND flags -mavx2 ${fused})
+        list(APPEND flags -mavx2 -mfma)
       elseif(source MATCHES "_avx512.c" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|amd64|AMD64")
-        list(APPEND flags -mavx512f -mavx512bw -mavx512dq -mavx512vl ${fused}
+        list(APPEND flags -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma
           -mprefer-vector-width=512)
       endif()
     endif()

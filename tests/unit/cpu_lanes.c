@@ -1,10 +1,11 @@
 /* Groups in registers give, bit for bit, what their steps give one after the other: every operation
-   that has steps, in drawn programs, with every set of steps that this processor runs; whose
-   stack does not grow with them; and whole groups, of lengths that blocks do not divide, whose
-   inputs are dense, one number, or walked, and whose result takes an input's place. */
+   that has steps, in drawn programs, at every level that this processor has; whose stack does not
+   grow with them; and whole groups, of lengths that blocks do not divide, whose inputs are dense,
+   one number, or walked, and whose result takes an input's place. */
 
 #include <pthread.h>
 
+#include "backend/cpu/kernels.h"
 #include "backend/cpu/lanes_set.h"
 #include "kernel_case.h"
 
@@ -95,23 +96,21 @@ static void draw_steps(struct wr_group_step *steps, int n, enum wr_op op, enum w
   }
 }
 
-/* Each step by the kernel that it has by itself, to a place of its own. */
+/* Each step by the row function that it has by itself at the level, to a place of its own. */
 static char by_steps[INPUTS + STEPS][8 * 6000];
 
-static void run_steps(const struct wr_group *g, int n, enum wr_dtype dtype) {
+static void run_steps(const struct wr_group *g, int n, enum wr_dtype dtype, enum wr_level level) {
   for (int i = 0; i < g->n_steps; i++) {
-    struct kernel_operand operands[2], out;
-    struct wr_tensor in[2];
-    for (int k = 0; k < g->steps[i].n_in; k++) {
-      in[k] = *operand_dense(&operands[k], by_steps[g->steps[i].in[k]], dtype, 1, SHAPE(n));
-    }
-    EXPECT(kernel_run((enum wr_op)g->steps[i].op, in, g->steps[i].n_in,
-                      operand_dense(&out, by_steps[g->n_in + i], dtype, 1, SHAPE(n)), NULL));
+    const struct wr_group_step *s = &g->steps[i];
+    struct wr_row row = {.out = by_steps[g->n_in + i], .stride = {1, 1}, .n = n};
+    for (int k = 0; k < s->n_in; k++) row.in[k] = by_steps[s->in[k]];
+    (s->n_in == 1 ? wr_cpu_unary_row_of : wr_cpu_binary_row_of)(level, (enum wr_op)s->op,
+                                                                dtype)(&row);
   }
 }
 
-static void try_program(const struct wr_lanes_set *set, enum wr_dtype dtype, int n_steps,
-                        enum wr_op op) {
+static void try_program(enum wr_level level, enum wr_dtype dtype, int n_steps, enum wr_op op) {
+  const struct wr_lanes_set *set = wr_lanes_set_of(level, dtype);
   static _Alignas(64) char places[INPUTS + STEPS + WR_LANES_ROOMS][8 * MOST];
   struct wr_group_step steps[STEPS];
   struct wr_tensor in[INPUTS];
@@ -129,17 +128,17 @@ static void try_program(const struct wr_lanes_set *set, enum wr_dtype dtype, int
   if (draw(2)) value[INPUTS + n_steps - 1] = places[draw(INPUTS)];
   wr_lanes_make_of(set, &lanes, &g, n_steps, (1u << INPUTS) - 1);
   wr_lanes_run(&lanes, value, n);
-  run_steps(&g, n, dtype);
+  run_steps(&g, n, dtype, level);
   expect_same(value[INPUTS + n_steps - 1], by_steps[INPUTS + n_steps - 1], n, dtype, &g);
 }
 
-static void test_set(const struct wr_lanes_set *set, enum wr_dtype dtype) {
-  find_operations(set);
+static void test_level(enum wr_level level, enum wr_dtype dtype) {
+  find_operations(wr_lanes_set_of(level, dtype));
   EXPECT(n_operations > 30);
   for (int i = 0; i < n_operations; i++) {
-    for (int times = 0; times < 20; times++) try_program(set, dtype, 1, operations[i]);
+    for (int times = 0; times < 20; times++) try_program(level, dtype, 1, operations[i]);
     for (int times = 0; times < 10; times++) {
-      try_program(set, dtype, 2 + (int)draw(STEPS - 1), operations[i]);
+      try_program(level, dtype, 2 + (int)draw(STEPS - 1), operations[i]);
     }
   }
 }
@@ -226,7 +225,7 @@ static void try_group(enum wr_dtype dtype, int columns, int n_steps) {
   struct wr_error *error = NULL;
   (void)wr_backend_cpu.encode_group(NULL, &g, NULL, &error);
   EXPECT(!error);
-  run_steps(&g, n, dtype);
+  run_steps(&g, n, dtype, wr_level());
   expect_same(out.t.data, by_steps[INPUTS + n_steps - 1], n, dtype, &g);
 }
 
@@ -238,20 +237,11 @@ static void test_groups(enum wr_dtype dtype) {
 
 int main(void) {
   test_stack();
-  test_set(&wr_lanes_f32, WR_FLOAT32);
+  for (enum wr_level level = WR_LEVEL_BASE; level <= wr_level(); level++) {
+    test_level(level, WR_FLOAT32);
+    test_level(level, WR_FLOAT64);
+  }
   test_groups(WR_FLOAT32);
-  test_set(&wr_lanes_f64, WR_FLOAT64);
   test_groups(WR_FLOAT64);
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2")) {
-    test_set(&wr_lanes_f32_avx2, WR_FLOAT32);
-    test_set(&wr_lanes_f64_avx2, WR_FLOAT64);
-  }
-  if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512vl")) {
-    test_set(&wr_lanes_f32_avx512, WR_FLOAT32);
-    test_set(&wr_lanes_f64_avx512, WR_FLOAT64);
-  }
-#endif
   return kernel_case_failures() != 0;
 }

@@ -225,19 +225,10 @@ static void test_both(enum wr_dtype main) {
 int main(void) {
   test_both(WR_FLOAT32);
   test_both(WR_FLOAT64);
-  test_set(&wr_lanes_f32, WR_FLOAT32);
-  test_set(&wr_lanes_f64, WR_FLOAT64);
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2")) {
-    test_set(&wr_lanes_f32_avx2, WR_FLOAT32);
-    test_set(&wr_lanes_f64_avx2, WR_FLOAT64);
+  for (enum wr_level level = WR_LEVEL_BASE; level <= wr_level(); level++) {
+    test_set(wr_lanes_set_of(level, WR_FLOAT32), WR_FLOAT32);
+    test_set(wr_lanes_set_of(level, WR_FLOAT64), WR_FLOAT64);
   }
-  if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512vl")) {
-    test_set(&wr_lanes_f32_avx512, WR_FLOAT32);
-    test_set(&wr_lanes_f64_avx512, WR_FLOAT64);
-  }
-#endif
   EXPECT(n_blocks > 1000);
   return kernel_case_failures() != 0;
 }

@@ -1,6 +1,7 @@
 /* Functions of float32 that loops vectorise, through their row functions: within 2 ulp of the exact
-   values over dense samples of all floats and around the limits; the same bits wherever in a row an
-   element stands, strided, and with one operand broadcast. */
+   values over dense samples of all floats and around the limits, at each level that this processor
+   has; the same bits wherever in a row an element stands, strided, and with one operand broadcast,
+   and at both levels whose steps are fused. */
 
 #include <float.h>
 #include <math.h>
@@ -81,7 +82,8 @@ static double ulps(float value, double exact) {
   float rounded = (float)exact;
   if (isnan(rounded)) return isnan(value) ? 0.0 : INFINITY;
   if (value == rounded) return signbit(value) == signbit(rounded) ? 0.0 : INFINITY;
-  if (isnan(value) || isinf(rounded)) return isinf(value) || isinf(rounded) ? 1.0 : INFINITY;
+  if (isnan(value)) return INFINITY;
+  if (isinf(rounded)) return fabs((double)value) > 0.999 * (double)FLT_MAX ? 1.0 : INFINITY;
   if (isinf(value)) return fabs(exact) > 0.999 * (double)FLT_MAX ? 1.0 : INFINITY;
   int exponent;
   frexp(exact, &exponent);
@@ -89,40 +91,74 @@ static double ulps(float value, double exact) {
   return fabs((double)value - exact) / ulp;
 }
 
-static double worst;
-static float worst_at[2];
+/* The level whose rows are called. */
+static enum wr_level level;
+
+static struct {
+  double off;
+  float x, y;
+} worst[WR_LEVELS];
 
 static void note(float value, double exact, float x, float y) {
   const double off = ulps(value, exact);
-  if (!(off > worst)) return;
-  worst = off;
-  worst_at[0] = x;
-  worst_at[1] = y;
+  if (!(off > worst[level].off)) return;
+  worst[level].off = off;
+  worst[level].x = x;
+  worst[level].y = y;
 }
 
 static void report(const char *name) {
-  fprintf(stderr, "%-9s %.3f ulp, at %a %a\n", name, worst, (double)worst_at[0],
-          (double)worst_at[1]);
-  CHECK(worst <= 2.0);
-  worst = worst_at[0] = worst_at[1] = 0;
+  for (level = WR_LEVEL_BASE; level <= wr_level(); level++) {
+    fprintf(stderr, "%-9s level %d %.3f ulp, at %a %a\n", name, (int)level, worst[level].off,
+            (double)worst[level].x, (double)worst[level].y);
+    CHECK(worst[level].off <= 2.0);
+  }
+  memset(worst, 0, sizeof worst);
+}
+
+/* The levels above the base round alike; a NaN has any bits. */
+static void check_like_last_level(const float *out, int n) {
+  static float last[BLOCK];
+  for (int i = 0; i < n && level > WR_LEVEL_AVX2; i++) {
+    CHECK(memcmp(&out[i], &last[i], sizeof *out) == 0 || (isnan(out[i]) && isnan(last[i])));
+  }
+  memcpy(last, out, (size_t)n * sizeof *out);
 }
 
 /* ---- one input ---- */
 
 static void apply(enum wr_op op, const float *in, int64_t stride, int64_t n, float *out) {
   const struct wr_row row = {.out = out, .in = {in}, .stride = {stride}, .n = n};
-  wr_cpu_unary_row(op, WR_FLOAT32)(&row);
+  wr_cpu_unary_row_of(level, op, WR_FLOAT32)(&row);
 }
 
-static void check_block(size_t k, const float *in, int n) {
+/* Beside others, of which a row may go another way as a whole. */
+static void check_mixed(size_t k, const float *in, const float *out, int n) {
+  float mixed[BLOCK], again[BLOCK];
+  for (int i = 0; i < n; i++) mixed[i] = i % 2 ? (float)INFINITY : in[i];
+  apply(functions[k].op, mixed, 1, n, again);
+  for (int i = 0; i < n; i += 2) {
+    CHECK(memcmp(&again[i], &out[i], sizeof *out) == 0 || isnan(out[i]));
+  }
+}
+
+static void check_level(size_t k, const float *in, const double *exact, int n) {
   float out[BLOCK], again[BLOCK];
   apply(functions[k].op, in, 1, n, out);
-  for (int i = 0; i < n; i++) note(out[i], functions[k].exact((double)in[i]), in[i], 0.0f);
+  for (int i = 0; i < n; i++) note(out[i], exact[i], in[i], 0.0f);
+  check_like_last_level(out, n);
   /* From another place on, so that elements fall into other lanes and into the loop's end. */
   apply(functions[k].op, in + 3, 1, n - 7, again);
   CHECK(memcmp(again, out + 3, (size_t)(n - 7) * sizeof *out) == 0);
   apply(functions[k].op, in, 2, n / 2, again);
   for (int i = 0; i < n / 2; i++) CHECK(memcmp(&again[i], &out[2 * i], sizeof *out) == 0);
+  check_mixed(k, in, out, n);
+}
+
+static void check_block(size_t k, const float *in, int n) {
+  static double exact[BLOCK];
+  for (int i = 0; i < n; i++) exact[i] = functions[k].exact((double)in[i]);
+  for (level = WR_LEVEL_BASE; level <= wr_level(); level++) check_level(k, in, exact, n);
 }
 
 static void sample(size_t k) {
@@ -166,21 +202,27 @@ struct pairs {
 static void apply_pairs(enum wr_op op, const float *x, int64_t x_stride, const float *y,
                         int64_t y_stride, int64_t n, float *out) {
   const struct wr_row row = {.out = out, .in = {x, y}, .stride = {x_stride, y_stride}, .n = n};
-  wr_cpu_binary_row(op, WR_FLOAT32)(&row);
+  wr_cpu_binary_row_of(level, op, WR_FLOAT32)(&row);
 }
 
-static void check_pairs(size_t k, const struct pairs *p) {
+static void check_pairs_level(size_t k, const struct pairs *p, const double *exact) {
   const enum wr_op op = pair_functions[k].op;
   float out[BLOCK], again[BLOCK];
   apply_pairs(op, p->x, 1, p->y, 1, BLOCK, out);
-  for (int i = 0; i < BLOCK; i++) {
-    const double exact = pair_functions[k].exact((double)p->x[i], (double)p->y[i]);
-    note(out[i], exact, p->x[i], p->y[i]);
-  }
+  for (int i = 0; i < BLOCK; i++) note(out[i], exact[i], p->x[i], p->y[i]);
+  check_like_last_level(out, BLOCK);
   apply_pairs(op, p->x + 3, 1, p->y + 3, 1, BLOCK - 7, again);
   CHECK(memcmp(again, out + 3, (BLOCK - 7) * sizeof *out) == 0);
   apply_pairs(op, p->x, 2, p->y, 2, BLOCK / 2, again);
   for (int i = 0; i < BLOCK / 2; i++) CHECK(memcmp(&again[i], &out[2 * i], sizeof *out) == 0);
+}
+
+static void check_pairs(size_t k, const struct pairs *p) {
+  static double exact[BLOCK];
+  for (int i = 0; i < BLOCK; i++) {
+    exact[i] = pair_functions[k].exact((double)p->x[i], (double)p->y[i]);
+  }
+  for (level = WR_LEVEL_BASE; level <= wr_level(); level++) check_pairs_level(k, p, exact);
 }
 
 /* One of the pairs, with either operand broadcast, among enough others to fill vectors. */
@@ -254,7 +296,9 @@ static void limit_pairs(size_t k) {
     p.y[i] = i % 2 ? -y : y;
   }
   check_pairs(k, &p);
-  for (int i = 0; i < BLOCK; i++) check_broadcast(k, &p, i);
+  for (level = WR_LEVEL_BASE; level <= wr_level(); level++) {
+    for (int i = 0; i < BLOCK; i++) check_broadcast(k, &p, i);
+  }
 }
 
 int main(void) {

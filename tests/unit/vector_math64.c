@@ -1,7 +1,7 @@
 /* Functions of float64 that loops vectorise, through their row functions: within 2 ulp of the
    values of the C library's long double, over samples of all floats, of the ranges where they
-   change, and around multiples of pi / 2 and the limits; the same bits wherever in a row an element
-   stands, and strided. */
+   change, and around multiples of pi / 2 and the limits, at each level that this processor has; the
+   same bits wherever in a row an element stands, and strided. */
 
 #include <float.h>
 #include <math.h>
@@ -79,27 +79,58 @@ static double next_sample(int kind) {
   }
 }
 
+/* The level whose rows are called. */
+static enum wr_level level;
+
 static void apply(enum wr_op op, const double *in, int64_t stride, int64_t n, double *out) {
   const struct wr_row row = {.out = out, .in = {in}, .stride = {stride}, .n = n};
-  wr_cpu_unary_row(op, WR_FLOAT64)(&row);
+  wr_cpu_unary_row_of(level, op, WR_FLOAT64)(&row);
 }
 
-static double worst, worst_at;
+static struct { double off, at; } worst[WR_LEVELS];
 
-static void check_block(size_t k, const double *in, int n) {
+static void note(double value, long double exact, double at) {
+  const double off = ulps(value, exact);
+  if (!(off > worst[level].off)) return;
+  worst[level].off = off;
+  worst[level].at = at;
+}
+
+static void report(const char *name) {
+  for (level = WR_LEVEL_BASE; level <= wr_level(); level++) {
+    fprintf(stderr, "%-8s level %d %.3f ulp, at %a\n", name, (int)level, worst[level].off,
+            worst[level].at);
+    CHECK(worst[level].off <= 2.0);
+  }
+  memset(worst, 0, sizeof worst);
+}
+
+/* Beside others, of which a row may go another way as a whole. */
+static void check_mixed(size_t k, const double *in, const double *out, int n) {
+  double mixed[BLOCK], again[BLOCK];
+  for (int i = 0; i < n; i++) mixed[i] = i % 2 ? (double)INFINITY : in[i];
+  apply(functions[k].op, mixed, 1, n, again);
+  for (int i = 0; i < n; i += 2) {
+    CHECK(memcmp(&again[i], &out[i], sizeof *out) == 0 || isnan(out[i]));
+  }
+}
+
+static void check_level(size_t k, const double *in, const long double *exact, int n) {
   double out[BLOCK], again[BLOCK];
   apply(functions[k].op, in, 1, n, out);
-  for (int i = 0; i < n; i++) {
-    const double off = ulps(out[i], functions[k].exact((long double)in[i]));
-    if (!(off > worst)) continue;
-    worst = off;
-    worst_at = in[i];
-  }
+  for (int i = 0; i < n; i++) note(out[i], exact[i], in[i]);
   /* From another place on, so that elements fall into other lanes and into the loop's end. */
   apply(functions[k].op, in + 3, 1, n - 7, again);
   CHECK(memcmp(again, out + 3, (size_t)(n - 7) * sizeof *out) == 0);
   apply(functions[k].op, in, 2, n / 2, again);
   for (int i = 0; i < n / 2; i++) CHECK(memcmp(&again[i], &out[2 * i], sizeof *out) == 0);
+  check_mixed(k, in, out, n);
+}
+
+static void check_block(size_t k, const double *in, int n) {
+  static long double exact[BLOCK];
+  for (int i = 0; i < n; i++) exact[i] = functions[k].exact((long double)in[i]);
+  for (level = WR_LEVEL_BASE; level <= wr_level(); level++) check_level(k, in, exact, n);
 }
 
 /* A block is of one kind, since a row with one far angle goes another way. */
@@ -167,35 +198,32 @@ static void fill_pairs(double *y, double *x, int block) {
   }
 }
 
+static void arctan2_level(const double *y, const double *x) {
+  static double out[BLOCK], again[BLOCK];
+  const wr_row_fn fn = wr_cpu_binary_row_of(level, WR_OP_ARCTAN2, WR_FLOAT64);
+  fn(&(struct wr_row){.out = out, .in = {y, x}, .stride = {1, 1}, .n = BLOCK});
+  for (int i = 0; i < BLOCK; i++) {
+    note(out[i], atan2l((long double)y[i], (long double)x[i]), y[i]);
+  }
+  fn(&(struct wr_row){.out = again, .in = {y, x}, .stride = {2, 2}, .n = BLOCK / 2});
+  for (int i = 0; i < BLOCK / 2; i++) CHECK(memcmp(&again[i], &out[2 * i], sizeof *out) == 0);
+}
+
 static void arctan2(void) {
-  static double y[BLOCK], x[BLOCK], out[BLOCK], again[BLOCK];
+  static double y[BLOCK], x[BLOCK];
   for (int block = 0; block < BLOCKS; block++) {
     fill_pairs(y, x, block);
-    struct wr_row row = {.out = out, .in = {y, x}, .stride = {1, 1}, .n = BLOCK};
-    wr_cpu_binary_row(WR_OP_ARCTAN2, WR_FLOAT64)(&row);
-    for (int i = 0; i < BLOCK; i++) {
-      const double off = ulps(out[i], atan2l((long double)y[i], (long double)x[i]));
-      if (!(off > worst)) continue;
-      worst = off;
-      worst_at = y[i];
-    }
-    row = (struct wr_row){.out = again, .in = {y, x}, .stride = {2, 2}, .n = BLOCK / 2};
-    wr_cpu_binary_row(WR_OP_ARCTAN2, WR_FLOAT64)(&row);
-    for (int i = 0; i < BLOCK / 2; i++) CHECK(memcmp(&again[i], &out[2 * i], sizeof *out) == 0);
+    for (level = WR_LEVEL_BASE; level <= wr_level(); level++) arctan2_level(y, x);
   }
 }
 
 int main(void) {
   for (size_t k = 0; k < sizeof functions / sizeof functions[0]; k++) {
-    worst = 0.0;
     sample(k);
     limits(k);
-    fprintf(stderr, "%-8s %.3f ulp, at %a\n", functions[k].name, worst, worst_at);
-    CHECK(worst <= 2.0);
+    report(functions[k].name);
   }
-  worst = 0.0;
   arctan2();
-  fprintf(stderr, "arctan2  %.3f ulp, at %a\n", worst, worst_at);
-  CHECK(worst <= 2.0);
+  report("arctan2");
   return 0;
 }

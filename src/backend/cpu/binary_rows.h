@@ -1,11 +1,11 @@
-/* Template: the rows of the operations of two inputs for one type. Included by binary_*.c with
-     EL   the element type
-     CT   the compute type: f32, f64, c64, or EL itself for integers (whose functions binary_int.h
-          makes)
-     NO_WIDE_PRODUCT   defined where GCC would fuse a product with an addition in wide versions
-     NEAR_REMAINDER   defined where the remainder of pairs that are not far goes without calls
-   The functions and their table come from the rows of ops.def (elementwise_rows.h). */
+/* Template: the rows of the operations of two inputs for one type. Included by binary_*.c and
+   rows_*.inc with EL   the element type CT   the compute type: f32, f64, c64, or EL itself for
+   integers (whose functions binary_int.h makes) NO_WIDE_PRODUCT   defined where GCC would fuse a
+   product with an addition in wide versions NEAR_REMAINDER   defined where the remainder of pairs
+   that are not far goes without calls The functions and their table come from the rows of ops.def
+   (elementwise_rows.h). */
 
+#define INPUTS 2
 #include "backend/cpu/elementwise_names.h"
 #include "backend/cpu/stretch_loops.h"
 
@@ -78,10 +78,10 @@ WR_INLINE bool ROW(_has_far)(const struct wr_row *r) {
 #define FORM_binary_test(name, rule) \
   WR_WIDE static void ROW(_##name)(const struct wr_row *r) { ROW(_check)(r, OP(_##name)); }
 
-#define INPUTS 2
 #include "backend/cpu/elementwise_rows.h"
 
 #undef FORM_binary_PROMOTE
 #undef FORM_binary_SHIFT
 #undef FORM_binary_LOGICAL
 #undef FORM_binary_PROMOTE_FLOAT
+#undef NEAR_REMAINDER

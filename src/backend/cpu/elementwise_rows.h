@@ -8,11 +8,11 @@
 
 #include "core/families.h"
 #if INPUTS == 1
-#define TABLE WR_PASTE(wr_cpu_unary_, EL)
+#define TABLE WR_ROW_TABLE(unary, EL)
 #undef OF_unary
 #define OF_unary MAKE_ROW
 #else
-#define TABLE WR_PASTE(wr_cpu_binary_, EL)
+#define TABLE WR_ROW_TABLE(binary, EL)
 #undef OF_binary
 #define OF_binary MAKE_ROW
 #endif
@@ -35,6 +35,7 @@ const wr_row_fn TABLE[WR_OP_COUNT] = {
 #undef FORM_unary_magnitude
 #undef FORM_unary_test
 #undef FORM_unary_turn
+#undef FORM_unary_usual
 #undef FORM_binary
 #undef FORM_binary_far
 #undef FORM_binary_product

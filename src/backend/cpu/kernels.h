@@ -28,6 +28,7 @@ typedef struct wr_error *(*wr_cpu_kernel)(const struct wr_call *call);
 #define wr_cpu_unary_magnitude wr_cpu_unary
 #define wr_cpu_unary_test wr_cpu_unary
 #define wr_cpu_unary_turn wr_cpu_unary
+#define wr_cpu_unary_usual wr_cpu_unary
 #define wr_cpu_binary_far wr_cpu_binary
 #define wr_cpu_binary_product wr_cpu_binary
 #define wr_cpu_binary_test wr_cpu_binary
@@ -39,6 +40,9 @@ typedef struct wr_error *(*wr_cpu_kernel)(const struct wr_call *call);
 /* The row function of an elementwise operation on inputs of `dtype`; NULL when it has none. */
 wr_row_fn wr_cpu_unary_row(enum wr_op op, enum wr_dtype dtype);
 wr_row_fn wr_cpu_binary_row(enum wr_op op, enum wr_dtype dtype);
+/* At this level, which the processor must have. */
+wr_row_fn wr_cpu_unary_row_of(enum wr_level level, enum wr_op op, enum wr_dtype dtype);
+wr_row_fn wr_cpu_binary_row_of(enum wr_level level, enum wr_op op, enum wr_dtype dtype);
 /* `count` elements of one type to another; every pair has one. */
 wr_row_fn wr_cpu_cast_row(enum wr_dtype to, enum wr_dtype from);
 /* All of `in` as another type, to `out`, whose strides these are. */

@@ -9,16 +9,13 @@
 
 /* ---- which steps ---- */
 
-static const struct wr_lanes_set *best_set(enum wr_dtype dtype) {
+const struct wr_lanes_set *wr_lanes_set_of(enum wr_level level, enum wr_dtype dtype) {
   const bool single = dtype == WR_FLOAT32;
-  if (!single && dtype != WR_FLOAT64) return NULL;
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
-    return single ? &wr_lanes_f32_avx512 : &wr_lanes_f64_avx512;
-  }
-  if (__builtin_cpu_supports("avx2")) return single ? &wr_lanes_f32_avx2 : &wr_lanes_f64_avx2;
+  if (level == WR_LEVEL_AVX512) return single ? &wr_lanes_f32_avx512 : &wr_lanes_f64_avx512;
+  if (level == WR_LEVEL_AVX2) return single ? &wr_lanes_f32_avx2 : &wr_lanes_f64_avx2;
 #endif
+  (void)level;
   return single ? &wr_lanes_f32 : &wr_lanes_f64;
 }
 
@@ -30,7 +27,7 @@ static const struct wr_lanes_set *set_for(const struct wr_group *group, int n_st
   for (int i = 0; i < n_steps; i++) has |= 1u << group->steps[i].dtype;
   has &= ~(1u << WR_BOOL);
   if (has == 0 || (has & ~(has & single ? single : wide)) != 0) return NULL;
-  return best_set(has == wide ? WR_FLOAT64 : WR_FLOAT32);
+  return wr_lanes_set_of(wr_level(), has == wide ? WR_FLOAT64 : WR_FLOAT32);
 }
 
 static enum wr_dtype dtype_of(const struct wr_group *group, int value) {

@@ -6,10 +6,9 @@
    again later, and written for these and the result.
 
    The steps are compiled from the functions that the rows of the operations are compiled from,
-   element by element and without fused multiply-add, so results are the same bits, but
-   for a NaN's. There is a set
-   of steps for each width of vectors, and the processor says which is taken. Plain functions; no
-   locks, no allocation. */
+   element by element and with the same steps fused (scalar/mul_add.h), so results are the same
+   bits, but for a NaN's. There is a set of steps for each level (loop/level.h), and the processor
+   says which is taken. Plain functions; no locks, no allocation. */
 
 #include "backend/backend.h"
 

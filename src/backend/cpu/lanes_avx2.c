@@ -1,4 +1,4 @@
-/* The steps of lanes.h by AVX2. This file alone is compiled for it
+/* The steps of lanes.h by AVX2 with fused multiply-add. This file is compiled for these
    (cmake/WeirFlags.cmake). */
 
 #include "backend/cpu/elementwise_sets.h"

@@ -1,4 +1,4 @@
-/* The steps of lanes.h by AVX-512: 32 registers. This file alone is compiled for it
+/* The steps of lanes.h by AVX-512: 32 registers. This file is compiled for it
    (cmake/WeirFlags.cmake). */
 
 #include "backend/cpu/elementwise_sets.h"

@@ -45,6 +45,9 @@ struct wr_lanes_set {
   void (*run)(const struct wr_lanes *l, char *const *value, int64_t n);
 };
 
+/* That of float32 or float64 at a level that the processor has. */
+const struct wr_lanes_set *wr_lanes_set_of(enum wr_level level, enum wr_dtype dtype);
+
 /* wr_lanes_make by this set. */
 void wr_lanes_make_of(const struct wr_lanes_set *set, struct wr_lanes *l,
                       const struct wr_group *group, int n_steps, unsigned moving);

@@ -4,23 +4,32 @@
    strided and broadcast inputs, and the row's end, are copied to where they lie dense. */
 
 #ifndef WR_STRETCH_LANES
-/* The row of a function that computes far elements in another way: a row that has such, by its
+/* The row of a function that computes far elements in another way: a part that has such, by its
    _has_far, goes element by element, which gives the others the same bits; the rest go by MAP. */
 #define WR_NEAR_AND_FAR(name, MAP)                                                                 \
   WR_WIDE static bool ROW(_is_far_##name)(const struct wr_row *r) { return ROW(_has_far)(r); }     \
   static void ROW(_far_##name)(const struct wr_row *r) { ROW(_map)(r, OP(_##name)); }              \
   WR_WIDE static void ROW(_near_##name)(const struct wr_row *r) { ROW(MAP)(r, OP(_near_##name)); } \
   static void ROW(_##name)(const struct wr_row *r) {                                               \
-    if (ROW(_is_far_##name)(r)) {                                                                  \
-      ROW(_far_##name)(r);                                                                         \
-    } else {                                                                                       \
-      ROW(_near_##name)(r);                                                                        \
+    for (int64_t at = 0; at < r->n; at += WR_FAR_PART) {                                           \
+      const struct wr_row part = ROW(_part)(r, at);                                                \
+      (ROW(_is_far_##name)(&part) ? ROW(_far_##name) : ROW(_near_##name))(&part);                  \
     }                                                                                              \
   }
+#define WR_FAR_PART 2048 /* elements: in the first-level cache when they are read again */
 #define WR_STRETCH_LANES 16
 #define WR_STRETCH_BYTES 1024 /* three of them lie on stacks that may be small (K13) */
 #endif
 #define STRETCH (WR_STRETCH_BYTES / (int64_t)sizeof(E))
+
+/* A row's elements from `at` on, as many as WR_FAR_PART says. */
+WR_INLINE struct wr_row ROW(_part)(const struct wr_row *r, int64_t at) {
+  struct wr_row part = *r;
+  part.n = r->n - at < WR_FAR_PART ? r->n - at : WR_FAR_PART;
+  part.out = (E *)r->out + at;
+  for (int k = 0; k < INPUTS; k++) part.in[k] = (const E *)r->in[k] + at * r->stride[k];
+  return part;
+}
 
 /* n elements of input k from `at` on, and more up to `padded`, which are of the same kind. */
 WR_INLINE const E *ROW(_stretch)(const struct wr_row *r, int k, int64_t at, int64_t n,

@@ -1,4 +1,4 @@
-/* Template: the rows of the operations of one input for complex64. Included by unary_f64.c with
+/* Template: the rows of the operations of one input for complex64. Included by unary_c64.c with
      EL   c64 */
 
 WR_INLINE void c64_row_map(const struct wr_row *r, wr_complex64 (*f)(wr_complex64)) {
@@ -30,5 +30,6 @@ WR_INLINE void c64_row_magnitude(const struct wr_row *r, float (*f)(wr_complex64
 #define FORM_unary_test(name, rule) \
   static void c64_row_##name(const struct wr_row *r) { c64_row_check(r, c64_##name); }
 #define FORM_unary_turn FORM_unary
+#define FORM_unary_usual FORM_unary
 #define INPUTS 1
 #include "backend/cpu/elementwise_rows.h"

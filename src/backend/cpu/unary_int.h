@@ -4,6 +4,7 @@
      SIGNED   defined for i8 .. i64
    Arithmetic goes through uint64_t, so that overflow wraps: -INT_MIN is INT_MIN. */
 
+#define INPUTS 1
 #include "backend/cpu/elementwise_names.h"
 #include "backend/cpu/unary_loops.h"
 #define ONE(name) WR_PASTE(EL, WR_PASTE(_, name))
@@ -34,7 +35,6 @@ WR_INLINE bool ONE(isposinf)(E x) { return (void)x, false; }
 #define FORM_unary_magnitude FORM_unary
 #define FORM_unary_test(name, rule) \
   static void ROW(_##name)(const struct wr_row *r) { ROW(_check)(r, ONE(name)); }
-#define INPUTS 1
 #include "backend/cpu/elementwise_rows.h"
 
 #undef ONE

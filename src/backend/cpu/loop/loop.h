@@ -53,9 +53,10 @@ void wr_loop_run(const struct wr_call *call, wr_row_fn fn);
    come with; nor do its versions have the function's own name, so all are static. Not under
    sanitizers, whose run-time library is not ready when the loader asks, and not where the loader
    cannot pick, as that of musl. On aarch64 NEON is the base: each row function is NEON code as it
-   is, and there is nothing to pick. */
-#if !defined(__x86_64__) || !defined(__GLIBC__) || defined(__SANITIZE_ADDRESS__) || \
-    defined(__SANITIZE_THREAD__) || WR_CLANG_SANITIZES
+   is, and there is nothing to pick. Nor in a file that is compiled once for each level (level.h),
+   which says so by WR_LEVEL. */
+#if defined(WR_LEVEL) || !defined(__x86_64__) || !defined(__GLIBC__) || \
+    defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || WR_CLANG_SANITIZES
 #define WR_WIDE
 #elif defined(__clang__)
 #define WR_WIDE __attribute__((target_clones("default", "avx2", "avx512bw")))
@@ -65,6 +66,7 @@ void wr_loop_run(const struct wr_call *call, wr_row_fn fn);
 
 #define WR_INLINE static inline __attribute__((always_inline))
 
+#include "backend/cpu/loop/level.h"
 #include "backend/cpu/loop/past.h"
 #include "backend/cpu/loop/types.h"
 #include "backend/cpu/loop/walk.h"

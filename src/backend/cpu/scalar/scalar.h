@@ -2,7 +2,7 @@
 #define WR_BACKEND_CPU_SCALAR_SCALAR_H
 
 /* Elementwise functions of single values: <compute type>_<operation>, for f32, f64 and c64 (those
-   of the integers are in their templates). The rows of unary_*.c and binary_*.c loop over them. */
+   of the integers are in their templates). The rows and the steps of groups loop over them. */
 
 #include <complex.h>
 #include <math.h>

@@ -10,64 +10,56 @@
 #include <math.h>
 
 #include "backend/cpu/loop/loop.h"
+#include "backend/cpu/scalar/mul_add.h"
 
-/* Three steps of Horner's rule for a polynomial in x. */
-WR_INLINE float wr_horner3f(float p, float x, float a, float b, float c) {
-  p = p * x + a;
-  p = p * x + b;
-  return p * x + c;
-}
-
-/* x = k ln 2 + r with |r| <= ln 2 / 2: returns e^r - 1, off by 2^-25.7 of it, leaves k. ln 2 is
-   taken off in two parts, the first with so few bits that its multiples are exact; adding
-   1.5 * 2^23 leaves the nearest integer in the low bits. For |x| up to 150. */
-WR_INLINE float wr_exp32_parts(float x, int32_t *k) {
-  const float shifted = x * 0x1.715476p+0f + 0x1.8p23f;
+/* x = k ln 2 + r with |r| <= ln 2 / 2: returns e^r - 1, off by 2^-25.7 of it, leaves k in the low 9
+   bits. ln 2 is taken off in two parts, the first with so few bits that its multiples are exact;
+   adding 1.5 * 2^23 leaves the nearest integer in the low bits. For |x| up to 150; of others
+   anything, of a NaN that. */
+WR_INLINE float wr_exp32_parts(float x, uint32_t *k) {
+  const float shifted = wr_mul_addf(x, 0x1.715476p+0f, 0x1.8p23f);
   const float n = shifted - 0x1.8p23f;
-  const float r = (x - n * 0x1.62e4p-1f) - n * 0x1.7f7d1cp-20f;
+  const float r = wr_mul_addf(n, -0x1.7f7d1cp-20f, wr_mul_addf(n, -0x1.62e4p-1f, x));
   float p = 0x1.6bebf8p-10f;
   p = wr_horner3f(p, r, 0x1.1227f6p-7f, 0x1.555674p-5f, 0x1.5554bp-3f);
-  p = p * r + 0x1.fffffep-2f;
-  *k = (int32_t)(wr_f32_bits(shifted) - 0x4b400000u);
-  return p * r * r + r;
+  p = wr_mul_addf(p, r, 0x1.fffffep-2f);
+  *k = wr_f32_bits(shifted);
+  return wr_mul_addf(p, r * r, r);
 }
 
-/* 2^k for k from -126 to 127. */
-WR_INLINE float wr_power_of_2(int32_t k) { return wr_f32_from_bits((uint32_t)(k + 127) << 23); }
+/* 2^k for k from -126 to 127 in the low 9 bits. */
+WR_INLINE float wr_power_of_2(uint32_t k) { return wr_f32_from_bits((k + 127u) << 23); }
 
-/* 2^k in two factors, so that results near both ends of the range, subnormal ones included, come
-   out right. Past the bounds e^x is infinite or 0; a NaN passes both. */
+/* k is added to the exponent of e^r. What may be subnormal is made 2^64 times as large first, so
+   that it is rounded by a product. Past the bounds e^x is 0, or x times infinity, which also leaves
+   a NaN one. */
 WR_INLINE float f32_exp(float x) {
-  float c = x > 89.0f ? 89.0f : x;
-  c = c < -104.0f ? -104.0f : c;
-  int32_t k;
-  const float p = wr_exp32_parts(c, &k);
-  const int32_t half = k >> 1;
-  return (1.0f + p) * wr_power_of_2(half) * wr_power_of_2(k - half);
+  uint32_t k;
+  const float p = wr_exp32_parts(x, &k);
+  const uint32_t bits = wr_f32_bits(1.0f + p) + (k << 23);
+  const float small = wr_f32_from_bits(bits + (64u << 23)) * 0x1p-64f;
+  const float y = x < -80.0f ? small : wr_f32_from_bits(bits);
+  const float high = x <= 0x1.62e42ep+6f ? y : x * INFINITY;
+  return x < -104.0f ? 0.0f : high;
 }
 
-/* The same bits for |x| <= WR_NEAR_EXP, where e^r and its product with 2^k are normal numbers, so
-   that k can be added to the exponent. */
+/* The same bits for |x| <= WR_NEAR_EXP. */
 #define WR_NEAR_EXP 86.0f
 WR_INLINE float f32_near_exp(float x) {
-  int32_t k;
+  uint32_t k;
   const float p = wr_exp32_parts(x, &k);
-  return wr_f32_from_bits(wr_f32_bits(1.0f + p) + ((uint32_t)k << 23));
+  return wr_f32_from_bits(wr_f32_bits(1.0f + p) + (k << 23));
 }
 
-/* 2 (2^(k - 1) (e^r - 1) + (2^(k - 1) - 1/2)), for x from -25 to 89. */
-WR_INLINE float wr_expm1_32(float x) {
-  int32_t k;
+/* 2 (2^(k - 1) (e^r - 1) + (2^(k - 1) - 1/2)) */
+WR_INLINE float f32_expm1(float x) {
+  uint32_t k;
   const float p = wr_exp32_parts(x, &k);
   const float half = wr_power_of_2(k - 1);
-  return 2.0f * (p * half + (half - 0.5f));
-}
-
-WR_INLINE float f32_expm1(float x) {
-  float c = x > 89.0f ? 89.0f : x;
-  c = c < -25.0f ? -25.0f : c;
-  const float y = wr_expm1_32(c);
-  return fabsf(x) < 0x1p-26f ? x : y; /* also keeps the sign of 0 */
+  const float y = 2.0f * wr_mul_addf(p, half, half - 0.5f);
+  const float high = x > 89.0f ? INFINITY : y;
+  const float inside = x < -25.0f ? -1.0f : high;
+  return fabsf(x) < 0x1p-26f ? x : inside; /* also keeps the sign of 0 */
 }
 
 /* 1 / (1 + e^-x) as 2^-k / (2^-k + 1 + (e^r - 1)), of which the first sum is carried in
@@ -75,10 +67,11 @@ WR_INLINE float f32_expm1(float x) {
 WR_INLINE float f32_sigmoid(float x) {
   float c = x > 20.0f ? 20.0f : x;
   c = c < -105.0f ? -105.0f : c;
-  int32_t k;
+  uint32_t k;
   const float p = wr_exp32_parts(-c, &k);
-  const int32_t half = k >> 1;
-  const float one = wr_power_of_2(-half) * wr_power_of_2(half - k); /* 2^-k, subnormal too */
+  const int32_t n = (int32_t)(k - 0x4b400000u), half = n >> 1;
+  /* 2^-n, subnormal too */
+  const float one = wr_power_of_2((uint32_t)-half) * wr_power_of_2((uint32_t)(half - n));
   const float sum = 1.0f + one;
   return one / (sum + (p + (one - (sum - 1.0f))));
 }
@@ -90,18 +83,18 @@ WR_INLINE float f32_tanh(float x) {
   const float z = a * a;
   float q = -0x1.9921a2p-8f;
   q = wr_horner3f(q, z, 0x1.58e518p-6f, -0x1.b91e7ep-5f, 0x1.110ceep-3f);
-  q = q * z - 0x1.55554ap-2f;
-  const float small = q * z * a + a;
-  int32_t k;
+  q = wr_mul_addf(q, z, -0x1.55554ap-2f);
+  const float small = wr_mul_addf(q, z * a, a);
+  uint32_t k;
   const float p = wr_exp32_parts(a > 10.0f ? 20.0f : 2.0f * a, &k);
-  const float large = 1.0f - 2.0f / (1.0f + (1.0f + p) * wr_power_of_2(k));
+  const float large = 1.0f - 2.0f / wr_mul_addf(1.0f + p, wr_power_of_2(k), 1.0f);
   return copysignf(a < 0.55f ? small : large, x);
 }
 
 /* e^a / 4 for a >= 0 in two parts, the second what the first is rounded by. What is infinite as
    a sinh is so at 89.5. */
 WR_INLINE float wr_quarter_exp(float a, float *low) {
-  int32_t k;
+  uint32_t k;
   const float p = wr_exp32_parts(a > 89.5f ? 89.5f : a, &k);
   const float scale = wr_power_of_2(k - 2);
   const float e = 1.0f + p;
@@ -115,7 +108,7 @@ WR_INLINE float f32_sinh(float x) {
   const float z = a * a;
   float p = 0x1.756c1ep-19f;
   p = wr_horner3f(p, z, 0x1.a022bcp-13f, 0x1.1110ep-7f, 0x1.555556p-3f);
-  const float small = p * z * a + a;
+  const float small = wr_mul_addf(p, z * a, a);
   float low;
   const float h = wr_quarter_exp(a, &low);
   const float large = 2.0f * (h + (low - 0.0625f / h));
@@ -136,15 +129,15 @@ WR_INLINE float f32_erf(float x) {
   float p = 0x1.496a26p-14f;
   p = wr_horner3f(p, z, -0x1.a3f6fcp-11f, 0x1.5405b2p-8f, -0x1.b7f90cp-6f);
   p = wr_horner3f(p, z, 0x1.ce2cf8p-4f, -0x1.81273ep-2f, 0x1.06eba8p-3f);
-  const float small = p * a + a;
+  const float small = wr_mul_addf(p, a, a);
   const float c = a > 3.95f ? 3.95f : a;
   float g = -0x1.919c32p-13f;
   g = wr_horner3f(g, c, 0x1.89276ap-9f, -0x1.694c9p-6f, 0x1.a835a6p-4f);
   g = wr_horner3f(g, c, 0x1.467384p-1f, 0x1.209efep+0f, 0x1.0ceb2ep-12f);
-  int32_t k;
+  uint32_t k;
   const float e = wr_exp32_parts(-g, &k);
   const float scale = wr_power_of_2(k);
-  const float large = (1.0f - scale) - e * scale;
+  const float large = wr_mul_addf(-e, scale, 1.0f - scale);
   return copysignf(a < 1.0f ? small : large, x);
 }
 

@@ -16,7 +16,7 @@
 WR_INLINE struct wr_pair64 wr_quarter_exp64(double a) {
   uint64_t n;
   const double p = wr_exp64_parts(a > 710.6 ? 710.6 : a, &n);
-  const double scale = wr_f64_from_bits((n - 2048 + 1021) << 52);
+  const double scale = wr_power_of_2_64(n - 2);
   const double e = 1.0 + p;
   return (struct wr_pair64){e * scale, (p - (e - 1.0)) * scale};
 }
@@ -28,7 +28,7 @@ WR_INLINE double f64_sinh(double x) {
   double p = 0x1.b4c7589f1ba6bp-41;
   p = wr_horner3(p, z, 0x1.611a562549fc4p-33, 0x1.ae64671b023efp-26, 0x1.71de3a465b3efp-19);
   p = wr_horner3(p, z, 0x1.a01a01a02899ap-13, 0x1.11111111110a6p-7, 0x1.5555555555556p-3);
-  const double small = p * z * a + a;
+  const double small = wr_mul_add(p, z * a, a);
   const struct wr_pair64 h = wr_quarter_exp64(a);
   const double large = 2.0 * (h.y + (h.low - 0.0625 / h.y));
   return copysign(a < 1.0 ? small : large, x);
@@ -44,7 +44,7 @@ WR_INLINE double f64_arcsinh(double x) {
   const double a = fabs(x);
   const bool is_large = a > 0x1p60;
   const double square = a * a;
-  const double more = is_large ? 0.0 : square / (1.0 + sqrt(1.0 + square));
+  const double more = is_large ? 0.0 : square / (1.0 + sqrt(wr_mul_add(a, a, 1.0)));
   const double sum = a + more;
   const double y = wr_log1p64(sum, more - (sum - a), is_large ? 1.0 : 0.0);
   const double inside = a < 0x1p-27 ? a : y;
@@ -55,7 +55,7 @@ WR_INLINE double f64_arcsinh(double x) {
 WR_INLINE double f64_arccosh(double x) {
   const bool is_large = x > 0x1p60;
   const double t = x - 1.0;
-  const double root = is_large ? 0.0 : sqrt(t * t + 2.0 * t);
+  const double root = is_large ? 0.0 : sqrt(wr_mul_add(t, t, 2.0 * t));
   const double sum = root + t;
   const double low = is_large ? 0.0 : t - (sum - root);
   const double y = wr_log1p64(sum, low, is_large ? 1.0 : 0.0);
@@ -95,17 +95,18 @@ WR_INLINE double wr_octants64(double least, double most, double down, double lef
   const double t = least == most ? 0.0 : q; /* of 0 and of infinity too */
   const double z = t * t;
   double p = 0x1.4b5829c7bf3e9p-7;
-  p = p * z - 0x1.c1607c7ce68fap-6;
-  p = p * z + 0x1.56ec04ce2e782p-5;
+  p = wr_mul_add(p, z, -0x1.c1607c7ce68fap-6);
+  p = wr_mul_add(p, z, 0x1.56ec04ce2e782p-5);
   p = wr_horner3(p, z, -0x1.a394ec36fa025p-5, 0x1.dfe8afa9e58b7p-5, -0x1.10f310518e5efp-4);
   p = wr_horner3(p, z, 0x1.3b113c4e50ae3p-4, -0x1.745cf4b38af8ap-4, 0x1.c71c708ff721bp-4);
   p = wr_horner3(p, z, -0x1.249249215b1c8p-3, 0x1.99999999910c1p-3, -0x1.5555555555516p-2);
   const double rest = p * z * t;
   const double first = is_near ? 1.0 : 0.0; /* of pi / 4 */
-  const double second = down * first + (1.0 - down);
-  const double third = left * second + (2.0 - 2.0 * left);
+  const double second = wr_mul_add(down, first, 1.0 - down);
+  const double third = wr_mul_add(left, second, wr_mul_add(-2.0, left, 2.0));
   const double sign = down * left;
-  return third * WR_QUARTER_PI64_HIGH + (sign * t + (sign * rest + third * WR_QUARTER_PI64_LOW));
+  const double low = wr_mul_add(third, WR_QUARTER_PI64_LOW, sign * rest);
+  return wr_mul_add(third, WR_QUARTER_PI64_HIGH, wr_mul_add(sign, t, low));
 }
 
 WR_INLINE double f64_arctan(double x) {
@@ -140,18 +141,19 @@ WR_INLINE double wr_asin64_rest(double z) {
 WR_INLINE double f64_arcsin(double x) {
   const double a = fabs(x);
   const bool steep = a > 0.5;
-  const double z = steep ? 0.5 - 0.5 * a : a * a;
+  const double z = steep ? wr_mul_add(-0.5, a, 0.5) : a * a;
   const double s = steep ? sqrt(z) : a;
   const double rest = wr_asin64_rest(z) * s;
   const double quarter = 0.5 * WR_HALF_PI64;
-  const double large = quarter + ((quarter - 2.0 * s) - (2.0 * rest - WR_HALF_PI64_LOW));
+  const double large =
+      quarter + (wr_mul_add(-2.0, s, quarter) - wr_mul_add(2.0, rest, -WR_HALF_PI64_LOW));
   return copysign(steep ? large : s + rest, x);
 }
 
 WR_INLINE double f64_arccos(double x) {
   const double a = fabs(x);
   const bool steep = a > 0.5;
-  const double z = steep ? 0.5 - 0.5 * a : a * a;
+  const double z = steep ? wr_mul_add(-0.5, a, 0.5) : a * a;
   const double s = steep ? sqrt(z) : x;
   const double rest = wr_asin64_rest(z) * s;
   const double middle = WR_HALF_PI64 - (s - (WR_HALF_PI64_LOW - rest));

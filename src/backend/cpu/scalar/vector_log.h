@@ -27,8 +27,9 @@ WR_INLINE struct wr_log32 wr_log32_normal(float x) {
 /* A subnormal x counts as 2^24 x. */
 WR_INLINE struct wr_log32 wr_log32_parts(float x, float *k) {
   const bool is_small = x < 0x1p-126f;
-  const struct wr_log32 l = wr_log32_normal(is_small ? x * 0x1p24f : x);
-  *k = (float)(l.k - (is_small ? 24 : 0));
+  const uint32_t more = (uint32_t)is_small * 24u;
+  const struct wr_log32 l = wr_log32_normal(x * wr_power_of_2(more));
+  *k = (float)(l.k - (int32_t)more);
   return l;
 }
 
@@ -37,16 +38,25 @@ WR_INLINE float wr_log32_sum(float f, float k, float more) {
   float p = -0x1.3830c2p-4f;
   p = wr_horner3f(p, f, 0x1.0848a4p-3f, -0x1.0f3762p-3f, 0x1.227192p-3f);
   p = wr_horner3f(p, f, -0x1.54276cp-3f, 0x1.99a3f4p-3f, -0x1.000426p-2f);
-  p = p * f + 0x1.55555p-2f;
-  p = p * f - 0x1.fffff8p-2f;
-  return k * 0x1.62e4p-1f + (f + (p * f * f + (k * 0x1.7f7d1cp-20f + more)));
+  p = wr_mul_addf(p, f, 0x1.55555p-2f);
+  p = wr_mul_addf(p, f, -0x1.fffff8p-2f);
+  const float low = wr_mul_addf(k, 0x1.7f7d1cp-20f, more);
+  return wr_mul_addf(k, 0x1.62e4p-1f, f + wr_mul_addf(p, f * f, low));
 }
 
 /* What the logarithms of all other numbers are, and of a positive one `finite`. */
 WR_INLINE float wr_log_result(float x, float finite) {
-  const float outside = x == 0.0f ? -INFINITY : x < 0.0f ? NAN : x;
-  const bool is_inside = (x > 0.0f) & (x < INFINITY);
-  return is_inside ? finite : outside;
+  const float outside = x == 0.0f ? -INFINITY : NAN;
+  const float y = x > 0.0f ? finite : outside;
+  return x < INFINITY ? y : x;
+}
+
+/* Whether x is positive, normal and finite: of these the functions f32_usual_* are the same. */
+WR_INLINE bool f32_is_usual(float x) { return wr_f32_bits(x) - 0x00800000u < 0x7f000000u; }
+
+WR_INLINE float f32_usual_log(float x) {
+  const struct wr_log32 l = wr_log32_normal(x);
+  return wr_log32_sum(l.f, (float)l.k, 0.0f);
 }
 
 WR_INLINE float f32_log(float x) {
@@ -56,46 +66,62 @@ WR_INLINE float f32_log(float x) {
 }
 
 /* f, whose product with 1 is exact, and the rest. */
-WR_INLINE float f32_log2(float x) {
-  float k;
-  const float f = wr_log32_parts(x, &k).f;
+WR_INLINE float wr_log2_sum(float f, float k) {
   float p = -0x1.c25b2ep-4f;
   p = wr_horner3f(p, f, 0x1.7d499ep-3f, -0x1.874becp-3f, 0x1.a3059ap-3f);
   p = wr_horner3f(p, f, -0x1.eabc86p-3f, 0x1.277e38p-2f, -0x1.715a76p-2f);
   p = wr_horner3f(p, f, 0x1.ec7096p-2f, -0x1.71547p-1f, 0x1.c551dap-2f);
-  return wr_log_result(x, k + (f + p * f));
+  return k + wr_mul_addf(p, f, f);
+}
+
+WR_INLINE float f32_usual_log2(float x) {
+  const struct wr_log32 l = wr_log32_normal(x);
+  return wr_log2_sum(l.f, (float)l.k);
+}
+
+WR_INLINE float f32_log2(float x) {
+  float k;
+  const float f = wr_log32_parts(x, &k).f;
+  return wr_log_result(x, wr_log2_sum(f, k));
 }
 
 /* f / 2, and the rest. */
-WR_INLINE float f32_log10(float x) {
-  float k;
-  const float f = wr_log32_parts(x, &k).f;
+WR_INLINE float wr_log10_sum(float f, float k) {
   float p = -0x1.0f2436p-5f;
   p = wr_horner3f(p, f, 0x1.cb1dbp-5f, -0x1.d72b04p-5f, 0x1.f88d78p-5f);
   p = wr_horner3f(p, f, -0x1.2773e8p-4f, 0x1.63cf1ep-4f, -0x1.bcbeeap-4f);
   p = wr_horner3f(p, f, 0x1.287a72p-3f, -0x1.bcb7aap-3f, -0x1.0d213ap-4f);
-  const float rest = p * f + k * 0x1.3509f8p-18f;
-  return wr_log_result(x, k * 0x1.344p-2f + (0.5f * f + rest));
+  const float rest = wr_mul_addf(p, f, k * 0x1.3509f8p-18f);
+  return wr_mul_addf(k, 0x1.344p-2f, wr_mul_addf(0.5f, f, rest));
+}
+
+WR_INLINE float f32_usual_log10(float x) {
+  const struct wr_log32 l = wr_log32_normal(x);
+  return wr_log10_sum(l.f, (float)l.k);
+}
+
+WR_INLINE float f32_log10(float x) {
+  float k;
+  const float f = wr_log32_parts(x, &k).f;
+  return wr_log_result(x, wr_log10_sum(f, k));
 }
 
 /* log(1 + x + low) for x > -1, low far smaller than 1 + x, and 2^`more` of that. What 1 + x is
-   rounded by goes into the sum, over 1 + f; where the logarithm needs no k, f is x itself. */
+   rounded by goes into the sum, over 1 + f. */
 WR_INLINE float wr_log1p32(float x, float low, int32_t more) {
   const float u = 1.0f + x;
   const float lost = x < 1.0f ? x - (u - 1.0f) : 1.0f - (u - x);
   const struct wr_log32 l = wr_log32_normal(u);
-  const bool is_near = l.k == 0;
-  const float f = is_near ? x : l.f;
-  const float rest = is_near ? low : (lost + low) * wr_power_of_2(l.k < 126 ? -l.k : -126);
-  return wr_log32_sum(f, (float)(l.k + more), rest - rest * f);
+  const int32_t down = l.k < 126 ? -l.k : -126;
+  const float rest = (lost + low) * wr_power_of_2((uint32_t)down);
+  return wr_log32_sum(l.f, (float)(l.k + more), wr_mul_addf(-rest, l.f, rest));
 }
 
 WR_INLINE float f32_log1p(float x) {
   const float y = wr_log1p32(x, 0.0f, 0);
-  const float inside = fabsf(x) < 0x1p-26f ? x : y;
-  const float outside = x == -1.0f ? -INFINITY : x < -1.0f ? NAN : x;
-  const bool is_inside = (x > -1.0f) & (x < INFINITY);
-  return is_inside ? inside : outside;
+  const float outside = x == -1.0f ? -INFINITY : NAN;
+  const float number = x > -1.0f ? copysignf(y, x) : outside; /* keeps the sign of 0 */
+  return x < INFINITY ? number : x;
 }
 
 /* log(1 + a + a^2 / (1 + sqrt(1 + a^2))), and from 2^30 on log 2a. */
@@ -103,7 +129,7 @@ WR_INLINE float f32_arcsinh(float x) {
   const float a = fabsf(x);
   const bool is_large = a > 0x1p30f;
   const float square = a * a;
-  const float more = is_large ? 0.0f : square / (1.0f + sqrtf(1.0f + square));
+  const float more = is_large ? 0.0f : square / (1.0f + sqrtf(wr_mul_addf(a, a, 1.0f)));
   const float sum = a + more;
   const float y = wr_log1p32(sum, more - (sum - a), is_large ? 1 : 0);
   const float inside = a < 0x1p-12f ? a : y;
@@ -114,7 +140,7 @@ WR_INLINE float f32_arcsinh(float x) {
 WR_INLINE float f32_arccosh(float x) {
   const bool is_large = x > 0x1p30f;
   const float t = x - 1.0f;
-  const float root = is_large ? 0.0f : sqrtf(t * t + 2.0f * t);
+  const float root = is_large ? 0.0f : sqrtf(wr_mul_addf(t, t, 2.0f * t));
   const float sum = root + t;
   const float low = is_large ? 0.0f : t - (sum - root);
   const float y = wr_log1p32(sum, low, is_large ? 1 : 0);
@@ -129,9 +155,9 @@ WR_INLINE float f32_arctanh(float x) {
   const float z = a * a;
   float p = 0x1.6947dep-3f;
   p = wr_horner3f(p, z, 0x1.a6975ep-5f, 0x1.e4045ep-4f, 0x1.234d6p-3f);
-  p = p * z + 0x1.99a678p-3f;
-  p = p * z + 0x1.55554p-2f;
-  const float small = p * z * a + a;
+  p = wr_mul_addf(p, z, 0x1.99a678p-3f);
+  p = wr_mul_addf(p, z, 0x1.55554p-2f);
+  const float small = wr_mul_addf(p, z * a, a);
   const struct wr_log32 l = wr_log32_normal((1.0f + a) / (1.0f - a));
   const float large = 0.5f * wr_log32_sum(l.f, (float)l.k, 0.0f);
   const float outside = a == 1.0f ? INFINITY : NAN;

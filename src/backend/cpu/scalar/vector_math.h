@@ -12,6 +12,7 @@
 #include <math.h>
 
 #include "backend/cpu/loop/loop.h"
+#include "backend/cpu/scalar/mul_add.h"
 
 #define WR_LN2 0x1.62e42fefa39efp-1
 /* Added to a number below 2^51 it leaves the nearest integer in the low bits. */
@@ -29,13 +30,6 @@ WR_INLINE uint64_t wr_f64_bits(double d) {
   return bits;
 }
 
-/* Three steps of Horner's rule for a polynomial in x. */
-WR_INLINE double wr_horner3(double p, double x, double a, double b, double c) {
-  p = p * x + a;
-  p = p * x + b;
-  return p * x + c;
-}
-
 /* x = 2^k m with m between sqrt(1/2) and sqrt(2): returns log m, leaves k. As twice the atanh of
    (m - 1) / (m + 1), which is at most 0.1716; off by 2^-35 of it. For x that is not positive and
    finite: anything. */
@@ -50,21 +44,22 @@ WR_INLINE double wr_log_parts(double x, double *k) {
   const double z = s * s;
   double p = 0x1.ddd38f59194c2p-4;
   p = wr_horner3(p, z, 0x1.245c28dd25c56p-3, 0x1.9999eba8b1211p-3, 0x1.5555554ba304cp-2);
-  return 2.0 * s + 2.0 * s * z * p;
+  const double twice = 2.0 * s;
+  return wr_mul_add(twice * z, p, twice);
 }
 
 /* x = k ln 2 + r with |r| <= ln 2 / 2: returns e^r - 1, leaves 2^k. Off by 2^-32. For |x| up to
    700. */
 WR_INLINE double wr_exp_parts(double x, double *scale) {
-  const double shifted = x * 0x1.71547652b82fep+0 + WR_ROUNDER;
-  const double r = x - (shifted - WR_ROUNDER) * WR_LN2;
+  const double shifted = wr_mul_add(x, 0x1.71547652b82fep+0, WR_ROUNDER);
+  const double r = wr_mul_add(shifted - WR_ROUNDER, -WR_LN2, x);
   double p = 0x1.a1517cf4d7bd5p-13;
   p = wr_horner3(p, r, 0x1.6d4328b3180cbp-10, 0x1.1110c630c46cbp-7, 0x1.5554e90218711p-5);
-  p = p * r + 0x1.555555675410cp-3;
-  p = p * r + 0x1.0000000b9226ap-1;
+  p = wr_mul_add(p, r, 0x1.555555675410cp-3);
+  p = wr_mul_add(p, r, 0x1.0000000b9226ap-1);
   /* The low bits of `shifted` hold k; the others fall off. */
   *scale = wr_f64_from_bits((wr_f64_bits(shifted) + 1023) << 52);
-  return p * r * r + r;
+  return wr_mul_add(p, r * r, r);
 }
 
 /* Whether y is a whole number or infinite; leaves its lowest bit. From 2^24 on all floats are even,
@@ -82,14 +77,14 @@ WR_INLINE bool wr_is_whole(float y, uint32_t *odd) {
 WR_INLINE float wr_power_of_abs(float a, float y) {
   double k;
   const double log_m = wr_log_parts((double)a, &k);
-  const double inside = a == INFINITY ? (double)INFINITY : k * WR_LN2 + log_m;
+  const double inside = a == INFINITY ? (double)INFINITY : wr_mul_add(k, WR_LN2, log_m);
   const double log_a = a == 0.0f ? -(double)INFINITY : inside;
   double t = a == 1.0f ? 0.0 : (double)y * log_a; /* 1 to the infinity is 1 */
   t = t > 90.0 ? 90.0 : t;
   t = t < -105.0 ? -105.0 : t;
   double scale;
   const double p = wr_exp_parts(t, &scale);
-  return (float)(p * scale + scale);
+  return (float)wr_mul_add(p, scale, scale);
 }
 
 /* What C's pow says of signs and of NaN. Conditions are joined by & and |: && and || are branches,
@@ -122,7 +117,7 @@ WR_INLINE bool f32_is_far_pair(float a, float b) {
 
 WR_INLINE float f32_near_remainder(float a, float b) {
   const double n = (double)a / (double)b + WR_ROUNDER - WR_ROUNDER;
-  const float nearest = (float)((double)a - n * (double)b);
+  const float nearest = (float)(wr_mul_add(-n, (double)b, (double)a));
   const float finite = nearest == 0.0f ? copysignf(0.0f, a) : nearest; /* as fmod has it */
   const float r = wr_signed_remainder(fabsf(b) == INFINITY ? a : finite, b);
   const bool is_number = (fabsf(a) < INFINITY) & (b == b) & (b != 0.0f);
@@ -135,15 +130,15 @@ WR_INLINE float f32_near_remainder(float a, float b) {
 WR_INLINE float f32_erfinv(float x) {
   const double d = (double)x;
   double k;
-  const double log_m = wr_log_parts(1.0 - d * d, &k);
-  const double w = -(k * WR_LN2 + log_m);
+  const double log_m = wr_log_parts(wr_mul_add(-d, d, 1.0), &k);
+  const double w = -(wr_mul_add(k, WR_LN2, log_m));
   double p = 0x1.75e6888f4e91ap-24;
   p = wr_horner3(p, w, 0x1.2a82bdaf61868p-15, 0x1.879eddcf2b1cdp-11, 0x1.15699cf7bd795p-7);
   p = wr_horner3(p, w, 0x1.00a70031448ebp-4, 0x1.4072df360f1a8p-2, 0x1.c5bf890db7179p-1);
   double q = 0x1.7fffd400de6f9p-19;
   q = wr_horner3(q, w, 0x1.d4bf9989405ecp-13, 0x1.1ac530eae9930p-9, 0x1.149c06cd48ab6p-5);
-  q = q * w + 0x1.760526a38ef32p-4;
-  q = q * w + 1.0;
+  q = wr_mul_add(q, w, 0x1.760526a38ef32p-4);
+  q = wr_mul_add(q, w, 1.0);
   const float inside = (float)(d * p / q);
   const float limit = fabsf(x) == 1.0f ? copysignf(INFINITY, x) : NAN;
   const float y = fabsf(x) < 1.0f ? inside : limit;

@@ -1,0 +1,9 @@
+/* The rows of float32, float16 and bfloat16 by AVX2 with fused multiply-add. This file is compiled
+   for these (cmake/WeirFlags.cmake). No locks, no allocation. */
+
+#define WR_LEVEL _avx2
+#include "backend/cpu/loop/loop.h"
+
+#if defined(__x86_64__)
+#include "backend/cpu/rows_f32.inc"
+#endif
