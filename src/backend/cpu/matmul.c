@@ -178,19 +178,21 @@ static void spread_complex(struct product *p, int64_t matrices, double matrix_fl
 
 /* ---- real numbers ---- */
 
-static struct wr_gemm matrix_at(const struct product *p, int64_t i) {
-  struct wr_gemm g = p->gemm;
-  g.a = (const char *)g.a + batch_offset(p, p->a.strides, i) * p->source;
-  g.b = (const char *)g.b + batch_offset(p, p->b.strides, i) * p->source;
-  g.c = (char *)g.c + i * g.m * g.n * p->element;
-  if (g.d) g.d = (const char *)g.d + batch_offset(p, p->added->strides, i) * p->element;
-  return g;
+/* *g, p's own but for what follows from that, becomes matrix i's: of small ones making it anew
+   would be a part of the time. */
+static void matrix_set(struct wr_gemm *g, const struct product *p, int64_t i) {
+  const struct wr_gemm *first = &p->gemm;
+  g->a = (const char *)first->a + batch_offset(p, p->a.strides, i) * p->source;
+  g->b = (const char *)first->b + batch_offset(p, p->b.strides, i) * p->source;
+  g->c = (char *)first->c + i * g->m * g->n * p->element;
+  if (g->d) g->d = (const char *)first->d + batch_offset(p, p->added->strides, i) * p->element;
 }
 
 static void matrices_run(void *ctx, int64_t begin, int64_t end) {
   struct product *p = ctx;
+  struct wr_gemm g = p->gemm;
   for (int64_t i = begin; i < end; i++) {
-    const struct wr_gemm g = matrix_at(p, i);
+    matrix_set(&g, p, i);
     wr_error_keep_first(&p->error, wr_cpu_gemm(&g));
   }
 }
@@ -204,8 +206,9 @@ static void spread_real(struct product *p, int64_t matrices, double matrix_flops
     const int64_t grain = (int64_t)(part_flops / matrix_flops);
     wr_parallel_for(matrices, grain > 1 ? grain : 1, matrices_run, p);
   } else {
+    struct wr_gemm g = p->gemm;
     for (int64_t i = 0; i < matrices; i++) {
-      const struct wr_gemm g = matrix_at(p, i);
+      matrix_set(&g, p, i);
       wr_error_keep_first(&p->error, wr_gemm_spread(&g));
     }
   }

@@ -8,6 +8,7 @@
 enum { TINY = 1000000 };
 /* Bytes of b, for any number of rows and for so many; rows of a piece. */
 enum { BYTES = 24 * 1024, BYTES_FOR_SOME = 160 * 1024, SOME_ROWS = 256, PIECE_ROWS = 48 };
+enum { PIECE_FEW = 4 };
 
 /* Columns behind whole tiles, whose width is a power of two: for the smallest products a division
    is a part of the time. */
@@ -35,6 +36,13 @@ static struct wr_gemm_soon rows_next(const struct wr_gemm_job *j, int64_t row) {
     return (struct wr_gemm_soon){0};
   }
   return (struct wr_gemm_soon){a_at(j, row, 0), PIECE_ROWS * g->k * j->element};
+}
+
+/* None has so few that tiles of them take much longer for each. */
+static int64_t rows_of_piece(int64_t m) {
+  const int64_t left = m % PIECE_ROWS;
+  return left == 0 || left > PIECE_FEW || m < PIECE_ROWS ? PIECE_ROWS
+                                                         : parts(m, parts(m, PIECE_ROWS));
 }
 
 /* Rows against b where it lies, but for columns that are packed. */
@@ -69,7 +77,7 @@ static void run(struct wr_gemm_job *j, bool alone) {
     }
     j->with->pack_b(j->packed, b_at(j, 0, j->n - packed), j->g.ldb, false, j->g.k, packed);
   }
-  j->rows = PIECE_ROWS;
+  j->rows = rows_of_piece(j->g.m);
   wr_gemm_run_all(alone, parts(j->g.m, j->rows), wr_gemm_flops(j), body, j);
   wr_free(j->packed);
 }
@@ -104,17 +112,23 @@ static void column_of_tiles(const struct wr_gemm *g, const struct wr_gemm_kernel
   }
 }
 
-/* All columns of some rows; behind whole tiles there is one of `last` columns, as of last_tile. */
+/* All columns of some rows; behind whole tiles there is one of `last` columns, as of last_tile.
+   Where there are fewer than that, two of half a tile's take its place. */
 static void rows_of_tiles(const struct wr_gemm *g, const struct wr_gemm_kernels *with,
-                          struct wr_tile *t, int64_t element, int64_t row, int64_t last) {
-  const int64_t width = with->cols, rows = least(PIECE_ROWS, g->m - row), whole = g->n & -width;
+                          struct wr_tile *t, int64_t element, int64_t row, int64_t rows,
+                          int64_t last) {
+  const int64_t width = with->cols, whole = g->n & -width;
   t->cols = width;
   for (int64_t col = 0; col < whole; col += width) {
     column_of_tiles(g, with, t, element, row, rows, col);
   }
   if (last == 0) return;
   t->cols = last;
-  column_of_tiles(g, with, t, element, row, rows, g->n - last);
+  if (g->n < last) {
+    t->cols = width / 2;
+    column_of_tiles(g, with, t, element, row, rows, 0);
+  }
+  column_of_tiles(g, with, t, element, row, rows, g->n - t->cols);
 }
 
 bool wr_gemm_tiny(const struct wr_gemm *g, const struct wr_gemm_kernels *with) {
@@ -122,9 +136,9 @@ bool wr_gemm_tiny(const struct wr_gemm *g, const struct wr_gemm_kernels *with) {
   const int64_t element = g->dtype == WR_FLOAT32 ? 4 : 8;
   if (g->a_transposed || g->b_transposed || g->from || g->a_rows || g->windows) return false;
   if (m > SOME_ROWS || k > WR_GEMM_DEEP || n * k * element > BYTES_FOR_SOME) return false;
-  if (n < half || m * n * k >= TINY) return false;
+  if (n < half || m * n * k > TINY) return false;
   const int64_t last = left == 0 ? 0 : left > half ? with->cols : half;
-  if (left != last && (n < last || (g->beta != 0 && !g->d))) return false;
+  if (left != last && g->beta != 0 && !g->d) return false;
   const int64_t start = 0;
   struct wr_tile t = {.k = k,
                       .a_row = g->lda,
@@ -136,7 +150,10 @@ bool wr_gemm_tiny(const struct wr_gemm *g, const struct wr_gemm_kernels *with) {
                       .ldd = g->d ? g->ldd : g->ldc,
                       .alpha = (double)g->alpha,
                       .beta = (double)g->beta};
-  for (int64_t row = 0; row < m; row += PIECE_ROWS) rows_of_tiles(g, with, &t, element, row, last);
+  const int64_t each = rows_of_piece(m);
+  for (int64_t row = 0; row < m; row += each) {
+    rows_of_tiles(g, with, &t, element, row, least(each, m - row), last);
+  }
   return true;
 }
 
