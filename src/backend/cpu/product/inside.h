@@ -16,6 +16,12 @@ struct wr_error *wr_gemm_run_with(const struct wr_gemm *g, const struct wr_gemm_
 /* c = beta d. */
 void wr_gemm_scale(const struct wr_gemm *g);
 
+/* Whether the result is small and the sums are long. What comes out is then put together of
+   stretches of k. */
+bool wr_gemm_is_deep(const struct wr_gemm *g);
+struct wr_error *wr_gemm_deep(const struct wr_gemm *g, const struct wr_gemm_kernels *with,
+                              bool alone);
+
 /* Whether a or b has so few rows or columns that the other is read once, where it lies. */
 bool wr_gemm_is_few(const struct wr_gemm *g);
 struct wr_error *wr_gemm_few(const struct wr_gemm *g, const struct wr_gemm_kernels *with,

@@ -1,10 +1,11 @@
-/* How a product is cut; inner.h has the inner loops. There are five ways, chosen by the shape and
+/* How a product is cut; inner.h has the inner loops. There are six ways, chosen by the shape and
    the layout alone:
 
    - few: a or b has a row or a column, or some. Each element of the other is used so few times that
      it is read once, where it lies (few.c).
    - small: b fits in the caches as it lies, so that packing it would only cost (small.c).
-   - deep: b has a few columns, whole vectors, and is read where it lies too, as is a, part by part.
+   - deep: the result is small and k long, which is cut in stretches (deep.c), each by another way.
+   - in place: b has a few columns, whole vectors, and is read where it lies, as is a, part by part.
    - narrow: one block of rows. Each column of tiles of b is packed by whoever uses it, next to its
      use.
    - blocks: b is packed first, as much of it as CHUNK bytes, and shared by all blocks of rows.
@@ -450,6 +451,8 @@ struct wr_error *wr_gemm_run_with(const struct wr_gemm *g, const struct wr_gemm_
                                   bool alone) {
   if (g->m == 0 || g->n == 0) return NULL;
   if (g->k > 0 && g->alpha != 0 && !wr_gemm_is_few(g) && wr_gemm_tiny(g, with)) return NULL;
+  if (g->alpha != 0 && !wr_gemm_is_few(g) && wr_gemm_is_deep(g))
+    return wr_gemm_deep(g, with, alone);
   return run_job(g, with, alone);
 }
 
