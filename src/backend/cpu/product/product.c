@@ -310,6 +310,20 @@ static int64_t rows_of_windows(const struct wr_gemm_job *j, bool alone) {
   return parts(all, parts(all, least(runs, all))) * w->run;
 }
 
+/* Rows of pieces that have all columns, so that each packs its own rows, and nothing is waited for
+   in between; where b is at hand, and such pieces are enough, none too long or too low. Else 0. */
+static int64_t rows_of_whole(const struct wr_gemm_job *j, int64_t fits) {
+  const int64_t processors = wr_cpu_count();
+  if (processors == 1 || j->g.windows || (!j->packed && !j->b_in_place)) return 0;
+  const double longest = piece_flops / (2.0 * (double)j->n * (double)j->g.k);
+  const int64_t highest = longest < (double)fits ? (int64_t)longest : fits;
+  const int64_t lowest = 3 * j->with->rows;
+  if (highest < lowest) return 0;
+  const int64_t pieces = most(2 * processors, round_up(parts(j->g.m, highest), processors));
+  const int64_t rows = parts(j->g.m, pieces);
+  return rows < lowest ? 0 : rows;
+}
+
 /* Pieces are a few for each processor, but of no more than a millisecond, and of no fewer rows than
    pay for what is packed. */
 static void cut(struct wr_gemm_job *j, bool alone) {
@@ -322,6 +336,11 @@ static void cut(struct wr_gemm_job *j, bool alone) {
   }
   j->cols = round_up(j->n, width);
   if (alone) return;
+  const int64_t whole = rows_of_whole(j, fits);
+  if (whole > 0) {
+    j->rows = whole;
+    return;
+  }
   const double fit = piece_flops / (2.0 * (double)j->rows * (double)j->g.k);
   int64_t cols = least(j->cols, fit > (double)(8 * width) ? (int64_t)fit : 8 * width);
   const int64_t wanted = parts(2 * (int64_t)wr_cpu_count(), parts(j->g.m, j->rows));
