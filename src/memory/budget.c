@@ -39,14 +39,21 @@ bool wr_buffer_is_charged(const struct wr_buffer *b, const struct wr_budget *bud
   return charged_to(b) == budget;
 }
 
-void wr_buffer_discharge(struct wr_buffer *b) {
+struct wr_budget *wr_buffer_uncharge(struct wr_buffer *b) {
   struct wr_budget *budget = charged_to(b);
-  if (!budget) return;
-  wr_fetch_sub_acq_rel(&budget->live, (uint64_t)b->bytes);
+  if (!budget) return NULL;
   b->size_class &= ~(uint32_t)WR_CLASS_CHARGED;
   b->payload = NULL;
+  return budget;
+}
+
+void wr_budget_return(struct wr_budget *budget, uint64_t bytes) {
+  if (!budget) return;
+  wr_fetch_sub_acq_rel(&budget->live, bytes);
   wr_budget_release(budget);
 }
+
+void wr_buffer_discharge(struct wr_buffer *b) { wr_budget_return(wr_buffer_uncharge(b), b->bytes); }
 
 void wr_buffer_charge(struct wr_buffer *b, struct wr_budget *budget) {
   if (!b->memory || charged_to(b) == budget) return;

@@ -23,7 +23,11 @@ uint64_t wr_buffer_bytes_for(size_t bytes);
 void wr_buffer_charge(struct wr_buffer *b, struct wr_budget *budget);
 /* Whether it is charged to that one, for who may charge it. */
 bool wr_buffer_is_charged(const struct wr_buffer *b, const struct wr_budget *budget);
-/* To none any more: it ends, or its memory is another result's. */
+/* To none any more: its memory is another result's. */
 void wr_buffer_discharge(struct wr_buffer *b);
+/* In two steps, for its end: what it was charged to, or NULL, gets its bytes back once they count
+   as active no more. */
+struct wr_budget *wr_buffer_uncharge(struct wr_buffer *b);
+void wr_budget_return(struct wr_budget *budget, uint64_t bytes);
 
 #endif

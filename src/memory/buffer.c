@@ -10,20 +10,20 @@
 /* ---- accounts ---- */
 
 /* Relaxed, but active bytes: who reads more of those sees what was held for them (limits.c). */
-static uint64_t count_active(struct wr_memory *memory, uint64_t bytes) {
+static void count_alloc(struct wr_memory *memory, uint64_t bytes) {
   if (memory != wr_memory_host()) {
     wr_fetch_add_acq_rel(&memory->account.active, bytes);
     wr_fetch_add_relaxed(&wr_accounts.devices.active, bytes);
   }
-  return wr_fetch_add_acq_rel(&wr_accounts.all.active, bytes) + bytes;
+  wr_active_add(wr_magazine_credit_open(), bytes);
 }
 
-static void count_alloc(struct wr_memory *memory, size_t bytes) {
-  uint64_t active = count_active(memory, bytes);
-  uint64_t peak = wr_load_relaxed(&wr_accounts.peak);
-  while (active > peak) {
-    if (wr_cas_acq_rel(&wr_accounts.peak, &peak, active)) return;
+static void count_free(struct wr_memory *memory, uint64_t bytes) {
+  if (memory != wr_memory_host()) {
+    wr_fetch_sub_acq_rel(&memory->account.active, bytes);
+    wr_fetch_sub_relaxed(&wr_accounts.devices.active, bytes);
   }
+  wr_active_sub(wr_magazine_credit(), bytes);
 }
 
 /* ---- memory from a source ---- */
@@ -90,9 +90,12 @@ static bool has_magazines(const struct wr_memory *memory, uint32_t size_class) {
 
 static struct wr_buffer *take_or_make(struct wr_memory *memory, uint32_t size_class) {
   struct wr_buffer *b = NULL;
-  if (has_magazines(memory, size_class)) b = wr_magazine_take(size_class);
+  bool counted = false;
+  if (has_magazines(memory, size_class)) b = wr_magazine_take(size_class, &counted);
   if (!b) b = wr_cache_take(memory, size_class);
-  return b ? b : buffer_make(memory, size_class);
+  if (!b) b = buffer_make(memory, size_class);
+  if (b && !counted) count_alloc(memory, b->bytes);
+  return b;
 }
 
 static struct wr_error *refused(const struct wr_memory *memory, size_t bytes) {
@@ -108,7 +111,6 @@ struct wr_error *wr_buffer_alloc(struct wr_memory *memory, size_t bytes, struct 
   if (size_class == WR_CLASS_NONE) return refused(memory, bytes);
   struct wr_buffer *b = take_or_make(memory, size_class);
   if (!b) return refused(memory, bytes);
-  count_alloc(memory, b->bytes);
   wr_store_relaxed(&b->refs, 1u); /* relaxed: not yet shared */
   *out = b;
   return NULL;
@@ -161,21 +163,33 @@ static void end_wrapped(struct wr_buffer *b) {
   }
 }
 
+/* Counted as free first: who asks then what is idle finds this one too. */
+static void count_and_keep(struct wr_buffer *b) {
+  enum wr_magazine_put put = WR_PUT_NOTHING;
+  if (has_magazines(b->memory, b->size_class)) put = wr_magazine_put(b);
+  if (put == WR_PUT_KEPT) return;
+  if (put == WR_PUT_NOTHING) count_free(b->memory, b->bytes);
+  wr_cache_put(b);
+}
+
+static void end_charged(struct wr_buffer *b) {
+  const uint64_t bytes = b->bytes;
+  struct wr_budget *budget = wr_buffer_uncharge(b);
+  count_and_keep(b);
+  wr_budget_return(budget, bytes);
+}
+
 void wr_buffer_free_slow(struct wr_buffer *b) {
   if (!b->memory) {
     end_wrapped(b);
     return;
   }
   wr_forms_end(b);
-  (void)count_active(b->memory, -(uint64_t)b->bytes);
-  bool small = has_magazines(b->memory, b->size_class);
-  if (!small && b->size_class & WR_CLASS_CHARGED) {
-    wr_buffer_discharge(b);
-    small = has_magazines(b->memory, b->size_class);
+  if (b->size_class & WR_CLASS_CHARGED) {
+    end_charged(b);
+  } else {
+    count_and_keep(b);
   }
-  bool roomy = small && wr_account_excess(b->memory) == 0;
-  if (roomy && wr_magazine_put(b)) return;
-  wr_cache_put(b);
 }
 
 /* ---- memories ---- */

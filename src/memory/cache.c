@@ -4,8 +4,8 @@
    sources are called without it.
 
    Idle bytes are not counted by themselves: they are what is held less what is active, so that a
-   small allocation changes one shared number. Both are exact; read at different moments they can
-   differ by an allocation in flight. */
+   small allocation changes no shared number but that of active bytes, and that seldom (active.c).
+   Both are exact; read at different moments they can differ by an allocation in flight. */
 
 #include <malloc.h>
 #include <pthread.h>
@@ -28,7 +28,7 @@ void wr_account_hold(struct wr_memory *memory, uint64_t bytes) {
     wr_fetch_add_relaxed(&memory->account.held, bytes);
     wr_fetch_add_relaxed(&wr_accounts.devices.held, bytes);
   }
-  wr_fetch_add_relaxed(&wr_accounts.all.held, bytes);
+  wr_fetch_add_relaxed(&wr_accounts.held, bytes);
 }
 
 void wr_account_give_back(struct wr_memory *memory, uint64_t bytes) {
@@ -36,7 +36,7 @@ void wr_account_give_back(struct wr_memory *memory, uint64_t bytes) {
     wr_fetch_sub_relaxed(&memory->account.held, bytes);
     wr_fetch_sub_relaxed(&wr_accounts.devices.held, bytes);
   }
-  wr_fetch_sub_relaxed(&wr_accounts.all.held, bytes);
+  wr_fetch_sub_relaxed(&wr_accounts.held, bytes);
 }
 
 static struct {
@@ -224,11 +224,12 @@ static void forget_idle(struct wr_memory *m) {
    they held is lost to the child and no longer counted. The forking thread's magazine stays. */
 static void forget_in_child(void) {
   size_t kept = wr_magazine_fork_child();
+  uint64_t active = wr_active_fork_child();
   wr_wired_fork_child();
   forget_idle(wr_memory_host());
   for (struct wr_memory *m = cache.memories; m; m = m->next) forget_idle(m);
   cache.entries = 0;
-  wr_store_relaxed(&wr_accounts.all.held, wr_load_relaxed(&wr_accounts.all.active) + kept);
+  wr_store_relaxed(&wr_accounts.held, active + kept);
   wr_store_relaxed(&wr_accounts.devices.held, wr_load_relaxed(&wr_accounts.devices.active));
 }
 

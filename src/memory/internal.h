@@ -42,18 +42,36 @@ struct wr_memory {
 
 /* ---- accounts ---- */
 
-/* The host's account is what `all` has more than `devices`: so an allocation on the host changes
-   one. */
+/* The host's account is what all memories have more than `devices`: so an allocation on the host
+   changes one number, or none (active.c). One line of memory, which all threads read. */
 struct wr_accounts {
-  struct wr_account all;
+  _Alignas(64) wr_atomic_u64 counted; /* atomic ACQ_REL; through active.c alone */
+  wr_atomic_u64 held;                 /* atomic RELAXED; as an account's, of all memories */
   struct wr_account devices;
-  wr_atomic_u64 peak;           /* atomic RELAXED */
+  wr_atomic_u64 peak;           /* atomic RELAXED; through active.c alone */
   wr_atomic_u64 cache_limit;    /* atomic RELAXED */
   wr_atomic_bool cache_limited; /* atomic RELAXED; the limit was set */
   wr_atomic_u64 memory_limit;   /* atomic RELAXED; through limits.c alone */
 };
 #define WR_LIMIT_UNSET (UINT64_MAX - 1)
 extern struct wr_accounts wr_accounts;
+
+/* ---- active bytes of all memories ---- */
+
+struct wr_credit;
+
+/* `own` is the calling thread's credit, or NULL. */
+void wr_active_add(struct wr_credit *own, uint64_t bytes);
+void wr_active_sub(struct wr_credit *own, uint64_t bytes);
+/* Takes the lock if credits are out. */
+uint64_t wr_active_bytes(void);
+/* A look at the count: with all credits, and without the most that there can be. */
+uint64_t wr_active_at_most(void);
+uint64_t wr_active_at_least(void);
+/* In the child of a fork. */
+uint64_t wr_active_fork_child(void);
+
+/* ---- what sources gave, and limits ---- */
 
 /* Counts bytes that a source gave, and that it got back. */
 void wr_account_hold(struct wr_memory *memory, uint64_t bytes);
@@ -63,6 +81,9 @@ uint64_t wr_account_held(const struct wr_memory *memory);
    for the idle bytes of all memories, which is what it is compared with. Never less than there are
    once nothing is in flight: who frees counts before it asks. */
 uint64_t wr_account_excess(const struct wr_memory *memory);
+/* True when the host's memory has no excess, whatever other threads do at that moment; it may have
+   none all the same. A look, under a magazine's flag. */
+bool wr_account_roomy(void);
 /* Whether so many bytes more may be kept beside what is cached; they may unless a limit was set. */
 bool wr_account_may_keep(size_t bytes);
 /* The same for a buffer that is to become idle: true when the cache would never hold it. */
@@ -84,12 +105,18 @@ void wr_cache_unregister(struct wr_memory *memory);
 
 /* ---- magazines: idle small host buffers of one thread ---- */
 
-struct wr_buffer *wr_magazine_take(uint32_t size_class); /* NULL when it has none */
-bool wr_magazine_put(struct wr_buffer *buffer);          /* false when it is full or closed */
+/* NULL when it has none. Of a buffer *counted says whether it is counted as active. */
+struct wr_buffer *wr_magazine_take(uint32_t size_class, bool *counted);
+/* Counts an active buffer's end and keeps it where there is room. */
+enum wr_magazine_put { WR_PUT_KEPT, WR_PUT_COUNTED, WR_PUT_NOTHING };
+enum wr_magazine_put wr_magazine_put(struct wr_buffer *buffer);
+/* The calling thread's, or NULL: it has none, or ends. */
+struct wr_credit *wr_magazine_credit(void);
+/* The same, opening one if it can. */
+struct wr_credit *wr_magazine_credit_open(void);
 /* Takes what all threads' magazines hold, as a list. Called without the lock. */
 struct wr_buffer *wr_magazine_take_all(void);
-/* In the child of a fork: forgets what the other threads had. Returns the bytes that this one's
-   magazine holds. */
+/* In the child of a fork: the bytes that the magazine of its thread holds. */
 size_t wr_magazine_fork_child(void);
 
 /* ---- buffers with a mapping of their own, which can be wired: the host's large ones ---- */

@@ -11,14 +11,12 @@ static uint64_t less(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
 
 /* Derived forms are told as cached: they are made again when they are gone, and what a caller has
    made and freed leaves no more than before. */
-size_t wr_memory_active(void) {
-  return less(wr_load_relaxed(&wr_accounts.all.active), wr_forms_bytes());
-}
+size_t wr_memory_active(void) { return less(wr_active_bytes(), wr_forms_bytes()); }
 
 /* Held is read first: an allocation in between makes the difference smaller, never negative by a
    live buffer. */
 size_t wr_memory_cached(void) {
-  uint64_t held = wr_load_relaxed(&wr_accounts.all.held);
+  uint64_t held = wr_load_relaxed(&wr_accounts.held);
   return less(held, wr_memory_active());
 }
 
@@ -28,35 +26,52 @@ static bool is_host(const struct wr_memory *m) { return m == wr_memory_host(); }
 
 uint64_t wr_account_held(const struct wr_memory *m) {
   if (!is_host(m)) return wr_load_relaxed(&m->account.held);
-  uint64_t held = wr_load_relaxed(&wr_accounts.all.held);
+  uint64_t held = wr_load_relaxed(&wr_accounts.held);
   return less(held, wr_load_relaxed(&wr_accounts.devices.held));
 }
 
-static uint64_t active_in(const struct wr_memory *m) {
-  if (!is_host(m)) return wr_load_relaxed(&m->account.active);
-  uint64_t active = wr_load_relaxed(&wr_accounts.all.active);
+static uint64_t host_part(uint64_t active) {
   return less(active, wr_load_relaxed(&wr_accounts.devices.active));
+}
+
+static uint64_t active_in(const struct wr_memory *m) {
+  return is_host(m) ? host_part(wr_active_bytes()) : wr_load_relaxed(&m->account.active);
+}
+
+/* A look: as many, or more by credits of threads. */
+static uint64_t active_at_most_in(const struct wr_memory *m) {
+  return is_host(m) ? host_part(wr_active_at_most()) : active_in(m);
+}
+
+/* Whether all that are live and so many bytes more are above `most`. Credits are taken back only
+   where they would decide it. */
+static bool is_above(const struct wr_memory *m, uint64_t bytes, uint64_t most) {
+  if (bytes > most) return true;
+  return active_at_most_in(m) > most - bytes && active_in(m) > most - bytes;
 }
 
 /* Active is read first, and acquired: whoever made it larger counted what it holds before. So an
    allocation in between makes the difference larger, and a free in between asks for itself. */
-static uint64_t idle_in(const struct wr_memory *m) {
-  const struct wr_account *own = is_host(m) ? &wr_accounts.all : &m->account;
-  uint64_t active = wr_load_acquire(&own->active), held = wr_load_relaxed(&own->held);
-  if (!is_host(m)) return less(held, active);
+static uint64_t idle_in_all(uint64_t active) {
+  return less(wr_load_relaxed(&wr_accounts.held), active) + wr_forms_bytes();
+}
+
+static uint64_t idle_in_host(uint64_t active) {
+  uint64_t idle = less(wr_load_relaxed(&wr_accounts.held), active);
   uint64_t others = wr_load_relaxed(&wr_accounts.devices.held);
-  return less(less(held, active), less(others, wr_load_relaxed(&wr_accounts.devices.active)));
+  return less(idle, less(others, wr_load_relaxed(&wr_accounts.devices.active)));
+}
+
+static uint64_t idle_in_device(const struct wr_memory *m) {
+  uint64_t active = wr_load_acquire(&m->account.active);
+  return less(wr_load_relaxed(&m->account.held), active);
 }
 
 void wr_memory_usage(const struct wr_memory *m, size_t *active, size_t *cached) {
+  const uint64_t all = is_host(m) ? wr_active_bytes() : 0;
   const uint64_t forms = is_host(m) ? wr_forms_bytes() : 0;
-  *active = less(active_in(m), forms);
-  *cached = idle_in(m) + forms;
-}
-
-static uint64_t idle_in_all(void) {
-  uint64_t active = wr_load_acquire(&wr_accounts.all.active);
-  return less(wr_load_relaxed(&wr_accounts.all.held), active);
+  *active = less(is_host(m) ? host_part(all) : active_in(m), forms);
+  *cached = (is_host(m) ? idle_in_host(all) : idle_in_device(m)) + forms;
 }
 
 static uint64_t default_cache_limit(const struct wr_memory *m) {
@@ -64,19 +79,31 @@ static uint64_t default_cache_limit(const struct wr_memory *m) {
   return capacity ? capacity / 8 : wr_load_relaxed(&wr_accounts.cache_limit);
 }
 
+static bool is_limited(void) { return wr_load_relaxed(&wr_accounts.cache_limited); }
+
+/* Idle bytes that the host's limit is for, if so many are active. */
+static uint64_t idle_for_host(uint64_t active) {
+  return is_limited() ? idle_in_all(active) : idle_in_host(active);
+}
+
+bool wr_account_roomy(void) {
+  return idle_for_host(wr_active_at_least()) <= wr_load_relaxed(&wr_accounts.cache_limit);
+}
+
 uint64_t wr_account_excess(const struct wr_memory *m) {
-  if (!wr_load_relaxed(&wr_accounts.cache_limited)) return less(idle_in(m), default_cache_limit(m));
-  return less(idle_in_all() + wr_forms_bytes(), wr_load_relaxed(&wr_accounts.cache_limit));
+  uint64_t limit = wr_load_relaxed(&wr_accounts.cache_limit);
+  if (!is_limited() && !is_host(m)) return less(idle_in_device(m), default_cache_limit(m));
+  if (idle_for_host(wr_active_at_least()) <= limit) return 0;
+  return less(idle_for_host(wr_active_bytes()), limit);
 }
 
 bool wr_account_may_keep(size_t bytes) {
-  return !wr_load_relaxed(&wr_accounts.cache_limited) ||
-         wr_memory_cached() + bytes <= wr_load_relaxed(&wr_accounts.cache_limit);
+  return !is_limited() || wr_memory_cached() + bytes <= wr_load_relaxed(&wr_accounts.cache_limit);
 }
 
 bool wr_account_oversized(const struct wr_memory *m, size_t bytes) {
-  bool limited = wr_load_relaxed(&wr_accounts.cache_limited);
-  return bytes > (limited ? wr_load_relaxed(&wr_accounts.cache_limit) : default_cache_limit(m));
+  return bytes >
+         (is_limited() ? wr_load_relaxed(&wr_accounts.cache_limit) : default_cache_limit(m));
 }
 
 /* MLX's defaults: four fifths of the memory that this process may use, 8 GB where that is unknown.
@@ -95,18 +122,15 @@ uint64_t wr_account_memory_limit(const struct wr_memory *m) {
 }
 
 bool wr_memory_crowded(const struct wr_memory *m, size_t bytes) {
-  return active_in(m) + bytes > wr_account_memory_limit(m);
+  return is_above(m, bytes, wr_account_memory_limit(m));
 }
 
 /* ---- limits ---- */
 
-size_t wr_memory_peak(void) { return wr_load_relaxed(&wr_accounts.peak); }
-void wr_memory_reset_peak(void) { wr_store_relaxed(&wr_accounts.peak, 0u); }
-
 /* A capacity of 0 is not known. */
 bool wr_memory_lacks(const struct wr_memory *m, size_t bytes) {
   uint64_t most = is_host(m) ? wr_machine_most() : m->source->capacity;
-  return most && (bytes > most || active_in(m) > most - bytes);
+  return most && is_above(m, bytes, most);
 }
 
 static uint64_t limit_or_default(uint64_t limit) {
