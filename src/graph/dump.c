@@ -191,7 +191,9 @@ static const struct wr_node *next_of(const struct wr_batch *at, const struct wr_
 
 static void tell_wait(const struct wr_batch *at, const struct wr_batch *copy,
                       const struct wr_node *next, struct wr_dump_work *told) {
-  if (copy->room) {
+  if (copy->room && copy->has_seat) {
+    told->wait = WR_DUMP_WAITS_SEAT;
+  } else if (copy->room) {
     told->wait = copy->lacking == WR_LACKING_NOTHING ? WR_DUMP_WAITS_ROOM : WR_DUMP_WAITS_MEMORY;
   } else if (next) {
     tell_inputs(next, told);

@@ -160,6 +160,7 @@ struct wr_batch {
   bool over;             /* drainer only: the same, nothing is left to begin, and the request does
                             not know of the batch any more */
   bool blocked;          /* drainer only: the same, its stream has been blocked by an input */
+  bool has_seat;         /* drainer only: it has one, or will as its stream goes on (seats.h) */
   struct wr_node *nodes[];
 };
 

@@ -4,7 +4,8 @@
    For work ahead (R8): while the device has as much of the stream's as it should.
 
    For what the routine of a node would wait for, inside a library: the stream's own commands. So
-   the thread that encodes is held up by the routine itself and by nothing else (K9).
+   the thread that encodes is held up by the routine itself and by nothing else; and for a seat, so
+   that such routines leave threads to others (K9, seats.c).
 
    For memory (K14): what a node is refused may be held by commands in flight, which release it as
    they end. So the stream waits for its own commands first, once; also where there is memory, but
@@ -25,24 +26,32 @@
 
 #include "graph/room.h"
 
+#include "graph/seats.h"
+
 /* Over when the stream may go on. Two references: the batch's, until the stream goes on, and the
    device's, until it has called the hook. */
 struct wr_room {
   wr_atomic_u32 refs; /* atomic ACQ_REL */
   struct wr_completion over;
   struct wr_completion_hook hook;
+  struct wr_seat seat; /* in line with it, instead of with the hook */
 };
 
 static void room_release(struct wr_room *room) {
   if (room && wr_ref_drop(&room->refs)) wr_free(room);
 }
 
-static void room_over(struct wr_completion_hook *hook, struct wr_error *error) {
-  struct wr_room *room = WR_CONTAINER_OF(hook, struct wr_room, hook);
-  wr_error_release(error); /* it is about time, not values */
+static void over(struct wr_room *room) {
   (void)wr_completion_finish(&room->over, WR_PHASE_DONE);
   room_release(room);
 }
+
+static void room_over(struct wr_completion_hook *hook, struct wr_error *error) {
+  wr_error_release(error); /* it is about time, not values */
+  over(WR_CONTAINER_OF(hook, struct wr_room, hook));
+}
+
+static void seat_found(struct wr_seat *seat) { over(WR_CONTAINER_OF(seat, struct wr_room, seat)); }
 
 static struct wr_room *room_new(void) {
   struct wr_room *room = wr_alloc(sizeof *room);
@@ -50,6 +59,7 @@ static struct wr_room *room_new(void) {
   wr_store_relaxed(&room->refs, 2u); /* relaxed: not yet shared */
   wr_completion_init(&room->over, WR_PHASE_SUBMITTED);
   room->hook = (struct wr_completion_hook){.fn = room_over};
+  room->seat = (struct wr_seat){.found = seat_found};
   return room;
 }
 
@@ -103,11 +113,36 @@ static enum wr_encode_status behind_own(const struct wr_stream *stream,
   return status;
 }
 
+/* The seat, once it is found, is the batch's: the stream goes on for nothing else. */
+static bool wait_for_seat(struct wr_batch *batch, struct wr_stream *stream) {
+  struct wr_room *room = room_new();
+  batch->has_seat = true;
+  if (!room) {
+    wr_seat_take_anyway();
+    return false;
+  }
+  if (wr_seat_take(&room->seat)) {
+    wr_free(room);
+    return false;
+  }
+  batch->room = room;
+  wr_stream_block_on(stream, &room->over, NULL);
+  return true;
+}
+
+static void leave_seat(struct wr_batch *batch) {
+  if (!batch->has_seat) return;
+  batch->has_seat = false;
+  wr_seat_leave();
+}
+
 bool wr_room_for_routine(struct wr_batch *batch, struct wr_stream *stream,
-                         const struct wr_node *node) {
+                         const struct wr_node *node, const struct wr_drain *drain) {
   const struct wr_async_device *async = async_of(stream);
   if (!async || !async->waits_within || !async->waits_within((enum wr_op)node->op)) return false;
-  return wait_for(batch, stream, behind_own);
+  if (batch->has_seat) return false;
+  if (wait_for(batch, stream, behind_own)) return true;
+  return wr_drain_is_by_pool(drain) && wait_for_seat(batch, stream);
 }
 
 /* ---- memory ---- */
@@ -133,6 +168,7 @@ void wr_room_asked(struct wr_stream *stream) {
 }
 
 bool wr_room_for_result(struct wr_batch *batch, struct wr_stream *stream) {
+  leave_seat(batch); /* who has one waits for nothing else */
   if (batch->lacking == WR_LACKING_NOTHING) {
     batch->lacking = WR_LACKING_OWN_TRIED;
     return wait_for(batch, stream, behind_own);
@@ -144,6 +180,7 @@ bool wr_room_for_result(struct wr_batch *batch, struct wr_stream *stream) {
 
 void wr_room_found(struct wr_batch *batch, struct wr_stream *stream) {
   const struct wr_async_device *async = async_of(stream);
+  leave_seat(batch);
   if (batch->lacking == WR_LACKING_NOTHING) return;
   batch->lacking = WR_LACKING_NOTHING;
   if (async && async->line_leave) async->line_leave(wr_stream_encoder(stream));

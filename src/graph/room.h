@@ -9,10 +9,11 @@
    is room, or no memory to wait with. */
 bool wr_room_for_command(struct wr_batch *batch, struct wr_stream *stream);
 
-/* The same, after it, until all that the stream has encoded is over, where the routine of the next
-   node would wait for that. */
+/* The same, after it, where the routine of the next node waits for the device: until all that the
+   stream has encoded is over, for which it would wait too, and a thread of the pool has a seat for
+   it, which the calls below give back. */
 bool wr_room_for_routine(struct wr_batch *batch, struct wr_stream *stream,
-                         const struct wr_node *node);
+                         const struct wr_node *node, const struct wr_drain *drain);
 
 /* Whether the node may ask for memory now, having waited for so much; else it lacks it. After true
    comes wr_room_asked, once the node is encoded or what was taken is given back. Not for devices

@@ -551,7 +551,7 @@ static enum wr_step run_requested(struct wr_batch *batch, struct wr_stream *stre
     enum wr_step step = batch->begun ? WR_STEP_DONE : wr_batch_begin(batch, stream, drain);
     if (step != WR_STEP_DONE) return step;
     if (!batch->begun) break;
-    if (wr_room_for_routine(batch, stream, batch->begun)) return WR_STEP_BLOCKED;
+    if (wr_room_for_routine(batch, stream, batch->begun, drain)) return WR_STEP_BLOCKED;
     if (!run_charged(batch, batch->begun, stream)) return WR_STEP_BLOCKED;
     batch->begun = NULL;
     if (!batch->over && wr_drain_stop(drain)) return WR_STEP_YIELD;
@@ -574,7 +574,7 @@ enum wr_step wr_batch_run(struct wr_task *task, struct wr_stream *stream, struct
     struct wr_node *node = batch->nodes[batch->next];
     if (!inputs_ready(node, stream)) return WR_STEP_BLOCKED;
     if (wr_room_for_command(batch, stream)) return WR_STEP_BLOCKED;
-    if (wr_room_for_routine(batch, stream, node)) return WR_STEP_BLOCKED;
+    if (wr_room_for_routine(batch, stream, node, drain)) return WR_STEP_BLOCKED;
     if (!run_next(batch, node, stream)) return WR_STEP_BLOCKED;
     batch->next++;
     if (batch->next < batch->count && wr_drain_stop(drain)) return WR_STEP_YIELD;

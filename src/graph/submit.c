@@ -153,6 +153,7 @@ static bool submit_run(struct wr_node **nodes, uint32_t n, bool schedule,
   batch->flush = &to_flush;
   batch->lacking = WR_LACKING_NOTHING;
   batch->room = NULL;
+  batch->has_seat = false;
   batch->download = download;
   batch->submission = plan->submission ? wr_submission_retain(plan->submission) : NULL;
   batch->charges = false;

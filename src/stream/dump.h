@@ -53,6 +53,7 @@ enum wr_dump_wait {
   WR_DUMP_WAITS_CLAIM,  /* for an array that a planner has claimed and not submitted */
   WR_DUMP_WAITS_OTHERS, /* for a command that was begun and goes on elsewhere: a load, a collective
                          */
+  WR_DUMP_WAITS_SEAT,   /* for others' routines, which keep as many threads as they may */
   WR_DUMP_WAITS_ROOM,   /* for its device to come on with what it has */
   WR_DUMP_WAITS_MEMORY  /* for memory of its device */
 };

@@ -207,6 +207,9 @@ static void tell_suspended(struct wr_dump *d, const struct found *f,
                     "%.200s was begun %s ago and is not over, for which %s waits", for_what, age,
                     f->name);
       break;
+    case WR_DUMP_WAITS_SEAT:
+      wr_dump_say(d, "its turn among routines that keep their threads\n");
+      break;
     case WR_DUMP_WAITS_ROOM:
       wr_dump_say(d, "its device to come on with what it has\n");
       break;

@@ -43,8 +43,6 @@ struct wr_pool {
 
 extern struct wr_pool wr_pool;
 
-/* As many workers as there may be; to be asked without the lock. */
-int wr_pool_most(void);
 /* Wakes up to `wanted` workers, and says how many more to start, with the lock released. */
 int wr_pool_wake_locked(int wanted, int most);
 void wr_pool_start_workers(int n);

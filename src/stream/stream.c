@@ -386,13 +386,13 @@ static bool run_tasks_locked(struct wr_stream *s, struct wr_drain *drain, struct
    time on the clock counted, a light stream would look busy whenever the system kept its drainer
    from running. Threads that drain for themselves spare the call that asks for processor time: for
    one that waits the time on the clock counts, up to a turn; for brief tasks, BRIEF_NS. */
-static bool is_by_pool(const struct wr_drain *drain) {
+bool wr_drain_is_by_pool(const struct wr_drain *drain) {
   return !drain->target && !drain->only_brief;
 }
 
 static uint64_t used_by(const struct wr_drain *drain, uint64_t elapsed, uint64_t cpu_start) {
   uint64_t most = drain->only_brief ? BRIEF_NS : FRESH_NS;
-  if (is_by_pool(drain)) most = wr_cpu_ns() - cpu_start;
+  if (wr_drain_is_by_pool(drain)) most = wr_cpu_ns() - cpu_start;
   return elapsed < most ? elapsed : most;
 }
 
@@ -407,7 +407,7 @@ static void set_running_locked(struct wr_stream *s) {
    left with it; says what became of the stream. */
 static enum wr_drained drain_running(struct wr_stream *s, struct wr_drain *drain,
                                      struct wr_task *begun) {
-  const uint64_t cpu_start = is_by_pool(drain) ? wr_cpu_ns() : 0, start = s->drained_since;
+  const uint64_t cpu_start = wr_drain_is_by_pool(drain) ? wr_cpu_ns() : 0, start = s->drained_since;
   bool live, more, worked = begun;
   do {
     worked = worked || s->head;

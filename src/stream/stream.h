@@ -222,6 +222,10 @@ void wr_stream_run_begun(struct wr_stream *stream, struct wr_task *task,
 bool wr_drain_stop(struct wr_drain *drain);
 /* True when the thread drains what is over in microseconds alone, on its way. */
 bool wr_drain_is_brief(const struct wr_drain *drain);
+/* True when it is a thread of the pool's, which waits for nothing there. */
+bool wr_drain_is_by_pool(const struct wr_drain *drain);
+/* As many workers as the pool may have; to be asked without a lock. */
+int wr_pool_most(void);
 /* Called by run before it returns WR_STEP_BLOCKED: the stream sleeps until `c` is over. `c` stays
    alive until run is called again; `by` is the stream that works on it, or NULL. */
 void wr_stream_block_on(struct wr_stream *stream, struct wr_completion *c, struct wr_stream *by);

@@ -67,6 +67,19 @@ static wr_atomic_u32 handle_lingers;
 
 static void handle_linger(uint32_t ms) { wr_store_relaxed(&handle_lingers, ms); }
 
+/* How many threads are in a call with a handle, and how many were at once; atomic RELAXED: numbers
+   by themselves. */
+static wr_atomic_u32 handle_inside, handle_most;
+
+static void handle_count(void) {
+  const uint32_t inside = wr_fetch_add_relaxed(&handle_inside, 1u) + 1;
+  uint32_t most = wr_load_relaxed(&handle_most);
+  while (inside > most && !wr_cas_acq_rel(&handle_most, &most, inside)) {
+  }
+}
+
+static uint64_t handle_were_inside(void) { return wr_exchange_acq_rel(&handle_most, 0u); }
+
 /* ---- life ---- */
 
 static int handle_new(int call, void *out) {
@@ -108,6 +121,7 @@ static int handle_begin(int call, void *handle) {
     return failed;
   }
   handle_change(handle, HANDLE_IDLE, HANDLE_USED);
+  handle_count();
   const uint32_t ms = wr_load_relaxed(&handle_lingers);
   const struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
   if (ms) nanosleep(&time, NULL);
@@ -115,6 +129,7 @@ static int handle_begin(int call, void *handle) {
 }
 
 static int handle_end(void *handle) {
+  wr_fetch_sub_relaxed(&handle_inside, 1u);
   handle_change(handle, HANDLE_USED, HANDLE_IDLE);
   slow_leave();
   return 0;

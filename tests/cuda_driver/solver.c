@@ -45,7 +45,7 @@ static uint64_t alive(void) { return wr_load_relaxed(&handles_alive); }
 
 extern const struct stand_in_solver weir_stand_in_solver;
 __attribute__((visibility("default"))) const struct stand_in_solver weir_stand_in_solver = {
-    .fail = fail, .say = say, .linger = handle_linger, .alive = alive};
+    .fail = fail, .say = say, .linger = handle_linger, .alive = alive, .most = handle_were_inside};
 
 /* ---- life ---- */
 

@@ -110,6 +110,7 @@ struct stand_in_solver {
   void (*say)(int info);
   void (*linger)(uint32_t ms); /* in each call, from now on */
   uint64_t (*alive)(void);     /* handles */
+  uint64_t (*most)(void);      /* threads that were in a call at once, since this was asked last */
 };
 
 /* Exported by libcudnn.so.9. */

@@ -8,9 +8,8 @@
 
    Some routines wait for the GPU in between, as those of singular values and eigenvalues do. They
    hold up the thread that encodes, which is inside the gate; the end of the process leaves it
-   behind (base/gate.h). What is before them on the stream is over by then (graph/room.c). How many
-   threads are in such routines at once is not bounded: as many as there are workers hold up what
-   nobody waits for until one is over.
+   behind (base/gate.h). What is before them on the stream is over by then, and half of the workers
+   are in such routines at once, at most (graph/room.c, graph/seats.c).
 
    What a routine says of a matrix it writes to the device's memory. A last kernel puts the first of
    that into a slot of the host's, where it is read as the command is reported to be over: so nobody
