@@ -32,9 +32,9 @@ static const struct stand_in_solver *triangles(void) {
 /* ---- every operation ---- */
 
 static mlx_array matrices(int count, int m, int n, mlx_dtype type) {
-  static const double data[4096];
+  static const double data[8200];
   const int shape[] = {count, m, n};
-  CHECK(count * m * n <= 4096);
+  CHECK(count * m * n <= 8200);
   return mlx_array_new_data(data, shape + (count == 1), count == 1 ? 2 : 3, type);
 }
 
@@ -299,6 +299,24 @@ static void memory_refused(void) {
   mlx_stream_free(s);
 }
 
+/* Memory is asked for before anything is launched: else what was launched would be waited for by
+   the thread that encodes (K9), and launched again. A second call of the routine fails. */
+static void memory_refused_before(int rows) {
+  mlx_stream s = new_gpu_stream();
+  bool failed = true;
+  for (uint64_t n = 1; failed; n++) {
+    CHECK(mlx_clear_cache() == 0);
+    solver()->fail("cusolverDnXgetrf", 2, REFUSED);
+    cuda->fail("cuMemAllocFromPoolAsync", n, ALLOC_FAILED);
+    const int rc = run(LU, 1, rows, 1, MLX_FLOAT32, s);
+    if (rc) CHECK(strstr(weir_last_error(), "memory") != NULL);
+    failed = cuda->has_failed();
+    cuda->fail("cuMemAllocFromPoolAsync", 0, 0);
+    solver()->fail("cusolverDnXgetrf", 0, REFUSED);
+  }
+  mlx_stream_free(s);
+}
+
 /* In a process that has no slots yet, T2. */
 static void t2_slots_refused_once(void) {
   mlx_stream s = new_gpu_stream();
@@ -491,6 +509,8 @@ int main(int argc, char **argv) {
   k9_behind();
   said();
   memory_refused();
+  memory_refused_before(3);
+  memory_refused_before(8200);
   CHECK(weir_shutdown(INT64_C(10000000000)) == 0);
   CHECK(streams_become(0) && allocations_become(0));
   CHECK(solver()->alive() <= HANDLES && triangles()->alive() <= HANDLES);

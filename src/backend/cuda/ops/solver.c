@@ -447,15 +447,20 @@ struct wr_error *wr_solving_diagonal(struct wr_solving *s, const void *a) {
   return wr_launch(&l, s->run);
 }
 
+enum { ROWS_BLOCKS = 64, ROWS_SHARED = 8192 }; /* the latter as in the kernel */
+
+static int64_t rows_blocks(const struct wr_solving *s, int64_t m) {
+  return m > ROWS_SHARED && s->count > ROWS_BLOCKS ? ROWS_BLOCKS : s->count;
+}
+
+struct wr_error *wr_solving_rows_room(struct wr_solving *s, int64_t m) {
+  const size_t numbers = (size_t)(rows_blocks(s, m) * m);
+  if (m <= ROWS_SHARED) return NULL;
+  return wr_run_scratch(s->run, numbers * sizeof(uint32_t), &s->rows);
+}
+
 struct wr_error *wr_solving_rows(struct wr_solving *s, const void *pivots, bool wide, int64_t m,
                                  void *out) {
-  enum { BLOCKS = 64, ROWS_SHARED = 8192 }; /* the latter as in the kernel */
-  const int64_t blocks = m > ROWS_SHARED && s->count > BLOCKS ? BLOCKS : s->count;
-  void *room = NULL;
-  if (m > ROWS_SHARED) {
-    struct wr_error *error = wr_run_scratch(s->run, (size_t)(blocks * m) * sizeof(uint32_t), &room);
-    if (error) return error;
-  }
   struct wr_launch l = around(s, WR_SOURCE_LINALG_FACTORS, WR_ENTRY_LINALG_ROWS);
   wr_launch_pointer(&l, pivots);
   wr_launch_i64(&l, wide);
@@ -463,8 +468,8 @@ struct wr_error *wr_solving_rows(struct wr_solving *s, const void *pivots, bool 
   wr_launch_i64(&l, m);
   wr_launch_i64(&l, s->count);
   wr_launch_pointer(&l, out);
-  wr_launch_pointer(&l, room);
-  wr_launch_blocks(&l, blocks, 1, 256);
+  wr_launch_pointer(&l, s->rows);
+  wr_launch_blocks(&l, rows_blocks(s, m), 1, 256);
   return wr_launch(&l, s->run);
 }
 

@@ -34,6 +34,7 @@ struct wr_solving {
   int cuda_type;
   int *info;  /* on the device, one for each matrix */
   int *flags; /* the same, or NULL: 1 for a matrix that is not finite */
+  void *rows; /* room of wr_solving_rows, or NULL: it needs none */
   const struct wr_cusolver *cusolver;
   const struct wr_cusolver_new *newer; /* or NULL */
   const struct wr_cublas *cublas;
@@ -122,6 +123,8 @@ struct wr_error *wr_solving_mirror(struct wr_solving *s, void *a, bool upper);
 struct wr_error *wr_solving_survey(struct wr_solving *s, void *a, int64_t elements);
 /* An info that is not 0 for a matrix with a 0 on its diagonal. */
 struct wr_error *wr_solving_diagonal(struct wr_solving *s, const void *a);
+/* What it will need, before anything is launched: what is refused later has to be waited for. */
+struct wr_error *wr_solving_rows_room(struct wr_solving *s, int64_t m);
 /* Of pivots for so many steps: see `rows` in linalg_factors.cu. */
 struct wr_error *wr_solving_rows(struct wr_solving *s, const void *pivots, bool wide, int64_t m,
                                  void *out);

@@ -294,6 +294,7 @@ struct wr_error *wr_gpu_lu(struct wr_run *run, const struct wr_call *call) {
   void *both;
   struct wr_error *error = lu_begin(&lu, run, call, true);
   if (!error) error = wr_solving_room(s, call->in[0].size, &both);
+  if (!error) error = wr_solving_rows_room(s, s->m);
   if (!error) error = wr_solving_run(s, lu_body);
   if (!error) error = wr_solving_turn(s, lu.a, s->m * s->n, s->m, s->m, s->n, both);
   if (!error) {
