@@ -326,6 +326,38 @@ static void ping_pong(void) {
   mlx_stream_free(other);
 }
 
+/* R8: several streams wait for one, each behind other commands of its. No call of the driver's is
+   blocked, though each command has a reader of its own. */
+static void many_readers(void) {
+  enum { READERS = 4, COMMANDS = 700, PLACES = 900, PLACES_OF_A_DRIVER = 1024 };
+  const mlx_stream s = new_gpu_stream();
+  mlx_stream readers[READERS];
+  mlx_array sum = floats(40, 0), one = mlx_array_new_float(1);
+  weir_event event = weir_event_new();
+  for (int k = 0; k < READERS; k++) readers[k] = new_gpu_stream();
+  const uint64_t blocked = cuda->blocked();
+  cuda->queue(PLACES);
+  cuda->hold();
+  for (int i = 0; i < COMMANDS; i++) {
+    add_to(&sum, one, s);
+    CHECK(async_eval(sum) == 0);
+    wait_behind(event, s, readers[i % READERS]);
+  }
+  for (int k = 0; k < READERS; k++) CHECK(weir_stream_wait(readers[k], 20000000) == 1);
+  CHECK(cuda->blocked() == blocked);
+  cuda->release();
+  for (int k = 0; k < READERS; k++) {
+    CHECK(mlx_synchronize(readers[k]) == 0);
+    mlx_stream_free(readers[k]);
+  }
+  CHECK(mlx_synchronize(s) == 0 && cuda->blocked() == blocked);
+  cuda->queue(PLACES_OF_A_DRIVER);
+  CHECK(weir_event_free(event) == 0);
+  mlx_array_free(one);
+  mlx_array_free(sum);
+  mlx_stream_free(s);
+}
+
 /* A fresh command of either one of `from` each time, and a wait of `s` for it. */
 static void wait_for_fresh(const mlx_stream from[2], mlx_stream s, mlx_array sum[2], int times) {
   mlx_array one = mlx_array_new_float(1);
@@ -438,6 +470,7 @@ int main(void) {
     for (int sources = 1; sources <= 4; sources++) waits_in_turn(sources);
     ping_pong();
     only_waits();
+    many_readers();
     a_marker_is_refused();
     cuda->pause(20000);
   }

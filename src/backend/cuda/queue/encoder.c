@@ -149,20 +149,22 @@ static struct wr_error *wait_for_mark_locked(struct wr_encoder *e, const struct 
 }
 
 /* The commands to be waited for may be held back by the other encoder: then it is flushed here.
-   Where there is no place for another wait, the stream is suspended until they are over (reap.c).
+   Where there is no place for another wait, or for a mark, the stream is suspended until they are
+   over (reap.c).
    They are with the driver and wait only for what was encoded before them, so they end, whatever
    this stream does. */
 bool wr_gpu_encode_wait(struct wr_encoder *e, struct wr_encoder *other, uint64_t number) {
   struct wr_gpu *gpu = e->gpu;
   const struct wr_mark *mark;
+  bool full;
   if (other->gpu != gpu || wr_gpu_forked()) return false;
   if (!is_launched(other, number)) wr_gpu_flush(other);
   wr_gpu_flush(e); /* so that what is held back here does not wait too */
   wr_gpu_enter(gpu);
   wr_mutex_lock(&gpu->lock);
-  struct wr_error *error = wr_mark_behind_locked(other, number, &mark);
+  struct wr_error *error = wr_mark_behind_locked(other, number, &mark, &full);
   const bool waits = !error && mark && !has_waited_locked(e, mark);
-  const bool refused = waits && wr_takes_no_wait_locked(e);
+  const bool refused = full || (waits && wr_takes_no_wait_locked(e));
   if (!error && !refused) error = wr_order_add_locked(e, e->kept, other, number);
   if (!error && waits && !refused) error = wait_for_mark_locked(e, mark);
   wr_mutex_unlock(&gpu->lock);

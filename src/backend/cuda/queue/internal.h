@@ -141,6 +141,7 @@ struct wr_encoder {
   struct wr_gpu_command **last;
   struct wr_mark *marks; /* oldest first */
   struct wr_mark **last_mark;
+  uint64_t n_marks;
   struct wr_progress *progress; /* one reference */
   struct wr_order *orders;      /* oldest first */
   struct wr_order **last_order;
@@ -228,9 +229,10 @@ void wr_reap_all(struct wr_encoder *encoder);
 /* Appends the commands, which have been launched, in their order. */
 void wr_in_flight_locked(struct wr_encoder *encoder, struct wr_gpu_command *commands);
 /* A mark that is over soon after the command of that number, which has been launched; NULL when the
-   command is over. Between enter and leave. It is to be used before the lock is released. */
+   command is over, or *full: there are as many marks as there should be. Between enter and leave.
+   It is to be used before the lock is released. */
 struct wr_error *wr_mark_behind_locked(struct wr_encoder *encoder, uint64_t number,
-                                       const struct wr_mark **mark);
+                                       const struct wr_mark **mark, bool *full);
 /* The encoder's commands after the one numbered `behind` are reported after those of `other` up to
    `number`. */
 struct wr_error *wr_order_add_locked(struct wr_encoder *encoder, uint64_t behind,

@@ -54,6 +54,7 @@ static struct wr_error *mark_set_locked(struct wr_encoder *e) {
   e->work_marked = e->work_launched;
   *e->last_mark = m;
   e->last_mark = &m->next;
+  e->n_marks++;
   return NULL;
 give_event:
   wr_gpu_event_give_locked(e->gpu, false, m->event);
@@ -86,6 +87,7 @@ static void mark_drop_locked(struct wr_encoder *e) {
   struct wr_mark *m = e->marks;
   e->marks = m->next;
   if (!e->marks) e->last_mark = &e->marks;
+  e->n_marks--;
   wr_gpu_event_give_locked(e->gpu, false, m->event);
   wr_free(m);
 }
@@ -105,13 +107,20 @@ void wr_in_flight_locked(struct wr_encoder *e, struct wr_gpu_command *commands) 
   if (e->launched - e->marked >= MARK_EVERY) wr_error_release(mark_set_locked(e));
 }
 
+/* Marks that others want behind single commands of the encoder; see "room" below. */
+static bool has_many_marks_locked(const struct wr_encoder *e) {
+  return e->n_marks >= wr_most_ahead(e->gpu) * 3 / 8;
+}
+
 struct wr_error *wr_mark_behind_locked(struct wr_encoder *e, uint64_t number,
-                                       const struct wr_mark **mark) {
+                                       const struct wr_mark **mark, bool *full) {
   *mark = NULL;
+  *full = false;
   if (!e->first || e->first->number > number) return NULL;
   if (e->marked < number) {
-    struct wr_error *error = mark_set_locked(e);
-    if (error) return error;
+    *full = has_many_marks_locked(e);
+    struct wr_error *error = *full ? NULL : mark_set_locked(e);
+    if (*full || error) return error;
   }
   const struct wr_mark *m = e->marks;
   while (m->covers < number) m = m->next;
@@ -261,7 +270,13 @@ static void command_end(struct wr_gpu_command *c, struct wr_error *failure) {
    than all of them; and a wait for which there is no place is refused, so that the stream is
    suspended instead until what it waits for is over. What such waits count is taken off again with
    the next command that is reported, or as soon as all is over that the encoder was made to wait
-   for. */
+   for.
+
+   Those who wait for an encoder's commands set marks behind them, several readers one behind each
+   command. These take places in its queue too, which it does not count: so they are bounded by
+   themselves, and a reader for whom there is no mark is suspended as well. With five quarters of
+   MOST for launches and waits, and own marks behind every MARK_EVERY-th command, that is less than
+   nine tenths of a queue. */
 
 uint64_t wr_most_ahead(const struct wr_gpu *gpu) {
   enum { MOST = WR_TORTURED ? 128 : 512, LEAST = 32, CONNECTIONS = 8 };
