@@ -64,8 +64,9 @@ static inline bool wr_trace_stores(void) {
   return trace && trace->stores > 0;
 }
 
-/* For who makes a constant of a number, which may be a count of elements: what is captured holds
-   for the shapes that arrays have now. */
+/* For who makes a constant of a number, which may be a count of elements, or a shape of extents
+   that the inputs of that step do not tell: what is captured holds for the shapes that arrays have
+   now. */
 static inline void wr_trace_pin(void) {
   struct wr_trace *trace = wr_trace_current();
   if (trace) trace->pinned = true;

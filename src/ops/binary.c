@@ -29,10 +29,8 @@ static struct wr_error *record_mixed(struct wr_node **out, enum wr_op op, struct
     return wr_ops_broadcast_to_error(a, wr_node_shape(b), wr_node_ndim(b), "a and b");
   }
   struct wr_compose c = wr_compose_begin(s);
-  struct wr_node *x =
-      wr_compose_broadcast(&c, wr_compose_astype(&c, a, types.compute), ndim, shape);
-  struct wr_node *y =
-      wr_compose_broadcast(&c, wr_compose_astype(&c, b, types.compute), ndim, shape);
+  struct wr_node *x = wr_compose_operand(&c, wr_compose_astype(&c, a, types.compute), ndim, shape);
+  struct wr_node *y = wr_compose_operand(&c, wr_compose_astype(&c, b, types.compute), ndim, shape);
   struct wr_node *result = NULL;
   if (!c.error)
     result = wr_compose_step(&c, record(wr_compose_slot(&c), op, types.result, x, y, s));

@@ -310,6 +310,7 @@ struct wr_error *wr_ops_full_like(struct wr_node **out, struct wr_node *a, struc
   /* MLX broadcasts both: the result may be larger than a. */
   if (wr_shape_broadcast(wr_node_shape(a), wr_node_ndim(a), wr_node_shape(vals), wr_node_ndim(vals),
                          shape, &ndim)) {
+    wr_trace_pin();
     return wr_ops_full(out, shape, ndim, vals, dtype, s);
   }
   return wr_ops_broadcast_to_error(a, wr_node_shape(vals), wr_node_ndim(vals), "a and vals");

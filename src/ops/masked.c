@@ -27,9 +27,7 @@ static struct wr_node *over_all(struct wr_compose *c, const struct wr_node *a,
   for (int d = 0; d < wr_node_ndim(a); d++) {
     shape[d] = d < wr_node_ndim(mask) ? wr_node_shape(mask)[d] : 1;
   }
-  if (c->error) return NULL;
-  return wr_compose_step(
-      c, wr_ops_reshape(wr_compose_slot(c), mask, shape, wr_node_ndim(a), c->stream));
+  return wr_compose_reshape(c, mask, wr_node_ndim(a), shape);
 }
 
 /* How many trues come before each position of the mask, in its shape. */
@@ -39,9 +37,7 @@ static struct wr_node *counted(struct wr_compose *c, struct wr_node *mask) {
   if (c->error) return NULL;
   struct wr_node **slot = wr_compose_slot(c);
   x = wr_compose_step(c, wr_ops_scan(slot, WR_OP_ADD, x, 0, false, false, c->stream));
-  if (c->error) return NULL;
-  return wr_compose_step(
-      c, wr_ops_reshape(wr_compose_slot(c), x, wr_node_shape(mask), wr_node_ndim(mask), c->stream));
+  return wr_compose_reshape(c, x, wr_node_ndim(mask), wr_node_shape(mask));
 }
 
 /* For each position of the mask the row of `src` that it would get: src is (rows, ...), and the

@@ -79,7 +79,7 @@ static struct wr_node *drop_vector_axes(struct wr_compose *c, struct wr_node *x,
   if (c->error || (!p->a_is_vector && !p->b_is_vector)) return x;
   int32_t shape[WR_MAX_NDIM + 2];
   int ndim = result_shape(p, shape);
-  return wr_compose_step(c, wr_ops_reshape(wr_compose_slot(c), x, shape, ndim, c->stream));
+  return wr_compose_reshape(c, x, ndim, shape);
 }
 
 static struct wr_node *record(struct wr_compose *c, enum wr_op op, struct wr_node *const *in,
@@ -116,7 +116,7 @@ static struct wr_error *tall_matmul(struct wr_node **out, struct wr_node *a, str
   if (!c.error) r = wr_compose_step(&c, matmul(wr_compose_slot(&c), tall, b, params, s));
   if (!c.error) {
     int ndim = result_shape(p, shape);
-    r = wr_compose_step(&c, wr_ops_reshape(wr_compose_slot(&c), r, shape, ndim, s));
+    r = wr_compose_reshape(&c, r, ndim, shape);
   }
   return wr_compose_end(&c, out, r);
 }
@@ -165,7 +165,7 @@ static struct wr_node *addend(struct wr_compose *k, struct wr_node *c, const str
   x = wr_compose_broadcast(k, x, ndim, shape);
   if (k->error || (!p->a_is_vector && !p->b_is_vector)) return x;
   ndim = result_shape(&full, shape);
-  return wr_compose_step(k, wr_ops_reshape(wr_compose_slot(k), x, shape, ndim, k->stream));
+  return wr_compose_reshape(k, x, ndim, shape);
 }
 
 /* Zeros that have x's shape and say nothing of its elements, if `factor` is 0; otherwise factor x.

@@ -104,10 +104,22 @@ struct wr_node *wr_compose_reduce(struct wr_compose *c, enum wr_op op, struct wr
       c, wr_ops_reduce(wr_compose_slot(c), op, a, axes, n_axes, keepdims, c->stream));
 }
 
+struct wr_node *wr_compose_operand(struct wr_compose *c, struct wr_node *a, int ndim,
+                                   const int32_t *shape) {
+  if (c->error) return NULL;
+  return wr_compose_step(c, wr_ops_broadcast_to(wr_compose_slot(c), a, shape, ndim, c->stream));
+}
+
+/* Extents that the array has anyway are none of another's. */
+static void pin_to(const struct wr_node *a, int ndim, const int32_t *shape) {
+  if (!wr_shape_equal(wr_node_shape(a), wr_node_ndim(a), shape, ndim)) wr_trace_pin();
+}
+
 struct wr_node *wr_compose_broadcast(struct wr_compose *c, struct wr_node *a, int ndim,
                                      const int32_t *shape) {
   if (c->error) return NULL;
-  return wr_compose_step(c, wr_ops_broadcast_to(wr_compose_slot(c), a, shape, ndim, c->stream));
+  pin_to(a, ndim, shape);
+  return wr_compose_operand(c, a, ndim, shape);
 }
 
 struct wr_node *wr_compose_dense(struct wr_compose *c, struct wr_node *x) {
@@ -123,6 +135,7 @@ struct wr_node *wr_compose_flatten(struct wr_compose *c, struct wr_node *a) {
 struct wr_node *wr_compose_reshape(struct wr_compose *c, struct wr_node *a, int ndim,
                                    const int32_t *shape) {
   if (c->error) return NULL;
+  pin_to(a, ndim, shape);
   return wr_compose_step(c, wr_ops_reshape(wr_compose_slot(c), a, shape, ndim, c->stream));
 }
 

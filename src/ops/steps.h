@@ -50,6 +50,12 @@ struct wr_node *wr_compose_widen(struct wr_compose *c, struct wr_node *a, enum w
 struct wr_node *wr_compose_scalar(struct wr_compose *c, double value, enum wr_dtype dtype);
 struct wr_node *wr_compose_reduce(struct wr_compose *c, enum wr_op op, struct wr_node *a,
                                   const int *axes, int n_axes, bool keepdims);
+/* To the common shape of operands of an elementwise operation, which makes such views again for
+   operands of other extents. */
+struct wr_node *wr_compose_operand(struct wr_compose *c, struct wr_node *a, int ndim,
+                                   const int32_t *shape);
+/* This and wr_compose_reshape take a shape that comes from extents: what is captured holds for the
+   shapes that arrays have now. */
 struct wr_node *wr_compose_broadcast(struct wr_compose *c, struct wr_node *a, int ndim,
                                      const int32_t *shape);
 /* x itself, or a copy of it that is dense. */

@@ -28,9 +28,9 @@ struct wr_error *wr_ops_where(struct wr_node **out, struct wr_node *condition, s
   enum wr_dtype dtype = wr_dtype_promote(wr_node_dtype(x), wr_node_dtype(y));
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node *in[3] = {
-      wr_compose_broadcast(&c, wr_compose_astype(&c, condition, WR_BOOL), ndim, shape),
-      wr_compose_broadcast(&c, wr_compose_astype(&c, x, dtype), ndim, shape),
-      wr_compose_broadcast(&c, wr_compose_astype(&c, y, dtype), ndim, shape)};
+      wr_compose_operand(&c, wr_compose_astype(&c, condition, WR_BOOL), ndim, shape),
+      wr_compose_operand(&c, wr_compose_astype(&c, x, dtype), ndim, shape),
+      wr_compose_operand(&c, wr_compose_astype(&c, y, dtype), ndim, shape)};
   struct wr_record record = {.op = WR_OP_WHERE,
                              .dtype = dtype,
                              .ndim = ndim,
