@@ -47,28 +47,53 @@ static void test_axes(void) {
   }
 }
 
-/* Lines side by side, more of them than are taken at once, along the first of two axes and the
-   middle one of three: what each of them is by itself. */
-static void test_lines_beside(void) {
-  enum { OUTER = 2, ROWS = 7, COLS = 300 };
-  static float x[OUTER * ROWS * COLS], y[OUTER * ROWS * COLS];
-  struct kernel_operand in, out, line, sums;
-  for (int i = 0; i < OUTER * ROWS * COLS; i++) x[i] = (float)(i % 97) - 40.5f;
-  for (int way = 0; way < 8; way++) {
-    struct wr_scan_params params = {
-        .by = way & 4 ? WR_OP_MAXIMUM : WR_OP_ADD, .reverse = way & 1, .inclusive = way & 2};
-    params.axis = 1;
-    operand_dense(&in, x, WR_FLOAT32, 3, SHAPE(OUTER, ROWS, COLS));
-    operand_dense(&out, y, WR_FLOAT32, 3, SHAPE(OUTER, ROWS, COLS));
-    EXPECT(kernel_run(WR_OP_SCAN, &in.t, 1, &out.t, &params));
+/* Lines side by side, more of them than are taken at once, along the middle one of three axes, and
+   lines along the last axis: what each of them is by itself, to the bit. */
+enum { OUTER = 2, ROWS = 7, COLS = 4500, BESIDE = OUTER * ROWS * COLS };
+
+static void check_lines(void *x, enum wr_dtype t, struct wr_scan_params params) {
+  static double y[BESIDE];
+  double expected[ROWS], got[ROWS];
+  struct kernel_operand in, out, line, one;
+  const size_t item = wr_dtype_size(t), step = params.axis == 1 ? COLS : 1;
+  const int32_t *shape = params.axis == 1 ? SHAPE(OUTER, ROWS, COLS) : SHAPE(OUTER, COLS, ROWS);
+  operand_dense(&in, x, t, 3, shape);
+  operand_dense(&out, y, t, 3, shape);
+  EXPECT(kernel_run(WR_OP_SCAN, &in.t, 1, &out.t, &params));
+  bool same = true;
+  for (int c = 0; c < OUTER * COLS; c++) {
+    const size_t first = (size_t)(step == 1 ? c * ROWS : c / COLS * ROWS * COLS + c % COLS);
+    operand_strided(&line, (char *)x + first * item, t, 1, SHAPE(ROWS), STRIDES((int64_t)step));
     params.axis = 0;
-    for (int c = 0; c < OUTER * COLS; c++) {
-      float one[ROWS], expected[ROWS];
-      const int first = c / COLS * ROWS * COLS + c % COLS;
-      for (int i = 0; i < ROWS; i++) one[i] = x[first + i * COLS];
-      EXPECT(kernel_run(WR_OP_SCAN, operand_dense(&line, one, WR_FLOAT32, 1, SHAPE(ROWS)), 1,
-                        operand_dense(&sums, expected, WR_FLOAT32, 1, SHAPE(ROWS)), &params));
-      for (int i = 0; i < ROWS; i++) EXPECT(y[first + i * COLS] == expected[i]);
+    EXPECT(kernel_run(WR_OP_SCAN, &line.t, 1, operand_dense(&one, expected, t, 1, SHAPE(ROWS)),
+                      &params));
+    for (size_t i = 0; i < ROWS; i++) {
+      memcpy((char *)got + i * item, (char *)y + (first + i * step) * item, item);
+    }
+    same = same && memcmp(got, expected, ROWS * item) == 0;
+  }
+  EXPECT(same);
+}
+
+static void test_lines(void) {
+  static const enum wr_dtype types[] = {WR_FLOAT32,   WR_FLOAT16, WR_BFLOAT16, WR_FLOAT64,
+                                        WR_COMPLEX64, WR_INT8,    WR_UINT64};
+  static const enum wr_op ways[] = {WR_OP_ADD, WR_OP_MULTIPLY, WR_OP_MAXIMUM, WR_OP_MINIMUM,
+                                    WR_OP_LOGADDEXP};
+  static float x[BESIDE];
+  static double typed[BESIDE];
+  for (int i = 0; i < BESIDE; i++) x[i] = (float)(i % 97) - 40.5f;
+  for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
+    struct kernel_operand in, out;
+    operand_dense(&in, x, WR_FLOAT32, 1, SHAPE(BESIDE));
+    EXPECT(kernel_run(WR_OP_ASTYPE, &in.t, 1,
+                      operand_dense(&out, typed, types[t], 1, SHAPE(BESIDE)), NULL));
+    for (int way = 0; way < 40; way++) {
+      struct wr_scan_params params = {.by = ways[way / 8], .axis = way & 4 ? 2 : 1};
+      params.reverse = way & 1;
+      params.inclusive = way & 2;
+      if (params.by == WR_OP_LOGADDEXP && wr_dtype_is_integer(types[t])) continue;
+      check_lines(typed, types[t], params);
     }
   }
 }
@@ -184,7 +209,7 @@ static void test_complex(void) {
 int main(void) {
   test_directions();
   test_axes();
-  test_lines_beside();
+  test_lines();
   test_types();
   test_totals_of_nothing();
   test_joins();

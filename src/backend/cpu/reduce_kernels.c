@@ -95,17 +95,6 @@ static inline wr_complex64 prod_c(wr_complex64 a, wr_complex64 b) {
   return (wr_complex64){a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
 }
 
-/* A NaN in b is taken; a NaN in a stays, since nothing compares greater or less. */
-static inline float max_f(float a, float b) {
-  float m = b > a ? b : a;
-  return b != b ? b : m;
-}
-
-static inline float min_f(float a, float b) {
-  float m = b < a ? b : a;
-  return b != b ? b : m;
-}
-
 static inline wr_complex64 narrow_c(struct wr_complex_total x) {
   return (wr_complex64){(float)x.re, (float)x.im};
 }

@@ -1,31 +1,49 @@
 /* Scans along one axis: running sums, products, maxima, minima and logarithms of sums of
-   exponentials, from either end, with or without the element itself. Whole numbers wrap; floats of
-   16 and 32 bits are joined in double and rounded once for each result. What comes before the first
-   element is the total of nothing: 0, 1, the type's least or greatest value, -inf. Lines spread
-   over the pool; takes no locks, allocates nothing. */
+   exponentials, from either end, with or without the element itself. Whole numbers wrap; sums and
+   products of floats of 16 and 32 bits are joined in double and rounded once for each result. What
+   comes before the first element is the total of nothing: 0, 1, the type's least or greatest value,
+   -inf. Lines spread over the pool; takes no locks, allocates nothing. */
 
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/loop/loop.h"
 #include "backend/cpu/scalar/scalar.h"
 #include "backend/cpu/totals.h"
 
-enum { LINES = 1024 }; /* side by side, at most: their totals stay in the first-level cache */
+/* Bytes. Totals of lines side by side stay in the first-level cache; as many as there is room for
+   are scanned at a time, for memory is read fastest without gaps. What is written is asked for a
+   little ahead, a stripe at a time: the processor does not foresee that by itself. */
+enum { SCAN_TOTALS = 16384, SCAN_STRIPE = 512, SCAN_AHEAD = 2048 };
 
-/* A line, or `count` of them, whose i-th elements lie side by side. */
+/* Lines at equal distances. */
 struct line {
   const void *in;
   void *out;
   int64_t in_stride; /* elements */
   int64_t out_stride;
+  int64_t in_step; /* from line to line, elements */
+  int64_t out_step;
   int64_t n;
   int64_t count;
+  bool is_beside; /* both steps are 1 */
   bool inclusive;
 };
 
-typedef void (*scan_fn)(const struct line *l);
+typedef void (*scan_fn)(struct line *l);
+
+WR_INLINE void ask_for(const void *p, int64_t bytes) {
+  const uintptr_t soon = (uintptr_t)p + SCAN_AHEAD, over = soon + (uintptr_t)bytes;
+  for (uintptr_t at = soon; at < over; at += 64) __builtin_prefetch((const void *)at, 1);
+}
+
+typedef uint64_t total_u;
+typedef int64_t total_i;
+typedef float total_f;
+typedef double total_d;
+typedef struct wr_complex_total total_w;
 
 static const uint64_t none_u = 0, one_u = 1;
 static const int64_t none_i = 0, one_i = 1;
+static const float least_f = -INFINITY, most_f = INFINITY;
 static const double none_d = 0, one_d = 1, least_d = -(double)INFINITY, most_d = (double)INFINITY;
 static const struct wr_complex_total none_w = {0, 0}, one_w = {1, 0};
 static const struct wr_complex_total least_w = {-(double)INFINITY, -(double)INFINITY};
@@ -33,7 +51,7 @@ static const struct wr_complex_total most_w = {(double)INFINITY, (double)INFINIT
 static const double log_none_d = -(double)INFINITY;
 static const struct wr_complex_total log_none_w = {-(double)INFINITY, 0};
 
-static double log_sum_d(double a, double b) { return f64_logaddexp(a, b); }
+WR_INLINE double log_sum_d(double a, double b) { return f64_logaddexp(a, b); }
 
 /* log(1 + e^x), where the real part of x is at most 0. */
 static struct wr_complex_total log1p_exp(struct wr_complex_total x) {
@@ -52,8 +70,6 @@ static struct wr_complex_total log_sum_w(struct wr_complex_total a, struct wr_co
   return sum_w(most, log1p_exp((struct wr_complex_total){least.re - most.re, least.im - most.im}));
 }
 
-static double load_f16(uint16_t x) { return (double)wr_f16_to_f32(x); }
-static double load_bf16(uint16_t x) { return (double)wr_bf16_to_f32(x); }
 static struct wr_complex_total load_c64(wr_complex64 x) {
   return (struct wr_complex_total){(double)x.re, (double)x.im};
 }
@@ -62,9 +78,12 @@ static wr_complex64 to_c64(struct wr_complex_total x) {
   return (wr_complex64){(float)x.re, (float)x.im};
 }
 
+/* Lines that do not lie side by side are scanned so many at a time; of logarithms, in vectors. */
+#define FEW 1
+#define MANY 1
 #define WIDE
-#define TOTAL uint64_t
 #define KIND u
+#define BEST u
 #define EL b8
 #define LOAD (uint64_t)
 #define STORE to_bool
@@ -95,11 +114,11 @@ static wr_complex64 to_c64(struct wr_complex_total x) {
 #define LEAST 0
 #define MOST UINT64_MAX
 #include "backend/cpu/scan_lines.h"
-#undef TOTAL
 #undef KIND
+#undef BEST
 
-#define TOTAL int64_t
 #define KIND i
+#define BEST i
 #define EL i8
 #define LOAD (int64_t)
 #define STORE (int8_t)
@@ -124,53 +143,63 @@ static wr_complex64 to_c64(struct wr_complex_total x) {
 #define LEAST INT64_MIN
 #define MOST INT64_MAX
 #include "backend/cpu/scan_lines.h"
-#undef TOTAL
 #undef KIND
+#undef BEST
 
 #define FLOATING
-#define TOTAL double
 #define KIND d
+#define BEST f
 #define EL f16
-#define LOAD load_f16
+#define LOAD wr_f16_to_f32
 #define STORE wr_f64_to_f16
-#define LEAST least_d
-#define MOST most_d
+#define LEAST least_f
+#define MOST most_f
 #include "backend/cpu/scan_lines.h"
 #define EL bf16
-#define LOAD load_bf16
+#define LOAD wr_bf16_to_f32
 #define STORE wr_f64_to_bf16
-#define LEAST least_d
-#define MOST most_d
+#define LEAST least_f
+#define MOST most_f
 #include "backend/cpu/scan_lines.h"
 #undef WIDE
+#undef FEW
+#undef MANY
 #define WIDE WR_WIDE
+#define FEW 4
+#define MANY 16
 #define EL f32
-#define LOAD (double)
+#define LOAD
 #define STORE (float)
-#define LEAST least_d
-#define MOST most_d
+#define LEAST least_f
+#define MOST most_f
 #include "backend/cpu/scan_lines.h"
-#undef WIDE
-#define WIDE
+#undef BEST
+#define BEST d
 #define EL f64
-#define LOAD (double)
-#define STORE (double)
+#define LOAD
+#define STORE
 #define LEAST least_d
 #define MOST most_d
 #include "backend/cpu/scan_lines.h"
-#undef TOTAL
 #undef KIND
+#undef BEST
 
-#define TOTAL struct wr_complex_total
+#undef WIDE
+#undef FEW
+#undef MANY
+#define WIDE
+#define FEW 1
+#define MANY 1
 #define KIND w
+#define BEST w
 #define EL c64
 #define LOAD load_c64
 #define STORE to_c64
 #define LEAST least_w
 #define MOST most_w
 #include "backend/cpu/scan_lines.h"
-#undef TOTAL
 #undef KIND
+#undef BEST
 #undef FLOATING
 
 static const scan_fn *const scans[WR_DTYPE_COUNT] = {
@@ -185,6 +214,7 @@ struct scan {
   char *out;
   int64_t item; /* bytes of an element */
   struct wr_lines lines;
+  bool is_beside; /* lines side by side in both arrays */
   bool reverse;
   bool inclusive;
 };
@@ -196,16 +226,19 @@ static void scan_line(const struct scan *s, int64_t in_offset, int64_t out_offse
                          .out = s->out + (out_offset + first * l->inner) * s->item,
                          .in_stride = sign * l->stride,
                          .out_stride = sign * l->inner,
+                         .in_step = wr_walk_stride(&l->walk, 0),
+                         .out_step = l->inner > 1 ? 1 : l->n,
                          .n = l->n,
                          .count = count,
+                         .is_beside = s->is_beside,
                          .inclusive = s->inclusive});
 }
 
-/* How many lines from the o-th on, of n, lie side by side in both arrays. */
-static int64_t beside(const struct wr_lines *l, int64_t stride, int64_t o, int64_t n) {
-  if (stride != 1 || l->inner == 1) return 1;
-  const int64_t left = l->inner - o % l->inner, count = n < left ? n : left;
-  return count < LINES ? count : LINES;
+/* How many lines from the o-th on, of n, stand at equal distances in the result. */
+static int64_t together(const struct scan *s, int64_t o, int64_t n) {
+  if (s->lines.inner == 1) return n;
+  const int64_t left = s->lines.inner - o % s->lines.inner;
+  return n < left ? n : left;
 }
 
 static void scan_body(void *ctx, int64_t begin, int64_t end) {
@@ -216,7 +249,7 @@ static void scan_body(void *ctx, int64_t begin, int64_t end) {
   int64_t at[WR_WALK_OPERANDS];
   for (int64_t n, o = begin; (n = wr_cursor_next(&c, at)) > 0;) {
     for (int64_t k = 0, count; k < n; k += count, o += count) {
-      count = beside(&s->lines, stride, o, n - k);
+      count = together(s, o, n - k);
       scan_line(s, at[0] + k * stride, wr_lines_out(&s->lines, o), count);
     }
   }
@@ -239,6 +272,7 @@ struct wr_error *wr_cpu_scan(const struct wr_call *call) {
                         wr_op_info(params->by)->name);
   }
   wr_lines_of(&s.lines, in, params->axis);
+  s.is_beside = wr_walk_stride(&s.lines.walk, 0) == 1 && s.lines.inner > 1;
   wr_spread(s.lines.walk.size, wr_lines_grain(&s.lines), scan_body, &s);
   return NULL;
 }

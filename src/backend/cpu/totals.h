@@ -3,9 +3,9 @@
 
 /* Running totals and what joins two of them, for reductions and scans. Totals are wider than the
    elements: u (uint64_t, of bool too) and i (int64_t) wrap in 64 bits, of which a result keeps the
-   low ones, d is double, and w a complex number of two doubles. Names end in the kind: sum_u,
-   max_w. A NaN that max or min meets stays, on either side; complex numbers compare by real part,
-   then by imaginary part. */
+   low ones, f is float, of maxima and minima alone, d is double, and w a complex number of two
+   doubles. Names end in the kind: sum_u, max_w. A NaN that max or min meets stays, on either side;
+   complex numbers compare by real part, then by imaginary part. */
 
 #include <math.h>
 #include <stdint.h>
@@ -32,6 +32,10 @@ static inline struct wr_complex_total prod_w(struct wr_complex_total a, struct w
 /* A NaN in b is taken; a NaN in a stays, since nothing compares greater or less. */
 static inline uint64_t max_u(uint64_t a, uint64_t b) { return b > a ? b : a; }
 static inline int64_t max_i(int64_t a, int64_t b) { return b > a ? b : a; }
+static inline float max_f(float a, float b) {
+  float m = b > a ? b : a;
+  return b != b ? b : m;
+}
 static inline double max_d(double a, double b) {
   double m = b > a ? b : a;
   return b != b ? b : m;
@@ -44,6 +48,10 @@ static inline struct wr_complex_total max_w(struct wr_complex_total a, struct wr
 
 static inline uint64_t min_u(uint64_t a, uint64_t b) { return b < a ? b : a; }
 static inline int64_t min_i(int64_t a, int64_t b) { return b < a ? b : a; }
+static inline float min_f(float a, float b) {
+  float m = b < a ? b : a;
+  return b != b ? b : m;
+}
 static inline double min_d(double a, double b) {
   double m = b < a ? b : a;
   return b != b ? b : m;
