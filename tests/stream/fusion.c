@@ -190,6 +190,35 @@ static void reductions_end_groups(void) {
   mlx_array_free(a);
 }
 
+/* Whether some, and whether all elements of rows of several blocks are greater than those of an
+   array that is walked: rows whose first element says it, the last one, or none, one after the
+   other. */
+static void known_answers_end_early(void) {
+  enum { ROWS = 6, LENGTH = 3000 };
+  static float x[ROWS][LENGTH], zeros[LENGTH][ROWS];
+  static const bool any[ROWS] = {true, false, true, true, false, true};
+  static const bool all[ROWS] = {false, false, false, true, false, false};
+  for (int i = 0; i < LENGTH; i++) x[3][i] = x[5][i] = 1;
+  x[0][0] = x[2][LENGTH - 1] = 1;
+  x[5][LENGTH - 1] = -1;
+  mlx_array a = mlx_array_new_data(x, (const int[]){ROWS, LENGTH}, 2, MLX_FLOAT32);
+  mlx_array b = mlx_array_new_data(zeros, (const int[]){LENGTH, ROWS}, 2, MLX_FLOAT32);
+  CHECK(mlx_transpose(&b, b, cpu) == 0 && mlx_array_eval(b) == 0);
+  for (int which = 0; which < 2; which++) {
+    mlx_array t = mlx_array_new(), r = mlx_array_new();
+    CHECK(mlx_greater(&t, a, b, cpu) == 0);
+    CHECK((which ? mlx_all_axis : mlx_any_axis)(&r, t, 1, false, cpu) == 0);
+    mlx_array_free(t);
+    expect_run(r, 0, 1, 2);
+    for (int i = 0; i < ROWS; i++) {
+      CHECK(mlx_array_data_bool(r)[i] == (which ? all : any)[i]);
+    }
+    mlx_array_free(r);
+  }
+  mlx_array_free(a);
+  mlx_array_free(b);
+}
+
 /* softmax(scale * x + mask): rows of a few elements, of more than a tile, and of all. */
 static void softmax_ends_groups(void) {
   const int lengths[] = {4, 2500, N};
@@ -431,6 +460,7 @@ int main(int argc, char **argv) {
   long_chains_are_cut();
   many_inputs();
   reductions_end_groups();
+  known_answers_end_early();
   softmax_ends_groups();
   handles_keep_values();
   lazy_readers_keep_values();

@@ -171,7 +171,7 @@ static int random_end(mlx_array *r, mlx_array a) {
   mlx_stream s = {0};
   bool empty = mlx_array_size(a) == 0;
   if (mlx_array_ndim(a) == 0) return mlx_sum(r, a, true, s);
-  switch (random_below(empty ? 2 : 7)) {
+  switch (random_below(empty ? 2 : 9)) {
     case 0:
       return mlx_sum_axis(r, a, -1, true, s);
     case 1:
@@ -183,6 +183,10 @@ static int random_end(mlx_array *r, mlx_array a) {
     case 4:
     case 5:
       return mlx_softmax_axis(r, a, -1, false, s);
+    case 6:
+      return mlx_any_axis(r, a, -1, true, s);
+    case 7:
+      return mlx_all(r, a, true, s);
     default:
       return mlx_sum_axis(r, a, 0, true, s);
   }

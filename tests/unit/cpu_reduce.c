@@ -70,7 +70,7 @@ static double reduce_floats(enum wr_op op, float *x, int32_t n) {
   struct kernel_operand in, out;
   float y = -1.0f;
   EXPECT(kernel_run(op, operand_dense(&in, x, WR_FLOAT32, 1, SHAPE(n)), 1,
-                    operand_dense(&out, &y, WR_FLOAT32, 0, NULL),
+                    operand_dense(&out, &y, WR_FLOAT32, 1, SHAPE(1)),
                     &(struct wr_reduce_params){.axes = 1}));
   return (double)y;
 }
@@ -143,7 +143,7 @@ static uint32_t arg(enum wr_op op, float *x, int32_t n, int axis) {
   struct kernel_operand in, out;
   uint32_t at = 77;
   EXPECT(kernel_run(op, operand_dense(&in, x, WR_FLOAT32, 1, SHAPE(n)), 1,
-                    operand_dense(&out, &at, WR_UINT32, 0, NULL),
+                    operand_dense(&out, &at, WR_UINT32, 1, SHAPE(1)),
                     &(struct wr_axis_params){.axis = axis}));
   return at;
 }
@@ -222,7 +222,7 @@ static void check_extremes(void *p, enum wr_dtype t, int32_t n, bool largest) {
   uint64_t got = 0;
   operand_dense(&in, p, t, 1, SHAPE(n));
   EXPECT(kernel_run(largest ? WR_OP_ARGMAX : WR_OP_ARGMIN, &in.t, 1,
-                    operand_dense(&out, &at, WR_UINT32, 0, NULL),
+                    operand_dense(&out, &at, WR_UINT32, 1, SHAPE(1)),
                     &(struct wr_axis_params){.axis = -1}));
   EXPECT(kernel_run(largest ? WR_OP_MAX : WR_OP_MIN, &in.t, 1,
                     operand_dense(&out, &got, t, 0, NULL), &(struct wr_reduce_params){.axes = 1}));
@@ -234,7 +234,8 @@ static void test_long(void) {
   static const enum wr_dtype types[] = {WR_BOOL,  WR_UINT8,   WR_INT8,   WR_UINT16,
                                         WR_INT16, WR_UINT32,  WR_INT32,  WR_UINT64,
                                         WR_INT64, WR_FLOAT32, WR_FLOAT64};
-  static const int32_t lengths[] = {1, 15, 16, 17, 63, 64, 65, 1023, 1024, 1025, 5000, LONG};
+  static const int32_t lengths[] = {1,    15,   16,   17,   63,   64,   65,   127,
+                                    1023, 1024, 1025, 4095, 4096, 4097, 5000, LONG};
   static const double odd[] = {0.0, -0.0, (double)INFINITY, -(double)INFINITY, (double)NAN};
   static double values[LONG];
   uint32_t seed = 5;
@@ -242,18 +243,116 @@ static void test_long(void) {
     const enum wr_dtype t = types[k];
     for (size_t l = 0; l < sizeof lengths / sizeof lengths[0]; l++) {
       const int32_t n = lengths[l];
-      for (int turn = 0; turn < 5; turn++) {
+      for (int turn = 0; turn < 7; turn++) {
         const bool low = wr_dtype_is_unsigned(t);
         for (int32_t i = 0; i < n; i++) {
           const uint32_t r = kernel_case_next(&seed);
-          write_real(values, t, i, t == WR_BOOL ? r % 2 : (double)(r % 100) - (low ? 0 : 70));
+          const int shift = low || turn == 1 ? 0 : turn == 2 ? 200 : 70; /* of one sign, too */
+          write_real(values, t, i, t == WR_BOOL ? r % 2 : (double)((int)(r % 100) - shift));
         }
-        for (int o = 0; has_nans(t) && o < turn; o++) {
+        for (int o = 0; has_nans(t) && o < turn - 2; o++) {
           write_real(values, t, kernel_case_next(&seed) % (uint32_t)n, odd[o]);
-          if (turn == 4) write_real(values, t, kernel_case_next(&seed) % (uint32_t)n, odd[4]);
+          if (turn == 6) write_real(values, t, kernel_case_next(&seed) % (uint32_t)n, odd[4]);
         }
         check_extremes(values, t, n, true);
         check_extremes(values, t, n, false);
+      }
+    }
+  }
+}
+
+/* Of zeros of both signs in a long run the greatest is 0 and the least -0; with a NaN of either
+   sign anywhere all are NaN. */
+static void test_signs(void) {
+  enum { FEW = 100 };
+  float x[FEW];
+  for (int n = 16; n <= FEW; n++) {
+    for (int i = 0; i < n; i++) x[i] = i == n / 3 ? 0.0f : -0.0f;
+    EXPECT(!signbit(reduce_floats(WR_OP_MAX, x, n)));
+    for (int i = 0; i < n; i++) x[i] = i == n - 1 ? -0.0f : 0.0f;
+    EXPECT(signbit(reduce_floats(WR_OP_MIN, x, n)));
+    for (int sign = 0; sign < 2; sign++) {
+      for (int i = 0; i < n; i++) x[i] = sign ? 2.0f : -2.0f;
+      for (int at = 0; at < n; at++) {
+        const float kept = x[at];
+        x[at] = copysignf(NAN, at % 2 ? 1.0f : -1.0f);
+        EXPECT(isnan(reduce_floats(WR_OP_MAX, x, n)) && isnan(reduce_floats(WR_OP_MIN, x, n)));
+        EXPECT(arg(WR_OP_ARGMAX, x, n, 0) == (uint32_t)at);
+        EXPECT(arg(WR_OP_ARGMIN, x, n, -1) == (uint32_t)at);
+        x[at] = kept;
+      }
+    }
+  }
+}
+
+/* Wide columns of every type, of which some have NaN, against each by itself. Sums of these are
+   exact in any order. */
+enum { TALL = 150, WIDE = 4200 };
+
+static void check_columns(enum wr_op op, void *in_data, enum wr_dtype t, enum wr_dtype result,
+                          int32_t rows, int32_t width) {
+  static double results[WIDE];
+  struct kernel_operand in, out, column, one;
+  const size_t size = wr_dtype_size(result);
+  operand_strided(&in, in_data, t, 2, SHAPE(rows, width), STRIDES(WIDE, 1));
+  EXPECT(kernel_run(op, &in.t, 1, operand_dense(&out, results, result, 1, SHAPE(width)),
+                    &(struct wr_reduce_params){.axes = 1}));
+  bool same = true;
+  for (int32_t c = 0; c<width; c += width> 1000 ? 13 : 1) {
+    double alone[2] = {0, 0};
+    operand_strided(&column, (char *)in_data + (size_t)c * wr_dtype_size(t), t, 1, SHAPE(rows),
+                    STRIDES(WIDE));
+    EXPECT(kernel_run(op, &column.t, 1, operand_dense(&one, alone, result, 1, SHAPE(1)),
+                      &(struct wr_reduce_params){.axes = 1}));
+    same = same && memcmp((char *)results + (size_t)c * size, alone, size) == 0;
+  }
+  EXPECT(same);
+}
+
+static void test_columns(void) {
+  static const int32_t widths[] = {8, 17, 511, 1023, 1025, 1537, 2049, WIDE};
+  static const int32_t heights[] = {1, 2, 63, 64, 65, TALL};
+  static float values[TALL * WIDE];
+  static double typed[TALL * WIDE];
+  uint32_t seed = 9;
+  for (int i = 0; i < TALL * WIDE; i++) {
+    const uint32_t r = kernel_case_next(&seed) % 500u;
+    values[i] = i % WIDE % 7 == 3 ? 0.0f : r == 0 ? NAN : (float)((int)(r % 5u) - 2);
+  }
+  for (int k = 0; k < WR_DTYPE_COUNT; k++) {
+    const enum wr_dtype t = (enum wr_dtype)k;
+    struct kernel_operand in, out;
+    operand_dense(&in, values, WR_FLOAT32, 1, SHAPE(TALL * WIDE));
+    EXPECT(kernel_run(WR_OP_ASTYPE, &in.t, 1, operand_dense(&out, typed, t, 1, SHAPE(TALL * WIDE)),
+                      NULL));
+    for (size_t w = 0; w < sizeof widths / sizeof *widths; w++) {
+      const int32_t rows = heights[(w + (size_t)k) % (sizeof heights / sizeof *heights)];
+      check_columns(t == WR_BOOL ? WR_OP_ALL : WR_OP_MIN, typed, t, t, rows, widths[w]);
+      check_columns(t == WR_BOOL ? WR_OP_ANY : WR_OP_MAX, typed, t, t, rows, widths[w]);
+      if (t != WR_BOOL) check_columns(WR_OP_SUM, typed, t, t, rows, widths[w]);
+    }
+  }
+}
+
+/* Long runs of bool, of which one element alone says what any and all are. */
+static void test_known_early(void) {
+  static uint8_t flags[LONG];
+  static const int32_t places[] = {0, 1, 4095, 4096, 70000, LONG - 1};
+  struct kernel_operand in, out;
+  for (int value = 0; value < 2; value++) {
+    const enum wr_op op = value ? WR_OP_ANY : WR_OP_ALL;
+    memset(flags, !value, sizeof flags);
+    for (int32_t n = 1; n <= LONG; n = n < LONG && 7 * n > LONG ? LONG : 7 * n) {
+      uint8_t got = 7;
+      operand_dense(&in, flags, WR_BOOL, 1, SHAPE(n));
+      operand_dense(&out, &got, WR_BOOL, 1, SHAPE(1));
+      EXPECT(kernel_run(op, &in.t, 1, &out.t, &(struct wr_reduce_params){.axes = 1}));
+      EXPECT(got == !value);
+      for (size_t k = 0; k < sizeof places / sizeof *places && places[k] < n; k++) {
+        flags[places[k]] = (uint8_t)value;
+        EXPECT(kernel_run(op, &in.t, 1, &out.t, &(struct wr_reduce_params){.axes = 1}));
+        EXPECT(got == value);
+        flags[places[k]] = !value;
       }
     }
   }
@@ -297,7 +396,10 @@ static void test_arg_columns(void) {
 
 int main(void) {
   test_arg_columns();
+  test_columns();
+  test_known_early();
   test_long();
+  test_signs();
   test_layouts();
   test_values();
   test_narrow_types();

@@ -25,15 +25,19 @@ struct worker {
   _Alignas(64) char block[BLOCK * 8];
 };
 
-/* Folds elements [begin, end) into a new total. */
-static void fold(const struct folding *f, struct worker *w, int64_t begin, int64_t end,
-                 union wr_total *total) {
+/* Folds elements [begin, end) into a new total; gives how far it went, for nothing may be left to
+   learn from the rest. */
+static int64_t fold(const struct folding *f, struct worker *w, int64_t begin, int64_t end,
+                    union wr_total *total) {
+  int64_t at = begin;
   f->reducer->init(total);
-  for (int64_t at = begin; at < end; at += BLOCK) {
+  while (at < end && !wr_reduce_is_over(f->reducer, total)) {
     int64_t n = end - at < BLOCK ? end - at : BLOCK;
     wr_fused_run(&w->part, at, n, w->block);
     f->reducer->row(w->block, n, 1, total);
+    at += n;
   }
+  return at;
 }
 
 /* As many short results at a time as a block holds. */
@@ -63,7 +67,10 @@ WR_FUSED_BODY results_body(void *ctx, int64_t begin, int64_t end) {
   }
   for (int64_t i = begin; i < end; i++) {
     union wr_total total;
-    fold(f, &w, i * f->length, (i + 1) * f->length, &total);
+    const int64_t over = (i + 1) * f->length;
+    if (fold(f, &w, i * f->length, over, &total) < over) {
+      wr_fused_start(&w.part, over, end * f->length);
+    }
     wr_reduce_store(f->reducer, &total, &f->program->group->out, i);
   }
 }
@@ -77,7 +84,7 @@ WR_FUSED_BODY pieces_body(void *ctx, int64_t begin, int64_t end) {
     int64_t from = f->first + i * f->piece;
     int64_t to = over - from < f->piece ? over : from + f->piece;
     wr_fused_start(&w.part, from, to);
-    fold(f, &w, from, to, &f->totals[i]);
+    (void)fold(f, &w, from, to, &f->totals[i]);
   }
 }
 

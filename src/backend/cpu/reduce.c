@@ -6,6 +6,8 @@
    depend on the number of threads. An empty reduction gives the neutral element; for max and min of
    whole numbers, the lowest or highest value. Takes no locks, allocates nothing. */
 
+#include <string.h>
+
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/loop/loop.h"
 #include "backend/cpu/reduce_types.h"
@@ -100,6 +102,7 @@ static void fold(const struct reduction *r, const char *p, int64_t begin, int64_
   int64_t at[WR_WALK_OPERANDS];
   for (int64_t n; (n = wr_cursor_next(&c, at)) > 0;) {
     r->reducer->row(p + at[0] * r->item, n, stride, total);
+    if (wr_reduce_is_over(r->reducer, total)) break;
   }
 }
 
@@ -115,10 +118,10 @@ static void rows_body(void *ctx, int64_t begin, int64_t end) {
   }
 }
 
-/* n <= WR_REDUCE_COLUMNS results whose inputs start side by side at `p`. */
+/* n results, as many as the reducer takes, whose inputs start side by side at `p`. */
 static void fold_columns(const struct reduction *r, const char *p, int64_t n, int64_t first) {
-  union wr_total totals[WR_REDUCE_COLUMNS];
-  for (int64_t k = 0; k < n; k++) r->reducer->init(&totals[k]);
+  union wr_total totals[WR_REDUCE_TOTALS / sizeof(union wr_total)];
+  r->reducer->start_columns(totals, n);
   struct wr_cursor c;
   wr_cursor_start(&c, &r->reduced, 0, r->reduced.size);
   int64_t stride = wr_walk_stride(&r->reduced, 0);
@@ -126,7 +129,18 @@ static void fold_columns(const struct reduction *r, const char *p, int64_t n, in
   for (int64_t rows; (rows = wr_cursor_next(&c, at)) > 0;) {
     r->reducer->columns(p + at[0] * r->item, n, rows, stride, totals);
   }
-  for (int64_t k = 0; k < n; k++) store(r, &totals[k], first + k);
+  for (int64_t k = 0; k < n; k++) {
+    union wr_total total;
+    memcpy(&total, (char *)totals + k * r->reducer->size, (size_t)r->reducer->size);
+    store(r, &total, first + k);
+  }
+}
+
+/* Equal parts of n columns, whole cache lines but for the last. */
+static int64_t columns_at_once(const struct reduction *r, int64_t n) {
+  const int64_t width = r->reducer->width, parts = (n + width - 1) / width;
+  const int64_t part = ((n + parts - 1) / parts + 63) / 64 * 64;
+  return part < width ? part : width;
 }
 
 static void columns_body(void *ctx, int64_t begin, int64_t end) {
@@ -135,9 +149,9 @@ static void columns_body(void *ctx, int64_t begin, int64_t end) {
   wr_cursor_start(&c, &r->kept, begin, end);
   int64_t at[WR_WALK_OPERANDS];
   for (int64_t n, i = begin; (n = wr_cursor_next(&c, at)) > 0; i += n) {
-    for (int64_t k = 0; k < n; k += WR_REDUCE_COLUMNS) {
-      int64_t m = n - k < WR_REDUCE_COLUMNS ? n - k : WR_REDUCE_COLUMNS;
-      fold_columns(r, r->in + (at[0] + k) * r->item, m, i + k);
+    const int64_t part = columns_at_once(r, n);
+    for (int64_t k = 0; k < n; k += part) {
+      fold_columns(r, r->in + (at[0] + k) * r->item, n - k < part ? n - k : part, i + k);
     }
   }
 }

@@ -1,7 +1,7 @@
 /* Index of the largest or smallest element along an axis, or over the whole input in row-major
    order (axis -1). The first of equal elements counts; a NaN wins over every number, the first NaN
    over the others. Of a dense run blocks are reduced first, in vectors (reduce_kernels.c), and
-   searched where they beat what was found. Results spread over the pool, a few large ones in
+   the best of them is searched. Results spread over the pool, a few large ones in
    pieces; takes no locks, allocates nothing. */
 
 #include "backend/cpu/elements.h"
@@ -32,6 +32,7 @@ static const columns_fn columns[WR_DTYPE_COUNT][2] = {
 };
 
 enum { FEW_ELEMENTS = 64, FEW_COLUMNS = 8 };
+enum { BLOCK = 4096 }; /* still in the first-level cache when it is looked through */
 
 struct arg_search {
   search_fn search;
@@ -56,36 +57,23 @@ static bool beats(const struct arg_search *s, const union wr_total *a, const uni
   return s->largest ? a->i > b->i : a->i < b->i;
 }
 
-/* Where the first block of a dense run begins that has elements that beat `best` and all others, or
-   -1. */
-static int64_t best_block(const struct arg_search *s, const char *run, int64_t n, int64_t length,
-                          const char *best) {
+/* The index in a dense run of the first element that beats `best` and all of the run, or -1: blocks
+   are reduced, and the first of the best ones is looked through for what it was reduced to. */
+static int64_t search_blocks(const struct arg_search *s, const char *run, int64_t n,
+                             const char *best) {
   int64_t at = -1;
   union wr_total top, block;
   s->reducer->init(&top);
   s->reducer->row(best, 1, 1, &top);
-  for (int64_t i = 0; i < n; i += length) {
+  for (int64_t i = 0; i < n; i += BLOCK) {
     s->reducer->init(&block);
-    s->reducer->row(run + i * s->item, n - i < length ? n - i : length, 1, &block);
+    s->reducer->row(run + i * s->item, n - i < BLOCK ? n - i : BLOCK, 1, &block);
     if (!beats(s, &block, &top)) continue;
     at = i;
     top = block;
   }
-  return at;
-}
-
-/* The index in a dense run of the first element that beats `best` and all of the run, or -1: in a
-   block of the run, and a smaller one of that. */
-static int64_t search_blocks(const struct arg_search *s, const char *run, int64_t n,
-                             const char *best) {
-  int64_t first = 0;
-  for (int64_t length = WR_REDUCE_BLOCK; length >= FEW_ELEMENTS; length /= 8) {
-    const int64_t at = best_block(s, run + first * s->item, n, length, best);
-    if (at < 0) return -1;
-    first += at;
-    n = n - at < length ? n - at : length;
-  }
-  return first + s->search(run + first * s->item, n, 1, best);
+  if (at < 0) return -1;
+  return at + s->reducer->find(run + at * s->item, n - at < BLOCK ? n - at : BLOCK, &top);
 }
 
 static int64_t search_run(const struct arg_search *s, const char *run, int64_t n, int64_t stride,
@@ -196,7 +184,7 @@ static struct wr_error *arg_search(const struct wr_call *call, int which) {
   s.largest = which == LARGEST;
   s.dtype = in->dtype;
   s.reducer = wr_reducer_for(s.largest ? WR_REDUCE_MAX : WR_REDUCE_MIN, in->dtype);
-  if (!s.reducer->is_quick) s.reducer = NULL;
+  if (!s.reducer->find) s.reducer = NULL;
   s.in = in->data;
   s.item = (int64_t)wr_dtype_size(in->dtype);
   s.out = call->out.data;

@@ -12,6 +12,7 @@
 #include "core/half.h"
 
 enum { LANES = 16, STRIDED_BLOCK = 128 };
+enum { FOUND_BLOCK = 64 };
 
 static inline uint64_t load_b8(uint8_t x) { return x; }
 static inline uint64_t load_u8(uint8_t x) { return x; }
@@ -28,13 +29,20 @@ static inline float load_f32(float x) { return x; }
 static inline double load_f64(double x) { return x; }
 static inline wr_complex64 load_c64(wr_complex64 x) { return x; }
 
-/* Whole numbers in the order of elements: those of floats are their bits, the lower ones turned
-   where the number is negative. So -0 comes before 0. */
-#define WHOLE(el, T)                          \
-  typedef T type_##el;                        \
-  static inline T key_##el(T x) { return x; } \
-  static inline T of_##el(T x) { return x; }  \
-  static inline bool nan_##el(const T *p, int64_t n) { return (void)p, (void)n, false; }
+#define SPEED WR_WIDE
+#define EL f32
+#define SIGNED int32_t
+#define UNSIGNED uint32_t
+#include "backend/cpu/reduce_ends.h"
+#define EL f64
+#define SIGNED int64_t
+#define UNSIGNED uint64_t
+#include "backend/cpu/reduce_ends.h"
+
+/* Types of the elements' size to find one in, and which are NaN. */
+#define WHOLE(el, T)    \
+  typedef T whole_##el; \
+  static inline bool is_nan_##el(T x) { return (void)x, false; }
 WHOLE(b8, uint8_t)
 WHOLE(u8, uint8_t)
 WHOLE(u16, uint16_t)
@@ -45,36 +53,14 @@ WHOLE(i16, int16_t)
 WHOLE(i32, int32_t)
 WHOLE(i64, int64_t)
 #undef WHOLE
+typedef int32_t whole_f32;
+typedef int64_t whole_f64;
 
-#define REAL(el, T, whole)                                                    \
-  typedef whole##_t type_##el;                                                \
-  static inline whole##_t turned_##el(whole##_t x) {                          \
-    return x ^ (whole##_t)((u##whole##_t)(x >> (8 * sizeof x - 1)) >> 1);     \
-  }                                                                           \
-  static inline whole##_t bits_##el(T x) {                                    \
-    whole##_t bits;                                                           \
-    memcpy(&bits, &x, sizeof bits);                                           \
-    return bits;                                                              \
-  }                                                                           \
-  static inline whole##_t key_##el(T x) { return turned_##el(bits_##el(x)); } \
-  static inline T of_##el(whole##_t key) {                                    \
-    T x;                                                                      \
-    key = turned_##el(key);                                                   \
-    memcpy(&x, &key, sizeof x);                                               \
-    return x;                                                                 \
-  }                                                                           \
-  WR_WIDE static bool nan_##el(const T *p, int64_t n) {                       \
-    const whole##_t size = (whole##_t)((u##whole##_t) - 1 >> 1);              \
-    whole##_t most = 0;                                                       \
-    for (int64_t i = 0; i < n; i++) {                                         \
-      whole##_t x = bits_##el(p[i]) & size;                                   \
-      most = x > most ? x : most;                                             \
-    }                                                                         \
-    return most > bits_##el((T)INFINITY);                                     \
-  }
-REAL(f32, float, int32)
-REAL(f64, double, int64)
-#undef REAL
+/* A NaN of a total is always the same one, whichever elements had it and whatever they were cut in.
+ */
+static inline uint64_t one_nan_u(uint64_t x) { return x; }
+static inline int64_t one_nan_i(int64_t x) { return x; }
+static inline double one_nan_d(double x) { return x != x ? (double)NAN : x; }
 
 static inline uint64_t widen_u(uint64_t x) { return x; }
 static inline int64_t widen_i(int64_t x) { return x; }
@@ -117,6 +103,9 @@ static const int64_t prod_none_i = 1;
 static const float prod_none_f = 1.0f;
 static const double prod_none_d = 1.0;
 static const wr_complex64 prod_none_c = {1.0f, 0.0f};
+
+/* Of bool: past it there is no better one. */
+enum { max_last_b8 = 1, min_last_b8 = 0 };
 
 static const uint64_t max_none_u = 0;
 static const int64_t max_none_i = INT64_MIN;

@@ -23,19 +23,38 @@ union wr_total {
 
 enum { WR_REDUCE_COLUMNS = 512, WR_REDUCE_ROWS = 64 };
 
+/* Bytes for what columns side by side add up in, with their totals, and for the totals alone: of
+   2048 columns of float32. Memory is read fastest without gaps, so the more columns the better, as
+   long as this stays in the first-level cache and on small stacks. */
+enum { WR_REDUCE_ROOM = 24576, WR_REDUCE_TOTALS = 16384 };
+
 /* Dense elements are folded in blocks of so many, and the blocks in order. */
 enum { WR_REDUCE_BLOCK = 1024 };
 
 struct wr_reducer {
   enum wr_total_kind kind;
-  bool is_quick; /* dense runs are folded in vectors of the elements' size */
+  int32_t width; /* columns at a time, at most */
+  int32_t size;  /* bytes of a total that stands in a row of them */
+  bool has_last; /* a total that is `last` stays so */
+  uint64_t last;
   void (*init)(union wr_total *total);
   void (*merge)(union wr_total *total, const union wr_total *other);
   /* Folds n elements, `stride` apart, into the total. */
   void (*row)(const void *p, int64_t n, int64_t stride, union wr_total *total);
-  /* Folds `rows` rows of n <= WR_REDUCE_COLUMNS dense elements, `stride` apart, into n totals. */
-  void (*columns)(const void *p, int64_t n, int64_t rows, int64_t stride, union wr_total *totals);
+  /* n totals of nothing, in a row. */
+  void (*start_columns)(void *totals, int64_t n);
+  /* Folds `rows` rows of n <= width dense elements, `stride` apart, into n totals. */
+  void (*columns)(const void *p, int64_t n, int64_t rows, int64_t stride, void *totals);
+  /* Where in a dense row, whose total it is, the first element stands that equals the total or is
+     NaN. NULL where dense rows are not folded in vectors of the elements' size. */
+  int64_t (*find)(const void *p, int64_t n, const union wr_total *total);
 };
+
+/* Whether no element can change the total any more. */
+static inline bool wr_reduce_is_over(const struct wr_reducer *reducer,
+                                     const union wr_total *total) {
+  return reducer->has_last && total->u == reducer->last;
+}
 
 enum wr_reduce_op { WR_REDUCE_SUM, WR_REDUCE_PROD, WR_REDUCE_MAX, WR_REDUCE_MIN };
 
