@@ -107,14 +107,16 @@ WR_INLINE float f32_log10(float x) {
 }
 
 /* log(1 + x + low) for x > -1, low far smaller than 1 + x, and 2^`more` of that. What 1 + x is
-   rounded by goes into the sum, over 1 + f. */
+   rounded by goes into the sum, over 1 + f; where the logarithm needs no k, f is x itself. */
 WR_INLINE float wr_log1p32(float x, float low, int32_t more) {
   const float u = 1.0f + x;
   const float lost = x < 1.0f ? x - (u - 1.0f) : 1.0f - (u - x);
   const struct wr_log32 l = wr_log32_normal(u);
   const int32_t down = l.k < 126 ? -l.k : -126;
-  const float rest = (lost + low) * wr_power_of_2((uint32_t)down);
-  return wr_log32_sum(l.f, (float)(l.k + more), wr_mul_addf(-rest, l.f, rest));
+  const bool is_near = l.k == 0;
+  const float f = is_near ? x : l.f;
+  const float rest = is_near ? low : (lost + low) * wr_power_of_2((uint32_t)down);
+  return wr_log32_sum(f, (float)(l.k + more), wr_mul_addf(-rest, f, rest));
 }
 
 WR_INLINE float f32_log1p(float x) {
