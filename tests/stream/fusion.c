@@ -4,6 +4,8 @@
    what stands in the middle meanwhile. */
 
 #include <math.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "anew.h"
 #include "backend/backend.h"
@@ -425,6 +427,29 @@ static void others_force_the_middle(void) {
   pthread_barrier_destroy(&chain.start);
 }
 
+/* ---- bytes that are no input of a step ---- */
+
+static void leave_it(void *payload) { (void)payload; }
+
+/* A step of one input behind one of two, whose second is the last before memory that is not there,
+   and of shorter elements. */
+static void nothing_else_is_read(mlx_dtype type) {
+  const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  const int n = (int)page;
+  char *memory = mmap(NULL, 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  CHECK(memory != MAP_FAILED && mprotect(memory, page, PROT_READ | PROT_WRITE) == 0);
+  memset(memory, 1, page);
+  mlx_array b = mlx_array_new_data_managed(memory, &n, 1, MLX_BOOL, leave_it);
+  mlx_array x = mlx_array_new();
+  CHECK(mlx_equal(&x, b, b, cpu) == 0 && mlx_astype(&x, x, type, cpu) == 0);
+  CHECK(mlx_sin(&x, x, cpu) == 0 && mlx_negative(&x, x, cpu) == 0);
+  CHECK(mlx_astype(&x, x, MLX_FLOAT32, cpu) == 0 && mlx_array_eval(x) == 0);
+  for (int i = 0; i < n; i++) CHECK(fabsf(mlx_array_data_float32(x)[i] + sinf(1)) < 0.01f);
+  mlx_array_free(x);
+  mlx_array_free(b);
+  CHECK(munmap(memory, 2 * page) == 0);
+}
+
 /* ---- the switch ---- */
 
 static void run_switched_off(void) {
@@ -471,6 +496,8 @@ int main(int argc, char **argv) {
   the_first_error_counts();
   a_small_stack_is_enough();
   others_force_the_middle();
+  nothing_else_is_read(MLX_FLOAT16);
+  nothing_else_is_read(MLX_BFLOAT16);
   mlx_stream_free(cpu);
   CHECK(weir_shutdown(UINT64_C(10000000000)) == 0);
   CHECK(fake_device_stats().violations == 0);
