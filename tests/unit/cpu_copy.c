@@ -136,6 +136,50 @@ static void test_long_slice_update(void) {
   }
 }
 
+/* Bytes of elements that lie around an update, by `size`, of a result of `shape`. One of all
+   sources is a single element. */
+static void check_framed(enum wr_dtype dtype, const int32_t shape[3], const int32_t start[3],
+                         const int32_t size[3], bool single) {
+  enum { MOST = 70000 };
+  static uint8_t x[MOST * 8], update[MOST * 8], result[MOST * 8];
+  const size_t item = wr_dtype_size(dtype);
+  const int64_t strides[3] = {single ? 0 : (int64_t)shape[1] * shape[2], single ? 0 : shape[2],
+                              single ? 0 : 1};
+  struct wr_slice_update_params params = {.by = WR_OP_COPY};
+  for (size_t i = 0; i < MOST * item; i++) x[i] = (uint8_t)(i * 7 % 251), update[i] = 255;
+  for (int d = 0; d < 3; d++) {
+    params.at.axis[d].start = start[d];
+    params.at.axis[d].step = 1;
+  }
+  operand_strided(&a, x, dtype, 3, shape, strides);
+  operand_dense(&b, update, dtype, 3, size);
+  operand_dense(&out, result, dtype, 3, shape);
+  const struct wr_tensor in[] = {a.t, b.t};
+  EXPECT(kernel_run(WR_OP_SLICE_UPDATE, in, 2, &out.t, &params));
+  for (int64_t i = 0; i < out.t.size; i++) {
+    const int64_t at[3] = {i / shape[2] / shape[1], i / shape[2] % shape[1], i % shape[2]};
+    bool inside = true;
+    for (int d = 0; d < 3; d++) inside &= at[d] >= start[d] && at[d] < start[d] + size[d];
+    const uint8_t *want = inside ? update : x + (single ? 0 : (size_t)i * item);
+    EXPECT(memcmp(result + (size_t)i * item, want, item) == 0);
+  }
+}
+
+static void test_framed_slice_update(void) {
+  static const struct {
+    int32_t shape[3], start[3], size[3];
+  } cases[] = {{{1, 1, 9}, {0, 0, 2}, {1, 1, 5}},       {{1, 40, 600}, {0, 1, 1}, {1, 38, 597}},
+               {{5, 40, 300}, {1, 0, 3}, {4, 40, 290}}, {{5, 40, 300}, {0, 2, 0}, {4, 30, 300}},
+               {{60, 50, 9}, {3, 1, 0}, {50, 49, 9}},   {{60, 50, 9}, {3, 1, 1}, {50, 49, 7}},
+               {{1, 1, 2048}, {0, 0, 0}, {1, 1, 2047}}, {{2, 3, 2048}, {0, 0, 1}, {2, 3, 2047}}};
+  static const enum wr_dtype types[] = {WR_BOOL, WR_BFLOAT16, WR_FLOAT32, WR_COMPLEX64};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (int k = 0; k < 8; k++) {
+      check_framed(types[k / 2], cases[i].shape, cases[i].start, cases[i].size, k % 2);
+    }
+  }
+}
+
 static void test_arange(void) {
   float result[700];
   const struct wr_arange_params tenths = {.start = 1, .step = 0.1};
@@ -154,6 +198,7 @@ int main(void) {
   test_concatenate();
   test_slice_update();
   test_long_slice_update();
+  test_framed_slice_update();
   test_arange();
   return kernel_case_failures() != 0;
 }

@@ -163,6 +163,52 @@ static bool is_whole(const struct wr_call *call, const struct wr_slice_update_pa
   return whole;
 }
 
+/* Whether to copy only what lies around an update that most of the result is of: a padded array
+   would else be written twice. Not in place, not in rows so short that each is mostly a call, and
+   not of a view, whose copy has ways of its own; but of one element for all. */
+static bool is_framed(const struct wr_call *call, const struct wr_slice_update_params *params) {
+  enum { ROW_BYTES = 1024 };
+  const struct wr_tensor *in = &call->in[0], *update = &call->in[1], *out = &call->out;
+  const int last = out->ndim - 1;
+  bool steady = in->data != out->data && update->size >= out->size / 2 && last >= 0, single = true;
+  for (int d = 0; d <= last; d++) {
+    steady = steady && params->at.axis[d].step == 1;
+    single = single && (in->shape[d] == 1 || in->strides[d] == 0);
+  }
+  if (!steady || !(in->dense || single)) return false;
+  return update->shape[last] == out->shape[last] ||
+         out->shape[last] >= ROW_BYTES / (int64_t)wr_dtype_size(out->dtype);
+}
+
+/* Axis by axis what lies in front of the update and behind it: of axes before, where the update is;
+   of those after, everything. */
+static void copy_frame(const struct wr_call *call, const struct wr_slice_update_params *params,
+                       struct wr_update copy) {
+  const struct wr_tensor *in = &call->in[0], *update = &call->in[1], *out = &call->out;
+  int32_t shape[WR_MAX_NDIM];
+  struct wr_tensor slab = *in;
+  int64_t at = 0; /* in the result */
+  slab.shape = shape;
+  for (int d = 0; d < out->ndim; d++) shape[d] = out->shape[d];
+  for (int d = 0; d < out->ndim; d++) {
+    const int32_t start = params->at.axis[d].start, behind = start + update->shape[d];
+    const int32_t parts[2][2] = {{0, start}, {behind, out->shape[d] - behind}};
+    const int64_t each = slab.size / shape[d];
+    char *const from = slab.data;
+    for (int k = 0; k < 2; k++) {
+      shape[d] = parts[k][1];
+      slab.size = each * shape[d];
+      slab.data = from + parts[k][0] * slab.strides[d] * copy.item;
+      paste(copy, &slab, (char *)out->data + (at + parts[k][0] * out->strides[d]) * copy.item,
+            out->strides);
+    }
+    shape[d] = update->shape[d];
+    slab.size = each * shape[d];
+    slab.data = from + start * slab.strides[d] * copy.item;
+    at += start * out->strides[d];
+  }
+}
+
 struct wr_error *wr_cpu_slice_update(const struct wr_call *call) {
   const struct wr_slice_update_params *params = call->params;
   const struct wr_tensor *out = &call->out;
@@ -176,7 +222,12 @@ struct wr_error *wr_cpu_slice_update(const struct wr_call *call) {
                 update.row);
     return NULL;
   }
-  if (!error && out->size > 0) error = wr_cpu_copy(&copy);
+  if (error || out->size == 0) return error;
+  if (!update.row && call->in[1].size > 0 && is_framed(call, params)) {
+    copy_frame(call, params, update);
+  } else {
+    error = wr_cpu_copy(&copy);
+  }
   if (error || call->in[1].size == 0) return error;
   for (int d = 0; d < out->ndim; d++) {
     first += params->at.axis[d].start * out->strides[d];
