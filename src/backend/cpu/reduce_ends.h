@@ -7,7 +7,8 @@
    that are; as unsigned ones the bits of negative elements stand above the others, the farther from
    0 the higher. NaN lies outside the infinities in either. So one pass, of two steps an element,
    finds NaN, the greatest where one is not negative, and the least where one is. Of elements that
-   all have the other sign the one nearest to 0 is looked for in a second. -0 comes before 0. */
+   all have the other sign the one nearest to 0 is looked for in a second, and so is the first of
+   zeros, which are equal, whatever their signs. */
 
 #define E WR_PASTE(wr_el_, EL)
 #define OF(name) WR_PASTE(name##_, EL)
@@ -54,16 +55,23 @@ static inline bool OF(has_nan)(struct OF(ends) ends) {
   return ends.high > (SIGNED)infinity || ends.far > below;
 }
 
+/* `best`, which is among them, or the first that is equal to it. */
+static E OF(first)(E best, const E *p) {
+  if (best != 0) return best;
+  while (*p != 0) p++;
+  return *p;
+}
+
 static E OF(max_best)(const E *p, int64_t n) {
   const struct OF(ends) ends = OF(ends)(p, n);
   if (OF(has_nan)(ends)) return (E)NAN;
-  return ends.high >= 0 ? OF(number)((UNSIGNED)ends.high) : OF(nearest)(p, n);
+  return OF(first)(ends.high >= 0 ? OF(number)((UNSIGNED)ends.high) : OF(nearest)(p, n), p);
 }
 
 static E OF(min_best)(const E *p, int64_t n) {
   const struct OF(ends) ends = OF(ends)(p, n);
   if (OF(has_nan)(ends)) return (E)NAN;
-  return (SIGNED)ends.far < 0 ? OF(number)(ends.far) : OF(nearest)(p, n);
+  return OF(first)((SIGNED)ends.far < 0 ? OF(number)(ends.far) : OF(nearest)(p, n), p);
 }
 
 static inline bool OF(is_nan)(E x) { return x != x; }
