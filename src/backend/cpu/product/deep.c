@@ -36,7 +36,7 @@ static void body(void *ctx, int64_t begin, int64_t end) {
     part.beta = 0;
     part.d = NULL;
     part.b_of = NULL;
-    wr_error_keep_first(&d->error, wr_gemm_run_with(&part, d->with, true));
+    wr_error_keep_first(&d->error, wr_gemm_run_whole(&part, d->with, true));
   }
 }
 

@@ -12,6 +12,9 @@ const struct wr_gemm_kernels *wr_gemm_kernels_of(enum wr_dtype dtype);
 /* wr_gemm_run or, unless alone, wr_gemm_spread by these kernels. */
 struct wr_error *wr_gemm_run_with(const struct wr_gemm *g, const struct wr_gemm_kernels *with,
                                   bool alone);
+/* The same, and never by stretches of k. */
+struct wr_error *wr_gemm_run_whole(const struct wr_gemm *g, const struct wr_gemm_kernels *with,
+                                   bool alone);
 
 /* c = beta d. */
 void wr_gemm_scale(const struct wr_gemm *g);

@@ -466,13 +466,17 @@ static struct wr_error *run_job(const struct wr_gemm *g, const struct wr_gemm_ke
   return wr_load_acquire(&j.error); /* the pool has finished */
 }
 
+struct wr_error *wr_gemm_run_whole(const struct wr_gemm *g, const struct wr_gemm_kernels *with,
+                                   bool alone) {
+  if (g->k > 0 && g->alpha != 0 && !wr_gemm_is_few(g) && wr_gemm_tiny(g, with)) return NULL;
+  return run_job(g, with, alone);
+}
+
 struct wr_error *wr_gemm_run_with(const struct wr_gemm *g, const struct wr_gemm_kernels *with,
                                   bool alone) {
+  const bool is_deep = g->alpha != 0 && !wr_gemm_is_few(g) && wr_gemm_is_deep(g);
   if (g->m == 0 || g->n == 0) return NULL;
-  if (g->k > 0 && g->alpha != 0 && !wr_gemm_is_few(g) && wr_gemm_tiny(g, with)) return NULL;
-  if (g->alpha != 0 && !wr_gemm_is_few(g) && wr_gemm_is_deep(g))
-    return wr_gemm_deep(g, with, alone);
-  return run_job(g, with, alone);
+  return is_deep ? wr_gemm_deep(g, with, alone) : wr_gemm_run_whole(g, with, alone);
 }
 
 struct wr_error *wr_gemm_run(const struct wr_gemm *g) {

@@ -101,7 +101,7 @@ static int64_t svd_part(const struct svd *d, int64_t most) {
   enum { SMALLEST = 8 * 8 };
   const int64_t elements = d->rows * d->columns;
   const int64_t part = most / (elements < SMALLEST ? SMALLEST : elements);
-  return d->s.count < part ? d->s.count : part;
+  return d->s.count < part ? d->s.count : part > 0 ? part : 1;
 }
 
 static struct wr_error *svd_many(struct wr_solving *s, const struct svd *d) {
