@@ -13,7 +13,7 @@
 #include "base/atomic.h"
 #include "base/base.h"
 
-enum { SUMS = 8192, LEAST_COLS = 256 };
+enum { SUMS = 8192, LEAST_COLS = 256, ROWS_BYTES = 32768 };
 enum { SHORT_DEEP = 2048, SHORT_COLS = 1024, SHORT_ROOM = WR_DOTS_COLS * SHORT_DEEP };
 static const double part_bytes = 256 * 1024; /* of the wide side: worth a second thread */
 
@@ -87,34 +87,38 @@ static const void *widened(const struct few *f, float *room, int64_t at, int64_t
 /* `cols` columns that lie along k, of which places [p, p + part->k) are in part->b. */
 static void dots_rows(const struct few *f, struct wr_few *part, int64_t p, int64_t j,
                       int64_t cols) {
-  for (int64_t i = 0; i < f->rows; i += WR_DOTS_ROWS) {
+  for (int64_t i = 0; i < f->rows; i += f->with->dots_rows) {
     const int64_t at = (i * part->c_row + j * part->c_col) * f->element;
     part->a = f->x + (i * f->ldx + p) * f->element;
     part->c = (char *)f->result.c + at;
     part->d = p > 0 ? part->c
                     : (const char *)f->result.d + (i * part->d_row + j * part->d_col) * f->element;
-    f->with->dots[least(WR_DOTS_ROWS, f->rows - i) - 1][cols > 1](part);
+    f->with->dots[least(f->with->dots_rows, f->rows - i) - 1][cols > 1](part);
   }
 }
 
+/* How many places along k at once: as many as the rows, or what is widened, have in the first-level
+   cache. */
+static int64_t depth_of(const struct few *f) {
+  const int64_t most = ROWS_BYTES / (f->rows * f->element), n = (f->k + most - 1) / most;
+  return f->from ? SHORT_DEEP : ((f->k + n - 1) / n + 63) / 64 * 64;
+}
+
 static void dots(const struct few *f, float *room, int64_t first, int64_t cols) {
-  const int64_t end = first + cols;
-  for (int64_t j = first, step; j < end; j += step) {
-    struct wr_few part = f->result;
-    step = end - j < WR_DOTS_COLS ? 1 : WR_DOTS_COLS;
-    if (!f->from) {
-      part.b = f->wide + j * f->ld * f->element;
-      dots_rows(f, &part, 0, j, step);
-      continue;
-    }
-    for (int64_t p = 0; p < f->k; p += SHORT_DEEP) {
-      part.k = part.ldb = least(SHORT_DEEP, f->k - p);
-      part.b = widened(f, room, j * f->ld + p, step, part.k);
+  const int64_t end = first + cols, depth = depth_of(f);
+  struct wr_few part = f->result;
+  for (int64_t p = 0; p < f->k; p += depth) {
+    part.k = least(depth, f->k - p);
+    if (f->from) part.ldb = part.k;
+    for (int64_t j = first, step; j < end; j += step) {
+      const int64_t at = j * f->ld + p;
+      step = end - j < WR_DOTS_COLS ? 1 : WR_DOTS_COLS;
+      part.b = f->from ? widened(f, room, at, step, part.k) : f->wide + at * f->element;
       dots_rows(f, &part, p, j, step);
-      part.beta = 1;
-      part.d_row = part.c_row;
-      part.d_col = part.c_col;
     }
+    part.beta = 1;
+    part.d_row = part.c_row;
+    part.d_col = part.c_col;
   }
 }
 

@@ -11,8 +11,8 @@
 /* Rows of a tile at most, and columns at most, over all sets. */
 enum { WR_TILE_ROWS = 12, WR_TILE_COLS = 32 };
 enum { WR_LINE = 64 };
-/* Rows and columns of what `lines` and `dots` compute at once. */
-enum { WR_LINES_ROWS = 4, WR_LINES_DEEP = 8, WR_DOTS_ROWS = 3, WR_DOTS_COLS = 4 };
+/* Rows and columns of what `lines` and `dots` compute at once, at most. */
+enum { WR_LINES_ROWS = 4, WR_LINES_DEEP = 8, WR_DOTS_ROWS = 8, WR_DOTS_COLS = 4 };
 
 /* c = alpha a b + beta d for some rows and columns. Strides are in elements; the columns of b, c
    and d are dense. d is c itself, or anything that does not overlap it; with beta 0 it is not
@@ -65,7 +65,8 @@ struct wr_gemm_kernels {
      b, k rows. Neither d nor alpha and beta are looked at. */
   void (*lines[WR_LINES_ROWS])(const struct wr_few *l, int64_t cols);
   /* [n - 1][m > 1]: c, n by m, = alpha a (n rows of k elements) times b (m columns of k elements)
-     + beta d, as in wr_tile; m is 1 or WR_DOTS_COLS. */
+     + beta d, as in wr_tile; m is 1 or WR_DOTS_COLS. Up to dots_rows rows. */
+  int dots_rows;
   void (*dots[WR_DOTS_ROWS][2])(const struct wr_few *l);
 };
 
