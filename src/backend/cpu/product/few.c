@@ -129,10 +129,10 @@ static void lines(const struct few *f, char *sums, float *room, int64_t first, i
     const int64_t at = p * f->ld + first;
     part.k = least(WR_LINES_DEEP, f->k - p);
     part.b = f->from ? widened(f, room, at, part.k, cols) : f->wide + at * f->element;
-    for (int64_t i = 0; i < f->rows; i += WR_LINES_ROWS) {
+    for (int64_t i = 0; i < f->rows; i += f->with->lines_rows) {
       part.a = f->x + (i * f->ldx + p) * f->element;
       part.c = sums + i * cols * f->element;
-      f->with->lines[least(WR_LINES_ROWS, f->rows - i) - 1](&part, cols);
+      f->with->lines[least(f->with->lines_rows, f->rows - i) - 1](&part, cols);
     }
   }
   finish(f, sums, first, cols);

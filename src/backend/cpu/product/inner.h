@@ -12,7 +12,7 @@
 enum { WR_TILE_ROWS = 12, WR_TILE_COLS = 32 };
 enum { WR_LINE = 64 };
 /* Rows and columns of what `lines` and `dots` compute at once, at most. */
-enum { WR_LINES_ROWS = 4, WR_LINES_DEEP = 8, WR_DOTS_ROWS = 8, WR_DOTS_COLS = 4 };
+enum { WR_LINES_ROWS = 8, WR_LINES_DEEP = 8, WR_DOTS_ROWS = 8, WR_DOTS_COLS = 4 };
 
 /* c = alpha a b + beta d for some rows and columns. Strides are in elements; the columns of b, c
    and d are dense. d is c itself, or anything that does not overlap it; with beta 0 it is not
@@ -62,7 +62,8 @@ struct wr_gemm_kernels {
   void (*pack_b)(void *out, const void *b, int64_t ldb, bool transposed, int64_t k, int64_t cols);
   void (*pack_a)(void *out, const void *a, int64_t lda, bool transposed, int64_t k, int64_t count);
   /* [n - 1]: c, n rows of `cols` dense elements, += a (n rows of k <= WR_LINES_DEEP elements) times
-     b, k rows. Neither d nor alpha and beta are looked at. */
+     b, k rows. Neither d nor alpha and beta are looked at. Up to lines_rows rows. */
+  int lines_rows;
   void (*lines[WR_LINES_ROWS])(const struct wr_few *l, int64_t cols);
   /* [n - 1][m > 1]: c, n by m, = alpha a (n rows of k elements) times b (m columns of k elements)
      + beta d, as in wr_tile; m is 1 or WR_DOTS_COLS. Up to dots_rows rows. */
