@@ -139,13 +139,6 @@ static void select_any_f64(void *line, void *scratch, int64_t n, int64_t kth) {
   (nan ? select_f64 : select_number64)(line, scratch, n, kth);
 }
 
-/* In front of a loop that is to be vectorised as it is: unrolled first, it would stay scalar. */
-#ifdef __clang__
-#define SORT_ROLLED
-#else
-#define SORT_ROLLED _Pragma("GCC unroll 1")
-#endif
-
 #define KEY u16
 #define KEY_T uint16_t
 #include "backend/cpu/sort_lanes.inc"

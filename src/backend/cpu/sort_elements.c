@@ -10,13 +10,6 @@
 
 enum { TILE = 16 };
 
-/* In front of a loop that is to be vectorised as it is: unrolled first, it would stay scalar. */
-#ifdef __clang__
-#define SORT_ROLLED
-#else
-#define SORT_ROLLED _Pragma("GCC unroll 1")
-#endif
-
 /* ---- bits from place to place ---- */
 
 #define KEY u16

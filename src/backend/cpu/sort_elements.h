@@ -42,4 +42,11 @@ void wr_sort_turn(int item, void *to, int64_t to_apart, const void *from, int64_
 /* n places to elements of 4 bytes; of the block only what is said of keys and of the result. */
 void wr_sort_store_places(const struct wr_sort_block *b, const uint32_t *places, void *out);
 
+/* In front of a loop that is to be vectorised as it is: unrolled first, it would stay scalar. */
+#ifdef __clang__
+#define WR_SORT_ROLLED
+#else
+#define WR_SORT_ROLLED _Pragma("GCC unroll 1")
+#endif
+
 #endif
