@@ -12,7 +12,7 @@
 #include "backend/backend.h"
 
 enum {
-  WR_PAST_LEAST = 8 << 20,  /* bytes that are read and written: four times what a core has */
+  WR_PAST_LEAST = 8 << 20,  /* bytes that are read and written: four caches of 2 MB */
   WR_PAST_RESULT = 1 << 20, /* bytes of these that are the result */
   WR_PAST_PIECE = 2048,     /* bytes */
   WR_PAST_LINE = 64
