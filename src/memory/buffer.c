@@ -9,21 +9,21 @@
 
 /* ---- accounts ---- */
 
-/* Relaxed, but active bytes: who reads more of those sees what was held for them (limits.c). */
+/* Relaxed, but active bytes: who reads more of those sees what was held for them, and that they are
+   a device's (limits.c). */
 static void count_alloc(struct wr_memory *memory, uint64_t bytes) {
   if (memory != wr_memory_host()) {
-    wr_fetch_add_acq_rel(&memory->account.active, bytes);
-    wr_fetch_add_relaxed(&wr_accounts.devices.active, bytes);
+    wr_fetch_add_acq_rel(&memory->active, bytes);
+    wr_fetch_add_relaxed(&wr_accounts.devices_taken, bytes);
   }
   wr_active_add(wr_magazine_credit_open(), bytes);
 }
 
 static void count_free(struct wr_memory *memory, uint64_t bytes) {
-  if (memory != wr_memory_host()) {
-    wr_fetch_sub_acq_rel(&memory->account.active, bytes);
-    wr_fetch_sub_relaxed(&wr_accounts.devices.active, bytes);
-  }
+  if (memory != wr_memory_host()) wr_fetch_sub_acq_rel(&memory->active, bytes);
   wr_active_sub(wr_magazine_credit(), bytes);
+  /* Behind the count of all, which never has more of devices than what is left here. */
+  if (memory != wr_memory_host()) wr_fetch_add_acq_rel(&wr_accounts.devices_freed, bytes);
 }
 
 /* ---- memory from a source ---- */

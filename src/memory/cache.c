@@ -5,7 +5,7 @@
 
    Idle bytes are not counted by themselves: they are what is held less what is active, so that a
    small allocation changes no shared number but that of active bytes, and that seldom (active.c).
-   Both are exact; read at different moments they can differ by an allocation in flight. */
+   Each is exact; limits.c says what the numbers make that were read one after the other. */
 
 #include <malloc.h>
 #include <pthread.h>
@@ -24,19 +24,15 @@ struct wr_accounts wr_accounts = {.cache_limit = DEFAULT_CACHE_LIMIT,
 
 /* Relaxed: counts that order nothing. */
 void wr_account_hold(struct wr_memory *memory, uint64_t bytes) {
-  if (memory != wr_memory_host()) {
-    wr_fetch_add_relaxed(&memory->account.held, bytes);
-    wr_fetch_add_relaxed(&wr_accounts.devices.held, bytes);
-  }
-  wr_fetch_add_relaxed(&wr_accounts.held, bytes);
+  const bool host = memory == wr_memory_host();
+  wr_fetch_add_relaxed(host ? &wr_accounts.host.made : &wr_accounts.devices.made, bytes);
+  if (!host) wr_fetch_add_relaxed(&memory->held.made, bytes);
 }
 
 void wr_account_give_back(struct wr_memory *memory, uint64_t bytes) {
-  if (memory != wr_memory_host()) {
-    wr_fetch_sub_relaxed(&memory->account.held, bytes);
-    wr_fetch_sub_relaxed(&wr_accounts.devices.held, bytes);
-  }
-  wr_fetch_sub_relaxed(&wr_accounts.held, bytes);
+  const bool host = memory == wr_memory_host();
+  wr_fetch_add_relaxed(host ? &wr_accounts.host.returned : &wr_accounts.devices.returned, bytes);
+  if (!host) wr_fetch_add_relaxed(&memory->held.returned, bytes);
 }
 
 static struct {
@@ -215,22 +211,27 @@ void wr_memory_clear_cache(void) {
 }
 
 /* Relaxed, all here: the only thread. */
+static void set_held(struct wr_held *held, uint64_t bytes) {
+  wr_store_relaxed(&held->made, bytes);
+  wr_store_relaxed(&held->returned, 0u);
+}
+
 static void forget_idle(struct wr_memory *m) {
   for (int c = 0; c < WR_CLASS_COUNT; c++) m->idle[c] = NULL;
-  wr_store_relaxed(&m->account.held, wr_load_relaxed(&m->account.active));
+  set_held(&m->held, wr_load_relaxed(&m->active));
 }
 
 /* The lists may have been in the middle of a change by a thread that the child does not have; what
    they held is lost to the child and no longer counted. The forking thread's magazine stays. */
 static void forget_in_child(void) {
   size_t kept = wr_magazine_fork_child();
-  uint64_t active = wr_active_fork_child();
+  uint64_t active = wr_active_fork_child(), devices = wr_account_active_in_devices();
   wr_wired_fork_child();
   forget_idle(wr_memory_host());
   for (struct wr_memory *m = cache.memories; m; m = m->next) forget_idle(m);
   cache.entries = 0;
-  wr_store_relaxed(&wr_accounts.held, active + kept);
-  wr_store_relaxed(&wr_accounts.devices.held, wr_load_relaxed(&wr_accounts.devices.active));
+  set_held(&wr_accounts.host, (active > devices ? active - devices : 0) + kept);
+  set_held(&wr_accounts.devices, devices);
 }
 
 WR_AT_FORK(.rank = WR_RANK_ALLOCATOR, .lock = &cache.lock, .child = forget_in_child)

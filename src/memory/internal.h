@@ -27,29 +27,35 @@ enum {
 uint32_t wr_class_of(size_t bytes);
 size_t wr_class_bytes(uint32_t size_class);
 
-/* Bytes: relaxed everywhere, as they order nothing. */
-struct wr_account {
-  wr_atomic_u64 active; /* atomic RELAXED; in live buffers */
-  wr_atomic_u64 held;   /* atomic RELAXED; active and idle, all that sources gave */
+/* Bytes that sources gave, and that they got back: both only grow, so that a reader knows to which
+   side it may err while others work (limits.c). What they differ by is held: active and idle. */
+struct wr_held {
+  wr_atomic_u64 made;     /* atomic RELAXED */
+  wr_atomic_u64 returned; /* atomic RELAXED; read with acquire where `made` is read behind it */
 };
 
 struct wr_memory {
   const struct wr_memory_source *source; /* immutable after publish */
-  struct wr_account account;             /* of a device's memory; unused in the host's */
+  wr_atomic_u64 active;   /* atomic ACQ_REL; in live buffers of a device's; unused in the host's */
+  struct wr_held held;    /* of a device's; unused in the host's, whose are the accounts' */
   struct wr_memory *next; /* immutable after publish (tests take their own out again) */
   struct wr_buffer *idle[WR_CLASS_COUNT]; /* under LOCK */
 };
 
 /* ---- accounts ---- */
 
-/* The host's account is what all memories have more than `devices`: so an allocation on the host
-   changes one number, or none (active.c). One line of memory, which all threads read. */
+/* Active bytes are counted of all memories; the host's are what the devices' are less: so an
+   allocation on the host changes one number, or none (active.c). What each free reads stands in
+   one line of memory. */
 struct wr_accounts {
   _Alignas(64) wr_atomic_u64 counted; /* atomic ACQ_REL; through active.c alone */
-  wr_atomic_u64 held;                 /* atomic RELAXED; as an account's, of all memories */
-  struct wr_account devices;
-  wr_atomic_u64 peak;           /* atomic RELAXED; through active.c alone */
-  wr_atomic_u64 cache_limit;    /* atomic RELAXED */
+  struct wr_held host, devices;
+  /* Active bytes of devices are the difference; both only grow. */
+  wr_atomic_u64 devices_taken; /* atomic RELAXED */
+  wr_atomic_u64
+      devices_freed;         /* atomic RELAXED; read with acquire where the other is read behind */
+  wr_atomic_u64 cache_limit; /* atomic RELAXED */
+  wr_atomic_u64 peak;        /* atomic RELAXED; through active.c alone */
   wr_atomic_bool cache_limited; /* atomic RELAXED; the limit was set */
   wr_atomic_u64 memory_limit;   /* atomic RELAXED; through limits.c alone */
 };
@@ -77,6 +83,7 @@ uint64_t wr_active_fork_child(void);
 void wr_account_hold(struct wr_memory *memory, uint64_t bytes);
 void wr_account_give_back(struct wr_memory *memory, uint64_t bytes);
 uint64_t wr_account_held(const struct wr_memory *memory);
+uint64_t wr_account_active_in_devices(void);
 /* Idle bytes above the limit of the cache. A default limit is the memory's own; one that was set is
    for the idle bytes of all memories, which is what it is compared with. Never less than there are
    once nothing is in flight: who frees counts before it asks. */
