@@ -101,7 +101,8 @@ static struct wr_error *call(struct wr_capturing *making, struct wr_function *f,
   return error;
 }
 
-/* For other extents nothing is broadcast to those of this call, as far as the function lets it. */
+/* For other extents nothing is broadcast to those of this call, as far as the function lets it.
+   Also where it made a number, which need not be one of extents: no call makes it anew. */
 static struct wr_error *generalize(struct wr_capture **capture) {
   struct wr_capture *general = NULL;
   struct wr_error *error = wr_capture_generalize(&general, *capture);

@@ -44,11 +44,13 @@ static void put_bitwise(struct wr_fn_step *s) {
 
 /* All bits are those of -1, which a cast gives each type. */
 static void put_invert(struct wr_fn_step *s) {
-  const uint64_t ones = wr_fn_step_number(s, wr_dtype_is_unsigned(s->out.dtype) ? 0 : -1, &s->out);
+  const uint64_t ones =
+      wr_fn_step_number(s, wr_dtype_is_unsigned(s->out.dtype) ? 0 : -1, &s->out, s->in[0]);
   uint64_t mask = ones;
   if (wr_dtype_is_unsigned(s->out.dtype)) {
     /* 0 - 1 wraps around. */
-    mask = wr_fn_step_two(s, WR_FN_Subtract, ones, wr_fn_step_number(s, 1, &s->out), &s->out);
+    mask = wr_fn_step_two(s, WR_FN_Subtract, ones, wr_fn_step_number(s, 1, &s->out, s->in[0]),
+                          &s->out);
   }
   const uint64_t in[] = {s->in[0], mask};
   wr_fn_step_i32(s, 2);
@@ -62,7 +64,8 @@ static uint64_t is_infinite(struct wr_fn_step *s, double which) {
   const uint64_t value = which == 0 ? magnitude(s, &x) : s->in[0];
   const double infinity = which < 0 ? -(double)__builtin_inf() : (double)__builtin_inf();
   const struct wr_fn_value *like = which == 0 ? &size : &x;
-  return wr_fn_step_two(s, WR_FN_Equal, value, wr_fn_step_number(s, infinity, like), &s->out);
+  return wr_fn_step_two(s, WR_FN_Equal, value, wr_fn_step_number(s, infinity, like, value),
+                        &s->out);
 }
 
 static uint64_t is_nan(struct wr_fn_step *s) {
@@ -125,7 +128,8 @@ void wr_fn_step_elementwise(struct wr_fn_step *s) {
       wr_fn_step_whole(s, WR_FN_Sqrt);
       return;
     case WR_OP_RECIPROCAL:
-      s->id = wr_fn_step_two(s, WR_FN_Divide, wr_fn_step_number(s, 1, &s->out), s->in[0], &s->out);
+      s->id = wr_fn_step_two(s, WR_FN_Divide, wr_fn_step_number(s, 1, &s->out, s->in[0]), s->in[0],
+                             &s->out);
       return;
     case WR_OP_EQUAL:
     case WR_OP_EQUAL_NAN:

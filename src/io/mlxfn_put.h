@@ -14,7 +14,8 @@ struct wr_fn_put {
   struct wr_error *error; /* then nothing is added */
   struct wr_fn_stream stream;
   const struct wr_capture *capture;
-  uint64_t *ids; /* of the capture's values */
+  bool shapeless; /* the file */
+  uint64_t *ids;  /* of the capture's values */
 };
 
 void wr_fn_put_i32(struct wr_bytes *b, int64_t x);

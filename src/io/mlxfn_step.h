@@ -36,8 +36,9 @@ uint64_t wr_fn_step_put(struct wr_fn_step *s, enum wr_fn_kind kind, const uint64
 void wr_fn_step_whole(struct wr_fn_step *s, enum wr_fn_kind kind);
 /* It cannot be stored. */
 void wr_fn_step_unable(struct wr_fn_step *s);
-/* A number in the shape of a value, of its type. */
-uint64_t wr_fn_step_number(struct wr_fn_step *s, double x, const struct wr_fn_value *like);
+/* A number of the type and in the shape that `like` says, which is that of the value `shaped`. */
+uint64_t wr_fn_step_number(struct wr_fn_step *s, double x, const struct wr_fn_value *like,
+                           uint64_t shaped);
 /* An operation of two inputs and no state, or Equal, to which NaNs differ. */
 uint64_t wr_fn_step_two(struct wr_fn_step *s, enum wr_fn_kind kind, uint64_t a, uint64_t b,
                         const struct wr_fn_value *out);

@@ -53,8 +53,12 @@ static uint64_t broadcast(struct wr_fn_step *s, uint64_t in, const struct wr_fn_
   return wr_fn_step_put(s, WR_FN_Broadcast, &in, 1, to);
 }
 
-uint64_t wr_fn_step_number(struct wr_fn_step *s, double x, const struct wr_fn_value *like) {
-  return broadcast(s, wr_fn_put_scalar(s->w, x, like->dtype), like);
+/* In a shapeless file the value is an input of what makes the shape, which follows it then. */
+uint64_t wr_fn_step_number(struct wr_fn_step *s, double x, const struct wr_fn_value *like,
+                           uint64_t shaped) {
+  const uint64_t in[] = {wr_fn_put_scalar(s->w, x, like->dtype), shaped};
+  shape(s, like->shape, like->ndim);
+  return wr_fn_step_put(s, WR_FN_Broadcast, in, s->w->shapeless ? 2 : 1, like);
 }
 
 uint64_t wr_fn_step_two(struct wr_fn_step *s, enum wr_fn_kind kind, uint64_t a, uint64_t b,
@@ -157,7 +161,8 @@ static void put_fft(struct wr_fn_step *s) {
   wr_fn_step_whole(s, WR_FN_FFT);
   const double factor = inverse ? p->scale * (double)p->n : p->scale;
   if (factor == 1) return;
-  s->id = wr_fn_step_two(s, WR_FN_Multiply, s->id, wr_fn_step_number(s, factor, &s->out), &s->out);
+  s->id = wr_fn_step_two(s, WR_FN_Multiply, s->id, wr_fn_step_number(s, factor, &s->out, s->id),
+                         &s->out);
 }
 
 static void put_sort(struct wr_fn_step *s) {
@@ -453,8 +458,8 @@ static void put_other(struct wr_fn_step *s) {
       /* Of one element MLX does not look at the factor. */
       if (s->out.shape[s->out.ndim - 1] == 1) {
         const double scale = ((const struct wr_hadamard_params *)s->params)->scale;
-        s->id = wr_fn_step_two(s, WR_FN_Multiply, s->in[0], wr_fn_step_number(s, scale, &s->out),
-                               &s->out);
+        s->id = wr_fn_step_two(s, WR_FN_Multiply, s->in[0],
+                               wr_fn_step_number(s, scale, &s->out, s->in[0]), &s->out);
         return;
       }
       f32(s, (float)((const struct wr_hadamard_params *)s->params)->scale);

@@ -351,7 +351,7 @@ static struct wr_error *put_trace(struct wr_fn_exporter *x, struct wr_fn_put *w,
 
 struct wr_error *wr_fn_exporter_add(struct wr_fn_exporter *x, const struct wr_capture *capture,
                                     const char *const *names, size_t n) {
-  struct wr_fn_put w = {.next_id = x->next_id, .capture = capture};
+  struct wr_fn_put w = {.next_id = x->next_id, .capture = capture, .shapeless = x->shapeless};
   struct wr_bytes all = {0};
   struct signature signature;
   struct signature *more =

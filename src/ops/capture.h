@@ -118,7 +118,7 @@ struct wr_error *wr_capture_simplify(struct wr_capture **out, struct wr_capture 
 struct wr_error *wr_capture_plan(struct wr_capture **out, struct wr_capture *c, bool fuse);
 
 /* The same without what broadcasts operands of an elementwise operation to each other, which does
-   it itself: for inputs with other extents. NULL without an error where it is pinned. */
+   it itself: for inputs with other extents, but for what is pinned to those that it was made of. */
 struct wr_error *wr_capture_generalize(struct wr_capture **out, struct wr_capture *c);
 /* As wr_capture_run, of one that was generalised, on inputs with as many axes and of the dtypes.
    *held is false, and no outputs are added, where an operation does not say what it does with the

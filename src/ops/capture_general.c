@@ -84,7 +84,6 @@ static void stand_for(struct general *g) {
 struct wr_error *wr_capture_generalize(struct wr_capture **out, struct wr_capture *c) {
   const size_t n = wr_capture_values(c) + (size_t)1;
   *out = NULL;
-  if (c->pinned) return NULL;
   struct general g = {.c = c, .kept = wr_alloc(n), .same = wr_alloc(n * sizeof *g.same)};
   struct wr_error *error = g.kept && g.same ? NULL : wr_error_out_of_memory();
   if (!error) {

@@ -131,7 +131,7 @@ static struct wr_error *improve(struct wr_capture *taken, struct wr_capture **pl
     wr_capture_release(taken);
     if (error) return error;
   }
-  if (general) error = wr_capture_generalize(general, c);
+  if (general && !c->pinned) error = wr_capture_generalize(general, c);
   if (general && *general) wr_capture_forget_streams(*general);
   if (!error) error = wr_capture_plan(plan, c, mode != WR_COMPILE_NO_FUSE);
   wr_capture_release(c);

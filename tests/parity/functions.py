@@ -377,6 +377,20 @@ def traces_to_mlx():
         wrong += close("shapeless to MLX", theirs(mx.array(a)), [2 * a + row])
         wrong += close("shapeless to itself", called(ours, [a]), [2 * a + row])
 
+    def numbers(a):
+        made = weir.call("mlx_reciprocal", *weir.call("mlx_degrees", a[0]))
+        return weir.call("mlx_nan_to_num", made[0], 0.5, 2.0, 1.0)
+
+    held, f = closure(numbers)
+    weir.check(lib.mlx_export_function(NAME, f, vector([floats(2, 4)]), c.c_bool(True)))
+    ours, theirs = imported(), mx.import_function(PATH)
+    for shape in ((1, 1), (3, 5), (7, 4)):
+        a = floats(*shape)
+        a[0, 0] = 0
+        want = np.where(a == 0, np.float32(2), 1 / np.degrees(np.where(a == 0, 1, a)))
+        wrong += close("shapeless numbers to MLX", theirs(mx.array(a)), [want])
+        wrong += close("shapeless numbers to itself", called(ours, [a]), [want])
+
     def run(res, given, named):
         out = Handle()
         lib.mlx_map_string_to_array_get(c.byref(out), named, b"scale")
