@@ -234,8 +234,8 @@ static void test_long(void) {
   static const enum wr_dtype types[] = {WR_BOOL,  WR_UINT8,   WR_INT8,   WR_UINT16,
                                         WR_INT16, WR_UINT32,  WR_INT32,  WR_UINT64,
                                         WR_INT64, WR_FLOAT32, WR_FLOAT64};
-  static const int32_t lengths[] = {1,    15,   16,   17,   63,   64,   65,   127,
-                                    1023, 1024, 1025, 4095, 4096, 4097, 5000, LONG};
+  static const int32_t lengths[] = {1,   15,   16,   17,   63,   64,   65,   127,  128, 129,
+                                    191, 1023, 1024, 1025, 4095, 4096, 4097, 5000, LONG};
   static const double odd[] = {0.0, -0.0, (double)INFINITY, -(double)INFINITY, (double)NAN};
   static double values[LONG];
   uint32_t seed = 5;
@@ -264,9 +264,9 @@ static void test_long(void) {
 /* Of zeros of both signs in a long run the first stays, as in MLX; with a NaN of either sign
    anywhere all are NaN. */
 static void test_signs(void) {
-  enum { FEW = 100 };
+  enum { FEW = 300 }; /* in lanes, and too few for them */
   float x[FEW];
-  for (int n = 16; n <= FEW; n++) {
+  for (int n = 16; n <= FEW; n += n < 100 ? 1 : 7) {
     for (int sign = 0; sign < 2; sign++) {
       const float first = sign ? -0.0f : 0.0f;
       for (int i = 0; i < n; i++) x[i] = i < n / 3 ? -1.0f : i == n / 3 ? first : -first;

@@ -12,6 +12,7 @@
 
 #define E WR_PASTE(wr_el_, EL)
 #define OF(name) WR_PASTE(name##_, EL)
+#define LANES_OF_ENDS (BYTES_OF_ENDS / (int)sizeof(E))
 
 static inline UNSIGNED OF(bits)(E x) {
   UNSIGNED bits;
@@ -30,15 +31,46 @@ struct OF(ends) {
   UNSIGNED far;
 };
 
-SPEED static struct OF(ends) OF(ends)(const E *p, int64_t n) {
-  SIGNED high = (SIGNED)OF(bits)(p[0]);
-  UNSIGNED far = OF(bits)(p[0]);
-  for (int64_t i = 1; i < n; i++) {
-    const UNSIGNED x = OF(bits)(p[i]);
-    high = (SIGNED)x > high ? (SIGNED)x : high;
-    far = x > far ? x : far;
+static inline void OF(add_to_ends)(struct OF(ends) * ends, E x) {
+  const UNSIGNED bits = OF(bits)(x);
+  ends->high = (SIGNED)bits > ends->high ? (SIGNED)bits : ends->high;
+  ends->far = bits > ends->far ? bits : ends->far;
+}
+
+/* Of a few: no lanes to set up and to join. */
+WR_INLINE struct OF(ends) OF(ends_of_few)(const E *p, int64_t n) {
+  struct OF(ends) ends = {(SIGNED)OF(bits)(p[0]), OF(bits)(p[0])};
+  for (int64_t i = 1; i < n; i++) OF(add_to_ends)(&ends, p[i]);
+  return ends;
+}
+
+/* In as many lanes as keep the loads going; the last ones are taken of elements some of which were
+   there already. */
+WR_INLINE struct OF(ends) OF(ends_of_lanes)(const E *p, int64_t n) {
+  SIGNED high[LANES_OF_ENDS];
+  UNSIGNED far[LANES_OF_ENDS];
+  for (int l = 0; l < LANES_OF_ENDS; l++) {
+    far[l] = OF(bits)(p[n - LANES_OF_ENDS + l]);
+    high[l] = (SIGNED)far[l];
   }
-  return (struct OF(ends)){high, far};
+  for (int64_t i = 0; i + LANES_OF_ENDS < n; i += LANES_OF_ENDS) {
+    for (int l = 0; l < LANES_OF_ENDS; l++) {
+      const UNSIGNED x = OF(bits)(p[i + l]);
+      high[l] = (SIGNED)x > high[l] ? (SIGNED)x : high[l];
+      far[l] = x > far[l] ? x : far[l];
+    }
+  }
+  for (int half = LANES_OF_ENDS / 2; half > 0; half /= 2) {
+    for (int l = 0; l < half; l++) {
+      high[l] = high[l + half] > high[l] ? high[l + half] : high[l];
+      far[l] = far[l + half] > far[l] ? far[l + half] : far[l];
+    }
+  }
+  return (struct OF(ends)){high[0], far[0]};
+}
+
+SPEED static struct OF(ends) OF(ends)(const E *p, int64_t n) {
+  return n < 2 * LANES_OF_ENDS ? OF(ends_of_few)(p, n) : OF(ends_of_lanes)(p, n);
 }
 
 SPEED static E OF(nearest)(const E *p, int64_t n) {
@@ -78,6 +110,7 @@ static inline bool OF(is_nan)(E x) { return x != x; }
 
 #undef E
 #undef OF
+#undef LANES_OF_ENDS
 #undef EL
 #undef SIGNED
 #undef UNSIGNED

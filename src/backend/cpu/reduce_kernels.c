@@ -13,6 +13,7 @@
 
 enum { LANES = 16, STRIDED_BLOCK = 128 };
 enum { FOUND_BLOCK = 64 };
+enum { BYTES_OF_ENDS = 256, BYTES_OF_BEST = 16384 }; /* the latter stay in the first-level cache */
 
 static inline uint64_t load_b8(uint8_t x) { return x; }
 static inline uint64_t load_u8(uint8_t x) { return x; }
