@@ -1,6 +1,6 @@
 /* Large results, which go past the caches, have the bytes that short ones have: wherever they
-   begin, whatever their elements' size, of dense inputs, rows and numbers, in an input's place, and
-   of groups; and nothing before or behind them is written. */
+   begin, whatever their elements' size, of dense inputs, rows and numbers, in an input's place, of
+   copies, and of groups; and nothing before or behind them is written. */
 
 #include <stdlib.h>
 
@@ -72,6 +72,45 @@ static void try_spread(int64_t stride) {
     ((float *)expected)[i] = ((float *)a)[i] - ((float *)b)[i % COLUMNS * stride];
   }
   expect_within(to, sizeof(float) * ROWS * COLUMNS);
+}
+
+/* Each row twice. */
+static void try_repeated(size_t shift) {
+  enum { TALL = ROWS / 2 };
+  struct kernel_operand x, y;
+  char *to = place_at(shift, sizeof(float) * 2 * TALL * COLUMNS);
+  const struct wr_tensor in =
+      *operand_strided(&x, a + 4, WR_FLOAT32, 3, SHAPE(TALL, 2, COLUMNS), STRIDES(COLUMNS, 0, 1));
+  EXPECT(kernel_run(WR_OP_COPY, &in, 1,
+                    operand_dense(&y, to, WR_FLOAT32, 3, SHAPE(TALL, 2, COLUMNS)), NULL));
+  for (int64_t i = 0; i < (int64_t)2 * TALL; i++) {
+    memcpy(expected + i * COLUMNS * 4, a + 4 + i / 2 * COLUMNS * 4, COLUMNS * 4);
+  }
+  expect_within(to, sizeof(float) * 2 * TALL * COLUMNS);
+}
+
+/* A large array of `width` bytes an element beside or behind a smaller one. */
+static void try_concatenated(enum wr_dtype t, int axis, size_t shift) {
+  const size_t width = wr_dtype_size(t);
+  const int32_t most = WR_PAST_LEAST / 2 / (int32_t)width / COLUMNS + 1;
+  const int32_t columns = axis ? COLUMNS + 7 : COLUMNS, rows = axis ? most : most + 9;
+  struct kernel_operand x, y, z;
+  char *to = place_at(shift, width * (size_t)rows * (size_t)columns);
+  const struct wr_tensor ins[] = {
+      *operand_dense(&x, a + width, t, 2, SHAPE(most, COLUMNS)),
+      *operand_dense(&y, b, t, 2, axis ? SHAPE(most, 7) : SHAPE(9, COLUMNS))};
+  EXPECT(kernel_run(WR_OP_CONCATENATE, ins, 2, operand_dense(&z, to, t, 2, SHAPE(rows, columns)),
+                    &(struct wr_axis_params){.axis = axis}));
+  for (size_t r = 0, at = 0; r < (size_t)rows; r++) {
+    const bool behind = r >= (size_t)most;
+    const char *row =
+        behind ? b + (r - (size_t)most) * COLUMNS * width : a + width + r * COLUMNS * width;
+    memcpy(expected + at, row, COLUMNS * width);
+    at += COLUMNS * width;
+    if (axis) memcpy(expected + at, b + r * 7 * width, 7 * width);
+    if (axis) at += 7 * width;
+  }
+  expect_within(to, width * (size_t)rows * (size_t)columns);
 }
 
 static void try_in_place(void) {
@@ -164,6 +203,10 @@ int main(void) {
     try_group(false, shift);
     try_group(true, shift + 3);
     try_group_of_rows(shift);
+    try_repeated(shift);
+    try_concatenated(WR_FLOAT32, 0, shift);
+    try_concatenated(WR_UINT8, 1, shift + 3);
+    try_concatenated(WR_COMPLEX64, 1, shift);
   }
   try_dense(WR_OP_MULTIPLY, 2, WR_INT64, WR_INT64, 8);
   try_dense(WR_OP_NEGATIVE, 1, WR_FLOAT32, WR_FLOAT32, 4);

@@ -103,7 +103,7 @@ struct wr_error *wr_cpu_copy(const struct wr_call *call) {
   } else if (is_turned(in)) {
     transpose(in, call->out.data);
   } else if (in->data != call->out.data || !in->dense) {
-    wr_loop_run(call, copy_row(wr_dtype_size(in->dtype)));
+    wr_loop_copy(call, copy_row(wr_dtype_size(in->dtype)));
   }
   return NULL;
 }
@@ -114,7 +114,18 @@ struct paste {
   struct wr_walk walk; /* operand 0: the tensor, 1: the view */
   const char *from;
   char *to;
+  bool past; /* dense runs go past the caches (loop/past.h) */
 };
+
+static void paste_run(const struct paste *p, const int64_t *at, int64_t n) {
+  const int64_t item = p->update.item, bytes = n * item;
+  const int64_t stride = wr_walk_stride(&p->walk, 0), to_stride = wr_walk_stride(&p->walk, 1);
+  if (p->past && stride == 1 && to_stride == 1 && bytes >= WR_PAST_PIECE) {
+    wr_past_copy(p->to + at[1] * item, p->from + at[0] * item, bytes);
+  } else {
+    wr_update_run(&p->update, p->to + at[1] * item, to_stride, p->from + at[0] * item, stride, n);
+  }
+}
 
 static void paste_part(void *ctx, int64_t begin, int64_t end) {
   const struct paste *p = ctx;
@@ -122,10 +133,8 @@ static void paste_part(void *ctx, int64_t begin, int64_t end) {
   int64_t at[WR_WALK_OPERANDS];
   int64_t n;
   wr_cursor_start(&cursor, &p->walk, begin, end);
-  while ((n = wr_cursor_next(&cursor, at)) > 0) {
-    wr_update_run(&p->update, p->to + at[1] * p->update.item, wr_walk_stride(&p->walk, 1),
-                  p->from + at[0] * p->update.item, wr_walk_stride(&p->walk, 0), n);
-  }
+  while ((n = wr_cursor_next(&cursor, at)) > 0) paste_run(p, at, n);
+  if (p->past) wr_past_end();
 }
 
 /* Writes `t` to where the view (first element, strides) of the result says. */
@@ -133,6 +142,7 @@ static void paste(struct wr_update update, const struct wr_tensor *t, void *to,
                   const int64_t *strides) {
   struct paste p = {.update = update, .from = t->data, .to = to};
   if (t->size == 0) return;
+  p.past = !update.row && 2 * t->size * update.item >= WR_PAST_LEAST;
   wr_walk_start(&p.walk);
   for (int d = 0; d < t->ndim; d++) {
     wr_walk_push(&p.walk, t->shape[d], t->strides[d], strides[d]);

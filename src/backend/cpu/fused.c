@@ -212,13 +212,15 @@ static struct wr_error *find_rows(struct wr_fused_program *p) {
 
 /* ---- running it ---- */
 
-/* Elements [at, end), from where a line begins, piece by piece past the caches. */
+/* Elements [at, end), from where a line begins, piece by piece past the caches: longer ones than of
+   one operation, as each is a turn of the whole program. */
 static void store_past(struct wr_fused_part *part, int64_t at, int64_t end, char *out) {
-  _Alignas(WR_PAST_LINE) char piece[WR_PAST_PIECE];
-  const int64_t each = WR_PAST_PIECE / part->program->width[wr_fused_last(part->program)];
-  for (; at + each <= end; at += each, out += WR_PAST_PIECE) {
+  enum { PIECE = 2 * WR_PAST_PIECE };
+  _Alignas(WR_PAST_LINE) char piece[PIECE];
+  const int64_t each = PIECE / part->program->width[wr_fused_last(part->program)];
+  for (; at + each <= end; at += each, out += PIECE) {
     wr_fused_run(part, at, each, piece);
-    wr_past_store(out, piece, WR_PAST_PIECE);
+    wr_past_store(out, piece, PIECE);
   }
   wr_fused_run(part, at, end - at, out);
 }

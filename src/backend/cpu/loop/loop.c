@@ -13,6 +13,7 @@ struct loop {
   wr_row_fn fn;
   const struct wr_call *call;
   bool past;                        /* results go past the caches */
+  bool copies;                      /* they are the input's bytes */
   int64_t out_bytes;                /* of an element */
   int64_t in_bytes[WR_LOOP_INPUTS]; /* of an element */
   int32_t ndim;                     /* merged axes, at least 1 */
@@ -43,25 +44,53 @@ static void run_next(const struct loop *l, struct wr_row *row, int64_t n) {
   move_row(l, row, n);
 }
 
-/* By itself, so that the piece is on the stack of none but large rows (K13). */
+/* Elements of a piece, of which no operand has more bytes than that: asking for 4 KB of each at
+   once took longer than asking for nothing. */
+static int64_t elements_of_piece(const struct loop *l) {
+  int64_t widest = l->out_bytes;
+  for (int k = 0; k < l->call->n_in; k++) {
+    if (l->in_bytes[k] > widest) widest = l->in_bytes[k];
+  }
+  return WR_PAST_PIECE / widest;
+}
+
+/* Asks for the n elements behind the next n of each input: while a piece is computed and stored the
+   processor asks for few by itself, so that the time of loads would come on top. */
+static inline void ask_ahead(const struct loop *l, const struct wr_row *row, int64_t n) {
+  for (int k = 0; k < l->call->n_in; k++) {
+    const int64_t bytes = row->stride[k] == 1 ? n * l->in_bytes[k] : 0;
+    const uintptr_t from = (uintptr_t)row->in[k] + (uintptr_t)bytes;
+    for (int64_t b = 0; b < bytes; b += WR_PAST_LINE) {
+      __builtin_prefetch((const void *)(from + (uintptr_t)b));
+    }
+  }
+}
+
+/* By itself, so that the piece is on the stack of none but large rows (K13). The last one is as
+   many lines as there are: rows of a few pieces would else have much of themselves in the caches.
+ */
 __attribute__((noinline)) static void row_past(const struct loop *l, struct wr_row row) {
   _Alignas(WR_PAST_LINE) char piece[WR_PAST_PIECE];
-  const int64_t each = WR_PAST_PIECE / l->out_bytes, n = row.n;
-  int64_t at = wr_past_head(row.out, l->out_bytes);
+  const int64_t line = WR_PAST_LINE / l->out_bytes, n = row.n;
+  int64_t at = wr_past_head(row.out, l->out_bytes), each = elements_of_piece(l);
   run_next(l, &row, at);
-  for (; at + each <= n; at += each) {
+  for (; n - at >= line; at += each) {
     char *out = row.out;
+    if (each > n - at) each = (n - at) & -line;
     row.out = piece;
+    ask_ahead(l, &row, each);
     run_next(l, &row, each);
-    row.out = out + WR_PAST_PIECE;
-    wr_past_store(out, piece, WR_PAST_PIECE);
+    row.out = out + each * l->out_bytes;
+    wr_past_store(out, piece, each * l->out_bytes);
   }
   run_next(l, &row, n - at);
 }
 
 static void run_row_of(const struct loop *l, const struct wr_row *row) {
   const bool is_long = row->n * l->out_bytes >= 2 * WR_PAST_PIECE;
-  if (l->past && is_long && wr_past_head(row->out, l->out_bytes) >= 0) {
+  if (l->past && is_long && l->copies && row->stride[0] == 1) {
+    wr_past_copy(row->out, row->in[0], row->n * l->out_bytes);
+  } else if (l->past && is_long && wr_past_head(row->out, l->out_bytes) >= 0) {
     row_past(l, *row);
   } else {
     l->fn(row);
@@ -199,20 +228,24 @@ static void run_row(const struct wr_call *call, wr_row_fn fn) {
   fn(&row);
 }
 
-static void run_parts(const struct wr_call *call, wr_row_fn fn, bool dense) {
-  struct loop l;
+static void run_parts(const struct wr_call *call, wr_row_fn fn, bool dense, bool copies) {
+  struct loop l = {.copies = copies};
   loop_sizes(&l, call, fn);
   l.past = wr_past_wanted(&call->out, call->in, call->n_in);
   if (!dense) loop_merge(&l);
   wr_spread(call->out.size, WR_LOOP_GRAIN, dense ? dense_part : strided_part, &l);
 }
 
-void wr_loop_run(const struct wr_call *call, wr_row_fn fn) {
+static void run(const struct wr_call *call, wr_row_fn fn, bool copies) {
   const bool dense = all_dense(call);
   if (call->out.size == 0) return;
   if (dense && call->out.size <= WR_LOOP_GRAIN) {
     run_row(call, fn);
   } else {
-    run_parts(call, fn, dense);
+    run_parts(call, fn, dense, copies);
   }
 }
+
+void wr_loop_run(const struct wr_call *call, wr_row_fn fn) { run(call, fn, false); }
+
+void wr_loop_copy(const struct wr_call *call, wr_row_fn fn) { run(call, fn, true); }

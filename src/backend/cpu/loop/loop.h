@@ -33,6 +33,9 @@ typedef void (*wr_row_fn)(const struct wr_row *row);
 /* Runs `fn` over all elements of call->out; the inputs have its shape, with any strides. */
 void wr_loop_run(const struct wr_call *call, wr_row_fn fn);
 
+/* The same where `fn` leaves the bytes of its one input's elements as they are. */
+void wr_loop_copy(const struct wr_call *call, wr_row_fn fn);
+
 /* In front of a loop whose iterations are independent: `out` may be the very same address as an
    input (never a shifted one), which compilers must otherwise assume to be a dependency. */
 #if defined(__clang__)

@@ -9,19 +9,19 @@
 
 __attribute__((target("avx512f"))) static void store_64(char *out, const char *in, int64_t bytes) {
   for (int64_t i = 0; i < bytes; i += 64) {
-    _mm512_stream_si512((void *)(out + i), _mm512_load_si512((const void *)(in + i)));
+    _mm512_stream_si512((void *)(out + i), _mm512_loadu_si512((const void *)(in + i)));
   }
 }
 
 __attribute__((target("avx"))) static void store_32(char *out, const char *in, int64_t bytes) {
   for (int64_t i = 0; i < bytes; i += 32) {
-    _mm256_stream_si256((void *)(out + i), _mm256_load_si256((const void *)(in + i)));
+    _mm256_stream_si256((void *)(out + i), _mm256_loadu_si256((const void *)(in + i)));
   }
 }
 
 static void store_16(char *out, const char *in, int64_t bytes) {
   for (int64_t i = 0; i < bytes; i += 16) {
-    _mm_stream_si128((void *)(out + i), _mm_load_si128((const void *)(in + i)));
+    _mm_stream_si128((void *)(out + i), _mm_loadu_si128((const void *)(in + i)));
   }
 }
 
@@ -66,6 +66,13 @@ bool wr_past_wanted(const struct wr_tensor *out, const struct wr_tensor *in, int
 int64_t wr_past_head(const void *out, int64_t width) {
   const int64_t before = (int64_t)(-(uintptr_t)out % WR_PAST_LINE);
   return before % width == 0 ? before / width : -1;
+}
+
+void wr_past_copy(void *out, const void *in, int64_t bytes) {
+  int64_t head = wr_past_head(out, 1);
+  if (head > bytes) head = bytes;
+  memcpy(out, in, (size_t)head);
+  wr_past_store((char *)out + head, (const char *)in + head, bytes - head);
 }
 
 void wr_past_store(void *out, const void *in, int64_t bytes) {

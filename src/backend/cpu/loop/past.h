@@ -14,7 +14,7 @@
 enum {
   WR_PAST_LEAST = 8 << 20,  /* bytes that are read and written: four caches of 2 MB */
   WR_PAST_RESULT = 1 << 20, /* bytes of these that are the result */
-  WR_PAST_PIECE = 2048,     /* bytes */
+  WR_PAST_PIECE = 1024,     /* bytes: so few that computing hides what storing waits for */
   WR_PAST_LINE = 64
 };
 
@@ -25,8 +25,12 @@ bool wr_past_wanted(const struct wr_tensor *out, const struct wr_tensor *in, int
 /* Elements of `width` bytes from `out` to where a line begins; -1 where none begins with one. */
 int64_t wr_past_head(const void *out, int64_t width);
 
-/* Both at the beginning of a line. */
+/* To where a line begins. */
 void wr_past_store(void *out, const void *in, int64_t bytes);
+
+/* To anywhere. What is copied as it is needs no piece: by way of one, rows that begin anywhere took
+   twice as long. */
+void wr_past_copy(void *out, const void *in, int64_t bytes);
 
 /* After a thread's last one, before others may look. */
 void wr_past_end(void);

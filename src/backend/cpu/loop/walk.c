@@ -100,7 +100,7 @@ static inline void copy_fixed(char *d, int64_t ds, const char *s, int64_t ss, in
 
 /* One element, n times: of equal bytes by memset, others by copies of what is there already. */
 static void fill(char *dst, const char *src, int64_t n, size_t size) {
-  enum { NEAR = 4096 };
+  enum { NEAR = 16384 }; /* in the first-level cache; copies of 4 KB took a tenth longer */
   const size_t bytes = (size_t)n * size;
   size_t done = size;
   if (memcmp(src, src + 1, size - 1) == 0) {
