@@ -12,18 +12,22 @@
 #include "backend/cpu/loop/loop.h"
 #include "backend/cpu/scalar/mul_add.h"
 
-/* x = k ln 2 + r with |r| <= ln 2 / 2: returns e^r - 1, off by 2^-25.7 of it, leaves k in the low 9
-   bits. ln 2 is taken off in two parts, the first with so few bits that its multiples are exact;
-   adding 1.5 * 2^23 leaves the nearest integer in the low bits. For |x| up to 150; of others
-   anything, of a NaN that. */
-WR_INLINE float wr_exp32_parts(float x, uint32_t *k) {
+/* x = k ln 2 + r with |r| <= ln 2 / 2: returns r, leaves k in the low 9 bits. ln 2 is taken off in
+   two parts, the first with so few bits that its multiples are exact; adding 1.5 * 2^23 leaves the
+   nearest integer in the low bits. For |x| up to 150; of others anything, of a NaN that. */
+WR_INLINE float wr_exp32_angle(float x, uint32_t *k) {
   const float shifted = wr_mul_addf(x, 0x1.715476p+0f, 0x1.8p23f);
   const float n = shifted - 0x1.8p23f;
-  const float r = wr_mul_addf(n, -0x1.7f7d1cp-20f, wr_mul_addf(n, -0x1.62e4p-1f, x));
+  *k = wr_f32_bits(shifted);
+  return wr_mul_addf(n, -0x1.7f7d1cp-20f, wr_mul_addf(n, -0x1.62e4p-1f, x));
+}
+
+/* e^r - 1, off by 2^-25.7 of it. */
+WR_INLINE float wr_exp32_parts(float x, uint32_t *k) {
+  const float r = wr_exp32_angle(x, k);
   float p = 0x1.6bebf8p-10f;
   p = wr_horner3f(p, r, 0x1.1227f6p-7f, 0x1.555674p-5f, 0x1.5554bp-3f);
   p = wr_mul_addf(p, r, 0x1.fffffep-2f);
-  *k = wr_f32_bits(shifted);
   return wr_mul_addf(p, r * r, r);
 }
 
@@ -91,34 +95,43 @@ WR_INLINE float f32_tanh(float x) {
   return copysignf(a < 0.55f ? small : large, x);
 }
 
-/* e^a / 4 for a >= 0 in two parts, the second what the first is rounded by. What is infinite as
-   a sinh is so at 89.5. */
-WR_INLINE float wr_quarter_exp(float a, float *low) {
+/* What sinh and cosh of a >= 0 are made of, without a quotient: a = k ln 2 + r, sinh r, off by
+   2^-37 of it, cosh r - 1, off by 2^-33 of 1, and a quarter of 2^k and of 2^-k, of which what is
+   subnormal is 0. What is infinite as a sinh is so at 89.5. */
+struct wr_hyperbolic32 {
+  float odd, even, up, down;
+};
+
+WR_INLINE struct wr_hyperbolic32 wr_hyperbolic32_parts(float a) {
+  const float c = a > 89.5f ? 89.5f : a;
   uint32_t k;
-  const float p = wr_exp32_parts(a > 89.5f ? 89.5f : a, &k);
-  const float scale = wr_power_of_2(k - 2);
-  const float e = 1.0f + p;
-  *low = (p - (e - 1.0f)) * scale;
-  return e * scale;
+  const float r = wr_exp32_angle(c, &k);
+  const float z = r * r;
+  const float odd = wr_mul_addf(wr_mul_addf(0x1.a1714cp-13f, z, 0x1.1110b2p-7f), z, 0x1.555556p-3f);
+  const float even = wr_mul_addf(wr_mul_addf(0x1.6d5028p-10f, z, 0x1.5554e6p-5f), z, 0.5f);
+  const uint32_t up = (k + 125u) << 23;
+  const int32_t down = (int32_t)((250u << 23) - up);
+  return (struct wr_hyperbolic32){.odd = wr_mul_addf(odd, z * r, r),
+                                  .even = even * z,
+                                  .up = wr_f32_from_bits(up),
+                                  .down = wr_f32_from_bits((uint32_t)(down < 0 ? 0 : down))};
 }
 
-/* Below 1 an odd polynomial, off by 2^-31. */
+/* A difference of 2^k and 2^-k that is rounded is so by 2^-25 of it; near 0 it is 0, and what is
+   tiny would lose bits by the quarters. */
 WR_INLINE float f32_sinh(float x) {
   const float a = fabsf(x);
-  const float z = a * a;
-  float p = 0x1.756c1ep-19f;
-  p = wr_horner3f(p, z, 0x1.a022bcp-13f, 0x1.1110ep-7f, 0x1.555556p-3f);
-  const float small = wr_mul_addf(p, z * a, a);
-  float low;
-  const float h = wr_quarter_exp(a, &low);
-  const float large = 2.0f * (h + (low - 0.0625f / h));
-  return copysignf(a < 1.0f ? small : large, x);
+  const struct wr_hyperbolic32 h = wr_hyperbolic32_parts(a);
+  const float difference = h.up - h.down;
+  const float rest = wr_mul_addf(h.odd, h.up + h.down, h.even * difference);
+  const float y = 2.0f * (difference + rest);
+  return copysignf(a < 0x1p-12f ? a : y, x);
 }
 
 WR_INLINE float f32_cosh(float x) {
-  float low;
-  const float h = wr_quarter_exp(fabsf(x), &low);
-  return 2.0f * (h + (low + 0.0625f / h));
+  const struct wr_hyperbolic32 h = wr_hyperbolic32_parts(fabsf(x));
+  const float rest = wr_mul_addf(h.even, h.up + h.down, h.down);
+  return 2.0f * (h.up + wr_mul_addf(h.odd, h.up - h.down, rest));
 }
 
 /* Below 1 an odd polynomial, off by 2^-27; then 1 - e^-g, where g is a polynomial for the negative

@@ -126,15 +126,26 @@ WR_INLINE float f32_log1p(float x) {
   return x < INFINITY ? number : x;
 }
 
-/* log(1 + a + a^2 / (1 + sqrt(1 + a^2))), and from 2^30 on log 2a. */
+/* Below 3/4 an odd polynomial, off by 2^-30; then log(a + sqrt(1 + a^2)), with what the sum is
+   rounded by over 2^k (1 + f), and from 2^30 on log 2a. A form for all numbers, log(1 + a + a^2 /
+   (1 + sqrt(1 + a^2))), would wait for a quotient behind the root. */
 WR_INLINE float f32_arcsinh(float x) {
   const float a = fabsf(x);
+  const float z = a * a;
+  float p = -0x1.88043ap-9f;
+  p = wr_horner3f(p, z, 0x1.5707f6p-7f, -0x1.42fcecp-6f, 0x1.e7d34p-6f);
+  p = wr_horner3f(p, z, -0x1.6d157cp-5f, 0x1.332e44p-4f, -0x1.555548p-3f);
+  const float small = wr_mul_addf(p, z * a, a);
   const bool is_large = a > 0x1p30f;
-  const float square = a * a;
-  const float more = is_large ? 0.0f : square / (1.0f + sqrtf(wr_mul_addf(a, a, 1.0f)));
-  const float sum = a + more;
-  const float y = wr_log1p32(sum, more - (sum - a), is_large ? 1 : 0);
-  const float inside = a < 0x1p-12f ? a : y;
+  const float root = is_large ? 0.0f : sqrtf(wr_mul_addf(a, a, 1.0f));
+  const float sum = a + root;
+  const float low = a - (sum - root);
+  const struct wr_log32 l = wr_log32_normal(sum);
+  const int32_t down = l.k < 126 ? -l.k : -126;
+  const float rest = low * wr_power_of_2((uint32_t)down);
+  const float k = (float)(l.k + (is_large ? 1 : 0));
+  const float large = wr_log32_sum(l.f, k, wr_mul_addf(-rest, l.f, rest));
+  const float inside = a < 0.75f ? small : large;
   return copysignf(a < INFINITY ? inside : a, x);
 }
 
