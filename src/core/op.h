@@ -92,6 +92,13 @@ struct wr_part {
 struct wr_reduce_params { /* kept axes of extent 1 do not change the data */
   uint32_t axes;          /* bit i: axis i of the input is reduced */
 };
+/* The mean square of the distance from the mean, of real numbers, computed in wr_variance_type; of
+   that the root, where a standard deviation is wanted; then rounded. */
+struct wr_variance_params {
+  uint32_t axes; /* as of a reduction */
+  int32_t ddof;  /* what the count is less by, where squares are divided by it */
+  bool root;
+};
 struct wr_axis_params {
   int32_t axis; /* ARGMAX ARGMIN: -1 is the flattened input */
 };
@@ -279,6 +286,18 @@ struct wr_kernel_params {
   bool begins;                       /* all parts hold `value` before it runs */
   float value;
 };
+
+/* The type in which means and variances of elements of type t are made: one that holds each of
+   them (64-bit integers have none), and in which sums neither wrap nor stop growing. */
+static inline enum wr_dtype wr_variance_type(enum wr_dtype t) {
+  if (t == WR_COMPLEX64 || t == WR_FLOAT64) return t;
+  return wr_dtype_is_integer(t) && wr_dtype_size(t) >= 4 ? WR_FLOAT64 : WR_FLOAT32;
+}
+/* By what the squares of `count` elements are divided. */
+static inline double wr_variance_divisor(const struct wr_variance_params *p, int64_t count) {
+  const double left = (double)count - p->ddof;
+  return left > 0 ? left : 0;
+}
 
 /* Extents of a gather's slices along all axes of its input, from its result's shape. Gives how many
    axes the index arrays have. */

@@ -190,7 +190,7 @@ static void put_along_axis(struct wr_fn_step *s) {
       [WR_OP_SCAN] = put_scan,         [WR_OP_SORT] = put_sort,
       [WR_OP_ARGSORT] = put_sort,      [WR_OP_PARTITION] = put_partition,
       [WR_OP_SOFTMAX] = put_softmax,   [WR_OP_LOGSUMEXP] = put_logsumexp,
-      [WR_OP_FFT] = put_fft,
+      [WR_OP_FFT] = put_fft,           [WR_OP_VARIANCE] = wr_fn_step_unable, /* stats.c */
   };
   put_fn *put = rows[s->op];
   (put ? put : put_reduce)(s);

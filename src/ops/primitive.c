@@ -100,6 +100,7 @@ static const char *const names[WR_OP_COUNT] = {
     [WR_OP_MIN] = "Min",
     [WR_OP_PROD] = "Prod",
     [WR_OP_SUM] = "Sum",
+    [WR_OP_VARIANCE] = "Variance",
     [WR_OP_ARGMAX] = "ArgReduce",
     [WR_OP_ARGMIN] = "ArgReduce",
     [WR_OP_SOFTMAX] = "Softmax",

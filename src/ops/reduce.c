@@ -114,10 +114,16 @@ struct wr_error *wr_again_reduce(struct wr_node **out, const struct wr_record *l
     if (axis < 0) return wr_ops_arg_reduce_all(out, like->op, a, keepdims, like->stream);
     return wr_ops_arg_reduce(out, like->op, a, axis, keepdims, like->stream);
   }
-  const uint32_t mask = ((const struct wr_reduce_params *)like->params)->axes;
+  const struct wr_variance_params *variance = like->op == WR_OP_VARIANCE ? like->params : NULL;
+  const uint32_t mask =
+      variance ? variance->axes : ((const struct wr_reduce_params *)like->params)->axes;
   int axes[WR_MAX_NDIM], n = 0;
   for (int i = 0; i < WR_MAX_NDIM; i++) {
     if (wr_ops_has_axis(mask, i)) axes[n++] = i;
+  }
+  if (variance) {
+    return (variance->root ? wr_ops_std : wr_ops_var)(out, a, axes, n, keepdims, variance->ddof,
+                                                      like->stream);
   }
   return wr_ops_reduce(out, like->op, a, axes, n, keepdims, like->stream);
 }

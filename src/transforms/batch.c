@@ -93,6 +93,7 @@ struct wr_node *wr_vmap_each(const struct wr_batch *b) {
 /* Parameters that name axes, counted from one further on. */
 union shifted {
   struct wr_reduce_params reduce;
+  struct wr_variance_params variance;
   struct wr_axis_params axis;
   struct wr_partition_params partition;
   struct wr_scan_params scan;
@@ -109,6 +110,9 @@ static void shift(const struct wr_batch *b, union shifted *p) {
     case WR_OP_PROD:
     case WR_OP_SUM:
       p->reduce.axes <<= 1;
+      break;
+    case WR_OP_VARIANCE:
+      p->variance.axes <<= 1;
       break;
     case WR_OP_PARTITION:
       p->partition.axis++;

@@ -1,6 +1,6 @@
-/* Reductions and searches for the largest and smallest on the GPU against the CPU: every dtype,
-   over each choice of axes of dense and strided inputs, small and large enough to be cut into
-   splits, and of empty ones.
+/* Reductions, variances, and searches for the largest and smallest on the GPU against the CPU:
+   every dtype, over each choice of axes of dense and strided inputs, small and large enough to be
+   cut into splits, and of empty ones.
 
    Usage: reduce [DTYPE...], numbers of types; else all. */
 
@@ -39,6 +39,30 @@ static void reduce_one(enum wr_op op, struct wr_node *in, uint32_t axes, enum wr
   gpu_case_run(&c, what);
 }
 
+/* Of integers it is made in float64 where float32 does not hold them, on either side. */
+static void vary_one(struct wr_node *in, uint32_t axes, const char *form) {
+  char what[128];
+  int32_t shape[WR_MAX_NDIM];
+  const enum wr_dtype t = wr_node_dtype(in);
+  if (t == WR_COMPLEX64 || axes == 0) return;
+  const struct wr_variance_params params = {
+      .axes = axes, .ddof = (int32_t)axes % 2, .root = axes % 3 == 0};
+  snprintf(what, sizeof what, "variance of %s over %x, %s", wr_dtype_name(t), axes, form);
+  const struct gpu_case c = {.op = WR_OP_VARIANCE,
+                             .dtype = wr_dtype_to_inexact(t),
+                             .ndim = kept_shape(in, axes, shape),
+                             .shape = shape,
+                             .n_in = 1,
+                             .in = &in,
+                             .params = &params,
+                             .params_bytes = sizeof params,
+                             .tolerance = t == WR_FLOAT16    ? 4e-3
+                                          : t == WR_BFLOAT16 ? 3.2e-2
+                                          : t == WR_FLOAT64  ? 1e-12
+                                                             : 1e-5};
+  gpu_case_run(&c, what);
+}
+
 static void search_one(enum wr_op op, struct wr_node *in, int axis, const char *form) {
   char what[128];
   int32_t shape[WR_MAX_NDIM];
@@ -65,6 +89,7 @@ static void all_of(struct wr_node *in, const char *form, bool small) {
     reduce_one(WR_OP_SUM, in, axes, sum_type(t), form);
     reduce_one(WR_OP_MAX, in, axes, t, form);
     reduce_one(WR_OP_MIN, in, axes, t, form);
+    vary_one(in, axes, form);
     if (small) reduce_one(WR_OP_PROD, in, axes, sum_type(t), form);
     if (t != WR_BOOL) continue;
     reduce_one(WR_OP_ALL, in, axes, WR_BOOL, form);
@@ -85,6 +110,7 @@ static void columns_of(enum wr_dtype t) {
     struct wr_node *in = gpu_case_array(t, 2, shapes[i], 7u, false);
     reduce_one(WR_OP_SUM, in, 1u, sum_type(t), "columns");
     reduce_one(WR_OP_MAX, in, 1u, t, "columns");
+    vary_one(in, 1u, "columns");
     search_one(WR_OP_ARGMAX, in, 0, "columns");
     search_one(WR_OP_ARGMIN, in, 0, "columns");
     wr_node_release(in);
@@ -95,6 +121,7 @@ static void over(struct wr_node *in, int axis, const char *form) {
   const enum wr_dtype t = wr_node_dtype(in);
   reduce_one(WR_OP_SUM, in, 1u << axis, sum_type(t), form);
   reduce_one(WR_OP_MAX, in, 1u << axis, t, form);
+  vary_one(in, 1u << axis, form);
   search_one(WR_OP_ARGMAX, in, axis, form);
   search_one(WR_OP_ARGMIN, in, axis, form);
 }
@@ -142,10 +169,13 @@ static void of_type(enum wr_dtype t) {
   search_one(WR_OP_ARGMIN, in, 0, "odd values");
   reduce_one(WR_OP_MAX, in, 1u, t, "odd values");
   reduce_one(WR_OP_MIN, in, 1u, t, "odd values");
+  vary_one(in, 1u, "odd values");
   wr_node_release(in);
   in = gpu_case_array(t, 2, (const int32_t[]){700, 40}, 8u, true);
   search_one(WR_OP_ARGMAX, in, 0, "odd columns");
   search_one(WR_OP_ARGMIN, in, 0, "odd columns");
+  vary_one(in, 1u, "odd columns");
+  vary_one(in, 2u, "odd rows");
   wr_node_release(in);
   in = gpu_case_array(t, 3, empty, 6u, false);
   for (uint32_t axes = 0; axes < 8; axes++) {
@@ -162,15 +192,40 @@ static void large_of(enum wr_dtype t) {
   const int32_t n = (int32_t)((129 << 20) / wr_dtype_size(t)) + 5;
   struct wr_node *in = gpu_case_array(t, 1, &n, 11u, false);
   reduce_one(WR_OP_MAX, in, 1u, t, "large");
+  vary_one(in, 1u, "large");
   if (!wr_dtype_is_floating(t) && t != WR_COMPLEX64)
     reduce_one(WR_OP_SUM, in, 1u, sum_type(t), "large");
   wr_node_release(in);
+}
+
+/* What is large beside its spread, and the first element far from the others. */
+static void hard_of(enum wr_dtype t) {
+  enum { ROWS = 700, COLUMNS = 516 };
+  static double numbers[ROWS * COLUMNS];
+  struct wr_node *in = NULL;
+  const int32_t shape[] = {ROWS, COLUMNS};
+  const bool wide = t == WR_FLOAT64;
+  for (int far = 0; far < 2; far++) {
+    uint32_t seed = 13;
+    for (int i = 0; i < ROWS * COLUMNS; i++) {
+      const double x = (double)(gpu_case_next(&seed) % 64u) * (far ? 1e-3 : 2);
+      const bool first = i < COLUMNS || i % COLUMNS == 0;
+      const double y = far ? (first ? 1e4 : x) : (wide ? 1e15 : 1 << 24) + x;
+      if (wide) numbers[i] = y;
+      if (!wide) ((float *)numbers)[i] = (float)y;
+    }
+    struct wr_error *error = wr_node_from_data(&in, numbers, 2, shape, t);
+    if (error) exit(1);
+    for (uint32_t axes = 1; axes < 4; axes++) vary_one(in, axes, far ? "far" : "near");
+    wr_node_release(in);
+  }
 }
 
 static void all_of_type(enum wr_dtype t) {
   of_type(t);
   columns_of(t);
   short_rows_of(t);
+  if (t == WR_FLOAT32 || t == WR_FLOAT64) hard_of(t);
   if (t == WR_FLOAT32 || t == WR_UINT8) large_of(t);
 }
 

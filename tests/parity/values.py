@@ -78,6 +78,7 @@ def statistics():
     found = [ends(d) for d in right.INTEGERS] + [of([100.0] * 999, mx.float16)]
     found += [of([60000.0, 59000.0, 50000.0], mx.float16), of([1.0, 1.5, 3e38], mx.bfloat16)]
     found += [mx.random.normal((13, 1, 17), d, key=mx.random.key(3)) for d in right.SHORT]
+    found += [mx.random.normal((131, 70), d, key=mx.random.key(4)) for d in (*right.SHORT, mx.float32)]
     for a in found:
         yield case("mean", (a, False), right.statistic("mean")(a))
         yield case("var", (a, True, 1), right.statistic("var")(a, keepdims=True, ddof=1))

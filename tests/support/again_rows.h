@@ -257,6 +257,8 @@ static const struct row others[] = {
     Q(again_diagonals, 1, {3, 2, 3}),
     Q(again_pad, 1, {3, 4}),
     Q(again_rms_norm, 1, {3, 5}),
+    Q(var_middle, 1, {2, 3, 2}),
+    Q(std_ends, 1, {2, 3, 2}),
     Q(again_fft, 1, {3, 5}),
     Q(again_ifft, 1, {3, 5}),
     Q(again_conv, 2, {2, 7, 4}, {4, 3, 2}),

@@ -90,6 +90,7 @@ static const struct without {
     {WR_OP_RANDOM_BITS, "its input is a key"},
     {WR_OP_ATTENTION, "composed while it may be differentiated"},
     {WR_OP_ROW_NORM, "composed while it may be differentiated"},
+    {WR_OP_VARIANCE, "composed while it may be differentiated"},
     {WR_OP_PART, "refuses, as what it is a part of"},
     {WR_OP_VIEW, "refuses: bits of another type"},
     {WR_OP_BITWISE_INVERT, "refuses, as in MLX: of whole numbers"},

@@ -325,6 +325,8 @@ BODY(masked_scatter) {
 
 /* ---- what models are made of ---- */
 
+BODY(var_middle) { return wr_ops_var(out, in[0], (const int[]){1}, 1, false, 1, s); }
+BODY(std_ends) { return wr_ops_std(out, in[0], (const int[]){0, 2}, 2, true, 0, s); }
 BODY(rms_norm) { return wr_ops_rms_norm(out, in[0], in[1], 1e-3f, s); }
 BODY(layer_norm) { return wr_ops_layer_norm(out, in[0], in[1], in[2], 1e-3f, s); }
 BODY(rope) {
@@ -575,6 +577,9 @@ static const struct row rows[] = {
     G(segmented_mm, 2, {3, 4}, {4, 2}),
     G(block_masked_mm, 3, {3, 4}, {4, 2}, {1, 1}),
     G(masked_scatter, 2, {4, 2}, {3, 2}),
+    F(var_middle, {2, 3, 2}),
+    FC(var_middle, {2, 3, 2}),
+    F(std_ends, {2, 3, 2}),
     G(rms_norm, 2, {3, 4}, {4}),
     G(layer_norm, 3, {3, 4}, {4}, {4}),
     F(rope, {1, 3, 4}),

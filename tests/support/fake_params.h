@@ -13,6 +13,7 @@ union fake_params {
   char of_callee[128];
   struct wr_part_params part;
   struct wr_reduce_params reduce;
+  struct wr_variance_params variance;
   struct wr_axis_params axis;
   struct wr_partition_params partition;
   struct wr_scan_params scan;

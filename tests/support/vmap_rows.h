@@ -247,6 +247,8 @@ static const struct row vmap_rows[] = {
     Q(attention_sinks, 3, {2, 4, 3, 2}, {2, 2, 3, 2}, {4}),
     Q(softmax, 1, {3, 4}),
     Q(layer_norm_plain, 1, {4}),
+    Q(var_middle, 1, {2, 3, 2}),
+    Q(std_ends, 1, {2, 3, 2}),
 };
 
 #endif

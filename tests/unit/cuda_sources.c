@@ -161,6 +161,9 @@ static void want_reductions(enum wr_dtype t) {
   want(WR_SOURCE_REDUCE, WR_OP_PROD, t, wide);
   want(WR_SOURCE_REDUCE, WR_OP_MAX, t, t);
   want(WR_SOURCE_REDUCE, WR_OP_MIN, t, t);
+  if (wr_op_takes(WR_OP_VARIANCE, t)) {
+    want(WR_SOURCE_VARIANCE, WR_OP_VARIANCE, t, wr_dtype_is_floating(t) ? t : WR_FLOAT32);
+  }
   want(WR_SOURCE_ARG_REDUCE, WR_OP_ARGMAX, t, WR_UINT32);
   want(WR_SOURCE_ARG_REDUCE, WR_OP_ARGMIN, t, WR_UINT32);
   for (int i = 0; i < 5; i++) {

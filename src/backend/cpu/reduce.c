@@ -50,7 +50,7 @@ static void store_whole(uint64_t u, void *out, int64_t i, enum wr_dtype dtype) {
   }
 }
 
-static void store_real(double d, void *out, int64_t i, enum wr_dtype dtype) {
+void wr_reduce_store_real(double d, void *out, int64_t i, enum wr_dtype dtype) {
   switch (dtype) {
     case WR_FLOAT16:
       ((uint16_t *)out)[i] = wr_f64_to_f16(d);
@@ -74,7 +74,7 @@ void wr_reduce_store(const struct wr_reducer *reducer, const union wr_total *tot
       store_whole(total->u, out->data, i, out->dtype);
       break;
     case WR_TOTAL_REAL:
-      store_real(total->d, out->data, i, out->dtype);
+      wr_reduce_store_real(total->d, out->data, i, out->dtype);
       break;
     case WR_TOTAL_COMPLEX:
       ((wr_complex64 *)out->data)[i] = (wr_complex64){(float)total->c.re, (float)total->c.im};

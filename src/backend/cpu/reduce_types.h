@@ -67,6 +67,8 @@ enum wr_reduce_op wr_reduce_op_of(enum wr_op op);
 /* Writes the total, of one element at least, as element i of `out`. */
 void wr_reduce_store(const struct wr_reducer *reducer, const union wr_total *total,
                      const struct wr_tensor *out, int64_t i);
+/* The same of a number, as element i of `out`, floats of `dtype`. */
+void wr_reduce_store_real(double d, void *out, int64_t i, enum wr_dtype dtype);
 
 /* A few large results are cut into pieces, which are folded by themselves and then merged in order,
    so that they do not depend on the number of threads. Gives the elements of a piece; 0 where

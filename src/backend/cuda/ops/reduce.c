@@ -1,8 +1,8 @@
-/* Reductions over a mask of axes: sum, prod, max, min, all, any. The input's axes are in two parts:
-   each position on the kept ones is a result, made of all positions on the reduced ones. Which
-   kernel is used depends on which of the axes lie side by side in memory. Where there are too few
-   results to fill the GPU each is made in splits. The block that is done last folds the totals of
-   all splits in their order, so that a result is the same every time. */
+/* Reductions over a mask of axes: sum, prod, max, min, all, any, and variances. The input's axes
+   are in two parts: each position on the kept ones is a result, made of all positions on the
+   reduced ones. Which kernel is used depends on which of the axes lie side by side in memory. Where
+   there are too few results to fill the GPU each is made in splits. The block that is done last
+   folds the totals of all splits in their order, so that a result is the same every time. */
 
 #include "backend/cuda/ops/internal.h"
 
@@ -92,14 +92,18 @@ static int64_t blocks_of(const struct wr_reduction *r) {
 
 _Static_assert(ON_EACH / 2 * PACK_MOST <= WR_RUN_COUNTERS, "a counter for each block with splits");
 
-struct wr_error *wr_reduction_target(struct wr_reduction *r, struct wr_run *run, enum wr_dtype from,
-                                     void *out) {
-  const size_t total = from == WR_COMPLEX64 ? 16 : 8;
+static struct wr_error *take_target(struct wr_reduction *r, struct wr_run *run, size_t total,
+                                    void *out) {
   r->target.out = out;
   if (r->splits == 1) return NULL;
   struct wr_error *error = wr_run_counters(run, blocks_of(r), &r->target.counters);
   if (error) return error;
   return wr_run_scratch(run, (size_t)(r->splits * r->results) * total, &r->target.totals);
+}
+
+struct wr_error *wr_reduction_target(struct wr_reduction *r, struct wr_run *run, enum wr_dtype from,
+                                     void *out) {
+  return take_target(r, run, from == WR_COMPLEX64 ? 16 : 8, out);
 }
 
 void wr_reduction_grid(const struct wr_reduction *r, const struct wr_run *run,
@@ -146,28 +150,63 @@ static bool is_of_dense_rows(const struct wr_reduction *r) {
          r->entry == WR_ENTRY_REDUCE_SHORT_ROWS_DENSE;
 }
 
-struct wr_error *wr_gpu_reduce(struct wr_run *run, const struct wr_call *call) {
+/* Parts the axes, and chooses how the call is launched. */
+static void start(struct reduction *r, const struct wr_run *run, const struct wr_call *call,
+                  enum wr_source source, uint32_t axes) {
   const struct wr_tensor *in = &call->in[0];
-  const struct wr_reduce_params *params = call->params;
-  struct reduction r = {.in = in->data};
+  r->in = in->data;
+  wr_layout_of(&r->kept, in, wr_layout_all(in) & ~axes);
+  wr_layout_of(&r->reduced, in, wr_layout_all(in) & axes);
+  r->id = (struct wr_module_id){(uint8_t)source,
+                                (uint8_t)call->op,
+                                (uint8_t)in->dtype,
+                                (uint8_t)call->out.dtype,
+                                wr_layout_is_big(&r->kept) || wr_layout_is_big(&r->reduced),
+                                0};
+  choose_kernel(r, run, wr_dtype_size(in->dtype));
+}
+
+/* `target`, of so many bytes, is the kernel's struct of this name. */
+static struct wr_error *launch(struct reduction *r, struct wr_run *run, const void *target,
+                               size_t bytes) {
   struct wr_launch l;
-  if (call->out.size == 0) return NULL;
-  wr_layout_of(&r.kept, in, wr_layout_all(in) & ~params->axes);
-  wr_layout_of(&r.reduced, in, wr_layout_all(in) & params->axes);
-  r.id = (struct wr_module_id){WR_SOURCE_REDUCE,
-                               (uint8_t)call->op,
-                               (uint8_t)in->dtype,
-                               (uint8_t)call->out.dtype,
-                               wr_layout_is_big(&r.kept) || wr_layout_is_big(&r.reduced),
-                               0};
-  choose_kernel(&r, run, wr_dtype_size(in->dtype));
-  struct wr_error *error = wr_reduction_target(&r.cut, run, in->dtype, call->out.data);
-  if (error) return error;
-  wr_launch_start(&l, r.id, r.cut.entry);
-  wr_launch_struct(&l, &r.cut.target, sizeof r.cut.target);
-  wr_launch_pointer(&l, r.in);
-  wr_launch_layout(&l, &r.kept);
-  if (!is_of_dense_rows(&r.cut)) wr_launch_layout(&l, &r.reduced);
-  wr_reduction_grid(&r.cut, run, &l);
+  wr_launch_start(&l, r->id, r->cut.entry);
+  wr_launch_struct(&l, target, bytes);
+  wr_launch_pointer(&l, r->in);
+  wr_launch_layout(&l, &r->kept);
+  if (!is_of_dense_rows(&r->cut)) wr_launch_layout(&l, &r->reduced);
+  wr_reduction_grid(&r->cut, run, &l);
   return wr_launch(&l, run);
+}
+
+struct wr_error *wr_gpu_reduce(struct wr_run *run, const struct wr_call *call) {
+  const struct wr_reduce_params *params = call->params;
+  struct reduction r;
+  if (call->out.size == 0) return NULL;
+  start(&r, run, call, WR_SOURCE_REDUCE, params->axes);
+  struct wr_error *error = wr_reduction_target(&r.cut, run, call->in[0].dtype, call->out.data);
+  return error ? error : launch(&r, run, &r.cut.target, sizeof r.cut.target);
+}
+
+struct wr_error *wr_gpu_variance(struct wr_run *run, const struct wr_call *call) {
+  enum { TOTAL_BYTES = 24 }; /* the kernel's struct spread */
+  const struct wr_variance_params *params = call->params;
+  struct reduction r;
+  struct {
+    void *out, *totals;
+    uint32_t *counters;
+    double divisor, over;
+    int64_t root;
+  } target;
+  if (call->out.size == 0) return NULL;
+  start(&r, run, call, WR_SOURCE_VARIANCE, params->axes);
+  struct wr_error *error = take_target(&r.cut, run, TOTAL_BYTES, call->out.data);
+  if (error) return error;
+  target.out = r.cut.target.out;
+  target.totals = r.cut.target.totals;
+  target.counters = r.cut.target.counters;
+  target.divisor = wr_variance_divisor(params, r.reduced.size);
+  target.over = 1 / target.divisor;
+  target.root = params->root;
+  return launch(&r, run, &target, sizeof target);
 }
