@@ -4,6 +4,13 @@
 
 enum { DIGIT_BITS = 8, DIGITS = 1 << DIGIT_BITS };
 
+struct lines_of {
+  i64 lines;
+  i64 n;
+  i64 stride; /* of the input */
+  i64 inner;  /* of the result */
+};
+
 /* ---- keys ---- */
 
 template <int BYTES>
@@ -35,7 +42,11 @@ struct key_as {
 INLINE u32 key_of(b8 x) { return x.v; }
 INLINE u32 key_of(f16 x) { return key_as<f16>::of_float(x.v, (x.v & 0x7fffu) > 0x7c00u); }
 INLINE u32 key_of(bf16 x) { return key_as<bf16>::of_float(x.v, (x.v & 0x7fffu) > 0x7f80u); }
-INLINE u32 key_of(float x) { return key_as<float>::of_float(__float_as_uint(x), x != x); }
+/* x + 0 is x, but 0 for -0; of any NaN it is the one without a sign whose other bits are all set. */
+INLINE u32 key_of(float x) {
+  const u32 bits = __float_as_uint(x + 0.0f);
+  return bits ^ ((u32)((i32)bits >> 31) | 0x80000000u);
+}
 INLINE u64 key_of(double x) {
   return key_as<double>::of_float((u64)__double_as_longlong(x), x != x);
 }
@@ -55,14 +66,24 @@ INLINE u32 digit_of(E x, int pass) {
 
 /* ---- places ---- */
 
-/* The lanes with the same digit. All 32 come here. */
+/* The lanes with the same digit. All 32 come here. By hand, since the compiler makes twice as many
+   instructions of it: a bit's ballot is turned around by a predicate. */
 INLINE u32 lanes_with(u32 digit) {
   u32 lanes = ~0u;
 #pragma unroll
   for (int bit = 0; bit < DIGIT_BITS; bit++) {
-    const bool set = digit >> bit & 1u;
-    const u32 others = __ballot_sync(~0u, set);
-    lanes &= set ? others : ~others;
+    u32 same;
+    asm volatile("{\n"
+                 ".reg .pred set;\n"
+                 ".reg .b32 masked;\n"
+                 "and.b32 masked, %1, %2;\n"
+                 "setp.ne.u32 set, masked, 0;\n"
+                 "vote.sync.ballot.b32 %0, set, 0xffffffff;\n"
+                 "@!set not.b32 %0, %0;\n"
+                 "}"
+                 : "=r"(same)
+                 : "r"(digit), "r"(1u << bit));
+    lanes &= same;
   }
   return lanes;
 }
@@ -98,14 +119,65 @@ INLINE T sum_before(T mine) {
   return before;
 }
 
-/* Of each digit, by the thread of its number: makes of every warp's count what the warps before it
-   have, and returns that of the block. */
-INLINE u32 count_of_block(u16 (*counts)[DIGITS], u32 digit) {
+/* Of each digit, by the thread of its number: how many the block has, of what its warps have. */
+INLINE u32 count_of_block(const u16 (*counts)[DIGITS], u32 digit) {
   u32 count = 0;
+  for (int w = 0; w < (int)blockDim.x / 32; w++) count += counts[w][digit];
+  return count;
+}
+
+/* Makes of every warp's count the place of its first, where the block's first stands at `place`. */
+INLINE void places_of_block(u16 (*counts)[DIGITS], u32 digit, u32 place) {
   for (int w = 0; w < (int)blockDim.x / 32; w++) {
     const u32 mine = counts[w][digit];
-    counts[w][digit] = (u16)count;
-    count += mine;
+    counts[w][digit] = (u16)place;
+    place += mine;
   }
-  return count;
+}
+
+/* ---- tiles ---- */
+
+/* True when a tile, of which there are `count` elements, is read by packs of 16 bytes. */
+template <int TILE, class E>
+INLINE bool is_packed(const E *in, i64 stride, u32 count) {
+  return stride == 1 && count == TILE && (u64)in % 16 == 0;
+}
+
+/* A tile's elements, in any order, THREADS of them EACH; returns a bit for each that the thread has
+   of the `count` that there are. */
+template <int THREADS, int EACH, class E>
+INLINE u32 take(E *x, const E *in, i64 stride, u32 count) {
+  enum { K = 16 / sizeof(E) };
+  if (is_packed<THREADS * EACH>(in, stride, count)) {
+#pragma unroll
+    for (int p = 0; p < EACH / K; p++) {
+      const pack<E, K> some = ((const pack<E, K> *)in)[p * THREADS + threadIdx.x];
+#pragma unroll
+      for (int q = 0; q < K; q++) x[p * K + q] = some.e[q];
+    }
+    return (1u << EACH) - 1u;
+  }
+  u32 has = 0;
+#pragma unroll
+  for (int r = 0; r < EACH; r++) {
+    const u32 i = r * THREADS + threadIdx.x;
+    if (i >= count) continue;
+    x[r] = in[i * stride];
+    has |= 1u << r;
+  }
+  return has;
+}
+
+/* ---- what tiles of a line tell each other ---- */
+
+/* Counts of a line's elements: as wide as an index, less the two bits that say what a tile told. */
+typedef word_of<sizeof(index_t)>::type count_t;
+
+/* What tiles tell, of each kind of element: in the upper two bits, that it is how many the tile has
+   itself, or how many it has with all tiles of the line before it. 0: nothing yet. */
+enum { TOLD_OWN = 1, TOLD_ALL = 2 };
+enum { TOLD_SHIFT = 8 * sizeof(count_t) - 2 };
+
+INLINE void tell(count_t *at, count_t count, int what) {
+  *(volatile count_t *)at = count | (count_t)what << TOLD_SHIFT;
 }

@@ -22,13 +22,6 @@
 
 typedef compute<WR_A>::type value_t;
 
-struct lines_of {
-  i64 lines;
-  i64 n;
-  i64 stride; /* of the input */
-  i64 inner;  /* of the result */
-};
-
 /* ---- a bitonic network ---- */
 
 enum { FEW = 1024 };
@@ -99,7 +92,6 @@ enum {
 struct room {
   alignas(8) u8 moved[TILE * SLOT];
   u16 counts[THREADS / 32][DIGITS];
-  u32 starts[DIGITS];
 };
 
 /* A warp has neighbouring elements, which its lanes take in turn: element r of a thread. */
@@ -108,49 +100,89 @@ INLINE u32 element(int r, int rounds) {
 }
 
 /* Where the thread's first `rounds` elements stand in the block by this digit; those from `count` on
-   have the highest digit and stand last. Returns, in thread d, how many elements have digit d. */
-INLINE u32 find_places(room &s, const WR_A *x, int rounds, u32 count, int pass, u32 *at) {
+   have the highest digit and stand last. WHOLE: each thread has EACH. Returns, in thread d, how many
+   elements have digit d, and where the first of them stands. */
+template <bool WHOLE>
+INLINE u32 find_places(room &s, const WR_A *x, int rounds, u32 count, int pass, u32 *at,
+                       u32 *start) {
   u16 *mine = s.counts[threadIdx.x / 32];
   for (int d = threadIdx.x % 32; d < DIGITS; d += 32) mine[d] = 0;
   __syncwarp();
 #pragma unroll
   for (int r = 0; r < EACH; r++) {
-    if (r >= rounds) continue;
-    const u32 digit = element(r, rounds) < count ? digit_of(x[r], pass) : DIGITS - 1;
-    at[r] = counted_before(mine, digit);
+    if (!WHOLE && r >= rounds) continue;
+    const bool is = WHOLE || element(r, rounds) < count;
+    const u32 digit = is ? digit_of(x[r], pass) : DIGITS - 1;
+    at[r] = digit << 16 | counted_before(mine, digit);
   }
   __syncthreads();
   const u32 total = threadIdx.x < DIGITS ? count_of_block(s.counts, threadIdx.x) : 0;
-  const u32 start = sum_before<u32>(total);
-  if (threadIdx.x < DIGITS) s.starts[threadIdx.x] = start;
+  *start = sum_before<u32>(total);
+  if (threadIdx.x < DIGITS) places_of_block(s.counts, threadIdx.x, *start);
   __syncthreads();
 #pragma unroll
   for (int r = 0; r < EACH; r++) {
-    if (r >= rounds) continue;
-    const u32 digit = element(r, rounds) < count ? digit_of(x[r], pass) : DIGITS - 1;
-    at[r] += s.starts[digit] + mine[digit];
+    if (WHOLE || r < rounds) at[r] = (at[r] & 0xffffu) + mine[at[r] >> 16];
   }
   return total;
 }
 
 /* Puts each x[r] into its place. */
-template <class E>
+template <class E, bool WHOLE>
 INLINE void move(room &s, const E *x, const u32 *at, int rounds, u32 count) {
   __syncthreads();
 #pragma unroll
   for (int r = 0; r < EACH; r++) {
-    if (r < rounds && element(r, rounds) < count) ((E *)s.moved)[at[r]] = x[r];
+    if (WHOLE || (r < rounds && element(r, rounds) < count)) ((E *)s.moved)[at[r]] = x[r];
   }
   __syncthreads();
 }
 
 /* The same, and takes what then stands where its elements were. */
-template <class E>
+template <class E, bool WHOLE>
 INLINE void exchange(room &s, E *x, const u32 *at, int rounds, u32 count) {
-  move<E>(s, x, at, rounds, count);
+  move<E, WHOLE>(s, x, at, rounds, count);
 #pragma unroll
   for (int r = 0; r < EACH; r++) {
-    if (r < rounds && element(r, rounds) < count) x[r] = ((E *)s.moved)[element(r, rounds)];
+    const u32 i = element(r, rounds);
+    if (WHOLE || (r < rounds && i < count)) x[r] = ((E *)s.moved)[i];
+  }
+}
+
+/* WHOLE: each thread has EACH elements. */
+template <bool WHOLE>
+INLINE void sort_line(room &s, WR_B *to, const WR_A *in, const lines_of &l, int rounds) {
+  const u32 count = (u32)l.n;
+  WR_A x[EACH];
+  u32 at[EACH], start;
+#if WR_ORDER
+  u32 places[EACH];
+#endif
+#pragma unroll
+  for (int r = 0; r < EACH; r++) {
+    const u32 i = element(r, rounds);
+    if (WHOLE || (r < rounds && i < count)) x[r] = in[i * l.stride];
+#if WR_ORDER
+    places[r] = i;
+#endif
+  }
+#pragma unroll 1
+  for (int pass = 0; pass < PASSES; pass++) {
+    (void)find_places<WHOLE>(s, x, rounds, count, pass, at, &start);
+    exchange<WR_A, WHOLE>(s, x, at, rounds, count);
+#if WR_ORDER
+    exchange<u32, WHOLE>(s, places, at, rounds, count);
+#endif
+  }
+#pragma unroll
+  for (int r = 0; r < EACH; r++) {
+    const u32 i = element(r, rounds);
+    if (!WHOLE && (r >= rounds || i >= count)) continue;
+#if WR_ORDER
+    to[i * l.inner] = places[r];
+#else
+    to[i * l.inner] = x[r];
+#endif
   }
 }
 
@@ -158,41 +190,13 @@ INLINE void exchange(room &s, E *x, const u32 *at, int rounds, u32 count) {
 extern "C" __global__ void __launch_bounds__(THREADS, 2)
     rows(WR_B *out, const WR_A *a, lines_of l, const __grid_constant__ layout<1> other) {
   __shared__ room s;
-  const u32 count = (u32)l.n;
-  const int rounds = (int)((count + blockDim.x - 1) / blockDim.x);
   for (i64 line = blockIdx.x; line < l.lines; line += gridDim.x) {
     const WR_A *in = a + offset_of(other, (index_t)line);
     WR_B *to = out + line_start(line, l.n, l.inner);
-    WR_A x[EACH];
-    u32 at[EACH];
-#if WR_ORDER
-    u32 places[EACH];
-#endif
-#pragma unroll
-    for (int r = 0; r < EACH; r++) {
-      const u32 i = element(r, rounds);
-      if (r < rounds && i < count) x[r] = in[i * l.stride];
-#if WR_ORDER
-      places[r] = i;
-#endif
-    }
-#pragma unroll 1
-    for (int pass = 0; pass < PASSES; pass++) {
-      (void)find_places(s, x, rounds, count, pass, at);
-      exchange<WR_A>(s, x, at, rounds, count);
-#if WR_ORDER
-      exchange<u32>(s, places, at, rounds, count);
-#endif
-    }
-#pragma unroll
-    for (int r = 0; r < EACH; r++) {
-      const u32 i = element(r, rounds);
-      if (r >= rounds || i >= count) continue;
-#if WR_ORDER
-      to[i * l.inner] = places[r];
-#else
-      to[i * l.inner] = x[r];
-#endif
+    if (l.n == (i64)blockDim.x * EACH) {
+      sort_line<true>(s, to, in, l, EACH);
+    } else {
+      sort_line<false>(s, to, in, l, (int)((l.n + blockDim.x - 1) / blockDim.x));
     }
   }
 }
@@ -303,30 +307,24 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2)
 extern "C" __global__ void parts() {}
 #endif
 
-/* Counts of a line's elements: as wide as an index, less the two bits that say what a tile told. */
-typedef word_of<sizeof(index_t)>::type count_t;
-
 /* How often each digit comes in each place of the line's keys. Blocks: x share a line, y lines. */
 extern "C" __global__ void __launch_bounds__(THREADS)
     count(count_t *totals, const WR_A *a, lines_of l, const __grid_constant__ layout<1> other) {
   __shared__ u32 counts[PASSES * DIGITS * COPIES];
-  const i64 apart = (i64)gridDim.x * THREADS;
   for (i64 line = blockIdx.y; line < l.lines; line += gridDim.y) {
     const WR_A *in = a + offset_of(other, (index_t)line);
     for (int i = threadIdx.x; i < PASSES * DIGITS * COPIES; i += THREADS) counts[i] = 0;
     __syncthreads();
-    for (i64 i = (i64)blockIdx.x * THREADS + threadIdx.x; i < l.n; i += 4 * apart) {
-      WR_A x[4];
+    for (i64 first = (i64)blockIdx.x * TILE; first < l.n; first += (i64)gridDim.x * TILE) {
+      WR_A x[EACH];
+      const u32 some = l.n - first < TILE ? (u32)(l.n - first) : TILE;
+      const u32 has = take<THREADS, EACH>(x, in + first * l.stride, l.stride, some);
 #pragma unroll
-      for (int k = 0; k < 4; k++) {
-        if (i + k * apart < l.n) x[k] = in[(i + k * apart) * l.stride];
-      }
-#pragma unroll
-      for (int k = 0; k < 4; k++) {
-        if (i + k * apart >= l.n) continue;
+      for (int r = 0; r < EACH; r++) {
+        if (!(has >> r & 1u)) continue;
 #pragma unroll
         for (int pass = 0; pass < PASSES; pass++) {
-          const u32 counter = pass * DIGITS + digit_of(x[k], pass);
+          const u32 counter = pass * DIGITS + digit_of(x[r], pass);
           atomicAdd(&counts[counter * COPIES + threadIdx.x % COPIES], 1u);
         }
       }
@@ -351,30 +349,104 @@ struct way {
   u32 *to_places;
 };
 
-/* What tiles tell, of each digit: in the upper two bits, that it is how many the tile has itself, or
-   how many it has with all tiles of the line before it. 0: nothing yet. */
-enum { TOLD_OWN = 1, TOLD_ALL = 2 };
-enum { TOLD_SHIFT = 8 * sizeof(count_t) - 2 };
-
-INLINE void tell(count_t *at, count_t count, int what) {
-  *(volatile count_t *)at = count | (count_t)what << TOLD_SHIFT;
-}
-
 /* How many elements with the thread's digit are in the tiles before this one; `told` is what this
-   one tells of it. */
+   one tells of it. It asks some of those tiles at once, so that it need not wait for each. */
 INLINE count_t look_back(const count_t *told, u32 tile) {
+  enum { ASKED = 4 };
   count_t before = 0;
   while (tile > 0) {
-    told -= DIGITS;
-    count_t word;
-    do {
-      word = *(const volatile count_t *)told;
-    } while (word == 0);
-    before += word & (((count_t)1 << TOLD_SHIFT) - 1);
-    if (word >> TOLD_SHIFT == TOLD_ALL) break;
-    tile--;
+    count_t words[ASKED];
+#pragma unroll
+    for (u32 i = 0; i < ASKED; i++) {
+      words[i] = (count_t)TOLD_ALL << TOLD_SHIFT;
+      if (i < tile) words[i] = *(const volatile count_t *)(told - (i + 1) * DIGITS);
+    }
+#pragma unroll
+    for (u32 i = 0; i < ASKED; i++) {
+      if (words[i] == 0) break;
+      before += words[i] & (((count_t)1 << TOLD_SHIFT) - 1);
+      if (words[i] >> TOLD_SHIFT == TOLD_ALL) return before;
+      told -= DIGITS;
+      tile--;
+    }
   }
   return before;
+}
+
+/* A tile of a line, and what is told of it. */
+struct piece {
+  i64 line, first;
+  u32 tile, count;
+  const WR_A *from;
+  i64 stride;
+  const count_t *totals; /* of the pass, in the line */
+  count_t *told;         /* of the thread's digit */
+  bool last;             /* nobody looks at it: its count of the highest digit may be too high */
+};
+
+struct sweep_room : room {
+  count_t ends[DIGITS]; /* from a place in the block to one in the line */
+};
+
+/* WHOLE: there are TILE elements, side by side here and in the result. */
+template <bool WHOLE>
+INLINE void sweep_piece(sweep_room &s, const way &w, const lines_of &l, const piece &p, int pass) {
+  const i64 to = w.out ? line_start(p.line, l.n, l.inner) : p.line * l.n;
+  const i64 inner = WHOLE || !w.out ? 1 : l.inner;
+  WR_A x[EACH];
+  u32 at[EACH], begin;
+#pragma unroll
+  for (int r = 0; r < EACH; r++) {
+    const u32 i = element(r, EACH);
+    if (WHOLE || i < p.count) x[r] = p.from[WHOLE ? i : i * p.stride];
+  }
+  const count_t own = find_places<WHOLE>(s, x, EACH, p.count, pass, at, &begin);
+  const bool digits = threadIdx.x < DIGITS;
+  if (digits && !p.last) tell(p.told, own, p.tile == 0 ? TOLD_ALL : TOLD_OWN);
+  move<WR_A, WHOLE>(s, x, at, EACH, p.count);
+#if WR_ORDER
+  /* Not before they take the registers of the elements, which have been moved. */
+  u32 places[EACH];
+#pragma unroll
+  for (int r = 0; r < EACH; r++) {
+    const u32 i = element(r, EACH);
+    if (!WHOLE && i >= p.count) continue;
+    places[r] = w.in ? (u32)p.first + i : w.places[p.line * l.n + p.first + i];
+  }
+#endif
+  const count_t start = sum_before<count_t>(digits ? p.totals[threadIdx.x] : 0);
+  if (digits) {
+    const count_t before = look_back(p.told, p.tile);
+    if (p.tile > 0 && !p.last) tell(p.told, before + own, TOLD_ALL);
+    s.ends[threadIdx.x] = start + before - begin;
+  }
+  __syncthreads();
+#if WR_ORDER
+  count_t end[EACH];
+#endif
+#pragma unroll
+  for (int r = 0; r < EACH; r++) {
+    const u32 i = r * THREADS + threadIdx.x;
+    if (!WHOLE && i >= p.count) continue;
+    const WR_A key = ((const WR_A *)s.moved)[i];
+    const count_t place = s.ends[digit_of(key, pass)] + i;
+#if WR_ORDER
+    end[r] = place;
+    if (!w.out) w.to_keys[to + (i64)place] = key;
+#else
+    (w.out ? w.out : w.to_keys)[to + (WHOLE ? (i64)place : (i64)place * inner)] = key;
+#endif
+  }
+#if WR_ORDER
+  move<u32, WHOLE>(s, places, at, EACH, p.count);
+#pragma unroll
+  for (int r = 0; r < EACH; r++) {
+    const u32 i = r * THREADS + threadIdx.x;
+    if (!WHOLE && i >= p.count) continue;
+    (w.out ? w.out : w.to_places)[to + (WHOLE ? (i64)end[r] : (i64)end[r] * inner)] =
+        ((const u32 *)s.moved)[i];
+  }
+#endif
 }
 
 /* One sweep: `told` has DIGITS words for each tile and is 0, as is the counter at `drawn`. Tiles of
@@ -382,68 +454,24 @@ INLINE count_t look_back(const count_t *told, u32 tile) {
 extern "C" __global__ void __launch_bounds__(THREADS, 2)
     sweep(way w, lines_of l, const __grid_constant__ layout<1> other, const count_t *totals,
           count_t *told, u32 *drawn, i64 tiles, i64 pass) {
-  __shared__ room s;
-  __shared__ count_t ends[DIGITS]; /* from a place in the block to one in the line */
+  __shared__ sweep_room s;
   __shared__ u32 number;
   if (threadIdx.x == 0) number = atomicAdd(drawn, 1u);
   __syncthreads();
-  const u32 tile = number / (u32)l.lines;
-  const i64 line = number % (u32)l.lines;
-  const i64 first = (i64)tile * TILE;
-  const u32 count = l.n - first < TILE ? (u32)(l.n - first) : TILE;
-  const WR_A *from = w.in ? w.in + offset_of(other, (index_t)line) : w.keys + line * l.n;
-  const i64 stride = w.in ? l.stride : 1;
-  const i64 to = w.out ? line_start(line, l.n, l.inner) : line * l.n;
-  const i64 inner = w.out ? l.inner : 1;
-  WR_A x[EACH];
-  u32 at[EACH];
-#pragma unroll
-  for (int r = 0; r < EACH; r++) {
-    const u32 i = element(r, EACH);
-    if (i < count) x[r] = from[(first + i) * stride];
+  piece p;
+  p.tile = number / (u32)l.lines;
+  p.line = number % (u32)l.lines;
+  p.first = (i64)p.tile * TILE;
+  p.count = l.n - p.first < TILE ? (u32)(l.n - p.first) : TILE;
+  p.stride = w.in ? l.stride : 1;
+  p.from = w.in ? w.in + offset_of(other, (index_t)p.line) : w.keys + p.line * l.n;
+  p.from += p.first * p.stride;
+  p.totals = totals + (p.line * PASSES + pass) * DIGITS;
+  p.told = told + ((p.line * tiles + p.tile) * DIGITS + threadIdx.x);
+  p.last = p.tile + 1 == tiles;
+  if (p.count == TILE && p.stride == 1 && (!w.out || l.inner == 1)) {
+    sweep_piece<true>(s, w, l, p, (int)pass);
+  } else {
+    sweep_piece<false>(s, w, l, p, (int)pass);
   }
-#if WR_ORDER
-  u32 places[EACH];
-#pragma unroll
-  for (int r = 0; r < EACH; r++) {
-    const u32 i = element(r, EACH);
-    if (i < count) places[r] = w.in ? (u32)(first + i) : w.places[line * l.n + first + i];
-  }
-#endif
-  const count_t own = find_places(s, x, EACH, count, (int)pass, at);
-  /* Nobody looks at the last tile, whose count of the highest digit may be too high. */
-  const bool digits = threadIdx.x < DIGITS;
-  count_t *mine = told + ((line * tiles + tile) * DIGITS + threadIdx.x);
-  const bool last = tile + 1 == tiles;
-  if (digits && !last) tell(mine, own, tile == 0 ? TOLD_ALL : TOLD_OWN);
-  move<WR_A>(s, x, at, EACH, count);
-  const count_t *all = totals + (line * PASSES + pass) * DIGITS;
-  const count_t start = sum_before<count_t>(digits ? all[threadIdx.x] : 0);
-  if (digits) {
-    const count_t before = look_back(mine, tile);
-    if (tile > 0 && !last) tell(mine, before + own, TOLD_ALL);
-    ends[threadIdx.x] = start + before - s.starts[threadIdx.x];
-  }
-  __syncthreads();
-  count_t end[EACH];
-#pragma unroll
-  for (int r = 0; r < EACH; r++) {
-    const u32 i = r * THREADS + threadIdx.x;
-    if (i >= count) continue;
-    const WR_A key = ((const WR_A *)s.moved)[i];
-    end[r] = ends[digit_of(key, (int)pass)] + i;
-#if WR_ORDER
-    if (!w.out) w.to_keys[to + (i64)end[r]] = key;
-#else
-    (w.out ? w.out : w.to_keys)[to + (i64)end[r] * inner] = key;
-#endif
-  }
-#if WR_ORDER
-  move<u32>(s, places, at, EACH, count);
-#pragma unroll
-  for (int r = 0; r < EACH; r++) {
-    const u32 i = r * THREADS + threadIdx.x;
-    if (i < count) (w.out ? w.out : w.to_places)[to + (i64)end[r] * inner] = ((const u32 *)s.moved)[i];
-  }
-#endif
 }

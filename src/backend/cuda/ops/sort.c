@@ -11,8 +11,7 @@ enum {
   FEW_SMALL = 512,  /* elements up to which a network is chosen over digits */
   FEW_LARGE = 1024, /* the same for those of 8 bytes, which have twice the digits */
   THREADS = 512,
-  DIGITS = 256,
-  COUNTED = 16 /* elements of a thread that counts, at least */
+  DIGITS = 256
 };
 
 /* The kernels' structs. */
@@ -53,6 +52,7 @@ struct sort {
 static int64_t each(const struct sort *s) { return s->passes == 8 ? 8 : 16; }
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
 /* ---- in one block ---- */
 
@@ -109,14 +109,14 @@ static struct wr_error *scratch(struct sort *s, struct wr_run *run) {
 
 static struct wr_error *count(struct sort *s, struct wr_run *run) {
   struct wr_launch l;
-  const int64_t most = (int64_t)run->gpu->multiprocessors * 4 / s->lines.lines + 1;
+  /* As many as run at once: one more would begin when they are done, and take as long as they. */
+  const int64_t most = larger((int64_t)run->gpu->multiprocessors * 2 / s->lines.lines, 1);
   wr_launch_start(&l, s->id, WR_ENTRY_SORT_COUNT);
   wr_launch_pointer(&l, s->totals);
   wr_launch_pointer(&l, s->call->in[0].data);
   wr_launch_struct(&l, &s->lines, sizeof s->lines);
   wr_launch_layout(&l, &s->axis.other);
-  wr_launch_blocks(&l, smaller((s->lines.n + THREADS * COUNTED - 1) / (THREADS * COUNTED), most),
-                   s->lines.lines, THREADS);
+  wr_launch_blocks(&l, smaller(s->tiles, most), s->lines.lines, THREADS);
   return wr_launch(&l, run);
 }
 
