@@ -58,7 +58,8 @@ static void expect(enum what what, int rows, int columns, int axis, mlx_dtype dt
 }
 
 /* A block holds 8,192 elements, or 4,096 of 8 bytes; behind that there is a count and a sweep for
-   each byte of an element. */
+   each byte of an element, or for partitions a count for each digit, of 11 bits at most, and one
+   kernel that moves elements. */
 static void sorts(void) {
   static const struct {
     mlx_dtype dtype;
@@ -70,7 +71,8 @@ static void sorts(void) {
     const mlx_dtype t = types[i / 3].dtype;
     const enum what what = kinds[i % 3];
     const int most = types[i / 3].most;
-    const uint64_t sweeps = (uint64_t)types[i / 3].bytes;
+    const uint64_t bytes = (uint64_t)types[i / 3].bytes;
+    const uint64_t sweeps = what == TOPK ? (8 * bytes + 10) / 11 : bytes;
     expect(what, 3, 100, 1, t, 1, 0);
     expect(what, 3, most, 1, t, 1, 0);
     expect(what, most, 3, 0, t, 1, 0);
@@ -121,8 +123,11 @@ int main(void) {
   /* The result, and what there is of scratch: keys and places twice and what tiles tell. */
   CHECK(fail_each(ARGSORT, 10000, 5, "cuMemAllocFromPoolAsync", OUT_OF_MEMORY, false) >= 6);
   CHECK(fail_each(CUMSUM, 10000, 1, "cuMemAllocFromPoolAsync", OUT_OF_MEMORY, false) >= 2);
+  /* The result, what is known of lines, and elements that are kept. */
+  CHECK(fail_each(TOPK, 10000, 4, "cuMemAllocFromPoolAsync", OUT_OF_MEMORY, false) >= 3);
   CHECK(fail_each(ARGSORT, 10000, 5, "cuMemsetD8Async", UNKNOWN, true) == 1);
   CHECK(fail_each(CUMSUM, 10000, 1, "cuMemsetD8Async", UNKNOWN, true) == 1);
+  CHECK(fail_each(TOPK, 10000, 4, "cuMemsetD8Async", UNKNOWN, true) == 1);
   mlx_stream_free(gpu);
   CHECK(weir_shutdown(INT64_C(10000000000)) == 0);
   CHECK(streams_become(0) && allocations_become(0));

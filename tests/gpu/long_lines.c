@@ -151,6 +151,70 @@ static void sorts_of(enum wr_dtype t) {
   wr_node_release(in);
 }
 
+/* ---- partitions of lines that a block does not hold ---- */
+
+enum form { ALIKE, THREE_VALUES, LAST_BYTES, ASCENDING, DESCENDING, ANY, FORMS };
+
+static const char *const form_names[] = {"equal elements", "three values", "other last bytes",
+                                         "in order",       "in reverse",   "any bits"};
+
+/* Of the elements of any_bits: the first everywhere, the first three, the first with another last
+   byte each, so that all keys begin alike. */
+static struct wr_node *drawn(enum wr_dtype t, const int32_t *shape, enum form form) {
+  struct wr_node *node = any_bits(t, 2, shape, 31u);
+  const void *from = NULL;
+  const size_t item = wr_dtype_size(t);
+  const int64_t size = wr_node_size(node);
+  uint32_t seed = 32u;
+  if (form > LAST_BYTES) return node;
+  if (wr_node_host_data(node, &from)) exit(1);
+  char *data = malloc((size_t)size * item);
+  for (int64_t i = 0; i < size; i++) {
+    const size_t which = form == THREE_VALUES ? gpu_case_next(&seed) % 3 : 0;
+    memcpy(data + (size_t)i * item, (const char *)from + which * item, item);
+    if (form == LAST_BYTES)
+      data[(size_t)i * item] = (char)(gpu_case_next(&seed) & (t == WR_BOOL ? 1u : 255u));
+  }
+  wr_node_release(node);
+  if (wr_node_from_data(&node, data, 2, shape, t)) exit(1);
+  free(data);
+  return node;
+}
+
+/* Takes the reference. */
+static struct wr_node *in_order(struct wr_node *in, enum form form) {
+  const int32_t *shape = wr_node_shape(in);
+  if (form != ASCENDING && form != DESCENDING) return in;
+  struct wr_node *node = sorted(in, 1, "in order");
+  wr_node_release(in);
+  if (form == ASCENDING || !node) return node;
+  shape = wr_node_shape(node);
+  return gpu_case_view(node, 2, (const int32_t[]){shape[0], shape[1]},
+                       (const int64_t[]){shape[1], -1}, shape[1] - 1);
+}
+
+static void parted_twice(struct wr_node *in, int32_t kth) {
+  const enum wr_dtype t = wr_node_dtype(in);
+  const struct wr_partition_params params = {.axis = 1, .kth = kth};
+  struct wr_node *of[2];
+  for (int i = 0; i < 2; i++) {
+    of[i] = done(WR_OP_PARTITION, in, t, &params, sizeof params, gpu_case_gpu, "partition, twice");
+  }
+  same_bits(of[0], of[1], "partition, twice");
+}
+
+static void partitions_of(enum wr_dtype t, int32_t lines, int32_t n) {
+  for (int form = 0; form < FORMS; form++) {
+    struct wr_node *in =
+        in_order(drawn(t, (const int32_t[]){lines, n}, (enum form)form), (enum form)form);
+    if (!in) continue;
+    const int32_t places[] = {1, n / 2, n - 10};
+    for (int i = 0; i < 3; i++) parted(in, 1, places[i], form_names[form]);
+    parted_twice(in, n / 2);
+    wr_node_release(in);
+  }
+}
+
 /* ---- scans ---- */
 
 static void scan(enum wr_op by, struct wr_node *in, int axis, int way, const char *form) {
@@ -209,6 +273,8 @@ static void many_groups(enum wr_dtype t) {
 
 static void all_of(enum wr_dtype t) {
   sorts_of(t);
+  partitions_of(t, 3, 70001);
+  if (t == WR_FLOAT32 || t == WR_INT64 || t == WR_BFLOAT16) partitions_of(t, 1, 600007);
   scans_of(t);
   if (t == WR_FLOAT32 || t == WR_FLOAT64 || t == WR_UINT8) many_groups(t);
 }

@@ -173,6 +173,7 @@ static void want_reductions(enum wr_dtype t) {
   }
   want(WR_SOURCE_SORT, WR_OP_SORT, t, t);
   want(WR_SOURCE_SORT, WR_OP_ARGSORT, t, WR_UINT32);
+  want(WR_SOURCE_SELECT, WR_OP_PARTITION, t, t);
   if (wr_gpu_matmul_has(t)) want(WR_SOURCE_SOFTMAX, WR_OP_SOFTMAX, t, t);
   if (wr_op_takes(WR_OP_ROW_NORM, t)) want(WR_SOURCE_ROW_NORM, WR_OP_ROW_NORM, t, t);
 }

@@ -102,6 +102,18 @@ void wr_reduction_grid(const struct wr_reduction *r, const struct wr_run *run, s
    threads. Returns how many packs of 16 bytes each thread has, 1 or 4; 0 where rows do not fit. */
 int wr_softmax_packs(int64_t n, size_t item, unsigned *threads);
 
+/* Lines as the kernels of sorts have them. */
+struct wr_lines_of {
+  int64_t lines;
+  int64_t n;
+  int64_t stride; /* of the input */
+  int64_t inner;  /* of the result */
+};
+/* select.c: a partition of lines that a block does not hold; `big` as in a wr_module_id. */
+struct wr_error *wr_gpu_part_lines(struct wr_run *run, const struct wr_call *call,
+                                   const struct wr_line_axis *axis, const struct wr_lines_of *lines,
+                                   bool big);
+
 /* unary.c: an elementwise kernel of one input; its source has an entry for dense inputs and one for
    strided ones. */
 struct wr_error *wr_gpu_map(struct wr_run *run, enum wr_source source, const struct wr_call *call);

@@ -1,8 +1,8 @@
 /* Sort, argsort and partition along one axis; stable, NaN last. A line that fits into a block is
-   sorted or parted there. Another, or a very short one, is sorted whole for a partition, which puts
-   every element where it may stand. Longer ones
-   go by the digits of their keys, a sweep for each, back and forth between two pieces of scratch
-   memory. The last sweep writes the result. */
+   sorted or parted there; a very short one is sorted whole for a partition, which puts every
+   element where it may stand. Longer ones are sorted by the digits of their keys, a sweep for each,
+   back and forth between two pieces of scratch memory; the last sweep writes the result. A
+   partition of longer ones is in select.c. */
 
 #include "backend/cuda/ops/internal.h"
 
@@ -14,14 +14,7 @@ enum {
   DIGITS = 256
 };
 
-/* The kernels' structs. */
-struct lines_of {
-  int64_t lines;
-  int64_t n;
-  int64_t stride;
-  int64_t inner;
-};
-
+/* The kernels' struct. */
 struct way {
   const void *in;
   const void *keys;
@@ -33,7 +26,7 @@ struct way {
 
 struct sort {
   struct wr_line_axis axis;
-  struct lines_of lines;
+  struct wr_lines_of lines;
   struct wr_module_id id;
   const struct wr_call *call;
   int64_t tiles; /* of a line */
@@ -160,7 +153,7 @@ struct wr_error *wr_gpu_sort(struct wr_run *run, const struct wr_call *call) {
   struct sort s = {.call = call, .passes = (int)wr_dtype_size(in->dtype)};
   if (in->size == 0) return NULL;
   wr_line_axis_of(&s.axis, in, call->op == WR_OP_PARTITION ? partition->axis : axis->axis);
-  s.lines = (struct lines_of){s.axis.other.size, s.axis.n, s.axis.stride, s.axis.inner};
+  s.lines = (struct wr_lines_of){s.axis.other.size, s.axis.n, s.axis.stride, s.axis.inner};
   const enum wr_op op = call->op == WR_OP_ARGSORT ? WR_OP_ARGSORT : WR_OP_SORT;
   const bool big = wr_layout_is_big(&s.axis.other) || s.axis.n >= COUNTABLE;
   s.id = (struct wr_module_id){WR_SOURCE_SORT,           (uint8_t)op, (uint8_t)in->dtype,
@@ -168,5 +161,7 @@ struct wr_error *wr_gpu_sort(struct wr_run *run, const struct wr_call *call) {
   s.word = big ? sizeof(uint64_t) : sizeof(uint32_t);
   const int64_t tile = THREADS * each(&s);
   s.tiles = (s.lines.n + tile - 1) / tile;
-  return s.tiles == 1 ? in_block(&s, run) : in_sweeps(&s, run);
+  if (s.tiles == 1) return in_block(&s, run);
+  if (call->op == WR_OP_PARTITION) return wr_gpu_part_lines(run, call, &s.axis, &s.lines, big);
+  return in_sweeps(&s, run);
 }
