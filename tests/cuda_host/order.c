@@ -9,7 +9,7 @@ enum { OUT_OF_MEMORY = 2, UNKNOWN = 999 };
 
 static mlx_stream gpu;
 
-enum what { SORT, ARGSORT, TOPK, CUMSUM, ARGMAX };
+enum what { SORT, ARGSORT, TOPK, MEDIAN, CUMSUM, ARGMAX };
 
 static mlx_array ones(int rows, int columns, mlx_dtype dtype) {
   mlx_array a = mlx_array_new();
@@ -29,6 +29,9 @@ static mlx_array recorded(enum what what, int rows, int columns, int axis, mlx_d
       break;
     case TOPK:
       failed = mlx_topk_axis(&out, x, 1, axis, gpu);
+      break;
+    case MEDIAN:
+      failed = mlx_median(&out, x, &axis, 1, false, gpu);
       break;
     case CUMSUM:
       failed = mlx_cumsum(&out, x, axis, false, true, gpu);
@@ -82,6 +85,17 @@ static void sorts(void) {
   }
 }
 
+/* Of even and odd extents, of types that a partition finds the middle of and of one that is sorted:
+   how many small kernels follow is the affair of groups. */
+static void medians(void) {
+  static const mlx_dtype types[] = {MLX_FLOAT32, MLX_INT32, MLX_COMPLEX64};
+  for (int i = 0; i < 6; i++) {
+    mlx_array out = recorded(MEDIAN, 3, 8193 + i % 2, 1, types[i / 2]);
+    CHECK(mlx_array_eval(out) == 0 && mlx_synchronize(gpu) == 0);
+    mlx_array_free(out);
+  }
+}
+
 /* A tile is 4,096 elements, or 2,048 of 8 bytes. */
 static void others(void) {
   expect(CUMSUM, 5, 100, 1, MLX_FLOAT32, 1, 0);
@@ -119,6 +133,7 @@ int main(void) {
   mlx_set_error_handler(quiet, NULL, NULL);
   gpu = new_gpu_stream();
   sorts();
+  medians();
   others();
   /* The result, and what there is of scratch: keys and places twice and what tiles tell. */
   CHECK(fail_each(ARGSORT, 10000, 5, "cuMemAllocFromPoolAsync", OUT_OF_MEMORY, false) >= 6);

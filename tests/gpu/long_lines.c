@@ -6,6 +6,7 @@
    Usage: long_lines [DTYPE...], numbers of types; else all. */
 
 #include "gpu_case.h"
+#include "ops/ops.h"
 
 /* Any bits; in every eighth place one of a few values that are equal, or nearly so, to others. */
 static struct wr_node *any_bits(enum wr_dtype t, int ndim, const int32_t *shape, uint32_t seed) {
@@ -215,6 +216,31 @@ static void partitions_of(enum wr_dtype t, int32_t lines, int32_t n) {
   }
 }
 
+/* ---- medians, of which long ones are made of partitions ---- */
+
+static struct wr_node *median(struct wr_node *in, struct wr_stream *stream) {
+  struct wr_node *node = NULL;
+  const int axis = 1;
+  struct wr_error *error = wr_ops_median(&node, in, &axis, 1, false, stream);
+  if (!error) error = wr_node_force(node);
+  if (!error) return node;
+  gpu_case_fail("median", wr_error_message(error));
+  wr_error_release(error);
+  return NULL;
+}
+
+static void medians_of(enum wr_dtype t, int32_t n) {
+  for (int form = 0; form <= FORMS; form++) {
+    char what[64];
+    struct wr_node *in = form == FORMS ? gpu_case_array(t, 2, (const int32_t[]){3, n}, 33u, false)
+                                       : drawn(t, (const int32_t[]){3, n}, (enum form)form);
+    snprintf(what, sizeof what, "median of %s, %d", wr_dtype_name(t), form);
+    struct wr_node *on_gpu = median(in, gpu_case_gpu), *on_cpu = median(in, gpu_case_cpu);
+    if (on_gpu && on_cpu) gpu_case_compare(on_gpu, on_cpu, 0, what);
+    wr_node_release(in);
+  }
+}
+
 /* ---- scans ---- */
 
 static void scan(enum wr_op by, struct wr_node *in, int axis, int way, const char *form) {
@@ -274,6 +300,8 @@ static void many_groups(enum wr_dtype t) {
 static void all_of(enum wr_dtype t) {
   sorts_of(t);
   partitions_of(t, 3, 70001);
+  medians_of(t, 70000);
+  medians_of(t, 9001);
   if (t == WR_FLOAT32 || t == WR_INT64 || t == WR_BFLOAT16) partitions_of(t, 1, 600007);
   scans_of(t);
   if (t == WR_FLOAT32 || t == WR_FLOAT64 || t == WR_UINT8) many_groups(t);
