@@ -115,23 +115,41 @@ INLINE T sum_before(T mine) {
   if (lane == 31 && warp < DIGITS / 32) warps[warp] = sum;
   __syncthreads();
   T before = sum - mine;
-  for (int w = 0; w < warp && w < DIGITS / 32; w++) before += warps[w];
+#pragma unroll
+  for (int w = 0; w < DIGITS / 32; w++) {
+    if (w < warp) before += warps[w];
+  }
   return before;
+}
+
+/* Of four warps from `first` on, read at once: what each has of a digit. Blocks have eight warps, or
+   sixteen. */
+INLINE void read_counts(u32 *mine, const u16 (*counts)[DIGITS], int first, u32 digit) {
+#pragma unroll
+  for (int i = 0; i < 4; i++) mine[i] = counts[first + i][digit];
 }
 
 /* Of each digit, by the thread of its number: how many the block has, of what its warps have. */
 INLINE u32 count_of_block(const u16 (*counts)[DIGITS], u32 digit) {
   u32 count = 0;
-  for (int w = 0; w < (int)blockDim.x / 32; w++) count += counts[w][digit];
+  for (int w = 0; w < (int)blockDim.x / 32; w += 4) {
+    u32 mine[4];
+    read_counts(mine, counts, w, digit);
+    count += mine[0] + mine[1] + mine[2] + mine[3];
+  }
   return count;
 }
 
 /* Makes of every warp's count the place of its first, where the block's first stands at `place`. */
 INLINE void places_of_block(u16 (*counts)[DIGITS], u32 digit, u32 place) {
-  for (int w = 0; w < (int)blockDim.x / 32; w++) {
-    const u32 mine = counts[w][digit];
-    counts[w][digit] = (u16)place;
-    place += mine;
+  for (int w = 0; w < (int)blockDim.x / 32; w += 4) {
+    u32 mine[4];
+    read_counts(mine, counts, w, digit);
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      counts[w + i][digit] = (u16)place;
+      place += mine[i];
+    }
   }
 }
 

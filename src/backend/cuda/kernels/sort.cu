@@ -127,10 +127,9 @@ INLINE u32 find_places(room &s, const WR_A *x, int rounds, u32 count, int pass, 
   return total;
 }
 
-/* Puts each x[r] into its place. */
+/* Puts each x[r] into its place. Nobody may still read what stands there. */
 template <class E, bool WHOLE>
 INLINE void move(room &s, const E *x, const u32 *at, int rounds, u32 count) {
-  __syncthreads();
 #pragma unroll
   for (int r = 0; r < EACH; r++) {
     if (WHOLE || (r < rounds && element(r, rounds) < count)) ((E *)s.moved)[at[r]] = x[r];
@@ -171,6 +170,7 @@ INLINE void sort_line(room &s, WR_B *to, const WR_A *in, const lines_of &l, int 
     (void)find_places<WHOLE>(s, x, rounds, count, pass, at, &start);
     exchange<WR_A, WHOLE>(s, x, at, rounds, count);
 #if WR_ORDER
+    __syncthreads();
     exchange<u32, WHOLE>(s, places, at, rounds, count);
 #endif
   }
@@ -438,6 +438,7 @@ INLINE void sweep_piece(sweep_room &s, const way &w, const lines_of &l, const pi
 #endif
   }
 #if WR_ORDER
+  __syncthreads();
   move<u32, WHOLE>(s, places, at, EACH, p.count);
 #pragma unroll
   for (int r = 0; r < EACH; r++) {
