@@ -193,6 +193,10 @@ static double read_real(const void *p, enum wr_dtype t, int64_t i) {
       return (double)((const int64_t *)p)[i];
     case WR_FLOAT32:
       return (double)((const float *)p)[i];
+    case WR_FLOAT16:
+      return (double)wr_f16_to_f32(((const uint16_t *)p)[i]);
+    case WR_BFLOAT16:
+      return (double)wr_bf16_to_f32(((const uint16_t *)p)[i]);
     default:
       return ((const double *)p)[i];
   }
@@ -205,6 +209,10 @@ static void write_real(void *p, enum wr_dtype t, int64_t i, double x) {
     ((double *)p)[i] = x;
   } else if (t == WR_FLOAT32) {
     ((float *)p)[i] = (float)x;
+  } else if (t == WR_FLOAT16) {
+    ((uint16_t *)p)[i] = wr_f32_to_f16((float)x);
+  } else if (t == WR_BFLOAT16) {
+    ((uint16_t *)p)[i] = wr_f32_to_bf16((float)x);
   } else {
     uint64_t whole = (uint64_t)(int64_t)x; /* its low bytes come first */
     memcpy((char *)p + (size_t)i * wr_dtype_size(t), &whole, wr_dtype_size(t));
@@ -283,6 +291,40 @@ static void test_signs(void) {
         EXPECT(arg(WR_OP_ARGMAX, x, n, 0) == (uint32_t)at);
         EXPECT(arg(WR_OP_ARGMIN, x, n, -1) == (uint32_t)at);
         x[at] = kept;
+      }
+    }
+  }
+}
+
+/* Whether the first is taken of zeros whose signs alternate, from element n / 3 on, among others.
+ */
+static bool takes_first_zero(enum wr_op op, enum wr_dtype t, int n, int step, double others,
+                             double first) {
+  enum { MOST = 600 };
+  double values[MOST], got = 1;
+  struct kernel_operand in, out;
+  double zero = first;
+  for (int i = 0; i < n; i++) {
+    write_real(values, t, i * step, i < n / 3 || i % 2 ? others : zero);
+    if (i >= n / 3 && i % 2 == 0) zero = -zero;
+  }
+  EXPECT(n * step <= MOST);
+  EXPECT(kernel_run(op, operand_strided(&in, values, t, 1, SHAPE(n), STRIDES(step)), 1,
+                    operand_dense(&out, &got, t, 0, NULL), &(struct wr_reduce_params){.axes = 1}));
+  const double zero_found = read_real(&got, t, 0);
+  return zero_found == 0 && !signbit(zero_found) == !signbit(first);
+}
+
+static void test_first_zeros(void) {
+  static const enum wr_dtype types[] = {WR_FLOAT16, WR_BFLOAT16, WR_FLOAT32, WR_FLOAT64};
+  for (size_t k = 0; k < sizeof types / sizeof types[0]; k++) {
+    for (int n = 4; n <= 200; n += n < 40 ? 1 : 23) {
+      for (int step = 1; step <= 3; step++) {
+        for (int sign = 0; sign < 2; sign++) {
+          const double first = sign ? -0.0 : 0.0;
+          EXPECT(takes_first_zero(WR_OP_MAX, types[k], n, step, -1, first));
+          EXPECT(takes_first_zero(WR_OP_MIN, types[k], n, step, 1, first));
+        }
       }
     }
   }
@@ -403,6 +445,7 @@ int main(void) {
   test_known_early();
   test_long();
   test_signs();
+  test_first_zeros();
   test_layouts();
   test_values();
   test_narrow_types();

@@ -185,6 +185,23 @@ static void test_joins(void) {
   EXPECT(y[0] == 1 && y[1] != y[1] && y[3] != y[3] && y[4] != y[4]);
 }
 
+/* Sums of -0 alone are -0; of zeros that are the greatest the last one counts, and of those that
+   are the least the first. All as in MLX. */
+static void test_zeros(void) {
+  const float *y = scan_floats(WR_OP_ADD, (const float[]){-0.0f, -0.0f, 0, -0.0f, 1});
+  EXPECT(signbit(y[0]) && signbit(y[1]) && !signbit(y[2]) && !signbit(y[3]) && y[4] == 1);
+  y = scan_floats(WR_OP_MAXIMUM, (const float[]){-1, 0, -0.0f, 0, -3});
+  EXPECT(y[1] == 0 && !signbit(y[1]) && signbit(y[2]) && !signbit(y[3]) && !signbit(y[4]));
+  y = scan_floats(WR_OP_MINIMUM, (const float[]){1, -0.0f, 0, -0.0f, 3});
+  EXPECT(y[1] == 0 && signbit(y[1]) && signbit(y[2]) && signbit(y[3]) && signbit(y[4]));
+  float x[2] = {-0.0f, 1}, z[2];
+  struct kernel_operand in, out;
+  const struct wr_scan_params params = {.by = WR_OP_ADD, .axis = 0, .inclusive = false};
+  EXPECT(kernel_run(WR_OP_SCAN, operand_dense(&in, x, WR_FLOAT32, 1, SHAPE(2)), 1,
+                    operand_dense(&out, z, WR_FLOAT32, 1, SHAPE(2)), &params));
+  EXPECT(!signbit(z[0]) && !signbit(z[1]));
+}
+
 static void test_complex(void) {
   wr_complex64 z[3] = {{1, 2}, {1, -5}, {0, NAN}}, w[3];
   struct kernel_operand in, out;
@@ -213,6 +230,7 @@ int main(void) {
   test_types();
   test_totals_of_nothing();
   test_joins();
+  test_zeros();
   test_complex();
   return kernel_case_failures() != 0;
 }

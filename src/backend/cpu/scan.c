@@ -48,8 +48,28 @@ static const double none_d = 0, one_d = 1, least_d = -(double)INFINITY, most_d =
 static const struct wr_complex_total none_w = {0, 0}, one_w = {1, 0};
 static const struct wr_complex_total least_w = {-(double)INFINITY, -(double)INFINITY};
 static const struct wr_complex_total most_w = {(double)INFINITY, (double)INFINITY};
+/* What is added to the first element of a line that begins with it: -0 stays -0, as in MLX. */
+static const uint64_t before_u = 0;
+static const int64_t before_i = 0;
+static const double before_d = -0.0;
+static const struct wr_complex_total before_w = {-0.0, -0.0};
 static const double log_none_d = -(double)INFINITY;
 static const struct wr_complex_total log_none_w = {-(double)INFINITY, 0};
+
+/* Maxima, of equal numbers the later one, as in MLX: of zeros of both signs. */
+WR_INLINE uint64_t late_max_u(uint64_t a, uint64_t b) { return max_u(a, b); }
+WR_INLINE int64_t late_max_i(int64_t a, int64_t b) { return max_i(a, b); }
+WR_INLINE float late_max_f(float a, float b) {
+  const float m = a > b ? a : b;
+  return a != a ? a : m;
+}
+WR_INLINE double late_max_d(double a, double b) {
+  const double m = a > b ? a : b;
+  return a != a ? a : m;
+}
+WR_INLINE struct wr_complex_total late_max_w(struct wr_complex_total a, struct wr_complex_total b) {
+  return max_w(a, b);
+}
 
 WR_INLINE double log_sum_d(double a, double b) { return f64_logaddexp(a, b); }
 

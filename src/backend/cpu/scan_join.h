@@ -5,20 +5,24 @@
      TOTAL    the totals' type
      JOIN     function: a total and an element, as totals, to the next total
      START    the total of nothing
+     BEFORE   if it is another one, the total that an element at the beginning of a line meets
      ABREAST  lines that are scanned at a time where they do not lie side by side
      WIDE     in front of what computes: WR_WIDE or nothing
 
    Each line is joined in its own order, however many are scanned at a time. It undefines WAY,
-   TOTAL, JOIN, START and ABREAST. */
+   TOTAL, JOIN, START, BEFORE and ABREAST. */
 
 #define OWN WR_PASTE(LINE(_), WAY)
 #define PART(name) WR_PASTE(OWN, name)
+#ifndef BEFORE
+#define BEFORE START
+#endif
 
 /* The first of the lines alone, or as many as ABREAST: their totals do not wait for each other. */
 WR_INLINE void PART(_scan)(const struct line *l, const E *x, E *y, int count) {
   const int64_t n = l->n, s = l->in_stride, t = l->out_stride, u = l->in_step, v = l->out_step;
   TOTAL totals[ABREAST];
-  for (int k = 0; k < count; k++) totals[k] = START;
+  for (int k = 0; k < count; k++) totals[k] = l->inclusive ? BEFORE : START;
   for (int64_t i = 0; i < n; i++) {
     WR_INDEPENDENT
     for (int k = 0; k < count; k++) {
@@ -47,7 +51,7 @@ WR_INLINE void PART(_step)(const E *x, E *y, TOTAL *restrict totals, int64_t cou
 WIDE static void PART(_beside)(const struct line *l, const E *in, E *out, int64_t count) {
   enum { STRIPE = SCAN_STRIPE / sizeof(E) };
   TOTAL totals[SCAN_TOTALS / sizeof(TOTAL)];
-  for (int64_t j = 0; j < count; j++) totals[j] = START;
+  for (int64_t j = 0; j < count; j++) totals[j] = l->inclusive ? BEFORE : START;
   for (int64_t i = 0; i < l->n; i++) {
     const E *x = in + i * l->in_stride;
     E *y = out + i * l->out_stride;
@@ -93,4 +97,5 @@ static void OWN(struct line *l) {
 #undef TOTAL
 #undef JOIN
 #undef START
+#undef BEFORE
 #undef ABREAST

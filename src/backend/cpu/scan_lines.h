@@ -14,6 +14,7 @@
 #define TOTAL WR_PASTE(total_, KIND)
 #define JOIN WR_PASTE(sum_, KIND)
 #define START WR_PASTE(none_, KIND)
+#define BEFORE WR_PASTE(before_, KIND)
 #define ABREAST FEW
 #include "backend/cpu/scan_join.h"
 
@@ -26,7 +27,7 @@
 
 #define WAY maxima
 #define TOTAL WR_PASTE(total_, BEST)
-#define JOIN WR_PASTE(max_, BEST)
+#define JOIN WR_PASTE(late_max_, BEST)
 #define START LEAST
 #define ABREAST FEW
 #include "backend/cpu/scan_join.h"
