@@ -371,6 +371,22 @@ static void call_fails(int r, int n) {
   end();
 }
 
+/* The copy behind a send that has begun, and the event behind both: then the GPU is given up. */
+static int events_fail;
+static void copy_fails(int r, int n) {
+  const struct stand_in *cuda = dlsym(dlopen("libcuda.so.1", RTLD_NOW), STAND_IN_SYMBOL);
+  begin();
+  mlx_array y = r == 0 ? sent_to(n - 1, MOST) : got_from(0, MOST), x = floats_of(1, 3);
+  if (r == 0) cuda->fail("cuMemcpyDtoDAsync_v2", 1, 701);
+  if (r == 0 && events_fail) cuda->fail("cuEventRecord", 2, 701);
+  if (r == 0) fails_soon(y, "[nccl] cuMemcpyDtoDAsync failed on gpu:0", "?");
+  if (r > 0) (void)mlx_array_eval(y);
+  mlx_array_free(y);
+  CHECK(mlx_copy(&x, x, s) == 0 && mlx_array_eval(x) == (r == 0 && events_fail));
+  if (r == 0 && events_fail) CHECK(strstr(weir_last_error(), "aborted does not end"));
+  end();
+}
+
 /* It says later that something of it has failed; the other process may have all that it needs. */
 static void error_comes_later(int r, int n) {
   begin();
@@ -568,6 +584,7 @@ int main(void) {
   check("one means another", 2, one_means_another, -1);
   check("one fails", 4, one_fails, -1);
   check("a call fails", 2, call_fails, -1);
+  for (; events_fail < 2; events_fail++) check("a copy fails", 2, copy_fails, -1);
   check("an error comes later", 2, error_comes_later, -1);
   check("a split fails", 2, split_fails, -1);
   check("no library", 1, no_library, -1);
