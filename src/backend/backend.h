@@ -257,9 +257,9 @@ struct wr_async_device {
   bool (*full)(const struct wr_encoder *encoder);
   enum wr_encode_status (*when_room)(struct wr_encoder *encoder, struct wr_completion_hook *hook);
 
-  /* Whether the routine for an operation waits for the device between its steps, and so for all
-     that was encoded before it on the stream. NULL: none does. */
-  bool (*waits_within)(enum wr_op op);
+  /* Whether the routine for an operation, of a first input of that shape, waits for the device
+     between its steps, and so for all that was encoded before it on the stream. NULL: none does. */
+  bool (*waits_within)(enum wr_op op, int ndim, const int32_t *shape);
 
   /* Who is refused memory that commands of other encoders hold stands in a line of the device's, in
      the order of coming, and only the first in it asks for memory (K14). All are asked by whoever

@@ -136,11 +136,15 @@ static void leave_seat(struct wr_batch *batch) {
   wr_seat_leave();
 }
 
+static bool waits_within(const struct wr_async_device *async, const struct wr_node *node) {
+  const struct wr_edges *edges = wr_edges_of(node);
+  if (!async || !async->waits_within || edges->n == 0) return false;
+  return async->waits_within((enum wr_op)node->op, edges->in[0]->ndim, edges->in[0]->shape);
+}
+
 bool wr_room_for_routine(struct wr_batch *batch, struct wr_stream *stream,
                          const struct wr_node *node, const struct wr_drain *drain) {
-  const struct wr_async_device *async = async_of(stream);
-  if (!async || !async->waits_within || !async->waits_within((enum wr_op)node->op)) return false;
-  if (batch->has_seat) return false;
+  if (batch->has_seat || !waits_within(async_of(stream), node)) return false;
   if (wait_for(batch, stream, behind_own)) return true;
   return wr_drain_is_by_pool(drain) && wait_for_seat(batch, stream);
 }

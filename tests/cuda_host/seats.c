@@ -1,7 +1,8 @@
 /* Routines of cuSOLVER that wait for the device keep the thread that encodes them: at most half of
    the pool's workers at once (K9), on more streams than there are workers, and while no thread
    waits for them. Also where memory is refused, where routines fail, and where their request is
-   cancelled. */
+   cancelled. The same of long batches of routines that do not wait by themselves, for which the
+   thread waits between stretches of the batch. */
 
 #include "anew.h"
 #include "mlx/c/linalg.h"
@@ -45,16 +46,18 @@ static struct many begin_many(void) {
   return m;
 }
 
-/* Nobody waits for them. */
-static void expect_over(const struct many *m) {
-  for (int i = 0; i < MANY; i++) {
-    bool over = false;
-    for (int ms = 0; ms < 20000 && !over; ms++) {
-      CHECK(_mlx_array_is_available(&over, m->results[i]) == 0);
-      if (!over) usleep(1000);
-    }
-    CHECK(over);
+/* Nobody waits for it. */
+static bool becomes_over(mlx_array a) {
+  bool over = false;
+  for (int ms = 0; ms < 20000 && !over; ms++) {
+    CHECK(_mlx_array_is_available(&over, a) == 0);
+    if (!over) usleep(1000);
   }
+  return over;
+}
+
+static void expect_over(const struct many *m) {
+  for (int i = 0; i < MANY; i++) CHECK(becomes_over(m->results[i]));
 }
 
 static int end_many(struct many *m) {
@@ -76,6 +79,45 @@ static void expect_half_of_the_workers(void) {
   CHECK(most > 0 && most <= WORKERS / 2);
   solver()->linger(0);
   CHECK(end_many(&m) == 0);
+}
+
+/* So many matrices that their launches would fill the driver's queue. */
+static mlx_array long_batch(int i, mlx_stream s) {
+  const int qr[] = {450, 3, 3}, lu[] = {450, 3, 2};
+  const bool by_qr = i % 2 == 0;
+  mlx_array a = mlx_array_new(), r = mlx_array_new(), other = mlx_array_new();
+  CHECK(mlx_zeros(&a, by_qr ? qr : lu, 3, MLX_FLOAT32, s) == 0 && mlx_array_eval(a) == 0);
+  CHECK((by_qr ? mlx_linalg_qr(&other, &r, a, s) : mlx_linalg_lu_factor(&r, &other, a, s)) == 0);
+  mlx_array_free(a);
+  mlx_array_free(other);
+  return r;
+}
+
+/* Of more than there are workers and spare threads, which wait for a GPU that does not come on,
+   none keeps a stream of the CPU's from its work, for which nobody waits. */
+static void long_batches_leave_workers(void) {
+  enum { BATCHES = 6 * WORKERS, LONG = 1 << 22 /* what takes less is done by who submits it */ };
+  mlx_stream streams[BATCHES], cpu = new_stream();
+  mlx_array results[BATCHES], sum = floats(LONG, 1);
+  for (int i = 0; i < BATCHES; i++) {
+    streams[i] = new_gpu_stream();
+    results[i] = long_batch(i, streams[i]);
+  }
+  cuda->hold();
+  for (int i = 0; i < BATCHES; i++) CHECK(async_eval(results[i]) == 0);
+  usleep(300000); /* whoever takes them up has done so */
+  add_to(&sum, sum, cpu);
+  CHECK(async_eval(sum) == 0);
+  const bool over = becomes_over(sum);
+  cuda->release();
+  CHECK(over);
+  for (int i = 0; i < BATCHES; i++) {
+    CHECK(becomes_over(results[i]) && mlx_array_eval(results[i]) == 0);
+    mlx_array_free(results[i]);
+    mlx_stream_free(streams[i]);
+  }
+  mlx_array_free(sum);
+  mlx_stream_free(cpu);
 }
 
 /* A seat is left by what lacks memory, and by what fails. */
@@ -121,6 +163,7 @@ int main(int argc, char **argv) {
   }
   mlx_set_error_handler(quiet, NULL, NULL);
   expect_half_of_the_workers();
+  long_batches_leave_workers();
   seats_where_memory_is_refused();
   seats_in_a_request();
   expect_half_of_the_workers();

@@ -35,7 +35,7 @@ void wr_solver_table_free(struct wr_solver_table *table); /* NULL is a no-op; no
 /* As in backend.h. */
 bool wr_gpu_solves(const struct wr_matrices *what);
 /* As in struct wr_async_device. */
-bool wr_gpu_waits_within(enum wr_op op);
+bool wr_gpu_waits_within(enum wr_op op, int ndim, const int32_t *shape);
 
 /* ---- conv_cudnn.c ---- */
 

@@ -8,8 +8,9 @@
 
    Some routines wait for the GPU in between, as those of singular values and eigenvalues do. They
    hold up the thread that encodes, which is inside the gate; the end of the process leaves it
-   behind (base/gate.h). What is before them on the stream is over by then, and half of the workers
-   are in such routines at once, at most (graph/room.c, graph/seats.c).
+   behind (base/gate.h). So do long batches of the others, which wait here, outside the gate. What
+   is before them on the stream is over by then, and half of the workers are in such routines at
+   once, at most (graph/room.c, graph/seats.c).
 
    What a routine says of a matrix it writes to the device's memory. A last kernel puts the first of
    that into a slot of the host's, where it is read as the command is reported to be over: so nobody
@@ -208,17 +209,23 @@ struct wr_error *wr_solving_direct(struct wr_solving *s) {
   if (!error) s->run->launched = true;
   return error;
 }
+enum { STRETCH = 128 }; /* launches: two of these are in the driver's queue */
+
 
 /* Of a routine for one matrix, about. */
-static int64_t launches_of(const struct wr_solving *s) {
+static int64_t launches_of(int64_t m, int64_t n) {
   enum { LEAST = 8, ROWS = 8 /* for each launch more */ };
-  return LEAST + (s->m > s->n ? s->m : s->n) / ROWS;
+  return LEAST + (m > n ? m : n) / ROWS;
+}
+
+int64_t wr_solver_stretch(int64_t m, int64_t n) {
+  const int64_t launches = launches_of(m, n);
+  return launches < STRETCH ? STRETCH / launches : 1;
 }
 
 struct wr_error *wr_solving_each(struct wr_solving *s) {
-  enum { STRETCH = 128 }; /* launches: two of these are in the driver's queue */
-  const int64_t launches = launches_of(s);
-  s->stretch = launches < STRETCH ? STRETCH / launches : 1;
+  const int64_t launches = launches_of(s->m, s->n);
+  s->stretch = wr_solver_stretch(s->m, s->n);
   wr_run_counts(s->run, s->count * launches);
   struct wr_error *error = wr_solving_direct(s);
   if (!error && s->count * launches >= STRETCH / 2) wr_run_marks(s->run);
@@ -487,7 +494,7 @@ struct wr_error *wr_solving_factors(struct wr_solving *s, const void *a, void *l
 /* ---- many small matrices ---- */
 
 bool wr_solving_is_many(const struct wr_solving *s) {
-  return s->count > 1 && s->m == s->n && s->n <= WR_SOLVER_MANY;
+  return wr_solver_is_many(s->m, s->n, s->count);
 }
 
 struct wr_error *wr_solving_pointers(struct wr_solving *s, void *first, int64_t elements,

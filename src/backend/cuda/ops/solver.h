@@ -65,6 +65,8 @@ struct wr_error *wr_solving_direct(struct wr_solving *s);
    inside a call, with its own locks: so the thread waits here, outside the gate, until all but the
    last few are over (R8, K8). */
 struct wr_error *wr_solving_each(struct wr_solving *s);
+/* Of matrices of so many rows and columns: how many are between two waits. */
+int64_t wr_solver_stretch(int64_t m, int64_t n);
 bool wr_solving_goes_on(struct wr_solving *s, int64_t i, int status, struct wr_error **error);
 /* What a call gave; NULL for success. */
 struct wr_error *wr_cusolver_result(int status, const char *call);
@@ -93,6 +95,9 @@ static inline bool wr_solver_eigh_takes(int64_t n, int64_t count) {
 }
 
 /* Whether the matrices are so many and so small that routines for arrays of pointers take them. */
+static inline bool wr_solver_is_many(int64_t m, int64_t n, int64_t count) {
+  return count > 1 && m == n && n <= WR_SOLVER_MANY;
+}
 bool wr_solving_is_many(const struct wr_solving *s);
 /* An array of pointers to matrices of so many elements. */
 struct wr_error *wr_solving_pointers(struct wr_solving *s, void *first, int64_t elements,

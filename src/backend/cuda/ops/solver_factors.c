@@ -375,3 +375,35 @@ struct wr_error *wr_gpu_qr(struct wr_run *run, const struct wr_call *call) {
   return error ? error
                : wr_solving_turn(s, qr.a, s->m * s->n, s->m, s->m, s->k, wr_call_part(call, 0));
 }
+
+/* ---- whether it waits ---- */
+
+static bool has_routine_for_many(enum wr_op op, int64_t m, int64_t n, int64_t count) {
+  return op != WR_OP_QR && wr_solver_is_many(m, n, count);
+}
+
+/* What goes matrix by matrix, of more than two stretches: as wr_solving_goes_on has it. */
+static bool is_long(enum wr_op op, int64_t m, int64_t n, int64_t count) {
+  return count > 2 * wr_solver_stretch(m, n) && !has_routine_for_many(op, m, n, count);
+}
+
+bool wr_gpu_waits_within(enum wr_op op, int ndim, const int32_t *shape) {
+  int64_t count = 1;
+  switch ((int)op) {
+    case WR_OP_SVD:
+    case WR_OP_EIGH:
+      return true;
+    case WR_OP_CHOLESKY:
+    case WR_OP_INV:
+    case WR_OP_LU:
+    case WR_OP_LU_FACTOR:
+    case WR_OP_QR:
+    case WR_OP_SOLVE:
+    case WR_OP_SOLVE_TRIANGULAR:
+    case WR_OP_TRI_INV:
+      for (int d = 0; d < ndim - 2; d++) count *= shape[d];
+      return is_long(op, shape[ndim - 2], shape[ndim - 1], count);
+    default:
+      return false;
+  }
+}

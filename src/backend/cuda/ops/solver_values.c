@@ -214,6 +214,3 @@ struct wr_error *wr_gpu_svd(struct wr_run *run, const struct wr_call *call) {
   if (!error) error = svd_results(&d);
   return error ? error : wr_solving_judge(s, WR_MATRIX_NO_CONVERGENCE);
 }
-
-/* cuSOLVER's routines for both do. */
-bool wr_gpu_waits_within(enum wr_op op) { return op == WR_OP_SVD || op == WR_OP_EIGH; }
