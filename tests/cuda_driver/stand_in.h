@@ -104,6 +104,20 @@ typedef uint64_t (*stand_in_lt_products)(int compute_type);
 #define STAND_IN_SOLVER_SYMBOL "weir_stand_in_solver"
 #define STAND_IN_TRIANGLES_SYMBOL "weir_stand_in_triangles"
 struct stand_in_solver {
+/* Exported by libcublasLt.so.13: how many products were launched. */
+#define STAND_IN_LT_LAUNCHED_SYMBOL "weir_stand_in_lt_launched"
+typedef uint64_t (*stand_in_lt_launched)(void);
+
+/* Exported by libcufft.so.12. */
+#define STAND_IN_FFT_SYMBOL "weir_stand_in_fft"
+struct stand_in_fft {
+  /* So many plans from now on are refused. What the library opened for them stays: it registers
+     handlers as in a first call. */
+  void (*refuse)(uint64_t plans);
+  void (*linger)(uint32_t ms);  /* in each transform, from now on */
+  uint64_t (*transforms)(void); /* that have begun */
+};
+
   /* As `fail` of the driver's. */
   void (*fail)(const char *symbol, uint64_t n, int result);
   /* What the next routine that says something of matrices says of its first one. */

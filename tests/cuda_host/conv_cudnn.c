@@ -1,7 +1,8 @@
 /* Which convolutions are cuDNN's, over its stand-in, which ends the process where it is called
    wrongly; that whatever fails there, and what it is refused memory for, is computed by Weir's own
-   kernel; that plans are kept, and not without end; threads that use it at once; and a machine
-   without it. The values are none: nothing is computed. */
+   kernel; that it does not read what was not written; that plans are kept, and not without end;
+   threads that use it at once; and a machine without it. The values are none: nothing is computed.
+ */
 
 #include "stand_in_case.h"
 
@@ -124,6 +125,28 @@ static void failures(void) {
   CHECK(sweep("cudnnBackendExecute", &n) == 1);
 }
 
+/* A launch before it is refused, which was to make its input. The next one is right again. */
+static void nothing_behind_a_refusal(void) {
+  enum { REFUSED = 701 };
+  mlx_stream s = new_gpu_stream();
+  const int in[] = {32, 30, 30, 128}, kernel[] = {128, 3, 3, 128};
+  mlx_array x = ones(in, MLX_BFLOAT16, s), w = ones(kernel, MLX_BFLOAT16, s), y = mlx_array_new();
+  for (int round = 0; round < 2; round++) {
+    CHECK(mlx_cumsum(&y, x, 0, false, true, s) == 0 && mlx_synchronize(s) == 0);
+    CHECK(mlx_conv2d(&y, y, w, 1, 1, 0, 0, 1, 1, 1, s) == 0);
+    const uint64_t executed = dnn->executions();
+    if (round == 0) cuda->fail("cuLaunchKernel", 1, REFUSED);
+    CHECK(mlx_array_eval(y) == (round == 0) && mlx_synchronize(s) == 0);
+    CHECK(dnn->executions() == executed + (round == 0 ? 0 : 1));
+    CHECK(round == 1 || strstr(weir_last_error(), "cuLaunchKernel"));
+    cuda->fail("cuLaunchKernel", 0, 0);
+  }
+  mlx_array_free(x);
+  mlx_array_free(w);
+  mlx_array_free(y);
+  mlx_stream_free(s);
+}
+
 /* What it does not support is not asked for again. */
 static void not_supported(void) {
   mlx_stream s = new_gpu_stream();
@@ -235,6 +258,7 @@ int main(void) {
   CHECK(in_child(no_handle, SANITIZED ? 100 : 30) == 0);
   which();
   failures();
+  nothing_behind_a_refusal();
   not_supported();
   failures_that_last();
   no_memory();

@@ -9,12 +9,18 @@
 
 static mlx_stream gpu;
 static stand_in_lt_products products_of;
+static stand_in_lt_launched products_launched;
+
+static void find(const char *symbol, void *function) {
+  void *library = dlopen("libcublasLt.so.13", RTLD_NOW | RTLD_LOCAL);
+  void *address = library ? dlsym(library, symbol) : NULL;
+  CHECK(address != NULL);
+  memcpy(function, &address, sizeof address);
+}
 
 static void find_products(void) {
-  void *library = dlopen("libcublasLt.so.13", RTLD_NOW | RTLD_LOCAL);
-  void *address = library ? dlsym(library, STAND_IN_LT_SYMBOL) : NULL;
-  CHECK(address != NULL);
-  memcpy(&products_of, &address, sizeof products_of);
+  find(STAND_IN_LT_SYMBOL, &products_of);
+  find(STAND_IN_LT_LAUNCHED_SYMBOL, &products_launched);
 }
 
 static mlx_array matrix(int rows, int columns, mlx_dtype dtype) {
@@ -80,8 +86,8 @@ static void others(void) {
 }
 
 /* Of a command of which a launch is refused nothing is launched after it: here what makes parts of
-   the operands, and what mends their product. On a stream of its own, where nothing goes as a
-   graph. */
+   the operands, and their products, and what mends these. On a stream of its own, where nothing
+   goes as a graph. */
 static void nothing_after_a_refusal(void) {
   enum { SIDE = 4096, REFUSED = 701 };
   const mlx_stream other = gpu;
@@ -90,13 +96,34 @@ static void nothing_after_a_refusal(void) {
   mlx_array a = matrix(SIDE, SIDE, MLX_FLOAT32), c = mlx_array_new();
   CHECK(mlx_array_eval(a) == 0 && mlx_matmul(&c, a, a, gpu) == 0);
   const uint64_t before = cuda->calls("cuLaunchKernel"), graphs = cuda->calls("cuGraphLaunch");
+  const uint64_t products = products_launched();
   cuda->fail("cuLaunchKernel", 1, REFUSED);
   CHECK(mlx_array_eval(c) == 1 && strstr(weir_last_error(), "cuLaunchKernel"));
   CHECK(mlx_synchronize(gpu) == 0);
   CHECK(cuda->calls("cuLaunchKernel") == before + 1 && cuda->calls("cuGraphLaunch") == graphs);
   cuda->fail("cuLaunchKernel", 0, 0);
+  CHECK(products_launched() == products);
   mlx_array_free(c);
   mlx_array_free(a);
+  mlx_stream_free(gpu);
+  gpu = other;
+}
+
+/* Nor does a product read what a command before it was to make. */
+static void nothing_behind_a_refusal(void) {
+  enum { SIDE = 64, REFUSED = 701 };
+  const mlx_stream other = gpu;
+  gpu = new_gpu_stream();
+  set(WEIR_MATMUL_TF32);
+  mlx_array c = recorded(SIDE, SIDE, SIDE, MLX_FLOAT32);
+  const uint64_t products = products_launched();
+  cuda->fail("cuLaunchKernel", 1, REFUSED);
+  CHECK(mlx_array_eval(c) == 1 && strstr(weir_last_error(), "cuLaunchKernel"));
+  CHECK(cuda->has_failed() && products_launched() == products);
+  cuda->fail("cuLaunchKernel", 0, 0);
+  expect(recorded(SIDE, SIDE, SIDE, MLX_FLOAT32), WR_LT_COMPUTE_F32_BY_TF32, 1);
+  CHECK(products_launched() == products + 1);
+  mlx_array_free(c);
   mlx_stream_free(gpu);
   gpu = other;
 }
@@ -159,6 +186,7 @@ int main(int argc, char **argv) {
     others();
     recording();
     nothing_after_a_refusal();
+    nothing_behind_a_refusal();
   }
   mlx_stream_free(gpu);
   return 0;

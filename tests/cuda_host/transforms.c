@@ -1,11 +1,18 @@
 /* Linear algebra for a stream of a GPU, which the CPU computes: what goes there comes from the GPU
    and goes back. And Fourier transforms over the stand-in for cuFFT: every kind along every axis,
    more layouts than plans are kept, and threads that use one layout at once, whose plans the
-   stand-in watches. */
+   stand-in watches; no transform of what was not written. */
 
 #include "mlx/c/fft.h"
 #include "mlx/c/linalg.h"
 #include "stand_in_case.h"
+
+static const struct stand_in_fft *transforms(void) {
+  void *library = dlopen("libcufft.so.12", RTLD_NOW | RTLD_LOCAL);
+  const struct stand_in_fft *found = library ? dlsym(library, STAND_IN_FFT_SYMBOL) : NULL;
+  CHECK(found != NULL);
+  return found;
+}
 
 static void forced(int rc, mlx_array a) {
   CHECK(rc == 0 && mlx_array_eval(a) == 0);
@@ -71,11 +78,45 @@ static void many_layouts(int i) {
   mlx_stream_free(s);
 }
 
+static int transformed(int n, mlx_stream s) {
+  mlx_array a = floats(n, 0), r = mlx_array_new();
+  CHECK(mlx_fft_fft(&r, a, n, 0, MLX_FFT_NORM_BACKWARD, s) == 0);
+  const int rc = mlx_array_eval(r);
+  mlx_array_free(a);
+  mlx_array_free(r);
+  return rc;
+}
+
+/* A kernel before the transform is refused, each in turn; a stream each, since what comes again
+   becomes a graph. The transform would read what was not written. */
+static void nothing_after_a_refused_launch(void) {
+  enum { REFUSED = 701 };
+  bool failed = true;
+  uint64_t without = 0;
+  for (uint64_t n = 1; failed; n++) {
+    mlx_stream s = new_gpu_stream();
+    CHECK(transformed(10, s) == 0 && mlx_synchronize(s) == 0);
+    const uint64_t before = transforms()->transforms();
+    cuda->fail("cuLaunchKernel", n, REFUSED);
+    const int rc = transformed(10, s);
+    failed = cuda->has_failed();
+    cuda->fail("cuLaunchKernel", 0, 0);
+    CHECK(rc == failed && (!rc || strstr(weir_last_error(), "cuLaunchKernel")));
+    const uint64_t ran = transforms()->transforms() - before;
+    CHECK(ran == 1 || (failed && ran == 0));
+    without += ran == 0;
+    CHECK(transformed(10, s) == 0);
+    mlx_stream_free(s);
+  }
+  CHECK(without > 0);
+}
+
 int main(void) {
   stand_in_start();
   mlx_set_error_handler(quiet, NULL, NULL);
   kinds();
   on_the_cpu();
+  nothing_after_a_refused_launch();
   many_layouts(0);
   run_threads(4, many_layouts);
   CHECK(weir_shutdown(INT64_C(10000000000)) == 0);

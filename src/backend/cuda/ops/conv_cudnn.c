@@ -374,7 +374,8 @@ static struct wr_error *run_plan(struct wr_run *run, const struct wr_dnn *dnn, s
   void *workspace = NULL;
   struct wr_error *error = plan->workspace > 0 ? wr_run_workspace(run, &workspace) : NULL;
   if (error) return error;
-  wr_run_direct(run);
+  *ran = true;
+  if (!wr_run_direct(run)) return NULL; /* nobody comes after it either */
   int status = dnn->set_stream(set->handle, run->stream);
   if (!status) {
     run->launched = true;

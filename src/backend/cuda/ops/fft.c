@@ -137,7 +137,7 @@ static struct wr_error *with_plan(struct wr_run *run, const struct lines *l,
     struct wr_error *error = wr_run_scratch(run, plan->workspace, &workspace);
     if (error) return error;
   }
-  wr_run_direct(run);
+  if (!wr_run_direct(run)) return NULL;
   int status = l->cufft->set_stream(plan->handle, run->stream);
   if (!status) status = l->cufft->set_workspace(plan->handle, workspace);
   if (!status) status = execute(l, plan);

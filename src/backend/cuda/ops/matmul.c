@@ -297,8 +297,7 @@ static struct wr_error *launch(struct wr_run *run, const struct product *p,
   void *workspace = NULL;
   struct wr_error *error = choose(run->gpu, p, d, &choice);
   if (!error && choice.workspace > 0) error = wr_run_workspace(run, &workspace);
-  if (error) return error;
-  wr_run_direct(run);
+  if (error || !wr_run_direct(run)) return error;
   int status = p->lt->matmul(p->handle, d->product, &alpha, asked->b.data, d->a, asked->a.data,
                              d->b, &beta, asked->out, d->out, asked->out, d->out, &choice.algo,
                              workspace, choice.workspace, run->stream);

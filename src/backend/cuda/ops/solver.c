@@ -203,14 +203,13 @@ struct wr_error *wr_solving_run(struct wr_solving *s,
 }
 
 struct wr_error *wr_solving_direct(struct wr_solving *s) {
-  wr_run_direct(s->run);
-  struct wr_error *error = wr_run_broken(s->run);
+  struct wr_error *error = wr_run_direct(s->run) ? NULL : wr_run_broken(s->run);
   if (!error && s->use == WR_SOLVER_TAKEN) error = solver_bind(s);
   if (!error) s->run->launched = true;
   return error;
 }
-enum { STRETCH = 128 }; /* launches: two of these are in the driver's queue */
 
+enum { STRETCH = 128 }; /* launches: two of these are in the driver's queue */
 
 /* Of a routine for one matrix, about. */
 static int64_t launches_of(int64_t m, int64_t n) {

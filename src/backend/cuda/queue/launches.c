@@ -135,12 +135,14 @@ void wr_gpu_flush(struct wr_encoder *e) {
   if (wr_load_relaxed(&gpu->queues->lined)) tell_line(gpu);
 }
 
-void wr_run_direct(struct wr_run *run) {
+bool wr_run_direct(struct wr_run *run) {
   enum { LAUNCHES = 4 }; /* at most, of a product or a copy */
   run->encoder->work += LAUNCHES;
   wr_mutex_lock(&run->encoder->lock);
   flush_locked(run->encoder);
+  const bool whole = !run->encoder->broken;
   wr_mutex_unlock(&run->encoder->lock);
+  return whole;
 }
 
 struct wr_error *wr_run_broken(struct wr_run *run) {

@@ -81,8 +81,9 @@ struct wr_error *wr_run_workspace(struct wr_run *run, void **out);
 enum { WR_RUN_COUNTERS = 64 };
 struct wr_error *wr_run_counters(struct wr_run *run, int64_t count, uint32_t **out);
 /* To be called before anything is handed to the driver's stream by another way than wr_launch:
-   hands over what is held back, so that the order is kept. */
-void wr_run_direct(struct wr_run *run);
+   hands over what is held back, so that the order is kept. False: a launch of the command was
+   refused, for which it fails; nothing is to be handed over that reads what was not written. */
+bool wr_run_direct(struct wr_run *run);
 /* A reference to why a launch of the command was refused; or NULL: none was. */
 struct wr_error *wr_run_broken(struct wr_run *run);
 /* Before calls that may fill the driver's queue by themselves: nobody else needs room in it then to

@@ -66,7 +66,7 @@ struct wr_error *wr_run_counters(struct wr_run *run, int64_t count, uint32_t **o
 /* ---- by the driver ---- */
 
 struct wr_error *wr_run_copy(struct wr_run *run, void *to, const void *from, size_t bytes) {
-  wr_run_direct(run);
+  if (!wr_run_direct(run)) return NULL;
   struct wr_error *error =
       wr_gpu_result(run->gpu,
                     wr_cu->copy_on_device((wr_cu_address)(uintptr_t)to,
@@ -76,8 +76,9 @@ struct wr_error *wr_run_copy(struct wr_run *run, void *to, const void *from, siz
   return error;
 }
 
+/* Of a command that has failed, too: it reads nothing, and counters serve those that come later. */
 struct wr_error *wr_run_zero(struct wr_run *run, void *at, size_t bytes) {
-  wr_run_direct(run);
+  (void)wr_run_direct(run);
   struct wr_error *error = wr_gpu_result(
       run->gpu, wr_cu->fill_bytes((wr_cu_address)(uintptr_t)at, 0, bytes, run->stream),
       "cuMemsetD8Async");
