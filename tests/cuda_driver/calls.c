@@ -30,6 +30,7 @@ __attribute__((used)) static const any_function functions[CALL_COUNT] = {
 static struct {
   wr_atomic_u64 calls[CALL_COUNT]; /* atomic ACQ_REL */
   wr_atomic_u64 left[CALL_COUNT];  /* calls until the one that fails, 0: no order */
+  wr_atomic_u64 more[CALL_COUNT];  /* calls that fail after that one */
   wr_atomic_u32 result[CALL_COUNT];
   wr_atomic_u64 left_any;
   wr_atomic_u32 result_any;
@@ -94,6 +95,13 @@ static bool comes_due(wr_atomic_u64 *left) {
   return n == 1;
 }
 
+/* Counts down; true unless it was 0. */
+static bool comes_to(wr_atomic_u64 *left) {
+  uint64_t n = wr_load_relaxed(left);
+  while (n && !wr_cas_acq_rel(left, &n, n - 1)) continue;
+  return n > 0;
+}
+
 /* What fails here leaves the caller nothing to do about it. */
 static bool is_for_any(enum call call) {
   switch (call) {
@@ -113,7 +121,10 @@ static bool is_for_any(enum call call) {
 
 static wr_cu_result order_of(enum call call) {
   wr_cu_result result = 0;
-  if (comes_due(&state.left[call])) result = (wr_cu_result)wr_load_relaxed(&state.result[call]);
+  if (comes_due(&state.left[call])) {
+    result = (wr_cu_result)wr_load_relaxed(&state.result[call]);
+    if (comes_to(&state.more[call])) wr_store_relaxed(&state.left[call], 1u);
+  }
   if (is_for_any(call) && comes_due(&state.left_any)) {
     result = (wr_cu_result)wr_load_relaxed(&state.result_any);
   }
@@ -186,11 +197,16 @@ static enum call call_of(const char *symbol) {
   misuse("a test names a function that is not there");
 }
 
-static void order_fail(const char *symbol, uint64_t n, int result) {
+static void order_fail_times(const char *symbol, uint64_t n, uint64_t times, int result) {
   enum call call = call_of(symbol);
   wr_store_relaxed(&state.failed, false);
+  wr_store_relaxed(&state.more[call], times > 0 ? times - 1 : 0);
   wr_store_relaxed(&state.result[call], (uint32_t)result);
   wr_store_relaxed(&state.left[call], n);
+}
+
+static void order_fail(const char *symbol, uint64_t n, int result) {
+  order_fail_times(symbol, n, 1, result);
 }
 
 static void order_fail_any(uint64_t n, int result) {
@@ -232,6 +248,7 @@ static void *bytes_of(uint64_t address, size_t bytes) {
 
 __attribute__((visibility("default"))) extern const struct stand_in weir_stand_in;
 const struct stand_in weir_stand_in = {.fail = order_fail,
+                                       .fail_times = order_fail_times,
                                        .fail_any = order_fail_any,
                                        .has_failed = has_failed,
                                        .calls = calls_of,

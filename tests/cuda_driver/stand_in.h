@@ -58,6 +58,8 @@ struct stand_in {
   void (*fail)(const char *symbol, uint64_t n, int result);
   /* The n-th call from now on, of any function but those that get rid of something or tell an
      error's name. */
+  /* The same, and the calls that come after the n-th, so many in all. */
+  void (*fail_times)(const char *symbol, uint64_t n, uint64_t times, int result);
   void (*fail_any)(uint64_t n, int result);
   /* True when what was ordered by fail or fail_any has happened since. */
   int (*has_failed)(void);
