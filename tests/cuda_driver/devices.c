@@ -10,6 +10,7 @@ enum { STACK = 16 };
 
 static struct wr_cu_context_object contexts[DEVICES_MAX]; /* ordinals: immutable after cuInit */
 static int n_devices;                                     /* immutable after cuInit */
+static int capability;                                    /* immutable after cuInit: 90 for 9.0 */
 
 static _Thread_local wr_cu_context stack[STACK];
 static _Thread_local int depth;
@@ -19,6 +20,8 @@ void devices_start(void) {
   const char *text = getenv("WEIR_STAND_IN_DEVICES");
   n_devices = text ? atoi(text) : 1;
   demand(n_devices >= 0 && n_devices <= DEVICES_MAX, "WEIR_STAND_IN_DEVICES is out of range");
+  text = getenv("WEIR_STAND_IN_CAPABILITY");
+  capability = text ? atoi(text) : 90;
   for (int i = 0; i < n_devices; i++) contexts[i].ordinal = i;
 }
 
@@ -27,6 +30,17 @@ int devices_count(void) { return n_devices; }
 wr_cu_context context_current(void) {
   demand(depth || refused, "a call without a context");
   return depth ? stack[depth - 1] : NULL;
+}
+
+int devices_shared_most(void) {
+  static const struct {
+    int capability, kilobytes;
+  } known[] = {{70, 96}, {72, 96}, {75, 64}, {80, 163}, {86, 99}, {87, 163}, {89, 99}, {120, 99}};
+  if (capability < 70) return 48 << 10;
+  for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+    if (known[i].capability == capability) return known[i].kilobytes << 10;
+  }
+  return MOST_SHARED;
 }
 
 static bool is_device(wr_cu_device device) { return device >= 0 && device < n_devices; }
@@ -88,13 +102,13 @@ wr_cu_result stand_in_device_attribute(int *value, int attribute, wr_cu_device d
       *value = device;
       break;
     case WR_CU_ATTRIBUTE_MAJOR:
-      *value = 9;
+      *value = capability / 10;
       break;
     case WR_CU_ATTRIBUTE_MINOR:
-      *value = 0;
+      *value = capability % 10;
       break;
     case WR_CU_ATTRIBUTE_SHARED_MOST:
-      *value = MOST_SHARED;
+      *value = devices_shared_most();
       break;
     case WR_CU_ATTRIBUTE_POOLS:
       *value = 1;

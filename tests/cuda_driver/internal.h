@@ -67,6 +67,7 @@ struct wr_cu_context_object {
 
 void devices_start(void);
 int devices_count(void);
+int devices_shared_most(void); /* bytes of shared memory that a block may have */
 /* The calling thread's context; NULL where it could not be pushed. */
 wr_cu_context context_current(void);
 

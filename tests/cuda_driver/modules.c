@@ -165,7 +165,8 @@ wr_cu_result stand_in_tensor_map(struct wr_cu_tensor_map *map, int type, unsigne
   wr_cu_result result = call_begin(CALL_tensor_map);
   if (result) return result;
   demand((uintptr_t)map % ALIGNED_MAP == 0, "a map that does not lie on 64 bytes");
-  demand(type == WR_CU_TENSOR_MAP_16_BITS && axes == 4 && interleave == 0, "an unknown map");
+  const bool known = type == WR_CU_TENSOR_MAP_16_BITS || type == WR_CU_TENSOR_MAP_BYTES;
+  demand(known && axes == 4 && interleave == 0, "an unknown map");
   if ((uintptr_t)data % ALIGNED) return call_end(INVALID_VALUE);
   for (unsigned i = 0; i < axes; i++) {
     const bool fits =
@@ -186,7 +187,7 @@ wr_cu_result stand_in_function_set(wr_cu_function function, int attribute, int v
   wr_cu_result result = call_begin_inside(CALL_function_set, &context);
   if (result) return result;
   demand(function->context == context, "a kernel of another context");
-  if (attribute != WR_CU_FUNCTION_MAX_SHARED || value < 0 || value > MOST_SHARED) {
+  if (attribute != WR_CU_FUNCTION_MAX_SHARED || value < 0 || value > devices_shared_most()) {
     return call_end(INVALID_VALUE);
   }
   wr_store_relaxed(&function->most_shared, (uint32_t)value);

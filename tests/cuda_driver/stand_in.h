@@ -19,7 +19,9 @@
      there, a call in the child of a fork, the end of the process during a call) ends the process
      with a line on stderr.
 
-   The environment, read by cuInit: WEIR_STAND_IN_DEVICES is how many GPUs there are (1);
+   The environment, read by cuInit: WEIR_STAND_IN_DEVICES is how many GPUs there are (1),
+   WEIR_STAND_IN_CAPABILITY ten times their compute capability (90), on which it depends how much
+   shared memory a block may have;
    WEIR_STAND_IN_DIRECT=1 runs all at once on the calling thread, for a profiler.
 
    The libraries do at the end of a process what NVIDIA's do (slow.h): they register handlers while
@@ -56,10 +58,10 @@ struct stand_in {
   /* The n-th call from now on of the function of that symbol does nothing and gives the result; 0
      takes the order back. A failure of each function can be ordered. */
   void (*fail)(const char *symbol, uint64_t n, int result);
-  /* The n-th call from now on, of any function but those that get rid of something or tell an
-     error's name. */
   /* The same, and the calls that come after the n-th, so many in all. */
   void (*fail_times)(const char *symbol, uint64_t n, uint64_t times, int result);
+  /* The n-th call from now on, of any function but those that get rid of something or tell an
+     error's name. */
   void (*fail_any)(uint64_t n, int result);
   /* True when what was ordered by fail or fail_any has happened since. */
   int (*has_failed)(void);
@@ -102,10 +104,6 @@ typedef void (*stand_in_nvrtc_fail)(const char *symbol, uint64_t n, int result);
 #define STAND_IN_LT_SYMBOL "weir_stand_in_lt_products"
 typedef uint64_t (*stand_in_lt_products)(int compute_type);
 
-/* Exported by libcusolver.so.12 and libcublas.so.13. */
-#define STAND_IN_SOLVER_SYMBOL "weir_stand_in_solver"
-#define STAND_IN_TRIANGLES_SYMBOL "weir_stand_in_triangles"
-struct stand_in_solver {
 /* Exported by libcublasLt.so.13: how many products were launched. */
 #define STAND_IN_LT_LAUNCHED_SYMBOL "weir_stand_in_lt_launched"
 typedef uint64_t (*stand_in_lt_launched)(void);
@@ -120,6 +118,10 @@ struct stand_in_fft {
   uint64_t (*transforms)(void); /* that have begun */
 };
 
+/* Exported by libcusolver.so.12 and libcublas.so.13. */
+#define STAND_IN_SOLVER_SYMBOL "weir_stand_in_solver"
+#define STAND_IN_TRIANGLES_SYMBOL "weir_stand_in_triangles"
+struct stand_in_solver {
   /* As `fail` of the driver's. */
   void (*fail)(const char *symbol, uint64_t n, int result);
   /* What the next routine that says something of matrices says of its first one. */

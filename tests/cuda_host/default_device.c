@@ -61,6 +61,24 @@ static void d6_no_driver(void) {
   exit(42);
 }
 
+/* D6: a GPU on which no kernel runs is not the default, and no stream is made on it. */
+static void d6_too_old(void) {
+  CHECK(setenv("WEIR_STAND_IN_CAPABILITY", "61", 1) == 0);
+  CHECK(default_is(MLX_CPU) && two() == 2 && stand_in_now().kernels == 0);
+  CHECK(mlx_default_gpu_stream_new().ctx == NULL && weir_last_status() == WEIR_ERROR_UNSUPPORTED);
+  CHECK(strstr(weir_last_error(), "gpu:0 has compute capability 6.1, and kernels need 7.0"));
+  exit(42);
+}
+
+static void d6_old_enough(void) {
+  CHECK(setenv("WEIR_STAND_IN_CAPABILITY", "70", 1) == 0);
+  CHECK(default_is(MLX_GPU));
+  mlx_stream s = mlx_default_gpu_stream_new();
+  CHECK(s.ctx != NULL);
+  mlx_stream_free(s);
+  exit(42);
+}
+
 static bool opens(const char *name) {
   void *library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
   return library != NULL;
@@ -135,6 +153,8 @@ int main(int argc, char **argv) {
   repeat(d2_a_program_that_means_the_cpu, "cpu", 1);
   repeat(d6_no_device, "no device", 1);
   repeat(d6_no_driver, "no driver", 1);
+  repeat(d6_too_old, "too old", 1);
+  repeat(d6_old_enough, "old enough", 1);
   d6_no_compiler();
   if (!SANITIZED) repeat(k11_a_child, "child", 1);
   if (!SANITIZED) repeat(k11_forked_before, "forked before", 1);

@@ -50,10 +50,10 @@ struct wr_error *wr_gpu_get(int index, struct wr_gpu **out) {
 
 /* ---- what a program is told ---- */
 
-/* Without the compiler's library nothing runs on a GPU, so it cannot be used; a line on stderr says
-   so. */
+/* Without the compiler's library nothing runs on a GPU, nor on one that is too old, so it cannot be
+   used; a line on stderr says so. */
 static enum wr_usable usable_inside(struct wr_absence *why) {
-  if (wr_cuda_nvrtc(why)) return WR_USABLE;
+  if (wr_gpu_first_runs(why) && wr_cuda_nvrtc(why)) return WR_USABLE;
   if (why->for_now) return WR_UNUSABLE_FOR_NOW;
   char line[640];
   snprintf(line, sizeof line, "weir: there is a GPU, but the default device is the CPU: %s",

@@ -69,6 +69,11 @@ extern const struct wr_driver *wr_cu;
 
 /* True when there are GPUs; else *why says why not. */
 bool wr_gpu_any(struct wr_absence *why);
+/* The least compute capability on which kernels run, as 90 for 9.0: from 7.0 on a block may have
+   the 56 KB of shared memory that some ask for, and parameters may be read where they lie. */
+enum { WR_GPU_LEAST_ARCH = 70 };
+/* Whether they run on the first GPU; else *why says why not. */
+bool wr_gpu_first_runs(struct wr_absence *why);
 int wr_gpu_count(void);
 const char *wr_gpu_absent_reason(void);
 /* The GPU if it was set up, else NULL. */

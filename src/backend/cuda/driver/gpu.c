@@ -120,11 +120,33 @@ struct wr_gpu *wr_gpu_known(int index) {
 
 /* ---- setting up ---- */
 
+static wr_cu_result read_arch(int index, wr_cu_device *id, int *arch) {
+  int major, minor;
+  wr_cu_result result = wr_cu->device_get(id, index);
+  if (!result) result = wr_cu->device_attribute(&major, WR_CU_ATTRIBUTE_MAJOR, *id);
+  if (!result) result = wr_cu->device_attribute(&minor, WR_CU_ATTRIBUTE_MINOR, *id);
+  if (!result) *arch = 10 * major + minor;
+  return result;
+}
+
+bool wr_gpu_first_runs(struct wr_absence *why) {
+  wr_cu_device id;
+  int arch;
+  *why = (struct wr_absence){.reason = "its compute capability cannot be read", .for_now = true};
+  if (read_arch(0, &id, &arch)) return false;
+  *why = (struct wr_absence){.reason = "it has a compute capability below 7.0"};
+  return arch >= WR_GPU_LEAST_ARCH;
+}
+
+static struct wr_error *too_old(const struct wr_gpu *gpu) {
+  return wr_error_new(
+      WEIR_ERROR_UNSUPPORTED, "gpu:%d has compute capability %d.%d, and kernels need %d.%d or more",
+      gpu->index, gpu->arch / 10, gpu->arch % 10, WR_GPU_LEAST_ARCH / 10, WR_GPU_LEAST_ARCH % 10);
+}
+
 static struct wr_error *read_attributes(struct wr_gpu *gpu) {
-  int major, minor, pools;
-  wr_cu_result result = wr_cu->device_get(&gpu->id, gpu->index);
-  if (!result) result = wr_cu->device_attribute(&major, WR_CU_ATTRIBUTE_MAJOR, gpu->id);
-  if (!result) result = wr_cu->device_attribute(&minor, WR_CU_ATTRIBUTE_MINOR, gpu->id);
+  int pools = 0;
+  wr_cu_result result = read_arch(gpu->index, &gpu->id, &gpu->arch);
   if (!result) result = wr_cu->device_attribute(&pools, WR_CU_ATTRIBUTE_POOLS, gpu->id);
   if (!result) {
     result =
@@ -134,7 +156,7 @@ static struct wr_error *read_attributes(struct wr_gpu *gpu) {
     result = wr_cu->device_attribute(&gpu->shared_most, WR_CU_ATTRIBUTE_SHARED_MOST, gpu->id);
   }
   if (result) return wr_gpu_result(gpu, result, "cuDeviceGetAttribute");
-  gpu->arch = 10 * major + minor;
+  if (gpu->arch < WR_GPU_LEAST_ARCH) return too_old(gpu);
   if (pools) return NULL;
   return wr_error_new(WEIR_ERROR_UNSUPPORTED, "gpu:%d has no memory pools", gpu->index);
 }
