@@ -38,11 +38,7 @@ static struct wr_node *start_of(struct wr_compose *c, struct wr_node *start, int
   if (wr_node_ndim(start) > 0) {
     x = wr_compose_reshape(c, wr_compose_slice_axis(c, start, 0, i, i + 1), 0, NULL);
   }
-  /* What int64 cannot hold is beyond any end. */
-  if (wr_node_dtype(start) == WR_UINT64) {
-    x = wr_compose_binary(c, WR_OP_MINIMUM, x, wr_compose_scalar(c, last, WR_UINT64));
-  }
-  x = wr_compose_astype(c, x, WR_INT64);
+  x = wr_compose_places(c, x);
   x = wr_compose_binary(c, WR_OP_MINIMUM, x, wr_compose_scalar(c, last, WR_INT64));
   return wr_compose_binary(c, WR_OP_MAXIMUM, x, wr_compose_scalar(c, 0, WR_INT64));
 }

@@ -128,7 +128,7 @@ static struct wr_error *check_segments(const struct wr_node *a, const struct wr_
 static struct wr_node *inside(struct wr_compose *c, struct wr_node *segments, int32_t k) {
   if (c->error) return NULL;
   const int last = wr_node_ndim(segments) - 1;
-  struct wr_node *ends = wr_compose_astype(c, segments, WR_INT64);
+  struct wr_node *ends = wr_compose_places(c, segments);
   struct wr_node *first = wr_compose_slice_axis(c, ends, last, 0, 1);
   struct wr_node *end = wr_compose_slice_axis(c, ends, last, 1, 2);
   struct wr_node *at = wr_compose_count(c, 0, k, WR_INT64);

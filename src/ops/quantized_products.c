@@ -106,8 +106,8 @@ static struct wr_node *record(struct wr_compose *c, struct wr_node *x, const str
   in[n++] = wr_compose_dense(c, p->w);
   in[n++] = wr_compose_dense(c, affine ? wr_compose_astype(c, p->scales, e->t) : p->scales);
   if (affine) in[n++] = wr_compose_dense(c, wr_compose_astype(c, p->biases, e->t));
-  if (lhs) in[n++] = wr_compose_dense(c, wr_compose_astype(c, lhs, WR_INT64));
-  if (lhs) in[n++] = wr_compose_dense(c, wr_compose_astype(c, rhs, WR_INT64));
+  if (lhs) in[n++] = wr_compose_dense(c, wr_compose_places(c, lhs));
+  if (lhs) in[n++] = wr_compose_dense(c, wr_compose_places(c, rhs));
   if (c->error) return NULL;
   if (n_batch) memcpy(shape, batch, (size_t)n_batch * sizeof *shape);
   shape[n_batch] = e->rows;

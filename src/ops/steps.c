@@ -92,6 +92,15 @@ struct wr_node *wr_compose_widen(struct wr_compose *c, struct wr_node *a, enum w
   return x;
 }
 
+struct wr_node *wr_compose_places(struct wr_compose *c, struct wr_node *a) {
+  static const double far = 0x1p62;
+  struct wr_node *x = a;
+  if (!c->error && wr_node_dtype(a) == WR_UINT64) {
+    x = wr_compose_binary(c, WR_OP_MINIMUM, a, wr_compose_scalar(c, far, WR_UINT64));
+  }
+  return wr_compose_astype(c, x, WR_INT64);
+}
+
 struct wr_node *wr_compose_scalar(struct wr_compose *c, double value, enum wr_dtype dtype) {
   if (c->error) return NULL;
   return wr_compose_step(c, wr_ops_scalar(wr_compose_slot(c), value, dtype));

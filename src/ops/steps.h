@@ -47,6 +47,8 @@ struct wr_node *wr_compose_where(struct wr_compose *c, struct wr_node *condition
 struct wr_node *wr_compose_astype(struct wr_compose *c, struct wr_node *a, enum wr_dtype dtype);
 /* The same as part of a sum or product, whose cotangents keep the type. */
 struct wr_node *wr_compose_widen(struct wr_compose *c, struct wr_node *a, enum wr_dtype dtype);
+/* Integers that say places, as int64; what that does not hold is beyond any end, and stays so. */
+struct wr_node *wr_compose_places(struct wr_compose *c, struct wr_node *a);
 struct wr_node *wr_compose_scalar(struct wr_compose *c, double value, enum wr_dtype dtype);
 struct wr_node *wr_compose_reduce(struct wr_compose *c, enum wr_op op, struct wr_node *a,
                                   const int *axes, int n_axes, bool keepdims);
