@@ -40,12 +40,14 @@ static void along_axes(enum wr_dtype t, int32_t rows, int32_t cols) {
     const struct wr_axis_params along = {axis};
     const struct wr_scan_params scan = {WR_OP_ADD, axis, axis == 1, true};
     const struct wr_reduce_params reduce = {1u << axis};
+    const struct wr_variance_params variance = {.axes = 1u << axis, .ddof = 1, .root = axis == 1};
     const int32_t kept[] = {axis == 0 ? 1 : rows, axis == 1 ? 1 : cols};
     one(WR_OP_SORT, t, 2, shape, 1, &in, &along, sizeof along);
     one(WR_OP_ARGSORT, WR_UINT32, 2, shape, 1, &in, &along, sizeof along);
     one(WR_OP_SCAN, t, 2, shape, 1, &in, &scan, sizeof scan);
     one(WR_OP_SUM, t, 2, kept, 1, &in, &reduce, sizeof reduce);
     one(WR_OP_MAX, t, 2, kept, 1, &in, &reduce, sizeof reduce);
+    one(WR_OP_VARIANCE, t, 2, kept, 1, &in, &variance, sizeof variance);
     one(WR_OP_ARGMAX, WR_UINT32, 2, kept, 1, &in, &along, sizeof along);
   }
   const struct wr_softmax_params softmax = {true};

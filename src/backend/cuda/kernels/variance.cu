@@ -325,7 +325,9 @@ extern "C" __global__ void short_rows_dense(const __grid_constant__ target to, c
 
 /* ---- columns: blocks of 32 by SIDE threads, as in reduce.cu ---- */
 
-enum { SIDE = 8, DEEP = 2 * UNROLL };
+/* How many of a column a thread reads at once, by single elements, and by packs as they fit in
+   registers. */
+enum { SIDE = 8, DEEP = 4 * UNROLL, PACKED_DEEP = K > 8 ? UNROLL : 2 * UNROLL };
 
 /* A column's over the block, right in the threads of the first row. */
 INLINE spread join_side(const spread &s) {
@@ -396,26 +398,39 @@ INLINE void join_one(spreads &s, int k, const spread &more) {
   s.squares[k] = both.squares;
 }
 
+/* Gives how many rows there are. */
+INLINE int read_columns(pack<WR_A, K> (&x)[PACKED_DEEP], const WR_A *columns,
+                        const layout<1> &reduced, i64 j, i64 end) {
+  int m = 0;
+#pragma unroll
+  for (int u = 0; u < PACKED_DEEP; u++) {
+    const i64 at = j + u * SIDE;
+    if (at >= end) continue;
+    x[u] = *(const pack<WR_A, K> *)(columns + offset_of(reduced, (index_t)at));
+    m++;
+  }
+  return m;
+}
+
+/* What comes next is read before what is there is worked on: with so much in registers there are few
+   other warps to do so. */
 INLINE void of_columns(spreads &s, const WR_A *columns, const layout<1> &reduced, i64 begin,
                        i64 end) {
-  for (i64 j = begin + threadIdx.y; j < end; j += DEEP * SIDE) {
-    pack<WR_A, K> x[DEEP];
-    int m = 0;
-#pragma unroll
-    for (int u = 0; u < DEEP; u++) {
-      const i64 at = j + u * SIDE;
-      if (at >= end) continue;
-      x[u] = *(const pack<WR_A, K> *)(columns + offset_of(reduced, (index_t)at));
-      m++;
-    }
+  pack<WR_A, K> x[PACKED_DEEP], next[PACKED_DEEP];
+  i64 j = begin + threadIdx.y;
+  for (int m = read_columns(x, columns, reduced, j, end), more; m > 0; m = more) {
+    j += PACKED_DEEP * SIDE;
+    more = read_columns(next, columns, reduced, j, end);
 #pragma unroll
     for (int k = 0; k < K; k++) {
-      real_t e[DEEP];
+      real_t e[PACKED_DEEP];
 #pragma unroll
-      for (int u = 0; u < DEEP; u++) e[u] = u < m ? to_real(x[u].e[k]) : (real_t)0;
+      for (int u = 0; u < PACKED_DEEP; u++) e[u] = u < m ? to_real(x[u].e[k]) : (real_t)0;
       join_one(s, k, few(e, m, origin_of(columns + k)));
     }
     s.n += m;
+#pragma unroll
+    for (int u = 0; u < PACKED_DEEP; u++) x[u] = next[u];
   }
 }
 

@@ -188,6 +188,12 @@ struct wr_error *wr_gpu_reduce(struct wr_run *run, const struct wr_call *call) {
   return error ? error : launch(&r, run, &r.cut.target, sizeof r.cut.target);
 }
 
+/* Half as many blocks run at once as of sums, since each keeps more in registers. */
+static void halve_splits(struct wr_reduction *r, const struct wr_run *run, size_t item) {
+  if (r->entry != WR_ENTRY_REDUCE_ROWS_DENSE || r->splits == 1) return;
+  choose_splits(r, run, r->results * 2, LEAST_PER_SPLIT, ROUND_BYTES / (int64_t)item);
+}
+
 struct wr_error *wr_gpu_variance(struct wr_run *run, const struct wr_call *call) {
   enum { TOTAL_BYTES = 24 }; /* the kernel's struct spread */
   const struct wr_variance_params *params = call->params;
@@ -200,6 +206,7 @@ struct wr_error *wr_gpu_variance(struct wr_run *run, const struct wr_call *call)
   } target;
   if (call->out.size == 0) return NULL;
   start(&r, run, call, WR_SOURCE_VARIANCE, params->axes);
+  halve_splits(&r.cut, run, wr_dtype_size(call->in[0].dtype));
   struct wr_error *error = take_target(&r.cut, run, TOTAL_BYTES, call->out.data);
   if (error) return error;
   target.out = r.cut.target.out;
