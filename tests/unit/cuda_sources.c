@@ -169,7 +169,11 @@ static void want_reductions(enum wr_dtype t) {
   for (int i = 0; i < 5; i++) {
     static const enum wr_op by[] = {WR_OP_ADD, WR_OP_MULTIPLY, WR_OP_MAXIMUM, WR_OP_MINIMUM,
                                     WR_OP_LOGADDEXP};
-    if (wr_op_takes(by[i], t) && (i == 0 || is_alone(i, t))) want(WR_SOURCE_SCAN, by[i], t, t);
+    if (wr_gpu_scans_logs(by[i], t)) {
+      want(WR_SOURCE_LOG_SCAN, by[i], t, t);
+    } else if (wr_op_takes(by[i], t) && (i == 0 || is_alone(i, t))) {
+      want(WR_SOURCE_SCAN, by[i], t, t);
+    }
   }
   want(WR_SOURCE_SORT, WR_OP_SORT, t, t);
   want(WR_SOURCE_SORT, WR_OP_ARGSORT, t, WR_UINT32);

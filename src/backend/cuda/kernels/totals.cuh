@@ -47,3 +47,13 @@ FINISH(f16, double, to_f16(total))
 FINISH(bf16, double, to_bf16(total))
 FINISH(c64, z128, narrow(total))
 #undef FINISH
+
+/* How totals go from lane to lane. */
+template <class T>
+INLINE T shuffle_up(T x, int by) {
+  return by_words(x, [by](u32 word) { return __shfl_up_sync(~0u, word, by); });
+}
+template <class T>
+INLINE T shuffle(T x, int lane) {
+  return by_words(x, [lane](u32 word) { return __shfl_sync(~0u, word, lane); });
+}

@@ -18,6 +18,9 @@ wr_gpu_kernel wr_gpu_kernel_for(enum wr_op op);
 /* Which types products have. */
 bool wr_gpu_matmul_has(enum wr_dtype dtype);
 
+/* True when a scan by that operation has log_scan.cu for its kernels. */
+bool wr_gpu_scans_logs(enum wr_op by, enum wr_dtype t);
+
 /* ---- matmul.c ---- */
 
 struct wr_error *wr_matmul_table_new(struct wr_matmul_table **out);

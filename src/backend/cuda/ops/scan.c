@@ -1,12 +1,14 @@
 /* Scans along one axis, from either end, with or without the element itself. Where many lines lie
    side by side each has a thread, and where they are short a warp. Else a line is cut into tiles,
-   with a block for each, which tell each other what they come to (kernels/scan.cu). */
+   with a block for each, which tell each other what they come to (kernels/scan.cuh). Logarithms of
+   sums of floats of 16 and 32 bits have kernels of their own (log_scan.cu), the rest scan.cu. */
 
 #include "backend/cuda/ops/internal.h"
 
 /* What the kernels have of each. */
 enum { THREADS = 256, GROUP = 32, SPAN = THREADS - 32 };
 enum { FEW_PACKS = 4, MANY_PACKS = 8, PACK = 16 /* bytes */ };
+enum { LOG_EACH = 16 }; /* elements of a thread of log_scan.cu */
 
 /* The kernels' structs. */
 struct lines_of {
@@ -29,10 +31,12 @@ struct scan {
   struct told told;
   struct wr_module_id id;
   const struct wr_call *call;
+  bool logs; /* by log_scan.cu */
 };
 
 /* Elements of a thread. */
 static int64_t each(const struct scan *s) {
+  if (s->logs) return LOG_EACH;
   return wr_dtype_size((enum wr_dtype)s->id.a) == 8 ? 8 : 16;
 }
 
@@ -44,7 +48,7 @@ static void start(struct wr_launch *l, struct scan *s, int entry) {
 
 static struct wr_error *columns(struct scan *s, struct wr_run *run) {
   struct wr_launch l;
-  start(&l, s, WR_ENTRY_SCAN_COLUMNS);
+  start(&l, s, s->logs ? WR_ENTRY_LOG_SCAN_COLUMNS : WR_ENTRY_SCAN_COLUMNS);
   wr_launch_struct(&l, &s->lines, sizeof s->lines);
   wr_launch_layout(&l, &s->axis.other);
   wr_launch_threads(&l, run, s->lines.lines, 64);
@@ -53,7 +57,7 @@ static struct wr_error *columns(struct scan *s, struct wr_run *run) {
 
 static struct wr_error *by_warps(struct scan *s, struct wr_run *run) {
   struct wr_launch l;
-  start(&l, s, WR_ENTRY_SCAN_SHORT_LINES);
+  start(&l, s, s->logs ? WR_ENTRY_LOG_SCAN_SHORT_LINES : WR_ENTRY_SCAN_SHORT_LINES);
   wr_launch_struct(&l, &s->lines, sizeof s->lines);
   wr_launch_layout(&l, &s->axis.other);
   wr_launch_threads(&l, run, s->lines.lines * 32, THREADS);
@@ -74,7 +78,7 @@ static bool is_packed(const struct scan *s) {
 /* The counter comes first; all is zeroed. */
 static struct wr_error *place_told(struct scan *s, struct wr_run *run) {
   enum { FIRST = 16 };
-  const size_t each_told = s->id.a == WR_COMPLEX64 ? 32 : 16; /* twice a total */
+  const size_t each_told = s->logs || s->id.a == WR_COMPLEX64 ? 32 : 16; /* twice a total */
   const size_t lines = (size_t)s->lines.lines, tiles = (size_t)s->lines.tiles * lines;
   const size_t of_line = ((size_t)s->lines.tiles + GROUP - 1) / GROUP, groups = of_line * lines;
   const size_t spans = (of_line + SPAN - 1) / SPAN * lines;
@@ -90,20 +94,33 @@ static struct wr_error *place_told(struct scan *s, struct wr_run *run) {
   return wr_run_zero(run, all, bytes);
 }
 
-static struct wr_error *by_blocks(struct scan *s, struct wr_run *run) {
-  struct wr_launch l;
+/* The kernel for lines of blocks, and the elements of a thread there. */
+struct way {
+  int entry;
+  int64_t of_thread;
+};
+
+static struct way way_of(const struct scan *s) {
   const bool packed = is_packed(s);
   const int64_t of_pack = PACK / (int64_t)wr_dtype_size((enum wr_dtype)s->id.a);
-  const bool many = packed && s->lines.n > THREADS * FEW_PACKS * of_pack;
-  const int64_t of_thread = many ? MANY_PACKS * of_pack : packed ? FEW_PACKS * of_pack : each(s);
-  const int64_t tile = THREADS * of_thread;
+  if (s->logs) {
+    return (struct way){packed ? WR_ENTRY_LOG_SCAN_PACKED_LINES : WR_ENTRY_LOG_SCAN_LINES, each(s)};
+  }
+  if (!packed) return (struct way){WR_ENTRY_SCAN_LINES, each(s)};
+  if (s->lines.n > THREADS * FEW_PACKS * of_pack) {
+    return (struct way){WR_ENTRY_SCAN_PACKED_TILES, MANY_PACKS * of_pack};
+  }
+  return (struct way){WR_ENTRY_SCAN_PACKED_LINES, FEW_PACKS * of_pack};
+}
+
+static struct wr_error *by_blocks(struct scan *s, struct wr_run *run) {
+  struct wr_launch l;
+  const struct way way = way_of(s);
+  const int64_t tile = THREADS * way.of_thread;
   s->lines.tiles = (s->lines.n + tile - 1) / tile;
   struct wr_error *error = s->lines.tiles > 1 ? place_told(s, run) : NULL;
   if (error) return error;
-  start(&l, s,
-        many     ? WR_ENTRY_SCAN_PACKED_TILES
-        : packed ? WR_ENTRY_SCAN_PACKED_LINES
-                 : WR_ENTRY_SCAN_LINES);
+  start(&l, s, way.entry);
   wr_launch_struct(&l, &s->told, sizeof s->told);
   wr_launch_struct(&l, &s->lines, sizeof s->lines);
   wr_launch_layout(&l, &s->axis.other);
@@ -118,6 +135,10 @@ static bool in_order(enum wr_op by, enum wr_dtype t) {
   return by == WR_OP_LOGADDEXP && t == WR_COMPLEX64;
 }
 
+bool wr_gpu_scans_logs(enum wr_op by, enum wr_dtype t) {
+  return by == WR_OP_LOGADDEXP && (t == WR_FLOAT32 || t == WR_FLOAT16 || t == WR_BFLOAT16);
+}
+
 struct wr_error *wr_gpu_scan(struct wr_run *run, const struct wr_call *call) {
   const struct wr_tensor *in = &call->in[0];
   const struct wr_scan_params *params = call->params;
@@ -130,7 +151,8 @@ struct wr_error *wr_gpu_scan(struct wr_run *run, const struct wr_call *call) {
                               .inner = s.axis.inner,
                               .reverse = params->reverse,
                               .inclusive = params->inclusive};
-  s.id = (struct wr_module_id){WR_SOURCE_SCAN,
+  s.logs = wr_gpu_scans_logs(params->by, in->dtype);
+  s.id = (struct wr_module_id){s.logs ? WR_SOURCE_LOG_SCAN : WR_SOURCE_SCAN,
                                (uint8_t)params->by,
                                (uint8_t)in->dtype,
                                (uint8_t)in->dtype,

@@ -1,0 +1,518 @@
+/* Running logarithms of sums of exponentials along one axis, of floats of 16 and 32 bits: what scan.cu
+   makes of other operations.
+
+   Exponentials are summed, and each result is the logarithm of a sum: one exponential and one
+   logarithm for each element, where joining logarithms would take several of both. Doubles of a sum
+   have room for e^-550 beside e^550, which is what elements of a line usually are within of its first;
+   the unit of a line's sums is a power of two beside e^first, where that is far from 1.
+
+   Elements further away are joined as logarithms in double (scalar.cuh), by all of their warp
+   (`part_slowly`, `write_slowly`). So are those of a warp one of whose results is near 0: of one element
+   that outweighs the others such a result has to keep its digits, which a sum near 1 has not.
+
+   Exponentials are right to 50 bits, as sums may come near 1 where their elements did not, and logarithms
+   to 37, since they are rounded to 24 at once.
+
+   What comes before the first element is -inf, the logarithm of a sum of nothing. */
+
+#include "types.cuh"
+#include "scalar.cuh"
+#include "totals.cuh"
+
+/* ---- exponentials and logarithms ---- */
+
+#define LOG2_E 1.4426950408889634
+#define LN_2 0.6931471805599453
+/* What is added to a double whose low bits are to be a whole number. */
+#define WHOLE 6755399441055744.0
+
+INLINE double infinity() { return infinity_like(0.0); }
+INLINE int high_of(double x) { return __double2hiint(x); }
+/* x times 2^k, where neither it nor the result is 0, subnormal or infinite. */
+INLINE double scaled(double x, int k) {
+  return __hiloint2double(high_of(x) + (int)((u32)k << 20), __double2loint(x));
+}
+
+/* e^x for |x| <= log(2) / 2, to 50 bits. */
+INLINE double near_exponential(double x) {
+  double y = 2.7557300089152484e-07;
+  y = fma(y, x, 2.7632679212099353e-06);
+  y = fma(y, x, 2.480169125345537e-05);
+  y = fma(y, x, 0.00019841190600521322);
+  y = fma(y, x, 0.0013888888763907035);
+  y = fma(y, x, 0.008333333367312682);
+  y = fma(y, x, 0.04166666666713608);
+  y = fma(y, x, 0.16666666666615726);
+  y = fma(y, x, 0.4999999999999955);
+  y = fma(y, x, 1.0);
+  return fma(y, x, 1.0);
+}
+
+/* The whole number nearest to x / log(2), in the low bits. */
+INLINE double turns(double x) { return fma(x, LOG2_E, WHOLE); }
+/* e^x / 2^unit, in the range of doubles. */
+INLINE double exponential(double x, int unit) {
+  const double n = turns(x), rest = fma(n - WHOLE, -LN_2, x);
+  return scaled(near_exponential(rest), __double2loint(n) - unit);
+}
+
+/* The logarithm of x times 2^unit, x positive and neither subnormal nor infinite: of a number between
+   the square roots of 1/2 and 2 by the series of artanh((x - 1) / (x + 1)). */
+INLINE double logarithm(double x, int unit) {
+  const int n = (high_of(x) - 0x3fe6a09e) >> 20;
+  const double near = scaled(x, -n), up = near - 1, down = near + 1;
+  double r;
+  asm("rcp.approx.ftz.f64 %0, %1;" : "=d"(r) : "d"(down));
+  const double guess = up * r, ratio = fma(r, fma(-down, guess, up), guess), z = ratio * ratio;
+  double y = 0.23584929893391982;
+  y = fma(y, z, 0.2853717148820353);
+  y = fma(y, z, 0.4000033718411581);
+  y = fma(y, z, 0.6666666563749267);
+  y = fma(y, z, 2.0);
+  return fma((double)(n + unit), LN_2, ratio * y);
+}
+
+/* ---- totals ---- */
+
+/* SUM: `x` is a sum of exponentials, its unit 2^unit. LOGARITHM: x is the logarithm of one. */
+enum { SUM, LOGARITHM };
+struct total_t {
+  double x;
+  int unit; /* of all sums of a line but the sum of nothing */
+  int kind;
+};
+
+INLINE total_t make_total(double x, int unit, int kind) {
+  total_t t;
+  t.x = x;
+  t.unit = unit;
+  t.kind = kind;
+  return t;
+}
+
+INLINE total_t nothing() { return make_total(0, 0, SUM); }
+
+/* How far elements may be from the middle of a line's, and results from 0 where they are near it. */
+#define REACH 550
+#define SMALL 0.00390625
+
+INLINE double value_of(const total_t &t) {
+  return t.kind == LOGARITHM ? t.x : fma((double)t.unit, LN_2, log(t.x));
+}
+
+/* A sum again, where that can be: what is out of reach would leave the range of doubles. */
+INLINE total_t as_total(double x, int unit) {
+  const double away = x - unit * LN_2;
+  if (!(fabs(away) < REACH && fabs(x) >= SMALL)) return make_total(x, unit, LOGARITHM);
+  return make_total(exp(away), unit, SUM);
+}
+
+__device__ __noinline__ double join_logarithms(double a, double b) { return op_logaddexp(a, b); }
+
+__device__ __noinline__ total_t joined_slowly(total_t a, total_t b) {
+  return as_total(join_logarithms(value_of(a), value_of(b)), a.unit | b.unit);
+}
+
+/* A sum of nothing has no unit. */
+INLINE total_t join(const total_t &a, const total_t &b) {
+  if ((a.kind | b.kind) == SUM) return make_total(a.x + b.x, a.unit | b.unit, SUM);
+  return joined_slowly(a, b);
+}
+
+/* What the lanes up to this one come to. */
+INLINE double sum_lanes(double mine) {
+#pragma unroll
+  for (int by = 1; by < 32; by *= 2) {
+    const double lower = __shfl_up_sync(~0u, mine, by);
+    if (threadIdx.x % 32 >= by) mine += lower;
+  }
+  return mine;
+}
+
+INLINE total_t join_lanes(total_t mine) {
+  if (!__any_sync(~0u, mine.kind != SUM)) {
+    return make_total(sum_lanes(mine.x), (int)__reduce_or_sync(~0u, (u32)mine.unit), SUM);
+  }
+#pragma unroll 1
+  for (int by = 1; by < 32; by *= 2) {
+    const total_t lower = shuffle_up(mine, by);
+    if (threadIdx.x % 32 >= by) mine = join(lower, mine);
+  }
+  return mine;
+}
+
+#include "scan.cuh"
+
+/* ---- elements ---- */
+
+enum {
+  EACH = 16, /* elements of a thread, as ops/scan.c has them */
+  K = 8,     /* neighbours among them */
+  ROUNDS = EACH / K,
+  OF_WARP = 32 * EACH
+};
+
+/* What a line's sums are in: elements within REACH of `middle` are. The upper halves of doubles from
+   one_from on are those of sums within SMALL of 1, so many as `ones`; none are where 1 is out of reach. */
+struct scale {
+  float middle;
+  int unit;
+  u32 one_from, ones;
+};
+
+INLINE scale scale_of(float first) {
+  const float size = fabsf(first);
+  scale s;
+  s.middle = size > 256 && size < 262144 ? first : 0;
+  s.unit = __double2loint(turns(s.middle));
+  s.one_from = 0x3fefe000u - ((u32)s.unit << 20);
+  s.ones = fabsf(s.middle) < REACH ? 0x3000 : 0;
+  return s;
+}
+
+INLINE scale scale_of(const WR_A *in, const lines_of &l) {
+  return scale_of((float)load<WR_A>(in[along(l, 0) * l.stride]));
+}
+
+INLINE bool is_near_one(double sum, const scale &s) {
+  return (u32)high_of(sum) - s.one_from < s.ones;
+}
+INLINE bool is_in_reach(float x, const scale &s) { return fabsf(x - s.middle) < REACH; }
+
+/* Round r of a lane's elements. */
+INLINE i64 place_of_round(int r) { return (r * 32 + threadIdx.x % 32) * K; }
+
+/* A warp's part of a line, `first` its first element. */
+struct part {
+  const WR_A *in;
+  WR_A *out;
+  i64 first;
+  scale scaled_by;
+};
+
+/* A round's elements; past the line's end, the logarithms of nothing. */
+template <bool PACKED>
+INLINE void read(float *x, const part &p, const lines_of &l, int r) {
+  enum { N = 16 / sizeof(WR_A), PACKS = K / N };
+  const i64 at = p.first + place_of_round(r);
+  if (PACKED && at + K <= l.n) {
+    const pack<WR_A, N> *from = (const pack<WR_A, N> *)(p.in + (l.reverse ? l.n - K - at : at));
+    pack<WR_A, N> raw[PACKS];
+#pragma unroll
+    for (int i = 0; i < PACKS; i++) raw[i] = from[i];
+#pragma unroll
+    for (int k = 0; k < K; k++) {
+      const WR_A there = raw[k / N].e[k % N], back = raw[(K - 1 - k) / N].e[(K - 1 - k) % N];
+      x[k] = load<WR_A>(l.reverse ? back : there);
+    }
+    return;
+  }
+#pragma unroll
+  for (int k = 0; k < K; k++) {
+    x[k] = at + k < l.n ? (float)load<WR_A>(p.in[along(l, at + k) * l.stride]) : -infinity_like(0.0f);
+  }
+}
+
+template <bool PACKED>
+INLINE void write(const part &p, const lines_of &l, int r, const pack<WR_A, K> &out) {
+  enum { N = 16 / sizeof(WR_A), PACKS = K / N };
+  const i64 at = p.first + place_of_round(r);
+  if (PACKED && at + K <= l.n) {
+    pack<WR_A, N> *to = (pack<WR_A, N> *)(p.out + (l.reverse ? l.n - K - at : at));
+#pragma unroll
+    for (int i = 0; i < PACKS; i++) {
+      pack<WR_A, N> raw;
+#pragma unroll
+      for (int k = 0; k < N; k++) {
+        raw.e[k] = l.reverse ? out.e[K - 1 - (i * N + k)] : out.e[i * N + k];
+      }
+      to[i] = raw;
+    }
+    return;
+  }
+#pragma unroll
+  for (int k = 0; k < K; k++) {
+    if (at + k < l.n) p.out[along(l, at + k) * l.inner] = out.e[k];
+  }
+}
+
+/* ---- slowly, element by element ---- */
+
+/* What the lanes up to this one come to. */
+INLINE double join_logarithms_of_lanes(double mine) {
+#pragma unroll 1
+  for (int by = 1; by < 32; by *= 2) {
+    const double lower = __shfl_up_sync(~0u, mine, by);
+    if (threadIdx.x % 32 >= by) mine = join_logarithms(lower, mine);
+  }
+  return mine;
+}
+
+INLINE double element(const part &p, const lines_of &l, i64 at) {
+  return at < l.n ? (double)load<WR_A>(p.in[along(l, at) * l.stride]) : -infinity();
+}
+
+/* What the lane's elements of a round come to. */
+INLINE double round_of_lane(const part &p, const lines_of &l, int r) {
+  const i64 at = p.first + place_of_round(r);
+  double mine = element(p, l, at);
+#pragma unroll 1
+  for (int k = 1; k < K; k++) mine = join_logarithms(mine, element(p, l, at + k));
+  return mine;
+}
+
+__device__ __noinline__ total_t part_slowly(const part &p, const lines_of &l) {
+  double sum = -infinity();
+#pragma unroll 1
+  for (int r = 0; r < ROUNDS; r++) {
+    const double round = join_logarithms_of_lanes(round_of_lane(p, l, r));
+    sum = join_logarithms(sum, __shfl_sync(~0u, round, 31));
+  }
+  return as_total(sum, p.scaled_by.unit);
+}
+
+/* The lane's results of a round, `sum` before them if anything is. It reads what it writes alone, and
+   that before: results may be where the elements are. */
+__device__ __noinline__ void write_round_slowly(const part &p, const lines_of &l, int r, bool any,
+                                                double sum) {
+  const i64 first = p.first + place_of_round(r);
+#pragma unroll 1
+  for (i64 at = first; at < first + K && at < l.n; at++) {
+    const double x = element(p, l, at), before = any ? sum : -infinity();
+    sum = any ? join_logarithms(sum, x) : x;
+    any = true;
+    p.out[along(l, at) * l.inner] = finish<WR_A>::of(l.inclusive ? sum : before);
+  }
+}
+
+/* `carry` is what comes before the part, if anything does. */
+__device__ __noinline__ void write_slowly(const part &p, const lines_of &l, bool any, double carry) {
+#pragma unroll 1
+  for (int r = 0; r < ROUNDS; r++) {
+    const double upto = join_logarithms_of_lanes(round_of_lane(p, l, r));
+    const double lower = __shfl_up_sync(~0u, upto, 1), round = __shfl_sync(~0u, upto, 31);
+    const bool behind = threadIdx.x % 32 > 0;
+    const double sum = !behind ? carry : any ? join_logarithms(carry, lower) : lower;
+    write_round_slowly(p, l, r, any || behind, sum);
+    carry = any ? join_logarithms(carry, round) : round;
+    any = true;
+  }
+}
+
+/* ---- quickly, where all are in reach ---- */
+
+/* Sums up to each element within its round of its lane, and what the part has before that. */
+struct sums {
+  double upto[EACH];
+  double before[ROUNDS];
+  bool quick; /* else nothing of that is there */
+};
+
+/* Returns what the part comes to. */
+template <bool PACKED>
+INLINE total_t join_part(sums &s, const part &p, const lines_of &l) {
+  bool far = false;
+#pragma unroll
+  for (int r = 0; r < ROUNDS; r++) {
+    float x[K];
+    read<PACKED>(x, p, l, r);
+#pragma unroll
+    for (int k = 0; k < K; k++) {
+      const bool none = x[k] == -infinity_like(0.0f);
+      far |= !(none | is_in_reach(x[k], p.scaled_by));
+      const double e = exponential(x[k], p.scaled_by.unit);
+      s.upto[r * K + k] = none ? 0 : e;
+      if (k > 0) s.upto[r * K + k] += s.upto[r * K + k - 1];
+    }
+  }
+  s.quick = !__any_sync(~0u, far);
+  if (!s.quick) return part_slowly(p, l);
+  double sum = 0;
+#pragma unroll
+  for (int r = 0; r < ROUNDS; r++) {
+    const double upto = sum_lanes(s.upto[r * K + K - 1]), lower = __shfl_up_sync(~0u, upto, 1);
+    s.before[r] = threadIdx.x % 32 == 0 ? sum : sum + lower;
+    sum += __shfl_sync(~0u, upto, 31);
+  }
+  if (is_near_one(sum, p.scaled_by)) return part_slowly(p, l);
+  return make_total(sum, p.scaled_by.unit, SUM);
+}
+
+/* Makes of them the sums whose logarithms are results. Returns a bit for each round one of whose
+   results is near 0. */
+INLINE int complete(sums &s, const part &p, const lines_of &l, double carry) {
+  int near = 0;
+#pragma unroll
+  for (int r = 0; r < ROUNDS; r++) {
+    const double before = carry + s.before[r];
+    double *upto = s.upto + r * K;
+    if (!l.inclusive) {
+#pragma unroll
+      for (int k = K - 1; k > 0; k--) upto[k] = upto[k - 1];
+      upto[0] = 0;
+    }
+    bool any = false;
+#pragma unroll
+    for (int k = 0; k < K; k++) {
+      upto[k] += before;
+      any |= is_near_one(upto[k], p.scaled_by);
+    }
+    near |= any << r;
+  }
+  return near;
+}
+
+template <bool PACKED>
+INLINE void write_results(sums &s, const part &p, const lines_of &l, bool any, total_t carry) {
+  bool quick = s.quick && carry.kind == SUM && carry.x < infinity(); /* not so of a NaN */
+  const int near = quick ? complete(s, p, l, carry.x) : 0;
+  /* At a line's beginning a lane can see to its first results alone. */
+  const bool begins = !any && threadIdx.x % 32 == 0, first_near = begins && near == 1;
+  quick = quick && !__any_sync(~0u, near != 0 && !first_near);
+  if (!quick) {
+    write_slowly(p, l, any, value_of(carry));
+    return;
+  }
+  if (first_near) write_round_slowly(p, l, 0, false, 0);
+#pragma unroll
+  for (int r = 0; r < ROUNDS; r++) {
+    pack<WR_A, K> out;
+#pragma unroll
+    for (int k = 0; k < K; k++) {
+      const double sum = s.upto[r * K + k], y = logarithm(sum, p.scaled_by.unit);
+      out.e[k] = finish<WR_A>::of(high_of(sum) == 0 ? -infinity() : y);
+    }
+    if (r > 0 || !first_near) write<PACKED>(p, l, r, out);
+  }
+}
+
+/* ---- the kernels ---- */
+
+/* What the block's warps come to, and those before this one, which comes to `mine`; nothing is before
+   the first. */
+INLINE total_t join_warps(total_t mine, total_t &before) {
+  __shared__ total_t parts[WARPS];
+  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+  if (lane == 0) parts[warp] = mine;
+  __syncthreads();
+  const total_t own = parts[lane % WARPS];
+  before = nothing();
+  if (!__any_sync(~0u, own.kind != SUM)) {
+    double upto = own.x;
+#pragma unroll
+    for (int by = 1; by < WARPS; by *= 2) {
+      const double lower = __shfl_up_sync(~0u, upto, by);
+      if (lane >= by) upto += lower;
+    }
+    const double lower = __shfl_sync(~0u, upto, (warp + WARPS - 1) % WARPS);
+    if (warp > 0) before = make_total(lower, own.unit, SUM);
+    return make_total(__shfl_sync(~0u, upto, WARPS - 1), own.unit, SUM);
+  }
+  total_t all = parts[0];
+#pragma unroll 1
+  for (int w = 1; w < WARPS; w++) {
+    if (w == warp) before = all;
+    all = joined_slowly(all, parts[w]);
+  }
+  return all;
+}
+
+template <bool PACKED>
+INLINE void scan_tile(WR_A *out, const WR_A *a, const told &t, const lines_of &l,
+                      const layout<1> &other) {
+  const u32 drawn = draw(t, l), tile = drawn / (u32)l.lines;
+  const i64 line = drawn % (u32)l.lines;
+  part p;
+  p.in = a + offset_of(other, (index_t)line);
+  p.out = out + line_start(line, l.n, l.inner);
+  p.first = ((i64)tile * WARPS + threadIdx.x / 32) * OF_WARP;
+  p.scaled_by = scale_of(p.in, l);
+  sums s;
+  total_t before;
+  const total_t all = join_warps(join_part<PACKED>(s, p, l), before);
+  const total_t carry = carry_of(t, l, line, tile, before, all);
+  write_results<PACKED>(s, p, l, tile > 0 || threadIdx.x >= 32, carry);
+}
+
+enum { BLOCKS = 3 }; /* of a multiprocessor */
+
+extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
+    lines(WR_A *out, const WR_A *a, told t, lines_of l, const __grid_constant__ layout<1> other) {
+  scan_tile<false>(out, a, t, l, other);
+}
+
+/* Elements lie dense, lines and the ends at which they begin on 16 bytes. */
+extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
+    packed_lines(WR_A *out, const WR_A *a, told t, lines_of l,
+                 const __grid_constant__ layout<1> other) {
+  scan_tile<true>(out, a, t, l, other);
+}
+
+/* A warp for each line of at most OF_WARP elements. */
+extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
+    short_lines(WR_A *out, const WR_A *a, lines_of l, const __grid_constant__ layout<1> other) {
+  for (i64 line = (i64)blockIdx.x * WARPS + threadIdx.x / 32; line < l.lines;
+       line += (i64)gridDim.x * WARPS) {
+    part p;
+    p.in = a + offset_of(other, (index_t)line);
+    p.out = out + line_start(line, l.n, l.inner);
+    p.first = 0;
+    p.scaled_by = scale_of(p.in, l);
+    sums s;
+    (void)join_part<false>(s, p, l);
+    write_results<false>(s, p, l, false, nothing());
+  }
+}
+
+/* FEW elements of a thread that has a line to itself, from `first` on; `total` is what comes before. All
+   are read before one is written. Returns false where they have to be joined slowly. */
+enum { FEW = 4 };
+INLINE bool write_few(WR_A *to, const WR_A *in, const lines_of &l, i64 first, const scale &s,
+                      double &total) {
+  double sum[FEW + 1];
+  sum[0] = total;
+  bool quick = first + FEW <= l.n && total < infinity();
+#pragma unroll
+  for (int k = 0; k < FEW; k++) {
+    const float x = quick ? load<WR_A>(in[along(l, first + k) * l.stride]) : 0;
+    const bool none = x == -infinity_like(0.0f);
+    const double e = exponential(x, s.unit);
+    sum[k + 1] = sum[k] + (none ? 0 : e);
+    quick &= (none | is_in_reach(x, s)) & !is_near_one(sum[k + 1], s);
+  }
+  if (!quick) return false;
+#pragma unroll
+  for (int k = 0; k < FEW; k++) {
+    const double x = sum[k + l.inclusive], y = logarithm(x, s.unit);
+    to[along(l, first + k) * l.inner] = finish<WR_A>::of(high_of(x) == 0 ? -infinity() : y);
+  }
+  total = sum[FEW];
+  return true;
+}
+
+/* The same slowly, to the line's end at most. */
+__device__ __noinline__ double write_few_slowly(WR_A *to, const WR_A *in, const lines_of &l, i64 first,
+                                                double total) {
+#pragma unroll 1
+  for (i64 i = first; i < first + FEW && i < l.n; i++) {
+    const i64 at = along(l, i);
+    const double x = load<WR_A>(in[at * l.stride]), before = i > 0 ? total : -infinity();
+    total = i > 0 ? join_logarithms(total, x) : x;
+    to[at * l.inner] = finish<WR_A>::of(l.inclusive ? total : before);
+  }
+  return total;
+}
+
+extern "C" __global__ void columns(WR_A *out, const WR_A *a, lines_of l,
+                                   const __grid_constant__ layout<1> other) {
+  for (i64 line = thread_index(); line < l.lines; line += thread_count()) {
+    const WR_A *in = a + offset_of(other, (index_t)line);
+    WR_A *to = out + line_start(line, l.n, l.inner);
+    const scale s = scale_of(in, l);
+    total_t total = make_total(0, s.unit, SUM);
+    for (i64 i = 0; i < l.n; i += FEW) {
+      if (total.kind == SUM && write_few(to, in, l, i, s, total.x)) continue;
+      total = as_total(write_few_slowly(to, in, l, i, value_of(total)), s.unit);
+    }
+  }
+}
