@@ -193,6 +193,13 @@ static void random_bits(void) {
         sizeof params, "long");
   }
   wr_node_release(keys);
+  if (wr_node_from_data(&keys, key_values, 1, (const int32_t[]){2}, WR_UINT32)) exit(1);
+  for (int i = 0; i < 12; i++) {
+    const struct wr_bits_params params = {1 << i % 3};
+    const int32_t n[] = {32, 96, 100000, 99996};
+    run(WR_OP_RANDOM_BITS, types[i % 3], 1, &n[i / 3], 1, &keys, &params, sizeof params, "one key");
+  }
+  wr_node_release(keys);
 }
 
 int main(void) {

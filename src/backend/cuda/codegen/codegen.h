@@ -31,7 +31,7 @@ enum {
   WR_ENTRY_PUT_FEW = 0,
   WR_ENTRY_PUT = 1,
   WR_ENTRY_GET = 2,
-  WR_ENTRY_ONLY = 0, /* arange, scale, scatter, update, random */
+  WR_ENTRY_ONLY = 0, /* arange, scale, scatter, update */
   WR_ENTRY_SPLIT_SURVEY_ROWS = 0,
   WR_ENTRY_SPLIT_SURVEY_COLUMNS = 1,
   WR_ENTRY_SPLIT_PARTS = 2,
@@ -96,6 +96,8 @@ enum {
   WR_ENTRY_LINALG_POINTERS = 3,
   WR_ENTRY_LINALG_JUDGE = 4,
   WR_ENTRY_LINALG_ZERO = 5,
+  WR_ENTRY_RANDOM_BITS = 0,
+  WR_ENTRY_RANDOM_PACKS = 1,
   WR_ENTRY_QUANTIZE = 0,
   WR_ENTRY_DEQUANTIZE = 1,
   WR_ENTRY_QUANTIZED_ONE = 0,

@@ -1,7 +1,8 @@
 /* Random bits: Threefry-2x32 of 20 rounds, laid out as the host's core/threefry.h says, so that both
    draw the same numbers. A pair of counters is hashed to two words, one in each half of the key's
    block; the last word may be cut. A thread hashes EACH neighbouring pairs, and writes those of each
-   half as one where they lie on 16 bytes. */
+   half as one where they lie on 16 bytes. Halves of whole packs of one key are drawn by `packs`, which
+   has nothing else to ask. */
 
 #include "types.cuh"
 #include "threefry.cuh"
@@ -56,5 +57,22 @@ extern "C" __global__ void bits(u8 *out, const u32 *keys, i64 n_keys, i64 key_st
     u8 *block = out + key * bytes;
     put_words(block, bytes, aligned, wide, first, pairs - first, a);
     put_words(block, bytes, aligned, wide && pairs % EACH == 0, pairs + first, half - first, b);
+  }
+}
+
+extern "C" __global__ void packs(u32 *out, const u32 *key, i64 key_stride, index_t half) {
+  const u32 k0 = key[0], k1 = key[key_stride];
+  pack<u32, EACH> *first = (pack<u32, EACH> *)out, *second = (pack<u32, EACH> *)(out + half);
+  for (index_t i = thread_index(); i < half / EACH; i += thread_count()) {
+    pack<u32, EACH> a, b;
+#pragma unroll
+    for (int u = 0; u < EACH; u++) {
+      const index_t at = i * EACH + u;
+      const words w = threefry(k0, k1, (u32)at, (u32)(half + at));
+      a.e[u] = w.a;
+      b.e[u] = w.b;
+    }
+    first[i] = a;
+    second[i] = b;
   }
 }

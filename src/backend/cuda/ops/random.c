@@ -5,6 +5,20 @@
 
 enum { EACH = 4 }; /* pairs of words that a thread of the kernel draws */
 
+/* A block of one key whose halves are packs on 16 bytes. */
+static struct wr_error *draw_packs(struct wr_launch *l, struct wr_run *run,
+                                   const struct wr_call *call, struct wr_module_id id,
+                                   int64_t half) {
+  const struct wr_tensor *key = &call->in[0];
+  wr_launch_start(l, id, WR_ENTRY_RANDOM_PACKS);
+  wr_launch_pointer(l, call->out.data);
+  wr_launch_pointer(l, key->data);
+  wr_launch_i64(l, key->strides[key->ndim - 1]);
+  wr_launch_index(l, half);
+  wr_launch_threads(l, run, half / EACH, 256);
+  return wr_launch(l, run);
+}
+
 struct wr_error *wr_gpu_random_bits(struct wr_run *run, const struct wr_call *call) {
   const struct wr_tensor *keys = &call->in[0];
   const struct wr_bits_params *params = call->params;
@@ -16,10 +30,13 @@ struct wr_error *wr_gpu_random_bits(struct wr_run *run, const struct wr_call *ca
   const int64_t bytes = call->out.size / layout.size * params->width;
   const int64_t words = (bytes + 3) / 4;
   const int64_t threads = layout.size * ((words / 2 + words % 2 + EACH - 1) / EACH);
-  const bool big = wr_layout_is_big(&layout) || threads > INT32_MAX;
+  const bool big = wr_layout_is_big(&layout) || threads > INT32_MAX || words > INT32_MAX;
   const struct wr_module_id id = {
       WR_SOURCE_RANDOM, WR_OP_RANDOM_BITS, WR_UINT32, WR_UINT32, big, 0};
-  wr_launch_start(&l, id, WR_ENTRY_ONLY);
+  if (layout.size == 1 && bytes % (8 * EACH) == 0 && wr_aligned(call->out.data, 16)) {
+    return draw_packs(&l, run, call, id, words / 2);
+  }
+  wr_launch_start(&l, id, WR_ENTRY_RANDOM_BITS);
   wr_launch_pointer(&l, call->out.data);
   wr_launch_pointer(&l, keys->data);
   wr_launch_i64(&l, layout.size);
