@@ -5,6 +5,7 @@
    -inf. Lines spread over the pool; takes no locks, allocates nothing. */
 
 #include "backend/cpu/kernels.h"
+#include "backend/cpu/log_scan.h"
 #include "backend/cpu/loop/loop.h"
 #include "backend/cpu/scalar/scalar.h"
 #include "backend/cpu/totals.h"
@@ -13,6 +14,9 @@
    are scanned at a time, for memory is read fastest without gaps. What is written is asked for a
    little ahead, a stripe at a time: the processor does not foresee that by itself. */
 enum { SCAN_TOTALS = 16384, SCAN_STRIPE = 512, SCAN_AHEAD = 2048 };
+
+/* Logarithms of sums along shorter lines of floats are joined. */
+enum { LOG_LINE = 64 };
 
 /* Lines at equal distances. */
 struct line {
@@ -167,6 +171,7 @@ static wr_complex64 to_c64(struct wr_complex_total x) {
 #undef BEST
 
 #define FLOATING
+#define NARROW
 #define KIND d
 #define BEST f
 #define EL f16
@@ -193,6 +198,7 @@ static wr_complex64 to_c64(struct wr_complex_total x) {
 #define LEAST least_f
 #define MOST most_f
 #include "backend/cpu/scan_lines.h"
+#undef NARROW
 #undef BEST
 #define BEST d
 #define EL f64
