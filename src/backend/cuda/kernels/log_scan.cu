@@ -148,6 +148,7 @@ INLINE total_t join_lanes(total_t mine) {
 enum {
   EACH = 16, /* elements of a thread, as ops/scan.c has them */
   K = 8,     /* neighbours among them */
+  FEW = 4,   /* that are worked on at a time */
   ROUNDS = EACH / K,
   OF_WARP = 32 * EACH
 };
@@ -190,48 +191,36 @@ struct part {
   scale scaled_by;
 };
 
-/* A round's elements; past the line's end, the logarithms of nothing. */
+/* The first of a lane's FEW elements from its i-th on. */
+INLINE i64 place_of(const part &p, int i) { return p.first + place_of_round(i / K) + i % K; }
+
+/* FEW elements; past the line's end, the logarithms of nothing. */
 template <bool PACKED>
-INLINE void read(float *x, const part &p, const lines_of &l, int r) {
-  enum { N = 16 / sizeof(WR_A), PACKS = K / N };
-  const i64 at = p.first + place_of_round(r);
-  if (PACKED && at + K <= l.n) {
-    const pack<WR_A, N> *from = (const pack<WR_A, N> *)(p.in + (l.reverse ? l.n - K - at : at));
-    pack<WR_A, N> raw[PACKS];
+INLINE void read(float *x, const part &p, const lines_of &l, i64 at) {
+  if (PACKED && at + FEW <= l.n) {
+    const pack<WR_A, FEW> raw =
+        *(const pack<WR_A, FEW> *)(p.in + (l.reverse ? l.n - FEW - at : at));
 #pragma unroll
-    for (int i = 0; i < PACKS; i++) raw[i] = from[i];
-#pragma unroll
-    for (int k = 0; k < K; k++) {
-      const WR_A there = raw[k / N].e[k % N], back = raw[(K - 1 - k) / N].e[(K - 1 - k) % N];
-      x[k] = load<WR_A>(l.reverse ? back : there);
-    }
+    for (int k = 0; k < FEW; k++) x[k] = load<WR_A>(l.reverse ? raw.e[FEW - 1 - k] : raw.e[k]);
     return;
   }
 #pragma unroll
-  for (int k = 0; k < K; k++) {
+  for (int k = 0; k < FEW; k++) {
     x[k] = at + k < l.n ? (float)load<WR_A>(p.in[along(l, at + k) * l.stride]) : -infinity_like(0.0f);
   }
 }
 
 template <bool PACKED>
-INLINE void write(const part &p, const lines_of &l, int r, const pack<WR_A, K> &out) {
-  enum { N = 16 / sizeof(WR_A), PACKS = K / N };
-  const i64 at = p.first + place_of_round(r);
-  if (PACKED && at + K <= l.n) {
-    pack<WR_A, N> *to = (pack<WR_A, N> *)(p.out + (l.reverse ? l.n - K - at : at));
+INLINE void write(const part &p, const lines_of &l, i64 at, const pack<WR_A, FEW> &out) {
+  if (PACKED && at + FEW <= l.n) {
+    pack<WR_A, FEW> raw;
 #pragma unroll
-    for (int i = 0; i < PACKS; i++) {
-      pack<WR_A, N> raw;
-#pragma unroll
-      for (int k = 0; k < N; k++) {
-        raw.e[k] = l.reverse ? out.e[K - 1 - (i * N + k)] : out.e[i * N + k];
-      }
-      to[i] = raw;
-    }
+    for (int k = 0; k < FEW; k++) raw.e[k] = l.reverse ? out.e[FEW - 1 - k] : out.e[k];
+    *(pack<WR_A, FEW> *)(p.out + (l.reverse ? l.n - FEW - at : at)) = raw;
     return;
   }
 #pragma unroll
-  for (int k = 0; k < K; k++) {
+  for (int k = 0; k < FEW; k++) {
     if (at + k < l.n) p.out[along(l, at + k) * l.inner] = out.e[k];
   }
 }
@@ -301,63 +290,69 @@ __device__ __noinline__ void write_slowly(const part &p, const lines_of &l, bool
 
 /* ---- quickly, where all are in reach ---- */
 
-/* Sums up to each element within its round of its lane, and what the part has before that. */
+/* What a thread keeps of its elements, in shared memory: loops over few at a time are short, and what is
+   not fetched as instructions again and again is done sooner. */
 struct sums {
-  double upto[EACH];
-  double before[ROUNDS];
+  double *own;
   bool quick; /* else nothing of that is there */
+
+  /* The sum up to element i within its round. */
+  INLINE double &upto(int i) { return own[i * THREADS]; }
+  /* What the part has before a round of the lane. */
+  INLINE double &before(int r) { return own[(EACH + r) * THREADS]; }
 };
+enum { ROOM = (EACH + ROUNDS) * THREADS };
 
 /* Returns what the part comes to. */
 template <bool PACKED>
 INLINE total_t join_part(sums &s, const part &p, const lines_of &l) {
   bool far = false;
+  double sum = 0, run = 0;
+  float next[FEW];
+  read<PACKED>(next, p, l, place_of(p, 0));
+#pragma unroll 1
+  for (int i = 0; i < EACH; i += FEW) {
+    float x[FEW];
 #pragma unroll
-  for (int r = 0; r < ROUNDS; r++) {
-    float x[K];
-    read<PACKED>(x, p, l, r);
+    for (int k = 0; k < FEW; k++) x[k] = next[k];
+    if (i + FEW < EACH) read<PACKED>(next, p, l, place_of(p, i + FEW));
 #pragma unroll
-    for (int k = 0; k < K; k++) {
+    for (int k = 0; k < FEW; k++) {
       const bool none = x[k] == -infinity_like(0.0f);
       far |= !(none | is_in_reach(x[k], p.scaled_by));
       const double e = exponential(x[k], p.scaled_by.unit);
-      s.upto[r * K + k] = none ? 0 : e;
-      if (k > 0) s.upto[r * K + k] += s.upto[r * K + k - 1];
+      run += none ? 0 : e;
+      s.upto(i + k) = run;
     }
+    if ((i + FEW) % K != 0) continue;
+    const double upto = sum_lanes(run), lower = __shfl_up_sync(~0u, upto, 1);
+    s.before(i / K) = threadIdx.x % 32 == 0 ? sum : sum + lower;
+    sum += __shfl_sync(~0u, upto, 31);
+    run = 0;
   }
   s.quick = !__any_sync(~0u, far);
-  if (!s.quick) return part_slowly(p, l);
-  double sum = 0;
-#pragma unroll
-  for (int r = 0; r < ROUNDS; r++) {
-    const double upto = sum_lanes(s.upto[r * K + K - 1]), lower = __shfl_up_sync(~0u, upto, 1);
-    s.before[r] = threadIdx.x % 32 == 0 ? sum : sum + lower;
-    sum += __shfl_sync(~0u, upto, 31);
-  }
-  if (is_near_one(sum, p.scaled_by)) return part_slowly(p, l);
+  if (!s.quick || is_near_one(sum, p.scaled_by)) return part_slowly(p, l);
   return make_total(sum, p.scaled_by.unit, SUM);
 }
 
-/* Makes of them the sums whose logarithms are results. Returns a bit for each round one of whose
-   results is near 0. */
-INLINE int complete(sums &s, const part &p, const lines_of &l, double carry) {
+/* A sum whose logarithm is a result, `before` the round. */
+INLINE double sum_of(sums &s, const lines_of &l, int i, double before) {
+  if (l.inclusive) return before + s.upto(i);
+  return i % K == 0 ? before : before + s.upto(i - 1);
+}
+
+/* A bit for each round one of whose results is near 0. Sums grow: few rounds come by there. */
+INLINE int near_ones(sums &s, const part &p, const lines_of &l, double carry) {
   int near = 0;
-#pragma unroll
+#pragma unroll 1
   for (int r = 0; r < ROUNDS; r++) {
-    const double before = carry + s.before[r];
-    double *upto = s.upto + r * K;
-    if (!l.inclusive) {
-#pragma unroll
-      for (int k = K - 1; k > 0; k--) upto[k] = upto[k - 1];
-      upto[0] = 0;
-    }
-    bool any = false;
-#pragma unroll
+    const double before = carry + s.before(r), last = before + s.upto(r * K + K - 1);
+    const int from = (int)p.scaled_by.one_from, behind = from + (int)p.scaled_by.ones;
+    if (from == behind || high_of(last) < from || high_of(before) >= behind) continue;
+#pragma unroll 1
     for (int k = 0; k < K; k++) {
-      upto[k] += before;
-      any |= is_near_one(upto[k], p.scaled_by);
+      near |= is_near_one(sum_of(s, l, r * K + k, before), p.scaled_by) << r;
     }
-    near |= any << r;
   }
   return near;
 }
@@ -365,7 +360,7 @@ INLINE int complete(sums &s, const part &p, const lines_of &l, double carry) {
 template <bool PACKED>
 INLINE void write_results(sums &s, const part &p, const lines_of &l, bool any, total_t carry) {
   bool quick = s.quick && carry.kind == SUM && carry.x < infinity(); /* not so of a NaN */
-  const int near = quick ? complete(s, p, l, carry.x) : 0;
+  const int near = quick ? near_ones(s, p, l, carry.x) : 0;
   /* At a line's beginning a lane can see to its first results alone. */
   const bool begins = !any && threadIdx.x % 32 == 0, first_near = begins && near == 1;
   quick = quick && !__any_sync(~0u, near != 0 && !first_near);
@@ -374,15 +369,16 @@ INLINE void write_results(sums &s, const part &p, const lines_of &l, bool any, t
     return;
   }
   if (first_near) write_round_slowly(p, l, 0, false, 0);
+#pragma unroll 1
+  for (int i = 0; i < EACH; i += FEW) {
+    const double before = carry.x + s.before(i / K);
+    pack<WR_A, FEW> out;
 #pragma unroll
-  for (int r = 0; r < ROUNDS; r++) {
-    pack<WR_A, K> out;
-#pragma unroll
-    for (int k = 0; k < K; k++) {
-      const double sum = s.upto[r * K + k], y = logarithm(sum, p.scaled_by.unit);
+    for (int k = 0; k < FEW; k++) {
+      const double sum = sum_of(s, l, i + k, before), y = logarithm(sum, p.scaled_by.unit);
       out.e[k] = finish<WR_A>::of(high_of(sum) == 0 ? -infinity() : y);
     }
-    if (r > 0 || !first_near) write<PACKED>(p, l, r, out);
+    if (i >= K || !first_near) write<PACKED>(p, l, place_of(p, i), out);
   }
 }
 
@@ -427,14 +423,16 @@ INLINE void scan_tile(WR_A *out, const WR_A *a, const told &t, const lines_of &l
   p.out = out + line_start(line, l.n, l.inner);
   p.first = ((i64)tile * WARPS + threadIdx.x / 32) * OF_WARP;
   p.scaled_by = scale_of(p.in, l);
+  __shared__ double room[ROOM];
   sums s;
+  s.own = room + threadIdx.x;
   total_t before;
   const total_t all = join_warps(join_part<PACKED>(s, p, l), before);
   const total_t carry = carry_of(t, l, line, tile, before, all);
   write_results<PACKED>(s, p, l, tile > 0 || threadIdx.x >= 32, carry);
 }
 
-enum { BLOCKS = 3 }; /* of a multiprocessor */
+enum { BLOCKS = 4 }; /* of a multiprocessor */
 
 extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
     lines(WR_A *out, const WR_A *a, told t, lines_of l, const __grid_constant__ layout<1> other) {
@@ -451,6 +449,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
 /* A warp for each line of at most OF_WARP elements. */
 extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
     short_lines(WR_A *out, const WR_A *a, lines_of l, const __grid_constant__ layout<1> other) {
+  __shared__ double room[ROOM];
   for (i64 line = (i64)blockIdx.x * WARPS + threadIdx.x / 32; line < l.lines;
        line += (i64)gridDim.x * WARPS) {
     part p;
@@ -459,6 +458,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
     p.first = 0;
     p.scaled_by = scale_of(p.in, l);
     sums s;
+    s.own = room + threadIdx.x;
     (void)join_part<false>(s, p, l);
     write_results<false>(s, p, l, false, nothing());
   }
@@ -466,7 +466,6 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
 
 /* FEW elements of a thread that has a line to itself, from `first` on; `total` is what comes before. All
    are read before one is written. Returns false where they have to be joined slowly. */
-enum { FEW = 4 };
 INLINE bool write_few(WR_A *to, const WR_A *in, const lines_of &l, i64 first, const scale &s,
                       double &total) {
   double sum[FEW + 1];
