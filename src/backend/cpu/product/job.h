@@ -8,11 +8,10 @@
 #include "backend/cpu/product/inside.h"
 #include "base/atomic.h"
 
-enum {
-  WR_GEMM_DEEP = 384,    /* a column of tiles of b, 24 KB of float32 in 16 columns */
-  WR_GEMM_BLOCK = 221184 /* bytes of a block of a: 144 rows of DEEP float32, of a second-level cache
-                            of 512 KB */
-};
+/* Places of a part along k, at most: a column of tiles of b has 24 KB of float32 in 16 columns.
+   DEEPER: the same where a row of a tile has two lines: 66 KB, of the second-level cache. Bytes of
+   a block of a that is DEEP: 144 rows of float32; of DEEPER 304 KB, of a cache of 512 KB. */
+enum { WR_GEMM_DEEP = 384, WR_GEMM_DEEPER = 528, WR_GEMM_BLOCK = 221184 };
 
 /* Of a tile's part along k, each row's and as many between them. */
 enum { WR_GEMM_STRETCHES = 2 * WR_TILE_ROWS };

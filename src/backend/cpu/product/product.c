@@ -25,7 +25,8 @@
 #include "base/base.h"
 #include "memory/derived.h"
 
-enum { CHUNK_BYTES = 16 << 20 /* of b, and of a, packed at once */ };
+/* Of b, packed at once; of a, so much for each thread and once more, and no more than of b. */
+enum { CHUNK_BYTES = 16 << 20, CHUNK_EACH = 2 << 20 };
 /* What is packed side by side, so that long stretches of each row of b are read at once; twice as
    much of it where a block of a, whose rows take so many bytes at each place along k, leaves place
    for it in the second-level cache. And rows of them. */
@@ -36,12 +37,18 @@ enum { PACKED_BYTES = 512, PACKED_WIDE_STEP = 192, PACKED_DEEP = 16 };
 enum { FEW_TILES = 4, FEW_BYTES = 512, DEEP_STEP = WR_GEMM_STRETCHES };
 enum { LINES_BYTES = 384 * 1024 /* of windows */ };
 enum { PACK_ROWS = 16, KEPT_ROWS = 32 * PACK_ROWS, KEPT_LEAST = 4096 };
-/* What one piece of work has at most: about a millisecond. */
-static const double piece_flops = 6e7;
+/* What one piece of work has at most, for each column of a tile: about a millisecond. */
+static const double piece_flops = 4.7e6;
 
 /* Whole columns of tiles. */
 static int64_t packed_cols(const struct wr_gemm_job *j) {
   return (j->g.m * j->element <= PACKED_WIDE_STEP ? 2 : 1) * PACKED_BYTES / j->element;
+}
+
+/* Of a part along k. Tiles of wide rows are done with it sooner than c comes from memory: with
+   fewer, deeper parts it comes less often. */
+static int64_t deep_most(const struct wr_gemm_job *j) {
+  return j->with->cols * j->element > WR_LINE ? WR_GEMM_DEEPER : WR_GEMM_DEEP;
 }
 
 static int64_t padded(const struct wr_gemm_job *j) { return round_up(j->n, j->with->cols); }
@@ -314,8 +321,9 @@ static int64_t rows_of_windows(const struct wr_gemm_job *j, bool alone) {
    in between; where b is at hand, and such pieces are enough, none too long or too low. Else 0. */
 static int64_t rows_of_whole(const struct wr_gemm_job *j, int64_t fits) {
   const int64_t processors = wr_cpu_count();
-  if (processors == 1 || j->g.windows || (!j->packed && !j->b_in_place)) return 0;
-  const double longest = piece_flops / (2.0 * (double)j->n * (double)j->g.k);
+  if (j->g.windows || (!j->packed && !j->b_in_place)) return 0;
+  const double longest =
+      piece_flops * (double)j->with->cols / (2.0 * (double)j->n * (double)j->g.k);
   const int64_t highest = longest < (double)fits ? (int64_t)longest : fits;
   const int64_t lowest = 3 * j->with->rows;
   if (highest < lowest) return 0;
@@ -341,7 +349,7 @@ static void cut(struct wr_gemm_job *j, bool alone) {
     j->rows = whole;
     return;
   }
-  const double fit = piece_flops / (2.0 * (double)j->rows * (double)j->g.k);
+  const double fit = piece_flops * (double)width / (2.0 * (double)j->rows * (double)j->g.k);
   int64_t cols = least(j->cols, fit > (double)(8 * width) ? (int64_t)fit : 8 * width);
   const int64_t wanted = parts(2 * (int64_t)wr_cpu_count(), parts(j->g.m, j->rows));
   cols = least(cols, round_up(parts(j->n, wanted), width));
@@ -364,7 +372,8 @@ static void all_rows(struct wr_gemm_job *j, bool alone) {
   j->a_lines = few && (j->g.from || j->g.a_rows);
   j->a_in_place = few && !j->a_lines;
   if (j->across > 1 && !j->a_in_place && !j->g.windows) {
-    chunk = least(round_up(m, j->rows), CHUNK_BYTES / (k * j->element) / j->rows * j->rows);
+    const int64_t bytes = least(CHUNK_BYTES, CHUNK_EACH * ((int64_t)wr_cpu_count() + 1));
+    chunk = least(round_up(m, j->rows), bytes / (k * j->element) / j->rows * j->rows);
     if (chunk < j->rows) chunk = j->rows;
     const int64_t room = parts(chunk, j->rows) * round_up(j->rows, j->with->rows);
     j->packed_a = wr_alloc_aligned(64, (size_t)(room * k * j->element));
@@ -454,7 +463,7 @@ static struct wr_error *run_job(const struct wr_gemm *g, const struct wr_gemm_ke
   if (wr_gemm_is_few(&j.g)) return wr_gemm_few(&j.g, j.with, alone);
   if (wr_gemm_is_small(&j)) return wr_gemm_small(&j, alone);
   j.deep = g->windows ? wr_gemm_windows_deep(g->windows)
-                      : round_up(parts(g->k, parts(g->k, WR_GEMM_DEEP)), DEEP_STEP);
+                      : round_up(parts(g->k, parts(g->k, deep_most(&j))), DEEP_STEP);
   j.b_in_place = b_in_place(&j);
   if (!j.b_in_place) keep(&j, alone);
   if (g->m <= WR_GEMM_BLOCK / (WR_GEMM_DEEP * j.element) && !g->windows) {
