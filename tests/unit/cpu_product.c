@@ -195,7 +195,8 @@ static void ways(const struct wr_gemm_kernels *with, bool single) {
       {160, 600, 40}, {1, 9000, 9},   {20000, 3, 3},  {1, 1, 5000},   {3, 2800, 200},
       {30, 32, 1000}, {13, 64, 2000}, {160, 64, 800}, {150, 50, 900}, {49, 48, 385},
       {60, 100, 40},  {100, 50, 30},  {256, 16, 70},  {99, 27, 40},   {98, 31, 20},
-      {20, 33, 8192}, {12, 40, 9000}, {150, 200, 529}};
+      {20, 33, 8192}, {12, 40, 9000}, {300, 16, 16},  {501, 32, 32},  {1003, 16, 5},
+      {259, 32, 20},  {150, 200, 529}};
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
     for (int flags = 0; flags < 8; flags += FLAGS_STEP) {
       try_one(with, single, shapes[i][0], shapes[i][1], shapes[i][2], flags, (int)(i + 1) % 4);
@@ -332,6 +333,34 @@ static void windows(const struct wr_gemm_kernels *with, bool single) {
   }
 }
 
+/* Many rows by few columns have the bits that some of these rows have by themselves. */
+static void rows_alone(const struct wr_gemm_kernels *with, bool single) {
+  enum { ROWS = 700, PART = 100, DEEP = 19 };
+  struct wr_gemm g = shape(single, ROWS, with->cols, DEEP, 0);
+  const int64_t element = single ? 4 : 8, size = ROWS * g.n;
+  double *a = dense(ROWS, DEEP), *b = dense(DEEP, g.n);
+  char *in_a = matrix(a, ROWS, DEEP, DEEP, false, single);
+  char *c = malloc((size_t)size * 8), *same = malloc((size_t)size * 8);
+  CHECK(c && same);
+  g.a = in_a;
+  g.b = matrix(b, DEEP, g.n, g.n, false, single);
+  g.c = c;
+  CHECK(wr_gemm_run_with(&g, with, false) == NULL);
+  g.m = PART;
+  for (int64_t row = 0; row < ROWS; row += PART) {
+    g.a = in_a + row * DEEP * element;
+    g.c = same + row * g.n * element;
+    CHECK(wr_gemm_run_with(&g, with, true) == NULL);
+  }
+  CHECK(memcmp(c, same, (size_t)(size * element)) == 0);
+  free((void *)g.b);
+  free(in_a);
+  free(a);
+  free(b);
+  free(c);
+  free(same);
+}
+
 /* Neither a nor b is looked at where alpha is 0, and infinities go where they belong. */
 static void values(void) {
   float a[12 * 12], b[12 * 12], c[12 * 12];
@@ -363,6 +392,8 @@ static void all(const struct wr_gemm_kernels *f32, const struct wr_gemm_kernels 
   shorts(f32);
   windows(f32, true);
   windows(f64, false);
+  rows_alone(f32, true);
+  rows_alone(f64, false);
 }
 
 int main(void) {

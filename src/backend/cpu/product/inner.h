@@ -56,6 +56,10 @@ struct wr_gemm_kernels {
   int rows, cols;   /* of a tile */
   /* [n - 1][v][way]: n rows; v: half of the columns, or all. */
   void (*tile[WR_TILE_ROWS][2][WR_TILE_WAYS])(const struct wr_tile *t);
+  /* [v], as above: as tiles of all of so many rows that lie apart would, one tap, all columns of v
+     there; for short k, where rows of a and of c follow each other without gaps. How many rows that
+     was: none is left but the last few. */
+  int64_t (*stream[2])(const struct wr_tile *t, int64_t rows);
   /* For tiles. b: k rows of `cols` elements, 1 to a tile's, one after another, each padded with
      zeros to a tile's; a: k columns of `count` elements, 1 to a tile's, each with room for a
      tile's. Of a matrix, or of its transpose. */

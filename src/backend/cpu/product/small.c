@@ -8,7 +8,7 @@
 enum { TINY = 1000000 };
 /* Bytes of b, for any number of rows and for so many; rows of a piece. */
 enum { BYTES = 24 * 1024, BYTES_FOR_SOME = 160 * 1024, SOME_ROWS = 256, PIECE_ROWS = 48 };
-enum { PIECE_FEW = 4 };
+enum { PIECE_FEW = 4, STREAM_DEEP = 32 /* places along k */ };
 
 /* Columns behind whole tiles, whose width is a power of two: for the smallest products a division
    is a part of the time. */
@@ -45,12 +45,43 @@ static int64_t rows_of_piece(int64_t m) {
                                                          : parts(m, parts(m, PIECE_ROWS));
 }
 
+/* Many rows by one vector of columns, or two: what tiles cost beside their sums is a good part. */
+static bool is_stream(const struct wr_gemm_job *j) {
+  const struct wr_gemm *g = &j->g;
+  const int64_t n = g->n, half = j->with->cols / 2;
+  return g->m > SOME_ROWS && g->k <= STREAM_DEEP && (n == half || n == 2 * half) &&
+         !g->a_transposed && g->lda == g->k && g->ldc == n;
+}
+
+/* Rows [row, row + rows) of such; the first that is left to tiles. */
+static int64_t stream(const struct wr_gemm_job *j, int64_t row, int64_t rows) {
+  const struct wr_gemm *g = &j->g;
+  struct wr_tile t = {.k = g->k,
+                      .a = a_at(j, row, 0),
+                      .b = g->b,
+                      .c = (char *)g->c + row * g->ldc * j->element,
+                      .a_row = g->lda,
+                      .a_step = 1,
+                      .taps = 1,
+                      .b_step = g->ldb,
+                      .ldc = g->ldc,
+                      .ldd = g->d ? g->ldd : g->ldc,
+                      .cols = g->n,
+                      .alpha = (double)g->alpha,
+                      .beta = (double)g->beta};
+  t.d = g->d ? (const char *)g->d + row * g->ldd * j->element : t.c;
+  return row + j->with->stream[g->n == j->with->cols](&t, rows);
+}
+
 /* Rows against b where it lies, but for columns that are packed. */
 static void body(void *ctx, int64_t begin, int64_t end) {
   const struct wr_gemm_job *j = ctx;
   const int64_t width = j->with->cols, whole = j->n - left_of(j), k = j->g.k;
   const int64_t last = j->n - last_tile(j);
-  const int64_t row = begin * j->rows, rows = least(j->g.m, end * j->rows) - row;
+  const int64_t after = least(j->g.m, end * j->rows);
+  const int64_t row =
+      is_stream(j) ? stream(j, begin * j->rows, after - begin * j->rows) : begin * j->rows;
+  const int64_t rows = after - row;
   for (int64_t i = row; i < row + rows; i += j->rows) {
     const int64_t count = least(j->rows, row + rows - i);
     const struct wr_gemm_block block = wr_gemm_block_in_place(j, i, count, 0);
