@@ -10,11 +10,11 @@
      use.
    - blocks: b is packed first, as much of it as CHUNK bytes, and shared by all blocks of rows.
 
-   In the last two a is packed first as well, as much of it as CHUNK bytes, where more than one
-   piece reads a row of it. Windows go by blocks, and find their rows in lines (lines.c).
+   In the last two a is packed first as well, some of its rows at a time, where more than one piece
+   reads a row of it. Windows go by blocks, and find their rows in lines (lines.c).
 
-   Along k all but `few` go by parts of at most DEEP; the first adds beta d, each next one adds to
-   what is there. */
+   Along k all but `few` go by parts of at most DEEP or DEEPER; the first adds beta d, each next one
+   adds to what is there. */
 
 #include "backend/cpu/product/product.h"
 

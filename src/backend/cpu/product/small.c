@@ -1,4 +1,5 @@
-/* Small products: b fits in the caches as it lies, so that packing it would only cost. */
+/* Small products: b fits in the caches as it lies, so that packing it would only cost. Tiles read
+   it there; many rows by one or two vectors of columns go by without tiles. */
 
 #include "backend/cpu/product/job.h"
 #include "backend/cpu/product/short.h"
