@@ -283,7 +283,7 @@ INLINE void arrange(WR_A *moved, const WR_A *x, u32 has, const kinds &of, const 
 }
 
 /* `told` has a word for each kind, line and tile, and is 0, as is the counter at `drawn`. */
-extern "C" __global__ void __launch_bounds__(THREADS, 2)
+extern "C" __global__ void __launch_bounds__(THREADS, 3)
     part(WR_A *out, const WR_A *a, lines_of l, const __grid_constant__ layout<1> other,
          const known *state, count_t *told, u32 *drawn, i64 tiles, i64 kth) {
   __shared__ WR_A moved[TILE];
