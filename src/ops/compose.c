@@ -87,13 +87,13 @@ static struct wr_error *check_matrix(const char *argument, int extent) {
   return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "%s is %d, negative", argument, extent);
 }
 
-/* The positions [0, extent) + shift along an axis of a matrix. int32 would overflow for a large
-   shift, so they are int64. */
-static struct wr_node *positions(struct wr_compose *c, int extent, double shift, int axis) {
+/* The positions [0, extent) + shift along an axis of a matrix. */
+static struct wr_node *positions(struct wr_compose *c, int extent, double shift, int axis,
+                                 enum wr_dtype type) {
   if (c->error) return NULL;
   struct wr_node **slot = wr_compose_slot(c);
   struct wr_node *x =
-      wr_compose_step(c, wr_ops_arange(slot, shift, shift + extent, 1, WR_INT64, c->stream));
+      wr_compose_step(c, wr_ops_arange(slot, shift, shift + extent, 1, type, c->stream));
   if (c->error) return NULL;
   return wr_compose_step(c, wr_ops_expand_dims(wr_compose_slot(c), x, &axis, 1, c->stream));
 }
@@ -108,8 +108,9 @@ static struct wr_error *diagonal(struct wr_node **out, enum wr_op op, int n, int
   /* Whose ranges may be longer than memory. */
   if (n == 0 || m == 0) return wr_ops_fill(out, (const int[]){n, m}, 2, 0, type, s);
   struct wr_compose c = wr_compose_begin(s);
-  struct wr_node *rows = positions(&c, n, k, 1);
-  struct wr_node *columns = positions(&c, m, 0, 0);
+  const enum wr_dtype places = k <= INT32_MAX - n ? WR_INT32 : WR_INT64;
+  struct wr_node *rows = positions(&c, n, k, 1, places);
+  struct wr_node *columns = positions(&c, m, 0, 0, places);
   return wr_compose_end(&c, out,
                         wr_compose_astype(&c, wr_compose_binary(&c, op, rows, columns), type));
 }
