@@ -151,6 +151,10 @@ struct wr_scatter_params { /* inputs a, updates, then one index array per axis *
   enum wr_op by;           /* COPY: the update alone; ADD MULTIPLY MAXIMUM MINIMUM */
   uint8_t n_axes;
   uint8_t axes[WR_MAX_NDIM];
+  /* 1 + k: all index arrays but number k count, each its own axis of theirs, of which there are as
+     many as of a, with a's extents but for axis k (wr_ops_scatter_along). 0: nothing is known of
+     them. */
+  uint8_t along;
 };
 struct wr_axes_params {      /* a transposition; a node has as many as axes */
   uint8_t axes[WR_MAX_NDIM]; /* axis i of the result is axes[i] of the input */

@@ -62,11 +62,16 @@ static struct wr_node *in_three(struct wr_compose *c, const struct along *w, str
   return wr_compose_reshape(c, a, 3, three);
 }
 
+/* What the other axes are counted in: the indices' own type where it holds any extent, since index
+   arrays of several types would all be copied to one. */
+static enum wr_dtype count_type(enum wr_dtype indices) {
+  return wr_dtype_size(indices) >= 4 && indices != WR_UINT64 ? indices : WR_INT64;
+}
+
 /* The result, of elements of which there are some. */
 static struct wr_node *scattered(struct wr_compose *c, enum wr_op by, const struct along *w,
                                  struct wr_node *a, struct wr_node *indices,
                                  struct wr_node *values) {
-  static const int axes[3] = {0, 1, 2};
   int32_t whole[3], part[3];
   struct wr_node *x = in_three(c, w, a, w->whole, whole);
   struct wr_node *u = in_three(c, w, values, w->part, part);
@@ -74,7 +79,7 @@ static struct wr_node *scattered(struct wr_compose *c, enum wr_op by, const stru
   if (c->error) return NULL;
   u = wr_compose_reshape(c, u, 6, (const int32_t[]){part[0], part[1], part[2], 1, 1, 1});
   for (int i = 0; i < 3; i += 2) {
-    struct wr_node *count = wr_compose_count(c, 0, part[i], WR_INT64);
+    struct wr_node *count = wr_compose_count(c, 0, part[i], count_type(wr_node_dtype(indices)));
     list[i] = wr_compose_reshape(c, count, 3,
                                  (const int32_t[]){i == 0 ? part[0] : 1, 1, i == 2 ? part[2] : 1});
   }
@@ -86,7 +91,7 @@ static struct wr_node *scattered(struct wr_compose *c, enum wr_op by, const stru
   }
   if (c->error) return NULL;
   struct wr_node **slot = wr_compose_slot(c);
-  x = wr_compose_step(c, wr_ops_scatter(slot, by, x, list, 3, u, axes, 3, c->stream));
+  x = wr_compose_step(c, wr_ops_scatter_along(slot, by, x, list, 3, 1, u, c->stream));
   return wr_compose_reshape(c, x, w->ndim, w->whole);
 }
 

@@ -251,12 +251,12 @@ static struct wr_error *check_updates(const struct wr_node *a, const struct wr_n
                       wr_ops_shape_text(a).s);
 }
 
-static struct wr_error *record_scatter(struct wr_node **out, enum wr_op by, struct wr_node *a,
-                                       struct wr_node *updates, const struct index_set *set,
-                                       struct wr_stream *s) {
-  struct wr_scatter_params params = {.by = by, .n_axes = (uint8_t)set->n};
+static struct wr_error *record_scatter(struct wr_node **out, struct wr_scatter_params params,
+                                       struct wr_node *a, struct wr_node *updates,
+                                       const struct index_set *set, struct wr_stream *s) {
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node *in[2 + WR_MAX_NDIM] = {a};
+  params.n_axes = (uint8_t)set->n;
   for (int i = 0; i < set->n; i++) params.axes[i] = set->axes[i];
   in[1] = wr_compose_astype(&c, updates, wr_node_dtype(a));
   index_inputs(&c, set, in + 2);
@@ -269,21 +269,40 @@ static bool is_rounded(enum wr_op by, enum wr_dtype t) {
   return (t == WR_FLOAT16 || t == WR_BFLOAT16) && (by == WR_OP_ADD || by == WR_OP_MULTIPLY);
 }
 
+static struct wr_error *scatter(struct wr_node **out, struct wr_scatter_params params,
+                                struct wr_node *a, const struct index_set *set,
+                                struct wr_node *updates, struct wr_stream *s) {
+  struct wr_error *error = check_updates(a, updates, set);
+  if (error) return error;
+  const enum wr_dtype t = wr_node_dtype(a);
+  if (!is_rounded(params.by, t)) return record_scatter(out, params, a, updates, set, s);
+  struct wr_compose c = wr_compose_begin(s);
+  struct wr_node *x = wr_compose_astype(&c, a, WR_FLOAT32);
+  struct wr_node *u = wr_compose_astype(&c, updates, t);
+  if (!c.error) x = wr_compose_step(&c, record_scatter(wr_compose_slot(&c), params, x, u, set, s));
+  return wr_compose_end(&c, out, wr_compose_astype(&c, x, t));
+}
+
 struct wr_error *wr_ops_scatter(struct wr_node **out, enum wr_op by, struct wr_node *a,
                                 struct wr_node *const *indices, int n_indices,
                                 struct wr_node *updates, const int *axes, int n_axes,
                                 struct wr_stream *s) {
   struct index_set set;
   struct wr_error *error = index_set_of(&set, a, indices, n_indices, axes, n_axes);
-  if (!error) error = check_updates(a, updates, &set);
   if (error) return error;
-  const enum wr_dtype t = wr_node_dtype(a);
-  if (!is_rounded(by, t)) return record_scatter(out, by, a, updates, &set, s);
-  struct wr_compose c = wr_compose_begin(s);
-  struct wr_node *x = wr_compose_astype(&c, a, WR_FLOAT32);
-  struct wr_node *u = wr_compose_astype(&c, updates, t);
-  if (!c.error) x = wr_compose_step(&c, record_scatter(wr_compose_slot(&c), by, x, u, &set, s));
-  return wr_compose_end(&c, out, wr_compose_astype(&c, x, t));
+  return scatter(out, (struct wr_scatter_params){.by = by}, a, &set, updates, s);
+}
+
+struct wr_error *wr_ops_scatter_along(struct wr_node **out, enum wr_op by, struct wr_node *a,
+                                      struct wr_node *const *indices, int n, int k,
+                                      struct wr_node *updates, struct wr_stream *s) {
+  struct index_set set;
+  int axes[WR_MAX_NDIM];
+  for (int i = 0; i < n; i++) axes[i] = i;
+  struct wr_error *error = index_set_of(&set, a, indices, n, axes, n);
+  if (error) return error;
+  const struct wr_scatter_params params = {.by = by, .along = (uint8_t)(1 + k)};
+  return scatter(out, params, a, &set, updates, s);
 }
 
 /* ---- again ---- */

@@ -218,6 +218,11 @@ struct wr_error *wr_ops_scatter(struct wr_node **out, enum wr_op by, struct wr_n
                                 struct wr_node *const *indices, int n_indices,
                                 struct wr_node *updates, const int *axes, int n_axes,
                                 struct wr_stream *s);
+/* The same where all index arrays but number k count: what array i holds is the position along axis
+   i of the indices' shape, which has as many axes as a, and a's extents but for axis k. */
+struct wr_error *wr_ops_scatter_along(struct wr_node **out, enum wr_op by, struct wr_node *a,
+                                      struct wr_node *const *indices, int n, int k,
+                                      struct wr_node *updates, struct wr_stream *s);
 
 /* along_axis: writing with indices along one axis, joined as in a scatter */
 struct wr_error *wr_ops_scatter_axis(struct wr_node **out, enum wr_op by, struct wr_node *a,

@@ -165,7 +165,7 @@ static void scattered_copies(enum wr_dtype t) {
 static void scatters(enum wr_op by, enum wr_dtype t, enum wr_dtype index) {
   char form[64];
   snprintf(form, sizeof form, "%s by %s", wr_op_info(by)->name, wr_dtype_name(index));
-  const struct wr_scatter_params rows = {by, 1, {0}}, points = {by, 2, {0, 1}};
+  const struct wr_scatter_params rows = {.by = by, .n_axes = 1}, points = {by, 2, {0, 1}, 0};
   struct wr_node *in[] = {gpu_case_form_array(GPU_DENSE, t, 1u, false),
                           gpu_case_array(t, 3, (const int32_t[]){30, 1, 23}, 2u, false),
                           indices(index, 1, (const int32_t[]){30}),
