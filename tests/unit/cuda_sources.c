@@ -290,6 +290,7 @@ static void compile_group(struct group_case *c, enum wr_dtype t) {
   if (c->n_steps == 0) return;
   const struct wr_group group = {.n_in = 3, .n_steps = c->n_steps, .in = c->in, .steps = c->steps};
   compile_form(&(struct wr_group_form){.group = &group, .big = t % 4 == 0});
+  compile_form(&(struct wr_group_form){.group = &group, .big = t % 3 == 0, .packed = true});
   c->n_steps = 0;
   c->last = 0;
 }

@@ -21,8 +21,9 @@ enum { WR_ENTRIES_MAX = 7 };
 enum {
   WR_ENTRY_DENSE = 0, /* unary, binary, where, cast */
   WR_ENTRY_STRIDED = 1,
-  WR_ENTRY_SCALAR_LEFT = 2,
-  WR_ENTRY_SCALAR_RIGHT = 3,
+  WR_ENTRY_PACKS = 2,
+  WR_ENTRY_SCALAR_LEFT = 3,
+  WR_ENTRY_SCALAR_RIGHT = 4,
   WR_ENTRY_COPY_STRIDED = 0,
   WR_ENTRY_COPY_PASTE = 1,
   WR_ENTRY_COPY_TURN = 2,
@@ -145,7 +146,7 @@ struct wr_error *wr_kernel_find_users(struct wr_gpu *gpu, const struct wr_kernel
    reduction or a softmax: the kernel computes the elements of each row, and reduces them in the way
    of the operation's own kernel (kernels/reduce.cuh, softmax.cuh). */
 enum wr_group_way {
-  WR_GROUP_EACH, /* element by element: the entries "dense" and "strided" */
+  WR_GROUP_EACH, /* element by element: the entries "dense" and "strided", or "packs" */
   WR_GROUP_ROWS_BY_PACKS,
   WR_GROUP_ROWS_BY_TURNS,
   WR_GROUP_ROWS,
@@ -158,7 +159,7 @@ enum wr_group_way {
 struct wr_group_form {
   const struct wr_group *group;
   enum wr_group_way way;
-  bool packed;     /* rows: inputs are read by packs, or are the same all along a row */
+  bool packed;     /* inputs are read by packs along each row, or are the same all along it */
   bool big;        /* as in a wr_module_id */
   uint8_t values;  /* a bit for each input that is an argument by value */
   uint8_t scalars; /* packed: a bit for each input that is the same all along a row. It is part of
@@ -177,6 +178,14 @@ static inline const struct wr_tensor *wr_group_like(const struct wr_group *group
 /* Its steps that are elementwise, draws too. */
 static inline int wr_group_steps(const struct wr_group_form *form) {
   return form->group->n_steps - (form->way != WR_GROUP_EACH);
+}
+
+/* How many elements a thread of an elementwise kernel makes: 16 bytes of the result, but no more
+   than `most` bytes of anything; `widest` is the size of what is largest among inputs and result.
+   The kernels' own is pack_of (types.cuh). Of one input 32 bytes at most are best, of several 16:
+   what a thread reads before it writes is enough then. */
+static inline size_t wr_pack_count(size_t result, size_t widest, size_t most) {
+  return 16 / result < most / widest ? 16 / result : most / widest;
 }
 
 /* What the form's source is compiled for. */

@@ -1,9 +1,9 @@
 /* Writes the CUDA source of a group. It has one function that computes the steps for one element,
    each step by the same function as in the operation's own kernel, and each value rounded to its
-   type; and kernels that call it: two that go over elements, or one that goes over rows. The text
-   depends on the group's form alone. Extents and strides are arguments of the kernels; so is,
-   except for rows, which inputs have a single element for all. Such a one may also be an argument
-   by its value.
+   type; and kernels that call it: two that go over elements, or one that goes over packs of each
+   row, or one that makes something of each row. The text depends on the group's form alone. Extents
+   and strides are arguments of the kernels; so is, except for rows, which inputs have a single
+   element for all. Such a one may also be an argument by its value.
 
    Where steps draw random bits, the two words of one hash are those of an element in the first half
    of the result and of one in the second (threefry.cuh, random.cu): so a thread computes both.
@@ -154,8 +154,10 @@ static void put_fetches(struct text *t, const struct wr_group_form *f, const cha
   const struct wr_group *g = f->group;
   for (int i = 0; i < g->n_in; i++) {
     if (is_value(f, i) || wr_group_is_key(g, i)) continue;
-    put(t, "    const pack<A%d, PACK> x%d%s = fetch(a%d, %s, scalars >> %d & 1u);\n", i, i, half, i,
-        at, i);
+    put(t, "    neighbours<A%d, PACK> x%d%s;\n", i, i, half);
+    put(t,
+        "    x%d%s.read(a%d + (scalars >> %d & 1u ? 0 : (i64)(%s) * PACK), scalars >> %d & 1u);\n",
+        i, half, i, i, at, i);
   }
 }
 
@@ -170,17 +172,41 @@ static void put_dense_head(struct text *t, const struct wr_group_form *f, const 
   put_fetches(t, f, "", "i");
 }
 
+/* The pack i of the result, up to the end of the loop. */
+static void put_pack(struct text *t, const struct wr_group_form *f) {
+  put(t, "    pack<R, PACK> y;\n#pragma unroll\n    for (int k = 0; k < PACK; k++) y.e[k] = ");
+  put_call(t, f, "x", NULL, ".at(k)", "");
+  put(t, ";\n    ((pack<R, PACK> *)out)[i] = y;\n  }\n");
+}
+
 /* The kernel for inputs of which each is dense or a single element, as its bit in `scalars` says.
  */
 static void put_dense(struct text *t, const struct wr_group_form *f) {
   put_dense_head(t, f, "packs = n / PACK");
-  put(t, "    pack<R, PACK> y;\n#pragma unroll\n    for (int k = 0; k < PACK; k++) y.e[k] = ");
-  put_call(t, f, "x", NULL, ".e[k]", "");
-  put(t,
-      ";\n    ((pack<R, PACK> *)out)[i] = y;\n  }\n"
-      "  const index_t r = packs * PACK + thread_index();\n  if (r < n) out[r] = ");
+  put_pack(t, f);
+  put(t, "  const index_t r = packs * PACK + thread_index();\n  if (r < n) out[r] = ");
   put_call(t, f, "a", "[scalars >> ", " & 1u ? 0 : r]", "");
   put(t, ";\n}\n");
+}
+
+/* The kernel for rows that are whole packs, along which each input is dense or a single element, as
+   its stride says; n counts packs, and so does the layout's innermost axis. */
+static void put_packs(struct text *t, const struct wr_group_form *f) {
+  const struct wr_group *g = f->group;
+  const int n = g->n_in;
+  put_head(t, f, "packs");
+  put(t,
+      ", index_t n, const __grid_constant__ layout<%d> l) {\n"
+      "  for (index_t i = thread_index(); i < n; i += thread_count()) {\n"
+      "    i64 at[%d];\n    offsets_of<%d>(l, i, at);\n",
+      n, n, n);
+  for (int i = 0; i < n; i++) {
+    if (is_value(f, i)) continue;
+    put(t, "    neighbours<A%d, PACK> x%d;\n", i, i);
+    put(t, "    x%d.read(a%d + at[%d], is_same_along(l, %d));\n", i, i, i, i);
+  }
+  put_pack(t, f);
+  put(t, "}\n");
 }
 
 /* How many elements or packs a thread reads before it works on them. */
@@ -231,9 +257,9 @@ static void put_dense_draws(struct text *t, const struct wr_group_form *f) {
   put(t, "    pack<R, PACK> y, z;\n#pragma unroll\n    for (int k = 0; k < PACK; k++) {\n");
   put_hashes(t, f, "i * PACK + k", "pairs + i * PACK + k");
   put(t, "    y.e[k] = ");
-  put_call(t, f, "x", NULL, ".e[k]", ".a");
+  put_call(t, f, "x", NULL, ".at(k)", ".a");
   put(t, ";\n    z.e[k] = ");
-  put_call(t, f, "x", NULL, "b.e[k]", ".b");
+  put_call(t, f, "x", NULL, "b.at(k)", ".b");
   put(t,
       ";\n    }\n    ((pack<R, PACK> *)out)[i] = y;\n"
       "    ((pack<R, PACK> *)out)[packs + i] = z;\n  }\n}\n");
@@ -360,19 +386,22 @@ static bool is_softmax(enum wr_group_way way) {
   return way == WR_GROUP_SOFTMAX_1 || way == WR_GROUP_SOFTMAX_4;
 }
 
-const char *wr_group_entry(enum wr_group_way way, int entry) {
-  static const char *const each[] = {"dense", "strided"}, *const rows[] = {"rows", NULL};
-  return entry < WR_GROUP_ENTRIES ? (way == WR_GROUP_EACH ? each : rows)[entry] : NULL;
+const char *wr_group_entry(const struct wr_group_form *f, int entry) {
+  static const char *const each[] = {"dense", "strided"}, *const packs[] = {"packs", NULL},
+                           *const rows[] = {"rows", NULL};
+  if (entry >= WR_GROUP_ENTRIES) return NULL;
+  return (f->way != WR_GROUP_EACH ? rows : f->packed ? packs : each)[entry];
 }
 
 size_t wr_group_pack(const struct wr_group_form *f) {
   const struct wr_group *g = f->group;
-  size_t widest = wr_dtype_size((enum wr_dtype)g->steps[wr_group_steps(f) - 1].dtype);
+  const size_t result = wr_dtype_size((enum wr_dtype)g->steps[wr_group_steps(f) - 1].dtype);
+  size_t widest = result;
   for (int i = 0; i < g->n_in; i++) {
-    size_t size = wr_dtype_size(g->in[i].dtype);
-    if (size > widest) widest = size;
+    const size_t size = wr_dtype_size(g->in[i].dtype);
+    if (size > widest && !is_value(f, i)) widest = size;
   }
-  return 16 / widest;
+  return f->way == WR_GROUP_EACH ? wr_pack_count(result, widest, 32) : 16 / widest;
 }
 
 /* Without rows, the width of indices is all that the options of the compiler depend on. */
@@ -399,7 +428,9 @@ void wr_group_source(const struct wr_group_form *f, char text[WR_GROUP_TEXT]) {
   }
   put_apply(&t, f->group, wr_group_steps(f));
   put_fetch(&t, wr_group_pack(f));
-  if (f->way == WR_GROUP_EACH) {
+  if (f->way == WR_GROUP_EACH && f->packed) {
+    put_packs(&t, f);
+  } else if (f->way == WR_GROUP_EACH) {
     (draws ? put_dense_draws : put_dense)(&t, f);
     (draws ? put_strided_draws : put_strided)(&t, f);
   } else {

@@ -135,7 +135,7 @@ static struct wr_error *load(struct wr_gpu *gpu, const struct wr_group_form *f,
   error = wr_gpu_result(gpu, wr_cu->module_load(&module, image), "cuModuleLoadData");
   wr_free(image);
   const char *name;
-  for (int i = 0; !error && i < WR_GROUP_ENTRIES && (name = wr_group_entry(f->way, i)); i++) {
+  for (int i = 0; !error && i < WR_GROUP_ENTRIES && (name = wr_group_entry(f, i)); i++) {
     error = wr_gpu_result(gpu, wr_cu->module_function(&functions[i], module, name),
                           "cuModuleGetFunction");
   }

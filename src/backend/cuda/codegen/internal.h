@@ -56,6 +56,6 @@ enum { WR_GROUP_TEXT = 32 * 1024, WR_GROUP_ENTRIES = 2 };
 /* The form as CUDA source, to be compiled for its wr_group_module. */
 void wr_group_source(const struct wr_group_form *form, char text[WR_GROUP_TEXT]);
 /* The entry's name; NULL past the last. */
-const char *wr_group_entry(enum wr_group_way way, int entry);
+const char *wr_group_entry(const struct wr_group_form *form, int entry);
 
 #endif

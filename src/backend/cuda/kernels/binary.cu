@@ -3,7 +3,7 @@
 #include "types.cuh"
 #include "scalar.cuh"
 
-enum { K = 16 / (sizeof(WR_A) > sizeof(WR_B) ? sizeof(WR_A) : sizeof(WR_B)) };
+enum { K = pack_of<WR_A, WR_B, 16>::COUNT };
 
 INLINE WR_B apply(WR_A a, WR_A b) {
   return store_as<WR_B>::of(WR_OP(load<WR_A>(a), load<WR_A>(b)));
@@ -43,8 +43,26 @@ extern "C" __global__ void scalar_right(WR_B *out, const WR_A *a, const WR_A *b,
   run_dense<false, true>(out, a, b, n);
 }
 
+/* n counts packs, and so does the innermost axis, along which the elements of an input lie side by
+   side or are one. */
+extern "C" __global__ void packs(WR_B *out, const WR_A *a, const WR_A *b, index_t n,
+                                 const __grid_constant__ layout<2> l) {
+  const bool one_a = is_same_along(l, 0), one_b = is_same_along(l, 1);
+  for (index_t i = thread_index(); i < n; i += thread_count()) {
+    i64 at[2];
+    neighbours<WR_A, K> x, y;
+    pack<WR_B, K> z;
+    offsets_of<2>(l, i, at);
+    x.read(a + at[0], one_a);
+    y.read(b + at[1], one_b);
+#pragma unroll
+    for (int k = 0; k < K; k++) z.e[k] = apply(x.at(k), y.at(k));
+    ((pack<WR_B, K> *)out)[i] = z;
+  }
+}
+
 extern "C" __global__ void strided(WR_B *out, const WR_A *a, const WR_A *b, index_t n,
-                                   layout<2> l) {
+                                   const __grid_constant__ layout<2> l) {
   fill(out, n, [&](index_t i) {
     i64 at[2];
     offsets_of<2>(l, i, at);

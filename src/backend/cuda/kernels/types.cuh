@@ -53,9 +53,13 @@ INLINE f16 to_f16(float x) {
 /* To nearest even; a NaN stays one. */
 INLINE bf16 to_bf16(float x) {
   bf16 h;
-  u32 u = __float_as_uint(x);
+#if __CUDA_ARCH__ >= 800
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(h.v) : "f"(x));
+#else
+  const u32 u = __float_as_uint(x);
   h.v = (u & 0x7fffffffu) > 0x7f800000u ? (u16)((u >> 16) | 0x40u)
                                         : (u16)((u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
+#endif
   return h;
 }
 
@@ -177,6 +181,20 @@ INLINE void offsets_of(const layout<N> &l, index_t i, i64 *out) {
   for (int k = 0; k < N; k++) out[k] += (i64)i * l.strides[k][0];
 }
 
+/* The offsets at which row i begins, of all axes but the innermost. */
+template <int N>
+INLINE void row_offsets_of(const layout<N> &l, index_t i, i64 *out) {
+#pragma unroll
+  for (int k = 0; k < N; k++) out[k] = 0;
+  for (int d = (int)l.ndim - 2; d >= 0; d--) {
+    const index_t extent = (index_t)l.shape[d], next = i / extent;
+    const i64 at = (i64)(i - next * extent);
+#pragma unroll
+    for (int k = 0; k < N; k++) out[k] += at * l.strides[k][d];
+    i = next;
+  }
+}
+
 INLINE i64 offset_of(const layout<1> &l, index_t i) {
   i64 at[1];
   offsets_of<1>(l, i, at);
@@ -188,11 +206,74 @@ INLINE i64 offset_of(const layout<1> &l, index_t i) {
    `inner` apart. */
 INLINE i64 line_start(i64 o, i64 n, i64 inner) { return o / inner * n * inner + o % inner; }
 
-/* Several elements that move as one. */
+/* Several elements that move as one, by 16 bytes at most. */
 template <class E, int K>
-struct alignas(sizeof(E) * K) pack {
+struct alignas(sizeof(E) * K < 16 ? sizeof(E) * K : 16) pack {
   E e[K];
 };
+
+/* How many elements a thread of an elementwise kernel makes of inputs of A (codegen.h's
+   wr_pack_count). */
+template <class A, class B, int MOST>
+struct pack_of {
+  enum { RESULT = 16 / sizeof(B), WIDEST = sizeof(A) > sizeof(B) ? sizeof(A) : sizeof(B) };
+  enum { COUNT = RESULT < MOST / WIDEST ? RESULT : MOST / WIDEST };
+};
+
+/* Reads and writes of more bytes than caches hold, which leave what else is there; of fewer, what is
+   written is soon read again. */
+enum { STREAMED_BYTES = 100 << 20 };
+template <class P>
+INLINE P read_pack(const P *at, bool streams) {
+  if (sizeof(P) % 16 != 0 || !streams) return *at;
+  union {
+    uint4 words[sizeof(P) / 16 + 1];
+    P p;
+  } x;
+#pragma unroll
+  for (int i = 0; i < (int)(sizeof(P) / 16); i++) x.words[i] = __ldcs((const uint4 *)at + i);
+  return x.p;
+}
+template <class P>
+INLINE void write_pack(P *at, const P &p, bool streams) {
+  if (sizeof(P) % 8 != 0 || !streams) {
+    *at = p;
+    return;
+  }
+  union {
+    uint2 words[sizeof(P) / 8 + 1];
+    P p;
+  } x;
+  x.p = p;
+  if (sizeof(P) == 16) {
+    __stcs((uint4 *)at, make_uint4(x.words[0].x, x.words[0].y, x.words[1].x, x.words[1].y));
+  } else {
+    __stcs((uint2 *)at, x.words[0]);
+  }
+}
+
+/* Neighbours along the innermost axis: side by side, or one element that stands for all. What is
+   read is looked at later, so that no read waits for one before it. */
+template <class E, int K>
+struct neighbours {
+  pack<E, K> each;
+  E same;
+  bool is_same;
+  INLINE void read(const E *p, bool one) {
+    is_same = one;
+    if (one) {
+      same = *p;
+    } else {
+      each = *(const pack<E, K> *)p;
+    }
+  }
+  INLINE E at(int k) const { return is_same ? same : each.e[k]; }
+};
+/* True where an operand has one element all along the innermost axis. */
+template <int N>
+INLINE bool is_same_along(const layout<N> &l, int operand) {
+  return l.strides[operand][l.ndim - 1] == 0;
+}
 
 /* What `move` gives for each 32-bit word of x, as a T again: how any type goes from lane to lane. */
 template <class T, class F>

@@ -18,7 +18,8 @@ bool wr_group_by_packs(const struct wr_group *g, const struct wr_layout *kept,
     const size_t item = wr_dtype_size(g->in[i].dtype);
     if (stride == 0) {
       same |= (uint8_t)(1u << i);
-    } else if (stride != 1 || !wr_layout_is_aligned(kept, i, g->in[i].data, item, k * item)) {
+    } else if (stride != 1 ||
+               !wr_layout_is_aligned(kept, i, g->in[i].data, item, wr_pack_bytes(k, item))) {
       return false;
     }
   }
@@ -53,34 +54,66 @@ static void launch_input(struct wr_launch *l, const struct wr_group *g, int i) {
   }
 }
 
-static void run_kernel(struct wr_run *run, const struct wr_group_form *form,
-                       struct wr_layout *layout, const wr_cu_function *kernels, void *out) {
+/* Where a group's elements are, and how its kernel goes over them. */
+struct elements {
+  struct wr_layout layout;
+  int64_t size;
+  int64_t pairs_or_size; /* of draws a thread makes two elements */
+  size_t k;
+  bool dense;
+  uint32_t scalars; /* dense: inputs that are single elements */
+};
+
+static void elements_of(struct elements *e, const struct wr_group_form *form, const void *out) {
   const struct wr_group *g = form->group;
   const bool draws = wr_group_draws(g);
-  const int64_t size = wr_group_like(g)->size, threads = draws ? (size + 1) / 2 : size;
-  const int64_t k = (int64_t)wr_group_pack(form);
   const enum wr_dtype to = (enum wr_dtype)g->steps[g->n_steps - 1].dtype;
   uint8_t same;
-  struct wr_launch launch;
   struct wr_layout row; /* one of all elements */
   wr_layout_start(&row, g->n_in);
   wr_layout_end(&row);
-  const bool packs = (!draws || size % (2 * k) == 0) &&
-                     wr_aligned(out, (size_t)k * wr_dtype_size(to)) &&
-                     wr_group_by_packs(g, &row, layout, (size_t)k, &same);
-  const uint32_t scalars = packs ? same : 0;
+  e->size = wr_group_like(g)->size;
+  e->pairs_or_size = draws ? (e->size + 1) / 2 : e->size;
+  e->k = wr_group_pack(form);
+  e->dense = (!draws || e->size % (2 * (int64_t)e->k) == 0) &&
+             wr_pack_is_aligned(out, e->k, wr_dtype_size(to)) &&
+             wr_group_by_packs(g, &row, &e->layout, e->k, &same);
+  e->scalars = e->dense ? same : 0;
+}
+
+/* Whether the kernel for rows of packs fits, where the one for dense inputs does not. */
+static bool has_rows_of_packs(const struct elements *e, const struct wr_group_form *form,
+                              const void *out) {
+  const struct wr_group *g = form->group;
+  const enum wr_dtype to = (enum wr_dtype)g->steps[g->n_steps - 1].dtype;
+  bool packs = !e->dense && !wr_group_draws(g) && wr_pack_is_aligned(out, e->k, wr_dtype_size(to));
+  for (int i = 0; i < g->n_in && packs; i++) {
+    packs = wr_layout_has_packs(&e->layout, i, g->in[i].data, wr_dtype_size(g->in[i].dtype), e->k);
+  }
+  return packs;
+}
+
+static void run_kernel(struct wr_run *run, const struct wr_group_form *form, struct elements *e,
+                       const wr_cu_function *kernels, void *out) {
+  const struct wr_group *g = form->group;
+  struct wr_launch launch;
   wr_launch_start(&launch, wr_group_module(form), 0);
   wr_launch_pointer(&launch, out);
   for (int i = 0; i < g->n_in; i++) launch_input(&launch, g, i);
-  wr_launch_index(&launch, size);
-  if (packs) {
-    wr_launch_struct(&launch, &scalars, sizeof scalars);
-    wr_launch_packs(&launch, threads, (size_t)k);
+  if (form->packed) wr_layout_by_packs(&e->layout, e->k);
+  wr_launch_index(&launch, form->packed ? e->layout.size : e->size);
+  if (e->dense) {
+    wr_launch_struct(&launch, &e->scalars, sizeof e->scalars);
+    wr_launch_packs(&launch, e->pairs_or_size, e->k);
   } else {
-    wr_launch_layout(&launch, layout);
-    wr_launch_threads(&launch, run, threads, 256);
+    wr_launch_layout(&launch, &e->layout);
+    if (form->packed) {
+      wr_launch_packs(&launch, e->layout.size, 1);
+    } else {
+      wr_launch_threads(&launch, run, e->pairs_or_size, 256);
+    }
   }
-  wr_launch_function(&launch, run, kernels[packs ? 0 : 1]);
+  wr_launch_function(&launch, run, kernels[e->dense || form->packed ? 0 : 1]);
 }
 
 /* ---- step by step ---- */
@@ -198,14 +231,16 @@ static bool keys_are_dense(const struct wr_group *g) {
 static struct wr_error *run_elementwise(struct wr_run *run, const struct wr_group *g, int n_steps,
                                         const int64_t *strides, void *out) {
   struct wr_group elementwise = *g;
-  struct wr_layout layout;
+  struct elements e;
   elementwise.n_steps = n_steps;
-  layout_of_group(&layout, g);
-  const struct wr_group_form form = {
-      .group = &elementwise, .big = wr_layout_is_big(&layout), .values = values_of(g)};
+  layout_of_group(&e.layout, g);
+  struct wr_group_form form = {
+      .group = &elementwise, .big = wr_layout_is_big(&e.layout), .values = values_of(g)};
+  elements_of(&e, &form, out);
+  form.packed = has_rows_of_packs(&e, &form, out);
   const wr_cu_function *kernels = keys_are_dense(g) ? wr_group_kernels(run->gpu, &form) : NULL;
   if (!kernels) return run_steps(run, g, n_steps, strides, out);
-  run_kernel(run, &form, &layout, kernels, out);
+  run_kernel(run, &form, &e, kernels, out);
   return NULL;
 }
 

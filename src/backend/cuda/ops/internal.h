@@ -53,6 +53,9 @@ void wr_launch_layout(struct wr_launch *l, struct wr_layout *layout);
    kernel goes by packs of `pack` elements, their layout. A pack of 0: a thread for each element. */
 struct wr_error *wr_launch_elements(struct wr_launch *l, struct wr_run *run, int64_t size,
                                     size_t pack, struct wr_layout *layout);
+/* The same by rows of packs, which are what the layout counts (wr_layout_by_packs). */
+struct wr_error *wr_launch_rows_of_packs(struct wr_launch *l, struct wr_run *run,
+                                         struct wr_layout *layout);
 
 /* How many threads have a short row of so many pieces: the smallest power of two that is at least
    as many, up to a warp. */
@@ -66,6 +69,14 @@ bool wr_aligned(const void *p, size_t bytes);
  */
 bool wr_layout_is_aligned(const struct wr_layout *l, int operand, const void *data, size_t item,
                           size_t bytes);
+/* What a pack of k elements lies on a multiple of; and whether an address does. */
+static inline size_t wr_pack_bytes(size_t k, size_t item) { return k * item < 16 ? k * item : 16; }
+bool wr_pack_is_aligned(const void *p, size_t k, size_t item);
+/* True when operand i can be read by packs of k elements of `item` bytes along the innermost axis,
+   or has one element all along it; it begins at `data`. */
+bool wr_layout_has_packs(const struct wr_layout *l, int i, const void *data, size_t item, size_t k);
+/* Makes k elements of the innermost axis, whose extent is a multiple of it, one step. */
+void wr_layout_by_packs(struct wr_layout *l, size_t k);
 /* Where elements are only moved, one dtype stands for all that have its size: this one for t. */
 enum wr_dtype wr_dtype_of_size(enum wr_dtype t);
 

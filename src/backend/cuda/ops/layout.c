@@ -53,6 +53,28 @@ bool wr_layout_is_aligned(const struct wr_layout *l, int operand, const void *da
   return aligned;
 }
 
+bool wr_pack_is_aligned(const void *p, size_t k, size_t item) {
+  return wr_aligned(p, wr_pack_bytes(k, item));
+}
+
+bool wr_layout_has_packs(const struct wr_layout *l, int i, const void *data, size_t item,
+                         size_t k) {
+  const int last = l->ndim - 1;
+  const int64_t bytes = (int64_t)wr_pack_bytes(k, item);
+  bool whole = l->shape[last] % (int64_t)k == 0;
+  if (l->strides[i][last] == 0) return whole;
+  whole = whole && l->strides[i][last] == 1 && wr_aligned(data, (size_t)bytes);
+  for (int d = 0; d < last; d++) whole = whole && l->strides[i][d] * (int64_t)item % bytes == 0;
+  return whole;
+}
+
+void wr_layout_by_packs(struct wr_layout *l, size_t k) {
+  const int last = l->ndim - 1;
+  l->shape[last] /= (int64_t)k;
+  l->size /= (int64_t)k;
+  for (int i = 0; i < l->operands; i++) l->strides[i][last] *= (int64_t)k;
+}
+
 bool wr_layout_is_dense(const struct wr_layout *l) { return l->ndim == 1 && l->strides[0][0] == 1; }
 
 /* The bound is half of what 32 bits hold: kernels add the width of the grid to an index, and the
@@ -93,6 +115,14 @@ struct wr_error *wr_launch_elements(struct wr_launch *l, struct wr_run *run, int
     wr_launch_layout(l, layout);
     wr_launch_threads(l, run, size, 256);
   }
+  return wr_launch(l, run);
+}
+
+struct wr_error *wr_launch_rows_of_packs(struct wr_launch *l, struct wr_run *run,
+                                         struct wr_layout *layout) {
+  wr_launch_index(l, layout->size);
+  wr_launch_layout(l, layout);
+  wr_launch_packs(l, layout->size, 1);
   return wr_launch(l, run);
 }
 

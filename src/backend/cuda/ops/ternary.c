@@ -3,13 +3,17 @@
 
 #include "backend/cuda/ops/internal.h"
 
-static bool is_dense(const struct wr_call *call, const struct wr_layout *l, size_t k) {
+static int entry_of(const struct wr_call *call, const struct wr_layout *l, size_t k) {
   const size_t item = wr_dtype_size(call->out.dtype);
-  bool dense = l->ndim == 1 && wr_aligned(call->out.data, k * item);
+  bool dense = l->ndim == 1, packs = wr_aligned(call->out.data, 16);
   for (int i = 0; i < 3; i++) {
-    dense = dense && l->strides[i][0] == 1 && wr_aligned(call->in[i].data, i == 0 ? k : k * item);
+    const size_t size = i == 0 ? 1 : item;
+    dense = dense && l->strides[i][0] == 1 && wr_aligned(call->in[i].data, k * size);
+    packs = packs && wr_layout_has_packs(l, i, call->in[i].data, size, k);
   }
-  return dense;
+  return dense && wr_aligned(call->out.data, 16) ? WR_ENTRY_DENSE
+         : packs                                 ? WR_ENTRY_PACKS
+                                                 : WR_ENTRY_STRIDED;
 }
 
 struct wr_error *wr_gpu_where(struct wr_run *run, const struct wr_call *call) {
@@ -25,11 +29,15 @@ struct wr_error *wr_gpu_where(struct wr_run *run, const struct wr_call *call) {
     wr_layout_push(&layout, out->shape[d], strides);
   }
   wr_layout_end(&layout);
-  const bool dense = is_dense(call, &layout, k);
+  const int entry = entry_of(call, &layout, k);
   const struct wr_module_id id = {WR_SOURCE_WHERE, (uint8_t)call->op,         (uint8_t)type,
                                   (uint8_t)type,   wr_layout_is_big(&layout), 0};
-  wr_launch_start(&launch, id, dense ? WR_ENTRY_DENSE : WR_ENTRY_STRIDED);
+  wr_launch_start(&launch, id, entry);
   wr_launch_pointer(&launch, out->data);
   for (int i = 0; i < 3; i++) wr_launch_pointer(&launch, in[i].data);
-  return wr_launch_elements(&launch, run, out->size, dense ? k : 0, &layout);
+  if (entry == WR_ENTRY_PACKS) {
+    wr_layout_by_packs(&layout, k);
+    return wr_launch_rows_of_packs(&launch, run, &layout);
+  }
+  return wr_launch_elements(&launch, run, out->size, entry == WR_ENTRY_DENSE ? k : 0, &layout);
 }

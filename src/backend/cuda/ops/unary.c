@@ -1,31 +1,40 @@
-/* Elementwise operations of one input. Dense inputs go by packs of 16 bytes, others element by
-   element through their layout. */
+/* Elementwise operations of one input. Dense inputs, and those whose rows are dense, go by packs of
+   16 bytes, others element by element through their layout. */
 
 #include "backend/cuda/ops/internal.h"
 
-/* How many elements make a pack: as many of the wider type as 16 bytes hold. */
-static size_t pack_count(enum wr_dtype a, enum wr_dtype b) {
-  size_t x = wr_dtype_size(a), y = wr_dtype_size(b);
-  return 16 / (x > y ? x : y);
+static int entry_of(const struct wr_tensor *in, const struct wr_tensor *out,
+                    const struct wr_layout *l, size_t k) {
+  const size_t item = wr_dtype_size(in->dtype);
+  if (!wr_pack_is_aligned(out->data, k, wr_dtype_size(out->dtype)) ||
+      l->strides[0][l->ndim - 1] != 1) {
+    return WR_ENTRY_STRIDED;
+  }
+  if (l->ndim == 1 && wr_pack_is_aligned(in->data, k, item)) return WR_ENTRY_DENSE;
+  return wr_layout_has_packs(l, 0, in->data, item, k) ? WR_ENTRY_PACKS : WR_ENTRY_STRIDED;
 }
 
 /* For casts too: only their kernels are in another source. */
 struct wr_error *wr_gpu_map(struct wr_run *run, enum wr_source source, const struct wr_call *call) {
   const struct wr_tensor *in = &call->in[0], *out = &call->out;
-  const size_t k = pack_count(in->dtype, out->dtype);
+  const size_t a = wr_dtype_size(in->dtype), b = wr_dtype_size(out->dtype);
+  const size_t k = wr_pack_count(b, a > b ? a : b, 32);
   struct wr_layout layout;
   struct wr_launch launch;
   if (out->size == 0) return NULL;
   wr_layout_of(&layout, in, wr_layout_all(in));
-  bool dense = wr_layout_is_dense(&layout) && wr_aligned(in->data, k * wr_dtype_size(in->dtype)) &&
-               wr_aligned(out->data, k * wr_dtype_size(out->dtype));
+  const int entry = entry_of(in, out, &layout, k);
   const struct wr_module_id id = {(uint8_t)source,           (uint8_t)call->op,
                                   (uint8_t)in->dtype,        (uint8_t)out->dtype,
                                   wr_layout_is_big(&layout), 0};
-  wr_launch_start(&launch, id, dense ? WR_ENTRY_DENSE : WR_ENTRY_STRIDED);
+  wr_launch_start(&launch, id, entry);
   wr_launch_pointer(&launch, out->data);
   wr_launch_pointer(&launch, in->data);
-  return wr_launch_elements(&launch, run, out->size, dense ? k : 0, &layout);
+  if (entry == WR_ENTRY_PACKS) {
+    wr_layout_by_packs(&layout, k);
+    return wr_launch_rows_of_packs(&launch, run, &layout);
+  }
+  return wr_launch_elements(&launch, run, out->size, entry == WR_ENTRY_DENSE ? k : 0, &layout);
 }
 
 struct wr_error *wr_gpu_no_body(const struct wr_call *call) {
