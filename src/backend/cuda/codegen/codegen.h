@@ -15,7 +15,7 @@ enum wr_source {
   WR_SOURCE_COUNT
 };
 
-enum { WR_ENTRIES_MAX = 7 };
+enum { WR_ENTRIES_MAX = 8 };
 
 /* Entries by their number in sources.def. */
 enum {
@@ -29,6 +29,9 @@ enum {
   WR_ENTRY_COPY_TURN = 2,
   WR_ENTRY_COPY_STRIDED_PACKS = 3,
   WR_ENTRY_COPY_PASTE_PACKS = 4,
+  WR_ENTRY_COPY_PASTE_ROWS = 5,
+  WR_ENTRY_COPY_PASTE_ROWS_PACKS = 6,
+  WR_ENTRY_COPY_FRAMED = 7,
   WR_ENTRY_PUT_FEW = 0,
   WR_ENTRY_PUT = 1,
   WR_ENTRY_GET = 2,

@@ -69,6 +69,51 @@ static struct wr_error *transpose(struct wr_run *run, const struct wr_tensor *in
   return wr_launch(&launch, run);
 }
 
+/* ---- long rows ---- */
+
+/* As the kernels have them. A shorter row would leave a thread fewer than two reads at a time. */
+enum { THREADS = 256, AHEAD = 4, LONG_ROW = THREADS * AHEAD };
+struct runs {
+  int64_t n;
+  int64_t runs;
+  int64_t per;
+};
+
+/* A run is a whole number of warps. */
+static struct runs runs_of(int64_t n) {
+  enum { WARP = 32 };
+  const int64_t runs = (n + THREADS * AHEAD - 1) / (THREADS * AHEAD);
+  const int64_t per = ((n + runs - 1) / runs + WARP - 1) / WARP * WARP;
+  return (struct runs){n, (n + per - 1) / per, per};
+}
+
+/* Begins the end of such a launch: r stays until that. */
+static void launch_runs(struct wr_launch *l, int64_t rows, const struct runs *r) {
+  wr_launch_index(l, rows);
+  wr_launch_struct(l, r, sizeof *r);
+  wr_launch_blocks(l, rows * r->runs, 1, THREADS);
+}
+
+/* What wr_layout_of made of an array, and as a second operand where it goes in a dense one. */
+static void add_dense(struct wr_layout *l) {
+  int64_t step = 1;
+  l->operands = 2;
+  for (int d = l->ndim; d-- > 0; step *= l->shape[d]) l->strides[1][d] = step;
+}
+
+static struct wr_error *copy_rows(struct wr_run *run, struct wr_layout *l, struct wr_module_id id,
+                                  bool packs, const void *from, void *to) {
+  struct wr_launch launch;
+  const struct runs runs = runs_of(l->shape[l->ndim - 1]);
+  if (l->operands == 1) add_dense(l);
+  wr_launch_start(&launch, id, packs ? WR_ENTRY_COPY_PASTE_ROWS_PACKS : WR_ENTRY_COPY_PASTE_ROWS);
+  wr_launch_pointer(&launch, to);
+  wr_launch_pointer(&launch, from);
+  launch_runs(&launch, l->size / runs.n, &runs);
+  wr_launch_layout(&launch, l);
+  return wr_launch(&launch, run);
+}
+
 /* ---- as they come ---- */
 
 /* Makes elements of the innermost axis one pack of 16 bytes, where all operands allow that. False:
@@ -96,6 +141,7 @@ static struct wr_error *copy(struct wr_run *run, struct wr_layout *l, enum wr_dt
   struct wr_launch launch;
   const struct wr_module_id id = copy_id(dtype, wr_layout_is_big(l));
   const bool packs = by_packs(l, wr_dtype_size(dtype), to, from);
+  if (l->shape[l->ndim - 1] >= LONG_ROW) return copy_rows(run, l, id, packs, from, to);
   wr_launch_start(&launch, id,
                   l->operands == 1 ? packs ? WR_ENTRY_COPY_STRIDED_PACKS : WR_ENTRY_COPY_STRIDED
                   : packs          ? WR_ENTRY_COPY_PASTE_PACKS
@@ -180,12 +226,65 @@ struct wr_error *wr_gpu_concatenate(struct wr_run *run, const struct wr_call *ca
   return error;
 }
 
+/* ---- a part and what lies around it ---- */
+
+/* The kernel's struct part_of_array, of WR_AXES axes. */
+struct part_of_array {
+  int64_t ndim;
+  int64_t shape[WR_AXES];
+  int64_t around[WR_AXES];
+  int64_t within[WR_AXES];
+  int64_t first[WR_AXES];
+  int64_t count[WR_AXES];
+};
+
+/* Whether an update is of so much of the result that copying what it goes into would nearly double
+   what is written. Not in place, and not into a view, whose copy has ways of its own; but into one
+   element for all. */
+static bool is_framed(const struct wr_call *call, const struct wr_slice_update_params *params) {
+  const struct wr_tensor *in = &call->in[0], *update = &call->in[1], *out = &call->out;
+  enum { PACK = 16 };
+  const int last = out->ndim - 1;
+  bool steady = params->by == WR_OP_COPY && in->dtype == out->dtype && in->data != out->data &&
+                update->size >= out->size / 2 && update->size > 0 && out->size <= INT32_MAX &&
+                last >= 0 && last < WR_AXES,
+       single = true;
+  for (int d = 0; d <= last && steady; d++) {
+    steady = params->at.axis[d].step == 1;
+    single = single && (in->shape[d] == 1 || in->strides[d] == 0);
+  }
+  return steady && (in->dense || single) && out->shape[last] >= PACK && wr_aligned(out->data, PACK);
+}
+
+static struct wr_error *update_framed(struct wr_run *run, const struct wr_call *call,
+                                      const struct wr_slice_update_params *params) {
+  const struct wr_tensor *in = &call->in[0], *update = &call->in[1], *out = &call->out;
+  struct part_of_array p = {.ndim = out->ndim};
+  struct wr_launch l;
+  for (int d = 0; d < out->ndim; d++) {
+    p.shape[d] = out->shape[d];
+    p.around[d] = in->strides[d];
+    p.within[d] = update->strides[d];
+    p.first[d] = params->at.axis[d].start;
+    p.count[d] = update->shape[d];
+  }
+  wr_launch_start(&l, copy_id(out->dtype, false), WR_ENTRY_COPY_FRAMED);
+  wr_launch_pointer(&l, out->data);
+  wr_launch_pointer(&l, in->data);
+  wr_launch_pointer(&l, update->data);
+  wr_launch_index(&l, out->size);
+  wr_launch_struct(&l, &p, sizeof p);
+  wr_launch_packs(&l, out->size, 16 / wr_dtype_size(out->dtype));
+  return wr_launch(&l, run);
+}
+
 struct wr_error *wr_gpu_slice_update(struct wr_run *run, const struct wr_call *call) {
   const struct wr_slice_update_params *params = call->params;
   const struct wr_tensor *out = &call->out;
   int64_t strides[WR_MAX_NDIM];
   int64_t first = 0;
   if (out->size == 0) return NULL;
+  if (is_framed(call, params)) return update_framed(run, call, params);
   struct wr_error *error = wr_gpu_convert(run, &call->in[0], out->dtype, out->data);
   if (error || call->in[1].size == 0) return error;
   for (int d = 0; d < out->ndim; d++) {
