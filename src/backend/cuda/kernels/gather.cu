@@ -74,3 +74,45 @@ extern "C" __global__ void take_along(WR_A *out, const WR_A *a, const WR_B *indi
     out[t] = a[at[0] + i * stride];
   }
 }
+
+/* Elements of rows that lie dense, many of each row: a block has the row in shared memory, so that what
+   is far apart is not read from far away. Operand 0 of `kept` is where rows begin, operand 1 where the
+   indices of each do, which are `step` apart. */
+extern "C" __global__ void __launch_bounds__(256)
+    take_rows(WR_A *out, const WR_A *a, const WR_B *indices, index_t rows, i64 extent, i64 count,
+              i64 step, const __grid_constant__ layout<2> kept) {
+  extern __shared__ uint4 room[];
+  WR_A *row = (WR_A *)room;
+  for (index_t r = blockIdx.x; r < rows; r += gridDim.x) {
+    i64 at[2];
+    offsets_of<2>(kept, r, at);
+    const WR_A *from = a + at[0];
+    const WR_B *index = indices + at[1];
+    WR_A *to = out + (i64)r * count;
+    __syncthreads();
+    for (i64 first = threadIdx.x; first < extent; first += AHEAD * blockDim.x) {
+      WR_A x[AHEAD];
+#pragma unroll
+      for (int u = 0; u < AHEAD; u++) {
+        if (first + u * blockDim.x < extent) x[u] = from[first + u * blockDim.x];
+      }
+#pragma unroll
+      for (int u = 0; u < AHEAD; u++) {
+        if (first + u * blockDim.x < extent) row[first + u * blockDim.x] = x[u];
+      }
+    }
+    __syncthreads();
+    for (i64 first = threadIdx.x; first < count; first += AHEAD * blockDim.x) {
+      WR_B place[AHEAD];
+#pragma unroll
+      for (int u = 0; u < AHEAD; u++) {
+        if (first + u * blockDim.x < count) place[u] = index[(first + u * blockDim.x) * step];
+      }
+#pragma unroll
+      for (int u = 0; u < AHEAD; u++) {
+        if (first + u * blockDim.x >= count) continue;
+        to[first + u * blockDim.x] = row[nearest(place_of<WR_B>(place[u], extent), extent - 1)];
+      }
+    }
+  }
+}

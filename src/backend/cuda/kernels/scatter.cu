@@ -153,3 +153,55 @@ extern "C" __global__ void scatter(WR_A *out, const WR_A *updates, index_t n, i6
     BY_OF(WR_OP)::at(&out[start + at[0]], updates[from[ARRAYS] + at[1]]);
   }
 }
+
+/* Rows that lie dense, with as many index arrays as there are rows: a block has the row in shared memory,
+   where the updates are joined with it, and writes it once. Operands of `kept`, over rows: what is
+   there before, the updates, the indices. Updates and indices are `update_step` and `index_step`
+   apart. */
+extern "C" __global__ void __launch_bounds__(512)
+    scatter_rows(WR_A *out, const WR_A *a, const WR_A *updates, const WR_B *indices, index_t rows,
+                 i64 extent, i64 count, i64 update_step, i64 index_step,
+                 const __grid_constant__ layout<3> kept) {
+  enum { AHEAD = 4 };
+  extern __shared__ uint4 room[];
+  WR_A *row = (WR_A *)room;
+  for (index_t r = blockIdx.x; r < rows; r += gridDim.x) {
+    i64 at[3];
+    offsets_of<3>(kept, r, at);
+    const WR_A *from = a + at[0], *update = updates + at[1];
+    const WR_B *index = indices + at[2];
+    WR_A *to = out + (i64)r * extent;
+    for (i64 first = threadIdx.x; first < extent; first += AHEAD * blockDim.x) {
+      WR_A x[AHEAD];
+#pragma unroll
+      for (int u = 0; u < AHEAD; u++) {
+        if (first + u * blockDim.x < extent) x[u] = from[first + u * blockDim.x];
+      }
+#pragma unroll
+      for (int u = 0; u < AHEAD; u++) {
+        if (first + u * blockDim.x < extent) row[first + u * blockDim.x] = x[u];
+      }
+    }
+    __syncthreads();
+    for (i64 first = threadIdx.x; first < count; first += AHEAD * blockDim.x) {
+      WR_A x[AHEAD];
+      WR_B place[AHEAD];
+#pragma unroll
+      for (int u = 0; u < AHEAD; u++) {
+        const i64 j = first + u * blockDim.x;
+        if (j >= count) continue;
+        place[u] = index[j * index_step];
+        x[u] = update[j * update_step];
+      }
+#pragma unroll
+      for (int u = 0; u < AHEAD; u++) {
+        if (first + u * blockDim.x >= count) continue;
+        const i64 i = place_of<WR_B>(place[u], extent);
+        if (i >= 0 && i < extent) BY_OF(WR_OP)::at(&row[i], x[u]);
+      }
+    }
+    __syncthreads();
+    for (i64 i = threadIdx.x; i < extent; i += blockDim.x) to[i] = row[i];
+    __syncthreads();
+  }
+}

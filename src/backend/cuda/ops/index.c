@@ -129,6 +129,100 @@ static int64_t pack_of(const struct index_set *s, const struct wr_tensor *in,
   return packs ? pack : 1;
 }
 
+/* ---- rows in shared memory ---- */
+
+/* Bytes of shared memory that every block may have; and how many rows keep a multiprocessor busy.
+ */
+enum { ROW_ROOM = 48 * 1024, ROWS_ON_EACH = 2 };
+
+/* Rows of an array of which elements are taken. */
+struct rows {
+  struct wr_layout kept; /* where they begin, and where their indices do */
+  int64_t extent;
+  int64_t count; /* of indices */
+  int64_t step;  /* from one index to the next */
+  enum wr_dtype index;
+};
+
+/* Whether a block is to read each row whole: one that fits into what every block may have, where so
+   many elements are taken that a good part of the memory's pieces would be read anyway, and of as
+   many rows as keep the GPU busy. */
+static bool are_worth_reading(const struct rows *r, const struct wr_run *run, size_t item) {
+  enum { LEAST = 512 };
+  return r->extent * (int64_t)item <= ROW_ROOM && r->count >= LEAST && r->count >= r->extent / 4 &&
+         r->kept.size >= (int64_t)run->gpu->multiprocessors * ROWS_ON_EACH;
+}
+
+static struct wr_error *take_rows(struct wr_run *run, struct rows *r, const struct wr_call *call) {
+  enum { THREADS = 256 };
+  const struct wr_tensor *out = &call->out;
+  const bool big = out->size > INT32_MAX || wr_layout_is_big(&r->kept);
+  struct wr_launch l;
+  wr_launch_start(&l, gather_id(out->dtype, r->index, big), WR_ENTRY_TAKE_ROWS);
+  wr_launch_pointer(&l, out->data);
+  wr_launch_pointer(&l, call->in[0].data);
+  wr_launch_pointer(&l, call->in[1].data);
+  wr_launch_index(&l, r->kept.size);
+  wr_launch_i64(&l, r->extent);
+  wr_launch_i64(&l, r->count);
+  wr_launch_i64(&l, r->step);
+  wr_launch_layout(&l, &r->kept);
+  wr_launch_blocks(&l, r->kept.size, 1, THREADS);
+  l.shared_bytes = (unsigned)((size_t)r->extent * wr_dtype_size(out->dtype));
+  return wr_launch(&l, run);
+}
+
+/* True for single elements of the last axis, taken by one index array that is a line. */
+static bool rows_of_gather(struct rows *r, const struct wr_call *call, const int32_t *sizes) {
+  const struct wr_gather_params *params = call->params;
+  const struct wr_tensor *in = &call->in[0], *index = &call->in[1];
+  const int last = in->ndim - 1;
+  struct wr_layout line;
+  if (params->n_axes != 1 || params->before != last || params->axes[0] != last ||
+      sizes[last] != 1 || in->strides[last] != 1) {
+    return false;
+  }
+  wr_layout_of(&line, index, wr_layout_all(index));
+  wr_layout_start(&r->kept, 2);
+  for (int d = 0; d < last; d++) {
+    wr_layout_push(&r->kept, sizes[d], (const int64_t[]){in->strides[d], 0});
+  }
+  wr_layout_end(&r->kept);
+  r->extent = in->shape[last];
+  r->count = line.size;
+  r->step = line.strides[0][0];
+  r->index = index->dtype;
+  return line.ndim == 1;
+}
+
+/* The same of an index array that has as many axes as the array. */
+static bool rows_of_gather_axis(struct rows *r, const struct wr_call *call) {
+  const struct wr_tensor *in = &call->in[0], *index = &call->in[1];
+  const struct wr_axis_params *params = call->params;
+  const int last = in->ndim - 1;
+  if (params->axis != last || in->strides[last] != 1) return false;
+  wr_layout_start(&r->kept, 2);
+  for (int d = 0; d < last; d++) {
+    wr_layout_push(&r->kept, index->shape[d], (const int64_t[]){in->strides[d], index->strides[d]});
+  }
+  wr_layout_end(&r->kept);
+  r->extent = in->shape[last];
+  r->count = index->shape[last];
+  r->step = index->strides[last];
+  r->index = index->dtype;
+  return true;
+}
+
+/* Takes by rows, unless it returns false; `sizes` are of a gather's slices. */
+static bool takes_rows(struct wr_run *run, const struct wr_call *call, const int32_t *sizes,
+                       struct wr_error **error) {
+  struct rows rows;
+  const bool fit = sizes ? rows_of_gather(&rows, call, sizes) : rows_of_gather_axis(&rows, call);
+  if (!fit || !are_worth_reading(&rows, run, wr_dtype_size(call->out.dtype))) return false;
+  *error = take_rows(run, &rows, call);
+  return true;
+}
+
 struct wr_error *wr_gpu_gather(struct wr_run *run, const struct wr_call *call) {
   const struct wr_gather_params *params = call->params;
   const struct wr_tensor *in = &call->in[0], *out = &call->out;
@@ -138,7 +232,9 @@ struct wr_error *wr_gpu_gather(struct wr_run *run, const struct wr_call *call) {
   int32_t sizes[WR_MAX_NDIM];
   if (out->size == 0 || in->size == 0) return fill_zero(run, out);
   const int index_ndim = wr_gather_sizes(params, in->ndim, out->ndim, out->shape, sizes);
-  struct wr_error *error =
+  struct wr_error *error = NULL;
+  if (takes_rows(run, call, sizes, &error)) return error;
+  error =
       index_set_of(&s, run, params->axes, in, sizes, index_ndim, out->shape + params->before, NULL);
   if (error) return error;
   slice_of(&outer, in, sizes, 0, params->before);
@@ -174,7 +270,9 @@ struct wr_error *wr_gpu_gather_axis(struct wr_run *run, const struct wr_call *ca
   const struct wr_axis_params *params = call->params;
   struct wr_layout both;
   struct wr_launch l;
+  struct wr_error *error = NULL;
   if (call->out.size == 0 || in->size == 0) return fill_zero(run, &call->out);
+  if (takes_rows(run, call, NULL, &error)) return error;
   wr_layout_start(&both, 2);
   for (int d = 0; d < index->ndim; d++) {
     const int64_t stride = d == params->axis ? 0 : in->strides[d];
@@ -212,7 +310,7 @@ static struct wr_error *scatter_slices(struct index_set *s, struct wr_run *run,
   const bool big = updates->size > INT32_MAX || s->places.ndim > WR_AXES || slice->ndim > WR_AXES;
   const struct wr_module_id id = {
       WR_SOURCE_SCATTER, (uint8_t)params->by, (uint8_t)out->dtype, (uint8_t)index_type(s), big, 0};
-  wr_launch_start(&l, id, WR_ENTRY_ONLY);
+  wr_launch_start(&l, id, WR_ENTRY_SCATTER);
   wr_launch_pointer(&l, out->data);
   wr_launch_pointer(&l, updates->data);
   wr_launch_index(&l, updates->size);
@@ -224,9 +322,57 @@ static struct wr_error *scatter_slices(struct index_set *s, struct wr_run *run,
   return wr_launch(&l, run);
 }
 
+/* Whether each row of the result is what one row of indices says, and a block is to have it whole:
+   where the row fits into what every block may have, and is written whole anyway or to a good part.
+   What the index arrays of other axes hold is known without reading them. */
+static bool is_by_rows(const struct wr_call *call, const struct wr_run *run) {
+  enum { LEAST = 512 };
+  const struct wr_scatter_params *params = call->params;
+  const struct wr_tensor *in = &call->in[0], *updates = &call->in[1], *out = &call->out;
+  if (params->along != 2 || out->ndim != 3 || out->shape[2] != 1 || in->dtype != out->dtype) {
+    return false;
+  }
+  const int64_t extent = out->shape[1], count = updates->shape[1];
+  return in->strides[1] == 1 && extent >= LEAST && out->size <= INT32_MAX &&
+         extent * (int64_t)wr_dtype_size(out->dtype) <= ROW_ROOM &&
+         (in->data != out->data || count >= extent / 4) &&
+         out->shape[0] >= run->gpu->multiprocessors * ROWS_ON_EACH;
+}
+
+static struct wr_error *scatter_rows(struct wr_run *run, const struct wr_call *call) {
+  enum { THREADS = 512 };
+  const struct wr_scatter_params *params = call->params;
+  const struct wr_tensor *in = &call->in[0], *updates = &call->in[1], *index = &call->in[3];
+  const struct wr_tensor *out = &call->out;
+  struct wr_layout kept;
+  struct wr_launch l;
+  wr_layout_start(&kept, 3);
+  wr_layout_push(&kept, out->shape[0],
+                 (const int64_t[]){in->strides[0], updates->strides[0], index->strides[0]});
+  wr_layout_end(&kept);
+  const struct wr_module_id id = {
+      WR_SOURCE_SCATTER, (uint8_t)params->by, (uint8_t)out->dtype, (uint8_t)index->dtype, false, 0};
+  wr_launch_start(&l, id, WR_ENTRY_SCATTER_ROWS);
+  wr_launch_pointer(&l, out->data);
+  wr_launch_pointer(&l, in->data);
+  wr_launch_pointer(&l, updates->data);
+  wr_launch_pointer(&l, index->data);
+  wr_launch_index(&l, kept.size);
+  wr_launch_i64(&l, out->shape[1]);
+  wr_launch_i64(&l, updates->shape[1]);
+  wr_launch_i64(&l, updates->strides[1]);
+  wr_launch_i64(&l, index->strides[1]);
+  wr_launch_layout(&l, &kept);
+  wr_launch_blocks(&l, kept.size, 1, THREADS);
+  /* Narrow elements are joined by the words around them. */
+  l.shared_bytes = (unsigned)((size_t)out->shape[1] * wr_dtype_size(out->dtype) + 3) / 4 * 4;
+  return wr_launch(&l, run);
+}
+
 struct wr_error *wr_gpu_scatter(struct wr_run *run, const struct wr_call *call) {
   const struct wr_scatter_params *params = call->params;
   const struct wr_tensor *updates = &call->in[1], *out = &call->out;
+  if (updates->size > 0 && is_by_rows(call, run)) return scatter_rows(run, call);
   const int index_ndim = updates->ndim - out->ndim;
   const int32_t *sizes = updates->shape + index_ndim;
   struct index_set s = {.index = call->in + 2, .n = params->n_axes};
