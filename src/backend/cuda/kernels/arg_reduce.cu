@@ -212,3 +212,60 @@ extern "C" __global__ void columns(u32 *out, best *parts, u32 *counters, const W
     if (mine) out[r] = (u32)top.index;
   });
 }
+
+/* The same for results that lie as packs of K on 16 bytes, a pack to a thread; counters are for every
+   32 packs. */
+INLINE void bests_of_columns(best *tops, const WR_A *columns, const layout<1> &reduced, i64 begin,
+                             i64 end) {
+  for (i64 j = begin + threadIdx.y; j < end; j += AHEAD * SIDE) {
+    pack<WR_A, K> x[AHEAD];
+#pragma unroll
+    for (int u = 0; u < AHEAD; u++) {
+      const i64 at = j + u * SIDE;
+      if (at < end) x[u] = *(const pack<WR_A, K> *)(columns + offset_of(reduced, (index_t)at));
+    }
+#pragma unroll
+    for (int u = 0; u < AHEAD; u++) {
+      const i64 at = j + u * SIDE;
+      if (at >= end) continue;
+#pragma unroll
+      for (int k = 0; k < K; k++) meet(tops[k], x[u].e[k], at);
+    }
+  }
+}
+
+extern "C" __global__ void __launch_bounds__(32 * SIDE)
+    packed_columns(u32 *out, best *parts, u32 *counters, const WR_A *a,
+                   const __grid_constant__ layout<1> kept,
+                   const __grid_constant__ layout<1> reduced, index_t results, i64 n,
+                   i64 per_split) {
+  const split_range own = own_split(n, per_split);
+  for (index_t first = blockIdx.x * 32 * K; first < results; first += gridDim.x * 32 * K) {
+    const index_t r = first + threadIdx.x * K;
+    best tops[K];
+#pragma unroll
+    for (int k = 0; k < K; k++) tops[k] = none();
+    if (r < results) {
+      bests_of_columns(tops, a + offset_of(kept, r), reduced, own.begin, own.end);
+    }
+#pragma unroll
+    for (int k = 0; k < K; k++) {
+      tops[k] = best_of_side(tops[k]);
+      if (threadIdx.y > 0 || r >= results) continue;
+      if (gridDim.y > 1) {
+        parts[(i64)blockIdx.y * results + r + k] = tops[k];
+      } else {
+        out[r + k] = (u32)tops[k].index;
+      }
+    }
+    if (gridDim.y == 1 || !comes_last(counters + first / (32 * K))) continue;
+    const index_t end = results - first < 32 * K ? results : first + 32 * K;
+    for (index_t c = first + threadIdx.y * 32 + threadIdx.x; c < end; c += 32 * SIDE) {
+      best top = none();
+      for (u32 s = 0; s < gridDim.y; s++) {
+        top = better(top, peek_part(parts + (i64)s * results + c));
+      }
+      out[c] = (u32)top.index;
+    }
+  }
+}

@@ -34,7 +34,12 @@ extern "C" __global__ void short_rows(target to, const WR_A *a,
 extern "C" __global__ void short_rows_dense(target to, const WR_A *a,
                                             const __grid_constant__ layout<1> kept,
                                             index_t results, i64 n) {
-  reduce_short_rows(to, dense_rows{a, kept}, results, n);
+  const dense_rows from = {a, kept};
+  if (n == (i64)blockDim.x * K) {
+    reduce_single_packs(to, from, results);
+  } else {
+    reduce_short_rows(to, from, results, n);
+  }
 }
 
 /* Neighbouring results lie side by side in memory: a thread per result, SIDE threads of the block
@@ -98,12 +103,82 @@ INLINE void totals_of_columns(total_t *total, const WR_A *columns, const layout<
   }
 }
 
+/* What the splits of a result come to, joined in the order of `columns`, by one thread. */
+INLINE total_t total_of_splits(const total_t *at, i64 apart) {
+  enum { TOGETHER = sizeof(total_t) > 8 ? SIDE / 4 : SIDE };
+  total_t total = to_total(nothing());
+#pragma unroll 1
+  for (int first = 0; first < SIDE; first += TOGETHER) {
+    total_t side[TOGETHER];
+#pragma unroll
+    for (int y = 0; y < TOGETHER; y++) side[y] = to_total(nothing());
+    for (u32 s = first; s < gridDim.y; s += SIDE) {
+      total_t x[TOGETHER];
+#pragma unroll
+      for (int y = 0; y < TOGETHER; y++) {
+        if (s + y < gridDim.y) x[y] = peek(at + (i64)(s + y) * apart);
+      }
+#pragma unroll
+      for (int y = 0; y < TOGETHER; y++) {
+        if (s + y < gridDim.y) side[y] = WR_OP::of(side[y], x[y]);
+      }
+    }
+    if (first > 0) side[0] = WR_OP::of(total, side[0]);
+#pragma unroll
+    for (int y = 1; y < TOGETHER; y++) side[0] = WR_OP::of(side[0], side[y]);
+    total = side[0];
+  }
+  return total;
+}
+
+/* The totals of the columns of a pack; bools, which are 0 or 1, are joined four to a word. */
+template <class OP, class E>
+struct totals_of_pack {
+  static INLINE void of(total_t *total, const E *columns, const layout<1> &reduced, i64 begin,
+                        i64 end) {
+    totals_of_columns(total, columns, reduced, begin, end);
+  }
+};
+
+template <bool ANY>
+struct totals_of_bools {
+  static INLINE u32 join(u32 a, u32 b) { return ANY ? a | b : a & b; }
+  template <class T>
+  static INLINE void of(T *total, const b8 *columns, const layout<1> &reduced, i64 begin,
+                        i64 end) {
+    const u32 none = ANY ? 0 : ~0u;
+    uint4 seen = make_uint4(none, none, none, none);
+    for (i64 j = begin + threadIdx.y; j < end; j += UNROLL * SIDE) {
+      uint4 x[UNROLL];
+#pragma unroll
+      for (int u = 0; u < UNROLL; u++) {
+        const i64 at = j + u * SIDE;
+        x[u] = make_uint4(none, none, none, none);
+        if (at < end) x[u] = *(const uint4 *)(columns + offset_of(reduced, (index_t)at));
+      }
+#pragma unroll
+      for (int u = 0; u < UNROLL; u++) {
+        seen = make_uint4(join(seen.x, x[u].x), join(seen.y, x[u].y), join(seen.z, x[u].z),
+                          join(seen.w, x[u].w));
+      }
+    }
+    const u32 words[4] = {seen.x, seen.y, seen.z, seen.w};
+#pragma unroll
+    for (int k = 0; k < 16; k++) total[k] = (T)(words[k / 4] >> (k % 4 * 8) & 1u);
+  }
+};
+template <>
+struct totals_of_pack<op_max, b8> : totals_of_bools<true> {};
+template <>
+struct totals_of_pack<op_min, b8> : totals_of_bools<false> {};
+
 INLINE void no_totals(total_t *total) {
 #pragma unroll
   for (int k = 0; k < K; k++) total[k] = to_total(nothing());
 }
 
-extern "C" __global__ void packed_columns(target to, const WR_A *a,
+extern "C" __global__ void __launch_bounds__(32 * SIDE, K > 8 ? 2 : K > 2 ? 4 : 3)
+    packed_columns(target to, const WR_A *a,
                                           const __grid_constant__ layout<1> kept,
                                           const __grid_constant__ layout<1> reduced,
                                           index_t results, i64 n, i64 per_split) {
@@ -114,7 +189,7 @@ extern "C" __global__ void packed_columns(target to, const WR_A *a,
     total_t total[K];
     no_totals(total);
     if (r < results) {
-      totals_of_columns(total, a + offset_of(kept, r), reduced, own.begin, own.end);
+      totals_of_pack<WR_OP, WR_A>::of(total, a + offset_of(kept, r), reduced, own.begin, own.end);
     }
     fold_sides(total);
     if (gridDim.y > 1) {
@@ -123,12 +198,12 @@ extern "C" __global__ void packed_columns(target to, const WR_A *a,
         if (mine) to.totals[(i64)blockIdx.y * results + r + k] = total[k];
       }
       if (!comes_last(to.counters + first / (32 * K))) continue;
-      no_totals(total);
-#pragma unroll
-      for (int k = 0; k < K; k++) {
-        if (r < results) total[k] = fold_totals<4>(to.totals + r + k, results, threadIdx.y, SIDE);
+      /* Neighbouring threads read neighbouring totals, whoever made them. */
+      const index_t end = results - first < 32 * K ? results : first + 32 * K;
+      for (index_t c = first + threadIdx.y * 32 + threadIdx.x; c < end; c += 32 * SIDE) {
+        to.out[c] = finish<WR_B>::of(total_of_splits(to.totals + c, results));
       }
-      fold_sides(total);
+      continue;
     }
 #pragma unroll
     for (int k = 0; k < K; k++) {

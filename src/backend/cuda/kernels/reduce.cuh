@@ -325,16 +325,47 @@ INLINE part_t fold_short(const typename FROM::row &row, i64 n) {
   return part;
 }
 
+/* A lane's total joined with those of the others that have a part of its row, right in the first. */
+INLINE total_t fold_lanes(total_t total) {
+#pragma unroll
+  for (int by = 16; by > 0; by /= 2) {
+    if (by < (int)blockDim.x) total = WR_OP::of(total, shuffle_down(total, by));
+  }
+  return total;
+}
+
+/* For rows of a pack to each lane, as reduce_short_rows has them; a lane reads those of SHORT_ROWS results
+   before it folds any. */
+enum { SHORT_ROWS = 2 };
+INLINE void reduce_single_packs(const target &to, const dense_rows &from, index_t results) {
+  for (index_t first = row_index() * SHORT_ROWS; first < results; first += row_count() * SHORT_ROWS) {
+    dense_rows::raw x[SHORT_ROWS];
+#pragma unroll
+    for (int u = 0; u < SHORT_ROWS; u++) {
+      const index_t r = first + u * blockDim.y + threadIdx.y;
+      if (r < results) x[u] = from.of(r).packs(threadIdx.x);
+    }
+#pragma unroll
+    for (int u = 0; u < SHORT_ROWS; u++) {
+      const index_t r = first + u * blockDim.y + threadIdx.y;
+      part_t part = nothing();
+#pragma unroll
+      for (int k = 0; k < K; k++) {
+        if (r < results) part = fold(part, to_part(x[u].e[k]));
+      }
+      const total_t total = fold_lanes(to_total(part));
+      if (threadIdx.x == 0 && r < results) to.out[r] = finish<WR_B>::of(total);
+    }
+  }
+}
+
 /* For few elements each: a row of the block per result, which is a power of two up to a warp. */
 template <class FROM>
 INLINE void reduce_short_rows(const target &to, const FROM &from, index_t results, i64 n) {
   for (index_t first = row_index(); first < results; first += row_count()) {
     const index_t r = first + threadIdx.y;
-    total_t total = to_total(r < results ? fold_short<FROM>(from.of(r), n) : nothing());
-#pragma unroll
-    for (int by = 16; by > 0; by /= 2) {
-      if (by < (int)blockDim.x) total = WR_OP::of(total, shuffle_down(total, by));
-    }
+    const total_t total =
+        fold_lanes(to_total(r < results ? fold_short<FROM>(from.of(r), n) : nothing()));
     if (threadIdx.x == 0 && r < results) to.out[r] = finish<WR_B>::of(total);
   }
 }

@@ -76,13 +76,32 @@ static bool is_columns(const struct search *s) {
          kept->size >= 8;
 }
 
+/* Cuts columns among blocks that have so many results each. */
+static void cut_columns(struct search *s, const struct wr_run *run, int64_t each) {
+  s->blocks = (s->kept.size + each - 1) / each;
+  choose_splits(s, run, LEAST_PER_COLUMN, COLUMNS_ON_EACH);
+}
+
+/* Whether columns are read by packs of 16 bytes; if so they are cut among blocks for that. */
+static bool are_packed(struct search *s, const struct wr_run *run) {
+  const struct wr_tensor *in = &s->call->in[0];
+  const size_t item = wr_dtype_size(in->dtype), pack = 16 / item;
+  if (!wr_layout_has_packs(&s->kept, 0, in->data, item, pack) ||
+      !wr_layout_is_aligned(&s->reduced, 0, in->data, item, 16)) {
+    return false;
+  }
+  cut_columns(s, run, LANES * (int64_t)pack);
+  return s->blocks * s->splits * 2 >= run->gpu->multiprocessors;
+}
+
 /* As sums over columns are made (reduce.c). */
 static struct wr_error *columns(struct search *s, struct wr_run *run) {
   const int64_t most = (int64_t)run->gpu->multiprocessors * 32;
   struct wr_launch l;
-  s->blocks = (s->kept.size + LANES - 1) / LANES;
-  choose_splits(s, run, LEAST_PER_COLUMN, COLUMNS_ON_EACH);
-  struct wr_error *error = start(&l, s, run, WR_ENTRY_ARG_COLUMNS);
+  const bool packed = are_packed(s, run);
+  if (!packed) cut_columns(s, run, LANES);
+  struct wr_error *error =
+      start(&l, s, run, packed ? WR_ENTRY_ARG_PACKED_COLUMNS : WR_ENTRY_ARG_COLUMNS);
   if (error) return error;
   wr_launch_blocks(&l, s->blocks < most ? s->blocks : most, s->splits, LANES);
   l.block[1] = SIDE;

@@ -78,7 +78,7 @@ static void reduction_of_columns(struct wr_reduction *r, const struct wr_run *ru
   /* Narrow elements come many to a pack, and so to few blocks. Where they do not come by packs
      there are as many times the counters. */
   const int64_t each = WARP_COLUMNS * (item < 4 ? PACK_MOST / (int64_t)item : 1);
-  choose_splits(r, run, (results + each - 1) / each, 256, 32);
+  choose_splits(r, run, (results + each - 1) / each, item < 4 ? 128 : 256, 32);
   if (pack == 1 || results / (WARP_COLUMNS * pack) * r->splits * 2 < run->gpu->multiprocessors)
     return;
   r->entry = WR_ENTRY_REDUCE_PACKED_COLUMNS;
@@ -166,6 +166,13 @@ static void start(struct reduction *r, const struct wr_run *run, const struct wr
   choose_kernel(r, run, wr_dtype_size(in->dtype));
 }
 
+/* Whether a row of a block's threads reads two rows at a time, as sums do of rows that are a pack
+   to each lane. */
+static bool has_two_rows(const struct reduction *r) {
+  return r->id.source == WR_SOURCE_REDUCE && r->cut.entry == WR_ENTRY_REDUCE_SHORT_ROWS_DENSE &&
+         r->cut.n * (int64_t)wr_dtype_size((enum wr_dtype)r->id.a) == r->cut.lanes * 16;
+}
+
 /* `target`, of so many bytes, is the kernel's struct of this name. */
 static struct wr_error *launch(struct reduction *r, struct wr_run *run, const void *target,
                                size_t bytes) {
@@ -176,6 +183,7 @@ static struct wr_error *launch(struct reduction *r, struct wr_run *run, const vo
   wr_launch_layout(&l, &r->kept);
   if (!is_of_dense_rows(&r->cut)) wr_launch_layout(&l, &r->reduced);
   wr_reduction_grid(&r->cut, run, &l);
+  if (has_two_rows(r)) l.grid[0] = (l.grid[0] + 1) / 2;
   return wr_launch(&l, run);
 }
 
