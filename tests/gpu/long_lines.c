@@ -284,6 +284,25 @@ static void scans_of(enum wr_dtype t) {
   wr_node_release(in);
 }
 
+/* Lines side by side: as many blocks as half of the multiprocessors of a large GPU have, each of 32
+   lines; the last of a run has fewer; turns of 256 or 128 elements that the lines fill or not. */
+static void tall_scans_of(enum wr_dtype t) {
+  static const int32_t shapes[][3] = {
+      {1, 513, 2117}, {2, 300, 1100}, {40, 128, 65}, {1, 1024, 4096}};
+  for (int i = 0; i < 4; i++) {
+    struct wr_node *in = gpu_case_array(t, 3, shapes[i], 28u, false);
+    for (int way = 0; way < 4; way++) scan(WR_OP_ADD, in, 1, way, "tall columns");
+    scan(WR_OP_MAXIMUM, in, 1, i, "tall columns");
+    scan(WR_OP_MULTIPLY, in, 1, 3 - i, "tall columns");
+    wr_node_release(in);
+  }
+  /* Lines whose elements are neighbours, and every other line. */
+  struct wr_node *in = gpu_case_array(t, 2, (const int32_t[]){4400, 300}, 29u, false);
+  in = gpu_case_view(in, 2, (const int32_t[]){300, 2200}, (const int64_t[]){1, 600}, 0);
+  for (int way = 0; way < 4; way++) scan(WR_OP_ADD, in, 0, way, "tall columns, turned");
+  wr_node_release(in);
+}
+
 /* Tiles of 4,096 or 2,048 elements, groups of 32 tiles, spans of 224 groups. */
 static void many_groups(enum wr_dtype t) {
   struct wr_node *in = gpu_case_array(t, 2, (const int32_t[]){2, 2200004}, 26u, false);
@@ -304,6 +323,7 @@ static void all_of(enum wr_dtype t) {
   medians_of(t, 9001);
   if (t == WR_FLOAT32 || t == WR_INT64 || t == WR_BFLOAT16) partitions_of(t, 1, 600007);
   scans_of(t);
+  tall_scans_of(t);
   if (t == WR_FLOAT32 || t == WR_FLOAT64 || t == WR_UINT8) many_groups(t);
 }
 

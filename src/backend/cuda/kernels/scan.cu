@@ -7,7 +7,8 @@
    `packed_tiles`), which tell each other what they come to (scan.cuh).
 
    Lines of few elements have a warp each (`short_lines`); many lines side by side in memory have a
-   thread each, in `columns`. */
+   thread each, in `columns`, or where they are too few for that, a block for 32 of them, in
+   `tall_columns`. */
 
 #include "types.cuh"
 #include "scalar.cuh"
@@ -371,6 +372,77 @@ extern "C" __global__ void columns(WR_A *out, const WR_A *a, lines_of l,
       const total_t before = total;
       total = join(total, widened(in[at * l.stride]));
       to[at * l.inner] = finish<WR_A>::of(l.inclusive ? total : before);
+    }
+  }
+}
+
+/* Of 32 lines side by side a block's warps have TALL_ROWS elements each at a time. The next are on
+   their way while these are joined. */
+enum { TALL_WARPS = 32, TALL_ROWS = sizeof(WR_A) == 8 ? 4 : 8 };
+
+/* A lane's part of them: its line's elements from `first` on. */
+struct stretch {
+  WR_A x[TALL_ROWS];
+
+  INLINE void read(const WR_A *in, const lines_of &l, i64 first) {
+#pragma unroll
+    for (int r = 0; r < TALL_ROWS; r++) {
+      if (first + r < l.n) x[r] = in[along(l, first + r) * l.stride];
+    }
+  }
+  INLINE total_t total(const lines_of &l, i64 first) const {
+    total_t all = nothing();
+#pragma unroll
+    for (int r = 0; r < TALL_ROWS; r++) {
+      if (first + r < l.n) all = join(all, widened(x[r]));
+    }
+    return all;
+  }
+  /* `sum` is what comes before. */
+  INLINE void write(WR_A *to, const lines_of &l, i64 first, total_t sum) const {
+#pragma unroll
+    for (int r = 0; r < TALL_ROWS; r++) {
+      if (first + r >= l.n) continue;
+      const total_t before = sum;
+      sum = join(sum, widened(x[r]));
+      to[along(l, first + r) * l.inner] = finish<WR_A>::of(l.inclusive ? sum : before);
+    }
+  }
+};
+
+/* What warps have of each line, and what comes before that: a warp joins those of the line of its
+   number. `carried` is what that line came to before. All threads of the block come here. */
+INLINE total_t before_stretch(total_t mine, total_t &carried) {
+  __shared__ total_t sums[TALL_WARPS][32 + 1];
+  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+  sums[warp][lane] = mine;
+  __syncthreads();
+  const total_t upto = join_lanes(sums[lane][warp]), lower = shuffle_up(upto, 1);
+  sums[lane][warp] = lane == 0 ? carried : join(carried, lower);
+  carried = join(carried, shuffle(upto, 31));
+  __syncthreads();
+  return sums[warp][lane];
+}
+
+extern "C" __global__ void __launch_bounds__(TALL_WARPS * 32)
+    tall_columns(WR_A *out, const WR_A *a, lines_of l, const __grid_constant__ layout<1> other) {
+  const i64 of_run = (l.inner + 31) / 32, blocks = l.lines / l.inner * of_run;
+  const i64 apart = TALL_WARPS * TALL_ROWS;
+  for (i64 b = blockIdx.x; b < blocks; b += gridDim.x) {
+    const i64 at = b % of_run * 32 + threadIdx.x % 32, line = b / of_run * l.inner + at;
+    /* A lane without a line goes with the others, and has no elements. */
+    lines_of own = l;
+    if (at >= l.inner) own.n = 0;
+    const WR_A *in = at < l.inner ? a + offset_of(other, (index_t)line) : a;
+    WR_A *to = at < l.inner ? out + line_start(line, l.n, l.inner) : out;
+    i64 first = threadIdx.x / 32 * TALL_ROWS;
+    total_t carried = nothing();
+    stretch now, next;
+    now.read(in, own, first);
+    for (i64 done = 0; done < l.n; done += apart, first += apart) {
+      next.read(in, own, first + apart);
+      now.write(to, own, first, before_stretch(now.total(own, first), carried));
+      now = next;
     }
   }
 }

@@ -1,7 +1,8 @@
 /* Scans along one axis, from either end, with or without the element itself. Where many lines lie
-   side by side each has a thread, and where they are short a warp. Else a line is cut into tiles,
-   with a block for each, which tell each other what they come to (kernels/scan.cuh). Logarithms of
-   sums of floats of 16 and 32 bits have kernels of their own (log_scan.cu), the rest scan.cu. */
+   side by side each has a thread, or 32 of them a block, and where they are short a warp. Else a
+   line is cut into tiles, with a block for each, which tell each other what they come to
+   (kernels/scan.cuh). Logarithms of sums of floats of 16 and 32 bits have kernels of their own
+   (log_scan.cu), the rest scan.cu. */
 
 #include "backend/cuda/ops/internal.h"
 
@@ -9,6 +10,7 @@
 enum { THREADS = 256, GROUP = 32, SPAN = THREADS - 32 };
 enum { FEW_PACKS = 4, MANY_PACKS = 8, PACK = 16 /* bytes */ };
 enum { LOG_EACH = 16 }; /* elements of a thread of log_scan.cu */
+enum { TALL_THREADS = 1024, TALL_LINES = 32 };
 
 /* The kernels' structs. */
 struct lines_of {
@@ -53,6 +55,27 @@ static struct wr_error *columns(struct scan *s, struct wr_run *run) {
   wr_launch_layout(&l, &s->axis.other);
   wr_launch_threads(&l, run, s->lines.lines, 64);
   return wr_launch(&l, run);
+}
+
+static int64_t tall_blocks(const struct lines_of *l) {
+  return l->lines / l->inner * ((l->inner + TALL_LINES - 1) / TALL_LINES);
+}
+
+static struct wr_error *tall_columns(struct scan *s, struct wr_run *run) {
+  struct wr_launch l;
+  start(&l, s, WR_ENTRY_SCAN_TALL_COLUMNS);
+  wr_launch_struct(&l, &s->lines, sizeof s->lines);
+  wr_launch_layout(&l, &s->axis.other);
+  wr_launch_blocks(&l, tall_blocks(&s->lines), 1, TALL_THREADS);
+  return wr_launch(&l, run);
+}
+
+/* Lines side by side that are too few for a thread each to be what the GPU has room for, but enough
+   for half of its multiprocessors. */
+static bool is_tall(const struct scan *s, int64_t multiprocessors) {
+  const struct lines_of *l = &s->lines;
+  return !s->logs && l->inner >= TALL_LINES && l->n >= 128 && l->lines < multiprocessors * 1024 &&
+         2 * tall_blocks(l) >= multiprocessors;
 }
 
 static struct wr_error *by_warps(struct scan *s, struct wr_run *run) {
@@ -158,9 +181,11 @@ struct wr_error *wr_gpu_scan(struct wr_run *run, const struct wr_call *call) {
                                (uint8_t)in->dtype,
                                wr_layout_is_big(&s.axis.other),
                                0};
-  const int64_t many = (int64_t)run->gpu->multiprocessors * 32;
-  const bool side_by_side = s.axis.inner >= 32 && s.lines.lines >= many;
+  const int64_t processors = run->gpu->multiprocessors;
+  const bool side_by_side = s.axis.inner >= 32 && s.lines.lines >= 32 * processors;
   const bool tiny = s.axis.n <= 32 && s.lines.lines >= 1024;
-  if (side_by_side || tiny || in_order(params->by, in->dtype)) return columns(&s, run);
+  if (in_order(params->by, in->dtype)) return columns(&s, run);
+  if (is_tall(&s, processors)) return tall_columns(&s, run);
+  if (side_by_side || tiny) return columns(&s, run);
   return s.axis.n <= 32 * each(&s) ? by_warps(&s, run) : by_blocks(&s, run);
 }
