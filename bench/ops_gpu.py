@@ -1,4 +1,4 @@
-"""Single operations on one GPU, one row each: Weir beside PyTorch and CuPy, whichever is there, in one run.
+"""Single operations on one GPU, one row each: Weir beside PyTorch, CuPy and MLX, whichever is there, in one run.
 
 Rows are measured as those of models_gpu.py: calls are recorded first and waited for together. A last
 table has the rows in which a peer is faster.
@@ -19,6 +19,10 @@ try:
     import cupyx.scipy.special as special
 except ImportError:
     cupy = special = None
+try:
+    from mlx_side import Mlx
+except ImportError:
+    Mlx = None
 
 N, SIDE = 1 << 24, 4096
 COUNT = 8
@@ -50,20 +54,29 @@ class Table(Peers):
         super().__init__(path, wanted)
         self.warm, self.rows, self.behind = warm, 0, []
         self.called = self.weir.call
+        self.mlx = Mlx and Mlx()
 
     def given(self, t):
         """The same values for each side."""
-        return self.array(t), t, cupy.from_dlpack(t) if cupy else None
+        made = self.array(t)
+        if self.mlx:
+            self.mlx.know(made, t)
+        return made, t, cupy.from_dlpack(t) if cupy else None
 
     def scalar(self, value, dtype=torch.float32):
         """A number of the host's, as programs give it."""
-        host = torch.tensor([value], dtype=dtype).numpy()
-        return self.of(host.ctypes.data, (), dtype)
+        one = torch.tensor([value], dtype=dtype)
+        made = self.of(one.numpy().ctypes.data, (), dtype)
+        if self.mlx:
+            self.mlx.know(made, one[0])
+        return made
 
     def kept(self, name, *args):
         """A result that is there before anything is measured."""
         result = self.called(name, *args)[0]
         self.weir.check(self.weir.lib.mlx_array_eval(result))
+        if self.mlx:
+            self.mlx.know_call(result, (name.removeprefix("mlx_"), *args))
         return result
 
     def op(self, name, call, peer, other=None, count=COUNT):
@@ -89,18 +102,27 @@ class Table(Peers):
                 side()
         torch.cuda.synchronize()
 
+    def seconds_of(self, run, count):
+        def all_of_it():
+            for _ in range(count):
+                run()
+
+        return run and timed(all_of_it, torch.cuda.synchronize) / count
+
+    def seconds_of_mlx(self, call, count):
+        run = self.mlx and self.mlx.all_of(call, count)
+        try:
+            return run and timed(run, torch.cuda.synchronize) / count
+        except (RuntimeError, TypeError, ValueError):
+            return None  # not on GPUs, say
+
     def compare(self, name, call, sides, count):
         weir = self.seconds_of_weir(lambda i: self.called("mlx_" + call[0], *call[1:])[0], count)
         line, best = f"{name:38} {weir * 1e6:9.1f} us", None
-        for side, run in sides:
-            if not run:
+        peers = [(side, self.seconds_of(run, count)) for side, run in sides]
+        for side, taken in [*peers, ("MLX", self.seconds_of_mlx(call, count))]:
+            if not taken:
                 continue
-
-            def all_of_it():
-                for _ in range(count):
-                    run()
-
-            taken = timed(all_of_it, torch.cuda.synchronize) / count
             line += f"  {side} {taken / weir:6.2f}"
             best = taken if best is None else min(best, taken)
         if best and best < weir:
