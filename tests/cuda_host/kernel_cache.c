@@ -8,7 +8,7 @@
 #include "anew.h"
 #include "stand_in_case.h"
 
-enum { PROCESSES = 4, ROUNDS = 3, BOUND = 10000 };
+enum { PROCESSES = 4, ROUNDS = 3, BOUND = 20000 };
 
 static char folder[] = "/tmp/weir-kernels-XXXXXX";
 
