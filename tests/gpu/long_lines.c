@@ -293,7 +293,8 @@ static void tall_scans_of(enum wr_dtype t) {
     struct wr_node *in = gpu_case_array(t, 3, shapes[i], 28u, false);
     for (int way = 0; way < 4; way++) scan(WR_OP_ADD, in, 1, way, "tall columns");
     scan(WR_OP_MAXIMUM, in, 1, i, "tall columns");
-    scan(WR_OP_MULTIPLY, in, 1, 3 - i, "tall columns");
+    /* Products of complex numbers overflow, and which part is NaN then depends on the order. */
+    if (t != WR_COMPLEX64) scan(WR_OP_MULTIPLY, in, 1, 3 - i, "tall columns");
     wr_node_release(in);
   }
   /* Lines whose elements are neighbours, and every other line. */
