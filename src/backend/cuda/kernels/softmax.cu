@@ -1,7 +1,7 @@
 /* Softmax and log-sum-exp over the last axis, relative to the row's maximum: in float for float and
    the 16-bit floats, else in double. A row whose maximum is infinite gives NaN in softmax and the
    maximum in log-sum-exp (NaN if the row has one). A block per row, or of the shortest several; short
-   rows are kept in registers between the three passes. */
+   rows are kept in registers between the passes. */
 
 #include "types.cuh"
 #include "rows.cuh"
@@ -15,6 +15,15 @@ extern "C" __global__ void __launch_bounds__(1024)
 extern "C" __global__ void __launch_bounds__(1024)
     softmax_4(WR_A *out, const WR_A *a, i64 rows, i64 n, const __grid_constant__ layout<1> l) {
   softmax_rows<4>(out, dense_rows{a, l}, rows, n);
+}
+
+extern "C" __global__ void __launch_bounds__(1024)
+    logsumexp_1(WR_A *out, const WR_A *a, i64 rows, i64 n, const __grid_constant__ layout<1> l) {
+  rows_in_registers<1, logsumexp_way>(out, dense_rows{a, l}, rows, n);
+}
+extern "C" __global__ void __launch_bounds__(1024)
+    logsumexp_4(WR_A *out, const WR_A *a, i64 rows, i64 n, const __grid_constant__ layout<1> l) {
+  rows_in_registers<4, logsumexp_way>(out, dense_rows{a, l}, rows, n);
 }
 
 /* ---- rows of any length and stride ---- */
@@ -71,7 +80,6 @@ extern "C" __global__ void logsumexp(WR_A *out, const WR_A *a, i64 rows, i64 n, 
     const bool unbounded = math::unbounded(top);
     const value_t sum = over_row<true>(unbounded ? nans_of(row, count, stride)
                                                  : sum_of(row, count, stride, top));
-    if (threadIdx.x > 0 || count == 0) return;
-    out[r] = written<WR_A>(!unbounded ? math::whole(top, sum) : math::is_nan(sum) ? sum : top);
+    if (threadIdx.x == 0 && count > 0) out[r] = logarithm_of(top, sum);
   });
 }

@@ -1,5 +1,5 @@
 /* What softmax and log-sum-exp over rows of WR_A are made of: in float for float and the 16-bit
-   floats, else in double; and softmax of rows that fit into the registers of a block. */
+   floats, else in double; and both of rows that fit into the registers of a block. */
 
 /* ---- the arithmetic of one type ---- */
 
@@ -149,66 +149,108 @@ INLINE value_t over(value_t x) {
 
 /* ---- rows in registers ---- */
 
-/* The row, by whatever makes its elements (rows.cuh): PACKS packs of K elements a thread. n is a
-   multiple of K, and `out` begins on 16 bytes. */
-template <int PACKS, class FROM>
-INLINE void softmax_packs(WR_A *out, const typename FROM::row &row, int n) {
-  enum { PIECES = K / FROM::Q };
-  value_t x[PACKS * K];
-  value_t top = math::lowest();
-#pragma unroll
-  for (int p = 0; p < PACKS; p++) {
-    const int at = p * (int)blockDim.x + (int)threadIdx.x;
-    if (at * K >= n) continue;
-    typename FROM::raw in[PIECES];
-#pragma unroll
-    for (int s = 0; s < PIECES; s++) in[s] = row.packs((i64)at * PIECES + s);
-#pragma unroll
-    for (int k = 0; k < K; k++) {
-      x[p * K + k] = read(FROM::value(in[k / FROM::Q], k % FROM::Q));
-      top = math::larger(top, x[p * K + k]);
-    }
-  }
-  top = over<false, PACKS>(top);
-  value_t sum = math::zero();
-#pragma unroll
-  for (int p = 0; p < PACKS; p++) {
-    if ((p * (int)blockDim.x + (int)threadIdx.x) * K >= n) continue;
-#pragma unroll
-    for (int k = 0; k < K; k++) {
-      x[p * K + k] = math::power(x[p * K + k], top);
-      sum = math::add(sum, x[p * K + k]);
-    }
-  }
-  sum = over<true, PACKS>(sum);
+/* f(k, at) for each pack of the thread, of PACKS: its first element is x[k], the row's `at`. */
+template <int PACKS, class F>
+INLINE void each_pack(int n, F f) {
 #pragma unroll
   for (int p = 0; p < PACKS; p++) {
     const int at = (p * (int)blockDim.x + (int)threadIdx.x) * K;
-    if (at >= n) continue;
-    pack<WR_A, K> y;
-#pragma unroll
-    for (int k = 0; k < K; k++) y.e[k] = written<WR_A>(math::share(x[p * K + k], sum));
-    *(pack<WR_A, K> *)(out + at) = y;
+    if (at < n) f(p * K, at);
   }
 }
 
+/* Reads the row, by whatever makes its elements (rows.cuh), and returns its maximum: PACKS packs of K
+   elements a thread, n a multiple of K. */
+template <int PACKS, class FROM>
+INLINE value_t read_row(value_t *x, const typename FROM::row &row, int n) {
+  enum { PIECES = K / FROM::Q };
+  value_t top = math::lowest();
+  each_pack<PACKS>(n, [&](int first, int at) {
+    typename FROM::raw in[PIECES];
+#pragma unroll
+    for (int s = 0; s < PIECES; s++) in[s] = row.packs((i64)at / K * PIECES + s);
+#pragma unroll
+    for (int k = 0; k < K; k++) {
+      x[first + k] = read(FROM::value(in[k / FROM::Q], k % FROM::Q));
+      top = math::larger(top, x[first + k]);
+    }
+  });
+  return over<false, PACKS>(top);
+}
+
+/* Makes powers of a thread's elements, and returns their sum. */
+template <int PACKS>
+INLINE value_t powers(value_t *x, value_t top, int n) {
+  value_t sum = math::zero();
+  each_pack<PACKS>(n, [&](int first, int) {
+#pragma unroll
+    for (int k = 0; k < K; k++) {
+      x[first + k] = math::power(x[first + k], top);
+      sum = math::add(sum, x[first + k]);
+    }
+  });
+  return sum;
+}
+
+/* What the NaNs of a thread's elements add up to, where there are any. */
+template <int PACKS>
+INLINE value_t nans(const value_t *x, int n) {
+  value_t sum = math::zero();
+  each_pack<PACKS>(n, [&](int first, int) {
+#pragma unroll
+    for (int k = 0; k < K; k++) {
+      if (math::is_nan(x[first + k])) sum = math::share(math::zero(), math::zero());
+    }
+  });
+  return sum;
+}
+
+/* `sum`: of powers, or where the maximum is unbounded of NaNs. */
+INLINE WR_A logarithm_of(value_t top, value_t sum) {
+  return written<WR_A>(!math::unbounded(top) ? math::whole(top, sum) : math::is_nan(sum) ? sum : top);
+}
+
+/* For rows in registers: makes a result of one, by a row of the block. */
+struct softmax_way {
+  /* `out` begins on 16 bytes. */
+  template <int PACKS, class FROM>
+  static INLINE void make(WR_A *all, i64 r, i64 length, const typename FROM::row &row, int n) {
+    value_t x[PACKS * K];
+    const value_t top = read_row<PACKS, FROM>(x, row, n);
+    const value_t sum = over<true, PACKS>(powers<PACKS>(x, top, n));
+    WR_A *out = all + r * length;
+    each_pack<PACKS>(n, [&](int first, int at) {
+      pack<WR_A, K> y;
+#pragma unroll
+      for (int k = 0; k < K; k++) y.e[k] = written<WR_A>(math::share(x[first + k], sum));
+      *(pack<WR_A, K> *)(out + at) = y;
+    });
+  }
+};
+
+struct logsumexp_way {
+  template <int PACKS, class FROM>
+  static INLINE void make(WR_A *all, i64 r, i64, const typename FROM::row &row, int n) {
+    value_t x[PACKS * K];
+    const value_t top = read_row<PACKS, FROM>(x, row, n);
+    const value_t mine = math::unbounded(top) ? nans<PACKS>(x, n) : powers<PACKS>(x, top, n);
+    const value_t sum = over<true, PACKS>(mine);
+    if (threadIdx.x == 0 && n > 0) all[r] = logarithm_of(top, sum);
+  }
+};
+
 /* A row of the block for each of the shortest rows; a thread whose row does not exist goes along with
-   those of its warp. */
-template <class FROM>
-INLINE void softmax_lanes(WR_A *out, const FROM &from, i64 rows, i64 n) {
-  for (i64 first = (i64)blockIdx.x * blockDim.y; first < rows; first += (i64)gridDim.x * blockDim.y) {
-    const i64 r = first + threadIdx.y;
-    softmax_packs<1, FROM>(out + r * n, from.of((index_t)r), r < rows ? (int)n : 0);
+   those of its warp. Longer ones have blocks of their own. */
+template <int PACKS, class WAY, class FROM>
+INLINE void rows_in_registers(WR_A *out, const FROM &from, i64 rows, i64 n) {
+  const i64 at_once = PACKS == 1 ? blockDim.y : 1;
+  for (i64 first = blockIdx.x * at_once; first < rows; first += gridDim.x * at_once) {
+    const i64 r = first + (PACKS == 1 ? threadIdx.y : 0);
+    WAY::template make<PACKS, FROM>(out, r, n, from.of((index_t)r), r < rows ? (int)n : 0);
   }
 }
 
 template <int PACKS, class FROM>
 INLINE void softmax_rows(WR_A *out, const FROM &from, i64 rows, i64 n) {
-  if (PACKS == 1) {
-    softmax_lanes(out, from, rows, n);
-    return;
-  }
-  for (i64 r = blockIdx.x; r < rows; r += gridDim.x) {
-    softmax_packs<PACKS, FROM>(out + r * n, from.of((index_t)r), (int)n);
-  }
+  rows_in_registers<PACKS, softmax_way>(out, from, rows, n);
 }

@@ -14,14 +14,15 @@ int wr_softmax_packs(int64_t n, size_t item, unsigned *threads) {
   return per_thread;
 }
 
-/* The kernel that keeps rows like these in registers, with *threads threads a block; -1 if the rows
-   are too long or do not lie dense. */
-static int in_registers(const struct wr_tensor *in, const struct wr_line_axis *l,
+/* The kernel that keeps rows like these in registers, with *threads threads a block, which takes no
+   stride; -1 if the rows are too long or do not lie dense. */
+static int in_registers(enum wr_op op, const struct wr_tensor *in, const struct wr_line_axis *l,
                         unsigned *threads) {
   const size_t item = wr_dtype_size(in->dtype);
   const bool fits = l->stride == 1 && wr_layout_is_aligned(&l->other, 0, in->data, item, 16);
   const int per_thread = fits ? wr_softmax_packs(l->n, item, threads) : 0;
   if (per_thread == 0) return -1;
+  if (op != WR_OP_SOFTMAX) return per_thread == 4 ? WR_ENTRY_LOGSUMEXP_4 : WR_ENTRY_LOGSUMEXP_1;
   return per_thread == 4 ? WR_ENTRY_SOFTMAX_4 : WR_ENTRY_SOFTMAX_1;
 }
 
@@ -40,17 +41,17 @@ struct wr_error *wr_gpu_softmax(struct wr_run *run, const struct wr_call *call) 
   if (in->size == 0) return NULL;
   wr_line_axis_of(&lines, in, in->ndim - 1);
   unsigned threads = threads_for(lines.n);
-  int entry = call->op == WR_OP_SOFTMAX ? in_registers(in, &lines, &threads) : WR_ENTRY_LOGSUMEXP;
-  const bool strided = entry < 0 || entry == WR_ENTRY_LOGSUMEXP;
+  const int strided = call->op == WR_OP_SOFTMAX ? WR_ENTRY_SOFTMAX : WR_ENTRY_LOGSUMEXP;
+  const int entry = in_registers(call->op, in, &lines, &threads);
   const struct wr_module_id id = {
       WR_SOURCE_SOFTMAX,  (uint8_t)WR_OP_SOFTMAX,         (uint8_t)in->dtype,
       (uint8_t)in->dtype, wr_layout_is_big(&lines.other), 0};
-  wr_launch_start(&l, id, entry < 0 ? WR_ENTRY_SOFTMAX : entry);
+  wr_launch_start(&l, id, entry < 0 ? strided : entry);
   wr_launch_pointer(&l, call->out.data);
   wr_launch_pointer(&l, in->data);
   wr_launch_i64(&l, lines.other.size);
   wr_launch_i64(&l, lines.n);
-  if (strided) wr_launch_i64(&l, lines.stride);
+  if (entry < 0) wr_launch_i64(&l, lines.stride);
   wr_launch_layout(&l, &lines.other);
   wr_launch_lanes(&l, lines.other.size, threads);
   return wr_launch(&l, run);
