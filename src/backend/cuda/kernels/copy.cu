@@ -44,6 +44,10 @@ extern "C" __global__ void paste_packs(uint4 *out, const uint4 *a, index_t n, la
    find out once. */
 enum { THREADS = 256, AHEAD = 4 };
 
+/* Of more bytes, read and written, than caches hold, what is written leaves alone what they have; of
+   fewer it is soon read again. */
+enum { STREAMED_BYTES = 100 << 20 };
+
 struct runs_of {
   i64 n;    /* elements of a row */
   i64 runs; /* of a row */

@@ -3,18 +3,17 @@
 
 enum { K = pack_of<WR_A, WR_B, 32>::COUNT };
 
-INLINE void put_pack(WR_B *out, index_t i, const pack<WR_A, K> &x, bool streams) {
+INLINE void put_pack(WR_B *out, index_t i, const pack<WR_A, K> &x) {
   pack<WR_B, K> y;
 #pragma unroll
   for (int k = 0; k < K; k++) y.e[k] = apply(x.e[k]);
-  write_pack((pack<WR_B, K> *)out + i, y, streams);
+  ((pack<WR_B, K> *)out)[i] = y;
 }
 
 extern "C" __global__ void dense(WR_B *out, const WR_A *a, index_t n) {
   const index_t packs = n / K;
-  const bool streams = n >= STREAMED_BYTES / (sizeof(WR_A) + sizeof(WR_B));
   for (index_t i = thread_index(); i < packs; i += thread_count()) {
-    put_pack(out, i, read_pack((const pack<WR_A, K> *)a + i, streams), streams);
+    put_pack(out, i, ((const pack<WR_A, K> *)a)[i]);
   }
   const index_t rest = packs * K + thread_index();
   if (rest < n) out[rest] = apply(a[rest]);
@@ -24,7 +23,7 @@ extern "C" __global__ void dense(WR_B *out, const WR_A *a, index_t n) {
 extern "C" __global__ void packs(WR_B *out, const WR_A *a, index_t n,
                                  const __grid_constant__ layout<1> l) {
   for (index_t i = thread_index(); i < n; i += thread_count()) {
-    put_pack(out, i, *(const pack<WR_A, K> *)(a + offset_of(l, i)), false);
+    put_pack(out, i, *(const pack<WR_A, K> *)(a + offset_of(l, i)));
   }
 }
 

@@ -220,38 +220,6 @@ struct pack_of {
   enum { COUNT = RESULT < MOST / WIDEST ? RESULT : MOST / WIDEST };
 };
 
-/* Reads and writes of more bytes than caches hold, which leave what else is there; of fewer, what is
-   written is soon read again. */
-enum { STREAMED_BYTES = 100 << 20 };
-template <class P>
-INLINE P read_pack(const P *at, bool streams) {
-  if (sizeof(P) % 16 != 0 || !streams) return *at;
-  union {
-    uint4 words[sizeof(P) / 16 + 1];
-    P p;
-  } x;
-#pragma unroll
-  for (int i = 0; i < (int)(sizeof(P) / 16); i++) x.words[i] = __ldcs((const uint4 *)at + i);
-  return x.p;
-}
-template <class P>
-INLINE void write_pack(P *at, const P &p, bool streams) {
-  if (sizeof(P) % 8 != 0 || !streams) {
-    *at = p;
-    return;
-  }
-  union {
-    uint2 words[sizeof(P) / 8 + 1];
-    P p;
-  } x;
-  x.p = p;
-  if (sizeof(P) == 16) {
-    __stcs((uint4 *)at, make_uint4(x.words[0].x, x.words[0].y, x.words[1].x, x.words[1].y));
-  } else {
-    __stcs((uint2 *)at, x.words[0]);
-  }
-}
-
 /* Neighbours along the innermost axis: side by side, or one element that stands for all. What is
    read is looked at later, so that no read waits for one before it. */
 template <class E, int K>
