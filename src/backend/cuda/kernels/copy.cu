@@ -173,31 +173,51 @@ extern "C" __global__ void framed(WR_A *out, const WR_A *a, const WR_A *part, in
 
 /* ---- turned ---- */
 
-enum { TILE = 32, ROWS = 8 };
+/* Tiles are TURN by TURN elements, of which a block of LANES by ROWS threads reads all before it keeps
+   any. A row of one in shared memory is an odd number of words, or of elements of 8 bytes, so that
+   neighbours of a column lie in different banks. */
+enum {
+  LANES = 32,
+  ROWS = 8,
+  TURN = sizeof(WR_A) <= 4 ? 64 : 32,
+  ODD = TURN + (sizeof(WR_A) < 4 ? 4 / sizeof(WR_A) : 1)
+};
+
+/* f(i, j, k) for each place of a tile that the thread has: place k of them is row i, column j. */
+template <class F>
+INLINE void each_place(F f) {
+#pragma unroll
+  for (int u = 0; u < TURN / ROWS; u++) {
+#pragma unroll
+    for (int v = 0; v < TURN / LANES; v++) {
+      f((int)threadIdx.y + u * ROWS, (int)threadIdx.x + v * LANES, u * (TURN / LANES) + v);
+    }
+  }
+}
 
 /* Matrices whose columns are dense in memory, written with dense rows by way of tiles in shared memory,
    so that both sides are walked along memory. Elements of a row lie `across` apart where they are
    read, those of a column `down` where they are written; l: where matrices begin, read and written.
-   Blocks of TILE by ROWS threads; z: the matrix. */
+   z: the matrix. */
 extern "C" __global__ void turn(WR_A *out, const WR_A *a, i64 rows, i64 cols, i64 across, i64 down,
                                 i64 matrices, layout<2> l) {
-  __shared__ WR_A tile[TILE][TILE + 1];
+  __shared__ WR_A tile[TURN][ODD];
+  const i64 col = (i64)blockIdx.x * TURN;
   for (i64 m = blockIdx.z; m < matrices; m += gridDim.z) {
     i64 at[2];
     offsets_of<2>(l, (index_t)m, at);
     const WR_A *in = a + at[0];
     WR_A *to = out + at[1];
-    for (i64 row = (i64)blockIdx.y * TILE; row < rows; row += (i64)gridDim.y * TILE) {
-      const i64 col = (i64)blockIdx.x * TILE;
-      for (int k = threadIdx.y; k < TILE; k += ROWS) {
-        const i64 c = col + k, r = row + threadIdx.x;
-        if (c < cols && r < rows) tile[k][threadIdx.x] = in[c * across + r];
-      }
+    for (i64 row = (i64)blockIdx.y * TURN; row < rows; row += (i64)gridDim.y * TURN) {
+      WR_A x[TURN / ROWS * (TURN / LANES)];
+      each_place([&](int i, int j, int k) {
+        if (col + i < cols && row + j < rows) x[k] = in[(col + i) * across + row + j];
+      });
+      each_place([&](int i, int j, int k) { tile[i][j] = x[k]; });
       __syncthreads();
-      for (int k = threadIdx.y; k < TILE; k += ROWS) {
-        const i64 r = row + k, c = col + threadIdx.x;
-        if (r < rows && c < cols) to[r * down + c] = tile[threadIdx.x][k];
-      }
+      each_place([&](int i, int j, int) {
+        if (row + i < rows && col + j < cols) to[(row + i) * down + col + j] = tile[j][i];
+      });
       __syncthreads();
     }
   }

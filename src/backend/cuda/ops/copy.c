@@ -48,7 +48,9 @@ static void matrices_of(struct wr_layout *l, const struct wr_tensor *t, int row,
 
 static struct wr_error *transpose(struct wr_run *run, const struct wr_tensor *in, int row,
                                   void *out) {
-  enum { ROWS = 8, MOST = 65535 };
+  /* As the kernel has them. */
+  enum { LANES = 32, ROWS = 8, MOST = 65535 };
+  const int64_t turn = wr_dtype_size(in->dtype) <= 4 ? 64 : 32;
   struct wr_layout matrices;
   struct wr_launch launch;
   int64_t down;
@@ -63,7 +65,7 @@ static struct wr_error *transpose(struct wr_run *run, const struct wr_tensor *in
   wr_launch_i64(&launch, down);
   wr_launch_i64(&launch, matrices.size);
   wr_launch_layout(&launch, &matrices);
-  wr_launch_blocks(&launch, (cols + TILE - 1) / TILE, (rows + TILE - 1) / TILE, TILE);
+  wr_launch_blocks(&launch, (cols + turn - 1) / turn, (rows + turn - 1) / turn, LANES);
   launch.block[1] = ROWS;
   launch.grid[2] = (unsigned)(matrices.size < MOST ? matrices.size : MOST);
   return wr_launch(&launch, run);
