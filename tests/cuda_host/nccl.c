@@ -384,6 +384,7 @@ static void copy_fails(int r, int n) {
   mlx_array_free(y);
   CHECK(mlx_copy(&x, x, s) == 0 && mlx_array_eval(x) == (r == 0 && events_fail));
   if (r == 0 && events_fail) CHECK(strstr(weir_last_error(), "aborted does not end"));
+  mlx_array_free(x);
   end();
 }
 
