@@ -22,17 +22,18 @@ enum { MAX_ENTRIES = 8192, DEFAULT_CACHE_LIMIT = WR_TORTURED ? 4096 : 256 << 20 
 struct wr_accounts wr_accounts = {.cache_limit = DEFAULT_CACHE_LIMIT,
                                   .memory_limit = WR_LIMIT_UNSET};
 
-/* Relaxed: counts that order nothing. */
+/* Relaxed: a count that orders nothing. */
 void wr_account_hold(struct wr_memory *memory, uint64_t bytes) {
   const bool host = memory == wr_memory_host();
   wr_fetch_add_relaxed(host ? &wr_accounts.host.made : &wr_accounts.devices.made, bytes);
   if (!host) wr_fetch_add_relaxed(&memory->held.made, bytes);
 }
 
+/* Release, for who reads it with acquire: the buffer's end is counted for it, too (limits.c). */
 void wr_account_give_back(struct wr_memory *memory, uint64_t bytes) {
   const bool host = memory == wr_memory_host();
-  wr_fetch_add_relaxed(host ? &wr_accounts.host.returned : &wr_accounts.devices.returned, bytes);
-  if (!host) wr_fetch_add_relaxed(&memory->held.returned, bytes);
+  wr_fetch_add_acq_rel(host ? &wr_accounts.host.returned : &wr_accounts.devices.returned, bytes);
+  if (!host) wr_fetch_add_acq_rel(&memory->held.returned, bytes);
 }
 
 static struct {

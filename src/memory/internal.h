@@ -31,7 +31,7 @@ size_t wr_class_bytes(uint32_t size_class);
    side it may err while others work (limits.c). What they differ by is held: active and idle. */
 struct wr_held {
   wr_atomic_u64 made;     /* atomic RELAXED */
-  wr_atomic_u64 returned; /* atomic RELAXED; read with acquire where `made` is read behind it */
+  wr_atomic_u64 returned; /* atomic ACQ_REL; read before what is active and `made` */
 };
 
 struct wr_memory {
@@ -45,8 +45,7 @@ struct wr_memory {
 /* ---- accounts ---- */
 
 /* Active bytes are counted of all memories; the host's are what the devices' are less: so an
-   allocation on the host changes one number, or none (active.c). What each free reads stands in
-   one line of memory. */
+   allocation on the host changes one number, or none (active.c). */
 struct wr_accounts {
   _Alignas(64) wr_atomic_u64 counted; /* atomic ACQ_REL; through active.c alone */
   struct wr_held host, devices;

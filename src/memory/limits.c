@@ -11,10 +11,11 @@
 
    three numbers that are read one after the other. Those that are subtracted come first, and made
    and returned only grow, so what was made or returned in between makes the answer larger: it is no
-   less than what was idle at the moment when the active bytes were read. (With one number for what
-   is held, read last, a buffer that another thread freed and gave back in between was subtracted
-   twice: still active, and no longer held.) The same holds of the bytes of devices, of which the
-   host's active bytes are less: taken less freed, freed read first. */
+   less than what was idle at the moment when the active bytes were read. Who sees a buffer returned
+   sees it no longer active: that is counted first, and the return released. (With one number for
+   what is held, read last, a buffer that another thread freed and gave back in between was
+   subtracted twice: still active, and no longer held.) The same holds of the bytes of devices, of
+   which the host's active bytes are less: taken less freed, freed read first. */
 
 #include "memory/derived.h"
 #include "memory/internal.h"
