@@ -1,9 +1,10 @@
 /* Every GPU kernel that Weir may ask for compiles: each source for each operation and dtype that
-   has a body, and groups of all of them, for compute capability 9.0. It needs the compiler library
-   alone, no GPU; where that is missing the test is skipped. With arguments, only sources whose file
-   begins like one of them; "group" stands for those that are made from groups. Each source is tried
-   with each operation and variant, and a fifth of their dtypes, unless arguments or WEIR_TEST_FULL
-   ask for all. Before that, without a compiler too: numbers of a launch are widened before they are
+   has a body, and groups of all of them, for compute capability 9.0, and one of each source that
+   all GPUs have for the least that the compiler takes. It needs the compiler library alone, no GPU;
+   where that is missing the test is skipped. With arguments, only sources whose file begins like
+   one of them; "group" stands for those that are made from groups. Each source is tried with each
+   operation and variant, and a fifth of their dtypes, unless arguments or WEIR_TEST_FULL ask for
+   all. Before that, without a compiler too: numbers of a launch are widened before they are
    multiplied. */
 
 #include <pthread.h>
@@ -16,7 +17,7 @@
 #include "backend/cuda/ops/ops.h"
 #include "base/atomic.h"
 
-enum { ARCH = 90, THREADS = 4, MOST = 4096, SHARE = 5 };
+enum { ARCH = 90, LEAST_ARCH = 75, THREADS = 4, MOST = 4096, SHARE = 5 };
 
 static struct wr_module_id wanted[MOST];
 static int n_wanted, n_groups;
@@ -383,19 +384,40 @@ static void compile_draws(enum wr_dtype t) {
   }
 }
 
+static void compile(struct wr_module_id id, int arch) {
+  void *image;
+  size_t bytes;
+  struct wr_error *error = wr_jit_compile(id, arch, &image, &bytes);
+  if (!error) {
+    wr_free(image);
+    return;
+  }
+  if (wr_fetch_add_relaxed(&failures, 1u) < 5) fprintf(stderr, "%s\n", wr_error_message(error));
+  wr_error_release(error);
+}
+
+/* Of the others some are asked for from 8.0 or 9.0 on alone. */
+static bool is_for_all_gpus(const char *file) {
+  static const char *const others[] = {"attention", "conv", "quantized"};
+  for (int i = 0; i < 3; i++) {
+    if (!strncmp(file, others[i], strlen(others[i]))) return false;
+  }
+  return true;
+}
+
+static bool is_first_of_source(uint32_t i) {
+  for (uint32_t k = 0; k < i; k++) {
+    if (wanted[k].source == wanted[i].source) return false;
+  }
+  return is_for_all_gpus(files[wanted[i].source]);
+}
+
 static void *compile_some(void *arg) {
   for (;;) {
     uint32_t i = wr_fetch_add_relaxed(&next_wanted, 1u);
     if (i >= (uint32_t)n_wanted) return arg;
-    void *image;
-    size_t bytes;
-    struct wr_error *error = wr_jit_compile(wanted[i], ARCH, &image, &bytes);
-    if (!error) {
-      wr_free(image);
-      continue;
-    }
-    if (wr_fetch_add_relaxed(&failures, 1u) < 5) fprintf(stderr, "%s\n", wr_error_message(error));
-    wr_error_release(error);
+    compile(wanted[i], ARCH);
+    if (is_first_of_source(i)) compile(wanted[i], LEAST_ARCH);
   }
 }
 

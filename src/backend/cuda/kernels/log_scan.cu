@@ -129,9 +129,21 @@ INLINE double sum_lanes(double mine) {
   return mine;
 }
 
+/* Of all lanes, whose units are the same or 0. The warp has an instruction for it from 8.0 on. */
+INLINE int unit_of_lanes(int unit) {
+#pragma unroll
+  for (int by = 1; by < 32; by *= 2) unit |= __shfl_xor_sync(~0u, unit, by);
+  return unit;
+}
+
 INLINE total_t join_lanes(total_t mine) {
   if (!__any_sync(~0u, mine.kind != SUM)) {
-    return make_total(sum_lanes(mine.x), (int)__reduce_or_sync(~0u, (u32)mine.unit), SUM);
+#if __CUDA_ARCH__ >= 800
+    const int unit = (int)__reduce_or_sync(~0u, (u32)mine.unit);
+#else
+    const int unit = unit_of_lanes(mine.unit);
+#endif
+    return make_total(sum_lanes(mine.x), unit, SUM);
   }
 #pragma unroll 1
   for (int by = 1; by < 32; by *= 2) {
@@ -260,8 +272,7 @@ __device__ __noinline__ total_t part_slowly(const part &p, const lines_of &l) {
   return as_total(sum, p.scaled_by.unit);
 }
 
-/* The lane's results of a round, `sum` before them if anything is. It reads what it writes alone, and
-   that before: results may be where the elements are. */
+/* The lane's results of a round, `sum` before them if anything is. */
 __device__ __noinline__ void write_round_slowly(const part &p, const lines_of &l, int r, bool any,
                                                 double sum) {
   const i64 first = p.first + place_of_round(r);
