@@ -115,6 +115,27 @@ struct nothing_op_logaddexp {
   static INLINE total_t of() { return number<total_t>::of(-ends<WR_A, double>::most()); }
 };
 
+/* What changes no element it is joined with, where elements are joined one by one: of a sum -0, as 0
+   would change that. */
+template <class T>
+struct minus_zero {
+  static INLINE T of() { return (T)-0.0; }
+};
+template <>
+struct minus_zero<z128> {
+  static INLINE z128 of() { return make_z128(-0.0, -0.0); }
+};
+struct neutral_op_add {
+  static INLINE total_t of() { return minus_zero<total_t>::of(); }
+};
+struct neutral_op_multiply : nothing_op_multiply {};
+struct neutral_op_maximum : nothing_op_maximum {};
+struct neutral_op_minimum : nothing_op_minimum {};
+struct neutral_op_logaddexp : nothing_op_logaddexp {};
+#define NEUTRAL(op) neutral_##op
+#define NEUTRAL_OF(op) NEUTRAL(op)
+INLINE total_t neutral() { return NEUTRAL_OF(WR_OP)::of(); }
+
 #define NOTHING(op) nothing_##op
 #define NOTHING_OF(op) NOTHING(op)
 INLINE total_t nothing() { return NOTHING_OF(WR_OP)::of(); }
@@ -366,10 +387,10 @@ extern "C" __global__ void columns(WR_A *out, const WR_A *a, lines_of l,
   for (i64 line = thread_index(); line < l.lines; line += thread_count()) {
     const WR_A *in = a + offset_of(other, (index_t)line);
     WR_A *to = out + line_start(line, l.n, l.inner);
-    total_t total = nothing();
+    total_t total = neutral();
     for (i64 i = 0; i < l.n; i++) {
       const i64 at = along(l, i);
-      const total_t before = total;
+      const total_t before = i > 0 ? total : nothing();
       total = join(total, widened(in[at * l.stride]));
       to[at * l.inner] = finish<WR_A>::of(l.inclusive ? total : before);
     }
@@ -391,7 +412,7 @@ struct stretch {
     }
   }
   INLINE total_t total(const lines_of &l, i64 first) const {
-    total_t all = nothing();
+    total_t all = neutral();
 #pragma unroll
     for (int r = 0; r < TALL_ROWS; r++) {
       if (first + r < l.n) all = join(all, widened(x[r]));
@@ -403,7 +424,7 @@ struct stretch {
 #pragma unroll
     for (int r = 0; r < TALL_ROWS; r++) {
       if (first + r >= l.n) continue;
-      const total_t before = sum;
+      const total_t before = first + r > 0 ? sum : nothing();
       sum = join(sum, widened(x[r]));
       to[along(l, first + r) * l.inner] = finish<WR_A>::of(l.inclusive ? sum : before);
     }
@@ -436,7 +457,7 @@ extern "C" __global__ void __launch_bounds__(TALL_WARPS * 32)
     const WR_A *in = at < l.inner ? a + offset_of(other, (index_t)line) : a;
     WR_A *to = at < l.inner ? out + line_start(line, l.n, l.inner) : out;
     i64 first = threadIdx.x / 32 * TALL_ROWS;
-    total_t carried = nothing();
+    total_t carried = neutral();
     stretch now, next;
     now.read(in, own, first);
     for (i64 done = 0; done < l.n; done += apart, first += apart) {
