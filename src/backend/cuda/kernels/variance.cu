@@ -6,7 +6,8 @@
    type that WR_A is computed in; they are joined in double by the formula of Chan, Golub and LeVeque
    ("Updating formulae and a pairwise algorithm for computing sample variances", 1979), which loses
    nothing where the spread is small beside the mean, as the difference of two sums would. What is
-   joined with what depends on WR_A and the extents alone. */
+   joined with what depends on WR_A, the extents and whether elements are read by packs alone, so the
+   last bits of a view may be others than those of its copy. */
 
 #include "types.cuh"
 #include "rows.cuh"

@@ -70,7 +70,7 @@ void wr_reduction_of_rows(struct wr_reduction *r, const struct wr_run *run, int6
 }
 
 /* Columns are read by packs where this leaves at least half of the multiprocessors a block. Splits
-   are chosen before, so that results do not depend on it. */
+   are chosen before, so that sums do not depend on it. */
 static void reduction_of_columns(struct wr_reduction *r, const struct wr_run *run, int64_t results,
                                  int64_t n, size_t item, int pack) {
   *r = (struct wr_reduction){
