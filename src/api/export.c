@@ -102,9 +102,12 @@ static struct wr_error *call(struct wr_capturing *making, struct wr_function *f,
 }
 
 /* For other extents nothing is broadcast to those of this call, as far as the function lets it.
-   Also where it made a number, which need not be one of extents: no call makes it anew. */
+   Also where it made a number, which need not be one of extents: no call makes it anew. Where one
+   is, inputs of other extents are better refused by what is broadcast than divided by a count of
+   others. */
 static struct wr_error *generalize(struct wr_capture **capture) {
   struct wr_capture *general = NULL;
+  if ((*capture)->pinned & WR_PIN_EXTENTS) return NULL;
   struct wr_error *error = wr_capture_generalize(&general, *capture);
   if (error || !general) return error;
   wr_capture_release(*capture);

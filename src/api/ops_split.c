@@ -108,7 +108,7 @@ static struct wr_error *broadcast_all(struct wr_node **parts, struct wr_node *co
                                       size_t n, struct wr_stream *s) {
   int32_t shape[WR_MAX_NDIM];
   int ndim;
-  wr_trace_pin();
+  wr_trace_pin(WR_PIN_EXTENTS);
   struct wr_error *error = wr_ops_common_shape(arrays, n, shape, &ndim);
   for (size_t i = 0; i < n && !error; i++) {
     error = wr_ops_broadcast_to(&parts[i], arrays[i], shape, ndim, s);

@@ -45,7 +45,7 @@ struct wr_trace {
   size_t stores;         /* of those: the ranges that become a file */
   struct wr_ptrs *draws; /* in the innermost capture, if it draws random keys anew each time: gets
                             what stands for each, references; else NULL */
-  bool pinned;           /* in the innermost capture: made numbers that may come from extents */
+  unsigned pinned;       /* in the innermost capture: enum wr_pin */
 };
 
 /* The thread's log, while it is written; NULL when no transform runs, or it pauses. In the thread's
@@ -64,12 +64,16 @@ static inline bool wr_trace_stores(void) {
   return trace && trace->stores > 0;
 }
 
-/* For who makes a constant of a number, which may be a count of elements, or a shape of extents
-   that the inputs of that step do not tell: what is captured holds for the shapes that arrays have
-   now. */
-static inline void wr_trace_pin(void) {
+/* What pins a capture to the shapes that arrays have as it is made. */
+enum wr_pin {
+  WR_PIN_NUMBER = 1, /* a constant was made of a number, which may be a count of elements */
+  WR_PIN_EXTENTS = 2 /* one is such a count, or a shape of extents that its inputs do not tell */
+};
+
+/* For who makes such a constant or shape. */
+static inline void wr_trace_pin(enum wr_pin what) {
   struct wr_trace *trace = wr_trace_current();
-  if (trace) trace->pinned = true;
+  if (trace) trace->pinned |= (unsigned)what;
 }
 
 /* Begins a range; the log, in which it begins at `count`. */

@@ -79,7 +79,7 @@ struct wr_error *wr_capture_begin(struct wr_capturing *making, unsigned how) {
   making->draws_before = making->trace->draws;
   making->trace->draws = how & WR_CAPTURE_DRAWS ? &making->keys : NULL;
   making->pinned_before = making->trace->pinned;
-  making->trace->pinned = false;
+  making->trace->pinned = 0;
   return NULL;
 }
 

@@ -33,8 +33,8 @@ struct wr_capture {
   wr_atomic_u32 refs; /* atomic ACQ_REL */
   /* all immutable after publish */
   uint32_t n_in, n_keys, n_steps, n_constants, n_out;
-  uint32_t most_in; /* of a step */
-  bool pinned;      /* constants may come from extents: for inputs of these shapes alone */
+  uint32_t most_in;              /* of a step */
+  unsigned pinned;               /* enum wr_pin: if any, for inputs of these shapes alone */
   struct wr_node **placeholders; /* of inputs and keys, references: shapes and dtypes */
   struct wr_capture_step *steps; /* each after those that it reads */
   struct wr_node **constants;    /* references */
@@ -61,7 +61,7 @@ struct wr_capturing {
   struct wr_ptrs in;   /* placeholders, references */
   struct wr_ptrs keys; /* the same, for keys */
   struct wr_ptrs *draws_before;
-  bool pinned_before;
+  unsigned pinned_before;
   unsigned how;
 };
 

@@ -172,7 +172,7 @@ struct wr_error *wr_ops_scalar(struct wr_node **out, double value, enum wr_dtype
     double d;
     wr_complex64 c;
   } bytes = {0};
-  wr_trace_pin();
+  wr_trace_pin(WR_PIN_NUMBER);
   struct wr_floats callers = wr_floats_enter(); /* what it rounds to is no matter of the thread */
   switch (dtype) {
     case WR_BOOL:

@@ -222,7 +222,7 @@ struct wr_error *wr_ops_arange(struct wr_node **out, double start, double stop, 
     return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT, "dtype is bool, which has no ranges");
   }
   int32_t length;
-  wr_trace_pin();
+  wr_trace_pin(WR_PIN_EXTENTS);
   struct wr_floats callers = wr_floats_enter();
   struct wr_error *error = arange_length(start, stop, step, &length);
   struct wr_arange_params params = arange_params(start, step, dtype);
@@ -310,7 +310,7 @@ struct wr_error *wr_ops_full_like(struct wr_node **out, struct wr_node *a, struc
   /* MLX broadcasts both: the result may be larger than a. */
   if (wr_shape_broadcast(wr_node_shape(a), wr_node_ndim(a), wr_node_shape(vals), wr_node_ndim(vals),
                          shape, &ndim)) {
-    wr_trace_pin();
+    wr_trace_pin(WR_PIN_EXTENTS);
     return wr_ops_full(out, shape, ndim, vals, dtype, s);
   }
   return wr_ops_broadcast_to_error(a, wr_node_shape(vals), wr_node_ndim(vals), "a and vals");

@@ -49,6 +49,7 @@ static enum wr_dtype compute_type(enum wr_dtype t) {
 static struct wr_node *row_mean(struct wr_compose *c, struct wr_node *x) {
   if (c->error) return NULL;
   const int last = wr_node_ndim(x) - 1;
+  wr_trace_pin(WR_PIN_EXTENTS);
   struct wr_node *count = wr_compose_scalar(c, wr_node_shape(x)[last], wr_node_dtype(x));
   struct wr_node *sum = wr_compose_reduce(c, WR_OP_SUM, x, &last, 1, true);
   return wr_compose_binary(c, WR_OP_DIVIDE, sum, count);

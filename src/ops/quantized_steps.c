@@ -73,7 +73,7 @@ struct wr_error *wr_ops_quantized_steps(struct wr_node **out, const struct wr_pa
   const enum wr_dtype wide = dtype == WR_FLOAT64 ? WR_FLOAT64 : WR_FLOAT32;
   const bool affine = p->how.mode == WR_AFFINE, eight = p->how.mode == WR_MXFP8;
   struct wr_compose c = wr_compose_begin(s);
-  wr_trace_pin(); /* the elements of a row are counted */
+  wr_trace_pin(WR_PIN_EXTENTS); /* the elements of a row are counted */
   struct wr_node *x = codes(&c, p->w, (int32_t)wr_ops_packed_elements(p), p->how.bits);
   struct wr_node *scales = p->scales, *biases = NULL;
   if (affine) {

@@ -230,7 +230,7 @@ struct wr_error *wr_ops_random_permutation(struct wr_node **out, struct wr_node 
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node **slot = wr_compose_slot(&c);
   const int32_t extent = wr_node_shape(x)[at];
-  wr_trace_pin();
+  wr_trace_pin(WR_PIN_EXTENTS);
   struct wr_node *order =
       wr_compose_step(&c, wr_ops_random_permutation_arange(slot, extent, key, s));
   return wr_compose_end(&c, out, wr_compose_take(&c, x, order, at));

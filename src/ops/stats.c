@@ -31,6 +31,7 @@ static struct wr_node *mean(struct wr_compose *c, struct wr_node *x, const struc
                             bool keepdims) {
   struct wr_node *sum = wr_compose_reduce(c, WR_OP_SUM, x, s->axes, s->n_axes, keepdims);
   if (c->error) return NULL;
+  wr_trace_pin(WR_PIN_EXTENTS); /* the divisor, as that of a variance, for which it is made too */
   enum wr_dtype t = wr_node_dtype(sum);
   /* A complex quotient is no better than the product, and takes longer. */
   if (t == WR_COMPLEX64) {

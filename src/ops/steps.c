@@ -121,7 +121,7 @@ struct wr_node *wr_compose_operand(struct wr_compose *c, struct wr_node *a, int 
 
 /* Extents that the array has anyway are none of another's. */
 static void pin_to(const struct wr_node *a, int ndim, const int32_t *shape) {
-  if (!wr_shape_equal(wr_node_shape(a), wr_node_ndim(a), shape, ndim)) wr_trace_pin();
+  if (!wr_shape_equal(wr_node_shape(a), wr_node_ndim(a), shape, ndim)) wr_trace_pin(WR_PIN_EXTENTS);
 }
 
 struct wr_node *wr_compose_broadcast(struct wr_compose *c, struct wr_node *a, int ndim,

@@ -219,7 +219,7 @@ static struct wr_error *stretch(const char *what, void **item, const struct wr_n
   if (!wr_shape_broadcasts_to(wr_node_shape(given), wr_node_ndim(given), shape, ndim)) {
     return misfit(what, given, like);
   }
-  wr_trace_pin();
+  wr_trace_pin(WR_PIN_EXTENTS);
   struct wr_error *error = wr_transform_stream(given, &stream);
   if (!error) error = wr_ops_broadcast_to(&made, given, shape, ndim, stream);
   if (error) return error;
@@ -354,7 +354,7 @@ static struct wr_error *in_front(const struct wr_results *results, size_t i, int
   if (axis == -1 && ndim < WR_MAX_NDIM) {
     int32_t shape[WR_MAX_NDIM] = {n};
     for (int k = 0; k < ndim; k++) shape[k + 1] = wr_node_shape(given)[k];
-    wr_trace_pin();
+    wr_trace_pin(WR_PIN_EXTENTS);
     error = wr_ops_broadcast_to(&made, given, shape, ndim + 1, stream);
   } else if (axis < 0 || axis >= ndim || wr_node_shape(given)[axis] != n) {
     return wr_error_new(WEIR_ERROR_INVALID_ARGUMENT,

@@ -330,7 +330,7 @@ static struct wr_error *repeated(struct wr_node **out, struct wr_node *output, i
   if (ndim == WR_MAX_NDIM) return INVALID("[vmap] An output has %d dimensions.", ndim);
   shape[0] = n;
   for (int i = 0; i < ndim; i++) shape[i + 1] = wr_node_shape(output)[i];
-  wr_trace_pin();
+  wr_trace_pin(WR_PIN_EXTENTS);
   return wr_ops_broadcast_to(out, output, shape, ndim + 1, stream);
 }
 

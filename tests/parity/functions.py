@@ -391,6 +391,17 @@ def traces_to_mlx():
         wrong += close("shapeless numbers to MLX", theirs(mx.array(a)), [want])
         wrong += close("shapeless numbers to itself", called(ours, [a]), [want])
 
+    # A count of elements stays what it was: other extents are refused by what is broadcast, not divided by it.
+    held, f = closure(lambda a: weir.call("mlx_subtract", a[0], *weir.call("mlx_mean_axis", a[0], 0, True)))
+    weir.check(lib.mlx_export_function(NAME, f, vector([floats(4, 5)]), c.c_bool(True)))
+    ours, a = imported(), floats(4, 5)
+    wrong += close("a count", called(ours, [a]), [a - a.mean(0, keepdims=True)])
+    try:
+        print("divided by a count of other extents:", called(ours, [floats(3, 5)]))
+        wrong += 1
+    except Exception:
+        pass  # as it should
+
     def run(res, given, named):
         out = Handle()
         lib.mlx_map_string_to_array_get(c.byref(out), named, b"scale")
