@@ -50,11 +50,10 @@ struct wr_accounts {
   _Alignas(64) wr_atomic_u64 counted; /* atomic ACQ_REL; through active.c alone */
   struct wr_held host, devices;
   /* Active bytes of devices are the difference; both only grow. */
-  wr_atomic_u64 devices_taken; /* atomic RELAXED */
-  wr_atomic_u64
-      devices_freed;         /* atomic RELAXED; read with acquire where the other is read behind */
-  wr_atomic_u64 cache_limit; /* atomic RELAXED */
-  wr_atomic_u64 peak;        /* atomic RELAXED; through active.c alone */
+  wr_atomic_u64 devices_taken;  /* atomic RELAXED */
+  wr_atomic_u64 devices_freed;  /* atomic ACQ_REL; read before the other */
+  wr_atomic_u64 cache_limit;    /* atomic RELAXED */
+  wr_atomic_u64 peak;           /* atomic RELAXED; through active.c alone */
   wr_atomic_bool cache_limited; /* atomic RELAXED; the limit was set */
   wr_atomic_u64 memory_limit;   /* atomic RELAXED; through limits.c alone */
 };

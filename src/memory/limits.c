@@ -145,7 +145,9 @@ uint64_t wr_account_excess(const struct wr_memory *m) {
 }
 
 bool wr_account_may_keep(size_t bytes) {
-  return !is_limited() || wr_memory_cached() + bytes <= wr_load_relaxed(&wr_accounts.cache_limit);
+  if (!is_limited()) return true;
+  const struct gone gone = gone_now();
+  return idle_in_all(gone, wr_active_bytes()) + bytes <= wr_load_relaxed(&wr_accounts.cache_limit);
 }
 
 bool wr_account_oversized(const struct wr_memory *m, size_t bytes) {
