@@ -12,6 +12,10 @@
    the threads that called the kernels count among them. So where the program's own threads compute,
    workers sleep; and the system runs a thread that has slept before threads that have computed.
 
+   A worker that has taken slices looks for AWAKE_NS before it sleeps, as a program that has run one
+   parallel kernel mostly runs another soon: half a microsecond hands it over then, a sleeper is
+   there after forty. To streams it is one that sleeps, and comes to them earlier.
+
    A command that is not cut in slices keeps its worker until its end. So while a stream is ready
    and no worker sleeps, a spare thread looks once every TICK_NS. If no stream was taken since it
    looked last, it drains fresh streams itself, and after WORN_TICKS any stream; while it drains,
@@ -33,6 +37,10 @@
 #include "stream/pool.h"
 
 enum { TURN_NS = WR_TORTURED ? 0 : 500 * 1000, TICK_NS = WR_TORTURED ? 50 * 1000 : 1000 * 1000 };
+
+/* About as long as waking a thread takes where a processor without work is halted: so who looks in
+   vain has cost what it would have saved. */
+enum { AWAKE_NS = WR_TORTURED ? 2 * 1000 : 50 * 1000 };
 
 /* A spare counts the ticks at which streams were ready and after which none was taken. The first
    may have come just after a stream became ready; after the second one has waited a whole tick. */
@@ -104,9 +112,29 @@ static void drain_turn(struct wr_stream *s, bool gives_way) {
   wr_stream_release(s);
 }
 
-static void park_locked(void) {
+uint64_t wr_pool_awake_until(void) { return wr_cpu_count() > 1 ? wr_clock_ns() + AWAKE_NS : 0; }
+
+/* Looks, with the lock released, whether there is work. A hint that comes too late does no harm:
+   all is looked at again under the lock before this worker sleeps. */
+static void look_out_locked(uint64_t until) {
+  wr_pool.looking++;
+  wr_mutex_unlock(&wr_pool.lock);
+  while (!wr_pool_has_ready() && !wr_load_relaxed(&wr_pool.open_class) && wr_clock_ns() < until) {
+    wr_pause();
+  }
+  wr_mutex_lock(&wr_pool.lock);
+  wr_pool.looking--;
+  if (wr_pool.told > 0) wr_pool.told--;
+}
+
+/* A worker without work: awake until then, asleep after it. */
+static void rest_locked(uint64_t awake_until) {
   wr_pool.idle++;
-  wr_cond_wait(&wr_pool.wake, &wr_pool.lock);
+  if (awake_until > 0 && wr_clock_ns() < awake_until) {
+    look_out_locked(awake_until);
+  } else {
+    wr_cond_wait(&wr_pool.wake, &wr_pool.lock);
+  }
   wr_pool.idle--;
   if (wr_pool.signalled > 0) wr_pool.signalled--;
 }
@@ -156,15 +184,18 @@ static void leave_locked(struct wr_worker *self) {
 static void *worker_main(void *arg) {
   struct wr_worker *self = arg;
   const int most = wr_pool_most();
+  uint64_t awake_until = 0;
   wr_thread_lend(&self->block);
   wr_mutex_lock(&wr_pool.lock);
   for (;;) {
     /* A turn of a stream, then slices, so that neither keeps the other waiting. Both release the
        lock meanwhile. */
     bool drained = drain_one_locked(WORKER, most);
-    if (wr_pool_slice_locked(most) || drained) continue;
+    bool sliced = wr_pool_slice_locked(most);
+    if (sliced) awake_until = wr_pool_awake_until();
+    if (sliced || drained) continue;
     if (wr_pool.stopping > 0) break;
-    park_locked();
+    rest_locked(awake_until);
   }
   wr_pool.workers--;
   leave_locked(self);
@@ -174,13 +205,18 @@ static void *worker_main(void *arg) {
 }
 
 /* Wakes up to `wanted` workers and says how many more to start. `signalled` counts those that were
-   woken and do not run yet. A worker that wakes by itself (as the system allows) counts it down
-   too; so one worker too many may be woken, never one too few. `most` is wr_pool_most(), which is
-   to be asked without the lock. */
+   woken and do not run yet. A worker that wakes by itself (as the system allows, and as those do
+   that look long enough) counts it down too; so one worker too many may be woken, never one too
+   few. Those that look are first, and find the work without a signal; `told` of them will. `most`
+   is wr_pool_most(), which is to be asked without the lock. */
 int wr_pool_wake_locked(int wanted, int most) {
   for (; wanted > 0 && wr_pool.signalled < wr_pool.idle; wanted--) {
     wr_pool.signalled++;
-    wr_cond_signal(&wr_pool.wake);
+    if (wr_pool.told < wr_pool.looking) {
+      wr_pool.told++;
+    } else {
+      wr_cond_signal(&wr_pool.wake);
+    }
   }
   int start = most - wr_pool.workers;
   if (start > wanted) start = wanted;
@@ -507,6 +543,8 @@ static void forget_in_child(void) {
   wr_pool.waiting = 0;
   wr_pool.idle = 0;
   wr_pool.signalled = 0;
+  wr_pool.looking = 0;
+  wr_pool.told = 0;
   wr_pool.stopping = 0;
 }
 

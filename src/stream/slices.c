@@ -24,7 +24,7 @@ struct wr_job {
   int64_t grain;         /* immutable after publish: the least */
   wr_atomic_i64 begin;   /* atomic RELAXED: the next slice; results are published by LOCK */
   const struct wr_stream *stream; /* immutable after publish: that the caller drains, or NULL */
-  int active;                     /* under LOCK: workers inside */
+  wr_atomic_u32 active;           /* atomic RELAXED, written under LOCK: workers inside */
   struct wr_cond finished;        /* with LOCK */
 };
 
@@ -85,7 +85,7 @@ static void run_some_slices(struct wr_job *job) {
 }
 
 static void help_job_locked(struct wr_job *job) {
-  job->active++;
+  wr_fetch_add_relaxed(&job->active, 1u);
   wr_pool.in_jobs++;
   wr_mutex_unlock(&wr_pool.lock);
   const uint64_t begin = wr_timeline_begin();
@@ -93,7 +93,7 @@ static void help_job_locked(struct wr_job *job) {
   wr_timeline_put_span(WR_SPAN_SLICES, begin, 0, NULL);
   wr_mutex_lock(&wr_pool.lock);
   wr_pool.in_jobs--;
-  if (--job->active == 0) wr_cond_signal(&job->finished);
+  if (wr_fetch_sub_relaxed(&job->active, 1u) == 1u) wr_cond_signal(&job->finished);
 }
 
 /* A job that a worker should help with, or NULL. NULL too where as many threads take slices as
@@ -130,6 +130,19 @@ static void remove_job_locked(struct wr_job *job) {
   *p = job->next;
 }
 
+/* Waits for the workers inside; with the lock held again. The last slice is mostly over before a
+   sleep would be. That the count is 0 says nothing before the lock is held: whoever counted itself
+   off may still be about to signal. */
+static void await_workers_locked(struct wr_job *job) {
+  const uint64_t until = wr_load_relaxed(&job->active) > 0 ? wr_pool_awake_until() : 0;
+  if (until > 0) {
+    wr_mutex_unlock(&wr_pool.lock);
+    while (wr_load_relaxed(&job->active) > 0 && wr_clock_ns() < until) wr_pause();
+    wr_mutex_lock(&wr_pool.lock);
+  }
+  while (wr_load_relaxed(&job->active) > 0) wr_cond_wait(&job->finished, &wr_pool.lock);
+}
+
 /* The caller takes slices too, so the job ends even if no worker ever comes. When none is left it
    waits for the slices that workers have begun; these end, since kernels wait for nothing. */
 void wr_pool_parallel(int64_t n, int64_t grain, wr_parallel_body body, void *ctx) {
@@ -161,7 +174,7 @@ void wr_pool_parallel(int64_t n, int64_t grain, wr_parallel_body body, void *ctx
   remove_job_locked(&job);
   /* Another job may have got no worker because of this one: one is woken for it. */
   start = open_job_locked(threads) ? wr_pool_wake_locked(1, threads) : 0;
-  while (job.active > 0) wr_cond_wait(&job.finished, &wr_pool.lock);
+  await_workers_locked(&job);
   wr_mutex_unlock(&wr_pool.lock);
   wr_pool_start_workers(start);
   wr_cond_destroy(&job.finished);
