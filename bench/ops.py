@@ -32,6 +32,9 @@ LARGE = (1499, 1399)
 SHAPES = dict.fromkeys("outer kron tensordot tensordot_axis".split(), (37, 41))
 SHAPES |= dict.fromkeys("matmul inner addmm".split(), (499, 499))
 TURNS, LEAST = 5, 0.004  # the best of so many turns, each of so many seconds or one call
+# Before a turn on more cores than one: threads of NumPy's and PyTorch's libraries spin for some hundredths
+# of a second when they have nothing to do, on the cores that the next side counts on.
+REST = 0 if ONE else 0.1
 PYTHON = 1e-4  # seconds below which it is the calls from Python that are compared
 KEYWORDS = ("axis", "axes", "keepdims", "ddof", "decimals")
 now = time.process_time if ONE else time.perf_counter
@@ -104,6 +107,9 @@ def sides(weir, name, args, want):
 
 
 def turn(call):
+    time.sleep(REST)
+    if REST:
+        call()
     start, calls = now(), 0
     while True:
         call()
