@@ -368,9 +368,11 @@ struct wr_backend {
 };
 
 /* Called by a backend's kernels to spread `n` items over the worker pool: body(ctx, begin, end) for
-   disjoint ranges that cover [0, n), each at least `grain` long but the last. The caller takes part
-   and returns when all ranges are done. Set once by the stream module at start; a plain loop
-   before that. */
+   disjoint ranges that cover [0, n). Ranges of `grain` pay for a worker that has to be woken first;
+   where one is awake, ranges are down to a WR_PARALLEL_AWAKE-th of that. The caller takes part and
+   returns when all ranges are done. Set once by the stream module at start; a plain loop before
+   that. */
+enum { WR_PARALLEL_AWAKE = 4 };
 typedef void (*wr_parallel_body)(void *ctx, int64_t begin, int64_t end);
 typedef void (*wr_parallel_runner)(int64_t n, int64_t grain, wr_parallel_body body, void *ctx);
 void wr_backend_set_parallel(wr_parallel_runner runner);

@@ -14,7 +14,8 @@
 
    A worker that has taken slices looks for AWAKE_NS before it sleeps, as a program that has run one
    parallel kernel mostly runs another soon: half a microsecond hands it over then, a sleeper is
-   there after forty. To streams it is one that sleeps, and comes to them earlier.
+   there after forty. A ready stream does not count on it, as it yields its processor while it
+   looks, and wakes another all the same; but it comes to streams too.
 
    A command that is not cut in slices keeps its worker until its end. So while a stream is ready
    and no worker sleeps, a spare thread looks once every TICK_NS. If no stream was taken since it
@@ -29,6 +30,7 @@
    A turn that a stream has for its class's share is a whole one. */
 
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 
 #include "base/base.h"
@@ -40,7 +42,7 @@ enum { TURN_NS = WR_TORTURED ? 0 : 500 * 1000, TICK_NS = WR_TORTURED ? 50 * 1000
 
 /* About as long as waking a thread takes where a processor without work is halted: so who looks in
    vain has cost what it would have saved. */
-enum { AWAKE_NS = WR_TORTURED ? 2 * 1000 : 50 * 1000 };
+enum { AWAKE_NS = WR_TORTURED ? 2 * 1000 : 50 * 1000, PAUSES = 16 };
 
 /* A spare counts the ticks at which streams were ready and after which none was taken. The first
    may have come just after a stream became ready; after the second one has waited a whole tick. */
@@ -114,27 +116,25 @@ static void drain_turn(struct wr_stream *s, bool gives_way) {
 
 uint64_t wr_pool_awake_until(void) { return wr_cpu_count() > 1 ? wr_clock_ns() + AWAKE_NS : 0; }
 
-/* Looks, with the lock released, whether there is work. A hint that comes too late does no harm:
-   all is looked at again under the lock before this worker sleeps. */
+/* Looks, with the lock released, whether there is work, and takes the processor from nobody who has
+   some. A hint that comes too late does no harm: all is looked at again under the lock before this
+   worker sleeps. */
 static void look_out_locked(uint64_t until) {
-  wr_pool.looking++;
+  wr_fetch_add_relaxed(&wr_pool.looking, 1u);
   wr_mutex_unlock(&wr_pool.lock);
-  while (!wr_pool_has_ready() && !wr_load_relaxed(&wr_pool.open_class) && wr_clock_ns() < until) {
+  for (int i = 1; !wr_pool_has_ready() && !wr_load_relaxed(&wr_pool.open_class); i++) {
     wr_pause();
+    if (i % PAUSES == 0) sched_yield();
+    if (wr_clock_ns() >= until) break;
   }
   wr_mutex_lock(&wr_pool.lock);
-  wr_pool.looking--;
+  wr_fetch_sub_relaxed(&wr_pool.looking, 1u);
   if (wr_pool.told > 0) wr_pool.told--;
 }
 
-/* A worker without work: awake until then, asleep after it. */
-static void rest_locked(uint64_t awake_until) {
+static void park_locked(void) {
   wr_pool.idle++;
-  if (awake_until > 0 && wr_clock_ns() < awake_until) {
-    look_out_locked(awake_until);
-  } else {
-    wr_cond_wait(&wr_pool.wake, &wr_pool.lock);
-  }
+  wr_cond_wait(&wr_pool.wake, &wr_pool.lock);
   wr_pool.idle--;
   if (wr_pool.signalled > 0) wr_pool.signalled--;
 }
@@ -195,7 +195,11 @@ static void *worker_main(void *arg) {
     if (sliced) awake_until = wr_pool_awake_until();
     if (sliced || drained) continue;
     if (wr_pool.stopping > 0) break;
-    rest_locked(awake_until);
+    if (awake_until > 0 && wr_clock_ns() < awake_until) {
+      look_out_locked(awake_until);
+    } else {
+      park_locked();
+    }
   }
   wr_pool.workers--;
   leave_locked(self);
@@ -204,19 +208,22 @@ static void *worker_main(void *arg) {
   return NULL;
 }
 
+int wr_pool_tell_awake_locked(int wanted) {
+  const int looking = (int)wr_load_relaxed(&wr_pool.looking), left = looking - wr_pool.told;
+  const int told = wanted < left ? wanted : left;
+  if (told <= 0) return 0;
+  wr_pool.told += told;
+  return told;
+}
+
 /* Wakes up to `wanted` workers and says how many more to start. `signalled` counts those that were
-   woken and do not run yet. A worker that wakes by itself (as the system allows, and as those do
-   that look long enough) counts it down too; so one worker too many may be woken, never one too
-   few. Those that look are first, and find the work without a signal; `told` of them will. `most`
-   is wr_pool_most(), which is to be asked without the lock. */
+   woken and do not run yet. A worker that wakes by itself (as the system allows) counts it down
+   too; so one worker too many may be woken, never one too few. `most` is wr_pool_most(), which is
+   to be asked without the lock. */
 int wr_pool_wake_locked(int wanted, int most) {
   for (; wanted > 0 && wr_pool.signalled < wr_pool.idle; wanted--) {
     wr_pool.signalled++;
-    if (wr_pool.told < wr_pool.looking) {
-      wr_pool.told++;
-    } else {
-      wr_cond_signal(&wr_pool.wake);
-    }
+    wr_cond_signal(&wr_pool.wake);
   }
   int start = most - wr_pool.workers;
   if (start > wanted) start = wanted;
@@ -543,7 +550,7 @@ static void forget_in_child(void) {
   wr_pool.waiting = 0;
   wr_pool.idle = 0;
   wr_pool.signalled = 0;
-  wr_pool.looking = 0;
+  wr_store_relaxed(&wr_pool.looking, 0u);
   wr_pool.told = 0;
   wr_pool.stopping = 0;
 }

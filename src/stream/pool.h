@@ -30,10 +30,11 @@ struct wr_pool {
   int late[WR_WEARS];       /* under LOCK: ticks at which streams were ready, since one was taken by
                                whoever takes streams so worn */
   int waiting;              /* under LOCK: threads that have waited a while without draining */
-  int idle;                 /* under LOCK: workers without work, asleep or about to be */
+  int idle;                 /* under LOCK: inside wr_cond_wait */
   int signalled;            /* under LOCK: of those, how many were told to wake up */
-  int looking;              /* under LOCK: of the idle ones, those that are awake */
-  int told;                 /* under LOCK: of those that look, how many there is work for */
+  wr_atomic_u32 looking;    /* atomic RELAXED, written under LOCK: workers without work that are
+                               awake */
+  int told;                 /* under LOCK: of those, how many there is a kernel for */
   wr_atomic_u64 ready_hint; /* atomic RELAXED, written under LOCK: how many streams of each class
                                are ready, a hint; see pool.c */
   bool has_classes;         /* under LOCK: there has been another than normal */
@@ -48,6 +49,9 @@ extern struct wr_pool wr_pool;
 /* Wakes up to `wanted` workers, and says how many more to start, with the lock released. */
 int wr_pool_wake_locked(int wanted, int most);
 void wr_pool_start_workers(int n);
+/* Up to `wanted` workers that are awake without work, whom no other kernel counts on; they find the
+   kernel by themselves. */
+int wr_pool_tell_awake_locked(int wanted);
 /* Until when a thread looks, from now on, for what other threads will do soon, before it sleeps;
    0 where another thread has no processor to do it on. */
 uint64_t wr_pool_awake_until(void);

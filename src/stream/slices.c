@@ -143,39 +143,68 @@ static void await_workers_locked(struct wr_job *job) {
   while (wr_load_relaxed(&job->active) > 0) wr_cond_wait(&job->finished, &wr_pool.lock);
 }
 
+static void push_locked(struct wr_job *job, int threads) {
+  job->next = wr_pool.jobs;
+  wr_pool.jobs = job;
+  wr_pool.in_jobs++;
+  (void)most_urgent_locked(threads);
+}
+
+/* Threads that may take slices of a job besides its caller, of whom `slices` - 1 have one. */
+static int helpers_locked(int64_t slices, int threads) {
+  const int room = threads - wr_pool.in_jobs - 1;
+  if (room < 0) return 0;
+  return slices - 1 < room ? (int)(slices - 1) : room;
+}
+
+/* False, and nothing is done, where the job is too small for a thread that sleeps and none is
+   awake. */
+static bool begin(struct wr_job *job, int64_t slices, bool small, int threads) {
+  int start = 0;
+  wr_mutex_lock(&wr_pool.lock);
+  const int helpers = helpers_locked(slices, threads), awake = wr_pool_tell_awake_locked(helpers);
+  const bool pays = !small || awake > 0;
+  if (pays) push_locked(job, threads);
+  if (!small) start = wr_pool_wake_locked(helpers - awake, threads);
+  wr_mutex_unlock(&wr_pool.lock);
+  wr_pool_start_workers(start);
+  return pays;
+}
+
+static void end(struct wr_job *job, int threads) {
+  wr_mutex_lock(&wr_pool.lock);
+  wr_pool.in_jobs--;
+  remove_job_locked(job);
+  /* Another job may have got no worker because of this one: one is woken for it. */
+  const int start = open_job_locked(threads) ? wr_pool_wake_locked(1, threads) : 0;
+  await_workers_locked(job);
+  wr_mutex_unlock(&wr_pool.lock);
+  wr_pool_start_workers(start);
+}
+
+static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
+
 /* The caller takes slices too, so the job ends even if no worker ever comes. When none is left it
    waits for the slices that workers have begun; these end, since kernels wait for nothing. */
 void wr_pool_parallel(int64_t n, int64_t grain, wr_parallel_body body, void *ctx) {
-  int threads = wr_pool_most();
-  if (grain < 1) grain = 1;
-  if (n <= grain || threads == 1) {
-    if (n > 0) body(ctx, 0, n);
-    return;
+  const int threads = wr_pool_most();
+  const bool small = n <= grain;
+  const int64_t least = most(small ? grain / WR_PARALLEL_AWAKE : grain, 1);
+  const bool alone =
+      n <= least || threads == 1 || (small && wr_load_relaxed(&wr_pool.looking) == 0);
+  if (!alone) {
+    const int64_t chunk = most(n / (4 * (int64_t)threads), least);
+    struct wr_job job = {
+        .body = body, .ctx = ctx, .n = n, .grain = least, .stream = wr_thread_here->drains};
+    wr_store_relaxed(&job.chunk, chunk); /* relaxed: not yet shared */
+    wr_cond_init(&job.finished);
+    const bool begun = begin(&job, (n + chunk - 1) / chunk, small, threads);
+    if (begun) {
+      while (run_slice(&job)) continue;
+      end(&job, threads);
+    }
+    wr_cond_destroy(&job.finished);
+    if (begun) return;
   }
-  int64_t chunk = n / (4 * (int64_t)threads);
-  if (chunk < grain) chunk = grain;
-  struct wr_job job = {
-      .body = body, .ctx = ctx, .n = n, .grain = grain, .stream = wr_thread_here->drains};
-  wr_store_relaxed(&job.chunk, chunk); /* relaxed: not yet shared */
-  int64_t slices = (n + chunk - 1) / chunk;
-  wr_cond_init(&job.finished);
-  wr_mutex_lock(&wr_pool.lock);
-  job.next = wr_pool.jobs;
-  wr_pool.jobs = &job;
-  wr_pool.in_jobs++;
-  (void)most_urgent_locked(threads);
-  int room = threads > wr_pool.in_jobs ? threads - wr_pool.in_jobs : 0;
-  int start = wr_pool_wake_locked((int)(slices - 1 < room ? slices - 1 : room), threads);
-  wr_mutex_unlock(&wr_pool.lock);
-  wr_pool_start_workers(start);
-  while (run_slice(&job)) continue;
-  wr_mutex_lock(&wr_pool.lock);
-  wr_pool.in_jobs--;
-  remove_job_locked(&job);
-  /* Another job may have got no worker because of this one: one is woken for it. */
-  start = open_job_locked(threads) ? wr_pool_wake_locked(1, threads) : 0;
-  await_workers_locked(&job);
-  wr_mutex_unlock(&wr_pool.lock);
-  wr_pool_start_workers(start);
-  wr_cond_destroy(&job.finished);
+  if (n > 0) body(ctx, 0, n);
 }

@@ -25,7 +25,6 @@
  * mutant: NONE_KEPT       worn streams may take the last place
  * mutant: ONLY_FRESH      who stands in never takes worn streams
  * mutant: ONE_SIGNAL      a worker that is awake counts as told
- * mutant: AWAKE_BLIND     a worker that was awake sleeps without another look
  */
 
 #ifdef ONE_LONG
@@ -66,7 +65,6 @@ byte others;         /* turns of those that are not long, that are left */
 byte left = STREAMS; /* streams that are not over */
 
 byte workers, idle, signalled; /* as in pool.c */
-byte awake, told;              /* pool.c's looking, and told */
 byte sleeping;                 /* inside wr_cond_wait */
 byte woken;                    /* signalled there, and not out yet */
 byte starting;                 /* workers that are being made */
@@ -134,8 +132,7 @@ inline push(s) {
 #endif
      signalled++;
      if
-     :: told < awake -> told++
-     :: told >= awake && sleeping > 0 -> sleeping--; woken++
+     :: sleeping > 0 -> sleeping--; woken++
      :: else
      fi
   :: else ->
@@ -187,42 +184,16 @@ inline drain_turn() {
 
 active [WORKERS] proctype worker() {
   byte s;
-  bool has_worked; /* so that it may look once before it sleeps */
 end_unborn:
   atomic { starting > 0 -> starting-- };
 look:
   atomic {
     if
     :: ANY_READY -> take(false)
-    :: else ->
-       idle++;
-       if
-       :: has_worked -> has_worked = false; awake++; goto look_out
-       :: sleeping++; goto sleep
-       fi
+    :: else -> idle++; sleeping++; goto sleep
     fi
   };
   drain_turn();
-  has_worked = true;
-  goto look;
-look_out:
-  atomic {
-    awake--;
-    if
-    :: told > 0 -> told--
-    :: else
-    fi;
-#ifdef AWAKE_BLIND
-    sleeping++;
-    goto sleep
-#else
-    idle--;
-    if
-    :: signalled > 0 -> signalled--
-    :: else
-    fi
-#endif
-  };
   goto look;
 sleep:
 end_asleep:

@@ -200,11 +200,12 @@ static void matrices_run(void *ctx, int64_t begin, int64_t end) {
 /* A matrix on its own where there are a few for each processor, or it is small. */
 static void spread_real(struct product *p, int64_t matrices, double matrix_flops) {
   const bool whole = matrix_flops < matrix_most && matrices >= 2 * (int64_t)wr_cpu_count();
-  if (matrix_flops * (double)matrices < 2 * part_flops) {
+  const double flops = matrix_flops * (double)matrices;
+  if (flops < 2 * part_flops / WR_PARALLEL_AWAKE) {
     matrices_run(p, 0, matrices);
-  } else if (whole || matrix_flops < 2 * part_flops) {
-    const int64_t grain = (int64_t)(part_flops / matrix_flops);
-    wr_parallel_for(matrices, grain > 1 ? grain : 1, matrices_run, p);
+  } else if (matrices > 1 && (whole || matrix_flops < 2 * part_flops)) {
+    const double grain = flops < 2 * part_flops ? (double)matrices : part_flops / matrix_flops;
+    wr_parallel_for(matrices, grain > 1 ? (int64_t)grain : 1, matrices_run, p);
   } else {
     struct wr_gemm g = p->gemm;
     for (int64_t i = 0; i < matrices; i++) {

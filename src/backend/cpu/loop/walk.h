@@ -106,7 +106,7 @@ static inline int64_t wr_lines_grain(const struct wr_lines *lines) {
 
 /* Calls body at once for small work, without the pool. */
 static inline void wr_spread(int64_t n, int64_t grain, wr_parallel_body body, void *ctx) {
-  if (n > grain) {
+  if (n > 1 && n > grain / WR_PARALLEL_AWAKE) {
     wr_parallel_for(n, grain, body, ctx);
   } else if (n > 0) {
     body(ctx, 0, n);

@@ -115,10 +115,12 @@ struct wr_gemm_block wr_gemm_block_in_place(const struct wr_gemm_job *j, int64_t
 }
 
 void wr_gemm_run_all(bool alone, int64_t n, double flops, wr_parallel_body body, void *ctx) {
-  const double grain = part_flops * (double)n / flops;
-  if (alone || n < 2 || flops < 2 * part_flops) {
+  if (alone || n < 2 || flops < 2 * part_flops / WR_PARALLEL_AWAKE) {
     body(ctx, 0, n);
+  } else if (flops < 2 * part_flops) { /* only for who is awake */
+    wr_parallel_for(n, n, body, ctx);
   } else {
+    const double grain = part_flops * (double)n / flops;
     wr_parallel_for(n, grain > 1 ? (int64_t)grain : 1, body, ctx);
   }
 }
