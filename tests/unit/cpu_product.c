@@ -1,9 +1,9 @@
 /* Products by Weir's own kernels against sums in float64, for each set of instructions that this
    processor has, and the layout of the widest in the compiler's own vectors: every count of rows
    and columns around a tile's, both layouts of both operands, rows with gaps, alpha and beta, an
-   added row, windows over lines; nothing outside the result is written, and what counts for nothing
-   may be NaN. What comes out alone and with the pool is the same, bit for bit, and so is what comes
-   out of elements of two bytes and of the same as float32. */
+   added row, windows over lines, many products at once; nothing outside the result is written, and
+   what counts for nothing may be NaN. What comes out alone and with the pool is the same, bit for
+   bit, and so is what comes out of elements of two bytes and of the same as float32. */
 
 #include <math.h>
 #include <stdlib.h>
@@ -384,6 +384,54 @@ static void values(void) {
   }
 }
 
+/* Products of one shape, one by one and all at once, with matrices that are apart by more than they
+   have, or the same for all. */
+static void try_many(bool single, int m, int n, int k, int flags, bool added) {
+  enum { COUNT = 3 };
+  const int64_t element = single ? 4 : 8;
+  struct wr_gemm g = shape(single, m, n, k, flags);
+  double *room = dense(COUNT * (m + n + 3), m + n + k + 12);
+  const int64_t a_size = (g.a_transposed ? k : m) * g.lda + 5;
+  const int64_t b_size = (g.b_transposed ? n : k) * g.ldb, c_size = m * g.ldc + 7;
+  char *a = matrix(room, COUNT, a_size, a_size, false, single);
+  char *b = matrix(room, 1, b_size, b_size, false, single);
+  char *d = matrix(room, COUNT, n + 1, n + 1, false, single);
+  char *one = calloc(COUNT, (size_t)(c_size * element)),
+       *all = calloc(COUNT, (size_t)(c_size * element));
+  CHECK(one != NULL && all != NULL);
+  g.beta = added ? 2 : 0;
+  for (int i = 0; i < COUNT; i++) {
+    g.a = a + i * a_size * element;
+    g.b = b;
+    g.c = one + i * c_size * element;
+    g.d = added ? d + i * (n + 1) * element : NULL;
+    CHECK(wr_gemm_run(&g) == NULL);
+  }
+  g.a = a;
+  g.c = all;
+  g.d = added ? d : NULL;
+  const struct wr_gemm_apart apart = {a_size * element, 0, c_size * element, (n + 1) * element};
+  CHECK(wr_gemm_run_many(&g, COUNT, &apart) == NULL);
+  CHECK(memcmp(one, all, (size_t)(COUNT * c_size * element)) == 0);
+  free(a);
+  free(b);
+  free(d);
+  free(one);
+  free(all);
+  free(room);
+}
+
+static void many(bool single) {
+  static const int shapes[][3] = {{16, 16, 16}, {13, 40, 24}, {9, 33, 7}, {37, 24, 100}, {1, 20, 9},
+                                  {0, 4, 3},    {5, 0, 2},    {6, 9, 0},  {90, 130, 120}};
+  for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+    for (int flags = 0; flags < 8; flags++) {
+      try_many(single, shapes[i][0], shapes[i][1], shapes[i][2], flags, flags & 4);
+      try_many(single, shapes[i][0], shapes[i][1], shapes[i][2], flags, !(flags & 4));
+    }
+  }
+}
+
 static void all(const struct wr_gemm_kernels *f32, const struct wr_gemm_kernels *f64) {
   edges(f32, true);
   edges(f64, false);
@@ -407,6 +455,8 @@ int main(void) {
     all(&wr_gemm_f32_avx512, &wr_gemm_f64_avx512);
   }
 #endif
+  many(true);
+  many(false);
   values();
   return 0;
 }

@@ -178,8 +178,7 @@ static void spread_complex(struct product *p, int64_t matrices, double matrix_fl
 
 /* ---- real numbers ---- */
 
-/* *g, p's own but for what follows from that, becomes matrix i's: of small ones making it anew
-   would be a part of the time. */
+/* *g, p's own but for what follows from that, becomes matrix i's. */
 static void matrix_set(struct wr_gemm *g, const struct product *p, int64_t i) {
   const struct wr_gemm *first = &p->gemm;
   g->a = (const char *)first->a + batch_offset(p, p->a.strides, i) * p->source;
@@ -188,12 +187,22 @@ static void matrix_set(struct wr_gemm *g, const struct product *p, int64_t i) {
   if (g->d) g->d = (const char *)first->d + batch_offset(p, p->added->strides, i) * p->element;
 }
 
+/* Matrices along the last batch axis are as far from each other as any two of them. */
 static void matrices_run(void *ctx, int64_t begin, int64_t end) {
   struct product *p = ctx;
   struct wr_gemm g = p->gemm;
-  for (int64_t i = begin; i < end; i++) {
+  const int axis = p->out->ndim - 3;
+  const int64_t line = axis < 0 ? 1 : p->out->shape[axis];
+  struct wr_gemm_apart apart = {.c = g.m * g.n * p->element};
+  if (axis >= 0) {
+    apart.a = p->a.strides[axis] * p->source;
+    apart.b = p->b.strides[axis] * p->source;
+    if (p->added) apart.d = p->added->strides[axis] * p->element;
+  }
+  for (int64_t i = begin, n; i < end; i += n) {
+    n = least(end - i, line - i % line);
     matrix_set(&g, p, i);
-    wr_error_keep_first(&p->error, wr_cpu_gemm(&g));
+    wr_error_keep_first(&p->error, wr_gemm_run_many(&g, n, &apart));
   }
 }
 

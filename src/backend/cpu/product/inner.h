@@ -22,18 +22,18 @@ struct wr_tile {
   const void *a, *b, *d;
   void *c;
   int64_t a_row, a_step; /* from row to row, from one place along k to the next */
-  int64_t taps;      /* of rows that lie apart: so many stretches of k places follow each other */
-  const int64_t *at; /* where those begin, from a on */
+  int64_t taps;          /* WR_TILE_TAPS: so many stretches of k places follow each other */
+  const int64_t *at;     /* where those begin, from a on */
   int64_t b_step;
   int64_t ldc, ldd;
-  int64_t cols; /* that are written: 1 to the tile's own */
+  int64_t cols; /* that are there: 1 to the tile's own */
   double alpha, beta;
   bool ask; /* for the lines of c, which may lie in memory */
   /* Memory that is used soon, of which so many bytes are asked for at each place along k; two lines
      at most, and 0 for none. */
   uintptr_t soon; /* an address, maybe behind the end of what lies there: it is never read */
   int64_t soon_step;
-  const uintptr_t *soons; /* of rows that lie apart: in its place, one for each tap; or NULL */
+  const uintptr_t *soons; /* WR_TILE_TAPS: in its place, one for each tap; or NULL */
 };
 
 /* A few rows of a, dense along k, times rows of b, dense along the columns, or columns of b, dense
@@ -48,15 +48,25 @@ struct wr_few {
 };
 
 /* How the operands of a tile lie: a_step is 1 where the rows of a are apart, a_row where they lie
-   beside each other; and both packed. */
-enum wr_tile_way { WR_TILE_ROWS_APART, WR_TILE_ROWS_BESIDE, WR_TILE_PACKED, WR_TILE_WAYS };
+   beside each other; both packed; and rows that are apart, in taps: with a loop over one tap the
+   beginning of a tile took 30 cycles more, as many as three places along k. */
+enum wr_tile_way {
+  WR_TILE_ROWS_APART,
+  WR_TILE_ROWS_BESIDE,
+  WR_TILE_PACKED,
+  WR_TILE_TAPS,
+  WR_TILE_WAYS
+};
 
 struct wr_gemm_kernels {
   const char *name; /* of the instructions */
   int rows, cols;   /* of a tile */
-  /* [n - 1][v][way]: n rows; v: half of the columns, or all. */
+  /* [n - 1][v][way]: n rows; v: half of the columns, or all, whatever t->cols is. */
   void (*tile[WR_TILE_ROWS][2][WR_TILE_WAYS])(const struct wr_tile *t);
-  /* [v], as above: as tiles of all of so many rows that lie apart would, one tap, all columns of v
+  /* What is left to do where not all columns are there: `sums`, rows of a tile's columns one behind
+     the other, are a times b. */
+  void (*finish)(const struct wr_tile *t, int64_t rows, const void *sums);
+  /* [v], as above: as tiles of all of so many rows that lie apart would, all columns of v
      there; for short k, where rows of a and of c follow each other without gaps. How many rows that
      was: none is left but the last few. */
   int64_t (*stream[2])(const struct wr_tile *t, int64_t rows);

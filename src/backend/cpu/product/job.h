@@ -94,10 +94,22 @@ void wr_gemm_column(const struct wr_gemm_job *j, const struct wr_gemm_block *blo
 void wr_gemm_run_all(bool alone, int64_t n, double flops, wr_parallel_body body, void *ctx);
 double wr_gemm_flops(const struct wr_gemm_job *j);
 
-/* Of the smallest products describing them is a good part of the time: these are run at once, on
-   this thread. False: it is not one of them. For m and n above WR_GEMM_FEW, and what run_with has
-   seen to; g->ldd need not be set. */
-bool wr_gemm_tiny(const struct wr_gemm *g, const struct wr_gemm_kernels *with);
+/* One of the smallest products, of which describing them is a good part of the time: they are run
+   at once, on this thread, many of one shape by one description. */
+struct wr_gemm_tiny {
+  const struct wr_gemm_kernels *with;
+  struct wr_tile tile;   /* of each the same */
+  int64_t element, m, n; /* bytes; rows and columns */
+  int64_t last;          /* columns of the tile behind whole ones */
+  int64_t tiles, height; /* along the rows, of so many at most */
+};
+
+/* False: g is not one of them. For m and n above WR_GEMM_FEW, and what run_with has seen to; g->ldd
+   need not be set. Where the matrices lie wr_gemm_tiny_run is told; d may be NULL if g's is. */
+bool wr_gemm_tiny(struct wr_gemm_tiny *tiny, const struct wr_gemm *g,
+                  const struct wr_gemm_kernels *with);
+void wr_gemm_tiny_run(const struct wr_gemm_tiny *tiny, const void *a, const void *b, void *c,
+                      const void *d);
 /* Small products: b is read where it lies. */
 bool wr_gemm_is_small(const struct wr_gemm_job *j);
 struct wr_error *wr_gemm_small(struct wr_gemm_job *j, bool alone);

@@ -475,10 +475,17 @@ static struct wr_error *run_job(const struct wr_gemm *g, const struct wr_gemm_ke
   return wr_load_acquire(&j.error); /* the pool has finished */
 }
 
+static bool is_tiny(struct wr_gemm_tiny *tiny, const struct wr_gemm *g,
+                    const struct wr_gemm_kernels *with) {
+  return g->k > 0 && g->alpha != 0 && !wr_gemm_is_few(g) && wr_gemm_tiny(tiny, g, with);
+}
+
 struct wr_error *wr_gemm_run_whole(const struct wr_gemm *g, const struct wr_gemm_kernels *with,
                                    bool alone) {
-  if (g->k > 0 && g->alpha != 0 && !wr_gemm_is_few(g) && wr_gemm_tiny(g, with)) return NULL;
-  return run_job(g, with, alone);
+  struct wr_gemm_tiny tiny;
+  if (!is_tiny(&tiny, g, with)) return run_job(g, with, alone);
+  wr_gemm_tiny_run(&tiny, g->a, g->b, g->c, g->d);
+  return NULL;
 }
 
 struct wr_error *wr_gemm_run_with(const struct wr_gemm *g, const struct wr_gemm_kernels *with,
@@ -490,6 +497,27 @@ struct wr_error *wr_gemm_run_with(const struct wr_gemm *g, const struct wr_gemm_
 
 struct wr_error *wr_gemm_run(const struct wr_gemm *g) {
   return wr_gemm_run_with(g, wr_gemm_kernels_of(g->dtype), true);
+}
+
+struct wr_error *wr_gemm_run_many(const struct wr_gemm *first, int64_t count,
+                                  const struct wr_gemm_apart *apart) {
+  const struct wr_gemm_kernels *with = wr_gemm_kernels_of(first->dtype);
+  struct wr_gemm_tiny tiny;
+  const bool at_once = first->m > 0 && first->n > 0 && is_tiny(&tiny, first, with);
+  struct wr_gemm g = *first;
+  struct wr_error *error = NULL;
+  for (int64_t i = 0; i < count && !error; i++) {
+    g.a = (const char *)first->a + i * apart->a;
+    g.b = (const char *)first->b + i * apart->b;
+    g.c = (char *)first->c + i * apart->c;
+    if (g.d) g.d = (const char *)first->d + i * apart->d;
+    if (at_once) {
+      wr_gemm_tiny_run(&tiny, g.a, g.b, g.c, g.d);
+    } else {
+      error = wr_gemm_run_with(&g, with, true);
+    }
+  }
+  return error;
 }
 
 struct wr_error *wr_gemm_spread(const struct wr_gemm *g) {

@@ -77,6 +77,14 @@ bool wr_gemm_takes_windows(const struct wr_gemm *g);
 
 /* On the calling thread alone. An error is refused scratch memory. */
 struct wr_error *wr_gemm_run(const struct wr_gemm *g);
+/* Bytes from one product's matrices to those of the next. */
+struct wr_gemm_apart {
+  int64_t a, b, c, d;
+};
+/* As wr_gemm_run of each of `count` products of one shape and layout, `first` and those behind it.
+ */
+struct wr_error *wr_gemm_run_many(const struct wr_gemm *first, int64_t count,
+                                  const struct wr_gemm_apart *apart);
 /* By the pool too (wr_parallel_for), in pieces of a millisecond at most where the shape allows it.
    What comes out is the same, bit for bit. */
 struct wr_error *wr_gemm_spread(const struct wr_gemm *g);

@@ -116,54 +116,8 @@ static void run(struct wr_gemm_job *j, bool alone) {
 
 /* ---- the smallest ---- */
 
-/* As height_of, for PIECE_ROWS at most, where it is counted sooner than divided. */
-static int64_t tile_height(int64_t rows, int64_t most_rows) {
-  int64_t tiles = 1, height = most_rows;
-  while (tiles * most_rows < rows) tiles++;
-  while ((height - 1) * tiles >= rows) height--;
-  return height;
-}
-
-/* `rows` rows by t->cols columns from `col` on. Here and below the tile is written in place: copies
-   of what was written a moment ago are what the smallest products would wait for. */
-static void column_of_tiles(const struct wr_gemm *g, const struct wr_gemm_kernels *with,
-                            struct wr_tile *t, int64_t element, int64_t row, int64_t rows,
-                            int64_t col) {
-  const int64_t height = tile_height(rows, with->rows);
-  const int wide = t->cols == with->cols;
-  t->a = (const char *)g->a + row * g->lda * element;
-  t->b = (const char *)g->b + col * element;
-  t->c = (char *)g->c + (row * g->ldc + col) * element;
-  t->d = g->d ? (const char *)g->d + (row * g->ldd + col) * element : t->c;
-  for (int64_t i = 0; i < rows; i += height) {
-    const int64_t count = least(height, rows - i);
-    with->tile[count - 1][wide][WR_TILE_ROWS_APART](t);
-    t->a = (const char *)t->a + count * t->a_row * element;
-    t->c = (char *)t->c + count * t->ldc * element;
-    t->d = (const char *)t->d + count * t->ldd * element;
-  }
-}
-
-/* All columns of some rows; behind whole tiles there is one of `last` columns, as of last_tile.
-   Where there are fewer than that, two of half a tile's take its place. */
-static void rows_of_tiles(const struct wr_gemm *g, const struct wr_gemm_kernels *with,
-                          struct wr_tile *t, int64_t element, int64_t row, int64_t rows,
-                          int64_t last) {
-  const int64_t width = with->cols, whole = g->n & -width;
-  t->cols = width;
-  for (int64_t col = 0; col < whole; col += width) {
-    column_of_tiles(g, with, t, element, row, rows, col);
-  }
-  if (last == 0) return;
-  t->cols = last;
-  if (g->n < last) {
-    t->cols = width / 2;
-    column_of_tiles(g, with, t, element, row, rows, 0);
-  }
-  column_of_tiles(g, with, t, element, row, rows, g->n - t->cols);
-}
-
-bool wr_gemm_tiny(const struct wr_gemm *g, const struct wr_gemm_kernels *with) {
+bool wr_gemm_tiny(struct wr_gemm_tiny *tiny, const struct wr_gemm *g,
+                  const struct wr_gemm_kernels *with) {
   const int64_t m = g->m, n = g->n, k = g->k, half = with->cols / 2, left = n & (with->cols - 1);
   const int64_t element = g->dtype == WR_FLOAT32 ? 4 : 8;
   if (g->a_transposed || g->b_transposed || g->from || g->a_rows || g->windows) return false;
@@ -171,22 +125,73 @@ bool wr_gemm_tiny(const struct wr_gemm *g, const struct wr_gemm_kernels *with) {
   if (n < half || m * n * k > TINY) return false;
   const int64_t last = left == 0 ? 0 : left > half ? with->cols : half;
   if (left != last && g->beta != 0 && !g->d) return false;
-  const int64_t start = 0;
-  struct wr_tile t = {.k = k,
-                      .a_row = g->lda,
-                      .a_step = 1,
-                      .taps = 1,
-                      .at = &start,
-                      .b_step = g->ldb,
-                      .ldc = g->ldc,
-                      .ldd = g->d ? g->ldd : g->ldc,
-                      .alpha = (double)g->alpha,
-                      .beta = (double)g->beta};
-  const int64_t each = rows_of_piece(m);
-  for (int64_t row = 0; row < m; row += each) {
-    rows_of_tiles(g, with, &t, element, row, least(each, m - row), last);
-  }
+  tiny->with = with;
+  tiny->element = element;
+  tiny->m = m;
+  tiny->n = n;
+  tiny->last = last;
+  tiny->height = with->rows;
+  tiny->tiles = 1;
+  while (tiny->tiles * with->rows < m) tiny->tiles++; /* counted sooner than divided */
+  while ((tiny->height - 1) * tiny->tiles >= m) tiny->height--;
+  tiny->tile = (struct wr_tile){.k = k,
+                                .a_row = g->lda,
+                                .a_step = 1,
+                                .taps = 1,
+                                .b_step = g->ldb,
+                                .ldc = g->ldc,
+                                .ldd = g->d ? g->ldd : g->ldc,
+                                .alpha = (double)g->alpha,
+                                .beta = (double)g->beta};
   return true;
+}
+
+/* Where the rows of a tile begin. */
+struct tile_rows {
+  const char *a;
+  char *c;
+  const char *d;
+};
+
+/* `rows` rows by half or all of a tile's columns from `col` on. */
+static void tile_at(const struct wr_gemm_tiny *tiny, struct wr_tile *t, const struct tile_rows *of,
+                    int64_t rows, int wide, const char *b, int64_t col) {
+  const int64_t bytes = col * tiny->element;
+  t->b = b + bytes;
+  t->c = of->c + bytes;
+  t->d = of->d + bytes;
+  tiny->with->tile[rows - 1][wide][WR_TILE_ROWS_APART](t);
+}
+
+/* All columns of the rows of a tile. Behind whole tiles there is one that ends with the matrix;
+   where there are fewer columns than that, two of half a tile's take its place. */
+static void columns(const struct wr_gemm_tiny *tiny, struct wr_tile *t, const struct tile_rows *of,
+                    int64_t rows, const char *b) {
+  const int64_t n = tiny->n, width = tiny->with->cols, last = tiny->last;
+  t->a = of->a;
+  for (int64_t col = 0; col + width <= n; col += width) tile_at(tiny, t, of, rows, 1, b, col);
+  if (last == 0) return;
+  if (n < last) tile_at(tiny, t, of, rows, 0, b, 0);
+  const int64_t end = n < last ? width / 2 : last;
+  tile_at(tiny, t, of, rows, end == width, b, n - end);
+}
+
+/* Row by row of tiles, the heights of which differ by one at most. Tiles are written in place:
+   copies of what was written a moment ago are what the smallest products would wait for. */
+void wr_gemm_tiny_run(const struct wr_gemm_tiny *tiny, const void *a, const void *b, void *c,
+                      const void *d) {
+  struct wr_tile t = tiny->tile;
+  struct tile_rows of = {a, c, d ? d : c};
+  int64_t height = tiny->height, left = tiny->m;
+  for (int64_t tiles = tiny->tiles; tiles > 0; tiles--) {
+    if ((height - 1) * tiles >= left) height--;
+    columns(tiny, &t, &of, height, b);
+    left -= height;
+    if (left == 0) return;
+    of.a += height * t.a_row * tiny->element;
+    of.c += height * t.ldc * tiny->element;
+    of.d += height * t.ldd * tiny->element;
+  }
 }
 
 /* ---- */

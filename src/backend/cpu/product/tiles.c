@@ -9,6 +9,7 @@ static enum wr_tile_way way_of(const struct wr_gemm_job *j, const struct wr_gemm
   if (block->step == j->with->rows && block->row == 1 && b_step == j->with->cols) {
     return WR_TILE_PACKED;
   }
+  if (block->windows || block->next) return WR_TILE_TAPS;
   return block->step == 1 ? WR_TILE_ROWS_APART : WR_TILE_ROWS_BESIDE;
 }
 
@@ -45,16 +46,40 @@ static void ask_for_rows(struct stretches *s, const struct wr_tile *t, int64_t c
   s->next += (uintptr_t)(count * s->apart);
 }
 
+/* A tile of which not all columns are there: its sums go to a scratch first. */
+__attribute__((noinline)) static void edge(const struct wr_gemm_kernels *with,
+                                           void (*tile)(const struct wr_tile *t),
+                                           const struct wr_tile *t, int64_t rows, int64_t element) {
+  _Alignas(WR_LINE) char sums[WR_TILE_ROWS * WR_TILE_COLS * sizeof(float)];
+  struct wr_tile whole = *t;
+  whole.c = sums;
+  whole.ldc = with->cols;
+  whole.alpha = 1;
+  whole.beta = 0;
+  whole.ask = false;
+  for (int64_t i = 0; i < rows; i++) {
+    __builtin_prefetch((char *)t->c + i * t->ldc * element, 1);
+  }
+  tile(&whole);
+  with->finish(t, rows, sums);
+}
+
 /* Tiles of `rows` rows from t->a on. */
 static void tiles(const struct wr_gemm_job *j, const struct wr_gemm_block *block, struct wr_tile *t,
-                  struct stretches *s,
-                  void (*const (*tile)[2][WR_TILE_WAYS])(const struct wr_tile *t), int wide,
-                  enum wr_tile_way way, int64_t rows) {
+                  struct stretches *s, enum wr_tile_way way, int64_t rows) {
+  const struct wr_gemm_kernels *with = j->with;
+  const int64_t half = with->cols / 2;
+  const int wide = t->cols > half;
+  const bool all = t->cols == (wide ? with->cols : half);
   const int64_t places = t->soons ? t->k * WR_TILE_ROWS : t->k * t->taps;
   for (int64_t i = 0; i < rows; i += block->height) {
     const int64_t count = least(block->height, rows - i);
     if (t->soons) ask_for_rows(s, t, count);
-    tile[count - 1][wide][way](t);
+    if (all) {
+      with->tile[count - 1][wide][way](t);
+    } else {
+      edge(with, with->tile[count - 1][wide][way], t, count, j->element);
+    }
     t->a = (const char *)t->a + block->tile * j->element;
     t->c = (char *)t->c + count * t->ldc * j->element;
     t->d = (const char *)t->d + count * t->ldd * j->element;
@@ -69,14 +94,14 @@ void wr_gemm_column(const struct wr_gemm_job *j, const struct wr_gemm_block *blo
   const struct wr_gemm_kernels *with = j->with;
   const struct wr_gemm_windows *windows = block->windows;
   const bool again = p > 0 || !g->d;
-  const int64_t start = 0, run = windows ? windows->run : rows;
+  const int64_t run = windows ? windows->run : rows;
   struct wr_tile t = {.k = windows ? block->each : depth,
                       .a = block->a,
                       .b = b,
                       .a_row = block->row,
                       .a_step = block->step,
                       .taps = windows ? depth / block->each : 1,
-                      .at = windows ? block->at : &start,
+                      .at = block->at,
                       .b_step = b_step,
                       .ldc = g->ldc,
                       .ldd = again ? g->ldc : g->ldd,
@@ -84,7 +109,6 @@ void wr_gemm_column(const struct wr_gemm_job *j, const struct wr_gemm_block *blo
                       .ask = true,
                       .alpha = (double)g->alpha,
                       .beta = p > 0 ? 1 : (double)g->beta};
-  const int wide = t.cols > with->cols / 2;
   const enum wr_tile_way way = way_of(j, block, b_step);
   t.c = (char *)g->c + (row * g->ldc + col) * j->element;
   t.d = again ? t.c : (const char *)g->d + (row * g->ldd + col) * j->element;
@@ -97,7 +121,7 @@ void wr_gemm_column(const struct wr_gemm_job *j, const struct wr_gemm_block *blo
   if (block->next) stretch(j, block, &t, &s, col);
   for (int64_t i = 0; i < rows; i += run) {
     if (i > 0) t.a = block->a + wr_gemm_windows_start(block, i / run) * j->element;
-    tiles(j, block, &t, &s, with->tile, wide, way, run);
+    tiles(j, block, &t, &s, way, run);
   }
 }
 
