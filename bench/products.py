@@ -80,14 +80,18 @@ class Case:
         a, b = (weir.array(Array(self.dtype, bits[self.dtype](x))) for x in (self.a, self.b))
         if self.turned:
             b = weir.call("mlx_swapaxes", b, -1, -2)[0]
-        lib, byref = weir.lib, ctypes.byref
+        # As pointers, which a handle is passed as: ctypes takes longer for structures. The others are called by
+        # modules of C.
+        pointer, function = ctypes.c_void_p, ctypes.CFUNCTYPE
+        matmul = function(ctypes.c_int, pointer, pointer, pointer, pointer)(("mlx_matmul", weir.lib))
+        evaluate = function(ctypes.c_int, pointer)(("mlx_array_eval", weir.lib))
+        result = weir.lib.mlx_array_new()
+        value, out = pointer.from_buffer(result), ctypes.byref(result)
+        left, right, stream = pointer(a.ctx), pointer(b.ctx), pointer(weir.stream.ctx)
 
         def call(read=False):
-            result = lib.mlx_array_new()
-            weir.check(lib.mlx_matmul(byref(result), a, b, weir.stream) or lib.mlx_array_eval(result))
-            value = weir.read(weir.call("mlx_astype", result, "float32")[0])[2] if read else None
-            lib.mlx_array_free(result)
-            return value
+            weir.check(matmul(out, left, right, stream) or evaluate(value))
+            return weir.read(weir.call("mlx_astype", result, "float32")[0])[2] if read else None
         return call
 
     def numpy(self):
