@@ -1,5 +1,6 @@
 /* How many kernels and copies operations take whose kernels go by rows: padding writes everything
-   once, tril has no mask as an array, and indices along an axis are read as they are. */
+   once, tril has no mask as an array, and indices along an axis are read as they are. Sums of
+   transposes take one too. */
 
 #include "stand_in_case.h"
 
@@ -57,6 +58,21 @@ static void along(mlx_dtype dtype, int columns, mlx_stream s) {
   mlx_array_free(index);
 }
 
+/* One kernel, whether transposes are read by tiles or, where they are small, as they come. */
+static void sums_of_transposes(int rows, int columns, mlx_stream s) {
+  mlx_array a = matrix(rows, columns, MLX_FLOAT32, s), b = matrix(columns, rows, MLX_FLOAT32, s);
+  mlx_array r = mlx_array_new();
+  CHECK(mlx_transpose(&b, b, s) == 0 && mlx_add(&r, a, b, s) == 0);
+  struct taken t = taken_by(r, s);
+  CHECK(t.kernels == 1 && t.copies == 0);
+  r = mlx_array_new();
+  CHECK(mlx_add(&r, b, a, s) == 0 && mlx_multiply(&r, r, b, s) == 0);
+  t = taken_by(r, s);
+  CHECK(t.kernels == (rows == SIDE ? 1 : 2) && t.copies == 0); /* a small group is compiled later */
+  mlx_array_free(a);
+  mlx_array_free(b);
+}
+
 int main(void) {
   stand_in_start();
   mlx_stream s = new_gpu_stream();
@@ -65,6 +81,8 @@ int main(void) {
   along(MLX_INT32, SIDE, s);
   along(MLX_INT64, SIDE, s);
   along(MLX_INT32, 100, s);
+  sums_of_transposes(SIDE, SIDE - 1, s);
+  sums_of_transposes(30, 40, s);
   mlx_stream_free(s);
   printf("rows: ok\n");
   return 0;

@@ -364,6 +364,22 @@ static void compile_groups(enum wr_dtype t) {
   compile_group(&c, t);
 }
 
+/* By tiles: a turned input of the dtype, one of bool, both, with and without one that is a value.
+ */
+static void compile_turned(enum wr_dtype t) {
+  const struct wr_tensor in[] = {{.dtype = WR_BOOL}, {.dtype = t}, {.dtype = t}};
+  const struct wr_group_step steps[] = {
+      {.op = WR_OP_WHERE, .dtype = (uint8_t)t, .n_in = 3, .in = {0, 1, 2}},
+      {.op = WR_OP_EQUAL, .dtype = WR_BOOL, .n_in = 2, .in = {3, 1}}};
+  for (int turned = 1; turned < 4; turned++) {
+    const struct wr_group group = {.n_in = 3, .n_steps = 1 + turned % 2, .in = in, .steps = steps};
+    compile_form(&(struct wr_group_form){.group = &group,
+                                         .big = (turned + (int)t) % 3 == 0,
+                                         .turned = (uint8_t)turned,
+                                         .values = (uint8_t)(turned == 2 ? 4 : 0)});
+  }
+}
+
 /* Random bits that are drawn in a group, in each way that keys and single values come, of which a
    share is tried with each dtype. The inputs are two keys, an array and a single value. */
 static void compile_draws(enum wr_dtype t) {
@@ -472,6 +488,7 @@ int main(int argc, char **argv) {
   for (int i = 0; groups && i < WR_DTYPE_COUNT; i++) {
     compile_groups((enum wr_dtype)i);
     compile_ends((enum wr_dtype)i);
+    compile_turned((enum wr_dtype)i);
     compile_draws((enum wr_dtype)i);
   }
   for (int i = 0; i < started; i++) pthread_join(threads[i], NULL);

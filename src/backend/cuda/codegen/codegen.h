@@ -156,7 +156,7 @@ struct wr_error *wr_kernel_find_users(struct wr_gpu *gpu, const struct wr_kernel
    reduction or a softmax: the kernel computes the elements of each row, and reduces them in the way
    of the operation's own kernel (kernels/reduce.cuh, softmax.cuh). */
 enum wr_group_way {
-  WR_GROUP_EACH, /* element by element: the entries "dense" and "strided", or "packs" */
+  WR_GROUP_EACH, /* element by element: the entries "dense" and "strided", "packs", or "turned" */
   WR_GROUP_ROWS_BY_PACKS,
   WR_GROUP_ROWS_BY_TURNS,
   WR_GROUP_ROWS,
@@ -175,7 +175,12 @@ struct wr_group_form {
   uint8_t scalars; /* packed: a bit for each input that is the same all along a row. It is part of
                       the form, since a kernel that had to test it would begin each load only after
                       the one before */
+  uint8_t turned; /* not of rows: a bit for each input that is read by tiles (kernels/turned.cuh) */
 };
+
+enum { WR_TURNED_MOST = 2 }; /* such inputs, for which there is shared memory */
+/* The side of the form's tiles. */
+int wr_group_tile(const struct wr_group_form *form);
 
 /* Whether a step draws random bits; and whether an input is the key of one. */
 bool wr_group_draws(const struct wr_group *group);

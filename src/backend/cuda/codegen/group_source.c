@@ -1,9 +1,9 @@
 /* Writes the CUDA source of a group. It has one function that computes the steps for one element,
    each step by the same function as in the operation's own kernel, and each value rounded to its
    type; and kernels that call it: two that go over elements, or one that goes over packs of each
-   row, or one that makes something of each row. The text depends on the group's form alone. Extents
-   and strides are arguments of the kernels; so is, except for rows, which inputs have a single
-   element for all. Such a one may also be an argument by its value.
+   row or over tiles, or one that makes something of each row. The text depends on the group's form
+   alone. Extents and strides are arguments of the kernels; so is, except for rows, which inputs
+   have a single element for all. Such a one may also be an argument by its value.
 
    Where steps draw random bits, the two words of one hash are those of an element in the first half
    of the result and of one in the second (threefry.cuh, random.cu): so a thread computes both.
@@ -52,6 +52,10 @@ bool wr_group_draws(const struct wr_group *g) {
 
 static bool is_value(const struct wr_group_form *f, int input) {
   return (f->values >> input & 1u) != 0;
+}
+
+static bool is_turned(const struct wr_group_form *f, int input) {
+  return (f->turned >> input & 1u) != 0;
 }
 
 static void put_step(struct text *t, const struct wr_group *g, int i) {
@@ -281,6 +285,49 @@ static void put_strided_draws(struct text *t, const struct wr_group_form *f) {
   put(t, "\n  }\n}\n");
 }
 
+/* ---- tiles ---- */
+
+/* Reads of the inputs that are turned, all before any of them is kept; or of those that are not. */
+static void put_tiles(struct text *t, const struct wr_group_form *f, bool turned) {
+  for (int i = 0; i < f->group->n_in; i++) {
+    if (is_value(f, i) || is_turned(f, i) != turned) continue;
+    put(t, "  held_tile<A%d, TURN> %c%d;\n  ", i, turned ? 'h' : 'x', i);
+    if (turned) {
+      put(t, "h%d.read(a%d + p.at[%d], p.col_step(%d), 1, p.cols, p.rows);\n", i, i, i, i);
+    } else {
+      put(t, "x%d.read(a%d + p.at[%d], p.row_step(%d), p.col_step(%d), p.rows, p.cols);\n", i, i, i,
+          i, i);
+    }
+  }
+  for (int i = 0; i < f->group->n_in && turned; i++) {
+    if (is_turned(f, i)) put(t, "  h%d.put(x%d);\n", i, i);
+  }
+}
+
+/* The kernel for inputs of which some are turned, a block for each tile; the layout has the result
+   behind the inputs. */
+static void put_turned(struct text *t, const struct wr_group_form *f) {
+  const int n = f->group->n_in;
+  put(t, "enum { TURN = %d };\n", wr_group_tile(f));
+  put_head(t, f, "__launch_bounds__(LANES * ROWS) turned");
+  put(t, ", const __grid_constant__ layout<%d> l) {\n  const tile_of<%d, TURN> p(l);\n", n + 1,
+      n + 1);
+  for (int i = 0; i < n; i++) {
+    if (is_turned(f, i)) put(t, "  __shared__ shared_tile<A%d, TURN> x%d;\n", i, i);
+  }
+  put_tiles(t, f, true);
+  put(t, "  __syncthreads();\n");
+  put_tiles(t, f, false);
+  put(t,
+      "  R *to = out + p.at[%d];\n"
+      "  const i64 step = p.row_step(%d);\n"
+      "  each_place_of<TURN>(p.rows, p.cols, [&](int i, int j, int k) {\n"
+      "    to[i * step + j] = ",
+      n, n);
+  put_call(t, f, "x", NULL, ".at(i, j, k)", "");
+  put(t, ";\n  });\n}\n");
+}
+
 /* ---- rows ---- */
 
 /* Appends `before`, its number and `after` for each input. */
@@ -388,9 +435,10 @@ static bool is_softmax(enum wr_group_way way) {
 
 const char *wr_group_entry(const struct wr_group_form *f, int entry) {
   static const char *const each[] = {"dense", "strided"}, *const packs[] = {"packs", NULL},
-                           *const rows[] = {"rows", NULL};
+                           *const turned[] = {"turned", NULL}, *const rows[] = {"rows", NULL};
   if (entry >= WR_GROUP_ENTRIES) return NULL;
-  return (f->way != WR_GROUP_EACH ? rows : f->packed ? packs : each)[entry];
+  if (f->way != WR_GROUP_EACH) return rows[entry];
+  return (f->turned ? turned : f->packed ? packs : each)[entry];
 }
 
 size_t wr_group_pack(const struct wr_group_form *f) {
@@ -402,6 +450,15 @@ size_t wr_group_pack(const struct wr_group_form *f) {
     if (size > widest && !is_value(f, i)) widest = size;
   }
   return f->way == WR_GROUP_EACH ? wr_pack_count(result, widest, 32) : 16 / widest;
+}
+
+int wr_group_tile(const struct wr_group_form *f) {
+  size_t widest = 0;
+  for (int i = 0; i < f->group->n_in; i++) {
+    const size_t size = wr_dtype_size(f->group->in[i].dtype);
+    if (is_turned(f, i) && size > widest) widest = size;
+  }
+  return widest <= 4 ? 64 : 32;
 }
 
 /* Without rows, the width of indices is all that the options of the compiler depend on. */
@@ -426,9 +483,12 @@ void wr_group_source(const struct wr_group_form *f, char text[WR_GROUP_TEXT]) {
         is_softmax(f->way) ? "softmax.cuh"
                            : "blocks.cuh\"\n#include \"totals.cuh\"\n#include \"reduce.cuh");
   }
+  if (f->turned) put(&t, "#include \"turned.cuh\"\n");
   put_apply(&t, f->group, wr_group_steps(f));
   put_fetch(&t, wr_group_pack(f));
-  if (f->way == WR_GROUP_EACH && f->packed) {
+  if (f->turned) {
+    put_turned(&t, f);
+  } else if (f->way == WR_GROUP_EACH && f->packed) {
     put_packs(&t, f);
   } else if (f->way == WR_GROUP_EACH) {
     (draws ? put_dense_draws : put_dense)(&t, f);

@@ -66,6 +66,7 @@ static void key_make(struct key *k, const struct wr_group_form *f) {
   key_add(k, f->packed);
   key_add(k, f->scalars);
   key_add(k, f->values);
+  key_add(k, f->turned);
   for (int i = 0; i < g->n_in; i++) key_add(k, g->in[i].dtype);
   for (int i = 0; i < g->n_steps; i++) {
     const struct wr_group_step *s = &g->steps[i];

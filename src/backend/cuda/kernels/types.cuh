@@ -181,12 +181,12 @@ INLINE void offsets_of(const layout<N> &l, index_t i, i64 *out) {
   for (int k = 0; k < N; k++) out[k] += (i64)i * l.strides[k][0];
 }
 
-/* The offsets at which row i begins, of all axes but the innermost. */
-template <int N>
+/* The offsets at which row i begins, of all axes but the innermost, or but so many of them. */
+template <int N, int INNER = 1>
 INLINE void row_offsets_of(const layout<N> &l, index_t i, i64 *out) {
 #pragma unroll
   for (int k = 0; k < N; k++) out[k] = 0;
-  for (int d = (int)l.ndim - 2; d >= 0; d--) {
+  for (int d = (int)l.ndim - 1 - INNER; d >= 0; d--) {
     const index_t extent = (index_t)l.shape[d], next = i / extent;
     const i64 at = (i64)(i - next * extent);
 #pragma unroll

@@ -1,6 +1,6 @@
 /* Elementwise operations of two inputs of one dtype. Dense inputs, also with a single element for
    all on one side, go by packs of 16 bytes, and so do rows that are dense or of one element each;
-   others go element by element through their layout. */
+   others go by tiles (group_turned.c) or element by element through their layout. */
 
 #include "backend/cuda/ops/internal.h"
 
@@ -49,6 +49,7 @@ struct wr_error *wr_gpu_binary(struct wr_run *run, const struct wr_call *call) {
   const struct wr_module_id id = {WR_SOURCE_BINARY,    (uint8_t)call->op,         (uint8_t)a->dtype,
                                   (uint8_t)out->dtype, wr_layout_is_big(&layout), 0};
   const int entry = entry_of(call, &layout, k);
+  if (entry == WR_ENTRY_STRIDED && wr_gpu_by_tiles(run, call, &layout)) return NULL;
   wr_launch_start(&launch, id, entry);
   wr_launch_pointer(&launch, out->data);
   wr_launch_pointer(&launch, a->data);

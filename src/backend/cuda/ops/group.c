@@ -46,7 +46,7 @@ static size_t host_bytes(const struct wr_group *g, int i) {
   return wr_dtype_size(g->in[i].dtype) * (wr_group_is_key(g, i) ? 2 : 1);
 }
 
-static void launch_input(struct wr_launch *l, const struct wr_group *g, int i) {
+void wr_group_launch_input(struct wr_launch *l, const struct wr_group *g, int i) {
   if (g->in[i].on_host) {
     wr_launch_struct(l, g->in[i].data, host_bytes(g, i));
   } else {
@@ -99,7 +99,7 @@ static void run_kernel(struct wr_run *run, const struct wr_group_form *form, str
   struct wr_launch launch;
   wr_launch_start(&launch, wr_group_module(form), 0);
   wr_launch_pointer(&launch, out);
-  for (int i = 0; i < g->n_in; i++) launch_input(&launch, g, i);
+  for (int i = 0; i < g->n_in; i++) wr_group_launch_input(&launch, g, i);
   if (form->packed) wr_layout_by_packs(&e->layout, e->k);
   wr_launch_index(&launch, form->packed ? e->layout.size : e->size);
   if (e->dense) {
@@ -238,9 +238,14 @@ static struct wr_error *run_elementwise(struct wr_run *run, const struct wr_grou
       .group = &elementwise, .big = wr_layout_is_big(&e.layout), .values = values_of(g)};
   elements_of(&e, &form, out);
   form.packed = has_rows_of_packs(&e, &form, out);
+  const int row = wr_group_draws(g) ? -1 : wr_group_turn(&e.layout, &form);
   const wr_cu_function *kernels = keys_are_dense(g) ? wr_group_kernels(run->gpu, &form) : NULL;
   if (!kernels) return run_steps(run, g, n_steps, strides, out);
-  run_kernel(run, &form, &e, kernels, out);
+  if (row >= 0) {
+    wr_group_run_tiles(run, &form, &e.layout, row, kernels[0], out);
+  } else {
+    run_kernel(run, &form, &e, kernels, out);
+  }
   return NULL;
 }
 

@@ -1,7 +1,7 @@
 #ifndef WR_BACKEND_CUDA_OPS_GROUP_H
 #define WR_BACKEND_CUDA_OPS_GROUP_H
 
-/* Shared between group.c and group_rows.c: groups as kernels. */
+/* Shared between group.c, group_rows.c and group_turned.c: groups as kernels. */
 
 #include "backend/cuda/ops/internal.h"
 
@@ -12,6 +12,18 @@
    along a row; else it is 0. */
 bool wr_group_by_packs(const struct wr_group *group, const struct wr_layout *kept,
                        const struct wr_layout *along, size_t k, uint8_t *scalars);
+
+/* The argument of input i of a kernel: where it lies, or its value. */
+void wr_group_launch_input(struct wr_launch *launch, const struct wr_group *group, int i);
+
+/* ---- group_turned.c ---- */
+
+/* Chooses the inputs of the layout that are to be read by tiles, as bits of form->turned, and
+   returns the axis of tiles that is not the last; -1: none is. */
+int wr_group_turn(const struct wr_layout *layout, struct wr_group_form *form);
+/* Launches the kernel of such a form; the layout is its own then. */
+void wr_group_run_tiles(struct wr_run *run, const struct wr_group_form *form,
+                        struct wr_layout *layout, int row, wr_cu_function kernel, void *out);
 
 /* ---- group_rows.c ---- */
 

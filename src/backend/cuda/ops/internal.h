@@ -136,6 +136,9 @@ struct wr_error *wr_gpu_convert(struct wr_run *run, const struct wr_tensor *t, e
 /* The same by a kernel, which is held back as other launches are. */
 struct wr_error *wr_gpu_convert_held(struct wr_run *run, const struct wr_tensor *t,
                                      enum wr_dtype to, void *out);
+/* group_turned.c: an elementwise operation whose inputs have this layout, by tiles. False: it is
+   not for that, or the kernel is not there; the layout is as it was then. */
+bool wr_gpu_by_tiles(struct wr_run *run, const struct wr_call *call, struct wr_layout *layout);
 /* group.c */
 struct wr_error *wr_gpu_group(struct wr_run *run, const struct wr_group *group);
 

@@ -30,6 +30,7 @@ struct wr_error *wr_gpu_where(struct wr_run *run, const struct wr_call *call) {
   }
   wr_layout_end(&layout);
   const int entry = entry_of(call, &layout, k);
+  if (entry == WR_ENTRY_STRIDED && wr_gpu_by_tiles(run, call, &layout)) return NULL;
   const struct wr_module_id id = {WR_SOURCE_WHERE, (uint8_t)call->op,         (uint8_t)type,
                                   (uint8_t)type,   wr_layout_is_big(&layout), 0};
   wr_launch_start(&launch, id, entry);

@@ -1,5 +1,5 @@
 /* Elementwise operations of one input. Dense inputs, and those whose rows are dense, go by packs of
-   16 bytes, others element by element through their layout. */
+   16 bytes, others by tiles (group_turned.c) or element by element through their layout. */
 
 #include "backend/cuda/ops/internal.h"
 
@@ -24,6 +24,7 @@ struct wr_error *wr_gpu_map(struct wr_run *run, enum wr_source source, const str
   if (out->size == 0) return NULL;
   wr_layout_of(&layout, in, wr_layout_all(in));
   const int entry = entry_of(in, out, &layout, k);
+  if (entry == WR_ENTRY_STRIDED && wr_gpu_by_tiles(run, call, &layout)) return NULL;
   const struct wr_module_id id = {(uint8_t)source,           (uint8_t)call->op,
                                   (uint8_t)in->dtype,        (uint8_t)out->dtype,
                                   wr_layout_is_big(&layout), 0};
