@@ -89,9 +89,9 @@ static void check(int kind, enum wr_dtype t, const int32_t *shape, int axis) {
 int main(void) {
   static const enum wr_dtype types[] = {WR_FLOAT32, WR_FLOAT16, WR_BFLOAT16};
   static const int32_t shapes[][3] = {/* and the axis */
-                                      {7, 300, 1},  {3, 4096, 1},  {2, 9001, 1}, {1, 140008, 1},
-                                      {300, 17, 0}, {31, 9000, 0}, {1, 1, 1},    {2000, 33, 1},
-                                      {5000, 3, 0}, {60, 4992, 0}};
+                                      {7, 300, 1},  {3, 4096, 1},  {2, 9001, 1},   {1, 140008, 1},
+                                      {300, 17, 0}, {31, 9000, 0}, {1, 1, 1},      {2000, 33, 1},
+                                      {5000, 3, 0}, {60, 4992, 0}, {130, 2130, 0}, {3000, 40, 0}};
   if (!gpu_case_start()) return GPU_CASE_SKIPPED;
   for (int t = 0; t < 3; t++) {
     for (int kind = 0; kind < LOG_SUMS_KINDS; kind++) {

@@ -129,6 +129,16 @@ INLINE double sum_lanes(double mine) {
   return mine;
 }
 
+/* The same of logarithms. */
+INLINE double join_logarithms_of_lanes(double mine) {
+#pragma unroll 1
+  for (int by = 1; by < 32; by *= 2) {
+    const double lower = __shfl_up_sync(~0u, mine, by);
+    if (threadIdx.x % 32 >= by) mine = join_logarithms(lower, mine);
+  }
+  return mine;
+}
+
 /* Of all lanes, whose units are the same or 0. The warp has an instruction for it from 8.0 on. */
 INLINE int unit_of_lanes(int unit) {
 #pragma unroll
@@ -137,20 +147,13 @@ INLINE int unit_of_lanes(int unit) {
 }
 
 INLINE total_t join_lanes(total_t mine) {
-  if (!__any_sync(~0u, mine.kind != SUM)) {
 #if __CUDA_ARCH__ >= 800
-    const int unit = (int)__reduce_or_sync(~0u, (u32)mine.unit);
+  const int unit = (int)__reduce_or_sync(~0u, (u32)mine.unit);
 #else
-    const int unit = unit_of_lanes(mine.unit);
+  const int unit = unit_of_lanes(mine.unit);
 #endif
-    return make_total(sum_lanes(mine.x), unit, SUM);
-  }
-#pragma unroll 1
-  for (int by = 1; by < 32; by *= 2) {
-    const total_t lower = shuffle_up(mine, by);
-    if (threadIdx.x % 32 >= by) mine = join(lower, mine);
-  }
-  return mine;
+  if (!__any_sync(~0u, mine.kind != SUM)) return make_total(sum_lanes(mine.x), unit, SUM);
+  return as_total(join_logarithms_of_lanes(value_of(mine)), unit);
 }
 
 #include "scan.cuh"
@@ -238,16 +241,6 @@ INLINE void write(const part &p, const lines_of &l, i64 at, const pack<WR_A, FEW
 }
 
 /* ---- slowly, element by element ---- */
-
-/* What the lanes up to this one come to. */
-INLINE double join_logarithms_of_lanes(double mine) {
-#pragma unroll 1
-  for (int by = 1; by < 32; by *= 2) {
-    const double lower = __shfl_up_sync(~0u, mine, by);
-    if (threadIdx.x % 32 >= by) mine = join_logarithms(lower, mine);
-  }
-  return mine;
-}
 
 INLINE double element(const part &p, const lines_of &l, i64 at) {
   return at < l.n ? (double)load<WR_A>(p.in[along(l, at) * l.stride]) : -infinity();
@@ -500,11 +493,12 @@ INLINE bool write_few(WR_A *to, const WR_A *in, const lines_of &l, i64 first, co
   return true;
 }
 
-/* The same slowly, to the line's end at most. */
-__device__ __noinline__ double write_few_slowly(WR_A *to, const WR_A *in, const lines_of &l, i64 first,
-                                                double total) {
+/* COUNT elements slowly, to the line's end at most. */
+template <int COUNT>
+__device__ __noinline__ double write_column_slowly(WR_A *to, const WR_A *in, const lines_of &l,
+                                                   i64 first, double total) {
 #pragma unroll 1
-  for (i64 i = first; i < first + FEW && i < l.n; i++) {
+  for (i64 i = first; i < first + COUNT && i < l.n; i++) {
     const i64 at = along(l, i);
     const double x = load<WR_A>(in[at * l.stride]), before = i > 0 ? total : -infinity();
     total = i > 0 ? join_logarithms(total, x) : x;
@@ -513,6 +507,8 @@ __device__ __noinline__ double write_few_slowly(WR_A *to, const WR_A *in, const 
   return total;
 }
 
+enum { SLOW = 4 * FEW }; /* at a time, so that it costs little to have tried them quickly */
+
 extern "C" __global__ void columns(WR_A *out, const WR_A *a, lines_of l,
                                    const __grid_constant__ layout<1> other) {
   for (i64 line = thread_index(); line < l.lines; line += thread_count()) {
@@ -520,9 +516,149 @@ extern "C" __global__ void columns(WR_A *out, const WR_A *a, lines_of l,
     WR_A *to = out + line_start(line, l.n, l.inner);
     const scale s = scale_of(in, l);
     total_t total = make_total(0, s.unit, SUM);
-    for (i64 i = 0; i < l.n; i += FEW) {
-      if (total.kind == SUM && write_few(to, in, l, i, s, total.x)) continue;
-      total = as_total(write_few_slowly(to, in, l, i, value_of(total)), s.unit);
+    i64 i = 0;
+    while (i < l.n) {
+      if (total.kind == SUM && write_few(to, in, l, i, s, total.x)) {
+        i += FEW;
+      } else {
+        total = as_total(write_column_slowly<SLOW>(to, in, l, i, value_of(total)), s.unit);
+        i += SLOW;
+      }
+    }
+  }
+}
+
+/* ---- 32 lines side by side to a block, whose warps have TALL_ROWS elements of each at a time ---- */
+
+enum { TALL_WARPS = 16, TALL_ROWS = 8, LINES_OF_WARP = 32 / TALL_WARPS };
+
+/* A lane's part of them: its line's elements from `first` on. The next are on their way while these are
+   joined. */
+struct rows_of {
+  WR_A x[TALL_ROWS];
+
+  INLINE void read(const WR_A *in, const lines_of &l, i64 first) {
+#pragma unroll
+    for (int r = 0; r < TALL_ROWS; r++) {
+      if (first + r < l.n) x[r] = in[along(l, first + r) * l.stride];
+    }
+  }
+};
+
+/* What is known of them. Of a result near 0 only an element that is near 0 too can outweigh the others
+   that it is made of: it is in the stretch, or what comes before is the logarithm that kept it. So sums
+   near 1 of other elements, which are as usual as any sum of few, need no care. */
+struct stretch {
+  double upto[TALL_ROWS];
+  bool quick, near_zero;
+};
+
+INLINE bool ends_near_one(const stretch &e, double sum, const scale &s) {
+  return e.near_zero && is_near_one(sum, s);
+}
+
+/* What elements from `first` on come to. */
+__device__ __noinline__ total_t stretch_slowly(const WR_A *in, const lines_of &l, i64 first, int unit) {
+  double sum = -infinity();
+#pragma unroll 1
+  for (i64 i = first; i < first + TALL_ROWS && i < l.n; i++) {
+    const double x = load<WR_A>(in[along(l, i) * l.stride]);
+    sum = i > first ? join_logarithms(sum, x) : x;
+  }
+  return as_total(sum, unit);
+}
+
+INLINE total_t join_stretch(stretch &e, const rows_of &own, const WR_A *in, const lines_of &l,
+                            i64 first, const scale &s) {
+  double sum = 0;
+  bool far = false;
+  e.near_zero = false;
+#pragma unroll
+  for (int r = 0; r < TALL_ROWS; r++) {
+    const float x = first + r < l.n ? (float)load<WR_A>(own.x[r]) : -infinity_like(0.0f);
+    const bool none = x == -infinity_like(0.0f);
+    const double y = exponential(x, s.unit);
+    far |= !(none | is_in_reach(x, s));
+    e.near_zero |= fabsf(x) < 2 * (float)SMALL;
+    sum += none ? 0 : y;
+    e.upto[r] = sum;
+  }
+  e.quick = !far;
+  if (far || ends_near_one(e, sum, s)) return stretch_slowly(in, l, first, s.unit);
+  return make_total(sum, s.unit, SUM);
+}
+
+/* A sum whose logarithm is a result. */
+INLINE double sum_of(const stretch &e, bool inclusive, int r, double before) {
+  if (inclusive) return before + e.upto[r];
+  return r == 0 ? before : before + e.upto[r - 1];
+}
+
+/* The results from `first` on; `carry` is what comes before. The first element is a result as it is. */
+INLINE void write_stretch(WR_A *to, const stretch &e, const rows_of &own, const WR_A *in,
+                          const lines_of &l, i64 first, const scale &s, const total_t &carry) {
+  const int alone = first > 0 ? -1 : l.inclusive ? 0 : 1;
+  bool quick = e.quick && carry.kind == SUM && carry.x < infinity();
+#pragma unroll
+  for (int r = 0; r < TALL_ROWS; r++) {
+    quick &= r == alone || !ends_near_one(e, sum_of(e, l.inclusive, r, carry.x), s);
+  }
+  if (!quick) {
+    write_column_slowly<TALL_ROWS>(to, in, l, first, value_of(carry));
+    return;
+  }
+#pragma unroll
+  for (int r = 0; r < TALL_ROWS; r++) {
+    const double sum = sum_of(e, l.inclusive, r, carry.x), y = logarithm(sum, s.unit);
+    WR_A out = finish<WR_A>::of(high_of(sum) == 0 ? -infinity() : y);
+    if (r < 2 && r == alone) out = own.x[0];
+    if (first + r < l.n) to[along(l, first + r) * l.inner] = out;
+  }
+}
+
+/* What warps have of each line, and what comes before that: each warp joins those of some lines.
+   `carried` is what these came to before. All threads of the block come here. */
+INLINE total_t before_stretch(const total_t &mine, total_t *carried) {
+  __shared__ total_t all[TALL_WARPS][32 + 1];
+  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+  all[warp][lane] = mine;
+  __syncthreads();
+#pragma unroll
+  for (int k = 0; k < LINES_OF_WARP; k++) {
+    const int line = warp + k * TALL_WARPS;
+    const total_t upto = join_lanes(lane < TALL_WARPS ? all[lane][line] : nothing());
+    const total_t lower = shuffle_up(upto, 1);
+    if (lane < TALL_WARPS) all[lane][line] = lane == 0 ? carried[k] : join(carried[k], lower);
+    carried[k] = join(carried[k], shuffle(upto, 31));
+  }
+  __syncthreads();
+  return all[warp][lane];
+}
+
+extern "C" __global__ void __launch_bounds__(TALL_WARPS * 32)
+    tall_columns(WR_A *out, const WR_A *a, lines_of l, const __grid_constant__ layout<1> other) {
+  const i64 of_run = (l.inner + 31) / 32, blocks = l.lines / l.inner * of_run;
+  const i64 apart = TALL_WARPS * TALL_ROWS;
+  for (i64 b = blockIdx.x; b < blocks; b += gridDim.x) {
+    const i64 at = b % of_run * 32 + threadIdx.x % 32, line = b / of_run * l.inner + at;
+    /* A lane without a line goes with the others, and has no elements. */
+    lines_of own = l;
+    if (at >= l.inner) own.n = 0;
+    const WR_A *in = at < l.inner ? a + offset_of(other, (index_t)line) : a;
+    WR_A *to = at < l.inner ? out + line_start(line, l.n, l.inner) : out;
+    const scale s = own.n > 0 ? scale_of(in, l) : scale_of(0.0f);
+    i64 first = threadIdx.x / 32 * TALL_ROWS;
+    total_t carried[LINES_OF_WARP];
+#pragma unroll
+    for (int k = 0; k < LINES_OF_WARP; k++) carried[k] = nothing();
+    rows_of now, next;
+    now.read(in, own, first);
+    for (i64 done = 0; done < l.n; done += apart, first += apart) {
+      stretch e;
+      next.read(in, own, first + apart);
+      const total_t mine = join_stretch(e, now, in, own, first, s);
+      write_stretch(to, e, now, in, own, first, s, before_stretch(mine, carried));
+      now = next;
     }
   }
 }

@@ -10,7 +10,7 @@
 enum { THREADS = 256, GROUP = 32, SPAN = THREADS - 32 };
 enum { FEW_PACKS = 4, MANY_PACKS = 8, PACK = 16 /* bytes */ };
 enum { LOG_EACH = 16 }; /* elements of a thread of log_scan.cu */
-enum { TALL_THREADS = 1024, TALL_LINES = 32 };
+enum { TALL_THREADS = 1024, LOG_TALL_THREADS = 512, TALL_LINES = 32 };
 
 /* The kernels' structs. */
 struct lines_of {
@@ -63,10 +63,10 @@ static int64_t tall_blocks(const struct lines_of *l) {
 
 static struct wr_error *tall_columns(struct scan *s, struct wr_run *run) {
   struct wr_launch l;
-  start(&l, s, WR_ENTRY_SCAN_TALL_COLUMNS);
+  start(&l, s, s->logs ? WR_ENTRY_LOG_SCAN_TALL_COLUMNS : WR_ENTRY_SCAN_TALL_COLUMNS);
   wr_launch_struct(&l, &s->lines, sizeof s->lines);
   wr_launch_layout(&l, &s->axis.other);
-  wr_launch_blocks(&l, tall_blocks(&s->lines), 1, TALL_THREADS);
+  wr_launch_blocks(&l, tall_blocks(&s->lines), 1, s->logs ? LOG_TALL_THREADS : TALL_THREADS);
   return wr_launch(&l, run);
 }
 
@@ -74,7 +74,7 @@ static struct wr_error *tall_columns(struct scan *s, struct wr_run *run) {
    for half of its multiprocessors. */
 static bool is_tall(const struct scan *s, int64_t multiprocessors) {
   const struct lines_of *l = &s->lines;
-  return !s->logs && l->inner >= TALL_LINES && l->n >= 128 && l->lines < multiprocessors * 1024 &&
+  return l->inner >= TALL_LINES && l->n >= 128 && l->lines < multiprocessors * 1024 &&
          2 * tall_blocks(l) >= multiprocessors;
 }
 
