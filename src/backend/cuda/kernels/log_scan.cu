@@ -255,12 +255,16 @@ INLINE double round_of_lane(const part &p, const lines_of &l, int r) {
   return mine;
 }
 
-__device__ __noinline__ total_t part_slowly(const part &p, const lines_of &l) {
+/* What the part comes to. Leaves in `before` the logarithm of what each of its rounds has before it, THREADS
+   apart. */
+__device__ __noinline__ total_t part_slowly(double *before, const part &p, const lines_of &l) {
   double sum = -infinity();
 #pragma unroll 1
   for (int r = 0; r < ROUNDS; r++) {
-    const double round = join_logarithms_of_lanes(round_of_lane(p, l, r));
-    sum = join_logarithms(sum, __shfl_sync(~0u, round, 31));
+    const double upto = join_logarithms_of_lanes(round_of_lane(p, l, r));
+    const double lower = __shfl_up_sync(~0u, upto, 1), round = __shfl_sync(~0u, upto, 31);
+    before[r * THREADS] = threadIdx.x % 32 == 0 ? sum : r == 0 ? lower : join_logarithms(sum, lower);
+    sum = r == 0 ? round : join_logarithms(sum, round);
   }
   return as_total(sum, p.scaled_by.unit);
 }
@@ -278,17 +282,15 @@ __device__ __noinline__ void write_round_slowly(const part &p, const lines_of &l
   }
 }
 
-/* `carry` is what comes before the part, if anything does. */
-__device__ __noinline__ void write_slowly(const part &p, const lines_of &l, bool any, double carry) {
+/* `carry` is what comes before the part, if anything does; `before` is as part_slowly leaves it. */
+__device__ __noinline__ void write_slowly(const double *before, const part &p, const lines_of &l,
+                                          bool any, double carry) {
 #pragma unroll 1
   for (int r = 0; r < ROUNDS; r++) {
-    const double upto = join_logarithms_of_lanes(round_of_lane(p, l, r));
-    const double lower = __shfl_up_sync(~0u, upto, 1), round = __shfl_sync(~0u, upto, 31);
-    const bool behind = threadIdx.x % 32 > 0;
-    const double sum = !behind ? carry : any ? join_logarithms(carry, lower) : lower;
+    const bool behind = r > 0 || threadIdx.x % 32 > 0;
+    const double own = before[r * THREADS];
+    const double sum = !behind ? carry : any ? join_logarithms(carry, own) : own;
     write_round_slowly(p, l, r, any || behind, sum);
-    carry = any ? join_logarithms(carry, round) : round;
-    any = true;
   }
 }
 
@@ -298,7 +300,7 @@ __device__ __noinline__ void write_slowly(const part &p, const lines_of &l, bool
    not fetched as instructions again and again is done sooner. */
 struct sums {
   double *own;
-  bool quick; /* else nothing of that is there */
+  bool quick; /* else there is only what each round has before it, and that is its logarithm */
 
   /* The sum up to element i within its round. */
   INLINE double &upto(int i) { return own[i * THREADS]; }
@@ -334,8 +336,8 @@ INLINE total_t join_part(sums &s, const part &p, const lines_of &l) {
     sum += __shfl_sync(~0u, upto, 31);
     run = 0;
   }
-  s.quick = !__any_sync(~0u, far);
-  if (!s.quick || is_near_one(sum, p.scaled_by)) return part_slowly(p, l);
+  s.quick = !__any_sync(~0u, far) && !is_near_one(sum, p.scaled_by);
+  if (!s.quick) return part_slowly(&s.before(0), p, l);
   return make_total(sum, p.scaled_by.unit, SUM);
 }
 
@@ -369,7 +371,8 @@ INLINE void write_results(sums &s, const part &p, const lines_of &l, bool any, t
   const bool begins = !any && threadIdx.x % 32 == 0, first_near = begins && near == 1;
   quick = quick && !__any_sync(~0u, near != 0 && !first_near);
   if (!quick) {
-    write_slowly(p, l, any, value_of(carry));
+    if (s.quick) (void)part_slowly(&s.before(0), p, l);
+    write_slowly(&s.before(0), p, l, any, value_of(carry));
     return;
   }
   if (first_near) write_round_slowly(p, l, 0, false, 0);
