@@ -1,7 +1,7 @@
 /* Reductions over rows, by whatever makes their elements: WR_A to WR_B by WR_OP (sum, prod, max,
    min). Whole numbers add up in 64 bits and wrap; 16-bit floats and float in float within a thread
-   and in double between threads; double in double; complex64 in floats, then doubles. A maximum or
-   minimum is NaN when any element is.
+   and in double between threads, for which maxima and minima have no need; double in double;
+   complex64 in floats, then doubles. A maximum or minimum is NaN when any element is.
 
    A reduction can be cut into splits, y of the grid; x goes over results. Each block puts the total
    of its split away and counts itself. The block that comes last for a result finds all totals there
@@ -20,13 +20,6 @@ TYPE_OF(part_of, bf16, float)
 TYPE_OF(part_of, c64, c64)
 
 typedef part_of<WR_A>::type part_t;
-typedef total_of<WR_A>::type total_t;
-
-INLINE u64 to_total(u64 x) { return x; }
-INLINE i64 to_total(i64 x) { return x; }
-INLINE double to_total(float x) { return (double)x; }
-INLINE double to_total(double x) { return x; }
-INLINE z128 to_total(c64 x) { return widen(x); }
 
 INLINE part_t to_part(WR_A x) { return element_as<part_t>::of(x); }
 
@@ -94,6 +87,21 @@ OPERATION(prod, prod)
 OPERATION(max, max_of)
 OPERATION(min, min_of)
 #undef OPERATION
+
+/* A float that is the greatest or least of some stays what it is. */
+template <class OP, class P>
+struct kept_of : total_of<WR_A> {};
+template <>
+struct kept_of<op_max, float> {
+  typedef float type;
+};
+template <>
+struct kept_of<op_min, float> {
+  typedef float type;
+};
+typedef kept_of<WR_OP, part_t>::type total_t;
+
+INLINE total_t to_total(part_t x) { return element_as<total_t>::of(x); }
 
 /* ---- neutral elements; for maxima and minima the ends of the element's own range ---- */
 

@@ -70,15 +70,17 @@ void wr_reduction_of_rows(struct wr_reduction *r, const struct wr_run *run, int6
 }
 
 /* Columns are read by packs where this leaves at least half of the multiprocessors a block. Splits
-   are chosen before, so that sums do not depend on it. */
+   are chosen before, so that sums do not depend on it; of what is the same however it is cut there
+   are twice as many, which is sooner done. */
 static void reduction_of_columns(struct wr_reduction *r, const struct wr_run *run, int64_t results,
-                                 int64_t n, size_t item, int pack) {
+                                 int64_t n, size_t item, int pack, bool any_cut) {
   *r = (struct wr_reduction){
       .results = results, .n = n, .entry = WR_ENTRY_REDUCE_COLUMNS, .side = WARP_COLUMNS};
   /* Narrow elements come many to a pack, and so to few blocks. Where they do not come by packs
      there are as many times the counters. */
   const int64_t each = WARP_COLUMNS * (item < 4 ? PACK_MOST / (int64_t)item : 1);
-  choose_splits(r, run, (results + each - 1) / each, item < 4 ? 128 : 256, 32);
+  const int64_t blocks = (results + each - 1) / each;
+  choose_splits(r, run, any_cut ? (blocks + 1) / 2 : blocks, item < 4 ? 128 : 256, 32);
   if (pack == 1 || results / (WARP_COLUMNS * pack) * r->splits * 2 < run->gpu->multiprocessors)
     return;
   r->entry = WR_ENTRY_REDUCE_PACKED_COLUMNS;
@@ -137,7 +139,9 @@ static void choose_kernel(struct reduction *r, const struct wr_run *run, size_t 
     const int pack = 16 / (int)item;
     const bool packs =
         has_packs(&r->kept, pack) && wr_layout_is_aligned(&r->reduced, 0, r->in, item, 16);
-    reduction_of_columns(&r->cut, run, results, n, item, packs ? pack : 1);
+    /* Elements of four bytes are those for which this was measured. */
+    const bool any_cut = packs && item == 4 && (r->id.op == WR_OP_MAX || r->id.op == WR_OP_MIN);
+    reduction_of_columns(&r->cut, run, results, n, item, packs ? pack : 1, any_cut);
   } else {
     bool packs =
         wr_layout_is_dense(&r->reduced) && wr_layout_is_aligned(&r->kept, 0, r->in, item, 16);
