@@ -82,18 +82,34 @@ static struct wr_node *drop_vector_axes(struct wr_compose *c, struct wr_node *x,
   return wr_compose_reshape(c, x, ndim, shape);
 }
 
-static struct wr_node *record(struct wr_compose *c, enum wr_op op, struct wr_node *const *in,
-                              int n_in, const struct product *p, const void *params) {
-  if (c->error) return NULL;
+static struct wr_error *record_of(struct wr_node **out, enum wr_op op, struct wr_node *const *in,
+                                  int n_in, const struct product *p, const void *params,
+                                  struct wr_stream *s) {
   int32_t shape[WR_MAX_NDIM + 2];
-  struct product full = *p;
-  full.a_is_vector = full.b_is_vector = false;
-  int ndim = result_shape(&full, shape);
-  struct wr_record r = wr_ops_command(op, in, n_in, params, c->stream);
+  const int ndim = p->batch_ndim + 2;
+  for (int i = 0; i < p->batch_ndim; i++) shape[i] = p->batch[i];
+  shape[ndim - 2] = p->rows;
+  shape[ndim - 1] = p->columns;
+  struct wr_record r = wr_ops_command(op, in, n_in, params, s);
   r.dtype = p->dtype;
   r.ndim = ndim;
   r.shape = shape;
-  return wr_compose_record(c, &r);
+  return wr_ops_record(out, &r);
+}
+
+static struct wr_node *record(struct wr_compose *c, enum wr_op op, struct wr_node *const *in,
+                              int n_in, const struct product *p, const void *params) {
+  if (c->error) return NULL;
+  return wr_compose_step(c, record_of(wr_compose_slot(c), op, in, n_in, p, params, c->stream));
+}
+
+/* Whether both are what a recorded node has, as they are. */
+static bool is_plain(const struct wr_node *a, const struct wr_node *b, const struct product *p) {
+  const int ndim = p->batch_ndim + 2;
+  return wr_node_dtype(a) == p->dtype && wr_node_dtype(b) == p->dtype && wr_node_ndim(a) == ndim &&
+         wr_node_ndim(b) == ndim &&
+         wr_shape_equal(wr_node_shape(a), ndim - 2, p->batch, p->batch_ndim) &&
+         wr_shape_equal(wr_node_shape(b), ndim - 2, p->batch, p->batch_ndim);
 }
 
 /* Many dense matrices times one are one tall matrix times it: a single large product. */
@@ -128,6 +144,9 @@ static struct wr_error *matmul(struct wr_node **out, struct wr_node *a, struct w
   struct wr_error *error = product_of(a, b, dtype, &p);
   if (error) return error;
   if (is_tall(a, b, &p)) return tall_matmul(out, a, b, &p, params, s);
+  if (is_plain(a, b, &p)) {
+    return record_of(out, WR_OP_MATMUL, (struct wr_node *const[]){a, b}, 2, &p, &params, s);
+  }
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node *in[2] = {matrix(&c, a, &p, 0, p.rows, p.inner),
                            matrix(&c, b, &p, 1, p.inner, p.columns)};
