@@ -25,6 +25,7 @@ static void widen_bf16(float *out, const uint16_t *in, int64_t n) {
 }
 
 const struct wr_gemm_short *wr_cpu_gemm_short(enum wr_dtype t) {
-  static const struct wr_gemm_short f16 = {widen_f16}, bf16 = {widen_bf16};
+  static const struct wr_gemm_short f16 = {WR_HALF_F16, widen_f16};
+  static const struct wr_gemm_short bf16 = {WR_HALF_BF16, widen_bf16};
   return t == WR_FLOAT16 ? &f16 : t == WR_BFLOAT16 ? &bf16 : NULL;
 }

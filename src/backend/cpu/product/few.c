@@ -2,8 +2,9 @@
    element of the other side, called wide here, is used so few times that memory sets the pace: it
    is read once, where it lies, in long stretches. Where it is dense along k its columns meet the
    rows one by one (dots); else its rows are added up, some at a time (lines). Of elements of two
-   bytes the few rows are copied, as float32, and the wide side is read in stretches that the
-   first-level cache has room for once they are float32. */
+   bytes the few rows are copied, as float32, and those of the wide side become float32 in
+   registers; where the instructions have no loops for that, in stretches that the first-level cache
+   has room for. */
 
 #include <string.h>
 
@@ -18,9 +19,10 @@ enum { SHORT_DEEP = 2048, SHORT_COLS = 1024, SHORT_ROOM = WR_DOTS_COLS * SHORT_D
 static const double part_bytes = 256 * 1024; /* of the wide side: worth a second thread */
 
 struct few {
-  const struct wr_gemm_kernels *with;
-  const struct wr_gemm_short *from; /* of the wide side; or NULL */
-  int64_t element;                  /* bytes */
+  const struct wr_few_kernels *with;
+  const struct wr_gemm_short *from; /* by which the wide side becomes float32 first; or NULL */
+  int64_t element;                  /* bytes, of all but the wide side as it lies */
+  int64_t source;                   /* bytes, of that */
   int64_t rows, cols, k;
   const char *x; /* rows of k elements */
   int64_t ldx;
@@ -113,7 +115,7 @@ static void dots(const struct few *f, float *room, int64_t first, int64_t cols) 
     for (int64_t j = first, step; j < end; j += step) {
       const int64_t at = j * f->ld + p;
       step = end - j < WR_DOTS_COLS ? 1 : WR_DOTS_COLS;
-      part.b = f->from ? widened(f, room, at, step, part.k) : f->wide + at * f->element;
+      part.b = f->from ? widened(f, room, at, step, part.k) : f->wide + at * f->source;
       dots_rows(f, &part, p, j, step);
     }
     part.beta = 1;
@@ -128,7 +130,7 @@ static void lines(const struct few *f, char *sums, float *room, int64_t first, i
   for (int64_t p = 0; p < f->k; p += WR_LINES_DEEP) {
     const int64_t at = p * f->ld + first;
     part.k = least(WR_LINES_DEEP, f->k - p);
-    part.b = f->from ? widened(f, room, at, part.k, cols) : f->wide + at * f->element;
+    part.b = f->from ? widened(f, room, at, part.k, cols) : f->wide + at * f->source;
     for (int64_t i = 0; i < f->rows; i += f->with->lines_rows) {
       part.a = f->x + (i * f->ldx + p) * f->element;
       part.c = sums + i * cols * f->element;
@@ -206,12 +208,11 @@ static void pieces(struct few *f, bool alone) {
 
 /* The few rows as the kernels read them, in a copy where they do not lie so: that is *copy, or
    NULL. False: memory was refused. */
-static bool prepare(struct few *f, bool turn, void **copy) {
+static bool prepare(struct few *f, const struct wr_gemm_short *from, bool turn, void **copy) {
   void *wide = NULL;
   *copy = NULL;
-  if (f->from) {
-    *copy = wide =
-        widened_copy(f->from, f->x, f->ldx, turn ? f->k : f->rows, turn ? f->rows : f->k);
+  if (from) {
+    *copy = wide = widened_copy(from, f->x, f->ldx, turn ? f->k : f->rows, turn ? f->rows : f->k);
     if (!wide) return false;
     f->x = wide;
     f->ldx = turn ? f->rows : f->k;
@@ -227,8 +228,12 @@ static bool prepare(struct few *f, bool turn, void **copy) {
 struct wr_error *wr_gemm_few(const struct wr_gemm *g, const struct wr_gemm_kernels *with,
                              bool alone) {
   const bool rows = g->m <= g->n; /* it is a that has a few */
-  struct few f = {
-      .with = with, .from = g->from, .element = (int64_t)wr_dtype_size(g->dtype), .k = g->k};
+  const struct wr_few_kernels *halves = g->from ? with->halves[g->from->half] : NULL;
+  struct few f = {.with = halves ? halves : with->few,
+                  .from = halves ? NULL : g->from,
+                  .element = (int64_t)wr_dtype_size(g->dtype),
+                  .k = g->k};
+  f.source = g->from ? (int64_t)sizeof(uint16_t) : f.element;
   const void *d = g->d ? g->d : g->c;
   const bool turn = rows ? g->a_transposed : !g->b_transposed;
   void *copy = NULL;
@@ -239,7 +244,7 @@ struct wr_error *wr_gemm_few(const struct wr_gemm *g, const struct wr_gemm_kerne
   f.wide = rows ? g->b : g->a;
   f.ld = rows ? g->ldb : g->lda;
   f.along_k = rows ? g->b_transposed : !g->a_transposed;
-  if (!prepare(&f, turn, &copy)) return wr_error_out_of_memory();
+  if (!prepare(&f, g->from, turn, &copy)) return wr_error_out_of_memory();
   f.result = (struct wr_few){.k = f.k,
                              .d = d,
                              .c = g->c,

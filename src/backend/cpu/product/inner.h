@@ -58,6 +58,21 @@ enum wr_tile_way {
   WR_TILE_WAYS
 };
 
+/* Types of two bytes an element. */
+enum wr_half { WR_HALF_BF16, WR_HALF_F16, WR_HALVES };
+
+/* For a few rows of a, whatever b's elements are. */
+struct wr_few_kernels {
+  /* [n - 1]: c, n rows of `cols` dense elements, += a (n rows of k <= WR_LINES_DEEP elements) times
+     b, k rows. Neither d nor alpha and beta are looked at. Up to lines_rows rows. */
+  int lines_rows;
+  void (*lines[WR_LINES_ROWS])(const struct wr_few *l, int64_t cols);
+  /* [n - 1][m > 1]: c, n by m, = alpha a (n rows of k elements) times b (m columns of k elements)
+     + beta d, as in wr_tile; m is 1 or WR_DOTS_COLS. Up to dots_rows rows. */
+  int dots_rows;
+  void (*dots[WR_DOTS_ROWS][2])(const struct wr_few *l);
+};
+
 struct wr_gemm_kernels {
   const char *name; /* of the instructions */
   int rows, cols;   /* of a tile */
@@ -75,14 +90,9 @@ struct wr_gemm_kernels {
      tile's. Of a matrix, or of its transpose. */
   void (*pack_b)(void *out, const void *b, int64_t ldb, bool transposed, int64_t k, int64_t cols);
   void (*pack_a)(void *out, const void *a, int64_t lda, bool transposed, int64_t k, int64_t count);
-  /* [n - 1]: c, n rows of `cols` dense elements, += a (n rows of k <= WR_LINES_DEEP elements) times
-     b, k rows. Neither d nor alpha and beta are looked at. Up to lines_rows rows. */
-  int lines_rows;
-  void (*lines[WR_LINES_ROWS])(const struct wr_few *l, int64_t cols);
-  /* [n - 1][m > 1]: c, n by m, = alpha a (n rows of k elements) times b (m columns of k elements)
-     + beta d, as in wr_tile; m is 1 or WR_DOTS_COLS. Up to dots_rows rows. */
-  int dots_rows;
-  void (*dots[WR_DOTS_ROWS][2])(const struct wr_few *l);
+  const struct wr_few_kernels *few;
+  /* The same for b of such elements, which become float32 in registers. NULL: none. */
+  const struct wr_few_kernels *halves[WR_HALVES];
 };
 
 /* Those that every processor of the architecture runs, and those for more instructions. */

@@ -110,6 +110,9 @@ bool wr_gemm_tiny(struct wr_gemm_tiny *tiny, const struct wr_gemm *g,
                   const struct wr_gemm_kernels *with);
 void wr_gemm_tiny_run(const struct wr_gemm_tiny *tiny, const void *a, const void *b, void *c,
                       const void *d);
+/* `first`, of elements of two bytes, and those behind it. An error is refused scratch memory. */
+struct wr_error *wr_gemm_tiny_short(const struct wr_gemm_tiny *tiny, const struct wr_gemm *first,
+                                    int64_t count, const struct wr_gemm_apart *apart);
 /* Small products: b is read where it lies. */
 bool wr_gemm_is_small(const struct wr_gemm_job *j);
 struct wr_error *wr_gemm_small(struct wr_gemm_job *j, bool alone);

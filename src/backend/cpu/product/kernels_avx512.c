@@ -3,14 +3,19 @@
 
 #include "backend/cpu/loop/loop.h"
 #include "backend/cpu/product/inner.h"
+#include "core/half.h"
 
 #if defined(__x86_64__)
+#include <immintrin.h>
+
 #define BYTES 64
 #define ROWS 12
 #define INSTRUCTIONS "AVX-512"
 
 #define EL float
 #define NAME(x) f32_##x
+#define HALVES
+#define LOAD_F16(from) _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(from)))
 #define KERNELS wr_gemm_f32_avx512
 #include "backend/cpu/product/kernel.inc"
 

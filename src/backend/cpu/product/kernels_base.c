@@ -3,6 +3,7 @@
 
 #include "backend/cpu/loop/loop.h"
 #include "backend/cpu/product/inner.h"
+#include "core/half.h"
 
 #define BYTES 16
 #if defined(__aarch64__)
@@ -15,6 +16,7 @@
 
 #define EL float
 #define NAME(x) f32_##x
+#define HALVES
 #define KERNELS wr_gemm_f32
 #include "backend/cpu/product/kernel.inc"
 

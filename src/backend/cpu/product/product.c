@@ -484,6 +484,7 @@ struct wr_error *wr_gemm_run_whole(const struct wr_gemm *g, const struct wr_gemm
                                    bool alone) {
   struct wr_gemm_tiny tiny;
   if (!is_tiny(&tiny, g, with)) return run_job(g, with, alone);
+  if (g->from) return wr_gemm_tiny_short(&tiny, g, 1, &(struct wr_gemm_apart){0});
   wr_gemm_tiny_run(&tiny, g->a, g->b, g->c, g->d);
   return NULL;
 }
@@ -506,6 +507,7 @@ struct wr_error *wr_gemm_run_many(const struct wr_gemm *first, int64_t count,
   const bool at_once = first->m > 0 && first->n > 0 && is_tiny(&tiny, first, with);
   struct wr_gemm g = *first;
   struct wr_error *error = NULL;
+  if (at_once && g.from) return wr_gemm_tiny_short(&tiny, first, count, apart);
   for (int64_t i = 0; i < count && !error; i++) {
     g.a = (const char *)first->a + i * apart->a;
     g.b = (const char *)first->b + i * apart->b;

@@ -13,12 +13,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "backend/cpu/product/inner.h"
 #include "core/dtype.h"
 #include "core/error.h"
 #include "memory/buffer.h"
 
 /* A type of two bytes an element; there is one of these for each. */
 struct wr_gemm_short {
+  enum wr_half half;
   void (*widen)(float *out, const uint16_t *in, int64_t n);
 };
 

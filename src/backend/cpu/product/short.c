@@ -11,6 +11,10 @@ enum { STRETCH = 64 };
 
 void wr_gemm_widen(const struct wr_gemm_short *from, float *out, const void *in, int64_t ld,
                    int64_t rows, int64_t length) {
+  if (ld == length) {
+    from->widen(out, in, rows * length);
+    return;
+  }
   for (int64_t i = 0; i < rows; i++) {
     from->widen(out + i * length, (const uint16_t *)in + i * ld, length);
   }

@@ -120,7 +120,8 @@ bool wr_gemm_tiny(struct wr_gemm_tiny *tiny, const struct wr_gemm *g,
                   const struct wr_gemm_kernels *with) {
   const int64_t m = g->m, n = g->n, k = g->k, half = with->cols / 2, left = n & (with->cols - 1);
   const int64_t element = g->dtype == WR_FLOAT32 ? 4 : 8;
-  if (g->a_transposed || g->b_transposed || g->from || g->a_rows || g->windows) return false;
+  if (g->a_transposed || g->b_transposed || g->a_rows || g->windows) return false;
+  if (g->from && (m > 2 * PIECE_ROWS || n * k * element > BYTES)) return false;
   if (m > SOME_ROWS || k > WR_GEMM_DEEP || n * k * element > BYTES_FOR_SOME) return false;
   if (n < half || m * n * k > TINY) return false;
   const int64_t last = left == 0 ? 0 : left > half ? with->cols : half;
@@ -135,10 +136,10 @@ bool wr_gemm_tiny(struct wr_gemm_tiny *tiny, const struct wr_gemm *g,
   while (tiny->tiles * with->rows < m) tiny->tiles++; /* counted sooner than divided */
   while ((tiny->height - 1) * tiny->tiles >= m) tiny->height--;
   tiny->tile = (struct wr_tile){.k = k,
-                                .a_row = g->lda,
+                                .a_row = g->from ? k : g->lda,
                                 .a_step = 1,
                                 .taps = 1,
-                                .b_step = g->ldb,
+                                .b_step = g->from ? n : g->ldb,
                                 .ldc = g->ldc,
                                 .ldd = g->d ? g->ldd : g->ldc,
                                 .alpha = (double)g->alpha,
@@ -192,6 +193,25 @@ void wr_gemm_tiny_run(const struct wr_gemm_tiny *tiny, const void *a, const void
     of.c += height * t.ldc * tiny->element;
     of.d += height * t.ldd * tiny->element;
   }
+}
+
+/* Of two bytes an element: each is widened whole. */
+struct wr_error *wr_gemm_tiny_short(const struct wr_gemm_tiny *tiny, const struct wr_gemm *first,
+                                    int64_t count, const struct wr_gemm_apart *apart) {
+  const int64_t m = tiny->m, n = tiny->n, k = tiny->tile.k;
+  const char *a = first->a, *b = first->b, *d = first->d;
+  char *c = first->c;
+  float *wide = wr_alloc_aligned(64, (size_t)((m + n) * k) * sizeof *wide);
+  if (!wide) return wr_error_out_of_memory();
+  for (int64_t i = 0; i < count; i++) {
+    if (i == 0 || apart->b != 0) {
+      wr_gemm_widen(first->from, wide, b + i * apart->b, first->ldb, k, n);
+    }
+    wr_gemm_widen(first->from, wide + n * k, a + i * apart->a, first->lda, m, k);
+    wr_gemm_tiny_run(tiny, wide + n * k, wide, c + i * apart->c, d ? d + i * apart->d : NULL);
+  }
+  wr_free(wide);
+  return NULL;
 }
 
 /* ---- */
