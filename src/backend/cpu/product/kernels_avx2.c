@@ -15,6 +15,8 @@
 #define EL float
 #define NAME(x) f32_##x
 #define HALVES
+#define LOAD_BF16(from) \
+  _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(from))), 16)
 #define LOAD_F16(from) _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(from)))
 #define KERNELS wr_gemm_f32_avx2
 #include "backend/cpu/product/kernel.inc"
