@@ -190,6 +190,28 @@ static char *room(size_t bytes) {
   return p;
 }
 
+/* A table of a row and a column reads next to nothing: it is the cache's size that counts. Nothing
+   is read or written here. */
+static void try_wanted(void) {
+#if defined(__x86_64__)
+  char places[3];
+  const int32_t large[] = {1 << 20, 1 << 20}, small[] = {900, 300};
+  const int64_t dense[] = {1 << 20, 1}, column[] = {1, 0}, row[] = {0, 1};
+  struct wr_tensor in[] = {
+      {.data = places, .shape = large, .strides = column, .ndim = 2, .dtype = WR_FLOAT32},
+      {.data = places + 1, .shape = large, .strides = row, .ndim = 2, .dtype = WR_FLOAT32}};
+  struct wr_tensor out = in[0];
+  out.data = places + 2;
+  out.strides = dense;
+  out.dense = true;
+  out.size = (int64_t)1 << 40;
+  EXPECT(wr_past_wanted(&out, in, 2));
+  in[0].shape = in[1].shape = out.shape = small;
+  out.size = 900 * 300;
+  EXPECT(!wr_past_wanted(&out, in, 2));
+#endif
+}
+
 int main(void) {
   const size_t most = (size_t)5 * WR_PAST_LEAST / 2;
   a = room(most), b = room(most), result = room(most), expected = room(most);
@@ -213,6 +235,7 @@ int main(void) {
   try_spread(1);
   try_spread(0);
   try_in_place();
+  try_wanted();
   free(a);
   free(b);
   free(result);

@@ -3,6 +3,9 @@
 #include "backend/cpu/loop/past.h"
 
 #include <string.h>
+#include <unistd.h>
+
+#include "base/atomic.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -53,14 +56,41 @@ static int64_t bytes_of(const struct wr_tensor *t) {
   return t->size * (int64_t)wr_dtype_size(t->dtype);
 }
 
+/* Of elements that lie apart. */
+static int64_t bytes_read(const struct wr_tensor *t) {
+  int64_t n = (int64_t)wr_dtype_size(t->dtype);
+  if (t->dense) return bytes_of(t);
+  for (int d = 0; d < t->ndim; d++) {
+    if (t->strides[d] != 0) n *= t->shape[d];
+  }
+  return n;
+}
+
+/* Of a result that is all that goes through memory: where the cache that cores share has room for
+   more than this, ordinary stores end there, and are faster. */
+static int64_t least_alone(void) {
+  static wr_atomic_i64 known; /* atomic RELAXED: 0, or the same from all */
+  int64_t least = wr_load_relaxed(&known);
+  if (least > 0) return least;
+  least = WR_PAST_LEAST;
+#ifdef _SC_LEVEL3_CACHE_SIZE
+  const int64_t share = (int64_t)sysconf(_SC_LEVEL3_CACHE_SIZE) / 4;
+  if (share > least) least = share;
+#endif
+  wr_store_relaxed(&known, least);
+  return least;
+}
+
 bool wr_past_wanted(const struct wr_tensor *out, const struct wr_tensor *in, int n_in) {
-  int64_t all = bytes_of(out);
+  int64_t all = bytes_of(out), read = 0;
   if (!HAS_PAST || all < WR_PAST_RESULT) return false;
   for (int k = 0; k < n_in; k++) {
     if (in[k].data == out->data) return false;
     if (in[k].dense) all += bytes_of(&in[k]);
+    read += bytes_read(&in[k]);
   }
-  return all >= WR_PAST_LEAST;
+  if (all < WR_PAST_LEAST) return false;
+  return read >= WR_PAST_READ || all >= least_alone();
 }
 
 int64_t wr_past_head(const void *out, int64_t width) {

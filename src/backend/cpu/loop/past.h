@@ -14,12 +14,14 @@
 enum {
   WR_PAST_LEAST = 8 << 20,  /* bytes that are read and written: four caches of 2 MB */
   WR_PAST_RESULT = 1 << 20, /* bytes of these that are the result */
+  WR_PAST_READ = 1 << 20,   /* bytes of these that are read: a core's own caches have fewer */
   WR_PAST_PIECE = 1024,     /* bytes: so few that computing hides what storing waits for */
   WR_PAST_LINE = 64
 };
 
 /* Whether this result goes past the caches: not where it takes an input's place, whose lines are
-   read anyway, and where the processor has such stores. */
+   read anyway, nor where next to nothing is read and the result alone has room in the cache that
+   cores share, and where the processor has such stores. */
 bool wr_past_wanted(const struct wr_tensor *out, const struct wr_tensor *in, int n_in);
 
 /* Elements of `width` bytes from `out` to where a line begins; -1 where none begins with one. */
