@@ -67,6 +67,8 @@ void wr_mutex_assert_none_held(void) {}
 
 /* ---- mutexes ---- */
 
+enum { LOCK_LOOKS = 100 };
+
 static void must(int rc, const char *what) {
   if (rc) wr_bug(__FILE__, __LINE__, what);
 }
@@ -83,6 +85,18 @@ void wr_mutex_lock(struct wr_mutex *m) {
   check_order(m);
   must(pthread_mutex_lock(&m->os), "pthread_mutex_lock failed");
   note_lock(m);
+}
+
+void wr_mutex_lock_awake(struct wr_mutex *m) {
+  for (int i = 0; i < LOCK_LOOKS; i++) {
+    if (pthread_mutex_trylock(&m->os) == 0) {
+      check_order(m);
+      note_lock(m);
+      return;
+    }
+    wr_pause();
+  }
+  wr_mutex_lock(m);
 }
 
 void wr_mutex_unlock(struct wr_mutex *m) {

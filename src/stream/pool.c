@@ -116,20 +116,48 @@ static void drain_turn(struct wr_stream *s, bool gives_way) {
 
 uint64_t wr_pool_awake_until(void) { return wr_cpu_count() > 1 ? wr_clock_ns() + AWAKE_NS : 0; }
 
-/* Looks, with the lock released, whether there is work, and takes the processor from nobody who has
-   some. A hint that comes too late does no harm: all is looked at again under the lock before this
-   worker sleeps. */
+/* Workers that look, in the upper half of wr_pool.awake, and how many of them there is work for, in
+   the lower one, which is never larger. */
+static const uint64_t LOOKS = UINT64_C(1) << 32;
+static uint32_t looking(uint64_t awake) { return (uint32_t)(awake >> 32); }
+static uint32_t told(uint64_t awake) { return (uint32_t)awake; }
+
+/* Ends a look: where there is work for one of those that look, and otherwise if `anyway`. Where
+   there is work for all of them, who leaves anyway leaves for it. */
+static bool end_look(bool anyway) {
+  uint64_t awake = wr_load_relaxed(&wr_pool.awake), after;
+  do {
+    if (told(awake) == 0 && !anyway) return false;
+    after = awake - LOOKS - (told(awake) > 0 ? 1 : 0);
+  } while (!wr_cas_weak_release(&wr_pool.awake, &awake, after));
+  return true;
+}
+
+/* Looks, with the lock released, whether there is work for it, and takes the processor from nobody
+   who has some. Only who is told takes the lock, lest all do at once. What there is work for is
+   looked at again under the lock, by whoever has ended its look. */
 static void look_out_locked(uint64_t until) {
-  wr_fetch_add_relaxed(&wr_pool.looking, 1u);
+  wr_fetch_add_relaxed(&wr_pool.awake, LOOKS);
   wr_mutex_unlock(&wr_pool.lock);
-  for (int i = 1; !wr_pool_has_ready() && !wr_load_relaxed(&wr_pool.open_class); i++) {
+  for (int i = 1; !end_look(wr_clock_ns() >= until); i++) {
     wr_pause();
     if (i % PAUSES == 0) sched_yield();
-    if (wr_clock_ns() >= until) break;
   }
-  wr_mutex_lock(&wr_pool.lock);
-  wr_fetch_sub_relaxed(&wr_pool.looking, 1u);
-  if (wr_pool.told > 0) wr_pool.told--;
+  wr_mutex_lock_awake(&wr_pool.lock);
+}
+
+uint32_t wr_pool_looking(void) { return looking(wr_load_relaxed(&wr_pool.awake)); }
+
+/* Others may end their looks meanwhile, none begins one: that is done under the lock. */
+int wr_pool_tell_awake_locked(int wanted) {
+  uint64_t awake = wr_load_relaxed(&wr_pool.awake);
+  int left;
+  do {
+    left = (int)(looking(awake) - told(awake));
+    if (left > wanted) left = wanted;
+    if (left <= 0) return 0;
+  } while (!wr_cas_weak_release(&wr_pool.awake, &awake, awake + (uint64_t)left));
+  return left;
 }
 
 static void park_locked(void) {
@@ -206,14 +234,6 @@ static void *worker_main(void *arg) {
   wr_mutex_unlock(&wr_pool.lock);
   wr_thread_take_back(); /* before it is joined, and its block freed */
   return NULL;
-}
-
-int wr_pool_tell_awake_locked(int wanted) {
-  const int looking = (int)wr_load_relaxed(&wr_pool.looking), left = looking - wr_pool.told;
-  const int told = wanted < left ? wanted : left;
-  if (told <= 0) return 0;
-  wr_pool.told += told;
-  return told;
 }
 
 /* Wakes up to `wanted` workers and says how many more to start. `signalled` counts those that were
@@ -456,6 +476,7 @@ size_t wr_pool_relievers(void) {
 static void tell_unlock(void) {
   int most = wr_pool_most();
   int start = wr_ready_any(&wr_pool.ready) ? wr_pool_wake_locked(1, most) : 0;
+  if (wr_ready_any(&wr_pool.ready)) (void)wr_pool_tell_awake_locked(1);
   bool watch = start == 0 && watch_locked(most);
   wr_mutex_unlock(&wr_pool.lock);
   wr_pool_start_workers(start);
@@ -550,8 +571,7 @@ static void forget_in_child(void) {
   wr_pool.waiting = 0;
   wr_pool.idle = 0;
   wr_pool.signalled = 0;
-  wr_store_relaxed(&wr_pool.looking, 0u);
-  wr_pool.told = 0;
+  wr_store_relaxed(&wr_pool.awake, UINT64_C(0));
   wr_pool.stopping = 0;
 }
 

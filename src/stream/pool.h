@@ -32,9 +32,7 @@ struct wr_pool {
   int waiting;              /* under LOCK: threads that have waited a while without draining */
   int idle;                 /* under LOCK: inside wr_cond_wait */
   int signalled;            /* under LOCK: of those, how many were told to wake up */
-  wr_atomic_u32 looking;    /* atomic RELAXED, written under LOCK: workers without work that are
-                               awake */
-  int told;                 /* under LOCK: of those, how many there is a kernel for */
+  wr_atomic_u64 awake;      /* atomic RELAXED: workers without work that are awake; see pool.c */
   wr_atomic_u64 ready_hint; /* atomic RELAXED, written under LOCK: how many streams of each class
                                are ready, a hint; see pool.c */
   bool has_classes;         /* under LOCK: there has been another than normal */
@@ -52,6 +50,8 @@ void wr_pool_start_workers(int n);
 /* Up to `wanted` workers that are awake without work, whom no other kernel counts on; they find the
    kernel by themselves. */
 int wr_pool_tell_awake_locked(int wanted);
+/* How many workers are awake without work; a hint. */
+uint32_t wr_pool_looking(void);
 /* Until when a thread looks, from now on, for what other threads will do soon, before it sleeps;
    0 where another thread has no processor to do it on. */
 uint64_t wr_pool_awake_until(void);

@@ -91,7 +91,7 @@ static void help_job_locked(struct wr_job *job) {
   const uint64_t begin = wr_timeline_begin();
   run_some_slices(job);
   wr_timeline_put_span(WR_SPAN_SLICES, begin, 0, NULL);
-  wr_mutex_lock(&wr_pool.lock);
+  wr_mutex_lock_awake(&wr_pool.lock);
   wr_pool.in_jobs--;
   if (wr_fetch_sub_relaxed(&job->active, 1u) == 1u) wr_cond_signal(&job->finished);
 }
@@ -138,7 +138,7 @@ static void await_workers_locked(struct wr_job *job) {
   if (until > 0) {
     wr_mutex_unlock(&wr_pool.lock);
     while (wr_load_relaxed(&job->active) > 0 && wr_clock_ns() < until) wr_pause();
-    wr_mutex_lock(&wr_pool.lock);
+    wr_mutex_lock_awake(&wr_pool.lock);
   }
   while (wr_load_relaxed(&job->active) > 0) wr_cond_wait(&job->finished, &wr_pool.lock);
 }
@@ -161,7 +161,7 @@ static int helpers_locked(int64_t slices, int threads) {
    awake. */
 static bool begin(struct wr_job *job, int64_t slices, bool small, int threads) {
   int start = 0;
-  wr_mutex_lock(&wr_pool.lock);
+  wr_mutex_lock_awake(&wr_pool.lock);
   const int helpers = helpers_locked(slices, threads), awake = wr_pool_tell_awake_locked(helpers);
   const bool pays = !small || awake > 0;
   if (pays) push_locked(job, threads);
@@ -172,7 +172,7 @@ static bool begin(struct wr_job *job, int64_t slices, bool small, int threads) {
 }
 
 static void end(struct wr_job *job, int threads) {
-  wr_mutex_lock(&wr_pool.lock);
+  wr_mutex_lock_awake(&wr_pool.lock);
   wr_pool.in_jobs--;
   remove_job_locked(job);
   /* Another job may have got no worker because of this one: one is woken for it. */
@@ -190,8 +190,7 @@ void wr_pool_parallel(int64_t n, int64_t grain, wr_parallel_body body, void *ctx
   const int threads = wr_pool_most();
   const bool small = n <= grain;
   const int64_t least = most(small ? grain / WR_PARALLEL_AWAKE : grain, 1);
-  const bool alone =
-      n <= least || threads == 1 || (small && wr_load_relaxed(&wr_pool.looking) == 0);
+  const bool alone = n <= least || threads == 1 || (small && wr_pool_looking() == 0);
   if (!alone) {
     const int64_t chunk = most(n / (4 * (int64_t)threads), least);
     struct wr_job job = {
