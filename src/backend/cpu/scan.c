@@ -11,8 +11,8 @@
 #include "backend/cpu/totals.h"
 
 /* Bytes. Totals of lines side by side stay in the first-level cache; as many as there is room for
-   are scanned at a time, for memory is read fastest without gaps. What is written is asked for a
-   little ahead, a stripe at a time: the processor does not foresee that by itself. */
+   are scanned at a time, for memory is read fastest without gaps. What is written is asked for so
+   much ahead, in whole steps, a stripe at a time: the processor does not foresee that by itself. */
 enum { SCAN_TOTALS = 16384, SCAN_STRIPE = 512, SCAN_AHEAD = 2048 };
 
 /* Logarithms of sums along shorter lines of floats are joined. */
@@ -34,8 +34,15 @@ struct line {
 
 typedef void (*scan_fn)(struct line *l);
 
-WR_INLINE void ask_for(const void *p, int64_t bytes) {
-  const uintptr_t soon = (uintptr_t)p + SCAN_AHEAD, over = soon + (uintptr_t)bytes;
+/* From an element to one of the same line that is written later. To ask for lines beside these
+   would take what another thread is writing from its cache. */
+WR_INLINE int64_t scan_ahead(const struct line *l, int64_t item) {
+  const int64_t step = l->out_stride * item;
+  return step * (1 + SCAN_AHEAD / (step < 0 ? -step : step));
+}
+
+WR_INLINE void ask_for(const void *p, int64_t ahead, int64_t bytes) {
+  const uintptr_t soon = (uintptr_t)p + (uintptr_t)ahead, over = soon + (uintptr_t)bytes;
   for (uintptr_t at = soon; at < over; at += 64) __builtin_prefetch((const void *)at, 1);
 }
 

@@ -51,13 +51,14 @@ WR_INLINE void PART(_step)(const E *x, E *y, TOTAL *restrict totals, int64_t cou
 WIDE static void PART(_beside)(const struct line *l, const E *in, E *out, int64_t count) {
   enum { STRIPE = SCAN_STRIPE / sizeof(E) };
   TOTAL totals[SCAN_TOTALS / sizeof(TOTAL)];
+  const int64_t ahead = scan_ahead(l, (int64_t)sizeof(E));
   for (int64_t j = 0; j < count; j++) totals[j] = l->inclusive ? BEFORE : START;
   for (int64_t i = 0; i < l->n; i++) {
     const E *x = in + i * l->in_stride;
     E *y = out + i * l->out_stride;
     for (int64_t j = 0; j < count; j += STRIPE) {
       const int64_t n = count - j < STRIPE ? count - j : STRIPE;
-      ask_for(y + j, n * (int64_t)sizeof(E));
+      ask_for(y + j, ahead, n * (int64_t)sizeof(E));
       PART(_step)(x + j, y + j, totals + j, n);
     }
   }
