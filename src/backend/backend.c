@@ -27,13 +27,18 @@ void wr_backend_set_parallel(wr_parallel_runner runner) {
   wr_store_release(&parallel_runner, runner);
 }
 
-void wr_parallel_for(int64_t n, int64_t grain, wr_parallel_body body, void *ctx) {
+void wr_parallel_for_awake(int64_t n, int64_t grain, int64_t least, wr_parallel_body body,
+                           void *ctx) {
   /* Acquire: pairs with the release above. */
   wr_parallel_runner runner = wr_load_acquire(&parallel_runner);
   if (n <= 0) return;
   if (runner) {
-    runner(n, grain, body, ctx);
+    runner(n, grain, least, body, ctx);
   } else {
     body(ctx, 0, n);
   }
+}
+
+void wr_parallel_for(int64_t n, int64_t grain, wr_parallel_body body, void *ctx) {
+  wr_parallel_for_awake(n, grain, grain, body, ctx);
 }

@@ -368,15 +368,20 @@ struct wr_backend {
 };
 
 /* Called by a backend's kernels to spread `n` items over the worker pool: body(ctx, begin, end) for
-   disjoint ranges that cover [0, n). Ranges of `grain` pay for a worker that has to be woken first;
-   where one is awake, ranges are down to a WR_PARALLEL_AWAKE-th of that. The caller takes part and
-   returns when all ranges are done. Set once by the stream module at start; a plain loop before
-   that. */
-enum { WR_PARALLEL_AWAKE = 4 };
+   disjoint ranges that cover [0, n), each at least `grain` long but the last. The caller takes part
+   and returns when all ranges are done. Set once by the stream module at start; a plain loop
+   before that. */
 typedef void (*wr_parallel_body)(void *ctx, int64_t begin, int64_t end);
-typedef void (*wr_parallel_runner)(int64_t n, int64_t grain, wr_parallel_body body, void *ctx);
+typedef void (*wr_parallel_runner)(int64_t n, int64_t grain, int64_t least, wr_parallel_body body,
+                                   void *ctx);
 void wr_backend_set_parallel(wr_parallel_runner runner);
 void wr_parallel_for(int64_t n, int64_t grain, wr_parallel_body body, void *ctx);
+/* The same, where a grain is what pays for a worker that has to be woken first: n of at most that
+   go to workers that are awake, if there are any, in ranges of at least `least`. */
+void wr_parallel_for_awake(int64_t n, int64_t grain, int64_t least, wr_parallel_body body,
+                           void *ctx);
+/* What pays for a worker that is awake is such a part of what pays for one that sleeps. */
+enum { WR_PARALLEL_AWAKE = 4 };
 
 /* The backend of a device type, never NULL; device_count says whether there is a device. */
 const struct wr_backend *wr_backend_for(enum wr_device_type type);

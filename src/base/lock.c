@@ -88,6 +88,7 @@ void wr_mutex_lock(struct wr_mutex *m) {
 }
 
 void wr_mutex_lock_awake(struct wr_mutex *m) {
+  wr_torture_point();
   for (int i = 0; i < LOCK_LOOKS; i++) {
     if (pthread_mutex_trylock(&m->os) == 0) {
       check_order(m);

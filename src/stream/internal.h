@@ -215,7 +215,7 @@ struct wr_pool_look {
   uint32_t ready;          /* streams that wait for one */
 };
 void wr_pool_peek(struct wr_pool_look *look);
-void wr_pool_parallel(int64_t n, int64_t grain, wr_parallel_body body, void *ctx);
+void wr_pool_parallel(int64_t n, int64_t grain, int64_t least, wr_parallel_body body, void *ctx);
 
 /* Ends the workers once there is no work left; false at the deadline. */
 bool wr_pool_stop(uint64_t deadline_ns);

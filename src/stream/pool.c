@@ -42,7 +42,7 @@ enum { TURN_NS = WR_TORTURED ? 0 : 500 * 1000, TICK_NS = WR_TORTURED ? 50 * 1000
 
 /* About as long as waking a thread takes where a processor without work is halted: so who looks in
    vain has cost what it would have saved. */
-enum { AWAKE_NS = WR_TORTURED ? 2 * 1000 : 50 * 1000, PAUSES = 16 };
+enum { AWAKE_NS = WR_TORTURED ? 2 * 1000 : 50 * 1000 };
 
 /* A spare counts the ticks at which streams were ready and after which none was taken. The first
    may have come just after a stream became ready; after the second one has waited a whole tick. */
@@ -114,7 +114,7 @@ static void drain_turn(struct wr_stream *s, bool gives_way) {
   wr_stream_release(s);
 }
 
-uint64_t wr_pool_awake_until(void) { return wr_cpu_count() > 1 ? wr_clock_ns() + AWAKE_NS : 0; }
+uint64_t wr_pool_awake_until(void) { return wr_clock_ns() + AWAKE_NS; }
 
 /* Workers that look, in the upper half of wr_pool.awake, and how many of them there is work for, in
    the lower one, which is never larger. */
@@ -122,33 +122,42 @@ static const uint64_t LOOKS = UINT64_C(1) << 32;
 static uint32_t looking(uint64_t awake) { return (uint32_t)(awake >> 32); }
 static uint32_t told(uint64_t awake) { return (uint32_t)awake; }
 
-/* Ends a look: where there is work for one of those that look, and otherwise if `anyway`. Where
-   there is work for all of them, who leaves anyway leaves for it. */
-static bool end_look(bool anyway) {
+enum looks { LOOKS_ON, TOLD, LEFT };
+
+/* Takes this worker from those that look: where there is work for one of them, or `anyway`. */
+static enum looks end_look(bool anyway) {
   uint64_t awake = wr_load_relaxed(&wr_pool.awake), after;
   do {
-    if (told(awake) == 0 && !anyway) return false;
+    if (told(awake) == 0 && !anyway) return LOOKS_ON;
     after = awake - LOOKS - (told(awake) > 0 ? 1 : 0);
   } while (!wr_cas_weak_release(&wr_pool.awake, &awake, after));
+  return told(awake) > 0 ? TOLD : LEFT;
+}
+
+/* Gives the processor to whoever has work for it, which may keep it for milliseconds: meanwhile
+   nobody counts on this worker. False where it has to look under the lock. */
+static bool yield_and_look_on(void) {
+  if (end_look(true) == TOLD) return false;
+  sched_yield();
+  if (wr_pool_has_ready() || wr_load_relaxed(&wr_pool.open_class)) return false;
+  wr_fetch_add_relaxed(&wr_pool.awake, LOOKS);
   return true;
 }
 
-/* Looks, with the lock released, whether there is work for it, and takes the processor from nobody
-   who has some. Only who is told takes the lock, lest all do at once. What there is work for is
-   looked at again under the lock, by whoever has ended its look. */
+/* Looks, with the lock released, whether there is work for it; then all is looked at again under
+   the lock, which only those take that are told, lest all do at once. */
 static void look_out_locked(uint64_t until) {
   wr_fetch_add_relaxed(&wr_pool.awake, LOOKS);
   wr_mutex_unlock(&wr_pool.lock);
-  for (int i = 1; !end_look(wr_clock_ns() >= until); i++) {
+  for (int i = 1; i % WR_POOL_LOOKS != 0 || yield_and_look_on(); i++) {
+    if (end_look(wr_clock_ns() >= until) != LOOKS_ON) break;
     wr_pause();
-    if (i % PAUSES == 0) sched_yield();
   }
   wr_mutex_lock_awake(&wr_pool.lock);
 }
 
 uint32_t wr_pool_looking(void) { return looking(wr_load_relaxed(&wr_pool.awake)); }
 
-/* Others may end their looks meanwhile, none begins one: that is done under the lock. */
 int wr_pool_tell_awake_locked(int wanted) {
   uint64_t awake = wr_load_relaxed(&wr_pool.awake);
   int left;
@@ -212,6 +221,7 @@ static void leave_locked(struct wr_worker *self) {
 static void *worker_main(void *arg) {
   struct wr_worker *self = arg;
   const int most = wr_pool_most();
+  const bool looks = wr_cpu_count() > 1; /* else who would tell it has no processor to do so */
   uint64_t awake_until = 0;
   wr_thread_lend(&self->block);
   wr_mutex_lock(&wr_pool.lock);
@@ -220,7 +230,7 @@ static void *worker_main(void *arg) {
        lock meanwhile. */
     bool drained = drain_one_locked(WORKER, most);
     bool sliced = wr_pool_slice_locked(most);
-    if (sliced) awake_until = wr_pool_awake_until();
+    if (sliced && looks) awake_until = wr_pool_awake_until();
     if (sliced || drained) continue;
     if (wr_pool.stopping > 0) break;
     if (awake_until > 0 && wr_clock_ns() < awake_until) {
@@ -476,8 +486,8 @@ size_t wr_pool_relievers(void) {
 static void tell_unlock(void) {
   int most = wr_pool_most();
   int start = wr_ready_any(&wr_pool.ready) ? wr_pool_wake_locked(1, most) : 0;
-  if (wr_ready_any(&wr_pool.ready)) (void)wr_pool_tell_awake_locked(1);
-  bool watch = start == 0 && watch_locked(most);
+  bool told_one = wr_ready_any(&wr_pool.ready) && wr_pool_tell_awake_locked(1) > 0;
+  bool watch = start == 0 && !told_one && watch_locked(most);
   wr_mutex_unlock(&wr_pool.lock);
   wr_pool_start_workers(start);
   if (watch) start_spare();

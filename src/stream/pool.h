@@ -52,9 +52,10 @@ void wr_pool_start_workers(int n);
 int wr_pool_tell_awake_locked(int wanted);
 /* How many workers are awake without work; a hint. */
 uint32_t wr_pool_looking(void);
-/* Until when a thread looks, from now on, for what other threads will do soon, before it sleeps;
-   0 where another thread has no processor to do it on. */
+/* Until when a thread looks, from now on, for what other threads will do soon, before it sleeps.
+   Not where there is one processor. After so many looks it yields its own. */
 uint64_t wr_pool_awake_until(void);
+enum { WR_POOL_LOOKS = 100 };
 /* Takes slices of a kernel, with the lock released, where more urgent than ready streams, or for
    its share; false when there is nothing to do. */
 bool wr_pool_slice_locked(int most);

@@ -6,6 +6,7 @@
    kernels, and for streams that are as urgent as the kernel, before it takes the next. What is less
    urgent has its share: of WR_SHARE slices or turns one. */
 
+#include <sched.h>
 #include <string.h>
 
 #include "base/base.h"
@@ -133,11 +134,14 @@ static void remove_job_locked(struct wr_job *job) {
 /* Waits for the workers inside; with the lock held again. The last slice is mostly over before a
    sleep would be. That the count is 0 says nothing before the lock is held: whoever counted itself
    off may still be about to signal. */
-static void await_workers_locked(struct wr_job *job) {
-  const uint64_t until = wr_load_relaxed(&job->active) > 0 ? wr_pool_awake_until() : 0;
-  if (until > 0) {
+static void await_workers_locked(struct wr_job *job, bool looks) {
+  if (looks && wr_load_relaxed(&job->active) > 0) {
+    const uint64_t until = wr_pool_awake_until();
     wr_mutex_unlock(&wr_pool.lock);
-    while (wr_load_relaxed(&job->active) > 0 && wr_clock_ns() < until) wr_pause();
+    for (int i = 1; wr_load_relaxed(&job->active) > 0 && wr_clock_ns() < until; i++) {
+      wr_pause();
+      if (i % WR_POOL_LOOKS == 0) sched_yield();
+    }
     wr_mutex_lock_awake(&wr_pool.lock);
   }
   while (wr_load_relaxed(&job->active) > 0) wr_cond_wait(&job->finished, &wr_pool.lock);
@@ -171,13 +175,16 @@ static bool begin(struct wr_job *job, int64_t slices, bool small, int threads) {
   return pays;
 }
 
-static void end(struct wr_job *job, int threads) {
+static void end(struct wr_job *job, int threads, bool looks) {
+  int start = 0;
   wr_mutex_lock_awake(&wr_pool.lock);
   wr_pool.in_jobs--;
   remove_job_locked(job);
-  /* Another job may have got no worker because of this one: one is woken for it. */
-  const int start = open_job_locked(threads) ? wr_pool_wake_locked(1, threads) : 0;
-  await_workers_locked(job);
+  /* Another job may have got no worker because of this one. */
+  if (open_job_locked(threads) && wr_pool_tell_awake_locked(1) == 0) {
+    start = wr_pool_wake_locked(1, threads);
+  }
+  await_workers_locked(job, looks);
   wr_mutex_unlock(&wr_pool.lock);
   wr_pool_start_workers(start);
 }
@@ -186,10 +193,10 @@ static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
 
 /* The caller takes slices too, so the job ends even if no worker ever comes. When none is left it
    waits for the slices that workers have begun; these end, since kernels wait for nothing. */
-void wr_pool_parallel(int64_t n, int64_t grain, wr_parallel_body body, void *ctx) {
+void wr_pool_parallel(int64_t n, int64_t grain, int64_t least, wr_parallel_body body, void *ctx) {
   const int threads = wr_pool_most();
-  const bool small = n <= grain;
-  const int64_t least = most(small ? grain / WR_PARALLEL_AWAKE : grain, 1);
+  const bool small = n <= grain, looks = wr_cpu_count() > 1;
+  least = most(small ? least : grain, 1);
   const bool alone = n <= least || threads == 1 || (small && wr_pool_looking() == 0);
   if (!alone) {
     const int64_t chunk = most(n / (4 * (int64_t)threads), least);
@@ -200,7 +207,7 @@ void wr_pool_parallel(int64_t n, int64_t grain, wr_parallel_body body, void *ctx
     const bool begun = begin(&job, (n + chunk - 1) / chunk, small, threads);
     if (begun) {
       while (run_slice(&job)) continue;
-      end(&job, threads);
+      end(&job, threads, looks);
     }
     wr_cond_destroy(&job.finished);
     if (begun) return;

@@ -20,7 +20,7 @@ static void slices(void *ctx, int64_t begin, int64_t end) {
 }
 
 static void kernels(void) {
-  for (int i = 0; i < KERNELS; i++) wr_pool_parallel(SLICES, 1, slices, NULL);
+  for (int i = 0; i < KERNELS; i++) wr_pool_parallel(SLICES, 1, 1, slices, NULL);
 }
 
 static long sleeps(void) {
@@ -60,12 +60,12 @@ static void small_kernels(void) {
   caller = pthread_self();
   while (!wr_load_relaxed(&shared) && wr_clock_ns() < until) {
     kernels(); /* behind the last of which the worker is not there at once */
-    for (int k = 0; k < KERNELS; k++) wr_pool_parallel(SLICES, SLICES, seen_slices, NULL);
+    for (int k = 0; k < KERNELS; k++) wr_pool_parallel(SLICES, SLICES, 1, seen_slices, NULL);
   }
   CHECK(wr_load_relaxed(&shared));
   wr_nap(10 * 1000 * 1000);
   wr_store_relaxed(&shared, false);
-  for (int i = 0; i < KERNELS; i++) wr_pool_parallel(SLICES, SLICES, seen_slices, NULL);
+  for (int i = 0; i < KERNELS; i++) wr_pool_parallel(SLICES, SLICES, 1, seen_slices, NULL);
   CHECK(!wr_load_relaxed(&shared));
 }
 

@@ -277,6 +277,6 @@ struct wr_error *wr_cpu_fused(const struct wr_group *group) {
   choose_past(&p);
   /* Split where one operation would be, not earlier: waking a thread can cost as much as the steps
      of a group take on arrays of that size. */
-  wr_spread(p.size, WR_LOOP_GRAIN, run_part, &p);
+  wr_spread_awake(p.size, WR_LOOP_GRAIN, run_part, &p);
   return NULL;
 }

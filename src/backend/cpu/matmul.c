@@ -213,8 +213,9 @@ static void spread_real(struct product *p, int64_t matrices, double matrix_flops
   if (flops < 2 * part_flops / WR_PARALLEL_AWAKE) {
     matrices_run(p, 0, matrices);
   } else if (matrices > 1 && (whole || matrix_flops < 2 * part_flops)) {
-    const double grain = flops < 2 * part_flops ? (double)matrices : part_flops / matrix_flops;
-    wr_parallel_for(matrices, grain > 1 ? (int64_t)grain : 1, matrices_run, p);
+    const double grain = part_flops / matrix_flops, least = grain / WR_PARALLEL_AWAKE;
+    wr_parallel_for_awake(matrices, flops < 2 * part_flops ? matrices : (int64_t)grain,
+                          (int64_t)least, matrices_run, p);
   } else {
     struct wr_gemm g = p->gemm;
     for (int64_t i = 0; i < matrices; i++) {

@@ -165,6 +165,6 @@ struct wr_error *wr_cpu_row_norm(const struct wr_call *call) {
                    .item = (int64_t)wr_dtype_size(in->dtype),
                    .dtype = in->dtype};
   wr_lines_of(&r.lines, in, in->ndim - 1);
-  wr_spread(r.lines.walk.size, wr_lines_grain(&r.lines), rows_body, &r);
+  wr_spread_awake(r.lines.walk.size, wr_lines_grain(&r.lines), rows_body, &r);
   return NULL;
 }

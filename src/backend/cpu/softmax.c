@@ -223,7 +223,7 @@ static struct wr_error *over_rows(const struct wr_call *call, row_fn f32, row_fn
   };
   wr_lines_of(&job.rows.lines, in, in->ndim - 1);
   job.out_step = (whole_rows ? job.rows.lines.n : 1) * job.rows.item;
-  wr_spread(job.rows.lines.walk.size, wr_lines_grain(&job.rows.lines), rows_body, &job);
+  wr_spread_awake(job.rows.lines.walk.size, wr_lines_grain(&job.rows.lines), rows_body, &job);
   return NULL;
 }
 
@@ -267,6 +267,6 @@ struct wr_error *wr_fused_softmax(const struct wr_fused_program *program) {
                                   .item = (int64_t)wr_dtype_size(out->dtype),
                                   .dtype = out->dtype,
                                   .lines = {.n = out->shape[out->ndim - 1], .stride = 1}}};
-  wr_spread(out->size / f.rows.lines.n, wr_lines_grain(&f.rows.lines), fused_body, &f);
+  wr_spread_awake(out->size / f.rows.lines.n, wr_lines_grain(&f.rows.lines), fused_body, &f);
   return NULL;
 }

@@ -233,7 +233,7 @@ static void run_parts(const struct wr_call *call, wr_row_fn fn, bool dense, bool
   loop_sizes(&l, call, fn);
   l.past = wr_past_wanted(&call->out, call->in, call->n_in);
   if (!dense) loop_merge(&l);
-  wr_spread(call->out.size, WR_LOOP_GRAIN, dense ? dense_part : strided_part, &l);
+  wr_spread_awake(call->out.size, WR_LOOP_GRAIN, dense ? dense_part : strided_part, &l);
 }
 
 static void run(const struct wr_call *call, wr_row_fn fn, bool copies) {

@@ -106,8 +106,19 @@ static inline int64_t wr_lines_grain(const struct wr_lines *lines) {
 
 /* Calls body at once for small work, without the pool. */
 static inline void wr_spread(int64_t n, int64_t grain, wr_parallel_body body, void *ctx) {
-  if (n > 1 && n > grain / WR_PARALLEL_AWAKE) {
+  if (n > grain) {
     wr_parallel_for(n, grain, body, ctx);
+  } else if (n > 0) {
+    body(ctx, 0, n);
+  }
+}
+
+/* The same, where shorter ranges than `grain` only take longer to hand over: none is slower for
+   where it is cut. */
+static inline void wr_spread_awake(int64_t n, int64_t grain, wr_parallel_body body, void *ctx) {
+  const int64_t least = grain / WR_PARALLEL_AWAKE > 1 ? grain / WR_PARALLEL_AWAKE : 1;
+  if (n > least) {
+    wr_parallel_for_awake(n, grain, least, body, ctx);
   } else if (n > 0) {
     body(ctx, 0, n);
   }

@@ -142,7 +142,7 @@ void wr_gemm_run_all(bool alone, int64_t n, double flops, wr_parallel_body body,
   if (alone || n < 2 || flops < 2 * part_flops / WR_PARALLEL_AWAKE) {
     body(ctx, 0, n);
   } else if (flops < 2 * part_flops) { /* only for who is awake */
-    wr_parallel_for(n, n, body, ctx);
+    wr_parallel_for_awake(n, n, (n + WR_PARALLEL_AWAKE - 1) / WR_PARALLEL_AWAKE, body, ctx);
   } else {
     const double grain = part_flops * (double)n / flops;
     wr_parallel_for(n, grain > 1 ? (int64_t)grain : 1, body, ctx);

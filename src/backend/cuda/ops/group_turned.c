@@ -9,8 +9,8 @@
 /* Of fewer elements a cache has all sectors until all of each was read, and a group runs by the
    kernel that it has (group_table.c). */
 enum { LEAST_SIDE = 32, LEAST_SIZE = 1 << 16 };
-/* There are at most as many tiles as 1024th parts of the elements, and 2^30 blocks of a grid. */
-static const int64_t most_size = INT64_C(1) << 40;
+/* With sides of 33 there is a tile of 32 x 32 for 272 elements; a grid has 2^30 blocks. */
+static const int64_t most_size = INT64_C(1) << 38;
 
 _Static_assert((int)WR_GROUP_INPUTS < (int)WR_LAYOUT_OPERANDS,
                "a layout holds all inputs and the result");

@@ -70,8 +70,8 @@ void wr_reduction_of_rows(struct wr_reduction *r, const struct wr_run *run, int6
 }
 
 /* Columns are read by packs where this leaves at least half of the multiprocessors a block. Splits
-   are chosen before, so that sums do not depend on it; of what is the same however it is cut there
-   are twice as many, which is sooner done. */
+   are chosen before, so that results do not depend on it; of maxima and minima there are twice as
+   many, which is sooner done. */
 static void reduction_of_columns(struct wr_reduction *r, const struct wr_run *run, int64_t results,
                                  int64_t n, size_t item, int pack, bool any_cut) {
   *r = (struct wr_reduction){
@@ -139,8 +139,9 @@ static void choose_kernel(struct reduction *r, const struct wr_run *run, size_t 
     const int pack = 16 / (int)item;
     const bool packs =
         has_packs(&r->kept, pack) && wr_layout_is_aligned(&r->reduced, 0, r->in, item, 16);
-    /* Elements of four bytes are those for which this was measured. */
-    const bool any_cut = packs && item == 4 && (r->id.op == WR_OP_MAX || r->id.op == WR_OP_MIN);
+    /* Elements of four bytes are those for which this was measured. Not where they come by packs
+       alone: which of 0 and -0 a maximum is follows from how it is cut. */
+    const bool any_cut = item == 4 && (r->id.op == WR_OP_MAX || r->id.op == WR_OP_MIN);
     reduction_of_columns(&r->cut, run, results, n, item, packs ? pack : 1, any_cut);
   } else {
     bool packs =
