@@ -14,8 +14,8 @@
 
    A worker that has taken slices looks for AWAKE_NS before it sleeps, as a program that has run one
    parallel kernel mostly runs another soon: half a microsecond hands it over then, a sleeper is
-   there after forty. A ready stream does not count on it, as it yields its processor while it
-   looks, and wakes another all the same; but it comes to streams too.
+   there after forty. For a ready stream a sleeper is woken all the same, but no spare is started
+   where one that looks has been told.
 
    A command that is not cut in slices keeps its worker until its end. So while a stream is ready
    and no worker sleeps, a spare thread looks once every TICK_NS. If no stream was taken since it
@@ -221,7 +221,7 @@ static void leave_locked(struct wr_worker *self) {
 static void *worker_main(void *arg) {
   struct wr_worker *self = arg;
   const int most = wr_pool_most();
-  const bool looks = wr_cpu_count() > 1; /* else who would tell it has no processor to do so */
+  const bool looks = wr_cpu_count() > 1; /* else it would keep the processor from who tells it */
   uint64_t awake_until = 0;
   wr_thread_lend(&self->block);
   wr_mutex_lock(&wr_pool.lock);
@@ -338,7 +338,9 @@ bool wr_pool_stop(uint64_t deadline_ns) {
    thread sleeps in wr_stream_help, and which that thread drains). watch_locked does without a new
    spare in three cases. A worker sleeps: it has been woken, and takes a stream before anything
    else. A spare looks already: it stops only in a section in which no stream was ready. There are
-   as many spares as may be: each looks again when it comes back from draining. */
+   as many spares as may be: each looks again when it comes back from draining. And tell_unlock does
+   without one where it has told a worker that looks: for each that is told one ends its look, and
+   takes a stream before anything else. */
 
 /* The end of a spare or a reliever, which has counted itself off; releases the lock. */
 static void end_uncounted(struct wr_worker *self) {
@@ -485,8 +487,9 @@ size_t wr_pool_relievers(void) {
    Called with the pool's lock, which it releases. */
 static void tell_unlock(void) {
   int most = wr_pool_most();
-  int start = wr_ready_any(&wr_pool.ready) ? wr_pool_wake_locked(1, most) : 0;
-  bool told_one = wr_ready_any(&wr_pool.ready) && wr_pool_tell_awake_locked(1) > 0;
+  bool any = wr_ready_any(&wr_pool.ready);
+  int start = any ? wr_pool_wake_locked(1, most) : 0;
+  bool told_one = any && wr_pool_tell_awake_locked(1) > 0;
   bool watch = start == 0 && !told_one && watch_locked(most);
   wr_mutex_unlock(&wr_pool.lock);
   wr_pool_start_workers(start);

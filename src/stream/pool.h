@@ -32,7 +32,9 @@ struct wr_pool {
   int waiting;              /* under LOCK: threads that have waited a while without draining */
   int idle;                 /* under LOCK: inside wr_cond_wait */
   int signalled;            /* under LOCK: of those, how many were told to wake up */
-  wr_atomic_u64 awake;      /* atomic RELAXED: workers without work that are awake; see pool.c */
+  wr_atomic_u64 awake;      /* atomic RELAXED, as LOCK publishes the work (release where it is
+                               compared and swapped, for want of less): workers without work that
+                               are awake; see pool.c */
   wr_atomic_u64 ready_hint; /* atomic RELAXED, written under LOCK: how many streams of each class
                                are ready, a hint; see pool.c */
   bool has_classes;         /* under LOCK: there has been another than normal */
@@ -53,7 +55,8 @@ int wr_pool_tell_awake_locked(int wanted);
 /* How many workers are awake without work; a hint. */
 uint32_t wr_pool_looking(void);
 /* Until when a thread looks, from now on, for what other threads will do soon, before it sleeps.
-   Not where there is one processor. After so many looks it yields its own. */
+   Threads do not look where there is one processor. After WR_POOL_LOOKS looks one yields its own.
+ */
 uint64_t wr_pool_awake_until(void);
 enum { WR_POOL_LOOKS = 100 };
 /* Takes slices of a kernel, with the lock released, where more urgent than ready streams, or for

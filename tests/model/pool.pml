@@ -25,6 +25,7 @@
  * mutant: NONE_KEPT       worn streams may take the last place
  * mutant: ONLY_FRESH      who stands in never takes worn streams
  * mutant: ONE_SIGNAL      a worker that is awake counts as told
+ * mutant: AWAKE_BLIND     a worker that has looked sleeps without another look under the lock
  */
 
 #ifdef ONE_LONG
@@ -65,6 +66,7 @@ byte others;         /* turns of those that are not long, that are left */
 byte left = STREAMS; /* streams that are not over */
 
 byte workers, idle, signalled; /* as in pool.c */
+byte awake, told;              /* the halves of pool.c's `awake` */
 byte sleeping;                 /* inside wr_cond_wait */
 byte woken;                    /* signalled there, and not out yet */
 byte starting;                 /* workers that are being made */
@@ -120,6 +122,14 @@ inline watch() {
   fi
 }
 
+/* wr_pool_tell_awake_locked, of one */
+inline tell() {
+  if
+  :: told < awake -> told++
+  :: else
+  fi
+}
+
 /* wr_pool_push, with wake_locked and start_workers */
 inline push(s) {
   choose_class(s);
@@ -134,16 +144,21 @@ inline push(s) {
      if
      :: sleeping > 0 -> sleeping--; woken++
      :: else
-     fi
+     fi;
+     tell()
   :: else ->
      if
-     :: workers < WORKERS -> workers++; starting++
+     :: workers < WORKERS -> workers++; starting++; tell()
      :: else ->
+        if
+        :: told < awake -> told++
+        :: else ->
 #ifdef PUSH_BLIND
-        skip
+           skip
 #else
-        watch()
+           watch()
 #endif
+        fi
      fi
   fi
 }
@@ -184,16 +199,35 @@ inline drain_turn() {
 
 active [WORKERS] proctype worker() {
   byte s;
+  bool has_worked; /* so that it may look once before it sleeps */
 end_unborn:
   atomic { starting > 0 -> starting-- };
 look:
   atomic {
     if
     :: ANY_READY -> take(false)
-    :: else -> idle++; sleeping++; goto sleep
+    :: else ->
+       if
+       :: has_worked -> has_worked = false; awake++; goto look_out
+       :: idle++; sleeping++; goto sleep
+       fi
     fi
   };
   drain_turn();
+  has_worked = true;
+  goto look;
+look_out:
+  /* end_look; its time is over at any moment */
+  atomic {
+    awake--;
+    if
+    :: told > 0 -> told--
+    :: else
+    fi;
+#ifdef AWAKE_BLIND
+    idle++; sleeping++; goto sleep
+#endif
+  };
   goto look;
 sleep:
 end_asleep:

@@ -56,7 +56,7 @@ static int64_t bytes_of(const struct wr_tensor *t) {
   return t->size * (int64_t)wr_dtype_size(t->dtype);
 }
 
-/* Of elements that lie apart. */
+/* Bytes in memory that an input's elements are: not what a stride of 0 repeats. */
 static int64_t bytes_read(const struct wr_tensor *t) {
   int64_t n = (int64_t)wr_dtype_size(t->dtype);
   if (t->dense) return bytes_of(t);

@@ -50,9 +50,12 @@ static void ask_for_rows(struct stretches *s, const struct wr_tile *t, int64_t c
 __attribute__((noinline)) static void edge(const struct wr_gemm_kernels *with,
                                            void (*tile)(const struct wr_tile *t),
                                            const struct wr_tile *t, int64_t rows, int64_t element) {
-  _Alignas(WR_LINE) char sums[WR_TILE_ROWS * WR_TILE_COLS * sizeof(float)];
+  union {
+    float singles[WR_TILE_ROWS * WR_TILE_COLS];
+    double doubles[WR_TILE_ROWS * WR_TILE_COLS / 2];
+  } _Alignas(WR_LINE) sums;
   struct wr_tile whole = *t;
-  whole.c = sums;
+  whole.c = &sums;
   whole.ldc = with->cols;
   whole.alpha = 1;
   whole.beta = 0;
@@ -61,7 +64,7 @@ __attribute__((noinline)) static void edge(const struct wr_gemm_kernels *with,
     __builtin_prefetch((char *)t->c + i * t->ldc * element, 1);
   }
   tile(&whole);
-  with->finish(t, rows, sums);
+  with->finish(t, rows, &sums);
 }
 
 /* Tiles of `rows` rows from t->a on. */
