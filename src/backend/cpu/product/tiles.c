@@ -50,10 +50,10 @@ static void ask_for_rows(struct stretches *s, const struct wr_tile *t, int64_t c
 __attribute__((noinline)) static void edge(const struct wr_gemm_kernels *with,
                                            void (*tile)(const struct wr_tile *t),
                                            const struct wr_tile *t, int64_t rows, int64_t element) {
-  union {
+  _Alignas(WR_LINE) union {
     float singles[WR_TILE_ROWS * WR_TILE_COLS];
     double doubles[WR_TILE_ROWS * WR_TILE_COLS / 2];
-  } _Alignas(WR_LINE) sums;
+  } sums;
   struct wr_tile whole = *t;
   whole.c = &sums;
   whole.ldc = with->cols;
