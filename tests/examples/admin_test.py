@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 
-from serving import Clients, Server, check, failures, make_folder
+from serving import Clients, Server, becomes, check, failures, make_folder
 
 PROGRAM, MODEL = sys.argv[1], pathlib.Path(sys.argv[2])
 TEXT = "rain in the plain"
@@ -107,12 +107,9 @@ def held(server):
     return [server.metric("serve_" + name) for name in ("array_bytes", "streams")]
 
 
-def falls_to(seen, before, seconds=20):
+def falls_to(seen, before):
     """What was seen before may have had a row in it that its thread had not let go of yet."""
-    end = time.monotonic() + seconds
-    while not (left := all(now <= most for now, most in zip(seen(), before))) and time.monotonic() < end:
-        time.sleep(0.02)
-    return left
+    return becomes(lambda: all(now <= most for now, most in zip(seen(), before)))
 
 
 def check_reload(server, link, other):

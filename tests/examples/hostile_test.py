@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 
-from serving import Server, check, failures, make_folder
+from serving import Server, becomes, check, failures, make_folder
 
 PROGRAM = sys.argv[1]
 SECONDS = float(os.environ.get("WEIR_FUZZ_SECONDS", "10"))
@@ -281,19 +281,22 @@ def check_fuzz(server):
 
 def held(server):
     """What the server holds; the workers of Weir's, which are begun at need and stay, apart."""
-    now = {name: server.metric("serve_" + name) for name in (
-        "streams", "threads", "weir_threads", "connections", "requests_in_flight", "array_bytes")}
+    now = server.metrics("serve_", (
+        "streams", "threads", "weir_threads", "connections", "requests_in_flight", "array_bytes"))
     now["threads"] -= now.pop("weir_threads")
     return now
 
 
+def held_alone(server):
+    """The same at a moment when nothing but the question is in flight."""
+    seen = []
+    check("nothing else in flight", becomes(lambda: seen.append(held(server)) or seen[-1]["requests_in_flight"] == 1))
+    return seen[-1]
+
+
 def check_nothing_left(server, before):
-    end = time.monotonic() + 20
-    now = held(server)
-    while now != before and time.monotonic() < end:
-        time.sleep(0.05)
-        now = held(server)
-    check("nothing is left", now == before, (before, now))
+    left = lambda: {name: count for name, count in held(server).items() if count > before[name]}
+    check("nothing is left", becomes(lambda: not left()), (before, left()))
 
 
 with tempfile.TemporaryDirectory() as room:
@@ -305,7 +308,7 @@ with tempfile.TemporaryDirectory() as room:
             server.await_index()
             with Bystander(server, "nobody else"):
                 time.sleep(1)
-            first = held(server)
+            first = held_alone(server)
             for attack in (check_heads, check_bodies, check_gone, check_slow_writers, check_slow_readers, check_huge,
                            check_many, check_half_requests, check_fuzz):
                 attack(server)

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 
-from serving import NGINX, Clients, Proxy, Server, check, failures, free_port, make_folder
+from serving import NGINX, Clients, Proxy, Server, becomes, check, failures, free_port, make_folder
 
 PROGRAM = sys.argv[1]
 MODEL = sys.argv[2] if (pathlib.Path(sys.argv[2]) / "model.safetensors").exists() else None
@@ -53,10 +53,7 @@ def check_replacing(proxy, servers, model, folder):
             check("drained", server.end() == 0)
             server.__exit__()
             servers[at] = start(server.port, model, folder)
-            end = time.monotonic() + 20
-            while asked(servers[at]) == 0 and time.monotonic() < end:
-                time.sleep(0.01)
-            check("the new one is asked", asked(servers[at]) > 0)
+            check("the new one is asked", becomes(lambda: asked(servers[at]) > 0))
     check("no request failed", not clients.wrong, clients.wrong[:3])
     print(f"{len(clients.times)} requests while both servers were replaced, {len(clients.wrong)} failed")
 
@@ -69,14 +66,8 @@ def check_gone(proxy, servers):
                        for server in servers)
     with socket.create_connection(("127.0.0.1", proxy.port)) as client:
         client.sendall(b"POST /v1/embeddings HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
-        end = time.monotonic() + 20
-        under_way = lambda: sum(server.metric("serve_requests_in_flight") for server in servers)
-        while under_way() < 3 and time.monotonic() < end:  # two are these questions themselves
-            pass
-    end = time.monotonic() + 20
-    while gone() == 0 and time.monotonic() < end:
-        time.sleep(0.01)
-    check("gone", gone() == 1)
+        check("under way", becomes(lambda: any(server.metric("serve_texts_waiting") for server in servers)))
+    check("gone", becomes(lambda: gone() == 1))
 
 
 def check_halves(room, model):

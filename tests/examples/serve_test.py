@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 
-from serving import Server, check, failures, make_folder
+from serving import Server, becomes, check, failures, make_folder
 
 PROGRAM = sys.argv[1]
 
@@ -149,7 +149,7 @@ def check_many(server):
     for thread in threads:
         thread.join()
     check("many at once", not wrong, wrong[:1])
-    check("all are over", server.metric("serve_requests_in_flight") == 1)  # the question itself
+    check("all are over", none_in_flight(server))
 
 
 def check_reload(server, folder):
@@ -160,28 +160,29 @@ def check_reload(server, folder):
     check("a file that was added", answer["hits"][0]["file"] == f"{folder}/three", answer)
 
 
-def becomes(seen, want, seconds=20):
-    end = time.monotonic() + seconds
-    while seen() != want and time.monotonic() < end:
-        time.sleep(0.005)
-    return seen() == want
+def none_in_flight(server):
+    return becomes(lambda: server.metric("serve_requests_in_flight") == 1)  # the question itself
+
+
+def texts_wait(server):
+    """A request with many texts is under way: what waits can be of no other."""
+    return becomes(lambda: server.metric("serve_texts_waiting") > 0)
 
 
 def check_given_up(server, model):
     """What has no time, or nobody who waits, is given up: most of its texts are never embedded."""
-    in_flight = lambda: server.metric("serve_requests_in_flight")  # the question itself is one
     texts = lambda: server.metric("serve_batch_texts_total")
     body = {"input": ["the quick brown fox jumps over the lazy dog"] * 2000, "model": model}
     before = texts()
     status, answer = server.post("/v1/embeddings", body, {"X-Timeout-Ms": "100"})
     check("no time", status == 504 and answer["error"]["code"] == "deadline", (status, answer))
-    check("no time, none in flight", in_flight() == 1)
+    check("no time, none in flight", none_in_flight(server))
     text = json.dumps(body).encode()
     with socket.create_connection(("127.0.0.1", server.port)) as client:
         client.sendall(b"POST /v1/embeddings HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(text))
         client.sendall(text)
-        check("under way", becomes(in_flight, 2))
-    check("nobody waits", becomes(in_flight, 1))
+        check("under way", texts_wait(server))
+    check("nobody waits", none_in_flight(server))
     check("given up", texts() - before < 3000, texts() - before)
     counts = server.ask("GET", "/metrics")[2].decode()
     for code in (499, 504):
@@ -250,8 +251,7 @@ def check_drain(server, model):
     body = {"input": ["the quick brown fox"] * 400, "model": model}
     thread = threading.Thread(target=lambda: answers.append(server.post("/v1/embeddings", body)[0]))
     thread.start()
-    while server.metric("serve_requests_in_flight") < 2:
-        time.sleep(0.001)
+    check("texts wait", texts_wait(server))
     code = server.end()
     thread.join()
     check("drained", answers == [200] and code == 0, (answers, code))

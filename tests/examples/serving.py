@@ -23,6 +23,15 @@ def check(name, held, what=""):
     return held
 
 
+def becomes(holds, seconds=20):
+    """Whether `holds()` is true at some moment of the next seconds: for what a server says of itself. It counts a
+    request as in flight until after its answer's last byte, so whoever has an answer may still see it there."""
+    end = time.monotonic() + seconds
+    while not (held := holds()) and time.monotonic() < end:
+        time.sleep(0.005)
+    return held
+
+
 class Server:
     """The program on a free port, until the block ends."""
 
@@ -79,9 +88,14 @@ class Server:
         status, _, body = self.ask(method, path, None, headers, self.admin)
         return status, body.decode()
 
-    def metric(self, name):
+    def metrics(self, prefix, names):
+        """Several of one answer, without the prefix that their names have there."""
         text = self.ask("GET", "/metrics")[2].decode()
-        return float(re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)[1])
+        return {name: float(re.search(rf"^{re.escape(prefix + name)} (\S+)$", text, re.MULTILINE)[1])
+                for name in names}
+
+    def metric(self, name):
+        return self.metrics("", [name])[name]
 
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
