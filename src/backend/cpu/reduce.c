@@ -143,16 +143,6 @@ static int64_t columns_at_once(const struct reduction *r, int64_t n) {
   return part < width ? part : width;
 }
 
-/* Equal ranges, so that threads end together: up to WR_REDUCE_COLUMNS, whole cache lines. Much
-   narrower ones would read parts of lines twice. */
-static int64_t columns_grain(int64_t n, int64_t grain) {
-  enum { WHOLE = 16 };
-  const int64_t least = WR_REDUCE_COLUMNS / 2, parts = n >= 4 * least ? 4 : 2;
-  int64_t range = ((n + parts - 1) / parts + WHOLE - 1) / WHOLE * WHOLE;
-  if (range < least || range > WR_REDUCE_COLUMNS) range = WR_REDUCE_COLUMNS;
-  return grain < range ? range : grain;
-}
-
 static void columns_body(void *ctx, int64_t begin, int64_t end) {
   const struct reduction *r = ctx;
   struct wr_cursor c;
@@ -164,6 +154,15 @@ static void columns_body(void *ctx, int64_t begin, int64_t end) {
       fold_columns(r, r->in + (at[0] + k) * r->item, n - k < part ? n - k : part, i + k);
     }
   }
+}
+
+int64_t wr_reduce_columns_grain(int64_t n, int64_t per_result) {
+  enum { WHOLE = 16 };
+  const int64_t least = WR_REDUCE_COLUMNS / 2, parts = n >= 4 * least ? 4 : 2;
+  const int64_t grain = WR_CPU_GRAIN / per_result;
+  int64_t range = ((n + parts - 1) / parts + WHOLE - 1) / WHOLE * WHOLE;
+  if (range < least || range > WR_REDUCE_COLUMNS) range = WR_REDUCE_COLUMNS;
+  return grain < range ? range : grain;
 }
 
 /* One large result, its reduced positions in pieces of equal size. */
@@ -245,7 +244,7 @@ static struct wr_error *reduce(const struct wr_call *call, enum wr_op op) {
   int64_t grain = per_result >= WR_CPU_GRAIN ? 1 : WR_CPU_GRAIN / per_result;
   int64_t piece = wr_reduce_piece(r.kept.size, per_result);
   if (by_columns(&r)) {
-    wr_spread(r.kept.size, columns_grain(r.kept.size, grain), columns_body, &r);
+    wr_spread(r.kept.size, wr_reduce_columns_grain(r.kept.size, per_result), columns_body, &r);
   } else if (piece > 0) {
     reduce_few(&r, piece);
   } else {

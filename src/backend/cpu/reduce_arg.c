@@ -192,16 +192,15 @@ static struct wr_error *arg_search(const struct wr_call *call, int which) {
   wr_walk_axes(&s.reduced, in, axes);
   int64_t n = s.reduced.size;
   const int64_t piece = wr_reduce_piece(s.kept.size, n);
-  const int64_t grain = n >= WR_CPU_GRAIN ? 1 : WR_CPU_GRAIN / n;
   if (by_columns(&s)) {
-    wr_spread(s.kept.size, grain < COLUMNS ? COLUMNS : grain, columns_body, &s);
+    wr_spread(s.kept.size, wr_reduce_columns_grain(s.kept.size, n), columns_body, &s);
     return NULL;
   }
   if (piece > 0) {
     find_few(&s, piece);
     return NULL;
   }
-  wr_spread(s.kept.size, grain, find_body, &s);
+  wr_spread(s.kept.size, n >= WR_CPU_GRAIN ? 1 : WR_CPU_GRAIN / n, find_body, &s);
   return NULL;
 }
 

@@ -76,4 +76,10 @@ void wr_reduce_store_real(double d, void *out, int64_t i, enum wr_dtype dtype);
 enum { WR_REDUCE_PIECES = 64 };
 int64_t wr_reduce_piece(int64_t results, int64_t per_result);
 
+/* Of n results, of per_result >= 1 elements each, that are folded side by side: how many at least
+   one thread takes. Equal ranges, so that threads end together, of whole cache lines and at most
+   WR_REDUCE_COLUMNS where more than that pays for a thread; much narrower ones would read parts of
+   lines twice. */
+int64_t wr_reduce_columns_grain(int64_t n, int64_t per_result);
+
 #endif

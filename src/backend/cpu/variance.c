@@ -319,7 +319,7 @@ struct wr_error *wr_cpu_variance(const struct wr_call *call) {
   const int64_t grain = n >= WR_CPU_GRAIN ? 1 : WR_CPU_GRAIN / n;
   const int64_t piece = wr_reduce_piece(v.kept.size, n);
   if (by_columns(&v)) {
-    wr_spread(v.kept.size, grain < WR_REDUCE_COLUMNS ? WR_REDUCE_COLUMNS : grain, columns_body, &v);
+    wr_spread(v.kept.size, wr_reduce_columns_grain(v.kept.size, n), columns_body, &v);
   } else if (piece > 0) {
     in_pieces(&v, piece);
   } else {
