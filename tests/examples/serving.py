@@ -35,6 +35,8 @@ def becomes(holds, seconds=20):
 class Server:
     """The program on a free port, until the block ends."""
 
+    questions = 0  # of /metrics, that have been asked
+
     def __init__(self, program, *arguments, port=0):
         self.command = [str(program), f"--port={port}", *arguments]
 
@@ -63,6 +65,7 @@ class Server:
     def ask(self, method, path, body=None, headers={}, port=None):
         """Status, headers and body of an answer; of another port than the clients', if one is given."""
         connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=60)
+        self.questions += (method, path, port) == ("GET", "/metrics", None)
         try:
             connection.request(method, path, body, headers)
             response = connection.getresponse()
@@ -93,6 +96,12 @@ class Server:
         text = self.ask("GET", "/metrics")[2].decode()
         return {name: float(re.search(rf"^{re.escape(prefix + name)} (\S+)$", text, re.MULTILINE)[1])
                 for name in names}
+
+    def others_in_flight(self):
+        """Requests in flight that are not questions for the counts, where one thread asks those: this question is
+        in flight, and former ones that are not yet counted as answered."""
+        now = self.metrics("serve_requests_", ["in_flight", 'total{route="metrics",code="200"}'])
+        return now["in_flight"] - (self.questions - now['total{route="metrics",code="200"}'])
 
     def metric(self, name):
         return self.metrics("", [name])[name]
