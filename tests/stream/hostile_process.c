@@ -263,9 +263,9 @@ int main(void) {
   if (!SANITIZED) repeat(cancelled_shutdown, "cancelled shutdown", 2);
   repeat(shut_down_while_used, "shutdown", 2);
   repeat(two_shut_down, "two shut down", 2);
-  repeat(exit_on_another_thread, "exit on another thread", times(SANITIZED ? 8 : 20, 500));
-  repeat(work_at_exit, "work at exit", times(SANITIZED ? 8 : 20, 500));
+  repeat(exit_on_another_thread, "exit on another thread", times(SANITIZED ? 5 : 20, 500));
+  repeat(work_at_exit, "work at exit", times(SANITIZED ? 5 : 20, 500));
   repeat(joined_by_a_destructor, "joined by a destructor", times(2, 50));
-  repeat(main_thread_exits_first, "main exits first", times(10, 500));
+  repeat(main_thread_exits_first, "main exits first", times(SANITIZED ? 5 : 10, 500));
   return 0;
 }
