@@ -288,15 +288,19 @@ def held(server):
 
 
 def held_alone(server):
-    """The same at a moment when nothing but the question is in flight."""
+    """The same at a moment when there is nothing but the question."""
     seen = []
-    check("nothing else in flight", becomes(lambda: seen.append(held(server)) or seen[-1]["requests_in_flight"] == 1))
+
+    def is_alone():
+        seen.append(held(server))
+        return seen[-1]["requests_in_flight"] == seen[-1]["connections"] == 1
+
+    check("nothing but the question", becomes(is_alone))
     return seen[-1]
 
 
 def check_nothing_left(server, before):
-    left = lambda: {name: count for name, count in held(server).items() if count > before[name]}
-    check("nothing is left", becomes(lambda: not left()), (before, left()))
+    check("nothing is left", becomes(lambda: held(server) == before), (before, held(server)))
 
 
 with tempfile.TemporaryDirectory() as room:

@@ -167,7 +167,7 @@ static void try_one(const struct wr_gemm_kernels *with, bool single, int m, int 
 /* Sanitizers, and a build with little optimisation, make this file's own arithmetic slow: a few of
    the sizes have all that they look for, and of threads what is cut for the pool. */
 #if defined(__SANITIZE_THREAD__) || defined(WR_TORTURE) || !defined(__OPTIMIZE__)
-enum { SIZE_STEP = 11, FLAGS_STEP = 7 };
+enum { SIZE_STEP = 7, FLAGS_STEP = 7 };
 #elif defined(__SANITIZE_ADDRESS__)
 enum { SIZE_STEP = 3, FLAGS_STEP = 3 };
 #else
