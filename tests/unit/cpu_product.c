@@ -511,6 +511,7 @@ int main(void) {
 #define INSTRUCTIONS "wide"
 #define EL float
 #define NAME(x) wide_f32_##x
+#define LANES_16
 #define KERNELS wide_f32
 #include "backend/cpu/product/kernel.inc"
 #define EL double
