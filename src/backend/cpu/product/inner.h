@@ -11,6 +11,8 @@
 /* Rows of a tile at most, and columns at most, over all sets. */
 enum { WR_TILE_ROWS = 12, WR_TILE_COLS = 32 };
 enum { WR_LINE = 64 };
+/* Columns beside whole tiles that `edge` computes at once. */
+enum { WR_EDGE_COLS = 4 };
 /* Rows and columns of what `lines` and `dots` compute at once, at most. */
 enum { WR_LINES_ROWS = 8, WR_LINES_DEEP = 8, WR_DOTS_ROWS = 8, WR_DOTS_COLS = 4 };
 
@@ -90,6 +92,12 @@ struct wr_gemm_kernels {
      tile's. Of a matrix, or of its transpose. */
   void (*pack_b)(void *out, const void *b, int64_t ldb, bool transposed, int64_t k, int64_t cols);
   void (*pack_a)(void *out, const void *a, int64_t lda, bool transposed, int64_t k, int64_t count);
+  /* Or NULL. A few columns beside whole tiles, up to WR_EDGE_COLS of b, are copied to where they
+     lie along k, each padded to whole vectors of 16, as many as that in any case; then they meet
+     all rows, which are dense along k and a_row apart. Of the tile k, a, b, c, d, a_row, ldc, ldd,
+     cols, alpha and beta are looked at. */
+  void (*pack_edge)(void *out, const void *b, int64_t ldb, int64_t k, int64_t cols);
+  void (*edge)(const struct wr_tile *t, int64_t rows);
   const struct wr_few_kernels *few;
   /* The same for b of such elements, which become float32 in registers. NULL: none. */
   const struct wr_few_kernels *halves[WR_HALVES];

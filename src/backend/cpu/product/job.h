@@ -29,6 +29,7 @@ struct wr_gemm_job {
   bool a_in_place;      /* it is read where it lies, by too few columns to pay for packing it */
   bool a_lines;         /* or packed as lines, where it cannot be read so */
   bool b_in_place;      /* its columns are few, and are read where they lie */
+  int64_t edge;         /* columns beside whole tiles that are computed by themselves */
   char *packed_a;       /* the chunk: each block of rows, of that each part along k; or NULL: each
                            piece packs what it reads */
   char *packed; /* the chunk: for each part along k, each column of tiles; NULL where it is not
@@ -101,6 +102,7 @@ struct wr_gemm_tiny {
   struct wr_tile tile;   /* of each the same */
   int64_t element, m, n; /* bytes; rows and columns */
   int64_t last;          /* columns of the tile behind whole ones */
+  int64_t edge;          /* or that many are computed by themselves */
   int64_t tiles, height; /* along the rows, of so many at most */
 };
 

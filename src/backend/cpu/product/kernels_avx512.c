@@ -19,6 +19,7 @@
   _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(from))), 16)
 #define LOAD_F16(from) _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(from)))
 #define LANES_16
+#define LOAD_SOME(from, n) _mm512_maskz_loadu_ps((__mmask16)((1u << (n)) - 1), from)
 #define KERNELS wr_gemm_f32_avx512
 #include "backend/cpu/product/kernel.inc"
 

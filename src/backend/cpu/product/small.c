@@ -9,7 +9,8 @@
 enum { TINY = 1000000 };
 /* Bytes of b, for any number of rows and for so many; rows of a piece. */
 enum { BYTES = 24 * 1024, BYTES_FOR_SOME = 160 * 1024, SOME_ROWS = 256, PIECE_ROWS = 48 };
-enum { PIECE_FEW = 4, STREAM_DEEP = 32 /* places along k */ };
+enum { PIECE_FEW = 4 };
+enum { STREAM_DEEP = 32, EDGE_DEEP = 64 }; /* places along k: at most, and at least */
 
 /* Columns behind whole tiles, whose width is a power of two: for the smallest products a division
    is a part of the time. */
@@ -21,6 +22,16 @@ static int64_t last_tile(const struct wr_gemm_job *j) {
   const int64_t width = j->with->cols, left = left_of(j);
   return left == 0 ? 0 : left > width / 2 ? width : width / 2;
 }
+
+/* As many of them as are computed by themselves: all, or none. Four at once are copied, and of four
+   rows by them 16 vectors of sums are added up in the end, which pays where they are long. */
+static int64_t edge_of(const struct wr_gemm_kernels *with, int64_t left, int64_t k) {
+  const bool pays =
+      (left <= WR_EDGE_COLS && k >= EDGE_DEEP) || (left <= 2 * WR_EDGE_COLS && k >= 2 * EDGE_DEEP);
+  return with->edge && pays ? left : 0;
+}
+
+static int64_t edge_room(int64_t k) { return WR_EDGE_COLS * round_up(k, 16); } /* elements */
 
 /* Columns of which no whole vectors can be read where they lie: some may be computed twice, unless
    they are added to what is there. */
@@ -74,6 +85,26 @@ static int64_t stream(const struct wr_gemm_job *j, int64_t row, int64_t rows) {
   return row + j->with->stream[g->n == j->with->cols](&t, rows);
 }
 
+/* The columns from `first` on. */
+static void edge_rows(const struct wr_gemm_job *j, int64_t row, int64_t rows, int64_t first) {
+  const struct wr_gemm *g = &j->g;
+  struct wr_tile t = {.k = g->k,
+                      .a = a_at(j, row, 0),
+                      .b = j->packed,
+                      .a_row = g->lda,
+                      .ldc = g->ldc,
+                      .ldd = g->d ? g->ldd : g->ldc,
+                      .alpha = (double)g->alpha,
+                      .beta = (double)g->beta};
+  for (int64_t col = first; col < g->n; col += WR_EDGE_COLS) {
+    t.cols = least(WR_EDGE_COLS, g->n - col);
+    t.c = (char *)g->c + (row * g->ldc + col) * j->element;
+    t.d = g->d ? (const char *)g->d + (row * g->ldd + col) * j->element : t.c;
+    j->with->edge(&t, rows);
+    t.b = (const char *)t.b + edge_room(g->k) * j->element;
+  }
+}
+
 /* Rows against b where it lies, but for columns that are packed. */
 static void body(void *ctx, int64_t begin, int64_t end) {
   const struct wr_gemm_job *j = ctx;
@@ -91,7 +122,9 @@ static void body(void *ctx, int64_t begin, int64_t end) {
       wr_gemm_column(j, &block, i, count, b_at(j, 0, col), j->g.ldb, col, 0, k,
                      col == 0 ? soon : none);
     }
-    if (j->packed) {
+    if (j->edge) {
+      edge_rows(j, i, count, whole);
+    } else if (j->packed) {
       wr_gemm_column(j, &block, i, count, j->packed, width, whole, 0, k, none);
     } else if (whole < j->n) {
       wr_gemm_column(j, &block, i, count, b_at(j, 0, last), j->g.ldb, last, 0, k, none);
@@ -99,15 +132,30 @@ static void body(void *ctx, int64_t begin, int64_t end) {
   }
 }
 
-static void run(struct wr_gemm_job *j, bool alone) {
-  const int64_t width = j->with->cols, packed = packed_columns(j);
+/* What the last columns need of b. False: memory was refused. */
+static bool pack_last(struct wr_gemm_job *j) {
+  const struct wr_gemm *g = &j->g;
+  const int64_t width = j->with->cols, left = left_of(j), room = edge_room(g->k) * j->element;
+  j->edge = g->a_transposed ? 0 : edge_of(j->with, left, g->k);
+  const int64_t packed = j->edge > 0 ? 0 : packed_columns(j);
+  const int64_t edges = parts(j->edge, WR_EDGE_COLS);
+  if (packed + edges == 0) return true;
+  j->packed = wr_alloc_aligned(64, (size_t)(edges > 0 ? edges * room : width * g->k * j->element));
+  if (!j->packed) return false;
+  for (int64_t i = 0, col = g->n - left; i < edges; i++, col += WR_EDGE_COLS) {
+    j->with->pack_edge(j->packed + i * room, b_at(j, 0, col), g->ldb, g->k,
+                       least(WR_EDGE_COLS, g->n - col));
+  }
   if (packed > 0) {
-    j->packed = wr_alloc_aligned(64, (size_t)(width * j->g.k * j->element));
-    if (!j->packed) {
-      wr_error_keep_first(&j->error, wr_error_out_of_memory());
-      return;
-    }
-    j->with->pack_b(j->packed, b_at(j, 0, j->n - packed), j->g.ldb, false, j->g.k, packed);
+    j->with->pack_b(j->packed, b_at(j, 0, j->n - packed), g->ldb, false, g->k, packed);
+  }
+  return true;
+}
+
+static void run(struct wr_gemm_job *j, bool alone) {
+  if (!pack_last(j)) {
+    wr_error_keep_first(&j->error, wr_error_out_of_memory());
+    return;
   }
   j->rows = rows_of_piece(j->g.m);
   wr_gemm_run_all(alone, parts(j->g.m, j->rows), wr_gemm_flops(j), body, j);
@@ -124,8 +172,9 @@ bool wr_gemm_tiny(struct wr_gemm_tiny *tiny, const struct wr_gemm *g,
   if (g->from && (m > 2 * PIECE_ROWS || n * k * element > BYTES)) return false;
   if (m > SOME_ROWS || k > WR_GEMM_DEEP || n * k * element > BYTES_FOR_SOME) return false;
   if (n < half || m * n * k > TINY) return false;
-  const int64_t last = left == 0 ? 0 : left > half ? with->cols : half;
-  if (left != last && g->beta != 0 && !g->d) return false;
+  tiny->edge = left == 0 ? 0 : edge_of(with, left, k);
+  const int64_t last = left == 0 || tiny->edge > 0 ? 0 : left > half ? with->cols : half;
+  if (left != last + tiny->edge && g->beta != 0 && !g->d) return false;
   tiny->with = with;
   tiny->element = element;
   tiny->m = m;
@@ -164,8 +213,9 @@ static void tile_at(const struct wr_gemm_tiny *tiny, struct wr_tile *t, const st
   tiny->with->tile[rows - 1][wide][WR_TILE_ROWS_APART](t);
 }
 
-/* All columns of the rows of a tile. Behind whole tiles there is one that ends with the matrix;
-   where there are fewer columns than that, two of half a tile's take its place. */
+/* All columns of the rows of a tile, but for those that are computed by themselves. Behind whole
+   tiles there is one that ends with the matrix; where there are fewer columns than that, two of
+   half a tile's take its place. */
 static void columns(const struct wr_gemm_tiny *tiny, struct wr_tile *t, const struct tile_rows *of,
                     int64_t rows, const char *b) {
   const int64_t n = tiny->n, width = tiny->with->cols, last = tiny->last;
@@ -177,12 +227,32 @@ static void columns(const struct wr_gemm_tiny *tiny, struct wr_tile *t, const st
   tile_at(tiny, t, of, rows, end == width, b, n - end);
 }
 
+/* Of all rows those columns that are computed by themselves. A function of its own: most products
+   have none, and it takes room on the stack. */
+__attribute__((noinline)) static void edges(const struct wr_gemm_tiny *tiny, const void *a,
+                                            const char *b, char *c, const char *d) {
+  enum { ROOM = WR_EDGE_COLS * WR_GEMM_DEEP };
+  _Alignas(WR_LINE) float packed[ROOM]; /* only kernels of float32 have an edge */
+  struct wr_tile t = tiny->tile;
+  t.a = a;
+  t.b = packed;
+  for (int64_t col = tiny->n - tiny->edge; col < tiny->n; col += WR_EDGE_COLS) {
+    const int64_t bytes = col * tiny->element;
+    t.cols = least(WR_EDGE_COLS, tiny->n - col);
+    t.c = c + bytes;
+    t.d = d + bytes;
+    tiny->with->pack_edge(packed, b + bytes, t.b_step, t.k, t.cols);
+    tiny->with->edge(&t, tiny->m);
+  }
+}
+
 /* Row by row of tiles, the heights of which differ by one at most. Tiles are written in place:
    copies of what was written a moment ago are what the smallest products would wait for. */
 void wr_gemm_tiny_run(const struct wr_gemm_tiny *tiny, const void *a, const void *b, void *c,
                       const void *d) {
   struct wr_tile t = tiny->tile;
   struct tile_rows of = {a, c, d ? d : c};
+  if (tiny->edge > 0) edges(tiny, a, b, c, of.d);
   int64_t height = tiny->height, left = tiny->m;
   for (int64_t tiles = tiny->tiles; tiles > 0; tiles--) {
     if ((height - 1) * tiles >= left) height--;
