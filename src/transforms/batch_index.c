@@ -6,11 +6,11 @@
 #include <string.h>
 
 /* 0 to n - 1 along the first of the index arrays' axes, of which each call has `ndim`; in a type
-   that holds it and goes with theirs. */
+   that holds it and goes with theirs, where there are some. */
 static struct wr_node *numbers(const struct wr_batch *b, const struct wr_node *index, int ndim) {
   int32_t shape[WR_MAX_NDIM];
   if (ndim >= WR_MAX_NDIM) return wr_compose_fail(b->c, "[vmap] Index arrays of %d axes.", ndim);
-  const bool wide = wr_dtype_size(wr_node_dtype(index)) >= 4;
+  const bool wide = index && wr_dtype_size(wr_node_dtype(index)) >= 4;
   shape[0] = b->n;
   for (int i = 0; i < ndim; i++) shape[i + 1] = 1;
   struct wr_node *count = wr_compose_count(b->c, 0, b->n, wide ? wr_node_dtype(index) : WR_INT32);
@@ -82,20 +82,21 @@ struct wr_node *wr_vmap_gather(const struct wr_batch *b) {
   return indices ? wr_batch_moved(b, y, in_front_of(p), 0) : y;
 }
 
-/* Updates have the index arrays' axes in front, then those of the array. */
+/* Updates have the index arrays' axes in front, then those of the array. Without index arrays they
+   go to the array's beginning, as a part of it does that is whole along each axis with a start. */
 struct wr_node *wr_vmap_scatter(const struct wr_batch *b) {
   const struct wr_scatter_params *p = b->like.params;
   struct wr_scatter_params with = {.by = p->by, .n_axes = (uint8_t)(p->n_axes + 1)};
   int32_t shape[WR_MAX_NDIM];
   const int n_index = wr_batch_ndim(b, 1) - wr_batch_ndim(b, 0), ndim = wr_batch_ndim(b, 1);
-  if (p->n_axes == 0 || p->n_axes == WR_MAX_NDIM || ndim + 2 > WR_MAX_NDIM) return wr_vmap_none(b);
+  if (p->n_axes == WR_MAX_NDIM || ndim + 2 > WR_MAX_NDIM) return wr_vmap_none(b);
   for (int k = 0; k < p->n_axes; k++) with.axes[k + 1] = (uint8_t)(p->axes[k] + 1);
   shape[0] = b->n;
   for (int i = 0; i < ndim; i++) shape[i < n_index ? i + 1 : i + 2] = wr_batch_shape(b, 1)[i];
   shape[n_index + 1] = 1;
   b->room[0] = wr_batch_full(b, 0);
   b->room[1] = wr_compose_reshape(b->c, wr_batch_full(b, 1), ndim + 2, shape);
-  b->room[2] = numbers(b, b->like.in[2], n_index);
+  b->room[2] = numbers(b, p->n_axes > 0 ? b->like.in[2] : NULL, n_index);
   for (int k = 2; k < b->like.n_in; k++) b->room[k + 1] = b->like.in[k];
   return wr_batch_again(b, b->like.n_in + 1, &with, sizeof with);
 }

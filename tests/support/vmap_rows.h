@@ -95,6 +95,14 @@ static struct wr_error *scatter_mapped(struct wr_node **out, struct wr_node *con
 }
 BODY(scatter_add_mapped) { return scatter_mapped(out, in, s, WR_OP_ADD); }
 BODY(scatter_max_mapped) { return scatter_mapped(out, in, s, WR_OP_MAXIMUM); }
+/* Without index arrays, the updates go to the beginning. */
+BODY(scatter_at_once) { return wr_ops_scatter(out, WR_OP_ADD, in[0], NULL, 0, in[1], NULL, 0, s); }
+BODY(slice_update_at_once) {
+  struct wr_compose c = wr_compose_begin(s);
+  return wr_compose_end(&c, out,
+                        STEP(wr_ops_slice_update_dynamic(
+                            SLOT, in[0], in[1], as(&c, in[2], WR_INT32), (const int[]){1}, 1, s)));
+}
 BODY(put_mapped) {
   struct wr_compose c = wr_compose_begin(s);
   return wr_compose_end(
@@ -228,6 +236,8 @@ static const struct row vmap_rows[] = {
     {"along by inputs", along_mapped, 2, {{2, 4}, {2, 3}}, 0, 3.9, false, false},
     {"scatter by inputs", scatter_add_mapped, 3, {{3, 2}, {4, 1, 2}, {4}}, 0, 2.9, false, false},
     {"greatest by inputs", scatter_max_mapped, 3, {{3, 2}, {2, 1, 2}, {2}}, 0, 2.9, false, false},
+    {"scatter at once", scatter_at_once, 2, {{3, 2}, {2, 1}}, 0, 2.9, false, false},
+    {"update at once", slice_update_at_once, 3, {{3, 2}, {1, 2}, {1}}, 0, 1.9, false, false},
     {"put by inputs", put_mapped, 3, {{2, 4}, {2, 3}, {2, 3}}, 0, 3.9, false, false},
     {"slice by inputs", slice_dynamic, 2, {{2, 4}, {1}}, 0, 3.9, false, false},
     {"wide bits", bits_wide, 1, {{2}}, 0, 1000, false, false},
