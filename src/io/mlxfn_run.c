@@ -234,16 +234,21 @@ struct wr_error *wr_fn_as_strided(struct wr_fn_call *f) {
                            (size_t)wr_fn_arg(f, 2), f->s);
 }
 
-/* A stop below 0 is in front of the first element, and not counted from the end. */
+/* Stops below 0 are counted from the end, as in a call. A -1 that goes backwards leaves nothing
+   then; a file that has elements there means the place in front of the first one. */
+static void put_stops(struct wr_fn_call *f, const int *strides, const int32_t *part, int ndim) {
+  for (int i = 0; i < ndim; i++) {
+    if (strides[i] < 0 && f->lists[1][i] == -1 && part[i] > 0) f->lists[1][i] = INT32_MIN + 1;
+  }
+}
+
 struct wr_error *wr_fn_slice(struct wr_fn_call *f) {
   WR_FN_INTS(start, 0, 0);
   WR_FN_INTS(stop, 1, 1);
   WR_FN_INTS(strides, 2, 2);
   const int ndim = wr_node_ndim(f->in[0]);
   if (n_start != ndim || n_stop != ndim || n_strides != ndim) return wr_fn_wrong(f, "not all axes");
-  for (int i = 0; i < ndim; i++) {
-    if (strides[i] < 0 && stop[i] < 0) f->lists[1][i] = INT32_MIN + 1;
-  }
+  if (f->result->ndim == ndim) put_stops(f, strides, f->result->shape, ndim);
   const struct wr_ops_range range = {start, stop, strides, ndim, ndim, ndim};
   return wr_ops_slice(f->out, f->in[0], &range, f->s);
 }
@@ -256,9 +261,7 @@ struct wr_error *wr_fn_slice_update(struct wr_fn_call *f) {
   const int ndim = wr_node_ndim(f->in[0]);
   if (n_start != ndim || n_stop != ndim || n_strides != ndim) return wr_fn_wrong(f, "not all axes");
   if (by == WR_OP_DATA) return wr_fn_wrong(f, "no such operation");
-  for (int i = 0; i < ndim; i++) {
-    if (strides[i] < 0 && stop[i] < 0) f->lists[1][i] = INT32_MIN + 1;
-  }
+  if (wr_node_ndim(f->in[1]) == ndim) put_stops(f, strides, wr_node_shape(f->in[1]), ndim);
   const struct wr_ops_range range = {start, stop, strides, ndim, ndim, ndim};
   return wr_ops_slice_update(f->out, by, f->in[0], f->in[1], &range, f->s);
 }

@@ -205,9 +205,11 @@ static void put_slice_range(struct wr_fn_step *s, const struct wr_slice_params *
     const int64_t end = p->axis[d].start + (int64_t)part->shape[d] * p->axis[d].step;
     start[d] = p->axis[d].start;
     step[d] = p->axis[d].step;
-    /* The last element and one more, so that no end is out of bounds. */
+    /* The last element and one more, so that no end is out of bounds; in front of the first element
+       that is counted from the end, where -1 would be the last one. */
     const int64_t last = end - p->axis[d].step;
     stop[d] = (int32_t)(part->shape[d] == 0 ? start[d] : p->axis[d].step > 0 ? last + 1 : last - 1);
+    if (stop[d] < 0) stop[d] = -wr_node_shape(s->from[0])[d] - 1;
   }
   shape(s, start, part->ndim);
   shape(s, stop, part->ndim);

@@ -141,6 +141,10 @@ CASES += [
     ("broadcast_to", lambda x: mx.broadcast_to(x, (3, 4)), w("broadcast_to", [3, 4]), [floats(3, 1)]),
     ("slice", lambda x: x[1:3, ::2], w("slice", [1, 0], [3, 4], [1, 2]), [floats(4, 4)]),
     ("slice backwards", lambda x: x[::-1, 3:0:-2], w("slice", [3, 3], [-5, 0], [-1, -2]), [floats(4, 4)]),
+    *[(f"slice to {stop}, backwards", lambda x, stop=stop: x[3:stop:-1], w("slice", [3, 0], [stop, 4], [-1, 1]), [floats(4, 4)])
+      for stop in (-3, -1, -9, 0)],
+    *[(f"slice_update to {stop}, backwards", lambda x, u, stop=stop: x.at[3:stop:-1].add(u), w("slice_update_add", [3, 0], [stop, 4], [-1, 1]), [floats(4, 4), floats(n, 4)])
+      for stop, n in ((-3, 2), (-9, 4), (0, 3))],
     ("slice_update", lambda x, u: mx.slice_update(x, u, mx.array([1, 1]), (0, 1)), lambda a: weir.call("mlx_slice_update", *a, [1, 1], [3, 3], [1, 1]), [floats(4, 4), floats(2, 2)]),
     ("split", lambda x: mx.split(x, 2, axis=1), lambda a: weir.call("mlx_split", a[0], 2, 1), [floats(3, 4)]),
     ("concatenate", lambda x, y: mx.concatenate([x, y], axis=1), lambda a: weir.call("mlx_concatenate_axis", a, 1), [floats(3, 4), floats(3, 2)]),
@@ -318,6 +322,22 @@ def kernel_by_hand():
     return 1
 
 
+def derived_in_mlx():
+    """MLX takes derivatives of what is exported here: they go by the stops that the file has."""
+    wrong, x = 0, floats(4)
+    for start, stop, step in ((3, -5, -1), (3, -5, -2), (3, 0, -1), (0, -5, -1), (1, 4, 2)):
+        held, f = closure(w("slice", [start], [stop], [step]))
+        weir.check(lib.mlx_export_function(NAME, f, vector([x]), c.c_bool(False)))
+        theirs = mx.import_function(PATH)
+        found = mx.grad(lambda a: theirs(a)[0].sum())(mx.array(x))
+        want = np.zeros(4, np.float32)
+        want[slice(start, stop, step)] = 1
+        wrong += close(f"slice {start}:{stop}:{step}, derived in MLX", [found], [want])
+        lib.mlx_closure_free(f)
+        del held
+    return wrong
+
+
 def traces_of_mlx():
     weight = mx.array(floats(4, 3))
     with mx.exporter(PATH, lambda x, y=None: mx.tanh(x @ weight.T.T) + (0 if y is None else y)) as export:
@@ -417,6 +437,6 @@ def traces_to_mlx():
 
 
 mx.set_default_device(mx.cpu)
-failed = each() + read_alone() + norms_by_hand() + kernel_by_hand() + traces_of_mlx() + traces_to_mlx()
+failed = each() + read_alone() + norms_by_hand() + kernel_by_hand() + derived_in_mlx() + traces_of_mlx() + traces_to_mlx()
 print(f"functions: {2 * len(CASES)} files, {failed} wrong")
 sys.exit(1 if failed else 0)
