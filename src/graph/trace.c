@@ -59,8 +59,11 @@ struct wr_error *wr_trace_note_source(struct wr_trace *trace, struct wr_node *no
   return NULL;
 }
 
-void wr_trace_hide(struct wr_trace *trace, size_t from) {
-  for (size_t i = from; i < trace->count; i++) trace->entries[i].hidden = true;
+void wr_trace_hide(struct wr_trace *trace, size_t from, size_t seer) {
+  for (size_t i = from; i < trace->count; i++) {
+    uint32_t *hidden = &trace->entries[i].hidden;
+    if (*hidden == 0 || *hidden > seer + 1) *hidden = (uint32_t)seer + 1;
+  }
 }
 
 void wr_trace_widens(const struct wr_node *node) {
@@ -69,19 +72,28 @@ void wr_trace_widens(const struct wr_node *node) {
   if (i != SIZE_MAX) trace->entries[i].widens = true;
 }
 
+/* One result of a call: with what its function gave behind the inputs, if that is seen. */
+static void add_result(struct wr_trace *trace, struct wr_trace_call *call,
+                       const struct wr_trace_results *of, size_t i) {
+  add(trace, of->out[i], call, of->in, of->n_in, of->stream);
+  if (of->seer == 0) return;
+  struct wr_trace_entry *e = &trace->entries[trace->count - 1];
+  e->passes = (uint32_t)of->seer + 1;
+  e->n_in++;
+  trace->in.items[trace->in.count++] = wr_node_retain(of->made[i]);
+}
+
 struct wr_error *wr_trace_note_call(struct wr_trace *trace, struct wr_trace_call *call,
-                                    struct wr_node *const *results, size_t n_results,
-                                    struct wr_node *const *in, size_t n_in,
-                                    struct wr_stream *stream) {
+                                    const struct wr_trace_results *of) {
   size_t inputs;
-  bool fits = wr_mul_size(n_results, n_in, &inputs) && n_in <= UINT32_MAX &&
-              has_room(trace, n_results, inputs);
-  if (!fits || n_results == 0) {
+  bool fits = of->n_in < UINT32_MAX && wr_mul_size(of->n_out, of->n_in + 1, &inputs) &&
+              has_room(trace, of->n_out, inputs);
+  if (!fits || of->n_out == 0) {
     call->end(call);
     return fits ? NULL : wr_error_out_of_memory();
   }
-  call->entries = n_results;
-  for (size_t i = 0; i < n_results; i++) add(trace, results[i], call, in, n_in, stream);
+  call->entries = of->n_out;
+  for (size_t i = 0; i < of->n_out; i++) add_result(trace, call, of, i);
   return NULL;
 }
 

@@ -30,9 +30,12 @@ struct wr_trace_entry {
   struct wr_trace_call *call; /* NULL: the node's own operation */
   size_t first_in;            /* in the log's inputs */
   uint32_t n_in;
-  bool follows; /* begins a derivative, or has an input that follows */
-  bool hidden;  /* inside the function of a call that comes behind it: not for derivatives */
-  bool widens;  /* a cast that is part of a sum or product: cotangents keep its type, as in MLX */
+  uint32_t hidden; /* inside the function of a call that comes behind it: not for derivatives whose
+                      range begins at this place or behind it, counted from 1; 0: for all */
+  uint32_t passes; /* of a call: derivatives whose range begins in front of this place, counted from
+                      1, go by the last input instead, which is what the function gave; 0: none */
+  bool follows;    /* begins a derivative, or has an input that follows */
+  bool widens; /* a cast that is part of a sum or product: cotangents keep its type, as in MLX */
 };
 
 struct wr_trace {
@@ -46,6 +49,7 @@ struct wr_trace {
   struct wr_ptrs *draws; /* in the innermost capture, if it draws random keys anew each time: gets
                             what stands for each, references; else NULL */
   unsigned pinned;       /* in the innermost capture: enum wr_pin */
+  size_t batched;        /* where vmap began the function that it runs, its innermost; 0: nowhere */
 };
 
 /* The thread's log, while it is written; NULL when no transform runs, or it pauses. In the thread's
@@ -95,16 +99,33 @@ static inline void wr_trace_resume(struct wr_trace *trace) {
 struct wr_error *wr_trace_note(struct wr_node *node, const struct wr_record *record);
 /* Adds one that has no inputs. */
 struct wr_error *wr_trace_note_source(struct wr_trace *trace, struct wr_node *node);
-/* Hides all entries from there on, of a function that ends with a call. */
-void wr_trace_hide(struct wr_trace *trace, size_t from);
+/* Hides all entries from there on, of a function that ends with a call, for derivatives whose range
+   begins at `seer` or behind it. */
+void wr_trace_hide(struct wr_trace *trace, size_t from, size_t seer);
+/* Whether the call's entry is what its last input is, for derivatives of that range. */
+static inline bool wr_trace_passes(const struct wr_trace_entry *e, size_t range) {
+  return range + 1 < e->passes;
+}
+/* For other derivatives the last input of such an entry is none. */
+static inline uint32_t wr_trace_n_in(const struct wr_trace_entry *e) {
+  return e->passes ? e->n_in - 1 : e->n_in;
+}
+static inline bool wr_trace_hides(const struct wr_trace_entry *e, size_t range) {
+  return e->hidden > 0 && range + 1 >= e->hidden;
+}
 /* The node is a cast that the operation which comes behind it makes of its input. */
 void wr_trace_widens(const struct wr_node *node);
+/* Of a call: its results, its inputs, and if `seer` is not 0 what its function gave, which stands
+   for the results in derivatives whose range begins in front of that. */
+struct wr_trace_results {
+  struct wr_node *const *out, *const *in, *const *made;
+  size_t n_out, n_in, seer;
+  struct wr_stream *stream;
+};
 /* Adds the results of a call, one entry each, all with its inputs; takes the call, also when memory
    is refused. */
 struct wr_error *wr_trace_note_call(struct wr_trace *trace, struct wr_trace_call *call,
-                                    struct wr_node *const *results, size_t n_results,
-                                    struct wr_node *const *in, size_t n_in,
-                                    struct wr_stream *stream);
+                                    const struct wr_trace_results *of);
 
 /* Where the node stands in the log; SIZE_MAX when it does not. */
 size_t wr_trace_find(const struct wr_trace *trace, const struct wr_node *node);

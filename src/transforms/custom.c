@@ -1,7 +1,9 @@
 /* Functions with rules of their own. While a transform logs, one is called with the log paused, so
    that what it does inside is not kept, and its results stand in the log as those of one call,
-   whose rules are here. In a capture, which repeats what was done, both stand in the log. Elsewhere
-   it is the function that it is made of. No locks. */
+   whose rules are here. In a capture, which repeats what was done, both stand in the log. So they
+   do where vmap runs the function inside of a derivative: once all calls are made at once, the
+   derivative sees what f does, which for inputs that are the same for all calls is done now.
+   Elsewhere it is the function that it is made of. No locks. */
 
 #include "core/shape.h"
 #include "graph/trace.h"
@@ -68,12 +70,17 @@ static struct wr_error *call_new(struct custom_call **out, struct custom_functio
   return NULL;
 }
 
+/* made: what f gave, for derivatives whose range begins in front of `seer`, which is not 0; or
+   NULL. */
 static struct wr_error *note(struct custom_function *custom, struct wr_trace *trace,
-                             const struct wr_node_list *in, const struct wr_ptrs *out) {
+                             const struct wr_node_list *in, const struct wr_ptrs *out,
+                             const struct wr_ptrs *made, size_t seer) {
   const struct wr_node_list results = wr_list_of(out);
-  struct wr_stream *stream = NULL;
+  struct wr_trace_results of = {
+      .out = results.items, .in = in->items, .n_out = results.n, .n_in = in->n, .seer = seer};
+  if (made) of.made = (struct wr_node *const *)made->items;
   if (out->count == 0) return NULL;
-  struct wr_error *error = wr_transform_stream(out->items[0], &stream);
+  struct wr_error *error = wr_transform_stream(out->items[0], &of.stream);
   struct custom_call *call = NULL;
   if (!error) error = call_new(&call, custom, in);
   if (error) return error;
@@ -82,7 +89,7 @@ static struct wr_error *note(struct custom_function *custom, struct wr_trace *tr
     return wr_error_out_of_memory();
   }
   call->n_out = results.n;
-  return wr_trace_note_call(trace, &call->base, results.items, results.n, in->items, in->n, stream);
+  return wr_trace_note_call(trace, &call->base, &of);
 }
 
 /* ---- results for vmap ---- */
@@ -151,29 +158,49 @@ static struct wr_error *stand_for_call(struct custom_function *custom,
   return logged ? renew(out) : NULL;
 }
 
-/* A capture repeats what f does, and knows no rules; derivatives see the call alone. */
-static struct wr_error *call_captured(struct custom_function *custom, struct wr_trace *trace,
-                                      const struct wr_arguments *arguments,
-                                      struct wr_results *results) {
-  const size_t start = trace->count;
-  const bool derives = wr_trace_derives();
+/* Derivatives whose range begins there or behind it see the call alone: all but those around a vmap
+   that will replace the call by what f does for all calls. */
+static size_t seer_of(const struct custom_function *custom, const struct wr_trace *trace,
+                      const struct wr_node_list *in) {
+  return trace && !custom->vmap && any_stands_in(in) ? trace->batched : 0;
+}
+
+/* What f does is in the log, for some derivatives or for captures alone; a capture repeats it, and
+   has the new results in its log as well. */
+static struct wr_error *call_logged(struct custom_function *custom, struct wr_trace *trace,
+                                    const struct wr_arguments *arguments,
+                                    struct wr_results *results) {
+  const struct wr_node_list *in = &arguments->in[0];
+  const size_t start = trace->count, seer = seer_of(custom, trace, in);
+  const bool derives = wr_trace_derives(), captured = trace->captures > 0;
+  struct wr_ptrs made = {0}, *out = &results->out[0];
   struct wr_error *error = wr_function_call(custom->f, arguments, results);
-  if (!error) error = stand_for_call(custom, &arguments->in[0], &results->out[0], derives);
-  if (error || !derives) return error;
-  wr_trace_hide(trace, start);
-  return note(custom, trace, &arguments->in[0], &results->out[0]);
+  const struct wr_node_list given = wr_list_of(out);
+  if (!error && !keep(&made, &given)) error = wr_error_out_of_memory();
+  if (!captured) (void)wr_trace_pause();
+  if (!error) error = stand_for_call(custom, in, out, derives);
+  if (!captured) wr_trace_resume(trace);
+  if (!error && derives) {
+    wr_trace_hide(trace, start, seer);
+    error = note(custom, trace, in, out, &made, seer);
+  }
+  wr_nodes_end(&made);
+  return error;
 }
 
 static struct wr_error *call_custom(struct wr_function *base, const struct wr_arguments *arguments,
                                     struct wr_results *results) {
   struct custom_function *custom = (struct custom_function *)(void *)base;
+  const struct wr_node_list *in = &arguments->in[0];
   struct wr_trace *trace = wr_trace_current();
-  if (trace && trace->captures > 0) return call_captured(custom, trace, arguments, results);
+  if ((trace && trace->captures > 0) || seer_of(custom, trace, in) > 0) {
+    return call_logged(custom, trace, arguments, results);
+  }
   (void)wr_trace_pause();
   struct wr_error *error = wr_function_call(custom->f, arguments, results);
-  if (!error) error = stand_for_call(custom, &arguments->in[0], &results->out[0], trace);
+  if (!error) error = stand_for_call(custom, in, &results->out[0], trace);
   wr_trace_resume(trace);
-  if (trace && !error) error = note(custom, trace, &arguments->in[0], &results->out[0]);
+  if (trace && !error) error = note(custom, trace, in, &results->out[0], NULL, 0);
   return error;
 }
 

@@ -70,8 +70,9 @@ static bool is_reached(const struct wr_trail *w, const struct wr_node *node) {
 static bool any_reached(const struct wr_trail *w, size_t i) {
   const struct wr_trace_entry *e = entry_of(w, i);
   struct wr_node *const *in = wr_trace_in(w->trace, w->start + i);
-  if (e->hidden || (!e->call && !wr_rules[wr_node_op(e->node)].vjp)) return false;
-  for (uint32_t k = 0; k < e->n_in; k++) {
+  if (wr_trace_hides(e, w->start) || (!e->call && !wr_rules[wr_node_op(e->node)].vjp)) return false;
+  if (wr_trace_passes(e, w->start)) return is_reached(w, in[e->n_in - 1]);
+  for (uint32_t k = 0; k < wr_trace_n_in(e); k++) {
     if (is_reached(w, in[k])) return true;
   }
   return false;
@@ -218,6 +219,13 @@ static struct wr_error *back_one(struct wr_trail *w, size_t i) {
   return wr_compose_drop(&c);
 }
 
+/* To what the function of the call gave. */
+static struct wr_error *pass_back(struct wr_trail *w, size_t i) {
+  const struct wr_trace_entry *e = entry_of(w, i);
+  struct wr_node *made = wr_trace_in(w->trace, w->start + i)[e->n_in - 1];
+  return wr_trail_add(w, made, w->value[i], e->stream);
+}
+
 /* What an entry had goes once it was handed on. */
 static void drop_values(struct wr_trail *w, size_t first, size_t last) {
   for (size_t i = first; i <= last; i++) {
@@ -231,8 +239,8 @@ struct wr_error *wr_trail_back(struct wr_trail *w) {
   for (size_t i = w->end - w->start; i-- > 0 && !error;) {
     const bool call = entry_of(w, i)->call != NULL;
     if (!w->value[i] || w->is_tracer[i]) continue;
-    if (!call) {
-      error = back_one(w, i);
+    if (!call || wr_trace_passes(entry_of(w, i), w->start)) {
+      error = call ? pass_back(w, i) : back_one(w, i);
       drop_values(w, i, i);
       continue;
     }
@@ -253,7 +261,7 @@ static bool has_tangents(struct wr_trail *w, size_t i) {
   const struct wr_trace_entry *e = entry_of(w, i);
   struct wr_node *const *in = wr_trace_in(w->trace, w->start + i);
   bool any = false;
-  for (uint32_t k = 0; k < e->n_in; k++) {
+  for (uint32_t k = 0; k < wr_trace_n_in(e); k++) {
     const size_t at = wr_trail_find(w, in[k]);
     w->given[k] = at == SIZE_MAX ? NULL : w->value[at];
     any = any || w->given[k];
@@ -290,10 +298,22 @@ static struct wr_error *on_one(struct wr_trail *w, size_t i) {
   return wr_compose_drop(&c);
 }
 
+/* From what the function of the call gave. */
+static void pass_on(struct wr_trail *w, size_t i) {
+  const struct wr_trace_entry *e = entry_of(w, i);
+  const size_t at = wr_trail_find(w, wr_trace_in(w->trace, w->start + i)[e->n_in - 1]);
+  if (at != SIZE_MAX && w->value[at]) w->value[i] = wr_node_retain(w->value[at]);
+}
+
 struct wr_error *wr_trail_on(struct wr_trail *w) {
   struct wr_error *error = NULL;
   for (size_t i = 0; i < w->end - w->start && !error; i++) {
-    if (w->is_tracer[i] || !w->reached[i] || w->value[i] || !has_tangents(w, i)) continue;
+    if (w->is_tracer[i] || !w->reached[i] || w->value[i]) continue;
+    if (wr_trace_passes(entry_of(w, i), w->start)) {
+      pass_on(w, i);
+      continue;
+    }
+    if (!has_tangents(w, i)) continue;
     error = entry_of(w, i)->call ? on_call(w, i) : on_one(w, i);
   }
   return error;

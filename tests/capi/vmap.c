@@ -197,6 +197,122 @@ static void with_derivatives(void) {
   mlx_vector_array_free(grads);
 }
 
+/* Of w and x: the sum of x w w, and 2 w, which is the same for all x. */
+static int weighed(mlx_vector_array *res, const mlx_vector_array in) {
+  mlx_array w = at(in, 0), x = at(in, 1), y = mlx_array_new(), twice = mlx_array_new();
+  int rc = mlx_square(&y, w, none) || mlx_multiply(&y, x, y, none) || mlx_sum(&y, y, false, none) ||
+           mlx_add(&twice, w, w, none);
+  mlx_vector_array v = mlx_vector_array_new_value(y);
+  rc = rc || mlx_vector_array_append_value(v, twice) || mlx_vector_array_set(res, v);
+  mlx_vector_array_free(v);
+  mlx_array_free(w);
+  mlx_array_free(x);
+  mlx_array_free(y);
+  mlx_array_free(twice);
+  return rc;
+}
+
+/* Of w and x: the sum's derivative by w, 2 w x. */
+static int weighed_slope(mlx_vector_array *res, const mlx_vector_array in, void *closure) {
+  mlx_vector_array values = {NULL};
+  mlx_array one = mlx_array_new_float(1), none_of_it = mlx_array_new(), w = at(in, 0);
+  int rc = mlx_zeros_like(&none_of_it, w, none);
+  mlx_vector_array d = mlx_vector_array_new_value(one), grads = {NULL};
+  rc = rc || mlx_vector_array_append_value(d, none_of_it) ||
+       mlx_vjp(&values, &grads, *(mlx_closure *)closure, in, d);
+  mlx_array_free(one);
+  mlx_array_free(none_of_it);
+  mlx_array_free(w);
+  mlx_vector_array_free(values);
+  mlx_vector_array_free(d);
+  if (rc) return rc;
+  mlx_array slope_of_w = at(grads, 0);
+  mlx_vector_array_free(grads);
+  return give(res, slope_of_w);
+}
+
+/* For all rows of x, with one w. */
+static int for_rows(mlx_vector_array *res, const mlx_vector_array in, void *closure) {
+  const int in_axes[] = {-1, 0}, out_axes[] = {0, 0};
+  mlx_vector_array all = run(*(mlx_closure *)closure, in, in_axes, 2, out_axes, 2);
+  int rc = mlx_vector_array_set(res, all);
+  mlx_vector_array_free(all);
+  return rc;
+}
+
+static int for_rows_slope(mlx_vector_array *res, const mlx_vector_array in, void *closure) {
+  const int in_axes[] = {-1, 0}, out_axes[] = {0};
+  mlx_vector_array all = run(*(mlx_closure *)closure, in, in_axes, 2, out_axes, 1);
+  int rc = mlx_vector_array_set(res, all);
+  mlx_vector_array_free(all);
+  return rc;
+}
+
+/* Cotangents of 1 for all results of a function, of w and x; which a capture runs as well. */
+static int back_from_ones(mlx_vector_array *res, const mlx_vector_array in, void *closure) {
+  mlx_vector_array values = {NULL}, d = mlx_vector_array_new();
+  int rc = mlx_closure_apply(&values, *(mlx_closure *)closure, in);
+  for (size_t i = 0; rc == 0 && i < mlx_vector_array_size(values); i++) {
+    mlx_array one = at(values, i);
+    rc = mlx_ones_like(&one, one, none) || mlx_vector_array_append_value(d, one);
+    mlx_array_free(one);
+  }
+  rc = rc || mlx_vjp(&values, res, *(mlx_closure *)closure, in, d);
+  mlx_vector_array_free(values);
+  mlx_vector_array_free(d);
+  return rc;
+}
+
+static void check_back(mlx_closure f, mlx_vector_array in, const float *by_w) {
+  static const int s3[] = {3};
+  mlx_closure back = mlx_closure_new_func_payload(back_from_ones, &f, NULL), made = {NULL};
+  mlx_vector_array grads = {NULL};
+  CHECK(mlx_closure_apply(&grads, back, in) == 0 && has(grads, 0, 1, s3, by_w));
+  CHECK(mlx_compile(&made, back, false) == 0);
+  for (int i = 0; i < 2; i++) {
+    CHECK(mlx_closure_apply(&grads, made, in) == 0 && has(grads, 0, 1, s3, by_w));
+  }
+  mlx_vector_array_free(grads);
+  mlx_closure_free(made);
+  mlx_closure_free(back);
+}
+
+/* A derivative by what is the same for all calls sees what a function with rules of its own does
+   with that alone: once the calls are one, the function's rules are gone. */
+static void with_one_for_all(void) {
+  static const int s3[] = {3}, rows[] = {2, 3}, s2[] = {2};
+  mlx_closure f = mlx_closure_new_func(weighed), kept = {NULL};
+  CHECK(mlx_checkpoint(&kept, f) == 0);
+  mlx_array x = mlx_array_new_data((const float[]){1, 1, 1, 1, 2, 3}, rows, 2, MLX_FLOAT32);
+  mlx_vector_array in = take(mlx_array_new_data((const float[]){1, 2, 3}, s3, 1, MLX_FLOAT32));
+  CHECK(mlx_vector_array_append_value(in, x) == 0);
+  for (int i = 0; i < 2; i++) {
+    mlx_closure *one = i ? &kept : &f;
+    mlx_closure all = mlx_closure_new_func_payload(for_rows, one, NULL);
+    check_back(all, in, (const float[]){8, 16, 28});
+    mlx_array none_of_x = mlx_array_new(), t = mlx_array_new();
+    CHECK(mlx_zeros_like(&none_of_x, x, none) == 0 && mlx_ones(&t, s3, 1, MLX_FLOAT32, none) == 0);
+    mlx_vector_array tangents = take(t), values = {NULL}, out = {NULL};
+    CHECK(mlx_vector_array_append_value(tangents, none_of_x) == 0);
+    CHECK(mlx_jvp(&values, &out, all, in, tangents) == 0);
+    CHECK(HAS(out, 0, s2, 12, 28) && HAS(out, 1, rows, 2, 2, 2, 2, 2, 2));
+    mlx_closure slope_of_one = mlx_closure_new_func_payload(weighed_slope, one, NULL);
+    mlx_closure slopes = mlx_closure_new_func_payload(for_rows_slope, &slope_of_one, NULL);
+    check_back(slopes, in, (const float[]){4, 6, 8});
+    mlx_array_free(none_of_x);
+    mlx_vector_array_free(tangents);
+    mlx_vector_array_free(values);
+    mlx_vector_array_free(out);
+    mlx_closure_free(slopes);
+    mlx_closure_free(slope_of_one);
+    mlx_closure_free(all);
+  }
+  mlx_array_free(x);
+  mlx_vector_array_free(in);
+  mlx_closure_free(kept);
+  mlx_closure_free(f);
+}
+
 /* ---- a vmap of one's own ---- */
 
 static int vmaps, axis_seen, ends;
@@ -413,6 +529,7 @@ int main(void) {
   outputs_and_axes();
   one_trace();
   with_derivatives();
+  with_one_for_all();
   of_ones_own();
   refused();
   deep();
