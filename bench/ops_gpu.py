@@ -212,6 +212,10 @@ def reductions(t):
              lambda: other(cube[2], 1))
         t.op(f"{weir} of 1M times 16", (weir + "_axis", short[0], 1, False), lambda: f(short[1], 1),
              lambda: other(short[2], 1))
+    odd = t.given(random(SIDE, SIDE - 1))
+    for weir, peer, other in plain[:2]:
+        f = getattr(torch, peer)
+        t.op(f"{weir} over 4095 columns", (weir + "_axis", odd[0], 0, False), lambda: f(odd[1], 0), lambda: other(odd[2], 0))
     t.op("prod of 16M", ("prod", x[0], False), lambda: x[1].prod(), lambda: x[2].prod())
     t.op("mean over rows", ("mean_axis", m[0], 1, False), lambda: m[1].mean(1), lambda: m[2].mean(1))
     t.op("var over rows", ("var_axis", m[0], 1, False, 0), lambda: m[1].var(1, correction=0), lambda: m[2].var(1))

@@ -51,18 +51,43 @@ INLINE total_t fold_side(total_t total) {
   return join_columns<SIDE>(total, [](total_t a, total_t b) { return WR_OP::of(a, b); });
 }
 
-INLINE total_t total_of_column(const WR_A *column, const layout<1> &reduced, i64 begin, i64 end) {
-  total_t total = to_total(nothing());
-  for (i64 j = begin + threadIdx.y; j < end; j += UNROLL * SIDE) {
-    part_t part = nothing();
+/* A round of a thread's elements of a column, of which the first is j: all are read before any is
+   folded. `place` says where element i lies. */
+template <bool WHOLE, class F>
+INLINE part_t part_of_column(const WR_A *column, F place, i64 j, i64 end) {
+  part_t part = nothing();
+  WR_A x[UNROLL];
 #pragma unroll
-    for (int u = 0; u < UNROLL; u++) {
-      const i64 at = j + u * SIDE;
-      if (at < end) part = fold(part, to_part(column[offset_of(reduced, (index_t)at)]));
-    }
-    total = WR_OP::of(total, to_total(part));
+  for (int u = 0; u < UNROLL; u++) {
+    const i64 i = j + u * SIDE;
+    if (WHOLE || i < end) x[u] = column[place(i)];
   }
+#pragma unroll
+  for (int u = 0; u < UNROLL; u++) {
+    if (WHOLE || j + u * SIDE < end) part = fold(part, to_part(x[u]));
+  }
+  return part;
+}
+
+template <class F>
+INLINE total_t total_by_places(const WR_A *column, F place, i64 begin, i64 end) {
+  total_t total = to_total(nothing());
+  i64 j = begin + threadIdx.y;
+#pragma unroll 1
+  for (; j + (UNROLL - 1) * SIDE < end; j += UNROLL * SIDE) {
+    total = WR_OP::of(total, to_total(part_of_column<true>(column, place, j, end)));
+  }
+  if (j < end) total = WR_OP::of(total, to_total(part_of_column<false>(column, place, j, end)));
   return total;
+}
+
+INLINE total_t total_of_column(const WR_A *column, const layout<1> &reduced, i64 begin, i64 end) {
+  if (reduced.ndim == 1) {
+    const i64 step = reduced.strides[0][0];
+    return total_by_places(column, [=](i64 i) { return i * step; }, begin, end);
+  }
+  return total_by_places(
+      column, [&](i64 i) { return offset_of(reduced, (index_t)i); }, begin, end);
 }
 
 /* The same for results that lie as packs of K on 16 bytes, a pack to a thread; what is folded with what
@@ -213,10 +238,9 @@ extern "C" __global__ void __launch_bounds__(32 * SIDE, K > 8 ? 2 : K > 2 ? 4 : 
 }
 
 /* Totals lie by splits, then results: neighbours are read by neighbours. */
-extern "C" __global__ void columns(target to, const WR_A *a,
-                                   const __grid_constant__ layout<1> kept,
-                                   const __grid_constant__ layout<1> reduced, index_t results,
-                                   i64 n, i64 per_split) {
+extern "C" __global__ void __launch_bounds__(32 * SIDE, sizeof(total_t) > 8 ? 3 : 6)
+    columns(target to, const WR_A *a, const __grid_constant__ layout<1> kept,
+            const __grid_constant__ layout<1> reduced, index_t results, i64 n, i64 per_split) {
   const split_range own = own_split(n, per_split);
   each_column(results, [&](index_t column, index_t r, bool mine) {
     total_t total = to_total(nothing());
@@ -226,7 +250,7 @@ extern "C" __global__ void columns(target to, const WR_A *a,
       if (mine) to.totals[(i64)blockIdx.y * results + r] = total;
       if (!comes_last(to.counters + column)) return;
       total = to_total(nothing());
-      if (r < results) total = fold_totals<16>(to.totals + r, results, threadIdx.y, SIDE);
+      if (r < results) total = fold_totals<4>(to.totals + r, results, threadIdx.y, SIDE);
       total = fold_side(total);
     }
     if (mine) to.out[r] = finish<WR_B>::of(total);
