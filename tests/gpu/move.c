@@ -70,6 +70,31 @@ static void concatenates_packs(enum wr_dtype t) {
   release_all(in, 2);
 }
 
+/* More arrays than a kernel joins, of which the places of some are no packs', some are a row for
+   all, and some are empty; along the first, a middle and the last axis. */
+static void concatenates_many(enum wr_dtype t) {
+  enum { MANY = 11 };
+  for (int axis = 0; axis < 3; axis++) {
+    const struct wr_axis_params params = {axis};
+    int32_t shape[] = {6, 8, 16};
+    struct wr_node *in[MANY];
+    shape[axis] = 0;
+    for (int i = 0; i < MANY; i++) {
+      const bool last = axis == 2;
+      int32_t own[] = {6, 8, 16};
+      own[axis] = i == 4 ? 0 : i < 3 ? 16 : i;
+      shape[axis] += own[axis];
+      in[i] = gpu_case_array(t, 3, own, (uint32_t)(20 + i), true);
+      if (i == 6 && axis > 0) {
+        const int64_t same[] = {0, last ? own[2] : 16, 1};
+        in[i] = gpu_case_view(in[i], 3, own, last ? (const int64_t[]){0, 0, 1} : same, 0);
+      }
+    }
+    run(WR_OP_CONCATENATE, t, 3, shape, MANY, in, &params, sizeof params, "many");
+    release_all(in, MANY);
+  }
+}
+
 static void slice_updates(enum wr_dtype t) {
   static const enum wr_op by[] = {WR_OP_COPY, WR_OP_ADD, WR_OP_MULTIPLY, WR_OP_MAXIMUM,
                                   WR_OP_MINIMUM};
@@ -208,6 +233,7 @@ int main(void) {
     enum wr_dtype t = (enum wr_dtype)i;
     concatenates(t);
     concatenates_packs(t);
+    concatenates_many(t);
     copies(t);
     slice_updates(t);
     aranges(t);

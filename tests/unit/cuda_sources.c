@@ -234,6 +234,7 @@ static void want_all(void) {
     if (t < WR_UINT8 || t > WR_UINT64) continue;
     want(WR_SOURCE_WHERE, WR_OP_WHERE, t, t);
     want(WR_SOURCE_COPY, WR_OP_COPY, t, t);
+    want(WR_SOURCE_JOIN, WR_OP_CONCATENATE, t, t);
   }
   want(WR_SOURCE_REDUCE, WR_OP_ALL, WR_BOOL, WR_BOOL);
   want(WR_SOURCE_REDUCE, WR_OP_ANY, WR_BOOL, WR_BOOL);

@@ -220,6 +220,7 @@ struct wr_error *wr_gpu_concatenate(struct wr_run *run, const struct wr_call *ca
   const int64_t *strides = call->out.strides;
   char *to = call->out.data;
   struct wr_error *error = NULL;
+  if (call->out.size > 0 && wr_gpu_joins(call)) return wr_gpu_join(run, call);
   for (int i = 0; i < call->n_in && !error && call->out.size > 0; i++) {
     const struct wr_tensor *t = &call->in[i];
     error = paste(run, WR_OP_COPY, t, to, strides);

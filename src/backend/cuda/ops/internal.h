@@ -130,6 +130,9 @@ struct wr_error *wr_gpu_part_lines(struct wr_run *run, const struct wr_call *cal
 struct wr_error *wr_gpu_map(struct wr_run *run, enum wr_source source, const struct wr_call *call);
 /* The error of an operation that has no body for the dtype of its first input. */
 struct wr_error *wr_gpu_no_body(const struct wr_call *call);
+/* Whether a concatenation is done by join.c; and that, of a result that is not empty. */
+bool wr_gpu_joins(const struct wr_call *call);
+struct wr_error *wr_gpu_join(struct wr_run *run, const struct wr_call *call);
 /* copy.c: a dense copy of `t` in type `to` at `out`. */
 struct wr_error *wr_gpu_convert(struct wr_run *run, const struct wr_tensor *t, enum wr_dtype to,
                                 void *out);
