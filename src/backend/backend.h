@@ -33,7 +33,8 @@ struct wr_tensor {
   enum wr_dtype dtype;
   int32_t ndim;
   bool dense;   /* row-major without gaps */
-  bool on_host; /* of a group's input alone: `data` is the host's, read as the group is encoded */
+  bool on_host; /* of a group's input, and of a key, where the backend takes draws: `data` is the
+                   host's, read as the command is encoded */
   /* Whose bytes these are, for what is derived of an input that is used again (memory/derived.h);
      NULL: nobody's who would keep it. */
   struct wr_buffer *buffer;

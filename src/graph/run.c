@@ -288,16 +288,19 @@ static bool is_key(struct wr_edges *edges, uint32_t i) {
   return s < edges->n_steps;
 }
 
-/* An input of a group that goes with the command, without a copy of its own; not where the group
-   ends in a reduction or softmax, whose kernels read all inputs on the device. */
+/* A key, or an input of a group, that goes with the command, without a copy of its own; not where
+   the group ends in a reduction or softmax, whose kernels read all inputs on the device. */
 static bool stays_on_host(struct wr_node *node, const struct wr_stream *stream, uint32_t i) {
   struct wr_edges *edges = wr_edges_of(node);
   const struct wr_node *in = edges->in[i];
-  if (!wr_is_group(node) || !wr_stream_backend(stream)->draws) return false;
+  if (!wr_stream_backend(stream)->draws || wr_needs_transfer(in->buffer, wr_memory_host()))
+    return false;
+  if (!wr_is_group(node)) {
+    return node->op == WR_OP_RANDOM_BITS && in->ndim == 1 && wr_is_dense(in);
+  }
   if (wr_op_info((enum wr_op)wr_group_steps(edges)[edges->n_steps - 1].op)->ends_group)
     return false;
-  return !wr_needs_transfer(in->buffer, wr_memory_host()) &&
-         (is_key(edges, i) ? wr_is_dense(in) : is_one_value(in));
+  return is_key(edges, i) ? wr_is_dense(in) : is_one_value(in);
 }
 
 static struct wr_error *operands(struct wr_node *node, struct wr_stream *stream,

@@ -19,6 +19,21 @@ INLINE void put_word(u8 *block, i64 bytes, bool aligned, i64 i, u32 word) {
 
 enum { EACH = 4 };
 
+/* Where keys are; NULL: there is one, this. */
+struct keys_of {
+  const u32 *at;
+  i64 stride; /* between the two words of a key */
+  words value;
+};
+
+INLINE words key_at(const keys_of &keys, i64 offset) {
+  if (!keys.at) return keys.value;
+  words key;
+  key.a = keys.at[offset];
+  key.b = keys.at[offset + keys.stride];
+  return key;
+}
+
 /* A half's words of a thread, `first` on; `wide` says that they lie on 16 bytes. */
 INLINE void put_words(u8 *block, i64 bytes, bool aligned, bool wide, i64 first, i64 count,
                       const u32 *words) {
@@ -36,21 +51,20 @@ INLINE void put_words(u8 *block, i64 bytes, bool aligned, bool wide, i64 first, 
 }
 
 /* Of each key's block: a pair for half of the words, and one more when their number is odd. */
-extern "C" __global__ void bits(u8 *out, const u32 *keys, i64 n_keys, i64 key_stride, i64 bytes,
-                                i64 half, i64 odd, layout<1> l) {
+extern "C" __global__ void bits(u8 *out, const __grid_constant__ keys_of keys, i64 n_keys,
+                                i64 bytes, i64 half, i64 odd, layout<1> l) {
   const i64 pairs = half + odd;
   const index_t groups = (index_t)((pairs + EACH - 1) / EACH);
   const bool aligned = bytes % 4 == 0, wide = bytes % 16 == 0;
   for (index_t t = thread_index(); t < (index_t)n_keys * groups; t += thread_count()) {
     const index_t key = n_keys == 1 ? 0 : t / groups;
     const i64 first = (i64)(t - key * groups) * EACH;
-    const u32 *k = keys + offset_of(l, key);
-    const u32 k0 = k[0], k1 = k[key_stride];
+    const words k = key_at(keys, offset_of(l, key));
     u32 a[EACH], b[EACH];
 #pragma unroll
     for (int u = 0; u < EACH; u++) {
       const i64 i = first + u;
-      const words w = threefry(k0, k1, (u32)i, i < half ? (u32)(pairs + i) : 0);
+      const words w = threefry<true>(k.a, k.b, (u32)i, i < half ? (u32)(pairs + i) : 0);
       a[u] = w.a;
       b[u] = w.b;
     }
@@ -60,15 +74,15 @@ extern "C" __global__ void bits(u8 *out, const u32 *keys, i64 n_keys, i64 key_st
   }
 }
 
-extern "C" __global__ void packs(u32 *out, const u32 *key, i64 key_stride, index_t half) {
-  const u32 k0 = key[0], k1 = key[key_stride];
+extern "C" __global__ void packs(u32 *out, const __grid_constant__ keys_of keys, index_t half) {
+  const words key = key_at(keys, 0);
   pack<u32, EACH> *first = (pack<u32, EACH> *)out, *second = (pack<u32, EACH> *)(out + half);
   for (index_t i = thread_index(); i < half / EACH; i += thread_count()) {
     pack<u32, EACH> a, b;
 #pragma unroll
     for (int u = 0; u < EACH; u++) {
       const index_t at = i * EACH + u;
-      const words w = threefry(k0, k1, (u32)at, (u32)(half + at));
+      const words w = threefry<true>(key.a, key.b, (u32)at, (u32)(half + at));
       a.e[u] = w.a;
       b.e[u] = w.b;
     }

@@ -1,19 +1,37 @@
 /* Random bits: for each key, Threefry words laid out as MLX lays them out (core/threefry.h), cut to
    the bytes that the key's elements take. */
 
+#include <string.h>
+
 #include "backend/cuda/ops/internal.h"
 
 enum { EACH = 4 }; /* pairs of words that a thread of the kernel draws */
+
+/* The kernels' struct keys_of. */
+struct keys {
+  const void *at;
+  int64_t stride;
+  uint32_t value[2];
+};
+
+static struct keys keys_of(const struct wr_tensor *t) {
+  struct keys keys = {.stride = t->strides[t->ndim - 1]};
+  if (t->on_host) {
+    memcpy(keys.value, t->data, sizeof keys.value);
+  } else {
+    keys.at = t->data;
+  }
+  return keys;
+}
 
 /* A block of one key whose halves are packs on 16 bytes. */
 static struct wr_error *draw_packs(struct wr_launch *l, struct wr_run *run,
                                    const struct wr_call *call, struct wr_module_id id,
                                    int64_t half) {
-  const struct wr_tensor *key = &call->in[0];
+  const struct keys keys = keys_of(&call->in[0]);
   wr_launch_start(l, id, WR_ENTRY_RANDOM_PACKS);
   wr_launch_pointer(l, call->out.data);
-  wr_launch_pointer(l, key->data);
-  wr_launch_i64(l, key->strides[key->ndim - 1]);
+  wr_launch_struct(l, &keys, sizeof keys);
   wr_launch_index(l, half);
   wr_launch_threads(l, run, half / EACH, 256);
   return wr_launch(l, run);
@@ -36,11 +54,11 @@ struct wr_error *wr_gpu_random_bits(struct wr_run *run, const struct wr_call *ca
   if (layout.size == 1 && bytes % (8 * EACH) == 0 && wr_aligned(call->out.data, 16)) {
     return draw_packs(&l, run, call, id, words / 2);
   }
+  const struct keys where = keys_of(keys);
   wr_launch_start(&l, id, WR_ENTRY_RANDOM_BITS);
   wr_launch_pointer(&l, call->out.data);
-  wr_launch_pointer(&l, keys->data);
+  wr_launch_struct(&l, &where, sizeof where);
   wr_launch_i64(&l, layout.size);
-  wr_launch_i64(&l, keys->strides[last]);
   wr_launch_i64(&l, bytes);
   wr_launch_i64(&l, words / 2);
   wr_launch_i64(&l, words % 2);
