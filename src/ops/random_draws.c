@@ -44,6 +44,9 @@ struct wr_error *wr_ops_random_bernoulli(struct wr_node **out, struct wr_node *p
   }
   struct wr_compose c = wr_compose_begin(s);
   struct wr_node *drawn = bits(&c, shape, ndim, key);
+  /* On a GPU the bound is made with the draws, in their kernel: by itself a single one would be a
+     kernel and two uploads. On the CPU it is made once. */
+  if (wr_stream_device(s).type != WR_DEVICE_CPU) p = wr_compose_broadcast(&c, p, ndim, shape);
   struct wr_node *bound =
       wr_compose_binary(&c, WR_OP_MULTIPLY, p, wr_compose_scalar(&c, scale, WR_FLOAT32));
   return wr_compose_end(&c, out, wr_compose_binary(&c, WR_OP_LESS, drawn, bound));

@@ -17,16 +17,23 @@ struct integers {
 /* All integers up to here are float32 numbers, and u has as many steps. */
 static const double float32_integers = 0x1p24;
 
+/* The last integer below `high`, in the result's type. Where it is known it is no operation: of one
+   element that would be a command by itself. */
+static struct wr_node *last_of(struct wr_compose *c, const struct integers *r) {
+  double b[2];
+  const bool wide = r->dtype == WR_INT32 || r->dtype == WR_INT64;
+  if (wide && wr_ops_known_bounds(r->low, r->high, b) && fabs(b[1]) <= float32_integers) {
+    return wr_compose_scalar(c, trunc(b[1]) - 1, r->dtype);
+  }
+  struct wr_node *one = wr_compose_scalar(c, 1, r->dtype);
+  return wr_compose_binary(c, WR_OP_SUBTRACT, wr_compose_astype(c, r->high, r->dtype), one);
+}
+
 /* A float32 draw can lie beside integer bounds, by its rounding or because a bound has a fraction;
    so it is held between low and high - 1, and low wins where no integer is between them. Bools have
    no step below `high`. */
 static struct wr_node *within(struct wr_compose *c, struct wr_node *x, const struct integers *r) {
-  if (r->dtype != WR_BOOL) {
-    struct wr_node *one = wr_compose_scalar(c, 1, r->dtype);
-    struct wr_node *top =
-        wr_compose_binary(c, WR_OP_SUBTRACT, wr_compose_astype(c, r->high, r->dtype), one);
-    x = wr_compose_binary(c, WR_OP_MINIMUM, x, top);
-  }
+  if (r->dtype != WR_BOOL) x = wr_compose_binary(c, WR_OP_MINIMUM, x, last_of(c, r));
   return wr_compose_binary(c, WR_OP_MAXIMUM, x, wr_compose_astype(c, r->low, r->dtype));
 }
 

@@ -215,14 +215,16 @@ static void compiled_keys(bool on_gpu) {
 
 /* ---- distributions ---- */
 
-/* They are what they are of evaluated bits: all of uniform, and what the CPU has of others but for
-   its last digits. */
+/* They are what they are of evaluated bits: all of uniform and of yes and no, and what the CPU has
+   of others but for its last digits. */
 static void distributions(int n) {
   mlx_array key = mlx_array_new(), low = mlx_array_new_float(-2), high = mlx_array_new_float(5);
+  mlx_array third = mlx_array_new_float(0.3f), p = mlx_array_new();
   must(mlx_random_key(&key, (uint64_t)n));
   for (int t = 0; t < 3; t++) {
     static const mlx_dtype types[] = {MLX_FLOAT32, MLX_FLOAT16, MLX_BFLOAT16};
-    for (int k = 0; k < 4; k++) {
+    must(mlx_astype(&p, third, types[t], cpu));
+    for (int k = 0; k < 5; k++) {
       mlx_array r[2] = {mlx_array_new(), mlx_array_new()};
       mlx_array x = mlx_array_new(), y = mlx_array_new(), close = mlx_array_new();
       for (int i = 0; i < 2; i++) {
@@ -231,6 +233,7 @@ static void distributions(int n) {
           must(k == 0   ? mlx_random_uniform(&r[i], low, high, &n, 1, types[t], key, s)
                : k == 1 ? mlx_random_normal(&r[i], &n, 1, types[t], 0, 1, key, s)
                : k == 2 ? mlx_random_normal(&r[i], &n, 1, types[t], 3, 0.5, key, s)
+               : k == 3 ? mlx_random_bernoulli(&r[i], p, &n, 1, key, s)
                         : mlx_random_gumbel(&r[i], &n, 1, types[t], key, s));
           must(mlx_array_eval(r[i]));
         }
@@ -246,7 +249,8 @@ static void distributions(int n) {
       char what[64];
       snprintf(what, sizeof what, "distribution %d of type %d, %d numbers", k, t, n);
       gpu_case_checks++;
-      if (!is_close || (k == 0 && !same(r[0], r[1]))) gpu_case_fail(what, "the CPU's differ");
+      if (!is_close || ((k == 0 || k == 3) && !same(r[0], r[1])))
+        gpu_case_fail(what, "the CPU's differ");
       mlx_array all[] = {r[0], r[1], x, y, close};
       for (int i = 0; i < 5; i++) mlx_array_free(all[i]);
     }
@@ -254,6 +258,8 @@ static void distributions(int n) {
   mlx_array_free(key);
   mlx_array_free(low);
   mlx_array_free(high);
+  mlx_array_free(third);
+  mlx_array_free(p);
 }
 
 /* ---- single values of the host's ---- */
