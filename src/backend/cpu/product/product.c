@@ -36,7 +36,7 @@ enum { PACKED_BYTES = 512, PACKED_WIDE_STEP = 192, PACKED_DEEP = 16 };
    stretches. */
 enum { FEW_TILES = 4, FEW_BYTES = 512, DEEP_STEP = WR_GEMM_STRETCHES };
 enum { LINES_BYTES = 384 * 1024 /* of windows */ };
-enum { PACK_ROWS = 16, KEPT_ROWS = 32 * PACK_ROWS, KEPT_LEAST = 4096 };
+enum { PACK_ROWS = 16, KEPT_ROWS = 256 * PACK_ROWS, KEPT_LEAST = 4096 };
 /* What one piece of work has at most, for each column of a tile: about a millisecond. */
 static const double piece_flops = 4.7e6;
 
