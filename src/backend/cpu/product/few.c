@@ -17,6 +17,9 @@
 enum { SUMS = 8192, LEAST_COLS = 256, ROWS_BYTES = 32768 };
 enum { SHORT_DEEP = 2048, SHORT_COLS = 1024, SHORT_ROOM = WR_DOTS_COLS * SHORT_DEEP };
 static const double part_bytes = 256 * 1024; /* of the wide side: worth a second thread */
+/* Of the wide side, what second-level caches may still have of the last product: then there is one
+   piece for each processor, so that most find again what they read before. */
+static const double cached_bytes = 4 << 20;
 
 struct few {
   const struct wr_few_kernels *with;
@@ -193,7 +196,8 @@ static void pieces(struct few *f, bool alone) {
   f->piece = least(f->cols, SUMS / f->rows / 16 * 16); /* so the last few alone have no group */
   if (f->from) f->piece = least(f->piece, SHORT_COLS);
   if (!alone && bytes >= 2 * part_bytes) {
-    int64_t cols = f->cols / (2 * wr_cpu_count()) + 1;
+    const int64_t n = (bytes <= cached_bytes ? 1 : 2) * wr_cpu_count();
+    int64_t cols = (f->cols + n - 1) / n;
     if (cols < by_bytes) cols = by_bytes;
     if (!f->along_k && cols < LEAST_COLS) cols = LEAST_COLS;
     f->piece = least(f->piece, (cols + 15) / 16 * 16);
