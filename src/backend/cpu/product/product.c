@@ -35,7 +35,7 @@ enum { PACKED_BYTES = 512, PACKED_WIDE_STEP = 192, PACKED_DEEP = 16 };
    than so many bytes. What a part along k is deep is so much, or so much more: tiles cut it in
    stretches. */
 enum { FEW_TILES = 4, FEW_BYTES = 512, DEEP_STEP = WR_GEMM_STRETCHES };
-enum { LINES_BYTES = 384 * 1024 /* of windows */ };
+enum { LINES_BYTES = 384 * 1024 /* of windows */, PAGE = 4096 };
 enum { PACK_ROWS = 16, KEPT_ROWS = 256 * PACK_ROWS, KEPT_LEAST = 4096 };
 /* What one piece of work has at most, for each column of a tile: about a millisecond. */
 static const double piece_flops = 4.7e6;
@@ -362,13 +362,23 @@ static void pack_all(struct wr_gemm_job *j, bool alone) {
   wr_gemm_run_all(alone, parts(j->n, j->with->cols), flops, pack_body, j);
 }
 
+/* Whether a that several pieces read is packed for all of them first. Two tiles of rows are packed
+   sooner than threads have waited for each other; so they are read where they lie, unless their
+   rows are whole pages apart, and would meet in a few lines of the first-level cache. */
+static bool pays_to_share(const struct wr_gemm_job *j) {
+  const struct wr_gemm *g = &j->g;
+  return wr_cpu_count() == 1 || j->across == 1 || g->from || g->a_rows ||
+         g->m > 2 * j->with->rows || g->lda * j->element % PAGE == 0;
+}
+
 /* All rows by the columns of the chunk. */
 static void all_rows(struct wr_gemm_job *j, bool alone) {
   const int64_t m = j->g.m, k = j->g.k;
   cut(j, alone);
   j->across = parts(j->n, j->cols);
   int64_t chunk = m;
-  const bool few = !j->g.a_transposed && !j->g.windows && j->n <= FEW_TILES * j->with->cols;
+  const bool few = !j->g.a_transposed && !j->g.windows &&
+                   (j->n <= FEW_TILES * j->with->cols || !pays_to_share(j));
   j->a_lines = few && (j->g.from || j->g.a_rows);
   j->a_in_place = few && !j->a_lines;
   if (j->across > 1 && !j->a_in_place && !j->g.windows) {
