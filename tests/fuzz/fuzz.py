@@ -1,7 +1,8 @@
 """Compares Weir with MLX in calls drawn at random, with the rules where MLX cannot be asked, and
 with itself in graphs: fused or not, step by step, on many streams, on one thread, compiled.
 
-fuzz.py LIBRARY [PART [FIRST [COUNT]]]    PART: calls, hostile, sums, graphs or faults
+fuzz.py LIBRARY [PART [FIRST [COUNT]]]    PART: calls, hostile, sums, programs, graphs
+                                         or faults
 
 All is drawn from WEIR_FUZZ_SEED (1 unless set) and a number, which each failure shows, so that
 `fuzz.py LIBRARY calls 17 1` repeats one call. WEIR_FUZZ_TIMES=N does N times as much.
@@ -19,7 +20,7 @@ import shrink
 
 WORK = pathlib.Path(__file__).resolve().with_name("work.py")
 STALL_S = 20  # without a line for so long, a child hangs
-COUNTS = {"calls": 8000, "hostile": 2500, "sums": 500, "graphs": 600, "faults": 60}
+COUNTS = {"calls": 8000, "hostile": 2500, "sums": 500, "programs": 1500, "graphs": 600, "faults": 60}
 
 
 class Child:
@@ -181,7 +182,7 @@ def faults(library, part, first, count):
     return report(part, good, failures)
 
 
-PARTS = {"calls": judged, "hostile": judged, "sums": judged, "graphs": graphs, "faults": faults}
+PARTS = {"calls": judged, "hostile": judged, "sums": judged, "programs": judged, "graphs": graphs, "faults": faults}
 
 
 def main(library, part=None, first="0", count=None):

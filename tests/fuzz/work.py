@@ -6,6 +6,7 @@ work.py LIBRARY PART SEED FIRST COUNT
   calls             drawn calls on both sides: `ok`, or what differs
   sums              drawn subscripts of einsum, against NumPy: the same
   hostile           calls that may kill MLX, against the rules in mlx/c/ops.h: the same
+  programs          drawn programs and their transforms on both sides: the same
   graphs            drawn graphs, as JSON
   fused, stepwise, streams, alone, compiled
                     graphs from the standard input, a line each, run on Weir in this way: the results' digest
@@ -25,6 +26,7 @@ import arranged
 import draw
 import graphs
 import hostile
+import transformed
 from check import compare
 from mlxcalls import CALLS
 from mlxside import result_of, to_plain
@@ -64,12 +66,17 @@ def rules(weir, seed, number):
     return judged(weir, to_plain(call), want)
 
 
+def programs(weir, seed, number):
+    print(number, "MLX", flush=True)
+    return transformed.judged(weir, draw.Draw(seed, number), lambda: print(number, "Weir", flush=True))
+
+
 def graph(weir, seed, number):
     print(number, "Weir", flush=True)
     return json.dumps(graphs.drawn(weir, seed, number))
 
 
-PARTS = {"calls": calls, "hostile": rules, "sums": sums, "graphs": graph}
+PARTS = {"calls": calls, "hostile": rules, "sums": sums, "programs": programs, "graphs": graph}
 
 
 def run_graphs(weir, way):
