@@ -5,6 +5,7 @@
 
 #include <math.h>
 
+#include "graph/trace.h"
 #include "ops/internal.h"
 
 /* What is to be done; axes[i] is transformed at the length n[i]. */
@@ -149,6 +150,7 @@ struct wr_error *wr_ops_fftshift(struct wr_node **out, struct wr_node *a, const 
       break;
     }
     const int half = wr_node_shape(a)[axis] / 2, shift = inverse ? -half : half;
+    if (half == 0) wr_trace_pin(WR_PIN_EXTENTS);
     x = wr_compose_step(&c, wr_ops_roll_axes(wr_compose_slot(&c), x, &shift, 1, &axis, 1, s));
   }
   return wr_compose_end(&c, out, x);

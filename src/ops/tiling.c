@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "graph/trace.h"
 #include "ops/internal.h"
 
 static struct wr_error *too_large(const char *argument, const struct wr_node *a, int64_t extent) {
@@ -112,10 +113,12 @@ struct wr_error *wr_ops_tile(struct wr_node **out, struct wr_node *a, const int 
 static struct wr_node *rolled(struct wr_compose *c, struct wr_node *a, int axis, int64_t shift) {
   if (c->error) return NULL;
   const int32_t extent = wr_node_shape(a)[axis];
-  if (extent == 0) return a;
-  int32_t by = (int32_t)(shift % extent);
+  int32_t by = extent ? (int32_t)(shift % extent) : 0;
   if (by < 0) by += extent;
-  if (by == 0) return a;
+  if (by == 0) {
+    if (shift != 0) wr_trace_pin(WR_PIN_EXTENTS); /* all around, of this extent alone */
+    return a;
+  }
   struct wr_node *parts[2] = {wr_compose_slice_axis(c, a, axis, extent - by, extent),
                               wr_compose_slice_axis(c, a, axis, 0, extent - by)};
   return wr_compose_join(c, parts, 2, axis);

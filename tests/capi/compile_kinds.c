@@ -225,7 +225,38 @@ static void expect_boxes(int (*func)(mlx_vector_array *, const mlx_vector_array)
   mlx_vector_array_free(b);
 }
 
+/* By a multiple of the first box's extents, which leaves that one as it is. */
+static int rolled_round(mlx_vector_array *res, const mlx_vector_array in) {
+  mlx_array x = at(in, 0);
+  int rc = mlx_roll_axes(&x, x, (const int[]){6, 6}, 2, (const int[]){0, 1}, 2, none);
+  return rc || give(res, x);
+}
+
+static int centred(mlx_vector_array *res, const mlx_vector_array in) {
+  mlx_array x = at(in, 0);
+  int rc = mlx_fft_fftshift(&x, x, (const int[]){0}, 1, none);
+  return rc || give(res, x);
+}
+
+/* One element has no other place than the middle; three have. */
+static void expect_centred(void) {
+  mlx_closure f = mlx_closure_new_func(centred), c = compiled(f, true);
+  mlx_vector_array a = {NULL}, b = {NULL};
+  for (int n = 1; n <= 3; n++) {
+    mlx_vector_array in = taken(ramp(n, 4, MLX_FLOAT32));
+    CHECK(mlx_closure_apply(&a, c, in) == 0 && mlx_closure_apply(&b, f, in) == 0);
+    CHECK(all_equal(a, b));
+    mlx_vector_array_free(in);
+  }
+  mlx_closure_free(f);
+  mlx_closure_free(c);
+  mlx_vector_array_free(a);
+  mlx_vector_array_free(b);
+}
+
 static void shapeless(void) {
+  expect_centred();
+  expect_boxes(rolled_round);
   expect_boxes(product);
   expect_boxes(conv);
   expect_boxes(rolled);
