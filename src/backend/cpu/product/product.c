@@ -362,13 +362,13 @@ static void pack_all(struct wr_gemm_job *j, bool alone) {
   wr_gemm_run_all(alone, parts(j->n, j->with->cols), flops, pack_body, j);
 }
 
-/* Whether a that several pieces read is packed for all of them first. Two tiles of rows are packed
-   sooner than threads have waited for each other; so they are read where they lie, unless their
-   rows are whole pages apart, and would meet in a few lines of the first-level cache. */
-static bool pays_to_share(const struct wr_gemm_job *j) {
-  const struct wr_gemm *g = &j->g;
-  return wr_cpu_count() == 1 || j->across == 1 || g->from || g->a_rows ||
-         g->m > 2 * j->with->rows || g->lda * j->element % PAGE == 0;
+/* Whether a is read where it lies by many columns. Not where its rows are nearly whole pages apart:
+   what a tile reads of them is then in the same lines of the first-level cache, which holds as many
+   as a tile has rows. Two tiles of rows are only to save threads the wait for their packing. */
+static bool pays_in_place(const struct wr_gemm_job *j) {
+  const int64_t apart = j->g.lda * j->element % PAGE;
+  if (apart < WR_LINE || apart > PAGE - WR_LINE) return false;
+  return j->g.m > 2 * j->with->rows || (j->across > 1 && wr_cpu_count() > 1);
 }
 
 /* All rows by the columns of the chunk. */
@@ -377,10 +377,10 @@ static void all_rows(struct wr_gemm_job *j, bool alone) {
   cut(j, alone);
   j->across = parts(j->n, j->cols);
   int64_t chunk = m;
-  const bool few = !j->g.a_transposed && !j->g.windows &&
-                   (j->n <= FEW_TILES * j->with->cols || !pays_to_share(j));
-  j->a_lines = few && (j->g.from || j->g.a_rows);
-  j->a_in_place = few && !j->a_lines;
+  const bool lies = !j->g.a_transposed && !j->g.windows, few = j->n <= FEW_TILES * j->with->cols;
+  const bool made = j->g.from || j->g.a_rows; /* as it lies it is not what tiles read */
+  j->a_lines = lies && few && made;
+  j->a_in_place = lies && !made && (few || pays_in_place(j));
   if (j->across > 1 && !j->a_in_place && !j->g.windows) {
     const int64_t bytes = least(CHUNK_BYTES, CHUNK_EACH * ((int64_t)wr_cpu_count() + 1));
     chunk = least(round_up(m, j->rows), bytes / (k * j->element) / j->rows * j->rows);
