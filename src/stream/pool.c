@@ -12,10 +12,11 @@
    the threads that called the kernels count among them. So where the program's own threads compute,
    workers sleep; and the system runs a thread that has slept before threads that have computed.
 
-   A worker that has taken slices looks for AWAKE_NS before it sleeps, as a program that has run one
-   parallel kernel mostly runs another soon: half a microsecond hands it over then, a sleeper is
-   there after forty. For a ready stream a sleeper is woken all the same, but no spare is started
-   where one that looks has been told.
+   A worker that has taken slices looks for WR_POOL_AWAKE_NS before it sleeps, as a program that has
+   run one parallel kernel mostly runs another soon: half a microsecond hands it over then, a
+   sleeper is there after forty. For a ready stream a sleeper is woken all the same, but no spare is
+   started where one that looks has been told. Kernels too small to wake a worker for wake one where
+   they come one behind the other (awake.c): it looks as if it had taken slices.
 
    A command that is not cut in slices keeps its worker until its end. So while a stream is ready
    and no worker sleeps, a spare thread looks once every TICK_NS. If no stream was taken since it
@@ -30,7 +31,6 @@
    A turn that a stream has for its class's share is a whole one. */
 
 #include <pthread.h>
-#include <sched.h>
 #include <string.h>
 
 #include "base/base.h"
@@ -39,10 +39,6 @@
 #include "stream/pool.h"
 
 enum { TURN_NS = WR_TORTURED ? 0 : 500 * 1000, TICK_NS = WR_TORTURED ? 50 * 1000 : 1000 * 1000 };
-
-/* About as long as waking a thread takes where a processor without work is halted: so who looks in
-   vain has cost what it would have saved. */
-enum { AWAKE_NS = WR_TORTURED ? 2 * 1000 : 50 * 1000 };
 
 /* A spare counts the ticks at which streams were ready and after which none was taken. The first
    may have come just after a stream became ready; after the second one has waited a whole tick. */
@@ -114,61 +110,6 @@ static void drain_turn(struct wr_stream *s, bool gives_way) {
   wr_stream_release(s);
 }
 
-uint64_t wr_pool_awake_until(void) { return wr_clock_ns() + AWAKE_NS; }
-
-/* Workers that look, in the upper half of wr_pool.awake, and how many of them there is work for, in
-   the lower one, which is never larger. */
-static const uint64_t LOOKS = UINT64_C(1) << 32;
-static uint32_t looking(uint64_t awake) { return (uint32_t)(awake >> 32); }
-static uint32_t told(uint64_t awake) { return (uint32_t)awake; }
-
-enum looks { LOOKS_ON, TOLD, LEFT };
-
-/* Takes this worker from those that look: where there is work for one of them, or `anyway`. */
-static enum looks end_look(bool anyway) {
-  uint64_t awake = wr_load_relaxed(&wr_pool.awake), after;
-  do {
-    if (told(awake) == 0 && !anyway) return LOOKS_ON;
-    after = awake - LOOKS - (told(awake) > 0 ? 1 : 0);
-  } while (!wr_cas_weak_release(&wr_pool.awake, &awake, after));
-  return told(awake) > 0 ? TOLD : LEFT;
-}
-
-/* Gives the processor to whoever has work for it, which may keep it for milliseconds: meanwhile
-   nobody counts on this worker. False where it has to look under the lock. */
-static bool yield_and_look_on(void) {
-  if (end_look(true) == TOLD) return false;
-  sched_yield();
-  if (wr_pool_has_ready() || wr_load_relaxed(&wr_pool.open_class)) return false;
-  wr_fetch_add_relaxed(&wr_pool.awake, LOOKS);
-  return true;
-}
-
-/* Looks, with the lock released, whether there is work for it; then all is looked at again under
-   the lock, which only those take that are told, lest all do at once. */
-static void look_out_locked(uint64_t until) {
-  wr_fetch_add_relaxed(&wr_pool.awake, LOOKS);
-  wr_mutex_unlock(&wr_pool.lock);
-  for (int i = 1; i % WR_POOL_LOOKS != 0 || yield_and_look_on(); i++) {
-    if (end_look(wr_clock_ns() >= until) != LOOKS_ON) break;
-    wr_pause();
-  }
-  wr_mutex_lock_awake(&wr_pool.lock);
-}
-
-uint32_t wr_pool_looking(void) { return looking(wr_load_relaxed(&wr_pool.awake)); }
-
-int wr_pool_tell_awake_locked(int wanted) {
-  uint64_t awake = wr_load_relaxed(&wr_pool.awake);
-  int left;
-  do {
-    left = (int)(looking(awake) - told(awake));
-    if (left > wanted) left = wanted;
-    if (left <= 0) return 0;
-  } while (!wr_cas_weak_release(&wr_pool.awake, &awake, awake + (uint64_t)left));
-  return left;
-}
-
 static void park_locked(void) {
   wr_pool.idle++;
   wr_cond_wait(&wr_pool.wake, &wr_pool.lock);
@@ -223,6 +164,7 @@ static void *worker_main(void *arg) {
   const int most = wr_pool_most();
   const bool looks = wr_cpu_count() > 1; /* else it would keep the processor from who tells it */
   uint64_t awake_until = 0;
+  unsigned count = 0;
   wr_thread_lend(&self->block);
   wr_mutex_lock(&wr_pool.lock);
   for (;;) {
@@ -233,8 +175,12 @@ static void *worker_main(void *arg) {
     if (sliced && looks) awake_until = wr_pool_awake_until();
     if (sliced || drained) continue;
     if (wr_pool.stopping > 0) break;
+    if (wr_pool.roused > 0) {
+      wr_pool.roused--;
+      if (looks) awake_until = wr_pool_awake_until();
+    }
     if (awake_until > 0 && wr_clock_ns() < awake_until) {
-      look_out_locked(awake_until);
+      if (!wr_pool_look_out_locked(awake_until, &count)) awake_until = 0;
     } else {
       park_locked();
     }
@@ -584,6 +530,7 @@ static void forget_in_child(void) {
   wr_pool.waiting = 0;
   wr_pool.idle = 0;
   wr_pool.signalled = 0;
+  wr_pool.roused = 0;
   wr_store_relaxed(&wr_pool.awake, UINT64_C(0));
   wr_pool.stopping = 0;
 }

@@ -161,6 +161,14 @@ static int helpers_locked(int64_t slices, int threads) {
   return slices - 1 < room ? (int)(slices - 1) : room;
 }
 
+static void rouse(int64_t slices, int threads) {
+  wr_mutex_lock_awake(&wr_pool.lock);
+  wr_pool.roused = helpers_locked(slices, threads);
+  const int start = wr_pool_wake_locked(wr_pool.roused, threads);
+  wr_mutex_unlock(&wr_pool.lock);
+  wr_pool_start_workers(start);
+}
+
 /* False, and nothing is done, where the job is too small for a thread that sleeps and none is
    awake. */
 static bool begin(struct wr_job *job, int64_t slices, bool small, int threads) {
@@ -197,14 +205,16 @@ void wr_pool_parallel(int64_t n, int64_t grain, int64_t least, wr_parallel_body 
   const int threads = wr_pool_most();
   const bool small = n <= grain, looks = wr_cpu_count() > 1;
   least = most(small ? least : grain, 1);
-  const bool alone = n <= least || threads == 1 || (small && wr_pool_looking() == 0);
-  if (!alone) {
-    const int64_t chunk = most(n / (4 * (int64_t)threads), least);
+  const bool alone = n <= least || threads == 1;
+  const int64_t chunk = most(n / (4 * (int64_t)threads), least), slices = (n + chunk - 1) / chunk;
+  const bool asleep = !alone && small && wr_pool_looking() == 0;
+  if (asleep && looks && wr_pool_is_row_of_small(wr_thread_here)) rouse(slices, threads);
+  if (!alone && !asleep) {
     struct wr_job job = {
         .body = body, .ctx = ctx, .n = n, .grain = least, .stream = wr_thread_here->drains};
     wr_store_relaxed(&job.chunk, chunk); /* relaxed: not yet shared */
     wr_cond_init(&job.finished);
-    const bool begun = begin(&job, (n + chunk - 1) / chunk, small, threads);
+    const bool begun = begin(&job, slices, small, threads);
     if (begun) {
       while (run_slice(&job)) continue;
       end(&job, threads, looks);

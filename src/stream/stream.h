@@ -59,6 +59,12 @@ struct wr_thread {
     uint64_t epoch; /* 0: no draw yet */
     uint32_t key[2];
   } random;
+  /* Kernels that the thread ran by itself, as they were too small to wake a worker for, one soon
+     behind the other (awake.c). */
+  struct {
+    uint64_t since_ns;
+    uint32_t count;
+  } small;
 };
 
 /* Never NULL: where the thread has nothing to keep, it is an empty one for all, never written. */

@@ -1,7 +1,8 @@
 /* Workers that have taken slices are awake when the next parallel kernel comes soon, and asleep
-   when none comes. What is counted is how often threads of this process slept, and its processor
-   time. A worker that is awake yields to other programs, so where these keep the processors busy a
-   round is repeated until they have left one alone. */
+   when none comes; kernels too small to wake one do so together. What is counted is how often
+   threads of this process slept, and its processor time. A worker that is awake yields to other
+   programs, so where these keep the processors busy a round is repeated until they have left one
+   alone. */
 
 #include <pthread.h>
 #include <sys/resource.h>
@@ -69,6 +70,26 @@ static void small_kernels(void) {
   CHECK(!wr_load_relaxed(&shared));
 }
 
+static void short_slices(void *ctx, int64_t begin, int64_t end) {
+  const uint64_t until = wr_clock_ns() + (uint64_t)(end - begin) * SLICE_NS / 5;
+  (void)ctx;
+  while (wr_clock_ns() < until) continue;
+  if (!pthread_equal(pthread_self(), caller)) wr_store_relaxed(&shared, true);
+}
+
+/* Many of them, one soon behind the other, wake one; a few do not. */
+static void row_of_small_kernels(void) {
+  const uint64_t until = wr_clock_ns() + LONGEST_NS;
+  wr_nap(10 * 1000 * 1000);
+  wr_store_relaxed(&shared, false);
+  for (int i = 0; i < 4; i++) wr_pool_parallel(SLICES, SLICES, 1, short_slices, NULL);
+  CHECK(!wr_load_relaxed(&shared));
+  while (!wr_load_relaxed(&shared) && wr_clock_ns() < until) {
+    wr_pool_parallel(SLICES, SLICES, 1, short_slices, NULL);
+  }
+  CHECK(wr_load_relaxed(&shared));
+}
+
 static void nothing_to_do(void) {
   enum { NAP_NS = 100 * 1000 * 1000 };
   uint64_t least = UINT64_MAX;
@@ -87,6 +108,8 @@ int main(void) {
   mlx_stream s = new_stream(); /* the library begins */
   one_behind_the_other();
   small_kernels();
+  CHECK(wr_thread_own()); /* as each has that evaluates */
+  row_of_small_kernels();
   nothing_to_do();
   mlx_stream_free(s);
   return 0;

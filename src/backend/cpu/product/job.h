@@ -93,6 +93,8 @@ void wr_gemm_column(const struct wr_gemm_job *j, const struct wr_gemm_block *blo
 
 /* All n of what takes so many operations, on this thread or by the pool. */
 void wr_gemm_run_all(bool alone, int64_t n, double flops, wr_parallel_body body, void *ctx);
+/* The same for what is too small to wake a worker for: only those that are awake share it. */
+void wr_gemm_run_awake(int64_t n, double flops, wr_parallel_body body, void *ctx);
 double wr_gemm_flops(const struct wr_gemm_job *j);
 
 /* One of the smallest products, of which describing them is a good part of the time: they are run
@@ -112,6 +114,8 @@ bool wr_gemm_tiny(struct wr_gemm_tiny *tiny, const struct wr_gemm *g,
                   const struct wr_gemm_kernels *with);
 void wr_gemm_tiny_run(const struct wr_gemm_tiny *tiny, const void *a, const void *b, void *c,
                       const void *d);
+/* The one of g, which has no elements of two bytes; workers that are awake take a part. */
+void wr_gemm_tiny_spread(const struct wr_gemm_tiny *tiny, const struct wr_gemm *g);
 /* `first`, of elements of two bytes, and those behind it. An error is refused scratch memory. */
 struct wr_error *wr_gemm_tiny_short(const struct wr_gemm_tiny *tiny, const struct wr_gemm *first,
                                     int64_t count, const struct wr_gemm_apart *apart);

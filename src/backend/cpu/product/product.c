@@ -495,7 +495,11 @@ struct wr_error *wr_gemm_run_whole(const struct wr_gemm *g, const struct wr_gemm
   struct wr_gemm_tiny tiny;
   if (!is_tiny(&tiny, g, with)) return run_job(g, with, alone);
   if (g->from) return wr_gemm_tiny_short(&tiny, g, 1, &(struct wr_gemm_apart){0});
-  wr_gemm_tiny_run(&tiny, g->a, g->b, g->c, g->d);
+  if (alone) {
+    wr_gemm_tiny_run(&tiny, g->a, g->b, g->c, g->d);
+  } else {
+    wr_gemm_tiny_spread(&tiny, g);
+  }
   return NULL;
 }
 

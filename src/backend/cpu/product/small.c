@@ -265,6 +265,34 @@ void wr_gemm_tiny_run(const struct wr_gemm_tiny *tiny, const void *a, const void
   }
 }
 
+/* One product by itself, cut for workers that are awake: they take rows of tiles. */
+struct cut_tiny {
+  const struct wr_gemm_tiny *tiny;
+  const struct wr_gemm *g;
+};
+
+static int64_t row_of(const struct wr_gemm_tiny *tiny, int64_t tile) {
+  const int64_t low = tiny->height - 1, high = tiny->m - low * tiny->tiles;
+  return low * tile + least(tile, high);
+}
+
+static void tiny_body(void *ctx, int64_t begin, int64_t end) {
+  const struct cut_tiny *cut = ctx;
+  const struct wr_gemm *g = cut->g;
+  struct wr_gemm_tiny part = *cut->tiny;
+  const int64_t row = row_of(&part, begin), bytes = row * part.element;
+  part.m = row_of(&part, end) - row;
+  part.tiles = end - begin;
+  wr_gemm_tiny_run(&part, (const char *)g->a + bytes * part.tile.a_row, g->b,
+                   (char *)g->c + bytes * part.tile.ldc,
+                   g->d ? (const char *)g->d + bytes * part.tile.ldd : NULL);
+}
+
+void wr_gemm_tiny_spread(const struct wr_gemm_tiny *tiny, const struct wr_gemm *g) {
+  const struct cut_tiny cut = {tiny, g};
+  wr_gemm_run_awake(tiny->tiles, 2.0 * (double)(g->m * g->n * g->k), tiny_body, (void *)&cut);
+}
+
 /* Of two bytes an element: each is widened whole. */
 struct wr_error *wr_gemm_tiny_short(const struct wr_gemm_tiny *tiny, const struct wr_gemm *first,
                                     int64_t count, const struct wr_gemm_apart *apart) {

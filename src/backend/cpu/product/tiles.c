@@ -141,11 +141,19 @@ struct wr_gemm_block wr_gemm_block_in_place(const struct wr_gemm_job *j, int64_t
   return block;
 }
 
-void wr_gemm_run_all(bool alone, int64_t n, double flops, wr_parallel_body body, void *ctx) {
-  if (alone || n < 2 || flops < 2 * part_flops / WR_PARALLEL_AWAKE) {
+void wr_gemm_run_awake(int64_t n, double flops, wr_parallel_body body, void *ctx) {
+  if (n < 2 || flops < 2 * part_flops / WR_PARALLEL_AWAKE) {
     body(ctx, 0, n);
-  } else if (flops < 2 * part_flops) { /* only for who is awake */
+  } else {
     wr_parallel_for_awake(n, n, (n + WR_PARALLEL_AWAKE - 1) / WR_PARALLEL_AWAKE, body, ctx);
+  }
+}
+
+void wr_gemm_run_all(bool alone, int64_t n, double flops, wr_parallel_body body, void *ctx) {
+  if (alone || n < 2) {
+    body(ctx, 0, n);
+  } else if (flops < 2 * part_flops) {
+    wr_gemm_run_awake(n, flops, body, ctx);
   } else {
     const double grain = part_flops * (double)n / flops;
     wr_parallel_for(n, grain > 1 ? (int64_t)grain : 1, body, ctx);
