@@ -2,7 +2,8 @@
 #define WR_STREAM_POOL_H
 
 /* Shared between the files of the pool alone: pool.c, which has workers and spare threads,
-   slices.c, which has parallel kernels, and awake.c, where workers look for work before they sleep. */
+   slices.c, which has parallel kernels, and awake.c, where workers look for work before they sleep.
+ */
 
 #include "stream/internal.h"
 #include "stream/ready.h"
