@@ -87,14 +87,17 @@ void wr_mutex_lock(struct wr_mutex *m) {
   note_lock(m);
 }
 
+bool wr_mutex_try_lock(struct wr_mutex *m) {
+  if (pthread_mutex_trylock(&m->os) != 0) return false;
+  check_order(m);
+  note_lock(m);
+  return true;
+}
+
 void wr_mutex_lock_awake(struct wr_mutex *m) {
   wr_torture_point();
   for (int i = 0; i < LOCK_LOOKS; i++) {
-    if (pthread_mutex_trylock(&m->os) == 0) {
-      check_order(m);
-      note_lock(m);
-      return;
-    }
+    if (wr_mutex_try_lock(m)) return;
     wr_pause();
   }
   wr_mutex_lock(m);

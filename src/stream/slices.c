@@ -169,11 +169,17 @@ static void rouse(int64_t slices, int threads) {
   wr_pool_start_workers(start);
 }
 
+/* Whether a kernel has slices left, a hint. Small ones are not shared then: who is awake has enough
+   to do, and of many threads with small kernels all would wait for the lock for longer than helpers
+   save. */
+static bool is_any_open(void) { return wr_load_relaxed(&wr_pool.job_class) != 0; }
+
 /* False, and nothing is done, where the job is too small for a thread that sleeps and none is
-   awake. */
+   awake, or another thread has the lock. */
 static bool begin(struct wr_job *job, int64_t slices, bool small, int threads) {
   int start = 0;
-  wr_mutex_lock_awake(&wr_pool.lock);
+  if (small && !wr_mutex_try_lock(&wr_pool.lock)) return false;
+  if (!small) wr_mutex_lock_awake(&wr_pool.lock);
   const int helpers = helpers_locked(slices, threads), awake = wr_pool_tell_awake_locked(helpers);
   const bool pays = !small || awake > 0;
   if (pays) push_locked(job, threads);
@@ -207,9 +213,11 @@ void wr_pool_parallel(int64_t n, int64_t grain, int64_t least, wr_parallel_body 
   least = most(small ? least : grain, 1);
   const bool alone = n <= least || threads == 1;
   const int64_t chunk = most(n / (4 * (int64_t)threads), least), slices = (n + chunk - 1) / chunk;
-  const bool asleep = !alone && small && wr_pool_looking() == 0;
-  if (asleep && looks && wr_pool_is_row_of_small(wr_thread_here)) rouse(slices, threads);
-  if (!alone && !asleep) {
+  const bool asleep = small && wr_pool_looking() == 0, others = small && is_any_open();
+  if (!alone && asleep && !others && looks && wr_pool_is_row_of_small(wr_thread_here)) {
+    rouse(slices, threads);
+  }
+  if (!alone && !asleep && !others) {
     struct wr_job job = {
         .body = body, .ctx = ctx, .n = n, .grain = least, .stream = wr_thread_here->drains};
     wr_store_relaxed(&job.chunk, chunk); /* relaxed: not yet shared */

@@ -289,8 +289,14 @@ static void tiny_body(void *ctx, int64_t begin, int64_t end) {
 }
 
 void wr_gemm_tiny_spread(const struct wr_gemm_tiny *tiny, const struct wr_gemm *g) {
+  static const double enough = 1e6; /* less is over about as soon on one processor */
+  const double flops = 2.0 * (double)(g->m * g->n * g->k);
   const struct cut_tiny cut = {tiny, g};
-  wr_gemm_run_awake(tiny->tiles, 2.0 * (double)(g->m * g->n * g->k), tiny_body, (void *)&cut);
+  if (flops < enough) {
+    wr_gemm_tiny_run(tiny, g->a, g->b, g->c, g->d);
+    return;
+  }
+  wr_gemm_run_awake(tiny->tiles, flops, tiny_body, (void *)&cut);
 }
 
 /* Of two bytes an element: each is widened whole. */
