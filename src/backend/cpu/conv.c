@@ -372,7 +372,7 @@ static void run_tiles(struct conv *c) {
 static void run_groups(struct conv *c) {
   const int64_t each = c->x.in_channels / c->x.groups;
   const int64_t work = c->taps * each * c->x.out_channels;
-  wr_spread(c->positions, work >= WR_CPU_GRAIN ? 1 : WR_CPU_GRAIN / (work > 0 ? work : 1) + 1,
+  wr_spread(c->positions, wr_cpu_grain(work),
             c->dtype == WR_FLOAT64 ? f64_positions : f32_positions, c);
 }
 

@@ -195,8 +195,7 @@ static void blocks_body(void *ctx, int64_t begin, int64_t end) {
 
 static void run_blocks(struct fft *f) {
   const int64_t block = f->plan->length * LANES;
-  wr_spread((f->walk.size + LANES - 1) / LANES, block >= WR_CPU_GRAIN ? 1 : WR_CPU_GRAIN / block,
-            blocks_body, f);
+  wr_spread((f->walk.size + LANES - 1) / LANES, wr_cpu_grain(block), blocks_body, f);
 }
 
 /* ---- one line after the other ---- */

@@ -229,9 +229,7 @@ static void rows_body(void *ctx, int64_t begin, int64_t end) {
   wr_free(a);
 }
 
-static int64_t grain(int64_t n) {
-  return n * LANES >= WR_CPU_GRAIN ? 1 : WR_CPU_GRAIN / (n * LANES);
-}
+static int64_t grain(int64_t n) { return wr_cpu_grain(n * LANES); }
 
 /* Of plan->length elements. */
 static bool matrix(const struct wr_fft_plan *plan, const struct wr_fft_side *from,

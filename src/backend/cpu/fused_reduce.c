@@ -111,7 +111,7 @@ struct wr_error *wr_fused_reduce(const struct wr_fused_program *program) {
   if (f.piece > 0) {
     for (int64_t i = 0; i < results; i++) reduce_cut(&f, i);
   } else {
-    wr_spread(results, f.length >= WR_CPU_GRAIN ? 1 : WR_CPU_GRAIN / f.length, results_body, &f);
+    wr_spread(results, wr_cpu_grain(f.length), results_body, &f);
   }
   return NULL;
 }

@@ -41,6 +41,6 @@ struct wr_error *wr_cpu_hadamard(const struct wr_call *call) {
   g.bytes = n * (int64_t)wr_dtype_size(out->dtype);
   g.row = out->dtype == WR_FLOAT64 ? f64_row : f32_row;
   wr_hadamard_rows(g.m, g.rows);
-  wr_spread(out->size / n, n >= WR_CPU_GRAIN ? 1 : WR_CPU_GRAIN / n, hadamard_body, &g);
+  wr_spread(out->size / n, wr_cpu_grain(n), hadamard_body, &g);
   return NULL;
 }

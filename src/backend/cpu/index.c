@@ -175,7 +175,7 @@ struct wr_error *wr_cpu_gather(const struct wr_call *call) {
   wr_places_of(&g.places, call->in + 1, params->n_axes, index_ndim, out->shape + params->before,
                NULL);
   if (g.places.size == 1) return copy_slice(&g, in, sizes, out->data);
-  int64_t grain = g.inner.size >= WR_CPU_GRAIN ? 1 : WR_CPU_GRAIN / g.inner.size;
+  int64_t grain = wr_cpu_grain(g.inner.size);
   wr_spread(g.outer.size * g.places.size, grain, gather_body, &g);
   return NULL;
 }

@@ -211,7 +211,7 @@ static void *split(struct product *p, int64_t rows) {
   to->sums = to->steps + groups;
   p->split = (uint8_t *)(to->sums + groups);
   p->kernels = wr_rows_kernels();
-  wr_spread(rows, p->k >= WR_CPU_GRAIN ? 1 : WR_CPU_GRAIN / p->k, split_rows, p);
+  wr_spread(rows, wr_cpu_grain(p->k), split_rows, p);
   return scratch;
 }
 

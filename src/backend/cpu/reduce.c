@@ -241,7 +241,7 @@ static struct wr_error *reduce(const struct wr_call *call, enum wr_op op) {
   wr_walk_axes(&r.reduced, in, params->axes);
   if (r.kept.size == 0) return NULL;
   int64_t per_result = r.reduced.size > 0 ? r.reduced.size : 1;
-  int64_t grain = per_result >= WR_CPU_GRAIN ? 1 : WR_CPU_GRAIN / per_result;
+  int64_t grain = wr_cpu_grain(per_result);
   int64_t piece = wr_reduce_piece(r.kept.size, per_result);
   if (by_columns(&r)) {
     wr_spread(r.kept.size, wr_reduce_columns_grain(r.kept.size, per_result), columns_body, &r);

@@ -200,7 +200,7 @@ static struct wr_error *arg_search(const struct wr_call *call, int which) {
     find_few(&s, piece);
     return NULL;
   }
-  wr_spread(s.kept.size, n >= WR_CPU_GRAIN ? 1 : WR_CPU_GRAIN / n, find_body, &s);
+  wr_spread(s.kept.size, wr_cpu_grain(n), find_body, &s);
   return NULL;
 }
 

@@ -316,7 +316,7 @@ struct wr_error *wr_cpu_variance(const struct wr_call *call) {
   if (v.kept.size == 0) return NULL;
   v.divisor = wr_variance_divisor(params, v.reduced.size);
   const int64_t n = v.reduced.size > 0 ? v.reduced.size : 1;
-  const int64_t grain = n >= WR_CPU_GRAIN ? 1 : WR_CPU_GRAIN / n;
+  const int64_t grain = wr_cpu_grain(n);
   const int64_t piece = wr_reduce_piece(v.kept.size, n);
   if (by_columns(&v)) {
     wr_spread(v.kept.size, wr_reduce_columns_grain(v.kept.size, n), columns_body, &v);

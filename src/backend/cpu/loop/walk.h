@@ -18,6 +18,11 @@ enum { WR_WALK_OPERANDS = 2 };
 /* Work of at least this many elements is worth a second thread. */
 enum { WR_CPU_GRAIN = 32768 };
 
+/* How many items of n elements each make a piece of work for one thread. */
+static inline int64_t wr_cpu_grain(int64_t n) {
+  return n >= WR_CPU_GRAIN ? 1 : WR_CPU_GRAIN / (n > 0 ? n : 1);
+}
+
 struct wr_walk {
   int32_t ndim; /* at least 1 after wr_walk_end */
   int64_t size; /* positions */
@@ -101,7 +106,7 @@ static inline int64_t wr_lines_out(const struct wr_lines *lines, int64_t o) {
 
 /* How many lines make a piece of work for one thread. */
 static inline int64_t wr_lines_grain(const struct wr_lines *lines) {
-  return lines->n >= WR_CPU_GRAIN ? 1 : WR_CPU_GRAIN / (lines->n > 0 ? lines->n : 1);
+  return wr_cpu_grain(lines->n);
 }
 
 /* Calls body at once for small work, without the pool. */
