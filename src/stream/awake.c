@@ -73,9 +73,9 @@ int wr_pool_tell_awake_locked(int wanted) {
 }
 
 /* Small kernels one behind the other. Each of them is over before a worker that sleeps would be
-   there, but many are not: a thread that has run them for as long as a worker looks in vain has one
-   woken, whom the next ones find awake. So what is woken for nothing costs no more than what was
-   lost before.
+   there, but many are not: where a thread has run them, one soon behind the other, for as long as a
+   worker looks in vain, one is woken, whom the next ones find awake. In vain that costs as much
+   once for each such time.
 
    Where there are as many threads with work as processors, a worker would take one from them: it
    notices, as it loses its processor when it yields, and for a while none is woken so. */

@@ -175,8 +175,8 @@ static void *worker_main(void *arg) {
     if (sliced && looks) awake_until = wr_pool_awake_until();
     if (sliced || drained) continue;
     if (wr_pool.stopping > 0) break;
-    if (wr_pool.roused > 0) {
-      wr_pool.roused--;
+    if (wr_pool.roused) {
+      wr_pool.roused = false;
       if (looks) awake_until = wr_pool_awake_until();
     }
     if (awake_until > 0 && wr_clock_ns() < awake_until) {
@@ -530,7 +530,7 @@ static void forget_in_child(void) {
   wr_pool.waiting = 0;
   wr_pool.idle = 0;
   wr_pool.signalled = 0;
-  wr_pool.roused = 0;
+  wr_pool.roused = false;
   wr_store_relaxed(&wr_pool.awake, UINT64_C(0));
   wr_pool.stopping = 0;
 }

@@ -33,8 +33,8 @@ struct wr_pool {
   int waiting;              /* under LOCK: threads that have waited a while without draining */
   int idle;                 /* under LOCK: inside wr_cond_wait */
   int signalled;            /* under LOCK: of those, how many were told to wake up */
-  int roused;               /* under LOCK: workers that are to look before they sleep, as if they
-                               had taken slices */
+  bool roused;              /* under LOCK: a worker was woken to look before it sleeps, as if it had
+                               taken slices */
   wr_atomic_u64 awake;      /* atomic RELAXED, as LOCK publishes the work (release where it is
                                compared and swapped, for want of less): workers without work that
                                are awake; see awake.c */
@@ -43,9 +43,9 @@ struct wr_pool {
   bool has_classes;         /* under LOCK: there has been another than normal */
   wr_atomic_u32 job_class;  /* atomic RELAXED, written under LOCK: the highest class of kernels
                                that have slices left, a hint; 0: there are none */
-  wr_atomic_u64 busy_until; /* atomic RELAXED: until when no worker is roused */
   wr_atomic_u32 open_class; /* atomic RELAXED, written under LOCK: the same; 0 also where as many
                                threads take slices as may */
+  wr_atomic_u64 busy_until; /* atomic RELAXED: until when no worker is roused */
 };
 
 extern struct wr_pool wr_pool;

@@ -162,9 +162,11 @@ static int helpers_locked(int64_t slices, int threads) {
 }
 
 static void rouse(int64_t slices, int threads) {
+  int start = 0;
   wr_mutex_lock_awake(&wr_pool.lock);
-  wr_pool.roused = helpers_locked(slices, threads);
-  const int start = wr_pool_wake_locked(wr_pool.roused, threads);
+  const int before = wr_pool.signalled;
+  if (helpers_locked(slices, threads) > 0) start = wr_pool_wake_locked(1, threads);
+  if (start > 0 || wr_pool.signalled > before) wr_pool.roused = true;
   wr_mutex_unlock(&wr_pool.lock);
   wr_pool_start_workers(start);
 }
@@ -175,11 +177,16 @@ static void rouse(int64_t slices, int threads) {
 static bool is_any_open(void) { return wr_load_relaxed(&wr_pool.job_class) != 0; }
 
 /* False, and nothing is done, where the job is too small for a thread that sleeps and none is
-   awake, or another thread has the lock. */
+   awake, or other threads keep the lock: the worker of the kernel before has it for a moment. */
+enum { SMALL_TRIES = 20 };
+
 static bool begin(struct wr_job *job, int64_t slices, bool small, int threads) {
   int start = 0;
-  if (small && !wr_mutex_try_lock(&wr_pool.lock)) return false;
   if (!small) wr_mutex_lock_awake(&wr_pool.lock);
+  for (int i = 0; small && !wr_mutex_try_lock(&wr_pool.lock); i++) {
+    if (i == SMALL_TRIES) return false;
+    wr_pause();
+  }
   const int helpers = helpers_locked(slices, threads), awake = wr_pool_tell_awake_locked(helpers);
   const bool pays = !small || awake > 0;
   if (pays) push_locked(job, threads);
