@@ -88,8 +88,8 @@ void wr_mutex_lock(struct wr_mutex *m) {
 }
 
 bool wr_mutex_try_lock(struct wr_mutex *m) {
-  if (pthread_mutex_trylock(&m->os) != 0) return false;
   check_order(m);
+  if (pthread_mutex_trylock(&m->os) != 0) return false;
   note_lock(m);
   return true;
 }

@@ -38,7 +38,7 @@ void wr_mutex_lock(struct wr_mutex *m);
 /* As wr_mutex_lock, but first looks for some microseconds whether it comes free: for locks that
    several threads take at once, each briefly, where sleeping takes longer than that. */
 void wr_mutex_lock_awake(struct wr_mutex *m);
-/* False where another thread has it. */
+/* False, at once, where another thread has it. */
 bool wr_mutex_try_lock(struct wr_mutex *m);
 void wr_mutex_unlock(struct wr_mutex *m);
 /* Debug builds abort unless the calling thread holds `m`. */

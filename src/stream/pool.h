@@ -33,8 +33,8 @@ struct wr_pool {
   int waiting;              /* under LOCK: threads that have waited a while without draining */
   int idle;                 /* under LOCK: inside wr_cond_wait */
   int signalled;            /* under LOCK: of those, how many were told to wake up */
-  bool roused;              /* under LOCK: a worker was woken to look before it sleeps, as if it had
-                               taken slices */
+  bool roused;              /* under LOCK: a worker was woken to look for kernels before it sleeps,
+                               as one that has taken slices does */
   wr_atomic_u64 awake;      /* atomic RELAXED, as LOCK publishes the work (release where it is
                                compared and swapped, for want of less): workers without work that
                                are awake; see awake.c */

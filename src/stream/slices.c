@@ -161,6 +161,8 @@ static int helpers_locked(int64_t slices, int threads) {
   return slices - 1 < room ? (int)(slices - 1) : room;
 }
 
+/* Wakes a worker, or starts one, that looks for kernels before it sleeps; none where as many
+   threads take slices as may. */
 static void rouse(int64_t slices, int threads) {
   int start = 0;
   wr_mutex_lock_awake(&wr_pool.lock);
@@ -176,10 +178,11 @@ static void rouse(int64_t slices, int threads) {
    save. */
 static bool is_any_open(void) { return wr_load_relaxed(&wr_pool.job_class) != 0; }
 
-/* False, and nothing is done, where the job is too small for a thread that sleeps and none is
-   awake, or other threads keep the lock: the worker of the kernel before has it for a moment. */
+/* How often a small kernel tries the lock, which the worker of the one before has for a moment. */
 enum { SMALL_TRIES = 20 };
 
+/* False, and nothing is done, where the job is too small for a thread that sleeps and none is
+   awake, or others keep the lock. */
 static bool begin(struct wr_job *job, int64_t slices, bool small, int threads) {
   int start = 0;
   if (!small) wr_mutex_lock_awake(&wr_pool.lock);

@@ -59,6 +59,7 @@
 
 #define SPARES (WORKERS + 1)
 
+bool roused;         /* a worker was woken for kernels, which looks once */
 bool ready[STREAMS];
 bool worn[STREAMS];
 byte turns[STREAMS]; /* that are left */
@@ -208,7 +209,7 @@ look:
     :: ANY_READY -> take(false)
     :: else ->
        if
-       :: has_worked -> has_worked = false; awake++; goto look_out
+       :: has_worked || roused -> has_worked = false; roused = false; awake++; goto look_out
        :: idle++; sleeping++; goto sleep
        fi
     fi
@@ -241,6 +242,23 @@ end_asleep:
     fi
   };
   goto look
+}
+
+/* Kernels too small to wake a worker for, one behind the other, wake one at some moment (rouse). */
+active proctype small_kernels() {
+end_none:
+  atomic {
+    if
+    :: signalled < idle ->
+       signalled++;
+       if
+       :: sleeping > 0 -> sleeping--; woken++
+       :: else
+       fi;
+       roused = true
+    :: idle == signalled && workers < WORKERS -> workers++; starting++; roused = true
+    fi
+  }
 }
 
 #ifdef NONE_KEPT

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/backend.h"
 #include "backend/cpu/gemm_short.h"
 #include "backend/cpu/product/inside.h"
 #include "check.h"
@@ -491,7 +492,16 @@ static void all(const struct wr_gemm_kernels *f32, const struct wr_gemm_kernels 
   rows_alone(f64, false);
 }
 
+/* In place of the pool: in as many pieces as may be, the last one first. */
+static void in_pieces(int64_t n, int64_t grain, int64_t least, wr_parallel_body body, void *ctx) {
+  const int64_t length = n > grain ? grain : least > 0 ? least : 1;
+  for (int64_t begin = (n - 1) / length * length; begin >= 0; begin -= length) {
+    body(ctx, begin, begin + length < n ? begin + length : n);
+  }
+}
+
 int main(void) {
+  wr_backend_set_parallel(in_pieces);
   all(&wr_gemm_f32, &wr_gemm_f64);
   all(&wide_f32, &wide_f64);
 #if defined(__x86_64__)
